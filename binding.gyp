@@ -1,0 +1,63 @@
+{
+  'variables': {
+    # 1: AddressSanitizer and UndefinedBehaviorSanitizer (npm run test:sanitize).
+    'nacelle_sanitize%': 0,
+    # Warnings are errors in a checkout. In an installed package they are not: a compiler newer than
+    # the release would break the install with a warning of its own.
+    'nacelle_strict%': '<!(node -p "Number(require(\'fs\').existsSync(\'tsconfig.json\'))")',
+  },
+  'target_defaults': {
+    # What Node's own common.gypi adds and we don't want.
+    'cflags!': ['-Wno-unused-parameter'],
+    'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
+    'ldflags!': ['-rdynamic'],
+    'include_dirs': ['addon'],
+    'cflags': ['-Wall', '-Wextra', '-Wpedantic', '-fvisibility=hidden', '-fstack-protector-strong'],
+    'cflags_cc': ['-std=c++17', '-fno-exceptions', '-fno-rtti'],
+    'ldflags': ['-Wl,-z,relro,-z,now,-z,noexecstack'],
+    'defines': ['_GNU_SOURCE'],
+    'conditions': [
+      ['nacelle_strict==1', { 'cflags': ['-Werror'] }],
+    ],
+    'configurations': {
+      'Release': {
+        'cflags!': ['-O3'],
+        'conditions': [
+          ['nacelle_sanitize==1', {
+            'cflags': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined', '-g', '-O1', '-fno-omit-frame-pointer'],
+            'ldflags': ['-fsanitize=address,undefined'],
+          }, {
+            'cflags': ['-O2', '-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2', '-ffunction-sections', '-fdata-sections'],
+            'ldflags': ['-Wl,--gc-sections', '-s'],
+          }],
+        ],
+      },
+    },
+  },
+  'conditions': [
+    ['OS=="linux"', {
+      'targets': [
+        {
+          'target_name': 'nacelle',
+          'sources': ['<!@(node -p "require(\'fs\').readdirSync(\'addon\').filter((f) => f.endsWith(\'.cc\')).sort().map((f) => \'addon/\' + f).join(\' \')")'],
+          'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
+          'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS'],
+          'cflags': ['-fPIC'],
+        },
+        {
+          # The supervisor: an executable of its own, static, so that it runs whatever the container's root holds.
+          'target_name': 'nacelle-shim',
+          'type': 'executable',
+          'sources': ['<!@(node -p "require(\'fs\').readdirSync(\'addon/shim\', { recursive: true }).filter((f) => f.endsWith(\'.cc\') && !/(^|[/])fuzz[/]/.test(f)).sort().map((f) => \'addon/shim/\' + f).join(\' \')")'],
+          'cflags': ['-fPIE'],
+          'conditions': [
+            ['nacelle_sanitize==1', { 'ldflags': ['-pie'] }, { 'ldflags': ['-static-pie'] }],
+          ],
+        },
+      ],
+    }, {
+      # Importing works elsewhere and says at the first use what is missing; there is nothing to build.
+      'targets': [{ 'target_name': 'nacelle', 'type': 'none' }, { 'target_name': 'nacelle-shim', 'type': 'none' }],
+    }],
+  ],
+}

@@ -1,0 +1,82 @@
+/** What every error of nacelle has: a stable `code`, and both failures when undoing failed as well. */
+export class NacelleError extends Error {
+  override readonly name: string = 'NacelleError';
+  /** Stable, for programs: `ERR_INVALID_OPTION`, `ERR_SYSCALL`, `ERR_UNSUPPORTED`, … */
+  readonly code: string;
+  /** What went wrong while undoing, when that failed too. The first failure is the error itself. */
+  readonly cleanupError?: Error;
+
+  constructor(message: string, options: { code: string; cause?: unknown; cleanupError?: Error }) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.code = options.code;
+    if (options.cleanupError) this.cleanupError = options.cleanupError;
+  }
+}
+
+/** A system call failed. The message says what was being done, on which path, and what usually cures it. */
+export class SyscallError extends NacelleError {
+  override readonly name = 'SyscallError';
+  /** Positive, as in errno(3). */
+  readonly errno: number;
+  /** The kernel's name of the call, or of the step where several belong together. */
+  readonly syscall: string;
+  /** The plan's step that failed, or `null` outside a plan. */
+  readonly step: string | null;
+  readonly path: string | null;
+  readonly hint: string | null;
+
+  constructor(
+    message: string,
+    options: {
+      errno: number;
+      errnoName: string;
+      syscall: string;
+      step?: string | null;
+      path?: string | null;
+      hint?: string | null;
+      cause?: unknown;
+      cleanupError?: Error;
+    },
+  ) {
+    super(message, { ...options, code: options.errnoName });
+    this.errno = options.errno;
+    this.syscall = options.syscall;
+    this.step = options.step ?? null;
+    this.path = options.path ?? null;
+    this.hint = options.hint ?? null;
+  }
+}
+
+/** This machine, this user or this version of nacelle can't do it. Nothing was made. */
+export class UnsupportedError extends NacelleError {
+  override readonly name = 'UnsupportedError';
+  readonly feature: string;
+  readonly reason: string;
+  /** What would make it work, or `null`. */
+  readonly fix: string | null;
+
+  constructor(feature: string, reason: string, fix: string | null = null, options: { cause?: unknown } = {}) {
+    super(`${feature} is not supported here: ${reason}${fix ? `. ${fix}` : ''}`, { code: 'ERR_UNSUPPORTED', ...options });
+    this.feature = feature;
+    this.reason = reason;
+    this.fix = fix;
+  }
+}
+
+/** An image can't be found, read or trusted. */
+export class ImageError extends NacelleError {
+  override readonly name = 'ImageError';
+  readonly reference: string | null;
+  readonly digest: string | null;
+
+  constructor(message: string, options: { reference?: string | null; digest?: string | null; code?: string; cause?: unknown } = {}) {
+    super(message, { ...options, code: options.code ?? 'ERR_IMAGE' });
+    this.reference = options.reference ?? null;
+    this.digest = options.digest ?? null;
+  }
+}
+
+/** An option is wrong: unknown, of the wrong type, or impossible beside another. Nothing was made. */
+export function invalidOption(option: string, problem: string, cause?: unknown): NacelleError {
+  return new NacelleError(`option ${option}: ${problem}`, { code: 'ERR_INVALID_OPTION', ...(cause === undefined ? {} : { cause }) });
+}

@@ -1,0 +1,59 @@
+import type { Descriptors } from '../plan/plan.js';
+import type { Slot, Step } from '../plan/steps.js';
+
+/** Why a tree was killed, as the shim or the caller knew it when it sent the kill. The first one stands. */
+export type KillCause = 'none' | 'caller' | 'wall-time' | 'cpu-time' | 'output' | 'cancel' | 'owner';
+
+/** How a task ended: raw facts, to be read by pure code. */
+export interface TaskEnd {
+  /** As waitid(2) tells of the program: exited with a status, or killed by a signal. */
+  readonly exit: { readonly kind: 'exited' | 'signalled'; readonly value: number };
+  readonly cause: KillCause;
+  /** Wall clock of the program's start, ms since the epoch; monotonic start and end, ms (process.hrtime's clock). */
+  readonly startedAtMs: number;
+  readonly startedMs: number;
+  readonly endedMs: number;
+  /** rusage of the first process and what it waited for. */
+  readonly usage: {
+    readonly userMs: number;
+    readonly systemMs: number;
+    readonly maxRssBytes: number;
+    readonly voluntarySwitches: number;
+    readonly involuntarySwitches: number;
+  };
+  /** The files of `plan.reports`, `null` where one could not be read. */
+  readonly reports: readonly (Uint8Array | null)[];
+  /** Failures of undo steps. */
+  readonly undoErrors: readonly Error[];
+}
+
+export interface TaskOutput {
+  /** Of the steps that have output (`read`, `netlink`), in the order of the steps. */
+  readonly outputs: readonly Uint8Array[];
+  readonly descriptors: ReadonlyMap<Slot, number>;
+}
+
+/** A plan that was started. Lives in the shim; ends with this environment (main thread or Worker). */
+export interface Task {
+  /** The first process, in Node's pid namespace; 0 where the plan has no stage. */
+  readonly pid: number;
+  /** Outputs of `prepare`, and the descriptors of `plan.returns`, which are now the caller's to close. */
+  readonly started: TaskOutput;
+  /** Lets a parked process go on. Resolves when the program runs (after execve). */
+  release(): Promise<void>;
+  /** Host steps with this task's slots; new slots may be filled. */
+  call(steps: readonly Step[], options?: { descriptors?: Descriptors; returns?: readonly Slot[] }): Promise<TaskOutput>;
+  /** signal 9 with `tree` kills everything; otherwise the signal goes to the first process. */
+  kill(options: { cause: KillCause; signal: number; tree: boolean }): Promise<void>;
+  /** The tree is gone and the undo steps have run. Rejects when the shim died. */
+  readonly ended: Promise<TaskEnd>;
+  /** Kills what runs and undoes; for a task without stages this is its end. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a plan. Resolves when `prepare` is done and the process is parked, runs its program, or holds
+ * (`pause`); for a stage that does its work and ends (`unpack`, `changes`, …) when it has begun.
+ * Rejects with SyscallError when any step fails; everything is undone by then.
+ */
+export type StartPlan = (plan: import('../plan/plan.js').Plan, descriptors: Descriptors) => Promise<Task>;

@@ -1,0 +1,87 @@
+import type { Slot, Step } from './steps.js';
+
+/** One process of a plan: how it is cloned, and what it does until it ends or becomes the program. */
+export interface Stage {
+  /** CLONE_NEW* of clone(2). */
+  readonly flags: number;
+  /** A cgroup v2 folder to be born in (CLONE_INTO_CGROUP). */
+  readonly group?: Slot;
+  /**
+   * In order. A step marked `host` is run by the shim: the process waits for it (that is the plan's `sync`).
+   */
+  readonly steps: readonly Step[];
+}
+
+/** A file that the shim reads when the tree has ended, before the undo steps: the evidence. */
+export interface Report {
+  readonly at: Slot;
+  readonly path: string;
+}
+
+/** The clock of CPU time: a counter file of the group, in units of `nanoseconds`. */
+export interface CpuClock {
+  readonly limitMs: number;
+  readonly at: Slot;
+  readonly path: string;
+  /** The word before the number (cpu.stat's `usage_usec`), '' when the file is the number alone (cpuacct.usage). */
+  readonly key: string;
+  /** Nanoseconds that one unit of the counter is worth. */
+  readonly unit: number;
+}
+
+/** What a clock or a cancel does. */
+export interface Ending {
+  /** SIGKILL: the whole tree at once. Another: to the first process, and the tree is killed after the delay. */
+  readonly signal: number;
+  readonly forceKillAfterMs: number;
+}
+
+/**
+ * Everything the shim has to do for one container, or for one call: plain data.
+ *
+ * `prepare` runs in the shim; then the first stage is cloned. Whatever fails, the tree is killed and
+ * the undo steps whose preparation was reached are run, last first.
+ */
+export interface Plan {
+  /** Host steps, before the first clone. */
+  readonly prepare: readonly Step[];
+  readonly stages: readonly Stage[];
+  /** Host steps when the tree has ended, in this order; each is tried even when one before failed. */
+  readonly undo: readonly Step[];
+  readonly reports: readonly Report[];
+  /** Slots whose descriptors Node gets when the plan has started. */
+  readonly returns: readonly Slot[];
+  /** A cgroup on the unified tree: killing the tree is `cgroup.kill` there. Without it, the first process is killed. */
+  readonly killGroup?: { readonly at: Slot; readonly path: string };
+  readonly timeoutMs?: number;
+  readonly cpuClock?: CpuClock;
+  readonly ending: Ending;
+}
+
+/** Descriptors that travel with a plan, by slot. They are duplicated; Node's own stay open. */
+export type Descriptors = ReadonlyMap<Slot, number>;
+
+/** Numbers the slots of a plan and collects the descriptors that fill the first of them. */
+export class Slots {
+  #next = 0;
+  readonly #descriptors = new Map<Slot, number>();
+
+  /** A slot that a step will fill. */
+  take(): Slot {
+    return this.#next++;
+  }
+
+  /** A slot filled with a descriptor of Node's. */
+  give(fd: number): Slot {
+    const slot = this.take();
+    this.#descriptors.set(slot, fd);
+    return slot;
+  }
+
+  get descriptors(): Descriptors {
+    return this.#descriptors;
+  }
+}
+
+/** No slot: the current folder, or nothing. */
+export const NONE: Slot = -1;

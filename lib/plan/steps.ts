@@ -1,0 +1,149 @@
+// Generated from addon/shim/steps.def by scripts/generate-steps.mjs. Change that file, not this one.
+
+/** A numbered file descriptor of a plan; -1 is none. */
+export type Slot = number;
+
+export type FieldKind = 'SLOT' | 'OUT' | 'NUM' | 'STR' | 'BYTES' | 'LIST' | 'SLOTS';
+
+/** A step of a plan: a serialised system call. `host: true` has the shim run it instead of the child. */
+export type Step =
+  | { readonly op: 'open'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; readonly flags: number | bigint; readonly mode: number | bigint; }
+  | { readonly op: 'open_in_root'; readonly host?: boolean; readonly out?: Slot; readonly root: Slot; readonly path: string; readonly flags: number | bigint; }
+  | { readonly op: 'close'; readonly host?: boolean; readonly slot: Slot; }
+  | { readonly op: 'give'; readonly host?: boolean; readonly slot: Slot; }
+  | { readonly op: 'chown'; readonly host?: boolean; readonly slot: Slot; readonly uid: number | bigint; readonly gid: number | bigint; }
+  | { readonly op: 'read'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly max: number | bigint; }
+  | { readonly op: 'require_procfs'; readonly host?: boolean; readonly slot: Slot; }
+  | { readonly op: 'setns'; readonly host?: boolean; readonly ns: Slot; readonly type: string; }
+  | { readonly op: 'unshare'; readonly host?: boolean; readonly flags: number | bigint; }
+  | { readonly op: 'open_namespace'; readonly host?: boolean; readonly out?: Slot; readonly type: string; }
+  | { readonly op: 'write_process'; readonly host?: boolean; readonly path: string; readonly bytes: Uint8Array; }
+  | { readonly op: 'clone'; readonly host?: boolean; readonly stage: number | bigint; }
+  | { readonly op: 'filesystem'; readonly host?: boolean; readonly out?: Slot; readonly type: string; readonly options: readonly string[]; readonly attributes: number | bigint; }
+  | { readonly op: 'overlay'; readonly host?: boolean; readonly out?: Slot; readonly lower: readonly Slot[]; readonly upper: Slot; readonly work: Slot; readonly options: readonly string[]; readonly attributes: number | bigint; }
+  | { readonly op: 'clone_mount'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; readonly recursive: number | bigint; }
+  | { readonly op: 'set_mount'; readonly host?: boolean; readonly mount: Slot; readonly recursive: number | bigint; readonly set: number | bigint; readonly clear: number | bigint; readonly propagation: number | bigint; }
+  | { readonly op: 'set_propagation'; readonly host?: boolean; readonly path: string; readonly propagation: number | bigint; }
+  | { readonly op: 'attach'; readonly host?: boolean; readonly mount: Slot; readonly root: Slot; readonly path: string; readonly create: number | bigint; }
+  | { readonly op: 'attach_at'; readonly host?: boolean; readonly mount: Slot; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'detach'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'pivot'; readonly host?: boolean; readonly root: Slot; }
+  | { readonly op: 'mask'; readonly host?: boolean; readonly root: Slot; readonly paths: readonly string[]; readonly file: Slot; readonly folder: Slot; }
+  | { readonly op: 'readonly'; readonly host?: boolean; readonly root: Slot; readonly paths: readonly string[]; }
+  | { readonly op: 'mkdir'; readonly host?: boolean; readonly out?: Slot; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
+  | { readonly op: 'symlink'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly target: string; }
+  | { readonly op: 'mknod'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly major: number | bigint; readonly minor: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
+  | { readonly op: 'write_file'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly bytes: Uint8Array; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
+  | { readonly op: 'copy_in'; readonly host?: boolean; readonly source: Slot; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
+  | { readonly op: 'copy_out'; readonly host?: boolean; readonly root: Slot; readonly paths: readonly string[]; readonly to: Slot; readonly max: number | bigint; }
+  | { readonly op: 'set_xattr'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly name: string; readonly value: Uint8Array; }
+  | { readonly op: 'make_group'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'remove_group'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'kill_group'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'put'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly bytes: Uint8Array; }
+  | { readonly op: 'put_file'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly bytes: Uint8Array; }
+  | { readonly op: 'unlink'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'remove_tree'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'join_group'; readonly host?: boolean; readonly group: Slot; readonly file: string; }
+  | { readonly op: 'lock'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'netlink_socket'; readonly host?: boolean; readonly out?: Slot; readonly ns: Slot; readonly protocol: number | bigint; }
+  | { readonly op: 'netlink'; readonly host?: boolean; readonly socket: Slot; readonly what: string; readonly message: Uint8Array; readonly patch: Slot; readonly patch_offset: number | bigint; }
+  | { readonly op: 'link_up'; readonly host?: boolean; readonly name: string; }
+  | { readonly op: 'sethostname'; readonly host?: boolean; readonly name: string; }
+  | { readonly op: 'setdomainname'; readonly host?: boolean; readonly name: string; }
+  | { readonly op: 'sysctl'; readonly host?: boolean; readonly path: string; readonly value: string; }
+  | { readonly op: 'rlimit'; readonly host?: boolean; readonly name: string; readonly resource: number | bigint; readonly soft: number | bigint; readonly hard: number | bigint; }
+  | { readonly op: 'oom_score_adj'; readonly host?: boolean; readonly value: string; }
+  | { readonly op: 'umask'; readonly host?: boolean; readonly mask: number | bigint; }
+  | { readonly op: 'setsid'; readonly host?: boolean; }
+  | { readonly op: 'keyring'; readonly host?: boolean; }
+  | { readonly op: 'chdir'; readonly host?: boolean; readonly path: string; readonly create: number | bigint; }
+  | { readonly op: 'stdio'; readonly host?: boolean; readonly slot: Slot; readonly fd: number | bigint; }
+  | { readonly op: 'user'; readonly host?: boolean; readonly user: string; readonly apply: number | bigint; }
+  | { readonly op: 'keep_capabilities'; readonly host?: boolean; }
+  | { readonly op: 'bound_capabilities'; readonly host?: boolean; readonly bounding: number | bigint; }
+  | { readonly op: 'capabilities'; readonly host?: boolean; readonly effective: number | bigint; readonly permitted: number | bigint; readonly inheritable: number | bigint; readonly ambient: number | bigint; }
+  | { readonly op: 'no_new_privileges'; readonly host?: boolean; }
+  | { readonly op: 'dumpable'; readonly host?: boolean; readonly value: number | bigint; }
+  | { readonly op: 'parent_death_signal'; readonly host?: boolean; readonly signal: number | bigint; }
+  | { readonly op: 'seccomp'; readonly host?: boolean; readonly filter: Uint8Array; }
+  | { readonly op: 'init'; readonly host?: boolean; }
+  | { readonly op: 'park'; readonly host?: boolean; }
+  | { readonly op: 'exec'; readonly host?: boolean; readonly path: string; readonly argv: readonly string[]; readonly env: readonly string[]; }
+  | { readonly op: 'unpack'; readonly host?: boolean; readonly input: Slot; readonly root: Slot; readonly options: readonly string[]; }
+  | { readonly op: 'pack'; readonly host?: boolean; readonly upper: Slot; readonly output: Slot; readonly options: readonly string[]; }
+  | { readonly op: 'changes'; readonly host?: boolean; readonly upper: Slot; readonly lower: readonly Slot[]; readonly output: Slot; }
+  | { readonly op: 'pause'; readonly host?: boolean; };
+
+export type Op = Step['op'];
+
+/** In the order of the opcodes: the name, the words for errors, the fields as they travel. */
+export const stepTable: readonly { readonly op: Op; readonly what: string; readonly fields: readonly (readonly [FieldKind, string])[] }[] = [
+  { op: 'open', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path'], ['NUM', 'flags'], ['NUM', 'mode']] },
+  { op: 'open_in_root', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'flags']] },
+  { op: 'close', what: 'close a descriptor', fields: [['SLOT', 'slot']] },
+  { op: 'give', what: 'hand a descriptor over', fields: [['SLOT', 'slot']] },
+  { op: 'chown', what: 'give a descriptor to its user', fields: [['SLOT', 'slot'], ['NUM', 'uid'], ['NUM', 'gid']] },
+  { op: 'read', what: 'read {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['NUM', 'max']] },
+  { op: 'require_procfs', what: 'check that /proc is the kernel\'s', fields: [['SLOT', 'slot']] },
+  { op: 'setns', what: 'join the {type} namespace', fields: [['SLOT', 'ns'], ['STR', 'type']] },
+  { op: 'unshare', what: 'unshare namespaces', fields: [['NUM', 'flags']] },
+  { op: 'open_namespace', what: 'open the {type} namespace', fields: [['OUT', 'out'], ['STR', 'type']] },
+  { op: 'write_process', what: 'write /proc/PID/{path}', fields: [['STR', 'path'], ['BYTES', 'bytes']] },
+  { op: 'clone', what: 'start the next stage', fields: [['NUM', 'stage']] },
+  { op: 'filesystem', what: 'make a {type} file system', fields: [['OUT', 'out'], ['STR', 'type'], ['LIST', 'options'], ['NUM', 'attributes']] },
+  { op: 'overlay', what: 'make the overlay file system', fields: [['OUT', 'out'], ['SLOTS', 'lower'], ['SLOT', 'upper'], ['SLOT', 'work'], ['LIST', 'options'], ['NUM', 'attributes']] },
+  { op: 'clone_mount', what: 'bind {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path'], ['NUM', 'recursive']] },
+  { op: 'set_mount', what: 'change a mount\'s attributes', fields: [['SLOT', 'mount'], ['NUM', 'recursive'], ['NUM', 'set'], ['NUM', 'clear'], ['NUM', 'propagation']] },
+  { op: 'set_propagation', what: 'set the propagation of {path}', fields: [['STR', 'path'], ['NUM', 'propagation']] },
+  { op: 'attach', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'create']] },
+  { op: 'attach_at', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'detach', what: 'unmount {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'pivot', what: 'make the new root the root', fields: [['SLOT', 'root']] },
+  { op: 'mask', what: 'mask paths', fields: [['SLOT', 'root'], ['LIST', 'paths'], ['SLOT', 'file'], ['SLOT', 'folder']] },
+  { op: 'readonly', what: 'make paths read-only', fields: [['SLOT', 'root'], ['LIST', 'paths']] },
+  { op: 'mkdir', what: 'make the folder {path}', fields: [['OUT', 'out'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid']] },
+  { op: 'symlink', what: 'make the link {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['STR', 'target']] },
+  { op: 'mknod', what: 'make the device {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'major'], ['NUM', 'minor'], ['NUM', 'uid'], ['NUM', 'gid']] },
+  { op: 'write_file', what: 'write {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['BYTES', 'bytes'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid']] },
+  { op: 'copy_in', what: 'copy to {path}', fields: [['SLOT', 'source'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid']] },
+  { op: 'copy_out', what: 'copy out', fields: [['SLOT', 'root'], ['LIST', 'paths'], ['SLOT', 'to'], ['NUM', 'max']] },
+  { op: 'set_xattr', what: 'set {name} on {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['STR', 'name'], ['BYTES', 'value']] },
+  { op: 'make_group', what: 'make the cgroup {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'remove_group', what: 'remove the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'kill_group', what: 'kill what is in the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'put', what: 'write {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
+  { op: 'put_file', what: 'write {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
+  { op: 'unlink', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'remove_tree', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'join_group', what: 'join a cgroup', fields: [['SLOT', 'group'], ['STR', 'file']] },
+  { op: 'lock', what: 'take the lock {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'netlink_socket', what: 'open a route netlink socket', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['NUM', 'protocol']] },
+  { op: 'netlink', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['BYTES', 'message'], ['SLOT', 'patch'], ['NUM', 'patch_offset']] },
+  { op: 'link_up', what: 'bring up {name}', fields: [['STR', 'name']] },
+  { op: 'sethostname', what: 'set the host name', fields: [['STR', 'name']] },
+  { op: 'setdomainname', what: 'set the domain name', fields: [['STR', 'name']] },
+  { op: 'sysctl', what: 'set sysctl {path}', fields: [['STR', 'path'], ['STR', 'value']] },
+  { op: 'rlimit', what: 'set ulimit {name}', fields: [['STR', 'name'], ['NUM', 'resource'], ['NUM', 'soft'], ['NUM', 'hard']] },
+  { op: 'oom_score_adj', what: 'set oomScoreAdj', fields: [['STR', 'value']] },
+  { op: 'umask', what: 'set the umask', fields: [['NUM', 'mask']] },
+  { op: 'setsid', what: 'start a session', fields: [] },
+  { op: 'keyring', what: 'start a session keyring', fields: [] },
+  { op: 'chdir', what: 'change to the folder {path}', fields: [['STR', 'path'], ['NUM', 'create']] },
+  { op: 'stdio', what: 'set up file descriptor {fd}', fields: [['SLOT', 'slot'], ['NUM', 'fd']] },
+  { op: 'user', what: 'become the user {user}', fields: [['STR', 'user'], ['NUM', 'apply']] },
+  { op: 'keep_capabilities', what: 'keep capabilities over the change of user', fields: [] },
+  { op: 'bound_capabilities', what: 'limit the bounding set', fields: [['NUM', 'bounding']] },
+  { op: 'capabilities', what: 'set the capabilities', fields: [['NUM', 'effective'], ['NUM', 'permitted'], ['NUM', 'inheritable'], ['NUM', 'ambient']] },
+  { op: 'no_new_privileges', what: 'set no_new_privs', fields: [] },
+  { op: 'dumpable', what: 'set whether it can be dumped', fields: [['NUM', 'value']] },
+  { op: 'parent_death_signal', what: 'die with the shim', fields: [['NUM', 'signal']] },
+  { op: 'seccomp', what: 'load the system call filter', fields: [['BYTES', 'filter']] },
+  { op: 'init', what: 'start the init process', fields: [] },
+  { op: 'park', what: 'wait to be started', fields: [] },
+  { op: 'exec', what: 'run {path}', fields: [['STR', 'path'], ['LIST', 'argv'], ['LIST', 'env']] },
+  { op: 'unpack', what: 'unpack the layer', fields: [['SLOT', 'input'], ['SLOT', 'root'], ['LIST', 'options']] },
+  { op: 'pack', what: 'pack the changes', fields: [['SLOT', 'upper'], ['SLOT', 'output'], ['LIST', 'options']] },
+  { op: 'changes', what: 'list the changes', fields: [['SLOT', 'upper'], ['SLOTS', 'lower'], ['SLOT', 'output']] },
+  { op: 'pause', what: 'hold the namespaces', fields: [] },
+];
