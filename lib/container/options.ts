@@ -1,0 +1,155 @@
+import type { Cgroup } from '../cgroup/cgroup.js';
+import { UnsupportedError } from '../errors.js';
+import type { OverlayFs } from '../filesystem/overlay.js';
+import type { Image } from '../image/image.js';
+import type { Namespace } from '../namespace/namespace.js';
+import { type ParsedLimits, limitsShape, refuseLaterLimits } from '../plan/limits.js';
+import type { NamespaceType } from '../plan/namespaces.js';
+import { parseOptions } from '../plan/options.js';
+import { normaliseProcess, type ParsedProcess } from '../process/schema.js';
+import { checkContradictions } from './contradictions.js';
+import { type ParsedMount, refuseLaterMounts, target, tmpfsMount } from './mounts.js';
+import { type CheckedRun, type ParsedCopyIn, type ParsedDevice, runObject } from './schema.js';
+import type { ProgressEvent } from './types.js';
+
+export type { ParsedCopyIn, ParsedDevice, ParsedMount };
+
+/** Where the root comes from. */
+export type ParsedRoot =
+  | { readonly type: 'image'; readonly image: string | Image; readonly upper: 'tmpfs' | 'disk'; readonly upperSize: number | null }
+  | { readonly type: 'rootfs'; readonly rootfs: string | OverlayFs };
+
+export type ParsedNamespace = 'new' | 'host' | Namespace;
+
+/** Checked options with every default filled in. `null` is: not given, somebody else decides (the image, the machine). */
+export interface ParsedOptions {
+  readonly root: ParsedRoot;
+  readonly readOnly: boolean;
+  readonly command: readonly string[] | null;
+  readonly entrypoint: readonly string[] | null;
+  readonly hostname: string | null;
+  readonly domainname: string | null;
+  readonly name: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly init: boolean;
+  /** All eight; `network` is in `net` ('new': the loopback alone). `mnt` is 'new' and `user` 'host'. */
+  readonly namespaces: Readonly<Record<NamespaceType, ParsedNamespace>>;
+  /** Seconds. */
+  readonly timeOffsets: { readonly monotonic: number; readonly boottime: number } | null;
+  readonly cgroup: Cgroup | string | null;
+  readonly cgroupParent: Cgroup | string | null;
+  readonly dns: readonly string[];
+  readonly extraHosts: Readonly<Record<string, string>>;
+  /** `mounts`, then `volumes`, then `tmpfs`, in the order given; no target twice. */
+  readonly mounts: readonly ParsedMount[];
+  readonly copyIn: readonly (ParsedCopyIn & { readonly target: string })[];
+  readonly copyOut: readonly string[];
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  readonly noNewPrivileges: boolean;
+  readonly seccomp: 'default' | 'unconfined';
+  /** `null`: the default list. */
+  readonly maskedPaths: readonly string[] | null;
+  /** `null`: the default list. */
+  readonly readonlyPaths: readonly string[] | null;
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly devices: readonly ParsedDevice[];
+  readonly oomScoreAdj: number | null;
+  readonly onUnsupported: 'error' | 'report';
+  readonly onProgress: ((event: ProgressEvent) => void) | null;
+  readonly limits: ParsedLimits;
+  readonly process: ParsedProcess;
+}
+
+const runSchema = runObject.superRefine(checkContradictions);
+
+/**
+ * Checks RunOptions, or ContainerOptions, and fills in the defaults. Makes nothing, reads nothing.
+ *
+ * @throws NacelleError `ERR_INVALID_OPTION`: a wrong option, or ones that can't go together
+ * @throws UnsupportedError for what a later version brings
+ */
+export function parseRunOptions(value: unknown): ParsedOptions {
+  const options = parseOptions(runSchema, value, 'options');
+  const mounts = [
+    ...(options.mounts ?? []),
+    ...(options.volumes ?? []),
+    ...Object.entries(options.tmpfs ?? {}).map(([path, tmpfs]) => tmpfsMount(target.parse(path), tmpfs)),
+  ];
+  refuseLater(options);
+  refuseLaterMounts(mounts);
+  const limits = limitsOf(options);
+  refuseLaterLimits(limits);
+  return {
+    root: rootOf(options),
+    readOnly: options.readOnly ?? false,
+    command: options.command ?? null,
+    entrypoint: options.entrypoint ?? null,
+    hostname: options.hostname ?? null,
+    domainname: options.domainname ?? null,
+    name: options.name ?? null,
+    labels: options.labels ?? {},
+    init: options.init ?? false,
+    namespaces: namespacesOf(options),
+    timeOffsets: options.timeOffsets ? { monotonic: 0, boottime: 0, ...defined(options.timeOffsets) } : null,
+    cgroup: options.cgroup ?? null,
+    cgroupParent: options.cgroupParent ?? null,
+    dns: options.dns ?? [],
+    extraHosts: options.extraHosts ?? {},
+    mounts,
+    copyIn: Object.entries(options.copyIn ?? {}).map(([path, file]) => ({ target: target.parse(path), ...file })),
+    copyOut: options.copyOut ?? [],
+    capAdd: options.capAdd ?? [],
+    capDrop: options.capDrop ?? [],
+    noNewPrivileges: options.noNewPrivileges ?? true,
+    seccomp: options.seccomp === 'unconfined' ? 'unconfined' : 'default',
+    maskedPaths: options.maskedPaths ?? null,
+    readonlyPaths: options.readonlyPaths ?? null,
+    sysctls: options.sysctls ?? {},
+    devices: options.devices ?? [],
+    oomScoreAdj: options.oomScoreAdj ?? null,
+    onUnsupported: options.onUnsupported ?? 'error',
+    onProgress: options.onProgress ?? null,
+    limits,
+    process: normaliseProcess(options),
+  };
+}
+
+function rootOf(options: CheckedRun): ParsedRoot {
+  if (options.rootfs !== undefined) return { type: 'rootfs', rootfs: options.rootfs };
+  return { type: 'image', image: options.image ?? 'host', upper: options.upper ?? 'tmpfs', upperSize: options.upperSize ?? null };
+}
+
+function namespacesOf({ namespaces, network, timeOffsets }: CheckedRun): Record<NamespaceType, ParsedNamespace> {
+  const own = { mnt: 'new', pid: 'new', net: 'new', ipc: 'new', uts: 'new', user: 'host', cgroup: 'new', time: 'host' } as const;
+  const given: Partial<Record<NamespaceType, ParsedNamespace>> = defined(namespaces ?? {});
+  if (timeOffsets) given.time = 'new';
+  if (network === 'host') given.net = 'host';
+  else if (typeof network === 'object' && 'type' in network) given.net = network;
+  return { ...own, ...given };
+}
+
+/** The keys of Limits alone. */
+function limitsOf(options: CheckedRun): ParsedLimits {
+  return Object.fromEntries(Object.entries(options).filter(([name, value]) => name in limitsShape && value !== undefined));
+}
+
+/** Without the keys that are there and undefined: as good as not given. */
+function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}
+
+/** What a later version brings: named here, so that nothing is skipped in silence. */
+function refuseLater(options: CheckedRun): void {
+  const later = (feature: string, fix: string | null = null): never => {
+    throw new UnsupportedError(feature, 'it comes in a later version', fix);
+  };
+  const { network, namespaces, userns } = options;
+  if (network === 'bridge' || network === 'pasta') later(`network '${network}'`, "Use network 'host', or a VethPair to the container's network namespace.");
+  if (typeof network === 'object' && !('inode' in network)) later("another container's network", 'Give its network namespace: await container.namespace("net").');
+  if (options.ports?.length) later('ports');
+  if (options.detach) later('detach');
+  if (typeof options.seccomp === 'object') later('a seccomp profile of your own', "Use seccomp 'default' or 'unconfined'.");
+  if (userns !== undefined && userns !== 'host') later('userns');
+  if (typeof namespaces?.user === 'object') later('a user namespace to join', 'Namespace.run runs a program in one.');
+}

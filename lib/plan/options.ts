@@ -1,0 +1,118 @@
+import { closest, distance } from 'fastest-levenshtein';
+import type { z } from 'zod';
+import { invalidOption, type NacelleError } from '../errors.js';
+
+type Issue = z.core.$ZodIssue;
+type RawIssue = z.core.$ZodRawIssue;
+interface Problem {
+  readonly path: readonly PropertyKey[];
+  readonly text: string;
+}
+
+/**
+ * Checks a public option against its schema and gives back the checked value, transforms applied.
+ *
+ * @param what the name of the value itself, for the case that it is wrong as a whole: 'options', 'limits'
+ * @throws NacelleError `ERR_INVALID_OPTION`, which names the option; an unknown key names the nearest right one
+ */
+export function parseOptions<S extends z.ZodType>(schema: S, value: unknown, what: string): z.output<S> {
+  const result = schema.safeParse(value, { error: inWords });
+  if (result.success) return result.data;
+  throw asError(result.error.issues.map(specific), what);
+}
+
+/** The first problem names the option, the others follow: who mends one wants to know of the next. */
+function asError(problems: readonly Problem[], what: string): NacelleError {
+  const [first, ...others] = problems;
+  const more = others.map((problem) => `; option ${pathName(problem.path, what)}: ${problem.text}`).join('');
+  return invalidOption(pathName(first?.path ?? [], what), `${first?.text ?? 'is wrong'}${more}`);
+}
+
+function pathName(path: readonly PropertyKey[], what: string): string {
+  if (path.length === 0) return what;
+  return path.map((part, i) => (typeof part === 'number' ? `[${part}]` : `${i === 0 ? '' : '.'}${String(part)}`)).join('');
+}
+
+/** The place that a problem is about: an unknown key itself, and inside a union the branch that got furthest. */
+function specific(issue: Issue): Problem {
+  if (issue.code === 'unrecognized_keys') return { path: [...issue.path, ...issue.keys.slice(0, 1)], text: issue.message };
+  if (issue.code === 'invalid_union') {
+    const inside = issue.errors.flat().find((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys' || inner.code === 'custom');
+    if (inside) {
+      const problem = specific(inside);
+      return { path: [...issue.path, ...problem.path], text: problem.text };
+    }
+  }
+  return { path: issue.path, text: issue.message };
+}
+
+/** zod's issues in plain words; `undefined` leaves zod's own. */
+function inWords(issue: RawIssue): string | undefined {
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return unknownKeys(issue.keys, knownKeys(issue.inst));
+    case 'invalid_type':
+      return issue.input === undefined
+        ? `is missing: ${article(issue.expected)} is needed`
+        : `must be ${article(issue.expected)}, not ${describe(issue.input)}`;
+    case 'invalid_value':
+      return oneOf(issue.values.map(String), issue.input);
+    case 'too_small':
+      return `must be ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${unit(issue.origin)}`;
+    case 'too_big':
+      return `must be ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}${unit(issue.origin)}`;
+    case 'invalid_union': {
+      const messages = issue.errors.flatMap((branch) => branch.slice(0, 1).map((inner) => inner.message));
+      return [...new Set(messages)].join(', or ');
+    }
+    default:
+      return undefined;
+  }
+}
+
+function unit(origin: string): string {
+  if (origin === 'string') return ' characters long';
+  return origin === 'array' ? ' items long' : '';
+}
+
+function article(expected: string): string {
+  if (expected === 'int') return 'a whole number';
+  return /^[aeio]/.test(expected) ? `an ${expected}` : `a ${expected}`;
+}
+
+function describe(input: unknown): string {
+  if (input === null) return 'null';
+  if (Array.isArray(input)) return 'a list';
+  if (typeof input === 'number' || typeof input === 'boolean') return String(input);
+  if (typeof input === 'string') return JSON.stringify(input.length > 40 ? `${input.slice(0, 40)}…` : input);
+  return article(typeof input);
+}
+
+function knownKeys(schema: unknown): string[] {
+  if (typeof schema !== 'object' || schema === null || !('shape' in schema)) return [];
+  return Object.keys(schema.shape as object);
+}
+
+function unknownKeys(keys: readonly string[], known: readonly string[]): string {
+  const [first = '', ...others] = keys.map((key) => ({ key, right: nearest(key, known) })).map(({ key, right }, i) =>
+    i === 0 ? `is unknown${right ? `; did you mean '${right}'?` : ''}` : `'${key}' is unknown too${right ? `; did you mean '${right}'?` : ''}`,
+  );
+  return [first, ...others].join('; ');
+}
+
+function oneOf(values: readonly string[], input: unknown): string {
+  const list = values.map((value) => `'${value}'`).join(', ');
+  const right = typeof input === 'string' ? nearest(input, values) : undefined;
+  return `must be ${values.length === 1 ? list : `one of ${list}`}, not ${describe(input)}${right ? `; did you mean '${right}'?` : ''}`;
+}
+
+/** The name that was probably meant: a slip of a letter or two, another case, or one that starts alike. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  if (known.length === 0) return undefined;
+  const lower = name.toLowerCase();
+  const byCase = new Map(known.map((right) => [right.toLowerCase(), right]));
+  const best = closest(lower, [...byCase.keys()]);
+  if (distance(lower, best) <= Math.max(2, Math.floor(lower.length / 3))) return byCase.get(best);
+  const alike = [...byCase.keys()].find((right) => Math.min(right.length, lower.length) >= 3 && (right.startsWith(lower) || lower.startsWith(right)));
+  return alike === undefined ? undefined : byCase.get(alike);
+}

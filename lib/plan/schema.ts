@@ -1,0 +1,34 @@
+import { z } from 'zod';
+
+// What the schemas of all options share.
+
+/** A string that can be handed to the kernel: one NUL would end it early. */
+export const text = z.string().refine((value) => !value.includes('\0'), 'must not contain a NUL byte');
+
+/** A string that is not empty. */
+export const word = text.refine((value) => value !== '', 'must not be empty');
+
+/** A path from the root. PATH_MAX counts the NUL: 4,095 bytes (path_resolution(7)). */
+export const absolutePath = text
+  .refine((value) => value.startsWith('/'), "must be an absolute path: one that starts with '/'")
+  .refine((value) => Buffer.byteLength(value) < 4096, 'must be at most 4095 bytes long');
+
+/** An id of a user or group; 4,294,967,295 is the kernel's "no id" (setresuid(2)). */
+export const id = z.int().min(0).max(0xfffffffe);
+
+/** Milliseconds; 0 is no limit, as in child_process. A limit of 30 years keeps nanoseconds in 64 bits. */
+export const duration = z.number().min(0).max(1e12);
+
+/** A thing of ours, known by what it has: an instance of another copy of the module (ESM beside CJS) is as good. */
+export function handle<T>(is: (value: object) => boolean, what: string): z.ZodType<T, T> {
+  return z.custom<T>((value) => typeof value === 'object' && value !== null && is(value), `must be ${what}`);
+}
+
+/** The name of a cgroup below nacelle's own root: may be a path, can't climb. */
+export const groupName = text.superRefine((value, context) => {
+  const parts = value.split('/');
+  if (parts.includes('')) context.addIssue('must be a name or a path of names, none of them empty');
+  else if (parts.some((part) => part === '.' || part === '..')) context.addIssue("must not contain '.' or '..'");
+  else if (parts.some((part) => Buffer.byteLength(part) > 255)) context.addIssue('must have names of at most 255 bytes');
+  else if (value.includes('\n')) context.addIssue('must not contain a newline');
+});

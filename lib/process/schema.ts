@@ -1,0 +1,195 @@
+import { Readable, Writable } from 'node:stream';
+import { z } from 'zod';
+import { UnsupportedError } from '../errors.js';
+import type { Complaints } from '../plan/limits.js';
+import { parseOptions } from '../plan/options.js';
+import { absolutePath, duration, text, word } from '../plan/schema.js';
+import { sizeSchema } from '../plan/size.js';
+import { checkSignal, SIGKILL } from './signals.js';
+import type { Encoding } from './types.js';
+import { checkUser } from './user.js';
+
+/** One place that a stream comes from or goes to; a stream of the program has one or several. */
+export type StdioItem =
+  | { readonly type: 'pipe' | 'inherit' | 'ignore' }
+  | { readonly type: 'fd'; readonly fd: number }
+  | { readonly type: 'source'; readonly stream: Readable }
+  | { readonly type: 'sink'; readonly stream: Writable }
+  | { readonly type: 'file'; readonly file: string; readonly append: boolean };
+
+/** Checked options of a process, defaults filled in; durations are ms, sizes bytes, `null` is no limit. */
+export interface ParsedProcess {
+  /** `undefined` removes a variable that would come from elsewhere. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly extendEnv: boolean;
+  readonly cwd: string | null;
+  /** 'user' or 'user:group', each a name or an exact number. */
+  readonly user: string | null;
+  readonly umask: number;
+  readonly stdin: readonly StdioItem[];
+  readonly stdout: readonly StdioItem[];
+  readonly stderr: readonly StdioItem[];
+  readonly encoding: Encoding;
+  readonly timeout: number | null;
+  readonly cpuTimeLimit: number | null;
+  readonly killSignal: number;
+  readonly forceKillAfterDelay: number;
+  readonly input: string | Uint8Array | Readable | null;
+  readonly maxBuffer: number;
+  readonly cancelSignal: AbortSignal | null;
+  readonly reject: boolean;
+}
+
+type Direction = 'in' | 'out';
+
+function isReadable(value: object): value is Readable {
+  return value instanceof Readable || ('pipe' in value && typeof value.pipe === 'function' && 'read' in value && typeof value.read === 'function');
+}
+
+function isWritable(value: object): value is Writable {
+  return value instanceof Writable || ('write' in value && typeof value.write === 'function' && 'end' in value && typeof value.end === 'function');
+}
+
+const file = z.strictObject({ file: word, append: z.boolean().optional() });
+
+const PROBLEM = "must be 'pipe', 'inherit', 'ignore', a file descriptor, a stream or { file }";
+
+/** The places of one stream. A list is flattened: each gets it all. */
+function stdio(direction: Direction): z.ZodType<StdioItem[]> {
+  return z.unknown().transform((value, context) => {
+    const complain = (message: string): never => {
+      context.addIssue(message);
+      return z.NEVER;
+    };
+    const read = (item: unknown): StdioItem[] => {
+      if (item === 'pipe' || item === 'inherit' || item === 'ignore') return [{ type: item }];
+      if (typeof item === 'number') {
+        return Number.isInteger(item) && item >= 0 && item <= 0x7fffffff ? [{ type: 'fd', fd: item }] : complain('must be a file descriptor: 0 or more');
+      }
+      if (Array.isArray(item)) return item.length === 0 ? complain("must not be an empty list: 'ignore' drops a stream") : item.flatMap(read);
+      if (typeof item !== 'object' || item === null) return complain(PROBLEM);
+      if (direction === 'in' && isReadable(item)) return [{ type: 'source', stream: item }];
+      if (direction === 'out' && isWritable(item)) return [{ type: 'sink', stream: item }];
+      if (isReadable(item) || isWritable(item)) return complain(`must be a stream that can be ${direction === 'in' ? 'read from' : 'written to'}`);
+      const parsed = file.safeParse(item);
+      if (!parsed.success) return complain(PROBLEM);
+      if (direction === 'in' && parsed.data.append) return complain('append is for outputs');
+      return [{ type: 'file', file: parsed.data.file, append: parsed.data.append ?? false }];
+    };
+    const items = read(value);
+    if (direction === 'in' && items.length > 1) return complain('must be one source: a list is for outputs');
+    return items;
+  });
+}
+
+const environment = z.record(
+  text.refine((name) => name !== '' && !name.includes('='), "must have names that are not empty and have no '='"),
+  text.optional(),
+  { error: (issue) => (issue.code === 'invalid_key' ? `has a name that can't be one: ${JSON.stringify(issue.input)}` : undefined) },
+);
+
+/** The keys of ProcessOptions and CallOptions, for schemas that contain them; combinations: {@link checkProcess}. */
+export const processShape = {
+  env: environment.optional(),
+  extendEnv: z.boolean().optional(),
+  cwd: absolutePath.optional(),
+  user: z
+    .union([z.string(), z.int()], { error: "must be 'user', 'user:group' or a uid" })
+    .transform((value, context) => {
+      const checked = checkUser(value);
+      if ('user' in checked) return checked.user;
+      context.addIssue(checked.problem);
+      return z.NEVER;
+    })
+    .optional(),
+  umask: z.int().min(0).max(0o777).optional(),
+  stdin: stdio('in').optional(),
+  stdout: stdio('out').optional(),
+  stderr: stdio('out').optional(),
+  tty: z.union([z.boolean(), z.strictObject({ columns: z.int().min(1).max(65_535), rows: z.int().min(1).max(65_535) })]).optional(),
+  encoding: z.enum(['utf8', 'buffer']).optional(),
+  timeout: duration.optional(),
+  cpuTimeLimit: duration.optional(),
+  killSignal: z
+    .unknown()
+    .transform((value, context) => {
+      const checked = checkSignal(value);
+      if ('number' in checked) return checked.number;
+      context.addIssue(checked.problem);
+      return z.NEVER;
+    })
+    .optional(),
+  forceKillAfterDelay: duration.optional(),
+  input: z
+    .custom<string | Uint8Array | Readable>(
+      (value) => typeof value === 'string' || value instanceof Uint8Array || (typeof value === 'object' && value !== null && isReadable(value)),
+      'must be a string, bytes or a stream that can be read from',
+    )
+    .optional(),
+  maxBuffer: sizeSchema().optional(),
+  cancelSignal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'must be an AbortSignal').optional(),
+  reject: z.boolean().optional(),
+};
+
+const processObject = z.strictObject(processShape);
+type Checked = z.output<typeof processObject>;
+
+/** Options of a process that can't go together. */
+export function checkProcess(options: Checked, context: Complaints): void {
+  const wrong = (option: keyof Checked, message: string): void => context.addIssue({ code: 'custom', path: [option], message });
+  if (options.input !== undefined && options.stdin !== undefined && options.stdin[0]?.type !== 'pipe') {
+    wrong('input', "can't go with stdin other than 'pipe': it is written to the pipe");
+  }
+  if (!options.tty) return;
+  for (const name of ['stdin', 'stdout', 'stderr', 'input'] as const) {
+    if (options[name] !== undefined) wrong('tty', `can't go with ${name}: a terminal is all three streams`);
+  }
+}
+
+/** Fills in the defaults. The options must have been checked. */
+export function normaliseProcess(options: Checked): ParsedProcess {
+  if (options.tty) throw new UnsupportedError('tty', 'terminals come in a later version', "Use stdout: 'pipe'.");
+  const pipe: readonly StdioItem[] = [{ type: 'pipe' }];
+  return {
+    env: options.env ?? {},
+    extendEnv: options.extendEnv ?? false,
+    cwd: options.cwd ?? null,
+    user: options.user ?? null,
+    umask: options.umask ?? 0o022,
+    stdin: options.stdin ?? (options.input === undefined ? [{ type: 'ignore' }] : pipe),
+    stdout: options.stdout ?? pipe,
+    stderr: options.stderr ?? pipe,
+    encoding: options.encoding ?? 'utf8',
+    timeout: options.timeout || null,
+    cpuTimeLimit: options.cpuTimeLimit || null,
+    killSignal: options.killSignal ?? SIGKILL,
+    forceKillAfterDelay: options.forceKillAfterDelay ?? 1000,
+    input: options.input ?? null,
+    maxBuffer: options.maxBuffer ?? 100 * 1024 ** 2,
+    cancelSignal: options.cancelSignal ?? null,
+    reject: options.reject ?? false,
+  };
+}
+
+/** A program and its arguments. */
+export const commandSchema = z
+  .array(text)
+  .refine((command) => command.length > 0, 'must name a program')
+  .refine((command) => command[0] !== '', 'must name a program: its first item is empty');
+
+const execSchema = processObject.superRefine(checkProcess);
+
+/**
+ * Checks an ExecOptions and fills in the defaults.
+ *
+ * @throws NacelleError `ERR_INVALID_OPTION`, UnsupportedError
+ */
+export function parseExecOptions(options: unknown): ParsedProcess {
+  return normaliseProcess(parseOptions(execSchema, options, 'options'));
+}
+
+/** @throws NacelleError `ERR_INVALID_OPTION` */
+export function parseCommand(command: unknown): string[] {
+  return parseOptions(commandSchema, command, 'command');
+}
+

@@ -1,0 +1,167 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Size } from '../plan/size.js';
+
+/** How collected output is given: decoded text, or bytes. */
+export type Encoding = 'utf8' | 'buffer';
+export type Output<E> = E extends 'buffer' ? Uint8Array : string;
+
+/**
+ * Where one of the three standard streams goes.
+ *
+ * - `'pipe'`: a pipe to Node, a stream there
+ * - `'inherit'`: Node's own
+ * - `'ignore'`: /dev/null
+ * - a number: that descriptor of Node's
+ * - a stream: its descriptor where it has one, else piped through Node
+ * - a file: read from, or written to (made with mode 0644; `append` keeps what is there)
+ * - a list, for outputs: each gets it all
+ */
+export type Stdio = 'pipe' | 'inherit' | 'ignore' | number | Readable | Writable | { file: string; append?: boolean } | Stdio[];
+
+/** What a program is run with, wherever it is run. */
+export interface ProcessOptions<E extends Encoding = 'utf8'> {
+  /** Variables; `undefined` removes one that would come from elsewhere. */
+  env?: Record<string, string | undefined>;
+  /** Start from Node's own environment. Default false: only PATH, HOME, HOSTNAME (TERM with a tty), the image's and yours. */
+  extendEnv?: boolean;
+  /** Absolute. Default: the image's, else '/'. */
+  cwd?: string;
+  /** 'name', 'uid', 'user:group' or a uid; names are looked up in the container's own files. Default: the image's, else root. */
+  user?: string | number;
+  /** Default 0o022. */
+  umask?: number;
+  /** Default 'ignore', or 'pipe' with `input`. */
+  stdin?: Stdio;
+  /** Default 'pipe'. */
+  stdout?: Stdio;
+  /** Default 'pipe'. */
+  stderr?: Stdio;
+  tty?: boolean | { columns: number; rows: number };
+  /** Default 'utf8'. */
+  encoding?: E;
+  /** Wall clock, ms. 0 is no limit. Kept by the shim, so that a blocked event loop can't stretch it. */
+  timeout?: number;
+  /** CPU time of the whole tree, ms. 0 is no limit. Kept by the shim. */
+  cpuTimeLimit?: number;
+  /** What a clock or a cancel sends. Default SIGKILL, to the whole tree; another goes to the first process. */
+  killSignal?: NodeJS.Signals;
+  /** ms after another `killSignal` until the tree is killed. Default 1,000. */
+  forceKillAfterDelay?: number;
+}
+
+/** What belongs to a call that waits for the program's end. */
+export interface CallOptions {
+  /** Written to stdin, which is then closed. */
+  input?: string | Uint8Array | Readable;
+  /** Bytes kept of each of stdout and stderr. Default '100m'. Past it the tree is killed: status 'output-limit'. */
+  maxBuffer?: Size;
+  /** Ends the program: status 'cancelled'. */
+  cancelSignal?: AbortSignal;
+  /** `true`: a program that fails rejects with ContainerRunError. Default false: what it did is in the result. */
+  reject?: boolean;
+}
+
+export interface ExecOptions<E extends Encoding = 'utf8'> extends ProcessOptions<E>, CallOptions {}
+
+/** Pressure stall information, PSI (Linux 4.20). */
+export interface Pressure {
+  cpu: PressureOf | null;
+  memory: PressureOf | null;
+  io: PressureOf | null;
+}
+
+export interface PressureOf {
+  some: PressureShare;
+  /** `null` where the kernel doesn't tell it (cpu before Linux 5.13). */
+  full: PressureShare | null;
+}
+
+/** Share of the time in which tasks stalled, in percent over the last 10, 60 and 300 s, and the total in ms. */
+export interface PressureShare {
+  avg10: number;
+  avg60: number;
+  avg300: number;
+  totalMs: number;
+}
+
+/** What a tree used. `null` where the kernel or the container's groups can't tell. */
+export interface Usage {
+  /** Of the whole tree where a group counted it, else of the first process and what it waited for. */
+  cpuTimeMs: number;
+  userMs: number;
+  systemMs: number;
+  /** Bytes. */
+  memoryPeak: number | null;
+  /** Bytes. */
+  memoryCurrent: number | null;
+  pidsPeak: number | null;
+  ioReadBytes: number | null;
+  ioWriteBytes: number | null;
+  voluntarySwitches: number;
+  involuntarySwitches: number;
+  throttledPeriods: number;
+  throttledMs: number;
+  /** Processes of the group that the kernel killed for want of memory. */
+  oomKills: number;
+  pressure: Pressure | null;
+}
+
+/** The first cause that ended a program. */
+export type Status =
+  | 'ok'
+  | 'nonzero-exit'
+  | 'signalled'
+  | 'time-limit'
+  | 'wall-time-limit'
+  | 'memory-limit'
+  | 'output-limit'
+  | 'syscall-violation'
+  | 'cancelled';
+
+/** How a program ended. What is missing or null was not there to be had. */
+export interface RunResult<E extends Encoding = 'utf8'> {
+  id: string;
+  command: string[];
+  /**
+   * The first cause that ended it, from evidence; 'memory-limit' also when anything in its group was
+   * killed by its limit, whatever process 1 then returned.
+   */
+  status: Status;
+  /** One sentence with the evidence: 'killed after 1,000 ms of wall time'. */
+  reason: string;
+  exitCode: number | null;
+  /** `null` also for a signal without a name (real-time ones): see `signalNumber`. */
+  signal: NodeJS.Signals | null;
+  signalNumber: number | null;
+  /** `status` is not 'ok'. */
+  failed: boolean;
+  /** Either clock. */
+  timedOut: boolean;
+  oomKilled: boolean;
+  isCanceled: boolean;
+  isMaxBuffer: boolean;
+  /** Empty where the stream went elsewhere or the caller took it. */
+  stdout: Output<E>;
+  stderr: Output<E>;
+  /** By path: what `copyOut` named and was there. */
+  files: Record<string, Uint8Array>;
+  startedAt: Date;
+  /** From the program's start to the end of its tree. */
+  durationMs: number;
+  /** What it took to make the sandbox. */
+  setupMs: number;
+  usage: Usage;
+  /** With `onUnsupported: 'report'`: what was left out. */
+  notEnforced: { feature: string; reason: string }[];
+}
+
+/** A program that runs: a promise of its result, with its streams. */
+export type Execution<E extends Encoding = 'utf8'> = Promise<RunResult<E>> & {
+  readonly pid: Promise<number>;
+  readonly stdin: Writable | null;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+  /** Default SIGKILL: the whole tree. Another signal: the first process. */
+  kill(signal?: NodeJS.Signals | number): Promise<void>;
+  resize(size: { columns: number; rows: number }): Promise<void>;
+};
