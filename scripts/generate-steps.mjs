@@ -5,7 +5,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 const source = new URL('../addon/shim/steps.def', import.meta.url);
 const target = new URL('../lib/plan/steps.ts', import.meta.url);
 
-const types = { SLOT: 'Slot', OUT: 'Slot', NUM: 'number | bigint', STR: 'string', BYTES: 'Uint8Array', LIST: 'readonly string[]', SLOTS: 'readonly Slot[]' };
+const types = {
+  SLOT: 'Slot',
+  OUT: 'Slot',
+  NUM: 'number | bigint',
+  STR: 'string',
+  BYTES: 'Uint8Array',
+  LIST: 'readonly string[]',
+  SLOTS: 'readonly Slot[]',
+};
 
 export function parseSteps(text) {
   const steps = [];
@@ -37,10 +45,19 @@ export function renderSteps(steps) {
     const members = fields.map(({ kind, field }) => ` readonly ${field}${kind === 'OUT' ? '?' : ''}: ${types[kind]};`).join('');
     lines.push(`  | { readonly op: '${name}'; readonly host?: boolean;${members} }${index === steps.length - 1 ? ';' : ''}`);
   });
-  lines.push('', "export type Op = Step['op'];", '', '/** In the order of the opcodes: the name, the words for errors, the fields as they travel. */');
-  lines.push('export const stepTable: readonly { readonly op: Op; readonly what: string; readonly fields: readonly (readonly [FieldKind, string])[] }[] = [');
+  lines.push(
+    '',
+    "export type Op = Step['op'];",
+    '',
+    '/** In the order of the opcodes: the name, the words for errors, the fields as they travel. */',
+  );
+  lines.push(
+    'export const stepTable: readonly { readonly op: Op; readonly what: string; readonly fields: readonly (readonly [FieldKind, string])[] }[] = [',
+  );
   for (const { name, what, fields } of steps) {
-    lines.push(`  { op: '${name}', what: '${what.replaceAll("'", "\\'")}', fields: [${fields.map(({ kind, field }) => `['${kind}', '${field}']`).join(', ')}] },`);
+    lines.push(
+      `  { op: '${name}', what: '${what.replaceAll("'", "\\'")}', fields: [${fields.map(({ kind, field }) => `['${kind}', '${field}']`).join(', ')}] },`,
+    );
   }
   lines.push('];', '');
   return lines.join('\n');
