@@ -1,0 +1,172 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { expect } from 'vitest';
+import { Container, type RunOptions } from '../../../lib/index.js';
+import { readText } from '../../fixtures/host.js';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { runNode, startNode } from '../../fixtures/node.js';
+import { requires } from '../../fixtures/requires.js';
+import { busybox, output, sh } from '../../fixtures/sandbox.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+import { until } from '../../fixtures/until.js';
+
+useLeakCheck();
+const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const folder = temporaryFolder();
+
+describe('input', () => {
+  it('text, bytes and a stream', async () => {
+    expect(await output('cat', { input: 'größe' })).toBe('größe');
+    expect(await output('od -An -tx1', { input: Uint8Array.from([0, 255]) })).toBe(' 00 ff');
+    expect(await output('cat', { input: Readable.from(['one ', 'two ', 'three']) })).toBe('one two three');
+    expect(await output('cat; echo end', { input: '' })).toBe('end');
+  });
+
+  it('bytes come back as they went in', async () => {
+    const bytes = randomBytes(3 << 20);
+    const result = await Container.run({ ...(await busybox()), command: ['cat'], input: bytes, encoding: 'buffer' });
+    expect(Buffer.compare(Buffer.from(result.stdout), bytes)).toBe(0);
+    expect(result.stderr).toHaveLength(0);
+  });
+
+  it('stdin is ended after it: half-close', async () => {
+    expect(await output('cat; echo after the end', { input: 'in ' })).toBe('in after the end');
+  });
+
+  it('that nobody reads is no error', async () => {
+    const input = Buffer.alloc(8 << 20);
+    expect(await sh('exit 0', { input })).toMatchObject({ status: 'ok' });
+    expect(await sh('head -c 1 | wc -c', { input })).toMatchObject({ status: 'ok', stdout: '1\n' });
+    expect(await sh('exec <&-; sleep 0.1; echo done', { input: Readable.from([input]) })).toMatchObject({ status: 'ok', stdout: 'done\n' });
+  });
+
+  it('a stream that fails ends the run, and leaves nothing', async () => {
+    const input = new Readable({
+      read() {
+        this.destroy(new Error('the source broke'));
+      },
+    });
+    const outcome = await sh('cat; echo end', { input }).then(
+      (result) => result.stdout,
+      (error: unknown) => String(error),
+    );
+    expect(outcome).toMatch(/the source broke|end/);
+  });
+
+  it("without it stdin is 'ignore': at its end", async () => {
+    expect(await output('cat; readlink /proc/self/fd/0')).toMatch(/null$/);
+  });
+});
+
+describe('output', () => {
+  it('a letter that arrives in two pieces stays whole', async () => {
+    expect(await output("printf 'a\\303'; sleep 0.1; printf '\\244b'")).toBe('aäb');
+  });
+
+  it('stdout and stderr are apart', async () => {
+    expect(await sh('echo out; echo err >&2')).toMatchObject({ stdout: 'out\n', stderr: 'err\n' });
+  });
+
+  it('a grandchild that holds stdout open does not hang the promise', async () => {
+    expect(await sh('(sleep 1000 &); echo done')).toMatchObject({ status: 'ok', stdout: 'done\n' });
+    expect(await sh('(sleep 1000 &); echo done', { init: true })).toMatchObject({ status: 'ok', stdout: 'done\n' });
+    expect(await sh('(sleep 1000 &); echo done', { namespaces: { pid: 'host' } })).toMatchObject({ status: 'ok', stdout: 'done\n' });
+  });
+
+  it('what nobody reads makes the program wait', async () => {
+    await using container = await Container.create({ ...(await busybox()), command: ['yes'], stdout: 'pipe' });
+    const { stdout } = container;
+    await container.start();
+    const written = () => Number(/^wchar: (\d+)/m.exec(readText(`/proc/${container.pid}/io`) ?? '')?.[1]);
+    let before = -1;
+    const total = await until('it has stopped writing', async () => {
+      const now = written();
+      const same = now > 0 && now === before;
+      before = now;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return same && now;
+    });
+    expect(total).toBeLessThan(4 << 20);
+    expect(stdout?.read()).not.toBeNull();
+    await until('it goes on', () => written() > total);
+  });
+});
+
+describe('stdio', () => {
+  const run = async (options: RunOptions) => sh('cat; echo out; echo err >&2', options);
+
+  it('files, truncated or appended to', async () => {
+    const file = join(folder, 'out');
+    writeFileSync(file, 'before\n');
+    await run({ stdout: { file, append: true } });
+    expect(readFileSync(file, 'utf8')).toBe('before\nout\n');
+    const result = await run({ stdout: { file }, stderr: 'ignore' });
+    expect(readFileSync(file, 'utf8')).toBe('out\n');
+    expect(result).toMatchObject({ stdout: '', stderr: '' });
+  });
+
+  it('a file as stdin', async () => {
+    const file = join(folder, 'in');
+    writeFileSync(file, 'from a file\n');
+    expect((await run({ stdin: { file } })).stdout).toBe('from a file\nout\n');
+  });
+
+  it("the caller's descriptors, which stay open", async () => {
+    const file = join(folder, 'descriptor');
+    const fd = openSync(file, 'w+');
+    try {
+      await run({ stdout: fd, stderr: fd });
+      await run({ stdout: fd });
+      expect(readFileSync(file, 'utf8')).toBe('out\nerr\nout\n');
+    } finally {
+      closeSync(fd);
+    }
+  });
+
+  it('streams', async () => {
+    const sink = new PassThrough();
+    const collected = text(sink);
+    const result = await run({ stdin: Readable.from(['piped ']), stdout: sink });
+    sink.end();
+    expect(await collected).toBe('piped out\n');
+    expect(result).toMatchObject({ stdout: '', stderr: 'err\n' });
+  });
+
+  it('a list: each gets it all', async () => {
+    const file = join(folder, 'list');
+    const sink = new PassThrough();
+    const collected = text(sink);
+    const result = await run({ stdout: ['pipe', { file }, sink] });
+    sink.end();
+    expect([result.stdout, readFileSync(file, 'utf8'), await collected]).toEqual(['out\n', 'out\n', 'out\n']);
+  });
+
+  it('inherit', async () => {
+    expect(await startNode('inherit').ended).toMatchObject({ code: 0, stdout: 'inherited\nresult: ""\n', stderr: 'inherited error\n' });
+  });
+
+  it('pipes to the caller, both ways', async () => {
+    await using container = await Container.create({ ...(await busybox()), command: ['sh', '-c', 'while read line; do echo "got $line"; done'], stdin: 'pipe' });
+    const { stdin, stdout } = container;
+    if (!stdin || !stdout) throw new Error('no pipes');
+    await container.start();
+    const lines = stdout.setEncoding('utf8')[Symbol.asyncIterator]();
+    for (const word of ['one', 'two']) {
+      stdin.write(`${word}\n`);
+      expect((await lines.next()).value).toBe(`got ${word}\n`);
+    }
+    stdin.end();
+    expect(await container.wait()).toMatchObject({ status: 'ok', stdout: '' });
+  });
+});
+
+describe('volume', () => {
+  it('1 GiB in and 1 GiB out, with flat memory', { timeout: 180_000 }, async () => {
+    const { received, grownBytes } = await runNode<{ received: number; grownBytes: number }>('gibibyte');
+    expect(received).toBe(2 ** 30);
+    expect(grownBytes).toBeLessThan(256 << 20);
+  });
+});
