@@ -1,0 +1,106 @@
+import { invalidOption, UnsupportedError } from '../errors.js';
+import { didYouMean } from './nearest.js';
+
+/** The capabilities of capabilities(7), each at the place of its number; the last came with Linux 5.9. */
+export const capabilityNames = [
+  ...['CHOWN', 'DAC_OVERRIDE', 'DAC_READ_SEARCH', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'SETPCAP', 'LINUX_IMMUTABLE'],
+  ...['NET_BIND_SERVICE', 'NET_BROADCAST', 'NET_ADMIN', 'NET_RAW', 'IPC_LOCK', 'IPC_OWNER', 'SYS_MODULE', 'SYS_RAWIO', 'SYS_CHROOT'],
+  ...['SYS_PTRACE', 'SYS_PACCT', 'SYS_ADMIN', 'SYS_BOOT', 'SYS_NICE', 'SYS_RESOURCE', 'SYS_TIME', 'SYS_TTY_CONFIG', 'MKNOD', 'LEASE'],
+  ...['AUDIT_WRITE', 'AUDIT_CONTROL', 'SETFCAP', 'MAC_OVERRIDE', 'MAC_ADMIN', 'SYSLOG', 'WAKE_ALARM', 'BLOCK_SUSPEND', 'AUDIT_READ'],
+  ...['PERFMON', 'BPF', 'CHECKPOINT_RESTORE'],
+] as const;
+
+export type CapabilityName = (typeof capabilityNames)[number];
+
+/** A set of capabilities: bit n is the capability with number n, as in the masks of /proc/PID/status. */
+export type CapabilityMask = bigint;
+
+export const allCapabilities: CapabilityMask = (1n << BigInt(capabilityNames.length)) - 1n;
+
+/** The set of the named capabilities. */
+export function capabilityMask(...names: readonly CapabilityName[]): CapabilityMask {
+  return names.reduce((mask, name) => mask | (1n << BigInt(capabilityNames.indexOf(name))), 0n);
+}
+
+/**
+ * What a container has unless told otherwise: docker's fourteen less NET_RAW (forged packets on a shared
+ * bridge), MKNOD (devices) and AUDIT_WRITE (the host's audit log). podman's default is the same.
+ */
+export const defaultCapabilities: CapabilityMask = capabilityMask(
+  ...(['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'NET_BIND_SERVICE'] as const),
+  ...(['SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT'] as const),
+);
+
+function isCapability(name: string): name is CapabilityName {
+  return (capabilityNames as readonly string[]).includes(name);
+}
+
+/** 'net_raw', 'CAP_NET_RAW' → 'NET_RAW'; 'all' → 'ALL'. */
+function parseName(option: string, text: string): CapabilityName | 'ALL' {
+  const name = text.toUpperCase().replace(/^CAP_/, '');
+  if (name === 'ALL' || isCapability(name)) return name;
+  throw invalidOption(option, `there is no capability ${JSON.stringify(text)}${didYouMean(name, capabilityNames)}`);
+}
+
+/** The names in a set, in the order of their numbers. */
+export function namesOf(mask: CapabilityMask): CapabilityName[] {
+  return capabilityNames.filter((_, number) => (mask >> BigInt(number)) & 1n);
+}
+
+/**
+ * The capabilities of a container, with docker's rules: `capDrop` is taken from the default set, then `capAdd`
+ * is put in; `capDrop: ['ALL']` leaves what `capAdd` names alone; `capAdd: ['ALL']` gives all that this process
+ * holds, less what `capDrop` names.
+ *
+ * @param options.held What this process has itself (`heldCapabilities`): nothing more can be given.
+ * @throws NacelleError ERR_INVALID_OPTION for an unknown name, with the nearest right one, and for ALL in both.
+ * @throws UnsupportedError for a capability of the result that this process lacks.
+ */
+export function resolveCapabilities(options: {
+  readonly capAdd?: readonly string[];
+  readonly capDrop?: readonly string[];
+  readonly held?: CapabilityMask;
+}): CapabilityMask {
+  const add = (options.capAdd ?? []).map((name) => parseName('capAdd', name));
+  const drop = (options.capDrop ?? []).map((name) => parseName('capDrop', name));
+  const held = options.held ?? allCapabilities;
+  const named = (list: typeof add) => capabilityMask(...list.filter((name) => name !== 'ALL'));
+  if (add.includes('ALL') && drop.includes('ALL')) throw invalidOption('capAdd', 'ALL is in capDrop as well');
+  if (add.includes('ALL')) return held & ~named(drop);
+
+  const mask = (drop.includes('ALL') ? 0n : defaultCapabilities & ~named(drop)) | named(add);
+  const [missing] = namesOf(mask & ~held);
+  if (missing) {
+    const fix = `Put it in capDrop, or give it to the process that runs Node`;
+    throw new UnsupportedError(`capability ${missing}`, 'this process does not have it itself', fix);
+  }
+  return mask;
+}
+
+/**
+ * What a process may give to a container, from its /proc/PID/status: a capability must be permitted, to be
+ * used, and in the bounding set, to outlive execve.
+ */
+export function heldCapabilities(status: string): CapabilityMask {
+  const set = (field: string) => BigInt(`0x${new RegExp(`^${field}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? '0'}`);
+  return set('CapPrm') & set('CapBnd') & allCapabilities;
+}
+
+/** The five sets of capabilities(7): `bounding` is for the step `bound_capabilities`, the others for `capabilities`. */
+export interface CapabilitySets {
+  readonly bounding: CapabilityMask;
+  readonly effective: CapabilityMask;
+  readonly permitted: CapabilityMask;
+  readonly inheritable: CapabilityMask;
+  readonly ambient: CapabilityMask;
+}
+
+/**
+ * The sets for the container's first process. A user other than 0 starts without any, as in docker: the bounding
+ * set alone keeps them, for a setuid program where no_new_privs is off. Inheritable and ambient are always empty,
+ * else a file's inheritable set would give capabilities to everyone (CVE-2022-29162).
+ */
+export function capabilitySets(mask: CapabilityMask, uid: number): CapabilitySets {
+  const active = uid === 0 ? mask : 0n;
+  return { bounding: mask, effective: active, permitted: active, inheritable: 0n, ambient: 0n };
+}
