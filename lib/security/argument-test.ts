@@ -1,0 +1,65 @@
+import type { Assembler, Label } from './bpf.js';
+import type { ArgumentTest, Operator } from './profile.js';
+
+/** struct seccomp_data: int nr; u32 arch; u64 instruction_pointer; u64 args[6]. */
+const argsOffset = 16;
+const low32 = 0xffff_ffffn;
+
+/** Emits a condition on an argument: one or two comparisons of 32 bits, since the accumulator has no more. */
+export function emitArgumentTest(assembler: Assembler, test: ArgumentTest, yes: Label, no: Label): void {
+  const offset = argsOffset + test.index * 8;
+  const value = halves(test.value);
+  const wide = test.bits !== 32;
+
+  /** Goes to `yes` when the argument, masked, is the value. */
+  const equal = (mask: Halves, yes: Label, no: Label) => {
+    const half = (at: number, bits: number, wanted: number, yes: Label) => {
+      assembler.load(at);
+      if (bits !== 0xffff_ffff) assembler.and(bits);
+      assembler.branch('jeq', wanted, yes, no);
+    };
+    if (wide) {
+      const next = assembler.label();
+      half(offset + 4, mask.high, value.high, next);
+      assembler.place(next);
+    }
+    half(offset, mask.low, value.low, yes);
+  };
+
+  /** Goes to `yes` when the argument is greater than the value: by its high half, or by the low one where the high are equal. */
+  const greater = (comparison: 'jgt' | 'jge', yes: Label, no: Label) => {
+    if (wide) {
+      const [notGreater, next] = [assembler.label(), assembler.label()];
+      assembler.load(offset + 4);
+      assembler.branch('jgt', value.high, yes, notGreater);
+      assembler.place(notGreater);
+      assembler.branch('jeq', value.high, next, no);
+      assembler.place(next);
+    }
+    assembler.load(offset);
+    assembler.branch(comparison, value.low, yes, no);
+  };
+
+  const emit: Record<Operator, () => void> = {
+    EQ: () => equal(everything, yes, no),
+    NE: () => equal(everything, no, yes),
+    MASKED_EQ: () => equal(test.mask === undefined ? everything : halves(test.mask), yes, no),
+    GT: () => greater('jgt', yes, no),
+    GE: () => greater('jge', yes, no),
+    LT: () => greater('jge', no, yes),
+    LE: () => greater('jgt', no, yes),
+  };
+  emit[test.op]();
+}
+
+interface Halves {
+  readonly high: number;
+  readonly low: number;
+}
+
+const everything: Halves = { high: 0xffff_ffff, low: 0xffff_ffff };
+
+function halves(value: number | bigint): Halves {
+  const bits = BigInt.asUintN(64, BigInt(value));
+  return { high: Number(bits >> 32n), low: Number(bits & low32) };
+}

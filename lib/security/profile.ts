@@ -1,0 +1,38 @@
+import type { CapabilityName } from './capabilities.js';
+
+/** What happens to a system call: it goes on, it fails with an errno, or the whole process is killed by SIGSYS. */
+export type Action = 'allow' | 'kill-process' | { readonly errno: number };
+
+/** Comparisons of an argument, as the OCI runtime spec names them (without SCMP_CMP_). All are unsigned. */
+export type Operator = 'NE' | 'LT' | 'LE' | 'EQ' | 'GE' | 'GT' | 'MASKED_EQ';
+
+/** A condition on an argument of the call. */
+export interface ArgumentTest {
+  /** 0 to 5. */
+  readonly index: number;
+  readonly op: Operator;
+  readonly value: number | bigint;
+  /** For MASKED_EQ: the argument's bits that are compared. */
+  readonly mask?: number | bigint;
+  /**
+   * How much of the argument is looked at. The kernel takes an `int` from the low half of the register and ignores
+   * the high half, so a test of all 64 bits would be passed by by setting a high one. Default 64.
+   */
+  readonly bits?: 32 | 64;
+}
+
+/** A rule about some system calls. */
+export interface Rule {
+  readonly names: readonly string[];
+  readonly action: Action;
+  /** All must hold. Without any the rule holds for every call. */
+  readonly args?: readonly ArgumentTest[];
+  /** The rule is left out when the container has one of these. */
+  readonly unless?: readonly CapabilityName[];
+}
+
+/** A filter, as data. For a call the first rule that names it and whose tests hold decides. */
+export interface Profile {
+  readonly defaultAction: Action;
+  readonly rules: readonly Rule[];
+}
