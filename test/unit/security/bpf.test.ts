@@ -79,6 +79,22 @@ describe('Assembler', () => {
     );
   });
 
+  it.each([253, 254, 255, 256, 257])('jumps over %i instructions', (count) => {
+    const assembler = new Assembler();
+    const [yes, no] = [assembler.label(), assembler.label()];
+    assembler.load(0);
+    assembler.branch('jge', 1, yes, no);
+    for (let index = 0; index < count; index++) assembler.ret(9);
+    assembler.place(no);
+    assembler.ret(0);
+    assembler.place(yes);
+    assembler.ret(1);
+    const filter = assembler.assemble();
+    expect([0, 1].map((nr) => runFilter(filter, { arch: 0, nr }).verdict)).toEqual([0, 1]);
+    // A target past 255 costs a jump of its own, which moves the nearer target past it too.
+    expect(filter.byteLength / 8).toBe(count + 4 + (count < 255 ? 0 : 2));
+  });
+
   it('refuses a label that is missing or behind, and more than 4,096 instructions', () => {
     const missing = new Assembler();
     const nowhere = missing.label();
