@@ -43,7 +43,10 @@ describe('a program in a container', () => {
 
   it('hands arguments over as they are', async () => {
     const words = ['', ' ', 'a b', '*', '$HOME', '"', "'", '\\', '\n', 'ü', '-n', '--'];
-    const result = await Container.run({ ...(await busybox()), command: ['sh', '-c', 'for word; do printf "%s\\0" "$word"; done', 'sh', ...words] });
+    const result = await Container.run({
+      ...(await busybox()),
+      command: ['sh', '-c', 'for word; do printf "%s\\0" "$word"; done', 'sh', ...words],
+    });
     expect(result.stdout.split('\0').slice(0, -1)).toEqual(words);
   });
 
@@ -63,7 +66,13 @@ describe('how it ended', () => {
   for (const code of [0, 1, 2, 42, 126, 137, 255]) {
     it(`exit ${code}`, async () => {
       const result = await sh(`exit ${code}`);
-      expect(result).toMatchObject({ status: code === 0 ? 'ok' : 'nonzero-exit', exitCode: code, signal: null, signalNumber: null, failed: code !== 0 });
+      expect(result).toMatchObject({
+        status: code === 0 ? 'ok' : 'nonzero-exit',
+        exitCode: code,
+        signal: null,
+        signalNumber: null,
+        failed: code !== 0,
+      });
       expect(result.oomKilled).toBe(false);
     });
   }
@@ -72,7 +81,12 @@ describe('how it ended', () => {
     expect(await sh('kill -TERM $$; kill -KILL $$; echo alive')).toMatchObject({ status: 'ok', stdout: 'alive\n' });
   });
 
-  for (const [signal, number] of [['SIGTERM', 15], ['SIGKILL', 9], ['SIGSEGV', 11], ['SIGUSR1', 10]] as const) {
+  for (const [signal, number] of [
+    ['SIGTERM', 15],
+    ['SIGKILL', 9],
+    ['SIGSEGV', 11],
+    ['SIGUSR1', 10],
+  ] as const) {
     it(`init: true tells the exact end: ${signal}`, async () => {
       const result = await sh(`kill -${number} $$; sleep 60`, { init: true });
       expect(result).toMatchObject({ status: 'signalled', exitCode: null, signal, signalNumber: number, failed: true });
@@ -108,7 +122,10 @@ describe('what the program is told', () => {
   it('its environment is PATH, HOME and HOSTNAME, and nothing of Node', async () => {
     process.env.NACELLE_TEST_SECRET = 'secret';
     try {
-      const names = (await Container.run({ ...(await busybox()), command: ['env'] })).stdout.trim().split('\n').map((line) => line.split('=')[0]);
+      const names = (await Container.run({ ...(await busybox()), command: ['env'] })).stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split('=')[0]);
       expect(names.sort()).toEqual(['HOME', 'HOSTNAME', 'PATH']);
     } finally {
       delete process.env.NACELLE_TEST_SECRET;
@@ -118,12 +135,17 @@ describe('what the program is told', () => {
   it('env is given exactly; undefined is left out', async () => {
     const env = { A: '1', EMPTY: '', 'with.dot': 'x=y', PATH: '/bin', GONE: undefined };
     const { stdout } = await Container.run({ ...(await busybox()), command: ['env'], env });
-    const found = Object.fromEntries(stdout.trim().split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+    const found = Object.fromEntries(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+    );
     expect(found).toMatchObject({ A: '1', EMPTY: '', 'with.dot': 'x=y', PATH: '/bin', HOME: '/root' });
     expect(Object.keys(found)).not.toContain('GONE');
   });
 
-  it('extendEnv adds the caller\'s environment', async () => {
+  it("extendEnv adds the caller's environment", async () => {
     process.env.NACELLE_TEST_VALUE = 'from outside';
     try {
       expect(await output('echo $NACELLE_TEST_VALUE', { extendEnv: true })).toBe('from outside');

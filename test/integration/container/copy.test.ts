@@ -14,7 +14,9 @@ const text = (bytes: Uint8Array | undefined): string | undefined => (bytes === u
 describe('copyIn', () => {
   it('takes text and bytes, and makes the folders', async () => {
     const bytes = Uint8Array.from([0, 255, 10, 13, 128]);
-    const result = await output('cat /in/text; od -An -tx1 /in/deep/er/bytes', { copyIn: { '/in/text': 'text\n', '/in/deep/er/bytes': bytes } });
+    const result = await output('cat /in/text; od -An -tx1 /in/deep/er/bytes', {
+      copyIn: { '/in/text': 'text\n', '/in/deep/er/bytes': bytes },
+    });
     expect(result).toBe('text\n 00 ff 0a 0d 80');
   });
 
@@ -37,7 +39,9 @@ describe('copyIn', () => {
     mkdirSync(join(source, 'a/b'), { recursive: true });
     writeFileSync(join(source, 'a/b/file'), 'deep');
     symlinkSync('/etc/shadow', join(source, 'a/link'));
-    expect(await output('cat /t/a/b/file; echo; readlink /t/a/link; ls /t/a', { copyIn: { '/t': { source } } })).toBe('deep\n/etc/shadow\nb\nlink');
+    expect(await output('cat /t/a/b/file; echo; readlink /t/a/link; ls /t/a', { copyIn: { '/t': { source } } })).toBe(
+      'deep\n/etc/shadow\nb\nlink',
+    );
   });
 
   it('replaces a file of the image, for this container alone', async () => {
@@ -57,7 +61,9 @@ describe('copyIn', () => {
 
 describe('copyOut', () => {
   it('brings files back as bytes, and leaves out what is missing', async () => {
-    const { files } = await sh('printf "\\000\\377" > /out; echo two > /tmp/two', { copyOut: ['/out', '/tmp/two', '/missing', '/missing/too'] });
+    const { files } = await sh('printf "\\000\\377" > /out; echo two > /tmp/two', {
+      copyOut: ['/out', '/tmp/two', '/missing', '/missing/too'],
+    });
     expect(Object.keys(files).sort()).toEqual(['/out', '/tmp/two']);
     expect([...(files['/out'] ?? [])]).toEqual([0, 255]);
     expect(text(files['/tmp/two'])).toBe('two\n');
@@ -76,7 +82,7 @@ describe('copyOut', () => {
     expect(text(late.files['/x'])).toBe('x\n');
   });
 
-  it('symlinks are resolved inside: the host\'s files are out of reach', async () => {
+  it("symlinks are resolved inside: the host's files are out of reach", async () => {
     const secret = join(folder, 'secret');
     writeFileSync(secret, 'of the host');
     const { files } = await sh(`ln -s ${secret} /link; ln -s /etc/passwd /inside; ln -s ../../../../..${secret} /climb`, {
@@ -87,7 +93,9 @@ describe('copyOut', () => {
   });
 
   it('a FIFO or a device does not hang it', async () => {
-    const { files } = await sh('mkfifo /fifo; echo x > /x', { copyOut: ['/fifo', '/dev/zero', '/x'] }).catch((error: unknown) => ({ files: { '/x': Buffer.from(String(error)) } }));
+    const { files } = await sh('mkfifo /fifo; echo x > /x', { copyOut: ['/fifo', '/dev/zero', '/x'] }).catch((error: unknown) => ({
+      files: { '/x': Buffer.from(String(error)) },
+    }));
     expect(files['/x']).toBeDefined();
     expect(files).not.toHaveProperty('/fifo');
   });

@@ -43,7 +43,9 @@ describe("image: 'host'", () => {
     const hidden = ['/etc/shadow', '/etc/gshadow', '/etc/sudoers', '/etc/ssh/ssh_host_rsa_key', '/etc/ssl/private/ssl-cert-snakeoil.key'];
     for (const path of hidden) {
       expect((await host(`cat ${path}`)).stderr, path).toMatch(/No such file/);
-      expect((await host(`ls -A ${path.slice(0, path.lastIndexOf('/'))}`)).stdout.split('\n')).not.toContain(path.slice(path.lastIndexOf('/') + 1));
+      expect((await host(`ls -A ${path.slice(0, path.lastIndexOf('/'))}`)).stdout.split('\n')).not.toContain(
+        path.slice(path.lastIndexOf('/') + 1),
+      );
     }
   });
 
@@ -69,7 +71,10 @@ describe('root file systems', () => {
 
   it('a rootfs is written to as it is', async () => {
     const root = await ownRootfs('rootfs');
-    const result = await Container.run({ rootfs: root, command: ['/bin/busybox', 'sh', '-c', 'echo kept > /kept; /bin/busybox rm /etc/passwd'] });
+    const result = await Container.run({
+      rootfs: root,
+      command: ['/bin/busybox', 'sh', '-c', 'echo kept > /kept; /bin/busybox rm /etc/passwd'],
+    });
     expect(result.status).toBe('ok');
     expect(readFileSync(join(root, 'kept'), 'utf8')).toBe('kept\n');
     expect(existsSync(join(root, 'etc/passwd'))).toBe(false);
@@ -82,13 +87,17 @@ describe('root file systems', () => {
   });
 
   it('upperSize: past it is ENOSPC', async () => {
-    const result = await sh('dd if=/dev/zero of=/big bs=64k count=64; dd if=/dev/zero of=/small bs=1k count=8; rm /big; echo ok > /after', { upperSize: '1m' });
+    const result = await sh('dd if=/dev/zero of=/big bs=64k count=64; dd if=/dev/zero of=/small bs=1k count=8; rm /big; echo ok > /after', {
+      upperSize: '1m',
+    });
     expect(result.stderr).toMatch(/No space left/);
     expect(result.exitCode).toBe(0);
   });
 
   it("upper: 'disk' works the same and leaves nothing", async () => {
-    expect(await output('echo x > /etc/new; rm /etc/group; cat /etc/new; ls /etc/group 2>&1', { upper: 'disk' }).catch(String)).toContain('No such file');
+    expect(await output('echo x > /etc/new; rm /etc/group; cat /etc/new; ls /etc/group 2>&1', { upper: 'disk' }).catch(String)).toContain(
+      'No such file',
+    );
     expect(await output('echo x > /etc/new; cat /etc/new', { upper: 'disk' })).toBe('x');
   });
 
@@ -96,7 +105,10 @@ describe('root file systems', () => {
     const root = join(folder, 'bare');
     mkdirSync(join(root, 'bin'), { recursive: true });
     writeFileSync(join(root, 'bin/busybox'), readFileSync(join(await busyboxRootfs(), 'bin/busybox')), { mode: 0o755 });
-    const result = await Container.run({ image: `dir:${root}`, command: ['/bin/busybox', 'ls', '/proc/self/exe', '/dev/null', '/sys/kernel'] });
+    const result = await Container.run({
+      image: `dir:${root}`,
+      command: ['/bin/busybox', 'ls', '/proc/self/exe', '/dev/null', '/sys/kernel'],
+    });
     expect(result.stderr).toBe('');
     expect(result.exitCode).toBe(0);
   });
@@ -117,7 +129,11 @@ describe('what is on the root', () => {
       ].sort(),
     );
     const names = lines.map((line) => line.split(' ')[0]);
-    expect(names).toEqual(['fd', 'full', 'mqueue', 'null', 'ptmx', 'pts', 'random', 'shm', 'stderr', 'stdin', 'stdout', 'tty', 'urandom', 'zero'].filter((name) => names.includes(name)));
+    expect(names).toEqual(
+      ['fd', 'full', 'mqueue', 'null', 'ptmx', 'pts', 'random', 'shm', 'stderr', 'stdin', 'stdout', 'tty', 'urandom', 'zero'].filter(
+        (name) => names.includes(name),
+      ),
+    );
     for (const needed of ['fd', 'ptmx', 'pts', 'shm', 'mqueue', 'stdin', 'stdout', 'stderr']) expect(names).toContain(needed);
   });
 
@@ -128,7 +144,9 @@ describe('what is on the root', () => {
   });
 
   it('/dev/null swallows, /dev/zero gives, /dev/shm is shared memory', async () => {
-    expect(await output('echo x > /dev/null; head -c 4 /dev/zero | od -An -tx1; echo y > /dev/shm/y; cat /dev/shm/y')).toBe(' 00 00 00 00\ny');
+    expect(await output('echo x > /dev/null; head -c 4 /dev/zero | od -An -tx1; echo y > /dev/shm/y; cat /dev/shm/y')).toBe(
+      ' 00 00 00 00\ny',
+    );
   });
 
   it('/proc, /sys and the others are mounted as they should be', async () => {

@@ -117,7 +117,7 @@ describe('an image that points out of itself', () => {
     expect(result.stdout).toBe('');
   });
 
-  it('devices in the image are not the host\'s', async () => {
+  it("devices in the image are not the host's", async () => {
     const root = await hostileRoot((path) => execFileSync('mknod', [join(path, 'kmsg'), 'c', '1', '11']));
     const result = await Container.run({ image: `dir:${root}`, command: ['dd', 'if=/kmsg', 'bs=1', 'count=0'] });
     expect(result.stderr).toMatch(/Operation not permitted|Permission denied/);

@@ -56,7 +56,9 @@ describe('memory', () => {
 
 describe('pidsLimit', () => {
   it('holds a fork bomb', async () => {
-    const [count, why] = (await Container.run({ ...(await busybox()), command: ['/probe', 'fork', '100'], copyIn, pidsLimit: 10 })).stdout.split(' ');
+    const [count, why] = (
+      await Container.run({ ...(await busybox()), command: ['/probe', 'fork', '100'], copyIn, pidsLimit: 10 })
+    ).stdout.split(' ');
     expect(Number(count)).toBe(9);
     expect(why).toBe('EAGAIN');
   });
@@ -80,7 +82,9 @@ describe('cpus', () => {
 
 describe('ulimits', () => {
   it('soft and hard, or both at once', async () => {
-    const text = await output('ulimit -Sn; ulimit -Hn; ulimit -Sf; ulimit -Hf', { ulimits: { nofile: { soft: 100, hard: 200 }, fsize: 1 << 20 } });
+    const text = await output('ulimit -Sn; ulimit -Hn; ulimit -Sf; ulimit -Hf', {
+      ulimits: { nofile: { soft: 100, hard: 200 }, fsize: 1 << 20 },
+    });
     expect(text.split('\n')).toEqual(['100', '200', '2048', '2048']);
   });
 

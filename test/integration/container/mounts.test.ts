@@ -40,7 +40,9 @@ describe('bind mounts', () => {
 
   it('a single file, and a target that is missing', async () => {
     const path = join(source('one'), 'file');
-    expect(await output('cat /new/place/config', { mounts: [{ type: 'bind', source: path, target: '/new/place/config', readOnly: true }] })).toBe('one');
+    expect(
+      await output('cat /new/place/config', { mounts: [{ type: 'bind', source: path, target: '/new/place/config', readOnly: true }] }),
+    ).toBe('one');
     expect(await output('cat /etc/passwd', { mounts: [{ type: 'bind', source: path, target: '/etc/passwd' }] })).toBe('one');
   });
 
@@ -106,7 +108,8 @@ describe('recursive binds', () => {
 
 describe('tmpfs', () => {
   it('is nosuid, nodev and noexec unless it says otherwise', async () => {
-    const options = async (words: string) => (await output('mount | grep " /t "', { tmpfs: { '/t': words } })).replace(/.*\((.*)\)/, '$1').split(',');
+    const options = async (words: string) =>
+      (await output('mount | grep " /t "', { tmpfs: { '/t': words } })).replace(/.*\((.*)\)/, '$1').split(',');
     expect(await options('')).toEqual(expect.arrayContaining(['nosuid', 'nodev', 'noexec']));
     expect(await options('exec,suid')).not.toEqual(expect.arrayContaining(['noexec']));
     expect(await options('size=8m,ro')).toEqual(expect.arrayContaining(['ro', 'size=8192k']));
@@ -118,7 +121,9 @@ describe('tmpfs', () => {
   });
 
   it('as a mount, with options', async () => {
-    expect(await output('stat -c %a /t; stat -f -c %T /t', { mounts: [{ type: 'tmpfs', target: '/t', options: ['mode=700'] }] })).toBe('700\ntmpfs');
+    expect(await output('stat -c %a /t; stat -f -c %T /t', { mounts: [{ type: 'tmpfs', target: '/t', options: ['mode=700'] }] })).toBe(
+      '700\ntmpfs',
+    );
   });
 });
 

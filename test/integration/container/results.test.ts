@@ -12,7 +12,14 @@ const spin = 'while :; do :; done';
 describe('timeout', () => {
   it('kills, and says so', async () => {
     const result = await sh('echo before; sleep 1000', { timeout: 300 });
-    expect(result).toMatchObject({ status: 'wall-time-limit', timedOut: true, signal: 'SIGKILL', exitCode: null, stdout: 'before\n', failed: true });
+    expect(result).toMatchObject({
+      status: 'wall-time-limit',
+      timedOut: true,
+      signal: 'SIGKILL',
+      exitCode: null,
+      stdout: 'before\n',
+      failed: true,
+    });
     expect(result.reason).toMatch(/300 ms/);
     expect(result.durationMs).toBeGreaterThanOrEqual(300);
   });
@@ -25,7 +32,10 @@ describe('timeout', () => {
   });
 
   it('and those in the pid namespace of the host', async () => {
-    const result = await sh("(setsid sh -c 'exec sleep 98765' >/dev/null 2>&1 &); sleep 1000", { timeout: 400, namespaces: { pid: 'host' } });
+    const result = await sh("(setsid sh -c 'exec sleep 98765' >/dev/null 2>&1 &); sleep 1000", {
+      timeout: 400,
+      namespaces: { pid: 'host' },
+    });
     expect(result.status).toBe('wall-time-limit');
     expect(processes().filter((info) => info.command === 'sleep' && !isAlive(info.pid))).toEqual([]);
   });
@@ -73,12 +83,15 @@ describe('cancelSignal', () => {
     const controller = new AbortController();
     const running = sh('echo started; (setsid sleep 1000 &); sleep 1000', {
       cancelSignal: controller.signal,
-      stdout: ['pipe', new (await import('node:stream')).Writable({
-        write(_chunk, _encoding, done) {
-          controller.abort();
-          done();
-        },
-      })],
+      stdout: [
+        'pipe',
+        new (await import('node:stream')).Writable({
+          write(_chunk, _encoding, done) {
+            controller.abort();
+            done();
+          },
+        }),
+      ],
     });
     expect(await running).toMatchObject({ status: 'cancelled', isCanceled: true, signal: 'SIGKILL', stdout: 'started\n' });
   });
@@ -126,7 +139,11 @@ describe('killSignal and forceKillAfterDelay', () => {
   });
 
   it('kills what will not listen', async () => {
-    const result = await sh('trap "" TERM; while :; do sleep 0.02; done', { timeout: 300, killSignal: 'SIGTERM', forceKillAfterDelay: 300 });
+    const result = await sh('trap "" TERM; while :; do sleep 0.02; done', {
+      timeout: 300,
+      killSignal: 'SIGTERM',
+      forceKillAfterDelay: 300,
+    });
     expect(result).toMatchObject({ status: 'wall-time-limit', signal: 'SIGKILL' });
     expect(result.durationMs).toBeGreaterThanOrEqual(600);
   });
@@ -137,7 +154,14 @@ describe('reject: true', () => {
     const error = await sh('echo out; echo err >&2; exit 9', { reject: true }).catch((reason: unknown) => reason);
     if (!(error instanceof ContainerRunError)) throw new Error(`not a ContainerRunError: ${String(error)}`);
     const resolved = await sh('echo out; echo err >&2; exit 9');
-    expect(error).toMatchObject({ status: 'nonzero-exit', exitCode: 9, stdout: 'out\n', stderr: 'err\n', failed: true, command: resolved.command });
+    expect(error).toMatchObject({
+      status: 'nonzero-exit',
+      exitCode: 9,
+      stdout: 'out\n',
+      stderr: 'err\n',
+      failed: true,
+      command: resolved.command,
+    });
     for (const field of Object.keys(resolved)) expect(error).toHaveProperty(field);
     expect(error.message).toContain('9');
   });
@@ -152,7 +176,13 @@ describe('who sent the kill', () => {
     await using container = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
     await container.start();
     process.kill(container.pid, 'SIGKILL');
-    expect(await container.wait()).toMatchObject({ status: 'signalled', signal: 'SIGKILL', signalNumber: 9, timedOut: false, oomKilled: false });
+    expect(await container.wait()).toMatchObject({
+      status: 'signalled',
+      signal: 'SIGKILL',
+      signalNumber: 9,
+      timedOut: false,
+      oomKilled: false,
+    });
   });
 
   it('kill(): signalled', async () => {

@@ -26,12 +26,18 @@ async function probe(names: string[], options: RunOptions = {}): Promise<Record<
 
 /** Podman's eleven: docker's fourteen less NET_RAW, MKNOD and AUDIT_WRITE. The bits of capability.h. */
 const DEFAULT_CAPABILITIES = [0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31];
-const mask = (bits: number[]): string => bits.reduce((sum, bit) => sum | (1n << BigInt(bit)), 0n).toString(16).padStart(16, '0');
+const mask = (bits: number[]): string =>
+  bits
+    .reduce((sum, bit) => sum | (1n << BigInt(bit)), 0n)
+    .toString(16)
+    .padStart(16, '0');
 
 describe('capabilities', () => {
   const capabilities = async (options: RunOptions = {}) => {
     const status = await output('cat /proc/self/status', options);
-    return Object.fromEntries(['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb', 'NoNewPrivs'].map((field) => [field, statusField(field, status)]));
+    return Object.fromEntries(
+      ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb', 'NoNewPrivs'].map((field) => [field, statusField(field, status)]),
+    );
   };
   const none = mask([]);
 
@@ -53,7 +59,9 @@ describe('capabilities', () => {
 
   it('capAdd and capDrop, with or without CAP_ and in any case', async () => {
     expect((await capabilities({ capAdd: ['NET_RAW'] })).CapEff).toBe(mask([...DEFAULT_CAPABILITIES, 13]));
-    expect((await capabilities({ capAdd: ['cap_net_raw'], capDrop: ['CAP_KILL'] })).CapBnd).toBe(mask([...DEFAULT_CAPABILITIES.filter((bit) => bit !== 5), 13]));
+    expect((await capabilities({ capAdd: ['cap_net_raw'], capDrop: ['CAP_KILL'] })).CapBnd).toBe(
+      mask([...DEFAULT_CAPABILITIES.filter((bit) => bit !== 5), 13]),
+    );
     expect((await capabilities({ capDrop: ['ALL'] })).CapBnd).toBe(none);
     expect((await capabilities({ capDrop: ['ALL'], capAdd: ['CHOWN'] })).CapEff).toBe(mask([0]));
   });
@@ -77,10 +85,39 @@ describe('capabilities', () => {
 
 describe('the default system call filter', () => {
   const denied = [
-    'unshare-user', 'unshare-mnt', 'unshare-net', 'clone-user', 'setns', 'mount', 'mount-proc', 'umount-mask', 'remount-sys', 'pivot_root',
-    'fsopen', 'open_tree', 'move_mount', 'mount_setattr', 'keyctl', 'add_key', 'request_key', 'bpf', 'perf_event_open', 'io_uring_setup',
-    'userfaultfd', 'af_alg', 'af_vsock', 'af_packet', 'tiocsti', 'tiocsti-high', 'tioclinux', 'reboot', 'swapon', 'init_module', 'kexec_load',
-    'sethostname', 'mknod',
+    'unshare-user',
+    'unshare-mnt',
+    'unshare-net',
+    'clone-user',
+    'setns',
+    'mount',
+    'mount-proc',
+    'umount-mask',
+    'remount-sys',
+    'pivot_root',
+    'fsopen',
+    'open_tree',
+    'move_mount',
+    'mount_setattr',
+    'keyctl',
+    'add_key',
+    'request_key',
+    'bpf',
+    'perf_event_open',
+    'io_uring_setup',
+    'userfaultfd',
+    'af_alg',
+    'af_vsock',
+    'af_packet',
+    'tiocsti',
+    'tiocsti-high',
+    'tioclinux',
+    'reboot',
+    'swapon',
+    'init_module',
+    'kexec_load',
+    'sethostname',
+    'mknod',
   ];
 
   it('is loaded', async () => {
@@ -144,9 +181,11 @@ describe('the kernel from inside', () => {
   it("sysctls: the container's own namespaces, and the host keeps its values", async () => {
     const before = readText('/proc/sys/net/ipv4/ip_forward');
     const value = before?.trim() === '1' ? '0' : '1';
-    expect(await output('cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax', { sysctls: { 'net.ipv4.ip_forward': value, 'kernel.msgmax': '4242' } })).toBe(
-      `${value}\n4242`,
-    );
+    expect(
+      await output('cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax', {
+        sysctls: { 'net.ipv4.ip_forward': value, 'kernel.msgmax': '4242' },
+      }),
+    ).toBe(`${value}\n4242`);
     expect(readText('/proc/sys/net/ipv4/ip_forward')).toBe(before);
   });
 

@@ -149,7 +149,11 @@ describe('stdio', () => {
   });
 
   it('pipes to the caller, both ways', async () => {
-    await using container = await Container.create({ ...(await busybox()), command: ['sh', '-c', 'while read line; do echo "got $line"; done'], stdin: 'pipe' });
+    await using container = await Container.create({
+      ...(await busybox()),
+      command: ['sh', '-c', 'while read line; do echo "got $line"; done'],
+      stdin: 'pipe',
+    });
     const { stdin, stdout } = container;
     if (!stdin || !stdout) throw new Error('no pipes');
     await container.start();

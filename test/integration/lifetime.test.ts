@@ -1,0 +1,115 @@
+import { expect } from 'vitest';
+import { Container, NacelleError } from '../../lib/index.js';
+import { descendants, isAlive, type ProcessInfo, processInfo, shimOf } from '../fixtures/host.js';
+import { leftovers, snapshot, useLeakCheck } from '../fixtures/leaks.js';
+import { type NodeProgram, startNode } from '../fixtures/node.js';
+import { seededRandom } from '../fixtures/random.js';
+import { requires } from '../fixtures/requires.js';
+import { busybox, sh } from '../fixtures/sandbox.js';
+import { until } from '../fixtures/until.js';
+
+useLeakCheck();
+const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const seed = Number(process.env.NACELLE_SEED ?? 1);
+const kills = Number(process.env.NACELLE_KILLS ?? (process.env.NACELLE_MUST_RUN === '1' ? 100 : 20));
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const isThere = (info: ProcessInfo): boolean => isAlive(info.pid) && processInfo(info.pid)?.startTime === info.startTime;
+
+/** A Node process that runs containers of several kinds, side by side and without end; at some instant of its life. */
+async function busyNode(random: () => number): Promise<NodeProgram> {
+  const program = startNode('busy');
+  // A third of them while it still starts, the others in the middle of their work.
+  if (random() < 1 / 3) {
+    await sleep(random() * 800);
+  } else {
+    await program.lines.next();
+    await sleep(random() * 100);
+  }
+  return program;
+}
+
+/** Stopped first, so that everything it has begun is known; then gone without a word. */
+async function killNode(program: NodeProgram, withShim: boolean): Promise<void> {
+  process.kill(program.pid, 'SIGSTOP');
+  const below = descendants(program.pid);
+  if (withShim) for (const shim of below.filter((info) => info.command === 'nacelle-shim')) process.kill(shim.pid, 'SIGKILL');
+  process.kill(program.pid, 'SIGKILL');
+  await program.ended;
+  const waitFor = withShim ? below.filter((info) => info.command === 'nacelle-shim') : below;
+  await until('everything below it has ended', () => !waitFor.some(isThere), 60_000);
+}
+
+describe('SIGKILL of Node', () => {
+  it(`at ${kills} instants: nothing is left after the shim's clean-up (seed ${seed})`, { timeout: 600_000 }, async () => {
+    const random = seededRandom(seed);
+    for (let round = 0; round < kills; round++) {
+      const before = snapshot();
+      await killNode(await busyNode(random), false);
+      expect(await leftovers(before), `round ${round}`).toEqual([]);
+    }
+  });
+
+  it(`and of its shim, at ${Math.ceil(kills / 4)} instants: nothing is left after reap() (seed ${seed})`, {
+    timeout: 600_000,
+  }, async () => {
+    const random = seededRandom(seed + 1);
+    for (let round = 0; round < Math.ceil(kills / 4); round++) {
+      const before = snapshot();
+      await killNode(await busyNode(random), true);
+      await Container.reap();
+      expect(await leftovers(before), `round ${round}`).toEqual([]);
+    }
+  });
+});
+
+describe('reap()', () => {
+  it('twice at once, beside an owner that lives, touches nothing of it', async () => {
+    const owner = startNode('owner');
+    const { pid } = JSON.parse(String((await owner.lines.next()).value)) as { pid: number };
+    await Promise.all([Container.reap(), Container.reap()]);
+    await Promise.all([Container.reap(), Container.reap()]);
+    expect(isAlive(pid)).toBe(true);
+    process.kill(pid, 'SIGUSR1');
+    expect(JSON.parse(String((await owner.lines.next()).value))).toMatchObject({ status: 'nonzero-exit', exitCode: 5 });
+    expect(await owner.ended).toMatchObject({ code: 0 });
+  });
+
+  it('beside containers of its own touches none of them', async () => {
+    await using container = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
+    await container.start();
+    await Container.reap();
+    expect(isAlive(container.pid)).toBe(true);
+    expect(container.state).toBe('running');
+  });
+});
+
+describe('SIGKILL of the shim alone', () => {
+  it('its containers die, what waits is told, and the next one works', async () => {
+    const running = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
+    await running.start();
+    const parked = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
+    const shim = shimOf();
+    if (!shim) throw new Error('no shim');
+    const waiting = running.wait().catch((reason: unknown) => reason);
+    const run = sh('sleep 1000').catch((reason: unknown) => reason);
+    process.kill(shim.pid, 'SIGKILL');
+    expect(await waiting).toBeInstanceOf(NacelleError);
+    expect(await run).toBeInstanceOf(NacelleError);
+    await expect(parked.start()).rejects.toBeInstanceOf(NacelleError);
+    await until('its containers are dead', () => !isAlive(running.pid) && !isAlive(parked.pid));
+    await Promise.all([running.remove({ force: true }), parked.remove({ force: true })]);
+    expect(await sh('echo again')).toMatchObject({ stdout: 'again\n' });
+    expect(shimOf()?.pid).not.toBe(shim.pid);
+  });
+
+  it('many at once are all told', async () => {
+    await sh('true');
+    const shim = shimOf();
+    if (!shim) throw new Error('no shim');
+    const runs = Array.from({ length: 16 }, () => sh('sleep 1000').catch((reason: unknown) => reason));
+    process.kill(shim.pid, 'SIGKILL');
+    for (const outcome of await Promise.all(runs)) expect(outcome).toBeInstanceOf(NacelleError);
+    expect(await sh('true')).toMatchObject({ status: 'ok' });
+  });
+});

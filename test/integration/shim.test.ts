@@ -1,0 +1,95 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { expect } from 'vitest';
+import { Container } from '../../lib/index.js';
+import { descendants, entries, readLink, shimOf, statusField } from '../fixtures/host.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
+import { startNode } from '../fixtures/node.js';
+import { findTool, requires } from '../fixtures/requires.js';
+import { busybox, sh } from '../fixtures/sandbox.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
+
+useLeakCheck();
+const meeting = temporaryFolder();
+const { describe, it } = requires({ root: true, tools: ['busybox'] });
+
+describe('the shim', () => {
+  it('is one for a process, whatever runs', async () => {
+    await Promise.all([sh('true'), sh('true'), sh('true')]);
+    expect(descendants().filter((info) => info.command === 'nacelle-shim')).toHaveLength(1);
+  });
+
+  it('runs from a sealed memfd, in a session of its own', async () => {
+    await sh('true');
+    const pid = shimOf()?.pid;
+    expect(readLink(`/proc/${pid}/exe`)).toMatch(/^\/memfd:/);
+    expect(readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[5]).toBe(String(pid));
+  });
+
+  it('ignores what a terminal or a service manager sends', async () => {
+    await sh('true');
+    const shim = shimOf();
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const) process.kill(shim?.pid ?? 0, signal);
+    expect(await sh('echo alive')).toMatchObject({ stdout: 'alive\n' });
+    expect(shimOf()?.pid).toBe(shim?.pid);
+  });
+
+  it('shows nothing of itself, of Node or of the host to a container', async () => {
+    const result = await sh('readlink /proc/1/exe; ls /proc/self/fd; ls /proc | grep -c "^[0-9]"');
+    expect(result.stdout.split('\n')[0]).toMatch(/busybox$/);
+  });
+
+  it('lets a script that is done exit by itself', async () => {
+    expect(await startNode('idle').ended).toMatchObject({ code: 0, signal: null, stdout: 'done\n' });
+  });
+
+  it('keeps the defaults of signals for programs where its parent ignores them', async () => {
+    const through = ['sh', '-c', 'trap "" PIPE HUP INT QUIT TERM USR1 USR2; exec "$@"', 'sh'];
+    const { code, stdout } = await startNode('idle', ['cat', '/proc/self/status'], { through }).ended;
+    expect(code).toBe(0);
+    expect(statusField('SigIgn', stdout)).toBe('0'.repeat(16));
+    expect(statusField('SigBlk', stdout)).toBe('0'.repeat(16));
+  });
+});
+
+describe('many at once', () => {
+  it('64 all resolve, and none waits for another', { timeout: 60_000 }, async () => {
+    // Each waits until all 64 are there: they can only end when they run side by side.
+    const script = 'touch /meeting/$NUMBER; while [ "$(ls /meeting | wc -l)" -lt 64 ]; do sleep 0.1; done; echo $NUMBER';
+    const runs = Array.from({ length: 64 }, (_, index) =>
+      sh(script, { env: { NUMBER: String(index) }, volumes: [`${meeting}:/meeting`], timeout: 50_000 }),
+    );
+    expect((await Promise.all(runs)).map((result) => result.stdout)).toEqual(runs.map((_, index) => `${index}\n`));
+  });
+
+  it('2,000 starts beside other children of Node: no exit is lost, no descriptor grows', { timeout: 300_000 }, async () => {
+    const base = await busybox();
+    await Container.run({ ...base, command: ['true'] });
+    const before = { node: entries('/proc/self/fd').length, shim: entries(`/proc/${shimOf()?.pid}/fd`).length };
+    const program = findTool('true') ?? '';
+    let busy = true;
+    let churned = 0;
+    const churn = (async () => {
+      while (busy) {
+        const [code] = await once(spawn(program, { stdio: 'ignore' }), 'exit');
+        expect(code).toBe(0);
+        churned++;
+      }
+    })();
+    const codes: (number | null)[] = [];
+    const lane = async (number: number): Promise<void> => {
+      for (let i = 0; i < 250; i++) {
+        const code = (number * 250 + i) % 256;
+        const result = await Container.run({ ...base, command: ['sh', '-c', `exit ${code}`] });
+        if (result.exitCode !== code) codes.push(result.exitCode);
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, (_, number) => lane(number)));
+    busy = false;
+    await churn;
+    expect(codes).toEqual([]);
+    expect(churned).toBeGreaterThan(0);
+    expect({ node: entries('/proc/self/fd').length, shim: entries(`/proc/${shimOf()?.pid}/fd`).length }).toEqual(before);
+  });
+});
