@@ -1,4 +1,4 @@
-import { checkLimits, type Complaints } from '../plan/limits.js';
+import { type Complaints, checkLimits } from '../plan/limits.js';
 import { checkProcess } from '../process/schema.js';
 import { target } from './mounts.js';
 import type { CheckedRun } from './schema.js';
@@ -48,7 +48,11 @@ function checkNamespaces(options: CheckedRun, wrong: Wrong): void {
   const { namespaces = {}, hostname, domainname, timeOffsets, userns } = options;
   const { mnt = 'new', user, uts = 'new', time } = namespaces;
   if (mnt !== 'new') {
-    wrong('namespaces', "must be 'new': the container's root is made in a mount namespace of its own. Namespace.run runs a program in another", 'mnt');
+    wrong(
+      'namespaces',
+      "must be 'new': the container's root is made in a mount namespace of its own. Namespace.run runs a program in another",
+      'mnt',
+    );
   }
   if (user === 'new') wrong('namespaces', "can't be 'new' here: use userns, which says how ids are mapped", 'user');
   if (user !== undefined && user !== 'new' && userns !== undefined && (user !== 'host' || userns !== 'host')) {
@@ -56,7 +60,10 @@ function checkNamespaces(options: CheckedRun, wrong: Wrong): void {
   }
   for (const [name, value] of Object.entries({ hostname, domainname })) {
     if (value === undefined || uts === 'new') continue;
-    wrong(name === 'hostname' ? 'hostname' : 'domainname', `can't go with namespaces.uts: it would rename ${uts === 'host' ? 'the host' : 'others in that namespace'}`);
+    wrong(
+      name === 'hostname' ? 'hostname' : 'domainname',
+      `can't go with namespaces.uts: it would rename ${uts === 'host' ? 'the host' : 'others in that namespace'}`,
+    );
   }
   if (timeOffsets !== undefined && time !== undefined && time !== 'new') {
     wrong('timeOffsets', "can't go with namespaces.time other than 'new': offsets are set before the first process");

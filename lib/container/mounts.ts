@@ -91,7 +91,8 @@ export const mountSchema = z
   .transform((mount, context): ParsedMount => {
     const complain = (message: string): void => context.addIssue(message);
     if (mount.type === 'bind' && !mount.source?.startsWith('/')) complain('is a bind, which needs a source: an absolute path on the host');
-    if (!['bind', 'volume', 'overlay'].includes(mount.type) && mount.source !== undefined) complain(`is a ${mount.type}, which has no source`);
+    if (!['bind', 'volume', 'overlay'].includes(mount.type) && mount.source !== undefined)
+      complain(`is a ${mount.type}, which has no source`);
     if (mount.type !== 'bind' && mount.recursive !== undefined) complain('has recursive, which is for binds');
     const defaults: readonly MountFlag[] = mount.type === 'bind' || mount.type === 'overlay' ? [] : ['nosuid', 'nodev', 'noexec'];
     const { flags, data } = sortOptions(mount.type, mount.options ?? [], defaults, complain);
@@ -119,7 +120,8 @@ export const volumeSchema = text.transform((value, context): ParsedMount => {
   if (source === '') return complain('has no source');
   const named = !source.startsWith('/');
   if (path === undefined && !named) return complain("must be 'source:target'");
-  if (named && !/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(source)) return complain('has a source that is neither an absolute path nor the name of a volume');
+  if (named && !/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(source))
+    return complain('has a source that is neither an absolute path nor the name of a volume');
   const inside = target.safeParse(path);
   if (!inside.success) return complain(`has a target that ${inside.error.issues[0]?.message ?? 'is wrong'}`);
 
@@ -127,7 +129,15 @@ export const volumeSchema = text.transform((value, context): ParsedMount => {
   const propagation = words.find((word): word is Propagation => PROPAGATIONS.includes(word));
   const others = words.filter((word) => word !== propagation);
   const { flags } = sortOptions('bind', others, [], complain);
-  return { type: named ? 'volume' : 'bind', source, target: inside.data, recursive: true, propagation: propagation ?? 'rprivate', flags, data: [] };
+  return {
+    type: named ? 'volume' : 'bind',
+    source,
+    target: inside.data,
+    recursive: true,
+    propagation: propagation ?? 'rprivate',
+    flags,
+    data: [],
+  };
 });
 
 /** docker's `--tmpfs`: the target's options in one string. */
@@ -144,6 +154,10 @@ export function tmpfsMount(path: string, options: z.output<typeof tmpfsOptions>)
 export function refuseLaterMounts(mounts: readonly ParsedMount[]): void {
   const volume = mounts.find((mount) => mount.type === 'volume');
   if (volume) {
-    throw new UnsupportedError(`the named volume ${volume.source ?? ''} at ${volume.target}`, 'volumes come in a later version', 'Bind a folder of the host instead.');
+    throw new UnsupportedError(
+      `the named volume ${volume.source ?? ''} at ${volume.target}`,
+      'volumes come in a later version',
+      'Bind a folder of the host instead.',
+    );
   }
 }

@@ -3,7 +3,7 @@ import { UnsupportedError } from '../errors.js';
 import type { OverlayFs } from '../filesystem/overlay.js';
 import type { Image } from '../image/image.js';
 import type { Namespace } from '../namespace/namespace.js';
-import { type ParsedLimits, limitsShape, refuseLaterLimits } from '../plan/limits.js';
+import { limitsShape, type ParsedLimits, refuseLaterLimits } from '../plan/limits.js';
 import type { NamespaceType } from '../plan/namespaces.js';
 import { parseOptions } from '../plan/options.js';
 import { normaliseProcess, type ParsedProcess } from '../process/schema.js';
@@ -136,7 +136,9 @@ function limitsOf(options: CheckedRun): ParsedLimits {
 
 /** Without the keys that are there and undefined: as good as not given. */
 function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
 }
 
 /** What a later version brings: named here, so that nothing is skipped in silence. */
@@ -145,8 +147,10 @@ function refuseLater(options: CheckedRun): void {
     throw new UnsupportedError(feature, 'it comes in a later version', fix);
   };
   const { network, namespaces, userns } = options;
-  if (network === 'bridge' || network === 'pasta') later(`network '${network}'`, "Use network 'host', or a VethPair to the container's network namespace.");
-  if (typeof network === 'object' && !('inode' in network)) later("another container's network", 'Give its network namespace: await container.namespace("net").');
+  if (network === 'bridge' || network === 'pasta')
+    later(`network '${network}'`, "Use network 'host', or a VethPair to the container's network namespace.");
+  if (typeof network === 'object' && !('inode' in network))
+    later("another container's network", 'Give its network namespace: await container.namespace("net").');
   if (options.ports?.length) later('ports');
   if (options.detach) later('detach');
   if (typeof options.seccomp === 'object') later('a seccomp profile of your own', "Use seccomp 'default' or 'unconfined'.");

@@ -5,12 +5,12 @@ import type { OverlayFs } from '../filesystem/overlay.js';
 import type { Image } from '../image/image.js';
 import type { Namespace } from '../namespace/namespace.js';
 import { limitsShape } from '../plan/limits.js';
-import { namespaceTypes, type NamespaceType } from '../plan/namespaces.js';
+import { type NamespaceType, namespaceTypes } from '../plan/namespaces.js';
 import { absolutePath, groupName, handle, id, text, word } from '../plan/schema.js';
 import { sizeSchema } from '../plan/size.js';
 import { processShape } from '../process/schema.js';
-import { mountSchema, target, tmpfsOptions, volumeSchema } from './mounts.js';
 import type { Container } from './container.js';
+import { mountSchema, target, tmpfsOptions, volumeSchema } from './mounts.js';
 import type { ProgressEvent, SeccompProfile } from './types.js';
 
 const namespace = handle<Namespace>(
@@ -72,7 +72,10 @@ export interface ParsedCopyIn {
   readonly gid: number;
 }
 
-const content = z.custom<string | Uint8Array>((value) => typeof value === 'string' || value instanceof Uint8Array, 'must be a string or bytes');
+const content = z.custom<string | Uint8Array>(
+  (value) => typeof value === 'string' || value instanceof Uint8Array,
+  'must be a string or bytes',
+);
 
 function bytes(value: string | Uint8Array): Uint8Array {
   return typeof value === 'string' ? Buffer.from(value) : value;
@@ -146,12 +149,19 @@ export const containerShape = {
     .array(
       z.union([
         word,
-        z.strictObject({ container: port, host: port.optional(), address: address.optional(), protocol: z.enum(['tcp', 'udp']).optional() }),
+        z.strictObject({
+          container: port,
+          host: port.optional(),
+          address: address.optional(),
+          protocol: z.enum(['tcp', 'udp']).optional(),
+        }),
       ]),
     )
     .optional(),
   dns: z.array(address).optional(),
-  extraHosts: z.record(hostName, address, { error: (issue) => (issue.code === 'invalid_key' ? "has a host name that can't be one" : undefined) }).optional(),
+  extraHosts: z
+    .record(hostName, address, { error: (issue) => (issue.code === 'invalid_key' ? "has a host name that can't be one" : undefined) })
+    .optional(),
   mounts: z.array(mountSchema).optional(),
   volumes: z.array(volumeSchema).optional(),
   tmpfs: z.record(text, tmpfsOptions).optional(),
@@ -161,7 +171,10 @@ export const containerShape = {
   capDrop: z.array(word).optional(),
   noNewPrivileges: z.boolean().optional(),
   seccomp: z
-    .union([z.enum(['default', 'unconfined']), handle<SeccompProfile>((value) => 'defaultAction' in value, 'a profile with a defaultAction')])
+    .union([
+      z.enum(['default', 'unconfined']),
+      handle<SeccompProfile>((value) => 'defaultAction' in value, 'a profile with a defaultAction'),
+    ])
     .optional(),
   maskedPaths: z.array(absolutePath).optional(),
   readonlyPaths: z.array(absolutePath).optional(),

@@ -143,7 +143,12 @@ export interface SeccompProfile {
   defaultAction: string;
   defaultErrnoRet?: number;
   architectures?: string[];
-  syscalls?: { names: string[]; action: string; errnoRet?: number; args?: { index: number; value: number; valueTwo?: number; op: string }[] }[];
+  syscalls?: {
+    names: string[];
+    action: string;
+    errnoRet?: number;
+    args?: { index: number; value: number; valueTwo?: number; op: string }[];
+  }[];
 }
 
 /** What is being done; `current` and `total` are bytes where there is something to count. */

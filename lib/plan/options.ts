@@ -37,7 +37,9 @@ function pathName(path: readonly PropertyKey[], what: string): string {
 function specific(issue: Issue): Problem {
   if (issue.code === 'unrecognized_keys') return { path: [...issue.path, ...issue.keys.slice(0, 1)], text: issue.message };
   if (issue.code === 'invalid_union') {
-    const inside = issue.errors.flat().find((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys' || inner.code === 'custom');
+    const inside = issue.errors
+      .flat()
+      .find((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys' || inner.code === 'custom');
     if (inside) {
       const problem = specific(inside);
       return { path: [...issue.path, ...problem.path], text: problem.text };
@@ -94,9 +96,13 @@ function knownKeys(schema: unknown): string[] {
 }
 
 function unknownKeys(keys: readonly string[], known: readonly string[]): string {
-  const [first = '', ...others] = keys.map((key) => ({ key, right: nearest(key, known) })).map(({ key, right }, i) =>
-    i === 0 ? `is unknown${right ? `; did you mean '${right}'?` : ''}` : `'${key}' is unknown too${right ? `; did you mean '${right}'?` : ''}`,
-  );
+  const [first = '', ...others] = keys
+    .map((key) => ({ key, right: nearest(key, known) }))
+    .map(({ key, right }, i) =>
+      i === 0
+        ? `is unknown${right ? `; did you mean '${right}'?` : ''}`
+        : `'${key}' is unknown too${right ? `; did you mean '${right}'?` : ''}`,
+    );
   return [first, ...others].join('; ');
 }
 
@@ -113,6 +119,8 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   const byCase = new Map(known.map((right) => [right.toLowerCase(), right]));
   const best = closest(lower, [...byCase.keys()]);
   if (distance(lower, best) <= Math.max(2, Math.floor(lower.length / 3))) return byCase.get(best);
-  const alike = [...byCase.keys()].find((right) => Math.min(right.length, lower.length) >= 3 && (right.startsWith(lower) || lower.startsWith(right)));
+  const alike = [...byCase.keys()].find(
+    (right) => Math.min(right.length, lower.length) >= 3 && (right.startsWith(lower) || lower.startsWith(right)),
+  );
   return alike === undefined ? undefined : byCase.get(alike);
 }

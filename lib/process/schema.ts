@@ -43,11 +43,17 @@ export interface ParsedProcess {
 type Direction = 'in' | 'out';
 
 function isReadable(value: object): value is Readable {
-  return value instanceof Readable || ('pipe' in value && typeof value.pipe === 'function' && 'read' in value && typeof value.read === 'function');
+  return (
+    value instanceof Readable ||
+    ('pipe' in value && typeof value.pipe === 'function' && 'read' in value && typeof value.read === 'function')
+  );
 }
 
 function isWritable(value: object): value is Writable {
-  return value instanceof Writable || ('write' in value && typeof value.write === 'function' && 'end' in value && typeof value.end === 'function');
+  return (
+    value instanceof Writable ||
+    ('write' in value && typeof value.write === 'function' && 'end' in value && typeof value.end === 'function')
+  );
 }
 
 const file = z.strictObject({ file: word, append: z.boolean().optional() });
@@ -64,13 +70,17 @@ function stdio(direction: Direction): z.ZodType<StdioItem[]> {
     const read = (item: unknown): StdioItem[] => {
       if (item === 'pipe' || item === 'inherit' || item === 'ignore') return [{ type: item }];
       if (typeof item === 'number') {
-        return Number.isInteger(item) && item >= 0 && item <= 0x7fffffff ? [{ type: 'fd', fd: item }] : complain('must be a file descriptor: 0 or more');
+        return Number.isInteger(item) && item >= 0 && item <= 0x7fffffff
+          ? [{ type: 'fd', fd: item }]
+          : complain('must be a file descriptor: 0 or more');
       }
-      if (Array.isArray(item)) return item.length === 0 ? complain("must not be an empty list: 'ignore' drops a stream") : item.flatMap(read);
+      if (Array.isArray(item))
+        return item.length === 0 ? complain("must not be an empty list: 'ignore' drops a stream") : item.flatMap(read);
       if (typeof item !== 'object' || item === null) return complain(PROBLEM);
       if (direction === 'in' && isReadable(item)) return [{ type: 'source', stream: item }];
       if (direction === 'out' && isWritable(item)) return [{ type: 'sink', stream: item }];
-      if (isReadable(item) || isWritable(item)) return complain(`must be a stream that can be ${direction === 'in' ? 'read from' : 'written to'}`);
+      if (isReadable(item) || isWritable(item))
+        return complain(`must be a stream that can be ${direction === 'in' ? 'read from' : 'written to'}`);
       const parsed = file.safeParse(item);
       if (!parsed.success) return complain(PROBLEM);
       if (direction === 'in' && parsed.data.append) return complain('append is for outputs');
@@ -122,7 +132,8 @@ export const processShape = {
   forceKillAfterDelay: duration.optional(),
   input: z
     .custom<string | Uint8Array | Readable>(
-      (value) => typeof value === 'string' || value instanceof Uint8Array || (typeof value === 'object' && value !== null && isReadable(value)),
+      (value) =>
+        typeof value === 'string' || value instanceof Uint8Array || (typeof value === 'object' && value !== null && isReadable(value)),
       'must be a string, bytes or a stream that can be read from',
     )
     .optional(),
@@ -192,4 +203,3 @@ export function parseExecOptions(options: unknown): ParsedProcess {
 export function parseCommand(command: unknown): string[] {
   return parseOptions(commandSchema, command, 'command');
 }
-

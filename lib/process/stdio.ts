@@ -1,0 +1,278 @@
+import { closeSync, createWriteStream, openSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { Readable, type Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import type { Collector } from './collect.js';
+import { checkOpen, directDescriptor, openFile, untilOpen } from './descriptors.js';
+import { Outlet } from './outlet.js';
+import type { ParsedProcess, StdioItem } from './schema.js';
+
+/** Makes a pipe, close-on-exec: [read end, write end]. Throws when it can't. */
+export type MakePipe = () => readonly [number, number];
+
+/** What the program gets as one of 0, 1 and 2. */
+export interface ChildEnd {
+  readonly fd: number;
+  /** A pipe of ours, to be given to the container's user. What was inherited or opened never is. */
+  readonly ours: boolean;
+}
+
+export interface StdioHooks {
+  /** More than `maxBuffer` was written: the tree is to be killed with cause 'output'. Called once a stream. */
+  onOverflow(stream: 'stdout' | 'stderr'): void;
+  /** The caller's input, or a place that output goes to, failed. */
+  onError(error: Error): void;
+}
+
+type Options = Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'input' | 'maxBuffer'>;
+type Stream = 0 | 1 | 2;
+
+const NAMES = ['stdin', 'stdout', 'stderr'] as const;
+
+/**
+ * The three standard streams of one program, from its options to what was collected. In order: the
+ * constructor makes the pipes that the caller may want at once; `open` opens the rest and gives the
+ * program's ends; `sent` when the shim has them; `begin` when the program starts; `settle` when its tree
+ * is gone; `close` always, also after a failure at any of these.
+ */
+export class Stdio {
+  readonly #options: Options;
+  readonly #pipe: MakePipe;
+  #stdin: Socket | null = null;
+  readonly #outlets: [stdout: Outlet | null, stderr: Outlet | null] = [null, null];
+  /** The program's ends of our pipes. */
+  readonly #pipeEnds = new Map<Stream, number>();
+  /** Descriptors of ours that only the program needs. */
+  readonly #childFds: number[] = [];
+  /** Files that both outputs may go to: opened once, so that neither writes over the other. */
+  readonly #files = new Map<string, number>();
+  /** Where we write for the program. `wait`: until it is written. */
+  readonly #sinks = new Map<Writable, { end: boolean; wait: boolean }>();
+  readonly #undo: (() => void)[] = [];
+  #hooks: StdioHooks | null = null;
+
+  constructor(options: Options, pipe: MakePipe) {
+    this.#options = options;
+    this.#pipe = pipe;
+    try {
+      if (options.stdin[0]?.type === 'pipe') this.#makeStdin();
+      for (const stream of [1, 2] as const) if (this.#items(stream).some((item) => item.type === 'pipe')) this.#makeOutlet(stream);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** The pipe to the program. `null` where stdin comes from elsewhere. */
+  get stdin(): Writable | null {
+    return this.#options.stdin[0]?.type === 'pipe' && this.#options.input === null ? this.#stdin : null;
+  }
+
+  /** Reading this property takes the stream: its content is then not in the result. */
+  get stdout(): Readable | null {
+    return this.#outlets[0]?.take() ?? null;
+  }
+
+  /** Reading this property takes the stream: its content is then not in the result. */
+  get stderr(): Readable | null {
+    return this.#outlets[1]?.take() ?? null;
+  }
+
+  /**
+   * Opens what the options name.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION` for a descriptor that is not open; SyscallError for a file
+   */
+  async open(): Promise<[ChildEnd, ChildEnd, ChildEnd]> {
+    try {
+      return [await this.#openStdin(), await this.#openOutput(1), await this.#openOutput(2)];
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** The program's ends have been duplicated: ours of them are closed, else their pipes would never end. */
+  sent(): void {
+    for (const fd of this.#childFds.splice(0)) closeSync(fd);
+  }
+
+  /** The program runs: input is written, and what nobody took is collected. */
+  begin(hooks: StdioHooks): void {
+    this.sent();
+    if (this.#hooks) return;
+    this.#hooks = hooks;
+    for (const stream of [1, 2] as const) {
+      const onOverflow = (): void => hooks.onOverflow(stream === 1 ? 'stdout' : 'stderr');
+      this.#outlets[stream - 1]?.begin(this.#options.maxBuffer, { onOverflow, onError: hooks.onError });
+    }
+    const [item] = this.#options.stdin;
+    const source = item?.type === 'source' ? item.stream : this.#options.input;
+    if (!this.#stdin || source === null) return;
+    if (typeof source === 'string' || source instanceof Uint8Array) {
+      this.#stdin.end(source);
+      return;
+    }
+    source.on('error', hooks.onError);
+    source.pipe(this.#stdin);
+    // A source that was destroyed never ends; the program would wait for more.
+    source.once('close', () => this.#stdin?.end());
+  }
+
+  /**
+   * The whole tree is gone: reads what is left in the pipes, however many others still hold them, and
+   * waits until files are written. `null` for what was not collected.
+   */
+  async settle(): Promise<{ stdout: Collector | null; stderr: Collector | null }> {
+    this.#stdin?.destroy();
+    const [stdout, stderr] = this.#outlets;
+    await Promise.all([stdout?.settle(), stderr?.settle()]);
+    for (const [sink, { end }] of this.#sinks) if (end) sink.end();
+    await Promise.all([...this.#sinks].filter(([sink, { wait }]) => wait && !sink.errored).map(([sink]) => finished(sink)));
+    return { stdout: stdout?.collector ?? null, stderr: stderr?.collector ?? null };
+  }
+
+  ref(): void {
+    this.#stdin?.ref();
+    for (const outlet of this.#outlets) outlet?.ref();
+  }
+
+  unref(): void {
+    this.#stdin?.unref();
+    for (const outlet of this.#outlets) outlet?.unref();
+  }
+
+  /** Closes all that is ours, the last made first. Streams that the caller took are closed too. Idempotent. */
+  close(): void {
+    this.sent();
+    for (const undo of this.#undo.splice(0).reverse()) undo();
+    // Nobody will read the caller's input any more; a stream given as stdin stays the caller's own.
+    if (this.#options.input instanceof Readable) this.#options.input.destroy();
+  }
+
+  /** The places of an output; 'ignore' beside others says nothing, and 'pipe' twice is 'pipe'. */
+  #items(stream: Stream): readonly StdioItem[] {
+    const items = this.#options[NAMES[stream]];
+    const useful = items.length > 1 ? items.filter((item) => item.type !== 'ignore') : items;
+    return useful.length === 0 ? items.slice(0, 1) : useful;
+  }
+
+  /** A pipe of ours: gives our end of it as a stream. */
+  #makePipe(stream: Stream): Socket {
+    const [readEnd, writeEnd] = this.#pipe();
+    const [own, child] = stream === 0 ? [writeEnd, readEnd] : [readEnd, writeEnd];
+    this.#childFds.push(child);
+    this.#pipeEnds.set(stream, child);
+    try {
+      const socket = new Socket({ fd: own, readable: stream !== 0, writable: stream === 0 });
+      this.#undo.push(() => socket.destroy());
+      return socket;
+    } catch (error) {
+      closeSync(own);
+      throw error;
+    }
+  }
+
+  #makeStdin(): void {
+    this.#stdin = this.#makePipe(0);
+    // A program may close its stdin when it likes: what can't be written then is dropped.
+    this.#stdin.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') this.#hooks?.onError(error);
+    });
+  }
+
+  #makeOutlet(stream: 1 | 2): Outlet {
+    const items = this.#items(stream);
+    const others = items.filter((item) => item.type !== 'pipe');
+    const outlet = new Outlet(this.#makePipe(stream), { visible: others.length < items.length, shared: others.length > 0 });
+    this.#undo.push(() => outlet.close());
+    this.#outlets[stream - 1] = outlet;
+    return outlet;
+  }
+
+  #pipeEnd(stream: Stream): ChildEnd {
+    return { fd: this.#pipeEnds.get(stream) ?? -1, ours: true };
+  }
+
+  async #openStdin(): Promise<ChildEnd> {
+    const [item] = this.#options.stdin;
+    const direct = item && item.type !== 'pipe' ? await this.#direct(0, item) : null;
+    if (direct !== null) return { fd: direct, ours: false };
+    if (!this.#stdin) this.#makeStdin();
+    return this.#pipeEnd(0);
+  }
+
+  async #openOutput(stream: 1 | 2): Promise<ChildEnd> {
+    const items = this.#items(stream);
+    const [only] = items;
+    const direct = only && items.length === 1 && only.type !== 'pipe' ? await this.#direct(stream, only) : null;
+    if (direct !== null) return { fd: direct, ours: false };
+    const outlet = this.#outlets[stream - 1] ?? this.#makeOutlet(stream);
+    for (const item of items) {
+      const sink = await this.#sink(stream, item);
+      if (sink) outlet.add(sink);
+    }
+    return this.#pipeEnd(stream);
+  }
+
+  /** The descriptor that the program gets straight; `null` where Node must stand between. */
+  async #direct(stream: Stream, item: StdioItem): Promise<number | null> {
+    switch (item.type) {
+      case 'inherit':
+        checkOpen(stream, NAMES[stream]);
+        return stream;
+      case 'fd':
+        checkOpen(item.fd, NAMES[stream]);
+        return item.fd;
+      case 'ignore':
+        return this.#own(openSync('/dev/null', stream === 0 ? 'r' : 'w'));
+      case 'file':
+        return this.#file(stream, item);
+      case 'source':
+      case 'sink':
+        await untilOpen(item.stream, NAMES[stream]);
+        return directDescriptor(item.stream);
+      default:
+        return null;
+    }
+  }
+
+  #own(fd: number): number {
+    this.#childFds.push(fd);
+    return fd;
+  }
+
+  async #file(stream: Stream, { file, append }: { file: string; append: boolean }): Promise<number> {
+    if (stream === 0) return this.#own(await openFile(file, 'read', NAMES[stream]));
+    const known = this.#files.get(file);
+    if (known !== undefined) return known;
+    const fd = this.#own(await openFile(file, append ? 'append' : 'write', NAMES[stream]));
+    this.#files.set(file, fd);
+    return fd;
+  }
+
+  /** A stream of ours or the caller's that gets a copy of an output. */
+  async #sink(stream: 1 | 2, item: StdioItem): Promise<Writable | null> {
+    if (item.type === 'inherit') return this.#keepSink(stream === 1 ? process.stdout : process.stderr, { end: false, wait: false });
+    if (item.type === 'sink') return this.#keepSink(item.stream, { end: !isStandard(item.stream), wait: false });
+    if (item.type === 'fd') {
+      checkOpen(item.fd, NAMES[stream]);
+      return this.#keepSink(createWriteStream('', { fd: item.fd, autoClose: false }), { end: true, wait: true });
+    }
+    if (item.type !== 'file') return null;
+    const fd = await openFile(item.file, item.append ? 'append' : 'write', NAMES[stream]);
+    const sink = createWriteStream('', { fd });
+    this.#undo.push(() => sink.destroy());
+    return this.#keepSink(sink, { end: true, wait: true });
+  }
+
+  #keepSink(sink: Writable, ending: { end: boolean; wait: boolean }): Writable {
+    this.#sinks.set(sink, ending);
+    return sink;
+  }
+}
+
+/** Node's own outputs are never ended. */
+function isStandard(stream: Writable): boolean {
+  return stream === process.stdout || stream === process.stderr;
+}
