@@ -1,0 +1,59 @@
+// Builds every addon/shim/**/fuzz/NAME.cc with libFuzzer and the sanitizers, and runs each for some seconds.
+// `node scripts/fuzz.mjs [SECONDS] [NAME…]`. Seeds, and inputs that once failed, are in test/fixtures/fuzz/NAME.
+import { existsSync, mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { basename } from 'node:path';
+import { filesBelow, output, root, run, skip } from './shared.mjs';
+
+const folder = 'build-fuzz';
+const flags = ['-std=c++17', '-g', '-O1', '-fno-exceptions', '-fno-rtti', '-fno-omit-frame-pointer', '-D_GNU_SOURCE', '-Iaddon'];
+const sanitize = '-fsanitize=fuzzer-no-link,address,undefined';
+const sources = filesBelow('addon/shim', /\.cc$/);
+const targets = sources.filter((file) => file.includes('/fuzz/'));
+/** What the targets call: the whole shim but its main(). */
+const parts = sources.filter((file) => !file.includes('/fuzz/') && basename(file) !== 'main.cc');
+const object = (file) => `${folder}/${file.replaceAll('/', '_')}.o`;
+
+function compile(files) {
+  const jobs = files.flatMap((file) => [file, object(file)]);
+  const script = `printf '%s\\n' "$@" | xargs -P ${availableParallelism()} -n 2 sh -c 'exec clang++ ${[...flags, sanitize, '-fno-sanitize-recover=undefined'].join(' ')} -c "$0" -o "$1"'`;
+  return run('sh', ['-c', script, 'sh', ...jobs]);
+}
+
+function fuzz(target, seconds) {
+  const name = basename(target, '.cc');
+  const corpus = `${folder}/corpus/${name}`;
+  const seeds = `test/fixtures/fuzz/${name}`;
+  mkdirSync(`${root}${corpus}`, { recursive: true });
+  const linked = run('clang++', ['-fsanitize=fuzzer,address,undefined', object(target), ...parts.map(object), '-o', `${folder}/${name}`]);
+  if (!linked) return false;
+  const folders = [corpus, ...(existsSync(`${root}${seeds}`) ? [seeds] : [])];
+  return run(`${folder}/${name}`, [
+    `-max_total_time=${seconds}`,
+    '-timeout=10',
+    '-print_final_stats=1',
+    '-verbosity=0',
+    `-artifact_prefix=${folder}/${name}-`,
+    ...folders,
+  ]);
+}
+
+function main() {
+  const [seconds = '30', ...names] = process.argv.slice(2);
+  if (!/^[1-9]\d*$/.test(seconds)) throw new Error(`seconds: a whole number is wanted, not ${seconds}`);
+  if (output('clang++', ['--version']) === null) return skip('fuzz', 'clang++ is not installed');
+  const wanted = targets.filter((file) => names.length === 0 || names.includes(basename(file, '.cc')));
+  if (wanted.length === 0) throw new Error('no fuzz target has that name');
+  mkdirSync(`${root}${folder}`, { recursive: true });
+  if (!compile([...parts, ...wanted])) return false;
+  const failed = wanted.filter((target) => {
+    console.log(`fuzz: ${target} for ${seconds} s`);
+    return !fuzz(target, seconds);
+  });
+  console.log(
+    `fuzz: ${wanted.length - failed.length} of ${wanted.length} targets found nothing${failed.length > 0 ? `; look at ${folder}/*-crash-*` : ''}`,
+  );
+  return failed.length === 0;
+}
+
+process.exitCode = main() ? 0 : 1;

@@ -1,0 +1,42 @@
+// Every check of the sources, to the end even when one fails. Arguments choose some: `node scripts/lint.mjs biome types`.
+import { copyFileSync, existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { filesBelow, output, root, run, skip } from './shared.mjs';
+
+const sources = filesBelow('addon', /\.(cc|h)$/);
+const units = sources.filter((file) => file.endsWith('.cc') && !file.includes('/fuzz/'));
+const needs = (tool, check) => (output(tool, ['--version']) === null ? skip(tool, `${tool} is not installed`) : check());
+
+/** One compile command a file, from the same binding.gyp that builds them. */
+function compileCommands() {
+  if (!run('npx', ['--no-install', 'node-gyp', 'configure', '--loglevel=error', '--', '-f', 'compile_commands_json'])) return false;
+  const written = `${root}build/Release/compile_commands.json`;
+  const found = existsSync(written) ? written : `${root}build/compile_commands.json`;
+  copyFileSync(found, `${root}compile_commands.json`);
+  return true;
+}
+
+function tidy() {
+  if (units.length === 0) return true;
+  return (
+    compileCommands() &&
+    run('sh', ['-c', `printf '%s\\n' "$@" | xargs -P ${availableParallelism()} -n 2 clang-tidy --quiet -p .`, 'sh', ...units])
+  );
+}
+
+const checks = {
+  generate: () => run('node', ['scripts/generate-steps.mjs', '--check']),
+  biome: () => run('npx', ['--no-install', 'biome', 'check', '--error-on-warnings']),
+  types: () => ['.', 'examples', 'bench'].every((project) => run('npx', ['--no-install', 'tsc', '--noEmit', '-p', project])),
+  'clang-format': () => needs('clang-format', () => run('clang-format', ['--dry-run', '-Werror', ...sources])),
+  'clang-tidy': () => needs('clang-tidy', tidy),
+};
+
+const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(checks);
+const failed = chosen.filter((name) => {
+  console.log(`lint: ${name}`);
+  if (!checks[name]) throw new Error(`no check is called ${name}: ${Object.keys(checks).join(', ')}`);
+  return !checks[name]();
+});
+if (failed.length > 0) console.error(`lint failed: ${failed.join(', ')}`);
+process.exitCode = failed.length > 0 ? 1 : 0;

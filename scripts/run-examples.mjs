@@ -1,0 +1,15 @@
+// Runs every example as a user would, through the package's own exports. Names as arguments choose some.
+import { filesBelow, run } from './shared.mjs';
+
+const wanted = process.argv.slice(2);
+const examples = filesBelow('examples', /^examples\/[^/]+\.ts$/).filter(
+  (file) => wanted.length === 0 || wanted.some((name) => file.endsWith(`/${name}.ts`)),
+);
+const failed = examples.filter((file) => {
+  console.log(`--- ${file}`);
+  const ok = run('node', ['--import', 'tsx', file]);
+  console.log(`${ok ? 'ok' : 'FAIL'} ${file}`);
+  return !ok;
+});
+console.log(`examples: ${examples.length - failed.length} passed, ${failed.length} failed`);
+process.exitCode = failed.length > 0 || examples.length === 0 ? 1 : 0;

@@ -1,0 +1,40 @@
+// What the scripts have in common: running commands, finding files, and the rule about what may be skipped.
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Runs a command in the project's folder with its output shown; true when it succeeded. */
+export function run(command, args, { env = {}, cwd = root } = {}) {
+  const { status, signal, error } = spawnSync(command, args, {
+    cwd,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...env },
+  });
+  if (error) console.error(`${command}: ${error.message}`);
+  else if (signal) console.error(`${command}: ended by ${signal}`);
+  return status === 0;
+}
+
+/** What a command prints, or `null` when it can't be run or fails. */
+export function output(command, args) {
+  const { status, stdout } = spawnSync(command, args, { cwd: root, encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : null;
+}
+
+/** Files below a folder of the project, sorted, as paths from the project's folder. */
+export function filesBelow(folder, pattern) {
+  const names = readdirSync(new URL(`../${folder}`, import.meta.url), { recursive: true });
+  return names
+    .map((name) => `${folder}/${name}`)
+    .filter((name) => pattern.test(name))
+    .sort();
+}
+
+/** On a desk a missing tool skips the work with the reason; with NACELLE_MUST_RUN=1 that is a failure. */
+export function skip(what, reason) {
+  const must = process.env.NACELLE_MUST_RUN === '1';
+  console.error(`${must ? 'FAIL' : 'skip'} ${what}: ${reason}`);
+  return !must;
+}

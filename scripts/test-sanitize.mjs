@@ -1,0 +1,62 @@
+// Runs the integration tests on an addon and a shim built with AddressSanitizer and UndefinedBehaviorSanitizer.
+// Arguments go to vitest. Needs g++ and its libasan.
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { output, root, run, skip } from './shared.mjs';
+
+// A folder of its own with the same binding.gyp, as node-gyp always builds into ./build.
+const folder = `${root}build-sanitize`;
+const reports = `${folder}/reports`;
+const options = `${folder}/options`;
+
+function build() {
+  mkdirSync(folder, { recursive: true });
+  for (const name of ['binding.gyp', 'addon', 'tsconfig.json', 'package.json']) {
+    if (!existsSync(`${folder}/${name}`)) symlinkSync(`../${name}`, `${folder}/${name}`);
+  }
+  return run('npx', [
+    '--no-install',
+    'node-gyp',
+    'configure',
+    'build',
+    '-C',
+    folder,
+    '-j',
+    'max',
+    '--nacelle_sanitize=1',
+    '--loglevel=warn',
+  ]);
+}
+
+/** Leaks are looked for in the shim alone: Node frees nothing when it ends. %b is the executable's name. */
+function environment(runtime) {
+  rmSync(reports, { recursive: true, force: true });
+  mkdirSync(reports, { recursive: true });
+  mkdirSync(options, { recursive: true });
+  for (const name of ['nacelle-shim', 'memfd:nacelle-shim', 'memfd:nacelle-shim (deleted)'])
+    writeFileSync(`${options}/${name}`, 'detect_leaks=1\n');
+  return {
+    NACELLE_BUILD_DIR: `${folder}/build/Release`,
+    NACELLE_SANITIZE: '1',
+    LD_PRELOAD: runtime,
+    ASAN_OPTIONS: `detect_leaks=0:log_path=${reports}/asan:include_if_exists=${options}/%b`,
+    UBSAN_OPTIONS: `print_stacktrace=1:halt_on_error=1:log_path=${reports}/ubsan`,
+  };
+}
+
+/** A report may come from a process whose end no test looks at, so the files are what counts. */
+function noReports() {
+  const files = readdirSync(reports);
+  for (const file of files) console.error(`--- ${file}\n${readFileSync(`${reports}/${file}`, 'utf8')}`);
+  return files.length === 0;
+}
+
+function main() {
+  const runtime = output('g++', ['-print-file-name=libasan.so']);
+  if (process.platform !== 'linux' || !runtime?.startsWith('/')) return skip('test:sanitize', 'g++ with libasan is not installed');
+  if (!build() || !run('npm', ['run', '--silent', 'build:lib'])) return false;
+  const arguments_ = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'integration', ...process.argv.slice(2)];
+  const passed = run('node', arguments_, { env: environment(realpathSync(runtime)) });
+  return noReports() && passed;
+}
+
+process.exitCode = main() ? 0 : 1;
