@@ -1,0 +1,68 @@
+import type { OciConfig } from './oci.js';
+
+/** What an image says about how it is to be run: the OCI image configuration's `config`, in this library's words. */
+export interface ImageConfig {
+  /** Empty values are kept: an image may set `DEBUG=`. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cmd?: readonly string[];
+  readonly entrypoint?: readonly string[];
+  readonly workingDir?: string;
+  /** 'user', 'uid', 'user:group', 'uid:gid'. */
+  readonly user?: string;
+  /** '80/tcp', '53/udp'. */
+  readonly exposedPorts?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
+  /** A name or a number: 'SIGQUIT', '3'. */
+  readonly stopSignal?: string;
+  /** Kept for the record; nothing runs it. */
+  readonly healthcheck?: Healthcheck;
+}
+
+export interface Healthcheck {
+  /** ['NONE'], ['CMD', …] or ['CMD-SHELL', line]. */
+  readonly test?: readonly string[];
+  /** Milliseconds. */
+  readonly interval?: number;
+  readonly timeout?: number;
+  readonly startPeriod?: number;
+  readonly retries?: number;
+}
+
+/** What is absent, null or empty in the image's JSON is absent here. */
+export function imageConfig(source: OciConfig['config']): ImageConfig {
+  if (!source) return {};
+  const config: { -readonly [K in keyof ImageConfig]: ImageConfig[K] } = {};
+  if (source.Env?.length) config.env = environment(source.Env);
+  if (source.Cmd?.length) config.cmd = source.Cmd;
+  if (source.Entrypoint?.length) config.entrypoint = source.Entrypoint;
+  if (source.WorkingDir) config.workingDir = source.WorkingDir;
+  if (source.User) config.user = source.User;
+  if (source.ExposedPorts) config.exposedPorts = Object.keys(source.ExposedPorts);
+  if (source.Volumes) config.volumes = Object.keys(source.Volumes);
+  if (source.Labels) config.labels = source.Labels;
+  if (source.StopSignal) config.stopSignal = source.StopSignal;
+  if (source.Healthcheck) config.healthcheck = healthcheck(source.Healthcheck);
+  return config;
+}
+
+/** A name without '=' has no value in docker either: it is left out. The later of two wins. */
+function environment(list: readonly string[]): Record<string, string> {
+  const pairs = list.flatMap((entry): [string, string][] => {
+    const sign = entry.indexOf('=');
+    return sign > 0 ? [[entry.slice(0, sign), entry.slice(sign + 1)]] : [];
+  });
+  return Object.fromEntries(pairs);
+}
+
+const NANOSECONDS = 1_000_000;
+
+function healthcheck(source: NonNullable<NonNullable<OciConfig['config']>['Healthcheck']>): Healthcheck {
+  return {
+    ...(source.Test ? { test: source.Test } : {}),
+    ...(source.Interval ? { interval: source.Interval / NANOSECONDS } : {}),
+    ...(source.Timeout ? { timeout: source.Timeout / NANOSECONDS } : {}),
+    ...(source.StartPeriod ? { startPeriod: source.StartPeriod / NANOSECONDS } : {}),
+    ...(source.Retries ? { retries: source.Retries } : {}),
+  };
+}

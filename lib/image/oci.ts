@@ -1,0 +1,158 @@
+import { z } from 'zod';
+import { ImageError } from '../errors.js';
+import { digestOf, isDigest } from './digest.js';
+
+// The JSON of the OCI image specification 1.1 and of docker's schema 2. Unknown members are let through, as the
+// specification asks; what is read is checked, for an image is written by strangers.
+
+/** The largest JSON document that is read: what registries commonly accept for a manifest. */
+export const MAX_JSON = 4 * 1024 * 1024;
+
+const REF_NAME = 'org.opencontainers.image.ref.name';
+
+const digest = z.string().refine(isDigest, 'must be a sha256 or sha512 digest');
+const strings = z.array(z.string()).nullish();
+const names = z.record(z.string(), z.unknown()).nullish();
+
+const platform = z.looseObject({ os: z.string(), architecture: z.string(), variant: z.string().optional() });
+
+const descriptor = z.looseObject({
+  mediaType: z.string().default(''),
+  digest,
+  size: z.int().min(0),
+  annotations: z.record(z.string(), z.string()).nullish(),
+  platform: platform.nullish(),
+});
+export type Descriptor = z.infer<typeof descriptor>;
+
+const layoutFile = z.looseObject({ imageLayoutVersion: z.string().regex(/^1\./, 'must be a version 1') });
+
+const index = z.looseObject({ schemaVersion: z.literal(2), mediaType: z.string().optional(), manifests: z.array(descriptor).max(10_000) });
+export type Index = z.infer<typeof index>;
+
+const manifest = z.looseObject({
+  schemaVersion: z.literal(2),
+  mediaType: z.string().optional(),
+  config: descriptor,
+  layers: z.array(descriptor).max(500),
+});
+export type Manifest = z.infer<typeof manifest>;
+
+const config = z.looseObject({
+  architecture: z.string().optional(),
+  os: z.string().optional(),
+  created: z.string().nullish(),
+  config: z
+    .looseObject({
+      Env: strings,
+      Cmd: strings,
+      Entrypoint: strings,
+      WorkingDir: z.string().nullish(),
+      User: z.string().nullish(),
+      ExposedPorts: names,
+      Volumes: names,
+      Labels: z.record(z.string(), z.string()).nullish(),
+      StopSignal: z.string().nullish(),
+      Healthcheck: z
+        .looseObject({
+          Test: strings,
+          Interval: z.number().nullish(),
+          Timeout: z.number().nullish(),
+          StartPeriod: z.number().nullish(),
+          Retries: z.number().nullish(),
+        })
+        .nullish(),
+    })
+    .nullish(),
+  rootfs: z.looseObject({ type: z.literal('layers'), diff_ids: z.array(digest).max(500) }),
+});
+export type OciConfig = z.infer<typeof config>;
+
+function parse<T>(schema: z.ZodType<T>, what: string, bytes: Uint8Array): T {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new ImageError(`${what} is no JSON`, { cause });
+  }
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const place = issue?.path.map(String).join('.') ?? '';
+  throw new ImageError(`${what} is malformed: ${place === '' ? '' : `${place}: `}${issue?.message ?? 'unknown problem'}`, { cause: result.error });
+}
+
+export function parseLayoutFile(bytes: Uint8Array): void {
+  parse(layoutFile, 'oci-layout', bytes);
+}
+
+export function parseIndex(bytes: Uint8Array, what: string): Index {
+  return parse(index, what, bytes);
+}
+
+export function parseManifest(bytes: Uint8Array, what: string): Manifest {
+  return parse(manifest, what, bytes);
+}
+
+export function parseConfig(bytes: Uint8Array, what: string): OciConfig {
+  return parse(config, what, bytes);
+}
+
+const INDEX_TYPES = new Set(['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json']);
+const MANIFEST_TYPES = new Set(['application/vnd.oci.image.manifest.v1+json', 'application/vnd.docker.distribution.manifest.v2+json']);
+const CONFIG_TYPES = new Set(['application/vnd.oci.image.config.v1+json', 'application/vnd.docker.container.image.v1+json']);
+const LAYER_TYPES = /^application\/vnd\.(?:oci\.image\.layer(?:\.nondistributable)?\.v1\.tar(?:\+(?:gzip|zstd))?|docker\.image\.rootfs\.(?:diff|foreign\.diff)\.tar(?:\.(?:gzip|zstd))?)$/;
+
+export function isIndex({ mediaType }: Descriptor): boolean {
+  return INDEX_TYPES.has(mediaType);
+}
+
+export function isManifest({ mediaType }: Descriptor): boolean {
+  return MANIFEST_TYPES.has(mediaType);
+}
+
+/**
+ * What can be checked of a manifest and its config before a layer is read.
+ *
+ * @throws ImageError for an artefact that is no image, a layer type that is unknown (encrypted ones are), or a count of layers that differs
+ */
+export function checkManifest(source: Manifest, settings: OciConfig): void {
+  for (const { mediaType, digest } of source.layers) {
+    if (!LAYER_TYPES.test(mediaType)) throw new ImageError(`layer ${digest} has the unknown media type ${JSON.stringify(mediaType)}`, { digest });
+  }
+  const layers = source.layers.length;
+  const diffIds = settings.rootfs.diff_ids.length;
+  if (layers !== diffIds) throw new ImageError(`the manifest has ${layers} layers, its config ${diffIds} diff_ids`, { digest: source.config.digest });
+  if (layers === 0) throw new ImageError('the image has no layer', { digest: source.config.digest });
+}
+
+/** @throws ImageError when the manifest is of some other kind of artefact */
+export function checkConfigType({ config: { mediaType, digest } }: Manifest): void {
+  if (!CONFIG_TYPES.has(mediaType)) throw new ImageError(`this is an artefact of type ${JSON.stringify(mediaType)}, not an image`, { digest });
+}
+
+export function tagOf({ annotations }: Descriptor): string | null {
+  return annotations?.[REF_NAME] ?? null;
+}
+
+/** The OCI name of what Node runs on. */
+export function currentPlatform(arch: string = process.arch): { os: string; architecture: string } {
+  const architectures: Record<string, string> = { x64: 'amd64', ia32: '386', arm64: 'arm64', arm: 'arm', ppc64: 'ppc64le', s390x: 's390x', riscv64: 'riscv64', loong64: 'loong64' };
+  return { os: 'linux', architecture: architectures[arch] ?? arch };
+}
+
+/** The first entry for the platform; entries that name none fit any. Attestations say 'unknown' and fit none. */
+export function selectPlatform(descriptors: readonly Descriptor[], wanted = currentPlatform()): Descriptor | undefined {
+  const fits = ({ platform: has }: Descriptor): boolean => !has || (has.os === wanted.os && has.architecture === wanted.architecture);
+  return descriptors.find((candidate) => candidate.platform && fits(candidate)) ?? descriptors.find(fits);
+}
+
+/** Names what lies below and in each layer: layers unpacked on the same ones are shared (config.md, "Layer ChainID"). */
+export function chainIds(diffIds: readonly string[]): string[] {
+  const chain: string[] = [];
+  for (const diffId of diffIds) {
+    const parent = chain.at(-1);
+    chain.push(parent === undefined ? diffId : digestOf(`${parent} ${diffId}`));
+  }
+  return chain;
+}
