@@ -24,7 +24,7 @@ describe('network', () => {
 
   it('none: programs inside talk over lo', async () => {
     const script =
-      'nc -l -p 4242 -s 127.0.0.1 > /got & while ! grep -q ":1092 " /proc/net/tcp; do sleep 0.01; done; echo hello | nc 127.0.0.1 4242; wait; cat /got';
+      'nc -l -p 4242 > /got & while ! grep -q ":1092 " /proc/net/tcp /proc/net/tcp6; do sleep 0.01; done; echo hello | nc 127.0.0.1 4242; wait; cat /got';
     expect(await output(script)).toBe('hello');
   });
 
