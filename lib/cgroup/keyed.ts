@@ -1,0 +1,31 @@
+/** A file of the kernel's with one number, or `null` for 'max' and for what is no number. */
+export function parseNumber(text: string): number | null {
+  const word = text.trim();
+  return /^-?\d+$/.test(word) ? Number(word) : null;
+}
+
+/** Lines of a word and a number ('flat keyed'). Lines that are none are left out. */
+export function parseKeyed(text: string): ReadonlyMap<string, number> {
+  const values = new Map<string, number>();
+  for (const line of text.split('\n')) {
+    const match = /^(\S+) (-?\d+)$/.exec(line);
+    if (match?.[1] !== undefined) values.set(match[1], Number(match[2]));
+  }
+  return values;
+}
+
+/** Lines of a name and words such as 'rbytes=1' ('nested keyed'). */
+export function parseNested(text: string): ReadonlyMap<string, ReadonlyMap<string, number>> {
+  const lines = new Map<string, ReadonlyMap<string, number>>();
+  for (const line of text.split('\n')) {
+    const [name, ...words] = line.split(' ');
+    if (!name || words.length === 0) continue;
+    const values = new Map<string, number>();
+    for (const word of words) {
+      const match = /^([^=]+)=(-?\d+(?:\.\d+)?)$/.exec(word);
+      if (match?.[1] !== undefined) values.set(match[1], Number(match[2]));
+    }
+    if (values.size > 0) lines.set(name, values);
+  }
+  return lines;
+}

@@ -1,0 +1,170 @@
+import { UnsupportedError } from '../errors.js';
+import type { GroupLayout } from '../host/cgroup-base.js';
+import type { Hierarchy } from '../host/cgroup-layout.js';
+import type { DeviceRule } from '../plan/limits.js';
+import { type CpuClock, NONE, type Plan, type Report, type Slots } from '../plan/plan.js';
+import type { Slot, Step } from '../plan/steps.js';
+import { controllersOf, deviceWrites, type GroupLimits, limitWrites, type Write } from './limits.js';
+import { type GroupUsage, readUsage, usageFiles } from './usage.js';
+
+/** Our folder below the base of each hierarchy. */
+export const ROOT = 'nacelle';
+
+/** What a container's group counts and limits, where the machine has it. */
+export const containerControllers = ['memory', 'cpuacct', 'pids', 'devices'] as const;
+
+/** What a group that is asked for by name counts and limits, where the machine has it. */
+export const groupControllers = ['memory', 'cpu', 'cpuacct', 'pids', 'blkio', 'io'] as const;
+
+export interface GroupRequest {
+  readonly slots: Slots;
+  readonly layout: GroupLayout;
+  /** Below our own root: 'OWNER/ID', or the name that the user gave. Must have been checked. */
+  readonly name: string;
+  readonly limits: GroupLimits;
+  /** Joined where they are there; those that `limits` or `deviceRules` need are joined in any case. */
+  readonly controllers: readonly string[];
+  /** For the v1 device controller: the last rule that fits decides. */
+  readonly deviceRules?: readonly DeviceRule[];
+}
+
+/** The parts of a plan that make, fill, read and remove one group in all its hierarchies. */
+export interface GroupPlan {
+  /** Host: make the folders, put the limits. */
+  readonly prepare: readonly Step[];
+  /** Child: join each v1 hierarchy. The unified one is joined by being born there. */
+  readonly join: readonly Step[];
+  /** The folder on the unified tree, for CLONE_INTO_CGROUP. */
+  readonly unified: Slot | undefined;
+  /** Where killing ends the whole tree: `cgroup.kill` on the unified tree, else process by process. */
+  readonly killGroup: NonNullable<Plan['killGroup']>;
+  readonly undo: readonly Step[];
+  readonly reports: readonly Report[];
+  /** Decodes what the shim read of {@link reports}. */
+  readUsage(files: readonly (Uint8Array | null)[]): GroupUsage;
+  /** @throws UnsupportedError where no group counts CPU time */
+  cpuClock(limitMs: number): CpuClock;
+  /** The device rules hold: on v1, when the controller is there. */
+  readonly confinesDevices: boolean;
+  /** Absolute folders by controller, and 'unified'. */
+  readonly paths: Readonly<Record<string, string>>;
+}
+
+interface Member {
+  readonly hierarchy: Hierarchy;
+  readonly base: string;
+  readonly slot: Slot;
+  /** Of the request, those that this hierarchy has. */
+  readonly controllers: readonly string[];
+}
+
+/**
+ * Plans a group: one folder in each hierarchy that has something to do. Pure.
+ *
+ * @throws UnsupportedError when a limit can't be kept, or no group can be made at all
+ */
+export function planGroup(request: GroupRequest): GroupPlan {
+  const { layout, slots, name, limits, deviceRules } = request;
+  const needed = new Set(controllersOf(limits));
+  const writes = [
+    ...limitWrites(limits, layout),
+    ...(layout.controllers.get('devices')?.version === 1 ? deviceWrites(deviceRules ?? []) : []),
+  ];
+  const members = chooseMembers(request, new Set([...request.controllers, ...needed]), needed, slots);
+  const unified = members.find(({ hierarchy }) => hierarchy === layout.unified);
+  const killed = unified ?? members[0];
+  if (!killed)
+    throw new UnsupportedError('cgroup', 'this machine has no cgroup hierarchy mounted', 'Mount one: mount -t cgroup2 none /sys/fs/cgroup');
+
+  const v1 = members.filter((member) => member !== unified);
+  const files = usageFiles((controller) => memberOf(members, controller)?.hierarchy.version, layout.swap.accounted);
+  const read = files.flatMap((file) => {
+    const member = file.controller === 'unified' ? unified : memberOf(members, file.controller);
+    return member ? [{ file, report: { at: member.slot, path: file.path } }] : [];
+  });
+
+  return {
+    prepare: [
+      ...members.flatMap((member) => makeSteps(member, name)),
+      ...writes.flatMap((write) => putStep(write, memberOf(members, write.controller))),
+    ],
+    join: v1.map(({ slot }) => ({ op: 'join_group', group: slot, file: 'cgroup.procs' })),
+    unified: unified?.slot,
+    killGroup: { at: killed.slot, path: '.' },
+    undo: members.map((member) => ({ op: 'remove_group', host: true, at: NONE, path: pathOf(member.base, name) })),
+    reports: read.map(({ report }) => report),
+    readUsage: (bytes) => readUsage(read.map(({ file }, i) => ({ ...file, bytes: bytes[i] ?? null }))),
+    cpuClock: (limitMs) => cpuClock(limitMs, members, unified),
+    confinesDevices: deviceRules !== undefined && v1.some(({ controllers }) => controllers.includes('devices')),
+    paths: Object.fromEntries(
+      members.flatMap((member) =>
+        [...member.controllers, ...(member === unified ? ['unified'] : [])].map((key) => [key, pathOf(member.base, name)]),
+      ),
+    ),
+  };
+}
+
+/** A group's folder below the base of its hierarchy. */
+export function pathOf(base: string, name: string): string {
+  return `${base}/${ROOT}/${name}`;
+}
+
+/** The hierarchies to join, the unified one first. Where one can't be used, it is left out unless a limit needs it. */
+function chooseMembers({ layout }: GroupRequest, wanted: ReadonlySet<string>, needed: ReadonlySet<string>, slots: Slots): Member[] {
+  const controllers = new Map<Hierarchy, string[]>();
+  if (layout.unified) controllers.set(layout.unified, []);
+  for (const name of wanted) {
+    const hierarchy = layout.controllers.get(name);
+    if (hierarchy) controllers.set(hierarchy, [...(controllers.get(hierarchy) ?? []), name]);
+  }
+  return [...controllers].flatMap(([hierarchy, names]): Member[] => {
+    const base = layout.bases.get(hierarchy.mountPoint);
+    if (base?.path != null) return [{ hierarchy, base: base.path, slot: slots.take(), controllers: names }];
+    const need = names.find((name) => needed.has(name));
+    // Without the unified tree nothing could be killed for certain; without a controller that no limit needs, less is counted.
+    if (need === undefined && hierarchy !== layout.unified) return [];
+    throw new UnsupportedError(
+      need ? `cgroup controller ${need}` : 'cgroup',
+      base?.reason ?? `nothing is known of ${hierarchy.mountPoint}`,
+      base?.fix ?? null,
+    );
+  });
+}
+
+/** On v2 every group above must hand the controllers on; on v1 a folder is enough. */
+function makeSteps({ hierarchy, base, slot, controllers }: Member, name: string): Step[] {
+  const folder = pathOf(base, name);
+  const make: Step = { op: 'make_group', host: true, out: slot, at: NONE, path: folder };
+  if (hierarchy.version === 1 || controllers.length === 0) return [make];
+  const enable = Buffer.from(controllers.map((controller) => `+${controller}`).join(' '));
+  const above = [base, ...parents(`${ROOT}/${name}`).map((path) => `${base}/${path}`)];
+  return [
+    ...above.flatMap((path, i): Step[] => [
+      ...(i === 0 ? [] : [{ op: 'make_group' as const, host: true, out: NONE, at: NONE, path }]),
+      { op: 'put', host: true, at: NONE, path: `${path}/cgroup.subtree_control`, bytes: enable },
+    ]),
+    make,
+  ];
+}
+
+/** 'a/b/c' → 'a', 'a/b'. */
+function parents(path: string): string[] {
+  const parts = path.split('/');
+  return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join('/'));
+}
+
+function putStep({ file, value }: Write, member: Member | undefined): Step[] {
+  return member ? [{ op: 'put', host: true, at: member.slot, path: file, bytes: Buffer.from(value) }] : [];
+}
+
+function memberOf(members: readonly Member[], controller: string): Member | undefined {
+  return members.find(({ controllers }) => controllers.includes(controller));
+}
+
+/** v1's cpuacct counts ns. On v2 cpu.stat is in every group, in µs; beside v1 it counts as well. */
+function cpuClock(limitMs: number, members: readonly Member[], unified: Member | undefined): CpuClock {
+  const cpuacct = memberOf(members, 'cpuacct');
+  if (cpuacct) return { limitMs, at: cpuacct.slot, path: 'cpuacct.usage', key: '', unit: 1 };
+  if (unified) return { limitMs, at: unified.slot, path: 'cpu.stat', key: 'usage_usec', unit: 1000 };
+  throw new UnsupportedError('cpuTimeLimit', 'no cgroup counts CPU time: there is neither cpuacct nor the unified tree', 'Mount cgroup2.');
+}

@@ -1,0 +1,122 @@
+import type { Pressure } from '../process/types.js';
+import { parseKeyed, parseNested, parseNumber } from './keyed.js';
+import { parsePressure } from './pressure.js';
+
+/** What a group tells when its tree has ended. `null` where no controller counted it. */
+export interface GroupUsage {
+  readonly cpuTimeMs: number | null;
+  readonly userMs: number | null;
+  readonly systemMs: number | null;
+  /** Bytes. */
+  readonly memoryPeak: number | null;
+  /** Bytes that are still charged. */
+  readonly memoryCurrent: number | null;
+  /** Processes of the group, or below, that the kernel killed for want of memory. */
+  readonly oomKills: number;
+  /** How often the group's own memory limit was reached; 0 beside `oomKills` means that a group above ran out. */
+  readonly memoryLimitHits: number | null;
+  readonly pidsPeak: number | null;
+  /** Forks that the limit of processes refused. */
+  readonly pidsLimitHits: number | null;
+  readonly ioReadBytes: number | null;
+  readonly ioWriteBytes: number | null;
+  readonly throttledPeriods: number;
+  readonly throttledMs: number;
+  readonly pressure: Pressure | null;
+}
+
+/** A file that holds evidence. */
+export interface UsageFile {
+  /** Or 'unified', for what every group of that tree has. */
+  readonly controller: string;
+  readonly path: string;
+}
+
+const V1: Readonly<Record<string, readonly string[]>> = {
+  memory: ['memory.max_usage_in_bytes', 'memory.usage_in_bytes', 'memory.oom_control', 'memory.failcnt'],
+  cpuacct: ['cpuacct.usage', 'cpuacct.stat'],
+  cpu: ['cpu.stat'],
+  pids: ['pids.peak', 'pids.events'],
+  blkio: ['blkio.throttle.io_service_bytes_recursive'],
+};
+
+const V2: Readonly<Record<string, readonly string[]>> = {
+  memory: ['memory.peak', 'memory.current', 'memory.events', 'memory.events.local'],
+  pids: ['pids.peak', 'pids.events'],
+  io: ['io.stat'],
+};
+
+const UNIFIED = ['cpu.stat', 'cpu.pressure', 'memory.pressure', 'io.pressure'];
+
+/** The files to read at the end. `versionOf` tells where a controller was joined. */
+export function usageFiles(versionOf: (controller: string) => 1 | 2 | undefined, swapAccounted: boolean): UsageFile[] {
+  const of = (version: 1 | 2, table: Readonly<Record<string, readonly string[]>>): UsageFile[] =>
+    Object.entries(table).flatMap(([controller, paths]) =>
+      versionOf(controller) === version ? paths.map((path) => ({ controller, path })) : [],
+    );
+  const swap = swapAccounted && versionOf('memory') === 1 ? [{ controller: 'memory', path: 'memory.memsw.failcnt' }] : [];
+  return [...of(1, V1), ...swap, ...of(2, V2), ...UNIFIED.map((path) => ({ controller: 'unified', path }))];
+}
+
+/** Reads the evidence. A file that is not there (an older kernel) is `null`. */
+export function readUsage(files: readonly (UsageFile & { readonly bytes: Uint8Array | null })[]): GroupUsage {
+  const text = (controller: string, path: string): string | null => {
+    const bytes = files.find((file) => file.controller === controller && file.path === path)?.bytes;
+    return bytes ? Buffer.from(bytes).toString() : null;
+  };
+  const number = (controller: string, path: string): number | null => parseNumber(text(controller, path) ?? '');
+  const keyed = (controller: string, path: string): ReadonlyMap<string, number> => parseKeyed(text(controller, path) ?? '');
+
+  const unifiedCpu = keyed('unified', 'cpu.stat');
+  const throttle = keyed('cpu', 'cpu.stat');
+  const local = keyed('memory', 'memory.events.local');
+  return {
+    ...cpuTimes(number('cpuacct', 'cpuacct.usage'), keyed('cpuacct', 'cpuacct.stat'), unifiedCpu),
+    memoryPeak: number('memory', 'memory.max_usage_in_bytes') ?? number('memory', 'memory.peak'),
+    memoryCurrent: number('memory', 'memory.usage_in_bytes') ?? number('memory', 'memory.current'),
+    oomKills: keyed('memory', 'memory.oom_control').get('oom_kill') ?? keyed('memory', 'memory.events').get('oom_kill') ?? 0,
+    memoryLimitHits:
+      sum(number('memory', 'memory.failcnt'), number('memory', 'memory.memsw.failcnt')) ?? sum(local.get('max'), local.get('oom')),
+    pidsPeak: number('pids', 'pids.peak'),
+    pidsLimitHits: keyed('pids', 'pids.events').get('max') ?? null,
+    ...ioBytes(text('blkio', 'blkio.throttle.io_service_bytes_recursive'), text('io', 'io.stat')),
+    throttledPeriods: throttle.get('nr_throttled') ?? unifiedCpu.get('nr_throttled') ?? 0,
+    throttledMs: (throttle.get('throttled_time') ?? 0) / 1e6 + (unifiedCpu.get('throttled_usec') ?? 0) / 1000,
+    pressure: parsePressure(text('unified', 'cpu.pressure'), text('unified', 'memory.pressure'), text('unified', 'io.pressure')),
+  };
+}
+
+/** The unified tree counts in µs. v1's cpuacct.stat is in ticks of 10 ms, so only its proportion counts. */
+export function cpuTimes(
+  nanoseconds: number | null,
+  ticks: ReadonlyMap<string, number>,
+  unified: ReadonlyMap<string, number>,
+): Pick<GroupUsage, 'cpuTimeMs' | 'userMs' | 'systemMs'> {
+  const [all, user, system] = ['usage_usec', 'user_usec', 'system_usec'].map((key) => unified.get(key));
+  if (all !== undefined && user !== undefined && system !== undefined) {
+    return { cpuTimeMs: all / 1000, userMs: user / 1000, systemMs: system / 1000 };
+  }
+  const cpuTimeMs = nanoseconds === null ? null : nanoseconds / 1e6;
+  const userTicks = ticks.get('user') ?? 0;
+  const allTicks = userTicks + (ticks.get('system') ?? 0);
+  if (cpuTimeMs === null || allTicks === 0) return { cpuTimeMs, userMs: null, systemMs: null };
+  const userMs = (cpuTimeMs * userTicks) / allTicks;
+  return { cpuTimeMs, userMs, systemMs: cpuTimeMs - userMs };
+}
+
+function ioBytes(v1: string | null, v2: string | null): Pick<GroupUsage, 'ioReadBytes' | 'ioWriteBytes'> {
+  if (v1 !== null) return { ioReadBytes: sumOf(v1, 'Read'), ioWriteBytes: sumOf(v1, 'Write') };
+  if (v2 === null) return { ioReadBytes: null, ioWriteBytes: null };
+  const devices = [...parseNested(v2).values()];
+  const total = (key: string): number => devices.reduce((all, device) => all + (device.get(key) ?? 0), 0);
+  return { ioReadBytes: total('rbytes'), ioWriteBytes: total('wbytes') };
+}
+
+/** Lines such as '8:0 Read 4096'. */
+function sumOf(text: string, operation: string): number {
+  return [...text.matchAll(new RegExp(`^\\d+:\\d+ ${operation} (\\d+)$`, 'gm'))].reduce((all, match) => all + Number(match[1]), 0);
+}
+
+function sum(a: number | null | undefined, b: number | null | undefined): number | null {
+  return a == null && b == null ? null : (a ?? 0) + (b ?? 0);
+}

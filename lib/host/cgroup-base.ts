@@ -1,0 +1,187 @@
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { UnsupportedError } from '../errors.js';
+import { type CgroupLayout, type Hierarchy, parseCgroupLayout } from './cgroup-layout.js';
+
+/** Where Node sits in a v2 group that holds others: a group with controllers for its children may hold no process itself. */
+export const LEAF = 'nacelle-node';
+
+const DELEGATE = 'Start the program with systemd-run --user -p Delegate=yes, so that it gets a group of its own.';
+
+/** The folder below which groups are made, or why there is none. */
+export type Base = { readonly path: string } | { readonly path: null; readonly reason: string; readonly fix: string | null };
+
+/** The layout, and what is decided on it once. */
+export interface GroupLayout extends CgroupLayout {
+  /** By mount point. */
+  readonly bases: ReadonlyMap<string, Base>;
+  readonly swap: {
+    /** Bytes of swap that the machine has. */
+    readonly total: number;
+    /** The kernel counts it for each group: without that, memory and swap together can't be limited. */
+    readonly accounted: boolean;
+  };
+}
+
+/** What decides where groups of the unified tree are made. */
+export interface UnifiedFacts {
+  readonly mode: CgroupLayout['mode'];
+  readonly mountPoint: string;
+  readonly ownPath: string | null;
+  readonly readOnly: boolean;
+  /** The kernel's top group, which may hold processes and children alike. */
+  readonly ownIsTop: boolean;
+  readonly mountIsTop: boolean;
+  /** This user may make children and hand controllers on. */
+  readonly writable: boolean;
+  /** No process but Node, and what it started, is in its group. */
+  readonly alone: boolean;
+  readonly root: boolean;
+}
+
+/** Where on the unified tree; `leaf`: Node must first move into a leaf of its own. Pure. */
+export function chooseUnifiedBase(facts: UnifiedFacts): Base & { readonly leaf: boolean } {
+  const { ownPath, mountPoint } = facts;
+  const at = (path: string, leaf = false) => ({ path, leaf });
+  if (facts.readOnly) return { ...readOnlyBase(mountPoint), leaf: false };
+  if (ownPath !== null && basename(ownPath) === LEAF) return at(dirname(ownPath));
+  if (ownPath !== null && facts.writable) {
+    // Beside v1 no controller is handed on here, so a process in the group hinders nothing.
+    if (facts.ownIsTop || facts.mode === 'hybrid') return at(ownPath);
+    if (facts.alone) return at(ownPath, true);
+  }
+  if (facts.root && facts.mountIsTop) return at(mountPoint);
+  const reason =
+    ownPath === null
+      ? `the mount ${mountPoint} does not show this process's own cgroup`
+      : facts.writable
+        ? `other processes are in this process's cgroup ${ownPath}, which therefore can't have groups with limits below it`
+        : `this user may not make groups in ${ownPath}`;
+  return { path: null, reason, fix: DELEGATE, leaf: false };
+}
+
+function chooseV1Base({ mountPoint, ownPath, readOnly }: Hierarchy, writable: boolean): Base {
+  if (readOnly) return readOnlyBase(mountPoint);
+  if (ownPath === null) return { path: null, reason: `the mount ${mountPoint} does not show this process's own cgroup`, fix: null };
+  if (!writable)
+    return {
+      path: null,
+      reason: `this user may not make groups in ${ownPath}`,
+      fix: 'Run as root, or have an administrator hand that folder over.',
+    };
+  return { path: ownPath };
+}
+
+function readOnlyBase(mountPoint: string): Base {
+  return {
+    path: null,
+    reason: `${mountPoint} is mounted read-only`,
+    fix: 'In Docker, run with --privileged, or mount the cgroup file system writable.',
+  };
+}
+
+let known: GroupLayout | undefined;
+
+/**
+ * Where groups can be made by this process. Looks once; where the rule of v2 asks for it, Node (with its shim)
+ * is moved into a leaf below its own group, so that the group can have children with limits.
+ */
+export function groupLayout(): GroupLayout {
+  known ??= probe(true);
+  return known;
+}
+
+/** The same, changing nothing: for a report. */
+export function inspectGroups(): GroupLayout {
+  return known ?? probe(false);
+}
+
+/** The layout alone: which controllers there are. */
+export function cgroupLayout(): CgroupLayout {
+  return parseCgroupLayout(readFileSync('/proc/self/mountinfo', 'utf8'), readFileSync('/proc/self/cgroup', 'utf8'), (folder) =>
+    readFileSync(join(folder, 'cgroup.controllers'), 'utf8'),
+  );
+}
+
+function probe(mayMove: boolean): GroupLayout {
+  const layout = cgroupLayout();
+  const bases = new Map<string, Base>();
+  for (const hierarchy of new Set(layout.controllers.values())) {
+    if (hierarchy.version === 1) bases.set(hierarchy.mountPoint, chooseV1Base(hierarchy, mayWrite(hierarchy.ownPath)));
+  }
+  if (layout.unified) bases.set(layout.unified.mountPoint, unifiedBase(layout.mode, layout.unified, mayMove));
+  return { ...layout, bases, swap: probeSwap(layout) };
+}
+
+function unifiedBase(mode: CgroupLayout['mode'], unified: Hierarchy, mayMove: boolean): Base {
+  const { mountPoint, ownPath, readOnly } = unified;
+  const inside = ownPath === null ? [] : processesIn(ownPath);
+  const choice = chooseUnifiedBase({
+    mode,
+    mountPoint,
+    ownPath,
+    readOnly,
+    ownIsTop: ownPath !== null && isTop(ownPath),
+    mountIsTop: isTop(mountPoint),
+    writable: mayWrite(ownPath) && mayWrite(ownPath === null ? null : join(ownPath, 'cgroup.procs')),
+    alone: inside.every((pid) => isOurs(pid)),
+    root: process.geteuid?.() === 0,
+  });
+  if (choice.leaf && mayMove && choice.path !== null) moveToLeaf(choice.path, inside);
+  return choice;
+}
+
+/** The kernel's top group alone has no cgroup.type; the top of a cgroup namespace has one. */
+function isTop(folder: string): boolean {
+  return !existsSync(join(folder, 'cgroup.type'));
+}
+
+function moveToLeaf(own: string, pids: readonly number[]): void {
+  const leaf = join(own, LEAF);
+  try {
+    mkdirSync(leaf, { recursive: true });
+    for (const pid of pids) writeFileSync(join(leaf, 'cgroup.procs'), String(pid));
+  } catch (cause) {
+    throw new UnsupportedError('cgroup', `this process can't be moved into ${leaf}`, DELEGATE, { cause });
+  }
+}
+
+function processesIn(folder: string): number[] {
+  return readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
+}
+
+/** Node, or something that it started. */
+function isOurs(pid: number): boolean {
+  for (let at = pid; at > 1; at = parentOf(at)) if (at === process.pid) return true;
+  return pid === process.pid;
+}
+
+function parentOf(pid: number): number {
+  try {
+    return Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+  } catch (error) {
+    // It ended while we looked: then it is nobody's.
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')) return 0;
+    throw error;
+  }
+}
+
+function mayWrite(path: string | null): boolean {
+  if (path === null) return false;
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function probeSwap(layout: CgroupLayout): GroupLayout['swap'] {
+  const total = Number(/^SwapTotal:\s*(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? 0) * 1024;
+  const memory = layout.controllers.get('memory');
+  if (!memory) return { total, accounted: false };
+  if (memory.version === 1) return { total, accounted: existsSync(join(memory.mountPoint, 'memory.memsw.limit_in_bytes')) };
+  // The top group has none of the files; a kernel that can swap counts it on v2, unless it was booted with swapaccount=0.
+  const booted = !/(?:^|\s)swapaccount=0(?:\s|$)/.test(readFileSync('/proc/cmdline', 'utf8'));
+  return { total, accounted: booted && existsSync('/proc/swaps') };
+}
