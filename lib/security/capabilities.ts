@@ -1,5 +1,5 @@
 import { invalidOption, UnsupportedError } from '../errors.js';
-import { didYouMean } from './nearest.js';
+import { didYouMean } from './did-you-mean.js';
 
 /** The capabilities of capabilities(7), each at the place of its number; the last came with Linux 5.9. */
 export const capabilityNames = [

@@ -1,3 +1,5 @@
+import type { DeviceRule } from '../plan/limits.js';
+
 /** What of the host shows through /proc and /sys: files get /dev/null mounted over them, folders an empty read-only tmpfs. */
 export const defaultMaskedPaths: readonly string[] = [
   '/proc/acpi',
@@ -45,15 +47,6 @@ export const defaultDeviceLinks: readonly { readonly path: string; readonly targ
   { path: '/dev/stdout', target: '/proc/self/fd/1' },
   { path: '/dev/stderr', target: '/proc/self/fd/2' },
 ];
-
-/** A rule of the device controller. Without a number it is about all; access is of 'r', 'w' and 'm' (mknod). */
-export interface DeviceRule {
-  readonly type: 'a' | 'b' | 'c';
-  readonly major?: number;
-  readonly minor?: number;
-  readonly access: string;
-  readonly allow: boolean;
-}
 
 /**
  * The device controller's rules, in order; the last that fits decides. All is refused but the devices of /dev and

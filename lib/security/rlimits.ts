@@ -1,5 +1,5 @@
 import { invalidOption } from '../errors.js';
-import { didYouMean } from './nearest.js';
+import { didYouMean } from './did-you-mean.js';
 
 /** docker's names of the limits of setrlimit(2), with the numbers of asm-generic/resource.h (x86-64, arm64). */
 const resources: ReadonlyMap<string, number> = new Map([
@@ -45,7 +45,7 @@ export function resolveUlimits(ulimits: Ulimits): Rlimit[] {
   return Object.entries(ulimits).map(([name, limit]) => {
     const option = `ulimits.${name}`;
     const resource = resources.get(name);
-    if (resource === undefined) throw invalidOption(option, `there is no such limit${didYouMean(name.toLowerCase(), resources.keys())}`);
+    if (resource === undefined) throw invalidOption(option, `there is no such limit${didYouMean(name, [...resources.keys()])}`);
     const { soft, hard } = typeof limit === 'number' ? { soft: limit, hard: limit } : limit;
     const rlimit = { name, resource, soft: limitOf(option, soft), hard: limitOf(option, hard) };
     if (rlimit.soft > rlimit.hard) throw invalidOption(option, `the soft limit ${soft} is above the hard limit ${hard}`);

@@ -3,7 +3,7 @@ import { emitArgumentTest } from './argument-test.js';
 import { Assembler, type Label } from './bpf.js';
 import { type CapabilityMask, capabilityMask } from './capabilities.js';
 import { defaultProfile } from './default-profile.js';
-import { didYouMean } from './nearest.js';
+import { didYouMean } from './did-you-mean.js';
 import type { Action, Profile, Rule } from './profile.js';
 import { type Abi, syscallTable } from './syscalls/tables.js';
 
@@ -98,7 +98,7 @@ export function compileDefault(options: { readonly arch: Architecture; readonly 
 /** A name that one ABI lacks is fine, a name that all lack is a mistake: its rule would never hold. */
 function checkName(name: string): void {
   if (abis.some((abi) => syscallTable(abi).has(name))) return;
-  const known = new Set(abis.flatMap((abi) => [...syscallTable(abi).keys()]));
+  const known = abis.flatMap((abi) => [...syscallTable(abi).keys()]);
   throw invalidOption('seccomp', `there is no system call ${JSON.stringify(name)}${didYouMean(name, known)}`);
 }
 

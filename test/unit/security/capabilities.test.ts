@@ -74,8 +74,8 @@ describe('resolveCapabilities', () => {
   });
 
   it.each([
-    [{ capAdd: ['NET_ADMN'] }, 'option capAdd: there is no capability "NET_ADMN"; did you mean NET_ADMIN?'],
-    [{ capDrop: ['CAP_SYS_TIMES'] }, 'option capDrop: there is no capability "CAP_SYS_TIMES"; did you mean SYS_TIME?'],
+    [{ capAdd: ['NET_ADMN'] }, 'option capAdd: there is no capability "NET_ADMN"; did you mean \'NET_ADMIN\'?'],
+    [{ capDrop: ['CAP_SYS_TIMES'] }, 'option capDrop: there is no capability "CAP_SYS_TIMES"; did you mean \'SYS_TIME\'?'],
     [{ capAdd: ['everything'] }, 'option capAdd: there is no capability "everything"'],
     [{ capAdd: [''] }, 'option capAdd: there is no capability ""'],
     [{ capAdd: ['ALL'], capDrop: ['ALL'] }, 'option capAdd: ALL is in capDrop as well'],

@@ -41,7 +41,7 @@ describe('resolveUlimits', () => {
   });
 
   it.each([
-    [{ nofiles: 1 }, 'option ulimits.nofiles: there is no such limit; did you mean nofile?'],
+    [{ nofiles: 1 }, "option ulimits.nofiles: there is no such limit; did you mean 'nofile'?"],
     [{ toString: 1 }, 'option ulimits.toString: there is no such limit'],
     [{ nofile: 1.5 }, 'option ulimits.nofile: 1.5 is not a whole number, or -1 for no limit'],
     [{ nofile: -2 }, 'option ulimits.nofile: -2 is not a whole number, or -1 for no limit'],

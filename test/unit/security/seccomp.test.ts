@@ -226,7 +226,7 @@ describe('compileProfile', () => {
   it('refuses a call that no architecture has', () => {
     const profile = { defaultAction: 'allow', rules: [{ names: ['keyctrl'], action: 'allow' }] } as const;
     expect(() => compileProfile(profile, options)).toThrow(
-      expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining('did you mean keyctl?') }),
+      expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining("did you mean 'keyctl'?") }),
     );
   });
 });
