@@ -1,0 +1,114 @@
+import { NONE, type Plan } from '../plan/plan.js';
+import type { Slot, Step } from '../plan/steps.js';
+import type { Address, Cidr } from './address.js';
+import { deleteLinks, getAddresses, getLink, type LinkSettings, newAddress, newDefaultRoute, newVethPair, setLink } from './rtnetlink.js';
+
+// A pair is made by one task of three turns, for the later ones need the kernel's answers of the earlier:
+//   start      sockets in both namespaces; the bridge is looked up: its index
+//   make       both ends at once: their indexes
+//   configure  addresses, up, route
+// Until the pair is made nothing of it exists; from then on the task's undo removes it. The mark by which the
+// undo knows the pair is its link group, a number of its own: by name it could remove another's link when ours
+// was refused because the name was taken.
+
+/** Where the two ends live, and by what they are reached. */
+export interface PairSlots {
+  /** NONE for the shim's own namespace, which is Node's. */
+  readonly namespace: Slot;
+  readonly peerNamespace: Slot;
+  readonly socket: Slot;
+  readonly peerSocket: Slot;
+}
+
+export interface EndAddresses {
+  readonly name: string;
+  readonly index: number;
+  readonly addresses: readonly Cidr[];
+}
+
+export type NamedLink = LinkSettings & { readonly name: string };
+
+const NETLINK_ROUTE = 0;
+
+/** Its output: the bridge, when there is one. */
+export function startPlan(slots: PairSlots, { name, group, bridge }: { name: string; group: number; bridge?: string | undefined }): Plan {
+  return {
+    prepare: [
+      { op: 'netlink_socket', out: slots.socket, ns: slots.namespace, protocol: NETLINK_ROUTE },
+      { op: 'netlink_socket', out: slots.peerSocket, ns: slots.peerNamespace, protocol: NETLINK_ROUTE },
+      ...(bridge === undefined ? [] : [request(slots.socket, `look up the bridge ${bridge}`, getLink({ name: bridge }))]),
+    ],
+    stages: [],
+    undo: [request(slots.socket, `remove the veth pair of ${name}`, deleteLinks(group))],
+    reports: [],
+    returns: [],
+    ending: { signal: 9, forceKillAfterMs: 0 },
+  };
+}
+
+/** Outputs: that of making, then this end, then the peer. */
+export function makeSteps(slots: PairSlots, end: NamedLink, peer: NamedLink): Step[] {
+  const pair = newVethPair(end, peer);
+  return [
+    request(slots.socket, `make the veth pair ${end.name} and ${peer.name}`, pair.message, {
+      slot: slots.peerNamespace,
+      offset: pair.namespaceOffset,
+    }),
+    request(slots.socket, `look up ${end.name}`, getLink({ name: end.name })),
+    request(slots.peerSocket, `look up ${peer.name}`, getLink({ name: peer.name })),
+  ];
+}
+
+/**
+ * Outputs: one for each address; then the addresses of this namespace and of the peer's, asked for before the links
+ * are up, when the kernel has added none of its own yet; then one for each other request.
+ *
+ * The peer's namespace is let go at the end: an open socket would keep it alive after its last process.
+ */
+export function configureSteps(
+  slots: PairSlots,
+  end: EndAddresses,
+  peer: EndAddresses,
+  options: { gateway?: Address | undefined; persist: boolean },
+): Step[] {
+  const { gateway } = options;
+  return [
+    ...addressSteps(slots.socket, end),
+    ...addressSteps(slots.peerSocket, peer),
+    request(slots.socket, 'list the addresses', getAddresses()),
+    request(slots.peerSocket, 'list the addresses of the peer', getAddresses()),
+    request(slots.socket, `bring up ${end.name}`, setLink(end.index, { up: true })),
+    request(slots.peerSocket, `bring up ${peer.name}`, setLink(peer.index, { up: true })),
+    ...(gateway ? [request(slots.peerSocket, `add the default route by ${gateway.text}`, newDefaultRoute(peer.index, gateway))] : []),
+    // Out of its group the undo doesn't find it.
+    ...(options.persist ? [request(slots.socket, `let ${end.name} persist`, setLink(end.index, { group: 0 }))] : []),
+    { op: 'close', slot: slots.peerSocket },
+    { op: 'close', slot: slots.peerNamespace },
+    ...(slots.namespace === NONE ? [] : [{ op: 'close', slot: slots.namespace } as const]),
+  ];
+}
+
+/** Outputs: this end, then the peer, both asked for through this end's socket. */
+export function statsSteps(
+  socket: Slot,
+  end: { name: string; index: number },
+  peer: { name: string; index: number; namespaceId: number | null },
+): Step[] {
+  return [
+    request(socket, `look up ${end.name}`, getLink({ index: end.index })),
+    request(socket, `look up ${peer.name}`, getLink({ index: peer.index, namespaceId: peer.namespaceId })),
+  ];
+}
+
+export function request(
+  socket: Slot,
+  what: string,
+  message: Uint8Array,
+  patch: { slot: Slot; offset: number } = { slot: NONE, offset: 0 },
+): Step {
+  return { op: 'netlink', socket, what, message, patch: patch.slot, patch_offset: patch.offset };
+}
+
+function addressSteps(socket: Slot, { name, index, addresses }: EndAddresses): Step[] {
+  return addresses.map((address) => request(socket, `add the address ${address.text} to ${name}`, newAddress(index, address)));
+}

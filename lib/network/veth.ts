@@ -1,0 +1,202 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import { type FileHandle, open } from 'node:fs/promises';
+import { invalidOption, NacelleError, SyscallError } from '../errors.js';
+import { start } from '../native/shim.js';
+import type { Task } from '../native/task.js';
+import { NONE, Slots } from '../plan/plan.js';
+import type { Slot } from '../plan/steps.js';
+import { type Link, type LinkInfo, type LinkStats, parseAddresses, parseLink } from './link.js';
+import { type NetworkNamespace, type NetworkOwner, parseVethOptions, type VethOptions, type VethSettings } from './options.js';
+import { configureSteps, makeSteps, type PairSlots, request, startPlan, statsSteps } from './plan.js';
+import { deleteLink } from './rtnetlink.js';
+
+/** Groups below are left to the administrator, who counts from 0. */
+const FIRST_GROUP = 2 ** 30;
+
+/** A pair that was made: what is needed to ask for it and to remove it. */
+interface Made {
+  readonly task: Task;
+  readonly socket: Slot;
+  readonly host: Link;
+  readonly peer: Link;
+  /** The peer's network namespace as this end's numbers it. */
+  readonly namespaceId: number | null;
+  readonly persist: boolean;
+}
+
+/**
+ * Two ends of a virtual cable (veth(4)), each in a network namespace: what one sends the other receives.
+ *
+ * Made over rtnetlink(7) by the shim; the ends are made straight in their namespaces and never visible elsewhere.
+ * A pair goes when it is removed, when a namespace of its ends goes, and, unless `persist`, when its owner ends.
+ */
+export class VethPair implements AsyncDisposable {
+  readonly #made: Made;
+  #removed: Promise<void> | undefined;
+  /** This end. */
+  readonly host: Link;
+  /** The other end. */
+  readonly peer: Link;
+
+  private constructor(made: Made) {
+    this.#made = made;
+    this.host = made.host;
+    this.peer = made.peer;
+  }
+
+  /**
+   * Makes a pair with its addresses and routes, and brings both ends up.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`: nothing was made
+   * @throws SyscallError the kernel refused, with its own words in the message; what was made is removed again
+   */
+  static async create(options: VethOptions): Promise<VethPair> {
+    const settings = parseVethOptions(options);
+    const namespace = await openPeer(settings.peer);
+    try {
+      return new VethPair(await make(settings, namespace.fd));
+    } finally {
+      await namespace.close();
+    }
+  }
+
+  /**
+   * What both ends have sent and received.
+   *
+   * @throws NacelleError `ERR_REMOVED` after `remove`; SyscallError `ENODEV` when the pair went with a namespace
+   */
+  async stats(): Promise<{ host: LinkStats; peer: LinkStats }> {
+    if (this.#removed) throw new NacelleError(`the veth pair of ${this.host.name} is removed`, { code: 'ERR_REMOVED' });
+    const { task, socket, namespaceId } = this.#made;
+    const { outputs } = await task.call(statsSteps(socket, this.host, { ...this.peer, namespaceId }));
+    return { host: statsOf(outputs[0]), peer: statsOf(outputs[1]) };
+  }
+
+  /** Removes both ends. A pair that went by itself is no error. */
+  remove(): Promise<void> {
+    this.#removed ??= remove(this.#made);
+    return this.#removed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.remove();
+  }
+}
+
+async function make(settings: VethSettings, peerNamespace: number): Promise<Made> {
+  const { persist } = settings;
+  const end = { name: settings.name ?? uniqueName(), mac: settings.mac, mtu: settings.mtu };
+  const peer = { name: settings.peerName ?? uniqueName(), mac: settings.peerMac, mtu: settings.mtu };
+  const group = randomInt(FIRST_GROUP, 2 ** 31 - 1);
+
+  const slots = new Slots();
+  const pair: PairSlots = {
+    namespace: settings.namespace ? slots.give(settings.namespace.fd) : NONE,
+    peerNamespace: slots.give(peerNamespace),
+    socket: slots.take(),
+    peerSocket: slots.take(),
+  };
+  const plan = startPlan(pair, { name: end.name, group, bridge: settings.bridge });
+  const task = await start(plan, slots.descriptors).catch((error: unknown) => {
+    if (settings.bridge === undefined || !isMissing(error)) throw error;
+    throw invalidOption('bridge', `there is no link ${settings.bridge} in this end's namespace`, error);
+  });
+  try {
+    const master = settings.bridge === undefined ? undefined : bridgeIndex(parseLink(given(task.started.outputs[0])));
+    const made = await task.call(makeSteps(pair, { ...end, group, master }, peer));
+    const hostLink = parseLink(given(made.outputs[1]));
+    const peerLink = parseLink(given(made.outputs[2]));
+    const configured = await task.call(
+      configureSteps(
+        pair,
+        { name: end.name, index: hostLink.index, addresses: settings.address },
+        { name: peer.name, index: peerLink.index, addresses: settings.peerAddress },
+        { gateway: settings.gateway, persist },
+      ),
+    );
+    const lists = configured.outputs.slice(settings.address.length + settings.peerAddress.length);
+    return {
+      task,
+      socket: pair.socket,
+      host: describe(hostLink, lists[0]),
+      peer: describe(peerLink, lists[1]),
+      namespaceId: hostLink.peerNamespaceId,
+      persist,
+    };
+  } catch (error) {
+    throw await undone(task, error);
+  }
+}
+
+/** A descriptor of the peer's network namespace; closing it leaves the caller's own open. */
+async function openPeer(peer: VethSettings['peer']): Promise<{ fd: number; close(): Promise<void> }> {
+  if (typeof peer === 'number') return openProcess(peer);
+  return isOwner(peer) ? peer.namespace('net') : { fd: peer.fd, close: async () => {} };
+}
+
+async function openProcess(pid: number): Promise<FileHandle> {
+  try {
+    return await open(`/proc/${pid}/ns/net`);
+  } catch (error) {
+    throw invalidOption('peer', `the network namespace of process ${pid} cannot be opened`, error);
+  }
+}
+
+function isOwner(peer: NetworkNamespace | NetworkOwner): peer is NetworkOwner {
+  return 'namespace' in peer;
+}
+
+/** 12 of the 15 bytes. */
+function uniqueName(): string {
+  return `veth${randomBytes(4).toString('hex')}`;
+}
+
+function bridgeIndex({ name, kind, index }: LinkInfo): number {
+  if (kind !== 'bridge') throw invalidOption('bridge', `${name} is a link of kind ${kind ?? 'none'}, not a bridge`);
+  return index;
+}
+
+function describe({ name, index, mac, mtu }: LinkInfo, addresses: Uint8Array | undefined): Link {
+  const own = parseAddresses(given(addresses)).filter((entry) => entry.index === index);
+  return { name, index, mac, mtu, addresses: own.map(({ address }) => address) };
+}
+
+function statsOf(replies: Uint8Array | undefined): LinkStats {
+  const { stats, name } = parseLink(given(replies));
+  if (!stats) throw new NacelleError(`the kernel told no statistics of ${name}`, { code: 'ERR_NETLINK' });
+  return stats;
+}
+
+function given(output: Uint8Array | undefined): Uint8Array {
+  if (!output) throw new NacelleError('a netlink request has brought no answer', { code: 'ERR_NETLINK' });
+  return output;
+}
+
+async function remove({ task, socket, host, persist }: Made): Promise<void> {
+  const removal = persist ? task.call([request(socket, `remove the veth pair of ${host.name}`, deleteLink(host.index))]) : undefined;
+  const failure = await removal?.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  const cleanupFailure = await close(task);
+  if (failure && !isMissing(failure)) throw failure;
+  if (cleanupFailure) throw cleanupFailure;
+}
+
+/** Ends the task, which removes the pair. Returns what failed, other than that the pair was gone already. */
+async function close(task: Task): Promise<Error | undefined> {
+  await task.close();
+  const { undoErrors } = await task.ended;
+  return undoErrors.find((error) => !isMissing(error));
+}
+
+/** The error to throw when a pair could not be made: the failure itself, with that of the removal when it failed too. */
+async function undone(task: Task, error: unknown): Promise<unknown> {
+  const cleanupError = await close(task).catch((failure: unknown) => (failure instanceof Error ? failure : new Error(String(failure))));
+  if (!cleanupError || !(error instanceof NacelleError)) return error;
+  return new NacelleError(error.message, { code: error.code, cause: error, cleanupError });
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof SyscallError && error.code === 'ENODEV';
+}
