@@ -1,5 +1,5 @@
 // Every check of the sources, to the end even when one fails. Arguments choose some: `node scripts/lint.mjs biome types`.
-import { copyFileSync, existsSync } from 'node:fs';
+import { copyFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { filesBelow, output, root, run, skip } from './shared.mjs';
 
@@ -10,9 +10,7 @@ const needs = (tool, check) => (output(tool, ['--version']) === null ? skip(tool
 /** One compile command a file, from the same binding.gyp that builds them. */
 function compileCommands() {
   if (!run('npx', ['--no-install', 'node-gyp', 'configure', '--loglevel=error', '--', '-f', 'compile_commands_json'])) return false;
-  const written = `${root}build/Release/compile_commands.json`;
-  const found = existsSync(written) ? written : `${root}build/compile_commands.json`;
-  copyFileSync(found, `${root}compile_commands.json`);
+  copyFileSync(`${root}build/Release/compile_commands.json`, `${root}compile_commands.json`);
   return true;
 }
 
