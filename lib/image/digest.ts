@@ -29,8 +29,8 @@ export function isDigest(text: string): boolean {
   return PATTERN.test(text);
 }
 
-export function digestOf(bytes: Uint8Array | string): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+export function digestOf(bytes: Uint8Array | string, algorithm: Digest['algorithm'] = 'sha256'): string {
+  return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
 }
 
 /** Passes bytes on, counts and hashes them, and fails at the end when they aren't what was promised. */

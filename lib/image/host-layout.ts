@@ -54,7 +54,10 @@ interface Place {
 export function hostRecipe(options: HostLayoutOptions): RootRecipe {
   const { probe } = options;
   const mounts = withRoot(visibleMounts(options.mounts));
-  const targets = [...options.hide.flatMap((pattern) => resolveTargets(pattern, probe)), ...options.hideAlways.flatMap((path) => resolveAlways(path, probe))];
+  const targets = [
+    ...options.hide.flatMap((pattern) => resolveTargets(pattern, probe)),
+    ...options.hideAlways.flatMap((path) => resolveAlways(path, probe)),
+  ];
   const places = targets.flatMap(({ path, empty }): Place[] => {
     const mount = mountOf(path, mounts);
     return mount ? [{ device: mount.device, path: posix.join(mount.root, posix.relative(mount.mountPoint, path)), empty }] : [];
@@ -94,8 +97,19 @@ function expand(pattern: string, probe: HostProbe): string[] {
     .reduce<string[]>(
       (folders, name) => {
         if (!name.includes('*')) return folders.map((folder) => posix.join(folder, name));
-        const matcher = new RegExp(`^${name.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&')).join('.*')}$`, 's');
-        return folders.flatMap((folder) => probe.list(folder).filter((entry) => matcher.test(entry)).map((entry) => posix.join(folder, entry)));
+        const matcher = new RegExp(
+          `^${name
+            .split('*')
+            .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+            .join('.*')}$`,
+          's',
+        );
+        return folders.flatMap((folder) =>
+          probe
+            .list(folder)
+            .filter((entry) => matcher.test(entry))
+            .map((entry) => posix.join(folder, entry)),
+        );
       },
       ['/'],
     );

@@ -23,7 +23,12 @@ const machine: HostProbe = {
   entry: (path) => {
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (!stats) return null;
-    return { kind: stats.isDirectory() ? 'folder' : stats.isSymbolicLink() ? 'link' : 'other', mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid };
+    return {
+      kind: stats.isDirectory() ? 'folder' : stats.isSymbolicLink() ? 'link' : 'other',
+      mode: stats.mode & 0o7777,
+      uid: stats.uid,
+      gid: stats.gid,
+    };
   },
   real: (path) => ifThere(() => realpathSync.native(path)),
   list: (path) => ifThere(() => readdirSync(path)) ?? [],

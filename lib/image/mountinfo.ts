@@ -13,7 +13,7 @@ export interface MountInfo {
 }
 
 /** Space, tab, newline and backslash are written in octal. */
-function unescape(field: string): string {
+function decodeOctal(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
@@ -25,7 +25,17 @@ export function parseMountInfo(text: string): MountInfo[] {
     const [id, parent, device, root, mountPoint, options] = fields;
     const type = fields[separator + 1];
     if (separator < 0 || !device || !root || !mountPoint || !options || !type) return [];
-    return [{ id: Number(id), parent: Number(parent), device, root: unescape(root), mountPoint: unescape(mountPoint), options: options.split(','), type }];
+    return [
+      {
+        id: Number(id),
+        parent: Number(parent),
+        device,
+        root: decodeOctal(root),
+        mountPoint: decodeOctal(mountPoint),
+        options: options.split(','),
+        type,
+      },
+    ];
   });
 }
 
@@ -44,11 +54,13 @@ export function visibleMounts(mounts: readonly MountInfo[]): MountInfo[] {
     const parent = byId.get(mount.parent);
     return parent && parent !== mount ? parent : null;
   };
-  const covered = (mount: MountInfo): boolean => mounts.some((child) => child !== mount && parentOf(child) === mount && child.mountPoint === mount.mountPoint);
+  const covered = (mount: MountInfo): boolean =>
+    mounts.some((child) => child !== mount && parentOf(child) === mount && child.mountPoint === mount.mountPoint);
   const hides = (sibling: MountInfo, mount: MountInfo, parent: MountInfo | null): boolean =>
     sibling !== mount &&
     parentOf(sibling) === parent &&
-    ((sibling.mountPoint !== mount.mountPoint && isWithin(mount.mountPoint, sibling.mountPoint)) || sibling.mountPoint === parent?.mountPoint);
+    ((sibling.mountPoint !== mount.mountPoint && isWithin(mount.mountPoint, sibling.mountPoint)) ||
+      sibling.mountPoint === parent?.mountPoint);
   const reachable = new Map<MountInfo, boolean>();
   const isReachable = (mount: MountInfo): boolean => {
     const known = reachable.get(mount);

@@ -79,7 +79,9 @@ function parse<T>(schema: z.ZodType<T>, what: string, bytes: Uint8Array): T {
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const place = issue?.path.map(String).join('.') ?? '';
-  throw new ImageError(`${what} is malformed: ${place === '' ? '' : `${place}: `}${issue?.message ?? 'unknown problem'}`, { cause: result.error });
+  throw new ImageError(`${what} is malformed: ${place === '' ? '' : `${place}: `}${issue?.message ?? 'unknown problem'}`, {
+    cause: result.error,
+  });
 }
 
 export function parseLayoutFile(bytes: Uint8Array): void {
@@ -101,7 +103,8 @@ export function parseConfig(bytes: Uint8Array, what: string): OciConfig {
 const INDEX_TYPES = new Set(['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json']);
 const MANIFEST_TYPES = new Set(['application/vnd.oci.image.manifest.v1+json', 'application/vnd.docker.distribution.manifest.v2+json']);
 const CONFIG_TYPES = new Set(['application/vnd.oci.image.config.v1+json', 'application/vnd.docker.container.image.v1+json']);
-const LAYER_TYPES = /^application\/vnd\.(?:oci\.image\.layer(?:\.nondistributable)?\.v1\.tar(?:\+(?:gzip|zstd))?|docker\.image\.rootfs\.(?:diff|foreign\.diff)\.tar(?:\.(?:gzip|zstd))?)$/;
+const LAYER_TYPES =
+  /^application\/vnd\.(?:oci\.image\.layer(?:\.nondistributable)?\.v1\.tar(?:\+(?:gzip|zstd))?|docker\.image\.rootfs\.(?:diff|foreign\.diff)\.tar(?:\.(?:gzip|zstd))?)$/;
 
 export function isIndex({ mediaType }: Descriptor): boolean {
   return INDEX_TYPES.has(mediaType);
@@ -118,17 +121,20 @@ export function isManifest({ mediaType }: Descriptor): boolean {
  */
 export function checkManifest(source: Manifest, settings: OciConfig): void {
   for (const { mediaType, digest } of source.layers) {
-    if (!LAYER_TYPES.test(mediaType)) throw new ImageError(`layer ${digest} has the unknown media type ${JSON.stringify(mediaType)}`, { digest });
+    if (!LAYER_TYPES.test(mediaType))
+      throw new ImageError(`layer ${digest} has the unknown media type ${JSON.stringify(mediaType)}`, { digest });
   }
   const layers = source.layers.length;
   const diffIds = settings.rootfs.diff_ids.length;
-  if (layers !== diffIds) throw new ImageError(`the manifest has ${layers} layers, its config ${diffIds} diff_ids`, { digest: source.config.digest });
+  if (layers !== diffIds)
+    throw new ImageError(`the manifest has ${layers} layers, its config ${diffIds} diff_ids`, { digest: source.config.digest });
   if (layers === 0) throw new ImageError('the image has no layer', { digest: source.config.digest });
 }
 
 /** @throws ImageError when the manifest is of some other kind of artefact */
 export function checkConfigType({ config: { mediaType, digest } }: Manifest): void {
-  if (!CONFIG_TYPES.has(mediaType)) throw new ImageError(`this is an artefact of type ${JSON.stringify(mediaType)}, not an image`, { digest });
+  if (!CONFIG_TYPES.has(mediaType))
+    throw new ImageError(`this is an artefact of type ${JSON.stringify(mediaType)}, not an image`, { digest });
 }
 
 export function tagOf({ annotations }: Descriptor): string | null {
@@ -137,7 +143,16 @@ export function tagOf({ annotations }: Descriptor): string | null {
 
 /** The OCI name of what Node runs on. */
 export function currentPlatform(arch: string = process.arch): { os: string; architecture: string } {
-  const architectures: Record<string, string> = { x64: 'amd64', ia32: '386', arm64: 'arm64', arm: 'arm', ppc64: 'ppc64le', s390x: 's390x', riscv64: 'riscv64', loong64: 'loong64' };
+  const architectures: Record<string, string> = {
+    x64: 'amd64',
+    ia32: '386',
+    arm64: 'arm64',
+    arm: 'arm',
+    ppc64: 'ppc64le',
+    s390x: 's390x',
+    riscv64: 'riscv64',
+    loong64: 'loong64',
+  };
   return { os: 'linux', architecture: architectures[arch] ?? arch };
 }
 

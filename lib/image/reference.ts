@@ -80,7 +80,8 @@ function parseName(text: string, fail: (problem: string) => never): RegistryRefe
   const colon = rest.indexOf(':');
   const path = colon < 0 ? rest : rest.slice(0, colon);
   const tag = colon < 0 ? null : rest.slice(colon + 1);
-  if (tag !== null && !TAG.test(tag)) return fail(`${JSON.stringify(tag)} is no tag: at most 128 of A-Z a-z 0-9 _ . -, not starting with . or -`);
+  if (tag !== null && !TAG.test(tag))
+    return fail(`${JSON.stringify(tag)} is no tag: at most 128 of A-Z a-z 0-9 _ . -, not starting with . or -`);
   const registry = isRegistry ? parseRegistry(first, fail) : 'docker.io';
   for (const component of path.split('/')) {
     if (!COMPONENT.test(component)) {
@@ -95,7 +96,8 @@ function parseName(text: string, fail: (problem: string) => never): RegistryRefe
 function parseRegistry(text: string, fail: (problem: string) => never): string {
   const [, host = '', port] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(text) ?? [];
   const valid = host.startsWith('[') ? isIPv6(host.slice(1, -1)) && !host.includes('%') : HOST.test(host);
-  if (!valid) return fail(`${JSON.stringify(text)} is no registry: a host name, an IPv4 address or [an IPv6 address], with :PORT if need be`);
+  if (!valid)
+    return fail(`${JSON.stringify(text)} is no registry: a host name, an IPv4 address or [an IPv6 address], with :PORT if need be`);
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65535)) return fail(`port ${port} is not between 1 and 65535`);
   return DOCKER_HUB.has(text) ? 'docker.io' : text;
 }

@@ -1,0 +1,107 @@
+import { closeSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { ImageError, UnsupportedError } from '../errors.js';
+import { binding } from '../native/load.js';
+import { start } from '../native/shim.js';
+import type { ProgressListener } from '../plan/progress.js';
+import { Verifier } from './digest.js';
+import type { OciLayout } from './layout.js';
+import type { Descriptor } from './oci.js';
+import { addLayer, findLayer } from './store.js';
+import { DEFAULT_LIMITS, unpackPlan } from './unpack.js';
+
+/** A layer to be had: where its blob is, and what must come out of it. */
+export interface LayerSource {
+  readonly layout: OciLayout;
+  readonly descriptor: Descriptor;
+  readonly diffId: string;
+  readonly chainId: string;
+}
+
+/** Layers being unpacked by this copy of the module: a second wish waits for the first. */
+const underWay = new Map<string, Promise<string>>();
+
+/**
+ * The unpacked layer's root folder; from the store when it is there.
+ *
+ * @throws ImageError when bytes, sizes or digests are not what the manifest and config promise; nothing is kept then
+ */
+export async function unpackedLayer(source: LayerSource, onProgress?: ProgressListener): Promise<string> {
+  const { digest, size: total } = source.descriptor;
+  const there = await findLayer(source.chainId);
+  if (there !== null) {
+    onProgress?.({ type: 'layer', status: 'exists', digest, bytes: total, total });
+    return there;
+  }
+  const running = underWay.get(source.chainId);
+  if (running) return running;
+  const unpacking = addLayer(source.chainId, (folder) => unpack(source, folder, onProgress)).finally(() => underWay.delete(source.chainId));
+  underWay.set(source.chainId, unpacking);
+  return unpacking;
+}
+
+async function unpack(source: LayerSource, folder: string, onProgress?: ProgressListener): Promise<void> {
+  const { digest, size: total } = source.descriptor;
+  const blob = await source.layout.openBlob(source.descriptor);
+  try {
+    const gzip = await isGzip(blob, digest);
+    const target = await open(folder, 'r');
+    const [output, input] = binding().pipe();
+    // Given to a stream at once, so that whatever fails it is closed.
+    const sink = new Socket({ fd: input, readable: false, writable: true });
+    try {
+      const { plan, slots } = unpackPlan(output, target.fd, folder, DEFAULT_LIMITS);
+      const task = await start(plan, slots.descriptors).finally(() => closeSync(output));
+      const compressed = new Verifier({ digest, size: total, what: 'layer' }, (bytes) =>
+        onProgress?.({ type: 'layer', status: 'unpacking', digest, bytes, total }),
+      );
+      const plain = new Verifier({ digest: source.diffId, what: `the uncompressed layer ${digest}` });
+      const bytes = blob.createReadStream({ start: 0, autoClose: false, highWaterMark: 256 * 1024 });
+      const fed = gzip
+        ? pipeline(bytes, compressed, createGunzip({ chunkSize: 256 * 1024 }), plain, sink)
+        : pipeline(bytes, compressed, plain, sink);
+      // A child that refuses the layer breaks the pipe, and a layer that is not what it should be ends the child.
+      const stopped = fed.catch(async (error: unknown) => {
+        await task.kill({ cause: 'caller', signal: 9, tree: true });
+        throw error;
+      });
+      const [feeding, ending] = await Promise.allSettled([stopped, task.ended]);
+      if (ending.status === 'rejected')
+        throw new ImageError(`unpack layer ${digest}: ${messageOf(ending.reason)}`, { digest, cause: ending.reason });
+      if (feeding.status === 'rejected') throw damaged(feeding.reason, digest);
+      const { exit } = ending.value;
+      if (exit.kind !== 'exited' || exit.value !== 0)
+        throw new ImageError(`unpack layer ${digest}: the unpacking process ${exit.kind} with ${exit.value}`, { digest });
+    } finally {
+      sink.destroy();
+      await target.close();
+    }
+  } finally {
+    await blob.close();
+  }
+  onProgress?.({ type: 'layer', status: 'done', digest, bytes: total, total });
+}
+
+/** By content: what a media type says is not always so. */
+async function isGzip(blob: FileHandle, digest: string): Promise<boolean> {
+  const { buffer, bytesRead } = await blob.read(new Uint8Array(4), 0, 4, 0);
+  const magic = Buffer.from(buffer.subarray(0, bytesRead)).toString('hex');
+  if (magic === '28b52ffd')
+    throw new UnsupportedError(
+      `layer ${digest}`,
+      'it is compressed with zstd, which comes in a later version',
+      'Copy the image with gzip layers',
+    );
+  return magic.startsWith('1f8b');
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function damaged(error: unknown, digest: string): Error {
+  return error instanceof ImageError ? error : new ImageError(`read layer ${digest}: ${messageOf(error)}`, { digest, cause: error });
+}

@@ -1,0 +1,68 @@
+import { NONE, type Plan, Slots } from '../plan/plan.js';
+import { MOUNT_ATTR } from '../plan/recipe.js';
+
+/** What bounds a layer, so that a small file can't fill the disk. */
+export interface UnpackLimits {
+  /** Bytes of the uncompressed layer. */
+  readonly maxBytes: number;
+  readonly maxEntries: number;
+}
+
+export const DEFAULT_LIMITS: UnpackLimits = { maxBytes: 64 * 1024 ** 3, maxEntries: 5_000_000 };
+
+// clone(2), mount(2)
+const CLONE_NEW = { NS: 0x00020000, CGROUP: 0x02000000, UTS: 0x04000000, IPC: 0x08000000, PID: 0x20000000, NET: 0x40000000 };
+const MS_PRIVATE = 1 << 18;
+const SIGKILL = 9;
+
+// capability.h: owners and modes as the layer has them, device nodes, file capabilities.
+// SYS_ADMIN is for one thing: an opaque folder is an xattr of the name space trusted.*, which asks for it.
+const CAPABILITIES = { CHOWN: 0, DAC_OVERRIDE: 1, FOWNER: 3, FSETID: 4, SYS_ADMIN: 21, MKNOD: 27, SETFCAP: 31 };
+const KEPT = Object.values(CAPABILITIES).reduce((set, bit) => set | (1n << BigInt(bit)), 0n);
+
+/**
+ * The plan of a process that unpacks one layer: its root is the target folder, all else of the machine is out of its sight
+ * (no network, no other process, no other mount), and it keeps the capabilities that the entries of a layer need.
+ *
+ * Device nodes are made as the layer has them, so that nothing is lost; every mount of an image is `nodev`, so they open nothing.
+ *
+ * @param input a descriptor of the uncompressed tar stream
+ * @param target a descriptor of the folder
+ * @param path the folder's path, to mount it on itself
+ */
+export function unpackPlan(input: number, target: number, path: string, limits: UnpackLimits): { plan: Plan; slots: Slots } {
+  const slots = new Slots();
+  const stream = slots.give(input);
+  const folder = slots.give(target);
+  const mount = slots.take();
+  const plan: Plan = {
+    prepare: [],
+    stages: [
+      {
+        flags: Object.values(CLONE_NEW).reduce((set, flag) => set | flag, 0),
+        steps: [
+          { op: 'set_propagation', path: '/', propagation: MS_PRIVATE },
+          { op: 'clone_mount', out: mount, at: folder, path: '', recursive: 0 },
+          { op: 'set_mount', mount, recursive: 0, set: MOUNT_ATTR.NODEV | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, clear: 0, propagation: 0 },
+          { op: 'attach_at', mount, at: NONE, path },
+          { op: 'pivot', root: mount },
+          { op: 'bound_capabilities', bounding: KEPT },
+          { op: 'capabilities', effective: KEPT, permitted: KEPT, inheritable: 0, ambient: 0 },
+          { op: 'no_new_privileges' },
+          { op: 'parent_death_signal', signal: SIGKILL },
+          {
+            op: 'unpack',
+            input: stream,
+            root: mount,
+            options: ['whiteouts=overlay', 'devices=1', `maxBytes=${limits.maxBytes}`, `maxEntries=${limits.maxEntries}`],
+          },
+        ],
+      },
+    ],
+    undo: [],
+    reports: [],
+    returns: [],
+    ending: { signal: SIGKILL, forceKillAfterMs: 0 },
+  };
+  return { plan, slots };
+}

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { unpackPlan } from '../../../lib/image/unpack.js';
+
+describe('the plan of unpacking', () => {
+  const { plan, slots } = unpackPlan(10, 11, '/store/tmp/x/fs', { maxBytes: 1000, maxEntries: 10 });
+  const steps = plan.stages[0]?.steps ?? [];
+  const at = (op: string): number => steps.findIndex((step) => step.op === op);
+
+  it('has one stage, in namespaces of its own but the user and time ones', () => {
+    expect(plan.stages).toHaveLength(1);
+    expect(plan.stages[0]?.flags).toBe(0x6e020000);
+    expect([...slots.descriptors.values()]).toEqual([10, 11]);
+  });
+
+  it('keeps the mounts to itself before it makes one, and unpacks last, when it can do nothing else', () => {
+    expect(at('set_propagation')).toBe(0);
+    expect(at('pivot')).toBeLessThan(at('capabilities'));
+    expect(at('bound_capabilities')).toBeLessThan(at('capabilities'));
+    expect(at('no_new_privileges')).toBeLessThan(at('unpack'));
+    expect(at('unpack')).toBe(steps.length - 1);
+  });
+
+  it('keeps seven capabilities', () => {
+    const step = steps.find((candidate) => candidate.op === 'capabilities');
+    expect(step).toMatchObject({ effective: 0x8820001bn, permitted: 0x8820001bn, inheritable: 0, ambient: 0 });
+  });
+
+  it('hands the limits on', () => {
+    expect(steps.at(-1)).toMatchObject({ options: ['whiteouts=overlay', 'devices=1', 'maxBytes=1000', 'maxEntries=10'] });
+  });
+});
