@@ -4,7 +4,7 @@ export class NacelleError extends Error {
   /** Stable, for programs: `ERR_INVALID_OPTION`, `ERR_SYSCALL`, `ERR_UNSUPPORTED`, … */
   readonly code: string;
   /** What went wrong while undoing, when that failed too. The first failure is the error itself. */
-  readonly cleanupError?: Error;
+  declare readonly cleanupError?: Error;
 
   constructor(message: string, options: { code: string; cause?: unknown; cleanupError?: Error }) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);

@@ -78,7 +78,7 @@ function checkNetwork({ network, namespaces, ports }: CheckedRun, wrong: Wrong):
   }
   if (!ports?.length) return;
   if (network === 'host' || net === 'host') wrong('ports', "can't go with network 'host': its ports are the host's already");
-  else if (network === undefined || network === 'none') wrong('ports', "can't go with network 'none': nothing could reach them");
+  else if (network === 'none' || net === 'new') wrong('ports', "can't go with network 'none': nothing could reach them");
 }
 
 /** Two mounts at one place: the first would be hidden, which nobody wants. Keys that are paths are checked here, too. */

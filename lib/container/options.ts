@@ -6,11 +6,11 @@ import type { Namespace } from '../namespace/namespace.js';
 import { limitsShape, type ParsedLimits, refuseLaterLimits } from '../plan/limits.js';
 import type { NamespaceType } from '../plan/namespaces.js';
 import { parseOptions } from '../plan/options.js';
+import type { ProgressEvent } from '../plan/progress.js';
 import { normaliseProcess, type ParsedProcess } from '../process/schema.js';
 import { checkContradictions } from './contradictions.js';
 import { type ParsedMount, refuseLaterMounts, target, tmpfsMount } from './mounts.js';
 import { type CheckedRun, type ParsedCopyIn, type ParsedDevice, runObject } from './schema.js';
-import type { ProgressEvent } from './types.js';
 
 export type { ParsedCopyIn, ParsedDevice, ParsedMount };
 

@@ -6,12 +6,13 @@ import type { Image } from '../image/image.js';
 import type { Namespace } from '../namespace/namespace.js';
 import { limitsShape } from '../plan/limits.js';
 import { type NamespaceType, namespaceTypes } from '../plan/namespaces.js';
+import type { ProgressEvent } from '../plan/progress.js';
 import { absolutePath, groupName, handle, id, text, word } from '../plan/schema.js';
 import { sizeSchema } from '../plan/size.js';
 import { processShape } from '../process/schema.js';
 import type { Container } from './container.js';
 import { mountSchema, target, tmpfsOptions, volumeSchema } from './mounts.js';
-import type { ProgressEvent, SeccompProfile } from './types.js';
+import type { SeccompProfile } from './types.js';
 
 const namespace = handle<Namespace>(
   (value) => 'fd' in value && 'inode' in value && 'type' in value && namespaceTypes.some((type) => type === value.type),
@@ -82,7 +83,6 @@ function bytes(value: string | Uint8Array): Uint8Array {
 }
 
 const copyIn = z.union([
-  content.transform((value): ParsedCopyIn => ({ source: null, content: bytes(value), mode: 0o644, uid: 0, gid: 0 })),
   z
     .strictObject({
       source: absolutePath.optional(),
@@ -101,10 +101,12 @@ const copyIn = z.union([
         gid: file.gid ?? 0,
       };
     }),
+  content.transform((value): ParsedCopyIn => ({ source: null, content: bytes(value), mode: 0o644, uid: 0, gid: 0 })),
 ]);
 
 const idMap = z.array(z.strictObject({ inside: id, outside: id, count: z.int().min(1) })).min(1);
-const offset = z.number();
+/** Seconds that, added to any clock, stay in the kernel's range (KTIME_SEC_MAX halved). */
+const offset = z.number().min(-4e9).max(4e9);
 const port = z.int().min(1).max(65_535);
 
 /** The keys of RunOptions that are the container's own. */

@@ -1,9 +1,11 @@
 import type { Cgroup } from '../cgroup/cgroup.js';
 import type { OverlayFs } from '../filesystem/overlay.js';
 import type { Image } from '../image/image.js';
+import type { IdMap } from '../namespace/idmap.js';
 import type { Namespace } from '../namespace/namespace.js';
 import type { Limits } from '../plan/limits.js';
 import type { NamespaceType } from '../plan/namespaces.js';
+import type { ProgressEvent } from '../plan/progress.js';
 import type { Size } from '../plan/size.js';
 import type { CallOptions, Encoding, ProcessOptions } from '../process/types.js';
 import type { Container } from './container.js';
@@ -131,13 +133,6 @@ export interface PortMapping {
   protocol?: 'tcp' | 'udp';
 }
 
-/** One line of uid_map (user_namespaces(7)). */
-export interface IdMap {
-  inside: number;
-  outside: number;
-  count: number;
-}
-
 /** An OCI runtime-spec seccomp profile. */
 export interface SeccompProfile {
   defaultAction: string;
@@ -149,13 +144,4 @@ export interface SeccompProfile {
     errnoRet?: number;
     args?: { index: number; value: number; valueTwo?: number; op: string }[];
   }[];
-}
-
-/** What is being done; `current` and `total` are bytes where there is something to count. */
-export interface ProgressEvent {
-  phase: 'resolve' | 'pull' | 'unpack' | 'create' | 'start';
-  /** What it is done to: a reference, a layer's digest, the container's id. */
-  subject: string;
-  current?: number;
-  total?: number;
 }

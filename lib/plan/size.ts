@@ -5,7 +5,7 @@ import { invalidOption } from '../errors.js';
 export type Size = number | string;
 
 const POWERS = { '': 0, k: 1, m: 2, g: 3, t: 4, p: 5 } as const;
-const PATTERN = /^(\d+(?:\.\d+)?) ?(?:([kmgtp])(?:i?b)?|b)?$/i;
+const PATTERN = /^(\d+(?:\.\d+)?)(?: ?(?:([kmgtp])(?:i?b)?|b))?$/i;
 
 /** Bytes of a size, or `undefined` when it is none. Parts of a byte are dropped, as docker does. */
 function toBytes(value: Size): number | undefined {

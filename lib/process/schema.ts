@@ -1,4 +1,5 @@
-import { Readable, Writable } from 'node:stream';
+import { constants } from 'node:buffer';
+import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';
 import { UnsupportedError } from '../errors.js';
 import type { Complaints } from '../plan/limits.js';
@@ -42,18 +43,17 @@ export interface ParsedProcess {
 
 type Direction = 'in' | 'out';
 
+/** A stream, of Node's or like it, that still has something to give: one that ended would never end the program's stdin. */
 function isReadable(value: object): value is Readable {
-  return (
-    value instanceof Readable ||
-    ('pipe' in value && typeof value.pipe === 'function' && 'read' in value && typeof value.read === 'function')
-  );
+  return has(value, 'pipe') && has(value, 'read') && Reflect.get(value, 'readable') !== false;
 }
 
 function isWritable(value: object): value is Writable {
-  return (
-    value instanceof Writable ||
-    ('write' in value && typeof value.write === 'function' && 'end' in value && typeof value.end === 'function')
-  );
+  return has(value, 'write') && has(value, 'end') && Reflect.get(value, 'writable') !== false;
+}
+
+function has(value: object, method: string): boolean {
+  return typeof Reflect.get(value, method) === 'function';
 }
 
 const file = z.strictObject({ file: word, append: z.boolean().optional() });
@@ -79,7 +79,7 @@ function stdio(direction: Direction): z.ZodType<StdioItem[]> {
       if (typeof item !== 'object' || item === null) return complain(PROBLEM);
       if (direction === 'in' && isReadable(item)) return [{ type: 'source', stream: item }];
       if (direction === 'out' && isWritable(item)) return [{ type: 'sink', stream: item }];
-      if (isReadable(item) || isWritable(item))
+      if (has(item, 'pipe') || has(item, 'write'))
         return complain(`must be a stream that can be ${direction === 'in' ? 'read from' : 'written to'}`);
       const parsed = file.safeParse(item);
       if (!parsed.success) return complain(PROBLEM);
@@ -150,6 +150,9 @@ export function checkProcess(options: Checked, context: Complaints): void {
   const wrong = (option: keyof Checked, message: string): void => context.addIssue({ code: 'custom', path: [option], message });
   if (options.input !== undefined && options.stdin !== undefined && options.stdin[0]?.type !== 'pipe') {
     wrong('input', "can't go with stdin other than 'pipe': it is written to the pipe");
+  }
+  if (options.maxBuffer !== undefined && options.maxBuffer > constants.MAX_STRING_LENGTH && options.encoding !== 'buffer') {
+    wrong('maxBuffer', `must be at most ${constants.MAX_STRING_LENGTH} bytes of text: a string holds no more. Use encoding 'buffer'`);
   }
   if (!options.tty) return;
   for (const name of ['stdin', 'stdout', 'stderr', 'input'] as const) {

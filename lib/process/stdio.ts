@@ -121,7 +121,7 @@ export class Stdio {
 
   /**
    * The whole tree is gone: reads what is left in the pipes, however many others still hold them, and
-   * waits until files are written. `null` for what was not collected.
+   * waits until files are written. Gives what was collected.
    */
   async settle(): Promise<{ stdout: Collector | null; stderr: Collector | null }> {
     this.#stdin?.destroy();
@@ -129,6 +129,12 @@ export class Stdio {
     await Promise.all([stdout?.settle(), stderr?.settle()]);
     for (const [sink, { end }] of this.#sinks) if (end) sink.end();
     await Promise.all([...this.#sinks].filter(([sink, { wait }]) => wait && !sink.errored).map(([sink]) => finished(sink)));
+    return this.collected;
+  }
+
+  /** What was collected until now; `null` for what goes elsewhere or was taken. */
+  get collected(): { stdout: Collector | null; stderr: Collector | null } {
+    const [stdout, stderr] = this.#outlets;
     return { stdout: stdout?.collector ?? null, stderr: stderr?.collector ?? null };
   }
 

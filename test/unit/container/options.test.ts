@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest';
+import { parseRunOptions } from '../../../lib/container/options.js';
+import { NacelleError } from '../../../lib/errors.js';
+import { wrongInputs } from '../../fixtures/wrong-inputs.js';
+
+const good = { image: 'host', command: ['true'] };
+
+function failure(options: unknown): NacelleError {
+  try {
+    parseRunOptions(options);
+  } catch (error) {
+    if (error instanceof NacelleError) return error;
+    throw error;
+  }
+  throw new Error('nothing was found wrong');
+}
+
+describe('wrong options', () => {
+  it.each(wrongInputs)('$name', ({ options, code, mentions }) => {
+    const error = failure(options);
+    expect(error.code).toBe(code);
+    for (const words of mentions) expect(error.message).toContain(words);
+  });
+
+  it('tells all that is wrong at once', () => {
+    const { message } = failure({ ...good, umask: -1, cwd: 'x', hostnam: 'y' });
+    for (const option of ['option umask', 'option cwd', 'option hostnam']) expect(message).toContain(option);
+  });
+
+  it('prefers what is wrong to what comes later', () => {
+    expect(failure({ ...good, tty: true, stdin: 'pipe' }).code).toBe('ERR_INVALID_OPTION');
+  });
+});
+
+describe('defaults', () => {
+  it('are all there', () => {
+    const options = parseRunOptions(good);
+    expect(options).toMatchObject({
+      root: { type: 'image', image: 'host', upper: 'tmpfs', upperSize: null },
+      readOnly: false,
+      init: false,
+      noNewPrivileges: true,
+      seccomp: 'default',
+      maskedPaths: null,
+      onUnsupported: 'error',
+      limits: {},
+      namespaces: { mnt: 'new', pid: 'new', net: 'new', ipc: 'new', uts: 'new', user: 'host', cgroup: 'new', time: 'host' },
+    });
+    expect(options.process).toMatchObject({
+      env: {},
+      extendEnv: false,
+      cwd: null,
+      user: null,
+      umask: 0o022,
+      stdin: [{ type: 'ignore' }],
+      stdout: [{ type: 'pipe' }],
+      stderr: [{ type: 'pipe' }],
+      encoding: 'utf8',
+      timeout: null,
+      killSignal: 9,
+      forceKillAfterDelay: 1000,
+      maxBuffer: 100 * 1024 * 1024,
+      reject: false,
+    });
+    expect(Object.values(options)).not.toContain(undefined);
+    expect(Object.values(options.process)).not.toContain(undefined);
+  });
+
+  it('take undefined as not given', () => {
+    const keys = ['rootfs', 'memory', 'timeout', 'namespaces', 'stdin', 'env', 'mounts', 'tty', 'user', 'killSignal', 'upperSize'];
+    expect(parseRunOptions({ ...good, ...Object.fromEntries(keys.map((key) => [key, undefined])) })).toEqual(parseRunOptions(good));
+    expect(parseRunOptions({ ...good, namespaces: { pid: undefined } }).namespaces.pid).toBe('new');
+  });
+
+  it('write input to a pipe', () => {
+    expect(parseRunOptions({ ...good, input: '' }).process.stdin).toEqual([{ type: 'pipe' }]);
+  });
+});
+
+describe('what is given', () => {
+  it('is kept: sizes in bytes, signals as numbers, users as text', () => {
+    const options = parseRunOptions({ ...good, memory: '64m', upperSize: '4k', maxBuffer: 0, killSignal: 'SIGTERM', user: 1000 });
+    expect(options.limits).toEqual({ memory: 64 * 1024 ** 2 });
+    expect(options.root).toMatchObject({ upperSize: 4096 });
+    expect(options.process).toMatchObject({ maxBuffer: 0, killSignal: 15, user: '1000' });
+  });
+
+  it('sees 0 as no limit of time', () => {
+    expect(parseRunOptions({ ...good, timeout: 0, cpuTimeLimit: 5 }).process).toMatchObject({ timeout: null, cpuTimeLimit: 5 });
+  });
+
+  it('turns network into the network namespace', () => {
+    const namespace = { type: 'net', fd: 3, inode: 5n };
+    expect(parseRunOptions({ ...good, network: 'host' }).namespaces.net).toBe('host');
+    expect(parseRunOptions({ ...good, network: 'none' }).namespaces.net).toBe('new');
+    expect(parseRunOptions({ ...good, network: namespace }).namespaces.net).toBe(namespace);
+    expect(parseRunOptions({ ...good, namespaces: { net: namespace } }).namespaces.net).toBe(namespace);
+  });
+
+  it('makes the time namespace new for offsets', () => {
+    const options = parseRunOptions({ ...good, timeOffsets: { boottime: 100 } });
+    expect(options.namespaces.time).toBe('new');
+    expect(options.timeOffsets).toEqual({ monotonic: 0, boottime: 100 });
+  });
+
+  it('lets an image say what to run', () => {
+    expect(parseRunOptions({ image: 'oci:/srv/layout:latest' }).command).toBeNull();
+  });
+
+  it('reads every way to name a mount into one', () => {
+    const { mounts } = parseRunOptions({
+      ...good,
+      mounts: [{ type: 'bind', source: '/a', target: '//x/./y/', readOnly: true, recursive: false, options: ['nosuid'] }],
+      volumes: ['/b:/data', '/c:/ro:ro,rslave'],
+      tmpfs: { '/t': 'size=8m,mode=1777,exec', '/u': '' },
+    });
+    expect(mounts).toEqual([
+      { type: 'bind', source: '/a', target: '/x/y', recursive: false, propagation: 'rprivate', flags: new Set(['nosuid', 'ro']), data: [] },
+      { type: 'bind', source: '/b', target: '/data', recursive: true, propagation: 'rprivate', flags: new Set(), data: [] },
+      { type: 'bind', source: '/c', target: '/ro', recursive: true, propagation: 'rslave', flags: new Set(['ro']), data: [] },
+      {
+        type: 'tmpfs',
+        source: null,
+        target: '/t',
+        recursive: false,
+        propagation: 'rprivate',
+        flags: new Set(['nosuid', 'nodev']),
+        data: ['size=8388608', 'mode=1777'],
+      },
+      {
+        type: 'tmpfs',
+        source: null,
+        target: '/u',
+        recursive: false,
+        propagation: 'rprivate',
+        flags: new Set(['nosuid', 'nodev', 'noexec']),
+        data: [],
+      },
+    ]);
+  });
+
+  it('reads files to copy in and devices', () => {
+    const { copyIn, devices } = parseRunOptions({
+      ...good,
+      copyIn: { '/a': 'é', '/b': { source: '/etc/hosts' }, '/c': { content: new Uint8Array([1]), mode: 0o600, uid: 5 } },
+      devices: ['/dev/fuse', '/dev/sda:/dev/xvda', '/dev/sdb:r', '/dev/sdc:/dev/x:rw', { path: '/dev/kvm' }],
+    });
+    expect(copyIn).toEqual([
+      { target: '/a', source: null, content: Buffer.from('é'), mode: 0o644, uid: 0, gid: 0 },
+      { target: '/b', source: '/etc/hosts', content: null, mode: null, uid: 0, gid: 0 },
+      { target: '/c', source: null, content: new Uint8Array([1]), mode: 0o600, uid: 5, gid: 0 },
+    ]);
+    expect(devices).toEqual([
+      { path: '/dev/fuse', target: '/dev/fuse', access: 'rwm' },
+      { path: '/dev/sda', target: '/dev/xvda', access: 'rwm' },
+      { path: '/dev/sdb', target: '/dev/sdb', access: 'r' },
+      { path: '/dev/sdc', target: '/dev/x', access: 'rw' },
+      { path: '/dev/kvm', target: '/dev/kvm', access: 'rwm' },
+    ]);
+  });
+});

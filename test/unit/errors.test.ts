@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { ImageError, invalidOption, NacelleError, SyscallError, UnsupportedError } from '../../lib/errors.js';
+
+describe('errors', () => {
+  it('are all NacelleErrors, with a name and a code', () => {
+    const errors = [
+      new SyscallError('mount on /data: no such file (ENOENT)', { errno: 2, errnoName: 'ENOENT', syscall: 'move_mount' }),
+      new UnsupportedError('ports', 'it comes in a later version'),
+      new ImageError('no such image'),
+      invalidOption('memory', 'must be a size'),
+    ];
+    for (const error of errors) expect(error).toBeInstanceOf(NacelleError);
+    expect(errors.map(({ name, code }) => [name, code])).toEqual([
+      ['SyscallError', 'ENOENT'],
+      ['UnsupportedError', 'ERR_UNSUPPORTED'],
+      ['ImageError', 'ERR_IMAGE'],
+      ['NacelleError', 'ERR_INVALID_OPTION'],
+    ]);
+  });
+
+  it('keep both failures, when undoing failed too', () => {
+    const cause = new Error('first');
+    const cleanupError = new Error('second');
+    const error = new SyscallError('x', { errno: 1, errnoName: 'EPERM', syscall: 'mount', cause, cleanupError });
+    expect(error.cause).toBe(cause);
+    expect(error.cleanupError).toBe(cleanupError);
+  });
+
+  it('have no cause and no cleanupError when there was none', () => {
+    const error = invalidOption('memory', 'must be a size');
+    expect('cause' in error).toBe(false);
+    expect('cleanupError' in error).toBe(false);
+  });
+
+  it('say null for what is not known', () => {
+    expect(new SyscallError('x', { errno: 1, errnoName: 'EPERM', syscall: 'mount' })).toMatchObject({ step: null, path: null, hint: null });
+    expect(new ImageError('x')).toMatchObject({ reference: null, digest: null });
+  });
+
+  it('name the option, and the cure', () => {
+    expect(invalidOption('mounts[0].target', 'must be absolute').message).toBe('option mounts[0].target: must be absolute');
+    const { message, fix } = new UnsupportedError('overlay', 'the kernel has none', 'Load the module overlay.');
+    expect(message).toBe('overlay is not supported here: the kernel has none. Load the module overlay.');
+    expect(fix).toBe('Load the module overlay.');
+  });
+});
