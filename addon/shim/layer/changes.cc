@@ -1,0 +1,126 @@
+#include "changes.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "folder.h"
+#include "merged.h"
+#include "output.h"
+#include "overlay_marks.h"
+#include "xattrs.h"
+
+namespace nacelle {
+namespace {
+
+using namespace layer;
+
+char type_of(const struct stat& status) {
+  if (S_ISREG(status.st_mode)) return 'f';
+  if (S_ISDIR(status.st_mode)) return 'd';
+  return S_ISLNK(status.st_mode) ? 'l' : 'o';
+}
+
+class Lister {
+ public:
+  Lister(int output_fd, Failure& why) : output_(output_fd), why_(why) {}
+
+  // `hides`: nothing of the lower folder shows through the upper one.
+  int folder(int upper, const Merged& lower, bool hides, const std::string& path);
+  int put(char kind, char type, std::string_view path);
+  int flush() { return wrote(output_.flush()); }
+
+ private:
+  int entry(int upper, const Merged& lower, bool hides, const std::string& name, const std::string& path);
+  int subfolder(int upper, Found& below, bool hides, const std::string& name, const std::string& path);
+  int gone(const Found& below, const std::string& path) { return below.exists ? put('D', type_of(below.status), path) : 0; }
+  int wrote(int result) { return result < 0 ? fail(why_, -result, "writing the list of changes") : 0; }
+  int failed(int error, const std::string& path) {
+    const char* what = error == -EOPNOTSUPP ? "it was renamed by reference (redirect_dir), which is not supported" : "reading it";
+    return fail(why_, -error, "%s: %s", shown(path).c_str(), what);
+  }
+
+  Output output_;
+  Failure& why_;
+};
+
+int Lister::put(char kind, char type, std::string_view path) {
+  const uint32_t length = static_cast<uint32_t>(path.size());
+  char head[8] = {kind, type, 0, 0};
+  for (int i = 0; i < 4; ++i) head[4 + i] = static_cast<char>(length >> (8 * i));
+  output_.put({head, sizeof head});
+  return wrote(output_.put(path));
+}
+
+int Lister::folder(int upper, const Merged& lower, bool hides, const std::string& path) {
+  std::vector<std::string> names, below;
+  int result = read_names(upper, names);
+  if (result == 0 && hides) result = merged_names(lower, below);
+  if (result < 0) return failed(result, path);
+  const size_t middle = names.size();
+  names.insert(names.end(), below.begin(), below.end());
+  std::inplace_merge(names.begin(), names.begin() + static_cast<ptrdiff_t>(middle), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  for (const std::string& name : names) {
+    if (result = entry(upper, lower, hides, name, path + "/" + name); result < 0) return result;
+  }
+  return 0;
+}
+
+int Lister::entry(int upper, const Merged& lower, bool hides, const std::string& name, const std::string& path) {
+  Found below;
+  struct stat status;
+  if (const int result = look_up(lower, name.c_str(), below); result < 0) return failed(result, path);
+  const int found = status_of(upper, name.c_str(), status);
+  if (found == -ENOENT) return hides ? gone(below, path) : 0;  // otherwise it went since its folder was read
+  if (found < 0) return failed(found, path);
+  const int hidden = is_whiteout(upper, name.c_str(), status);
+  if (hidden < 0) return failed(hidden, path);
+  if (hidden > 0) return gone(below, path);
+  if (S_ISDIR(status.st_mode)) return subfolder(upper, below, hides, name, path);
+  return put(below.exists ? 'M' : 'A', type_of(status), path);
+}
+
+int Lister::subfolder(int upper, Found& below, bool hides, const std::string& name, const std::string& path) {
+  unique_fd fd;
+  struct stat status;
+  OverlayMarks marks;
+  std::vector<Xattr> ours, theirs;
+  int result = open_folder(upper, name.c_str(), fd);
+  if (result == 0 && fstat(fd.get(), &status) < 0) result = -errno;
+  if (result == 0) result = read_overlay_marks(fd.get(), marks);
+  if (result == 0 && marks.partial) result = -EOPNOTSUPP;
+  if (result == 0) result = read_xattrs(fd.get(), ours);
+  const bool merges = !below.folder.folders.empty();
+  if (result == 0 && merges) result = read_xattrs(below.folder.folders.front().get(), theirs);
+  if (result < 0) return failed(result, path);
+
+  const auto same = [](const Xattr& a, const Xattr& b) { return a.name == b.name && a.value == b.value; };
+  const bool unchanged = merges && !marks.opaque && status.st_mode == below.status.st_mode && status.st_uid == below.status.st_uid &&
+                         status.st_gid == below.status.st_gid && std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(), same);
+  if (!unchanged) {
+    if (result = put(below.exists ? 'M' : 'A', 'd', path); result < 0) return result;
+  }
+  return folder(fd.get(), below.folder, hides || marks.opaque, path);
+}
+
+}  // namespace
+
+int list_changes(int upper_fd, const int* lower_fds, size_t count, int output_fd, Failure& why) {
+  allow_many_descriptors();
+  Lister lister(output_fd, why);
+  unique_fd upper;
+  Merged lower;
+  int result = open_folder(upper_fd, ".", upper);
+  for (size_t i = 0; result == 0 && i < count; ++i) {
+    unique_fd folder;
+    result = open_folder(lower_fds[i], ".", folder);
+    lower.folders.push_back(std::move(folder));
+  }
+  if (result < 0) return fail(why, -result, "opening the layers");
+  // the kernel merges the layers' tops whatever they are marked with
+  if (result = lister.folder(upper.get(), lower, false, ""); result < 0) return result;
+  if (result = lister.put('E', 0, ""); result < 0) return result;
+  return lister.flush();
+}
+
+}  // namespace nacelle

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstddef>
+
+#include "failure.h"
+
+// What an overlay's upper folder changes, compared with the lower folders as overlayfs merges them.
+//
+// Written to the output, sorted by path with a folder before its content, one record each:
+//
+//   byte  0      1      2     3     4 ... 7           8 ...
+//         +------+------+-----+-----+-----------------+------------------------------+
+//         | kind | type |  0  |  0  | length (u32 LE) | path: absolute, bytes as is  |
+//         +------+------+-----+-----+-----------------+------------------------------+
+//
+//   kind  'A' added, 'M' modified, 'D' deleted, and 'E' once after the last, with type and length 0: without it the list
+//         is incomplete
+//   type  'f' file, 'd' directory, 'l' symlink, 'o' other; of a deleted one, what it was
+//
+// A file in the upper is a change even when its bytes are the same. A folder is one when its mode, owner or attributes
+// differ from the lower's or when it is opaque; its time alone says nothing. A deleted folder is one record, and so is one
+// replaced by something else: what was in it is not listed. Below an opaque folder, what the lower had and the upper
+// hasn't is deleted.
+namespace nacelle {
+
+// `lower_fds`: the topmost first. 0 or -errno with the reason in `why`.
+int list_changes(int upper_fd, const int* lower_fds, size_t count, int output_fd, Failure& why);
+
+}  // namespace nacelle

@@ -1,0 +1,168 @@
+#include "entry.h"
+
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "file_data.h"
+#include "folder.h"
+#include "path.h"
+#include "xattrs.h"
+
+namespace nacelle::layer {
+namespace {
+
+int failed(const TarEntry& entry, int error, const char* what, Failure& why) {
+  return fail(why, error < 0 ? -error : error, "entry %s: %s", shown(entry.name).c_str(), what);
+}
+
+// Calls `make` (0 or more, or -errno) and, where something is in its way, clears that and calls it again. Bounded, as
+// someone else may keep making it.
+template <typename Make>
+int replacing(Unpacking& work, int parent, const char* name, Make make, bool& hid) {
+  int result = make();
+  for (int attempt = 0; result == -EEXIST && attempt < 8; ++attempt) {
+    bool whiteout = false;
+    const int cleared = work.tree.clear(parent, name, whiteout);
+    if (cleared < 0) return cleared;
+    hid = hid || whiteout;
+    result = make();
+  }
+  return result;
+}
+
+int make_file(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Failure& why) {
+  bool hid = false;
+  const auto make = [&] {
+    const int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd < 0 ? -errno : fd;
+  };
+  const int made = replacing(work, parent, name, make, hid);
+  if (made < 0) return failed(entry, made, "making it", why);
+  const unique_fd file(made);
+  if (const int result = write_data(file.get(), work.reader, entry, why); result < 0) return result;
+  struct stat status;
+  if (fstat(file.get(), &status) < 0) return failed(entry, errno, "stat", why);
+  work.tree.made(status);
+  // A change of owner takes away set-id bits and capabilities: so it comes first. Mostly there is nothing to change.
+  const bool ours = status.st_uid == entry.uid && status.st_gid == entry.gid;
+  if (!ours && fchown(file.get(), entry.uid, entry.gid) < 0) return failed(entry, errno, "setting its owner", why);
+  if (const int result = set_xattrs(file.get(), entry.xattrs, true, path, why); result < 0) return result;
+  if (fchmod(file.get(), entry.mode) < 0) return failed(entry, errno, "setting its mode", why);
+  const struct timespec times[2] = {entry.mtime, entry.mtime};
+  if (futimens(file.get(), times) < 0) return failed(entry, errno, "setting its time", why);
+  return 0;
+}
+
+// Opens the folder, made when it isn't there. `fresh` tells which.
+int open_or_make(Unpacking& work, int parent, const char* name, unique_fd& folder, bool& fresh) {
+  struct stat status;
+  fresh = false;
+  if (status_of(parent, name, status) == 0 && S_ISDIR(status.st_mode)) return open_folder(parent, name, folder);
+  bool hid = false;
+  const auto make = [&] { return mkdirat(parent, name, 0700) < 0 ? -errno : 0; };
+  if (const int result = replacing(work, parent, name, make, hid); result < 0) return result;
+  fresh = true;
+  if (const int result = open_folder(parent, name, folder); result < 0) return result;
+  return hid ? work.tree.hide_below(folder.get()) : 0;
+}
+
+int make_folder(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Failure& why) {
+  unique_fd folder;
+  bool fresh = false;
+  struct stat status;
+  // The archive's own top folder is the target, which is there.
+  const int result = path.empty() ? open_folder(work.tree.root(), ".", folder) : open_or_make(work, parent, name, folder, fresh);
+  if (result < 0) return failed(entry, result, "making the folder", why);
+  if (fchown(folder.get(), entry.uid, entry.gid) < 0) return failed(entry, errno, "setting its owner", why);
+  if (const int set = set_xattrs(folder.get(), entry.xattrs, fresh, path, why); set < 0) return set;
+  // Ours to write into until all is there.
+  if (fchmod(folder.get(), entry.mode | 0700) < 0) return failed(entry, errno, "setting its mode", why);
+  if (fstat(folder.get(), &status) < 0) return failed(entry, errno, "stat", why);
+  work.tree.made(status);
+  work.times.add(path, status, entry.mode, entry.mtime);
+  work.tree.remember(path, std::move(folder));
+  return 0;
+}
+
+// A symlink, FIFO or device: what has no descriptor to be changed by.
+template <typename Make>
+int make_node(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Make make, Failure& why) {
+  bool hid = false;
+  if (const int result = replacing(work, parent, name, make, hid); result < 0) return failed(entry, result, "making it", why);
+  if (fchownat(parent, name, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) < 0) return failed(entry, errno, "setting its owner", why);
+  if (const int result = set_xattrs_at(parent, name, entry.xattrs, path, why); result < 0) return result;
+  const struct timespec times[2] = {entry.mtime, entry.mtime};
+  if (utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) < 0) return failed(entry, errno, "setting its time", why);
+  if (const int result = work.tree.made(parent, name); result < 0) return failed(entry, result, "stat", why);
+  return 0;
+}
+
+int make_special(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Failure& why) {
+  dev_t device = 0;
+  mode_t type = S_IFIFO;
+  if (entry.type != tar::kFifo) {
+    type = entry.type == tar::kCharacter ? S_IFCHR : S_IFBLK;
+    device = makedev(entry.major, entry.minor);
+    if (!work.options.devices) return failed(entry, EPERM, "device nodes are not allowed here", why);
+    if (device == 0) return failed(entry, EPERM, "the device 0:0 would be a whiteout", why);
+    if (major(device) != entry.major || minor(device) != entry.minor) return failed(entry, EBADMSG, "there is no such device number", why);
+  }
+  const auto make = [&] { return mknodat(parent, name, type | entry.mode, device) < 0 ? -errno : 0; };
+  return make_node(work, entry, path, parent, name, make, why);
+}
+
+int make_hard_link(Unpacking& work, const TarEntry& entry, int parent, const char* name, Failure& why) {
+  std::string target;
+  if (const int result = check_path(entry.link, {work.options.most_path, work.options.most_depth}, target, why); result < 0) return result;
+  if (target.empty()) return failed(entry, EPERM, "a hard link to the layer's top", why);
+  const unique_fd here(fcntl(parent, F_DUPFD_CLOEXEC, 0));  // the tree's next answer takes the place of this one
+  if (!here) return failed(entry, errno, "opening its folder", why);
+  const SplitPath to = split_path(target);
+  const int folder = work.tree.folder(to.folder, false, why);
+  struct stat theirs, ours;
+  int result = folder < 0 ? folder : status_of(folder, to.name, theirs);
+  if (result < 0 || is_whiteout_device(theirs)) {
+    return failed(entry, result < 0 ? result : -ENOENT, ("the hard link's target " + shown(entry.link) + " is not in the layer").c_str(),
+                  why);
+  }
+  if (S_ISDIR(theirs.st_mode)) return failed(entry, EPERM, "a hard link to a folder", why);
+  const bool there = status_of(here.get(), name, ours) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+  bool hid = false;
+  const auto make = [&] { return linkat(folder, to.name, here.get(), name, 0) < 0 ? -errno : 0; };
+  result = there ? 0 : replacing(work, here.get(), name, make, hid);
+  if (result < 0) return failed(entry, result, ("linking it to " + shown(entry.link)).c_str(), why);
+  work.tree.made(theirs);
+  return 0;
+}
+
+}  // namespace
+
+int make_entry(Unpacking& work, const TarEntry& entry, const std::string& path, Failure& why) {
+  if (path.empty()) {
+    if (entry.type != tar::kDirectory) return failed(entry, EPERM, "only a folder can be the layer's top", why);
+    return make_folder(work, entry, path, -1, "", why);
+  }
+  const SplitPath split = split_path(path);
+  const int parent = work.tree.folder(split.folder, true, why);
+  if (parent < 0) return parent;
+  switch (entry.type) {
+    case tar::kFile:
+      return make_file(work, entry, path, parent, split.name, why);
+    case tar::kDirectory:
+      return make_folder(work, entry, path, parent, split.name, why);
+    case tar::kHardLink:
+      return make_hard_link(work, entry, parent, split.name, why);
+    case tar::kSymlink: {
+      if (entry.link.empty()) return failed(entry, EBADMSG, "a symlink to nothing", why);
+      const auto make = [&] { return symlinkat(entry.link.c_str(), parent, split.name) < 0 ? -errno : 0; };
+      return make_node(work, entry, path, parent, split.name, make, why);
+    }
+    default:
+      return make_special(work, entry, path, parent, split.name, why);
+  }
+}
+
+}  // namespace nacelle::layer

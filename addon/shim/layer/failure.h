@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace nacelle {
+
+// Why a piece of work failed, in words; the errno is its return value.
+struct Failure {
+  char text[512] = "";
+};
+
+// Writes the words and gives -error back. A text that is too long is cut.
+[[gnu::format(printf, 3, 4)]] int fail(Failure& why, int error, const char* format, ...);
+
+// Bytes of a hostile name, fit for a message: control characters and bytes above ASCII as \xNN, cut in the middle when long.
+std::string shown(std::string_view bytes);
+
+}  // namespace nacelle

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "tar_reader.h"
+
+namespace nacelle::layer {
+
+// The entry's data into a new, empty file: as it comes, or around the holes of a sparse one.
+int write_data(int file, TarReader& reader, const TarEntry& entry, Failure& why);
+
+}  // namespace nacelle::layer

@@ -1,0 +1,72 @@
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../path.h"
+#include "../tar_format.h"
+
+// libFuzzer target for the tar reader: headers, PAX records, maps of holes, names. No file is made.
+// Each name that is accepted must stay below the root, and an entry that was read must survive being written and read again.
+//
+//   clang++ -std=c++17 -fno-exceptions -fno-rtti -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined
+//     addon/shim/layer/fuzz/unpack.cc addon/shim/layer/{failure,input,pax,path,sparse,tar_format,tar_header,tar_reader}.cc
+//   ./a.out test/fixtures/fuzz/unpack
+namespace {
+
+using namespace nacelle;
+using namespace nacelle::layer;
+
+constexpr uint64_t kCap = 4 << 20;
+
+int file_with(std::string_view bytes) {
+  static const int file = memfd_create("archive", MFD_CLOEXEC);
+  if (ftruncate(file, 0) < 0 || pwrite(file, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) __builtin_trap();
+  lseek(file, 0, SEEK_SET);
+  return file;
+}
+
+void require(bool condition) {
+  if (!condition) __builtin_trap();
+}
+
+void check_round_trip(const TarEntry& entry) {
+  Failure why;
+  TarEntry again;
+  Input input(file_with(format_tar_headers(entry)), kCap);
+  TarReader reader(input);
+  // An attribute or a map may exceed what the reader takes in one header.
+  if (reader.next(again, why) != 1) return;
+  require(again.name == entry.name && again.link == entry.link && again.type == entry.type && again.size == entry.size);
+  require(again.mode == entry.mode && again.uid == entry.uid && again.gid == entry.gid);
+  require(again.mtime.tv_sec == entry.mtime.tv_sec && again.mtime.tv_nsec == entry.mtime.tv_nsec);
+  require(again.xattrs.size() == entry.xattrs.size() && again.map.size() == entry.map.size());
+}
+
+void check_name(const TarEntry& entry) {
+  Failure why;
+  std::string path;
+  if (check_path(entry.name, {4095, 512}, path, why) < 0) return;
+  require(path.find('\0') == std::string::npos && (path.empty() || (path.front() != '/' && path.back() != '/')));
+  require(("/" + path + "/").find("/../") == std::string::npos);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  std::vector<TarEntry> entries;
+  {
+    Failure why;
+    TarEntry entry;
+    Input input(file_with({reinterpret_cast<const char*>(data), size}), kCap);
+    TarReader reader(input);
+    while (reader.next(entry, why) > 0) {
+      const char* at;
+      while (reader.data(at, why) > 0) {}
+      if (entries.size() < 64) entries.push_back(entry);
+    }
+  }
+  for (const TarEntry& entry : entries) {
+    check_name(entry);
+    check_round_trip(entry);
+  }
+  return 0;
+}

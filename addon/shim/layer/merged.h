@@ -1,0 +1,30 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include <string>
+#include <vector>
+
+#include "../unique_fd.h"
+
+namespace nacelle::layer {
+
+// A folder as overlayfs merges it from several layers, the topmost first; without any it doesn't exist.
+struct Merged {
+  std::vector<unique_fd> folders;
+};
+
+struct Found {
+  bool exists = false;
+  struct stat status {};  // of the topmost
+  Merged folder;          // when it is one
+};
+
+// What a name is in the merged folder: whiteouts end the search, so do files below a folder, and an opaque folder is the
+// last to be merged. 0 or -errno.
+int look_up(const Merged& merged, const char* name, Found& found);
+
+// Every name that exists in it, sorted.
+int merged_names(const Merged& merged, std::vector<std::string>& names);
+
+}  // namespace nacelle::layer

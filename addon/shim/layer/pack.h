@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "failure.h"
+
+// Packs the upper folder of an overlay as an OCI layer: a tar whose bytes depend on nothing but what is in the folder.
+//
+// Names are sorted by their bytes, a folder before its content and without the top folder itself. Deleted things become
+// '.wh.NAME', and folders that hide what is below them begin with '.wh..wh..opq'; both have mode, owner and time 0. The
+// first name of a file with several is the file, the others are links to it. Holes are kept as GNU.sparse 1.0. Left out:
+// sockets, trusted.overlay.*, user.overlay.*, security.selinux, the names of users and groups.
+// Refused: names that begin with '.wh.' (they'd delete something), and files of which only a part is in the upper
+// (metacopy, redirect_dir).
+namespace nacelle {
+
+struct PackOptions {
+  bool clamp = false;
+  int64_t mtime = 0;  // mtime=SECONDS: no later time is written
+};
+
+int parse_pack_options(const char* const* options, size_t count, PackOptions& result);
+
+// 0 or -errno with the reason in `why`; -EPIPE when the reader went away. Files that change meanwhile have either content.
+int pack_layer(int upper_fd, int output_fd, const PackOptions& options, Failure& why);
+
+}  // namespace nacelle

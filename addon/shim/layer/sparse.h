@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "failure.h"
+
+// Files with holes, in GNU tar's four ways of writing them down: the old 'S' header with its extension blocks, and PAX
+// records of versions 0.0 (offset, numbytes, offset, ...), 0.1 (one map) and 1.0 (the map before the data). Pure.
+namespace nacelle::layer {
+
+struct Extent {
+  uint64_t offset, length;
+};
+
+// A map longer than this is no file but an attack on memory.
+constexpr size_t kMostExtents = 1 << 20;
+
+struct PaxSparse {
+  std::optional<uint64_t> major, minor;
+  std::optional<uint64_t> size;
+  std::optional<std::string> name;
+  std::vector<Extent> map;
+  std::optional<uint64_t> offset;  // version 0.0: waits for its numbytes
+
+  bool used() const { return size.has_value() || major.has_value() || !map.empty(); }
+  bool map_is_in_data() const { return major == 1 && minor == 0; }
+};
+
+// One 'GNU.sparse.*' record. False when it makes no sense.
+bool parse_sparse_record(std::string_view key, std::string_view value, PaxSparse& sparse);
+
+// The four extents of an old 'S' header: `more` tells that extension blocks follow. `size` is the file's real size.
+bool parse_old_sparse(const char* block, std::vector<Extent>& map, uint64_t& size, bool& more);
+bool parse_old_sparse_extension(const char* block, std::vector<Extent>& map, bool& more);
+
+// The map of version 1.0, fed with the data's blocks until it is complete: decimal numbers, each with a newline.
+class SparseMapParser {
+ public:
+  enum class State { more, done, bad };
+  State feed(const char* block);
+  std::vector<Extent> take() { return std::move(map_); }
+
+ private:
+  std::vector<Extent> map_;
+  std::string digits_;
+  std::optional<uint64_t> count_, offset_;
+};
+
+// Extents must follow each other, lie within the file and hold exactly the data that is stored.
+int check_sparse(const std::vector<Extent>& map, uint64_t size, uint64_t stored, std::string_view name, Failure& why);
+
+}  // namespace nacelle::layer

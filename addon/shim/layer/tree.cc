@@ -1,0 +1,147 @@
+#include "tree.h"
+
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "../syscalls.h"
+#include "folder.h"
+
+namespace nacelle::layer {
+namespace {
+
+constexpr uint64_t kInRoot = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+constexpr char kOpaque[] = "trusted.overlay.opaque";
+
+}  // namespace
+
+int Tree::open(const std::string& path, int flags, unique_fd& out) const {
+  const char* where = path.empty() ? "." : path.c_str();
+  return opened(sys_openat2(root_, where, static_cast<uint64_t>(flags | O_NOFOLLOW | O_CLOEXEC), 0, kInRoot), out);
+}
+
+int Tree::resolve(const char* path, unique_fd& out) const {
+  return opened(sys_openat2(root_, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, kInRoot), out);
+}
+
+int Tree::folder(std::string_view path, bool make_it, Failure& why) {
+  if (last_ && path == last_path_) return last_.get();
+  const std::string text(path);
+  unique_fd found;
+  int result = resolve(path.empty() ? "." : text.c_str(), found);
+  if ((result == -ENOENT || result == -ENOTDIR) && make_it) {
+    result = make(path, found, why);
+    if (result < 0) return result;
+  }
+  if (result < 0) {
+    if (result == -ENOENT || result == -ENOTDIR) return result;
+    return fail(why, -result, "the folder %s: opening it", shown(path).c_str());
+  }
+  remember(path, std::move(found));
+  return last_.get();
+}
+
+void Tree::remember(std::string_view path, unique_fd folder) {
+  last_path_ = path;
+  last_ = std::move(folder);
+}
+
+int Tree::make(std::string_view path, unique_fd& out, Failure& why) {
+  unique_fd parent;
+  int result = resolve(".", parent);
+  for (size_t start = 0; result == 0 && start < path.size();) {
+    const size_t end = std::min(path.find('/', start), path.size());
+    const std::string prefix(path.substr(0, end)), name(path.substr(start, end - start));
+    unique_fd next;
+    // Each prefix is walked from the root again: only so do the links in it stay inside.
+    result = resolve(prefix.c_str(), next);
+    if (result == -ENOENT || result == -ENOTDIR) result = make_one(parent.get(), name.c_str(), next);
+    if (result < 0) {
+      const char* reason = result == -E2BIG ? "there are too many entries" : "it can't be made, or something else is there";
+      return fail(why, -result, "the folder %s: %s", shown(prefix).c_str(), reason);
+    }
+    parent = std::move(next);
+    start = end + 1;
+  }
+  if (result < 0) return fail(why, -result, "opening the target");
+  out = std::move(parent);
+  return 0;
+}
+
+int Tree::make_one(int parent, const char* name, unique_fd& out) {
+  struct stat status;
+  bool hid = false;
+  // A whiteout that this layer made stands for a lower folder; a link to nowhere or a file stays and is an error.
+  if (overlay_ && status_of(parent, name, status) == 0 && is_whiteout_device(status)) {
+    if (const int result = clear(parent, name, hid); result < 0) return result;
+  }
+  if (const int result = count(); result < 0) return result;
+  if (mkdirat(parent, name, 0755) < 0) return errno == EEXIST ? -ENOTDIR : -errno;
+  if (const int result = open_folder(parent, name, out); result < 0) return result;
+  // the process's umask has no say in a layer
+  if (fchmod(out.get(), 0755) < 0) return -errno;
+  if (const int result = made(parent, name); result < 0) return result;
+  return hid ? hide_below(out.get()) : 0;
+}
+
+int Tree::clear(int parent, const char* name, bool& hid) {
+  struct stat status;
+  hid = false;
+  if (const int result = status_of(parent, name, status); result < 0) return result == -ENOENT ? 0 : result;
+  hid = overlay_ && is_whiteout_device(status);
+  // What led through it may now lead elsewhere.
+  if (S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode)) last_path_.assign(1, '\0');
+  return remove_tree(parent, name, nullptr);
+}
+
+int Tree::made(int parent, const char* name) {
+  if (overlay_) return 0;
+  struct stat status;
+  if (const int result = status_of(parent, name, status); result < 0) return result;
+  ours_.add(status);
+  return 0;
+}
+
+void Tree::made(const struct stat& status) {
+  if (!overlay_) ours_.add(status);
+}
+
+int Tree::count() {
+  if (left_ == 0) return -E2BIG;
+  --left_;
+  return 0;
+}
+
+int Tree::hide_below(int folder) {
+  unique_fd readable;
+  if (const int result = open_folder(folder, ".", readable); result < 0) return result;
+  if (overlay_) return fsetxattr(readable.get(), kOpaque, "y", 1, 0) < 0 ? -errno : 0;
+  last_path_.assign(1, '\0');
+  std::vector<std::string> names;
+  if (const int result = read_names(readable.get(), names); result < 0) return result;
+  for (const std::string& name : names) {
+    if (const int result = remove_tree(readable.get(), name.c_str(), &ours_); result < 0) return result;
+  }
+  return 0;
+}
+
+int Tree::whiteout(int parent, const char* name) {
+  struct stat status;
+  const int found = status_of(parent, name, status);
+  if (found < 0 && found != -ENOENT) return found;
+  if (!overlay_) {
+    last_path_.assign(1, '\0');
+    return remove_tree(parent, name, &ours_);
+  }
+  if (found == -ENOENT) return mknodat(parent, name, S_IFCHR, makedev(0, 0)) < 0 ? -errno : 0;
+  // A whiteout speaks of lower layers alone. What this layer has hides them already, save that a folder is merged.
+  if (!S_ISDIR(status.st_mode)) return 0;
+  unique_fd folder;
+  if (const int result = open_folder(parent, name, folder); result < 0) return result;
+  return hide_below(folder.get());
+}
+
+}  // namespace nacelle::layer

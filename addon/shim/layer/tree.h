@@ -1,0 +1,74 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include "../unique_fd.h"
+#include "failure.h"
+#include "overlay_marks.h"
+
+namespace nacelle::layer {
+
+// Files and folders by what they are rather than by what they are called.
+class Inodes {
+ public:
+  void add(const struct stat& status) { known_.insert(key(status)); }
+  bool has(const struct stat& status) const { return known_.count(key(status)) > 0; }
+
+ private:
+  static uint64_t key(const struct stat& status) {
+    return static_cast<uint64_t>(status.st_ino) ^ static_cast<uint64_t>(status.st_dev) << 48;
+  }
+  std::unordered_set<uint64_t> known_;
+};
+
+// Removes what is at a name, of whatever type, with all that is in it; what is in `keep` stays, and so do the folders
+// that lead to it. No link is followed. 0 or -errno.
+int remove_tree(int parent, const char* name, const Inodes* keep);
+
+// The folder that a layer is unpacked into. Paths are those of check_path: relative, without '.' and '..'.
+class Tree {
+ public:
+  // `overlay`: whiteouts are kept as overlayfs has them; otherwise they delete, and what was made is remembered.
+  Tree(int root, bool overlay, uint64_t most) : root_(root), overlay_(overlay), left_(most) {}
+
+  // The folder at `path`, made with its parents (0755) when `make`: O_PATH, borrowed until the next call. Links in the path
+  // are resolved in the root. -errno; -ENOENT and -ENOTDIR, when not `make`, without words.
+  int folder(std::string_view path, bool make, Failure& why);
+  // The same as what folder(path) would find, for the files that come next.
+  void remember(std::string_view path, unique_fd folder);
+  // Opens what is at `path` itself, following no link in its last component.
+  int open(const std::string& path, int flags, unique_fd& out) const;
+
+  // Takes away what is at a name, to make room. `hid` tells that it was a whiteout.
+  int clear(int parent, const char* name, bool& hid);
+  // For each thing that an entry made: remembers it, so that whiteouts of this layer spare it.
+  int made(int parent, const char* name);
+  void made(const struct stat& status);
+  // One more entry or folder: -E2BIG when there are too many.
+  int count();
+  // The folder hides what is in lower layers: marks it, or removes what isn't ours.
+  int hide_below(int folder);
+  int whiteout(int parent, const char* name);
+
+  int root() const { return root_; }
+  bool overlay() const { return overlay_; }
+
+ private:
+  int resolve(const char* path, unique_fd& out) const;
+  int make(std::string_view path, unique_fd& out, Failure& why);
+  int make_one(int parent, const char* name, unique_fd& out);
+
+  int root_;
+  bool overlay_;
+  uint64_t left_;
+  Inodes ours_;
+  std::string last_path_;
+  unique_fd last_;
+};
+
+}  // namespace nacelle::layer

@@ -1,0 +1,82 @@
+#include "unpack.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "entry.h"
+#include "folder.h"
+#include "input.h"
+#include "options.h"
+#include "path.h"
+
+namespace nacelle {
+namespace {
+
+using namespace layer;
+
+// Modes in an archive are meant as they are.
+class NoUmask {
+ public:
+  NoUmask() : before_(umask(0)) {}
+  NoUmask(const NoUmask&) = delete;
+  NoUmask& operator=(const NoUmask&) = delete;
+  ~NoUmask() { umask(before_); }
+
+ private:
+  mode_t before_;
+};
+
+int apply_whiteout(Unpacking& work, const TarEntry& entry, const std::string& path, Whiteout kind, Failure& why) {
+  if (entry.type == tar::kDirectory) return fail(why, EBADMSG, "entry %s: a folder can't be a whiteout", shown(entry.name).c_str());
+  const SplitPath split = split_path(path);
+  const int folder = work.tree.folder(split.folder, work.tree.overlay(), why);
+  // nothing there to delete from
+  if ((folder == -ENOENT || folder == -ENOTDIR) && !work.tree.overlay()) return 0;
+  if (folder < 0) return folder;
+  const int result =
+      kind == Whiteout::opaque ? work.tree.hide_below(folder) : work.tree.whiteout(folder, split.name + kWhiteoutPrefix.size());
+  return result < 0 ? fail(why, -result, "entry %s: applying the whiteout", shown(entry.name).c_str()) : 0;
+}
+
+int unpack_entry(Unpacking& work, TarEntry& entry, Failure& why) {
+  std::string path;
+  const PathLimits limits{work.options.most_path, work.options.most_depth};
+  if (const int result = check_path(entry.name, limits, path, why); result < 0) return result;
+  if (work.tree.count() < 0) return fail(why, E2BIG, "entry %s: there are too many entries", shown(entry.name).c_str());
+  Whiteout kind;
+  if (const int result = parse_whiteout(split_path(path).name, kind, why); result < 0) return result;
+  if (kind != Whiteout::none) return apply_whiteout(work, entry, path, kind, why);
+  if (!work.options.keep_owner) entry.uid = entry.gid = 0;
+  return make_entry(work, entry, path, why);
+}
+
+}  // namespace
+
+int parse_unpack_options(const char* const* options, size_t count, UnpackOptions& result) {
+  return layer::parse_options(options, count, [&](std::string_view key, std::string_view value) {
+    if (key == "devices") return choose(value, "0", "1", result.devices);
+    if (key == "whiteouts") return choose(value, "apply", "overlay", result.overlay);
+    if (key == "owner") return choose(value, "0", "keep", result.keep_owner);
+    if (key == "maxBytes") return parse_decimal(value, UINT64_MAX, result.most_bytes);
+    if (key == "maxEntries") return parse_decimal(value, UINT64_MAX, result.most_entries);
+    if (key == "maxPath") return parse_decimal(value, UINT64_MAX, result.most_path);
+    return key == "maxDepth" && parse_decimal(value, UINT64_MAX, result.most_depth);
+  });
+}
+
+int unpack_layer(int input_fd, int root_fd, const UnpackOptions& options, Failure& why) {
+  const NoUmask exact;
+  allow_many_descriptors();
+  Input input(input_fd, options.most_bytes);
+  Unpacking work{Tree(root_fd, options.overlay, options.most_entries), TarReader(input), {}, options};
+  TarEntry entry;
+  int result;
+  while ((result = work.reader.next(entry, why)) > 0) {
+    if (result = unpack_entry(work, entry, why); result < 0) return result;
+  }
+  if (result == 0) result = work.times.apply(work.tree, why);
+  return result == 0 ? work.reader.drain(why) : result;
+}
+
+}  // namespace nacelle

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "failure.h"
+
+// Unpacks a layer: a tar stream, written by anyone, into a folder. Runs in a process of its own whose root is that
+// folder; every path is resolved in it by the kernel besides (openat2 RESOLVE_IN_ROOT), nothing follows a link in a last
+// component, and files are made with O_EXCL.
+//
+// Refused, with words: '..' in a name, damaged or truncated archives, unknown types, devices unless allowed and the
+// device 0:0 always (overlayfs would take it for a whiteout), malformed whiteouts, and whatever exceeds a limit.
+// Never taken from an archive: trusted.overlay.*, user.overlay.* and security.selinux.
+namespace nacelle {
+
+struct UnpackOptions {
+  bool devices = false;                // devices=0|1
+  bool overlay = false;                // whiteouts=apply|overlay: delete what is there, or keep them as overlayfs has them
+  bool keep_owner = true;              // owner=keep|0
+  uint64_t most_bytes = UINT64_MAX;    // maxBytes: of the whole stream
+  uint64_t most_entries = 10'000'000;  // maxEntries: entries, and folders made for them
+  uint64_t most_path = 4095;           // maxPath: bytes; the kernel takes no more
+  uint64_t most_depth = 512;           // maxDepth: components
+};
+
+// 'key=value' each, named as above. -EINVAL for an unknown key or a wrong value.
+int parse_unpack_options(const char* const* options, size_t count, UnpackOptions& result);
+
+// Reads the input to its end. 0 or -errno with the reason in `why`; what was unpacked until then stays.
+int unpack_layer(int input_fd, int root_fd, const UnpackOptions& options, Failure& why);
+
+}  // namespace nacelle

@@ -1,0 +1,127 @@
+#include "xattrs.h"
+
+#include <sys/xattr.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <functional>
+
+#include "folder.h"
+
+namespace nacelle::layer {
+namespace {
+
+bool starts_with(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
+
+// What listxattr and getxattr give, whose size may change between two calls.
+template <typename Read>
+int read_whole(Read read, std::string& value) {
+  for (int attempt = 0; attempt < 16; ++attempt) {
+    const ssize_t size = read(nullptr, 0);
+    if (size < 0) return -errno;
+    value.resize(static_cast<size_t>(size));
+    if (size == 0) return 0;
+    const ssize_t count = read(value.data(), value.size());
+    if (count >= 0) {
+      value.resize(static_cast<size_t>(count));
+      return 0;
+    }
+    if (errno != ERANGE) return -errno;
+  }
+  return -ERANGE;
+}
+
+// Without support for attributes there are none.
+template <typename List>
+int read_list(List list, std::vector<std::string>& names) {
+  std::string text;
+  names.clear();
+  const int result = read_whole(list, text);
+  if (result < 0) return result == -EOPNOTSUPP ? 0 : result;
+  for (size_t start = 0; start < text.size();) {
+    const size_t end = std::min(text.find('\0', start), text.size());
+    names.emplace_back(text, start, end - start);
+    start = end + 1;
+  }
+  std::sort(names.begin(), names.end());
+  return 0;
+}
+
+template <typename List, typename Get>
+int read_all(List list, Get get, std::vector<Xattr>& xattrs) {
+  xattrs.clear();
+  std::vector<std::string> names;
+  if (const int result = read_list(list, names); result < 0) return result;
+  for (std::string& name : names) {
+    if (!is_layer_xattr(name)) continue;
+    Xattr xattr{std::move(name), {}};
+    const auto read = [&](char* buffer, size_t size) { return get(xattr.name.c_str(), buffer, size); };
+    const int result = read_whole(read, xattr.value);
+    if (result == -ENODATA) continue;  // gone since
+    if (result < 0) return result;
+    xattrs.push_back(std::move(xattr));
+  }
+  return 0;
+}
+
+template <typename Set>
+int set_all(Set set, const std::vector<Xattr>& xattrs, std::string_view path, Failure& why) {
+  for (const Xattr& xattr : xattrs) {
+    if (!is_layer_xattr(xattr.name)) continue;
+    if (set(xattr) < 0) return fail(why, errno, "entry %s: setting its attribute %s", shown(path).c_str(), shown(xattr.name).c_str());
+  }
+  return 0;
+}
+
+// The folder was there before: attributes that the entry doesn't have go.
+int remove_others(int fd, const std::vector<Xattr>& wanted, std::string_view path, Failure& why) {
+  std::vector<std::string> names;
+  if (const int result = list_xattrs(fd, names); result < 0)
+    return fail(why, -result, "entry %s: listing its attributes", shown(path).c_str());
+  for (const std::string& name : names) {
+    const bool kept = std::any_of(wanted.begin(), wanted.end(), [&](const Xattr& xattr) { return xattr.name == name; });
+    if (kept || !is_layer_xattr(name) || fremovexattr(fd, name.c_str()) == 0 || errno == ENODATA) continue;
+    return fail(why, errno, "entry %s: removing its attribute %s", shown(path).c_str(), shown(name).c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+
+bool is_layer_xattr(std::string_view name) {
+  return !starts_with(name, "trusted.overlay.") && !starts_with(name, "user.overlay.") && name != "security.selinux";
+}
+
+int set_xattrs(int fd, const std::vector<Xattr>& xattrs, bool fresh, std::string_view path, Failure& why) {
+  if (!fresh) {
+    if (const int result = remove_others(fd, xattrs, path, why); result < 0) return result;
+  }
+  return set_all([&](const Xattr& xattr) { return fsetxattr(fd, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0); }, xattrs,
+                 path, why);
+}
+
+int set_xattrs_at(int parent, const char* name, const std::vector<Xattr>& xattrs, std::string_view path, Failure& why) {
+  if (xattrs.empty()) return 0;
+  const WorkingDirectory here(parent);
+  if (here.error() < 0) return fail(why, -here.error(), "entry %s: entering its folder", shown(path).c_str());
+  return set_all([&](const Xattr& xattr) { return lsetxattr(name, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0); }, xattrs,
+                 path, why);
+}
+
+int read_xattrs(int fd, std::vector<Xattr>& xattrs) {
+  return read_all([&](char* buffer, size_t size) { return flistxattr(fd, buffer, size); },
+                  [&](const char* name, char* buffer, size_t size) { return fgetxattr(fd, name, buffer, size); }, xattrs);
+}
+
+int read_xattrs_at(int parent, const char* name, std::vector<Xattr>& xattrs) {
+  const WorkingDirectory here(parent);
+  if (here.error() < 0) return here.error();
+  return read_all([&](char* buffer, size_t size) { return llistxattr(name, buffer, size); },
+                  [&](const char* key, char* buffer, size_t size) { return lgetxattr(name, key, buffer, size); }, xattrs);
+}
+
+int list_xattrs(int fd, std::vector<std::string>& names) {
+  return read_list([&](char* buffer, size_t size) { return flistxattr(fd, buffer, size); }, names);
+}
+
+}  // namespace nacelle::layer

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "failure.h"
+#include "pax.h"
+
+// Extended attributes of what a layer holds. Those of overlayfs itself are never taken from a layer nor given to one, and
+// security.selinux is the host's to decide.
+namespace nacelle::layer {
+
+bool is_layer_xattr(std::string_view name);
+
+// Exactly `xattrs`, on a file or folder by its descriptor. `fresh`: there are none yet.
+int set_xattrs(int fd, const std::vector<Xattr>& xattrs, bool fresh, std::string_view path, Failure& why);
+// On what has no descriptor to set them by (symlink, FIFO, device), never following a link.
+int set_xattrs_at(int parent, const char* name, const std::vector<Xattr>& xattrs, std::string_view path, Failure& why);
+
+// Those that belong to a layer, sorted by name. 0 or -errno.
+int read_xattrs(int fd, std::vector<Xattr>& xattrs);
+int read_xattrs_at(int parent, const char* name, std::vector<Xattr>& xattrs);
+
+// The names alone, all of them, sorted. None where the file system has no attributes.
+int list_xattrs(int fd, std::vector<std::string>& names);
+
+}  // namespace nacelle::layer

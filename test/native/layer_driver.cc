@@ -1,0 +1,72 @@
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include "../../addon/shim/layer/changes.h"
+#include "../../addon/shim/layer/pack.h"
+#include "../../addon/shim/layer/unpack.h"
+#include "../../addon/shim/unique_fd.h"
+
+// The layer code by itself, confined as the shim's child is. For tests.
+//
+//   layer_driver unpack ROOT [option...]     a tar from stdin
+//   layer_driver pack UPPER [option...]      a tar to stdout
+//   layer_driver changes UPPER LOWER...      records to stdout
+//
+// Ends with 0, or with 1 and 'ERRNO: why' on stderr.
+namespace {
+
+using namespace nacelle;
+
+int open_path(const char* path) { return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); }
+
+// Makes `path` the root in a mount namespace of its own.
+bool confine(const char* path) {
+  return unshare(CLONE_NEWNS) == 0 && mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         mount(path, path, nullptr, MS_BIND, nullptr) == 0 && chdir(path) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 &&
+         umount2(".", MNT_DETACH) == 0 && chdir("/") == 0;
+}
+
+int run(int count, char** arguments, Failure& why) {
+  const char* command = arguments[1];
+  const char* const* options = arguments + 3;
+  const size_t option_count = static_cast<size_t>(count - 3);
+  if (std::strcmp(command, "unpack") == 0) {
+    UnpackOptions parsed;
+    if (parse_unpack_options(options, option_count, parsed) < 0) return fail(why, EINVAL, "unknown option");
+    if (!confine(arguments[2])) return fail(why, errno, "confining");
+    const unique_fd root(open_path("/"));
+    return unpack_layer(STDIN_FILENO, root.get(), parsed, why);
+  }
+  const unique_fd upper(open_path(arguments[2]));
+  if (!upper) return fail(why, errno, "opening the upper");
+  if (std::strcmp(command, "pack") == 0) {
+    PackOptions parsed;
+    if (parse_pack_options(options, option_count, parsed) < 0) return fail(why, EINVAL, "unknown option");
+    return pack_layer(upper.get(), STDOUT_FILENO, parsed, why);
+  }
+  std::vector<unique_fd> lowers;
+  std::vector<int> lower_fds;
+  for (size_t i = 0; i < option_count; ++i) {
+    lowers.emplace_back(open_path(options[i]));
+    lower_fds.push_back(lowers.back().get());
+  }
+  return list_changes(upper.get(), lower_fds.data(), lower_fds.size(), STDOUT_FILENO, why);
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count < 3) return 2;
+  Failure why;
+  const int result = run(count, arguments, why);
+  if (result < 0) std::fprintf(stderr, "%s: %s\n", strerrorname_np(-result), why.text);
+  return result < 0 ? 1 : 0;
+}
