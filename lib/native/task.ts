@@ -1,4 +1,4 @@
-import type { Descriptors } from '../plan/plan.js';
+import type { Descriptors, Plan } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 
 /** Why a tree was killed, as the shim or the caller knew it when it sent the kill. The first one stands. */
@@ -49,6 +49,9 @@ export interface Task {
   readonly ended: Promise<TaskEnd>;
   /** Kills what runs and undoes; for a task without stages this is its end. Idempotent. */
   close(): Promise<void>;
+  /** Keeps the event loop alive until the end; so it is from the start for a task with stages, and never for one without. */
+  ref(): void;
+  unref(): void;
 }
 
 /**
@@ -56,4 +59,4 @@ export interface Task {
  * (`pause`); for a stage that does its work and ends (`unpack`, `changes`, …) when it has begun.
  * Rejects with SyscallError when any step fails; everything is undone by then.
  */
-export type StartPlan = (plan: import('../plan/plan.js').Plan, descriptors: Descriptors) => Promise<Task>;
+export type StartPlan = (plan: Plan, descriptors: Descriptors) => Promise<Task>;

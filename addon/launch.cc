@@ -1,0 +1,187 @@
+#include "launch.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+
+#include "shim/protocol.h"
+
+namespace nacelle {
+namespace {
+
+#ifndef MFD_EXEC
+constexpr unsigned MFD_EXEC = 0x10;
+#endif
+#ifndef F_SEAL_EXEC
+constexpr int F_SEAL_EXEC = 0x20;
+#endif
+
+struct Shim {
+  std::mutex mutex;
+  unique_fd control;
+  std::string owner;
+  pid_t pid = 0;
+};
+
+Shim& the_shim() {
+  // never destroyed: environments may still end while the process does
+  static auto* shim = new Shim;
+  return *shim;
+}
+
+// The executable as a memfd that nobody can write to: a container that got hold of /proc/PID/exe could change
+// nothing (CVE-2019-5736).
+int sealed_copy(const std::string& path, unique_fd& out) {
+  const unique_fd source(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!source) return -errno;
+  struct stat status {};
+  if (fstat(source.get(), &status) < 0) return -errno;
+  unique_fd copy(memfd_create("nacelle-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC));
+  if (!copy && errno == EINVAL) copy.reset(memfd_create("nacelle-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING));  // before Linux 6.3
+  if (!copy) return -errno;
+  off_t done = 0;
+  while (done < status.st_size) {
+    if (sendfile(copy.get(), source.get(), &done, static_cast<size_t>(status.st_size - done)) <= 0) return errno == 0 ? -EIO : -errno;
+  }
+  if (fchmod(copy.get(), 0500) < 0) return -errno;
+  if (fcntl(copy.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0) return -errno;
+  out = std::move(copy);
+  return 0;
+}
+
+class SpawnActions {
+ public:
+  SpawnActions() { posix_spawn_file_actions_init(&actions_); }
+  SpawnActions(const SpawnActions&) = delete;
+  SpawnActions& operator=(const SpawnActions&) = delete;
+  ~SpawnActions() { posix_spawn_file_actions_destroy(&actions_); }
+  posix_spawn_file_actions_t* get() { return &actions_; }
+
+ private:
+  posix_spawn_file_actions_t actions_;
+};
+
+// posix_spawn shares this process's memory until execve, so its time does not grow with the heap.
+int spawn(int executable, int control, const std::string& owner_file, pid_t& pid) {
+  // both out of the way of the numbers that they are moved to
+  const unique_fd program(fcntl(executable, F_DUPFD_CLOEXEC, 10));
+  const unique_fd socket(fcntl(control, F_DUPFD_CLOEXEC, 10));
+  if (!program || !socket) return -errno;
+  SpawnActions actions;
+  for (int fd = 0; fd < 3; ++fd) posix_spawn_file_actions_addopen(actions.get(), fd, "/dev/null", O_RDWR, 0);
+  posix_spawn_file_actions_adddup2(actions.get(), socket.get(), 3);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none, all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/self/fd/%d", program.get());
+  char name[] = "nacelle-shim";
+  std::string owner = owner_file;
+  char* argv[] = {name, owner.data(), nullptr};
+  char* env[] = {nullptr};
+  const int result = posix_spawn(&pid, path, actions.get(), &attributes, argv, env);
+  posix_spawnattr_destroy(&attributes);
+  return -result;
+}
+
+std::string random_name() {
+  unsigned char bytes[8];
+  if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) return {};
+  char text[2 * sizeof bytes + 1];
+  for (size_t i = 0; i < sizeof bytes; ++i) std::snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+  return text;
+}
+
+int start(Shim& shim, const Launch& launch, std::string& what) {
+  // the former one, when there was one, is this process's child
+  if (shim.pid > 0) waitpid(shim.pid, nullptr, WNOHANG);
+  shim.control.reset();
+  what = "copy the shim " + launch.shim;
+  unique_fd executable;
+  int result = sealed_copy(launch.shim, executable);
+  if (result < 0) return result;
+  what = "start the shim";
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
+  unique_fd ours(pair[0]);
+  unique_fd theirs(pair[1]);
+  shim.owner = random_name();
+  if (shim.owner.empty()) return -EAGAIN;
+  const std::string owner_file = launch.runtime_dir + "/" + shim.owner;
+  result = spawn(executable.get(), theirs.get(), owner_file, shim.pid);
+  theirs.reset();
+  if (result < 0) return result;
+  what = "make the owner's file " + owner_file;
+  int answer = -EPIPE;
+  ssize_t size;
+  do {
+    size = recv(ours.get(), &answer, sizeof answer, 0);
+  } while (size < 0 && errno == EINTR);
+  if (size != sizeof answer || answer < 0) {
+    waitpid(shim.pid, nullptr, 0);
+    shim.pid = 0;
+    return size == sizeof answer ? answer : -EPIPE;
+  }
+  shim.control = std::move(ours);
+  return 0;
+}
+
+int send_client(int control, int fd) {
+  Header header{kProtocolVersion, 0, 0, 0, 0};
+  iovec part{&header, sizeof header};
+  union {
+    cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int))];
+  } ancillary{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = ancillary.bytes;
+  message.msg_controllen = sizeof ancillary.bytes;
+  cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof fd);
+  std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
+  return sendmsg(control, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+}  // namespace
+
+int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, std::string& owner, int& pid) {
+  Shim& shim = the_shim();
+  const std::lock_guard<std::mutex> guard(shim.mutex);
+  int pair[2];
+  what = "make a socket";
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
+  unique_fd ours(pair[0]);
+  const unique_fd theirs(pair[1]);
+  int result = shim.control ? send_client(shim.control.get(), theirs.get()) : -EPIPE;
+  if (result == -EPIPE || result == -ECONNRESET) {
+    result = start(shim, launch, what);
+    if (result == 0) result = send_client(shim.control.get(), theirs.get());
+  }
+  if (result < 0) return result;
+  socket = std::move(ours);
+  owner = shim.owner;
+  pid = shim.pid;
+  return 0;
+}
+
+}  // namespace nacelle

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "shim/unique_fd.h"
+
+namespace nacelle {
+
+struct Launch {
+  std::string shim;         // the executable's path
+  std::string runtime_dir;  // exists; the owner's file is made there
+};
+
+// A socket of its own to this process's shim, which is started when there is none or it has died. One shim for all
+// environments and copies of the library: the addon is loaded once in a process. 0 or -errno; `what` says at what.
+int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, std::string& owner, int& pid);
+
+}  // namespace nacelle

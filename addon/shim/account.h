@@ -1,0 +1,33 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+
+// Users and groups of a container, from the text of its own /etc/passwd and /etc/group.
+namespace nacelle {
+
+constexpr size_t kMaxGroups = 256;
+constexpr size_t kMaxAccountFile = 4 * 1024 * 1024;
+
+struct Account {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  gid_t groups[kMaxGroups] = {};
+  size_t group_count = 0;
+  char home[512] = "/";
+  bool known = false;  // `user` has run
+};
+
+struct AccountFiles {
+  const char* passwd = "";
+  size_t passwd_size = 0;
+  const char* group = "";
+  size_t group_size = 0;
+};
+
+// `user` is NAME, UID, NAME:GROUP, UID:GID (docker's --user). A number need not be in the files; a name must.
+// Numbers are plain decimal, below 2^32 - 1. 0, or -ENOENT (no such name), -EINVAL (not a user), -E2BIG.
+int find_account(const char* user, const AccountFiles& files, Account& out);
+
+}  // namespace nacelle

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "unique_fd.h"
+
+// The channel between the shim and a container's process: a SOCK_SEQPACKET pair, close-on-exec in the child.
+//
+//   child → shim                                       shim → child
+//   kAtHostStep index      waits there                 kGoOn, with descriptors for slots
+//   kDescriptor slot       + the descriptor            -
+//   kCloned stage          from the next stage         -
+//   kParked                waits                       kGoOn
+//   kExecuting             just before execve, or before work that is not a program (`unpack`, `pause`, …)
+//   kWorking               such work has begun: no end of file will say so
+//   kFailed index errno text
+//   kProgramEnded status   from our init: the raw wait status of the program
+//
+// End of file after kExecuting: the program runs. End of file without it: the process died in set-up.
+namespace nacelle {
+
+enum class Signal : uint8_t { kAtHostStep = 1, kDescriptor, kCloned, kParked, kExecuting, kWorking, kFailed, kProgramEnded, kGoOn };
+
+struct ChannelMessage {
+  Signal signal = Signal::kGoOn;
+  uint32_t stage = 0;
+  uint32_t index = 0;   // of the step in its stage
+  int32_t value = 0;    // errno, slot, wait status
+  uint32_t slots = 0;   // kGoOn: how many descriptors come with it
+  int32_t slot[16] = {};
+  char text[512] = "";
+};
+
+// A pair: the shim's end does not block, the child's does. 0 or -errno.
+int make_channel(unique_fd& shim, unique_fd& child);
+
+int send_message(int channel, const ChannelMessage& message, const int* fds = nullptr, size_t count = 0);
+int send_descriptor(int channel, int32_t slot, int fd);
+
+// 1 with a message, 0 at the end of file, -errno. `fds` takes up to 16 descriptors. `sender` is the pid that the
+// kernel saw, when the channel passes credentials, else 0.
+int receive_message(int channel, ChannelMessage& message, unique_fd* fds, size_t& count, int& sender);
+
+}  // namespace nacelle

@@ -1,0 +1,194 @@
+#include "child.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+
+#include "channel.h"
+#include "init.h"
+#include "steps.h"
+#include "syscalls.h"
+
+namespace nacelle {
+namespace {
+
+class Child {
+ public:
+  Child(const std::vector<Stage>& stages, uint32_t stage, Slots& slots, unique_fd channel)
+      : stages_(stages), stage_(stage), channel_(std::move(channel)), context_(slots) {
+    context_.channel = channel_.get();
+  }
+
+  [[noreturn]] void run() {
+    reset_signals();
+    const int closed = close_others();
+    if (closed < 0) fail(0, closed);
+    Reader steps = stages_[stage_].steps;
+    StepHead head;
+    for (index_ = 0; next_step(steps, head); ++index_) {
+      const int result = head.host ? wait_for_shim(Signal::kAtHostStep) : perform(head);
+      if (result < 0) fail(index_, result);
+      // the shim ran all host steps that follow each other
+      if (head.host) skip_host_steps(steps);
+    }
+    fail(index_, -EPROTO);  // a stage ends in clone, exec or work
+  }
+
+ private:
+  void skip_host_steps(Reader& steps) {
+    for (Reader ahead = steps;; steps = ahead, ++index_) {
+      StepHead head;
+      if (!next_step(ahead, head) || !head.host) return;
+    }
+  }
+
+  int perform(const StepHead& head) {
+    switch (head.op) {
+      case Op::clone:
+        return next_stage(head.arguments);
+      case Op::init:
+        return start_init();
+      case Op::park:
+        return wait_for_shim(Signal::kParked);
+      case Op::exec:
+        return announce(Signal::kExecuting), interpret(context_, head.op, head.arguments);
+      case Op::unpack:
+      case Op::pack:
+      case Op::changes:
+      case Op::copy_out:
+      case Op::pause: {
+        announce(Signal::kExecuting);
+        announce(Signal::kWorking);
+        const int result = interpret(context_, head.op, head.arguments);
+        if (result < 0) return result;
+        _exit(0);
+      }
+      default:
+        return interpret(context_, head.op, head.arguments);
+    }
+  }
+
+  ChannelMessage message(Signal signal) const {
+    ChannelMessage value;
+    value.signal = signal;
+    value.stage = stage_;
+    value.index = index_;
+    return value;
+  }
+
+  // A channel that is broken means that the shim is gone: so is this container.
+  void announce(Signal signal) {
+    if (send_message(channel_.get(), message(signal)) < 0) _exit(126);
+  }
+
+  [[noreturn]] void fail(uint32_t index, int error) {
+    ChannelMessage value = message(Signal::kFailed);
+    value.index = index;
+    value.value = -error;
+    std::copy(std::begin(context_.text), std::end(context_.text), value.text);
+    static_cast<void>(send_message(channel_.get(), value));  // nobody else could be told
+    _exit(126);
+  }
+
+  int wait_for_shim(Signal reason) {
+    announce(reason);
+    ChannelMessage reply;
+    unique_fd fds[16];
+    size_t count = 0;
+    int sender = 0;
+    const int result = receive_message(channel_.get(), reply, fds, count, sender);
+    if (result == 0) _exit(126);
+    if (result < 0) return result;
+    for (size_t i = 0; i < count; ++i) {
+      const int put = context_.slots.put(reply.slot[i], std::move(fds[i]));
+      if (put < 0) return put;
+    }
+    return 0;
+  }
+
+  int next_stage(Reader arguments) {
+    args::clone a;
+    if (!args::decode(arguments, a) || a.stage >= stages_.size()) return -EPROTO;
+    const auto next = static_cast<uint32_t>(a.stage);
+    // CLONE_PARENT: the shim stays the parent of every stage, and reaps it
+    const pid_t pid = clone_stage(stages_[next], context_.slots, kCloneParent, nullptr);
+    if (pid < 0) return pid;
+    if (pid > 0) _exit(0);
+    stage_ = next;
+    index_ = 0;
+    announce(Signal::kCloned);
+    run();
+  }
+
+  // This process becomes the reaper, its child goes on with the plan.
+  int start_init() {
+    const int result = init_.fork();
+    if (result == 0) init_.serve(channel_.get());
+    return result < 0 ? result : 0;
+  }
+
+  // The shim ignores some signals and blocks one: a program starts with the defaults.
+  static void reset_signals() {
+    struct sigaction defaults {};
+    defaults.sa_handler = SIG_DFL;
+    for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &defaults, nullptr);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+  }
+
+  // Everything but 0, 1, 2, the channel and the slots: a parked child would else hide the end of other sockets.
+  int close_others() {
+    static int keep[kMaxKept];
+    size_t count = 0;
+    keep[count++] = 2;
+    keep[count++] = channel_.get();
+    for (size_t slot = 0; slot < context_.slots.size(); ++slot) {
+      const int fd = context_.slots.get(static_cast<int32_t>(slot));
+      if (fd < 0) continue;
+      if (count == kMaxKept) return -EMFILE;
+      keep[count++] = fd;
+    }
+    std::sort(keep, keep + count);
+    for (size_t i = 0; i < count; ++i) {
+      const auto first = static_cast<unsigned>(keep[i]) + 1;
+      const unsigned last = i + 1 == count ? ~0U : static_cast<unsigned>(keep[i + 1]) - 1;
+      if (first > last) continue;
+      const int result = sys_close_range(first, last, 0);
+      if (result < 0) return result;
+    }
+    return 0;
+  }
+
+  static constexpr size_t kMaxKept = 4200;
+  const std::vector<Stage>& stages_;
+  uint32_t stage_;
+  uint32_t index_ = 0;
+  unique_fd channel_;
+  Context context_;
+  Init init_;
+};
+
+}  // namespace
+
+pid_t clone_stage(const Stage& stage, const Slots& slots, uint64_t extra_flags, int* pidfd) {
+  CloneArguments arguments;
+  arguments.flags = stage.flags | extra_flags;
+  if ((arguments.flags & kCloneParent) == 0) arguments.exit_signal = SIGCHLD;
+  if (pidfd != nullptr) {
+    arguments.flags |= kClonePidfd;
+    arguments.pidfd = reinterpret_cast<uint64_t>(pidfd);
+  }
+  if (stage.group >= 0) {
+    arguments.flags |= kCloneIntoCgroup;
+    arguments.cgroup = static_cast<uint64_t>(slots.get(stage.group));
+  }
+  return sys_clone3(arguments);
+}
+
+void child_main(const std::vector<Stage>& stages, uint32_t stage, Slots& slots, unique_fd channel) {
+  Child(stages, stage, slots, std::move(channel)).run();
+}
+
+}  // namespace nacelle

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "context.h"
+#include "wire.h"
+
+namespace nacelle {
+
+// Where a step failed: the number of its stage, or one of these.
+constexpr int32_t kInPrepare = -1, kInCall = -2, kInUndo = -3, kInClone = -4, kInPlan = -5;
+
+struct StepFailure {
+  int32_t where = kInPrepare;
+  uint32_t index = 0;
+  int error = 0;  // positive, as errno
+  std::string text;
+};
+
+// Steps that the shim runs itself. `remove_group` may find processes that are still dying: run() then says kBusy, and
+// goes on at that step when called again.
+class HostSteps {
+ public:
+  enum class Outcome { kDone, kBusy, kFailed };
+
+  HostSteps() = default;
+  HostSteps(Reader steps, int32_t where) : left_(steps), where_(where) {}
+
+  // Stops at the first failure. `last_try`: a busy group is a failure.
+  Outcome run(Context& context, bool last_try, StepFailure& failure);
+  // Past the step that failed.
+  void skip();
+
+ private:
+  Reader left_;
+  int32_t where_ = kInPrepare;
+  uint32_t index_ = 0;
+};
+
+}  // namespace nacelle

@@ -1,0 +1,91 @@
+#include "steps.h"
+
+namespace nacelle {
+namespace {
+
+template <typename Arguments>
+int decoded(Context& context, Reader& reader) {
+  Arguments a;
+  if (!args::decode(reader, a)) return -EPROTO;
+  return run(context, a);
+}
+
+}  // namespace
+
+int interpret(Context& context, Op op, Reader arguments) {
+  context.text[0] = '\0';
+  switch (op) {
+#define STEP(name, what, ...) \
+  case Op::name:              \
+    return decoded<args::name>(context, arguments);
+#include "steps.def"
+#undef STEP
+  }
+  return -EPROTO;
+}
+
+bool next_step(Reader& reader, StepHead& head) {
+  if (!reader.ok() || reader.done()) return false;
+  head.op = static_cast<Op>(reader.u8());
+  head.host = reader.u8() != 0;
+  const uint32_t size = reader.u32();
+  head.arguments = reader.part(size);
+  return reader.ok();
+}
+
+bool child_only(Op op) {
+  switch (op) {
+    case Op::give:
+    case Op::setns:
+    case Op::unshare:
+    case Op::clone:
+    case Op::pivot:
+    case Op::set_propagation:
+    case Op::join_group:
+    case Op::link_up:
+    case Op::sethostname:
+    case Op::setdomainname:
+    case Op::sysctl:
+    case Op::rlimit:
+    case Op::oom_score_adj:
+    case Op::umask:
+    case Op::setsid:
+    case Op::keyring:
+    case Op::chdir:
+    case Op::stdio:
+    case Op::user:
+    case Op::keep_capabilities:
+    case Op::bound_capabilities:
+    case Op::capabilities:
+    case Op::no_new_privileges:
+    case Op::dumpable:
+    case Op::parent_death_signal:
+    case Op::seccomp:
+    case Op::init:
+    case Op::park:
+    case Op::exec:
+    case Op::copy_out:
+    case Op::unpack:
+    case Op::pack:
+    case Op::changes:
+    case Op::pause:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool host_only(Op op) {
+  switch (op) {
+    case Op::open_namespace:
+    case Op::write_process:
+    case Op::lock:
+    case Op::read:
+    case Op::netlink:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace nacelle

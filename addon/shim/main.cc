@@ -1,0 +1,40 @@
+// The shim: started by the addon with the control socket as descriptor 3 and the owner's file as its argument. It
+// supervises every container of one Node process and ends when Node has ended and everything is cleaned up.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "supervisor.h"
+#include "syscalls.h"
+
+namespace {
+
+constexpr int kControl = 3;
+
+int become_supervisor() {
+  // nothing of Node's: not its terminal, not its descriptors, not its working folder
+  if (setsid() < 0 && errno != EPERM) return -errno;
+  const int closed = nacelle::sys_close_range(kControl + 1, ~0U, 0);
+  if (closed < 0) return closed;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2}) ::signal(signal, SIG_IGN);
+  if (fcntl(kControl, F_SETFD, FD_CLOEXEC) < 0) return -errno;
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) return -errno;
+  if (prctl(PR_SET_NAME, "nacelle-shim") < 0) return -errno;
+  umask(0);
+  return chdir("/") < 0 ? -errno : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  nacelle::Supervisor supervisor;
+  int result = become_supervisor();
+  if (result == 0) result = supervisor.start(unique_fd(kControl), argv[1]);
+  // one number to the addon: 0, or why not
+  if (write(kControl, &result, sizeof result) != sizeof result || result < 0) return 1;
+  return supervisor.run() < 0 ? 1 : 0;
+}

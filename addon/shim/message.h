@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "protocol.h"
+#include "unique_fd.h"
+
+namespace nacelle {
+
+// A message of protocol.h with its descriptors.
+struct Message {
+  uint16_t type = 0;
+  uint32_t id = 0;
+  std::string body;
+  std::vector<unique_fd> fds;
+};
+
+// 1 with a message, 0 at the end of file, -EAGAIN when there is none now, -EPROTO when it is not ours.
+int receive(int socket, Message& message);
+
+// Sends, or -EAGAIN when the socket is full; a long body goes into a sealed memfd.
+int send(int socket, Message& message);
+
+// A memfd that nobody can change any more. 0 or -errno.
+int sealed_memfd(const std::string& content, unique_fd& out);
+
+}  // namespace nacelle

@@ -1,0 +1,85 @@
+#include "netlink.h"
+
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+namespace nacelle {
+namespace {
+
+// The text attribute behind an error message, when the kernel sent one.
+void read_extended_ack(const nlmsghdr* header, char* text, size_t size) {
+  if ((header->nlmsg_flags & NLM_F_ACK_TLVS) == 0) return;
+  const auto* error = static_cast<const nlmsgerr*>(NLMSG_DATA(header));
+  // the request stands between the error and the attributes unless the kernel capped it
+  size_t offset = NLMSG_HDRLEN + sizeof(nlmsgerr);
+  if ((header->nlmsg_flags & NLM_F_CAPPED) == 0) offset += error->msg.nlmsg_len - NLMSG_HDRLEN;
+  const auto* bytes = reinterpret_cast<const char*>(header);
+  while (offset + NLA_HDRLEN <= header->nlmsg_len) {
+    nlattr attribute;
+    std::memcpy(&attribute, bytes + offset, sizeof attribute);
+    if (attribute.nla_len < NLA_HDRLEN || offset + attribute.nla_len > header->nlmsg_len) return;
+    if ((attribute.nla_type & NLA_TYPE_MASK) == NLMSGERR_ATTR_MSG) {
+      const size_t length = attribute.nla_len - NLA_HDRLEN;
+      const size_t fits = length < size ? length : size - 1;
+      std::memcpy(text, bytes + offset + NLA_HDRLEN, fits);
+      text[fits] = '\0';
+      return;
+    }
+    offset += NLA_ALIGN(attribute.nla_len);
+  }
+}
+
+// One datagram of answers; 1 when more are to come.
+int read_answers(Context& context, const char* data, size_t size, std::string& answers) {
+  size_t left = size;
+  for (const auto* header = reinterpret_cast<const nlmsghdr*>(data); NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+    if (header->nlmsg_type == NLMSG_ERROR) {
+      if (header->nlmsg_len < NLMSG_LENGTH(sizeof(nlmsgerr))) return -EBADMSG;
+      const int error = static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error;
+      if (error < 0) read_extended_ack(header, context.text, sizeof context.text);
+      return error;
+    }
+    if (header->nlmsg_type == NLMSG_DONE) return 0;
+    answers.append(reinterpret_cast<const char*>(header), NLMSG_ALIGN(header->nlmsg_len));
+  }
+  return 1;
+}
+
+}  // namespace
+
+int netlink_socket(int protocol, unique_fd& out) {
+  unique_fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
+  if (!fd) return -errno;
+  const int on = 1;
+  if (setsockopt(fd.get(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on) < 0) return -errno;
+  if (setsockopt(fd.get(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on) < 0) return -errno;
+  out = std::move(fd);
+  return 0;
+}
+
+int netlink_request(Context& context, int socket, const Bytes& message, int patch, uint64_t patch_offset) {
+  std::string request(message.data, message.size);
+  if (patch >= 0) {
+    const int fd = context.slots.get(patch);
+    if (patch_offset + sizeof fd > request.size()) return -EINVAL;
+    std::memcpy(request.data() + patch_offset, &fd, sizeof fd);
+  }
+  if (send(socket, request.data(), request.size(), 0) < 0) return -errno;
+  alignas(nlmsghdr) char buffer[32 * 1024];
+  std::string answers;
+  int result = 1;
+  while (result == 1) {
+    const ssize_t count = recv(socket, buffer, sizeof buffer, MSG_TRUNC);
+    if (count < 0) return -errno;
+    if (static_cast<size_t>(count) > sizeof buffer) return -EMSGSIZE;
+    result = read_answers(context, buffer, static_cast<size_t>(count), answers);
+  }
+  if (result == 0) context.output(answers.data(), answers.size());
+  return result;
+}
+
+}  // namespace nacelle

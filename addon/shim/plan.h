@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "child.h"
+#include "wire.h"
+
+namespace nacelle {
+
+struct FileAt {
+  int32_t at = -1;
+  Str path;
+};
+
+// A plan as it came: readers into the message's own bytes. lib/plan/plan.ts says what the fields mean, and
+// lib/native/encode.ts writes them in this order.
+struct Plan {
+  std::vector<int32_t> slots;  // of the descriptors that came along
+  uint32_t slot_count = 0;
+  Reader prepare;
+  std::vector<Stage> stages;
+  Reader undo;
+  std::vector<FileAt> reports;
+  std::vector<int32_t> returns;
+  bool has_kill_group = false;
+  FileAt kill_group;
+  uint64_t timeout_ns = 0;
+  bool has_cpu_clock = false;
+  FileAt cpu_counter;
+  uint64_t cpu_limit_ns = 0;
+  Str cpu_key;
+  uint64_t cpu_unit_ns = 1;
+  int signal = 9;
+  uint64_t force_kill_after_ns = 0;
+};
+
+bool parse_plan(const std::string& body, Plan& plan);
+
+}  // namespace nacelle

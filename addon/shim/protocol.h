@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+
+// What travels between Node and the shim: SOCK_SEQPACKET messages, little-endian.
+//
+//    0        2        4                 8                 12                16
+//    +--------+--------+-----------------+-----------------+-----------------+----------
+//    | version|  type  |   task's id     |  bytes of body  |      flags      |  body …
+//    +--------+--------+-----------------+-----------------+-----------------+----------
+//
+// A body past kInlineBody travels in a sealed memfd, which is then the message's first descriptor.
+// The id is chosen by Node and is unique on its socket. In bodies: num = u64, str and bytes = u32
+// length + bytes (str with a NUL behind it), list = u32 count + items, slot = i32.
+//
+//   Node → shim                                             shim → Node
+//   kStart        slots of the descriptors, plan            kStarted, then kEnded; or kFailed
+//   kDescriptors  more of them, sent ahead (253 a message)  -
+//   kRelease      -                                         kRunning, or kFailed
+//   kCall         sequence, descriptors, steps, returns     kCalled
+//   kKill         sequence, cause, signal, tree             kCalled
+//   kClose        -                                         kEnded
+//
+// The channel between the shim and a container's process is such a socket too (child.h).
+namespace nacelle {
+
+constexpr uint16_t kProtocolVersion = 1;
+constexpr uint32_t kInlineBody = 64 * 1024;
+constexpr uint32_t kMaxBody = 64 * 1024 * 1024;
+constexpr int kMaxDescriptors = 253;  // SCM_MAX_FD of the kernel
+constexpr uint32_t kMaxSlots = 4096;
+
+constexpr uint32_t kBodyInMemfd = 1;
+
+struct Header {
+  uint16_t version;
+  uint16_t type;
+  uint32_t id;
+  uint32_t size;
+  uint32_t flags;
+};
+static_assert(sizeof(Header) == 16);
+
+enum class Request : uint16_t { kStart = 1, kDescriptors, kRelease, kCall, kKill, kClose };
+
+enum class Event : uint16_t { kStarted = 1, kRunning, kCalled, kEnded, kFailed };
+
+// Who sent the kill; the order is lib/native/messages.ts's.
+enum class Cause : uint8_t { kNone, kCaller, kWallTime, kCpuTime, kOutput, kCancel, kOwner };
+
+// The control socket, from the addon that started the shim: one descriptor a message, a new client.
+struct NewClient {
+  uint32_t version;
+};
+
+}  // namespace nacelle

@@ -1,0 +1,80 @@
+#include "resolve.h"
+
+#include <climits>
+#include <cstring>
+
+#include <sys/stat.h>
+
+#include "syscalls.h"
+
+namespace nacelle {
+namespace {
+
+constexpr uint64_t kInRoot = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+
+const char* skip_slashes(const char* path) {
+  while (*path == '/') ++path;
+  return path;
+}
+
+bool is_dot(const char* name) { return std::strcmp(name, ".") == 0; }
+bool is_dot_dot(const char* name) { return std::strcmp(name, "..") == 0; }
+
+}  // namespace
+
+int open_in_root(int root, const char* path, int flags, unique_fd& out) {
+  return opened(sys_openat2(root, *path == '\0' ? "." : path, static_cast<uint64_t>(flags | O_CLOEXEC), 0, kInRoot), out);
+}
+
+int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool& made) {
+  made = false;
+  const int found = open_in_root(root, path, O_PATH | O_DIRECTORY, out);
+  if (found != -ENOENT) return found;
+
+  char prefix[PATH_MAX];
+  if (std::strlen(path) >= sizeof prefix) return -ENAMETOOLONG;
+  unique_fd parent;
+  int result = open_in_root(root, ".", O_PATH | O_DIRECTORY, parent);
+  const char* component = skip_slashes(path);
+  while (result == 0 && *component != '\0') {
+    const char* end = component + std::strcspn(component, "/");
+    const char* next = skip_slashes(end);
+    std::memcpy(prefix, path, static_cast<size_t>(end - path));
+    prefix[end - path] = '\0';
+    const char* name = prefix + (component - path);
+    unique_fd folder;
+    // each prefix is walked from the root again: only so do its links and '..' stay inside
+    result = open_in_root(root, prefix, O_PATH | O_DIRECTORY, folder);
+    made = false;
+    if (result == -ENOENT && !is_dot(name) && !is_dot_dot(name)) {
+      if (mkdirat(parent.get(), name, *next == '\0' ? mode : 0755) == 0) {
+        made = true;
+      } else if (errno != EEXIST) {
+        return -errno;
+      }
+      // O_NOFOLLOW: if it is a dangling link of the image, this is where it ends
+      result = opened(checked_int(openat(parent.get(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)), folder);
+    }
+    parent = std::move(folder);
+    component = next;
+  }
+  if (result == 0) out = std::move(parent);
+  return result;
+}
+
+int open_parent(int root, const char* path, unique_fd& parent, const char*& name) {
+  size_t length = std::strlen(path);
+  while (length > 0 && path[length - 1] == '/') --length;
+  size_t start = length;
+  while (start > 0 && path[start - 1] != '/') --start;
+  name = path + start;
+  if (length == start || path[length] == '/' || is_dot(name) || is_dot_dot(name)) return -EINVAL;
+  char folder[PATH_MAX];
+  if (start >= sizeof folder) return -ENAMETOOLONG;
+  std::memcpy(folder, path, start);
+  folder[start] = '\0';
+  bool made = false;
+  return make_folder(root, folder, 0755, parent, made);
+}
+
+}  // namespace nacelle

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "unique_fd.h"
+
+// Paths on hostile ground: what an image or a container wrote may hold symlinks to anywhere. Everything is
+// resolved below `root` by the kernel (openat2 with RESOLVE_IN_ROOT and RESOLVE_NO_MAGICLINKS), so '..' and
+// absolute links stay inside, and a link that is swapped meanwhile leads nowhere else.
+namespace nacelle {
+
+// Opens `path` below `root`; `flags` as openat. 0 or -errno.
+int open_in_root(int root, const char* path, int flags, unique_fd& out);
+
+// The folder that holds `path`'s last component, made with its parents (0755, root's) when missing, and where
+// the last component begins in `path`. A path that ends in '..' or names the root is -EINVAL.
+int open_parent(int root, const char* path, unique_fd& parent, const char*& name);
+
+// mkdir -p: the folder at `path` as an O_PATH descriptor. `made` tells whether the last component is new.
+int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool& made);
+
+}  // namespace nacelle

@@ -1,0 +1,56 @@
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include "channel.h"
+#include "resolve.h"
+#include "steps.h"
+#include "syscalls.h"
+
+namespace nacelle {
+
+int run(Context& context, const args::open& a) {
+  const int fd = checked_int(
+      openat(context.slots.get(a.at), a.path.text, static_cast<int>(a.flags) | O_CLOEXEC, static_cast<mode_t>(a.mode)));
+  return fd < 0 ? fd : context.slots.put(a.out, unique_fd(fd));
+}
+
+int run(Context& context, const args::open_in_root& a) {
+  unique_fd fd;
+  const int result = open_in_root(context.slots.get(a.root), a.path.text, static_cast<int>(a.flags), fd);
+  return result < 0 ? result : context.slots.put(a.out, std::move(fd));
+}
+
+int run(Context& context, const args::close& a) {
+  context.slots.close(a.slot);
+  return 0;
+}
+
+int run(Context& context, const args::give& a) { return send_descriptor(context.channel, a.slot, context.slots.get(a.slot)); }
+
+int run(Context& context, const args::chown& a) {
+  return checked_int(fchown(context.slots.get(a.slot), static_cast<uid_t>(a.uid), static_cast<gid_t>(a.gid)));
+}
+
+int run(Context& context, const args::read& a) {
+  const unique_fd fd(openat(context.slots.get(a.at), a.path.text, O_RDONLY | O_CLOEXEC));
+  if (!fd) return -errno;
+  std::string content;
+  char buffer[16 * 1024];
+  while (content.size() < a.max) {
+    const ssize_t count = ::read(fd.get(), buffer, sizeof buffer);
+    if (count < 0) return -errno;
+    if (count == 0) break;
+    content.append(buffer, static_cast<size_t>(count));
+  }
+  context.output(content.data(), content.size());
+  return 0;
+}
+
+int run(Context& context, const args::require_procfs& a) {
+  struct statfs status {};
+  if (fstatfs(context.slots.get(a.slot), &status) < 0) return -errno;
+  return status.f_type == PROC_SUPER_MAGIC ? 0 : context.failed(-EXDEV, "not a proc file system");
+}
+
+}  // namespace nacelle

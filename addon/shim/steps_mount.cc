@@ -1,0 +1,171 @@
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <cstring>
+
+#include "overlay.h"
+#include "resolve.h"
+#include "steps.h"
+#include "syscalls.h"
+
+namespace nacelle {
+namespace {
+
+// Flags of the `create` field.
+constexpr uint64_t kCreateFolder = 1, kCreateFile = 2, kNoLink = 4;
+
+int attach_to(int mount, int target) { return sys_move_mount(mount, "", target, "", kMoveMountFromEmpty | kMoveMountToEmpty); }
+
+int create_file(int root, const char* path) {
+  unique_fd parent;
+  const char* name = nullptr;
+  const int result = open_parent(root, path, parent, name);
+  if (result < 0) return result;
+  const unique_fd file(openat(parent.get(), name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644));
+  return file || errno == EEXIST ? 0 : -errno;
+}
+
+// The mount point, made when it may be; O_PATH.
+int find_target(int root, const char* path, uint64_t create, unique_fd& target) {
+  if ((create & kNoLink) != 0) {
+    unique_fd parent;
+    const char* name = nullptr;
+    int result = open_parent(root, path, parent, name);
+    if (result < 0) return result;
+    struct stat status {};
+    if (fstatat(parent.get(), name, &status, AT_SYMLINK_NOFOLLOW) == 0) {
+      if (S_ISLNK(status.st_mode)) return -ELOOP;
+    } else if ((create & kCreateFolder) != 0 && mkdirat(parent.get(), name, 0755) < 0 && errno != EEXIST) {
+      return -errno;
+    }
+    return opened(checked_int(openat(parent.get(), name, O_PATH | O_NOFOLLOW | O_CLOEXEC)), target);
+  }
+  if ((create & kCreateFolder) != 0) {
+    bool made = false;
+    return make_folder(root, path, 0755, target, made);
+  }
+  const int result = open_in_root(root, path, O_PATH, target);
+  if (result != -ENOENT || (create & kCreateFile) == 0) return result;
+  const int created = create_file(root, path);
+  return created < 0 ? created : open_in_root(root, path, O_PATH, target);
+}
+
+bool is_folder(int fd) {
+  struct stat status {};
+  return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+// Nothing there, so nothing to hide or protect.
+bool is_missing(int error) { return error == -ENOENT || error == -ENOTDIR; }
+
+}  // namespace
+
+int run(Context& context, const args::filesystem& a) {
+  const unique_fd fs(sys_fsopen(a.type.text));
+  if (!fs) return fs.get() == -ENODEV ? context.failed(-ENODEV, "the kernel does not have it") : -errno;
+  int result = 0;
+  for (const Str& option : a.options) {
+    result = set_filesystem_option(fs.get(), option.text);
+    if (result < 0) return context.on(option.text, result);
+  }
+  result = sys_fsconfig(fs.get(), kCreate, nullptr, nullptr, 0);
+  if (result < 0) return read_filesystem_log(fs.get(), context.text, sizeof context.text), result;
+  const int mount = sys_fsmount(fs.get(), static_cast<unsigned>(a.attributes));
+  return mount < 0 ? mount : context.slots.put(a.out, unique_fd(mount));
+}
+
+int run(Context& context, const args::overlay& a) {
+  unique_fd mount;
+  const int result = make_overlay(context, a, mount);
+  return result < 0 ? result : context.slots.put(a.out, std::move(mount));
+}
+
+int run(Context& context, const args::clone_mount& a) {
+  unsigned flags = OPEN_TREE_CLONE | kOpenTreeCloexec;
+  if (a.path.empty()) flags |= AT_EMPTY_PATH;
+  if (a.recursive != 0) flags |= AT_RECURSIVE;
+  const int mount = sys_open_tree(context.slots.get(a.at), a.path.text, flags);
+  return mount < 0 ? mount : context.slots.put(a.out, unique_fd(mount));
+}
+
+int run(Context& context, const args::set_mount& a) {
+  MountAttributes attributes;
+  attributes.set = a.set;
+  attributes.clear = a.clear;
+  attributes.propagation = a.propagation;
+  const unsigned flags = AT_EMPTY_PATH | (a.recursive != 0 ? AT_RECURSIVE : 0U);
+  return sys_mount_setattr(context.slots.get(a.mount), "", flags, attributes);
+}
+
+int run(Context&, const args::set_propagation& a) {
+  return checked_int(mount(nullptr, a.path.text, nullptr, static_cast<unsigned long>(a.propagation) | MS_REC, nullptr));
+}
+
+int run(Context& context, const args::attach& a) {
+  unique_fd target;
+  const int result = find_target(context.slots.get(a.root), a.path.text, a.create, target);
+  if (result == -ELOOP && (a.create & kNoLink) != 0) return context.failed(result, "the mount point is a symbolic link");
+  return result < 0 ? result : attach_to(context.slots.get(a.mount), target.get());
+}
+
+int run(Context& context, const args::attach_at& a) {
+  return sys_move_mount(context.slots.get(a.mount), "", context.slots.get(a.at), a.path.text, kMoveMountFromEmpty);
+}
+
+int run(Context& context, const args::detach& a) {
+  const unique_fd target(openat(context.slots.get(a.at), a.path.text, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!target) return errno == ENOENT ? 0 : -errno;
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/self/fd/%d", target.get());
+  const int result = checked_int(umount2(path, MNT_DETACH));
+  return result == -EINVAL ? 0 : result;  // EINVAL: it is no mount point
+}
+
+int run(Context& context, const args::pivot& a) {
+  if (fchdir(context.slots.get(a.root)) < 0) return -errno;
+  const int result = sys_pivot_root(".", ".");
+  if (result < 0) return result;
+  // the old root now lies on top of the new one: '.' is its upper side
+  if (umount2(".", MNT_DETACH) < 0) return -errno;
+  return checked_int(::chdir("/"));
+}
+
+int run(Context& context, const args::mask& a) {
+  const int root = context.slots.get(a.root);
+  const int file = context.slots.get(a.file);
+  struct stat null_device {};
+  if (fstat(file, &null_device) < 0) return -errno;
+  // CVE-2025-31133: what the image calls /dev/null may be anything
+  if (!S_ISCHR(null_device.st_mode) || null_device.st_rdev != makedev(1, 3)) return context.failed(-EXDEV, "/dev/null is not the null device");
+  for (const Str& path : a.paths) {
+    unique_fd target;
+    const int found = open_in_root(root, path.text, O_PATH, target);
+    if (is_missing(found)) continue;
+    if (found < 0) return context.on(path.text, found);
+    const int source = is_folder(target.get()) ? context.slots.get(a.folder) : file;
+    const unique_fd mount(sys_open_tree(source, "", OPEN_TREE_CLONE | kOpenTreeCloexec | AT_EMPTY_PATH));
+    const int result = mount ? attach_to(mount.get(), target.get()) : -errno;
+    if (result < 0) return context.on(path.text, result);
+  }
+  return 0;
+}
+
+int run(Context& context, const args::readonly& a) {
+  for (const Str& path : a.paths) {
+    unique_fd target;
+    int result = open_in_root(context.slots.get(a.root), path.text, O_PATH, target);
+    if (is_missing(result)) continue;
+    if (result < 0) return context.on(path.text, result);
+    const unique_fd mount(sys_open_tree(target.get(), "", OPEN_TREE_CLONE | kOpenTreeCloexec | AT_EMPTY_PATH | AT_RECURSIVE));
+    if (!mount) return context.on(path.text, -errno);
+    MountAttributes attributes;
+    attributes.set = 1;  // MOUNT_ATTR_RDONLY
+    result = sys_mount_setattr(mount.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, attributes);
+    if (result == 0) result = attach_to(mount.get(), target.get());
+    if (result < 0) return context.on(path.text, result);
+  }
+  return 0;
+}
+
+}  // namespace nacelle

@@ -1,0 +1,71 @@
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "copy.h"
+#include "layer/changes.h"
+#include "layer/pack.h"
+#include "layer/unpack.h"
+#include "steps.h"
+#include "syscalls.h"
+
+// Work that a confined child does instead of executing a program.
+namespace nacelle {
+namespace {
+
+std::vector<const char*> pointers(const List<Str>& list) {
+  std::vector<const char*> result;
+  for (const Str& item : list) result.push_back(item.text);
+  return result;
+}
+
+int explained(Context& context, int result, const Failure& why) { return result < 0 && why.text[0] != '\0' ? context.failed(result, why.text) : result; }
+
+}  // namespace
+
+int run(Context& context, const args::copy_out& a) {
+  return copy_out_of(context, context.slots.get(a.root), a.paths, context.slots.get(a.to), a.max);
+}
+
+int run(Context& context, const args::unpack& a) {
+  const std::vector<const char*> list = pointers(a.options);
+  UnpackOptions options;
+  if (parse_unpack_options(list.data(), list.size(), options) < 0) return context.failed(-EINVAL, "unknown option");
+  Failure why;
+  return explained(context, unpack_layer(context.slots.get(a.input), context.slots.get(a.root), options, why), why);
+}
+
+int run(Context& context, const args::pack& a) {
+  const std::vector<const char*> list = pointers(a.options);
+  PackOptions options;
+  if (parse_pack_options(list.data(), list.size(), options) < 0) return context.failed(-EINVAL, "unknown option");
+  Failure why;
+  return explained(context, pack_layer(context.slots.get(a.upper), context.slots.get(a.output), options, why), why);
+}
+
+int run(Context& context, const args::changes& a) {
+  std::vector<int> lowers;
+  for (const int32_t slot : a.lower) lowers.push_back(context.slots.get(slot));
+  Failure why;
+  return explained(context, list_changes(context.slots.get(a.upper), lowers.data(), lowers.size(), context.slots.get(a.output), why), why);
+}
+
+int run(Context&, const args::pause&) {
+  // a pid namespace's processes come to its process 1 when their parents die
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &child, nullptr);
+  for (;;) {
+    while (waitpid(-1, nullptr, WNOHANG | __WALL) > 0) {
+    }
+    siginfo_t info{};
+    sigwaitinfo(&child, &info);
+  }
+}
+
+// These are the child's own (child.cc): elsewhere they mean nothing.
+int run(Context&, const args::clone&) { return -EPROTO; }
+int run(Context&, const args::init&) { return -EPROTO; }
+int run(Context&, const args::park&) { return -EPROTO; }
+
+}  // namespace nacelle

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <napi.h>
+#include <uv.h>
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "shim/unique_fd.h"
+
+namespace nacelle {
+
+// Socket: this environment's connection to the shim, as JavaScript sees it.
+//
+//   new Socket({ shim, runtimeDir }, onMessage, onClose)
+//   socket.send(type, id, body, fds)    descriptors are duplicated. 0 or -errno
+//   socket.ref(), socket.unref()    whether it keeps the event loop alive; it does not at first
+//   socket.close()
+//   socket.owner, socket.pid   of the shim
+//
+// onMessage(type, id, body, fds) is called from the event loop; onClose() once, when the shim has gone.
+class Socket : public Napi::ObjectWrap<Socket> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+  explicit Socket(const Napi::CallbackInfo& info);
+  ~Socket() override;
+
+ private:
+  Napi::Value Send(const Napi::CallbackInfo& info);
+  void Ref(const Napi::CallbackInfo& info);
+  void Unref(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info);
+  Napi::Value Owner(const Napi::CallbackInfo& info);
+  Napi::Value Pid(const Napi::CallbackInfo& info);
+
+  void Shut();
+  // The queue of what the socket did not take yet goes on when it is writable.
+  struct Outgoing {
+    std::string bytes;
+    std::vector<unique_fd> fds;
+  };
+  int Flush();
+  void Watch();
+  void OnReady(int events);
+  bool ReceiveOne();
+
+  unique_fd fd_;
+  uv_poll_t* poll_ = nullptr;
+  std::deque<Outgoing> unsent_;
+  Napi::FunctionReference on_message_, on_close_;
+  std::string owner_;
+  int pid_ = 0;
+};
+
+}  // namespace nacelle

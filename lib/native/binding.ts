@@ -1,0 +1,24 @@
+/** The connection of this environment to the shim; addon/socket.h says how it behaves. */
+export interface ShimSocket {
+  send(type: number, id: number, body: Uint8Array, fds: readonly number[]): number;
+  ref(): void;
+  unref(): void;
+  close(): void;
+  /** The shim's name in the runtime directory. */
+  readonly owner: string;
+  readonly pid: number;
+}
+
+/** What the addon exports. Natives return a number < 0 (-errno) when a system call failed. */
+export interface Binding {
+  readonly protocolVersion: number;
+  readonly Socket: new (
+    options: { shim: string; runtimeDir: string },
+    onMessage: (type: number, id: number, body: Buffer, fds: number[]) => void,
+    onClose: () => void,
+  ) => ShimSocket;
+  /** pipe2(2), close-on-exec: [read end, write end]. */
+  pipe(): [number, number] | number;
+  /** ioctl_ns(2): a descriptor. */
+  namespaceIoctl(fd: number, request: number): number;
+}

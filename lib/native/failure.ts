@@ -1,0 +1,109 @@
+import { constants } from 'node:os';
+import { getSystemErrorMap } from 'node:util';
+import { SyscallError } from '../errors.js';
+import type { Plan } from '../plan/plan.js';
+import { type Op, type Step, stepTable } from '../plan/steps.js';
+import { hintFor } from './hints.js';
+
+/** Where a step failed, as the shim tells it (addon/shim/host_steps.h). */
+export interface StepFailure {
+  /** The number of the stage, or one of {@link Where}. */
+  readonly where: number;
+  readonly index: number;
+  readonly errno: number;
+  /** The kernel's own words, or which of several paths. */
+  readonly text: string;
+}
+
+export const Where = { prepare: -1, call: -2, undo: -3, clone: -4, plan: -5 } as const;
+
+const words = new Map(stepTable.map(({ op, what }) => [op, what]));
+
+/** 'ENOENT', 'No such file or directory'. Node's own table knows libuv's errors alone, so the rest by os.constants. */
+export function errnoName(errno: number): string {
+  const known = Object.entries(constants.errno).find(([, value]) => value === errno);
+  return known?.[0] ?? extraNames[errno] ?? `errno ${errno}`;
+}
+
+const extraNames: Readonly<Record<number, string>> = { 117: 'EUCLEAN', 126: 'ENOKEY', 132: 'ERFKILL', 95: 'EOPNOTSUPP' };
+
+export function errnoWords(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[1] ?? '';
+}
+
+/** A system call outside a plan. `what` is what was being done, in the caller's words. */
+export function nativeError(what: string, syscall: string, errno: number, path: string | null = null): SyscallError {
+  const name = errnoName(errno);
+  return new SyscallError(`${what}: ${name}${suffix(errnoWords(errno))}`, { errno, errnoName: name, syscall, path });
+}
+
+/** Turns the place of a failure into words: what was being done, on what path, what the kernel says, and the usual cure. */
+export function stepError(failure: StepFailure, steps: { plan: Plan; call?: readonly Step[] }, cleanupError?: Error): SyscallError {
+  const step = stepAt(failure, steps);
+  const name = errnoName(failure.errno);
+  const what = step ? describe(step) : (whereWords[failure.where] ?? 'run the plan');
+  const hint = hintFor(step?.op ?? null, failure.errno, failure.where);
+  const detail = [errnoWords(failure.errno), failure.text.trim()].filter((part) => part !== '').join(': ');
+  return new SyscallError(`${what}: ${name}${suffix(detail)}${hint ? `. ${hint}` : ''}`, {
+    errno: failure.errno,
+    errnoName: name,
+    syscall: step ? syscallOf(step.op) : 'clone3',
+    step: step?.op ?? null,
+    path: step && 'path' in step ? step.path : null,
+    hint,
+    ...(cleanupError ? { cleanupError } : {}),
+  });
+}
+
+const whereWords: Readonly<Record<number, string>> = {
+  [Where.clone]: 'start the process',
+  [Where.plan]: 'read the plan',
+};
+
+function stepAt({ where, index }: StepFailure, { plan, call }: { plan: Plan; call?: readonly Step[] }): Step | undefined {
+  if (where === Where.prepare) return plan.prepare[index];
+  if (where === Where.undo) return plan.undo[index];
+  if (where === Where.call) return call?.[index];
+  return plan.stages[where]?.steps[index];
+}
+
+/** The step's words, with its fields filled in. */
+function describe(step: Step): string {
+  const fields: Readonly<Record<string, unknown>> = { ...step };
+  return (words.get(step.op) ?? step.op).replaceAll(/\{(\w+)\}/g, (_, field: string) => String(fields[field] ?? ''));
+}
+
+/** The call that a step is named after, where the step's name is not the call's. */
+const syscalls: Partial<Record<Op, string>> = {
+  open: 'openat',
+  open_in_root: 'openat2',
+  exec: 'execve',
+  pivot: 'pivot_root',
+  filesystem: 'fsconfig',
+  overlay: 'fsconfig',
+  clone_mount: 'open_tree',
+  attach: 'move_mount',
+  attach_at: 'move_mount',
+  set_mount: 'mount_setattr',
+  set_propagation: 'mount',
+  make_group: 'mkdir',
+  remove_group: 'rmdir',
+  put: 'write',
+  write_process: 'write',
+  join_group: 'write',
+  sysctl: 'write',
+  rlimit: 'prlimit',
+  user: 'setresuid',
+  netlink: 'sendmsg',
+  init: 'clone3',
+  clone: 'clone3',
+  detach: 'umount2',
+};
+
+function syscallOf(op: Op): string {
+  return syscalls[op] ?? op;
+}
+
+function suffix(detail: string): string {
+  return detail === '' ? '' : ` (${detail})`;
+}

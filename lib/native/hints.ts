@@ -1,0 +1,58 @@
+import { constants } from 'node:os';
+import type { Op } from '../plan/steps.js';
+import { Where } from './failure.js';
+
+const { EPERM, EACCES, ENOSPC, ENOENT, ENOSYS, ENODEV, EROFS, EINVAL, EMFILE, ENFILE } = constants.errno;
+
+const inDocker =
+  "In Docker or Kubernetes the outer container must allow it ('--privileged', or CAP_SYS_ADMIN with seccomp and AppArmor unconfined)";
+
+/** What usually cures a failure, or `null` where the error says it all. */
+export function hintFor(op: Op | null, errno: number, where: number): string | null {
+  if (where === Where.clone || op === 'clone' || op === 'unshare') return forClone(errno);
+  if (errno === EMFILE || errno === ENFILE) return 'Too many descriptors are open: raise the limit on open files (ulimit -n)';
+  switch (op) {
+    case 'rlimit':
+      return errno === EPERM ? 'Raising a hard limit needs CAP_SYS_RESOURCE' : null;
+    case 'exec':
+      return forExec(errno);
+    case 'overlay':
+    case 'filesystem':
+      return forMount(errno);
+    case 'make_group':
+    case 'put':
+    case 'join_group':
+      return errno === EACCES || errno === EPERM || errno === EROFS
+        ? "The group's parent is not delegated to this user: run under 'systemd-run --user -p Delegate=yes', or as root"
+        : null;
+    case 'sethostname':
+    case 'setdomainname':
+    case 'attach':
+    case 'attach_at':
+    case 'clone_mount':
+    case 'pivot':
+      return errno === EPERM ? inDocker : null;
+    default:
+      return null;
+  }
+}
+
+function forClone(errno: number): string | null {
+  if (errno === EPERM)
+    return `${inDocker}; as another user than root, Ubuntu's AppArmor may forbid user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns)`;
+  if (errno === ENOSPC) return 'A limit on namespaces is reached: see /proc/sys/user/max_*_namespaces, and 32 levels of nesting';
+  if (errno === ENOSYS) return 'The kernel is too old (clone3 needs Linux 5.3), or an outer seccomp filter hides the call';
+  return errno === EINVAL ? 'The kernel lacks one of the namespace types' : null;
+}
+
+function forExec(errno: number): string | null {
+  if (errno === ENOENT) return 'The program, or the interpreter that its first line or ELF header names, is not in the container';
+  if (errno === EACCES) return 'It is not executable for this user, or lies on a mount with noexec';
+  return null;
+}
+
+function forMount(errno: number): string | null {
+  if (errno === ENODEV) return 'The kernel lacks this file system (modprobe overlay)';
+  if (errno === EPERM) return inDocker;
+  return errno === EINVAL ? 'An overlay on an overlay may exceed the depth of two; a tmpfs or another file system as upper helps' : null;
+}

@@ -1,0 +1,76 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { arch, platform } from 'node:process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { UnsupportedError } from '../errors.js';
+import type { Binding } from './binding.js';
+import { nativeError } from './failure.js';
+
+interface Native {
+  readonly addon: Binding;
+  /** The shim's executable. */
+  readonly shim: string;
+}
+
+let native: Native | undefined;
+
+/** The addon, and where the shim's executable is. Loaded at the first use, so that importing works everywhere. */
+export function loadNative(): Native {
+  native ??= load();
+  return native;
+}
+
+/** The addon's natives with their failures as errors. */
+export function binding(): { pipe(): [number, number]; namespaceIoctl(fd: number, request: number): number } {
+  const { addon } = loadNative();
+  return {
+    pipe() {
+      const ends = addon.pipe();
+      if (typeof ends === 'number') throw nativeError('make a pipe', 'pipe2', -ends);
+      return ends;
+    },
+    namespaceIoctl: (fd, request) => addon.namespaceIoctl(fd, request),
+  };
+}
+
+function load(): Native {
+  if (platform !== 'linux') {
+    throw new UnsupportedError('nacelle', `it needs Linux, this is ${platform}`, 'Run it on Linux, in a virtual machine for example.');
+  }
+  const failures: string[] = [];
+  for (const folder of candidates()) {
+    const addon = join(folder, 'nacelle.node');
+    const shim = join(folder, 'nacelle-shim');
+    if (!existsSync(addon) || !existsSync(shim)) {
+      failures.push(`${folder}: not there`);
+      continue;
+    }
+    try {
+      const exports: Binding = createRequire(join(folder, 'load.cjs'))(addon);
+      return { addon: exports, shim };
+    } catch (error) {
+      failures.push(`${folder}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  throw new UnsupportedError(
+    'nacelle',
+    `its native part can't be loaded:\n  ${failures.join('\n  ')}\n`,
+    'Build it with "npm rebuild nacelle"; that needs g++, make and python3.',
+  );
+}
+
+/** Where the native part may be: a build of the tests, a build from source, a prebuilt one. */
+function candidates(): string[] {
+  const override = process.env.NACELLE_BUILD_DIR;
+  if (override) return [override];
+  const root = packageRoot(dirname(fileURLToPath(import.meta.url)));
+  return [join(root, 'build', 'Release'), join(root, 'prebuilds', `linux-${arch}`)];
+}
+
+function packageRoot(folder: string): string {
+  for (let at = folder; ; at = dirname(at)) {
+    if (existsSync(join(at, 'binding.gyp')) || existsSync(join(at, 'prebuilds'))) return at;
+    if (dirname(at) === at) return folder;
+  }
+}

@@ -1,0 +1,128 @@
+import type { KillCause, TaskEnd } from './task.js';
+import type { StepFailure } from './failure.js';
+
+/** The numbers of addon/shim/protocol.h. */
+export const Request = { start: 1, descriptors: 2, release: 3, call: 4, kill: 5, close: 6 } as const;
+export const Event = { started: 1, running: 2, called: 3, ended: 4, failed: 5 } as const;
+export const causes: readonly KillCause[] = ['none', 'caller', 'wall-time', 'cpu-time', 'output', 'cancel', 'owner'];
+/** SCM_MAX_FD. */
+export const MAX_DESCRIPTORS = 253;
+
+const NS_PER_MS = 1_000_000;
+
+/** Reads the values of addon/shim/protocol.h. */
+class Decoder {
+  readonly #bytes: Buffer;
+  #at = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  u8(): number {
+    return this.#bytes.readUInt8(this.#take(1));
+  }
+  u32(): number {
+    return this.#bytes.readUInt32LE(this.#take(4));
+  }
+  i32(): number {
+    return this.#bytes.readInt32LE(this.#take(4));
+  }
+  /** Exact up to 2^53; times and sizes stay below. */
+  num(): number {
+    return Number(this.#bytes.readBigUInt64LE(this.#take(8)));
+  }
+  bytes(): Buffer {
+    const size = this.u32();
+    const at = this.#take(size);
+    return this.#bytes.subarray(at, at + size);
+  }
+  str(): string {
+    const text = this.bytes().toString('utf8');
+    this.#take(1);
+    return text;
+  }
+  list<T>(read: () => T): T[] {
+    return Array.from({ length: this.u32() }, read);
+  }
+  failure(): StepFailure {
+    return { where: this.i32(), index: this.u32(), errno: this.i32(), text: this.str() };
+  }
+  #take(size: number): number {
+    const at = this.#at;
+    this.#at += size;
+    return at;
+  }
+}
+
+export interface StartedMessage {
+  readonly running: boolean;
+  readonly pid: number;
+  readonly startedMs: number;
+  readonly startedAtMs: number;
+}
+
+export interface Results {
+  readonly outputs: readonly Buffer[];
+  readonly slots: readonly number[];
+}
+
+function readStarted(decoder: Decoder): StartedMessage {
+  const [running, pid] = [decoder.u8() === 1, decoder.num()];
+  return { running, pid, startedMs: decoder.num() / NS_PER_MS, startedAtMs: decoder.num() / NS_PER_MS };
+}
+
+function readResults(decoder: Decoder): Results {
+  return { outputs: decoder.list(() => decoder.bytes()), slots: decoder.list(() => decoder.i32()) };
+}
+
+export function decodeStarted(body: Buffer): StartedMessage & Results {
+  const decoder = new Decoder(body);
+  return { ...readStarted(decoder), ...readResults(decoder) };
+}
+
+export function decodeRunning(body: Buffer): StartedMessage {
+  return readStarted(new Decoder(body));
+}
+
+export function decodeCalled(body: Buffer): { sequence: number } & ({ failure: StepFailure } | { results: Results }) {
+  const decoder = new Decoder(body);
+  const sequence = decoder.u32();
+  return decoder.u8() === 1 ? { sequence, failure: decoder.failure() } : { sequence, results: readResults(decoder) };
+}
+
+export interface EndMessage {
+  readonly failure: StepFailure | null;
+  readonly undoFailures: readonly StepFailure[];
+}
+
+function readEnd(decoder: Decoder): EndMessage {
+  const failure = decoder.u8() === 1 ? decoder.failure() : null;
+  return { failure, undoFailures: decoder.list(() => decoder.failure()) };
+}
+
+export function decodeFailed(body: Buffer): EndMessage {
+  return readEnd(new Decoder(body));
+}
+
+export function decodeEnded(body: Buffer): EndMessage & Omit<TaskEnd, 'undoErrors'> {
+  const decoder = new Decoder(body);
+  const end = readEnd(decoder);
+  const kind = decoder.u8() === 1 ? 'signalled' : 'exited';
+  const exit = { kind, value: decoder.u32() } as const;
+  const cause = causes[decoder.u8()] ?? 'none';
+  const [startedAtMs, startedMs, endedMs] = [decoder.num() / NS_PER_MS, decoder.num() / NS_PER_MS, decoder.num() / NS_PER_MS];
+  const usage = {
+    userMs: decoder.num() / 1000,
+    systemMs: decoder.num() / 1000,
+    maxRssBytes: decoder.num(),
+    voluntarySwitches: decoder.num(),
+    involuntarySwitches: decoder.num(),
+  };
+  const reports = decoder.list(() => {
+    const present = decoder.u8() === 1;
+    const bytes = decoder.bytes();
+    return present ? bytes : null;
+  });
+  return { ...end, exit, cause, startedAtMs, startedMs, endedMs, usage, reports };
+}

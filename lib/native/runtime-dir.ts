@@ -1,0 +1,19 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { env, geteuid } from 'node:process';
+import { UnsupportedError } from '../errors.js';
+
+/** /run/nacelle for root, else $XDG_RUNTIME_DIR/nacelle: what must be found again after a crash, and goes at a reboot. */
+export function runtimeDir(): string {
+  if (geteuid?.() === 0) return '/run/nacelle';
+  const base = env.XDG_RUNTIME_DIR;
+  if (!base) throw new UnsupportedError('nacelle', 'XDG_RUNTIME_DIR is not set', 'Log in through systemd or set it to a folder of yours.');
+  return join(base, 'nacelle');
+}
+
+/** One file for each live shim, with its lock on it. Made when missing. */
+export function ownersDir(): string {
+  const folder = join(runtimeDir(), 'owners');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return folder;
+}

@@ -1,0 +1,300 @@
+import { closeSync } from 'node:fs';
+import { NacelleError } from '../errors.js';
+import type { Descriptors, Plan } from '../plan/plan.js';
+import type { Slot, Step } from '../plan/steps.js';
+import type { ShimSocket } from './binding.js';
+import { Encoder, encodePlan, slotCount } from './encode.js';
+import { nativeError, stepError } from './failure.js';
+import { loadNative } from './load.js';
+import {
+  causes,
+  decodeCalled,
+  decodeEnded,
+  decodeFailed,
+  decodeRunning,
+  decodeStarted,
+  type EndMessage,
+  Event,
+  MAX_DESCRIPTORS,
+  Request,
+  type Results,
+  type StartedMessage,
+} from './messages.js';
+import { ownersDir } from './runtime-dir.js';
+import type { StartPlan, Task, TaskEnd, TaskOutput } from './task.js';
+
+/** The shim died, and with it every container of this process. The next call starts a new one. */
+export class ShimError extends NacelleError {
+  override readonly name = 'ShimError';
+  constructor() {
+    super('the shim died: its containers ended with it', { code: 'ERR_SHIM_DIED' });
+  }
+}
+
+class Connection {
+  readonly #socket: ShimSocket;
+  readonly #tasks = new Map<number, RunningTask>();
+  #nextId = 1;
+  #references = 0;
+  closed = false;
+
+  constructor() {
+    const { addon, shim } = loadNative();
+    try {
+      this.#socket = new addon.Socket(
+        { shim, runtimeDir: ownersDir() },
+        (type, id, body, fds) => this.#received(type, id, body, fds),
+        () => this.#lost(),
+      );
+    } catch (error) {
+      if (!(error instanceof Error) || !('errno' in error) || typeof error.errno !== 'number') throw error;
+      throw nativeError(error.message, 'posix_spawn', error.errno);
+    }
+  }
+
+  get owner(): string {
+    return this.#socket.owner;
+  }
+
+  start(plan: Plan, descriptors: Descriptors): Promise<Task> {
+    const task = new RunningTask(this, this.#nextId++, plan, descriptors);
+    this.#tasks.set(task.id, task);
+    this.send(Request.start, task.id, encodePlan(plan, descriptors), [...descriptors.values()]);
+    return task.begun.promise;
+  }
+
+  /** Descriptors past what one message carries go ahead of it. */
+  send(type: number, id: number, body: Uint8Array, fds: readonly number[] = []): void {
+    let at = 0;
+    // one of a long body is the memfd
+    for (; fds.length - at > MAX_DESCRIPTORS - 1; at += MAX_DESCRIPTORS - 1) {
+      this.#post(Request.descriptors, id, new Uint8Array(), fds.slice(at, at + MAX_DESCRIPTORS - 1));
+    }
+    this.#post(type, id, body, fds.slice(at));
+  }
+
+  #post(type: number, id: number, body: Uint8Array, fds: readonly number[]): void {
+    const result = this.#socket.send(type, id, body, fds);
+    // a broken connection is told by onClose, to every task
+    if (result < 0 && result !== -32 && result !== -104) throw nativeError('send to the shim', 'sendmsg', -result);
+  }
+
+  ref(): void {
+    if (this.#references++ === 0) this.#socket.ref();
+  }
+
+  unref(): void {
+    if (--this.#references === 0) this.#socket.unref();
+  }
+
+  forget(task: RunningTask): void {
+    this.#tasks.delete(task.id);
+  }
+
+  #received(type: number, id: number, body: Buffer, fds: number[]): void {
+    const task = this.#tasks.get(id);
+    if (!task) {
+      for (const fd of fds) closeSync(fd);
+      return;
+    }
+    if (type === Event.started) {
+      const started = decodeStarted(body);
+      task.onStarted(started, output(started, fds));
+    } else if (type === Event.running) task.onRunning(decodeRunning(body));
+    else if (type === Event.called) task.onCalled(decodeCalled(body), fds);
+    else if (type === Event.ended) task.onEnded(decodeEnded(body));
+    else if (type === Event.failed) task.onFailed(decodeFailed(body));
+  }
+
+  #lost(): void {
+    this.closed = true;
+    for (const task of [...this.#tasks.values()]) task.onLost();
+  }
+}
+
+function output({ outputs, slots }: Results, fds: readonly number[]): TaskOutput {
+  return { outputs, descriptors: new Map(slots.map((slot, i) => [slot, fds[i] ?? -1])) };
+}
+
+class Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve!: (value: T) => void;
+  reject!: (error: Error) => void;
+  constructor() {
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    // whoever awaits it hears of the failure; nobody has to
+    this.promise.catch(() => undefined);
+  }
+}
+
+class RunningTask implements Task {
+  readonly id: number;
+  readonly begun = new Deferred<Task>();
+  readonly #connection: Connection;
+  readonly #plan: Plan;
+  readonly #ended = new Deferred<TaskEnd>();
+  readonly #calls = new Map<number, { reply: Deferred<TaskOutput>; steps: readonly Step[] }>();
+  #sequence = 0;
+  #slots: number;
+  #started: TaskOutput = { outputs: [], descriptors: new Map() };
+  #pid = 0;
+  #released: Deferred<void> | null = null;
+  #isRunning = false;
+  #over = false;
+  #kept: boolean;
+
+  constructor(connection: Connection, id: number, plan: Plan, descriptors: Descriptors) {
+    this.#connection = connection;
+    this.id = id;
+    this.#plan = plan;
+    this.#slots = slotCount([plan.prepare, plan.undo, ...plan.stages.map(({ steps }) => steps)], descriptors);
+    // until it has begun; a plan with a process also until its end
+    this.#kept = true;
+    connection.ref();
+  }
+
+  get pid(): number {
+    return this.#pid;
+  }
+
+  get started(): TaskOutput {
+    return this.#started;
+  }
+
+  get ended(): Promise<TaskEnd> {
+    return this.#ended.promise;
+  }
+
+  release(): Promise<void> {
+    if (this.#isRunning) return Promise.resolve();
+    this.#released ??= new Deferred<void>();
+    if (this.#over) this.#released.reject(new NacelleError('the process has ended', { code: 'ERR_ENDED' }));
+    else this.#connection.send(Request.release, this.id, new Uint8Array());
+    return this.#released.promise;
+  }
+
+  call(steps: readonly Step[], options: { descriptors?: Descriptors; returns?: readonly Slot[] } = {}): Promise<TaskOutput> {
+    const descriptors = options.descriptors ?? new Map<Slot, number>();
+    this.#slots = Math.max(this.#slots, slotCount([steps], descriptors));
+    return this.#ask(steps, (sequence) => {
+      const body = new Encoder().u32(sequence).slots([...descriptors.keys()]).u32(this.#slots).steps(steps);
+      this.#connection.send(Request.call, this.id, body.slots(options.returns ?? []).finish(), [...descriptors.values()]);
+    });
+  }
+
+  async kill({ cause, signal, tree }: Parameters<Task['kill']>[0]): Promise<void> {
+    if (this.#over) return;
+    await this.#ask([], (sequence) => {
+      const body = new Encoder().u32(sequence).u8(causes.indexOf(cause)).u32(signal);
+      this.#connection.send(Request.kill, this.id, body.u8(tree ? 1 : 0).finish());
+    });
+  }
+
+  async close(): Promise<void> {
+    if (!this.#over) {
+      this.ref();
+      this.#connection.send(Request.close, this.id, new Uint8Array());
+    }
+    await this.#ended.promise;
+  }
+
+  ref(): void {
+    if (this.#kept || this.#over) return;
+    this.#kept = true;
+    this.#connection.ref();
+  }
+
+  unref(): void {
+    if (!this.#kept) return;
+    this.#kept = false;
+    this.#connection.unref();
+  }
+
+  #ask(steps: readonly Step[], send: (sequence: number) => void): Promise<TaskOutput> {
+    if (this.#over) return Promise.reject(new NacelleError('it has ended', { code: 'ERR_ENDED' }));
+    const sequence = ++this.#sequence;
+    const reply = new Deferred<TaskOutput>();
+    this.#calls.set(sequence, { reply, steps });
+    this.#connection.ref();
+    send(sequence);
+    return reply.promise;
+  }
+
+  onStarted(message: StartedMessage, output: TaskOutput): void {
+    this.#pid = message.pid;
+    this.#started = output;
+    this.#isRunning = message.running;
+    if (this.#plan.stages.length === 0) this.unref();
+    this.begun.resolve(this);
+  }
+
+  onRunning(message: StartedMessage): void {
+    this.#pid = message.pid;
+    this.#isRunning = true;
+    this.#released?.resolve();
+  }
+
+  onCalled(message: ReturnType<typeof decodeCalled>, fds: readonly number[]): void {
+    const call = this.#calls.get(message.sequence);
+    if (!call) return;
+    this.#calls.delete(message.sequence);
+    this.#connection.unref();
+    if ('failure' in message) call.reply.reject(stepError(message.failure, { plan: this.#plan, call: call.steps }));
+    else call.reply.resolve(output(message.results, fds));
+  }
+
+  onFailed(message: EndMessage): void {
+    const error = this.#errorOf(message);
+    this.#finish(error);
+    this.#ended.reject(error);
+  }
+
+  onEnded(message: ReturnType<typeof decodeEnded>): void {
+    const { failure, undoFailures, ...end } = message;
+    if (failure) return this.onFailed(message);
+    this.#finish(new NacelleError('the process was killed before it started', { code: 'ERR_ENDED' }));
+    this.#ended.resolve({ ...end, undoErrors: undoFailures.map((item) => stepError(item, { plan: this.#plan })) });
+  }
+
+  onLost(): void {
+    const error = new ShimError();
+    this.#finish(error);
+    this.#ended.reject(error);
+  }
+
+  #errorOf({ failure, undoFailures }: EndMessage): Error {
+    const [undoError] = undoFailures.map((item) => stepError(item, { plan: this.#plan }));
+    if (!failure) return undoError ?? new NacelleError('it failed', { code: 'ERR_INTERNAL' });
+    return stepError(failure, { plan: this.#plan }, undoError);
+  }
+
+  #finish(error: Error): void {
+    this.#over = true;
+    this.begun.reject(error);
+    this.#released?.reject(error);
+    for (const { reply } of this.#calls.values()) {
+      reply.reject(error);
+      this.#connection.unref();
+    }
+    this.#calls.clear();
+    this.unref();
+    this.#connection.forget(this);
+  }
+}
+
+let connection: Connection | undefined;
+
+function connected(): Connection {
+  if (!connection || connection.closed) connection = new Connection();
+  return connection;
+}
+
+export const start: StartPlan = async (plan, descriptors) => connected().start(plan, descriptors);
+
+/** The name under which this process's groups and records are made. Starts the shim. */
+export function ownerName(): string {
+  return connected().owner;
+}
