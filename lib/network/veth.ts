@@ -152,7 +152,7 @@ function uniqueName(): string {
 }
 
 function bridgeIndex({ name, kind, index }: LinkInfo): number {
-  if (kind !== 'bridge') throw invalidOption('bridge', `${name} is a link of kind ${kind ?? 'none'}, not a bridge`);
+  if (kind !== 'bridge') throw invalidOption('bridge', `${name} is ${kind ?? 'another kind of link'}, not a bridge`);
   return index;
 }
 
