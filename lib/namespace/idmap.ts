@@ -1,0 +1,47 @@
+import { invalidOption } from '../errors.js';
+
+/** One line of uid_map (user_namespaces(7)). */
+export interface IdMap {
+  readonly inside: number;
+  readonly outside: number;
+  readonly count: number;
+}
+
+/** Lines that uid_map takes (340 since Linux 4.15). */
+const MOST_LINES = 340;
+
+/** The bytes of uid_map and gid_map: 'inside outside count', a line each. */
+export function encodeIdMap(map: readonly IdMap[]): Uint8Array {
+  return Buffer.from(map.map(({ inside, outside, count }) => `${inside} ${outside} ${count}\n`).join(''));
+}
+
+/** Reads what the kernel shows of a map. */
+export function parseIdMap(text: string): IdMap[] {
+  return text.split('\n').flatMap((line) => {
+    const [inside, outside, count] = line.trim().split(/\s+/).map(Number);
+    return inside === undefined || outside === undefined || count === undefined ? [] : [{ inside, outside, count }];
+  });
+}
+
+/** This user alone, as root inside: what anyone may map. */
+export function singleMap(outside: number): IdMap[] {
+  return [{ inside: 0, outside, count: 1 }];
+}
+
+/**
+ * What the kernel would refuse with a bare EINVAL.
+ *
+ * @throws NacelleError `ERR_INVALID_OPTION`
+ */
+export function checkIdMap(option: string, map: readonly IdMap[]): void {
+  if (map.length === 0) throw invalidOption(option, 'must have at least one range');
+  if (map.length > MOST_LINES) throw invalidOption(option, `must have at most ${MOST_LINES} ranges`);
+  for (const side of ['inside', 'outside'] as const) {
+    const ranges = map.map((range) => [range[side], range[side] + range.count] as const).sort(([a], [b]) => a - b);
+    for (const [i, [start, end]] of ranges.entries()) {
+      if (end > 2 ** 32 - 1) throw invalidOption(option, `reaches past the last id, ${2 ** 32 - 2} (${side} ${start})`);
+      const next = ranges[i + 1];
+      if (next && next[0] < end) throw invalidOption(option, `has ranges that overlap ${side}, at ${next[0]}`);
+    }
+  }
+}

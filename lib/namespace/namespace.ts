@@ -1,0 +1,148 @@
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { invalidOption, NacelleError } from '../errors.js';
+import { start } from '../native/shim.js';
+import type { Task } from '../native/task.js';
+import type { NamespaceType } from '../plan/namespaces.js';
+import { type Plan, Slots } from '../plan/plan.js';
+import { listNamespaces, type NamespaceInfo } from './list.js';
+import { attempt, inodeOf, isNamespaceFile, openNamespaceFile, ownerOf, parentOf, typeOf } from './open.js';
+import { type CreateOptions, parseCreate, parseFilter, parsePath, parsePid, parseType } from './options.js';
+import { planNamespaces, planPin, planUnpin } from './plan.js';
+
+/**
+ * A namespace of the kernel, held open by a descriptor: it lives at least until {@link Namespace.close},
+ * with or without processes (namespaces(7)).
+ */
+export class Namespace implements AsyncDisposable {
+  readonly type: NamespaceType;
+  /** Together with the type, what tells it from all others. */
+  readonly inode: bigint;
+  readonly #fd: number;
+  /** Of a new pid namespace: what keeps its process 1. */
+  readonly #keeper: Task | null;
+  #closed = false;
+
+  private constructor(fd: number, type: NamespaceType, keeper: Task | null = null) {
+    this.#fd = fd;
+    this.type = type;
+    this.inode = inodeOf(fd);
+    this.#keeper = keeper;
+  }
+
+  /** The descriptor, which stays the namespace's own: closed by {@link close}. */
+  get fd(): number {
+    if (this.#closed) throw new NacelleError(`the ${this.type} namespace ${this.inode} was closed`, { code: 'ERR_CLOSED' });
+    return this.#fd;
+  }
+
+  /** All namespaces that have a process which this user may look at, as lsns(8). */
+  static async list(filter: { type?: NamespaceType } = {}): Promise<NamespaceInfo[]> {
+    return listNamespaces(parseFilter(filter).type);
+  }
+
+  /**
+   * A process's namespace, from /proc/PID/ns.
+   *
+   * @throws SyscallError when there is no such process, or it may not be looked at (EACCES)
+   */
+  static async of(pid: number | 'self', type: NamespaceType): Promise<Namespace> {
+    const name = parseType(type);
+    return opened(openNamespaceFile(`/proc/${parsePid(pid)}/ns/${name}`), (fd) => new Namespace(fd, name));
+  }
+
+  /** A pinned one: /run/netns/NAME, or any file that {@link pin} or `ip netns add` made. */
+  static async open(path: string): Promise<Namespace> {
+    return opened(openNamespaceFile(parsePath(path)), (fd) => new Namespace(fd, typeOf(fd)));
+  }
+
+  /**
+   * Makes new namespaces, all owned by the new user namespace where one is among them. A pid namespace
+   * keeps a process 1 of ours until `close()`, as it would die with its first program; the others hold no process.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`; SyscallError when the kernel refuses (EPERM without CAP_SYS_ADMIN)
+   */
+  static async create<T extends NamespaceType>(types: T[], options: CreateOptions = {}): Promise<Record<T, Namespace>> {
+    const parsed = parseCreate(types, options);
+    const { uid, gid, privileged } = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, privileged: isPrivileged() };
+    const slots = new Slots();
+    const { plan, slots: bySlot } = planNamespaces(parsed, { uid, gid, privileged }, slots);
+    const task = await start(plan, slots.descriptors);
+    const keeps = parsed.types.includes('pid');
+    const made = [...bySlot].map(([type, slot]) => {
+      const fd = task.started.descriptors.get(slot);
+      if (fd === undefined) throw new NacelleError(`the shim gave no ${type} namespace back`, { code: 'ERR_INTERNAL' });
+      return [type, new Namespace(fd, type, type === 'pid' ? task : null)] as const;
+    });
+    if (keeps) task.unref();
+    else await task.close();
+    return Object.fromEntries(made) as Record<T, Namespace>;
+  }
+
+  /**
+   * Binds it to a file, made with its folders, so that it lives without a process until {@link Namespace.unpin}.
+   * /run/netns/NAME is what `ip netns` works with. A mount namespace needs a folder on a private mount.
+   */
+  async pin(path: string): Promise<void> {
+    const target = resolve(parsePath(path));
+    const slots = new Slots();
+    const plan = planPin(this.fd, target, slots);
+    attempt(`pin on ${target}`, 'mkdir', target, () => mkdirSync(dirname(target), { recursive: true }));
+    attempt(`pin on ${target}`, 'open', target, () => closeSync(openSync(target, 'wx', 0o444)));
+    try {
+      await runHost(plan, slots);
+    } catch (error) {
+      rmSync(target, { force: true });
+      throw error;
+    }
+  }
+
+  /** Undoes {@link pin}, or `ip netns add`. What still uses the namespace keeps it. */
+  static async unpin(path: string): Promise<void> {
+    const target = resolve(parsePath(path));
+    if (!isNamespaceFile(target)) throw invalidOption('path', `no namespace is pinned on ${target}`);
+    await runHost(planUnpin(target), new Slots());
+  }
+
+  /** The user namespace whose rights count in this one; of a user namespace, its parent. EPERM where that lies outside Node's own. */
+  async owner(): Promise<Namespace> {
+    return opened(ownerOf(this.fd), (fd) => new Namespace(fd, 'user'));
+  }
+
+  /** Of a user or pid namespace, the one that it was made in. EPERM where that lies outside Node's own. */
+  async parent(): Promise<Namespace> {
+    return opened(parentOf(this.fd, this.type), (fd) => new Namespace(fd, this.type));
+  }
+
+  /** Lets go of it. A pid namespace that `create` made ends with all its processes. Idempotent. */
+  async close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      closeSync(this.#fd);
+    }
+    await this.#keeper?.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Whoever opened a descriptor closes it when nothing comes of it. */
+function opened(fd: number, make: (fd: number) => Namespace): Namespace {
+  try {
+    return make(fd);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+async function runHost(plan: Plan, slots: Slots): Promise<void> {
+  const task = await start(plan, slots.descriptors);
+  await task.close();
+}
+
+function isPrivileged(): boolean {
+  return process.geteuid?.() === 0;
+}

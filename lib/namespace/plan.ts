@@ -1,0 +1,179 @@
+import type { NamespaceType } from '../plan/namespaces.js';
+import { NONE, type Plan, type Slots, type Stage } from '../plan/plan.js';
+import type { Slot, Step } from '../plan/steps.js';
+import type { ParsedProcess } from '../process/schema.js';
+import { flagsOf } from './flags.js';
+import { encodeIdMap, type IdMap, singleMap } from './idmap.js';
+import type { Held, ParsedCreate } from './options.js';
+
+const SIGKILL = 9;
+const MS_PRIVATE = 0x40000;
+
+/** Who makes the namespaces: what a map may hold depends on it. */
+export interface Maker {
+  readonly uid: number;
+  readonly gid: number;
+  /** May map any id, and need not give up setgroups(2) for that. */
+  readonly privileged: boolean;
+}
+
+/** Plans new namespaces, held by a process that does nothing; their descriptors are returned by type. Pure. */
+export function planNamespaces(options: ParsedCreate, maker: Maker, slots: Slots): { plan: Plan; slots: ReadonlyMap<NamespaceType, Slot> } {
+  const returned = new Map(options.types.map((type) => [type, slots.take()] as const));
+  const hold: Step[] = [...[...returned].map(([type, out]): Step => ({ op: 'open_namespace', host: true, out, type })), { op: 'pause' }];
+  const die: Step = { op: 'parent_death_signal', signal: SIGKILL };
+  return {
+    plan: {
+      prepare: [],
+      stages: createStages(options, maker, [die, ...hold]),
+      undo: [],
+      reports: [],
+      returns: [...returned.values()],
+      ending: { signal: SIGKILL, forceKillAfterMs: 0 },
+    },
+    slots: returned,
+  };
+}
+
+/**
+ * One stage, or two with a time namespace: its offsets can be written only before anybody is in it, which
+ * clone3(CLONE_NEWTIME) rules out. So the first process unshares it and the second one is born in it; the
+ * pid namespace begins with the second, as its process 1 can't have a sibling started with CLONE_PARENT.
+ */
+function createStages(options: ParsedCreate, maker: Maker, last: readonly Step[]): Stage[] {
+  const { types, timeOffsets } = options;
+  if (!types.includes('time')) return [{ flags: flagsOf(types), steps: [...setUp(options, maker), ...last] }];
+  const late = types.filter((type) => type === 'pid');
+  const early = types.filter((type) => type !== 'pid' && type !== 'time');
+  const offsets: Step[] = timeOffsets
+    ? [{ op: 'write_process', host: true, path: 'timens_offsets', bytes: encodeTimeOffsets(timeOffsets) }]
+    : [];
+  return [
+    {
+      flags: flagsOf(early),
+      steps: [...setUp(options, maker), { op: 'unshare', flags: flagsOf(['time']) }, ...offsets, { op: 'clone', stage: 1 }],
+    },
+    { flags: flagsOf(late), steps: last },
+  ];
+}
+
+function setUp({ types, uidMap, gidMap, hostname }: ParsedCreate, maker: Maker): Step[] {
+  const steps: Step[] = [];
+  if (types.includes('user')) steps.push(...mapSteps(uidMap ?? singleMap(maker.uid), gidMap ?? singleMap(maker.gid), maker.privileged));
+  // As unshare(1): what is mounted inside stays inside.
+  if (types.includes('mnt')) steps.push({ op: 'set_propagation', path: '/', propagation: MS_PRIVATE });
+  if (hostname !== null) steps.push({ op: 'sethostname', name: hostname });
+  return steps;
+}
+
+/** Written by the shim: from outside any map may be written, and only before the first use. */
+export function mapSteps(uid: readonly IdMap[], gid: readonly IdMap[], privileged: boolean): Step[] {
+  const write = (path: string, bytes: Uint8Array): Step => ({ op: 'write_process', host: true, path, bytes });
+  return [
+    // Who has no right over groups may not drop them either: a group can be what forbids (CVE-2014-8989).
+    ...(privileged ? [] : [write('setgroups', Buffer.from('deny'))]),
+    write('gid_map', encodeIdMap(gid)),
+    write('uid_map', encodeIdMap(uid)),
+  ];
+}
+
+/** The bytes of timens_offsets: whole seconds, and ns that are never negative. */
+export function encodeTimeOffsets({ monotonic, boottime }: { monotonic: number; boottime: number }): Uint8Array {
+  const line = (clock: string, offset: number): string => {
+    const nanoseconds = BigInt(Math.round(offset * 1e9));
+    const billion = 1_000_000_000n;
+    const rest = ((nanoseconds % billion) + billion) % billion;
+    return `${clock} ${(nanoseconds - rest) / billion} ${rest}\n`;
+  };
+  return Buffer.from(line('monotonic', monotonic) + line('boottime', boottime));
+}
+
+/** Where a program's tree is caught, so that it can be killed as a whole: a folder on the unified tree. */
+export interface TreeGroup {
+  readonly prepare: readonly Step[];
+  readonly slot: Slot;
+  readonly undo: readonly Step[];
+}
+
+export interface RunRequest {
+  readonly slots: Slots;
+  readonly namespaces: readonly Held[];
+  readonly command: readonly string[];
+  readonly options: ParsedProcess;
+  /** 'NAME=value' */
+  readonly env: readonly string[];
+  /** Steps that put the program's streams in place. */
+  readonly stdio: readonly Step[];
+  /** Root of the host enters the user namespace last: until then it may enter what belongs to others. */
+  readonly privileged: boolean;
+  readonly group?: TreeGroup;
+}
+
+/** Plans a program in namespaces that are there, as nsenter(1). Pure. */
+export function planNamespaceRun(request: RunRequest): Plan {
+  const { slots, options, group } = request;
+  const joins = joinOrder(request.namespaces, request.privileged).map(({ type, fd }): Step => ({ op: 'setns', ns: slots.give(fd), type }));
+  // A process may look at its own memory and descriptors only from namespaces where that is no danger (CVE-2016-9962).
+  const enter: Step[] = [{ op: 'dumpable', value: 0 }, ...joins];
+  const become = programSteps(request);
+  const born = group ? { group: group.slot } : {};
+  const stages: Stage[] = request.namespaces.some(({ type }) => type === 'pid')
+    ? [
+        { flags: 0, ...born, steps: [...enter, { op: 'clone', stage: 1 }] },
+        { flags: 0, steps: become },
+      ]
+    : [{ flags: 0, ...born, steps: [...enter, ...become] }];
+  return {
+    prepare: group?.prepare ?? [],
+    stages,
+    undo: group?.undo ?? [],
+    reports: [],
+    returns: [],
+    ...(group ? { killGroup: { at: group.slot, path: '.' } } : {}),
+    ...(options.timeout === null ? {} : { timeoutMs: options.timeout }),
+    ending: { signal: options.killSignal, forceKillAfterMs: options.forceKillAfterDelay },
+  };
+}
+
+/** A user namespace takes the rights over all that is not its own, and gives those over what is. */
+export function joinOrder(namespaces: readonly Held[], privileged: boolean): Held[] {
+  const user = namespaces.filter(({ type }) => type === 'user');
+  const others = namespaces.filter(({ type }) => type !== 'user' && type !== 'mnt');
+  // The mount namespace changes the root, and with it what every path means.
+  const mnt = namespaces.filter(({ type }) => type === 'mnt');
+  return privileged ? [...others, ...mnt, ...user] : [...user, ...others, ...mnt];
+}
+
+function programSteps({ options, command, env, stdio, namespaces }: RunRequest): Step[] {
+  // A new user namespace's process has the ids that it had outside, often none inside: it becomes root, as nsenter does.
+  const user = options.user ?? (namespaces.some(({ type }) => type === 'user') ? '0:0' : null);
+  return [
+    { op: 'setsid' },
+    ...stdio,
+    { op: 'umask', mask: options.umask },
+    { op: 'chdir', path: options.cwd ?? '/', create: 0 },
+    ...(user === null ? [] : ([{ op: 'user', user, apply: 1 }] satisfies Step[])),
+    { op: 'parent_death_signal', signal: SIGKILL },
+    { op: 'exec', path: command[0] ?? '', argv: command, env },
+  ];
+}
+
+/** Binds an open namespace to a file, which keeps it alive without any process (as ip-netns(8) does). */
+export function planPin(fd: number, path: string, slots: Slots): Plan {
+  const mount = slots.take();
+  return hostPlan([
+    { op: 'clone_mount', host: true, out: mount, at: slots.give(fd), path: '', recursive: 0 },
+    { op: 'attach_at', host: true, mount, at: NONE, path },
+  ]);
+}
+
+export function planUnpin(path: string): Plan {
+  return hostPlan([
+    { op: 'detach', host: true, at: NONE, path },
+    { op: 'unlink', host: true, at: NONE, path },
+  ]);
+}
+
+function hostPlan(prepare: readonly Step[]): Plan {
+  return { prepare, stages: [], undo: [], reports: [], returns: [], ending: { signal: SIGKILL, forceKillAfterMs: 0 } };
+}
