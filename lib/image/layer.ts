@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -48,12 +48,11 @@ async function unpack(source: LayerSource, folder: string, onProgress?: Progress
   const blob = await source.layout.openBlob(source.descriptor);
   try {
     const gzip = await isGzip(blob, digest);
-    const target = await open(folder, 'r');
     const [output, input] = binding().pipe();
     // Given to a stream at once, so that whatever fails it is closed.
     const sink = new Socket({ fd: input, readable: false, writable: true });
     try {
-      const { plan, slots } = unpackPlan(output, target.fd, folder, DEFAULT_LIMITS);
+      const { plan, slots } = unpackPlan(output, folder, DEFAULT_LIMITS);
       const task = await start(plan, slots.descriptors).finally(() => closeSync(output));
       const compressed = new Verifier({ digest, size: total, what: 'layer' }, (bytes) =>
         onProgress?.({ type: 'layer', status: 'unpacking', digest, bytes, total }),
@@ -63,21 +62,22 @@ async function unpack(source: LayerSource, folder: string, onProgress?: Progress
       const fed = gzip
         ? pipeline(bytes, compressed, createGunzip({ chunkSize: 256 * 1024 }), plain, sink)
         : pipeline(bytes, compressed, plain, sink);
-      // A child that refuses the layer breaks the pipe, and a layer that is not what it should be ends the child.
+      // A layer that is not what it should be ends the child, and a child that refuses the layer breaks the pipe.
       const stopped = fed.catch(async (error: unknown) => {
-        await task.kill({ cause: 'caller', signal: 9, tree: true });
+        await task.close();
         throw error;
       });
       const [feeding, ending] = await Promise.allSettled([stopped, task.ended]);
+      if (feeding.status === 'rejected' && feeding.reason instanceof ImageError) throw feeding.reason;
       if (ending.status === 'rejected')
         throw new ImageError(`unpack layer ${digest}: ${messageOf(ending.reason)}`, { digest, cause: ending.reason });
-      if (feeding.status === 'rejected') throw damaged(feeding.reason, digest);
+      if (feeding.status === 'rejected')
+        throw new ImageError(`read layer ${digest}: ${messageOf(feeding.reason)}`, { digest, cause: feeding.reason });
       const { exit } = ending.value;
       if (exit.kind !== 'exited' || exit.value !== 0)
         throw new ImageError(`unpack layer ${digest}: the unpacking process ${exit.kind} with ${exit.value}`, { digest });
     } finally {
       sink.destroy();
-      await target.close();
     }
   } finally {
     await blob.close();
@@ -100,8 +100,4 @@ async function isGzip(blob: FileHandle, digest: string): Promise<boolean> {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function damaged(error: unknown, digest: string): Error {
-  return error instanceof ImageError ? error : new ImageError(`read layer ${digest}: ${messageOf(error)}`, { digest, cause: error });
 }

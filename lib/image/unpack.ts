@@ -27,13 +27,11 @@ const KEPT = Object.values(CAPABILITIES).reduce((set, bit) => set | (1n << BigIn
  * Device nodes are made as the layer has them, so that nothing is lost; every mount of an image is `nodev`, so they open nothing.
  *
  * @param input a descriptor of the uncompressed tar stream
- * @param target a descriptor of the folder
- * @param path the folder's path, to mount it on itself
+ * @param target the folder's absolute path
  */
-export function unpackPlan(input: number, target: number, path: string, limits: UnpackLimits): { plan: Plan; slots: Slots } {
+export function unpackPlan(input: number, target: string, limits: UnpackLimits): { plan: Plan; slots: Slots } {
   const slots = new Slots();
   const stream = slots.give(input);
-  const folder = slots.give(target);
   const mount = slots.take();
   const plan: Plan = {
     prepare: [],
@@ -42,9 +40,10 @@ export function unpackPlan(input: number, target: number, path: string, limits: 
         flags: Object.values(CLONE_NEW).reduce((set, flag) => set | flag, 0),
         steps: [
           { op: 'set_propagation', path: '/', propagation: MS_PRIVATE },
-          { op: 'clone_mount', out: mount, at: folder, path: '', recursive: 0 },
+          // by path: a descriptor of Node's would show the folder in another mount namespace, which open_tree refuses
+          { op: 'clone_mount', out: mount, at: NONE, path: target, recursive: 0 },
           { op: 'set_mount', mount, recursive: 0, set: MOUNT_ATTR.NODEV | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, clear: 0, propagation: 0 },
-          { op: 'attach_at', mount, at: NONE, path },
+          { op: 'attach_at', mount, at: NONE, path: target },
           { op: 'pivot', root: mount },
           { op: 'bound_capabilities', bounding: KEPT },
           { op: 'capabilities', effective: KEPT, permitted: KEPT, inheritable: 0, ambient: 0 },

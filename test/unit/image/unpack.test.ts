@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { unpackPlan } from '../../../lib/image/unpack.js';
 
 describe('the plan of unpacking', () => {
-  const { plan, slots } = unpackPlan(10, 11, '/store/tmp/x/fs', { maxBytes: 1000, maxEntries: 10 });
+  const { plan, slots } = unpackPlan(10, '/store/tmp/x/fs', { maxBytes: 1000, maxEntries: 10 });
   const steps = plan.stages[0]?.steps ?? [];
   const at = (op: string): number => steps.findIndex((step) => step.op === op);
 
   it('has one stage, in namespaces of its own but the user and time ones', () => {
     expect(plan.stages).toHaveLength(1);
     expect(plan.stages[0]?.flags).toBe(0x6e020000);
-    expect([...slots.descriptors.values()]).toEqual([10, 11]);
+    expect([...slots.descriptors.values()]).toEqual([10]);
   });
 
   it('keeps the mounts to itself before it makes one, and unpacks last, when it can do nothing else', () => {

@@ -1,0 +1,169 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { cp, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { digestOf } from '../../lib/image/digest.js';
+import { Image } from '../../lib/image/image.js';
+import type { ProgressEvent } from '../../lib/plan/progress.js';
+import { debianImage, everyKindImage } from '../fixtures/images.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
+import { requires } from '../fixtures/requires.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
+import { differences, inventory } from '../fixtures/tree.js';
+
+useLeakCheck();
+
+const folder = temporaryFolder();
+const store = (): string => join(folder, 'store');
+beforeEach(() => {
+  process.env.NACELLE_ROOT = store();
+});
+afterEach(async () => {
+  delete process.env.NACELLE_ROOT;
+  await rm(folder, { recursive: true });
+  await mkdir(folder);
+});
+
+const images = requires({ root: true, tools: ['umoci', 'mmdebstrap', 'getfattr', 'setcap', 'busybox', 'unshare'] });
+const root = requires({ root: true, tools: ['unshare'] });
+
+const leftInTmp = (): string[] => (existsSync(join(store(), 'tmp')) ? readdirSync(join(store(), 'tmp')) : []);
+const storedLayers = (): string[] => (existsSync(join(store(), 'layers/sha256')) ? readdirSync(join(store(), 'layers/sha256')) : []);
+
+/** The image as umoci, another implementation, unpacks it. */
+function umoci(layout: string, tag: string): string {
+  const bundle = join(folder, 'bundle');
+  execFileSync('umoci', ['unpack', '--image', `${layout}:${tag}`, bundle], { stdio: 'ignore' });
+  return join(bundle, 'rootfs');
+}
+
+/** The layers as the kernel's overlayfs shows them, in a plain folder. */
+function merged(lower: readonly string[]): string {
+  const [mount, target] = [join(folder, 'mount'), join(folder, 'merged')];
+  const script = 'mkdir "$2" "$3"; mount -t overlay overlay -o "ro,lowerdir=$1" "$2"; cp -a "$2/." "$3"';
+  execFileSync('unshare', ['-m', 'sh', '-euc', script, 'sh', lower.join(':'), mount, target]);
+  return target;
+}
+
+images.it('unpacks a Debian image as umoci does', { timeout: 400_000 }, async () => {
+  const layout = await debianImage();
+  const image = await Image.open(`oci:${layout}:debian`);
+  expect(image.config).toMatchObject({ cmd: ['bash'], workingDir: '/root' });
+  const recipe = await image.recipe();
+  expect(recipe.mounts).toHaveLength(1);
+  const [mount] = recipe.mounts;
+  expect(differences(inventory(mount?.lower[0] ?? ''), inventory(umoci(layout, 'debian')))).toEqual([]);
+  expect(leftInTmp()).toEqual([]);
+});
+
+images.it('unpacks every kind of entry, in layers that overlayfs puts together as umoci does', async () => {
+  const layout = await everyKindImage();
+  const image = await Image.open(`oci:${layout}:busybox`);
+  const [mount] = (await image.recipe()).mounts;
+  expect(mount?.lower).toHaveLength(image.layers.length);
+  const [ours, theirs] = [inventory(merged(mount?.lower ?? [])), inventory(umoci(layout, 'busybox'))];
+  expect(ours['/kinds/file']).toContain('user.note');
+  expect(ours['/kinds/hard1']).toContain('same as /kinds/file');
+  expect(ours['/removed']).toBeUndefined();
+  expect(differences(ours, theirs)).toEqual([]);
+});
+
+images.it('unpacks nothing the second time, and once when asked twice at a time', async () => {
+  const layout = await everyKindImage();
+  const events: ProgressEvent[] = [];
+  const image = await Image.open(`oci:${layout}:busybox`);
+  const other = await Image.open(`oci:${layout}:busybox`);
+  const [one, two] = await Promise.all([image.recipe((event) => events.push(event)), other.recipe((event) => events.push(event))]);
+  expect(one).toEqual(two);
+  const done = events.filter(({ status }) => status === 'done').map(({ digest }) => digest);
+  expect(done.sort()).toEqual(image.layers.map(({ digest }) => digest).sort());
+  events.length = 0;
+  await image.recipe((event) => events.push(event));
+  expect(events.map(({ status }) => status)).toEqual(image.layers.map(() => 'exists'));
+});
+
+/** A layout of one image with one layer. */
+async function layoutOf(layer: Buffer, overrides: { diffId?: string; size?: number; digest?: string; tar?: Buffer } = {}): Promise<string> {
+  const layout = join(folder, 'layout');
+  const put = async (mediaType: string, bytes: Buffer) => {
+    const path = join(layout, 'blobs', digestOf(bytes).replace(':', '/'));
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, bytes);
+    return { mediaType: `application/vnd.oci.image.${mediaType}`, digest: digestOf(bytes), size: bytes.length };
+  };
+  const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+  const diffId = overrides.diffId ?? digestOf(overrides.tar ?? layer);
+  const config = await put('config.v1+json', json({ os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [diffId] } }));
+  const blob = await put(overrides.tar ? 'layer.v1.tar+gzip' : 'layer.v1.tar', layer);
+  const manifest = await put('manifest.v1+json', json({ schemaVersion: 2, config, layers: [blob] }));
+  await writeFile(join(layout, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+  await writeFile(join(layout, 'index.json'), json({ schemaVersion: 2, manifests: [manifest] }));
+  return layout;
+}
+
+function tarOf(script: string): Buffer {
+  return execFileSync('sh', ['-euc', `cd "$(mktemp -d "$1/XXXXXX")"; ${script}`, 'sh', folder], { maxBuffer: 1 << 28 });
+}
+
+const plainTar = (): Buffer => tarOf('mkdir etc; echo hello > etc/greeting; tar -c etc');
+
+async function unpack(layout: string): Promise<string> {
+  const [mount] = (await (await Image.open(`oci:${layout}`)).recipe()).mounts;
+  return mount?.lower[0] ?? '';
+}
+
+root.it('unpacks layers that are not compressed, and gzip in several members', async () => {
+  const tar = plainTar();
+  expect(await readFile(join(await unpack(await layoutOf(tar)), 'etc/greeting'), 'utf8')).toBe('hello\n');
+  await rm(store(), { recursive: true });
+  const members = Buffer.concat([gzipSync(tar.subarray(0, 700)), gzipSync(tar.subarray(700))]);
+  expect(await readFile(join(await unpack(await layoutOf(members, { tar })), 'etc/greeting'), 'utf8')).toBe('hello\n');
+});
+
+root.it.each<[string, () => Promise<string>, RegExp]>([
+  [
+    'a diff_id of other bytes',
+    () => layoutOf(gzipSync(plainTar()), { tar: plainTar(), diffId: digestOf('other') }),
+    /uncompressed layer .* damaged or forged/,
+  ],
+  ['damaged gzip', () => layoutOf(gzipSync(plainTar()).subarray(0, 60), { tar: plainTar() }), /layer/],
+  ['a truncated archive', () => layoutOf(plainTar().subarray(0, 1100)), /unpack layer/],
+  ['what is no archive', () => layoutOf(Buffer.alloc(4096, 'x')), /unpack layer/],
+  ['a name that climbs', () => layoutOf(tarOf('echo x > x; tar -c -P --transform "s,^x,../../../escaped," x')), /unpack layer/],
+])('publishes nothing of a layer with %s', async (_, layout, message) => {
+  const error = await unpack(await layout()).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ name: 'ImageError' });
+  expect(String(error)).toMatch(message);
+  expect(storedLayers()).toEqual([]);
+  expect(leftInTmp()).toEqual([]);
+  expect(existsSync(join(folder, 'escaped'))).toBe(false);
+});
+
+root.it('publishes nothing of a blob whose bytes were changed, its size left as it was', async () => {
+  const layout = await layoutOf(gzipSync(plainTar()), { tar: plainTar() });
+  const { layers } = await Image.open(`oci:${layout}`);
+  const blob = await open(join(layout, 'blobs', (layers[0]?.digest ?? '').replace(':', '/')), 'r+');
+  // The gzip header's time: what comes out is the same.
+  await blob.write(Buffer.from([1, 2, 3, 4]), 0, 4, 4);
+  await blob.close();
+  await expect(unpack(layout)).rejects.toThrow(/layer .* is damaged or forged/);
+  expect(storedLayers()).toEqual([]);
+});
+
+it('says what zstd, archives and registries need', async () => {
+  const layout = await layoutOf(Buffer.from('28b52ffd00000000', 'hex'));
+  await expect(unpack(layout)).rejects.toMatchObject({ name: 'UnsupportedError' });
+  await expect(Image.open('alpine')).rejects.toThrow(/docker.io\/library\/alpine:latest.*later version/);
+  await expect(Image.load(Readable.from([]))).rejects.toMatchObject({ name: 'UnsupportedError' });
+  await expect(Image.open('dir:/nonexistent')).rejects.toMatchObject({ name: 'ImageError' });
+});
+
+root.it('loads all images of a layout', async () => {
+  const layout = await layoutOf(plainTar());
+  await cp(layout, join(folder, 'copy'), { recursive: true });
+  const loaded = await Image.load(join(folder, 'copy'));
+  expect(loaded.map(({ digest }) => digest)).toEqual([(await Image.open(`oci:${layout}`)).digest]);
+});
