@@ -3,13 +3,13 @@ import type { Slot, Step } from '../plan/steps.js';
 import type { Address, Cidr } from './address.js';
 import { deleteLinks, getAddresses, getLink, type LinkSettings, newAddress, newDefaultRoute, newVethPair, setLink } from './rtnetlink.js';
 
-// A pair is made by one task of three turns, for the later ones need the kernel's answers of the earlier:
-//   start      sockets in both namespaces; the bridge is looked up: its index
-//   make       both ends at once: their indexes
+// A pair is made by one task, whose undo removes it, in turns, for the later ones need the kernel's answers of the earlier:
+//   open       sockets in both namespaces; the bridge is looked up: its index
+//   make       both ends at once, or neither
+//   look up    their indexes
 //   configure  addresses, up, route
-// Until the pair is made nothing of it exists; from then on the task's undo removes it. The mark by which the
-// undo knows the pair is its link group, a number of its own: by name it could remove another's link when ours
-// was refused because the name was taken.
+// The mark by which the undo knows the pair is its link group, a number of its own: by name it could remove
+// another's link when ours was refused because the name was taken.
 
 /** Where the two ends live, and by what they are reached. */
 export interface PairSlots {
@@ -30,32 +30,37 @@ export type NamedLink = LinkSettings & { readonly name: string };
 
 const NETLINK_ROUTE = 0;
 
-/** Its output: the bridge, when there is one. */
-export function startPlan(slots: PairSlots, { name, group, bridge }: { name: string; group: number; bridge?: string | undefined }): Plan {
+export function pairPlan(socket: Slot, name: string, group: number): Plan {
   return {
-    prepare: [
-      { op: 'netlink_socket', out: slots.socket, ns: slots.namespace, protocol: NETLINK_ROUTE },
-      { op: 'netlink_socket', out: slots.peerSocket, ns: slots.peerNamespace, protocol: NETLINK_ROUTE },
-      ...(bridge === undefined ? [] : [request(slots.socket, `look up the bridge ${bridge}`, getLink({ name: bridge }))]),
-    ],
+    prepare: [],
     stages: [],
-    undo: [request(slots.socket, `remove the veth pair of ${name}`, deleteLinks(group))],
+    undo: [request(socket, `remove the veth pair of ${name}`, deleteLinks(group))],
     reports: [],
     returns: [],
     ending: { signal: 9, forceKillAfterMs: 0 },
   };
 }
 
-/** Outputs: that of making, then this end, then the peer. */
-export function makeSteps(slots: PairSlots, end: NamedLink, peer: NamedLink): Step[] {
-  const pair = newVethPair(end, peer);
+/** Its output: the bridge, when there is one. */
+export function openSteps(slots: PairSlots, bridge: string | undefined): Step[] {
   return [
-    request(slots.socket, `make the veth pair ${end.name} and ${peer.name}`, pair.message, {
-      slot: slots.peerNamespace,
-      offset: pair.namespaceOffset,
-    }),
-    request(slots.socket, `look up ${end.name}`, getLink({ name: end.name })),
-    request(slots.peerSocket, `look up ${peer.name}`, getLink({ name: peer.name })),
+    { op: 'netlink_socket', out: slots.socket, ns: slots.namespace, protocol: NETLINK_ROUTE },
+    { op: 'netlink_socket', out: slots.peerSocket, ns: slots.peerNamespace, protocol: NETLINK_ROUTE },
+    ...(bridge === undefined ? [] : [request(slots.socket, `look up the bridge ${bridge}`, getLink({ name: bridge }))]),
+  ];
+}
+
+export function makeSteps(slots: PairSlots, end: NamedLink, peer: NamedLink): Step[] {
+  const { message, namespaceOffset } = newVethPair(end, peer);
+  const patch = { slot: slots.peerNamespace, offset: namespaceOffset };
+  return [request(slots.socket, `make the veth pair ${end.name} and ${peer.name}`, message, patch)];
+}
+
+/** Outputs: this end, then the peer. */
+export function lookUpSteps(slots: PairSlots, name: string, peerName: string): Step[] {
+  return [
+    request(slots.socket, `look up ${name}`, getLink({ name })),
+    request(slots.peerSocket, `look up ${peerName}`, getLink({ name: peerName })),
   ];
 }
 

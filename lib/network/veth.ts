@@ -7,7 +7,7 @@ import { NONE, Slots } from '../plan/plan.js';
 import type { Slot } from '../plan/steps.js';
 import { type Link, type LinkInfo, type LinkStats, parseAddresses, parseLink } from './link.js';
 import { type NetworkNamespace, type NetworkOwner, parseVethOptions, type VethOptions, type VethSettings } from './options.js';
-import { configureSteps, makeSteps, type PairSlots, request, startPlan, statsSteps } from './plan.js';
+import { configureSteps, lookUpSteps, makeSteps, openSteps, type PairSlots, pairPlan, request, statsSteps } from './plan.js';
 import { deleteLink } from './rtnetlink.js';
 
 /** Groups below are left to the administrator, who counts from 0. */
@@ -96,16 +96,15 @@ async function make(settings: VethSettings, peerNamespace: number): Promise<Made
     socket: slots.take(),
     peerSocket: slots.take(),
   };
-  const plan = startPlan(pair, { name: end.name, group, bridge: settings.bridge });
-  const task = await start(plan, slots.descriptors).catch((error: unknown) => {
-    if (settings.bridge === undefined || !isMissing(error)) throw error;
-    throw invalidOption('bridge', `there is no link ${settings.bridge} in this end's namespace`, error);
-  });
+  const task = await start(pairPlan(pair.socket, end.name, group), slots.descriptors);
+  let isMade = false;
   try {
-    const master = settings.bridge === undefined ? undefined : bridgeIndex(parseLink(given(task.started.outputs[0])));
-    const made = await task.call(makeSteps(pair, { ...end, group, master }, peer));
-    const hostLink = parseLink(given(made.outputs[1]));
-    const peerLink = parseLink(given(made.outputs[2]));
+    const master = await openSockets(task, pair, settings.bridge);
+    await task.call(makeSteps(pair, { ...end, group, master }, peer));
+    isMade = true;
+    const { outputs } = await task.call(lookUpSteps(pair, end.name, peer.name));
+    const hostLink = parseLink(given(outputs[0]));
+    const peerLink = parseLink(given(outputs[1]));
     const configured = await task.call(
       configureSteps(
         pair,
@@ -124,7 +123,7 @@ async function make(settings: VethSettings, peerNamespace: number): Promise<Made
       persist,
     };
   } catch (error) {
-    throw await undone(task, error);
+    throw await undone(task, error, isMade);
   }
 }
 
@@ -149,6 +148,17 @@ function isOwner(peer: NetworkNamespace | NetworkOwner): peer is NetworkOwner {
 /** 12 of the 15 bytes. */
 function uniqueName(): string {
   return `veth${randomBytes(4).toString('hex')}`;
+}
+
+/** Returns the bridge's index. */
+async function openSockets(task: Task, pair: PairSlots, bridge: string | undefined): Promise<number | undefined> {
+  try {
+    const { outputs } = await task.call(openSteps(pair, bridge));
+    return bridge === undefined ? undefined : bridgeIndex(parseLink(given(outputs[0])));
+  } catch (error) {
+    if (bridge === undefined || !isMissing(error)) throw error;
+    throw invalidOption('bridge', `there is no link ${bridge} in this end's namespace`, error);
+  }
 }
 
 function bridgeIndex({ name, kind, index }: LinkInfo): number {
@@ -191,9 +201,10 @@ async function close(task: Task): Promise<Error | undefined> {
 }
 
 /** The error to throw when a pair could not be made: the failure itself, with that of the removal when it failed too. */
-async function undone(task: Task, error: unknown): Promise<unknown> {
+async function undone(task: Task, error: unknown, isMade: boolean): Promise<unknown> {
   const cleanupError = await close(task).catch((failure: unknown) => (failure instanceof Error ? failure : new Error(String(failure))));
-  if (!cleanupError || !(error instanceof NacelleError)) return error;
+  // Where nothing was made there was nothing to remove, and that it could not be removed says nothing.
+  if (!isMade || !cleanupError || !(error instanceof NacelleError)) return error;
   return new NacelleError(error.message, { code: error.code, cause: error, cleanupError });
 }
 
