@@ -17,6 +17,7 @@
 // The layer code by itself, confined as the shim's child is. For tests.
 //
 //   layer_driver unpack ROOT [option...]     a tar from stdin
+//   layer_driver open ROOT [option...]       the same without the confinement: only the paths' resolution holds it in
 //   layer_driver pack UPPER [option...]      a tar to stdout
 //   layer_driver changes UPPER LOWER...      records to stdout
 //
@@ -38,11 +39,12 @@ int run(int count, char** arguments, Failure& why) {
   const char* command = arguments[1];
   const char* const* options = arguments + 3;
   const size_t option_count = static_cast<size_t>(count - 3);
-  if (std::strcmp(command, "unpack") == 0) {
+  const bool confined = std::strcmp(command, "unpack") == 0;
+  if (confined || std::strcmp(command, "open") == 0) {
     UnpackOptions parsed;
     if (parse_unpack_options(options, option_count, parsed) < 0) return fail(why, EINVAL, "unknown option");
-    if (!confine(arguments[2])) return fail(why, errno, "confining");
-    const unique_fd root(open_path("/"));
+    if (confined && !confine(arguments[2])) return fail(why, errno, "confining");
+    const unique_fd root(open_path(confined ? "/" : arguments[2]));
     return unpack_layer(STDIN_FILENO, root.get(), parsed, why);
   }
   const unique_fd upper(open_path(arguments[2]));

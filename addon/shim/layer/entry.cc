@@ -14,6 +14,8 @@
 namespace nacelle::layer {
 namespace {
 
+constexpr uint32_t kMostMajor = (1U << 12) - 1, kMostMinor = (1U << 20) - 1;  // the kernel's dev_t
+
 int failed(const TarEntry& entry, int error, const char* what, Failure& why) {
   return fail(why, error < 0 ? -error : error, "entry %s: %s", shown(entry.name).c_str(), what);
 }
@@ -49,7 +51,7 @@ int make_file(Unpacking& work, const TarEntry& entry, const std::string& path, i
   // A change of owner takes away set-id bits and capabilities: so it comes first. Mostly there is nothing to change.
   const bool ours = status.st_uid == entry.uid && status.st_gid == entry.gid;
   if (!ours && fchown(file.get(), entry.uid, entry.gid) < 0) return failed(entry, errno, "setting its owner", why);
-  if (const int result = set_xattrs(file.get(), entry.xattrs, true, path, why); result < 0) return result;
+  if (const int result = set_xattrs(file.get(), entry.xattrs, !work.tree.inherits(), path, why); result < 0) return result;
   if (fchmod(file.get(), entry.mode) < 0) return failed(entry, errno, "setting its mode", why);
   const struct timespec times[2] = {entry.mtime, entry.mtime};
   if (futimens(file.get(), times) < 0) return failed(entry, errno, "setting its time", why);
@@ -77,12 +79,15 @@ int make_folder(Unpacking& work, const TarEntry& entry, const std::string& path,
   const int result = path.empty() ? open_folder(work.tree.root(), ".", folder) : open_or_make(work, parent, name, folder, fresh);
   if (result < 0) return failed(entry, result, "making the folder", why);
   if (fchown(folder.get(), entry.uid, entry.gid) < 0) return failed(entry, errno, "setting its owner", why);
-  if (const int set = set_xattrs(folder.get(), entry.xattrs, fresh, path, why); set < 0) return set;
+  std::vector<Xattr> now, late;
+  for (const Xattr& xattr : entry.xattrs) (xattr.name == kDefaultAcl ? late : now).push_back(xattr);
+  fresh = fresh && !work.tree.inherits();
+  if (const int set = set_xattrs(folder.get(), now, fresh, path, why); set < 0) return set;
   // Ours to write into until all is there.
   if (fchmod(folder.get(), entry.mode | 0700) < 0) return failed(entry, errno, "setting its mode", why);
   if (fstat(folder.get(), &status) < 0) return failed(entry, errno, "stat", why);
   work.tree.made(status);
-  work.times.add(path, status, entry.mode, entry.mtime);
+  work.times.add(path, status, entry.mode, entry.mtime, std::move(late));
   work.tree.remember(path, std::move(folder));
   return 0;
 }
@@ -93,7 +98,7 @@ int make_node(Unpacking& work, const TarEntry& entry, const std::string& path, i
   bool hid = false;
   if (const int result = replacing(work, parent, name, make, hid); result < 0) return failed(entry, result, "making it", why);
   if (fchownat(parent, name, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) < 0) return failed(entry, errno, "setting its owner", why);
-  if (const int result = set_xattrs_at(parent, name, entry.xattrs, path, why); result < 0) return result;
+  if (const int result = set_xattrs_at(parent, name, entry.xattrs, !work.tree.inherits(), path, why); result < 0) return result;
   const struct timespec times[2] = {entry.mtime, entry.mtime};
   if (utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) < 0) return failed(entry, errno, "setting its time", why);
   if (const int result = work.tree.made(parent, name); result < 0) return failed(entry, result, "stat", why);
@@ -108,7 +113,7 @@ int make_special(Unpacking& work, const TarEntry& entry, const std::string& path
     device = makedev(entry.major, entry.minor);
     if (!work.options.devices) return failed(entry, EPERM, "device nodes are not allowed here", why);
     if (device == 0) return failed(entry, EPERM, "the device 0:0 would be a whiteout", why);
-    if (major(device) != entry.major || minor(device) != entry.minor) return failed(entry, EBADMSG, "there is no such device number", why);
+    if (entry.major > kMostMajor || entry.minor > kMostMinor) return failed(entry, EBADMSG, "there is no such device number", why);
   }
   const auto make = [&] { return mknodat(parent, name, type | entry.mode, device) < 0 ? -errno : 0; };
   return make_node(work, entry, path, parent, name, make, why);

@@ -4,10 +4,12 @@
 
 #include <cerrno>
 
+#include "xattrs.h"
+
 namespace nacelle::layer {
 
-void FolderTimes::add(std::string path, const struct stat& status, mode_t mode, const struct timespec& mtime) {
-  folders_.push_back({std::move(path), status.st_dev, status.st_ino, mode, mtime});
+void FolderTimes::add(std::string path, const struct stat& status, mode_t mode, const struct timespec& mtime, std::vector<Xattr> late) {
+  folders_.push_back({std::move(path), status.st_dev, status.st_ino, mode, mtime, std::move(late)});
 }
 
 int FolderTimes::apply(const Tree& tree, Failure& why) const {
@@ -22,6 +24,7 @@ int FolderTimes::apply(const Tree& tree, Failure& why) const {
     if (fstat(fd.get(), &status) < 0) return fail(why, errno, "entry %s: stat", shown(folder->path).c_str());
     if (status.st_dev != folder->device || status.st_ino != folder->inode || done.has(status)) continue;
     done.add(status);
+    if (const int result = set_xattrs(fd.get(), folder->late, true, folder->path, why); result < 0) return result;
     const struct timespec times[2] = {folder->mtime, folder->mtime};
     if ((status.st_mode & 07777) != folder->mode && fchmod(fd.get(), folder->mode) < 0) {
       return fail(why, errno, "entry %s: setting its mode", shown(folder->path).c_str());

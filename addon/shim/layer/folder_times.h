@@ -6,15 +6,16 @@
 #include <vector>
 
 #include "failure.h"
+#include "pax.h"
 #include "tree.h"
 
 namespace nacelle::layer {
 
-// Modes and times of folders, which can only be set when their content is there: writing into a folder changes its time,
-// and a read-only one can't be written into.
+// Modes, times and default ACLs of folders, which can only be set when their content is there: writing into a folder
+// changes its time, a read-only one can't be written into, and children would inherit the ACL.
 class FolderTimes {
  public:
-  void add(std::string path, const struct stat& status, mode_t mode, const struct timespec& mtime);
+  void add(std::string path, const struct stat& status, mode_t mode, const struct timespec& mtime, std::vector<Xattr> late);
   // The last word on each folder counts. One that was replaced since has none.
   int apply(const Tree& tree, Failure& why) const;
 
@@ -25,6 +26,7 @@ class FolderTimes {
     ino_t inode;
     mode_t mode;
     struct timespec mtime;
+    std::vector<Xattr> late;
   };
   std::vector<Folder> folders_;
 };

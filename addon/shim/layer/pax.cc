@@ -1,5 +1,6 @@
 #include "pax.h"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace nacelle::layer {

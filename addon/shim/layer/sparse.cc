@@ -1,5 +1,6 @@
 #include "sparse.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "tar_header.h"
@@ -36,20 +37,18 @@ bool parse_optional(std::string_view value, std::optional<uint64_t>& out) {
 // Version 0.1: 'offset,length,offset,length'
 bool parse_list(std::string_view value, std::vector<Extent>& map) {
   map.clear();
-  std::optional<uint64_t> offset;
+  uint64_t offset = 0;
+  bool is_length = false;
   for (size_t start = 0; start < value.size();) {
     const size_t comma = std::min(value.find(',', start), value.size());
     uint64_t number;
     if (!parse_decimal(value.substr(start, comma - start), kMost, number)) return false;
-    if (!offset) {
-      offset = number;
-    } else {
-      if (!add(map, *offset, number)) return false;
-      offset.reset();
-    }
+    if (is_length && !add(map, offset, number)) return false;
+    offset = number;
+    is_length = !is_length;
     start = comma + 1;
   }
-  return !offset && (value.empty() || value.back() != ',');
+  return !is_length && (value.empty() || value.back() != ',');
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "../syscalls.h"
 #include "folder.h"
+#include "xattrs.h"
 
 namespace nacelle::layer {
 namespace {
@@ -41,12 +42,16 @@ int Tree::folder(std::string_view path, bool make_it, Failure& why) {
     return fail(why, -result, "the folder %s: opening it", shown(path).c_str());
   }
   remember(path, std::move(found));
+  // A folder that this layer has made has its ACL only at the end; one that was there before may have one.
+  unique_fd readable;
+  inherits_ = !overlay_ && open_folder(last_.get(), ".", readable) == 0 && has_default_acl(readable.get());
   return last_.get();
 }
 
 void Tree::remember(std::string_view path, unique_fd folder) {
   last_path_ = path;
   last_ = std::move(folder);
+  inherits_ = false;
 }
 
 int Tree::make(std::string_view path, unique_fd& out, Failure& why) {
@@ -81,7 +86,10 @@ int Tree::make_one(int parent, const char* name, unique_fd& out) {
   if (const int result = count(); result < 0) return result;
   if (mkdirat(parent, name, 0755) < 0) return errno == EEXIST ? -ENOTDIR : -errno;
   if (const int result = open_folder(parent, name, out); result < 0) return result;
-  // the process's umask has no say in a layer
+  // neither the process's umask nor an inherited ACL has a say in a layer
+  for (const char* acl : {kAccessAcl, kDefaultAcl}) {
+    if (fremovexattr(out.get(), acl) < 0 && errno != ENODATA && errno != EOPNOTSUPP) return -errno;
+  }
   if (fchmod(out.get(), 0755) < 0) return -errno;
   if (const int result = made(parent, name); result < 0) return result;
   return hid ? hide_below(out.get()) : 0;

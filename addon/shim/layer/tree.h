@@ -55,6 +55,9 @@ class Tree {
   int hide_below(int folder);
   int whiteout(int parent, const char* name);
 
+  // Whether what is made in the last folder inherits an ACL from it.
+  bool inherits() const { return inherits_; }
+
   int root() const { return root_; }
   bool overlay() const { return overlay_; }
 
@@ -69,6 +72,7 @@ class Tree {
   Inodes ours_;
   std::string last_path_;
   unique_fd last_;
+  bool inherits_ = false;
 };
 
 }  // namespace nacelle::layer

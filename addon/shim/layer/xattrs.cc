@@ -92,6 +92,8 @@ bool is_layer_xattr(std::string_view name) {
   return !starts_with(name, "trusted.overlay.") && !starts_with(name, "user.overlay.") && name != "security.selinux";
 }
 
+bool has_default_acl(int folder) { return fgetxattr(folder, kDefaultAcl, nullptr, 0) > 0; }
+
 int set_xattrs(int fd, const std::vector<Xattr>& xattrs, bool fresh, std::string_view path, Failure& why) {
   if (!fresh) {
     if (const int result = remove_others(fd, xattrs, path, why); result < 0) return result;
@@ -100,10 +102,13 @@ int set_xattrs(int fd, const std::vector<Xattr>& xattrs, bool fresh, std::string
                  path, why);
 }
 
-int set_xattrs_at(int parent, const char* name, const std::vector<Xattr>& xattrs, std::string_view path, Failure& why) {
-  if (xattrs.empty()) return 0;
+int set_xattrs_at(int parent, const char* name, const std::vector<Xattr>& xattrs, bool fresh, std::string_view path, Failure& why) {
+  if (xattrs.empty() && fresh) return 0;
   const WorkingDirectory here(parent);
   if (here.error() < 0) return fail(why, -here.error(), "entry %s: entering its folder", shown(path).c_str());
+  if (!fresh && lremovexattr(name, kAccessAcl) < 0 && errno != ENODATA && errno != EOPNOTSUPP) {
+    return fail(why, errno, "entry %s: removing its inherited attributes", shown(path).c_str());
+  }
   return set_all([&](const Xattr& xattr) { return lsetxattr(name, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0); }, xattrs,
                  path, why);
 }

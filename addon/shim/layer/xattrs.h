@@ -13,10 +13,14 @@ namespace nacelle::layer {
 
 bool is_layer_xattr(std::string_view name);
 
+// What a folder's new children inherit. In a layer each has its own, so it must not act while the layer is unpacked.
+constexpr char kDefaultAcl[] = "system.posix_acl_default", kAccessAcl[] = "system.posix_acl_access";
+bool has_default_acl(int folder);
+
 // Exactly `xattrs`, on a file or folder by its descriptor. `fresh`: there are none yet.
 int set_xattrs(int fd, const std::vector<Xattr>& xattrs, bool fresh, std::string_view path, Failure& why);
 // On what has no descriptor to set them by (symlink, FIFO, device), never following a link.
-int set_xattrs_at(int parent, const char* name, const std::vector<Xattr>& xattrs, std::string_view path, Failure& why);
+int set_xattrs_at(int parent, const char* name, const std::vector<Xattr>& xattrs, bool fresh, std::string_view path, Failure& why);
 
 // Those that belong to a layer, sorted by name. 0 or -errno.
 int read_xattrs(int fd, std::vector<Xattr>& xattrs);
