@@ -29,7 +29,12 @@ describe('Verifier', () => {
   const bytes = Buffer.from('some bytes of a layer');
   const pass = async (expected: { digest: string; size?: number }): Promise<string> => {
     const out: Buffer[] = [];
-    const sink = new Writable({ write: (chunk, _, done) => done(null, out.push(chunk) && undefined) });
+    const sink = new Writable({
+      write(chunk: Buffer, _, done) {
+        out.push(chunk);
+        done();
+      },
+    });
     await pipeline(Readable.from([bytes.subarray(0, 5), bytes.subarray(5)]), new Verifier({ ...expected, what: 'layer' }), sink);
     return Buffer.concat(out).toString();
   };
