@@ -36,6 +36,7 @@ bool next_step(Reader& reader, StepHead& head) {
 bool child_only(Op op) {
   switch (op) {
     case Op::give:
+    case Op::chown:
     case Op::setns:
     case Op::unshare:
     case Op::clone:

@@ -29,7 +29,7 @@ int run(Context& context, const args::close& a) {
 int run(Context& context, const args::give& a) { return send_descriptor(context.channel, a.slot, context.slots.get(a.slot)); }
 
 int run(Context& context, const args::chown& a) {
-  return checked_int(fchown(context.slots.get(a.slot), static_cast<uid_t>(a.uid), static_cast<gid_t>(a.gid)));
+  return checked_int(fchown(context.slots.get(a.slot), context.account.uid, context.account.gid));
 }
 
 int run(Context& context, const args::read& a) {

@@ -126,8 +126,10 @@ int run(Context& context, const args::pivot& a) {
   if (fchdir(context.slots.get(a.root)) < 0) return -errno;
   const int result = sys_pivot_root(".", ".");
   if (result < 0) return result;
-  // the old root now lies on top of the new one: '.' is its upper side
-  if (umount2(".", MNT_DETACH) < 0) return -errno;
+  // the old root now lies on top of the new one, and on it what was stacked there before: '.' names the topmost
+  for (uint64_t left = a.between + 1; left > 0; --left) {
+    if (umount2(".", MNT_DETACH) < 0) return -errno;
+  }
   return checked_int(::chdir("/"));
 }
 

@@ -44,7 +44,7 @@ export function unpackPlan(input: number, target: string, limits: UnpackLimits):
           { op: 'clone_mount', out: mount, at: NONE, path: target, recursive: 0 },
           { op: 'set_mount', mount, recursive: 0, set: MOUNT_ATTR.NODEV | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, clear: 0, propagation: 0 },
           { op: 'attach_at', mount, at: NONE, path: target },
-          { op: 'pivot', root: mount },
+          { op: 'pivot', root: mount, between: 0 },
           { op: 'bound_capabilities', bounding: KEPT },
           { op: 'capabilities', effective: KEPT, permitted: KEPT, inheritable: 0, ambient: 0 },
           { op: 'no_new_privileges' },

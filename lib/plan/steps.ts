@@ -11,7 +11,7 @@ export type Step =
   | { readonly op: 'open_in_root'; readonly host?: boolean; readonly out?: Slot; readonly root: Slot; readonly path: string; readonly flags: number | bigint; }
   | { readonly op: 'close'; readonly host?: boolean; readonly slot: Slot; }
   | { readonly op: 'give'; readonly host?: boolean; readonly slot: Slot; }
-  | { readonly op: 'chown'; readonly host?: boolean; readonly slot: Slot; readonly uid: number | bigint; readonly gid: number | bigint; }
+  | { readonly op: 'chown'; readonly host?: boolean; readonly slot: Slot; }
   | { readonly op: 'read'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly max: number | bigint; }
   | { readonly op: 'require_procfs'; readonly host?: boolean; readonly slot: Slot; }
   | { readonly op: 'setns'; readonly host?: boolean; readonly ns: Slot; readonly type: string; }
@@ -27,7 +27,7 @@ export type Step =
   | { readonly op: 'attach'; readonly host?: boolean; readonly mount: Slot; readonly root: Slot; readonly path: string; readonly create: number | bigint; }
   | { readonly op: 'attach_at'; readonly host?: boolean; readonly mount: Slot; readonly at: Slot; readonly path: string; }
   | { readonly op: 'detach'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
-  | { readonly op: 'pivot'; readonly host?: boolean; readonly root: Slot; }
+  | { readonly op: 'pivot'; readonly host?: boolean; readonly root: Slot; readonly between: number | bigint; }
   | { readonly op: 'mask'; readonly host?: boolean; readonly root: Slot; readonly paths: readonly string[]; readonly file: Slot; readonly folder: Slot; }
   | { readonly op: 'readonly'; readonly host?: boolean; readonly root: Slot; readonly paths: readonly string[]; }
   | { readonly op: 'mkdir'; readonly host?: boolean; readonly out?: Slot; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
@@ -84,7 +84,7 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'open_in_root', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'flags']] },
   { op: 'close', what: 'close a descriptor', fields: [['SLOT', 'slot']] },
   { op: 'give', what: 'hand a descriptor over', fields: [['SLOT', 'slot']] },
-  { op: 'chown', what: 'give a descriptor to its user', fields: [['SLOT', 'slot'], ['NUM', 'uid'], ['NUM', 'gid']] },
+  { op: 'chown', what: 'give a descriptor to its user', fields: [['SLOT', 'slot']] },
   { op: 'read', what: 'read {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['NUM', 'max']] },
   { op: 'require_procfs', what: 'check that /proc is the kernel\'s', fields: [['SLOT', 'slot']] },
   { op: 'setns', what: 'join the {type} namespace', fields: [['SLOT', 'ns'], ['STR', 'type']] },
@@ -100,7 +100,7 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'attach', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'create']] },
   { op: 'attach_at', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'at'], ['STR', 'path']] },
   { op: 'detach', what: 'unmount {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
-  { op: 'pivot', what: 'make the new root the root', fields: [['SLOT', 'root']] },
+  { op: 'pivot', what: 'make the new root the root', fields: [['SLOT', 'root'], ['NUM', 'between']] },
   { op: 'mask', what: 'mask paths', fields: [['SLOT', 'root'], ['LIST', 'paths'], ['SLOT', 'file'], ['SLOT', 'folder']] },
   { op: 'readonly', what: 'make paths read-only', fields: [['SLOT', 'root'], ['LIST', 'paths']] },
   { op: 'mkdir', what: 'make the folder {path}', fields: [['OUT', 'out'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid']] },

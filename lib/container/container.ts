@@ -1,0 +1,309 @@
+import { closeSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+import { NacelleError, UnsupportedError } from '../errors.js';
+import type { GroupUsage } from '../cgroup/usage.js';
+import { Namespace } from '../namespace/namespace.js';
+import type { Task } from '../native/task.js';
+import { NONE } from '../plan/plan.js';
+import type { NamespaceType } from '../plan/namespaces.js';
+import { monotonicMs, Program } from '../process/program.js';
+import { usageOf } from '../process/result.js';
+import type { ParsedProcess } from '../process/schema.js';
+import { SIGKILL, checkSignal, signalNumber } from '../process/signals.js';
+import type { Encoding, ExecOptions, Execution, RunResult, Usage } from '../process/types.js';
+import { cancelledBeforeStart } from './cancelled.js';
+import { copyOut } from './copy-out.js';
+import { type ParsedOptions, parseRunOptions } from './options.js';
+import { planContainer } from './plan/plan.js';
+import { type Prepared, prepare } from './prepare.js';
+import { type ReapReport, reap } from './reap.js';
+import type { Limits } from '../plan/limits.js';
+import type { ContainerOptions, RunOptions } from './types.js';
+
+type State = 'created' | 'running' | 'paused' | 'stopped';
+
+const SIGTERM = 15;
+const KILL_DELAY = 10_000;
+
+/** What a live container is made of. */
+interface Parts<E extends Encoding> {
+  readonly prepared: Prepared;
+  readonly program: Program<E>;
+  readonly task: Task;
+  readonly mountNamespace: number | null;
+}
+
+/**
+ * A sandbox with one program: namespaces, cgroups, a root file system, and what confines it. `run` is all of a life
+ * in one call; `create` and `start` take it apart.
+ */
+export class Container<E extends Encoding = Encoding> implements AsyncDisposable {
+  readonly id: string;
+  readonly name: string | null;
+  readonly #prepared: Prepared;
+  readonly #program: Program<E>;
+  readonly #task: Task;
+  readonly #mountNamespace: number | null;
+  #state: State = 'created';
+  #outcome: Promise<RunResult<E>> | null = null;
+  #removed: Promise<void> | null = null;
+
+  private constructor({ prepared, program, task, mountNamespace }: Parts<E>) {
+    this.id = prepared.id;
+    this.name = prepared.options.name;
+    this.#prepared = prepared;
+    this.#program = program;
+    this.#task = task;
+    this.#mountNamespace = mountNamespace;
+  }
+
+  /**
+   * Runs a program in a container of its own and resolves when all of it is gone. What the program did is in the
+   * result; with `reject: true` a failure rejects.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`, UnsupportedError, ImageError, SyscallError: the sandbox could not be made, and
+   * nothing is left of it; ContainerRunError with `reject: true`
+   */
+  static async run<E extends Encoding = 'utf8'>(options: RunOptions<E>): Promise<RunResult<E>> {
+    const callMs = monotonicMs();
+    const parsed = parseRunOptions(options);
+    if (parsed.process.cancelSignal?.aborted) return cancelledBeforeStart<E>(parsed);
+    const container = await Container.#make<E>(parsed, { park: false, callMs });
+    container.#begun();
+    return container.#end();
+  }
+
+  /**
+   * Makes everything of a container and parks its program just before execve. It goes with this process (or Worker)
+   * unless it was removed before.
+   */
+  static async create<E extends Encoding = 'utf8'>(options: ContainerOptions<E>): Promise<Container<E>> {
+    return Container.#make<E>(parseRunOptions(options), { park: true, callMs: monotonicMs() });
+  }
+
+  /** Comes in a later version. @throws UnsupportedError */
+  static async attach(_id: string): Promise<Container> {
+    throw later('attach');
+  }
+
+  /** Comes in a later version. @throws UnsupportedError */
+  static async list(): Promise<never> {
+    throw later('list');
+  }
+
+  /** Removes what owners left that died without their shim: groups, mounts, folders. Touches nothing of a live one. */
+  static reap(): Promise<ReapReport> {
+    return reap();
+  }
+
+  static async #make<E extends Encoding>(parsed: ParsedOptions, { park, callMs }: { park: boolean; callMs: number }): Promise<Container<E>> {
+    const program = new Program<E>(parsed.process, callMs);
+    let prepared: Prepared;
+    try {
+      prepared = await prepare(parsed);
+    } catch (error) {
+      program.stdio.close();
+      throw error;
+    }
+    const { slots, group, argv, id } = prepared;
+    let namespaceSlot = NONE;
+    const facts = {
+      id,
+      command: argv,
+      processOne: !parsed.init && parsed.namespaces.pid === 'new',
+      memoryBytes: parsed.limits.memory ?? null,
+      notEnforced: [],
+      readGroup: (reports: Parameters<typeof group.readUsage>[0]) => groupEvidence(group.readUsage(reports)),
+    };
+    const task = await program.launch(facts, (stdio) => {
+      const { plan, mountNamespace } = planContainer({ ...prepared, stdio, park });
+      namespaceSlot = mountNamespace;
+      return { plan, descriptors: slots.descriptors };
+    });
+    return new Container<E>({ prepared, program, task, mountNamespace: task.started.descriptors.get(namespaceSlot) ?? null });
+  }
+
+  /** Of its first process, in this process's pid namespace. */
+  get pid(): number {
+    return this.#task.pid;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  get stdin(): Writable | null {
+    return this.#program.stdio.stdin;
+  }
+
+  /** Reading this property takes the stream: its content is then not in the result. */
+  get stdout(): Readable | null {
+    return this.#program.stdio.stdout;
+  }
+
+  /** Reading this property takes the stream: its content is then not in the result. */
+  get stderr(): Readable | null {
+    return this.#program.stdio.stderr;
+  }
+
+  /** Runs the program. @throws NacelleError `ERR_STATE` when it was started before */
+  async start(): Promise<void> {
+    if (this.#state !== 'created') throw new NacelleError(`start the container ${this.id}: it is ${this.#state}`, { code: 'ERR_STATE' });
+    this.#state = 'running';
+    await this.#program.release();
+    this.#end().catch(() => undefined);
+  }
+
+  /** Lets Node end while it runs; it is killed then. */
+  unref(): void {
+    this.#task.unref();
+    this.#program.stdio.unref();
+  }
+
+  ref(): void {
+    this.#task.ref();
+    this.#program.stdio.ref();
+  }
+
+  /** Its end, as often as you like. */
+  wait(): Promise<RunResult<E>> {
+    return this.#end();
+  }
+
+  /** Comes in a later version. @throws UnsupportedError */
+  exec<F extends Encoding = 'utf8'>(_command: string[], _options?: ExecOptions<F>): Execution<F> {
+    throw later('exec');
+  }
+
+  /** Default SIGKILL: the whole tree. Another signal: the first process. After the end nothing is reached. */
+  async kill(signal: NodeJS.Signals | number = 'SIGKILL'): Promise<void> {
+    const number = signalNumber(signal);
+    if (this.#state === 'stopped') return;
+    await this.#task.kill({ cause: 'caller', signal: number, tree: number === SIGKILL });
+  }
+
+  /** The image's StopSignal or SIGTERM to the first process; after `timeout` (ms, default 10,000) SIGKILL to the tree. */
+  async stop({ timeout = KILL_DELAY }: { timeout?: number } = {}): Promise<RunResult<E>> {
+    const ended = this.#end();
+    if (this.#state === 'running') {
+      await this.#task.kill({ cause: 'caller', signal: this.#stopSignal(), tree: false });
+      const timer = setTimeout(() => void this.kill().catch(() => undefined), timeout);
+      await ended.catch(() => undefined);
+      clearTimeout(timer);
+    } else if (this.#state === 'created') {
+      await this.kill();
+    }
+    return ended;
+  }
+
+  /** Comes in a later version. @throws UnsupportedError */
+  async pause(): Promise<void> {
+    throw later('pause');
+  }
+
+  /** Comes in a later version. @throws UnsupportedError */
+  async resume(): Promise<void> {
+    throw later('resume');
+  }
+
+  /** Comes in a later version. @throws UnsupportedError */
+  async update(_limits: Limits): Promise<void> {
+    throw later('update');
+  }
+
+  /** Comes in a later version. @throws UnsupportedError */
+  async resize(_size: { columns: number; rows: number }): Promise<void> {
+    throw later('resize');
+  }
+
+  /** What its groups have counted until now; after its end, what they had. */
+  async stats(): Promise<Usage> {
+    if (this.#state === 'stopped') return (await this.#end()).usage;
+    const { group } = this.#prepared;
+    const files = await Promise.all(group.reports.map((report) => this.#read(report)));
+    const { usage } = groupEvidence(group.readUsage(files));
+    return usageOf({ userMs: 0, systemMs: 0, maxRssBytes: 0, voluntarySwitches: 0, involuntarySwitches: 0 }, usage);
+  }
+
+  /** One of its namespaces, as a handle of its own. */
+  namespace(type: NamespaceType): Promise<Namespace> {
+    return Namespace.of(this.pid, type);
+  }
+
+  /** Waits for its end, with `force` brings it about; idempotent. @throws NacelleError `ERR_STATE` while it runs, without `force` */
+  async remove({ force = false }: { force?: boolean } = {}): Promise<void> {
+    if (this.#state === 'running' && !force) {
+      throw new NacelleError(`remove the container ${this.id}: it is running. Stop it, or use force`, { code: 'ERR_STATE' });
+    }
+    this.#removed ??= this.#remove();
+    await this.#removed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.remove({ force: true });
+  }
+
+  async #remove(): Promise<void> {
+    const ended = this.#end();
+    if (this.#state !== 'stopped') await this.kill();
+    await ended.catch((error: unknown) => {
+      // a program that failed has ended all the same; only an end that left something is news here
+      if (error instanceof NacelleError && error.code !== 'ERR_RUN_FAILED') throw error;
+    });
+  }
+
+  #begun(): void {
+    this.#state = 'running';
+    this.#program.begin();
+  }
+
+  #end(): Promise<RunResult<E>> {
+    this.#outcome ??= this.#finish();
+    return this.#outcome;
+  }
+
+  async #finish(): Promise<RunResult<E>> {
+    const { copyOut: paths, process }: { copyOut: readonly string[]; process: ParsedProcess } = this.#prepared.options;
+    try {
+      const namespace = this.#mountNamespace;
+      const readFiles = namespace === null || paths.length === 0 ? undefined : () => copyOut(namespace, paths, process.maxBuffer);
+      return await this.#program.outcome(readFiles);
+    } finally {
+      this.#state = 'stopped';
+      if (this.#mountNamespace !== null) closeSync(this.#mountNamespace);
+    }
+  }
+
+  async #read({ at, path }: { at: number; path: string }): Promise<Uint8Array | null> {
+    try {
+      const { outputs } = await this.#task.call([{ op: 'read', host: true, at, path, max: 65_536 }]);
+      return outputs[0] ?? null;
+    } catch (error) {
+      // a file that this kernel lacks is null, as at the end
+      if (error instanceof NacelleError && error.code === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  #stopSignal(): number {
+    const { stopSignal } = this.#prepared;
+    const checked = checkSignal(stopSignal !== null && /^\d+$/.test(stopSignal) ? Number(stopSignal) : stopSignal);
+    return 'number' in checked ? checked.number : SIGTERM;
+  }
+}
+
+function later(feature: string): UnsupportedError {
+  return new UnsupportedError(feature, 'it comes in a later version');
+}
+
+/** Kills at no limit of its own are a group's above. */
+function groupEvidence(group: GroupUsage): { usage: Partial<Usage>; oomKills: number; oomInParent: boolean } {
+  const { oomKills, memoryLimitHits, cpuTimeMs, userMs, systemMs, pidsLimitHits: _, ...rest } = group;
+  const above = oomKills > 0 && memoryLimitHits === 0;
+  const usage: Partial<Usage> = { ...rest, oomKills: above ? 0 : oomKills };
+  if (cpuTimeMs !== null) usage.cpuTimeMs = cpuTimeMs;
+  if (userMs !== null) usage.userMs = userMs;
+  if (systemMs !== null) usage.systemMs = systemMs;
+  return { usage, oomKills: above ? 0 : oomKills, oomInParent: above };
+}
+

@@ -1,0 +1,62 @@
+import { CREATE, S_IFBLK, S_IFCHR } from '../../plan/constants.js';
+import { NONE } from '../../plan/plan.js';
+import { MOUNT_ATTR } from '../../plan/recipe.js';
+import type { Slot, Step } from '../../plan/steps.js';
+import { type Device, defaultDeviceLinks, defaultDevices } from '../../security/paths.js';
+import type { PlanInput } from './input.js';
+
+const { NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
+/** Refuses a link that the image has there. */
+const FOLDER = CREATE.folder | CREATE.noLink;
+
+/** Steps for /dev: a tmpfs with the few devices of security.md, terminals, shared memory and message queues of its own. */
+export function planDev({ slots, options, devices }: PlanInput, root: Slot): { steps: Step[]; nullDevice: Slot } {
+  const [dev, pts, nullDevice] = [slots.take(), slots.take(), slots.take()];
+  const ipc = options.namespaces.ipc;
+  return {
+    nullDevice,
+    steps: [
+      { op: 'filesystem', out: dev, type: 'tmpfs', options: ['mode=755', 'size=65536k'], attributes: NOSUID },
+      ...[...defaultDevices, ...devices].map((device) => node(dev, device)),
+      ...defaultDeviceLinks.map(({ path, target }): Step => ({ op: 'symlink', root: dev, path: below(path), target })),
+      { op: 'attach', mount: dev, root, path: '/dev', create: FOLDER },
+      {
+        op: 'filesystem',
+        out: pts,
+        type: 'devpts',
+        options: ['newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+        attributes: NOSUID | NOEXEC,
+      },
+      { op: 'attach', mount: pts, root: dev, path: 'pts', create: FOLDER },
+      ...sharedMemory(slots.take(), dev, ipc === 'host'),
+      ...queues(slots.take(), dev),
+      { op: 'open_in_root', out: nullDevice, root: dev, path: 'null', flags: O_PATH },
+    ],
+  };
+}
+
+const O_PATH = 0o10000000;
+
+function below(path: string): string {
+  return path.replace(/^\/dev\//, '');
+}
+
+function node(root: Slot, { path, type, major, minor, mode }: Device): Step {
+  const format = type === 'b' ? S_IFBLK : S_IFCHR;
+  return { op: 'mknod', root, path: below(path), mode: format | mode, major, minor, uid: 0, gid: 0 };
+}
+
+/** The host's own /dev/shm when the ipc namespace is the host's: POSIX shared memory is files there. */
+function sharedMemory(out: Slot, dev: Slot, host: boolean): Step[] {
+  const make: Step = host
+    ? { op: 'clone_mount', out, at: NONE, path: '/dev/shm', recursive: 0 }
+    : { op: 'filesystem', out, type: 'tmpfs', options: ['mode=1777', 'size=65536k'], attributes: NOSUID | NODEV | NOEXEC };
+  return [make, { op: 'attach', mount: out, root: dev, path: 'shm', create: FOLDER }];
+}
+
+function queues(out: Slot, dev: Slot): Step[] {
+  return [
+    { op: 'filesystem', out, type: 'mqueue', options: [], attributes: NOSUID | NODEV | NOEXEC },
+    { op: 'attach', mount: out, root: dev, path: 'mqueue', create: FOLDER },
+  ];
+}

@@ -1,0 +1,44 @@
+import { CREATE } from '../../plan/constants.js';
+import { NONE } from '../../plan/plan.js';
+import type { Slot, Step } from '../../plan/steps.js';
+import type { PlanInput } from './input.js';
+
+/** Steps for /etc/hosts, hostname and resolv.conf: bound over the image's, which stay as they are. */
+export function planEtc({ slots, files, options }: PlanInput, root: Slot, staging: Slot): Step[] {
+  const mounted = new Set(options.mounts.map(({ target }) => target));
+  const wanted: [name: string, content: string][] = [
+    ['hosts', files.hosts],
+    ['hostname', files.hostname],
+    ['resolv.conf', files.resolvConf],
+  ];
+  return wanted
+    .filter(([name]) => !mounted.has(`/etc/${name}`))
+    .flatMap(([name, content]): Step[] => {
+      const slot = slots.take();
+      return [
+        { op: 'write_file', root: staging, path: `etc/${name}`, bytes: Buffer.from(content), mode: 0o644, uid: 0, gid: 0 },
+        { op: 'clone_mount', out: slot, at: staging, path: `etc/${name}`, recursive: 0 },
+        { op: 'attach', mount: slot, root, path: `/etc/${name}`, create: CREATE.file },
+      ];
+    });
+}
+
+const AS_SOURCE = 0xffff_ffff_ffff_ffffn;
+
+/** Steps for `copyIn`: sources are opened while the host's paths can be seen. */
+export function planCopyIn({ slots, options }: PlanInput, root: Slot): { open: Step[]; copy: Step[] } {
+  const open: Step[] = [];
+  const copy: Step[] = [];
+  for (const { target, source, content, mode, uid, gid } of options.copyIn) {
+    if (source === null) {
+      copy.push({ op: 'write_file', root, path: target, bytes: content ?? new Uint8Array(), mode: mode ?? 0o644, uid, gid });
+      continue;
+    }
+    const slot = slots.take();
+    open.push({ op: 'open', out: slot, at: NONE, path: source, flags: 0, mode: 0 });
+    copy.push({ op: 'copy_in', source: slot, root, path: target, mode: mode ?? AS_SOURCE, uid, gid });
+    copy.push({ op: 'close', slot });
+  }
+  return { open, copy };
+}
+

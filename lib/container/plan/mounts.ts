@@ -1,0 +1,84 @@
+import { CREATE, PROPAGATION } from '../../plan/constants.js';
+import { NONE } from '../../plan/plan.js';
+import { MOUNT_ATTR } from '../../plan/recipe.js';
+import type { Slot, Step } from '../../plan/steps.js';
+import { overlayOptions } from '../../plan/overlay.js';
+import type { MountFlag, ParsedMount } from '../mounts.js';
+import type { PlanInput } from './input.js';
+
+const { NOSUID, NODEV, NOEXEC, RDONLY } = MOUNT_ATTR;
+const FOLDER = CREATE.folder | CREATE.noLink;
+
+/** Steps for /proc and /sys: of the container's own namespaces, and what is the host's read-only. */
+export function planKernelMounts({ slots, unified }: PlanInput, root: Slot): Step[] {
+  const [proc, sys] = [slots.take(), slots.take()];
+  const quiet = NOSUID | NODEV | NOEXEC;
+  const steps: Step[] = [
+    { op: 'filesystem', out: proc, type: 'proc', options: [], attributes: quiet },
+    { op: 'attach', mount: proc, root, path: '/proc', create: FOLDER },
+    { op: 'filesystem', out: sys, type: 'sysfs', options: [], attributes: quiet | RDONLY },
+    { op: 'attach', mount: sys, root, path: '/sys', create: FOLDER },
+  ];
+  if (unified === null) return steps;
+  const groups = slots.take();
+  return [
+    ...steps,
+    { op: 'filesystem', out: groups, type: 'cgroup2', options: [], attributes: quiet | RDONLY },
+    { op: 'attach', mount: groups, root: sys, path: 'fs/cgroup', create: CREATE.no },
+  ];
+}
+
+/** MOUNT_ATTR_* of mount_setattr(2), by mount(8)'s names. relatime is 0, the kernel's default. */
+const attributes: Readonly<Record<MountFlag, number>> = {
+  ro: RDONLY,
+  nosuid: NOSUID,
+  nodev: NODEV,
+  noexec: NOEXEC,
+  relatime: 0,
+  noatime: 0x10,
+  strictatime: 0x20,
+  nodiratime: 0x80,
+};
+
+function attributesOf(flags: ReadonlySet<MountFlag>): number {
+  return [...flags].reduce((all, flag) => all | attributes[flag], 0);
+}
+
+/** Steps for the mounts that were asked for, in their order. `prepare`: host steps. */
+export function planMounts({ slots, options, fileTargets }: PlanInput, root: Slot): { prepare: Step[]; open: Step[]; attach: Step[] } {
+  const [prepare, open, attach]: Step[][] = [[], [], []];
+  for (const mount of options.mounts) {
+    const slot = slots.take();
+    if (mount.type === 'bind') {
+      const shared = mount.propagation.endsWith('shared');
+      // a peer of the host's mount can only be made where that mount is
+      (shared ? prepare : open)?.push(...bindSteps(mount, slot, shared));
+    } else {
+      attach?.push(filesystemStep(mount, slot));
+    }
+    attach?.push({ op: 'attach', mount: slot, root, path: mount.target, create: fileTargets.has(mount.target) ? CREATE.file : CREATE.folder });
+  }
+  return { prepare: prepare ?? [], open: open ?? [], attach: attach ?? [] };
+}
+
+function bindSteps(mount: ParsedMount, slot: Slot, host: boolean): Step[] {
+  const recursive = mount.recursive ? 1 : 0;
+  const side = host ? { host } : {};
+  const set = attributesOf(mount.flags);
+  const propagation = PROPAGATION[propagationOf(mount)];
+  return [
+    { op: 'clone_mount', ...side, out: slot, at: NONE, path: mount.source ?? '', recursive },
+    // MOUNT_ATTR__ATIME: setting one of the access time modes needs all of its bits cleared
+    { op: 'set_mount', ...side, mount: slot, recursive, set, clear: (set & 0x70) === 0 ? 0 : 0x70, propagation },
+  ];
+}
+
+function propagationOf({ propagation }: ParsedMount): 'private' | 'slave' | 'shared' {
+  if (propagation.endsWith('shared')) return 'shared';
+  return propagation.endsWith('slave') ? 'slave' : 'private';
+}
+
+function filesystemStep(mount: ParsedMount, out: Slot): Step {
+  const options = mount.type === 'overlay' ? [...mount.data, ...overlayOptions()] : mount.data;
+  return { op: 'filesystem', out, type: mount.type, options, attributes: attributesOf(mount.flags) };
+}

@@ -1,0 +1,56 @@
+import { CLONE } from '../../plan/constants.js';
+import { type NamespaceType, namespaceTypes } from '../../plan/namespaces.js';
+import type { Slots } from '../../plan/plan.js';
+import type { Step } from '../../plan/steps.js';
+import type { ParsedOptions } from '../options.js';
+
+export interface NamespacePlan {
+  /** CLONE_NEW* of the container's process. */
+  readonly flags: number;
+  /**
+   * What a process before it must do, when there is something: a pid namespace is joined, and clock offsets are set, for
+   * children alone (pid_namespaces(7), time_namespaces(7)).
+   */
+  readonly before: readonly Step[];
+  /** The container's process joins these. */
+  readonly join: readonly Step[];
+  /** After the groups were joined, which become its root. */
+  readonly cgroup: readonly Step[];
+}
+
+export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, slots: Slots): NamespacePlan {
+  let flags = 0;
+  const before: Step[] = [];
+  const join: Step[] = [];
+  const cgroup: Step[] = [];
+  for (const type of namespaceTypes) {
+    const wanted = namespaces[type];
+    if (wanted === 'host') continue;
+    if (wanted !== 'new') {
+      const step: Step = { op: 'setns', ns: slots.give(wanted.fd), type };
+      (type === 'pid' || type === 'time' ? before : join).push(step);
+    } else if (type === 'time') {
+      before.push({ op: 'unshare', flags: CLONE.time });
+      if (timeOffsets) before.push({ op: 'write_process', host: true, path: 'timens_offsets', bytes: Buffer.from(offsetsText(timeOffsets)) });
+    } else if (type === 'cgroup') {
+      cgroup.push({ op: 'unshare', flags: CLONE.cgroup });
+    } else {
+      flags |= CLONE[type];
+    }
+  }
+  return { flags, before, join, cgroup };
+}
+
+/** proc(5), /proc/PID/timens_offsets: seconds and nanoseconds, the latter not negative. */
+export function offsetsText(offsets: { readonly monotonic: number; readonly boottime: number }): string {
+  return (['monotonic', 'boottime'] as const)
+    .map((clock) => {
+      const seconds = Math.floor(offsets[clock]);
+      return `${clock} ${seconds} ${Math.round((offsets[clock] - seconds) * 1e9)}\n`;
+    })
+    .join('');
+}
+
+export function isNew({ namespaces }: ParsedOptions, type: NamespaceType): boolean {
+  return namespaces[type] === 'new';
+}

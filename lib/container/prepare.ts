@@ -1,0 +1,157 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { hostname as hostHostname, totalmem } from 'node:os';
+import { arch, env as nodeEnv } from 'node:process';
+import { invalidOption, UnsupportedError } from '../errors.js';
+import { containerControllers, planGroup } from '../cgroup/plan.js';
+import { groupLayout } from '../host/cgroup-base.js';
+import { owner } from '../host/owner.js';
+import type { ImageConfig } from '../image/config.js';
+import { Image } from '../image/image.js';
+import { storeRoot } from '../image/store.js';
+import { nativeError } from '../native/failure.js';
+import type { DeviceRule } from '../plan/limits.js';
+import { Slots } from '../plan/plan.js';
+import { type CapabilityMask, heldCapabilities, resolveCapabilities } from '../security/capabilities.js';
+import { defaultDeviceRules } from '../security/paths.js';
+import { type Architecture, compileDefault } from '../security/seccomp.js';
+import { etcFiles } from './host-files.js';
+import type { ParsedOptions } from './options.js';
+import type { ExtraDevice, PlanInput, RootSource } from './plan/input.js';
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** What a plan needs beside the program's streams; reads the host, makes nothing on it but an image's layers in the store. */
+export type Prepared = Omit<PlanInput, 'stdio' | 'park'> & { readonly stopSignal: string | null };
+
+export async function prepare(options: ParsedOptions): Promise<Prepared> {
+  const id = randomBytes(16).toString('hex');
+  const { root, config } = await findRoot(options, id);
+  const argv = argvOf(options, config);
+  const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: held() });
+  const devices = options.devices.map(findDevice);
+  const layout = groupLayout();
+  const slots = new Slots();
+  const ownHostname = options.namespaces.uts === 'new';
+  const hostname = options.hostname ?? (ownHostname ? id.slice(0, 12) : hostHostname());
+  const group = planGroup({
+    slots,
+    layout,
+    name: groupName(options, await owner(layout), id),
+    limits: options.limits,
+    controllers: containerControllers,
+    deviceRules: [...defaultDeviceRules, ...devices.map(deviceRule)],
+  });
+  const { cpuTimeLimit } = options.process;
+  return {
+    id,
+    options,
+    slots,
+    root,
+    argv,
+    env: environment(options, config, hostname),
+    cwd: options.process.cwd ?? config.workingDir ?? '/',
+    user: options.process.user ?? config.user ?? '0',
+    hostname,
+    group,
+    cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit),
+    capabilities,
+    filter: options.seccomp === 'unconfined' ? null : compileDefault({ arch: architecture(), capabilities }),
+    devices,
+    fileTargets: fileTargets(options),
+    files: etcFiles(options, hostname),
+    unified: layout.mode === 'v2' ? 'v2' : null,
+    stopSignal: config.stopSignal ?? null,
+  };
+}
+
+let capabilitiesHeld: CapabilityMask | undefined;
+
+function held(): CapabilityMask {
+  capabilitiesHeld ??= heldCapabilities(readFileSync('/proc/self/status', 'utf8'));
+  return capabilitiesHeld;
+}
+
+function architecture(): Architecture {
+  if (arch === 'x64') return 'x86_64';
+  if (arch === 'arm64') return 'arm64';
+  throw new UnsupportedError('seccomp', `there is no table of system calls for ${arch}`, "Run with seccomp: 'unconfined'.");
+}
+
+async function findRoot(options: ParsedOptions, id: string): Promise<{ root: RootSource; config: ImageConfig }> {
+  if (options.root.type === 'rootfs') {
+    const path = typeof options.root.rootfs === 'string' ? options.root.rootfs : options.root.rootfs.path;
+    requireFolder(path, 'rootfs');
+    return { root: { type: 'folder', path }, config: {} };
+  }
+  const { upper, upperSize } = options.root;
+  const image = typeof options.root.image === 'string' ? await Image.open(options.root.image) : options.root.image;
+  const recipe = await image.recipe(options.onProgress ?? undefined);
+  const half = Math.floor((options.limits.memory ?? totalmem()) / 2);
+  const disk = upper === 'disk' ? `${storeRoot()}/containers/${id}` : null;
+  return { root: { type: 'recipe', recipe, upperSize: upperSize ?? Math.max(half, 4096), disk }, config: image.config };
+}
+
+function requireFolder(path: string, option: string): void {
+  const status = lookUp(path, option);
+  if (!status.isDirectory()) throw invalidOption(option, `${path} is not a folder`);
+}
+
+function lookUp(path: string, option: string) {
+  try {
+    return statSync(path);
+  } catch (cause) {
+    if (!(cause instanceof Error) || !('errno' in cause) || typeof cause.errno !== 'number') throw cause;
+    throw nativeError(`look up ${path} for ${option}`, 'stat', -cause.errno, path);
+  }
+}
+
+/** Entrypoint and command as docker combines them: an entrypoint of the caller's drops the image's command. */
+export function argvOf(options: ParsedOptions, config: ImageConfig): string[] {
+  const entrypoint = options.entrypoint ?? config.entrypoint ?? [];
+  const command = options.command ?? (options.entrypoint === null ? (config.cmd ?? []) : []);
+  const argv = [...entrypoint, ...command];
+  if (argv.length === 0) throw invalidOption('command', 'is missing: the image names no program either');
+  return argv;
+}
+
+/** 'NAME=value', later ones winning: PATH and HOSTNAME, Node's own when asked for, the image's, the caller's. */
+export function environment(options: ParsedOptions, config: ImageConfig, hostname: string): string[] {
+  const { env, extendEnv } = options.process;
+  const all: Record<string, string | undefined> = { PATH, HOSTNAME: hostname, ...(extendEnv ? nodeEnv : {}), ...config.env, ...env };
+  return Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+}
+
+/** Below nacelle's own root: 'OWNER/ID', or what the caller named. */
+function groupName(options: ParsedOptions, ownerName: string, id: string): string {
+  const nameOf = (group: NonNullable<ParsedOptions['cgroup']>): string => (typeof group === 'string' ? group : group.name);
+  if (options.cgroup !== null) return nameOf(options.cgroup);
+  if (options.cgroupParent !== null) return `${nameOf(options.cgroupParent)}/${id}`;
+  return `${ownerName}/${id}`;
+}
+
+function findDevice({ path, target, access }: ParsedOptions['devices'][number]): ExtraDevice {
+  const status = lookUp(path, 'devices');
+  if (!status.isBlockDevice() && !status.isCharacterDevice()) throw invalidOption('devices', `${path} is not a device`);
+  if (!target.startsWith('/dev/')) throw invalidOption('devices', `the target of ${path} must lie in /dev, not at ${target}`);
+  // makedev(3) of glibc
+  const device = BigInt(status.rdev);
+  const major = Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n));
+  const minor = Number((device & 0xffn) | ((device >> 12n) & 0xffffff00n));
+  return { path: target, type: status.isBlockDevice() ? 'b' : 'c', major, minor, mode: status.mode & 0o777, access };
+}
+
+function deviceRule({ type, major, minor, access }: ExtraDevice): DeviceRule {
+  return { type, major, minor, access, allow: true };
+}
+
+/** Binds of files: a file is made to mount them on where there is none. Sources must be there. */
+function fileTargets(options: ParsedOptions): Set<string> {
+  const targets = new Set<string>();
+  for (const { type, source, target } of options.mounts) {
+    if (type === 'bind' && source !== null && !lookUp(source, `mounts (${target})`).isDirectory()) targets.add(target);
+  }
+  for (const { source } of options.copyIn) if (source !== null) lookUp(source, 'copyIn');
+  return targets;
+}
+

@@ -1,0 +1,62 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { NacelleError } from '../errors.js';
+import { groupLayout } from '../host/cgroup-base.js';
+import { GROUP_ROOT } from '../host/owner.js';
+import { ownerName, start } from '../native/shim.js';
+import { ownersDir } from '../native/runtime-dir.js';
+import { NONE, type Plan } from '../plan/plan.js';
+import type { Step } from '../plan/steps.js';
+
+/** What `Container.reap()` found. */
+export interface ReapReport {
+  /** Dead owners whose leavings were removed. */
+  readonly owners: readonly string[];
+}
+
+/**
+ * Removes what dead owners left. An owner lives while its shim holds the lock on its file: pids would mean nothing
+ * across pid namespaces. Two at once do no harm: the lock is taken first, and removing what is gone is success.
+ */
+export async function reap(): Promise<ReapReport> {
+  const own = ownerName();
+  const folder = ownersDir();
+  const owners: string[] = [];
+  for (const owner of readdirSync(folder)) {
+    if (owner !== own && (await reapOwner(owner, join(folder, owner)))) owners.push(owner);
+  }
+  return { owners };
+}
+
+/** false: it is alive, or somebody else was faster. */
+async function reapOwner(owner: string, file: string): Promise<boolean> {
+  const bases = [...groupLayout().bases.values()].flatMap((base) => (base.path === null ? [] : [base.path]));
+  const groups = bases.map((base) => `${base}/${GROUP_ROOT}/${owner}`);
+  // nothing to undo: when the lock is not to be had, nothing may be removed
+  const plan: Plan = {
+    prepare: [{ op: 'lock', host: true, out: 0, at: NONE, path: file }],
+    stages: [],
+    undo: [],
+    reports: [],
+    returns: [],
+    ending: { signal: 9, forceKillAfterMs: 0 },
+  };
+  try {
+    const task = await start(plan, new Map());
+    try {
+      await task.call([
+        ...groups.map((path): Step => ({ op: 'kill_group', host: true, at: NONE, path })),
+        ...groups.map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
+        ...bases.map((base): Step => ({ op: 'remove_folder', host: true, at: NONE, path: `${base}/${GROUP_ROOT}`, wait: 0 })),
+        // last: until then the next reap would find the owner again
+        { op: 'unlink', host: true, at: NONE, path: file },
+      ]);
+    } finally {
+      await task.close();
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof NacelleError && (error.code === 'EAGAIN' || error.code === 'ENOENT')) return false;
+    throw error;
+  }
+}

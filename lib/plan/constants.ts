@@ -1,0 +1,24 @@
+/** CLONE_* of clone(2). */
+export const CLONE = {
+  mnt: 0x0002_0000,
+  cgroup: 0x0200_0000,
+  uts: 0x0400_0000,
+  ipc: 0x0800_0000,
+  user: 0x1000_0000,
+  pid: 0x2000_0000,
+  net: 0x4000_0000,
+  /** Not a flag of clone3(2) here: an offset can only be set between unshare(2) and the next process. */
+  time: 0x80,
+} as const;
+
+/** MS_* of mount(2), for propagation. */
+export const PROPAGATION = { unbindable: 1 << 17, private: 1 << 18, slave: 1 << 19, shared: 1 << 20 } as const;
+
+/** O_* of open(2), on every architecture alike but O_DIRECTORY and O_NOFOLLOW: those are the kernel's for this one. */
+export const O_PATH = 0o10000000;
+
+/** The `create` field of the step `attach`. */
+export const CREATE = { no: 0, folder: 1, file: 2, noLink: 4 } as const;
+
+export const S_IFCHR = 0o020000;
+export const S_IFBLK = 0o060000;

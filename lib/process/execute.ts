@@ -1,0 +1,49 @@
+import { UnsupportedError } from '../errors.js';
+import { type Launch, monotonicMs, Program, type ProgramFacts } from './program.js';
+import type { ParsedProcess } from './schema.js';
+import { SIGKILL, signalNumber } from './signals.js';
+import type { ChildEnd } from './stdio.js';
+import type { Encoding, Execution, RunResult } from './types.js';
+
+/**
+ * Runs a program at once and gives its promise and streams: what `exec` and `run` of every class are made of.
+ * `prepare` finds out what the plan needs; it may fail, and nothing was made then.
+ */
+export function execute<E extends Encoding>(
+  options: ParsedProcess,
+  prepare: () => Promise<{ facts: ProgramFacts; build: (ends: [ChildEnd, ChildEnd, ChildEnd]) => Launch }>,
+): Execution<E> {
+  const program = new Program<E>(options, monotonicMs());
+  const launched = (async () => {
+    const { facts, build } = await prepare().catch((error: unknown) => {
+      program.stdio.close();
+      throw error;
+    });
+    const task = await program.launch(facts, build);
+    program.begin();
+    return task;
+  })();
+  // told by the promise of the result
+  launched.catch(() => undefined);
+  const promise: Promise<RunResult<E>> = launched.then(() => program.outcome());
+  const pid = launched.then((task) => task.pid);
+  pid.catch(() => undefined);
+  const execution = Object.assign(promise, {
+    pid,
+    stdin: program.stdio.stdin,
+    stdout: null,
+    stderr: null,
+    async kill(signal: NodeJS.Signals | number = 'SIGKILL'): Promise<void> {
+      const number = signalNumber(signal);
+      await (await launched).kill({ cause: 'caller', signal: number, tree: number === SIGKILL });
+    },
+    async resize(): Promise<void> {
+      throw new UnsupportedError('resize', 'terminals come in a later version');
+    },
+  });
+  // reading one of these takes the stream, so it must happen when the caller reads it
+  return Object.defineProperties(execution, {
+    stdout: { get: () => program.stdio.stdout, enumerable: true },
+    stderr: { get: () => program.stdio.stderr, enumerable: true },
+  });
+}

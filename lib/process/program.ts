@@ -1,0 +1,181 @@
+import { hrtime } from 'node:process';
+import { binding } from '../native/load.js';
+import { start } from '../native/shim.js';
+import type { KillCause, Task, TaskEnd } from '../native/task.js';
+import type { Descriptors, Plan } from '../plan/plan.js';
+import { outputOf } from './collect.js';
+import { type Evidence, judge, times, usageOf } from './result.js';
+import { ContainerRunError } from './run-error.js';
+import type { ParsedProcess } from './schema.js';
+import { SIGKILL } from './signals.js';
+import { type ChildEnd, Stdio } from './stdio.js';
+import type { Encoding, RunResult, Usage } from './types.js';
+
+/** What is known of a program beside its own options. */
+export interface ProgramFacts {
+  readonly id: string;
+  readonly command: readonly string[];
+  /** It is process 1 of a pid namespace, without an init of ours. */
+  readonly processOne: boolean;
+  readonly memoryBytes: number | null;
+  readonly notEnforced: RunResult['notEnforced'];
+  /** Decodes the plan's reports: what its groups counted. */
+  readGroup(reports: TaskEnd['reports']): { usage: Partial<Usage>; oomKills: number; oomInParent: boolean };
+}
+
+/** Facts of a program without groups of its own. */
+export const noGroup: ProgramFacts['readGroup'] = () => ({ usage: {}, oomKills: 0, oomInParent: false });
+
+export interface Launch {
+  readonly plan: Plan;
+  readonly descriptors: Descriptors;
+}
+
+/** Milliseconds of the clock that the shim's times are on. */
+export function monotonicMs(): number {
+  return Number(hrtime.bigint()) / 1e6;
+}
+
+/**
+ * One program from its plan to its result: standard streams, cancel, output limit. What makes it a container is in
+ * the plan alone.
+ */
+export class Program<E extends Encoding = Encoding> {
+  readonly stdio: Stdio;
+  readonly #options: ParsedProcess;
+  #facts: ProgramFacts | null = null;
+  #task: Task | null = null;
+  #overflow: Evidence['overflow'] = null;
+  #error: Error | null = null;
+  #setupMs = 0;
+  #callMs: number;
+  #forgetCancel: (() => void) | null = null;
+
+  /** @param callMs when the caller asked for it, see {@link monotonicMs} */
+  constructor(options: ParsedProcess, callMs = monotonicMs()) {
+    this.#options = options;
+    this.#callMs = callMs;
+    this.stdio = new Stdio(options, () => binding().pipe());
+  }
+
+  get task(): Task | null {
+    return this.#task;
+  }
+
+  /** Opens the streams and starts the plan that `build` makes of them. Whatever fails, nothing stays. */
+  async launch(facts: ProgramFacts, build: (ends: [ChildEnd, ChildEnd, ChildEnd]) => Launch): Promise<Task> {
+    this.#facts = facts;
+    try {
+      const { plan, descriptors } = build(await this.stdio.open());
+      const starting = start(plan, descriptors);
+      // the message has been sent or queued with duplicates: our copies would keep the program's pipes open
+      this.stdio.sent();
+      this.#task = await starting;
+      this.#setupMs = monotonicMs() - this.#callMs;
+      return this.#task;
+    } catch (error) {
+      this.stdio.close();
+      throw error;
+    }
+  }
+
+  /** It runs: streams flow, and a cancel ends it. */
+  begin(): void {
+    const kill = (cause: KillCause): void => {
+      const { killSignal: signal } = this.#options;
+      this.#task?.kill({ cause, signal, tree: signal === SIGKILL }).catch((error: Error) => this.#fail(error));
+    };
+    this.stdio.begin({
+      onOverflow: (stream) => {
+        this.#overflow ??= stream;
+        kill('output');
+      },
+      onError: (error) => {
+        this.#fail(error);
+        kill('caller');
+      },
+    });
+    const { cancelSignal } = this.#options;
+    if (!cancelSignal) return;
+    const cancel = (): void => kill('cancel');
+    if (cancelSignal.aborted) cancel();
+    else cancelSignal.addEventListener('abort', cancel, { once: true });
+    this.#forgetCancel = () => cancelSignal.removeEventListener('abort', cancel);
+  }
+
+  /** Lets a parked one run. */
+  async release(): Promise<void> {
+    const callMs = monotonicMs();
+    await this.#task?.release();
+    this.#setupMs += monotonicMs() - callMs;
+    this.begin();
+  }
+
+  /** Waits for the end of the tree. `readFiles` runs when it is gone, before the result is made. */
+  async result(readFiles?: () => Promise<Record<string, Uint8Array>>): Promise<RunResult<E>> {
+    const [task, facts] = [this.#task, this.#facts];
+    if (!task || !facts) throw new TypeError('the program was not launched');
+    try {
+      const end = await task.ended;
+      const { stdout, stderr } = await this.stdio.settle();
+      if (this.#error) throw this.#error;
+      const [undoError] = end.undoErrors;
+      if (undoError) throw undoError;
+      const files = (await readFiles?.()) ?? {};
+      return this.#makeResult(facts, end, files, {
+        stdout: outputOf<E>(stdout, this.#encoding()),
+        stderr: outputOf<E>(stderr, this.#encoding()),
+      });
+    } finally {
+      this.#forgetCancel?.();
+      this.stdio.close();
+    }
+  }
+
+  /** The result, or the error that `reject: true` asks for. */
+  async outcome(readFiles?: () => Promise<Record<string, Uint8Array>>): Promise<RunResult<E>> {
+    const result = await this.result(readFiles);
+    if (this.#options.reject && result.failed) throw new ContainerRunError<E>(result);
+    return result;
+  }
+
+  #fail(error: Error): void {
+    this.#error ??= error;
+  }
+
+  #encoding(): E {
+    // the options were checked against the same type that E was taken from
+    return this.#options.encoding as E;
+  }
+
+  #makeResult(
+    facts: ProgramFacts,
+    end: TaskEnd,
+    files: Record<string, Uint8Array>,
+    output: Pick<RunResult<E>, 'stdout' | 'stderr'>,
+  ): RunResult<E> {
+    const group = facts.readGroup(end.reports);
+    const { timeout, cpuTimeLimit, maxBuffer } = this.#options;
+    return {
+      id: facts.id,
+      command: [...facts.command],
+      ...judge({
+        end,
+        oomKills: group.oomKills,
+        oomInParent: group.oomInParent,
+        overflow: this.#overflow,
+        processOne: facts.processOne,
+        timeoutMs: timeout,
+        cpuTimeLimitMs: cpuTimeLimit,
+        memoryBytes: facts.memoryBytes,
+        maxBuffer,
+      }),
+      ...output,
+      files,
+      ...times(end),
+      setupMs: this.#setupMs,
+      usage: usageOf(end.usage, group.usage),
+      notEnforced: facts.notEnforced,
+    };
+  }
+}
