@@ -10,6 +10,8 @@ import { type GroupUsage, readUsage, usageFiles } from './usage.js';
 /** Our folder below the base of each hierarchy. */
 export const ROOT = 'nacelle';
 
+const SIGKILL = 9;
+
 /** What a container's group counts and limits, where the machine has it. */
 export const containerControllers = ['memory', 'cpuacct', 'pids', 'devices'] as const;
 
@@ -107,6 +109,20 @@ export function planGroup(request: GroupRequest): GroupPlan {
 /** A group's folder below the base of its hierarchy. */
 export function pathOf(base: string, name: string): string {
   return `${base}/${ROOT}/${name}`;
+}
+
+/** Kills what is in a group, then removes it with the groups below it. One that is gone is no failure. Pure. */
+export function planRemoval(paths: Readonly<Record<string, string>>): Plan {
+  const folders = [...new Set(Object.values(paths))];
+  const killed = paths.unified ?? folders[0];
+  return {
+    prepare: killed === undefined ? [] : [{ op: 'kill_group', host: true, at: NONE, path: killed }],
+    stages: [],
+    undo: folders.map((path) => ({ op: 'remove_group', host: true, at: NONE, path })),
+    reports: [],
+    returns: [],
+    ending: { signal: SIGKILL, forceKillAfterMs: 0 },
+  };
 }
 
 /** The hierarchies to join, the unified one first. Where one can't be used, it is left out unless a limit needs it. */

@@ -1,0 +1,234 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { NacelleError, UnsupportedError } from '../errors.js';
+import { cgroupLayout, type GroupLayout, groupLayout } from '../host/cgroup-base.js';
+import { start } from '../native/shim.js';
+import type { Task } from '../native/task.js';
+import type { Limits } from '../plan/limits.js';
+import { Slots } from '../plan/plan.js';
+import { readGroupFile, removeEmpty, untilEvent, writeGroupFile } from './files.js';
+import { parseNumber } from './keyed.js';
+import { type CurrentMemory, limitWrites } from './limits.js';
+import { type NamedGroup, parseCreate, parseGroupLimits, parseName, parsePid } from './options.js';
+import { type GroupPlan, groupControllers, pathOf, planGroup, planRemoval } from './plan.js';
+import { type CgroupStats, readStats } from './stats.js';
+
+/** Something that happened in a group. */
+export interface CgroupEvent {
+  type: 'oom' | 'oom-kill' | 'populated' | 'empty' | 'pids-max' | 'memory-high' | 'memory-max';
+  count: number;
+  at: Date;
+}
+
+/**
+ * A group of processes that are limited and counted together (cgroups(7)), on v1, v2 or both: a folder
+ * below nacelle's own in each hierarchy. It goes with its owner unless it persists.
+ */
+export class Cgroup implements AsyncDisposable {
+  /** Below nacelle's own root: 'judge', 'judge/7'. */
+  readonly name: string;
+  /** Absolute folders by controller; 'unified' for the v2 tree. */
+  readonly paths: Record<string, string>;
+  readonly controllers: string[];
+  /** Of a group that goes with its owner: what removes it then. */
+  readonly #owned: Task | null;
+  #removed: Promise<void> | undefined;
+
+  private constructor(name: string, paths: Readonly<Record<string, string>>, owned: Task | null) {
+    this.name = name;
+    this.paths = { ...paths };
+    this.controllers = Object.keys(paths).filter((key) => key !== 'unified');
+    this.#owned = owned;
+  }
+
+  /** How this machine's controllers are mounted. */
+  static async mode(): Promise<'v1' | 'v2' | 'hybrid'> {
+    return cgroupLayout().mode;
+  }
+
+  /**
+   * Makes a group with its limits. Folders above it are made where they are missing, without limits.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`, `EEXIST`; UnsupportedError when a limit can't be kept here; SyscallError
+   */
+  static async create(
+    name: string,
+    limits: Limits = {},
+    options: { parent?: NamedGroup | string; persist?: boolean } = {},
+  ): Promise<Cgroup> {
+    const { name: full, persist } = parseCreate(name, options);
+    const parsed = parseGroupLimits(limits);
+    const slots = new Slots();
+    const group = planGroup({ slots, layout: groupLayout(), name: full, limits: parsed, controllers: groupControllers });
+    const there = Object.values(group.paths).find((path) => existsSync(path));
+    if (there)
+      throw new NacelleError(`make the cgroup ${full}: EEXIST (${there} is there already; Cgroup.open takes it)`, { code: 'EEXIST' });
+    noteParents(group.paths, full);
+    return new Cgroup(full, group.paths, await make(group, slots, persist));
+  }
+
+  /**
+   * Takes a group that is there.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`; `ENOENT` when no hierarchy has it
+   */
+  static async open(name: string): Promise<Cgroup> {
+    const checked = parseName(name);
+    const paths = findPaths(groupLayout(), checked);
+    if (Object.keys(paths).length === 0) throw new NacelleError(`open the cgroup ${checked}: ENOENT (there is none)`, { code: 'ENOENT' });
+    return new Cgroup(checked, paths, null);
+  }
+
+  /**
+   * Sets limits; those not named stay as they are. `memory` without `memorySwap` means no swap.
+   *
+   * @throws UnsupportedError when one can't be kept here; SyscallError, EBUSY when more memory is in use than can be freed
+   */
+  async set(limits: Limits): Promise<void> {
+    const writes = limitWrites(parseGroupLimits(limits), groupLayout(), this.#currentMemory());
+    const missing = writes.find(({ controller }) => !(controller in this.paths));
+    if (missing)
+      throw new UnsupportedError(`a limit of ${missing.controller}`, `the cgroup ${this.name} is not in that controller's hierarchy`);
+    for (const { controller, file, value } of writes) {
+      writeGroupFile(`set ${file} of the cgroup ${this.name} to ${value}`, this.#file(controller, file), value);
+    }
+  }
+
+  /** Moves a process into the group; its children are born there. What it holds of memory stays charged where it was. */
+  async add(pid: number): Promise<void> {
+    const value = String(parsePid(pid));
+    for (const folder of this.#folders())
+      writeGroupFile(`move process ${value} into the cgroup ${this.name}`, join(folder, 'cgroup.procs'), value);
+  }
+
+  /** Pids of the processes that are in the group itself, in any of its hierarchies. */
+  async processes(): Promise<number[]> {
+    const pids = this.#folders().flatMap((folder) => (readGroupFile(join(folder, 'cgroup.procs')) ?? '').split('\n').map(Number));
+    return [...new Set(pids)].filter((pid) => pid > 0).sort((a, b) => a - b);
+  }
+
+  /** A group below this one: both limits bind. On v2 a group with such children may hold no process itself. */
+  async child(name: string, limits: Limits = {}): Promise<Cgroup> {
+    return Cgroup.create(name, limits, { parent: this });
+  }
+
+  /** What the group and all below it use. */
+  async stats(): Promise<CgroupStats> {
+    return readStats(
+      (controller, file) => (controller in this.paths ? readGroupFile(this.#file(controller, file)) : null),
+      this.controllers,
+    );
+  }
+
+  /** Stops all processes of the group and below it. Resolves when they stand still. Needs the unified tree, Linux 5.2. */
+  async freeze(): Promise<void> {
+    await this.#setFrozen(1);
+  }
+
+  /** Lets them go on. */
+  async thaw(): Promise<void> {
+    await this.#setFrozen(0);
+  }
+
+  /** SIGKILL to all processes of the group and below it; resolves when there is none. */
+  async kill(): Promise<void> {
+    const { prepare, ending } = planRemoval(this.paths);
+    const task = await start({ prepare, stages: [], undo: [], reports: [], returns: [], ending }, new Map());
+    await task.close();
+    const unified = this.paths.unified;
+    if (unified !== undefined) await untilEvent(join(unified, 'cgroup.events'), 'populated', 0);
+  }
+
+  /** @throws UnsupportedError until a later version */
+  events(_options: { signal?: AbortSignal } = {}): AsyncIterable<CgroupEvent> {
+    throw new UnsupportedError('Cgroup.events', 'it comes in a later version', 'Ask stats() for oomKills.');
+  }
+
+  /** Kills what is left, then removes the group and those below it. Idempotent. */
+  remove(): Promise<void> {
+    this.#removed ??= remove(this.paths, this.#owned).finally(() => removeParents(this.paths));
+    return this.#removed;
+  }
+
+  /** Removes it, unless it was made to persist or opened. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#owned) await this.remove();
+  }
+
+  async #setFrozen(value: 0 | 1): Promise<void> {
+    const unified = this.paths.unified;
+    if (unified === undefined)
+      throw new UnsupportedError('Cgroup.freeze', 'this machine has no unified cgroup tree; v1 comes in a later version', 'Mount cgroup2.');
+    writeGroupFile(`${value ? 'freeze' : 'thaw'} the cgroup ${this.name}`, join(unified, 'cgroup.freeze'), String(value));
+    await untilEvent(join(unified, 'cgroup.events'), 'frozen', value);
+  }
+
+  #currentMemory(): CurrentMemory {
+    const of = (file: string): number => parseNumber(readGroupFile(this.#file('memory', file)) ?? '') ?? Number.POSITIVE_INFINITY;
+    const unlimited = Number.POSITIVE_INFINITY;
+    if (!('memory' in this.paths)) return { memory: unlimited, memorySwap: unlimited };
+    return { memory: of('memory.limit_in_bytes'), memorySwap: of('memory.memsw.limit_in_bytes') };
+  }
+
+  #file(controller: string, file: string): string {
+    return join(this.paths[controller] ?? '', file);
+  }
+
+  #folders(): string[] {
+    return [...new Set(Object.values(this.paths))];
+  }
+}
+
+/** Makes the folders. The task that is given back removes them when its owner ends; `null` for what persists. */
+async function make(group: GroupPlan, slots: Slots, persist: boolean): Promise<Task | null> {
+  const removal = planRemoval(group.paths);
+  if (!persist) return start({ ...removal, prepare: group.prepare, undo: [...removal.prepare, ...removal.undo] }, slots.descriptors);
+  try {
+    const task = await start({ ...removal, prepare: group.prepare, undo: [] }, slots.descriptors);
+    await task.close();
+    return null;
+  } catch (error) {
+    await remove(group.paths, null);
+    throw error;
+  }
+}
+
+async function remove(paths: Readonly<Record<string, string>>, owned: Task | null): Promise<void> {
+  const task = await start(planRemoval(paths), new Map());
+  await task.close();
+  const { undoErrors } = await task.ended;
+  await owned?.close();
+  if (undoErrors[0]) throw undoErrors[0];
+}
+
+/** Folders above groups that this process made on the way, with nobody asking for them: they go when they are empty. */
+const onTheWay = new Set<string>();
+
+function noteParents(paths: Readonly<Record<string, string>>, name: string): void {
+  const depth = name.split('/').length - 1;
+  for (const path of Object.values(paths)) {
+    let folder = path;
+    for (let i = 0; i < depth; i++) {
+      folder = dirname(folder);
+      if (!existsSync(folder)) onTheWay.add(folder);
+    }
+  }
+}
+
+function removeParents(paths: Readonly<Record<string, string>>): void {
+  for (const path of Object.values(paths)) {
+    for (let folder = dirname(path); onTheWay.has(folder) && removeEmpty(folder); folder = dirname(folder)) onTheWay.delete(folder);
+  }
+}
+
+/** The folders that there are of a group, by controller. */
+function findPaths(layout: GroupLayout, name: string): Record<string, string> {
+  const paths: Record<string, string> = {};
+  const hierarchies = [...layout.controllers, ...(layout.unified ? [['unified', layout.unified] as const] : [])];
+  for (const [controller, { mountPoint }] of hierarchies) {
+    const base = layout.bases.get(mountPoint);
+    const path = base?.path == null ? undefined : pathOf(base.path, name);
+    if (path !== undefined && existsSync(path)) paths[controller] = path;
+  }
+  return paths;
+}

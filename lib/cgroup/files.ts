@@ -1,0 +1,74 @@
+import { type FSWatcher, readFileSync, watch, writeFileSync } from 'node:fs';
+import { nativeError } from '../native/failure.js';
+import { parseKeyed } from './keyed.js';
+
+/** A file of the kernel's, `null` where it is not there (an older kernel) or its group is gone. */
+export function readGroupFile(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    // EOPNOTSUPP: the kernel was booted without it (psi=0).
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENODEV' || codeOf(error) === 'EOPNOTSUPP') return null;
+    throw failure(`read ${path}`, 'read', path, error);
+  }
+}
+
+/** @throws SyscallError that says what was being done */
+export function writeGroupFile(what: string, path: string, value: string): void {
+  try {
+    writeFileSync(path, value);
+  } catch (error) {
+    throw failure(what, 'write', path, error);
+  }
+}
+
+/** Removes a folder that has no groups below it and no processes; `false` when it is still in use. */
+export function removeEmpty(path: string): boolean {
+  try {
+    rmdirSync(path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return true;
+    if (codeOf(error) === 'EBUSY' || codeOf(error) === 'ENOTEMPTY') return false;
+    throw failure(`remove the cgroup ${path}`, 'rmdir', path, error);
+  }
+}
+
+/**
+ * Waits until a key of cgroup.events has a value. The kernel tells of each change (inotify(7)), so nothing is polled.
+ * A group that is gone has none of what could be waited for.
+ */
+export function untilEvent(path: string, key: 'frozen' | 'populated', value: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let watcher: FSWatcher | undefined;
+    const end = (settle: () => void): void => {
+      watcher?.close();
+      settle();
+    };
+    const look = (): void => {
+      try {
+        const text = readGroupFile(path);
+        if (text === null || parseKeyed(text).get(key) === value) end(resolve);
+      } catch (error) {
+        end(() => reject(error));
+      }
+    };
+    try {
+      watcher = watch(path, look);
+      watcher.on('error', (error) => end(() => reject(error)));
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') return reject(failure(`watch ${path}`, 'inotify_add_watch', path, error));
+    }
+    // It may have changed before we watched.
+    look();
+  });
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
+
+function failure(what: string, syscall: string, path: string, error: unknown): Error {
+  if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') return nativeError(what, syscall, -error.errno, path);
+  return error instanceof Error ? error : new Error(String(error));
+}

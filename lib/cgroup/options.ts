@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { invalidOption } from '../errors.js';
+import { limitsSchema, type ParsedLimits, refuseLaterLimits } from '../plan/limits.js';
+import { parseOptions } from '../plan/options.js';
+import { groupName, handle } from '../plan/schema.js';
+
+/** Names of owners (lib/native): groups of containers are below them, so nobody else may be called so. */
+const OWNER = /^[0-9a-f]{16}$/;
+
+/** Another group, by its name or itself. */
+export interface NamedGroup {
+  readonly name: string;
+}
+
+const parent = z.union([
+  groupName,
+  handle<NamedGroup>((value) => 'name' in value && typeof value.name === 'string' && 'paths' in value, 'a Cgroup or its name'),
+]);
+const createSchema = z.strictObject({ parent: parent.optional(), persist: z.boolean().optional() });
+
+/** @throws NacelleError `ERR_INVALID_OPTION` for a name that climbs, is empty or can't be a folder's */
+export function parseName(value: unknown): string {
+  const name = parseOptions(groupName, value, 'name');
+  if (OWNER.test(name.split('/')[0] ?? ''))
+    throw invalidOption('name', 'must not begin with 16 hexadecimal digits: containers are kept below such names');
+  return name;
+}
+
+/** @throws NacelleError `ERR_INVALID_OPTION` */
+export function parseCreate(name: unknown, options: unknown): { name: string; persist: boolean } {
+  const own = parseName(name);
+  const parsed = parseOptions(createSchema, options, 'options');
+  const above = typeof parsed.parent === 'string' ? parseName(parsed.parent) : parsed.parent?.name;
+  return { name: above === undefined ? own : `${above}/${own}`, persist: parsed.persist ?? false };
+}
+
+const elsewhere = ['ulimits', 'scheduler'] as const;
+
+/**
+ * Limits of a group: those of single processes make no sense here.
+ *
+ * @throws NacelleError `ERR_INVALID_OPTION`, UnsupportedError
+ */
+export function parseGroupLimits(value: unknown): ParsedLimits {
+  const limits = parseOptions(limitsSchema, value, 'limits');
+  const misplaced = elsewhere.find((name) => limits[name] !== undefined);
+  if (misplaced) throw invalidOption(misplaced, 'is of a process, not of a group: give it to the container or the command');
+  refuseLaterLimits(limits);
+  return limits;
+}
+
+/** @throws NacelleError `ERR_INVALID_OPTION` */
+export function parsePid(value: unknown): number {
+  return parseOptions(z.int().min(1).max(4_194_304), value, 'pid');
+}
