@@ -1,0 +1,38 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Subject } from '../measure.js';
+import type { WorkerReply, WorkerRequest } from '../programs/worker.js';
+
+/** A Node process of its own, with a heap of that size, in which containers or programs are started. */
+export class NodeWorker {
+  readonly #process: ChildProcess;
+
+  constructor(rootfs: string, heapBytes: number) {
+    const script = fileURLToPath(new URL('../programs/worker.ts', import.meta.url));
+    const execArgv = ['--import', 'tsx', `--max-old-space-size=${Math.round(heapBytes / 2 ** 20) + 2048}`];
+    this.#process = fork(script, [String(heapBytes), rootfs], { execArgv });
+  }
+
+  subject(name: string, subject: WorkerRequest['subject']): Subject {
+    return { name, run: (count) => this.#ask({ subject, count }) };
+  }
+
+  async #ask(request: WorkerRequest): Promise<number[]> {
+    const answer = new Promise<WorkerReply>((resolve, reject) => {
+      this.#process.once('message', (message: WorkerReply) => resolve(message));
+      this.#process.once('exit', (code, signal) => reject(new Error(`the worker ended with ${code ?? signal}`)));
+    });
+    this.#process.send(request);
+    const reply = await answer;
+    this.#process.removeAllListeners('exit');
+    if ('failed' in reply) throw new Error(reply.failed);
+    return reply.times;
+  }
+
+  async close(): Promise<void> {
+    const ended = once(this.#process, 'exit');
+    this.#process.disconnect();
+    await ended;
+  }
+}

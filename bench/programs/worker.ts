@@ -1,0 +1,38 @@
+// A Node process of its own, measured from another: fork(worker, [bytes of heap to fill, rootfs]).
+// Answers each message { subject, count } with the times of the runs.
+
+import { subject } from '../measure.js';
+import { runContainer } from '../peers/nacelle.js';
+import { bareProgram, runSpawned } from '../peers/spawn.js';
+
+const [bytes = '0', rootfs = ''] = process.argv.slice(2);
+
+/** Numbers in V8's own heap, each page of it written to. */
+const NUMBERS = 1 << 20;
+const heap = Array.from({ length: Math.round(Number(bytes) / (8 * NUMBERS)) }, (_, index) => new Array<number>(NUMBERS).fill(index + 0.5));
+
+const [command, args] = bareProgram(rootfs);
+const subjects = {
+  container: subject('container', () => runContainer(rootfs)),
+  spawn: subject('spawn', () => runSpawned(command, args)),
+};
+
+export interface WorkerRequest {
+  readonly subject: keyof typeof subjects;
+  readonly count: number;
+}
+
+export type WorkerReply = { readonly times: number[] } | { readonly failed: string };
+
+function reply(message: WorkerReply): void {
+  process.send?.(message);
+}
+
+process.on('message', ({ subject, count }: WorkerRequest) => {
+  subjects[subject].run(count).then(
+    (times) => reply({ times }),
+    (error: unknown) => reply({ failed: String(error) }),
+  );
+});
+// The heap must outlive the measuring.
+process.on('disconnect', () => process.exit(heap.length < 0 ? 1 : 0));

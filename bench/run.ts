@@ -1,0 +1,48 @@
+// npm run bench -- [--quick] [--only NAME]... [--json FILE]
+import { writeFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { parseArgs } from 'node:util';
+import { busyboxRootfs } from '../test/fixtures/images.js';
+import type { Case, Context } from './case.js';
+import { comparisons } from './cases/compare.js';
+import { heap } from './cases/heap.js';
+import { importing } from './cases/import.js';
+import { ladder } from './cases/ladder.js';
+import { memory, rate } from './cases/rate.js';
+import { stdout } from './cases/stdout.js';
+import { sampleLoad } from './load.js';
+import { type Line, type Report, render, toJson } from './table.js';
+
+const cases: readonly Case[] = [...comparisons, heap, rate, memory, stdout, importing, ladder];
+
+function chosen(names: readonly string[]): readonly Case[] {
+  const unknown = names.find((name) => !cases.some((item) => item.name === name));
+  if (unknown) throw new Error(`no case is called ${unknown}: ${cases.map(({ name }) => name).join(', ')}`);
+  return names.length === 0 ? cases : cases.filter(({ name }) => names.includes(name));
+}
+
+async function measureAll(items: readonly Case[], context: Context): Promise<Line[]> {
+  const lines: Line[] = [];
+  for (const item of items) {
+    console.error(`measuring: ${item.name}`);
+    lines.push(...(await item.measure(context)));
+  }
+  return lines;
+}
+
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string', multiple: true }, json: { type: 'string' } },
+});
+const items = chosen(values.only ?? []);
+const load = await sampleLoad();
+if (load.warning) console.error(`WARNING: ${load.warning}. Don't trust these numbers.`);
+const rootfs = await busyboxRootfs();
+const lines = await measureAll(items, { rootfs, quick: values.quick });
+const report: Report = { load, node: process.version, kernel: release(), lines };
+console.log(
+  `\nNode ${report.node}, Linux ${report.kernel}, ${load.processors} processors, ` +
+    `${Math.round(load.busy * 100)} % busy with other things, load average ${load.average}${values.quick ? ', quick: rough numbers' : ''}\n`,
+);
+console.log(render(report));
+if (load.warning) console.log(`\nWARNING: ${load.warning}.`);
+if (values.json) writeFileSync(values.json, toJson(report));
