@@ -65,6 +65,9 @@ int run(int count, char** arguments, Failure& why) {
 
 }  // namespace
 
+// LeakSanitizer looks at its own threads in /proc, which a confined process doesn't see.
+extern "C" int __lsan_is_turned_off() { return access("/proc/self", F_OK) != 0; }
+
 int main(int count, char** arguments) {
   if (count < 3) return 2;
   Failure why;

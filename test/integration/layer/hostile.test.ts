@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, beforeEach, expect } from 'vitest';
 import { buildDriver, feed, newFolder } from '../../fixtures/layer.js';
@@ -81,7 +92,9 @@ describe.each(['unpack', 'open'] as const)('what would leave the root, by %s', (
     expect(attempt(...chain, symlink('l30', '/../../d'), folder('d'), file('l0/f'))).toBe('');
     expect(read('d/f')).toBe('new');
     expect(attempt(symlink('a', 'b'), symlink('b', 'a'), file('a/f'))).toMatch(/^ELOOP: /);
-    expect(attempt(...Array.from({ length: 60 }, (_, index) => symlink(`m${index}`, `m${index + 1}`)), folder('m60'), file('m0/f'))).toMatch(/^ELOOP: /);
+    expect(
+      attempt(...Array.from({ length: 60 }, (_, index) => symlink(`m${index}`, `m${index + 1}`)), folder('m60'), file('m0/f')),
+    ).toMatch(/^ELOOP: /);
   });
 
   it('a dangling symlink as parent is not made', () => {
@@ -153,7 +166,9 @@ describe.each(['unpack', 'open'] as const)('what would leave the root, by %s', (
     const script = 'i=0; while [ -e go ]; do mv -T d e; ln -s ../outside d; rm d; mv -T e d; done';
     writeFileSync(join(root, 'go'), '');
     const before = inventory(outside);
-    execFileSync('sh', ['-c', `(cd "$2" && ${script}) 2>/dev/null & "$1" ${mode} "$2" 2>/dev/null; rm "$2/go"; wait`, 'sh', driver, root], { input: archive });
+    execFileSync('sh', ['-c', `(cd "$2" && ${script}) 2>/dev/null & "$1" ${mode} "$2" 2>/dev/null; rm "$2/go"; wait`, 'sh', driver, root], {
+      input: archive,
+    });
     expect(inventory(outside)).toEqual(before);
   });
 });
@@ -173,8 +188,17 @@ describe('names', () => {
   });
 
   it('invalid UTF-8 twins are two files', () => {
-    expect(unpack([{ name: Buffer.from('a\xff', 'latin1'), data: '1' }, { name: Buffer.from('a\xfe', 'latin1'), data: '2' }])).toBe('');
-    expect(readdirSync(root, { encoding: 'buffer' }).map((name) => name.toString('latin1')).sort()).toEqual(['a\xfe', 'a\xff']);
+    expect(
+      unpack([
+        { name: Buffer.from('a\xff', 'latin1'), data: '1' },
+        { name: Buffer.from('a\xfe', 'latin1'), data: '2' },
+      ]),
+    ).toBe('');
+    expect(
+      readdirSync(root, { encoding: 'buffer' })
+        .map((name) => name.toString('latin1'))
+        .sort(),
+    ).toEqual(['a\xfe', 'a\xff']);
   });
 
   it('control characters are escaped in the message', () => {
@@ -217,7 +241,9 @@ describe('types', () => {
     const device = (numbers: [number, number], type = '3'): TarEntry => ({ name: 'n', type, device: numbers, mode: 0o666 });
     expect(unpack([device([1, 3])])).toMatch(/^EPERM: entry n: device nodes are not allowed/);
     for (const whiteouts of ['apply', 'overlay']) {
-      expect(unpack([device([0, 0])], 'devices=1', `whiteouts=${whiteouts}`)).toMatch(/^EPERM: entry n: the device 0:0 would be a whiteout/);
+      expect(unpack([device([0, 0])], 'devices=1', `whiteouts=${whiteouts}`)).toMatch(
+        /^EPERM: entry n: the device 0:0 would be a whiteout/,
+      );
       expect(unpack([device([0, 0], '4')], 'devices=1', `whiteouts=${whiteouts}`)).toMatch(/^EPERM/);
     }
     expect(names()).toEqual([]);
@@ -227,11 +253,13 @@ describe('types', () => {
   });
 
   it('unknown types', () => {
-    for (const type of ['D', 'M', 'V', 'N', '8', '~']) expect(unpack([{ name: 'x', type }])).toMatch(/^EBADMSG: entry x: its type . is unknown/);
+    for (const type of ['D', 'M', 'V', 'N', '8', '~'])
+      expect(unpack([{ name: 'x', type }])).toMatch(/^EBADMSG: entry x: its type . is unknown/);
   });
 
   it('data after what has none', () => {
-    for (const type of ['1', '2', '3', '5', '6']) expect(unpack([file('t'), { name: 'x', type, link: 't', data: 'smuggled' }])).toMatch(/^EBADMSG: .*only a file can have a size/);
+    for (const type of ['1', '2', '3', '5', '6'])
+      expect(unpack([file('t'), { name: 'x', type, link: 't', data: 'smuggled' }])).toMatch(/^EBADMSG: .*only a file can have a size/);
   });
 });
 
@@ -245,13 +273,16 @@ describe('headers', () => {
 
   it('truncated anywhere', () => {
     const archive = tarArchive({ ...file('a', 'x'.repeat(700)), pax: { mtime: '1.5' } });
-    for (let size = 0; size < archive.length - 1024; size += 64) expect(run('unpack', archive.subarray(0, size))).toMatch(/^EBADMSG: the archive ends too early/);
+    for (let size = 0; size < archive.length - 1024; size += 64)
+      expect(run('unpack', archive.subarray(0, size))).toMatch(/^EBADMSG: the archive ends too early/);
     expect(run('unpack', archive)).toBe('');
     expect(run('unpack', archive.subarray(0, archive.length - 512))).toBe('');
   });
 
   it('a block of zeros and then more', () => {
-    expect(run('unpack', Buffer.concat([tarEntry(file('a')), Buffer.alloc(512), tarArchive(file('b'))]))).toMatch(/^EBADMSG: the archive goes on/);
+    expect(run('unpack', Buffer.concat([tarEntry(file('a')), Buffer.alloc(512), tarArchive(file('b'))]))).toMatch(
+      /^EBADMSG: the archive goes on/,
+    );
   });
 
   it('what follows the end is read and ignored', () => {
@@ -261,17 +292,27 @@ describe('headers', () => {
 
   it('sizes: negative, huge, base-256, not a number', () => {
     const base256 = (first: number, rest: number): Buffer => Buffer.from([first, ...Array<number>(11).fill(rest)]);
-    for (const size of [base256(0xff, 0xff), base256(0x80, 0xff), base256(0xc0, 0), Buffer.from('-0000000001\0'), Buffer.from('0000000009x\0')]) {
+    for (const size of [
+      base256(0xff, 0xff),
+      base256(0x80, 0xff),
+      base256(0xc0, 0),
+      Buffer.from('-0000000001\0'),
+      Buffer.from('0000000009x\0'),
+    ]) {
       expect(unpack([{ name: 'a', size }])).toMatch(/^EBADMSG: entry a: its size/);
     }
-    expect(unpack([{ name: 'a', size: Buffer.from([0x80, 0, 0, 0, 0x7f, 255, 255, 255, 255, 255, 255, 255]) }])).toMatch(/^EBADMSG: entry a: its size is impossible/);
+    expect(unpack([{ name: 'a', size: Buffer.from([0x80, 0, 0, 0, 0x7f, 255, 255, 255, 255, 255, 255, 255]) }])).toMatch(
+      /^EBADMSG: entry a: its size is impossible/,
+    );
     expect(unpack([{ name: 'a', size: octal(0o77777777777, 12) }])).toMatch(/^EBADMSG: the archive ends too early/);
     expect(unpack([{ name: 'a', size: Buffer.from([0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3]), data: 'abc' }])).toBe('');
     expect(read('a')).toBe('abc');
   });
 
   it('owners that chown would take for unchanged', () => {
-    expect(unpack([{ ...file('a'), change: (block) => Buffer.from([0x80, 0, 0, 0, 255, 255, 255, 255]).copy(block, 108) }])).toMatch(/^EBADMSG: .*uid/);
+    expect(unpack([{ ...file('a'), change: (block) => Buffer.from([0x80, 0, 0, 0, 255, 255, 255, 255]).copy(block, 108) }])).toMatch(
+      /^EBADMSG: .*uid/,
+    );
     expect(unpack([{ ...file('a'), pax: { gid: '4294967295' } }])).toMatch(/^EBADMSG: the PAX record gid/);
   });
 
@@ -305,7 +346,9 @@ describe('headers', () => {
 
   it('PAX for all entries may not name or size them', () => {
     for (const key of ['path', 'linkpath', 'size', 'SCHILY.xattr.user.a', 'GNU.sparse.size']) {
-      expect(run('unpack', Buffer.concat([tarEntry({ name: 'g', type: 'g', data: paxRecord(key, '1') }), tarArchive(file('a'))]))).toMatch(/^EBADMSG: .*for all entries/);
+      expect(run('unpack', Buffer.concat([tarEntry({ name: 'g', type: 'g', data: paxRecord(key, '1') }), tarArchive(file('a'))]))).toMatch(
+        /^EBADMSG: .*for all entries/,
+      );
     }
     const comment = Buffer.concat([paxRecord('comment', 'x'), paxRecord('mtime', '7')]);
     expect(run('unpack', Buffer.concat([tarEntry({ name: 'g', type: 'g', data: comment }), tarArchive(file('a'))]))).toBe('');
@@ -313,10 +356,14 @@ describe('headers', () => {
   });
 
   it('an extended header that is too long', () => {
-    for (const type of ['x', 'g', 'L', 'K']) expect(unpack([{ name: 'x', type, size: 1 << 21 }])).toMatch(/^EBADMSG: an extended header of/);
+    for (const type of ['x', 'g', 'L', 'K'])
+      expect(unpack([{ name: 'x', type, size: 1 << 21 }])).toMatch(/^EBADMSG: an extended header of/);
   });
 
-  it.each(['1,2', '5,10,0,5', '0,10,5,10', '0,99', '0,1,2', '0,', 'a,b', '0,18446744073709551615'])('the map of holes %s is refused', (map) => {
-    expect(unpack([{ ...file('a', '0123456789'), pax: { 'GNU.sparse.size': '50', 'GNU.sparse.map': map } }])).toMatch(/^EBADMSG: /);
-  });
+  it.each(['1,2', '5,10,0,5', '0,10,5,10', '0,99', '0,1,2', '0,', 'a,b', '0,18446744073709551615'])(
+    'the map of holes %s is refused',
+    (map) => {
+      expect(unpack([{ ...file('a', '0123456789'), pax: { 'GNU.sparse.size': '50', 'GNU.sparse.map': map } }])).toMatch(/^EBADMSG: /);
+    },
+  );
 });

@@ -90,7 +90,15 @@ describe('against GNU tar', () => {
 
   it.each(['ustar', 'v7'])('%s', (format) => {
     const source = newFolder(parent);
-    execFileSync('bash', ['-ec', 'mkdir -p a/b; echo 1 > a/b/c; ln a/b/c h; ln -s h s; p=$(printf "p%.0s" $(seq 60)); [ "$0" = v7 ] || { mkdir -p $p/$p; echo 2 > $p/$p/f; }; touch -d @5 a/b/c', format], { cwd: source });
+    execFileSync(
+      'bash',
+      [
+        '-ec',
+        'mkdir -p a/b; echo 1 > a/b/c; ln a/b/c h; ln -s h s; p=$(printf "p%.0s" $(seq 60)); [ "$0" = v7 ] || { mkdir -p $p/$p; echo 2 > $p/$p/f; }; touch -d @5 a/b/c',
+        format,
+      ],
+      { cwd: source },
+    );
     const archive = execFileSync('tar', ['-C', source, `--format=${format}`, '-cf', '-', '.'], { maxBuffer: 1 << 28 });
     expect(unpack(archive)).toBe('');
     expect(differences(inventory(root), inventory(gnu(archive)))).toEqual([]);
@@ -110,7 +118,13 @@ describe('against GNU tar', () => {
   });
 
   it('times before 1970 with a fraction', () => {
-    for (const [mtime, nanoseconds] of [['-1.25', -1_250_000_000n], ['-0.5', -500_000_000n], ['-3', -3_000_000_000n], ['1.9999999999', 1_999_999_999n], ['-0.0000000001', -1n]] as const) {
+    for (const [mtime, nanoseconds] of [
+      ['-1.25', -1_250_000_000n],
+      ['-0.5', -500_000_000n],
+      ['-3', -3_000_000_000n],
+      ['1.9999999999', 1_999_999_999n],
+      ['-0.0000000001', -1n],
+    ] as const) {
       expect(unpack(tarArchive({ ...plain('t'), pax: { mtime } }))).toBe('');
       expect(statSync(join(root, 't'), { bigint: true }).mtimeNs).toBe(nanoseconds);
     }
@@ -120,7 +134,9 @@ describe('against GNU tar', () => {
 describe('metadata', () => {
   it('security.capability has its exact bytes, after the change of owner', () => {
     const capability = Buffer.from('0100000200200000000000000000000000000000', 'hex');
-    expect(unpack(tarArchive({ ...plain('f'), uid: 7, gid: 8, mode: 0o6755, pax: { 'SCHILY.xattr.security.capability': capability } }))).toBe('');
+    expect(
+      unpack(tarArchive({ ...plain('f'), uid: 7, gid: 8, mode: 0o6755, pax: { 'SCHILY.xattr.security.capability': capability } })),
+    ).toBe('');
     expect(inventory(root)['/f']).toContain(`security.capability=0x${capability.toString('hex')}`);
     expect(statSync(join(root, 'f'))).toMatchObject({ uid: 7, gid: 8, mode: 0o106755 });
   });
@@ -136,7 +152,19 @@ describe('metadata', () => {
 
   it('a read-only folder is filled, and times of folders stay, also when entries come back to them', () => {
     const folder = (name: string, mtime: number, mode: number): TarEntry => ({ name, type: '5', mtime, mode });
-    expect(unpack(tarArchive(folder('.', 10, 0o700), folder('a', 20, 0o555), plain('a/1'), folder('a/b', 30, 0), plain('c'), plain('a/b/2'), folder('a', 40, 0o511)))).toBe('');
+    expect(
+      unpack(
+        tarArchive(
+          folder('.', 10, 0o700),
+          folder('a', 20, 0o555),
+          plain('a/1'),
+          folder('a/b', 30, 0),
+          plain('c'),
+          plain('a/b/2'),
+          folder('a', 40, 0o511),
+        ),
+      ),
+    ).toBe('');
     expect(statSync(root)).toMatchObject({ mtimeMs: 10_000, mode: 0o040700 });
     expect(statSync(join(root, 'a'))).toMatchObject({ mtimeMs: 40_000, mode: 0o040511 });
     expect(statSync(join(root, 'a/b'))).toMatchObject({ mtimeMs: 30_000, mode: 0o040000 });
@@ -161,7 +189,13 @@ describe('metadata', () => {
     const acl = '0x0200000001000700ffffffff04000500ffffffff080005000500000010000500ffffffff20000500ffffffff';
     mkdirSync(join(root, 'd'));
     execFileSync('setfattr', ['-n', 'system.posix_acl_default', '-v', acl, join(root, 'd')]);
-    const made = [plain('d/f'), { name: 'd/e', type: '5' }, { name: 'd/p', type: '6' }, { name: 'd/l', type: '2', link: 'x' }, plain('d/new/f')];
+    const made = [
+      plain('d/f'),
+      { name: 'd/e', type: '5' },
+      { name: 'd/p', type: '6' },
+      { name: 'd/l', type: '2', link: 'x' },
+      plain('d/new/f'),
+    ];
     expect(unpack(tarArchive(...made))).toBe('');
     const found = inventory(root);
     expect(found['/d']).toContain('posix_acl_default');
@@ -180,7 +214,10 @@ describe('metadata', () => {
   it('a PAX time for all entries, and one entry’s own', () => {
     const global = tarEntry({ name: 'g', type: 'g', data: Buffer.concat([paxRecord('mtime', '5'), paxRecord('uid', '6')]) });
     expect(unpack(Buffer.concat([global, tarArchive(plain('a'), { ...plain('b'), pax: { mtime: '8' } })]))).toBe('');
-    expect([statSync(join(root, 'a')), statSync(join(root, 'b'))]).toMatchObject([{ mtimeMs: 5000, uid: 6 }, { mtimeMs: 8000, uid: 6 }]);
+    expect([statSync(join(root, 'a')), statSync(join(root, 'b'))]).toMatchObject([
+      { mtimeMs: 5000, uid: 6 },
+      { mtimeMs: 8000, uid: 6 },
+    ]);
   });
 });
 

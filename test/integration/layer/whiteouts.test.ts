@@ -46,7 +46,9 @@ function paths(base: string): string[] {
 /** What overlayfs itself shows of the unpacked layer above a lower folder. */
 function merged(lower: string): string[] {
   const script = 'mkdir /mnt/m && mount -t overlay overlay -o lowerdir="$1:$2" /mnt/m && cd /mnt/m && find . -mindepth 1 ! -type d';
-  const text = execFileSync('unshare', ['-m', 'sh', '-ec', `mount -t tmpfs tmpfs /mnt; ${script}`, 'sh', root, lower], { encoding: 'utf8' });
+  const text = execFileSync('unshare', ['-m', 'sh', '-ec', `mount -t tmpfs tmpfs /mnt; ${script}`, 'sh', root, lower], {
+    encoding: 'utf8',
+  });
   return text
     .split('\n')
     .filter((line) => line !== '')
@@ -114,7 +116,12 @@ describe.each(['apply', 'overlay'] as const)('what is hidden, %s', (kind) => {
   });
 
   it('a whiteout and a folder of the same name, in either order', () => {
-    expect(above(file('.wh.a'), folder('a'), file('a/new'), folder('b'), file('b/new'), file('.wh.b'))).toEqual(['a/new', 'b/new', 'f', 'g']);
+    expect(above(file('.wh.a'), folder('a'), file('a/new'), folder('b'), file('b/new'), file('.wh.b'))).toEqual([
+      'a/new',
+      'b/new',
+      'f',
+      'g',
+    ]);
   });
 
   it('a whiteout and then a file below it without its folder', () => {
@@ -146,7 +153,14 @@ describe('as overlayfs has them', () => {
   it('attributes of overlayfs in an archive are not taken', () => {
     const pax = { 'SCHILY.xattr.trusted.overlay.opaque': 'y', 'SCHILY.xattr.user.overlay.whiteout': '', 'SCHILY.xattr.user.kept': '1' };
     for (const kind of ['apply', 'overlay'] as const) {
-      expect(unpack(kind, { ...folder('d'), pax }, { ...file('f'), pax }, { name: 'l', type: '2', link: 'f', pax: { 'SCHILY.xattr.trusted.overlay.x': '1' } })).toBe('');
+      expect(
+        unpack(
+          kind,
+          { ...folder('d'), pax },
+          { ...file('f'), pax },
+          { name: 'l', type: '2', link: 'f', pax: { 'SCHILY.xattr.trusted.overlay.x': '1' } },
+        ),
+      ).toBe('');
       const facts = Object.values(inventory(root)).join('\n');
       expect(facts).not.toContain('overlay');
       expect(facts.match(/user\.kept/g)).toHaveLength(2);
