@@ -78,8 +78,8 @@ export const HIDDEN: readonly string[] = [
   ...['/swapfile', '/swap.img', '/var/crash', '/var/lib/systemd/coredump', '/var/lib/apport'],
 ];
 
-/** Hidden whatever the caller says: a container gets its own. */
-export const ALWAYS_HIDDEN: readonly string[] = ['/dev', '/proc', '/sys', '/run/nacelle'];
+/** Hidden whatever the caller says: what a container gets of its own, and what nacelle keeps of others. */
+export const ALWAYS_HIDDEN: readonly string[] = ['/dev', '/proc', '/sys', '/run/nacelle', '/var/lib/nacelle'];
 
 /** Hidden folders that every system has: they are there, but empty, with their mode and owner. */
 export const EMPTY: ReadonlySet<string> = new Set(['/root', '/home', '/run', '/tmp', '/var/tmp', '/dev', '/proc', '/sys']);
