@@ -1,14 +1,21 @@
 import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { invalidOption, NacelleError } from '../errors.js';
+import { hostEnvironment } from '../host/environment.js';
+import { treeGroup } from '../host/tree-group.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import type { NamespaceType } from '../plan/namespaces.js';
 import { type Plan, Slots } from '../plan/plan.js';
+import { execute } from '../process/execute.js';
+import { noGroup } from '../process/program.js';
+import { refuse } from '../process/refuse.js';
+import { parseCommand, parseExecOptions } from '../process/schema.js';
+import type { Encoding, ExecOptions, Execution } from '../process/types.js';
 import { listNamespaces, type NamespaceInfo } from './list.js';
 import { attempt, inodeOf, isNamespaceFile, openNamespaceFile, ownerOf, parentOf, typeOf } from './open.js';
-import { type CreateOptions, parseCreate, parseFilter, parsePath, parsePid, parseType } from './options.js';
-import { planNamespaces, planPin, planUnpin } from './plan.js';
+import { type CreateOptions, parseCompanions, parseCreate, parseFilter, parsePath, parsePid, parseType } from './options.js';
+import { planNamespaceRun, planNamespaces, planPin, planUnpin } from './plan.js';
 
 /**
  * A namespace of the kernel, held open by a descriptor: it lives at least until {@link Namespace.close},
@@ -77,6 +84,36 @@ export class Namespace implements AsyncDisposable {
     if (keeps) task.unref();
     else await task.close();
     return Object.fromEntries(made) as Record<T, Namespace>;
+  }
+
+  /**
+   * Runs a program of the host in it, as nsenter(1): with `with` in others too, of other types. Confines nothing.
+   * A new user namespace's program is root there; a pid namespace's is a child inside it.
+   */
+  run<E extends Encoding = 'utf8'>(command: string[], options: ExecOptions<E> & { with?: Namespace[] } = {}): Execution<E> {
+    try {
+      const { with: others = [], ...rest } = options;
+      const argv = parseCommand(command);
+      const namespaces = parseCompanions({ type: this.type, fd: this.fd }, others);
+      const parsed = parseExecOptions(rest);
+      return execute<E>(parsed, async () => {
+        const slots = new Slots();
+        const group = await treeGroup(slots);
+        const facts = { id: group?.id ?? '', command: argv, processOne: false, memoryBytes: null, notEnforced: [], readGroup: noGroup };
+        const request = {
+          slots,
+          namespaces,
+          command: argv,
+          options: parsed,
+          env: hostEnvironment(parsed),
+          privileged: isPrivileged(),
+          group,
+        };
+        return { facts, build: (ends) => ({ plan: planNamespaceRun({ ...request, ends }), descriptors: slots.descriptors }) };
+      });
+    } catch (error) {
+      return refuse<E>(error);
+    }
   }
 
   /**

@@ -38,14 +38,14 @@ const idMap = z.array(
       .max(2 ** 32 - 1),
   }),
 );
-/** Seconds that, added to any clock, stay in the kernel's range (KTIME_SEC_MAX halved). */
-const seconds = z.number().min(-4e9).max(4e9);
+/** ms that, added to any clock, stay in the kernel's range (KTIME_SEC_MAX halved). */
+const offset = z.number().min(-4e12).max(4e12);
 
 const createSchema = z.strictObject({
   uidMap: idMap.optional(),
   gidMap: idMap.optional(),
   hostname: word.refine((name) => Buffer.byteLength(name) <= 64, 'must be at most 64 bytes long').optional(),
-  timeOffsets: z.strictObject({ monotonic: seconds.optional(), boottime: seconds.optional() }).optional(),
+  timeOffsets: z.strictObject({ monotonic: offset.optional(), boottime: offset.optional() }).optional(),
 });
 
 /** @throws NacelleError `ERR_INVALID_OPTION` */

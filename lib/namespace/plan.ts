@@ -1,7 +1,10 @@
+import { UnsupportedError } from '../errors.js';
 import type { NamespaceType } from '../plan/namespaces.js';
-import { NONE, type Plan, type Slots, type Stage } from '../plan/plan.js';
+import { type CpuClock, NONE, type Plan, type Slots, type Stage } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
+import { programSteps } from '../process/program-steps.js';
 import type { ParsedProcess } from '../process/schema.js';
+import type { ChildEnd } from '../process/stdio.js';
 import { flagsOf } from './flags.js';
 import { encodeIdMap, type IdMap, singleMap } from './idmap.js';
 import type { Held, ParsedCreate } from './options.js';
@@ -77,10 +80,10 @@ export function mapSteps(uid: readonly IdMap[], gid: readonly IdMap[], privilege
   ];
 }
 
-/** The bytes of timens_offsets: whole seconds, and ns that are never negative. */
+/** The bytes of timens_offsets, from ms: whole seconds, and ns that are never negative (time_namespaces(7)). */
 export function encodeTimeOffsets({ monotonic, boottime }: { monotonic: number; boottime: number }): Uint8Array {
   const line = (clock: string, offset: number): string => {
-    const nanoseconds = BigInt(Math.round(offset * 1e9));
+    const nanoseconds = BigInt(Math.round(offset * 1e6));
     const billion = 1_000_000_000n;
     const rest = ((nanoseconds % billion) + billion) % billion;
     return `${clock} ${(nanoseconds - rest) / billion} ${rest}\n`;
@@ -88,7 +91,7 @@ export function encodeTimeOffsets({ monotonic, boottime }: { monotonic: number; 
   return Buffer.from(line('monotonic', monotonic) + line('boottime', boottime));
 }
 
-/** Where a program's tree is caught, so that it can be killed as a whole: a folder on the unified tree. */
+/** A folder on the unified tree that the program is born in, so that its tree can be killed as a whole. */
 export interface TreeGroup {
   readonly prepare: readonly Step[];
   readonly slot: Slot;
@@ -102,25 +105,30 @@ export interface RunRequest {
   readonly options: ParsedProcess;
   /** 'NAME=value' */
   readonly env: readonly string[];
-  /** Steps that put the program's streams in place. */
-  readonly stdio: readonly Step[];
+  readonly ends: readonly ChildEnd[];
   /** Root of the host enters the user namespace last: until then it may enter what belongs to others. */
   readonly privileged: boolean;
-  readonly group?: TreeGroup;
+  readonly group: TreeGroup | null;
 }
 
-/** Plans a program in namespaces that are there, as nsenter(1). Pure. */
+/**
+ * Plans a program in namespaces that are there, as nsenter(1). Pure.
+ *
+ * @throws UnsupportedError for a limit of CPU time without a group that counts it
+ */
 export function planNamespaceRun(request: RunRequest): Plan {
-  const { slots, options, group } = request;
-  const joins = joinOrder(request.namespaces, request.privileged).map(({ type, fd }): Step => ({ op: 'setns', ns: slots.give(fd), type }));
-  // A process may look at its own memory and descriptors only from namespaces where that is no danger (CVE-2016-9962).
+  const { slots, options, group, namespaces } = request;
+  const joins = joinOrder(namespaces, request.privileged).map(({ type, fd }): Step => ({ op: 'setns', ns: slots.give(fd), type }));
+  // Processes of a namespace must not look into the one that joins (CVE-2016-9962).
   const enter: Step[] = [{ op: 'dumpable', value: 0 }, ...joins];
-  const become = programSteps(request);
+  const hasUser = namespaces.some(({ type }) => type === 'user');
+  // The ids that it had outside are often none inside: it becomes root there, as nsenter does.
+  const become = programSteps({ ...request, user: options.user ?? (hasUser ? '0:0' : null), givePipes: !hasUser });
   const born = group ? { group: group.slot } : {};
-  const stages: Stage[] = request.namespaces.some(({ type }) => type === 'pid')
+  const stages: Stage[] = namespaces.some(({ type }) => type === 'pid')
     ? [
         { flags: 0, ...born, steps: [...enter, { op: 'clone', stage: 1 }] },
-        { flags: 0, steps: become },
+        { flags: 0, ...born, steps: become },
       ]
     : [{ flags: 0, ...born, steps: [...enter, ...become] }];
   return {
@@ -131,8 +139,18 @@ export function planNamespaceRun(request: RunRequest): Plan {
     returns: [],
     ...(group ? { killGroup: { at: group.slot, path: '.' } } : {}),
     ...(options.timeout === null ? {} : { timeoutMs: options.timeout }),
+    ...(options.cpuTimeLimit === null ? {} : { cpuClock: cpuClock(options.cpuTimeLimit, group) }),
     ending: { signal: options.killSignal, forceKillAfterMs: options.forceKillAfterDelay },
   };
+}
+
+function cpuClock(limitMs: number, group: TreeGroup | null): CpuClock {
+  if (group) return { limitMs, at: group.slot, path: 'cpu.stat', key: 'usage_usec', unit: 1000 };
+  throw new UnsupportedError(
+    'cpuTimeLimit',
+    'no group can be made on the unified cgroup tree, which would count the time',
+    'Run it in a Cgroup or a Container.',
+  );
 }
 
 /** A user namespace takes the rights over all that is not its own, and gives those over what is. */
@@ -142,20 +160,6 @@ export function joinOrder(namespaces: readonly Held[], privileged: boolean): Hel
   // The mount namespace changes the root, and with it what every path means.
   const mnt = namespaces.filter(({ type }) => type === 'mnt');
   return privileged ? [...others, ...mnt, ...user] : [...user, ...others, ...mnt];
-}
-
-function programSteps({ options, command, env, stdio, namespaces }: RunRequest): Step[] {
-  // A new user namespace's process has the ids that it had outside, often none inside: it becomes root, as nsenter does.
-  const user = options.user ?? (namespaces.some(({ type }) => type === 'user') ? '0:0' : null);
-  return [
-    { op: 'setsid' },
-    ...stdio,
-    { op: 'umask', mask: options.umask },
-    { op: 'chdir', path: options.cwd ?? '/', create: 0 },
-    ...(user === null ? [] : ([{ op: 'user', user, apply: 1 }] satisfies Step[])),
-    { op: 'parent_death_signal', signal: SIGKILL },
-    { op: 'exec', path: command[0] ?? '', argv: command, env },
-  ];
 }
 
 /** Binds an open namespace to a file, which keeps it alive without any process (as ip-netns(8) does). */

@@ -1,0 +1,39 @@
+import type { Slots } from '../plan/plan.js';
+import type { Step } from '../plan/steps.js';
+import type { ParsedProcess } from './schema.js';
+import type { ChildEnd } from './stdio.js';
+
+const SIGKILL = 9;
+
+/** A program on the host's own files, with nothing that confines it. */
+export interface ProgramRequest {
+  readonly slots: Slots;
+  readonly options: ParsedProcess;
+  readonly command: readonly string[];
+  /** 'NAME=value' */
+  readonly env: readonly string[];
+  readonly ends: readonly ChildEnd[];
+  /** Whom to become: 'user' or 'user:group'; `null` stays as it is. */
+  readonly user: string | null;
+  /** Our pipes become the user's, so that it may open /dev/stdout: not for ids of another user namespace. */
+  readonly givePipes: boolean;
+}
+
+/** The last steps of a stage: streams, umask, folder, user, execve. */
+export function programSteps({ slots, options, command, env, ends, user, givePipes }: ProgramRequest): Step[] {
+  const become = (apply: 0 | 1): Step[] => (user === null ? [] : [{ op: 'user', user, apply }]);
+  return [
+    { op: 'setsid' },
+    ...become(0),
+    ...ends.flatMap(({ fd, ours }, number): Step[] => {
+      const slot = slots.give(fd);
+      return [...(ours && givePipes && user !== null ? [{ op: 'chown', slot } as const] : []), { op: 'stdio', slot, fd: number }];
+    }),
+    { op: 'umask', mask: options.umask },
+    { op: 'chdir', path: options.cwd ?? '/', create: 0 },
+    ...become(1),
+    // after the change of user, which clears it
+    { op: 'parent_death_signal', signal: SIGKILL },
+    { op: 'exec', path: command[0] ?? '', argv: command, env },
+  ];
+}
