@@ -130,9 +130,14 @@ class Child {
 
   // The shim ignores some signals and blocks one: a program starts with the defaults.
   static void reset_signals() {
-    struct sigaction defaults {};
-    defaults.sa_handler = SIG_DFL;
-    for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &defaults, nullptr);
+    // the system call itself: libc keeps 32 and 33 to itself, which posix_spawn left ignored
+    struct {
+      void (*handler)(int) = SIG_DFL;
+      unsigned long flags = 0;
+      void (*restorer)() = nullptr;
+      uint64_t mask = 0;
+    } defaults;
+    for (int signal = 1; signal <= 64; ++signal) syscall(SYS_rt_sigaction, signal, &defaults, nullptr, sizeof defaults.mask);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);

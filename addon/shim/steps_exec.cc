@@ -8,6 +8,7 @@ namespace nacelle {
 namespace {
 
 constexpr size_t kMaxStrings = 64 * 1024;
+constexpr char kDefaultPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 // Pointers into the plan's message, ended by a null.
 size_t collect(const List<Str>& list, const char** out, size_t room) {
@@ -71,7 +72,7 @@ int run(Context& context, const args::exec& a) {
   if (closed < 0) return closed;
   if (std::strchr(a.path.text, '/') != nullptr) return execute(a.path.text, argv, env);
   const char* path = find_variable(env, "PATH");
-  const int result = search(a.path.text, path == nullptr ? "/bin:/usr/bin" : path, argv, env);
+  const int result = search(a.path.text, path == nullptr ? kDefaultPath : path, argv, env);
   return result == -ENOENT ? context.failed(result, "no such program in its PATH") : result;
 }
 

@@ -22,7 +22,7 @@ namespace {
 // A regular file of the container's root, as a whole and of bounded size; what the image put there may be a FIFO, a
 // link or without end (CVE-2024-9676). A missing one is empty.
 int read_account_file(const char* path, char* data, size_t room, size_t& size) {
-  size = 0;
+  size = 0;  // also when it fails: half a file is none
   unique_fd root, file;
   int result = opened(checked_int(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)), root);
   if (result == 0) result = open_in_root(root.get(), path, O_RDONLY | O_NONBLOCK | O_NOCTTY, file);
@@ -31,11 +31,15 @@ int read_account_file(const char* path, char* data, size_t room, size_t& size) {
   struct stat status {};
   if (fstat(file.get(), &status) < 0) return -errno;
   if (!S_ISREG(status.st_mode)) return -EINVAL;
-  while (size < room) {
-    const ssize_t count = read(file.get(), data + size, room - size);
+  size_t done = 0;
+  while (done < room) {
+    const ssize_t count = read(file.get(), data + done, room - done);
     if (count < 0) return -errno;
-    if (count == 0) return 0;
-    size += static_cast<size_t>(count);
+    if (count == 0) {
+      size = done;
+      return 0;
+    }
+    done += static_cast<size_t>(count);
   }
   return -EFBIG;
 }
@@ -118,11 +122,12 @@ int run(Context& context, const args::user& a) {
     AccountFiles files;
     files.passwd = passwd_text;
     files.group = group_text;
-    int result = read_account_file("/etc/passwd", passwd_text, sizeof passwd_text, files.passwd_size);
-    if (result < 0) return context.on("/etc/passwd", result);
-    result = read_account_file("/etc/group", group_text, sizeof group_text, files.group_size);
-    if (result < 0) return context.on("/etc/group", result);
-    result = find_account(a.user.text, files, context.account);
+    // numbers need no file; a name that is looked for in one that can't be read is that failure
+    const int passwd = read_account_file("/etc/passwd", passwd_text, sizeof passwd_text, files.passwd_size);
+    const int group = read_account_file("/etc/group", group_text, sizeof group_text, files.group_size);
+    const int result = find_account(a.user.text, files, context.account);
+    if (result == -ENOENT && passwd < 0) return context.on("/etc/passwd", passwd);
+    if (result == -ENOENT && group < 0) return context.on("/etc/group", group);
     if (result == -ENOENT) return context.failed(result, "no such user or group in the container's files");
     if (result < 0) return result;
   }

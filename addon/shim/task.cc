@@ -168,7 +168,9 @@ void Task::run_host_steps_of(const ChannelMessage& message) {
 void Task::channel_closed() {
   channel_watch_.stop();
   channel_.reset();
-  if (executing_ && state_ != State::kRunning && !has_failed_) began();
+  if (executing_ && state_ != State::kRunning && !has_failed_) return began();
+  // a stage made way for one that never spoke, so nobody's end will be told
+  if (!executing_ && processes_.empty() && !has_exit_) fail({kInClone, 0, ECHILD, "the process died while it was set up"});
 }
 
 void Task::began() {
@@ -299,7 +301,7 @@ void Task::process_ended(pid_t pid) {
     if (info.si_code != CLD_EXITED) text += ", by signal " + std::to_string(info.si_status);
     failure_ = {kInClone, 0, ECHILD, text};
   }
-  finish_when_empty();
+  if (has_exit_ || has_failed_) finish_when_empty();
 }
 
 bool Task::tree_is_gone() {

@@ -79,7 +79,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
     throw new UnsupportedError('cgroup', 'this machine has no cgroup hierarchy mounted', 'Mount one: mount -t cgroup2 none /sys/fs/cgroup');
 
   const v1 = members.filter((member) => member !== unified);
-  const files = usageFiles((controller) => memberOf(members, controller)?.hierarchy.version, layout.swap.accounted);
+  const files = usageFiles((controller) => memberOf(members, controller)?.hierarchy.version);
   const read = files.flatMap((file) => {
     const member = file.controller === 'unified' ? unified : memberOf(members, file.controller);
     return member ? [{ file, report: { at: member.slot, path: file.path } }] : [];

@@ -33,7 +33,7 @@ export interface UsageFile {
 }
 
 const V1: Readonly<Record<string, readonly string[]>> = {
-  memory: ['memory.max_usage_in_bytes', 'memory.usage_in_bytes', 'memory.oom_control', 'memory.failcnt'],
+  memory: ['memory.max_usage_in_bytes', 'memory.usage_in_bytes', 'memory.oom_control', 'memory.failcnt', 'memory.memsw.failcnt'],
   cpuacct: ['cpuacct.usage', 'cpuacct.stat'],
   cpu: ['cpu.stat'],
   pids: ['pids.peak', 'pids.events'],
@@ -49,13 +49,12 @@ const V2: Readonly<Record<string, readonly string[]>> = {
 const UNIFIED = ['cpu.stat', 'cpu.pressure', 'memory.pressure', 'io.pressure'];
 
 /** The files to read at the end. `versionOf` tells where a controller was joined. */
-export function usageFiles(versionOf: (controller: string) => 1 | 2 | undefined, swapAccounted: boolean): UsageFile[] {
+export function usageFiles(versionOf: (controller: string) => 1 | 2 | undefined): UsageFile[] {
   const of = (version: 1 | 2, table: Readonly<Record<string, readonly string[]>>): UsageFile[] =>
     Object.entries(table).flatMap(([controller, paths]) =>
       versionOf(controller) === version ? paths.map((path) => ({ controller, path })) : [],
     );
-  const swap = swapAccounted && versionOf('memory') === 1 ? [{ controller: 'memory', path: 'memory.memsw.failcnt' }] : [];
-  return [...of(1, V1), ...swap, ...of(2, V2), ...UNIFIED.map((path) => ({ controller: 'unified', path }))];
+  return [...of(1, V1), ...of(2, V2), ...UNIFIED.map((path) => ({ controller: 'unified', path }))];
 }
 
 /** Reads the evidence. A file that is not there (an older kernel) is `null`. */

@@ -1,7 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { NacelleError, UnsupportedError } from '../errors.js';
-import type { GroupUsage } from '../cgroup/usage.js';
 import { Namespace } from '../namespace/namespace.js';
 import type { Task } from '../native/task.js';
 import { NONE } from '../plan/plan.js';
@@ -12,15 +11,19 @@ import type { ParsedProcess } from '../process/schema.js';
 import { SIGKILL, checkSignal, signalNumber } from '../process/signals.js';
 import type { Encoding, ExecOptions, Execution, RunResult, Usage } from '../process/types.js';
 import { cancelledBeforeStart } from './cancelled.js';
+import { groupEvidence } from './evidence.js';
 import { copyOut } from './copy-out.js';
 import { type ParsedOptions, parseRunOptions } from './options.js';
 import { planContainer } from './plan/plan.js';
 import { type Prepared, prepare } from './prepare.js';
 import { type ReapReport, reap } from './reap.js';
 import type { Limits } from '../plan/limits.js';
-import type { ContainerOptions, RunOptions } from './types.js';
+import type { ContainerInfo, ContainerOptions, RunOptions } from './types.js';
 
 type State = 'created' | 'running' | 'paused' | 'stopped';
+
+/** Of this environment, in the order they were made. */
+const live = new Set<Container>();
 
 const SIGTERM = 15;
 const KILL_DELAY = 10_000;
@@ -44,6 +47,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   readonly #program: Program<E>;
   readonly #task: Task;
   readonly #mountNamespace: number | null;
+  readonly #createdAt = new Date();
   #state: State = 'created';
   #outcome: Promise<RunResult<E>> | null = null;
   #removed: Promise<void> | null = null;
@@ -55,6 +59,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     this.#program = program;
     this.#task = task;
     this.#mountNamespace = mountNamespace;
+    live.add(this);
+    task.ended.catch(() => undefined).finally(() => live.delete(this));
   }
 
   /**
@@ -86,9 +92,9 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     throw later('attach');
   }
 
-  /** Comes in a later version. @throws UnsupportedError */
-  static async list(): Promise<never> {
-    throw later('list');
+  /** The containers of this process (or Worker) that are there now, the oldest first. Detached ones come in a later version. */
+  static async list(): Promise<ContainerInfo[]> {
+    return [...live].map((container) => container.#info());
   }
 
   /** Removes what owners left that died without their shim: groups, mounts, folders. Touches nothing of a live one. */
@@ -97,6 +103,16 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   static async #make<E extends Encoding>(parsed: ParsedOptions, { park, callMs }: { park: boolean; callMs: number }): Promise<Container<E>> {
+    const network = await parsed.networkOf?.namespace('net');
+    try {
+      const options = network ? { ...parsed, namespaces: { ...parsed.namespaces, net: network } } : parsed;
+      return await Container.#launch<E>(options, { park, callMs });
+    } finally {
+      await network?.close();
+    }
+  }
+
+  static async #launch<E extends Encoding>(parsed: ParsedOptions, { park, callMs }: { park: boolean; callMs: number }): Promise<Container<E>> {
     const program = new Program<E>(parsed.process, callMs);
     let prepared: Prepared;
     try {
@@ -113,7 +129,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       processOne: !parsed.init && parsed.namespaces.pid === 'new',
       memoryBytes: parsed.limits.memory ?? null,
       notEnforced: [],
-      readGroup: (reports: Parameters<typeof group.readUsage>[0]) => groupEvidence(group.readUsage(reports)),
+      readGroup: (reports: Parameters<typeof group.readUsage>[0]) => groupEvidence(group.readUsage(reports), parsed.limits.memory ?? null),
     };
     const task = await program.launch(facts, (stdio) => {
       const { plan, mountNamespace } = planContainer({ ...prepared, stdio, park });
@@ -221,7 +237,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     if (this.#state === 'stopped') return (await this.#end()).usage;
     const { group } = this.#prepared;
     const files = await Promise.all(group.reports.map((report) => this.#read(report)));
-    const { usage } = groupEvidence(group.readUsage(files));
+    const { usage } = groupEvidence(group.readUsage(files), this.#prepared.options.limits.memory ?? null);
     return usageOf({ userMs: 0, systemMs: 0, maxRssBytes: 0, voluntarySwitches: 0, involuntarySwitches: 0 }, usage);
   }
 
@@ -247,9 +263,16 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     const ended = this.#end();
     if (this.#state !== 'stopped') await this.kill();
     await ended.catch((error: unknown) => {
-      // a program that failed has ended all the same; only an end that left something is news here
-      if (error instanceof NacelleError && error.code !== 'ERR_RUN_FAILED') throw error;
+      // that it failed was told where it was started or waited for; only what could not be cleaned up is news here
+      const left = error instanceof NacelleError ? error.cleanupError : undefined;
+      if (left) throw left;
     });
+  }
+
+  #info(): ContainerInfo {
+    const { id, name, pid, state } = this;
+    const { argv, options } = this.#prepared;
+    return { id, name, pid, state, command: argv, labels: options.labels, createdAt: this.#createdAt };
   }
 
   #begun(): void {
@@ -295,15 +318,3 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 function later(feature: string): UnsupportedError {
   return new UnsupportedError(feature, 'it comes in a later version');
 }
-
-/** Kills at no limit of its own are a group's above. */
-function groupEvidence(group: GroupUsage): { usage: Partial<Usage>; oomKills: number; oomInParent: boolean } {
-  const { oomKills, memoryLimitHits, cpuTimeMs, userMs, systemMs, pidsLimitHits: _, ...rest } = group;
-  const above = oomKills > 0 && memoryLimitHits === 0;
-  const usage: Partial<Usage> = { ...rest, oomKills: above ? 0 : oomKills };
-  if (cpuTimeMs !== null) usage.cpuTimeMs = cpuTimeMs;
-  if (userMs !== null) usage.userMs = userMs;
-  if (systemMs !== null) usage.systemMs = systemMs;
-  return { usage, oomKills: above ? 0 : oomKills, oomInParent: above };
-}
-

@@ -8,6 +8,7 @@ import type { NamespaceType } from '../plan/namespaces.js';
 import { parseOptions } from '../plan/options.js';
 import type { ProgressEvent } from '../plan/progress.js';
 import { normaliseProcess, type ParsedProcess } from '../process/schema.js';
+import type { Container } from './container.js';
 import { checkContradictions } from './contradictions.js';
 import { type ParsedMount, refuseLaterMounts, target, tmpfsMount } from './mounts.js';
 import { type CheckedRun, type ParsedCopyIn, type ParsedDevice, runObject } from './schema.js';
@@ -34,8 +35,10 @@ export interface ParsedOptions {
   readonly init: boolean;
   /** All eight; `network` is in `net` ('new': the loopback alone). `mnt` is 'new' and `user` 'host'. */
   readonly namespaces: Readonly<Record<NamespaceType, ParsedNamespace>>;
-  /** Seconds. */
+  /** ms. */
   readonly timeOffsets: { readonly monotonic: number; readonly boottime: number } | null;
+  /** Its network is shared: `namespaces.net` is filled in when the container is made. */
+  readonly networkOf: Container | null;
   readonly cgroup: Cgroup | string | null;
   readonly cgroupParent: Cgroup | string | null;
   readonly dns: readonly string[];
@@ -92,6 +95,7 @@ export function parseRunOptions(value: unknown): ParsedOptions {
     init: options.init ?? false,
     namespaces: namespacesOf(options),
     timeOffsets: options.timeOffsets ? { monotonic: 0, boottime: 0, ...defined(options.timeOffsets) } : null,
+    networkOf: typeof options.network === 'object' && !('inode' in options.network) ? options.network : null,
     cgroup: options.cgroup ?? null,
     cgroupParent: options.cgroupParent ?? null,
     dns: options.dns ?? [],
@@ -149,8 +153,6 @@ function refuseLater(options: CheckedRun): void {
   const { network, namespaces, userns } = options;
   if (network === 'bridge' || network === 'pasta')
     later(`network '${network}'`, "Use network 'host', or a VethPair to the container's network namespace.");
-  if (typeof network === 'object' && !('inode' in network))
-    later("another container's network", 'Give its network namespace: await container.namespace("net").');
   if (options.ports?.length) later('ports');
   if (options.detach) later('detach');
   if (typeof options.seccomp === 'object') later('a seccomp profile of your own', "Use seccomp 'default' or 'unconfined'.");

@@ -106,7 +106,7 @@ const copyIn = z.union([
 
 const idMap = z.array(z.strictObject({ inside: id, outside: id, count: z.int().min(1) })).min(1);
 /** Seconds that, added to any clock, stay in the kernel's range (KTIME_SEC_MAX halved). */
-const offset = z.number().min(-4e9).max(4e9);
+const offset = z.number().min(-4e12).max(4e12);
 const port = z.int().min(1).max(65_535);
 
 /** The keys of RunOptions that are the container's own. */

@@ -39,7 +39,7 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   init?: boolean;
   /** Default: all new but user and time. `mnt` is always new; a new user namespace is `userns`. */
   namespaces?: Partial<Record<NamespaceType, 'new' | 'host' | Namespace>>;
-  /** Seconds added to the clocks (time_namespaces(7), Linux 5.6). Makes the time namespace new. */
+  /** ms added to the clocks (time_namespaces(7), Linux 5.6). Makes the time namespace new. */
   timeOffsets?: { monotonic?: number; boottime?: number };
   /** Default 'host': no user namespace. */
   userns?: 'host' | 'auto' | { uid: IdMap[]; gid: IdMap[] };
@@ -87,6 +87,17 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
 }
 
 export interface RunOptions<E extends Encoding = 'utf8'> extends ContainerOptions<E>, CallOptions {}
+
+/** A container of this process, as `Container.list()` gives it. */
+export interface ContainerInfo {
+  readonly id: string;
+  readonly name: string | null;
+  readonly pid: number;
+  readonly state: 'created' | 'running' | 'paused' | 'stopped';
+  readonly command: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createdAt: Date;
+}
 
 export interface Mount {
   type: 'bind' | 'tmpfs' | 'volume' | 'proc' | 'sysfs' | 'mqueue' | 'overlay';

@@ -20,7 +20,8 @@ export class Encoder {
   }
 
   u8(value: number): this {
-    this.#bytes[this.#room(1)] = value;
+    const at = this.#room(1);
+    this.#bytes[at] = value;
     return this;
   }
 
@@ -59,7 +60,8 @@ export class Encoder {
 
   bytes(value: Uint8Array): this {
     this.u32(value.length);
-    this.#bytes.set(value, this.#room(value.length));
+    const at = this.#room(value.length);
+    this.#bytes.set(value, at);
     return this;
   }
 

@@ -1,4 +1,5 @@
 import { hrtime } from 'node:process';
+import { NacelleError } from '../errors.js';
 import { binding } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { KillCause, Task, TaskEnd } from '../native/task.js';
@@ -119,8 +120,11 @@ export class Program<E extends Encoding = Encoding> {
       const end = await task.ended;
       const { stdout, stderr } = await this.stdio.settle();
       if (this.#error) throw this.#error;
-      const [undoError] = end.undoErrors;
-      if (undoError) throw undoError;
+      const [cleanupError] = end.undoErrors;
+      if (cleanupError) {
+        const message = `clean up after ${facts.command[0] ?? 'the program'}: ${cleanupError.message}`;
+        throw new NacelleError(message, { code: 'ERR_CLEANUP', cause: cleanupError, cleanupError });
+      }
       const files = (await readFiles?.()) ?? {};
       return this.#makeResult(facts, end, files, {
         stdout: outputOf<E>(stdout, this.#encoding()),

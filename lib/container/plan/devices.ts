@@ -3,7 +3,7 @@ import { NONE } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { type Device, defaultDeviceLinks, defaultDevices } from '../../security/paths.js';
-import type { PlanInput } from './input.js';
+import type { ExtraDevice, PlanInput } from './input.js';
 
 const { NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 /** Refuses a link that the image has there. */
@@ -17,7 +17,8 @@ export function planDev({ slots, options, devices }: PlanInput, root: Slot): { s
     nullDevice,
     steps: [
       { op: 'filesystem', out: dev, type: 'tmpfs', options: ['mode=755', 'size=65536k'], attributes: NOSUID },
-      ...[...defaultDevices, ...devices].map((device) => node(dev, device)),
+      ...defaultDevices.map((device) => node(dev, device)),
+      ...planExtra(devices, dev),
       ...defaultDeviceLinks.map(({ path, target }): Step => ({ op: 'symlink', root: dev, path: below(path), target })),
       { op: 'attach', mount: dev, root, path: '/dev', create: FOLDER },
       {
@@ -30,12 +31,40 @@ export function planDev({ slots, options, devices }: PlanInput, root: Slot): { s
       { op: 'attach', mount: pts, root: dev, path: 'pts', create: FOLDER },
       ...sharedMemory(slots.take(), dev, ipc === 'host'),
       ...queues(slots.take(), dev),
+      ...devices.flatMap((device, index) => (inDev(device) ? [] : bindElsewhere(device, index, { dev, root, slot: slots.take() }))),
       { op: 'open_in_root', out: nullDevice, root: dev, path: 'null', flags: O_PATH },
     ],
   };
 }
 
 const O_PATH = 0o10000000;
+
+function inDev({ path }: Device): boolean {
+  return path.startsWith('/dev/');
+}
+
+/**
+ * Devices of the host. Their access may lack 'm', and then the device controller refuses mknod(2) to the container's
+ * process, which is in its group already: the shim makes them.
+ */
+function planExtra(devices: readonly ExtraDevice[], dev: Slot): Step[] {
+  if (devices.length === 0) return [];
+  const place = (device: ExtraDevice, index: number): Device => (inDev(device) ? device : { ...device, path: temporary(index) });
+  return [{ op: 'give', slot: dev }, ...devices.map((device, index): Step => ({ ...node(dev, place(device, index)), host: true }))];
+}
+
+/** Outside /dev the root is nodev, so a node of our /dev is bound there. */
+function bindElsewhere(device: Device, index: number, { dev, root, slot }: Record<'dev' | 'root' | 'slot', Slot>): Step[] {
+  return [
+    { op: 'clone_mount', out: slot, at: dev, path: temporary(index), recursive: 0 },
+    { op: 'attach', mount: slot, root, path: device.path, create: CREATE.file },
+    { op: 'unlink', at: dev, path: temporary(index) },
+  ];
+}
+
+function temporary(index: number): string {
+  return `.device${index}`;
+}
 
 function below(path: string): string {
   return path.replace(/^\/dev\//, '');

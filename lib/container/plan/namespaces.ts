@@ -1,3 +1,4 @@
+import { encodeTimeOffsets } from '../../namespace/plan.js';
 import { CLONE } from '../../plan/constants.js';
 import { type NamespaceType, namespaceTypes } from '../../plan/namespaces.js';
 import type { Slots } from '../../plan/plan.js';
@@ -31,7 +32,7 @@ export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, slots
       (type === 'pid' || type === 'time' ? before : join).push(step);
     } else if (type === 'time') {
       before.push({ op: 'unshare', flags: CLONE.time });
-      if (timeOffsets) before.push({ op: 'write_process', host: true, path: 'timens_offsets', bytes: Buffer.from(offsetsText(timeOffsets)) });
+      if (timeOffsets) before.push({ op: 'write_process', host: true, path: 'timens_offsets', bytes: encodeTimeOffsets(timeOffsets) });
     } else if (type === 'cgroup') {
       cgroup.push({ op: 'unshare', flags: CLONE.cgroup });
     } else {
@@ -39,16 +40,6 @@ export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, slots
     }
   }
   return { flags, before, join, cgroup };
-}
-
-/** proc(5), /proc/PID/timens_offsets: seconds and nanoseconds, the latter not negative. */
-export function offsetsText(offsets: { readonly monotonic: number; readonly boottime: number }): string {
-  return (['monotonic', 'boottime'] as const)
-    .map((clock) => {
-      const seconds = Math.floor(offsets[clock]);
-      return `${clock} ${seconds} ${Math.round((offsets[clock] - seconds) * 1e9)}\n`;
-    })
-    .join('');
 }
 
 export function isNew({ namespaces }: ParsedOptions, type: NamespaceType): boolean {
