@@ -25,9 +25,16 @@ async function measureAll(items: readonly Case[], context: Context): Promise<Lin
   const lines: Line[] = [];
   for (const item of items) {
     console.error(`measuring: ${item.name}`);
-    lines.push(...(await item.measure(context)));
+    lines.push(...(await item.measure(context).catch((error: unknown) => [failed(item, error)])));
   }
   return lines;
+}
+
+/** One case that fails takes none of the others' numbers with it. */
+function failed({ name }: Case, error: unknown): Line {
+  console.error(error);
+  process.exitCode = 1;
+  return { what: name, reason: error instanceof Error ? error.message : String(error) };
 }
 
 const { values } = parseArgs({

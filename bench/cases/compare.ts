@@ -23,11 +23,8 @@ async function measure(
   const what = `Container.run, against ${name}`;
   try {
     const other = await peer(context.rootfs);
-    const [ours, theirs] = await interleave(
-      [nacelle(context.rootfs), other],
-      effort(context, { rounds: 30, batch: 10 }, { rounds: 10, batch: 5 }),
-    );
-    await other.close?.();
+    const length = effort(context, { rounds: 30, batch: 10 }, { rounds: 10, batch: 5 });
+    const [ours, theirs] = await interleave([nacelle(context.rootfs), other], length).finally(() => other.close?.());
     if (!ours || !theirs) throw new Error('nothing was measured');
     const row = { what, unit: 'ms', measured: ours, against: { name: other.name, measured: theirs }, compare: 'ratio' } as const;
     return [target === undefined ? row : { ...row, target: { bound: 'at most', value: target } }];

@@ -38,9 +38,10 @@ function rates(name: string, once: () => Promise<number>): Subject {
 async function fromContainer(rootfs: string): Promise<number> {
   const options = { ...containerOptions(rootfs), command: PROGRAM, stdin: 'ignore', stderr: 'ignore' } as const;
   await using container = await Container.create(options);
-  return rateOf(container.stdout, async () => {
+  return await rateOf(container.stdout, async () => {
     await container.start();
-    await container.wait();
+    const { failed, reason } = await container.wait();
+    if (failed) throw new Error(`the container ${reason}`);
   });
 }
 

@@ -10,8 +10,7 @@ export class NodeWorker {
 
   constructor(rootfs: string, heapBytes: number) {
     const script = fileURLToPath(new URL('../programs/worker.ts', import.meta.url));
-    const execArgv = ['--import', 'tsx', `--max-old-space-size=${Math.round(heapBytes / 2 ** 20) + 2048}`];
-    this.#process = fork(script, [String(heapBytes), rootfs], { execArgv });
+    this.#process = fork(script, [String(heapBytes), rootfs], { execArgv: ['--import', 'tsx'] });
   }
 
   subject(name: string, subject: WorkerRequest['subject']): Subject {
