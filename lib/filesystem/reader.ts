@@ -1,0 +1,71 @@
+import { closeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { NacelleError } from '../errors.js';
+import { binding } from '../native/load.js';
+import { start } from '../native/shim.js';
+import type { Task } from '../native/task.js';
+import { planRead, type ReadRequest } from './plan.js';
+
+/**
+ * What a reading process writes, as a stream that ends only when the process has ended well: its failure is the stream's.
+ * Destroying the stream kills the process.
+ */
+export async function readChanges(request: Omit<ReadRequest, 'output'>): Promise<Readable> {
+  const [output, input] = binding().pipe();
+  // given to a socket at once, so that whatever fails it is closed
+  const pipe = new Socket({ fd: output, readable: true, writable: false });
+  try {
+    const { plan, slots } = planRead({ ...request, output: input });
+    const task = await start(plan, slots.descriptors);
+    return new ChildOutput(pipe, task, request.work === 'pack' ? 'pack the changes' : 'list the changes');
+  } catch (error) {
+    pipe.destroy();
+    throw error;
+  } finally {
+    closeSync(input);
+  }
+}
+
+class ChildOutput extends Readable {
+  readonly #pipe: Socket;
+  readonly #task: Task;
+  readonly #what: string;
+
+  constructor(pipe: Socket, task: Task, what: string) {
+    super();
+    this.#pipe = pipe;
+    this.#task = task;
+    this.#what = what;
+    pipe.on('data', (chunk: Buffer) => {
+      if (!this.push(chunk)) pipe.pause();
+    });
+    pipe.on('error', (error) => this.destroy(error));
+    pipe.on('end', () => void this.#finish());
+    pipe.pause();
+  }
+
+  override _read(): void {
+    this.#pipe.resume();
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    this.#pipe.destroy();
+    const done = (): void => callback(error);
+    // how a process ended whose output nobody wants, or that has failed already, is no news
+    this.#task.close().then(done, done);
+  }
+
+  async #finish(): Promise<void> {
+    try {
+      const { exit } = await this.#task.ended;
+      if (exit.kind !== 'exited' || exit.value !== 0) {
+        const how = exit.kind === 'exited' ? `ended with ${exit.value}` : `was killed by signal ${exit.value}`;
+        throw new NacelleError(`${this.#what}: the process that reads them ${how}`, { code: 'ERR_CHILD' });
+      }
+      this.push(null);
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+}
