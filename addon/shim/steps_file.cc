@@ -35,11 +35,13 @@ int run(Context& context, const args::mkdir& a) {
   bool made = false;
   int result = make_folder(context.slots.get(a.root), a.path.text, static_cast<unsigned>(a.mode), folder, made);
   if (result == 0 && made) {
-    // the mode as asked, whatever the umask
-    char path[32];
-    std::snprintf(path, sizeof path, "/proc/self/fd/%d", folder.get());
-    if (::chmod(path, static_cast<mode_t>(a.mode)) < 0) return -errno;
     result = own(folder.get(), "", a.uid, a.gid);
+    // mkdir(2) has no use for these bits; the umask is 0 until the plan sets it
+    if (result == 0 && (a.mode & 06000) != 0) {
+      char path[32];
+      std::snprintf(path, sizeof path, "/proc/self/fd/%d", folder.get());
+      result = checked_int(::chmod(path, static_cast<mode_t>(a.mode)));
+    }
   }
   return result < 0 ? result : context.slots.put(a.out, std::move(folder));
 }

@@ -90,7 +90,8 @@ export function planGroup(request: GroupRequest): GroupPlan {
       ...members.flatMap((member) => makeSteps(member, name)),
       ...writes.flatMap((write) => putStep(write, memberOf(members, write.controller))),
     ],
-    join: v1.map(({ slot }) => ({ op: 'join_group', group: slot, file: 'cgroup.procs' })),
+    // a thread that moves itself by `tasks` takes no lock; `cgroup.procs` may wait for a grace period of RCU, 10 ms and more
+    join: v1.map(({ slot }) => ({ op: 'join_group', group: slot, file: 'tasks' })),
     unified: unified?.slot,
     killGroup: { at: killed.slot, path: '.' },
     undo: members.map((member) => ({ op: 'remove_group', host: true, at: NONE, path: pathOf(member.base, name) })),
@@ -161,6 +162,14 @@ function makeSteps({ hierarchy, base, slot, controllers }: Member, name: string)
     ]),
     make,
   ];
+}
+
+/** Of a group of this name, the folders between it and our own, the innermost first. */
+export function foldersAbove(path: string, name: string): string[] {
+  const base = path.slice(0, path.length - name.length);
+  return parents(name)
+    .map((above) => `${base}${above}`)
+    .reverse();
 }
 
 /** 'a/b/c' → 'a', 'a/b'. */

@@ -31,6 +31,8 @@ export function planContainer(input: PlanInput): ContainerPlan {
   const mounts = planMounts(input, root.root);
   const copyIn = planCopyIn(input, root.root);
   const mountNamespace = slots.take();
+  // whoever closes the last descriptor of it waits for its mounts to go: not the shim, when nobody will look into it
+  const keepsMounts = options.copyOut.length > 0 || input.park;
   const empty = slots.take();
 
   const joinGroups = group.join;
@@ -50,10 +52,10 @@ export function planContainer(input: PlanInput): ContainerPlan {
     ...planEtc(input, root.root, root.staging),
     ...copyIn.copy,
     ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
-    { op: 'pivot', root: root.root, between: 1 },
+    { op: 'pivot', root: root.root, between: 0 },
     ...identitySteps(input),
     ...protectSteps(input, { root: root.root, nullDevice: dev.nullDevice, empty }),
-    { op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' },
+    ...(keepsMounts ? [{ op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' } as const] : []),
     ...planProcess(input),
   ];
 
@@ -73,7 +75,7 @@ export function planContainer(input: PlanInput): ContainerPlan {
     stages,
     undo: [...diskUndo(input), ...group.undo],
     reports: group.reports,
-    returns: options.copyOut.length > 0 || input.park ? [mountNamespace] : [],
+    returns: keepsMounts ? [mountNamespace] : [],
     killGroup: group.killGroup,
     ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
     ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),

@@ -16,15 +16,18 @@ export interface RootPlan {
 }
 
 /**
- * Steps that make the root. All of it is mounted over '/' of the new mount namespace: there no path leads to it, the
- * process's own root is still the one below, and kernels before 6.15 want the layers of an overlay attached.
+ * Where the staging tmpfs is mounted until the old root goes, and takes it along: kernels before 6.15 want the layers of
+ * an overlay attached somewhere. Not over '/', where detaching would take a second wait for all processors.
  */
+const STAGING = '/sys';
+
+/** Steps that make the root. It is mounted over '/': there no path leads to it, and the process's own root is still the one below. */
 export function planRoot({ slots, root: source }: Pick<PlanInput, 'slots' | 'root'>): RootPlan {
   const staging = slots.take();
   const size = source.type === 'recipe' && source.disk === null ? source.upperSize : STAGING_BYTES;
   // no files but a container's own: the few of a rootfs fit into little
   const make: Step = { op: 'filesystem', out: staging, type: 'tmpfs', options: [`size=${size}`, 'mode=755'], attributes: MOUNT_ATTR.NODEV };
-  const stage: Step = { op: 'attach_at', mount: staging, at: NONE, path: '/' };
+  const stage: Step = { op: 'attach_at', mount: staging, at: NONE, path: STAGING };
   if (source.type === 'folder') {
     const root = slots.take();
     return {
