@@ -1,16 +1,24 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { NacelleError, UnsupportedError } from '../errors.js';
 import { cgroupLayout, type GroupLayout, groupLayout } from '../host/cgroup-base.js';
+import { hostEnvironment } from '../host/environment.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import type { Limits } from '../plan/limits.js';
-import { Slots } from '../plan/plan.js';
-import { readGroupFile, removeEmpty, untilEvent, writeGroupFile } from './files.js';
-import { parseNumber } from './keyed.js';
+import { NONE, type Plan, Slots } from '../plan/plan.js';
+import type { Step } from '../plan/steps.js';
+import { execute } from '../process/execute.js';
+import { refuse } from '../process/refuse.js';
+import { parseCommand, parseExecOptions } from '../process/schema.js';
+import type { Encoding, ExecOptions, Execution } from '../process/types.js';
+import { groupsIn, readGroupFile, untilEvent, writeGroupFile } from './files.js';
+import { parseKeyed, parseNumber } from './keyed.js';
 import { type CurrentMemory, limitWrites } from './limits.js';
 import { type NamedGroup, parseCreate, parseGroupLimits, parseName, parsePid } from './options.js';
-import { type GroupPlan, groupControllers, pathOf, planGroup, planRemoval } from './plan.js';
+import { foldersAbove, type GroupPlan, groupControllers, pathOf, planGroup, planRemoval } from './plan.js';
+import { isRunGroup, planCgroupRun, runEvidence } from './run.js';
 import { type CgroupStats, readStats } from './stats.js';
 
 /** Something that happened in a group. */
@@ -101,9 +109,12 @@ export class Cgroup implements AsyncDisposable {
       writeGroupFile(`move process ${value} into the cgroup ${this.name}`, join(folder, 'cgroup.procs'), value);
   }
 
-  /** Pids of the processes that are in the group itself, in any of its hierarchies. */
+  /** Pids of the processes that are in the group itself, in any of its hierarchies; those of {@link run} too. */
   async processes(): Promise<number[]> {
-    const pids = this.#folders().flatMap((folder) => (readGroupFile(join(folder, 'cgroup.procs')) ?? '').split('\n').map(Number));
+    const unified = this.paths.unified;
+    const runs = unified === undefined ? [] : groupsIn(unified).filter(isRunGroup);
+    const folders = [...this.#folders(), ...runs.map((name) => join(unified ?? '', name))];
+    const pids = folders.flatMap((folder) => (readGroupFile(join(folder, 'cgroup.procs')) ?? '').split('\n').map(Number));
     return [...new Set(pids)].filter((pid) => pid > 0).sort((a, b) => a - b);
   }
 
@@ -144,9 +155,39 @@ export class Cgroup implements AsyncDisposable {
     throw new UnsupportedError('Cgroup.events', 'it comes in a later version', 'Ask stats() for oomKills.');
   }
 
+  /**
+   * Runs a program of the host in the group: limits and counts it, confines nothing. It ends when all that it started has.
+   */
+  run<E extends Encoding = 'utf8'>(command: string[], options: ExecOptions<E> = {}): Execution<E> {
+    try {
+      const argv = parseCommand(command);
+      const parsed = parseExecOptions(options);
+      return execute<E>(parsed, async () => {
+        const id = randomBytes(16).toString('hex');
+        const before = this.#oomKills();
+        const memoryBytes = (await this.stats()).memory?.limit ?? null;
+        const slots = new Slots();
+        const request = { id, slots, paths: this.paths, command: argv, options: parsed, env: hostEnvironment(parsed) };
+        return {
+          facts: {
+            id,
+            command: argv,
+            processOne: false,
+            memoryBytes,
+            notEnforced: [],
+            readGroup: (reports) => runEvidence(reports, this.#oomKills() - before),
+          },
+          build: (ends) => ({ plan: planCgroupRun({ ...request, ends }), descriptors: slots.descriptors }),
+        };
+      });
+    } catch (error) {
+      return refuse<E>(error);
+    }
+  }
+
   /** Kills what is left, then removes the group and those below it. Idempotent. */
   remove(): Promise<void> {
-    this.#removed ??= remove(this.paths, this.#owned).finally(() => removeParents(this.paths));
+    this.#removed ??= remove(this.paths, this.#owned);
     return this.#removed;
   }
 
@@ -161,6 +202,12 @@ export class Cgroup implements AsyncDisposable {
       throw new UnsupportedError('Cgroup.freeze', 'this machine has no unified cgroup tree; v1 comes in a later version', 'Mount cgroup2.');
     writeGroupFile(`${value ? 'freeze' : 'thaw'} the cgroup ${this.name}`, join(unified, 'cgroup.freeze'), String(value));
     await untilEvent(join(unified, 'cgroup.events'), 'frozen', value);
+  }
+
+  /** Killed for want of memory in the group or below it, since it was made. */
+  #oomKills(): number {
+    const of = (file: string): number | undefined => parseKeyed(readGroupFile(this.#file('memory', file)) ?? '').get('oom_kill');
+    return 'memory' in this.paths ? (of('memory.oom_control') ?? of('memory.events') ?? 0) : 0;
   }
 
   #currentMemory(): CurrentMemory {
@@ -181,8 +228,12 @@ export class Cgroup implements AsyncDisposable {
 
 /** Makes the folders. The task that is given back removes them when its owner ends; `null` for what persists. */
 async function make(group: GroupPlan, slots: Slots, persist: boolean): Promise<Task | null> {
-  const removal = planRemoval(group.paths);
-  if (!persist) return start({ ...removal, prepare: group.prepare, undo: [...removal.prepare, ...removal.undo] }, slots.descriptors);
+  const removal = removalOf(group.paths);
+  if (!persist) {
+    const task = await start({ ...removal, prepare: group.prepare, undo: [...removal.prepare, ...removal.undo] }, slots.descriptors);
+    task.ended.catch(() => undefined);
+    return task;
+  }
   try {
     const task = await start({ ...removal, prepare: group.prepare, undo: [] }, slots.descriptors);
     await task.close();
@@ -194,7 +245,7 @@ async function make(group: GroupPlan, slots: Slots, persist: boolean): Promise<T
 }
 
 async function remove(paths: Readonly<Record<string, string>>, owned: Task | null): Promise<void> {
-  const task = await start(planRemoval(paths), new Map());
+  const task = await start(removalOf(paths), new Map());
   await task.close();
   const { undoErrors } = await task.ended;
   await owned?.close();
@@ -205,20 +256,17 @@ async function remove(paths: Readonly<Record<string, string>>, owned: Task | nul
 const onTheWay = new Set<string>();
 
 function noteParents(paths: Readonly<Record<string, string>>, name: string): void {
-  const depth = name.split('/').length - 1;
-  for (const path of Object.values(paths)) {
-    let folder = path;
-    for (let i = 0; i < depth; i++) {
-      folder = dirname(folder);
-      if (!existsSync(folder)) onTheWay.add(folder);
-    }
-  }
+  for (const path of Object.values(paths)) for (const folder of foldersAbove(path, name)) if (!existsSync(folder)) onTheWay.add(folder);
 }
 
-function removeParents(paths: Readonly<Record<string, string>>): void {
-  for (const path of Object.values(paths)) {
-    for (let folder = dirname(path); onTheWay.has(folder) && removeEmpty(folder); folder = dirname(folder)) onTheWay.delete(folder);
-  }
+function removalOf(paths: Readonly<Record<string, string>>): Plan {
+  const removal = planRemoval(paths);
+  const above = new Set(Object.values(paths).flatMap((path) => [...onTheWay].filter((folder) => path.startsWith(`${folder}/`))));
+  const innermost = [...above].sort((a, b) => b.length - a.length);
+  return {
+    ...removal,
+    undo: [...removal.undo, ...innermost.map((path): Step => ({ op: 'remove_folder', host: true, at: NONE, path, wait: 0 }))],
+  };
 }
 
 /** The folders that there are of a group, by controller. */

@@ -1,4 +1,4 @@
-import { type FSWatcher, readFileSync, watch, writeFileSync } from 'node:fs';
+import { type FSWatcher, readdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
 import { nativeError } from '../native/failure.js';
 import { parseKeyed } from './keyed.js';
 
@@ -22,15 +22,13 @@ export function writeGroupFile(what: string, path: string, value: string): void 
   }
 }
 
-/** Removes a folder that has no groups below it and no processes; `false` when it is still in use. */
-export function removeEmpty(path: string): boolean {
+/** Names of the groups right below one; none when it is gone. */
+export function groupsIn(path: string): string[] {
   try {
-    rmdirSync(path);
-    return true;
+    return readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return true;
-    if (codeOf(error) === 'EBUSY' || codeOf(error) === 'ENOTEMPTY') return false;
-    throw failure(`remove the cgroup ${path}`, 'rmdir', path, error);
+    if (codeOf(error) === 'ENOENT') return [];
+    throw failure(`list the groups in ${path}`, 'getdents', path, error);
   }
 }
 

@@ -13,7 +13,7 @@ export interface CreateOptions {
   gidMap?: IdMap[];
   /** Of a new UTS namespace, at most 64 bytes. Default: the host's, copied. */
   hostname?: string;
-  /** Of a new time namespace: seconds added to its clocks (time_namespaces(7)). */
+  /** Of a new time namespace: ms added to its clocks (time_namespaces(7)). */
   timeOffsets?: { monotonic?: number; boottime?: number };
 }
 
