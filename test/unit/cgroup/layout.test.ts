@@ -1,0 +1,109 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { chooseUnifiedBase, type UnifiedFacts } from '../../../lib/host/cgroup-base.js';
+import { parseCgroupLayout } from '../../../lib/host/cgroup-layout.js';
+import { dockerV1, dockerV2, hybrid, layoutOf, outside, systemd, v1 } from './machines.js';
+
+describe('the layout of', () => {
+  it('a hybrid machine: controllers in both versions', () => {
+    const layout = layoutOf(hybrid);
+    expect(layout.mode).toBe('hybrid');
+    expect(layout.controllers.get('memory')).toMatchObject({ version: 1, ownPath: '/sys/fs/cgroup/memory/session/a97e' });
+    expect(layout.controllers.get('pids')).toMatchObject({ version: 1, ownPath: '/sys/fs/cgroup/pids' });
+    expect(layout.controllers.get('hugetlb')).toMatchObject({ version: 2, ownPath: '/sys/fs/cgroup/unified' });
+    expect([...layout.controllers.keys()]).not.toContain('name=systemd');
+    expect(layout.unified?.controllers).toEqual(['hugetlb']);
+  });
+
+  it('a systemd machine: all on the unified tree', () => {
+    const layout = layoutOf(systemd);
+    expect(layout.mode).toBe('v2');
+    expect([...layout.controllers.keys()]).toEqual(['cpu', 'memory', 'pids']);
+    expect(layout.unified?.ownPath).toBe('/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/run-u5.service');
+  });
+
+  it('an older machine: controllers that are mounted together share a hierarchy, in any order', () => {
+    const layout = layoutOf(v1);
+    expect(layout.mode).toBe('v1');
+    expect(layout.unified).toBeNull();
+    expect(layout.controllers.get('cpu')).toBe(layout.controllers.get('cpuacct'));
+    expect(layout.controllers.get('cpu')?.ownPath).toBe('/sys/fs/cgroup/cpu,cpuacct/system.slice/my:job.service');
+    expect(layout.controllers.get('net_cls')?.mountPoint).toBe('/sys/fs/cgroup/net_cls,net_prio');
+  });
+
+  it('a container whose mount shows its own folder alone', () => {
+    const layout = layoutOf(dockerV1);
+    expect(layout.controllers.get('memory')).toMatchObject({ ownPath: '/sys/fs/cgroup/memory', readOnly: true });
+    expect(layout.controllers.get('pids')?.ownPath).toBe('/sys/fs/cgroup/pids/child');
+  });
+
+  it('a container with a cgroup namespace', () => {
+    expect(layoutOf(dockerV2).unified).toMatchObject({ ownPath: '/sys/fs/cgroup', readOnly: true });
+  });
+
+  it('a process whose mount lies above its namespace: its folder has no known name', () => {
+    expect(layoutOf(outside).unified?.ownPath).toBeNull();
+  });
+
+  it('a process outside its namespace', () => {
+    expect(layoutOf({ ...dockerV2, membership: '0::/../other\n' }).unified?.ownPath).toBeNull();
+  });
+
+  it('a group that was removed, and a mount point with a space', () => {
+    const layout = layoutOf({
+      mountinfo: '1 2 0:3 / /mnt/a\\040b rw - cgroup2 none rw\n',
+      membership: '0::/gone (deleted)\n',
+      controllers: {},
+    });
+    expect(layout.unified).toMatchObject({ mountPoint: '/mnt/a b', ownPath: '/mnt/a b/gone' });
+  });
+
+  it('nothing: a kernel without cgroups', () => {
+    expect(layoutOf({ mountinfo: '', membership: '', controllers: {} })).toEqual({ mode: 'v1', controllers: new Map(), unified: null });
+  });
+
+  it('any text at all does not fail', () => {
+    fc.assert(fc.property(fc.string(), fc.string(), (mountinfo, membership) => void parseCgroupLayout(mountinfo, membership, () => '')));
+  });
+});
+
+describe('where groups are made on the unified tree', () => {
+  const facts: UnifiedFacts = {
+    mode: 'v2',
+    mountPoint: '/cg',
+    ownPath: '/cg/service',
+    readOnly: false,
+    ownIsTop: false,
+    mountIsTop: true,
+    writable: true,
+    alone: true,
+    root: false,
+  };
+
+  it.each([
+    ['delegated and alone: below its own, from a leaf', {}, { path: '/cg/service', leaf: true }],
+    ['in its leaf already: beside it', { ownPath: '/cg/service/nacelle-node' }, { path: '/cg/service', leaf: false }],
+    [
+      'at the top: there, for the top may hold processes',
+      { ownPath: '/cg', ownIsTop: true, alone: false, root: true },
+      { path: '/cg', leaf: false },
+    ],
+    ['root among others: at the top', { alone: false, root: true }, { path: '/cg', leaf: false }],
+    ['hybrid: below its own, though others are there', { mode: 'hybrid', alone: false }, { path: '/cg/service', leaf: false }],
+    ['root, own folder hidden: at the top', { ownPath: null, writable: false, root: true }, { path: '/cg', leaf: false }],
+  ] as const)('%s', (_, given, expected) => {
+    expect(chooseUnifiedBase({ ...facts, ...given })).toEqual(expected);
+  });
+
+  it.each([
+    ['a user among others', { alone: false }, 'other processes'],
+    ['a user without delegation', { writable: false }, 'may not make groups'],
+    ['root of a container among others', { alone: false, root: true, mountIsTop: false }, 'other processes'],
+    ['a read-only mount', { readOnly: true, root: true }, 'read-only'],
+  ] as const)('%s: nowhere, with a reason and a fix', (_, given, reason) => {
+    const choice = chooseUnifiedBase({ ...facts, ...given });
+    expect(choice.path).toBeNull();
+    expect(choice).toHaveProperty('reason', expect.stringContaining(reason));
+    expect(choice).toHaveProperty('fix', expect.stringMatching(/systemd-run|--privileged/));
+  });
+});

@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { containerControllers, foldersAbove, planGroup, planRemoval } from '../../../lib/cgroup/plan.js';
+import { UnsupportedError } from '../../../lib/errors.js';
+import { Slots } from '../../../lib/plan/plan.js';
+import type { Step } from '../../../lib/plan/steps.js';
+import { groupLayoutOf, hybrid, type Machine, systemd, v1 } from './machines.js';
+
+const plan = (machine: Machine, limits = {}, bases = {}) =>
+  planGroup({
+    slots: new Slots(),
+    layout: groupLayoutOf(machine, { bases }),
+    name: 'owner/id',
+    limits,
+    controllers: containerControllers,
+    deviceRules: [{ type: 'a', access: 'rwm', allow: false }],
+  });
+
+/** A step in a line: what it does, where. */
+const shown = (step: Step): string => {
+  const path = 'path' in step ? step.path : '';
+  return step.op === 'put' ? `${path} = ${Buffer.from(step.bytes)}` : `${step.op} ${path}`;
+};
+
+describe('a group on', () => {
+  it('a hybrid machine: one folder in each hierarchy, the unified one first', () => {
+    const group = plan(hybrid, { memory: 4096 });
+    expect(group.prepare.map(shown)).toEqual([
+      'make_group /sys/fs/cgroup/unified/nacelle/owner/id',
+      'make_group /sys/fs/cgroup/memory/session/a97e/nacelle/owner/id',
+      'make_group /sys/fs/cgroup/cpuacct/nacelle/owner/id',
+      'make_group /sys/fs/cgroup/pids/nacelle/owner/id',
+      'make_group /sys/fs/cgroup/devices/nacelle/owner/id',
+      'memory.limit_in_bytes = 4096',
+      'memory.memsw.limit_in_bytes = 4096',
+      'devices.deny = a',
+    ]);
+    expect(group.unified).toBe(0);
+    expect(group.killGroup.at).toBe(0);
+    expect(group.join.map((step) => step.op === 'join_group' && step.group)).toEqual([1, 2, 3, 4]);
+    expect(group.undo.map(shown)).toEqual(group.prepare.slice(0, 5).map((step) => shown(step).replace('make', 'remove')));
+    expect(group.confinesDevices).toBe(true);
+    expect(group.paths.unified).toBe('/sys/fs/cgroup/unified/nacelle/owner/id');
+  });
+
+  it('a v2 machine: every folder above hands the controllers on', () => {
+    const base = '/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/run-u5.service';
+    const group = plan(systemd, { cpus: 1 });
+    expect(group.prepare.map((step) => shown(step).replace(base, 'BASE'))).toEqual([
+      'BASE/cgroup.subtree_control = +memory +pids +cpu',
+      'make_group BASE/nacelle',
+      'BASE/nacelle/cgroup.subtree_control = +memory +pids +cpu',
+      'make_group BASE/nacelle/owner',
+      'BASE/nacelle/owner/cgroup.subtree_control = +memory +pids +cpu',
+      'make_group BASE/nacelle/owner/id',
+      'cpu.max = 100000 100000',
+    ]);
+    expect(group.join).toEqual([]);
+    expect(group.confinesDevices).toBe(false);
+  });
+
+  it('a v1 machine: killed where it has a folder, joined by the child', () => {
+    const group = plan(v1);
+    expect(group.unified).toBeUndefined();
+    expect(group.join).toHaveLength(3);
+  });
+
+  it('controllers that are mounted together: one folder', () => {
+    const group = plan(v1, { cpus: 1 });
+    expect(group.paths.cpu).toBe(group.paths.cpuacct);
+    expect(group.undo).toHaveLength(3);
+  });
+});
+
+describe('a hierarchy in which no group can be made', () => {
+  const refusal = { path: null, reason: 'it is read-only', fix: 'Mount it anew.' };
+
+  it('is left out when no limit needs it', () => {
+    expect(plan(hybrid, {}, { '/sys/fs/cgroup/memory': refusal }).paths).not.toHaveProperty('memory');
+  });
+
+  it('is refused when a limit needs it', () => {
+    const make = () => plan(hybrid, { memory: 4096 }, { '/sys/fs/cgroup/memory': refusal });
+    expect(make).toThrow(UnsupportedError);
+    expect(make).toThrow(/memory.*it is read-only\. Mount it anew/);
+  });
+
+  it('is refused when it is the unified one', () => {
+    expect(() => plan(systemd, {}, { '/sys/fs/cgroup': refusal })).toThrow(UnsupportedError);
+  });
+});
+
+describe('the clock of CPU time', () => {
+  it('counts ns on v1, µs on v2', () => {
+    expect(plan(hybrid).cpuClock(5)).toMatchObject({ limitMs: 5, path: 'cpuacct.usage', key: '', unit: 1 });
+    expect(plan(systemd).cpuClock(5)).toMatchObject({ path: 'cpu.stat', key: 'usage_usec', unit: 1000 });
+  });
+});
+
+describe('what the group tells at the end', () => {
+  it('is read from the files that were asked for, whichever are there', () => {
+    const group = plan(systemd);
+    const texts: Record<string, string> = {
+      'memory.peak': '8192\n',
+      'memory.events': 'low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\n',
+      'cpu.stat': 'usage_usec 3000\nuser_usec 2000\nsystem_usec 1000\nnr_periods 0\nnr_throttled 0\nthrottled_usec 0\n',
+    };
+    const usage = group.readUsage(group.reports.map(({ path }) => (texts[path] === undefined ? null : Buffer.from(texts[path]))));
+    expect(usage).toMatchObject({ cpuTimeMs: 3, userMs: 2, systemMs: 1, memoryPeak: 8192, oomKills: 2, pidsPeak: null, ioReadBytes: null });
+  });
+
+  it('of v1 too', () => {
+    const group = plan(hybrid);
+    const texts: Record<string, string> = {
+      'memory.max_usage_in_bytes': '4096\n',
+      'memory.oom_control': 'oom_kill_disable 0\nunder_oom 0\noom_kill 1\n',
+      'cpuacct.usage': '3000000\n',
+      'cpuacct.stat': 'user 2\nsystem 1\n',
+      'pids.peak': '7\n',
+    };
+    const usage = group.readUsage(group.reports.map(({ path }) => (texts[path] === undefined ? null : Buffer.from(texts[path]))));
+    expect(usage).toMatchObject({ cpuTimeMs: 3, userMs: 2, systemMs: 1, memoryPeak: 4096, oomKills: 1, pidsPeak: 7 });
+  });
+});
+
+it('removal kills on the unified tree, then removes each folder once', () => {
+  const { prepare, undo } = planRemoval({ unified: '/u/x', cpu: '/c/x', cpuacct: '/c/x' });
+  expect(prepare.map(shown)).toEqual(['kill_group /u/x']);
+  expect(undo.map(shown)).toEqual(['remove_group /u/x', 'remove_group /c/x']);
+});
+
+it('folders above a group, the innermost first', () => {
+  expect(foldersAbove('/b/nacelle/x/y/z', 'x/y/z')).toEqual(['/b/nacelle/x/y', '/b/nacelle/x']);
+  expect(foldersAbove('/b/nacelle/x', 'x')).toEqual([]);
+});
