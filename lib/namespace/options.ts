@@ -27,7 +27,7 @@ export interface ParsedCreate {
 }
 
 const type = z.enum(namespaceTypes);
-const typesSchema = z.array(type).min(1);
+const typesSchema = z.strictObject({ types: z.array(type).min(1) });
 const idMap = z.array(
   z.strictObject({
     inside: id,
@@ -50,7 +50,7 @@ const createSchema = z.strictObject({
 
 /** @throws NacelleError `ERR_INVALID_OPTION` */
 export function parseCreate(types: unknown, options: unknown): ParsedCreate {
-  const wanted = parseOptions(typesSchema, types, 'types');
+  const { types: wanted } = parseOptions(typesSchema, { types }, 'types');
   const twice = wanted.find((name, i) => wanted.indexOf(name) !== i);
   if (twice) throw invalidOption('types', `has '${twice}' twice`);
   const { uidMap, gidMap, hostname, timeOffsets } = parseOptions(createSchema, options, 'options');
@@ -110,7 +110,8 @@ const held = handle<Held>(
  * @throws NacelleError `ERR_INVALID_OPTION`
  */
 export function parseCompanions(first: Held, value: unknown): Held[] {
-  const all = [first, ...parseOptions(z.array(held), value, 'with')];
+  const { with: others } = parseOptions(z.strictObject({ with: z.array(held) }), { with: value }, 'options');
+  const all = [first, ...others];
   const twice = all.find(({ type: name }, i) => all.findIndex((other) => other.type === name) !== i);
   if (twice) throw invalidOption('with', `has two namespaces of the type '${twice.type}': a process is in one`);
   return all;

@@ -83,7 +83,9 @@ export function mapSteps(uid: readonly IdMap[], gid: readonly IdMap[], privilege
 /** The bytes of timens_offsets, from ms: whole seconds, and ns that are never negative (time_namespaces(7)). */
 export function encodeTimeOffsets({ monotonic, boottime }: { monotonic: number; boottime: number }): Uint8Array {
   const line = (clock: string, offset: number): string => {
-    const nanoseconds = BigInt(Math.round(offset * 1e6));
+    const whole = Math.floor(offset);
+    // apart: a double does not hold all the ns of a century
+    const nanoseconds = BigInt(whole) * 1_000_000n + BigInt(Math.round((offset - whole) * 1e6));
     const billion = 1_000_000_000n;
     const rest = ((nanoseconds % billion) + billion) % billion;
     return `${clock} ${(nanoseconds - rest) / billion} ${rest}\n`;
