@@ -34,7 +34,7 @@ bool join_lowers(const Context& context, const args::overlay& a, char* text, siz
 
 // mount(2) needs a place: a tmpfs of one folder, laid over the root of this process's own mount namespace,
 // where no path leads to it, and taken away again.
-int mount_in_own_namespace(const char* data, unsigned long flags, unique_fd& out) {
+int mount_in_own_namespace(const char* source, const char* data, unique_fd& out) {
   const unique_fd fs(sys_fsopen("tmpfs"));
   if (!fs) return -errno;
   int result = sys_fsconfig(fs.get(), kCreate, nullptr, nullptr, 0);
@@ -46,7 +46,7 @@ int mount_in_own_namespace(const char* data, unsigned long flags, unique_fd& out
   if (mkdirat(place.get(), "m", 0700) < 0) return -errno;
   char target[40];
   std::snprintf(target, sizeof target, "/proc/self/fd/%d/m", place.get());
-  result = checked_int(mount("overlay", target, "overlay", flags, data));
+  result = checked_int(mount(source, target, "overlay", 0, data));
   if (result == 0) {
     result = opened(sys_open_tree(AT_FDCWD, target, OPEN_TREE_CLONE | kOpenTreeCloexec), out);
     if (umount2(target, MNT_DETACH) < 0 && result == 0) result = -errno;
@@ -54,6 +54,10 @@ int mount_in_own_namespace(const char* data, unsigned long flags, unique_fd& out
   if (umount2(FdPath(place.get()).text, MNT_DETACH) < 0 && result == 0) result = -errno;
   return result;
 }
+
+// The name that a mount table shows: an option to fsconfig, an argument of its own to mount(2).
+constexpr char kSource[] = "source=";
+bool is_source(const Str& option) { return std::strncmp(option.text, kSource, sizeof kSource - 1) == 0; }
 
 int make_by_mount(Context& context, const args::overlay& a, const char* lowers, unique_fd& out) {
   char data[4096];
@@ -68,10 +72,17 @@ int make_by_mount(Context& context, const args::overlay& a, const char* lowers, 
     add(",upperdir=%d", context.slots.get(a.upper));
     add(",workdir=%d", context.slots.get(a.work));
   }
-  for (const Str& option : a.options) add(",%s", option.text);
+  const char* source = "overlay";
+  for (const Str& option : a.options) {
+    if (is_source(option)) {
+      source = option.text + sizeof kSource - 1;
+    } else {
+      add(",%s", option.text);
+    }
+  }
   if (used < 0 || static_cast<size_t>(used) >= sizeof data) return context.failed(-E2BIG, "too many layers for this kernel");
   unique_fd mount;
-  int result = mount_in_own_namespace(data, 0, mount);
+  int result = mount_in_own_namespace(source, data, mount);
   if (result < 0) return result;
   MountAttributes attributes;
   attributes.set = a.attributes;

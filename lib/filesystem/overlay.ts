@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { NacelleError } from '../errors.js';
 import { type HostRecord, writeRecord } from '../host/journal.js';
@@ -61,7 +61,7 @@ export class OverlayFs implements AsyncDisposable {
     const folders = await findFolders(settings, id);
     const work = await holdWork(folders.work, settings, id);
     try {
-      const made = await make(sourceOf(settings, folders), id, folders.target, settings.persist);
+      const made = await make(sourceOf(settings, folders, id), id, folders.target, settings.persist);
       return new OverlayFs({ settings, target: folders.target.path, changes: made.changes, holdings: [made.holding, ...work] });
     } catch (error) {
       throw await undone(work, error);
@@ -78,8 +78,13 @@ export class OverlayFs implements AsyncDisposable {
    */
   async *changes(): AsyncGenerator<Change, void, undefined> {
     const parser = new ChangeParser();
-    for await (const piece of await this.#read('changes')) yield* parser.push(piece);
-    parser.end();
+    const stream = await this.#read('changes');
+    try {
+      for await (const piece of stream) yield* parser.push(piece);
+      parser.end();
+    } finally {
+      await gone(stream);
+    }
   }
 
   /**
@@ -114,9 +119,17 @@ export class OverlayFs implements AsyncDisposable {
   }
 }
 
-function sourceOf({ lower, upper, readOnly, volatile, upperSize }: OverlaySettings, { work, root }: Folders): OverlaySource {
-  if (upper !== null && work !== null) return { lower, volatile, upper: { type: 'folder', upper, work: work.path } };
-  return { lower, volatile, upper: readOnly ? { type: 'none' } : { type: 'tmpfs', size: upperSize, root } };
+/** Resolves when the process behind the stream has ended. */
+async function gone(stream: Readable): Promise<void> {
+  stream.destroy();
+  if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve));
+}
+
+function sourceOf(settings: OverlaySettings, { work, root }: Folders, id: string): OverlaySource {
+  const { lower, upper, readOnly, volatile, upperSize } = settings;
+  const common = { source: `nacelle-${id}`, lower, volatile };
+  if (upper !== null && work !== null) return { ...common, upper: { type: 'folder', upper, work: work.path } };
+  return { ...common, upper: readOnly ? { type: 'none' } : { type: 'tmpfs', size: upperSize, root } };
 }
 
 async function holdWork(work: Place | null, { persist }: OverlaySettings, id: string): Promise<Holding[]> {
@@ -134,7 +147,7 @@ async function make(source: OverlaySource, id: string, target: Place, persist: b
     if (mount === undefined || changes === undefined) throw new NacelleError('the shim gave no overlay', { code: 'ERR_PROTOCOL' });
     const { path, made } = target;
     const forget = record(id, persist, [
-      { kind: 'overlay', path, device: fstatSync(mount).dev },
+      { kind: 'mount', path, source: source.source },
       ...(made ? ([{ kind: 'folder', path }] satisfies HostRecord[]) : []),
     ]);
     return { holding: await hold(planHold(mount, path, { madeTarget: made, forget })), changes };

@@ -15,6 +15,8 @@ const READING = (1n << BigInt(DAC_READ_SEARCH)) | (1n << BigInt(SYS_ADMIN));
 
 /** What an overlay is made of; paths are absolute. */
 export interface OverlaySource {
+  /** What a mount table shows as its source: tells it from all others. */
+  readonly source: string;
   readonly lower: readonly string[];
   /** Where changes go; `tmpfs` of so many bytes (`null`: half of the memory), its top folder owned as `root` says. */
   readonly upper:
@@ -42,7 +44,7 @@ export function planMake(source: OverlaySource): { plan: Plan; mount: Slot; chan
     lower: [...lower.map(({ slot }) => slot), ...bottom],
     upper: source.upper.type === 'none' ? NONE : changes,
     work: source.upper.type === 'none' ? NONE : work,
-    options: overlayOptions({ volatile: source.volatile }),
+    options: [`source=${source.source}`, ...overlayOptions({ volatile: source.volatile })],
     attributes: source.upper.type === 'none' ? MOUNT_ATTR.RDONLY : 0,
   };
   const steps: Step[] = [

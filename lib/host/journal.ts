@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { runtimeDir } from '../native/runtime-dir.js';
@@ -10,8 +10,8 @@ import type { Step } from '../plan/steps.js';
  * it here. A record is written before the thing is made, and removed after it, by the shim.
  */
 export type HostRecord =
-  /** An overlay of this st_dev (stat(2)): what else is mounted there by then is somebody else's. */
-  | { readonly kind: 'overlay'; readonly path: string; readonly device: number }
+  /** A mount with a source that is nobody else's: what is mounted there by then may be. */
+  | { readonly kind: 'mount'; readonly path: string; readonly source: string }
   /** A folder that is empty when nothing is mounted on it. */
   | { readonly kind: 'folder'; readonly path: string }
   /** A folder with all that is in it. */
@@ -19,14 +19,11 @@ export type HostRecord =
 
 const schema: z.ZodType<HostRecord[]> = z.array(
   z.discriminatedUnion('kind', [
-    z.object({ kind: z.literal('overlay'), path: z.string(), device: z.number() }),
+    z.object({ kind: z.literal('mount'), path: z.string(), source: z.string() }),
     z.object({ kind: z.literal('folder'), path: z.string() }),
     z.object({ kind: z.literal('tree'), path: z.string() }),
   ]),
 );
-
-/** OVERLAYFS_SUPER_MAGIC of linux/magic.h. */
-const OVERLAY_MAGIC = 0x794c7630;
 
 function recordsDir(owner: string): string {
   return join(runtimeDir(), 'records', owner);
@@ -79,8 +76,8 @@ export function reapSteps(owner: string): Step[] {
 function undoSteps(record: HostRecord): Step[] {
   const { path } = record;
   switch (record.kind) {
-    case 'overlay':
-      return isMounted(path, record.device) ? [{ op: 'detach', host: true, at: NONE, path }] : [];
+    case 'mount':
+      return sourceOn(path) === record.source ? [{ op: 'detach', host: true, at: NONE, path }] : [];
     case 'folder':
       return [{ op: 'remove_folder', host: true, at: NONE, path, wait: 0 }];
     case 'tree':
@@ -88,13 +85,23 @@ function undoSteps(record: HostRecord): Step[] {
   }
 }
 
-function isMounted(path: string, device: number): boolean {
-  try {
-    return statSync(path).dev === device && statfsSync(path).type === OVERLAY_MAGIC;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
+/** The source of the topmost mount on a path (proc_pid_mountinfo(5)); `null` where there is none. */
+function sourceOn(path: string): string | null {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => {
+      const [before = '', after = ''] = line.split(' - ');
+      const [id = '', parent = '', , , target = ''] = before.split(' ');
+      return { id, parent, target: decodeOctal(target), source: decodeOctal(after.split(' ')[1] ?? '') };
+    })
+    .filter(({ target }) => target === path);
+  const covered = new Set(mounts.map(({ parent }) => parent));
+  return mounts.find(({ id }) => !covered.has(id))?.source ?? null;
+}
+
+/** Space, tab, newline, backslash and '#' are written in octal. */
+function decodeOctal(field: string): string {
+  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
 function namesIn(folder: string): string[] {

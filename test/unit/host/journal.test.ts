@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { env } from 'node:process';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readRecords, reapSteps, writeRecord } from '../../../lib/host/journal.js';
+import { runtimeDir } from '../../../lib/native/runtime-dir.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+
+const runtime = temporaryFolder();
+const before = env.XDG_RUNTIME_DIR;
+let owner = '';
+
+beforeEach(() => {
+  // Of no meaning to root, whose folder is fixed: there the owner's name keeps this apart.
+  env.XDG_RUNTIME_DIR = runtime;
+  owner = `test-${randomBytes(6).toString('hex')}`;
+});
+
+afterEach(() => {
+  rmSync(join(runtimeDir(), 'records', owner), { recursive: true, force: true });
+  if (before === undefined) delete env.XDG_RUNTIME_DIR;
+  else env.XDG_RUNTIME_DIR = before;
+});
+
+describe('the journal', () => {
+  it('gives back what was written, and the steps that forget it', () => {
+    const records = [
+      { kind: 'mount', path: '/a\nb', source: 'nacelle-1' },
+      { kind: 'folder', path: '/a\nb' },
+    ] as const;
+    const [unlink, folder] = writeRecord(owner, 'one', records);
+    const file = unlink && 'path' in unlink ? unlink.path : '';
+    expect([...readRecords(owner)]).toEqual([[file, records]]);
+    expect(existsSync(file)).toBe(true);
+    expect(unlink).toMatchObject({ op: 'unlink', host: true });
+    expect(folder).toMatchObject({ op: 'remove_folder', host: true, path: dirname(file), wait: 0 });
+  });
+
+  it('has nothing of an owner that wrote nothing', () => {
+    expect([...readRecords(owner)]).toEqual([]);
+    expect(reapSteps(owner)).toEqual([]);
+  });
+
+  it('undoes in the order that was written, each record before its file', () => {
+    writeRecord(owner, 'one', [
+      { kind: 'folder', path: '/no/such/folder' },
+      { kind: 'tree', path: '/no/such/tree' },
+    ]);
+    expect(reapSteps(owner).map(({ op }) => op)).toEqual(['remove_folder', 'remove_tree', 'unlink', 'remove_folder']);
+  });
+
+  it('leaves alone what is not mounted, or another mount', () => {
+    mkdirSync(join(runtime, 'target'));
+    writeRecord(owner, 'one', [{ kind: 'mount', path: join(runtime, 'target'), source: 'nacelle-1' }]);
+    writeRecord(owner, 'two', [{ kind: 'mount', path: '/proc', source: 'nacelle-1' }]);
+    expect(reapSteps(owner).map(({ op }) => op)).not.toContain('detach');
+  });
+
+  it('unmounts what it knows by its source', () => {
+    const line =
+      readFileSync('/proc/self/mountinfo', 'utf8')
+        .split('\n')
+        .find((text) => text.split(' ')[4] === '/proc') ?? '';
+    writeRecord(owner, 'one', [{ kind: 'mount', path: '/proc', source: line.split(' - ')[1]?.split(' ')[1] ?? '' }]);
+    expect(reapSteps(owner)[0]).toEqual({ op: 'detach', host: true, at: -1, path: '/proc' });
+  });
+
+  it('takes a record that was cut off for one of nothing', () => {
+    writeRecord(owner, 'one', []);
+    writeFileSync(join(runtimeDir(), 'records', owner, 'two.json.new'), '[{"kind"');
+    const steps = reapSteps(owner);
+    expect(steps.filter(({ op }) => op === 'unlink')).toHaveLength(2);
+  });
+
+  it('refuses a record that it does not understand', () => {
+    writeRecord(owner, 'one', []);
+    writeFileSync(join(runtimeDir(), 'records', owner, 'two.json'), '[{"kind":"planet","path":"/"}]');
+    expect(() => reapSteps(owner)).toThrow();
+  });
+});
