@@ -82,7 +82,7 @@ function bytes(value: string | Uint8Array): Uint8Array {
   return typeof value === 'string' ? Buffer.from(value) : value;
 }
 
-const copyIn = z.union([
+const copyInForms = z.union([
   z
     .strictObject({
       source: absolutePath.optional(),
@@ -103,6 +103,8 @@ const copyIn = z.union([
     }),
   content.transform((value): ParsedCopyIn => ({ source: null, content: bytes(value), mode: 0o644, uid: 0, gid: 0 })),
 ]);
+/** Bytes are wrapped first: as an object each of them would be looked at as an unknown key. */
+const copyIn = z.preprocess((value) => (value instanceof Uint8Array ? { content: value } : value), copyInForms);
 
 const idMap = z.array(z.strictObject({ inside: id, outside: id, count: z.int().min(1) })).min(1);
 /** Seconds that, added to any clock, stay in the kernel's range (KTIME_SEC_MAX halved). */
