@@ -90,7 +90,8 @@ int run(Context&, const args::umask& a) {
 int run(Context&, const args::setsid&) { return checked_int(::setsid()); }
 
 int run(Context& context, const args::keyring&) {
-  const int result = checked_int(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, "nacelle"));
+  // without a name: by one, the kernel would join a keyring of that name that anybody made and opened to all
+  const int result = checked_int(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr));
   if (result == -ENOSYS) return 0;  // a kernel without keys has none to share
   return result < 0 ? context.failed(result, "a session keyring") : 0;
 }
