@@ -67,11 +67,9 @@ describe('a container', () => {
   });
 
   it('tells that a program is missing, by name', async () => {
-    const attempt = async () => {
-      await using container = await Container.create({ ...(await busybox()), command: ['no-such-program'] });
-      await container.start();
-    };
-    await expect(attempt()).rejects.toMatchObject({ code: 'ENOENT', message: expect.stringContaining('no-such-program') });
+    await using container = await Container.create({ ...(await busybox()), command: ['no-such-program'] });
+    await expect(container.start()).rejects.toMatchObject({ code: 'ENOENT', message: expect.stringContaining('no-such-program') });
+    expect(container.state).toBe('stopped');
   });
 });
 
@@ -170,10 +168,14 @@ describe('while it runs', () => {
     }
   });
 
-  it('list() has it', async () => {
-    await using container = await sleeper();
+  it('list() has it, with its name and state', async () => {
+    await using container = await Container.create({ ...(await busybox()), command: ['sleep', '1000'], name: 'nacelle-test-listed' });
     await container.start();
-    expect((await Container.list()).map((info) => info.id)).toContain(container.id);
+    expect(await Container.list()).toContainEqual(
+      expect.objectContaining({ id: container.id, name: 'nacelle-test-listed', state: 'running' }),
+    );
+    await container.remove({ force: true });
+    expect((await Container.list()).map((info) => info.id)).not.toContain(container.id);
   });
 });
 
