@@ -7,6 +7,8 @@ export const Event = { started: 1, running: 2, called: 3, ended: 4, failed: 5 } 
 export const causes: readonly KillCause[] = ['none', 'caller', 'wall-time', 'cpu-time', 'output', 'cancel', 'owner'];
 /** SCM_MAX_FD. */
 export const MAX_DESCRIPTORS = 253;
+/** Of one message: kMaxBody of addon/shim/protocol.h. Past it the shim would take the connection for broken. */
+export const MAX_BODY = 64 * 1024 * 1024;
 
 const NS_PER_MS = 1_000_000;
 

@@ -15,6 +15,7 @@ import {
   decodeStarted,
   type EndMessage,
   Event,
+  MAX_BODY,
   MAX_DESCRIPTORS,
   Request,
   type Results,
@@ -57,9 +58,21 @@ class Connection {
   }
 
   start(plan: Plan, descriptors: Descriptors): Promise<Task> {
+    const body = encodePlan(plan, descriptors);
+    if (body.length > MAX_BODY) {
+      const problem = `this container's plan has ${body.length} bytes, more than ${MAX_BODY}`;
+      throw new NacelleError(`${problem}: copy big files in by their path, not as content`, { code: 'ERR_INVALID_OPTION' });
+    }
     const task = new RunningTask(this, this.#nextId++, plan, descriptors);
     this.#tasks.set(task.id, task);
-    this.send(Request.start, task.id, encodePlan(plan, descriptors), [...descriptors.values()]);
+    try {
+      this.send(Request.start, task.id, body, [...descriptors.values()]);
+    } catch (error) {
+      task.onUnsent(error);
+      // lets the shim drop what went ahead of it; a broken connection has nothing to drop
+      this.#socket.send(Request.close, task.id, new Uint8Array(), []);
+      throw error;
+    }
     return task.begun.promise;
   }
 
@@ -176,7 +189,7 @@ class RunningTask implements Task {
     return this.#released.promise;
   }
 
-  call(steps: readonly Step[], options: { descriptors?: Descriptors; returns?: readonly Slot[] } = {}): Promise<TaskOutput> {
+  async call(steps: readonly Step[], options: { descriptors?: Descriptors; returns?: readonly Slot[] } = {}): Promise<TaskOutput> {
     const descriptors = options.descriptors ?? new Map<Slot, number>();
     this.#slots = Math.max(this.#slots, slotCount([steps], descriptors));
     return this.#ask(steps, (sequence) => {
@@ -213,13 +226,19 @@ class RunningTask implements Task {
     this.#connection.unref();
   }
 
-  #ask(steps: readonly Step[], send: (sequence: number) => void): Promise<TaskOutput> {
-    if (this.#over) return Promise.reject(new NacelleError('it has ended', { code: 'ERR_ENDED' }));
+  async #ask(steps: readonly Step[], send: (sequence: number) => void): Promise<TaskOutput> {
+    if (this.#over) throw new NacelleError('it has ended', { code: 'ERR_ENDED' });
     const sequence = ++this.#sequence;
     const reply = new Deferred<TaskOutput>();
     this.#calls.set(sequence, { reply, steps });
     this.#connection.ref();
-    send(sequence);
+    try {
+      send(sequence);
+    } catch (error) {
+      this.#calls.delete(sequence);
+      this.#connection.unref();
+      throw error;
+    }
     return reply.promise;
   }
 
@@ -239,7 +258,10 @@ class RunningTask implements Task {
 
   onCalled(message: ReturnType<typeof decodeCalled>, fds: readonly number[]): void {
     const call = this.#calls.get(message.sequence);
-    if (!call) return;
+    if (!call) {
+      for (const fd of fds) closeSync(fd);
+      return;
+    }
     this.#calls.delete(message.sequence);
     this.#connection.unref();
     if ('failure' in message) call.reply.reject(stepError(message.failure, { plan: this.#plan, call: call.steps }));
@@ -257,6 +279,11 @@ class RunningTask implements Task {
     if (failure) return this.onFailed(message);
     this.#finish(new NacelleError('the process was killed before it started', { code: 'ERR_ENDED' }));
     this.#ended.resolve({ ...end, undoErrors: undoFailures.map((item) => stepError(item, { plan: this.#plan })) });
+  }
+
+  /** The shim has never heard of it. */
+  onUnsent(error: unknown): void {
+    this.#finish(error instanceof Error ? error : new NacelleError('it was not sent', { code: 'ERR_INTERNAL', cause: error }));
   }
 
   onLost(): void {
