@@ -43,6 +43,7 @@ export function planCgroupRun(request: CgroupRunRequest): Plan {
   const parent = groups[0]?.slot ?? NONE;
   const own = slots.take();
   const isUnified = home === paths.unified;
+  // of v1, where `tasks` takes no lock (see planGroup)
   const joins = [...(isUnified ? [] : [own]), ...groups.slice(1).map(({ slot }) => slot)];
   return {
     prepare: [
@@ -54,7 +55,7 @@ export function planCgroupRun(request: CgroupRunRequest): Plan {
         flags: 0,
         ...(isUnified ? { group: own } : {}),
         steps: [
-          ...joins.map((group): Step => ({ op: 'join_group', group, file: 'cgroup.procs' })),
+          ...joins.map((group): Step => ({ op: 'join_group', group, file: 'tasks' })),
           ...programSteps({ ...request, user: options.user, givePipes: true }),
         ],
       },

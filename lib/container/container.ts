@@ -1,23 +1,25 @@
 import { closeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { NacelleError, UnsupportedError } from '../errors.js';
+import { writeRecord } from '../host/journal.js';
+import { type ReapReport, reap } from '../host/reap.js';
 import { Namespace } from '../namespace/namespace.js';
+import { ownerName } from '../native/shim.js';
 import type { Task } from '../native/task.js';
-import { NONE } from '../plan/plan.js';
+import type { Limits } from '../plan/limits.js';
 import type { NamespaceType } from '../plan/namespaces.js';
+import { NONE } from '../plan/plan.js';
 import { monotonicMs, Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
 import type { ParsedProcess } from '../process/schema.js';
-import { SIGKILL, checkSignal, signalNumber } from '../process/signals.js';
+import { checkSignal, SIGKILL, signalNumber } from '../process/signals.js';
 import type { Encoding, ExecOptions, Execution, RunResult, Usage } from '../process/types.js';
 import { cancelledBeforeStart } from './cancelled.js';
-import { groupEvidence } from './evidence.js';
 import { copyOut } from './copy-out.js';
+import { groupEvidence } from './evidence.js';
 import { type ParsedOptions, parseRunOptions } from './options.js';
 import { planContainer } from './plan/plan.js';
 import { type Prepared, prepare } from './prepare.js';
-import { type ReapReport, reap } from './reap.js';
-import type { Limits } from '../plan/limits.js';
 import type { ContainerInfo, ContainerOptions, RunOptions } from './types.js';
 
 type State = 'created' | 'running' | 'paused' | 'stopped';
@@ -102,7 +104,10 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     return reap();
   }
 
-  static async #make<E extends Encoding>(parsed: ParsedOptions, { park, callMs }: { park: boolean; callMs: number }): Promise<Container<E>> {
+  static async #make<E extends Encoding>(
+    parsed: ParsedOptions,
+    { park, callMs }: { park: boolean; callMs: number },
+  ): Promise<Container<E>> {
     const network = await parsed.networkOf?.namespace('net');
     try {
       const options = network ? { ...parsed, namespaces: { ...parsed.namespaces, net: network } } : parsed;
@@ -112,7 +117,10 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     }
   }
 
-  static async #launch<E extends Encoding>(parsed: ParsedOptions, { park, callMs }: { park: boolean; callMs: number }): Promise<Container<E>> {
+  static async #launch<E extends Encoding>(
+    parsed: ParsedOptions,
+    { park, callMs }: { park: boolean; callMs: number },
+  ): Promise<Container<E>> {
     const program = new Program<E>(parsed.process, callMs);
     let prepared: Prepared;
     try {
@@ -132,7 +140,10 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       readGroup: (reports: Parameters<typeof group.readUsage>[0]) => groupEvidence(group.readUsage(reports), parsed.limits.memory ?? null),
     };
     const task = await program.launch(facts, (stdio) => {
-      const { plan, mountNamespace } = planContainer({ ...prepared, stdio, park });
+      const { root } = prepared;
+      // written before the folder is made, and removed with it
+      const journal = root.type === 'recipe' && root.disk !== null ? writeRecord(ownerName(), id, [{ kind: 'tree', path: root.disk }]) : [];
+      const { plan, mountNamespace } = planContainer({ ...prepared, stdio, park, journal });
       namespaceSlot = mountNamespace;
       return { plan, descriptors: slots.descriptors };
     });

@@ -1,5 +1,5 @@
-import { Socket } from 'node:net';
 import { closeSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { binding } from '../native/load.js';
 import { start } from '../native/shim.js';
 import { CLONE, O_PATH } from '../plan/constants.js';

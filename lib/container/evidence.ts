@@ -10,11 +10,22 @@ const CHARGE = 4 * 1024 ** 2;
  * Linux 6.18.)
  */
 export function groupEvidence(group: GroupUsage, limit: number | null): { usage: Partial<Usage>; oomKills: number; oomInParent: boolean } {
-  const reached = limit !== null && ((group.memoryLimitHits ?? 0) > 0 || (group.memoryPeak ?? limit) >= Math.max(limit - CHARGE, limit / 2));
+  const reached =
+    limit !== null && ((group.memoryLimitHits ?? 0) > 0 || (group.memoryPeak ?? limit) >= Math.max(limit - CHARGE, limit / 2));
   const oomInParent = group.oomKills > 0 && !reached;
   const oomKills = oomInParent ? 0 : group.oomKills;
   const { memoryPeak, memoryCurrent, pidsPeak, ioReadBytes, ioWriteBytes, throttledPeriods, throttledMs, pressure } = group;
-  const usage: Partial<Usage> = { memoryPeak, memoryCurrent, pidsPeak, ioReadBytes, ioWriteBytes, throttledPeriods, throttledMs, pressure, oomKills };
+  const usage: Partial<Usage> = {
+    memoryPeak,
+    memoryCurrent,
+    pidsPeak,
+    ioReadBytes,
+    ioWriteBytes,
+    throttledPeriods,
+    throttledMs,
+    pressure,
+    oomKills,
+  };
   if (group.cpuTimeMs !== null) usage.cpuTimeMs = group.cpuTimeMs;
   if (group.userMs !== null) usage.userMs = group.userMs;
   if (group.systemMs !== null) usage.systemMs = group.systemMs;

@@ -4,7 +4,9 @@ import type { ParsedOptions } from './options.js';
 /** Contents of /etc/hosts, hostname and resolv.conf in the container. With the host's network they are the host's. */
 export function etcFiles(options: ParsedOptions, hostname: string): { hosts: string; hostname: string; resolvConf: string } {
   const own = options.namespaces.net === 'new';
-  const hosts = own ? `127.0.0.1\tlocalhost ${hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n` : readOr('/etc/hosts', '127.0.0.1\tlocalhost\n');
+  const hosts = own
+    ? `127.0.0.1\tlocalhost ${hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n`
+    : readOr('/etc/hosts', '127.0.0.1\tlocalhost\n');
   const extra = Object.entries(options.extraHosts).map(([name, address]) => `${address}\t${name}\n`);
   const servers = options.dns.map((address) => `nameserver ${address}\n`).join('');
   return {

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { hostname as hostHostname, totalmem } from 'node:os';
 import { arch, env as nodeEnv } from 'node:process';
-import { invalidOption, UnsupportedError } from '../errors.js';
 import { containerControllers, planGroup } from '../cgroup/plan.js';
+import { invalidOption, UnsupportedError } from '../errors.js';
 import { groupLayout } from '../host/cgroup-base.js';
 import { owner } from '../host/owner.js';
 import type { ImageConfig } from '../image/config.js';
@@ -22,7 +22,7 @@ import type { ExtraDevice, PlanInput, RootSource } from './plan/input.js';
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** What a plan needs beside the program's streams; reads the host, makes nothing on it but an image's layers in the store. */
-export type Prepared = Omit<PlanInput, 'stdio' | 'park'> & { readonly stopSignal: string | null };
+export type Prepared = Omit<PlanInput, 'stdio' | 'park' | 'journal'> & { readonly stopSignal: string | null };
 
 export async function prepare(options: ParsedOptions): Promise<Prepared> {
   const id = randomBytes(16).toString('hex');
@@ -153,4 +153,3 @@ function fileTargets(options: ParsedOptions): Set<string> {
   for (const { source } of options.copyIn) if (source !== null) lookUp(source, 'copyIn');
   return targets;
 }
-

@@ -1,16 +1,14 @@
 import { ownerName, start } from '../native/shim.js';
-import type { Task } from '../native/task.js';
 import { NONE, type Plan } from '../plan/plan.js';
 import type { GroupLayout } from './cgroup-base.js';
+import { GROUP_ROOT, reap } from './reap.js';
 
-let prepared: { owner: string; task: Promise<Task> } | undefined;
-
-/** Folders of groups: nacelle/OWNER below the base of each hierarchy. */
-export const GROUP_ROOT = 'nacelle';
+let prepared: { owner: string; ready: Promise<unknown> } | undefined;
 
 /**
  * The name under which this process makes what must be on the host; see design: the name is the journal. With the
- * first use comes a task that removes the owner's own, then empty, group folders when this environment ends.
+ * first use comes a task that removes the owner's own, then empty, group folders when this environment ends, and what dead
+ * owners left is removed.
  */
 export async function owner(layout: GroupLayout): Promise<string> {
   const name = ownerName();
@@ -27,8 +25,8 @@ export async function owner(layout: GroupLayout): Promise<string> {
       returns: [],
       ending: { signal: 9, forceKillAfterMs: 0 },
     };
-    prepared = { owner: name, task: start(plan, new Map()) };
+    prepared = { owner: name, ready: start(plan, new Map()).then(() => reap()) };
   }
-  await prepared.task;
+  await prepared.ready;
   return name;
 }

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { NONE, type Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import { groupLayout } from './cgroup-base.js';
-import { GROUP_ROOT, owner } from './owner.js';
+import { owner } from './owner.js';
+import { GROUP_ROOT } from './reap.js';
 
 /** A group on the unified tree for one program, without any limit: so that its whole tree can be killed. */
 export interface TreeGroup {

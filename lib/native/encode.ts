@@ -123,15 +123,27 @@ export function encodePlan(plan: Plan, descriptors: Descriptors): Uint8Array {
   const encoder = new Encoder();
   encoder.slots([...descriptors.keys()]).u32(slotCount([plan.prepare, plan.undo, ...plan.stages.map(({ steps }) => steps)], descriptors));
   encoder.steps(plan.prepare);
-  encoder.list(plan.stages, (stage) => encoder.num(stage.flags).i32(stage.group ?? -1).steps(stage.steps));
+  encoder.list(plan.stages, (stage) =>
+    encoder
+      .num(stage.flags)
+      .i32(stage.group ?? -1)
+      .steps(stage.steps),
+  );
   encoder.steps(plan.undo);
   encoder.list(plan.reports, ({ at, path }) => encoder.i32(at).str(path));
   encoder.slots(plan.returns);
   const { killGroup, cpuClock } = plan;
-  encoder.u8(killGroup ? 1 : 0).i32(killGroup?.at ?? -1).str(killGroup?.path ?? '');
+  encoder
+    .u8(killGroup ? 1 : 0)
+    .i32(killGroup?.at ?? -1)
+    .str(killGroup?.path ?? '');
   encoder.num(Math.round((plan.timeoutMs ?? 0) * NS_PER_MS));
   encoder.u8(cpuClock ? 1 : 0).num(Math.round((cpuClock?.limitMs ?? 0) * NS_PER_MS));
-  encoder.i32(cpuClock?.at ?? -1).str(cpuClock?.path ?? '').str(cpuClock?.key ?? '').num(cpuClock?.unit ?? 1);
+  encoder
+    .i32(cpuClock?.at ?? -1)
+    .str(cpuClock?.path ?? '')
+    .str(cpuClock?.key ?? '')
+    .num(cpuClock?.unit ?? 1);
   encoder.u32(plan.ending.signal).num(Math.round(plan.ending.forceKillAfterMs * NS_PER_MS));
   return encoder.finish();
 }

@@ -1,5 +1,5 @@
-import type { KillCause, TaskEnd } from './task.js';
 import type { StepFailure } from './failure.js';
+import type { KillCause, TaskEnd } from './task.js';
 
 /** The numbers of addon/shim/protocol.h. */
 export const Request = { start: 1, descriptors: 2, release: 3, call: 4, kill: 5, close: 6 } as const;

@@ -193,7 +193,11 @@ class RunningTask implements Task {
     const descriptors = options.descriptors ?? new Map<Slot, number>();
     this.#slots = Math.max(this.#slots, slotCount([steps], descriptors));
     return this.#ask(steps, (sequence) => {
-      const body = new Encoder().u32(sequence).slots([...descriptors.keys()]).u32(this.#slots).steps(steps);
+      const body = new Encoder()
+        .u32(sequence)
+        .slots([...descriptors.keys()])
+        .u32(this.#slots)
+        .steps(steps);
       this.#connection.send(Request.call, this.id, body.slots(options.returns ?? []).finish(), [...descriptors.values()]);
     });
   }

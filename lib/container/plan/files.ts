@@ -41,4 +41,3 @@ export function planCopyIn({ slots, options }: PlanInput, root: Slot): { open: S
   }
   return { open, copy };
 }
-

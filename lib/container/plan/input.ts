@@ -1,14 +1,20 @@
-import type { CapabilityMask } from '../../security/capabilities.js';
-import type { Device } from '../../security/paths.js';
 import type { GroupPlan } from '../../cgroup/plan.js';
 import type { CpuClock, Slots } from '../../plan/plan.js';
 import type { RootRecipe } from '../../plan/recipe.js';
+import type { Step } from '../../plan/steps.js';
 import type { ChildEnd } from '../../process/stdio.js';
+import type { CapabilityMask } from '../../security/capabilities.js';
+import type { Device } from '../../security/paths.js';
 import type { ParsedOptions } from '../options.js';
 
 /** Where the root comes from, found and checked. */
 export type RootSource =
-  | { readonly type: 'recipe'; readonly recipe: RootRecipe; readonly upperSize: number; /** A folder on disk; `null`: a tmpfs. */ readonly disk: string | null }
+  | {
+      readonly type: 'recipe';
+      readonly recipe: RootRecipe;
+      readonly upperSize: number /** A folder on disk; `null`: a tmpfs. */;
+      readonly disk: string | null;
+    }
   | { readonly type: 'folder'; readonly path: string };
 
 /** A device of the host that goes into /dev, looked up. */
@@ -40,6 +46,8 @@ export interface PlanInput {
   /** Contents for /etc. */
   readonly files: { readonly hosts: string; readonly hostname: string; readonly resolvConf: string };
   readonly unified: 'v2' | null;
+  /** Host steps that remove the record of what is made on disk. */
+  readonly journal: readonly Step[];
   /** The process waits before execve until it is released. */
   readonly park: boolean;
 }

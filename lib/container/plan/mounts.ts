@@ -1,8 +1,8 @@
 import { CREATE, PROPAGATION } from '../../plan/constants.js';
+import { overlayOptions } from '../../plan/overlay.js';
 import { NONE } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import { overlayOptions } from '../../plan/overlay.js';
 import type { MountFlag, ParsedMount } from '../mounts.js';
 import type { PlanInput } from './input.js';
 
@@ -56,7 +56,13 @@ export function planMounts({ slots, options, fileTargets }: PlanInput, root: Slo
     } else {
       attach?.push(filesystemStep(mount, slot));
     }
-    attach?.push({ op: 'attach', mount: slot, root, path: mount.target, create: fileTargets.has(mount.target) ? CREATE.file : CREATE.folder });
+    attach?.push({
+      op: 'attach',
+      mount: slot,
+      root,
+      path: mount.target,
+      create: fileTargets.has(mount.target) ? CREATE.file : CREATE.folder,
+    });
   }
   return { prepare: prepare ?? [], open: open ?? [], attach: attach ?? [] };
 }

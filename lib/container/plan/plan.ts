@@ -73,7 +73,7 @@ export function planContainer(input: PlanInput): ContainerPlan {
   const plan: Plan = {
     prepare: [...group.prepare, ...diskSteps(input), ...mounts.prepare],
     stages,
-    undo: [...diskUndo(input), ...group.undo],
+    undo: [...diskUndo(input), ...input.journal, ...group.undo],
     reports: group.reports,
     returns: keepsMounts ? [mountNamespace] : [],
     killGroup: group.killGroup,
@@ -124,4 +124,3 @@ function diskSteps({ root }: PlanInput): Step[] {
 function diskUndo({ root }: PlanInput): Step[] {
   return root.type === 'recipe' && root.disk !== null ? [{ op: 'remove_tree', host: true, at: NONE, path: root.disk }] : [];
 }
-

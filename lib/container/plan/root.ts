@@ -1,5 +1,5 @@
-import { overlayOptions } from '../../plan/overlay.js';
 import { CREATE, O_PATH } from '../../plan/constants.js';
+import { overlayOptions } from '../../plan/overlay.js';
 import { NONE } from '../../plan/plan.js';
 import { coverSteps, MOUNT_ATTR, type OverlayRecipe } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';

@@ -1,12 +1,15 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { NacelleError } from '../errors.js';
-import { groupLayout } from '../host/cgroup-base.js';
-import { GROUP_ROOT } from '../host/owner.js';
-import { ownerName, start } from '../native/shim.js';
 import { ownersDir } from '../native/runtime-dir.js';
+import { ownerName, start } from '../native/shim.js';
 import { NONE, type Plan } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
+import { groupLayout } from './cgroup-base.js';
+import { reapSteps } from './journal.js';
+
+/** Folders of groups: nacelle/OWNER below the base of each hierarchy. */
+export const GROUP_ROOT = 'nacelle';
 
 /** What `Container.reap()` found. */
 export interface ReapReport {
@@ -23,7 +26,8 @@ export async function reap(): Promise<ReapReport> {
   const folder = ownersDir();
   const owners: string[] = [];
   for (const owner of readdirSync(folder)) {
-    if (owner !== own && (await reapOwner(owner, join(folder, owner)))) owners.push(owner);
+    // .new: of a shim that is starting, and has not locked it yet
+    if (owner !== own && !owner.endsWith('.new') && (await reapOwner(owner, join(folder, owner)))) owners.push(owner);
   }
   return { owners };
 }
@@ -48,6 +52,7 @@ async function reapOwner(owner: string, file: string): Promise<boolean> {
         ...groups.map((path): Step => ({ op: 'kill_group', host: true, at: NONE, path })),
         ...groups.map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
         ...bases.map((base): Step => ({ op: 'remove_folder', host: true, at: NONE, path: `${base}/${GROUP_ROOT}`, wait: 0 })),
+        ...reapSteps(owner),
         // last: until then the next reap would find the owner again
         { op: 'unlink', host: true, at: NONE, path: file },
       ]);
