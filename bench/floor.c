@@ -164,7 +164,8 @@ static void loopback_up(void) {
 }
 
 static void become_container(const struct groups *groups, const char *rootfs) {
-  for (int i = 0; i + 1 < groups->count; ++i) put(groups->fd[i], "cgroup.procs", "0");
+  // `tasks`: moving oneself by it takes no lock, `cgroup.procs` may wait for a grace period of RCU
+  for (int i = 0; i + 1 < groups->count; ++i) put(groups->fd[i], "tasks", "0");
   check(unshare(CLONE_NEWCGROUP), "unshare the cgroup namespace");  // after joining, so that its root is the group
   mount_root(rootfs);
   mount_inside();

@@ -24,7 +24,14 @@ export async function runtime(name: 'runc' | 'crun', rootfs: string, options: re
     await run();
   } catch (error) {
     await close();
-    throw new NotHere(`${name} can't run here: ${(error instanceof Error ? error.message : String(error)).trim().split('\n').at(-1)}`);
+    // what it said, without the command line
+    throw new NotHere(
+      `${name} can't run here: ${String(error)
+        .replace(/^.* ended with \S+ /s, '')
+        .trim()
+        .split('\n')
+        .at(-1)}`,
+    );
   }
   return subject(`${name} run`, run, close);
 }
