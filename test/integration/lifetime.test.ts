@@ -85,6 +85,9 @@ describe('reap()', () => {
 });
 
 describe('SIGKILL of the shim alone', () => {
+  const sleepersOf = (shim: ProcessInfo, count: number) =>
+    until(`${count} run`, () => descendants(shim.pid).filter((info) => info.command === 'sleep').length === count);
+
   it('its containers die, what waits is told, and the next one works', async () => {
     const running = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
     await running.start();
@@ -92,7 +95,8 @@ describe('SIGKILL of the shim alone', () => {
     const shim = shimOf();
     if (!shim) throw new Error('no shim');
     const waiting = running.wait().catch((reason: unknown) => reason);
-    const run = sh('sleep 1000').catch((reason: unknown) => reason);
+    const run = sh('exec sleep 1000').catch((reason: unknown) => reason);
+    await sleepersOf(shim, 2);
     process.kill(shim.pid, 'SIGKILL');
     expect(await waiting).toBeInstanceOf(NacelleError);
     expect(await run).toBeInstanceOf(NacelleError);
@@ -107,7 +111,8 @@ describe('SIGKILL of the shim alone', () => {
     await sh('true');
     const shim = shimOf();
     if (!shim) throw new Error('no shim');
-    const runs = Array.from({ length: 16 }, () => sh('sleep 1000').catch((reason: unknown) => reason));
+    const runs = Array.from({ length: 16 }, () => sh('exec sleep 1000').catch((reason: unknown) => reason));
+    await sleepersOf(shim, 16);
     process.kill(shim.pid, 'SIGKILL');
     for (const outcome of await Promise.all(runs)) expect(outcome).toBeInstanceOf(NacelleError);
     expect(await sh('true')).toMatchObject({ status: 'ok' });
