@@ -278,6 +278,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       const left = error instanceof NacelleError ? error.cleanupError : undefined;
       if (left) throw left;
     });
+    this.#program.stdio.close();
   }
 
   #info(): ContainerInfo {

@@ -115,6 +115,11 @@ export class Outlet {
     this.#source.unref();
   }
 
+  /** The caller has the pipe itself, and reads it to its end in his own time. */
+  get isCallers(): boolean {
+    return this.#taken && this.#sinks.length === 0;
+  }
+
   /** Closes our end, whatever is in it. */
   close(): void {
     this.#source.destroy();

@@ -132,7 +132,7 @@ export class Program<E extends Encoding = Encoding> {
       });
     } finally {
       this.#forgetCancel?.();
-      this.stdio.close();
+      this.stdio.finish();
     }
   }
 

@@ -27,6 +27,12 @@ export interface StdioHooks {
 type Options = Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'input' | 'maxBuffer'>;
 type Stream = 0 | 1 | 2;
 
+/** Something to be closed; an outlet may become the caller's. */
+interface Owned {
+  readonly outlet?: Outlet;
+  close(): void;
+}
+
 const NAMES = ['stdin', 'stdout', 'stderr'] as const;
 
 /**
@@ -48,7 +54,7 @@ export class Stdio {
   readonly #files = new Map<string, number>();
   /** Where we write for the program. `wait`: until it is written. */
   readonly #sinks = new Map<Writable, { end: boolean; wait: boolean }>();
-  readonly #undo: (() => void)[] = [];
+  #owned: Owned[] = [];
   #hooks: StdioHooks | null = null;
 
   constructor(options: Options, pipe: MakePipe) {
@@ -148,10 +154,19 @@ export class Stdio {
     for (const outlet of this.#outlets) outlet?.unref();
   }
 
+  /** All is over: closes what is ours, but a pipe that the caller took and may still be reading. */
+  finish(): void {
+    const isCallers = ({ outlet }: Owned): boolean => outlet?.isCallers ?? false;
+    const kept = this.#owned.filter(isCallers);
+    this.#owned = this.#owned.filter((owned) => !isCallers(owned));
+    this.close();
+    this.#owned = kept;
+  }
+
   /** Closes all that is ours, the last made first. Streams that the caller took are closed too. Idempotent. */
   close(): void {
     this.sent();
-    for (const undo of this.#undo.splice(0).reverse()) undo();
+    for (const { close } of this.#owned.splice(0).reverse()) close();
     // Nobody will read the caller's input any more; a stream given as stdin stays the caller's own.
     if (this.#options.input instanceof Readable) this.#options.input.destroy();
   }
@@ -170,9 +185,7 @@ export class Stdio {
     this.#childFds.push(child);
     this.#pipeEnds.set(stream, child);
     try {
-      const socket = new Socket({ fd: own, readable: stream !== 0, writable: stream === 0 });
-      this.#undo.push(() => socket.destroy());
-      return socket;
+      return new Socket({ fd: own, readable: stream !== 0, writable: stream === 0 });
     } catch (error) {
       closeSync(own);
       throw error;
@@ -180,7 +193,9 @@ export class Stdio {
   }
 
   #makeStdin(): void {
-    this.#stdin = this.#makePipe(0);
+    const stdin = this.#makePipe(0);
+    this.#owned.push({ close: () => stdin.destroy() });
+    this.#stdin = stdin;
     // A program may close its stdin when it likes: what can't be written then is dropped.
     this.#stdin.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') this.#hooks?.onError(error);
@@ -191,7 +206,7 @@ export class Stdio {
     const items = this.#items(stream);
     const others = items.filter((item) => item.type !== 'pipe');
     const outlet = new Outlet(this.#makePipe(stream), { visible: others.length < items.length, shared: others.length > 0 });
-    this.#undo.push(() => outlet.close());
+    this.#owned.push({ outlet, close: () => outlet.close() });
     this.#outlets[stream - 1] = outlet;
     return outlet;
   }
@@ -268,7 +283,7 @@ export class Stdio {
     if (item.type !== 'file') return null;
     const fd = await openFile(item.file, item.append ? 'append' : 'write', NAMES[stream]);
     const sink = createWriteStream('', { fd });
-    this.#undo.push(() => sink.destroy());
+    this.#owned.push({ close: () => sink.destroy() });
     return this.#keepSink(sink, { end: true, wait: true });
   }
 
