@@ -3,6 +3,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <climits>
 #include <cstring>
 
 #include "syscalls.h"
@@ -17,7 +18,7 @@ struct FdPath {
 
 int set_folder(int fs, const char* key, int fd) {
   const int result = sys_fsconfig(fs, kSetFd, key, nullptr, fd);
-  if (result != -EINVAL && result != -EBADF) return result;
+  if (result != -EINVAL && result != -EBADF && result != -EOPNOTSUPP) return result;
   return sys_fsconfig(fs, kSetString, key, FdPath(fd).text, 0);
 }
 
@@ -91,7 +92,12 @@ int make_by_mount(Context& context, const args::overlay& a, const char* lowers, 
   return result;
 }
 
+// Before 6.5: such a context refuses descriptors before it looks at them, but takes any string and finds fault only when
+// all is said. So what a string is answered tells nothing.
+bool takes_strings_alone(int fs) { return sys_fsconfig(fs, kSetFd, "lowerdir+", nullptr, INT_MAX) == -EOPNOTSUPP; }
+
 int add_lowers(Context& context, const args::overlay& a, int fs) {
+  if (takes_strings_alone(fs)) return -EINVAL;
   for (const int32_t slot : a.lower) {
     const int result = set_folder(fs, "lowerdir+", context.slots.get(slot));
     if (result < 0) return result;
