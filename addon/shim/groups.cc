@@ -15,12 +15,12 @@
 namespace nacelle {
 namespace {
 
-using Visit = int (*)(int folder, const char* name, bool is_folder, dev_t device);
+using Visit = int (*)(int folder, const char* name);
 
 bool is_dots(const char* name) { return std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0; }
 
-// Calls `visit` for each entry of a folder; stops at the first failure.
-int each_entry(int at, const char* path, dev_t device, Visit visit) {
+// Calls `visit` for each folder in a folder; stops at the first failure.
+int each_folder(int at, const char* path, Visit visit) {
   unique_fd fd(openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd) return -errno;
   DIR* stream = fdopendir(fd.get());
@@ -36,11 +36,7 @@ int each_entry(int at, const char* path, dev_t device, Visit visit) {
       result = errno == ENOENT ? 0 : -errno;
       continue;
     }
-    if (device != 0 && status.st_dev != device) {
-      result = -EXDEV;
-      continue;
-    }
-    result = visit(dirfd(stream), entry->d_name, S_ISDIR(status.st_mode), device);
+    if (S_ISDIR(status.st_mode)) result = visit(dirfd(stream), entry->d_name);
   }
   closedir(stream);
   return result;
@@ -48,16 +44,6 @@ int each_entry(int at, const char* path, dev_t device, Visit visit) {
 
 int unlink_at(int at, const char* name, int flags) {
   return unlinkat(at, name, flags) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-int remove_group_visit(int folder, const char* name, bool is_folder, dev_t) { return is_folder ? remove_group(folder, name) : 0; }
-
-int remove_tree_visit(int folder, const char* name, bool is_folder, dev_t device) {
-  if (is_folder) {
-    const int result = each_entry(folder, name, device, remove_tree_visit);
-    if (result < 0) return result;
-  }
-  return unlink_at(folder, name, is_folder ? AT_REMOVEDIR : 0);
 }
 
 int kill_each(int group) {
@@ -77,6 +63,19 @@ int kill_each(int group) {
 }
 
 }  // namespace
+
+bool is_populated(int at, const char* path) {
+  // what can't be told is looked at again
+  const auto gone = [] { return errno == ENOENT || errno == ENODEV || errno == EBADF; };
+  const unique_fd group(openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!group) return !gone();
+  const unique_fd events(openat(group.get(), "cgroup.events", O_RDONLY | O_CLOEXEC));
+  const unique_fd procs(events || !gone() ? -1 : openat(group.get(), "cgroup.procs", O_RDONLY | O_CLOEXEC));  // v1
+  char text[256] = "";
+  const ssize_t size = events || procs ? read(events ? events.get() : procs.get(), text, sizeof text - 1) : -1;
+  if (size < 0) return !gone();
+  return events ? std::strstr(text, "populated 1") != nullptr : size > 0;
+}
 
 int make_group(int at, const char* path) {
   char prefix[PATH_MAX];
@@ -100,7 +99,7 @@ int make_group(int at, const char* path) {
 int remove_group(int at, const char* path) {
   if (unlink_at(at, path, AT_REMOVEDIR) == 0) return 0;
   if (errno != EBUSY && errno != ENOTEMPTY) return -errno;
-  const int result = each_entry(at, path, 0, remove_group_visit);
+  const int result = each_folder(at, path, remove_group);
   if (result < 0) return result == -ENOENT ? 0 : result;
   return unlink_at(at, path, AT_REMOVEDIR);
 }
@@ -111,14 +110,6 @@ int kill_group(int at, const char* path) {
   const unique_fd file(openat(group.get(), "cgroup.kill", O_WRONLY | O_CLOEXEC));
   if (file) return write(file.get(), "1", 1) < 0 ? -errno : 0;
   return errno == ENOENT ? kill_each(group.get()) : -errno;
-}
-
-int remove_tree(int at, const char* path) {
-  struct stat status {};
-  if (fstatat(at, path, &status, AT_SYMLINK_NOFOLLOW) < 0) return errno == ENOENT ? 0 : -errno;
-  if (!S_ISDIR(status.st_mode)) return unlink_at(at, path, 0);
-  const int result = each_entry(at, path, status.st_dev, remove_tree_visit);
-  return result < 0 ? result : unlink_at(at, path, AT_REMOVEDIR);
 }
 
 }  // namespace nacelle

@@ -1,5 +1,6 @@
 #include "task.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/sysinfo.h>
@@ -44,6 +45,7 @@ Task::~Task() {
 }
 
 void Task::start(Message& message, std::vector<unique_fd> ahead) {
+  if (message.cut) return fail({kInPlan, 0, EMFILE, "take the descriptors"});
   body_ = std::move(message.body);
   if (!parse_plan(body_, plan_)) return fail({kInPlan, 0, EPROTO, "the plan can't be read"});
   slots_.resize(plan_.slot_count);
@@ -97,6 +99,9 @@ void Task::read_channel() {
 }
 
 void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender) {
+  // with CAP_SYS_PTRACE a program can speak for our init: what may come is little, and none of it is trusted
+  const bool ends = message.signal == Signal::kProgramEnded || message.signal == Signal::kFailed;
+  if (message.stage >= plan_.stages.size() || (state_ == State::kRunning && !ends)) return;
   switch (message.signal) {
     case Signal::kAtHostStep:
       return run_host_steps_of(message);
@@ -123,7 +128,8 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
       started_real_ns_ = realtime_ns();
       return;
     case Signal::kWorking:
-      return began();
+      // init says so too when the program died before
+      return executing_ ? began() : void();
     case Signal::kFailed:
       return fail({static_cast<int32_t>(message.stage), message.index, message.value, message.text});
     case Signal::kProgramEnded:
@@ -222,8 +228,12 @@ void Task::end_by_clock(Cause cause) {
   force_kill_.start(supervisor_.loop(), monotonic_ns() + plan_.force_kill_after_ns, [this] { signal_tree(); });
 }
 
+// The first cause stands, and none is blamed for an end that came before it.
 void Task::blame(Cause cause) {
-  if (cause_ == Cause::kNone && !has_exit_ && !program_told_) cause_ = cause;
+  if (state_ == State::kRunning) read_channel();
+  pollfd process{first_pidfd_.get(), POLLIN, 0};  // a descriptor of -1 is left out
+  const bool ended = has_exit_ || program_told_ || poll(&process, 1, 0) > 0;
+  if (cause_ == Cause::kNone && !ended) cause_ = cause;
 }
 
 void Task::signal_tree() {
@@ -306,12 +316,7 @@ void Task::process_ended(pid_t pid) {
 
 bool Task::tree_is_gone() {
   if (!plan_.has_kill_group) return true;
-  const unique_fd group(openat(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text, O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!group) return true;  // it was never made
-  const unique_fd file(openat(group.get(), "cgroup.events", O_RDONLY | O_CLOEXEC));
-  if (!file) return true;
-  char text[256] = "";
-  return read(file.get(), text, sizeof text - 1) <= 0 || std::strstr(text, "populated 1") == nullptr;
+  return !is_populated(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text);
 }
 
 // Goes on when all processes of the stages are reaped, and nothing else of the tree lives.
@@ -383,7 +388,8 @@ void Task::call(Message& message, std::vector<unique_fd> ahead) {
   call->returns = read_slot_list(reader);
   call->deadline_ns = monotonic_ns() + 5000 * kMillisecond;
   StepFailure failure{kInCall, 0, EPROTO, "the call can't be read"};
-  if (!reader.ok() || slot_count > kMaxSlots) return reply(*call, &failure);
+  if (message.cut) failure = {kInCall, 0, EMFILE, "take the descriptors"};
+  if (message.cut || !reader.ok() || slot_count > kMaxSlots) return reply(*call, &failure);
   if (slot_count > slots_.size()) slots_.resize(slot_count);
   if (fill(slots_, numbers, std::move(ahead), message.fds) < 0) return reply(*call, &failure);
   calls_.push_back(std::move(call));
