@@ -74,13 +74,14 @@ int receive(int socket, Message& message) {
   take_descriptors(header, message.fds);
   if (size == 0) return 0;
   Header head{};
-  if (static_cast<size_t>(size) < sizeof head || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return -EPROTO;
+  if (static_cast<size_t>(size) < sizeof head || (header.msg_flags & MSG_TRUNC) != 0) return -EPROTO;
+  message.cut = (header.msg_flags & MSG_CTRUNC) != 0;
   std::memcpy(&head, buffer, sizeof head);
   if (head.version != kProtocolVersion) return -EPROTO;
   message.type = head.type;
   message.id = head.id;
   if ((head.flags & kBodyInMemfd) != 0) {
-    if (message.fds.empty()) return -EPROTO;
+    if (message.fds.empty()) return message.cut ? 1 : -EPROTO;
     const int result = read_memfd(message.fds.front().get(), head.size, message.body);
     message.fds.erase(message.fds.begin());
     return result < 0 ? result : 1;

@@ -14,6 +14,7 @@ struct Message {
   uint32_t id = 0;
   std::string body;
   std::vector<unique_fd> fds;
+  bool cut = false;  // this process's table of descriptors had no room for all: `fds`, and a long body, are not whole
 };
 
 // 1 with a message, 0 at the end of file, -EAGAIN when there is none now, -EPROTO when it is not ours.

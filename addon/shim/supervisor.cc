@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <cerrno>
@@ -32,6 +33,7 @@ void Client::dispatch(Message& message) {
   const auto type = static_cast<Request>(message.type);
   std::vector<unique_fd>& ahead = ahead_[message.id];
   if (type == Request::kDescriptors) {
+    // one that is missing is missed when the plan comes
     for (unique_fd& fd : message.fds) ahead.push_back(std::move(fd));
     return;
   }
@@ -73,7 +75,12 @@ void Client::flush() {
       watch_.change(EPOLLIN | EPOLLOUT);
       return;
     }
-    // any other failure: the other end is gone, and its end of file is handled where it is read
+    // a message must not get lost, or Node would wait for ever: whatever the failure, this is the connection's end
+    if (result < 0) {
+      unsent_.clear();
+      shutdown(socket_.get(), SHUT_RDWR);
+      return;
+    }
     unsent_.pop_front();
   }
   watch_.change(EPOLLIN);
@@ -95,12 +102,8 @@ int Supervisor::start(unique_fd control, std::string owner_file) {
   int result = loop_.open();
   if (result < 0) return result;
   owner_file_ = std::move(owner_file);
-  owner_.reset(open(owner_file_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!owner_) return -errno;
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  if (fcntl(owner_.get(), F_SETLK, &lock) < 0) return -errno;
+  result = lock_owner();
+  if (result < 0) return result;
 
   sigset_t child;
   sigemptyset(&child);
@@ -112,6 +115,20 @@ int Supervisor::start(unique_fd control, std::string owner_file) {
   if (result < 0) return result;
   control_ = std::move(control);
   return control_watch_.start(loop_, control_.get(), EPOLLIN, [this](uint32_t) { control_ready(); });
+}
+
+// Under another name first: one who reaps must never see the file without its lock, and take it for a dead owner's.
+int Supervisor::lock_owner() {
+  const std::string unlocked = owner_file_ + ".new";
+  owner_.reset(open(unlocked.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!owner_) return -errno;
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (fcntl(owner_.get(), F_SETLK, &lock) == 0 && rename(unlocked.c_str(), owner_file_.c_str()) == 0) return 0;
+  const int error = -errno;
+  unlink(unlocked.c_str());
+  return error;
 }
 
 void Supervisor::control_ready() {

@@ -54,6 +54,7 @@ class Supervisor {
   void watch_process(pid_t pid, Task* task) { processes_[pid] = task; }
 
  private:
+  int lock_owner();
   void control_ready();
   void reap();
   void stop_when_done();
