@@ -105,8 +105,10 @@ int run(Context& context, const args::chdir& a) {
     if (result < 0) return result;
     // the one who works there owns it
     if (made && fchownat(folder.get(), "", context.account.uid, context.account.gid, AT_EMPTY_PATH) < 0) return -errno;
+    if (::fchdir(folder.get()) < 0) return -errno;
+  } else if (::chdir(a.path.text) < 0) {
+    return -errno;
   }
-  if (::chdir(a.path.text) < 0) return -errno;
   // CVE-2024-21626: a folder outside the root has no absolute path here ("(unreachable)/…")
   char path[PATH_MAX];
   const long length = syscall(SYS_getcwd, path, sizeof path);
