@@ -116,6 +116,8 @@ void Socket::Shut() {
   }
   fd_.reset();
   unsent_.clear();
+  on_message_.Reset();
+  on_close_.Reset();
 }
 
 void Socket::Watch() {
@@ -129,7 +131,8 @@ void Socket::Watch() {
 void Socket::OnReady(int events) {
   const Napi::HandleScope scope(Env());
   if ((events & UV_WRITABLE) != 0) {
-    Flush();
+    // a message must not get lost, or its sender would wait for ever: the end of file that this makes tells everybody
+    if (Flush() < 0) shutdown(fd_.get(), SHUT_RDWR);
     Watch();
   }
   // a bounded number, so that other handles of the loop get their turn
@@ -150,10 +153,11 @@ bool Socket::ReceiveOne() {
   message.msg_controllen = sizeof control.bytes;
   const ssize_t size = recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return false;
-  if (size < static_cast<ssize_t>(sizeof(Header))) {
+  // cut: there was no room for its descriptors, and what they were is lost
+  if (size < static_cast<ssize_t>(sizeof(Header)) || (message.msg_flags & MSG_CTRUNC) != 0) {
     const Napi::Function closed = on_close_.Value();
     Shut();
-    closed.MakeCallback(Value(), {});
+    Tell(closed, {});
     return false;
   }
   std::vector<unique_fd> fds;
@@ -176,8 +180,15 @@ bool Socket::ReceiveOne() {
   }
   Napi::Array numbers = Napi::Array::New(env, fds.size() - first);
   for (size_t i = first; i < fds.size(); ++i) numbers.Set(static_cast<uint32_t>(i - first), Napi::Number::New(env, fds[i].release()));
-  on_message_.Value().MakeCallback(Value(), {Napi::Number::New(env, header.type), Napi::Number::New(env, header.id), body, numbers});
+  Tell(on_message_.Value(), {Napi::Number::New(env, header.type), Napi::Number::New(env, header.id), body, numbers});
   return true;
+}
+
+void Socket::Tell(const Napi::Function& listener, const std::initializer_list<napi_value>& arguments) {
+  const Napi::Env env = Env();
+  listener.MakeCallback(Value(), arguments);
+  // no JavaScript is below us that could catch it: an uncaught exception, as in any other callback of the event loop
+  if (env.IsExceptionPending()) napi_fatal_exception(env, env.GetAndClearPendingException().Value());
 }
 
 Napi::Value Socket::Send(const Napi::CallbackInfo& info) {

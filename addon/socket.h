@@ -45,6 +45,7 @@ class Socket : public Napi::ObjectWrap<Socket> {
   void Watch();
   void OnReady(int events);
   bool ReceiveOne();
+  void Tell(const Napi::Function& listener, const std::initializer_list<napi_value>& arguments);
 
   unique_fd fd_;
   uv_poll_t* poll_ = nullptr;
