@@ -55,14 +55,27 @@ int make_memfd(const char* data, size_t size, unique_fd& out) {
   return 0;
 }
 
-Napi::Value read_memfd(Napi::Env env, int fd, size_t size) {
-  Napi::Buffer<char> bytes = Napi::Buffer<char>::New(env, size);
+bool read_memfd(napi_env env, int fd, size_t size, napi_value* bytes) {
+  void* data = nullptr;
+  if (napi_create_buffer(env, size, &data, bytes) != napi_ok) return false;
   for (size_t done = 0; done < size;) {
-    const ssize_t count = pread(fd, bytes.Data() + done, size - done, static_cast<off_t>(done));
-    if (count <= 0) return env.Null();
+    const ssize_t count = pread(fd, static_cast<char*>(data) + done, size - done, static_cast<off_t>(done));
+    if (count <= 0) return false;
     done += static_cast<size_t>(count);
   }
-  return bytes;
+  return true;
+}
+
+// An array of their numbers: they are JavaScript's from then on.
+bool hand_over(napi_env env, std::vector<unique_fd>& fds, napi_value* numbers) {
+  if (napi_create_array_with_length(env, fds.size(), numbers) != napi_ok) return false;
+  for (size_t i = 0; i < fds.size(); ++i) {
+    napi_value number = nullptr;
+    if (napi_create_int32(env, fds[i].get(), &number) != napi_ok) return false;
+    if (napi_set_element(env, *numbers, static_cast<uint32_t>(i), number) != napi_ok) return false;
+  }
+  for (unique_fd& fd : fds) static_cast<void>(fd.release());
+  return true;
 }
 
 }  // namespace
@@ -142,7 +155,6 @@ void Socket::OnReady(int events) {
 }
 
 bool Socket::ReceiveOne() {
-  const Napi::Env env = Env();
   static thread_local char buffer[sizeof(Header) + kInlineBody];
   iovec part{buffer, sizeof buffer};
   Control control{};
@@ -157,7 +169,7 @@ bool Socket::ReceiveOne() {
   if (size < static_cast<ssize_t>(sizeof(Header)) || (message.msg_flags & MSG_CTRUNC) != 0) {
     const Napi::Function closed = on_close_.Value();
     Shut();
-    Tell(closed, {});
+    static_cast<void>(Tell(closed, 0, nullptr));  // an environment that is ending need not hear of it
     return false;
   }
   std::vector<unique_fd> fds;
@@ -170,25 +182,36 @@ bool Socket::ReceiveOne() {
   }
   Header header{};
   std::memcpy(&header, buffer, sizeof header);
-  size_t first = 0;
-  Napi::Value body;
-  if ((header.flags & kBodyInMemfd) != 0 && !fds.empty()) {
-    body = read_memfd(env, fds[0].get(), header.size);
-    first = 1;
-  } else {
-    body = Napi::Buffer<char>::Copy(env, buffer + sizeof header, static_cast<size_t>(size) - sizeof header);
-  }
-  Napi::Array numbers = Napi::Array::New(env, fds.size() - first);
-  for (size_t i = first; i < fds.size(); ++i) numbers.Set(static_cast<uint32_t>(i - first), Napi::Number::New(env, fds[i].release()));
-  Tell(on_message_.Value(), {Napi::Number::New(env, header.type), Napi::Number::New(env, header.id), body, numbers});
-  return true;
+  // what can't be made means that the environment is ending: a Worker that is terminated goes round its loop once more
+  if (!TellMessage(header, buffer + sizeof header, static_cast<size_t>(size) - sizeof header, fds)) Shut();
+  return poll_ != nullptr;
 }
 
-void Socket::Tell(const Napi::Function& listener, const std::initializer_list<napi_value>& arguments) {
-  const Napi::Env env = Env();
-  listener.MakeCallback(Value(), arguments);
+// Node-API itself from here on: its C++ wrapper makes an Error of every failure, and where that fails too, ends the process.
+bool Socket::TellMessage(const Header& header, const char* inline_body, size_t size, std::vector<unique_fd>& fds) {
+  const napi_env env = Env();
+  napi_value arguments[4] = {};
+  if (napi_create_uint32(env, header.type, &arguments[0]) != napi_ok) return false;
+  if (napi_create_uint32(env, header.id, &arguments[1]) != napi_ok) return false;
+  if ((header.flags & kBodyInMemfd) != 0) {
+    if (fds.empty() || !read_memfd(env, fds[0].get(), header.size, &arguments[2])) return false;
+    fds.erase(fds.begin());
+  } else if (napi_create_buffer_copy(env, size, inline_body, nullptr, &arguments[2]) != napi_ok) {
+    return false;
+  }
+  if (!hand_over(env, fds, &arguments[3])) return false;
+  return Tell(on_message_.Value(), 4, arguments);
+}
+
+bool Socket::Tell(napi_value listener, size_t count, const napi_value* arguments) {
+  const napi_env env = Env();
+  if (napi_make_callback(env, nullptr, Value(), listener, count, arguments, nullptr) == napi_ok) return true;
+  napi_value thrown = nullptr;
+  bool pending = false;
+  if (napi_is_exception_pending(env, &pending) != napi_ok || !pending) return false;
+  if (napi_get_and_clear_last_exception(env, &thrown) != napi_ok) return false;
   // no JavaScript is below us that could catch it: an uncaught exception, as in any other callback of the event loop
-  if (env.IsExceptionPending()) napi_fatal_exception(env, env.GetAndClearPendingException().Value());
+  return napi_fatal_exception(env, thrown) == napi_ok;
 }
 
 Napi::Value Socket::Send(const Napi::CallbackInfo& info) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "shim/protocol.h"
 #include "shim/unique_fd.h"
 
 namespace nacelle {
@@ -45,7 +46,9 @@ class Socket : public Napi::ObjectWrap<Socket> {
   void Watch();
   void OnReady(int events);
   bool ReceiveOne();
-  void Tell(const Napi::Function& listener, const std::initializer_list<napi_value>& arguments);
+  // false: the environment can't be told any more.
+  bool TellMessage(const Header& header, const char* inline_body, size_t size, std::vector<unique_fd>& fds);
+  bool Tell(napi_value listener, size_t count, const napi_value* arguments);
 
   unique_fd fd_;
   uv_poll_t* poll_ = nullptr;
