@@ -31,6 +31,7 @@ async function busyNode(random: () => number): Promise<NodeProgram> {
 
 /** Stopped first, so that everything it has begun is known; then gone without a word. */
 async function killNode(program: NodeProgram, withShim: boolean): Promise<void> {
+  if (program.process.exitCode !== null) throw new Error(`it ended by itself: ${(await program.ended).stderr}`);
   process.kill(program.pid, 'SIGSTOP');
   const below = descendants(program.pid);
   if (withShim) for (const shim of below.filter((info) => info.command === 'nacelle-shim')) process.kill(shim.pid, 'SIGKILL');
