@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UnsupportedError } from '../errors.js';
-import { type CgroupLayout, type Hierarchy, parseCgroupLayout } from './cgroup-layout.js';
+import { type CgroupLayout, type Hierarchy, parseCgroupLayout, withUnifiedControllers } from './cgroup-layout.js';
 
 /** Where Node sits in a v2 group that holds others: a group with controllers for its children may hold no process itself. */
 export const LEAF = 'nacelle-node';
@@ -34,6 +34,8 @@ export interface UnifiedFacts {
   readonly mountIsTop: boolean;
   /** This user may make children and hand controllers on. */
   readonly writable: boolean;
+  /** Its own group is handed controllers. */
+  readonly delegated: boolean;
   /** No process but Node, and what it started, is in its group. */
   readonly alone: boolean;
   readonly root: boolean;
@@ -48,15 +50,17 @@ export function chooseUnifiedBase(facts: UnifiedFacts): Base & { readonly leaf: 
   if (ownPath !== null && facts.writable) {
     // Beside v1 no controller is handed on here, so a process in the group hinders nothing.
     if (facts.ownIsTop || facts.mode === 'hybrid') return at(ownPath);
-    if (facts.alone) return at(ownPath, true);
+    if (facts.delegated && facts.alone) return at(ownPath, true);
   }
   if (facts.root && facts.mountIsTop) return at(mountPoint);
   const reason =
     ownPath === null
       ? `the mount ${mountPoint} does not show this process's own cgroup`
-      : facts.writable
-        ? `other processes are in this process's cgroup ${ownPath}, which therefore can't have groups with limits below it`
-        : `this user may not make groups in ${ownPath}`;
+      : facts.writable && !facts.delegated
+        ? `no controllers are handed on to this process's cgroup ${ownPath}`
+        : facts.writable
+          ? `other processes are in this process's cgroup ${ownPath}, which therefore can't have groups with limits below it`
+          : `this user may not make groups in ${ownPath}`;
   return { path: null, reason, fix: DELEGATE, leaf: false };
 }
 
@@ -109,12 +113,16 @@ function probe(mayMove: boolean): GroupLayout {
   for (const hierarchy of new Set(layout.controllers.values())) {
     if (hierarchy.version === 1) bases.set(hierarchy.mountPoint, chooseV1Base(hierarchy, mayWrite(hierarchy.ownPath)));
   }
-  if (layout.unified) bases.set(layout.unified.mountPoint, unifiedBase(layout.mode, layout.unified, mayMove));
-  return { ...layout, bases, swap: probeSwap(layout) };
+  if (!layout.unified) return { ...layout, bases, swap: probeSwap(layout) };
+  const base = unifiedBase(layout.mode, layout.unified, mayMove);
+  bases.set(layout.unified.mountPoint, base);
+  // What counts is what can be handed on where the groups are made, not where Node is.
+  const there = base.path === null ? layout : withUnifiedControllers(layout, readFileSync(join(base.path, 'cgroup.controllers'), 'utf8'));
+  return { ...there, bases, swap: probeSwap(there) };
 }
 
 function unifiedBase(mode: CgroupLayout['mode'], unified: Hierarchy, mayMove: boolean): Base {
-  const { mountPoint, ownPath, readOnly } = unified;
+  const { mountPoint, ownPath, readOnly, controllers } = unified;
   const inside = ownPath === null ? [] : processesIn(ownPath);
   const choice = chooseUnifiedBase({
     mode,
@@ -124,6 +132,7 @@ function unifiedBase(mode: CgroupLayout['mode'], unified: Hierarchy, mayMove: bo
     ownIsTop: ownPath !== null && isTop(ownPath),
     mountIsTop: isTop(mountPoint),
     writable: mayWrite(ownPath) && mayWrite(ownPath === null ? null : join(ownPath, 'cgroup.procs')),
+    delegated: controllers.length > 0,
     alone: inside.every((pid) => isOurs(pid)),
     root: process.geteuid?.() === 0,
   });

@@ -72,6 +72,14 @@ export function parseCgroupLayout(mountinfo: string, membership: string, unified
   return { mode: hasV1 ? 'hybrid' : 'v2', controllers, unified };
 }
 
+/** The layout as it is below another group of the unified tree: with what that one may hand on. */
+export function withUnifiedControllers(layout: CgroupLayout, text: string): CgroupLayout {
+  if (!layout.unified) return layout;
+  const unified: Hierarchy = { ...layout.unified, controllers: words(text) };
+  const v1 = [...layout.controllers].filter(([, { version }]) => version === 1);
+  return { ...layout, unified, controllers: new Map([...v1, ...unified.controllers.map((name) => [name, unified] as const)]) };
+}
+
 /** The mount that shows this process's group; where none does, the last one, which covers the others. */
 function locate(mounts: readonly CgroupMount[], path: string, version: 1 | 2, controllers: readonly string[]): Hierarchy | null {
   const places = mounts.map((mount) => ({ mount, ownPath: below(mount, path) }));

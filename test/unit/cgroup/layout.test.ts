@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { chooseUnifiedBase, type UnifiedFacts } from '../../../lib/host/cgroup-base.js';
-import { parseCgroupLayout } from '../../../lib/host/cgroup-layout.js';
+import { parseCgroupLayout, withUnifiedControllers } from '../../../lib/host/cgroup-layout.js';
 import { dockerV1, dockerV2, hybrid, layoutOf, outside, systemd, v1 } from './machines.js';
 
 describe('the layout of', () => {
@@ -58,6 +58,14 @@ describe('the layout of', () => {
     expect(layout.unified).toMatchObject({ mountPoint: '/mnt/a b', ownPath: '/mnt/a b/gone' });
   });
 
+  it('another group of the unified tree: with what that one hands on', () => {
+    const layout = withUnifiedControllers(layoutOf(hybrid), 'io misc\n');
+    expect(layout.controllers.get('io')).toBe(layout.unified);
+    expect([...layout.controllers.keys()]).not.toContain('hugetlb');
+    expect(layout.controllers.get('memory')?.version).toBe(1);
+    expect(withUnifiedControllers(layoutOf(v1), 'io')).toEqual(layoutOf(v1));
+  });
+
   it('nothing: a kernel without cgroups', () => {
     expect(layoutOf({ mountinfo: '', membership: '', controllers: {} })).toEqual({ mode: 'v1', controllers: new Map(), unified: null });
   });
@@ -76,6 +84,7 @@ describe('where groups are made on the unified tree', () => {
     ownIsTop: false,
     mountIsTop: true,
     writable: true,
+    delegated: true,
     alone: true,
     root: false,
   };
@@ -89,6 +98,7 @@ describe('where groups are made on the unified tree', () => {
       { path: '/cg', leaf: false },
     ],
     ['root among others: at the top', { alone: false, root: true }, { path: '/cg', leaf: false }],
+    ['root in a group that is handed nothing: at the top', { delegated: false, root: true }, { path: '/cg', leaf: false }],
     ['hybrid: below its own, though others are there', { mode: 'hybrid', alone: false }, { path: '/cg/service', leaf: false }],
     ['root, own folder hidden: at the top', { ownPath: null, writable: false, root: true }, { path: '/cg', leaf: false }],
   ] as const)('%s', (_, given, expected) => {
@@ -98,6 +108,7 @@ describe('where groups are made on the unified tree', () => {
   it.each([
     ['a user among others', { alone: false }, 'other processes'],
     ['a user without delegation', { writable: false }, 'may not make groups'],
+    ['a user in a group that is handed nothing', { delegated: false }, 'no controllers'],
     ['root of a container among others', { alone: false, root: true, mountIsTop: false }, 'other processes'],
     ['a read-only mount', { readOnly: true, root: true }, 'read-only'],
   ] as const)('%s: nowhere, with a reason and a fix', (_, given, reason) => {
