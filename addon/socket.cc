@@ -189,7 +189,7 @@ bool Socket::ReceiveOne() {
 
 // Node-API itself from here on: its C++ wrapper makes an Error of every failure, and where that fails too, ends the process.
 bool Socket::TellMessage(const Header& header, const char* inline_body, size_t size, std::vector<unique_fd>& fds) {
-  const napi_env env = Env();
+  napi_env env = Env();
   napi_value arguments[4] = {};
   if (napi_create_uint32(env, header.type, &arguments[0]) != napi_ok) return false;
   if (napi_create_uint32(env, header.id, &arguments[1]) != napi_ok) return false;
@@ -204,7 +204,7 @@ bool Socket::TellMessage(const Header& header, const char* inline_body, size_t s
 }
 
 bool Socket::Tell(napi_value listener, size_t count, const napi_value* arguments) {
-  const napi_env env = Env();
+  napi_env env = Env();
   if (napi_make_callback(env, nullptr, Value(), listener, count, arguments, nullptr) == napi_ok) return true;
   napi_value thrown = nullptr;
   bool pending = false;

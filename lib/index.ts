@@ -1,3 +1,5 @@
+export { Cgroup } from './cgroup/cgroup.js';
+export type { CgroupStats } from './cgroup/stats.js';
 export { Container } from './container/container.js';
 export { toGoJudgeResult, toIsolateMeta } from './container/mappers.js';
 export type * from './container/types.js';
@@ -7,6 +9,9 @@ export type { OverlayOptions } from './filesystem/options.js';
 export { OverlayFs } from './filesystem/overlay.js';
 export { Image } from './image/image.js';
 export { Namespace } from './namespace/namespace.js';
+export type { Link, LinkStats } from './network/link.js';
+export type { VethOptions } from './network/options.js';
 export { VethPair } from './network/veth.js';
+export type { Limits } from './plan/limits.js';
 export { ContainerRunError } from './process/run-error.js';
 export type * from './process/types.js';

@@ -25,9 +25,9 @@ enum class Signal : uint8_t { kAtHostStep = 1, kDescriptor, kCloned, kParked, kE
 struct ChannelMessage {
   Signal signal = Signal::kGoOn;
   uint32_t stage = 0;
-  uint32_t index = 0;   // of the step in its stage
-  int32_t value = 0;    // errno, slot, wait status
-  uint32_t slots = 0;   // kGoOn: how many descriptors come with it
+  uint32_t index = 0;  // of the step in its stage
+  int32_t value = 0;   // errno, slot, wait status
+  uint32_t slots = 0;  // kGoOn: how many descriptors come with it
   int32_t slot[16] = {};
   char text[512] = "";
 };

@@ -42,9 +42,7 @@ int each_folder(int at, const char* path, Visit visit) {
   return result;
 }
 
-int unlink_at(int at, const char* name, int flags) {
-  return unlinkat(at, name, flags) < 0 && errno != ENOENT ? -errno : 0;
-}
+int unlink_at(int at, const char* name, int flags) { return unlinkat(at, name, flags) < 0 && errno != ENOENT ? -errno : 0; }
 
 int kill_each(int group) {
   const unique_fd procs(openat(group, "cgroup.procs", O_RDONLY | O_CLOEXEC));

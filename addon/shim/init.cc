@@ -56,8 +56,7 @@ int Init::fork() {
 
 void Init::wait_for_exec() {
   char byte;
-  while (read(started_.get(), &byte, 1) < 0 && errno == EINTR) {
-  }
+  while (read(started_.get(), &byte, 1) < 0 && errno == EINTR) {}
   started_.reset();
 }
 

@@ -50,10 +50,10 @@ namespace args {
 #define BYTES(field) a.field = reader.bytes();
 #define LIST(field) a.field = reader.list<Str>();
 #define SLOTS(field) a.field = reader.list<int32_t>();
-#define STEP(name, what, ...)                                \
+#define STEP(name, what, ...)                                    \
   inline bool decode(Reader& reader, [[maybe_unused]] name& a) { \
-    __VA_ARGS__                                              \
-    return reader.ok() && reader.done();                     \
+    __VA_ARGS__                                                  \
+    return reader.ok() && reader.done();                         \
   }
 #include "steps.def"
 #undef STEP

@@ -10,8 +10,8 @@
 namespace nacelle {
 
 int run(Context& context, const args::open& a) {
-  const int fd = checked_int(
-      openat(context.slots.get(a.at), a.path.text, static_cast<int>(a.flags) | O_CLOEXEC, static_cast<mode_t>(a.mode)));
+  const int fd =
+      checked_int(openat(context.slots.get(a.at), a.path.text, static_cast<int>(a.flags) | O_CLOEXEC, static_cast<mode_t>(a.mode)));
   return fd < 0 ? fd : context.slots.put(a.out, unique_fd(fd));
 }
 

@@ -139,7 +139,8 @@ int run(Context& context, const args::mask& a) {
   struct stat null_device {};
   if (fstat(file, &null_device) < 0) return -errno;
   // CVE-2025-31133: what the image calls /dev/null may be anything
-  if (!S_ISCHR(null_device.st_mode) || null_device.st_rdev != makedev(1, 3)) return context.failed(-EXDEV, "/dev/null is not the null device");
+  if (!S_ISCHR(null_device.st_mode) || null_device.st_rdev != makedev(1, 3))
+    return context.failed(-EXDEV, "/dev/null is not the null device");
   for (const Str& path : a.paths) {
     unique_fd target;
     const int found = open_in_root(root, path.text, O_PATH, target);

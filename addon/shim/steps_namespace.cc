@@ -16,8 +16,8 @@ int namespace_flag(const char* type) {
     const char* name;
     int flag;
   } kTypes[] = {
-      {"mnt", CLONE_NEWNS},   {"pid", CLONE_NEWPID},   {"net", CLONE_NEWNET},       {"ipc", CLONE_NEWIPC},
-      {"uts", CLONE_NEWUTS},  {"user", CLONE_NEWUSER}, {"cgroup", CLONE_NEWCGROUP}, {"time", 0x80},
+      {"mnt", CLONE_NEWNS},  {"pid", CLONE_NEWPID},   {"net", CLONE_NEWNET},       {"ipc", CLONE_NEWIPC},
+      {"uts", CLONE_NEWUTS}, {"user", CLONE_NEWUSER}, {"cgroup", CLONE_NEWCGROUP}, {"time", 0x80},
   };
   for (const auto& known : kTypes) {
     if (std::strcmp(known.name, type) == 0) return known.flag;

@@ -74,9 +74,7 @@ int run(Context& context, const args::sysctl& a) {
 }
 
 int run(Context&, const args::rlimit& a) {
-  const struct rlimit64 limit {
-    a.soft, a.hard
-  };
+  const struct rlimit64 limit { a.soft, a.hard };
   return checked_int(prlimit64(0, static_cast<__rlimit_resource>(a.resource), &limit, nullptr));
 }
 

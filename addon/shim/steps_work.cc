@@ -18,7 +18,9 @@ std::vector<const char*> pointers(const List<Str>& list) {
   return result;
 }
 
-int explained(Context& context, int result, const Failure& why) { return result < 0 && why.text[0] != '\0' ? context.failed(result, why.text) : result; }
+int explained(Context& context, int result, const Failure& why) {
+  return result < 0 && why.text[0] != '\0' ? context.failed(result, why.text) : result;
+}
 
 }  // namespace
 
@@ -56,8 +58,7 @@ int run(Context&, const args::pause&) {
   sigaddset(&child, SIGCHLD);
   sigprocmask(SIG_BLOCK, &child, nullptr);
   for (;;) {
-    while (waitpid(-1, nullptr, WNOHANG | __WALL) > 0) {
-    }
+    while (waitpid(-1, nullptr, WNOHANG | __WALL) > 0) {}
     siginfo_t info{};
     sigwaitinfo(&child, &info);
   }

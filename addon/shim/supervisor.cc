@@ -154,8 +154,7 @@ void Supervisor::control_ready() {
 // still in the channel; whoever is left was an orphan of a container and came to the subreaper.
 void Supervisor::reap() {
   signalfd_siginfo ignored[16];
-  while (read(signals_.get(), ignored, sizeof ignored) > 0) {
-  }
+  while (read(signals_.get(), ignored, sizeof ignored) > 0) {}
   for (;;) {
     siginfo_t info{};
     if (sys_waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) < 0 || info.si_pid == 0) return;

@@ -68,12 +68,8 @@ inline int sys_fsopen(const char* type) { return checked_int(syscall(SYS_fsopen,
 inline int sys_fsconfig(int fs, unsigned command, const char* key, const void* value, int aux) {
   return checked_int(syscall(SYS_fsconfig, fs, command, key, value, aux));
 }
-inline int sys_fsmount(int fs, unsigned attributes) {
-  return checked_int(syscall(SYS_fsmount, fs, kFsmountCloexec, attributes));
-}
-inline int sys_open_tree(int at, const char* path, unsigned flags) {
-  return checked_int(syscall(SYS_open_tree, at, path, flags));
-}
+inline int sys_fsmount(int fs, unsigned attributes) { return checked_int(syscall(SYS_fsmount, fs, kFsmountCloexec, attributes)); }
+inline int sys_open_tree(int at, const char* path, unsigned flags) { return checked_int(syscall(SYS_open_tree, at, path, flags)); }
 inline int sys_move_mount(int from, const char* from_path, int to, const char* to_path, unsigned flags) {
   return checked_int(syscall(SYS_move_mount, from, from_path, to, to_path, flags));
 }
@@ -85,9 +81,7 @@ inline pid_t sys_clone3(const CloneArguments& arguments) {
   return static_cast<pid_t>(checked(syscall(SYS_clone3, &arguments, sizeof arguments)));
 }
 inline int sys_pidfd_open(pid_t pid) { return checked_int(syscall(SYS_pidfd_open, pid, 0)); }
-inline int sys_pidfd_send_signal(int pidfd, int signal) {
-  return checked_int(syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0));
-}
+inline int sys_pidfd_send_signal(int pidfd, int signal) { return checked_int(syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0)); }
 // glibc's waitid leaves out the kernel's last argument
 inline int sys_waitid(int type, int id, siginfo_t* info, int options, struct rusage* usage) {
   return checked_int(syscall(SYS_waitid, type, id, info, options, usage));

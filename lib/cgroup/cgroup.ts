@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { NacelleError, UnsupportedError } from '../errors.js';
 import { cgroupLayout, type GroupLayout, groupLayout } from '../host/cgroup-base.js';
 import { hostEnvironment } from '../host/environment.js';
-import { start } from '../native/shim.js';
+import { type HostRecord, writeRecord } from '../host/journal.js';
+import { ownerName, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import type { Limits } from '../plan/limits.js';
 import { NONE, type Plan, Slots } from '../plan/plan.js';
@@ -71,8 +72,7 @@ export class Cgroup implements AsyncDisposable {
     const there = Object.values(group.paths).find((path) => existsSync(path));
     if (there)
       throw new NacelleError(`make the cgroup ${full}: EEXIST (${there} is there already; Cgroup.open takes it)`, { code: 'EEXIST' });
-    noteParents(group.paths, full);
-    return new Cgroup(full, group.paths, await make(group, slots, persist));
+    return new Cgroup(full, group.paths, await make(full, group, slots, persist));
   }
 
   /**
@@ -187,7 +187,7 @@ export class Cgroup implements AsyncDisposable {
 
   /** Kills what is left, then removes the group and those below it. Idempotent. */
   remove(): Promise<void> {
-    this.#removed ??= remove(this.paths, this.#owned);
+    this.#removed ??= remove(this.name, this.paths, this.#owned);
     return this.#removed;
   }
 
@@ -227,29 +227,38 @@ export class Cgroup implements AsyncDisposable {
 }
 
 /** Makes the folders. The task that is given back removes them when its owner ends; `null` for what persists. */
-async function make(group: GroupPlan, slots: Slots, persist: boolean): Promise<Task | null> {
-  const removal = removalOf(group.paths);
+async function make(name: string, group: GroupPlan, slots: Slots, persist: boolean): Promise<Task | null> {
+  noteParents(group.paths, name);
+  const removal = removalOf(name, group.paths);
   if (!persist) {
-    const task = await start({ ...removal, prepare: group.prepare, undo: [...removal.prepare, ...removal.undo] }, slots.descriptors);
-    task.ended.catch(() => undefined);
-    return task;
+    // before they are made: whoever reaps after this process and its shim finds them by it
+    const forget = writeRecord(ownerName(), randomBytes(16).toString('hex'), recordsOf(removal));
+    const undo = [...removal.prepare, ...removal.undo, ...forget];
+    return start({ ...removal, prepare: group.prepare, undo }, slots.descriptors);
   }
   try {
     const task = await start({ ...removal, prepare: group.prepare, undo: [] }, slots.descriptors);
     await task.close();
     return null;
   } catch (error) {
-    await remove(group.paths, null);
+    await remove(name, group.paths, null);
     throw error;
   }
 }
 
-async function remove(paths: Readonly<Record<string, string>>, owned: Task | null): Promise<void> {
-  const task = await start(removalOf(paths), new Map());
+async function remove(name: string, paths: Readonly<Record<string, string>>, owned: Task | null): Promise<void> {
+  const task = await start(removalOf(name, paths), new Map());
   await task.close();
   const { undoErrors } = await task.ended;
   await owned?.close();
   if (undoErrors[0]) throw undoErrors[0];
+}
+
+function recordsOf({ undo }: Plan): HostRecord[] {
+  return undo.flatMap((step): HostRecord[] => {
+    if (step.op === 'remove_group') return [{ kind: 'group', path: step.path }];
+    return step.op === 'remove_folder' ? [{ kind: 'folder', path: step.path }] : [];
+  });
 }
 
 /** Folders above groups that this process made on the way, with nobody asking for them: they go when they are empty. */
@@ -259,14 +268,17 @@ function noteParents(paths: Readonly<Record<string, string>>, name: string): voi
   for (const path of Object.values(paths)) for (const folder of foldersAbove(path, name)) if (!existsSync(folder)) onTheWay.add(folder);
 }
 
-function removalOf(paths: Readonly<Record<string, string>>): Plan {
+/** Those folders too, and our own root, where nothing else is in them. */
+function removalOf(name: string, paths: Readonly<Record<string, string>>): Plan {
   const removal = planRemoval(paths);
-  const above = new Set(Object.values(paths).flatMap((path) => [...onTheWay].filter((folder) => path.startsWith(`${folder}/`))));
-  const innermost = [...above].sort((a, b) => b.length - a.length);
-  return {
-    ...removal,
-    undo: [...removal.undo, ...innermost.map((path): Step => ({ op: 'remove_folder', host: true, at: NONE, path, wait: 0 }))],
-  };
+  const above = new Set(
+    Object.values(paths).flatMap((path) => [
+      ...foldersAbove(path, name).filter((folder) => onTheWay.has(folder)),
+      path.slice(0, path.length - name.length - 1),
+    ]),
+  );
+  const empty = [...above].map((path): Step => ({ op: 'remove_folder', host: true, at: NONE, path, wait: 0 }));
+  return { ...removal, undo: [...removal.undo, ...empty] };
 }
 
 /** The folders that there are of a group, by controller. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { invalidOption } from '../errors.js';
 import { limitsSchema, type ParsedLimits, refuseLaterLimits } from '../plan/limits.js';
 import { parseOptions } from '../plan/options.js';

@@ -136,7 +136,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       command: argv,
       processOne: !parsed.init && parsed.namespaces.pid === 'new',
       memoryBytes: parsed.limits.memory ?? null,
-      notEnforced: [],
+      notEnforced: prepared.notEnforced,
       readGroup: (reports: Parameters<typeof group.readUsage>[0]) => groupEvidence(group.readUsage(reports), parsed.limits.memory ?? null),
     };
     const task = await program.launch(facts, (stdio) => {

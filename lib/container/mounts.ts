@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { UnsupportedError } from '../errors.js';
 import { absolutePath, text } from '../plan/schema.js';
 import { sizeSchema } from '../plan/size.js';

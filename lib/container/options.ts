@@ -82,7 +82,8 @@ export function parseRunOptions(value: unknown): ParsedOptions {
   refuseLater(options);
   refuseLaterMounts(mounts);
   const limits = limitsOf(options);
-  refuseLaterLimits(limits);
+  // what is only to be reported is sorted out when the group is planned
+  if (options.onUnsupported !== 'report') refuseLaterLimits(limits);
   return {
     root: rootOf(options),
     readOnly: options.readOnly ?? false,

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { hostname as hostHostname, totalmem } from 'node:os';
-import { arch, env as nodeEnv } from 'node:process';
-import { containerControllers, planGroup } from '../cgroup/plan.js';
+import { arch, geteuid, env as nodeEnv } from 'node:process';
 import { invalidOption, UnsupportedError } from '../errors.js';
 import { groupLayout } from '../host/cgroup-base.js';
 import { owner } from '../host/owner.js';
@@ -10,11 +9,10 @@ import type { ImageConfig } from '../image/config.js';
 import { Image } from '../image/image.js';
 import { storeRoot } from '../image/store.js';
 import { nativeError } from '../native/failure.js';
-import type { DeviceRule } from '../plan/limits.js';
 import { Slots } from '../plan/plan.js';
 import { type CapabilityMask, heldCapabilities, resolveCapabilities } from '../security/capabilities.js';
-import { defaultDeviceRules } from '../security/paths.js';
 import { type Architecture, compileDefault } from '../security/seccomp.js';
+import { type NotEnforced, planContainerGroup, requireDeviceController } from './group.js';
 import { etcFiles } from './host-files.js';
 import type { ParsedOptions } from './options.js';
 import type { ExtraDevice, PlanInput, RootSource } from './plan/input.js';
@@ -22,9 +20,19 @@ import type { ExtraDevice, PlanInput, RootSource } from './plan/input.js';
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** What a plan needs beside the program's streams; reads the host, makes nothing on it but an image's layers in the store. */
-export type Prepared = Omit<PlanInput, 'stdio' | 'park' | 'journal'> & { readonly stopSignal: string | null };
+export type Prepared = Omit<PlanInput, 'stdio' | 'park' | 'journal'> & {
+  readonly stopSignal: string | null;
+  readonly notEnforced: NotEnforced;
+};
 
 export async function prepare(options: ParsedOptions): Promise<Prepared> {
+  if (geteuid?.() !== 0) {
+    throw new UnsupportedError(
+      'a container without root',
+      'rootless containers come in a later version',
+      'Run it as root, with sudo for example.',
+    );
+  }
   const id = randomBytes(16).toString('hex');
   const { root, config } = await findRoot(options, id);
   const argv = argvOf(options, config);
@@ -34,14 +42,8 @@ export async function prepare(options: ParsedOptions): Promise<Prepared> {
   const slots = new Slots();
   const ownHostname = options.namespaces.uts === 'new';
   const hostname = options.hostname ?? (ownHostname ? id.slice(0, 12) : hostHostname());
-  const group = planGroup({
-    slots,
-    layout,
-    name: groupName(options, await owner(layout), id),
-    limits: options.limits,
-    controllers: containerControllers,
-    deviceRules: [...defaultDeviceRules, ...devices.map(deviceRule)],
-  });
+  const { group, notEnforced } = planContainerGroup(options, { slots, layout, owner: await owner(layout), id, devices });
+  requireDeviceController(group, { capabilities, devices });
   const { cpuTimeLimit } = options.process;
   return {
     id,
@@ -62,6 +64,7 @@ export async function prepare(options: ParsedOptions): Promise<Prepared> {
     files: etcFiles(options, hostname),
     unified: layout.mode === 'v2' ? 'v2' : null,
     stopSignal: config.stopSignal ?? null,
+    notEnforced,
   };
 }
 
@@ -122,14 +125,6 @@ export function environment(options: ParsedOptions, config: ImageConfig, hostnam
   return Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
 }
 
-/** Below nacelle's own root: 'OWNER/ID', or what the caller named. */
-function groupName(options: ParsedOptions, ownerName: string, id: string): string {
-  const nameOf = (group: NonNullable<ParsedOptions['cgroup']>): string => (typeof group === 'string' ? group : group.name);
-  if (options.cgroup !== null) return nameOf(options.cgroup);
-  if (options.cgroupParent !== null) return `${nameOf(options.cgroupParent)}/${id}`;
-  return `${ownerName}/${id}`;
-}
-
 function findDevice({ path, target, access }: ParsedOptions['devices'][number]): ExtraDevice {
   const status = lookUp(path, 'devices');
   if (!status.isBlockDevice() && !status.isCharacterDevice()) throw invalidOption('devices', `${path} is not a device`);
@@ -138,10 +133,6 @@ function findDevice({ path, target, access }: ParsedOptions['devices'][number]):
   const major = Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n));
   const minor = Number((device & 0xffn) | ((device >> 12n) & 0xffffff00n));
   return { path: target, type: status.isBlockDevice() ? 'b' : 'c', major, minor, mode: status.mode & 0o777, access };
-}
-
-function deviceRule({ type, major, minor, access }: ExtraDevice): DeviceRule {
-  return { type, major, minor, access, allow: true };
 }
 
 /** Binds of files: a file is made to mount them on where there is none. Sources must be there. */

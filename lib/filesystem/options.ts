@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseOptions } from '../plan/options.js';
 import { word } from '../plan/schema.js';
 import { type Size, sizeSchema } from '../plan/size.js';

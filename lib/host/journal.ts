@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { runtimeDir } from '../native/runtime-dir.js';
 import { NONE } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
@@ -15,13 +15,16 @@ export type HostRecord =
   /** A folder that is empty when nothing is mounted on it. */
   | { readonly kind: 'folder'; readonly path: string }
   /** A folder with all that is in it. */
-  | { readonly kind: 'tree'; readonly path: string };
+  | { readonly kind: 'tree'; readonly path: string }
+  /** A cgroup with its processes, and those below it. */
+  | { readonly kind: 'group'; readonly path: string };
 
 const schema: z.ZodType<HostRecord[]> = z.array(
   z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('mount'), path: z.string(), source: z.string() }),
     z.object({ kind: z.literal('folder'), path: z.string() }),
     z.object({ kind: z.literal('tree'), path: z.string() }),
+    z.object({ kind: z.literal('group'), path: z.string() }),
   ]),
 );
 
@@ -82,6 +85,11 @@ function undoSteps(record: HostRecord): Step[] {
       return [{ op: 'remove_folder', host: true, at: NONE, path, wait: 0 }];
     case 'tree':
       return [{ op: 'remove_tree', host: true, at: NONE, path }];
+    case 'group':
+      return [
+        { op: 'kill_group', host: true, at: NONE, path },
+        { op: 'remove_group', host: true, at: NONE, path },
+      ];
   }
 }
 

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { ownerName, start } from '../native/shim.js';
 import { NONE, type Plan } from '../plan/plan.js';
 import type { GroupLayout } from './cgroup-base.js';
@@ -25,8 +26,25 @@ export async function owner(layout: GroupLayout): Promise<string> {
       returns: [],
       ending: { signal: 9, forceKillAfterMs: 0 },
     };
-    prepared = { owner: name, ready: start(plan, new Map()).then(() => reap()) };
+    const ready = start(plan, new Map()).then((task) => {
+      // the shim died: what is in no pid namespace of its own did not end with it
+      task.ended.catch(() => killGroups(layout, name));
+      return reap();
+    });
+    prepared = { owner: name, ready };
   }
   await prepared.ready;
   return name;
+}
+
+/** Kills everything of an owner, on the unified tree; its empty folders are left to the next reap. */
+function killGroups(layout: GroupLayout, name: string): void {
+  const base = layout.unified ? layout.bases.get(layout.unified.mountPoint) : undefined;
+  if (base?.path == null) return;
+  try {
+    writeFileSync(`${base.path}/${GROUP_ROOT}/${name}/cgroup.kill`, '1');
+  } catch (error) {
+    // no group was made, or the kernel is older than 5.14: the next reap kills one by one
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  }
 }

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ImageError } from '../errors.js';
 import { digestOf, isDigest } from './digest.js';
 

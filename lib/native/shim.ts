@@ -280,8 +280,11 @@ class RunningTask implements Task {
 
   onEnded(message: ReturnType<typeof decodeEnded>): void {
     const { failure, undoFailures, ...end } = message;
-    if (failure) return this.onFailed(message);
-    this.#finish(new NacelleError('the process was killed before it started', { code: 'ERR_ENDED' }));
+    if (failure) {
+      this.onFailed(message);
+      return;
+    }
+    this.#finish(new NacelleError(this.#isRunning ? 'it has ended' : 'the process was killed before it started', { code: 'ERR_ENDED' }));
     this.#ended.resolve({ ...end, undoErrors: undoFailures.map((item) => stepError(item, { plan: this.#plan })) });
   }
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseOptions } from '../plan/options.js';
 import { type Address, type Cidr, contains, isLinkLocal, parseAddress, parseCidr, parseMac } from './address.js';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { UnsupportedError } from '../errors.js';
 import { text, word } from './schema.js';
 import { type Size, sizeSchema } from './size.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { invalidOption } from '../errors.js';
 
 /** Bytes, or a docker string: '512k', '256m', '1.5g'; units are powers of 1,024, a following 'b' or 'ib' changes nothing. */

@@ -1,6 +1,6 @@
 import { constants } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
-import { z } from 'zod';
+import * as z from 'zod';
 import { UnsupportedError } from '../errors.js';
 import type { Complaints } from '../plan/limits.js';
 import { parseOptions } from '../plan/options.js';

@@ -1,4 +1,4 @@
-import { CREATE, O_PATH } from '../../plan/constants.js';
+import { CREATE, O_PATH, PROPAGATION } from '../../plan/constants.js';
 import { overlayOptions } from '../../plan/overlay.js';
 import { NONE } from '../../plan/plan.js';
 import { coverSteps, MOUNT_ATTR, type OverlayRecipe } from '../../plan/recipe.js';
@@ -36,6 +36,8 @@ export function planRoot({ slots, root: source }: Pick<PlanInput, 'slots' | 'roo
       mounts: [root],
       steps: [
         { op: 'clone_mount', out: root, at: NONE, path: source.path, recursive: 1 },
+        // devices are real in /dev alone, where we made them
+        { op: 'set_mount', mount: root, recursive: 1, set: MOUNT_ATTR.NODEV, clear: 0, propagation: PROPAGATION.private },
         make,
         stage,
         { op: 'attach_at', mount: root, at: NONE, path: '/' },
