@@ -5,7 +5,8 @@ import { NacelleError, UnsupportedError } from '../errors.js';
 import { cgroupLayout, type GroupLayout, groupLayout } from '../host/cgroup-base.js';
 import { hostEnvironment } from '../host/environment.js';
 import { type HostRecord, writeRecord } from '../host/journal.js';
-import { ownerName, start } from '../native/shim.js';
+import { owner } from '../host/owner.js';
+import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import type { Limits } from '../plan/limits.js';
 import { NONE, type Plan, Slots } from '../plan/plan.js';
@@ -232,7 +233,7 @@ async function make(name: string, group: GroupPlan, slots: Slots, persist: boole
   const removal = removalOf(name, group.paths);
   if (!persist) {
     // before they are made: whoever reaps after this process and its shim finds them by it
-    const forget = writeRecord(ownerName(), randomBytes(16).toString('hex'), recordsOf(removal));
+    const forget = writeRecord(await owner(groupLayout()), randomBytes(16).toString('hex'), recordsOf(removal));
     const undo = [...removal.prepare, ...removal.undo, ...forget];
     return start({ ...removal, prepare: group.prepare, undo }, slots.descriptors);
   }

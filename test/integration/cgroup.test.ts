@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, expect } from 'vitest';
 import { Cgroup } from '../../lib/cgroup/cgroup.js';
 import { UnsupportedError } from '../../lib/errors.js';
-import { cgroupMounts, folderOf, groupOf, isAlive } from '../fixtures/host.js';
+import { reap } from '../../lib/host/reap.js';
+import { cgroupMounts, folderOf, groupOf, isAlive, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { startNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
@@ -247,5 +248,21 @@ describe('when the owner dies', () => {
     await program.ended;
     await until('the group is gone', () => !paths.some((path) => existsSync(path)));
     expect(isAlive(pid)).toBe(false);
+  });
+
+  it('and its shim with it, the next reap removes the group', async () => {
+    const program = startNode('cgroup', [`${NAME}-orphan/inner`]);
+    const line = await program.lines.next();
+    const { pid, paths }: { pid: number; paths: string[] } = JSON.parse(line.value);
+    const shim = shimOf(program.pid);
+    process.kill(program.pid, 'SIGSTOP');
+    process.kill(shim?.pid ?? 0, 'SIGKILL');
+    process.kill(program.pid, 'SIGKILL');
+    await program.ended;
+    await until('the shim is gone', () => !isAlive(shim?.pid ?? 0));
+    expect(paths.every((path) => existsSync(path))).toBe(true);
+    await reap();
+    expect(paths.some((path) => existsSync(path) || existsSync(join(path, '..')))).toBe(false);
+    await until('its program is gone', () => !isAlive(pid));
   });
 });
