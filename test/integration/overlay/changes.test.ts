@@ -31,7 +31,7 @@ const CHANGE = [
   'rm -r gone',
   'rm -r o; mkdir o; echo new > o/new',
   'rm l p; echo more >> d/1; chmod 700 d; chown 5:6 d/2; touch d/sub; chmod 600 perm',
-  'setfattr -n user.a -v b d/sub; setfattr -n security.capability -v 0x0100000200040000000000000000000000000000 d/2',
+  'setfattr -n trusted.a -v b d/sub; setfattr -n security.capability -v 0x0100000200040000000000000000000000000000 d/2',
   'truncate -s 64M sparse; echo end >> sparse',
   "echo > $'\\377'; echo > $'a\\nb'; echo > .wx",
 ].join('; ');

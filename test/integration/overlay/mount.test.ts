@@ -53,7 +53,7 @@ describe('OverlayFs.mount', () => {
       folder,
       'mkdir d o; echo new > d/2; mknod gone c 0 0; setfattr -n trusted.overlay.opaque -v y o; echo 5 > o/5; chmod 700 d',
     );
-    const top = tree(folder, 'mkdir d; echo top > d/top; mknod d/1 c 0 0; chown 5:6 d; setfattr -n user.a -v b d/top');
+    const top = tree(folder, 'mkdir d; echo top > d/top; mknod d/1 c 0 0; chown 5:6 d; setfattr -n trusted.a -v b d/top');
     const lower = [top, middle, bottom];
     const oracle = tree(folder);
     mount('-t', 'overlay', 'overlay', '-o', `lowerdir=${lower.join(':')}`, oracle);
