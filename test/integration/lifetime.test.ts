@@ -1,6 +1,8 @@
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Container, NacelleError } from '../../lib/index.js';
-import { descendants, isAlive, type ProcessInfo, processInfo, shimOf } from '../fixtures/host.js';
+import { cgroupFolders, descendants, folderOf, isAlive, type ProcessInfo, processInfo, shimOf } from '../fixtures/host.js';
 import { leftovers, snapshot, useLeakCheck } from '../fixtures/leaks.js';
 import { type NodeProgram, startNode } from '../fixtures/node.js';
 import { seededRandom } from '../fixtures/random.js';
@@ -65,6 +67,24 @@ describe('SIGKILL of Node', () => {
 });
 
 describe('reap()', () => {
+  it('finds what an owner left below a group of its own, where this process is not', async () => {
+    // As for two services, each with its group: on v1 the containers of each are made below it.
+    const mine = folderOf(process.pid, 'memory');
+    const service = join(mine ?? '', `test-service-${process.pid}`);
+    mkdirSync(service);
+    try {
+      const program = startNode('busy', [], { through: ['sh', '-c', 'echo $$ > "$0/cgroup.procs"; exec "$@"', service] });
+      const before = snapshot();
+      await program.lines.next();
+      await killNode(program, true);
+      await Container.reap();
+      expect(await leftovers(before)).toEqual([]);
+    } finally {
+      const below = cgroupFolders().filter((path) => path.startsWith(`${service}/`));
+      for (const path of [...below.reverse(), service]) rmdirSync(path);
+    }
+  });
+
   it('twice at once, beside an owner that lives, touches nothing of it', async () => {
     const owner = startNode('owner');
     const { pid } = JSON.parse(String((await owner.lines.next()).value)) as { pid: number };
