@@ -1,4 +1,4 @@
-export { Cgroup } from './cgroup/cgroup.js';
+export { Cgroup, type CgroupEvent } from './cgroup/cgroup.js';
 export type { CgroupStats } from './cgroup/stats.js';
 export { Container } from './container/container.js';
 export { toGoJudgeResult, toIsolateMeta } from './container/mappers.js';
@@ -7,11 +7,14 @@ export { ImageError, NacelleError, SyscallError, UnsupportedError } from './erro
 export type { Change } from './filesystem/change.js';
 export type { OverlayOptions } from './filesystem/options.js';
 export { OverlayFs } from './filesystem/overlay.js';
+export type { ImageConfig } from './image/config.js';
 export { Image } from './image/image.js';
+export type { NamespaceInfo } from './namespace/list.js';
 export { Namespace } from './namespace/namespace.js';
 export type { Link, LinkStats } from './network/link.js';
 export type { VethOptions } from './network/options.js';
 export { VethPair } from './network/veth.js';
 export type { Limits } from './plan/limits.js';
+export type { NamespaceType } from './plan/namespaces.js';
 export { ContainerRunError } from './process/run-error.js';
 export type * from './process/types.js';

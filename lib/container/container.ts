@@ -177,8 +177,13 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   async start(): Promise<void> {
     if (this.#state !== 'created') throw new NacelleError(`start the container ${this.id}: it is ${this.#state}`, { code: 'ERR_STATE' });
     this.#state = 'running';
-    await this.#program.release();
-    this.#end().catch(() => undefined);
+    const ended = this.#end().catch(() => undefined);
+    try {
+      await this.#program.release();
+    } catch (error) {
+      await ended;
+      throw error;
+    }
   }
 
   /** Lets Node end while it runs; it is killed then. */

@@ -166,9 +166,13 @@ describe.each(['unpack', 'open'] as const)('what would leave the root, by %s', (
     const script = 'i=0; while [ -e go ]; do mv -T d e; ln -s ../outside d; rm d; mv -T e d; done';
     writeFileSync(join(root, 'go'), '');
     const before = inventory(outside);
-    execFileSync('sh', ['-c', `(cd "$2" && ${script}) 2>/dev/null & "$1" ${mode} "$2" 2>/dev/null; rm "$2/go"; wait`, 'sh', driver, root], {
-      input: archive,
-    });
+    execFileSync(
+      'sh',
+      ['-c', `(cd "$2" && ${script}) 2>/dev/null & "$1" ${mode} "$2" 2>/dev/null; cat >/dev/null; rm "$2/go"; wait`, 'sh', driver, root],
+      {
+        input: archive,
+      },
+    );
     expect(inventory(outside)).toEqual(before);
   });
 });
