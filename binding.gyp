@@ -43,6 +43,9 @@
           'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
           'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS'],
           'cflags': ['-fPIC'],
+          # Stays loaded when the last environment that used it ends: a Worker's loop calls back after that, and the
+          # connection to the shim is the process's.
+          'ldflags': ['-Wl,-z,nodelete'],
         },
         {
           # The supervisor: an executable of its own, static, so that it runs whatever the container's root holds.
