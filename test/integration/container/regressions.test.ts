@@ -1,0 +1,81 @@
+import { expect } from 'vitest';
+import { Container, type RunOptions, type RunResult } from '../../../lib/index.js';
+import { compile } from '../../fixtures/compile.js';
+import { shimOf } from '../../fixtures/host.js';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { runNode } from '../../fixtures/node.js';
+import { findTool, requires } from '../../fixtures/requires.js';
+import { busybox, output, sh } from '../../fixtures/sandbox.js';
+
+useLeakCheck();
+const { describe, it } = requires({ root: true, tools: ['busybox', 'gcc'] });
+const program = findTool('gcc') ? compile('attack') : '';
+
+const attack = async (args: string[], options: RunOptions = {}): Promise<RunResult> =>
+  Container.run({ ...(await busybox()), copyIn: { '/attack': { source: program } }, command: ['/attack', ...args], ...options });
+
+describe('a hostile program', () => {
+  it('nests folders deeper than there are descriptors, on disk: they are removed', { timeout: 120_000 }, async () => {
+    const { stdout } = await attack(['nest', '30000'], { upper: 'disk', cwd: '/tmp' });
+    expect(stdout).toBe('nested\n');
+  });
+
+  it('speaks for init, with CAP_SYS_PTRACE: nothing of it is believed, and the others live', async () => {
+    await using other = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
+    await other.start();
+    const shim = shimOf()?.pid;
+    expect(await attack(['speak'], { init: true, capAdd: ['SYS_PTRACE'] })).toMatchObject({ status: 'ok', stdout: 'spoke\n' });
+    expect(await attack(['speak'], { init: true })).toMatchObject({ status: 'ok', stdout: 'no socket\n' });
+    expect(shimOf()?.pid).toBe(shim);
+    expect(other.state).toBe('running');
+  });
+
+  it('that died while init waited to start it was never started', async () => {
+    const container = await Container.create({ ...(await busybox()), command: ['true'], init: true });
+    const children = await output(`cat /proc/${container.pid}/task/${container.pid}/children`, {
+      namespaces: { pid: 'host' },
+    });
+    process.kill(Number(children), 'SIGKILL');
+    await expect(container.wait()).rejects.toMatchObject({ code: 'ECHILD' });
+    await container.remove({ force: true });
+  });
+});
+
+describe('the session keyring', () => {
+  it('has no name by which another could be offered', async () => {
+    const keyrings = await output('cat /proc/keys', { maskedPaths: [] });
+    expect(keyrings).toMatch(/ keyring +_ses: /);
+    expect(keyrings).not.toMatch(/ keyring +nacelle: /);
+  });
+});
+
+describe('a plan', () => {
+  it('longer than a message may be is refused, and the others live', async () => {
+    await using other = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
+    await other.start();
+    const shim = shimOf()?.pid;
+    await expect(sh('true', { copyIn: { '/big': new Uint8Array(65 * 1024 ** 2) } })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+    expect(shimOf()?.pid).toBe(shim);
+    expect(other.state).toBe('running');
+  });
+
+  for (const size of [100, 300_000, 20_000_000]) {
+    it(`with ${size} bytes in it arrives whole`, async () => {
+      const bytes = new Uint8Array(size).map((_, i) => i % 251);
+      const { files } = await sh('true', { copyIn: { '/in': bytes }, copyOut: ['/in'] });
+      expect(Buffer.from(files['/in'] ?? []).equals(bytes)).toBe(true);
+    });
+  }
+});
+
+describe('Node', () => {
+  it('without descriptors is told so, and ends by itself', async () => {
+    const outcomes = await runNode<string[]>('no-descriptors', [], { through: ['sh', '-c', 'ulimit -n 200; exec "$@"', 'sh'] });
+    expect(new Set(outcomes)).toEqual(new Set(['ok', 'EMFILE']));
+    expect([outcomes[0], outcomes.at(-1)]).toEqual(['ok', 'ok']);
+  });
+
+  it('outlives Workers that are terminated while messages come', { timeout: 120_000 }, async () => {
+    expect(await runNode('terminated-workers', ['15'])).toBe('ok');
+  });
+});

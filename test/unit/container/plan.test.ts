@@ -1,0 +1,313 @@
+import { describe, expect, it } from 'vitest';
+import { containerControllers, planGroup } from '../../../lib/cgroup/plan.js';
+import { parseRunOptions } from '../../../lib/container/options.js';
+import type { PlanInput } from '../../../lib/container/plan/input.js';
+import { planContainer } from '../../../lib/container/plan/plan.js';
+import { CLONE, PROPAGATION } from '../../../lib/plan/constants.js';
+import { type Plan, Slots } from '../../../lib/plan/plan.js';
+import { MOUNT_ATTR, type OverlayRecipe } from '../../../lib/plan/recipe.js';
+import type { Op, Step } from '../../../lib/plan/steps.js';
+import { defaultDeviceRules } from '../../../lib/security/paths.js';
+import { groupLayoutOf, hybrid, type Machine, systemd } from '../cgroup/machines.js';
+
+const overlay: OverlayRecipe = {
+  target: '/',
+  lower: ['/layers/upper', '/layers/lower'],
+  attributes: MOUNT_ATTR.NODEV,
+  root: { mode: 0o755, uid: 0, gid: 0 },
+  cover: [],
+};
+
+interface Facts {
+  readonly machine?: Machine;
+  readonly park?: boolean;
+  readonly disk?: string;
+  readonly folder?: string;
+}
+
+/** The plan of a container on a made-up machine. */
+function plan(options: object = {}, { machine = hybrid, park = false, disk, folder }: Facts = {}): Plan {
+  const slots = new Slots();
+  const parsed = parseRunOptions({ image: 'host', command: ['true'], ...options });
+  const layout = groupLayoutOf(machine);
+  const group = planGroup({
+    slots,
+    layout,
+    name: 'owner/id',
+    limits: parsed.limits,
+    controllers: containerControllers,
+    deviceRules: defaultDeviceRules,
+  });
+  const end = (fd: number, ours: boolean) => ({ fd, ours });
+  const input: PlanInput = {
+    id: 'id',
+    options: parsed,
+    slots,
+    root:
+      folder === undefined
+        ? { type: 'recipe', recipe: { mounts: [overlay], binds: [] }, upperSize: 4096, disk: disk ?? null }
+        : { type: 'folder', path: folder },
+    argv: ['true'],
+    env: ['PATH=/bin'],
+    cwd: '/work',
+    user: '1000',
+    hostname: 'inside',
+    group,
+    cpuClock: null,
+    stdio: [end(10, false), end(11, true), end(12, true)],
+    capabilities: 0n,
+    filter: new Uint8Array(8),
+    devices: [],
+    fileTargets: new Set(),
+    files: { hosts: '', hostname: '', resolvConf: '' },
+    unified: layout.mode === 'v2' ? 'v2' : null,
+    journal: [],
+    park,
+  };
+  return planContainer(input).plan;
+}
+
+const last = (planned: Plan): readonly Step[] => planned.stages.at(-1)?.steps ?? [];
+const ops = (steps: readonly Step[]): Op[] => steps.map(({ op }) => op);
+
+/** The steps of an operation, by their places; at least one. */
+function places(steps: readonly Step[], fits: (step: Step) => boolean): number[] {
+  const found = steps.flatMap((step, index) => (fits(step) ? [index] : []));
+  expect(found).not.toEqual([]);
+  return found;
+}
+
+const first = (steps: readonly Step[], op: Op): number => Math.min(...places(steps, (step) => step.op === op));
+const end = (steps: readonly Step[], op: Op): number => Math.max(...places(steps, (step) => step.op === op));
+
+/** Everything that makes, moves or changes a mount. */
+const mounting: readonly Op[] = ['filesystem', 'overlay', 'clone_mount', 'set_mount', 'attach', 'attach_at'];
+
+describe('the order of a container', () => {
+  const everything = {
+    hostname: 'inside',
+    sysctls: { 'net.ipv4.ip_forward': '1' },
+    mounts: [{ type: 'bind', source: '/data', target: '/data', readOnly: true }],
+    tmpfs: { '/scratch': '' },
+    copyIn: { '/in': 'text', '/tree': { source: '/tree' } },
+    ulimits: { nofile: 64 },
+    readOnly: true,
+    oomScoreAdj: 100,
+  };
+  const steps = last(plan(everything));
+
+  it('nobody can look into it from its first step on', () => {
+    expect(steps[0]).toEqual({ op: 'dumpable', value: 0 });
+  });
+
+  it('its groups are joined before anything is charged or seen of them', () => {
+    expect(end(steps, 'join_group')).toBeLessThan(first(steps, 'filesystem'));
+    expect(end(steps, 'join_group')).toBeLessThan(first(steps, 'copy_in'));
+    expect(end(steps, 'join_group')).toBeLessThan(first(steps, 'unshare'));
+    expect(steps.find((step) => step.op === 'unshare')).toMatchObject({ flags: CLONE.cgroup });
+  });
+
+  it('no mount is made before the host is out of its reach', () => {
+    expect(steps.find((step) => step.op === 'set_propagation')).toEqual({
+      op: 'set_propagation',
+      path: '/',
+      propagation: PROPAGATION.slave,
+    });
+    const place = first(steps, 'set_propagation');
+    expect(steps.slice(0, place).filter(({ op }) => mounting.includes(op))).toEqual([]);
+  });
+
+  it("the host's paths are opened before they are out of sight, and nothing of the caller's own after", () => {
+    const hostPaths = places(steps, (step) => (step.op === 'open' || step.op === 'clone_mount') && step.at === -1);
+    expect(Math.max(...hostPaths)).toBeLessThan(first(steps, 'attach'));
+    expect(Math.max(...hostPaths)).toBeLessThan(first(steps, 'pivot'));
+  });
+
+  it('copies go into what is mounted, before the root is made read-only', () => {
+    const readOnlyRoot = Math.max(...places(steps, (step) => step.op === 'set_mount' && step.set === MOUNT_ATTR.RDONLY));
+    const attached = places(steps, (step) => step.op === 'attach' && step.path === '/data');
+    for (const op of ['copy_in', 'write_file'] as const) expect(end(steps, op)).toBeLessThan(readOnlyRoot);
+    expect(Math.max(...attached)).toBeLessThan(first(steps, 'copy_in'));
+    expect(readOnlyRoot).toBeLessThan(first(steps, 'pivot'));
+  });
+
+  it('the root is pivoted to before names, sysctls, read-only and masked paths, in that order', () => {
+    const order: Op[] = ['pivot', 'sethostname', 'sysctl', 'readonly', 'mask'];
+    expect(ops(steps).filter((op) => order.includes(op))).toEqual(order);
+  });
+
+  it('nothing is mounted over a mask', () => {
+    const after = steps.slice(first(steps, 'mask') + 1);
+    expect(after.filter(({ op }) => mounting.includes(op))).toEqual([]);
+  });
+
+  it('the null device that masks is opened in the /dev that was just made', () => {
+    const mask = steps.find((step) => step.op === 'mask');
+    const opened = steps.findIndex((step) => step.op === 'open_in_root' && step.out === (mask?.op === 'mask' ? mask.file : -2));
+    expect(steps[opened]).toMatchObject({ path: 'null' });
+    expect(opened).toBeLessThan(first(steps, 'pivot'));
+    const inDev = places(steps.slice(0, opened), (step) => step.op === 'mknod' && step.path === 'null');
+    expect(inDev).toHaveLength(1);
+  });
+
+  it('becomes the program as runc does', () => {
+    const order: Op[] = [
+      'user',
+      'chdir',
+      'umask',
+      'rlimit',
+      'no_new_privileges',
+      'bound_capabilities',
+      'keep_capabilities',
+      'user',
+      'capabilities',
+      'parent_death_signal',
+      'seccomp',
+      'exec',
+    ];
+    expect(ops(steps).filter((op) => order.includes(op))).toEqual(order);
+    expect(first(steps, 'mask')).toBeLessThan(first(steps, 'user'));
+  });
+
+  it('the parent-death signal comes after every change of ids, which clears it', () => {
+    expect(end(steps, 'user')).toBeLessThan(first(steps, 'parent_death_signal'));
+    expect(first(steps, 'capabilities')).toBeLessThan(first(steps, 'parent_death_signal'));
+  });
+
+  it('execve is the last step of all', () => {
+    expect(steps.at(-1)).toMatchObject({ op: 'exec', path: 'true' });
+  });
+
+  it('gives its user our pipes and nobody else’s descriptors', () => {
+    const chowned = steps.flatMap((step) => (step.op === 'chown' ? [step.slot] : []));
+    const streams = steps.flatMap((step) => (step.op === 'stdio' ? [step] : []));
+    expect(streams.map(({ fd }) => fd)).toEqual([0, 1, 2]);
+    expect(chowned).toEqual(streams.slice(1).map(({ slot }) => slot));
+    expect(first(steps, 'user')).toBeLessThan(first(steps, 'chown'));
+  });
+});
+
+describe('no_new_privs', () => {
+  it('is set before the filter, which goes last', () => {
+    const steps = last(plan());
+    expect(first(steps, 'no_new_privileges')).toBeLessThan(first(steps, 'seccomp'));
+    expect(first(steps, 'capabilities')).toBeLessThan(first(steps, 'seccomp'));
+  });
+
+  it('without it the filter comes before the capabilities go that it needs', () => {
+    const steps = last(plan({ noNewPrivileges: false }));
+    expect(ops(steps)).not.toContain('no_new_privileges');
+    expect(first(steps, 'seccomp')).toBeLessThan(first(steps, 'bound_capabilities'));
+    expect(first(steps, 'seccomp')).toBeLessThan(end(steps, 'user'));
+    expect(steps.filter(({ op }) => op === 'seccomp')).toHaveLength(1);
+  });
+});
+
+describe('init and park', () => {
+  const tail = (options: object, facts: Facts): Op[] => ops(last(plan(options, facts)).slice(-3));
+
+  it('stand just before execve, init first: the one that waits is the program', () => {
+    expect(tail({ init: true }, { park: true })).toEqual(['init', 'park', 'exec']);
+    expect(tail({ init: true }, {}).slice(-2)).toEqual(['init', 'exec']);
+    expect(tail({}, { park: true }).slice(-2)).toEqual(['park', 'exec']);
+  });
+
+  it('are not there unasked', () => {
+    expect(ops(last(plan()))).not.toContain('init');
+    expect(ops(last(plan()))).not.toContain('park');
+  });
+
+  it('the mount namespace is kept where it will be looked into, and nowhere else', () => {
+    for (const [planned, kept] of [
+      [plan(), false],
+      [plan({}, { park: true }), true],
+      [plan({ copyOut: ['/out'] }), true],
+    ] as const) {
+      expect(ops(last(planned)).includes('open_namespace')).toBe(kept);
+      expect(planned.returns).toHaveLength(kept ? 1 : 0);
+    }
+  });
+});
+
+describe('namespaces', () => {
+  const { mnt, pid, net, ipc, uts } = CLONE;
+
+  it('all new but user and time are flags of one clone, the cgroup namespace apart', () => {
+    const planned = plan();
+    expect(planned.stages.map(({ flags }) => flags)).toEqual([mnt | pid | net | ipc | uts]);
+  });
+
+  it('a joined pid namespace takes a stage before, which can not be looked into and is in the groups', () => {
+    const fake = { type: 'pid', fd: 33, inode: 1n };
+    const planned = plan({ namespaces: { pid: fake } });
+    const [before] = planned.stages;
+    expect(ops(before?.steps ?? [])).toEqual([
+      'dumpable',
+      ...ops(before?.steps ?? []).filter((op) => op === 'join_group'),
+      'setns',
+      'clone',
+    ]);
+    expect(before?.flags).toBe(0);
+    expect(planned.stages[1]?.flags).toBe(mnt | net | ipc | uts);
+    expect(ops(last(planned))).not.toContain('join_group');
+  });
+
+  it('clock offsets are written after unshare and before the next process', () => {
+    const [before] = plan({ timeOffsets: { boottime: 1000 } }).stages;
+    expect(ops(before?.steps ?? []).slice(-3)).toEqual(['unshare', 'write_process', 'clone']);
+  });
+
+  it("of the host's names and network nothing is set", () => {
+    const steps = ops(last(plan({ namespaces: { uts: 'host' }, network: 'host' })));
+    for (const op of ['sethostname', 'setdomainname', 'link_up', 'sysctl'] as const) expect(steps).not.toContain(op);
+  });
+});
+
+describe('what is on the host', () => {
+  it('is made by the shim before the first process, and undone', () => {
+    const planned = plan({ upper: 'disk' }, { disk: '/store/containers/id' });
+    for (const step of [...planned.prepare, ...planned.undo])
+      expect(step).toMatchObject({ host: true, ...('path' in step ? {} : { path: expect.anything() }) });
+    expect(ops(planned.prepare)).toContain('mkdir');
+    expect(planned.undo).toContainEqual(expect.objectContaining({ op: 'remove_tree', path: '/store/containers/id' }));
+    const made = planned.prepare.flatMap((step) => (step.op === 'make_group' ? [step.path] : []));
+    const removed = planned.undo.flatMap((step) => (step.op === 'remove_group' ? [step.path] : []));
+    expect(removed).toEqual(made);
+  });
+
+  it('is nothing but groups with an upper in memory', () => {
+    expect(new Set(ops(plan().undo))).toEqual(new Set(['remove_group']));
+  });
+
+  it('the process is born in its group of the unified tree, which is what is killed', () => {
+    for (const machine of [hybrid, systemd]) {
+      const planned = plan({}, { machine });
+      expect(planned.stages[0]?.group).toBe(planned.killGroup?.at);
+    }
+  });
+});
+
+describe('the root', () => {
+  it('of an image has no devices', () => {
+    for (const step of last(plan())) if (step.op === 'overlay') expect(Number(step.attributes) & MOUNT_ATTR.NODEV).toBe(MOUNT_ATTR.NODEV);
+  });
+
+  it('mount points that the image could have as links are refused as such', () => {
+    const attached = last(plan()).flatMap((step) =>
+      step.op === 'attach' && ['/proc', '/sys', '/dev'].includes(step.path) ? [Number(step.create) & 4] : [],
+    );
+    expect(attached).toEqual([4, 4, 4]);
+  });
+
+  it('every descriptor of a folder of the host is closed before the program, or marked to be', () => {
+    const steps = last(plan());
+    const opened = steps.flatMap((step) => (step.op === 'open' ? [step.out ?? -1] : []));
+    const closed = steps.flatMap((step) => (step.op === 'close' ? [step.slot] : []));
+    expect(opened.filter((slot) => !closed.includes(slot))).toEqual([]);
+  });
+
+  it('a folder as root is bound with what is mounted in it', () => {
+    const bound = last(plan({ image: undefined, rootfs: '/rootfs' }, { folder: '/rootfs' })).find((step) => step.op === 'clone_mount');
+    expect(bound).toMatchObject({ path: '/rootfs', recursive: 1 });
+  });
+});

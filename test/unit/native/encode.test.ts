@@ -1,0 +1,214 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Encoder, encodePlan, slotCount } from '../../../lib/native/encode.js';
+import type { Plan } from '../../../lib/plan/plan.js';
+import { type Step, stepTable } from '../../../lib/plan/steps.js';
+
+/** Reads what addon/shim/wire.h reads, written from its description alone. */
+class Reader {
+  #at = 0;
+  constructor(readonly bytes: Buffer) {}
+  get done(): boolean {
+    return this.#at === this.bytes.length;
+  }
+  take(size: number): Buffer {
+    expect(this.#at + size).toBeLessThanOrEqual(this.bytes.length);
+    this.#at += size;
+    return this.bytes.subarray(this.#at - size, this.#at);
+  }
+  u8 = (): number => this.take(1).readUInt8();
+  u32 = (): number => this.take(4).readUInt32LE();
+  i32 = (): number => this.take(4).readInt32LE();
+  num = (): bigint => this.take(8).readBigUInt64LE();
+  blob = (): Buffer => this.take(this.u32());
+  str = (): string => {
+    const text = this.blob();
+    expect(this.u8()).toBe(0);
+    expect(text.includes(0)).toBe(false);
+    return text.toString('utf8');
+  };
+  list = <T>(read: () => T): T[] => Array.from({ length: this.u32() }, read);
+  part = (): Reader => new Reader(this.blob());
+}
+
+const KINDS: Readonly<Record<string, (reader: Reader) => unknown>> = {
+  OUT: (reader) => reader.i32(),
+  SLOT: (reader) => reader.i32(),
+  NUM: (reader) => reader.num(),
+  STR: (reader) => reader.str(),
+  BYTES: (reader) => [...reader.blob()],
+  LIST: (reader) => reader.list(reader.str),
+  SLOTS: (reader) => reader.list(reader.i32),
+};
+
+function readStep(reader: Reader): Record<string, unknown> {
+  const entry = stepTable[reader.u8()];
+  const host = reader.u8() === 1;
+  const body = reader.part();
+  const step: Record<string, unknown> = { op: entry?.op, host };
+  for (const [kind, field] of entry?.fields ?? []) step[field] = KINDS[kind]?.(body);
+  expect(body.done).toBe(true);
+  return step;
+}
+
+function readSteps(reader: Reader): Record<string, unknown>[] {
+  const part = reader.part();
+  const steps: Record<string, unknown>[] = [];
+  while (!part.done) steps.push(readStep(part));
+  return steps;
+}
+
+const slot = fc.integer({ min: -1, max: 2 ** 31 - 1 });
+const string = fc.string({ unit: 'grapheme' }).map((text) => text.replaceAll('\0', ''));
+const values: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+  OUT: slot,
+  SLOT: slot,
+  NUM: fc.oneof(fc.nat({ max: Number.MAX_SAFE_INTEGER }), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })),
+  STR: string,
+  BYTES: fc.uint8Array(),
+  LIST: fc.array(string),
+  SLOTS: fc.array(slot),
+};
+
+/** Any step, with fields that fit its line of the table. */
+const anyStep: fc.Arbitrary<Step> = fc.constantFrom(...stepTable).chain(({ op, fields }) => {
+  const shape = Object.fromEntries(fields.map(([kind, field]) => [field, values[kind] ?? fc.constant(null)]));
+  return fc.record({ op: fc.constant(op), host: fc.boolean(), ...shape }) as fc.Arbitrary<unknown> as fc.Arbitrary<Step>;
+});
+
+/** As the shim sees a step: every number 64 bits wide, bytes as numbers. */
+function seen(step: Step): Record<string, unknown> {
+  const entry = stepTable.find(({ op }) => op === step.op);
+  const result: Record<string, unknown> = { ...step };
+  for (const [kind, field] of entry?.fields ?? []) {
+    const value = result[field];
+    if (kind === 'NUM') result[field] = BigInt(value as number | bigint);
+    if (kind === 'BYTES') result[field] = [...(value as Uint8Array)];
+  }
+  return result;
+}
+
+const nothing: Plan = { prepare: [], stages: [], undo: [], reports: [], returns: [], ending: { signal: 9, forceKillAfterMs: 0 } };
+
+describe('steps', () => {
+  it('are read as they were written, whatever is in them', () => {
+    fc.assert(
+      fc.property(fc.array(anyStep, { maxLength: 20 }), (steps) => {
+        const reader = new Reader(Buffer.from(new Encoder().steps(steps).finish()));
+        expect(readSteps(reader)).toEqual(steps.map(seen));
+        expect(reader.done).toBe(true);
+      }),
+    );
+  });
+
+  it('longer than any buffer to begin with', () => {
+    const bytes = Buffer.alloc(300_000, 7);
+    const step: Step = { op: 'write_file', root: 1, path: '/big', bytes, mode: 0o644, uid: 0, gid: 0 };
+    const [read] = readSteps(new Reader(Buffer.from(new Encoder().steps([step]).finish())));
+    expect(Buffer.from(read?.bytes as number[]).equals(bytes)).toBe(true);
+  });
+
+  it('a field that is missing or of another kind is a programming error, told by name', () => {
+    const wrong = { op: 'chdir', path: 5, create: 0 } as unknown as Step;
+    expect(() => new Encoder().steps([wrong])).toThrow('step chdir: field path is not a STR');
+    expect(() => new Encoder().steps([{ op: 'nonsense' } as unknown as Step])).toThrow('nonsense');
+  });
+
+  it('OUT may be left out: the descriptor is dropped', () => {
+    const [read] = readSteps(new Reader(Buffer.from(new Encoder().steps([{ op: 'unshare', flags: 1 }]).finish())));
+    expect(read).toEqual({ op: 'unshare', host: false, flags: 1n });
+  });
+
+  it('numbers past 53 bits are whole', () => {
+    for (const value of [2 ** 32, 2 ** 53 - 1, 0xffff_ffff_ffff_ffffn]) {
+      const reader = new Reader(Buffer.from(new Encoder().num(value).finish()));
+      expect(reader.num()).toBe(BigInt(value));
+    }
+  });
+});
+
+describe('a plan', () => {
+  const plan: Plan = {
+    prepare: [{ op: 'make_group', host: true, out: 3, at: -1, path: '/g' }],
+    stages: [
+      { flags: 0x2000_0000, group: 3, steps: [{ op: 'clone', stage: 1 }] },
+      { flags: 0, steps: [{ op: 'park' }, { op: 'exec', path: 'a', argv: ['a', ''], env: [] }] },
+    ],
+    undo: [{ op: 'remove_group', host: true, at: -1, path: '/g' }],
+    reports: [{ at: 3, path: 'memory.peak' }],
+    returns: [3],
+    killGroup: { at: 3, path: '.' },
+    timeoutMs: 1.5,
+    cpuClock: { limitMs: 250, at: 3, path: 'cpu.stat', key: 'usage_usec', unit: 1000 },
+    ending: { signal: 15, forceKillAfterMs: 1000 },
+  };
+
+  it('is in the order that addon/shim/plan.cc reads', () => {
+    const reader = new Reader(
+      Buffer.from(
+        encodePlan(
+          plan,
+          new Map([
+            [0, 10],
+            [1, 11],
+          ]),
+        ),
+      ),
+    );
+    expect(reader.list(reader.i32)).toEqual([0, 1]);
+    expect(reader.u32()).toBe(4);
+    expect(readSteps(reader)).toEqual(plan.prepare.map(seen));
+    const stages = reader.list(() => ({ flags: reader.num(), group: reader.i32(), steps: readSteps(reader) }));
+    expect(stages).toEqual(
+      plan.stages.map(({ flags, group = -1, steps }) => ({
+        flags: BigInt(flags),
+        group,
+        steps: steps.map((step) => ({ host: false, ...seen(step) })),
+      })),
+    );
+    expect(readSteps(reader)).toEqual(plan.undo.map(seen));
+    expect(reader.list(() => [reader.i32(), reader.str()])).toEqual([[3, 'memory.peak']]);
+    expect(reader.list(reader.i32)).toEqual([3]);
+    expect([reader.u8(), reader.i32(), reader.str()]).toEqual([1, 3, '.']);
+    expect(reader.num()).toBe(1_500_000n);
+    expect([reader.u8(), reader.num()]).toEqual([1, 250_000_000n]);
+    expect([reader.i32(), reader.str(), reader.str(), reader.num()]).toEqual([3, 'cpu.stat', 'usage_usec', 1000n]);
+    expect([reader.u32(), reader.num()]).toEqual([15, 1_000_000_000n]);
+    expect(reader.done).toBe(true);
+  });
+
+  it('of nothing has every part too', () => {
+    const reader = new Reader(Buffer.from(encodePlan(nothing, new Map())));
+    expect(reader.list(reader.i32)).toEqual([]);
+    expect(reader.u32()).toBe(0);
+  });
+});
+
+describe('slots', () => {
+  it('are counted by the largest that anything fills', () => {
+    fc.assert(
+      fc.property(fc.array(fc.array(anyStep)), fc.uniqueArray(fc.nat({ max: 5000 })), (lists, numbers) => {
+        const filled = [
+          -1,
+          ...numbers,
+          ...lists.flat().flatMap((step) => ('out' in step && typeof step.out === 'number' ? [step.out] : [])),
+        ];
+        expect(slotCount(lists, new Map(numbers.map((number) => [number, 0])))).toBe(Math.max(...filled) + 1);
+      }),
+    );
+  });
+
+  it('that are only taken from count for nothing, dropped ones neither', () => {
+    expect(
+      slotCount(
+        [
+          [
+            { op: 'close', slot: 9 },
+            { op: 'open', out: -1, at: 7, path: '', flags: 0, mode: 0 },
+          ],
+        ],
+        new Map(),
+      ),
+    ).toBe(0);
+  });
+});

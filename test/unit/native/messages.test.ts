@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Encoder } from '../../../lib/native/encode.js';
+import {
+  causes,
+  decodeCalled,
+  decodeEnded,
+  decodeFailed,
+  decodeStarted,
+  Event,
+  MAX_BODY,
+  MAX_DESCRIPTORS,
+  Request,
+} from '../../../lib/native/messages.js';
+
+const body = (encoder: Encoder): Buffer => Buffer.from(encoder.finish());
+const text = fc.string({ unit: 'grapheme' }).map((value) => value.replaceAll('\0', ''));
+const failure = fc.record({ where: fc.integer({ min: -5, max: 15 }), index: fc.nat(), errno: fc.nat({ max: 133 }), text });
+type Failure = { where: number; index: number; errno: number; text: string };
+
+const writeFailure = (encoder: Encoder, { where, index, errno, text: words }: Failure): Encoder =>
+  encoder.i32(where).u32(index).i32(errno).str(words);
+
+function writeEnd(encoder: Encoder, failed: Failure | null, undo: readonly Failure[]): Encoder {
+  encoder.u8(failed ? 1 : 0);
+  if (failed) writeFailure(encoder, failed);
+  return encoder.list(undo, (item) => writeFailure(encoder, item));
+}
+
+const results = (encoder: Encoder, outputs: readonly Uint8Array[], slots: readonly number[]): Encoder =>
+  encoder.list(outputs, (bytes) => encoder.bytes(bytes)).slots(slots);
+
+describe('what the shim tells', () => {
+  it('a start: pid, times, outputs, slots', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array()), fc.array(fc.nat({ max: 4095 })), fc.nat(), (outputs, slots, pid) => {
+        const encoder = new Encoder().u8(1).num(pid).num(5_000_000).num(1_700_000_000_000_000_000n);
+        const started = decodeStarted(body(results(encoder, outputs, slots)));
+        expect(started).toMatchObject({ running: true, pid, startedMs: 5, startedAtMs: 1_700_000_000_000 });
+        expect(started.outputs.map((bytes) => [...bytes])).toEqual(outputs.map((bytes) => [...bytes]));
+        expect(started.slots).toEqual(slots);
+      }),
+    );
+  });
+
+  it('a call: results, or the failure', () => {
+    fc.assert(
+      fc.property(fc.nat(), failure, fc.array(fc.nat()), (sequence, failed, slots) => {
+        expect(decodeCalled(body(writeFailure(new Encoder().u32(sequence).u8(1), failed)))).toEqual({ sequence, failure: failed });
+        expect(decodeCalled(body(results(new Encoder().u32(sequence).u8(0), [], slots)))).toEqual({
+          sequence,
+          results: { outputs: [], slots },
+        });
+      }),
+    );
+  });
+
+  it('a failure, and what could not be undone', () => {
+    fc.assert(
+      fc.property(fc.option(failure), fc.array(failure), (failed, undo) => {
+        expect(decodeFailed(body(writeEnd(new Encoder(), failed, undo)))).toEqual({ failure: failed, undoFailures: undo });
+      }),
+    );
+  });
+
+  it('an end: how, why, when, and the files that could be read', () => {
+    fc.assert(
+      fc.property(
+        fc.boolean(),
+        fc.nat({ max: 255 }),
+        fc.nat({ max: 6 }),
+        fc.array(fc.option(fc.uint8Array())),
+        (signalled, value, cause, files) => {
+          const encoder = writeEnd(new Encoder(), null, [])
+            .u8(signalled ? 1 : 0)
+            .u32(value)
+            .u8(cause);
+          for (const number of [1e15, 2e9, 3e9, 1500, 2500, 4096, 7, 8]) encoder.num(number);
+          encoder.list(files, (file) => encoder.u8(file ? 1 : 0).bytes(file ?? new Uint8Array()));
+          const ended = decodeEnded(body(encoder));
+          expect(ended).toMatchObject({
+            failure: null,
+            exit: { kind: signalled ? 'signalled' : 'exited', value },
+            cause: causes[cause],
+            startedAtMs: 1e9,
+            startedMs: 2000,
+            endedMs: 3000,
+            usage: { userMs: 1.5, systemMs: 2.5, maxRssBytes: 4096, voluntarySwitches: 7, involuntarySwitches: 8 },
+          });
+          expect(ended.reports.map((file) => file && [...file])).toEqual(files.map((file) => file && [...file]));
+        },
+      ),
+    );
+  });
+
+  it('cut short it is an error, never half a message', () => {
+    const whole = body(results(new Encoder().u8(1).num(1).num(2).num(3), [Buffer.from('output')], [4]));
+    for (let size = 0; size < whole.length; ++size) {
+      const cut = Buffer.from(whole.subarray(0, size));
+      const bytes = (() => {
+        try {
+          return decodeStarted(cut).slots;
+        } catch {
+          return null;
+        }
+      })();
+      expect(bytes, `of ${size} bytes`).toBeNull();
+    }
+  });
+});
+
+describe('the numbers', () => {
+  const header = readFileSync(new URL('../../../addon/shim/protocol.h', import.meta.url), 'utf8');
+  const namesOf = (type: string): string[] => new RegExp(`enum class ${type} [^{]*{([^}]*)}`).exec(header)?.[1]?.match(/k\w+/g) ?? [];
+
+  it('are those of protocol.h', () => {
+    const camel = (name: string): string => name.slice(1, 2).toLowerCase() + name.slice(2);
+    for (const [type, numbers] of [
+      ['Request', Request],
+      ['Event', Event],
+    ] as const) {
+      expect(Object.fromEntries(namesOf(type).map((name, index) => [camel(name), index + 1]))).toEqual(numbers);
+    }
+    const causeNames = { wallTime: 'wall-time', cpuTime: 'cpu-time' } as Readonly<Record<string, string>>;
+    expect(namesOf('Cause').map((name) => causeNames[camel(name)] ?? camel(name))).toEqual(causes);
+  });
+
+  it('and its limits', () => {
+    expect(header).toContain(`kMaxDescriptors = ${MAX_DESCRIPTORS};`);
+    expect(header).toContain(`kMaxBody = ${MAX_BODY / 1024 ** 2} * 1024 * 1024;`);
+  });
+});
