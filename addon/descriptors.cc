@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <vector>
 
 namespace nacelle {
 
@@ -19,6 +18,16 @@ Napi::Value Pipe(const Napi::CallbackInfo& info) {
   return ends;
 }
 
+Napi::Value CloseDescriptor(const Napi::CallbackInfo& info) {
+  const int result = close(info[0].As<Napi::Number>().Int32Value());
+  return Napi::Number::New(info.Env(), result < 0 ? -errno : result);
+}
+
+Napi::Value DuplicateDescriptor(const Napi::CallbackInfo& info) {
+  const int result = fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 3);
+  return Napi::Number::New(info.Env(), result < 0 ? -errno : result);
+}
+
 Napi::Value NamespaceIoctl(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const int fd = info[0].As<Napi::Number>().Int32Value();
@@ -27,21 +36,6 @@ Napi::Value NamespaceIoctl(const Napi::CallbackInfo& info) {
   if (result < 0) return Napi::Number::New(env, -errno);
   fcntl(result, F_SETFD, FD_CLOEXEC);
   return Napi::Number::New(env, result);
-}
-
-Napi::Value ReadAvailable(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const int fd = info[0].As<Napi::Number>().Int32Value();
-  const size_t max = info[1].As<Napi::Number>().Uint32Value();
-  int available = 0;
-  if (ioctl(fd, FIONREAD, &available) < 0) return Napi::Number::New(env, -errno);
-  const size_t wanted = static_cast<size_t>(available) < max ? static_cast<size_t>(available) : max;
-  if (wanted == 0) return Napi::Buffer<char>::New(env, 0);
-  Napi::Buffer<char> bytes = Napi::Buffer<char>::New(env, wanted);
-  const ssize_t count = read(fd, bytes.Data(), wanted);
-  if (count < 0) return Napi::Number::New(env, -errno);
-  if (count == 0) return env.Null();
-  return static_cast<size_t>(count) == wanted ? bytes : Napi::Buffer<char>::Copy(env, bytes.Data(), static_cast<size_t>(count));
 }
 
 }  // namespace nacelle

@@ -11,8 +11,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("protocolVersion", Napi::Number::New(env, nacelle::kProtocolVersion));
   exports.Set("Socket", nacelle::Socket::Define(env));
   exports.Set("pipe", Napi::Function::New<nacelle::Pipe>(env, "pipe"));
+  exports.Set("closeDescriptor", Napi::Function::New<nacelle::CloseDescriptor>(env, "closeDescriptor"));
+  exports.Set("duplicateDescriptor", Napi::Function::New<nacelle::DuplicateDescriptor>(env, "duplicateDescriptor"));
   exports.Set("namespaceIoctl", Napi::Function::New<nacelle::NamespaceIoctl>(env, "namespaceIoctl"));
-  exports.Set("readAvailable", Napi::Function::New<nacelle::ReadAvailable>(env, "readAvailable"));
   return exports;
 }
 

@@ -1,9 +1,9 @@
-import { closeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { NacelleError, UnsupportedError } from '../errors.js';
 import { writeRecord } from '../host/journal.js';
 import { type ReapReport, reap } from '../host/reap.js';
 import { Namespace } from '../namespace/namespace.js';
+import { closeDescriptor } from '../native/load.js';
 import { ownerName } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import type { Limits } from '../plan/limits.js';
@@ -310,7 +310,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       return await this.#program.outcome(readFiles);
     } finally {
       this.#state = 'stopped';
-      if (this.#mountNamespace !== null) closeSync(this.#mountNamespace);
+      if (this.#mountNamespace !== null) closeDescriptor(this.#mountNamespace);
     }
   }
 

@@ -1,6 +1,5 @@
-import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { binding } from '../native/load.js';
+import { binding, closeDescriptor } from '../native/load.js';
 import { start } from '../native/shim.js';
 import { CLONE, O_PATH } from '../plan/constants.js';
 import { NONE, type Plan, Slots } from '../plan/plan.js';
@@ -42,7 +41,7 @@ export async function copyOut(mountNamespace: number, paths: readonly string[], 
   };
   try {
     const starting = start(plan, slots.descriptors);
-    closeSync(writeEnd);
+    closeDescriptor(writeEnd);
     const task = await starting;
     const chunks: Buffer[] = [];
     for await (const chunk of stream) chunks.push(chunk);

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { NacelleError } from '../errors.js';
 import { type HostRecord, writeRecord } from '../host/journal.js';
+import { closeDescriptor } from '../native/load.js';
 import { ownerName, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import { type Change, ChangeParser } from './change.js';
@@ -114,7 +114,7 @@ export class OverlayFs implements AsyncDisposable {
   }
 
   async #unmount(): Promise<void> {
-    closeSync(this.#mounted.changes);
+    closeDescriptor(this.#mounted.changes);
     await release(this.#mounted.holdings);
   }
 }
@@ -152,10 +152,10 @@ async function make(source: OverlaySource, id: string, target: Place, persist: b
     ]);
     return { holding: await hold(planHold(mount, path, { madeTarget: made, forget })), changes };
   } catch (error) {
-    if (changes !== undefined) closeSync(changes);
+    if (changes !== undefined) closeDescriptor(changes);
     throw error;
   } finally {
-    if (mount !== undefined) closeSync(mount);
+    if (mount !== undefined) closeDescriptor(mount);
   }
 }
 

@@ -1,8 +1,7 @@
-import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { NacelleError } from '../errors.js';
-import { binding } from '../native/load.js';
+import { binding, closeDescriptor } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import { planRead, type ReadRequest } from './plan.js';
@@ -23,7 +22,7 @@ export async function readChanges(request: Omit<ReadRequest, 'output'>): Promise
     pipe.destroy();
     throw error;
   } finally {
-    closeSync(input);
+    closeDescriptor(input);
   }
 }
 

@@ -1,10 +1,9 @@
-import { closeSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { ImageError, UnsupportedError } from '../errors.js';
-import { binding } from '../native/load.js';
+import { binding, closeDescriptor } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { ProgressListener } from '../plan/progress.js';
 import { Verifier } from './digest.js';
@@ -53,7 +52,7 @@ async function unpack(source: LayerSource, folder: string, onProgress?: Progress
     const sink = new Socket({ fd: input, readable: false, writable: true });
     try {
       const { plan, slots } = unpackPlan(output, folder, DEFAULT_LIMITS);
-      const task = await start(plan, slots.descriptors).finally(() => closeSync(output));
+      const task = await start(plan, slots.descriptors).finally(() => closeDescriptor(output));
       const compressed = new Verifier({ digest, size: total, what: 'layer' }, (bytes) =>
         onProgress?.({ type: 'layer', status: 'unpacking', digest, bytes, total }),
       );

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { invalidOption, NacelleError } from '../errors.js';
 import { hostEnvironment } from '../host/environment.js';
 import { treeGroup } from '../host/tree-group.js';
+import { closeDescriptor } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import type { NamespaceType } from '../plan/namespaces.js';
@@ -155,7 +156,7 @@ export class Namespace implements AsyncDisposable {
   async close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
-      closeSync(this.#fd);
+      closeDescriptor(this.#fd);
     }
     await this.#keeper?.close();
   }
@@ -170,7 +171,7 @@ function opened(fd: number, make: (fd: number) => Namespace): Namespace {
   try {
     return make(fd);
   } catch (error) {
-    closeSync(fd);
+    closeDescriptor(fd);
     throw error;
   }
 }

@@ -1,7 +1,7 @@
-import { closeSync, fstatSync, openSync, statfsSync } from 'node:fs';
+import { fstatSync, openSync, statfsSync } from 'node:fs';
 import { NacelleError, UnsupportedError } from '../errors.js';
 import { nativeError } from '../native/failure.js';
-import { binding } from '../native/load.js';
+import { adoptDescriptor, binding, closeDescriptor } from '../native/load.js';
 import type { NamespaceType } from '../plan/namespaces.js';
 import { typeOfFlag } from './flags.js';
 
@@ -18,13 +18,13 @@ const EPERM = 1;
 /** Opens a file that must be a namespace: a link of /proc/PID/ns, or what one is pinned on. The caller closes it. */
 export function openNamespaceFile(path: string): number {
   const what = `open the namespace ${path}`;
-  const fd = attempt(what, 'open', path, () => openSync(path, 'r'));
+  const fd = adoptDescriptor(attempt(what, 'open', path, () => openSync(path, 'r')));
   try {
     // Through the descriptor: the path may be another file by now.
     if (statfsSync(`/proc/self/fd/${fd}`).type === NSFS_MAGIC) return fd;
     throw new NacelleError(`${what}: it is no namespace, and none is pinned there`, { code: 'ERR_INVALID_OPTION' });
   } catch (error) {
-    closeSync(fd);
+    closeDescriptor(fd);
     throw error;
   }
 }

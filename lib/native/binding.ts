@@ -19,6 +19,10 @@ export interface Binding {
   ) => ShimSocket;
   /** pipe2(2), close-on-exec: [read end, write end]. */
   pipe(): [number, number] | number;
+  /** close(2), for descriptors that the addon made; see addon/descriptors.h. */
+  closeDescriptor(fd: number): number;
+  /** dup(2), close-on-exec. */
+  duplicateDescriptor(fd: number): number;
   /** ioctl_ns(2): a descriptor. */
   namespaceIoctl(fd: number, request: number): number;
 }

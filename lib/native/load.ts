@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { arch, platform } from 'node:process';
@@ -32,6 +32,23 @@ export function binding(): { pipe(): [number, number]; namespaceIoctl(fd: number
     },
     namespaceIoctl: (fd, request) => addon.namespaceIoctl(fd, request),
   };
+}
+
+/** Closes a descriptor that the addon made, or the shim sent: not one that node:fs opened, of which Node keeps account in Workers. */
+export function closeDescriptor(fd: number): void {
+  const result = loadNative().addon.closeDescriptor(fd);
+  if (result < 0) throw nativeError('close a descriptor', 'close', -result);
+}
+
+/** The same open file as one that {@link closeDescriptor} closes, in place of a descriptor that node:fs opened. */
+export function adoptDescriptor(fd: number): number {
+  try {
+    const own = loadNative().addon.duplicateDescriptor(fd);
+    if (own < 0) throw nativeError('duplicate a descriptor', 'fcntl', -own);
+    return own;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function load(): Native {

@@ -1,11 +1,10 @@
-import { closeSync } from 'node:fs';
 import { NacelleError } from '../errors.js';
 import type { Descriptors, Plan } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import type { ShimSocket } from './binding.js';
 import { Encoder, encodePlan, slotCount } from './encode.js';
 import { nativeError, stepError } from './failure.js';
-import { loadNative } from './load.js';
+import { closeDescriptor, loadNative } from './load.js';
 import {
   causes,
   decodeCalled,
@@ -107,7 +106,7 @@ class Connection {
   #received(type: number, id: number, body: Buffer, fds: number[]): void {
     const task = this.#tasks.get(id);
     if (!task) {
-      for (const fd of fds) closeSync(fd);
+      for (const fd of fds) closeDescriptor(fd);
       return;
     }
     if (type === Event.started) {
@@ -263,7 +262,7 @@ class RunningTask implements Task {
   onCalled(message: ReturnType<typeof decodeCalled>, fds: readonly number[]): void {
     const call = this.#calls.get(message.sequence);
     if (!call) {
-      for (const fd of fds) closeSync(fd);
+      for (const fd of fds) closeDescriptor(fd);
       return;
     }
     this.#calls.delete(message.sequence);

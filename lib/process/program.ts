@@ -1,6 +1,6 @@
 import { hrtime } from 'node:process';
 import { NacelleError } from '../errors.js';
-import { binding } from '../native/load.js';
+import { binding, closeDescriptor } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { KillCause, Task, TaskEnd } from '../native/task.js';
 import type { Descriptors, Plan } from '../plan/plan.js';
@@ -56,7 +56,7 @@ export class Program<E extends Encoding = Encoding> {
   constructor(options: ParsedProcess, callMs = monotonicMs()) {
     this.#options = options;
     this.#callMs = callMs;
-    this.stdio = new Stdio(options, () => binding().pipe());
+    this.stdio = new Stdio(options, () => binding().pipe(), closeDescriptor);
   }
 
   get task(): Task | null {

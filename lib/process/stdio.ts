@@ -44,11 +44,14 @@ const NAMES = ['stdin', 'stdout', 'stderr'] as const;
 export class Stdio {
   readonly #options: Options;
   readonly #pipe: MakePipe;
+  readonly #closeEnd: (fd: number) => void;
   #stdin: Socket | null = null;
   readonly #outlets: [stdout: Outlet | null, stderr: Outlet | null] = [null, null];
   /** The program's ends of our pipes. */
   readonly #pipeEnds = new Map<Stream, number>();
-  /** Descriptors of ours that only the program needs. */
+  /** Those of them that are still open. */
+  readonly #openEnds: number[] = [];
+  /** Descriptors that were opened for the program alone. */
   readonly #childFds: number[] = [];
   /** Files that both outputs may go to: opened once, so that neither writes over the other. */
   readonly #files = new Map<string, number>();
@@ -57,9 +60,11 @@ export class Stdio {
   #owned: Owned[] = [];
   #hooks: StdioHooks | null = null;
 
-  constructor(options: Options, pipe: MakePipe) {
+  /** @param closeEnd for ends that `pipe` made */
+  constructor(options: Options, pipe: MakePipe, closeEnd: (fd: number) => void = closeSync) {
     this.#options = options;
     this.#pipe = pipe;
+    this.#closeEnd = closeEnd;
     try {
       if (options.stdin[0]?.type === 'pipe') this.#makeStdin();
       for (const stream of [1, 2] as const) if (this.#items(stream).some((item) => item.type === 'pipe')) this.#makeOutlet(stream);
@@ -101,6 +106,7 @@ export class Stdio {
   /** The program's ends have been duplicated: ours of them are closed, else their pipes would never end. */
   sent(): void {
     for (const fd of this.#childFds.splice(0)) closeSync(fd);
+    for (const fd of this.#openEnds.splice(0)) this.#closeEnd(fd);
   }
 
   /** The program runs: input is written, and what nobody took is collected. */
@@ -182,12 +188,12 @@ export class Stdio {
   #makePipe(stream: Stream): Socket {
     const [readEnd, writeEnd] = this.#pipe();
     const [own, child] = stream === 0 ? [writeEnd, readEnd] : [readEnd, writeEnd];
-    this.#childFds.push(child);
+    this.#openEnds.push(child);
     this.#pipeEnds.set(stream, child);
     try {
       return new Socket({ fd: own, readable: stream !== 0, writable: stream === 0 });
     } catch (error) {
-      closeSync(own);
+      this.#closeEnd(own);
       throw error;
     }
   }

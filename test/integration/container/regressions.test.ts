@@ -3,7 +3,7 @@ import { Container, type RunOptions, type RunResult } from '../../../lib/index.j
 import { compile } from '../../fixtures/compile.js';
 import { shimOf } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { runNode } from '../../fixtures/node.js';
+import { runNode, startNode } from '../../fixtures/node.js';
 import { findTool, requires } from '../../fixtures/requires.js';
 import { busybox, output, sh } from '../../fixtures/sandbox.js';
 
@@ -73,6 +73,10 @@ describe('Node', () => {
     const outcomes = await runNode<string[]>('no-descriptors', [], { through: ['sh', '-c', 'ulimit -n 200; exec "$@"', 'sh'] });
     expect(new Set(outcomes)).toEqual(new Set(['ok', 'EMFILE']));
     expect([outcomes[0], outcomes.at(-1)]).toEqual(['ok', 'ok']);
+  });
+
+  it('warns of no descriptor in a Worker', async () => {
+    expect(await startNode('workers', ['exit']).ended).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('outlives Workers that are terminated while messages come', { timeout: 120_000 }, async () => {
