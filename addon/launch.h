@@ -8,7 +8,7 @@ namespace nacelle {
 
 struct Launch {
   std::string shim;         // the executable's path
-  std::string runtime_dir;  // exists; the owner's file is made there
+  std::string runtime_dir;  // has a folder `owners`, where the shim makes its file, and maybe one of records
 };
 
 // A socket of its own to this process's shim, which is started when there is none or it has died. One shim for all

@@ -1,4 +1,5 @@
-// The shim: started by the addon with the control socket as descriptor 3 and the owner's file as its argument. It
+// The shim: started by the addon with the control socket as descriptor 3 and the owner's file
+// and the folder of its records as its arguments. It
 // supervises every container of one Node process and ends when Node has ended and everything is cleaned up.
 #include <fcntl.h>
 #include <signal.h>
@@ -30,10 +31,10 @@ int become_supervisor() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
+  if (argc != 3) return 2;
   nacelle::Supervisor supervisor;
   int result = become_supervisor();
-  if (result == 0) result = supervisor.start(unique_fd(kControl), argv[1]);
+  if (result == 0) result = supervisor.start(unique_fd(kControl), argv[1], argv[2]);
   // one number to the addon: 0, or why not
   if (write(kControl, &result, sizeof result) != sizeof result || result < 0) return 1;
   return supervisor.run() < 0 ? 1 : 0;

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 
+#include "groups.h"
 #include "syscalls.h"
 
 namespace nacelle {
@@ -98,10 +99,11 @@ void Client::close() {
   supervisor_.remove(this);
 }
 
-int Supervisor::start(unique_fd control, std::string owner_file) {
+int Supervisor::start(unique_fd control, std::string owner_file, std::string records) {
   int result = loop_.open();
   if (result < 0) return result;
   owner_file_ = std::move(owner_file);
+  records_ = std::move(records);
   result = lock_owner();
   if (result < 0) return result;
 
@@ -198,7 +200,11 @@ void Supervisor::remove(Client* client) {
 
 void Supervisor::stop_when_done() {
   if (control_ || !clients_.empty() || !tasks_.empty()) return;
-  unlink(owner_file_.c_str());
+  if (!keeps_journal_) {
+    // a record that is left tells of what was never made: Node ended between the two
+    remove_tree(AT_FDCWD, records_.c_str());
+    unlink(owner_file_.c_str());
+  }
   loop_.stop();
 }
 

@@ -44,13 +44,15 @@ class Client {
 class Supervisor {
  public:
   // `control` brings new clients, and its end of file is Node's end. 0 or -errno.
-  int start(unique_fd control, std::string owner_file);
+  int start(unique_fd control, std::string owner_file, std::string records);
   int run() { return loop_.run(); }
 
   Loop& loop() { return loop_; }
   Task* new_task(Client& client, uint32_t id);
   void remove(Task* task);
   void remove(Client* client);
+  // Something could not be undone: what tells of it must outlive this process, for the next reap.
+  void keep_journal() { keeps_journal_ = true; }
   void watch_process(pid_t pid, Task* task) { processes_[pid] = task; }
 
  private:
@@ -61,7 +63,8 @@ class Supervisor {
 
   Loop loop_;
   unique_fd control_, signals_, owner_;
-  std::string owner_file_;
+  std::string owner_file_, records_;
+  bool keeps_journal_ = false;
   Watch control_watch_, signal_watch_;
   std::unordered_map<Client*, std::unique_ptr<Client>> clients_;
   std::unordered_map<Task*, std::unique_ptr<Task>> tasks_;

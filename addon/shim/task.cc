@@ -121,6 +121,7 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
     case Signal::kParked:
       if (has_failed_) return;
       state_ = State::kParked;
+      close_given();
       return send_started(false);
     case Signal::kExecuting:
       executing_ = true;
@@ -182,8 +183,14 @@ void Task::channel_closed() {
 void Task::began() {
   if (state_ == State::kRunning || state_ == State::kEnding || has_failed_) return;
   state_ = State::kRunning;
+  close_given();
   start_clocks();
   send_started(true);
+}
+
+// What came along is the process's, which has its own by now: a copy of ours would keep its pipes open.
+void Task::close_given() {
+  for (const int32_t slot : plan_.slots) slots_.close(slot);
 }
 
 void Task::release() {
@@ -362,7 +369,8 @@ void Task::undo() {
         retry_.start(supervisor_.loop(), monotonic_ns() + kMillisecond / 2, [this] { undo(); });
         return;
       case HostSteps::Outcome::kFailed:
-        undo_failures_.push_back(std::move(failure));
+        // a link that went with its namespace is gone as it should be
+        if (failure.error != ENODEV) undo_failures_.push_back(std::move(failure));
         undo_.skip();
         break;
       case HostSteps::Outcome::kDone:
@@ -495,6 +503,7 @@ void Task::send_end() {
       writer.bytes(report.second.data(), report.second.size());
     }
   }
+  if (!undo_failures_.empty()) supervisor_.keep_journal();
   tell(std::move(message));
 }
 

@@ -64,6 +64,7 @@ class Task {
   void run_host_steps_of(const ChannelMessage& message);
   void channel_closed();
   void began();
+  void close_given();
   void send_started(bool running);
   void start_clocks();
   void check_cpu();

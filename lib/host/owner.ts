@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { ownerName, start } from '../native/shim.js';
 import { NONE, type Plan } from '../plan/plan.js';
 import type { GroupLayout } from './cgroup-base.js';
-import { GROUP_ROOT, reap } from './reap.js';
+import { GROUP_ROOT, ownBases, reap, writeBases } from './reap.js';
 
 let prepared: { owner: string; ready: Promise<unknown> } | undefined;
 
@@ -14,7 +14,8 @@ let prepared: { owner: string; ready: Promise<unknown> } | undefined;
 export async function owner(layout: GroupLayout): Promise<string> {
   const name = ownerName();
   if (prepared?.owner !== name) {
-    const bases = [...layout.bases.values()].flatMap((base) => (base.path === null ? [] : [base.path]));
+    const bases = ownBases(layout);
+    writeBases(name, bases);
     const plan: Plan = {
       prepare: [],
       stages: [],
@@ -43,8 +44,7 @@ function killGroups(layout: GroupLayout, name: string): void {
   if (base?.path == null) return;
   try {
     writeFileSync(`${base.path}/${GROUP_ROOT}/${name}/cgroup.kill`, '1');
-  } catch (error) {
-    // no group was made, or the kernel is older than 5.14: the next reap kills one by one
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  } catch {
+    // no group was made, or the kernel is older than 5.14: the next reap kills one by one, and tells what it can't
   }
 }

@@ -1,11 +1,12 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as z from 'zod';
 import { NacelleError } from '../errors.js';
 import { ownersDir } from '../native/runtime-dir.js';
 import { ownerName, start } from '../native/shim.js';
 import { NONE, type Plan } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
-import { groupLayout } from './cgroup-base.js';
+import { type GroupLayout, groupLayout } from './cgroup-base.js';
 import { reapSteps } from './journal.js';
 
 /** Folders of groups: nacelle/OWNER below the base of each hierarchy. */
@@ -32,9 +33,33 @@ export async function reap(): Promise<ReapReport> {
   return { owners };
 }
 
+/** The folders below which this process makes groups. */
+export function ownBases(layout: GroupLayout): string[] {
+  return [...layout.bases.values()].flatMap((base) => (base.path === null ? [] : [base.path]));
+}
+
+/** Says in the owner's file where its groups are: who reaps may be in another group itself, as another service is. */
+export function writeBases(owner: string, bases: readonly string[]): void {
+  writeFileSync(join(ownersDir(), owner), JSON.stringify(bases));
+}
+
+/** Empty for an owner that made no group. */
+function readBases(file: string): string[] {
+  try {
+    const text = readFileSync(file, 'utf8');
+    return text === '' ? [] : basesSchema.parse(JSON.parse(text));
+  } catch (error) {
+    // somebody else was faster
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+const basesSchema = z.array(z.string().startsWith('/'));
+
 /** false: it is alive, or somebody else was faster. */
 async function reapOwner(owner: string, file: string): Promise<boolean> {
-  const bases = [...groupLayout().bases.values()].flatMap((base) => (base.path === null ? [] : [base.path]));
+  const bases = [...new Set([...ownBases(groupLayout()), ...readBases(file)])];
   const groups = bases.map((base) => `${base}/${GROUP_ROOT}/${owner}`);
   // nothing to undo: when the lock is not to be had, nothing may be removed
   const plan: Plan = {

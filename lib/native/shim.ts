@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { NacelleError } from '../errors.js';
 import type { Descriptors, Plan } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
@@ -42,7 +43,7 @@ class Connection {
     const { addon, shim } = loadNative();
     try {
       this.#socket = new addon.Socket(
-        { shim, runtimeDir: ownersDir() },
+        { shim, runtimeDir: dirname(ownersDir()) },
         (type, id, body, fds) => this.#received(type, id, body, fds),
         () => this.#lost(),
       );

@@ -61,7 +61,9 @@ int Lister::folder(int upper, const Merged& lower, bool hides, const std::string
   std::inplace_merge(names.begin(), names.begin() + static_cast<ptrdiff_t>(middle), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   for (const std::string& name : names) {
-    if (result = entry(upper, lower, hides, name, path + "/" + name); result < 0) return result;
+    std::string below_path = path;
+    below_path.append("/").append(name);
+    if (result = entry(upper, lower, hides, name, below_path); result < 0) return result;
   }
   return 0;
 }

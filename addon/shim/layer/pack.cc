@@ -104,7 +104,7 @@ int Packer::entry(int parent, const std::string& name, const std::string& path) 
 
 int Packer::subfolder(int parent, const char* name, TarEntry& entry) {
   unique_fd fd;
-  struct stat status;
+  struct stat status {};
   OverlayMarks marks;
   int result = open_folder(parent, name, fd);
   if (result == 0 && fstat(fd.get(), &status) < 0) result = -errno;

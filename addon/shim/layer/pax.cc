@@ -109,8 +109,7 @@ int parse_pax(std::string_view records, bool global, Pax& pax, Failure& why) {
   while (!records.empty()) {
     const size_t space = records.find(' ');
     uint64_t length;
-    if (space == std::string_view::npos || space > 10 || records[0] == '0' ||
-        !parse_decimal(records.substr(0, space), records.size(), length)) {
+    if (space > 10 || records[0] == '0' || !parse_decimal(records.substr(0, space), records.size(), length)) {
       return fail(why, EBADMSG, "a PAX record has no length, or one past its header's end");
     }
     if (length < space + 3 || records[length - 1] != '\n') return fail(why, EBADMSG, "a PAX record doesn't end where it says");

@@ -83,3 +83,16 @@ describe('Node', () => {
     expect(await runNode('terminated-workers', ['15'])).toBe('ok');
   });
 });
+
+describe('a program that closes its streams early', () => {
+  it('gives Node the end of its output while it goes on', async () => {
+    const container = await Container.create({ ...(await busybox()), command: ['sh', '-c', 'echo last; exec >&- ; exec sleep 1000'] });
+    const stdout = container.stdout;
+    await container.start();
+    const chunks: Buffer[] = [];
+    for await (const chunk of stdout ?? []) chunks.push(chunk);
+    expect(Buffer.concat(chunks).toString()).toBe('last\n');
+    expect(container.state).toBe('running');
+    await container.remove({ force: true });
+  });
+});
