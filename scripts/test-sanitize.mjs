@@ -45,7 +45,8 @@ function environment(runtime) {
 
 /** A report may come from a process whose end no test looks at, so the files are what counts. */
 function noReports() {
-  const files = readdirSync(reports);
+  // the runtime is preloaded into every program that a test starts, and dd(1) of coreutils misuses aligned_alloc
+  const files = readdirSync(reports).filter((file) => readFileSync(`${reports}/${file}`, 'utf8').includes('nacelle'));
   for (const file of files) console.error(`--- ${file}\n${readFileSync(`${reports}/${file}`, 'utf8')}`);
   return files.length === 0;
 }
@@ -54,9 +55,12 @@ function main() {
   const runtime = output('g++', ['-print-file-name=libasan.so']);
   if (process.platform !== 'linux' || !runtime?.startsWith('/')) return skip('test:sanitize', 'g++ with libasan is not installed');
   if (!build() || !run('npm', ['run', '--silent', 'build:lib'])) return false;
-  const arguments_ = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'integration', ...process.argv.slice(2)];
+  const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'integration'];
+  // the layer code by itself is built with clang's runtime, which can't be beside the preloaded one
+  const layers = run('node', [...vitest, 'test/integration/layer'], { env: { NACELLE_SANITIZE: '1' } });
+  const arguments_ = [...vitest, '--exclude', 'test/integration/layer/**', ...process.argv.slice(2)];
   const passed = run('node', arguments_, { env: environment(realpathSync(runtime)) });
-  return noReports() && passed;
+  return noReports() && passed && layers;
 }
 
 process.exitCode = main() ? 0 : 1;
