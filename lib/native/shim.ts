@@ -204,9 +204,13 @@ class RunningTask implements Task {
 
   async kill({ cause, signal, tree }: Parameters<Task['kill']>[0]): Promise<void> {
     if (this.#over) return;
-    await this.#ask([], (sequence) => {
+    const killed = this.#ask([], (sequence) => {
       const body = new Encoder().u32(sequence).u8(causes.indexOf(cause)).u32(signal);
       this.#connection.send(Request.kill, this.id, body.u8(tree ? 1 : 0).finish());
+    });
+    await killed.catch((error: unknown) => {
+      // it ended by itself while the message was under way: a kill then reaches nobody, as it should
+      if (!(error instanceof NacelleError) || error.code !== 'ERR_ENDED') throw error;
     });
   }
 
