@@ -96,3 +96,12 @@ describe('a program that closes its streams early', () => {
     await container.remove({ force: true });
   });
 });
+
+describe('the old root', () => {
+  it('is detached in full: one mount on /, and nothing above it', async () => {
+    const mountinfo = (await output('cat /proc/self/mountinfo')).split('\n').map((line) => line.split(' '));
+    expect(mountinfo.filter((fields) => fields[4] === '/')).toHaveLength(1);
+    expect(mountinfo.filter((fields) => fields[4]?.startsWith('/sys/fs/cgroup/'))).toEqual([]);
+    expect(await output('stat -c %d:%i / /.. | uniq | wc -l')).toBe('1');
+  });
+});
