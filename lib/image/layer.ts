@@ -63,7 +63,8 @@ async function unpack(source: LayerSource, folder: string, onProgress?: Progress
         : pipeline(bytes, compressed, plain, sink);
       // A layer that is not what it should be ends the child, and a child that refuses the layer breaks the pipe.
       const stopped = fed.catch(async (error: unknown) => {
-        await task.close();
+        // settled: a child that had failed by then tells of it by `ended`, and must not hide what was wrong with the bytes
+        await Promise.allSettled([task.close()]);
         throw error;
       });
       const [feeding, ending] = await Promise.allSettled([stopped, task.ended]);
