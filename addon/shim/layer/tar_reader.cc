@@ -42,11 +42,15 @@ ssize_t TarReader::data(const char*& at, Failure& why) {
 }
 
 int TarReader::skip(Failure& why) {
-  left_ += padding_;
-  padding_ = 0;
   const char* at;
   ssize_t count;
   while ((count = data(at, why)) > 0) {}
+  // at the archive's end the padding may be missing: `umoci insert` writes none
+  while (count == 0 && padding_ > 0) {
+    const ssize_t passed = input_.some(at, padding_);
+    if (passed < 0) return failed(passed, why);
+    padding_ = passed == 0 ? 0 : padding_ - static_cast<uint64_t>(passed);
+  }
   return static_cast<int>(count);
 }
 
@@ -84,13 +88,18 @@ int TarReader::next(TarEntry& entry, Failure& why) {
   pax_ = Pax{};
   long_name_.reset();
   long_link_.reset();
+  bool begun = false;  // a header that belongs to an entry came, but not the entry
   for (;;) {
     if (const int result = skip(why); result < 0) return result;
+    const char* at;
+    ssize_t count = input_.block(at);
+    if (count == 0 && !begun) return 0;  // without the two blocks of zeros, as GNU tar and Go's archive/tar take it
+    if (count <= 0) return failed(count, why);
     char block[kBlockSize];
-    if (const int result = read_block(block, why); result < 0) return result;
+    std::memcpy(block, at, kBlockSize);
     if (is_zero_block(block)) {
-      const char* at;
-      const ssize_t count = input_.block(at);
+      if (begun) return fail(why, EBADMSG, "the archive ends after a header without its entry");
+      count = input_.block(at);
       if (count < 0) return failed(count, why);
       if (count > 0 && !is_zero_block(at)) return fail(why, EBADMSG, "the archive goes on after a block of zeros");
       return 0;
@@ -101,6 +110,7 @@ int TarReader::next(TarEntry& entry, Failure& why) {
       const int result = complete(block, entry, why);
       return result < 0 ? result : 1;
     }
+    begun = begun || entry.type != tar::kPaxGlobal;
     if (const int result = special(entry, why); result < 0) return result;
   }
 }

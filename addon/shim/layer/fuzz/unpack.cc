@@ -1,6 +1,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 
@@ -8,7 +9,8 @@
 #include "../tar_format.h"
 
 // libFuzzer target for the tar reader: headers, PAX records, maps of holes, names. No file is made.
-// Each name that is accepted must stay below the root, and an entry that was read must survive being written and read again.
+// Each name that is accepted must stay below the root, an entry that was read must survive being written and read again, and
+// an archive may end between two entries but not within one.
 //
 //   clang++ -std=c++17 -fno-exceptions -fno-rtti -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined
 //     addon/shim/layer/fuzz/unpack.cc addon/shim/layer/{failure,input,pax,path,sparse,tar_format,tar_header,tar_reader}.cc
@@ -52,6 +54,33 @@ void check_name(const TarEntry& entry) {
   require(("/" + path + "/").find("/../") == std::string::npos);
 }
 
+// How many entries come out of it, or -errno.
+int count_entries(std::string_view bytes) {
+  Failure why;
+  TarEntry entry;
+  Input input(file_with(bytes), kCap);
+  TarReader reader(input);
+  int count = 0, result;
+  while ((result = reader.next(entry, why)) > 0) ++count;
+  return result < 0 ? result : count;
+}
+
+// The headers of entries without data, one after the other and with no mark at the end.
+void check_end(const std::vector<TarEntry>& entries) {
+  std::string archive;
+  int count = 0;
+  for (TarEntry entry : entries) {
+    if (entry.sparse || entry.size != 0) continue;
+    const std::string headers = format_tar_headers(entry);
+    if (count_entries(headers) != 1) continue;  // more than the reader takes in one header
+    archive += headers;
+    require(count_entries(archive) == ++count);
+    for (const size_t cut : {size_t{1}, kBlockSize - 1, headers.size() - kBlockSize, headers.size() - 1}) {
+      if (cut > 0) require(count_entries({archive.data(), archive.size() - cut}) == -EBADMSG);
+    }
+  }
+}
+
 // A mutation seldom fits its checksum: right ones let it reach what is behind.
 std::string with_checksums(std::string bytes) {
   for (size_t at = 0; at + kBlockSize <= bytes.size(); at += kBlockSize) {
@@ -82,6 +111,7 @@ void read_archive(std::string_view bytes) {
     check_name(entry);
     check_round_trip(entry);
   }
+  check_end(entries);
 }
 
 }  // namespace
