@@ -7,6 +7,9 @@ export { ImageError, NacelleError, SyscallError, UnsupportedError } from './erro
 export type { Change } from './filesystem/change.js';
 export type { OverlayOptions } from './filesystem/options.js';
 export { OverlayFs } from './filesystem/overlay.js';
+export type { CgroupFeatures, ControllerFeature, UnifiedFeatures } from './host/cgroup-features.js';
+export type { Feature } from './host/feature.js';
+export { type Features, features } from './host/features.js';
 export type { ImageConfig } from './image/config.js';
 export { Image } from './image/image.js';
 export type { NamespaceInfo } from './namespace/list.js';

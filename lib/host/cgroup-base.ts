@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UnsupportedError } from '../errors.js';
 import { type CgroupLayout, type Hierarchy, parseCgroupLayout, withUnifiedControllers } from './cgroup-layout.js';
@@ -7,6 +7,10 @@ import { type CgroupLayout, type Hierarchy, parseCgroupLayout, withUnifiedContro
 export const LEAF = 'nacelle-node';
 
 const DELEGATE = 'Start the program with systemd-run --user -p Delegate=yes, so that it gets a group of its own.';
+const WRITABLE =
+  'In Docker run with --privileged, in Kubernetes with securityContext.privileged: true, or mount the cgroup file system writable.';
+const EMPTY_IT =
+  'Move the processes of the container into a group of their own before this one starts: mkdir init there, and write each pid to init/cgroup.procs.';
 
 /** The folder below which groups are made, or why there is none. */
 export type Base = { readonly path: string } | { readonly path: null; readonly reason: string; readonly fix: string | null };
@@ -39,29 +43,43 @@ export interface UnifiedFacts {
   /** No process but Node, and what it started, is in its group. */
   readonly alone: boolean;
   readonly root: boolean;
+  /** cgroup.type of its own group: below one that is not a domain no group can hold processes, only threads. */
+  readonly type: string;
+  /** In a cgroup namespace, as the top of a container is. */
+  readonly namespaced: boolean;
 }
 
-/** Where on the unified tree; `leaf`: Node must first move into a leaf of its own. Pure. */
-export function chooseUnifiedBase(facts: UnifiedFacts): Base & { readonly leaf: boolean } {
+/**
+ * Where on the unified tree; `leaf`: Node must first move into a leaf of its own; `bare`: without any controller, as a
+ * process is in the group itself. Pure.
+ */
+export function chooseUnifiedBase(facts: UnifiedFacts): Base & { readonly leaf: boolean; readonly bare?: boolean } {
   const { ownPath, mountPoint } = facts;
   const at = (path: string, leaf = false) => ({ path, leaf });
   if (facts.readOnly) return { ...readOnlyBase(mountPoint), leaf: false };
   if (ownPath !== null && basename(ownPath) === LEAF) return at(dirname(ownPath));
-  if (ownPath !== null && facts.writable) {
-    // Beside v1 no controller is handed on here, so a process in the group hinders nothing.
-    if (facts.ownIsTop || facts.mode === 'hybrid') return at(ownPath);
+  const domain = facts.ownIsTop || facts.type === 'domain';
+  if (ownPath !== null && facts.writable && domain) {
+    if (facts.ownIsTop) return at(ownPath);
+    // Beside v1 often no controller is left for this tree: then a process in the group hinders nothing.
+    if (facts.mode === 'hybrid' && !facts.delegated) return at(ownPath);
     if (facts.delegated && facts.alone) return at(ownPath, true);
+    if (facts.mode === 'hybrid') return { ...at(ownPath), bare: true };
   }
   if (facts.root && facts.mountIsTop) return at(mountPoint);
-  const reason =
-    ownPath === null
-      ? `the mount ${mountPoint} does not show this process's own cgroup`
-      : facts.writable && !facts.delegated
-        ? `no controllers are handed on to this process's cgroup ${ownPath}`
-        : facts.writable
-          ? `other processes are in this process's cgroup ${ownPath}, which therefore can't have groups with limits below it`
-          : `this user may not make groups in ${ownPath}`;
-  return { path: null, reason, fix: DELEGATE, leaf: false };
+  return { path: null, ...whyNowhere(facts), leaf: false };
+}
+
+function whyNowhere({ ownPath, mountPoint, writable, delegated, type, namespaced }: UnifiedFacts): { reason: string; fix: string } {
+  if (ownPath === null) return { reason: `the mount ${mountPoint} does not show this process's own cgroup`, fix: DELEGATE };
+  if (!writable) return { reason: `this user may not make groups in ${ownPath}`, fix: namespaced ? WRITABLE : DELEGATE };
+  if (type !== 'domain')
+    return { reason: `this process's cgroup ${ownPath} is part of a threaded subtree (cgroup.type: ${type})`, fix: DELEGATE };
+  if (!delegated) return { reason: `no controllers are handed on to this process's cgroup ${ownPath}`, fix: DELEGATE };
+  return {
+    reason: `other processes are in this process's cgroup ${ownPath}, which therefore can't have groups with limits below it`,
+    fix: namespaced ? EMPTY_IT : DELEGATE,
+  };
 }
 
 function chooseV1Base({ mountPoint, ownPath, readOnly }: Hierarchy, writable: boolean): Base {
@@ -80,7 +98,7 @@ function readOnlyBase(mountPoint: string): Base {
   return {
     path: null,
     reason: `${mountPoint} is mounted read-only`,
-    fix: 'In Docker, run with --privileged, or mount the cgroup file system writable.',
+    fix: WRITABLE,
   };
 }
 
@@ -113,45 +131,68 @@ function probe(mayMove: boolean): GroupLayout {
   for (const hierarchy of new Set(layout.controllers.values())) {
     if (hierarchy.version === 1) bases.set(hierarchy.mountPoint, chooseV1Base(hierarchy, mayWrite(hierarchy.ownPath)));
   }
-  if (!layout.unified) return { ...layout, bases, swap: probeSwap(layout) };
+  if (!layout.unified) return { ...layout, bases, swap: probeSwap(layout, null) };
   const base = unifiedBase(layout.mode, layout.unified, mayMove);
   bases.set(layout.unified.mountPoint, base);
   // What counts is what can be handed on where the groups are made, not where Node is.
-  const there = base.path === null ? layout : withUnifiedControllers(layout, readFileSync(join(base.path, 'cgroup.controllers'), 'utf8'));
-  return { ...there, bases, swap: probeSwap(there) };
+  const handed = base.path === null || base.bare ? '' : readFileSync(join(base.path, 'cgroup.controllers'), 'utf8');
+  const there = base.path === null ? layout : withUnifiedControllers(layout, handed);
+  return { ...there, bases, swap: probeSwap(there, base.path) };
 }
 
-function unifiedBase(mode: CgroupLayout['mode'], unified: Hierarchy, mayMove: boolean): Base {
+function unifiedBase(mode: CgroupLayout['mode'], unified: Hierarchy, mayMove: boolean): ReturnType<typeof chooseUnifiedBase> {
   const { mountPoint, ownPath, readOnly, controllers } = unified;
-  const inside = ownPath === null ? [] : processesIn(ownPath);
+  const ownIsTop = ownPath !== null && isTop(ownPath);
+  const type = ownPath === null || ownIsTop ? 'domain' : readFileSync(join(ownPath, 'cgroup.type'), 'utf8').trim();
+  // of a threaded group the kernel doesn't tell them
+  const inside = ownPath === null || type === 'threaded' ? [] : processesIn(ownPath);
   const choice = chooseUnifiedBase({
     mode,
     mountPoint,
     ownPath,
     readOnly,
-    ownIsTop: ownPath !== null && isTop(ownPath),
+    ownIsTop,
     mountIsTop: isTop(mountPoint),
     writable: mayWrite(ownPath) && mayWrite(ownPath === null ? null : join(ownPath, 'cgroup.procs')),
     delegated: controllers.length > 0,
     alone: inside.every((pid) => isOurs(pid)),
     root: process.geteuid?.() === 0,
+    type,
+    namespaced: isNamespaced(),
   });
-  if (choice.leaf && mayMove && choice.path !== null) moveToLeaf(choice.path, inside);
+  if (choice.leaf && mayMove && choice.path !== null) moveToLeaf(choice.path);
   return choice;
 }
 
+/** The first cgroup namespace has an inode of its own in every kernel (PROC_CGROUP_INIT_INO). */
+export function isNamespaced(): boolean {
+  return statSync('/proc/self/ns/cgroup').ino !== 0xeffffffb;
+}
+
 /** The kernel's top group alone has no cgroup.type; the top of a cgroup namespace has one. */
-function isTop(folder: string): boolean {
+export function isTop(folder: string): boolean {
   return !existsSync(join(folder, 'cgroup.type'));
 }
 
-function moveToLeaf(own: string, pids: readonly number[]): void {
+/** Until none is left: what is there may have children meanwhile. */
+function moveToLeaf(own: string): void {
   const leaf = join(own, LEAF);
   try {
     mkdirSync(leaf, { recursive: true });
-    for (const pid of pids) writeFileSync(join(leaf, 'cgroup.procs'), String(pid));
+    for (let pids = processesIn(own); pids.length > 0; pids = processesIn(own)) {
+      for (const pid of pids) moveTo(leaf, pid);
+    }
   } catch (cause) {
     throw new UnsupportedError('cgroup', `this process can't be moved into ${leaf}`, DELEGATE, { cause });
+  }
+}
+
+function moveTo(group: string, pid: number): void {
+  try {
+    writeFileSync(join(group, 'cgroup.procs'), String(pid));
+  } catch (error) {
+    // it ended meanwhile
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
   }
 }
 
@@ -185,12 +226,14 @@ function mayWrite(path: string | null): boolean {
   }
 }
 
-function probeSwap(layout: CgroupLayout): GroupLayout['swap'] {
+/** @param unified where groups of the unified tree are made */
+function probeSwap(layout: CgroupLayout, unified: string | null): GroupLayout['swap'] {
   const total = Number(/^SwapTotal:\s*(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? 0) * 1024;
   const memory = layout.controllers.get('memory');
   if (!memory) return { total, accounted: false };
   if (memory.version === 1) return { total, accounted: existsSync(join(memory.mountPoint, 'memory.memsw.limit_in_bytes')) };
-  // The top group has none of the files; a kernel that can swap counts it on v2, unless it was booted with swapaccount=0.
+  if (unified !== null && !isTop(unified)) return { total, accounted: existsSync(join(unified, 'memory.swap.max')) };
+  // The top group has none of the files, so there only how the kernel was booted tells.
   const booted = !/(?:^|\s)swapaccount=0(?:\s|$)/.test(readFileSync('/proc/cmdline', 'utf8'));
   return { total, accounted: booted && existsSync('/proc/swaps') };
 }

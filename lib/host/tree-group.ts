@@ -8,6 +8,7 @@ import { GROUP_ROOT } from './reap.js';
 /** A group on the unified tree for one program, without any limit: so that its whole tree can be killed. */
 export interface TreeGroup {
   readonly id: string;
+  readonly path: string;
   readonly prepare: readonly Step[];
   readonly slot: Slot;
   readonly undo: readonly Step[];
@@ -23,6 +24,7 @@ export async function treeGroup(slots: Slots): Promise<TreeGroup | null> {
   const slot = slots.take();
   return {
     id,
+    path,
     prepare: [{ op: 'make_group', host: true, out: slot, at: NONE, path }],
     slot,
     undo: [{ op: 'remove_group', host: true, at: NONE, path }],

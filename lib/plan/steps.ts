@@ -46,6 +46,8 @@ export type Step =
   | { readonly op: 'unlink'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'remove_tree'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'join_group'; readonly host?: boolean; readonly group: Slot; readonly file: string; }
+  | { readonly op: 'load_device_filter'; readonly host?: boolean; readonly out?: Slot; readonly program: Uint8Array; }
+  | { readonly op: 'attach_device_filter'; readonly host?: boolean; readonly group: Slot; readonly program: Slot; }
   | { readonly op: 'lock'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; }
   | { readonly op: 'netlink_socket'; readonly host?: boolean; readonly out?: Slot; readonly ns: Slot; readonly protocol: number | bigint; }
   | { readonly op: 'netlink'; readonly host?: boolean; readonly socket: Slot; readonly what: string; readonly message: Uint8Array; readonly patch: Slot; readonly patch_offset: number | bigint; }
@@ -119,6 +121,8 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'unlink', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'remove_tree', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'join_group', what: 'join a cgroup', fields: [['SLOT', 'group'], ['STR', 'file']] },
+  { op: 'load_device_filter', what: 'load the device filter', fields: [['OUT', 'out'], ['BYTES', 'program']] },
+  { op: 'attach_device_filter', what: 'confine the devices of the cgroup', fields: [['SLOT', 'group'], ['SLOT', 'program']] },
   { op: 'lock', what: 'take the lock {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
   { op: 'netlink_socket', what: 'open a route netlink socket', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['NUM', 'protocol']] },
   { op: 'netlink', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['BYTES', 'message'], ['SLOT', 'patch'], ['NUM', 'patch_offset']] },

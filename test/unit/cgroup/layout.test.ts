@@ -87,6 +87,8 @@ describe('where groups are made on the unified tree', () => {
     delegated: true,
     alone: true,
     root: false,
+    type: 'domain',
+    namespaced: false,
   };
 
   it.each([
@@ -99,7 +101,18 @@ describe('where groups are made on the unified tree', () => {
     ],
     ['root among others: at the top', { alone: false, root: true }, { path: '/cg', leaf: false }],
     ['root in a group that is handed nothing: at the top', { delegated: false, root: true }, { path: '/cg', leaf: false }],
-    ['hybrid: below its own, though others are there', { mode: 'hybrid', alone: false }, { path: '/cg/service', leaf: false }],
+    [
+      'hybrid, all controllers on v1: below its own, though others are there',
+      { mode: 'hybrid', alone: false, delegated: false },
+      { path: '/cg/service', leaf: false },
+    ],
+    ['hybrid, a controller left to v2, alone: from a leaf', { mode: 'hybrid' }, { path: '/cg/service', leaf: true }],
+    [
+      'hybrid, a controller left to v2, others there: below its own, without that controller',
+      { mode: 'hybrid', alone: false },
+      { path: '/cg/service', leaf: false, bare: true },
+    ],
+    ['root in a threaded subtree: at the top', { type: 'threaded', root: true }, { path: '/cg', leaf: false }],
     ['root, own folder hidden: at the top', { ownPath: null, writable: false, root: true }, { path: '/cg', leaf: false }],
   ] as const)('%s', (_, given, expected) => {
     expect(chooseUnifiedBase({ ...facts, ...given })).toEqual(expected);
@@ -111,10 +124,18 @@ describe('where groups are made on the unified tree', () => {
     ['a user in a group that is handed nothing', { delegated: false }, 'no controllers'],
     ['root of a container among others', { alone: false, root: true, mountIsTop: false }, 'other processes'],
     ['a read-only mount', { readOnly: true, root: true }, 'read-only'],
+    ['a user in a threaded subtree', { type: 'threaded' }, 'threaded subtree'],
+    ['a user at the top of one', { type: 'domain threaded', mode: 'hybrid' }, 'threaded subtree'],
   ] as const)('%s: nowhere, with a reason and a fix', (_, given, reason) => {
     const choice = chooseUnifiedBase({ ...facts, ...given });
     expect(choice.path).toBeNull();
     expect(choice).toHaveProperty('reason', expect.stringContaining(reason));
     expect(choice).toHaveProperty('fix', expect.stringMatching(/systemd-run|--privileged/));
+  });
+
+  it('in a container: with the fix that helps there', () => {
+    const inside: UnifiedFacts = { ...facts, ownPath: '/cg', namespaced: true, mountIsTop: false, root: true };
+    expect(chooseUnifiedBase({ ...inside, alone: false })).toHaveProperty('fix', expect.stringContaining('mkdir init'));
+    expect(chooseUnifiedBase({ ...inside, writable: false })).toHaveProperty('fix', expect.stringContaining('--privileged'));
   });
 });

@@ -1,0 +1,106 @@
+import { getegid, geteuid } from 'node:process';
+import { SyscallError } from '../errors.js';
+import { start } from '../native/shim.js';
+import { CLONE, PROPAGATION } from '../plan/constants.js';
+import { type NamespaceType, namespaceTypes } from '../plan/namespaces.js';
+import { overlayOptions } from '../plan/overlay.js';
+import { NONE, type Plan } from '../plan/plan.js';
+import type { Step } from '../plan/steps.js';
+import { type CgroupFeatures, cgroupFeatures } from './cgroup-features.js';
+import { type Feature, lacking, works } from './feature.js';
+import { findProgram } from './programs.js';
+
+/** What this machine and this user can do. Every part was tried, none is guessed from the kernel's version. */
+export interface Features {
+  /** A new one of each type; for another user than root together with a new user namespace. */
+  readonly namespaces: Readonly<Record<NamespaceType, Feature>>;
+  readonly cgroup: CgroupFeatures;
+  /** Overlay file systems: images, and `OverlayFs`. */
+  readonly overlay: Feature;
+  /** Containers without root. */
+  readonly rootless: Feature;
+  /** System call filters. */
+  readonly seccomp: Feature;
+  /** By the words of the option `network`. */
+  readonly network: Readonly<Record<'none' | 'host' | 'bridge' | 'pasta', Feature>>;
+  /** Programs of the host that some option needs; nothing else of nacelle needs any. */
+  readonly binaries: Readonly<Record<string, Feature>>;
+}
+
+const LATER = lacking('it comes in a later version');
+
+/** The Debian package of each. */
+const BINARIES = { pasta: 'passt', newuidmap: 'uidmap', newgidmap: 'uidmap' } as const;
+
+/**
+ * Reports what this machine and this user can do, and why not and what to do where they can't. Starts the shim, tries each
+ * thing in a process of its own, and leaves nothing.
+ */
+export async function features(): Promise<Features> {
+  const [namespaces, cgroup, overlay, seccomp] = await Promise.all([
+    Promise.all(namespaceTypes.map(async (type) => [type, await tryNamespace(type)] as const)),
+    cgroupFeatures(),
+    attempt(overlaySteps(), CLONE.mnt),
+    // struct sock_filter: return SECCOMP_RET_ALLOW
+    attempt([{ op: 'no_new_privileges' }, { op: 'seccomp', filter: Uint8Array.of(6, 0, 0, 0, 0, 0, 0xff, 0x7f) }], 0),
+  ]);
+  const byType = Object.fromEntries(namespaces) as Record<NamespaceType, Feature>;
+  return {
+    namespaces: byType,
+    cgroup,
+    overlay,
+    rootless: LATER,
+    seccomp,
+    network: { none: byType.net, host: works, bridge: LATER, pasta: LATER },
+    binaries: Object.fromEntries(
+      Object.entries(BINARIES).map(([name, debian]) => [
+        name,
+        findProgram(name) === null ? lacking('it is not in PATH', `Install it: apt-get install ${debian}.`) : works,
+      ]),
+    ),
+  };
+}
+
+function tryNamespace(type: NamespaceType): Promise<Feature> {
+  // a process can't be born in a new time namespace whose offsets are still to be set: the kernel wants unshare there
+  return type === 'time' ? attempt([{ op: 'unshare', flags: CLONE.time }], 0) : attempt([], CLONE[type]);
+}
+
+/** Runs steps in a new process that then waits, and ends it. Another user than root gets a user namespace around them. */
+async function attempt(steps: readonly Step[], flags: number): Promise<Feature> {
+  const isRoot = geteuid?.() === 0;
+  const map = (path: string, text: string): Step => ({ op: 'write_process', host: true, path, bytes: Buffer.from(text) });
+  const become = isRoot
+    ? []
+    : [map('setgroups', 'deny'), map('gid_map', `0 ${getegid?.() ?? 0} 1`), map('uid_map', `0 ${geteuid?.() ?? 0} 1`)];
+  const plan: Plan = {
+    prepare: [],
+    stages: [{ flags: isRoot ? flags : flags | CLONE.user, steps: [...become, ...steps, { op: 'park' }] }],
+    undo: [],
+    reports: [],
+    returns: [],
+    ending: { signal: 9, forceKillAfterMs: 0 },
+  };
+  try {
+    await (await start(plan, new Map())).close();
+    return works;
+  } catch (error) {
+    // any other failure is one of ours, not of the machine
+    if (!(error instanceof SyscallError)) throw error;
+    return lacking(error.message, error.hint);
+  }
+}
+
+function overlaySteps(): Step[] {
+  const [tmpfs, lower, upper, work] = [0, 1, 2, 3];
+  const folder = (out: number, path: string): Step => ({ op: 'mkdir', out, root: tmpfs, path, mode: 0o755, uid: 0, gid: 0 });
+  return [
+    { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
+    { op: 'filesystem', out: tmpfs, type: 'tmpfs', options: ['size=65536', 'mode=755'], attributes: 0 },
+    { op: 'attach_at', mount: tmpfs, at: NONE, path: '/' },
+    folder(lower, 'lower'),
+    folder(upper, 'upper'),
+    folder(work, 'work'),
+    { op: 'overlay', out: NONE, lower: [lower], upper, work, options: overlayOptions({ volatile: false }), attributes: 0 },
+  ];
+}
