@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { patience } from './test/fixtures/patience.js';
 
 export default defineConfig({
   test: {
@@ -16,8 +17,8 @@ export default defineConfig({
           // The leak check compares the machine before and after a test: no other may run beside it.
           fileParallelism: false,
           maxWorkers: 1,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 60_000 * patience,
+          hookTimeout: 60_000 * patience,
           sequence: { groupOrder: 1 },
         },
       },

@@ -9,11 +9,11 @@ import { reap } from '../../lib/host/reap.js';
 import { cgroupMounts, folderOf, groupOf, isAlive, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { startNode } from '../fixtures/node.js';
-import { requires } from '../fixtures/requires.js';
+import { missing, requires } from '../fixtures/requires.js';
 import { until } from '../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, cgroup: 'memory' });
+const { describe, it } = requires({ groups: true, cgroup: 'memory' });
 
 const MiB = 1024 ** 2;
 const NAME = `nacelle-test-${process.pid}`;
@@ -46,7 +46,7 @@ function fileOf(group: Cgroup, controller: string, v1: string, v2: string): stri
 
 // The first group starts the shim, the first wait makes libuv's inotify descriptor: both then stay.
 beforeAll(async () => {
-  if (process.geteuid?.() !== 0) return;
+  if (missing({ groups: true }).length > 0) return;
   const first = await Cgroup.create(`${NAME}-first`);
   await first.kill();
   await first.remove();

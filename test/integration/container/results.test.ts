@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import { Container, ContainerRunError } from '../../../lib/index.js';
 import { isAlive, processes } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
+import { patience } from '../../fixtures/patience.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox, sh } from '../../fixtures/sandbox.js';
 
@@ -44,7 +45,7 @@ describe('timeout', () => {
     await using container = await Container.create({ ...(await busybox()), command: ['sleep', '1000'], timeout: 200 });
     await container.start();
     // Nothing of Node runs in here; the guard is only against hanging.
-    const guard = Date.now() + 20_000;
+    const guard = Date.now() + 20_000 * patience;
     while (isAlive(container.pid) && Date.now() < guard);
     expect(isAlive(container.pid)).toBe(false);
     expect(await container.wait()).toMatchObject({ status: 'wall-time-limit' });

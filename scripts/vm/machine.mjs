@@ -1,0 +1,119 @@
+// A virtual machine with a Debian kernel and pure cgroup v2. Its root is the host's, copy-on-write, so that it runs what is
+// built and installed here. QEMU's software emulation: about 10 s to boot, 5 to 10 times slower than the host.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { root } from '../shared.mjs';
+import { fetchKernel } from './kernel.mjs';
+
+const QEMU = '/usr/bin/qemu-system-x86_64';
+/** Debian 12 has it in qemu-system-common, later ones in a package of its own. */
+const VIRTIOFSD = ['/usr/lib/qemu/virtiofsd', '/usr/libexec/virtiofsd'].find((path) => existsSync(path));
+const MEMORY = '3G';
+/** How many times longer a test may wait before it gives up. */
+const PATIENCE = 10;
+
+/** Why no machine can be started here, or `null`. */
+export function missing() {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return 'needs Linux on x86-64';
+  if (process.geteuid() !== 0) return 'needs root, to serve the root file system';
+  if (!existsSync('/bin/busybox')) return 'the Debian package busybox-static is not installed';
+  if (!existsSync(QEMU) || !VIRTIOFSD) return 'the Debian package qemu-system-x86 (and virtiofsd, where that is another) is not installed';
+  return null;
+}
+
+/**
+ * Boots, runs a bash script as root in the project's folder, and powers off. The script finds a folder of the host at
+ * /run/vm, written through; `collect` gets that folder when all is over. The script's exit status, or `null` without one.
+ */
+export async function runInMachine(script, { collect = () => {}, minutes = 30 } = {}) {
+  const kernel = fetchKernel();
+  const folder = mkdtempSync(join(tmpdir(), 'nacelle-test-vm-'));
+  const processes = [];
+  try {
+    chmodSync(folder, 0o711);
+    writeFileSync(join(folder, 'start'), startScript(script));
+    const files = start(VIRTIOFSD, [`--socket-path=${folder}/socket`, '-o', 'source=/,cache=always,sandbox=chroot']);
+    processes.push(files);
+    await untilThere(`${folder}/socket`, files);
+    const machine = start(QEMU, qemuArguments(kernel, folder));
+    processes.push(machine);
+    machine.child.stdout.pipe(process.stdout);
+    const clock = setTimeout(() => machine.child.kill('SIGKILL'), minutes * 60_000);
+    await machine.ended;
+    clearTimeout(clock);
+    collect(folder);
+    return statusIn(folder, machine.errors());
+  } finally {
+    for (const { child, ended } of processes) {
+      child.kill('SIGKILL');
+      await ended;
+    }
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function qemuArguments({ image, initrd, modules }, folder) {
+  return [
+    ...['-machine', 'q35', '-accel', process.env.NACELLE_VM_ACCEL ?? 'tcg,thread=multi', '-cpu', 'max', '-smp', '2'],
+    ...['-m', MEMORY, '-object', `memory-backend-memfd,id=memory,size=${MEMORY},share=on`, '-numa', 'node,memdev=memory'],
+    ...['-display', 'none', '-vga', 'none', '-monitor', 'none', '-nic', 'none', '-no-reboot'],
+    // the kernel speaks on the first line, the script on the second
+    ...['-serial', `file:${folder}/console`, '-serial', 'stdio'],
+    ...['-chardev', `socket,id=files,path=${folder}/socket`, '-device', 'vhost-user-fs-pci,chardev=files,tag=host'],
+    ...['-kernel', image, '-initrd', initrd],
+    ...['-append', `console=ttyS0 quiet panic=-1 cgroup_no_v1=all work=${folder} modules="${modules}"`],
+  ];
+}
+
+/** Process 1 once the host's root is there. It is in a group such as a service has, as on a machine with systemd. */
+function startScript(script) {
+  const kept = Object.entries(process.env).filter(([name]) => /^(PATH|CI|NACELLE_.*)$/.test(name));
+  // through cat, as programs write otherwise to a terminal
+  return `cd ${quote(root)}
+export HOME=/root TERM=dumb NACELLE_TEST_PATIENCE=${PATIENCE} ${kept.map(([name, value]) => `${name}=${quote(value)}`).join(' ')}
+for controller in $(</sys/fs/cgroup/cgroup.controllers); do echo +$controller >/sys/fs/cgroup/cgroup.subtree_control; done
+mkdir -p /sys/fs/cgroup/system.slice/vm.service
+echo $$ >/sys/fs/cgroup/system.slice/vm.service/cgroup.procs
+stty -F /dev/ttyS1 raw
+(
+${script}
+) </dev/null 2>&1 | cat >/dev/ttyS1
+echo \${PIPESTATUS[0]} >/run/vm/status
+echo o >/proc/sysrq-trigger
+sleep infinity
+`;
+}
+
+function statusIn(folder, errors) {
+  const path = join(folder, 'status');
+  if (existsSync(path)) return Number(readFileSync(path, 'utf8'));
+  const console_ = join(folder, 'console');
+  const said = existsSync(console_) ? readFileSync(console_, 'utf8').slice(-4000) : '';
+  console.error(`the machine ended before its script did\n${said}${errors}`);
+  return null;
+}
+
+/** Starts what ends with this process, whatever ends that. */
+function start(command, args) {
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', command, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    errors += text;
+  });
+  return { child, ended: once(child, 'close'), errors: () => errors };
+}
+
+async function untilThere(path, { child, errors }) {
+  while (!existsSync(path)) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${VIRTIOFSD} ended: ${errors()}`);
+    await delay(20);
+  }
+}
+
+export function quote(word) {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
