@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -15,12 +14,15 @@
 namespace nacelle {
 namespace {
 
-using Visit = int (*)(int folder, const char* name);
-
 bool is_dots(const char* name) { return std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0; }
 
-// Calls `visit` for each folder in a folder; stops at the first failure.
-int each_folder(int at, const char* path, Visit visit) {
+int unlink_at(int at, const char* name, int flags) { return unlinkat(at, name, flags) < 0 && errno != ENOENT ? -errno : 0; }
+
+int unless_populated(int at, const char* path) { return is_populated(at, path) ? 1 : 0; }
+
+}  // namespace
+
+int each_group(int at, const char* path, int (*visit)(int at, const char* name)) {
   unique_fd fd(openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd) return -errno;
   DIR* stream = fdopendir(fd.get());
@@ -30,37 +32,12 @@ int each_folder(int at, const char* path, Visit visit) {
   while (result == 0) {
     const dirent* entry = readdir(stream);
     if (entry == nullptr) break;
-    if (is_dots(entry->d_name)) continue;
-    struct stat status {};
-    if (fstatat(dirfd(stream), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
-      result = errno == ENOENT ? 0 : -errno;
-      continue;
-    }
-    if (S_ISDIR(status.st_mode)) result = visit(dirfd(stream), entry->d_name);
+    // the kernel's file system of groups always tells the type
+    if (entry->d_type == DT_DIR && !is_dots(entry->d_name)) result = visit(dirfd(stream), entry->d_name);
   }
   closedir(stream);
   return result;
 }
-
-int unlink_at(int at, const char* name, int flags) { return unlinkat(at, name, flags) < 0 && errno != ENOENT ? -errno : 0; }
-
-int kill_each(int group) {
-  const unique_fd procs(openat(group, "cgroup.procs", O_RDONLY | O_CLOEXEC));
-  if (!procs) return errno == ENOENT ? 0 : -errno;
-  char text[16 * 1024];
-  ssize_t count = 0;
-  while ((count = read(procs.get(), text, sizeof text - 1)) > 0) {
-    text[count] = '\0';
-    // a number that the buffer cut is completed by the next round of the caller
-    for (char* line = std::strtok(text, "\n"); line != nullptr; line = std::strtok(nullptr, "\n")) {
-      const pid_t pid = static_cast<pid_t>(std::strtol(line, nullptr, 10));
-      if (pid > 0) kill(pid, SIGKILL);
-    }
-  }
-  return count < 0 ? -errno : 0;
-}
-
-}  // namespace
 
 bool is_populated(int at, const char* path) {
   // what can't be told is looked at again
@@ -72,7 +49,8 @@ bool is_populated(int at, const char* path) {
   char text[256] = "";
   const ssize_t size = events || procs ? read(events ? events.get() : procs.get(), text, sizeof text - 1) : -1;
   if (size < 0) return !gone();
-  return events ? std::strstr(text, "populated 1") != nullptr : size > 0;
+  if (events) return std::strstr(text, "populated 1") != nullptr;
+  return size > 0 || each_group(group.get(), ".", unless_populated) != 0;
 }
 
 int make_group(int at, const char* path) {
@@ -97,17 +75,9 @@ int make_group(int at, const char* path) {
 int remove_group(int at, const char* path) {
   if (unlink_at(at, path, AT_REMOVEDIR) == 0) return 0;
   if (errno != EBUSY && errno != ENOTEMPTY) return -errno;
-  const int result = each_folder(at, path, remove_group);
+  const int result = each_group(at, path, remove_group);
   if (result < 0) return result == -ENOENT ? 0 : result;
   return unlink_at(at, path, AT_REMOVEDIR);
-}
-
-int kill_group(int at, const char* path) {
-  const unique_fd group(openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!group) return errno == ENOENT ? 0 : -errno;
-  const unique_fd file(openat(group.get(), "cgroup.kill", O_WRONLY | O_CLOEXEC));
-  if (file) return write(file.get(), "1", 1) < 0 ? -errno : 0;
-  return errno == ENOENT ? kill_each(group.get()) : -errno;
 }
 
 }  // namespace nacelle

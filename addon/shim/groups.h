@@ -6,11 +6,15 @@ namespace nacelle {
 int make_group(int at, const char* path);
 int remove_group(int at, const char* path);
 
-// SIGKILL to everything in the group: cgroup.kill (Linux 5.14), else each process until none is left to be seen.
+// SIGKILL to everything in the group and below it, frozen or not; a frozen group is thawed where it could not die otherwise.
+// 0: nothing lives on. -EBUSY: what was signalled has not ended yet, or was born meanwhile; to be called again.
 int kill_group(int at, const char* path);
 
-// Whether processes are in the group, on v2 also in those below it. One that is not there has none.
+// Whether processes are in the group or below it. One that is not there has none.
 bool is_populated(int at, const char* path);
+
+// Calls `visit` for each group right below one; stops when that returns anything but 0, and returns it.
+int each_group(int at, const char* path, int (*visit)(int at, const char* name));
 
 // A folder and everything in it, never across a mount and never through a link.
 int remove_tree(int at, const char* path);

@@ -9,7 +9,7 @@ HostSteps::Outcome HostSteps::run(Context& context, bool last_try, StepFailure& 
   for (Reader ahead = left_; next_step(ahead, head); left_ = ahead, ++index_) {
     const int result = child_only(head.op) ? -EPROTO : interpret(context, head.op, head.arguments);
     if (result >= 0) continue;
-    const bool waits = head.op == Op::remove_group || head.op == Op::remove_folder;
+    const bool waits = head.op == Op::kill_group || head.op == Op::remove_group || head.op == Op::remove_folder;
     if (result == -EBUSY && waits && !last_try) return Outcome::kBusy;
     failure = StepFailure{where_, index_, -result, context.text};
     return Outcome::kFailed;

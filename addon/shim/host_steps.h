@@ -19,8 +19,8 @@ struct StepFailure {
   std::string text;
 };
 
-// Steps that the shim runs itself. `remove_group` may find processes that are still dying: run() then says kBusy, and
-// goes on at that step when called again.
+// Steps that the shim runs itself. `kill_group` and `remove_group` may find processes that are still dying: run() then says
+// kBusy, and goes on at that step when called again.
 class HostSteps {
  public:
   enum class Outcome { kDone, kBusy, kFailed };

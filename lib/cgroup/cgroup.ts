@@ -16,10 +16,11 @@ import { refuse } from '../process/refuse.js';
 import { parseCommand, parseExecOptions } from '../process/schema.js';
 import type { Encoding, ExecOptions, Execution } from '../process/types.js';
 import { groupsIn, readGroupFile, untilEvent, writeGroupFile } from './files.js';
+import { freeze, lift, thaw } from './freezer.js';
 import { parseKeyed, parseNumber } from './keyed.js';
 import { type CurrentMemory, limitWrites } from './limits.js';
 import { type NamedGroup, parseCreate, parseGroupLimits, parseName, parsePid } from './options.js';
-import { foldersAbove, type GroupPlan, groupControllers, pathOf, planGroup, planRemoval } from './plan.js';
+import { foldersAbove, type GroupPlan, groupControllers, pathOf, planGroup, planKill, planRemoval } from './plan.js';
 import { isRunGroup, planCgroupRun, runEvidence } from './run.js';
 import { type CgroupStats, readStats } from './stats.js';
 
@@ -132,23 +133,31 @@ export class Cgroup implements AsyncDisposable {
     );
   }
 
-  /** Stops all processes of the group and below it. Resolves when they stand still. Needs the unified tree, Linux 5.2. */
+  /**
+   * Stops all processes of the group and below it; those that come are stopped too. Resolves when they stand still. On
+   * v2, Linux 5.2; on v1 by the freezer.
+   *
+   * @throws UnsupportedError; NacelleError `EBUSY` when one can't be stopped (uninterruptible sleep): all go on then
+   */
   async freeze(): Promise<void> {
-    await this.#setFrozen(1);
+    await freeze(`the cgroup ${this.name}`, this.paths);
   }
 
-  /** Lets them go on. */
+  /**
+   * Lets them go on.
+   *
+   * @throws NacelleError `EBUSY` when a group above is frozen
+   */
   async thaw(): Promise<void> {
-    await this.#setFrozen(0);
+    await thaw(`the cgroup ${this.name}`, this.paths);
   }
 
-  /** SIGKILL to all processes of the group and below it; resolves when there is none. */
+  /** SIGKILL to all processes of the group and below it, frozen or not; resolves when there is none. A frozen group is thawed. */
   async kill(): Promise<void> {
-    const { prepare, ending } = planRemoval(this.paths);
-    const task = await start({ prepare, stages: [], undo: [], reports: [], returns: [], ending }, new Map());
-    await task.close();
+    await carryOut(planKill(this.paths));
     const unified = this.paths.unified;
     if (unified !== undefined) await untilEvent(join(unified, 'cgroup.events'), 'populated', 0);
+    lift(`the cgroup ${this.name}`, this.paths);
   }
 
   /** @throws UnsupportedError until a later version */
@@ -197,14 +206,6 @@ export class Cgroup implements AsyncDisposable {
     if (this.#owned) await this.remove();
   }
 
-  async #setFrozen(value: 0 | 1): Promise<void> {
-    const unified = this.paths.unified;
-    if (unified === undefined)
-      throw new UnsupportedError('Cgroup.freeze', 'this machine has no unified cgroup tree; v1 comes in a later version', 'Mount cgroup2.');
-    writeGroupFile(`${value ? 'freeze' : 'thaw'} the cgroup ${this.name}`, join(unified, 'cgroup.freeze'), String(value));
-    await untilEvent(join(unified, 'cgroup.events'), 'frozen', value);
-  }
-
   /** Killed for want of memory in the group or below it, since it was made. */
   #oomKills(): number {
     const of = (file: string): number | undefined => parseKeyed(readGroupFile(this.#file('memory', file)) ?? '').get('oom_kill');
@@ -234,8 +235,7 @@ async function make(name: string, group: GroupPlan, slots: Slots, persist: boole
   if (!persist) {
     // before they are made: whoever reaps after this process and its shim finds them by it
     const forget = writeRecord(await owner(groupLayout()), randomBytes(16).toString('hex'), recordsOf(removal));
-    const undo = [...removal.prepare, ...removal.undo, ...forget];
-    return start({ ...removal, prepare: group.prepare, undo }, slots.descriptors);
+    return start({ ...removal, prepare: group.prepare, undo: [...removal.undo, ...forget] }, slots.descriptors);
   }
   try {
     const task = await start({ ...removal, prepare: group.prepare, undo: [] }, slots.descriptors);
@@ -248,10 +248,18 @@ async function make(name: string, group: GroupPlan, slots: Slots, persist: boole
 }
 
 async function remove(name: string, paths: Readonly<Record<string, string>>, owned: Task | null): Promise<void> {
-  const task = await start(removalOf(name, paths), new Map());
+  try {
+    await carryOut(removalOf(name, paths));
+  } finally {
+    await owned?.close();
+  }
+}
+
+/** A plan of host steps alone, whose work is in `undo`. */
+async function carryOut(plan: Plan): Promise<void> {
+  const task = await start(plan, new Map());
   await task.close();
   const { undoErrors } = await task.ended;
-  await owned?.close();
   if (undoErrors[0]) throw undoErrors[0];
 }
 

@@ -34,15 +34,18 @@ export function groupsIn(path: string): string[] {
 
 /**
  * Waits until a key of cgroup.events has a value. The kernel tells of each change (inotify(7)), so nothing is polled.
- * A group that is gone has none of what could be waited for.
+ * A group that is gone has none of what could be waited for. Rejects with the reason of `signal` when that is aborted.
  */
-export function untilEvent(path: string, key: 'frozen' | 'populated', value: number): Promise<void> {
+export function untilEvent(path: string, key: 'frozen' | 'populated', value: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     let watcher: FSWatcher | undefined;
+    const abort = (): void => end(() => reject(signal?.reason));
     const end = (settle: () => void): void => {
+      signal?.removeEventListener('abort', abort);
       watcher?.close();
       settle();
     };
+    signal?.addEventListener('abort', abort);
     const look = (): void => {
       try {
         const text = readGroupFile(path);

@@ -38,7 +38,7 @@ export interface GroupPlan {
   readonly join: readonly Step[];
   /** The folder on the unified tree, for CLONE_INTO_CGROUP. */
   readonly unified: Slot | undefined;
-  /** Where killing ends the whole tree: `cgroup.kill` on the unified tree, else process by process. */
+  /** Where killing ends the whole tree: on the unified one, else where the freezer is. */
   readonly killGroup: NonNullable<Plan['killGroup']>;
   readonly undo: readonly Step[];
   readonly reports: readonly Report[];
@@ -72,9 +72,11 @@ export function planGroup(request: GroupRequest): GroupPlan {
     ...limitWrites(limits, layout),
     ...(layout.controllers.get('devices')?.version === 1 ? deviceWrites(deviceRules ?? []) : []),
   ];
-  const members = chooseMembers(request, new Set([...request.controllers, ...needed]), needed, slots);
+  // without the unified tree it takes v1's freezer to stop a tree, and to kill one that forks
+  const stopping = layout.unified ? [] : ['freezer'];
+  const members = chooseMembers(request, new Set([...stopping, ...request.controllers, ...needed]), needed, slots);
   const unified = members.find(({ hierarchy }) => hierarchy === layout.unified);
-  const killed = unified ?? members[0];
+  const killed = unified ?? memberOf(members, 'freezer') ?? members[0];
   if (!killed)
     throw new UnsupportedError('cgroup', 'this machine has no cgroup hierarchy mounted', 'Mount one: mount -t cgroup2 none /sys/fs/cgroup');
 
@@ -114,12 +116,18 @@ export function pathOf(base: string, name: string): string {
 
 /** Kills what is in a group, then removes it with the groups below it. One that is gone is no failure. Pure. */
 export function planRemoval(paths: Readonly<Record<string, string>>): Plan {
+  const kill = planKill(paths);
   const folders = [...new Set(Object.values(paths))];
-  const killed = paths.unified ?? folders[0];
+  return { ...kill, undo: [...kill.undo, ...folders.map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path }))] };
+}
+
+/** Kills what is in a group and below it, until nothing is: in `undo`, where a step that has more to do is tried again. Pure. */
+export function planKill(paths: Readonly<Record<string, string>>): Plan {
+  const killed = paths.unified ?? paths.freezer ?? Object.values(paths)[0];
   return {
-    prepare: killed === undefined ? [] : [{ op: 'kill_group', host: true, at: NONE, path: killed }],
+    prepare: [],
     stages: [],
-    undo: folders.map((path) => ({ op: 'remove_group', host: true, at: NONE, path })),
+    undo: killed === undefined ? [] : [{ op: 'kill_group', host: true, at: NONE, path: killed }],
     reports: [],
     returns: [],
     ending: { signal: SIGKILL, forceKillAfterMs: 0 },

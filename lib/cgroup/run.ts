@@ -37,7 +37,7 @@ export function isRunGroup(name: string): boolean {
  */
 export function planCgroupRun(request: CgroupRunRequest): Plan {
   const { slots, paths, options } = request;
-  const home = paths.unified ?? paths.pids ?? Object.values(paths)[0];
+  const home = paths.unified ?? paths.freezer ?? Object.values(paths)[0];
   if (home === undefined) throw new UnsupportedError('Cgroup.run', 'the group is in no hierarchy');
   const groups = [...new Set([home, ...Object.values(paths)])].map((path) => ({ slot: slots.take(), path }));
   const parent = groups[0]?.slot ?? NONE;

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { freeze, thaw } from '../cgroup/freezer.js';
 import { NacelleError, UnsupportedError } from '../errors.js';
 import { writeRecord } from '../host/journal.js';
 import { type ReapReport, reap } from '../host/reap.js';
@@ -175,7 +176,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /** Runs the program. @throws NacelleError `ERR_STATE` when it was started before */
   async start(): Promise<void> {
-    if (this.#state !== 'created') throw new NacelleError(`start the container ${this.id}: it is ${this.#state}`, { code: 'ERR_STATE' });
+    this.#expect('created', 'start');
     this.#state = 'running';
     const ended = this.#end().catch(() => undefined);
     try {
@@ -207,18 +208,22 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     throw later('exec');
   }
 
-  /** Default SIGKILL: the whole tree. Another signal: the first process. After the end nothing is reached. */
+  /** Default SIGKILL: the whole tree, paused or not. Another signal: the first process, when it is not paused. After the end nothing is reached. */
   async kill(signal: NodeJS.Signals | number = 'SIGKILL'): Promise<void> {
     const number = signalNumber(signal);
     if (this.#state === 'stopped') return;
     await this.#task.kill({ cause: 'caller', signal: number, tree: number === SIGKILL });
   }
 
-  /** The image's StopSignal or SIGTERM to the first process; after `timeout` (ms, default 10,000) SIGKILL to the tree. */
+  /**
+   * The image's StopSignal or SIGTERM to the first process; after `timeout` (ms, default 10,000) SIGKILL to the tree. One that
+   * is paused goes on for it.
+   */
   async stop({ timeout = KILL_DELAY }: { timeout?: number } = {}): Promise<RunResult<E>> {
     const ended = this.#end();
-    if (this.#state === 'running') {
+    if (this.#state === 'running' || this.#state === 'paused') {
       await this.#task.kill({ cause: 'caller', signal: this.#stopSignal(), tree: false });
+      if (this.#state === 'paused') await this.resume();
       const timer = setTimeout(() => void this.kill().catch(() => undefined), timeout);
       await ended.catch(() => undefined);
       clearTimeout(timer);
@@ -228,14 +233,22 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     return ended;
   }
 
-  /** Comes in a later version. @throws UnsupportedError */
+  /**
+   * Stops all its processes; resolves when they stand still. Its clocks go on: `timeout` is wall time.
+   *
+   * @throws NacelleError `ERR_STATE` unless it runs, `EBUSY` when a process can't be stopped; UnsupportedError
+   */
   async pause(): Promise<void> {
-    throw later('pause');
+    this.#expect('running', 'pause');
+    await freeze(`the container ${this.id}`, this.#prepared.group.paths);
+    if (this.#state === 'running') this.#state = 'paused';
   }
 
-  /** Comes in a later version. @throws UnsupportedError */
+  /** Lets them go on. @throws NacelleError `ERR_STATE` unless it is paused, `EBUSY` when a group above is frozen */
   async resume(): Promise<void> {
-    throw later('resume');
+    this.#expect('paused', 'resume');
+    await thaw(`the container ${this.id}`, this.#prepared.group.paths);
+    if (this.#state === 'paused') this.#state = 'running';
   }
 
   /** Comes in a later version. @throws UnsupportedError */
@@ -264,8 +277,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /** Waits for its end, with `force` brings it about; idempotent. @throws NacelleError `ERR_STATE` while it runs, without `force` */
   async remove({ force = false }: { force?: boolean } = {}): Promise<void> {
-    if (this.#state === 'running' && !force) {
-      throw new NacelleError(`remove the container ${this.id}: it is running. Stop it, or use force`, { code: 'ERR_STATE' });
+    if ((this.#state === 'running' || this.#state === 'paused') && !force) {
+      throw new NacelleError(`remove the container ${this.id}: it is ${this.#state}. Stop it, or use force`, { code: 'ERR_STATE' });
     }
     this.#removed ??= this.#remove();
     await this.#removed;
@@ -290,6 +303,10 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     const { id, name, pid, state } = this;
     const { argv, options } = this.#prepared;
     return { id, name, pid, state, command: argv, labels: options.labels, createdAt: this.#createdAt };
+  }
+
+  #expect(state: State, what: string): void {
+    if (this.#state !== state) throw new NacelleError(`${what} the container ${this.id}: it is ${this.#state}`, { code: 'ERR_STATE' });
   }
 
   #begun(): void {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Cgroup } from '../cgroup/cgroup.js';
 import { containerControllers, type GroupPlan, pathOf, planGroup } from '../cgroup/plan.js';
 import { UnsupportedError } from '../errors.js';
 import type { GroupLayout } from '../host/cgroup-base.js';
@@ -45,8 +46,7 @@ export function planContainerGroup(options: ParsedOptions, place: Place): { grou
   const { limits, notEnforced } =
     options.onUnsupported === 'report' ? keepable(options.limits, plan) : { limits: options.limits, notEnforced: [] };
   const group = plan(limits);
-  // a parent that exists is somebody's; one that comes to be for this container goes with it
-  const made = typeof parent === 'string' ? parentFolders(group).filter((folder) => !existsSync(folder)) : [];
+  const made = parent === null ? [] : parentFolders(group).filter((folder) => goesWith(folder, parent));
   return { group: { ...group, undo: [...group.undo, ...made.map(removeStep)] }, notEnforced };
 }
 
@@ -64,6 +64,15 @@ function keepable(limits: ParsedLimits, plan: (limits: ParsedLimits) => unknown)
     }
   });
   return { limits: Object.fromEntries(kept), notEnforced };
+}
+
+/**
+ * Whether a folder above the container's own goes with it. A parent that exists is somebody's; what comes to be for this
+ * container is not, as in hierarchies where the parent that was given is no member.
+ */
+function goesWith(folder: string, parent: Cgroup | string): boolean {
+  if (typeof parent === 'string') return !existsSync(folder);
+  return !Object.values(parent.paths).some((path) => path === folder || path.startsWith(`${folder}/`));
 }
 
 /** The folders between our root and the container's own group, the deepest first. */

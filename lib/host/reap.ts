@@ -33,9 +33,13 @@ export async function reap(): Promise<ReapReport> {
   return { owners };
 }
 
-/** The folders below which this process makes groups. */
+/**
+ * The folders below which this process makes groups; first those where a tree is killed as one: what the freezer holds
+ * can't be ended from another hierarchy.
+ */
 export function ownBases(layout: GroupLayout): string[] {
-  return [...layout.bases.values()].flatMap((base) => (base.path === null ? [] : [base.path]));
+  const first = [layout.unified, layout.controllers.get('freezer')].flatMap((hierarchy) => (hierarchy ? [hierarchy.mountPoint] : []));
+  return [...new Set([...first, ...layout.bases.keys()])].flatMap((mountPoint) => layout.bases.get(mountPoint)?.path ?? []);
 }
 
 /** Says in the owner's file where its groups are: who reaps may be in another group itself, as another service is. */

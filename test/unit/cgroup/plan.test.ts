@@ -123,9 +123,18 @@ describe('what the group tells at the end', () => {
 });
 
 it('removal kills on the unified tree, then removes each folder once', () => {
-  const { prepare, undo } = planRemoval({ unified: '/u/x', cpu: '/c/x', cpuacct: '/c/x' });
-  expect(prepare.map(shown)).toEqual(['kill_group /u/x']);
-  expect(undo.map(shown)).toEqual(['remove_group /u/x', 'remove_group /c/x']);
+  const { prepare, undo } = planRemoval({ cpu: '/c/x', cpuacct: '/c/x', unified: '/u/x' });
+  expect(prepare).toEqual([]);
+  expect(undo.map(shown)).toEqual(['kill_group /u/x', 'remove_group /c/x', 'remove_group /u/x']);
+});
+
+it('without the unified tree a group is in the freezer, and is killed there', () => {
+  const mount = '33 24 0:29 / /sys/fs/cgroup/freezer rw,nosuid - cgroup cgroup rw,freezer\n';
+  const group = plan({ ...v1, mountinfo: v1.mountinfo + mount, membership: `${v1.membership}7:freezer:/\n` });
+  expect(Object.keys(group.paths)[0]).toBe('freezer');
+  expect(group.killGroup.at).toBe(0);
+  expect(planRemoval({ memory: '/m/x', freezer: '/f/x' }).undo.map(shown)[0]).toBe('kill_group /f/x');
+  expect(plan(hybrid).paths).not.toHaveProperty('freezer');
 });
 
 it('folders above a group, the innermost first', () => {
