@@ -17,6 +17,11 @@ constexpr uint64_t kCreateFolder = 1, kCreateFile = 2, kNoLink = 4;
 
 int attach_to(int mount, int target) { return sys_move_mount(mount, "", target, "", kMoveMountFromEmpty | kMoveMountToEmpty); }
 
+int attach_clone(int source, int target) {
+  const unique_fd mount(sys_open_tree(source, "", OPEN_TREE_CLONE | kOpenTreeCloexec | AT_EMPTY_PATH));
+  return mount ? attach_to(mount.get(), target) : -errno;
+}
+
 int create_file(int root, const char* path) {
   unique_fd parent;
   const char* name = nullptr;
@@ -141,15 +146,18 @@ int run(Context& context, const args::mask& a) {
   // CVE-2025-31133: what the image calls /dev/null may be anything
   if (!S_ISCHR(null_device.st_mode) || null_device.st_rdev != makedev(1, 3))
     return context.failed(-EXDEV, "/dev/null is not the null device");
+  // before 6.15 a mount that is attached nowhere can't be cloned: it covers the first folder itself
+  bool placed = false;
   for (const Str& path : a.paths) {
     unique_fd target;
     const int found = open_in_root(root, path.text, O_PATH, target);
     if (is_missing(found)) continue;
     if (found < 0) return context.on(path.text, found);
-    const int source = is_folder(target.get()) ? context.slots.get(a.folder) : file;
-    const unique_fd mount(sys_open_tree(source, "", OPEN_TREE_CLONE | kOpenTreeCloexec | AT_EMPTY_PATH));
-    const int result = mount ? attach_to(mount.get(), target.get()) : -errno;
+    const bool folder = is_folder(target.get());
+    const int source = folder ? context.slots.get(a.folder) : file;
+    const int result = !folder || placed ? attach_clone(source, target.get()) : attach_to(source, target.get());
     if (result < 0) return context.on(path.text, result);
+    placed = placed || folder;
   }
   return 0;
 }
