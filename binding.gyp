@@ -51,12 +51,31 @@
           # The supervisor: an executable of its own, static, so that it runs whatever the container's root holds.
           'target_name': 'nacelle-shim',
           'type': 'executable',
-          'sources': ['<!@(node -p "require(\'fs\').readdirSync(\'addon/shim\', { recursive: true }).filter((f) => f.endsWith(\'.cc\') && !/(^|[/])fuzz[/]/.test(f)).sort().map((f) => \'addon/shim/\' + f).join(\' \')")'],
+          'sources': ['<!@(node -p "require(\'fs\').readdirSync(\'addon/shim\', { recursive: true }).filter((f) => f.endsWith(\'.cc\') && !/(^|[/])(fuzz|sanitize)[/]/.test(f)).sort().map((f) => \'addon/shim/\' + f).join(\' \')")'],
           'cflags': ['-fPIE'],
           'conditions': [
-            ['nacelle_sanitize==1', { 'ldflags': ['-pie'] }, { 'ldflags': ['-static-pie'] }],
+            ['nacelle_sanitize==1', {
+              'sources': ['addon/shim/sanitize/options.cc', 'addon/shim/sanitize/executable.cc'],
+              'sources!': ['addon/shim/executable.cc'],
+              'defines': ['NACELLE_REPORTS="<(module_root_dir)/reports"', 'NACELLE_INIT="<(module_root_dir)/build/Release/nacelle-init"'],
+              'ldflags': ['-pie'],
+            }, { 'ldflags': ['-static-pie'] }],
           ],
         },
+      ],
+      'conditions': [
+        ['nacelle_sanitize==1', {
+          'targets': [{
+            'target_name': 'nacelle-init',
+            'type': 'executable',
+            'sources': ['addon/shim/sanitize/main.cc', 'addon/shim/reaper.cc', 'addon/shim/channel.cc'],
+            'cflags': ['-fPIE'],
+            # after those of the configuration, which it takes back
+            'configurations': {
+              'Release': { 'cflags': ['-fno-sanitize=all'], 'ldflags': ['-fno-sanitize=all', '-static-pie'] },
+            },
+          }],
+        }],
       ],
     }, {
       # Importing works elsewhere and says at the first use what is missing; there is nothing to build.

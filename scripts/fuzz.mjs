@@ -8,7 +8,7 @@ import { filesBelow, output, root, run, skip } from './shared.mjs';
 const folder = 'build-fuzz';
 const flags = ['-std=c++17', '-g', '-O1', '-fno-exceptions', '-fno-rtti', '-fno-omit-frame-pointer', '-D_GNU_SOURCE', '-Iaddon'];
 const sanitize = '-fsanitize=fuzzer-no-link,address,undefined';
-const sources = filesBelow('addon/shim', /\.cc$/);
+const sources = filesBelow('addon/shim', /\.cc$/).filter((file) => !file.includes('/sanitize/'));
 const targets = sources.filter((file) => file.includes('/fuzz/'));
 /** What the targets call: the whole shim but its main(). */
 const parts = sources.filter((file) => !file.includes('/fuzz/') && basename(file) !== 'main.cc');

@@ -12,7 +12,7 @@
 //   kDescriptor slot       + the descriptor            -
 //   kCloned stage          from the next stage         -
 //   kParked                waits                       kGoOn
-//   kExecuting             just before execve, or before work that is not a program (`unpack`, `pause`, …)
+//   kExecuting             just before execve, or before work that is not a program (`unpack`, `changes`, …)
 //   kWorking               such work has begun: no end of file will say so
 //   kFailed index errno text
 //   kProgramEnded status   from our init: the raw wait status of the program

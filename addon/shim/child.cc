@@ -15,9 +15,10 @@ namespace {
 
 class Child {
  public:
-  Child(const std::vector<Stage>& stages, uint32_t stage, Slots& slots, unique_fd channel)
+  Child(const std::vector<Stage>& stages, uint32_t stage, Slots& slots, unique_fd channel, int executable)
       : stages_(stages), stage_(stage), channel_(std::move(channel)), context_(slots) {
     context_.channel = channel_.get();
+    context_.executable = executable;
   }
 
   [[noreturn]] void run() {
@@ -48,16 +49,16 @@ class Child {
       case Op::clone:
         return next_stage(head.arguments);
       case Op::init:
-        return start_init();
+        return fork_init(context_.executable, channel_.get());
       case Op::park:
         return wait_for_shim(Signal::kParked);
       case Op::exec:
+      case Op::pause:
         return announce(Signal::kExecuting), interpret(context_, head.op, head.arguments);
       case Op::unpack:
       case Op::pack:
       case Op::changes:
-      case Op::copy_out:
-      case Op::pause: {
+      case Op::copy_out: {
         announce(Signal::kExecuting);
         announce(Signal::kWorking);
         const int result = interpret(context_, head.op, head.arguments);
@@ -121,13 +122,6 @@ class Child {
     run();
   }
 
-  // This process becomes the reaper, its child goes on with the plan.
-  int start_init() {
-    const int result = init_.fork();
-    if (result == 0) init_.serve(channel_.get());
-    return result < 0 ? result : 0;
-  }
-
   // The shim ignores some signals and blocks one: a program starts with the defaults.
   static void reset_signals() {
     // the system call itself: libc keeps 32 and 33 to itself, which posix_spawn left ignored
@@ -143,12 +137,13 @@ class Child {
     sigprocmask(SIG_SETMASK, &none, nullptr);
   }
 
-  // Everything but 0, 1, 2, the channel and the slots: a parked child would else hide the end of other sockets.
+  // Everything but 0, 1, 2, the channel, the executable and the slots: a parked child would else hide the end of other sockets.
   int close_others() {
     static int keep[kMaxKept];
     size_t count = 0;
     keep[count++] = 2;
     keep[count++] = channel_.get();
+    keep[count++] = context_.executable;
     for (size_t slot = 0; slot < context_.slots.size(); ++slot) {
       const int fd = context_.slots.get(static_cast<int32_t>(slot));
       if (fd < 0) continue;
@@ -172,7 +167,6 @@ class Child {
   uint32_t index_ = 0;
   unique_fd channel_;
   Context context_;
-  Init init_;
 };
 
 }  // namespace
@@ -192,8 +186,8 @@ pid_t clone_stage(const Stage& stage, const Slots& slots, uint64_t extra_flags, 
   return sys_clone3(arguments);
 }
 
-void child_main(const std::vector<Stage>& stages, uint32_t stage, Slots& slots, unique_fd channel) {
-  Child(stages, stage, slots, std::move(channel)).run();
+void child_main(const std::vector<Stage>& stages, uint32_t stage, Slots& slots, unique_fd channel, int executable) {
+  Child(stages, stage, slots, std::move(channel), executable).run();
 }
 
 }  // namespace nacelle

@@ -18,7 +18,7 @@ struct Stage {
 pid_t clone_stage(const Stage& stage, const Slots& slots, uint64_t extra_flags, int* pidfd);
 
 // What a container's process does from its clone to its execve; never returns. One thread, its own copy of the
-// shim's memory, and nothing of the shim's descriptors but the slots and the channel.
-[[noreturn]] void child_main(const std::vector<Stage>& stages, uint32_t stage, Slots& slots, unique_fd channel);
+// shim's memory, and nothing of the shim's descriptors but the slots, the channel and the executable.
+[[noreturn]] void child_main(const std::vector<Stage>& stages, uint32_t stage, Slots& slots, unique_fd channel, int executable);
 
 }  // namespace nacelle

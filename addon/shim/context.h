@@ -51,9 +51,10 @@ struct Context {
   char text[512] = "";             // what the kernel or the step says beside the errno
   std::string* outputs = nullptr;  // host steps: counted bytes, one for each step with output
   uint32_t output_count = 0;
-  pid_t process = 0;  // host steps: the stage's process
-  int channel = -1;   // child steps
-  Account account;    // child steps: who `user` found
+  pid_t process = 0;    // host steps: the stage's process
+  int channel = -1;     // child steps
+  int executable = -1;  // child steps: what one executes that stays
+  Account account;      // child steps: who `user` found
 
   int failed(int error, const char* words) {
     std::snprintf(text, sizeof text, "%s", words);

@@ -1,93 +1,71 @@
 #include "init.h"
 
 #include <signal.h>
-#include <sys/prctl.h>
+#include <sys/syscall.h>
 
-#include "channel.h"
+#include <cstdio>
+
+#include "reaper.h"
 #include "syscalls.h"
 
 namespace nacelle {
 namespace {
 
-void block_all_signals(sigset_t& all) {
-  sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, nullptr);
+int make_pipe(unique_fd& read_end, unique_fd& write_end) {
+  int pair[2];
+  if (pipe2(pair, O_CLOEXEC) < 0) return -errno;
+  read_end.reset(pair[0]);
+  write_end.reset(pair[1]);
+  return 0;
 }
 
-// The program's pipes and files must end with the program, not with init.
-void close_others(int channel, int started) {
-  const auto low = static_cast<unsigned>(channel < started ? channel : started);
-  const auto high = static_cast<unsigned>(channel < started ? started : channel);
-  if (low > 0) sys_close_range(0, low - 1, 0);
-  if (high > low + 1) sys_close_range(low + 1, high - 1, 0);
-  sys_close_range(high + 1, ~0U, 0);
+// With the descriptors 0, 1 and 2 alone. By descriptor: the container's /proc is not asked.
+int execute(int executable, const char* program) {
+  const int closed = sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  if (closed < 0) return closed;
+  const char* const argv[] = {kReaperName, program, nullptr};
+  const char* const env[] = {nullptr};
+  return checked_int(syscall(SYS_execveat, executable, "", argv, env, AT_EMPTY_PATH));
 }
 
-void tell(int channel, Signal signal, int value) {
-  ChannelMessage message;
-  message.signal = signal;
-  message.value = value;
-  // without a shim there is nobody to live for
-  if (send_message(channel, message) < 0) _exit(126);
+// False: init could not be executed, and says so itself.
+bool wait_until_ready(int ready) {
+  char byte;
+  ssize_t size;
+  do {
+    size = read(ready, &byte, 1);
+  } while (size < 0 && errno == EINTR);
+  return size == 1;
 }
 
 }  // namespace
 
-int Init::fork() {
-  int pair[2];
-  if (pipe2(pair, O_CLOEXEC) < 0) return -errno;
-  unique_fd read_end(pair[0]);
-  unique_fd write_end(pair[1]);
+int fork_init(int executable, int channel) {
+  unique_fd started, starts, ready, readies;
+  int result = make_pipe(started, starts);
+  if (result == 0) result = make_pipe(ready, readies);
+  if (result < 0) return result;
+  // init finds every signal blocked that comes from now on
   sigset_t all, before;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
   // not clone3: the container's filter may already be loaded, and answers ENOSYS to that
-  const auto pid = static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
-  if (pid < 0) return -errno;
-  if (pid == 0) {
+  const auto program = static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+  if (program < 0) return -errno;
+  if (program == 0) {
+    readies.reset();
+    static_cast<void>(starts.release());  // close-on-exec: its end is the news
+    if (!wait_until_ready(ready.get())) _exit(126);
     sigprocmask(SIG_SETMASK, &before, nullptr);
-    started_ = std::move(write_end);  // close-on-exec: its end is the news
-    return 1;
+    return 0;
   }
-  program_ = pid;
-  started_ = std::move(read_end);
-  return 0;
+  // the program's streams go with this: they must end with the program, not with init
+  if (dup2(channel, kReaperChannel) < 0 || dup2(started.get(), kReaperStarted) < 0 || dup2(readies.get(), kReaperReady) < 0) return -errno;
+  char number[16];
+  std::snprintf(number, sizeof number, "%d", program);
+  return execute(executable, number);
 }
 
-void Init::wait_for_exec() {
-  char byte;
-  while (read(started_.get(), &byte, 1) < 0 && errno == EINTR) {}
-  started_.reset();
-}
-
-void Init::reap(int channel) {
-  for (;;) {
-    int status = 0;
-    const pid_t pid = waitpid(-1, &status, WNOHANG | __WALL);
-    if (pid <= 0) return;
-    if (pid != program_) continue;
-    tell(channel, Signal::kProgramEnded, status);
-    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-  }
-}
-
-void Init::serve(int channel) {
-  sigset_t all;
-  block_all_signals(all);
-  prctl(PR_SET_DUMPABLE, 0);
-  close_others(channel, started_.get());
-  wait_for_exec();
-  tell(channel, Signal::kWorking, 0);
-  reap(channel);  // a signal may have been merged with one that came before the mask
-  for (;;) {
-    siginfo_t info{};
-    const int signal = sigwaitinfo(&all, &info);
-    if (signal == SIGCHLD) {
-      reap(channel);
-    } else if (signal > 0) {
-      kill(program_, signal);
-    }
-  }
-}
+int hold_namespaces(int executable) { return execute(executable, nullptr); }
 
 }  // namespace nacelle

@@ -1,28 +1,15 @@
 #pragma once
 
-#include <sys/types.h>
-
-#include "unique_fd.h"
-
+// Processes of ours that stay inside a container's namespaces. Whoever has CAP_SYS_PTRACE there can read them, and a
+// fork of the shim has a copy of its memory, with the plans of all containers: so these execute the shim's file
+// anew, as reaper.h. `executable` is open_executable's.
 namespace nacelle {
 
-// Our process 1 of a container with `init: true`: starts the program as its child, passes signals on to it, reaps
-// whatever is left to it, and tells the shim the program's exact end over the channel. When it ends, the kernel
-// ends the rest of its pid namespace.
-class Init {
- public:
-  // 1 in the program's process, 0 in init's, or -errno.
-  int fork();
+// The caller becomes process 1 of a container with `init: true`, its child goes on with the plan, once nothing of the
+// shim's memory is left in process 1. 0 in the child; else only when it failed: -errno.
+int fork_init(int executable, int channel);
 
-  // Init's work; never returns.
-  [[noreturn]] void serve(int channel);
-
- private:
-  void wait_for_exec();
-  void reap(int channel);
-
-  pid_t program_ = 0;
-  unique_fd started_;  // a pipe: its end of file says that the program was executed, or died before
-};
+// Keeps its namespaces alive, and reaps what is left to it there. Returns only -errno.
+int hold_namespaces(int executable);
 
 }  // namespace nacelle

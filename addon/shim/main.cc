@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstring>
 
+#include "reaper.h"
 #include "supervisor.h"
 #include "syscalls.h"
 
@@ -31,6 +33,7 @@ int become_supervisor() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 0 && std::strcmp(argv[0], nacelle::kReaperName) == 0) nacelle::reaper_main(argv[1]);
   if (argc != 3) return 2;
   nacelle::Supervisor supervisor;
   int result = become_supervisor();

@@ -1,12 +1,9 @@
-#include <signal.h>
-#include <sys/wait.h>
-
 #include "copy.h"
+#include "init.h"
 #include "layer/changes.h"
 #include "layer/pack.h"
 #include "layer/unpack.h"
 #include "steps.h"
-#include "syscalls.h"
 
 // Work that a confined child does instead of executing a program.
 namespace nacelle {
@@ -51,18 +48,7 @@ int run(Context& context, const args::changes& a) {
   return explained(context, list_changes(context.slots.get(a.upper), lowers.data(), lowers.size(), context.slots.get(a.output), why), why);
 }
 
-int run(Context&, const args::pause&) {
-  // a pid namespace's processes come to its process 1 when their parents die
-  sigset_t child;
-  sigemptyset(&child);
-  sigaddset(&child, SIGCHLD);
-  sigprocmask(SIG_BLOCK, &child, nullptr);
-  for (;;) {
-    while (waitpid(-1, nullptr, WNOHANG | __WALL) > 0) {}
-    siginfo_t info{};
-    sigwaitinfo(&child, &info);
-  }
-}
+int run(Context& context, const args::pause&) { return hold_namespaces(context.executable); }
 
 // These are the child's own (child.cc): elsewhere they mean nothing.
 int run(Context&, const args::clone&) { return -EPROTO; }

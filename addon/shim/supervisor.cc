@@ -9,6 +9,7 @@
 
 #include <cerrno>
 
+#include "executable.h"
 #include "groups.h"
 #include "syscalls.h"
 
@@ -104,6 +105,8 @@ int Supervisor::start(unique_fd control, std::string owner_file, std::string rec
   if (result < 0) return result;
   owner_file_ = std::move(owner_file);
   records_ = std::move(records);
+  result = open_executable(executable_);
+  if (result < 0) return result;
   result = lock_owner();
   if (result < 0) return result;
 

@@ -48,6 +48,8 @@ class Supervisor {
   int run() { return loop_.run(); }
 
   Loop& loop() { return loop_; }
+  // Handed to children: see init.h.
+  int executable() const { return executable_.get(); }
   Task* new_task(Client& client, uint32_t id);
   void remove(Task* task);
   void remove(Client* client);
@@ -62,7 +64,7 @@ class Supervisor {
   void stop_when_done();
 
   Loop loop_;
-  unique_fd control_, signals_, owner_;
+  unique_fd control_, signals_, owner_, executable_;
   std::string owner_file_, records_;
   bool keeps_journal_ = false;
   Watch control_watch_, signal_watch_;

@@ -67,7 +67,7 @@ void Task::start_first_stage() {
   int pidfd = -1;
   const pid_t pid = clone_stage(plan_.stages[0], slots_, 0, &pidfd);
   if (pid < 0) return fail({kInClone, 0, -pid, ""});
-  if (pid == 0) child_main(plan_.stages, 0, slots_, std::move(theirs));
+  if (pid == 0) child_main(plan_.stages, 0, slots_, std::move(theirs), supervisor_.executable());
   first_ = pid;
   first_pidfd_.reset(pidfd);
   processes_.insert(pid);

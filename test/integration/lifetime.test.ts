@@ -112,18 +112,20 @@ describe('SIGKILL of the shim alone', () => {
   it('its containers die, what waits is told, and the next one works', async () => {
     const running = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
     await running.start();
+    const withInit = await Container.create({ ...(await busybox()), command: ['sleep', '1000'], init: true, user: '1000:1000' });
+    await withInit.start();
     const parked = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
     const shim = shimOf();
     if (!shim) throw new Error('no shim');
     const waiting = running.wait().catch((reason: unknown) => reason);
     const run = sh('exec sleep 1000').catch((reason: unknown) => reason);
-    await sleepersOf(shim, 2);
+    await sleepersOf(shim, 3);
     process.kill(shim.pid, 'SIGKILL');
     expect(await waiting).toBeInstanceOf(NacelleError);
     expect(await run).toBeInstanceOf(NacelleError);
     await expect(parked.start()).rejects.toBeInstanceOf(NacelleError);
-    await until('its containers are dead', () => !isAlive(running.pid) && !isAlive(parked.pid));
-    await Promise.all([running.remove({ force: true }), parked.remove({ force: true })]);
+    await until('its containers are dead', () => ![running, withInit, parked].some(({ pid }) => isAlive(pid)));
+    await Promise.all([running, withInit, parked].map((container) => container.remove({ force: true })));
     expect(await sh('echo again')).toMatchObject({ stdout: 'again\n' });
     expect(shimOf()?.pid).not.toBe(shim.pid);
   });
