@@ -1,12 +1,12 @@
 // Runs the integration tests on an addon and a shim built with AddressSanitizer and UndefinedBehaviorSanitizer.
 // Arguments go to vitest. Needs g++ and its libasan.
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { output, root, run, skip } from './shared.mjs';
 
 // A folder of its own with the same binding.gyp, as node-gyp always builds into ./build.
 const folder = `${root}build-sanitize`;
 const reports = `${folder}/reports`;
-const options = `${folder}/options`;
 
 function build() {
   mkdirSync(folder, { recursive: true });
@@ -27,20 +27,40 @@ function build() {
   ]);
 }
 
-/** Leaks are looked for in the shim alone: Node frees nothing when it ends. %b is the executable's name. */
+/** Of Node, which frees nothing when it ends; the shim's options are compiled in (addon/shim/sanitize). */
 function environment(runtime) {
   rmSync(reports, { recursive: true, force: true });
   mkdirSync(reports, { recursive: true });
-  mkdirSync(options, { recursive: true });
-  for (const name of ['nacelle-shim', 'memfd:nacelle-shim', 'memfd:nacelle-shim (deleted)'])
-    writeFileSync(`${options}/${name}`, 'detect_leaks=1\n');
   return {
     NACELLE_BUILD_DIR: `${folder}/build/Release`,
     NACELLE_SANITIZE: '1',
     LD_PRELOAD: runtime,
-    ASAN_OPTIONS: `detect_leaks=0:log_path=${reports}/asan:include_if_exists=${options}/%b`,
+    ASAN_OPTIONS: `detect_leaks=0:log_path=${reports}/asan`,
     UBSAN_OPTIONS: `print_stacktrace=1:halt_on_error=1:log_path=${reports}/ubsan`,
   };
+}
+
+/** The shims of this build that run. */
+function shims() {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return (
+        readlinkSync(`/proc/${pid}/exe`).startsWith('/memfd:nacelle-shim') && readFileSync(`/proc/${pid}/maps`).includes('/libasan.so')
+      );
+    } catch {
+      return false; // not a process, or one that has ended
+    }
+  });
+}
+
+/** A shim ends after its Node process, and looks for leaks last of all. */
+async function shimsEnded() {
+  for (const guard = Date.now() + 60_000; shims().length > 0; await setTimeout(50)) {
+    if (Date.now() < guard) continue;
+    console.error(`test:sanitize: these shims don't end: ${shims().join(' ')}`);
+    return false;
+  }
+  return true;
 }
 
 /** A report may come from a process whose end no test looks at, so the files are what counts. */
@@ -51,7 +71,7 @@ function noReports() {
   return files.length === 0;
 }
 
-function main() {
+async function main() {
   const runtime = output('g++', ['-print-file-name=libasan.so']);
   if (process.platform !== 'linux' || !runtime?.startsWith('/')) return skip('test:sanitize', 'g++ with libasan is not installed');
   if (!build() || !run('npm', ['run', '--silent', 'build:lib'])) return false;
@@ -60,7 +80,8 @@ function main() {
   const layers = run('node', [...vitest, 'test/integration/layer'], { env: { NACELLE_SANITIZE: '1' } });
   const arguments_ = [...vitest, '--exclude', 'test/integration/layer/**', ...process.argv.slice(2)];
   const passed = run('node', arguments_, { env: environment(realpathSync(runtime)) });
-  return noReports() && passed && layers;
+  const ended = await shimsEnded();
+  return noReports() && ended && passed && layers;
 }
 
-process.exitCode = main() ? 0 : 1;
+process.exitCode = (await main()) ? 0 : 1;
