@@ -16,7 +16,4 @@ bool is_populated(int at, const char* path);
 // Calls `visit` for each group right below one; stops when that returns anything but 0, and returns it.
 int each_group(int at, const char* path, int (*visit)(int at, const char* name));
 
-// A folder and everything in it, never across a mount and never through a link.
-int remove_tree(int at, const char* path);
-
 }  // namespace nacelle

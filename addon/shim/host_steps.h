@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -20,10 +22,11 @@ struct StepFailure {
 };
 
 // Steps that the shim runs itself. `kill_group` and `remove_group` may find processes that are still dying: run() then says
-// kBusy, and goes on at that step when called again.
+// kBusy, and goes on at that step when called again. What may take long (`remove_tree`) is done by a process of its own: run() says
+// kApart, and is called again when take_end() was told how that process ended.
 class HostSteps {
  public:
-  enum class Outcome { kDone, kBusy, kFailed };
+  enum class Outcome { kDone, kBusy, kApart, kFailed };
 
   HostSteps() = default;
   HostSteps(Reader steps, int32_t where) : left_(steps), where_(where) {}
@@ -32,11 +35,16 @@ class HostSteps {
   Outcome run(Context& context, bool last_try, StepFailure& failure);
   // Past the step that failed.
   void skip();
+  // The process that does the step at hand, 0 when there is none.
+  pid_t apart() const { return apart_; }
+  // `status` is that of waitpid. kDone: the step is, and run() goes on.
+  Outcome take_end(int status, StepFailure& failure);
 
  private:
   Reader left_;
   int32_t where_ = kInPrepare;
   uint32_t index_ = 0;
+  pid_t apart_ = 0;
 };
 
 }  // namespace nacelle

@@ -1,4 +1,5 @@
 #include "groups.h"
+#include "layer/remove_tree.h"
 #include "steps.h"
 #include "syscalls.h"
 
@@ -45,7 +46,7 @@ int run(Context& context, const args::unlink& a) {
   return unlinkat(context.slots.get(a.at), a.path.text, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int run(Context& context, const args::remove_tree& a) { return remove_tree(context.slots.get(a.at), a.path.text); }
+int run(Context& context, const args::remove_tree& a) { return layer::remove_tree(context.slots.get(a.at), a.path.text); }
 
 int run(Context& context, const args::join_group& a) {
   const unique_fd fd(openat(context.slots.get(a.group), a.file.text, O_WRONLY | O_CLOEXEC));

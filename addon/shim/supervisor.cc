@@ -10,7 +10,7 @@
 #include <cerrno>
 
 #include "executable.h"
-#include "groups.h"
+#include "layer/remove_tree.h"
 #include "syscalls.h"
 
 namespace nacelle {
@@ -189,6 +189,9 @@ Task* Supervisor::new_task(Client& client, uint32_t id) {
 
 void Supervisor::remove(Task* task) {
   loop_.later([this, task] {
+    // one that removes what a caller asked for may still be at it: its end is nobody's concern now
+    for (auto process = processes_.begin(); process != processes_.end();)
+      process = process->second == task ? processes_.erase(process) : ++process;
     tasks_.erase(task);
     stop_when_done();
   });
@@ -205,7 +208,7 @@ void Supervisor::stop_when_done() {
   if (control_ || !clients_.empty() || !tasks_.empty()) return;
   if (!keeps_journal_) {
     // a record that is left tells of what was never made: Node ended between the two
-    remove_tree(AT_FDCWD, records_.c_str());
+    layer::remove_tree(AT_FDCWD, records_.c_str());
     unlink(owner_file_.c_str());
   }
   loop_.stop();

@@ -20,11 +20,18 @@ namespace nacelle {
 namespace {
 
 constexpr uint64_t kMillisecond = 1'000'000;
+constexpr uint64_t kPatience = 5000 * kMillisecond;  // for a control group whose last process is still dying
 
 std::vector<int32_t> read_slot_list(Reader& reader) {
   std::vector<int32_t> slots;
   for (const int32_t slot : reader.list<int32_t>()) slots.push_back(slot);
   return slots;
+}
+
+// The status of a process that has ended.
+int wait_for(pid_t pid) {
+  int status = 0;
+  return waitpid(pid, &status, __WALL) < 0 ? W_EXITCODE(ECHILD, 0) : status;
 }
 
 int fill(Slots& slots, const std::vector<int32_t>& numbers, std::vector<unique_fd> ahead, std::vector<unique_fd>& fds) {
@@ -293,6 +300,10 @@ void Task::abandon() {
 // --- the end ---------------------------------------------------------------------------------------------------------
 
 void Task::process_ended(pid_t pid) {
+  if (pid == undo_.apart()) return undo_step_ended();
+  for (const auto& call : calls_) {
+    if (pid == call->steps.apart()) return call_step_ended(*call);
+  }
   read_channel();
   siginfo_t info{};
   struct rusage usage {};
@@ -357,7 +368,7 @@ void Task::finish() {
     }
   }
   undo_ = HostSteps(plan_.undo, kInUndo);
-  deadline_ns_ = monotonic_ns() + 5000 * kMillisecond;
+  deadline_ns_ = monotonic_ns() + kPatience;
   undo();
 }
 
@@ -373,6 +384,8 @@ void Task::undo() {
         if (failure.error != ENODEV) undo_failures_.push_back(std::move(failure));
         undo_.skip();
         break;
+      case HostSteps::Outcome::kApart:
+        return supervisor_.watch_process(undo_.apart(), this);
       case HostSteps::Outcome::kDone:
         send_end();
         state_ = State::kGone;
@@ -380,6 +393,16 @@ void Task::undo() {
         return supervisor_.remove(this);
     }
   }
+}
+
+void Task::undo_step_ended() {
+  StepFailure failure;
+  if (undo_.take_end(wait_for(undo_.apart()), failure) == HostSteps::Outcome::kFailed) {
+    undo_failures_.push_back(std::move(failure));
+    undo_.skip();
+  }
+  deadline_ns_ = monotonic_ns() + kPatience;  // the time that it took is not the next step's
+  undo();
 }
 
 // --- host steps by call ----------------------------------------------------------------------------------------------
@@ -394,7 +417,7 @@ void Task::call(Message& message, std::vector<unique_fd> ahead) {
   const uint32_t size = reader.u32();
   call->steps = HostSteps(reader.part(size), kInCall);
   call->returns = read_slot_list(reader);
-  call->deadline_ns = monotonic_ns() + 5000 * kMillisecond;
+  call->deadline_ns = monotonic_ns() + kPatience;
   StepFailure failure{kInCall, 0, EPROTO, "the call can't be read"};
   if (message.cut) failure = {kInCall, 0, EMFILE, "take the descriptors"};
   if (message.cut || !reader.ok() || slot_count > kMaxSlots) return reply(*call, &failure);
@@ -417,7 +440,19 @@ void Task::run_call(Call& call, bool last_try) {
                      [this, &call] { run_call(call, monotonic_ns() >= call.deadline_ns); });
     return;
   }
-  reply(call, outcome == HostSteps::Outcome::kFailed ? &failure : nullptr);
+  if (outcome == HostSteps::Outcome::kApart) return supervisor_.watch_process(call.steps.apart(), this);
+  call_done(call, outcome == HostSteps::Outcome::kFailed ? &failure : nullptr);
+}
+
+void Task::call_step_ended(Call& call) {
+  StepFailure failure;
+  if (call.steps.take_end(wait_for(call.steps.apart()), failure) == HostSteps::Outcome::kFailed) return call_done(call, &failure);
+  call.deadline_ns = monotonic_ns() + kPatience;
+  run_call(call, false);
+}
+
+void Task::call_done(const Call& call, const StepFailure* failure) {
+  reply(call, failure);
   calls_.remove_if([&call](const std::unique_ptr<Call>& item) { return item.get() == &call; });
 }
 

@@ -73,10 +73,13 @@ class Task {
   void signal_tree();
   void signal_first(int signal);
   void run_call(Call& call, bool last_try);
+  void call_step_ended(Call& call);
+  void call_done(const Call& call, const StepFailure* failure);
   void finish_when_empty();
   bool tree_is_gone();
   void finish();
   void undo();
+  void undo_step_ended();
   void send_end();
   void reply(const Call& call, const StepFailure* failure);
   void add_results(Message& message, uint32_t output_count, const std::string& outputs, const std::vector<int32_t>& returns);

@@ -1,32 +1,125 @@
+#include "remove_tree.h"
+
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
+#include <string>
+#include <vector>
 
+#include "../syscalls.h"
 #include "folder.h"
 #include "tree.h"
 
 namespace nacelle::layer {
+namespace {
 
-int remove_tree(int parent, const char* name, const Inodes* keep) {
-  struct stat status;
-  if (const int result = status_of(parent, name, status); result < 0) return result == -ENOENT ? 0 : result;
-  const bool kept = keep != nullptr && keep->has(status);
-  if (!S_ISDIR(status.st_mode)) {
-    if (kept || unlinkat(parent, name, 0) == 0 || errno == ENOENT) return 0;
-    return -errno;
+// A folder on the way down. Only the deepest is open, and the way up is '..', checked against what was there on the way
+// down.
+struct Level {
+  std::string name;
+  dev_t device = 0;
+  ino_t inode = 0;
+  bool kept = false;
+  std::vector<std::string> folders;  // in it, still to be looked into
+};
+
+class Remover {
+ public:
+  explicit Remover(const Inodes* keep) : keep_(keep) {}
+
+  int run(int parent, const char* name);
+
+ private:
+  int entry(int folder, const char* name, std::vector<std::string>& folders) const;
+  int enter(int parent, std::string name);
+  int leave(int top);
+  bool is_kept(const struct stat& status) const { return keep_ != nullptr && keep_->has(status); }
+
+  const Inodes* keep_;
+  std::vector<Level> levels_;
+  unique_fd current_;  // the deepest level
+};
+
+// By openat2: the kernel tells a mount also where a bind shows the same file system.
+int open_below(int at, const char* name, unique_fd& out, struct stat& status) {
+  constexpr uint64_t kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  if (const int result = opened(sys_openat2(at, name, kFlags, 0, RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS), out); result < 0) return result;
+  return fstat(out.get(), &status) < 0 ? -errno : 0;
+}
+
+// Removes one entry of a folder, or adds it to the folders that are left.
+int Remover::entry(int folder, const char* name, std::vector<std::string>& folders) const {
+  struct stat status {};
+  if (const int result = status_of(folder, name, status); result < 0) return result == -ENOENT ? 0 : result;
+  if (!S_ISDIR(status.st_mode)) return is_kept(status) || unlinkat(folder, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
+  if (keep_ == nullptr) {
+    if (unlinkat(folder, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
+    if (errno != ENOTEMPTY && errno != EEXIST) return -errno;
   }
-  if (keep == nullptr && unlinkat(parent, name, AT_REMOVEDIR) == 0) return 0;  // it was empty
+  folders.emplace_back(name);
+  return 0;
+}
 
+// Goes down into a folder, and removes everything in it but folders.
+int Remover::enter(int parent, std::string name) {
   unique_fd folder;
-  if (const int result = open_folder(parent, name, folder); result < 0) return result;
+  struct stat status {};
   std::vector<std::string> names;
-  if (const int result = read_names(folder.get(), names); result < 0) return result;
-  for (const std::string& child : names) {
-    if (const int result = remove_tree(folder.get(), child.c_str(), keep); result < 0) return result;
+  int result = open_below(parent, name.c_str(), folder, status);
+  if (result == 0) result = read_names(folder.get(), names);
+  Level level{std::move(name), status.st_dev, status.st_ino, is_kept(status), {}};
+  for (size_t i = 0; result == 0 && i < names.size(); ++i) result = entry(folder.get(), names[i].c_str(), level.folders);
+  if (result < 0) return result == -ENOENT ? 0 : result;  // somebody else removes it too
+  current_ = std::move(folder);
+  levels_.push_back(std::move(level));
+  return 0;
+}
+
+// Goes up from a folder in which nothing is left to be looked into, and removes it.
+int Remover::leave(int top) {
+  const Level level = std::move(levels_.back());
+  levels_.pop_back();
+  const bool done = levels_.empty();
+  if (!done) {
+    unique_fd above;
+    struct stat status {};
+    if (const int result = open_below(current_.get(), "..", above, status); result < 0) return result;
+    if (status.st_ino != levels_.back().inode || status.st_dev != levels_.back().device) return -ESTALE;  // somebody moves it about
+    current_ = std::move(above);
   }
-  if (kept || unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
-  return keep != nullptr && errno == ENOTEMPTY ? 0 : -errno;
+  if (level.kept || unlinkat(done ? top : current_.get(), level.name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
+  return keep_ != nullptr && errno == ENOTEMPTY ? 0 : -errno;  // what is kept lies in it
+}
+
+int Remover::run(int parent, const char* name) {
+  std::vector<std::string> top;
+  if (const int result = entry(parent, name, top); result < 0 || top.empty()) return result;
+  int result = enter(parent, std::move(top.front()));
+  while (result == 0 && !levels_.empty()) {
+    std::vector<std::string>& folders = levels_.back().folders;
+    if (folders.empty()) {
+      result = leave(parent);
+    } else {
+      std::string next = std::move(folders.back());
+      folders.pop_back();
+      result = enter(current_.get(), std::move(next));
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+int remove_tree(int at, const char* path, const Inodes* keep) {
+  const char* slash = std::strrchr(path, '/');
+  if (slash == nullptr) return Remover(keep).run(at, path);
+  // the way there may cross mounts
+  const std::string folder(path, static_cast<size_t>(slash - path) + 1);
+  const unique_fd parent(openat(at, folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!parent) return errno == ENOENT ? 0 : -errno;
+  return Remover(keep).run(parent.get(), slash + 1);
 }
 
 }  // namespace nacelle::layer

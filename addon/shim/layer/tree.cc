@@ -9,6 +9,7 @@
 
 #include "../syscalls.h"
 #include "folder.h"
+#include "remove_tree.h"
 #include "xattrs.h"
 
 namespace nacelle::layer {
@@ -102,7 +103,7 @@ int Tree::clear(int parent, const char* name, bool& hid) {
   hid = overlay_ && is_whiteout_device(status);
   // What led through it may now lead elsewhere.
   if (S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode)) last_path_.assign(1, '\0');
-  return remove_tree(parent, name, nullptr);
+  return remove_tree(parent, name);
 }
 
 int Tree::made(int parent, const char* name) {

@@ -26,10 +26,6 @@ class Inodes {
   std::unordered_set<uint64_t> known_;
 };
 
-// Removes what is at a name, of whatever type, with all that is in it; what is in `keep` stays, and so do the folders
-// that lead to it. No link is followed. 0 or -errno.
-int remove_tree(int parent, const char* name, const Inodes* keep);
-
 // The folder that a layer is unpacked into. Paths are those of check_path: relative, without '.' and '..'.
 class Tree {
  public:

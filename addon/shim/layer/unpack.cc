@@ -5,7 +5,6 @@
 #include <cerrno>
 
 #include "entry.h"
-#include "folder.h"
 #include "input.h"
 #include "options.h"
 #include "path.h"
@@ -67,7 +66,6 @@ int parse_unpack_options(const char* const* options, size_t count, UnpackOptions
 
 int unpack_layer(int input_fd, int root_fd, const UnpackOptions& options, Failure& why) {
   const NoUmask exact;
-  allow_many_descriptors();
   Input input(input_fd, options.most_bytes);
   Unpacking work{Tree(root_fd, options.overlay, options.most_entries), TarReader(input), {}, options};
   TarEntry entry;

@@ -1,0 +1,12 @@
+#pragma once
+
+namespace nacelle::layer {
+
+class Inodes;
+
+// Removes what is at a path, of whatever type, with all that is in it: never across a mount (-EXDEV) and never through a
+// link. What is in `keep` stays, and so do the folders that lead to it. Folders may be nested deeper than there are
+// descriptors or stack. A missing one is success.
+int remove_tree(int at, const char* path, const Inodes* keep = nullptr);
+
+}  // namespace nacelle::layer

@@ -1,0 +1,80 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect } from 'vitest';
+import { buildDriver, feed, newFolder } from '../../fixtures/layer.js';
+import { requires } from '../../fixtures/requires.js';
+import { type TarEntry, tarArchive } from '../../fixtures/tar.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+
+const { describe, it } = requires({ root: true, tools: ['g++', 'prlimit'] });
+
+/** A hundred thousand files take their time on a disk. */
+const LONG = { timeout: 300_000 };
+const parent = temporaryFolder();
+let driver = '';
+beforeAll(() => {
+  driver = buildDriver();
+});
+
+/** With a dozen descriptors and little stack, as one who counts on neither. */
+function unpack(root: string, entries: TarEntry[], whiteouts: 'apply' | 'overlay'): string {
+  return feed('prlimit', ['--nofile=12', '--stack=262144', driver, 'unpack', root, `whiteouts=${whiteouts}`], tarArchive(...entries)).error;
+}
+
+/** Folders in each other, deeper than a path may be long, with a file at each level. */
+function nest(root: string, depth: number): void {
+  const before = process.cwd();
+  process.chdir(root);
+  try {
+    for (let level = 0; level < depth; level++) {
+      mkdirSync('folder');
+      writeFileSync('file', '');
+      process.chdir('folder');
+    }
+  } finally {
+    process.chdir(before);
+  }
+}
+
+function crowd(folder: string, count: number): void {
+  mkdirSync(folder);
+  for (let index = 0; index < count; index++) writeFileSync(join(folder, `${index}`), '');
+}
+
+describe('what a layer takes away', () => {
+  it.each([
+    ['apply', 100_000],
+    ['overlay', 100],
+  ] as const)('may be 5,000 folders deep and hold many files: a file takes its place (%s, %d)', LONG, (whiteouts, count) => {
+    const root = newFolder(parent);
+    mkdirSync(join(root, 'deep'));
+    nest(join(root, 'deep'), 5000);
+    crowd(join(root, 'crowd'), count);
+    expect(unpack(root, [{ name: 'deep' }, { name: 'crowd' }], whiteouts)).toBe('');
+    expect(readdirSync(root, { withFileTypes: true }).map((entry) => [entry.name, entry.isFile()])).toEqual([
+      ['crowd', true],
+      ['deep', true],
+    ]);
+  });
+
+  it('may be so by whiteouts, and what the layer itself has made there stays', LONG, () => {
+    const root = newFolder(parent);
+    for (const name of ['gone', 'hidden']) {
+      mkdirSync(join(root, name));
+      nest(join(root, name), 5000);
+      crowd(join(root, name, 'crowd'), 100);
+    }
+    const [first, second] = ['hidden/folder/folder/new', 'hidden/folder/kept/new'];
+    expect(unpack(root, [{ name: first }, { name: second }, { name: '.wh.gone' }, { name: 'hidden/.wh..wh..opq' }], 'apply')).toBe('');
+    expect((readdirSync(root, { recursive: true }) as string[]).sort()).toEqual(
+      [first, second]
+        .flatMap((path) => path.split('/').map((_, index, parts) => parts.slice(0, index + 1).join('/')))
+        .filter(unique)
+        .sort(),
+    );
+  });
+});
+
+function unique<T>(value: T, index: number, all: readonly T[]): boolean {
+  return all.indexOf(value) === index;
+}
