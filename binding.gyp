@@ -41,7 +41,8 @@
           'target_name': 'nacelle',
           'sources': ['<!@(node -p "require(\'fs\').readdirSync(\'addon\').filter((f) => f.endsWith(\'.cc\')).sort().map((f) => \'addon/\' + f).join(\' \')")'],
           'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
-          'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS'],
+          # UNTHROWABLE: in a Worker that is being terminated nothing can be thrown any more, and the wrapper would end the process.
+          'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
           'cflags': ['-fPIC'],
           # Stays loaded when the last environment that used it ends: a Worker's loop calls back after that, and the
           # connection to the shim is the process's.

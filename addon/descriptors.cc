@@ -8,14 +8,27 @@
 
 namespace nacelle {
 
+bool hand_over(napi_env env, std::vector<unique_fd>& fds, napi_value* numbers) {
+  if (napi_create_array_with_length(env, fds.size(), numbers) != napi_ok) return false;
+  for (size_t i = 0; i < fds.size(); ++i) {
+    napi_value number = nullptr;
+    if (napi_create_int32(env, fds[i].get(), &number) != napi_ok) return false;
+    if (napi_set_element(env, *numbers, static_cast<uint32_t>(i), number) != napi_ok) return false;
+  }
+  for (unique_fd& fd : fds) static_cast<void>(fd.release());
+  return true;
+}
+
 Napi::Value Pipe(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   int pair[2];
   if (pipe2(pair, O_CLOEXEC) < 0) return Napi::Number::New(env, -errno);
-  Napi::Array ends = Napi::Array::New(env, 2);
-  ends.Set(0U, Napi::Number::New(env, pair[0]));
-  ends.Set(1U, Napi::Number::New(env, pair[1]));
-  return ends;
+  std::vector<unique_fd> ends;
+  for (const int fd : pair) ends.emplace_back(fd);
+  napi_value numbers = nullptr;
+  // an environment that is ending takes none of them
+  if (!hand_over(env, ends, &numbers)) return Napi::Number::New(env, -ECANCELED);
+  return {env, numbers};
 }
 
 Napi::Value CloseDescriptor(const Napi::CallbackInfo& info) {

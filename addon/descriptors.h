@@ -2,7 +2,14 @@
 
 #include <napi.h>
 
+#include <vector>
+
+#include "shim/unique_fd.h"
+
 namespace nacelle {
+
+// An array of their numbers: they are JavaScript's from then on. false: the environment is ending, and they stay here.
+bool hand_over(napi_env env, std::vector<unique_fd>& fds, napi_value* numbers);
 
 // pipe(): [read end, write end], close-on-exec. -errno as a number when it fails.
 Napi::Value Pipe(const Napi::CallbackInfo& info);

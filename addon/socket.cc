@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "descriptors.h"
 #include "launch.h"
 #include "shim/protocol.h"
 
@@ -66,16 +67,10 @@ bool read_memfd(napi_env env, int fd, size_t size, napi_value* bytes) {
   return true;
 }
 
-// An array of their numbers: they are JavaScript's from then on.
-bool hand_over(napi_env env, std::vector<unique_fd>& fds, napi_value* numbers) {
-  if (napi_create_array_with_length(env, fds.size(), numbers) != napi_ok) return false;
-  for (size_t i = 0; i < fds.size(); ++i) {
-    napi_value number = nullptr;
-    if (napi_create_int32(env, fds[i].get(), &number) != napi_ok) return false;
-    if (napi_set_element(env, *numbers, static_cast<uint32_t>(i), number) != napi_ok) return false;
-  }
-  for (unique_fd& fd : fds) static_cast<void>(fd.release());
-  return true;
+// Its number, unless the environment is ending: then nothing is read any more.
+bool read_descriptor(napi_env env, napi_value numbers, uint32_t index, int& fd) {
+  napi_value number = nullptr;
+  return napi_get_element(env, numbers, index, &number) == napi_ok && napi_get_value_int32(env, number, &fd) == napi_ok;
 }
 
 }  // namespace
@@ -93,6 +88,7 @@ Napi::Function Socket::Define(Napi::Env env) {
 }
 
 Socket::Socket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Socket>(info) {
+  if (IsEmpty()) return;  // the environment is ending: nothing would ever free it
   const Napi::Env env = info.Env();
   const Napi::Object options = info[0].As<Napi::Object>();
   Launch launch;
@@ -233,8 +229,10 @@ Napi::Value Socket::Send(const Napi::CallbackInfo& info) {
   message.bytes.assign(reinterpret_cast<const char*>(&header), sizeof header);
   if (header.flags == 0) message.bytes.append(reinterpret_cast<const char*>(body.Data()), body.ByteLength());
   for (uint32_t i = 0; i < numbers.Length(); ++i) {
+    int fd = -1;
+    if (!read_descriptor(env, numbers, i, fd)) return Napi::Number::New(env, -ECANCELED);
     // duplicated: the caller may close its own before the message has left
-    unique_fd copy(fcntl(numbers.Get(i).As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 3));
+    unique_fd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
     if (!copy) return Napi::Number::New(env, -errno);
     message.fds.push_back(std::move(copy));
   }
