@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
@@ -26,7 +27,7 @@ async function output(options: RunOptions): Promise<string> {
   return result.stdout.trimEnd();
 }
 
-images.describe('a Debian image', { timeout: 400_000 }, () => {
+images.describe('a Debian image', () => {
   const run = async (...command: string[]): Promise<string> => output({ image: `oci:${await debianImage()}:debian`, command });
 
   images.it('runs bash, apt-get and perl', async () => {
@@ -58,7 +59,9 @@ root.describe('the host', () => {
 
   root.it('is there: programs run, files are read', async () => {
     expect(await host('cat /etc/passwd')).toBe(readFileSync('/etc/passwd', 'utf8').trimEnd());
-    expect(await host(`${process.execPath} -p 1+1`)).toBe('2');
+    expect((await host('sha256sum /etc/passwd')).split(' ')[0]).toBe(
+      createHash('sha256').update(readFileSync('/etc/passwd')).digest('hex'),
+    );
   });
 
   root.it('hides credentials: they do not exist', async () => {

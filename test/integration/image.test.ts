@@ -48,7 +48,7 @@ function merged(lower: readonly string[]): string {
   return target;
 }
 
-images.it('unpacks a Debian image as umoci does', { timeout: 400_000 }, async () => {
+images.it('unpacks a Debian image as umoci does', async () => {
   const layout = await debianImage();
   const image = await Image.open(`oci:${layout}:debian`);
   expect(image.config).toMatchObject({ cmd: ['bash'], workingDir: '/root' });

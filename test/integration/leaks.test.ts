@@ -40,7 +40,7 @@ describe('the leak check', () => {
 
   it('finds a cgroup, in the hierarchy of any controller', async () => {
     for (const controller of ['pids', 'memory']) {
-      const group = join(groupOf(controller)?.path ?? '', 'nacelle-leak-test');
+      const group = join(groupOf(controller)?.path ?? '', `nacelle-leak-test-${process.pid}`);
       const left = await found(() => {
         mkdirSync(join(group, 'left'), { recursive: true });
         return () => [join(group, 'left'), group].map((path) => rmdirSync(path));

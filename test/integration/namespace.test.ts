@@ -119,7 +119,7 @@ describe('a pid namespace', () => {
     const { pid, mnt } = await create(['pid', 'mnt']);
     // A loop that only ends when no zombie is left.
     const script = 'mount -t proc proc /proc; (sh -c "exit 3" & exec true); while cat /proc/[0-9]*/stat | grep -q ") Z "; do :; done';
-    expect(await pid.run(['sh', '-c', script], { with: [mnt], timeout: 30_000 })).toMatchObject({ status: 'ok' });
+    expect(await pid.run(['sh', '-c', script], { with: [mnt], timeout: 300_000 })).toMatchObject({ status: 'ok' });
   });
 });
 

@@ -31,7 +31,7 @@ describe('the default filter in the kernel', () => {
 
   /** Tries calls as root with every capability that root has here, so that what fails with EPERM failed by the filter. */
   function errnos(calls: readonly string[], loaded = filter): number[] {
-    const output = execFileSync(probe, [loaded, 'call', ...calls], { encoding: 'utf8', timeout: 30_000 });
+    const output = execFileSync(probe, [loaded, 'call', ...calls], { encoding: 'utf8', timeout: 300_000 });
     return output.trim().split('\n').map(Number);
   }
 
@@ -157,7 +157,7 @@ describe('the default filter in the kernel', () => {
           });
         });
       });`;
-    const output = execFileSync(probe, [filter, 'run', process.execPath, '-e', script], { encoding: 'utf8', timeout: 30_000 });
+    const output = execFileSync(probe, [filter, 'run', process.execPath, '-e', script], { encoding: 'utf8', timeout: 300_000 });
     expect(output).toBe('net thread child\n');
   });
 });

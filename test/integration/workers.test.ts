@@ -16,7 +16,7 @@ interface Seen {
 
 describe('worker threads', () => {
   for (const end of ['terminate', 'exit', 'throw']) {
-    it(`one that ends (${end}) takes its own containers along and nothing of the others`, { timeout: 60_000 }, async () => {
+    it(`one that ends (${end}) takes its own containers along and nothing of the others`, async () => {
       expect(await runNode<Seen>('workers', [end])).toEqual({
         shims: 1,
         workersGone: true,

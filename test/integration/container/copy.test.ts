@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
-import { output, sh } from '../../fixtures/sandbox.js';
+import { output, sh, shUntil } from '../../fixtures/sandbox.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
@@ -77,7 +77,7 @@ describe('copyOut', () => {
 
   it('works for a program that failed, was killed or ran out of time', async () => {
     expect(text((await sh('echo x > /x; exit 3', { copyOut: ['/x'] })).files['/x'])).toBe('x\n');
-    const late = await sh('echo x > /x; sleep 1000', { copyOut: ['/x'], timeout: 500 });
+    const late = await shUntil((timeout) => ({ timeout, copyOut: ['/x'] }), 'echo x > /x; echo written; sleep 1000');
     expect(late.status).toBe('wall-time-limit');
     expect(text(late.files['/x'])).toBe('x\n');
   });

@@ -15,7 +15,7 @@ const attack = async (args: string[], options: RunOptions = {}): Promise<RunResu
   Container.run({ ...(await busybox()), copyIn: { '/attack': { source: program } }, command: ['/attack', ...args], ...options });
 
 describe('a hostile program', () => {
-  it('nests folders deeper than there are descriptors, on disk: they are removed', { timeout: 120_000 }, async () => {
+  it('nests folders deeper than there are descriptors, on disk: they are removed', async () => {
     const { stdout } = await attack(['nest', '30000'], { upper: 'disk', cwd: '/tmp' });
     expect(stdout).toBe('nested\n');
   });
@@ -79,7 +79,7 @@ describe('Node', () => {
     expect(await startNode('workers', ['exit']).ended).toMatchObject({ code: 0, stderr: '' });
   });
 
-  it('outlives Workers that are terminated while messages come', { timeout: 120_000 }, async () => {
+  it('outlives Workers that are terminated while messages come', async () => {
     expect(await runNode('terminated-workers', ['15'])).toBe('ok');
   });
 });

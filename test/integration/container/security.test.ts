@@ -204,10 +204,11 @@ describe('the kernel from inside', () => {
 
   it("the host's abstract sockets are out of sight", async () => {
     const server = createServer();
-    await new Promise<void>((resolve) => server.listen('\0nacelle-test-abstract', resolve));
+    const name = `nacelle-test-abstract-${process.pid}`;
+    await new Promise<void>((resolve) => server.listen(`\0${name}`, resolve));
     try {
-      expect(readText('/proc/net/unix')).toContain('nacelle-test-abstract');
-      expect(await output('cat /proc/net/unix')).not.toContain('nacelle-test-abstract');
+      expect(readText('/proc/net/unix')).toContain(name);
+      expect(await output('cat /proc/net/unix')).not.toContain(name);
     } finally {
       await new Promise((resolve) => server.close(resolve));
     }

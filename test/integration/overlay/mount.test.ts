@@ -25,6 +25,11 @@ function mount(...args: string[]): void {
   undo.push(() => execFileSync('umount', [args.at(-1) ?? '']));
 }
 
+function otherFileSystem(place: string): string {
+  mount('-t', 'tmpfs', 'nacelle-test', `${place}/other`);
+  return `${place}/other`;
+}
+
 describe('OverlayFs.mount', () => {
   it('shows the lower folders as one, takes changes in the upper and leaves the lower alone', async () => {
     const lower = tree(folder, 'echo one > 1; echo two > 2; echo three > 3');
@@ -194,10 +199,14 @@ describe('what can not be mounted leaves nothing', () => {
     ['a target that is a file', (place) => ({ lower: [place], target: `${place}/file` }), { code: 'ERR_INVALID_OPTION' }],
     [
       'a work folder of another file system',
-      (place) => ({ lower: [`${place}/l`], upper: `${place}/u`, work: '/dev/shm' }),
+      (place) => ({ lower: [`${place}/l`], upper: `${place}/u`, work: otherFileSystem(place) }),
       { code: 'ERR_INVALID_OPTION' },
     ],
-    ['an upper that is the top of its file system', (place) => ({ lower: [place], upper: '/dev/shm' }), { code: 'ERR_INVALID_OPTION' }],
+    [
+      'an upper that is the top of its file system',
+      (place) => ({ lower: [`${place}/l`], upper: otherFileSystem(place) }),
+      { code: 'ERR_INVALID_OPTION' },
+    ],
     ['a lower in a lower', (place) => ({ lower: [place, `${place}/l`], upper: `${place}/u` }), { code: 'ELOOP', step: 'overlay' }],
     [
       'a file system that takes no xattrs',
@@ -205,7 +214,7 @@ describe('what can not be mounted leaves nothing', () => {
       { name: expect.stringMatching(/Error$/) },
     ],
   ])('%s', async (_, options, error) => {
-    const place = tree(folder, 'mkdir l u; echo > file');
+    const place = tree(folder, 'mkdir l u other; echo > file');
     const before = [temporaryTargets(), bash(place, 'find . | sort')];
     await expect(OverlayFs.mount(options(place))).rejects.toMatchObject(error);
     expect([temporaryTargets(), bash(place, 'find . | sort')]).toEqual(before);
