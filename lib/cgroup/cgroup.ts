@@ -7,22 +7,25 @@ import { hostEnvironment } from '../host/environment.js';
 import { type HostRecord, writeRecord } from '../host/journal.js';
 import { owner } from '../host/owner.js';
 import { start } from '../native/shim.js';
-import type { Task } from '../native/task.js';
+import type { Task, TaskEnd } from '../native/task.js';
 import type { Limits } from '../plan/limits.js';
 import { NONE, type Plan, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { execute } from '../process/execute.js';
 import { refuse } from '../process/refuse.js';
+import { type GroupEvidence, noLimits } from '../process/result.js';
 import { parseCommand, parseExecOptions } from '../process/schema.js';
 import type { Encoding, ExecOptions, Execution } from '../process/types.js';
 import { groupsIn, readGroupFile, untilEvent, writeGroupFile } from './files.js';
 import { freeze, lift, thaw } from './freezer.js';
-import { parseKeyed, parseNumber } from './keyed.js';
+import { parseNumber } from './keyed.js';
 import { type CurrentMemory, limitWrites } from './limits.js';
+import { claim, isOnTheWay, noteMissing } from './on-the-way.js';
 import { type NamedGroup, parseCreate, parseGroupLimits, parseName, parsePid } from './options.js';
 import { foldersAbove, type GroupPlan, groupControllers, pathOf, planGroup, planKill, planRemoval } from './plan.js';
-import { isRunGroup, planCgroupRun, runEvidence } from './run.js';
-import { type CgroupStats, readStats } from './stats.js';
+import { isRunGroup, planCgroupRun, runUsage } from './run.js';
+import { type CgroupStats, type ReadFile, readStats } from './stats.js';
+import { blameOom, countersSince, type GroupCounters, readCounters } from './usage.js';
 
 /** Something that happened in a group. */
 export interface CgroupEvent {
@@ -127,10 +130,7 @@ export class Cgroup implements AsyncDisposable {
 
   /** What the group and all below it use. */
   async stats(): Promise<CgroupStats> {
-    return readStats(
-      (controller, file) => (controller in this.paths ? readGroupFile(this.#file(controller, file)) : null),
-      this.controllers,
-    );
+    return readStats(this.#read, this.controllers);
   }
 
   /**
@@ -174,8 +174,8 @@ export class Cgroup implements AsyncDisposable {
       const parsed = parseExecOptions(options);
       return execute<E>(parsed, async () => {
         const id = randomBytes(16).toString('hex');
-        const before = this.#oomKills();
-        const memoryBytes = (await this.stats()).memory?.limit ?? null;
+        const before = this.#counters();
+        const { memory, pids } = await this.stats();
         const slots = new Slots();
         const request = { id, slots, paths: this.paths, command: argv, options: parsed, env: hostEnvironment(parsed) };
         return {
@@ -183,9 +183,9 @@ export class Cgroup implements AsyncDisposable {
             id,
             command: argv,
             processOne: false,
-            memoryBytes,
+            limits: { ...noLimits, memory: memory?.limit ?? null, pids: pids?.limit ?? null },
             notEnforced: [],
-            readGroup: (reports) => runEvidence(reports, this.#oomKills() - before),
+            readGroup: (reports) => this.#runEvidence(reports, before),
           },
           build: (ends) => ({ plan: planCgroupRun({ ...request, ends }), descriptors: slots.descriptors }),
         };
@@ -206,11 +206,20 @@ export class Cgroup implements AsyncDisposable {
     if (this.#owned) await this.remove();
   }
 
-  /** Killed for want of memory in the group or below it, since it was made. */
-  #oomKills(): number {
-    const of = (file: string): number | undefined => parseKeyed(readGroupFile(this.#file('memory', file)) ?? '').get('oom_kill');
-    return 'memory' in this.paths ? (of('memory.oom_control') ?? of('memory.events') ?? 0) : 0;
+  /** What the group counted since, and what a program's own folder did. */
+  #runEvidence(reports: TaskEnd['reports'], before: GroupCounters): GroupEvidence {
+    const counters = countersSince(before, this.#counters());
+    const memory = readStats(this.#read, this.controllers).memory;
+    const blame = blameOom(counters, { limit: memory?.limit ?? null, peak: memory?.peak ?? null });
+    return { usage: { ...runUsage(reports), oomKills: blame.oomKills }, ...blame, forksRefused: counters.forksRefused };
   }
+
+  #counters(): GroupCounters {
+    return readCounters(this.#read);
+  }
+
+  /** `null` also for a controller whose hierarchy the group is not in. */
+  readonly #read: ReadFile = (controller, file) => (controller in this.paths ? readGroupFile(this.#file(controller, file)) : null);
 
   #currentMemory(): CurrentMemory {
     const of = (file: string): number => parseNumber(readGroupFile(this.#file('memory', file)) ?? '') ?? Number.POSITIVE_INFINITY;
@@ -230,7 +239,8 @@ export class Cgroup implements AsyncDisposable {
 
 /** Makes the folders. The task that is given back removes them when its owner ends; `null` for what persists. */
 async function make(name: string, group: GroupPlan, slots: Slots, persist: boolean): Promise<Task | null> {
-  noteParents(group.paths, name);
+  noteMissing(Object.values(group.paths).flatMap((path) => foldersAbove(path, name)));
+  claim(Object.values(group.paths));
   const removal = removalOf(name, group.paths);
   if (!persist) {
     // before they are made: whoever reaps after this process and its shim finds them by it
@@ -270,21 +280,11 @@ function recordsOf({ undo }: Plan): HostRecord[] {
   });
 }
 
-/** Folders above groups that this process made on the way, with nobody asking for them: they go when they are empty. */
-const onTheWay = new Set<string>();
-
-function noteParents(paths: Readonly<Record<string, string>>, name: string): void {
-  for (const path of Object.values(paths)) for (const folder of foldersAbove(path, name)) if (!existsSync(folder)) onTheWay.add(folder);
-}
-
 /** Those folders too, and our own root, where nothing else is in them. */
 function removalOf(name: string, paths: Readonly<Record<string, string>>): Plan {
   const removal = planRemoval(paths);
   const above = new Set(
-    Object.values(paths).flatMap((path) => [
-      ...foldersAbove(path, name).filter((folder) => onTheWay.has(folder)),
-      path.slice(0, path.length - name.length - 1),
-    ]),
+    Object.values(paths).flatMap((path) => [...foldersAbove(path, name).filter(isOnTheWay), path.slice(0, path.length - name.length - 1)]),
   );
   const empty = [...above].map((path): Step => ({ op: 'remove_folder', host: true, at: NONE, path, wait: 0 }));
   return { ...removal, undo: [...removal.undo, ...empty] };

@@ -80,14 +80,11 @@ function cpuClock(limitMs: number, at: Slot | null): CpuClock {
 }
 
 /** What the program's own folder counted. Memory is the group's, so nothing is said of the program's share. */
-export function runEvidence(
-  [cpu]: readonly (Uint8Array | null)[],
-  oomKills: number,
-): { usage: Partial<Usage>; oomKills: number; oomInParent: boolean } {
+export function runUsage([cpu]: readonly (Uint8Array | null)[]): Partial<Usage> {
   const { cpuTimeMs, userMs, systemMs } = cpuTimes(null, new Map(), parseKeyed(cpu ? Buffer.from(cpu).toString() : ''));
-  const usage: Partial<Usage> = { oomKills };
+  const usage: Partial<Usage> = {};
   if (cpuTimeMs !== null) usage.cpuTimeMs = cpuTimeMs;
   if (userMs !== null) usage.userMs = userMs;
   if (systemMs !== null) usage.systemMs = systemMs;
-  return { usage, oomKills, oomInParent: false };
+  return usage;
 }

@@ -3,7 +3,7 @@ import { parseKeyed, parseNested, parseNumber } from './keyed.js';
 import { parsePressure } from './pressure.js';
 
 /** What a group tells when its tree has ended. `null` where no controller counted it. */
-export interface GroupUsage {
+export interface GroupUsage extends GroupCounters {
   readonly cpuTimeMs: number | null;
   readonly userMs: number | null;
   readonly systemMs: number | null;
@@ -11,18 +11,22 @@ export interface GroupUsage {
   readonly memoryPeak: number | null;
   /** Bytes that are still charged. */
   readonly memoryCurrent: number | null;
-  /** Processes of the group, or below, that the kernel killed for want of memory. */
-  readonly oomKills: number;
-  /** How often the group's own memory limit was reached; 0 beside `oomKills` means that a group above ran out. */
-  readonly memoryLimitHits: number | null;
   readonly pidsPeak: number | null;
-  /** Forks that the limit of processes refused. */
-  readonly pidsLimitHits: number | null;
   readonly ioReadBytes: number | null;
   readonly ioWriteBytes: number | null;
   readonly throttledPeriods: number;
   readonly throttledMs: number;
   readonly pressure: Pressure | null;
+}
+
+/** What a group has counted that can end a program. */
+export interface GroupCounters {
+  /** Processes that the kernel killed for want of memory: of the group, on v2 also of those below it. */
+  readonly oomKills: number;
+  /** How often the group's own limit was what ran out. v2, Linux 5.2; `null` on v1, which doesn't tell. */
+  readonly ownOoms: number | null;
+  /** Forks that a limit of processes refused. */
+  readonly forksRefused: number;
 }
 
 /** A file that holds evidence. */
@@ -33,7 +37,7 @@ export interface UsageFile {
 }
 
 const V1: Readonly<Record<string, readonly string[]>> = {
-  memory: ['memory.max_usage_in_bytes', 'memory.usage_in_bytes', 'memory.oom_control', 'memory.failcnt', 'memory.memsw.failcnt'],
+  memory: ['memory.max_usage_in_bytes', 'memory.usage_in_bytes', 'memory.oom_control'],
   cpuacct: ['cpuacct.usage', 'cpuacct.stat'],
   cpu: ['cpu.stat'],
   pids: ['pids.peak', 'pids.events'],
@@ -68,21 +72,50 @@ export function readUsage(files: readonly (UsageFile & { readonly bytes: Uint8Ar
 
   const unifiedCpu = keyed('unified', 'cpu.stat');
   const throttle = keyed('cpu', 'cpu.stat');
-  const local = keyed('memory', 'memory.events.local');
   return {
     ...cpuTimes(number('cpuacct', 'cpuacct.usage'), keyed('cpuacct', 'cpuacct.stat'), unifiedCpu),
     memoryPeak: number('memory', 'memory.max_usage_in_bytes') ?? number('memory', 'memory.peak'),
     memoryCurrent: number('memory', 'memory.usage_in_bytes') ?? number('memory', 'memory.current'),
-    oomKills: keyed('memory', 'memory.oom_control').get('oom_kill') ?? keyed('memory', 'memory.events').get('oom_kill') ?? 0,
-    memoryLimitHits:
-      sum(number('memory', 'memory.failcnt'), number('memory', 'memory.memsw.failcnt')) ?? sum(local.get('max'), local.get('oom')),
+    ...readCounters(text),
     pidsPeak: number('pids', 'pids.peak'),
-    pidsLimitHits: keyed('pids', 'pids.events').get('max') ?? null,
     ...ioBytes(text('blkio', 'blkio.throttle.io_service_bytes_recursive'), text('io', 'io.stat')),
     throttledPeriods: throttle.get('nr_throttled') ?? unifiedCpu.get('nr_throttled') ?? 0,
     throttledMs: (throttle.get('throttled_time') ?? 0) / 1e6 + (unifiedCpu.get('throttled_usec') ?? 0) / 1000,
     pressure: parsePressure(text('unified', 'cpu.pressure'), text('unified', 'memory.pressure'), text('unified', 'io.pressure')),
   };
+}
+
+/** @param read gives the text of a controller's file, `null` where there is none */
+export function readCounters(read: (controller: string, file: string) => string | null): GroupCounters {
+  const of = (controller: string, file: string, key: string): number | undefined => parseKeyed(read(controller, file) ?? '').get(key);
+  return {
+    oomKills: of('memory', 'memory.oom_control', 'oom_kill') ?? of('memory', 'memory.events', 'oom_kill') ?? 0,
+    ownOoms: of('memory', 'memory.events.local', 'oom') ?? null,
+    forksRefused: of('pids', 'pids.events', 'max') ?? 0,
+  };
+}
+
+/** What was counted between two looks. */
+export function countersSince(before: GroupCounters, after: GroupCounters): GroupCounters {
+  const since = (key: 'oomKills' | 'forksRefused'): number => after[key] - before[key];
+  const ownOoms = after.ownOoms === null ? null : after.ownOoms - (before.ownOoms ?? 0);
+  return { oomKills: since('oomKills'), forksRefused: since('forksRefused'), ownOoms };
+}
+
+/** A charge may be as large as a huge page: that far below the limit the peak of a group that hit it may stay. */
+const CHARGE = 4 * 1024 ** 2;
+
+/**
+ * Whose memory ran out. v2 counts that at the group whose limit it was. v1 doesn't tell (memory.failcnt stays 0 on Linux
+ * 6.18): there it was the group's own when its use has come to its limit; without a limit, or far from it, that of a group above.
+ */
+export function blameOom(
+  { oomKills, ownOoms }: GroupCounters,
+  { limit, peak }: { limit: number | null; peak: number | null },
+): { oomKills: number; oomKillsOfParent: number } {
+  const reached = limit !== null && (peak ?? limit) >= Math.max(limit - CHARGE, limit / 2);
+  const own = ownOoms === null ? reached : ownOoms > 0;
+  return own ? { oomKills, oomKillsOfParent: 0 } : { oomKills: 0, oomKillsOfParent: oomKills };
 }
 
 /** The unified tree counts in µs. v1's cpuacct.stat is in ticks of 10 ms, so only its proportion counts. */
@@ -114,8 +147,4 @@ function ioBytes(v1: string | null, v2: string | null): Pick<GroupUsage, 'ioRead
 /** Lines such as '8:0 Read 4096'. */
 function sumOf(text: string, operation: string): number {
   return [...text.matchAll(new RegExp(`^\\d+:\\d+ ${operation} (\\d+)$`, 'gm'))].reduce((all, match) => all + Number(match[1]), 0);
-}
-
-function sum(a: number | null | undefined, b: number | null | undefined): number | null {
-  return a == null && b == null ? null : (a ?? 0) + (b ?? 0);
 }

@@ -17,7 +17,7 @@ import { checkSignal, SIGKILL, signalNumber } from '../process/signals.js';
 import type { Encoding, ExecOptions, Execution, RunResult, Usage } from '../process/types.js';
 import { cancelledBeforeStart } from './cancelled.js';
 import { copyOut } from './copy-out.js';
-import { groupEvidence } from './evidence.js';
+import { groupEvidence, lethalLimits } from './evidence.js';
 import { type ParsedOptions, parseRunOptions } from './options.js';
 import { planContainer } from './plan/plan.js';
 import { type Prepared, prepare } from './prepare.js';
@@ -136,7 +136,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       id,
       command: argv,
       processOne: !parsed.init && parsed.namespaces.pid === 'new',
-      memoryBytes: parsed.limits.memory ?? null,
+      limits: lethalLimits(parsed, prepared.filterKills),
       notEnforced: prepared.notEnforced,
       readGroup: (reports: Parameters<typeof group.readUsage>[0]) => groupEvidence(group.readUsage(reports), parsed.limits.memory ?? null),
     };

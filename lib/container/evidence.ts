@@ -1,33 +1,30 @@
-import type { GroupUsage } from '../cgroup/usage.js';
+import { blameOom, type GroupUsage } from '../cgroup/usage.js';
+import type { GroupEvidence, LethalLimits } from '../process/result.js';
 import type { Usage } from '../process/types.js';
+import type { ParsedOptions } from './options.js';
 
-/** A charge may be as large as a huge page: that far below the limit the peak of a group that hit it may stay. */
-const CHARGE = 4 * 1024 ** 2;
+/** What the container's group tells of its end. */
+export function groupEvidence(group: GroupUsage, limit: number | null): GroupEvidence {
+  const { ownOoms, forksRefused, cpuTimeMs, userMs, systemMs, ...counted } = group;
+  const blame = blameOom(group, { limit, peak: group.memoryPeak });
+  const usage: Partial<Usage> = { ...counted, oomKills: blame.oomKills };
+  if (cpuTimeMs !== null) usage.cpuTimeMs = cpuTimeMs;
+  if (userMs !== null) usage.userMs = userMs;
+  if (systemMs !== null) usage.systemMs = systemMs;
+  return { usage, ...blame, forksRefused };
+}
 
-/**
- * What the container's group tells of its end. Out of memory is the group's own when its limit was reached; without a
- * limit, or far from it, the memory of a group above ran out. (memory.failcnt of v1 alone does not tell: it stays 0 on
- * Linux 6.18.)
- */
-export function groupEvidence(group: GroupUsage, limit: number | null): { usage: Partial<Usage>; oomKills: number; oomInParent: boolean } {
-  const reached =
-    limit !== null && ((group.memoryLimitHits ?? 0) > 0 || (group.memoryPeak ?? limit) >= Math.max(limit - CHARGE, limit / 2));
-  const oomInParent = group.oomKills > 0 && !reached;
-  const oomKills = oomInParent ? 0 : group.oomKills;
-  const { memoryPeak, memoryCurrent, pidsPeak, ioReadBytes, ioWriteBytes, throttledPeriods, throttledMs, pressure } = group;
-  const usage: Partial<Usage> = {
-    memoryPeak,
-    memoryCurrent,
-    pidsPeak,
-    ioReadBytes,
-    ioWriteBytes,
-    throttledPeriods,
-    throttledMs,
-    pressure,
-    oomKills,
-  };
-  if (group.cpuTimeMs !== null) usage.cpuTimeMs = group.cpuTimeMs;
-  if (group.userMs !== null) usage.userMs = group.userMs;
-  if (group.systemMs !== null) usage.systemMs = group.systemMs;
-  return { usage, oomKills, oomInParent };
+/** The limits of a container that can end its program. */
+export function lethalLimits({ limits }: Pick<ParsedOptions, 'limits'>, filterKills: boolean): LethalLimits {
+  const { memory, pidsLimit, ulimits = {} } = limits;
+  const [cpu, fsize] = [ulimit(ulimits.cpu), ulimit(ulimits.fsize)];
+  return { memory: memory ?? null, pids: pidsLimit ?? null, cpuSeconds: cpu, fileBytes: fsize?.soft ?? null, filterKills };
+}
+
+/** -1 is none. */
+function ulimit(value: number | { soft: number; hard: number } | undefined): { soft: number; hard: number } | null {
+  if (value === undefined) return null;
+  const { soft, hard } = typeof value === 'number' ? { soft: value, hard: value } : value;
+  const of = (limit: number): number => (limit === -1 ? Number.POSITIVE_INFINITY : limit);
+  return soft === -1 ? null : { soft: of(soft), hard: of(hard) };
 }

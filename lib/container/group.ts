@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Cgroup } from '../cgroup/cgroup.js';
+import { isOnTheWay, noteMissing } from '../cgroup/on-the-way.js';
 import { containerControllers, type GroupPlan, pathOf, planGroup } from '../cgroup/plan.js';
 import { UnsupportedError } from '../errors.js';
 import type { GroupLayout } from '../host/cgroup-base.js';
@@ -46,7 +45,9 @@ export function planContainerGroup(options: ParsedOptions, place: Place): { grou
   const { limits, notEnforced } =
     options.onUnsupported === 'report' ? keepable(options.limits, plan) : { limits: options.limits, notEnforced: [] };
   const group = plan(limits);
-  const made = parent === null ? [] : parentFolders(group).filter((folder) => goesWith(folder, parent));
+  const above = parent === null ? [] : parentFolders(group);
+  noteMissing(above);
+  const made = above.filter(isOnTheWay);
   return { group: { ...group, undo: [...group.undo, ...made.map(removeStep)] }, notEnforced };
 }
 
@@ -64,15 +65,6 @@ function keepable(limits: ParsedLimits, plan: (limits: ParsedLimits) => unknown)
     }
   });
   return { limits: Object.fromEntries(kept), notEnforced };
-}
-
-/**
- * Whether a folder above the container's own goes with it. A parent that exists is somebody's; what comes to be for this
- * container is not, as in hierarchies where the parent that was given is no member.
- */
-function goesWith(folder: string, parent: Cgroup | string): boolean {
-  if (typeof parent === 'string') return !existsSync(folder);
-  return !Object.values(parent.paths).some((path) => path === folder || path.startsWith(`${folder}/`));
 }
 
 /** The folders between our root and the container's own group, the deepest first. */

@@ -11,7 +11,8 @@ import { storeRoot } from '../image/store.js';
 import { nativeError } from '../native/failure.js';
 import { Slots } from '../plan/plan.js';
 import { type CapabilityMask, heldCapabilities, resolveCapabilities } from '../security/capabilities.js';
-import { type Architecture, compileDefault } from '../security/seccomp.js';
+import { defaultProfile } from '../security/default-profile.js';
+import { type Architecture, canKill, compileDefault } from '../security/seccomp.js';
 import { type NotEnforced, planContainerGroup, requireDeviceController } from './group.js';
 import { etcFiles } from './host-files.js';
 import type { ParsedOptions } from './options.js';
@@ -23,6 +24,8 @@ const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 export type Prepared = Omit<PlanInput, 'stdio' | 'park' | 'journal'> & {
   readonly stopSignal: string | null;
   readonly notEnforced: NotEnforced;
+  /** The filter has an action that ends a process by SIGSYS. */
+  readonly filterKills: boolean;
 };
 
 export async function prepare(options: ParsedOptions): Promise<Prepared> {
@@ -59,6 +62,7 @@ export async function prepare(options: ParsedOptions): Promise<Prepared> {
     cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit),
     capabilities,
     filter: options.seccomp === 'unconfined' ? null : compileDefault({ arch: architecture(), capabilities }),
+    filterKills: options.seccomp !== 'unconfined' && canKill(defaultProfile, architecture()),
     devices,
     fileTargets: fileTargets(options),
     files: etcFiles(options, hostname),

@@ -11,6 +11,7 @@ import { type Plan, Slots } from '../plan/plan.js';
 import { execute } from '../process/execute.js';
 import { noGroup } from '../process/program.js';
 import { refuse } from '../process/refuse.js';
+import { noLimits } from '../process/result.js';
 import { parseCommand, parseExecOptions } from '../process/schema.js';
 import type { Encoding, ExecOptions, Execution } from '../process/types.js';
 import { listNamespaces, type NamespaceInfo } from './list.js';
@@ -100,7 +101,7 @@ export class Namespace implements AsyncDisposable {
       return execute<E>(parsed, async () => {
         const slots = new Slots();
         const group = await treeGroup(slots);
-        const facts = { id: group?.id ?? '', command: argv, processOne: false, memoryBytes: null, notEnforced: [], readGroup: noGroup };
+        const facts = { id: group?.id ?? '', command: argv, processOne: false, limits: noLimits, notEnforced: [], readGroup: noGroup };
         const request = {
           slots,
           namespaces,

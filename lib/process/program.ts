@@ -5,12 +5,12 @@ import { start } from '../native/shim.js';
 import type { KillCause, Task, TaskEnd } from '../native/task.js';
 import type { Descriptors, Plan } from '../plan/plan.js';
 import { outputOf } from './collect.js';
-import { type Evidence, judge, times, usageOf } from './result.js';
+import { type Evidence, type GroupEvidence, judge, type LethalLimits, times, usageOf } from './result.js';
 import { ContainerRunError } from './run-error.js';
 import type { ParsedProcess } from './schema.js';
 import { SIGKILL } from './signals.js';
 import { type ChildEnd, Stdio } from './stdio.js';
-import type { Encoding, RunResult, Usage } from './types.js';
+import type { Encoding, RunResult } from './types.js';
 
 /** What is known of a program beside its own options. */
 export interface ProgramFacts {
@@ -18,14 +18,14 @@ export interface ProgramFacts {
   readonly command: readonly string[];
   /** It is process 1 of a pid namespace, without an init of ours. */
   readonly processOne: boolean;
-  readonly memoryBytes: number | null;
+  readonly limits: LethalLimits;
   readonly notEnforced: RunResult['notEnforced'];
   /** Decodes the plan's reports: what its groups counted. */
-  readGroup(reports: TaskEnd['reports']): { usage: Partial<Usage>; oomKills: number; oomInParent: boolean };
+  readGroup(reports: TaskEnd['reports']): GroupEvidence;
 }
 
 /** Facts of a program without groups of its own. */
-export const noGroup: ProgramFacts['readGroup'] = () => ({ usage: {}, oomKills: 0, oomInParent: false });
+export const noGroup: ProgramFacts['readGroup'] = () => ({ usage: {}, oomKills: 0, oomKillsOfParent: 0, forksRefused: 0 });
 
 export interface Launch {
   readonly plan: Plan;
@@ -158,27 +158,27 @@ export class Program<E extends Encoding = Encoding> {
     files: Record<string, Uint8Array>,
     output: Pick<RunResult<E>, 'stdout' | 'stderr'>,
   ): RunResult<E> {
-    const group = facts.readGroup(end.reports);
+    const { usage, ...group } = facts.readGroup(end.reports);
     const { timeout, cpuTimeLimit, maxBuffer } = this.#options;
     return {
       id: facts.id,
       command: [...facts.command],
       ...judge({
+        ...group,
         end,
-        oomKills: group.oomKills,
-        oomInParent: group.oomInParent,
+        cpuMs: end.usage.userMs + end.usage.systemMs,
         overflow: this.#overflow,
         processOne: facts.processOne,
         timeoutMs: timeout,
         cpuTimeLimitMs: cpuTimeLimit,
-        memoryBytes: facts.memoryBytes,
         maxBuffer,
+        limits: facts.limits,
       }),
       ...output,
       files,
       ...times(end),
       setupMs: this.#setupMs,
-      usage: usageOf(end.usage, group.usage),
+      usage: usageOf(end.usage, usage),
       notEnforced: facts.notEnforced,
     };
   }

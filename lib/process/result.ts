@@ -1,14 +1,38 @@
 import type { TaskEnd } from '../native/task.js';
-import { describeSignal, SIGKILL, SIGSYS, signalName } from './signals.js';
+import { describeSignal, SIGKILL, SIGSYS, SIGXCPU, SIGXFSZ, signalName } from './signals.js';
 import type { RunResult, Status, Usage } from './types.js';
 
-/** What is known of a program's end, beside what the shim tells. */
-export interface Evidence {
-  readonly end: Pick<TaskEnd, 'exit' | 'cause'>;
-  /** Processes of its own group that the kernel killed for want of memory, since the start. */
+/** What the groups of a program counted while it ran. */
+export interface GroupEvidence {
+  readonly usage: Partial<Usage>;
+  /** Processes of its own group that the kernel killed because that was out of memory. */
   readonly oomKills: number;
-  /** A group above it, or the machine, ran out of memory meanwhile. */
-  readonly oomInParent: boolean;
+  /** The same because a group above it, or the machine, was. */
+  readonly oomKillsOfParent: number;
+  /** Forks that a limit of processes refused. */
+  readonly forksRefused: number;
+}
+
+/** Limits that can end a program, `null` where there is none of ours: for the words, and to tell a limit's signal from one that was sent. */
+export interface LethalLimits {
+  /** Bytes. */
+  readonly memory: number | null;
+  readonly pids: number | null;
+  /** Seconds of CPU time that ulimits give a process: SIGXCPU at the first, SIGKILL at the second. */
+  readonly cpuSeconds: { readonly soft: number; readonly hard: number } | null;
+  /** Bytes that ulimits give a file. */
+  readonly fileBytes: number | null;
+  /** The system call filter has an action that kills. */
+  readonly filterKills: boolean;
+}
+
+export const noLimits: LethalLimits = { memory: null, pids: null, cpuSeconds: null, fileBytes: null, filterKills: false };
+
+/** What is known of a program's end, beside what the shim tells. */
+export interface Evidence extends Omit<GroupEvidence, 'usage'> {
+  readonly end: Pick<TaskEnd, 'exit' | 'cause'>;
+  /** CPU time of the first process and what it waited for. */
+  readonly cpuMs: number;
   /** The stream that went past `maxBuffer`. */
   readonly overflow: 'stdout' | 'stderr' | null;
   /** The program was process 1 of a pid namespace: it can't have sent itself SIGKILL. */
@@ -16,8 +40,8 @@ export interface Evidence {
   /** The limits it ran with: for the words. */
   readonly timeoutMs: number | null;
   readonly cpuTimeLimitMs: number | null;
-  readonly memoryBytes: number | null;
   readonly maxBuffer: number;
+  readonly limits: LethalLimits;
 }
 
 /** The part of a RunResult that says how it ended. */
@@ -31,10 +55,9 @@ export type Verdict = Pick<
  * waitid(2) told. An exit code says nothing more than itself: `exit 137` is a 'nonzero-exit'.
  */
 export function judge(evidence: Evidence): Verdict {
-  const { exit, cause } = evidence.end;
+  const { exit } = evidence.end;
   const signalled = exit.kind === 'signalled';
-  const oomInParent = evidence.oomInParent && signalled && exit.value === SIGKILL && cause === 'none';
-  const { status, reason } = firstCause(evidence, oomInParent);
+  const { status, reason } = firstCause(evidence);
   return {
     status,
     reason,
@@ -43,13 +66,13 @@ export function judge(evidence: Evidence): Verdict {
     signalNumber: signalled ? exit.value : null,
     failed: status !== 'ok',
     timedOut: status === 'time-limit' || status === 'wall-time-limit',
-    oomKilled: evidence.oomKills > 0 || oomInParent,
+    oomKilled: evidence.oomKills > 0 || diedOfParent(evidence),
     isCanceled: status === 'cancelled',
     isMaxBuffer: evidence.overflow !== null,
   };
 }
 
-function firstCause(evidence: Evidence, oomInParent: boolean): { status: Status; reason: string } {
+function firstCause(evidence: Evidence): { status: Status; reason: string } {
   const { exit, cause } = evidence.end;
   // What we killed it for was the first cause: the shim keeps the first, and none after the program's end.
   switch (cause) {
@@ -64,31 +87,60 @@ function firstCause(evidence: Evidence, oomInParent: boolean): { status: Status;
     default:
   }
   if (evidence.oomKills > 0) return { status: 'memory-limit', reason: outOfMemory(evidence) };
-  if (oomInParent) return { status: 'memory-limit', reason: 'out of memory in a parent group' };
+  if (diedOfParent(evidence)) return { status: 'memory-limit', reason: 'out of memory in a parent group' };
   // It ended by itself before the kill for its output came.
   if (evidence.overflow) return overflowed(evidence);
   if (exit.kind === 'exited') {
-    return exit.value === 0 ? { status: 'ok', reason: 'exited with 0' } : { status: 'nonzero-exit', reason: `exited with ${exit.value}` };
+    return { status: exit.value === 0 ? 'ok' : 'nonzero-exit', reason: `exited with ${exit.value}${meanwhile(evidence)}` };
   }
-  if (exit.value === SIGSYS && cause === 'none') {
+  if (exit.value === SIGSYS && cause === 'none' && evidence.limits.filterKills) {
     return { status: 'syscall-violation', reason: 'killed by SIGSYS: it made a system call that its filter forbids' };
   }
-  return { status: 'signalled', reason: `killed by ${describeSignal(exit.value)}${sender(evidence)}` };
+  return { status: 'signalled', reason: `killed by ${describeSignal(exit.value)}${sender(evidence)}${meanwhile(evidence)}` };
 }
 
-function sender({ end: { exit, cause }, processOne }: Evidence): string {
+/** The first process itself was killed because a group above ran out of memory. */
+function diedOfParent({ end: { exit, cause }, oomKillsOfParent }: Evidence): boolean {
+  return oomKillsOfParent > 0 && exit.kind === 'signalled' && exit.value === SIGKILL && cause === 'none';
+}
+
+/** Who sent the signal, as far as there is evidence: the kernel tells its number alone. */
+function sender({ end: { exit, cause }, processOne, cpuMs, limits: { cpuSeconds, fileBytes } }: Evidence): string {
   if (cause === 'caller') return ', sent by the caller';
   if (cause === 'owner') return ' because its owner ended';
+  const atCpu = (seconds: number): boolean => cpuMs >= seconds * 1000 * CPU_SAMPLING;
+  const limit = exit.value === SIGXCPU ? cpuSeconds?.soft : exit.value === SIGKILL ? cpuSeconds?.hard : undefined;
+  if (limit !== undefined && atCpu(limit)) return `: it used the ${amount(limit, 's')} of CPU time that ulimit cpu gives a process`;
+  if (exit.value === SIGXFSZ && fileBytes !== null)
+    return `: it wrote past the ${amount(fileBytes, 'bytes')} that ulimit fsize gives a file`;
   return exit.value === SIGKILL && processOne ? ' from outside' : '';
+}
+
+/** The kernel holds a process to RLIMIT_CPU by counting ticks; on a busy machine that is up to a fifth more than the time it tells at the end. */
+const CPU_SAMPLING = 0.75;
+
+/** What happened to its processes without ending it. */
+function meanwhile({ forksRefused, oomKillsOfParent, limits: { pids } }: Evidence): string {
+  const limit = pids === null ? 'a limit of processes' : `its limit of ${amount(pids, 'processes')}`;
+  return [
+    forksRefused > 0 ? `; ${limit} refused ${counted(forksRefused, 'fork', 'forks')}` : '',
+    oomKillsOfParent > 0
+      ? `; the kernel killed ${counted(oomKillsOfParent, 'process', 'processes')} of its group because a parent group was out of memory`
+      : '',
+  ].join('');
 }
 
 function overflowed({ overflow, maxBuffer }: Evidence): { status: Status; reason: string } {
   return { status: 'output-limit', reason: `wrote more than ${amount(maxBuffer, 'bytes')} to ${overflow ?? 'an output'}` };
 }
 
-function outOfMemory({ oomKills, memoryBytes }: Evidence): string {
-  const killed = `the kernel killed ${oomKills === 1 ? 'a process' : `${oomKills} processes`} of its group`;
-  return `out of memory: ${killed}${memoryBytes === null ? '' : ` at the limit of ${amount(memoryBytes, 'bytes')}`}`;
+function outOfMemory({ oomKills, limits: { memory } }: Evidence): string {
+  const killed = `the kernel killed ${counted(oomKills, 'process', 'processes')} of its group`;
+  return `out of memory: ${killed}${memory === null ? '' : ` at the limit of ${amount(memory, 'bytes')}`}`;
+}
+
+function counted(count: number, one: string, many: string): string {
+  return count === 1 ? `a ${one}` : amount(count, many);
 }
 
 function amount(value: number | null, unit: string): string {

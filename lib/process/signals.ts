@@ -3,6 +3,8 @@ import { invalidOption } from '../errors.js';
 import { nearest } from '../plan/options.js';
 
 export const SIGKILL = 9;
+export const SIGXCPU = 24;
+export const SIGXFSZ = 25;
 export const SIGSYS = 31;
 const SIGRTMAX = 64;
 

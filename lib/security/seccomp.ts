@@ -35,6 +35,11 @@ const entries: Record<Architecture, readonly Entry[]> = {
 
 const abis: readonly Abi[] = ['x86_64', 'i386', 'arm64'];
 
+/** Whether a filter of this profile ever kills: by its actions, or for a call of an ABI of the machine that has no table. */
+export function canKill({ defaultAction, rules }: Profile, arch: Architecture): boolean {
+  return arch === 'arm64' || [defaultAction, ...rules.map(({ action }) => action)].includes('kill-process');
+}
+
 /** Offsets in struct seccomp_data. */
 const nrOffset = 0;
 const archOffset = 4;

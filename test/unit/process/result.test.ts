@@ -1,22 +1,26 @@
 import { constants } from 'node:os';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Evidence, judge, times, usageOf } from '../../../lib/process/result.js';
+import { type Evidence, judge, type LethalLimits, noLimits, times, usageOf } from '../../../lib/process/result.js';
 
 const exited = (value: number) => ({ kind: 'exited', value }) as const;
 const killed = (value: number) => ({ kind: 'signalled', value }) as const;
+
+const limits = (more: Partial<LethalLimits> = {}): LethalLimits => ({ ...noLimits, memory: 67_108_864, filterKills: true, ...more });
 
 function evidence(end: Evidence['end'], more: Partial<Evidence> = {}): Evidence {
   return {
     end,
     oomKills: 0,
-    oomInParent: false,
+    oomKillsOfParent: 0,
+    forksRefused: 0,
+    cpuMs: 0,
     overflow: null,
     processOne: true,
     timeoutMs: 1000,
     cpuTimeLimitMs: 2500,
-    memoryBytes: 67_108_864,
     maxBuffer: 1024,
+    limits: limits(),
     ...more,
   };
 }
@@ -66,17 +70,65 @@ describe('status and reason', () => {
     ],
     [
       'memory of a child, exit 0',
-      evidence({ exit: exited(0), cause: none }, { oomKills: 2, memoryBytes: null }),
+      evidence({ exit: exited(0), cause: none }, { oomKills: 2, limits: noLimits }),
       'memory-limit',
       'out of memory: the kernel killed 2 processes of its group',
     ],
     [
       'memory of a parent',
-      evidence({ exit: killed(9), cause: none }, { oomInParent: true }),
+      evidence({ exit: killed(9), cause: none }, { oomKillsOfParent: 1 }),
       'memory-limit',
       'out of memory in a parent group',
     ],
-    ['a parent short of memory, exit 0', evidence({ exit: exited(0), cause: none }, { oomInParent: true }), 'ok', 'exited with 0'],
+    [
+      'memory of a parent, a child of it killed',
+      evidence({ exit: exited(5), cause: none }, { oomKillsOfParent: 2 }),
+      'nonzero-exit',
+      'exited with 5; the kernel killed 2 processes of its group because a parent group was out of memory',
+    ],
+    [
+      'forks refused',
+      evidence({ exit: exited(1), cause: none }, { forksRefused: 1, limits: limits({ pids: 1000 }) }),
+      'nonzero-exit',
+      'exited with 1; its limit of 1,000 processes refused a fork',
+    ],
+    [
+      'forks refused above',
+      evidence({ exit: exited(0), cause: none }, { forksRefused: 3 }),
+      'ok',
+      'exited with 0; a limit of processes refused 3 forks',
+    ],
+    [
+      'ulimit cpu, soft',
+      evidence({ exit: killed(24), cause: none }, { cpuMs: 1000, limits: limits({ cpuSeconds: { soft: 1, hard: 2 } }) }),
+      'signalled',
+      'killed by SIGXCPU: it used the 1 s of CPU time that ulimit cpu gives a process',
+    ],
+    [
+      'ulimit cpu, hard',
+      evidence({ exit: killed(9), cause: none }, { cpuMs: 1700, limits: limits({ cpuSeconds: { soft: 1, hard: 2 } }) }),
+      'signalled',
+      'killed by SIGKILL: it used the 2 s of CPU time that ulimit cpu gives a process',
+    ],
+    [
+      'SIGXCPU that was sent',
+      evidence({ exit: killed(24), cause: none }, { cpuMs: 400, limits: limits({ cpuSeconds: { soft: 1, hard: 2 } }) }),
+      'signalled',
+      'killed by SIGXCPU',
+    ],
+    ['SIGXFSZ that was sent', evidence({ exit: killed(25), cause: none }), 'signalled', 'killed by SIGXFSZ'],
+    [
+      'ulimit fsize',
+      evidence({ exit: killed(25), cause: none }, { limits: limits({ fileBytes: 4096 }) }),
+      'signalled',
+      'killed by SIGXFSZ: it wrote past the 4,096 bytes that ulimit fsize gives a file',
+    ],
+    [
+      'SIGSYS where no filter kills',
+      evidence({ exit: killed(31), cause: none }, { limits: limits({ filterKills: false }) }),
+      'signalled',
+      'killed by SIGSYS',
+    ],
     [
       'a clock after the memory of a child',
       evidence({ exit: killed(9), cause: 'wall-time' }, { oomKills: 1 }),
@@ -117,7 +169,12 @@ describe('the other fields', () => {
   it('agree with the status, whatever the evidence', () => {
     const cause = fc.constantFrom('none', 'caller', 'wall-time', 'cpu-time', 'output', 'cancel', 'owner');
     const exit = fc.oneof(fc.integer({ min: 0, max: 255 }).map(exited), fc.integer({ min: 1, max: 64 }).map(killed));
-    const rest = fc.record({ oomKills: fc.nat(2), oomInParent: fc.boolean(), overflow: fc.constantFrom(null, 'stdout', 'stderr') });
+    const rest = fc.record({
+      oomKills: fc.nat(2),
+      oomKillsOfParent: fc.nat(2),
+      forksRefused: fc.nat(2),
+      overflow: fc.constantFrom(null, 'stdout', 'stderr'),
+    });
     fc.assert(
       fc.property(exit, cause, rest, (how, why, more) => {
         const verdict = judge(evidence({ exit: how, cause: why }, more));
