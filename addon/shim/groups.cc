@@ -20,7 +20,36 @@ int unlink_at(int at, const char* name, int flags) { return unlinkat(at, name, f
 
 int unless_populated(int at, const char* path) { return is_populated(at, path) ? 1 : 0; }
 
+// A list of numbers, in a file of a group; its size or -errno.
+ssize_t read_list(int group, const char* file, char* text, size_t room) {
+  const unique_fd fd(openat(group, file, O_RDONLY | O_CLOEXEC));
+  if (!fd) return -errno;
+  const ssize_t size = read(fd.get(), text, room);
+  if (size < 0) return -errno;
+  return static_cast<size_t>(size) == room ? -EFBIG : size;
+}
+
+int inherit_list(int parent, int group, const char* file) {
+  char text[8192];
+  ssize_t size = read_list(group, file, text, sizeof text);
+  if (size < 0) return static_cast<int>(size);
+  if (size > 1) return 0;  // more than a newline
+  size = read_list(parent, file, text, sizeof text);
+  if (size < 0) return static_cast<int>(size);
+  const unique_fd fd(openat(group, file, O_WRONLY | O_CLOEXEC));
+  return fd && write(fd.get(), text, static_cast<size_t>(size)) == size ? 0 : -errno;
+}
+
 }  // namespace
+
+int inherit_cpuset(int at, const char* path) {
+  const unique_fd group(openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!group) return -errno;
+  const unique_fd parent(openat(group.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!parent) return -errno;
+  const int result = inherit_list(parent.get(), group.get(), "cpuset.cpus");
+  return result < 0 ? result : inherit_list(parent.get(), group.get(), "cpuset.mems");
+}
 
 int each_group(int at, const char* path, int (*visit)(int at, const char* name)) {
   unique_fd fd(openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

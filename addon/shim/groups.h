@@ -6,6 +6,9 @@ namespace nacelle {
 int make_group(int at, const char* path);
 int remove_group(int at, const char* path);
 
+// Copies cpuset.cpus and cpuset.mems of the parent into a v1 group that has none.
+int inherit_cpuset(int at, const char* path);
+
 // SIGKILL to everything in the group and below it, frozen or not; a frozen group is thawed where it could not die otherwise.
 // 0: nothing lives on. -EBUSY: what was signalled has not ended yet, or was born meanwhile; to be called again.
 int kill_group(int at, const char* path);

@@ -80,6 +80,8 @@ bool host_only(Op op) {
   switch (op) {
     case Op::open_namespace:
     case Op::write_process:
+    case Op::inherit_cpuset:
+    case Op::release_real_time:
     case Op::load_device_filter:
     case Op::attach_device_filter:
     case Op::lock:

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { NacelleError, UnsupportedError } from '../errors.js';
 import { cgroupLayout, type GroupLayout, groupLayout } from '../host/cgroup-base.js';
+import { deviceFilter } from '../host/device-filter.js';
 import { hostEnvironment } from '../host/environment.js';
 import { type HostRecord, writeRecord } from '../host/journal.js';
 import { owner } from '../host/owner.js';
@@ -19,13 +20,16 @@ import type { Encoding, ExecOptions, Execution } from '../process/types.js';
 import { groupsIn, readGroupFile, untilEvent, writeGroupFile } from './files.js';
 import { freeze, lift, thaw } from './freezer.js';
 import { parseNumber } from './keyed.js';
-import { type CurrentMemory, limitWrites } from './limits.js';
+import { limitWrites } from './limits.js';
 import { claim, isOnTheWay, noteMissing } from './on-the-way.js';
 import { type NamedGroup, parseCreate, parseGroupLimits, parseName, parsePid } from './options.js';
 import { foldersAbove, type GroupPlan, groupControllers, pathOf, planGroup, planKill, planRemoval } from './plan.js';
+import { findDisks, groupFiles } from './probe.js';
+import { realTimeAbove } from './real-time.js';
 import { isRunGroup, planCgroupRun, runUsage } from './run.js';
 import { type CgroupStats, type ReadFile, readStats } from './stats.js';
 import { blameOom, countersSince, type GroupCounters, readCounters } from './usage.js';
+import type { CurrentMemory } from './write.js';
 
 /** Something that happened in a group. */
 export interface CgroupEvent {
@@ -71,9 +75,20 @@ export class Cgroup implements AsyncDisposable {
     options: { parent?: NamedGroup | string; persist?: boolean } = {},
   ): Promise<Cgroup> {
     const { name: full, persist } = parseCreate(name, options);
-    const parsed = parseGroupLimits(limits);
+    const parsed = findDisks(parseGroupLimits(limits));
     const slots = new Slots();
-    const group = planGroup({ slots, layout: groupLayout(), name: full, limits: parsed, controllers: groupControllers });
+    const layout = groupLayout();
+    const group = planGroup({
+      slots,
+      layout,
+      name: full,
+      limits: parsed,
+      files: await groupFiles(layout, parsed),
+      above: realTimeAbove(layout, full, parsed),
+      controllers: parsed.deviceRules ? [...groupControllers, 'devices'] : groupControllers,
+      ...(parsed.deviceRules ? { deviceRules: parsed.deviceRules, deviceFilter: await deviceFilter() } : {}),
+    });
+    if (parsed.deviceRules && !group.confinesDevices) throw new UnsupportedError('limit deviceRules', group.unconfinedReason);
     const there = Object.values(group.paths).find((path) => existsSync(path));
     if (there)
       throw new NacelleError(`make the cgroup ${full}: EEXIST (${there} is there already; Cgroup.open takes it)`, { code: 'EEXIST' });
@@ -98,7 +113,9 @@ export class Cgroup implements AsyncDisposable {
    * @throws UnsupportedError when one can't be kept here; SyscallError, EBUSY when more memory is in use than can be freed
    */
   async set(limits: Limits): Promise<void> {
-    const writes = limitWrites(parseGroupLimits(limits), groupLayout(), this.#currentMemory());
+    const parsed = findDisks(parseGroupLimits(limits));
+    const layout = groupLayout();
+    const writes = limitWrites(parsed, { layout, files: await groupFiles(layout, parsed), current: this.#currentMemory() });
     const missing = writes.find(({ controller }) => !(controller in this.paths));
     if (missing)
       throw new UnsupportedError(`a limit of ${missing.controller}`, `the cgroup ${this.name} is not in that controller's hierarchy`);

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { invalidOption } from '../errors.js';
-import { limitsSchema, type ParsedLimits, refuseLaterLimits } from '../plan/limits.js';
+import { limitsSchema, type ParsedLimits } from '../plan/limits.js';
 import { parseOptions } from '../plan/options.js';
 import { groupName, handle } from '../plan/schema.js';
 
@@ -39,13 +39,12 @@ const elsewhere = ['ulimits', 'scheduler'] as const;
 /**
  * Limits of a group: those of single processes make no sense here.
  *
- * @throws NacelleError `ERR_INVALID_OPTION`, UnsupportedError
+ * @throws NacelleError `ERR_INVALID_OPTION`
  */
 export function parseGroupLimits(value: unknown): ParsedLimits {
   const limits = parseOptions(limitsSchema, value, 'limits');
   const misplaced = elsewhere.find((name) => limits[name] !== undefined);
   if (misplaced) throw invalidOption(misplaced, 'is of a process, not of a group: give it to the container or the command');
-  refuseLaterLimits(limits);
   return limits;
 }
 

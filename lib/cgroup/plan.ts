@@ -1,11 +1,15 @@
 import { UnsupportedError } from '../errors.js';
 import type { GroupLayout } from '../host/cgroup-base.js';
 import type { Hierarchy } from '../host/cgroup-layout.js';
-import type { DeviceRule } from '../plan/limits.js';
+import type { Feature } from '../host/feature.js';
+import type { ParsedDeviceRule, ParsedLimits } from '../plan/limits.js';
 import { type CpuClock, NONE, type Plan, type Report, type Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
-import { controllersOf, deviceWrites, type GroupLimits, limitWrites, type Write } from './limits.js';
+import { compileDeviceFilter } from './device-filter.js';
+import { deviceWrites } from './devices.js';
+import { controllersOf, limitWrites } from './limits.js';
 import { type GroupUsage, readUsage, usageFiles } from './usage.js';
+import { type GroupFiles, noFiles, type Write } from './write.js';
 
 /** Our folder below the base of each hierarchy. */
 export const ROOT = 'nacelle';
@@ -16,18 +20,25 @@ const SIGKILL = 9;
 export const containerControllers = ['memory', 'cpuacct', 'pids', 'devices'] as const;
 
 /** What a group that is asked for by name counts and limits, where the machine has it. */
-export const groupControllers = ['memory', 'cpu', 'cpuacct', 'pids', 'blkio', 'io'] as const;
+export const groupControllers = ['memory', 'cpu', 'cpuacct', 'pids', 'blkio', 'io', 'perf_event'] as const;
 
 export interface GroupRequest {
   readonly slots: Slots;
   readonly layout: GroupLayout;
   /** Below our own root: 'OWNER/ID', or the name that the user gave. Must have been checked. */
   readonly name: string;
-  readonly limits: GroupLimits;
-  /** Joined where they are there; those that `limits` or `deviceRules` need are joined in any case. */
+  /** `deviceRules` is not looked at. */
+  readonly limits: ParsedLimits;
+  /** What this kernel has of what {@link limits} need. Default: nothing of what not every kernel has. */
+  readonly files?: GroupFiles;
+  /** Joined where they are there; those that `limits` need are joined in any case. */
   readonly controllers: readonly string[];
-  /** For the v1 device controller: the last rule that fits decides. */
-  readonly deviceRules?: readonly DeviceRule[];
+  /** For each letter the last rule that fits decides. */
+  readonly deviceRules?: readonly ParsedDeviceRule[];
+  /** For {@link limits}: what groups above it must have first. */
+  readonly above?: readonly { readonly path: string; readonly value: string }[];
+  /** Whether the unified tree can confine devices, where v1 has no controller for it. */
+  readonly deviceFilter?: Feature;
 }
 
 /** The parts of a plan that make, fill, read and remove one group in all its hierarchies. */
@@ -46,8 +57,9 @@ export interface GroupPlan {
   readUsage(files: readonly (Uint8Array | null)[]): GroupUsage;
   /** @throws UnsupportedError where no group counts CPU time */
   cpuClock(limitMs: number): CpuClock;
-  /** The device rules hold: on v1, when the controller is there. */
+  /** The device rules hold. Else: why not. */
   readonly confinesDevices: boolean;
+  readonly unconfinedReason: string;
   /** Absolute folders by controller, and 'unified'. */
   readonly paths: Readonly<Record<string, string>>;
 }
@@ -66,21 +78,19 @@ interface Member {
  * @throws UnsupportedError when a limit can't be kept, or no group can be made at all
  */
 export function planGroup(request: GroupRequest): GroupPlan {
-  const { layout, slots, name, limits, deviceRules } = request;
-  const needed = new Set(controllersOf(limits));
-  const writes = [
-    ...limitWrites(limits, layout),
-    ...(layout.controllers.get('devices')?.version === 1 ? deviceWrites(deviceRules ?? []) : []),
-  ];
+  const { layout, slots, name, limits } = request;
+  const needed = new Set(controllersOf(limits, layout));
   // without the unified tree it takes v1's freezer to stop a tree, and to kill one that forks
   const stopping = layout.unified ? [] : ['freezer'];
   const members = chooseMembers(request, new Set([...stopping, ...request.controllers, ...needed]), needed, slots);
+  const writes = limitWrites(limits, { layout, files: request.files ?? noFiles });
   const unified = members.find(({ hierarchy }) => hierarchy === layout.unified);
   const killed = unified ?? memberOf(members, 'freezer') ?? members[0];
   if (!killed)
     throw new UnsupportedError('cgroup', 'this machine has no cgroup hierarchy mounted', 'Mount one: mount -t cgroup2 none /sys/fs/cgroup');
 
   const v1 = members.filter((member) => member !== unified);
+  const devices = deviceSteps(request, memberOf(members, 'devices'), unified);
   const files = usageFiles((controller) => memberOf(members, controller)?.hierarchy.version);
   const read = files.flatMap((file) => {
     const member = file.controller === 'unified' ? unified : memberOf(members, file.controller);
@@ -90,17 +100,23 @@ export function planGroup(request: GroupRequest): GroupPlan {
   return {
     prepare: [
       ...members.flatMap((member) => makeSteps(member, name)),
+      ...(request.above ?? []).map(({ path, value }): Step => ({ op: 'put', host: true, at: NONE, path, bytes: Buffer.from(value) })),
       ...writes.flatMap((write) => putStep(write, memberOf(members, write.controller))),
+      ...devices.steps,
     ],
     // a thread that moves itself by `tasks` takes no lock; `cgroup.procs` may wait for a grace period of RCU, 10 ms and more
     join: v1.map(({ slot }) => ({ op: 'join_group', group: slot, file: 'tasks' })),
     unified: unified?.slot,
     killGroup: { at: killed.slot, path: '.' },
-    undo: members.map((member) => ({ op: 'remove_group', host: true, at: NONE, path: pathOf(member.base, name) })),
+    undo: [
+      ...realTimeUndo(limits, memberOf(members, 'cpu'), name),
+      ...places(layout, members).map((base): Step => ({ op: 'remove_group', host: true, at: NONE, path: pathOf(base, name) })),
+    ],
     reports: read.map(({ report }) => report),
     readUsage: (bytes) => readUsage(read.map(({ file }, i) => ({ ...file, bytes: bytes[i] ?? null }))),
     cpuClock: (limitMs) => cpuClock(limitMs, members, unified),
-    confinesDevices: deviceRules !== undefined && v1.some(({ controllers }) => controllers.includes('devices')),
+    confinesDevices: devices.reason === '',
+    unconfinedReason: devices.reason,
     paths: Object.fromEntries(
       members.flatMap((member) =>
         [...member.controllers, ...(member === unified ? ['unified'] : [])].map((key) => [key, pathOf(member.base, name)]),
@@ -156,10 +172,50 @@ function chooseMembers({ layout }: GroupRequest, wanted: ReadonlySet<string>, ne
   });
 }
 
-/** On v2 every group above must hand the controllers on; on v1 a folder is enough. */
+/** v1's device controller, else a BPF program on the unified tree; where there is neither, the reason. */
+function deviceSteps(
+  { slots, deviceRules, deviceFilter }: GroupRequest,
+  v1: Member | undefined,
+  unified: Member | undefined,
+): { steps: Step[]; reason: string } {
+  if (deviceRules === undefined) return { steps: [], reason: 'nothing was asked for' };
+  if (v1) return { steps: deviceWrites(deviceRules).flatMap((write) => putStep(write, v1)), reason: '' };
+  if (!unified || !deviceFilter) return { steps: [], reason: 'there is neither the v1 device controller nor a unified tree' };
+  if (!deviceFilter.available) return { steps: [], reason: deviceFilter.reason ?? '' };
+  const program = slots.take();
+  return { steps: filterSteps(deviceRules, { group: unified.slot, program }), reason: '' };
+}
+
+/** Puts the rules on a group of the unified tree, in place of what was there. */
+export function filterSteps(rules: readonly ParsedDeviceRule[], { group, program }: { group: Slot; program: Slot }): Step[] {
+  return [
+    { op: 'load_device_filter', host: true, out: program, program: compileDeviceFilter(rules) },
+    { op: 'attach_device_filter', host: true, group, program },
+    { op: 'close', host: true, slot: program },
+  ];
+}
+
+/** So that the next group can have it at once. */
+function realTimeUndo({ cpuRtRuntime }: ParsedLimits, cpu: Member | undefined, name: string): Step[] {
+  if (!cpuRtRuntime || cpu?.hierarchy.version !== 1) return [];
+  return [{ op: 'release_real_time', host: true, at: NONE, path: pathOf(cpu.base, name) }];
+}
+
+/** Bases of the hierarchies that the group is in, and of those of v1 that it may come to be in when limits are changed. */
+function places(layout: GroupLayout, members: readonly Member[]): string[] {
+  const v1 = [...new Set(layout.controllers.values())].filter(({ version }) => version === 1);
+  const later = v1.flatMap(({ mountPoint }) => layout.bases.get(mountPoint)?.path ?? []);
+  return [...new Set([...members.map(({ base }) => base), ...later])];
+}
+
+/** On v2 every group above must hand the controllers on; on v1 a folder is enough, but for cpusets. */
 function makeSteps({ hierarchy, base, slot, controllers }: Member, name: string): Step[] {
   const folder = pathOf(base, name);
   const make: Step = { op: 'make_group', host: true, out: slot, at: NONE, path: folder };
+  if (hierarchy.version === 1 && hierarchy.controllers.includes('cpuset')) {
+    const folders = [...parents(`${ROOT}/${name}`), `${ROOT}/${name}`];
+    return [make, ...folders.map((path): Step => ({ op: 'inherit_cpuset', host: true, at: NONE, path: `${base}/${path}` }))];
+  }
   if (hierarchy.version === 1 || controllers.length === 0) return [make];
   const enable = Buffer.from(controllers.map((controller) => `+${controller}`).join(' '));
   const above = [base, ...parents(`${ROOT}/${name}`).map((path) => `${base}/${path}`)];

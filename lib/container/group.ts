@@ -1,9 +1,13 @@
 import { dirname } from 'node:path';
 import { isOnTheWay, noteMissing } from '../cgroup/on-the-way.js';
 import { containerControllers, type GroupPlan, pathOf, planGroup } from '../cgroup/plan.js';
+import { findDisks, groupFiles } from '../cgroup/probe.js';
+import { realTimeAbove } from '../cgroup/real-time.js';
 import { UnsupportedError } from '../errors.js';
 import type { GroupLayout } from '../host/cgroup-base.js';
-import { type DeviceRule, type ParsedLimits, refuseLaterLimits } from '../plan/limits.js';
+import { deviceFilter } from '../host/device-filter.js';
+import type { Feature } from '../host/feature.js';
+import type { DeviceRule, ParsedDeviceRule, ParsedLimits } from '../plan/limits.js';
 import { NONE, type Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { type CapabilityMask, capabilityMask } from '../security/capabilities.js';
@@ -27,23 +31,30 @@ interface Place {
  *
  * @throws UnsupportedError for a limit that can't be kept
  */
-export function planContainerGroup(options: ParsedOptions, place: Place): { group: GroupPlan; notEnforced: NotEnforced } {
+export async function planContainerGroup(options: ParsedOptions, place: Place): Promise<{ group: GroupPlan; notEnforced: NotEnforced }> {
   const { slots, layout, owner, id, devices } = place;
   const parent = options.cgroup ?? options.cgroupParent;
   const parentName = parent === null ? owner : typeof parent === 'string' ? parent : parent.name;
+  const name = `${parentName}/${id}`;
+  const all = findDisks(options.limits);
+  const files = await groupFiles(layout, all);
+  const filter = await filterOf(layout);
   const plan = (limits: ParsedLimits): GroupPlan => {
-    refuseLaterLimits(limits);
-    return planGroup({
+    const group = planGroup({
       slots,
       layout,
-      name: `${parentName}/${id}`,
+      name,
       limits,
+      files,
+      above: realTimeAbove(layout, name, limits),
       controllers: containerControllers,
-      deviceRules: [...defaultDeviceRules, ...devices.map(deviceRule)],
+      deviceRules: deviceRulesOf(devices, limits),
+      ...(filter ? { deviceFilter: filter } : {}),
     });
+    if (limits.deviceRules && !group.confinesDevices) throw new UnsupportedError('limit deviceRules', group.unconfinedReason);
+    return group;
   };
-  const { limits, notEnforced } =
-    options.onUnsupported === 'report' ? keepable(options.limits, plan) : { limits: options.limits, notEnforced: [] };
+  const { limits, notEnforced } = options.onUnsupported === 'report' ? keepable(all, plan) : { limits: all, notEnforced: [] };
   const group = plan(limits);
   const above = parent === null ? [] : parentFolders(group);
   noteMissing(above);
@@ -51,12 +62,30 @@ export function planContainerGroup(options: ParsedOptions, place: Place): { grou
   return { group: { ...group, undo: [...group.undo, ...made.map(removeStep)] }, notEnforced };
 }
 
-/** Those limits that can be planned each by itself. */
+/** The container's own rules, then its devices, then the caller's rules. */
+export function deviceRulesOf(devices: readonly ExtraDevice[], { deviceRules }: ParsedLimits): ParsedDeviceRule[] {
+  return [...defaultDeviceRules, ...devices.map(deviceRule), ...(deviceRules ?? [])];
+}
+
+/** Asked for where v1 has no controller that can be used; `undefined` where it has. */
+export async function filterOf(layout: GroupLayout): Promise<Feature | undefined> {
+  const v1 = layout.controllers.get('devices');
+  return v1 && layout.bases.get(v1.mountPoint)?.path != null ? undefined : deviceFilter();
+}
+
+/** What means nothing without others. */
+const WITH: Partial<Record<string, readonly (keyof ParsedLimits)[]>> = {
+  memorySwap: ['memory'],
+  cpuPeriod: ['cpus', 'cpuQuota'],
+  cpuBurst: ['cpus', 'cpuQuota', 'cpuPeriod'],
+};
+
+/** Those limits that can be planned each by itself, or with those that it needs. */
 function keepable(limits: ParsedLimits, plan: (limits: ParsedLimits) => unknown): { limits: ParsedLimits; notEnforced: NotEnforced } {
   const notEnforced: NotEnforced = [];
   const kept = Object.entries(limits).filter(([name, value]) => {
     try {
-      plan({ [name]: value });
+      plan({ ...Object.fromEntries((WITH[name] ?? []).map((other) => [other, limits[other]])), [name]: value });
       return true;
     } catch (error) {
       if (!(error instanceof UnsupportedError)) throw error;
@@ -96,7 +125,7 @@ export function requireDeviceController(
   { capabilities, devices }: { capabilities: CapabilityMask; devices: readonly ExtraDevice[] },
 ): void {
   if (group.confinesDevices) return;
-  const reason = 'no v1 device controller can be used here, and its successor on v2 comes in a later version';
+  const reason = `devices can't be confined: ${group.unconfinedReason}`;
   if ((capabilities & capabilityMask('MKNOD')) !== 0n) throw new UnsupportedError("capAdd 'MKNOD'", reason);
   const partial = devices.find(({ access }) => !['r', 'w', 'm'].every((letter) => access.includes(letter)));
   if (partial)

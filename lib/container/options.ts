@@ -3,7 +3,7 @@ import { UnsupportedError } from '../errors.js';
 import type { OverlayFs } from '../filesystem/overlay.js';
 import type { Image } from '../image/image.js';
 import type { Namespace } from '../namespace/namespace.js';
-import { limitsShape, type ParsedLimits, refuseLaterLimits } from '../plan/limits.js';
+import { limitsShape, type ParsedLimits } from '../plan/limits.js';
 import type { NamespaceType } from '../plan/namespaces.js';
 import { parseOptions } from '../plan/options.js';
 import type { ProgressEvent } from '../plan/progress.js';
@@ -82,8 +82,6 @@ export function parseRunOptions(value: unknown): ParsedOptions {
   refuseLater(options);
   refuseLaterMounts(mounts);
   const limits = limitsOf(options);
-  // what is only to be reported is sorted out when the group is planned
-  if (options.onUnsupported !== 'report') refuseLaterLimits(limits);
   return {
     root: rootOf(options),
     readOnly: options.readOnly ?? false,
@@ -156,6 +154,7 @@ function refuseLater(options: CheckedRun): void {
     later(`network '${network}'`, "Use network 'host', or a VethPair to the container's network namespace.");
   if (options.ports?.length) later('ports');
   if (options.detach) later('detach');
+  if (options.scheduler) later('limit scheduler');
   if (typeof options.seccomp === 'object') later('a seccomp profile of your own', "Use seccomp 'default' or 'unconfined'.");
   if (userns !== undefined && userns !== 'host') later('userns');
   if (typeof namespaces?.user === 'object') later('a user namespace to join', 'Namespace.run runs a program in one.');

@@ -45,7 +45,7 @@ export async function prepare(options: ParsedOptions): Promise<Prepared> {
   const slots = new Slots();
   const ownHostname = options.namespaces.uts === 'new';
   const hostname = options.hostname ?? (ownHostname ? id.slice(0, 12) : hostHostname());
-  const { group, notEnforced } = planContainerGroup(options, { slots, layout, owner: await owner(layout), id, devices });
+  const { group, notEnforced } = await planContainerGroup(options, { slots, layout, owner: await owner(layout), id, devices });
   requireDeviceController(group, { capabilities, devices });
   const { cpuTimeLimit } = options.process;
   return {

@@ -91,6 +91,8 @@ const syscalls: Partial<Record<Op, string>> = {
   put: 'write',
   write_process: 'write',
   join_group: 'write',
+  inherit_cpuset: 'write',
+  release_real_time: 'write',
   load_device_filter: 'bpf',
   attach_device_filter: 'bpf',
   sysctl: 'write',

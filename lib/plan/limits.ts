@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import { UnsupportedError } from '../errors.js';
 import { text, word } from './schema.js';
 import { type Size, sizeSchema } from './size.js';
 
@@ -11,45 +10,76 @@ export interface Limits {
   memorySwap?: Size;
   /** Kept when memory is short: v1 memory.soft_limit_in_bytes, v2 memory.low. */
   memoryReservation?: Size;
+  /** Past it the group is slowed down and its memory reclaimed, without a kill: memory.high. v2 only. */
+  memoryHigh?: Size;
+  /** The kernel's inclination to swap, 0 to 100: memory.swappiness. v1 only. */
+  memorySwappiness?: number;
+  /** Out of memory ends all of the group, not one process of it: memory.oom.group (Linux 4.19). v2 only. */
+  memoryOomGroup?: boolean;
+  /** Memory of the kernel's for the group: memory.kmem.limit_in_bytes. v1 only, until Linux 5.16; `memory` counts it too. */
+  kernelMemory?: Size;
   /** CPUs' worth of time: 1.5 is one and a half. Another way to say `cpuQuota` of a `cpuPeriod`. */
   cpus?: number;
   /** µs of CPU time in each period, at least 1,000. */
   cpuQuota?: number;
   /** µs, 1,000 to 1,000,000. Default 100,000. */
   cpuPeriod?: number;
-  /** Weight against siblings, 2 to 262,144. Default 1,024. v2's cpu.weight is computed from it. */
+  /** µs that may be saved up of earlier periods' quota (Linux 5.14), at most the quota: v1 cpu.cfs_burst_us, v2 cpu.max.burst. */
+  cpuBurst?: number;
+  /** Weight against siblings, 2 to 262,144. Default 1,024: v1 cpu.shares. v2's cpu.weight is computed from it. */
   cpuShares?: number;
+  /** Runs only while nobody else wants the CPU: cpu.idle (Linux 5.15). Excludes `cpuShares`. */
+  cpuIdle?: boolean;
+  /** µs of real-time scheduling in each `cpuRtPeriod`: cpu.rt_runtime_us. v1 only, with CONFIG_RT_GROUP_SCHED. */
+  cpuRtRuntime?: number;
+  /** µs. Default 1,000,000: cpu.rt_period_us. v1 only. */
+  cpuRtPeriod?: number;
   /** CPUs as a list: '0-3,7' (cpuset(7)). */
   cpusetCpus?: string;
   /** Memory nodes as a list. */
   cpusetMems?: string;
   /** Processes and threads at one time. */
   pidsLimit?: number;
-  /** Weight of block I/O, 1 to 10,000. */
+  /** Weight of block I/O against siblings, 1 to 10,000, default 100: where a disk's scheduler is BFQ, or io.cost.qos is set. */
   ioWeight?: number;
+  /** One item a device. */
   ioMax?: IoMax[];
   /** By page size: { '2MB': '64m' }. */
   hugetlb?: Record<string, Size>;
+  /** In order; for each letter of an access the last rule that fits decides. A container's own rules come before them. */
   deviceRules?: DeviceRule[];
   /** Class of the net_cls controller, for tc and iptables (v1 only). */
   netClassId?: number;
+  /** Priority of what leaves by a network interface of the host's, by its name: net_prio.ifpriomap (v1 only). */
+  netPriorities?: Record<string, number>;
+  /** RDMA resources by device: rdma.max. */
+  rdma?: Record<string, RdmaMax>;
+  /** Of the controller misc, by resource: misc.max (v2 only, Linux 5.13). */
+  misc?: Record<string, number>;
   /** By docker's names: { nofile: 1024, core: 0 } (getrlimit(2)). A number sets both. */
   ulimits?: Record<string, number | { soft: number; hard: number }>;
   /** sched(7). The times of 'deadline' are ns. */
   scheduler?: Scheduler;
 }
 
-/** Limits of one block device. */
+/** Limits of one block device, a whole disk; 0 takes a limit away. */
 export interface IoMax {
   /** '/dev/sda' or '8:0'. */
   device: string;
+  /** Bytes a second. */
   readBps?: number;
   writeBps?: number;
   readIops?: number;
   writeIops?: number;
 }
 
-/** A rule of the device controller. */
+/** At least one of the two. */
+export interface RdmaMax {
+  hcaHandles?: number;
+  hcaObjects?: number;
+}
+
+/** A rule of the device controller. Without `major` or `minor`: any. */
 export interface DeviceRule {
   type: 'a' | 'b' | 'c';
   major?: number;
@@ -73,24 +103,39 @@ export interface Scheduler {
 
 const whole = z.int().min(0);
 const ulimit = z.int().min(-1);
+/** A word in a line for the kernel. */
+const name = word.regex(/^\S+$/, 'must have names without white space');
+/** cpuset(7), "List format". */
+const numberList = z
+  .string()
+  .regex(/^\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*$/, "must be a list of numbers and ranges such as '0-3,7'")
+  .refine((list) => parseNumberList(list) !== null, 'must have ranges that go up');
 
 /** The keys of {@link Limits}, for schemas that contain them. Their combinations are checked by {@link checkLimits}. */
 export const limitsShape = {
   memory: sizeSchema(4096).optional(),
   memorySwap: sizeSchema(4096).optional(),
   memoryReservation: sizeSchema().optional(),
+  memoryHigh: sizeSchema(4096).optional(),
+  memorySwappiness: z.int().min(0).max(100).optional(),
+  memoryOomGroup: z.boolean().optional(),
+  kernelMemory: sizeSchema(4096).optional(),
   cpus: z.number().min(0.01).max(1e6).optional(),
   cpuQuota: z.int().min(1000).optional(),
   cpuPeriod: z.int().min(1000).max(1_000_000).optional(),
+  cpuBurst: whole.optional(),
   cpuShares: z.int().min(2).max(262_144).optional(),
-  cpusetCpus: word.optional(),
-  cpusetMems: word.optional(),
+  cpuIdle: z.boolean().optional(),
+  cpuRtRuntime: whole.optional(),
+  cpuRtPeriod: z.int().min(1).optional(),
+  cpusetCpus: numberList.optional(),
+  cpusetMems: numberList.optional(),
   pidsLimit: z.int().min(1).max(4_194_304).optional(),
   ioWeight: z.int().min(1).max(10_000).optional(),
   ioMax: z
     .array(
       z.strictObject({
-        device: word,
+        device: word.regex(/^(?:\/.*|\d+:\d+)$/s, "must be an absolute path or 'MAJOR:MINOR'"),
         readBps: whole.optional(),
         writeBps: whole.optional(),
         readIops: whole.optional(),
@@ -98,19 +143,22 @@ export const limitsShape = {
       }),
     )
     .optional(),
-  hugetlb: z.record(text, sizeSchema()).optional(),
+  hugetlb: z.record(text.regex(/^\d+[KMG]B$/, "must have page sizes as the kernel calls them: '2MB', '1GB'"), sizeSchema()).optional(),
   deviceRules: z
     .array(
       z.strictObject({
         type: z.enum(['a', 'b', 'c']),
-        major: whole.optional(),
-        minor: whole.optional(),
+        major: whole.max(0xfff).optional(),
+        minor: whole.max(0xfffff).optional(),
         access: z.string().regex(/^(?!.*(.).*\1)[rwm]+$/, "must be made of 'r', 'w' and 'm'"),
         allow: z.boolean(),
       }),
     )
     .optional(),
   netClassId: whole.max(0xffffffff).optional(),
+  netPriorities: z.record(name, whole.max(0xffffffff)).optional(),
+  rdma: z.record(name, z.strictObject({ hcaHandles: whole.optional(), hcaObjects: whole.optional() })).optional(),
+  misc: z.record(name, whole).optional(),
   ulimits: z.record(text, z.union([ulimit, z.strictObject({ soft: ulimit, hard: ulimit })])).optional(),
   scheduler: z
     .strictObject({
@@ -124,10 +172,24 @@ export const limitsShape = {
     .optional(),
 };
 
+/** The numbers of a list such as '0-3,7'; `null` for a range that goes down, or past what any kernel has. */
+export function parseNumberList(list: string): number[] | null {
+  const numbers: number[] = [];
+  for (const part of list.split(',').filter((word) => word !== '')) {
+    const [first = 0, last = first] = part.split('-').map(Number);
+    if (last < first || last >= 65_536) return null;
+    for (let number = first; number <= last; ++number) numbers.push(number);
+  }
+  return numbers;
+}
+
 const limitsObject = z.strictObject(limitsShape);
 
 /** Checked limits: sizes are bytes. */
 export type ParsedLimits = z.output<typeof limitsObject>;
+
+/** A checked {@link DeviceRule}. */
+export type ParsedDeviceRule = NonNullable<ParsedLimits['deviceRules']>[number];
 
 /** Where a check tells what it found: zod's refinement context. */
 export interface Complaints {
@@ -147,6 +209,26 @@ export function checkLimits(limits: ParsedLimits, context: Complaints): void {
   if (limits.cpuPeriod !== undefined && limits.cpuQuota === undefined && limits.cpus === undefined) {
     wrong('cpuPeriod', 'needs cpuQuota: a period alone limits nothing');
   }
+  const quota = limits.cpuQuota ?? (limits.cpus === undefined ? undefined : limits.cpus * 100_000);
+  if (limits.cpuBurst !== undefined && quota === undefined) wrong('cpuBurst', 'needs cpus or cpuQuota: it is what is saved up of that');
+  if (limits.cpuBurst !== undefined && quota !== undefined && limits.cpuBurst > quota) {
+    wrong('cpuBurst', `must be at most the quota (${quota} µs)`);
+  }
+  if (limits.cpuIdle && limits.cpuShares !== undefined) wrong('cpuIdle', "can't go with cpuShares: what is idle has no weight");
+  if (limits.cpuRtRuntime !== undefined && limits.cpuRtRuntime > (limits.cpuRtPeriod ?? 1_000_000)) {
+    wrong('cpuRtRuntime', 'must be at most cpuRtPeriod (1,000,000 µs unless it is given)');
+  }
+  for (const { device, ...rates } of limits.ioMax ?? []) {
+    if (Object.values(rates).every((rate) => rate === undefined)) wrong('ioMax', `limits nothing of ${device}`);
+  }
+  for (const [device, { hcaHandles, hcaObjects }] of Object.entries(limits.rdma ?? {})) {
+    if (hcaHandles === undefined && hcaObjects === undefined) wrong('rdma', `limits nothing of ${device}`);
+  }
+  for (const { type, major, minor } of limits.deviceRules ?? []) {
+    if (type === 'a' && (major !== undefined || minor !== undefined)) {
+      wrong('deviceRules', "type 'a' is all devices: give 'b' or 'c' with a number");
+    }
+  }
   if (memorySwap !== undefined && memory === undefined) wrong('memorySwap', 'needs memory: it is memory plus swap');
   if (memorySwap !== undefined && memory !== undefined && memorySwap < memory) {
     wrong('memorySwap', `must be at least memory (${memory}): it is memory plus swap`);
@@ -163,22 +245,3 @@ export function checkLimits(limits: ParsedLimits, context: Complaints): void {
 
 /** Schema of {@link Limits}; its output has sizes in bytes. */
 export const limitsSchema = limitsObject.superRefine(checkLimits);
-
-const LATER = [
-  'memoryReservation',
-  'cpuShares',
-  'cpusetCpus',
-  'cpusetMems',
-  'ioWeight',
-  'ioMax',
-  'hugetlb',
-  'deviceRules',
-  'netClassId',
-  'scheduler',
-] as const satisfies readonly (keyof Limits)[];
-
-/** @throws UnsupportedError for a limit that this version can't keep: none is skipped in silence */
-export function refuseLaterLimits(limits: ParsedLimits): void {
-  const found = LATER.find((name) => limits[name] !== undefined);
-  if (found) throw new UnsupportedError(`limit ${found}`, 'it comes in a later version');
-}

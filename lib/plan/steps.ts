@@ -38,6 +38,8 @@ export type Step =
   | { readonly op: 'copy_out'; readonly host?: boolean; readonly root: Slot; readonly paths: readonly string[]; readonly to: Slot; readonly max: number | bigint; }
   | { readonly op: 'set_xattr'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly name: string; readonly value: Uint8Array; }
   | { readonly op: 'make_group'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'inherit_cpuset'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'release_real_time'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'remove_group'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'remove_folder'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly wait: number | bigint; }
   | { readonly op: 'kill_group'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
@@ -113,6 +115,8 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'copy_out', what: 'copy out', fields: [['SLOT', 'root'], ['LIST', 'paths'], ['SLOT', 'to'], ['NUM', 'max']] },
   { op: 'set_xattr', what: 'set {name} on {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['STR', 'name'], ['BYTES', 'value']] },
   { op: 'make_group', what: 'make the cgroup {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'inherit_cpuset', what: 'give the cgroup {path} the CPUs of its parent', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'release_real_time', what: 'give back the real-time run time of the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'remove_group', what: 'remove the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'remove_folder', what: 'remove the empty folder {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['NUM', 'wait']] },
   { op: 'kill_group', what: 'kill what is in the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },

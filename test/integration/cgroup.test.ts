@@ -174,11 +174,17 @@ describe('a cgroup', () => {
   it('refuses limits that can not be', async () => {
     await expect(Cgroup.create(NAME, { memory: '1x' })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
     await expect(Cgroup.create(NAME, { cpus: 1, cpuQuota: 5000 })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
-    await expect(Cgroup.create(NAME, { cpuShares: 5 })).rejects.toBeInstanceOf(UnsupportedError);
+    await expect(Cgroup.create(NAME, { hugetlb: { '3MB': 0 } })).rejects.toBeInstanceOf(UnsupportedError);
   });
 });
 
 describe('a program in a cgroup', () => {
+  it('has the devices that the rules leave', async () => {
+    const group = await create(NAME, { deviceRules: [{ type: 'c', major: 1, minor: 5, access: 'r', allow: false }] });
+    const { stdout } = await group.run(['sh', '-c', 'head -c 1 /dev/zero || echo none; head -c 1 /dev/urandom >/dev/null && echo random']);
+    expect(stdout).toBe('none\nrandom\n');
+  });
+
   it('is born in every hierarchy', async () => {
     const group = await create(NAME);
     const { stdout, status, usage } = await group.run(['cat', '/proc/self/cgroup']);

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { parseCreate, parseGroupLimits, parseName } from '../../../lib/cgroup/options.js';
-import { UnsupportedError } from '../../../lib/errors.js';
 
 const invalid = { code: 'ERR_INVALID_OPTION' };
 const caught = (call: () => unknown): unknown => {
@@ -41,7 +40,22 @@ describe('limits of a group', () => {
     expect(caught(() => parseGroupLimits({ ulimits: { nofile: 5 } }))).toMatchObject(invalid);
   });
 
-  it('refuse what a later version brings', () => {
-    expect(caught(() => parseGroupLimits({ cpuShares: 5 }))).toBeInstanceOf(UnsupportedError);
+  it.each([
+    [{ cpuBurst: 5 }, 'cpuBurst'],
+    [{ cpus: 0.5, cpuBurst: 50_001 }, 'cpuBurst'],
+    [{ cpuIdle: true, cpuShares: 5 }, 'cpuIdle'],
+    [{ cpuRtRuntime: 6, cpuRtPeriod: 5 }, 'cpuRtRuntime'],
+    [{ cpusetCpus: '3-1' }, 'cpusetCpus'],
+    [{ cpusetCpus: '0-1000000000' }, 'cpusetCpus'],
+    [{ cpusetCpus: '1,,2' }, 'cpusetCpus'],
+    [{ ioMax: [{ device: '8:0' }] }, 'ioMax'],
+    [{ ioMax: [{ device: 'sda', readBps: 1 }] }, 'ioMax[0].device'],
+    [{ hugetlb: { '2 MB': 1 } }, 'hugetlb'],
+    [{ deviceRules: [{ type: 'a', major: 1, access: 'r', allow: true }] }, 'deviceRules'],
+    [{ deviceRules: [{ type: 'c', major: 4096, access: 'r', allow: true }] }, 'deviceRules[0].major'],
+    [{ netPriorities: { 'a b': 1 } }, 'netPriorities'],
+    [{ rdma: { x: {} } }, 'rdma'],
+  ])('%j is refused, naming %s', (limits, option) => {
+    expect(caught(() => parseGroupLimits(limits))).toMatchObject({ ...invalid, message: expect.stringContaining(`option ${option}`) });
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { containerControllers, foldersAbove, planGroup, planRemoval } from '../../../lib/cgroup/plan.js';
 import { UnsupportedError } from '../../../lib/errors.js';
+import { lacking, works } from '../../../lib/host/feature.js';
 import { Slots } from '../../../lib/plan/plan.js';
 import type { Step } from '../../../lib/plan/steps.js';
 import { groupLayoutOf, hybrid, type Machine, systemd, v1 } from './machines.js';
@@ -37,7 +38,12 @@ describe('a group on', () => {
     expect(group.unified).toBe(0);
     expect(group.killGroup.at).toBe(0);
     expect(group.join.map((step) => step.op === 'join_group' && step.group)).toEqual([1, 2, 3, 4]);
-    expect(group.undo.map(shown)).toEqual(group.prepare.slice(0, 5).map((step) => shown(step).replace('make', 'remove')));
+    // and where it may come to be when limits are changed
+    expect(group.undo.map(shown)).toEqual([
+      ...group.prepare.slice(0, 5).map((step) => shown(step).replace('make', 'remove')),
+      'remove_group /sys/fs/cgroup/cpuset/nacelle/owner/id',
+      'remove_group /sys/fs/cgroup/cpu/nacelle/owner/id',
+    ]);
     expect(group.confinesDevices).toBe(true);
     expect(group.paths.unified).toBe('/sys/fs/cgroup/unified/nacelle/owner/id');
   });
@@ -67,8 +73,50 @@ describe('a group on', () => {
   it('controllers that are mounted together: one folder', () => {
     const group = plan(v1, { cpus: 1 });
     expect(group.paths.cpu).toBe(group.paths.cpuacct);
-    expect(group.undo).toHaveLength(3);
+    expect(group.undo).toHaveLength(4);
+    expect(new Set(group.undo.map(shown)).size).toBe(4);
   });
+});
+
+describe('device rules', () => {
+  const request = { slots: new Slots(), name: 'owner/id', limits: {}, controllers: containerControllers };
+  const deviceRules = [{ type: 'a', access: 'rwm', allow: false }] as const;
+
+  it('are a BPF program where v1 has no controller', () => {
+    const group = planGroup({ ...request, layout: groupLayoutOf(systemd), deviceRules, deviceFilter: works });
+    expect(group.prepare.slice(-3).map(({ op }) => op)).toEqual(['load_device_filter', 'attach_device_filter', 'close']);
+    expect(group.confinesDevices).toBe(true);
+  });
+
+  it('are v1 files where it has, whatever the other can do', () => {
+    const group = planGroup({ ...request, layout: groupLayoutOf(hybrid), deviceRules, deviceFilter: works });
+    expect(group.prepare.map(shown)).toContain('devices.deny = a');
+    expect(group.prepare.map(({ op }) => op)).not.toContain('load_device_filter');
+  });
+
+  it('hold nothing where neither is there, and the reason is told', () => {
+    const group = planGroup({ ...request, layout: groupLayoutOf(systemd), deviceRules, deviceFilter: lacking('no BPF here') });
+    expect(group).toMatchObject({ confinesDevices: false, unconfinedReason: 'no BPF here' });
+  });
+});
+
+it('a v1 cpuset gets CPUs and memory nodes, from the top down, before it gets limits or processes', () => {
+  const group = planGroup({
+    slots: new Slots(),
+    layout: groupLayoutOf(hybrid),
+    name: 'owner/id',
+    limits: { cpusetCpus: '0' },
+    files: { has: () => true, read: () => '0-1' },
+    controllers: [],
+  });
+  expect(group.prepare.map(shown)).toEqual([
+    'make_group /sys/fs/cgroup/unified/nacelle/owner/id',
+    'make_group /sys/fs/cgroup/cpuset/nacelle/owner/id',
+    'inherit_cpuset /sys/fs/cgroup/cpuset/nacelle',
+    'inherit_cpuset /sys/fs/cgroup/cpuset/nacelle/owner',
+    'inherit_cpuset /sys/fs/cgroup/cpuset/nacelle/owner/id',
+    'cpuset.cpus = 0',
+  ]);
 });
 
 describe('a hierarchy in which no group can be made', () => {
