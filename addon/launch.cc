@@ -74,7 +74,7 @@ class SpawnActions {
 };
 
 // posix_spawn shares this process's memory until execve, so its time does not grow with the heap.
-int spawn(int executable, int control, std::string owner_file, std::string records, pid_t& pid) {
+int spawn(int executable, int control, std::string runtime_dir, std::string owner, pid_t& pid) {
   // both out of the way of the numbers that they are moved to
   const unique_fd program(fcntl(executable, F_DUPFD_CLOEXEC, 10));
   const unique_fd socket(fcntl(control, F_DUPFD_CLOEXEC, 10));
@@ -93,7 +93,7 @@ int spawn(int executable, int control, std::string owner_file, std::string recor
   char path[32];
   std::snprintf(path, sizeof path, "/proc/self/fd/%d", program.get());
   char name[] = "nacelle-shim";
-  char* argv[] = {name, owner_file.data(), records.data(), nullptr};
+  char* argv[] = {name, runtime_dir.data(), owner.data(), nullptr};
   char* env[] = {nullptr};
   const int result = posix_spawn(&pid, path, actions.get(), &attributes, argv, env);
   posix_spawnattr_destroy(&attributes);
@@ -123,11 +123,10 @@ int start(Shim& shim, const Launch& launch, std::string& what) {
   unique_fd theirs(pair[1]);
   shim.owner = random_name();
   if (shim.owner.empty()) return -EAGAIN;
-  const std::string owner_file = launch.runtime_dir + "/owners/" + shim.owner;
-  result = spawn(executable.get(), theirs.get(), owner_file, launch.runtime_dir + "/records/" + shim.owner, shim.pid);
+  result = spawn(executable.get(), theirs.get(), launch.runtime_dir, shim.owner, shim.pid);
   theirs.reset();
   if (result < 0) return result;
-  what = "make the owner's file " + owner_file;
+  what = "make an owner's file below " + launch.runtime_dir;
   int answer = -EPIPE;
   ssize_t size;
   do {

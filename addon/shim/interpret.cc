@@ -87,6 +87,7 @@ bool host_only(Op op) {
     case Op::lock:
     case Op::read:
     case Op::netlink:
+    case Op::remove_links:
       return true;
     default:
       return false;

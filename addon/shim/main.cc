@@ -1,6 +1,5 @@
-// The shim: started by the addon with the control socket as descriptor 3 and the owner's file
-// and the folder of its records as its arguments. It
-// supervises every container of one Node process and ends when Node has ended and everything is cleaned up.
+// The shim: started by the addon with the control socket as descriptor 3, the runtime directory and its own name as an
+// owner. It supervises every container of one Node process and ends when Node has ended and everything is cleaned up.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>

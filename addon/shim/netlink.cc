@@ -1,6 +1,7 @@
 #include "netlink.h"
 
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -80,6 +81,24 @@ int netlink_request(Context& context, int socket, const Bytes& message, int patc
   }
   if (result == 0) context.output(answers.data(), answers.size());
   return result;
+}
+
+int remove_links(Context& context, int socket, uint32_t group) {
+  struct {
+    nlmsghdr header;
+    ifinfomsg link;
+    nlattr attribute;
+    uint32_t group;
+  } request{};
+  static_assert(sizeof request == NLMSG_SPACE(sizeof(ifinfomsg)) + NLA_HDRLEN + sizeof(uint32_t), "no padding");
+  request.header.nlmsg_len = sizeof request;
+  request.header.nlmsg_type = RTM_DELLINK;
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+  request.attribute.nla_len = NLA_HDRLEN + sizeof request.group;
+  request.attribute.nla_type = IFLA_GROUP;
+  request.group = group;
+  const int result = netlink_request(context, socket, Bytes{reinterpret_cast<const char*>(&request), sizeof request}, -1, 0);
+  return result == -ENODEV ? 0 : result;
 }
 
 }  // namespace nacelle

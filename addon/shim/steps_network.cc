@@ -31,6 +31,11 @@ int run(Context& context, const args::netlink& a) {
   return netlink_request(context, context.slots.get(a.socket), a.message, a.patch, a.patch_offset);
 }
 
+int run(Context& context, const args::remove_links& a) {
+  const int socket = context.slots.get(a.socket);
+  return socket < 0 ? 0 : remove_links(context, socket, static_cast<uint32_t>(a.group));
+}
+
 int run(Context&, const args::link_up& a) {
   ifreq request{};
   if (a.name.size >= sizeof request.ifr_name) return -ENAMETOOLONG;

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <cerrno>
@@ -100,11 +101,13 @@ void Client::close() {
   supervisor_.remove(this);
 }
 
-int Supervisor::start(unique_fd control, std::string owner_file, std::string records) {
+int Supervisor::start(unique_fd control, const char* runtime_dir, const char* owner) {
+  // first: by it a failure is told
+  control_ = std::move(control);
   int result = loop_.open();
   if (result < 0) return result;
-  owner_file_ = std::move(owner_file);
-  records_ = std::move(records);
+  runtime_dir_ = runtime_dir;
+  owner_ = owner;
   result = open_executable(executable_);
   if (result < 0) return result;
   result = lock_owner();
@@ -118,22 +121,38 @@ int Supervisor::start(unique_fd control, std::string owner_file, std::string rec
   if (!signals_) return -errno;
   result = signal_watch_.start(loop_, signals_.get(), EPOLLIN, [this](uint32_t) { reap(); });
   if (result < 0) return result;
-  control_ = std::move(control);
   return control_watch_.start(loop_, control_.get(), EPOLLIN, [this](uint32_t) { control_ready(); });
 }
 
 // Under another name first: one who reaps must never see the file without its lock, and take it for a dead owner's.
 int Supervisor::lock_owner() {
-  const std::string unlocked = owner_file_ + ".new";
-  owner_.reset(open(unlocked.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!owner_) return -errno;
+  const std::string folder = runtime_dir_ + "/owners";
+  const std::string file = folder + "/" + owner_;
+  const std::string unlocked = file + ".new";
+  // again where the last owner before removed the folders just now
+  for (int tries = 0; tries < 100 && !lock_; ++tries) {
+    if (mkdir(runtime_dir_.c_str(), 0700) < 0 && errno != EEXIST) return -errno;
+    if (mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) {
+      lock_.reset(open(unlocked.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    }
+    if (!lock_ && errno != ENOENT) return -errno;
+  }
+  if (!lock_) return -ENOENT;
   struct flock lock {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  if (fcntl(owner_.get(), F_SETLK, &lock) == 0 && rename(unlocked.c_str(), owner_file_.c_str()) == 0) return 0;
+  if (fcntl(lock_.get(), F_SETLK, &lock) == 0 && rename(unlocked.c_str(), file.c_str()) == 0) return 0;
   const int error = -errno;
   unlink(unlocked.c_str());
   return error;
+}
+
+// The folders too, when this was the last owner. Whoever starts meanwhile makes them again.
+void Supervisor::remove_owner() {
+  // a record that is left tells of what was never made: Node ended between the two
+  layer::remove_tree(AT_FDCWD, (runtime_dir_ + "/records/" + owner_).c_str());
+  unlink((runtime_dir_ + "/owners/" + owner_).c_str());
+  for (const char* folder : {"/records", "/owners", ""}) rmdir((runtime_dir_ + folder).c_str());
 }
 
 void Supervisor::control_ready() {
@@ -206,11 +225,7 @@ void Supervisor::remove(Client* client) {
 
 void Supervisor::stop_when_done() {
   if (control_ || !clients_.empty() || !tasks_.empty()) return;
-  if (!keeps_journal_) {
-    // a record that is left tells of what was never made: Node ended between the two
-    layer::remove_tree(AT_FDCWD, records_.c_str());
-    unlink(owner_file_.c_str());
-  }
+  if (!keeps_journal_) remove_owner();
   loop_.stop();
 }
 

@@ -44,7 +44,7 @@ class Client {
 class Supervisor {
  public:
   // `control` brings new clients, and its end of file is Node's end. 0 or -errno.
-  int start(unique_fd control, std::string owner_file, std::string records);
+  int start(unique_fd control, const char* runtime_dir, const char* owner);
   int run() { return loop_.run(); }
 
   Loop& loop() { return loop_; }
@@ -59,13 +59,14 @@ class Supervisor {
 
  private:
   int lock_owner();
+  void remove_owner();
   void control_ready();
   void reap();
   void stop_when_done();
 
   Loop loop_;
-  unique_fd control_, signals_, owner_, executable_;
-  std::string owner_file_, records_;
+  unique_fd control_, signals_, lock_, executable_;
+  std::string runtime_dir_, owner_;
   bool keeps_journal_ = false;
   Watch control_watch_, signal_watch_;
   std::unordered_map<Client*, std::unique_ptr<Client>> clients_;

@@ -380,8 +380,7 @@ void Task::undo() {
         retry_.start(supervisor_.loop(), monotonic_ns() + kMillisecond / 2, [this] { undo(); });
         return;
       case HostSteps::Outcome::kFailed:
-        // a link that went with its namespace is gone as it should be
-        if (failure.error != ENODEV) undo_failures_.push_back(std::move(failure));
+        undo_failures_.push_back(std::move(failure));
         undo_.skip();
         break;
       case HostSteps::Outcome::kApart:

@@ -100,7 +100,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     return [...live].map((container) => container.#info());
   }
 
-  /** Removes what owners left that died without their shim: groups, mounts, folders. Touches nothing of a live one. */
+  /** Removes what owners left that died without their shim: groups, mounts, folders, links. Touches nothing of a live one. */
   static reap(): Promise<ReapReport> {
     return reap();
   }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { NacelleError } from '../errors.js';
 import { type HostRecord, writeRecord } from '../host/journal.js';
+import { reapFirst } from '../host/reap.js';
 import { closeDescriptor } from '../native/load.js';
 import { ownerName, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
@@ -57,6 +58,7 @@ export class OverlayFs implements AsyncDisposable {
    */
   static async mount(options: OverlayOptions): Promise<OverlayFs> {
     const settings = parseOverlayOptions(options);
+    await reapFirst();
     const id = randomBytes(8).toString('hex');
     const folders = await findFolders(settings, id);
     const work = await holdWork(folders.work, settings, id);

@@ -1,9 +1,12 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { constants, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { NacelleError } from '../errors.js';
 import { runtimeDir } from '../native/runtime-dir.js';
-import { NONE } from '../plan/plan.js';
+import { NETLINK_ROUTE } from '../plan/constants.js';
+import { NONE, type Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
+import { mountedOn, networkNamespacePath } from './locate.js';
 
 /**
  * Something on the host whose name doesn't say whose it is, for the caller named it: who reaps after a dead owner learns of
@@ -17,7 +20,9 @@ export type HostRecord =
   /** A folder with all that is in it. */
   | { readonly kind: 'tree'; readonly path: string }
   /** A cgroup with its processes, and those below it. */
-  | { readonly kind: 'group'; readonly path: string };
+  | { readonly kind: 'group'; readonly path: string }
+  /** Network links of a link group that is nobody else's, in the network namespace with this inode number. */
+  | { readonly kind: 'links'; readonly group: number; readonly namespace: number };
 
 const schema: z.ZodType<HostRecord[]> = z.array(
   z.discriminatedUnion('kind', [
@@ -25,6 +30,7 @@ const schema: z.ZodType<HostRecord[]> = z.array(
     z.object({ kind: z.literal('folder'), path: z.string() }),
     z.object({ kind: z.literal('tree'), path: z.string() }),
     z.object({ kind: z.literal('group'), path: z.string() }),
+    z.object({ kind: z.literal('links'), group: z.int().positive(), namespace: z.int().positive() }),
   ]),
 );
 
@@ -41,14 +47,14 @@ export function writeRecord(owner: string, id: string, records: readonly HostRec
   const folder = recordsDir(owner);
   const file = join(folder, `${id}.json`);
   for (;;) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
     try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
       // whole or not at all; a crash of the machine takes the mounts along, so nothing is synced
       writeFileSync(`${file}.new`, JSON.stringify(records), { mode: 0o600 });
       renameSync(`${file}.new`, file);
       return forgetSteps(owner, file);
     } catch (error) {
-      // the shim removes the folder with its last record: it may have done so just now
+      // a shim removes the folder with its last record, and those above when they are empty: it may have done so just now
       if (!isMissing(error)) throw error;
     }
   }
@@ -61,55 +67,69 @@ function forgetSteps(owner: string, file: string): Step[] {
   ];
 }
 
-/** All records of an owner, by file. One that was cut off while it was written tells of nothing: nothing was made yet. */
-export function readRecords(owner: string): Map<string, HostRecord[]> {
-  const records = new Map<string, HostRecord[]>();
-  for (const name of namesIn(recordsDir(owner))) {
-    const file = join(recordsDir(owner), name);
-    records.set(file, name.endsWith('.json') ? schema.parse(JSON.parse(readFileSync(file, 'utf8'))) : []);
+/** The files of an owner's records. */
+export function recordFiles(owner: string): string[] {
+  return namesIn(recordsDir(owner)).map((name) => join(recordsDir(owner), name));
+}
+
+/** What a file tells of. One that was cut off while it was written tells of nothing: nothing was made yet. */
+export function readRecord(file: string): HostRecord[] {
+  if (!file.endsWith('.json')) return [];
+  return parseFile(file, (text) => schema.parse(JSON.parse(text))) ?? [];
+}
+
+/**
+ * Reads a file of a dead owner; `undefined` where another reaper was faster.
+ *
+ * @throws NacelleError `ERR_RECORD`: it can't be understood
+ */
+export function parseFile<T>(file: string, parse: (text: string) => T): T | undefined {
+  try {
+    return parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    const advice = 'Remove what it names, then the file';
+    throw new NacelleError(`${file}, of what a dead owner made, can't be understood. ${advice}`, { code: 'ERR_RECORD', cause: error });
   }
-  return records;
 }
 
-/** Host steps that undo what a dead owner's records tell of, and remove the records. For who holds the owner's lock. */
-export function reapSteps(owner: string): Step[] {
-  return [...readRecords(owner)].flatMap(([file, records]) => [...records.flatMap(undoSteps), ...forgetSteps(owner, file)]);
+/** Host steps that undo what a dead owner's file tells of, and remove it. For who holds the owner's lock. */
+export function reapSteps(owner: string, file: string, slots: Slots): Step[] {
+  return [...readRecord(file).flatMap((record) => undoSteps(record, slots)), ...forgetSteps(owner, file)];
 }
 
-function undoSteps(record: HostRecord): Step[] {
-  const { path } = record;
+function undoSteps(record: HostRecord, slots: Slots): Step[] {
   switch (record.kind) {
-    case 'mount':
-      return sourceOn(path) === record.source ? [{ op: 'detach', host: true, at: NONE, path }] : [];
+    case 'mount': {
+      const { path, source } = record;
+      return mountedOn(path)?.source === source ? [{ op: 'detach', host: true, at: NONE, path }] : [];
+    }
     case 'folder':
-      return [{ op: 'remove_folder', host: true, at: NONE, path, wait: 0 }];
+      return [{ op: 'remove_folder', host: true, at: NONE, path: record.path, wait: 0 }];
     case 'tree':
-      return [{ op: 'remove_tree', host: true, at: NONE, path }];
+      return [{ op: 'remove_tree', host: true, at: NONE, path: record.path }];
     case 'group':
       return [
-        { op: 'kill_group', host: true, at: NONE, path },
-        { op: 'remove_group', host: true, at: NONE, path },
+        { op: 'kill_group', host: true, at: NONE, path: record.path },
+        { op: 'remove_group', host: true, at: NONE, path: record.path },
       ];
+    case 'links':
+      return linkSteps(record, slots);
   }
 }
 
-/** The source of the topmost mount on a path (proc_pid_mountinfo(5)); `null` where there is none. */
-function sourceOn(path: string): string | null {
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .map((line) => {
-      const [before = '', after = ''] = line.split(' - ');
-      const [id = '', parent = '', , , target = ''] = before.split(' ');
-      return { id, parent, target: decodeOctal(target), source: decodeOctal(after.split(' ')[1] ?? '') };
-    })
-    .filter(({ target }) => target === path);
-  const covered = new Set(mounts.map(({ parent }) => parent));
-  return mounts.find(({ id }) => !covered.has(id))?.source ?? null;
-}
-
-/** Space, tab, newline, backslash and '#' are written in octal. */
-function decodeOctal(field: string): string {
-  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+function linkSteps({ group, namespace }: { readonly group: number; readonly namespace: number }, slots: Slots): Step[] {
+  const path = networkNamespacePath(namespace);
+  // links go with their namespace
+  if (path === null) return [];
+  const [ns, socket] = [slots.take(), slots.take()];
+  return [
+    { op: 'open', host: true, out: ns, at: NONE, path, flags: constants.O_RDONLY, mode: 0 },
+    { op: 'netlink_socket', host: true, out: socket, ns, protocol: NETLINK_ROUTE },
+    { op: 'remove_links', host: true, socket, group },
+    { op: 'close', host: true, slot: socket },
+    { op: 'close', host: true, slot: ns },
+  ];
 }
 
 function namesIn(folder: string): string[] {

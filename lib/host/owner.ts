@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { ownerName, start } from '../native/shim.js';
 import { NONE, type Plan } from '../plan/plan.js';
 import type { GroupLayout } from './cgroup-base.js';
-import { GROUP_ROOT, ownBases, reap, writeBases } from './reap.js';
+import { GROUP_ROOT, ownBases, reapFirst, writeBases } from './reap.js';
 
 let prepared: { owner: string; ready: Promise<unknown> } | undefined;
 
@@ -30,7 +30,7 @@ export async function owner(layout: GroupLayout): Promise<string> {
     const ready = start(plan, new Map()).then((task) => {
       // the shim died: what is in no pid namespace of its own did not end with it
       task.ended.catch(() => killGroups(layout, name));
-      return reap();
+      return reapFirst();
     });
     prepared = { owner: name, ready };
   }

@@ -1,21 +1,25 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { emitWarning } from 'node:process';
 import * as z from 'zod';
 import { NacelleError } from '../errors.js';
 import { ownersDir } from '../native/runtime-dir.js';
 import { ownerName, start } from '../native/shim.js';
-import { NONE, type Plan } from '../plan/plan.js';
+import type { Task } from '../native/task.js';
+import { NONE, type Plan, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { type GroupLayout, groupLayout } from './cgroup-base.js';
-import { reapSteps } from './journal.js';
+import { parseFile, reapSteps, recordFiles } from './journal.js';
 
 /** Folders of groups: nacelle/OWNER below the base of each hierarchy. */
 export const GROUP_ROOT = 'nacelle';
 
 /** What `Container.reap()` found. */
 export interface ReapReport {
-  /** Dead owners whose leavings were removed. */
+  /** Dead owners of which nothing is left. */
   readonly owners: readonly string[];
+  /** What could not be removed, and why. The next reap tries it again. */
+  readonly failures: readonly NacelleError[];
 }
 
 /**
@@ -24,13 +28,32 @@ export interface ReapReport {
  */
 export async function reap(): Promise<ReapReport> {
   const own = ownerName();
-  const folder = ownersDir();
   const owners: string[] = [];
-  for (const owner of readdirSync(folder)) {
+  const failures: NacelleError[] = [];
+  for (const owner of readdirSync(ownersDir())) {
     // .new: of a shim that is starting, and has not locked it yet
-    if (owner !== own && !owner.endsWith('.new') && (await reapOwner(owner, join(folder, owner)))) owners.push(owner);
+    if (owner === own || owner.endsWith('.new')) continue;
+    const left = await reapOwner(owner);
+    if (left?.length === 0) owners.push(owner);
+    failures.push(...(left ?? []));
   }
-  return { owners };
+  return { owners, failures };
+}
+
+let first: { readonly owner: string; readonly done: Promise<void> } | undefined;
+
+/**
+ * Reaps when this process makes something for the first time. What others left and can't be removed is no failure of
+ * this process: it is told as a warning.
+ */
+export function reapFirst(): Promise<void> {
+  const owner = ownerName();
+  if (first?.owner !== owner) first = { owner, done: reap().then(({ failures }) => warn(failures)) };
+  return first.done;
+}
+
+function warn(failures: readonly NacelleError[]): void {
+  for (const { message, code } of failures) emitWarning(message, { type: 'NacelleWarning', code });
 }
 
 /**
@@ -49,48 +72,60 @@ export function writeBases(owner: string, bases: readonly string[]): void {
 
 /** Empty for an owner that made no group. */
 function readBases(file: string): string[] {
-  try {
-    const text = readFileSync(file, 'utf8');
-    return text === '' ? [] : basesSchema.parse(JSON.parse(text));
-  } catch (error) {
-    // somebody else was faster
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw error;
-  }
+  return parseFile(file, (text) => (text === '' ? [] : basesSchema.parse(JSON.parse(text)))) ?? [];
 }
 
 const basesSchema = z.array(z.string().startsWith('/'));
 
-/** false: it is alive, or somebody else was faster. */
-async function reapOwner(owner: string, file: string): Promise<boolean> {
-  const bases = [...new Set([...ownBases(groupLayout()), ...readBases(file)])];
-  const groups = bases.map((base) => `${base}/${GROUP_ROOT}/${owner}`);
+/** What could not be removed; `null`: it is alive, or somebody else was faster. */
+async function reapOwner(owner: string): Promise<NacelleError[] | null> {
+  const file = join(ownersDir(), owner);
+  const slots = new Slots();
   // nothing to undo: when the lock is not to be had, nothing may be removed
   const plan: Plan = {
-    prepare: [{ op: 'lock', host: true, out: 0, at: NONE, path: file }],
+    prepare: [{ op: 'lock', host: true, out: slots.take(), at: NONE, path: file }],
     stages: [],
     undo: [],
     reports: [],
     returns: [],
     ending: { signal: 9, forceKillAfterMs: 0 },
   };
+  let task: Task;
   try {
-    const task = await start(plan, new Map());
-    try {
-      await task.call([
-        ...groups.map((path): Step => ({ op: 'kill_group', host: true, at: NONE, path })),
-        ...groups.map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
-        ...bases.map((base): Step => ({ op: 'remove_folder', host: true, at: NONE, path: `${base}/${GROUP_ROOT}`, wait: 0 })),
-        ...reapSteps(owner),
-        // last: until then the next reap would find the owner again
-        { op: 'unlink', host: true, at: NONE, path: file },
-      ]);
-    } finally {
-      await task.close();
-    }
-    return true;
+    task = await start(plan, new Map());
   } catch (error) {
-    if (error instanceof NacelleError && (error.code === 'EAGAIN' || error.code === 'ENOENT')) return false;
+    if (error instanceof NacelleError && (error.code === 'EAGAIN' || error.code === 'ENOENT')) return null;
     throw error;
   }
+  try {
+    // each by itself: one that fails must not keep the others
+    const parts = [
+      () => groupSteps(owner, ownBases(groupLayout())),
+      () => groupSteps(owner, readBases(file)),
+      ...recordFiles(owner).map((record) => () => reapSteps(owner, record, slots)),
+    ];
+    const failures: NacelleError[] = [];
+    for (const steps of parts) {
+      try {
+        await task.call(steps());
+      } catch (error) {
+        if (!(error instanceof NacelleError)) throw error;
+        failures.push(error);
+      }
+    }
+    // last: until then the next reap would find the owner again
+    if (failures.length === 0) await task.call([{ op: 'unlink', host: true, at: NONE, path: file }]);
+    return failures;
+  } finally {
+    await task.close();
+  }
+}
+
+function groupSteps(owner: string, bases: readonly string[]): Step[] {
+  const groups = bases.map((base) => `${base}/${GROUP_ROOT}/${owner}`);
+  return [
+    ...groups.map((path): Step => ({ op: 'kill_group', host: true, at: NONE, path })),
+    ...groups.map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
+    ...bases.map((base): Step => ({ op: 'remove_folder', host: true, at: NONE, path: `${base}/${GROUP_ROOT}`, wait: 0 })),
+  ];
 }

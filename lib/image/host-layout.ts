@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import { invalidOption } from '../errors.js';
+import { isWithin, type MountInfo, visibleMounts } from '../host/mountinfo.js';
 import { type BindRecipe, type CoverEntry, MOUNT_ATTR, type OverlayRecipe, type RootRecipe } from '../plan/recipe.js';
 import { EMPTY, KERNEL_TYPES, MEMORY_TYPES, NOT_LOWER_TYPES, OWN_FILES, READ_ONLY_TYPES } from './host-hidden.js';
-import { isWithin, type MountInfo, visibleMounts } from './mountinfo.js';
 
 /** What is at a path, not following a link there. */
 export interface HostEntry {
@@ -82,7 +82,7 @@ export function hostRecipe(options: HostLayoutOptions): RootRecipe {
 /** Inside a chroot the root need not be a mount. */
 function withRoot(mounts: readonly MountInfo[]): MountInfo[] {
   if (mounts.some((mount) => mount.mountPoint === '/')) return [...mounts];
-  return [{ id: -1, parent: -1, device: '', root: '/', mountPoint: '/', options: [], type: '' }, ...mounts];
+  return [{ id: -1, parent: -1, device: '', root: '/', mountPoint: '/', options: [], type: '', source: '' }, ...mounts];
 }
 
 /** The innermost of `mounts` that a path lies in. They are sorted, parents first. */

@@ -1,8 +1,8 @@
 import { lstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { parseMountInfo } from '../host/mountinfo.js';
 import type { RootRecipe } from '../plan/recipe.js';
 import { ALWAYS_HIDDEN, HIDDEN } from './host-hidden.js';
 import { type HostProbe, hostRecipe } from './host-layout.js';
-import { parseMountInfo } from './mountinfo.js';
 import { storeRoot } from './store.js';
 
 function missing(error: unknown): boolean {

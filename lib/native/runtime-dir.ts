@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { env, geteuid } from 'node:process';
 import { UnsupportedError } from '../errors.js';
@@ -11,9 +10,7 @@ export function runtimeDir(): string {
   return join(base, 'nacelle');
 }
 
-/** One file for each live shim, with its lock on it. Made when missing. */
+/** One file for each live shim, with its lock on it. The shim makes the folder, and removes it when it is empty. */
 export function ownersDir(): string {
-  const folder = join(runtimeDir(), 'owners');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return folder;
+  return join(runtimeDir(), 'owners');
 }

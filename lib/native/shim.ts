@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { NacelleError } from '../errors.js';
 import type { Descriptors, Plan } from '../plan/plan.js';
@@ -21,7 +22,7 @@ import {
   type Results,
   type StartedMessage,
 } from './messages.js';
-import { ownersDir } from './runtime-dir.js';
+import { runtimeDir } from './runtime-dir.js';
 import type { StartPlan, Task, TaskEnd, TaskOutput } from './task.js';
 
 /** The shim died, and with it every container of this process. The next call starts a new one. */
@@ -41,9 +42,10 @@ class Connection {
 
   constructor() {
     const { addon, shim } = loadNative();
+    mkdirSync(dirname(runtimeDir()), { recursive: true, mode: 0o700 });
     try {
       this.#socket = new addon.Socket(
-        { shim, runtimeDir: dirname(ownersDir()) },
+        { shim, runtimeDir: runtimeDir() },
         (type, id, body, fds) => this.#received(type, id, body, fds),
         () => this.#lost(),
       );

@@ -1,7 +1,8 @@
+import { NETLINK_ROUTE } from '../plan/constants.js';
 import { NONE, type Plan } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import type { Address, Cidr } from './address.js';
-import { deleteLinks, getAddresses, getLink, type LinkSettings, newAddress, newDefaultRoute, newVethPair, setLink } from './rtnetlink.js';
+import { getAddresses, getLink, type LinkSettings, newAddress, newDefaultRoute, newVethPair, setLink } from './rtnetlink.js';
 
 // A pair is made by one task, whose undo removes it, in turns, for the later ones need the kernel's answers of the earlier:
 //   open       sockets in both namespaces; the bridge is looked up: its index
@@ -9,7 +10,7 @@ import { deleteLinks, getAddresses, getLink, type LinkSettings, newAddress, newD
 //   look up    their indexes
 //   configure  addresses, up, route
 // The mark by which the undo knows the pair is its link group, a number of its own: by name it could remove
-// another's link when ours was refused because the name was taken.
+// another's link when ours was refused because the name was taken. The group is in the journal before the pair is made.
 
 /** Where the two ends live, and by what they are reached. */
 export interface PairSlots {
@@ -28,13 +29,11 @@ export interface EndAddresses {
 
 export type NamedLink = LinkSettings & { readonly name: string };
 
-const NETLINK_ROUTE = 0;
-
-export function pairPlan(socket: Slot, name: string, group: number): Plan {
+export function pairPlan(socket: Slot, group: number, forget: readonly Step[]): Plan {
   return {
     prepare: [],
     stages: [],
-    undo: [request(socket, `remove the veth pair of ${name}`, deleteLinks(group))],
+    undo: [{ op: 'remove_links', host: true, socket, group }, ...forget],
     reports: [],
     returns: [],
     ending: { signal: 9, forceKillAfterMs: 0 },
@@ -74,9 +73,9 @@ export function configureSteps(
   slots: PairSlots,
   end: EndAddresses,
   peer: EndAddresses,
-  options: { gateway?: Address | undefined; persist: boolean },
+  options: { gateway?: Address | undefined; persist: boolean; forget: readonly Step[] },
 ): Step[] {
-  const { gateway } = options;
+  const { gateway, persist, forget } = options;
   return [
     ...addressSteps(slots.socket, end),
     ...addressSteps(slots.peerSocket, peer),
@@ -85,8 +84,8 @@ export function configureSteps(
     request(slots.socket, `bring up ${end.name}`, setLink(end.index, { up: true })),
     request(slots.peerSocket, `bring up ${peer.name}`, setLink(peer.index, { up: true })),
     ...(gateway ? [request(slots.peerSocket, `add the default route by ${gateway.text}`, newDefaultRoute(peer.index, gateway))] : []),
-    // Out of its group the undo doesn't find it.
-    ...(options.persist ? [request(slots.socket, `let ${end.name} persist`, setLink(end.index, { group: 0 }))] : []),
+    // Out of its group neither the undo nor who reaps finds it.
+    ...(persist ? [request(slots.socket, `let ${end.name} persist`, setLink(end.index, { group: 0 })), ...forget] : []),
     { op: 'close', slot: slots.peerSocket },
     { op: 'close', slot: slots.peerNamespace },
     ...(slots.namespace === NONE ? [] : [{ op: 'close', slot: slots.namespace } as const]),

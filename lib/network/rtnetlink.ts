@@ -81,11 +81,6 @@ export function deleteLink(index: number): Uint8Array {
   return message({ type: RTM.DELLINK, flags: ACKED }, linkHeader(index));
 }
 
-/** Removes all links of a group; ENODEV when there are none (since Linux 4.1). */
-export function deleteLinks(group: number): Uint8Array {
-  return message({ type: RTM.DELLINK, flags: ACKED }, linkHeader(), attribute(IFLA.GROUP, u32(group)));
-}
-
 /** Adds an address. An IPv6 one is usable at once: no duplicate address detection. */
 export function newAddress(index: number, address: Cidr): Uint8Array {
   const flags = address.family === 6 ? IFA_F_NODAD : 0;

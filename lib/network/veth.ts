@@ -1,7 +1,10 @@
 import { randomBytes, randomInt } from 'node:crypto';
+import { fstatSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { invalidOption, NacelleError, SyscallError } from '../errors.js';
-import { start } from '../native/shim.js';
+import { writeRecord } from '../host/journal.js';
+import { reapFirst } from '../host/reap.js';
+import { ownerName, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import { NONE, Slots } from '../plan/plan.js';
 import type { Slot } from '../plan/steps.js';
@@ -96,12 +99,13 @@ async function make(settings: VethSettings, peerNamespace: number): Promise<Made
     socket: slots.take(),
     peerSocket: slots.take(),
   };
-  const task = await start(pairPlan(pair.socket, end.name, group), slots.descriptors);
-  let isMade = false;
+  await reapFirst();
+  const namespace = settings.namespace ? fstatSync(settings.namespace.fd) : statSync('/proc/self/ns/net');
+  const forget = writeRecord(ownerName(), `veth-${group}`, [{ kind: 'links', group, namespace: namespace.ino }]);
+  const task = await start(pairPlan(pair.socket, group, forget), slots.descriptors);
   try {
     const master = await openSockets(task, pair, settings.bridge);
     await task.call(makeSteps(pair, { ...end, group, master }, peer));
-    isMade = true;
     const { outputs } = await task.call(lookUpSteps(pair, end.name, peer.name));
     const hostLink = parseLink(given(outputs[0]));
     const peerLink = parseLink(given(outputs[1]));
@@ -110,7 +114,7 @@ async function make(settings: VethSettings, peerNamespace: number): Promise<Made
         pair,
         { name: end.name, index: hostLink.index, addresses: settings.address },
         { name: peer.name, index: peerLink.index, addresses: settings.peerAddress },
-        { gateway: settings.gateway, persist },
+        { gateway: settings.gateway, persist, forget },
       ),
     );
     const lists = configured.outputs.slice(settings.address.length + settings.peerAddress.length);
@@ -123,7 +127,7 @@ async function make(settings: VethSettings, peerNamespace: number): Promise<Made
       persist,
     };
   } catch (error) {
-    throw await undone(task, error, isMade);
+    throw await undone(task, error);
   }
 }
 
@@ -193,18 +197,17 @@ async function remove({ task, socket, host, persist }: Made): Promise<void> {
   if (cleanupFailure) throw cleanupFailure;
 }
 
-/** Ends the task, which removes the pair. Returns what failed, other than that the pair was gone already. */
+/** Ends the task, which removes the pair. Returns what failed. */
 async function close(task: Task): Promise<Error | undefined> {
   await task.close();
   const { undoErrors } = await task.ended;
-  return undoErrors.find((error) => !isMissing(error));
+  return undoErrors[0];
 }
 
 /** The error to throw when a pair could not be made: the failure itself, with that of the removal when it failed too. */
-async function undone(task: Task, error: unknown, isMade: boolean): Promise<unknown> {
+async function undone(task: Task, error: unknown): Promise<unknown> {
   const cleanupError = await close(task).catch((failure: unknown) => (failure instanceof Error ? failure : new Error(String(failure))));
-  // Where nothing was made there was nothing to remove, and that it could not be removed says nothing.
-  if (!isMade || !cleanupError || !(error instanceof NacelleError)) return error;
+  if (!cleanupError || !(error instanceof NacelleError)) return error;
   return new NacelleError(error.message, { code: error.code, cause: error, cleanupError });
 }
 

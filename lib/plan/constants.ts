@@ -17,6 +17,9 @@ export const PROPAGATION = { unbindable: 1 << 17, private: 1 << 18, slave: 1 << 
 /** O_* of open(2), on every architecture alike but O_DIRECTORY and O_NOFOLLOW: those are the kernel's for this one. */
 export const O_PATH = 0o10000000;
 
+/** The protocol of a netlink(7) socket for links, addresses and routes. */
+export const NETLINK_ROUTE = 0;
+
 /** The `create` field of the step `attach`. */
 export const CREATE = { no: 0, folder: 1, file: 2, noLink: 4 } as const;
 

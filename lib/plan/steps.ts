@@ -53,6 +53,7 @@ export type Step =
   | { readonly op: 'lock'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; }
   | { readonly op: 'netlink_socket'; readonly host?: boolean; readonly out?: Slot; readonly ns: Slot; readonly protocol: number | bigint; }
   | { readonly op: 'netlink'; readonly host?: boolean; readonly socket: Slot; readonly what: string; readonly message: Uint8Array; readonly patch: Slot; readonly patch_offset: number | bigint; }
+  | { readonly op: 'remove_links'; readonly host?: boolean; readonly socket: Slot; readonly group: number | bigint; }
   | { readonly op: 'link_up'; readonly host?: boolean; readonly name: string; }
   | { readonly op: 'sethostname'; readonly host?: boolean; readonly name: string; }
   | { readonly op: 'setdomainname'; readonly host?: boolean; readonly name: string; }
@@ -130,6 +131,7 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'lock', what: 'take the lock {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
   { op: 'netlink_socket', what: 'open a route netlink socket', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['NUM', 'protocol']] },
   { op: 'netlink', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['BYTES', 'message'], ['SLOT', 'patch'], ['NUM', 'patch_offset']] },
+  { op: 'remove_links', what: 'remove the links of group {group}', fields: [['SLOT', 'socket'], ['NUM', 'group']] },
   { op: 'link_up', what: 'bring up {name}', fields: [['STR', 'name']] },
   { op: 'sethostname', what: 'set the host name', fields: [['STR', 'name']] },
   { op: 'setdomainname', what: 'set the domain name', fields: [['STR', 'name']] },

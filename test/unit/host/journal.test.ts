@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { env } from 'node:process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readRecords, reapSteps, writeRecord } from '../../../lib/host/journal.js';
+import { readRecord, reapSteps, recordFiles, writeRecord } from '../../../lib/host/journal.js';
 import { runtimeDir } from '../../../lib/native/runtime-dir.js';
+import { Slots } from '../../../lib/plan/plan.js';
+import type { Step } from '../../../lib/plan/steps.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 const runtime = temporaryFolder();
@@ -23,23 +25,29 @@ afterEach(() => {
   else env.XDG_RUNTIME_DIR = before;
 });
 
+function steps(): Step[] {
+  const slots = new Slots();
+  return recordFiles(owner).flatMap((file) => reapSteps(owner, file, slots));
+}
+
 describe('the journal', () => {
   it('gives back what was written, and the steps that forget it', () => {
     const records = [
       { kind: 'mount', path: '/a\nb', source: 'nacelle-1' },
       { kind: 'folder', path: '/a\nb' },
+      { kind: 'links', group: 2 ** 30, namespace: 4026531840 },
     ] as const;
     const [unlink, folder] = writeRecord(owner, 'one', records);
     const file = unlink && 'path' in unlink ? unlink.path : '';
-    expect([...readRecords(owner)]).toEqual([[file, records]]);
+    expect(recordFiles(owner)).toEqual([file]);
+    expect(readRecord(file)).toEqual(records);
     expect(existsSync(file)).toBe(true);
     expect(unlink).toMatchObject({ op: 'unlink', host: true });
     expect(folder).toMatchObject({ op: 'remove_folder', host: true, path: dirname(file), wait: 0 });
   });
 
   it('has nothing of an owner that wrote nothing', () => {
-    expect([...readRecords(owner)]).toEqual([]);
-    expect(reapSteps(owner)).toEqual([]);
+    expect(recordFiles(owner)).toEqual([]);
   });
 
   it('undoes in the order that was written, each record before its file', () => {
@@ -47,14 +55,14 @@ describe('the journal', () => {
       { kind: 'folder', path: '/no/such/folder' },
       { kind: 'tree', path: '/no/such/tree' },
     ]);
-    expect(reapSteps(owner).map(({ op }) => op)).toEqual(['remove_folder', 'remove_tree', 'unlink', 'remove_folder']);
+    expect(steps().map(({ op }) => op)).toEqual(['remove_folder', 'remove_tree', 'unlink', 'remove_folder']);
   });
 
   it('leaves alone what is not mounted, or another mount', () => {
     mkdirSync(join(runtime, 'target'));
     writeRecord(owner, 'one', [{ kind: 'mount', path: join(runtime, 'target'), source: 'nacelle-1' }]);
     writeRecord(owner, 'two', [{ kind: 'mount', path: '/proc', source: 'nacelle-1' }]);
-    expect(reapSteps(owner).map(({ op }) => op)).not.toContain('detach');
+    expect(steps().map(({ op }) => op)).not.toContain('detach');
   });
 
   it('unmounts what it knows by its source', () => {
@@ -63,19 +71,32 @@ describe('the journal', () => {
         .split('\n')
         .find((text) => text.split(' ')[4] === '/proc') ?? '';
     writeRecord(owner, 'one', [{ kind: 'mount', path: '/proc', source: line.split(' - ')[1]?.split(' ')[1] ?? '' }]);
-    expect(reapSteps(owner)[0]).toEqual({ op: 'detach', host: true, at: -1, path: '/proc' });
+    expect(steps()[0]).toEqual({ op: 'detach', host: true, at: -1, path: '/proc' });
+  });
+
+  it('removes links where their namespace still is, and has nothing to do where it is gone', () => {
+    writeRecord(owner, 'here', [{ kind: 'links', group: 5, namespace: statSync('/proc/self/ns/net').ino }]);
+    expect(steps().filter(({ op }) => op === 'remove_links')).toEqual([{ op: 'remove_links', host: true, socket: 1, group: 5 }]);
+    writeRecord(owner, 'here', [{ kind: 'links', group: 5, namespace: 1 }]);
+    expect(steps().map(({ op }) => op)).toEqual(['unlink', 'remove_folder']);
   });
 
   it('takes a record that was cut off for one of nothing', () => {
     writeRecord(owner, 'one', []);
     writeFileSync(join(runtimeDir(), 'records', owner, 'two.json.new'), '[{"kind"');
-    const steps = reapSteps(owner);
-    expect(steps.filter(({ op }) => op === 'unlink')).toHaveLength(2);
+    expect(steps().filter(({ op }) => op === 'unlink')).toHaveLength(2);
   });
 
-  it('refuses a record that it does not understand', () => {
+  it('refuses a record that it does not understand, by its name', () => {
     writeRecord(owner, 'one', []);
-    writeFileSync(join(runtimeDir(), 'records', owner, 'two.json'), '[{"kind":"planet","path":"/"}]');
-    expect(() => reapSteps(owner)).toThrow();
+    const file = join(runtimeDir(), 'records', owner, 'two.json');
+    for (const text of ['[{"kind":"planet","path":"/"}]', '[{"kind"', '']) {
+      writeFileSync(file, text);
+      expect(() => readRecord(file)).toThrow(expect.objectContaining({ code: 'ERR_RECORD', message: expect.stringContaining(file) }));
+    }
+  });
+
+  it('has nothing to do for one that another reaper was faster to remove', () => {
+    expect(readRecord(join(runtimeDir(), 'records', owner, 'gone.json'))).toEqual([]);
   });
 });

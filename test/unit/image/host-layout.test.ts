@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { parseMountInfo } from '../../../lib/host/mountinfo.js';
 import { ALWAYS_HIDDEN, HIDDEN } from '../../../lib/image/host-hidden.js';
 import { type HostProbe, hostRecipe } from '../../../lib/image/host-layout.js';
-import { parseMountInfo } from '../../../lib/image/mountinfo.js';
 import { coverSteps, MOUNT_ATTR, type RootRecipe } from '../../../lib/plan/recipe.js';
 import { docker, kubernetes, plainDebian, probeOf, separateMounts, snaps } from './machines.js';
 

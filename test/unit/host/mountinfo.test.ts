@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isWithin, parseMountInfo, visibleMounts } from '../../../lib/image/mountinfo.js';
-import { separateMounts } from './machines.js';
+import { isWithin, parseMountInfo, visibleMounts } from '../../../lib/host/mountinfo.js';
+import { separateMounts } from '../image/machines.js';
 
 const line = (id: number, parent: number, mountPoint: string): string => `${id} ${parent} 0:${id} / ${mountPoint} rw - ext4 none rw\n`;
 const seen = (text: string): string[] => visibleMounts(parseMountInfo(text)).map(({ id, mountPoint }) => `${id} ${mountPoint}`);
@@ -10,7 +10,16 @@ const seen = (text: string): string[] => visibleMounts(parseMountInfo(text)).map
 describe('parseMountInfo', () => {
   it('reads fields past any number of optional ones', () => {
     expect(parseMountInfo('36 35 98:0 /mnt1 /mnt2 rw,noatime shared:1 master:2 - ext3 /dev/root rw,errors=continue\n')).toEqual([
-      { id: 36, parent: 35, device: '98:0', root: '/mnt1', mountPoint: '/mnt2', options: ['rw', 'noatime'], type: 'ext3' },
+      {
+        id: 36,
+        parent: 35,
+        device: '98:0',
+        root: '/mnt1',
+        mountPoint: '/mnt2',
+        options: ['rw', 'noatime'],
+        type: 'ext3',
+        source: '/dev/root',
+      },
     ]);
   });
 

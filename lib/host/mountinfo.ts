@@ -10,9 +10,11 @@ export interface MountInfo {
   /** Of this mount: 'ro', 'nosuid', 'relatime', … */
   readonly options: readonly string[];
   readonly type: string;
+  /** What the file system calls its source: a device, or any word. */
+  readonly source: string;
 }
 
-/** Space, tab, newline and backslash are written in octal. */
+/** Space, tab, newline, backslash and '#' are written in octal. */
 function decodeOctal(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
@@ -23,8 +25,8 @@ export function parseMountInfo(text: string): MountInfo[] {
     const fields = line.split(' ');
     const separator = fields.indexOf('-', 6);
     const [id, parent, device, root, mountPoint, options] = fields;
-    const type = fields[separator + 1];
-    if (separator < 0 || !device || !root || !mountPoint || !options || !type) return [];
+    const [type, source] = fields.slice(separator + 1);
+    if (separator < 0 || !device || !root || !mountPoint || !options || !type || source === undefined) return [];
     return [
       {
         id: Number(id),
@@ -34,6 +36,7 @@ export function parseMountInfo(text: string): MountInfo[] {
         mountPoint: decodeOctal(mountPoint),
         options: options.split(','),
         type,
+        source: decodeOctal(source),
       },
     ];
   });

@@ -1,0 +1,34 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { type MountInfo, parseMountInfo, visibleMounts } from './mountinfo.js';
+
+/** The mount that a path leads to; `undefined` where nothing is mounted on it. */
+export function mountedOn(path: string): MountInfo | undefined {
+  return visibleMounts(mounts()).find(({ mountPoint }) => mountPoint === path);
+}
+
+/**
+ * A path that leads to a network namespace: Node's own, one that is pinned, or that of a process. `null` where none leads
+ * there any more, as for one that is gone.
+ */
+export function networkNamespacePath(inode: number): string | null {
+  const pinned = mounts().filter(({ type, root }) => type === 'nsfs' && root === `net:[${inode}]`);
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const paths = ['self', ...processes].map((pid) => `/proc/${pid}/ns/net`);
+  return [...pinned.map(({ mountPoint }) => mountPoint), ...paths].find((path) => inodeOf(path) === inode) ?? null;
+}
+
+function mounts(): MountInfo[] {
+  return parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'));
+}
+
+/** `null` for what is gone, and for a process of another user: namespaces of those aren't ours to look into. */
+function inodeOf(path: string): number | null {
+  try {
+    return statSync(path).ino;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && typeof error.code === 'string' && UNREACHABLE.has(error.code)) return null;
+    throw error;
+  }
+}
+
+const UNREACHABLE: ReadonlySet<string> = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EPERM']);
