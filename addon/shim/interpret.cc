@@ -48,6 +48,7 @@ bool child_only(Op op) {
     case Op::setdomainname:
     case Op::sysctl:
     case Op::rlimit:
+    case Op::scheduler:
     case Op::oom_score_adj:
     case Op::umask:
     case Op::setsid:

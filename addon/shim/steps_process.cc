@@ -44,6 +44,43 @@ int read_account_file(const char* path, char* data, size_t room, size_t& size) {
   return -EFBIG;
 }
 
+// struct sched_attr, whose header clashes with libc's
+struct SchedulerAttributes {
+  uint32_t size = sizeof(SchedulerAttributes);
+  uint32_t policy = 0;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime = 0;
+  uint64_t deadline = 0;
+  uint64_t period = 0;
+};
+constexpr uint64_t kFifo = 1, kRoundRobin = 2, kDeadline = 6;
+
+bool has_capability(unsigned capability) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  return syscall(SYS_capget, &header, data) == 0 && (data[capability / 32].effective >> capability % 32 & 1) != 0;
+}
+
+// Why the kernel does not let this process be scheduled so; the errno says it of several things.
+int scheduler_refused(Context& context, const args::scheduler& a, int error) {
+  if (error == -EBUSY) return context.failed(error, "the CPUs have promised too much of their time to others under 'deadline'");
+  if (error != -EPERM) return error;
+  const bool real_time = a.policy == kFifo || a.policy == kRoundRobin;
+  if (has_capability(CAP_SYS_NICE)) {
+    if (a.policy == kDeadline) return context.failed(error, "it may not use all CPUs, which 'deadline' wants");
+    return context.failed(error, real_time ? "its cgroup has no real-time run time: cpuRtRuntime gives it some" : "a security module forbids it");
+  }
+  if (a.policy == kDeadline) return context.failed(error, "it has no CAP_SYS_NICE");
+  struct rlimit64 limit {};
+  const __rlimit_resource resource = real_time ? RLIMIT_RTPRIO : RLIMIT_NICE;
+  if (prlimit64(0, resource, nullptr, &limit) < 0) return error;
+  std::snprintf(context.text, sizeof context.text, "it has no CAP_SYS_NICE, and its ulimit %s is %llu", real_time ? "rtprio" : "nice",
+                static_cast<unsigned long long>(limit.rlim_cur));
+  return error;
+}
+
 // Big enough for any real one, and untouched memory until it is used.
 char passwd_text[kMaxAccountFile], group_text[kMaxAccountFile];
 
@@ -76,6 +113,18 @@ int run(Context& context, const args::sysctl& a) {
 int run(Context&, const args::rlimit& a) {
   const struct rlimit64 limit { a.soft, a.hard };
   return checked_int(prlimit64(0, static_cast<__rlimit_resource>(a.resource), &limit, nullptr));
+}
+
+int run(Context& context, const args::scheduler& a) {
+  SchedulerAttributes attributes;
+  attributes.policy = static_cast<uint32_t>(a.policy);
+  attributes.nice = static_cast<int32_t>(a.nice) - 20;
+  attributes.priority = static_cast<uint32_t>(a.priority);
+  attributes.runtime = a.runtime;
+  attributes.deadline = a.deadline;
+  attributes.period = a.period;
+  const int result = checked_int(syscall(SYS_sched_setattr, 0, &attributes, 0));
+  return result < 0 ? scheduler_refused(context, a, result) : 0;
 }
 
 int run(Context&, const args::oom_score_adj& a) { return write_procfs("/proc/self/oom_score_adj", a.value.text, a.value.size); }

@@ -15,6 +15,9 @@ export function checkContradictions(options: CheckedRun, context: Complaints): v
   checkNamespaces(options, wrong);
   checkNetwork(options, wrong);
   checkPlaces(options, wrong);
+  if (options.init && options.scheduler?.policy === 'deadline') {
+    wrong('scheduler', "can't be 'deadline' with init: under it no process can start another");
+  }
   if (options.cgroup !== undefined && options.cgroupParent !== undefined) {
     wrong('cgroup', "can't go with cgroupParent: the one is the container's group, the other what to make it in");
   }

@@ -154,7 +154,6 @@ function refuseLater(options: CheckedRun): void {
     later(`network '${network}'`, "Use network 'host', or a VethPair to the container's network namespace.");
   if (options.ports?.length) later('ports');
   if (options.detach) later('detach');
-  if (options.scheduler) later('limit scheduler');
   if (typeof options.seccomp === 'object') later('a seccomp profile of your own', "Use seccomp 'default' or 'unconfined'.");
   if (userns !== undefined && userns !== 'host') later('userns');
   if (typeof namespaces?.user === 'object') later('a user namespace to join', 'Namespace.run runs a program in one.');

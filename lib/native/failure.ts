@@ -97,6 +97,7 @@ const syscalls: Partial<Record<Op, string>> = {
   attach_device_filter: 'bpf',
   sysctl: 'write',
   rlimit: 'prlimit',
+  scheduler: 'sched_setattr',
   user: 'setresuid',
   netlink: 'sendmsg',
   init: 'clone3',

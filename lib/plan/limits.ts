@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { type Scheduler, schedulerSchema } from './scheduler.js';
 import { text, word } from './schema.js';
 import { type Size, sizeSchema } from './size.js';
 
@@ -58,7 +59,7 @@ export interface Limits {
   misc?: Record<string, number>;
   /** By docker's names: { nofile: 1024, core: 0 } (getrlimit(2)). A number sets both. */
   ulimits?: Record<string, number | { soft: number; hard: number }>;
-  /** sched(7). The times of 'deadline' are ns. */
+  /** How the program is scheduled; what it starts inherits it. */
   scheduler?: Scheduler;
 }
 
@@ -87,18 +88,6 @@ export interface DeviceRule {
   /** Of 'r', 'w' and 'm'. */
   access: string;
   allow: boolean;
-}
-
-export interface Scheduler {
-  policy: 'other' | 'batch' | 'idle' | 'fifo' | 'rr' | 'deadline';
-  priority?: number;
-  nice?: number;
-  /** ns */
-  runtime?: number;
-  /** ns */
-  deadline?: number;
-  /** ns */
-  period?: number;
 }
 
 const whole = z.int().min(0);
@@ -160,16 +149,7 @@ export const limitsShape = {
   rdma: z.record(name, z.strictObject({ hcaHandles: whole.optional(), hcaObjects: whole.optional() })).optional(),
   misc: z.record(name, whole).optional(),
   ulimits: z.record(text, z.union([ulimit, z.strictObject({ soft: ulimit, hard: ulimit })])).optional(),
-  scheduler: z
-    .strictObject({
-      policy: z.enum(['other', 'batch', 'idle', 'fifo', 'rr', 'deadline']),
-      priority: z.int().min(0).max(99).optional(),
-      nice: z.int().min(-20).max(19).optional(),
-      runtime: whole.optional(),
-      deadline: whole.optional(),
-      period: whole.optional(),
-    })
-    .optional(),
+  scheduler: schedulerSchema.optional(),
 };
 
 /** The numbers of a list such as '0-3,7'; `null` for a range that goes down, or past what any kernel has. */

@@ -59,6 +59,7 @@ export type Step =
   | { readonly op: 'setdomainname'; readonly host?: boolean; readonly name: string; }
   | { readonly op: 'sysctl'; readonly host?: boolean; readonly path: string; readonly value: string; }
   | { readonly op: 'rlimit'; readonly host?: boolean; readonly name: string; readonly resource: number | bigint; readonly soft: number | bigint; readonly hard: number | bigint; }
+  | { readonly op: 'scheduler'; readonly host?: boolean; readonly policy: number | bigint; readonly nice: number | bigint; readonly priority: number | bigint; readonly runtime: number | bigint; readonly deadline: number | bigint; readonly period: number | bigint; }
   | { readonly op: 'oom_score_adj'; readonly host?: boolean; readonly value: string; }
   | { readonly op: 'umask'; readonly host?: boolean; readonly mask: number | bigint; }
   | { readonly op: 'setsid'; readonly host?: boolean; }
@@ -137,6 +138,7 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'setdomainname', what: 'set the domain name', fields: [['STR', 'name']] },
   { op: 'sysctl', what: 'set sysctl {path}', fields: [['STR', 'path'], ['STR', 'value']] },
   { op: 'rlimit', what: 'set ulimit {name}', fields: [['STR', 'name'], ['NUM', 'resource'], ['NUM', 'soft'], ['NUM', 'hard']] },
+  { op: 'scheduler', what: 'set the scheduler', fields: [['NUM', 'policy'], ['NUM', 'nice'], ['NUM', 'priority'], ['NUM', 'runtime'], ['NUM', 'deadline'], ['NUM', 'period']] },
   { op: 'oom_score_adj', what: 'set oomScoreAdj', fields: [['STR', 'value']] },
   { op: 'umask', what: 'set the umask', fields: [['NUM', 'mask']] },
   { op: 'setsid', what: 'start a session', fields: [] },

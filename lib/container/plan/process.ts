@@ -1,3 +1,4 @@
+import { schedulerSteps } from '../../plan/scheduler.js';
 import type { Step } from '../../plan/steps.js';
 import { resolveUlimits } from '../../security/rlimits.js';
 import type { PlanInput } from './input.js';
@@ -18,6 +19,8 @@ export function planProcess({ slots, options, argv, env, cwd, user, stdio, capab
     }),
     { op: 'umask', mask: options.process.umask },
     ...resolveUlimits(options.limits.ulimits ?? {}).map((limit): Step => ({ op: 'rlimit', ...limit })),
+    // while it still has CAP_SYS_NICE
+    ...schedulerSteps(options.limits.scheduler),
     ...(options.noNewPrivileges ? [{ op: 'no_new_privileges' } as const] : []),
     // without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before that goes
     ...early,
