@@ -70,7 +70,8 @@ int scheduler_refused(Context& context, const args::scheduler& a, int error) {
   const bool real_time = a.policy == kFifo || a.policy == kRoundRobin;
   if (has_capability(CAP_SYS_NICE)) {
     if (a.policy == kDeadline) return context.failed(error, "it may not use all CPUs, which 'deadline' wants");
-    return context.failed(error, real_time ? "its cgroup has no real-time run time: cpuRtRuntime gives it some" : "a security module forbids it");
+    return context.failed(error,
+                          real_time ? "its cgroup has no real-time run time: cpuRtRuntime gives it some" : "a security module forbids it");
   }
   if (a.policy == kDeadline) return context.failed(error, "it has no CAP_SYS_NICE");
   struct rlimit64 limit {};
