@@ -73,6 +73,11 @@ function tmpfsOption(option: string, complain: (problem: string) => void): strin
   return option;
 }
 
+function defaultFlags(type: ParsedMount['type']): readonly MountFlag[] {
+  if (type === 'bind' || type === 'overlay') return [];
+  return type === 'sysfs' ? ['nosuid', 'nodev', 'noexec', 'ro'] : ['nosuid', 'nodev', 'noexec'];
+}
+
 /** A place in the container, tidied; not the root itself. */
 export const target = absolutePath
   .transform((path) => posix.normalize(path).replace(/(?<=.)\/$/, ''))
@@ -90,12 +95,17 @@ export const mountSchema = z
   })
   .transform((mount, context): ParsedMount => {
     const complain = (message: string): void => context.addIssue(message);
+    const fail = (message: string): never => {
+      complain(message);
+      return z.NEVER;
+    };
     if (mount.type === 'bind' && !mount.source?.startsWith('/')) complain('is a bind, which needs a source: an absolute path on the host');
     if (!['bind', 'volume', 'overlay'].includes(mount.type) && mount.source !== undefined)
       complain(`is a ${mount.type}, which has no source`);
     if (mount.type !== 'bind' && mount.recursive !== undefined) complain('has recursive, which is for binds');
-    const defaults: readonly MountFlag[] = mount.type === 'bind' || mount.type === 'overlay' ? [] : ['nosuid', 'nodev', 'noexec'];
-    const { flags, data } = sortOptions(mount.type, mount.options ?? [], defaults, complain);
+    const { flags, data } = sortOptions(mount.type, mount.options ?? [], defaultFlags(mount.type), complain);
+    // what is written there changes the host
+    if (mount.type === 'sysfs' && (mount.readOnly === false || !flags.has('ro'))) return fail('is a sysfs, which is read-only');
     if (mount.readOnly === false && flags.has('ro')) complain("has readOnly: false and the option 'ro'");
     if (mount.readOnly) flags.add('ro');
     return {

@@ -5,6 +5,7 @@ import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { MountFlag, ParsedMount } from '../mounts.js';
 import type { PlanInput } from './input.js';
+import { protectMount } from './protect.js';
 
 const { NOSUID, NODEV, NOEXEC, RDONLY } = MOUNT_ATTR;
 const FOLDER = CREATE.folder | CREATE.noLink;
@@ -45,7 +46,12 @@ function attributesOf(flags: ReadonlySet<MountFlag>): number {
 }
 
 /** Steps for the mounts that were asked for, in their order. `prepare`: host steps. */
-export function planMounts({ slots, options, fileTargets }: PlanInput, root: Slot): { prepare: Step[]; open: Step[]; attach: Step[] } {
+export function planMounts(
+  input: Pick<PlanInput, 'slots' | 'options' | 'fileTargets'>,
+  root: Slot,
+  nullDevice: Slot,
+): { prepare: Step[]; open: Step[]; attach: Step[] } {
+  const { slots, options, fileTargets } = input;
   const [prepare, open, attach]: Step[][] = [[], [], []];
   for (const mount of options.mounts) {
     const slot = slots.take();
@@ -63,6 +69,7 @@ export function planMounts({ slots, options, fileTargets }: PlanInput, root: Slo
       path: mount.target,
       create: fileTargets.has(mount.target) ? CREATE.file : CREATE.folder,
     });
+    if (mount.type === 'proc' || mount.type === 'sysfs') attach?.push(...protectMount(input, mount, slot, nullDevice));
   }
   return { prepare: prepare ?? [], open: open ?? [], attach: attach ?? [] };
 }

@@ -2,7 +2,6 @@ import { PROPAGATION } from '../../plan/constants.js';
 import { NONE, type Plan, type Stage } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import { defaultMaskedPaths, defaultReadonlyPaths } from '../../security/paths.js';
 import { resolveSysctls } from '../../security/sysctls.js';
 import { planDev } from './devices.js';
 import { planCopyIn, planEtc } from './files.js';
@@ -10,6 +9,7 @@ import type { PlanInput } from './input.js';
 import { planKernelMounts, planMounts } from './mounts.js';
 import { isNew, planNamespaces } from './namespaces.js';
 import { planProcess } from './process.js';
+import { protectRoot } from './protect.js';
 import { planRoot } from './root.js';
 
 /** The plan, and the slots in it that Node asks for. */
@@ -28,12 +28,11 @@ export function planContainer(input: PlanInput): ContainerPlan {
   const namespaces = planNamespaces(options, slots);
   const root = planRoot(input);
   const dev = planDev(input, root.root);
-  const mounts = planMounts(input, root.root);
+  const mounts = planMounts(input, root.root, dev.nullDevice);
   const copyIn = planCopyIn(input, root.root);
   const mountNamespace = slots.take();
   // whoever closes the last descriptor of it waits for its mounts to go: not the shim, when nobody will look into it
   const keepsMounts = options.copyOut.length > 0 || input.park;
-  const empty = slots.take();
 
   const joinGroups = group.join;
   const main: Step[] = [
@@ -54,7 +53,7 @@ export function planContainer(input: PlanInput): ContainerPlan {
     ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
     { op: 'pivot', root: root.root, between: 0 },
     ...identitySteps(input),
-    ...protectSteps(input, { root: root.root, nullDevice: dev.nullDevice, empty }),
+    ...protectRoot(input, root.root, dev.nullDevice),
     ...(keepsMounts ? [{ op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' } as const] : []),
     ...planProcess(input),
   ];
@@ -96,22 +95,6 @@ function identitySteps({ options, hostname }: PlanInput): Step[] {
     ...(isNew(options, 'net') ? [{ op: 'link_up', name: 'lo' } as const] : []),
     ...resolveSysctls(options.sysctls, (type) => isNew(options, type)).map((sysctl): Step => ({ op: 'sysctl', ...sysctl })),
     ...(options.oomScoreAdj === null ? [] : [{ op: 'oom_score_adj', value: String(options.oomScoreAdj) } as const]),
-  ];
-}
-
-/** Read-only and masked paths. One empty read-only tmpfs serves all masked folders. */
-function protectSteps({ options }: PlanInput, { root, nullDevice, empty }: Record<'root' | 'nullDevice' | 'empty', Slot>): Step[] {
-  const readonly = options.readonlyPaths ?? defaultReadonlyPaths;
-  const masked = options.maskedPaths ?? defaultMaskedPaths;
-  const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
-  return [
-    { op: 'readonly', root, paths: readonly },
-    ...(masked.length === 0
-      ? []
-      : ([
-          { op: 'filesystem', out: empty, type: 'tmpfs', options: ['size=0', 'mode=755'], attributes: RDONLY | NOSUID | NODEV | NOEXEC },
-          { op: 'mask', root, paths: masked, file: nullDevice, folder: empty },
-        ] as const)),
   ];
 }
 

@@ -1,8 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { Container } from '../../../lib/index.js';
+import { defaultMaskedPaths, defaultReadonlyPaths } from '../../../lib/security/paths.js';
 import { mounts } from '../../fixtures/host.js';
+import { busyboxRootfs } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
 import { output, sh } from '../../fixtures/sandbox.js';
@@ -137,6 +140,58 @@ describe('other mounts', () => {
       ],
     });
     expect(text.split('\n').slice(0, 2)).toEqual(['/p/1/status', '/s/kernel']);
+  });
+
+  describe('a proc and a sysfs elsewhere', () => {
+    const proc = { type: 'proc', target: '/p' } as const;
+    const sysfs = { type: 'sysfs', target: '/s' } as const;
+    /** Each path with what it is, and how much is in it. */
+    const look = (paths: string[]) =>
+      paths.map((path) => `echo ${path}: $(stat -c '%F %t %T' ${path}) $(ls -A ${path} | wc -l)`).join('\n');
+    const hidden = [...defaultMaskedPaths, ...defaultReadonlyPaths].filter((path) => existsSync(path));
+
+    it('show what /proc and /sys show, and no more', async () => {
+      const text = await output(
+        `{ ${look(hidden)}\n${look(hidden.map((path) => path.replace(/^\/proc/, '/p').replace(/^\/sys/, '/s')))}\n} 2>&1`,
+        {
+          mounts: [proc, sysfs],
+        },
+      );
+      const lines = text.split('\n');
+      const [first, second] = [lines.slice(0, hidden.length), lines.slice(hidden.length)];
+      expect(second.map((line) => line.replace(/^\/p\//, '/proc/').replace(/^\/s\//, '/sys/'))).toEqual(first);
+      expect(second).toContain('/p/interrupts: character special file 1 3 1');
+      expect(second).toContain('/s/firmware: directory 0 0 0');
+    });
+
+    it('cannot be written to by root', async () => {
+      const script = 'echo x > /p/irq/x; echo x > /p/sys/kernel/core_pattern; echo 1 > /s/kernel/profiling; mkdir /s/x';
+      const { stderr } = await sh(script, { mounts: [proc, sysfs] });
+      expect(stderr.match(/Read-only file system|nonexistent directory/g)).toHaveLength(4);
+    });
+
+    it('are hidden as the lists say that the caller gives', async () => {
+      const options = { mounts: [proc, sysfs], maskedPaths: ['/proc/version', '/p/uptime'], readonlyPaths: [] };
+      const script =
+        'cat /p/version /p/uptime | wc -c; echo 1 > /p/sys/net/ipv4/ip_default_ttl && grep -c . /p/interrupts > /dev/null && echo as asked';
+      expect(await output(script, options)).toBe('0\nas asked');
+    });
+
+    it('are so wherever a link of the image leads them, and whatever is mounted on that link later', async () => {
+      const root = join(folder, 'linked');
+      for (const name of ['bin', 'etc', 'dev', 'proc', 'sys', 'elsewhere', 'm']) mkdirSync(join(root, name), { recursive: true });
+      symlinkSync('../elsewhere', join(root, 'm', 'link'));
+      copyFileSync(join(await busyboxRootfs(), 'bin', 'busybox'), join(root, 'bin', 'busybox'));
+      const { stdout } = await Container.run({
+        image: `dir:${root}`,
+        command: ['/bin/busybox', 'stat', '-c', '%F', '/elsewhere/interrupts'],
+        mounts: [
+          { type: 'proc', target: '/m/link' },
+          { type: 'tmpfs', target: '/m' },
+        ],
+      });
+      expect(stdout).toBe('character special file\n');
+    });
   });
 
   it('the host sees none of them', async () => {
