@@ -15,6 +15,8 @@
 #include <cstring>
 #include <mutex>
 
+#include "shim/ancillary.h"
+#include "shim/memfd.h"
 #include "shim/protocol.h"
 
 namespace nacelle {
@@ -22,9 +24,6 @@ namespace {
 
 #ifndef MFD_EXEC
 constexpr unsigned MFD_EXEC = 0x10;
-#endif
-#ifndef F_SEAL_EXEC
-constexpr int F_SEAL_EXEC = 0x20;
 #endif
 
 struct Shim {
@@ -56,9 +55,9 @@ int sealed_copy(const std::string& path, unique_fd& out) {
   }
   // executed in containers too, by users of theirs. Who may not read it can't be traced by its like from the first instruction on
   if (fchmod(copy.get(), 0511) < 0) return -errno;
-  if (fcntl(copy.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0) return -errno;
-  out = std::move(copy);
-  return 0;
+  const int result = seal(copy.get());
+  if (result == 0) out = std::move(copy);
+  return result;
 }
 
 class SpawnActions {
@@ -144,20 +143,11 @@ int start(Shim& shim, const Launch& launch, std::string& what) {
 int send_client(int control, int fd) {
   Header header{kProtocolVersion, 0, 0, 0, 0};
   iovec part{&header, sizeof header};
-  union {
-    cmsghdr align;
-    char bytes[CMSG_SPACE(sizeof(int))];
-  } ancillary{};
+  Ancillary<1> room{};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  message.msg_control = ancillary.bytes;
-  message.msg_controllen = sizeof ancillary.bytes;
-  cmsghdr* rights = CMSG_FIRSTHDR(&message);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(sizeof fd);
-  std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
+  put_descriptors(message, room, &fd, 1);
   return sendmsg(control, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 

@@ -1,70 +1,32 @@
 #include "socket.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "descriptors.h"
 #include "launch.h"
+#include "shim/ancillary.h"
+#include "shim/memfd.h"
 #include "shim/protocol.h"
 
 namespace nacelle {
 namespace {
 
-union Control {
-  cmsghdr align;
-  char bytes[CMSG_SPACE(sizeof(int) * kMaxDescriptors)];
-};
-
 int send_now(int socket, const std::string& bytes, const std::vector<int>& fds) {
   iovec part{const_cast<char*>(bytes.data()), bytes.size()};
-  Control control{};
+  Ancillary<kMaxDescriptors> room{};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  if (!fds.empty()) {
-    message.msg_control = control.bytes;
-    message.msg_controllen = CMSG_SPACE(sizeof(int) * fds.size());
-    cmsghdr* rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int) * fds.size());
-    std::memcpy(CMSG_DATA(rights), fds.data(), sizeof(int) * fds.size());
-  }
+  put_descriptors(message, room, fds.data(), fds.size());
   ssize_t sent;
   do {
     sent = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
   } while (sent < 0 && errno == EINTR);
   return sent < 0 ? -errno : 0;
-}
-
-// A long body goes into a memfd, which becomes the first descriptor.
-int make_memfd(const char* data, size_t size, unique_fd& out) {
-  unique_fd fd(memfd_create("nacelle", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!fd) return -errno;
-  for (size_t done = 0; done < size;) {
-    const ssize_t count = write(fd.get(), data + done, size - done);
-    if (count < 0) return -errno;
-    done += static_cast<size_t>(count);
-  }
-  if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0) return -errno;
-  out = std::move(fd);
-  return 0;
-}
-
-bool read_memfd(napi_env env, int fd, size_t size, napi_value* bytes) {
-  void* data = nullptr;
-  if (napi_create_buffer(env, size, &data, bytes) != napi_ok) return false;
-  for (size_t done = 0; done < size;) {
-    const ssize_t count = pread(fd, static_cast<char*>(data) + done, size - done, static_cast<off_t>(done));
-    if (count <= 0) return false;
-    done += static_cast<size_t>(count);
-  }
-  return true;
 }
 
 // Its number, unless the environment is ending: then nothing is read any more.
@@ -153,12 +115,12 @@ void Socket::OnReady(int events) {
 bool Socket::ReceiveOne() {
   static thread_local char buffer[sizeof(Header) + kInlineBody];
   iovec part{buffer, sizeof buffer};
-  Control control{};
+  Ancillary<kMaxDescriptors> room{};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  message.msg_control = control.bytes;
-  message.msg_controllen = sizeof control.bytes;
+  message.msg_control = room.bytes;
+  message.msg_controllen = sizeof room.bytes;
   const ssize_t size = recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return false;
   // cut: there was no room for its descriptors, and what they were is lost
@@ -169,13 +131,7 @@ bool Socket::ReceiveOne() {
     return false;
   }
   std::vector<unique_fd> fds;
-  for (cmsghdr* item = CMSG_FIRSTHDR(&message); item != nullptr; item = CMSG_NXTHDR(&message, item)) {
-    if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS) continue;
-    const size_t count = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    int raw[kMaxDescriptors];
-    std::memcpy(raw, CMSG_DATA(item), sizeof(int) * count);
-    for (size_t i = 0; i < count; ++i) fds.emplace_back(raw[i]);
-  }
+  take_descriptors(message, [&fds](unique_fd fd) { fds.push_back(std::move(fd)); });
   Header header{};
   std::memcpy(&header, buffer, sizeof header);
   // what can't be made means that the environment is ending: a Worker that is terminated goes round its loop once more
@@ -190,7 +146,10 @@ bool Socket::TellMessage(const Header& header, const char* inline_body, size_t s
   if (napi_create_uint32(env, header.type, &arguments[0]) != napi_ok) return false;
   if (napi_create_uint32(env, header.id, &arguments[1]) != napi_ok) return false;
   if ((header.flags & kBodyInMemfd) != 0) {
-    if (fds.empty() || !read_memfd(env, fds[0].get(), header.size, &arguments[2])) return false;
+    // a long body is in the first descriptor
+    void* data = nullptr;
+    if (fds.empty() || napi_create_buffer(env, header.size, &data, &arguments[2]) != napi_ok) return false;
+    if (read_memfd(fds[0].get(), static_cast<char*>(data), header.size) < 0) return false;
     fds.erase(fds.begin());
   } else if (napi_create_buffer_copy(env, size, inline_body, nullptr, &arguments[2]) != napi_ok) {
     return false;
@@ -222,7 +181,7 @@ Napi::Value Socket::Send(const Napi::CallbackInfo& info) {
   if (body.ByteLength() > kInlineBody) {
     header.flags = kBodyInMemfd;
     unique_fd memfd;
-    const int result = make_memfd(reinterpret_cast<const char*>(body.Data()), body.ByteLength(), memfd);
+    const int result = sealed_memfd(reinterpret_cast<const char*>(body.Data()), body.ByteLength(), memfd);
     if (result < 0) return Napi::Number::New(env, result);
     message.fds.push_back(std::move(memfd));
   }

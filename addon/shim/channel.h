@@ -22,13 +22,16 @@ namespace nacelle {
 
 enum class Signal : uint8_t { kAtHostStep = 1, kDescriptor, kCloned, kParked, kExecuting, kWorking, kFailed, kProgramEnded, kGoOn };
 
+// Descriptors that one message carries.
+constexpr size_t kMaxChannelFds = 16;
+
 struct ChannelMessage {
   Signal signal = Signal::kGoOn;
   uint32_t stage = 0;
   uint32_t index = 0;  // of the step in its stage
   int32_t value = 0;   // errno, slot, wait status
   uint32_t slots = 0;  // kGoOn: how many descriptors come with it
-  int32_t slot[16] = {};
+  int32_t slot[kMaxChannelFds] = {};
   char text[512] = "";
 };
 
@@ -38,7 +41,7 @@ int make_channel(unique_fd& shim, unique_fd& child);
 int send_message(int channel, const ChannelMessage& message, const int* fds = nullptr, size_t count = 0);
 int send_descriptor(int channel, int32_t slot, int fd);
 
-// 1 with a message, 0 at the end of file, -errno. `fds` takes up to 16 descriptors. `sender` is the pid that the
+// 1 with a message, 0 at the end of file, -errno. `fds` takes up to kMaxChannelFds. `sender` is the pid that the
 // kernel saw, when the channel passes credentials, else 0.
 int receive_message(int channel, ChannelMessage& message, unique_fd* fds, size_t& count, int& sender);
 

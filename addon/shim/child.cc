@@ -95,7 +95,7 @@ class Child {
   int wait_for_shim(Signal reason) {
     announce(reason);
     ChannelMessage reply;
-    unique_fd fds[16];
+    unique_fd fds[kMaxChannelFds];
     size_t count = 0;
     int sender = 0;
     const int result = receive_message(channel_.get(), reply, fds, count, sender);

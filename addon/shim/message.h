@@ -23,7 +23,4 @@ int receive(int socket, Message& message);
 // Sends, or -EAGAIN when the socket is full; a long body goes into a sealed memfd.
 int send(int socket, Message& message);
 
-// A memfd that nobody can change any more. 0 or -errno.
-int sealed_memfd(const std::string& content, unique_fd& out);
-
 }  // namespace nacelle
