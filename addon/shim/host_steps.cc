@@ -31,10 +31,11 @@ pid_t start_apart(const Context& context, Reader arguments) {
   args::remove_tree a;
   if (!args::decode(arguments, a)) return -EPROTO;
   const pid_t shim = getpid();
+  const std::string path = a.path.text;  // a fork has no plan
   CloneArguments fork;
   fork.exit_signal = SIGCHLD;
   const pid_t pid = sys_clone3(fork);
-  if (pid == 0) remove_apart(context.slots.get(a.at), a.path.text, shim);
+  if (pid == 0) remove_apart(context.slots.get(a.at), path.c_str(), shim);
   return pid;
 }
 
@@ -65,7 +66,9 @@ HostSteps::Outcome HostSteps::run(Context& context, bool last_try, StepFailure& 
   return Outcome::kDone;
 }
 
-HostSteps::Outcome HostSteps::take_end(int status, StepFailure& failure) {
+HostSteps::Outcome HostSteps::take_end(StepFailure& failure) {
+  int status = 0;
+  if (waitpid(apart_, &status, __WALL) < 0) status = W_EXITCODE(ECHILD, 0);
   apart_ = 0;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
     skip();

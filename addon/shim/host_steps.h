@@ -11,6 +11,8 @@
 
 namespace nacelle {
 
+constexpr uint64_t kPatience = 5'000'000'000;  // ns, for a control group whose last process is still dying
+
 // Where a step failed: the number of its stage, or one of these.
 constexpr int32_t kInPrepare = -1, kInCall = -2, kInUndo = -3, kInClone = -4, kInPlan = -5;
 
@@ -37,8 +39,8 @@ class HostSteps {
   void skip();
   // The process that does the step at hand, 0 when there is none.
   pid_t apart() const { return apart_; }
-  // `status` is that of waitpid. kDone: the step is, and run() goes on.
-  Outcome take_end(int status, StepFailure& failure);
+  // Takes the end of that process, which has ended. kDone: the step is, and run() goes on.
+  Outcome take_end(StepFailure& failure);
 
  private:
   Reader left_;

@@ -11,6 +11,8 @@
 // One epoll loop and one timer: everything that the shim waits for.
 namespace nacelle {
 
+constexpr uint64_t kMillisecond = 1'000'000;  // in ns
+
 uint64_t monotonic_ns();
 uint64_t realtime_ns();
 

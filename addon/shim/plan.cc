@@ -1,17 +1,13 @@
 #include "plan.h"
 
+#include <cerrno>
+
 #include "protocol.h"
 
 namespace nacelle {
 namespace {
 
 constexpr uint32_t kMaxStages = 16;
-
-std::vector<int32_t> read_slots(Reader& reader) {
-  std::vector<int32_t> slots;
-  for (const int32_t slot : reader.list<int32_t>()) slots.push_back(slot);
-  return slots;
-}
 
 Reader read_part(Reader& reader) {
   const uint32_t size = reader.u32();
@@ -27,8 +23,14 @@ FileAt read_file(Reader& reader) {
 
 }  // namespace
 
-bool parse_plan(const std::string& body, Plan& plan) {
-  Reader reader(body.data(), body.size());
+std::vector<int32_t> read_slots(Reader& reader) {
+  std::vector<int32_t> slots;
+  for (const int32_t slot : reader.list<int32_t>()) slots.push_back(slot);
+  return slots;
+}
+
+bool parse_plan(const char* body, size_t size, Plan& plan) {
+  Reader reader(body, size);
   plan.slots = read_slots(reader);
   plan.slot_count = reader.u32();
   plan.prepare = read_part(reader);
@@ -56,6 +58,16 @@ bool parse_plan(const std::string& body, Plan& plan) {
   plan.signal = static_cast<int>(reader.u32());
   plan.force_kill_after_ns = reader.num();
   return reader.ok() && reader.done();
+}
+
+int fill_slots(Slots& slots, const std::vector<int32_t>& numbers, std::vector<unique_fd> ahead, std::vector<unique_fd>& fds) {
+  for (unique_fd& fd : fds) ahead.push_back(std::move(fd));
+  if (ahead.size() != numbers.size()) return -EPROTO;
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const int result = slots.put(numbers[i], std::move(ahead[i]));
+    if (result < 0) return result;
+  }
+  return 0;
 }
 
 }  // namespace nacelle

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "child.h"
@@ -35,6 +34,11 @@ struct Plan {
   uint64_t force_kill_after_ns = 0;
 };
 
-bool parse_plan(const std::string& body, Plan& plan);
+bool parse_plan(const char* body, size_t size, Plan& plan);
+
+std::vector<int32_t> read_slots(Reader& reader);
+
+// Puts the descriptors of a message, those that came ahead of it first, into their slots. 0 or -errno.
+int fill_slots(Slots& slots, const std::vector<int32_t>& numbers, std::vector<unique_fd> ahead, std::vector<unique_fd>& fds);
 
 }  // namespace nacelle

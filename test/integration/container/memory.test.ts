@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { Container, Namespace, type RunOptions } from '../../../lib/index.js';
 import { compile } from '../../fixtures/compile.js';
+import { statusField } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { findTool, requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
@@ -51,5 +53,22 @@ describe('who may read its process 1 finds nothing of other containers there', (
     const { pid } = await Namespace.create(['pid']);
     await using _pid = pid;
     expect(await search(1, texts, { namespaces: { pid } })).toBe(nothing);
+  });
+});
+
+describe('who shares a pid namespace with a container that waits for its start', () => {
+  it('finds its plan there, and nothing of others', async () => {
+    const { pid } = await Namespace.create(['pid']);
+    await using _pid = pid;
+    const own = 'environment-of-the-one-that-waits';
+    await using _before = await other();
+    await using waiting = await Container.create({ ...(await busybox()), command: ['true'], env: { OWN: own }, namespaces: { pid } });
+    await using _after = await other();
+    const inside = statusField('NSpid', readFileSync(`/proc/${waiting.pid}/status`, 'utf8'))
+      .split(/\s+/)
+      .at(-1);
+    expect(await search(Number(inside), [ENVIRONMENT, FILE, own], { namespaces: { pid } })).toBe(
+      `${ENVIRONMENT} not there\n${FILE} not there\n${own} found\n`,
+    );
   });
 });

@@ -1,0 +1,151 @@
+#include <sys/epoll.h>
+
+#include <cerrno>
+
+#include "channel.h"
+#include "steps.h"
+#include "supervisor.h"
+#include "syscalls.h"
+#include "task.h"
+
+// From the first clone until the program runs.
+namespace nacelle {
+
+void Task::start_first_stage() {
+  unique_fd theirs;
+  int result = make_channel(channel_, theirs);
+  if (result < 0) return fail({kInClone, 0, -result, "make a channel"});
+  int pidfd = -1;
+  result = body_.share(true);
+  if (result < 0) return fail({kInClone, 0, -result, "share the plan"});
+  const pid_t pid = clone_stage(plan_.stages[0], slots_, 0, &pidfd);
+  if (pid == 0) child_main(plan_.stages, 0, slots_, std::move(theirs), supervisor_.executable());
+  result = body_.share(false);
+  if (pid < 0) return fail({kInClone, 0, -pid, ""});
+  new_process(pid, unique_fd(pidfd));
+  state_ = State::kSetUp;
+  if (result < 0) return fail({kInClone, 0, -result, "hide the plan"});
+  result = channel_watch_.start(supervisor_.loop(), channel_.get(), EPOLLIN, [this](uint32_t) { read_channel(); });
+  if (result < 0) fail({kInClone, 0, -result, "watch the channel"});
+}
+
+// The process of the newest stage.
+void Task::new_process(pid_t pid, unique_fd pidfd) {
+  first_ = pid;
+  context_.process = pid;
+  first_pidfd_ = std::move(pidfd);
+  processes_.insert(pid);
+  supervisor_.watch_process(pid, this);
+}
+
+void Task::read_channel() {
+  while (channel_) {
+    ChannelMessage message;
+    unique_fd fds[kMaxChannelFds];
+    size_t count = 0;
+    int sender = 0;
+    const int result = receive_message(channel_.get(), message, fds, count, sender);
+    if (result == -EAGAIN) return;
+    if (result <= 0) return channel_closed();
+    heard(message, fds, count, sender);
+  }
+}
+
+void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender) {
+  // with CAP_SYS_PTRACE a program can speak for our init: what may come is little, and none of it is trusted
+  const bool ends = message.signal == Signal::kProgramEnded || message.signal == Signal::kFailed;
+  if (message.stage >= plan_.stages.size() || (state_ == State::kRunning && !ends)) return;
+  switch (message.signal) {
+    case Signal::kAtHostStep:
+      return run_host_steps_of(message);
+    case Signal::kDescriptor:
+      if (count == 1) slots_.put(message.value, std::move(fds[0]));
+      return;
+    case Signal::kCloned: {
+      const int pidfd = sys_pidfd_open(sender);
+      if (pidfd < 0) return fail({static_cast<int32_t>(message.stage), 0, -pidfd, "the process is gone"});
+      new_process(sender, unique_fd(pidfd));
+      if (has_failed_ || cause_ != Cause::kNone) signal_tree();
+      return;
+    }
+    case Signal::kParked:
+      if (has_failed_) return;
+      state_ = State::kParked;
+      close_given();
+      return send_started(false);
+    case Signal::kExecuting:
+      executing_ = true;
+      times_.started_ns = monotonic_ns();
+      times_.started_real_ns = realtime_ns();
+      return;
+    case Signal::kWorking:
+      // init says so too when the program died before
+      return executing_ ? began() : void();
+    case Signal::kFailed:
+      return fail({static_cast<int32_t>(message.stage), message.index, message.value, message.text});
+    case Signal::kProgramEnded:
+      program_told_ = true;
+      program_status_ = message.value;
+      times_.ended_ns = monotonic_ns();
+      return;
+    case Signal::kGoOn:
+      return;
+  }
+}
+
+void Task::run_host_steps_of(const ChannelMessage& message) {
+  Reader steps = plan_.stages[message.stage].steps;
+  StepHead head;
+  for (uint32_t i = 0; i < message.index; ++i) {
+    if (!next_step(steps, head)) return fail({static_cast<int32_t>(message.stage), message.index, EPROTO, ""});
+  }
+  ChannelMessage reply;
+  std::vector<int32_t> filled;
+  slots_.note(&filled);
+  uint32_t index = message.index;
+  int result = 0;
+  for (Reader ahead = steps; result >= 0 && next_step(ahead, head) && head.host; ++index) {
+    result = child_only(head.op) ? -EPROTO : interpret(context_, head.op, head.arguments);
+    if (result < 0) break;
+  }
+  slots_.note(nullptr);
+  if (result < 0) return fail({static_cast<int32_t>(message.stage), index, -result, context_.text});
+  int fds[kMaxChannelFds];
+  for (const int32_t slot : filled) {
+    if (reply.slots == kMaxChannelFds) return fail({static_cast<int32_t>(message.stage), index, E2BIG, "too many descriptors at once"});
+    reply.slot[reply.slots] = slot;
+    fds[reply.slots++] = slots_.get(slot);
+  }
+  // a child that died meanwhile is told by its end
+  static_cast<void>(send_message(channel_.get(), reply, fds, reply.slots));
+}
+
+// The program runs when its copy of the channel was closed by execve; who closed it without having said so has died.
+void Task::channel_closed() {
+  channel_watch_.stop();
+  channel_.reset();
+  if (executing_ && state_ != State::kRunning && !has_failed_) return began();
+  // a stage made way for one that never spoke, so nobody's end will be told
+  if (!executing_ && processes_.empty() && !has_exit_) fail({kInClone, 0, ECHILD, "the process died while it was set up"});
+}
+
+void Task::began() {
+  if (state_ == State::kRunning || state_ == State::kEnding || has_failed_) return;
+  state_ = State::kRunning;
+  close_given();
+  clocks_.start(supervisor_.loop(), plan_, slots_, times_.started_ns, [this](Cause cause) { end_by_clock(cause); });
+  send_started(true);
+}
+
+// What came along is the process's, which has its own by now: a copy of ours would keep its pipes open.
+void Task::close_given() {
+  for (const int32_t slot : plan_.slots) slots_.close(slot);
+}
+
+void Task::release() {
+  if (state_ != State::kParked) return;
+  state_ = State::kSetUp;
+  static_cast<void>(send_message(channel_.get(), ChannelMessage{}));  // a dead child is told by its end
+}
+
+}  // namespace nacelle
