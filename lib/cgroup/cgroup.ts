@@ -19,8 +19,6 @@ import { parseCommand, parseExecOptions } from '../process/schema.js';
 import type { Encoding, ExecOptions, Execution } from '../process/types.js';
 import { groupsIn, readGroupFile, untilEvent, writeGroupFile } from './files.js';
 import { freeze, lift, thaw } from './freezer.js';
-import { parseNumber } from './keyed.js';
-import { limitWrites } from './limits.js';
 import { claim, isOnTheWay, noteMissing } from './on-the-way.js';
 import { type NamedGroup, parseCreate, parseGroupLimits, parseName, parsePid } from './options.js';
 import { foldersAbove, type GroupPlan, groupControllers, pathOf, planGroup, planKill, planRemoval } from './plan.js';
@@ -28,8 +26,8 @@ import { findDisks, groupFiles } from './probe.js';
 import { realTimeAbove } from './real-time.js';
 import { isRunGroup, planCgroupRun, runUsage } from './run.js';
 import { type CgroupStats, type ReadFile, readStats } from './stats.js';
+import { updateGroup } from './update.js';
 import { blameOom, countersSince, type GroupCounters, readCounters } from './usage.js';
-import type { CurrentMemory } from './write.js';
 
 /** Something that happened in a group. */
 export interface CgroupEvent {
@@ -108,20 +106,18 @@ export class Cgroup implements AsyncDisposable {
   }
 
   /**
-   * Sets limits; those not named stay as they are. `memory` without `memorySwap` means no swap.
+   * Sets limits; those not named stay as they are. `memory` without `memorySwap` means no swap; `deviceRules` take the
+   * place of those before. Where the group is in no hierarchy of a controller yet, it comes to be there with its processes.
+   * When the kernel refuses one, those before it are put back.
    *
    * @throws UnsupportedError when one can't be kept here; SyscallError, EBUSY when more memory is in use than can be freed
    */
   async set(limits: Limits): Promise<void> {
-    const parsed = findDisks(parseGroupLimits(limits));
-    const layout = groupLayout();
-    const writes = limitWrites(parsed, { layout, files: await groupFiles(layout, parsed), current: this.#currentMemory() });
-    const missing = writes.find(({ controller }) => !(controller in this.paths));
-    if (missing)
-      throw new UnsupportedError(`a limit of ${missing.controller}`, `the cgroup ${this.name} is not in that controller's hierarchy`);
-    for (const { controller, file, value } of writes) {
-      writeGroupFile(`set ${file} of the cgroup ${this.name} to ${value}`, this.#file(controller, file), value);
-    }
+    const parsed = parseGroupLimits(limits);
+    const { name, paths } = this;
+    const grown = await updateGroup({ layout: groupLayout(), name, paths, limits: parsed, deviceRules: parsed.deviceRules });
+    Object.assign(this.paths, grown);
+    this.controllers.splice(0, Infinity, ...Object.keys(grown).filter((key) => key !== 'unified'));
   }
 
   /** Moves a process into the group; its children are born there. What it holds of memory stays charged where it was. */
@@ -238,13 +234,6 @@ export class Cgroup implements AsyncDisposable {
   /** `null` also for a controller whose hierarchy the group is not in. */
   readonly #read: ReadFile = (controller, file) => (controller in this.paths ? readGroupFile(this.#file(controller, file)) : null);
 
-  #currentMemory(): CurrentMemory {
-    const of = (file: string): number => parseNumber(readGroupFile(this.#file('memory', file)) ?? '') ?? Number.POSITIVE_INFINITY;
-    const unlimited = Number.POSITIVE_INFINITY;
-    if (!('memory' in this.paths)) return { memory: unlimited, memorySwap: unlimited };
-    return { memory: of('memory.limit_in_bytes'), memorySwap: of('memory.memsw.limit_in_bytes') };
-  }
-
   #file(controller: string, file: string): string {
     return join(this.paths[controller] ?? '', file);
   }
@@ -256,9 +245,10 @@ export class Cgroup implements AsyncDisposable {
 
 /** Makes the folders. The task that is given back removes them when its owner ends; `null` for what persists. */
 async function make(name: string, group: GroupPlan, slots: Slots, persist: boolean): Promise<Task | null> {
-  noteMissing(Object.values(group.paths).flatMap((path) => foldersAbove(path, name)));
+  noteMissing(group.folders.flatMap((path) => foldersAbove(path, name)));
   claim(Object.values(group.paths));
-  const removal = removalOf(name, group.paths);
+  const everywhere = Object.fromEntries(group.folders.map((path) => [path, path]));
+  const removal = removalOf(name, { ...group.paths, ...everywhere });
   if (!persist) {
     // before they are made: whoever reaps after this process and its shim finds them by it
     const forget = writeRecord(await owner(groupLayout()), randomBytes(16).toString('hex'), recordsOf(removal));

@@ -60,6 +60,10 @@ export interface GroupPlan {
   /** The device rules hold. Else: why not. */
   readonly confinesDevices: boolean;
   readonly unconfinedReason: string;
+  /** Below our own root. */
+  readonly name: string;
+  /** Every folder that it has or may come to have. */
+  readonly folders: readonly string[];
   /** Absolute folders by controller, and 'unified'. */
   readonly paths: Readonly<Record<string, string>>;
 }
@@ -97,7 +101,10 @@ export function planGroup(request: GroupRequest): GroupPlan {
     return member ? [{ file, report: { at: member.slot, path: file.path } }] : [];
   });
 
+  const folders = places(layout, members).map((base) => pathOf(base, name));
   return {
+    name,
+    folders,
     prepare: [
       ...members.flatMap((member) => makeSteps(member, name)),
       ...(request.above ?? []).map(({ path, value }): Step => ({ op: 'put', host: true, at: NONE, path, bytes: Buffer.from(value) })),
@@ -110,7 +117,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
     killGroup: { at: killed.slot, path: '.' },
     undo: [
       ...realTimeUndo(limits, memberOf(members, 'cpu'), name),
-      ...places(layout, members).map((base): Step => ({ op: 'remove_group', host: true, at: NONE, path: pathOf(base, name) })),
+      ...folders.map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
     ],
     reports: read.map(({ report }) => report),
     readUsage: (bytes) => readUsage(read.map(({ file }, i) => ({ ...file, bytes: bytes[i] ?? null }))),

@@ -1,13 +1,16 @@
 import type { Readable, Writable } from 'node:stream';
 import { freeze, thaw } from '../cgroup/freezer.js';
+import { parseGroupLimits } from '../cgroup/options.js';
+import { updateGroup } from '../cgroup/update.js';
 import { NacelleError, UnsupportedError } from '../errors.js';
+import { groupLayout } from '../host/cgroup-base.js';
 import { writeRecord } from '../host/journal.js';
 import { type ReapReport, reap } from '../host/reap.js';
 import { Namespace } from '../namespace/namespace.js';
 import { closeDescriptor } from '../native/load.js';
 import { ownerName } from '../native/shim.js';
 import type { Task } from '../native/task.js';
-import type { Limits } from '../plan/limits.js';
+import type { Limits, ParsedLimits } from '../plan/limits.js';
 import type { NamespaceType } from '../plan/namespaces.js';
 import { NONE } from '../plan/plan.js';
 import { monotonicMs, Program } from '../process/program.js';
@@ -18,6 +21,7 @@ import type { Encoding, ExecOptions, Execution, RunResult, Usage } from '../proc
 import { cancelledBeforeStart } from './cancelled.js';
 import { copyOut } from './copy-out.js';
 import { groupEvidence, lethalLimits } from './evidence.js';
+import { deviceRulesOf } from './group.js';
 import { type ParsedOptions, parseRunOptions } from './options.js';
 import { planContainer } from './plan/plan.js';
 import { type Prepared, prepare } from './prepare.js';
@@ -37,6 +41,12 @@ interface Parts<E extends Encoding> {
   readonly program: Program<E>;
   readonly task: Task;
   readonly mountNamespace: number | null;
+  readonly limits: LiveLimits;
+}
+
+/** They change while it lives, and its end is judged by the last ones. */
+interface LiveLimits {
+  current: ParsedLimits;
 }
 
 /**
@@ -50,18 +60,23 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   readonly #program: Program<E>;
   readonly #task: Task;
   readonly #mountNamespace: number | null;
+  readonly #limits: LiveLimits;
+  /** Folders of its group, by controller. */
+  #paths: Readonly<Record<string, string>>;
   readonly #createdAt = new Date();
   #state: State = 'created';
   #outcome: Promise<RunResult<E>> | null = null;
   #removed: Promise<void> | null = null;
 
-  private constructor({ prepared, program, task, mountNamespace }: Parts<E>) {
+  private constructor({ prepared, program, task, mountNamespace, limits }: Parts<E>) {
     this.id = prepared.id;
     this.name = prepared.options.name;
     this.#prepared = prepared;
     this.#program = program;
     this.#task = task;
     this.#mountNamespace = mountNamespace;
+    this.#limits = limits;
+    this.#paths = prepared.group.paths;
     live.add(this);
     task.ended.catch(() => undefined).finally(() => live.delete(this));
   }
@@ -132,13 +147,16 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     }
     const { slots, group, argv, id } = prepared;
     let namespaceSlot = NONE;
+    const limits: LiveLimits = { current: parsed.limits };
     const facts = {
       id,
       command: argv,
       processOne: !parsed.init && parsed.namespaces.pid === 'new',
-      limits: lethalLimits(parsed, prepared.filterKills),
+      get limits() {
+        return lethalLimits({ limits: limits.current }, prepared.filterKills);
+      },
       notEnforced: prepared.notEnforced,
-      readGroup: (reports: Parameters<typeof group.readUsage>[0]) => groupEvidence(group.readUsage(reports), parsed.limits.memory ?? null),
+      readGroup: (reports: Parameters<typeof group.readUsage>[0]) => groupEvidence(group.readUsage(reports), limits.current.memory ?? null),
     };
     const task = await program.launch(facts, (stdio) => {
       const { root } = prepared;
@@ -148,7 +166,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       namespaceSlot = mountNamespace;
       return { plan, descriptors: slots.descriptors };
     });
-    return new Container<E>({ prepared, program, task, mountNamespace: task.started.descriptors.get(namespaceSlot) ?? null });
+    const mountNamespace = task.started.descriptors.get(namespaceSlot) ?? null;
+    return new Container<E>({ prepared, program, task, mountNamespace, limits });
   }
 
   /** Of its first process, in this process's pid namespace. */
@@ -251,9 +270,20 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     if (this.#state === 'paused') this.#state = 'running';
   }
 
-  /** Comes in a later version. @throws UnsupportedError */
-  async update(_limits: Limits): Promise<void> {
-    throw later('update');
+  /**
+   * Changes its limits while it lives; those not named stay as they are, `deviceRules` take the place of those given before.
+   * `ulimits` and `scheduler` are of the process and can't be changed.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`, `ERR_STATE` after its end; UnsupportedError when one can't be kept here; SyscallError,
+   * EBUSY when more memory is in use than can be freed. Those before it are then put back
+   */
+  async update(limits: Limits): Promise<void> {
+    const parsed = parseGroupLimits(limits);
+    if (this.#state === 'stopped') throw new NacelleError(`update the container ${this.id}: it has ended`, { code: 'ERR_STATE' });
+    const { group, devices } = this.#prepared;
+    const deviceRules = parsed.deviceRules && deviceRulesOf(devices, parsed);
+    this.#paths = await updateGroup({ layout: groupLayout(), name: group.name, paths: this.#paths, limits: parsed, deviceRules });
+    this.#limits.current = { ...this.#limits.current, ...parsed };
   }
 
   /** Comes in a later version. @throws UnsupportedError */
@@ -266,7 +296,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     if (this.#state === 'stopped') return (await this.#end()).usage;
     const { group } = this.#prepared;
     const files = await Promise.all(group.reports.map((report) => this.#read(report)));
-    const { usage } = groupEvidence(group.readUsage(files), this.#prepared.options.limits.memory ?? null);
+    const { usage } = groupEvidence(group.readUsage(files), this.#limits.current.memory ?? null);
     return usageOf({ userMs: 0, systemMs: 0, maxRssBytes: 0, voluntarySwitches: 0, involuntarySwitches: 0 }, usage);
   }
 

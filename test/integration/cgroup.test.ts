@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, expect } from 'vitest';
 import { Cgroup } from '../../lib/cgroup/cgroup.js';
@@ -175,6 +175,50 @@ describe('a cgroup', () => {
     await expect(Cgroup.create(NAME, { memory: '1x' })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
     await expect(Cgroup.create(NAME, { cpus: 1, cpuQuota: 5000 })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
     await expect(Cgroup.create(NAME, { hugetlb: { '3MB': 0 } })).rejects.toBeInstanceOf(UnsupportedError);
+  });
+});
+
+describe('groups below groups', () => {
+  it("the parent's limits bind its children, together", async () => {
+    const group = await create(NAME, { pidsLimit: 3 });
+    const [one, two] = [await group.child('one'), await group.child('two', { pidsLimit: 100 })];
+    // a shell and two sleepers fill it
+    const first = one.run(['sh', '-c', 'sleep 1000 & sleep 1000 & echo; wait']);
+    await new Promise((resolve) => first.stdout?.once('data', resolve));
+    // v2 lets no process be born there; v1 lets one in that is there already, and no fork
+    const outcome = await two.run(['sh', '-c', 'true & wait']).catch((error: unknown) => error);
+    if (outcome instanceof Error) expect(outcome).toMatchObject({ code: 'EAGAIN' });
+    else expect(outcome).toMatchObject({ failed: true, stderr: expect.stringMatching(/fork/i) });
+    await group.kill();
+    await first;
+    expect(await two.run(['true'])).toMatchObject({ status: 'ok' });
+  });
+
+  it('are opened, filled and removed, whoever made them', async () => {
+    const group = await create(NAME);
+    const inner = (path: string): string => join(path, 'of another');
+    for (const path of new Set(Object.values(group.paths))) mkdirSync(inner(path));
+    const opened = await Cgroup.open(`${NAME}/of another`);
+    expect(opened.paths.unified).toBe(group.paths.unified && inner(group.paths.unified));
+    const { pid, ended } = sleeper();
+    await opened.add(pid);
+    expect(await opened.processes()).toEqual([pid]);
+    await opened.remove();
+    await ended;
+    for (const path of Object.values(group.paths)) expect(existsSync(inner(path))).toBe(false);
+  });
+
+  it('a deep tree goes with all that forks in it', async () => {
+    const group = await create(NAME);
+    const leaves = await Promise.all([1, 2, 3].map((i) => Cgroup.create(`${NAME}/a/b/c${i}`)));
+    const busy = leaves.map((leaf) => leaf.run(['sh', '-c', 'echo; while :; do sleep 0.01 & wait; done']));
+    await Promise.all(busy.map((execution) => new Promise((resolve) => execution.stdout?.once('data', resolve))));
+    await group.remove();
+    for (const execution of busy) expect(await execution).toMatchObject({ status: 'signalled', signal: 'SIGKILL' });
+    for (const leaf of leaves) {
+      expect(Object.values(leaf.paths).some((path) => existsSync(path))).toBe(false);
+      await leaf.remove();
+    }
   });
 });
 
