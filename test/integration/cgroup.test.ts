@@ -192,6 +192,8 @@ describe('groups below groups', () => {
     await group.kill();
     await first;
     expect(await two.run(['true'])).toMatchObject({ status: 'ok' });
+    await one.remove();
+    await two.remove();
   });
 
   it('are opened, filled and removed, whoever made them', async () => {
