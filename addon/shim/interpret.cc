@@ -1,13 +1,29 @@
+#include <cerrno>
+#include <type_traits>
+
+#include "resolve.h"
 #include "steps.h"
 
 namespace nacelle {
 namespace {
 
+template <typename Arguments, typename = void>
+struct is_in_root : std::false_type {};
+template <typename Arguments>
+struct is_in_root<Arguments, std::void_t<decltype(Arguments::root), decltype(Arguments::path)>> : std::true_type {};
+
+bool may_be_link(int error) { return error == -ELOOP || error == -ENOENT || error == -ENOTDIR; }
+
 template <typename Arguments>
 int decoded(Context& context, Reader& reader) {
   Arguments a;
   if (!args::decode(reader, a)) return -EPROTO;
-  return run(context, a);
+  const int result = run(context, a);
+  if constexpr (is_in_root<Arguments>::value) {
+    if (may_be_link(result) && context.text[0] == '\0')
+      find_bad_link(context.slots.get(a.root), a.path.text, context.text, sizeof context.text);
+  }
+  return result;
 }
 
 }  // namespace

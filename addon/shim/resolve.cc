@@ -1,6 +1,7 @@
 #include "resolve.h"
 
 #include <climits>
+#include <cstdio>
 #include <cstring>
 
 #include <sys/stat.h>
@@ -60,6 +61,25 @@ int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool&
   }
   if (result == 0) out = std::move(parent);
   return result;
+}
+
+void find_bad_link(int root, const char* path, char* text, size_t size) {
+  char prefix[PATH_MAX];
+  if (std::strlen(path) >= sizeof prefix) return;
+  for (const char* component = skip_slashes(path); *component != '\0';) {
+    const char* end = component + std::strcspn(component, "/");
+    std::memcpy(prefix, path, static_cast<size_t>(end - path));
+    prefix[end - path] = '\0';
+    component = skip_slashes(end);
+    unique_fd followed;
+    unique_fd itself;
+    if (open_in_root(root, prefix, O_PATH, followed) == 0) continue;
+    struct stat status {};
+    const bool link =
+        open_in_root(root, prefix, O_PATH | O_NOFOLLOW, itself) == 0 && fstat(itself.get(), &status) == 0 && S_ISLNK(status.st_mode);
+    if (link) std::snprintf(text, size, "%s is a symbolic link that can not be followed inside", prefix);
+    return;
+  }
 }
 
 int open_parent(int root, const char* path, unique_fd& parent, const char*& name) {

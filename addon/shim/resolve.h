@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 #include "unique_fd.h"
 
 // Paths on hostile ground: what an image or a container wrote may hold symlinks to anywhere. Everything is
@@ -16,5 +18,9 @@ int open_parent(int root, const char* path, unique_fd& parent, const char*& name
 
 // mkdir -p: the folder at `path` as an O_PATH descriptor. `made` tells whether the last component is new.
 int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool& made);
+
+// Says in `text` which component of a path that could not be opened is a link, where one is. Of the path alone, for what an
+// image wrote has no place in a message.
+void find_bad_link(int root, const char* path, char* text, size_t size);
 
 }  // namespace nacelle

@@ -150,7 +150,10 @@ int run(Context& context, const args::chdir& a) {
     bool made = false;
     int result = opened(checked_int(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)), root);
     if (result == 0) result = make_folder(root.get(), a.path.text, 0755, folder, made);
-    if (result < 0) return result;
+    if (result < 0) {
+      find_bad_link(root.get(), a.path.text, context.text, sizeof context.text);
+      return result;
+    }
     // the one who works there owns it
     if (made && fchownat(folder.get(), "", context.account.uid, context.account.gid, AT_EMPTY_PATH) < 0) return -errno;
     if (::fchdir(folder.get()) < 0) return -errno;

@@ -7,8 +7,8 @@ export function readGroupFile(path: string): string | null {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    // EOPNOTSUPP: the kernel was booted without it (psi=0).
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENODEV' || codeOf(error) === 'EOPNOTSUPP') return null;
+    // ENOTSUP, as Node calls EOPNOTSUPP: the kernel was booted without it (psi=0).
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENODEV' || codeOf(error) === 'ENOTSUP') return null;
     throw failure(`read ${path}`, 'read', path, error);
   }
 }

@@ -2,6 +2,7 @@ import { UnsupportedError } from '../errors.js';
 import type { GroupLayout } from '../host/cgroup-base.js';
 import type { Hierarchy } from '../host/cgroup-layout.js';
 import type { Feature } from '../host/feature.js';
+import { OWN_NAME } from '../plan/constants.js';
 import type { ParsedDeviceRule, ParsedLimits } from '../plan/limits.js';
 import { type CpuClock, NONE, type Plan, type Report, type Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
@@ -10,9 +11,6 @@ import { deviceWrites } from './devices.js';
 import { controllersOf, limitWrites } from './limits.js';
 import { type GroupUsage, readUsage, usageFiles } from './usage.js';
 import { type GroupFiles, noFiles, type Write } from './write.js';
-
-/** Our folder below the base of each hierarchy. */
-export const ROOT = 'nacelle';
 
 const SIGKILL = 9;
 
@@ -134,7 +132,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
 
 /** A group's folder below the base of its hierarchy. */
 export function pathOf(base: string, name: string): string {
-  return `${base}/${ROOT}/${name}`;
+  return `${base}/${OWN_NAME}/${name}`;
 }
 
 /** Kills what is in a group, then removes it with the groups below it. One that is gone is no failure. Pure. */
@@ -220,12 +218,12 @@ function makeSteps({ hierarchy, base, slot, controllers }: Member, name: string)
   const folder = pathOf(base, name);
   const make: Step = { op: 'make_group', host: true, out: slot, at: NONE, path: folder };
   if (hierarchy.version === 1 && hierarchy.controllers.includes('cpuset')) {
-    const folders = [...parents(`${ROOT}/${name}`), `${ROOT}/${name}`];
+    const folders = [...parents(`${OWN_NAME}/${name}`), `${OWN_NAME}/${name}`];
     return [make, ...folders.map((path): Step => ({ op: 'inherit_cpuset', host: true, at: NONE, path: `${base}/${path}` }))];
   }
   if (hierarchy.version === 1 || controllers.length === 0) return [make];
   const enable = Buffer.from(controllers.map((controller) => `+${controller}`).join(' '));
-  const above = [base, ...parents(`${ROOT}/${name}`).map((path) => `${base}/${path}`)];
+  const above = [base, ...parents(`${OWN_NAME}/${name}`).map((path) => `${base}/${path}`)];
   return [
     ...above.flatMap((path, i): Step[] => [
       ...(i === 0 ? [] : [{ op: 'make_group' as const, host: true, out: NONE, at: NONE, path }]),

@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { ownerName, start } from '../native/shim.js';
+import { OWN_NAME } from '../plan/constants.js';
 import { NONE, type Plan } from '../plan/plan.js';
 import type { GroupLayout } from './cgroup-base.js';
-import { GROUP_ROOT, ownBases, reapFirst, writeBases } from './reap.js';
+import { ownBases, reapFirst, writeBases } from './reap.js';
 
 let prepared: { owner: string; ready: Promise<unknown> } | undefined;
 
@@ -20,8 +21,8 @@ export async function owner(layout: GroupLayout): Promise<string> {
       prepare: [],
       stages: [],
       undo: bases.flatMap((base) => [
-        { op: 'remove_folder', host: true, at: NONE, path: `${base}/${GROUP_ROOT}/${name}`, wait: 1 } as const,
-        { op: 'remove_folder', host: true, at: NONE, path: `${base}/${GROUP_ROOT}`, wait: 0 } as const,
+        { op: 'remove_folder', host: true, at: NONE, path: `${base}/${OWN_NAME}/${name}`, wait: 1 } as const,
+        { op: 'remove_folder', host: true, at: NONE, path: `${base}/${OWN_NAME}`, wait: 0 } as const,
       ]),
       reports: [],
       returns: [],
@@ -43,7 +44,7 @@ function killGroups(layout: GroupLayout, name: string): void {
   const base = layout.unified ? layout.bases.get(layout.unified.mountPoint) : undefined;
   if (base?.path == null) return;
   try {
-    writeFileSync(`${base.path}/${GROUP_ROOT}/${name}/cgroup.kill`, '1');
+    writeFileSync(`${base.path}/${OWN_NAME}/${name}/cgroup.kill`, '1');
   } catch {
     // no group was made, or the kernel is older than 5.14: the next reap kills one by one, and tells what it can't
   }

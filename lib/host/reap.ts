@@ -6,13 +6,11 @@ import { NacelleError } from '../errors.js';
 import { ownersDir } from '../native/runtime-dir.js';
 import { ownerName, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
+import { OWN_NAME } from '../plan/constants.js';
 import { NONE, type Plan, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { type GroupLayout, groupLayout } from './cgroup-base.js';
 import { parseFile, reapSteps, recordFiles } from './journal.js';
-
-/** Folders of groups: nacelle/OWNER below the base of each hierarchy. */
-export const GROUP_ROOT = 'nacelle';
 
 /** What `Container.reap()` found. */
 export interface ReapReport {
@@ -121,11 +119,12 @@ async function reapOwner(owner: string): Promise<NacelleError[] | null> {
   }
 }
 
+/** Groups are in nacelle/OWNER below the base of each hierarchy. */
 function groupSteps(owner: string, bases: readonly string[]): Step[] {
-  const groups = bases.map((base) => `${base}/${GROUP_ROOT}/${owner}`);
+  const groups = bases.map((base) => `${base}/${OWN_NAME}/${owner}`);
   return [
     ...groups.map((path): Step => ({ op: 'kill_group', host: true, at: NONE, path })),
     ...groups.map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
-    ...bases.map((base): Step => ({ op: 'remove_folder', host: true, at: NONE, path: `${base}/${GROUP_ROOT}`, wait: 0 })),
+    ...bases.map((base): Step => ({ op: 'remove_folder', host: true, at: NONE, path: `${base}/${OWN_NAME}`, wait: 0 })),
   ];
 }

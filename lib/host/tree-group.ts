@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { OWN_NAME } from '../plan/constants.js';
 import { NONE, type Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import { groupLayout } from './cgroup-base.js';
 import { owner } from './owner.js';
-import { GROUP_ROOT } from './reap.js';
 
 /** A group on the unified tree for one program, without any limit: so that its whole tree can be killed. */
 export interface TreeGroup {
@@ -20,7 +20,7 @@ export async function treeGroup(slots: Slots): Promise<TreeGroup | null> {
   const base = layout.unified ? layout.bases.get(layout.unified.mountPoint) : undefined;
   if (base?.path == null) return null;
   const id = randomBytes(16).toString('hex');
-  const path = `${base.path}/${GROUP_ROOT}/${await owner(layout)}/${id}`;
+  const path = `${base.path}/${OWN_NAME}/${await owner(layout)}/${id}`;
   const slot = slots.take();
   return {
     id,

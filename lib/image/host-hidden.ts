@@ -1,3 +1,5 @@
+import { SYSTEM_FOLDERS } from '../plan/constants.js';
+
 /**
  * What the host image hides unless told otherwise. '*' stands for any part of one name. Only what is there is hidden.
  * This keeps credentials from a program, not all that root may read: databases, mail and /srv are seen.
@@ -79,7 +81,7 @@ export const HIDDEN: readonly string[] = [
 ];
 
 /** Hidden whatever the caller says: what a container gets of its own, and what nacelle keeps of others. */
-export const ALWAYS_HIDDEN: readonly string[] = ['/dev', '/proc', '/sys', '/run/nacelle', '/var/lib/nacelle'];
+export const ALWAYS_HIDDEN: readonly string[] = ['/dev', '/proc', '/sys', ...Object.values(SYSTEM_FOLDERS)];
 
 /** Hidden folders that every system has: they are there, but empty, with their mode and owner. */
 export const EMPTY: ReadonlySet<string> = new Set(['/root', '/home', '/run', '/tmp', '/var/tmp', '/dev', '/proc', '/sys']);

@@ -2,14 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, readlink, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { OWN_NAME, SYSTEM_FOLDERS } from '../plan/constants.js';
 import { parseDigest } from './digest.js';
 
 /** Where images are kept: NACELLE_ROOT, read at each use, else /var/lib/nacelle for root, else $XDG_DATA_HOME/nacelle. */
 export function storeRoot(): string {
   const { NACELLE_ROOT, XDG_DATA_HOME } = process.env;
   if (NACELLE_ROOT) return resolve(NACELLE_ROOT);
-  if (process.geteuid?.() === 0) return '/var/lib/nacelle';
-  return join(XDG_DATA_HOME || join(homedir(), '.local/share'), 'nacelle');
+  if (process.geteuid?.() === 0) return SYSTEM_FOLDERS.store;
+  return join(XDG_DATA_HOME || join(homedir(), '.local/share'), OWN_NAME);
 }
 
 function layerFolder(root: string, chainId: string): string {

@@ -19,16 +19,38 @@ export const Where = { prepare: -1, call: -2, undo: -3, clone: -4, plan: -5 } as
 
 const words = new Map(stepTable.map(({ op, what }) => [op, what]));
 
-/** 'ENOENT', 'No such file or directory'. Node's own table knows libuv's errors alone, so the rest by os.constants. */
+/** The kernel's name: 'ENOENT'. */
 export function errnoName(errno: number): string {
   const known = Object.entries(constants.errno).find(([, value]) => value === errno);
-  return known?.[0] ?? extraNames[errno] ?? `errno ${errno}`;
+  return kernelNames[errno] ?? known?.[0] ?? `errno ${errno}`;
 }
 
-const extraNames: Readonly<Record<number, string>> = { 117: 'EUCLEAN', 126: 'ENOKEY', 132: 'ERFKILL', 95: 'EOPNOTSUPP' };
+/** What Node's table lacks of errno(3), or has under libc's name. */
+const kernelNames: Readonly<Record<number, string>> = {
+  15: 'ENOTBLK',
+  65: 'ENOPKG',
+  66: 'EREMOTE',
+  77: 'EBADFD',
+  79: 'ELIBACC',
+  80: 'ELIBBAD',
+  87: 'EUSERS',
+  95: 'EOPNOTSUPP',
+  117: 'EUCLEAN',
+  121: 'EREMOTEIO',
+  123: 'ENOMEDIUM',
+  124: 'EMEDIUMTYPE',
+  126: 'ENOKEY',
+  127: 'EKEYEXPIRED',
+  128: 'EKEYREVOKED',
+  129: 'EKEYREJECTED',
+  132: 'ERFKILL',
+  133: 'EHWPOISON',
+};
 
+/** 'no such file or directory'; '' for what Node has no words for. */
 export function errnoWords(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[1] ?? '';
+  // Node's words tell of sockets alone
+  return errno === constants.errno.EOPNOTSUPP ? 'operation not supported' : (getSystemErrorMap().get(-errno)?.[1] ?? '');
 }
 
 /** A system call outside a plan. `what` is what was being done, in the caller's words. */

@@ -1,5 +1,15 @@
-/** CLONE_* of clone(2). */
-export const CLONE = {
+import type { NamespaceType } from './namespaces.js';
+
+/** The name of all that is ours on the host: of folders of groups, of the runtime directory and of the store. */
+export const OWN_NAME = 'nacelle';
+
+/** Those of root. */
+export const SYSTEM_FOLDERS = { runtime: `/run/${OWN_NAME}`, store: `/var/lib/${OWN_NAME}` } as const;
+
+/** CLONE_NEW* of clone(2), by the type's name in /proc/PID/ns. */
+export const CLONE: Readonly<Record<NamespaceType, number>> = {
+  /** No flag of clone3(2) here: an offset can only be set between unshare(2) and the next process. */
+  time: 0x0000_0080,
   mnt: 0x0002_0000,
   cgroup: 0x0200_0000,
   uts: 0x0400_0000,
@@ -7,9 +17,7 @@ export const CLONE = {
   user: 0x1000_0000,
   pid: 0x2000_0000,
   net: 0x4000_0000,
-  /** Not a flag of clone3(2) here: an offset can only be set between unshare(2) and the next process. */
-  time: 0x80,
-} as const;
+};
 
 /** MS_* of mount(2), for propagation. */
 export const PROPAGATION = { unbindable: 1 << 17, private: 1 << 18, slave: 1 << 19, shared: 1 << 20 } as const;

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UnsupportedError } from '../../../lib/errors.js';
-import { CLONE_FLAG, flagsOf, typeOfFlag } from '../../../lib/namespace/flags.js';
+import { flagsOf, typeOfFlag } from '../../../lib/namespace/flags.js';
 import { parseCreate } from '../../../lib/namespace/options.js';
 import { encodeTimeOffsets, joinOrder, planNamespaceRun, planNamespaces, planPin, planUnpin } from '../../../lib/namespace/plan.js';
+import { CLONE } from '../../../lib/plan/constants.js';
 import { namespaceTypes } from '../../../lib/plan/namespaces.js';
 import { type Plan, Slots } from '../../../lib/plan/plan.js';
 import { parseExecOptions } from '../../../lib/process/schema.js';
@@ -25,7 +26,7 @@ const made = (types: (typeof namespaceTypes)[number][], options = {}, maker = ro
 describe('flags', () => {
   it('are the kernel’s, one for each type', () => {
     expect(flagsOf(['mnt', 'net'])).toBe(0x40020000);
-    for (const type of namespaceTypes) expect(typeOfFlag(CLONE_FLAG[type])).toBe(type);
+    for (const type of namespaceTypes) expect(typeOfFlag(CLONE[type])).toBe(type);
     expect(typeOfFlag(1)).toBeUndefined();
   });
 });
@@ -33,7 +34,7 @@ describe('flags', () => {
 describe('new namespaces', () => {
   it('are held by a process until the descriptors are out', () => {
     const plan = made(['net', 'uts'], { hostname: 'h' });
-    expect(plan.stages[0]?.flags).toBe(CLONE_FLAG.net | CLONE_FLAG.uts);
+    expect(plan.stages[0]?.flags).toBe(CLONE.net | CLONE.uts);
     expect(shown(plan)).toEqual([['sethostname', 'parent_death_signal', 'open_namespace net', 'open_namespace uts', 'pause']]);
     expect(plan.returns).toHaveLength(2);
   });
@@ -52,7 +53,7 @@ describe('new namespaces', () => {
 
   it('of time: offsets before the first process, the pid namespace only with it', () => {
     const plan = made(['pid', 'time', 'net'], { timeOffsets: { boottime: 1500 } });
-    expect(plan.stages.map(({ flags }) => flags)).toEqual([CLONE_FLAG.net, CLONE_FLAG.pid]);
+    expect(plan.stages.map(({ flags }) => flags)).toEqual([CLONE.net, CLONE.pid]);
     expect(shown(plan)[0]).toEqual(['unshare', 'timens_offsets = monotonic 0 0\nboottime 1 500000000\n', 'clone']);
     expect(shown(plan)[1]).toEqual(['parent_death_signal', 'open_namespace pid', 'open_namespace time', 'open_namespace net', 'pause']);
   });

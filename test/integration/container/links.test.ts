@@ -1,0 +1,41 @@
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { Container, type RunOptions } from '../../../lib/index.js';
+import { busyboxRootfsCopy } from '../../fixtures/images.js';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { requires } from '../../fixtures/requires.js';
+
+useLeakCheck();
+const { describe, it } = requires({ root: true, tools: ['busybox'] });
+let root = '';
+
+beforeAll(async () => {
+  root = await busyboxRootfsCopy();
+  mkdirSync(join(root, 'srv', 'real'), { recursive: true });
+  symlinkSync('round', join(root, 'srv', 'round'));
+  symlinkSync('../../../no/such', join(root, 'srv', 'dangling'));
+  symlinkSync('real', join(root, 'srv', 'good'));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const cases: [string, RunOptions, code: string, link: string][] = [
+  ['a mount', { tmpfs: { '/srv/round/x/y': '' } }, 'ELOOP', '/srv/round'],
+  ['a mount on a link', { tmpfs: { '/srv/dangling': '' } }, 'ENOTDIR', '/srv/dangling'],
+  ['a bind of a file', { mounts: [{ type: 'bind', source: '/etc/hostname', target: '/srv/dangling' }] }, 'ENOENT', '/srv/dangling'],
+  ['a magic link', { tmpfs: { '/proc/self/cwd/x': '' } }, 'ELOOP', '/proc/self/cwd'],
+  ['cwd', { cwd: '/srv/good/x/../../round' }, 'ELOOP', '/srv/good/x/../../round'],
+  ['copyIn', { copyIn: { '/srv/round/file': 'x' } }, 'ELOOP', '/srv/round'],
+];
+
+describe('a link of the image that can not be followed is named', () => {
+  it.each(cases)('in %s', async (_, options, code, link) => {
+    const failure = Container.run({ rootfs: root, command: ['true'], ...options });
+    await expect(failure).rejects.toMatchObject({ code, message: expect.stringContaining(`${link} is a symbolic link`) });
+  });
+
+  it('and one that can be is followed', async () => {
+    const { stdout } = await Container.run({ rootfs: root, command: ['pwd'], cwd: '/srv/good', tmpfs: { '/srv/good/t': '' } });
+    expect(stdout).toBe('/srv/real\n');
+  });
+});
