@@ -85,6 +85,8 @@ int scheduler_refused(Context& context, const args::scheduler& a, int error) {
 // Big enough for any real one, and untouched memory until it is used.
 char passwd_text[kMaxAccountFile], group_text[kMaxAccountFile];
 
+bool is_two_numbers(const char* user) { return std::strchr(user, ':') != nullptr && user[std::strspn(user, "0123456789:")] == '\0'; }
+
 // setgroups, setresgid and setresuid of libc would look for other threads.
 int become(const Account& account) {
   if (syscall(SYS_setgroups, account.group_count, account.groups) < 0) return -errno;
@@ -176,12 +178,14 @@ int run(Context& context, const args::user& a) {
     AccountFiles files;
     files.passwd = passwd_text;
     files.group = group_text;
-    // numbers need no file; a name that is looked for in one that can't be read is that failure
     const int passwd = read_account_file("/etc/passwd", passwd_text, sizeof passwd_text, files.passwd_size);
     const int group = read_account_file("/etc/group", group_text, sizeof group_text, files.group_size);
+    // two numbers need no file; else groups would be missing, or be root's, because one could not be read
+    if (!is_two_numbers(a.user.text)) {
+      if (passwd < 0) return context.on("/etc/passwd", passwd);
+      if (group < 0) return context.on("/etc/group", group);
+    }
     const int result = find_account(a.user.text, files, context.account);
-    if (result == -ENOENT && passwd < 0) return context.on("/etc/passwd", passwd);
-    if (result == -ENOENT && group < 0) return context.on("/etc/group", group);
     if (result == -ENOENT) return context.failed(result, "no such user or group in the container's files");
     if (result < 0) return result;
   }

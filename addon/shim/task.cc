@@ -130,8 +130,15 @@ void Task::process_ended(pid_t pid) {
       }
     }
   }
+  // one that was never started ran for no time
+  if (has_exit_ && times_.started_ns == 0) {
+    times_.started_ns = times_.ended_ns;
+    times_.started_real_ns = realtime_ns();
+  }
   const bool in_set_up = state_ == State::kSetUp || state_ == State::kParked;
-  if (in_set_up && has_exit_ && !has_failed_ && cause_ == Cause::kNone) {
+  // who was handed out parked, and killed by somebody before it ran, has ended; nothing of its set-up has failed
+  const bool was_killed = told_started_ && WIFSIGNALED(program_status_);
+  if (in_set_up && has_exit_ && !was_killed && !has_failed_ && cause_ == Cause::kNone) {
     has_failed_ = true;
     std::string text = "the process died while it was set up";
     if (info.si_code != CLD_EXITED) text += ", by signal " + std::to_string(info.si_status);

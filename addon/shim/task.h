@@ -49,6 +49,7 @@ class Task {
  private:
   enum class State { kPreparing, kSetUp, kParked, kRunning, kHolding, kEnding, kGone };
   void fail(StepFailure failure);
+  int answer(const ChannelMessage& message, const int* fds, size_t count);
   void start_first_stage();
   void new_process(pid_t pid, unique_fd pidfd);
   void heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender);

@@ -116,8 +116,8 @@ void Task::run_host_steps_of(const ChannelMessage& message) {
     reply.slot[reply.slots] = slot;
     fds[reply.slots++] = slots_.get(slot);
   }
-  // a child that died meanwhile is told by its end
-  static_cast<void>(send_message(channel_.get(), reply, fds, reply.slots));
+  const int sent = answer(reply, fds, reply.slots);
+  if (sent < 0) fail({static_cast<int32_t>(message.stage), index, -sent, "answer the process"});
 }
 
 // The program runs when its copy of the channel was closed by execve; who closed it without having said so has died.
@@ -145,7 +145,14 @@ void Task::close_given() {
 void Task::release() {
   if (state_ != State::kParked) return;
   state_ = State::kSetUp;
-  static_cast<void>(send_message(channel_.get(), ChannelMessage{}));  // a dead child is told by its end
+  const int sent = answer(ChannelMessage{}, nullptr, 0);
+  if (sent < 0) fail({kInClone, 0, -sent, "answer the process"});
+}
+
+// The child waits for it. One that died meanwhile is told by its end.
+int Task::answer(const ChannelMessage& message, const int* fds, size_t count) {
+  const int result = channel_ ? send_message(channel_.get(), message, fds, count) : 0;
+  return result == -EPIPE || result == -ECONNRESET ? 0 : result;
 }
 
 }  // namespace nacelle

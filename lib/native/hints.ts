@@ -9,8 +9,8 @@ const inDocker =
 
 /** What usually cures a failure, or `null` where the error says it all. */
 export function hintFor(op: Op | null, errno: number, where: number): string | null {
-  if (where === Where.clone || op === 'clone' || op === 'unshare') return forClone(errno);
   if (errno === EMFILE || errno === ENFILE) return 'Too many descriptors are open: raise the limit on open files (ulimit -n)';
+  if (where === Where.clone || op === 'clone' || op === 'unshare') return forClone(errno);
   switch (op) {
     case 'rlimit':
       return errno === EPERM ? 'Raising a hard limit needs CAP_SYS_RESOURCE' : null;

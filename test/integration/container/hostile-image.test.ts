@@ -81,12 +81,15 @@ describe('an image that points out of itself', () => {
     });
   }
 
-  it('/etc/passwd is a FIFO: the name is refused, and nothing hangs', async () => {
+  it.each(['passwd', 'group'])('/etc/%s is a FIFO: who needs it is refused, and nothing hangs', async (name) => {
     const root = await hostileRoot((path) => {
-      rmSync(join(path, 'etc/passwd'));
-      execFileSync('mkfifo', [join(path, 'etc/passwd')]);
+      rmSync(join(path, 'etc', name));
+      execFileSync('mkfifo', [join(path, 'etc', name)]);
     });
-    await expect(Container.run({ image: `dir:${root}`, command: ['true'], user: 'user' })).rejects.toThrow();
+    for (const user of ['user', '1000', 'user:2000']) {
+      const refused = Container.run({ image: `dir:${root}`, command: ['id'], user });
+      await expect(refused, user).rejects.toMatchObject({ step: 'user', message: expect.stringContaining(`/etc/${name}`) });
+    }
     expect(await Container.run({ image: `dir:${root}`, command: ['grep', 'Uid', '/proc/self/status'], user: '7:7' })).toMatchObject({
       stdout: 'Uid:\t7\t7\t7\t7\n',
     });

@@ -66,6 +66,31 @@ describe('a container', () => {
     await expect(container.start()).rejects.toThrow();
   });
 
+  it.each([false, true])('whose process is killed from outside before its start says so, and leaves nothing (init: %s)', async (init) => {
+    const before = snapshot();
+    const container = await Container.create({ ...(await busybox()), command: ['true'], memory: '64m', upper: 'disk', init });
+    const early = container.wait();
+    process.kill(container.pid, 'SIGKILL');
+    await until('it is dead', () => !isAlive(container.pid));
+    // by then it may know itself that it is over
+    await expect(container.start()).rejects.toMatchObject({ name: 'NacelleError', code: expect.stringMatching(/^ERR_(ENDED|STATE)$/) });
+    expect(container.state).toBe('stopped');
+    const result = await early;
+    expect(result).toMatchObject({ status: 'signalled', signal: 'SIGKILL', exitCode: null, stdout: '', durationMs: 0 });
+    expect(Math.abs(result.startedAt.getTime() - Date.now())).toBeLessThan(3_600_000);
+    expect(await container.wait()).toEqual(result);
+    expect((await Container.list()).map(({ id }) => id)).not.toContain(container.id);
+    expect(await leftovers(before)).toEqual([]);
+    await container.remove();
+  });
+
+  it('that is killed by its caller before its start ran for no time', async () => {
+    await using container = await sleeper();
+    await container.kill();
+    expect(await container.wait()).toMatchObject({ status: 'signalled', reason: expect.stringContaining('the caller'), durationMs: 0 });
+    await expect(container.start()).rejects.toMatchObject({ name: 'NacelleError' });
+  });
+
   it('tells that a program is missing, by name', async () => {
     await using container = await Container.create({ ...(await busybox()), command: ['no-such-program'] });
     await expect(container.start()).rejects.toMatchObject({ code: 'ENOENT', message: expect.stringContaining('no-such-program') });

@@ -36,7 +36,8 @@ describe('a hostile program', () => {
       namespaces: { pid: 'host' },
     });
     process.kill(Number(children), 'SIGKILL');
-    await expect(container.wait()).rejects.toMatchObject({ code: 'ECHILD' });
+    await expect(container.start()).rejects.toMatchObject({ code: 'ERR_ENDED' });
+    expect(await container.wait()).toMatchObject({ status: 'signalled', signal: 'SIGKILL', durationMs: 0 });
     await container.remove({ force: true });
   });
 });
