@@ -3,7 +3,7 @@ export class NacelleError extends Error {
   override readonly name: string = 'NacelleError';
   /** Stable, for programs: `ERR_INVALID_OPTION`, `ERR_SYSCALL`, `ERR_UNSUPPORTED`, … */
   readonly code: string;
-  /** What went wrong while undoing, when that failed too. The first failure is the error itself. */
+  /** What went wrong while undoing, when that failed too: an AggregateError of several. The first failure is the error itself. */
   declare readonly cleanupError?: Error;
 
   constructor(message: string, options: { code: string; cause?: unknown; cleanupError?: Error }) {
@@ -11,6 +11,11 @@ export class NacelleError extends Error {
     this.code = options.code;
     if (options.cleanupError) this.cleanupError = options.cleanupError;
   }
+}
+
+/** Several failures as one; the only one is itself. */
+export function allOf(errors: readonly Error[]): Error | undefined {
+  return errors.length > 1 ? new AggregateError(errors, errors.map(({ message }) => message).join('; ')) : errors[0];
 }
 
 /** A system call failed. The message says what was being done, on which path, and what usually cures it. */

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { NacelleError } from '../errors.js';
+import { allOf, NacelleError } from '../errors.js';
 import type { Descriptors, Plan } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import type { ShimSocket } from './binding.js';
@@ -306,7 +306,7 @@ class RunningTask implements Task {
   }
 
   #errorOf({ failure, undoFailures }: EndMessage): Error {
-    const [undoError] = undoFailures.map((item) => stepError(item, { plan: this.#plan }));
+    const undoError = allOf(undoFailures.map((item) => stepError(item, { plan: this.#plan })));
     if (!failure) return undoError ?? new NacelleError('it failed', { code: 'ERR_INTERNAL' });
     return stepError(failure, { plan: this.#plan }, undoError);
   }

@@ -1,5 +1,5 @@
 import { hrtime } from 'node:process';
-import { NacelleError } from '../errors.js';
+import { allOf, NacelleError } from '../errors.js';
 import { binding, closeDescriptor } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { KillCause, Task, TaskEnd } from '../native/task.js';
@@ -119,8 +119,8 @@ export class Program<E extends Encoding = Encoding> {
     try {
       const end = await task.ended;
       const { stdout, stderr } = await this.stdio.settle();
-      if (this.#error) throw this.#error;
-      const [cleanupError] = end.undoErrors;
+      const cleanupError = allOf(end.undoErrors);
+      if (this.#error) throw cleanupError ? Object.assign(this.#error, { cleanupError }) : this.#error;
       if (cleanupError) {
         const message = `clean up after ${facts.command[0] ?? 'the program'}: ${cleanupError.message}`;
         throw new NacelleError(message, { code: 'ERR_CLEANUP', cause: cleanupError, cleanupError });

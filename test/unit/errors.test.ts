@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ImageError, invalidOption, NacelleError, SyscallError, UnsupportedError } from '../../lib/errors.js';
+import { allOf, ImageError, invalidOption, NacelleError, SyscallError, UnsupportedError } from '../../lib/errors.js';
 
 describe('errors', () => {
   it('are all NacelleErrors, with a name and a code', () => {
@@ -42,5 +42,14 @@ describe('errors', () => {
     const { message, fix } = new UnsupportedError('overlay', 'the kernel has none', 'Load the module overlay.');
     expect(message).toBe('overlay is not supported here: the kernel has none. Load the module overlay.');
     expect(fix).toBe('Load the module overlay.');
+  });
+});
+
+describe('several failures', () => {
+  it('are one error with all of them, and the only one is itself', () => {
+    const [one, two] = [new Error('one'), new Error('two')];
+    expect(allOf([])).toBeUndefined();
+    expect(allOf([one])).toBe(one);
+    expect(allOf([one, two])).toMatchObject({ name: 'AggregateError', errors: [one, two], message: 'one; two' });
   });
 });
