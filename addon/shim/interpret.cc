@@ -83,6 +83,7 @@ bool child_only(Op op) {
     case Op::park:
     case Op::exec:
     case Op::copy_out:
+    case Op::unpack_filter:
     case Op::unpack:
     case Op::pack:
     case Op::changes:

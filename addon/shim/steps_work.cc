@@ -1,5 +1,6 @@
 #include "copy.h"
 #include "init.h"
+#include "layer/call_filter.h"
 #include "layer/changes.h"
 #include "layer/pack.h"
 #include "layer/unpack.h"
@@ -24,6 +25,8 @@ int explained(Context& context, int result, const Failure& why) {
 int run(Context& context, const args::copy_out& a) {
   return copy_out_of(context, context.slots.get(a.root), a.paths, context.slots.get(a.to), a.max);
 }
+
+int run(Context& context, const args::unpack_filter&) { return allow_unpacking_calls(context.channel); }
 
 int run(Context& context, const args::unpack& a) {
   const std::vector<const char*> list = pointers(a.options);

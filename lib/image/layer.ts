@@ -10,7 +10,7 @@ import { Verifier } from './digest.js';
 import type { OciLayout } from './layout.js';
 import type { Descriptor } from './oci.js';
 import { addLayer, findLayer } from './store.js';
-import { DEFAULT_LIMITS, unpackPlan } from './unpack.js';
+import { DEFAULT_LIMITS, deathOf, unpackPlan } from './unpack.js';
 
 /** A layer to be had: where its blob is, and what must come out of it. */
 export interface LayerSource {
@@ -74,8 +74,7 @@ async function unpack(source: LayerSource, folder: string, onProgress?: Progress
       if (feeding.status === 'rejected')
         throw new ImageError(`read layer ${digest}: ${messageOf(feeding.reason)}`, { digest, cause: feeding.reason });
       const { exit } = ending.value;
-      if (exit.kind !== 'exited' || exit.value !== 0)
-        throw new ImageError(`unpack layer ${digest}: the unpacking process ${exit.kind} with ${exit.value}`, { digest });
+      if (exit.kind !== 'exited' || exit.value !== 0) throw new ImageError(`unpack layer ${digest}: ${deathOf(exit)}`, { digest });
     } finally {
       sink.destroy();
     }

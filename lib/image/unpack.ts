@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { NONE, type Plan, Slots } from '../plan/plan.js';
 import { MOUNT_ATTR } from '../plan/recipe.js';
 
@@ -22,7 +23,8 @@ const KEPT = Object.values(CAPABILITIES).reduce((set, bit) => set | (1n << BigIn
 
 /**
  * The plan of a process that unpacks one layer: its root is the target folder, all else of the machine is out of its sight
- * (no network, no other process, no other mount), and it keeps the capabilities that the entries of a layer need.
+ * (no network, no other process, no other mount), and it keeps the capabilities that the entries of a layer need, and the
+ * system calls of unpacking.
  *
  * Device nodes are made as the layer has them, so that nothing is lost; every mount of an image is `nodev`, so they open nothing.
  *
@@ -49,6 +51,7 @@ export function unpackPlan(input: number, target: string, limits: UnpackLimits):
           { op: 'capabilities', effective: KEPT, permitted: KEPT, inheritable: 0, ambient: 0 },
           { op: 'no_new_privileges' },
           { op: 'parent_death_signal', signal: SIGKILL },
+          { op: 'unpack_filter' },
           {
             op: 'unpack',
             input: stream,
@@ -64,4 +67,11 @@ export function unpackPlan(input: number, target: string, limits: UnpackLimits):
     ending: { signal: SIGKILL, forceKillAfterMs: 0 },
   };
   return { plan, slots };
+}
+
+/** What became of an unpacking process that did not end well. */
+export function deathOf({ kind, value }: { readonly kind: 'exited' | 'signalled'; readonly value: number }): string {
+  if (kind === 'signalled' && value === constants.signals.SIGSYS)
+    return 'the unpacking process made a system call that unpacking never makes, and was killed by its filter';
+  return `the unpacking process ${kind === 'exited' ? 'ended with' : 'was killed by signal'} ${value}`;
 }

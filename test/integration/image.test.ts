@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { digestOf } from '../../lib/image/digest.js';
 import { Image } from '../../lib/image/image.js';
 import type { ProgressEvent } from '../../lib/plan/progress.js';
+import { descendants, namespaceOf, readText, shimOf, statusField } from '../fixtures/host.js';
 import { debianImage, everyKindImage } from '../fixtures/images.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
@@ -138,6 +139,34 @@ root.it('unpacks layers that are not compressed, and gzip in several members', a
   await rm(store(), { recursive: true });
   const members = Buffer.concat([gzipSync(tar.subarray(0, 700)), gzipSync(tar.subarray(700))]);
   expect(await readFile(join(await unpack(await layoutOf(members, { tar })), 'etc/greeting'), 'utf8')).toBe('hello\n');
+});
+
+root.it('unpacks in a process that is confined from its first byte on', async () => {
+  const image = await Image.open(`oci:${await layoutOf(plainTar())}`);
+  const seen: Record<string, string>[] = [];
+  await image.recipe(({ status }) => {
+    if (status !== 'unpacking') return;
+    const unpacking = descendants().filter(({ parent }) => parent === shimOf()?.pid);
+    for (const { pid } of unpacking) {
+      const text = readText(`/proc/${pid}/status`) ?? '';
+      seen.push(
+        Object.fromEntries(['Seccomp', 'Seccomp_filters', 'NoNewPrivs', 'CapEff', 'CapBnd'].map((name) => [name, statusField(name, text)])),
+      );
+      expect(namespaceOf(pid, 'net')).not.toBe(namespaceOf('self', 'net'));
+    }
+  });
+  const kept = '000000008820001b';
+  expect(seen).toEqual([{ Seccomp: '2', Seccomp_filters: '1', NoNewPrivs: '1', CapEff: kept, CapBnd: kept }]);
+});
+
+root.it('keeps nothing of a layer whose process was killed, and says so', async () => {
+  const image = await Image.open(`oci:${await layoutOf(plainTar())}`);
+  const unpacking = image.recipe(({ status }) => {
+    const child = descendants().find(({ parent }) => parent === shimOf()?.pid);
+    if (status === 'unpacking' && child) process.kill(child.pid, 'SIGKILL');
+  });
+  await expect(unpacking).rejects.toThrow(/^(unpack|read) layer sha256:\w+: /);
+  expect([...storedLayers(), ...leftInTmp()]).toEqual([]);
 });
 
 root.it.each<[string, () => Promise<string>, RegExp]>([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { unpackPlan } from '../../../lib/image/unpack.js';
+import { deathOf, unpackPlan } from '../../../lib/image/unpack.js';
 
 describe('the plan of unpacking', () => {
   const { plan, slots } = unpackPlan(10, '/store/tmp/x/fs', { maxBytes: 1000, maxEntries: 10 });
@@ -17,6 +17,7 @@ describe('the plan of unpacking', () => {
     expect(at('pivot')).toBeLessThan(at('capabilities'));
     expect(at('bound_capabilities')).toBeLessThan(at('capabilities'));
     expect(at('no_new_privileges')).toBeLessThan(at('unpack'));
+    expect(at('unpack_filter')).toBe(steps.length - 2);
     expect(at('unpack')).toBe(steps.length - 1);
   });
 
@@ -28,4 +29,10 @@ describe('the plan of unpacking', () => {
   it('hands the limits on', () => {
     expect(steps.at(-1)).toMatchObject({ options: ['whiteouts=overlay', 'devices=1', 'maxBytes=1000', 'maxEntries=10'] });
   });
+});
+
+it('tells a death by the filter from others', () => {
+  expect(deathOf({ kind: 'signalled', value: 31 })).toMatch(/system call that unpacking never makes/);
+  expect(deathOf({ kind: 'signalled', value: 9 })).toBe('the unpacking process was killed by signal 9');
+  expect(deathOf({ kind: 'exited', value: 126 })).toBe('the unpacking process ended with 126');
 });
