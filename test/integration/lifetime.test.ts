@@ -130,6 +130,28 @@ describe('SIGKILL of the shim alone', () => {
     expect(shimOf()?.pid).not.toBe(shim.pid);
   });
 
+  it(`at ${Math.ceil(kills / 4)} instants: all are told, nothing is left after reap(), and the next one works (seed ${seed})`, {
+    timeout: 1_800_000,
+  }, async () => {
+    const random = seededRandom(seed + 2);
+    const mixed = [{ memory: '64m', init: true }, { upper: 'disk', copyIn: { '/in': 'x' } }, { namespaces: { pid: 'host' } }] as const;
+    for (let round = 0; round < Math.ceil(kills / 4); round++) {
+      expect(await sh('true')).toMatchObject({ status: 'ok' });
+      const shim = shimOf();
+      const before = snapshot();
+      const runs = mixed.map((options) => sh('sleep 0.02', options).catch((reason: unknown) => reason));
+      await sleep(random() * 40);
+      process.kill(shim?.pid ?? 0, 'SIGKILL');
+      for (const outcome of await Promise.all(runs)) {
+        if (outcome instanceof Error) expect(outcome).toBeInstanceOf(NacelleError);
+        else expect(outcome).toMatchObject({ status: 'ok' });
+      }
+      await Container.reap();
+      expect(await leftovers(before), `round ${round}`).toEqual([]);
+    }
+    expect(await sh('true')).toMatchObject({ status: 'ok' });
+  });
+
   it('many at once are all told', async () => {
     await sh('true');
     const shim = shimOf();
