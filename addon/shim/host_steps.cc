@@ -42,6 +42,7 @@ pid_t start_apart(const Context& context, Reader arguments) {
 // Whether a failure may be none when it is tried again.
 bool passes(Op op, int result) {
   if (op == Op::remove_tree) return result == -EAGAIN;  // as many processes as there may be
+  if (op == Op::share_folder) return result == -EWOULDBLOCK;
   return result == -EBUSY && (op == Op::kill_group || op == Op::remove_group || op == Op::remove_folder);
 }
 

@@ -106,6 +106,7 @@ bool host_only(Op op) {
     case Op::read:
     case Op::netlink:
     case Op::remove_links:
+    case Op::share_folder:
       return true;
     default:
       return false;

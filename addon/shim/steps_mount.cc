@@ -1,3 +1,4 @@
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -116,6 +117,18 @@ int run(Context& context, const args::attach& a) {
 
 int run(Context& context, const args::attach_at& a) {
   return sys_move_mount(context.slots.get(a.mount), "", context.slots.get(a.at), a.path.text, kMoveMountFromEmpty);
+}
+
+int run(Context&, const args::share_folder& a) {
+  // without the lock two at once would mount it twice
+  const unique_fd lock(::open(a.path.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock || flock(lock.get(), LOCK_EX | LOCK_NB) < 0) return -errno;
+  const auto share = [&a] { return checked_int(mount("", a.path.text, "none", MS_SHARED | MS_REC, nullptr)); };
+  const int result = share();
+  if (result != -EINVAL) return result;
+  // EINVAL: it is no mount yet
+  if (mount(a.path.text, a.path.text, "none", MS_BIND | MS_REC, nullptr) < 0) return -errno;
+  return share();
 }
 
 int run(Context& context, const args::detach& a) {

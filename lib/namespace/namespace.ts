@@ -1,5 +1,5 @@
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { closeSync, mkdirSync, openSync, realpathSync, rmSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { invalidOption, NacelleError } from '../errors.js';
 import { hostEnvironment } from '../host/environment.js';
 import { treeGroup } from '../host/tree-group.js';
@@ -7,7 +7,8 @@ import { closeDescriptor } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import type { NamespaceType } from '../plan/namespaces.js';
-import { type Plan, Slots } from '../plan/plan.js';
+import { Slots } from '../plan/plan.js';
+import type { Step } from '../plan/steps.js';
 import { execute } from '../process/execute.js';
 import { noGroup } from '../process/program.js';
 import { refuse } from '../process/refuse.js';
@@ -17,7 +18,7 @@ import type { Encoding, ExecOptions, Execution } from '../process/types.js';
 import { listNamespaces, type NamespaceInfo } from './list.js';
 import { attempt, inodeOf, isNamespaceFile, openNamespaceFile, ownerOf, parentOf, typeOf } from './open.js';
 import { type CreateOptions, parseCompanions, parseCreate, parseFilter, parsePath, parsePid, parseType } from './options.js';
-import { planNamespaceRun, planNamespaces, planPin, planUnpin } from './plan.js';
+import { emptyPlan, pinSteps, planNamespaceRun, planNamespaces, unpinSteps } from './plan.js';
 
 /**
  * A namespace of the kernel, held open by a descriptor: it lives at least until {@link Namespace.close},
@@ -120,16 +121,20 @@ export class Namespace implements AsyncDisposable {
 
   /**
    * Binds it to a file, made with its folders, so that it lives without a process until {@link Namespace.unpin}.
-   * /run/netns/NAME is what `ip netns` works with. A mount namespace needs a folder on a private mount.
+   * /run/netns/NAME is what `ip netns` works with: as that does, it makes /run/netns a shared mount, so that other mount
+   * namespaces see it too. A mount namespace needs a folder on a private mount.
    */
   async pin(path: string): Promise<void> {
-    const target = resolve(parsePath(path));
-    const slots = new Slots();
-    const plan = planPin(this.fd, target, slots);
-    attempt(`pin on ${target}`, 'mkdir', target, () => mkdirSync(dirname(target), { recursive: true }));
+    const given = resolve(parsePath(path));
+    const folder = attempt(`pin on ${given}`, 'mkdir', given, () => {
+      mkdirSync(dirname(given), { recursive: true });
+      return realpathSync(dirname(given));
+    });
+    const target = join(folder, basename(given));
     attempt(`pin on ${target}`, 'open', target, () => closeSync(openSync(target, 'wx', 0o444)));
     try {
-      await runHost(plan, slots);
+      const slots = new Slots();
+      await callHost(pinSteps(this.fd, target, slots), slots);
     } catch (error) {
       rmSync(target, { force: true });
       throw error;
@@ -140,7 +145,7 @@ export class Namespace implements AsyncDisposable {
   static async unpin(path: string): Promise<void> {
     const target = resolve(parsePath(path));
     if (!isNamespaceFile(target)) throw invalidOption('path', `no namespace is pinned on ${target}`);
-    await runHost(planUnpin(target), new Slots());
+    await callHost(unpinSteps(target), new Slots());
   }
 
   /** The user namespace whose rights count in this one; of a user namespace, its parent. EPERM where that lies outside Node's own. */
@@ -177,9 +182,13 @@ function opened(fd: number, make: (fd: number) => Namespace): Namespace {
   }
 }
 
-async function runHost(plan: Plan, slots: Slots): Promise<void> {
-  const task = await start(plan, slots.descriptors);
-  await task.close();
+async function callHost(steps: readonly Step[], { descriptors }: Slots): Promise<void> {
+  const task = await start(emptyPlan(), new Map());
+  try {
+    await task.call(steps, { descriptors });
+  } finally {
+    await task.close();
+  }
 }
 
 function isPrivileged(): boolean {

@@ -1,4 +1,6 @@
+import { dirname } from 'node:path';
 import { UnsupportedError } from '../errors.js';
+import { PROPAGATION } from '../plan/constants.js';
 import type { NamespaceType } from '../plan/namespaces.js';
 import { type CpuClock, NONE, type Plan, type Slots, type Stage } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
@@ -10,7 +12,6 @@ import { encodeIdMap, type IdMap, singleMap } from './idmap.js';
 import type { Held, ParsedCreate } from './options.js';
 
 const SIGKILL = 9;
-const MS_PRIVATE = 0x40000;
 
 /** Who makes the namespaces: what a map may hold depends on it. */
 export interface Maker {
@@ -64,7 +65,7 @@ function setUp({ types, uidMap, gidMap, hostname }: ParsedCreate, maker: Maker):
   const steps: Step[] = [];
   if (types.includes('user')) steps.push(...mapSteps(uidMap ?? singleMap(maker.uid), gidMap ?? singleMap(maker.gid), maker.privileged));
   // As unshare(1): what is mounted inside stays inside.
-  if (types.includes('mnt')) steps.push({ op: 'set_propagation', path: '/', propagation: MS_PRIVATE });
+  if (types.includes('mnt')) steps.push({ op: 'set_propagation', path: '/', propagation: PROPAGATION.private });
   if (hostname !== null) steps.push({ op: 'sethostname', name: hostname });
   return steps;
 }
@@ -165,21 +166,28 @@ export function joinOrder(namespaces: readonly Held[], privileged: boolean): Hel
 }
 
 /** Binds an open namespace to a file, which keeps it alive without any process (as ip-netns(8) does). */
-export function planPin(fd: number, path: string, slots: Slots): Plan {
+/** Where ip-netns(8) keeps network namespaces: a shared mount, so that other mount namespaces see what is pinned and unpinned. */
+export const SHARED_PINS = '/run/netns';
+
+/** Host steps. */
+export function pinSteps(fd: number, path: string, slots: Slots): Step[] {
   const mount = slots.take();
-  return hostPlan([
+  return [
+    ...(dirname(path) === SHARED_PINS ? [{ op: 'share_folder', host: true, path: SHARED_PINS } as const] : []),
     { op: 'clone_mount', host: true, out: mount, at: slots.give(fd), path: '', recursive: 0 },
     { op: 'attach_at', host: true, mount, at: NONE, path },
-  ]);
+  ];
 }
 
-export function planUnpin(path: string): Plan {
-  return hostPlan([
+/** Host steps. */
+export function unpinSteps(path: string): Step[] {
+  return [
     { op: 'detach', host: true, at: NONE, path },
     { op: 'unlink', host: true, at: NONE, path },
-  ]);
+  ];
 }
 
-function hostPlan(prepare: readonly Step[]): Plan {
-  return { prepare, stages: [], undo: [], reports: [], returns: [], ending: { signal: SIGKILL, forceKillAfterMs: 0 } };
+/** Holds slots for steps that are called. */
+export function emptyPlan(): Plan {
+  return { prepare: [], stages: [], undo: [], reports: [], returns: [], ending: { signal: SIGKILL, forceKillAfterMs: 0 } };
 }

@@ -125,6 +125,7 @@ const syscalls: Partial<Record<Op, string>> = {
   init: 'clone3',
   clone: 'clone3',
   detach: 'umount2',
+  share_folder: 'mount',
 };
 
 function syscallOf(op: Op): string {

@@ -26,6 +26,7 @@ export type Step =
   | { readonly op: 'set_propagation'; readonly host?: boolean; readonly path: string; readonly propagation: number | bigint; }
   | { readonly op: 'attach'; readonly host?: boolean; readonly mount: Slot; readonly root: Slot; readonly path: string; readonly create: number | bigint; }
   | { readonly op: 'attach_at'; readonly host?: boolean; readonly mount: Slot; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'share_folder'; readonly host?: boolean; readonly path: string; }
   | { readonly op: 'detach'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'pivot'; readonly host?: boolean; readonly root: Slot; readonly between: number | bigint; }
   | { readonly op: 'mask'; readonly host?: boolean; readonly root: Slot; readonly paths: readonly string[]; readonly file: Slot; readonly folder: Slot; }
@@ -106,6 +107,7 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'set_propagation', what: 'set the propagation of {path}', fields: [['STR', 'path'], ['NUM', 'propagation']] },
   { op: 'attach', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'create']] },
   { op: 'attach_at', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'share_folder', what: 'share the mounts in {path}', fields: [['STR', 'path']] },
   { op: 'detach', what: 'unmount {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'pivot', what: 'make the new root the root', fields: [['SLOT', 'root'], ['NUM', 'between']] },
   { op: 'mask', what: 'mask paths', fields: [['SLOT', 'root'], ['LIST', 'paths'], ['SLOT', 'file'], ['SLOT', 'folder']] },

@@ -1,21 +1,21 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, expect } from 'vitest';
 import { Namespace } from '../../lib/namespace/namespace.js';
 import { type NamespaceType, namespaceTypes } from '../../lib/plan/namespaces.js';
-import { isAlive, mounts, namespaceOf, readLink } from '../fixtures/host.js';
+import { isAlive, namespaceOf, readLink } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
+import { runNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
 import { until } from '../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['lsns', 'ip', 'nsenter', 'unshare'], kernel: '5.6' });
+const { describe, it } = requires({ root: true, tools: ['lsns', 'ip', 'nsenter', 'unshare', 'mount'], kernel: '5.6' });
 const exec = promisify(execFile);
-const NAME = `nacelle-test-${process.pid}`;
 
 const made: Namespace[] = [];
 afterEach(async () => {
@@ -247,20 +247,22 @@ describe('a pinned namespace', () => {
     pinned.clear();
   });
 
-  it('lives without a process, and is what ip netns works with', async () => {
-    const path = `/run/netns/${NAME}`;
-    pinned.add(path);
-    const { net } = await Namespace.create(['net']);
-    await net.pin(path);
-    await net.close();
-    expect((await exec('ip', ['netns', 'list'])).stdout).toContain(NAME);
-    const { stdout } = await exec('ip', ['netns', 'exec', NAME, 'readlink', '/proc/self/ns/net']);
-    expect(stdout).toBe(`net:[${net.inode}]\n`);
-    const opened = await keep(Namespace.open(path));
-    expect(opened).toMatchObject({ type: 'net', inode: net.inode });
-    await Namespace.unpin(path);
-    expect(existsSync(path)).toBe(false);
-    expect(mounts().some(({ target }) => target === path)).toBe(false);
+  it('lives without a process, and is what ip netns works with, in other mount namespaces too', async () => {
+    const ownRun = ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs test /run && "$@"', 'sh'];
+    // what ip netns makes of /run/netns, where it comes first
+    const [command = '', ...args] = [...ownRun, 'sh', '-c', 'ip netns add a && cat /proc/self/mountinfo'];
+    const fields = (await exec(command, args)).stdout.split('\n').map((line) => line.split(' '));
+    const [, , , root, , , propagation = ''] = fields.find((line) => line[4] === '/run/netns') ?? [];
+    expect(await runNode('pin', [], { through: ownRun })).toEqual({
+      shared: [[root, propagation.replace(/\d+/, 'N')]],
+      listed: ['a', 'b', 'c', 'd', 'e'],
+      inside: true,
+      seenThere: true,
+      unpinnedThere: true,
+      deletedHere: true,
+      opened: true,
+      left: [false, false],
+    });
   });
 
   it('of every type but mnt can be opened again', async () => {

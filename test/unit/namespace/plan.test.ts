@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { UnsupportedError } from '../../../lib/errors.js';
 import { flagsOf, typeOfFlag } from '../../../lib/namespace/flags.js';
 import { parseCreate } from '../../../lib/namespace/options.js';
-import { encodeTimeOffsets, joinOrder, planNamespaceRun, planNamespaces, planPin, planUnpin } from '../../../lib/namespace/plan.js';
+import { encodeTimeOffsets, joinOrder, pinSteps, planNamespaceRun, planNamespaces, unpinSteps } from '../../../lib/namespace/plan.js';
 import { CLONE } from '../../../lib/plan/constants.js';
 import { namespaceTypes } from '../../../lib/plan/namespaces.js';
 import { type Plan, Slots } from '../../../lib/plan/plan.js';
@@ -156,7 +156,8 @@ describe('a program in namespaces', () => {
 
 it('pinning binds the namespace to the file, unpinning takes both away', () => {
   const slots = new Slots();
-  expect(planPin(9, '/p', slots).prepare.map(({ op }) => op)).toEqual(['clone_mount', 'attach_at']);
+  expect(pinSteps(9, '/p', slots).map(({ op }) => op)).toEqual(['clone_mount', 'attach_at']);
   expect([...slots.descriptors.values()]).toEqual([9]);
-  expect(planUnpin('/p').prepare.map(({ op }) => op)).toEqual(['detach', 'unlink']);
+  expect(unpinSteps('/p').map(({ op }) => op)).toEqual(['detach', 'unlink']);
+  expect(pinSteps(9, '/run/netns/p', new Slots()).map(({ op }) => op)).toEqual(['share_folder', 'clone_mount', 'attach_at']);
 });
