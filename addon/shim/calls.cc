@@ -35,11 +35,11 @@ int Calls::read(Call& call, Message& message, std::vector<unique_fd> ahead) {
   if (taken < 0) return taken;
   Reader reader(call.body.data(), call.body.size());
   reader.u32();  // the sequence
-  const std::vector<int32_t> slots = read_slots(reader);
+  const std::vector<int32_t> slots = numbers(reader.list<int32_t>());
   const uint32_t slot_count = reader.u32();
   const uint32_t size = reader.u32();
   call.steps = HostSteps(reader.part(size), kInCall);
-  call.returns = read_slots(reader);
+  call.returns = numbers(reader.list<int32_t>());
   call.deadline_ns = monotonic_ns() + kPatience;
   if (message.cut) return -EMFILE;
   if (!reader.ok() || slot_count > kMaxSlots) return -EPROTO;

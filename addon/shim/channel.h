@@ -11,6 +11,8 @@
 //   kAtHostStep index      waits there                 kGoOn, with descriptors for slots
 //   kDescriptor slot       + the descriptor            -
 //   kCloned stage          from the next stage         -
+//   kAtRest                waits                       kGoOn, with descriptors and the size of the plan; then the plan,
+//                                                      or past kInlineBody a memfd of it in kRestSlot
 //   kParked                waits                       kGoOn
 //   kExecuting             just before execve, or before work that is not a program (`unpack`, `changes`, …)
 //   kWorking               such work has begun: no end of file will say so
@@ -20,7 +22,18 @@
 // End of file after kExecuting: the program runs. End of file without it: the process died in set-up.
 namespace nacelle {
 
-enum class Signal : uint8_t { kAtHostStep = 1, kDescriptor, kCloned, kParked, kExecuting, kWorking, kFailed, kProgramEnded, kGoOn };
+enum class Signal : uint8_t {
+  kAtHostStep = 1,
+  kDescriptor,
+  kCloned,
+  kParked,
+  kExecuting,
+  kWorking,
+  kFailed,
+  kProgramEnded,
+  kAtRest,
+  kGoOn
+};
 
 // Descriptors that one message carries.
 constexpr size_t kMaxChannelFds = 16;
@@ -29,7 +42,7 @@ struct ChannelMessage {
   Signal signal = Signal::kGoOn;
   uint32_t stage = 0;
   uint32_t index = 0;  // of the step in its stage
-  int32_t value = 0;   // errno, slot, wait status
+  int32_t value = 0;   // errno, slot, wait status, bytes of the plan
   uint32_t slots = 0;  // kGoOn: how many descriptors come with it
   int32_t slot[kMaxChannelFds] = {};
   char text[512] = "";

@@ -1,12 +1,17 @@
 #include "child.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "channel.h"
 #include "init.h"
+#include "plan.h"
+#include "protocol.h"
 #include "steps.h"
 #include "syscalls.h"
 
@@ -15,8 +20,8 @@ namespace {
 
 class Child {
  public:
-  Child(const std::vector<Stage>& stages, uint32_t stage, Slots& slots, unique_fd channel, int executable)
-      : stages_(stages), stage_(stage), channel_(std::move(channel)), context_(slots) {
+  Child(const Stages& stages, uint32_t stage, Slots& slots, unique_fd channel, int executable)
+      : stages_(&stages), stage_(stage), channel_(std::move(channel)), context_(slots) {
     context_.channel = channel_.get();
     context_.executable = executable;
   }
@@ -25,10 +30,10 @@ class Child {
     reset_signals();
     const int closed = close_others();
     if (closed < 0) fail(0, closed);
-    Reader steps = stages_[stage_].steps;
+    Reader steps = stages_->items[stage_].steps;
     StepHead head;
     for (index_ = 0; next_step(steps, head); ++index_) {
-      const int result = head.host ? wait_for_shim(Signal::kAtHostStep) : perform(head);
+      const int result = head.host ? wait_for_shim(Signal::kAtHostStep) : head.op == Op::rest ? take_rest(steps) : perform(head);
       if (result < 0) fail(index_, result);
       // the shim ran all host steps that follow each other
       if (head.host) skip_host_steps(steps);
@@ -93,8 +98,12 @@ class Child {
   }
 
   int wait_for_shim(Signal reason) {
-    announce(reason);
     ChannelMessage reply;
+    return wait_for_shim(reason, reply);
+  }
+
+  int wait_for_shim(Signal reason, ChannelMessage& reply) {
+    announce(reason);
     unique_fd fds[kMaxChannelFds];
     size_t count = 0;
     int sender = 0;
@@ -108,12 +117,37 @@ class Child {
     return 0;
   }
 
+  // The plan goes on as the shim says: this is its first stage, and new slots may be among its own.
+  int take_rest(Reader& steps) {
+    static char buffer[kInlineBody];
+    static Plan plan;
+    if (stage_ != 0 || stages_ == &plan.stages) return -EPROTO;
+    context_.slots.resize(kMaxSlots);
+    ChannelMessage reply;
+    const int result = wait_for_shim(Signal::kAtRest, reply);
+    if (result < 0) return result;
+    const auto size = static_cast<size_t>(reply.value);
+    const char* body = buffer;
+    if (size > sizeof buffer) {
+      void* mapped = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, context_.slots.get(kRestSlot), 0);
+      if (mapped == MAP_FAILED) return -errno;
+      body = static_cast<const char*>(mapped);
+      context_.slots.close(kRestSlot);
+    } else if (recv(channel_.get(), buffer, size, 0) != static_cast<ssize_t>(size)) {
+      return -EPROTO;
+    }
+    if (!parse_plan(body, size, plan) || plan.stages.count == 0) return -EPROTO;
+    stages_ = &plan.stages;
+    steps = plan.stages.items[0].steps;
+    return 0;
+  }
+
   int next_stage(Reader arguments) {
     args::clone a;
-    if (!args::decode(arguments, a) || a.stage >= stages_.size()) return -EPROTO;
+    if (!args::decode(arguments, a) || a.stage >= stages_->count) return -EPROTO;
     const auto next = static_cast<uint32_t>(a.stage);
     // CLONE_PARENT: the shim stays the parent of every stage, and reaps it
-    const pid_t pid = clone_stage(stages_[next], context_.slots, kCloneParent, nullptr);
+    const pid_t pid = clone_stage(stages_->items[next], context_.slots, kCloneParent, nullptr);
     if (pid < 0) return pid;
     if (pid > 0) _exit(0);
     stage_ = next;
@@ -162,7 +196,7 @@ class Child {
   }
 
   static constexpr size_t kMaxKept = 4200;
-  const std::vector<Stage>& stages_;
+  const Stages* stages_;
   uint32_t stage_;
   uint32_t index_ = 0;
   unique_fd channel_;
@@ -186,7 +220,7 @@ pid_t clone_stage(const Stage& stage, const Slots& slots, uint64_t extra_flags, 
   return sys_clone3(arguments);
 }
 
-void child_main(const std::vector<Stage>& stages, uint32_t stage, Slots& slots, unique_fd channel, int executable) {
+void child_main(const Stages& stages, uint32_t stage, Slots& slots, unique_fd channel, int executable) {
   Child(stages, stage, slots, std::move(channel), executable).run();
 }
 

@@ -1,16 +1,25 @@
 #pragma once
 
-#include <vector>
-
 #include "context.h"
+#include "protocol.h"
 #include "wire.h"
 
 namespace nacelle {
+
+constexpr uint32_t kMaxStages = 16;
 
 struct Stage {
   uint64_t flags = 0;
   int32_t group = -1;
   Reader steps;
+};
+
+// Where a long rest of a plan is: the last slot that a process can have.
+constexpr int32_t kRestSlot = kMaxSlots - 1;
+
+struct Stages {
+  Stage items[kMaxStages];
+  uint32_t count = 0;
 };
 
 // A clone3 of this process for one stage: pid (0 in the child) or -errno. A kernel that lacks CLONE_INTO_CGROUP
@@ -19,6 +28,6 @@ pid_t clone_stage(const Stage& stage, const Slots& slots, uint64_t extra_flags, 
 
 // What a container's process does from its clone to its execve; never returns. One thread, its own copy of the
 // shim's memory, and nothing of the shim's descriptors but the slots, the channel and the executable.
-[[noreturn]] void child_main(const std::vector<Stage>& stages, uint32_t stage, Slots& slots, unique_fd channel, int executable);
+[[noreturn]] void child_main(const Stages& stages, uint32_t stage, Slots& slots, unique_fd channel, int executable);
 
 }  // namespace nacelle

@@ -18,6 +18,8 @@ namespace nacelle {
 class Slots {
  public:
   void resize(size_t count) { fds_.resize(count); }
+  // Up to as many, a resize allocates nothing: a child may do it.
+  void reserve(size_t count) { fds_.reserve(count); }
   size_t size() const { return fds_.size(); }
   bool has(int32_t slot) const { return slot >= 0 && static_cast<size_t>(slot) < fds_.size(); }
 

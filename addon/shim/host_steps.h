@@ -31,7 +31,8 @@ class HostSteps {
   enum class Outcome { kDone, kBusy, kApart, kFailed };
 
   HostSteps() = default;
-  HostSteps(Reader steps, int32_t where) : left_(steps), where_(where) {}
+  // `index`: of the first of them in the list that Node knows.
+  HostSteps(Reader steps, int32_t where, uint32_t index = 0) : left_(steps), where_(where), index_(index) {}
 
   // Stops at the first failure. `last_try`: a busy group is a failure.
   Outcome run(Context& context, bool last_try, StepFailure& failure);
@@ -41,6 +42,7 @@ class HostSteps {
   pid_t apart() const { return apart_; }
   // Takes the end of that process, which has ended. kDone: the step is, and run() goes on.
   Outcome take_end(StepFailure& failure);
+  uint32_t index() const { return index_; }
 
  private:
   Reader left_;

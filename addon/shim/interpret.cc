@@ -80,6 +80,7 @@ bool child_only(Op op) {
     case Op::parent_death_signal:
     case Op::seccomp:
     case Op::init:
+    case Op::rest:
     case Op::park:
     case Op::exec:
     case Op::copy_out:

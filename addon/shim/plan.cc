@@ -7,52 +7,42 @@
 namespace nacelle {
 namespace {
 
-constexpr uint32_t kMaxStages = 16;
-
 Reader read_part(Reader& reader) {
   const uint32_t size = reader.u32();
   return reader.part(size);
 }
 
-FileAt read_file(Reader& reader) {
-  FileAt file;
-  file.at = reader.slot();
-  file.path = reader.str();
-  return file;
-}
-
 }  // namespace
 
-std::vector<int32_t> read_slots(Reader& reader) {
-  std::vector<int32_t> slots;
-  for (const int32_t slot : reader.list<int32_t>()) slots.push_back(slot);
-  return slots;
+std::vector<int32_t> numbers(const List<int32_t>& list) {
+  std::vector<int32_t> all;
+  for (const int32_t number : list) all.push_back(number);
+  return all;
 }
 
 bool parse_plan(const char* body, size_t size, Plan& plan) {
   Reader reader(body, size);
-  plan.slots = read_slots(reader);
+  plan.slots = reader.list<int32_t>();
   plan.slot_count = reader.u32();
   plan.prepare = read_part(reader);
   const uint32_t stages = reader.u32();
   if (!reader.ok() || stages > kMaxStages || plan.slot_count > kMaxSlots) return false;
+  plan.stages.count = stages;
   for (uint32_t i = 0; i < stages; ++i) {
-    Stage stage;
+    Stage& stage = plan.stages.items[i];
     stage.flags = reader.num();
     stage.group = reader.slot();
     stage.steps = read_part(reader);
-    plan.stages.push_back(stage);
   }
   plan.undo = read_part(reader);
-  const uint32_t reports = reader.u32();
-  for (uint32_t i = 0; i < reports && reader.ok(); ++i) plan.reports.push_back(read_file(reader));
-  plan.returns = read_slots(reader);
+  plan.reports = reader.list<FileAt>();
+  plan.returns = reader.list<int32_t>();
   plan.has_kill_group = reader.u8() != 0;
-  plan.kill_group = read_file(reader);
+  plan.kill_group = read_item<FileAt>(reader);
   plan.timeout_ns = reader.num();
   plan.has_cpu_clock = reader.u8() != 0;
   plan.cpu_limit_ns = reader.num();
-  plan.cpu_counter = read_file(reader);
+  plan.cpu_counter = read_item<FileAt>(reader);
   plan.cpu_key = reader.str();
   plan.cpu_unit_ns = reader.num();
   plan.signal = static_cast<int>(reader.u32());

@@ -12,16 +12,24 @@ struct FileAt {
   Str path;
 };
 
-// A plan as it came: readers into the message's own bytes. lib/plan/plan.ts says what the fields mean, and
-// lib/native/encode.ts writes them in this order.
+template <>
+inline FileAt read_item<FileAt>(Reader& reader) {
+  FileAt file;
+  file.at = reader.slot();
+  file.path = reader.str();
+  return file;
+}
+
+// A plan as it came: readers into the message's own bytes, so that a cloned child can read one too. lib/plan/plan.ts says what the fields
+// mean, and lib/native/encode.ts writes them in this order.
 struct Plan {
-  std::vector<int32_t> slots;  // of the descriptors that came along
+  List<int32_t> slots;  // of the descriptors that came along
   uint32_t slot_count = 0;
   Reader prepare;
-  std::vector<Stage> stages;
+  Stages stages;
   Reader undo;
-  std::vector<FileAt> reports;
-  std::vector<int32_t> returns;
+  List<FileAt> reports;
+  List<int32_t> returns;
   bool has_kill_group = false;
   FileAt kill_group;
   uint64_t timeout_ns = 0;
@@ -36,7 +44,7 @@ struct Plan {
 
 bool parse_plan(const char* body, size_t size, Plan& plan);
 
-std::vector<int32_t> read_slots(Reader& reader);
+std::vector<int32_t> numbers(const List<int32_t>& list);
 
 // Puts the descriptors of a message, those that came ahead of it first, into their slots. 0 or -errno.
 int fill_slots(Slots& slots, const std::vector<int32_t>& numbers, std::vector<unique_fd> ahead, std::vector<unique_fd>& fds);

@@ -16,6 +16,7 @@
 //   Node → shim                                             shim → Node
 //   kStart        slots of the descriptors, plan            kStarted, then kEnded; or kFailed
 //   kDescriptors  more of them, sent ahead (253 a message)  -
+//   kRest         as kStart: what the plan is from `rest` on -
 //   kRelease      -                                         kRunning, or kFailed
 //   kCall         sequence, descriptors, steps, returns     kCalled
 //   kKill         sequence, cause, signal, tree             kCalled
@@ -41,7 +42,7 @@ struct Header {
 };
 static_assert(sizeof(Header) == 16);
 
-enum class Request : uint16_t { kStart = 1, kDescriptors, kRelease, kCall, kKill, kClose };
+enum class Request : uint16_t { kStart = 1, kDescriptors, kRelease, kCall, kKill, kClose, kRest };
 
 enum class Event : uint16_t { kStarted = 1, kRunning, kCalled, kEnded, kFailed };
 

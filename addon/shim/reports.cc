@@ -4,7 +4,7 @@
 
 namespace nacelle {
 
-std::vector<Report> read_reports(const std::vector<FileAt>& files, const Slots& slots) {
+std::vector<Report> read_reports(const List<FileAt>& files, const Slots& slots) {
   std::vector<Report> reports;
   for (const FileAt& file : files) {
     Report report;

@@ -14,6 +14,6 @@ struct Report {
   std::string content;
 };
 
-std::vector<Report> read_reports(const std::vector<FileAt>& files, const Slots& slots);
+std::vector<Report> read_reports(const List<FileAt>& files, const Slots& slots);
 
 }  // namespace nacelle

@@ -51,6 +51,8 @@ void Client::dispatch(Message& message) {
   }
   if (known == tasks_.end()) return;  // it ended while the message was under way; Node will hear of that
   switch (type) {
+    case Request::kRest:
+      return known->second->rest(message, std::move(fds));
     case Request::kRelease:
       return known->second->release();
     case Request::kCall:

@@ -21,20 +21,41 @@ Task::Task(Supervisor& supervisor, Client& client, uint32_t id)
           [this](pid_t pid) { supervisor_.watch_process(pid, this); }) {}
 
 void Task::start(Message& message, std::vector<unique_fd> ahead) {
-  if (message.cut) return fail({kInPlan, 0, EMFILE, "take the descriptors"});
-  const int taken = body_.take(message.body);
-  if (taken < 0) return fail({kInPlan, 0, -taken, "keep the plan"});
-  if (!parse_plan(body_.data(), body_.size(), plan_)) return fail({kInPlan, 0, EPROTO, "the plan can't be read"});
-  slots_.resize(plan_.slot_count);
-  const int filled = fill_slots(slots_, plan_.slots, std::move(ahead), message.fds);
-  if (filled < 0) return fail({kInPlan, 0, -filled, "descriptors are missing"});
-  context_.outputs = &outputs_;
-  HostSteps prepare(plan_.prepare, kInPrepare);
-  StepFailure failure;
-  if (prepare.run(context_, true, failure) != HostSteps::Outcome::kDone) return fail(std::move(failure));
-  if (!plan_.stages.empty()) return start_first_stage();
+  slots_.reserve(kMaxSlots);
+  if (!take(body_, message, std::move(ahead)) || !fill_and_prepare()) return;
+  if (plan_.stages.count > 0) return start_first_stage();
   state_ = State::kHolding;
   send_started(false);
+}
+
+// Keeps what came until its turn.
+bool Task::take(Secret& body, Message& message, std::vector<unique_fd> ahead) {
+  if (message.cut) return fail({kInPlan, 0, EMFILE, "take the descriptors"}), false;
+  const int taken = body.take(message.body);
+  if (taken < 0) return fail({kInPlan, 0, -taken, "keep the plan"}), false;
+  Plan plan;
+  // one that can't be read must not cost the undo steps of its first part
+  if (!parse_plan(body.data(), body.size(), plan)) return fail({kInPlan, 0, EPROTO, "the plan can't be read"}), false;
+  next_plan_ = plan;
+  next_fds_ = std::move(ahead);
+  for (unique_fd& fd : message.fds) next_fds_.push_back(std::move(fd));
+  return true;
+}
+
+bool Task::fill_and_prepare() {
+  plan_ = next_plan_;
+  if (plan_.slot_count > slots_.size()) slots_.resize(plan_.slot_count);
+  const std::vector<int32_t> given = numbers(plan_.slots);
+  std::vector<unique_fd> none;
+  const int filled = fill_slots(slots_, given, std::move(next_fds_), none);
+  if (filled < 0) return fail({kInPlan, 0, -filled, "descriptors are missing"}), false;
+  given_.insert(given_.end(), given.begin(), given.end());
+  context_.outputs = &outputs_;
+  HostSteps prepare(plan_.prepare, kInPrepare, prepared_);
+  StepFailure failure;
+  if (prepare.run(context_, true, failure) != HostSteps::Outcome::kDone) return fail(std::move(failure)), false;
+  prepared_ = prepare.index();
+  return true;
 }
 
 // What went wrong first is what is told; everything that was made goes.
@@ -214,7 +235,8 @@ void Task::tell(Message message) {
 }
 
 void Task::send_started(bool running) {
-  const Results results{context_.output_count, outputs_, slots_, plan_.returns};
+  const std::vector<int32_t> returns = numbers(plan_.returns);
+  const Results results{context_.output_count, outputs_, slots_, returns};
   tell(started_event(id_, running, first_, times_, told_started_ ? nullptr : &results));
   told_started_ = true;
 }

@@ -34,6 +34,7 @@ class Task {
   uint32_t id() const { return id_; }
 
   void start(Message& message, std::vector<unique_fd> ahead);
+  void rest(Message& message, std::vector<unique_fd> ahead);
   void release();
   void call(Message& message, std::vector<unique_fd> ahead) { calls_.start(message, std::move(ahead)); }
   void kill(Message& message);
@@ -50,6 +51,10 @@ class Task {
   enum class State { kPreparing, kSetUp, kParked, kRunning, kHolding, kEnding, kGone };
   void fail(StepFailure failure);
   int answer(const ChannelMessage& message, const int* fds, size_t count);
+  bool take(Secret& body, Message& message, std::vector<unique_fd> ahead);
+  bool fill_and_prepare();
+  void give_rest();
+  int give(ChannelMessage& reply, const std::vector<int32_t>& filled);
   void start_first_stage();
   void new_process(pid_t pid, unique_fd pidfd);
   void heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender);
@@ -75,8 +80,13 @@ class Task {
   const uint32_t id_;
   State state_ = State::kPreparing;
 
-  Secret body_;
-  Plan plan_;
+  Secret body_, rest_body_;
+  Plan plan_, next_plan_;
+  std::vector<unique_fd> next_fds_;
+  std::vector<int32_t> given_;  // slots of what came along
+  // a plan in two parts: the rest has come, the process waits for it
+  bool has_rest_ = false, at_rest_ = false;
+  uint32_t prepared_ = 0, first_index_ = 0;  // how many host steps, and steps of the first stage, the first part had
   Slots slots_;
   Context context_;
   std::string outputs_;

@@ -1,8 +1,10 @@
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 
 #include "channel.h"
+#include "memfd.h"
 #include "steps.h"
 #include "supervisor.h"
 #include "syscalls.h"
@@ -18,7 +20,7 @@ void Task::start_first_stage() {
   int pidfd = -1;
   result = body_.share(true);
   if (result < 0) return fail({kInClone, 0, -result, "share the plan"});
-  const pid_t pid = clone_stage(plan_.stages[0], slots_, 0, &pidfd);
+  const pid_t pid = clone_stage(plan_.stages.items[0], slots_, 0, &pidfd);
   if (pid == 0) child_main(plan_.stages, 0, slots_, std::move(theirs), supervisor_.executable());
   result = body_.share(false);
   if (pid < 0) return fail({kInClone, 0, -pid, ""});
@@ -54,7 +56,7 @@ void Task::read_channel() {
 void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender) {
   // with CAP_SYS_PTRACE a program can speak for our init: what may come is little, and none of it is trusted
   const bool ends = message.signal == Signal::kProgramEnded || message.signal == Signal::kFailed;
-  if (message.stage >= plan_.stages.size() || (state_ == State::kRunning && !ends)) return;
+  if (message.stage >= plan_.stages.count || (state_ == State::kRunning && !ends)) return;
   switch (message.signal) {
     case Signal::kAtHostStep:
       return run_host_steps_of(message);
@@ -68,6 +70,11 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
       if (has_failed_ || cause_ != Cause::kNone) signal_tree();
       return;
     }
+    case Signal::kAtRest:
+      if (message.stage != 0) return;
+      at_rest_ = true;
+      first_index_ = message.index + 1;
+      return give_rest();
     case Signal::kParked:
       if (has_failed_) return;
       state_ = State::kParked;
@@ -94,9 +101,9 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
 }
 
 void Task::run_host_steps_of(const ChannelMessage& message) {
-  Reader steps = plan_.stages[message.stage].steps;
+  Reader steps = plan_.stages.items[message.stage].steps;
   StepHead head;
-  for (uint32_t i = 0; i < message.index; ++i) {
+  for (uint32_t i = message.stage == 0 ? first_index_ : 0; i < message.index; ++i) {
     if (!next_step(steps, head)) return fail({static_cast<int32_t>(message.stage), message.index, EPROTO, ""});
   }
   ChannelMessage reply;
@@ -110,14 +117,52 @@ void Task::run_host_steps_of(const ChannelMessage& message) {
   }
   slots_.note(nullptr);
   if (result < 0) return fail({static_cast<int32_t>(message.stage), index, -result, context_.text});
+  result = give(reply, filled);
+  if (result < 0) fail({static_cast<int32_t>(message.stage), index, -result, "answer the process"});
+}
+
+// Lets the process go on, with what has come into its slots. 0 or -errno; one that died is told by its end.
+int Task::give(ChannelMessage& reply, const std::vector<int32_t>& filled) {
   int fds[kMaxChannelFds];
   for (const int32_t slot : filled) {
-    if (reply.slots == kMaxChannelFds) return fail({static_cast<int32_t>(message.stage), index, E2BIG, "too many descriptors at once"});
+    if (reply.slots == kMaxChannelFds) return -E2BIG;
     reply.slot[reply.slots] = slot;
     fds[reply.slots++] = slots_.get(slot);
   }
-  const int sent = answer(reply, fds, reply.slots);
-  if (sent < 0) fail({static_cast<int32_t>(message.stage), index, -sent, "answer the process"});
+  return answer(reply, fds, reply.slots);
+}
+
+void Task::rest(Message& message, std::vector<unique_fd> ahead) {
+  if (has_rest_ || state_ != State::kSetUp || has_failed_) return;
+  has_rest_ = take(rest_body_, message, std::move(ahead));
+  give_rest();
+}
+
+// When it came and the process waits for it, whichever was first.
+void Task::give_rest() {
+  if (!has_rest_ || !at_rest_ || has_failed_) return;
+  at_rest_ = false;
+  std::vector<int32_t> filled;
+  slots_.note(&filled);
+  const bool ready = fill_and_prepare();
+  slots_.note(nullptr);
+  if (!ready) return;
+  ChannelMessage reply;
+  reply.value = static_cast<int32_t>(rest_body_.size());
+  const bool is_long = rest_body_.size() > kInlineBody;
+  if (is_long) {
+    unique_fd memfd;
+    slots_.resize(kMaxSlots);
+    const int result = sealed_memfd(rest_body_.data(), rest_body_.size(), memfd);
+    if (result < 0) return fail({kInPlan, 0, -result, "hand on the plan"});
+    slots_.put(kRestSlot, std::move(memfd));
+    filled.push_back(kRestSlot);
+  }
+  int result = give(reply, filled);
+  slots_.close(kRestSlot);
+  if (result == 0 && !is_long && send(channel_.get(), rest_body_.data(), rest_body_.size(), MSG_NOSIGNAL) < 0) result = -errno;
+  // a process that died is told by its end
+  if (result < 0 && result != -EPIPE && result != -ECONNRESET) fail({kInPlan, 0, -result, "hand on the plan"});
 }
 
 // The program runs when its copy of the channel was closed by execve; who closed it without having said so has died.
@@ -139,7 +184,7 @@ void Task::began() {
 
 // What came along is the process's, which has its own by now: a copy of ours would keep its pipes open.
 void Task::close_given() {
-  for (const int32_t slot : plan_.slots) slots_.close(slot);
+  for (const int32_t slot : given_) slots_.close(slot);
 }
 
 void Task::release() {

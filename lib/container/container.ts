@@ -8,23 +8,25 @@ import { writeRecord } from '../host/journal.js';
 import { type ReapReport, reap } from '../host/reap.js';
 import { Namespace } from '../namespace/namespace.js';
 import { closeDescriptor } from '../native/load.js';
-import { ownerName } from '../native/shim.js';
+import { ownerName, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import type { Limits, ParsedLimits } from '../plan/limits.js';
 import type { NamespaceType } from '../plan/namespaces.js';
-import { NONE } from '../plan/plan.js';
+import { joinParts, NONE } from '../plan/plan.js';
 import { monotonicMs, Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
 import type { ParsedProcess } from '../process/schema.js';
 import { checkSignal, SIGKILL, signalNumber } from '../process/signals.js';
 import type { Encoding, ExecOptions, Execution, RunResult, Usage } from '../process/types.js';
+import { discard, makeAhead } from './ahead.js';
+import { begun, type Made } from './begun.js';
 import { cancelledBeforeStart } from './cancelled.js';
 import { copyOut } from './copy-out.js';
 import { groupEvidence, lethalLimits } from './evidence.js';
 import { deviceRulesOf } from './group.js';
 import { type ParsedOptions, parseRunOptions } from './options.js';
 import { planContainer } from './plan/plan.js';
-import { type Prepared, prepare } from './prepare.js';
+import type { Prepared } from './prepare.js';
 import type { ContainerInfo, ContainerOptions, RunOptions } from './types.js';
 
 type State = 'created' | 'running' | 'paused' | 'stopped';
@@ -138,13 +140,14 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     { park, callMs }: { park: boolean; callMs: number },
   ): Promise<Container<E>> {
     const program = new Program<E>(parsed.process, callMs);
-    let prepared: Prepared;
+    let made: Made;
     try {
-      prepared = await prepare(parsed);
+      made = await begun(parsed);
     } catch (error) {
       program.stdio.close();
       throw error;
     }
+    const { prepared, head, first, ahead } = made;
     const { slots, group, argv, id } = prepared;
     let namespaceSlot = NONE;
     const limits: LiveLimits = { current: parsed.limits };
@@ -158,14 +161,19 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       notEnforced: prepared.notEnforced,
       readGroup: (reports: Parameters<typeof group.readUsage>[0]) => groupEvidence(group.readUsage(reports), limits.current.memory ?? null),
     };
-    const task = await program.launch(facts, (stdio) => {
+    const launched = program.launch(facts, (stdio) => {
       const { root } = prepared;
       // written before the folder is made, and removed with it
       const journal = root.type === 'recipe' && root.disk !== null ? writeRecord(ownerName(), id, [{ kind: 'tree', path: root.disk }]) : [];
-      const { plan, mountNamespace } = planContainer({ ...prepared, stdio, park, journal });
-      namespaceSlot = mountNamespace;
-      return { plan, descriptors: slots.descriptors };
+      const plan = planContainer(head, { ...prepared, stdio, park, journal });
+      namespaceSlot = plan.mountNamespace;
+      return ahead ? ahead.beginning.goOn(plan.rest, slots.descriptors) : start(joinParts(plan, { waits: false }), slots.descriptors);
     });
+    const task = await launched.catch((error: unknown) => {
+      if (ahead) discard(ahead);
+      throw error;
+    });
+    if (first !== null) makeAhead(first);
     const mountNamespace = task.started.descriptors.get(namespaceSlot) ?? null;
     return new Container<E>({ prepared, program, task, mountNamespace, limits });
   }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { hostname as hostHostname, totalmem } from 'node:os';
 import { arch, geteuid, env as nodeEnv } from 'node:process';
@@ -28,7 +27,7 @@ export type Prepared = Omit<PlanInput, 'stdio' | 'park' | 'journal'> & {
   readonly filterKills: boolean;
 };
 
-export async function prepare(options: ParsedOptions): Promise<Prepared> {
+export async function prepare(options: ParsedOptions, id: string): Promise<Prepared> {
   if (geteuid?.() !== 0) {
     throw new UnsupportedError(
       'a container without root',
@@ -36,7 +35,6 @@ export async function prepare(options: ParsedOptions): Promise<Prepared> {
       'Run it as root, with sudo for example.',
     );
   }
-  const id = randomBytes(16).toString('hex');
   const { root, config } = await findRoot(options, id);
   const argv = argvOf(options, config);
   const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: held() });

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { allOf, NacelleError } from '../errors.js';
-import type { Descriptors, Plan } from '../plan/plan.js';
+import { type Descriptors, joinParts, type Plan } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import type { ShimSocket } from './binding.js';
 import { Encoder, encodePlan, slotCount } from './encode.js';
@@ -23,7 +23,7 @@ import {
   type StartedMessage,
 } from './messages.js';
 import { runtimeDir } from './runtime-dir.js';
-import type { StartPlan, Task, TaskEnd, TaskOutput } from './task.js';
+import type { Beginning, StartPlan, Task, TaskEnd, TaskOutput } from './task.js';
 
 /** The shim died, and with it every container of this process. The next call starts a new one. */
 export class ShimError extends NacelleError {
@@ -59,8 +59,7 @@ class Connection {
     return this.#socket.owner;
   }
 
-  start(plan: Plan, descriptors: Descriptors): Promise<Task> {
-    const body = encodePlan(plan, descriptors);
+  start(plan: Plan, descriptors: Descriptors, body: Uint8Array = encodePlan(plan, descriptors)): RunningTask {
     if (body.length > MAX_BODY) {
       const problem = `this container's plan has ${body.length} bytes, more than ${MAX_BODY}`;
       throw new NacelleError(`${problem}: copy big files in by their path, not as content`, { code: 'ERR_INVALID_OPTION' });
@@ -75,7 +74,7 @@ class Connection {
       this.#socket.send(Request.close, task.id, new Uint8Array(), []);
       throw error;
     }
-    return task.begun.promise;
+    return task;
   }
 
   /** Descriptors past what one message carries go ahead of it. */
@@ -145,11 +144,11 @@ class Deferred<T> {
   }
 }
 
-class RunningTask implements Task {
+class RunningTask implements Task, Beginning {
   readonly id: number;
   readonly begun = new Deferred<Task>();
   readonly #connection: Connection;
-  readonly #plan: Plan;
+  #plan: Plan;
   readonly #ended = new Deferred<TaskEnd>();
   readonly #calls = new Map<number, { reply: Deferred<TaskOutput>; steps: readonly Step[] }>();
   #sequence = 0;
@@ -181,6 +180,19 @@ class RunningTask implements Task {
 
   get ended(): Promise<TaskEnd> {
     return this.#ended.promise;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  goOn(rest: Plan, descriptors: Descriptors): Promise<Task> {
+    const body = encodePlan(rest, descriptors);
+    this.ref();
+    this.#plan = joinParts({ first: this.#plan, rest }, { waits: true });
+    this.#slots = slotCount([rest.prepare, rest.undo, ...rest.stages.map(({ steps }) => steps)], descriptors);
+    this.#connection.send(Request.rest, this.id, body, [...descriptors.values()]);
+    return this.begun.promise;
   }
 
   release(): Promise<void> {
@@ -332,7 +344,14 @@ function connected(): Connection {
   return connection;
 }
 
-export const start: StartPlan = async (plan, descriptors) => connected().start(plan, descriptors);
+export const start: StartPlan = async (plan, descriptors) => connected().start(plan, descriptors).begun.promise;
+
+/** Starts the first part of a plan, which is `body` as it travels. */
+export function begin(first: Plan, body: Uint8Array): Beginning {
+  const task = connected().start(first, new Map(), body);
+  task.unref();
+  return task;
+}
 
 /** The name under which this process's groups and records are made. Starts the shim. */
 export function ownerName(): string {

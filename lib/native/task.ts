@@ -54,6 +54,15 @@ export interface Task {
   unref(): void;
 }
 
+/** The first part of a plan, under way. Keeps no event loop alive before it goes on. */
+export interface Beginning {
+  /** It failed, or the shim died: nothing goes on with it. */
+  readonly over: boolean;
+  /** Sends the rest; then as `StartPlan`. */
+  goOn(rest: Plan, descriptors: Descriptors): Promise<Task>;
+  close(): Promise<void>;
+}
+
 /**
  * Starts a plan. Resolves when `prepare` is done and the process is parked, runs its program, or holds
  * (`pause`); for a stage that does its work and ends (`unpack`, `changes`, …) when it has begun.

@@ -58,6 +58,28 @@ export interface Plan {
   readonly ending: Ending;
 }
 
+/**
+ * A plan whose first part can be started before the rest is known: its stage ends in a step `rest`, where the process waits.
+ * `rest` is the whole of what the plan is from then on; its first stage goes on with that process. Slots are numbered through.
+ */
+export interface PlanParts {
+  /** `null`: it can't be taken apart, `rest` is all. */
+  readonly first: Plan | null;
+  readonly rest: Plan;
+}
+
+/** What has run when both parts have: failures are counted in these lists. `waits`: as it was started, with the step `rest`. */
+export function joinParts({ first, rest }: PlanParts, { waits }: { waits: boolean }): Plan {
+  const [begun, next] = [first?.stages[0], rest.stages[0]];
+  if (first === null || begun === undefined || next === undefined) return rest;
+  const steps = waits ? begun.steps : begun.steps.slice(0, -1);
+  return {
+    ...rest,
+    prepare: [...first.prepare, ...rest.prepare],
+    stages: [{ ...begun, steps: [...steps, ...next.steps] }, ...rest.stages.slice(1)],
+  };
+}
+
 /** Descriptors that travel with a plan, by slot. They are duplicated; Node's own stay open. */
 export type Descriptors = ReadonlyMap<Slot, number>;
 

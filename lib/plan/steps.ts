@@ -76,6 +76,7 @@ export type Step =
   | { readonly op: 'parent_death_signal'; readonly host?: boolean; readonly signal: number | bigint; }
   | { readonly op: 'seccomp'; readonly host?: boolean; readonly filter: Uint8Array; }
   | { readonly op: 'init'; readonly host?: boolean; }
+  | { readonly op: 'rest'; readonly host?: boolean; }
   | { readonly op: 'park'; readonly host?: boolean; }
   | { readonly op: 'exec'; readonly host?: boolean; readonly path: string; readonly argv: readonly string[]; readonly env: readonly string[]; }
   | { readonly op: 'unpack_filter'; readonly host?: boolean; }
@@ -157,6 +158,7 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'parent_death_signal', what: 'die with the shim', fields: [['NUM', 'signal']] },
   { op: 'seccomp', what: 'load the system call filter', fields: [['BYTES', 'filter']] },
   { op: 'init', what: 'start the init process', fields: [] },
+  { op: 'rest', what: 'wait for the rest of the plan', fields: [] },
   { op: 'park', what: 'wait to be started', fields: [] },
   { op: 'exec', what: 'run {path}', fields: [['STR', 'path'], ['LIST', 'argv'], ['LIST', 'env']] },
   { op: 'unpack_filter', what: 'limit the system calls to those of unpacking', fields: [] },

@@ -1,4 +1,5 @@
 import { UnsupportedError } from '../errors.js';
+import { start } from '../native/shim.js';
 import { type Launch, monotonicMs, Program, type ProgramFacts } from './program.js';
 import type { ParsedProcess } from './schema.js';
 import { SIGKILL, signalNumber } from './signals.js';
@@ -19,7 +20,10 @@ export function execute<E extends Encoding>(
       program.stdio.close();
       throw error;
     });
-    const task = await program.launch(facts, build);
+    const task = await program.launch(facts, (ends) => {
+      const { plan, descriptors } = build(ends);
+      return start(plan, descriptors);
+    });
     program.begin();
     return task;
   })();

@@ -1,7 +1,6 @@
 import { hrtime } from 'node:process';
 import { allOf, NacelleError } from '../errors.js';
 import { binding, closeDescriptor } from '../native/load.js';
-import { start } from '../native/shim.js';
 import type { KillCause, Task, TaskEnd } from '../native/task.js';
 import type { Descriptors, Plan } from '../plan/plan.js';
 import { outputOf } from './collect.js';
@@ -63,13 +62,12 @@ export class Program<E extends Encoding = Encoding> {
     return this.#task;
   }
 
-  /** Opens the streams and starts the plan that `build` makes of them. Whatever fails, nothing stays. */
-  async launch(facts: ProgramFacts, build: (ends: [ChildEnd, ChildEnd, ChildEnd]) => Launch): Promise<Task> {
+  /** Opens the streams and starts it with them: `start` sends or queues its message before it returns. Whatever fails, nothing stays. */
+  async launch(facts: ProgramFacts, start: (ends: [ChildEnd, ChildEnd, ChildEnd]) => Promise<Task>): Promise<Task> {
     this.#facts = facts;
     try {
-      const { plan, descriptors } = build(await this.stdio.open());
-      const starting = start(plan, descriptors);
-      // the message has been sent or queued with duplicates: our copies would keep the program's pipes open
+      const starting = start(await this.stdio.open());
+      // sent with duplicates: our copies would keep the program's pipes open
       this.stdio.sent();
       this.#task = await starting;
       this.#setupMs = monotonicMs() - this.#callMs;

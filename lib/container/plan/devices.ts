@@ -3,24 +3,31 @@ import { NONE } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { type Device, defaultDeviceLinks, defaultDevices } from '../../security/paths.js';
-import type { ExtraDevice, PlanInput } from './input.js';
+import type { ExtraDevice, HeadInput } from './input.js';
 
 const { NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 /** Refuses a link that the image has there. */
 const FOLDER = CREATE.folder | CREATE.noLink;
 
+export interface DevPlan {
+  /** They read nothing of the host. */
+  readonly make: readonly Step[];
+  readonly nullDevice: Slot;
+  /** When there is a root. */
+  attach(root: Slot): Step[];
+}
+
 /** Steps for /dev: a tmpfs with the few devices of security.md, terminals, shared memory and message queues of its own. */
-export function planDev({ slots, options, devices }: PlanInput, root: Slot): { steps: Step[]; nullDevice: Slot } {
-  const [dev, pts, nullDevice] = [slots.take(), slots.take(), slots.take()];
-  const ipc = options.namespaces.ipc;
+export function planDev({ slots, options, devices }: HeadInput): DevPlan {
+  const [dev, pts, shm, queues, nullDevice] = [slots.take(), slots.take(), slots.take(), slots.take(), slots.take()];
+  const memory = sharedMemory(shm, options.namespaces.ipc === 'host');
   return {
     nullDevice,
-    steps: [
+    make: [
       { op: 'filesystem', out: dev, type: 'tmpfs', options: ['mode=755', 'size=65536k'], attributes: NOSUID },
       ...defaultDevices.map((device) => node(dev, device)),
-      ...planExtra(devices, dev),
       ...defaultDeviceLinks.map(({ path, target }): Step => ({ op: 'symlink', root: dev, path: below(path), target })),
-      { op: 'attach', mount: dev, root, path: '/dev', create: FOLDER },
+      { op: 'open_in_root', out: nullDevice, root: dev, path: 'null', flags: O_PATH },
       {
         op: 'filesystem',
         out: pts,
@@ -28,11 +35,17 @@ export function planDev({ slots, options, devices }: PlanInput, root: Slot): { s
         options: ['newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
         attributes: NOSUID | NOEXEC,
       },
+      ...memory.make,
+      { op: 'filesystem', out: queues, type: 'mqueue', options: [], attributes: NOSUID | NODEV | NOEXEC },
+    ],
+    attach: (root) => [
+      ...planExtra(devices, dev),
+      ...memory.open,
+      { op: 'attach', mount: dev, root, path: '/dev', create: FOLDER },
       { op: 'attach', mount: pts, root: dev, path: 'pts', create: FOLDER },
-      ...sharedMemory(slots.take(), dev, ipc === 'host'),
-      ...queues(slots.take(), dev),
+      { op: 'attach', mount: shm, root: dev, path: 'shm', create: FOLDER },
+      { op: 'attach', mount: queues, root: dev, path: 'mqueue', create: FOLDER },
       ...devices.flatMap((device, index) => (inDev(device) ? [] : bindElsewhere(device, index, { dev, root, slot: slots.take() }))),
-      { op: 'open_in_root', out: nullDevice, root: dev, path: 'null', flags: O_PATH },
     ],
   };
 }
@@ -76,16 +89,8 @@ function node(root: Slot, { path, type, major, minor, mode }: Device): Step {
 }
 
 /** The host's own /dev/shm when the ipc namespace is the host's: POSIX shared memory is files there. */
-function sharedMemory(out: Slot, dev: Slot, host: boolean): Step[] {
-  const make: Step = host
-    ? { op: 'clone_mount', out, at: NONE, path: '/dev/shm', recursive: 0 }
-    : { op: 'filesystem', out, type: 'tmpfs', options: ['mode=1777', 'size=65536k'], attributes: NOSUID | NODEV | NOEXEC };
-  return [make, { op: 'attach', mount: out, root: dev, path: 'shm', create: FOLDER }];
-}
-
-function queues(out: Slot, dev: Slot): Step[] {
-  return [
-    { op: 'filesystem', out, type: 'mqueue', options: [], attributes: NOSUID | NODEV | NOEXEC },
-    { op: 'attach', mount: out, root: dev, path: 'mqueue', create: FOLDER },
-  ];
+function sharedMemory(out: Slot, host: boolean): { make: Step[]; open: Step[] } {
+  if (host) return { make: [], open: [{ op: 'clone_mount', out, at: NONE, path: '/dev/shm', recursive: 0 }] };
+  const attributes = NOSUID | NODEV | NOEXEC;
+  return { make: [{ op: 'filesystem', out, type: 'tmpfs', options: ['mode=1777', 'size=65536k'], attributes }], open: [] };
 }

@@ -22,6 +22,9 @@ export interface ExtraDevice extends Device {
   readonly access: string;
 }
 
+/** What the first part of a plan depends on. */
+export type HeadInput = Pick<PlanInput, 'options' | 'slots' | 'root' | 'group' | 'unified' | 'devices'>;
+
 /** Everything that the plan of a container depends on: plain data, gathered by prepare.ts. */
 export interface PlanInput {
   readonly id: string;

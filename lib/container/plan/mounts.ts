@@ -4,29 +4,36 @@ import { NONE } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { MountFlag, ParsedMount } from '../mounts.js';
-import type { PlanInput } from './input.js';
+import type { HeadInput, PlanInput } from './input.js';
 import { protectMount } from './protect.js';
 
 const { NOSUID, NODEV, NOEXEC, RDONLY } = MOUNT_ATTR;
 const FOLDER = CREATE.folder | CREATE.noLink;
 
+export interface KernelMounts {
+  /** They read nothing of the host. */
+  readonly make: readonly Step[];
+  /** When there is a root. */
+  attach(root: Slot): Step[];
+}
+
 /** Steps for /proc and /sys: of the container's own namespaces, and what is the host's read-only. */
-export function planKernelMounts({ slots, unified }: PlanInput, root: Slot): Step[] {
+export function planKernelMounts({ slots, unified }: HeadInput): KernelMounts {
   const [proc, sys] = [slots.take(), slots.take()];
+  const groups = unified === null ? null : slots.take();
   const quiet = NOSUID | NODEV | NOEXEC;
-  const steps: Step[] = [
-    { op: 'filesystem', out: proc, type: 'proc', options: [], attributes: quiet },
-    { op: 'attach', mount: proc, root, path: '/proc', create: FOLDER },
-    { op: 'filesystem', out: sys, type: 'sysfs', options: [], attributes: quiet | RDONLY },
-    { op: 'attach', mount: sys, root, path: '/sys', create: FOLDER },
-  ];
-  if (unified === null) return steps;
-  const groups = slots.take();
-  return [
-    ...steps,
-    { op: 'filesystem', out: groups, type: 'cgroup2', options: [], attributes: quiet | RDONLY },
-    { op: 'attach', mount: groups, root: sys, path: 'fs/cgroup', create: CREATE.no },
-  ];
+  return {
+    make: [
+      { op: 'filesystem', out: proc, type: 'proc', options: [], attributes: quiet },
+      { op: 'filesystem', out: sys, type: 'sysfs', options: [], attributes: quiet | RDONLY },
+      ...(groups === null ? [] : [{ op: 'filesystem', out: groups, type: 'cgroup2', options: [], attributes: quiet | RDONLY } as const]),
+    ],
+    attach: (root) => [
+      { op: 'attach', mount: proc, root, path: '/proc', create: FOLDER },
+      { op: 'attach', mount: sys, root, path: '/sys', create: FOLDER },
+      ...(groups === null ? [] : [{ op: 'attach', mount: groups, root: sys, path: 'fs/cgroup', create: CREATE.no } as const]),
+    ],
+  };
 }
 
 /** MOUNT_ATTR_* of mount_setattr(2), by mount(8)'s names. relatime is 0, the kernel's default. */

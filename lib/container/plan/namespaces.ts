@@ -6,7 +6,7 @@ import type { Step } from '../../plan/steps.js';
 import type { ParsedOptions } from '../options.js';
 
 export interface NamespacePlan {
-  /** CLONE_NEW* of the container's process. */
+  /** CLONE_NEW* that the container's process is cloned with. */
   readonly flags: number;
   /**
    * What a process before it must do, when there is something: a pid namespace is joined, and clock offsets are set, for
@@ -17,6 +17,8 @@ export interface NamespacePlan {
   readonly join: readonly Step[];
   /** After the groups were joined, which become its root. */
   readonly cgroup: readonly Step[];
+  /** Its own mounts, a copy of the host's of that moment. */
+  readonly mounts: readonly Step[];
 }
 
 export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, slots: Slots): NamespacePlan {
@@ -24,6 +26,7 @@ export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, slots
   const before: Step[] = [];
   const join: Step[] = [];
   const cgroup: Step[] = [];
+  const mounts: Step[] = [];
   for (const type of namespaceTypes) {
     const wanted = namespaces[type];
     if (wanted === 'host') continue;
@@ -35,11 +38,13 @@ export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, slots
       if (timeOffsets) before.push({ op: 'write_process', host: true, path: 'timens_offsets', bytes: encodeTimeOffsets(timeOffsets) });
     } else if (type === 'cgroup') {
       cgroup.push({ op: 'unshare', flags: CLONE.cgroup });
+    } else if (type === 'mnt') {
+      mounts.push({ op: 'unshare', flags: CLONE.mnt });
     } else {
       flags |= CLONE[type];
     }
   }
-  return { flags, before, join, cgroup };
+  return { flags, before, join, cgroup, mounts };
 }
 
 export function isNew({ namespaces }: ParsedOptions, type: NamespaceType): boolean {

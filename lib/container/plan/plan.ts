@@ -1,77 +1,110 @@
+import type { GroupPlan } from '../../cgroup/plan.js';
 import { PROPAGATION } from '../../plan/constants.js';
-import { NONE, type Plan, type Stage } from '../../plan/plan.js';
+import { NONE, type Plan, type PlanParts, type Stage } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
-import { planDev } from './devices.js';
+import { type DevPlan, planDev } from './devices.js';
 import { planCopyIn, planEtc } from './files.js';
-import type { PlanInput } from './input.js';
-import { planKernelMounts, planMounts } from './mounts.js';
-import { isNew, planNamespaces } from './namespaces.js';
+import type { HeadInput, PlanInput } from './input.js';
+import { type KernelMounts, planKernelMounts, planMounts } from './mounts.js';
+import { isNew, type NamespacePlan, planNamespaces } from './namespaces.js';
 import { planProcess } from './process.js';
-import { protectRoot } from './protect.js';
+import { type Protection, planProtection } from './protect.js';
 import { planRoot } from './root.js';
+import { planStaging, type Staging } from './staging.js';
+
+const SIGKILL = 9;
+
+/** What needs nothing of the host's files, nor the program: the first part of the plan, which may run before they are known. */
+export interface Head {
+  /** `null`: it needs a descriptor of Node's, or a process before it, and can't run ahead. */
+  readonly first: Plan | null;
+  readonly namespaces: NamespacePlan;
+  readonly steps: readonly Step[];
+  readonly staging: Staging;
+  readonly kernel: KernelMounts;
+  readonly dev: DevPlan;
+  readonly protection: Protection;
+}
+
+export function planHead(input: HeadInput): Head {
+  const { options, slots, group } = input;
+  const namespaces = planNamespaces(options, slots);
+  const staging = planStaging(input);
+  const kernel = planKernelMounts(input);
+  const dev = planDev(input);
+  const protection = planProtection(input);
+  const steps: Step[] = [
+    ...namespaces.join,
+    ...namespaces.cgroup,
+    { op: 'setsid' },
+    { op: 'keyring' },
+    ...(isNew(options, 'net') ? [{ op: 'link_up', name: 'lo' } as const] : []),
+    ...staging.steps,
+    ...kernel.make,
+    ...dev.make,
+    ...protection.make,
+  ];
+  const independent = slots.descriptors.size === 0 && namespaces.before.length === 0;
+  const first: Plan = {
+    prepare: group.prepare,
+    stages: [{ flags: namespaces.flags, ...bornIn(group), steps: [...joinSteps(group), ...steps, { op: 'rest' }] }],
+    undo: group.undo,
+    reports: [],
+    returns: [],
+    killGroup: group.killGroup,
+    ending: { signal: SIGKILL, forceKillAfterMs: 0 },
+  };
+  return { first: independent ? first : null, namespaces, steps, staging, kernel, dev, protection };
+}
 
 /** The plan, and the slots in it that Node asks for. */
-export interface ContainerPlan {
-  readonly plan: Plan;
+export interface ContainerPlan extends PlanParts {
   /** Its mount namespace: what is read from the container after its end is read there. */
   readonly mountNamespace: Slot;
 }
 
 /**
  * The whole container as a list: every decision about order and defaults is here and in the files beside, and none
- * is in C++. Pure: a test can print it without root.
+ * is in C++. Pure: a test can print it without root. `head` took its slots from the same input.
  */
-export function planContainer(input: PlanInput): ContainerPlan {
+export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   const { options, slots, group } = input;
-  const namespaces = planNamespaces(options, slots);
-  const root = planRoot(input);
-  const dev = planDev(input, root.root);
+  const { namespaces, staging, kernel, dev, protection } = head;
+  const root = planRoot(input, staging);
   const mounts = planMounts(input, root.root, dev.nullDevice);
   const copyIn = planCopyIn(input, root.root);
   const mountNamespace = slots.take();
   // whoever closes the last descriptor of it waits for its mounts to go: not the shim, when nobody will look into it
   const keepsMounts = options.copyOut.length > 0 || input.park;
 
-  const joinGroups = group.join;
-  const main: Step[] = [
-    ...namespaces.join,
-    ...namespaces.cgroup,
-    { op: 'setsid' },
-    { op: 'keyring' },
+  const steps: Step[] = [
+    // not with the process, which may be older than a mount of the host's
+    ...namespaces.mounts,
     // the host's mounts go on to be seen here, nothing of here is seen there
     { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
     ...mounts.open,
     ...copyIn.open,
     ...root.steps,
-    ...planKernelMounts(input, root.root),
-    ...dev.steps,
+    ...kernel.attach(root.root),
+    ...dev.attach(root.root),
     ...mounts.attach,
-    ...planEtc(input, root.root, root.staging),
+    ...planEtc(input, root.root, staging.slot),
     ...copyIn.copy,
     ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
     { op: 'pivot', root: root.root, between: 0 },
     ...identitySteps(input),
-    ...protectRoot(input, root.root, dev.nullDevice),
+    ...protection.protect(root.root, dev.nullDevice),
     ...(keepsMounts ? [{ op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' } as const] : []),
     ...planProcess(input),
   ];
 
-  const born = group.unified === undefined ? {} : { group: group.unified };
-  const dumpable: Step = { op: 'dumpable', value: 0 };
-  const stages: Stage[] =
-    namespaces.before.length === 0
-      ? [{ flags: namespaces.flags, ...born, steps: [dumpable, ...joinGroups, ...main] }]
-      : [
-          { flags: 0, ...born, steps: [dumpable, ...joinGroups, ...namespaces.before, { op: 'clone', stage: 1 }] },
-          { flags: namespaces.flags, steps: main },
-        ];
-
   const { process } = options;
-  const plan: Plan = {
-    prepare: [...group.prepare, ...diskSteps(input), ...mounts.prepare],
-    stages,
+  const prepare = [...diskSteps(input), ...mounts.prepare];
+  const rest: Plan = {
+    prepare: head.first === null ? [...group.prepare, ...prepare] : prepare,
+    stages: head.first === null ? wholeStages(head, group, steps) : [{ flags: namespaces.flags, steps }],
     undo: [...diskUndo(input), ...input.journal, ...group.undo],
     reports: group.reports,
     returns: keepsMounts ? [mountNamespace] : [],
@@ -80,19 +113,36 @@ export function planContainer(input: PlanInput): ContainerPlan {
     ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),
     ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),
   };
-  return { plan, mountNamespace };
+  return { first: head.first, rest, mountNamespace };
+}
+
+function wholeStages({ namespaces, steps }: Head, group: GroupPlan, rest: readonly Step[]): Stage[] {
+  const { flags, before } = namespaces;
+  const begin = { ...bornIn(group), steps: joinSteps(group) };
+  if (before.length === 0) return [{ ...begin, flags, steps: [...begin.steps, ...steps, ...rest] }];
+  return [
+    { ...begin, flags: 0, steps: [...begin.steps, ...before, { op: 'clone', stage: 1 }] },
+    { flags, steps: [...steps, ...rest] },
+  ];
+}
+
+function bornIn({ unified }: GroupPlan): Pick<Stage, 'group'> {
+  return unified === undefined ? {} : { group: unified };
+}
+
+function joinSteps({ join }: GroupPlan): Step[] {
+  return [{ op: 'dumpable', value: 0 }, ...join];
 }
 
 function readOnlyMount(mount: Slot): Step {
   return { op: 'set_mount', mount, recursive: 0, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 };
 }
 
-/** Names, the loopback, and what is set below /proc while that can still be written to. */
+/** Names, and what is set below /proc while that can still be written to. */
 function identitySteps({ options, hostname }: PlanInput): Step[] {
   return [
     ...(isNew(options, 'uts') ? [{ op: 'sethostname', name: hostname } as const] : []),
     ...(isNew(options, 'uts') && options.domainname !== null ? [{ op: 'setdomainname', name: options.domainname } as const] : []),
-    ...(isNew(options, 'net') ? [{ op: 'link_up', name: 'lo' } as const] : []),
     ...resolveSysctls(options.sysctls, (type) => isNew(options, type)).map((sysctl): Step => ({ op: 'sysctl', ...sysctl })),
     ...(options.oomScoreAdj === null ? [] : [{ op: 'oom_score_adj', value: String(options.oomScoreAdj) } as const]),
   ];

@@ -12,11 +12,25 @@ interface Input {
   readonly slots: Slots;
 }
 
+export interface Protection {
+  /** They read nothing of the host. */
+  readonly make: readonly Step[];
+  /** When all is mounted. */
+  protect(root: Slot, nullDevice: Slot): Step[];
+}
+
 /** Read-only and masked paths of the container. */
-export function protectRoot({ options, slots }: Input, root: Slot, nullDevice: Slot): Step[] {
+export function planProtection({ options, slots }: Input): Protection {
   const readonly = options.readonlyPaths ?? defaultReadonlyPaths;
   const masked = options.maskedPaths ?? defaultMaskedPaths;
-  return [{ op: 'readonly', root, paths: readonly }, ...mask(masked, { root, nullDevice, empty: slots.take() })];
+  const empty = slots.take();
+  return {
+    make: masked.length === 0 ? [] : [emptyFolder(empty)],
+    protect: (root, nullDevice) => [
+      { op: 'readonly', root, paths: readonly },
+      ...(masked.length === 0 ? [] : [{ op: 'mask', root, paths: masked, file: nullDevice, folder: empty } as const]),
+    ],
+  };
 }
 
 /**
@@ -29,17 +43,16 @@ export function protectMount({ options, slots }: Input, { type }: ParsedMount, m
     paths.filter((path) => path.startsWith(`${place}/`)).map((path) => path.slice(place.length));
   const readonly = within(options.readonlyPaths ?? defaultReadonlyPaths);
   const masked = within(options.maskedPaths ?? defaultMaskedPaths);
+  const empty = slots.take();
   return [
     ...(readonly.length === 0 ? [] : [{ op: 'readonly', root: mount, paths: readonly } as const]),
-    ...mask(masked, { root: mount, nullDevice, empty: slots.take() }),
+    ...(masked.length === 0
+      ? []
+      : [emptyFolder(empty), { op: 'mask', root: mount, paths: masked, file: nullDevice, folder: empty } as const]),
   ];
 }
 
 /** One empty read-only tmpfs serves all masked folders. */
-function mask(paths: readonly string[], { root, nullDevice, empty }: Record<'root' | 'nullDevice' | 'empty', Slot>): Step[] {
-  if (paths.length === 0) return [];
-  return [
-    { op: 'filesystem', out: empty, type: 'tmpfs', options: ['size=0', 'mode=755'], attributes: RDONLY | NOSUID | NODEV | NOEXEC },
-    { op: 'mask', root, paths, file: nullDevice, folder: empty },
-  ];
+function emptyFolder(out: Slot): Step {
+  return { op: 'filesystem', out, type: 'tmpfs', options: ['size=0', 'mode=755'], attributes: RDONLY | NOSUID | NODEV | NOEXEC };
 }

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { containerControllers, planGroup } from '../../../lib/cgroup/plan.js';
 import { parseRunOptions } from '../../../lib/container/options.js';
 import type { PlanInput } from '../../../lib/container/plan/input.js';
-import { planContainer } from '../../../lib/container/plan/plan.js';
+import { planContainer, planHead } from '../../../lib/container/plan/plan.js';
 import { CLONE, PROPAGATION } from '../../../lib/plan/constants.js';
-import { type Plan, Slots } from '../../../lib/plan/plan.js';
+import { joinParts, type Plan, type PlanParts, Slots } from '../../../lib/plan/plan.js';
 import { MOUNT_ATTR, type OverlayRecipe } from '../../../lib/plan/recipe.js';
 import type { Op, Step } from '../../../lib/plan/steps.js';
 import { defaultDeviceRules } from '../../../lib/security/paths.js';
@@ -26,7 +26,7 @@ interface Facts {
 }
 
 /** The plan of a container on a made-up machine. */
-function plan(options: object = {}, { machine = hybrid, park = false, disk, folder }: Facts = {}): Plan {
+function parts(options: object = {}, { machine = hybrid, park = false, disk, folder }: Facts = {}): PlanParts {
   const slots = new Slots();
   const parsed = parseRunOptions({ image: 'host', command: ['true'], ...options });
   const layout = groupLayoutOf(machine);
@@ -64,8 +64,10 @@ function plan(options: object = {}, { machine = hybrid, park = false, disk, fold
     journal: [],
     park,
   };
-  return planContainer(input).plan;
+  return planContainer(planHead(input), input);
 }
+
+const plan = (...facts: Parameters<typeof parts>): Plan => joinParts(parts(...facts), { waits: false });
 
 const last = (planned: Plan): readonly Step[] => planned.stages.at(-1)?.steps ?? [];
 const ops = (steps: readonly Step[]): Op[] => steps.map(({ op }) => op);
@@ -80,8 +82,8 @@ function places(steps: readonly Step[], fits: (step: Step) => boolean): number[]
 const first = (steps: readonly Step[], op: Op): number => Math.min(...places(steps, (step) => step.op === op));
 const end = (steps: readonly Step[], op: Op): number => Math.max(...places(steps, (step) => step.op === op));
 
-/** Everything that makes, moves or changes a mount. */
-const mounting: readonly Op[] = ['filesystem', 'overlay', 'clone_mount', 'set_mount', 'attach', 'attach_at'];
+/** Everything that takes, moves or changes a mount that can be seen. A new file system hangs nowhere before it is attached. */
+const mounting: readonly Op[] = ['overlay', 'clone_mount', 'set_mount', 'attach', 'attach_at'];
 
 describe('the order of a container', () => {
   const everything = {
@@ -114,6 +116,7 @@ describe('the order of a container', () => {
       propagation: PROPAGATION.slave,
     });
     const place = first(steps, 'set_propagation');
+    expect(steps[place - 1]).toEqual({ op: 'unshare', flags: CLONE.mnt });
     expect(steps.slice(0, place).filter(({ op }) => mounting.includes(op))).toEqual([]);
   });
 
@@ -138,7 +141,7 @@ describe('the order of a container', () => {
 
   it('nothing is mounted over a mask', () => {
     const after = steps.slice(first(steps, 'mask') + 1);
-    expect(after.filter(({ op }) => mounting.includes(op))).toEqual([]);
+    expect(after.filter(({ op }) => mounting.includes(op) || op === 'filesystem')).toEqual([]);
   });
 
   it('the null device that masks is opened in the /dev that was just made', () => {
@@ -230,11 +233,13 @@ describe('init and park', () => {
 });
 
 describe('namespaces', () => {
-  const { mnt, pid, net, ipc, uts } = CLONE;
+  const { pid, net, ipc, uts } = CLONE;
 
-  it('all new but user and time are flags of one clone, the cgroup namespace apart', () => {
+  it('all new but user and time are flags of one clone, but for those of groups and mounts, which come when these are known', () => {
     const planned = plan();
-    expect(planned.stages.map(({ flags }) => flags)).toEqual([mnt | pid | net | ipc | uts]);
+    expect(planned.stages.map(({ flags }) => flags)).toEqual([pid | net | ipc | uts]);
+    const unshared = last(planned).flatMap((step) => (step.op === 'unshare' ? [step.flags] : []));
+    expect(unshared).toEqual([CLONE.cgroup, CLONE.mnt]);
   });
 
   it('a joined pid namespace takes a stage before, which can not be looked into and is in the groups', () => {
@@ -248,7 +253,7 @@ describe('namespaces', () => {
       'clone',
     ]);
     expect(before?.flags).toBe(0);
-    expect(planned.stages[1]?.flags).toBe(mnt | net | ipc | uts);
+    expect(planned.stages[1]?.flags).toBe(net | ipc | uts);
     expect(ops(last(planned))).not.toContain('join_group');
   });
 
@@ -311,5 +316,52 @@ describe('the root', () => {
   it('a folder as root is bound with what is mounted in it', () => {
     const bound = last(plan({ image: undefined, rootfs: '/rootfs' }, { folder: '/rootfs' })).find((step) => step.op === 'clone_mount');
     expect(bound).toMatchObject({ path: '/rootfs', recursive: 1 });
+  });
+});
+
+describe('the first part', () => {
+  const stepsOf = (planned: PlanParts): readonly Step[] => planned.first?.stages[0]?.steps ?? [];
+
+  it('is the same whatever the program, its files and its names are', () => {
+    const other = {
+      command: ['other'],
+      env: { A: 'b' },
+      hostname: 'other',
+      mounts: [{ type: 'bind', source: '/data', target: '/data' }],
+      copyIn: { '/in': 'text' },
+      user: '1',
+      readOnly: true,
+      copyOut: ['/out'],
+      timeout: 1000,
+    };
+    expect(parts(other, { park: true }).first).toEqual(parts().first);
+    expect(stepsOf(parts()).at(-1)).toEqual({ op: 'rest' });
+  });
+
+  it('is another for another group, another size, and other paths to mask', () => {
+    const { first: plain } = parts();
+    for (const options of [{ namespaces: { net: 'host' } }, { namespaces: { ipc: 'host' } }, { maskedPaths: [] }]) {
+      expect(parts(options).first).not.toEqual(plain);
+    }
+  });
+
+  it("looks at no path of the host's, and leaves its mounts alone", () => {
+    const looked: readonly Op[] = [...mounting, 'open', 'set_propagation', 'pivot'];
+    expect(stepsOf(parts()).filter(({ op }) => looked.includes(op))).toEqual([]);
+    expect(parts().first?.stages[0]?.flags).not.toBe(0);
+  });
+
+  it('and the rest are the whole plan, with the wait between them when it was started first', () => {
+    const planned = parts();
+    const [whole, waiting] = [joinParts(planned, { waits: false }), joinParts(planned, { waits: true })];
+    expect(ops(last(waiting)).filter((op) => op !== 'rest')).toEqual(ops(last(whole)));
+    expect(last(waiting).length).toBe(last(whole).length + 1);
+    expect(whole).toMatchObject({ undo: planned.rest.undo, reports: planned.rest.reports });
+  });
+
+  it('is not there when it would need a descriptor or a process before it', () => {
+    expect(parts({ namespaces: { net: { type: 'net', fd: 33, inode: 1n } } }).first).toBeNull();
+    expect(parts({ namespaces: { pid: { type: 'pid', fd: 33, inode: 1n } } }).first).toBeNull();
+    expect(parts({ timeOffsets: { boottime: 1000 } }).first).toBeNull();
   });
 });

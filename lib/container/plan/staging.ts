@@ -1,0 +1,58 @@
+import type { Slots } from '../../plan/plan.js';
+import { coverSteps, MOUNT_ATTR, type OverlayRecipe } from '../../plan/recipe.js';
+import type { Slot, Step } from '../../plan/steps.js';
+import type { HeadInput } from './input.js';
+
+/** A tmpfs of the container's that no path inside leads to: what is bound from there is seen where it is bound alone. */
+export interface Staging {
+  readonly slot: Slot;
+  /** They read nothing of the host. */
+  readonly steps: readonly Step[];
+  /** For each mount of the recipe: the layer that hides, and where upper and work are when they are here. */
+  readonly layers: readonly { readonly cover: Slot | null; readonly folders: UpperFolders | null }[];
+}
+
+export interface UpperFolders {
+  readonly upper: Slot;
+  readonly work: Slot;
+  readonly steps: readonly Step[];
+}
+
+/** Of a root without an upper here: no files but a container's own few. */
+const BYTES = 1024 * 1024;
+
+export function planStaging({ slots, root: source }: Pick<HeadInput, 'slots' | 'root'>): Staging {
+  const slot = slots.take();
+  const recipe = source.type === 'recipe' ? source : null;
+  const size = recipe?.disk === null ? recipe.upperSize : BYTES;
+  const layers = (recipe?.recipe.mounts ?? []).map((mount, index) => {
+    const cover = mount.cover.length === 0 ? null : slots.take();
+    return {
+      cover,
+      covering: cover === null ? [] : coverSteps(mount, { tmpfs: slot, name: `cover${index}`, out: cover }),
+      folders: recipe?.disk === null ? upperFolders(mount, index, { place: slot, slots }) : null,
+    };
+  });
+  return {
+    slot,
+    layers,
+    steps: [
+      { op: 'filesystem', out: slot, type: 'tmpfs', options: [`size=${size}`, 'mode=755'], attributes: MOUNT_ATTR.NODEV },
+      ...layers.flatMap(({ covering, folders }) => [...covering, ...(folders?.steps ?? [])]),
+    ],
+  };
+}
+
+/** The writable layer of a mount: overlayfs shows the owner and mode of the upper's root. */
+export function upperFolders(mount: OverlayRecipe, index: number, { place, slots }: { place: Slot; slots: Slots }): UpperFolders {
+  const [upper, work] = [slots.take(), slots.take()];
+  const { mode, uid, gid } = mount.root;
+  return {
+    upper,
+    work,
+    steps: [
+      { op: 'mkdir', out: upper, root: place, path: `upper${index}`, mode, uid, gid },
+      { op: 'mkdir', out: work, root: place, path: `work${index}`, mode: 0o700, uid: 0, gid: 0 },
+    ],
+  };
+}
