@@ -33,6 +33,13 @@ export class ShimError extends NacelleError {
   }
 }
 
+/** Past it the shim would take the connection for broken. */
+function checkSize(body: Uint8Array): void {
+  if (body.length <= MAX_BODY) return;
+  const problem = `this container's plan has ${body.length} bytes, more than ${MAX_BODY}`;
+  throw new NacelleError(`${problem}: copy big files in by their path, not as content`, { code: 'ERR_INVALID_OPTION' });
+}
+
 class Connection {
   readonly #socket: ShimSocket;
   readonly #tasks = new Map<number, RunningTask>();
@@ -60,10 +67,7 @@ class Connection {
   }
 
   start(plan: Plan, descriptors: Descriptors, body: Uint8Array = encodePlan(plan, descriptors)): RunningTask {
-    if (body.length > MAX_BODY) {
-      const problem = `this container's plan has ${body.length} bytes, more than ${MAX_BODY}`;
-      throw new NacelleError(`${problem}: copy big files in by their path, not as content`, { code: 'ERR_INVALID_OPTION' });
-    }
+    checkSize(body);
     const task = new RunningTask(this, this.#nextId++, plan, descriptors);
     this.#tasks.set(task.id, task);
     try {
@@ -186,12 +190,19 @@ class RunningTask implements Task, Beginning {
     return this.#over;
   }
 
-  goOn(rest: Plan, descriptors: Descriptors): Promise<Task> {
+  async goOn(rest: Plan, descriptors: Descriptors): Promise<Task> {
     const body = encodePlan(rest, descriptors);
     this.ref();
     this.#plan = joinParts({ first: this.#plan, rest }, { waits: true });
     this.#slots = slotCount([rest.prepare, rest.undo, ...rest.stages.map(({ steps }) => steps)], descriptors);
-    this.#connection.send(Request.rest, this.id, body, [...descriptors.values()]);
+    try {
+      checkSize(body);
+      this.#connection.send(Request.rest, this.id, body, [...descriptors.values()]);
+    } catch (error) {
+      // what was made ahead goes; that the rest was not sent is what is told
+      await Promise.allSettled([this.close()]);
+      throw error;
+    }
     return this.begun.promise;
   }
 

@@ -62,6 +62,13 @@ group('a container that is made ahead', () => {
     expect(waiting()).not.toContain(pid);
   });
 
+  it('goes when the rest can not be sent', async () => {
+    const pid = await twice();
+    const copyIn = { '/long': new Uint8Array(65 * 1024 * 1024) };
+    await expect(Container.run(await options({ copyIn }))).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+    expect(waiting()).not.toContain(pid);
+  });
+
   it('counts to the step that fails in its rest', async () => {
     await twice();
     await expect(Container.run(await options({ user: 'nobody-there' }))).rejects.toThrow(/nobody-there/);
