@@ -1,16 +1,21 @@
 import { createServer } from 'node:net';
+import { constants } from 'node:os';
 import { expect } from 'vitest';
 import { Container, type RunOptions } from '../../../lib/index.js';
 import { compile, compileShared } from '../../fixtures/compile.js';
 import { readText, statusField } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode } from '../../fixtures/node.js';
+import { i386, native, refusedCalls, x32 } from '../../fixtures/refused-calls.js';
 import { findTool, requires } from '../../fixtures/requires.js';
 import { busybox, output, sh } from '../../fixtures/sandbox.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'gcc'] });
+// the entries below are x86-64's
+const x64 = requires({ root: true, tools: process.arch === 'x64' ? ['busybox', 'gcc'] : ['busybox', 'gcc', 'an x86-64 processor'] });
 const program = findTool('gcc') ? compile('probe') : '';
+const seccompProbe = findTool('gcc') ? compile('seccomp-probe') : '';
 const library = findTool('gcc') ? compileShared('open-fds') : '';
 
 /** What each call answered inside: OK, the errno's name, or the signal that ended it. */
@@ -148,9 +153,17 @@ describe('the default system call filter', () => {
     expect(await probe(['af_inet', 'chown', 'tcgets'])).toEqual({ af_inet: 'OK', chown: 'OK', tcgets: 'ENOTTY' });
   });
 
-  it('covers the other ways into the kernel', async () => {
-    const answers = await probe(['i386-unshare', 'x32-unshare']);
-    for (const answer of Object.values(answers)) expect(answer).not.toBe('OK');
+  x64.it.each([
+    ['syscall', native],
+    ['int 0x80', i386],
+    ['x32', x32],
+  ] as const)('refuses every call of the table through %s, as root with the default capabilities', async (_, call) => {
+    const calls = refusedCalls.map((row) => call(...row));
+    const probed = await output(`/seccomp-probe - call ${calls.join(' ')}`, {
+      copyIn: { '/seccomp-probe': { source: seccompProbe, mode: 0o755 } },
+    });
+    const answers = probed.split('\n').map(Number);
+    expect(refusedCalls.map((row, index) => [...row, answers[index]])).toEqual(refusedCalls.map((row) => [...row, constants.errno.EPERM]));
   });
 
   it('allows what a capability of capAdd governs', async () => {
