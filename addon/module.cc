@@ -1,6 +1,7 @@
 #include <napi.h>
 
 #include "descriptors.h"
+#include "event_counter.h"
 #include "shim/protocol.h"
 #include "socket.h"
 
@@ -10,6 +11,7 @@ namespace {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("protocolVersion", Napi::Number::New(env, nacelle::kProtocolVersion));
   exports.Set("Socket", nacelle::Socket::Define(env));
+  exports.Set("EventCounter", nacelle::EventCounter::Define(env));
   exports.Set("pipe", Napi::Function::New<nacelle::Pipe>(env, "pipe"));
   exports.Set("closeDescriptor", Napi::Function::New<nacelle::CloseDescriptor>(env, "closeDescriptor"));
   exports.Set("duplicateDescriptor", Napi::Function::New<nacelle::DuplicateDescriptor>(env, "duplicateDescriptor"));

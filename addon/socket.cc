@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "callback.h"
 #include "descriptors.h"
 #include "launch.h"
 #include "shim/ancillary.h"
@@ -139,7 +140,7 @@ bool Socket::ReceiveOne() {
   return poll_ != nullptr;
 }
 
-// Node-API itself from here on: its C++ wrapper makes an Error of every failure, and where that fails too, ends the process.
+// Node-API itself, see callback.h.
 bool Socket::TellMessage(const Header& header, const char* inline_body, size_t size, std::vector<unique_fd>& fds) {
   napi_env env = Env();
   napi_value arguments[4] = {};
@@ -159,14 +160,7 @@ bool Socket::TellMessage(const Header& header, const char* inline_body, size_t s
 }
 
 bool Socket::Tell(napi_value listener, size_t count, const napi_value* arguments) {
-  napi_env env = Env();
-  if (napi_make_callback(env, nullptr, Value(), listener, count, arguments, nullptr) == napi_ok) return true;
-  napi_value thrown = nullptr;
-  bool pending = false;
-  if (napi_is_exception_pending(env, &pending) != napi_ok || !pending) return false;
-  if (napi_get_and_clear_last_exception(env, &thrown) != napi_ok) return false;
-  // no JavaScript is below us that could catch it: an uncaught exception, as in any other callback of the event loop
-  return napi_fatal_exception(env, thrown) == napi_ok;
+  return call_back(Env(), Value(), listener, count, arguments);
 }
 
 Napi::Value Socket::Send(const Napi::CallbackInfo& info) {

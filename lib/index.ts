@@ -1,4 +1,5 @@
-export { Cgroup, type CgroupEvent } from './cgroup/cgroup.js';
+export { Cgroup } from './cgroup/cgroup.js';
+export type { CgroupEvent } from './cgroup/event-counts.js';
 export type { CgroupStats } from './cgroup/stats.js';
 export { Container } from './container/container.js';
 export { toGoJudgeResult, toIsolateMeta } from './container/mappers.js';

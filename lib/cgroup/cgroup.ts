@@ -17,10 +17,12 @@ import { refuse } from '../process/refuse.js';
 import { type GroupEvidence, noLimits } from '../process/result.js';
 import { parseCommand, parseExecOptions } from '../process/schema.js';
 import type { Encoding, ExecOptions, Execution } from '../process/types.js';
+import type { CgroupEvent } from './event-counts.js';
+import { watchGroup } from './events.js';
 import { groupsIn, readGroupFile, untilEvent, writeGroupFile } from './files.js';
 import { freeze, lift, thaw } from './freezer.js';
 import { claim, isOnTheWay, noteMissing } from './on-the-way.js';
-import { type NamedGroup, parseCreate, parseGroupLimits, parseName, parsePid } from './options.js';
+import { type NamedGroup, parseCreate, parseEventOptions, parseGroupLimits, parseName, parsePid } from './options.js';
 import { foldersAbove, type GroupPlan, groupControllers, pathOf, planGroup, planKill, planRemoval } from './plan.js';
 import { findDisks, groupFiles } from './probe.js';
 import { realTimeAbove } from './real-time.js';
@@ -28,13 +30,6 @@ import { isRunGroup, planCgroupRun, runUsage } from './run.js';
 import { type CgroupStats, type ReadFile, readStats } from './stats.js';
 import { updateGroup } from './update.js';
 import { blameOom, countersSince, type GroupCounters, readCounters } from './usage.js';
-
-/** Something that happened in a group. */
-export interface CgroupEvent {
-  type: 'oom' | 'oom-kill' | 'populated' | 'empty' | 'pids-max' | 'memory-high' | 'memory-max';
-  count: number;
-  at: Date;
-}
 
 /**
  * A group of processes that are limited and counted together (cgroups(7)), on v1, v2 or both: a folder
@@ -173,9 +168,15 @@ export class Cgroup implements AsyncDisposable {
     lift(`the cgroup ${this.name}`, this.paths);
   }
 
-  /** @throws UnsupportedError until a later version */
-  events(_options: { signal?: AbortSignal } = {}): AsyncIterable<CgroupEvent> {
-    throw new UnsupportedError('Cgroup.events', 'it comes in a later version', 'Ask stats() for oomKills.');
+  /**
+   * What happens in the group from this call on, until it is removed or `signal` is aborted (then the iteration throws the
+   * signal's reason). Never keeps the event loop alive. Events that were not taken yet are merged by type; `count` tells how many
+   * there were. Which kernel tells what is in docs/cgroups.md.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`
+   */
+  events(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<CgroupEvent> {
+    return watchGroup(this.paths, parseEventOptions(options).signal);
   }
 
   /**

@@ -22,6 +22,15 @@ export function writeGroupFile(what: string, path: string, value: string): void 
   }
 }
 
+/** For what may be removed meanwhile: then nothing is done. */
+export function ignoreGone(act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENODEV') throw error;
+  }
+}
+
 /** Names of the groups right below one; none when it is gone. */
 export function groupsIn(path: string): string[] {
   try {
@@ -29,6 +38,25 @@ export function groupsIn(path: string): string[] {
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return [];
     throw failure(`list the groups in ${path}`, 'getdents', path, error);
+  }
+}
+
+/**
+ * Calls `changed` when the kernel tells that a file, or what is in a folder, has changed (inotify(7)). `undefined` where it is gone.
+ *
+ * @throws SyscallError, ENOSPC when this user's watches are used up
+ */
+export function watchPath(
+  path: string,
+  options: { persistent: boolean },
+  changed: (name: string | null) => void,
+  failed: (error: Error) => void,
+): FSWatcher | undefined {
+  try {
+    return watch(path, options, (_, name) => changed(name)).on('error', failed);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENODEV') return undefined;
+    throw failure(`watch ${path}`, 'inotify_add_watch', path, error);
   }
 }
 
@@ -55,10 +83,9 @@ export function untilEvent(path: string, key: 'frozen' | 'populated', value: num
       }
     };
     try {
-      watcher = watch(path, look);
-      watcher.on('error', (error) => end(() => reject(error)));
+      watcher = watchPath(path, { persistent: true }, look, (error) => end(() => reject(error)));
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') return reject(failure(`watch ${path}`, 'inotify_add_watch', path, error));
+      return reject(error);
     }
     // It may have changed before we watched.
     look();

@@ -52,3 +52,12 @@ export function parseGroupLimits(value: unknown): ParsedLimits {
 export function parsePid(value: unknown): number {
   return parseOptions(z.int().min(1).max(4_194_304), value, 'pid');
 }
+
+const eventSchema = z.strictObject({
+  signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'must be an AbortSignal').optional(),
+});
+
+/** @throws NacelleError `ERR_INVALID_OPTION` */
+export function parseEventOptions(value: unknown): z.output<typeof eventSchema> {
+  return parseOptions(eventSchema, value, 'options');
+}

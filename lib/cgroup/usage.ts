@@ -106,8 +106,8 @@ export function countersSince(before: GroupCounters, after: GroupCounters): Grou
 const CHARGE = 4 * 1024 ** 2;
 
 /**
- * Whose memory ran out. v2 counts that at the group whose limit it was. v1 doesn't tell (memory.failcnt stays 0 on Linux
- * 6.18): there it was the group's own when its use has come to its limit; without a limit, or far from it, that of a group above.
+ * Whose memory ran out. v2 counts that at the group whose limit it was. v1 doesn't tell: there it was the
+ * group's own when its use has come to its limit; without a limit, or far from it, that of a group above.
  */
 export function blameOom(
   { oomKills, ownOoms }: GroupCounters,

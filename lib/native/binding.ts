@@ -9,6 +9,12 @@ export interface ShimSocket {
   readonly pid: number;
 }
 
+/** An eventfd(2) in the event loop, which it never keeps alive; see addon/event_counter.h. */
+export interface EventCounter {
+  readonly fd: number;
+  close(): void;
+}
+
 /** What the addon exports. Natives return a number < 0 (-errno) when a system call failed. */
 export interface Binding {
   readonly protocolVersion: number;
@@ -17,6 +23,7 @@ export interface Binding {
     onMessage: (type: number, id: number, body: Buffer, fds: number[]) => void,
     onClose: () => void,
   ) => ShimSocket;
+  readonly EventCounter: new (onEvents: (count: number) => void) => EventCounter;
   /** pipe2(2), close-on-exec: [read end, write end]. */
   pipe(): [number, number] | number;
   /** close(2), for descriptors that the addon made; see addon/descriptors.h. */

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { arch, platform } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { UnsupportedError } from '../errors.js';
-import type { Binding } from './binding.js';
+import type { Binding, EventCounter } from './binding.js';
 import { nativeError } from './failure.js';
 
 interface Native {
@@ -32,6 +32,18 @@ export function binding(): { pipe(): [number, number]; namespaceIoctl(fd: number
     },
     namespaceIoctl: (fd, request) => addon.namespaceIoctl(fd, request),
   };
+}
+
+/** An eventfd whose events are told to `onEvents`. The caller's to close. */
+export function eventCounter(onEvents: (count: number) => void): EventCounter {
+  try {
+    return new (loadNative().addon.EventCounter)(onEvents);
+  } catch (error) {
+    if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') {
+      throw nativeError(error.message, 'eventfd2', error.errno);
+    }
+    throw error;
+  }
 }
 
 /** Closes a descriptor that the addon made, or the shim sent: not one that node:fs opened, of which Node keeps account in Workers. */

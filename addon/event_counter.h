@@ -1,0 +1,36 @@
+#pragma once
+
+#include <napi.h>
+#include <uv.h>
+
+#include "shim/unique_fd.h"
+
+namespace nacelle {
+
+// EventCounter: an eventfd(2) in the event loop, which it never keeps alive. Whoever holds the descriptor tells of events; the kernel
+// does for cgroup.event_control of v1.
+//
+//   new EventCounter(onEvents)
+//   counter.fd       close-on-exec
+//   counter.close()
+//
+// onEvents(count) is called with how many came since the last call.
+class EventCounter : public Napi::ObjectWrap<EventCounter> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+  explicit EventCounter(const Napi::CallbackInfo& info);
+  ~EventCounter() override;
+
+ private:
+  Napi::Value Descriptor(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info);
+
+  void Shut();
+  void OnReadable();
+
+  unique_fd fd_;
+  uv_poll_t* poll_ = nullptr;
+  Napi::FunctionReference on_events_;
+};
+
+}  // namespace nacelle
