@@ -41,15 +41,16 @@ export function fits({ beginning, body }: Ahead, first: FirstPart | null): boole
   return first !== null && !beginning.over && body === first.body;
 }
 
-/** Undoes one that nobody needs. */
-export function discard({ beginning }: Ahead): void {
-  // nobody waits for it; what could not be undone stays in the journal, for the next reap
-  beginning.close().catch(() => undefined);
+/** Undoes one that nobody needs. What could not be undone stays in the journal, for the next reap. */
+export async function discard({ beginning }: Ahead): Promise<void> {
+  await Promise.allSettled([beginning.close()]);
 }
 
-export function discardAhead(): void {
+/** Undoes the one that is there, and forgets what was run: two more are needed for the next. */
+export async function discardAhead(): Promise<void> {
+  shape = null;
   const taken = takeAhead();
-  if (taken !== null) discard(taken);
+  if (taken !== null) await discard(taken);
 }
 
 const none: Descriptors = new Map();
@@ -74,6 +75,6 @@ export function makeAhead(first: FirstPart): void {
   if (before !== shape || ahead !== null) return;
   const id = newId();
   const body = first.body.replaceAll(first.id, id);
-  const timer = setTimeout(discardAhead, KEPT).unref();
+  const timer = setTimeout(() => void discardAhead(), KEPT).unref();
   ahead = { id, body, beginning: begin(first.plan, Buffer.from(body, 'latin1')), timer };
 }

@@ -20,10 +20,10 @@ export async function begun(options: ParsedOptions): Promise<Made> {
     const made = await plan(options, ahead?.id ?? newId());
     if (ahead === null || fits(ahead, made.first)) return { ...made, ahead };
   } catch (error) {
-    if (ahead !== null) discard(ahead);
+    if (ahead !== null) void discard(ahead);
     throw error;
   }
-  discard(ahead);
+  void discard(ahead);
   return { ...(await plan(options, newId())), ahead: null };
 }
 

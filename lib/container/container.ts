@@ -170,7 +170,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       return ahead ? ahead.beginning.goOn(plan.rest, slots.descriptors) : start(joinParts(plan, { waits: false }), slots.descriptors);
     });
     const task = await launched.catch((error: unknown) => {
-      if (ahead) discard(ahead);
+      if (ahead) void discard(ahead);
       throw error;
     });
     if (first !== null) makeAhead(first);
