@@ -151,7 +151,11 @@ describe('as overlayfs has them', () => {
   });
 
   it('attributes of overlayfs in an archive are not taken', () => {
-    const pax = { 'SCHILY.xattr.trusted.overlay.opaque': 'y', 'SCHILY.xattr.user.overlay.whiteout': '', 'SCHILY.xattr.user.kept': '1' };
+    const marks = ['opaque', 'redirect', 'metacopy', 'origin', 'whiteout', 'overlay.redirect', 'x'];
+    const pax = {
+      ...Object.fromEntries(marks.flatMap((mark) => ['trusted', 'user'].map((space) => [`SCHILY.xattr.${space}.overlay.${mark}`, '/d']))),
+      'SCHILY.xattr.user.kept': '1',
+    };
     for (const kind of ['apply', 'overlay'] as const) {
       expect(
         unpack(

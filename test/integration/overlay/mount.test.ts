@@ -156,6 +156,23 @@ describe('OverlayFs.mount', () => {
     expect(readFileSync(join(upper, 'e', '1'), 'utf8')).toBe('1\n');
   });
 
+  it('follows no redirect of a lower layer, where the kernel by itself would', async () => {
+    const bottom = tree(folder, 'mkdir secret d; echo 1 > secret/1; echo 2 > d/2');
+    const gone = tree(folder, 'mknod secret c 0 0');
+    const top = tree(folder, 'mkdir d; setfattr -n trusted.overlay.redirect -v /secret d');
+    const plain = named(folder, 'plain');
+    // the redirect is a real one
+    mount('-t', 'overlay', 'overlay', '-o', `ro,redirect_dir=follow,lowerdir=${top}:${bottom}`, plain);
+    expect(readdirSync(join(plain, 'd'))).toEqual(['1']);
+    for (const lower of [
+      [top, bottom],
+      [top, gone, bottom],
+    ]) {
+      await using overlay = await OverlayFs.mount({ lower });
+      expect(() => readdirSync(join(overlay.path, 'd'))).toThrow(/EPERM/);
+    }
+  });
+
   it('makes a work folder beside the upper, and removes it', async () => {
     const place = tree(folder);
     const [lower, upper] = [tree(folder, 'echo 1 > 1'), named(place, 'upper')];
