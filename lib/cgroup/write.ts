@@ -42,6 +42,9 @@ export interface Place {
 export function versionOf(controller: string, limit: string, layout: GroupLayout): 1 | 2 {
   const hierarchy = layout.controllers.get(controller);
   if (hierarchy) return hierarchy.version;
+  const base = layout.mode === 'v2' && layout.unified ? layout.bases.get(layout.unified.mountPoint) : undefined;
+  // where no group can be made at all, that is what to tell
+  if (base?.path === null) throw new UnsupportedError(`limit ${limit}`, base.reason, base.fix);
   throw new UnsupportedError(
     `limit ${limit}`,
     `the cgroup controller ${controller} is not there`,

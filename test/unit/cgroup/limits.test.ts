@@ -69,6 +69,12 @@ describe('limits', () => {
     expect(() => writesOf({ cpus: 1 }, layout)).toThrow(UnsupportedError);
   });
 
+  it('where no group can be made, that is the reason', () => {
+    const bases = { '/sys/fs/cgroup': { path: null, reason: '/sys/fs/cgroup is mounted read-only', fix: 'In Docker, …' } };
+    const layout = groupLayoutOf({ ...systemd, controllers: {} }, { bases });
+    expect(() => writesOf({ pidsLimit: 3 }, layout)).toThrow(/pidsLimit.*read-only.*In Docker/);
+  });
+
   it('change in an order that keeps memory within memory plus swap at every moment', () => {
     const size = fc.integer({ min: 1, max: 1000 }).map((pages) => pages * 4096);
     const pair = fc.tuple(size, size).map(([a, b]) => ({ memory: Math.min(a, b), memorySwap: Math.max(a, b) }));
