@@ -4,6 +4,15 @@ import { patience } from './test/fixtures/patience.js';
 // Against hanging for ever, nothing else: under load, with cold caches or a sanitizer, a test takes many times as long.
 const guardMs = 300_000 * patience;
 
+const onTheMachine = {
+  // The leak check compares the machine before and after a test: no other may run beside it.
+  fileParallelism: false,
+  maxWorkers: 1,
+  testTimeout: guardMs,
+  hookTimeout: guardMs,
+  sequence: { groupOrder: 1 },
+};
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -12,19 +21,9 @@ export default defineConfig({
         extends: true,
         test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: guardMs, sequence: { groupOrder: 0 } },
       },
-      {
-        extends: true,
-        test: {
-          name: 'integration',
-          include: ['test/integration/**/*.test.ts'],
-          // The leak check compares the machine before and after a test: no other may run beside it.
-          fileParallelism: false,
-          maxWorkers: 1,
-          testTimeout: guardMs,
-          hookTimeout: guardMs,
-          sequence: { groupOrder: 1 },
-        },
-      },
+      { extends: true, test: { ...onTheMachine, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
+      // What makes sense where every controller is on the unified tree: npm run test:vm.
+      { extends: true, test: { ...onTheMachine, name: 'v2', include: ['test/v2/**/*.test.ts'] } },
     ],
   },
 });

@@ -35,6 +35,6 @@ export function filesBelow(folder, pattern) {
 /** On a desk a missing tool skips the work with the reason; with NACELLE_MUST_RUN=1 that is a failure. */
 export function skip(what, reason) {
   const must = process.env.NACELLE_MUST_RUN === '1';
-  console.error(`${must ? 'FAIL' : 'skip'} ${what}: ${reason}`);
+  console.error(must ? `FAIL ${what}: ${reason} (skipped without NACELLE_MUST_RUN=1)` : `skip ${what}: ${reason}`);
   return !must;
 }

@@ -1,14 +1,24 @@
 // Runs integration tests in a virtual machine with a Debian kernel and pure cgroup v2: as root, then as a user with a
 // delegated group. Arguments go to vitest and choose what root runs; after --user, what the user runs.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { skip } from './shared.mjs';
-import { missing, quote, runInMachine } from './vm/machine.mjs';
+import { filesBelow, run, skip } from './shared.mjs';
+import { prepare, quote, runInMachine } from './vm/machine.mjs';
 
 /** What depends on the kernel and on its cgroups. The rest behaves as on the host, and would take emulation too long. */
-const AS_ROOT = ['test/integration/cgroup.test.ts', 'test/integration/container/basics.test.ts'];
+const AS_ROOT = [
+  'test/v2',
+  'test/integration/cgroup.test.ts',
+  'test/integration/namespace.test.ts',
+  'test/integration/network.test.ts',
+  'test/integration/overlay/mount.test.ts',
+  'test/integration/container/basics.test.ts',
+  'test/integration/container/limits.test.ts',
+];
 /** What works without root. */
-const AS_USER = [];
+const AS_USER = ['test/integration/cgroup.test.ts'];
 
+/** Where the programs that tests start are bundled. */
+const PROGRAMS = 'build/test-programs';
 const REPORT = '--outputFile.json=';
 
 function runs(args) {
@@ -23,13 +33,28 @@ function script(wanted) {
   const lines = Object.entries(wanted)
     .filter(([, args]) => args.length > 0)
     .map(([who, args]) => `echo "--- as ${who}"; ${before[who]}${vitest(who, args)} || status=1`);
-  return ['status=0', ...lines, 'exit $status'].join('\n');
+  return [`export NACELLE_TEST_PROGRAMS=$PWD/${PROGRAMS}`, 'status=0', ...lines, 'exit $status'].join('\n');
 }
 
 /** One process for all files: loading the library anew for each takes half a minute here. */
 function vitest(who, args) {
-  const options = ['--project', 'integration', '--no-isolate', '--reporter=default', '--reporter=json', `${REPORT}/run/vm/${who}.json`];
+  const options = [
+    '--project',
+    'integration',
+    '--project',
+    'v2',
+    '--no-isolate',
+    '--reporter=default',
+    '--reporter=json',
+    `${REPORT}/run/vm/${who}.json`,
+  ];
   return ['node', 'node_modules/vitest/vitest.mjs', 'run', ...options, ...args].map(quote).join(' ');
+}
+
+function bundlePrograms() {
+  const programs = filesBelow('test/fixtures/programs', /\.ts$/);
+  const format = ['--format', 'esm', '--no-splitting', '--target', 'node20'];
+  return run('npx', ['--no-install', 'tsup', ...programs, '--no-config', '--silent', '--out-dir', PROGRAMS, ...format]);
 }
 
 /** What is read of vitest's JSON reports, in one. */
@@ -43,8 +68,8 @@ function merged(reports) {
 }
 
 async function main() {
-  const reason = missing();
-  if (reason !== null) return skip('test:vm', reason);
+  const { kernel, reason } = prepare();
+  if (reason) return skip('test:vm', reason);
   const args = process.argv.slice(2).filter((arg) => !arg.startsWith(REPORT) && !arg.startsWith('--reporter='));
   const output = process.argv.find((arg) => arg.startsWith(REPORT))?.slice(REPORT.length);
   const wanted = runs(args);
@@ -53,7 +78,7 @@ async function main() {
     const reports = paths.filter((path) => existsSync(path)).map((path) => JSON.parse(readFileSync(path, 'utf8')));
     if (output) writeFileSync(output, JSON.stringify(merged(reports)));
   };
-  return (await runInMachine(script(wanted), { collect })) === 0;
+  return bundlePrograms() && (await runInMachine(kernel, script(wanted), { collect })) === 0;
 }
 
 process.exitCode = (await main()) ? 0 : 1;

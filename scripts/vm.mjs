@@ -1,10 +1,6 @@
 // Runs a command in the virtual machine of scripts/vm/, as root in the project's folder: npm run vm -- COMMAND…
-import { missing, quote, runInMachine } from './vm/machine.mjs';
+import { prepare, quote, runInMachine } from './vm/machine.mjs';
 
-const reason = missing();
-if (reason === null) {
-  process.exitCode = (await runInMachine(process.argv.slice(2).map(quote).join(' '))) ?? 125;
-} else {
-  console.error(`vm: ${reason}`);
-  process.exitCode = 1;
-}
+const { kernel, reason } = prepare();
+if (reason) console.error(`vm: ${reason}`);
+process.exitCode = reason ? 1 : ((await runInMachine(kernel, process.argv.slice(2).map(quote).join(' '))) ?? 125);

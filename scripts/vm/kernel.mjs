@@ -1,15 +1,15 @@
 // Debian's cloud kernel with an initrd of our own. Each version is fetched once and kept in the user's cache folder.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const BUSYBOX = '/bin/busybox';
-/** What it takes to reach the host's files. All else is loaded from there, when the kernel asks for it. */
-const EARLY_MODULES = ['virtio_pci', 'virtiofs', 'overlay'];
+/** What it takes to reach the host's files and the disk. All else is loaded from there, when the kernel asks for it. */
+const EARLY_MODULES = ['virtio_pci', 'virtio_blk', 'virtiofs', 'overlay'];
 
-/** `{ image, initrd, modules }` as paths, of the kernel that Debian's package lists name now. Throws where there is none. */
+/** The kernel that Debian's package lists name now: its release and the folder it was unpacked into. Throws where there is none. */
 export function fetchKernel() {
   const release = releaseName();
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'nacelle', 'vm');
@@ -25,8 +25,7 @@ export function fetchKernel() {
       rmSync(folder, { recursive: true, force: true });
     }
   }
-  const modules = join(kept, 'lib/modules', release);
-  return { image: join(kept, `boot/vmlinuz-${release}`), modules, initrd: makeInitrd(kept, modules) };
+  return { folder: kept, image: join(kept, `boot/vmlinuz-${release}`), modules: join(kept, 'lib/modules', release) };
 }
 
 /** As in /lib/modules: `6.1.0-56-cloud-amd64`. */
@@ -45,26 +44,19 @@ function download(release, folder) {
   command(BUSYBOX, ['depmod', '-b', folder, release]);
 }
 
-/** Made anew each time, as it holds scripts/vm/init. */
-function makeInitrd(kept, modules) {
-  const root = mkdtempSync(join(kept, '.initrd-'));
-  try {
-    for (const name of ['bin', 'proc', 'sys', 'dev', 'host', 'changes', 'root']) mkdirSync(join(root, name));
-    copyFileSync(BUSYBOX, join(root, 'bin/busybox'));
-    copyFileSync(fileURLToPath(new URL('init', import.meta.url)), join(root, 'init'));
-    chmodSync(join(root, 'init'), 0o755);
-    for (const file of ['modules.dep', ...closure(modules)]) {
-      const target = join(root, modules.slice(kept.length), file);
-      mkdirSync(dirname(target), { recursive: true });
-      cpSync(join(modules, file), target);
-    }
-    const initrd = `${root}.cpio`;
-    command('sh', ['-c', `find . | ${BUSYBOX} cpio -o -H newc > "$1"`, 'sh', initrd], root);
-    renameSync(initrd, join(kept, 'initrd'));
-  } finally {
-    rmSync(root, { recursive: true, force: true });
+/** An initrd with scripts/vm/init and what that needs. */
+export function writeInitrd({ folder, modules }, path) {
+  const root = mkdtempSync(`${path}-`);
+  for (const name of ['bin', 'proc', 'sys', 'dev', 'host', 'changes', 'root']) mkdirSync(join(root, name));
+  copyFileSync(BUSYBOX, join(root, 'bin/busybox'));
+  copyFileSync(fileURLToPath(new URL('init', import.meta.url)), join(root, 'init'));
+  for (const file of ['modules.dep', ...closure(modules)]) {
+    const target = join(root, modules.slice(folder.length), file);
+    mkdirSync(dirname(target), { recursive: true });
+    copyFileSync(join(modules, file), target);
   }
-  return join(kept, 'initrd');
+  command('sh', ['-c', `find . | ${BUSYBOX} cpio -o -H newc > "$1"`, 'sh', path], root);
+  rmSync(root, { recursive: true });
 }
 
 /** The files of the early modules and of what they depend on: modules.dep lists all of it. */
@@ -73,9 +65,9 @@ function closure(modules) {
   const files = EARLY_MODULES.flatMap((name) => {
     const line = lines.find((each) => each.split(':')[0].endsWith(`/${name}.ko`));
     if (line === undefined) throw new Error(`the kernel in ${modules} has no module ${name}`);
-    return line.split(/:?\s+/).filter(Boolean);
+    return line.split(/[:\s]+/).filter(Boolean);
   });
-  return [...new Set(files)].map((file) => file.replace(/:$/, ''));
+  return new Set(files);
 }
 
 function command(name, args, cwd) {

@@ -2,47 +2,59 @@
 // built and installed here. QEMU's software emulation: about 10 s to boot, 5 to 10 times slower than the host.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { root } from '../shared.mjs';
-import { fetchKernel } from './kernel.mjs';
+import { root, run } from '../shared.mjs';
+import { fetchKernel, writeInitrd } from './kernel.mjs';
 
 const QEMU = '/usr/bin/qemu-system-x86_64';
 /** Debian 12 has it in qemu-system-common, later ones in a package of its own. */
 const VIRTIOFSD = ['/usr/lib/qemu/virtiofsd', '/usr/libexec/virtiofsd'].find((path) => existsSync(path));
 const MEMORY = '3G';
+const DISK = 8 * 1024 ** 3;
 /** How many times longer a test may wait before it gives up. */
-const PATIENCE = 10;
+const PATIENCE = 3;
 
-/** Why no machine can be started here, or `null`. */
-export function missing() {
-  if (process.platform !== 'linux' || process.arch !== 'x64') return 'needs Linux on x86-64';
-  if (process.geteuid() !== 0) return 'needs root, to serve the root file system';
-  if (!existsSync('/bin/busybox')) return 'the Debian package busybox-static is not installed';
-  if (!existsSync(QEMU) || !VIRTIOFSD) return 'the Debian package qemu-system-x86 (and virtiofsd, where that is another) is not installed';
-  return null;
+/** `{ kernel }`, or `{ reason }` why no machine can be started here. */
+export function prepare() {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return { reason: 'needs Linux on x86-64' };
+  if (process.geteuid() !== 0) return { reason: 'needs root, to serve the root file system' };
+  if (!existsSync('/bin/busybox')) return { reason: 'the Debian package busybox-static is not installed' };
+  if (!existsSync(QEMU)) return { reason: 'the Debian package qemu-system-x86 is not installed' };
+  if (!VIRTIOFSD) return { reason: 'virtiofsd is not installed: Debian has it in qemu-system-common or virtiofsd' };
+  try {
+    return { kernel: fetchKernel() };
+  } catch (error) {
+    return { reason: error.message };
+  }
 }
 
 /**
  * Boots, runs a bash script as root in the project's folder, and powers off. The script finds a folder of the host at
  * /run/vm, written through; `collect` gets that folder when all is over. The script's exit status, or `null` without one.
  */
-export async function runInMachine(script, { collect = () => {}, minutes = 30 } = {}) {
-  const kernel = fetchKernel();
+export async function runInMachine(kernel, script, { collect = () => {}, minutes = 30 } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'nacelle-test-vm-'));
   const processes = [];
   try {
     chmodSync(folder, 0o711);
     writeFileSync(join(folder, 'start'), startScript(script));
+    writeInitrd(kernel, join(folder, 'initrd'));
+    // an overlay, as the root is one, can't be the upper of another
+    writeFileSync(join(folder, 'disk'), '');
+    truncateSync(join(folder, 'disk'), DISK);
+    if (!run('mkfs.ext4', ['-q', '-O', '^has_journal', join(folder, 'disk')])) throw new Error('no disk for the machine');
     const files = start(VIRTIOFSD, [`--socket-path=${folder}/socket`, '-o', 'source=/,cache=always,sandbox=chroot']);
     processes.push(files);
     await untilThere(`${folder}/socket`, files);
     const machine = start(QEMU, qemuArguments(kernel, folder));
     processes.push(machine);
     machine.child.stdout.pipe(process.stdout);
-    const clock = setTimeout(() => machine.child.kill('SIGKILL'), minutes * 60_000);
+    const end = () => machine.child.kill('SIGKILL');
+    const clock = setTimeout(end, minutes * 60_000);
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, end);
     await machine.ended;
     clearTimeout(clock);
     collect(folder);
@@ -56,7 +68,7 @@ export async function runInMachine(script, { collect = () => {}, minutes = 30 } 
   }
 }
 
-function qemuArguments({ image, initrd, modules }, folder) {
+function qemuArguments({ image, modules }, folder) {
   return [
     ...['-machine', 'q35', '-accel', process.env.NACELLE_VM_ACCEL ?? 'tcg,thread=multi', '-cpu', 'max', '-smp', '2'],
     ...['-m', MEMORY, '-object', `memory-backend-memfd,id=memory,size=${MEMORY},share=on`, '-numa', 'node,memdev=memory'],
@@ -64,7 +76,8 @@ function qemuArguments({ image, initrd, modules }, folder) {
     // the kernel speaks on the first line, the script on the second
     ...['-serial', `file:${folder}/console`, '-serial', 'stdio'],
     ...['-chardev', `socket,id=files,path=${folder}/socket`, '-device', 'vhost-user-fs-pci,chardev=files,tag=host'],
-    ...['-kernel', image, '-initrd', initrd],
+    ...['-drive', `file=${folder}/disk,format=raw,if=virtio,cache=unsafe`],
+    ...['-kernel', image, '-initrd', `${folder}/initrd`],
     ...['-append', `console=ttyS0 quiet panic=-1 cgroup_no_v1=all work=${folder} modules="${modules}"`],
   ];
 }
@@ -78,6 +91,13 @@ export HOME=/root TERM=dumb NACELLE_TEST_PATIENCE=${PATIENCE} ${kept.map(([name,
 for controller in $(</sys/fs/cgroup/cgroup.controllers); do echo +$controller >/sys/fs/cgroup/cgroup.subtree_control; done
 mkdir -p /sys/fs/cgroup/system.slice/vm.service
 echo $$ >/sys/fs/cgroup/system.slice/vm.service/cgroup.procs
+mkdir -p /mnt /var/lib/nacelle
+mount /dev/vda /mnt
+for folder in /home /var/lib/nacelle; do mkdir -p /mnt$folder; mount --bind /mnt$folder $folder; done
+# users too get to Node and to the project: these files are a copy
+for folder in "$PWD" "$(dirname "$(command -v node)")"; do
+  while [[ $folder != / ]]; do chmod a+rx "$folder"; folder=$(dirname "$folder"); done
+done
 stty -F /dev/ttyS1 raw
 (
 ${script}
