@@ -2,6 +2,7 @@
 
 #include "descriptors.h"
 #include "event_counter.h"
+#include "files.h"
 #include "shim/protocol.h"
 #include "socket.h"
 
@@ -15,6 +16,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("pipe", Napi::Function::New<nacelle::Pipe>(env, "pipe"));
   exports.Set("closeDescriptor", Napi::Function::New<nacelle::CloseDescriptor>(env, "closeDescriptor"));
   exports.Set("duplicateDescriptor", Napi::Function::New<nacelle::DuplicateDescriptor>(env, "duplicateDescriptor"));
+  exports.Set("readFiles", Napi::Function::New<nacelle::ReadFiles>(env, "readFiles"));
   exports.Set("namespaceIoctl", Napi::Function::New<nacelle::NamespaceIoctl>(env, "namespaceIoctl"));
   return exports;
 }

@@ -19,7 +19,7 @@ import { parseCommand, parseExecOptions } from '../process/schema.js';
 import type { Encoding, ExecOptions, Execution } from '../process/types.js';
 import type { CgroupEvent } from './event-counts.js';
 import { watchGroup } from './events.js';
-import { groupsIn, readGroupFile, untilEvent, writeGroupFile } from './files.js';
+import { groupsIn, hugePageSizes, readGroupFile, readGroupFiles, untilEvent, writeGroupFile } from './files.js';
 import { freeze, lift, thaw } from './freezer.js';
 import { claim, isOnTheWay, noteMissing } from './on-the-way.js';
 import { type NamedGroup, parseCreate, parseEventOptions, parseGroupLimits, parseName, parsePid } from './options.js';
@@ -27,7 +27,7 @@ import { foldersAbove, type GroupPlan, groupControllers, pathOf, planGroup, plan
 import { findDisks, groupFiles } from './probe.js';
 import { realTimeAbove } from './real-time.js';
 import { isRunGroup, planCgroupRun, runUsage } from './run.js';
-import { type CgroupStats, type ReadFile, readStats } from './stats.js';
+import { type CgroupStats, type ReadFile, readStats, statsFiles } from './stats.js';
 import { updateGroup } from './update.js';
 import { blameOom, countersSince, type GroupCounters, readCounters } from './usage.js';
 
@@ -136,9 +136,15 @@ export class Cgroup implements AsyncDisposable {
     return Cgroup.create(name, limits, { parent: this });
   }
 
-  /** What the group and all below it use. */
+  /**
+   * What the group and all below it use.
+   *
+   * @throws NacelleError `ENOENT` when it is gone
+   */
   async stats(): Promise<CgroupStats> {
-    return readStats(this.#read, this.controllers);
+    if (!this.#folders().some((folder) => existsSync(folder)))
+      throw new NacelleError(`read the statistics of the cgroup ${this.name}: ENOENT (there is none)`, { code: 'ENOENT' });
+    return this.#stats();
   }
 
   /**
@@ -223,9 +229,18 @@ export class Cgroup implements AsyncDisposable {
   /** What the group counted since, and what a program's own folder did. */
   #runEvidence(reports: TaskEnd['reports'], before: GroupCounters): GroupEvidence {
     const counters = countersSince(before, this.#counters());
-    const memory = readStats(this.#read, this.controllers).memory;
+    const { memory } = this.#stats();
     const blame = blameOom(counters, { limit: memory?.limit ?? null, peak: memory?.peak ?? null });
     return { usage: { ...runUsage(reports), oomKills: blame.oomKills }, ...blame, forksRefused: counters.forksRefused };
+  }
+
+  /** All files in one call. */
+  #stats(): CgroupStats {
+    const sizes = hugePageSizes();
+    const files = statsFiles(Object.keys(this.paths), sizes);
+    const texts = readGroupFiles(files.map(({ controller, file }) => this.#file(controller, file)));
+    const found = new Map(files.map(({ controller, file }, i) => [`${controller}/${file}`, texts[i] ?? null]));
+    return readStats((controller, file) => found.get(`${controller}/${file}`) ?? null, this.controllers, sizes);
   }
 
   #counters(): GroupCounters {

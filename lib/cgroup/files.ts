@@ -1,5 +1,7 @@
 import { type FSWatcher, readdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { nativeError } from '../native/failure.js';
+import { loadNative } from '../native/load.js';
 import { parseKeyed } from './keyed.js';
 
 /** A file of the kernel's, `null` where it is not there (an older kernel) or its group is gone. */
@@ -11,6 +13,33 @@ export function readGroupFile(path: string): string | null {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENODEV' || codeOf(error) === 'ENOTSUP') return null;
     throw failure(`read ${path}`, 'read', path, error);
   }
+}
+
+/** Several files at once, in one call of the addon: `null` for those that {@link readGroupFile} would not find. */
+export function readGroupFiles(paths: readonly string[]): (string | null)[] {
+  return loadNative()
+    .addon.readFiles(paths)
+    .map((text, i) => {
+      if (typeof text === 'string') return text;
+      if (absent.has(-text)) return null;
+      const path = paths[i] ?? '';
+      throw nativeError(`read ${path}`, 'read', -text, path);
+    });
+}
+
+const { ENOENT, ENODEV, EOPNOTSUPP } = constants.errno;
+const absent = new Set([ENOENT, ENODEV, EOPNOTSUPP]);
+
+let pageSizes: readonly string[] | undefined;
+
+/** Of huge pages, as the kernel writes them in names of files: '2MB', '1GB'. Empty where there are none. */
+export function hugePageSizes(): readonly string[] {
+  pageSizes ??= groupsIn('/sys/kernel/mm/hugepages').flatMap((name) => {
+    const kilobytes = Number(/^hugepages-(\d+)kB$/.exec(name)?.[1] ?? 0);
+    if (kilobytes === 0) return [];
+    return kilobytes >= 1024 ** 2 ? `${kilobytes / 1024 ** 2}GB` : kilobytes >= 1024 ? `${kilobytes / 1024}MB` : `${kilobytes}KB`;
+  });
+  return pageSizes;
 }
 
 /** @throws SyscallError that says what was being done */
@@ -31,7 +60,7 @@ export function ignoreGone(act: () => void): void {
   }
 }
 
-/** Names of the groups right below one; none when it is gone. */
+/** Names of the folders right below one, which are groups; none when it is gone. */
 export function groupsIn(path: string): string[] {
   try {
     return readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));

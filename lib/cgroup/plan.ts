@@ -51,6 +51,8 @@ export interface GroupPlan {
   readonly killGroup: NonNullable<Plan['killGroup']>;
   readonly undo: readonly Step[];
   readonly reports: readonly Report[];
+  /** The same by their paths, for as long as the group is there. */
+  readonly reportPaths: readonly string[];
   /** Decodes what the shim read of {@link reports}. */
   readUsage(files: readonly (Uint8Array | null)[]): GroupUsage;
   /** @throws UnsupportedError where no group counts CPU time */
@@ -96,7 +98,8 @@ export function planGroup(request: GroupRequest): GroupPlan {
   const files = usageFiles((controller) => memberOf(members, controller)?.hierarchy.version);
   const read = files.flatMap((file) => {
     const member = file.controller === 'unified' ? unified : memberOf(members, file.controller);
-    return member ? [{ file, report: { at: member.slot, path: file.path } }] : [];
+    if (!member) return [];
+    return [{ file, report: { at: member.slot, path: file.path }, path: `${pathOf(member.base, name)}/${file.path}` }];
   });
 
   const folders = places(layout, members).map((base) => pathOf(base, name));
@@ -118,6 +121,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
       ...folders.map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
     ],
     reports: read.map(({ report }) => report),
+    reportPaths: read.map(({ path }) => path),
     readUsage: (bytes) => readUsage(read.map(({ file }, i) => ({ ...file, bytes: bytes[i] ?? null }))),
     cpuClock: (limitMs) => cpuClock(limitMs, members, unified),
     confinesDevices: devices.reason === '',

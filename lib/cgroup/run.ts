@@ -81,7 +81,7 @@ function cpuClock(limitMs: number, at: Slot | null): CpuClock {
 
 /** What the program's own folder counted. Memory is the group's, so nothing is said of the program's share. */
 export function runUsage([cpu]: readonly (Uint8Array | null)[]): Partial<Usage> {
-  const { cpuTimeMs, userMs, systemMs } = cpuTimes(null, new Map(), parseKeyed(cpu ? Buffer.from(cpu).toString() : ''));
+  const { cpuTimeMs, userMs, systemMs } = cpuTimes(null, { user: 0, system: 0 }, parseKeyed(cpu ? Buffer.from(cpu).toString() : ''));
   const usage: Partial<Usage> = {};
   if (cpuTimeMs !== null) usage.cpuTimeMs = cpuTimeMs;
   if (userMs !== null) usage.userMs = userMs;

@@ -45,23 +45,47 @@ export interface DeviceIo {
 /** Gives the text of a controller's file in the group, `null` where there is none. */
 export type ReadFile = (controller: string, file: string) => string | null;
 
-/** v1 says 'no limit' with the largest multiple of a page. */
-const V1_UNLIMITED = 0x7fff_ffff_ffff_0000;
+/** v1 says 'no limit' with the largest multiple of a page, which may be huge. */
+const V1_UNLIMITED = 2 ** 62;
+
+/** What is read of each controller, in whichever version it is. */
+const files: Readonly<Record<string, readonly string[]>> = {
+  unified: ['cpu.stat', 'cpu.pressure', 'memory.pressure', 'io.pressure'],
+  cpuacct: ['cpuacct.usage', 'cpuacct.usage_user', 'cpuacct.usage_sys'],
+  cpu: ['cpu.stat'],
+  memory: [
+    ...['memory.usage_in_bytes', 'memory.max_usage_in_bytes', 'memory.limit_in_bytes', 'memory.kmem.usage_in_bytes', 'memory.oom_control'],
+    ...['memory.current', 'memory.peak', 'memory.max', 'memory.swap.current', 'memory.events'],
+    'memory.stat',
+  ],
+  pids: ['pids.current', 'pids.peak', 'pids.max'],
+  blkio: ['blkio.throttle.io_service_bytes_recursive', 'blkio.throttle.io_serviced_recursive'],
+  io: ['io.stat'],
+};
+
+const hugetlbFiles = ['current', 'max', 'usage_in_bytes', 'max_usage_in_bytes', 'limit_in_bytes'];
+
+/** The files that {@link readStats} asks for: so that all can be read at once. `keys`: the controllers, and 'unified'. */
+export function statsFiles(keys: readonly string[], pageSizes: readonly string[]): { controller: string; file: string }[] {
+  const huge = pageSizes.flatMap((size) => hugetlbFiles.map((file) => `hugetlb.${size}.${file}`));
+  return keys.flatMap((controller) => (controller === 'hugetlb' ? huge : (files[controller] ?? [])).map((file) => ({ controller, file })));
+}
 
 /**
  * Reads a group's statistics.
  *
  * @param read asked for a controller that the group has, or 'unified'
  * @param controllers those of the group
+ * @param pageSizes of the machine's huge pages, as the kernel names them in files: '2MB'
  */
-export function readStats(read: ReadFile, controllers: readonly string[]): CgroupStats {
+export function readStats(read: ReadFile, controllers: readonly string[], pageSizes: readonly string[] = []): CgroupStats {
   const has = (controller: string): boolean => controllers.includes(controller);
   return {
     cpu: cpuStats(read),
     memory: has('memory') ? memoryStats((file) => read('memory', file)) : null,
     pids: has('pids') ? pidsStats((file) => read('pids', file)) : null,
     io: has('blkio') ? v1Io((file) => read('blkio', file)) : has('io') ? v2Io(read('io', 'io.stat') ?? '') : null,
-    hugetlb: null,
+    hugetlb: has('hugetlb') ? hugetlbStats((file) => read('hugetlb', file), pageSizes) : null,
     pressure: parsePressure(read('unified', 'cpu.pressure'), read('unified', 'memory.pressure'), read('unified', 'io.pressure')),
   };
 }
@@ -69,8 +93,8 @@ export function readStats(read: ReadFile, controllers: readonly string[]): Cgrou
 function cpuStats(read: ReadFile): CgroupStats['cpu'] {
   const unified = parseKeyed(read('unified', 'cpu.stat') ?? '');
   const nanoseconds = unified.has('user_usec') ? null : parseNumber(read('cpuacct', 'cpuacct.usage') ?? '');
-  const ticks = parseKeyed(unified.has('user_usec') ? '' : (read('cpuacct', 'cpuacct.stat') ?? ''));
-  const { cpuTimeMs, userMs, systemMs } = cpuTimes(nanoseconds, ticks, unified);
+  const shares = ['user', 'sys'].map((kind) => parseNumber(read('cpuacct', `cpuacct.usage_${kind}`) ?? '') ?? 0);
+  const { cpuTimeMs, userMs, systemMs } = cpuTimes(nanoseconds, { user: shares[0] ?? 0, system: shares[1] ?? 0 }, unified);
   const throttle = unified.has('nr_periods') ? unified : parseKeyed(read('cpu', 'cpu.stat') ?? '');
   const throttledUs = throttle.get('throttled_usec');
   const throttledNs = throttle.get('throttled_time');
@@ -131,6 +155,19 @@ function pidsStats(read: (file: string) => string | null): CgroupStats['pids'] {
   return { current, peak: parseNumber(read('pids.peak') ?? ''), limit: parseNumber(read('pids.max') ?? '') };
 }
 
+/** v2 tells no peak. */
+function hugetlbStats(read: (file: string) => string | null, pageSizes: readonly string[]): CgroupStats['hugetlb'] {
+  const of = (size: string, file: string): number | null => parseNumber(read(`hugetlb.${size}.${file}`) ?? '');
+  return Object.fromEntries(
+    pageSizes.flatMap((size) => {
+      const current = of(size, 'usage_in_bytes') ?? of(size, 'current');
+      if (current === null) return [];
+      const limit = of(size, 'limit_in_bytes') ?? of(size, 'max');
+      return [[size, { current, peak: of(size, 'max_usage_in_bytes'), limit: limit !== null && limit >= V1_UNLIMITED ? null : limit }]];
+    }),
+  );
+}
+
 function v2Io(text: string): CgroupStats['io'] {
   return ioOf(
     [...parseNested(text)].map(([device, values]) => ({
@@ -143,7 +180,7 @@ function v2Io(text: string): CgroupStats['io'] {
   );
 }
 
-/** Lines such as '8:0 Read 4096', and a total. */
+/** Lines such as '8:0 Read 4096', and a total. Without any, nothing is known: v1 counts only once some group has had a limit of I/O (Linux 6.10). */
 function v1Io(read: (file: string) => string | null): CgroupStats['io'] {
   const bytes = read('blkio.throttle.io_service_bytes_recursive');
   if (bytes === null) return null;
@@ -158,6 +195,7 @@ function v1Io(read: (file: string) => string | null): CgroupStats['io'] {
       values.set(`${device} ${operation} ${kind}`, Number(value));
     }
   }
+  if (devices.size === 0) return null;
   const of = (device: string, what: string): number => values.get(`${device} ${what}`) ?? 0;
   return ioOf(
     [...devices].map((device) => ({

@@ -70,10 +70,11 @@ export function readUsage(files: readonly (UsageFile & { readonly bytes: Uint8Ar
   const number = (controller: string, path: string): number | null => parseNumber(text(controller, path) ?? '');
   const keyed = (controller: string, path: string): ReadonlyMap<string, number> => parseKeyed(text(controller, path) ?? '');
 
+  const ticks = keyed('cpuacct', 'cpuacct.stat');
   const unifiedCpu = keyed('unified', 'cpu.stat');
   const throttle = keyed('cpu', 'cpu.stat');
   return {
-    ...cpuTimes(number('cpuacct', 'cpuacct.usage'), keyed('cpuacct', 'cpuacct.stat'), unifiedCpu),
+    ...cpuTimes(number('cpuacct', 'cpuacct.usage'), { user: ticks.get('user') ?? 0, system: ticks.get('system') ?? 0 }, unifiedCpu),
     memoryPeak: number('memory', 'memory.max_usage_in_bytes') ?? number('memory', 'memory.peak'),
     memoryCurrent: number('memory', 'memory.usage_in_bytes') ?? number('memory', 'memory.current'),
     ...readCounters(text),
@@ -118,10 +119,14 @@ export function blameOom(
   return own ? { oomKills, oomKillsOfParent: 0 } : { oomKills: 0, oomKillsOfParent: oomKills };
 }
 
-/** The unified tree counts in µs. v1's cpuacct.stat is in ticks of 10 ms, so only its proportion counts. */
+/**
+ * The unified tree counts in µs.
+ *
+ * @param shares v1's, in whatever unit: cpuacct.stat is in ticks of 10 ms, so only its proportion counts
+ */
 export function cpuTimes(
   nanoseconds: number | null,
-  ticks: ReadonlyMap<string, number>,
+  shares: { readonly user: number; readonly system: number },
   unified: ReadonlyMap<string, number>,
 ): Pick<GroupUsage, 'cpuTimeMs' | 'userMs' | 'systemMs'> {
   const [all, user, system] = ['usage_usec', 'user_usec', 'system_usec'].map((key) => unified.get(key));
@@ -129,15 +134,15 @@ export function cpuTimes(
     return { cpuTimeMs: all / 1000, userMs: user / 1000, systemMs: system / 1000 };
   }
   const cpuTimeMs = nanoseconds === null ? null : nanoseconds / 1e6;
-  const userTicks = ticks.get('user') ?? 0;
-  const allTicks = userTicks + (ticks.get('system') ?? 0);
-  if (cpuTimeMs === null || allTicks === 0) return { cpuTimeMs, userMs: null, systemMs: null };
-  const userMs = (cpuTimeMs * userTicks) / allTicks;
+  const sum = shares.user + shares.system;
+  if (cpuTimeMs === null || sum === 0) return { cpuTimeMs, userMs: null, systemMs: null };
+  const userMs = (cpuTimeMs * shares.user) / sum;
   return { cpuTimeMs, userMs, systemMs: cpuTimeMs - userMs };
 }
 
 function ioBytes(v1: string | null, v2: string | null): Pick<GroupUsage, 'ioReadBytes' | 'ioWriteBytes'> {
-  if (v1 !== null) return { ioReadBytes: sumOf(v1, 'Read'), ioWriteBytes: sumOf(v1, 'Write') };
+  // without a line for any device v1 does not count: see stats.ts
+  if (v1 !== null && /^\d+:\d+ /m.test(v1)) return { ioReadBytes: sumOf(v1, 'Read'), ioWriteBytes: sumOf(v1, 'Write') };
   if (v2 === null) return { ioReadBytes: null, ioWriteBytes: null };
   const devices = [...parseNested(v2).values()];
   const total = (key: string): number => devices.reduce((all, device) => all + (device.get(key) ?? 0), 0);

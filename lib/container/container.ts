@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { readGroupFiles } from '../cgroup/files.js';
 import { freeze, thaw } from '../cgroup/freezer.js';
 import { parseGroupLimits } from '../cgroup/options.js';
 import { updateGroup } from '../cgroup/update.js';
@@ -303,7 +304,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   async stats(): Promise<Usage> {
     if (this.#state === 'stopped') return (await this.#end()).usage;
     const { group } = this.#prepared;
-    const files = await Promise.all(group.reports.map((report) => this.#read(report)));
+    const files = readGroupFiles(group.reportPaths).map((text) => (text === null ? null : Buffer.from(text)));
     const { usage } = groupEvidence(group.readUsage(files), this.#limits.current.memory ?? null);
     return usageOf({ userMs: 0, systemMs: 0, maxRssBytes: 0, voluntarySwitches: 0, involuntarySwitches: 0 }, usage);
   }
@@ -366,17 +367,6 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     } finally {
       this.#state = 'stopped';
       if (this.#mountNamespace !== null) closeDescriptor(this.#mountNamespace);
-    }
-  }
-
-  async #read({ at, path }: { at: number; path: string }): Promise<Uint8Array | null> {
-    try {
-      const { outputs } = await this.#task.call([{ op: 'read', host: true, at, path, max: 65_536 }]);
-      return outputs[0] ?? null;
-    } catch (error) {
-      // a file that this kernel lacks is null, as at the end
-      if (error instanceof NacelleError && error.code === 'ENOENT') return null;
-      throw error;
     }
   }
 

@@ -30,6 +30,8 @@ export interface Binding {
   closeDescriptor(fd: number): number;
   /** dup(2), close-on-exec. */
   duplicateDescriptor(fd: number): number;
+  /** The text of each, or -errno. */
+  readFiles(paths: readonly string[]): (string | number)[];
   /** ioctl_ns(2): a descriptor. */
   namespaceIoctl(fd: number, request: number): number;
 }

@@ -84,6 +84,20 @@ describe('a cgroup', () => {
     expect((await group.stats()).memory?.limit).toBe(32 * MiB);
   });
 
+  it('tells what the kernel counts, and nothing of what is gone', async () => {
+    const group = await create(NAME, { memory: '64m', pidsLimit: 20 });
+    await group.run(['sh', '-c', 'x=$(head -c 4000000 /dev/zero | tr "\\0" x)']);
+    const { cpu, memory, pids, hugetlb } = await group.stats();
+    expect(cpu.usageMs).toBeGreaterThan(0);
+    expect(Math.abs(cpu.userMs + cpu.systemMs - cpu.usageMs)).toBeLessThan(1);
+    expect(memory?.pageFaults).toBe(Number(/^(?:total_)?pgfault (\d+)$/m.exec(fileOf(group, 'memory', 'memory.stat', 'memory.stat'))?.[1]));
+    expect(memory).toMatchObject({ limit: 64 * MiB, oomKills: 0 });
+    expect(pids).toMatchObject({ current: 0, limit: 20 });
+    expect(hugetlb).toBe(null);
+    await group.remove();
+    await expect(group.stats()).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
   it('takes a process into every hierarchy', async () => {
     const group = await create(NAME);
     const { pid } = sleeper();
@@ -316,5 +330,14 @@ describe('when the owner dies', () => {
     await reap();
     expect(paths.some((path) => existsSync(path) || existsSync(join(path, '..')))).toBe(false);
     await until('its program is gone', () => !isAlive(pid));
+  });
+});
+
+requires({ root: true, cgroup: 'hugetlb' }).it('huge pages are counted by their size', async () => {
+  const group = await create(NAME, { hugetlb: { '2MB': '64m' } });
+  expect((await group.stats()).hugetlb?.['2MB']).toEqual({
+    current: 0,
+    peak: groupOf('hugetlb')?.version === 1 ? 0 : null,
+    limit: 64 * MiB,
   });
 });

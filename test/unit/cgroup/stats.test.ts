@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseKeyed, parseNested, parseNumber } from '../../../lib/cgroup/keyed.js';
 import { parsePressure } from '../../../lib/cgroup/pressure.js';
-import { readStats } from '../../../lib/cgroup/stats.js';
+import { readStats, statsFiles } from '../../../lib/cgroup/stats.js';
 
 const reader = (files: Record<string, string>) => (controller: string, file: string) => files[`${controller}/${file}`] ?? null;
 
@@ -54,10 +54,48 @@ describe('statistics', () => {
     });
   });
 
+  it('of huge pages: v2 has no peak', () => {
+    const v1 = {
+      'hugetlb/hugetlb.2MB.usage_in_bytes': '2097152\n',
+      'hugetlb/hugetlb.2MB.max_usage_in_bytes': '4194304\n',
+      'hugetlb/hugetlb.2MB.limit_in_bytes': '9223372036852678656\n',
+    };
+    const of = (files: Record<string, string>) => readStats(reader(files), ['hugetlb'], ['2MB', '1GB']).hugetlb;
+    expect(of(v1)).toEqual({ '2MB': { current: 2097152, peak: 4194304, limit: null } });
+    const v2 = { 'hugetlb/hugetlb.2MB.current': '0\n', 'hugetlb/hugetlb.2MB.max': '4194304\n' };
+    expect(of(v2)).toEqual({ '2MB': { current: 0, peak: null, limit: 4194304 } });
+    expect(readStats(reader(v2), ['memory']).hugetlb).toBe(null);
+  });
+
+  it('of I/O that v1 does not count are not 0', () => {
+    const files = { 'blkio/blkio.throttle.io_service_bytes_recursive': 'Total 0\n' };
+    expect(readStats(reader(files), ['blkio']).io).toBe(null);
+  });
+
+  it('ask for no file that is not read at once', () => {
+    const controllers = ['memory', 'cpu', 'cpuacct', 'pids', 'blkio', 'io', 'hugetlb'];
+    const known = new Set(statsFiles(['unified', ...controllers], ['2MB']).map(({ controller, file }) => `${controller}/${file}`));
+    const asked = new Set<string>();
+    for (const value of [null, '1']) {
+      const read = (controller: string, file: string): string | null => {
+        asked.add(`${controller}/${file}`);
+        return value;
+      };
+      readStats(read, controllers, ['2MB']);
+      readStats(
+        read,
+        controllers.filter((name) => name !== 'blkio'),
+        ['2MB'],
+      );
+    }
+    expect([...asked].filter((name) => !known.has(name))).toEqual([]);
+  });
+
   it('of v1, in the same fields', () => {
     const files = {
       'cpuacct/cpuacct.usage': '4000000000\n',
-      'cpuacct/cpuacct.stat': 'user 300\nsystem 100\n',
+      'cpuacct/cpuacct.usage_user': '3000000000\n',
+      'cpuacct/cpuacct.usage_sys': '1000000000\n',
       'cpu/cpu.stat': 'nr_periods 4\nnr_throttled 2\nthrottled_time 1500000\n',
       'memory/memory.usage_in_bytes': '4096\n',
       'memory/memory.max_usage_in_bytes': '8192\n',
