@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { ImageError, UnsupportedError } from '../errors.js';
+import { ImageError, NacelleError, UnsupportedError } from '../errors.js';
 import { binding, closeDescriptor } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { ProgressListener } from '../plan/progress.js';
@@ -37,7 +37,12 @@ export async function unpackedLayer(source: LayerSource, onProgress?: ProgressLi
   }
   const running = underWay.get(source.chainId);
   if (running) return running;
-  const unpacking = addLayer(source.chainId, (folder) => unpack(source, folder, onProgress)).finally(() => underWay.delete(source.chainId));
+  const unpacking = addLayer(source.chainId, (folder) => unpack(source, folder, onProgress))
+    .catch((error: unknown) => {
+      if (error instanceof NacelleError) throw error;
+      throw new ImageError(`store layer ${digest}: ${messageOf(error)}`, { digest, cause: error });
+    })
+    .finally(() => underWay.delete(source.chainId));
   underWay.set(source.chainId, unpacking);
   return unpacking;
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, readlink, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { OWN_NAME, SYSTEM_FOLDERS } from '../plan/constants.js';
 import { parseDigest } from './digest.js';
 
@@ -46,12 +46,11 @@ export async function findLayer(chainId: string): Promise<string | null> {
 export async function addLayer(chainId: string, fill: (folder: string) => Promise<void>): Promise<string> {
   const root = storeRoot();
   const target = layerFolder(root, chainId);
-  await mkdir(join(target, '..'), { recursive: true, mode: 0o700 });
+  await makeFolders(root, relative(root, dirname(target)).split('/'));
   await removeLeftovers(root);
   const temporary = join(root, 'tmp', `${await ownName()}-${randomUUID()}`);
-  await mkdir(join(temporary, 'fs'), { recursive: true, mode: 0o700 });
   try {
-    const folder = join(temporary, 'fs');
+    const folder = await makeFolders(join(root, 'tmp'), [basename(temporary), 'fs']);
     // The layer's own root: what a container's user goes through. An entry './' of the layer overrules it.
     const handle = await open(folder, 'r');
     try {
@@ -69,6 +68,19 @@ export async function addLayer(chainId: string, fill: (folder: string) => Promis
     await rm(temporary, { recursive: true, force: true });
   }
   return join(target, 'fs');
+}
+
+/** One by one: `recursive` tells of a full disk as ENOENT. */
+async function makeFolders(root: string, names: readonly string[]): Promise<string> {
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  let path = root;
+  for (const name of names) {
+    path = join(path, name);
+    await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+      if (!isError(error, 'EEXIST')) throw error;
+    });
+  }
+  return path;
 }
 
 async function syncFolder(path: string): Promise<void> {
@@ -102,8 +114,7 @@ async function pidNamespace(): Promise<string> {
 
 /** Removes what processes of this pid namespace left in tmp when they died. Those of others can't be judged and stay. */
 async function removeLeftovers(root: string): Promise<void> {
-  const folder = join(root, 'tmp');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const folder = await makeFolders(root, ['tmp']);
   const namespace = await pidNamespace();
   for (const name of await readdir(folder)) {
     const [, owner, pid, start] = /^(\d+)-(\d+)-(\d+)-/.exec(name) ?? [];

@@ -68,7 +68,6 @@ constexpr uint32_t kAllowed[] = {
     SYS_lremovexattr,
     // what is unpacked goes to the disk
     SYS_syncfs,
-    SYS_fsync,
     // memory, and the end
     SYS_brk,
     SYS_mremap,

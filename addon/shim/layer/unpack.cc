@@ -1,10 +1,12 @@
 #include "unpack.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 
 #include "entry.h"
+#include "folder.h"
 #include "input.h"
 #include "options.h"
 #include "path.h"
@@ -50,6 +52,14 @@ int unpack_entry(Unpacking& work, TarEntry& entry, Failure& why) {
   return make_entry(work, entry, path, why);
 }
 
+// One call for all files, which tells of a write that failed late as well (Linux 5.8).
+int sync(int root, Failure& why) {
+  unique_fd folder;  // the root may be open by O_PATH
+  int result = open_folder(root, ".", folder);
+  if (result == 0 && syncfs(folder.get()) < 0) result = -errno;
+  return result < 0 ? fail(why, -result, "writing the layer to the disk") : 0;
+}
+
 }  // namespace
 
 int parse_unpack_options(const char* const* options, size_t count, UnpackOptions& result) {
@@ -74,7 +84,8 @@ int unpack_layer(int input_fd, int root_fd, const UnpackOptions& options, Failur
     if (result = unpack_entry(work, entry, why); result < 0) return result;
   }
   if (result == 0) result = work.times.apply(work.tree, why);
-  return result == 0 ? work.reader.drain(why) : result;
+  if (result == 0) result = work.reader.drain(why);
+  return result == 0 ? sync(root_fd, why) : result;
 }
 
 }  // namespace nacelle

@@ -27,7 +27,8 @@ struct UnpackOptions {
 // 'key=value' each, named as above. -EINVAL for an unknown key or a wrong value.
 int parse_unpack_options(const char* const* options, size_t count, UnpackOptions& result);
 
-// Reads the input to its end. 0 or -errno with the reason in `why`; what was unpacked until then stays.
+// Reads the input to its end, and waits until what it made is on the disk. 0 or -errno with the reason in `why`; what was
+// unpacked until then stays.
 int unpack_layer(int input_fd, int root_fd, const UnpackOptions& options, Failure& why);
 
 }  // namespace nacelle

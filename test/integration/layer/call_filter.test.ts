@@ -26,7 +26,7 @@ read pwrite64 ftruncate lseek fcntl close
 openat openat2 fchdir fstat newfstatat statx getdents64 umask
 mkdirat mknodat symlinkat linkat unlinkat
 fchown fchownat fchmod utimensat fsetxattr lsetxattr fgetxattr flistxattr fremovexattr lremovexattr
-syncfs fsync
+syncfs
 brk mremap munmap madvise getrandom restart_syscall exit exit_group
 mmap mprotect write sendmsg
 `;
