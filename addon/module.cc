@@ -10,6 +10,7 @@ namespace {
 
 // The export table; lib/native/binding.ts has the types.
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new nacelle::Descriptors);  // deleted when the environment ends
   exports.Set("protocolVersion", Napi::Number::New(env, nacelle::kProtocolVersion));
   exports.Set("Socket", nacelle::Socket::Define(env));
   exports.Set("EventCounter", nacelle::EventCounter::Define(env));
@@ -17,6 +18,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("closeDescriptor", Napi::Function::New<nacelle::CloseDescriptor>(env, "closeDescriptor"));
   exports.Set("duplicateDescriptor", Napi::Function::New<nacelle::DuplicateDescriptor>(env, "duplicateDescriptor"));
   exports.Set("readFiles", Napi::Function::New<nacelle::ReadFiles>(env, "readFiles"));
+  exports.Set("releaseDescriptor", Napi::Function::New<nacelle::ReleaseDescriptor>(env, "releaseDescriptor"));
   exports.Set("namespaceIoctl", Napi::Function::New<nacelle::NamespaceIoctl>(env, "namespaceIoctl"));
   return exports;
 }

@@ -1,5 +1,4 @@
-import { Socket } from 'node:net';
-import { binding, closeDescriptor } from '../native/load.js';
+import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import { start } from '../native/shim.js';
 import { CLONE, O_PATH } from '../plan/constants.js';
 import { NONE, type Plan, Slots } from '../plan/plan.js';
@@ -13,7 +12,7 @@ import { capabilityMask } from '../security/capabilities.js';
  */
 export async function copyOut(mountNamespace: number, paths: readonly string[], max: number): Promise<Record<string, Uint8Array>> {
   const [readEnd, writeEnd] = binding().pipe();
-  const stream = new Socket({ fd: readEnd, readable: true, writable: false });
+  const stream = streamOf(readEnd, { readable: true, writable: false });
   const slots = new Slots();
   const [ns, to, root] = [slots.give(mountNamespace), slots.give(writeEnd), slots.take()];
   const reading = capabilityMask('DAC_READ_SEARCH');

@@ -1,7 +1,7 @@
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { NacelleError } from '../errors.js';
-import { binding, closeDescriptor } from '../native/load.js';
+import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import { planRead, type ReadRequest } from './plan.js';
@@ -13,7 +13,7 @@ import { planRead, type ReadRequest } from './plan.js';
 export async function readChanges(request: Omit<ReadRequest, 'output'>): Promise<Readable> {
   const [output, input] = binding().pipe();
   // given to a socket at once, so that whatever fails it is closed
-  const pipe = new Socket({ fd: output, readable: true, writable: false });
+  const pipe = streamOf(output, { readable: true, writable: false });
   try {
     const { plan, slots } = planRead({ ...request, output: input });
     const task = await start(plan, slots.descriptors);

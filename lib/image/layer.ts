@@ -1,9 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
-import { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { ImageError, NacelleError, UnsupportedError } from '../errors.js';
-import { binding, closeDescriptor } from '../native/load.js';
+import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { ProgressListener } from '../plan/progress.js';
 import { Verifier } from './digest.js';
@@ -54,7 +53,7 @@ async function unpack(source: LayerSource, folder: string, onProgress?: Progress
     const gzip = await isGzip(blob, digest);
     const [output, input] = binding().pipe();
     // Given to a stream at once, so that whatever fails it is closed.
-    const sink = new Socket({ fd: input, readable: false, writable: true });
+    const sink = streamOf(input, { readable: false, writable: true });
     try {
       const { plan, slots } = unpackPlan(output, folder, DEFAULT_LIMITS);
       const task = await start(plan, slots.descriptors).finally(() => closeDescriptor(output));

@@ -28,6 +28,8 @@ export interface Binding {
   pipe(): [number, number] | number;
   /** close(2), for descriptors that the addon made; see addon/descriptors.h. */
   closeDescriptor(fd: number): number;
+  /** Something else closes it from now on; what neither closes goes with the environment. */
+  releaseDescriptor(fd: number): void;
   /** dup(2), close-on-exec. */
   duplicateDescriptor(fd: number): number;
   /** The text of each, or -errno. */

@@ -1,5 +1,6 @@
 import { closeSync, existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { arch, platform } from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -50,6 +51,14 @@ export function eventCounter(onEvents: (count: number) => void): EventCounter {
 export function closeDescriptor(fd: number): void {
   const result = loadNative().addon.closeDescriptor(fd);
   if (result < 0) throw nativeError('close a descriptor', 'close', -result);
+}
+
+/** A stream over an end of a pipe that the addon made, which closes it. Where none can be made the end stays open. */
+export function streamOf(fd: number, options: { readable: boolean; writable: boolean }): Socket {
+  const stream = new Socket({ fd, ...options });
+  // after: until here the addon closes it when a Worker is terminated
+  loadNative().addon.releaseDescriptor(fd);
+  return stream;
 }
 
 /** The same open file as one that {@link closeDescriptor} closes, in place of a descriptor that node:fs opened. */

@@ -1,6 +1,6 @@
 import { hrtime } from 'node:process';
 import { allOf, NacelleError } from '../errors.js';
-import { binding, closeDescriptor } from '../native/load.js';
+import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import type { KillCause, Task, TaskEnd } from '../native/task.js';
 import type { Descriptors, Plan } from '../plan/plan.js';
 import { outputOf } from './collect.js';
@@ -55,7 +55,7 @@ export class Program<E extends Encoding = Encoding> {
   constructor(options: ParsedProcess, callMs = monotonicMs()) {
     this.#options = options;
     this.#callMs = callMs;
-    this.stdio = new Stdio(options, () => binding().pipe(), closeDescriptor);
+    this.stdio = new Stdio(options, () => binding().pipe(), closeDescriptor, streamOf);
   }
 
   get task(): Task | null {

@@ -10,6 +10,9 @@ import type { ParsedProcess, StdioItem } from './schema.js';
 /** Makes a pipe, close-on-exec: [read end, write end]. Throws when it can't. */
 export type MakePipe = () => readonly [number, number];
 
+/** Makes a stream of our end of one, and closes it with the stream. */
+type MakeStream = (fd: number, options: { readable: boolean; writable: boolean }) => Socket;
+
 /** What the program gets as one of 0, 1 and 2. */
 export interface ChildEnd {
   readonly fd: number;
@@ -45,6 +48,7 @@ export class Stdio {
   readonly #options: Options;
   readonly #pipe: MakePipe;
   readonly #closeEnd: (fd: number) => void;
+  readonly #streamOf: MakeStream;
   #stdin: Socket | null = null;
   readonly #outlets: [stdout: Outlet | null, stderr: Outlet | null] = [null, null];
   /** The program's ends of our pipes. */
@@ -60,11 +64,17 @@ export class Stdio {
   #owned: Owned[] = [];
   #hooks: StdioHooks | null = null;
 
-  /** @param closeEnd for ends that `pipe` made */
-  constructor(options: Options, pipe: MakePipe, closeEnd: (fd: number) => void = closeSync) {
+  /** @param closeEnd for ends that `pipe` made; @param streamOf for them too */
+  constructor(
+    options: Options,
+    pipe: MakePipe,
+    closeEnd: (fd: number) => void = closeSync,
+    streamOf: MakeStream = (fd, direction) => new Socket({ fd, ...direction }),
+  ) {
     this.#options = options;
     this.#pipe = pipe;
     this.#closeEnd = closeEnd;
+    this.#streamOf = streamOf;
     try {
       if (options.stdin[0]?.type === 'pipe') this.#makeStdin();
       for (const stream of [1, 2] as const) if (this.#items(stream).some((item) => item.type === 'pipe')) this.#makeOutlet(stream);
@@ -191,7 +201,7 @@ export class Stdio {
     this.#openEnds.push(child);
     this.#pipeEnds.set(stream, child);
     try {
-      return new Socket({ fd: own, readable: stream !== 0, writable: stream === 0 });
+      return this.#streamOf(own, { readable: stream !== 0, writable: stream === 0 });
     } catch (error) {
       this.#closeEnd(own);
       throw error;
