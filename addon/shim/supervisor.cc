@@ -201,6 +201,11 @@ void Supervisor::reap() {
   }
 }
 
+bool Supervisor::is_unknown_child(pid_t pid) const {
+  siginfo_t info{};
+  return pid > 0 && processes_.count(pid) == 0 && sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) == 0;
+}
+
 Task* Supervisor::new_task(Client& client, uint32_t id) {
   auto task = std::make_unique<Task>(*this, client, id);
   Task* raw = task.get();

@@ -55,6 +55,8 @@ class Supervisor {
   void remove(Client* client);
   // Something could not be undone: what tells of it must outlive this process, for the next reap.
   void keep_journal() { keeps_journal_ = true; }
+  // A child that no task has yet.
+  bool is_unknown_child(pid_t pid) const;
   void watch_process(pid_t pid, Task* task) { processes_[pid] = task; }
 
  private:

@@ -56,7 +56,8 @@ void Task::read_channel() {
 void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender) {
   // with CAP_SYS_PTRACE a program can speak for our init: what may come is little, and none of it is trusted
   const bool ends = message.signal == Signal::kProgramEnded || message.signal == Signal::kFailed;
-  if (message.stage >= plan_.stages.count || (state_ == State::kRunning && !ends)) return;
+  const bool late = executing_ && !ends && message.signal != Signal::kWorking;
+  if (message.stage >= plan_.stages.count || late || (state_ == State::kRunning && !ends)) return;
   switch (message.signal) {
     case Signal::kAtHostStep:
       return run_host_steps_of(message);
@@ -64,6 +65,8 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
       if (count == 1) slots_.put(message.value, std::move(fds[0]));
       return;
     case Signal::kCloned: {
+      // a forger's end would be another task's, or never come
+      if (!supervisor_.is_unknown_child(sender)) return;
       const int pidfd = sys_pidfd_open(sender);
       if (pidfd < 0) return fail({static_cast<int32_t>(message.stage), 0, -pidfd, "the process is gone"});
       new_process(sender, unique_fd(pidfd));

@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { Container, type RunOptions, type RunResult } from '../../../lib/index.js';
+import { Container, Namespace, type RunOptions, type RunResult } from '../../../lib/index.js';
 import { compile } from '../../fixtures/compile.js';
-import { shimOf } from '../../fixtures/host.js';
+import { shimOf, statusField } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode, startNode } from '../../fixtures/node.js';
 import { findTool, requires } from '../../fixtures/requires.js';
@@ -24,10 +25,23 @@ describe('a hostile program', () => {
     await using other = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
     await other.start();
     const shim = shimOf()?.pid;
-    expect(await attack(['speak'], { init: true, capAdd: ['SYS_PTRACE'] })).toMatchObject({ status: 'ok', stdout: 'spoke\n' });
-    expect(await attack(['speak'], { init: true })).toMatchObject({ status: 'ok', stdout: 'no socket\n' });
+    expect(await attack(['speak', '1'], { init: true, capAdd: ['SYS_PTRACE'] })).toMatchObject({ status: 'ok', stdout: 'spoke\n' });
+    expect(await attack(['speak', '1'], { init: true })).toMatchObject({ status: 'ok', stdout: 'no socket\n' });
     expect(shimOf()?.pid).toBe(shim);
     expect(other.state).toBe('running');
+  });
+
+  it('speaks for a container that waits in its pid namespace: that one ends, and is not taken for another', async () => {
+    const { pid } = await Namespace.create(['pid']);
+    await using _pid = pid;
+    await using waiting = await Container.create({ ...(await busybox()), command: ['true'], namespaces: { pid } });
+    const inside =
+      statusField('NSpid', readFileSync(`/proc/${waiting.pid}/status`, 'utf8'))
+        .split(/\s+/)
+        .at(-1) ?? '';
+    const options = { namespaces: { pid }, capAdd: ['SYS_PTRACE'] };
+    expect(await attack(['speak', inside], options)).toMatchObject({ status: 'ok', stdout: 'spoke\n' });
+    await expect(waiting.wait()).rejects.toMatchObject({ code: 'EPROTO' });
   });
 
   it('that died while init waited to start it was never started', async () => {
