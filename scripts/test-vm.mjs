@@ -8,10 +8,13 @@ import { prepare, quote, runInMachine } from './vm/machine.mjs';
 const AS_ROOT = [
   'test/v2',
   'test/integration/cgroup.test.ts',
+  'test/integration/events.test.ts',
+  'test/integration/freeze.test.ts',
   'test/integration/namespace.test.ts',
   'test/integration/network.test.ts',
   'test/integration/overlay/mount.test.ts',
   'test/integration/container/basics.test.ts',
+  'test/integration/container/causes.test.ts',
   'test/integration/container/limits.test.ts',
 ];
 /** What works without root. */
