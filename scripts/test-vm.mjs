@@ -10,12 +10,16 @@ const AS_ROOT = [
   'test/integration/cgroup.test.ts',
   'test/integration/events.test.ts',
   'test/integration/freeze.test.ts',
+  'test/integration/features.test.ts',
   'test/integration/namespace.test.ts',
   'test/integration/network.test.ts',
   'test/integration/overlay/mount.test.ts',
   'test/integration/container/basics.test.ts',
   'test/integration/container/causes.test.ts',
+  'test/integration/container/controllers.test.ts',
   'test/integration/container/limits.test.ts',
+  'test/integration/container/scheduler.test.ts',
+  'test/integration/container/update.test.ts',
 ];
 /** What works without root. */
 const AS_USER = ['test/integration/cgroup.test.ts'];

@@ -94,6 +94,9 @@ function whyMissing(name: string, { kernel, top, layout }: CgroupFacts): Feature
       .find(([subsystem]) => subsystem === v1Name) ?? [];
   const systemd = 'run with systemd-run -p Delegate=yes';
   if (enabled === '0') return lacking('it was switched off when the kernel was booted', `Boot without cgroup_disable=${v1Name}.`);
+  const base = layout.unified ? layout.bases.get(layout.unified.mountPoint) : undefined;
+  // what is not handed on would be of no use either
+  if (top.includes(name) && base?.path === null) return lacking(base.reason, base.fix);
   if (top.includes(name))
     return lacking(
       "the groups above this process's own do not hand it on",

@@ -109,13 +109,17 @@ v2.describe('in a group of the unified tree that is handed controllers', () => {
 
   /** A service's group, as systemd makes one with Delegate=yes. */
   async function inService(work: (service: string) => Promise<void>): Promise<void> {
-    const service = join(top(), `nacelle-test-${process.pid}`);
+    const slice = join(top(), `nacelle-test-${process.pid}`);
+    const service = join(slice, 'service');
     writeFileSync(join(top(), 'cgroup.subtree_control'), '+memory +pids');
+    mkdirSync(slice);
+    // whatever else the top hands on
+    writeFileSync(join(slice, 'cgroup.subtree_control'), '+memory +pids');
     mkdirSync(service);
     try {
       await work(service);
     } finally {
-      for (const folder of [join(service, LEAF), join(service, 'nacelle'), service]) if (existsSync(folder)) rmdirSync(folder);
+      for (const folder of [join(service, LEAF), join(service, 'nacelle'), service, slice]) if (existsSync(folder)) rmdirSync(folder);
     }
   }
 

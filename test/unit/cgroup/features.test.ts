@@ -32,6 +32,12 @@ describe('the report on controllers', () => {
     expect(of({ layout: groupLayoutOf(v1) }).perf_event).toMatchObject({ available: false, version: null });
   });
 
+  it('says why no group can be made, rather than what is not handed on there', () => {
+    const bases = { '/sys/fs/cgroup': { path: null, reason: 'it is read-only', fix: null } };
+    const report = of({ layout: groupLayoutOf({ ...systemd, controllers: {} }, { bases }), top: ['memory'] });
+    expect(report.memory).toMatchObject({ available: false, reason: 'it is read-only' });
+  });
+
   it('counts io and blkio as one', () => {
     const blkio = {
       ...hybrid,
