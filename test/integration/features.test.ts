@@ -64,8 +64,8 @@ describe('features()', () => {
     const runtime = mkdtempSync(join(tmpdir(), 'nacelle-test-'));
     chownSync(runtime, 65_534, 65_534);
     try {
-      // it may read, as the folder of this project may be closed to others
-      const caps = ['--inh-caps=-all,+dac_read_search', '--ambient-caps=-all,+dac_read_search'];
+      // it may read all, access(2) included, as the folder of this project may be closed to others
+      const caps = ['--securebits=+no_setuid_fixup', '--inh-caps=-all,+dac_read_search', '--ambient-caps=-all,+dac_read_search'];
       const report = await elsewhere(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', ...caps], {
         XDG_RUNTIME_DIR: runtime,
         HOME: runtime,
