@@ -54,9 +54,12 @@ Socket::Socket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Socket>(info) 
   if (IsEmpty()) return;  // the environment is ending: nothing would ever free it
   const Napi::Env env = info.Env();
   const Napi::Object options = info[0].As<Napi::Object>();
+  const Napi::Value shim = options.Get("shim");
+  const Napi::Value runtime_dir = options.Get("runtimeDir");
+  if (shim.IsEmpty() || runtime_dir.IsEmpty()) return;  // a Worker that was terminated just now: nothing can be asked of it
   Launch launch;
-  launch.shim = options.Get("shim").As<Napi::String>().Utf8Value();
-  launch.runtime_dir = options.Get("runtimeDir").As<Napi::String>().Utf8Value();
+  launch.shim = shim.As<Napi::String>().Utf8Value();
+  launch.runtime_dir = runtime_dir.As<Napi::String>().Utf8Value();
   std::string what;
   const int result = connect_to_shim(launch, fd_, what, owner_, pid_);
   if (result < 0) {
