@@ -29,7 +29,9 @@ Napi::Value ReadFiles(const Napi::CallbackInfo& info) {
   Napi::Array texts = Napi::Array::New(env, paths.Length());
   std::string text;
   for (uint32_t i = 0; i < paths.Length(); ++i) {
-    const int result = read_all(paths.Get(i).As<Napi::String>().Utf8Value(), text);
+    const Napi::Value path = paths.Get(i);
+    if (path.IsEmpty()) return {};  // the Worker was terminated just now
+    const int result = read_all(path.As<Napi::String>().Utf8Value(), text);
     if (result < 0) {
       texts.Set(i, Napi::Number::New(env, result));
     } else {
