@@ -75,6 +75,12 @@ export function makeAhead(first: FirstPart): void {
   if (before !== shape || ahead !== null) return;
   const id = newId();
   const body = first.body.replaceAll(first.id, id);
-  const timer = setTimeout(() => void discardAhead(), KEPT).unref();
-  ahead = { id, body, beginning: begin(first.plan, Buffer.from(body, 'latin1')), timer };
+  let beginning: Beginning;
+  try {
+    beginning = begin(first.plan, Buffer.from(body, 'latin1'));
+  } catch {
+    // the container that has begun is none the worse; the next one is made as ever, and fails by itself if it must
+    return;
+  }
+  ahead = { id, body, beginning, timer: setTimeout(() => void discardAhead(), KEPT).unref() };
 }

@@ -12,7 +12,7 @@ import { requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['unshare', 'mount', 'ls'] });
+const { describe, it } = requires({ root: true, tools: ['unshare', 'mount', 'ls', 'busybox'] });
 const temporary = temporaryFolder();
 
 /** In a /run of its own, where no other owner is; `after` is run there at the end. */
@@ -72,9 +72,10 @@ describe('the runtime directory', () => {
 
   it('is there for whoever starts while another ends', async () => {
     const runtime = join(temporary, 'runtime');
-    // what an ending shim does, at every instant
-    const script = 'for (;;) for (const folder of process.argv.slice(1)) try { fs.rmdirSync(folder) } catch {}';
-    const other = spawn(process.execPath, ['-e', script, join(runtime, 'owners'), runtime], { stdio: 'ignore' });
+    // what an ending shim does, at every instant, for as long as this process lives
+    const script = `const [parent, ...folders] = process.argv.slice(1);
+      while (process.ppid === Number(parent)) for (const folder of folders) try { fs.rmdirSync(folder) } catch {}`;
+    const other = spawn(process.execPath, ['-e', script, String(process.pid), join(runtime, 'owners'), runtime], { stdio: 'ignore' });
     const ended = once(other, 'exit');
     try {
       for (let turn = 0; turn < 100; turn++) expect(await live(runtime, `shim-${turn}`), `turn ${turn}`).toBe(0);
