@@ -108,8 +108,8 @@ std::string random_name() {
 }
 
 int start(Shim& shim, const Launch& launch, std::string& what) {
-  // the former one, when there was one, is this process's child
-  if (shim.pid > 0) waitpid(shim.pid, nullptr, WNOHANG);
+  // the former one, when there was one, is this process's child: it has closed its sockets, so it is all but dead
+  if (shim.pid > 0) waitpid(shim.pid, nullptr, 0);
   shim.control.reset();
   what = "copy the shim " + launch.shim;
   unique_fd executable;

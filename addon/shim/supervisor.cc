@@ -132,7 +132,7 @@ int Supervisor::lock_owner() {
   const std::string file = folder + "/" + owner_;
   const std::string unlocked = file + ".new";
   // again where the last owner before removed the folders just now
-  for (int tries = 0; tries < 100 && !lock_; ++tries) {
+  for (int tries = 0; tries < 10000 && !lock_; ++tries) {
     if (mkdir(runtime_dir_.c_str(), 0700) < 0 && errno != EEXIST) return -errno;
     if (mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) {
       lock_.reset(open(unlocked.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));

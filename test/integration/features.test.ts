@@ -5,10 +5,11 @@ import { beforeAll, expect, describe as suite } from 'vitest';
 import { LEAF } from '../../lib/host/cgroup-base.js';
 import { Cgroup, type Features, features, Namespace } from '../../lib/index.js';
 import { namespaceTypes } from '../../lib/plan/namespaces.js';
-import { cgroupMounts, groupOf } from '../fixtures/host.js';
+import { cgroupMounts, groupOf, readText } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode } from '../fixtures/node.js';
 import { missing, requires } from '../fixtures/requires.js';
+import { until } from '../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['unshare', 'setpriv'] });
@@ -97,6 +98,8 @@ describe('features()', () => {
       expect(inner.cgroup.unified).toMatchObject({ own: thread, type: 'threaded' });
       expect(inner.cgroup.bases[top]).toBe(top);
     } finally {
+      // who has been waited for may leave its group a moment later
+      await until('nobody is there', () => readText(join(domain, 'cgroup.events'))?.includes('populated 0'));
       rmdirSync(thread);
       rmdirSync(domain);
     }
