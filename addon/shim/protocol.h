@@ -15,6 +15,8 @@
 //
 //   Node → shim                                             shim → Node
 //   kStart        slots of the descriptors, plan            kStarted, then kEnded; or kFailed
+//   kStartLater   the same, and it waits: for kGo, or its rest -
+//   kGo           -                                         as of kStart
 //   kDescriptors  more of them, sent ahead (253 a message)  -
 //   kRest         as kStart: what the plan is from `rest` on -
 //   kRelease      -                                         kRunning, or kFailed
@@ -42,7 +44,7 @@ struct Header {
 };
 static_assert(sizeof(Header) == 16);
 
-enum class Request : uint16_t { kStart = 1, kDescriptors, kRelease, kCall, kKill, kClose, kRest };
+enum class Request : uint16_t { kStart = 1, kDescriptors, kRelease, kCall, kKill, kClose, kRest, kStartLater, kGo };
 
 enum class Event : uint16_t { kStarted = 1, kRunning, kCalled, kEnded, kFailed };
 

@@ -43,14 +43,16 @@ void Client::dispatch(Message& message) {
   std::vector<unique_fd> fds = std::move(ahead);
   ahead_.erase(message.id);
   const auto known = tasks_.find(message.id);
-  if (type == Request::kStart) {
+  if (type == Request::kStart || type == Request::kStartLater) {
     if (known != tasks_.end()) return;
     Task* task = supervisor_.new_task(*this, message.id);
     tasks_[message.id] = task;
-    return task->start(message, std::move(fds));
+    return task->start(message, std::move(fds), type == Request::kStartLater);
   }
   if (known == tasks_.end()) return;  // it ended while the message was under way; Node will hear of that
   switch (type) {
+    case Request::kGo:
+      return known->second->go();
     case Request::kRest:
       return known->second->rest(message, std::move(fds));
     case Request::kRelease:
@@ -62,6 +64,7 @@ void Client::dispatch(Message& message) {
     case Request::kClose:
       return known->second->close();
     case Request::kStart:
+    case Request::kStartLater:
     case Request::kDescriptors:
       return;
   }

@@ -20,9 +20,13 @@ Task::Task(Supervisor& supervisor, Client& client, uint32_t id)
           supervisor.loop(), id, context_, [this](Message message) { tell(std::move(message)); },
           [this](pid_t pid) { supervisor_.watch_process(pid, this); }) {}
 
-void Task::start(Message& message, std::vector<unique_fd> ahead) {
+void Task::start(Message& message, std::vector<unique_fd> ahead, bool later) {
   slots_.reserve(kMaxSlots);
-  if (!take(body_, message, std::move(ahead)) || !fill_and_prepare()) return;
+  if (take(body_, message, std::move(ahead)) && !later) go();
+}
+
+void Task::go() {
+  if (state_ != State::kWaiting || !fill_and_prepare()) return;
   if (plan_.stages.count > 0) return start_first_stage();
   state_ = State::kHolding;
   send_started(false);
@@ -114,7 +118,7 @@ void Task::kill(Message& message) {
 }
 
 void Task::close() {
-  if (state_ == State::kHolding) return finish_when_empty();
+  if (state_ == State::kWaiting || state_ == State::kHolding) return finish_when_empty();
   if (state_ == State::kEnding || state_ == State::kGone) return;
   blame(Cause::kCaller);
   signal_tree();
@@ -122,7 +126,7 @@ void Task::close() {
 
 void Task::abandon() {
   client_ = nullptr;
-  if (state_ == State::kHolding) return finish_when_empty();
+  if (state_ == State::kWaiting || state_ == State::kHolding) return finish_when_empty();
   if (state_ == State::kEnding || state_ == State::kGone) return;
   blame(Cause::kOwner);
   signal_tree();

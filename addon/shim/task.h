@@ -24,7 +24,7 @@ struct ChannelMessage;
 
 // One plan from its start to its end: the host's steps, the processes of its stages, its clocks, and what is undone.
 //
-//   prepare → set up → (parked) → running → ending → gone        a plan without stages: prepare → holding → ending → gone
+//   (waiting) → set up → (parked) → running → ending → gone        a plan without stages: holding → ending → gone
 class Task {
  public:
   Task(Supervisor& supervisor, Client& client, uint32_t id);
@@ -33,7 +33,9 @@ class Task {
 
   uint32_t id() const { return id_; }
 
-  void start(Message& message, std::vector<unique_fd> ahead);
+  // `later`: it waits for go(), or for its rest.
+  void start(Message& message, std::vector<unique_fd> ahead, bool later);
+  void go();
   void rest(Message& message, std::vector<unique_fd> ahead);
   void release();
   void call(Message& message, std::vector<unique_fd> ahead) { calls_.start(message, std::move(ahead)); }
@@ -48,7 +50,7 @@ class Task {
   bool setting_up() const { return state_ == State::kSetUp; }
 
  private:
-  enum class State { kPreparing, kSetUp, kParked, kRunning, kHolding, kEnding, kGone };
+  enum class State { kWaiting, kSetUp, kParked, kRunning, kHolding, kEnding, kGone };
   void fail(StepFailure failure);
   int answer(const ChannelMessage& message, const int* fds, size_t count);
   bool take(Secret& body, Message& message, std::vector<unique_fd> ahead);
@@ -78,7 +80,7 @@ class Task {
   Supervisor& supervisor_;
   Client* client_;
   const uint32_t id_;
-  State state_ = State::kPreparing;
+  State state_ = State::kWaiting;
 
   Secret body_, rest_body_;
   Plan plan_, next_plan_;

@@ -136,6 +136,7 @@ int Task::give(ChannelMessage& reply, const std::vector<int32_t>& filled) {
 }
 
 void Task::rest(Message& message, std::vector<unique_fd> ahead) {
+  go();
   if (has_rest_ || state_ != State::kSetUp || has_failed_) return;
   has_rest_ = take(rest_body_, message, std::move(ahead));
   give_rest();

@@ -1,39 +1,40 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { encodePlan } from '../native/encode.js';
-import { begin } from '../native/shim.js';
+import { beginLater } from '../native/shim.js';
 import type { Beginning } from '../native/task.js';
 import type { Descriptors, Plan } from '../plan/plan.js';
 
 /**
- * The next container's first part, made while the one before it runs: namespaces, groups, /proc, /dev and the like, which are
- * the same for every container of a shape and take the kernel longer than all the rest. It is made when two
- * containers in a row had one shape, is the next one's when that has it too, and goes when none comes soon.
+ * The next container's first part: namespaces, groups, /proc, /dev and the like, which are the same for every container of a
+ * shape and take the kernel longer than all the rest. It is sent when two containers in a row had one shape, and begins when
+ * one of them has ended and Node has nothing else to do, or when the next container is asked for: the shim does one thing
+ * after the other, and must not learn of an end late because of it. It goes when no container comes soon.
  */
 export interface Ahead {
   readonly id: string;
   readonly body: string;
   readonly beginning: Beginning;
-  readonly timer: NodeJS.Timeout;
 }
 
-/** How long one is kept, in ms. */
+/** How long one is kept after a container's end, in ms. */
 const KEPT = 1000;
 
 let ahead: Ahead | null = null;
+let timer: NodeJS.Timeout | undefined;
 /** Of the newest container: its first part as it travels, without its name. */
 let shape: string | null = null;
 
+/** 122 random bits. */
 export function newId(): string {
-  return randomBytes(16).toString('hex');
+  return randomUUID().replaceAll('-', '');
 }
 
 /** The one that is there, for the caller alone. */
 export function takeAhead(): Ahead | null {
   const taken = ahead;
   ahead = null;
-  if (taken === null) return null;
-  clearTimeout(taken.timer);
-  return taken.beginning.over ? null : taken;
+  clearTimeout(timer);
+  return taken === null || taken.beginning.over ? null : taken;
 }
 
 /** It was sent what `first` would send. */
@@ -68,19 +69,26 @@ export class FirstPart {
   }
 }
 
-/** A container has begun: makes the next one's first part if that is likely to be this one's. */
-export function makeAhead(first: FirstPart): void {
+/** A container has begun: sends the next one's first part if that is likely to be this one's. */
+export function makeAhead(first: FirstPart, ended: Promise<unknown>): void {
+  // how it failed is told to those who wait for it
+  ended.catch(() => undefined).finally(hasEnded);
   const before = shape;
   shape = first.body.replaceAll(first.id, '');
   if (before !== shape || ahead !== null) return;
   const id = newId();
   const body = first.body.replaceAll(first.id, id);
-  let beginning: Beginning;
   try {
-    beginning = begin(first.plan, Buffer.from(body, 'latin1'));
+    ahead = { id, body, beginning: beginLater(first.plan, Buffer.from(body, 'latin1')) };
   } catch {
     // the container that has begun is none the worse; the next one is made as ever, and fails by itself if it must
-    return;
   }
-  ahead = { id, body, beginning, timer: setTimeout(() => void discardAhead(), KEPT).unref() };
+}
+
+function hasEnded(): void {
+  clearTimeout(timer);
+  if (ahead === null) return;
+  const { beginning } = ahead;
+  setImmediate(() => beginning.go());
+  timer = setTimeout(() => void discardAhead(), KEPT).unref();
 }

@@ -16,6 +16,8 @@ export interface Made {
 /** Takes the name of the one that was made ahead, and the one itself when it is what this container's first part would be. */
 export async function begun(options: ParsedOptions): Promise<Made> {
   const ahead = takeAhead();
+  // it begins while this one is planned
+  ahead?.beginning.go();
   try {
     const made = await plan(options, ahead?.id ?? newId());
     if (ahead === null || fits(ahead, made.first)) return { ...made, ahead };

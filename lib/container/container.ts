@@ -174,7 +174,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       if (ahead) void discard(ahead);
       throw error;
     });
-    if (first !== null) makeAhead(first);
+    if (first !== null) makeAhead(first, task.ended);
     const mountNamespace = task.started.descriptors.get(namespaceSlot) ?? null;
     return new Container<E>({ prepared, program, task, mountNamespace, limits });
   }

@@ -2,7 +2,7 @@ import type { StepFailure } from './failure.js';
 import type { KillCause, TaskEnd } from './task.js';
 
 /** The numbers of addon/shim/protocol.h. */
-export const Request = { start: 1, descriptors: 2, release: 3, call: 4, kill: 5, close: 6, rest: 7 } as const;
+export const Request = { start: 1, descriptors: 2, release: 3, call: 4, kill: 5, close: 6, rest: 7, startLater: 8, go: 9 } as const;
 export const Event = { started: 1, running: 2, called: 3, ended: 4, failed: 5 } as const;
 export const causes: readonly KillCause[] = ['none', 'caller', 'wall-time', 'cpu-time', 'output', 'cancel', 'owner'];
 /** With the rest of a plan: one message of the process's channel (channel.h) carries them, and a long plan's memfd. */

@@ -66,12 +66,20 @@ class Connection {
     return this.#socket.owner;
   }
 
-  start(plan: Plan, descriptors: Descriptors, body: Uint8Array = encodePlan(plan, descriptors)): RunningTask {
+  start(plan: Plan, descriptors: Descriptors): RunningTask {
+    return this.#start(Request.start, plan, descriptors, encodePlan(plan, descriptors));
+  }
+
+  startLater(plan: Plan, body: Uint8Array): RunningTask {
+    return this.#start(Request.startLater, plan, new Map(), body);
+  }
+
+  #start(request: number, plan: Plan, descriptors: Descriptors, body: Uint8Array): RunningTask {
     checkSize(body);
     const task = new RunningTask(this, this.#nextId++, plan, descriptors);
     this.#tasks.set(task.id, task);
     try {
-      this.send(Request.start, task.id, body, [...descriptors.values()]);
+      this.send(request, task.id, body, [...descriptors.values()]);
     } catch (error) {
       task.onUnsent(error);
       // lets the shim drop what went ahead of it; a broken connection has nothing to drop
@@ -160,6 +168,8 @@ class RunningTask implements Task, Beginning {
   #started: TaskOutput = { outputs: [], descriptors: new Map() };
   #pid = 0;
   #released: Deferred<void> | null = null;
+  #gone = false;
+  #hasBegun = false;
   #isRunning = false;
   #over = false;
   #kept: boolean;
@@ -188,6 +198,16 @@ class RunningTask implements Task, Beginning {
 
   get over(): boolean {
     return this.#over;
+  }
+
+  go(): void {
+    if (this.#over || this.#gone) return;
+    this.#gone = true;
+    try {
+      this.#connection.send(Request.go, this.id, new Uint8Array());
+    } catch {
+      // it waits on, for its rest or its end
+    }
   }
 
   async goOn(rest: Plan, descriptors: Descriptors): Promise<Task> {
@@ -278,6 +298,7 @@ class RunningTask implements Task, Beginning {
   onStarted(message: StartedMessage, output: TaskOutput): void {
     this.#pid = message.pid;
     this.#started = output;
+    this.#hasBegun = true;
     this.#isRunning = message.running;
     if (this.#plan.stages.length === 0) this.unref();
     this.begun.resolve(this);
@@ -303,7 +324,7 @@ class RunningTask implements Task, Beginning {
 
   onFailed(message: EndMessage): void {
     const error = this.#errorOf(message);
-    this.#finish(error);
+    this.#finish(() => error);
     this.#ended.reject(error);
   }
 
@@ -313,18 +334,20 @@ class RunningTask implements Task, Beginning {
       this.onFailed(message);
       return;
     }
-    this.#finish(new NacelleError(this.#isRunning ? 'it has ended' : 'the process was killed before it started', { code: 'ERR_ENDED' }));
+    this.#finish(
+      () => new NacelleError(this.#isRunning ? 'it has ended' : 'the process was killed before it started', { code: 'ERR_ENDED' }),
+    );
     this.#ended.resolve({ ...end, undoErrors: undoFailures.map((item) => stepError(item, { plan: this.#plan })) });
   }
 
   /** The shim has never heard of it. */
   onUnsent(error: unknown): void {
-    this.#finish(error instanceof Error ? error : new NacelleError('it was not sent', { code: 'ERR_INTERNAL', cause: error }));
+    this.#finish(() => (error instanceof Error ? error : new NacelleError('it was not sent', { code: 'ERR_INTERNAL', cause: error })));
   }
 
   onLost(): void {
     const error = new ShimError();
-    this.#finish(error);
+    this.#finish(() => error);
     this.#ended.reject(error);
   }
 
@@ -334,12 +357,13 @@ class RunningTask implements Task, Beginning {
     return stepError(failure, { plan: this.#plan }, undoError);
   }
 
-  #finish(error: Error): void {
+  /** @param why for what is still waited for: an error is dear, and mostly nothing is */
+  #finish(why: () => Error): void {
     this.#over = true;
-    this.begun.reject(error);
-    this.#released?.reject(error);
+    if (!this.#hasBegun) this.begun.reject(why());
+    if (!this.#isRunning) this.#released?.reject(why());
     for (const { reply } of this.#calls.values()) {
-      reply.reject(error);
+      reply.reject(why());
       this.#connection.unref();
     }
     this.#calls.clear();
@@ -357,9 +381,9 @@ function connected(): Connection {
 
 export const start: StartPlan = async (plan, descriptors) => connected().start(plan, descriptors).begun.promise;
 
-/** Starts the first part of a plan, which is `body` as it travels. */
-export function begin(first: Plan, body: Uint8Array): Beginning {
-  const task = connected().start(first, new Map(), body);
+/** Sends the first part of a plan, which is `body` as it travels: it waits in the shim. */
+export function beginLater(first: Plan, body: Uint8Array): Beginning {
+  const task = connected().startLater(first, body);
   task.unref();
   return task;
 }

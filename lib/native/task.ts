@@ -54,10 +54,12 @@ export interface Task {
   unref(): void;
 }
 
-/** The first part of a plan, under way. Keeps no event loop alive before it goes on. */
+/** The first part of a plan, waiting in the shim or under way. Keeps no event loop alive before it goes on. */
 export interface Beginning {
   /** It failed, or the shim died: nothing goes on with it. */
   readonly over: boolean;
+  /** Lets it begin; so does its rest. */
+  go(): void;
   /** Sends the rest; then as `StartPlan`. */
   goOn(rest: Plan, descriptors: Descriptors): Promise<Task>;
   close(): Promise<void>;

@@ -1,4 +1,5 @@
 import { expect, describe as group } from 'vitest';
+import { discardAhead } from '../../../lib/container/ahead.js';
 import { Container, type RunOptions } from '../../../lib/index.js';
 import { waiting } from '../../fixtures/ahead.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
@@ -32,6 +33,33 @@ group('a container that is made ahead', () => {
     expect(third.pid).toBe(pid);
     await third.start();
     expect(await third.wait()).toMatchObject({ status: 'nonzero-exit', exitCode: 3, stdout: '300000\n' });
+  });
+
+  it('begins when one has ended, not before', async () => {
+    await Container.run(await options());
+    await using second = await Container.create(await options({ command: ['cat'], input: 'x' }));
+    // the shim has heard all that was said before this
+    await second.kill('SIGCONT');
+    expect(waiting()).toEqual([second.pid]);
+    await second.start();
+    await second.wait();
+    await until('one waits', () => waiting().length === 1);
+    expect(waiting()).not.toContain(second.pid);
+  });
+
+  it('that has not begun yet is the next one’s all the same', async () => {
+    await Container.run(await options());
+    await using second = await Container.create(await options({ command: ['sleep', '1000'] }));
+    expect(await Container.run(await options({ command: ['echo', 'third'] }))).toMatchObject({ status: 'ok', stdout: 'third\n' });
+    await second.remove({ force: true });
+  });
+
+  it('that has not begun goes without a trace', async () => {
+    await Container.run(await options());
+    await using second = await Container.create(await options({ command: ['sleep', '1000'] }));
+    await second.kill('SIGCONT');
+    await discardAhead();
+    expect(waiting()).toEqual([second.pid]);
   });
 
   it('is not used for another shape, and does not stay', async () => {
