@@ -22,6 +22,8 @@ export interface Effort {
   readonly rounds: number;
   /** Runs of one subject in one round. */
   readonly batch: number;
+  /** Runs of each subject that come first and don't count. Default: a batch. */
+  readonly warm?: number;
 }
 
 /** A subject of one asynchronous call. */
@@ -40,11 +42,11 @@ export function subject(name: string, once: () => Promise<unknown>, close?: () =
 
 /**
  * Measures subjects in interleaved rounds (A B A B …), so that whatever slows the machine for a while slows all of them.
- * Each is warmed up by one batch that does not count.
+ * Each is warmed up by runs that do not count.
  */
-export async function interleave(subjects: readonly Subject[], { rounds, batch }: Effort): Promise<Summary[]> {
+export async function interleave(subjects: readonly Subject[], { rounds, batch, warm }: Effort): Promise<Summary[]> {
   const samples: number[][] = subjects.map(() => []);
-  for (const { run } of subjects) await run(batch);
+  for (const { run } of subjects) await run(warm ?? batch);
   for (let round = 0; round < rounds; round++) {
     for (const [index, { run }] of subjects.entries()) samples[index]?.push(...(await run(batch)));
   }

@@ -9,6 +9,9 @@ import { runc } from '../peers/runc.js';
 import { spawned } from '../peers/spawn.js';
 import type { Line } from '../table.js';
 
+/** Until V8 has compiled what it will of either. */
+const WARM = 500;
+
 /** One container against a peer: a ratio of medians, with its target where one is set. */
 function against(name: string, peer: (rootfs: string) => Subject | Promise<Subject>, target?: number): Case {
   return { name, measure: (context) => measure(context, name, peer, target) };
@@ -23,7 +26,7 @@ async function measure(
   const what = `Container.run, against ${name}`;
   try {
     const other = await peer(context.rootfs);
-    const length = effort(context, { rounds: 30, batch: 10 }, { rounds: 10, batch: 5 });
+    const length = effort(context, { rounds: 30, batch: 10, warm: WARM }, { rounds: 10, batch: 5, warm: WARM });
     const [ours, theirs] = await interleave([nacelle(context.rootfs), other], length).finally(() => other.close?.());
     if (!ours || !theirs) throw new Error('nothing was measured');
     const row = { what, unit: 'ms', measured: ours, against: { name: other.name, measured: theirs }, compare: 'ratio' } as const;

@@ -22,8 +22,19 @@ const ALL = 'rwm';
  * @param reset the group has rules of its own to be replaced; a new one has its parent's
  * @throws UnsupportedError for an exception from an exception, which v1 can't keep
  */
-export function deviceWrites(rules: readonly ParsedDeviceRule[], { reset = false } = {}): Write[] {
+export function deviceWrites(rules: readonly ParsedDeviceRule[], { reset = false } = {}): readonly Write[] {
   if (rules.length === 0 && !reset) return [];
+  const known = reset ? undefined : writesOf.get(rules);
+  if (known) return known;
+  const writes = newWrites(rules, reset);
+  if (!reset) writesOf.set(rules, writes);
+  return writes;
+}
+
+/** Most containers have the default rules, which are one list. */
+const writesOf = new WeakMap<readonly ParsedDeviceRule[], readonly Write[]>();
+
+function newWrites(rules: readonly ParsedDeviceRule[], reset: boolean): Write[] {
   const { allows, exceptions, explicit } = flatten(rules);
   const write = (allow: boolean, value: string): Write => ({
     controller: 'devices',

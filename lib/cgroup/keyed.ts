@@ -8,8 +8,9 @@ export function parseNumber(text: string): number | null {
 export function parseKeyed(text: string): ReadonlyMap<string, number> {
   const values = new Map<string, number>();
   for (const line of text.split('\n')) {
-    const match = /^(\S+) (-?\d+)$/.exec(line);
-    if (match?.[1] !== undefined) values.set(match[1], Number(match[2]));
+    const end = line.indexOf(' ');
+    const number = parseNumber(line.slice(end + 1));
+    if (end > 0 && number !== null) values.set(line.slice(0, end), number);
   }
   return values;
 }
@@ -22,8 +23,9 @@ export function parseNested(text: string): ReadonlyMap<string, ReadonlyMap<strin
     if (!name || words.length === 0) continue;
     const values = new Map<string, number>();
     for (const word of words) {
-      const match = /^([^=]+)=(-?\d+(?:\.\d+)?)$/.exec(word);
-      if (match?.[1] !== undefined) values.set(match[1], Number(match[2]));
+      const end = word.indexOf('=');
+      const number = word.slice(end + 1);
+      if (end > 0 && /^-?\d+(\.\d+)?$/.test(number)) values.set(word.slice(0, end), Number(number));
     }
     if (values.size > 0) lines.set(name, values);
   }

@@ -122,7 +122,11 @@ export function planGroup(request: GroupRequest): GroupPlan {
     ],
     reports: read.map(({ report }) => report),
     reportPaths: read.map(({ path }) => path),
-    readUsage: (bytes) => readUsage(read.map(({ file }, i) => ({ ...file, bytes: bytes[i] ?? null }))),
+    readUsage: (contents) =>
+      readUsage(
+        read.map(({ file }) => file),
+        contents,
+      ),
     cpuClock: (limitMs) => cpuClock(limitMs, members, unified),
     confinesDevices: devices.reason === '',
     unconfinedReason: devices.reason,

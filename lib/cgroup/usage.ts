@@ -61,11 +61,16 @@ export function usageFiles(versionOf: (controller: string) => 1 | 2 | undefined)
   return [...of(1, V1), ...of(2, V2), ...UNIFIED.map((path) => ({ controller: 'unified', path }))];
 }
 
-/** Reads the evidence. A file that is not there (an older kernel) is `null`. */
-export function readUsage(files: readonly (UsageFile & { readonly bytes: Uint8Array | null })[]): GroupUsage {
+/**
+ * Reads the evidence.
+ *
+ * @param contents of each of `files`; `null` for one that is not there (an older kernel)
+ */
+export function readUsage(files: readonly UsageFile[], contents: readonly (Uint8Array | null | undefined)[]): GroupUsage {
+  const texts = new Map(files.map(({ controller, path }, i) => [`${controller}/${path}`, contents[i]]));
   const text = (controller: string, path: string): string | null => {
-    const bytes = files.find((file) => file.controller === controller && file.path === path)?.bytes;
-    return bytes ? Buffer.from(bytes).toString() : null;
+    const bytes = texts.get(`${controller}/${path}`);
+    return bytes ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1') : null;
   };
   const number = (controller: string, path: string): number | null => parseNumber(text(controller, path) ?? '');
   const keyed = (controller: string, path: string): ReadonlyMap<string, number> => parseKeyed(text(controller, path) ?? '');

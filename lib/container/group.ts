@@ -63,7 +63,8 @@ export async function planContainerGroup(options: ParsedOptions, place: Place): 
 }
 
 /** The container's own rules, then its devices, then the caller's rules. */
-export function deviceRulesOf(devices: readonly ExtraDevice[], { deviceRules }: ParsedLimits): ParsedDeviceRule[] {
+export function deviceRulesOf(devices: readonly ExtraDevice[], { deviceRules }: ParsedLimits): readonly ParsedDeviceRule[] {
+  if (devices.length === 0 && deviceRules === undefined) return defaultDeviceRules;
   return [...defaultDeviceRules, ...devices.map(deviceRule), ...(deviceRules ?? [])];
 }
 

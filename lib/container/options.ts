@@ -64,7 +64,34 @@ export interface ParsedOptions {
   readonly process: ParsedProcess;
 }
 
-const runSchema = runObject.superRefine(checkContradictions);
+type Names = { [name in keyof CheckedRun]?: true };
+
+/** By the names that are given: a schema looks at all that it has, and few of them are ever given at once. */
+const schemas = new Map<string, ReturnType<typeof schemaOf>>();
+const MOST_SCHEMAS = 100;
+
+function schemaOf(names: Names | null) {
+  return (names === null ? runObject : runObject.pick(names)).superRefine(checkContradictions);
+}
+
+function schemaFor(value: unknown): ReturnType<typeof schemaOf> {
+  const names = namesOf(value);
+  const key = names === null ? '' : Object.keys(names).join();
+  let schema = schemas.get(key);
+  if (schema === undefined) {
+    if (schemas.size >= MOST_SCHEMAS) schemas.clear();
+    schema = schemaOf(names);
+    schemas.set(key, schema);
+  }
+  return schema;
+}
+
+/** `null` where all names must be looked at: one is wrong, or not the value's own. */
+function namesOf(value: unknown): Names | null {
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return null;
+  const names = Object.keys(value);
+  return names.every((name) => Object.hasOwn(runObject.shape, name)) ? Object.fromEntries(names.map((name) => [name, true])) : null;
+}
 
 /**
  * Checks RunOptions, or ContainerOptions, and fills in the defaults. Makes nothing, reads nothing.
@@ -73,7 +100,7 @@ const runSchema = runObject.superRefine(checkContradictions);
  * @throws UnsupportedError for what a later version brings
  */
 export function parseRunOptions(value: unknown): ParsedOptions {
-  const options = parseOptions(runSchema, value, 'options');
+  const options = parseOptions(schemaFor(value), value, 'options');
   const mounts = [
     ...(options.mounts ?? []),
     ...(options.volumes ?? []),

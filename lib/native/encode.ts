@@ -1,12 +1,28 @@
 import type { Descriptors, Plan } from '../plan/plan.js';
 import { type Op, type Slot, type Step, stepTable } from '../plan/steps.js';
 
-const opcodes = new Map<Op, number>(stepTable.map(({ op }, index) => [op, index]));
+interface Layout {
+  readonly opcode: number;
+  readonly fields: readonly { readonly kind: string; readonly name: string }[];
+}
+
+const layouts = new Map<Op, Layout>(
+  stepTable.map(({ op, fields }, opcode) => [op, { opcode, fields: fields.map(([kind, name]) => ({ kind, name })) }]),
+);
+
+/** Of the encoder before, for the next one: plans are made often, and memory of their size is dear. */
+let spare: Buffer | null = null;
+const SPARE = 32 * 1024;
 
 /** Writes the values of addon/shim/protocol.h. */
 export class Encoder {
-  #bytes = Buffer.allocUnsafe(8192);
+  #bytes: Buffer;
   #size = 0;
+
+  constructor() {
+    this.#bytes = spare ?? Buffer.allocUnsafeSlow(SPARE);
+    spare = null;
+  }
 
   #room(size: number): number {
     const at = this.#size;
@@ -50,11 +66,12 @@ export class Encoder {
   }
 
   str(value: string): this {
-    const length = Buffer.byteLength(value);
-    this.u32(length);
-    const at = this.#room(length + 1);
-    this.#bytes.write(value, at);
-    this.#bytes[at + length] = 0;
+    // UTF-8 has at most three bytes for a unit of UTF-16
+    const at = this.#room(4 + 3 * value.length + 1);
+    const length = this.#bytes.write(value, at + 4);
+    this.#bytes.writeUInt32LE(length, at);
+    this.#bytes[at + 4 + length] = 0;
+    this.#size = at + 4 + length + 1;
     return this;
   }
 
@@ -76,28 +93,29 @@ export class Encoder {
   }
 
   /** A part that is preceded by its size. */
-  part(write: () => void): this {
+  #beginPart(): number {
     this.u32(0);
-    const start = this.#size;
-    write();
+    return this.#size;
+  }
+
+  #endPart(start: number): void {
     this.#bytes.writeUInt32LE(this.#size - start, start - 4);
-    return this;
   }
 
   steps(steps: readonly Step[]): this {
-    return this.part(() => {
-      for (const step of steps) this.#step(step);
-    });
+    const start = this.#beginPart();
+    for (const step of steps) this.#step(step);
+    this.#endPart(start);
+    return this;
   }
 
   #step(step: Step): void {
-    const opcode = opcodes.get(step.op);
-    if (opcode === undefined) throw new TypeError(`no such step: ${step.op}`);
-    this.u8(opcode).u8(step.host ? 1 : 0);
-    const values: Readonly<Record<string, unknown>> = { ...step };
-    this.part(() => {
-      for (const [kind, field] of stepTable[opcode]?.fields ?? []) this.#field(step.op, kind, field, values[field]);
-    });
+    const layout = layouts.get(step.op);
+    if (layout === undefined) throw new TypeError(`no such step: ${step.op}`);
+    this.u8(layout.opcode).u8(step.host ? 1 : 0);
+    const start = this.#beginPart();
+    for (const { kind, name } of layout.fields) this.#field(step.op, kind, name, Reflect.get(step, name));
+    this.#endPart(start);
   }
 
   #field(op: Op, kind: string, field: string, value: unknown): void {
@@ -111,8 +129,12 @@ export class Encoder {
     else throw new TypeError(`step ${op}: field ${field} is not a ${kind}`);
   }
 
+  /** The bytes. Nothing can be written any more. */
   finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#size);
+    const bytes = Buffer.from(this.#bytes.subarray(0, this.#size));
+    if (this.#bytes.length === SPARE) spare = this.#bytes;
+    this.#bytes = bytes;
+    return bytes;
   }
 }
 

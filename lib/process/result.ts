@@ -121,6 +121,7 @@ const CPU_SAMPLING = 0.75;
 
 /** What happened to its processes without ending it. */
 function meanwhile({ forksRefused, oomKillsOfParent, limits: { pids } }: Evidence): string {
+  if (forksRefused === 0 && oomKillsOfParent === 0) return '';
   const limit = pids === null ? 'a limit of processes' : `its limit of ${amount(pids, 'processes')}`;
   return [
     forksRefused > 0 ? `; ${limit} refused ${counted(forksRefused, 'fork', 'forks')}` : '',
