@@ -28,28 +28,14 @@ EventCounter::EventCounter(const Napi::CallbackInfo& info)
     return;
   }
   on_events_ = Napi::Persistent(info[0].As<Napi::Function>());
-  uv_loop_t* loop = nullptr;
-  napi_get_uv_event_loop(env, &loop);
-  poll_ = new uv_poll_t;
-  uv_poll_init(loop, poll_, fd_.get());
-  poll_->data = this;
-  uv_unref(reinterpret_cast<uv_handle_t*>(poll_));
-  uv_poll_start(poll_, UV_READABLE, [](uv_poll_t* handle, int, int) {
-    auto* counter = static_cast<EventCounter*>(handle->data);
-    if (counter != nullptr) counter->OnReadable();
-  });
+  poll_.open(env, fd_.get(), [this](int) { OnReadable(); });
+  poll_.watch(UV_READABLE);
 }
 
 EventCounter::~EventCounter() { Shut(); }
 
 void EventCounter::Shut() {
-  if (poll_ != nullptr) {
-    poll_->data = nullptr;
-    uv_poll_stop(poll_);
-    // uv owns the handle until the close callback
-    uv_close(reinterpret_cast<uv_handle_t*>(poll_), [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });
-    poll_ = nullptr;
-  }
+  poll_.close();
   fd_.reset();
   on_events_.Reset();
 }

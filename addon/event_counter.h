@@ -1,8 +1,8 @@
 #pragma once
 
 #include <napi.h>
-#include <uv.h>
 
+#include "loop_poll.h"
 #include "shim/unique_fd.h"
 
 namespace nacelle {
@@ -29,7 +29,7 @@ class EventCounter : public Napi::ObjectWrap<EventCounter> {
   void OnReadable();
 
   unique_fd fd_;
-  uv_poll_t* poll_ = nullptr;
+  Poll poll_;  // before the descriptor goes
   Napi::FunctionReference on_events_;
 };
 

@@ -70,38 +70,21 @@ Socket::Socket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Socket>(info) 
   }
   on_message_ = Napi::Persistent(info[1].As<Napi::Function>());
   on_close_ = Napi::Persistent(info[2].As<Napi::Function>());
-  uv_loop_t* loop = nullptr;
-  napi_get_uv_event_loop(env, &loop);
-  poll_ = new uv_poll_t;
-  uv_poll_init(loop, poll_, fd_.get());
-  poll_->data = this;
-  uv_unref(reinterpret_cast<uv_handle_t*>(poll_));
+  poll_.open(env, fd_.get(), [this](int events) { OnReady(events); });
   Watch();
 }
 
 Socket::~Socket() { Shut(); }
 
 void Socket::Shut() {
-  if (poll_ != nullptr) {
-    poll_->data = nullptr;
-    uv_poll_stop(poll_);
-    // uv owns the handle until the close callback
-    uv_close(reinterpret_cast<uv_handle_t*>(poll_), [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });
-    poll_ = nullptr;
-  }
+  poll_.close();
   fd_.reset();
   unsent_.clear();
   on_message_.Reset();
   on_close_.Reset();
 }
 
-void Socket::Watch() {
-  if (poll_ == nullptr) return;
-  uv_poll_start(poll_, UV_READABLE | (unsent_.empty() ? 0 : UV_WRITABLE), [](uv_poll_t* handle, int, int events) {
-    auto* socket = static_cast<Socket*>(handle->data);
-    if (socket != nullptr) socket->OnReady(events);
-  });
-}
+void Socket::Watch() { poll_.watch(UV_READABLE | (unsent_.empty() ? 0 : UV_WRITABLE)); }
 
 void Socket::OnReady(int events) {
   const Napi::HandleScope scope(Env());
@@ -111,7 +94,7 @@ void Socket::OnReady(int events) {
     Watch();
   }
   // a bounded number, so that other handles of the loop get their turn
-  for (int i = 0; i < 64 && poll_ != nullptr; ++i) {
+  for (int i = 0; i < 64 && poll_.is_open(); ++i) {
     if (!ReceiveOne()) return;
   }
 }
@@ -140,7 +123,7 @@ bool Socket::ReceiveOne() {
   std::memcpy(&header, buffer, sizeof header);
   // what can't be made means that the environment is ending: a Worker that is terminated goes round its loop once more
   if (!TellMessage(header, buffer + sizeof header, static_cast<size_t>(size) - sizeof header, fds)) Shut();
-  return poll_ != nullptr;
+  return poll_.is_open();
 }
 
 // Node-API itself, see callback.h.
@@ -210,13 +193,9 @@ int Socket::Flush() {
   return 0;
 }
 
-void Socket::Ref(const Napi::CallbackInfo&) {
-  if (poll_ != nullptr) uv_ref(reinterpret_cast<uv_handle_t*>(poll_));
-}
+void Socket::Ref(const Napi::CallbackInfo&) { poll_.ref(); }
 
-void Socket::Unref(const Napi::CallbackInfo&) {
-  if (poll_ != nullptr) uv_unref(reinterpret_cast<uv_handle_t*>(poll_));
-}
+void Socket::Unref(const Napi::CallbackInfo&) { poll_.unref(); }
 
 void Socket::Close(const Napi::CallbackInfo&) { Shut(); }
 

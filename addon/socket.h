@@ -1,13 +1,13 @@
 #pragma once
 
 #include <napi.h>
-#include <uv.h>
 
 #include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "loop_poll.h"
 #include "shim/protocol.h"
 #include "shim/unique_fd.h"
 
@@ -51,7 +51,7 @@ class Socket : public Napi::ObjectWrap<Socket> {
   bool Tell(napi_value listener, size_t count, const napi_value* arguments);
 
   unique_fd fd_;
-  uv_poll_t* poll_ = nullptr;
+  Poll poll_;  // before the descriptor goes
   std::deque<Outgoing> unsent_;
   Napi::FunctionReference on_message_, on_close_;
   std::string owner_;
