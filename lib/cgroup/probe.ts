@@ -4,32 +4,41 @@ import { join } from 'node:path';
 import { invalidOption, UnsupportedError } from '../errors.js';
 import type { GroupLayout } from '../host/cgroup-base.js';
 import { owner } from '../host/owner.js';
-import { start } from '../native/shim.js';
+import { ownerName, start } from '../native/shim.js';
 import type { ParsedLimits } from '../plan/limits.js';
-import { Slots } from '../plan/plan.js';
+import { planOf, Slots } from '../plan/plan.js';
+import { readGroupFile } from './files.js';
 import { uncertainControllers } from './limits.js';
-import { planGroup } from './plan.js';
+import { pathOf, planGroup } from './plan.js';
 import { type GroupFiles, noFiles } from './write.js';
 
 /** Texts of a group's files, by name; `null` where a file can't be read or is not worth it. */
 type Files = ReadonlyMap<string, string | null>;
 
-/** What does not change while the machine runs, by controller. */
+/** Which files there are does not change while the machine runs. By controller. */
 const known = new Map<string, Files>();
 
 /**
  * Finds out which files a group has that not every kernel has, for the limits that need to know: an empty group is
- * made for a moment, as the top of a hierarchy lacks most of them. Once for each controller; CPUs come and go.
+ * made for a moment, as the top of a hierarchy lacks most of them. Once for each controller.
  */
 export async function groupFiles(layout: GroupLayout, limits: ParsedLimits): Promise<GroupFiles> {
   const controllers = uncertainControllers(limits, layout).filter((name) => layout.controllers.has(name));
   if (controllers.length === 0) return noFiles;
-  const asked = controllers.filter((name) => !known.has(name) || name === 'cpuset');
+  const asked = controllers.filter((name) => !known.has(name));
   if (asked.length > 0) for (const [name, files] of await look(layout, asked)) known.set(name, files);
   return {
     has: (controller, file) => known.get(controller)?.has(file) ?? false,
-    read: (controller, file) => known.get(controller)?.get(file) ?? null,
+    read: (controller, file) => readAbove(layout, controller, file) ?? known.get(controller)?.get(file) ?? null,
   };
+}
+
+/** CPUs come and go: a new group has those of the group above it, the owner's own or, before there is that, the base. */
+function readAbove(layout: GroupLayout, controller: string, file: string): string | null {
+  const hierarchy = layout.controllers.get(controller);
+  const base = hierarchy && layout.bases.get(hierarchy.mountPoint)?.path;
+  if (!base) return null;
+  return readGroupFile(join(pathOf(base, ownerName()), file)) ?? readGroupFile(join(base, file));
 }
 
 /** Where no group can be made nothing is found: that is told when the limits are planned. */
@@ -44,10 +53,7 @@ async function look(layout: GroupLayout, controllers: readonly string[]): Promis
     throw error;
   }
   const { prepare, undo } = group;
-  const task = await start(
-    { prepare, stages: [], undo, reports: [], returns: [], ending: { signal: 9, forceKillAfterMs: 0 } },
-    slots.descriptors,
-  );
+  const task = await start(planOf({ prepare, undo }), slots.descriptors);
   try {
     return controllers.flatMap((controller): [string, Files][] => {
       const folder = group.paths[controller];
