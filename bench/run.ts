@@ -4,6 +4,7 @@ import { release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { busyboxRootfs } from '../test/fixtures/images.js';
 import type { Case, Context } from './case.js';
+import { crowd, groupLife, limits, stats } from './cases/cgroup.js';
 import { comparisons } from './cases/compare.js';
 import { heap } from './cases/heap.js';
 import { importing } from './cases/import.js';
@@ -13,7 +14,7 @@ import { stdout } from './cases/stdout.js';
 import { sampleLoad } from './load.js';
 import { type Line, type Report, render, toJson } from './table.js';
 
-const cases: readonly Case[] = [...comparisons, heap, rate, memory, stdout, importing, ladder];
+const cases: readonly Case[] = [...comparisons, heap, rate, memory, stdout, importing, ladder, groupLife, stats, limits, crowd];
 
 function chosen(names: readonly string[]): readonly Case[] {
   const unknown = names.find((name) => !cases.some((item) => item.name === name));

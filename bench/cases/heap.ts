@@ -17,7 +17,7 @@ export const heap: Case = {
         small.subject('small heap', 'container'),
         large.subject('child_process.spawn, no sandbox, 2 GB heap', 'spawn'),
       ],
-      effort(context, { rounds: 20, batch: 10 }, { rounds: 6, batch: 5 }),
+      effort(context, { rounds: 20, batch: 10, warm: 200 }, { rounds: 6, batch: 5, warm: 50 }),
     );
     await large.close();
     await small.close();

@@ -1,0 +1,151 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Cgroup, Container, type Limits } from 'nacelle';
+import { hugePageSizes } from '../../lib/cgroup/files.js';
+import { statsFiles } from '../../lib/cgroup/stats.js';
+import { type Case, type Context, effort, NotHere } from '../case.js';
+import { interleave, type Subject, subject, summarise } from '../measure.js';
+import { compiled } from '../peers/compiled.js';
+import { containerOptions } from '../peers/nacelle.js';
+import type { Line, Row } from '../table.js';
+
+const LIMITS = { memory: '256m', pidsLimit: 64 } as const;
+
+/** A process of ours to be moved about. */
+async function withSleeper<T>(use: (sleeper: ChildProcess & { pid: number }) => Promise<T>): Promise<T> {
+  const sleeper = spawn('sleep', ['infinity'], { stdio: 'ignore' });
+  const { pid } = sleeper;
+  if (pid === undefined) throw new NotHere('sleep does not start');
+  const ended = once(sleeper, 'exit');
+  try {
+    return await use(Object.assign(sleeper, { pid }));
+  } finally {
+    sleeper.kill('SIGKILL');
+    await ended;
+  }
+}
+
+/** Where a group is, for bench/groups.c to make its own there: the folders above it, and the files of its statistics. */
+function placeOf({ paths }: Cgroup): { folders: string[]; limit: string; files: string[] } {
+  const { memory, pids } = paths;
+  if (memory === undefined || pids === undefined) throw new NotHere('a controller of memory or of processes is missing');
+  const others = Object.values(paths).filter((path) => path !== memory && path !== pids);
+  const read = statsFiles(Object.keys(paths), hugePageSizes());
+  return {
+    folders: [...new Set([memory, pids, ...others])].map(dirname),
+    limit: memory === paths.unified ? 'memory.max' : 'memory.limit_in_bytes',
+    files: read.flatMap(({ controller, file }) => [dirname(paths[controller] ?? ''), file]),
+  };
+}
+
+/** Make, two limits, move one process, read, move it back, remove: against the same in C. */
+export const groupLife: Case = {
+  name: 'cgroup',
+  measure: (context) =>
+    withSleeper(async ({ pid }) => {
+      const name = `nacelle-bench-${process.pid}`;
+      // stays, and with it the folders above it
+      await using like = await Cgroup.create(`${name}-like`, LIMITS);
+      const { folders, limit, files } = placeOf(like);
+      const ours = subject('Cgroup', async () => {
+        const group = await Cgroup.create(name, LIMITS);
+        await group.add(pid);
+        await group.stats();
+        for (const folder of folders) writeFileSync(join(folder, '..', 'cgroup.procs'), String(pid));
+        await group.remove();
+      });
+      const bare = compiled('groups', (count) => [count, limit, ...folders, '--', ...files]);
+      const length = effort(context, { rounds: 20, batch: 10, warm: 200 }, { rounds: 6, batch: 5, warm: 50 });
+      const [measured, floor] = await interleave([ours, bare], length).finally(() => bare.close?.());
+      if (!measured || !floor) throw new Error('nothing was measured');
+      return [
+        {
+          what: 'Cgroup: make, limit, move, read, remove',
+          unit: 'ms',
+          measured,
+          against: { name: bare.name, measured: floor },
+          compare: 'ratio',
+          target: { bound: 'at most', value: 1.3 },
+        },
+      ];
+    }),
+};
+
+/** All files of a group's statistics. */
+export const stats: Case = {
+  name: 'stats',
+  async measure(context) {
+    await using group = await Cgroup.create(`nacelle-bench-${process.pid}`, LIMITS);
+    const reading = subject('stats()', () => group.stats());
+    const [measured] = await interleave([reading], effort(context, { rounds: 10, batch: 100 }, { rounds: 3, batch: 50 }));
+    if (!measured) throw new Error('nothing was measured');
+    return [{ what: 'Cgroup.stats()', unit: 'ms', measured, target: { bound: 'at most', value: 0.3 } }];
+  },
+};
+
+/** A limit in every hierarchy that there is, against a container without any. */
+export const limits: Case = {
+  name: 'limits',
+  async measure(context) {
+    const all: Limits = { memory: '256m', pidsLimit: 64, cpus: 1, cpusetCpus: '0', cpuShares: 512 };
+    const with_ = await enforceable(context, all);
+    const run = (name: string, given: Limits): Subject =>
+      subject(name, () => Container.run({ image: `dir:${context.rootfs}`, command: ['/bin/true'], ...given }));
+    const subjects = [run('limits', with_), run('none', {})];
+    const [limited, free] = await interleave(
+      subjects,
+      effort(context, { rounds: 30, batch: 10, warm: 500 }, { rounds: 10, batch: 5, warm: 200 }),
+    );
+    if (!limited || !free) throw new Error('nothing was measured');
+    return [
+      {
+        what: `Container.run, with ${Object.keys(with_).join(', ')}`,
+        unit: 'ms',
+        measured: limited,
+        against: { name: 'without limits', measured: free },
+        compare: 'difference',
+        target: { bound: 'at most', value: 0.6 },
+      },
+    ];
+  },
+};
+
+/** Those that this machine keeps. */
+async function enforceable({ rootfs }: Context, all: Limits): Promise<Limits> {
+  const { notEnforced } = await Container.run({ ...containerOptions(rootfs), ...all, onUnsupported: 'report' });
+  const missing = new Set(notEnforced.map(({ feature }) => feature));
+  return Object.fromEntries(Object.entries(all).filter(([name]) => !missing.has(name)));
+}
+
+/** Whether a group costs more where a thousand are. */
+export const crowd: Case = {
+  name: 'crowd',
+  async measure(context): Promise<Line[]> {
+    const most = context.quick ? 400 : 1000;
+    const groups: Cgroup[] = [];
+    const times: number[] = [];
+    try {
+      for (let i = 0; i < most; i++) {
+        const started = performance.now();
+        groups.push(await Cgroup.create(`nacelle-bench-${process.pid}/${i}`, LIMITS));
+        // one more, made and removed while these live
+        await (await Cgroup.create(`nacelle-bench-${process.pid}/one`, LIMITS)).remove();
+        times.push(performance.now() - started);
+      }
+    } finally {
+      for (const group of groups.reverse()) await group.remove();
+      await (await Cgroup.open(`nacelle-bench-${process.pid}`).catch(() => null))?.remove();
+    }
+    const row: Row = {
+      what: `Cgroup: two made, one removed, where ${most - 100} to ${most} live`,
+      unit: 'ms',
+      measured: summarise(times.slice(-100)),
+      against: { name: 'the first hundred', measured: summarise(times.slice(0, 100)) },
+      compare: 'ratio',
+      target: { bound: 'at most', value: 1.5 },
+    };
+    return [row];
+  },
+};

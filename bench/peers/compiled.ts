@@ -1,0 +1,26 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Subject } from '../measure.js';
+import { runSpawned } from './spawn.js';
+
+/** Runs of a new process that don't count: its pages are not there yet. */
+const WARM_UP = 2;
+
+/** A C program of this folder that does something so often, and prints the nanoseconds of each, one a line. */
+export function compiled(name: string, args: (count: string) => readonly string[]): Subject {
+  const folder = mkdtempSync(join(tmpdir(), `nacelle-bench-${name}-`));
+  const program = join(folder, name);
+  const source = fileURLToPath(new URL(`../${name}.c`, import.meta.url));
+  execFileSync('cc', ['-O2', '-static', '-Wall', '-Wextra', '-Werror', '-o', program, source]);
+  return {
+    name: `bench/${name}.c`,
+    async run(count) {
+      const lines = (await runSpawned(program, args(String(count + WARM_UP)))).trim().split('\n');
+      return lines.slice(WARM_UP).map((line) => Number(line) / 1e6);
+    },
+    close: async () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
