@@ -10,7 +10,8 @@ import { temporaryFolder } from '../fixtures/temporary.js';
 
 useLeakCheck();
 
-const folder = temporaryFolder();
+// not /tmp, which may be a tmpfs: what of the host is in memory alone is never seen in a container
+const folder = temporaryFolder('/var/tmp');
 beforeAll(() => {
   process.env.NACELLE_ROOT = join(folder, 'store');
 });
