@@ -7,7 +7,7 @@ import { deviceFilter } from '../host/device-filter.js';
 import { hostEnvironment } from '../host/environment.js';
 import { type HostRecord, writeRecord } from '../host/journal.js';
 import { owner } from '../host/owner.js';
-import { start } from '../native/shim.js';
+import { ShimError, start } from '../native/shim.js';
 import type { Task, TaskEnd } from '../native/task.js';
 import type { Limits } from '../plan/limits.js';
 import { NONE, type Plan, Slots } from '../plan/plan.js';
@@ -281,16 +281,22 @@ async function make(name: string, group: GroupPlan, slots: Slots, persist: boole
 }
 
 async function remove(name: string, paths: Readonly<Record<string, string>>, owned: Task | null): Promise<void> {
+  if (owned === null) return carryOut(removalOf(name, paths));
   try {
+    await undo(owned);
+  } catch (error) {
+    // with the shim went what would have removed it
+    if (!(error instanceof ShimError)) throw error;
     await carryOut(removalOf(name, paths));
-  } finally {
-    await owned?.close();
   }
 }
 
 /** A plan of host steps alone, whose work is in `undo`. */
 async function carryOut(plan: Plan): Promise<void> {
-  const task = await start(plan, new Map());
+  await undo(await start(plan, new Map()));
+}
+
+async function undo(task: Task): Promise<void> {
   await task.close();
   const { undoErrors } = await task.ended;
   if (undoErrors[0]) throw undoErrors[0];

@@ -34,37 +34,35 @@ const schema: z.ZodType<HostRecord[]> = z.array(
   ]),
 );
 
-function recordsDir(owner: string): string {
+/** Goes with its owner's shim, or is reaped. */
+export function recordsDir(owner: string): string {
   return join(runtimeDir(), 'records', owner);
 }
 
 /**
  * Writes down what is about to be made, in the order in which it is to be undone.
  *
- * @returns the host steps that remove the record: the last ones of the undo
+ * @returns the host step that removes the record: the last one of the undo
  */
 export function writeRecord(owner: string, id: string, records: readonly HostRecord[]): Step[] {
   const folder = recordsDir(owner);
   const file = join(folder, `${id}.json`);
   for (;;) {
     try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
       // whole or not at all; a crash of the machine takes the mounts along, so nothing is synced
       writeFileSync(`${file}.new`, JSON.stringify(records), { mode: 0o600 });
       renameSync(`${file}.new`, file);
-      return forgetSteps(owner, file);
+      return forgetSteps(file);
     } catch (error) {
-      // a shim removes the folder with its last record, and those above when they are empty: it may have done so just now
+      // the owner's first; and a shim that ends removes the folders above while they are empty
       if (!isMissing(error)) throw error;
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
     }
   }
 }
 
-function forgetSteps(owner: string, file: string): Step[] {
-  return [
-    { op: 'unlink', host: true, at: NONE, path: file },
-    { op: 'remove_folder', host: true, at: NONE, path: recordsDir(owner), wait: 0 },
-  ];
+function forgetSteps(file: string): Step[] {
+  return [{ op: 'unlink', host: true, at: NONE, path: file }];
 }
 
 /** The files of an owner's records. */
@@ -94,8 +92,8 @@ export function parseFile<T>(file: string, parse: (text: string) => T): T | unde
 }
 
 /** Host steps that undo what a dead owner's file tells of, and remove it. For who holds the owner's lock. */
-export function reapSteps(owner: string, file: string, slots: Slots): Step[] {
-  return [...readRecord(file).flatMap((record) => undoSteps(record, slots)), ...forgetSteps(owner, file)];
+export function reapSteps(file: string, slots: Slots): Step[] {
+  return [...readRecord(file).flatMap((record) => undoSteps(record, slots)), ...forgetSteps(file)];
 }
 
 function undoSteps(record: HostRecord, slots: Slots): Step[] {

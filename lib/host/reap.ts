@@ -7,10 +7,10 @@ import { ownersDir } from '../native/runtime-dir.js';
 import { ownerName, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import { OWN_NAME } from '../plan/constants.js';
-import { NONE, type Plan, Slots } from '../plan/plan.js';
+import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { type GroupLayout, groupLayout } from './cgroup-base.js';
-import { parseFile, reapSteps, recordFiles } from './journal.js';
+import { parseFile, reapSteps, recordFiles, recordsDir } from './journal.js';
 
 /** What `Container.reap()` found. */
 export interface ReapReport {
@@ -80,14 +80,7 @@ async function reapOwner(owner: string): Promise<NacelleError[] | null> {
   const file = join(ownersDir(), owner);
   const slots = new Slots();
   // nothing to undo: when the lock is not to be had, nothing may be removed
-  const plan: Plan = {
-    prepare: [{ op: 'lock', host: true, out: slots.take(), at: NONE, path: file }],
-    stages: [],
-    undo: [],
-    reports: [],
-    returns: [],
-    ending: { signal: 9, forceKillAfterMs: 0 },
-  };
+  const plan = planOf({ prepare: [{ op: 'lock', host: true, out: slots.take(), at: NONE, path: file }] });
   let task: Task;
   try {
     task = await start(plan, new Map());
@@ -100,7 +93,7 @@ async function reapOwner(owner: string): Promise<NacelleError[] | null> {
     const parts = [
       () => groupSteps(owner, ownBases(groupLayout())),
       () => groupSteps(owner, readBases(file)),
-      ...recordFiles(owner).map((record) => () => reapSteps(owner, record, slots)),
+      ...recordFiles(owner).map((record) => () => reapSteps(record, slots)),
     ];
     const failures: NacelleError[] = [];
     for (const steps of parts) {
@@ -112,7 +105,12 @@ async function reapOwner(owner: string): Promise<NacelleError[] | null> {
       }
     }
     // last: until then the next reap would find the owner again
-    if (failures.length === 0) await task.call([{ op: 'unlink', host: true, at: NONE, path: file }]);
+    if (failures.length === 0) {
+      await task.call([
+        { op: 'remove_folder', host: true, at: NONE, path: recordsDir(owner), wait: 0 },
+        { op: 'unlink', host: true, at: NONE, path: file },
+      ]);
+    }
     return failures;
   } finally {
     await task.close();
