@@ -4,15 +4,13 @@ import type { Hierarchy } from '../host/cgroup-layout.js';
 import type { Feature } from '../host/feature.js';
 import { OWN_NAME } from '../plan/constants.js';
 import type { ParsedDeviceRule, ParsedLimits } from '../plan/limits.js';
-import { type CpuClock, NONE, type Plan, type Report, type Slots } from '../plan/plan.js';
+import { type CpuClock, NONE, type Plan, planOf, type Report, type Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import { compileDeviceFilter } from './device-filter.js';
 import { deviceWrites } from './devices.js';
 import { controllersOf, limitWrites } from './limits.js';
 import { type GroupUsage, readUsage, usageFiles } from './usage.js';
 import { type GroupFiles, noFiles, type Write } from './write.js';
-
-const SIGKILL = 9;
 
 /** What a container's group counts and limits, where the machine has it. */
 export const containerControllers = ['memory', 'cpuacct', 'pids', 'devices'] as const;
@@ -153,14 +151,7 @@ export function planRemoval(paths: Readonly<Record<string, string>>): Plan {
 /** Kills what is in a group and below it, until nothing is: in `undo`, where a step that has more to do is tried again. Pure. */
 export function planKill(paths: Readonly<Record<string, string>>): Plan {
   const killed = paths.unified ?? paths.freezer ?? Object.values(paths)[0];
-  return {
-    prepare: [],
-    stages: [],
-    undo: killed === undefined ? [] : [{ op: 'kill_group', host: true, at: NONE, path: killed }],
-    reports: [],
-    returns: [],
-    ending: { signal: SIGKILL, forceKillAfterMs: 0 },
-  };
+  return planOf(killed === undefined ? {} : { undo: [{ op: 'kill_group', host: true, at: NONE, path: killed }] });
 }
 
 /** The hierarchies to join, the unified one first. Where one can't be used, it is left out unless a limit needs it. */

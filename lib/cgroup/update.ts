@@ -6,7 +6,7 @@ import { nativeError } from '../native/failure.js';
 import { start } from '../native/shim.js';
 import { O_PATH } from '../plan/constants.js';
 import type { ParsedDeviceRule, ParsedLimits } from '../plan/limits.js';
-import { NONE, type Plan, Slots } from '../plan/plan.js';
+import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { deviceWrites } from './devices.js';
 import { readGroupFile, writeGroupFile } from './files.js';
@@ -93,8 +93,7 @@ async function enter({ layout, name, paths }: UpdateRequest, controllers: readon
 }
 
 async function carryOut(prepare: readonly Step[]): Promise<void> {
-  const plan: Plan = { prepare, stages: [], undo: [], reports: [], returns: [], ending: { signal: 9, forceKillAfterMs: 0 } };
-  await (await start(plan, new Map())).close();
+  await (await start(planOf({ prepare }), new Map())).close();
 }
 
 function writeAll(whose: string, paths: Readonly<Record<string, string>>, writes: readonly Write[]): void {

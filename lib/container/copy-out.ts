@@ -1,7 +1,7 @@
 import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import { start } from '../native/shim.js';
-import { CLONE, O_PATH } from '../plan/constants.js';
-import { NONE, type Plan, Slots } from '../plan/plan.js';
+import { CLONE, O_PATH, SIGKILL } from '../plan/constants.js';
+import { NONE, planOf, Slots } from '../plan/plan.js';
 import { capabilityMask } from '../security/capabilities.js';
 
 /**
@@ -16,8 +16,7 @@ export async function copyOut(mountNamespace: number, paths: readonly string[], 
   const slots = new Slots();
   const [ns, to, root] = [slots.give(mountNamespace), slots.give(writeEnd), slots.take()];
   const reading = capabilityMask('DAC_READ_SEARCH');
-  const plan: Plan = {
-    prepare: [],
+  const plan = planOf({
     stages: [
       {
         flags: CLONE.net | CLONE.ipc | CLONE.uts,
@@ -28,16 +27,12 @@ export async function copyOut(mountNamespace: number, paths: readonly string[], 
           { op: 'no_new_privileges' },
           { op: 'bound_capabilities', bounding: reading },
           { op: 'capabilities', effective: reading, permitted: reading, inheritable: 0, ambient: 0 },
-          { op: 'parent_death_signal', signal: 9 },
+          { op: 'parent_death_signal', signal: SIGKILL },
           { op: 'copy_out', root, paths: [...paths], to, max },
         ],
       },
     ],
-    undo: [],
-    reports: [],
-    returns: [],
-    ending: { signal: 9, forceKillAfterMs: 0 },
-  };
+  });
   try {
     const starting = start(plan, slots.descriptors);
     closeDescriptor(writeEnd);

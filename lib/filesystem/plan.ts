@@ -1,11 +1,9 @@
 import { constants } from 'node:fs';
-import { CLONE, O_PATH, PROPAGATION } from '../plan/constants.js';
+import { CLONE, O_PATH, PROPAGATION, SIGKILL } from '../plan/constants.js';
 import { overlayOptions } from '../plan/overlay.js';
-import { NONE, type Plan, Slots, type Stage } from '../plan/plan.js';
+import { NONE, type Plan, planOf, Slots } from '../plan/plan.js';
 import { MOUNT_ATTR, type Ownership } from '../plan/recipe.js';
 import type { Slot, Step } from '../plan/steps.js';
-
-const SIGKILL = 9;
 
 // capability.h
 const DAC_READ_SEARCH = 2;
@@ -57,7 +55,7 @@ export function planMake(source: OverlaySource): { plan: Plan; mount: Slot; chan
     { op: 'give', slot: changes },
     { op: 'pause' },
   ];
-  return { plan: plan({ stages: [{ flags: CLONE.mnt, steps }], returns: [mount, changes] }), mount, changes };
+  return { plan: planOf({ stages: [{ flags: CLONE.mnt, steps }], returns: [mount, changes] }), mount, changes };
 }
 
 function upperSteps(upper: OverlaySource['upper'], { tmpfs, changes, work }: Record<'tmpfs' | 'changes' | 'work', Slot>): Step[] {
@@ -111,7 +109,7 @@ export function planWork(path: string, forget: Forget): Held {
 
 function held(forget: Forget, slots: Slots, { make, undo }: { make: Step[]; undo: Step[] }): Held {
   const all = [...undo, ...(forget ?? [])];
-  return { plan: plan({ prepare: make, undo: forget === null ? [] : all }), slots, undo: all };
+  return { plan: planOf({ prepare: make, undo: forget === null ? [] : all }), slots, undo: all };
 }
 
 function makeFolder(slots: Slots, path: string): Step[] {
@@ -162,7 +160,7 @@ export function planRead({ work, lower, target, changes, output }: ReadRequest):
     reading,
   ];
   const flags = CLONE.mnt | CLONE.pid | CLONE.net | CLONE.ipc | CLONE.uts | CLONE.cgroup;
-  return { plan: plan({ stages: [{ flags, steps }] }), slots };
+  return { plan: planOf({ stages: [{ flags, steps }] }), slots };
 }
 
 function openFolder(out: Slot, path: string): Step {
@@ -171,8 +169,4 @@ function openFolder(out: Slot, path: string): Step {
 
 function mkdir(out: Slot, root: Slot, path: string, ownership: Ownership): Extract<Step, { op: 'mkdir' }> {
   return { op: 'mkdir', out, root, path, ...ownership };
-}
-
-function plan(parts: { prepare?: Step[]; stages?: Stage[]; undo?: Step[]; returns?: Slot[] }): Plan {
-  return { prepare: [], stages: [], undo: [], returns: [], reports: [], ending: { signal: SIGKILL, forceKillAfterMs: 0 }, ...parts };
 }

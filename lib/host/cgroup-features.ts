@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { start } from '../native/shim.js';
-import { type Plan, Slots } from '../plan/plan.js';
+import { planOf, Slots } from '../plan/plan.js';
 import { type GroupLayout, inspectGroups, isNamespaced, isTop } from './cgroup-base.js';
 import { deviceFilter } from './device-filter.js';
 import { type Feature, lacking, works } from './feature.js';
@@ -170,15 +170,7 @@ async function filesOfNew(layout: GroupLayout): Promise<Set<string> | null> {
   if (layout.unified && layout.bases.get(layout.unified.mountPoint)?.path == null) return null;
   const group = await treeGroup(new Slots());
   if (!group) return null;
-  const plan: Plan = {
-    prepare: group.prepare,
-    stages: [],
-    undo: group.undo,
-    reports: [],
-    returns: [],
-    ending: { signal: 9, forceKillAfterMs: 0 },
-  };
-  const task = await start(plan, new Map());
+  const task = await start(planOf({ prepare: group.prepare, undo: group.undo }), new Map());
   try {
     return new Set(readdirSync(group.path));
   } finally {

@@ -1,6 +1,6 @@
 import { SyscallError } from '../errors.js';
 import { start } from '../native/shim.js';
-import { NONE, type Plan } from '../plan/plan.js';
+import { NONE, planOf } from '../plan/plan.js';
 import { type Feature, lacking, works } from './feature.js';
 
 /** r0 = 1; exit: everything is allowed (struct bpf_insn). */
@@ -15,14 +15,7 @@ export function deviceFilter(): Promise<Feature> {
 }
 
 async function probe(): Promise<Feature> {
-  const plan: Plan = {
-    prepare: [{ op: 'load_device_filter', host: true, out: NONE, program: ALLOW }],
-    stages: [],
-    undo: [],
-    reports: [],
-    returns: [],
-    ending: { signal: 9, forceKillAfterMs: 0 },
-  };
+  const plan = planOf({ prepare: [{ op: 'load_device_filter', host: true, out: NONE, program: ALLOW }] });
   try {
     await (await start(plan, new Map())).close();
     return works;

@@ -4,7 +4,7 @@ import { start } from '../native/shim.js';
 import { CLONE, PROPAGATION } from '../plan/constants.js';
 import { type NamespaceType, namespaceTypes } from '../plan/namespaces.js';
 import { overlayOptions } from '../plan/overlay.js';
-import { NONE, type Plan } from '../plan/plan.js';
+import { NONE, planOf } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { type CgroupFeatures, cgroupFeatures } from './cgroup-features.js';
 import { type Feature, lacking, works } from './feature.js';
@@ -73,14 +73,7 @@ async function attempt(steps: readonly Step[], flags: number): Promise<Feature> 
   const become = isRoot
     ? []
     : [map('setgroups', 'deny'), map('gid_map', `0 ${getegid?.() ?? 0} 1`), map('uid_map', `0 ${geteuid?.() ?? 0} 1`)];
-  const plan: Plan = {
-    prepare: [],
-    stages: [{ flags: isRoot ? flags : flags | CLONE.user, steps: [...become, ...steps, { op: 'park' }] }],
-    undo: [],
-    reports: [],
-    returns: [],
-    ending: { signal: 9, forceKillAfterMs: 0 },
-  };
+  const plan = planOf({ stages: [{ flags: isRoot ? flags : flags | CLONE.user, steps: [...become, ...steps, { op: 'park' }] }] });
   try {
     await (await start(plan, new Map())).close();
     return works;

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { ownerName, start } from '../native/shim.js';
 import { OWN_NAME } from '../plan/constants.js';
-import { NONE, type Plan } from '../plan/plan.js';
+import { NONE, planOf } from '../plan/plan.js';
 import type { GroupLayout } from './cgroup-base.js';
 import { ownBases, reapFirst, writeBases } from './reap.js';
 
@@ -17,17 +17,12 @@ export async function owner(layout: GroupLayout): Promise<string> {
   if (prepared?.owner !== name) {
     const bases = ownBases(layout);
     writeBases(name, bases);
-    const plan: Plan = {
-      prepare: [],
-      stages: [],
+    const plan = planOf({
       undo: bases.flatMap((base) => [
         { op: 'remove_folder', host: true, at: NONE, path: `${base}/${OWN_NAME}/${name}`, wait: 1 } as const,
         { op: 'remove_folder', host: true, at: NONE, path: `${base}/${OWN_NAME}`, wait: 0 } as const,
       ]),
-      reports: [],
-      returns: [],
-      ending: { signal: 9, forceKillAfterMs: 0 },
-    };
+    });
     const ready = start(plan, new Map()).then((task) => {
       // the shim died: what is in no pid namespace of its own did not end with it
       task.ended.catch(() => killGroups(layout, name));

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
-import { NONE, type Plan, Slots } from '../plan/plan.js';
+import { CLONE, PROPAGATION, SIGKILL } from '../plan/constants.js';
+import { NONE, type Plan, planOf, Slots } from '../plan/plan.js';
 import { MOUNT_ATTR } from '../plan/recipe.js';
 
 /** What bounds a layer, so that a small file can't fill the disk. */
@@ -11,10 +12,7 @@ export interface UnpackLimits {
 
 export const DEFAULT_LIMITS: UnpackLimits = { maxBytes: 64 * 1024 ** 3, maxEntries: 5_000_000 };
 
-// clone(2), mount(2)
-const CLONE_NEW = { NS: 0x00020000, CGROUP: 0x02000000, UTS: 0x04000000, IPC: 0x08000000, PID: 0x20000000, NET: 0x40000000 };
-const MS_PRIVATE = 1 << 18;
-const SIGKILL = 9;
+const NAMESPACES = CLONE.mnt | CLONE.cgroup | CLONE.uts | CLONE.ipc | CLONE.pid | CLONE.net;
 
 // capability.h: owners and modes as the layer has them, device nodes, file capabilities.
 // SYS_ADMIN is for one thing: an opaque folder is an xattr of the name space trusted.*, which asks for it.
@@ -35,13 +33,12 @@ export function unpackPlan(input: number, target: string, limits: UnpackLimits):
   const slots = new Slots();
   const stream = slots.give(input);
   const mount = slots.take();
-  const plan: Plan = {
-    prepare: [],
+  const plan = planOf({
     stages: [
       {
-        flags: Object.values(CLONE_NEW).reduce((set, flag) => set | flag, 0),
+        flags: NAMESPACES,
         steps: [
-          { op: 'set_propagation', path: '/', propagation: MS_PRIVATE },
+          { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
           // by path: a descriptor of Node's would show the folder in another mount namespace, which open_tree refuses
           { op: 'clone_mount', out: mount, at: NONE, path: target, recursive: 0 },
           { op: 'set_mount', mount, recursive: 0, set: MOUNT_ATTR.NODEV | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, clear: 0, propagation: 0 },
@@ -61,11 +58,7 @@ export function unpackPlan(input: number, target: string, limits: UnpackLimits):
         ],
       },
     ],
-    undo: [],
-    reports: [],
-    returns: [],
-    ending: { signal: SIGKILL, forceKillAfterMs: 0 },
-  };
+  });
   return { plan, slots };
 }
 

@@ -7,7 +7,7 @@ import { closeDescriptor } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import type { NamespaceType } from '../plan/namespaces.js';
-import { Slots } from '../plan/plan.js';
+import { planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { execute } from '../process/execute.js';
 import { noGroup } from '../process/program.js';
@@ -18,7 +18,7 @@ import type { Encoding, ExecOptions, Execution } from '../process/types.js';
 import { listNamespaces, type NamespaceInfo } from './list.js';
 import { attempt, inodeOf, isNamespaceFile, openNamespaceFile, ownerOf, parentOf, typeOf } from './open.js';
 import { type CreateOptions, parseCompanions, parseCreate, parseFilter, parsePath, parsePid, parseType } from './options.js';
-import { emptyPlan, pinSteps, planNamespaceRun, planNamespaces, unpinSteps } from './plan.js';
+import { pinSteps, planNamespaceRun, planNamespaces, unpinSteps } from './plan.js';
 
 /**
  * A namespace of the kernel, held open by a descriptor: it lives at least until {@link Namespace.close},
@@ -183,7 +183,7 @@ function opened(fd: number, make: (fd: number) => Namespace): Namespace {
 }
 
 async function callHost(steps: readonly Step[], { descriptors }: Slots): Promise<void> {
-  const task = await start(emptyPlan(), new Map());
+  const task = await start(planOf({}), new Map());
   try {
     await task.call(steps, { descriptors });
   } finally {

@@ -1,8 +1,8 @@
 import { dirname } from 'node:path';
 import { UnsupportedError } from '../errors.js';
-import { PROPAGATION } from '../plan/constants.js';
+import { PROPAGATION, SIGKILL } from '../plan/constants.js';
 import type { NamespaceType } from '../plan/namespaces.js';
-import { type CpuClock, NONE, type Plan, type Slots, type Stage } from '../plan/plan.js';
+import { type CpuClock, NONE, type Plan, planOf, type Slots, type Stage } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import { programSteps } from '../process/program-steps.js';
 import type { ParsedProcess } from '../process/schema.js';
@@ -10,8 +10,6 @@ import type { ChildEnd } from '../process/stdio.js';
 import { flagsOf } from './flags.js';
 import { encodeIdMap, type IdMap, singleMap } from './idmap.js';
 import type { Held, ParsedCreate } from './options.js';
-
-const SIGKILL = 9;
 
 /** Who makes the namespaces: what a map may hold depends on it. */
 export interface Maker {
@@ -27,14 +25,7 @@ export function planNamespaces(options: ParsedCreate, maker: Maker, slots: Slots
   const hold: Step[] = [...[...returned].map(([type, out]): Step => ({ op: 'open_namespace', host: true, out, type })), { op: 'pause' }];
   const die: Step = { op: 'parent_death_signal', signal: SIGKILL };
   return {
-    plan: {
-      prepare: [],
-      stages: createStages(options, maker, [die, ...hold]),
-      undo: [],
-      reports: [],
-      returns: [...returned.values()],
-      ending: { signal: SIGKILL, forceKillAfterMs: 0 },
-    },
+    plan: planOf({ stages: createStages(options, maker, [die, ...hold]), returns: [...returned.values()] }),
     slots: returned,
   };
 }
@@ -165,11 +156,10 @@ export function joinOrder(namespaces: readonly Held[], privileged: boolean): Hel
   return privileged ? [...others, ...mnt, ...user] : [...user, ...others, ...mnt];
 }
 
-/** Binds an open namespace to a file, which keeps it alive without any process (as ip-netns(8) does). */
 /** Where ip-netns(8) keeps network namespaces: a shared mount, so that other mount namespaces see what is pinned and unpinned. */
 export const SHARED_PINS = '/run/netns';
 
-/** Host steps. */
+/** Binds an open namespace to a file, which keeps it alive without any process (as ip-netns(8) does). Host steps. */
 export function pinSteps(fd: number, path: string, slots: Slots): Step[] {
   const mount = slots.take();
   return [
@@ -185,9 +175,4 @@ export function unpinSteps(path: string): Step[] {
     { op: 'detach', host: true, at: NONE, path },
     { op: 'unlink', host: true, at: NONE, path },
   ];
-}
-
-/** Holds slots for steps that are called. */
-export function emptyPlan(): Plan {
-  return { prepare: [], stages: [], undo: [], reports: [], returns: [], ending: { signal: SIGKILL, forceKillAfterMs: 0 } };
 }

@@ -1,5 +1,5 @@
 import { NETLINK_ROUTE } from '../plan/constants.js';
-import { NONE, type Plan } from '../plan/plan.js';
+import { NONE, type Plan, planOf } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import type { Address, Cidr } from './address.js';
 import { getAddresses, getLink, type LinkSettings, newAddress, newDefaultRoute, newVethPair, setLink } from './rtnetlink.js';
@@ -30,14 +30,7 @@ export interface EndAddresses {
 export type NamedLink = LinkSettings & { readonly name: string };
 
 export function pairPlan(socket: Slot, group: number, forget: readonly Step[]): Plan {
-  return {
-    prepare: [],
-    stages: [],
-    undo: [{ op: 'remove_links', host: true, socket, group }, ...forget],
-    reports: [],
-    returns: [],
-    ending: { signal: 9, forceKillAfterMs: 0 },
-  };
+  return planOf({ undo: [{ op: 'remove_links', host: true, socket, group }, ...forget] });
 }
 
 /** Its output: the bridge, when there is one. */

@@ -22,6 +22,8 @@ export const CLONE: Readonly<Record<NamespaceType, number>> = {
 /** MS_* of mount(2), for propagation. */
 export const PROPAGATION = { unbindable: 1 << 17, private: 1 << 18, slave: 1 << 19, shared: 1 << 20 } as const;
 
+export const SIGKILL = 9;
+
 /** O_* of open(2), on every architecture alike but O_DIRECTORY and O_NOFOLLOW: those are the kernel's for this one. */
 export const O_PATH = 0o10000000;
 

@@ -1,3 +1,4 @@
+import { SIGKILL } from './constants.js';
 import type { Slot, Step } from './steps.js';
 
 /** One process of a plan: how it is cloned, and what it does until it ends or becomes the program. */
@@ -56,6 +57,11 @@ export interface Plan {
   readonly timeoutMs?: number;
   readonly cpuClock?: CpuClock;
   readonly ending: Ending;
+}
+
+/** A plan of these parts and nothing else; what runs is killed at once. */
+export function planOf(parts: Partial<Plan>): Plan {
+  return { prepare: [], stages: [], undo: [], reports: [], returns: [], ending: { signal: SIGKILL, forceKillAfterMs: 0 }, ...parts };
 }
 
 /**

@@ -1,9 +1,8 @@
+import { SIGKILL } from '../plan/constants.js';
 import type { Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import type { ParsedProcess } from './schema.js';
 import type { ChildEnd } from './stdio.js';
-
-const SIGKILL = 9;
 
 /** A program on the host's own files, with nothing that confines it. */
 export interface ProgramRequest {

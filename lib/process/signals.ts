@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { invalidOption } from '../errors.js';
 import { nearest } from '../plan/options.js';
 
-export const SIGKILL = 9;
+export { SIGKILL } from '../plan/constants.js';
 export const SIGXCPU = 24;
 export const SIGXFSZ = 25;
 export const SIGSYS = 31;

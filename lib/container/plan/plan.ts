@@ -1,6 +1,6 @@
 import type { GroupPlan } from '../../cgroup/plan.js';
 import { PROPAGATION } from '../../plan/constants.js';
-import { NONE, type Plan, type PlanParts, type Stage } from '../../plan/plan.js';
+import { NONE, type Plan, type PlanParts, planOf, type Stage } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
@@ -13,8 +13,6 @@ import { planProcess } from './process.js';
 import { type Protection, planProtection } from './protect.js';
 import { planRoot } from './root.js';
 import { planStaging, type Staging } from './staging.js';
-
-const SIGKILL = 9;
 
 /** What needs nothing of the host's files, nor the program: the first part of the plan, which may run before they are known. */
 export interface Head {
@@ -47,15 +45,12 @@ export function planHead(input: HeadInput): Head {
     ...protection.make,
   ];
   const independent = slots.descriptors.size === 0 && namespaces.before.length === 0;
-  const first: Plan = {
+  const first = planOf({
     prepare: group.prepare,
     stages: [{ flags: namespaces.flags, ...bornIn(group), steps: [...joinSteps(group), ...steps, { op: 'rest' }] }],
     undo: group.undo,
-    reports: [],
-    returns: [],
     killGroup: group.killGroup,
-    ending: { signal: SIGKILL, forceKillAfterMs: 0 },
-  };
+  });
   return { first: independent ? first : null, namespaces, steps, staging, kernel, dev, protection };
 }
 
