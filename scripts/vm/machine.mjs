@@ -87,7 +87,7 @@ function startScript(script) {
   const kept = Object.entries(process.env).filter(([name]) => /^(PATH|CI|NACELLE_.*)$/.test(name));
   // through cat, as programs write otherwise to a terminal
   return `cd ${quote(root)}
-export HOME=/root TERM=dumb NACELLE_TEST_PATIENCE=${PATIENCE} ${kept.map(([name, value]) => `${name}=${quote(value)}`).join(' ')}
+export HOME=/root TERM=dumb NACELLE_TEST_IN_VM=1 NACELLE_TEST_PATIENCE=${PATIENCE} ${kept.map(([name, value]) => `${name}=${quote(value)}`).join(' ')}
 for controller in $(</sys/fs/cgroup/cgroup.controllers); do echo +$controller >/sys/fs/cgroup/cgroup.subtree_control; done
 mkdir -p /sys/fs/cgroup/system.slice/vm.service
 echo $$ >/sys/fs/cgroup/system.slice/vm.service/cgroup.procs

@@ -18,7 +18,7 @@ const machines = [
   { machine: 'here', needs: { ...needs }, play: (scene: Scene) => scenes[scene](given(scene)) },
   {
     machine: 'on v1 alone',
-    needs: { ...needs, cgroup: 'freezer' },
+    needs: { ...needs, cgroup: 'v1' },
     play: (scene: Scene) => runNode('eventful', [scene, JSON.stringify(given(scene))], { through: withoutUnified() }),
   },
 ];

@@ -22,7 +22,7 @@ const machines = [
   { machine: 'on the unified tree', needs: { ...needs }, play: (scene: Scene) => scenes[scene](programs) },
   {
     machine: 'on v1 alone',
-    needs: { ...needs, cgroup: 'freezer' },
+    needs: { ...needs, cgroup: 'v1' },
     play: (scene: Scene) => runNode(`freezing`, [scene, JSON.stringify(programs)], { through: withoutUnified() }),
   },
 ];
@@ -82,7 +82,7 @@ it('a process that can not be stopped is told, and the others go on', { timeout:
   expect(await scenes.stuck(programs)).toEqual({ code: 'EBUSY', state: 'THAWED' });
 });
 
-requires({ ...needs, cgroup: 'freezer' }).it('what a dead owner froze by v1 is reaped', async () => {
+requires({ ...needs, cgroup: 'v1' }).it('what a dead owner froze by v1 is reaped', async () => {
   const program = startNode('cgroup', [`${NAME}-frozen/inner`, 'freeze'], { through: withoutUnified() });
   const line = await program.lines.next();
   const { pid, paths }: { pid: number; paths: string[] } = JSON.parse(line.value);
