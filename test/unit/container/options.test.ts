@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseRunOptions } from '../../../lib/container/options.js';
 import { NacelleError } from '../../../lib/errors.js';
@@ -29,6 +30,44 @@ describe('wrong options', () => {
 
   it('prefers what is wrong to what comes later', () => {
     expect(failure({ ...good, tty: true, stdin: 'pipe' }).code).toBe('ERR_INVALID_OPTION');
+  });
+});
+
+describe('a schema of the given names alone', () => {
+  /** What is not an object's own is looked at by the schema of all names. */
+  const inherited = (options: object): object => Object.assign(Object.create({}), options);
+  const problems = (options: unknown): string[] => failure(options).message.split('; ').sort();
+  const values = {
+    entrypoint: ['sh', '-c'],
+    env: { A: '1' },
+    cwd: '/tmp',
+    user: '1000:1000',
+    memory: '64m',
+    pidsLimit: 8,
+    cpus: 0.5,
+    network: 'host',
+    mounts: [{ type: 'tmpfs', target: '/t' }],
+    tmpfs: { '/u': 'size=1m' },
+    copyIn: { '/a': 'b' },
+    capDrop: ['ALL'],
+    readOnly: true,
+    timeout: 1000,
+    stdin: 'pipe',
+    hostname: undefined,
+  };
+
+  it('reads what the schema of all names reads', () => {
+    fc.assert(
+      fc.property(fc.subarray(Object.entries(values)), (entries) => {
+        const options = { image: 'host', command: ['true'], ...Object.fromEntries(entries) };
+        expect(parseRunOptions(options)).toEqual(parseRunOptions(inherited(options)));
+      }),
+    );
+  });
+
+  const ofNames = wrongInputs.filter(({ options }) => typeof options === 'object' && options !== null && !Array.isArray(options));
+  it.each(ofNames)('$name', ({ options }) => {
+    expect(problems(options)).toEqual(problems(inherited(Object(options))));
   });
 });
 
