@@ -9,11 +9,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 #include "shim/ancillary.h"
 #include "shim/memfd.h"
@@ -107,10 +109,16 @@ std::string random_name() {
   return text;
 }
 
+// The former shim is this process's child. It has closed its end, so it is all but dead; one that isn't after a second has
+// others to live for, and is not waited for.
+void reap(Shim& shim) {
+  const pid_t pid = std::exchange(shim.pid, 0);
+  for (int tries = 0; pid > 0 && tries < 1000 && waitpid(pid, nullptr, WNOHANG) == 0; ++tries) usleep(1000);
+}
+
 int start(Shim& shim, const Launch& launch, std::string& what) {
-  // the former one, when there was one, is this process's child: it has closed its sockets, so it is all but dead
-  if (shim.pid > 0) waitpid(shim.pid, nullptr, 0);
   shim.control.reset();
+  reap(shim);
   what = "copy the shim " + launch.shim;
   unique_fd executable;
   int result = sealed_copy(launch.shim, executable);
@@ -124,7 +132,10 @@ int start(Shim& shim, const Launch& launch, std::string& what) {
   if (shim.owner.empty()) return -EAGAIN;
   result = spawn(executable.get(), theirs.get(), launch.runtime_dir, shim.owner, shim.pid);
   theirs.reset();
-  if (result < 0) return result;
+  if (result < 0) {
+    shim.pid = 0;
+    return result;
+  }
   what = "make an owner's file below " + launch.runtime_dir;
   int answer = -EPIPE;
   ssize_t size;

@@ -1,9 +1,9 @@
 // The bare system calls of one control group, again and again: what no library can be faster than.
 //
-//   groups COUNT MEMORY_FILE MEMORY_FOLDER [PIDS_FOLDER OTHER_FOLDER…] -- FOLDER FILE…    (folders below which the group is made)
+//   groups COUNT MEMORY_FOLDER MEMORY_FILE PIDS_FOLDER {FOLDER HOME}… -- {FOLDER FILE}…
 //
-// Prints the nanoseconds of each run, one a line: make the group in each folder, put two limits, move a process into it,
-// read what it uses (FILE in the group below FOLDER, in pairs), move the process back, remove the group.
+// Prints the nanoseconds of each run, one a line: make the group below each FOLDER, put two limits, move a process into it,
+// read each FILE, move the process to its HOME again, remove the group.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -53,11 +53,11 @@ static uint64_t now(void) {
 }
 
 int main(int argc, char **argv) {
-  char **folders = argv + 3, name[64], pid[16];
-  int count = 0;
-  while (3 + count < argc && strcmp(folders[count], "--") != 0) ++count;
+  char **places = argv + 5, name[64], pid[16];
+  int count = 0;  // of pairs
+  while (5 + 2 * count + 1 < argc && strcmp(places[2 * count], "--") != 0) ++count;
   if (count < 1) {
-    fprintf(stderr, "usage: groups COUNT MEMORY_FILE MEMORY_FOLDER [PIDS_FOLDER OTHER_FOLDER...] -- FOLDER FILE...\n");
+    fprintf(stderr, "usage: groups COUNT MEMORY_FOLDER MEMORY_FILE PIDS_FOLDER {FOLDER HOME}... -- {FOLDER FILE}...\n");
     return 2;
   }
   snprintf(name, sizeof name, "nacelle-bench-groups-%d", (int)getpid());
@@ -69,21 +69,23 @@ int main(int argc, char **argv) {
     _exit(0);
   }
   snprintf(pid, sizeof pid, "%d", (int)child);
-  char group[count][4096];
-  for (int i = 0; i < count; ++i) snprintf(group[i], sizeof group[i], "%s/%s", folders[i], name);
+  char group[count][4096], memory[4096], pids[4096];
+  for (int i = 0; i < count; ++i) snprintf(group[i], sizeof group[i], "%s/%s", places[2 * i], name);
+  snprintf(memory, sizeof memory, "%s/%s", argv[2], name);
+  snprintf(pids, sizeof pids, "%s/%s", argv[4], name);
 
   for (long left = strtol(argv[1], NULL, 10); left > 0; --left) {
     const uint64_t started = now();
     for (int i = 0; i < count; ++i) check(mkdir(group[i], 0755), group[i]);
-    put(in(group[0], argv[2]), "268435456");
-    put(in(group[count > 1 ? 1 : 0], "pids.max"), "64");
+    put(in(memory, argv[3]), "268435456");
+    put(in(pids, "pids.max"), "64");
     for (int i = 0; i < count; ++i) put(in(group[i], "cgroup.procs"), pid);
-    for (int i = 3 + count + 1; i + 1 < argc; i += 2) {
+    for (int i = 5 + 2 * count + 1; i + 1 < argc; i += 2) {
       char folder[4096];
       snprintf(folder, sizeof folder, "%s/%s", argv[i], name);
       get(in(folder, argv[i + 1]));
     }
-    for (int i = 0; i < count; ++i) put(in(folders[i], "../cgroup.procs"), pid);  // where our own process may be
+    for (int i = 0; i < count; ++i) put(in(places[2 * i + 1], "cgroup.procs"), pid);
     for (int i = 0; i < count; ++i) {
       while (rmdir(group[i]) < 0) {
         if (errno != EBUSY) check(-1, group[i]);

@@ -134,7 +134,7 @@ int Supervisor::lock_owner() {
   const std::string folder = runtime_dir_ + "/owners";
   const std::string file = folder + "/" + owner_;
   const std::string unlocked = file + ".new";
-  // again where the last owner before removed the folders just now
+  // again where the last owner before removed the folders just now; many may be ending
   for (int tries = 0; tries < 10000 && !lock_; ++tries) {
     if (mkdir(runtime_dir_.c_str(), 0700) < 0 && errno != EEXIST) return -errno;
     if (mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) {

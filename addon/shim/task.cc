@@ -26,7 +26,7 @@ void Task::start(Message& message, std::vector<unique_fd> ahead, bool later) {
 }
 
 void Task::go() {
-  if (state_ != State::kWaiting || !fill_and_prepare()) return;
+  if (state_ != State::kWaiting || has_failed_ || !fill_and_prepare()) return;
   if (plan_.stages.count > 0) return start_first_stage();
   state_ = State::kHolding;
   send_started(false);

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Cgroup, Container, type Limits } from 'nacelle';
 import { hugePageSizes } from '../../lib/cgroup/files.js';
 import { statsFiles } from '../../lib/cgroup/stats.js';
+import { cgroupMounts, folderOf } from '../../test/fixtures/host.js';
 import { type Case, type Context, effort, NotHere } from '../case.js';
 import { interleave, type Subject, subject, summarise } from '../measure.js';
 import { compiled } from '../peers/compiled.js';
@@ -27,16 +28,29 @@ async function withSleeper<T>(use: (sleeper: ChildProcess & { pid: number }) => 
   }
 }
 
-/** Where a group is, for bench/groups.c to make its own there: the folders above it, and the files of its statistics. */
-function placeOf({ paths }: Cgroup): { folders: string[]; limit: string; files: string[] } {
+/** Where this process is in the hierarchy of a controller, or 'unified'. */
+function homeOf(controller: string): string {
+  const unified = cgroupMounts().find(({ version }) => version === 2)?.path ?? '';
+  const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '';
+  const home = controller === 'unified' ? join(unified, own) : folderOf(process.pid, controller);
+  if (home === null) throw new NotHere(`this process is in no group of ${controller}`);
+  return home;
+}
+
+/** Where a group is, for bench/groups.c to make its own there. */
+function placeOf({ paths }: Cgroup): { homes: Map<string, string>; args: string[] } {
   const { memory, pids } = paths;
   if (memory === undefined || pids === undefined) throw new NotHere('a controller of memory or of processes is missing');
-  const others = Object.values(paths).filter((path) => path !== memory && path !== pids);
-  const read = statsFiles(Object.keys(paths), hugePageSizes());
+  const homes = new Map(Object.entries(paths).map(([controller, path]) => [dirname(path), homeOf(controller)]));
+  const files = statsFiles(Object.keys(paths), hugePageSizes());
   return {
-    folders: [...new Set([memory, pids, ...others])].map(dirname),
-    limit: memory === paths.unified ? 'memory.max' : 'memory.limit_in_bytes',
-    files: read.flatMap(({ controller, file }) => [dirname(paths[controller] ?? ''), file]),
+    homes,
+    args: [
+      ...[dirname(memory), memory === paths.unified ? 'memory.max' : 'memory.limit_in_bytes', dirname(pids)],
+      ...[...homes].flat(),
+      '--',
+      ...files.flatMap(({ controller, file }) => [dirname(paths[controller] ?? ''), file]),
+    ],
   };
 }
 
@@ -48,15 +62,15 @@ export const groupLife: Case = {
       const name = `nacelle-bench-${process.pid}`;
       // stays, and with it the folders above it
       await using like = await Cgroup.create(`${name}-like`, LIMITS);
-      const { folders, limit, files } = placeOf(like);
+      const { homes, args } = placeOf(like);
       const ours = subject('Cgroup', async () => {
         const group = await Cgroup.create(name, LIMITS);
         await group.add(pid);
         await group.stats();
-        for (const folder of folders) writeFileSync(join(folder, '..', 'cgroup.procs'), String(pid));
+        for (const home of homes.values()) writeFileSync(join(home, 'cgroup.procs'), String(pid));
         await group.remove();
       });
-      const bare = compiled('groups', (count) => [count, limit, ...folders, '--', ...files]);
+      const bare = compiled('groups', (count) => [count, ...args]);
       const length = effort(context, { rounds: 20, batch: 10, warm: 200 }, { rounds: 6, batch: 5, warm: 50 });
       const [measured, floor] = await interleave([ours, bare], length).finally(() => bare.close?.());
       if (!measured || !floor) throw new Error('nothing was measured');

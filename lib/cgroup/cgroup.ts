@@ -285,8 +285,9 @@ async function remove(name: string, paths: Readonly<Record<string, string>>, own
   try {
     await undo(owned);
   } catch (error) {
-    // with the shim went what would have removed it
+    // with the shim went what would have removed it: its record is worked off by the next use, and must not outlive this
     if (!(error instanceof ShimError)) throw error;
+    await owner(groupLayout());
     await carryOut(removalOf(name, paths));
   }
 }

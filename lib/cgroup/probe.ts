@@ -12,8 +12,8 @@ import { uncertainControllers } from './limits.js';
 import { pathOf, planGroup } from './plan.js';
 import { type GroupFiles, noFiles } from './write.js';
 
-/** Texts of a group's files, by name; `null` where a file can't be read or is not worth it. */
-type Files = ReadonlyMap<string, string | null>;
+/** Names of a group's files. */
+type Files = ReadonlySet<string>;
 
 /** Which files there are does not change while the machine runs. By controller. */
 const known = new Map<string, Files>();
@@ -29,7 +29,7 @@ export async function groupFiles(layout: GroupLayout, limits: ParsedLimits): Pro
   if (asked.length > 0) for (const [name, files] of await look(layout, asked)) known.set(name, files);
   return {
     has: (controller, file) => known.get(controller)?.has(file) ?? false,
-    read: (controller, file) => readAbove(layout, controller, file) ?? known.get(controller)?.get(file) ?? null,
+    read: (controller, file) => readAbove(layout, controller, file),
   };
 }
 
@@ -66,9 +66,7 @@ async function look(layout: GroupLayout, controllers: readonly string[]): Promis
 
 function filesIn(folder: string): Files {
   const names = readdirSync(folder).filter((name) => name !== KMEM || takesKernelMemory(join(folder, KMEM)));
-  return new Map(
-    names.map((name) => [name, name.startsWith('cpuset.') && name.includes('effective') ? readFileSync(join(folder, name), 'utf8') : null]),
-  );
+  return new Set(names);
 }
 
 const KMEM = 'memory.kmem.limit_in_bytes';

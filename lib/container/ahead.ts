@@ -6,8 +6,8 @@ import type { Descriptors, Plan } from '../plan/plan.js';
 
 /**
  * The next container's first part: namespaces, groups, /proc, /dev and the like, which are the same for every container of a
- * shape and take the kernel longer than all the rest. It is sent when two containers in a row had one shape, and begins when
- * one of them has ended and Node has nothing else to do, or when the next container is asked for: the shim does one thing
+ * shape and take the kernel longer than all the rest. It is sent when two containers in a row had one shape, and begins in the
+ * turn of the event loop after one of them has ended, or when the next container is asked for: the shim does one thing
  * after the other, and must not learn of an end late because of it. It goes when no container comes soon.
  */
 export interface Ahead {

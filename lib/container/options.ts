@@ -74,23 +74,27 @@ function schemaOf(names: Names | null) {
   return (names === null ? runObject : runObject.pick(names)).superRefine(checkContradictions);
 }
 
+const whole = schemaOf(null);
+const allNames = Object.keys(runObject.shape);
+
 function schemaFor(value: unknown): ReturnType<typeof schemaOf> {
   const names = namesOf(value);
-  const key = names === null ? '' : Object.keys(names).join();
+  if (names === null) return whole;
+  const key = names.join();
   let schema = schemas.get(key);
   if (schema === undefined) {
     if (schemas.size >= MOST_SCHEMAS) schemas.clear();
-    schema = schemaOf(names);
+    schema = schemaOf(Object.fromEntries(names.map((name) => [name, true])));
     schemas.set(key, schema);
   }
   return schema;
 }
 
-/** `null` where all names must be looked at: one is wrong, or not the value's own. */
-function namesOf(value: unknown): Names | null {
+/** In the schema's order. `null` where all names must be looked at: one is wrong, or not the value's own. */
+function namesOf(value: unknown): string[] | null {
   if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return null;
-  const names = Object.keys(value);
-  return names.every((name) => Object.hasOwn(runObject.shape, name)) ? Object.fromEntries(names.map((name) => [name, true])) : null;
+  if (!Object.keys(value).every((name) => Object.hasOwn(runObject.shape, name))) return null;
+  return allNames.filter((name) => Object.hasOwn(value, name));
 }
 
 /**

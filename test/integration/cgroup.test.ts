@@ -317,6 +317,17 @@ describe('when the owner dies', () => {
     expect(isAlive(pid)).toBe(false);
   });
 
+  it('and when the shim alone does, it is removed all the same, and no record of it ends the next of that name', async () => {
+    const group = await create(NAME);
+    process.kill(shimOf()?.pid ?? 0, 'SIGKILL');
+    await group.remove();
+    expect(Object.values(group.paths).some((path) => existsSync(path))).toBe(false);
+    const next = await Cgroup.create(NAME, {}, { persist: true });
+    await reap();
+    expect(Object.values(next.paths).every((path) => existsSync(path))).toBe(true);
+    await next.remove();
+  });
+
   it('and its shim with it, the next reap removes the group', async () => {
     const program = startNode('cgroup', [`${NAME}-orphan/inner`]);
     const line = await program.lines.next();
