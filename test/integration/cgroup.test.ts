@@ -319,7 +319,10 @@ describe('when the owner dies', () => {
 
   it('and when the shim alone does, it is removed all the same, and no record of it ends the next of that name', async () => {
     const group = await create(NAME);
-    process.kill(shimOf()?.pid ?? 0, 'SIGKILL');
+    const shim = shimOf()?.pid ?? 0;
+    process.kill(shim, 'SIGKILL');
+    // one that is dying may still be asked, and takes that with it
+    await until('the shim is dead', () => !isAlive(shim));
     await group.remove();
     expect(Object.values(group.paths).some((path) => existsSync(path))).toBe(false);
     const next = await Cgroup.create(NAME, {}, { persist: true });
