@@ -1,5 +1,5 @@
 import { start } from '../../lib/native/shim.js';
-import type { Plan } from '../../lib/plan/plan.js';
+import { type Plan, planOf } from '../../lib/plan/plan.js';
 import { type Case, effort } from '../case.js';
 import { interleave, subject } from '../measure.js';
 import { nacelle } from '../peers/nacelle.js';
@@ -18,14 +18,7 @@ const NAMESPACES = [
 
 function plan(flags: number, rootfs: string): Plan {
   const [path, args] = bareProgram(rootfs);
-  return {
-    prepare: [],
-    stages: [{ flags, steps: [{ op: 'exec', path, argv: [path, ...args], env: [] }] }],
-    undo: [],
-    reports: [],
-    returns: [],
-    ending: { signal: 9, forceKillAfterMs: 1000 },
-  };
+  return planOf({ stages: [{ flags, steps: [{ op: 'exec', path, argv: [path, ...args], env: [] }] }] });
 }
 
 async function runPlan(flags: number, rootfs: string): Promise<void> {

@@ -72,7 +72,7 @@ describe('the runtime directory', () => {
 
   it('is there for whoever starts while another ends', async () => {
     const runtime = join(temporary, 'runtime');
-    // what an ending shim does, at every instant, for as long as this process lives
+    // what an ending shim does, at every instant, for as long as this process lives; mostly they are in use or gone, as they are for it
     const script = `const [parent, ...folders] = process.argv.slice(1);
       while (process.ppid === Number(parent)) for (const folder of folders) try { fs.rmdirSync(folder) } catch {}`;
     const other = spawn(process.execPath, ['-e', script, String(process.pid), join(runtime, 'owners'), runtime], { stdio: 'ignore' });

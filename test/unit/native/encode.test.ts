@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Encoder, encodePlan, slotCount } from '../../../lib/native/encode.js';
-import type { Plan } from '../../../lib/plan/plan.js';
+import { type Plan, planOf } from '../../../lib/plan/plan.js';
 import { type Step, stepTable } from '../../../lib/plan/steps.js';
 
 /** Reads what addon/shim/wire.h reads, written from its description alone. */
@@ -88,7 +88,7 @@ function seen(step: Step): Record<string, unknown> {
   return result;
 }
 
-const nothing: Plan = { prepare: [], stages: [], undo: [], reports: [], returns: [], ending: { signal: 9, forceKillAfterMs: 0 } };
+const nothing = planOf({});
 
 describe('steps', () => {
   it('are read as they were written, whatever is in them', () => {
