@@ -1,15 +1,15 @@
-import { chownSync, existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, describe as suite } from 'vitest';
 import { LEAF } from '../../lib/host/cgroup-base.js';
 import { Cgroup, type Features, features, Namespace } from '../../lib/index.js';
 import { namespaceTypes } from '../../lib/plan/namespaces.js';
-import { cgroupMounts, groupOf, readText } from '../fixtures/host.js';
+import { removeGroups } from '../fixtures/groups.js';
+import { cgroupMounts, groupOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode } from '../fixtures/node.js';
 import { missing, requires } from '../fixtures/requires.js';
-import { until } from '../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['unshare', 'setpriv'] });
@@ -98,10 +98,7 @@ describe('features()', () => {
       expect(inner.cgroup.unified).toMatchObject({ own: thread, type: 'threaded' });
       expect(inner.cgroup.bases[top]).toBe(top);
     } finally {
-      // who has been waited for may leave its group a moment later
-      await until('nobody is there', () => readText(join(domain, 'cgroup.events'))?.includes('populated 0'));
-      rmdirSync(thread);
-      rmdirSync(domain);
+      await removeGroups(thread, domain);
     }
   });
 });
@@ -126,7 +123,7 @@ const v2 = requires({ root: true, tools: ['setpriv'] });
     try {
       await work(service);
     } finally {
-      for (const folder of [join(service, LEAF), join(service, 'nacelle'), service, slice]) if (existsSync(folder)) rmdirSync(folder);
+      await removeGroups(join(service, LEAF), join(service, 'nacelle'), service, slice);
     }
   }
 

@@ -1,7 +1,8 @@
-import { mkdirSync, rmdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Container, NacelleError } from '../../lib/index.js';
+import { removeGroups } from '../fixtures/groups.js';
 import { cgroupFolders, descendants, folderOf, isAlive, type ProcessInfo, processInfo, shimOf } from '../fixtures/host.js';
 import { leftovers, snapshot, useLeakCheck } from '../fixtures/leaks.js';
 import { type NodeProgram, startNode } from '../fixtures/node.js';
@@ -90,7 +91,7 @@ describe('reap()', () => {
       expect(await leftovers(before)).toEqual([]);
     } finally {
       const below = cgroupFolders().filter((path) => path.startsWith(`${service}/`));
-      for (const path of [...below.reverse(), service]) rmdirSync(path);
+      await removeGroups(...below.reverse(), service);
     }
   });
 

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
+import { removeGroups } from '../fixtures/groups.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
@@ -35,10 +36,9 @@ beforeEach(() => {
   chownSync(runtime, UID, UID);
 });
 
-afterEach(() => {
-  for (const folder of readdirSync(GROUP, { withFileTypes: true })) if (folder.isDirectory()) rmdirSync(join(GROUP, folder.name));
-  rmdirSync(GROUP);
-  rmdirSync(SLICE);
+afterEach(async () => {
+  const below = readdirSync(GROUP, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  await removeGroups(...below.map(({ name }) => join(GROUP, name)), GROUP, SLICE);
 });
 
 /** Hands the group over, with the files that systemd hands over and these controllers. */
