@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { NacelleError, UnsupportedError } from '../errors.js';
@@ -9,6 +8,7 @@ import { type HostRecord, writeRecord } from '../host/journal.js';
 import { owner } from '../host/owner.js';
 import { ShimError, start } from '../native/shim.js';
 import type { Task, TaskEnd } from '../native/task.js';
+import { newId } from '../plan/id.js';
 import type { Limits } from '../plan/limits.js';
 import { NONE, type Plan, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
@@ -193,7 +193,7 @@ export class Cgroup implements AsyncDisposable {
       const argv = parseCommand(command);
       const parsed = parseExecOptions(options);
       return execute<E>(parsed, async () => {
-        const id = randomBytes(16).toString('hex');
+        const id = newId();
         const before = this.#counters();
         const { memory, pids } = await this.stats();
         const slots = new Slots();
@@ -267,7 +267,7 @@ async function make(name: string, group: GroupPlan, slots: Slots, persist: boole
   const removal = removalOf(name, { ...group.paths, ...everywhere });
   if (!persist) {
     // before they are made: whoever reaps after this process and its shim finds them by it
-    const forget = writeRecord(await owner(groupLayout()), randomBytes(16).toString('hex'), recordsOf(removal));
+    const forget = writeRecord(await owner(groupLayout()), newId(), recordsOf(removal));
     return start({ ...removal, prepare: group.prepare, undo: [...removal.undo, ...forget] }, slots.descriptors);
   }
   try {

@@ -48,9 +48,12 @@ export function parseGroupLimits(value: unknown): ParsedLimits {
   return limits;
 }
 
+/** The kernel's own greatest, PID_MAX_LIMIT. */
+const pidSchema = z.int().min(1).max(4_194_304);
+
 /** @throws NacelleError `ERR_INVALID_OPTION` */
 export function parsePid(value: unknown): number {
-  return parseOptions(z.int().min(1).max(4_194_304), value, 'pid');
+  return parseOptions(pidSchema, value, 'pid');
 }
 
 const eventSchema = z.strictObject({

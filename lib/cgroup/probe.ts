@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalidOption, UnsupportedError } from '../errors.js';
 import type { GroupLayout } from '../host/cgroup-base.js';
 import { owner } from '../host/owner.js';
 import { ownerName, start } from '../native/shim.js';
+import { newId } from '../plan/id.js';
 import type { ParsedLimits } from '../plan/limits.js';
 import { planOf, Slots } from '../plan/plan.js';
 import { readGroupFile } from './files.js';
@@ -44,7 +44,7 @@ function readAbove(layout: GroupLayout, controller: string, file: string): strin
 /** Where no group can be made nothing is found: that is told when the limits are planned. */
 async function look(layout: GroupLayout, controllers: readonly string[]): Promise<[string, Files][]> {
   const slots = new Slots();
-  const name = `${await owner(layout)}/${randomBytes(16).toString('hex')}`;
+  const name = `${await owner(layout)}/${newId()}`;
   let group: ReturnType<typeof planGroup>;
   try {
     group = planGroup({ slots, layout, name, limits: {}, controllers });

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { encodePlan } from '../native/encode.js';
 import { beginLater } from '../native/shim.js';
 import type { Beginning } from '../native/task.js';
+import { newId } from '../plan/id.js';
 import type { Descriptors, Plan } from '../plan/plan.js';
 
 /**
@@ -23,11 +23,6 @@ let ahead: Ahead | null = null;
 let timer: NodeJS.Timeout | undefined;
 /** Of the newest container: its first part as it travels, without its name. */
 let shape: string | null = null;
-
-/** 122 random bits. */
-export function newId(): string {
-  return randomUUID().replaceAll('-', '');
-}
 
 /** The one that is there, for the caller alone. */
 export function takeAhead(): Ahead | null {

@@ -1,5 +1,6 @@
 import { MAX_REST_DESCRIPTORS } from '../native/messages.js';
-import { type Ahead, discard, FirstPart, fits, newId, takeAhead } from './ahead.js';
+import { newId } from '../plan/id.js';
+import { type Ahead, discard, FirstPart, fits, takeAhead } from './ahead.js';
 import type { ParsedOptions } from './options.js';
 import { type Head, planHead } from './plan/plan.js';
 import { type Prepared, prepare } from './prepare.js';

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { OWN_NAME } from '../plan/constants.js';
+import { newId } from '../plan/id.js';
 import { NONE, type Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import { groupLayout } from './cgroup-base.js';
@@ -19,7 +19,7 @@ export async function treeGroup(slots: Slots): Promise<TreeGroup | null> {
   const layout = groupLayout();
   const base = layout.unified ? layout.bases.get(layout.unified.mountPoint) : undefined;
   if (base?.path == null) return null;
-  const id = randomBytes(16).toString('hex');
+  const id = newId();
   const path = `${base.path}/${OWN_NAME}/${await owner(layout)}/${id}`;
   const slot = slots.take();
   return {
