@@ -23,7 +23,7 @@ describe('the default filter in the kernel', () => {
   let probe = '';
 
   beforeAll(() => {
-    probe = compile('seccomp-probe');
+    probe = compile('seccomp-probe', folder);
     writeFileSync(filter, compileDefault({ arch: 'x86_64', capabilities: defaultCapabilities }));
   });
 

@@ -2,12 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { beforeAll, expect } from 'vitest';
 import { buildDriver } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
 
 const { describe, it } = requires({ root: true, tools: ['g++', 'setfattr', 'unshare'] });
 
+const folder = temporaryFolder();
 let driver = '';
 beforeAll(() => {
-  driver = buildDriver();
+  driver = buildDriver(folder);
 });
 
 /** As changes.h draws them. */

@@ -13,7 +13,7 @@ const BLOCK = 512;
 const parent = temporaryFolder();
 let driver = '';
 beforeAll(() => {
-  driver = buildDriver();
+  driver = buildDriver(parent);
 });
 
 /** What comes out of it: the error, or the files with their data. */

@@ -27,7 +27,7 @@ let root = '';
 let outside = '';
 const parent = temporaryFolder();
 beforeAll(() => {
-  driver = buildDriver();
+  driver = buildDriver(parent);
 });
 
 /** Beside the root lies what nothing may touch: canaries, of which their inventory tells every change. */

@@ -15,7 +15,7 @@ let driver = '';
 let upper = '';
 const parent = temporaryFolder();
 beforeAll(() => {
-  driver = buildDriver();
+  driver = buildDriver(parent);
 });
 beforeEach(() => {
   upper = newFolder(parent);

@@ -13,7 +13,7 @@ const LONG = { timeout: 300_000 };
 const parent = temporaryFolder();
 let driver = '';
 beforeAll(() => {
-  driver = buildDriver();
+  driver = buildDriver(parent);
 });
 
 /** With a dozen descriptors and little stack, as one who counts on neither. */

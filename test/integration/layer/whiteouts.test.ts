@@ -14,7 +14,7 @@ let driver = '';
 let root = '';
 const parent = temporaryFolder();
 beforeAll(() => {
-  driver = buildDriver();
+  driver = buildDriver(parent);
 });
 beforeEach(() => {
   root = newFolder(parent);
