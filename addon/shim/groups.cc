@@ -101,6 +101,18 @@ int make_group(int at, const char* path) {
   return -ENOENT;
 }
 
+int release_real_time(int at, const char* path) {
+  const unique_fd group(openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const unique_fd fd(group ? openat(group.get(), "cpu.rt_runtime_us", O_RDWR | O_CLOEXEC) : -1);
+  if (!fd) return errno == ENOENT ? 0 : -errno;
+  char first = '0';
+  if (read(fd.get(), &first, 1) < 0) return -errno;
+  if (first == '0') return 0;  // then those below have none either
+  const int result = each_group(group.get(), ".", release_real_time);
+  if (result < 0) return result;
+  return write(fd.get(), "0", 1) < 0 ? -errno : 0;
+}
+
 int remove_group(int at, const char* path) {
   if (unlink_at(at, path, AT_REMOVEDIR) == 0) return 0;
   if (errno != EBUSY && errno != ENOTEMPTY) return -errno;

@@ -9,6 +9,9 @@ int remove_group(int at, const char* path);
 // Copies cpuset.cpus and cpuset.mems of the parent into a v1 group that has none.
 int inherit_cpuset(int at, const char* path);
 
+// Takes v1's real-time run time from a group and those below it: removed, they keep it for an RCU grace period.
+int release_real_time(int at, const char* path);
+
 // SIGKILL to everything in the group and below it, frozen or not; a frozen group is thawed where it could not die otherwise.
 // 0: nothing lives on. -EBUSY: what was signalled has not ended yet, or was born meanwhile; to be called again.
 int kill_group(int at, const char* path);

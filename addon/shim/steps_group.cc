@@ -24,12 +24,7 @@ int run(Context& context, const args::make_group& a) {
 
 int run(Context& context, const args::inherit_cpuset& a) { return inherit_cpuset(context.slots.get(a.at), a.path.text); }
 
-int run(Context& context, const args::release_real_time& a) {
-  const unique_fd group(openat(context.slots.get(a.at), a.path.text, O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const unique_fd fd(group ? openat(group.get(), "cpu.rt_runtime_us", O_WRONLY | O_CLOEXEC) : -1);
-  if (!fd) return errno == ENOENT ? 0 : -errno;
-  return write_once(fd.get(), "0", 1);
-}
+int run(Context& context, const args::release_real_time& a) { return release_real_time(context.slots.get(a.at), a.path.text); }
 
 int run(Context& context, const args::remove_group& a) { return remove_group(context.slots.get(a.at), a.path.text); }
 

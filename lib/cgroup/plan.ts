@@ -115,7 +115,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
     unified: unified?.slot,
     killGroup: { at: killed.slot, path: '.' },
     undo: [
-      ...realTimeUndo(limits, memberOf(members, 'cpu'), name),
+      ...releaseSteps(v1CpuFolder(layout, name)),
       ...folders.map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
     ],
     reports: read.map(({ report }) => report),
@@ -144,8 +144,9 @@ export function pathOf(base: string, name: string): string {
 /** Kills what is in a group, then removes it with the groups below it. One that is gone is no failure. Pure. */
 export function planRemoval(paths: Readonly<Record<string, string>>): Plan {
   const kill = planKill(paths);
-  const folders = [...new Set(Object.values(paths))];
-  return { ...kill, undo: [...kill.undo, ...folders.map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path }))] };
+  const release = releaseSteps(paths.cpu === paths.unified ? undefined : paths.cpu);
+  const remove = [...new Set(Object.values(paths))].map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path }));
+  return { ...kill, undo: [...kill.undo, ...release, ...remove] };
 }
 
 /** Kills what is in a group and below it, until nothing is: in `undo`, where a step that has more to do is tried again. Pure. */
@@ -199,10 +200,16 @@ export function filterSteps(rules: readonly ParsedDeviceRule[], { group, program
   ];
 }
 
+/** Where a group has its real-time run time, from the beginning or from a later change of its limits. */
+function v1CpuFolder({ controllers, bases }: GroupLayout, name: string): string | undefined {
+  const cpu = controllers.get('cpu');
+  const base = cpu?.version === 1 ? bases.get(cpu.mountPoint)?.path : null;
+  return base == null ? undefined : pathOf(base, name);
+}
+
 /** So that the next group can have it at once. */
-function realTimeUndo({ cpuRtRuntime }: ParsedLimits, cpu: Member | undefined, name: string): Step[] {
-  if (!cpuRtRuntime || cpu?.hierarchy.version !== 1) return [];
-  return [{ op: 'release_real_time', host: true, at: NONE, path: pathOf(cpu.base, name) }];
+function releaseSteps(folder: string | undefined): Step[] {
+  return folder === undefined ? [] : [{ op: 'release_real_time', host: true, at: NONE, path: folder }];
 }
 
 /** Bases of the hierarchies that the group is in, and of those of v1 that it may come to be in when limits are changed. */

@@ -238,6 +238,20 @@ describe('groups below groups', () => {
   });
 });
 
+describe('real-time run time', () => {
+  it('is free for the next group at once, also what children had of it', async () => {
+    // half of what there is: three could not have it at a time
+    const limits = { cpuRtRuntime: 50_000, cpuRtPeriod: 100_000 };
+    const isThere = existsSync(join(groupOf('cpu')?.path ?? '', 'cpu.rt_runtime_us'));
+    if (!isThere) return expect(create(NAME, limits)).rejects.toThrow(UnsupportedError);
+    for (let round = 0; round < 3; round++) {
+      const group = await create(NAME, limits);
+      made.push(await group.child('inner', limits));
+      await group.remove();
+    }
+  });
+});
+
 describe('a program in a cgroup', () => {
   // a BPF program on v2, which no other user may load
   requires({ root: true, cgroup: 'memory' }).it('has the devices that the rules leave', async () => {
