@@ -4,9 +4,9 @@ import { type Place, requireFile, versionOf, type Write } from './write.js';
 
 /** `blkio` on v1. */
 function controllerOf(limit: string, { layout }: Place): 'blkio' | 'io' {
-  if (layout.controllers.has('blkio')) return 'blkio';
-  versionOf('io', limit, layout);
-  return 'io';
+  const controller = layout.controllers.has('blkio') ? 'blkio' : 'io';
+  versionOf(controller, limit, layout);
+  return controller;
 }
 
 /** @throws UnsupportedError */

@@ -80,12 +80,11 @@ interface Member {
  * @throws UnsupportedError when a limit can't be kept, or no group can be made at all
  */
 export function planGroup(request: GroupRequest): GroupPlan {
-  const { layout, slots, name, limits } = request;
-  const needed = new Set(controllersOf(limits, layout));
+  const { layout, name, limits } = request;
+  const writes = limitWrites(limits, { layout, files: request.files ?? noFiles });
   // without the unified tree it takes v1's freezer to stop a tree, and to kill one that forks
   const stopping = layout.unified ? [] : ['freezer'];
-  const members = chooseMembers(request, new Set([...stopping, ...request.controllers, ...needed]), needed, slots);
-  const writes = limitWrites(limits, { layout, files: request.files ?? noFiles });
+  const members = chooseMembers(request, new Set([...stopping, ...request.controllers, ...controllersOf(limits, layout)]));
   const unified = members.find(({ hierarchy }) => hierarchy === layout.unified);
   const killed = unified ?? memberOf(members, 'freezer') ?? members[0];
   if (!killed)
@@ -155,8 +154,8 @@ export function planKill(paths: Readonly<Record<string, string>>): Plan {
   return planOf(killed === undefined ? {} : { undo: [{ op: 'kill_group', host: true, at: NONE, path: killed }] });
 }
 
-/** The hierarchies to join, the unified one first. Where one can't be used, it is left out unless a limit needs it. */
-function chooseMembers({ layout }: GroupRequest, wanted: ReadonlySet<string>, needed: ReadonlySet<string>, slots: Slots): Member[] {
+/** The hierarchies to join, the unified one first. A limit's can be used, as its write is planned; another that can't is left out. */
+function chooseMembers({ layout, slots }: GroupRequest, wanted: ReadonlySet<string>): Member[] {
   const controllers = new Map<Hierarchy, string[]>();
   if (layout.unified) controllers.set(layout.unified, []);
   for (const name of wanted) {
@@ -166,14 +165,9 @@ function chooseMembers({ layout }: GroupRequest, wanted: ReadonlySet<string>, ne
   return [...controllers].flatMap(([hierarchy, names]): Member[] => {
     const base = layout.bases.get(hierarchy.mountPoint);
     if (base?.path != null) return [{ hierarchy, base: base.path, slot: slots.take(), controllers: names }];
-    const need = names.find((name) => needed.has(name));
-    // Without the unified tree nothing could be killed for certain; without a controller that no limit needs, less is counted.
-    if (need === undefined && hierarchy !== layout.unified) return [];
-    throw new UnsupportedError(
-      need ? `cgroup controller ${need}` : 'cgroup',
-      base?.reason ?? `nothing is known of ${hierarchy.mountPoint}`,
-      base?.fix ?? null,
-    );
+    // Without the unified tree nothing could be killed for certain; without another that no limit needs, less is counted.
+    if (hierarchy !== layout.unified) return [];
+    throw new UnsupportedError('cgroup', base?.reason ?? `nothing is known of ${hierarchy.mountPoint}`, base?.fix ?? null);
   });
 }
 

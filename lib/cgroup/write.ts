@@ -37,14 +37,18 @@ export interface Place {
 /**
  * In which version's hierarchy a controller is.
  *
- * @throws UnsupportedError when it is in none
+ * @throws UnsupportedError when it is in none, or where no group can have it
  */
 export function versionOf(controller: string, limit: string, layout: GroupLayout): 1 | 2 {
   const hierarchy = layout.controllers.get(controller);
+  const there = hierarchy && layout.bases.get(hierarchy.mountPoint);
+  if (there?.path === null) throw new UnsupportedError(`limit ${limit}`, there.reason, there.fix);
   if (hierarchy) return hierarchy.version;
   const base = layout.mode === 'v2' && layout.unified ? layout.bases.get(layout.unified.mountPoint) : undefined;
   // where no group can be made at all, that is what to tell
   if (base?.path === null) throw new UnsupportedError(`limit ${limit}`, base.reason, base.fix);
+  const { withheld } = layout;
+  if (withheld?.controllers.includes(controller)) throw new UnsupportedError(`limit ${limit}`, withheld.reason, withheld.fix);
   throw new UnsupportedError(
     `limit ${limit}`,
     `the cgroup controller ${controller} is not there`,
@@ -57,7 +61,10 @@ export function versionOf(controller: string, limit: string, layout: GroupLayout
 /** @throws UnsupportedError where a limit is of the other version */
 export function requireVersion(version: 1 | 2, controller: string, limit: string, { layout }: Place, instead: string): void {
   const there = layout.controllers.get(controller)?.version;
-  if (there === version) return;
+  if (there === version) {
+    versionOf(controller, limit, layout);
+    return;
+  }
   const reason =
     there === undefined
       ? `the cgroup v${version} controller ${controller} is not mounted`

@@ -12,13 +12,21 @@ const WRITABLE =
 const EMPTY_IT =
   'Move the processes of the container into a group of their own before this one starts: mkdir init there, and write each pid to init/cgroup.procs.';
 
+/** Why something can't be had. */
+interface Refusal {
+  readonly reason: string;
+  readonly fix: string | null;
+}
+
 /** The folder below which groups are made, or why there is none. */
-export type Base = { readonly path: string } | { readonly path: null; readonly reason: string; readonly fix: string | null };
+export type Base = { readonly path: string } | ({ readonly path: null } & Refusal);
 
 /** The layout, and what is decided on it once. */
 export interface GroupLayout extends CgroupLayout {
   /** By mount point. */
   readonly bases: ReadonlyMap<string, Base>;
+  /** Of the unified tree: controllers that groups of ours could have, were it not for this. */
+  readonly withheld: (Refusal & { readonly controllers: readonly string[] }) | null;
   readonly swap: {
     /** Bytes of swap that the machine has. */
     readonly total: number;
@@ -50,10 +58,10 @@ export interface UnifiedFacts {
 }
 
 /**
- * Where on the unified tree; `leaf`: Node must first move into a leaf of its own; `bare`: without any controller, as a
- * process is in the group itself. Pure.
+ * Where on the unified tree; `leaf`: Node must first move into a leaf of its own; `bare`: without any controller, and
+ * why. Pure.
  */
-export function chooseUnifiedBase(facts: UnifiedFacts): Base & { readonly leaf: boolean; readonly bare?: boolean } {
+export function chooseUnifiedBase(facts: UnifiedFacts): Base & { readonly leaf: boolean; readonly bare?: Refusal } {
   const { ownPath, mountPoint } = facts;
   const at = (path: string, leaf = false) => ({ path, leaf });
   if (facts.readOnly) return { ...readOnlyBase(mountPoint), leaf: false };
@@ -64,13 +72,14 @@ export function chooseUnifiedBase(facts: UnifiedFacts): Base & { readonly leaf: 
     // Beside v1 often no controller is left for this tree: then a process in the group hinders nothing.
     if (facts.mode === 'hybrid' && !facts.delegated) return at(ownPath);
     if (facts.delegated && facts.alone) return at(ownPath, true);
-    if (facts.mode === 'hybrid') return { ...at(ownPath), bare: true };
   }
   if (facts.root && facts.mountIsTop) return at(mountPoint);
+  // Beside v1 such a group is of use without limits: a tree can be killed by it.
+  if (ownPath !== null && facts.writable && domain && facts.mode === 'hybrid') return { ...at(ownPath), bare: whyNowhere(facts) };
   return { path: null, ...whyNowhere(facts), leaf: false };
 }
 
-function whyNowhere({ ownPath, mountPoint, writable, delegated, type, namespaced }: UnifiedFacts): { reason: string; fix: string } {
+function whyNowhere({ ownPath, mountPoint, writable, delegated, type, namespaced }: UnifiedFacts): Refusal {
   if (ownPath === null) return { reason: `the mount ${mountPoint} does not show this process's own cgroup`, fix: DELEGATE };
   if (!writable) return { reason: `this user may not make groups in ${ownPath}`, fix: namespaced ? WRITABLE : DELEGATE };
   if (type !== 'domain')
@@ -131,13 +140,14 @@ function probe(mayMove: boolean): GroupLayout {
   for (const hierarchy of new Set(layout.controllers.values())) {
     if (hierarchy.version === 1) bases.set(hierarchy.mountPoint, chooseV1Base(hierarchy, mayWrite(hierarchy.ownPath)));
   }
-  if (!layout.unified) return { ...layout, bases, swap: probeSwap(layout, null) };
-  const base = unifiedBase(layout.mode, layout.unified, mayMove);
+  if (!layout.unified) return { ...layout, bases, withheld: null, swap: probeSwap(layout, null) };
+  const { bare, ...base } = unifiedBase(layout.mode, layout.unified, mayMove);
   bases.set(layout.unified.mountPoint, base);
   // What counts is what can be handed on where the groups are made, not where Node is.
-  const handed = base.path === null || base.bare ? '' : readFileSync(join(base.path, 'cgroup.controllers'), 'utf8');
+  const handed = base.path === null || bare ? '' : readFileSync(join(base.path, 'cgroup.controllers'), 'utf8');
   const there = base.path === null ? layout : withUnifiedControllers(layout, handed);
-  return { ...there, bases, swap: probeSwap(there, base.path) };
+  const withheld = bare ? { ...bare, controllers: layout.unified.controllers } : null;
+  return { ...there, bases, withheld, swap: probeSwap(there, base.path) };
 }
 
 function unifiedBase(mode: CgroupLayout['mode'], unified: Hierarchy, mayMove: boolean): ReturnType<typeof chooseUnifiedBase> {

@@ -97,6 +97,7 @@ function whyMissing(name: string, { kernel, top, layout }: CgroupFacts): Feature
   const base = layout.unified ? layout.bases.get(layout.unified.mountPoint) : undefined;
   // what is not handed on would be of no use either
   if (top.includes(name) && base?.path === null) return lacking(base.reason, base.fix);
+  if (layout.withheld?.controllers.includes(name)) return lacking(layout.withheld.reason, layout.withheld.fix);
   if (top.includes(name))
     return lacking(
       "the groups above this process's own do not hand it on",

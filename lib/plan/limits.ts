@@ -55,7 +55,7 @@ export interface Limits {
   netPriorities?: Record<string, number>;
   /** RDMA resources by device: rdma.max. */
   rdma?: Record<string, RdmaMax>;
-  /** Of the controller misc, by resource: misc.max (v2 only, Linux 5.13). */
+  /** Of the controller misc, by resource: misc.max (Linux 5.13). */
   misc?: Record<string, number>;
   /** By docker's names: { nofile: 1024, core: 0 } (getrlimit(2)). A number sets both. */
   ulimits?: Record<string, number | { soft: number; hard: number }>;

@@ -63,4 +63,10 @@ describe('the report on controllers', () => {
     expect(feature).toMatchObject({ available: false, reason: expect.stringMatching(reason) });
     if (fix) expect(feature?.fix).toMatch(fix);
   });
+
+  it('says what stands in the way of one on the unified tree', () => {
+    const withheld = { controllers: ['memory'], reason: 'other processes are there', fix: 'Use Delegate=yes.' };
+    const { memory } = of({ layout: groupLayoutOf({ ...systemd, controllers: {} }, { withheld }), top: ['memory'] });
+    expect(memory).toEqual({ available: false, version: null, reason: withheld.reason, fix: withheld.fix });
+  });
 });

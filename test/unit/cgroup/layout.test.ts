@@ -110,7 +110,16 @@ describe('where groups are made on the unified tree', () => {
     [
       'hybrid, a controller left to v2, others there: below its own, without that controller',
       { mode: 'hybrid', alone: false },
-      { path: '/cg/service', leaf: false, bare: true },
+      {
+        path: '/cg/service',
+        leaf: false,
+        bare: { reason: expect.stringContaining('other processes'), fix: expect.stringContaining('systemd-run') },
+      },
+    ],
+    [
+      'hybrid, controllers left to v2, root among others: at the top, with them',
+      { mode: 'hybrid', alone: false, root: true },
+      { path: '/cg', leaf: false },
     ],
     ['root in a threaded subtree: at the top', { type: 'threaded', root: true }, { path: '/cg', leaf: false }],
     ['root, own folder hidden: at the top', { ownPath: null, writable: false, root: true }, { path: '/cg', leaf: false }],

@@ -75,6 +75,13 @@ describe('limits', () => {
     expect(() => writesOf({ pidsLimit: 3 }, layout)).toThrow(/pidsLimit.*read-only.*In Docker/);
   });
 
+  it('where processes stand in the way of a controller, that is the reason', () => {
+    const withheld = { controllers: ['memory'], reason: 'other processes are there', fix: 'Delegate=yes' };
+    const layout = groupLayoutOf({ ...systemd, controllers: {} }, { withheld });
+    expect(() => writesOf({ memory: 4096 }, layout)).toThrow(/limit memory.*other processes.*Delegate/);
+    expect(() => writesOf({ pidsLimit: 3 }, layout)).toThrow(/pidsLimit.*pids.*subtree_control/);
+  });
+
   it('change in an order that keeps memory within memory plus swap at every moment', () => {
     const size = fc.integer({ min: 1, max: 1000 }).map((pages) => pages * 4096);
     const pair = fc.tuple(size, size).map(([a, b]) => ({ memory: Math.min(a, b), memorySwap: Math.max(a, b) }));

@@ -94,10 +94,14 @@ export function layoutOf({ mountinfo, membership, controllers }: Machine): Cgrou
 /** A layout in which every hierarchy's base is this process's own group. */
 export function groupLayoutOf(
   machine: Machine,
-  { swap = { total: 0, accounted: true }, bases = {} }: { swap?: GroupLayout['swap']; bases?: Record<string, Base> } = {},
+  {
+    swap = { total: 0, accounted: true },
+    bases = {},
+    withheld = null,
+  }: { swap?: GroupLayout['swap']; bases?: Record<string, Base>; withheld?: GroupLayout['withheld'] } = {},
 ): GroupLayout {
   const layout = layoutOf(machine);
   const all = new Set([...layout.controllers.values(), ...(layout.unified ? [layout.unified] : [])]);
   const own = [...all].map(({ mountPoint, ownPath }): [string, Base] => [mountPoint, { path: ownPath ?? mountPoint }]);
-  return { ...layout, bases: new Map([...own, ...Object.entries(bases)]), swap };
+  return { ...layout, bases: new Map([...own, ...Object.entries(bases)]), withheld, swap };
 }

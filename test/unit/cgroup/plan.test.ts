@@ -132,7 +132,7 @@ describe('a hierarchy in which no group can be made', () => {
   it('is refused when a limit needs it', () => {
     const make = () => plan(hybrid, { memory: 4096 }, { '/sys/fs/cgroup/memory': refusal });
     expect(make).toThrow(UnsupportedError);
-    expect(make).toThrow(/memory.*it is read-only\. Mount it anew/);
+    expect(make).toThrow(/^limit memory .*it is read-only\. Mount it anew/);
   });
 
   it('is refused when it is the unified one', () => {
