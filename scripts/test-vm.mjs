@@ -9,6 +9,7 @@ const AS_ROOT = [
   'test/v2',
   'test/integration/cgroup.test.ts',
   'test/integration/events.test.ts',
+  'test/integration/every-limit.test.ts',
   'test/integration/freeze.test.ts',
   'test/integration/features.test.ts',
   'test/integration/namespace.test.ts',
@@ -22,7 +23,7 @@ const AS_ROOT = [
   'test/integration/container/update.test.ts',
 ];
 /** What works without root. */
-const AS_USER = ['test/integration/cgroup.test.ts'];
+const AS_USER = ['test/integration/cgroup.test.ts', 'test/integration/every-limit.test.ts'];
 
 /** Where the programs that tests start are bundled. */
 const PROGRAMS = 'build/test-programs';

@@ -78,7 +78,7 @@ function qemuArguments({ image, modules }, folder) {
     ...['-chardev', `socket,id=files,path=${folder}/socket`, '-device', 'vhost-user-fs-pci,chardev=files,tag=host'],
     ...['-drive', `file=${folder}/disk,format=raw,if=virtio,cache=unsafe`],
     ...['-kernel', image, '-initrd', `${folder}/initrd`],
-    ...['-append', `console=ttyS0 quiet panic=-1 cgroup_no_v1=all work=${folder} project="${root}" modules="${modules}"`],
+    ...['-append', `console=ttyS0 quiet panic=-1 work=${folder} project="${root}" modules="${modules}"`],
   ];
 }
 
