@@ -46,6 +46,8 @@ export interface UnifiedFacts {
   readonly mountIsTop: boolean;
   /** This user may make children and hand controllers on. */
   readonly writable: boolean;
+  /** There are controllers at the mount point: not all are of v1. */
+  readonly offered: boolean;
   /** Its own group is handed controllers. */
   readonly delegated: boolean;
   /** No process but Node, and what it started, is in its group. */
@@ -70,7 +72,7 @@ export function chooseUnifiedBase(facts: UnifiedFacts): Base & { readonly leaf: 
   if (ownPath !== null && facts.writable && domain) {
     if (facts.ownIsTop) return at(ownPath);
     // Beside v1 often no controller is left for this tree: then a process in the group hinders nothing.
-    if (facts.mode === 'hybrid' && !facts.delegated) return at(ownPath);
+    if (facts.mode === 'hybrid' && !facts.offered) return at(ownPath);
     if (facts.delegated && facts.alone) return at(ownPath, true);
   }
   if (facts.root && facts.mountIsTop) return at(mountPoint);
@@ -129,9 +131,12 @@ export function inspectGroups(): GroupLayout {
 
 /** The layout alone: which controllers there are. */
 export function cgroupLayout(): CgroupLayout {
-  return parseCgroupLayout(readFileSync('/proc/self/mountinfo', 'utf8'), readFileSync('/proc/self/cgroup', 'utf8'), (folder) =>
-    readFileSync(join(folder, 'cgroup.controllers'), 'utf8'),
-  );
+  return parseCgroupLayout(readFileSync('/proc/self/mountinfo', 'utf8'), readFileSync('/proc/self/cgroup', 'utf8'), controllersAt);
+}
+
+/** Controllers that a group of the unified tree can hand on. */
+function controllersAt(folder: string): string {
+  return readFileSync(join(folder, 'cgroup.controllers'), 'utf8').trim();
 }
 
 function probe(mayMove: boolean): GroupLayout {
@@ -141,16 +146,22 @@ function probe(mayMove: boolean): GroupLayout {
     if (hierarchy.version === 1) bases.set(hierarchy.mountPoint, chooseV1Base(hierarchy, mayWrite(hierarchy.ownPath)));
   }
   if (!layout.unified) return { ...layout, bases, withheld: null, swap: probeSwap(layout, null) };
-  const { bare, ...base } = unifiedBase(layout.mode, layout.unified, mayMove);
+  const offered = controllersAt(layout.unified.mountPoint);
+  const { bare, ...base } = unifiedBase(layout.mode, layout.unified, offered !== '', mayMove);
   bases.set(layout.unified.mountPoint, base);
   // What counts is what can be handed on where the groups are made, not where Node is.
-  const handed = base.path === null || bare ? '' : readFileSync(join(base.path, 'cgroup.controllers'), 'utf8');
+  const handed = base.path === null || bare ? '' : controllersAt(base.path);
   const there = base.path === null ? layout : withUnifiedControllers(layout, handed);
-  const withheld = bare ? { ...bare, controllers: layout.unified.controllers } : null;
+  const withheld = bare ? { ...bare, controllers: offered.split(' ') } : null;
   return { ...there, bases, withheld, swap: probeSwap(there, base.path) };
 }
 
-function unifiedBase(mode: CgroupLayout['mode'], unified: Hierarchy, mayMove: boolean): ReturnType<typeof chooseUnifiedBase> {
+function unifiedBase(
+  mode: CgroupLayout['mode'],
+  unified: Hierarchy,
+  offered: boolean,
+  mayMove: boolean,
+): ReturnType<typeof chooseUnifiedBase> {
   const { mountPoint, ownPath, readOnly, controllers } = unified;
   const ownIsTop = ownPath !== null && isTop(ownPath);
   const type = ownPath === null || ownIsTop ? 'domain' : readFileSync(join(ownPath, 'cgroup.type'), 'utf8').trim();
@@ -164,6 +175,7 @@ function unifiedBase(mode: CgroupLayout['mode'], unified: Hierarchy, mayMove: bo
     ownIsTop,
     mountIsTop: isTop(mountPoint),
     writable: mayWrite(ownPath) && mayWrite(ownPath === null ? null : join(ownPath, 'cgroup.procs')),
+    offered,
     delegated: controllers.length > 0,
     alone: inside.every((pid) => isOurs(pid)),
     root: process.geteuid?.() === 0,

@@ -84,6 +84,7 @@ describe('where groups are made on the unified tree', () => {
     ownIsTop: false,
     mountIsTop: true,
     writable: true,
+    offered: true,
     delegated: true,
     alone: true,
     root: false,
@@ -103,7 +104,7 @@ describe('where groups are made on the unified tree', () => {
     ['root in a group that is handed nothing: at the top', { delegated: false, root: true }, { path: '/cg', leaf: false }],
     [
       'hybrid, all controllers on v1: below its own, though others are there',
-      { mode: 'hybrid', alone: false, delegated: false },
+      { mode: 'hybrid', alone: false, offered: false, delegated: false, root: true },
       { path: '/cg/service', leaf: false },
     ],
     ['hybrid, a controller left to v2, alone: from a leaf', { mode: 'hybrid' }, { path: '/cg/service', leaf: true }],
@@ -120,6 +121,20 @@ describe('where groups are made on the unified tree', () => {
       'hybrid, controllers left to v2, root among others: at the top, with them',
       { mode: 'hybrid', alone: false, root: true },
       { path: '/cg', leaf: false },
+    ],
+    [
+      'hybrid, controllers left to v2 but not handed on, root: at the top, with them',
+      { mode: 'hybrid', delegated: false, root: true },
+      { path: '/cg', leaf: false },
+    ],
+    [
+      'hybrid, controllers left to v2 but not handed on: below its own, without them',
+      { mode: 'hybrid', delegated: false },
+      {
+        path: '/cg/service',
+        leaf: false,
+        bare: { reason: expect.stringContaining('no controllers are handed on'), fix: expect.stringContaining('systemd-run') },
+      },
     ],
     ['root in a threaded subtree: at the top', { type: 'threaded', root: true }, { path: '/cg', leaf: false }],
     ['root, own folder hidden: at the top', { ownPath: null, writable: false, root: true }, { path: '/cg', leaf: false }],
