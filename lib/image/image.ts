@@ -198,7 +198,7 @@ export class Image {
     const diffIds = config.rootfs.diff_ids;
     const chain = chainIds(diffIds);
     const sources = manifest.layers.map((descriptor, index) => ({
-      layout,
+      open: () => layout.openBlob(descriptor),
       descriptor,
       diffId: diffIds[index] ?? '',
       chainId: chain[index] ?? '',

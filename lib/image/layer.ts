@@ -6,14 +6,14 @@ import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { ProgressListener } from '../plan/progress.js';
 import { Verifier } from './digest.js';
-import type { OciLayout } from './layout.js';
 import type { Descriptor } from './oci.js';
 import { addLayer, findLayer } from './store.js';
 import { DEFAULT_LIMITS, deathOf, unpackPlan } from './unpack.js';
 
-/** A layer to be had: where its blob is, and what must come out of it. */
+/** A layer to be had: how its blob is opened, and what must come out of it. */
 export interface LayerSource {
-  readonly layout: OciLayout;
+  /** The blob from its first byte; closed by the reader. What is in it need not be trusted: digest and size are checked. */
+  readonly open: () => Promise<FileHandle>;
   readonly descriptor: Descriptor;
   readonly diffId: string;
   readonly chainId: string;
@@ -48,7 +48,7 @@ export async function unpackedLayer(source: LayerSource, onProgress?: ProgressLi
 
 async function unpack(source: LayerSource, folder: string, onProgress?: ProgressListener): Promise<void> {
   const { digest, size: total } = source.descriptor;
-  const blob = await source.layout.openBlob(source.descriptor);
+  const blob = await source.open();
   try {
     const gzip = await isGzip(blob, digest);
     const [output, input] = binding().pipe();
