@@ -283,7 +283,8 @@ describe('what is on the host', () => {
   });
 
   it('is nothing but groups with an upper in memory', () => {
-    expect(new Set(ops(plan().undo))).toEqual(new Set(['remove_group']));
+    expect(new Set(ops(plan().undo))).toEqual(new Set(['release_real_time', 'remove_group']));
+    expect(new Set(ops(plan({}, { machine: systemd }).undo))).toEqual(new Set(['remove_group']));
   });
 
   it('the process is born in its group of the unified tree, which is what is killed', () => {
