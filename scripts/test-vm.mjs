@@ -1,5 +1,6 @@
 // Runs integration tests in a virtual machine with a Debian kernel and pure cgroup v2: as root, then as a user with a
-// delegated group. Arguments go to vitest and choose what root runs; after --user, what the user runs.
+// delegated group, and last as root where v1's controllers of networks are mounted too. Arguments go to vitest and choose
+// what root runs; after --user, what the user runs; after --hybrid, what runs last.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { filesBelow, run, skip } from './shared.mjs';
 import { prepare, quote, runInMachine } from './vm/machine.mjs';
@@ -24,23 +25,41 @@ const AS_ROOT = [
 ];
 /** What works without root. */
 const AS_USER = ['test/integration/cgroup.test.ts', 'test/integration/every-limit.test.ts'];
+/** What v2 has no controllers for. */
+const HYBRID = ['test/integration/every-limit.test.ts', '-t', 'on this machine'];
 
 /** Where the programs that tests start are bundled. */
 const PROGRAMS = 'build/test-programs';
 const REPORT = '--outputFile.json=';
 
 function runs(args) {
-  const user = args.indexOf('--user');
-  if (args.length === 0) return { root: AS_ROOT, user: AS_USER };
-  return user < 0 ? { root: args } : { root: args.slice(0, user), user: args.slice(user + 1) };
+  if (args.length === 0) return { root: AS_ROOT, user: AS_USER, hybrid: HYBRID };
+  const wanted = { root: [] };
+  let who = 'root';
+  for (const arg of args) {
+    const named = /^--(user|hybrid)$/.exec(arg)?.[1];
+    if (named) {
+      who = named;
+      wanted[who] = [];
+    } else {
+      wanted[who].push(arg);
+    }
+  }
+  return wanted;
 }
 
-/** Each runs, whether or not the one before it failed. */
+/**
+ * Each runs, whether or not the one before it failed. A v1 hierarchy stays for good once it has had groups: so the last has it.
+ */
 function script(wanted) {
-  const before = { root: '', user: 'install -o 1000 /dev/null /run/vm/user.json; scripts/vm/as-user ' };
-  const lines = Object.entries(wanted)
-    .filter(([, args]) => args.length > 0)
-    .map(([who, args]) => `echo "--- as ${who}"; ${before[who]}${vitest(who, args)} || status=1`);
+  const before = {
+    root: '',
+    user: 'install -o 1000 /dev/null /run/vm/user.json; scripts/vm/as-user ',
+    hybrid: 'mkdir /run/networks; mount -t cgroup -o net_cls,net_prio networks /run/networks; ',
+  };
+  const lines = ['root', 'user', 'hybrid']
+    .filter((who) => wanted[who]?.length > 0)
+    .map((who) => `echo "--- as ${who}"; ${before[who]}${vitest(who, wanted[who])} || status=1`);
   return [`export NACELLE_TEST_PROGRAMS=$PWD/${PROGRAMS}`, 'status=0', ...lines, 'exit $status'].join('\n');
 }
 

@@ -73,16 +73,20 @@ describe('a user with a group of its own', () => {
   it('in which others are too is refused, and they are left where they are', async () => {
     delegate(['memory', 'pids', 'cpu']);
     const other = spawn('sleep', ['infinity'], { stdio: 'ignore' });
-    writeFileSync(join(GROUP, 'cgroup.procs'), String(other.pid));
-    const { own, refused, fix } = await create<Refused>(asUser);
-    expect({ own, refused, fix }).toMatchObject({
-      own: `0::${GROUP.slice('/sys/fs/cgroup'.length)}`,
-      refused: expect.stringContaining('other processes'),
-      fix: expect.stringContaining('systemd-run --user -p Delegate=yes'),
-    });
-    expect(readFileSync(join(GROUP, 'cgroup.procs'), 'utf8').trim()).toBe(String(other.pid));
-    other.kill('SIGKILL');
-    await once(other, 'exit');
+    try {
+      writeFileSync(join(GROUP, 'cgroup.procs'), String(other.pid));
+      const { own, refused, fix } = await create<Refused>(asUser);
+      expect({ own, refused, fix }).toMatchObject({
+        own: `0::${GROUP.slice('/sys/fs/cgroup'.length)}`,
+        refused: expect.stringContaining('other processes'),
+        fix: expect.stringContaining('systemd-run --user -p Delegate=yes'),
+      });
+      expect(readFileSync(join(GROUP, 'cgroup.procs'), 'utf8').trim()).toBe(String(other.pid));
+    } finally {
+      const ended = once(other, 'exit');
+      other.kill('SIGKILL');
+      await ended;
+    }
   });
 });
 
