@@ -41,4 +41,12 @@ Napi::Value ReadFiles(const Napi::CallbackInfo& info) {
   return texts;
 }
 
+Napi::Value TryLock(const Napi::CallbackInfo& info) {
+  struct flock lock {};
+  lock.l_type = info[1].As<Napi::Boolean>() ? F_WRLCK : F_RDLCK;
+  lock.l_whence = SEEK_SET;
+  const int result = fcntl(info[0].As<Napi::Number>().Int32Value(), F_OFD_SETLK, &lock);
+  return Napi::Number::New(info.Env(), result < 0 ? -errno : 0);
+}
+
 }  // namespace nacelle

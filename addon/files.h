@@ -7,4 +7,8 @@ namespace nacelle {
 // readFiles(paths): the text of each, or -errno where it can't be read. For small files of the kernel's, many in one call.
 Napi::Value ReadFiles(const Napi::CallbackInfo& info);
 
+// tryLock(fd, exclusive): locks the whole file (fcntl(2), F_OFD_SETLK) without waiting: 0 or -errno, -EAGAIN when another open
+// file has it. Until the last descriptor of the open file is closed: a process that dies holds nothing.
+Napi::Value TryLock(const Napi::CallbackInfo& info);
+
 }  // namespace nacelle

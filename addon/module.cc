@@ -17,6 +17,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("pipe", Napi::Function::New<nacelle::Pipe>(env, "pipe"));
   exports.Set("closeDescriptor", Napi::Function::New<nacelle::CloseDescriptor>(env, "closeDescriptor"));
   exports.Set("duplicateDescriptor", Napi::Function::New<nacelle::DuplicateDescriptor>(env, "duplicateDescriptor"));
+  exports.Set("tryLock", Napi::Function::New<nacelle::TryLock>(env, "tryLock"));
   exports.Set("readFiles", Napi::Function::New<nacelle::ReadFiles>(env, "readFiles"));
   exports.Set("releaseDescriptor", Napi::Function::New<nacelle::ReleaseDescriptor>(env, "releaseDescriptor"));
   exports.Set("namespaceIoctl", Napi::Function::New<nacelle::NamespaceIoctl>(env, "namespaceIoctl"));

@@ -22,6 +22,7 @@ export async function begun(options: ParsedOptions): Promise<Made> {
   try {
     const made = await plan(options, ahead?.id ?? newId());
     if (ahead === null || fits(ahead, made.first)) return { ...made, ahead };
+    made.prepared.release();
   } catch (error) {
     if (ahead !== null) void discard(ahead);
     throw error;
@@ -32,8 +33,17 @@ export async function begun(options: ParsedOptions): Promise<Made> {
 
 async function plan(options: ParsedOptions, id: string): Promise<Omit<Made, 'ahead'>> {
   const prepared = await prepare(options, id);
-  const head = planHead(prepared);
+  const head = headOf(prepared);
   return { prepared, head, first: head.first !== null && mayGoAhead(options) ? new FirstPart(id, head.first) : null };
+}
+
+function headOf(prepared: Prepared): Head {
+  try {
+    return planHead(prepared);
+  } catch (error) {
+    prepared.release();
+    throw error;
+  }
 }
 
 /** A group of the caller's must not hold what the caller knows nothing of; and the rest may bring few descriptors. */

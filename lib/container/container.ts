@@ -171,6 +171,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       return ahead ? ahead.beginning.goOn(plan.rest, slots.descriptors) : start(joinParts(plan, { waits: false }), slots.descriptors);
     });
     const task = await launched.catch((error: unknown) => {
+      prepared.release();
       if (ahead) void discard(ahead);
       throw error;
     });
@@ -366,6 +367,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       return await this.#program.outcome(readFiles);
     } finally {
       this.#state = 'stopped';
+      this.#prepared.release();
       if (this.#mountNamespace !== null) closeDescriptor(this.#mountNamespace);
     }
   }

@@ -6,7 +6,7 @@ import { groupLayout } from '../host/cgroup-base.js';
 import { owner } from '../host/owner.js';
 import type { ImageConfig } from '../image/config.js';
 import { Image } from '../image/image.js';
-import { storeRoot } from '../image/store.js';
+import { storeRoot } from '../image/store/root.js';
 import { nativeError } from '../native/failure.js';
 import { Slots } from '../plan/plan.js';
 import { type CapabilityMask, heldCapabilities, resolveCapabilities } from '../security/capabilities.js';
@@ -25,6 +25,8 @@ export type Prepared = Omit<PlanInput, 'stdio' | 'park' | 'journal'> & {
   readonly notEnforced: NotEnforced;
   /** The filter has an action that ends a process by SIGSYS. */
   readonly filterKills: boolean;
+  /** Lets go of the image's layers: when its mounts are gone, or it came to none. */
+  readonly release: () => void;
 };
 
 export async function prepare(options: ParsedOptions, id: string): Promise<Prepared> {
@@ -35,7 +37,16 @@ export async function prepare(options: ParsedOptions, id: string): Promise<Prepa
       'Run it as root, with sudo for example.',
     );
   }
-  const { root, config } = await findRoot(options, id);
+  const found = await findRoot(options, id);
+  try {
+    return await prepareOn(found, options, id);
+  } catch (error) {
+    found.release();
+    throw error;
+  }
+}
+
+async function prepareOn({ root, config, release }: FoundRoot, options: ParsedOptions, id: string): Promise<Prepared> {
   const argv = argvOf(options, config);
   const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: held() });
   const devices = options.devices.map(findDevice);
@@ -67,6 +78,7 @@ export async function prepare(options: ParsedOptions, id: string): Promise<Prepa
     unified: layout.mode === 'v2' ? 'v2' : null,
     stopSignal: config.stopSignal ?? null,
     notEnforced,
+    release,
   };
 }
 
@@ -83,18 +95,24 @@ function architecture(): Architecture {
   throw new UnsupportedError('seccomp', `there is no table of system calls for ${arch}`, "Run with seccomp: 'unconfined'.");
 }
 
-async function findRoot(options: ParsedOptions, id: string): Promise<{ root: RootSource; config: ImageConfig }> {
+interface FoundRoot {
+  readonly root: RootSource;
+  readonly config: ImageConfig;
+  readonly release: () => void;
+}
+
+async function findRoot(options: ParsedOptions, id: string): Promise<FoundRoot> {
   if (options.root.type === 'rootfs') {
     const path = typeof options.root.rootfs === 'string' ? options.root.rootfs : options.root.rootfs.path;
     requireFolder(path, 'rootfs');
-    return { root: { type: 'folder', path }, config: {} };
+    return { root: { type: 'folder', path }, config: {}, release: () => undefined };
   }
   const { upper, upperSize } = options.root;
   const image = typeof options.root.image === 'string' ? await Image.open(options.root.image) : options.root.image;
-  const recipe = await image.recipe(options.onProgress ?? undefined);
+  const { recipe, release } = await image.use(options.onProgress ?? undefined);
   const half = Math.floor((options.limits.memory ?? totalmem()) / 2);
   const disk = upper === 'disk' ? `${storeRoot()}/containers/${id}` : null;
-  return { root: { type: 'recipe', recipe, upperSize: upperSize ?? Math.max(half, 4096), disk }, config: image.config };
+  return { root: { type: 'recipe', recipe, upperSize: upperSize ?? Math.max(half, 4096), disk }, config: image.config, release };
 }
 
 function requireFolder(path: string, option: string): void {

@@ -3,7 +3,7 @@ import { parseMountInfo } from '../host/mountinfo.js';
 import type { RootRecipe } from '../plan/recipe.js';
 import { ALWAYS_HIDDEN, HIDDEN } from './host-hidden.js';
 import { type HostProbe, hostRecipe } from './host-layout.js';
-import { storeRoot } from './store.js';
+import { storeRoot } from './store/root.js';
 
 function missing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(String(error.code));

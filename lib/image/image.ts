@@ -1,17 +1,27 @@
 import { realpathSync, statSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod';
 import { ImageError, invalidOption, UnsupportedError } from '../errors.js';
 import type { ProgressListener } from '../plan/progress.js';
 import { MOUNT_ATTR, type RootRecipe } from '../plan/recipe.js';
+import { addImage, streamFrom } from './add.js';
 import { type ImageConfig, imageConfig } from './config.js';
 import { currentHostRecipe } from './host.js';
 import { unpackedLayer } from './layer.js';
-import { type FoundImage, OciLayout } from './layout.js';
-import { chainIds } from './oci.js';
-import { formatReference, parseReference } from './reference.js';
+import { openLayout } from './layout.js';
+import { load, openDockerArchive } from './load.js';
+import { chainIds, tagOf } from './oci.js';
+import { type LoadOptions, loadOptions, parseOptions, saveOptions } from './options.js';
+import { formatReference, parseReference, parseRegistryName } from './reference.js';
+import { save } from './save.js';
+import type { ImageSource } from './source.js';
+import { removeEntries } from './store/index-file.js';
+import { touchLayer } from './store/layers.js';
+import { hold } from './store/lease.js';
+import { type PruneReport, prune } from './store/prune.js';
+import { storeRoot } from './store/root.js';
+import { findEntry, findStored, type ImageInfo, listStored } from './store/stored.js';
 
 /** A layer of an image. */
 export interface LayerInfo {
@@ -24,14 +34,20 @@ export interface LayerInfo {
   readonly size: number;
 }
 
-type MakeRecipe = (onProgress?: ProgressListener) => Promise<RootRecipe>;
+/** A root that can be mounted until it is released. */
+export interface UsedImage {
+  readonly recipe: RootRecipe;
+  release(): void;
+}
+
+type Use = (onProgress?: ProgressListener) => Promise<UsedImage>;
 
 interface Parts {
   readonly reference: string | null;
-  readonly digest: string;
   readonly config: ImageConfig;
-  readonly layers: readonly LayerInfo[];
-  readonly makeRecipe: MakeRecipe;
+  readonly use: Use;
+  /** `null`: the host and folders have no layers. */
+  readonly source: ImageSource | null;
 }
 
 const hidePath = z
@@ -59,15 +75,17 @@ export class Image {
   readonly layers: readonly LayerInfo[];
   /** Bytes of the layers' blobs. */
   readonly size: number;
-  readonly #makeRecipe: MakeRecipe;
+  readonly #use: Use;
+  readonly #source: ImageSource | null;
 
-  private constructor({ reference, digest, config, layers, makeRecipe }: Parts) {
+  private constructor({ reference, config, use, source }: Parts) {
     this.reference = reference;
-    this.digest = digest;
+    this.digest = source?.descriptor.digest ?? '';
     this.config = config;
-    this.layers = layers;
-    this.size = layers.reduce((sum, layer) => sum + layer.size, 0);
-    this.#makeRecipe = makeRecipe;
+    this.layers = source ? layersOf(source) : [];
+    this.size = this.layers.reduce((sum, layer) => sum + layer.size, 0);
+    this.#use = use;
+    this.#source = source;
   }
 
   /**
@@ -85,7 +103,7 @@ export class Image {
       throw invalidOption(issue?.path.map(String).join('.') || 'options', issue?.message ?? 'is wrong');
     }
     const { hide } = result.data;
-    return new Image({ reference: 'host', digest: '', config: {}, layers: [], makeRecipe: async () => currentHostRecipe(hide) });
+    return new Image({ reference: 'host', config: {}, source: null, use: async () => kept(currentHostRecipe(hide)) });
   }
 
   /**
@@ -95,14 +113,14 @@ export class Image {
    */
   static async fromDirectory(path: string, config: ImageConfig = {}): Promise<Image> {
     const folder = folderAt(path, `dir:${path}`);
-    return new Image({ reference: `dir:${folder}`, digest: '', config, layers: [], makeRecipe: () => layered([folder]) });
+    return new Image({ reference: `dir:${folder}`, config, source: null, use: async () => kept(layered([folder])) });
   }
 
   /**
-   * The image of a reference: 'host', 'dir:PATH', 'oci:DIR:TAG' (without TAG: the only image there).
+   * The image of a reference: 'host', 'dir:PATH', 'oci:DIR:TAG' (without TAG: the only image there), 'docker-archive:FILE', or the name
+   * of one in the store. Pulls nothing.
    *
-   * @throws NacelleError `ERR_INVALID_OPTION` for what is no reference, ImageError when it isn't there or can't be trusted,
-   * UnsupportedError for the other kinds
+   * @throws NacelleError `ERR_INVALID_OPTION` for what is no reference, ImageError when it isn't there or can't be trusted
    */
   static async open(reference: string): Promise<Image> {
     const parsed = parseReference(reference, 'reference');
@@ -111,33 +129,33 @@ export class Image {
         return Image.host();
       case 'dir':
         return Image.fromDirectory(parsed.path);
-      case 'oci': {
-        const path = folderAt(parsed.path, reference);
-        const layout = await OciLayout.open(path);
-        const found = await layout.find(parsed.tag, reference);
-        return Image.#fromLayout(layout, found);
-      }
+      case 'oci':
+        return Image.#of(await openLayout(folderAt(parsed.path, reference), parsed.tag, reference));
       case 'docker-archive':
-        return later(`the image ${formatReference(parsed)}: reading a docker archive`);
-      case 'registry':
-        return later(`the image ${formatReference(parsed)}: pulling from a registry`);
+        return Image.#of(await openDockerArchive(parsed.path));
+      case 'registry': {
+        const stored = await findStored(parsed);
+        if (stored) return Image.#of(stored);
+        const name = formatReference(parsed);
+        throw new ImageError(`${name} is not in the store ${storeRoot()}: pull or load it first`, {
+          reference: name,
+          code: 'ERR_NO_IMAGE',
+        });
+      }
     }
   }
 
   /**
-   * All images of an OCI layout folder, those for this machine.
+   * Brings the images of an OCI layout (a folder or an archive), of what `docker save` wrote, or a plain archive of a root file system
+   * into the store: those for this machine, under the names that they have there. A stream is read to its end.
    *
-   * @throws ImageError, UnsupportedError for other sources
+   * @param options.onProgress told of each layer
+   * @throws ImageError when it is none of these or damaged; what was complete before stays
    */
-  static async load(source: string | Readable): Promise<Image[]> {
-    if (typeof source !== 'string') return later('loading an image from a stream');
-    const path = resolve(source);
-    const stats = await stat(path).catch((cause: unknown) => {
-      throw new ImageError(`load ${source}: ${cause instanceof Error ? cause.message : String(cause)}`, { reference: source, cause });
-    });
-    if (!stats.isDirectory()) return later('loading an image from an archive');
-    const layout = await OciLayout.open(path);
-    return (await layout.images()).map((found) => Image.#fromLayout(layout, found));
+  static async load(source: string | Readable, options: LoadOptions = {}): Promise<Image[]> {
+    const { cancelSignal: signal, ...rest } = parseOptions(loadOptions, options);
+    const loaded = await load(source, { ...rest, signal });
+    return Promise.all(loaded.map(async ({ reference, digest }) => Image.#stored(reference, digest)));
   }
 
   /** Comes in a later version. @throws UnsupportedError */
@@ -145,14 +163,19 @@ export class Image {
     return later(`pulling ${formatReference(parseReference(reference, 'reference'))}`);
   }
 
-  /** Comes in a later version. @throws UnsupportedError */
-  static async list(): Promise<never> {
-    return later('listing images');
+  /** What is in the store, in the order in which it came. @throws ImageError when an image there is damaged */
+  static async list(): Promise<ImageInfo[]> {
+    return listStored();
   }
 
-  /** Comes in a later version. @throws UnsupportedError */
-  static async prune(): Promise<never> {
-    return later('pruning the store');
+  /**
+   * Removes from the store what no reference reaches and nobody uses: images without a name, their layers, unpacked or not, and what was
+   * cut off. What a live container stands on, or a pull brings just now, stays, whatever process it is of.
+   *
+   * @throws ImageError when an image there is damaged: remove it first
+   */
+  static async prune(): Promise<PruneReport> {
+    return prune();
   }
 
   /** Comes in a later version. @throws UnsupportedError */
@@ -165,9 +188,16 @@ export class Image {
     return later('building an image');
   }
 
-  /** Comes in a later version. @throws UnsupportedError */
-  async save(_target: string | Writable): Promise<void> {
-    return later('saving an image');
+  /**
+   * Writes it as an OCI layout: into the folder `target`, if it is there or ends with '/', beside the images that it has; else as a tar
+   * archive. The same image gives the same bytes, and has the same digest when it is loaded.
+   *
+   * @param options.format 'docker': an archive that `docker load` takes, and that is an OCI layout as well
+   * @throws ImageError when a blob is damaged, or the file can't be written; UnsupportedError for the host and folders
+   */
+  async save(target: string | Writable, options: { format?: 'oci' | 'docker' } = {}): Promise<void> {
+    const { format } = parseOptions(saveOptions, options);
+    await save(this.#withLayers('save'), target, format);
   }
 
   /** Comes in a later version. @throws UnsupportedError */
@@ -175,56 +205,104 @@ export class Image {
     return later('pushing an image');
   }
 
-  /** Comes in a later version. @throws UnsupportedError */
-  async tag(_reference: string): Promise<void> {
-    return later('tagging an image');
-  }
-
-  /** Comes in a later version. @throws UnsupportedError */
-  async remove(): Promise<void> {
-    return later('removing an image');
+  /**
+   * Gives it another name in the store, where it is brought if it is not there. An image that had the name before loses it.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION` for what is no name; UnsupportedError for the host and folders
+   */
+  async tag(reference: string): Promise<void> {
+    const source = this.#withLayers('tag');
+    const name = parseRegistryName(reference);
+    if (name.digest !== null)
+      throw invalidOption('reference', `${JSON.stringify(reference)} has a digest, which is not given but follows from the bytes`);
+    await addImage(formatReference(name), { ...source, openBlob: async (blob, from) => streamFrom(await source.openBlob(blob), from) });
   }
 
   /**
-   * How its root is to be mounted. Layers that are not in the store yet are unpacked first; a second use unpacks nothing.
+   * Takes its name from it in the store, and removes what nothing else there needs; what a live container uses goes with a later prune.
+   * One without a name loses all its names. Idempotent.
+   */
+  async remove(): Promise<void> {
+    const { reference, digest } = this;
+    const source = this.#withLayers('remove');
+    const isNamed = reference !== null && parseReference(reference).kind === 'registry';
+    await removeEntries((entry) =>
+      isNamed ? tagOf(entry) === reference : entry.digest === source.descriptor.digest && entry.digest === digest,
+    );
+    await prune({ keepUnnamed: true });
+  }
+
+  /**
+   * How its root is to be mounted. Layers that are not in the store yet are unpacked first; a second use unpacks nothing. They stay until
+   * it is released.
    *
    * @internal
    */
-  recipe(onProgress?: ProgressListener): Promise<RootRecipe> {
-    return this.#makeRecipe(onProgress);
+  use(onProgress?: ProgressListener): Promise<UsedImage> {
+    return this.#use(onProgress);
   }
 
-  static #fromLayout(layout: OciLayout, { tag, digest, manifest, config }: FoundImage): Image {
-    const diffIds = config.rootfs.diff_ids;
-    const chain = chainIds(diffIds);
-    const sources = manifest.layers.map((descriptor, index) => ({
-      open: () => layout.openBlob(descriptor),
-      descriptor,
-      diffId: diffIds[index] ?? '',
-      chainId: chain[index] ?? '',
-    }));
-    const makeRecipe: MakeRecipe = async (onProgress) => {
-      const lower: string[] = [];
-      for (const source of sources) lower.unshift(await unpackedLayer(source, onProgress));
-      return layered(lower);
-    };
+  #withLayers(what: string): ImageSource {
+    if (this.#source) return this.#source;
+    throw new UnsupportedError(`${what} ${this.reference}`, 'it is no image with layers, but a folder of this machine');
+  }
+
+  static async #stored(reference: string | null, digest: string): Promise<Image> {
+    const source = await findEntry(reference, digest);
+    if (source) return Image.#of(source);
+    throw new ImageError(`${reference ?? digest} was removed from the store meanwhile`, { reference, digest, code: 'ERR_NO_IMAGE' });
+  }
+
+  static #of(source: ImageSource): Image {
     return new Image({
-      reference: formatReference({ kind: 'oci', path: layout.path, tag }),
-      digest,
-      config: imageConfig(config.config),
-      layers: sources.map(({ descriptor, diffId }) => ({
-        digest: descriptor.digest,
-        diffId,
-        mediaType: descriptor.mediaType,
-        size: descriptor.size,
-      })),
-      makeRecipe,
+      reference: source.reference,
+      config: imageConfig(source.config.config),
+      source,
+      use: (onProgress) => useLayers(source, onProgress),
     });
   }
 }
 
+function layersOf({ manifest, config }: ImageSource): LayerInfo[] {
+  return manifest.layers.map(({ digest, mediaType, size }, index) => ({
+    digest,
+    diffId: config.rootfs.diff_ids[index] ?? '',
+    mediaType,
+    size,
+  }));
+}
+
+/** Held before one looks whether they are there: they stay then. */
+async function useLayers(source: ImageSource, onProgress?: ProgressListener): Promise<UsedImage> {
+  const { manifest, config } = source;
+  const chain = chainIds(config.rootfs.diff_ids);
+  const held = await hold(chain);
+  try {
+    const lower: string[] = [];
+    for (const [index, descriptor] of manifest.layers.entries()) {
+      const layer = {
+        open: () => source.openBlob(descriptor),
+        descriptor,
+        diffId: config.rootfs.diff_ids[index] ?? '',
+        chainId: chain[index] ?? '',
+      };
+      lower.unshift(await unpackedLayer(layer, onProgress));
+    }
+    touchLayer(chain.at(-1) ?? '');
+    return { recipe: layered(lower), release: held.release };
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+}
+
+/** What is not of the store. */
+function kept(recipe: RootRecipe): UsedImage {
+  return { recipe, release: () => undefined };
+}
+
 /** One overlay of folders, the topmost first; the root's mode and owner are the topmost's. */
-async function layered(lower: readonly string[]): Promise<RootRecipe> {
+function layered(lower: readonly string[]): RootRecipe {
   const [top = '/'] = lower;
   const { mode, uid, gid } = statSync(top);
   return { mounts: [{ target: '/', lower, attributes: MOUNT_ATTR.NODEV, root: { mode: mode & 0o7777, uid, gid }, cover: [] }], binds: [] };
@@ -243,5 +321,5 @@ function folderAt(path: string, reference: string): string {
 }
 
 function later(what: string): never {
-  throw new UnsupportedError(what, 'it comes in a later version', "For now: 'host', 'dir:PATH' and 'oci:DIR:TAG'");
+  throw new UnsupportedError(what, 'it comes in a later version');
 }

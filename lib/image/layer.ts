@@ -7,7 +7,7 @@ import { start } from '../native/shim.js';
 import type { ProgressListener } from '../plan/progress.js';
 import { Verifier } from './digest.js';
 import type { Descriptor } from './oci.js';
-import { addLayer, findLayer } from './store.js';
+import { addLayer, findLayer } from './store/layers.js';
 import { DEFAULT_LIMITS, deathOf, unpackPlan } from './unpack.js';
 
 /** A layer to be had: how its blob is opened, and what must come out of it. */

@@ -6,6 +6,7 @@ import {
   checkConfigType,
   checkManifest,
   type Descriptor,
+  imageNameOf,
   isIndex,
   isManifest,
   MAX_JSON,
@@ -18,49 +19,64 @@ import {
   selectPlatform,
   tagOf,
 } from './oci.js';
+import { formatReference } from './reference.js';
+import type { ImageSource } from './source.js';
 
 /** An image found in a layout: all of it but the layers, verified. */
 export interface FoundImage {
   readonly tag: string | null;
+  /** In full, where the layout has one. */
+  readonly name: string | null;
   /** Of the platform's own manifest. */
-  readonly digest: string;
+  readonly descriptor: Descriptor;
   readonly manifest: Manifest;
   readonly config: OciConfig;
 }
 
-/** An OCI image layout folder (image-layout.md): read only, and believed only where a digest says so. */
+/** Where a layout's documents are read: a folder, or an archive of one. */
+export interface LayoutFiles {
+  readonly path: string;
+  /** A small file whole. @throws ImageError */
+  read(name: string): Promise<Uint8Array>;
+}
+
+/** An OCI image layout (image-layout.md): read only, and believed only where a digest says so. */
 export class OciLayout {
   readonly path: string;
-  readonly #manifests: readonly Descriptor[];
+  /** Of index.json. */
+  readonly entries: readonly Descriptor[];
+  readonly #files: LayoutFiles;
 
-  private constructor(path: string, manifests: readonly Descriptor[]) {
-    this.path = path;
-    this.#manifests = manifests;
+  private constructor(files: LayoutFiles, entries: readonly Descriptor[]) {
+    this.path = files.path;
+    this.entries = entries;
+    this.#files = files;
   }
 
   /** @throws ImageError when it is no layout */
-  static async open(path: string): Promise<OciLayout> {
-    parseLayoutFile(await readSmall(join(path, 'oci-layout'), `${path}: oci-layout`));
-    const { manifests } = parseIndex(await readSmall(join(path, 'index.json'), `${path}: index.json`), `${path}: index.json`);
-    return new OciLayout(path, manifests);
+  static async open(from: string | LayoutFiles): Promise<OciLayout> {
+    const files = typeof from === 'string' ? folderFiles(from) : from;
+    parseLayoutFile(await files.read('oci-layout'));
+    const { manifests } = parseIndex(await files.read('index.json'), `${files.path}: index.json`);
+    return new OciLayout(files, manifests);
   }
 
   /** All images of the layout: for an index of several platforms, this machine's. */
   async images(): Promise<FoundImage[]> {
     const found: FoundImage[] = [];
-    for (const descriptor of this.#manifests) {
-      if (isIndex(descriptor) || isManifest(descriptor)) found.push(await this.#resolve(descriptor, tagOf(descriptor)));
+    for (const descriptor of this.entries) {
+      if (isIndex(descriptor) || isManifest(descriptor)) found.push(await this.resolve(descriptor));
     }
     return found;
   }
 
   /** The image with a tag; without one, the only image. */
   async find(tag: string | null, reference: string): Promise<FoundImage> {
-    const candidates = tag === null ? this.#manifests : this.#manifests.filter((descriptor) => tagOf(descriptor) === tag);
+    const candidates = tag === null ? this.entries : this.entries.filter((descriptor) => tagOf(descriptor) === tag);
     // Several entries of one tag: as skopeo copies a multi-platform image with `--all`, or one for each platform.
     const chosen = tag === null && candidates.length > 1 ? undefined : selectPlatform(candidates);
-    if (chosen) return this.#resolve(chosen, tag ?? tagOf(chosen));
-    const tags = [...new Set(this.#manifests.map(tagOf))].map((name) => name ?? '(untagged)');
+    if (chosen) return this.resolve(chosen);
+    const tags = [...new Set(this.entries.map(tagOf))].map((name) => name ?? '(untagged)');
     const there = tags.length === 0 ? 'it is empty' : `it has ${tags.slice(0, 20).join(', ')}`;
     throw new ImageError(
       `${reference}: ${tag === null ? 'say which image of the layout' : `no image ${tag} for this machine in the layout`}: ${there}`,
@@ -68,18 +84,8 @@ export class OciLayout {
     );
   }
 
-  /** A blob as a file, its size checked. The digest is for the reader to check, over what it reads. */
-  async openBlob({ digest, size }: Descriptor): Promise<FileHandle> {
-    const { algorithm, hex } = parseDigest(digest);
-    const path = join(this.path, 'blobs', algorithm, hex);
-    const handle = await openFile(path, `blob ${digest}`);
-    const stats = await handle.stat();
-    if (stats.isFile() && stats.size === size) return handle;
-    await handle.close();
-    throw new ImageError(`blob ${digest} in ${this.path} has ${stats.size} bytes where its descriptor says ${size}`, { digest });
-  }
-
-  async #resolve(descriptor: Descriptor, tag: string | null): Promise<FoundImage> {
+  /** The image of an entry: of an index, this machine's. */
+  async resolve(descriptor: Descriptor): Promise<FoundImage> {
     let current = descriptor;
     // An index may hold an index; more than that is no image of this world.
     for (let depth = 0; isIndex(current); depth++) {
@@ -97,22 +103,44 @@ export class OciLayout {
     checkConfigType(manifest);
     const config = parseConfig(await this.#readJson(manifest.config), `config ${manifest.config.digest}`);
     checkManifest(manifest, config);
-    return { tag, digest: current.digest, manifest, config };
+    return { tag: tagOf(descriptor), name: imageNameOf(descriptor), descriptor: current, manifest, config };
   }
 
-  async #readJson(descriptor: Descriptor): Promise<Uint8Array> {
-    const { digest, size } = descriptor;
+  async #readJson({ digest, size }: Descriptor): Promise<Uint8Array> {
     if (size > MAX_JSON) throw new ImageError(`document ${digest} is larger than ${MAX_JSON} bytes`, { digest });
-    const handle = await this.openBlob(descriptor);
-    try {
-      const bytes = await readUpTo(handle, size);
-      const found = digestOf(bytes, parseDigest(digest).algorithm);
-      if (found !== digest) throw new ImageError(`document ${digest} is damaged or forged: its bytes have the digest ${found}`, { digest });
-      return bytes;
-    } finally {
-      await handle.close();
-    }
+    const bytes = await this.#files.read(blobName(digest));
+    if (bytes.length !== size)
+      throw new ImageError(`document ${digest} in ${this.path} has ${bytes.length} bytes where its descriptor says ${size}`, { digest });
+    const found = digestOf(bytes, parseDigest(digest).algorithm);
+    if (found !== digest) throw new ImageError(`document ${digest} is damaged or forged: its bytes have the digest ${found}`, { digest });
+    return bytes;
   }
+}
+
+/** An image of a layout folder. */
+export async function openLayout(path: string, tag: string | null, asked: string): Promise<ImageSource> {
+  const found = await (await OciLayout.open(path)).find(tag, asked);
+  const reference = formatReference({ kind: 'oci', path, tag: found.tag });
+  return { ...found, reference, openBlob: (blob) => openBlobIn(path, blob) };
+}
+
+/** Of a blob's file, in the layout. @throws ImageError when it is no digest */
+export function blobName(digest: string): string {
+  const { algorithm, hex } = parseDigest(digest);
+  return `blobs/${algorithm}/${hex}`;
+}
+
+/** A blob of a layout folder as a file, its size checked. The digest is for the reader to check, over what it reads. */
+export async function openBlobIn(folder: string, { digest, size }: Descriptor): Promise<FileHandle> {
+  const handle = await openFile(join(folder, blobName(digest)), `blob ${digest}`);
+  const stats = await handle.stat();
+  if (stats.isFile() && stats.size === size) return handle;
+  await handle.close();
+  throw new ImageError(`blob ${digest} in ${folder} has ${stats.size} bytes where its descriptor says ${size}`, { digest });
+}
+
+function folderFiles(path: string): LayoutFiles {
+  return { path, read: (name) => readSmall(join(path, name), `${path}: ${name}`) };
 }
 
 async function openFile(path: string, what: string): Promise<FileHandle> {

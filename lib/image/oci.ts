@@ -100,6 +100,14 @@ export function parseConfig(bytes: Uint8Array, what: string): OciConfig {
   return parse(config, what, bytes);
 }
 
+/** What this library writes (media-types.md). */
+export const MEDIA = {
+  index: 'application/vnd.oci.image.index.v1+json',
+  manifest: 'application/vnd.oci.image.manifest.v1+json',
+  config: 'application/vnd.oci.image.config.v1+json',
+  layer: 'application/vnd.oci.image.layer.v1.tar',
+} as const;
+
 const INDEX_TYPES = new Set(['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json']);
 const MANIFEST_TYPES = new Set(['application/vnd.oci.image.manifest.v1+json', 'application/vnd.docker.distribution.manifest.v2+json']);
 const CONFIG_TYPES = new Set(['application/vnd.oci.image.config.v1+json', 'application/vnd.docker.container.image.v1+json']);
@@ -137,8 +145,30 @@ export function checkConfigType({ config: { mediaType, digest } }: Manifest): vo
     throw new ImageError(`this is an artefact of type ${JSON.stringify(mediaType)}, not an image`, { digest });
 }
 
+/** The content of the file oci-layout (image-layout.md). */
+export const LAYOUT_FILE = JSON.stringify({ imageLayoutVersion: '1.0.0' });
+
+const CONTAINERD_NAME = 'io.containerd.image.name';
+
+/** The descriptor as an entry of an index, with that tag or without any; `name`: the image's name in full, as docker writes it. */
+export function withName(entry: Descriptor, { tag, name = null }: { tag: string | null; name?: string | null }): Descriptor {
+  const { [REF_NAME]: _, [CONTAINERD_NAME]: ___, ...others } = entry.annotations ?? {};
+  const annotations = { ...others, ...(tag === null ? {} : { [REF_NAME]: tag }), ...(name === null ? {} : { [CONTAINERD_NAME]: name }) };
+  const { annotations: __, ...rest } = entry;
+  return Object.keys(annotations).length === 0 ? rest : { ...rest, annotations };
+}
+
 export function tagOf({ annotations }: Descriptor): string | null {
   return annotations?.[REF_NAME] ?? null;
+}
+
+/**
+ * The image's name in full where an entry has one: containerd's annotation, which docker writes too, or a reference with a name and not
+ * a mere tag.
+ */
+export function imageNameOf(entry: Descriptor): string | null {
+  const tag = tagOf(entry);
+  return entry.annotations?.[CONTAINERD_NAME] ?? (tag !== null && /[/:@]/.test(tag) ? tag : null);
 }
 
 /** The OCI name of what Node runs on. */

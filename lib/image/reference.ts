@@ -118,3 +118,15 @@ export function formatReference(reference: Reference): string {
     }
   }
 }
+
+/** A registry's name in full: 'busybox' is 'docker.io/library/busybox:latest'. @throws NacelleError `ERR_INVALID_OPTION` */
+export function fullName(name: string, option = 'reference'): string {
+  return formatReference(parseRegistryName(name, option));
+}
+
+/** The name of something in a registry, or in the store. @throws NacelleError `ERR_INVALID_OPTION` for other kinds of reference */
+export function parseRegistryName(name: string, option = 'reference'): RegistryReference {
+  const reference = parseReference(name, option);
+  if (reference.kind === 'registry') return reference;
+  throw invalidOption(option, `${JSON.stringify(name)} is no name of a registry's, as 'alpine' or 'localhost:5000/app:1' are`);
+}

@@ -32,6 +32,8 @@ export interface Binding {
   releaseDescriptor(fd: number): void;
   /** dup(2), close-on-exec. */
   duplicateDescriptor(fd: number): number;
+  /** fcntl(2), F_OFD_SETLK on the whole file: 0, or -EAGAIN when another open file has it. */
+  tryLock(fd: number, exclusive: boolean): number;
   /** The text of each, or -errno. */
   readFiles(paths: readonly string[]): (string | number)[];
   /** ioctl_ns(2): a descriptor. */

@@ -1,6 +1,7 @@
 import { closeSync, existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { arch, platform } from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -51,6 +52,14 @@ export function eventCounter(onEvents: (count: number) => void): EventCounter {
 export function closeDescriptor(fd: number): void {
   const result = loadNative().addon.closeDescriptor(fd);
   if (result < 0) throw nativeError('close a descriptor', 'close', -result);
+}
+
+/** Locks a file (fcntl(2), open file description locks) until it is closed; `false`: another open file has the lock. */
+export function tryLock(fd: number, kind: 'shared' | 'exclusive'): boolean {
+  const result = loadNative().addon.tryLock(fd, kind === 'exclusive');
+  if (result === -constants.errno.EAGAIN || result === -constants.errno.EACCES) return false;
+  if (result < 0) throw nativeError('lock a file', 'fcntl', -result);
+  return true;
 }
 
 /** A stream over an end of a pipe that the addon made, which closes it. Where none can be made the end stays open. */

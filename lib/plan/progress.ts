@@ -1,11 +1,14 @@
 /** What `onProgress` is told. */
 export interface ProgressEvent {
   readonly type: 'layer';
-  /** `exists`: unpacked earlier, nothing is read. */
-  readonly status: 'unpacking' | 'done' | 'exists';
+  /**
+   * `downloading` … `downloaded`: the blob comes into the store, from a registry or an archive; `unpacking` … `done`; `uploading` …
+   * `uploaded`; `exists`: nothing had to be done.
+   */
+  readonly status: 'downloading' | 'downloaded' | 'unpacking' | 'done' | 'uploading' | 'uploaded' | 'exists';
   /** Of the layer's blob. */
   readonly digest: string;
-  /** Bytes of the blob read so far, and its size. */
+  /** Bytes of the blob so far, and its size. */
   readonly bytes: number;
   readonly total: number;
 }

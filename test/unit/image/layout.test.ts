@@ -42,7 +42,7 @@ describe('an image in a layout', () => {
   it('is found by its tag', async () => {
     const [one, two] = [await image({ note: 'one' }), await image({ note: 'two' })];
     await writeIndex(named(one, 'one'), named(two, 'two'));
-    expect((await find('two')).digest).toBe(two.digest);
+    expect((await find('two')).descriptor.digest).toBe(two.digest);
     await expect(find('three')).rejects.toThrow('it has one, two');
     await expect(find()).rejects.toThrow('say which image');
     expect((await (await OciLayout.open(folder)).images()).map(({ tag }) => tag)).toEqual(['one', 'two']);
@@ -51,7 +51,7 @@ describe('an image in a layout', () => {
   it('is found without one when it is alone', async () => {
     const only = await image();
     await writeIndex(only);
-    expect(await find()).toMatchObject({ tag: null, digest: only.digest });
+    expect(await find()).toMatchObject({ tag: null, descriptor: { digest: only.digest } });
   });
 
   it("of several platforms is this machine's, attestations left aside", async () => {
@@ -65,7 +65,7 @@ describe('an image in a layout', () => {
       ],
     });
     await writeIndex(named(nested, 'multi'));
-    expect((await find('multi')).digest).toBe(mine.digest);
+    expect((await find('multi')).descriptor.digest).toBe(mine.digest);
   });
 
   it.each(['application/vnd.docker.image.rootfs.diff.tar.gzip', `${OCI}.layer.v1.tar`, `${OCI}.layer.nondistributable.v1.tar+gzip`])(

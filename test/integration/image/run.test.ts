@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { Container, Image, type RunOptions } from '../../lib/index.js';
-import { debianImage, everyKindImage } from '../fixtures/images.js';
-import { useLeakCheck } from '../fixtures/leaks.js';
-import { requires } from '../fixtures/requires.js';
-import { temporaryFolder } from '../fixtures/temporary.js';
+import { Container, Image, type RunOptions } from '../../../lib/index.js';
+import { debianImage, everyKindImage } from '../../fixtures/images.js';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { requires } from '../../fixtures/requires.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
 

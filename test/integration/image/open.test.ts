@@ -5,15 +5,16 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { digestOf } from '../../lib/image/digest.js';
-import { Image } from '../../lib/image/image.js';
-import type { ProgressEvent } from '../../lib/plan/progress.js';
-import { descendants, namespaceOf, readText, shimOf, statusField } from '../fixtures/host.js';
-import { debianImage, everyKindImage } from '../fixtures/images.js';
-import { useLeakCheck } from '../fixtures/leaks.js';
-import { requires } from '../fixtures/requires.js';
-import { temporaryFolder } from '../fixtures/temporary.js';
-import { differences, inventory } from '../fixtures/tree.js';
+import { digestOf } from '../../../lib/image/digest.js';
+import { Image } from '../../../lib/image/image.js';
+import type { ProgressEvent } from '../../../lib/plan/progress.js';
+import { descendants, namespaceOf, readText, shimOf, statusField } from '../../fixtures/host.js';
+import { debianImage, everyKindImage } from '../../fixtures/images.js';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { recipeOf } from '../../fixtures/recipe.js';
+import { requires } from '../../fixtures/requires.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+import { differences, inventory } from '../../fixtures/tree.js';
 
 useLeakCheck();
 
@@ -53,7 +54,7 @@ images.it('unpacks a Debian image as umoci does', async () => {
   const layout = await debianImage();
   const image = await Image.open(`oci:${layout}:debian`);
   expect(image.config).toMatchObject({ cmd: ['bash'], workingDir: '/root' });
-  const recipe = await image.recipe();
+  const recipe = await recipeOf(image);
   expect(recipe.mounts).toHaveLength(1);
   const [mount] = recipe.mounts;
   expect(differences(inventory(mount?.lower[0] ?? ''), inventory(umoci(layout, 'debian')))).toEqual([]);
@@ -63,7 +64,7 @@ images.it('unpacks a Debian image as umoci does', async () => {
 images.it('unpacks every kind of entry, in layers that overlayfs puts together as umoci does', async () => {
   const layout = await everyKindImage();
   const image = await Image.open(`oci:${layout}:busybox`);
-  const [mount] = (await image.recipe()).mounts;
+  const [mount] = (await recipeOf(image)).mounts;
   expect(mount?.lower).toHaveLength(image.layers.length);
   const [ours, theirs] = [inventory(merged(mount?.lower ?? [])), inventory(umoci(layout, 'busybox'))];
   expect(ours['/kinds/file']).toContain('user.note');
@@ -85,7 +86,7 @@ images.it('unpacks layers that umoci insert wrote, which end without the archive
   const { layers } = await Image.open(`oci:${layout}`);
   const ends = layers.map(({ digest }) => gunzipSync(readFileSync(join(layout, 'blobs', digest.replace(':', '/')))).subarray(-1024));
   expect(ends.map((end) => end.every((byte) => byte === 0))).toEqual([false, false]);
-  const [mount] = (await (await Image.open(`oci:${layout}`)).recipe()).mounts;
+  const [mount] = (await recipeOf(await Image.open(`oci:${layout}`))).mounts;
   expect(differences(inventory(merged(mount?.lower ?? [])), inventory(umoci(layout, 'inserted')))).toEqual([]);
 });
 
@@ -94,12 +95,12 @@ images.it('unpacks nothing the second time, and once when asked twice at a time'
   const events: ProgressEvent[] = [];
   const image = await Image.open(`oci:${layout}:busybox`);
   const other = await Image.open(`oci:${layout}:busybox`);
-  const [one, two] = await Promise.all([image.recipe((event) => events.push(event)), other.recipe((event) => events.push(event))]);
+  const [one, two] = await Promise.all([recipeOf(image, (event) => events.push(event)), recipeOf(other, (event) => events.push(event))]);
   expect(one).toEqual(two);
   const done = events.filter(({ status }) => status === 'done').map(({ digest }) => digest);
   expect(done.sort()).toEqual(image.layers.map(({ digest }) => digest).sort());
   events.length = 0;
-  await image.recipe((event) => events.push(event));
+  await recipeOf(image, (event) => events.push(event));
   expect(events.map(({ status }) => status)).toEqual(image.layers.map(() => 'exists'));
 });
 
@@ -129,7 +130,7 @@ function tarOf(script: string): Buffer {
 const plainTar = (): Buffer => tarOf('mkdir etc; echo hello > etc/greeting; tar -c etc');
 
 async function unpack(layout: string): Promise<string> {
-  const [mount] = (await (await Image.open(`oci:${layout}`)).recipe()).mounts;
+  const [mount] = (await recipeOf(await Image.open(`oci:${layout}`))).mounts;
   return mount?.lower[0] ?? '';
 }
 
@@ -144,7 +145,7 @@ root.it('unpacks layers that are not compressed, and gzip in several members', a
 root.it('unpacks in a process that is confined from its first byte on', async () => {
   const image = await Image.open(`oci:${await layoutOf(plainTar())}`);
   const seen: Record<string, string>[] = [];
-  await image.recipe(({ status }) => {
+  await recipeOf(image, ({ status }) => {
     if (status !== 'unpacking') return;
     const unpacking = descendants().filter(({ parent }) => parent === shimOf()?.pid);
     for (const { pid } of unpacking) {
@@ -161,7 +162,7 @@ root.it('unpacks in a process that is confined from its first byte on', async ()
 
 root.it('keeps nothing of a layer whose process was killed, and says so', async () => {
   const image = await Image.open(`oci:${await layoutOf(plainTar())}`);
-  const unpacking = image.recipe(({ status }) => {
+  const unpacking = recipeOf(image, ({ status }) => {
     const child = descendants().find(({ parent }) => parent === shimOf()?.pid);
     if (status === 'unpacking' && child) process.kill(child.pid, 'SIGKILL');
   });

@@ -1,0 +1,142 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { posix } from 'node:path';
+import { Readable } from 'node:stream';
+import { Header, Pax } from 'tar';
+import { ImageError } from '../errors.js';
+import { MAX_JSON } from './oci.js';
+
+const BLOCK = 512;
+/** Names and times of an entry; far more than any writer puts there. */
+const MOST_TEXT = 1 << 20;
+
+interface Entry {
+  readonly kind: 'file' | 'link';
+  readonly at: number;
+  readonly size: number;
+  /** Of a link. */
+  readonly target: string;
+}
+
+/** A tar file of plain files, read where they lie. Only headers are looked at before something is asked for. */
+export class Archive {
+  readonly path: string;
+  readonly #file: FileHandle;
+  readonly #entries: ReadonlyMap<string, Entry>;
+
+  private constructor(path: string, file: FileHandle, entries: ReadonlyMap<string, Entry>) {
+    this.path = path;
+    this.#file = file;
+    this.#entries = entries;
+  }
+
+  /**
+   * Opens an archive all of whose names are expected; `null`: it is one of other things, such as a root file system.
+   *
+   * @throws ImageError when it is no archive
+   */
+  static async open(path: string, isExpected: (name: string) => boolean): Promise<Archive | null> {
+    const file = await open(path, 'r');
+    try {
+      const entries = await readEntries(file, path, isExpected);
+      if (entries) return new Archive(path, file, entries);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    await file.close();
+    return null;
+  }
+
+  has(name: string): boolean {
+    return this.#find(name) !== null;
+  }
+
+  /** A small file whole. @throws ImageError when it is not there, or too large to be a document */
+  async read(name: string): Promise<Buffer> {
+    const { at, size } = this.#get(name);
+    if (size > MAX_JSON) throw new ImageError(`${this.path}: ${name} is larger than ${MAX_JSON} bytes`);
+    const bytes = Buffer.alloc(size);
+    await readExactly(this.#file, bytes, at, this.path);
+    return bytes;
+  }
+
+  /** A file's bytes from one on. @throws ImageError when it is not there */
+  stream(name: string, from = 0): Readable {
+    const { at, size } = this.#get(name);
+    if (from >= size) return Readable.from([]);
+    return this.#file.createReadStream({ start: at + from, end: at + size - 1, autoClose: false, highWaterMark: 256 * 1024 });
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  #get(name: string): Entry {
+    const entry = this.#find(name);
+    if (!entry) throw new ImageError(`${this.path} has no file ${JSON.stringify(name)}`);
+    return entry;
+  }
+
+  /** Old docker archives have a link where two images share a layer. */
+  #find(name: string): Entry | null {
+    let at = posix.normalize(name);
+    for (let links = 0; links < 8; links++) {
+      const entry = this.#entries.get(at);
+      if (!entry) return null;
+      if (entry.kind === 'file') return entry;
+      at = posix.normalize(posix.join(posix.dirname(at), entry.target));
+    }
+    return null;
+  }
+}
+
+/** `null` as soon as a name is none of those expected. */
+async function readEntries(file: FileHandle, path: string, isExpected: (name: string) => boolean): Promise<Map<string, Entry> | null> {
+  const entries = new Map<string, Entry>();
+  const { size: end } = await file.stat();
+  const block = Buffer.alloc(BLOCK);
+  let extended: Pax | undefined;
+  let long: { path?: string; linkpath?: string } = {};
+  let isFirst = true;
+  for (let at = 0; at + BLOCK <= end; ) {
+    await readExactly(file, block, at, path);
+    const header = new Header(block, 0, extended);
+    if (header.nullBlock) break;
+    if (!header.cksumValid) throw new ImageError(`${path} is no tar archive${isFirst ? '' : `, or damaged at byte ${at}`}`);
+    isFirst = false;
+    const size = header.size ?? 0;
+    const data = at + BLOCK;
+    if (data + size > end) throw new ImageError(`${path} ends too early`);
+    at = data + Math.ceil(size / BLOCK) * BLOCK;
+    const text = async (): Promise<string> => {
+      if (size > MOST_TEXT) throw new ImageError(`${path}: a header of ${size} bytes is too large`);
+      const bytes = Buffer.alloc(size);
+      await readExactly(file, bytes, data, path);
+      return bytes.toString('utf8');
+    };
+    if (header.type === 'ExtendedHeader') {
+      extended = Pax.parse(await text());
+    } else if (header.type === 'NextFileHasLongPath') {
+      long = { ...long, path: (await text()).replace(/\0.*$/s, '') };
+    } else if (header.type === 'NextFileHasLongLinkpath') {
+      long = { ...long, linkpath: (await text()).replace(/\0.*$/s, '') };
+    } else if (header.type !== 'GlobalExtendedHeader') {
+      const name = posix.normalize(long.path ?? header.path ?? '').replace(/\/$/, '');
+      if (!isExpected(name)) return null;
+      const target = long.linkpath ?? header.linkpath ?? '';
+      const isFile = header.type === 'File' || header.type === 'OldFile' || header.type === 'ContiguousFile';
+      if (isFile) entries.set(name, { kind: 'file', at: data, size, target: '' });
+      else if (header.type === 'SymbolicLink') entries.set(name, { kind: 'link', at: data, size: 0, target });
+      else if (header.type === 'Link')
+        entries.set(name, { kind: 'link', at: data, size: 0, target: posix.relative(posix.dirname(name), target) });
+      extended = undefined;
+      long = {};
+    }
+  }
+  return entries;
+}
+
+async function readExactly(file: FileHandle, buffer: Buffer, at: number, path: string): Promise<void> {
+  const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+  if (bytesRead < buffer.length) throw new ImageError(`${path} ends too early`);
+}

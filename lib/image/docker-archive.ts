@@ -1,0 +1,73 @@
+import * as z from 'zod';
+import { ImageError } from '../errors.js';
+import type { Archive } from './archive.js';
+import { addBuilt } from './built.js';
+import { digestOf } from './digest.js';
+import type { Loaded, LoadSettings } from './load.js';
+import { parseConfig } from './oci.js';
+import { fullName } from './reference.js';
+import { addStream } from './store/blobs.js';
+
+// What `docker save` wrote before version 25, and podman and skopeo write as docker-archive (moby, image/spec/v1.2.md):
+//
+//   manifest.json     [{ Config: 'HEX.json', RepoTags: ['busybox:latest'], Layers: ['HEX/layer.tar', …] }]
+//   HEX.json          the image's config
+//   HEX/layer.tar     a layer, not compressed
+
+const manifestFile = z.array(
+  z.looseObject({ Config: z.string(), RepoTags: z.array(z.string()).nullish(), Layers: z.array(z.string()).max(500) }),
+);
+type DockerImage = z.infer<typeof manifestFile>[number];
+
+export function isDockerArchive(archive: Archive): boolean {
+  return archive.has('manifest.json');
+}
+
+/** The digests of the configs: what docker calls an image's id. */
+export async function dockerConfigs(archive: Archive): Promise<string[]> {
+  const images = await readManifest(archive);
+  return Promise.all(images.map(async ({ Config }) => digestOf(await archive.read(Config))));
+}
+
+/** Brings all its images into the store, under all of their names. */
+export async function addDockerImages(archive: Archive, options: LoadSettings): Promise<Loaded[]> {
+  const loaded: Loaded[] = [];
+  for (const image of await readManifest(archive)) loaded.push(...(await addDockerImage(archive, image, options)));
+  return loaded;
+}
+
+async function readManifest(archive: Archive): Promise<DockerImage[]> {
+  let json: unknown;
+  try {
+    json = JSON.parse((await archive.read('manifest.json')).toString('utf8'));
+  } catch (cause) {
+    throw new ImageError(`${archive.path}: manifest.json is no JSON`, { cause });
+  }
+  const result = manifestFile.safeParse(json);
+  if (result.success) return result.data;
+  throw new ImageError(`${archive.path}: manifest.json is malformed: ${result.error.issues[0]?.message}`, { cause: result.error });
+}
+
+async function addDockerImage(archive: Archive, { Config, RepoTags, Layers }: DockerImage, options: LoadSettings): Promise<Loaded[]> {
+  const bytes = await archive.read(Config);
+  const config = parseConfig(bytes, `${archive.path}: ${Config}`);
+  if (config.rootfs.diff_ids.length !== Layers.length)
+    throw new ImageError(`${archive.path}: ${Config} has ${config.rootfs.diff_ids.length} diff_ids for ${Layers.length} layers`);
+  const layers: Awaited<ReturnType<typeof addStream>>[] = [];
+  try {
+    for (const [index, name] of Layers.entries()) {
+      const layer = await addStream(archive.stream(name), options);
+      layers.push(layer);
+      const diffId = config.rootfs.diff_ids[index];
+      // compressed ones are checked when they are unpacked
+      if (layer.compression === 'none' && layer.digest !== diffId)
+        throw new ImageError(`${archive.path}: ${name} is damaged or forged: its bytes have the digest ${layer.digest}, not ${diffId}`, {
+          digest: layer.digest,
+        });
+    }
+    const names = RepoTags?.length && !options.unnamed ? RepoTags.map((name) => fullName(name)) : [null];
+    return await addBuilt(names, { config: bytes, layers });
+  } finally {
+    for (const layer of layers) layer.release();
+  }
+}

@@ -1,0 +1,190 @@
+import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { ImageError } from '../errors.js';
+import { type AddImageOptions, addImage, streamFrom } from './add.js';
+import { Archive } from './archive.js';
+import { type Compression, compressionOf, decompression, MAGIC_BYTES } from './decompress.js';
+import { addDockerImages, dockerConfigs, isDockerArchive } from './docker-archive.js';
+import { blobName, OciLayout, openBlobIn } from './layout.js';
+import type { Descriptor } from './oci.js';
+import { fullName } from './reference.js';
+import { addRootFs } from './root-fs.js';
+import type { ImageSource } from './source.js';
+import { type Hold, hold } from './store/lease.js';
+import { isError } from './store/root.js';
+import { findByConfig, findEntry } from './store/stored.js';
+
+/** An image that is in the store now. */
+export interface Loaded {
+  /** In full; `null`: the source has no name for it. */
+  readonly reference: string | null;
+  /** Of the manifest. */
+  readonly digest: string;
+}
+
+export interface LoadSettings extends AddImageOptions {
+  /** Gives them no names in the store. */
+  readonly unnamed?: boolean;
+}
+
+/** Names of the files of `docker save` and of an archived OCI layout; a root file system has others. */
+const OF_IMAGES =
+  /^(?:\.?|oci-layout|index\.json|manifest\.json|repositories|blobs(?:\/.*)?|[0-9a-f]{64}(?:\.json|\.tar|\/(?:VERSION|json|layer\.tar))?)$/;
+
+/**
+ * Brings what is in a folder, an archive or a stream of one into the store: an OCI layout, what `docker save` wrote (old and new), or a
+ * plain archive of a root file system, as `docker export` writes it. gzip, zstd or none is told by content.
+ *
+ * @throws ImageError when it is none of these, or damaged
+ */
+export async function load(source: string | Readable, options: LoadSettings = {}): Promise<Loaded[]> {
+  const held = await hold([]);
+  try {
+    if (typeof source !== 'string') return await loadStream(source, held, options);
+    const path = resolve(source);
+    return (await isFolder(path))
+      ? await loadLayout(await OciLayout.open(path), folderBlobs(path), options)
+      : await loadFile(path, held, options);
+  } finally {
+    held.release();
+  }
+}
+
+/**
+ * The only image of an archive, without a name in the store: a prune takes it, and the next use brings it again. When it is there
+ * already, which its config tells, only headers of the archive are read.
+ *
+ * @throws ImageError when it has another number of images
+ */
+export async function openDockerArchive(path: string): Promise<ImageSource> {
+  const reference = `docker-archive:${path}`;
+  const known = await findKnown(resolve(path));
+  if (known) return { ...known, reference };
+  const digests = new Set((await load(path, { unnamed: true })).map(({ digest }) => digest));
+  const [digest, ...others] = digests;
+  const source = digest === undefined || others.length > 0 ? null : await findEntry(null, digest);
+  if (!source) throw new ImageError(`${path} has ${digests.size} images: load it, and open one by its name`, { reference });
+  return { ...source, reference };
+}
+
+async function findKnown(path: string): Promise<ImageSource | null> {
+  const archive = (await compressionAt(path)) === 'none' ? await Archive.open(path, (name) => OF_IMAGES.test(name)) : null;
+  if (!archive) return null;
+  try {
+    const [config, ...others] = isDockerArchive(archive) ? await dockerConfigs(archive) : [];
+    return config === undefined || others.length > 0 ? null : await findByConfig(config);
+  } finally {
+    await archive.close();
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (cause) {
+    throw new ImageError(`load ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/** An archive that is compressed is written to the store as it was before: headers are read by their place. */
+async function loadFile(path: string, held: Hold, options: LoadSettings): Promise<Loaded[]> {
+  const file = await openFile(path);
+  try {
+    if ((await compressionIn(file)) === 'none') return await loadArchive(path, options);
+    return await loadStream(file.createReadStream({ autoClose: false }), held, options);
+  } finally {
+    await file.close();
+  }
+}
+
+async function compressionAt(path: string): Promise<Compression> {
+  const file = await openFile(path);
+  try {
+    return await compressionIn(file);
+  } finally {
+    await file.close();
+  }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  return open(path, 'r').catch((cause: unknown) => {
+    throw new ImageError(`load ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  });
+}
+
+async function compressionIn(file: FileHandle): Promise<Compression> {
+  const start = Buffer.alloc(MAGIC_BYTES);
+  const { bytesRead } = await file.read(start, 0, start.length, 0);
+  return compressionOf(start.subarray(0, bytesRead));
+}
+
+async function loadStream(source: Readable, held: Hold, options: LoadSettings): Promise<Loaded[]> {
+  const path = await held.temporaryPath();
+  try {
+    await spool(source, path, options.signal);
+    return await loadArchive(path, options);
+  } finally {
+    await unlink(path).catch((error: unknown) => {
+      if (!isError(error, 'ENOENT')) throw error;
+    });
+  }
+}
+
+/** Writes a stream to a file, decompressed. */
+async function spool(source: Readable, path: string, signal: AbortSignal | undefined): Promise<void> {
+  const chunks = source[Symbol.asyncIterator]();
+  const file = await open(path, 'wx', 0o600);
+  try {
+    let start = Buffer.alloc(0);
+    while (start.length < MAGIC_BYTES) {
+      const next = await chunks.next();
+      if (next.done) break;
+      start = Buffer.concat([start, next.value]);
+    }
+    const whole = Readable.from(
+      (async function* () {
+        yield start;
+        yield* { [Symbol.asyncIterator]: () => chunks };
+      })(),
+      { objectMode: false },
+    );
+    const stages = await decompression(compressionOf(start));
+    await pipeline([whole, ...stages, file.createWriteStream({ autoClose: false })], signal ? { signal } : {});
+  } finally {
+    source.destroy();
+    await file.close();
+  }
+}
+
+async function loadArchive(path: string, options: LoadSettings): Promise<Loaded[]> {
+  const archive = await Archive.open(path, (name) => OF_IMAGES.test(name));
+  if (!archive) return [await addRootFs(path, options)];
+  try {
+    if (archive.has('index.json')) {
+      const blobs = (blob: Descriptor, from: number): Readable => archive.stream(blobName(blob.digest), from);
+      return await loadLayout(await OciLayout.open(archive), blobs, options);
+    }
+    if (isDockerArchive(archive)) return await addDockerImages(archive, options);
+  } finally {
+    await archive.close();
+  }
+  return [await addRootFs(path, options)];
+}
+
+type OpenBlob = (blob: Descriptor, from: number) => Readable | Promise<Readable>;
+
+function folderBlobs(path: string): OpenBlob {
+  return async (blob, from) => streamFrom(await openBlobIn(path, blob), from);
+}
+
+async function loadLayout(layout: OciLayout, openBlob: OpenBlob, options: LoadSettings): Promise<Loaded[]> {
+  const loaded: Loaded[] = [];
+  for (const image of await layout.images()) {
+    const reference = image.name === null || options.unnamed ? null : fullName(image.name);
+    await addImage(reference, { ...image, openBlob }, options);
+    loaded.push({ reference, digest: image.descriptor.digest });
+  }
+  return loaded;
+}

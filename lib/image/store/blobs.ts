@@ -1,0 +1,201 @@
+import { createHash, type Hash } from 'node:crypto';
+import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { ImageError } from '../../errors.js';
+import type { BuiltLayer } from '../built.js';
+import { compressionOf, MAGIC_BYTES } from '../decompress.js';
+import { digestOf, parseDigest } from '../digest.js';
+import type { Descriptor } from '../oci.js';
+import { type Hold, hold } from './lease.js';
+import { lockFile } from './lock.js';
+import { blobPath, isError, makeFolder, publish, storeRoot } from './root.js';
+
+/** Where a blob comes from. */
+export interface BlobSource {
+  readonly digest: string;
+  readonly size: number;
+  /** Its bytes from one on. */
+  open(from: number): Readable | Promise<Readable>;
+}
+
+export interface AddOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Bytes that are there by now, those of an earlier try among them. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+}
+
+/** A blob of the right size is there: it was verified before it got its name. */
+export async function hasBlob({ digest, size }: Pick<Descriptor, 'digest' | 'size'>, root = storeRoot()): Promise<boolean> {
+  try {
+    return (await stat(blobPath(root, digest))).size === size;
+  } catch (error) {
+    if (isError(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+/**
+ * Brings a blob into the store, unless it is there. Of several that bring the same one, in whatever process, one does and the others
+ * wait. What was cut off goes on where it stopped, also in another process; what turns out wrong is thrown away. To be held before.
+ *
+ * @returns whether anything had to be read
+ * @throws ImageError when the bytes are not what the digest and size say
+ */
+export async function addBlob(source: BlobSource, { signal, onBytes }: AddOptions = {}, root = storeRoot()): Promise<'exists' | 'added'> {
+  const { digest } = source;
+  const target = blobPath(root, digest);
+  const ingest = join(await makeFolder(join(root, 'ingest')), digest.replace(':', '-'));
+  for (;;) {
+    if (await hasBlob(source, root)) return 'exists';
+    const file = await open(ingest, 'a+', 0o600);
+    try {
+      await lockFile(file, 'exclusive', signal);
+      // who had the lock may have published the file, or thrown it away
+      if (!(await isSame(file, ingest))) continue;
+      await receive(source, { file, path: ingest, signal, onBytes });
+      await file.sync();
+      await makeFolder(dirname(target));
+      await publish(ingest, target);
+      return 'added';
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+interface Ingest extends AddOptions {
+  readonly file: FileHandle;
+  readonly path: string;
+}
+
+/** Bytes past what is there already, which are hashed first. */
+async function receive({ digest, size, open: openFrom }: BlobSource, { file, path, signal, onBytes }: Ingest): Promise<void> {
+  const { algorithm, hex } = parseDigest(digest);
+  const there = Math.min((await file.stat()).size, size);
+  await file.truncate(there);
+  const hash = createHash(algorithm);
+  await hashFile(file, there, hash);
+  let bytes = there;
+  onBytes?.(bytes);
+  if (bytes < size || size === 0) {
+    const stream = await openFrom(there);
+    const abort = (): void => void stream.destroy(asError(signal?.reason));
+    if (signal?.aborted) abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes > size) break;
+        hash.update(chunk);
+        await writeAll(file, chunk);
+        onBytes?.(bytes);
+      }
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+  const found = hash.digest('hex');
+  if (bytes === size && found === hex) return;
+  // nothing to go on from
+  if (bytes >= size) await unlink(path);
+  throw new ImageError(wrong({ digest, size, algorithm, bytes, found }), { digest });
+}
+
+function wrong({
+  digest,
+  size,
+  algorithm,
+  bytes,
+  found,
+}: {
+  digest: string;
+  size: number;
+  algorithm: string;
+  bytes: number;
+  found: string;
+}): string {
+  if (bytes > size) return `blob ${digest} is longer than the ${size} bytes that its descriptor says`;
+  if (bytes < size) return `blob ${digest} ended after ${bytes} of the ${size} bytes that its descriptor says`;
+  return `blob ${digest} is damaged or forged: its bytes have the digest ${algorithm}:${found}`;
+}
+
+async function hashFile(file: FileHandle, size: number, hash: Hash): Promise<void> {
+  const buffer = Buffer.allocUnsafe(Math.min(size, 1 << 20));
+  for (let at = 0; at < size; ) {
+    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, size - at), at);
+    if (bytesRead === 0) return;
+    hash.update(buffer.subarray(0, bytesRead));
+    at += bytesRead;
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
+  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten;
+}
+
+async function isSame(file: FileHandle, path: string): Promise<boolean> {
+  try {
+    const [mine, there] = [await file.stat(), await stat(path)];
+    return mine.ino === there.ino && mine.dev === there.dev;
+  } catch (error) {
+    if (isError(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+/** A blob whose bytes are at hand. To be held before, by {@link digestOf}. */
+export async function addBytes(bytes: Uint8Array, root = storeRoot()): Promise<void> {
+  await addBlob(
+    { digest: digestOf(bytes), size: bytes.length, open: (from) => Readable.from([Buffer.from(bytes.subarray(from))]) },
+    {},
+    root,
+  );
+}
+
+/** A stream of bytes whose digest is not known before: written to a file, hashed, and given its name. Held until the result is released. */
+export async function addStream(
+  stream: Readable,
+  { signal, onBytes }: AddOptions = {},
+  root = storeRoot(),
+): Promise<BuiltLayer & Pick<Hold, 'release'>> {
+  const held = await hold([], root);
+  try {
+    const temporary = await held.temporaryPath();
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      const hash = createHash('sha256');
+      let size = 0;
+      let start = Buffer.alloc(0);
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        signal?.throwIfAborted();
+        if (start.length < MAGIC_BYTES) start = Buffer.concat([start, chunk.subarray(0, MAGIC_BYTES)]);
+        hash.update(chunk);
+        await writeAll(file, chunk);
+        size += chunk.length;
+        onBytes?.(size);
+      }
+      const digest = `sha256:${hash.digest('hex')}`;
+      const kept = await hold([digest], root);
+      await file.sync();
+      const target = blobPath(root, digest);
+      await makeFolder(dirname(target));
+      if (await hasBlob({ digest, size }, root)) await unlink(temporary);
+      else await publish(temporary, target);
+      return { digest, size, compression: compressionOf(start), release: kept.release };
+    } catch (error) {
+      await unlink(temporary).catch((failure: unknown) => {
+        if (!isError(failure, 'ENOENT')) throw failure;
+      });
+      throw error;
+    } finally {
+      await file.close();
+    }
+  } finally {
+    held.release();
+  }
+}

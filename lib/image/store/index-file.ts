@@ -1,0 +1,76 @@
+import { open, readFile, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Descriptor, LAYOUT_FILE, MEDIA, parseIndex, tagOf, withName } from '../oci.js';
+import { hold } from './lease.js';
+import { withLock } from './lock.js';
+import { isError, publish, storeRoot } from './root.js';
+
+/** What the store's index.json lists: manifests, each with a reference in full or without one. */
+export async function readEntries(root = storeRoot()): Promise<Descriptor[]> {
+  const path = join(root, 'index.json');
+  const bytes = await readFile(path).catch((error: unknown) => {
+    if (isError(error, 'ENOENT')) return null;
+    throw error;
+  });
+  return bytes === null ? [] : parseIndex(bytes, path).manifests;
+}
+
+/** Writes it whole: from one rename to the next it is the old or the new one, also after a crash. For who holds the lock exclusively. */
+export async function writeEntries(entries: readonly Descriptor[], root: string): Promise<void> {
+  const index = { schemaVersion: 2, mediaType: MEDIA.index, manifests: entries };
+  await writeWhole(join(root, 'oci-layout'), LAYOUT_FILE, root);
+  await writeWhole(join(root, 'index.json'), JSON.stringify(index), root);
+}
+
+/**
+ * Gives a manifest of the store a reference, or none (`null`) where it has no entry yet. What had the reference before stays, without one.
+ * To be held before, with all that belongs to it.
+ */
+export async function setReference(reference: string | null, manifest: Descriptor, root = storeRoot()): Promise<void> {
+  await withLock(root, 'exclusive', async () => {
+    const entries = await readEntries(root);
+    const kept = reference === null ? entries : without(entries, (entry) => tagOf(entry) === reference);
+    const others = kept.filter((entry) => entry.digest !== manifest.digest || tagOf(entry) !== null);
+    if (reference === null && others.some(({ digest }) => digest === manifest.digest)) return;
+    await writeEntries([...others, withName(manifest, { tag: reference })], root);
+  });
+}
+
+/** The entries go; what they named is left to the next prune. @returns how many there were */
+export async function removeEntries(matches: (entry: Descriptor) => boolean, root = storeRoot()): Promise<number> {
+  return withLock(root, 'exclusive', async () => {
+    const entries = await readEntries(root);
+    const kept = entries.filter((entry) => !matches(entry));
+    if (kept.length < entries.length) await writeEntries(kept, root);
+    return entries.length - kept.length;
+  });
+}
+
+/** Entries that lose their reference stay, once for each manifest. */
+function without(entries: readonly Descriptor[], matches: (entry: Descriptor) => boolean): Descriptor[] {
+  const named = entries.filter((entry) => !matches(entry));
+  const lost = entries.filter((entry) => matches(entry) && !named.some(({ digest }) => digest === entry.digest));
+  return [...named, ...lost.map((entry) => withName(entry, { tag: null }))];
+}
+
+async function writeWhole(path: string, text: string, root: string): Promise<void> {
+  const held = await hold([], root);
+  try {
+    const temporary = await held.temporaryPath();
+    try {
+      const file = await open(temporary, 'wx', 0o600);
+      try {
+        await file.writeFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await publish(temporary, path);
+    } catch (error) {
+      await unlink(temporary).catch(() => undefined);
+      throw error;
+    }
+  } finally {
+    held.release();
+  }
+}

@@ -1,0 +1,196 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { type FileHandle, open, readFile, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { ImageError } from '../../errors.js';
+import { tryLock } from '../../native/load.js';
+import { withLock } from './lock.js';
+import { isError, listFolder, makeFolder, storeRoot } from './root.js';
+
+/** Keeps blobs and unpacked layers from being removed until it is let go; idempotent. */
+export interface Hold {
+  release(): void;
+  /** A path for working files, which go with this process. */
+  temporaryPath(): Promise<string>;
+}
+
+/** ms that a digest stays in the lease after its last use: programs run one container after the other. */
+const LINGER = 1000;
+
+const schema = z.array(z.string());
+
+/**
+ * What this process (this copy of the module) uses of a store, as a file that it holds locked: whoever removes from the store looks
+ * at them first. It counts while the lock is held, so that a process that dies has nothing to undo.
+ */
+class Lease {
+  readonly name: string;
+  readonly #root: string;
+  readonly #path: string;
+  readonly #file: FileHandle;
+  readonly #uses = new Map<string, number>();
+  #holds = 0;
+  /** What is in the file. */
+  #written: ReadonlySet<string> = new Set();
+  #writing: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(root: string, path: string, name: string, file: FileHandle) {
+    this.name = name;
+    this.#root = root;
+    this.#path = path;
+    this.#file = file;
+  }
+
+  static async take(root: string): Promise<Lease> {
+    // shared: who removes would take a file that is not locked yet for a dead process's
+    return withLock(root, 'shared', async () => {
+      const name = randomUUID();
+      const path = join(await makeFolder(join(root, 'leases')), name);
+      const file = await open(path, 'wx+', 0o600);
+      tryLock(file.fd, 'exclusive');
+      return new Lease(root, path, name, file);
+    });
+  }
+
+  /** A store can be removed as a whole. */
+  get isThere(): boolean {
+    return existsSync(this.#path);
+  }
+
+  get digests(): Iterable<string> {
+    return this.#uses.keys();
+  }
+
+  async hold(digests: readonly string[]): Promise<Hold> {
+    this.#holds++;
+    for (const digest of digests) this.#uses.set(digest, (this.#uses.get(digest) ?? 0) + 1);
+    let released = false;
+    const release = (): void => {
+      if (!released) this.#release(digests);
+      released = true;
+    };
+    try {
+      if (digests.some((digest) => !this.#written.has(digest))) await this.#write();
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return {
+      release,
+      temporaryPath: async () => join(await makeFolder(join(this.#root, 'tmp')), `${this.name}-${randomUUID()}`),
+    };
+  }
+
+  #release(digests: readonly string[]): void {
+    this.#holds--;
+    for (const digest of digests) {
+      const uses = (this.#uses.get(digest) ?? 0) - 1;
+      if (uses > 0) this.#uses.set(digest, uses);
+      else this.#uses.delete(digest);
+    }
+    this.#timer ??= setTimeout(() => void this.tidy(), LINGER).unref();
+  }
+
+  /** Brings the file up to date, or ends the lease when nothing is in use. A digest that is named too long harms nobody. */
+  async tidy(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#holds > 0) return this.#write().catch(() => undefined);
+    if (leases.get(this.#root)?.lease === this) leases.delete(this.#root);
+    await this.#writing;
+    // the file of a dead process at worst, which the next prune removes
+    await unlink(this.#path).catch(() => undefined);
+    await this.#file.close();
+  }
+
+  /** One after the other, and only while nobody removes: who has read the file by then counts on it. */
+  #write(): Promise<void> {
+    const write = (): Promise<void> =>
+      withLock(this.#root, 'shared', async () => {
+        const digests = new Set(this.#uses.keys());
+        const text = Buffer.from(JSON.stringify([...digests]));
+        await this.#file.truncate(0);
+        await this.#file.write(text, 0, text.length, 0);
+        this.#written = digests;
+      });
+    const written = this.#writing.then(write);
+    this.#writing = written.catch(() => undefined);
+    return written;
+  }
+}
+
+interface Slot {
+  readonly taking: Promise<Lease>;
+  lease?: Lease;
+}
+
+/** By the store's root. */
+const leases = new Map<string, Slot>();
+
+/**
+ * Keeps digests (of blobs, and chain ids of layers) in a store, be they there yet or not. To be taken before one looks whether they are:
+ * what is there by then stays.
+ *
+ * @throws ImageError when the store can't be written to
+ */
+export async function hold(digests: readonly string[], root = storeRoot()): Promise<Hold> {
+  const known = leases.get(root);
+  if (known?.lease && !known.lease.isThere) leases.delete(root);
+  try {
+    return await (await (leases.get(root) ?? take(root)).taking).hold(digests);
+  } catch (cause) {
+    throw new ImageError(`use the store ${root}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+function take(root: string): Slot {
+  const slot: Slot = { taking: Lease.take(root) };
+  leases.set(root, slot);
+  slot.taking.then(
+    (lease) => {
+      slot.lease = lease;
+    },
+    () => leases.delete(root),
+  );
+  return slot;
+}
+
+/** Lets go now of what would be let go after {@link LINGER}. @internal For tests. */
+export async function tidyLeases(): Promise<void> {
+  for (const { taking } of [...leases.values()]) await (await taking).tidy();
+}
+
+/** The digests that living processes use, and the names of their leases; those of the dead are removed. For who holds the lock exclusively. */
+export async function livingLeases(root: string): Promise<{ readonly digests: ReadonlySet<string>; readonly names: ReadonlySet<string> }> {
+  const own = leases.get(root)?.lease;
+  const digests = new Set(own?.digests);
+  const names = new Set(own ? [own.name] : []);
+  for (const name of await listFolder(join(root, 'leases'))) {
+    // what it used until a moment ago is in the file of this process too, and may go
+    if (names.has(name)) continue;
+    const path = join(root, 'leases', name);
+    const used = await digestsOf(path);
+    if (used === null) continue;
+    names.add(name);
+    for (const digest of used) digests.add(digest);
+  }
+  return { digests, names };
+}
+
+/** `null`: of a process that is dead, and removed. */
+async function digestsOf(path: string): Promise<string[] | null> {
+  const file = await open(path, 'r+').catch((error: unknown) => {
+    if (isError(error, 'ENOENT')) return null;
+    throw error;
+  });
+  if (file === null) return null;
+  try {
+    if (!tryLock(file.fd, 'exclusive')) return schema.parse(JSON.parse((await readFile(path, 'utf8')) || '[]'));
+    await unlink(path);
+    return null;
+  } finally {
+    await file.close();
+  }
+}

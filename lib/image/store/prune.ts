@@ -1,0 +1,142 @@
+import { open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { tryLock } from '../../native/load.js';
+import { chainIds, type Descriptor, isIndex, isManifest, parseConfig, parseIndex, parseManifest, tagOf } from '../oci.js';
+import { readEntries, writeEntries } from './index-file.js';
+import { type Hold, hold, livingLeases } from './lease.js';
+import { withLock } from './lock.js';
+import { removeTree } from './remove.js';
+import { blobPath, isError, layerPath, listFolder, storeRoot } from './root.js';
+
+/** What was removed from the store. */
+export interface PruneReport {
+  /** Digests of the manifests that had no reference. */
+  readonly images: readonly string[];
+  /** Digests of blobs: manifests, configs and layers as they travel. */
+  readonly blobs: readonly string[];
+  /** Chain ids of unpacked layers. */
+  readonly layers: readonly string[];
+  /** Of the blobs. What unpacked layers took is not counted. */
+  readonly bytes: number;
+}
+
+/**
+ * Removes what no reference reaches and no living process uses: images without one (unless they are to be kept), blobs, unpacked layers,
+ * and what dead processes left. Names go while the store is locked, a moment; the trees after that.
+ */
+export async function prune({ keepUnnamed = false } = {}, root = storeRoot()): Promise<PruneReport> {
+  const held = await hold([], root);
+  const trash: string[] = [];
+  try {
+    return await withLock(root, 'exclusive', async () => {
+      const living = await livingLeases(root);
+      const entries = await readEntries(root);
+      const kept = entries.filter((entry) => keepUnnamed || tagOf(entry) !== null || living.digests.has(entry.digest));
+      const reached = new Set(living.digests);
+      for (const entry of kept) await reach(entry, reached, root);
+      if (kept.length < entries.length) await writeEntries(kept, root);
+      const { blobs, bytes } = await sweepBlobs(reached, root);
+      const layers = await sweepLayers(reached, { root, held, trash });
+      await sweepIngest(root);
+      trash.push(...(await deadFiles(living.names, root)));
+      return { images: entries.filter((entry) => !kept.includes(entry)).map(({ digest }) => digest), blobs, layers, bytes };
+    });
+  } finally {
+    try {
+      for (const path of trash) await removeTree(path);
+    } finally {
+      held.release();
+    }
+  }
+}
+
+/** Removes what dead processes left, and nothing else. */
+export async function removeLeavings(root: string): Promise<void> {
+  const dead = await withLock(root, 'exclusive', async () => deadFiles((await livingLeases(root)).names, root));
+  for (const path of dead) await removeTree(path);
+}
+
+/** Names all that an entry of the index stands for, as far as it is there. */
+async function reach(entry: Descriptor, reached: Set<string>, root: string): Promise<void> {
+  reached.add(entry.digest);
+  const bytes = await readFile(blobPath(root, entry.digest)).catch((error: unknown) => {
+    if (isError(error, 'ENOENT')) return null;
+    throw error;
+  });
+  if (bytes === null) return;
+  const what = `${tagOf(entry) ?? 'the image'} ${entry.digest}`;
+  if (isIndex(entry)) {
+    for (const child of parseIndex(bytes, what).manifests) await reach(child, reached, root);
+  } else if (isManifest(entry)) {
+    const { config, layers } = parseManifest(bytes, what);
+    for (const { digest } of [config, ...layers]) reached.add(digest);
+    const settings = await readFile(blobPath(root, config.digest)).catch((error: unknown) => {
+      if (isError(error, 'ENOENT')) return null;
+      throw error;
+    });
+    if (settings === null) return;
+    for (const chainId of chainIds(parseConfig(settings, `config of ${what}`).rootfs.diff_ids)) reached.add(chainId);
+  }
+}
+
+async function sweepBlobs(reached: ReadonlySet<string>, root: string): Promise<{ blobs: string[]; bytes: number }> {
+  const blobs: string[] = [];
+  let bytes = 0;
+  for (const digest of await digestsIn(join(root, 'blobs'))) {
+    if (reached.has(digest)) continue;
+    const path = blobPath(root, digest);
+    bytes += (await stat(path)).size;
+    await unlink(path);
+    blobs.push(digest);
+  }
+  return { blobs, bytes };
+}
+
+interface Sweep {
+  readonly root: string;
+  readonly held: Hold;
+  readonly trash: string[];
+}
+
+/** Their names go at once; to remove all that is in them takes longer than the store may be locked. */
+async function sweepLayers(reached: ReadonlySet<string>, { root, held, trash }: Sweep): Promise<string[]> {
+  const layers: string[] = [];
+  for (const chainId of await digestsIn(join(root, 'layers'))) {
+    if (reached.has(chainId)) continue;
+    const away = await held.temporaryPath();
+    await rename(layerPath(root, chainId), away);
+    trash.push(away);
+    layers.push(chainId);
+  }
+  return layers;
+}
+
+/** Blobs that were cut off, and that nobody brings just now. */
+async function sweepIngest(root: string): Promise<void> {
+  for (const name of await listFolder(join(root, 'ingest'))) {
+    const path = join(root, 'ingest', name);
+    const file = await open(path, 'r+');
+    try {
+      if (tryLock(file.fd, 'exclusive')) await unlink(path);
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/** 'sha256:HEX' for each file sha256/HEX. */
+async function digestsIn(folder: string): Promise<string[]> {
+  const all: string[] = [];
+  for (const algorithm of await listFolder(folder)) {
+    for (const hex of await listFolder(join(folder, algorithm))) all.push(`${algorithm}:${hex}`);
+  }
+  return all;
+}
+
+/** Working files begin with the name of a lease. */
+async function deadFiles(living: ReadonlySet<string>, root: string): Promise<string[]> {
+  const names = await listFolder(join(root, 'tmp'));
+  return names.filter((name) => !living.has(name.slice(0, LEASE_NAME))).map((name) => join(root, 'tmp', name));
+}
+
+const LEASE_NAME = '00000000-0000-0000-0000-000000000000'.length;

@@ -1,0 +1,110 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { OciLayout, openBlobIn } from '../layout.js';
+import { chainIds, type Descriptor, tagOf } from '../oci.js';
+import { formatReference, type RegistryReference } from '../reference.js';
+import type { ImageSource } from '../source.js';
+import { lastUse } from './layers.js';
+import { storeRoot } from './root.js';
+
+/** What `Image.list()` tells of an image in the store. */
+export interface ImageInfo {
+  /** In full, as 'docker.io/library/alpine:3'; `null`: another image has its name now, or it never had one. */
+  readonly reference: string | null;
+  /** Of the manifest. */
+  readonly digest: string;
+  /** Bytes of the layers' blobs. */
+  readonly size: number;
+  /** As 'linux/amd64'. */
+  readonly platform: string;
+  /** When it was built, as it says itself. */
+  readonly createdAt: Date | null;
+  /** When a container last began to use it; `null`: it was not unpacked yet. */
+  readonly lastUsedAt: Date | null;
+}
+
+interface Snapshot {
+  /** Changes with each new index.json: it is always replaced as a whole. */
+  readonly version: string;
+  readonly layout: OciLayout;
+  readonly images: Map<string, Promise<ImageSource>>;
+}
+
+/** By the store's root. */
+const snapshots = new Map<string, Snapshot>();
+
+/** The store as its index says now; `null`: nothing was put into it yet. Read anew when the index is another. */
+async function snapshot(root: string): Promise<Snapshot | null> {
+  const stats = statSync(join(root, 'index.json'), { bigint: true, throwIfNoEntry: false });
+  if (!stats) return null;
+  const version = `${stats.ino} ${stats.mtimeNs} ${stats.size}`;
+  const known = snapshots.get(root);
+  if (known?.version === version) return known;
+  const fresh = { version, layout: await OciLayout.open(root), images: new Map<string, Promise<ImageSource>>() };
+  snapshots.set(root, fresh);
+  return fresh;
+}
+
+/**
+ * An image of the store; `null` when it is not there. A digest finds the image whatever its name.
+ *
+ * @throws ImageError when its documents are damaged
+ */
+export async function findStored(reference: RegistryReference, root = storeRoot()): Promise<ImageSource | null> {
+  const now = await snapshot(root);
+  if (!now) return null;
+  const name = formatReference(reference);
+  const entry =
+    now.layout.entries.find((candidate) => tagOf(candidate) === name) ??
+    now.layout.entries.find(({ digest }) => digest === reference.digest);
+  return entry ? open(now, entry, name) : null;
+}
+
+/** An image by its name, or one without any by its manifest's digest. */
+export async function findEntry(reference: string | null, digest: string, root = storeRoot()): Promise<ImageSource | null> {
+  const now = await snapshot(root);
+  const entry =
+    now?.layout.entries.find((candidate) => candidate.digest === digest && tagOf(candidate) === reference) ??
+    now?.layout.entries.find((candidate) => candidate.digest === digest);
+  return now && entry ? open(now, entry, reference) : null;
+}
+
+/** The image whose config has a digest: what a docker archive says of itself. */
+export async function findByConfig(digest: string, root = storeRoot()): Promise<ImageSource | null> {
+  for (const image of await allStored(root)) if (image.manifest.config.digest === digest) return image;
+  return null;
+}
+
+/** In the order in which they came. @throws ImageError when one is damaged */
+async function allStored(root: string): Promise<ImageSource[]> {
+  const now = await snapshot(root);
+  return now ? Promise.all(now.layout.entries.map((entry) => open(now, entry, tagOf(entry)))) : [];
+}
+
+function open({ layout, images }: Snapshot, entry: Descriptor, reference: string | null): Promise<ImageSource> {
+  const key = `${entry.digest} ${reference}`;
+  const known =
+    images.get(key) ??
+    layout.resolve(entry).then((found) => ({ ...found, reference, openBlob: (blob: Descriptor) => openBlobIn(layout.path, blob) }));
+  images.set(key, known);
+  known.catch(() => images.delete(key));
+  return known;
+}
+
+export async function listStored(root = storeRoot()): Promise<ImageInfo[]> {
+  const images = await allStored(root);
+  return Promise.all(
+    images.map(async ({ reference, descriptor, manifest, config }): Promise<ImageInfo> => {
+      const top = chainIds(config.rootfs.diff_ids).at(-1);
+      const created = config.created ? new Date(config.created) : null;
+      return {
+        reference,
+        digest: descriptor.digest,
+        size: manifest.layers.reduce((sum, { size }) => sum + size, 0),
+        platform: [config.os, config.architecture].filter(Boolean).join('/'),
+        createdAt: created && Number.isFinite(created.getTime()) ? created : null,
+        lastUsedAt: top === undefined ? null : await lastUse(top, root),
+      };
+    }),
+  );
+}

@@ -1,0 +1,136 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect } from 'vitest';
+import { prune } from '../../../lib/image/store/prune.js';
+import { Container, Image } from '../../../lib/index.js';
+import { busyboxRootfs } from '../../fixtures/images.js';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { startNode } from '../../fixtures/node.js';
+import { recipeOf } from '../../fixtures/recipe.js';
+import { requires } from '../../fixtures/requires.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+import { layoutOf } from '../../fixtures/tiny-image.js';
+import { until } from '../../fixtures/until.js';
+
+useLeakCheck();
+const { it, describe } = requires({ root: true, tools: ['tar', 'busybox'] });
+
+const folder = temporaryFolder();
+let stores = 0;
+let root = '';
+beforeEach(() => {
+  root = join(folder, `store-${stores++}`);
+  process.env.NACELLE_ROOT = root;
+});
+afterEach(() => {
+  delete process.env.NACELLE_ROOT;
+});
+
+const names = (path: string): string[] => (existsSync(join(root, path)) ? readdirSync(join(root, path)) : []);
+const counts = () => ({ blobs: names('blobs/sha256').length, layers: names('layers/sha256').length });
+const base = { 'etc/base': 'shared' };
+
+/** Two images that share their lower layer, by name and unpacked. */
+async function two(): Promise<Image[]> {
+  const layout = layoutOf({ 'app:one': [base, { one: '1' }], 'app:two': [base, { two: '2' }] }, folder);
+  const images = await Image.load(layout);
+  for (const image of images) await recipeOf(image);
+  return images;
+}
+
+describe('the store', () => {
+  it('shares what images have in common, and keeps it until the last one goes', async () => {
+    const [one, other] = await two();
+    // two manifests, two configs, three layers
+    expect(counts()).toEqual({ blobs: 7, layers: 3 });
+    await one?.remove();
+    expect(counts()).toEqual({ blobs: 4, layers: 2 });
+    await expect(Image.open('app:one')).rejects.toMatchObject({ code: 'ERR_NO_IMAGE' });
+    expect(await recipeOf(await Image.open('app:two'))).toBeDefined();
+    await other?.remove();
+    expect(counts()).toEqual({ blobs: 0, layers: 0 });
+    await other?.remove();
+  });
+
+  it('lists what it has, with the time of its last use', async () => {
+    const before = Date.now();
+    const [one] = await Image.load(layoutOf({ 'app:one': [base] }, folder));
+    expect(await Image.list()).toMatchObject([
+      { reference: 'docker.io/library/app:one', digest: one?.digest, size: one?.size, lastUsedAt: null },
+    ]);
+    await recipeOf(await Image.open('app:one'));
+    expect((await Image.list())[0]?.lastUsedAt?.getTime()).toBeGreaterThanOrEqual(before - 1000);
+  });
+
+  it('gives an image further names, and takes a name from another', async () => {
+    const [one, other] = await two();
+    await one?.tag('localhost:5000/mine:1');
+    await other?.tag('app:one');
+    const listed = (await Image.list()).map(({ reference, digest }) => [reference, digest]);
+    expect(listed.sort()).toEqual(
+      [
+        ['localhost:5000/mine:1', one?.digest],
+        ['docker.io/library/app:one', other?.digest],
+        ['docker.io/library/app:two', other?.digest],
+      ].sort(),
+    );
+    expect((await Image.open(`anything@${one?.digest}`)).digest).toBe(one?.digest);
+  });
+
+  it('keeps an image without a name until it is pruned', async () => {
+    const [image] = await Image.load(layoutOf({ latest: [base] }, folder));
+    expect(image?.reference).toBeNull();
+    await two();
+    expect(await Image.prune()).toMatchObject({ images: [image?.digest], blobs: [expect.any(String), expect.any(String)], layers: [] });
+    expect(await Image.prune()).toEqual({ images: [], blobs: [], layers: [], bytes: 0 });
+    expect(counts()).toEqual({ blobs: 7, layers: 3 });
+  });
+
+  it('removes what was cut off and what dead processes left, and nothing of living ones', async () => {
+    await two();
+    const dead = '00000000-0000-4000-8000-000000000000';
+    for (const path of ['tmp', 'leases', 'ingest']) await mkdir(join(root, path), { recursive: true });
+    await mkdir(join(root, 'tmp', `${dead}-1`, 'fs'), { recursive: true });
+    await writeFile(join(root, 'leases', dead), '[]');
+    await writeFile(join(root, 'ingest', 'sha256-00'), 'cut');
+    await prune();
+    expect([...names('tmp'), ...names('ingest')]).toEqual([]);
+    expect(names('leases')).not.toContain(dead);
+    expect(counts()).toEqual({ blobs: 7, layers: 3 });
+  });
+});
+
+describe('what a live container stands on', () => {
+  it('stays, though its image was removed, until it has ended', async () => {
+    const [image] = await Image.load(layoutOf({ 'app:one': [{ file: 'below' }] }, folder));
+    if (!image) throw new Error('nothing was loaded');
+    const mounts = [{ type: 'bind' as const, source: await busyboxRootfs(), target: '/bb', readOnly: true }];
+    const container = await Container.create({ image, mounts, command: ['/bb/bin/busybox', 'cat', '/file'] });
+    await image.remove();
+    expect(counts().layers).toBe(1);
+    await container.start();
+    expect((await container.wait()).stdout).toBe('below');
+    await container.remove();
+    expect(await Image.prune()).toMatchObject({ layers: [expect.any(String)] });
+    expect(counts()).toEqual({ blobs: 0, layers: 0 });
+  });
+
+  it('stays for another process, and goes when that is killed', async () => {
+    const layout = layoutOf({ 'app:one': [{ file: 'below' }] }, folder);
+    const program = startNode('hold-image', [layout]);
+    await program.lines.next();
+    const [image] = await Image.load(layout);
+    await image?.remove();
+    // what it has loaded it holds for a moment longer
+    await until('the blobs are gone', async () => {
+      await prune();
+      return counts().blobs === 0;
+    });
+    expect(counts()).toEqual({ blobs: 0, layers: 1 });
+    program.process.kill('SIGKILL');
+    await program.ended;
+    await prune();
+    expect(counts()).toEqual({ blobs: 0, layers: 0 });
+  });
+});
