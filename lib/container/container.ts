@@ -4,9 +4,13 @@ import { freeze, thaw } from '../cgroup/freezer.js';
 import { parseGroupLimits } from '../cgroup/options.js';
 import { updateGroup } from '../cgroup/update.js';
 import { NacelleError, UnsupportedError } from '../errors.js';
+import type { Change } from '../filesystem/change.js';
+import { type Holding, hold, release } from '../filesystem/hold.js';
+import { planWork } from '../filesystem/plan.js';
 import { groupLayout } from '../host/cgroup-base.js';
 import { writeRecord } from '../host/journal.js';
 import { type ReapReport, reap } from '../host/reap.js';
+import type { Image } from '../image/image.js';
 import { Namespace } from '../namespace/namespace.js';
 import { closeDescriptor } from '../native/load.js';
 import { ownerName, start } from '../native/shim.js';
@@ -29,6 +33,7 @@ import { type ParsedOptions, parseRunOptions } from './options.js';
 import { planContainer } from './plan/plan.js';
 import type { Prepared } from './prepare.js';
 import type { ContainerInfo, ContainerOptions, RunOptions } from './types.js';
+import { Written, type WrittenMount } from './written.js';
 
 type State = 'created' | 'running' | 'paused' | 'stopped';
 
@@ -44,6 +49,7 @@ interface Parts<E extends Encoding> {
   readonly program: Program<E>;
   readonly task: Task;
   readonly mountNamespace: number | null;
+  readonly written: Written | null;
   readonly limits: LiveLimits;
 }
 
@@ -63,6 +69,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   readonly #program: Program<E>;
   readonly #task: Task;
   readonly #mountNamespace: number | null;
+  /** `null`: of a run, whose root goes with its end, or a root that is a folder, which is written to itself. */
+  readonly #written: Written | null;
   readonly #limits: LiveLimits;
   /** Folders of its group, by controller. */
   #paths: Readonly<Record<string, string>>;
@@ -71,13 +79,14 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   #outcome: Promise<RunResult<E>> | null = null;
   #removed: Promise<void> | null = null;
 
-  private constructor({ prepared, program, task, mountNamespace, limits }: Parts<E>) {
+  private constructor({ prepared, program, task, mountNamespace, written, limits }: Parts<E>) {
     this.id = prepared.id;
     this.name = prepared.options.name;
     this.#prepared = prepared;
     this.#program = program;
     this.#task = task;
     this.#mountNamespace = mountNamespace;
+    this.#written = written;
     this.#limits = limits;
     this.#paths = prepared.group.paths;
     live.add(this);
@@ -94,8 +103,14 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   static async run<E extends Encoding = 'utf8'>(options: RunOptions<E>): Promise<RunResult<E>> {
     const callMs = monotonicMs();
     const parsed = parseRunOptions(options);
-    if (parsed.process.cancelSignal?.aborted) return cancelledBeforeStart<E>(parsed);
-    const container = await Container.#make<E>(parsed, { park: false, callMs });
+    const { cancelSignal } = parsed.process;
+    if (cancelSignal?.aborted) return cancelledBeforeStart<E>(parsed);
+    const container = await Container.#make<E>(parsed, { park: false, callMs }).catch((error: unknown) => {
+      // while its image was pulled
+      if (cancelSignal?.aborted && error === cancelSignal.reason) return null;
+      throw error;
+    });
+    if (!container) return cancelledBeforeStart<E>(parsed);
     container.#begun();
     return container.#end();
   }
@@ -151,6 +166,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     const { prepared, head, first, ahead } = made;
     const { slots, group, argv, id } = prepared;
     let namespaceSlot = NONE;
+    let uppers: readonly number[] = [];
     const limits: LiveLimits = { current: parsed.limits };
     const facts = {
       id,
@@ -162,22 +178,43 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       notEnforced: prepared.notEnforced,
       readGroup: (reports: Parameters<typeof group.readUsage>[0]) => groupEvidence(group.readUsage(reports), limits.current.memory ?? null),
     };
-    const launched = program.launch(facts, (stdio) => {
-      const { root } = prepared;
+    let disk: Holding[] = [];
+    let task: Task;
+    try {
       // written before the folder is made, and removed with it
-      const journal = root.type === 'recipe' && root.disk !== null ? writeRecord(ownerName(), id, [{ kind: 'tree', path: root.disk }]) : [];
-      const plan = planContainer(head, { ...prepared, stdio, park, journal });
-      namespaceSlot = plan.mountNamespace;
-      return ahead ? ahead.beginning.goOn(plan.rest, slots.descriptors) : start(joinParts(plan, { waits: false }), slots.descriptors);
-    });
-    const task = await launched.catch((error: unknown) => {
+      const path = prepared.root.type === 'recipe' ? prepared.root.disk : null;
+      const record = path === null ? [] : writeRecord(ownerName(), id, [{ kind: 'tree', path }]);
+      if (park && path !== null) disk = [await hold(planWork(path, record))];
+      task = await program.launch(facts, (stdio) => {
+        const plan = planContainer(head, { ...prepared, stdio, park, journal: park ? [] : record });
+        namespaceSlot = plan.mountNamespace;
+        uppers = plan.uppers;
+        return ahead ? ahead.beginning.goOn(plan.rest, slots.descriptors) : start(joinParts(plan, { waits: false }), slots.descriptors);
+      });
+    } catch (error) {
       prepared.release();
+      program.stdio.close();
       if (ahead) void discard(ahead);
+      await release(disk);
       throw error;
-    });
+    }
     if (first !== null) makeAhead(first, task.ended);
-    const mountNamespace = task.started.descriptors.get(namespaceSlot) ?? null;
-    return new Container<E>({ prepared, program, task, mountNamespace, limits });
+    const { descriptors } = task.started;
+    const mountNamespace = descriptors.get(namespaceSlot) ?? null;
+    const mounts = prepared.root.type === 'recipe' && park ? prepared.root.recipe.mounts : [];
+    const written = mounts.map(({ target, lower }, index): WrittenMount => {
+      const upper = descriptors.get(uppers[index] ?? NONE);
+      if (upper === undefined) throw new NacelleError('the shim gave no upper folder', { code: 'ERR_PROTOCOL' });
+      return { target, lower, upper };
+    });
+    return new Container<E>({
+      prepared,
+      program,
+      task,
+      mountNamespace,
+      written: written.length > 0 ? new Written(written, disk) : null,
+      limits,
+    });
   }
 
   /** Of its first process, in this process's pid namespace. */
@@ -296,6 +333,35 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     this.#limits.current = { ...this.#limits.current, ...parsed };
   }
 
+  /**
+   * What its program and its mounts changed in its image's files, sorted by path, a folder before its content: while it runs, and after
+   * its end until it is removed. What it writes meanwhile may be in it or not; {@link pause} it to be sure. Mounts are not in it.
+   *
+   * @throws UnsupportedError with `rootfs`, which is written to itself; NacelleError `ERR_CLOSED` when it was removed; SyscallError
+   */
+  changes(): AsyncGenerator<Change, void, undefined> {
+    return this.#changed('changes()').changes();
+  }
+
+  /**
+   * The changes as the tar stream of an OCI layer, not compressed, as {@link OverlayFs.layer} gives it.
+   *
+   * @throws as {@link changes}; UnsupportedError with the image `host`, whose root is several mounts
+   */
+  layer(): Promise<Readable> {
+    return this.#changed('layer()').layer();
+  }
+
+  /** The image that it was made from: what `Image.commit` adds a layer to. @internal */
+  get image(): Image | null {
+    return this.#prepared.image;
+  }
+
+  #changed(what: string): Written {
+    if (this.#written) return this.#written;
+    throw new UnsupportedError(what, 'its root is a folder that is written to itself', 'Run it on the folder as an image: dir:PATH.');
+  }
+
   /** Comes in a later version. @throws UnsupportedError */
   async resize(_size: { columns: number; rows: number }): Promise<void> {
     throw later('resize');
@@ -337,6 +403,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       if (left) throw left;
     });
     this.#program.stdio.close();
+    await this.#written?.close();
+    this.#prepared.release();
   }
 
   #info(): ContainerInfo {
@@ -367,7 +435,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       return await this.#program.outcome(readFiles);
     } finally {
       this.#state = 'stopped';
-      this.#prepared.release();
+      // else what it wrote may be looked into, which lies on the image's layers
+      if (!this.#written) this.#prepared.release();
       if (this.#mountNamespace !== null) closeDescriptor(this.#mountNamespace);
     }
   }

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { hostname as hostHostname, totalmem } from 'node:os';
 import { arch, geteuid, env as nodeEnv } from 'node:process';
-import { invalidOption, UnsupportedError } from '../errors.js';
+import { ImageError, invalidOption, UnsupportedError } from '../errors.js';
 import { groupLayout } from '../host/cgroup-base.js';
 import { owner } from '../host/owner.js';
 import type { ImageConfig } from '../image/config.js';
@@ -25,6 +25,8 @@ export type Prepared = Omit<PlanInput, 'stdio' | 'park' | 'journal'> & {
   readonly notEnforced: NotEnforced;
   /** The filter has an action that ends a process by SIGSYS. */
   readonly filterKills: boolean;
+  /** `null`: a folder that is written to as it is. */
+  readonly image: Image | null;
   /** Lets go of the image's layers: when its mounts are gone, or it came to none. */
   readonly release: () => void;
 };
@@ -46,7 +48,7 @@ export async function prepare(options: ParsedOptions, id: string): Promise<Prepa
   }
 }
 
-async function prepareOn({ root, config, release }: FoundRoot, options: ParsedOptions, id: string): Promise<Prepared> {
+async function prepareOn({ root, config, image, release }: FoundRoot, options: ParsedOptions, id: string): Promise<Prepared> {
   const argv = argvOf(options, config);
   const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: held() });
   const devices = options.devices.map(findDevice);
@@ -78,6 +80,7 @@ async function prepareOn({ root, config, release }: FoundRoot, options: ParsedOp
     unified: layout.mode === 'v2' ? 'v2' : null,
     stopSignal: config.stopSignal ?? null,
     notEnforced,
+    image,
     release,
   };
 }
@@ -98,6 +101,7 @@ function architecture(): Architecture {
 interface FoundRoot {
   readonly root: RootSource;
   readonly config: ImageConfig;
+  readonly image: Image | null;
   readonly release: () => void;
 }
 
@@ -105,14 +109,24 @@ async function findRoot(options: ParsedOptions, id: string): Promise<FoundRoot> 
   if (options.root.type === 'rootfs') {
     const path = typeof options.root.rootfs === 'string' ? options.root.rootfs : options.root.rootfs.path;
     requireFolder(path, 'rootfs');
-    return { root: { type: 'folder', path }, config: {}, release: () => undefined };
+    return { root: { type: 'folder', path }, config: {}, image: null, release: () => undefined };
   }
   const { upper, upperSize } = options.root;
-  const image = typeof options.root.image === 'string' ? await Image.open(options.root.image) : options.root.image;
+  const image = typeof options.root.image === 'string' ? await imageOf(options.root.image, options) : options.root.image;
   const { recipe, release } = await image.use(options.onProgress ?? undefined);
   const half = Math.floor((options.limits.memory ?? totalmem()) / 2);
   const disk = upper === 'disk' ? `${storeRoot()}/containers/${id}` : null;
-  return { root: { type: 'recipe', recipe, upperSize: upperSize ?? Math.max(half, 4096), disk }, config: image.config, release };
+  return { root: { type: 'recipe', recipe, upperSize: upperSize ?? Math.max(half, 4096), disk }, config: image.config, image, release };
+}
+
+/** One that the store lacks is pulled, as docker does. */
+async function imageOf(reference: string, { onProgress, process: { cancelSignal } }: ParsedOptions): Promise<Image> {
+  try {
+    return await Image.open(reference);
+  } catch (error) {
+    if (!(error instanceof ImageError && error.code === 'ERR_NO_IMAGE')) throw error;
+    return Image.pull(reference, { ...(onProgress ? { onProgress } : {}), ...(cancelSignal ? { cancelSignal } : {}) });
+  }
 }
 
 function requireFolder(path: string, option: string): void {

@@ -5,18 +5,12 @@ import { type HostRecord, writeRecord } from '../host/journal.js';
 import { reapFirst } from '../host/reap.js';
 import { closeDescriptor } from '../native/load.js';
 import { ownerName, start } from '../native/shim.js';
-import type { Task } from '../native/task.js';
-import { type Change, ChangeParser } from './change.js';
+import type { Change } from './change.js';
 import { type Folders, findFolders, type Place } from './folders.js';
+import { type Holding, hold, release } from './hold.js';
 import { type OverlayOptions, type OverlaySettings, parseOverlayOptions } from './options.js';
-import { type Forget, type Held, type OverlaySource, planHold, planMake, planWork } from './plan.js';
-import { readChanges } from './reader.js';
-
-/** Something on the host that goes with its task, or stays: then it is taken away by hand. */
-interface Holding {
-  readonly task: Task;
-  readonly held: Held;
-}
+import { type Forget, type OverlaySource, planHold, planMake, planWork, type ReadRequest } from './plan.js';
+import { listChanges, packFolder, readChanges } from './reader.js';
 
 /** What a mounted overlay is made of. */
 interface Mounted {
@@ -79,14 +73,7 @@ export class OverlayFs implements AsyncDisposable {
    * @throws SyscallError when a folder can't be read; NacelleError `ERR_CLOSED` after {@link unmount}
    */
   async *changes(): AsyncGenerator<Change, void, undefined> {
-    const parser = new ChangeParser();
-    const stream = await this.#read('changes');
-    try {
-      for await (const piece of stream) yield* parser.push(piece);
-      parser.end();
-    } finally {
-      await gone(stream);
-    }
+    yield* listChanges(this.#read());
   }
 
   /**
@@ -96,8 +83,19 @@ export class OverlayFs implements AsyncDisposable {
    *
    * @throws NacelleError `ERR_CLOSED` after {@link unmount}
    */
-  layer(): Promise<Readable> {
-    return this.#read('pack');
+  async layer(): Promise<Readable> {
+    return readChanges({ ...this.#read(), work: 'pack' });
+  }
+
+  /**
+   * What all of it is made of, as layers: each lower folder and, unless it is `readOnly`, the changes; the lowest first.
+   *
+   * @throws as {@link layer}
+   */
+  layers(): readonly (() => Promise<Readable>)[] {
+    const { target } = this.#read();
+    const lower = this.lower.map((path) => () => packFolder(path, target)).reverse();
+    return this.#mounted.settings.readOnly ? lower : [...lower, () => this.layer()];
   }
 
   /** Takes the mount away, also while files in it are open, and what was made for it. Idempotent. */
@@ -110,21 +108,15 @@ export class OverlayFs implements AsyncDisposable {
     return this.unmount();
   }
 
-  async #read(work: 'changes' | 'pack'): Promise<Readable> {
+  #read(): Omit<ReadRequest, 'work' | 'output'> {
     if (this.#unmounted) throw new NacelleError(`the overlay on ${this.path} is unmounted`, { code: 'ERR_CLOSED' });
-    return readChanges({ work, lower: this.lower, target: this.path, changes: this.#mounted.changes });
+    return { lower: this.lower, target: this.path, changes: this.#mounted.changes };
   }
 
   async #unmount(): Promise<void> {
     closeDescriptor(this.#mounted.changes);
     await release(this.#mounted.holdings);
   }
-}
-
-/** Resolves when the process behind the stream has ended. */
-async function gone(stream: Readable): Promise<void> {
-  stream.destroy();
-  if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve));
 }
 
 function sourceOf(settings: OverlaySettings, { work, root }: Folders, id: string): OverlaySource {
@@ -164,25 +156,6 @@ async function make(source: OverlaySource, id: string, target: Place, persist: b
 /** Written before the thing is made. `null`: what persists is nobody's to remove. */
 function record(id: string, persist: boolean, records: readonly HostRecord[]): Forget {
   return persist ? null : writeRecord(ownerName(), id, records);
-}
-
-async function hold(held: Held): Promise<Holding> {
-  return { task: await start(held.plan, held.slots.descriptors), held };
-}
-
-/** Takes all away, each even when one before failed; the first failure is the error. */
-async function release(holdings: readonly Holding[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const { task, held } of holdings) {
-    try {
-      if (held.plan.undo.length === 0) await task.call(held.undo);
-      await task.close();
-      failures.push(...(await task.ended).undoErrors);
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  if (failures.length > 0) throw failures[0];
 }
 
 /** The error to throw when it could not be mounted: the failure itself, with that of the removal when it failed too. */

@@ -126,8 +126,8 @@ export interface ReadRequest {
   readonly work: 'changes' | 'pack';
   /** Folders to compare with; `pack` needs none. */
   readonly lower: readonly string[];
-  /** Where the overlay is mounted. */
-  readonly target: string;
+  /** Where the overlay is mounted; `null`: nowhere in this mount namespace. */
+  readonly target: string | null;
   readonly changes: number;
   readonly output: number;
 }
@@ -148,7 +148,7 @@ export function planRead({ work, lower, target, changes, output }: ReadRequest):
   const steps: Step[] = [
     { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
     // an overlay may lie on its own lower folder: here, where nobody else is, that shows again
-    { op: 'detach', at: NONE, path: target },
+    ...(target === null ? [] : [{ op: 'detach', at: NONE, path: target } as const]),
     ...folders.map(({ slot, path }) => openFolder(slot, path)),
     { op: 'filesystem', out: root, type: 'tmpfs', options: ['size=4096', 'mode=555'], attributes: MOUNT_ATTR.RDONLY },
     { op: 'attach_at', mount: root, at: NONE, path: '/' },

@@ -1,9 +1,11 @@
+import { closeSync, constants, openSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { NacelleError } from '../errors.js';
 import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
+import { type Change, ChangeParser } from './change.js';
 import { planRead, type ReadRequest } from './plan.js';
 
 /**
@@ -24,6 +26,34 @@ export async function readChanges(request: Omit<ReadRequest, 'output'>): Promise
   } finally {
     closeDescriptor(input);
   }
+}
+
+/** A folder as a layer. An overlay that lies on it is not in it. */
+export async function packFolder(path: string, target: string | null): Promise<Readable> {
+  const folder = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    return await readChanges({ work: 'pack', lower: [], target, changes: folder });
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** The changes that a process lists. Leaving the loop early ends it. */
+export async function* listChanges(request: Omit<ReadRequest, 'output' | 'work'>): AsyncGenerator<Change, void, undefined> {
+  const parser = new ChangeParser();
+  const stream = await readChanges({ ...request, work: 'changes' });
+  try {
+    for await (const piece of stream) yield* parser.push(piece);
+    parser.end();
+  } finally {
+    await gone(stream);
+  }
+}
+
+/** Resolves when the process behind the stream has ended. */
+async function gone(stream: Readable): Promise<void> {
+  stream.destroy();
+  if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve));
 }
 
 class ChildOutput extends Readable {

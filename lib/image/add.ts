@@ -1,10 +1,13 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { ProgressListener } from '../plan/progress.js';
+import { unpackedLayer } from './layer.js';
+import { openBlobIn } from './layout.js';
 import { chainIds, type Descriptor, type Manifest, type OciConfig } from './oci.js';
 import { addBlob } from './store/blobs.js';
 import { setReference } from './store/index-file.js';
 import { hold } from './store/lease.js';
+import { storeRoot } from './store/root.js';
 
 /** An image that is to come into the store, and where its blobs are read. */
 export interface NewImage {
@@ -19,6 +22,8 @@ export interface AddImageOptions {
   readonly onProgress?: ProgressListener | undefined;
   /** How many layers are read at a time. */
   readonly parallel?: number | undefined;
+  /** Unpack each layer once it is there. */
+  readonly unpack?: boolean | undefined;
 }
 
 /**
@@ -29,18 +34,23 @@ export interface AddImageOptions {
  */
 export async function addImage(reference: string | null, image: NewImage, options: AddImageOptions = {}): Promise<void> {
   const { descriptor, manifest, config, openBlob } = image;
-  const { signal, onProgress, parallel = 3 } = options;
+  const { signal, onProgress, parallel = 3, unpack = false } = options;
   const blobs = [descriptor, manifest.config, ...manifest.layers];
-  const held = await hold([...blobs.map(({ digest }) => digest), ...chainIds(config.rootfs.diff_ids)]);
+  const chain = chainIds(config.rootfs.diff_ids);
+  const held = await hold([...blobs.map(({ digest }) => digest), ...chain]);
   const add = async (blob: Descriptor, onBytes?: (bytes: number) => void) =>
     addBlob({ digest: blob.digest, size: blob.size, open: (from) => openBlob(blob, from) }, { signal, onBytes });
   try {
-    await inParallel(manifest.layers, parallel, async (layer) => {
+    await inParallel([...manifest.layers.entries()], parallel, async ([index, layer]) => {
       const { digest, size: total } = layer;
       const report = (status: 'downloading' | 'downloaded' | 'exists', bytes: number) =>
         onProgress?.({ type: 'layer', status, digest, bytes, total });
       const done = await add(layer, (bytes) => report('downloading', bytes));
       report(done === 'exists' ? 'exists' : 'downloaded', total);
+      signal?.throwIfAborted();
+      const diffId = config.rootfs.diff_ids[index] ?? '';
+      const source = { open: () => openBlobIn(storeRoot(), layer), descriptor: layer, diffId, chainId: chain[index] ?? '' };
+      if (unpack) await unpackedLayer(source, onProgress);
     });
     // after the layers: whoever finds these finds all
     await add(manifest.config);
@@ -52,7 +62,7 @@ export async function addImage(reference: string | null, image: NewImage, option
 }
 
 /** As many at a time as said. After a failure no further one begins, and those under way are waited for. */
-async function inParallel<T>(items: readonly T[], parallel: number, work: (item: T) => Promise<void>): Promise<void> {
+export async function inParallel<T>(items: readonly T[], parallel: number, work: (item: T) => Promise<void>): Promise<void> {
   const waiting = [...items];
   const failures: unknown[] = [];
   const worker = async (): Promise<void> => {

@@ -98,6 +98,7 @@ async function readEntries(file: FileHandle, path: string, isExpected: (name: st
   let extended: Pax | undefined;
   let long: { path?: string; linkpath?: string } = {};
   let isFirst = true;
+  if (end < BLOCK) throw new ImageError(`${path} is no tar archive: it has ${end} bytes`);
   for (let at = 0; at + BLOCK <= end; ) {
     await readExactly(file, block, at, path);
     const header = new Header(block, 0, extended);

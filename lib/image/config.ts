@@ -55,6 +55,39 @@ function environment(list: readonly string[]): Record<string, string> {
   return Object.fromEntries(pairs);
 }
 
+/** The same in the image's JSON: what is absent here is absent there. */
+export function ociConfig(config: ImageConfig): NonNullable<OciConfig['config']> {
+  const { env, cmd, entrypoint, workingDir, user, exposedPorts, volumes, labels, stopSignal, healthcheck: health } = config;
+  return {
+    ...(env ? { Env: Object.entries(env).map(([name, value]) => `${name}=${value}`) } : {}),
+    ...(cmd ? { Cmd: [...cmd] } : {}),
+    ...(entrypoint ? { Entrypoint: [...entrypoint] } : {}),
+    ...(workingDir ? { WorkingDir: workingDir } : {}),
+    ...(user ? { User: user } : {}),
+    ...(exposedPorts ? { ExposedPorts: asSet(exposedPorts) } : {}),
+    ...(volumes ? { Volumes: asSet(volumes) } : {}),
+    ...(labels ? { Labels: { ...labels } } : {}),
+    ...(stopSignal ? { StopSignal: stopSignal } : {}),
+    ...(health ? { Healthcheck: ociHealthcheck(health) } : {}),
+  };
+}
+
+function asSet(names: readonly string[]): Record<string, object> {
+  return Object.fromEntries(names.map((name) => [name, {}]));
+}
+
+function ociHealthcheck({ test, interval, timeout, startPeriod, retries }: Healthcheck) {
+  const nanoseconds = (ms: number): number => Math.round(ms * NANOSECONDS);
+  return {
+    ...(test ? { Test: [...test] } : {}),
+    ...(interval ? { Interval: nanoseconds(interval) } : {}),
+    ...(timeout ? { Timeout: nanoseconds(timeout) } : {}),
+    ...(startPeriod ? { StartPeriod: nanoseconds(startPeriod) } : {}),
+    ...(retries ? { Retries: retries } : {}),
+  };
+}
+
+/** In a millisecond. */
 const NANOSECONDS = 1_000_000;
 
 function healthcheck(source: NonNullable<NonNullable<OciConfig['config']>['Healthcheck']>): Healthcheck {

@@ -3,16 +3,30 @@ import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod';
 import { ImageError, invalidOption, UnsupportedError } from '../errors.js';
+import { parseOptions } from '../plan/options.js';
 import type { ProgressListener } from '../plan/progress.js';
 import { MOUNT_ATTR, type RootRecipe } from '../plan/recipe.js';
 import { addImage, streamFrom } from './add.js';
+import { commit } from './commit.js';
 import { type ImageConfig, imageConfig } from './config.js';
 import { currentHostRecipe } from './host.js';
 import { unpackedLayer } from './layer.js';
 import { openLayout } from './layout.js';
 import { load, openDockerArchive } from './load.js';
 import { chainIds, tagOf } from './oci.js';
-import { type LoadOptions, loadOptions, parseOptions, saveOptions } from './options.js';
+import {
+  type CommitOptions,
+  commitOptions,
+  type LoadOptions,
+  loadOptions,
+  type PullOptions,
+  type PushOptions,
+  pullOptions,
+  pushOptions,
+  saveOptions,
+} from './options.js';
+import { pull } from './pull.js';
+import { push } from './push.js';
 import { formatReference, parseReference, parseRegistryName } from './reference.js';
 import { save } from './save.js';
 import type { ImageSource } from './source.js';
@@ -153,14 +167,22 @@ export class Image {
    * @throws ImageError when it is none of these or damaged; what was complete before stays
    */
   static async load(source: string | Readable, options: LoadOptions = {}): Promise<Image[]> {
-    const { cancelSignal: signal, ...rest } = parseOptions(loadOptions, options);
+    const { cancelSignal: signal, ...rest } = parseOptions(loadOptions, options, 'options');
     const loaded = await load(source, { ...rest, signal });
     return Promise.all(loaded.map(async ({ reference, digest }) => Image.#stored(reference, digest)));
   }
 
-  /** Comes in a later version. @throws UnsupportedError */
-  static async pull(reference: string): Promise<Image> {
-    return later(`pulling ${formatReference(parseReference(reference, 'reference'))}`);
+  /**
+   * Brings an image from its registry into the store, by the OCI distribution specification: every byte is checked against its digest,
+   * what is there already is not read again, and what was cut off goes on where it stopped.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`; ImageError `ERR_NO_IMAGE` when it isn't there, `ERR_UNAUTHORIZED` when it may not be had,
+   *   `ERR_IMAGE` when it can't be trusted or the registry can't be reached
+   */
+  static async pull(reference: string, options: PullOptions = {}): Promise<Image> {
+    const parsed = parseRegistryName(reference);
+    const digest = await pull(parsed, parseOptions(pullOptions, options, 'options'));
+    return Image.#stored(formatReference(parsed), digest);
   }
 
   /** What is in the store, in the order in which it came. @throws ImageError when an image there is damaged */
@@ -178,9 +200,19 @@ export class Image {
     return prune();
   }
 
-  /** Comes in a later version. @throws UnsupportedError */
-  static async commit(): Promise<never> {
-    return later('committing an image');
+  /**
+   * Makes an image of what a container (made by `Container.create`, running or ended) changed, on its image, or of an overlay's folders,
+   * each as a layer. It comes into the store, with what it lies on. The same changes at the same `created` give the same digest.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`, `ERR_CLOSED` when it was removed; UnsupportedError for a container on the host, a folder or a
+   *   `rootfs`; SyscallError
+   */
+  static async commit(source: Committable, options: CommitOptions = {}): Promise<Image> {
+    const parsed = parseOptions(commitOptions, options, 'options');
+    const reference = parsed.reference === undefined ? null : nameOf(parsed.reference);
+    const base = source.image ? source.image.#withLayers('commit a container on') : null;
+    const parts = { base, layers: source.layers?.() ?? [() => source.layer()], config: source.image?.config ?? {} };
+    return Image.#stored(reference, await commit(parts, reference, parsed));
   }
 
   /** Comes in a later version. @throws UnsupportedError */
@@ -196,13 +228,21 @@ export class Image {
    * @throws ImageError when a blob is damaged, or the file can't be written; UnsupportedError for the host and folders
    */
   async save(target: string | Writable, options: { format?: 'oci' | 'docker' } = {}): Promise<void> {
-    const { format } = parseOptions(saveOptions, options);
+    const { format } = parseOptions(saveOptions, options, 'options');
     await save(this.#withLayers('save'), target, format);
   }
 
-  /** Comes in a later version. @throws UnsupportedError */
-  async push(_reference: string): Promise<never> {
-    return later('pushing an image');
+  /**
+   * Brings it to a registry, under a name with a tag. What is there already is not sent, nor what the registry can take from the repository
+   * that the image came from.
+   *
+   * @returns the manifest's digest, which is this image's
+   * @throws NacelleError `ERR_INVALID_OPTION`; ImageError `ERR_UNAUTHORIZED` when it may not be put there, `ERR_IMAGE`; UnsupportedError for
+   *   the host and folders
+   */
+  async push(reference: string, options: PushOptions = {}): Promise<{ digest: string }> {
+    const source = this.#withLayers('push');
+    return { digest: await push(source, parseRegistryName(reference), parseOptions(pushOptions, options, 'options')) };
   }
 
   /**
@@ -212,10 +252,7 @@ export class Image {
    */
   async tag(reference: string): Promise<void> {
     const source = this.#withLayers('tag');
-    const name = parseRegistryName(reference);
-    if (name.digest !== null)
-      throw invalidOption('reference', `${JSON.stringify(reference)} has a digest, which is not given but follows from the bytes`);
-    await addImage(formatReference(name), { ...source, openBlob: async (blob, from) => streamFrom(await source.openBlob(blob), from) });
+    await addImage(nameOf(reference), { ...source, openBlob: async (blob, from) => streamFrom(await source.openBlob(blob), from) });
   }
 
   /**
@@ -261,6 +298,23 @@ export class Image {
       use: (onProgress) => useLayers(source, onProgress),
     });
   }
+}
+
+/** What an image can be made of: a container, an overlay. */
+export interface Committable {
+  /** What lies below its changes. */
+  readonly image?: Image | null;
+  /** Its changes as the tar stream of an OCI layer, not compressed. */
+  layer(): Promise<Readable>;
+  /** Where there is more than that: each layer's stream, the lowest first. */
+  layers?(): readonly (() => Promise<Readable>)[];
+}
+
+/** A name that can be given. */
+function nameOf(reference: string): string {
+  const name = parseRegistryName(reference);
+  if (name.digest === null) return formatReference(name);
+  throw invalidOption('reference', `${JSON.stringify(reference)} has a digest, which is not given but follows from the bytes`);
 }
 
 function layersOf({ manifest, config }: ImageSource): LayerInfo[] {

@@ -1,10 +1,10 @@
 import type { FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
-import { ImageError, NacelleError, UnsupportedError } from '../errors.js';
+import { ImageError, NacelleError } from '../errors.js';
 import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { ProgressListener } from '../plan/progress.js';
+import { type Compression, compressionOf, decompression, MAGIC_BYTES } from './decompress.js';
 import { Verifier } from './digest.js';
 import type { Descriptor } from './oci.js';
 import { addLayer, findLayer } from './store/layers.js';
@@ -29,7 +29,7 @@ const underWay = new Map<string, Promise<string>>();
  */
 export async function unpackedLayer(source: LayerSource, onProgress?: ProgressListener): Promise<string> {
   const { digest, size: total } = source.descriptor;
-  const there = await findLayer(source.chainId);
+  const there = findLayer(source.chainId);
   if (there !== null) {
     onProgress?.({ type: 'layer', status: 'exists', digest, bytes: total, total });
     return there;
@@ -50,7 +50,7 @@ async function unpack(source: LayerSource, folder: string, onProgress?: Progress
   const { digest, size: total } = source.descriptor;
   const blob = await source.open();
   try {
-    const gzip = await isGzip(blob, digest);
+    const stages = await decompression(await compressionIn(blob));
     const [output, input] = binding().pipe();
     // Given to a stream at once, so that whatever fails it is closed.
     const sink = streamOf(input, { readable: false, writable: true });
@@ -62,9 +62,7 @@ async function unpack(source: LayerSource, folder: string, onProgress?: Progress
       );
       const plain = new Verifier({ digest: source.diffId, what: `the uncompressed layer ${digest}` });
       const bytes = blob.createReadStream({ start: 0, autoClose: false, highWaterMark: 256 * 1024 });
-      const fed = gzip
-        ? pipeline(bytes, compressed, createGunzip({ chunkSize: 256 * 1024 }), plain, sink)
-        : pipeline(bytes, compressed, plain, sink);
+      const fed = pipeline([bytes, compressed, ...stages, plain, sink]);
       // A layer that is not what it should be ends the child, and a child that refuses the layer breaks the pipe.
       const stopped = fed.catch(async (error: unknown) => {
         // settled: a child that had failed by then tells of it by `ended`, and must not hide what was wrong with the bytes
@@ -89,16 +87,10 @@ async function unpack(source: LayerSource, folder: string, onProgress?: Progress
 }
 
 /** By content: what a media type says is not always so. */
-async function isGzip(blob: FileHandle, digest: string): Promise<boolean> {
-  const { buffer, bytesRead } = await blob.read(new Uint8Array(4), 0, 4, 0);
-  const magic = Buffer.from(buffer.subarray(0, bytesRead)).toString('hex');
-  if (magic === '28b52ffd')
-    throw new UnsupportedError(
-      `layer ${digest}`,
-      'it is compressed with zstd, which comes in a later version',
-      'Copy the image with gzip layers',
-    );
-  return magic.startsWith('1f8b');
+async function compressionIn(blob: FileHandle): Promise<Compression> {
+  const start = Buffer.alloc(MAGIC_BYTES);
+  const { bytesRead } = await blob.read(start, 0, start.length, 0);
+  return compressionOf(start.subarray(0, bytesRead));
 }
 
 function messageOf(error: unknown): string {

@@ -1,6 +1,6 @@
 import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ImageError } from '../errors.js';
 import { type AddImageOptions, addImage, streamFrom } from './add.js';
@@ -12,6 +12,7 @@ import type { Descriptor } from './oci.js';
 import { fullName } from './reference.js';
 import { addRootFs } from './root-fs.js';
 import type { ImageSource } from './source.js';
+import { writeAll } from './store/blobs.js';
 import { type Hold, hold } from './store/lease.js';
 import { isError } from './store/root.js';
 import { findByConfig, findEntry } from './store/stored.js';
@@ -151,11 +152,20 @@ async function spool(source: Readable, path: string, signal: AbortSignal | undef
       { objectMode: false },
     );
     const stages = await decompression(compressionOf(start));
-    await pipeline([whole, ...stages, file.createWriteStream({ autoClose: false })], signal ? { signal } : {});
+    await pipeline([whole, ...stages, sinkOf(file)], signal ? { signal } : {});
   } finally {
     source.destroy();
     await file.close();
   }
+}
+
+/** Writes to a file, which stays open. */
+function sinkOf(file: FileHandle): Writable {
+  return new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      writeAll(file, chunk).then(() => done(), done);
+    },
+  });
 }
 
 async function loadArchive(path: string, options: LoadSettings): Promise<Loaded[]> {

@@ -65,6 +65,7 @@ const config = z.looseObject({
     })
     .nullish(),
   rootfs: z.looseObject({ type: z.literal('layers'), diff_ids: z.array(digest).max(500) }),
+  history: z.array(z.looseObject({ empty_layer: z.boolean().optional() })).nullish(),
 });
 export type OciConfig = z.infer<typeof config>;
 
@@ -114,12 +115,45 @@ const CONFIG_TYPES = new Set(['application/vnd.oci.image.config.v1+json', 'appli
 const LAYER_TYPES =
   /^application\/vnd\.(?:oci\.image\.layer(?:\.nondistributable)?\.v1\.tar(?:\+(?:gzip|zstd))?|docker\.image\.rootfs\.(?:diff|foreign\.diff)\.tar(?:\.(?:gzip|zstd))?)$/;
 
+/** What a registry is asked for. */
+export const ACCEPTED: readonly string[] = [...INDEX_TYPES, ...MANIFEST_TYPES];
+
+const kind = z.looseObject({
+  mediaType: z.string().optional(),
+  manifests: z.unknown().optional(),
+  config: z.unknown().optional(),
+  layers: z.unknown().optional(),
+});
+
+/**
+ * What a manifest's bytes are, by themselves and by what the registry says of them. One that is an index as well, or that says something
+ * else of itself, could be taken for another image by another reader with the same digest.
+ *
+ * @throws ImageError
+ */
+export function mediaTypeOf(bytes: Uint8Array, said: string, what: string): string {
+  const { mediaType, manifests, config: settings, layers } = parse(kind, what, bytes);
+  const type = mediaType ?? said;
+  const isBoth = manifests !== undefined && (settings !== undefined || layers !== undefined);
+  if (isBoth || (mediaType !== undefined && ACCEPTED.includes(said) && said !== mediaType))
+    throw new ImageError(
+      `${what} is ambiguous: the registry says ${JSON.stringify(said)}, it itself ${JSON.stringify(mediaType ?? 'nothing')}`,
+    );
+  return type;
+}
+
 export function isIndex({ mediaType }: Descriptor): boolean {
   return INDEX_TYPES.has(mediaType);
 }
 
 export function isManifest({ mediaType }: Descriptor): boolean {
   return MANIFEST_TYPES.has(mediaType);
+}
+
+/** OCI's name of a layer's type, where it is docker's: gzip, zstd or none. */
+export function ociLayerType(mediaType: string): string {
+  const [, compression] = /\.tar(?:\.(gzip|zstd))?$/.exec(mediaType) ?? [];
+  return mediaType.startsWith('application/vnd.docker.') ? `${MEDIA.layer}${compression ? `+${compression}` : ''}` : mediaType;
 }
 
 /**
@@ -172,7 +206,7 @@ export function imageNameOf(entry: Descriptor): string | null {
 }
 
 /** The OCI name of what Node runs on. */
-export function currentPlatform(arch: string = process.arch): { os: string; architecture: string } {
+export function currentPlatform(arch: string = process.arch): Platform {
   const architectures: Record<string, string> = {
     x64: 'amd64',
     ia32: '386',
@@ -186,9 +220,21 @@ export function currentPlatform(arch: string = process.arch): { os: string; arch
   return { os: 'linux', architecture: architectures[arch] ?? arch };
 }
 
+/** Of an image, in Go's words. */
+export interface Platform {
+  readonly os: string;
+  readonly architecture: string;
+  /** Of the processor: 'v7'. Any, when it isn't said. */
+  readonly variant?: string | undefined;
+}
+
 /** The first entry for the platform; entries that name none fit any. Attestations say 'unknown' and fit none. */
-export function selectPlatform(descriptors: readonly Descriptor[], wanted = currentPlatform()): Descriptor | undefined {
-  const fits = ({ platform: has }: Descriptor): boolean => !has || (has.os === wanted.os && has.architecture === wanted.architecture);
+export function selectPlatform(descriptors: readonly Descriptor[], wanted: Platform = currentPlatform()): Descriptor | undefined {
+  const fits = ({ platform: has }: Descriptor): boolean =>
+    !has ||
+    (has.os === wanted.os &&
+      has.architecture === wanted.architecture &&
+      (wanted.variant === undefined || (has.variant ?? wanted.variant) === wanted.variant));
   return descriptors.find((candidate) => candidate.platform && fits(candidate)) ?? descriptors.find(fits);
 }
 

@@ -1,6 +1,8 @@
 import * as z from 'zod';
-import { invalidOption } from '../errors.js';
 import type { ProgressListener } from '../plan/progress.js';
+import { type Size, sizeSchema } from '../plan/size.js';
+import type { ImageConfig } from './config.js';
+import type { RegistryAuth, RegistrySettings } from './registry/settings.js';
 
 export interface LoadOptions {
   onProgress?: ProgressListener;
@@ -8,17 +10,137 @@ export interface LoadOptions {
   cancelSignal?: AbortSignal;
 }
 
-const listener = z.custom<ProgressListener>((value) => typeof value === 'function', 'must be a function');
+/** How a registry is spoken to. */
+export interface RegistryOptions extends LoadOptions {
+  /**
+   * Who asks. Default: what docker's config.json ($DOCKER_CONFIG or ~/.docker) has for the registry, in `auths` or by a credential helper;
+   * nobody, where it has nothing.
+   */
+  auth?: RegistryAuth;
+  /** A certificate that can't be checked is taken, and plain HTTP where the registry speaks no TLS. Default: false; a registry on loopback may speak plain HTTP anyway. */
+  insecure?: boolean;
+  /** Certificates (PEM) of authorities that are trusted beside Node's own. */
+  ca?: string | Uint8Array;
+  /** ms without a byte, or for an answer to begin, after which a request failed. Default 60,000. */
+  timeout?: number;
+  /** How often a request is made again that failed for a reason that passes: no connection, 429, 5xx. Default 5. */
+  retries?: number;
+  /** How many layers travel at a time. Default 3. */
+  parallel?: number;
+}
 
-export const loadOptions = z.strictObject({ onProgress: listener.optional(), cancelSignal: z.instanceof(AbortSignal).optional() });
+export interface PullOptions extends RegistryOptions {
+  /** Of an image for several: 'linux/arm64', 'linux/arm/v7'. Default: what Node runs on. */
+  platform?: string;
+  /** Registries that are asked first, in this order: 'mirror.example:5000', with '/PREFIX' before the repository if need be. Credentials are their own. */
+  mirrors?: string[];
+  /** Unpack the layers as they come, so that a first run needs not. Default true. */
+  unpack?: boolean;
+}
+
+export interface PushOptions extends RegistryOptions {
+  /** A blob larger than this travels in parts of this size, and goes on after a cut with the part that was cut. Default '64m'. */
+  chunkSize?: Size;
+}
+
+export interface CommitOptions {
+  /** Its name in the store, as 'app:1'. Default: none. */
+  reference?: string;
+  /** How it is to be run: over what the container's image says. `env` and `labels` are added, all else takes the place of what is there. */
+  config?: ImageConfig;
+  author?: string;
+  comment?: string;
+  /** Default: $SOURCE_DATE_EPOCH (seconds), else now. */
+  created?: Date;
+}
+
+const listener = z.custom<ProgressListener>((value) => typeof value === 'function', 'must be a function');
+const signal = z.instanceof(AbortSignal, { error: 'must be an AbortSignal' });
+
+export const loadOptions = z.strictObject({ onProgress: listener.optional(), cancelSignal: signal.optional() });
 
 export const saveOptions = z.strictObject({ format: z.enum(['oci', 'docker']).default('oci') });
 
-/** @throws NacelleError `ERR_INVALID_OPTION`, naming the first option that is wrong */
-export function parseOptions<T>(schema: z.ZodType<T>, options: unknown): T {
-  const result = schema.safeParse(options);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const name = issue?.code === 'unrecognized_keys' ? issue.keys[0] : issue?.path.map(String).join('.');
-  throw invalidOption(name || 'options', issue?.message ?? 'is wrong', result.error);
+const text = z.string().min(1, 'must not be empty');
+const auth = z.union(
+  [
+    z.strictObject({ username: text.refine((name) => !name.includes(':'), "must not have a ':'"), password: z.string() }),
+    z.strictObject({ identityToken: text }),
+    z.strictObject({ token: text.refine((token) => !/[\r\n\0]/.test(token), 'must be one line') }),
+  ],
+  { error: 'must be { username, password }, { identityToken } or { token }' },
+);
+
+const registry = {
+  ...loadOptions.shape,
+  auth: auth.optional(),
+  insecure: z.boolean().default(false),
+  ca: z
+    .union([z.string(), z.instanceof(Uint8Array)])
+    .transform((pem) => Buffer.from(pem).toString())
+    .refine((pem) => pem.includes('-----BEGIN CERTIFICATE-----'), 'must be certificates in PEM')
+    .optional(),
+  timeout: z
+    .int()
+    .min(1)
+    .max(2 ** 31 - 1)
+    .default(60_000),
+  retries: z.int().min(0).max(100).default(5),
+  parallel: z.int().min(1).max(64).default(3),
+};
+
+const platform = z
+  .string()
+  .regex(/^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/, "must be 'OS/ARCHITECTURE' or 'OS/ARCHITECTURE/VARIANT', as 'linux/arm64' is")
+  .transform((value) => {
+    const [os = '', architecture = '', variant] = value.split('/');
+    return { os, architecture, ...(variant === undefined ? {} : { variant }) };
+  });
+
+export const pullOptions = z.strictObject({
+  ...registry,
+  platform: platform.optional(),
+  mirrors: z.array(text).default([]),
+  unpack: z.boolean().default(true),
+});
+export const pushOptions = z.strictObject({ ...registry, chunkSize: sizeSchema(1024).default(64 * 1024 ** 2) });
+
+const words = z.array(z.string().refine((word) => !word.includes('\0'), 'must have no NUL byte'));
+const line = z.string().refine((word) => !/[\0\n]/.test(word), 'must be one line');
+const ms = z.number().min(0);
+const imageConfig = z.strictObject({
+  env: z.record(z.string().regex(/^[^=\0]+$/, "must be a name without '='"), z.string()).optional(),
+  cmd: words.optional(),
+  entrypoint: words.optional(),
+  workingDir: line.refine((path) => path.startsWith('/'), 'must be an absolute path').optional(),
+  user: line.optional(),
+  exposedPorts: z.array(z.string().regex(/^\d+(?:-\d+)?(?:\/(?:tcp|udp|sctp))?$/, "must be as '80/tcp'")).optional(),
+  volumes: z.array(line.refine((path) => path.startsWith('/'), 'must be an absolute path')).optional(),
+  labels: z.record(z.string(), z.string()).optional(),
+  stopSignal: line.optional(),
+  healthcheck: z
+    .strictObject({
+      test: words.optional(),
+      interval: ms.optional(),
+      timeout: ms.optional(),
+      startPeriod: ms.optional(),
+      retries: z.int().min(0).optional(),
+    })
+    .optional(),
+});
+export const commitOptions = z.strictObject({
+  reference: text.optional(),
+  config: imageConfig.default({}),
+  author: line.optional(),
+  comment: z.string().optional(),
+  created: z.date().optional(),
+});
+
+export type ParsedCommit = z.output<typeof commitOptions>;
+export type ParsedPull = z.output<typeof pullOptions>;
+export type ParsedPush = z.output<typeof pushOptions>;
+
+/** What the registry's client needs of them. */
+export function registrySettings({ auth, insecure, ca, timeout, retries, cancelSignal }: ParsedPull | ParsedPush): RegistrySettings {
+  return { auth, insecure, ca, timeout, retries, signal: cancelSignal };
 }

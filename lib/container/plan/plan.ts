@@ -58,6 +58,8 @@ export function planHead(input: HeadInput): Head {
 export interface ContainerPlan extends PlanParts {
   /** Its mount namespace: what is read from the container after its end is read there. */
   readonly mountNamespace: Slot;
+  /** What holds the changes to the root, in the order of the recipe's mounts: of what may be looked into after its end. */
+  readonly uppers: readonly Slot[];
 }
 
 /**
@@ -102,13 +104,13 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     stages: head.first === null ? wholeStages(head, group, steps) : [{ flags: namespaces.flags, steps }],
     undo: [...diskUndo(input), ...input.journal, ...group.undo],
     reports: group.reports,
-    returns: keepsMounts ? [mountNamespace] : [],
+    returns: [...(keepsMounts ? [mountNamespace] : []), ...root.uppers],
     killGroup: group.killGroup,
     ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
     ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),
     ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),
   };
-  return { first: head.first, rest, mountNamespace };
+  return { first: head.first, rest, mountNamespace, uppers: root.uppers };
 }
 
 function wholeStages({ namespaces, steps }: Head, group: GroupPlan, rest: readonly Step[]): Stage[] {
@@ -143,12 +145,12 @@ function identitySteps({ options, hostname }: PlanInput): Step[] {
   ];
 }
 
-/** An upper on disk is made before, and goes with the container. */
-function diskSteps({ root }: PlanInput): Step[] {
-  if (root.type !== 'recipe' || root.disk === null) return [];
+/** An upper on disk is made before, and goes with the container; one that may be looked into after its end is there already, and stays. */
+function diskSteps({ root, park }: PlanInput): Step[] {
+  if (root.type !== 'recipe' || root.disk === null || park) return [];
   return [{ op: 'mkdir', host: true, out: NONE, root: NONE, path: root.disk, mode: 0o700, uid: 0, gid: 0 }];
 }
 
-function diskUndo({ root }: PlanInput): Step[] {
-  return root.type === 'recipe' && root.disk !== null ? [{ op: 'remove_tree', host: true, at: NONE, path: root.disk }] : [];
+function diskUndo({ root, park }: PlanInput): Step[] {
+  return root.type === 'recipe' && root.disk !== null && !park ? [{ op: 'remove_tree', host: true, at: NONE, path: root.disk }] : [];
 }

@@ -12,6 +12,8 @@ export interface RootPlan {
   readonly root: Slot;
   /** Mounts that are made read-only when everything is in place. */
   readonly mounts: readonly Slot[];
+  /** What holds the changes, mount by mount, handed over where `keepsUppers` says so. */
+  readonly uppers: readonly Slot[];
 }
 
 /**
@@ -21,13 +23,17 @@ export interface RootPlan {
 const STAGING = '/sys';
 
 /** Steps that make the root. It is mounted over '/': there no path leads to it, and the process's own root is still the one below. */
-export function planRoot({ slots, root: source }: Pick<PlanInput, 'slots' | 'root'>, staging: Staging): RootPlan {
+export function planRoot(
+  { slots, root: source, park: keepsUppers }: Pick<PlanInput, 'slots' | 'root' | 'park'>,
+  staging: Staging,
+): RootPlan {
   const stage: Step = { op: 'attach_at', mount: staging.slot, at: NONE, path: STAGING };
   if (source.type === 'folder') {
     const root = slots.take();
     return {
       root,
       mounts: [root],
+      uppers: [],
       steps: [
         { op: 'clone_mount', out: root, at: NONE, path: source.path, recursive: 1 },
         // devices are real in /dev alone, where we made them
@@ -44,6 +50,7 @@ export function planRoot({ slots, root: source }: Pick<PlanInput, 'slots' | 'roo
   if (disk !== null) opened.push(openFolder(place, disk));
   const steps: Step[] = [];
   const mounts: Slot[] = [];
+  const uppers: Slot[] = [];
   recipe.mounts.forEach((mount, index) => {
     const { cover, folders } = staging.layers[index] ?? { cover: null, folders: null };
     const lower = mount.lower.map((path) => {
@@ -69,9 +76,11 @@ export function planRoot({ slots, root: source }: Pick<PlanInput, 'slots' | 'roo
       root === undefined
         ? { op: 'attach_at', mount: out, at: NONE, path: '/' }
         : { op: 'attach', mount: out, root, path: mount.target, create: CREATE.folder },
+      ...(keepsUppers ? [{ op: 'give', slot: upper } as const] : []),
       ...[upper, work, ...layers].map((slot): Step => ({ op: 'close', slot })),
     );
     mounts.push(out);
+    if (keepsUppers) uppers.push(upper);
   });
   const root = mounts[0] ?? NONE;
   const binds = recipe.binds.map((bind) => ({ bind, slot: slots.take() }));
@@ -82,7 +91,7 @@ export function planRoot({ slots, root: source }: Pick<PlanInput, 'slots' | 'roo
     );
     steps.push({ op: 'attach', mount: slot, root, path: bind.target, create: bind.kind === 'file' ? CREATE.file : CREATE.folder });
   }
-  return { root, mounts, steps: [...opened, stage, ...steps] };
+  return { root, mounts, uppers, steps: [...opened, stage, ...steps] };
 }
 
 const O_DIRECTORY = process.arch === 'arm64' ? 0o40000 : 0o200000;

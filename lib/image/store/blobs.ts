@@ -130,7 +130,7 @@ async function hashFile(file: FileHandle, size: number, hash: Hash): Promise<voi
   }
 }
 
-async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
+export async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
   for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten;
 }
 

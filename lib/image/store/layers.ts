@@ -2,6 +2,7 @@ import { statSync, utimesSync } from 'node:fs';
 import { chmod, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hold } from './lease.js';
+import { removeLeavings } from './prune.js';
 import { removeTree } from './remove.js';
 import { isError, layerPath, makeFolder, publish, storeRoot, syncFolder } from './root.js';
 
@@ -21,6 +22,7 @@ export async function addLayer(chainId: string, fill: (folder: string) => Promis
   const target = layerPath(root, chainId);
   const held = await hold([chainId], root);
   try {
+    await removeLeavings(root);
     const temporary = await held.temporaryPath();
     try {
       const folder = await makeFolder(join(temporary, 'fs'));

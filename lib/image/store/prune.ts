@@ -50,8 +50,13 @@ export async function prune({ keepUnnamed = false } = {}, root = storeRoot()): P
   }
 }
 
-/** Removes what dead processes left, and nothing else. */
+/** Stores that this process has looked through for what others left. */
+const tidied = new Set<string>();
+
+/** Removes what dead processes left, and nothing else: once in a process, when it first adds to a store. */
 export async function removeLeavings(root: string): Promise<void> {
+  if (tidied.has(root)) return;
+  tidied.add(root);
   const dead = await withLock(root, 'exclusive', async () => deadFiles((await livingLeases(root)).names, root));
   for (const path of dead) await removeTree(path);
 }

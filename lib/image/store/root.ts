@@ -45,8 +45,9 @@ export async function makeFolder(path: string): Promise<string> {
     await mkdir(path, { mode: 0o700 });
   } catch (error) {
     if (isError(error, 'EEXIST')) return path;
-    if (!isError(error, 'ENOENT') || existsSync(dirname(path))) throw error;
-    await makeFolder(dirname(path));
+    if (!isError(error, 'ENOENT')) throw error;
+    // another one may have made it meanwhile
+    if (!existsSync(dirname(path))) await makeFolder(dirname(path));
     await mkdir(path, { mode: 0o700 }).catch((again: unknown) => {
       if (!isError(again, 'EEXIST')) throw again;
     });

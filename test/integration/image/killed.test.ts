@@ -1,20 +1,22 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { digestOf } from '../../../lib/image/digest.js';
 import { Image, NacelleError } from '../../../lib/index.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { startNode } from '../../fixtures/node.js';
 import { seededRandom } from '../../fixtures/random.js';
 import { recipeOf } from '../../fixtures/recipe.js';
-import { requires } from '../../fixtures/requires.js';
+import { startRegistry, type TestRegistry } from '../../fixtures/registry.js';
+import { missing, requires } from '../../fixtures/requires.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { layoutOf } from '../../fixtures/tiny-image.js';
 import { inventory } from '../../fixtures/tree.js';
 
 useLeakCheck();
-const { it } = requires({ root: true, tools: ['tar'] });
+const needs = { root: true, tools: ['tar', 'docker-registry'] };
+const { it } = requires(needs);
 
 const folder = temporaryFolder();
 const root = join(folder, 'store');
@@ -24,6 +26,12 @@ beforeEach(() => {
 afterEach(() => {
   delete process.env.NACELLE_ROOT;
 });
+
+let registry: TestRegistry | undefined;
+beforeAll(async () => {
+  if (missing(needs).length === 0) registry = await startRegistry(folder);
+});
+afterAll(async () => registry?.close());
 
 const files = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`f/${index}`, `${index}`.repeat(2000)]));
 const below = (path: string): string[] => (existsSync(path) ? readdirSync(path) : []);
@@ -49,11 +57,15 @@ async function openIfThere(name: string): Promise<void> {
 it('a process that is killed at any moment leaves a store that is whole', { timeout: 300_000 }, async () => {
   const layout = layoutOf({ 'app:one': [files, { one: '1' }], 'app:two': [files, { two: '2' }] }, folder);
   const whole = new Map<string, object>();
-  for (const image of await Image.load(layout)) await recipeOf(image);
+  const pulled = `${registry?.host}/app:three`;
+  for (const image of await Image.load(layout)) {
+    await recipeOf(image);
+    await image.push(pulled);
+  }
   for (const chain of below(join(root, 'layers/sha256'))) whole.set(chain, inventory(join(root, 'layers/sha256', chain, 'fs')));
   const random = seededRandom(3);
   for (let round = 0; round < 50; round++) {
-    const program = startNode('store-life', [layout]);
+    const program = startNode('store-life', [layout, pulled]);
     await program.lines.next();
     // no waiting for anything: the moment of the kill is what is chosen
     await delay(random() * 300);
@@ -61,7 +73,7 @@ it('a process that is killed at any moment leaves a store that is whole', { time
     const { stderr } = await program.ended;
     expect(stderr).toBe('');
     expectWhole(whole);
-    for (const name of ['app:one', 'app:two', 'again:1']) await openIfThere(name);
+    for (const name of ['app:one', 'app:two', 'again:1', pulled]) await openIfThere(name);
   }
   for (const image of await Image.load(layout)) await recipeOf(image);
   await Image.prune();

@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cp, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { digestOf } from '../../../lib/image/digest.js';
@@ -200,12 +199,14 @@ root.it('publishes nothing of a blob whose bytes were changed, its size left as 
   expect(storedLayers()).toEqual([]);
 });
 
-it('says what zstd, archives and registries need', async () => {
-  const layout = await layoutOf(Buffer.from('28b52ffd00000000', 'hex'));
-  await expect(unpack(layout)).rejects.toMatchObject({ name: 'UnsupportedError' });
-  await expect(Image.open('alpine')).rejects.toThrow(/docker.io\/library\/alpine:latest.*later version/);
-  await expect(Image.load(Readable.from([]))).rejects.toMatchObject({ name: 'UnsupportedError' });
+it('says what is not there, and pulls nothing', async () => {
+  await expect(Image.open('registry.invalid/app')).rejects.toMatchObject({
+    code: 'ERR_NO_IMAGE',
+    reference: 'registry.invalid/app:latest',
+  });
   await expect(Image.open('dir:/nonexistent')).rejects.toMatchObject({ name: 'ImageError' });
+  await expect(Image.open('docker-archive:/nonexistent')).rejects.toMatchObject({ name: 'ImageError' });
+  await expect(Image.load('/nonexistent')).rejects.toMatchObject({ name: 'ImageError', message: expect.stringContaining('/nonexistent') });
 });
 
 root.it('loads all images of a layout', async () => {

@@ -220,14 +220,17 @@ describe('init and park', () => {
     expect(ops(last(plan()))).not.toContain('park');
   });
 
-  it('the mount namespace is kept where it will be looked into, and nowhere else', () => {
-    for (const [planned, kept] of [
-      [plan(), false],
-      [plan({}, { park: true }), true],
-      [plan({ copyOut: ['/out'] }), true],
+  it('the mount namespace and the changes are kept where they will be looked into, and nowhere else', () => {
+    for (const [planned, namespaces, uppers] of [
+      [plan(), 0, 0],
+      [plan({}, { park: true }), 1, 1],
+      [plan({ copyOut: ['/out'] }), 1, 0],
     ] as const) {
-      expect(ops(last(planned)).includes('open_namespace')).toBe(kept);
-      expect(planned.returns).toHaveLength(kept ? 1 : 0);
+      expect(ops(last(planned)).filter((op) => op === 'open_namespace')).toHaveLength(namespaces);
+      expect(ops(last(planned)).filter((op) => op === 'give')).toHaveLength(
+        ops(last(plan())).filter((op) => op === 'give').length + uppers,
+      );
+      expect(planned.returns).toHaveLength(namespaces + uppers);
     }
   });
 });

@@ -1,0 +1,55 @@
+import type { Readable } from 'node:stream';
+import { NacelleError, UnsupportedError } from '../errors.js';
+import type { Change } from '../filesystem/change.js';
+import { type Holding, release } from '../filesystem/hold.js';
+import { listChanges, readChanges } from '../filesystem/reader.js';
+import { closeDescriptor } from '../native/load.js';
+
+/** A mount of the root, and what holds the changes to it. */
+export interface WrittenMount {
+  /** Inside the container. */
+  readonly target: string;
+  /** What lies below the changes, the topmost first. */
+  readonly lower: readonly string[];
+  /** O_PATH */
+  readonly upper: number;
+}
+
+/** What a container wrote to its root: to be read while it runs and after its end, until it is removed. */
+export class Written {
+  readonly #mounts: readonly WrittenMount[];
+  /** The folder on disk, where the changes are in one. */
+  readonly #disk: readonly Holding[];
+  #isClosed = false;
+
+  constructor(mounts: readonly WrittenMount[], disk: readonly Holding[]) {
+    this.#mounts = mounts;
+    this.#disk = disk;
+  }
+
+  async *changes(): AsyncGenerator<Change, void, undefined> {
+    for (const { target, lower, upper } of this.#open('list the changes')) {
+      for await (const change of listChanges({ lower, target: null, changes: upper })) {
+        yield target === '/' ? change : { ...change, path: target + (change.path === '/' ? '' : change.path) };
+      }
+    }
+  }
+
+  async layer(): Promise<Readable> {
+    const [root, ...others] = this.#open('pack the changes');
+    if (!root || others.length > 0) throw new UnsupportedError('a layer of several mounts', 'it is of one root, as images have it');
+    return readChanges({ work: 'pack', lower: root.lower, target: null, changes: root.upper });
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const { upper } of this.#mounts) closeDescriptor(upper);
+    await release(this.#disk);
+  }
+
+  #open(what: string): readonly WrittenMount[] {
+    if (this.#isClosed) throw new NacelleError(`${what} of a container: it was removed`, { code: 'ERR_CLOSED' });
+    return this.#mounts;
+  }
+}

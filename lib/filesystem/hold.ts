@@ -1,0 +1,28 @@
+import { start } from '../native/shim.js';
+import type { Task } from '../native/task.js';
+import type { Held } from './plan.js';
+
+/** Something on the host that goes with its task, or stays: then it is taken away by hand. */
+export interface Holding {
+  readonly task: Task;
+  readonly held: Held;
+}
+
+export async function hold(held: Held): Promise<Holding> {
+  return { task: await start(held.plan, held.slots.descriptors), held };
+}
+
+/** Takes all away, each even when one before failed; the first failure is the error. */
+export async function release(holdings: readonly Holding[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const { task, held } of holdings) {
+    try {
+      if (held.plan.undo.length === 0) await task.call(held.undo);
+      await task.close();
+      failures.push(...(await task.ended).undoErrors);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}

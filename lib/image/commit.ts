@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import { NacelleError } from '../errors.js';
+import { streamFrom } from './add.js';
+import { addBuilt, type BuiltLayer } from './built.js';
+import { type ImageConfig, ociConfig } from './config.js';
+import { chainIds, currentPlatform, type Descriptor, type OciConfig, ociLayerType } from './oci.js';
+import type { ParsedCommit } from './options.js';
+import type { ImageSource } from './source.js';
+import { addBlob, addStream } from './store/blobs.js';
+import { hold } from './store/lease.js';
+
+/** What a layer is made of: what was changed, as the tar stream of an OCI layer, not compressed. */
+export type LayerStream = () => Promise<Readable>;
+
+/** What an image is made of. */
+export interface CommitParts {
+  /** What lies below; `null`: nothing. */
+  readonly base: ImageSource | null;
+  /** The lowest first. */
+  readonly layers: readonly LayerStream[];
+  /** How the base is run: what the new config says is put over it. */
+  readonly config: ImageConfig;
+}
+
+type History = NonNullable<OciConfig['history']>[number];
+
+/**
+ * Makes an image of another one and new layers, in the store. The same changes with the same `created` give the same bytes.
+ *
+ * @returns the manifest's digest
+ */
+export async function commit(
+  { base, layers, config: before }: CommitParts,
+  reference: string | null,
+  options: ParsedCommit,
+): Promise<string> {
+  const { author, comment } = options;
+  const created = (options.created ?? sourceDate() ?? new Date()).toISOString().replace(/\.000Z$/, 'Z');
+  const entry: History = { created, created_by: 'nacelle commit', ...(author ? { author } : {}), ...(comment ? { comment } : {}) };
+  const below = base?.manifest.layers ?? [];
+  const held = await hold([...below.map(({ digest }) => digest), ...chainIds(base?.config.rootfs.diff_ids ?? [])]);
+  const built: (BuiltLayer & { readonly diffId: string; release(): void })[] = [];
+  try {
+    if (base) for (const blob of below) await addFrom(base, blob);
+    for (const open of layers) built.push(await addCompressed(await open()));
+    const config: OciConfig = {
+      ...(base?.config ?? currentPlatform()),
+      created,
+      ...(author ? { author } : {}),
+      config: { ...base?.config.config, ...ociConfig(merged(before, options.config)) },
+      rootfs: { type: 'layers', diff_ids: [...(base?.config.rootfs.diff_ids ?? []), ...built.map(({ diffId }) => diffId)] },
+      history: [...historyOf(base), ...built.map(() => entry)],
+    };
+    const all = [...below.map(asOci), ...built.map(({ digest, size, compression }) => ({ digest, size, compression }))];
+    const [loaded] = await addBuilt([reference], { config: Buffer.from(JSON.stringify(config)), layers: all });
+    if (!loaded) throw new NacelleError('commit: nothing was added', { code: 'ERR_PROTOCOL' });
+    return loaded.digest;
+  } finally {
+    for (const { release } of built) release();
+    held.release();
+  }
+}
+
+async function addFrom(base: ImageSource, blob: Descriptor): Promise<void> {
+  const { digest, size } = blob;
+  await addBlob({ digest, size, open: async (from) => streamFrom(await base.openBlob(blob), from) });
+}
+
+async function addCompressed(plain: Readable): Promise<BuiltLayer & { diffId: string; release(): void }> {
+  const hash = createHash('sha256');
+  const gzip = createGzip();
+  const feeding = pipeline(
+    plain,
+    async function* (source: AsyncIterable<Buffer>) {
+      for await (const chunk of source) {
+        hash.update(chunk);
+        yield chunk;
+      }
+    },
+    gzip,
+  );
+  // one that fails breaks the other: the first of them is told
+  const [added, fed] = await Promise.allSettled([addStream(gzip), feeding]);
+  if (fed.status === 'rejected') {
+    if (added.status === 'fulfilled') added.value.release();
+    throw fed.reason;
+  }
+  if (added.status === 'rejected') throw added.reason;
+  return { ...added.value, diffId: `sha256:${hash.digest('hex')}` };
+}
+
+/** Variables and labels are added to those that are there; all else takes the place of what is. */
+function merged(before: ImageConfig, { env, labels, ...rest }: ParsedCommit['config']): ImageConfig {
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  return {
+    ...before,
+    ...given,
+    ...(env ? { env: { ...before.env, ...env } } : {}),
+    ...(labels ? { labels: { ...before.labels, ...labels } } : {}),
+  };
+}
+
+/** Docker's types of layers have the same bytes as OCI's, and no place in a manifest of OCI's. */
+function asOci(layer: Descriptor): Descriptor {
+  return { ...layer, mediaType: ociLayerType(layer.mediaType) };
+}
+
+/** An entry for each layer, by which readers tell which one is whose: where an image says nothing of its own, that is said. */
+function historyOf(base: ImageSource | null): readonly History[] {
+  const history = base?.config.history ?? [];
+  const missing = (base?.manifest.layers.length ?? 0) - history.filter(({ empty_layer }) => !empty_layer).length;
+  return [...history, ...Array.from({ length: Math.max(0, missing) }, () => ({ created_by: 'unknown' }))];
+}
+
+/** The date that a reproducible build is to say (reproducible-builds.org): seconds since the epoch. */
+function sourceDate(): Date | null {
+  const seconds = process.env.SOURCE_DATE_EPOCH;
+  return seconds !== undefined && /^\d{1,11}$/.test(seconds) ? new Date(Number(seconds) * 1000) : null;
+}

@@ -1,0 +1,154 @@
+import { Readable } from 'node:stream';
+import { ImageError } from '../errors.js';
+import { addImage } from './add.js';
+import { digestOf, parseDigest } from './digest.js';
+import {
+  checkConfigType,
+  checkManifest,
+  currentPlatform,
+  type Descriptor,
+  isIndex,
+  isManifest,
+  MAX_JSON,
+  mediaTypeOf,
+  type Platform,
+  parseConfig,
+  parseIndex,
+  parseManifest,
+  selectPlatform,
+} from './oci.js';
+import { type ParsedPull, registrySettings } from './options.js';
+import { formatReference, type RegistryReference } from './reference.js';
+import { endpointOf, mirrorOf } from './registry/endpoint.js';
+import { type FetchedManifest, Repository } from './registry/repository.js';
+import { readAll } from './registry/transport.js';
+
+/** An image of indexes of indexes is none of this world. */
+const MAX_DEPTH = 4;
+
+/**
+ * Brings an image from its registry, or a mirror of it, into the store.
+ *
+ * @returns the digest of the platform's manifest
+ * @throws ImageError when it isn't there, may not be had, or is not what its digests say; the signal's reason
+ */
+export async function pull(reference: RegistryReference, options: ParsedPull): Promise<string> {
+  const name = formatReference(reference);
+  const settings = registrySettings(options);
+  // told before anything is asked
+  const mirrors = options.mirrors.map((mirror) => mirrorOf(mirror, reference));
+  const servers: Repository[] = [];
+  try {
+    // who has a mirror has its server to fall back on: it is not waited for long, and gets no other server's password
+    for (const mirror of mirrors)
+      servers.push(await Repository.open(mirror, { ...settings, auth: undefined, retries: Math.min(settings.retries, 1) }, 'pull'));
+    servers.push(await Repository.open(endpointOf(reference), settings, 'pull'));
+    const image = await resolve(servers, reference, options);
+    const documents = new Map([image.document, image.settings].map(({ descriptor, bytes }) => [descriptor.digest, bytes]));
+    const openBlob = (blob: Descriptor, from: number): Readable => {
+      const bytes = documents.get(blob.digest);
+      return bytes ? Readable.from([bytes.subarray(from)]) : blobFrom(servers, blob, from);
+    };
+    const { cancelSignal: signal, onProgress, parallel, unpack } = options;
+    await addImage(name, { ...image, descriptor: image.document.descriptor, openBlob }, { signal, onProgress, parallel, unpack });
+    return image.document.descriptor.digest;
+  } catch (error) {
+    options.cancelSignal?.throwIfAborted();
+    if (error instanceof ImageError) throw error;
+    throw new ImageError(`pull ${name}: ${error instanceof Error ? error.message || 'no connection' : String(error)}`, {
+      reference: name,
+      cause: error,
+    });
+  } finally {
+    for (const server of servers) await server.close();
+  }
+}
+
+/** The platform's manifest and its config, verified. */
+async function resolve(servers: readonly Repository[], { tag, digest }: RegistryReference, { platform }: ParsedPull) {
+  const wanted: Platform = platform ?? currentPlatform();
+  let document = await manifestFrom(servers, digest ?? tag ?? 'latest');
+  for (let depth = 0; isIndex(document.descriptor); depth++) {
+    const { digest: index } = document.descriptor;
+    const { manifests } = parseIndex(document.bytes, `index ${index}`);
+    const chosen = depth < MAX_DEPTH ? selectPlatform(manifests, wanted) : undefined;
+    if (!chosen)
+      throw new ImageError(`index ${index} has no image for ${nameOf(wanted)}: it has ${platformsOf(manifests)}`, { digest: index });
+    document = await manifestFrom(servers, chosen.digest);
+    if (document.bytes.length !== chosen.size)
+      throw new ImageError(`manifest ${chosen.digest} has ${document.bytes.length} bytes where its descriptor says ${chosen.size}`, {
+        digest: chosen.digest,
+      });
+  }
+  const { descriptor } = document;
+  if (!isManifest(descriptor))
+    throw new ImageError(`${descriptor.digest} has the media type ${JSON.stringify(descriptor.mediaType)}, which is no image's`, {
+      digest: descriptor.digest,
+    });
+  const manifest = parseManifest(document.bytes, `manifest ${descriptor.digest}`);
+  checkConfigType(manifest);
+  const settings = { descriptor: manifest.config, bytes: await documentFrom(servers, manifest.config) };
+  const config = parseConfig(settings.bytes, `config ${manifest.config.digest}`);
+  checkManifest(manifest, config);
+  return { document, settings, manifest, config };
+}
+
+async function manifestFrom(servers: readonly Repository[], reference: string): Promise<FetchedManifest> {
+  const { descriptor, bytes } = await fromAny(servers, (server) => server.manifest(reference));
+  const mediaType = mediaTypeOf(bytes, descriptor.mediaType, `manifest ${descriptor.digest}`);
+  return { descriptor: { ...descriptor, mediaType }, bytes };
+}
+
+/** A small blob. */
+async function documentFrom(servers: readonly Repository[], blob: Descriptor): Promise<Buffer> {
+  if (blob.size > MAX_JSON) throw new ImageError(`config ${blob.digest} is larger than ${MAX_JSON} bytes`, { digest: blob.digest });
+  const bytes = await readAll(blobFrom(servers, blob, 0), blob.size, `config ${blob.digest}`);
+  const found = digestOf(bytes, parseDigest(blob.digest).algorithm);
+  if (found !== blob.digest)
+    throw new ImageError(`config ${blob.digest} is damaged or forged: its bytes have the digest ${found}`, { digest: blob.digest });
+  return bytes;
+}
+
+/** The first server's that has it; the last one's failure. */
+async function fromAny<T>(servers: readonly Repository[], ask: (server: Repository) => Promise<T>): Promise<T> {
+  for (const server of servers.slice(0, -1)) {
+    try {
+      return await ask(server);
+    } catch {
+      // what a mirror can't give, the next one is asked for
+      server.policy.signal?.throwIfAborted();
+    }
+  }
+  const last = servers.at(-1);
+  if (!last) throw new TypeError('no server to ask');
+  return ask(last);
+}
+
+/** A blob's bytes: where one server fails, the next goes on. */
+function blobFrom(servers: readonly Repository[], blob: Descriptor, from: number): Readable {
+  let at = from;
+  const bytes = async function* (): AsyncGenerator<Buffer> {
+    for (const [index, server] of servers.entries()) {
+      try {
+        for await (const chunk of server.blob(blob, at) as AsyncIterable<Buffer>) {
+          at += chunk.length;
+          yield chunk;
+        }
+        return;
+      } catch (error) {
+        server.policy.signal?.throwIfAborted();
+        if (index === servers.length - 1) throw error;
+      }
+    }
+  };
+  return Readable.from(bytes(), { objectMode: false });
+}
+
+function nameOf({ os, architecture, variant }: Platform): string {
+  return [os, architecture, variant].filter(Boolean).join('/');
+}
+
+function platformsOf(manifests: readonly Descriptor[]): string {
+  const names = manifests.flatMap(({ platform }) => (platform && platform.os !== 'unknown' ? [nameOf(platform)] : []));
+  return names.length === 0 ? 'none' : [...new Set(names)].slice(0, 20).join(', ');
+}

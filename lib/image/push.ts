@@ -1,0 +1,69 @@
+import { Readable } from 'node:stream';
+import { ImageError, invalidOption } from '../errors.js';
+import { inParallel } from './add.js';
+import { type Descriptor, MAX_JSON } from './oci.js';
+import { type ParsedPush, registrySettings } from './options.js';
+import { formatReference, parseReference, type RegistryReference } from './reference.js';
+import { endpointOf } from './registry/endpoint.js';
+import { Repository } from './registry/repository.js';
+import { readAll } from './registry/transport.js';
+import { pushBlob } from './registry/upload.js';
+import type { ImageSource } from './source.js';
+
+/**
+ * Brings an image to a registry: what is missing there of its blobs, then its manifest under the tag, byte by byte as it is here.
+ *
+ * @returns the manifest's digest
+ * @throws ImageError when it may not be put there, or a blob is damaged; the signal's reason
+ */
+export async function push(image: ImageSource, reference: RegistryReference, options: ParsedPush): Promise<string> {
+  const name = formatReference(reference);
+  const { tag } = reference;
+  if (tag === null || reference.digest !== null)
+    throw invalidOption('reference', `${JSON.stringify(name)} has a digest, which is not given but follows from the bytes`);
+  const { cancelSignal, onProgress, parallel, chunkSize } = options;
+  const repository = await Repository.open(endpointOf(reference), registrySettings(options), 'pull,push');
+  try {
+    const from = originOf(image, reference);
+    await inParallel(unique(image.manifest.layers), parallel, async (blob) => {
+      const { digest, size: total } = blob;
+      const report = (status: 'uploading' | 'uploaded' | 'exists', bytes: number): void =>
+        onProgress?.({ type: 'layer', status, digest, bytes, total });
+      const onBytes = (bytes: number): void => report('uploading', bytes);
+      const done = await pushBlob(repository, { blob, open: opener(image, blob), from, chunkSize, onBytes });
+      report(done === 'exists' ? 'exists' : 'uploaded', total);
+    });
+    const { config } = image.manifest;
+    await pushBlob(repository, { blob: config, open: opener(image, config), from, chunkSize });
+    const bytes = await readAll(await opener(image, image.descriptor)(0, image.descriptor.size), MAX_JSON, 'the manifest');
+    await repository.pushManifest(tag, { descriptor: image.descriptor, bytes });
+    return image.descriptor.digest;
+  } catch (error) {
+    cancelSignal?.throwIfAborted();
+    if (error instanceof ImageError) throw error;
+    throw new ImageError(`push ${name}: ${error instanceof Error ? error.message || 'no connection' : String(error)}`, {
+      reference: name,
+      cause: error,
+    });
+  } finally {
+    await repository.close();
+  }
+}
+
+/** The repository that it came from, when the registry is the same. */
+function originOf({ reference }: ImageSource, { registry }: RegistryReference): string | undefined {
+  const origin = reference === null ? null : parseReference(reference);
+  return origin?.kind === 'registry' && origin.registry === registry ? origin.repository : undefined;
+}
+
+/** Layers may repeat. */
+function unique(blobs: readonly Descriptor[]): Descriptor[] {
+  return [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
+}
+
+function opener(image: ImageSource, blob: Descriptor) {
+  return async (start: number, end: number): Promise<Readable> => {
+    if (start >= end) return Readable.from([]);
+    return (await image.openBlob(blob)).createReadStream({ start, end: end - 1, highWaterMark: 256 * 1024 });
+  };
+}

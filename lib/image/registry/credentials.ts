@@ -1,0 +1,124 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { ImageError } from '../../errors.js';
+import { isError } from '../store/root.js';
+import type { RegistryAuth } from './settings.js';
+
+/** docker's config.json, what there is of credentials (docs.docker.com/reference/cli/docker/login). */
+const schema = z.looseObject({
+  auths: z
+    .record(
+      z.string(),
+      z.looseObject({
+        /** base64 of 'name:password'. */
+        auth: z.string().optional(),
+        username: z.string().optional(),
+        password: z.string().optional(),
+        identitytoken: z.string().optional(),
+        registrytoken: z.string().optional(),
+      }),
+    )
+    .optional(),
+  credsStore: z.string().optional(),
+  credHelpers: z.record(z.string(), z.string()).optional(),
+});
+type DockerConfig = z.infer<typeof schema>;
+type Auth = NonNullable<DockerConfig['auths']>[string];
+
+/** The server that docker.io's credentials are kept under. */
+const DOCKER_HUB = 'https://index.docker.io/v1/';
+
+/** For a helper that waits for somebody at a screen. */
+const HELPER_TIMEOUT = 60_000;
+
+/**
+ * What docker knows for a registry: from a credential helper where the config names one, else from `auths`. `null`: nothing.
+ *
+ * @throws ImageError when the config or a helper's answer can't be read, or the helper isn't there
+ */
+export async function storedCredentials(registry: string, env: NodeJS.ProcessEnv = process.env): Promise<RegistryAuth | null> {
+  const path = join(env.DOCKER_CONFIG || join(homedir(), '.docker'), 'config.json');
+  const config = await readConfig(path);
+  if (!config) return null;
+  const keys = registry === 'docker.io' ? [DOCKER_HUB, 'docker.io', 'index.docker.io'] : [registry];
+  const helper = keys.map((key) => config.credHelpers?.[key]).find(Boolean) ?? config.credsStore;
+  const [server = registry] = keys;
+  return (helper ? await askHelper(helper, server, path) : null) ?? inAuths(config.auths ?? {}, keys, path);
+}
+
+async function readConfig(path: string): Promise<DockerConfig | null> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    if (isError(cause, 'ENOENT', 'ENOTDIR')) return null;
+    throw new ImageError(`read the credentials in ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  });
+  if (text === null) return null;
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    // without the cause, which quotes what is in the file
+    throw new ImageError(`read the credentials in ${path}: it is no configuration of docker's`);
+  }
+}
+
+function inAuths(auths: NonNullable<DockerConfig['auths']>, keys: readonly string[], path: string): RegistryAuth | null {
+  const name = keys.find((key) => auths[key]) ?? Object.keys(auths).find((key) => keys.includes(hostOf(key)));
+  const auth = name === undefined ? undefined : auths[name];
+  return auth ? credentialsIn(auth, `auths of ${name} in ${path}`) : null;
+}
+
+/** 'https://registry.example/v1/' is an old form of 'registry.example'. */
+function hostOf(key: string): string {
+  return key.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+}
+
+function credentialsIn({ auth, username, password, identitytoken, registrytoken }: Auth, what: string): RegistryAuth | null {
+  if (identitytoken) return { identityToken: identitytoken };
+  if (registrytoken) return { token: registrytoken };
+  if (!auth) return username ? { username, password: password ?? '' } : null;
+  const decoded = Buffer.from(auth, 'base64').toString();
+  const colon = decoded.indexOf(':');
+  if (colon < 1) throw new ImageError(`${what}: auth is no base64 of 'name:password'`);
+  // docker pads with NUL
+  return { username: decoded.slice(0, colon), password: decoded.slice(colon + 1).replace(/\0+$/, '') };
+}
+
+const answer = z.looseObject({ Username: z.string(), Secret: z.string() });
+
+/** docker-credential-NAME get: the server on stdin, JSON on stdout. */
+async function askHelper(name: string, server: string, path: string): Promise<RegistryAuth | null> {
+  if (!/^[\w.-]+$/.test(name)) throw new ImageError(`${path} names the credential helper ${JSON.stringify(name)}, which is no name`);
+  const program = `docker-credential-${name}`;
+  const { stdout, error } = await runHelper(program, server);
+  if (error && /credentials not found/i.test(stdout)) return null;
+  if (error) {
+    const problem = isError(error, 'ENOENT') ? 'it is not in PATH' : stdout.trim().slice(0, 200) || 'it failed';
+    throw new ImageError(`ask ${program}, which ${path} names, for the credentials of ${server}: ${problem}`, { cause: error });
+  }
+  const parsed = parsedAnswer(stdout);
+  if (!parsed) throw new ImageError(`ask ${program}, which ${path} names, for the credentials of ${server}: its answer is no credentials`);
+  const { Username: username, Secret: secret } = parsed;
+  if (username === '<token>') return { identityToken: secret };
+  return username === '' && secret === '' ? null : { username, password: secret };
+}
+
+function parsedAnswer(text: string): z.infer<typeof answer> | null {
+  try {
+    return answer.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+function runHelper(program: string, input: string): Promise<{ stdout: string; error: Error | null }> {
+  return new Promise((resolve) => {
+    const child = execFile(program, ['get'], { timeout: HELPER_TIMEOUT, maxBuffer: 1024 * 1024 }, (error, stdout) =>
+      resolve({ stdout, error }),
+    );
+    // one that isn't there, or reads nothing: its end tells
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(`${input}\n`);
+  });
+}

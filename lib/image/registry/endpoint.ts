@@ -1,0 +1,35 @@
+import ipaddr from 'ipaddr.js';
+import { invalidOption } from '../../errors.js';
+import { parseReference, type RegistryReference } from '../reference.js';
+
+/** A server that has a repository. */
+export interface Endpoint {
+  /** Host name or address, with the port: 'registry-1.docker.io', '[::1]:5000'. */
+  readonly host: string;
+  /** Whose credentials they are: 'docker.io' has others than its host's name. */
+  readonly registry: string;
+  /** As the server calls it. */
+  readonly repository: string;
+}
+
+/** The server of docker.io is another than its name says. */
+const HOSTS: Readonly<Record<string, string>> = { 'docker.io': 'registry-1.docker.io' };
+
+export function endpointOf({ registry, repository }: RegistryReference): Endpoint {
+  return { host: HOSTS[registry] ?? registry, registry, repository };
+}
+
+/** 'HOST[:PORT][/PREFIX]' as a server of the same repository. @throws NacelleError `ERR_INVALID_OPTION` */
+export function mirrorOf(mirror: string, { repository }: RegistryReference): Endpoint {
+  const parsed = parseReference(`${mirror}/${repository}`, 'mirrors');
+  if (parsed.kind !== 'registry' || mirror.split('/')[0] !== parsed.registry)
+    throw invalidOption('mirrors', `${JSON.stringify(mirror)} is no registry, as 'mirror.example' and 'localhost:5000/docker' are`);
+  return endpointOf(parsed);
+}
+
+/** Nobody listens in between, so that plain HTTP does no harm. */
+export function isLoopback(hostname: string): boolean {
+  const name = hostname.replace(/^\[(.*)\]$/, '$1');
+  if (name === 'localhost' || name.endsWith('.localhost')) return true;
+  return ipaddr.isValid(name) && ipaddr.process(name).range() === 'loopback';
+}

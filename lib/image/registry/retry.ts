@@ -1,0 +1,97 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ImageError } from '../../errors.js';
+
+/** A server's answer that is no success. */
+export class StatusError extends ImageError {
+  readonly status: number;
+  /** ms to wait before the next try, as the server asks. */
+  readonly retryAfter: number | null;
+
+  constructor(message: string, options: { status: number; retryAfter: number | null; code: string }) {
+    super(message, { code: options.code });
+    this.status = options.status;
+    this.retryAfter = options.retryAfter;
+  }
+}
+
+/** The bytes ended before they should. */
+export class CutError extends ImageError {}
+
+export interface RetryPolicy {
+  readonly retries: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Doubled with each failure. */
+const FIRST_PAUSE = 200;
+const LONGEST_PAUSE = 15_000;
+/** A server that asks for more than this is not waited for. */
+const LONGEST_ASKED = 120_000;
+
+const PASSING_STATUS = new Set([408, 429, 500, 502, 503, 504]);
+const PASSING_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EAI_AGAIN',
+  'UND_ERR_BODY_TIMEOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_SOCKET',
+  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+]);
+
+/** Does it, and again after a failure that may pass. @throws the last failure, or the signal's reason */
+export async function retrying<T>(policy: RetryPolicy, work: () => Promise<T>): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await work();
+    } catch (error) {
+      await pauseOrThrow(error, failures, policy);
+    }
+  }
+}
+
+/** Waits before the next try. @throws the failure, when it won't pass or was the last that is borne; the signal's reason */
+export async function pauseOrThrow(error: unknown, failures: number, { retries, signal }: RetryPolicy): Promise<void> {
+  signal?.throwIfAborted();
+  const pause = failures < retries ? pauseAfter(error, failures) : null;
+  if (pause === null) throw error;
+  try {
+    await delay(pause, undefined, signal ? { signal } : {});
+  } catch {
+    signal?.throwIfAborted();
+  }
+}
+
+/** ms; `null`: it will not pass. */
+export function pauseAfter(error: unknown, failures: number, random: () => number = Math.random): number | null {
+  if (error instanceof StatusError) {
+    if (!PASSING_STATUS.has(error.status)) return null;
+    if (error.retryAfter !== null) return error.retryAfter <= LONGEST_ASKED ? error.retryAfter : null;
+  } else if (!(error instanceof CutError) && !(error instanceof Error && PASSING_CODES.has(codeOf(error)))) {
+    return null;
+  }
+  // not all at once, when many were cut by the same failure
+  return Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures) * (0.5 + random() / 2);
+}
+
+/** Of an error of Node's or of undici's; of several addresses that were tried, the first one's. */
+export function codeOf(error: Error): string {
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  if (error instanceof AggregateError && error.errors[0] instanceof Error) return codeOf(error.errors[0]);
+  return '';
+}
+
+/** ms of a Retry-After: seconds, or a date (RFC 9110, section 10.2.3). `null`: none that can be read. */
+export function parseRetryAfter(value: string | undefined, now = Date.now()): number | null {
+  if (value === undefined) return null;
+  if (/^\s*\d+\s*$/.test(value)) return Number(value) * 1000;
+  const date = /^\s*[A-Z][a-z]{2,}/.test(value) ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(date) ? null : Math.max(0, date - now);
+}

@@ -1,0 +1,152 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import * as tls from 'node:tls';
+import type { Dispatcher } from 'undici';
+import { ImageError } from '../../errors.js';
+import { isLoopback } from './endpoint.js';
+import type { RegistrySettings } from './settings.js';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT';
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Sent to this origin alone. */
+  readonly authorization?: string | null | undefined;
+  readonly body?: Uint8Array | Readable | undefined;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** To be read to its end, or destroyed. */
+  readonly body: Readable;
+  /** Where the answer came from, redirects followed. */
+  readonly url: URL;
+}
+
+/** ms for a connection to come about, at most. */
+const CONNECT_TIMEOUT = 30_000;
+const MAX_REDIRECTS = 5;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/** HTTP as registries need it: proxies from the environment, certificates, time-outs, and redirects that take no secret along. */
+export class Transport {
+  readonly #dispatcher: Dispatcher;
+  readonly #send: typeof import('undici').request;
+  readonly #settings: RegistrySettings;
+  /** The registry itself is on this machine: then what it redirects to may be, too. */
+  readonly #isLocal: boolean;
+
+  private constructor(undici: typeof import('undici'), settings: RegistrySettings, host: string) {
+    this.#settings = settings;
+    this.#isLocal = isLoopback(hostname(host));
+    this.#send = undici.request;
+    const { timeout } = settings;
+    const secure = { ...trust(settings.ca), rejectUnauthorized: !settings.insecure };
+    try {
+      this.#dispatcher = new undici.EnvHttpProxyAgent({
+        connect: { ...secure, timeout: Math.min(timeout, CONNECT_TIMEOUT) },
+        requestTls: secure,
+        headersTimeout: timeout,
+        bodyTimeout: timeout,
+        noProxy: withoutProxy(),
+      });
+    } catch (cause) {
+      throw new ImageError(`use the proxy of the environment: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    }
+  }
+
+  /** For a registry. Loaded at its first use: most programs pull nothing. */
+  static async open(host: string, settings: RegistrySettings): Promise<Transport> {
+    return new Transport(await import('undici'), settings, host);
+  }
+
+  /** Plain HTTP can be read and changed by anybody on the way. */
+  allowsPlain(url: URL): boolean {
+    return this.#settings.insecure || (this.#isLocal && isLoopback(url.hostname));
+  }
+
+  /**
+   * One request, with its redirects when it is GET or HEAD.
+   *
+   * @throws ImageError for plain HTTP where it is not allowed; the failure of the connection as it is
+   */
+  async request({ method, url: first, headers, authorization, body }: HttpRequest): Promise<HttpResponse> {
+    const follows = method === 'GET' || method === 'HEAD';
+    let url = first;
+    for (let redirects = 0; ; redirects++) {
+      if (url.protocol !== 'https:' && !(url.protocol === 'http:' && this.allowsPlain(url)))
+        throw new ImageError(`${method} ${nameOf(url)}: only HTTPS is trusted; a registry that has none needs the option insecure`);
+      const secret = authorization && url.origin === first.origin ? { authorization } : {};
+      const answer = await this.#send(url, {
+        dispatcher: this.#dispatcher,
+        method,
+        headers: { 'user-agent': 'nacelle', 'accept-encoding': 'identity', ...headers, ...secret },
+        body: body ?? null,
+        signal: this.#settings.signal ?? null,
+      });
+      const location = follows && REDIRECTS.has(answer.statusCode) ? answer.headers.location : undefined;
+      if (location === undefined) return { status: answer.statusCode, headers: answer.headers, body: answer.body, url };
+      await discard(answer.body);
+      if (redirects === MAX_REDIRECTS) throw new ImageError(`${method} ${nameOf(first)}: more than ${MAX_REDIRECTS} redirects`);
+      url = target(String(location), url, `${method} ${nameOf(first)}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#dispatcher.destroy();
+  }
+}
+
+/** Without the query, which may be a signature. */
+export function nameOf(url: URL): string {
+  return `${url.origin}${url.pathname}`;
+}
+
+/** Read and thrown away, so that the connection serves the next request; of what is long it is cut instead. */
+export async function discard(body: Readable): Promise<void> {
+  let bytes = 0;
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > 64 * 1024) break;
+    }
+  } catch {
+    // of no use any more, and the connection is found dead by the next request
+  }
+}
+
+/** A body that must be small. @throws ImageError */
+export async function readAll(body: Readable, max: number, what: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > max) throw new ImageError(`${what} is larger than ${max} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The name in 'HOST:PORT'. */
+export function hostname(host: string): string {
+  return host.replace(/:\d+$/, '');
+}
+
+function target(location: string, from: URL, what: string): URL {
+  try {
+    return new URL(location, from);
+  } catch (cause) {
+    throw new ImageError(`${what}: a redirect leads to ${JSON.stringify(location.slice(0, 200))}`, { cause });
+  }
+}
+
+/** An authority beside Node's own: a list of one's own replaces those. */
+function trust(ca: string | undefined): { ca?: string[] } {
+  return ca === undefined ? {} : { ca: [...tls.rootCertificates, ca] };
+}
+
+/** As other clients do, never for this machine itself. */
+function withoutProxy(env: NodeJS.ProcessEnv = process.env): string {
+  return [env.no_proxy ?? env.NO_PROXY, 'localhost', '127.0.0.1', '[::1]'].filter(Boolean).join(',');
+}

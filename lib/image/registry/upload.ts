@@ -1,0 +1,162 @@
+import { Readable } from 'node:stream';
+import { ImageError } from '../../errors.js';
+import type { Descriptor } from '../oci.js';
+import { failureOf } from './failure.js';
+import { nameIn, type Repository, scopeOf } from './repository.js';
+import { pauseOrThrow, StatusError } from './retry.js';
+import { discard, type HttpResponse } from './transport.js';
+
+/** A blob that is to be pushed. */
+export interface Upload {
+  readonly blob: Descriptor;
+  /** Bytes of it, `end` exclusive. */
+  readonly open: (start: number, end: number) => Promise<Readable>;
+  /** Another repository of the same registry that has it, by what we know. */
+  readonly from?: string | undefined;
+  /** Larger ones travel in parts of this many bytes. */
+  readonly chunkSize: number;
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+}
+
+const EMPTY = { 'content-length': '0' };
+const OCTETS = { 'content-type': 'application/octet-stream' };
+
+/**
+ * Brings a blob to a repository, unless it is there: from the other repository by a mount, else whole by one PUT, or in parts when it is
+ * large (distribution specification, "Pushing blobs").
+ *
+ * @throws ImageError
+ */
+export async function pushBlob(repository: Repository, upload: Upload): Promise<'exists' | 'pushed'> {
+  if (await repository.hasBlob(upload.blob.digest)) return 'exists';
+  for (let failures = 0; ; failures++) {
+    try {
+      const session = await begin(repository, upload);
+      if (session === null) return 'exists';
+      if (upload.blob.size > upload.chunkSize) await sendParts(repository, upload, session);
+      else await finish(repository, upload, session.place, 0);
+      return 'pushed';
+    } catch (error) {
+      await pauseOrThrow(sessionIsGone(error) ?? error, failures, repository.policy);
+    }
+  }
+}
+
+interface Session {
+  /** Where the next request of it goes. */
+  readonly place: URL;
+  /** Bytes: no part but the last may be smaller. */
+  readonly minimum: number;
+}
+
+/** `null`: it was mounted. */
+async function begin(repository: Repository, { blob, from }: Upload): Promise<Session | null> {
+  const what = nameIn('push', repository.endpoint, blob.digest);
+  const mounted = from === undefined || from === repository.endpoint.repository ? null : await mount(repository, blob.digest, from);
+  if (mounted?.status === 201) return null;
+  if (mounted?.status === 202) return sessionOf(mounted, what);
+  // it may not be had from there, or the registry knows no mounts: as if nobody had asked
+  const answer = await repository.request({ method: 'POST', at: 'blobs/uploads/', headers: EMPTY });
+  if (answer.status !== 202) throw await failureOf(answer, what);
+  await discard(answer.body);
+  return sessionOf(answer, what);
+}
+
+async function mount(repository: Repository, digest: string, from: string): Promise<HttpResponse | null> {
+  const query = new URLSearchParams({ mount: digest, from });
+  const scope = `${repository.scope} ${scopeOf(from, 'pull')}`;
+  try {
+    const answer = await repository.request({ method: 'POST', at: `blobs/uploads/?${query}`, scope, headers: EMPTY });
+    await discard(answer.body);
+    return answer;
+  } catch (error) {
+    if (error instanceof StatusError) return null;
+    throw error;
+  }
+}
+
+function sessionOf({ headers, url }: HttpResponse, what: string): Session {
+  return { place: placeOf(headers.location, url, what), minimum: Number(headers['oci-chunk-min-length'] ?? 0) || 0 };
+}
+
+function placeOf(location: string | undefined, from: URL, what: string): URL {
+  if (location !== undefined && URL.canParse(location, from.href)) return new URL(location, from);
+  throw new ImageError(`${what}: the registry names no place for the upload`);
+}
+
+/** The parts one after the other. One that was cut is sent again from where the registry says that it stopped. */
+async function sendParts(repository: Repository, upload: Upload, { place: first, minimum }: Session): Promise<void> {
+  const { blob, chunkSize, open, onBytes } = upload;
+  const what = nameIn('push', repository.endpoint, blob.digest);
+  const size = Math.max(chunkSize, minimum);
+  let place = first;
+  let at = 0;
+  for (let failures = 0; at < blob.size; ) {
+    const end = Math.min(at + size, blob.size);
+    try {
+      const start = at;
+      const body = async (): Promise<Readable> => counted(await open(start, end), start, onBytes);
+      const headers = { ...OCTETS, 'content-length': String(end - at), 'content-range': `${at}-${end - 1}` };
+      const answer = await repository.request({ method: 'PATCH', at: place, headers, body });
+      if (answer.status !== 202) throw await failureOf(answer, what);
+      await discard(answer.body);
+      place = placeOf(answer.headers.location, answer.url, what);
+      at = endOf(answer.headers.range) ?? end;
+      failures = 0;
+    } catch (error) {
+      if (!(error instanceof StatusError && error.status === 416)) await pauseOrThrow(error, failures++, repository.policy);
+      else if (failures++ >= repository.policy.retries) throw error;
+      ({ place, at } = await standOf(repository, place, what));
+    }
+  }
+  await finish(repository, upload, place, blob.size);
+}
+
+/** How far the registry has got. */
+async function standOf(repository: Repository, place: URL, what: string): Promise<{ place: URL; at: number }> {
+  const answer = await repository.request({ method: 'GET', at: place });
+  if (answer.status !== 204 && answer.status !== 202) throw await failureOf(answer, what);
+  await discard(answer.body);
+  const { location, range } = answer.headers;
+  return { place: location === undefined ? place : placeOf(location, answer.url, what), at: endOf(range) ?? 0 };
+}
+
+/** '0-99': 100 bytes are there. The specification has no way to say 0; registries say '0-0' then, or nothing. */
+function endOf(range: string | string[] | undefined): number | null {
+  const [, last] = /^(?:bytes=)?0-(\d+)$/.exec(String(range ?? '')) ?? [];
+  if (last === undefined) return null;
+  return last === '0' ? 0 : Number(last) + 1;
+}
+
+/** Closes the session, with what is left of the blob from `at` on. */
+async function finish(repository: Repository, { blob, open, onBytes }: Upload, place: URL, at: number): Promise<void> {
+  const what = nameIn('push', repository.endpoint, blob.digest);
+  const url = new URL(place);
+  url.searchParams.set('digest', blob.digest);
+  const body = async (): Promise<Readable | Uint8Array> =>
+    at < blob.size ? counted(await open(at, blob.size), at, onBytes) : Buffer.alloc(0);
+  const headers = { ...OCTETS, 'content-length': String(blob.size - at) };
+  const answer = await repository.request({ method: 'PUT', at: url, headers, body });
+  if (answer.status !== 201) throw await failureOf(answer, what);
+  await discard(answer.body);
+}
+
+function counted(bytes: Readable, from: number, onBytes: Upload['onBytes']): Readable {
+  let at = from;
+  return Readable.from(
+    (async function* () {
+      for await (const chunk of bytes as AsyncIterable<Buffer>) {
+        at += chunk.length;
+        onBytes?.(at);
+        yield chunk;
+      }
+    })(),
+    { objectMode: false },
+  );
+}
+
+/** A session that the registry has forgotten is begun anew: that is a failure that passes. */
+function sessionIsGone(error: unknown): StatusError | null {
+  const isGone = error instanceof StatusError && error.status === 404;
+  return isGone ? new StatusError(error.message, { status: 503, retryAfter: 0, code: error.code }) : null;
+}

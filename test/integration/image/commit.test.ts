@@ -1,0 +1,213 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, expect } from 'vitest';
+import { type Change, Container, Image, OverlayFs } from '../../../lib/index.js';
+import { loadBusybox } from '../../fixtures/busybox-image.js';
+import { busyboxRootfs } from '../../fixtures/images.js';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { recipeOf } from '../../fixtures/recipe.js';
+import { requires } from '../../fixtures/requires.js';
+import { useNewStore } from '../../fixtures/store.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+import { layoutOf } from '../../fixtures/tiny-image.js';
+
+useLeakCheck();
+const { it, describe } = requires({ root: true, tools: ['tar', 'busybox', 'umoci'] });
+
+const folder = temporaryFolder();
+const store = useNewStore(folder);
+
+let image: Image;
+const created = new Date('2026-01-02T03:04:05Z');
+beforeEach(async () => {
+  image = await loadBusybox();
+});
+
+async function list(changes: AsyncIterable<Change>): Promise<string[]> {
+  const all: string[] = [];
+  for await (const { kind, path, type } of changes) all.push(`${kind} ${path} ${type}`);
+  return all;
+}
+
+const script = 'mkdir /made; echo new > /made/file; ln -s file /made/link; rm /etc/passwd; chmod 700 /etc; echo more >> /etc/group';
+const expected = [
+  'modified /etc directory',
+  'modified /etc/group file',
+  'deleted /etc/passwd file',
+  'added /made directory',
+  'added /made/file file',
+  'added /made/link symlink',
+];
+/** What the container itself needs to be there is no news of the program's. */
+const ofProgram = (changes: string[]): string[] =>
+  changes.filter((change) => /\/(?:etc|made)/.test(change) && !/hosts|hostname|resolv/.test(change));
+
+describe('what a container changed', () => {
+  it.each(['tmpfs', 'disk'] as const)('is told while it runs and after its end, until it is removed, in a %s', async (upper) => {
+    const container = await Container.create({ image, upper, command: ['sh', '-c', `${script}; echo done; read line`], stdin: 'pipe' });
+    await container.start();
+    for await (const text of container.stdout ?? []) if (String(text).includes('done')) break;
+    expect(ofProgram(await list(container.changes()))).toEqual(expected);
+    container.stdin?.end('\n');
+    await container.wait();
+    expect(ofProgram(await list(container.changes()))).toEqual(expected);
+    if (upper === 'disk') expect(readdirSync(join(store.root, 'containers'))).toEqual([container.id]);
+    await container.remove();
+    if (upper === 'disk') expect(readdirSync(join(store.root, 'containers'))).toEqual([]);
+    await expect(list(container.changes())).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+  });
+
+  it('is nothing where the root is a folder that is written to', async () => {
+    const rootfs = mkdtempSync(join(folder, 'rootfs-'));
+    execFileSync('cp', ['-a', `${await busyboxRootfs()}/.`, rootfs]);
+    await using container = await Container.create({ rootfs, command: ['true'] });
+    expect(() => container.changes()).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
+    await expect(Image.commit(container)).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
+  });
+
+  it('of the host is told mount by mount', async () => {
+    await using container = await Container.create({ image: 'host', command: ['sh', '-c', 'echo x > /srv/nacelle-test'] });
+    await container.start();
+    await container.wait();
+    expect(await list(container.changes())).toContain('added /srv/nacelle-test file');
+    await expect(Image.commit(container)).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
+  });
+});
+
+describe('commit', () => {
+  async function changed(command = script): Promise<Container> {
+    const container = await Container.create({ image, command: ['sh', '-c', command] });
+    await container.start();
+    expect(await container.wait()).toMatchObject({ status: 'ok' });
+    return container;
+  }
+
+  it('makes an image that has the changes, and runs as it says', async () => {
+    await using container = await changed();
+    const options = {
+      reference: 'local/committed:1',
+      author: 'somebody',
+      comment: 'for a test',
+      created,
+      config: {
+        cmd: ['sh', '-c', 'cat /made/file; ls /etc/passwd; echo $A; pwd'],
+        env: { A: 'is set' },
+        workingDir: '/made',
+        labels: { a: 'b' },
+      },
+    };
+    const made = await Image.commit(container, options);
+    expect(made).toMatchObject({
+      reference: 'docker.io/local/committed:1',
+      layers: { length: image.layers.length + 1 },
+      config: options.config,
+    });
+    const result = await Container.run({ image: 'local/committed:1' });
+    expect(result.stdout).toBe('new\nis set\n/made\n');
+    expect(result.stderr).toContain('No such file');
+    const { size, digest } = made;
+    expect((await Image.list()).find(({ reference }) => reference === made.reference)).toMatchObject({ size, digest, createdAt: created });
+    const bundle = join(folder, 'bundle');
+    await made.save(`${join(folder, 'saved')}/`);
+    execFileSync('umoci', ['unpack', '--image', `${join(folder, 'saved')}:${made.reference}`, bundle], { stdio: 'ignore' });
+    expect(readFileSync(join(bundle, 'rootfs/made/file'), 'utf8')).toBe('new\n');
+    expect(readdirSync(join(bundle, 'rootfs/etc'))).not.toContain('passwd');
+    const history = JSON.parse(
+      execFileSync('umoci', ['stat', '--image', `${join(folder, 'saved')}:${made.reference}`, '--json'], { encoding: 'utf8' }),
+    );
+    expect(history.history.at(-1)).toMatchObject({
+      author: 'somebody',
+      comment: 'for a test',
+      created: '2026-01-02T03:04:05Z',
+      layer: { digest: made.layers.at(-1)?.digest },
+    });
+  });
+
+  it('gives the same bytes for the same changes and date', async () => {
+    const digests: string[] = [];
+    for (let round = 0; round < 2; round++) {
+      await using container = await changed(
+        `${script}; touch -d @1000 /made/file /made/link /made /etc /etc/group; touch -h -d @1000 /made/link`,
+      );
+      digests.push((await Image.commit(container, { created })).digest);
+      process.env.SOURCE_DATE_EPOCH = String(created.getTime() / 1000);
+      try {
+        digests.push((await Image.commit(container)).digest);
+      } finally {
+        delete process.env.SOURCE_DATE_EPOCH;
+      }
+    }
+    expect(new Set(digests).size).toBe(1);
+  });
+
+  it('can be done again on what it made, by a container that runs', async () => {
+    await using first = await changed();
+    const one = await Image.commit(first);
+    await using second = await Container.create({ image: one, command: ['sh', '-c', 'echo second > /made/second; echo done; sleep 1000'] });
+    await second.start();
+    for await (const text of second.stdout ?? []) if (String(text).includes('done')) break;
+    const two = await Image.commit(second, { config: { cmd: ['cat', '/made/file', '/made/second'] } });
+    expect(two.layers.slice(0, -1)).toEqual(one.layers);
+    expect((await Container.run({ image: two })).stdout).toBe('new\nsecond\n');
+  });
+
+  it('of an overlay has each of its folders as a layer', async () => {
+    const [low, high] = ['low', 'high'].map((name) => join(folder, `lower-${name}`));
+    for (const path of [low, high]) mkdirSync(path ?? '', { recursive: true });
+    writeFileSync(join(low ?? '', 'a'), 'low');
+    writeFileSync(join(low ?? '', 'b'), 'low');
+    writeFileSync(join(high ?? '', 'b'), 'high');
+    await using overlay = await OverlayFs.mount({ lower: [high ?? '', low ?? ''], target: mkdtempSync(join(folder, 'target-')) });
+    writeFileSync(join(overlay.path, 'c'), 'changed');
+    execFileSync('rm', [join(overlay.path, 'a')]);
+    const made = await Image.commit(overlay, { reference: 'local/overlay', config: { labels: { of: 'overlay' } }, created });
+    expect(made.layers).toHaveLength(3);
+    const again = await OverlayFs.mount({
+      lower: [...((await recipeOf(made)).mounts[0]?.lower ?? [])],
+      readOnly: true,
+      target: mkdtempSync(join(folder, 'target-')),
+    });
+    try {
+      expect(readdirSync(again.path).sort()).toEqual(['b', 'c']);
+      expect(readFileSync(join(again.path, 'b'), 'utf8')).toBe('high');
+    } finally {
+      await again.unmount();
+    }
+  });
+
+  it('brings what it lies on into the store, from a layout', async () => {
+    const layout = layoutOf({ one: [{ 'bin/x': 'x' }] }, folder);
+    const rootfs = await busyboxRootfs();
+    const from = await Image.open(`oci:${layout}:one`);
+    await using container = await Container.create({
+      image: from,
+      command: ['/busybox', 'true'],
+      mounts: [{ type: 'bind', source: join(rootfs, 'bin/busybox'), target: '/busybox' }],
+    });
+    await container.start();
+    await container.wait();
+    const made = await Image.commit(container, { reference: 'local/from:layout' });
+    const saved = join(folder, 'from-layout.tar');
+    await made.save(saved);
+    store.renew();
+    expect((await Image.load(saved)).map(({ digest }) => digest)).toEqual([made.digest]);
+  });
+
+  it('refuses what is wrong before anything is made', async () => {
+    await using container = await changed();
+    for (const [options, name] of [
+      [{ reference: 'A b' }, 'reference'],
+      [{ reference: `a@sha256:${'0'.repeat(64)}` }, 'reference'],
+      [{ config: { cmd: 'sh' } }, 'config.cmd'],
+      [{ config: { workingDir: 'relative' } }, 'config.workingDir'],
+      [{ config: { env: { 'A=B': '' } } }, 'config.env'],
+      [{ created: 'today' }, 'created'],
+      [{ tag: 'x' }, 'tag'],
+    ] as const) {
+      const committing = Image.commit(container, JSON.parse(JSON.stringify(options)));
+      await expect(committing).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining(`option ${name}`) });
+    }
+    expect(await Image.list()).toHaveLength(1);
+  });
+});
