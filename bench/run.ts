@@ -7,6 +7,7 @@ import type { Case, Context } from './case.js';
 import { crowd, groupLife, limits, stats } from './cases/cgroup.js';
 import { comparisons } from './cases/compare.js';
 import { heap } from './cases/heap.js';
+import { pullAndRun, secondRun, unpack } from './cases/image.js';
 import { importing } from './cases/import.js';
 import { ladder } from './cases/ladder.js';
 import { memory, rate } from './cases/rate.js';
@@ -14,7 +15,22 @@ import { stdout } from './cases/stdout.js';
 import { sampleLoad } from './load.js';
 import { type Line, type Report, render, toJson } from './table.js';
 
-const cases: readonly Case[] = [...comparisons, heap, rate, memory, stdout, importing, ladder, groupLife, stats, limits, crowd];
+const cases: readonly Case[] = [
+  ...comparisons,
+  heap,
+  rate,
+  memory,
+  stdout,
+  importing,
+  ladder,
+  groupLife,
+  stats,
+  limits,
+  crowd,
+  unpack,
+  pullAndRun,
+  secondRun,
+];
 
 function chosen(names: readonly string[]): readonly Case[] {
   const unknown = names.find((name) => !cases.some((item) => item.name === name));
