@@ -397,14 +397,16 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   async #remove(): Promise<void> {
     const ended = this.#end();
     if (this.#state !== 'stopped') await this.kill();
-    await ended.catch((error: unknown) => {
-      // that it failed was told where it was started or waited for; only what could not be cleaned up is news here
-      const left = error instanceof NacelleError ? error.cleanupError : undefined;
-      if (left) throw left;
-    });
-    this.#program.stdio.close();
-    await this.#written?.close();
-    this.#prepared.release();
+    try {
+      await ended.catch((error: unknown) => {
+        // that it failed was told where it was started or waited for; only what could not be cleaned up is news here
+        const left = error instanceof NacelleError ? error.cleanupError : undefined;
+        if (left) throw left;
+      });
+    } finally {
+      this.#program.stdio.close();
+      await this.#written?.close().finally(() => this.#prepared.release());
+    }
   }
 
   #info(): ContainerInfo {

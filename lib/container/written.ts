@@ -29,6 +29,8 @@ export class Written {
 
   async *changes(): AsyncGenerator<Change, void, undefined> {
     for (const { target, lower, upper } of this.#open('list the changes')) {
+      // it may have been removed while the ones before were listed
+      this.#open('list the changes');
       for await (const change of listChanges({ lower, target: null, changes: upper })) {
         yield target === '/' ? change : { ...change, path: target + (change.path === '/' ? '' : change.path) };
       }

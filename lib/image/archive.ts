@@ -6,6 +6,8 @@ import { ImageError } from '../errors.js';
 import { MAX_JSON } from './oci.js';
 
 const BLOCK = 512;
+/** Bytes that are read at a time. */
+const PIECE = 256 * 1024;
 /** Names and times of an entry; far more than any writer puts there. */
 const MOST_TEXT = 1 << 20;
 
@@ -64,7 +66,7 @@ export class Archive {
   stream(name: string, from = 0): Readable {
     const { at, size } = this.#get(name);
     if (from >= size) return Readable.from([]);
-    return this.#file.createReadStream({ start: at + from, end: at + size - 1, autoClose: false, highWaterMark: 256 * 1024 });
+    return Readable.from(pieces(this.#file, { from: at + from, to: at + size, path: this.path }), { objectMode: false });
   }
 
   async close(): Promise<void> {
@@ -101,7 +103,7 @@ async function readEntries(file: FileHandle, path: string, isExpected: (name: st
   if (end < BLOCK) throw new ImageError(`${path} is no tar archive: it has ${end} bytes`);
   for (let at = 0; at + BLOCK <= end; ) {
     await readExactly(file, block, at, path);
-    const header = new Header(block, 0, extended);
+    const header = headerIn(block, extended, path);
     if (header.nullBlock) break;
     if (!header.cksumValid) throw new ImageError(`${path} is no tar archive${isFirst ? '' : `, or damaged at byte ${at}`}`);
     isFirst = false;
@@ -135,6 +137,24 @@ async function readEntries(file: FileHandle, path: string, isExpected: (name: st
     }
   }
   return entries;
+}
+
+function headerIn(block: Buffer, extended: Pax | undefined, path: string): Header {
+  try {
+    return new Header(block, 0, extended);
+  } catch (cause) {
+    throw new ImageError(`${path} is no tar archive: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/** Not a stream of the file's own: each of those leaves a listener on it, and one that is destroyed closes it for all. */
+async function* pieces(file: FileHandle, { from, to, path }: { from: number; to: number; path: string }): AsyncGenerator<Buffer> {
+  for (let at = from; at < to; ) {
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(Math.min(PIECE, to - at)), 0, Math.min(PIECE, to - at), at);
+    if (bytesRead === 0) throw new ImageError(`${path} ends too early`);
+    yield buffer.subarray(0, bytesRead);
+    at += bytesRead;
+  }
 }
 
 async function readExactly(file: FileHandle, buffer: Buffer, at: number, path: string): Promise<void> {

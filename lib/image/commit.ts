@@ -11,6 +11,7 @@ import type { ParsedCommit } from './options.js';
 import type { ImageSource } from './source.js';
 import { addBlob, addStream } from './store/blobs.js';
 import { hold } from './store/lease.js';
+import { isError } from './store/root.js';
 
 /** What a layer is made of: what was changed, as the tar stream of an OCI layer, not compressed. */
 export type LayerStream = () => Promise<Readable>;
@@ -82,8 +83,14 @@ async function addCompressed(plain: Readable): Promise<BuiltLayer & { diffId: st
     },
     gzip,
   );
-  // one that fails breaks the other: the first of them is told
-  const [added, fed] = await Promise.allSettled([addStream(gzip), feeding]);
+  const adding = addStream(gzip).catch((error: unknown) => {
+    // else what feeds it would wait for ever
+    gzip.destroy();
+    throw error;
+  });
+  const [added, fed] = await Promise.allSettled([adding, feeding]);
+  // one that fails breaks the other, which says no more than that
+  if (added.status === 'rejected' && fed.status === 'rejected' && isError(fed.reason, 'ERR_STREAM_PREMATURE_CLOSE')) throw added.reason;
   if (fed.status === 'rejected') {
     if (added.status === 'fulfilled') added.value.release();
     throw fed.reason;

@@ -136,8 +136,15 @@ async function loadStream(source: Readable, held: Hold, options: LoadSettings): 
 /** Writes a stream to a file, decompressed. */
 async function spool(source: Readable, path: string, signal: AbortSignal | undefined): Promise<void> {
   const chunks = source[Symbol.asyncIterator]();
-  const file = await open(path, 'wx', 0o600);
+  // told by what reads it, if that has begun
+  source.on('error', () => undefined);
+  // also while nothing comes
+  const abort = (): void => void source.destroy(signal?.reason instanceof Error ? signal.reason : new Error(String(signal?.reason)));
+  if (signal?.aborted) abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  let file: FileHandle | undefined;
   try {
+    file = await open(path, 'wx', 0o600);
     let start = Buffer.alloc(0);
     while (start.length < MAGIC_BYTES) {
       const next = await chunks.next();
@@ -153,9 +160,13 @@ async function spool(source: Readable, path: string, signal: AbortSignal | undef
     );
     const stages = await decompression(compressionOf(start));
     await pipeline([whole, ...stages, sinkOf(file)], signal ? { signal } : {});
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
   } finally {
+    signal?.removeEventListener('abort', abort);
     source.destroy();
-    await file.close();
+    await file?.close();
   }
 }
 

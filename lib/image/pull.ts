@@ -102,11 +102,12 @@ async function manifestFrom(servers: readonly Repository[], reference: string): 
 /** A small blob. */
 async function documentFrom(servers: readonly Repository[], blob: Descriptor): Promise<Buffer> {
   if (blob.size > MAX_JSON) throw new ImageError(`config ${blob.digest} is larger than ${MAX_JSON} bytes`, { digest: blob.digest });
-  const bytes = await readAll(blobFrom(servers, blob, 0), blob.size, `config ${blob.digest}`);
-  const found = digestOf(bytes, parseDigest(blob.digest).algorithm);
-  if (found !== blob.digest)
+  return fromAny(servers, async (server) => {
+    const bytes = await readAll(server.blob(blob), blob.size, `config ${blob.digest}`);
+    const found = digestOf(bytes, parseDigest(blob.digest).algorithm);
+    if (found === blob.digest) return bytes;
     throw new ImageError(`config ${blob.digest} is damaged or forged: its bytes have the digest ${found}`, { digest: blob.digest });
-  return bytes;
+  });
 }
 
 /** The first server's that has it; the last one's failure. */

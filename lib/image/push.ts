@@ -1,14 +1,16 @@
 import { Readable } from 'node:stream';
 import { ImageError, invalidOption } from '../errors.js';
 import { inParallel } from './add.js';
+import { digestOf, parseDigest } from './digest.js';
 import { type Descriptor, MAX_JSON } from './oci.js';
 import { type ParsedPush, registrySettings } from './options.js';
-import { formatReference, parseReference, type RegistryReference } from './reference.js';
+import { formatReference, type RegistryReference } from './reference.js';
 import { endpointOf } from './registry/endpoint.js';
 import { Repository } from './registry/repository.js';
 import { readAll } from './registry/transport.js';
 import { pushBlob } from './registry/upload.js';
 import type { ImageSource } from './source.js';
+import { neighbours } from './store/stored.js';
 
 /**
  * Brings an image to a registry: what is missing there of its blobs, then its manifest under the tag, byte by byte as it is here.
@@ -24,18 +26,21 @@ export async function push(image: ImageSource, reference: RegistryReference, opt
   const { cancelSignal, onProgress, parallel, chunkSize } = options;
   const repository = await Repository.open(endpointOf(reference), registrySettings(options), 'pull,push');
   try {
-    const from = originOf(image, reference);
+    const repositories = await neighbours(reference);
     await inParallel(unique(image.manifest.layers), parallel, async (blob) => {
       const { digest, size: total } = blob;
       const report = (status: 'uploading' | 'uploaded' | 'exists', bytes: number): void =>
         onProgress?.({ type: 'layer', status, digest, bytes, total });
       const onBytes = (bytes: number): void => report('uploading', bytes);
-      const done = await pushBlob(repository, { blob, open: opener(image, blob), from, chunkSize, onBytes });
+      const done = await pushBlob(repository, { blob, open: opener(image, blob), from: repositories.get(digest), chunkSize, onBytes });
       report(done === 'exists' ? 'exists' : 'uploaded', total);
     });
     const { config } = image.manifest;
-    await pushBlob(repository, { blob: config, open: opener(image, config), from, chunkSize });
+    await pushBlob(repository, { blob: config, open: opener(image, config), from: repositories.get(config.digest), chunkSize });
     const bytes = await readAll(await opener(image, image.descriptor)(0, image.descriptor.size), MAX_JSON, 'the manifest');
+    const found = digestOf(bytes, parseDigest(image.descriptor.digest).algorithm);
+    if (found !== image.descriptor.digest)
+      throw new ImageError(`manifest ${image.descriptor.digest} is damaged: its bytes have the digest ${found}`, { reference: name });
     await repository.pushManifest(tag, { descriptor: image.descriptor, bytes });
     return image.descriptor.digest;
   } catch (error) {
@@ -48,12 +53,6 @@ export async function push(image: ImageSource, reference: RegistryReference, opt
   } finally {
     await repository.close();
   }
-}
-
-/** The repository that it came from, when the registry is the same. */
-function originOf({ reference }: ImageSource, { registry }: RegistryReference): string | undefined {
-  const origin = reference === null ? null : parseReference(reference);
-  return origin?.kind === 'registry' && origin.registry === registry ? origin.repository : undefined;
 }
 
 /** Layers may repeat. */

@@ -8,10 +8,10 @@ import { nameOf, readAll, type Transport } from './transport.js';
 
 /** What an answer of a token server says (distribution's token specification). */
 const tokenAnswer = z.looseObject({
-  token: z.string().optional(),
-  access_token: z.string().optional(),
+  token: z.string().nullish(),
+  access_token: z.string().nullish(),
   /** Seconds. */
-  expires_in: z.number().min(0).optional(),
+  expires_in: z.number().min(0).nullish(),
 });
 const MAX_ANSWER = 1024 * 1024;
 
@@ -72,6 +72,10 @@ export class Authorizer {
   async #ask(scope: string, challenges: readonly Challenge[]): Promise<void> {
     this.#credentials ??= this.#given ? Promise.resolve(this.#given) : storedCredentials(this.#registry);
     const credentials = await this.#credentials;
+    if (credentials && 'token' in credentials) {
+      this.#known.set(scope, { header: `Bearer ${credentials.token}`, until: Number.POSITIVE_INFINITY });
+      return;
+    }
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
     if (bearer) {
       this.#known.set(scope, await this.#token(bearer, scope, credentials));
@@ -91,7 +95,7 @@ export class Authorizer {
         : get(url, { service, scope, credentials }),
     );
     if (answer.status !== 200) throw await failureOf(answer, credentials ? `${what}, with the credentials for ${this.#registry}` : what);
-    const { token, expires_in: life = DEFAULT_LIFE } = parseToken(await readAll(answer.body, MAX_ANSWER, 'the answer'), what);
+    const { token, life } = parseToken(await readAll(answer.body, MAX_ANSWER, 'the answer'), what);
     return { header: `Bearer ${token}`, until: Date.now() + Math.max(life * 1000 - MARGIN, MARGIN) };
   }
 }
@@ -120,11 +124,11 @@ function basic({ username, password }: { username: string; password: string }): 
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
-function parseToken(bytes: Buffer, what: string): { token: string; expires_in?: number | undefined } {
+function parseToken(bytes: Buffer, what: string): { token: string; life: number } {
   try {
     const { token, access_token, expires_in } = tokenAnswer.parse(JSON.parse(bytes.toString()));
-    const found = token ?? access_token;
-    if (found && !/[^\x21-\x7e]/.test(found)) return { token: found, expires_in };
+    const found = token || access_token;
+    if (found && !/[^\x21-\x7e]/.test(found)) return { token: found, life: expires_in || DEFAULT_LIFE };
   } catch {
     // without the cause, which quotes the answer
   }

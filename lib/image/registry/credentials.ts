@@ -94,7 +94,14 @@ async function askHelper(name: string, server: string, path: string): Promise<Re
   const { stdout, error } = await runHelper(program, server);
   if (error && /credentials not found/i.test(stdout)) return null;
   if (error) {
-    const problem = isError(error, 'ENOENT') ? 'it is not in PATH' : stdout.trim().slice(0, 200) || 'it failed';
+    // what may be an answer, with its secret, is never quoted
+    const said = stdout.includes('{')
+      ? ''
+      : stdout
+          .replace(/[^\x20-\x7e]+/g, ' ')
+          .trim()
+          .slice(0, 200);
+    const problem = isError(error, 'ENOENT') ? 'it is not in PATH' : said || 'it failed';
     throw new ImageError(`ask ${program}, which ${path} names, for the credentials of ${server}: ${problem}`, { cause: error });
   }
   const parsed = parsedAnswer(stdout);

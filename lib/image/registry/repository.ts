@@ -103,6 +103,8 @@ export class Repository {
         if (at >= blob.size) return;
         throw new CutError(`${this.#what('pull', blob.digest)}: it ended after ${at} of ${blob.size} bytes`, { digest: blob.digest });
       } catch (error) {
+        // what was cut after its last byte; the digest tells
+        if (at >= blob.size && blob.size > 0) return;
         await pauseOrThrow(error, failures, this.#policy);
       }
     }
@@ -167,8 +169,15 @@ export class Repository {
     const url = new URL(at, new URL(`/v2/${this.endpoint.repository}/`, base));
     // what lies elsewhere was named by the server, and gets no secret
     const isOwn = url.origin === base.origin;
-    const send = async (authorization: string | null): Promise<HttpResponse> =>
-      this.#transport.request({ ...rest, url, authorization: isOwn ? authorization : null, body: await body?.() });
+    const send = async (authorization: string | null): Promise<HttpResponse> => {
+      const sent = await body?.();
+      try {
+        return await this.#transport.request({ ...rest, url, authorization: isOwn ? authorization : null, body: sent });
+      } catch (error) {
+        if (sent instanceof Readable) sent.destroy();
+        throw error;
+      }
+    };
     const used = this.#authorizer.header(scope);
     const answer = await send(used);
     if (answer.status !== 401 || !isOwn || answer.url.origin !== base.origin) return answer;
@@ -196,8 +205,12 @@ export class Repository {
       await discard(body);
       return secure;
     } catch (error) {
-      if (error instanceof Error && NO_TLS.has(codeOf(error))) return plain;
-      throw error;
+      if (!(error instanceof Error && NO_TLS.has(codeOf(error)))) throw error;
+      // one that is merely away for a moment must not be spoken to in the clear from then on: a server of TLS answers 400 to that
+      const { status, body } = await this.#transport.request({ method: 'GET', url: new URL('/v2/', plain) });
+      await discard(body);
+      if (status === 400) throw error;
+      return plain;
     }
   }
 }

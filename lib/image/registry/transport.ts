@@ -32,6 +32,8 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** HTTP as registries need it: proxies from the environment, certificates, time-outs, and redirects that take no secret along. */
 export class Transport {
   readonly #dispatcher: Dispatcher;
+  /** For this machine itself, which no proxy leads to. */
+  readonly #direct: Dispatcher;
   readonly #send: typeof import('undici').request;
   readonly #settings: RegistrySettings;
   /** The registry itself is on this machine: then what it redirects to may be, too. */
@@ -43,14 +45,14 @@ export class Transport {
     this.#send = undici.request;
     const { timeout } = settings;
     const secure = { ...trust(settings.ca), rejectUnauthorized: !settings.insecure };
+    const common = {
+      connect: { ...secure, timeout: Math.min(timeout, CONNECT_TIMEOUT) },
+      headersTimeout: timeout,
+      bodyTimeout: timeout,
+    };
+    this.#direct = new undici.Agent(common);
     try {
-      this.#dispatcher = new undici.EnvHttpProxyAgent({
-        connect: { ...secure, timeout: Math.min(timeout, CONNECT_TIMEOUT) },
-        requestTls: secure,
-        headersTimeout: timeout,
-        bodyTimeout: timeout,
-        noProxy: withoutProxy(),
-      });
+      this.#dispatcher = new undici.EnvHttpProxyAgent({ ...common, requestTls: secure, ...proxies() });
     } catch (cause) {
       throw new ImageError(`use the proxy of the environment: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     }
@@ -79,7 +81,7 @@ export class Transport {
         throw new ImageError(`${method} ${nameOf(url)}: only HTTPS is trusted; a registry that has none needs the option insecure`);
       const secret = authorization && url.origin === first.origin ? { authorization } : {};
       const answer = await this.#send(url, {
-        dispatcher: this.#dispatcher,
+        dispatcher: isLoopback(url.hostname) ? this.#direct : this.#dispatcher,
         method,
         headers: { 'user-agent': 'nacelle', 'accept-encoding': 'identity', ...headers, ...secret },
         body: body ?? null,
@@ -94,7 +96,7 @@ export class Transport {
   }
 
   async close(): Promise<void> {
-    await this.#dispatcher.destroy();
+    await Promise.all([this.#dispatcher.destroy(), this.#direct.destroy()]);
   }
 }
 
@@ -141,12 +143,18 @@ function target(location: string, from: URL, what: string): URL {
   }
 }
 
-/** An authority beside Node's own: a list of one's own replaces those. */
+/** An authority beside Node's own: a list of one's own replaces those. Node tells all that it trusts from 22.15 on. */
 function trust(ca: string | undefined): { ca?: string[] } {
-  return ca === undefined ? {} : { ca: [...tls.rootCertificates, ca] };
+  if (ca === undefined) return {};
+  const own = 'getCACertificates' in tls && typeof tls.getCACertificates === 'function' ? tls.getCACertificates() : tls.rootCertificates;
+  return { ca: [...own, ca] };
 }
 
-/** As other clients do, never for this machine itself. */
-function withoutProxy(env: NodeJS.ProcessEnv = process.env): string {
-  return [env.no_proxy ?? env.NO_PROXY, 'localhost', '127.0.0.1', '[::1]'].filter(Boolean).join(',');
+/** As other clients read them: a scheme may be missing. */
+function proxies(env: NodeJS.ProcessEnv = process.env): { httpProxy: string; httpsProxy: string } {
+  const named = (name: string): string => {
+    const value = env[name] ?? env[name.toUpperCase()] ?? '';
+    return value === '' || value.includes('://') ? value : `http://${value}`;
+  };
+  return { httpProxy: named('http_proxy'), httpsProxy: named('https_proxy') };
 }

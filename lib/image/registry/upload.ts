@@ -3,7 +3,7 @@ import { ImageError } from '../../errors.js';
 import type { Descriptor } from '../oci.js';
 import { failureOf } from './failure.js';
 import { nameIn, type Repository, scopeOf } from './repository.js';
-import { pauseOrThrow, StatusError } from './retry.js';
+import { pauseOrThrow, retrying, StatusError } from './retry.js';
 import { discard, type HttpResponse } from './transport.js';
 
 /** A blob that is to be pushed. */
@@ -21,6 +21,9 @@ export interface Upload {
 const EMPTY = { 'content-length': '0' };
 const OCTETS = { 'content-type': 'application/octet-stream' };
 
+/** What was sent in parts did not get there: the registry takes blobs in one piece alone. */
+class StalledError extends ImageError {}
+
 /**
  * Brings a blob to a repository, unless it is there: from the other repository by a mount, else whole by one PUT, or in parts when it is
  * large (distribution specification, "Pushing blobs").
@@ -28,18 +31,42 @@ const OCTETS = { 'content-type': 'application/octet-stream' };
  * @throws ImageError
  */
 export async function pushBlob(repository: Repository, upload: Upload): Promise<'exists' | 'pushed'> {
-  if (await repository.hasBlob(upload.blob.digest)) return 'exists';
-  for (let failures = 0; ; failures++) {
+  const { blob, chunkSize } = upload;
+  if (await repository.hasBlob(blob.digest)) return 'exists';
+  if (blob.size <= chunkSize) return pushWhole(repository, upload);
+  for (let sessions = 0; ; sessions++) {
     try {
-      const session = await begin(repository, upload);
-      if (session === null) return 'exists';
-      if (upload.blob.size > upload.chunkSize) await sendParts(repository, upload, session);
-      else await finish(repository, upload, session.place, 0);
-      return 'pushed';
+      return await pushParts(repository, upload);
     } catch (error) {
-      await pauseOrThrow(sessionIsGone(error) ?? error, failures, repository.policy);
+      if (error instanceof StalledError) return pushWhole(repository, upload);
+      const isForgotten = error instanceof StatusError && error.status === 404;
+      if (!isForgotten || sessions >= repository.policy.retries) throw error;
+      // the last answer may be all that was lost
+      if (await repository.hasBlob(blob.digest)) return 'pushed';
     }
   }
+}
+
+function pushWhole(repository: Repository, upload: Upload): Promise<'exists' | 'pushed'> {
+  return retrying(repository.policy, async () => {
+    const session = await begin(repository, upload);
+    if (session === null) return 'exists';
+    try {
+      await finish(repository, upload, session.place, 0);
+    } catch (error) {
+      repository.policy.signal?.throwIfAborted();
+      if (!(await repository.hasBlob(upload.blob.digest))) throw forgotten(error) ?? error;
+    }
+    return 'pushed';
+  });
+}
+
+async function pushParts(repository: Repository, upload: Upload): Promise<'exists' | 'pushed'> {
+  const session = await retrying(repository.policy, () => begin(repository, upload));
+  if (session === null) return 'exists';
+  const place = await sendParts(repository, upload, session);
+  await retrying(repository.policy, () => finish(repository, upload, place, upload.blob.size));
+  return 'pushed';
 }
 
 interface Session {
@@ -52,7 +79,7 @@ interface Session {
 /** `null`: it was mounted. */
 async function begin(repository: Repository, { blob, from }: Upload): Promise<Session | null> {
   const what = nameIn('push', repository.endpoint, blob.digest);
-  const mounted = from === undefined || from === repository.endpoint.repository ? null : await mount(repository, blob.digest, from);
+  const mounted = from === undefined ? null : await mount(repository, blob.digest, from);
   if (mounted?.status === 201) return null;
   if (mounted?.status === 202) return sessionOf(mounted, what);
   // it may not be had from there, or the registry knows no mounts: as if nobody had asked
@@ -84,32 +111,41 @@ function placeOf(location: string | undefined, from: URL, what: string): URL {
   throw new ImageError(`${what}: the registry names no place for the upload`);
 }
 
-/** The parts one after the other. One that was cut is sent again from where the registry says that it stopped. */
-async function sendParts(repository: Repository, upload: Upload, { place: first, minimum }: Session): Promise<void> {
+/** 202; ECR says 201, others 204. */
+const TAKEN = new Set([201, 202, 204]);
+
+/**
+ * The parts one after the other. One that was cut is sent again from where the registry says that it stopped.
+ *
+ * @returns where the upload is to be finished
+ */
+async function sendParts(repository: Repository, upload: Upload, { place: first, minimum }: Session): Promise<URL> {
   const { blob, chunkSize, open, onBytes } = upload;
   const what = nameIn('push', repository.endpoint, blob.digest);
   const size = Math.max(chunkSize, minimum);
   let place = first;
   let at = 0;
   for (let failures = 0; at < blob.size; ) {
-    const end = Math.min(at + size, blob.size);
+    const start = at;
+    const end = Math.min(start + size, blob.size);
     try {
-      const start = at;
       const body = async (): Promise<Readable> => counted(await open(start, end), start, onBytes);
-      const headers = { ...OCTETS, 'content-length': String(end - at), 'content-range': `${at}-${end - 1}` };
+      const headers = { ...OCTETS, 'content-length': String(end - start), 'content-range': `${start}-${end - 1}` };
       const answer = await repository.request({ method: 'PATCH', at: place, headers, body });
-      if (answer.status !== 202) throw await failureOf(answer, what);
+      if (!TAKEN.has(answer.status)) throw await failureOf(answer, what);
       await discard(answer.body);
       place = placeOf(answer.headers.location, answer.url, what);
-      at = endOf(answer.headers.range) ?? end;
+      at = Math.min(endOf(answer.headers.range) ?? end, end);
+      if (at <= start) throw new StalledError(`${what}: the registry took nothing from byte ${start} on`);
       failures = 0;
     } catch (error) {
       if (!(error instanceof StatusError && error.status === 416)) await pauseOrThrow(error, failures++, repository.policy);
       else if (failures++ >= repository.policy.retries) throw error;
-      ({ place, at } = await standOf(repository, place, what));
+      const asked = place;
+      ({ place, at } = await retrying(repository.policy, () => standOf(repository, asked, what)));
     }
   }
-  await finish(repository, upload, place, blob.size);
+  return place;
 }
 
 /** How far the registry has got. */
@@ -143,7 +179,7 @@ async function finish(repository: Repository, { blob, open, onBytes }: Upload, p
 
 function counted(bytes: Readable, from: number, onBytes: Upload['onBytes']): Readable {
   let at = from;
-  return Readable.from(
+  const passed = Readable.from(
     (async function* () {
       for await (const chunk of bytes as AsyncIterable<Buffer>) {
         at += chunk.length;
@@ -153,10 +189,12 @@ function counted(bytes: Readable, from: number, onBytes: Upload['onBytes']): Rea
     })(),
     { objectMode: false },
   );
+  // a generator that never began closes nothing
+  return passed.once('close', () => bytes.destroy());
 }
 
 /** A session that the registry has forgotten is begun anew: that is a failure that passes. */
-function sessionIsGone(error: unknown): StatusError | null {
+function forgotten(error: unknown): StatusError | null {
   const isGone = error instanceof StatusError && error.status === 404;
   return isGone ? new StatusError(error.message, { status: 503, retryAfter: 0, code: error.code }) : null;
 }

@@ -181,11 +181,16 @@ export async function addStream(
       }
       const digest = `sha256:${hash.digest('hex')}`;
       const kept = await hold([digest], root);
-      await file.sync();
-      const target = blobPath(root, digest);
-      await makeFolder(dirname(target));
-      if (await hasBlob({ digest, size }, root)) await unlink(temporary);
-      else await publish(temporary, target);
+      try {
+        await file.sync();
+        const target = blobPath(root, digest);
+        await makeFolder(dirname(target));
+        if (await hasBlob({ digest, size }, root)) await unlink(temporary);
+        else await publish(temporary, target);
+      } catch (error) {
+        kept.release();
+        throw error;
+      }
       return { digest, size, compression: compressionOf(start), release: kept.release };
     } catch (error) {
       await unlink(temporary).catch((failure: unknown) => {

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { OciLayout, openBlobIn } from '../layout.js';
 import { chainIds, type Descriptor, tagOf } from '../oci.js';
-import { formatReference, type RegistryReference } from '../reference.js';
+import { formatReference, parseReference, type RegistryReference } from '../reference.js';
 import type { ImageSource } from '../source.js';
 import { lastUse } from './layers.js';
 import { storeRoot } from './root.js';
@@ -73,6 +73,17 @@ export async function findEntry(reference: string | null, digest: string, root =
 export async function findByConfig(digest: string, root = storeRoot()): Promise<ImageSource | null> {
   for (const image of await allStored(root)) if (image.manifest.config.digest === digest) return image;
   return null;
+}
+
+/** Other repositories of the same registry that have what is in the store, as far as its names tell: by blob. */
+export async function neighbours({ registry, repository }: RegistryReference, root = storeRoot()): Promise<ReadonlyMap<string, string>> {
+  const repositories = new Map<string, string>();
+  for (const { reference, manifest } of await allStored(root)) {
+    const name = reference === null ? null : parseReference(reference);
+    if (name?.kind !== 'registry' || name.registry !== registry || name.repository === repository) continue;
+    for (const { digest } of [manifest.config, ...manifest.layers]) repositories.set(digest, name.repository);
+  }
+  return repositories;
 }
 
 /** In the order in which they came. @throws ImageError when one is damaged */

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
+import type { IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { digestOf } from '../../../lib/image/digest.js';
@@ -201,6 +202,23 @@ describe('pull', () => {
     await expect(Image.pull(`${lying.host}${path}`)).rejects.toThrow(/ambiguous/);
   });
 
+  it('is content with a blob that was cut after its last byte', async () => {
+    const { path, digest, layer } = await placed();
+    const proxy = await proxied(
+      once(
+        1,
+        (asked) => isLayer(asked, layer),
+        async ({ pass, response }) => {
+          const { body } = await pass();
+          response.writeHead(200, {});
+          response.write(body, () => response.destroy());
+        },
+      ),
+    );
+    expect((await Image.pull(`${proxy.host}${path}`)).digest).toBe(digest);
+    expect(rangesOf(proxy, layer)).toEqual([undefined]);
+  });
+
   it('gives up a server that is silent, and asks again', async () => {
     const { path, digest, layer } = await placed();
     const silent = await proxied(
@@ -306,6 +324,46 @@ describe('push', () => {
     expect(stands).toHaveLength(1);
     store.renew();
     expect((await Image.pull(`${registry.host}/test/parts:one`)).digest).toBe(image.digest);
+  });
+
+  it.each([
+    ['says 201 and how far it has got, as ECR does', 201, (headers: IncomingHttpHeaders) => headers],
+    ['says 204, and not how far it has got', 204, ({ range: _, ...headers }: IncomingHttpHeaders) => headers],
+  ])('sends parts to a registry that %s', async (_, status, change) => {
+    const image = await loaded();
+    const proxy = await proxied(async ({ method, pass, send }) => {
+      if (method !== 'PATCH') return;
+      const answer = await pass();
+      send({ ...answer, status, headers: change(answer.headers) });
+    });
+    const path = `/test/parts-${status}:one`;
+    await image.push(`${proxy.host}${path}`, { chunkSize });
+    store.renew();
+    expect((await Image.pull(`${registry.host}${path}`)).digest).toBe(image.digest);
+  });
+
+  it('sends a blob whole where parts get nowhere', async () => {
+    const image = await loaded();
+    const proxy = await proxied(async ({ method, pass, send }) => {
+      if (method !== 'PATCH') return;
+      const answer = await pass();
+      send({ ...answer, headers: { ...answer.headers, range: '0-0' } });
+    });
+    await image.push(`${proxy.host}/test/stalled:one`, { chunkSize });
+    expect(proxy.asked.filter(({ method }) => method === 'PATCH')).toHaveLength(1);
+    store.renew();
+    expect((await Image.pull(`${registry.host}/test/stalled:one`)).digest).toBe(image.digest);
+  });
+
+  it('does not send again what arrived, when only the answer was lost', async () => {
+    const image = await loaded();
+    const proxy = await proxied(async ({ method, path, pass, response }) => {
+      if (method !== 'PUT' || !path.includes('/uploads/')) return;
+      await pass();
+      response.destroy();
+    });
+    await image.push(`${proxy.host}/test/lost:one`);
+    expect(proxy.asked.filter(({ method, path }) => method === 'PUT' && path.includes('/uploads/'))).toHaveLength(2);
   });
 
   it('begins anew when the registry has forgotten the upload, and after a failure that passes', async () => {

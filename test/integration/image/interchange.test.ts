@@ -119,6 +119,17 @@ describe('what others write is loaded, and runs', () => {
     tool('umoci', 'rm', '--image', `${layout}:again`);
   });
 
+  it('a stream that brings nothing ends when it is cancelled', async () => {
+    const controller = new AbortController();
+    const silent = new PassThrough();
+    const loading = Image.load(silent, { cancelSignal: controller.signal });
+    setImmediate(() => controller.abort(new Error('enough')));
+    await expect(loading).rejects.toThrow('enough');
+    const begun = new PassThrough();
+    begun.write(Buffer.alloc(1000));
+    await expect(Image.load(begun, { cancelSignal: AbortSignal.timeout(50) })).rejects.toMatchObject({ name: 'TimeoutError' });
+  });
+
   it('what is none of these, or cut off, is refused', async () => {
     await expect(Image.load(Readable.from([]))).rejects.toMatchObject({ name: 'ImageError' });
     await expect(Image.load(Readable.from([Buffer.from('no archive at all')]))).rejects.toMatchObject({ name: 'ImageError' });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { digestOf } from '../../../lib/image/digest.js';
 import { Image, type ProgressEvent } from '../../../lib/index.js';
+import { startConnectProxy } from '../../fixtures/connect-proxy.js';
 import { startProxy } from '../../fixtures/fault-proxy.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode } from '../../fixtures/node.js';
@@ -224,6 +225,31 @@ describe('TLS', () => {
   });
 });
 
+describe('a proxy of the environment', () => {
+  it('is used, but not for what it is not for', async () => {
+    const { name, digest } = placed(nameAt(secure.host));
+    const path = name.slice(secure.host.length);
+    const proxy = await startConnectProxy(secure.host);
+    process.env.HTTPS_PROXY = proxy.host;
+    try {
+      // the name resolves nowhere
+      expect((await Image.pull(`registry.invalid${path}`, { insecure: true })).digest).toBe(digest);
+      expect(new Set(proxy.asked)).toEqual(new Set(['registry.invalid:443']));
+      const before = proxy.asked.length;
+      await Image.pull(name, { insecure: true });
+      process.env.NO_PROXY = 'registry.invalid';
+      await expect(Image.pull(`registry.invalid${path}`, { insecure: true, retries: 0 })).rejects.toMatchObject({ name: 'ImageError' });
+      process.env.NO_PROXY = '*';
+      await expect(Image.pull(`registry.invalid${path}`, { insecure: true, retries: 0 })).rejects.toMatchObject({ name: 'ImageError' });
+      expect(proxy.asked).toHaveLength(before);
+    } finally {
+      delete process.env.HTTPS_PROXY;
+      delete process.env.NO_PROXY;
+      await proxy.close();
+    }
+  });
+});
+
 describe('a registry that wants to know who asks', () => {
   const auth = SOMEBODY;
   const config = (value: object): string => {
@@ -264,6 +290,8 @@ describe('a registry that wants to know who asks', () => {
     config({ auths: { [`https://${guarded.host}/v1/`]: { auth: base64 } } });
     await Image.pull(name, { insecure: true });
     store.renew();
+    config({ auths: { [guarded.host]: { registrytoken: 'is used, and refused' } } });
+    await expect(Image.pull(name, { insecure: true })).rejects.toMatchObject({ code: 'ERR_UNAUTHORIZED' });
     config({ auths: { 'elsewhere.example': { auth: base64 } } });
     await expect(Image.pull(name, { insecure: true })).rejects.toMatchObject({ code: 'ERR_UNAUTHORIZED' });
     const here = config({});
@@ -288,6 +316,10 @@ describe('a registry that wants to know who asks', () => {
       chmodSync(join(here, 'docker-credential-of-a-test'), 0o755);
       await Image.pull(name, { insecure: true });
       store.renew();
+      writeFileSync(join(here, 'docker-credential-of-a-test'), `#!/bin/sh\necho '${answer}'\nexit 1\n`);
+      const failed = Image.pull(name, { insecure: true });
+      await expect(failed).rejects.toMatchObject({ message: expect.stringContaining('it failed') });
+      await expect(failed).rejects.not.toMatchObject({ message: expect.stringContaining(auth.password) });
       writeFileSync(join(here, 'docker-credential-of-a-test'), "#!/bin/sh\necho 'credentials not found in native keychain'\nexit 1\n");
       await expect(Image.pull(name, { insecure: true })).rejects.toMatchObject({ code: 'ERR_UNAUTHORIZED' });
     } finally {
@@ -336,6 +368,14 @@ describe('push', () => {
         proxy.asked.filter(({ path: asked }) => asked.includes('mount=') && asked.includes(`from=${encodeURIComponent(path.slice(1))}`)),
       ).toHaveLength(3);
       expect(sent()).toBe(6);
+      const [other] = await Image.load(layoutOf({ 'local/other:one': [LAYERS[0] ?? {}, { 'opt/other': 'x' }] }, folder));
+      await other?.push(`${proxy.host}${nameAt('')}:one`);
+      // what the two have in common is known to be there
+      const mounted = proxy.asked.filter(({ path: asked }) =>
+        asked.includes(`mount=${encodeURIComponent(other?.layers[0]?.digest ?? '')}`),
+      );
+      expect(mounted).toHaveLength(2);
+      expect(sent()).toBe(9);
     } finally {
       await proxy.close();
     }
