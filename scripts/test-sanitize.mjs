@@ -73,6 +73,9 @@ function noReports() {
   return files.length === 0;
 }
 
+/** What tries nothing of the native code that others don't, and takes long. */
+const TYPESCRIPT_ALONE = ['registry', 'faults', 'interchange'].map((name) => `test/integration/image/${name}.test.ts`);
+
 async function main() {
   const runtime = output('g++', ['-print-file-name=libasan.so']);
   if (process.platform !== 'linux' || !runtime?.startsWith('/')) return skip('test:sanitize', 'g++ with libasan is not installed');
@@ -80,7 +83,8 @@ async function main() {
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'integration'];
   // the layer code by itself is built with clang's runtime, which can't be beside the preloaded one
   const layers = run('node', [...vitest, 'test/integration/layer'], { env: { NACELLE_SANITIZE: '1' } });
-  const arguments_ = [...vitest, '--exclude', 'test/integration/layer/**', ...process.argv.slice(2)];
+  const others = ['test/integration/layer/**', ...TYPESCRIPT_ALONE].flatMap((file) => ['--exclude', file]);
+  const arguments_ = [...vitest, ...others, ...process.argv.slice(2)];
   const passed = run('node', arguments_, { env: environment(realpathSync(runtime)) });
   const ended = await shimsEnded();
   return noReports() && ended && passed && layers;
