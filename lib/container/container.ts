@@ -5,35 +5,28 @@ import { parseGroupLimits } from '../cgroup/options.js';
 import { updateGroup } from '../cgroup/update.js';
 import { NacelleError, UnsupportedError } from '../errors.js';
 import type { Change } from '../filesystem/change.js';
-import { type Holding, hold, release } from '../filesystem/hold.js';
-import { planWork } from '../filesystem/plan.js';
 import { groupLayout } from '../host/cgroup-base.js';
-import { writeRecord } from '../host/journal.js';
 import { type ReapReport, reap } from '../host/reap.js';
 import type { Image } from '../image/image.js';
 import { Namespace } from '../namespace/namespace.js';
 import { closeDescriptor } from '../native/load.js';
-import { ownerName, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
-import type { Limits, ParsedLimits } from '../plan/limits.js';
+import type { Limits } from '../plan/limits.js';
 import type { NamespaceType } from '../plan/namespaces.js';
-import { joinParts, NONE } from '../plan/plan.js';
-import { monotonicMs, Program } from '../process/program.js';
+import { monotonicMs, type Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
 import type { ParsedProcess } from '../process/schema.js';
 import { checkSignal, SIGKILL, signalNumber } from '../process/signals.js';
 import type { Encoding, ExecOptions, Execution, RunResult, Usage } from '../process/types.js';
-import { discard, makeAhead } from './ahead.js';
-import { begun, type Made } from './begun.js';
 import { cancelledBeforeStart } from './cancelled.js';
 import { copyOut } from './copy-out.js';
-import { groupEvidence, lethalLimits } from './evidence.js';
+import { groupEvidence } from './evidence.js';
 import { deviceRulesOf } from './group.js';
-import { type ParsedOptions, parseRunOptions } from './options.js';
-import { planContainer } from './plan/plan.js';
+import { type LiveLimits, launch, type Parts } from './launch.js';
+import { parseRunOptions } from './options.js';
 import type { Prepared } from './prepare.js';
 import type { ContainerInfo, ContainerOptions, RunOptions } from './types.js';
-import { Written, type WrittenMount } from './written.js';
+import type { Written } from './written.js';
 
 type State = 'created' | 'running' | 'paused' | 'stopped';
 
@@ -42,21 +35,6 @@ const live = new Set<Container>();
 
 const SIGTERM = 15;
 const KILL_DELAY = 10_000;
-
-/** What a live container is made of. */
-interface Parts<E extends Encoding> {
-  readonly prepared: Prepared;
-  readonly program: Program<E>;
-  readonly task: Task;
-  readonly mountNamespace: number | null;
-  readonly written: Written | null;
-  readonly limits: LiveLimits;
-}
-
-/** They change while it lives, and its end is judged by the last ones. */
-interface LiveLimits {
-  current: ParsedLimits;
-}
 
 /**
  * A sandbox with one program: namespaces, cgroups, a root file system, and what confines it. `run` is all of a life
@@ -105,12 +83,13 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     const parsed = parseRunOptions(options);
     const { cancelSignal } = parsed.process;
     if (cancelSignal?.aborted) return cancelledBeforeStart<E>(parsed);
-    const container = await Container.#make<E>(parsed, { park: false, callMs }).catch((error: unknown) => {
+    const parts = await launch<E>(parsed, { park: false, callMs }).catch((error: unknown) => {
       // while its image was pulled
       if (cancelSignal?.aborted && error === cancelSignal.reason) return null;
       throw error;
     });
-    if (!container) return cancelledBeforeStart<E>(parsed);
+    if (!parts) return cancelledBeforeStart<E>(parsed);
+    const container = new Container<E>(parts);
     container.#begun();
     return container.#end();
   }
@@ -120,7 +99,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * unless it was removed before.
    */
   static async create<E extends Encoding = 'utf8'>(options: ContainerOptions<E>): Promise<Container<E>> {
-    return Container.#make<E>(parseRunOptions(options), { park: true, callMs: monotonicMs() });
+    return new Container<E>(await launch<E>(parseRunOptions(options), { park: true, callMs: monotonicMs() }));
   }
 
   /** Comes in a later version. @throws UnsupportedError */
@@ -136,85 +115,6 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   /** Removes what owners left that died without their shim: groups, mounts, folders, links. Touches nothing of a live one. */
   static reap(): Promise<ReapReport> {
     return reap();
-  }
-
-  static async #make<E extends Encoding>(
-    parsed: ParsedOptions,
-    { park, callMs }: { park: boolean; callMs: number },
-  ): Promise<Container<E>> {
-    const network = await parsed.networkOf?.namespace('net');
-    try {
-      const options = network ? { ...parsed, namespaces: { ...parsed.namespaces, net: network } } : parsed;
-      return await Container.#launch<E>(options, { park, callMs });
-    } finally {
-      await network?.close();
-    }
-  }
-
-  static async #launch<E extends Encoding>(
-    parsed: ParsedOptions,
-    { park, callMs }: { park: boolean; callMs: number },
-  ): Promise<Container<E>> {
-    const program = new Program<E>(parsed.process, callMs);
-    let made: Made;
-    try {
-      made = await begun(parsed);
-    } catch (error) {
-      program.stdio.close();
-      throw error;
-    }
-    const { prepared, head, first, ahead } = made;
-    const { slots, group, argv, id } = prepared;
-    let namespaceSlot = NONE;
-    let uppers: readonly number[] = [];
-    const limits: LiveLimits = { current: parsed.limits };
-    const facts = {
-      id,
-      command: argv,
-      processOne: !parsed.init && parsed.namespaces.pid === 'new',
-      get limits() {
-        return lethalLimits({ limits: limits.current }, prepared.filterKills);
-      },
-      notEnforced: prepared.notEnforced,
-      readGroup: (reports: Parameters<typeof group.readUsage>[0]) => groupEvidence(group.readUsage(reports), limits.current.memory ?? null),
-    };
-    let disk: Holding[] = [];
-    let task: Task;
-    try {
-      // written before the folder is made, and removed with it
-      const path = prepared.root.type === 'recipe' ? prepared.root.disk : null;
-      const record = path === null ? [] : writeRecord(ownerName(), id, [{ kind: 'tree', path }]);
-      if (park && path !== null) disk = [await hold(planWork(path, record))];
-      task = await program.launch(facts, (stdio) => {
-        const plan = planContainer(head, { ...prepared, stdio, park, journal: park ? [] : record });
-        namespaceSlot = plan.mountNamespace;
-        uppers = plan.uppers;
-        return ahead ? ahead.beginning.goOn(plan.rest, slots.descriptors) : start(joinParts(plan, { waits: false }), slots.descriptors);
-      });
-    } catch (error) {
-      prepared.release();
-      program.stdio.close();
-      if (ahead) void discard(ahead);
-      await release(disk);
-      throw error;
-    }
-    if (first !== null) makeAhead(first, task.ended);
-    const { descriptors } = task.started;
-    const mountNamespace = descriptors.get(namespaceSlot) ?? null;
-    const mounts = prepared.root.type === 'recipe' && park ? prepared.root.recipe.mounts : [];
-    const written = mounts.map(({ target, lower }, index): WrittenMount => {
-      const upper = descriptors.get(uppers[index] ?? NONE);
-      if (upper === undefined) throw new NacelleError('the shim gave no upper folder', { code: 'ERR_PROTOCOL' });
-      return { target, lower, upper };
-    });
-    return new Container<E>({
-      prepared,
-      program,
-      task,
-      mountNamespace,
-      written: written.length > 0 ? new Written(written, disk) : null,
-      limits,
-    });
   }
 
   /** Of its first process, in this process's pid namespace. */

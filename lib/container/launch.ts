@@ -1,0 +1,118 @@
+import { NacelleError } from '../errors.js';
+import { type Holding, hold, release } from '../filesystem/hold.js';
+import { planWork } from '../filesystem/plan.js';
+import { writeRecord } from '../host/journal.js';
+import { ownerName, start } from '../native/shim.js';
+import type { Task } from '../native/task.js';
+import type { ParsedLimits } from '../plan/limits.js';
+import { joinParts, NONE } from '../plan/plan.js';
+import { Program } from '../process/program.js';
+import type { Encoding } from '../process/types.js';
+import { discard, makeAhead } from './ahead.js';
+import { begun, type Made } from './begun.js';
+import { groupEvidence, lethalLimits } from './evidence.js';
+import type { ParsedOptions } from './options.js';
+import { planContainer } from './plan/plan.js';
+import type { Prepared } from './prepare.js';
+import { Written, type WrittenMount } from './written.js';
+
+/** What a live container is made of. */
+export interface Parts<E extends Encoding> {
+  readonly prepared: Prepared;
+  readonly program: Program<E>;
+  readonly task: Task;
+  readonly mountNamespace: number | null;
+  readonly written: Written | null;
+  readonly limits: LiveLimits;
+}
+
+/** They change while it lives, and its end is judged by the last ones. */
+export interface LiveLimits {
+  current: ParsedLimits;
+}
+
+/**
+ * Makes a container up to its program, which runs with it or, with `park`, waits just before execve. What fails leaves nothing.
+ *
+ * @throws as `Container.run`
+ */
+export async function launch<E extends Encoding>(
+  parsed: ParsedOptions,
+  { park, callMs }: { park: boolean; callMs: number },
+): Promise<Parts<E>> {
+  const network = await parsed.networkOf?.namespace('net');
+  try {
+    const options = network ? { ...parsed, namespaces: { ...parsed.namespaces, net: network } } : parsed;
+    return await launchIn<E>(options, { park, callMs });
+  } finally {
+    await network?.close();
+  }
+}
+
+async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callMs }: { park: boolean; callMs: number }): Promise<Parts<E>> {
+  const program = new Program<E>(parsed.process, callMs);
+  let made: Made;
+  try {
+    made = await begun(parsed);
+  } catch (error) {
+    program.stdio.close();
+    throw error;
+  }
+  const { prepared, head, first, ahead } = made;
+  const { slots, group, argv, id } = prepared;
+  let namespaceSlot = NONE;
+  let uppers: readonly number[] = [];
+  const limits: LiveLimits = { current: parsed.limits };
+  const facts = {
+    id,
+    command: argv,
+    processOne: !parsed.init && parsed.namespaces.pid === 'new',
+    get limits() {
+      return lethalLimits({ limits: limits.current }, prepared.filterKills);
+    },
+    notEnforced: prepared.notEnforced,
+    readGroup: (reports: Parameters<typeof group.readUsage>[0]) => groupEvidence(group.readUsage(reports), limits.current.memory ?? null),
+  };
+  let disk: Holding[] = [];
+  let task: Task;
+  try {
+    // written before the folder is made, and removed with it
+    const path = prepared.root.type === 'recipe' ? prepared.root.disk : null;
+    const record = path === null ? [] : writeRecord(ownerName(), id, [{ kind: 'tree', path }]);
+    if (park && path !== null) disk = [await hold(planWork(path, record))];
+    task = await program.launch(facts, (stdio) => {
+      const plan = planContainer(head, { ...prepared, stdio, park, journal: park ? [] : record });
+      namespaceSlot = plan.mountNamespace;
+      uppers = plan.uppers;
+      return ahead ? ahead.beginning.goOn(plan.rest, slots.descriptors) : start(joinParts(plan, { waits: false }), slots.descriptors);
+    });
+  } catch (error) {
+    prepared.release();
+    program.stdio.close();
+    if (ahead) void discard(ahead);
+    await release(disk);
+    throw error;
+  }
+  if (first !== null) makeAhead(first, task.ended);
+  const { descriptors } = task.started;
+  const mountNamespace = descriptors.get(namespaceSlot) ?? null;
+  const written = park
+    ? writtenIn(
+        prepared,
+        uppers.map((slot) => descriptors.get(slot)),
+        disk,
+      )
+    : null;
+  return { prepared, program, task, mountNamespace, written, limits };
+}
+
+/** `null`: its root is a folder, which is written to itself. */
+function writtenIn({ root }: Prepared, uppers: readonly (number | undefined)[], disk: readonly Holding[]): Written | null {
+  if (root.type !== 'recipe') return null;
+  const mounts = root.recipe.mounts.map(({ target, lower }, index): WrittenMount => {
+    const upper = uppers[index];
+    if (upper === undefined) throw new NacelleError('the shim gave no upper folder', { code: 'ERR_PROTOCOL' });
+    return { target, lower, upper };
+  });
+  return new Written(mounts, disk);
+}
