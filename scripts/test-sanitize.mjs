@@ -74,7 +74,9 @@ function noReports() {
 }
 
 /** What tries nothing of the native code that others don't, and takes long. */
-const TYPESCRIPT_ALONE = ['registry', 'faults', 'interchange'].map((name) => `test/integration/image/${name}.test.ts`);
+const TYPESCRIPT_ALONE = ['pull', 'push', 'pull-faults', 'push-faults', 'credentials', 'transport', 'interchange'].map(
+  (name) => `test/integration/image/${name}.test.ts`,
+);
 
 async function main() {
   const runtime = output('g++', ['-print-file-name=libasan.so']);

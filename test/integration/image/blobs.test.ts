@@ -1,30 +1,23 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { digestOf } from '../../../lib/image/digest.js';
 import { addBlob, hasBlob } from '../../../lib/image/store/blobs.js';
 import { hold } from '../../../lib/image/store/lease.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { startNode } from '../../fixtures/node.js';
+import { useNewStore } from '../../fixtures/store.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
 const folder = temporaryFolder();
-let stores = 0;
-let root = '';
-beforeEach(() => {
-  root = join(folder, `store-${stores++}`);
-  process.env.NACELLE_ROOT = root;
-});
-afterEach(() => {
-  delete process.env.NACELLE_ROOT;
-});
+const store = useNewStore(folder);
 
 const bytes = Buffer.from('the bytes of a blob, of which there are some');
 const [digest, size] = [digestOf(bytes), bytes.length];
-const ingest = (): string[] => (existsSync(join(root, 'ingest')) ? readdirSync(join(root, 'ingest')) : []);
-const stored = (): string => readFileSync(join(root, 'blobs', digest.replace(':', '/')), 'utf8');
+const ingest = (): string[] => (existsSync(join(store.root, 'ingest')) ? readdirSync(join(store.root, 'ingest')) : []);
+const stored = (): string => readFileSync(join(store.root, 'blobs', digest.replace(':', '/')), 'utf8');
 
 /** Notes from where it was read. */
 function source(from: number[], make: (at: number) => Iterable<Buffer> = (at) => [bytes.subarray(at)]) {
@@ -46,7 +39,7 @@ it('is there when its bytes were checked, for its user alone', async () => {
   expect(stored()).toBe(bytes.toString());
   expect(ingest()).toEqual([]);
   for (const path of ['', 'blobs', 'blobs/sha256', 'ingest', `blobs/${digest.replace(':', '/')}`])
-    expect(statSync(join(root, path)).mode & 0o077).toBe(0);
+    expect(statSync(join(store.root, path)).mode & 0o077).toBe(0);
 });
 
 it('is read once by two at a time', async () => {

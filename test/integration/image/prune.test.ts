@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect } from 'vitest';
+import { expect } from 'vitest';
 import { prune } from '../../../lib/image/store/prune.js';
 import { Container, Image } from '../../../lib/index.js';
 import { busyboxRootfs } from '../../fixtures/images.js';
@@ -9,6 +9,7 @@ import { useLeakCheck } from '../../fixtures/leaks.js';
 import { startNode } from '../../fixtures/node.js';
 import { recipeOf } from '../../fixtures/recipe.js';
 import { requires } from '../../fixtures/requires.js';
+import { useNewStore } from '../../fixtures/store.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { layoutOf } from '../../fixtures/tiny-image.js';
 import { until } from '../../fixtures/until.js';
@@ -17,17 +18,9 @@ useLeakCheck();
 const { it, describe } = requires({ root: true, tools: ['tar', 'busybox'] });
 
 const folder = temporaryFolder();
-let stores = 0;
-let root = '';
-beforeEach(() => {
-  root = join(folder, `store-${stores++}`);
-  process.env.NACELLE_ROOT = root;
-});
-afterEach(() => {
-  delete process.env.NACELLE_ROOT;
-});
+const store = useNewStore(folder);
 
-const names = (path: string): string[] => (existsSync(join(root, path)) ? readdirSync(join(root, path)) : []);
+const names = (path: string): string[] => (existsSync(join(store.root, path)) ? readdirSync(join(store.root, path)) : []);
 const counts = () => ({ blobs: names('blobs/sha256').length, layers: names('layers/sha256').length });
 const base = { 'etc/base': 'shared' };
 
@@ -90,10 +83,10 @@ describe('the store', () => {
   it('removes what was cut off and what dead processes left, and nothing of living ones', async () => {
     await two();
     const dead = '00000000-0000-4000-8000-000000000000';
-    for (const path of ['tmp', 'leases', 'ingest']) await mkdir(join(root, path), { recursive: true });
-    await mkdir(join(root, 'tmp', `${dead}-1`, 'fs'), { recursive: true });
-    await writeFile(join(root, 'leases', dead), '[]');
-    await writeFile(join(root, 'ingest', 'sha256-00'), 'cut');
+    for (const path of ['tmp', 'leases', 'ingest']) await mkdir(join(store.root, path), { recursive: true });
+    await mkdir(join(store.root, 'tmp', `${dead}-1`, 'fs'), { recursive: true });
+    await writeFile(join(store.root, 'leases', dead), '[]');
+    await writeFile(join(store.root, 'ingest', 'sha256-00'), 'cut');
     await prune();
     expect([...names('tmp'), ...names('ingest')]).toEqual([]);
     expect(names('leases')).not.toContain(dead);
