@@ -11,6 +11,7 @@ import { interleave, type Subject, subject, summarise } from '../measure.js';
 import { compiled } from '../peers/compiled.js';
 import { containerOptions } from '../peers/nacelle.js';
 import type { Line, Row } from '../table.js';
+import { pair } from './pair.js';
 
 const LIMITS = { memory: '256m', pidsLimit: 64 } as const;
 
@@ -72,18 +73,11 @@ export const groupLife: Case = {
       });
       const bare = compiled('groups', (count) => [count, ...args]);
       const length = effort(context, { rounds: 20, batch: 10, warm: 200 }, { rounds: 6, batch: 5, warm: 50 });
-      const [measured, floor] = await interleave([ours, bare], length).finally(() => bare.close?.());
-      if (!measured || !floor) throw new Error('nothing was measured');
-      return [
-        {
-          what: 'Cgroup: make, limit, move, read, remove',
-          unit: 'ms',
-          measured,
-          against: { name: bare.name, measured: floor },
-          compare: 'ratio',
-          target: { bound: 'at most', value: 1.3 },
-        },
-      ];
+      return await pair(
+        { what: 'Cgroup: make, limit, move, read, remove', compare: 'ratio', target: { bound: 'at most', value: 1.3 } },
+        [ours, bare],
+        length,
+      );
     }),
 };
 
@@ -107,24 +101,17 @@ export const limits: Case = {
     const with_ = await enforceable(context, all);
     const run = (name: string, given: Limits): Subject =>
       subject(name, () => Container.run({ image: `dir:${context.rootfs}`, command: ['/bin/true'], ...given }));
-    const subjects = [run('limits', with_), run('none', {})];
-    const [limited, free] = await interleave(
-      subjects,
-      effort(context, { rounds: 30, batch: 10, warm: 500 }, { rounds: 10, batch: 5, warm: 200 }),
-    );
-    if (!limited || !free) throw new Error('nothing was measured');
     // a machine of pure v2 is the virtual one here, whose emulation makes everything slower: there the ratio is what tells
     const v2 = (await Cgroup.mode()) === 'v2';
-    return [
+    return pair(
       {
         what: `Container.run, with ${Object.keys(with_).join(', ')}`,
-        unit: 'ms',
-        measured: limited,
-        against: { name: 'without limits', measured: free },
         compare: v2 ? 'ratio' : 'difference',
         target: { bound: 'at most', value: v2 ? 1.25 : 0.6 },
       },
-    ];
+      [run('limits', with_), run('without limits', {})],
+      effort(context, { rounds: 30, batch: 10, warm: 500 }, { rounds: 10, batch: 5, warm: 200 }),
+    );
   },
 };
 

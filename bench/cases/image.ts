@@ -9,8 +9,9 @@ import { podmanIn, runInPodman } from '../../test/fixtures/podman.js';
 import { startRegistry } from '../../test/fixtures/registry.js';
 import { findTool } from '../../test/fixtures/requires.js';
 import { type Case, effort, NotHere } from '../case.js';
-import { interleave, subject } from '../measure.js';
+import { subject } from '../measure.js';
 import { containerOptions } from '../peers/nacelle.js';
+import { pair } from './pair.js';
 
 /** With a folder and a store of its own. */
 async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
@@ -53,18 +54,11 @@ export const unpack: Case = {
         execFileSync('tar', ['-xzf', blob(layers[0].digest), '-C', target]);
         execFileSync('sync', ['-f', target]);
       });
-      const [measured, against] = await interleave([ours, theirs], effort(context, { rounds: 7, batch: 1 }, { rounds: 2, batch: 1 }));
-      if (!measured || !against) throw new Error('nothing was measured');
-      return [
-        {
-          what: 'a Debian image into the store',
-          unit: 'ms',
-          measured,
-          against: { name: theirs.name, measured: against },
-          compare: 'ratio',
-          target: { bound: 'at most', value: 0.9 },
-        },
-      ];
+      return await pair(
+        { what: 'a Debian image into the store', compare: 'ratio', target: { bound: 'at most', value: 0.9 } },
+        [ours, theirs],
+        effort(context, { rounds: 7, batch: 1 }, { rounds: 2, batch: 1 }),
+      );
     }),
 };
 
@@ -88,18 +82,15 @@ export const pullAndRun: Case = {
           podman('pull', '-q', '--tls-verify=false', name);
           await runInPodman(podman, name);
         });
-        const [measured, against] = await interleave([ours, theirs], effort(context, { rounds: 5, batch: 1 }, { rounds: 2, batch: 1 }));
-        if (!measured || !against) throw new Error('nothing was measured');
-        return [
+        return await pair(
           {
             what: 'a Debian image from a registry to the first output, the store empty',
-            unit: 'ms',
-            measured,
-            against: { name: theirs.name, measured: against },
             compare: 'ratio',
             target: { bound: 'at most', value: 0.6 },
           },
-        ];
+          [ours, theirs],
+          effort(context, { rounds: 5, batch: 1 }, { rounds: 2, batch: 1 }),
+        );
       } finally {
         await registry.close();
       }
@@ -116,20 +107,10 @@ export const secondRun: Case = {
       const options = containerOptions(context.rootfs);
       const ours = subject('image', () => Container.run({ ...options, image: name }));
       const bare = subject('a folder', () => Container.run(options));
-      const [measured, against] = await interleave(
+      return await pair(
+        { what: 'Container.run, an image of the store', compare: 'difference', target: { bound: 'at most', value: 0.3 } },
         [ours, bare],
         effort(context, { rounds: 20, batch: 10, warm: 200 }, { rounds: 6, batch: 5, warm: 50 }),
       );
-      if (!measured || !against) throw new Error('nothing was measured');
-      return [
-        {
-          what: 'Container.run, an image of the store',
-          unit: 'ms',
-          measured,
-          against: { name: bare.name, measured: against },
-          compare: 'difference',
-          target: { bound: 'at most', value: 0.3 },
-        },
-      ];
     }),
 };
