@@ -10,6 +10,12 @@
 namespace nacelle {
 namespace {
 
+std::vector<int> descriptors(const Context& context, const List<int32_t>& slots) {
+  std::vector<int> result;
+  for (const int32_t slot : slots) result.push_back(context.slots.get(slot));
+  return result;
+}
+
 std::vector<const char*> pointers(const List<Str>& list) {
   std::vector<const char*> result;
   for (const Str& item : list) result.push_back(item.text);
@@ -32,8 +38,10 @@ int run(Context& context, const args::unpack& a) {
   const std::vector<const char*> list = pointers(a.options);
   UnpackOptions options;
   if (parse_unpack_options(list.data(), list.size(), options) < 0) return context.failed(-EINVAL, "unknown option");
+  const std::vector<int> lower = descriptors(context, a.lower);
   Failure why;
-  return explained(context, unpack_layer(context.slots.get(a.input), context.slots.get(a.root), options, why), why);
+  const int result = unpack_layer(context.slots.get(a.input), context.slots.get(a.root), lower.data(), lower.size(), options, why);
+  return explained(context, result, why);
 }
 
 int run(Context& context, const args::pack& a) {
@@ -45,8 +53,7 @@ int run(Context& context, const args::pack& a) {
 }
 
 int run(Context& context, const args::changes& a) {
-  std::vector<int> lowers;
-  for (const int32_t slot : a.lower) lowers.push_back(context.slots.get(slot));
+  const std::vector<int> lowers = descriptors(context, a.lower);
   Failure why;
   return explained(context, list_changes(context.slots.get(a.upper), lowers.data(), lowers.size(), context.slots.get(a.output), why), why);
 }

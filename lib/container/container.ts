@@ -84,7 +84,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     const { cancelSignal } = parsed.process;
     if (cancelSignal?.aborted) return cancelledBeforeStart<E>(parsed);
     const parts = await launch<E>(parsed, { park: false, callMs }).catch((error: unknown) => {
-      // while its image was pulled
+      // while its image was pulled or unpacked
       if (cancelSignal?.aborted && error === cancelSignal.reason) return null;
       throw error;
     });

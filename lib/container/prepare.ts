@@ -113,7 +113,10 @@ async function findRoot(options: ParsedOptions, id: string): Promise<FoundRoot> 
   }
   const { upper, upperSize } = options.root;
   const image = typeof options.root.image === 'string' ? await imageOf(options.root.image, options) : options.root.image;
-  const { recipe, release } = await image.use(options.onProgress ?? undefined);
+  const { recipe, release } = await image.use({
+    onProgress: options.onProgress ?? undefined,
+    signal: options.process.cancelSignal ?? undefined,
+  });
   const half = Math.floor((options.limits.memory ?? totalmem()) / 2);
   const disk = upper === 'disk' ? `${storeRoot()}/containers/${id}` : null;
   return { root: { type: 'recipe', recipe, upperSize: upperSize ?? Math.max(half, 4096), disk }, config: image.config, image, release };

@@ -1,8 +1,10 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { ProgressListener } from '../plan/progress.js';
-import { unpackedLayer } from './layer.js';
+import { inParallel, settled } from './in-parallel.js';
+import { unpackedLayers } from './layer.js';
 import { openBlobIn } from './layout.js';
+import type { ParsedLimits } from './limits.js';
 import { chainIds, type Descriptor, type Manifest, type OciConfig } from './oci.js';
 import { addBlob } from './store/blobs.js';
 import { setReference } from './store/index-file.js';
@@ -22,8 +24,8 @@ export interface AddImageOptions {
   readonly onProgress?: ProgressListener | undefined;
   /** How many layers are read at a time. */
   readonly parallel?: number | undefined;
-  /** Unpack each layer once it is there. */
-  readonly unpack?: boolean | undefined;
+  /** Unpack each layer once it is there, within these limits. Default: don't. */
+  readonly unpack?: ParsedLimits | null | undefined;
 }
 
 /**
@@ -34,24 +36,28 @@ export interface AddImageOptions {
  */
 export async function addImage(reference: string | null, image: NewImage, options: AddImageOptions = {}): Promise<void> {
   const { descriptor, manifest, config, openBlob } = image;
-  const { signal, onProgress, parallel = 3, unpack = false } = options;
+  const { onProgress, parallel = 3, unpack = null } = options;
   const blobs = [descriptor, manifest.config, ...manifest.layers];
-  const chain = chainIds(config.rootfs.diff_ids);
-  const held = await hold([...blobs.map(({ digest }) => digest), ...chain]);
-  const add = async (blob: Descriptor, onBytes?: (bytes: number) => void) =>
+  const held = await hold([...blobs.map(({ digest }) => digest), ...chainIds(config.rootfs.diff_ids)]);
+  const stop = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  const add = (blob: Descriptor, onBytes?: (bytes: number) => void) =>
     addBlob({ digest: blob.digest, size: blob.size, open: (from) => openBlob(blob, from) }, { signal, onBytes });
   try {
-    await inParallel([...manifest.layers.entries()], parallel, async ([index, layer]) => {
+    const arriving = inParallel(manifest.layers, parallel, async (layer) => {
       const { digest, size: total } = layer;
       const report = (status: 'downloading' | 'downloaded' | 'exists', bytes: number) =>
         onProgress?.({ type: 'layer', status, digest, bytes, total });
       const done = await add(layer, (bytes) => report('downloading', bytes));
       report(done === 'exists' ? 'exists' : 'downloaded', total);
-      signal?.throwIfAborted();
-      const diffId = config.rootfs.diff_ids[index] ?? '';
-      const source = { open: () => openBlobIn(storeRoot(), layer), descriptor: layer, diffId, chainId: chain[index] ?? '' };
-      if (unpack) await unpackedLayer(source, onProgress);
+      signal.throwIfAborted();
     });
+    const stored = { manifest, config, openBlob: (blob: Descriptor) => openBlobIn(storeRoot(), blob) };
+    const unpacking = unpack ? unpackedLayers(stored, { limits: unpack, onProgress, signal }, async (index) => arriving[index]) : [];
+    const all = [...arriving, unpacking].map((work) => Promise.resolve(work));
+    // what is left is of no use without the one that failed
+    for (const work of all) work.catch((error: unknown) => stop.abort(error));
+    await settled(all);
     // after the layers: whoever finds these finds all
     await add(manifest.config);
     await add(descriptor);
@@ -59,19 +65,6 @@ export async function addImage(reference: string | null, image: NewImage, option
   } finally {
     held.release();
   }
-}
-
-/** As many at a time as said. After a failure no further one begins, and those under way are waited for. */
-export async function inParallel<T>(items: readonly T[], parallel: number, work: (item: T) => Promise<void>): Promise<void> {
-  const waiting = [...items];
-  const failures: unknown[] = [];
-  const worker = async (): Promise<void> => {
-    for (let item = waiting.shift(); item !== undefined && failures.length === 0; item = waiting.shift()) {
-      await work(item).catch((error: unknown) => failures.push(error));
-    }
-  };
-  await Promise.all(Array.from({ length: parallel }, worker));
-  if (failures.length > 0) throw failures[0];
 }
 
 /** A file's bytes from one on; the stream closes it. */

@@ -4,14 +4,14 @@ import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod';
 import { ImageError, invalidOption, UnsupportedError } from '../errors.js';
 import { parseOptions } from '../plan/options.js';
-import type { ProgressListener } from '../plan/progress.js';
 import { MOUNT_ATTR, type RootRecipe } from '../plan/recipe.js';
 import { addImage, streamFrom } from './add.js';
 import { commit } from './commit.js';
 import { type ImageConfig, imageConfig } from './config.js';
 import { currentHostRecipe } from './host.js';
-import { unpackedLayer } from './layer.js';
+import { type UnpackOptions, unpackedLayers } from './layer.js';
 import { openLayout } from './layout.js';
+import { DEFAULT_LIMITS, type ParsedLimits } from './limits.js';
 import { load, openDockerArchive } from './load.js';
 import { chainIds, tagOf } from './oci.js';
 import {
@@ -19,6 +19,8 @@ import {
   commitOptions,
   type LoadOptions,
   loadOptions,
+  type OpenOptions,
+  openOptions,
   type PullOptions,
   type PushOptions,
   pullOptions,
@@ -54,7 +56,10 @@ export interface UsedImage {
   release(): void;
 }
 
-type Use = (onProgress?: ProgressListener) => Promise<UsedImage>;
+type Use = (options: UseOptions) => Promise<UsedImage>;
+
+/** How its layers are unpacked, where that is to be done. */
+export type UseOptions = Omit<UnpackOptions, 'limits'>;
 
 interface Parts {
   readonly reference: string | null;
@@ -136,7 +141,8 @@ export class Image {
    *
    * @throws NacelleError `ERR_INVALID_OPTION` for what is no reference, ImageError when it isn't there or can't be trusted
    */
-  static async open(reference: string): Promise<Image> {
+  static async open(reference: string, options: OpenOptions = {}): Promise<Image> {
+    const { limits } = parseOptions(openOptions, options, 'options');
     const parsed = parseReference(reference, 'reference');
     switch (parsed.kind) {
       case 'host':
@@ -144,12 +150,12 @@ export class Image {
       case 'dir':
         return Image.fromDirectory(parsed.path);
       case 'oci':
-        return Image.#of(await openLayout(folderAt(parsed.path, reference), parsed.tag, reference));
+        return Image.#of(await openLayout(folderAt(parsed.path, reference), parsed.tag, reference), limits);
       case 'docker-archive':
-        return Image.#of(await openDockerArchive(parsed.path));
+        return Image.#of(await openDockerArchive(parsed.path, limits), limits);
       case 'registry': {
         const stored = await findStored(parsed);
-        if (stored) return Image.#of(stored);
+        if (stored) return Image.#of(stored, limits);
         const name = formatReference(parsed);
         throw new ImageError(`${name} is not in the store ${storeRoot()}: pull or load it first`, {
           reference: name,
@@ -169,7 +175,7 @@ export class Image {
   static async load(source: string | Readable, options: LoadOptions = {}): Promise<Image[]> {
     const { cancelSignal: signal, ...rest } = parseOptions(loadOptions, options, 'options');
     const loaded = await load(source, { ...rest, signal });
-    return Promise.all(loaded.map(async ({ reference, digest }) => Image.#stored(reference, digest)));
+    return Promise.all(loaded.map(async ({ reference, digest }) => Image.#stored(reference, digest, rest.limits)));
   }
 
   /**
@@ -181,8 +187,8 @@ export class Image {
    */
   static async pull(reference: string, options: PullOptions = {}): Promise<Image> {
     const parsed = parseRegistryName(reference);
-    const digest = await pull(parsed, parseOptions(pullOptions, options, 'options'));
-    return Image.#stored(formatReference(parsed), digest);
+    const settings = parseOptions(pullOptions, options, 'options');
+    return Image.#stored(formatReference(parsed), await pull(parsed, settings), settings.limits);
   }
 
   /** What is in the store, in the order in which it came. @throws ImageError when an image there is damaged */
@@ -212,7 +218,7 @@ export class Image {
     const reference = parsed.reference === undefined ? null : nameOf(parsed.reference);
     const base = source.image ? source.image.#withLayers('commit a container on') : null;
     const parts = { base, layers: source.layers?.() ?? [() => source.layer()], config: source.image?.config ?? {} };
-    return Image.#stored(reference, await commit(parts, reference, parsed));
+    return Image.#stored(reference, await commit(parts, reference, parsed), DEFAULT_LIMITS);
   }
 
   /** Comes in a later version. @throws UnsupportedError */
@@ -275,8 +281,8 @@ export class Image {
    *
    * @internal
    */
-  use(onProgress?: ProgressListener): Promise<UsedImage> {
-    return this.#use(onProgress);
+  use(options: UseOptions = {}): Promise<UsedImage> {
+    return this.#use(options);
   }
 
   #withLayers(what: string): ImageSource {
@@ -284,18 +290,18 @@ export class Image {
     throw new UnsupportedError(`${what} ${this.reference}`, 'it is no image with layers, but a folder of this machine');
   }
 
-  static async #stored(reference: string | null, digest: string): Promise<Image> {
+  static async #stored(reference: string | null, digest: string, limits: ParsedLimits): Promise<Image> {
     const source = await findEntry(reference, digest);
-    if (source) return Image.#of(source);
+    if (source) return Image.#of(source, limits);
     throw new ImageError(`${reference ?? digest} was removed from the store meanwhile`, { reference, digest, code: 'ERR_NO_IMAGE' });
   }
 
-  static #of(source: ImageSource): Image {
+  static #of(source: ImageSource, limits: ParsedLimits): Image {
     return new Image({
       reference: source.reference,
       config: imageConfig(source.config.config),
       source,
-      use: (onProgress) => useLayers(source, onProgress),
+      use: (options) => useLayers(source, { ...options, limits }),
     });
   }
 }
@@ -327,21 +333,11 @@ function layersOf({ manifest, config }: ImageSource): LayerInfo[] {
 }
 
 /** Held before one looks whether they are there: they stay then. */
-async function useLayers(source: ImageSource, onProgress?: ProgressListener): Promise<UsedImage> {
-  const { manifest, config } = source;
-  const chain = chainIds(config.rootfs.diff_ids);
+async function useLayers(source: ImageSource, options: UnpackOptions): Promise<UsedImage> {
+  const chain = chainIds(source.config.rootfs.diff_ids);
   const held = await hold(chain);
   try {
-    const lower: string[] = [];
-    for (const [index, descriptor] of manifest.layers.entries()) {
-      const layer = {
-        open: () => source.openBlob(descriptor),
-        descriptor,
-        diffId: config.rootfs.diff_ids[index] ?? '',
-        chainId: chain[index] ?? '',
-      };
-      lower.unshift(await unpackedLayer(layer, onProgress));
-    }
+    const lower = await unpackedLayers(source, options);
     touchLayer(chain.at(-1) ?? '');
     return { recipe: layered(lower), release: held.release };
   } catch (error) {

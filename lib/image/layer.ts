@@ -6,47 +6,76 @@ import { start } from '../native/shim.js';
 import type { ProgressListener } from '../plan/progress.js';
 import { type Compression, compressionOf, decompression, MAGIC_BYTES } from './decompress.js';
 import { Verifier } from './digest.js';
-import type { Descriptor } from './oci.js';
+import { Cap, limitError, mostBytes, type ParsedLimits } from './limits.js';
+import { chainIds, type Descriptor } from './oci.js';
+import { SingleFlight } from './single-flight.js';
+import type { ImageSource } from './source.js';
 import { addLayer, findLayer } from './store/layers.js';
-import { DEFAULT_LIMITS, deathOf, unpackPlan } from './unpack.js';
+import { deathOf, unpackPlan } from './unpack.js';
 
 /** A layer to be had: how its blob is opened, and what must come out of it. */
-export interface LayerSource {
+interface LayerSource {
   /** The blob from its first byte; closed by the reader. What is in it need not be trusted: digest and size are checked. */
   readonly open: () => Promise<FileHandle>;
   readonly descriptor: Descriptor;
   readonly diffId: string;
   readonly chainId: string;
+  /** The layers that it lies on, unpacked, the topmost first. */
+  readonly lower: readonly string[];
+}
+
+export interface UnpackOptions {
+  readonly limits: ParsedLimits;
+  readonly onProgress?: ProgressListener | undefined;
+  /** Ends it by the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The root folders of an image's layers, the topmost first: from the store when they are there, else unpacked one on the other. To be held
+ * before.
+ *
+ * @param arrived resolves when a layer's blob can be opened
+ * @throws ImageError when bytes, sizes or digests are not what the manifest and config promise; nothing of that layer is kept then
+ */
+export async function unpackedLayers(
+  { manifest, config, openBlob }: Pick<ImageSource, 'manifest' | 'config' | 'openBlob'>,
+  options: UnpackOptions,
+  arrived: (index: number) => Promise<unknown> = () => Promise.resolve(),
+): Promise<string[]> {
+  const chain = chainIds(config.rootfs.diff_ids);
+  let lower: readonly string[] = [];
+  for (const [index, descriptor] of manifest.layers.entries()) {
+    await arrived(index);
+    const [diffId = '', chainId = ''] = [config.rootfs.diff_ids[index], chain[index]];
+    lower = [await unpackedLayer({ open: () => openBlob(descriptor), descriptor, diffId, chainId, lower }, options), ...lower];
+  }
+  return [...lower];
 }
 
 /** Layers being unpacked by this copy of the module: a second wish waits for the first. */
-const underWay = new Map<string, Promise<string>>();
+const underWay = new SingleFlight<string>();
 
-/**
- * The unpacked layer's root folder; from the store when it is there.
- *
- * @throws ImageError when bytes, sizes or digests are not what the manifest and config promise; nothing is kept then
- */
-export async function unpackedLayer(source: LayerSource, onProgress?: ProgressListener): Promise<string> {
+async function unpackedLayer(source: LayerSource, { signal, ...options }: UnpackOptions): Promise<string> {
   const { digest, size: total } = source.descriptor;
   const there = findLayer(source.chainId);
   if (there !== null) {
-    onProgress?.({ type: 'layer', status: 'exists', digest, bytes: total, total });
+    options.onProgress?.({ type: 'layer', status: 'exists', digest, bytes: total, total });
     return there;
   }
-  const running = underWay.get(source.chainId);
-  if (running) return running;
-  const unpacking = addLayer(source.chainId, (folder) => unpack(source, folder, onProgress))
-    .catch((error: unknown) => {
+  const add = async (stop: AbortSignal): Promise<string> => {
+    try {
+      return await addLayer(source.chainId, (folder) => unpack(source, folder, { ...options, signal: stop }));
+    } catch (error) {
+      stop.throwIfAborted();
       if (error instanceof NacelleError) throw error;
       throw new ImageError(`store layer ${digest}: ${messageOf(error)}`, { digest, cause: error });
-    })
-    .finally(() => underWay.delete(source.chainId));
-  underWay.set(source.chainId, unpacking);
-  return unpacking;
+    }
+  };
+  return underWay.run(`${source.chainId} ${JSON.stringify(options.limits)}`, add, signal);
 }
 
-async function unpack(source: LayerSource, folder: string, onProgress?: ProgressListener): Promise<void> {
+async function unpack(source: LayerSource, folder: string, { limits, onProgress, signal }: UnpackOptions): Promise<void> {
   const { digest, size: total } = source.descriptor;
   const blob = await source.open();
   try {
@@ -55,14 +84,15 @@ async function unpack(source: LayerSource, folder: string, onProgress?: Progress
     // Given to a stream at once, so that whatever fails it is closed.
     const sink = streamOf(input, { readable: false, writable: true });
     try {
-      const { plan, slots } = unpackPlan(output, folder, DEFAULT_LIMITS);
+      const { plan, slots } = unpackPlan({ input: output, target: folder, lower: source.lower, limits });
       const task = await start(plan, slots.descriptors).finally(() => closeDescriptor(output));
       const compressed = new Verifier({ digest, size: total, what: 'layer' }, (bytes) =>
         onProgress?.({ type: 'layer', status: 'unpacking', digest, bytes, total }),
       );
+      const cap = new Cap(mostBytes(limits, total), `layer ${digest}, uncompressed,`);
       const plain = new Verifier({ digest: source.diffId, what: `the uncompressed layer ${digest}` });
       const bytes = blob.createReadStream({ start: 0, autoClose: false, highWaterMark: 256 * 1024 });
-      const fed = pipeline([bytes, compressed, ...stages, plain, sink]);
+      const fed = pipeline([bytes, compressed, ...stages, cap, plain, sink], signal ? { signal } : {});
       // A layer that is not what it should be ends the child, and a child that refuses the layer breaks the pipe.
       const stopped = fed.catch(async (error: unknown) => {
         // settled: a child that had failed by then tells of it by `ended`, and must not hide what was wrong with the bytes
@@ -70,9 +100,9 @@ async function unpack(source: LayerSource, folder: string, onProgress?: Progress
         throw error;
       });
       const [feeding, ending] = await Promise.allSettled([stopped, task.ended]);
+      signal?.throwIfAborted();
       if (feeding.status === 'rejected' && feeding.reason instanceof ImageError) throw feeding.reason;
-      if (ending.status === 'rejected')
-        throw new ImageError(`unpack layer ${digest}: ${messageOf(ending.reason)}`, { digest, cause: ending.reason });
+      if (ending.status === 'rejected') throw refusal(digest, ending.reason);
       if (feeding.status === 'rejected')
         throw new ImageError(`read layer ${digest}: ${messageOf(feeding.reason)}`, { digest, cause: feeding.reason });
       const { exit } = ending.value;
@@ -84,6 +114,14 @@ async function unpack(source: LayerSource, folder: string, onProgress?: Progress
     await blob.close();
   }
   onProgress?.({ type: 'layer', status: 'done', digest, bytes: total, total });
+}
+
+/** What the unpacking process said of a layer. EOVERFLOW is its word for a limit (layer/unpack.h). */
+function refusal(digest: string, cause: unknown): ImageError {
+  const message = `unpack layer ${digest}: ${messageOf(cause)}`;
+  return cause instanceof NacelleError && cause.code === 'EOVERFLOW'
+    ? limitError(message, { digest, cause })
+    : new ImageError(message, { digest, cause });
 }
 
 /** By content: what a media type says is not always so. */

@@ -8,6 +8,7 @@ import { Archive } from './archive.js';
 import { type Compression, compressionOf, decompression, MAGIC_BYTES } from './decompress.js';
 import { addDockerImages, dockerConfigs, isDockerArchive } from './docker-archive.js';
 import { blobName, OciLayout, openBlobIn } from './layout.js';
+import { Cap, mostBytes, type ParsedLimits } from './limits.js';
 import type { Descriptor } from './oci.js';
 import { fullName } from './reference.js';
 import { addRootFs } from './root-fs.js';
@@ -26,6 +27,8 @@ export interface Loaded {
 }
 
 export interface LoadSettings extends AddImageOptions {
+  /** Of an archive that is compressed, as a whole. */
+  readonly limits: ParsedLimits;
   /** Gives them no names in the store. */
   readonly unnamed?: boolean;
 }
@@ -40,10 +43,10 @@ const OF_IMAGES =
  *
  * @throws ImageError when it is none of these, or damaged
  */
-export async function load(source: string | Readable, options: LoadSettings = {}): Promise<Loaded[]> {
+export async function load(source: string | Readable, options: LoadSettings): Promise<Loaded[]> {
   const held = await hold([]);
   try {
-    if (typeof source !== 'string') return await loadStream(source, held, options);
+    if (typeof source !== 'string') return await loadStream(source, { held, options, what: 'the archive', size: null });
     const path = resolve(source);
     return (await isFolder(path))
       ? await loadLayout(await OciLayout.open(path), folderBlobs(path), options)
@@ -59,11 +62,11 @@ export async function load(source: string | Readable, options: LoadSettings = {}
  *
  * @throws ImageError when it has another number of images
  */
-export async function openDockerArchive(path: string): Promise<ImageSource> {
+export async function openDockerArchive(path: string, limits: ParsedLimits): Promise<ImageSource> {
   const reference = `docker-archive:${path}`;
   const known = await findKnown(resolve(path));
   if (known) return { ...known, reference };
-  const digests = new Set((await load(path, { unnamed: true })).map(({ digest }) => digest));
+  const digests = new Set((await load(path, { limits, unnamed: true })).map(({ digest }) => digest));
   const [digest, ...others] = digests;
   const source = digest === undefined || others.length > 0 ? null : await findEntry(null, digest);
   if (!source) throw new ImageError(`${path} has ${digests.size} images: load it, and open one by its name`, { reference });
@@ -94,7 +97,7 @@ async function loadFile(path: string, held: Hold, options: LoadSettings): Promis
   const file = await openFile(path);
   try {
     if ((await compressionIn(file)) === 'none') return await loadArchive(path, options);
-    return await loadStream(file.createReadStream({ autoClose: false }), held, options);
+    return await loadStream(file.createReadStream({ autoClose: false }), { held, options, what: path, size: (await file.stat()).size });
   } finally {
     await file.close();
   }
@@ -121,10 +124,19 @@ async function compressionIn(file: FileHandle): Promise<Compression> {
   return compressionOf(start.subarray(0, bytesRead));
 }
 
-async function loadStream(source: Readable, held: Hold, options: LoadSettings): Promise<Loaded[]> {
+interface StreamSettings {
+  readonly held: Hold;
+  readonly options: LoadSettings;
+  /** For messages. */
+  readonly what: string;
+  /** Bytes; `null`: nobody knows. */
+  readonly size: number | null;
+}
+
+async function loadStream(source: Readable, { held, options, what, size }: StreamSettings): Promise<Loaded[]> {
   const path = await held.temporaryPath();
   try {
-    await spool(source, path, options.signal);
+    await spool(source, path, new Cap(mostBytes(options.limits, size), `${what}, uncompressed,`), options.signal);
     return await loadArchive(path, options);
   } finally {
     await unlink(path).catch((error: unknown) => {
@@ -133,8 +145,8 @@ async function loadStream(source: Readable, held: Hold, options: LoadSettings): 
   }
 }
 
-/** Writes a stream to a file, decompressed. */
-async function spool(source: Readable, path: string, signal: AbortSignal | undefined): Promise<void> {
+/** Writes a stream to a file, decompressed, of which `cap` says how much may come. */
+async function spool(source: Readable, path: string, cap: Cap, signal: AbortSignal | undefined): Promise<void> {
   const chunks = source[Symbol.asyncIterator]();
   // told by what reads it, if that has begun
   source.on('error', () => undefined);
@@ -159,7 +171,8 @@ async function spool(source: Readable, path: string, signal: AbortSignal | undef
       { objectMode: false },
     );
     const stages = await decompression(compressionOf(start));
-    await pipeline([whole, ...stages, sinkOf(file)], signal ? { signal } : {});
+    const plain = stages.length > 0 ? [...stages, cap] : [];
+    await pipeline([whole, ...plain, sinkOf(file)], signal ? { signal } : {});
   } catch (error) {
     signal?.throwIfAborted();
     throw error;

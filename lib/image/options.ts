@@ -2,16 +2,26 @@ import * as z from 'zod';
 import type { ProgressListener } from '../plan/progress.js';
 import { type Size, sizeSchema } from '../plan/size.js';
 import type { ImageConfig } from './config.js';
+import { type UnpackLimits, unpackLimits } from './limits.js';
 import type { RegistryAuth, RegistrySettings } from './registry/settings.js';
 
-export interface LoadOptions {
+export interface OpenOptions {
+  /** What bounds each layer when it is unpacked: {@link UnpackLimits} has the defaults. */
+  limits?: UnpackLimits;
+}
+
+/** What takes time. */
+export interface TransferOptions {
   onProgress?: ProgressListener;
   /** Ends it by the signal's reason. */
   cancelSignal?: AbortSignal;
 }
 
+/** A compressed archive as a whole is bounded as a layer is. */
+export interface LoadOptions extends TransferOptions, OpenOptions {}
+
 /** How a registry is spoken to. */
-export interface RegistryOptions extends LoadOptions {
+export interface RegistryOptions extends TransferOptions {
   /**
    * Who asks. Default: what docker's config.json ($DOCKER_CONFIG or ~/.docker) has for the registry, in `auths` or by a credential helper;
    * nobody, where it has nothing.
@@ -29,7 +39,7 @@ export interface RegistryOptions extends LoadOptions {
   parallel?: number;
 }
 
-export interface PullOptions extends RegistryOptions {
+export interface PullOptions extends RegistryOptions, OpenOptions {
   /** Of an image for several: 'linux/arm64', 'linux/arm/v7'. Default: what Node runs on. */
   platform?: string;
   /** Registries that are asked first, in this order: 'mirror.example:5000', with '/PREFIX' before the repository if need be. Credentials are their own. */
@@ -57,7 +67,9 @@ export interface CommitOptions {
 const listener = z.custom<ProgressListener>((value) => typeof value === 'function', 'must be a function');
 const signal = z.instanceof(AbortSignal, { error: 'must be an AbortSignal' });
 
-export const loadOptions = z.strictObject({ onProgress: listener.optional(), cancelSignal: signal.optional() });
+const transfer = { onProgress: listener.optional(), cancelSignal: signal.optional() };
+export const openOptions = z.strictObject({ limits: unpackLimits });
+export const loadOptions = openOptions.extend(transfer);
 
 export const saveOptions = z.strictObject({ format: z.enum(['oci', 'docker']).default('oci') });
 
@@ -72,7 +84,7 @@ const auth = z.union(
 );
 
 const registry = {
-  ...loadOptions.shape,
+  ...transfer,
   auth: auth.optional(),
   insecure: z.boolean().default(false),
   ca: z
@@ -97,7 +109,7 @@ const platform = z
     return { os, architecture, ...(variant === undefined ? {} : { variant }) };
   });
 
-export const pullOptions = z.strictObject({
+export const pullOptions = openOptions.extend({
   ...registry,
   platform: platform.optional(),
   mirrors: z.array(text).default([]),

@@ -49,7 +49,8 @@ export async function pull(reference: RegistryReference, options: ParsedPull): P
       const bytes = documents.get(blob.digest);
       return bytes ? Readable.from([bytes.subarray(from)]) : blobFrom(servers, blob, from);
     };
-    const { cancelSignal: signal, onProgress, parallel, unpack } = options;
+    const { cancelSignal: signal, onProgress, parallel } = options;
+    const unpack = options.unpack ? options.limits : null;
     await addImage(name, { ...image, descriptor: image.document.descriptor, openBlob }, { signal, onProgress, parallel, unpack });
     return image.document.descriptor.digest;
   } catch (error) {

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { ImageError, invalidOption } from '../errors.js';
-import { inParallel } from './add.js';
 import { digestOf, parseDigest } from './digest.js';
+import { inParallel, settled } from './in-parallel.js';
 import { type Descriptor, MAX_JSON } from './oci.js';
 import { type ParsedPush, registrySettings } from './options.js';
 import { formatReference, type RegistryReference } from './reference.js';
@@ -27,7 +27,7 @@ export async function push(image: ImageSource, reference: RegistryReference, opt
   const repository = await Repository.open(endpointOf(reference), registrySettings(options), 'pull,push');
   try {
     const repositories = await neighbours(reference);
-    await inParallel(unique(image.manifest.layers), parallel, async (blob) => {
+    const sending = inParallel(unique(image.manifest.layers), parallel, async (blob) => {
       const { digest, size: total } = blob;
       const report = (status: 'uploading' | 'uploaded' | 'exists', bytes: number): void =>
         onProgress?.({ type: 'layer', status, digest, bytes, total });
@@ -35,6 +35,7 @@ export async function push(image: ImageSource, reference: RegistryReference, opt
       const done = await pushBlob(repository, { blob, open: opener(image, blob), from: repositories.get(digest), chunkSize, onBytes });
       report(done === 'exists' ? 'exists' : 'uploaded', total);
     });
+    await settled(sending);
     const { config } = image.manifest;
     await pushBlob(repository, { blob: config, open: opener(image, config), from: repositories.get(config.digest), chunkSize });
     const bytes = await readAll(await opener(image, image.descriptor)(0, image.descriptor.size), MAX_JSON, 'the manifest');

@@ -20,7 +20,7 @@
 
 // The layer code by itself, confined as the shim's child is. For tests.
 //
-//   layer_driver unpack ROOT [option...]     a tar from stdin
+//   layer_driver unpack ROOT [option...]     a tar from stdin; 'lower=FOLDER', the topmost first, as options too
 //   layer_driver open ROOT [option...]       the same without the confinement: only the paths' resolution holds it in
 //   layer_driver calls 0                     which system calls the filter of unpacking lets through, to stdout
 //   layer_driver call NUMBER [argument...]   makes one, under the filter
@@ -33,6 +33,21 @@ namespace {
 using namespace nacelle;
 
 int open_path(const char* path) { return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); }
+
+// Folders that stay open.
+class Folders {
+ public:
+  void open(const char* path) {
+    owners_.emplace_back(open_path(path));
+    descriptors_.push_back(owners_.back().get());
+  }
+  const int* descriptors() const { return descriptors_.data(); }
+  size_t size() const { return descriptors_.size(); }
+
+ private:
+  std::vector<unique_fd> owners_;
+  std::vector<int> descriptors_;
+};
 
 // Makes `path` the root in a mount namespace of its own.
 bool confine(const char* path) {
@@ -89,12 +104,18 @@ int run(int count, char** arguments, Failure& why) {
   const size_t option_count = static_cast<size_t>(count - 3);
   const bool confined = std::strcmp(command, "unpack") == 0;
   if (confined || std::strcmp(command, "open") == 0) {
+    std::vector<const char*> others;
+    Folders lower;
+    for (size_t i = 0; i < option_count; ++i) {
+      if (std::strncmp(options[i], "lower=", 6) == 0) lower.open(options[i] + 6);
+      else others.push_back(options[i]);
+    }
     UnpackOptions parsed;
-    if (parse_unpack_options(options, option_count, parsed) < 0) return fail(why, EINVAL, "unknown option");
+    if (parse_unpack_options(others.data(), others.size(), parsed) < 0) return fail(why, EINVAL, "unknown option");
     if (confined && !confine(arguments[2])) return fail(why, errno, "confining");
     if (confined && allow_unpacking_calls(STDERR_FILENO) < 0) return fail(why, errno, "limiting the calls");
     const unique_fd root(open_path(confined ? "/" : arguments[2]));
-    return unpack_layer(STDIN_FILENO, root.get(), parsed, why);
+    return unpack_layer(STDIN_FILENO, root.get(), lower.descriptors(), lower.size(), parsed, why);
   }
   const unique_fd upper(open_path(arguments[2]));
   if (!upper) return fail(why, errno, "opening the upper");
@@ -103,13 +124,9 @@ int run(int count, char** arguments, Failure& why) {
     if (parse_pack_options(options, option_count, parsed) < 0) return fail(why, EINVAL, "unknown option");
     return pack_layer(upper.get(), STDOUT_FILENO, parsed, why);
   }
-  std::vector<unique_fd> lowers;
-  std::vector<int> lower_fds;
-  for (size_t i = 0; i < option_count; ++i) {
-    lowers.emplace_back(open_path(options[i]));
-    lower_fds.push_back(lowers.back().get());
-  }
-  return list_changes(upper.get(), lower_fds.data(), lower_fds.size(), STDOUT_FILENO, why);
+  Folders lower;
+  for (size_t i = 0; i < option_count; ++i) lower.open(options[i]);
+  return list_changes(upper.get(), lower.descriptors(), lower.size(), STDOUT_FILENO, why);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "file_data.h"
 #include "folder.h"
+#include "implied.h"
 #include "path.h"
 #include "xattrs.h"
 
@@ -71,27 +72,6 @@ int open_or_make(Unpacking& work, int parent, const char* name, unique_fd& folde
   return hid ? work.tree.hide_below(folder.get()) : 0;
 }
 
-int make_folder(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Failure& why) {
-  unique_fd folder;
-  bool fresh = false;
-  struct stat status;
-  // The archive's own top folder is the target, which is there.
-  const int result = path.empty() ? open_folder(work.tree.root(), ".", folder) : open_or_make(work, parent, name, folder, fresh);
-  if (result < 0) return failed(entry, result, "making the folder", why);
-  if (fchown(folder.get(), entry.uid, entry.gid) < 0) return failed(entry, errno, "setting its owner", why);
-  std::vector<Xattr> now, late;
-  for (const Xattr& xattr : entry.xattrs) (xattr.name == kDefaultAcl ? late : now).push_back(xattr);
-  fresh = fresh && !work.tree.inherits();
-  if (const int set = set_xattrs(folder.get(), now, fresh, path, why); set < 0) return set;
-  // Ours to write into until all is there.
-  if (fchmod(folder.get(), entry.mode | 0700) < 0) return failed(entry, errno, "setting its mode", why);
-  if (fstat(folder.get(), &status) < 0) return failed(entry, errno, "stat", why);
-  work.tree.made(status);
-  work.times.add(path, status, entry.mode, entry.mtime, std::move(late));
-  work.tree.remember(path, std::move(folder));
-  return 0;
-}
-
 // A symlink, FIFO or device: what has no descriptor to be changed by.
 template <typename Make>
 int make_node(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Make make, Failure& why) {
@@ -126,7 +106,7 @@ int make_hard_link(Unpacking& work, const TarEntry& entry, int parent, const cha
   const unique_fd here(fcntl(parent, F_DUPFD_CLOEXEC, 0));  // the tree's next answer takes the place of this one
   if (!here) return failed(entry, errno, "opening its folder", why);
   const SplitPath to = split_path(target);
-  const int folder = work.tree.folder(to.folder, false, why);
+  const int folder = work.tree.folder(to.folder, why);
   struct stat theirs, ours;
   int result = folder < 0 ? folder : status_of(folder, to.name, theirs);
   if (result < 0 || is_whiteout_device(theirs)) {
@@ -145,13 +125,36 @@ int make_hard_link(Unpacking& work, const TarEntry& entry, int parent, const cha
 
 }  // namespace
 
+int too_many(const TarEntry& entry, Failure& why) { return failed(entry, EOVERFLOW, "there are more entries than maxEntries allows", why); }
+
+int make_folder(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Failure& why) {
+  unique_fd folder;
+  bool fresh = false;
+  struct stat status;
+  // The archive's own top folder is the target, which is there.
+  const int result = path.empty() ? open_folder(work.tree.root(), ".", folder) : open_or_make(work, parent, name, folder, fresh);
+  if (result < 0) return failed(entry, result, "making the folder", why);
+  if (fchown(folder.get(), entry.uid, entry.gid) < 0) return failed(entry, errno, "setting its owner", why);
+  std::vector<Xattr> now, late;
+  for (const Xattr& xattr : entry.xattrs) (xattr.name == kDefaultAcl ? late : now).push_back(xattr);
+  fresh = fresh && !work.tree.inherits();
+  if (const int set = set_xattrs(folder.get(), now, fresh, path, why); set < 0) return set;
+  // Ours to write into until all is there.
+  if (fchmod(folder.get(), entry.mode | 0700) < 0) return failed(entry, errno, "setting its mode", why);
+  if (fstat(folder.get(), &status) < 0) return failed(entry, errno, "stat", why);
+  work.tree.made(status);
+  work.times.add(path, status, entry.mode, entry.mtime, std::move(late));
+  work.tree.remember(path, std::move(folder));
+  return 0;
+}
+
 int make_entry(Unpacking& work, const TarEntry& entry, const std::string& path, Failure& why) {
   if (path.empty()) {
     if (entry.type != tar::kDirectory) return failed(entry, EPERM, "only a folder can be the layer's top", why);
     return make_folder(work, entry, path, -1, "", why);
   }
   const SplitPath split = split_path(path);
-  const int parent = work.tree.folder(split.folder, true, why);
+  const int parent = folder_for(work, entry, split.folder, why);
   if (parent < 0) return parent;
   switch (entry.type) {
     case tar::kFile:

@@ -4,6 +4,7 @@
 
 #include "failure.h"
 #include "folder_times.h"
+#include "merged.h"
 #include "tar_reader.h"
 #include "tree.h"
 #include "unpack.h"
@@ -15,8 +16,15 @@ struct Unpacking {
   Tree tree;
   TarReader reader;
   FolderTimes times;
+  Merged lower;  // what this layer lies on
   const UnpackOptions& options;
 };
+
+// An entry more than maxEntries allows.
+int too_many(const TarEntry& entry, Failure& why);
+
+// Makes the folder `name` in `parent`, or gives the one that is there the entry's attributes. `path` is empty for the root.
+int make_folder(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Failure& why);
 
 // Makes the entry at `path` (of check_path), in the place of whatever is there; a folder is kept and given its attributes.
 int make_entry(Unpacking& work, const TarEntry& entry, const std::string& path, Failure& why);

@@ -29,15 +29,11 @@ int Tree::resolve(const char* path, unique_fd& out) const {
   return opened(sys_openat2(root_, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, kInRoot), out);
 }
 
-int Tree::folder(std::string_view path, bool make_it, Failure& why) {
+int Tree::folder(std::string_view path, Failure& why) {
   if (last_ && path == last_path_) return last_.get();
   const std::string text(path);
   unique_fd found;
-  int result = resolve(path.empty() ? "." : text.c_str(), found);
-  if ((result == -ENOENT || result == -ENOTDIR) && make_it) {
-    result = make(path, found, why);
-    if (result < 0) return result;
-  }
+  const int result = resolve(path.empty() ? "." : text.c_str(), found);
   if (result < 0) {
     if (result == -ENOENT || result == -ENOTDIR) return result;
     return fail(why, -result, "the folder %s: opening it", shown(path).c_str());
@@ -53,47 +49,6 @@ void Tree::remember(std::string_view path, unique_fd folder) {
   last_path_ = path;
   last_ = std::move(folder);
   inherits_ = false;
-}
-
-int Tree::make(std::string_view path, unique_fd& out, Failure& why) {
-  unique_fd parent;
-  int result = resolve(".", parent);
-  for (size_t start = 0; result == 0 && start < path.size();) {
-    const size_t end = std::min(path.find('/', start), path.size());
-    const std::string prefix(path.substr(0, end)), name(path.substr(start, end - start));
-    unique_fd next;
-    // Each prefix is walked from the root again: only so do the links in it stay inside.
-    result = resolve(prefix.c_str(), next);
-    if (result == -ENOENT || result == -ENOTDIR) result = make_one(parent.get(), name.c_str(), next);
-    if (result < 0) {
-      const char* reason = result == -E2BIG ? "there are too many entries" : "it can't be made, or something else is there";
-      return fail(why, -result, "the folder %s: %s", shown(prefix).c_str(), reason);
-    }
-    parent = std::move(next);
-    start = end + 1;
-  }
-  if (result < 0) return fail(why, -result, "opening the target");
-  out = std::move(parent);
-  return 0;
-}
-
-int Tree::make_one(int parent, const char* name, unique_fd& out) {
-  struct stat status;
-  bool hid = false;
-  // A whiteout that this layer made stands for a lower folder; a link to nowhere or a file stays and is an error.
-  if (overlay_ && status_of(parent, name, status) == 0 && is_whiteout_device(status)) {
-    if (const int result = clear(parent, name, hid); result < 0) return result;
-  }
-  if (const int result = count(); result < 0) return result;
-  if (mkdirat(parent, name, 0755) < 0) return errno == EEXIST ? -ENOTDIR : -errno;
-  if (const int result = open_folder(parent, name, out); result < 0) return result;
-  // neither the process's umask nor an inherited ACL has a say in a layer
-  for (const char* acl : {kAccessAcl, kDefaultAcl}) {
-    if (fremovexattr(out.get(), acl) < 0 && errno != ENODATA && errno != EOPNOTSUPP) return -errno;
-  }
-  if (fchmod(out.get(), 0755) < 0) return -errno;
-  if (const int result = made(parent, name); result < 0) return result;
-  return hid ? hide_below(out.get()) : 0;
 }
 
 int Tree::clear(int parent, const char* name, bool& hid) {
@@ -119,7 +74,7 @@ void Tree::made(const struct stat& status) {
 }
 
 int Tree::count() {
-  if (left_ == 0) return -E2BIG;
+  if (left_ == 0) return -EOVERFLOW;
   --left_;
   return 0;
 }

@@ -32,9 +32,9 @@ class Tree {
   // `overlay`: whiteouts are kept as overlayfs has them; otherwise they delete, and what was made is remembered.
   Tree(int root, bool overlay, uint64_t most) : root_(root), overlay_(overlay), left_(most) {}
 
-  // The folder at `path`, made with its parents (0755) when `make`: O_PATH, borrowed until the next call. Links in the path
-  // are resolved in the root. -errno; -ENOENT and -ENOTDIR, when not `make`, without words.
-  int folder(std::string_view path, bool make, Failure& why);
+  // The folder at `path`: O_PATH, borrowed until the next call. Links in the path are resolved in the root. -errno; -ENOENT
+  // and -ENOTDIR, when it isn't there, without words.
+  int folder(std::string_view path, Failure& why);
   // The same as what folder(path) would find, for the files that come next.
   void remember(std::string_view path, unique_fd folder);
   // Opens what is at `path` itself, following no link in its last component.
@@ -45,7 +45,7 @@ class Tree {
   // For each thing that an entry made: remembers it, so that whiteouts of this layer spare it.
   int made(int parent, const char* name);
   void made(const struct stat& status);
-  // One more entry or folder: -E2BIG when there are too many.
+  // One more entry or folder: -EOVERFLOW when there are too many.
   int count();
   // The folder hides what is in lower layers: marks it, or removes what isn't ours.
   int hide_below(int folder);
@@ -59,8 +59,6 @@ class Tree {
 
  private:
   int resolve(const char* path, unique_fd& out) const;
-  int make(std::string_view path, unique_fd& out, Failure& why);
-  int make_one(int parent, const char* name, unique_fd& out);
 
   int root_;
   bool overlay_;

@@ -7,6 +7,7 @@
 
 #include "entry.h"
 #include "folder.h"
+#include "implied.h"
 #include "input.h"
 #include "options.h"
 #include "path.h"
@@ -31,7 +32,7 @@ class NoUmask {
 int apply_whiteout(Unpacking& work, const TarEntry& entry, const std::string& path, Whiteout kind, Failure& why) {
   if (entry.type == tar::kDirectory) return fail(why, EBADMSG, "entry %s: a folder can't be a whiteout", shown(entry.name).c_str());
   const SplitPath split = split_path(path);
-  const int folder = work.tree.folder(split.folder, work.tree.overlay(), why);
+  const int folder = work.tree.overlay() ? folder_for(work, entry, split.folder, why) : work.tree.folder(split.folder, why);
   // nothing there to delete from
   if ((folder == -ENOENT || folder == -ENOTDIR) && !work.tree.overlay()) return 0;
   if (folder < 0) return folder;
@@ -44,7 +45,7 @@ int unpack_entry(Unpacking& work, TarEntry& entry, Failure& why) {
   std::string path;
   const PathLimits limits{work.options.most_path, work.options.most_depth};
   if (const int result = check_path(entry.name, limits, path, why); result < 0) return result;
-  if (work.tree.count() < 0) return fail(why, E2BIG, "entry %s: there are too many entries", shown(entry.name).c_str());
+  if (work.tree.count() < 0) return too_many(entry, why);
   Whiteout kind;
   if (const int result = parse_whiteout(split_path(path).name, kind, why); result < 0) return result;
   if (kind != Whiteout::none) return apply_whiteout(work, entry, path, kind, why);
@@ -69,15 +70,19 @@ int parse_unpack_options(const char* const* options, size_t count, UnpackOptions
     if (key == "owner") return choose(value, "0", "keep", result.keep_owner);
     if (key == "maxBytes") return parse_decimal(value, UINT64_MAX, result.most_bytes);
     if (key == "maxEntries") return parse_decimal(value, UINT64_MAX, result.most_entries);
-    if (key == "maxPath") return parse_decimal(value, UINT64_MAX, result.most_path);
+    if (key == "maxPathLength") return parse_decimal(value, UINT64_MAX, result.most_path);
     return key == "maxDepth" && parse_decimal(value, UINT64_MAX, result.most_depth);
   });
 }
 
-int unpack_layer(int input_fd, int root_fd, const UnpackOptions& options, Failure& why) {
+int unpack_layer(int input_fd, int root_fd, const int* lower_fds, size_t lower_count, const UnpackOptions& options, Failure& why) {
   const NoUmask exact;
   Input input(input_fd, options.most_bytes);
-  Unpacking work{Tree(root_fd, options.overlay, options.most_entries), TarReader(input), {}, options};
+  Unpacking work{Tree(root_fd, options.overlay, options.most_entries), TarReader(input), {}, {}, options};
+  for (size_t i = 0; i < lower_count; ++i) {
+    const int opened = open_folder(lower_fds[i], ".", work.lower.folders.emplace_back());
+    if (opened < 0) return fail(why, -opened, "opening a lower layer");
+  }
   TarEntry entry;
   int result;
   while ((result = work.reader.next(entry, why)) > 0) {

@@ -20,15 +20,16 @@ struct UnpackOptions {
   bool keep_owner = true;              // owner=keep|0
   uint64_t most_bytes = UINT64_MAX;    // maxBytes: of the whole stream
   uint64_t most_entries = 10'000'000;  // maxEntries: entries, and folders made for them
-  uint64_t most_path = 4095;           // maxPath: bytes; the kernel takes no more
+  uint64_t most_path = 4095;           // maxPathLength: bytes; the kernel takes no more
   uint64_t most_depth = 512;           // maxDepth: components
 };
 
 // 'key=value' each, named as above. -EINVAL for an unknown key or a wrong value.
 int parse_unpack_options(const char* const* options, size_t count, UnpackOptions& result);
 
-// Reads the input to its end, and waits until what it made is on the disk. 0 or -errno with the reason in `why`; what was
-// unpacked until then stays.
-int unpack_layer(int input_fd, int root_fd, const UnpackOptions& options, Failure& why);
+// Reads the input to its end, and waits until what it made is on the disk. `lower`: the unpacked layers below, the topmost
+// first, which tell what folders are like that the archive only implies. 0 or -errno with the reason in `why`, -EOVERFLOW for
+// what exceeds a limit; what was unpacked until then stays.
+int unpack_layer(int input_fd, int root_fd, const int* lower_fds, size_t lower_count, const UnpackOptions& options, Failure& why);
 
 }  // namespace nacelle

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { deathOf, unpackPlan } from '../../../lib/image/unpack.js';
 
 describe('the plan of unpacking', () => {
-  const { plan, slots } = unpackPlan(10, '/store/tmp/x/fs', { maxBytes: 1000, maxEntries: 10 });
+  const limits = { maxBytes: 1000, maxEntries: 10, maxPathLength: 100, maxDepth: 5 };
+  const { plan, slots } = unpackPlan({ input: 10, target: '/store/tmp/x/fs', lower: ['/store/top', '/store/bottom'], limits });
   const steps = plan.stages[0]?.steps ?? [];
   const at = (op: string): number => steps.findIndex((step) => step.op === op);
 
@@ -26,8 +27,20 @@ describe('the plan of unpacking', () => {
     expect(step).toMatchObject({ effective: 0x8820001bn, permitted: 0x8820001bn, inheritable: 0, ambient: 0 });
   });
 
+  it('shows the lower layers as mounts of their own, which can only be read', () => {
+    const mounts = steps.flatMap((step) => (step.op === 'clone_mount' && step.path !== '/store/tmp/x/fs' ? [step] : []));
+    expect(mounts.map(({ path }) => path)).toEqual(['/store/top', '/store/bottom']);
+    expect(steps.at(-1)).toMatchObject({ lower: mounts.map(({ out }) => out) });
+    for (const { out } of mounts) {
+      const attributes = steps.findIndex((step) => step.op === 'set_mount' && step.mount === out && (Number(step.set) & 1) === 1);
+      expect(attributes).toBeGreaterThan(0);
+      expect(attributes).toBeLessThan(at('pivot'));
+    }
+  });
+
   it('hands the limits on', () => {
-    expect(steps.at(-1)).toMatchObject({ options: ['whiteouts=overlay', 'devices=1', 'maxBytes=1000', 'maxEntries=10'] });
+    const options = ['whiteouts=overlay', 'devices=1', 'maxBytes=1000', 'maxEntries=10', 'maxPathLength=100', 'maxDepth=5'];
+    expect(steps.at(-1)).toMatchObject({ options });
   });
 });
 

@@ -1,0 +1,71 @@
+import { Transform, type TransformCallback } from 'node:stream';
+import * as z from 'zod';
+import { ImageError } from '../errors.js';
+import { type Size, sizeSchema } from '../plan/size.js';
+
+/**
+ * What bounds each layer that is unpacked, so that a small file can't fill the disk. Beyond one of them: ImageError `ERR_IMAGE_LIMIT`, and
+ * nothing of the layer is kept. A layer that is in the store already is not looked at again.
+ */
+export interface UnpackLimits {
+  /** Bytes of a layer without its compression. Default 64 GiB. */
+  maxBytes?: Size;
+  /** Entries, and folders that entries only imply. Default 5,000,000. */
+  maxEntries?: number;
+  /** Bytes of a path. Default and most: 4,095, as the kernel takes no more (PATH_MAX). */
+  maxPathLength?: number;
+  /** Folders in each other. Default 512. */
+  maxDepth?: number;
+  /** How many times larger than its compressed blob a layer may be, once it has more than 64 MiB. Default 200. */
+  maxRatio?: number;
+}
+
+const count = (fallback: number, most = Number.MAX_SAFE_INTEGER) => z.int().min(1).max(most).default(fallback);
+
+export const unpackLimits = z
+  .strictObject({
+    maxBytes: sizeSchema(1).default(64 * 1024 ** 3),
+    maxEntries: count(5_000_000),
+    maxPathLength: count(4095, 4095),
+    maxDepth: count(512),
+    maxRatio: z.number().min(1).default(200),
+  })
+  .prefault({});
+
+export type ParsedLimits = z.output<typeof unpackLimits>;
+
+export const DEFAULT_LIMITS: ParsedLimits = unpackLimits.parse({});
+
+/** Below this no ratio is looked at: little harm is in it, and a few large files of zeros are no bomb. */
+const SMALL = 64 * 1024 ** 2;
+
+/** Bytes that may come out of a blob, and the option that says so. `size` of the blob; `null`: it is not known. */
+export function mostBytes({ maxBytes, maxRatio }: ParsedLimits, size: number | null): { bytes: number; option: string } {
+  const byRatio = size === null ? Number.POSITIVE_INFINITY : Math.max(SMALL, Math.floor(size * maxRatio));
+  return byRatio < maxBytes ? { bytes: byRatio, option: 'maxRatio' } : { bytes: maxBytes, option: 'maxBytes' };
+}
+
+/** Passes bytes on, and fails once there are too many. */
+export class Cap extends Transform {
+  readonly #most: { readonly bytes: number; readonly option: string };
+  readonly #what: string;
+  #bytes = 0;
+
+  /** @param what for the message */
+  constructor(most: { readonly bytes: number; readonly option: string }, what: string) {
+    super();
+    this.#most = most;
+    this.#what = what;
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    const { bytes, option } = this.#most;
+    this.#bytes += chunk.length;
+    if (this.#bytes <= bytes) done(null, chunk);
+    else done(limitError(`${this.#what} has more than the ${bytes} bytes that ${option} allows`));
+  }
+}
+
+export function limitError(message: string, options: { digest?: string; cause?: unknown } = {}): ImageError {
+  return new ImageError(message, { ...options, code: 'ERR_IMAGE_LIMIT' });
+}
