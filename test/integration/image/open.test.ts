@@ -231,10 +231,13 @@ root.it('ends unpacking when it is cancelled, and keeps nothing', async () => {
   const image = await Image.open(`oci:${await layoutOf(tarArchive({ name: 'much', data: Buffer.alloc(32 * 1024 ** 2) }))}`);
   const stop = new AbortController();
   const reason = new Error('enough');
-  const onProgress = ({ status }: ProgressEvent): void => {
+  let read = 0;
+  const onProgress = ({ status, bytes }: ProgressEvent): void => {
+    read = bytes;
     if (status === 'unpacking') stop.abort(reason);
   };
   await expect(image.use({ signal: stop.signal, onProgress })).rejects.toBe(reason);
+  expect(read).toBeLessThan(image.size / 2);
   expect(storedLayers()).toEqual([]);
   expect(leftInTmp()).toEqual([]);
   expect(descendants().filter(({ parent }) => parent === shimOf()?.pid)).toEqual([]);
