@@ -12,6 +12,7 @@ import { discard, makeAhead } from './ahead.js';
 import { begun, type Made } from './begun.js';
 import { groupEvidence, lethalLimits } from './evidence.js';
 import type { ParsedOptions } from './options.js';
+import { MOUNTED_OVER } from './plan/files.js';
 import { planContainer } from './plan/plan.js';
 import type { Prepared } from './prepare.js';
 import { Written, type WrittenMount } from './written.js';
@@ -107,12 +108,12 @@ async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callM
 }
 
 /** `null`: its root is a folder, which is written to itself. */
-function writtenIn({ root }: Prepared, uppers: readonly (number | undefined)[], disk: readonly Holding[]): Written | null {
+function writtenIn({ root, volumes }: Prepared, uppers: readonly (number | undefined)[], disk: readonly Holding[]): Written | null {
   if (root.type !== 'recipe') return null;
   const mounts = root.recipe.mounts.map(({ target, lower }, index): WrittenMount => {
     const upper = uppers[index];
     if (upper === undefined) throw new NacelleError('the shim gave no upper folder', { code: 'ERR_PROTOCOL' });
     return { target, lower, upper };
   });
-  return new Written(mounts, disk);
+  return new Written(mounts, disk, { covered: MOUNTED_OVER, volumes });
 }

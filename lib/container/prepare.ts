@@ -14,6 +14,7 @@ import { defaultProfile } from '../security/default-profile.js';
 import { type Architecture, canKill, compileDefault } from '../security/seccomp.js';
 import { type NotEnforced, planContainerGroup, requireDeviceController } from './group.js';
 import { etcFiles } from './host-files.js';
+import { imageVolumes } from './image-volumes.js';
 import type { ParsedOptions } from './options.js';
 import type { ExtraDevice, PlanInput, RootSource } from './plan/input.js';
 
@@ -76,6 +77,7 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
     filterKills: options.seccomp !== 'unconfined' && canKill(defaultProfile, architecture()),
     devices,
     fileTargets: fileTargets(options),
+    volumes: imageVolumes(config, options.mounts),
     files: etcFiles(options, hostname),
     unified: layout.mode === 'v2' ? 'v2' : null,
     stopSignal: config.stopSignal ?? null,

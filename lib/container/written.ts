@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { NacelleError, UnsupportedError } from '../errors.js';
 import type { Change } from '../filesystem/change.js';
 import { type Holding, release } from '../filesystem/hold.js';
+import type { LeaveOut } from '../filesystem/plan.js';
 import { listChanges, readChanges } from '../filesystem/reader.js';
 import { closeDescriptor } from '../native/load.js';
 
@@ -20,11 +21,13 @@ export class Written {
   readonly #mounts: readonly WrittenMount[];
   /** The folder on disk, where the changes are in one. */
   readonly #disk: readonly Holding[];
+  readonly #leaveOut: LeaveOut;
   #isClosed = false;
 
-  constructor(mounts: readonly WrittenMount[], disk: readonly Holding[]) {
+  constructor(mounts: readonly WrittenMount[], disk: readonly Holding[], leaveOut: LeaveOut) {
     this.#mounts = mounts;
     this.#disk = disk;
+    this.#leaveOut = leaveOut;
   }
 
   async *changes(): AsyncGenerator<Change, void, undefined> {
@@ -32,7 +35,8 @@ export class Written {
       // it may have been removed while the ones before were listed
       this.#open('list the changes');
       for await (const change of listChanges({ lower, target: null, changes: upper })) {
-        yield target === '/' ? change : { ...change, path: target + (change.path === '/' ? '' : change.path) };
+        const path = target === '/' ? change.path : target + (change.path === '/' ? '' : change.path);
+        if (!this.#isLeftOut(path)) yield { ...change, path };
       }
     }
   }
@@ -40,7 +44,7 @@ export class Written {
   async layer(): Promise<Readable> {
     const [root, ...others] = this.#open('pack the changes');
     if (!root || others.length > 0) throw new UnsupportedError('a layer of several mounts', 'it is of one root, as images have it');
-    return readChanges({ work: 'pack', lower: root.lower, target: null, changes: root.upper });
+    return readChanges({ work: 'pack', lower: root.lower, target: null, changes: root.upper, leaveOut: this.#leaveOut });
   }
 
   async close(): Promise<void> {
@@ -48,6 +52,13 @@ export class Written {
     this.#isClosed = true;
     for (const { upper } of this.#mounts) closeDescriptor(upper);
     await release(this.#disk);
+  }
+
+  #isLeftOut(path: string): boolean {
+    const { covered, volumes } = this.#leaveOut;
+    return (
+      covered.some((place) => path === place || path.startsWith(`${place}/`)) || volumes.some((volume) => path.startsWith(`${volume}/`))
+    );
   }
 
   #open(what: string): readonly WrittenMount[] {

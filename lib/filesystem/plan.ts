@@ -130,13 +130,23 @@ export interface ReadRequest {
   readonly target: string | null;
   readonly changes: number;
   readonly output: number;
+  /** What is none of the changes; `pack` alone looks at it. */
+  readonly leaveOut?: LeaveOut;
+}
+
+/** Paths, absolute inside the overlay, of what was made or written for others than the layer. */
+export interface LeaveOut {
+  /** Places that are mounted over. */
+  readonly covered: readonly string[];
+  /** Folders whose content is not the layer's. */
+  readonly volumes: readonly string[];
 }
 
 /**
  * The plan of a process that reads an overlay's changes. What a container wrote is hostile: the process sees no network, no
  * other process and no file but the layers, and may do nothing but read.
  */
-export function planRead({ work, lower, target, changes, output }: ReadRequest): { plan: Plan; slots: Slots } {
+export function planRead({ work, lower, target, changes, output, leaveOut }: ReadRequest): { plan: Plan; slots: Slots } {
   const slots = new Slots();
   const [upper, out] = [slots.give(changes), slots.give(output)];
   const folders = work === 'changes' ? lower.map((path) => ({ slot: slots.take(), path })) : [];
@@ -144,7 +154,7 @@ export function planRead({ work, lower, target, changes, output }: ReadRequest):
   const reading: Step =
     work === 'changes'
       ? { op: 'changes', upper, lower: folders.map(({ slot }) => slot), output: out }
-      : { op: 'pack', upper, output: out, options: [] };
+      : { op: 'pack', upper, output: out, options: leaveOut ? packOptions(leaveOut) : [] };
   const steps: Step[] = [
     { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
     // an overlay may lie on its own lower folder: here, where nobody else is, that shows again
@@ -161,6 +171,10 @@ export function planRead({ work, lower, target, changes, output }: ReadRequest):
   ];
   const flags = CLONE.mnt | CLONE.pid | CLONE.net | CLONE.ipc | CLONE.uts | CLONE.cgroup;
   return { plan: planOf({ stages: [{ flags, steps }] }), slots };
+}
+
+function packOptions({ covered, volumes }: LeaveOut): string[] {
+  return [...covered.map((path) => `exclude=${path.slice(1)}`), ...volumes.map((path) => `empty=${path.slice(1)}`)];
 }
 
 function openFolder(out: Slot, path: string): Step {

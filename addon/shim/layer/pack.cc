@@ -76,6 +76,7 @@ int Packer::folder(int fd, const std::string& path) {
 }
 
 int Packer::entry(int parent, const std::string& name, const std::string& path) {
+  if (options_.exclude.count(path) > 0) return 0;
   struct stat status;
   const int found = status_of(parent, name.c_str(), status);
   if (found == -ENOENT) return 0;  // gone since its folder was read
@@ -113,9 +114,10 @@ int Packer::subfolder(int parent, const char* name, TarEntry& entry) {
   if (result < 0) return failed(result, entry.name, "reading the folder");
   if (marks.partial) return failed(-EOPNOTSUPP, entry.name, "the folder was renamed by reference (redirect_dir): its content is elsewhere");
   describe(status, entry);
+  const bool empty = options_.empty.count(entry.name) > 0;
   entry.type = tar::kDirectory;
   entry.name += '/';
-  if (result = put(entry); result < 0) return result;
+  if (result = put(entry); result < 0 || empty) return result;
   if (marks.opaque) {
     if (result = put_mark(entry.name + std::string(kOpaqueName)); result < 0) return result;
   }
@@ -170,6 +172,8 @@ int Packer::finish() {
 
 int parse_pack_options(const char* const* options, size_t count, PackOptions& result) {
   return layer::parse_options(options, count, [&](std::string_view key, std::string_view value) {
+    if (key == "exclude") return result.exclude.emplace(value).second;
+    if (key == "empty") return result.empty.emplace(value).second;
     uint64_t seconds;
     if (key != "mtime" || !parse_decimal(value, INT64_MAX, seconds)) return false;
     result.mtime = static_cast<int64_t>(seconds);

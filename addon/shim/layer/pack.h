@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <unordered_set>
 
 #include "failure.h"
 
@@ -17,7 +19,9 @@ namespace nacelle {
 
 struct PackOptions {
   bool clamp = false;
-  int64_t mtime = 0;  // mtime=SECONDS: no later time is written
+  int64_t mtime = 0;                        // mtime=SECONDS: no later time is written
+  std::unordered_set<std::string> exclude;  // exclude=PATH, each: neither it nor what is below it. Paths have no '/' at their ends
+  std::unordered_set<std::string> empty;    // empty=PATH, each: a folder without what is in it
 };
 
 int parse_pack_options(const char* const* options, size_t count, PackOptions& result);

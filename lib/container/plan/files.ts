@@ -3,6 +3,9 @@ import { NONE } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { PlanInput } from './input.js';
 
+/** Where every container has a mount of its own, which the image need not have a place for. */
+export const MOUNTED_OVER = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/dev', '/proc', '/sys'];
+
 /** Steps for /etc/hosts, hostname and resolv.conf: bound over the image's, which stay as they are. */
 export function planEtc({ slots, files, options }: PlanInput, root: Slot, staging: Slot): Step[] {
   const mounted = new Set(options.mounts.map(({ target }) => target));

@@ -46,6 +46,8 @@ export interface PlanInput {
   readonly devices: readonly ExtraDevice[];
   /** By target: binds of files need a file to be mounted on. */
   readonly fileTargets: ReadonlySet<string>;
+  /** Folders that the image declares as volumes, and that nothing else is mounted on: absolute, parents first. */
+  readonly volumes: readonly string[];
   /** Contents for /etc. */
   readonly files: { readonly hosts: string; readonly hostname: string; readonly resolvConf: string };
   readonly unified: 'v2' | null;

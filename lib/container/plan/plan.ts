@@ -13,6 +13,7 @@ import { planProcess } from './process.js';
 import { type Protection, planProtection } from './protect.js';
 import { planRoot } from './root.js';
 import { planStaging, type Staging } from './staging.js';
+import { planVolumes } from './volumes.js';
 
 /** What needs nothing of the host's files, nor the program: the first part of the plan, which may run before they are known. */
 export interface Head {
@@ -84,6 +85,7 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     ...mounts.open,
     ...copyIn.open,
     ...root.steps,
+    ...planVolumes(input, root.root),
     ...kernel.attach(root.root),
     ...dev.attach(root.root),
     ...mounts.attach,

@@ -59,6 +59,7 @@ function parts(options: object = {}, { machine = hybrid, park = false, disk, fol
     filter: new Uint8Array(8),
     devices: [],
     fileTargets: new Set(),
+    volumes: [],
     files: { hosts: '', hostname: '', resolvConf: '' },
     unified: layout.mode === 'v2' ? 'v2' : null,
     journal: [],
