@@ -1,8 +1,10 @@
 // Builds every addon/shim/**/fuzz/NAME.cc with libFuzzer and the sanitizers, and runs each for some seconds.
-// `node scripts/fuzz.mjs [SECONDS] [NAME…]`. Seeds, and inputs that once failed, are in test/fixtures/fuzz/NAME.
+// `node scripts/fuzz.mjs [--grow] [SECONDS] [NAME…]`. What every run begins with is in test/fixtures/fuzz/NAME: seeds, inputs that once
+// failed, and those that earlier runs found to reach something new; `--grow` adds this run's.
 import { existsSync, mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
+import { parseArgs } from 'node:util';
 import { filesBelow, output, root, run, skip } from './shared.mjs';
 
 const folder = 'build-fuzz';
@@ -20,7 +22,13 @@ function compile(files) {
   return run('sh', ['-c', script, 'sh', ...jobs]);
 }
 
-function fuzz(target, seconds) {
+/** The fewest of the corpus that reach what nothing in the seeds does become seeds. */
+function grow(program, seeds, corpus) {
+  mkdirSync(`${root}${seeds}`, { recursive: true });
+  return run(program, ['-set_cover_merge=1', '-verbosity=0', seeds, corpus]);
+}
+
+function fuzz(target, seconds, grows) {
   const name = basename(target, '.cc');
   const corpus = `${folder}/corpus/${name}`;
   const seeds = `test/fixtures/fuzz/${name}`;
@@ -28,7 +36,7 @@ function fuzz(target, seconds) {
   const linked = run('clang++', ['-fsanitize=fuzzer,address,undefined', object(target), ...parts.map(object), '-o', `${folder}/${name}`]);
   if (!linked) return false;
   const folders = [corpus, ...(existsSync(`${root}${seeds}`) ? [seeds] : [])];
-  return run(`${folder}/${name}`, [
+  const found = run(`${folder}/${name}`, [
     `-max_total_time=${seconds}`,
     '-timeout=10',
     '-print_final_stats=1',
@@ -36,10 +44,12 @@ function fuzz(target, seconds) {
     `-artifact_prefix=${folder}/${name}-`,
     ...folders,
   ]);
+  return found && (!grows || grow(`${folder}/${name}`, seeds, corpus));
 }
 
 function main() {
-  const [seconds = '30', ...names] = process.argv.slice(2);
+  const { values, positionals } = parseArgs({ options: { grow: { type: 'boolean', default: false } }, allowPositionals: true });
+  const [seconds = '60', ...names] = positionals;
   if (!/^[1-9]\d*$/.test(seconds)) throw new Error(`seconds: a whole number is wanted, not ${seconds}`);
   if (output('clang++', ['--version']) === null) return skip('fuzz', 'clang++ is not installed');
   const wanted = targets.filter((file) => names.length === 0 || names.includes(basename(file, '.cc')));
@@ -48,7 +58,7 @@ function main() {
   if (!compile([...parts, ...wanted])) return false;
   const failed = wanted.filter((target) => {
     console.log(`fuzz: ${target} for ${seconds} s`);
-    return !fuzz(target, seconds);
+    return !fuzz(target, seconds, values.grow);
   });
   console.log(
     `fuzz: ${wanted.length - failed.length} of ${wanted.length} targets found nothing${failed.length > 0 ? `; look at ${folder}/*-crash-*` : ''}`,
