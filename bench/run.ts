@@ -8,6 +8,8 @@ import { crowd, groupLife, limits, stats } from './cases/cgroup.js';
 import { comparisons } from './cases/compare.js';
 import { heap } from './cases/heap.js';
 import { pullAndRun, secondRun, unpack } from './cases/image.js';
+import { imageMemory } from './cases/image-memory.js';
+import { manyLayers, smallFiles } from './cases/image-shapes.js';
 import { importing } from './cases/import.js';
 import { ladder } from './cases/ladder.js';
 import { memory, rate } from './cases/rate.js';
@@ -30,6 +32,9 @@ const cases: readonly Case[] = [
   unpack,
   pullAndRun,
   secondRun,
+  manyLayers,
+  smallFiles,
+  imageMemory,
 ];
 
 function chosen(names: readonly string[]): readonly Case[] {

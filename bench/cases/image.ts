@@ -1,36 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Container, Image } from 'nacelle';
 import { loadBusybox } from '../../test/fixtures/busybox-image.js';
 import { debianImage } from '../../test/fixtures/images.js';
 import { podmanIn, runInPodman } from '../../test/fixtures/podman.js';
 import { startRegistry } from '../../test/fixtures/registry.js';
-import { findTool } from '../../test/fixtures/requires.js';
-import { type Case, effort, NotHere } from '../case.js';
+import { type Case, effort } from '../case.js';
+import { inFolder, requireTools } from '../folder.js';
 import { subject } from '../measure.js';
 import { containerOptions } from '../peers/nacelle.js';
 import { pair } from './pair.js';
-
-/** With a folder and a store of its own. */
-async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'nacelle-bench-'));
-  const before = process.env.NACELLE_ROOT;
-  process.env.NACELLE_ROOT = join(folder, 'store');
-  try {
-    return await use(folder);
-  } finally {
-    if (before === undefined) delete process.env.NACELLE_ROOT;
-    else process.env.NACELLE_ROOT = before;
-    rmSync(folder, { recursive: true });
-  }
-}
-
-function requireTools(...names: string[]): void {
-  const missing = names.filter((name) => findTool(name) === null);
-  if (missing.length > 0) throw new NotHere(`${missing.join(' and ')} are not installed`);
-}
 
 /** A Debian image's layer into an empty store, on the disk at the end; tar's files are too. */
 export const unpack: Case = {
@@ -78,7 +58,7 @@ export const pullAndRun: Case = {
           await Container.run({ image: name, command: ['true'] });
         });
         const theirs = subject('podman run', async () => {
-          const podman = podmanIn(folder);
+          const podman = podmanIn(folder, 'overlay');
           podman('pull', '-q', '--tls-verify=false', name);
           await runInPodman(podman, name);
         });
