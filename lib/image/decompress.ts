@@ -26,10 +26,24 @@ export function compressionOf(start: Buffer): Compression {
  */
 export async function decompression(kind: Compression): Promise<Transform[]> {
   if (kind === 'none') return [];
-  if (kind === 'gzip') return [zlib.createGunzip({ chunkSize: CHUNK })];
-  if (hasZstd(zlib)) return [new ZstdPieces('frame'), zlib.createZstdDecompress({ chunkSize: CHUNK })];
+  if (kind === 'gzip') return [zlib.createGunzip({ chunkSize: CHUNK }), new Ahead()];
+  if (hasZstd(zlib)) return [new ZstdPieces('frame'), zlib.createZstdDecompress({ chunkSize: CHUNK }), new Ahead()];
   const { Decompress } = await import('fzstd');
   return [new ZstdPieces('block'), new SlowZstd((onData) => new Decompress(onData))];
+}
+
+/**
+ * Lets the stage before it go on while the ones after it work. zlib inflates on another thread, but begins with the next chunk only when all
+ * that follows has taken the last one: hashes, and writing to a pipe, which take this thread as long.
+ */
+class Ahead extends Transform {
+  constructor() {
+    super({ highWaterMark: 4 * CHUNK });
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    setImmediate(done, null, chunk);
+  }
 }
 
 type WithZstd = typeof zlib & { createZstdDecompress(options: { chunkSize: number }): Transform };
