@@ -17,6 +17,8 @@ export interface NewImage {
   readonly manifest: Manifest;
   readonly config: OciConfig;
   readonly openBlob: (blob: Descriptor, from: number) => Promise<Readable> | Readable;
+  /** Told that a blob's bytes were not its own. Returns whether to open it again. Default: no. */
+  readonly mistrust?: (blob: Descriptor) => boolean;
 }
 
 export interface AddImageOptions {
@@ -35,14 +37,17 @@ export interface AddImageOptions {
  * @throws ImageError when a blob is not what its descriptor says
  */
 export async function addImage(reference: string | null, image: NewImage, options: AddImageOptions = {}): Promise<void> {
-  const { descriptor, manifest, config, openBlob } = image;
+  const { descriptor, manifest, config, openBlob, mistrust = () => false } = image;
   const { onProgress, parallel = 3, unpack = null } = options;
   const blobs = [descriptor, manifest.config, ...manifest.layers];
   const held = await hold([...blobs.map(({ digest }) => digest), ...chainIds(config.rootfs.diff_ids)]);
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   const add = (blob: Descriptor, onBytes?: (bytes: number) => void) =>
-    addBlob({ digest: blob.digest, size: blob.size, open: (from) => openBlob(blob, from) }, { signal, onBytes });
+    addBlob(
+      { digest: blob.digest, size: blob.size, open: (from) => openBlob(blob, from), mistrust: () => mistrust(blob) },
+      { signal, onBytes },
+    );
   try {
     const arriving = inParallel(manifest.layers, parallel, async (layer) => {
       const { digest, size: total } = layer;

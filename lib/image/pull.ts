@@ -47,11 +47,20 @@ export async function pull(reference: RegistryReference, options: ParsedPull): P
     const documents = new Map([image.document, image.settings].map(({ descriptor, bytes }) => [descriptor.digest, bytes]));
     const openBlob = (blob: Descriptor, from: number): Readable => {
       const bytes = documents.get(blob.digest);
-      return bytes ? Readable.from([bytes.subarray(from)]) : blobFrom(servers, blob, from);
+      return bytes
+        ? Readable.from([bytes.subarray(from)])
+        : blobFrom(mistrusted.has(blob.digest) ? servers.slice(-1) : servers, blob, from);
+    };
+    // whichever mirror it was: then the registry itself is asked
+    const mistrusted = new Set<string>();
+    const mistrust = ({ digest }: Descriptor): boolean => {
+      if (servers.length === 1 || mistrusted.has(digest)) return false;
+      mistrusted.add(digest);
+      return true;
     };
     const { cancelSignal: signal, onProgress, parallel } = options;
     const unpack = options.unpack ? options.limits : null;
-    await addImage(name, { ...image, descriptor: image.document.descriptor, openBlob }, { signal, onProgress, parallel, unpack });
+    await addImage(name, { ...image, descriptor: image.document.descriptor, openBlob, mistrust }, { signal, onProgress, parallel, unpack });
     return image.document.descriptor.digest;
   } catch (error) {
     options.cancelSignal?.throwIfAborted();

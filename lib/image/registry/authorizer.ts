@@ -3,7 +3,7 @@ import { ImageError } from '../../errors.js';
 import { type Challenge, parseChallenges } from './challenge.js';
 import { storedCredentials } from './credentials.js';
 import { failureOf } from './failure.js';
-import type { RegistryAuth } from './settings.js';
+import type { RegistryAuth, RegistrySettings } from './settings.js';
 import { nameOf, readAll, type Transport } from './transport.js';
 
 /** What an answer of a token server says (distribution's token specification). */
@@ -31,16 +31,18 @@ export class Authorizer {
   readonly #registry: string;
   readonly #transport: Transport;
   readonly #given: RegistryAuth | undefined;
+  readonly #signal: AbortSignal | undefined;
   #credentials: Promise<RegistryAuth | null> | undefined;
   /** By scope. */
   readonly #known = new Map<string, Known>();
   readonly #underWay = new Map<string, Promise<void>>();
 
-  /** @param given instead of what docker's configuration has for the registry */
-  constructor(registry: string, transport: Transport, given: RegistryAuth | undefined) {
+  /** @param settings.auth instead of what docker's configuration has for the registry */
+  constructor(registry: string, transport: Transport, { auth, signal }: Pick<RegistrySettings, 'auth' | 'signal'>) {
     this.#registry = registry;
     this.#transport = transport;
-    this.#given = given;
+    this.#given = auth;
+    this.#signal = signal;
   }
 
   /** The Authorization that is known to be good for a scope, or `null`. */
@@ -70,7 +72,7 @@ export class Authorizer {
   }
 
   async #ask(scope: string, challenges: readonly Challenge[]): Promise<void> {
-    this.#credentials ??= this.#given ? Promise.resolve(this.#given) : storedCredentials(this.#registry);
+    this.#credentials ??= this.#given ? Promise.resolve(this.#given) : storedCredentials(this.#registry, { signal: this.#signal });
     const credentials = await this.#credentials;
     if (credentials && 'token' in credentials) {
       this.#known.set(scope, { header: `Bearer ${credentials.token}`, until: Number.POSITIVE_INFINITY });

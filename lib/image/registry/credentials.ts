@@ -37,16 +37,19 @@ const HELPER_TIMEOUT = 60_000;
 /**
  * What docker knows for a registry: from a credential helper where the config names one, else from `auths`. `null`: nothing.
  *
- * @throws ImageError when the config or a helper's answer can't be read, or the helper isn't there
+ * @throws ImageError when the config or a helper's answer can't be read, or the helper isn't there; the signal's reason
  */
-export async function storedCredentials(registry: string, env: NodeJS.ProcessEnv = process.env): Promise<RegistryAuth | null> {
+export async function storedCredentials(
+  registry: string,
+  { env = process.env, signal }: { readonly env?: NodeJS.ProcessEnv; readonly signal?: AbortSignal | undefined } = {},
+): Promise<RegistryAuth | null> {
   const path = join(env.DOCKER_CONFIG || join(homedir(), '.docker'), 'config.json');
   const config = await readConfig(path);
   if (!config) return null;
   const keys = registry === 'docker.io' ? [DOCKER_HUB, 'docker.io', 'index.docker.io'] : [registry];
   const helper = keys.map((key) => config.credHelpers?.[key]).find(Boolean) ?? config.credsStore;
   const [server = registry] = keys;
-  return (helper ? await askHelper(helper, server, path) : null) ?? inAuths(config.auths ?? {}, keys, path);
+  return (helper ? await askHelper(helper, { server, path, signal }) : null) ?? inAuths(config.auths ?? {}, keys, path);
 }
 
 async function readConfig(path: string): Promise<DockerConfig | null> {
@@ -88,10 +91,14 @@ function credentialsIn({ auth, username, password, identitytoken, registrytoken 
 const answer = z.looseObject({ Username: z.string(), Secret: z.string() });
 
 /** docker-credential-NAME get: the server on stdin, JSON on stdout. */
-async function askHelper(name: string, server: string, path: string): Promise<RegistryAuth | null> {
+async function askHelper(
+  name: string,
+  { server, path, signal }: { readonly server: string; readonly path: string; readonly signal: AbortSignal | undefined },
+): Promise<RegistryAuth | null> {
   if (!/^[\w.-]+$/.test(name)) throw new ImageError(`${path} names the credential helper ${JSON.stringify(name)}, which is no name`);
   const program = `docker-credential-${name}`;
-  const { stdout, error } = await runHelper(program, server);
+  const { stdout, error } = await runHelper(program, server, signal);
+  signal?.throwIfAborted();
   if (error && /credentials not found/i.test(stdout)) return null;
   if (error) {
     // what may be an answer, with its secret, is never quoted
@@ -119,11 +126,10 @@ function parsedAnswer(text: string): z.infer<typeof answer> | null {
   }
 }
 
-function runHelper(program: string, input: string): Promise<{ stdout: string; error: Error | null }> {
+function runHelper(program: string, input: string, signal: AbortSignal | undefined): Promise<{ stdout: string; error: Error | null }> {
   return new Promise((resolve) => {
-    const child = execFile(program, ['get'], { timeout: HELPER_TIMEOUT, maxBuffer: 1024 * 1024 }, (error, stdout) =>
-      resolve({ stdout, error }),
-    );
+    const options = { timeout: HELPER_TIMEOUT, maxBuffer: 1024 * 1024, ...(signal ? { signal } : {}) };
+    const child = execFile(program, ['get'], options, (error, stdout) => resolve({ stdout, error }));
     // one that isn't there, or reads nothing: its end tells
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(`${input}\n`);

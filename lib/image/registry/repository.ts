@@ -46,7 +46,7 @@ export class Repository {
   private constructor(endpoint: Endpoint, transport: Transport, settings: RegistrySettings, action: Action) {
     this.endpoint = endpoint;
     this.#transport = transport;
-    this.#authorizer = new Authorizer(endpoint.registry, transport, settings.auth);
+    this.#authorizer = new Authorizer(endpoint.registry, transport, settings);
     this.#policy = settings;
     this.#action = action;
   }

@@ -52,7 +52,9 @@ export class Transport {
     };
     this.#direct = new undici.Agent(common);
     try {
-      this.#dispatcher = new undici.EnvHttpProxyAgent({ ...common, requestTls: secure, ...proxies() });
+      // the proxy's own answer is waited for no longer than others'
+      const clientFactory = (origin: URL, options: object) => new undici.Pool(origin, { ...options, headersTimeout: timeout });
+      this.#dispatcher = new undici.EnvHttpProxyAgent({ ...common, requestTls: secure, clientFactory, ...proxies() });
     } catch (cause) {
       throw new ImageError(`use the proxy of the environment: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     }

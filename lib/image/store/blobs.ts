@@ -17,6 +17,8 @@ export interface BlobSource {
   readonly size: number;
   /** Its bytes from one on. */
   open(from: number): Readable | Promise<Readable>;
+  /** Told that the bytes were not the blob's. @returns whether it is worth to open it again, for others may have it */
+  mistrust?(): boolean;
 }
 
 export interface AddOptions {
@@ -53,7 +55,12 @@ export async function addBlob(source: BlobSource, { signal, onBytes }: AddOption
       await lockFile(file, 'exclusive', signal);
       // who had the lock may have published the file, or thrown it away
       if (!(await isSame(file, ingest))) continue;
-      await receive(source, { file, path: ingest, signal, onBytes });
+      const wrong = await receive(source, { file, path: ingest, signal, onBytes });
+      if (wrong !== null) {
+        if (!source.mistrust?.()) throw new ImageError(wrong, { digest });
+        await file.truncate(0);
+        continue;
+      }
       await file.sync();
       await makeFolder(dirname(target));
       await publish(ingest, target);
@@ -69,8 +76,8 @@ interface Ingest extends AddOptions {
   readonly path: string;
 }
 
-/** Bytes past what is there already, which are hashed first. */
-async function receive({ digest, size, open: openFrom }: BlobSource, { file, path, signal, onBytes }: Ingest): Promise<void> {
+/** Bytes past what is there already, which are hashed first. @returns what is wrong with them */
+async function receive({ digest, size, open: openFrom }: BlobSource, { file, path, signal, onBytes }: Ingest): Promise<string | null> {
   const { algorithm, hex } = parseDigest(digest);
   const there = Math.min((await file.stat()).size, size);
   await file.truncate(there);
@@ -96,13 +103,13 @@ async function receive({ digest, size, open: openFrom }: BlobSource, { file, pat
     }
   }
   const found = hash.digest('hex');
-  if (bytes === size && found === hex) return;
+  if (bytes === size && found === hex) return null;
   // nothing to go on from
   if (bytes >= size) await unlink(path);
-  throw new ImageError(wrong({ digest, size, algorithm, bytes, found }), { digest });
+  return problemOf({ digest, size, algorithm, bytes, found });
 }
 
-function wrong({
+function problemOf({
   digest,
   size,
   algorithm,

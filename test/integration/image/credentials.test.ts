@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { Image } from '../../../lib/index.js';
+import { processInfo, readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { makeCertificates, SOMEBODY, startRegistry, type TestCertificates, type TestRegistry } from '../../fixtures/registry.js';
 import { IMAGE_TOOLS, layoutIn, nameAt, skopeo } from '../../fixtures/registry-images.js';
@@ -9,6 +10,7 @@ import { missing, requires } from '../../fixtures/requires.js';
 import { useNewStore } from '../../fixtures/store.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import type { LayerFiles } from '../../fixtures/tiny-image.js';
+import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 const needs = { root: true, tools: [...IMAGE_TOOLS, 'openssl'] };
@@ -99,6 +101,14 @@ describe('a registry that wants to know who asks', () => {
       await expect(failed).rejects.not.toMatchObject({ message: expect.stringContaining(auth.password) });
       writeFileSync(join(here, 'docker-credential-of-a-test'), "#!/bin/sh\necho 'credentials not found in native keychain'\nexit 1\n");
       await expect(Image.pull(name, { insecure: true })).rejects.toMatchObject({ code: 'ERR_UNAUTHORIZED' });
+      // somebody at a screen, who never answers
+      writeFileSync(join(here, 'docker-credential-of-a-test'), `#!/bin/sh\necho $$ > ${here}/asked\nexec sleep 1000\n`);
+      const stop = new AbortController();
+      const waiting = expect(Image.pull(name, { insecure: true, cancelSignal: stop.signal })).rejects.toThrow('enough');
+      const pid = Number(await until('the helper is asked', () => readText(join(here, 'asked'))?.trim() || null));
+      stop.abort(new Error('enough'));
+      await waiting;
+      await until('the helper is gone', () => processInfo(pid) === null);
     } finally {
       process.env.PATH = path;
     }

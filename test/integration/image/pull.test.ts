@@ -156,6 +156,37 @@ describe('pull', () => {
     }
   });
 
+  it('asks the registry itself for what a mirror gave wrong bytes for', async () => {
+    const { name, digest } = placed(`${nameAt(plain.host)}:one`, layout());
+    const forger = await startProxy(plain.host, async ({ path, pass, send }) => {
+      if (!path.includes('/blobs/')) return;
+      const answer = await pass();
+      answer.body.writeUInt8(answer.body.readUInt8(0) ^ 1, 0);
+      send(answer);
+    });
+    const shortener = await startProxy(plain.host, async ({ path, pass, send }) => {
+      if (!path.includes('/blobs/')) return;
+      const { status, body } = await pass();
+      const half = body.subarray(0, body.length / 2);
+      send({ status, headers: { 'content-length': `${half.length}` }, body: half });
+    });
+    try {
+      const [host = ''] = name.split('/');
+      for (const mirror of [forger, shortener]) {
+        store.renew();
+        const image = await Image.pull(name, { mirrors: [mirror.host], retries: 0 });
+        expect(image.digest).toBe(digest);
+        expect(mirror.asked.filter(({ path }) => path.includes('/blobs/')).length).toBeGreaterThan(image.layers.length);
+        store.renew();
+        // and no other, where that is the registry
+        await expect(Image.pull(name.replace(host, mirror.host), { retries: 0 })).rejects.toMatchObject({ name: 'ImageError' });
+      }
+    } finally {
+      await forger.close();
+      await shortener.close();
+    }
+  });
+
   it('says what is wrong before anything is asked', async () => {
     for (const [options, option] of [
       [{ platform: 'amd64' }, 'platform'],

@@ -15,7 +15,7 @@ const needs = { root: true, tools: [...IMAGE_TOOLS, 'openssl'] };
 const { it, describe } = requires(needs);
 
 const folder = temporaryFolder();
-useNewStore(folder);
+const store = useNewStore(folder);
 
 let secure: TestRegistry;
 let tls: TestCertificates;
@@ -37,7 +37,39 @@ describe('TLS', () => {
   });
 });
 
+it('reaches a registry by its IPv6 address', async () => {
+  const registry = await startRegistry(folder, { address: '[::1]' });
+  try {
+    const [image] = await Image.load(layout());
+    const name = `${nameAt(registry.host)}:one`;
+    const { digest } = (await image?.push(name)) ?? {};
+    store.renew();
+    expect(await Image.pull(name)).toMatchObject({ digest, reference: name });
+    const said = await fetch(`http://${name.replace('/', '/v2/').replace(':one', '')}/manifests/one`, {
+      headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
+    });
+    expect(said.headers.get('docker-content-digest')).toBe(digest);
+  } finally {
+    await registry.close();
+  }
+});
+
 describe('a proxy of the environment', () => {
+  it('that never answers is not waited for longer than a server', async () => {
+    const proxy = await startConnectProxy(null);
+    process.env.HTTPS_PROXY = proxy.host;
+    try {
+      const began = performance.now();
+      await expect(Image.pull('registry.invalid/app', { retries: 0, timeout: 200 })).rejects.toMatchObject({ name: 'ImageError' });
+      expect(proxy.asked).toEqual(['registry.invalid:443']);
+      // undici's own time-out is five minutes
+      expect(performance.now() - began).toBeLessThan(60_000);
+    } finally {
+      delete process.env.HTTPS_PROXY;
+      await proxy.close();
+    }
+  });
+
   it('is used, but not for what it is not for', async () => {
     const { name, digest } = placed(nameAt(secure.host), layout());
     const path = name.slice(secure.host.length);
