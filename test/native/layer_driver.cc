@@ -107,8 +107,10 @@ int run(int count, char** arguments, Failure& why) {
     std::vector<const char*> others;
     Folders lower;
     for (size_t i = 0; i < option_count; ++i) {
-      if (std::strncmp(options[i], "lower=", 6) == 0) lower.open(options[i] + 6);
-      else others.push_back(options[i]);
+      if (std::strncmp(options[i], "lower=", 6) == 0)
+        lower.open(options[i] + 6);
+      else
+        others.push_back(options[i]);
     }
     UnpackOptions parsed;
     if (parse_unpack_options(others.data(), others.size(), parsed) < 0) return fail(why, EINVAL, "unknown option");

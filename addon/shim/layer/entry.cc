@@ -135,15 +135,22 @@ int make_folder(Unpacking& work, const TarEntry& entry, const std::string& path,
   const int result = path.empty() ? open_folder(work.tree.root(), ".", folder) : open_or_make(work, parent, name, folder, fresh);
   if (result < 0) return failed(entry, result, "making the folder", why);
   if (fchown(folder.get(), entry.uid, entry.gid) < 0) return failed(entry, errno, "setting its owner", why);
-  std::vector<Xattr> now, late;
-  for (const Xattr& xattr : entry.xattrs) (xattr.name == kDefaultAcl ? late : now).push_back(xattr);
+  std::vector<Xattr> now;
+  std::string_view acl;  // its children would inherit it
+  for (const Xattr& xattr : entry.xattrs) {
+    if (xattr.name == kDefaultAcl)
+      acl = xattr.value;
+    else
+      now.push_back(xattr);
+  }
   fresh = fresh && !work.tree.inherits();
   if (const int set = set_xattrs(folder.get(), now, fresh, path, why); set < 0) return set;
   // Ours to write into until all is there.
   if (fchmod(folder.get(), entry.mode | 0700) < 0) return failed(entry, errno, "setting its mode", why);
   if (fstat(folder.get(), &status) < 0) return failed(entry, errno, "stat", why);
   work.tree.made(status);
-  work.times.add(path, status, entry.mode, entry.mtime, std::move(late));
+  const int kept = work.times.add(work.tree.root(), path, status, entry.mode, entry.mtime, acl);
+  if (kept < 0) return failed(entry, kept, "keeping its time until its content is there", why);
   work.tree.remember(path, std::move(folder));
   return 0;
 }

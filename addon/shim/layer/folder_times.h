@@ -2,33 +2,41 @@
 
 #include <sys/stat.h>
 
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "../unique_fd.h"
 #include "failure.h"
-#include "pax.h"
 #include "tree.h"
 
 namespace nacelle::layer {
 
 // Modes, times and default ACLs of folders, which can only be set when their content is there: writing into a folder
 // changes its time, a read-only one can't be written into, and children would inherit the ACL.
+//
+// Kept as records one after the other, and past a megabyte in a file without a name beside the folders: an archive may have
+// millions of them. The last word on each folder counts.
+//
+//   record   struct Head | path | default ACL
 class FolderTimes {
  public:
-  void add(std::string path, const struct stat& status, mode_t mode, const struct timespec& mtime, std::vector<Xattr> late);
-  // The last word on each folder counts. One that was replaced since has none.
-  int apply(const Tree& tree, Failure& why) const;
+  // 0 or -errno. `acl`: empty for none.
+  int add(int root, std::string_view path, const struct stat& status, mode_t mode, const struct timespec& mtime, std::string_view acl);
+  // A folder that was replaced since is left alone.
+  int apply(const Tree& tree, Failure& why);
 
  private:
-  struct Folder {
-    std::string path;
-    dev_t device;
-    ino_t inode;
-    mode_t mode;
-    struct timespec mtime;
-    std::vector<Xattr> late;
-  };
-  std::vector<Folder> folders_;
+  struct Head;
+  int spill(int root);
+  int apply_all(const Tree& tree, std::string_view records, Failure& why) const;
+  int apply_one(const Tree& tree, const Head& head, std::string_view path, std::string_view acl, Failure& why) const;
+
+  std::string records_;
+  bool has_acl_ = false;
+  unique_fd file_;
+  std::vector<size_t> spilled_;  // bytes that were written to the file at a time
 };
 
 }  // namespace nacelle::layer

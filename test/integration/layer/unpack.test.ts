@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect } from 'vitest';
 import { buildDriver, feed, newFolder } from '../../fixtures/layer.js';
@@ -200,6 +200,40 @@ describe('metadata', () => {
     const found = inventory(root);
     expect(found['/d']).toContain('posix_acl_default');
     expect(Object.entries(found).filter(([path, facts]) => path !== '/d' && facts.includes('acl'))).toEqual([]);
+  });
+
+  it('the last word on a folder that has several entries, of its ACL too', () => {
+    const acl = Buffer.from('0200000001000700ffffffff04000500ffffffff080005000500000010000500ffffffff20000500ffffffff', 'hex');
+    const withAcl: Partial<TarEntry> = { pax: { 'SCHILY.xattr.system.posix_acl_default': acl } };
+    const entry = (name: string, mtime: number, more: Partial<TarEntry> = {}): TarEntry => ({ name, type: '5', mtime, ...more });
+    const entries = [
+      entry('lost', 1, withAcl),
+      entry('won', 1),
+      entry('lost', 2, { mode: 0o500 }),
+      entry('won', 2, withAcl),
+      plain('lost/f'),
+    ];
+    expect(unpack(tarArchive(...entries, entry('file', 3), plain('file'), plain('dir'), entry('dir', 4)))).toBe('');
+    const found = inventory(root);
+    expect(found['/lost']).toBe('mode 40500, owner 0:0, time 2000000000');
+    expect(found['/won']).toMatch(/^mode 40755, owner 0:0, time 2000000000, system.posix_acl_default=/);
+    expect(found['/dir']).toBe('mode 40755, owner 0:0, time 4000000000');
+    expect(found['/file']).toMatch(/^mode 100644/);
+  });
+
+  it('the modes and times of more folders than are kept in memory', () => {
+    const name = (index: number): string => `${index % 50}/${'n'.repeat(100)}-${index}`;
+    const modes = [0o755, 0o500, 0o1777, 0];
+    const entries = Array.from({ length: 20_000 }, (_, index): TarEntry => {
+      return { name: name(index), type: '5', mode: modes[index % modes.length] ?? 0, mtime: 1000 + index, pax: { path: name(index) } };
+    });
+    expect(unpack(Buffer.concat([...entries.map(tarEntry), Buffer.alloc(1024)]))).toBe('');
+    for (const [index, { mode = 0, mtime = 0 }] of entries.entries()) {
+      const status = statSync(join(root, name(index)));
+      if ((status.mode & 0o7777) !== mode || status.mtimeMs !== mtime * 1000)
+        expect([name(index), status.mode, status.mtimeMs]).toEqual([]);
+    }
+    expect(readdirSync(root)).toHaveLength(50);
   });
 
   it('long names and links in GNU tar’s way', () => {
