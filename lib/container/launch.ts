@@ -1,5 +1,5 @@
 import { NacelleError } from '../errors.js';
-import { type Holding, hold, release } from '../filesystem/hold.js';
+import { type Holding, hold, undone } from '../filesystem/hold.js';
 import { planWork } from '../filesystem/plan.js';
 import { writeRecord } from '../host/journal.js';
 import { ownerName, start } from '../native/shim.js';
@@ -91,8 +91,7 @@ async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callM
     prepared.release();
     program.stdio.close();
     if (ahead) void discard(ahead);
-    await release(disk);
-    throw error;
+    throw await undone(disk, error);
   }
   if (first !== null) makeAhead(first, task.ended);
   const { descriptors } = task.started;

@@ -1,3 +1,4 @@
+import { NacelleError } from '../errors.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import type { Held } from './plan.js';
@@ -25,4 +26,16 @@ export async function release(holdings: readonly Holding[]): Promise<void> {
     }
   }
   if (failures.length > 0) throw failures[0];
+}
+
+/** Takes all away after a failure. @returns the error to throw: the failure itself, with that of the removal when it failed too */
+export async function undone(holdings: readonly Holding[], error: unknown): Promise<unknown> {
+  try {
+    await release(holdings);
+    return error;
+  } catch (cleanup) {
+    if (!(error instanceof NacelleError)) return error;
+    const cleanupError = cleanup instanceof Error ? cleanup : new Error(String(cleanup));
+    return Object.assign(error, { cleanupError });
+  }
 }

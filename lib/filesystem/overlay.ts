@@ -7,7 +7,7 @@ import { closeDescriptor } from '../native/load.js';
 import { ownerName, start } from '../native/shim.js';
 import type { Change } from './change.js';
 import { type Folders, findFolders, type Place } from './folders.js';
-import { type Holding, hold, release } from './hold.js';
+import { type Holding, hold, release, undone } from './hold.js';
 import { type OverlayOptions, type OverlaySettings, parseOverlayOptions } from './options.js';
 import { type Forget, type OverlaySource, planHold, planMake, planWork, type ReadRequest } from './plan.js';
 import { listChanges, packFolder, readChanges } from './reader.js';
@@ -156,16 +156,4 @@ async function make(source: OverlaySource, id: string, target: Place, persist: b
 /** Written before the thing is made. `null`: what persists is nobody's to remove. */
 function record(id: string, persist: boolean, records: readonly HostRecord[]): Forget {
   return persist ? null : writeRecord(ownerName(), id, records);
-}
-
-/** The error to throw when it could not be mounted: the failure itself, with that of the removal when it failed too. */
-async function undone(work: readonly Holding[], error: unknown): Promise<unknown> {
-  try {
-    await release(work);
-    return error;
-  } catch (cleanup) {
-    if (!(error instanceof NacelleError)) return error;
-    const cleanupError = cleanup instanceof Error ? cleanup : new Error(String(cleanup));
-    return Object.assign(error, { cleanupError });
-  }
 }
