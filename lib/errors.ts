@@ -13,6 +13,11 @@ export class NacelleError extends Error {
   }
 }
 
+/** What was thrown, as an Error: JavaScript lets one throw anything. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
 /** Several failures as one; the only one is itself. */
 export function allOf(errors: readonly Error[]): Error | undefined {
   return errors.length > 1 ? new AggregateError(errors, errors.map(({ message }) => message).join('; ')) : errors[0];

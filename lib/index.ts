@@ -23,6 +23,7 @@ export { Namespace } from './namespace/namespace.js';
 export type { Link, LinkStats } from './network/link.js';
 export type { VethOptions } from './network/options.js';
 export { VethPair } from './network/veth.js';
+export type { LayerOptions, LayerStream } from './plan/layer.js';
 export type { DeviceRule, IoMax, Limits, RdmaMax } from './plan/limits.js';
 export type { NamespaceType } from './plan/namespaces.js';
 export type { ProgressEvent } from './plan/progress.js';

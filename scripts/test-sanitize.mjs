@@ -74,7 +74,7 @@ function noReports() {
 }
 
 /** What tries nothing of the native code that others don't, and takes long. */
-const TYPESCRIPT_ALONE = ['pull', 'push', 'pull-faults', 'push-faults', 'credentials', 'transport', 'interchange'].map(
+const TYPESCRIPT_ALONE = ['pull', 'push', 'pull-faults', 'push-faults', 'credentials', 'transport', 'interchange', 'config'].map(
   (name) => `test/integration/image/${name}.test.ts`,
 );
 

@@ -1,7 +1,10 @@
+#include <utility>
+
 #include "copy.h"
 #include "init.h"
 #include "layer/call_filter.h"
 #include "layer/changes.h"
+#include "layer/folder.h"
 #include "layer/pack.h"
 #include "layer/unpack.h"
 #include "steps.h"
@@ -32,7 +35,10 @@ int run(Context& context, const args::copy_out& a) {
   return copy_out_of(context, context.slots.get(a.root), a.paths, context.slots.get(a.to), a.max);
 }
 
-int run(Context& context, const args::unpack_filter&) { return allow_unpacking_calls(context.channel); }
+int run(Context& context, const args::unpack_filter&) {
+  layer::allow_many_descriptors();  // the filter has no call for that
+  return allow_unpacking_calls(context.channel);
+}
 
 int run(Context& context, const args::unpack& a) {
   const std::vector<const char*> list = pointers(a.options);
@@ -48,14 +54,20 @@ int run(Context& context, const args::pack& a) {
   const std::vector<const char*> list = pointers(a.options);
   PackOptions options;
   if (parse_pack_options(list.data(), list.size(), options) < 0) return context.failed(-EINVAL, "unknown option");
+  const std::vector<int> lower = descriptors(context, a.lower);
+  const int upper = context.slots.get(a.upper), output = context.slots.get(a.output);
   Failure why;
-  return explained(context, pack_layer(context.slots.get(a.upper), context.slots.get(a.output), options, why), why);
+  return explained(context, pack_layer(upper, lower.data(), lower.size(), output, std::move(options), why), why);
 }
 
 int run(Context& context, const args::changes& a) {
-  const std::vector<int> lowers = descriptors(context, a.lower);
+  const std::vector<const char*> list = pointers(a.options);
+  layer::LeaveOut leave_out;
+  if (parse_changes_options(list.data(), list.size(), leave_out) < 0) return context.failed(-EINVAL, "unknown option");
+  const std::vector<int> lower = descriptors(context, a.lower);
+  const int upper = context.slots.get(a.upper), output = context.slots.get(a.output);
   Failure why;
-  return explained(context, list_changes(context.slots.get(a.upper), lowers.data(), lowers.size(), context.slots.get(a.output), why), why);
+  return explained(context, list_changes(upper, lower.data(), lower.size(), output, std::move(leave_out), why), why);
 }
 
 int run(Context& context, const args::pause&) { return hold_namespaces(context.executable); }

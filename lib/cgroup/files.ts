@@ -1,5 +1,6 @@
 import { type FSWatcher, readdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { toError } from '../errors.js';
 import { nativeError } from '../native/failure.js';
 import { loadNative } from '../native/load.js';
 import { parseKeyed } from './keyed.js';
@@ -127,5 +128,5 @@ function codeOf(error: unknown): string | undefined {
 
 function failure(what: string, syscall: string, path: string, error: unknown): Error {
   if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') return nativeError(what, syscall, -error.errno, path);
-  return error instanceof Error ? error : new Error(String(error));
+  return toError(error);
 }

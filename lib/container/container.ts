@@ -11,6 +11,7 @@ import type { Image } from '../image/image.js';
 import { Namespace } from '../namespace/namespace.js';
 import { closeDescriptor } from '../native/load.js';
 import type { Task } from '../native/task.js';
+import type { LayerOptions } from '../plan/layer.js';
 import type { Limits } from '../plan/limits.js';
 import type { NamespaceType } from '../plan/namespaces.js';
 import { monotonicMs, type Program } from '../process/program.js';
@@ -248,8 +249,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    *
    * @throws as {@link changes}; UnsupportedError with the image `host`, whose root is several mounts
    */
-  layer(): Promise<Readable> {
-    return this.#changed('layer()').layer();
+  layer(options: LayerOptions = {}): Promise<Readable> {
+    return this.#changed('layer()').layer(options);
   }
 
   /** The image that it was made from: what `Image.commit` adds a layer to. @internal */

@@ -7,19 +7,20 @@ import type { ParsedMount } from './mounts.js';
 const MOST = 256;
 
 /**
- * The folders that an image declares as volumes, tidied, parents before children, without those that something is mounted on.
+ * The folders that an image declares as volumes, tidied, parents before children, without those that the caller mounts something on, or
+ * above.
  *
  * @throws ImageError for what can't be a volume
  */
 export function imageVolumes({ volumes = [] }: ImageConfig, mounts: readonly Pick<ParsedMount, 'target'>[]): string[] {
-  const taken = new Set(mounts.map(({ target }) => target));
+  const isTaken = (path: string): boolean => mounts.some(({ target }) => path === target || path.startsWith(`${target}/`));
   const paths = volumes.map((volume) => {
     const path = posix.normalize(volume).replace(/(?<=.)\/+$/, '');
     if (!volume.startsWith('/') || path === '/' || volume.includes('\0'))
       throw new ImageError(`the image declares the volume ${JSON.stringify(volume)}, which is no absolute path of a folder below '/'`);
     return path;
   });
-  const free = [...new Set(paths)].filter((path) => !taken.has(path)).sort();
+  const free = [...new Set(paths)].filter((path) => !isTaken(path)).sort();
   if (free.length > MOST) throw new ImageError(`the image declares ${free.length} volumes; more than ${MOST} are not mounted`);
   return free;
 }

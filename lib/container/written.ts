@@ -5,6 +5,7 @@ import { type Holding, release } from '../filesystem/hold.js';
 import type { LeaveOut } from '../filesystem/plan.js';
 import { listChanges, readChanges } from '../filesystem/reader.js';
 import { closeDescriptor } from '../native/load.js';
+import { clampOf, type LayerOptions } from '../plan/layer.js';
 
 /** A mount of the root, and what holds the changes to it. */
 export interface WrittenMount {
@@ -21,6 +22,7 @@ export class Written {
   readonly #mounts: readonly WrittenMount[];
   /** The folder on disk, where the changes are in one. */
   readonly #disk: readonly Holding[];
+  /** By absolute paths. */
   readonly #leaveOut: LeaveOut;
   #isClosed = false;
 
@@ -34,17 +36,17 @@ export class Written {
     for (const { target, lower, upper } of this.#open('list the changes')) {
       // it may have been removed while the ones before were listed
       this.#open('list the changes');
-      for await (const change of listChanges({ lower, target: null, changes: upper })) {
-        const path = target === '/' ? change.path : target + (change.path === '/' ? '' : change.path);
-        if (!this.#isLeftOut(path)) yield { ...change, path };
+      for await (const change of listChanges({ lower, target: null, changes: upper, leaveOut: below(target, this.#leaveOut) })) {
+        yield target === '/' ? change : { ...change, path: target + (change.path === '/' ? '' : change.path) };
       }
     }
   }
 
-  async layer(): Promise<Readable> {
+  async layer(options: LayerOptions = {}): Promise<Readable> {
     const [root, ...others] = this.#open('pack the changes');
     if (!root || others.length > 0) throw new UnsupportedError('a layer of several mounts', 'it is of one root, as images have it');
-    return readChanges({ work: 'pack', lower: root.lower, target: null, changes: root.upper, leaveOut: this.#leaveOut });
+    const leaveOut = below('/', this.#leaveOut);
+    return readChanges({ work: 'pack', lower: root.lower, target: null, changes: root.upper, clampMtime: clampOf(options), leaveOut });
   }
 
   async close(): Promise<void> {
@@ -54,15 +56,16 @@ export class Written {
     await release(this.#disk);
   }
 
-  #isLeftOut(path: string): boolean {
-    const { covered, volumes } = this.#leaveOut;
-    return (
-      covered.some((place) => path === place || path.startsWith(`${place}/`)) || volumes.some((volume) => path.startsWith(`${volume}/`))
-    );
-  }
-
   #open(what: string): readonly WrittenMount[] {
     if (this.#isClosed) throw new NacelleError(`${what} of a container: it was removed`, { code: 'ERR_CLOSED' });
     return this.#mounts;
   }
+}
+
+/** Of absolute paths those in a mount, relative to it. */
+function below(target: string, { covered, volumes }: LeaveOut): LeaveOut {
+  const start = target === '/' ? '/' : `${target}/`;
+  const relative = (paths: readonly string[]): string[] =>
+    paths.flatMap((path) => (path.startsWith(start) ? [path.slice(start.length)] : []));
+  return { covered: relative(covered), volumes: relative(volumes) };
 }

@@ -1,4 +1,4 @@
-import { NacelleError } from '../errors.js';
+import { NacelleError, toError } from '../errors.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import type { Held } from './plan.js';
@@ -35,7 +35,7 @@ export async function undone(holdings: readonly Holding[], error: unknown): Prom
     return error;
   } catch (cleanup) {
     if (!(error instanceof NacelleError)) return error;
-    const cleanupError = cleanup instanceof Error ? cleanup : new Error(String(cleanup));
+    const cleanupError = toError(cleanup);
     return Object.assign(error, { cleanupError });
   }
 }

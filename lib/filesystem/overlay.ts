@@ -5,6 +5,7 @@ import { type HostRecord, writeRecord } from '../host/journal.js';
 import { reapFirst } from '../host/reap.js';
 import { closeDescriptor } from '../native/load.js';
 import { ownerName, start } from '../native/shim.js';
+import { clampOf, type LayerOptions, type LayerStream } from '../plan/layer.js';
 import type { Change } from './change.js';
 import { type Folders, findFolders, type Place } from './folders.js';
 import { type Holding, hold, release, undone } from './hold.js';
@@ -81,10 +82,10 @@ export class OverlayFs implements AsyncDisposable {
    * included. The same changes give the same bytes. What fails on the way is the stream's error; destroying the stream ends
    * the process that packs.
    *
-   * @throws NacelleError `ERR_CLOSED` after {@link unmount}
+   * @throws NacelleError `ERR_CLOSED` after {@link unmount}, `ERR_INVALID_OPTION`
    */
-  async layer(): Promise<Readable> {
-    return readChanges({ ...this.#read(), work: 'pack' });
+  async layer(options: LayerOptions = {}): Promise<Readable> {
+    return readChanges({ ...this.#read(), work: 'pack', lower: [], clampMtime: clampOf(options) });
   }
 
   /**
@@ -92,10 +93,16 @@ export class OverlayFs implements AsyncDisposable {
    *
    * @throws as {@link layer}
    */
-  layers(): readonly (() => Promise<Readable>)[] {
+  layers(): readonly LayerStream[] {
     const { target } = this.#read();
-    const lower = this.lower.map((path) => () => packFolder(path, target)).reverse();
-    return this.#mounted.settings.readOnly ? lower : [...lower, () => this.layer()];
+    const lower = this.lower
+      .map(
+        (path): LayerStream =>
+          async (options) =>
+            packFolder(path, target, clampOf(options)),
+      )
+      .reverse();
+    return this.#mounted.settings.readOnly ? lower : [...lower, (options) => this.layer(options)];
   }
 
   /** Takes the mount away, also while files in it are open, and what was made for it. Idempotent. */

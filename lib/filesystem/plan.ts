@@ -124,17 +124,19 @@ function makeFolder(slots: Slots, path: string): Step[] {
 /** What the reading process is to do, and with what. */
 export interface ReadRequest {
   readonly work: 'changes' | 'pack';
-  /** Folders to compare with; `pack` needs none. */
+  /** What lies below; `pack` needs it for `leaveOut` alone. */
   readonly lower: readonly string[];
   /** Where the overlay is mounted; `null`: nowhere in this mount namespace. */
   readonly target: string | null;
   readonly changes: number;
   readonly output: number;
-  /** What is none of the changes; `pack` alone looks at it. */
+  /** Seconds since the epoch; `pack`: no later time is written. */
+  readonly clampMtime?: number | undefined;
+  /** What is none of the changes. */
   readonly leaveOut?: LeaveOut;
 }
 
-/** Paths, absolute inside the overlay, of what was made or written for others than the layer. */
+/** Paths of what was made or written for others than the layer: relative to the overlay's root. Links in them are followed. */
 export interface LeaveOut {
   /** Places that are mounted over. */
   readonly covered: readonly string[];
@@ -146,15 +148,13 @@ export interface LeaveOut {
  * The plan of a process that reads an overlay's changes. What a container wrote is hostile: the process sees no network, no
  * other process and no file but the layers, and may do nothing but read.
  */
-export function planRead({ work, lower, target, changes, output, leaveOut }: ReadRequest): { plan: Plan; slots: Slots } {
+export function planRead({ work, lower, target, changes, output, clampMtime, leaveOut }: ReadRequest): { plan: Plan; slots: Slots } {
   const slots = new Slots();
   const [upper, out] = [slots.give(changes), slots.give(output)];
-  const folders = work === 'changes' ? lower.map((path) => ({ slot: slots.take(), path })) : [];
+  const folders = lower.map((path) => ({ slot: slots.take(), path }));
   const root = slots.take();
-  const reading: Step =
-    work === 'changes'
-      ? { op: 'changes', upper, lower: folders.map(({ slot }) => slot), output: out }
-      : { op: 'pack', upper, output: out, options: leaveOut ? packOptions(leaveOut) : [] };
+  const options = [...(clampMtime === undefined ? [] : [`mtime=${clampMtime}`]), ...(leaveOut ? optionsOf(leaveOut) : [])];
+  const reading: Step = { op: work, upper, lower: folders.map(({ slot }) => slot), output: out, options };
   const steps: Step[] = [
     { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
     // an overlay may lie on its own lower folder: here, where nobody else is, that shows again
@@ -173,8 +173,8 @@ export function planRead({ work, lower, target, changes, output, leaveOut }: Rea
   return { plan: planOf({ stages: [{ flags, steps }] }), slots };
 }
 
-function packOptions({ covered, volumes }: LeaveOut): string[] {
-  return [...covered.map((path) => `exclude=${path.slice(1)}`), ...volumes.map((path) => `empty=${path.slice(1)}`)];
+function optionsOf({ covered, volumes }: LeaveOut): string[] {
+  return [...covered.map((path) => `exclude=${path}`), ...volumes.map((path) => `empty=${path}`)];
 }
 
 function openFolder(out: Slot, path: string): Step {

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { NacelleError } from '../errors.js';
+import { NacelleError, toError } from '../errors.js';
 import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
@@ -29,10 +29,10 @@ export async function readChanges(request: Omit<ReadRequest, 'output'>): Promise
 }
 
 /** A folder as a layer. An overlay that lies on it is not in it. */
-export async function packFolder(path: string, target: string | null): Promise<Readable> {
+export async function packFolder(path: string, target: string | null, clampMtime?: number): Promise<Readable> {
   const folder = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    return await readChanges({ work: 'pack', lower: [], target, changes: folder });
+    return await readChanges({ work: 'pack', lower: [], target, changes: folder, clampMtime });
   } finally {
     closeSync(folder);
   }
@@ -94,7 +94,7 @@ class ChildOutput extends Readable {
       }
       this.push(null);
     } catch (error) {
-      this.destroy(error instanceof Error ? error : new Error(String(error)));
+      this.destroy(toError(error));
     }
   }
 }

@@ -16,7 +16,8 @@ export interface NewImage {
   readonly descriptor: Descriptor;
   readonly manifest: Manifest;
   readonly config: OciConfig;
-  readonly openBlob: (blob: Descriptor, from: number) => Promise<Readable> | Readable;
+  /** `signal`: then its bytes are of no use any more. */
+  readonly openBlob: (blob: Descriptor, from: number, signal: AbortSignal) => Promise<Readable> | Readable;
   /** Told that a blob's bytes were not its own. Returns whether to open it again. Default: no. */
   readonly mistrust?: (blob: Descriptor) => boolean;
 }
@@ -45,7 +46,7 @@ export async function addImage(reference: string | null, image: NewImage, option
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   const add = (blob: Descriptor, onBytes?: (bytes: number) => void) =>
     addBlob(
-      { digest: blob.digest, size: blob.size, open: (from) => openBlob(blob, from), mistrust: () => mistrust(blob) },
+      { digest: blob.digest, size: blob.size, open: (from) => openBlob(blob, from, signal), mistrust: () => mistrust(blob) },
       { signal, onBytes },
     );
   try {

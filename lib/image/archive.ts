@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { Header, Pax } from 'tar';
-import { ImageError } from '../errors.js';
+import { ImageError, toError } from '../errors.js';
 import { MAX_JSON } from './oci.js';
 
 const BLOCK = 512;
@@ -143,7 +143,7 @@ function headerIn(block: Buffer, extended: Pax | undefined, path: string): Heade
   try {
     return new Header(block, 0, extended);
   } catch (cause) {
-    throw new ImageError(`${path} is no tar archive: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new ImageError(`${path} is no tar archive: ${toError(cause).message}`, { cause });
   }
 }
 

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { NacelleError } from '../errors.js';
+import type { LayerStream } from '../plan/layer.js';
 import { streamFrom } from './add.js';
 import { addBuilt, type BuiltLayer } from './built.js';
 import { type ImageConfig, ociConfig } from './config.js';
@@ -12,9 +13,6 @@ import type { ImageSource } from './source.js';
 import { addBlob, addStream } from './store/blobs.js';
 import { hold } from './store/lease.js';
 import { isError } from './store/root.js';
-
-/** What a layer is made of: what was changed, as the tar stream of an OCI layer, not compressed. */
-export type LayerStream = () => Promise<Readable>;
 
 /** What an image is made of. */
 export interface CommitParts {
@@ -39,14 +37,15 @@ export async function commit(
   options: ParsedCommit,
 ): Promise<string> {
   const { author, comment } = options;
-  const created = (options.created ?? sourceDate() ?? new Date()).toISOString().replace(/\.000Z$/, 'Z');
+  const wanted = options.created ?? sourceDate();
+  const created = (wanted ?? new Date()).toISOString().replace(/\.000Z$/, 'Z');
   const entry: History = { created, created_by: 'nacelle commit', ...(author ? { author } : {}), ...(comment ? { comment } : {}) };
   const below = base?.manifest.layers ?? [];
   const held = await hold([...below.map(({ digest }) => digest), ...chainIds(base?.config.rootfs.diff_ids ?? [])]);
   const built: (BuiltLayer & { readonly diffId: string; release(): void })[] = [];
   try {
     if (base) for (const blob of below) await addFrom(base, blob);
-    for (const open of layers) built.push(await addCompressed(await open()));
+    for (const open of layers) built.push(await addCompressed(await open(wanted ? { clampMtime: wanted } : {})));
     const config: OciConfig = {
       ...(base?.config ?? currentPlatform()),
       created,

@@ -1,6 +1,7 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { setImmediate } from 'node:timers';
 import * as zlib from 'node:zlib';
+import { toError } from '../errors.js';
 import { isZstd, ZstdFrames } from './zstd-frames.js';
 
 export type Compression = 'gzip' | 'zstd' | 'none';
@@ -70,7 +71,7 @@ class ZstdPieces extends Transform {
       for (const piece of this.#frames.split(chunk)) this.push(piece);
       done();
     } catch (error) {
-      done(asError(error));
+      done(toError(error));
     }
   }
 
@@ -79,7 +80,7 @@ class ZstdPieces extends Transform {
       this.#frames.end();
       done();
     } catch (error) {
-      done(asError(error));
+      done(toError(error));
     }
   }
 }
@@ -114,7 +115,7 @@ class SlowZstd extends Transform {
     try {
       this.#decoder.push(piece, isLast);
     } catch (error) {
-      done(asError(error));
+      done(toError(error));
       return;
     }
     if (performance.now() < this.#turnEnds) {
@@ -127,8 +128,4 @@ class SlowZstd extends Transform {
       done();
     });
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

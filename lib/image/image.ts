@@ -2,7 +2,8 @@ import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod';
-import { ImageError, invalidOption, UnsupportedError } from '../errors.js';
+import { ImageError, invalidOption, toError, UnsupportedError } from '../errors.js';
+import type { LayerOptions, LayerStream } from '../plan/layer.js';
 import { parseOptions } from '../plan/options.js';
 import { MOUNT_ATTR, type RootRecipe } from '../plan/recipe.js';
 import { addImage, streamFrom } from './add.js';
@@ -217,7 +218,7 @@ export class Image {
     const parsed = parseOptions(commitOptions, options, 'options');
     const reference = parsed.reference === undefined ? null : nameOf(parsed.reference);
     const base = source.image ? source.image.#withLayers('commit a container on') : null;
-    const parts = { base, layers: source.layers?.() ?? [() => source.layer()], config: source.image?.config ?? {} };
+    const parts = { base, layers: source.layers?.() ?? [(options) => source.layer(options)], config: source.image?.config ?? {} };
     return Image.#stored(reference, await commit(parts, reference, parsed), DEFAULT_LIMITS);
   }
 
@@ -311,9 +312,9 @@ export interface Committable {
   /** What lies below its changes. */
   readonly image?: Image | null;
   /** Its changes as the tar stream of an OCI layer, not compressed. */
-  layer(): Promise<Readable>;
+  layer(options?: LayerOptions): Promise<Readable>;
   /** Where there is more than that: each layer's stream, the lowest first. */
-  layers?(): readonly (() => Promise<Readable>)[];
+  layers?(): readonly LayerStream[];
 }
 
 /** A name that can be given. */
@@ -364,7 +365,7 @@ function folderAt(path: string, reference: string): string {
   try {
     folder = realpathSync(resolve(path));
   } catch (cause) {
-    throw new ImageError(`open the image ${reference}: ${cause instanceof Error ? cause.message : String(cause)}`, { reference, cause });
+    throw new ImageError(`open the image ${reference}: ${toError(cause).message}`, { reference, cause });
   }
   if (!statSync(folder).isDirectory()) throw new ImageError(`open the image ${reference}: ${folder} is not a folder`, { reference });
   return folder;

@@ -1,6 +1,6 @@
-import type { FileHandle } from 'node:fs/promises';
+import { chmod, chown, type FileHandle, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { ImageError, NacelleError } from '../errors.js';
+import { ImageError, NacelleError, toError } from '../errors.js';
 import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { ProgressListener } from '../plan/progress.js';
@@ -11,6 +11,7 @@ import { chainIds, type Descriptor } from './oci.js';
 import { SingleFlight } from './single-flight.js';
 import type { ImageSource } from './source.js';
 import { addLayer, findLayer } from './store/layers.js';
+import { storeRoot } from './store/root.js';
 import { deathOf, unpackPlan } from './unpack.js';
 
 /** A layer to be had: how its blob is opened, and what must come out of it. */
@@ -42,15 +43,16 @@ export async function unpackedLayers(
   { manifest, config, openBlob }: Pick<ImageSource, 'manifest' | 'config' | 'openBlob'>,
   options: UnpackOptions,
   arrived: (index: number) => Promise<unknown> = () => Promise.resolve(),
-): Promise<string[]> {
+): Promise<readonly string[]> {
   const chain = chainIds(config.rootfs.diff_ids);
   let lower: readonly string[] = [];
   for (const [index, descriptor] of manifest.layers.entries()) {
     await arrived(index);
-    const [diffId = '', chainId = ''] = [config.rootfs.diff_ids[index], chain[index]];
+    const diffId = config.rootfs.diff_ids[index] ?? '';
+    const chainId = chain[index] ?? '';
     lower = [await unpackedLayer({ open: () => openBlob(descriptor), descriptor, diffId, chainId, lower }, options), ...lower];
   }
-  return [...lower];
+  return lower;
 }
 
 /** Layers being unpacked by this copy of the module: a second wish waits for the first. */
@@ -69,16 +71,17 @@ async function unpackedLayer(source: LayerSource, { signal, ...options }: Unpack
     } catch (error) {
       stop.throwIfAborted();
       if (error instanceof NacelleError) throw error;
-      throw new ImageError(`store layer ${digest}: ${messageOf(error)}`, { digest, cause: error });
+      throw new ImageError(`store layer ${digest}: ${toError(error).message}`, { digest, cause: error });
     }
   };
-  return underWay.run(`${source.chainId} ${JSON.stringify(options.limits)}`, add, signal);
+  return underWay.run(JSON.stringify([storeRoot(), source.chainId, options.limits]), add, signal);
 }
 
 async function unpack(source: LayerSource, folder: string, { limits, onProgress, signal }: UnpackOptions): Promise<void> {
   const { digest, size: total } = source.descriptor;
   const blob = await source.open();
   try {
+    await makeAsBelow(folder, source.lower);
     const stages = await decompression(await compressionIn(blob));
     const [output, input] = binding().pipe();
     // Given to a stream at once, so that whatever fails it is closed.
@@ -89,7 +92,7 @@ async function unpack(source: LayerSource, folder: string, { limits, onProgress,
       const compressed = new Verifier({ digest, size: total, what: 'layer' }, (bytes) =>
         onProgress?.({ type: 'layer', status: 'unpacking', digest, bytes, total }),
       );
-      const cap = new Cap(mostBytes(limits, total), `layer ${digest}, uncompressed,`);
+      const cap = new Cap(() => mostBytes(limits, total), { what: `layer ${digest}, uncompressed,`, digest });
       const plain = new Verifier({ digest: source.diffId, what: `the uncompressed layer ${digest}` });
       const bytes = blob.createReadStream({ start: 0, autoClose: false, highWaterMark: 256 * 1024 });
       const fed = pipeline([bytes, compressed, ...stages, cap, plain, sink], signal ? { signal } : {});
@@ -104,7 +107,7 @@ async function unpack(source: LayerSource, folder: string, { limits, onProgress,
       if (feeding.status === 'rejected' && feeding.reason instanceof ImageError) throw feeding.reason;
       if (ending.status === 'rejected') throw refusal(digest, ending.reason);
       if (feeding.status === 'rejected')
-        throw new ImageError(`read layer ${digest}: ${messageOf(feeding.reason)}`, { digest, cause: feeding.reason });
+        throw new ImageError(`read layer ${digest}: ${toError(feeding.reason).message}`, { digest, cause: feeding.reason });
       const { exit } = ending.value;
       if (exit.kind !== 'exited' || exit.value !== 0) throw new ImageError(`unpack layer ${digest}: ${deathOf(exit)}`, { digest });
     } finally {
@@ -116,10 +119,18 @@ async function unpack(source: LayerSource, folder: string, { limits, onProgress,
   onProgress?.({ type: 'layer', status: 'done', digest, bytes: total, total });
 }
 
-/** What the unpacking process said of a layer. EOVERFLOW is its word for a limit (layer/unpack.h). */
+/** The layer's own root folder, which it only implies until an entry './' says something else. */
+async function makeAsBelow(folder: string, [below]: readonly string[]): Promise<void> {
+  if (below === undefined) return;
+  const { mode, uid, gid } = await stat(below);
+  await chown(folder, uid, gid);
+  await chmod(folder, mode & 0o7777);
+}
+
+/** What the unpacking process said of a layer. EDOM is its word for a limit (layer/failure.h). */
 function refusal(digest: string, cause: unknown): ImageError {
-  const message = `unpack layer ${digest}: ${messageOf(cause)}`;
-  return cause instanceof NacelleError && cause.code === 'EOVERFLOW'
+  const message = `unpack layer ${digest}: ${toError(cause).message}`;
+  return cause instanceof NacelleError && cause.code === 'EDOM'
     ? limitError(message, { digest, cause })
     : new ImageError(message, { digest, cause });
 }
@@ -129,8 +140,4 @@ async function compressionIn(blob: FileHandle): Promise<Compression> {
   const start = Buffer.alloc(MAGIC_BYTES);
   const { bytesRead } = await blob.read(start, 0, start.length, 0);
   return compressionOf(start.subarray(0, bytesRead));
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ImageError } from '../errors.js';
+import { ImageError, toError } from '../errors.js';
 import { digestOf, parseDigest } from './digest.js';
 import {
   checkConfigType,
@@ -147,7 +147,7 @@ async function openFile(path: string, what: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (cause) {
-    throw new ImageError(`${what} can't be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new ImageError(`${what} can't be read: ${toError(cause).message}`, { cause });
   }
 }
 

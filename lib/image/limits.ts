@@ -14,9 +14,12 @@ export interface UnpackLimits {
   maxEntries?: number;
   /** Bytes of a path. Default and most: 4,095, as the kernel takes no more (PATH_MAX). */
   maxPathLength?: number;
-  /** Folders in each other. Default 512. */
+  /** Names in a path. Default 512. */
   maxDepth?: number;
-  /** How many times larger than its compressed blob a layer may be, once it has more than 64 MiB. Default 200. */
+  /**
+   * How many times larger than its compressed blob a layer may be, once it has more than 64 MiB; of a compressed stream, than what was read of
+   * it so far. Default 200.
+   */
   maxRatio?: number;
 }
 
@@ -39,30 +42,31 @@ export const DEFAULT_LIMITS: ParsedLimits = unpackLimits.parse({});
 /** Below this no ratio is looked at: little harm is in it, and a few large files of zeros are no bomb. */
 const SMALL = 64 * 1024 ** 2;
 
-/** Bytes that may come out of a blob, and the option that says so. `size` of the blob; `null`: it is not known. */
-export function mostBytes({ maxBytes, maxRatio }: ParsedLimits, size: number | null): { bytes: number; option: string } {
-  const byRatio = size === null ? Number.POSITIVE_INFINITY : Math.max(SMALL, Math.floor(size * maxRatio));
+/** Bytes that may come out of a blob of this size, and the option that says so. */
+export function mostBytes({ maxBytes, maxRatio }: ParsedLimits, size: number): { bytes: number; option: string } {
+  const byRatio = Math.max(SMALL, Math.floor(size * maxRatio));
   return byRatio < maxBytes ? { bytes: byRatio, option: 'maxRatio' } : { bytes: maxBytes, option: 'maxBytes' };
 }
 
 /** Passes bytes on, and fails once there are too many. */
 export class Cap extends Transform {
-  readonly #most: { readonly bytes: number; readonly option: string };
-  readonly #what: string;
+  readonly #most: () => { readonly bytes: number; readonly option: string };
+  readonly #about: { readonly what: string; readonly digest?: string };
   #bytes = 0;
 
-  /** @param what for the message */
-  constructor(most: { readonly bytes: number; readonly option: string }, what: string) {
+  /** @param most asked at each chunk. @param about for the error */
+  constructor(most: () => { readonly bytes: number; readonly option: string }, about: { readonly what: string; readonly digest?: string }) {
     super();
     this.#most = most;
-    this.#what = what;
+    this.#about = about;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    const { bytes, option } = this.#most;
+    const { bytes, option } = this.#most();
+    const { what, ...options } = this.#about;
     this.#bytes += chunk.length;
     if (this.#bytes <= bytes) done(null, chunk);
-    else done(limitError(`${this.#what} has more than the ${bytes} bytes that ${option} allows`));
+    else done(limitError(`${what} has more than the ${bytes} bytes that ${option} allows`, options));
   }
 }
 

@@ -2,7 +2,7 @@ import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { ImageError } from '../errors.js';
+import { ImageError, toError } from '../errors.js';
 import { type AddImageOptions, addImage, streamFrom } from './add.js';
 import { Archive } from './archive.js';
 import { type Compression, compressionOf, decompression, MAGIC_BYTES } from './decompress.js';
@@ -46,7 +46,7 @@ const OF_IMAGES =
 export async function load(source: string | Readable, options: LoadSettings): Promise<Loaded[]> {
   const held = await hold([]);
   try {
-    if (typeof source !== 'string') return await loadStream(source, { held, options, what: 'the archive', size: null });
+    if (typeof source !== 'string') return await loadStream(source, { held, options, what: 'the archive' });
     const path = resolve(source);
     return (await isFolder(path))
       ? await loadLayout(await OciLayout.open(path), folderBlobs(path), options)
@@ -88,7 +88,7 @@ async function isFolder(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch (cause) {
-    throw new ImageError(`load ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new ImageError(`load ${path}: ${toError(cause).message}`, { cause });
   }
 }
 
@@ -97,7 +97,7 @@ async function loadFile(path: string, held: Hold, options: LoadSettings): Promis
   const file = await openFile(path);
   try {
     if ((await compressionIn(file)) === 'none') return await loadArchive(path, options);
-    return await loadStream(file.createReadStream({ autoClose: false }), { held, options, what: path, size: (await file.stat()).size });
+    return await loadStream(file.createReadStream({ autoClose: false }), { held, options, what: path });
   } finally {
     await file.close();
   }
@@ -114,7 +114,7 @@ async function compressionAt(path: string): Promise<Compression> {
 
 async function openFile(path: string): Promise<FileHandle> {
   return open(path, 'r').catch((cause: unknown) => {
-    throw new ImageError(`load ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new ImageError(`load ${path}: ${toError(cause).message}`, { cause });
   });
 }
 
@@ -129,14 +129,12 @@ interface StreamSettings {
   readonly options: LoadSettings;
   /** For messages. */
   readonly what: string;
-  /** Bytes; `null`: nobody knows. */
-  readonly size: number | null;
 }
 
-async function loadStream(source: Readable, { held, options, what, size }: StreamSettings): Promise<Loaded[]> {
+async function loadStream(source: Readable, { held, options, what }: StreamSettings): Promise<Loaded[]> {
   const path = await held.temporaryPath();
   try {
-    await spool(source, path, new Cap(mostBytes(options.limits, size), `${what}, uncompressed,`), options.signal);
+    await spool(source, path, { ...options, what });
     return await loadArchive(path, options);
   } finally {
     await unlink(path).catch((error: unknown) => {
@@ -145,13 +143,17 @@ async function loadStream(source: Readable, { held, options, what, size }: Strea
   }
 }
 
-/** Writes a stream to a file, decompressed, of which `cap` says how much may come. */
-async function spool(source: Readable, path: string, cap: Cap, signal: AbortSignal | undefined): Promise<void> {
+interface SpoolSettings extends Pick<LoadSettings, 'limits' | 'signal'> {
+  readonly what: string;
+}
+
+/** Writes a stream to a file, decompressed. */
+async function spool(source: Readable, path: string, { limits, signal, what }: SpoolSettings): Promise<void> {
   const chunks = source[Symbol.asyncIterator]();
   // told by what reads it, if that has begun
   source.on('error', () => undefined);
   // also while nothing comes
-  const abort = (): void => void source.destroy(signal?.reason instanceof Error ? signal.reason : new Error(String(signal?.reason)));
+  const abort = (): void => void source.destroy(toError(signal?.reason));
   if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort, { once: true });
   let file: FileHandle | undefined;
@@ -163,14 +165,19 @@ async function spool(source: Readable, path: string, cap: Cap, signal: AbortSign
       if (next.done) break;
       start = Buffer.concat([start, next.value]);
     }
+    let read = start.length;
     const whole = Readable.from(
       (async function* () {
         yield start;
-        yield* { [Symbol.asyncIterator]: () => chunks };
+        for await (const chunk of { [Symbol.asyncIterator]: () => chunks }) {
+          read += chunk.length;
+          yield chunk;
+        }
       })(),
       { objectMode: false },
     );
     const stages = await decompression(compressionOf(start));
+    const cap = new Cap(() => mostBytes(limits, read), { what: `${what}, uncompressed,` });
     const plain = stages.length > 0 ? [...stages, cap] : [];
     await pipeline([whole, ...plain, sinkOf(file)], signal ? { signal } : {});
   } catch (error) {

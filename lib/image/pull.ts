@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { ImageError } from '../errors.js';
+import { ImageError, toError } from '../errors.js';
 import { addImage } from './add.js';
 import { digestOf, parseDigest } from './digest.js';
 import {
@@ -45,18 +45,17 @@ export async function pull(reference: RegistryReference, options: ParsedPull): P
     servers.push(await Repository.open(endpointOf(reference), settings, 'pull'));
     const image = await resolve(servers, reference, options);
     const documents = new Map([image.document, image.settings].map(({ descriptor, bytes }) => [descriptor.digest, bytes]));
-    const openBlob = (blob: Descriptor, from: number): Readable => {
-      const bytes = documents.get(blob.digest);
-      return bytes
-        ? Readable.from([bytes.subarray(from)])
-        : blobFrom(mistrusted.has(blob.digest) ? servers.slice(-1) : servers, blob, from);
-    };
     // whichever mirror it was: then the registry itself is asked
     const mistrusted = new Set<string>();
     const mistrust = ({ digest }: Descriptor): boolean => {
       if (servers.length === 1 || mistrusted.has(digest)) return false;
       mistrusted.add(digest);
       return true;
+    };
+    const openBlob = (blob: Descriptor, from: number, signal: AbortSignal): Readable => {
+      const bytes = documents.get(blob.digest);
+      if (bytes) return Readable.from([bytes.subarray(from)]);
+      return blobFrom(mistrusted.has(blob.digest) ? servers.slice(-1) : servers, { blob, from, signal });
     };
     const { cancelSignal: signal, onProgress, parallel } = options;
     const unpack = options.unpack ? options.limits : null;
@@ -65,7 +64,7 @@ export async function pull(reference: RegistryReference, options: ParsedPull): P
   } catch (error) {
     options.cancelSignal?.throwIfAborted();
     if (error instanceof ImageError) throw error;
-    throw new ImageError(`pull ${name}: ${error instanceof Error ? error.message || 'no connection' : String(error)}`, {
+    throw new ImageError(`pull ${name}: ${toError(error).message || 'no connection'}`, {
       reference: name,
       cause: error,
     });
@@ -136,18 +135,21 @@ async function fromAny<T>(servers: readonly Repository[], ask: (server: Reposito
 }
 
 /** A blob's bytes: where one server fails, the next goes on. */
-function blobFrom(servers: readonly Repository[], blob: Descriptor, from: number): Readable {
+function blobFrom(
+  servers: readonly Repository[],
+  { blob, from, signal }: { readonly blob: Descriptor; readonly from: number; readonly signal: AbortSignal },
+): Readable {
   let at = from;
   const bytes = async function* (): AsyncGenerator<Buffer> {
     for (const [index, server] of servers.entries()) {
       try {
-        for await (const chunk of server.blob(blob, at) as AsyncIterable<Buffer>) {
+        for await (const chunk of server.blob(blob, at, signal) as AsyncIterable<Buffer>) {
           at += chunk.length;
           yield chunk;
         }
         return;
       } catch (error) {
-        server.policy.signal?.throwIfAborted();
+        signal.throwIfAborted();
         if (index === servers.length - 1) throw error;
       }
     }

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { ImageError, invalidOption } from '../errors.js';
+import { ImageError, invalidOption, toError } from '../errors.js';
 import { digestOf, parseDigest } from './digest.js';
 import { inParallel, settled } from './in-parallel.js';
 import { type Descriptor, MAX_JSON } from './oci.js';
@@ -47,7 +47,7 @@ export async function push(image: ImageSource, reference: RegistryReference, opt
   } catch (error) {
     cancelSignal?.throwIfAborted();
     if (error instanceof ImageError) throw error;
-    throw new ImageError(`push ${name}: ${error instanceof Error ? error.message || 'no connection' : String(error)}`, {
+    throw new ImageError(`push ${name}: ${toError(error).message || 'no connection'}`, {
       reference: name,
       cause: error,
     });

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { arch, platform } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { UnsupportedError } from '../errors.js';
+import { toError, UnsupportedError } from '../errors.js';
 import type { Binding, EventCounter } from './binding.js';
 import { nativeError } from './failure.js';
 
@@ -97,7 +97,7 @@ function load(): Native {
       const exports: Binding = createRequire(join(folder, 'load.cjs'))(addon);
       return { addon: exports, shim };
     } catch (error) {
-      failures.push(`${folder}: ${error instanceof Error ? error.message : String(error)}`);
+      failures.push(`${folder}: ${toError(error).message}`);
     }
   }
   throw new UnsupportedError(

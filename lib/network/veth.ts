@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { fstatSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { invalidOption, NacelleError, SyscallError } from '../errors.js';
+import { invalidOption, NacelleError, SyscallError, toError } from '../errors.js';
 import { writeRecord } from '../host/journal.js';
 import { reapFirst } from '../host/reap.js';
 import { ownerName, start } from '../native/shim.js';
@@ -206,7 +206,7 @@ async function close(task: Task): Promise<Error | undefined> {
 
 /** The error to throw when a pair could not be made: the failure itself, with that of the removal when it failed too. */
 async function undone(task: Task, error: unknown): Promise<unknown> {
-  const cleanupError = await close(task).catch((failure: unknown) => (failure instanceof Error ? failure : new Error(String(failure))));
+  const cleanupError = await close(task).catch(toError);
   if (!cleanupError || !(error instanceof NacelleError)) return error;
   return new NacelleError(error.message, { code: error.code, cause: error, cleanupError });
 }

@@ -81,8 +81,8 @@ export type Step =
   | { readonly op: 'exec'; readonly host?: boolean; readonly path: string; readonly argv: readonly string[]; readonly env: readonly string[]; }
   | { readonly op: 'unpack_filter'; readonly host?: boolean; }
   | { readonly op: 'unpack'; readonly host?: boolean; readonly input: Slot; readonly root: Slot; readonly lower: readonly Slot[]; readonly options: readonly string[]; }
-  | { readonly op: 'pack'; readonly host?: boolean; readonly upper: Slot; readonly output: Slot; readonly options: readonly string[]; }
-  | { readonly op: 'changes'; readonly host?: boolean; readonly upper: Slot; readonly lower: readonly Slot[]; readonly output: Slot; }
+  | { readonly op: 'pack'; readonly host?: boolean; readonly upper: Slot; readonly lower: readonly Slot[]; readonly output: Slot; readonly options: readonly string[]; }
+  | { readonly op: 'changes'; readonly host?: boolean; readonly upper: Slot; readonly lower: readonly Slot[]; readonly output: Slot; readonly options: readonly string[]; }
   | { readonly op: 'pause'; readonly host?: boolean; };
 
 export type Op = Step['op'];
@@ -163,7 +163,7 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'exec', what: 'run {path}', fields: [['STR', 'path'], ['LIST', 'argv'], ['LIST', 'env']] },
   { op: 'unpack_filter', what: 'limit the system calls to those of unpacking', fields: [] },
   { op: 'unpack', what: 'unpack the layer', fields: [['SLOT', 'input'], ['SLOT', 'root'], ['SLOTS', 'lower'], ['LIST', 'options']] },
-  { op: 'pack', what: 'pack the changes', fields: [['SLOT', 'upper'], ['SLOT', 'output'], ['LIST', 'options']] },
-  { op: 'changes', what: 'list the changes', fields: [['SLOT', 'upper'], ['SLOTS', 'lower'], ['SLOT', 'output']] },
+  { op: 'pack', what: 'pack the changes', fields: [['SLOT', 'upper'], ['SLOTS', 'lower'], ['SLOT', 'output'], ['LIST', 'options']] },
+  { op: 'changes', what: 'list the changes', fields: [['SLOT', 'upper'], ['SLOTS', 'lower'], ['SLOT', 'output'], ['LIST', 'options']] },
   { op: 'pause', what: 'hold the namespaces', fields: [] },
 ];

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "../../addon/shim/layer/call_filter.h"
@@ -24,8 +25,8 @@
 //   layer_driver open ROOT [option...]       the same without the confinement: only the paths' resolution holds it in
 //   layer_driver calls 0                     which system calls the filter of unpacking lets through, to stdout
 //   layer_driver call NUMBER [argument...]   makes one, under the filter
-//   layer_driver pack UPPER [option...]      a tar to stdout
-//   layer_driver changes UPPER LOWER...      records to stdout
+//   layer_driver pack UPPER [option...]      a tar to stdout; 'lower=FOLDER' too
+//   layer_driver changes UPPER [option...]   records to stdout; 'lower=FOLDER' too
 //
 // Ends with 0, or with 1 and 'ERRNO: why' on stderr.
 namespace {
@@ -100,20 +101,19 @@ int run(int count, char** arguments, Failure& why) {
     const bool lives = lives_on([&] { syscall(number, values[0], values[1], values[2], values[3], values[4], values[5]); });
     return std::puts(lives ? "allowed" : "killed"), 0;
   }
-  const char* const* options = arguments + 3;
-  const size_t option_count = static_cast<size_t>(count - 3);
+  std::vector<const char*> options;
+  Folders lower;
+  for (int i = 3; i < count; ++i) {
+    if (std::strncmp(arguments[i], "lower=", 6) == 0) {
+      lower.open(arguments[i] + 6);
+    } else {
+      options.push_back(arguments[i]);
+    }
+  }
   const bool confined = std::strcmp(command, "unpack") == 0;
   if (confined || std::strcmp(command, "open") == 0) {
-    std::vector<const char*> others;
-    Folders lower;
-    for (size_t i = 0; i < option_count; ++i) {
-      if (std::strncmp(options[i], "lower=", 6) == 0)
-        lower.open(options[i] + 6);
-      else
-        others.push_back(options[i]);
-    }
     UnpackOptions parsed;
-    if (parse_unpack_options(others.data(), others.size(), parsed) < 0) return fail(why, EINVAL, "unknown option");
+    if (parse_unpack_options(options.data(), options.size(), parsed) < 0) return fail(why, EINVAL, "unknown option");
     if (confined && !confine(arguments[2])) return fail(why, errno, "confining");
     if (confined && allow_unpacking_calls(STDERR_FILENO) < 0) return fail(why, errno, "limiting the calls");
     const unique_fd root(open_path(confined ? "/" : arguments[2]));
@@ -123,12 +123,12 @@ int run(int count, char** arguments, Failure& why) {
   if (!upper) return fail(why, errno, "opening the upper");
   if (std::strcmp(command, "pack") == 0) {
     PackOptions parsed;
-    if (parse_pack_options(options, option_count, parsed) < 0) return fail(why, EINVAL, "unknown option");
-    return pack_layer(upper.get(), STDOUT_FILENO, parsed, why);
+    if (parse_pack_options(options.data(), options.size(), parsed) < 0) return fail(why, EINVAL, "unknown option");
+    return pack_layer(upper.get(), lower.descriptors(), lower.size(), STDOUT_FILENO, std::move(parsed), why);
   }
-  Folders lower;
-  for (size_t i = 0; i < option_count; ++i) lower.open(options[i]);
-  return list_changes(upper.get(), lower.descriptors(), lower.size(), STDOUT_FILENO, why);
+  layer::LeaveOut leave_out;
+  if (parse_changes_options(options.data(), options.size(), leave_out) < 0) return fail(why, EINVAL, "unknown option");
+  return list_changes(upper.get(), lower.descriptors(), lower.size(), STDOUT_FILENO, std::move(leave_out), why);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "folder.h"
 #include "merged.h"
+#include "options.h"
 #include "output.h"
 #include "overlay_marks.h"
 #include "xattrs.h"
@@ -22,7 +23,7 @@ char type_of(const struct stat& status) {
 
 class Lister {
  public:
-  Lister(int output_fd, Failure& why) : output_(output_fd), why_(why) {}
+  Lister(int output_fd, const LeaveOut& leave_out, Failure& why) : output_(output_fd), leave_out_(leave_out), why_(why) {}
 
   // `hides`: nothing of the lower folder shows through the upper one.
   int folder(int upper, const Merged& lower, bool hides, const std::string& path);
@@ -40,6 +41,7 @@ class Lister {
   }
 
   Output output_;
+  const LeaveOut& leave_out_;
   Failure& why_;
 };
 
@@ -69,6 +71,7 @@ int Lister::folder(int upper, const Merged& lower, bool hides, const std::string
 }
 
 int Lister::entry(int upper, const Merged& lower, bool hides, const std::string& name, const std::string& path) {
+  if (leave_out_.excludes(path.substr(1))) return 0;
   Found below;
   struct stat status;
   if (const int result = look_up(lower, name.c_str(), below); result < 0) return failed(result, path);
@@ -102,22 +105,24 @@ int Lister::subfolder(int upper, Found& below, bool hides, const std::string& na
   if (!unchanged) {
     if (result = put(below.exists ? 'M' : 'A', 'd', path); result < 0) return result;
   }
+  if (leave_out_.empties(path.substr(1))) return 0;
   return folder(fd.get(), below.folder, hides || marks.opaque, path);
 }
 
 }  // namespace
 
-int list_changes(int upper_fd, const int* lower_fds, size_t count, int output_fd, Failure& why) {
+int parse_changes_options(const char* const* options, size_t count, LeaveOut& result) {
+  return parse_options(options, count, [&](std::string_view key, std::string_view value) { return result.add(key, value); });
+}
+
+int list_changes(int upper_fd, const int* lower_fds, size_t count, int output_fd, LeaveOut leave_out, Failure& why) {
   allow_many_descriptors();
-  Lister lister(output_fd, why);
+  Lister lister(output_fd, leave_out, why);
   unique_fd upper;
   Merged lower;
   int result = open_folder(upper_fd, ".", upper);
-  for (size_t i = 0; result == 0 && i < count; ++i) {
-    unique_fd folder;
-    result = open_folder(lower_fds[i], ".", folder);
-    lower.folders.push_back(std::move(folder));
-  }
+  if (result == 0) result = open_layers(lower_fds, count, lower);
+  if (result == 0) result = leave_out.resolve(lower);
   if (result < 0) return fail(why, -result, "opening the layers");
   // the kernel merges the layers' tops whatever they are marked with
   if (result = lister.folder(upper.get(), lower, false, ""); result < 0) return result;

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "failure.h"
+#include "leave_out.h"
 
 // What an overlay's upper folder changes, compared with the lower folders as overlayfs merges them.
 //
@@ -23,7 +24,10 @@
 // hasn't is deleted.
 namespace nacelle {
 
+// Of a LeaveOut, each. -EINVAL for an unknown key or a wrong value.
+int parse_changes_options(const char* const* options, size_t count, layer::LeaveOut& result);
+
 // `lower_fds`: the topmost first. 0 or -errno with the reason in `why`.
-int list_changes(int upper_fd, const int* lower_fds, size_t count, int output_fd, Failure& why);
+int list_changes(int upper_fd, const int* lower_fds, size_t count, int output_fd, layer::LeaveOut leave_out, Failure& why);
 
 }  // namespace nacelle

@@ -125,7 +125,9 @@ int make_hard_link(Unpacking& work, const TarEntry& entry, int parent, const cha
 
 }  // namespace
 
-int too_many(const TarEntry& entry, Failure& why) { return failed(entry, EOVERFLOW, "there are more entries than maxEntries allows", why); }
+int too_many(const TarEntry& entry, Failure& why) {
+  return failed(entry, kBeyondLimit, "there are more entries than maxEntries allows", why);
+}
 
 int make_folder(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Failure& why) {
   unique_fd folder;

@@ -18,6 +18,7 @@ struct Unpacking {
   FolderTimes times;
   Merged lower;  // what this layer lies on
   const UnpackOptions& options;
+  uint64_t looks = 0;  // at a name in a lower layer
 };
 
 // An entry more than maxEntries allows.

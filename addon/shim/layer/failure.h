@@ -1,9 +1,13 @@
 #pragma once
 
+#include <cerrno>
 #include <string>
 #include <string_view>
 
 namespace nacelle {
+
+// The errno of what exceeds a limit: no system call of unpacking gives it.
+constexpr int kBeyondLimit = EDOM;
 
 // Why a piece of work failed, in words; the errno is its return value.
 struct Failure {

@@ -55,13 +55,13 @@ int FolderTimes::add(int root, std::string_view path, const struct stat& status,
   head.acl_size = static_cast<uint32_t>(acl.size());
   records_.append(reinterpret_cast<const char*>(&head), sizeof head).append(path).append(acl);
   has_acl_ = has_acl_ || !acl.empty();
-  return records_.size() < kMostInMemory ? 0 : spill(root);
+  return records_.size() < kMostInMemory || has_no_file_ ? 0 : spill(root);
 }
 
 int FolderTimes::spill(int root) {
   if (!file_) file_.reset(openat(root, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  // a file system that has no such files: then memory must do
-  if (!file_) return errno == EOPNOTSUPP || errno == EISDIR ? 0 : -errno;
+  has_no_file_ = !file_ && (errno == EOPNOTSUPP || errno == EISDIR);
+  if (!file_) return has_no_file_ ? 0 : -errno;
   off_t end = 0;
   for (const size_t size : spilled_) end += static_cast<off_t>(size);
   if (const int result = write_whole(file_.get(), records_, end); result < 0) return result;

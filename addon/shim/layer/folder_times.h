@@ -36,6 +36,7 @@ class FolderTimes {
   std::string records_;
   bool has_acl_ = false;
   unique_fd file_;
+  bool has_no_file_ = false;     // the file system has none without a name: then memory must do
   std::vector<size_t> spilled_;  // bytes that were written to the file at a time
 };
 

@@ -14,11 +14,14 @@
 namespace nacelle::layer {
 namespace {
 
+// Looks at lower layers for each entry that may be: few layers imply any folder, and a hostile one many deep ones on many layers.
+constexpr uint64_t kLooksPerEntry = 16;
+
 bool is_missing(int result) { return result == -ENOENT || result == -ENOTDIR; }
 
 // What shows of the lower layers at `path` through what this layer has so far: nothing through a whiteout, a file or an opaque
 // folder, nor through a link, which leads elsewhere. 0 or -errno.
-int look_below(const Unpacking& work, std::string_view path, Found& found) {
+int look_below(Unpacking& work, std::string_view path, Found& found) {
   found = Found{};
   unique_fd ours;  // until where this layer has nothing of its own
   if (const int result = open_folder(work.tree.root(), ".", ours); result < 0) return result;
@@ -30,8 +33,11 @@ int look_below(const Unpacking& work, std::string_view path, Found& found) {
     OverlayMarks marks;
     if (const int result = ours ? read_overlay_marks(ours.get(), marks) : 0; result < 0) return result;
     if (marks.opaque) return 0;
+    const Merged& lower = last ? last->folder : work.lower;
+    work.looks += lower.folders.size();
+    if (work.looks / kLooksPerEntry > work.options.most_entries) return -kBeyondLimit;
     Found next;
-    if (const int result = look_up(last ? last->folder : work.lower, name.c_str(), next); result < 0) return result;
+    if (const int result = look_up(lower, name.c_str(), next); result < 0) return result;
     if (!next.exists || !S_ISDIR(next.status.st_mode)) return 0;
     last = std::move(next);
     if (!ours) continue;
@@ -45,7 +51,7 @@ int look_below(const Unpacking& work, std::string_view path, Found& found) {
   return 0;
 }
 
-int read_attributes(const Unpacking& work, const std::string& path, TarEntry& folder) {
+int read_attributes(Unpacking& work, const std::string& path, TarEntry& folder) {
   Found below;
   if (const int result = look_below(work, path, below); result < 0) return result;
   if (!below.exists) return 0;
@@ -72,7 +78,9 @@ int make_implied(Unpacking& work, const TarEntry& entry, const std::string& path
   folder.mode = 0755;
   folder.mtime = entry.mtime;
   if (const int result = read_attributes(work, path, folder); result < 0) {
-    return fail(why, -result, "the folder %s: reading the lower layers' attributes", shown(path).c_str());
+    const char* what = result == -kBeyondLimit ? "looking for it in the lower layers is more work than maxEntries allows"
+                                               : "reading its attributes in the lower layers";
+    return fail(why, -result, "the folder %s: %s", shown(path).c_str(), what);
   }
   return make_folder(work, folder, path, parent, split.name, why);
 }

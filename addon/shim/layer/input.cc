@@ -32,7 +32,7 @@ ssize_t Input::fill() {
     count = read(fd_, buffer_.get() + end_, kBufferSize - end_);
   } while (count < 0 && errno == EINTR);
   if (count < 0) return -errno;
-  if (static_cast<uint64_t>(count) > cap_ - total_) return -EOVERFLOW;
+  if (static_cast<uint64_t>(count) > cap_ - total_) return -kBeyondLimit;
   total_ += static_cast<uint64_t>(count);
   end_ += static_cast<size_t>(count);
   return count;

@@ -8,7 +8,7 @@
 namespace nacelle::layer {
 
 // A stream read in large pieces and handed out from its buffer, with a cap on its whole length.
-// Functions return a number of bytes, 0 at the end of the stream, or -errno (-EOVERFLOW past the cap).
+// Functions return a number of bytes, 0 at the end of the stream, or -errno (-kBeyondLimit past the cap).
 // What `at` points to holds until the next call.
 class Input {
  public:

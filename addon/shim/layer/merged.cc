@@ -36,6 +36,13 @@ int look_up(const Merged& merged, const char* name, Found& found) {
   return 0;
 }
 
+int open_layers(const int* tops, size_t count, Merged& merged) {
+  for (size_t i = 0; i < count; ++i) {
+    if (const int result = open_folder(tops[i], ".", merged.folders.emplace_back()); result < 0) return result;
+  }
+  return 0;
+}
+
 int merged_names(const Merged& merged, std::vector<std::string>& names) {
   std::vector<std::string> all;
   for (const unique_fd& layer : merged.folders) {

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct Found {
 // What a name is in the merged folder: whiteouts end the search, so do files below a folder, and an opaque folder is the
 // last to be merged. 0 or -errno.
 int look_up(const Merged& merged, const char* name, Found& found);
+
+// Opens layers by their top folders, the topmost first.
+int open_layers(const int* tops, size_t count, Merged& merged);
 
 // Every name that exists in it, sorted.
 int merged_names(const Merged& merged, std::vector<std::string>& names);

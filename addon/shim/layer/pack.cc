@@ -76,7 +76,7 @@ int Packer::folder(int fd, const std::string& path) {
 }
 
 int Packer::entry(int parent, const std::string& name, const std::string& path) {
-  if (options_.exclude.count(path) > 0) return 0;
+  if (options_.leave_out.excludes(path)) return 0;
   struct stat status;
   const int found = status_of(parent, name.c_str(), status);
   if (found == -ENOENT) return 0;  // gone since its folder was read
@@ -114,7 +114,7 @@ int Packer::subfolder(int parent, const char* name, TarEntry& entry) {
   if (result < 0) return failed(result, entry.name, "reading the folder");
   if (marks.partial) return failed(-EOPNOTSUPP, entry.name, "the folder was renamed by reference (redirect_dir): its content is elsewhere");
   describe(status, entry);
-  const bool empty = options_.empty.count(entry.name) > 0;
+  const bool empty = options_.leave_out.empties(entry.name);
   entry.type = tar::kDirectory;
   entry.name += '/';
   if (result = put(entry); result < 0 || empty) return result;
@@ -172,17 +172,20 @@ int Packer::finish() {
 
 int parse_pack_options(const char* const* options, size_t count, PackOptions& result) {
   return layer::parse_options(options, count, [&](std::string_view key, std::string_view value) {
-    if (key == "exclude") return result.exclude.emplace(value).second;
-    if (key == "empty") return result.empty.emplace(value).second;
     uint64_t seconds;
-    if (key != "mtime" || !parse_decimal(value, INT64_MAX, seconds)) return false;
+    if (key != "mtime") return result.leave_out.add(key, value);
+    if (!parse_decimal(value, INT64_MAX, seconds)) return false;
     result.mtime = static_cast<int64_t>(seconds);
     return result.clamp = true;
   });
 }
 
-int pack_layer(int upper_fd, int output_fd, const PackOptions& options, Failure& why) {
+int pack_layer(int upper_fd, const int* lower_fds, size_t count, int output_fd, PackOptions options, Failure& why) {
   allow_many_descriptors();
+  Merged lower;
+  int opened = open_layers(lower_fds, count, lower);
+  if (opened == 0) opened = options.leave_out.resolve(lower);
+  if (opened < 0) return fail(why, -opened, "reading the lower layers");
   Packer packer(output_fd, options, why);
   unique_fd top;
   if (const int result = open_folder(upper_fd, ".", top); result < 0) return fail(why, -result, "opening the upper folder");

@@ -2,10 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <unordered_set>
 
 #include "failure.h"
+#include "leave_out.h"
 
 // Packs the upper folder of an overlay as an OCI layer: a tar whose bytes depend on nothing but what is in the folder.
 //
@@ -19,14 +18,14 @@ namespace nacelle {
 
 struct PackOptions {
   bool clamp = false;
-  int64_t mtime = 0;                        // mtime=SECONDS: no later time is written
-  std::unordered_set<std::string> exclude;  // exclude=PATH, each: neither it nor what is below it. Paths have no '/' at their ends
-  std::unordered_set<std::string> empty;    // empty=PATH, each: a folder without what is in it
+  int64_t mtime = 0;          // mtime=SECONDS: no later time is written
+  layer::LeaveOut leave_out;  // exclude=PATH, empty=PATH, of each as many as there are
 };
 
 int parse_pack_options(const char* const* options, size_t count, PackOptions& result);
 
-// 0 or -errno with the reason in `why`; -EPIPE when the reader went away. Files that change meanwhile have either content.
-int pack_layer(int upper_fd, int output_fd, const PackOptions& options, Failure& why);
+// `lower_fds`: what lies below, the topmost first. 0 or -errno with the reason in `why`; -EPIPE when the reader went away. Files
+// that change meanwhile have either content.
+int pack_layer(int upper_fd, const int* lower_fds, size_t count, int output_fd, PackOptions options, Failure& why);
 
 }  // namespace nacelle

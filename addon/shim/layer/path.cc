@@ -16,7 +16,7 @@ int check_path(std::string_view name, const PathLimits& limits, std::string& pat
   path.clear();
   const auto refused = [&](int error, const char* reason) { return fail(why, error, "entry %s: %s", shown(name).c_str(), reason); };
   if (name.empty()) return fail(why, EBADMSG, "an entry has no name");
-  if (name.size() > limits.length) return refused(EOVERFLOW, "its path has more bytes than maxPathLength allows");
+  if (name.size() > limits.length) return refused(kBeyondLimit, "its path has more bytes than maxPathLength allows");
   uint64_t depth = 0;
   bool below_whiteout = false;
   for (size_t start = 0; start < name.size();) {
@@ -26,7 +26,7 @@ int check_path(std::string_view name, const PathLimits& limits, std::string& pat
     if (component.empty() || component == ".") continue;
     if (component == "..") return refused(EPERM, "climbs out of the layer");
     if (component.size() > kMostComponent) return refused(ENAMETOOLONG, "a name in its path is longer than 255 bytes");
-    if (++depth > limits.depth) return refused(EOVERFLOW, "its path is deeper than maxDepth allows");
+    if (++depth > limits.depth) return refused(kBeyondLimit, "its path is deeper than maxDepth allows");
     if (below_whiteout) return refused(EBADMSG, "a folder can't be a whiteout");
     below_whiteout = is_whiteout_name(component);
     if (!path.empty()) path += '/';

@@ -14,7 +14,7 @@ struct PathLimits {
 };
 
 // A name as a path below the root: no slash at its ends, none doubled, no '.'; empty for the root itself.
-// Refused: '..', nothing at all, a component over 255 bytes, a folder named as a whiteout; -EOVERFLOW for what exceeds the limits.
+// Refused: '..', nothing at all, a component over 255 bytes, a folder named as a whiteout; -kBeyondLimit for what exceeds the limits.
 int check_path(std::string_view name, const PathLimits& limits, std::string& path, Failure& why);
 
 struct SplitPath {

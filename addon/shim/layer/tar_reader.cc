@@ -21,7 +21,7 @@ bool is_special(char type) {
 int TarReader::failed(ssize_t error, Failure& why) const {
   const std::string where = name_.empty() ? "" : " in or after entry " + shown(name_);
   if (error == 0 || error == -EBADMSG) return fail(why, EBADMSG, "the archive ends too early%s", where.c_str());
-  if (error == -EOVERFLOW) return fail(why, EOVERFLOW, "the archive has more bytes than maxBytes allows%s", where.c_str());
+  if (error == -kBeyondLimit) return fail(why, kBeyondLimit, "the archive has more bytes than maxBytes allows%s", where.c_str());
   return fail(why, static_cast<int>(-error), "reading the archive%s", where.c_str());
 }
 

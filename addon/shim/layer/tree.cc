@@ -74,7 +74,7 @@ void Tree::made(const struct stat& status) {
 }
 
 int Tree::count() {
-  if (left_ == 0) return -EOVERFLOW;
+  if (left_ == 0) return -kBeyondLimit;
   --left_;
   return 0;
 }

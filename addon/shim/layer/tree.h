@@ -45,7 +45,7 @@ class Tree {
   // For each thing that an entry made: remembers it, so that whiteouts of this layer spare it.
   int made(int parent, const char* name);
   void made(const struct stat& status);
-  // One more entry or folder: -EOVERFLOW when there are too many.
+  // One more entry or folder: -kBeyondLimit when there are too many.
   int count();
   // The folder hides what is in lower layers: marks it, or removes what isn't ours.
   int hide_below(int folder);

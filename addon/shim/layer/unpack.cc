@@ -79,10 +79,8 @@ int unpack_layer(int input_fd, int root_fd, const int* lower_fds, size_t lower_c
   const NoUmask exact;
   Input input(input_fd, options.most_bytes);
   Unpacking work{Tree(root_fd, options.overlay, options.most_entries), TarReader(input), {}, {}, options};
-  for (size_t i = 0; i < lower_count; ++i) {
-    const int opened = open_folder(lower_fds[i], ".", work.lower.folders.emplace_back());
-    if (opened < 0) return fail(why, -opened, "opening a lower layer");
-  }
+  const int opened = open_layers(lower_fds, lower_count, work.lower);
+  if (opened < 0) return fail(why, -opened, "opening the lower layers");
   TarEntry entry;
   int result;
   while ((result = work.reader.next(entry, why)) > 0) {

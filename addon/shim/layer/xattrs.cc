@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <functional>
+#include <iterator>
 
 #include "folder.h"
 
@@ -89,7 +90,8 @@ int remove_others(int fd, const std::vector<Xattr>& wanted, std::string_view pat
 }  // namespace
 
 bool is_layer_xattr(std::string_view name) {
-  return !starts_with(name, "trusted.overlay.") && !starts_with(name, "user.overlay.") && name != "security.selinux";
+  constexpr std::string_view kOthers[] = {"trusted.overlay.", "user.overlay.", "trusted.SGI_ACL_", "security.selinux", "security.SMACK64"};
+  return std::none_of(std::begin(kOthers), std::end(kOthers), [&](std::string_view start) { return starts_with(name, start); });
 }
 
 bool has_default_acl(int folder) { return fgetxattr(folder, kDefaultAcl, nullptr, 0) > 0; }

@@ -7,8 +7,8 @@
 #include "failure.h"
 #include "pax.h"
 
-// Extended attributes of what a layer holds. Those of overlayfs itself are never taken from a layer nor given to one, and
-// security.selinux is the host's to decide.
+// Extended attributes of what a layer holds. Those of overlayfs itself and XFS's own words for ACLs are never taken from a layer
+// nor given to one, and labels of SELinux and SMACK are the host's to decide.
 namespace nacelle::layer {
 
 bool is_layer_xattr(std::string_view name);

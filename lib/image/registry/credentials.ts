@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { ImageError } from '../../errors.js';
+import { ImageError, toError } from '../../errors.js';
 import { isError } from '../store/root.js';
 import type { RegistryAuth } from './settings.js';
 
@@ -55,7 +55,7 @@ export async function storedCredentials(
 async function readConfig(path: string): Promise<DockerConfig | null> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     if (isError(cause, 'ENOENT', 'ENOTDIR')) return null;
-    throw new ImageError(`read the credentials in ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new ImageError(`read the credentials in ${path}: ${toError(cause).message}`, { cause });
   });
   if (text === null) return null;
   try {

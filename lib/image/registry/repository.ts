@@ -87,15 +87,15 @@ export class Repository {
   }
 
   /** A blob's bytes from one on; they go on after a cut. The digest is for the reader to check. */
-  blob(descriptor: Descriptor, from = 0): Readable {
-    return Readable.from(this.#bytes(descriptor, from), { objectMode: false, highWaterMark: 1024 * 1024 });
+  blob(descriptor: Descriptor, from = 0, signal = this.#policy.signal): Readable {
+    return Readable.from(this.#bytes(descriptor, from, { ...this.#policy, signal }), { objectMode: false, highWaterMark: 1024 * 1024 });
   }
 
-  async *#bytes(blob: Descriptor, from: number): AsyncGenerator<Buffer> {
+  async *#bytes(blob: Descriptor, from: number, policy: RetryPolicy): AsyncGenerator<Buffer> {
     let at = from;
     for (let failures = 0; ; failures++) {
       try {
-        for await (const chunk of this.#part(blob, at)) {
+        for await (const chunk of this.#part(blob, at, policy.signal)) {
           at += chunk.length;
           failures = 0;
           yield chunk;
@@ -105,16 +105,16 @@ export class Repository {
       } catch (error) {
         // what was cut after its last byte; the digest tells
         if (at >= blob.size && blob.size > 0) return;
-        await pauseOrThrow(error, failures, this.#policy);
+        await pauseOrThrow(error, failures, policy);
       }
     }
   }
 
   /** What one request brings of it. */
-  async *#part({ digest, size }: Descriptor, at: number): AsyncGenerator<Buffer> {
+  async *#part({ digest, size }: Descriptor, at: number, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
     const what = this.#what('pull', digest);
     const headers = at === 0 ? undefined : { range: `bytes=${at}-` };
-    const answer = await this.request({ method: 'GET', at: `blobs/${digest}`, headers });
+    const answer = await this.request({ method: 'GET', at: `blobs/${digest}`, headers, signal });
     if (answer.status !== 200 && answer.status !== 206) throw await failureOf(answer, what);
     let skip = 0;
     if (answer.status === 200) skip = at;

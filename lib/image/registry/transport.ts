@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import * as tls from 'node:tls';
 import type { Dispatcher } from 'undici';
-import { ImageError } from '../../errors.js';
+import { ImageError, toError } from '../../errors.js';
 import { isLoopback } from './endpoint.js';
 import type { RegistrySettings } from './settings.js';
 
@@ -13,6 +13,8 @@ export interface HttpRequest {
   /** Sent to this origin alone. */
   readonly authorization?: string | null | undefined;
   readonly body?: Uint8Array | Readable | undefined;
+  /** Ends it by the signal's reason. Default: the settings' one. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface HttpResponse {
@@ -56,7 +58,7 @@ export class Transport {
       const clientFactory = (origin: URL, options: object) => new undici.Pool(origin, { ...options, headersTimeout: timeout });
       this.#dispatcher = new undici.EnvHttpProxyAgent({ ...common, requestTls: secure, clientFactory, ...proxies() });
     } catch (cause) {
-      throw new ImageError(`use the proxy of the environment: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      throw new ImageError(`use the proxy of the environment: ${toError(cause).message}`, { cause });
     }
   }
 
@@ -75,7 +77,7 @@ export class Transport {
    *
    * @throws ImageError for plain HTTP where it is not allowed; the failure of the connection as it is
    */
-  async request({ method, url: first, headers, authorization, body }: HttpRequest): Promise<HttpResponse> {
+  async request({ method, url: first, headers, authorization, body, signal = this.#settings.signal }: HttpRequest): Promise<HttpResponse> {
     const follows = method === 'GET' || method === 'HEAD';
     let url = first;
     for (let redirects = 0; ; redirects++) {
@@ -87,7 +89,7 @@ export class Transport {
         method,
         headers: { 'user-agent': 'nacelle', 'accept-encoding': 'identity', ...headers, ...secret },
         body: body ?? null,
-        signal: this.#settings.signal ?? null,
+        signal: signal ?? null,
       });
       const location = follows && REDIRECTS.has(answer.statusCode) ? answer.headers.location : undefined;
       if (location === undefined) return { status: answer.statusCode, headers: answer.headers, body: answer.body, url };

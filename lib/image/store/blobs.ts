@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { ImageError } from '../../errors.js';
+import { ImageError, toError } from '../../errors.js';
 import type { BuiltLayer } from '../built.js';
 import { compressionOf, MAGIC_BYTES } from '../decompress.js';
 import { digestOf, parseDigest } from '../digest.js';
@@ -87,7 +87,7 @@ async function receive({ digest, size, open: openFrom }: BlobSource, { file, pat
   onBytes?.(bytes);
   if (bytes < size || size === 0) {
     const stream = await openFrom(there);
-    const abort = (): void => void stream.destroy(asError(signal?.reason));
+    const abort = (): void => void stream.destroy(toError(signal?.reason));
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort, { once: true });
     try {
@@ -149,10 +149,6 @@ async function isSame(file: FileHandle, path: string): Promise<boolean> {
     if (isError(error, 'ENOENT')) return false;
     throw error;
   }
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 /** A blob whose bytes are at hand. To be held before, by {@link digestOf}. */

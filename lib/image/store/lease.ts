@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { type FileHandle, open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { ImageError } from '../../errors.js';
+import { ImageError, toError } from '../../errors.js';
 import { tryLock } from '../../native/load.js';
 import { withLock } from './lock.js';
 import { isError, listFolder, makeFolder, storeRoot } from './root.js';
@@ -141,7 +141,7 @@ export async function hold(digests: readonly string[], root = storeRoot()): Prom
   try {
     return await (await (leases.get(root) ?? take(root)).taking).hold(digests);
   } catch (cause) {
-    throw new ImageError(`use the store ${root}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new ImageError(`use the store ${root}: ${toError(cause).message}`, { cause });
   }
 }
 

@@ -158,6 +158,19 @@ describe('volumes', () => {
     const { stdout } = await Container.run({ image: odd.image });
     expect(stdout).toBe('proc\nsysfs\ntmpfs\n/etc/x\n');
   });
+
+  it('behind a link are no part of what is committed either', async () => {
+    const cmd = ['sh', '-c', 'echo lost > /var/run/db/lost; echo kept > /kept'];
+    const { image } = await imageWith({ volumes: ['/var/run/db'], cmd }, 'ln -s ../run /var/run');
+    await using container = await Container.create({ image });
+    await container.start();
+    expect(await container.wait()).toMatchObject({ status: 'ok' });
+    const changes: string[] = [];
+    for await (const { kind, path } of container.changes()) changes.push(`${kind} ${path}`);
+    expect(changes).toEqual(['added /kept', 'added /run/db']);
+    const committed = await Image.commit(container, { config: { cmd: ['find', '/run', '/kept'], volumes: [] } });
+    expect((await Container.run({ image: committed })).stdout).toBe('/run\n/run/db\n/kept\n');
+  });
 });
 
 it('the rest is kept in the record, as podman reads it', async () => {

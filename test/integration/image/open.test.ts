@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createReadStream, existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { createReadStream, existsSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { cp, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -93,6 +93,23 @@ images.it.each<[string, () => Promise<string>]>([
   expect(differences(ours, theirs).map((line) => line.split(': ')[0])).toEqual(implied);
 });
 
+images.it('gives a layer without an entry for its own root the root of the layer below', async () => {
+  const below = join(folder, 'below');
+  await mkdir(below);
+  execFileSync('sh', ['-euc', 'chmod 0551 .; chown 7:8 .; : > file', 'sh'], { cwd: below });
+  const layers = [
+    execFileSync('tar', ['-c', '.'], { cwd: below }),
+    tarArchive({ name: 'only', data: 'x' }),
+    tarArchive({ name: './', type: '5', mode: 0o711 }, { name: 'own', data: 'x' }),
+  ];
+  const roots = (await recipeOf(await Image.open(`oci:${await layoutOfLayers(layers)}`))).mounts[0]?.lower ?? [];
+  expect(roots.map((path) => statSync(path)).map(({ mode, uid, gid }) => `${(mode & 0o7777).toString(8)} ${uid}:${gid}`)).toEqual([
+    '711 0:0',
+    '551 7:8',
+    '551 7:8',
+  ]);
+});
+
 images.it('unpacks layers that umoci insert wrote, which end without the archive’s end mark', async () => {
   const layout = join(folder, 'layout');
   const image = ['--image', `${layout}:inserted`];
@@ -125,7 +142,11 @@ images.it('unpacks nothing the second time, and once when asked twice at a time'
 });
 
 /** A layout of one image with one layer. */
-async function layoutOf(layer: Buffer, overrides: { diffId?: string; size?: number; digest?: string; tar?: Buffer } = {}): Promise<string> {
+async function layoutOf(layer: Buffer, overrides: { diffId?: string; tar?: Buffer } = {}): Promise<string> {
+  return layoutOfLayers([layer], overrides);
+}
+
+async function layoutOfLayers(layers: readonly Buffer[], overrides: { diffId?: string; tar?: Buffer } = {}): Promise<string> {
   const layout = join(folder, 'layout');
   const put = async (mediaType: string, bytes: Buffer) => {
     const path = join(layout, 'blobs', digestOf(bytes).replace(':', '/'));
@@ -134,10 +155,11 @@ async function layoutOf(layer: Buffer, overrides: { diffId?: string; size?: numb
     return { mediaType: `application/vnd.oci.image.${mediaType}`, digest: digestOf(bytes), size: bytes.length };
   };
   const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
-  const diffId = overrides.diffId ?? digestOf(overrides.tar ?? layer);
-  const config = await put('config.v1+json', json({ os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [diffId] } }));
-  const blob = await put(overrides.tar ? 'layer.v1.tar+gzip' : 'layer.v1.tar', layer);
-  const manifest = await put('manifest.v1+json', json({ schemaVersion: 2, config, layers: [blob] }));
+  const diffIds = layers.map((layer) => overrides.diffId ?? digestOf(overrides.tar ?? layer));
+  const config = await put('config.v1+json', json({ os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: diffIds } }));
+  const blobs = [];
+  for (const layer of layers) blobs.push(await put(overrides.tar ? 'layer.v1.tar+gzip' : 'layer.v1.tar', layer));
+  const manifest = await put('manifest.v1+json', json({ schemaVersion: 2, config, layers: blobs }));
   await writeFile(join(layout, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
   await writeFile(join(layout, 'index.json'), json({ schemaVersion: 2, manifests: [manifest] }));
   return layout;
@@ -215,9 +237,14 @@ root.it('bounds a compressed archive that is loaded', async () => {
   await writeFile(path, gzipSync(tarArchive({ name: 'zeros', data: Buffer.alloc(100 * 1024 ** 2) })));
   const limit = { code: 'ERR_IMAGE_LIMIT', name: 'ImageError' };
   await expect(Image.load(path)).rejects.toMatchObject({ ...limit, message: expect.stringContaining('maxRatio') });
-  await expect(Image.load(createReadStream(path), { limits: { maxBytes: '50m' } })).rejects.toMatchObject(limit);
+  await expect(Image.load(createReadStream(path))).rejects.toMatchObject({ ...limit, message: expect.stringContaining('maxRatio') });
+  const limits = { maxRatio: 2000, maxBytes: '50m' };
+  await expect(Image.load(createReadStream(path), { limits })).rejects.toMatchObject({
+    ...limit,
+    message: expect.stringContaining('maxBytes'),
+  });
   expect(leftInTmp()).toEqual([]);
-  expect(await Image.load(createReadStream(path))).toHaveLength(1);
+  expect(await Image.load(createReadStream(path), { limits: { maxRatio: 2000 } })).toHaveLength(1);
 });
 
 root.it('refuses wrong limits before anything is looked at', async () => {

@@ -9,6 +9,7 @@ import { recipeOf } from '../../fixtures/recipe.js';
 import { requires } from '../../fixtures/requires.js';
 import { useNewStore } from '../../fixtures/store.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
+import { layoutOf } from '../../fixtures/tiny-image.js';
 
 useLeakCheck();
 const { it } = requires(FAULT_NEEDS);
@@ -212,6 +213,22 @@ it('ends when it is cancelled, by the reason, wherever it is', async () => {
   }
   const before = AbortSignal.abort(new Error('never'));
   await expect(Image.pull(`${registry.host}${path}`, { cancelSignal: before })).rejects.toThrow('never');
+});
+
+it('does not wait for the other layers, nor ask anybody else for them, when one is refused', async () => {
+  const [image] = await Image.load(layoutOf({ 'local/two:one': [{ first: '1' }, { second: '2' }] }, folder));
+  const second = image?.layers[1]?.digest ?? '';
+  await image?.push(`${registry.host}/test/two:one`);
+  store.renew();
+  const origin = await proxied(() => undefined);
+  const silent = await proxied((exchange) => (isLayer(exchange, second) ? new Promise(() => undefined) : undefined));
+  const began = performance.now();
+  const pulling = Image.pull(`${origin.host}/test/two:one`, { mirrors: [silent.host], limits: { maxEntries: 1 } });
+  await expect(pulling).rejects.toMatchObject({ code: 'ERR_IMAGE_LIMIT' });
+  expect(silent.asked.filter((asked) => isLayer(asked, second))).toHaveLength(1);
+  expect(origin.asked).toEqual([]);
+  // a server is waited for a minute
+  expect(performance.now() - began).toBeLessThan(40_000);
 });
 
 it('follows redirects, and takes no secret along to another port', async () => {

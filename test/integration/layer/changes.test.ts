@@ -29,16 +29,16 @@ function parse(bytes: Buffer): string[] {
 }
 
 /** Mounts a real overlay in a mount namespace of its own, runs `change` in it and lists what its upper says. */
-function changes(layers: string[], change: string): string[] {
+function changes(layers: string[], change: string, ...options: string[]): string[] {
   const lowers = layers.map((_, index) => `lower${index}`);
   const script = [
     'mount -t tmpfs tmpfs /mnt; cd /mnt; mkdir upper work m',
     ...layers.map((make, index) => `mkdir lower${index}; (cd lower${index}; ${make})`),
     // the driver is not to see the overlay
     `(exec 2>&1 >/dev/null; mount -t overlay overlay -o lowerdir=${lowers.join(':')},upperdir=upper,workdir=work m; (cd m; ${change}); umount m)`,
-    `"$0" changes upper ${lowers.join(' ')}`,
+    `"$0" changes upper ${lowers.map((name) => `lower=${name}`).join(' ')} "$@"`,
   ];
-  return parse(execFileSync('unshare', ['-m', 'bash', '-ec', script.join('\n'), driver]));
+  return parse(execFileSync('unshare', ['-m', 'bash', '-ec', script.join('\n'), driver, ...options]));
 }
 
 const BELOW = 'mkdir -p d/sub e; echo 1 > f; echo 2 > d/1; echo 3 > d/2; echo 4 > d/sub/3; ln -s f l; mkfifo p; echo 5 > e/x';

@@ -94,6 +94,16 @@ describe('a folder that is only implied', () => {
     expect(lstatSync(join(root, 'real/etc/x')).isFile()).toBe(true);
   });
 
+  it('is not looked for without end', () => {
+    const path = 'a/b/c/d/e/f/g/h/i/j';
+    const layers = Array.from({ length: 8 }, () => newFolder(parent));
+    for (const layer of layers) special(layer, path);
+    const options = ['whiteouts=overlay', 'maxEntries=12', ...layers.map((layer) => `lower=${layer}`)];
+    const { error } = feed(driver, ['unpack', root, ...options], tarArchive(file(`${path}/x`)));
+    expect(error).toMatch(/^EDOM: the folder a\/b\/.*: looking for it in the lower layers is more work than maxEntries allows$/);
+    expect(unpack([file(`${path}/x`)], layers)[`/${path}`]).toBe(LOWERS);
+  });
+
   it('is never made in the place of a file', () => {
     special(lower, 'etc');
     const { error } = feed(driver, ['unpack', root, 'whiteouts=overlay', `lower=${lower}`], tarArchive(file('etc'), file('etc/x')));

@@ -11,8 +11,10 @@ describe("an image's volumes", () => {
     expect(imageVolumes({}, [])).toEqual([]);
   });
 
-  it('give way to what the caller mounts there', () => {
-    expect(imageVolumes({ volumes: ['/data/', '/other'] }, [{ target: '/data' }])).toEqual(['/other']);
+  it('give way to what the caller mounts there, or above', () => {
+    const volumes = ['/data/', '/data/in/it', '/data2'];
+    expect(imageVolumes({ volumes }, [{ target: '/data' }])).toEqual(['/data2']);
+    expect(imageVolumes({ volumes }, [{ target: '/data/in/it/deep' }])).toEqual(['/data', '/data/in/it', '/data2']);
   });
 
   it.each(['/', 'data', '', '/..', '/a\0b'])('can not be %j', (volume) => {

@@ -32,14 +32,13 @@ describe('the limits of unpacking', () => {
     expect(mostBytes(DEFAULT_LIMITS, MIB)).toEqual({ bytes: 200 * MIB, option: 'maxRatio' });
     expect(mostBytes(DEFAULT_LIMITS, 1)).toEqual({ bytes: 64 * MIB, option: 'maxRatio' });
     expect(mostBytes(DEFAULT_LIMITS, 1024 * MIB)).toEqual({ bytes: 64 * 1024 * MIB, option: 'maxBytes' });
-    expect(mostBytes(DEFAULT_LIMITS, null)).toEqual({ bytes: 64 * 1024 * MIB, option: 'maxBytes' });
     expect(mostBytes({ ...DEFAULT_LIMITS, maxBytes: 10 }, 1)).toEqual({ bytes: 10, option: 'maxBytes' });
   });
 });
 
 describe('Cap', () => {
   const through = async (bytes: number): Promise<number> => {
-    const cap = new Cap({ bytes, option: 'maxBytes' }, 'the layer');
+    const cap = new Cap(() => ({ bytes, option: 'maxBytes' }), { what: 'the layer', digest: 'sha256:x' });
     const [all] = await Promise.all([buffer(cap), pipeline(Readable.from([Buffer.alloc(7), Buffer.alloc(3)]), cap)]);
     return all.length;
   };
@@ -51,6 +50,7 @@ describe('Cap', () => {
   it('fails with the option that is exceeded', async () => {
     await expect(through(9)).rejects.toMatchObject({
       code: 'ERR_IMAGE_LIMIT',
+      digest: 'sha256:x',
       message: 'the layer has more than the 9 bytes that maxBytes allows',
     });
   });
