@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <climits>
+#include <cstdio>
 #include <cstring>
 
 #include "overlay.h"
@@ -23,13 +25,28 @@ int attach_clone(int source, int target) {
   return mount ? attach_to(mount.get(), target) : -errno;
 }
 
+constexpr int kMostLinks = 40;  // as the kernel follows (path_resolution(7))
+
+// At the end of a link that leads nowhere too: of /etc/resolv.conf it often is one into /run, which is empty at first.
 int create_file(int root, const char* path) {
-  unique_fd parent;
-  const char* name = nullptr;
-  const int result = open_parent(root, path, parent, name);
-  if (result < 0) return result;
-  const unique_fd file(openat(parent.get(), name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644));
-  return file || errno == EEXIST ? 0 : -errno;
+  char at[PATH_MAX], next[PATH_MAX];
+  if (std::snprintf(at, sizeof at, "%s", path) >= PATH_MAX) return -ENAMETOOLONG;
+  for (int links = 0; links <= kMostLinks; ++links) {
+    unique_fd parent;
+    const char* name = nullptr;
+    const int result = open_parent(root, at, parent, name);
+    if (result < 0) return result;
+    const unique_fd file(openat(parent.get(), name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644));
+    if (file || errno != EEXIST) return file ? 0 : -errno;
+    char link[PATH_MAX];
+    const ssize_t length = readlinkat(parent.get(), name, link, sizeof link - 1);
+    if (length < 0) return errno == EINVAL ? 0 : -errno;  // EINVAL: it is no link
+    link[length] = '\0';
+    const int folder = link[0] == '/' ? 0 : static_cast<int>(name - at);
+    if (std::snprintf(next, sizeof next, "%.*s%s", folder, at, link) >= PATH_MAX) return -ENAMETOOLONG;
+    std::memcpy(at, next, std::strlen(next) + 1);
+  }
+  return -ELOOP;
 }
 
 // The mount point, made when it may be; O_PATH.

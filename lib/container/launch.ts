@@ -107,12 +107,18 @@ async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callM
 }
 
 /** `null`: its root is a folder, which is written to itself. */
-function writtenIn({ root, volumes }: Prepared, uppers: readonly (number | undefined)[], disk: readonly Holding[]): Written | null {
+function writtenIn(
+  { root, volumes, options }: Prepared,
+  uppers: readonly (number | undefined)[],
+  disk: readonly Holding[],
+): Written | null {
   if (root.type !== 'recipe') return null;
   const mounts = root.recipe.mounts.map(({ target, lower }, index): WrittenMount => {
     const upper = uppers[index];
     if (upper === undefined) throw new NacelleError('the shim gave no upper folder', { code: 'ERR_PROTOCOL' });
     return { target, lower, upper };
   });
-  return new Written(mounts, disk, { covered: MOUNTED_OVER, volumes });
+  // what lies in a mount of the caller's is none of the root's
+  const covered = MOUNTED_OVER.filter((path) => !options.mounts.some(({ target }) => path === target || path.startsWith(`${target}/`)));
+  return new Written(mounts, disk, { covered, volumes });
 }

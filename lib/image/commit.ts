@@ -45,7 +45,8 @@ export async function commit(
   const built: (BuiltLayer & { readonly diffId: string; release(): void })[] = [];
   try {
     if (base) for (const blob of below) await addFrom(base, blob);
-    for (const open of layers) built.push(await addCompressed(await open(wanted ? { clampMtime: wanted } : {})));
+    for (const open of layers)
+      built.push(await addCompressed(await open(wanted ? { clampMtime: new Date(Math.max(0, wanted.getTime())) } : {})));
     const config: OciConfig = {
       ...(base?.config ?? currentPlatform()),
       created,

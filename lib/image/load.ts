@@ -46,7 +46,7 @@ const OF_IMAGES =
 export async function load(source: string | Readable, options: LoadSettings): Promise<Loaded[]> {
   const held = await hold([]);
   try {
-    if (typeof source !== 'string') return await loadStream(source, { held, options, what: 'the archive' });
+    if (typeof source !== 'string') return await loadStream(source, { held, options, what: 'the archive', size: 0 });
     const path = resolve(source);
     return (await isFolder(path))
       ? await loadLayout(await OciLayout.open(path), folderBlobs(path), options)
@@ -97,7 +97,7 @@ async function loadFile(path: string, held: Hold, options: LoadSettings): Promis
   const file = await openFile(path);
   try {
     if ((await compressionIn(file)) === 'none') return await loadArchive(path, options);
-    return await loadStream(file.createReadStream({ autoClose: false }), { held, options, what: path });
+    return await loadStream(file.createReadStream({ autoClose: false }), { held, options, what: path, size: (await file.stat()).size });
   } finally {
     await file.close();
   }
@@ -129,12 +129,14 @@ interface StreamSettings {
   readonly options: LoadSettings;
   /** For messages. */
   readonly what: string;
+  /** Bytes, as far as it is known. */
+  readonly size: number;
 }
 
-async function loadStream(source: Readable, { held, options, what }: StreamSettings): Promise<Loaded[]> {
+async function loadStream(source: Readable, { held, options, what, size }: StreamSettings): Promise<Loaded[]> {
   const path = await held.temporaryPath();
   try {
-    await spool(source, path, { ...options, what });
+    await spool(source, path, { ...options, what, size });
     return await loadArchive(path, options);
   } finally {
     await unlink(path).catch((error: unknown) => {
@@ -143,12 +145,10 @@ async function loadStream(source: Readable, { held, options, what }: StreamSetti
   }
 }
 
-interface SpoolSettings extends Pick<LoadSettings, 'limits' | 'signal'> {
-  readonly what: string;
-}
+type SpoolSettings = Pick<LoadSettings, 'limits' | 'signal'> & Pick<StreamSettings, 'what' | 'size'>;
 
 /** Writes a stream to a file, decompressed. */
-async function spool(source: Readable, path: string, { limits, signal, what }: SpoolSettings): Promise<void> {
+async function spool(source: Readable, path: string, { limits, signal, what, size }: SpoolSettings): Promise<void> {
   const chunks = source[Symbol.asyncIterator]();
   // told by what reads it, if that has begun
   source.on('error', () => undefined);
@@ -177,7 +177,7 @@ async function spool(source: Readable, path: string, { limits, signal, what }: S
       { objectMode: false },
     );
     const stages = await decompression(compressionOf(start));
-    const cap = new Cap(() => mostBytes(limits, read), { what: `${what}, uncompressed,` });
+    const cap = new Cap(() => mostBytes(limits, Math.max(read, size)), { what: `${what}, uncompressed,` });
     const plain = stages.length > 0 ? [...stages, cap] : [];
     await pipeline([whole, ...plain, sinkOf(file)], signal ? { signal } : {});
   } catch (error) {

@@ -14,8 +14,9 @@
 namespace nacelle::layer {
 namespace {
 
-// Looks at lower layers for each entry that may be: few layers imply any folder, and a hostile one many deep ones on many layers.
-constexpr uint64_t kLooksPerEntry = 16;
+// Looks at lower layers for each entry that may be, and at least: few layers imply any folder, a hostile one many deep ones on many
+// layers.
+constexpr uint64_t kLooksPerEntry = 16, kLeastLooks = 10'000;
 
 bool is_missing(int result) { return result == -ENOENT || result == -ENOTDIR; }
 
@@ -35,7 +36,7 @@ int look_below(Unpacking& work, std::string_view path, Found& found) {
     if (marks.opaque) return 0;
     const Merged& lower = last ? last->folder : work.lower;
     work.looks += lower.folders.size();
-    if (work.looks / kLooksPerEntry > work.options.most_entries) return -kBeyondLimit;
+    if (work.looks > kLeastLooks && work.looks / kLooksPerEntry > work.options.most_entries) return -kBeyondLimit;
     Found next;
     if (const int result = look_up(lower, name.c_str(), next); result < 0) return result;
     if (!next.exists || !S_ISDIR(next.status.st_mode)) return 0;

@@ -5,8 +5,11 @@
 
 #include <cerrno>
 #include <climits>
-#include <optional>
+#include <cstdint>
+#include <utility>
 #include <vector>
+
+#include "failure.h"
 
 namespace nacelle::layer {
 namespace {
@@ -35,54 +38,75 @@ int read_link(const Merged& folder, const std::string& name, std::string& target
   return -ENOENT;
 }
 
-// `name` in the folder `path`, all of them real; when it is a link, what it says.
-int find(const Merged& lower, const std::vector<std::string>& path, const std::string& name, std::optional<std::string>& link) {
-  std::optional<Found> last;
-  const auto folder = [&]() -> const Merged& { return last ? last->folder : lower; };
-  for (const std::string& component : path) {
-    Found next;
-    if (const int result = look_up(folder(), component.c_str(), next); result < 0) return result;
-    last = std::move(next);  // what doesn't exist has no folders
-  }
-  Found found;
-  if (const int result = look_up(folder(), name.c_str(), found); result < 0) return result;
-  if (!found.exists || !S_ISLNK(found.status.st_mode)) return 0;
-  link.emplace();
-  return read_link(folder(), name, *link);
-}
+// Follows paths over the lower layers, as the kernel would over the mounted overlay.
+class Walk {
+ public:
+  explicit Walk(const Merged& lower) : lower_(lower) {}
 
-int follow(const Merged& lower, const std::string& path, std::string& result) {
-  std::vector<std::string> done, left;
-  push_components(path, left);
-  for (int links = 0; !left.empty();) {
-    const std::string name = std::move(left.back());
-    left.pop_back();
-    if (name == ".") continue;
-    if (name == "..") {
-      if (!done.empty()) done.pop_back();
-      continue;
-    }
-    std::optional<std::string> link;
-    if (const int found = find(lower, done, name, link); found < 0) return found;
-    if (!link) {
-      done.push_back(name);
-      continue;
-    }
-    if (++links > kMostLinks) return -ELOOP;
-    if (!link->empty() && link->front() == '/') done.clear();
-    push_components(*link, left);
+  // 0 or -errno: -ELOOP, -ENAMETOOLONG and the like where nothing can be mounted.
+  int follow(const std::string& path, std::string& result);
+
+ private:
+  struct Folder {
+    std::string name;
+    Found found;  // what isn't there has no layers
+  };
+  const Merged& here() const { return path_.empty() ? lower_ : path_.back().found.folder; }
+  int enter(std::string name, std::vector<std::string>& left, int& links);
+
+  const Merged& lower_;
+  std::vector<Folder> path_;
+  uint64_t looks_ = 0;
+};
+
+// Over all paths: an image has few volumes, and few links lead to them.
+constexpr uint64_t kMostLooks = 1'000'000;
+
+int Walk::enter(std::string name, std::vector<std::string>& left, int& links) {
+  looks_ += here().folders.size();
+  if (looks_ > kMostLooks) return -kBeyondLimit;
+  Found found;
+  if (const int result = look_up(here(), name.c_str(), found); result < 0) return result;
+  if (!found.exists || !S_ISLNK(found.status.st_mode)) {
+    path_.push_back({std::move(name), std::move(found)});
+    return 0;
   }
-  result.clear();
-  for (const std::string& name : done) result.append(result.empty() ? "" : "/").append(name);
+  std::string link;
+  if (const int result = read_link(here(), name, link); result < 0) return result;
+  if (++links > kMostLinks) return -ELOOP;
+  if (!link.empty() && link.front() == '/') path_.clear();
+  push_components(link, left);
   return 0;
 }
 
-int follow_all(const Merged& lower, std::unordered_set<std::string>& paths) {
+int Walk::follow(const std::string& path, std::string& result) {
+  std::vector<std::string> left;
+  path_.clear();
+  push_components(path, left);
+  for (int links = 0; !left.empty();) {
+    std::string name = std::move(left.back());
+    left.pop_back();
+    if (name == ".") continue;
+    if (name == "..") {
+      if (!path_.empty()) path_.pop_back();
+    } else if (const int entered = enter(std::move(name), left, links); entered < 0) {
+      return entered;
+    }
+  }
+  result.clear();
+  for (const Folder& folder : path_) result.append(result.empty() ? "" : "/").append(folder.name);
+  return 0;
+}
+
+int follow_all(Walk& walk, std::unordered_set<std::string>& paths) {
   std::unordered_set<std::string> followed;
   for (const std::string& path : paths) {
     std::string real;
-    if (const int result = follow(lower, path, real); result < 0) return result;
-    followed.insert(std::move(real));
+    const int result = walk.follow(path, real);
+    // the container runs, so something else is mounted above it
+    const bool leads_nowhere = result == -ELOOP || result == -ENAMETOOLONG;
+    if (result < 0 && !leads_nowhere) return result;
+    followed.insert(leads_nowhere ? path : real);
   }
   paths = std::move(followed);
   return 0;
@@ -98,8 +122,9 @@ bool LeaveOut::add(std::string_view key, std::string_view value) {
 }
 
 int LeaveOut::resolve(const Merged& lower) {
-  const int result = follow_all(lower, exclude_);
-  return result < 0 ? result : follow_all(lower, empty_);
+  Walk walk(lower);
+  const int result = follow_all(walk, exclude_);
+  return result < 0 ? result : follow_all(walk, empty_);
 }
 
 }  // namespace nacelle::layer

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { createReadStream, existsSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { cp, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -245,6 +246,11 @@ root.it('bounds a compressed archive that is loaded', async () => {
   });
   expect(leftInTmp()).toEqual([]);
   expect(await Image.load(createReadStream(path), { limits: { maxRatio: 2000 } })).toHaveLength(1);
+  // of a file it is known how much will follow
+  const archive = tarArchive({ name: 'zeros', data: Buffer.alloc(100 * 1024 ** 2) }, { name: 'noise', data: randomBytes(1024 ** 2) });
+  await writeFile(path, gzipSync(archive));
+  expect(await Image.load(path)).toHaveLength(1);
+  await expect(Image.load(createReadStream(path))).rejects.toMatchObject(limit);
 });
 
 root.it('refuses wrong limits before anything is looked at', async () => {
