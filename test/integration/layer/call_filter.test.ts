@@ -1,17 +1,15 @@
 import { beforeAll, expect } from 'vitest';
 import { syscallTable } from '../../../lib/security/syscalls/tables.js';
-import { buildDriver, feed } from '../../fixtures/layer.js';
+import { feed, layerDriver } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
-import { temporaryFolder } from '../../fixtures/temporary.js';
 
 const { describe, it } = requires({ root: true, tools: ['g++'] });
 const table = syscallTable(process.arch === 'arm64' ? 'arm64' : 'x86_64');
 const sanitized = process.env.NACELLE_SANITIZE === '1';
 
-const folder = temporaryFolder();
 let driver = '';
-beforeAll(() => {
-  driver = buildDriver(folder);
+beforeAll(async () => {
+  driver = await layerDriver();
 });
 
 const call = (name: string, ...args: number[]): string =>

@@ -1,15 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { beforeAll, expect } from 'vitest';
-import { buildDriver } from '../../fixtures/layer.js';
+import { layerDriver } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
-import { temporaryFolder } from '../../fixtures/temporary.js';
 
 const { describe, it } = requires({ root: true, tools: ['g++', 'setfattr', 'unshare'] });
 
-const folder = temporaryFolder();
 let driver = '';
-beforeAll(() => {
-  driver = buildDriver(folder);
+beforeAll(async () => {
+  driver = await layerDriver();
 });
 
 /** As changes.h draws them. */

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, expect } from 'vitest';
-import { buildDriver, feed, newFolder } from '../../fixtures/layer.js';
+import { feed, layerDriver, newFolder } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
 import { paxRecord, tarArchive, tarEntry } from '../../fixtures/tar.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
@@ -12,8 +12,8 @@ const { describe, it } = requires({ root: true, tools: ['g++'] });
 const BLOCK = 512;
 const parent = temporaryFolder();
 let driver = '';
-beforeAll(() => {
-  driver = buildDriver(parent);
+beforeAll(async () => {
+  driver = await layerDriver();
 });
 
 /** What comes out of it: the error, or the files with their data. */

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, beforeEach, expect } from 'vitest';
-import { buildDriver, feed, newFolder } from '../../fixtures/layer.js';
+import { feed, layerDriver, newFolder } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
 import { octal, paxRecord, type TarEntry, tarArchive, tarEntry } from '../../fixtures/tar.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
@@ -26,8 +26,8 @@ let driver = '';
 let root = '';
 let outside = '';
 const parent = temporaryFolder();
-beforeAll(() => {
-  driver = buildDriver(parent);
+beforeAll(async () => {
+  driver = await layerDriver();
 });
 
 /** Beside the root lies what nothing may touch: canaries, of which their inventory tells every change. */

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { beforeAll, expect } from 'vitest';
 import { ChangeParser } from '../../../lib/filesystem/change.js';
-import { buildDriver, feed, newFolder } from '../../fixtures/layer.js';
+import { feed, layerDriver, newFolder } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
@@ -10,8 +10,8 @@ const { describe, it } = requires({ root: true, tools: ['g++', 'tar'] });
 
 const parent = temporaryFolder();
 let driver = '';
-beforeAll(() => {
-  driver = buildDriver(parent);
+beforeAll(async () => {
+  driver = await layerDriver();
 });
 
 const shell = (folder: string, script: string): void => void execFileSync('sh', ['-euc', script], { cwd: folder });

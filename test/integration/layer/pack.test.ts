@@ -4,7 +4,7 @@ import { linkSync, mkdirSync, mkdtempSync, readdirSync, statSync, symlinkSync, w
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, beforeEach, expect } from 'vitest';
-import { buildDriver, feed, newFolder } from '../../fixtures/layer.js';
+import { feed, layerDriver, newFolder } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { differences, inventory } from '../../fixtures/tree.js';
@@ -14,8 +14,8 @@ const { describe, it } = requires({ root: true, tools: ['g++', 'tar', 'getfattr'
 let driver = '';
 let upper = '';
 const parent = temporaryFolder();
-beforeAll(() => {
-  driver = buildDriver(parent);
+beforeAll(async () => {
+  driver = await layerDriver();
 });
 beforeEach(() => {
   upper = newFolder(parent);

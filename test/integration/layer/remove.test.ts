@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
-import { buildDriver, feed, newFolder } from '../../fixtures/layer.js';
+import { feed, layerDriver, newFolder } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
 import { type TarEntry, tarArchive } from '../../fixtures/tar.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
@@ -12,8 +12,8 @@ const { describe, it } = requires({ root: true, tools: ['g++', 'prlimit'] });
 const LONG = { timeout: 300_000 };
 const parent = temporaryFolder();
 let driver = '';
-beforeAll(() => {
-  driver = buildDriver(parent);
+beforeAll(async () => {
+  driver = await layerDriver();
 });
 
 /** With a dozen descriptors and little stack, as one who counts on neither. */

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect } from 'vitest';
-import { buildDriver, feed, newFolder } from '../../fixtures/layer.js';
+import { feed, layerDriver, newFolder } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
 import { type TarEntry, tarArchive } from '../../fixtures/tar.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
@@ -13,8 +13,8 @@ const { describe, it } = requires({ root: true, tools: ['g++', 'getfattr', 'unsh
 let driver = '';
 let root = '';
 const parent = temporaryFolder();
-beforeAll(() => {
-  driver = buildDriver(parent);
+beforeAll(async () => {
+  driver = await layerDriver();
 });
 beforeEach(() => {
   root = newFolder(parent);
