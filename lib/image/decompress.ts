@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises';
 import { Transform, type TransformCallback } from 'node:stream';
 import { setImmediate } from 'node:timers';
 import * as zlib from 'node:zlib';
@@ -16,6 +17,13 @@ const CHUNK = 256 * 1024;
 export function compressionOf(start: Buffer): Compression {
   if (start[0] === 0x1f && start[1] === 0x8b) return 'gzip';
   return isZstd(start) ? 'zstd' : 'none';
+}
+
+/** The same of a file. */
+export async function compressionIn(file: FileHandle): Promise<Compression> {
+  const start = Buffer.alloc(MAGIC_BYTES);
+  const { bytesRead } = await file.read(start, 0, start.length, 0);
+  return compressionOf(start.subarray(0, bytesRead));
 }
 
 /**

@@ -4,7 +4,7 @@ import { ImageError, NacelleError, toError } from '../errors.js';
 import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { ProgressListener } from '../plan/progress.js';
-import { type Compression, compressionOf, decompression, MAGIC_BYTES } from './decompress.js';
+import { compressionIn, decompression } from './decompress.js';
 import { Verifier } from './digest.js';
 import { Cap, limitError, mostBytes, type ParsedLimits } from './limits.js';
 import { chainIds, type Descriptor } from './oci.js';
@@ -133,11 +133,4 @@ function refusal(digest: string, cause: unknown): ImageError {
   return cause instanceof NacelleError && cause.code === 'EDOM'
     ? limitError(message, { digest, cause })
     : new ImageError(message, { digest, cause });
-}
-
-/** By content: what a media type says is not always so. */
-async function compressionIn(blob: FileHandle): Promise<Compression> {
-  const start = Buffer.alloc(MAGIC_BYTES);
-  const { bytesRead } = await blob.read(start, 0, start.length, 0);
-  return compressionOf(start.subarray(0, bytesRead));
 }

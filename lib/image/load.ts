@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { ImageError, toError } from '../errors.js';
 import { type AddImageOptions, addImage, streamFrom } from './add.js';
 import { Archive } from './archive.js';
-import { type Compression, compressionOf, decompression, MAGIC_BYTES } from './decompress.js';
+import { type Compression, compressionIn, compressionOf, decompression, MAGIC_BYTES } from './decompress.js';
 import { addDockerImages, dockerConfigs, isDockerArchive } from './docker-archive.js';
 import { blobName, OciLayout, openBlobIn } from './layout.js';
 import { Cap, mostBytes, type ParsedLimits } from './limits.js';
@@ -116,12 +116,6 @@ async function openFile(path: string): Promise<FileHandle> {
   return open(path, 'r').catch((cause: unknown) => {
     throw new ImageError(`load ${path}: ${toError(cause).message}`, { cause });
   });
-}
-
-async function compressionIn(file: FileHandle): Promise<Compression> {
-  const start = Buffer.alloc(MAGIC_BYTES);
-  const { bytesRead } = await file.read(start, 0, start.length, 0);
-  return compressionOf(start.subarray(0, bytesRead));
 }
 
 interface StreamSettings {
