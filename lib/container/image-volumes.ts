@@ -1,7 +1,6 @@
-import { posix } from 'node:path';
 import { ImageError } from '../errors.js';
 import type { ImageConfig } from '../image/config.js';
-import type { ParsedMount } from './mounts.js';
+import { isMountedOver, type ParsedMount, tidied } from './mounts.js';
 
 /** More than any image has; each is a mount. */
 const MOST = 256;
@@ -13,14 +12,13 @@ const MOST = 256;
  * @throws ImageError for what can't be a volume
  */
 export function imageVolumes({ volumes = [] }: ImageConfig, mounts: readonly Pick<ParsedMount, 'target'>[]): string[] {
-  const isTaken = (path: string): boolean => mounts.some(({ target }) => path === target || path.startsWith(`${target}/`));
   const paths = volumes.map((volume) => {
-    const path = posix.normalize(volume).replace(/(?<=.)\/+$/, '');
+    const path = tidied(volume);
     if (!volume.startsWith('/') || path === '/' || volume.includes('\0'))
       throw new ImageError(`the image declares the volume ${JSON.stringify(volume)}, which is no absolute path of a folder below '/'`);
     return path;
   });
-  const free = [...new Set(paths)].filter((path) => !isTaken(path)).sort();
+  const free = [...new Set(paths)].filter((path) => !isMountedOver(path, mounts)).sort();
   if (free.length > MOST) throw new ImageError(`the image declares ${free.length} volumes; more than ${MOST} are not mounted`);
   return free;
 }

@@ -11,6 +11,7 @@ import type { Encoding } from '../process/types.js';
 import { discard, makeAhead } from './ahead.js';
 import { begun, type Made } from './begun.js';
 import { groupEvidence, lethalLimits } from './evidence.js';
+import { isMountedOver } from './mounts.js';
 import type { ParsedOptions } from './options.js';
 import { MOUNTED_OVER } from './plan/files.js';
 import { planContainer } from './plan/plan.js';
@@ -119,6 +120,6 @@ function writtenIn(
     return { target, lower, upper };
   });
   // what lies in a mount of the caller's is none of the root's
-  const covered = MOUNTED_OVER.filter((path) => !options.mounts.some(({ target }) => path === target || path.startsWith(`${target}/`)));
+  const covered = MOUNTED_OVER.filter((path) => !isMountedOver(path, options.mounts));
   return new Written(mounts, disk, { covered, volumes });
 }

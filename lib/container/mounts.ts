@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod';
 import { UnsupportedError } from '../errors.js';
+import { isWithin } from '../host/mountinfo.js';
 import { absolutePath, text } from '../plan/schema.js';
 import { sizeSchema } from '../plan/size.js';
 
@@ -78,10 +79,18 @@ function defaultFlags(type: ParsedMount['type']): readonly MountFlag[] {
   return type === 'sysfs' ? ['nosuid', 'nodev', 'noexec', 'ro'] : ['nosuid', 'nodev', 'noexec'];
 }
 
+/** An absolute path without '.', '..', and '/' at its end. */
+export function tidied(path: string): string {
+  return posix.normalize(path).replace(/(?<=.)\/$/, '');
+}
+
+/** Whether a mount is on a path, or above it. */
+export function isMountedOver(path: string, mounts: readonly Pick<ParsedMount, 'target'>[]): boolean {
+  return mounts.some(({ target }) => isWithin(path, target));
+}
+
 /** A place in the container, tidied; not the root itself. */
-export const target = absolutePath
-  .transform((path) => posix.normalize(path).replace(/(?<=.)\/$/, ''))
-  .refine((path) => path !== '/', "must not be '/': that is the image or the rootfs");
+export const target = absolutePath.transform(tidied).refine((path) => path !== '/', "must not be '/': that is the image or the rootfs");
 
 export const mountSchema = z
   .strictObject({
