@@ -98,8 +98,8 @@ export class OverlayFs implements AsyncDisposable {
     const lower = this.lower
       .map(
         (path): LayerStream =>
-          async (options) =>
-            packFolder(path, target, clampOf(options)),
+          (options) =>
+            packFolder(path, target, options),
       )
       .reverse();
     return this.#mounted.settings.readOnly ? lower : [...lower, (options) => this.layer(options)];

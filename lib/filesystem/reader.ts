@@ -5,6 +5,7 @@ import { NacelleError, toError } from '../errors.js';
 import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
+import { clampOf, type LayerOptions } from '../plan/layer.js';
 import { type Change, ChangeParser } from './change.js';
 import { planRead, type ReadRequest } from './plan.js';
 
@@ -29,7 +30,8 @@ export async function readChanges(request: Omit<ReadRequest, 'output'>): Promise
 }
 
 /** A folder as a layer. An overlay that lies on it is not in it. */
-export async function packFolder(path: string, target: string | null, clampMtime?: number): Promise<Readable> {
+export async function packFolder(path: string, target: string | null, options: LayerOptions = {}): Promise<Readable> {
+  const clampMtime = clampOf(options);
   const folder = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     return await readChanges({ work: 'pack', lower: [], target, changes: folder, clampMtime });

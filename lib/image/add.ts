@@ -59,8 +59,8 @@ export async function addImage(reference: string | null, image: NewImage, option
       signal.throwIfAborted();
     });
     const stored = { manifest, config, openBlob: (blob: Descriptor) => openBlobIn(storeRoot(), blob) };
-    const unpacking = unpack ? unpackedLayers(stored, { limits: unpack, onProgress, signal }, async (index) => arriving[index]) : [];
-    const all = [...arriving, unpacking].map((work) => Promise.resolve(work));
+    const unpacking = unpack ? [unpackedLayers(stored, { limits: unpack, onProgress, signal }, async (index) => arriving[index])] : [];
+    const all: readonly Promise<unknown>[] = [...arriving, ...unpacking];
     // what is left is of no use without the one that failed
     for (const work of all) work.catch((error: unknown) => stop.abort(error));
     await settled(all);
