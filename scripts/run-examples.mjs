@@ -1,13 +1,16 @@
 // Runs every example as a user would, through the package's own exports. Names as arguments choose some.
 import { filesBelow, run } from './shared.mjs';
 
+/** An example that hangs fails, and the others are still run. */
+const HANG_GUARD_MS = 300_000;
+
 const wanted = process.argv.slice(2);
 const examples = filesBelow('examples', /^examples\/[^/]+\.ts$/).filter(
   (file) => wanted.length === 0 || wanted.some((name) => file.endsWith(`/${name}.ts`)),
 );
 const failed = examples.filter((file) => {
   console.log(`--- ${file}`);
-  const ok = run('node', ['--import', 'tsx', file]);
+  const ok = run('node', ['--import', 'tsx', file], { timeout: HANG_GUARD_MS });
   console.log(`${ok ? 'ok' : 'FAIL'} ${file}`);
   return !ok;
 });

@@ -5,10 +5,11 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Runs a command in the project's folder with its output shown; true when it succeeded. */
-export function run(command, args, { env = {}, cwd = root } = {}) {
+/** Runs a command in the project's folder with its output shown; true when it succeeded. `timeout` in ms: it is ended then. */
+export function run(command, args, { env = {}, cwd = root, timeout } = {}) {
   const { status, signal, error } = spawnSync(command, args, {
     cwd,
+    timeout,
     stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, ...env },
   });

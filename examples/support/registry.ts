@@ -13,15 +13,17 @@ export async function startRegistry(folder: string): Promise<{ host: string; sto
   writeFileSync(join(folder, 'config.yml'), JSON.stringify(config));
   const server = spawn('docker-registry', ['serve', join(folder, 'config.yml')], { stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = once(server, 'exit');
+  let port: string | undefined;
   for await (const line of createInterface({ input: server.stderr })) {
-    const port = /listening on 127\.0\.0\.1:(\d+)/.exec(line)?.[1];
-    if (port === undefined) continue;
-    server.stderr.resume();
-    const stop = async (): Promise<void> => {
-      server.kill();
-      await ended;
-    };
-    return { host: `127.0.0.1:${port}`, stop };
+    port = /listening on 127\.0\.0\.1:(\d+)/.exec(line)?.[1];
+    if (port !== undefined) break;
   }
-  throw new Error('docker-registry ended before it listened');
+  if (port === undefined) throw new Error('docker-registry ended before it listened');
+  // the loop's end paused it, and the registry would wait for a reader
+  server.stderr.resume();
+  const stop = async (): Promise<void> => {
+    server.kill();
+    await ended;
+  };
+  return { host: `127.0.0.1:${port}`, stop };
 }

@@ -1,7 +1,7 @@
 import { open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Descriptor, LAYOUT_FILE, MEDIA, parseIndex, tagOf, withName } from '../oci.js';
-import { hold } from './lease.js';
+import { type Hold, hold } from './lease.js';
 import { withLock } from './lock.js';
 import { isError, publish, storeRoot } from './root.js';
 
@@ -15,11 +15,15 @@ export async function readEntries(root = storeRoot()): Promise<Descriptor[]> {
   return bytes === null ? [] : parseIndex(bytes, path).manifests;
 }
 
-/** Writes it whole: from one rename to the next it is the old or the new one, also after a crash. For who holds the lock exclusively. */
-export async function writeEntries(entries: readonly Descriptor[], root: string): Promise<void> {
+/**
+ * Writes it whole: from one rename to the next it is the old or the new one, also after a crash. For who holds the lock exclusively.
+ *
+ * @param held from before the lock: to take a lease, one waits for the lock
+ */
+export async function writeEntries(entries: readonly Descriptor[], root: string, held: Hold): Promise<void> {
   const index = { schemaVersion: 2, mediaType: MEDIA.index, manifests: entries };
-  await writeWhole(join(root, 'oci-layout'), LAYOUT_FILE, root);
-  await writeWhole(join(root, 'index.json'), JSON.stringify(index), root);
+  await writeWhole(join(root, 'oci-layout'), LAYOUT_FILE, held);
+  await writeWhole(join(root, 'index.json'), JSON.stringify(index), held);
 }
 
 /**
@@ -27,23 +31,31 @@ export async function writeEntries(entries: readonly Descriptor[], root: string)
  * To be held before, with all that belongs to it.
  */
 export async function setReference(reference: string | null, manifest: Descriptor, root = storeRoot()): Promise<void> {
-  await withLock(root, 'exclusive', async () => {
-    const entries = await readEntries(root);
+  await changeEntries(root, (entries) => {
     const kept = reference === null ? entries : without(entries, (entry) => tagOf(entry) === reference);
     const others = kept.filter((entry) => entry.digest !== manifest.digest || tagOf(entry) !== null);
-    if (reference === null && others.some(({ digest }) => digest === manifest.digest)) return;
-    await writeEntries([...others, withName(manifest, { tag: reference })], root);
+    if (reference === null && others.some(({ digest }) => digest === manifest.digest)) return entries;
+    return [...others, withName(manifest, { tag: reference })];
   });
 }
 
-/** The entries go; what they named is left to the next prune. @returns how many there were */
-export async function removeEntries(matches: (entry: Descriptor) => boolean, root = storeRoot()): Promise<number> {
-  return withLock(root, 'exclusive', async () => {
-    const entries = await readEntries(root);
-    const kept = entries.filter((entry) => !matches(entry));
-    if (kept.length < entries.length) await writeEntries(kept, root);
-    return entries.length - kept.length;
-  });
+/** The entries go; what they named is left to the next prune. */
+export async function removeEntries(matches: (entry: Descriptor) => boolean, root = storeRoot()): Promise<void> {
+  await changeEntries(root, (entries) => (entries.some(matches) ? entries.filter((entry) => !matches(entry)) : entries));
+}
+
+/** Reads and writes while nobody else does. @param change gives back the same array where there is nothing to write */
+async function changeEntries(root: string, change: (entries: readonly Descriptor[]) => readonly Descriptor[]): Promise<void> {
+  const held = await hold([], root);
+  try {
+    await withLock(root, 'exclusive', async () => {
+      const entries = await readEntries(root);
+      const changed = change(entries);
+      if (changed !== entries) await writeEntries(changed, root, held);
+    });
+  } finally {
+    held.release();
+  }
 }
 
 /** Entries that lose their reference stay, once for each manifest. */
@@ -53,24 +65,19 @@ function without(entries: readonly Descriptor[], matches: (entry: Descriptor) =>
   return [...named, ...lost.map((entry) => withName(entry, { tag: null }))];
 }
 
-async function writeWhole(path: string, text: string, root: string): Promise<void> {
-  const held = await hold([], root);
+async function writeWhole(path: string, text: string, held: Hold): Promise<void> {
+  const temporary = await held.temporaryPath();
   try {
-    const temporary = await held.temporaryPath();
+    const file = await open(temporary, 'wx', 0o600);
     try {
-      const file = await open(temporary, 'wx', 0o600);
-      try {
-        await file.writeFile(text);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await publish(temporary, path);
-    } catch (error) {
-      await unlink(temporary).catch(() => undefined);
-      throw error;
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
     }
-  } finally {
-    held.release();
+    await publish(temporary, path);
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined);
+    throw error;
   }
 }

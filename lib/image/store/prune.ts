@@ -34,7 +34,7 @@ export async function prune({ keepUnnamed = false } = {}, root = storeRoot()): P
       const kept = entries.filter((entry) => keepUnnamed || tagOf(entry) !== null || living.digests.has(entry.digest));
       const reached = new Set(living.digests);
       for (const entry of kept) await reach(entry, reached, root);
-      if (kept.length < entries.length) await writeEntries(kept, root);
+      if (kept.length < entries.length) await writeEntries(kept, root, held);
       const { blobs, bytes } = await sweepBlobs(reached, root);
       const layers = await sweepLayers(reached, { root, held, trash });
       await sweepIngest(root);

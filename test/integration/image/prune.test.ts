@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { tidyLeases } from '../../../lib/image/store/lease.js';
 import { prune } from '../../../lib/image/store/prune.js';
 import { Container, Image } from '../../../lib/index.js';
 import { busyboxRootfs } from '../../fixtures/images.js';
@@ -69,6 +70,18 @@ describe('the store', () => {
       ].sort(),
     );
     expect((await Image.open(`anything@${one?.digest}`)).digest).toBe(one?.digest);
+  });
+
+  it.each(['tag', 'remove', 'prune'] as const)('is changed by %s as the first thing a process does with it', async (what) => {
+    const [one] = await two();
+    // as a process that begins now
+    await tidyLeases();
+    const image = await Image.open('app:one');
+    if (what === 'tag') await image.tag('app:three');
+    else if (what === 'remove') await image.remove();
+    else await Image.prune();
+    const listed = (await Image.list()).filter(({ digest }) => digest === one?.digest);
+    expect(listed).toHaveLength({ tag: 2, remove: 0, prune: 1 }[what]);
   });
 
   it('keeps an image without a name until it is pruned', async () => {
