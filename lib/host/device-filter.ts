@@ -10,9 +10,16 @@ let known: Promise<Feature> | undefined;
 
 /** Whether this process may load the BPF program that is the device controller of the unified tree. Tries it once. */
 export function deviceFilter(): Promise<Feature> {
-  known ??= probe();
+  known ??= probe().catch((error: unknown) => {
+    // it may pass
+    known = undefined;
+    throw error;
+  });
   return known;
 }
+
+/** What a kernel says that can't, or doesn't let this process. */
+const REFUSALS = new Set(['EINVAL', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP']);
 
 async function probe(): Promise<Feature> {
   const plan = planOf({ prepare: [{ op: 'load_device_filter', host: true, out: NONE, program: ALLOW }] });
@@ -26,6 +33,7 @@ async function probe(): Promise<Feature> {
         'this process may not load BPF programs',
         'Run as root, or with CAP_BPF and CAP_NET_ADMIN of the first user namespace.',
       );
+    if (!REFUSALS.has(error.code)) throw error;
     return lacking(`the kernel refuses BPF programs for devices: ${error.code}`, 'Use a kernel with CONFIG_CGROUP_BPF.');
   }
 }

@@ -30,7 +30,12 @@ export async function owner(layout: GroupLayout): Promise<string> {
     });
     prepared = { owner: name, ready };
   }
-  await prepared.ready;
+  const { ready } = prepared;
+  await ready.catch((error: unknown) => {
+    // the next one tries again
+    if (prepared?.ready === ready) prepared = undefined;
+    throw error;
+  });
   return name;
 }
 

@@ -46,7 +46,14 @@ let first: { readonly owner: string; readonly done: Promise<void> } | undefined;
  */
 export function reapFirst(): Promise<void> {
   const owner = ownerName();
-  if (first?.owner !== owner) first = { owner, done: reap().then(({ failures }) => warn(failures)) };
+  if (first?.owner !== owner) {
+    const done = reap().then(({ failures }) => warn(failures));
+    first = { owner, done };
+    done.catch(() => {
+      // the next one tries again
+      if (first?.done === done) first = undefined;
+    });
+  }
   return first.done;
 }
 

@@ -57,6 +57,11 @@ export class Outlet {
     late.write(collector.bytes());
     stream.off('data', this.#collect);
     stream.pipe(late);
+    // a caller who has seen enough: the program doesn't wait for him
+    late.once('close', () => stream.resume());
+    stream.once('close', () => {
+      if (!late.writableEnded) late.destroy();
+    });
     this.#collector = null;
     this.#visible = late;
     return late;
@@ -115,9 +120,9 @@ export class Outlet {
     this.#source.unref();
   }
 
-  /** The caller has the pipe itself, and reads it to its end in his own time. */
+  /** The caller has the stream, and reads it to its end in his own time. */
   get isCallers(): boolean {
-    return this.#taken && this.#sinks.length === 0;
+    return this.#taken;
   }
 
   /** Closes our end, whatever is in it. */

@@ -80,8 +80,7 @@ export class Program<E extends Encoding = Encoding> {
 
   /** It runs: streams flow, and a cancel ends it. */
   begin(): void {
-    const kill = (cause: KillCause): void => {
-      const { killSignal: signal } = this.#options;
+    const kill = (cause: KillCause, signal = this.#options.killSignal): void => {
       this.#task?.kill({ cause, signal, tree: signal === SIGKILL }).catch((error: Error) => this.#fail(error));
     };
     this.stdio.begin({
@@ -91,7 +90,8 @@ export class Program<E extends Encoding = Encoding> {
       },
       onError: (error) => {
         this.#fail(error);
-        kill('caller');
+        // what the program would do is of no use to anybody
+        kill('caller', SIGKILL);
       },
     });
     const { cancelSignal } = this.#options;

@@ -63,6 +63,12 @@ export class Stdio {
   readonly #sinks = new Map<Writable, { end: boolean; wait: boolean }>();
   #owned: Owned[] = [];
   #hooks: StdioHooks | null = null;
+  /** Of a stream of the caller's, before the program ran. */
+  #failure: Error | null = null;
+  readonly #onFailure = (error: Error): void => {
+    if (this.#hooks) this.#hooks.onError(error);
+    else this.#failure ??= error;
+  };
 
   /** @param closeEnd for ends that `pipe` made; @param streamOf for them too */
   constructor(
@@ -75,6 +81,8 @@ export class Stdio {
     this.#pipe = pipe;
     this.#closeEnd = closeEnd;
     this.#streamOf = streamOf;
+    // from now on: an image may be pulled before the program runs
+    for (const stream of callersStreams(options)) stream.on('error', this.#onFailure);
     try {
       if (options.stdin[0]?.type === 'pipe') this.#makeStdin();
       for (const stream of [1, 2] as const) if (this.#items(stream).some((item) => item.type === 'pipe')) this.#makeOutlet(stream);
@@ -102,11 +110,14 @@ export class Stdio {
   /**
    * Opens what the options name.
    *
-   * @throws NacelleError `ERR_INVALID_OPTION` for a descriptor that is not open; SyscallError for a file
+   * @throws NacelleError `ERR_INVALID_OPTION` for a descriptor that is not open; SyscallError for a file; what a stream of the caller's
+   *   failed with until now
    */
   async open(): Promise<[ChildEnd, ChildEnd, ChildEnd]> {
     try {
-      return [await this.#openStdin(), await this.#openOutput(1), await this.#openOutput(2)];
+      const ends: [ChildEnd, ChildEnd, ChildEnd] = [await this.#openStdin(), await this.#openOutput(1), await this.#openOutput(2)];
+      if (this.#failure) throw this.#failure;
+      return ends;
     } catch (error) {
       this.close();
       throw error;
@@ -128,16 +139,19 @@ export class Stdio {
       const onOverflow = (): void => hooks.onOverflow(stream === 1 ? 'stdout' : 'stderr');
       this.#outlets[stream - 1]?.begin(this.#options.maxBuffer, { onOverflow, onError: hooks.onError });
     }
-    const [item] = this.#options.stdin;
-    const source = item?.type === 'source' ? item.stream : this.#options.input;
+    if (this.#failure) hooks.onError(this.#failure);
+    const source = sourceOf(this.#options);
     if (!this.#stdin || source === null) return;
     if (typeof source === 'string' || source instanceof Uint8Array) {
       this.#stdin.end(source);
       return;
     }
-    source.on('error', hooks.onError);
-    source.pipe(this.#stdin);
     // A source that was destroyed never ends; the program would wait for more.
+    if (source.destroyed) {
+      this.#stdin.end();
+      return;
+    }
+    source.pipe(this.#stdin);
     source.once('close', () => this.#stdin?.end());
   }
 
@@ -307,6 +321,19 @@ export class Stdio {
     this.#sinks.set(sink, ending);
     return sink;
   }
+}
+
+function sourceOf({ stdin: [item], input }: Options): ParsedProcess['input'] {
+  return item?.type === 'source' ? item.stream : input;
+}
+
+/** Node's own are not the caller's. */
+function callersStreams(options: Options): (Readable | Writable)[] {
+  const source = sourceOf(options);
+  const sinks = [...options.stdout, ...options.stderr].flatMap((item) =>
+    item.type === 'sink' && !isStandard(item.stream) ? [item.stream] : [],
+  );
+  return [...(source instanceof Readable ? [source] : []), ...new Set(sinks)];
 }
 
 /** Node's own outputs are never ended. */

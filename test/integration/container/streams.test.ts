@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { closeSync, createReadStream, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -56,6 +57,40 @@ describe('input', () => {
     expect(outcome).toMatch(/the source broke|end/);
   });
 
+  it('a stream that ended badly before the program runs: its error is told, else the input is at its end', async () => {
+    const command = ['cat'];
+    await expect(Container.run({ ...(await busybox()), command, input: createReadStream(join(folder, 'missing')) })).rejects.toThrow(
+      /ENOENT/,
+    );
+    await expect(Container.run({ ...(await busybox()), command, stdin: createReadStream(join(folder, 'missing')) })).rejects.toThrow(
+      /ENOENT|could not be opened/,
+    );
+    const gone = new PassThrough();
+    await using ended = await Container.create({ ...(await busybox()), command, stdin: gone });
+    gone.destroy();
+    await once(gone, 'close');
+    await ended.start();
+    expect(await ended.wait()).toMatchObject({ status: 'ok', stdout: '' });
+    const broken = new PassThrough();
+    await using container = await Container.create({ ...(await busybox()), command, stdin: broken });
+    broken.destroy(new Error('the source broke'));
+    await expect(container.start().then(() => container.wait())).rejects.toThrow('the source broke');
+  });
+
+  it('that fails ends a program that ignores the signal, too', async () => {
+    const input = new PassThrough();
+    await using container = await Container.create({
+      ...(await busybox()),
+      command: ['sh', '-c', "trap '' TERM; echo ready; while :; do sleep 0.01; done"],
+      killSignal: 'SIGTERM',
+      stdin: input,
+    });
+    await container.start();
+    for await (const said of container.stdout ?? []) if (String(said).includes('ready')) break;
+    input.destroy(new Error('the source broke'));
+    await expect(container.wait()).rejects.toThrow('the source broke');
+  });
+
   it("without it stdin is 'ignore': at its end", async () => {
     expect(await output('cat; readlink /proc/self/fd/0')).toMatch(/null$/);
   });
@@ -92,6 +127,45 @@ describe('output', () => {
     expect(total).toBeLessThan(4 << 20);
     expect(stdout?.read()).not.toBeNull();
     await until('it goes on', () => written() > total);
+  });
+});
+
+describe('output that the caller takes', () => {
+  it('while the program runs, and leaves before its end, does not hold it up', async () => {
+    const command = ['sh', '-c', 'yes | head -c 1000000; echo ready >&2; exit 3'];
+    await using container = await Container.create({ ...(await busybox()), command });
+    await container.start();
+    for await (const _ of container.stdout ?? []) break;
+    expect(await container.wait()).toMatchObject({ exitCode: 3, stderr: 'ready\n' });
+  });
+
+  it('while the program runs ends with the container, whoever else holds the pipe', async () => {
+    await using container = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
+    await container.start();
+    const outsider = openSync(`/proc/${container.pid}/fd/1`, 'w');
+    const { stdout } = container;
+    if (!stdout) throw new Error('it has no stdout');
+    const ended = once(stdout, 'close');
+    stdout.resume();
+    await container.remove({ force: true });
+    await ended;
+    closeSync(outsider);
+  });
+
+  it('and that goes to a file as well, is all there after the end', async () => {
+    const file = join(folder, 'both');
+    await using container = await Container.create({
+      ...(await busybox()),
+      command: ['sh', '-c', 'yes | head -c 20000'],
+      stdout: ['pipe', { file }],
+    });
+    const { stdout } = container;
+    await container.start();
+    await container.wait();
+    // as slowly as a reader may be
+    for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve));
+    expect(await text(stdout ?? Readable.from([]))).toBe('y\n'.repeat(10_000));
+    expect(readFileSync(file, 'utf8')).toHaveLength(20_000);
   });
 });
 
