@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Transform, type TransformCallback } from 'node:stream';
-import { ImageError } from '../errors.js';
+import { ImageError, toError } from '../errors.js';
 
 /** 'sha256:…' or 'sha512:…', checked: safe as a part of a path. */
 export interface Digest {
@@ -55,7 +55,13 @@ export class Verifier extends Transform {
       return;
     }
     this.#hash.update(chunk);
-    this.#onBytes?.(this.#bytes);
+    try {
+      this.#onBytes?.(this.#bytes);
+    } catch (error) {
+      // the listener is the caller's
+      done(toError(error));
+      return;
+    }
     done(null, chunk);
   }
 

@@ -128,7 +128,7 @@ function parsedAnswer(text: string): z.infer<typeof answer> | null {
 
 function runHelper(program: string, input: string, signal: AbortSignal | undefined): Promise<{ stdout: string; error: Error | null }> {
   return new Promise((resolve) => {
-    const options = { timeout: HELPER_TIMEOUT, maxBuffer: 1024 * 1024, ...(signal ? { signal } : {}) };
+    const options = { timeout: HELPER_TIMEOUT, killSignal: 'SIGKILL' as const, maxBuffer: 1024 * 1024, ...(signal ? { signal } : {}) };
     const child = execFile(program, ['get'], options, (error, stdout) => resolve({ stdout, error }));
     // one that isn't there, or reads nothing: its end tells
     child.stdin?.on('error', () => undefined);

@@ -7,7 +7,7 @@ import type { Endpoint } from './endpoint.js';
 import { failureOf } from './failure.js';
 import { CutError, codeOf, pauseOrThrow, type RetryPolicy, retrying } from './retry.js';
 import type { RegistrySettings } from './settings.js';
-import { discard, type HttpRequest, type HttpResponse, readAll, Transport } from './transport.js';
+import { discard, drop, type HttpRequest, type HttpResponse, readAll, Transport } from './transport.js';
 
 export interface FetchedManifest {
   readonly descriptor: Descriptor;
@@ -119,12 +119,12 @@ export class Repository {
     let skip = 0;
     if (answer.status === 200) skip = at;
     else if (!String(answer.headers['content-range'] ?? '').startsWith(`bytes ${at}-`)) {
-      answer.body.destroy();
+      drop(answer.body);
       throw new ImageError(`${what}: the answer is another part than the one from byte ${at} on`, { digest });
     }
     const length = Number(answer.headers['content-length'] ?? Number.NaN);
     if (length > size - at + skip) {
-      answer.body.destroy();
+      drop(answer.body);
       throw new ImageError(`${what}: it is longer than the ${size} bytes that its descriptor says`, { digest });
     }
     for await (const chunk of answer.body as AsyncIterable<Buffer>) {

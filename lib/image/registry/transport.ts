@@ -40,6 +40,8 @@ export class Transport {
   readonly #settings: RegistrySettings;
   /** The registry itself is on this machine: then what it redirects to may be, too. */
   readonly #isLocal: boolean;
+  /** A request that has no connection yet hears nothing of its signal: it ends with all of them. */
+  readonly #onAbort = (): void => void this.close().catch(() => undefined);
 
   private constructor(undici: typeof import('undici'), settings: RegistrySettings, host: string) {
     this.#settings = settings;
@@ -60,6 +62,7 @@ export class Transport {
     } catch (cause) {
       throw new ImageError(`use the proxy of the environment: ${toError(cause).message}`, { cause });
     }
+    settings.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   /** For a registry. Loaded at its first use: most programs pull nothing. */
@@ -100,6 +103,7 @@ export class Transport {
   }
 
   async close(): Promise<void> {
+    this.#settings.signal?.removeEventListener('abort', this.#onAbort);
     await Promise.all([this.#dispatcher.destroy(), this.#direct.destroy()]);
   }
 }
@@ -120,6 +124,11 @@ export async function discard(body: Readable): Promise<void> {
   } catch {
     // of no use any more, and the connection is found dead by the next request
   }
+}
+
+/** Thrown away unread, with its connection. That it ended too early is news to nobody. */
+export function drop(body: Readable): void {
+  body.on('error', () => undefined).destroy();
 }
 
 /** A body that must be small. @throws ImageError */

@@ -125,6 +125,7 @@ async function sendParts(repository: Repository, upload: Upload, { place: first,
   const size = Math.max(chunkSize, minimum);
   let place = first;
   let at = 0;
+  let furthest = 0;
   for (let failures = 0; at < blob.size; ) {
     const start = at;
     const end = Math.min(start + size, blob.size);
@@ -137,7 +138,9 @@ async function sendParts(repository: Repository, upload: Upload, { place: first,
       place = placeOf(answer.headers.location, answer.url, what);
       at = Math.min(endOf(answer.headers.range) ?? end, end);
       if (at <= start) throw new StalledError(`${what}: the registry took nothing from byte ${start} on`);
-      failures = 0;
+      // what a registry loses again and again is no progress
+      if (at > furthest) failures = 0;
+      furthest = Math.max(furthest, at);
     } catch (error) {
       if (!(error instanceof StatusError && error.status === 416)) await pauseOrThrow(error, failures++, repository.policy);
       else if (failures++ >= repository.policy.retries) throw error;

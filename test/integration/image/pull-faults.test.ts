@@ -1,4 +1,6 @@
+import { once as eventOf } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Image } from '../../../lib/index.js';
@@ -145,6 +147,44 @@ it('refuses bytes that are others, too many or too few, and keeps none of them',
     expect(blobsThere()).not.toContain(layer.slice('sha256:'.length));
   }
   expect((await Image.pull(`${registry.host}${path}`)).digest).toBe(digest);
+});
+
+it('refuses a small blob that is longer than it should be, or another part, and lives on', async () => {
+  const { path } = await placed();
+  for (const [status, headers, message] of [
+    [200, {}, /longer than/],
+    [206, { 'content-range': 'bytes 7-8/9' }, /another part/],
+  ] as const) {
+    const proxy = await proxied(async ({ path: asked, pass, send }) => {
+      if (!asked.includes('/blobs/')) return;
+      const { body } = await pass();
+      // in one piece: it has arrived before it is looked at
+      const longer = Buffer.concat([body, Buffer.from('x')]);
+      send({ status, headers: { ...headers, 'content-length': `${longer.length}` }, body: longer });
+    });
+    await expect(Image.pull(`${proxy.host}${path}`, { retries: 0 })).rejects.toThrow(message);
+    // an error that nobody listens to comes a turn later
+    for (let turns = 0; turns < 10; turns++) await new Promise((resolve) => setImmediate(resolve));
+  }
+});
+
+it('hears a cancel before it has a connection', async () => {
+  // it takes connections, and never says a word of TLS
+  const silent = createServer();
+  silent.listen(0, '127.0.0.1');
+  await eventOf(silent, 'listening');
+  const connected = eventOf(silent, 'connection');
+  const controller = new AbortController();
+  const { port } = silent.address() as AddressInfo;
+  const began = performance.now();
+  const pulling = Image.pull(`127.0.0.1:${port}/a:1`, { cancelSignal: controller.signal });
+  const [socket] = await connected;
+  controller.abort(new Error('enough'));
+  await expect(pulling).rejects.toThrow('enough');
+  // a connection is waited for 30 s
+  expect(performance.now() - began).toBeLessThan(15_000);
+  socket.destroy();
+  silent.close();
 });
 
 it('refuses a manifest that is not what its digest says, or two things at once', async () => {

@@ -47,6 +47,21 @@ it.each([
   expect((await Image.pull(`${registry.host}${path}`)).digest).toBe(image.digest);
 });
 
+it('gives up at a registry that loses again and again what it took', async () => {
+  const image = await loaded();
+  const proxy = await proxied(({ method, path, headers, send }) => {
+    if (method === 'GET' && path.includes('/uploads/')) send({ status: 204, headers: { location: path }, body: Buffer.alloc(0) });
+    if (method !== 'PATCH') return;
+    const isFirst = headers['content-range']?.startsWith('0-');
+    send({
+      status: isFirst ? 202 : 503,
+      headers: isFirst ? { location: path, range: headers['content-range'] } : {},
+      body: Buffer.alloc(0),
+    });
+  });
+  await expect(image.push(`${proxy.host}/test/forgetful:one`, { chunkSize, retries: 2 })).rejects.toThrow(/503/);
+});
+
 it('sends a blob whole where parts get nowhere', async () => {
   const image = await loaded();
   const proxy = await proxied(async ({ method, pass, send }) => {
