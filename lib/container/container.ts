@@ -17,7 +17,7 @@ import type { NamespaceType } from '../plan/namespaces.js';
 import { monotonicMs, type Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
 import type { ParsedProcess } from '../process/schema.js';
-import { checkSignal, SIGKILL, signalNumber } from '../process/signals.js';
+import { SIGKILL, signalNumber } from '../process/signals.js';
 import type { Encoding, ExecOptions, Execution, RunResult, Usage } from '../process/types.js';
 import { cancelledBeforeStart } from './cancelled.js';
 import { copyOut } from './copy-out.js';
@@ -34,7 +34,6 @@ type State = 'created' | 'running' | 'paused' | 'stopped';
 /** Of this environment, in the order they were made. */
 const live = new Set<Container>();
 
-const SIGTERM = 15;
 const KILL_DELAY = 10_000;
 
 /**
@@ -189,7 +188,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   async stop({ timeout = KILL_DELAY }: { timeout?: number } = {}): Promise<RunResult<E>> {
     const ended = this.#end();
     if (this.#state === 'running' || this.#state === 'paused') {
-      await this.#task.kill({ cause: 'caller', signal: this.#stopSignal(), tree: false });
+      await this.#task.kill({ cause: 'caller', signal: this.#prepared.stopSignal, tree: false });
       if (this.#state === 'paused') await this.resume();
       const timer = setTimeout(() => void this.kill().catch(() => undefined), timeout);
       await ended.catch(() => undefined);
@@ -297,8 +296,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   async #remove(): Promise<void> {
     const ended = this.#end();
-    if (this.#state !== 'stopped') await this.kill();
     try {
+      if (this.#state !== 'stopped') await this.kill();
       await ended.catch((error: unknown) => {
         // that it failed was told where it was started or waited for; only what could not be cleaned up is news here
         const left = error instanceof NacelleError ? error.cleanupError : undefined;
@@ -326,7 +325,11 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   #end(): Promise<RunResult<E>> {
-    this.#outcome ??= this.#finish();
+    if (!this.#outcome) {
+      this.#outcome = this.#finish();
+      // told to whoever waits for it, be it later
+      this.#outcome.catch(() => undefined);
+    }
     return this.#outcome;
   }
 
@@ -342,12 +345,6 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       if (!this.#written) this.#prepared.release();
       if (this.#mountNamespace !== null) closeDescriptor(this.#mountNamespace);
     }
-  }
-
-  #stopSignal(): number {
-    const { stopSignal } = this.#prepared;
-    const checked = checkSignal(stopSignal !== null && /^\d+$/.test(stopSignal) ? Number(stopSignal) : stopSignal);
-    return 'number' in checked ? checked.number : SIGTERM;
   }
 }
 

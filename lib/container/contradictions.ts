@@ -24,13 +24,16 @@ export function checkContradictions(options: CheckedRun, context: Complaints): v
 }
 
 function checkRoot(options: CheckedRun, wrong: Wrong): void {
-  const { image, rootfs, upper, upperSize } = options;
+  const { image, rootfs, upper, upperSize, pull } = options;
   if (image !== undefined && rootfs !== undefined) wrong('image', "can't go with rootfs: each is the whole root, give one of them");
   if (image === undefined && rootfs === undefined) wrong('image', "is missing: give an image, such as 'host', or a rootfs");
+  if (pull !== undefined && typeof image === 'object')
+    wrong('pull', "can't go with an Image, which is there already: give the image's name");
   if (rootfs !== undefined) {
     for (const name of ['upper', 'upperSize'] as const) {
       if (options[name] !== undefined) wrong(name, "can't go with rootfs: a rootfs is written to as it is, nothing is laid over it");
     }
+    if (pull !== undefined) wrong('pull', "can't go with rootfs: a folder is in no registry");
   } else if (upper === 'disk' && upperSize !== undefined) {
     wrong('upperSize', "can't go with upper 'disk': a folder on disk has no size of its own");
   }

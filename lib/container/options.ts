@@ -15,9 +15,17 @@ import { type CheckedRun, type ParsedCopyIn, type ParsedDevice, runObject } from
 
 export type { ParsedCopyIn, ParsedDevice, ParsedMount };
 
+export type PullPolicy = 'missing' | 'never' | 'always';
+
 /** Where the root comes from. */
 export type ParsedRoot =
-  | { readonly type: 'image'; readonly image: string | Image; readonly upper: 'tmpfs' | 'disk'; readonly upperSize: number | null }
+  | {
+      readonly type: 'image';
+      readonly image: string | Image;
+      readonly pull: PullPolicy;
+      readonly upper: 'tmpfs' | 'disk';
+      readonly upperSize: number | null;
+    }
   | { readonly type: 'rootfs'; readonly rootfs: string | OverlayFs };
 
 export type ParsedNamespace = 'new' | 'host' | Namespace;
@@ -151,7 +159,8 @@ export function parseRunOptions(value: unknown): ParsedOptions {
 
 function rootOf(options: CheckedRun): ParsedRoot {
   if (options.rootfs !== undefined) return { type: 'rootfs', rootfs: options.rootfs };
-  return { type: 'image', image: options.image ?? 'host', upper: options.upper ?? 'tmpfs', upperSize: options.upperSize ?? null };
+  const { image = 'host', pull = 'missing', upper = 'tmpfs', upperSize = null } = options;
+  return { type: 'image', image, pull, upper, upperSize };
 }
 
 function namespacesOf({ namespaces, network, timeOffsets }: CheckedRun): Record<NamespaceType, ParsedNamespace> {

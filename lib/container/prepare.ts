@@ -6,23 +6,26 @@ import { groupLayout } from '../host/cgroup-base.js';
 import { owner } from '../host/owner.js';
 import type { ImageConfig } from '../image/config.js';
 import { Image } from '../image/image.js';
+import { parseReference } from '../image/reference.js';
+import { parseStopSignal } from '../image/stop-signal.js';
 import { storeRoot } from '../image/store/root.js';
 import { nativeError } from '../native/failure.js';
 import { Slots } from '../plan/plan.js';
+import { SIGTERM } from '../process/signals.js';
 import { type CapabilityMask, heldCapabilities, resolveCapabilities } from '../security/capabilities.js';
 import { defaultProfile } from '../security/default-profile.js';
 import { type Architecture, canKill, compileDefault } from '../security/seccomp.js';
 import { type NotEnforced, planContainerGroup, requireDeviceController } from './group.js';
 import { etcFiles } from './host-files.js';
 import { imageVolumes } from './image-volumes.js';
-import type { ParsedOptions } from './options.js';
+import type { ParsedOptions, PullPolicy } from './options.js';
 import type { ExtraDevice, PlanInput, RootSource } from './plan/input.js';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** What a plan needs beside the program's streams; reads the host, makes nothing on it but an image's layers in the store. */
 export type Prepared = Omit<PlanInput, 'stdio' | 'park' | 'journal'> & {
-  readonly stopSignal: string | null;
+  readonly stopSignal: number;
   readonly notEnforced: NotEnforced;
   /** The filter has an action that ends a process by SIGSYS. */
   readonly filterKills: boolean;
@@ -80,7 +83,7 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
     volumes: imageVolumes(config, options.mounts),
     files: etcFiles(options, hostname),
     unified: layout.mode === 'v2' ? 'v2' : null,
-    stopSignal: config.stopSignal ?? null,
+    stopSignal: stopSignalOf(config),
     notEnforced,
     image,
     release,
@@ -114,7 +117,8 @@ async function findRoot(options: ParsedOptions, id: string): Promise<FoundRoot> 
     return { root: { type: 'folder', path }, config: {}, image: null, release: () => undefined };
   }
   const { upper, upperSize } = options.root;
-  const image = typeof options.root.image === 'string' ? await imageOf(options.root.image, options) : options.root.image;
+  const { image: wanted, pull } = options.root;
+  const image = typeof wanted === 'string' ? await imageOf(wanted, pull, options) : wanted;
   const { recipe, release } = await image.use({
     onProgress: options.onProgress ?? undefined,
     signal: options.process.cancelSignal ?? undefined,
@@ -124,13 +128,17 @@ async function findRoot(options: ParsedOptions, id: string): Promise<FoundRoot> 
   return { root: { type: 'recipe', recipe, upperSize: upperSize ?? Math.max(half, 4096), disk }, config: image.config, image, release };
 }
 
-/** One that the store lacks is pulled, as docker does. */
-async function imageOf(reference: string, { onProgress, process: { cancelSignal } }: ParsedOptions): Promise<Image> {
+/** What docker's `--pull` says of an image of a registry's. */
+async function imageOf(reference: string, policy: PullPolicy, { onProgress, process: { cancelSignal } }: ParsedOptions): Promise<Image> {
+  const pull = () => Image.pull(reference, { ...(onProgress ? { onProgress } : {}), ...(cancelSignal ? { cancelSignal } : {}) });
+  const isNamed = parseReference(reference).kind === 'registry';
+  if (isNamed && policy === 'always') return pull();
   try {
     return await Image.open(reference);
   } catch (error) {
-    if (!(error instanceof ImageError && error.code === 'ERR_NO_IMAGE')) throw error;
-    return Image.pull(reference, { ...(onProgress ? { onProgress } : {}), ...(cancelSignal ? { cancelSignal } : {}) });
+    const canBePulled = isNamed && policy === 'missing' && error instanceof ImageError && error.code === 'ERR_NO_IMAGE';
+    if (!canBePulled) throw error;
+    return pull();
   }
 }
 
@@ -148,10 +156,19 @@ function lookUp(path: string, option: string) {
   }
 }
 
+/** What asks the first process to end. @throws ImageError when the image names no signal */
+function stopSignalOf({ stopSignal }: ImageConfig): number {
+  const number = stopSignal === undefined ? SIGTERM : parseStopSignal(stopSignal);
+  if (number === null) throw new ImageError(`the image's StopSignal is ${JSON.stringify(stopSignal)}, which is no signal`);
+  return number;
+}
+
 /** Entrypoint and command as docker combines them: an entrypoint of the caller's drops the image's command. */
 export function argvOf(options: ParsedOptions, config: ImageConfig): string[] {
   const entrypoint = options.entrypoint ?? config.entrypoint ?? [];
-  const command = options.command ?? (options.entrypoint === null ? (config.cmd ?? []) : []);
+  const imageCommand = options.entrypoint === null ? (config.cmd ?? []) : [];
+  // an empty list is what a program's own arguments are when there are none
+  const command = options.command?.length ? options.command : imageCommand;
   const argv = [...entrypoint, ...command];
   if (argv.length === 0) throw invalidOption('command', 'is missing: the image names no program either');
   return argv;

@@ -114,6 +114,7 @@ const port = z.int().min(1).max(65_535);
 /** The keys of RunOptions that are the container's own. */
 export const containerShape = {
   image: image.optional(),
+  pull: z.enum(['missing', 'never', 'always']).optional(),
   rootfs: rootfs.optional(),
   upper: z.enum(['tmpfs', 'disk']).optional(),
   upperSize: sizeSchema(4096).optional(),

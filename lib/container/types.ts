@@ -12,8 +12,13 @@ import type { Container } from './container.js';
 
 /** What a container is made of. Durations are ms, sizes bytes or docker strings ('256m'). */
 export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, ProcessOptions<E> {
-  /** 'host', 'docker.io/library/alpine:3', 'oci:DIR:TAG', 'docker-archive:FILE', 'dir:ROOTFS'. This or `rootfs` is needed. */
+  /** 'host', 'docker.io/library/alpine:3', 'sha256:HEX', 'oci:DIR:TAG', 'docker-archive:FILE', 'dir:ROOTFS'. This or `rootfs` is needed. */
   image?: string | Image;
+  /**
+   * When an image that is given by a registry's name is pulled: when the store lacks it, never (`ERR_NO_IMAGE` then), or always. Default
+   * 'missing'. What a registry needs beside its name (credentials, a certificate, a platform) is said to `Image.pull`, before.
+   */
+  pull?: 'missing' | 'never' | 'always';
   /** Instead of an image: a folder, written to as it is. */
   rootfs?: string | OverlayFs;
   /** Where changes to the image go: memory, charged to the container, or a folder on disk. Default 'tmpfs'. */

@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { NacelleError } from '../errors.js';
+import { invalidOption, NacelleError } from '../errors.js';
 import type { LayerStream } from '../plan/layer.js';
 import { streamFrom } from './add.js';
 import { addBuilt, type BuiltLayer } from './built.js';
 import { type ImageConfig, ociConfig } from './config.js';
-import { chainIds, currentPlatform, type Descriptor, type OciConfig, ociLayerType } from './oci.js';
+import { chainIds, type Descriptor, type OciConfig, ociLayerType } from './oci.js';
 import type { ParsedCommit } from './options.js';
+import { currentPlatform } from './platform.js';
 import type { ImageSource } from './source.js';
 import { addBlob, addStream } from './store/blobs.js';
 import { hold } from './store/lease.js';
@@ -104,6 +105,7 @@ function merged(before: ImageConfig, { env, labels, ...rest }: ParsedCommit['con
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
   return {
     ...before,
+    ...(rest.entrypoint && !rest.cmd ? { cmd: [] } : {}),
     ...given,
     ...(env ? { env: { ...before.env, ...env } } : {}),
     ...(labels ? { labels: { ...before.labels, ...labels } } : {}),
@@ -122,8 +124,10 @@ function historyOf(base: ImageSource | null): readonly History[] {
   return [...history, ...Array.from({ length: Math.max(0, missing) }, () => ({ created_by: 'unknown' }))];
 }
 
-/** The date that a reproducible build is to say (reproducible-builds.org): seconds since the epoch. */
+/** The date that a reproducible build is to say (reproducible-builds.org): seconds since the epoch. One that is wrong is not passed over. */
 function sourceDate(): Date | null {
   const seconds = process.env.SOURCE_DATE_EPOCH;
-  return seconds !== undefined && /^\d{1,11}$/.test(seconds) ? new Date(Number(seconds) * 1000) : null;
+  if (!seconds) return null;
+  if (/^\d{1,11}$/.test(seconds)) return new Date(Number(seconds) * 1000);
+  throw invalidOption('SOURCE_DATE_EPOCH', `must be seconds since 1970, not ${JSON.stringify(seconds)}`);
 }

@@ -13,7 +13,7 @@ export interface ImageConfig {
   readonly exposedPorts?: readonly string[];
   readonly volumes?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
-  /** A name or a number: 'SIGQUIT', '3'. */
+  /** A name or a number: 'SIGQUIT', 'SIGRTMIN+3', '3'. */
   readonly stopSignal?: string;
   /** Kept for the record; nothing runs it. */
   readonly healthcheck?: Healthcheck;
@@ -26,6 +26,7 @@ export interface Healthcheck {
   readonly interval?: number;
   readonly timeout?: number;
   readonly startPeriod?: number;
+  readonly startInterval?: number;
   readonly retries?: number;
 }
 
@@ -55,7 +56,7 @@ function environment(list: readonly string[]): Record<string, string> {
   return Object.fromEntries(pairs);
 }
 
-/** The same in the image's JSON: what is absent here is absent there. */
+/** The same in the image's JSON: what is absent here is absent there, and what is empty is empty. */
 export function ociConfig(config: ImageConfig): NonNullable<OciConfig['config']> {
   const { env, cmd, entrypoint, workingDir, user, exposedPorts, volumes, labels, stopSignal, healthcheck: health } = config;
   return {
@@ -63,11 +64,11 @@ export function ociConfig(config: ImageConfig): NonNullable<OciConfig['config']>
     ...(cmd ? { Cmd: [...cmd] } : {}),
     ...(entrypoint ? { Entrypoint: [...entrypoint] } : {}),
     ...(workingDir ? { WorkingDir: workingDir } : {}),
-    ...(user ? { User: user } : {}),
+    ...(user !== undefined ? { User: user } : {}),
     ...(exposedPorts ? { ExposedPorts: asSet(exposedPorts) } : {}),
     ...(volumes ? { Volumes: asSet(volumes) } : {}),
     ...(labels ? { Labels: { ...labels } } : {}),
-    ...(stopSignal ? { StopSignal: stopSignal } : {}),
+    ...(stopSignal !== undefined ? { StopSignal: stopSignal } : {}),
     ...(health ? { Healthcheck: ociHealthcheck(health) } : {}),
   };
 }
@@ -76,13 +77,14 @@ function asSet(names: readonly string[]): Record<string, object> {
   return Object.fromEntries(names.map((name) => [name, {}]));
 }
 
-function ociHealthcheck({ test, interval, timeout, startPeriod, retries }: Healthcheck) {
+function ociHealthcheck({ test, interval, timeout, startPeriod, startInterval, retries }: Healthcheck) {
   const nanoseconds = (ms: number): number => Math.round(ms * NANOSECONDS);
   return {
     ...(test ? { Test: [...test] } : {}),
     ...(interval ? { Interval: nanoseconds(interval) } : {}),
     ...(timeout ? { Timeout: nanoseconds(timeout) } : {}),
     ...(startPeriod ? { StartPeriod: nanoseconds(startPeriod) } : {}),
+    ...(startInterval ? { StartInterval: nanoseconds(startInterval) } : {}),
     ...(retries ? { Retries: retries } : {}),
   };
 }
@@ -96,6 +98,7 @@ function healthcheck(source: NonNullable<NonNullable<OciConfig['config']>['Healt
     ...(source.Interval ? { interval: source.Interval / NANOSECONDS } : {}),
     ...(source.Timeout ? { timeout: source.Timeout / NANOSECONDS } : {}),
     ...(source.StartPeriod ? { startPeriod: source.StartPeriod / NANOSECONDS } : {}),
+    ...(source.StartInterval ? { startInterval: source.StartInterval / NANOSECONDS } : {}),
     ...(source.Retries ? { retries: source.Retries } : {}),
   };
 }

@@ -5,7 +5,7 @@ import { addBuilt } from './built.js';
 import { digestOf } from './digest.js';
 import type { Loaded, LoadSettings } from './load.js';
 import { parseConfig } from './oci.js';
-import { fullName } from './reference.js';
+import { nameIn } from './reference.js';
 import { addStream } from './store/blobs.js';
 
 // What `docker save` wrote before version 25, and podman and skopeo write as docker-archive (moby, image/spec/v1.2.md):
@@ -65,7 +65,7 @@ async function addDockerImage(archive: Archive, { Config, RepoTags, Layers }: Do
           digest: layer.digest,
         });
     }
-    const names = RepoTags?.length && !options.unnamed ? RepoTags.map((name) => fullName(name)) : [null];
+    const names = RepoTags?.length && !options.unnamed ? RepoTags.map((name) => nameIn(archive.path, name)) : [null];
     return await addBuilt(names, { config: bytes, layers });
   } finally {
     for (const layer of layers) layer.release();

@@ -7,6 +7,7 @@ import type { LayerOptions, LayerStream } from '../plan/layer.js';
 import { parseOptions } from '../plan/options.js';
 import { MOUNT_ATTR, type RootRecipe } from '../plan/recipe.js';
 import { addImage, streamFrom } from './add.js';
+import { asImageErrors } from './as-image-errors.js';
 import { commit } from './commit.js';
 import { type ImageConfig, imageConfig } from './config.js';
 import { currentHostRecipe } from './host.js';
@@ -14,10 +15,11 @@ import { type UnpackOptions, unpackedLayers } from './layer.js';
 import { openLayout } from './layout.js';
 import { DEFAULT_LIMITS, type ParsedLimits } from './limits.js';
 import { load, openDockerArchive } from './load.js';
-import { chainIds, tagOf } from './oci.js';
+import { chainIds, type Descriptor, tagOf } from './oci.js';
 import {
   type CommitOptions,
   commitOptions,
+  imageConfigSchema,
   type LoadOptions,
   loadOptions,
   type OpenOptions,
@@ -38,7 +40,7 @@ import { touchLayer } from './store/layers.js';
 import { hold } from './store/lease.js';
 import { type PruneReport, prune } from './store/prune.js';
 import { storeRoot } from './store/root.js';
-import { findEntry, findStored, type ImageInfo, listStored } from './store/stored.js';
+import { findByDigest, findEntry, findStored, type ImageInfo, listStored } from './store/stored.js';
 
 /** A layer of an image. */
 export interface LayerInfo {
@@ -129,16 +131,17 @@ export class Image {
   /**
    * A folder as an image: read as it is at each run, never written to. Don't change it while a container runs on it.
    *
-   * @throws ImageError when it is no folder
+   * @throws NacelleError `ERR_INVALID_OPTION`; ImageError when it is no folder
    */
   static async fromDirectory(path: string, config: ImageConfig = {}): Promise<Image> {
+    parseOptions(imageConfigSchema, config, 'config');
     const folder = folderAt(path, `dir:${path}`);
     return new Image({ reference: `dir:${folder}`, config, source: null, use: async () => kept(layered([folder])) });
   }
 
   /**
    * The image of a reference: 'host', 'dir:PATH', 'oci:DIR:TAG' (without TAG: the only image there), 'docker-archive:FILE', or the name
-   * of one in the store. Pulls nothing.
+   * of one in the store, or its digest, 'sha256:HEX': the manifest's, as `list()` has it, or the config's, docker's image id. Pulls nothing.
    *
    * @throws NacelleError `ERR_INVALID_OPTION` for what is no reference, ImageError when it isn't there or can't be trusted
    */
@@ -154,8 +157,9 @@ export class Image {
         return Image.#of(await openLayout(folderAt(parsed.path, reference), parsed.tag, reference), limits);
       case 'docker-archive':
         return Image.#of(await openDockerArchive(parsed.path, limits), limits);
+      case 'digest':
       case 'registry': {
-        const stored = await findStored(parsed);
+        const stored = await (parsed.kind === 'digest' ? findByDigest(parsed.digest) : findStored(parsed));
         if (stored) return Image.#of(stored, limits);
         const name = formatReference(parsed);
         throw new ImageError(`${name} is not in the store ${storeRoot()}: pull or load it first`, {
@@ -170,13 +174,29 @@ export class Image {
    * Brings the images of an OCI layout (a folder or an archive), of what `docker save` wrote, or a plain archive of a root file system
    * into the store: those for this machine, under the names that they have there. A stream is read to its end.
    *
+   * @param options.reference its name instead: the source must have one image
    * @param options.onProgress told of each layer
    * @throws ImageError when it is none of these or damaged; what was complete before stays
    */
   static async load(source: string | Readable, options: LoadOptions = {}): Promise<Image[]> {
-    const { cancelSignal: signal, ...rest } = parseOptions(loadOptions, options, 'options');
-    const loaded = await load(source, { ...rest, signal });
-    return Promise.all(loaded.map(async ({ reference, digest }) => Image.#stored(reference, digest, rest.limits)));
+    const { cancelSignal: signal, reference, limits, onProgress } = parseOptions(loadOptions, options, 'options');
+    const name = reference === undefined ? null : nameOf(reference);
+    const what = `load ${typeof source === 'string' ? source : 'an archive'}`;
+    const settings = { limits, onProgress, signal, unnamed: name !== null };
+    return asImageErrors(
+      what,
+      async () => {
+        const loaded = await load(source, settings);
+        const images = await Promise.all(loaded.map((image) => Image.#stored(image.reference, image.digest, limits)));
+        if (name === null) return images;
+        const [image, ...others] = images;
+        if (!image || others.length > 0)
+          throw new ImageError(`${what}: it has ${images.length} images, and one name was given`, { reference: name });
+        await image.tag(name);
+        return [await Image.#stored(name, image.digest, limits)];
+      },
+      { signal },
+    );
   }
 
   /**
@@ -192,19 +212,33 @@ export class Image {
     return Image.#stored(formatReference(parsed), await pull(parsed, settings), settings.limits);
   }
 
-  /** What is in the store, in the order in which it came. @throws ImageError when an image there is damaged */
+  /** What is in the store, in the order in which it came. @throws ImageError when it can't be read */
   static async list(): Promise<ImageInfo[]> {
-    return listStored();
+    return asImageErrors('list the images', listStored);
   }
 
   /**
    * Removes from the store what no reference reaches and nobody uses: images without a name, their layers, unpacked or not, and what was
    * cut off. What a live container stands on, or a pull brings just now, stays, whatever process it is of.
    *
-   * @throws ImageError when an image there is damaged: remove it first
+   * @throws ImageError when an image there is damaged: {@link Image.remove} it first
    */
   static async prune(): Promise<PruneReport> {
-    return prune();
+    return asImageErrors('prune the store', prune);
+  }
+
+  /**
+   * Removes an image from the store without opening it, so also one that is damaged: by its name, or by its manifest's digest
+   * ('sha256:HEX', 'NAME@sha256:HEX') under all its names. What nothing else there needs goes with it; what a live container uses, with a
+   * later prune. Idempotent.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION` for what is no name of the store's
+   */
+  static async remove(reference: string): Promise<void> {
+    const parsed = parseReference(reference, 'reference');
+    const { digest } = parsed.kind === 'digest' ? parsed : parseRegistryName(reference);
+    const name = formatReference(parsed);
+    await removeFromStore(name, (entry) => tagOf(entry) === name || entry.digest === digest);
   }
 
   /**
@@ -219,7 +253,8 @@ export class Image {
     const reference = parsed.reference === undefined ? null : nameOf(parsed.reference);
     const base = source.image ? source.image.#withLayers('commit a container on') : null;
     const parts = { base, layers: source.layers?.() ?? [(options) => source.layer(options)], config: source.image?.config ?? {} };
-    return Image.#stored(reference, await commit(parts, reference, parsed), DEFAULT_LIMITS);
+    const digest = await asImageErrors('commit', () => commit(parts, reference, parsed), { reference });
+    return Image.#stored(reference, digest, DEFAULT_LIMITS);
   }
 
   /** Comes in a later version. @throws UnsupportedError */
@@ -259,21 +294,22 @@ export class Image {
    */
   async tag(reference: string): Promise<void> {
     const source = this.#withLayers('tag');
-    await addImage(nameOf(reference), { ...source, openBlob: async (blob, from) => streamFrom(await source.openBlob(blob), from) });
+    const name = nameOf(reference);
+    const openBlob = async (blob: Descriptor, from: number) => streamFrom(await source.openBlob(blob), from);
+    await asImageErrors(`tag ${name}`, () => addImage(name, { ...source, openBlob }), { reference: name });
   }
 
   /**
    * Takes its name from it in the store, and removes what nothing else there needs; what a live container uses goes with a later prune.
-   * One without a name loses all its names. Idempotent.
+   * One without a name loses all its names; one of a layout or an archive keeps those that it was given in the store. Idempotent.
    */
   async remove(): Promise<void> {
     const { reference, digest } = this;
-    const source = this.#withLayers('remove');
+    this.#withLayers('remove');
     const isNamed = reference !== null && parseReference(reference).kind === 'registry';
-    await removeEntries((entry) =>
-      isNamed ? tagOf(entry) === reference : entry.digest === source.descriptor.digest && entry.digest === digest,
+    await removeFromStore(reference ?? digest, (entry) =>
+      isNamed ? tagOf(entry) === reference : entry.digest === digest && (reference === null || tagOf(entry) === null),
     );
-    await prune({ keepUnnamed: true });
   }
 
   /**
@@ -315,6 +351,14 @@ export interface Committable {
   layer(options?: LayerOptions): Promise<Readable>;
   /** Where there is more than that: each layer's stream, the lowest first. */
   layers?(): readonly LayerStream[];
+}
+
+/** Names, and what nothing else needs then. */
+async function removeFromStore(what: string, matches: (entry: Descriptor) => boolean): Promise<void> {
+  await asImageErrors(`remove ${what}`, async () => {
+    await removeEntries(matches);
+    await prune({ afterRemoval: true });
+  });
 }
 
 /** A name that can be given. */

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ImageError, toError } from '../errors.js';
@@ -11,14 +12,15 @@ import {
   isManifest,
   MAX_JSON,
   type Manifest,
+  mediaTypeOf,
   type OciConfig,
   parseConfig,
   parseIndex,
   parseLayoutFile,
   parseManifest,
-  selectPlatform,
   tagOf,
 } from './oci.js';
+import { selectPlatform } from './platform.js';
 import { formatReference } from './reference.js';
 import type { ImageSource } from './source.js';
 
@@ -61,13 +63,36 @@ export class OciLayout {
     return new OciLayout(files, manifests);
   }
 
-  /** All images of the layout: for an index of several platforms, this machine's. */
+  /**
+   * All images of the layout that are for this machine: of an index or a tag with several platforms, one. Artefacts are passed over, as a
+   * layout may hold anything (image-layout.md, "index.json file").
+   *
+   * @throws ImageError when there is none
+   */
   async images(): Promise<FoundImage[]> {
     const found: FoundImage[] = [];
-    for (const descriptor of this.entries) {
-      if (isIndex(descriptor) || isManifest(descriptor)) found.push(await this.resolve(descriptor));
+    let refusal: ImageError | undefined;
+    for (const entry of this.#chosen()) {
+      try {
+        found.push(await this.resolve(entry));
+      } catch (error) {
+        if (!(error instanceof ImageError && error.code === 'ERR_NO_IMAGE')) throw error;
+        refusal ??= error;
+      }
     }
+    if (found.length === 0)
+      throw refusal ?? new ImageError(`${this.path}: the layout has no image for this machine`, { code: 'ERR_NO_IMAGE' });
     return found;
+  }
+
+  /** Of each tag this machine's entry, and of those without one all that are. */
+  #chosen(): Descriptor[] {
+    const tags = [...new Set(this.entries.map(tagOf))];
+    return tags.flatMap((tag) => {
+      const entries = this.entries.filter((entry) => tagOf(entry) === tag && (isIndex(entry) || isManifest(entry)));
+      const groups = tag === null ? entries.map((entry) => [entry]) : [entries];
+      return groups.flatMap((group) => selectPlatform(group) ?? []);
+    });
   }
 
   /** The image with a tag; without one, the only image. */
@@ -89,21 +114,30 @@ export class OciLayout {
     let current = descriptor;
     // An index may hold an index; more than that is no image of this world.
     for (let depth = 0; isIndex(current); depth++) {
-      const nested = parseIndex(await this.#readJson(current), `index ${current.digest}`);
+      const nested = parseIndex(await this.#readDocument(current), `index ${current.digest}`);
       const chosen = depth < 4 ? selectPlatform(nested.manifests) : undefined;
-      if (!chosen) throw new ImageError(`index ${current.digest} has no image for this machine`, { digest: current.digest });
+      if (!chosen)
+        throw new ImageError(`index ${current.digest} has no image for this machine`, { digest: current.digest, code: 'ERR_NO_IMAGE' });
       current = chosen;
     }
     if (!isManifest(current)) {
       throw new ImageError(`${current.digest} has the media type ${JSON.stringify(current.mediaType)}, which is no image's`, {
         digest: current.digest,
+        code: 'ERR_NO_IMAGE',
       });
     }
-    const manifest = parseManifest(await this.#readJson(current), `manifest ${current.digest}`);
+    const manifest = parseManifest(await this.#readDocument(current), `manifest ${current.digest}`);
     checkConfigType(manifest);
     const config = parseConfig(await this.#readJson(manifest.config), `config ${manifest.config.digest}`);
     checkManifest(manifest, config);
     return { tag: tagOf(descriptor), name: imageNameOf(descriptor), descriptor: current, manifest, config };
+  }
+
+  /** An index or a manifest, which says of itself what it is, too. */
+  async #readDocument(descriptor: Descriptor): Promise<Uint8Array> {
+    const bytes = await this.#readJson(descriptor);
+    mediaTypeOf(bytes, descriptor.mediaType, `document ${descriptor.digest}`);
+    return bytes;
   }
 
   async #readJson({ digest, size }: Descriptor): Promise<Uint8Array> {
@@ -145,7 +179,8 @@ function folderFiles(path: string): LayoutFiles {
 
 async function openFile(path: string, what: string): Promise<FileHandle> {
   try {
-    return await open(path, 'r');
+    // else a FIFO would be waited for
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     throw new ImageError(`${what} can't be read: ${toError(cause).message}`, { cause });
   }

@@ -1,3 +1,4 @@
+import { createReadStream, type Stats } from 'node:fs';
 import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
@@ -10,7 +11,7 @@ import { addDockerImages, dockerConfigs, isDockerArchive } from './docker-archiv
 import { blobName, OciLayout, openBlobIn } from './layout.js';
 import { Cap, mostBytes, type ParsedLimits } from './limits.js';
 import type { Descriptor } from './oci.js';
-import { fullName } from './reference.js';
+import { nameIn } from './reference.js';
 import { addRootFs } from './root-fs.js';
 import type { ImageSource } from './source.js';
 import { writeAll } from './store/blobs.js';
@@ -33,9 +34,9 @@ export interface LoadSettings extends AddImageOptions {
   readonly unnamed?: boolean;
 }
 
-/** Names of the files of `docker save` and of an archived OCI layout; a root file system has others. */
+/** Names of the files of `docker save` and of an archived OCI layout (containerd's have a folder `ingest`); a root file system has others. */
 const OF_IMAGES =
-  /^(?:\.?|oci-layout|index\.json|manifest\.json|repositories|blobs(?:\/.*)?|[0-9a-f]{64}(?:\.json|\.tar|\/(?:VERSION|json|layer\.tar))?)$/;
+  /^(?:\.?|oci-layout|index\.json|manifest\.json|repositories|ingest(?:\/.*)?|blobs(?:\/.*)?|[0-9a-f]{64}(?:\.json|\.tar|\/(?:VERSION|json|layer\.tar))?)$/;
 
 /**
  * Brings what is in a folder, an archive or a stream of one into the store: an OCI layout, what `docker save` wrote (old and new), or a
@@ -44,16 +45,13 @@ const OF_IMAGES =
  * @throws ImageError when it is none of these, or damaged
  */
 export async function load(source: string | Readable, options: LoadSettings): Promise<Loaded[]> {
-  const held = await hold([]);
-  try {
-    if (typeof source !== 'string') return await loadStream(source, { held, options, what: 'the archive', size: 0 });
-    const path = resolve(source);
-    return (await isFolder(path))
-      ? await loadLayout(await OciLayout.open(path), folderBlobs(path), options)
-      : await loadFile(path, held, options);
-  } finally {
-    held.release();
-  }
+  if (typeof source !== 'string') return loadStream(source, { options, what: 'the archive', size: 0 });
+  const path = resolve(source);
+  const kind = await statusOf(path);
+  if (kind.isDirectory()) return loadLayout(await OciLayout.open(path), folderBlobs(path), options);
+  // of a pipe or a device nothing can be read twice
+  if (!kind.isFile()) return loadStream(createReadStream(path), { options, what: path, size: 0 });
+  return loadFile(path, options);
 }
 
 /**
@@ -84,20 +82,21 @@ async function findKnown(path: string): Promise<ImageSource | null> {
   }
 }
 
-async function isFolder(path: string): Promise<boolean> {
+async function statusOf(path: string): Promise<Stats> {
   try {
-    return (await stat(path)).isDirectory();
+    return await stat(path);
   } catch (cause) {
     throw new ImageError(`load ${path}: ${toError(cause).message}`, { cause });
   }
 }
 
 /** An archive that is compressed is written to the store as it was before: headers are read by their place. */
-async function loadFile(path: string, held: Hold, options: LoadSettings): Promise<Loaded[]> {
+async function loadFile(path: string, options: LoadSettings): Promise<Loaded[]> {
   const file = await openFile(path);
   try {
     if ((await compressionIn(file)) === 'none') return await loadArchive(path, options);
-    return await loadStream(file.createReadStream({ autoClose: false }), { held, options, what: path, size: (await file.stat()).size });
+    const { size } = await file.stat();
+    return await loadStream(file.createReadStream({ autoClose: false }), { options, what: path, size });
   } finally {
     await file.close();
   }
@@ -119,7 +118,6 @@ async function openFile(path: string): Promise<FileHandle> {
 }
 
 interface StreamSettings {
-  readonly held: Hold;
   readonly options: LoadSettings;
   /** For messages. */
   readonly what: string;
@@ -127,15 +125,25 @@ interface StreamSettings {
   readonly size: number;
 }
 
-async function loadStream(source: Readable, { held, options, what, size }: StreamSettings): Promise<Loaded[]> {
-  const path = await held.temporaryPath();
+/** The stream is read to its end or destroyed. */
+async function loadStream(source: Readable, { options, what, size }: StreamSettings): Promise<Loaded[]> {
+  // told by what reads it, later than it may come
+  source.on('error', () => undefined);
+  let held: Hold | undefined;
   try {
-    await spool(source, path, { ...options, what, size });
-    return await loadArchive(path, options);
+    held = await hold([]);
+    const path = await held.temporaryPath();
+    try {
+      await spool(source, path, { ...options, what, size });
+      return await loadArchive(path, options);
+    } finally {
+      await unlink(path).catch((error: unknown) => {
+        if (!isError(error, 'ENOENT')) throw error;
+      });
+    }
   } finally {
-    await unlink(path).catch((error: unknown) => {
-      if (!isError(error, 'ENOENT')) throw error;
-    });
+    source.destroy();
+    held?.release();
   }
 }
 
@@ -144,8 +152,6 @@ type SpoolSettings = Pick<LoadSettings, 'limits' | 'signal'> & Pick<StreamSettin
 /** Writes a stream to a file, decompressed. */
 async function spool(source: Readable, path: string, { limits, signal, what, size }: SpoolSettings): Promise<void> {
   const chunks = source[Symbol.asyncIterator]();
-  // told by what reads it, if that has begun
-  source.on('error', () => undefined);
   // also while nothing comes
   const abort = (): void => void source.destroy(toError(signal?.reason));
   if (signal?.aborted) abort();
@@ -173,13 +179,15 @@ async function spool(source: Readable, path: string, { limits, signal, what, siz
     const stages = await decompression(compressionOf(start));
     const cap = new Cap(() => mostBytes(limits, Math.max(read, size)), { what: `${what}, uncompressed,` });
     const plain = stages.length > 0 ? [...stages, cap] : [];
-    await pipeline([whole, ...plain, sinkOf(file)], signal ? { signal } : {});
+    const sinks = [...plain, sinkOf(file)];
+    // else the pipeline would wait for a source that says nothing
+    for (const sink of sinks) sink.once('error', () => source.destroy());
+    await pipeline([whole, ...sinks], signal ? { signal } : {});
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
   } finally {
     signal?.removeEventListener('abort', abort);
-    source.destroy();
     await file?.close();
   }
 }
@@ -217,7 +225,7 @@ function folderBlobs(path: string): OpenBlob {
 async function loadLayout(layout: OciLayout, openBlob: OpenBlob, options: LoadSettings): Promise<Loaded[]> {
   const loaded: Loaded[] = [];
   for (const image of await layout.images()) {
-    const reference = image.name === null || options.unnamed ? null : fullName(image.name);
+    const reference = image.name === null || options.unnamed ? null : nameIn(layout.path, image.name);
     await addImage(reference, { ...image, openBlob }, options);
     loaded.push({ reference, digest: image.descriptor.digest });
   }

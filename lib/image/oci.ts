@@ -40,6 +40,7 @@ export type Manifest = z.infer<typeof manifest>;
 
 const config = z.looseObject({
   architecture: z.string().optional(),
+  variant: z.string().optional(),
   os: z.string().optional(),
   created: z.string().nullish(),
   config: z
@@ -59,6 +60,7 @@ const config = z.looseObject({
           Interval: z.number().nullish(),
           Timeout: z.number().nullish(),
           StartPeriod: z.number().nullish(),
+          StartInterval: z.number().nullish(),
           Retries: z.number().nullish(),
         })
         .nullish(),
@@ -126,7 +128,7 @@ const kind = z.looseObject({
 });
 
 /**
- * What a manifest's bytes are, by themselves and by what the registry says of them. One that is an index as well, or that says something
+ * What a manifest's bytes are, by themselves and by what the registry, or a descriptor, says of them. One that is an index as well, or that says something
  * else of itself, could be taken for another image by another reader with the same digest.
  *
  * @throws ImageError
@@ -137,7 +139,7 @@ export function mediaTypeOf(bytes: Uint8Array, said: string, what: string): stri
   const isBoth = manifests !== undefined && (settings !== undefined || layers !== undefined);
   if (isBoth || (mediaType !== undefined && ACCEPTED.includes(said) && said !== mediaType))
     throw new ImageError(
-      `${what} is ambiguous: the registry says ${JSON.stringify(said)}, it itself ${JSON.stringify(mediaType ?? 'nothing')}`,
+      `${what} is ambiguous: what leads to it says ${JSON.stringify(said)}, it itself ${JSON.stringify(mediaType ?? 'nothing')}`,
     );
   return type;
 }
@@ -176,7 +178,7 @@ export function checkManifest(source: Manifest, settings: OciConfig): void {
 /** @throws ImageError when the manifest is of some other kind of artefact */
 export function checkConfigType({ config: { mediaType, digest } }: Manifest): void {
   if (!CONFIG_TYPES.has(mediaType))
-    throw new ImageError(`this is an artefact of type ${JSON.stringify(mediaType)}, not an image`, { digest });
+    throw new ImageError(`this is an artefact of type ${JSON.stringify(mediaType)}, not an image`, { digest, code: 'ERR_NO_IMAGE' });
 }
 
 /** The content of the file oci-layout (image-layout.md). */
@@ -203,39 +205,6 @@ export function tagOf({ annotations }: Descriptor): string | null {
 export function imageNameOf(entry: Descriptor): string | null {
   const tag = tagOf(entry);
   return entry.annotations?.[CONTAINERD_NAME] ?? (tag !== null && /[/:@]/.test(tag) ? tag : null);
-}
-
-/** The OCI name of what Node runs on. */
-export function currentPlatform(arch: string = process.arch): Platform {
-  const architectures: Record<string, string> = {
-    x64: 'amd64',
-    ia32: '386',
-    arm64: 'arm64',
-    arm: 'arm',
-    ppc64: 'ppc64le',
-    s390x: 's390x',
-    riscv64: 'riscv64',
-    loong64: 'loong64',
-  };
-  return { os: 'linux', architecture: architectures[arch] ?? arch };
-}
-
-/** Of an image, in Go's words. */
-export interface Platform {
-  readonly os: string;
-  readonly architecture: string;
-  /** Of the processor: 'v7'. Any, when it isn't said. */
-  readonly variant?: string | undefined;
-}
-
-/** The first entry for the platform; entries that name none fit any. Attestations say 'unknown' and fit none. */
-export function selectPlatform(descriptors: readonly Descriptor[], wanted: Platform = currentPlatform()): Descriptor | undefined {
-  const fits = ({ platform: has }: Descriptor): boolean =>
-    !has ||
-    (has.os === wanted.os &&
-      has.architecture === wanted.architecture &&
-      (wanted.variant === undefined || (has.variant ?? wanted.variant) === wanted.variant));
-  return descriptors.find((candidate) => candidate.platform && fits(candidate)) ?? descriptors.find(fits);
 }
 
 /** Names what lies below and in each layer: layers unpacked on the same ones are shared (config.md, "Layer ChainID"). */

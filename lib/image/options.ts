@@ -3,7 +3,9 @@ import type { ProgressListener } from '../plan/progress.js';
 import { type Size, sizeSchema } from '../plan/size.js';
 import type { ImageConfig } from './config.js';
 import { type UnpackLimits, unpackLimits } from './limits.js';
+import { parsePlatform } from './platform.js';
 import type { RegistryAuth, RegistrySettings } from './registry/settings.js';
+import { parseStopSignal } from './stop-signal.js';
 
 export interface OpenOptions {
   /** What bounds each layer when it is unpacked: {@link UnpackLimits} has the defaults. */
@@ -18,7 +20,10 @@ export interface TransferOptions {
 }
 
 /** A compressed archive as a whole is bounded as a layer is. */
-export interface LoadOptions extends TransferOptions, OpenOptions {}
+export interface LoadOptions extends TransferOptions, OpenOptions {
+  /** Its name in the store, as 'app:1', whatever the source calls it. Default: the names that are there. */
+  reference?: string;
+}
 
 /** How a registry is spoken to. */
 export interface RegistryOptions extends TransferOptions {
@@ -40,11 +45,14 @@ export interface RegistryOptions extends TransferOptions {
 }
 
 export interface PullOptions extends RegistryOptions, OpenOptions {
-  /** Of an image for several: 'linux/arm64', 'linux/arm/v7'. Default: what Node runs on. */
+  /**
+   * Of an image for several: 'linux/arm64', 'linux/arm/v7', 'arm64'. Default: what Node runs on. What was pulled last under a name is what
+   * the name means, whatever its platform.
+   */
   platform?: string;
   /** Registries that are asked first, in this order: 'mirror.example:5000', with '/PREFIX' before the repository if need be. Credentials are their own. */
   mirrors?: string[];
-  /** Unpack the layers as they come, so that a first run needs not. Default true. */
+  /** Unpack the layers as they come, so that a first run needs not: root alone can. Default: true for root. */
   unpack?: boolean;
 }
 
@@ -56,7 +64,10 @@ export interface PushOptions extends RegistryOptions {
 export interface CommitOptions {
   /** Its name in the store, as 'app:1'. Default: none. */
   reference?: string;
-  /** How it is to be run: over what the container's image says. `env` and `labels` are added, all else takes the place of what is there. */
+  /**
+   * How it is to be run: over what the container's image says. `env` and `labels` are added, all else takes the place of what is there, an
+   * empty value too; an `entrypoint` without a `cmd` drops the image's, as in a Dockerfile.
+   */
   config?: ImageConfig;
   author?: string;
   comment?: string;
@@ -69,11 +80,10 @@ const signal = z.instanceof(AbortSignal, { error: 'must be an AbortSignal' });
 
 const transfer = { onProgress: listener.optional(), cancelSignal: signal.optional() };
 export const openOptions = z.strictObject({ limits: unpackLimits });
-export const loadOptions = openOptions.extend(transfer);
-
 export const saveOptions = z.strictObject({ format: z.enum(['oci', 'docker']).default('oci') });
 
 const text = z.string().min(1, 'must not be empty');
+export const loadOptions = openOptions.extend({ ...transfer, reference: text.optional() });
 const auth = z.union(
   [
     z.strictObject({ username: text.refine((name) => !name.includes(':'), "must not have a ':'"), password: z.string() }),
@@ -101,26 +111,25 @@ const registry = {
   parallel: z.int().min(1).max(64).default(3),
 };
 
-const platform = z
-  .string()
-  .regex(/^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/, "must be 'OS/ARCHITECTURE' or 'OS/ARCHITECTURE/VARIANT', as 'linux/arm64' is")
-  .transform((value) => {
-    const [os = '', architecture = '', variant] = value.split('/');
-    return { os, architecture, ...(variant === undefined ? {} : { variant }) };
-  });
+const platform = z.string().transform((value, context) => {
+  const parsed = parsePlatform(value);
+  if (parsed) return parsed;
+  context.addIssue("must be 'OS/ARCHITECTURE' or 'OS/ARCHITECTURE/VARIANT', as 'linux/arm64' is");
+  return z.NEVER;
+});
 
 export const pullOptions = openOptions.extend({
   ...registry,
   platform: platform.optional(),
   mirrors: z.array(text).default([]),
-  unpack: z.boolean().default(true),
+  unpack: z.boolean().default(() => process.geteuid?.() === 0),
 });
 export const pushOptions = z.strictObject({ ...registry, chunkSize: sizeSchema(1024).default(64 * 1024 ** 2) });
 
 const words = z.array(z.string().refine((word) => !word.includes('\0'), 'must have no NUL byte'));
 const line = z.string().refine((word) => !/[\0\n]/.test(word), 'must be one line');
 const ms = z.number().min(0);
-const imageConfig = z.strictObject({
+export const imageConfigSchema = z.strictObject({
   env: z.record(z.string().regex(/^[^=\0]+$/, "must be a name without '='"), z.string()).optional(),
   cmd: words.optional(),
   entrypoint: words.optional(),
@@ -129,20 +138,23 @@ const imageConfig = z.strictObject({
   exposedPorts: z.array(z.string().regex(/^\d+(?:-\d+)?(?:\/(?:tcp|udp|sctp))?$/, "must be as '80/tcp'")).optional(),
   volumes: z.array(line.refine((path) => path.startsWith('/'), 'must be an absolute path')).optional(),
   labels: z.record(z.string(), z.string()).optional(),
-  stopSignal: line.optional(),
+  stopSignal: line
+    .refine((text) => text === '' || parseStopSignal(text) !== null, "must be a signal's name or number, as 'SIGQUIT' is")
+    .optional(),
   healthcheck: z
     .strictObject({
       test: words.optional(),
       interval: ms.optional(),
       timeout: ms.optional(),
       startPeriod: ms.optional(),
+      startInterval: ms.optional(),
       retries: z.int().min(0).optional(),
     })
     .optional(),
 });
 export const commitOptions = z.strictObject({
   reference: text.optional(),
-  config: imageConfig.default({}),
+  config: imageConfigSchema.default({}),
   author: line.optional(),
   comment: z.string().optional(),
   created: z.date().optional(),

@@ -5,19 +5,17 @@ import { digestOf, parseDigest } from './digest.js';
 import {
   checkConfigType,
   checkManifest,
-  currentPlatform,
   type Descriptor,
   isIndex,
   isManifest,
   MAX_JSON,
   mediaTypeOf,
-  type Platform,
   parseConfig,
   parseIndex,
   parseManifest,
-  selectPlatform,
 } from './oci.js';
 import { type ParsedPull, registrySettings } from './options.js';
+import { currentPlatform, type Platform, platformName, runsOn, selectPlatform } from './platform.js';
 import { formatReference, type RegistryReference } from './reference.js';
 import { endpointOf, mirrorOf } from './registry/endpoint.js';
 import { type FetchedManifest, Repository } from './registry/repository.js';
@@ -77,13 +75,16 @@ export async function pull(reference: RegistryReference, options: ParsedPull): P
 async function resolve(servers: readonly Repository[], { tag, digest }: RegistryReference, { platform }: ParsedPull) {
   const wanted: Platform = platform ?? currentPlatform();
   let document = await manifestFrom(servers, digest ?? tag ?? 'latest');
+  // an index is believed, for configs are wrong about it more often
+  let saysPlatform = false;
   for (let depth = 0; isIndex(document.descriptor); depth++) {
     const { digest: index } = document.descriptor;
     const { manifests } = parseIndex(document.bytes, `index ${index}`);
     const chosen = depth < MAX_DEPTH ? selectPlatform(manifests, wanted) : undefined;
     if (!chosen)
-      throw new ImageError(`index ${index} has no image for ${nameOf(wanted)}: it has ${platformsOf(manifests)}`, { digest: index });
-    document = await manifestFrom(servers, chosen.digest);
+      throw new ImageError(`index ${index} has no image for ${platformName(wanted)}: it has ${platformsOf(manifests)}`, { digest: index });
+    saysPlatform = chosen.platform != null;
+    document = await manifestFrom(servers, chosen.digest, chosen.mediaType);
     if (document.bytes.length !== chosen.size)
       throw new ImageError(`manifest ${chosen.digest} has ${document.bytes.length} bytes where its descriptor says ${chosen.size}`, {
         digest: chosen.digest,
@@ -99,12 +100,22 @@ async function resolve(servers: readonly Repository[], { tag, digest }: Registry
   const settings = { descriptor: manifest.config, bytes: await documentFrom(servers, manifest.config) };
   const config = parseConfig(settings.bytes, `config ${manifest.config.digest}`);
   checkManifest(manifest, config);
+  if (!saysPlatform && !runsOn(config, wanted)) {
+    const { os = '', architecture = '', variant } = config;
+    const has = platformName({ os, architecture, variant });
+    throw new ImageError(`the image is for ${has}, not for ${platformName(wanted)}: the option platform: '${has}' takes it all the same`, {
+      digest: descriptor.digest,
+    });
+  }
   return { document, settings, manifest, config };
 }
 
-async function manifestFrom(servers: readonly Repository[], reference: string): Promise<FetchedManifest> {
+/** @param expected what an index says that it is */
+async function manifestFrom(servers: readonly Repository[], reference: string, expected?: string): Promise<FetchedManifest> {
   const { descriptor, bytes } = await fromAny(servers, (server) => server.manifest(reference));
-  const mediaType = mediaTypeOf(bytes, descriptor.mediaType, `manifest ${descriptor.digest}`);
+  const what = `manifest ${descriptor.digest}`;
+  const mediaType = mediaTypeOf(bytes, descriptor.mediaType, what);
+  if (expected) mediaTypeOf(bytes, expected, what);
   return { descriptor: { ...descriptor, mediaType }, bytes };
 }
 
@@ -157,11 +168,7 @@ function blobFrom(
   return Readable.from(bytes(), { objectMode: false });
 }
 
-function nameOf({ os, architecture, variant }: Platform): string {
-  return [os, architecture, variant].filter(Boolean).join('/');
-}
-
 function platformsOf(manifests: readonly Descriptor[]): string {
-  const names = manifests.flatMap(({ platform }) => (platform && platform.os !== 'unknown' ? [nameOf(platform)] : []));
+  const names = manifests.flatMap(({ platform }) => (platform && platform.os !== 'unknown' ? [platformName(platform)] : []));
   return names.length === 0 ? 'none' : [...new Set(names)].slice(0, 20).join(', ');
 }

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { invalidOption } from '../errors.js';
+import { ImageError, invalidOption } from '../errors.js';
 import { isDigest } from './digest.js';
 
 /** An image's name, taken apart. */
@@ -9,6 +9,8 @@ export type Reference =
   /** An OCI image layout folder; without a tag it must hold one image. */
   | { readonly kind: 'oci'; readonly path: string; readonly tag: string | null }
   | { readonly kind: 'docker-archive'; readonly path: string }
+  /** What is in the store, by its own or its config's digest. */
+  | { readonly kind: 'digest'; readonly digest: string }
   | RegistryReference;
 
 export interface RegistryReference {
@@ -26,11 +28,19 @@ const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 const HOST = /^(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])(?:\.(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]))*$/;
 
+/** Of other tools: what is meant is said in another way here. */
+const FOREIGN_TRANSPORTS: readonly (readonly [prefix: string, hint: string])[] = [
+  ['docker://', "a registry's image is named without 'docker://'"],
+  ['oci-archive:', 'an archive is brought into the store by Image.load'],
+  ['containers-storage:', "podman's store is not read: 'podman save' and Image.load bring an image over"],
+  ['docker-daemon:', "docker's store is not read: 'docker save' and Image.load bring an image over"],
+];
+
 /** The default registry has two old names; both mean 'docker.io'. */
 const DOCKER_HUB = new Set(['index.docker.io', 'registry-1.docker.io']);
 
 /**
- * Reads a reference: 'host', 'dir:PATH', 'oci:DIR[:TAG]', 'docker-archive:FILE', or a name as docker reads it
+ * Reads a reference: 'host', 'dir:PATH', 'oci:DIR[:TAG]', 'docker-archive:FILE', 'sha256:HEX', or a name as docker reads it
  * (github.com/distribution/reference): 'alpine' is 'docker.io/library/alpine:latest'. The first part is a registry when it
  * has a dot, a colon or an upper-case letter, or is 'localhost'.
  *
@@ -43,6 +53,10 @@ export function parseReference(text: string, option = 'image'): Reference {
   if (text === '') fail('it is empty');
   if (text.includes('\0')) fail('it has a NUL byte');
   if (text === 'host') return { kind: 'host' };
+  if (isDigest(text)) return { kind: 'digest', digest: text };
+  if (/^[0-9a-f]{64}$/.test(text)) fail(`a digest begins with its algorithm: 'sha256:${text}'`);
+  const foreign = FOREIGN_TRANSPORTS.find(([prefix]) => text.startsWith(prefix));
+  if (foreign) fail(foreign[1]);
   const [, transport, path] = /^(dir|oci|docker-archive):(.*)$/s.exec(text) ?? [];
   if (transport !== undefined && path !== undefined && !isPort(path)) {
     if (path === '') fail(`nothing follows '${transport}:'`);
@@ -110,6 +124,8 @@ export function formatReference(reference: Reference): string {
     case 'dir':
     case 'docker-archive':
       return `${reference.kind}:${reference.path}`;
+    case 'digest':
+      return reference.digest;
     case 'oci':
       return reference.tag === null ? `oci:${reference.path}` : `oci:${reference.path}:${reference.tag}`;
     case 'registry': {
@@ -119,9 +135,18 @@ export function formatReference(reference: Reference): string {
   }
 }
 
-/** A registry's name in full: 'busybox' is 'docker.io/library/busybox:latest'. @throws NacelleError `ERR_INVALID_OPTION` */
-export function fullName(name: string, option = 'reference'): string {
-  return formatReference(parseRegistryName(name, option));
+/** In full, a name that an archive or a layout has in it: 'busybox' is 'docker.io/library/busybox:latest'. @throws ImageError when it is none */
+export function nameIn(path: string, name: string): string {
+  try {
+    return formatReference(parseRegistryName(name));
+  } catch (cause) {
+    throw new ImageError(
+      `${path} names an image ${JSON.stringify(name.slice(0, 300))}, which is no name: Image.load takes another as reference`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 /** The name of something in a registry, or in the store. @throws NacelleError `ERR_INVALID_OPTION` for other kinds of reference */

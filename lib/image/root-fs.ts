@@ -4,7 +4,7 @@ import type { AddImageOptions } from './add.js';
 import { streamFrom } from './add.js';
 import { addBuilt } from './built.js';
 import type { Loaded } from './load.js';
-import { currentPlatform } from './oci.js';
+import { currentPlatform } from './platform.js';
 import { addStream } from './store/blobs.js';
 
 /** Brings a plain archive of a root file system into the store, as an image of one layer that says nothing of how it is run. */

@@ -3,6 +3,7 @@ import { invalidOption } from '../errors.js';
 import { nearest } from '../plan/options.js';
 
 export { SIGKILL } from '../plan/constants.js';
+export const SIGTERM = 15;
 export const SIGXCPU = 24;
 export const SIGXFSZ = 25;
 export const SIGSYS = 31;

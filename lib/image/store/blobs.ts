@@ -65,6 +65,10 @@ export async function addBlob(source: BlobSource, { signal, onBytes }: AddOption
       await makeFolder(dirname(target));
       await publish(ingest, target);
       return 'added';
+    } catch (error) {
+      // what there is no room for is not kept to go on from
+      if (isError(error, 'ENOSPC', 'EDQUOT')) await unlink(ingest).catch(() => undefined);
+      throw error;
     } finally {
       await file.close();
     }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { type FileHandle, open, readFile, unlink } from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { ImageError, toError } from '../../errors.js';
@@ -54,13 +54,21 @@ class Lease {
     });
   }
 
+  /** For the process's end, when nothing can be waited for. */
+  discard(): void {
+    rmSync(this.#path, { force: true });
+  }
+
   /** A store can be removed as a whole. */
   get isThere(): boolean {
     return existsSync(this.#path);
   }
 
-  get digests(): Iterable<string> {
-    return this.#uses.keys();
+  /** What is in use now, for who removes the rest: a digest that was in use until a moment ago counts again when it is written anew. */
+  used(): ReadonlySet<string> {
+    const used = new Set(this.#uses.keys());
+    this.#written = new Set([...this.#written].filter((digest) => used.has(digest)));
+    return used;
   }
 
   async hold(digests: readonly string[]): Promise<Hold> {
@@ -129,6 +137,11 @@ interface Slot {
 /** By the store's root. */
 const leases = new Map<string, Slot>();
 
+/** A program that ends within {@link LINGER} leaves no file behind. */
+function discardAll(): void {
+  for (const { lease } of leases.values()) lease?.discard();
+}
+
 /**
  * Keeps digests (of blobs, and chain ids of layers) in a store, be they there yet or not. To be taken before one looks whether they are:
  * what is there by then stays.
@@ -146,6 +159,8 @@ export async function hold(digests: readonly string[], root = storeRoot()): Prom
 }
 
 function take(root: string): Slot {
+  // once, however often it is asked for
+  process.off('exit', discardAll).on('exit', discardAll);
   const slot: Slot = { taking: Lease.take(root) };
   leases.set(root, slot);
   slot.taking.then(
@@ -165,7 +180,7 @@ export async function tidyLeases(): Promise<void> {
 /** The digests that living processes use, and the names of their leases; those of the dead are removed. For who holds the lock exclusively. */
 export async function livingLeases(root: string): Promise<{ readonly digests: ReadonlySet<string>; readonly names: ReadonlySet<string> }> {
   const own = leases.get(root)?.lease;
-  const digests = new Set(own?.digests);
+  const digests = new Set(own?.used());
   const names = new Set(own ? [own.name] : []);
   for (const name of await listFolder(join(root, 'leases'))) {
     // what it used until a moment ago is in the file of this process too, and may go
@@ -187,8 +202,11 @@ async function digestsOf(path: string): Promise<string[] | null> {
   });
   if (file === null) return null;
   try {
-    if (!tryLock(file.fd, 'exclusive')) return schema.parse(JSON.parse((await readFile(path, 'utf8')) || '[]'));
-    await unlink(path);
+    if (!tryLock(file.fd, 'exclusive')) return schema.parse(JSON.parse((await file.readFile('utf8')) || '[]'));
+    await unlink(path).catch((error: unknown) => {
+      // its process ended meanwhile, and removed it
+      if (!isError(error, 'ENOENT')) throw error;
+    });
     return null;
   } finally {
     await file.close();

@@ -21,23 +21,25 @@ export interface PruneReport {
 }
 
 /**
- * Removes what no reference reaches and no living process uses: images without one (unless they are to be kept), blobs, unpacked layers,
- * and what dead processes left. Names go while the store is locked, a moment; the trees after that.
+ * Removes what no reference reaches and no living process uses: images without one, blobs, unpacked layers, and what dead processes left.
+ * Names go while the store is locked, a moment; the trees after that.
+ *
+ * @param options.afterRemoval what nobody removed stays: images without a reference, and blobs that were cut off
  */
-export async function prune({ keepUnnamed = false } = {}, root = storeRoot()): Promise<PruneReport> {
+export async function prune({ afterRemoval = false } = {}, root = storeRoot()): Promise<PruneReport> {
   const held = await hold([], root);
   const trash: string[] = [];
   try {
     return await withLock(root, 'exclusive', async () => {
       const living = await livingLeases(root);
       const entries = await readEntries(root);
-      const kept = entries.filter((entry) => keepUnnamed || tagOf(entry) !== null || living.digests.has(entry.digest));
+      const kept = entries.filter((entry) => afterRemoval || tagOf(entry) !== null || living.digests.has(entry.digest));
       const reached = new Set(living.digests);
       for (const entry of kept) await reach(entry, reached, root);
       if (kept.length < entries.length) await writeEntries(kept, root, held);
       const { blobs, bytes } = await sweepBlobs(reached, root);
       const layers = await sweepLayers(reached, { root, held, trash });
-      await sweepIngest(root);
+      if (!afterRemoval) await sweepIngest(root);
       trash.push(...(await deadFiles(living.names, root)));
       return { images: entries.filter((entry) => !kept.includes(entry)).map(({ digest }) => digest), blobs, layers, bytes };
     });
@@ -120,11 +122,16 @@ async function sweepLayers(reached: ReadonlySet<string>, { root, held, trash }: 
 async function sweepIngest(root: string): Promise<void> {
   for (const name of await listFolder(join(root, 'ingest'))) {
     const path = join(root, 'ingest', name);
-    const file = await open(path, 'r+');
     try {
-      if (tryLock(file.fd, 'exclusive')) await unlink(path);
-    } finally {
-      await file.close();
+      const file = await open(path, 'r+');
+      try {
+        if (tryLock(file.fd, 'exclusive')) await unlink(path);
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      // brought meanwhile
+      if (!isError(error, 'ENOENT')) throw error;
     }
   }
 }

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { ImageError } from '../../errors.js';
 import { OciLayout, openBlobIn } from '../layout.js';
 import { chainIds, type Descriptor, tagOf } from '../oci.js';
 import { formatReference, parseReference, type RegistryReference } from '../reference.js';
@@ -19,8 +20,10 @@ export interface ImageInfo {
   readonly platform: string;
   /** When it was built, as it says itself. */
   readonly createdAt: Date | null;
-  /** When a container last began to use it; `null`: it was not unpacked yet. */
+  /** When a container last began to use it, or it was unpacked; `null`: it was not unpacked yet. */
   readonly lastUsedAt: Date | null;
+  /** Why it can't be used, where its documents are damaged: there is no more to be told of it then. */
+  readonly error: ImageError | null;
 }
 
 interface Snapshot {
@@ -46,7 +49,8 @@ async function snapshot(root: string): Promise<Snapshot | null> {
 }
 
 /**
- * An image of the store; `null` when it is not there. A digest finds the image whatever its name.
+ * An image of the store, under the name that it has there; `null` when it is not there. A digest finds the image whatever its name, first
+ * those of the repository.
  *
  * @throws ImageError when its documents are damaged
  */
@@ -54,10 +58,20 @@ export async function findStored(reference: RegistryReference, root = storeRoot(
   const now = await snapshot(root);
   if (!now) return null;
   const name = formatReference(reference);
+  const same = now.layout.entries.filter(({ digest }) => digest === reference.digest);
+  const repository = `${reference.registry}/${reference.repository}`;
   const entry =
     now.layout.entries.find((candidate) => tagOf(candidate) === name) ??
-    now.layout.entries.find(({ digest }) => digest === reference.digest);
-  return entry ? open(now, entry, name) : null;
+    same.find((candidate) => [':', '@'].some((end) => tagOf(candidate)?.startsWith(`${repository}${end}`))) ??
+    same[0];
+  return entry ? open(now, entry) : null;
+}
+
+/** An image of the store by its manifest's digest, or by its config's: what docker calls its id. */
+export async function findByDigest(digest: string, root = storeRoot()): Promise<ImageSource | null> {
+  const now = await snapshot(root);
+  const entry = now?.layout.entries.find((candidate) => candidate.digest === digest);
+  return now && entry ? open(now, entry) : findByConfig(digest, root);
 }
 
 /** An image by its name, or one without any by its manifest's digest. */
@@ -71,14 +85,13 @@ export async function findEntry(reference: string | null, digest: string, root =
 
 /** The image whose config has a digest: what a docker archive says of itself. */
 export async function findByConfig(digest: string, root = storeRoot()): Promise<ImageSource | null> {
-  for (const image of await allStored(root)) if (image.manifest.config.digest === digest) return image;
-  return null;
+  return (await intact(root)).find(({ manifest }) => manifest.config.digest === digest) ?? null;
 }
 
 /** Other repositories of the same registry that have what is in the store, as far as its names tell: by blob. */
 export async function neighbours({ registry, repository }: RegistryReference, root = storeRoot()): Promise<ReadonlyMap<string, string>> {
   const repositories = new Map<string, string>();
-  for (const { reference, manifest } of await allStored(root)) {
+  for (const { reference, manifest } of await intact(root)) {
     const name = reference === null ? null : parseReference(reference);
     if (name?.kind !== 'registry' || name.registry !== registry || name.repository === repository) continue;
     for (const { digest } of [manifest.config, ...manifest.layers]) repositories.set(digest, name.repository);
@@ -86,13 +99,14 @@ export async function neighbours({ registry, repository }: RegistryReference, ro
   return repositories;
 }
 
-/** In the order in which they came. @throws ImageError when one is damaged */
-async function allStored(root: string): Promise<ImageSource[]> {
+/** Those whose documents can be read, in the order in which they came. */
+async function intact(root: string): Promise<ImageSource[]> {
   const now = await snapshot(root);
-  return now ? Promise.all(now.layout.entries.map((entry) => open(now, entry, tagOf(entry)))) : [];
+  const opened = await Promise.allSettled(now?.layout.entries.map((entry) => open(now, entry)) ?? []);
+  return opened.flatMap((image) => (image.status === 'fulfilled' ? [image.value] : []));
 }
 
-function open({ layout, images }: Snapshot, entry: Descriptor, reference: string | null): Promise<ImageSource> {
+function open({ layout, images }: Snapshot, entry: Descriptor, reference = tagOf(entry)): Promise<ImageSource> {
   const key = `${entry.digest} ${reference}`;
   const known =
     images.get(key) ??
@@ -103,19 +117,26 @@ function open({ layout, images }: Snapshot, entry: Descriptor, reference: string
 }
 
 export async function listStored(root = storeRoot()): Promise<ImageInfo[]> {
-  const images = await allStored(root);
-  return Promise.all(
-    images.map(async ({ reference, descriptor, manifest, config }): Promise<ImageInfo> => {
-      const top = chainIds(config.rootfs.diff_ids).at(-1);
-      const created = config.created ? new Date(config.created) : null;
-      return {
-        reference,
-        digest: descriptor.digest,
-        size: manifest.layers.reduce((sum, { size }) => sum + size, 0),
-        platform: [config.os, config.architecture].filter(Boolean).join('/'),
-        createdAt: created && Number.isFinite(created.getTime()) ? created : null,
-        lastUsedAt: top === undefined ? null : await lastUse(top, root),
-      };
-    }),
-  );
+  const now = await snapshot(root);
+  return now ? Promise.all(now.layout.entries.map((entry) => infoOf(now, entry, root))) : [];
+}
+
+async function infoOf(now: Snapshot, entry: Descriptor, root: string): Promise<ImageInfo> {
+  const named = { reference: tagOf(entry), digest: entry.digest };
+  try {
+    const { manifest, config } = await open(now, entry);
+    const top = chainIds(config.rootfs.diff_ids).at(-1);
+    const created = config.created ? new Date(config.created) : null;
+    return {
+      ...named,
+      size: manifest.layers.reduce((sum, { size }) => sum + size, 0),
+      platform: [config.os, config.architecture].filter(Boolean).join('/'),
+      createdAt: created && Number.isFinite(created.getTime()) ? created : null,
+      lastUsedAt: top === undefined ? null : await lastUse(top, root),
+      error: null,
+    };
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    return { ...named, size: 0, platform: '', createdAt: null, lastUsedAt: null, error };
+  }
 }

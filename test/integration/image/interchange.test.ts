@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { createReadStream, mkdtempSync, readFileSync } from 'node:fs';
+import { createReadStream, createWriteStream, mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, expect } from 'vitest';
+import { tidyLeases } from '../../../lib/image/store/lease.js';
 import { Container, Image } from '../../../lib/index.js';
 import { loadBusybox } from '../../fixtures/busybox-image.js';
 import { busyboxRootfs } from '../../fixtures/images.js';
@@ -135,8 +137,38 @@ describe('what others write is loaded, and runs', () => {
     await expect(Image.load(Readable.from([Buffer.from('no archive at all')]))).rejects.toMatchObject({ name: 'ImageError' });
     const whole = readFileSync(copied('oci-archive', 'whole.tar'));
     await expect(Image.load(Readable.from([whole.subarray(0, whole.length / 2)]))).rejects.toMatchObject({ name: 'ImageError' });
-    await expect(Image.load(Readable.from([gzipSync(whole).subarray(0, 5000)]))).rejects.toThrow();
+    await expect(Image.load(Readable.from([gzipSync(whole).subarray(0, 5000)]))).rejects.toMatchObject({ name: 'ImageError' });
+    const damaged = gzipSync(whole);
+    damaged.fill(0, 4000, 4100);
+    await expect(Image.load(Readable.from([damaged]))).rejects.toMatchObject({ name: 'ImageError' });
+    // and then says nothing more
+    const silent = new PassThrough();
+    silent.write(damaged);
+    await expect(Image.load(silent)).rejects.toMatchObject({ name: 'ImageError' });
+    expect(silent.destroyed).toBe(true);
     expect(await Image.list()).toEqual([]);
+  });
+
+  it('a stream that fails before it is read is told', async () => {
+    await tidyLeases();
+    await expect(Image.load(createReadStream(join(folder, 'missing')))).rejects.toMatchObject({
+      name: 'ImageError',
+      message: expect.stringMatching(/ENOENT/),
+    });
+  });
+
+  it('a pipe is read as a stream, and one in the place of a document is refused', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const writing = pipeline(createReadStream(copied('oci-archive', 'piped.tar')), createWriteStream(pipe));
+    expect(await Image.load(pipe)).toHaveLength(1);
+    await writing;
+    const layout = copied('oci', 'with-pipe');
+    execFileSync('sh', ['-c', 'rm index.json && mkfifo index.json'], { cwd: layout });
+    await expect(Image.open(`oci:${layout}`)).rejects.toMatchObject({
+      name: 'ImageError',
+      message: expect.stringMatching(/is not a file/),
+    });
   });
 });
 

@@ -2,7 +2,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { tidyLeases } from '../../../lib/image/store/lease.js';
+import { type Hold, hold, livingLeases, tidyLeases } from '../../../lib/image/store/lease.js';
+import { withLock } from '../../../lib/image/store/lock.js';
 import { prune } from '../../../lib/image/store/prune.js';
 import { Container, Image } from '../../../lib/index.js';
 import { busyboxRootfs } from '../../fixtures/images.js';
@@ -104,6 +105,26 @@ describe('the store', () => {
     expect([...names('tmp'), ...names('ingest')]).toEqual([]);
     expect(names('leases')).not.toContain(dead);
     expect(counts()).toEqual({ blobs: 7, layers: 3 });
+  });
+});
+
+describe('what was in use until a moment ago', () => {
+  it('is not held by a wish that comes while the store is being pruned', async () => {
+    const digest = `sha256:${'1'.repeat(64)}`;
+    (await hold([digest], store.root)).release();
+    let held: Promise<Hold> | undefined;
+    let isHeld = false;
+    await withLock(store.root, 'exclusive', async () => {
+      expect((await livingLeases(store.root)).digests).not.toContain(digest);
+      held = hold([digest], store.root);
+      void held.then(() => {
+        isHeld = true;
+      });
+      for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve));
+      // what was looked at by then may be on its way out
+      expect(isHeld).toBe(false);
+    });
+    (await held)?.release();
   });
 });
 

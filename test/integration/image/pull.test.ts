@@ -189,7 +189,7 @@ describe('pull', () => {
 
   it('says what is wrong before anything is asked', async () => {
     for (const [options, option] of [
-      [{ platform: 'amd64' }, 'platform'],
+      [{ platform: 'linux/' }, 'platform'],
       [{ mirrors: ['no registry'] }, 'mirrors'],
       [{ mirrors: ['name'] }, 'mirrors'],
       [{ auth: { username: 'a:b', password: '' } }, 'auth'],

@@ -1,11 +1,12 @@
-import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { imageConfig } from '../../../lib/image/config.js';
 import { digestOf } from '../../../lib/image/digest.js';
 import { OciLayout } from '../../../lib/image/layout.js';
-import { chainIds, currentPlatform, MAX_JSON, parseConfig } from '../../../lib/image/oci.js';
+import { chainIds, MAX_JSON, parseConfig } from '../../../lib/image/oci.js';
+import { currentPlatform } from '../../../lib/image/platform.js';
 
 const OCI = 'application/vnd.oci.image';
 const diffId = digestOf('diff');
@@ -68,6 +69,32 @@ describe('an image in a layout', () => {
     expect((await find('multi')).descriptor.digest).toBe(mine.digest);
   });
 
+  it('is one of each tag, whatever else lies there', async () => {
+    const [mine, other, third] = [await image({ note: 'mine' }), await image({ note: 'other' }), await image({ note: 'third' })];
+    const artefact = await image({ configType: 'application/vnd.example.signature+json' });
+    const elsewhere = await blob(`${OCI}.index.v1+json`, {
+      schemaVersion: 2,
+      manifests: [{ ...other, platform: { os: 'linux', architecture: 'none' } }],
+    });
+    await writeIndex(
+      { ...named(other, 'both'), platform: { os: 'linux', architecture: 'none' } },
+      { ...named(mine, 'both'), platform: currentPlatform() },
+      artefact,
+      named(elsewhere, 'elsewhere'),
+      await blob('application/xml', '<xml/>'),
+      third,
+    );
+    const images = await (await OciLayout.open(folder)).images();
+    expect(images.map(({ tag, descriptor }) => [tag, descriptor.digest])).toEqual([
+      ['both', mine.digest],
+      [null, third.digest],
+    ]);
+    await writeIndex(artefact);
+    await expect((await OciLayout.open(folder)).images()).rejects.toThrow(/not an image/);
+    await writeIndex();
+    await expect((await OciLayout.open(folder)).images()).rejects.toThrow(/no image for this machine/);
+  });
+
   it.each(['application/vnd.docker.image.rootfs.diff.tar.gzip', `${OCI}.layer.v1.tar`, `${OCI}.layer.nondistributable.v1.tar+gzip`])(
     'may have layers of type %s',
     async (layerType) => {
@@ -98,6 +125,16 @@ describe('refused', () => {
     await writeIndex(only);
     await writeFile(join(folder, 'blobs', only.digest.replace(':', '/')), ' '.repeat(only.size));
     await expect(find()).rejects.toThrow(/damaged or forged/);
+  });
+
+  it.each([
+    ['an index as well', { manifests: [] }],
+    ['something else by its own words', { mediaType: `${OCI}.index.v1+json` }],
+  ])('a manifest that is %s', async (_, more) => {
+    const manifest = await image();
+    const path = join(folder, 'blobs', manifest.digest.replace(':', '/'));
+    await writeIndex(await blob(manifest.mediaType, { ...JSON.parse(await readFile(path, 'utf8')), ...more }));
+    await expect(find()).rejects.toThrow(/is ambiguous/);
   });
 
   it('another size', async () => {

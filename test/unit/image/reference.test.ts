@@ -44,6 +44,11 @@ describe('names of registries, as docker reads them', () => {
     'a:-b',
     `a:${'b'.repeat(129)}`,
     'a@sha256:1234',
+    hex,
+    'docker://alpine',
+    'oci-archive:a.tar',
+    'containers-storage:alpine',
+    'docker-daemon:alpine:latest',
     `a@md5:${hex}`,
     `a@sha256:${hex.toUpperCase()}`,
     '[::1/a',
@@ -73,6 +78,7 @@ describe('local forms', () => {
     ['oci:/a:b/c:tag', { kind: 'oci', path: '/a:b/c', tag: 'tag' }],
     ['oci:./5000/name', { kind: 'oci', path: './5000/name', tag: null }],
     ['docker-archive:/f.tar', { kind: 'docker-archive', path: '/f.tar' }],
+    [`sha256:${hex}`, { kind: 'digest', digest: `sha256:${hex}` }],
   ])('%s', (text, parsed) => {
     expect(parseReference(text)).toEqual(parsed);
     expect(formatReference(parseReference(text))).toBe(text);

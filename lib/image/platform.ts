@@ -1,0 +1,76 @@
+import type { Descriptor } from './oci.js';
+
+/** Of an image, in Go's words (image-index.md). */
+export interface Platform {
+  readonly os: string;
+  readonly architecture: string;
+  /** Of the processor: 'v7'. */
+  readonly variant?: string | undefined;
+}
+
+/** The OCI name of what Node runs on. */
+export function currentPlatform(arch: string = process.arch): Platform {
+  const architectures: Record<string, string> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' };
+  return { os: 'linux', architecture: architectures[arch] ?? arch };
+}
+
+/** Other names of architectures, as uname(2) and Debian have them. */
+const ALIASES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
+  x86_64: ['amd64'],
+  'x86-64': ['amd64'],
+  aarch64: ['arm64'],
+  armhf: ['arm', 'v7'],
+  armel: ['arm', 'v6'],
+  i386: ['386'],
+};
+
+/** 'OS/ARCHITECTURE', 'OS/ARCHITECTURE/VARIANT' or 'ARCHITECTURE'; `null`: it is none of these. */
+export function parsePlatform(text: string): Platform | null {
+  const parts = text.toLowerCase().split('/');
+  const [os = '', name = '', variant] = parts.length === 1 ? ['linux', ...parts] : parts;
+  if (parts.length > 3 || ![os, name, variant ?? 'any'].every((part) => /^[a-z0-9_.-]+$/.test(part))) return null;
+  const [architecture, implied] = ALIASES[name] ?? [name];
+  const wanted = variant ?? implied;
+  return { os, architecture, ...(wanted === undefined ? {} : { variant: wanted }) };
+}
+
+/** As it is written: 'linux/arm/v7'. */
+export function platformName({ os, architecture, variant }: Platform): string {
+  return [os, architecture, variant].filter(Boolean).join('/');
+}
+
+/** The generation that an architecture without a variant means. A processor runs what is for earlier ones too. */
+const GENERATIONS: Readonly<Record<string, number>> = { amd64: 1, arm: 7, arm64: 8 };
+
+/** `null`: the architecture has none, or the variant is no number. */
+function generation({ architecture, variant }: Platform): number | null {
+  if (variant === undefined || variant === '') return GENERATIONS[architecture] ?? null;
+  const [, number] = /^v(\d+)$/.exec(variant) ?? [];
+  return number === undefined || !(architecture in GENERATIONS) ? null : Number(number);
+}
+
+function fits(has: Platform, wanted: Platform): boolean {
+  if (has.os !== wanted.os || has.architecture !== wanted.architecture) return false;
+  const [theirs, ours] = [generation(has), generation(wanted)];
+  if (theirs !== null && ours !== null) return theirs <= ours;
+  return !wanted.variant || (has.variant ?? wanted.variant) === wanted.variant;
+}
+
+/**
+ * The entry for a platform: of several that it runs, the one for the latest generation of processors, else the first. Entries that name
+ * no platform fit any, when no other does. Attestations say 'unknown' and fit none.
+ */
+export function selectPlatform(descriptors: readonly Descriptor[], wanted: Platform = currentPlatform()): Descriptor | undefined {
+  let best: { readonly entry: Descriptor; readonly level: number } | undefined;
+  for (const entry of descriptors) {
+    if (!entry.platform || !fits(entry.platform, wanted)) continue;
+    const level = generation(entry.platform) ?? 0;
+    if (!best || level > best.level) best = { entry, level };
+  }
+  return best?.entry ?? descriptors.find(({ platform }) => !platform);
+}
+
+/** Whether an image that says this of itself runs there. One that says nothing may. */
+export function runsOn({ os, architecture, variant }: { [K in keyof Platform]?: Platform[K] | undefined }, wanted: Platform): boolean {
+  return !os || !architecture || fits({ os, architecture, variant }, wanted);
+}
