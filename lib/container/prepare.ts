@@ -71,7 +71,7 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
     argv,
     env: environment(options, config, hostname),
     cwd: options.process.cwd ?? config.workingDir ?? '/',
-    user: options.process.user ?? config.user ?? '0',
+    user: options.process.user ?? userOf(config),
     hostname,
     group,
     cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit),
@@ -154,6 +154,12 @@ function lookUp(path: string, option: string) {
     if (!(cause instanceof Error) || !('errno' in cause) || typeof cause.errno !== 'number') throw cause;
     throw nativeError(`look up ${path} for ${option}`, 'stat', -cause.errno, path);
   }
+}
+
+/** As docker reads it, a part that is empty (in a Dockerfile, of a variable) is root, or the user's own group. */
+function userOf({ user = '' }: ImageConfig): string {
+  const [name, group] = user.split(':');
+  return `${name || '0'}${group ? `:${group}` : ''}`;
 }
 
 /** What asks the first process to end. @throws ImageError when the image names no signal */

@@ -13,7 +13,9 @@ export async function failureOf({ status, headers, body }: HttpResponse, what: s
   const text = await readAll(body, MAX_ERROR, 'the answer').catch(() => Buffer.alloc(0));
   const said = saidIn(text.toString());
   const after = headers['retry-after'];
-  return new StatusError(`${what}: the answer was ${status}${said === '' ? '' : `, ${said}`}`, {
+  // Docker Hub doesn't tell strangers which
+  const hint = status === 401 ? ': it needs (other) credentials, or is not there' : '';
+  return new StatusError(`${what}: the answer was ${status}${said === '' ? '' : `, ${said}`}${hint}`, {
     status,
     retryAfter: parseRetryAfter(after),
     code: CODES[status] ?? 'ERR_IMAGE',

@@ -4,6 +4,7 @@ import * as tls from 'node:tls';
 import type { Dispatcher } from 'undici';
 import { ImageError, toError } from '../../errors.js';
 import { isLoopback } from './endpoint.js';
+import { isInNoProxy } from './no-proxy.js';
 import type { RegistrySettings } from './settings.js';
 
 export interface HttpRequest {
@@ -34,7 +35,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** HTTP as registries need it: proxies from the environment, certificates, time-outs, and redirects that take no secret along. */
 export class Transport {
   readonly #dispatcher: Dispatcher;
-  /** For this machine itself, which no proxy leads to. */
+  /** For this machine itself, and networks, that no proxy leads to. */
   readonly #direct: Dispatcher;
   readonly #send: typeof import('undici').request;
   readonly #settings: RegistrySettings;
@@ -88,7 +89,7 @@ export class Transport {
         throw new ImageError(`${method} ${nameOf(url)}: only HTTPS is trusted; a registry that has none needs the option insecure`);
       const secret = authorization && url.origin === first.origin ? { authorization } : {};
       const answer = await this.#send(url, {
-        dispatcher: isLoopback(url.hostname) ? this.#direct : this.#dispatcher,
+        dispatcher: isLoopback(url.hostname) || isInNoProxy(url.hostname) ? this.#direct : this.#dispatcher,
         method,
         headers: { 'user-agent': 'nacelle', 'accept-encoding': 'identity', ...headers, ...secret },
         body: body ?? null,

@@ -181,6 +181,32 @@ describe('commit', () => {
     expect((await Container.run({ image: two })).stdout).toBe('new\nsecond\n');
   });
 
+  it('can clear what the base says, and drops its cmd with a new entrypoint', async () => {
+    await using container = await changed();
+    const base = await Image.commit(container, { config: { user: '0', stopSignal: 'SIGQUIT', cmd: ['sh'], workingDir: '/etc' } });
+    await using on = await Container.create({ image: base, command: ['true'] });
+    const cleared = await Image.commit(on, { config: { user: '', stopSignal: '', entrypoint: ['echo', 'entry'] } });
+    expect(cleared.config).toEqual({ workingDir: '/etc', entrypoint: ['echo', 'entry'] });
+    expect((await Container.run({ image: cleared })).stdout).toBe('entry\n');
+    expect((await Image.commit(on, { config: { entrypoint: ['echo'], cmd: ['both'] } })).config).toMatchObject({
+      entrypoint: ['echo'],
+      cmd: ['both'],
+    });
+  });
+
+  it('does not pass over a SOURCE_DATE_EPOCH that is wrong', async () => {
+    await using container = await changed();
+    process.env.SOURCE_DATE_EPOCH = '2026-01-02';
+    try {
+      await expect(Image.commit(container)).rejects.toMatchObject({
+        code: 'ERR_INVALID_OPTION',
+        message: expect.stringMatching(/SOURCE_DATE_EPOCH/),
+      });
+    } finally {
+      delete process.env.SOURCE_DATE_EPOCH;
+    }
+  });
+
   it('of an overlay has each of its folders as a layer', async () => {
     const [low, high] = ['low', 'high'].map((name) => join(folder, `lower-${name}`));
     for (const path of [low, high]) mkdirSync(path ?? '', { recursive: true });
@@ -231,6 +257,7 @@ describe('commit', () => {
       [{ config: { cmd: 'sh' } }, 'config.cmd'],
       [{ config: { workingDir: 'relative' } }, 'config.workingDir'],
       [{ config: { env: { 'A=B': '' } } }, 'config.env'],
+      [{ config: { stopSignal: 'SIGFOO' } }, 'config.stopSignal'],
       [{ created: 'today' }, 'created'],
       [{ tag: 'x' }, 'tag'],
     ] as const) {
@@ -238,5 +265,14 @@ describe('commit', () => {
       await expect(committing).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining(`option ${name}`) });
     }
     expect(await Image.list()).toHaveLength(1);
+  });
+});
+
+it("an image's StopSignal that is none is refused before anything is made", async () => {
+  const layout = layoutOf({ one: [{ 'bin/x': 'x' }] }, folder);
+  execFileSync('umoci', ['config', '--image', `${layout}:one`, '--config.stopsignal', 'SIGFOO']);
+  await expect(Container.create({ image: `oci:${layout}:one`, command: ['x'] })).rejects.toMatchObject({
+    name: 'ImageError',
+    message: expect.stringMatching(/SIGFOO/),
   });
 });

@@ -61,6 +61,7 @@ describe('entrypoint and cmd', () => {
     ["an entrypoint of the caller's, which drops the image's cmd", words, { entrypoint: ['echo', 'other'] }, 'other\n'],
     ["both of the caller's", words, { entrypoint: ['echo'], command: ['mine'] }, 'mine\n'],
     ["no entrypoint, the image's cmd in its shell form", shell, {}, 'in a shell: set\n'],
+    ["an empty command, which is the image's", words, { command: [] }, 'entry cmd two words\n'],
     ['an entrypoint in its shell form, which hears no cmd', { ...shell, cmd: ['x'], entrypoint: shell.cmd ?? [] }, {}, 'in a shell: set\n'],
   ])('are combined: %s', async (_, config, options, expected) => {
     expect(await runBoth(await imageWith(config), options)).toEqual([expected, expected]);
@@ -98,9 +99,15 @@ describe('user', () => {
     ['4242', '4242 0 0 /'],
     ['4242:17', '4242 17 17 /'],
     ['nobody', '65534 65534 65534 /'],
+    [':7', '0 7 7 /root'],
   ])('%s', async (user, expected) => {
     const cmd = ['sh', '-c', 'echo $(id -u) $(id -g) $(id -G) $HOME'];
     expect(await runBoth(await imageWith({ user, cmd }))).toEqual([`${expected}\n`, `${expected}\n`]);
+  });
+
+  it('user: is user, as docker reads it: podman forgets the other groups', async () => {
+    const { image } = await imageWith({ user: 'user:', cmd: ['id', '-G'] });
+    expect((await Container.run({ image })).stdout).toBe('1000 2000\n');
   });
 
   it.each(['ghost', 'user:ghost'])('%s, who is not there, is an error', async (user) => {
@@ -178,7 +185,7 @@ it('the rest is kept in the record, as podman reads it', async () => {
     exposedPorts: ['80/tcp', '53/udp'],
     labels: { 'org.example.one': 'a "quoted" value' },
     stopSignal: 'SIGUSR1',
-    healthcheck: { test: ['CMD-SHELL', 'true'], interval: 30_000, timeout: 2_000, startPeriod: 1_000, retries: 3 },
+    healthcheck: { test: ['CMD-SHELL', 'true'], interval: 30_000, timeout: 2_000, startPeriod: 1_000, startInterval: 500, retries: 3 },
     volumes: ['/data'],
     cmd: ['true'],
   };
@@ -198,6 +205,7 @@ it('the rest is kept in the record, as podman reads it', async () => {
     Interval: 30e9,
     Timeout: 2e9,
     StartPeriod: 1e9,
+    StartInterval: 5e8,
     Retries: 3,
   });
 });
@@ -209,9 +217,9 @@ async function configDigest(image: Image): Promise<string> {
   return JSON.parse(manifest).config.digest.replace(':', '/');
 }
 
-it('stopSignal is what stop() sends', async () => {
-  const trap = 'trap "echo told; exit 7" USR1; echo ready; while :; do sleep 0.01; done';
-  const { image } = await imageWith({ stopSignal: 'SIGUSR1', cmd: ['sh', '-c', trap] });
+it.each(['SIGUSR1', 'usr1', '10', 'SIGRTMIN+3'])('stopSignal %s is what stop() sends', async (stopSignal) => {
+  const trap = `trap "echo told; exit 7" ${stopSignal.includes('RT') ? 37 : 'USR1'}; echo ready; while :; do sleep 0.01; done`;
+  const { image } = await imageWith({ stopSignal, cmd: ['sh', '-c', trap] });
   await using container = await Container.create({ image });
   await container.start();
   for await (const text of container.stdout ?? []) if (String(text).includes('ready')) break;

@@ -10,6 +10,7 @@ import { recipeOf } from '../../fixtures/recipe.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
+import { layoutOf } from '../../fixtures/tiny-image.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['umoci', 'mount', 'umount', 'strace', 'busybox'] });
@@ -59,6 +60,14 @@ describe('a store on a full disk', () => {
     });
     expect(left(store)).toEqual([]);
     expect(readFileSync(join(await unpack(small), 'data/b'), 'utf8')).toBe('small');
+  });
+
+  it('keeps nothing of a blob that is too large', async () => {
+    const layout = layoutOf({ 'app:1': [{ big: 'x'.repeat(3 << 20) }] }, folder, { compress: (tar) => tar, suffix: '' });
+    const store = storeOf('blobs', 'size=1m');
+    await expect(Image.load(layout)).rejects.toMatchObject({ name: 'ImageError', cause: { code: 'ENOSPC' } });
+    expect([...left(store), ...readdirSync(join(store, 'ingest'))]).toEqual([]);
+    expect(await Image.list()).toEqual([]);
   });
 
   it('does so when it is out of inodes, at any of them', { timeout: 120_000 }, async () => {

@@ -2,9 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { digestOf } from '../../../lib/image/digest.js';
+import { currentPlatform } from '../../../lib/image/platform.js';
 import type { ProgressEvent } from '../../../lib/index.js';
-import { Image } from '../../../lib/index.js';
+import { Container, Image } from '../../../lib/index.js';
 import { startProxy } from '../../fixtures/fault-proxy.js';
+import { busyboxRootfs } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode } from '../../fixtures/node.js';
 import { startRegistry, type TestRegistry } from '../../fixtures/registry.js';
@@ -15,7 +17,7 @@ import { temporaryFolder } from '../../fixtures/temporary.js';
 import { type LayerFiles, layoutOf } from '../../fixtures/tiny-image.js';
 
 useLeakCheck();
-const needs = { root: true, tools: [...IMAGE_TOOLS] };
+const needs = { root: true, tools: [...IMAGE_TOOLS, 'busybox'] };
 const { it, describe } = requires(needs);
 
 const folder = temporaryFolder();
@@ -135,6 +137,39 @@ describe('pull', () => {
     expect((await Image.pull(`${name}:all`, { platform: 'linux/riscv64/rva23' })).digest).toBe(other.digest);
     await expect(Image.pull(`${name}:all`, { platform: 'linux/riscv64/rva20' })).rejects.toThrow(/no image for linux\/riscv64\/rva20/);
     await expect(Image.pull(`${name}:all`, { platform: 'linux/s390x' })).rejects.toThrow(/it has linux\/riscv64\/rva23, linux\/amd64/);
+  });
+
+  it('refuses an image for another machine, unless that is asked for', async () => {
+    const { name, digest } = placed(`${nameAt(plain.host)}:one`, layout());
+    const { os, architecture } = currentPlatform();
+    await expect(Image.pull(name, { platform: 'linux/s390x' })).rejects.toThrow(
+      `the image is for ${os}/${architecture}, not for linux/s390x`,
+    );
+    expect((await Image.pull(name, { platform: architecture })).digest).toBe(digest);
+    expect((await Image.pull(name)).digest).toBe(digest);
+  });
+
+  it("is left to run's policy", async () => {
+    const proxy = await startProxy(plain.host);
+    try {
+      const path = nameAt('').slice(1);
+      const image = `${proxy.host}/${path}:one`;
+      const first = placed(`${plain.host}/${path}:one`, layout());
+      const command = ['/bin/busybox', 'true'];
+      const mounts = [{ type: 'bind' as const, source: join(await busyboxRootfs(), 'bin'), target: '/bin' }];
+      await expect(Container.run({ image, command, mounts, pull: 'never' })).rejects.toMatchObject({ code: 'ERR_NO_IMAGE' });
+      expect(proxy.asked).toEqual([]);
+      expect(await Container.run({ image, command, mounts })).toMatchObject({ status: 'ok' });
+      const asked = proxy.asked.length;
+      const second = placed(`${plain.host}/${path}:one`, layout([{ another: '' }]));
+      expect(await Container.run({ image, command, mounts, pull: 'missing' })).toMatchObject({ status: 'ok' });
+      expect(proxy.asked).toHaveLength(asked);
+      expect((await Image.open(image)).digest).toBe(first.digest);
+      expect(await Container.run({ image, command, mounts, pull: 'always' })).toMatchObject({ status: 'ok' });
+      expect((await Image.open(image)).digest).toBe(second.digest);
+    } finally {
+      await proxy.close();
+    }
   });
 
   it('asks mirrors first, and the registry where they have nothing', async () => {

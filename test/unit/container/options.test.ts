@@ -79,7 +79,7 @@ describe('defaults', () => {
   it('are all there', () => {
     const options = parseRunOptions(good);
     expect(options).toMatchObject({
-      root: { type: 'image', image: 'host', upper: 'tmpfs', upperSize: null },
+      root: { type: 'image', image: 'host', pull: 'missing', upper: 'tmpfs', upperSize: null },
       readOnly: false,
       init: false,
       noNewPrivileges: true,
