@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { digestOf } from '../../../lib/image/digest.js';
@@ -17,7 +17,7 @@ import { temporaryFolder } from '../../fixtures/temporary.js';
 import { type LayerFiles, layoutOf } from '../../fixtures/tiny-image.js';
 
 useLeakCheck();
-const needs = { root: true, tools: [...IMAGE_TOOLS, 'busybox'] };
+const needs = { root: true, tools: [...IMAGE_TOOLS, 'busybox', 'setpriv'] };
 const { it, describe } = requires(needs);
 
 const folder = temporaryFolder();
@@ -147,6 +147,17 @@ describe('pull', () => {
     );
     expect((await Image.pull(name, { platform: architecture })).digest).toBe(digest);
     expect((await Image.pull(name)).digest).toBe(digest);
+  });
+
+  it('is for any user, whose store it comes into, not unpacked', async () => {
+    const { name, digest } = placed(`${nameAt(plain.host)}:one`, layout());
+    mkdirSync(store.root);
+    chmodSync(folder, 0o711);
+    chownSync(store.root, 65534, 65534);
+    const through = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    expect(await runNode('pull', [name], { through })).toBe(digest);
+    expect(readdirSync(store.root)).not.toContain('layers');
+    expect(statSync(join(store.root, 'index.json')).uid).toBe(65534);
   });
 
   it("is left to run's policy", async () => {
