@@ -35,7 +35,7 @@ function environment(runtime) {
     NACELLE_BUILD_DIR: `${folder}/build/Release`,
     NACELLE_SANITIZE: '1',
     // each takes twice as long here, and `npm test` has them all
-    NACELLE_KILLS: process.env.NACELLE_KILLS ?? '40',
+    NACELLE_KILLS: process.env.NACELLE_KILLS ?? '20',
     LD_PRELOAD: runtime,
     ASAN_OPTIONS: `detect_leaks=0:log_path=${reports}/asan`,
     UBSAN_OPTIONS: `print_stacktrace=1:halt_on_error=1:log_path=${reports}/ubsan`,

@@ -54,7 +54,9 @@ async function openIfThere(name: string): Promise<void> {
   }
 }
 
-it('a process that is killed at any moment leaves a store that is whole', { timeout: 300_000 }, async () => {
+const kills = Math.min(50, Number(process.env.NACELLE_KILLS ?? 50));
+
+it(`a process that is killed at ${kills} moments leaves a store that is whole`, { timeout: 300_000 }, async () => {
   const layout = layoutOf({ 'app:one': [files, { one: '1' }], 'app:two': [files, { two: '2' }] }, folder);
   const whole = new Map<string, object>();
   const pulled = `${registry?.host}/app:three`;
@@ -64,7 +66,7 @@ it('a process that is killed at any moment leaves a store that is whole', { time
   }
   for (const chain of below(join(root, 'layers/sha256'))) whole.set(chain, inventory(join(root, 'layers/sha256', chain, 'fs')));
   const random = seededRandom(3);
-  for (let round = 0; round < 50; round++) {
+  for (let round = 0; round < kills; round++) {
     const program = startNode('store-life', [layout, pulled]);
     await program.lines.next();
     // no waiting for anything: the moment of the kill is what is chosen
