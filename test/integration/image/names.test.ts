@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createReadStream, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
+import { tidyLeases } from '../../../lib/image/store/lease.js';
 import { Container, Image } from '../../../lib/index.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode } from '../../fixtures/node.js';
@@ -32,9 +33,11 @@ describe('an image without a name', () => {
     const [image] = await Image.load(rootFs());
     const [info] = await Image.list();
     expect(info).toMatchObject({ reference: null, digest: image?.digest });
+    await tidyLeases();
     const seen = await runNode('use-image', [info?.digest ?? '']);
     expect(seen).toEqual({ reference: null, digest: info?.digest });
     expect(entries('layers/sha256')).toHaveLength(1);
+    expect(entries('leases')).toEqual([]);
   });
 
   it("is found by its config's digest, which is docker's id", async () => {
