@@ -26,7 +26,11 @@ export async function owner(layout: GroupLayout): Promise<string> {
     const ready = start(plan, new Map()).then((task) => {
       // the shim died: what is in no pid namespace of its own did not end with it
       task.ended.catch(() => killGroups(layout, name));
-      return reapFirst();
+      return reapFirst().catch(async (error: unknown) => {
+        // the next try starts another one
+        await Promise.allSettled([task.close()]);
+        throw error;
+      });
     });
     prepared = { owner: name, ready };
   }

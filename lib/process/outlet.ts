@@ -104,6 +104,7 @@ export class Outlet {
    * hold its other end. A stream that the caller took, and which goes nowhere else, is the caller's to read.
    */
   async settle(): Promise<void> {
+    if (!this.#begun) this.#copy?.end();
     if (!this.#begun || (this.#taken && this.#sinks.length === 0)) return;
     this.#settling = true;
     await drained(this.#source);

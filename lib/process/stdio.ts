@@ -1,6 +1,6 @@
 import { closeSync, createWriteStream, openSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { Readable, type Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { Collector } from './collect.js';
 import { checkOpen, directDescriptor, openFile, untilOpen } from './descriptors.js';
@@ -153,6 +153,9 @@ export class Stdio {
     }
     source.pipe(this.#stdin);
     source.once('close', () => this.#stdin?.end());
+    // what is left of it when the program has ended may fail: that is nobody's business any more
+    source.off('error', ignore);
+    source.on('error', ignore);
   }
 
   /**
@@ -198,7 +201,9 @@ export class Stdio {
     this.sent();
     for (const { close } of this.#owned.splice(0).reverse()) close();
     // Nobody will read the caller's input any more; a stream given as stdin stays the caller's own.
-    if (this.#options.input instanceof Readable) this.#options.input.destroy();
+    const { input } = this.#options;
+    if (isStream(input)) input.destroy?.();
+    for (const stream of callersStreams(this.#options)) stream.off('error', this.#onFailure);
   }
 
   /** The places of an output; 'ignore' beside others says nothing, and 'pipe' twice is 'pipe'. */
@@ -333,8 +338,15 @@ function callersStreams(options: Options): (Readable | Writable)[] {
   const sinks = [...options.stdout, ...options.stderr].flatMap((item) =>
     item.type === 'sink' && !isStandard(item.stream) ? [item.stream] : [],
   );
-  return [...(source instanceof Readable ? [source] : []), ...new Set(sinks)];
+  return [...(isStream(source) ? [source] : []), ...new Set(sinks)];
 }
+
+/** Of Node's, or like it: minipass and streamx have classes of their own. */
+function isStream(input: ParsedProcess['input']): input is Readable {
+  return typeof input === 'object' && input !== null && !(input instanceof Uint8Array);
+}
+
+const ignore = (): void => undefined;
 
 /** Node's own outputs are never ended. */
 function isStandard(stream: Writable): boolean {

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, createReadStream, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, createReadStream, createWriteStream, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { create } from 'tar';
 import { expect } from 'vitest';
 import { Container, type RunOptions } from '../../../lib/index.js';
 import { readText } from '../../fixtures/host.js';
@@ -77,6 +78,14 @@ describe('input', () => {
     await expect(container.start().then(() => container.wait())).rejects.toThrow('the source broke');
   });
 
+  it('a stream of another make is a stream, too, also when it fails', async () => {
+    writeFileSync(join(folder, 'packed'), 'in the archive');
+    // minipass has a Readable's methods, and a class of its own
+    const pack = (name: string) => create({ cwd: folder, portable: true }, [name]) as unknown as Readable;
+    expect(await output('tar -xO', { input: pack('packed') })).toBe('in the archive');
+    await expect(Container.run({ ...(await busybox()), command: ['cat'], input: pack('missing') })).rejects.toThrow(/ENOENT/);
+  });
+
   it('that fails ends a program that ignores the signal, too', async () => {
     const input = new PassThrough();
     await using container = await Container.create({
@@ -127,6 +136,27 @@ describe('output', () => {
     expect(total).toBeLessThan(4 << 20);
     expect(stdout?.read()).not.toBeNull();
     await until('it goes on', () => written() > total);
+  });
+});
+
+describe('streams of the caller', () => {
+  it('may serve one program after the other: nothing of a run stays on them', async () => {
+    const log = createWriteStream(join(folder, 'log'));
+    await once(log, 'open');
+    const before = log.eventNames().map((name) => [name, log.listenerCount(name)]);
+    for (let run = 0; run < 3; run++) await sh('echo run', { stdout: log });
+    expect(log.eventNames().map((name) => [name, log.listenerCount(name)])).toEqual(before);
+    expect(readFileSync(join(folder, 'log'), 'utf8')).toBe('run\nrun\nrun\n');
+    log.end();
+    await once(log, 'close');
+  });
+
+  it('end with a container that never ran', async () => {
+    const options = { command: ['true'], stdout: ['pipe' as const, { file: join(folder, 'never') }] };
+    await using container = await Container.create({ ...(await busybox()), ...options });
+    const reading = text(container.stdout ?? Readable.from([]));
+    await container.stop();
+    expect(await reading).toBe('');
   });
 });
 
