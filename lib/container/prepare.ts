@@ -70,7 +70,7 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
     root,
     argv,
     env: environment(options, config, hostname),
-    cwd: options.process.cwd ?? config.workingDir ?? '/',
+    cwd: options.process.cwd ?? (config.workingDir || '/'),
     user: options.process.user ?? userOf(config),
     hostname,
     group,
@@ -164,7 +164,7 @@ function userOf({ user = '' }: ImageConfig): string {
 
 /** What asks the first process to end. @throws ImageError when the image names no signal */
 function stopSignalOf({ stopSignal }: ImageConfig): number {
-  const number = stopSignal === undefined ? SIGTERM : parseStopSignal(stopSignal);
+  const number = stopSignal ? parseStopSignal(stopSignal) : SIGTERM;
   if (number === null) throw new ImageError(`the image's StopSignal is ${JSON.stringify(stopSignal)}, which is no signal`);
   return number;
 }

@@ -20,7 +20,8 @@ export async function asImageErrors<T>(
   }
 }
 
-/** Node gives these a code in words; a mistake of the program has none, and is told as it is. */
+/** A system call's, a decoder's or a stream's: Node gives codes to mistakes of the program, too. */
 function isOfTheSystem(error: unknown): error is Error {
-  return error instanceof Error && !(error instanceof NacelleError) && 'code' in error && typeof error.code === 'string';
+  if (!(error instanceof Error) || error instanceof NacelleError) return false;
+  return 'errno' in error || ('code' in error && String(error.code).startsWith('ERR_STREAM_'));
 }

@@ -63,7 +63,7 @@ export function ociConfig(config: ImageConfig): NonNullable<OciConfig['config']>
     ...(env ? { Env: Object.entries(env).map(([name, value]) => `${name}=${value}`) } : {}),
     ...(cmd ? { Cmd: [...cmd] } : {}),
     ...(entrypoint ? { Entrypoint: [...entrypoint] } : {}),
-    ...(workingDir ? { WorkingDir: workingDir } : {}),
+    ...(workingDir !== undefined ? { WorkingDir: workingDir } : {}),
     ...(user !== undefined ? { User: user } : {}),
     ...(exposedPorts ? { ExposedPorts: asSet(exposedPorts) } : {}),
     ...(volumes ? { Volumes: asSet(volumes) } : {}),

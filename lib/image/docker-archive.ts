@@ -5,7 +5,7 @@ import { addBuilt } from './built.js';
 import { digestOf } from './digest.js';
 import type { Loaded, LoadSettings } from './load.js';
 import { parseConfig } from './oci.js';
-import { nameIn } from './reference.js';
+import { nameIn, requireOne } from './reference.js';
 import { addStream } from './store/blobs.js';
 
 // What `docker save` wrote before version 25, and podman and skopeo write as docker-archive (moby, image/spec/v1.2.md):
@@ -32,7 +32,9 @@ export async function dockerConfigs(archive: Archive): Promise<string[]> {
 /** Brings all its images into the store, under all of their names. */
 export async function addDockerImages(archive: Archive, options: LoadSettings): Promise<Loaded[]> {
   const loaded: Loaded[] = [];
-  for (const image of await readManifest(archive)) loaded.push(...(await addDockerImage(archive, image, options)));
+  const images = await readManifest(archive);
+  if (options.reference) requireOne(archive.path, images.length, options.reference);
+  for (const image of images) loaded.push(...(await addDockerImage(archive, image, options)));
   return loaded;
 }
 
@@ -65,7 +67,8 @@ async function addDockerImage(archive: Archive, { Config, RepoTags, Layers }: Do
           digest: layer.digest,
         });
     }
-    const names = RepoTags?.length && !options.unnamed ? RepoTags.map((name) => nameIn(archive.path, name)) : [null];
+    const own = RepoTags?.length ? () => RepoTags.map((name) => nameIn(archive.path, name)) : () => [null];
+    const names = options.reference === undefined ? own() : [options.reference];
     return await addBuilt(names, { config: bytes, layers });
   } finally {
     for (const layer of layers) layer.release();

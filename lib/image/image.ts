@@ -88,7 +88,7 @@ const hostOptions = z.strictObject({ hide: z.array(hidePath).optional() });
  * await Container.run({ image, command: ['bash', '-c', 'echo $0'] });
  */
 export class Image {
-  /** The name that it was asked for by. */
+  /** Of the store, its name there; else what it was asked for by. */
   readonly reference: string | null;
   /** Of the manifest of this machine's platform. Empty for what has none: the host and folders. */
   readonly digest: string;
@@ -172,31 +172,19 @@ export class Image {
 
   /**
    * Brings the images of an OCI layout (a folder or an archive), of what `docker save` wrote, or a plain archive of a root file system
-   * into the store: those for this machine, under the names that they have there. A stream is read to its end.
+   * into the store: those for this machine, under the names that they have there. A stream is read to its end; the path of a pipe is waited
+   * for until somebody writes to it, whatever the signal says.
    *
    * @param options.reference its name instead: the source must have one image
    * @param options.onProgress told of each layer
    * @throws ImageError when it is none of these or damaged; what was complete before stays
    */
   static async load(source: string | Readable, options: LoadOptions = {}): Promise<Image[]> {
-    const { cancelSignal: signal, reference, limits, onProgress } = parseOptions(loadOptions, options, 'options');
-    const name = reference === undefined ? null : nameOf(reference);
+    const { cancelSignal: signal, reference, ...rest } = parseOptions(loadOptions, options, 'options');
+    const settings = { ...rest, signal, ...(reference === undefined ? {} : { reference: nameOf(reference) }) };
     const what = `load ${typeof source === 'string' ? source : 'an archive'}`;
-    const settings = { limits, onProgress, signal, unnamed: name !== null };
-    return asImageErrors(
-      what,
-      async () => {
-        const loaded = await load(source, settings);
-        const images = await Promise.all(loaded.map((image) => Image.#stored(image.reference, image.digest, limits)));
-        if (name === null) return images;
-        const [image, ...others] = images;
-        if (!image || others.length > 0)
-          throw new ImageError(`${what}: it has ${images.length} images, and one name was given`, { reference: name });
-        await image.tag(name);
-        return [await Image.#stored(name, image.digest, limits)];
-      },
-      { signal },
-    );
+    const loaded = await asImageErrors(what, () => load(source, settings), { signal });
+    return Promise.all(loaded.map((image) => Image.#stored(image.reference, image.digest, rest.limits)));
   }
 
   /**
@@ -357,7 +345,10 @@ export interface Committable {
 async function removeFromStore(what: string, matches: (entry: Descriptor) => boolean): Promise<void> {
   await asImageErrors(`remove ${what}`, async () => {
     await removeEntries(matches);
-    await prune({ afterRemoval: true });
+    await prune({ afterRemoval: true }).catch((error: unknown) => {
+      // another one is damaged: what that needs can't be known, and all stays until it is removed too
+      if (!(error instanceof ImageError)) throw error;
+    });
   });
 }
 

@@ -64,7 +64,7 @@ export class OciLayout {
   }
 
   /**
-   * All images of the layout that are for this machine: of an index or a tag with several platforms, one. Artefacts are passed over, as a
+   * All images of the layout that are for this machine: of an index or a name with several platforms, one. Artefacts are passed over, as a
    * layout may hold anything (image-layout.md, "index.json file").
    *
    * @throws ImageError when there is none
@@ -85,12 +85,13 @@ export class OciLayout {
     return found;
   }
 
-  /** Of each tag this machine's entry, and of those without one all that are. */
+  /** Of each name this machine's entry, and of those without one all that are. Docker writes the tag alone as the reference. */
   #chosen(): Descriptor[] {
-    const tags = [...new Set(this.entries.map(tagOf))];
-    return tags.flatMap((tag) => {
-      const entries = this.entries.filter((entry) => tagOf(entry) === tag && (isIndex(entry) || isManifest(entry)));
-      const groups = tag === null ? entries.map((entry) => [entry]) : [entries];
+    const nameOf = (entry: Descriptor): string | null => imageNameOf(entry) ?? tagOf(entry);
+    const entries = this.entries.filter((entry) => isIndex(entry) || isManifest(entry));
+    return [...new Set(entries.map(nameOf))].flatMap((name) => {
+      const same = entries.filter((entry) => nameOf(entry) === name);
+      const groups = name === null ? same.map((entry) => [entry]) : [same];
       return groups.flatMap((group) => selectPlatform(group) ?? []);
     });
   }

@@ -11,7 +11,7 @@ import { addDockerImages, dockerConfigs, isDockerArchive } from './docker-archiv
 import { blobName, OciLayout, openBlobIn } from './layout.js';
 import { Cap, mostBytes, type ParsedLimits } from './limits.js';
 import type { Descriptor } from './oci.js';
-import { nameIn } from './reference.js';
+import { nameIn, requireOne } from './reference.js';
 import { addRootFs } from './root-fs.js';
 import type { ImageSource } from './source.js';
 import { writeAll } from './store/blobs.js';
@@ -30,8 +30,8 @@ export interface Loaded {
 export interface LoadSettings extends AddImageOptions {
   /** Of an archive that is compressed, as a whole. */
   readonly limits: ParsedLimits;
-  /** Gives them no names in the store. */
-  readonly unnamed?: boolean;
+  /** The name in the store of the one image that there is; `null`: none. Default: those that are there. */
+  readonly reference?: string | null;
 }
 
 /** Names of the files of `docker save` and of an archived OCI layout (containerd's have a folder `ingest`); a root file system has others. */
@@ -64,7 +64,7 @@ export async function openDockerArchive(path: string, limits: ParsedLimits): Pro
   const reference = `docker-archive:${path}`;
   const known = await findKnown(resolve(path));
   if (known) return { ...known, reference };
-  const digests = new Set((await load(path, { limits, unnamed: true })).map(({ digest }) => digest));
+  const digests = new Set((await load(path, { limits, reference: null })).map(({ digest }) => digest));
   const [digest, ...others] = digests;
   const source = digest === undefined || others.length > 0 ? null : await findEntry(null, digest);
   if (!source) throw new ImageError(`${path} has ${digests.size} images: load it, and open one by its name`, { reference });
@@ -224,8 +224,10 @@ function folderBlobs(path: string): OpenBlob {
 
 async function loadLayout(layout: OciLayout, openBlob: OpenBlob, options: LoadSettings): Promise<Loaded[]> {
   const loaded: Loaded[] = [];
-  for (const image of await layout.images()) {
-    const reference = image.name === null || options.unnamed ? null : nameIn(layout.path, image.name);
+  const images = await layout.images();
+  if (options.reference) requireOne(layout.path, new Set(images.map(({ descriptor }) => descriptor.digest)).size, options.reference);
+  for (const image of options.reference ? images.slice(0, 1) : images) {
+    const { reference = image.name === null ? null : nameIn(layout.path, image.name) } = options;
     await addImage(reference, { ...image, openBlob }, options);
     loaded.push({ reference, digest: image.descriptor.digest });
   }

@@ -164,9 +164,12 @@ export function ociLayerType(mediaType: string): string {
  * @throws ImageError for an artefact that is no image, a layer type that is unknown (encrypted ones are), or a count of layers that differs
  */
 export function checkManifest(source: Manifest, settings: OciConfig): void {
-  for (const { mediaType, digest } of source.layers) {
-    if (!LAYER_TYPES.test(mediaType))
-      throw new ImageError(`layer ${digest} has the unknown media type ${JSON.stringify(mediaType)}`, { digest });
+  const unknown = source.layers.filter(({ mediaType }) => !LAYER_TYPES.test(mediaType));
+  if (unknown[0]) {
+    const { mediaType, digest } = unknown[0];
+    // signatures have an image's config, and nothing of an image else
+    const code = unknown.length === source.layers.length ? 'ERR_NO_IMAGE' : 'ERR_IMAGE';
+    throw new ImageError(`layer ${digest} has the unknown media type ${JSON.stringify(mediaType)}`, { digest, code });
   }
   const layers = source.layers.length;
   const diffIds = settings.rootfs.diff_ids.length;

@@ -133,7 +133,7 @@ export const imageConfigSchema = z.strictObject({
   env: z.record(z.string().regex(/^[^=\0]+$/, "must be a name without '='"), z.string()).optional(),
   cmd: words.optional(),
   entrypoint: words.optional(),
-  workingDir: line.refine((path) => path.startsWith('/'), 'must be an absolute path').optional(),
+  workingDir: line.refine((path) => path === '' || path.startsWith('/'), 'must be an absolute path').optional(),
   user: line.optional(),
   exposedPorts: z.array(z.string().regex(/^\d+(?:-\d+)?(?:\/(?:tcp|udp|sctp))?$/, "must be as '80/tcp'")).optional(),
   volumes: z.array(line.refine((path) => path.startsWith('/'), 'must be an absolute path')).optional(),

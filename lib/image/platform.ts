@@ -24,14 +24,22 @@ const ALIASES: Readonly<Record<string, readonly [architecture: string, variant?:
   i386: ['386'],
 };
 
+const SYSTEMS = new Set(['linux', 'windows', 'darwin', 'freebsd']);
+
 /** 'OS/ARCHITECTURE', 'OS/ARCHITECTURE/VARIANT' or 'ARCHITECTURE'; `null`: it is none of these. */
 export function parsePlatform(text: string): Platform | null {
-  const parts = text.toLowerCase().split('/');
-  const [os = '', name = '', variant] = parts.length === 1 ? ['linux', ...parts] : parts;
-  if (parts.length > 3 || ![os, name, variant ?? 'any'].every((part) => /^[a-z0-9_.-]+$/.test(part))) return null;
+  const parts = text.split('/');
+  const [os = '', architecture = '', variant] = parts.length === 1 ? ['linux', ...parts] : parts;
+  if (parts.length > 3 || ![os, architecture, variant ?? 'any'].every((part) => /^[A-Za-z0-9_.-]+$/.test(part))) return null;
+  return parts.length === 1 && SYSTEMS.has(architecture.toLowerCase()) ? null : normalised({ os, architecture, variant });
+}
+
+/** As Go names it: an image may say 'x86_64' of itself, too. */
+function normalised(platform: Platform): Platform {
+  const name = platform.architecture.toLowerCase();
   const [architecture, implied] = ALIASES[name] ?? [name];
-  const wanted = variant ?? implied;
-  return { os, architecture, ...(wanted === undefined ? {} : { variant: wanted }) };
+  const variant = platform.variant?.toLowerCase() || implied;
+  return { os: platform.os.toLowerCase(), architecture, ...(variant === undefined ? {} : { variant }) };
 }
 
 /** As it is written: 'linux/arm/v7'. */
@@ -49,7 +57,8 @@ function generation({ architecture, variant }: Platform): number | null {
   return number === undefined || !(architecture in GENERATIONS) ? null : Number(number);
 }
 
-function fits(has: Platform, wanted: Platform): boolean {
+function fits(said: Platform, wanted: Platform): boolean {
+  const has = normalised(said);
   if (has.os !== wanted.os || has.architecture !== wanted.architecture) return false;
   const [theirs, ours] = [generation(has), generation(wanted)];
   if (theirs !== null && ours !== null) return theirs <= ours;
@@ -64,7 +73,7 @@ export function selectPlatform(descriptors: readonly Descriptor[], wanted: Platf
   let best: { readonly entry: Descriptor; readonly level: number } | undefined;
   for (const entry of descriptors) {
     if (!entry.platform || !fits(entry.platform, wanted)) continue;
-    const level = generation(entry.platform) ?? 0;
+    const level = generation(normalised(entry.platform)) ?? 0;
     if (!best || level > best.level) best = { entry, level };
   }
   return best?.entry ?? descriptors.find(({ platform }) => !platform);

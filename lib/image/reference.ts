@@ -149,6 +149,11 @@ export function nameIn(path: string, name: string): string {
   }
 }
 
+/** A name that is given is for one image. To be asked before anything is brought. @throws ImageError */
+export function requireOne(path: string, count: number, reference: string): void {
+  if (count !== 1) throw new ImageError(`load ${path} as ${reference}: it has ${count} images`, { reference });
+}
+
 /** The name of something in a registry, or in the store. @throws NacelleError `ERR_INVALID_OPTION` for other kinds of reference */
 export function parseRegistryName(name: string, option = 'reference'): RegistryReference {
   const reference = parseReference(name, option);

@@ -3,7 +3,7 @@ import type { Descriptor, Manifest, OciConfig } from './oci.js';
 
 /** An image's documents, verified, and where its blobs are. */
 export interface ImageSource {
-  /** The name that it was asked for by. */
+  /** Of the store, its name there; else what it was asked for by. */
   readonly reference: string | null;
   /** Of the manifest: the platform's own, not the index's. */
   readonly descriptor: Descriptor;

@@ -56,7 +56,11 @@ class Lease {
 
   /** For the process's end, when nothing can be waited for. */
   discard(): void {
-    rmSync(this.#path, { force: true });
+    try {
+      rmSync(this.#path, { force: true });
+    } catch {
+      // the file of a dead process at worst, which the next prune removes
+    }
   }
 
   /** A store can be removed as a whole. */

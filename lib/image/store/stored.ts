@@ -99,11 +99,15 @@ export async function neighbours({ registry, repository }: RegistryReference, ro
   return repositories;
 }
 
-/** Those whose documents can be read, in the order in which they came. */
+/** Those whose documents are not damaged, in the order in which they came: what is looked for in others can still be found. */
 async function intact(root: string): Promise<ImageSource[]> {
   const now = await snapshot(root);
   const opened = await Promise.allSettled(now?.layout.entries.map((entry) => open(now, entry)) ?? []);
-  return opened.flatMap((image) => (image.status === 'fulfilled' ? [image.value] : []));
+  return opened.flatMap((image) => {
+    if (image.status === 'fulfilled') return [image.value];
+    if (image.reason instanceof ImageError) return [];
+    throw image.reason;
+  });
 }
 
 function open({ layout, images }: Snapshot, entry: Descriptor, reference = tagOf(entry)): Promise<ImageSource> {

@@ -75,8 +75,18 @@ describe('a name given to what is loaded', () => {
       name: 'ImageError',
       message: expect.stringMatching(/2 images/),
     });
-    expect(await listed()).toEqual([null, null]);
+    expect(await listed()).toEqual([]);
     await expect(Image.load(layout, { reference: 'a//b' })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+  });
+
+  it('is for an image, however many names that has', async () => {
+    const [image] = await loaded('app:1');
+    await image?.tag('app:2');
+    const archive = join(folder, 'two-names.tar');
+    execFileSync('tar', ['-c', '-f', archive, '-C', store.root, 'oci-layout', 'index.json', 'blobs']);
+    store.renew();
+    expect((await Image.load(archive, { reference: 'other:1' }))[0]?.digest).toBe(image?.digest);
+    expect(await listed()).toEqual(['docker.io/library/other:1']);
   });
 
   it('replaces one that is wrong there', async () => {
@@ -157,6 +167,17 @@ describe('a damaged image', () => {
     await Image.load(layout);
     expect((await Image.open('app:1')).digest).toBe(one?.digest);
     await Image.prune();
+  });
+
+  it('keeps nobody from removing another', async () => {
+    const [one, two] = await loaded('app:1', 'app:2');
+    await two?.tag('app:3');
+    for (const image of [one, two]) damage(image?.digest ?? '');
+    await Image.remove('app:3');
+    expect(await listed()).toEqual(['docker.io/library/app:1', 'docker.io/library/app:2']);
+    await Image.remove('app:1');
+    await Image.remove('app:2');
+    expect([...(await listed()), ...entries('blobs/sha256')]).toEqual([]);
   });
 });
 

@@ -72,6 +72,7 @@ describe('an image in a layout', () => {
   it('is one of each tag, whatever else lies there', async () => {
     const [mine, other, third] = [await image({ note: 'mine' }), await image({ note: 'other' }), await image({ note: 'third' })];
     const artefact = await image({ configType: 'application/vnd.example.signature+json' });
+    const signature = await image({ layerType: 'application/vnd.dev.cosign.simplesigning.v1+json' });
     const elsewhere = await blob(`${OCI}.index.v1+json`, {
       schemaVersion: 2,
       manifests: [{ ...other, platform: { os: 'linux', architecture: 'none' } }],
@@ -80,6 +81,7 @@ describe('an image in a layout', () => {
       { ...named(other, 'both'), platform: { os: 'linux', architecture: 'none' } },
       { ...named(mine, 'both'), platform: currentPlatform() },
       artefact,
+      signature,
       named(elsewhere, 'elsewhere'),
       await blob('application/xml', '<xml/>'),
       third,
@@ -93,6 +95,26 @@ describe('an image in a layout', () => {
     await expect((await OciLayout.open(folder)).images()).rejects.toThrow(/not an image/);
     await writeIndex();
     await expect((await OciLayout.open(folder)).images()).rejects.toThrow(/no image for this machine/);
+  });
+
+  it('is known by its name in full where the tag is no more than that, as docker writes it', async () => {
+    const dockers = (descriptor: object, name: string, tag: string): object => ({
+      ...descriptor,
+      platform: currentPlatform(),
+      annotations: { 'io.containerd.image.name': `${name}:${tag}`, 'org.opencontainers.image.ref.name': tag },
+    });
+    const [one, two] = [await image({ note: 'one' }), await image({ note: 'two' })];
+    await writeIndex(
+      dockers(one, 'docker.io/library/a', 'latest'),
+      dockers(two, 'docker.io/library/b', 'latest'),
+      dockers(one, 'reg.example/a', 'latest'),
+    );
+    const images = await (await OciLayout.open(folder)).images();
+    expect(images.map(({ name, descriptor }) => [name, descriptor.digest])).toEqual([
+      ['docker.io/library/a:latest', one.digest],
+      ['docker.io/library/b:latest', two.digest],
+      ['reg.example/a:latest', one.digest],
+    ]);
   });
 
   it.each(['application/vnd.docker.image.rootfs.diff.tar.gzip', `${OCI}.layer.v1.tar`, `${OCI}.layer.nondistributable.v1.tar+gzip`])(

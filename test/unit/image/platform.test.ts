@@ -22,7 +22,7 @@ describe('a platform', () => {
     ['windows/amd64', 'windows/amd64'],
   ])('%s is %s', (text, name) => expect(platformName(parsed(text))).toBe(name));
 
-  it.each(['', '/', 'linux/', '/amd64', 'linux/amd64/', 'linux/arm/v7/x', 'linux amd64', 'linux/ä'])('%j is none', (text) =>
+  it.each(['', '/', 'linux', 'linux/', '/amd64', 'linux/amd64/', 'linux/arm/v7/x', 'linux amd64', 'linux/ä'])('%j is none', (text) =>
     expect(parsePlatform(text)).toBeNull(),
   );
 
@@ -47,7 +47,8 @@ describe('a platform', () => {
 const choose = (entries: string[], wanted: string): string | undefined => {
   const descriptors = entries.map((name, index): Descriptor => {
     const entry = { mediaType: '', digest: `${index}`, size: 0 };
-    return name === '' ? entry : { ...entry, platform: { ...parsed(name) } };
+    const [os = '', architecture = '', variant] = name.split('/');
+    return name === '' ? entry : { ...entry, platform: { os, architecture, variant } };
   });
   const chosen = selectPlatform(descriptors, parsed(wanted));
   return chosen ? entries[Number(chosen.digest)] : undefined;
@@ -66,6 +67,7 @@ describe('of several entries is taken', () => {
     ['arm64 under either of its names', ['linux/arm64/v8'], 'linux/arm64', 'linux/arm64/v8'],
     ['the first of those with a variant of another kind', ['linux/riscv64/rva23', 'linux/riscv64'], 'linux/riscv64', 'linux/riscv64/rva23'],
     ['only that variant, when it is asked for', ['linux/riscv64/rva23'], 'linux/riscv64/rva20', undefined],
+    ['what goes by another name', ['linux/arm64', 'Linux/X86_64'], 'linux/amd64', 'Linux/X86_64'],
     ['one that names none', ['linux/arm64', ''], 'linux/amd64', ''],
     ['before it, one that does', ['', 'linux/amd64'], 'linux/amd64', 'linux/amd64'],
   ])('%s', (_, entries, wanted, expected) => expect(choose(entries, wanted)).toBe(expected));
