@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { Collector } from './collect.js';
+import { ignoreErrors } from './ignore-errors.js';
 
 export interface OutletHooks {
   onOverflow(): void;
@@ -25,6 +26,7 @@ export class Outlet {
   readonly #copy: PassThrough | null;
   readonly #sinks: Writable[] = [];
   readonly #full = new Set<Writable>();
+  #leaving: (() => unknown)[] = [];
   #collector: Collector | null = null;
   #taken = false;
   #begun = false;
@@ -86,9 +88,15 @@ export class Outlet {
       if (this.#full.size === 0) this.#source.resume();
     };
     for (const sink of this.#sinks) {
-      sink.on('drain', () => goOn(sink));
-      sink.on('close', () => goOn(sink));
-      sink.on('error', hooks.onError);
+      const listeners = { drain: () => goOn(sink), close: () => goOn(sink), error: hooks.onError };
+      for (const [event, listener] of Object.entries(listeners)) {
+        sink.on(event, listener);
+        this.#leaving.push(() => sink.off(event, listener));
+      }
+      this.#leaving.push(() => {
+        // it may still be writing
+        if (sink.writableLength > 0 || (sink.writableEnded && !sink.writableFinished)) ignoreErrors(sink);
+      });
     }
     this.#source.on('data', (chunk: Uint8Array) => {
       for (const sink of this.#sinks) {
@@ -124,6 +132,11 @@ export class Outlet {
   /** The caller has the stream, and reads it to its end in his own time. */
   get isCallers(): boolean {
     return this.#taken;
+  }
+
+  /** Takes our listeners from the sinks: Node's own outputs serve all programs. */
+  leave(): void {
+    for (const leave of this.#leaving.splice(0)) leave();
   }
 
   /** Closes our end, whatever is in it. */

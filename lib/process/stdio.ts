@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { Collector } from './collect.js';
 import { checkOpen, directDescriptor, openFile, untilOpen } from './descriptors.js';
+import { ignoreErrors } from './ignore-errors.js';
 import { Outlet } from './outlet.js';
 import type { ParsedProcess, StdioItem } from './schema.js';
 
@@ -65,6 +66,7 @@ export class Stdio {
   #hooks: StdioHooks | null = null;
   /** Of a stream of the caller's, before the program ran. */
   #failure: Error | null = null;
+  readonly #onSourceClose = (): void => void this.#stdin?.end();
   readonly #onFailure = (error: Error): void => {
     if (this.#hooks) this.#hooks.onError(error);
     else this.#failure ??= error;
@@ -152,10 +154,9 @@ export class Stdio {
       return;
     }
     source.pipe(this.#stdin);
-    source.once('close', () => this.#stdin?.end());
-    // what is left of it when the program has ended may fail: that is nobody's business any more
-    source.off('error', ignore);
-    source.on('error', ignore);
+    source.on('close', this.#onSourceClose);
+    // also what is left of it when the program has ended
+    ignoreErrors(source);
   }
 
   /**
@@ -202,8 +203,14 @@ export class Stdio {
     for (const { close } of this.#owned.splice(0).reverse()) close();
     // Nobody will read the caller's input any more; a stream given as stdin stays the caller's own.
     const { input } = this.#options;
+    for (const stream of callersStreams(this.#options)) {
+      stream.off('error', this.#onFailure);
+      stream.off('close', this.#onSourceClose);
+      // one that is destroyed, or can't be opened, may fail later
+      if (stream === input || !this.#hooks) ignoreErrors(stream);
+    }
     if (isStream(input)) input.destroy?.();
-    for (const stream of callersStreams(this.#options)) stream.off('error', this.#onFailure);
+    for (const outlet of this.#outlets) outlet?.leave();
   }
 
   /** The places of an output; 'ignore' beside others says nothing, and 'pipe' twice is 'pipe'. */
@@ -345,8 +352,6 @@ function callersStreams(options: Options): (Readable | Writable)[] {
 function isStream(input: ParsedProcess['input']): input is Readable {
   return typeof input === 'object' && input !== null && !(input instanceof Uint8Array);
 }
-
-const ignore = (): void => undefined;
 
 /** Node's own outputs are never ended. */
 function isStandard(stream: Writable): boolean {

@@ -151,6 +151,27 @@ describe('streams of the caller', () => {
     await once(log, 'close');
   });
 
+  it("Node's own serve many programs, and nothing of a run stays on them", async () => {
+    const names = ['drain', 'close', 'error'];
+    const count = () => names.map((name) => process.stderr.listenerCount(name));
+    const before = count();
+    for (let run = 0; run < 3; run++) {
+      expect(await sh('true', { stderr: ['pipe', 'inherit'] })).toMatchObject({ status: 'ok' });
+    }
+    expect(count()).toEqual(before);
+    const source = new PassThrough();
+    await sh('true', { stdin: source });
+    expect([source.listenerCount('close'), source.listenerCount('error')]).toEqual([0, 1]);
+  });
+
+  it('that fails when nothing can run any more is heard by nobody', async () => {
+    const missing = join(folder, 'missing');
+    const options = { rootfs: missing, command: ['cat'] };
+    await expect(Container.run({ ...options, input: createReadStream(missing) })).rejects.toThrow(/^look up/);
+    await expect(Container.run({ ...options, stdin: createReadStream(missing) })).rejects.toThrow(/^look up/);
+    for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve));
+  });
+
   it('end with a container that never ran', async () => {
     const options = { command: ['true'], stdout: ['pipe' as const, { file: join(folder, 'never') }] };
     await using container = await Container.create({ ...(await busybox()), ...options });
