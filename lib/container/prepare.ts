@@ -54,6 +54,7 @@ export async function prepare(options: ParsedOptions, id: string): Promise<Prepa
 
 async function prepareOn({ root, config, image, release }: FoundRoot, options: ParsedOptions, id: string): Promise<Prepared> {
   const argv = argvOf(options, config);
+  const stopSignal = stopSignalOf(config);
   const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: held() });
   const devices = options.devices.map(findDevice);
   const layout = groupLayout();
@@ -83,7 +84,7 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
     volumes: imageVolumes(config, options.mounts),
     files: etcFiles(options, hostname),
     unified: layout.mode === 'v2' ? 'v2' : null,
-    stopSignal: stopSignalOf(config),
+    stopSignal,
     notEnforced,
     image,
     release,

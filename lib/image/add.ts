@@ -6,7 +6,7 @@ import { unpackedLayers } from './layer.js';
 import { openBlobIn } from './layout.js';
 import type { ParsedLimits } from './limits.js';
 import { chainIds, type Descriptor, type Manifest, type OciConfig } from './oci.js';
-import { addBlob } from './store/blobs.js';
+import { addBlob, discardDamaged } from './store/blobs.js';
 import { setReference } from './store/index-file.js';
 import { hold } from './store/lease.js';
 import { storeRoot } from './store/root.js';
@@ -65,8 +65,10 @@ export async function addImage(reference: string | null, image: NewImage, option
     for (const work of all) work.catch((error: unknown) => stop.abort(error));
     await settled(all);
     // after the layers: whoever finds these finds all
-    await add(manifest.config);
-    await add(descriptor);
+    for (const document of [manifest.config, descriptor]) {
+      await discardDamaged(document);
+      await add(document);
+    }
     await setReference(reference, descriptor);
   } finally {
     held.release();

@@ -33,7 +33,7 @@ export async function dockerConfigs(archive: Archive): Promise<string[]> {
 export async function addDockerImages(archive: Archive, options: LoadSettings): Promise<Loaded[]> {
   const loaded: Loaded[] = [];
   const images = await readManifest(archive);
-  if (options.reference) requireOne(archive.path, images.length, options.reference);
+  if (options.reference !== undefined) requireOne(archive.path, images.length, options.reference);
   for (const image of images) loaded.push(...(await addDockerImage(archive, image, options)));
   return loaded;
 }

@@ -12,7 +12,7 @@ import { commit } from './commit.js';
 import { type ImageConfig, imageConfig } from './config.js';
 import { currentHostRecipe } from './host.js';
 import { type UnpackOptions, unpackedLayers } from './layer.js';
-import { openLayout } from './layout.js';
+import { openLayout, splitLocation } from './layout.js';
 import { DEFAULT_LIMITS, type ParsedLimits } from './limits.js';
 import { load, openDockerArchive } from './load.js';
 import { chainIds, type Descriptor, tagOf } from './oci.js';
@@ -154,7 +154,7 @@ export class Image {
       case 'dir':
         return Image.fromDirectory(parsed.path);
       case 'oci':
-        return Image.#of(await openLayout(folderAt(parsed.path, reference), parsed.tag, reference), limits);
+        return Image.#of(await layoutImage(parsed.location, reference), limits);
       case 'docker-archive':
         return Image.#of(await openDockerArchive(parsed.path, limits), limits);
       case 'digest':
@@ -218,7 +218,7 @@ export class Image {
   /**
    * Removes an image from the store without opening it, so also one that is damaged: by its name, or by its manifest's digest
    * ('sha256:HEX', 'NAME@sha256:HEX') under all its names. What nothing else there needs goes with it; what a live container uses, with a
-   * later prune. Idempotent.
+   * later prune, and all of it where another image is damaged, so that nobody knows what that needs. Idempotent.
    *
    * @throws NacelleError `ERR_INVALID_OPTION` for what is no name of the store's
    */
@@ -289,14 +289,15 @@ export class Image {
 
   /**
    * Takes its name from it in the store, and removes what nothing else there needs; what a live container uses goes with a later prune.
-   * One without a name loses all its names; one of a layout or an archive keeps those that it was given in the store. Idempotent.
+   * A name that another image has by now stays that one's. One without a name loses all its names; one of a layout or an archive keeps
+   * those that it was given in the store. Idempotent.
    */
   async remove(): Promise<void> {
     const { reference, digest } = this;
     this.#withLayers('remove');
-    const isNamed = reference !== null && parseReference(reference).kind === 'registry';
-    await removeFromStore(reference ?? digest, (entry) =>
-      isNamed ? tagOf(entry) === reference : entry.digest === digest && (reference === null || tagOf(entry) === null),
+    await removeFromStore(
+      reference ?? digest,
+      (entry) => entry.digest === digest && (reference === null || [null, reference].includes(tagOf(entry))),
     );
   }
 
@@ -392,6 +393,11 @@ function layered(lower: readonly string[]): RootRecipe {
   const [top = '/'] = lower;
   const { mode, uid, gid } = statSync(top);
   return { mounts: [{ target: '/', lower, attributes: MOUNT_ATTR.NODEV, root: { mode: mode & 0o7777, uid, gid }, cover: [] }], binds: [] };
+}
+
+async function layoutImage(location: string, reference: string): Promise<ImageSource> {
+  const { path, tag } = splitLocation(location);
+  return openLayout(folderAt(path, reference), tag, reference);
 }
 
 /** Synchronous: two looks at a folder take microseconds, and ten times that on the thread pool. */

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ImageError, toError } from '../errors.js';
@@ -152,10 +152,22 @@ export class OciLayout {
   }
 }
 
+/**
+ * Takes 'DIR:TAG' apart. Both may have colons, as a name in full has: the folder is the first one that holds a layout. Where there is none,
+ * the tag is what follows the last colon, unless a '/' does.
+ */
+export function splitLocation(location: string): { readonly path: string; readonly tag: string | null } {
+  const colons = [...location.matchAll(/:/g)].map(({ index }) => index);
+  const found = colons.find((at) => existsSync(join(location.slice(0, at), 'oci-layout')));
+  const last = location.indexOf('/', colons.at(-1)) < 0 ? colons.at(-1) : undefined;
+  const at = found ?? (existsSync(join(location, 'oci-layout')) ? undefined : last);
+  return at === undefined ? { path: location, tag: null } : { path: location.slice(0, at), tag: location.slice(at + 1) };
+}
+
 /** An image of a layout folder. */
 export async function openLayout(path: string, tag: string | null, asked: string): Promise<ImageSource> {
   const found = await (await OciLayout.open(path)).find(tag, asked);
-  const reference = formatReference({ kind: 'oci', path, tag: found.tag });
+  const reference = formatReference({ kind: 'oci', location: found.tag === null ? path : `${path}:${found.tag}` });
   return { ...found, reference, openBlob: (blob) => openBlobIn(path, blob) };
 }
 

@@ -64,11 +64,10 @@ export async function openDockerArchive(path: string, limits: ParsedLimits): Pro
   const reference = `docker-archive:${path}`;
   const known = await findKnown(resolve(path));
   if (known) return { ...known, reference };
-  const digests = new Set((await load(path, { limits, reference: null })).map(({ digest }) => digest));
-  const [digest, ...others] = digests;
-  const source = digest === undefined || others.length > 0 ? null : await findEntry(null, digest);
-  if (!source) throw new ImageError(`${path} has ${digests.size} images: load it, and open one by its name`, { reference });
-  return { ...source, reference };
+  const [loaded] = await load(path, { limits, reference: null });
+  const source = loaded ? await findEntry(null, loaded.digest) : null;
+  if (source) return { ...source, reference };
+  throw new ImageError(`open ${path}: the image was removed from the store meanwhile`, { reference, code: 'ERR_NO_IMAGE' });
 }
 
 async function findKnown(path: string): Promise<ImageSource | null> {
@@ -225,8 +224,9 @@ function folderBlobs(path: string): OpenBlob {
 async function loadLayout(layout: OciLayout, openBlob: OpenBlob, options: LoadSettings): Promise<Loaded[]> {
   const loaded: Loaded[] = [];
   const images = await layout.images();
-  if (options.reference) requireOne(layout.path, new Set(images.map(({ descriptor }) => descriptor.digest)).size, options.reference);
-  for (const image of options.reference ? images.slice(0, 1) : images) {
+  const isOne = options.reference !== undefined;
+  if (isOne) requireOne(layout.path, new Set(images.map(({ descriptor }) => descriptor.digest)).size, options.reference ?? null);
+  for (const image of isOne ? images.slice(0, 1) : images) {
     const { reference = image.name === null ? null : nameIn(layout.path, image.name) } = options;
     await addImage(reference, { ...image, openBlob }, options);
     loaded.push({ reference, digest: image.descriptor.digest });

@@ -167,8 +167,9 @@ export function checkManifest(source: Manifest, settings: OciConfig): void {
   const unknown = source.layers.filter(({ mediaType }) => !LAYER_TYPES.test(mediaType));
   if (unknown[0]) {
     const { mediaType, digest } = unknown[0];
-    // signatures have an image's config, and nothing of an image else
-    const code = unknown.length === source.layers.length ? 'ERR_NO_IMAGE' : 'ERR_IMAGE';
+    // signatures have an image's config, and nothing of an image else; what is encrypted is an image
+    const isImage = source.layers.some(({ mediaType: type }) => /^application\/vnd\.(?:oci|docker)\.image\./.test(type));
+    const code = isImage ? 'ERR_IMAGE' : 'ERR_NO_IMAGE';
     throw new ImageError(`layer ${digest} has the unknown media type ${JSON.stringify(mediaType)}`, { digest, code });
   }
   const layers = source.layers.length;

@@ -38,7 +38,8 @@ export function parsePlatform(text: string): Platform | null {
 function normalised(platform: Platform): Platform {
   const name = platform.architecture.toLowerCase();
   const [architecture, implied] = ALIASES[name] ?? [name];
-  const variant = platform.variant?.toLowerCase() || implied;
+  // 'arm/7' is written, too
+  const variant = platform.variant?.toLowerCase().replace(/^(?=\d)/, 'v') || implied;
   return { os: platform.os.toLowerCase(), architecture, ...(variant === undefined ? {} : { variant }) };
 }
 
@@ -52,9 +53,18 @@ const GENERATIONS: Readonly<Record<string, number>> = { amd64: 1, arm: 7, arm64:
 
 /** `null`: the architecture has none, or the variant is no number. */
 function generation({ architecture, variant }: Platform): number | null {
-  if (variant === undefined || variant === '') return GENERATIONS[architecture] ?? null;
-  const [, number] = /^v(\d+)$/.exec(variant) ?? [];
-  return number === undefined || !(architecture in GENERATIONS) ? null : Number(number);
+  if (!variant) return GENERATIONS[architecture] ?? null;
+  const [, major, minor = '0'] = /^v(\d+)(?:\.(\d+))?$/.exec(variant) ?? [];
+  return major === undefined || !(architecture in GENERATIONS) ? null : Number(major) + Number(minor) / 100;
+}
+
+/** What a processor runs besides: 32-bit programs of its kind. */
+const COMPATIBLE: Readonly<Record<string, string>> = { amd64: '386' };
+
+/** The second choice of a platform, if there is one. */
+function fallback({ os, architecture }: Platform): Platform | null {
+  const other = COMPATIBLE[architecture];
+  return other === undefined ? null : { os, architecture: other };
 }
 
 function fits(said: Platform, wanted: Platform): boolean {
@@ -66,8 +76,8 @@ function fits(said: Platform, wanted: Platform): boolean {
 }
 
 /**
- * The entry for a platform: of several that it runs, the one for the latest generation of processors, else the first. Entries that name
- * no platform fit any, when no other does. Attestations say 'unknown' and fit none.
+ * The entry for a platform: of several that it runs, the one for the latest generation of processors, else the first; else one for 32 bits,
+ * as containerd does. Entries that name no platform fit any, when no other does. Attestations say 'unknown' and fit none.
  */
 export function selectPlatform(descriptors: readonly Descriptor[], wanted: Platform = currentPlatform()): Descriptor | undefined {
   let best: { readonly entry: Descriptor; readonly level: number } | undefined;
@@ -76,10 +86,15 @@ export function selectPlatform(descriptors: readonly Descriptor[], wanted: Platf
     const level = generation(normalised(entry.platform)) ?? 0;
     if (!best || level > best.level) best = { entry, level };
   }
-  return best?.entry ?? descriptors.find(({ platform }) => !platform);
+  if (best) return best.entry;
+  const second = fallback(wanted);
+  const other = second && descriptors.find(({ platform }) => platform && fits(platform, second));
+  return other ?? descriptors.find(({ platform }) => !platform);
 }
 
 /** Whether an image that says this of itself runs there. One that says nothing may. */
 export function runsOn({ os, architecture, variant }: { [K in keyof Platform]?: Platform[K] | undefined }, wanted: Platform): boolean {
-  return !os || !architecture || fits({ os, architecture, variant }, wanted);
+  if (!os || !architecture) return true;
+  const second = fallback(wanted);
+  return fits({ os, architecture, variant }, wanted) || (second !== null && fits({ os, architecture, variant }, second));
 }

@@ -6,8 +6,8 @@ import { isDigest } from './digest.js';
 export type Reference =
   | { readonly kind: 'host' }
   | { readonly kind: 'dir'; readonly path: string }
-  /** An OCI image layout folder; without a tag it must hold one image. */
-  | { readonly kind: 'oci'; readonly path: string; readonly tag: string | null }
+  /** An OCI image layout folder, and the tag after a colon; without one it must hold one image. Where the folder ends is for who looks. */
+  | { readonly kind: 'oci'; readonly location: string }
   | { readonly kind: 'docker-archive'; readonly path: string }
   /** What is in the store, by its own or its config's digest. */
   | { readonly kind: 'digest'; readonly digest: string }
@@ -62,7 +62,9 @@ export function parseReference(text: string, option = 'image'): Reference {
     if (path === '') fail(`nothing follows '${transport}:'`);
     if (transport === 'dir') return { kind: 'dir', path };
     if (transport === 'docker-archive') return { kind: 'docker-archive', path };
-    return parseLayout(path, fail);
+    if (path.startsWith(':')) fail("a folder must stand between 'oci:' and the tag");
+    if (path.endsWith(':')) fail('the tag is empty');
+    return { kind: 'oci', location: path };
   }
   return parseName(text, fail);
 }
@@ -70,16 +72,6 @@ export function parseReference(text: string, option = 'image'): Reference {
 /** 'oci:5000/name' is a registry on a port; a folder of that name is 'oci:./5000/name'. */
 function isPort(path: string): boolean {
   return /^\d+\//.test(path);
-}
-
-/** The tag is what follows the last colon, unless a '/' follows: then it is a part of the path. */
-function parseLayout(text: string, fail: (problem: string) => never): Reference {
-  const colon = text.lastIndexOf(':');
-  if (colon < 0 || text.indexOf('/', colon) >= 0) return { kind: 'oci', path: text, tag: null };
-  if (colon === 0) return fail("a folder must stand between 'oci:' and the tag");
-  const tag = text.slice(colon + 1);
-  if (tag === '') return fail('the tag is empty');
-  return { kind: 'oci', path: text.slice(0, colon), tag };
 }
 
 function parseName(text: string, fail: (problem: string) => never): RegistryReference {
@@ -127,7 +119,7 @@ export function formatReference(reference: Reference): string {
     case 'digest':
       return reference.digest;
     case 'oci':
-      return reference.tag === null ? `oci:${reference.path}` : `oci:${reference.path}:${reference.tag}`;
+      return `oci:${reference.location}`;
     case 'registry': {
       const { registry, repository, tag, digest } = reference;
       return `${registry}/${repository}${tag === null ? '' : `:${tag}`}${digest === null ? '' : `@${digest}`}`;
@@ -149,9 +141,11 @@ export function nameIn(path: string, name: string): string {
   }
 }
 
-/** A name that is given is for one image. To be asked before anything is brought. @throws ImageError */
-export function requireOne(path: string, count: number, reference: string): void {
-  if (count !== 1) throw new ImageError(`load ${path} as ${reference}: it has ${count} images`, { reference });
+/** A name that is given, or none, is for one image. To be asked before anything is brought. @throws ImageError */
+export function requireOne(path: string, count: number, reference: string | null): void {
+  if (count === 1) return;
+  const hint = reference === null ? 'load it, and open one by its name' : `${reference} can name one`;
+  throw new ImageError(`${path} has ${count} images: ${hint}`, { reference });
 }
 
 /** The name of something in a registry, or in the store. @throws NacelleError `ERR_INVALID_OPTION` for other kinds of reference */

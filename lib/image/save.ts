@@ -103,7 +103,7 @@ async function* verified(image: ImageSource, blob: Descriptor): AsyncGenerator<B
 /** By docker's rules a name is in full in containerd's annotation, and the reference is the tag alone. */
 function entryOf(image: ImageSource, format: SaveFormat): Descriptor {
   const reference = image.reference === null ? null : parseReference(image.reference);
-  if (reference?.kind === 'oci') return withName(image.descriptor, { tag: reference.tag });
+  if (reference?.kind === 'oci') return withName(image.descriptor, { tag: image.tag });
   if (reference?.kind !== 'registry') return withName(image.descriptor, { tag: null });
   return withName(image.descriptor, format === 'docker' ? { tag: reference.tag, name: image.reference } : { tag: image.reference });
 }

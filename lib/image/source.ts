@@ -5,6 +5,8 @@ import type { Descriptor, Manifest, OciConfig } from './oci.js';
 export interface ImageSource {
   /** Of the store, its name there; else what it was asked for by. */
   readonly reference: string | null;
+  /** Of the layout, or the store, that it is in. */
+  readonly tag: string | null;
   /** Of the manifest: the platform's own, not the index's. */
   readonly descriptor: Descriptor;
   readonly manifest: Manifest;

@@ -1,14 +1,14 @@
 import { createHash, type Hash } from 'node:crypto';
-import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { ImageError, toError } from '../../errors.js';
 import type { BuiltLayer } from '../built.js';
 import { compressionOf, MAGIC_BYTES } from '../decompress.js';
 import { digestOf, parseDigest } from '../digest.js';
-import type { Descriptor } from '../oci.js';
+import { type Descriptor, MAX_JSON } from '../oci.js';
 import { type Hold, hold } from './lease.js';
-import { lockFile } from './lock.js';
+import { lockFile, withLock } from './lock.js';
 import { blobPath, isError, makeFolder, publish, storeRoot } from './root.js';
 
 /** Where a blob comes from. */
@@ -153,6 +153,17 @@ async function isSame(file: FileHandle, path: string): Promise<boolean> {
     if (isError(error, 'ENOENT')) return false;
     throw error;
   }
+}
+
+/** A document of the store that is not what its name says, as after a damage of the disk, is removed, so that it is brought anew. */
+export async function discardDamaged(blob: Descriptor, root = storeRoot()): Promise<void> {
+  if (blob.size > MAX_JSON || !(await hasBlob(blob, root))) return;
+  const path = blobPath(root, blob.digest);
+  const isDamaged = async () => digestOf(await readFile(path), parseDigest(blob.digest).algorithm) !== blob.digest;
+  if (!(await isDamaged())) return;
+  await withLock(root, 'exclusive', async () => {
+    if ((await hasBlob(blob, root)) && (await isDamaged())) await unlink(path);
+  });
 }
 
 /** A blob whose bytes are at hand. To be held before, by {@link digestOf}. */

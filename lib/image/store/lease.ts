@@ -123,6 +123,8 @@ class Lease {
       withLock(this.#root, 'shared', async () => {
         const digests = new Set(this.#uses.keys());
         const text = Buffer.from(JSON.stringify([...digests]));
+        // nothing counts as written meanwhile, nor when it fails
+        this.#written = new Set();
         await this.#file.truncate(0);
         await this.#file.write(text, 0, text.length, 0);
         this.#written = digests;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createReadStream, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createReadStream, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { tidyLeases } from '../../../lib/image/store/lease.js';
@@ -129,6 +129,14 @@ describe('removing', () => {
     await expect(Image.remove(reference)).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
   });
 
+  it('leaves the name to who has it by now', async () => {
+    const [old] = await loaded('app:1');
+    const [fresh] = await Image.load(layoutOf({ 'app:1': [{ another: '' }] }, folder));
+    await old?.remove();
+    expect((await Image.list()).map(({ reference, digest }) => [reference, digest])).toEqual([['docker.io/library/app:1', fresh?.digest]]);
+    expect(entries('blobs/sha256')).toHaveLength(3);
+  });
+
   it('an image of a layout or an archive keeps what the store has under a name', async () => {
     const layout = layoutOf({ 'app:1': [{ a: '' }] }, folder);
     await Image.load(layout);
@@ -146,8 +154,28 @@ describe('removing', () => {
   });
 });
 
+describe('an image of a layout', () => {
+  it('goes by its name in full, also where several are, and keeps it when it is saved', async () => {
+    const path = join(folder, 'by:name');
+    for (const image of await loaded('app:1', 'team/app:1')) await image.save(`${path}/`);
+    for (const name of ['docker.io/library/app:1', 'docker.io/team/app:1']) {
+      const image = await Image.open(`oci:${path}:${name}`);
+      expect(image.reference).toBe(`oci:${path}:${name}`);
+      const again = join(folder, `again-${name.length}`);
+      await image.save(`${again}/`);
+      expect((await Image.open(`oci:${again}`)).reference).toBe(`oci:${again}:${name}`);
+      expect((await Image.open(`oci:${store.root}:${name}`)).digest).toBe(image.digest);
+    }
+    await expect(Image.open(`oci:${folder}/missing:tag`)).rejects.toMatchObject({ message: expect.stringMatching(/missing'/) });
+  });
+});
+
 describe('a damaged image', () => {
-  const damage = (digest: string): void => writeFileSync(join(store.root, 'blobs', digest.replace(':', '/')), 'damaged');
+  /** Of the same size, as a disk does it. */
+  const damage = (digest: string): void => {
+    const path = join(store.root, 'blobs', digest.replace(':', '/'));
+    writeFileSync(path, ' '.repeat(statSync(path).size));
+  };
 
   it('is listed as such, hides no other, and can be removed and had again', async () => {
     const layout = layoutOf({ 'app:1': [{ a: '' }], 'app:2': [{ b: '' }] }, folder);
@@ -176,7 +204,12 @@ describe('a damaged image', () => {
     await Image.remove('app:3');
     expect(await listed()).toEqual(['docker.io/library/app:1', 'docker.io/library/app:2']);
     await Image.remove('app:1');
+    expect(await listed()).toEqual(['docker.io/library/app:2']);
+    // whose damaged blobs are still there
+    await Image.load(layoutOf({ 'app:1': [{ of: 'app:1' }] }, folder));
+    expect((await Image.open('app:1')).digest).toBe(one?.digest);
     await Image.remove('app:2');
+    await Image.remove('app:1');
     expect([...(await listed()), ...entries('blobs/sha256')]).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { imageConfig } from '../../../lib/image/config.js';
 import { digestOf } from '../../../lib/image/digest.js';
-import { OciLayout } from '../../../lib/image/layout.js';
+import { OciLayout, splitLocation } from '../../../lib/image/layout.js';
 import { chainIds, MAX_JSON, parseConfig } from '../../../lib/image/oci.js';
 import { currentPlatform } from '../../../lib/image/platform.js';
 
@@ -124,6 +124,26 @@ describe('an image in a layout', () => {
       await expect(find()).resolves.toBeDefined();
     },
   );
+});
+
+describe('a location', () => {
+  it.each([
+    ['/there', ['/there', null]],
+    ['/there:12', ['/there', '12']],
+    ['/there:docker.io/library/app:1', ['/there', 'docker.io/library/app:1']],
+    ['/a:b/c', ['/a:b/c', null]],
+    ['/a:b/c:tag', ['/a:b/c', 'tag']],
+    ['/none:tag', ['/none', 'tag']],
+    ['/none', ['/none', null]],
+    ['/n:one/x', ['/n:one/x', null]],
+  ])('%s is a folder and a tag', async (location, [path, tag]) => {
+    for (const layout of ['there', 'a:b/c']) {
+      await mkdir(join(folder, layout), { recursive: true });
+      await writeFile(join(folder, layout, 'oci-layout'), '');
+    }
+    await rm(join(folder, 'oci-layout'));
+    expect(splitLocation(`${folder}${location}`)).toEqual({ path: `${folder}${path}`, tag });
+  });
 });
 
 describe('refused', () => {

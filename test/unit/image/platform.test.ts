@@ -19,6 +19,7 @@ describe('a platform', () => {
     ['armhf', 'linux/arm/v7'],
     ['linux/armel', 'linux/arm/v6'],
     ['linux/armhf/v6', 'linux/arm/v6'],
+    ['linux/arm/7', 'linux/arm/v7'],
     ['windows/amd64', 'windows/amd64'],
   ])('%s is %s', (text, name) => expect(platformName(parsed(text))).toBe(name));
 
@@ -68,6 +69,10 @@ describe('of several entries is taken', () => {
     ['the first of those with a variant of another kind', ['linux/riscv64/rva23', 'linux/riscv64'], 'linux/riscv64', 'linux/riscv64/rva23'],
     ['only that variant, when it is asked for', ['linux/riscv64/rva23'], 'linux/riscv64/rva20', undefined],
     ['what goes by another name', ['linux/arm64', 'Linux/X86_64'], 'linux/amd64', 'Linux/X86_64'],
+    ['nothing for a later arm64', ['linux/arm64/v8.2'], 'linux/arm64', undefined],
+    ['arm64 of its generation', ['linux/arm64/v8', 'linux/arm64/v8.2', 'linux/arm64/v9'], 'linux/arm64/v8.5', 'linux/arm64/v8.2'],
+    ['32 bits, where amd64 has nothing', ['linux/386', 'linux/amd64/v3'], 'linux/amd64', 'linux/386'],
+    ['not 32 bits where it has', ['linux/386', 'linux/amd64'], 'linux/amd64', 'linux/amd64'],
     ['one that names none', ['linux/arm64', ''], 'linux/amd64', ''],
     ['before it, one that does', ['', 'linux/amd64'], 'linux/amd64', 'linux/amd64'],
   ])('%s', (_, entries, wanted, expected) => expect(choose(entries, wanted)).toBe(expected));
@@ -78,5 +83,6 @@ it('an image that says nothing of its platform may run on any', () => {
   expect(runsOn({}, wanted)).toBe(true);
   expect(runsOn({ os: 'linux', architecture: '' }, wanted)).toBe(true);
   expect(runsOn({ os: 'linux', architecture: 'amd64' }, wanted)).toBe(true);
+  expect(runsOn({ os: 'linux', architecture: '386' }, wanted)).toBe(true);
   expect(runsOn({ os: 'linux', architecture: 'arm64', variant: 'v8' }, wanted)).toBe(false);
 });

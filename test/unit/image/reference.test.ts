@@ -72,11 +72,11 @@ describe('local forms', () => {
   it.each([
     ['host', { kind: 'host' }],
     ['dir:/a b:c', { kind: 'dir', path: '/a b:c' }],
-    ['oci:/images/debian:12', { kind: 'oci', path: '/images/debian', tag: '12' }],
-    ['oci:relative', { kind: 'oci', path: 'relative', tag: null }],
-    ['oci:/a:b/c', { kind: 'oci', path: '/a:b/c', tag: null }],
-    ['oci:/a:b/c:tag', { kind: 'oci', path: '/a:b/c', tag: 'tag' }],
-    ['oci:./5000/name', { kind: 'oci', path: './5000/name', tag: null }],
+    ['oci:/images/debian:12', { kind: 'oci', location: '/images/debian:12' }],
+    ['oci:relative', { kind: 'oci', location: 'relative' }],
+    ['oci:/a:b/c', { kind: 'oci', location: '/a:b/c' }],
+    ['oci:/a:b/c:tag', { kind: 'oci', location: '/a:b/c:tag' }],
+    ['oci:./5000/name', { kind: 'oci', location: './5000/name' }],
     ['docker-archive:/f.tar', { kind: 'docker-archive', path: '/f.tar' }],
     [`sha256:${hex}`, { kind: 'digest', digest: `sha256:${hex}` }],
   ])('%s', (text, parsed) => {
