@@ -15,14 +15,14 @@ export function currentPlatform(arch: string = process.arch): Platform {
 }
 
 /** Other names of architectures, as uname(2) and Debian have them. */
-const ALIASES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
-  x86_64: ['amd64'],
-  'x86-64': ['amd64'],
-  aarch64: ['arm64'],
-  armhf: ['arm', 'v7'],
-  armel: ['arm', 'v6'],
-  i386: ['386'],
-};
+const ALIASES: ReadonlyMap<string, readonly [architecture: string, variant?: string]> = new Map([
+  ['x86_64', ['amd64']],
+  ['x86-64', ['amd64']],
+  ['aarch64', ['arm64']],
+  ['armhf', ['arm', 'v7']],
+  ['armel', ['arm', 'v6']],
+  ['i386', ['386']],
+]);
 
 const SYSTEMS = new Set(['linux', 'windows', 'darwin', 'freebsd']);
 
@@ -37,7 +37,7 @@ export function parsePlatform(text: string): Platform | null {
 /** As Go names it: an image may say 'x86_64' of itself, too. */
 function normalised(platform: Platform): Platform {
   const name = platform.architecture.toLowerCase();
-  const [architecture, implied] = ALIASES[name] ?? [name];
+  const [architecture, implied] = ALIASES.get(name) ?? [name];
   // 'arm/7' is written, too
   const variant = platform.variant?.toLowerCase().replace(/^(?=\d)/, 'v') || implied;
   return { os: platform.os.toLowerCase(), architecture, ...(variant === undefined ? {} : { variant }) };
@@ -49,22 +49,22 @@ export function platformName({ os, architecture, variant }: Platform): string {
 }
 
 /** The generation that an architecture without a variant means. A processor runs what is for earlier ones too. */
-const GENERATIONS: Readonly<Record<string, number>> = { amd64: 1, arm: 7, arm64: 8 };
+const GENERATIONS: ReadonlyMap<string, number> = new Map([
+  ['amd64', 1],
+  ['arm', 7],
+  ['arm64', 8],
+]);
 
 /** `null`: the architecture has none, or the variant is no number. */
 function generation({ architecture, variant }: Platform): number | null {
-  if (!variant) return GENERATIONS[architecture] ?? null;
+  if (!variant) return GENERATIONS.get(architecture) ?? null;
   const [, major, minor = '0'] = /^v(\d+)(?:\.(\d+))?$/.exec(variant) ?? [];
-  return major === undefined || !(architecture in GENERATIONS) ? null : Number(major) + Number(minor) / 100;
+  return major === undefined || !GENERATIONS.has(architecture) ? null : Number(major) + Number(minor) / 100;
 }
 
-/** What a processor runs besides: 32-bit programs of its kind. */
-const COMPATIBLE: Readonly<Record<string, string>> = { amd64: '386' };
-
-/** The second choice of a platform, if there is one. */
+/** The second choice: what a processor runs besides, 32-bit programs of its kind. */
 function fallback({ os, architecture }: Platform): Platform | null {
-  const other = COMPATIBLE[architecture];
-  return other === undefined ? null : { os, architecture: other };
+  return architecture === 'amd64' ? { os, architecture: '386' } : null;
 }
 
 function fits(said: Platform, wanted: Platform): boolean {

@@ -13,10 +13,10 @@ export interface Endpoint {
 }
 
 /** The server of docker.io is another than its name says. */
-const HOSTS: Readonly<Record<string, string>> = { 'docker.io': 'registry-1.docker.io' };
+const HOSTS: ReadonlyMap<string, string> = new Map([['docker.io', 'registry-1.docker.io']]);
 
 export function endpointOf({ registry, repository }: RegistryReference): Endpoint {
-  return { host: HOSTS[registry] ?? registry, registry, repository };
+  return { host: HOSTS.get(registry) ?? registry, registry, repository };
 }
 
 /** 'HOST[:PORT][/PREFIX]' as a server of the same repository. @throws NacelleError `ERR_INVALID_OPTION` */

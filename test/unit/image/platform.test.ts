@@ -58,6 +58,7 @@ const choose = (entries: string[], wanted: string): string | undefined => {
 describe('of several entries is taken', () => {
   it.each([
     ['the same', ['linux/arm64', 'linux/amd64'], 'linux/amd64', 'linux/amd64'],
+    ['none of a machine that JavaScript knows', ['linux/constructor', 'linux/__proto__/toString'], 'linux/amd64', undefined],
     ['none of another machine or system', ['linux/arm64', 'windows/amd64'], 'linux/amd64', undefined],
     ['none for a later processor', ['linux/amd64/v3'], 'linux/amd64', undefined],
     ['what any processor runs, wherever it stands', ['linux/amd64/v3', 'linux/amd64'], 'linux/amd64', 'linux/amd64'],
