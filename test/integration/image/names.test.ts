@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createReadStream, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createReadStream, existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { tidyLeases } from '../../../lib/image/store/lease.js';
@@ -171,10 +171,11 @@ describe('an image of a layout', () => {
 });
 
 describe('a damaged image', () => {
-  /** Of the same size, as a disk does it. */
+  /** Of the same size, as a disk does it; and what this process has read before is read anew, as by one that begins now. */
   const damage = (digest: string): void => {
     const path = join(store.root, 'blobs', digest.replace(':', '/'));
     writeFileSync(path, ' '.repeat(statSync(path).size));
+    utimesSync(join(store.root, 'index.json'), new Date(), new Date());
   };
 
   it('is listed as such, hides no other, and can be removed and had again', async () => {
