@@ -18,7 +18,7 @@ export function deviceFilter(): Promise<Feature> {
   return known;
 }
 
-/** What a kernel says that can't, or doesn't let this process. */
+/** What a kernel says that can't. */
 const REFUSALS = new Set(['EINVAL', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP']);
 
 async function probe(): Promise<Feature> {

@@ -67,7 +67,7 @@ async function addDockerImage(archive: Archive, { Config, RepoTags, Layers }: Do
           digest: layer.digest,
         });
     }
-    const own = RepoTags?.length ? () => RepoTags.map((name) => nameIn(archive.path, name)) : () => [null];
+    const own = (): (string | null)[] => (RepoTags?.length ? RepoTags.map((name) => nameIn(archive.path, name)) : [null]);
     const names = options.reference === undefined ? own() : [options.reference];
     return await addBuilt(names, { config: bytes, layers });
   } finally {

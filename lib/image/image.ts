@@ -1,24 +1,22 @@
 import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import * as z from 'zod';
 import { ImageError, invalidOption, toError, UnsupportedError } from '../errors.js';
 import type { LayerOptions, LayerStream } from '../plan/layer.js';
 import { parseOptions } from '../plan/options.js';
-import { MOUNT_ATTR, type RootRecipe } from '../plan/recipe.js';
 import { addImage, streamFrom } from './add.js';
 import { asImageErrors } from './as-image-errors.js';
 import { commit } from './commit.js';
 import { type ImageConfig, imageConfig } from './config.js';
 import { currentHostRecipe } from './host.js';
-import { type UnpackOptions, unpackedLayers } from './layer.js';
 import { openLayout, splitLocation } from './layout.js';
 import { DEFAULT_LIMITS, type ParsedLimits } from './limits.js';
 import { load, openDockerArchive } from './load.js';
-import { chainIds, type Descriptor, tagOf } from './oci.js';
+import { type Descriptor, tagOf } from './oci.js';
 import {
   type CommitOptions,
   commitOptions,
+  hostOptions,
   imageConfigSchema,
   type LoadOptions,
   loadOptions,
@@ -36,11 +34,10 @@ import { formatReference, parseReference, parseRegistryName } from './reference.
 import { save } from './save.js';
 import type { ImageSource } from './source.js';
 import { removeEntries } from './store/index-file.js';
-import { touchLayer } from './store/layers.js';
-import { hold } from './store/lease.js';
 import { type PruneReport, prune } from './store/prune.js';
 import { storeRoot } from './store/root.js';
 import { findByDigest, findEntry, findStored, type ImageInfo, listStored } from './store/stored.js';
+import { kept, layered, type Use, type UsedImage, type UseOptions, useLayers } from './use.js';
 
 /** A layer of an image. */
 export interface LayerInfo {
@@ -53,17 +50,6 @@ export interface LayerInfo {
   readonly size: number;
 }
 
-/** A root that can be mounted until it is released. */
-export interface UsedImage {
-  readonly recipe: RootRecipe;
-  release(): void;
-}
-
-type Use = (options: UseOptions) => Promise<UsedImage>;
-
-/** How its layers are unpacked, where that is to be done. */
-export type UseOptions = Omit<UnpackOptions, 'limits'>;
-
 interface Parts {
   readonly reference: string | null;
   readonly config: ImageConfig;
@@ -71,14 +57,6 @@ interface Parts {
   /** `null`: the host and folders have no layers. */
   readonly source: ImageSource | null;
 }
-
-const hidePath = z
-  .string()
-  .refine(
-    (path) => path.startsWith('/') && !path.includes('\0') && !path.split('/').some((part) => part === '..' || part === '.'),
-    "must be an absolute path without '.' and '..'",
-  );
-const hostOptions = z.strictObject({ hide: z.array(hidePath).optional() });
 
 /**
  * A root file system to run in, and how it wants to be run. An image is never written to: a container's changes go elsewhere.
@@ -367,32 +345,6 @@ function layersOf({ manifest, config }: ImageSource): LayerInfo[] {
     mediaType,
     size,
   }));
-}
-
-/** Held before one looks whether they are there: they stay then. */
-async function useLayers(source: ImageSource, options: UnpackOptions): Promise<UsedImage> {
-  const chain = chainIds(source.config.rootfs.diff_ids);
-  const held = await hold(chain);
-  try {
-    const lower = await unpackedLayers(source, options);
-    touchLayer(chain.at(-1) ?? '');
-    return { recipe: layered(lower), release: held.release };
-  } catch (error) {
-    held.release();
-    throw error;
-  }
-}
-
-/** What is not of the store. */
-function kept(recipe: RootRecipe): UsedImage {
-  return { recipe, release: () => undefined };
-}
-
-/** One overlay of folders, the topmost first; the root's mode and owner are the topmost's. */
-function layered(lower: readonly string[]): RootRecipe {
-  const [top = '/'] = lower;
-  const { mode, uid, gid } = statSync(top);
-  return { mounts: [{ target: '/', lower, attributes: MOUNT_ATTR.NODEV, root: { mode: mode & 0o7777, uid, gid }, cover: [] }], binds: [] };
 }
 
 async function layoutImage(location: string, reference: string): Promise<ImageSource> {

@@ -224,10 +224,11 @@ function folderBlobs(path: string): OpenBlob {
 async function loadLayout(layout: OciLayout, openBlob: OpenBlob, options: LoadSettings): Promise<Loaded[]> {
   const loaded: Loaded[] = [];
   const images = await layout.images();
-  const isOne = options.reference !== undefined;
-  if (isOne) requireOne(layout.path, new Set(images.map(({ descriptor }) => descriptor.digest)).size, options.reference ?? null);
-  for (const image of isOne ? images.slice(0, 1) : images) {
-    const { reference = image.name === null ? null : nameIn(layout.path, image.name) } = options;
+  const given = options.reference;
+  if (given !== undefined) requireOne(layout.path, new Set(images.map(({ descriptor }) => descriptor.digest)).size, given);
+  for (const image of given === undefined ? images : images.slice(0, 1)) {
+    const own = (): string | null => (image.name === null ? null : nameIn(layout.path, image.name));
+    const reference = given === undefined ? own() : given;
     await addImage(reference, { ...image, openBlob }, options);
     loaded.push({ reference, digest: image.descriptor.digest });
   }

@@ -128,8 +128,8 @@ const kind = z.looseObject({
 });
 
 /**
- * What a manifest's bytes are, by themselves and by what the registry, or a descriptor, says of them. One that is an index as well, or that says something
- * else of itself, could be taken for another image by another reader with the same digest.
+ * What a manifest's bytes are, by themselves and by what the registry, or a descriptor, says of them. One that is an index as well, or that
+ * says something else of itself, could be taken for another image by another reader with the same digest.
  *
  * @throws ImageError
  */

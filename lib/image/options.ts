@@ -80,6 +80,14 @@ const signal = z.instanceof(AbortSignal, { error: 'must be an AbortSignal' });
 
 const transfer = { onProgress: listener.optional(), cancelSignal: signal.optional() };
 export const openOptions = z.strictObject({ limits: unpackLimits });
+const hidePath = z
+  .string()
+  .refine(
+    (path) => path.startsWith('/') && !path.includes('\0') && !path.split('/').some((part) => part === '..' || part === '.'),
+    "must be an absolute path without '.' and '..'",
+  );
+export const hostOptions = z.strictObject({ hide: z.array(hidePath).optional() });
+
 export const saveOptions = z.strictObject({ format: z.enum(['oci', 'docker']).default('oci') });
 
 const text = z.string().min(1, 'must not be empty');

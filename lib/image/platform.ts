@@ -62,9 +62,9 @@ function generation({ architecture, variant }: Platform): number | null {
   return major === undefined || !GENERATIONS.has(architecture) ? null : Number(major) + Number(minor) / 100;
 }
 
-/** The second choice: what a processor runs besides, 32-bit programs of its kind. */
-function fallback({ os, architecture }: Platform): Platform | null {
-  return architecture === 'amd64' ? { os, architecture: '386' } : null;
+/** What a processor runs: programs of its own, or else 32-bit ones of its kind. */
+function runnable(wanted: Platform): readonly Platform[] {
+  return wanted.architecture === 'amd64' ? [wanted, { os: wanted.os, architecture: '386' }] : [wanted];
 }
 
 function fits(said: Platform, wanted: Platform): boolean {
@@ -80,21 +80,24 @@ function fits(said: Platform, wanted: Platform): boolean {
  * as containerd does. Entries that name no platform fit any, when no other does. Attestations say 'unknown' and fit none.
  */
 export function selectPlatform(descriptors: readonly Descriptor[], wanted: Platform = currentPlatform()): Descriptor | undefined {
+  for (const platform of runnable(wanted)) {
+    const best = bestOf(descriptors, platform);
+    if (best) return best;
+  }
+  return descriptors.find(({ platform }) => !platform);
+}
+
+function bestOf(descriptors: readonly Descriptor[], wanted: Platform): Descriptor | undefined {
   let best: { readonly entry: Descriptor; readonly level: number } | undefined;
   for (const entry of descriptors) {
     if (!entry.platform || !fits(entry.platform, wanted)) continue;
     const level = generation(normalised(entry.platform)) ?? 0;
     if (!best || level > best.level) best = { entry, level };
   }
-  if (best) return best.entry;
-  const second = fallback(wanted);
-  const other = second && descriptors.find(({ platform }) => platform && fits(platform, second));
-  return other ?? descriptors.find(({ platform }) => !platform);
+  return best?.entry;
 }
 
 /** Whether an image that says this of itself runs there. One that says nothing may. */
 export function runsOn({ os, architecture, variant }: { [K in keyof Platform]?: Platform[K] | undefined }, wanted: Platform): boolean {
-  if (!os || !architecture) return true;
-  const second = fallback(wanted);
-  return fits({ os, architecture, variant }, wanted) || (second !== null && fits({ os, architecture, variant }, second));
+  return !os || !architecture || runnable(wanted).some((platform) => fits({ os, architecture, variant }, platform));
 }

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 
+const SIGNALS = new Map<string, number>(Object.entries(constants.signals));
 /** signal(7), as the C library numbers them: the first two real-time signals are its own. */
 const SIGRTMIN = 34;
 const SIGRTMAX = 64;
@@ -13,7 +14,7 @@ export function parseStopSignal(text: string): number | null {
   const name = text.toUpperCase().replace(/^SIG/, '');
   const [, base, sign = '+', offset = '0'] = /^(RTMIN|RTMAX)(?:([+-])(\d+))?$/.exec(name) ?? [];
   if (base !== undefined) return valid((base === 'RTMIN' ? SIGRTMIN : SIGRTMAX) + Number(`${sign}${offset}`), SIGRTMIN);
-  return new Map<string, number>(Object.entries(constants.signals)).get(`SIG${name}`) ?? null;
+  return SIGNALS.get(`SIG${name}`) ?? null;
 }
 
 function valid(number: number, first: number): number | null {

@@ -144,7 +144,7 @@ export class Stdio {
     if (this.#failure) hooks.onError(this.#failure);
     const source = sourceOf(this.#options);
     if (!this.#stdin || source === null) return;
-    if (typeof source === 'string' || source instanceof Uint8Array) {
+    if (!isStream(source)) {
       this.#stdin.end(source);
       return;
     }
