@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ImageError } from '../../errors.js';
 import { OciLayout, openBlobIn } from '../layout.js';
 import { chainIds, type Descriptor, tagOf } from '../oci.js';
+import { platformName } from '../platform.js';
 import { formatReference, parseReference, type RegistryReference } from '../reference.js';
 import type { ImageSource } from '../source.js';
 import { lastUse } from './layers.js';
@@ -134,7 +135,7 @@ async function infoOf(now: Snapshot, entry: Descriptor, root: string): Promise<I
     return {
       ...named,
       size: manifest.layers.reduce((sum, { size }) => sum + size, 0),
-      platform: [config.os, config.architecture].filter(Boolean).join('/'),
+      platform: platformName({ os: config.os ?? '', architecture: config.architecture ?? '' }),
       createdAt: created && Number.isFinite(created.getTime()) ? created : null,
       lastUsedAt: top === undefined ? null : await lastUse(top, root),
       error: null,
