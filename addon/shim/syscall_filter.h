@@ -1,0 +1,70 @@
+#pragma once
+
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+// The filters of our own confined processes: a list of the calls that they make, and the end for any other.
+namespace nacelle {
+
+#if defined(__x86_64__)
+constexpr uint32_t kFilterArchitecture = AUDIT_ARCH_X86_64;
+#elif defined(__aarch64__)
+constexpr uint32_t kFilterArchitecture = AUDIT_ARCH_AARCH64;
+#else
+#error "our own filters know x86-64 and arm64"
+#endif
+
+class SyscallFilter {
+ public:
+  SyscallFilter() {
+    add(load(offsetof(seccomp_data, arch)));
+    add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kFilterArchitecture, 1, 0));
+    add(verdict(SECCOMP_RET_KILL_PROCESS));
+    add(load(offsetof(seccomp_data, nr)));
+  }
+
+  void allow(uint32_t call) {
+    add(skip_unless(BPF_JEQ, call, 1));
+    add(verdict(SECCOMP_RET_ALLOW));
+  }
+  // Only when the argument is `value`.
+  void allow_with(uint32_t call, size_t index, uint32_t value) { when(call, index, BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1)); }
+  // Only when the argument has none of the bits.
+  void allow_without(uint32_t call, size_t index, uint32_t bits) { when(call, index, BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 1, 0)); }
+
+  int install() {
+    add(verdict(SECCOMP_RET_KILL_PROCESS));
+    const sock_fprog program{static_cast<unsigned short>(instructions_.size()), instructions_.data()};
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
+  }
+
+ private:
+  static constexpr sock_filter load(size_t offset) { return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset)); }
+  static constexpr sock_filter verdict(uint32_t value) { return BPF_STMT(BPF_RET | BPF_K, value); }
+  static constexpr sock_filter skip_unless(uint16_t test, uint32_t value, uint8_t count) {
+    return BPF_JUMP(BPF_JMP | test | BPF_K, value, 0, count);
+  }
+  // The low half: what our calls take is an int.
+  static constexpr size_t argument(size_t index) { return offsetof(seccomp_data, args) + index * sizeof(uint64_t); }
+
+  void add(sock_filter instruction) { instructions_.push_back(instruction); }
+  void when(uint32_t call, size_t index, sock_filter test) {
+    add(skip_unless(BPF_JEQ, call, 4));
+    add(load(argument(index)));
+    add(test);
+    add(verdict(SECCOMP_RET_ALLOW));
+    add(verdict(SECCOMP_RET_KILL_PROCESS));
+  }
+
+  std::vector<sock_filter> instructions_;
+};
+
+}  // namespace nacelle
