@@ -69,7 +69,7 @@
           'targets': [{
             'target_name': 'nacelle-init',
             'type': 'executable',
-            'sources': ['addon/shim/sanitize/main.cc', 'addon/shim/reaper.cc', 'addon/shim/channel.cc'],
+            'sources': ['addon/shim/sanitize/main.cc', 'addon/shim/reaper.cc', 'addon/shim/pump.cc', 'addon/shim/channel.cc'],
             'cflags': ['-fPIE'],
             # after those of the configuration, which it takes back
             'configurations': {

@@ -17,9 +17,11 @@
 #include <mutex>
 #include <utility>
 
+#include "own_sockets.h"
 #include "shim/ancillary.h"
 #include "shim/memfd.h"
 #include "shim/protocol.h"
+#include "shim/syscalls.h"
 
 namespace nacelle {
 namespace {
@@ -41,25 +43,60 @@ Shim& the_shim() {
   return *shim;
 }
 
-// The executable as a memfd that nobody can write to: a container that got hold of /proc/PID/exe could change
-// nothing (CVE-2019-5736).
-int sealed_copy(const std::string& path, unique_fd& out) {
-  const unique_fd source(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!source) return -errno;
+int copy_all(int from, int to) {
   struct stat status {};
-  if (fstat(source.get(), &status) < 0) return -errno;
+  if (fstat(from, &status) < 0) return -errno;
+  for (off_t done = 0; done < status.st_size;) {
+    if (sendfile(to, from, &done, static_cast<size_t>(status.st_size - done)) <= 0) return errno == 0 ? -EIO : -errno;
+  }
+  return 0;
+}
+
+// A file system of its own, attached nowhere, with that one file, and read-only from then on. -EPERM for another user than
+// root.
+int copy_on_own_mount(int source, unique_fd& out) {
+  constexpr char kName[] = "nacelle-shim";
+  constexpr uint64_t kReadOnly = 0x1, kNoSuid = 0x2, kNoDevices = 0x4;  // MOUNT_ATTR_*
+  const unique_fd fs(sys_fsopen("tmpfs"));
+  if (!fs) return fs.get();
+  int result = sys_fsconfig(fs.get(), kCreate, nullptr, nullptr, 0);
+  if (result < 0) return result;
+  const unique_fd mount(sys_fsmount(fs.get(), 0));
+  if (!mount) return mount.get();
+  unique_fd copy(openat(mount.get(), kName, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!copy) return -errno;
+  result = copy_all(source, copy.get());
+  // executed in containers too: who may not read it is not dumpable from the first instruction on (init.cc)
+  if (result == 0 && fchmod(copy.get(), 0111) < 0) result = -errno;
+  copy.reset();
+  MountAttributes attributes;
+  attributes.set = kReadOnly | kNoSuid | kNoDevices;
+  if (result == 0) result = sys_mount_setattr(mount.get(), "", AT_EMPTY_PATH, attributes);
+  if (result == 0) result = opened(checked_int(openat(mount.get(), kName, O_PATH | O_CLOEXEC)), out);
+  return result;
+}
+
+// Its owner may still change who may read it. Before Linux 6.3 also who may execute it.
+int copy_as_memfd(int source, unique_fd& out) {
   unique_fd copy(memfd_create("nacelle-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC));
   if (!copy && errno == EINVAL) copy.reset(memfd_create("nacelle-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING));  // before Linux 6.3
   if (!copy) return -errno;
-  off_t done = 0;
-  while (done < status.st_size) {
-    if (sendfile(copy.get(), source.get(), &done, static_cast<size_t>(status.st_size - done)) <= 0) return errno == 0 ? -EIO : -errno;
-  }
-  // executed in containers too, by users of theirs. Who may not read it can't be traced by its like from the first instruction on
-  if (fchmod(copy.get(), 0511) < 0) return -errno;
-  const int result = seal(copy.get());
+  int result = copy_all(source, copy.get());
+  // its own user may: who could not would not be dumpable, and the maps of its children not be its to write
+  if (result == 0 && fchmod(copy.get(), 0511) < 0) result = -errno;
+  if (result == 0) result = seal_executable(copy.get());
   if (result == 0) out = std::move(copy);
   return result;
+}
+
+// The executable where nobody can write to it, nor change its mode: a container that got hold of /proc/PID/exe could change
+// nothing (CVE-2019-5736).
+int protected_copy(const std::string& path, unique_fd& out) {
+  const unique_fd source(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!source) return -errno;
+  const int result = geteuid() == 0 ? copy_on_own_mount(source.get(), out) : -EPERM;
+  // root of a container without CAP_SYS_ADMIN, or under a filter that knows no such call
+  return result == -EPERM || result == -ENOSYS ? copy_as_memfd(source.get(), out) : result;
 }
 
 class SpawnActions {
@@ -117,11 +154,12 @@ void reap(Shim& shim) {
 }
 
 int start(Shim& shim, const Launch& launch, std::string& what) {
+  if (shim.control) forget_own_socket(shim.control.get());
   shim.control.reset();
   reap(shim);
   what = "copy the shim " + launch.shim;
   unique_fd executable;
-  int result = sealed_copy(launch.shim, executable);
+  int result = protected_copy(launch.shim, executable);
   if (result < 0) return result;
   what = "start the shim";
   int pair[2];
@@ -148,6 +186,7 @@ int start(Shim& shim, const Launch& launch, std::string& what) {
     return size == sizeof answer ? answer : -EPIPE;
   }
   shim.control = std::move(ours);
+  note_own_socket(shim.control.get());
   return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "callback.h"
 #include "descriptors.h"
 #include "launch.h"
+#include "own_sockets.h"
 #include "shim/ancillary.h"
 #include "shim/memfd.h"
 #include "shim/protocol.h"
@@ -68,6 +69,7 @@ Socket::Socket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Socket>(info) 
     error.ThrowAsJavaScriptException();
     return;
   }
+  note_own_socket(fd_.get());
   on_message_ = Napi::Persistent(info[1].As<Napi::Function>());
   on_close_ = Napi::Persistent(info[2].As<Napi::Function>());
   poll_.open(env, fd_.get(), [this](int events) { OnReady(events); });
@@ -78,6 +80,7 @@ Socket::~Socket() { Shut(); }
 
 void Socket::Shut() {
   poll_.close();
+  if (fd_) forget_own_socket(fd_.get());
   fd_.reset();
   unsent_.clear();
   on_message_.Reset();
@@ -110,13 +113,13 @@ bool Socket::ReceiveOne() {
   message.msg_controllen = sizeof room.bytes;
   const ssize_t size = recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return false;
-  // cut: there was no room for its descriptors, and what they were is lost
-  if (size < static_cast<ssize_t>(sizeof(Header)) || (message.msg_flags & MSG_CTRUNC) != 0) {
+  if (size < static_cast<ssize_t>(sizeof(Header))) {
     const Napi::Function closed = on_close_.Value();
     Shut();
     static_cast<void>(Tell(closed, 0, nullptr));  // an environment that is ending need not hear of it
     return false;
   }
+  // where there was no room for all of them, those that came
   std::vector<unique_fd> fds;
   take_descriptors(message, [&fds](unique_fd fd) { fds.push_back(std::move(fd)); });
   Header header{};

@@ -60,7 +60,10 @@ void Calls::run(Call& call, bool last_try) {
   }
   if (outcome == HostSteps::Outcome::kApart) return watch_process_(call.steps.apart());
   if (outcome == HostSteps::Outcome::kFailed) return refuse(call, failure);
-  tell_(called_event(id_, call.sequence, {call.output_count, call.outputs, context_.slots, call.returns}));
+  Message message;
+  const int result = called_event(id_, call.sequence, {call.output_count, call.outputs, context_.slots, call.returns}, message);
+  if (result < 0) return refuse(call, {kInCall, 0, -result, "hand descriptors out"});
+  tell_(std::move(message));
   forget(call);
 }
 

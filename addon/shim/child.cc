@@ -146,14 +146,41 @@ class Child {
     args::clone a;
     if (!args::decode(arguments, a) || a.stage >= stages_->count) return -EPROTO;
     const auto next = static_cast<uint32_t>(a.stage);
+    let_go(a.keep, stages_->items[next]);
     // CLONE_PARENT: the shim stays the parent of every stage, and reaps it
-    const pid_t pid = clone_stage(stages_->items[next], context_.slots, kCloneParent, nullptr);
+    const pid_t pid = clone_sibling(stages_->items[next]);
     if (pid < 0) return pid;
     if (pid > 0) _exit(0);
     stage_ = next;
     index_ = 0;
     announce(Signal::kCloned);
     run();
+  }
+
+  // Not by clone3 where it can be helped: the container's own filter may be loaded, and answers ENOSYS to that.
+  pid_t clone_sibling(const Stage& stage) const {
+    if (stage.flags != 0 || stage.group >= 0) return clone_stage(stage, context_.slots, kCloneParent, nullptr);
+    return static_cast<pid_t>(checked(syscall(SYS_clone, kCloneParent, nullptr, nullptr, nullptr, nullptr)));
+  }
+
+  // What the next stage has no use for is closed before it is born: it may enter a pid namespace of hostile processes, which
+  // look into it (CVE-2016-9962).
+  void let_go(const List<int32_t>& keep, const Stage& next) {
+    for (size_t slot = 0; slot < context_.slots.size(); ++slot) {
+      const auto number = static_cast<int32_t>(slot);
+      bool is_kept = number == next.group;
+      for (const int32_t kept : keep) is_kept = is_kept || kept == number;
+      if (!is_kept) context_.slots.close(number);
+    }
+    if (!executes_ours(next)) context_.executable = -1;
+  }
+
+  static bool executes_ours(const Stage& stage) {
+    Reader steps = stage.steps;
+    for (StepHead head; next_step(steps, head);) {
+      if (head.op == Op::init || head.op == Op::pause) return true;
+    }
+    return false;
   }
 
   // The shim ignores some signals and blocks one: a program starts with the defaults.
@@ -177,7 +204,7 @@ class Child {
     size_t count = 0;
     keep[count++] = 2;
     keep[count++] = channel_.get();
-    keep[count++] = context_.executable;
+    if (context_.executable >= 0) keep[count++] = context_.executable;
     for (size_t slot = 0; slot < context_.slots.size(); ++slot) {
       const int fd = context_.slots.get(static_cast<int32_t>(slot));
       if (fd < 0) continue;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "account.h"
+#include "pump_process.h"
 #include "unique_fd.h"
 #include "wire.h"
 
@@ -55,7 +56,8 @@ struct Context {
   uint32_t output_count = 0;
   pid_t process = 0;    // host steps: the stage's process
   int channel = -1;     // child steps
-  int executable = -1;  // child steps: what one executes that stays
+  int executable = -1;  // what one of ours executes that stays
+  Pump pump;            // host steps: beside the stages
   Account account;      // child steps: who `user` found
 
   int failed(int error, const char* words) {

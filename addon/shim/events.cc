@@ -2,6 +2,8 @@
 
 #include <sys/wait.h>
 
+#include <cerrno>
+
 #include "syscalls.h"
 
 namespace nacelle {
@@ -18,31 +20,32 @@ void write_failure(Writer& writer, const StepFailure& failure) {
   writer.i32(failure.where).u32(failure.index).i32(failure.error).str(failure.text.c_str());
 }
 
-// The outputs, then the slots whose descriptors come along: duplicates, for the task may need its own.
-void write_results(Message& message, const Results& results) {
+// The outputs, then the slots whose descriptors come along: duplicates, for the task may need its own. False: one can't be made.
+bool write_results(Message& message, const Results& results) {
   Writer writer(message.body);
   writer.u32(results.output_count);
   message.body += results.outputs;
   std::vector<int32_t> sent;
   for (const int32_t slot : results.returns) {
-    unique_fd copy(results.slots.has(slot) ? fcntl(results.slots.get(slot), F_DUPFD_CLOEXEC, 3) : -1);
-    if (!copy) continue;
+    if (results.slots.get(slot) < 0) continue;
+    unique_fd copy(fcntl(results.slots.get(slot), F_DUPFD_CLOEXEC, 3));
+    if (!copy) return false;
     message.fds.push_back(std::move(copy));
     sent.push_back(slot);
   }
   writer.u32(static_cast<uint32_t>(sent.size()));
   for (const int32_t slot : sent) writer.i32(slot);
+  return true;
 }
 
 uint64_t microseconds(const timeval& time) { return static_cast<uint64_t>(time.tv_sec) * 1'000'000 + static_cast<uint64_t>(time.tv_usec); }
 
 }  // namespace
 
-Message started_event(uint32_t id, bool running, pid_t pid, const Times& times, const Results* results) {
-  Message message = event(results == nullptr ? Event::kRunning : Event::kStarted, id);
+int started_event(uint32_t id, bool running, pid_t pid, const Times& times, const Results* results, Message& message) {
+  message = event(results == nullptr ? Event::kRunning : Event::kStarted, id);
   Writer(message.body).u8(running ? 1 : 0).num(static_cast<uint64_t>(pid)).num(times.started_ns).num(times.started_real_ns);
-  if (results != nullptr) write_results(message, *results);
-  return message;
+  return results == nullptr || write_results(message, *results) ? 0 : -EMFILE;
 }
 
 Message called_event(uint32_t id, uint32_t sequence) {
@@ -51,11 +54,10 @@ Message called_event(uint32_t id, uint32_t sequence) {
   return message;
 }
 
-Message called_event(uint32_t id, uint32_t sequence, const Results& results) {
-  Message message = event(Event::kCalled, id);
+int called_event(uint32_t id, uint32_t sequence, const Results& results, Message& message) {
+  message = event(Event::kCalled, id);
   Writer(message.body).u32(sequence).u8(0);
-  write_results(message, results);
-  return message;
+  return write_results(message, results) ? 0 : -EMFILE;
 }
 
 Message refused_event(uint32_t id, uint32_t sequence, const StepFailure& failure) {
@@ -86,6 +88,8 @@ Message end_event(uint32_t id, const End& end) {
     writer.u8(report.whole ? 1 : 0);
     writer.bytes(report.content.data(), report.content.size());
   }
+  writer.u32(static_cast<uint32_t>(end.lost.size()));
+  for (const PumpFailure& failure : end.lost) writer.u32(failure.copy).u8(failure.while_reading ? 1 : 0).i32(failure.error);
   return message;
 }
 

@@ -36,13 +36,15 @@ struct End {
   Times times;
   const struct rusage& usage;
   const std::vector<Report>& reports;
+  const std::vector<PumpFailure>& lost;  // copies of the caller's files that failed
 };
 
-// kStarted with results, kRunning without.
-Message started_event(uint32_t id, bool running, pid_t pid, const Times& times, const Results* results);
+// kStarted with results, kRunning without. 0, or -EMFILE when a descriptor can't be handed out.
+int started_event(uint32_t id, bool running, pid_t pid, const Times& times, const Results* results, Message& message);
 // Done, with nothing to give.
 Message called_event(uint32_t id, uint32_t sequence);
-Message called_event(uint32_t id, uint32_t sequence, const Results& results);
+// As started_event.
+int called_event(uint32_t id, uint32_t sequence, const Results& results, Message& message);
 Message refused_event(uint32_t id, uint32_t sequence, const StepFailure& failure);
 Message end_event(uint32_t id, const End& end);
 

@@ -18,8 +18,6 @@ bool is_dots(const char* name) { return std::strcmp(name, ".") == 0 || std::strc
 
 int unlink_at(int at, const char* name, int flags) { return unlinkat(at, name, flags) < 0 && errno != ENOENT ? -errno : 0; }
 
-int unless_populated(int at, const char* path) { return is_populated(at, path) ? 1 : 0; }
-
 // A list of numbers, in a file of a group; its size or -errno.
 ssize_t read_list(int group, const char* file, char* text, size_t room) {
   const unique_fd fd(openat(group, file, O_RDONLY | O_CLOEXEC));
@@ -68,18 +66,19 @@ int each_group(int at, const char* path, int (*visit)(int at, const char* name))
   return result;
 }
 
-bool is_populated(int at, const char* path) {
-  // what can't be told is looked at again
-  const auto gone = [] { return errno == ENOENT || errno == ENODEV || errno == EBADF; };
+int is_populated(int at, const char* path) {
+  const auto unless_gone = [](int error) { return error == ENOENT || error == ENODEV || error == EBADF ? 0 : -error; };
   const unique_fd group(openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!group) return !gone();
-  const unique_fd events(openat(group.get(), "cgroup.events", O_RDONLY | O_CLOEXEC));
-  const unique_fd procs(events || !gone() ? -1 : openat(group.get(), "cgroup.procs", O_RDONLY | O_CLOEXEC));  // v1
+  if (!group) return unless_gone(errno);
+  unique_fd file(openat(group.get(), "cgroup.events", O_RDONLY | O_CLOEXEC));
+  const bool tells = static_cast<bool>(file);
+  if (!tells && errno == ENOENT) file.reset(openat(group.get(), "cgroup.procs", O_RDONLY | O_CLOEXEC));  // v1
+  if (!file) return unless_gone(errno);
   char text[256] = "";
-  const ssize_t size = events || procs ? read(events ? events.get() : procs.get(), text, sizeof text - 1) : -1;
-  if (size < 0) return !gone();
-  if (events) return std::strstr(text, "populated 1") != nullptr;
-  return size > 0 || each_group(group.get(), ".", unless_populated) != 0;
+  const ssize_t size = read(file.get(), text, sizeof text - 1);
+  if (size < 0) return unless_gone(errno);
+  if (tells) return std::strstr(text, "populated 1") == nullptr ? 0 : 1;
+  return size > 0 ? 1 : each_group(group.get(), ".", is_populated);
 }
 
 int make_group(int at, const char* path) {

@@ -16,8 +16,8 @@ int release_real_time(int at, const char* path);
 // 0: nothing lives on. -EBUSY: what was signalled has not ended yet, or was born meanwhile; to be called again.
 int kill_group(int at, const char* path);
 
-// Whether processes are in the group or below it. One that is not there has none.
-bool is_populated(int at, const char* path);
+// 1 when processes are in the group or below it, 0 when none are or it is not there; -errno when that can't be told.
+int is_populated(int at, const char* path);
 
 // Calls `visit` for each group right below one; stops when that returns anything but 0, and returns it.
 int each_group(int at, const char* path, int (*visit)(int at, const char* name));

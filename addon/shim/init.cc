@@ -1,5 +1,6 @@
 #include "init.h"
 
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/syscall.h>
 
@@ -19,10 +20,22 @@ int make_pipe(unique_fd& read_end, unique_fd& write_end) {
   return 0;
 }
 
+// Who may not read the file that is executed is not dumpable from the first instruction on, so that nobody beside it gets at
+// its descriptors: nobody may read ours, but for capabilities. Execve gives those of root back.
+int lose_right_to_read() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  if (syscall(SYS_capget, &header, data) < 0) return -errno;
+  for (__user_cap_data_struct& part : data) part.effective = 0;
+  return checked_int(syscall(SYS_capset, &header, data));
+}
+
 // With the descriptors 0, 1 and 2 alone. By descriptor: the container's /proc is not asked.
 int execute(int executable, const char* program) {
   const int closed = sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   if (closed < 0) return closed;
+  const int unread = lose_right_to_read();
+  if (unread < 0) return unread;
   const char* const argv[] = {kReaperName, program, nullptr};
   const char* const env[] = {nullptr};
   return checked_int(syscall(SYS_execveat, executable, "", argv, env, AT_EMPTY_PATH));

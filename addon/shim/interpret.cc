@@ -51,6 +51,7 @@ bool next_step(Reader& reader, StepHead& head) {
 
 bool child_only(Op op) {
   switch (op) {
+    case Op::reopen:
     case Op::give:
     case Op::chown:
     case Op::setns:
@@ -108,6 +109,7 @@ bool host_only(Op op) {
     case Op::netlink:
     case Op::remove_links:
     case Op::share_folder:
+    case Op::pump:
       return true;
     default:
       return false;

@@ -70,7 +70,8 @@ int kill_by_hand(int group) {
   const int result = signal_all(group, ".");
   const int thawed = thaw_all(group, ".");
   if (result < 0 || thawed < 0) return result < 0 ? result : thawed;
-  return is_populated(group, ".") ? -EBUSY : 0;
+  const int left = is_populated(group, ".");
+  return left > 0 ? -EBUSY : left;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "pump.h"
 #include "reaper.h"
 #include "supervisor.h"
 #include "syscalls.h"
@@ -33,6 +34,7 @@ int become_supervisor() {
 
 int main(int argc, char** argv) {
   if (argc > 0 && std::strcmp(argv[0], nacelle::kReaperName) == 0) nacelle::reaper_main(argv[1]);
+  if (argc == 2 && std::strcmp(argv[0], nacelle::kPumpName) == 0) nacelle::pump_main(argv[1]);
   if (argc != 3) return 2;
   nacelle::Supervisor supervisor;
   int result = become_supervisor();

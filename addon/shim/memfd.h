@@ -16,6 +16,16 @@ namespace nacelle {
 // Nobody can change it any more.
 inline int seal(int fd) { return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0 ? -errno : 0; }
 
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x0020
+#endif
+
+// Nor can anybody take the right to execute it, or give it to others (Linux 6.3).
+inline int seal_executable(int fd) {
+  if (fcntl(fd, F_ADD_SEALS, F_SEAL_EXEC) < 0 && errno != EINVAL) return -errno;
+  return seal(fd);
+}
+
 inline int sealed_memfd(const char* data, size_t size, unique_fd& out) {
   unique_fd fd(memfd_create("nacelle", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) return -errno;

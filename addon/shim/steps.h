@@ -4,7 +4,7 @@
 #include "ops.h"
 
 // The steps, one function each: 0 or -errno. Files: steps_descriptor, steps_namespace, steps_mount,
-// steps_file, steps_group, steps_devices, steps_network, steps_process, steps_work.
+// steps_file, steps_group, steps_devices, steps_network, steps_process, steps_pump, steps_work.
 namespace nacelle {
 
 #define STEP(name, what, ...) int run(Context& context, const args::name& a);

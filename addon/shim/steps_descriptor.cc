@@ -21,6 +21,18 @@ int run(Context& context, const args::open_in_root& a) {
   return result < 0 ? result : context.slots.put(a.out, std::move(fd));
 }
 
+int run(Context& context, const args::reopen& a) {
+  const int file = context.slots.get(a.slot);
+  struct stat status {};
+  if (fstat(file, &status) < 0) return -errno;
+  // anything else may wait when it is opened, or be written to in spite of a read-only mount
+  if (!S_ISREG(status.st_mode)) return context.failed(-EINVAL, "it is not a regular file");
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+  const int fd = checked_int(::open(path, static_cast<int>(a.flags) | O_CLOEXEC));
+  return fd < 0 ? fd : context.slots.put(a.out, unique_fd(fd));
+}
+
 int run(Context& context, const args::close& a) {
   context.slots.close(a.slot);
   return 0;

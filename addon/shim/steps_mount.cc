@@ -74,6 +74,13 @@ int find_target(int root, const char* path, uint64_t create, unique_fd& target) 
   return created < 0 ? created : open_in_root(root, path, O_PATH, target);
 }
 
+int mount_id(int fd, uint64_t& id) {
+  struct statx status {};
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0) return -errno;
+  id = status.stx_mnt_id;
+  return (status.stx_mask & STATX_MNT_ID) != 0 ? 0 : -EOPNOTSUPP;
+}
+
 bool is_folder(int fd) {
   struct stat status {};
   return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
@@ -93,6 +100,16 @@ int run(Context& context, const args::filesystem& a) {
     if (result < 0) return context.on(option.text, result);
   }
   result = sys_fsconfig(fs.get(), kCreate, nullptr, nullptr, 0);
+  if (result < 0) return read_filesystem_log(fs.get(), context.text, sizeof context.text), result;
+  const int mount = sys_fsmount(fs.get(), static_cast<unsigned>(a.attributes));
+  return mount < 0 ? mount : context.slots.put(a.out, unique_fd(mount));
+}
+
+int run(Context& context, const args::proc& a) {
+  const unique_fd fs(sys_fsopen("proc"));
+  if (!fs) return fs.get();
+  int result = a.pidns < 0 ? 0 : sys_fsconfig(fs.get(), kSetFd, "pidns", nullptr, context.slots.get(a.pidns));
+  if (result == 0) result = sys_fsconfig(fs.get(), kCreate, nullptr, nullptr, 0);
   if (result < 0) return read_filesystem_log(fs.get(), context.text, sizeof context.text), result;
   const int mount = sys_fsmount(fs.get(), static_cast<unsigned>(a.attributes));
   return mount < 0 ? mount : context.slots.put(a.out, unique_fd(mount));
@@ -148,6 +165,17 @@ int run(Context&, const args::share_folder& a) {
   return share();
 }
 
+int run(Context& context, const args::require_mount& a) {
+  unique_fd there;
+  const int result = open_in_root(context.slots.get(a.root), a.path.text, O_PATH, there);
+  if (result < 0) return result;
+  uint64_t found = 0, wanted = 0;
+  const int looked = mount_id(there.get(), found);
+  const int knew = mount_id(context.slots.get(a.mount), wanted);
+  if (looked < 0 || knew < 0) return looked < 0 ? looked : knew;
+  return found == wanted ? 0 : context.failed(-EXDEV, "somebody moved it away while the container was set up");
+}
+
 int run(Context& context, const args::detach& a) {
   const unique_fd target(openat(context.slots.get(a.at), a.path.text, O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!target) return errno == ENOENT ? 0 : -errno;
@@ -169,7 +197,6 @@ int run(Context& context, const args::pivot& a) {
 }
 
 int run(Context& context, const args::mask& a) {
-  const int root = context.slots.get(a.root);
   const int file = context.slots.get(a.file);
   struct stat null_device {};
   if (fstat(file, &null_device) < 0) return -errno;
@@ -178,9 +205,12 @@ int run(Context& context, const args::mask& a) {
     return context.failed(-EXDEV, "/dev/null is not the null device");
   // before 6.15 a mount that is attached nowhere can't be cloned: it covers the first folder itself
   bool placed = false;
+  auto root = a.roots.begin();
+  if (a.roots.size() != a.paths.size()) return -EPROTO;
   for (const Str& path : a.paths) {
     unique_fd target;
-    const int found = open_in_root(root, path.text, O_PATH, target);
+    const int found = open_in_root(context.slots.get(*root), path.text, O_PATH, target);
+    ++root;
     if (is_missing(found)) continue;
     if (found < 0) return context.on(path.text, found);
     const bool folder = is_folder(target.get());
@@ -193,9 +223,12 @@ int run(Context& context, const args::mask& a) {
 }
 
 int run(Context& context, const args::readonly& a) {
+  auto root = a.roots.begin();
+  if (a.roots.size() != a.paths.size()) return -EPROTO;
   for (const Str& path : a.paths) {
     unique_fd target;
-    int result = open_in_root(context.slots.get(a.root), path.text, O_PATH, target);
+    int result = open_in_root(context.slots.get(*root), path.text, O_PATH, target);
+    ++root;
     if (is_missing(result)) continue;
     if (result < 0) return context.on(path.text, result);
     const unique_fd mount(sys_open_tree(target.get(), "", OPEN_TREE_CLONE | kOpenTreeCloexec | AT_EMPTY_PATH | AT_RECURSIVE));

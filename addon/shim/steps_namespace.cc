@@ -44,7 +44,7 @@ int run(Context& context, const args::open_namespace& a) {
 int run(Context& context, const args::write_process& a) {
   char path[96];
   std::snprintf(path, sizeof path, "/proc/%d/%s", context.process, a.path.text);
-  return write_procfs(path, a.bytes.data, a.bytes.size);
+  return write_procfs(AT_FDCWD, path, a.bytes.data, a.bytes.size);
 }
 
 }  // namespace nacelle

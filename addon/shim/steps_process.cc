@@ -106,11 +106,9 @@ int run(Context& context, const args::setdomainname& a) {
 
 int run(Context& context, const args::sysctl& a) {
   char path[PATH_MAX];
-  if (std::strstr(a.path.text, "..") != nullptr) return -EINVAL;
-  const int length = std::snprintf(path, sizeof path, "/proc/sys/%s", a.path.text);
+  const int length = std::snprintf(path, sizeof path, "sys/%s", a.path.text);
   if (length < 0 || static_cast<size_t>(length) >= sizeof path) return -ENAMETOOLONG;
-  const int result = write_procfs(path, a.value.text, a.value.size);
-  return result == -EXDEV ? context.failed(result, "/proc is not the kernel's") : result;
+  return write_procfs(context.slots.get(a.proc), path, a.value.text, a.value.size);
 }
 
 int run(Context&, const args::rlimit& a) {
@@ -130,7 +128,7 @@ int run(Context& context, const args::scheduler& a) {
   return result < 0 ? scheduler_refused(context, a, result) : 0;
 }
 
-int run(Context&, const args::oom_score_adj& a) { return write_procfs("/proc/self/oom_score_adj", a.value.text, a.value.size); }
+int run(Context&, const args::oom_score_adj& a) { return write_procfs(AT_FDCWD, "/proc/self/oom_score_adj", a.value.text, a.value.size); }
 
 int run(Context&, const args::umask& a) {
   ::umask(static_cast<mode_t>(a.mask));

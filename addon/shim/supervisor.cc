@@ -115,6 +115,8 @@ int Supervisor::start(unique_fd control, const char* runtime_dir, const char* ow
   owner_ = owner;
   result = open_executable(executable_);
   if (result < 0) return result;
+  result = reserve_.fill();
+  if (result < 0) return result;
   result = lock_owner();
   if (result < 0) return result;
 

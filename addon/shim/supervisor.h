@@ -10,6 +10,7 @@
 
 #include "loop.h"
 #include "message.h"
+#include "reserve.h"
 #include "task.h"
 
 namespace nacelle {
@@ -50,6 +51,7 @@ class Supervisor {
   Loop& loop() { return loop_; }
   // Handed to children: see init.h.
   int executable() const { return executable_.get(); }
+  Reserve& reserve() { return reserve_; }
   Task* new_task(Client& client, uint32_t id);
   void remove(Task* task);
   void remove(Client* client);
@@ -68,6 +70,7 @@ class Supervisor {
 
   Loop loop_;
   unique_fd control_, signals_, lock_, executable_;
+  Reserve reserve_;
   std::string runtime_dir_, owner_;
   bool keeps_journal_ = false;
   Watch control_watch_, signal_watch_;

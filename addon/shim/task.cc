@@ -2,8 +2,10 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "groups.h"
@@ -11,6 +13,14 @@
 #include "syscalls.h"
 
 namespace nacelle {
+namespace {
+
+// For processes that were killed: one that waits for a disk or frees much memory takes its time.
+constexpr uint64_t kDeathPatience = 60'000'000'000;
+constexpr uint64_t kLongestPause = 20 * kMillisecond;
+
+}  // namespace
+
 Task::Task(Supervisor& supervisor, Client& client, uint32_t id)
     : supervisor_(supervisor),
       client_(&client),
@@ -18,7 +28,9 @@ Task::Task(Supervisor& supervisor, Client& client, uint32_t id)
       context_(slots_),
       calls_(
           supervisor.loop(), id, context_, [this](Message message) { tell(std::move(message)); },
-          [this](pid_t pid) { supervisor_.watch_process(pid, this); }) {}
+          [this](pid_t pid) { supervisor_.watch_process(pid, this); }) {
+  context_.executable = supervisor.executable();
+}
 
 void Task::start(Message& message, std::vector<unique_fd> ahead, bool later) {
   slots_.reserve(kMaxSlots);
@@ -57,7 +69,9 @@ bool Task::fill_and_prepare() {
   context_.outputs = &outputs_;
   HostSteps prepare(plan_.prepare, kInPrepare, prepared_);
   StepFailure failure;
-  if (prepare.run(context_, true, failure) != HostSteps::Outcome::kDone) return fail(std::move(failure)), false;
+  const HostSteps::Outcome outcome = prepare.run(context_, true, failure);
+  watch_pump();
+  if (outcome != HostSteps::Outcome::kDone) return fail(std::move(failure)), false;
   prepared_ = prepare.index();
   return true;
 }
@@ -89,6 +103,7 @@ void Task::blame(Cause cause) {
 
 void Task::signal_tree() {
   if (plan_.has_kill_group) {
+    const Reserve::Loan loan(supervisor_.reserve());
     static_cast<void>(kill_group(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text));  // it may not be made yet
   }
   signal_first(SIGKILL);
@@ -107,6 +122,7 @@ void Task::kill(Message& message) {
   if (!reader.ok()) return;
   blame(cause);
   if (tree && signal == SIGKILL) {
+    if (is_draining_) context_.pump.kill();
     signal_tree();
   } else {
     signal_first(signal);
@@ -132,10 +148,46 @@ void Task::abandon() {
   signal_tree();
 }
 
+// --- the pump --------------------------------------------------------------------------------------------------------
+
+void Task::watch_pump() {
+  Pump& pump = context_.pump;
+  if (pump.pid() == 0) return;
+  supervisor_.watch_process(pump.pid(), this);
+  // without it the pump's end tells, a little later
+  static_cast<void>(pump_watch_.start(supervisor_.loop(), pump.control(), EPOLLIN, [this](uint32_t) { pump_told(); }));
+}
+
+void Task::pump_told() {
+  if (!context_.pump.read()) pump_watch_.stop();
+  end_for_lost_copy();
+}
+
+// What the program would do is of no use to anybody. One that does not run yet is ended when it does: it has a result then.
+void Task::end_for_lost_copy() {
+  if (context_.pump.failures().empty() || state_ != State::kRunning) return;
+  blame(Cause::kCaller);
+  signal_tree();
+}
+
+// Nobody of the tree writes any more, so the pump has only what is left.
+bool Task::pump_is_done() {
+  if (context_.pump.pid() == 0) return true;
+  context_.pump.finish();
+  is_draining_ = true;
+  return false;
+}
+
 // --- the end ---------------------------------------------------------------------------------------------------------
 
 void Task::process_ended(pid_t pid) {
   if (pid == undo_.apart()) return undo_step_ended();
+  if (pid == context_.pump.pid()) {
+    pump_watch_.stop();
+    context_.pump.ended();
+    end_for_lost_copy();
+    return has_exit_ || has_failed_ ? finish_when_empty() : void();
+  }
   if (calls_.process_ended(pid)) return;
   read_channel();
   siginfo_t info{};
@@ -147,6 +199,8 @@ void Task::process_ended(pid_t pid) {
     // a stage that only made way for the next one ends with 0 and leaves the channel open
     const bool last = !channel_ || executing_ || has_failed_ || cause_ != Cause::kNone || info.si_code != CLD_EXITED || info.si_status != 0;
     if (last) {
+      // the stage before may still hold the channel, whose end would say so
+      if (executing_ && state_ == State::kSetUp) began();
       has_exit_ = true;
       usage_ = usage;
       if (!program_told_) {
@@ -172,24 +226,40 @@ void Task::process_ended(pid_t pid) {
   if (has_exit_ || has_failed_) finish_when_empty();
 }
 
-bool Task::tree_is_gone() {
-  if (!plan_.has_kill_group) return true;
-  return !is_populated(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text);
+// 1 when something of it lives, 0, or -errno when that can't be told.
+int Task::tree_is_populated() {
+  if (!processes_.empty()) return 1;
+  if (!plan_.has_kill_group) return 0;
+  return is_populated(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text);
 }
 
 // Goes on when all processes of the stages are reaped, and nothing else of the tree lives.
 void Task::finish_when_empty() {
   if (state_ == State::kEnding || state_ == State::kGone) return;
   if (!processes_.empty() && !(has_exit_ || has_failed_)) return;
-  if (!processes_.empty() || !tree_is_gone()) {
-    signal_tree();
-    retry_.start(supervisor_.loop(), monotonic_ns() + kMillisecond, [this] { finish_when_empty(); });
-    return;
+  const Reserve::Loan loan(supervisor_.reserve());
+  const int left = tree_is_populated();
+  if (left == 0) return pump_is_done() ? finish() : void();
+  const uint64_t now = monotonic_ns();
+  if (tree_deadline_ns_ == 0) tree_deadline_ns_ = now + kDeathPatience;
+  if (now >= tree_deadline_ns_) return give_up_on_tree(left);
+  signal_tree();
+  retry_.start(supervisor_.loop(), now + pause_ns_, [this] { finish_when_empty(); });
+  pause_ns_ = std::min(2 * pause_ns_, kLongestPause);
+}
+
+// It is told, and its groups stay for the next reap.
+void Task::give_up_on_tree(int left) {
+  if (left > 0) {
+    undo_failures_.push_back({kInEnd, 0, EBUSY, "they were killed and do not end"});
+  } else {
+    undo_failures_.push_back({kInEnd, 0, -left, ""});
   }
   finish();
 }
 
 void Task::finish() {
+  const Reserve::Loan loan(supervisor_.reserve());
   state_ = State::kEnding;
   clocks_.stop();
   force_kill_.stop();
@@ -203,6 +273,7 @@ void Task::finish() {
 }
 
 void Task::undo() {
+  const Reserve::Loan loan(supervisor_.reserve());
   for (;;) {
     StepFailure failure;
     switch (undo_.run(context_, monotonic_ns() >= deadline_ns_, failure)) {
@@ -241,7 +312,10 @@ void Task::tell(Message message) {
 void Task::send_started(bool running) {
   const std::vector<int32_t> returns = numbers(plan_.returns);
   const Results results{context_.output_count, outputs_, slots_, returns};
-  tell(started_event(id_, running, first_, times_, told_started_ ? nullptr : &results));
+  Message message;
+  const int result = started_event(id_, running, first_, times_, told_started_ ? nullptr : &results, message);
+  if (result < 0) return fail({kInPlan, 0, -result, "hand descriptors out"});
+  tell(std::move(message));
   told_started_ = true;
 }
 
@@ -249,7 +323,8 @@ void Task::send_end() {
   if (!undo_failures_.empty()) supervisor_.keep_journal();
   const bool never_began = has_failed_ && !told_started_;
   const StepFailure* failure = has_failed_ ? &failure_ : nullptr;
-  tell(end_event(id_, {failure, undo_failures_, never_began, program_status_, cause_, times_, usage_, reports_}));
+  const std::vector<PumpFailure>& lost = context_.pump.failures();
+  tell(end_event(id_, {failure, undo_failures_, never_began, program_status_, cause_, times_, usage_, reports_, lost}));
 }
 
 }  // namespace nacelle

@@ -64,13 +64,18 @@ class Task {
   void channel_closed();
   void began();
   void close_given();
+  void watch_pump();
+  void pump_told();
+  void end_for_lost_copy();
+  bool pump_is_done();
   void send_started(bool running);
   void end_by_clock(Cause cause);
   void blame(Cause cause);
   void signal_tree();
   void signal_first(int signal);
   void finish_when_empty();
-  bool tree_is_gone();
+  int tree_is_populated();
+  void give_up_on_tree(int left);
   void finish();
   void undo();
   void undo_step_ended();
@@ -94,10 +99,11 @@ class Task {
   std::string outputs_;
 
   unique_fd channel_;
-  Watch channel_watch_;
+  Watch channel_watch_, pump_watch_;
   std::unordered_set<pid_t> processes_;
   pid_t first_ = 0;  // the process of the newest stage
   unique_fd first_pidfd_;
+  bool is_draining_ = false;  // the tree is gone, the pump is not done
   bool executing_ = false, told_started_ = false, has_failed_ = false;
   StepFailure failure_;
 
@@ -108,6 +114,8 @@ class Task {
   int program_status_ = 0;  // as waitpid
   Times times_;
   uint64_t deadline_ns_ = 0;
+  uint64_t tree_deadline_ns_ = 0;     // 0: nobody waits for the tree yet
+  uint64_t pause_ns_ = kMillisecond;  // until it is looked at again
   struct rusage usage_ {};
   std::vector<Report> reports_;
   HostSteps undo_;

@@ -62,7 +62,8 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
     case Signal::kAtHostStep:
       return run_host_steps_of(message);
     case Signal::kDescriptor:
-      if (count == 1) slots_.put(message.value, std::move(fds[0]));
+      if (count != 1) return fail({static_cast<int32_t>(message.stage), message.index, EMFILE, "take a descriptor"});
+      slots_.put(message.value, std::move(fds[0]));
       return;
     case Signal::kCloned: {
       // a forger's end would be another task's, or never come
@@ -128,9 +129,11 @@ void Task::run_host_steps_of(const ChannelMessage& message) {
 int Task::give(ChannelMessage& reply, const std::vector<int32_t>& filled) {
   int fds[kMaxChannelFds];
   for (const int32_t slot : filled) {
+    const int fd = slots_.get(slot);
+    if (fd < 0) continue;  // the shim's own work alone needed it
     if (reply.slots == kMaxChannelFds) return -E2BIG;
     reply.slot[reply.slots] = slot;
-    fds[reply.slots++] = slots_.get(slot);
+    fds[reply.slots++] = fd;
   }
   return answer(reply, fds, reply.slots);
 }
@@ -184,6 +187,7 @@ void Task::began() {
   close_given();
   clocks_.start(supervisor_.loop(), plan_, slots_, times_.started_ns, [this](Cause cause) { end_by_clock(cause); });
   send_started(true);
+  end_for_lost_copy();
 }
 
 // What came along is the process's, which has its own by now: a copy of ours would keep its pipes open.

@@ -202,12 +202,13 @@ export class Cgroup implements AsyncDisposable {
           facts: {
             id,
             command: argv,
+            isConfined: false,
             processOne: false,
             limits: { ...noLimits, memory: memory?.limit ?? null, pids: pids?.limit ?? null },
             notEnforced: [],
             readGroup: (reports) => this.#runEvidence(reports, before),
           },
-          build: (ends) => ({ plan: planCgroupRun({ ...request, ends }), descriptors: slots.descriptors }),
+          build: (streams) => ({ plan: planCgroupRun({ ...request, streams }), descriptors: slots.descriptors }),
         };
       });
     } catch (error) {

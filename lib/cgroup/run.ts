@@ -2,9 +2,10 @@ import { UnsupportedError } from '../errors.js';
 import { O_PATH } from '../plan/constants.js';
 import { type CpuClock, NONE, type Plan, type Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
+import type { Streams } from '../process/child-end.js';
 import { programSteps } from '../process/program-steps.js';
 import type { ParsedProcess } from '../process/schema.js';
-import type { ChildEnd } from '../process/stdio.js';
+import { planHostStreams } from '../process/stream-steps.js';
 import type { Usage } from '../process/types.js';
 import { parseKeyed } from './keyed.js';
 import { cpuTimes } from './usage.js';
@@ -21,7 +22,7 @@ export interface CgroupRunRequest {
   readonly options: ParsedProcess;
   /** 'NAME=value' */
   readonly env: readonly string[];
-  readonly ends: readonly ChildEnd[];
+  readonly streams: Streams;
 }
 
 /** Whether a folder below a group is that of a program which runs in it. */
@@ -40,6 +41,7 @@ export function planCgroupRun(request: CgroupRunRequest): Plan {
   const home = paths.unified ?? paths.freezer ?? Object.values(paths)[0];
   if (home === undefined) throw new UnsupportedError('Cgroup.run', 'the group is in no hierarchy');
   const groups = [...new Set([home, ...Object.values(paths)])].map((path) => ({ slot: slots.take(), path }));
+  const streams = planHostStreams(request.streams.ends, slots);
   const parent = groups[0]?.slot ?? NONE;
   const own = slots.take();
   const isUnified = home === paths.unified;
@@ -56,7 +58,8 @@ export function planCgroupRun(request: CgroupRunRequest): Plan {
         ...(isUnified ? { group: own } : {}),
         steps: [
           ...joins.map((group): Step => ({ op: 'join_group', group, file: 'tasks' })),
-          ...programSteps({ ...request, user: options.user, givePipes: true }),
+          ...streams.open,
+          ...programSteps({ ...request, streams, user: options.user, givePipes: true }),
         ],
       },
     ],

@@ -68,6 +68,7 @@ async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callM
   const facts = {
     id,
     command: argv,
+    isConfined: true,
     processOne: !parsed.init && parsed.namespaces.pid === 'new',
     get limits() {
       return lethalLimits({ limits: limits.current }, prepared.filterKills);
@@ -82,8 +83,8 @@ async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callM
     const path = prepared.root.type === 'recipe' ? prepared.root.disk : null;
     const record = path === null ? [] : writeRecord(ownerName(), id, [{ kind: 'tree', path }]);
     if (park && path !== null) disk = [await hold(planWork(path, record))];
-    task = await program.launch(facts, (stdio) => {
-      const plan = planContainer(head, { ...prepared, stdio, park, journal: park ? [] : record });
+    task = await program.launch(facts, (streams) => {
+      const plan = planContainer(head, { ...prepared, streams, park, journal: park ? [] : record });
       namespaceSlot = plan.mountNamespace;
       uppers = plan.uppers;
       return ahead ? ahead.beginning.goOn(plan.rest, slots.descriptors) : start(joinParts(plan, { waits: false }), slots.descriptors);

@@ -10,6 +10,7 @@ import { parseReference } from '../image/reference.js';
 import { parseStopSignal } from '../image/stop-signal.js';
 import { storeRoot } from '../image/store/root.js';
 import { nativeError } from '../native/failure.js';
+import { closeDescriptor } from '../native/load.js';
 import { Slots } from '../plan/plan.js';
 import { SIGTERM } from '../process/signals.js';
 import { type CapabilityMask, heldCapabilities, resolveCapabilities } from '../security/capabilities.js';
@@ -18,13 +19,14 @@ import { type Architecture, canKill, compileDefault } from '../security/seccomp.
 import { type NotEnforced, planContainerGroup, requireDeviceController } from './group.js';
 import { etcFiles } from './host-files.js';
 import { imageVolumes } from './image-volumes.js';
+import { joinedProc } from './joined-proc.js';
 import type { ParsedOptions, PullPolicy } from './options.js';
 import type { ExtraDevice, PlanInput, RootSource } from './plan/input.js';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** What a plan needs beside the program's streams; reads the host, makes nothing on it but an image's layers in the store. */
-export type Prepared = Omit<PlanInput, 'stdio' | 'park' | 'journal'> & {
+export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
   readonly stopSignal: number;
   readonly notEnforced: NotEnforced;
   /** The filter has an action that ends a process by SIGSYS. */
@@ -64,7 +66,7 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
   const { group, notEnforced } = await planContainerGroup(options, { slots, layout, owner: await owner(layout), id, devices });
   requireDeviceController(group, { capabilities, devices });
   const { cpuTimeLimit } = options.process;
-  return {
+  const prepared: Omit<Prepared, 'proc'> = {
     id,
     options,
     slots,
@@ -89,6 +91,14 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
     image,
     release,
   };
+  const { pid } = options.namespaces;
+  const proc = typeof pid === 'string' ? null : await joinedProc(pid.fd);
+  if (proc === null) return { ...prepared, proc };
+  const closeBoth = (): void => {
+    closeDescriptor(proc);
+    release();
+  };
+  return { ...prepared, proc, release: closeBoth };
 }
 
 let capabilitiesHeld: CapabilityMask | undefined;

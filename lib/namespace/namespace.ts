@@ -102,7 +102,15 @@ export class Namespace implements AsyncDisposable {
       return execute<E>(parsed, async () => {
         const slots = new Slots();
         const group = await treeGroup(slots);
-        const facts = { id: group?.id ?? '', command: argv, processOne: false, limits: noLimits, notEnforced: [], readGroup: noGroup };
+        const facts = {
+          id: group?.id ?? '',
+          command: argv,
+          isConfined: false,
+          processOne: false,
+          limits: noLimits,
+          notEnforced: [],
+          readGroup: noGroup,
+        };
         const request = {
           slots,
           namespaces,
@@ -112,7 +120,7 @@ export class Namespace implements AsyncDisposable {
           privileged: isPrivileged(),
           group,
         };
-        return { facts, build: (ends) => ({ plan: planNamespaceRun({ ...request, ends }), descriptors: slots.descriptors }) };
+        return { facts, build: (streams) => ({ plan: planNamespaceRun({ ...request, streams }), descriptors: slots.descriptors }) };
       });
     } catch (error) {
       return refuse<E>(error);

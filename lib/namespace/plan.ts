@@ -1,15 +1,19 @@
 import { dirname } from 'node:path';
 import { UnsupportedError } from '../errors.js';
-import { PROPAGATION, SIGKILL } from '../plan/constants.js';
+import { CLONE, PROPAGATION, SIGKILL } from '../plan/constants.js';
 import type { NamespaceType } from '../plan/namespaces.js';
-import { type CpuClock, NONE, type Plan, planOf, type Slots, type Stage } from '../plan/plan.js';
+import { type CpuClock, cloneStep, NONE, type Plan, planOf, type Slots, type Stage } from '../plan/plan.js';
+import { MOUNT_ATTR } from '../plan/recipe.js';
 import type { Slot, Step } from '../plan/steps.js';
+import type { Streams } from '../process/child-end.js';
 import { programSteps } from '../process/program-steps.js';
 import type { ParsedProcess } from '../process/schema.js';
-import type { ChildEnd } from '../process/stdio.js';
+import { planHostStreams } from '../process/stream-steps.js';
 import { flagsOf } from './flags.js';
 import { encodeIdMap, type IdMap, singleMap } from './idmap.js';
 import type { Held, ParsedCreate } from './options.js';
+
+const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 
 /** Who makes the namespaces: what a map may hold depends on it. */
 export interface Maker {
@@ -22,12 +26,29 @@ export interface Maker {
 /** Plans new namespaces, held by a process that does nothing; their descriptors are returned by type. Pure. */
 export function planNamespaces(options: ParsedCreate, maker: Maker, slots: Slots): { plan: Plan; slots: ReadonlyMap<NamespaceType, Slot> } {
   const returned = new Map(options.types.map((type) => [type, slots.take()] as const));
-  const hold: Step[] = [...[...returned].map(([type, out]): Step => ({ op: 'open_namespace', host: true, out, type })), { op: 'pause' }];
+  const hold: Step[] = [
+    ...[...returned].map(([type, out]): Step => ({ op: 'open_namespace', host: true, out, type })),
+    ...(options.types.includes('pid') ? leaveHost(slots) : []),
+    { op: 'pause' },
+  ];
   const die: Step = { op: 'parent_death_signal', signal: SIGKILL };
   return {
     plan: planOf({ stages: createStages(options, maker, [die, ...hold]), returns: [...returned.values()] }),
     slots: returned,
   };
+}
+
+/** Whoever is in the pid namespace can look at the root of the process that holds it: that is an empty folder. */
+function leaveHost(slots: Slots): Step[] {
+  const root = slots.take();
+  return [
+    { op: 'unshare', flags: CLONE.mnt },
+    { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
+    { op: 'filesystem', out: root, type: 'tmpfs', options: ['size=0', 'mode=555'], attributes: RDONLY | NOSUID | NODEV | NOEXEC },
+    { op: 'attach_at', mount: root, at: NONE, path: '/' },
+    { op: 'pivot', root, between: 0 },
+    { op: 'close', slot: root },
+  ];
 }
 
 /**
@@ -46,7 +67,7 @@ function createStages(options: ParsedCreate, maker: Maker, last: readonly Step[]
   return [
     {
       flags: flagsOf(early),
-      steps: [...setUp(options, maker), { op: 'unshare', flags: flagsOf(['time']) }, ...offsets, { op: 'clone', stage: 1 }],
+      steps: [...setUp(options, maker), { op: 'unshare', flags: flagsOf(['time']) }, ...offsets, cloneStep(1, last)],
     },
     { flags: flagsOf(late), steps: last },
   ];
@@ -99,7 +120,7 @@ export interface RunRequest {
   readonly options: ParsedProcess;
   /** 'NAME=value' */
   readonly env: readonly string[];
-  readonly ends: readonly ChildEnd[];
+  readonly streams: Streams;
   /** Root of the host enters the user namespace last: until then it may enter what belongs to others. */
   readonly privileged: boolean;
   readonly group: TreeGroup | null;
@@ -114,14 +135,15 @@ export function planNamespaceRun(request: RunRequest): Plan {
   const { slots, options, group, namespaces } = request;
   const joins = joinOrder(namespaces, request.privileged).map(({ type, fd }): Step => ({ op: 'setns', ns: slots.give(fd), type }));
   // Processes of a namespace must not look into the one that joins (CVE-2016-9962).
-  const enter: Step[] = [{ op: 'dumpable', value: 0 }, ...joins];
+  const streams = planHostStreams(request.streams.ends, slots);
+  const enter: Step[] = [...streams.open, { op: 'dumpable', value: 0 }, ...joins];
   const hasUser = namespaces.some(({ type }) => type === 'user');
   // The ids that it had outside are often none inside: it becomes root there, as nsenter does.
-  const become = programSteps({ ...request, user: options.user ?? (hasUser ? '0:0' : null), givePipes: !hasUser });
+  const become = programSteps({ ...request, streams, user: options.user ?? (hasUser ? '0:0' : null), givePipes: !hasUser });
   const born = group ? { group: group.slot } : {};
   const stages: Stage[] = namespaces.some(({ type }) => type === 'pid')
     ? [
-        { flags: 0, ...born, steps: [...enter, { op: 'clone', stage: 1 }] },
+        { flags: 0, ...born, steps: [...enter, cloneStep(1, become)] },
         { flags: 0, ...born, steps: become },
       ]
     : [{ flags: 0, ...born, steps: [...enter, ...become] }];

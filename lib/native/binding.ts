@@ -36,6 +36,8 @@ export interface Binding {
   tryLock(fd: number, exclusive: boolean): number;
   /** The text of each, or -errno. */
   readFiles(paths: readonly string[]): (string | number)[];
+  /** Whether it is a socket between Node and the shim; see addon/own_sockets.h. */
+  isOwnSocket(fd: number): boolean;
   /** ioctl_ns(2): a descriptor. */
   namespaceIoctl(fd: number, request: number): number;
 }

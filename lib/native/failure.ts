@@ -15,7 +15,7 @@ export interface StepFailure {
   readonly text: string;
 }
 
-export const Where = { prepare: -1, call: -2, undo: -3, clone: -4, plan: -5 } as const;
+export const Where = { prepare: -1, call: -2, undo: -3, clone: -4, plan: -5, end: -6 } as const;
 
 const words = new Map(stepTable.map(({ op, what }) => [op, what]));
 
@@ -56,7 +56,9 @@ export function errnoWords(errno: number): string {
 /** A system call outside a plan. `what` is what was being done, in the caller's words. */
 export function nativeError(what: string, syscall: string, errno: number, path: string | null = null): SyscallError {
   const name = errnoName(errno);
-  return new SyscallError(`${what}: ${name}${suffix(errnoWords(errno))}`, { errno, errnoName: name, syscall, path });
+  const hint = hintFor(null, errno, Where.call);
+  const message = `${what}: ${name}${suffix(errnoWords(errno))}${hint ? `. ${hint}` : ''}`;
+  return new SyscallError(message, { errno, errnoName: name, syscall, path, hint });
 }
 
 /** Turns the place of a failure into words: what was being done, on what path, what the kernel says, and the usual cure. */
@@ -80,6 +82,7 @@ export function stepError(failure: StepFailure, steps: { plan: Plan; call?: read
 const whereWords: Readonly<Record<number, string>> = {
   [Where.clone]: 'start the process',
   [Where.plan]: 'read the plan',
+  [Where.end]: 'wait for the end of its processes',
 };
 
 function stepAt({ where, index }: StepFailure, { plan, call }: { plan: Plan; call?: readonly Step[] }): Step | undefined {
@@ -117,6 +120,10 @@ const syscalls: Partial<Record<Op, string>> = {
   release_real_time: 'write',
   load_device_filter: 'bpf',
   attach_device_filter: 'bpf',
+  reopen: 'open',
+  require_mount: 'statx',
+  pump: 'clone3',
+  proc: 'fsconfig',
   sysctl: 'write',
   rlimit: 'prlimit',
   scheduler: 'sched_setattr',

@@ -128,5 +128,6 @@ export function decodeEnded(body: Buffer): EndMessage & Omit<TaskEnd, 'undoError
     const bytes = decoder.bytes();
     return present ? bytes : null;
   });
-  return { ...end, exit, cause, startedAtMs, startedMs, endedMs, usage, reports };
+  const lostCopies = decoder.list(() => ({ copy: decoder.u32(), whileReading: decoder.u8() === 1, errno: decoder.i32() }));
+  return { ...end, exit, cause, startedAtMs, startedMs, endedMs, usage, reports, lostCopies };
 }

@@ -1,9 +1,11 @@
 import { mkdirSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { allOf, NacelleError } from '../errors.js';
 import { type Descriptors, joinParts, type Plan } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import type { ShimSocket } from './binding.js';
+import { Deferred } from './deferred.js';
 import { Encoder, encodePlan, slotCount } from './encode.js';
 import { nativeError, stepError } from './failure.js';
 import { closeDescriptor, loadNative } from './load.js';
@@ -125,7 +127,7 @@ class Connection {
     }
     if (type === Event.started) {
       const started = decodeStarted(body);
-      task.onStarted(started, output(started, fds));
+      task.onStarted(started, fds);
     } else if (type === Event.running) task.onRunning(decodeRunning(body));
     else if (type === Event.called) task.onCalled(decodeCalled(body), fds);
     else if (type === Event.ended) task.onEnded(decodeEnded(body));
@@ -138,22 +140,19 @@ class Connection {
   }
 }
 
-function output({ outputs, slots }: Results, fds: readonly number[]): TaskOutput {
-  return { outputs, descriptors: new Map(slots.map((slot, i) => [slot, fds[i] ?? -1])) };
+/** The kernel drops descriptors that this process has no room for. */
+function isCut({ slots }: Results, fds: readonly number[]): boolean {
+  if (fds.length === slots.length) return false;
+  for (const fd of fds) closeDescriptor(fd);
+  return true;
 }
 
-class Deferred<T> {
-  readonly promise: Promise<T>;
-  resolve!: (value: T) => void;
-  reject!: (error: Error) => void;
-  constructor() {
-    this.promise = new Promise<T>((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
-    // whoever awaits it hears of the failure; nobody has to
-    this.promise.catch(() => undefined);
-  }
+function cutError(): NacelleError {
+  return nativeError('take descriptors from the shim', 'recvmsg', constants.errno.EMFILE);
+}
+
+function output({ outputs, slots }: Results, fds: readonly number[]): TaskOutput {
+  return { outputs, descriptors: new Map(slots.map((slot, i) => [slot, fds[i] ?? -1])) };
 }
 
 class RunningTask implements Task, Beginning {
@@ -171,6 +170,8 @@ class RunningTask implements Task, Beginning {
   #gone = false;
   #hasBegun = false;
   #isRunning = false;
+  /** Its descriptors could not be taken: it ends. */
+  #isCut = false;
   #over = false;
   #kept: boolean;
 
@@ -295,9 +296,14 @@ class RunningTask implements Task, Beginning {
     return reply.promise;
   }
 
-  onStarted(message: StartedMessage, output: TaskOutput): void {
+  onStarted(message: StartedMessage & Results, fds: readonly number[]): void {
     this.#pid = message.pid;
-    this.#started = output;
+    if (isCut(message, fds)) {
+      this.#isCut = true;
+      this.#connection.send(Request.close, this.id, new Uint8Array());
+      return;
+    }
+    this.#started = output(message, fds);
     this.#hasBegun = true;
     this.#isRunning = message.running;
     if (this.#plan.stages.length === 0) this.unref();
@@ -318,7 +324,8 @@ class RunningTask implements Task, Beginning {
     }
     this.#calls.delete(message.sequence);
     this.#connection.unref();
-    if ('failure' in message) call.reply.reject(stepError(message.failure, { plan: this.#plan, call: call.steps }));
+    if ('results' in message && isCut(message.results, fds)) call.reply.reject(cutError());
+    else if ('failure' in message) call.reply.reject(stepError(message.failure, { plan: this.#plan, call: call.steps }));
     else call.reply.resolve(output(message.results, fds));
   }
 
@@ -334,8 +341,10 @@ class RunningTask implements Task, Beginning {
       this.onFailed(message);
       return;
     }
-    this.#finish(
-      () => new NacelleError(this.#isRunning ? 'it has ended' : 'the process was killed before it started', { code: 'ERR_ENDED' }),
+    this.#finish(() =>
+      this.#isCut
+        ? cutError()
+        : new NacelleError(this.#isRunning ? 'it has ended' : 'the process was killed before it started', { code: 'ERR_ENDED' }),
     );
     this.#ended.resolve({ ...end, undoErrors: undoFailures.map((item) => stepError(item, { plan: this.#plan })) });
   }

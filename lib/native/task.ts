@@ -23,6 +23,8 @@ export interface TaskEnd {
   };
   /** The files of `plan.reports`, `null` where one could not be read. */
   readonly reports: readonly (Uint8Array | null)[];
+  /** Copies of the step `pump` that failed: their number, and errno of reading or writing. */
+  readonly lostCopies: readonly { readonly copy: number; readonly whileReading: boolean; readonly errno: number }[];
   /** Failures of undo steps. */
   readonly undoErrors: readonly Error[];
 }

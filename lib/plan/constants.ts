@@ -26,6 +26,10 @@ export const SIGKILL = 9;
 
 /** O_* of open(2), on every architecture alike but O_DIRECTORY and O_NOFOLLOW: those are the kernel's for this one. */
 export const O_PATH = 0o10000000;
+export const O_RDONLY = 0;
+export const O_WRONLY = 1;
+export const O_NOCTTY = 0o400;
+export const O_NONBLOCK = 0o4000;
 
 /** The protocol of a netlink(7) socket for links, addresses and routes. */
 export const NETLINK_ROUTE = 0;

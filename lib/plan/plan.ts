@@ -1,5 +1,5 @@
 import { SIGKILL } from './constants.js';
-import type { Slot, Step } from './steps.js';
+import { type Slot, type Step, stepTable } from './steps.js';
 
 /** One process of a plan: how it is cloned, and what it does until it ends or becomes the program. */
 export interface Stage {
@@ -84,6 +84,16 @@ export function joinParts({ first, rest }: PlanParts, { waits }: { waits: boolea
     prepare: [...first.prepare, ...rest.prepare],
     stages: [{ ...begun, steps: [...steps, ...next.steps] }, ...rest.stages.slice(1)],
   };
+}
+
+const slotFields = new Map(
+  stepTable.map(({ op, fields }) => [op, fields.flatMap(([kind, name]) => (kind === 'SLOT' || kind === 'SLOTS' ? [name] : []))]),
+);
+
+/** The last step of a stage: starts the next one, which has the descriptors that its steps name and no others. */
+export function cloneStep(stage: number, steps: readonly Step[]): Step {
+  const named = steps.flatMap((step): Slot[] => (slotFields.get(step.op) ?? []).flatMap((field) => Reflect.get(step, field)));
+  return { op: 'clone', stage, keep: [...new Set(named)].filter((slot) => slot !== NONE) };
 }
 
 /** Descriptors that travel with a plan, by slot. They are duplicated; Node's own stay open. */

@@ -9,6 +9,7 @@ export type FieldKind = 'SLOT' | 'OUT' | 'NUM' | 'STR' | 'BYTES' | 'LIST' | 'SLO
 export type Step =
   | { readonly op: 'open'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; readonly flags: number | bigint; readonly mode: number | bigint; }
   | { readonly op: 'open_in_root'; readonly host?: boolean; readonly out?: Slot; readonly root: Slot; readonly path: string; readonly flags: number | bigint; }
+  | { readonly op: 'reopen'; readonly host?: boolean; readonly out?: Slot; readonly slot: Slot; readonly path: string; readonly flags: number | bigint; }
   | { readonly op: 'close'; readonly host?: boolean; readonly slot: Slot; }
   | { readonly op: 'give'; readonly host?: boolean; readonly slot: Slot; }
   | { readonly op: 'chown'; readonly host?: boolean; readonly slot: Slot; }
@@ -18,8 +19,9 @@ export type Step =
   | { readonly op: 'unshare'; readonly host?: boolean; readonly flags: number | bigint; }
   | { readonly op: 'open_namespace'; readonly host?: boolean; readonly out?: Slot; readonly type: string; }
   | { readonly op: 'write_process'; readonly host?: boolean; readonly path: string; readonly bytes: Uint8Array; }
-  | { readonly op: 'clone'; readonly host?: boolean; readonly stage: number | bigint; }
+  | { readonly op: 'clone'; readonly host?: boolean; readonly stage: number | bigint; readonly keep: readonly Slot[]; }
   | { readonly op: 'filesystem'; readonly host?: boolean; readonly out?: Slot; readonly type: string; readonly options: readonly string[]; readonly attributes: number | bigint; }
+  | { readonly op: 'proc'; readonly host?: boolean; readonly out?: Slot; readonly pidns: Slot; readonly attributes: number | bigint; }
   | { readonly op: 'overlay'; readonly host?: boolean; readonly out?: Slot; readonly lower: readonly Slot[]; readonly upper: Slot; readonly work: Slot; readonly options: readonly string[]; readonly attributes: number | bigint; }
   | { readonly op: 'clone_mount'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; readonly recursive: number | bigint; }
   | { readonly op: 'set_mount'; readonly host?: boolean; readonly mount: Slot; readonly recursive: number | bigint; readonly set: number | bigint; readonly clear: number | bigint; readonly propagation: number | bigint; }
@@ -27,10 +29,11 @@ export type Step =
   | { readonly op: 'attach'; readonly host?: boolean; readonly mount: Slot; readonly root: Slot; readonly path: string; readonly create: number | bigint; }
   | { readonly op: 'attach_at'; readonly host?: boolean; readonly mount: Slot; readonly at: Slot; readonly path: string; }
   | { readonly op: 'share_folder'; readonly host?: boolean; readonly path: string; }
+  | { readonly op: 'require_mount'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly mount: Slot; }
   | { readonly op: 'detach'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'pivot'; readonly host?: boolean; readonly root: Slot; readonly between: number | bigint; }
-  | { readonly op: 'mask'; readonly host?: boolean; readonly root: Slot; readonly paths: readonly string[]; readonly file: Slot; readonly folder: Slot; }
-  | { readonly op: 'readonly'; readonly host?: boolean; readonly root: Slot; readonly paths: readonly string[]; }
+  | { readonly op: 'mask'; readonly host?: boolean; readonly roots: readonly Slot[]; readonly paths: readonly string[]; readonly file: Slot; readonly folder: Slot; }
+  | { readonly op: 'readonly'; readonly host?: boolean; readonly roots: readonly Slot[]; readonly paths: readonly string[]; }
   | { readonly op: 'mkdir'; readonly host?: boolean; readonly out?: Slot; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
   | { readonly op: 'symlink'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly target: string; }
   | { readonly op: 'mknod'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly major: number | bigint; readonly minor: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
@@ -58,7 +61,7 @@ export type Step =
   | { readonly op: 'link_up'; readonly host?: boolean; readonly name: string; }
   | { readonly op: 'sethostname'; readonly host?: boolean; readonly name: string; }
   | { readonly op: 'setdomainname'; readonly host?: boolean; readonly name: string; }
-  | { readonly op: 'sysctl'; readonly host?: boolean; readonly path: string; readonly value: string; }
+  | { readonly op: 'sysctl'; readonly host?: boolean; readonly proc: Slot; readonly path: string; readonly value: string; }
   | { readonly op: 'rlimit'; readonly host?: boolean; readonly name: string; readonly resource: number | bigint; readonly soft: number | bigint; readonly hard: number | bigint; }
   | { readonly op: 'scheduler'; readonly host?: boolean; readonly policy: number | bigint; readonly nice: number | bigint; readonly priority: number | bigint; readonly runtime: number | bigint; readonly deadline: number | bigint; readonly period: number | bigint; }
   | { readonly op: 'oom_score_adj'; readonly host?: boolean; readonly value: string; }
@@ -79,6 +82,7 @@ export type Step =
   | { readonly op: 'rest'; readonly host?: boolean; }
   | { readonly op: 'park'; readonly host?: boolean; }
   | { readonly op: 'exec'; readonly host?: boolean; readonly path: string; readonly argv: readonly string[]; readonly env: readonly string[]; }
+  | { readonly op: 'pump'; readonly host?: boolean; readonly from: readonly Slot[]; readonly to: readonly Slot[]; }
   | { readonly op: 'unpack_filter'; readonly host?: boolean; }
   | { readonly op: 'unpack'; readonly host?: boolean; readonly input: Slot; readonly root: Slot; readonly lower: readonly Slot[]; readonly options: readonly string[]; }
   | { readonly op: 'pack'; readonly host?: boolean; readonly upper: Slot; readonly lower: readonly Slot[]; readonly output: Slot; readonly options: readonly string[]; }
@@ -91,6 +95,7 @@ export type Op = Step['op'];
 export const stepTable: readonly { readonly op: Op; readonly what: string; readonly fields: readonly (readonly [FieldKind, string])[] }[] = [
   { op: 'open', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path'], ['NUM', 'flags'], ['NUM', 'mode']] },
   { op: 'open_in_root', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'flags']] },
+  { op: 'reopen', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'slot'], ['STR', 'path'], ['NUM', 'flags']] },
   { op: 'close', what: 'close a descriptor', fields: [['SLOT', 'slot']] },
   { op: 'give', what: 'hand a descriptor over', fields: [['SLOT', 'slot']] },
   { op: 'chown', what: 'give a descriptor to its user', fields: [['SLOT', 'slot']] },
@@ -100,8 +105,9 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'unshare', what: 'unshare namespaces', fields: [['NUM', 'flags']] },
   { op: 'open_namespace', what: 'open the {type} namespace', fields: [['OUT', 'out'], ['STR', 'type']] },
   { op: 'write_process', what: 'write /proc/PID/{path}', fields: [['STR', 'path'], ['BYTES', 'bytes']] },
-  { op: 'clone', what: 'start the next stage', fields: [['NUM', 'stage']] },
+  { op: 'clone', what: 'start the next stage', fields: [['NUM', 'stage'], ['SLOTS', 'keep']] },
   { op: 'filesystem', what: 'make a {type} file system', fields: [['OUT', 'out'], ['STR', 'type'], ['LIST', 'options'], ['NUM', 'attributes']] },
+  { op: 'proc', what: 'make a proc file system', fields: [['OUT', 'out'], ['SLOT', 'pidns'], ['NUM', 'attributes']] },
   { op: 'overlay', what: 'make the overlay file system', fields: [['OUT', 'out'], ['SLOTS', 'lower'], ['SLOT', 'upper'], ['SLOT', 'work'], ['LIST', 'options'], ['NUM', 'attributes']] },
   { op: 'clone_mount', what: 'bind {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path'], ['NUM', 'recursive']] },
   { op: 'set_mount', what: 'change a mount\'s attributes', fields: [['SLOT', 'mount'], ['NUM', 'recursive'], ['NUM', 'set'], ['NUM', 'clear'], ['NUM', 'propagation']] },
@@ -109,10 +115,11 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'attach', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'create']] },
   { op: 'attach_at', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'at'], ['STR', 'path']] },
   { op: 'share_folder', what: 'share the mounts in {path}', fields: [['STR', 'path']] },
+  { op: 'require_mount', what: 'check the mount on {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['SLOT', 'mount']] },
   { op: 'detach', what: 'unmount {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'pivot', what: 'make the new root the root', fields: [['SLOT', 'root'], ['NUM', 'between']] },
-  { op: 'mask', what: 'mask paths', fields: [['SLOT', 'root'], ['LIST', 'paths'], ['SLOT', 'file'], ['SLOT', 'folder']] },
-  { op: 'readonly', what: 'make paths read-only', fields: [['SLOT', 'root'], ['LIST', 'paths']] },
+  { op: 'mask', what: 'mask paths', fields: [['SLOTS', 'roots'], ['LIST', 'paths'], ['SLOT', 'file'], ['SLOT', 'folder']] },
+  { op: 'readonly', what: 'make paths read-only', fields: [['SLOTS', 'roots'], ['LIST', 'paths']] },
   { op: 'mkdir', what: 'make the folder {path}', fields: [['OUT', 'out'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid']] },
   { op: 'symlink', what: 'make the link {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['STR', 'target']] },
   { op: 'mknod', what: 'make the device {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'major'], ['NUM', 'minor'], ['NUM', 'uid'], ['NUM', 'gid']] },
@@ -140,7 +147,7 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'link_up', what: 'bring up {name}', fields: [['STR', 'name']] },
   { op: 'sethostname', what: 'set the host name', fields: [['STR', 'name']] },
   { op: 'setdomainname', what: 'set the domain name', fields: [['STR', 'name']] },
-  { op: 'sysctl', what: 'set sysctl {path}', fields: [['STR', 'path'], ['STR', 'value']] },
+  { op: 'sysctl', what: 'set sysctl {path}', fields: [['SLOT', 'proc'], ['STR', 'path'], ['STR', 'value']] },
   { op: 'rlimit', what: 'set ulimit {name}', fields: [['STR', 'name'], ['NUM', 'resource'], ['NUM', 'soft'], ['NUM', 'hard']] },
   { op: 'scheduler', what: 'set the scheduler', fields: [['NUM', 'policy'], ['NUM', 'nice'], ['NUM', 'priority'], ['NUM', 'runtime'], ['NUM', 'deadline'], ['NUM', 'period']] },
   { op: 'oom_score_adj', what: 'set oomScoreAdj', fields: [['STR', 'value']] },
@@ -161,6 +168,7 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'rest', what: 'wait for the rest of the plan', fields: [] },
   { op: 'park', what: 'wait to be started', fields: [] },
   { op: 'exec', what: 'run {path}', fields: [['STR', 'path'], ['LIST', 'argv'], ['LIST', 'env']] },
+  { op: 'pump', what: 'copy between the caller\'s files and the program', fields: [['SLOTS', 'from'], ['SLOTS', 'to']] },
   { op: 'unpack_filter', what: 'limit the system calls to those of unpacking', fields: [] },
   { op: 'unpack', what: 'unpack the layer', fields: [['SLOT', 'input'], ['SLOT', 'root'], ['SLOTS', 'lower'], ['LIST', 'options']] },
   { op: 'pack', what: 'pack the changes', fields: [['SLOT', 'upper'], ['SLOTS', 'lower'], ['SLOT', 'output'], ['LIST', 'options']] },

@@ -1,18 +1,52 @@
 import { once } from 'node:events';
-import { constants, fstatSync, open as openCallback } from 'node:fs';
+import { close as closeCallback, constants, fstatSync, open as openCallback, type Stats, stat as statCallback } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import { getSystemErrorMap, promisify } from 'node:util';
-import { invalidOption, SyscallError } from '../errors.js';
+import { isatty } from 'node:tty';
+import { promisify } from 'node:util';
+import { invalidOption } from '../errors.js';
+import { nativeError } from '../native/failure.js';
+import { loadNative } from '../native/load.js';
 
-const open = promisify(openCallback);
+const [open, close, stat] = [promisify(openCallback), promisify(closeCallback), promisify(statCallback)];
 
-/** A descriptor of the caller's, or of Node's: it must be open. */
-export function checkOpen(fd: number, option: string): void {
+/**
+ * What a descriptor of the caller's is to a program that is confined: `given` passes as it is, the null device is the container's
+ * own, a file is copied from or to.
+ */
+export type DescriptorKind = 'given' | 'null' | 'file';
+
+/** @throws NacelleError `ERR_INVALID_OPTION` for one that is not open, and for one between Node and the shim */
+export function checkOpen(fd: number, option: string): Stats {
+  let status: Stats;
   try {
-    fstatSync(fd);
+    status = fstatSync(fd);
   } catch (cause) {
     throw invalidOption(option, `file descriptor ${fd} is not open`, cause);
   }
+  if (status.isSocket() && loadNative().addon.isOwnSocket(fd)) throw invalidOption(option, `file descriptor ${fd} is nacelle's own`);
+  return status;
+}
+
+/** @throws NacelleError `ERR_INVALID_OPTION`: as {@link checkOpen}; or it is of a kind that gives more than a stream's use, such as a folder */
+export function kindOf(fd: number, option: string): { kind: DescriptorKind; file: string } {
+  const status = checkOpen(fd, option);
+  const file = `${status.dev}:${status.ino}`;
+  if (status.isFile()) return { kind: 'file', file };
+  if (isNull(status)) return { kind: 'null', file };
+  if (status.isFIFO() || status.isSocket() || isatty(fd)) return { kind: 'given', file };
+  throw invalidOption(option, `file descriptor ${fd} is ${wordsFor(status)}: a file, pipe, socket or terminal is wanted`);
+}
+
+/** Linux's number for the null device: character 1:3. */
+function isNull(status: Stats): boolean {
+  return status.isCharacterDevice() && status.rdev === 0x103;
+}
+
+function wordsFor(status: Stats): string {
+  if (status.isDirectory()) return 'a folder';
+  if (status.isFIFO()) return 'a FIFO';
+  if (status.isSocket()) return 'a socket';
+  return status.isBlockDevice() || status.isCharacterDevice() ? 'a device' : 'of a kind that is no stream';
 }
 
 /**
@@ -39,17 +73,43 @@ export async function untilOpen(stream: Readable | Writable, option: string): Pr
   }
 }
 
-const { O_RDONLY, O_WRONLY, O_CREAT, O_TRUNC, O_APPEND, O_NOCTTY } = constants;
+const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND, O_NOCTTY, O_NONBLOCK } = constants;
 
-/** Opens a file for one of the standard streams. */
-export async function openFile(file: string, mode: 'read' | 'write' | 'append', option: string): Promise<number> {
-  const flags = mode === 'read' ? O_RDONLY : O_WRONLY | O_CREAT | (mode === 'append' ? O_APPEND : O_TRUNC);
+/** Looks at the file that an input is to come from. @throws SyscallError; NacelleError `ERR_INVALID_OPTION` for what is no file */
+export async function inputFile(file: string, option: string): Promise<'file' | 'null'> {
+  const status = await stat(file).catch((error: unknown) => {
+    throw failure(error, `open ${file} as ${option}`, 'stat', file);
+  });
+  return fileKind(status, file, option);
+}
+
+/**
+ * Opens the file that an output goes to, made with mode 0644 where there is none. It waits for nothing: a FIFO is refused.
+ *
+ * @throws SyscallError; NacelleError `ERR_INVALID_OPTION` for what is no file
+ */
+export async function openOutput(file: string, append: boolean, option: string): Promise<number> {
+  const flags = O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC) | O_NOCTTY | O_NONBLOCK;
+  const fd = await open(file, flags, 0o644).catch((error: unknown) => {
+    throw failure(error, `open ${file} as ${option}`, 'open', file);
+  });
   try {
-    return await open(file, flags | O_NOCTTY, 0o644);
-  } catch (cause) {
-    if (!(cause instanceof Error) || !('errno' in cause) || typeof cause.errno !== 'number') throw cause;
-    const [name, words] = getSystemErrorMap().get(cause.errno) ?? ['UNKNOWN', cause.message];
-    const details = { errno: -cause.errno, errnoName: name, syscall: 'open', path: file, cause };
-    throw new SyscallError(`open ${file} as ${option}: ${words} (${name})`, details);
+    fileKind(fstatSync(fd), file, option);
+    return fd;
+  } catch (error) {
+    await close(fd);
+    throw error;
   }
+}
+
+function fileKind(status: Stats, file: string, option: string): 'file' | 'null' {
+  if (status.isFile()) return 'file';
+  if (isNull(status)) return 'null';
+  throw invalidOption(option, `${file} is ${wordsFor(status)}: open it yourself, and give the descriptor or a stream`);
+}
+
+/** A failure of node:fs in words, with what is open where it says that too much is. */
+export function failure(error: unknown, what: string, syscall: string, path: string | null): unknown {
+  if (typeof error !== 'object' || error === null || !('errno' in error) || typeof error.errno !== 'number') return error;
+  return nativeError(what, syscall, -error.errno, path);
 }

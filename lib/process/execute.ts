@@ -1,9 +1,9 @@
 import { UnsupportedError } from '../errors.js';
 import { start } from '../native/shim.js';
+import type { Streams } from './child-end.js';
 import { type Launch, monotonicMs, Program, type ProgramFacts } from './program.js';
 import type { ParsedProcess } from './schema.js';
 import { SIGKILL, signalNumber } from './signals.js';
-import type { ChildEnd } from './stdio.js';
 import type { Encoding, Execution, RunResult } from './types.js';
 
 /**
@@ -12,7 +12,7 @@ import type { Encoding, Execution, RunResult } from './types.js';
  */
 export function execute<E extends Encoding>(
   options: ParsedProcess,
-  prepare: () => Promise<{ facts: ProgramFacts; build: (ends: [ChildEnd, ChildEnd, ChildEnd]) => Launch }>,
+  prepare: () => Promise<{ facts: ProgramFacts; build: (streams: Streams) => Launch }>,
 ): Execution<E> {
   const program = new Program<E>(options, monotonicMs());
   const launched = (async () => {
@@ -20,8 +20,8 @@ export function execute<E extends Encoding>(
       program.stdio.close();
       throw error;
     });
-    const task = await program.launch(facts, (ends) => {
-      const { plan, descriptors } = build(ends);
+    const task = await program.launch(facts, (streams) => {
+      const { plan, descriptors } = build(streams);
       return start(plan, descriptors);
     });
     program.begin();

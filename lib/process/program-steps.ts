@@ -1,17 +1,15 @@
 import { SIGKILL } from '../plan/constants.js';
-import type { Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import type { ParsedProcess } from './schema.js';
-import type { ChildEnd } from './stdio.js';
+import type { StreamPlan } from './stream-steps.js';
 
 /** A program on the host's own files, with nothing that confines it. */
 export interface ProgramRequest {
-  readonly slots: Slots;
   readonly options: ParsedProcess;
   readonly command: readonly string[];
   /** 'NAME=value' */
   readonly env: readonly string[];
-  readonly ends: readonly ChildEnd[];
+  readonly streams: StreamPlan;
   /** Whom to become: 'user' or 'user:group'; `null` stays as it is. */
   readonly user: string | null;
   /** Our pipes become the user's, so that it may open /dev/stdout: not for ids of another user namespace. */
@@ -19,15 +17,12 @@ export interface ProgramRequest {
 }
 
 /** The last steps of a stage: streams, umask, folder, user, execve. */
-export function programSteps({ slots, options, command, env, ends, user, givePipes }: ProgramRequest): Step[] {
+export function programSteps({ options, command, env, streams, user, givePipes }: ProgramRequest): Step[] {
   const become = (apply: 0 | 1): Step[] => (user === null ? [] : [{ op: 'user', user, apply }]);
   return [
     { op: 'setsid' },
     ...become(0),
-    ...ends.flatMap(({ fd, ours }, number): Step[] => {
-      const slot = slots.give(fd);
-      return [...(ours && givePipes && user !== null ? [{ op: 'chown', slot } as const] : []), { op: 'stdio', slot, fd: number }];
-    }),
+    ...streams.set(givePipes && user !== null),
     { op: 'umask', mask: options.umask },
     { op: 'chdir', path: options.cwd ?? '/', create: 0 },
     ...become(1),

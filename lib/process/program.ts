@@ -1,20 +1,24 @@
 import { hrtime } from 'node:process';
 import { allOf, NacelleError } from '../errors.js';
+import { nativeError } from '../native/failure.js';
 import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import type { KillCause, Task, TaskEnd } from '../native/task.js';
 import type { Descriptors, Plan } from '../plan/plan.js';
+import type { Copy, Streams } from './child-end.js';
 import { outputOf } from './collect.js';
 import { type Evidence, type GroupEvidence, judge, type LethalLimits, times, usageOf } from './result.js';
 import { ContainerRunError } from './run-error.js';
 import type { ParsedProcess } from './schema.js';
 import { SIGKILL } from './signals.js';
-import { type ChildEnd, Stdio } from './stdio.js';
+import { Stdio } from './stdio.js';
 import type { Encoding, RunResult } from './types.js';
 
 /** What is known of a program beside its own options. */
 export interface ProgramFacts {
   readonly id: string;
   readonly command: readonly string[];
+  /** Something confines it: what it gets as a stream is that and no more. */
+  readonly isConfined: boolean;
   /** It is process 1 of a pid namespace, without an init of ours. */
   readonly processOne: boolean;
   readonly limits: LethalLimits;
@@ -46,6 +50,7 @@ export class Program<E extends Encoding = Encoding> {
   #facts: ProgramFacts | null = null;
   #task: Task | null = null;
   #overflow: Evidence['overflow'] = null;
+  #copies: readonly Copy[] = [];
   #error: Error | null = null;
   #setupMs = 0;
   #callMs: number;
@@ -63,10 +68,12 @@ export class Program<E extends Encoding = Encoding> {
   }
 
   /** Opens the streams and starts it with them: `start` sends or queues its message before it returns. Whatever fails, nothing stays. */
-  async launch(facts: ProgramFacts, start: (ends: [ChildEnd, ChildEnd, ChildEnd]) => Promise<Task>): Promise<Task> {
+  async launch(facts: ProgramFacts, start: (streams: Streams) => Promise<Task>): Promise<Task> {
     this.#facts = facts;
     try {
-      const starting = start(await this.stdio.open());
+      const streams = await this.stdio.open(facts);
+      this.#copies = streams.copies;
+      const starting = start(streams);
       // sent with duplicates: our copies would keep the program's pipes open
       this.stdio.sent();
       this.#task = await starting;
@@ -118,16 +125,18 @@ export class Program<E extends Encoding = Encoding> {
       const end = await task.ended;
       const { stdout, stderr } = await this.stdio.settle();
       const cleanupError = allOf(end.undoErrors);
-      if (this.#error) throw cleanupError ? Object.assign(this.#error, { cleanupError }) : this.#error;
-      if (cleanupError) {
+      const streamError = this.#error ?? this.#copyError(end);
+      if (cleanupError && !streamError) {
         const message = `clean up after ${facts.command[0] ?? 'the program'}: ${cleanupError.message}`;
         throw new NacelleError(message, { code: 'ERR_CLEANUP', cause: cleanupError, cleanupError });
       }
       const files = (await readFiles?.()) ?? {};
-      return this.#makeResult(facts, end, files, {
+      const result = this.#makeResult(facts, end, files, {
         stdout: outputOf<E>(stdout, this.#encoding()),
         stderr: outputOf<E>(stderr, this.#encoding()),
       });
+      if (streamError) throw new ContainerRunError<E>(result, { cause: streamError, ...(cleanupError ? { cleanupError } : {}) });
+      return result;
     } finally {
       this.#forgetCancel?.();
       this.stdio.finish();
@@ -143,6 +152,14 @@ export class Program<E extends Encoding = Encoding> {
 
   #fail(error: Error): void {
     this.#error ??= error;
+  }
+
+  /** What the pump could not read or write. */
+  #copyError({ lostCopies: [lost] }: TaskEnd): Error | null {
+    if (!lost) return null;
+    const { option, path } = this.#copies[lost.copy] ?? { option: 'the streams', path: null };
+    const file = path ?? `the file that ${option} is`;
+    return nativeError(`${lost.whileReading ? 'read' : 'write'} ${file}`, lost.whileReading ? 'read' : 'write', lost.errno, path);
   }
 
   #encoding(): E {

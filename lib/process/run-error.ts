@@ -3,7 +3,10 @@ import type { Encoding, Output, RunResult, Status, Usage } from './types.js';
 
 const TAIL = 2000;
 
-/** With `reject: true`: a program failed. Has all fields of its RunResult; `code` is `ERR_RUN_FAILED`. */
+/**
+ * With `reject: true`: a program failed; `code` is `ERR_RUN_FAILED`. In any case: a stream or file of the caller's that the program's streams
+ * were failed, of which `cause` tells; `code` is `ERR_STREAM`, and the program was killed. Has all fields of the RunResult.
+ */
 export class ContainerRunError<E extends Encoding = Encoding> extends NacelleError implements RunResult<E> {
   override readonly name = 'ContainerRunError';
   declare readonly id: string;
@@ -27,15 +30,16 @@ export class ContainerRunError<E extends Encoding = Encoding> extends NacelleErr
   declare readonly usage: Usage;
   declare readonly notEnforced: { feature: string; reason: string }[];
 
-  constructor(result: RunResult<E>) {
-    super(messageOf(result), { code: 'ERR_RUN_FAILED' });
+  constructor(result: RunResult<E>, streamFailure?: { cause: Error; cleanupError?: Error }) {
+    super(messageOf(result, streamFailure?.cause), { code: streamFailure ? 'ERR_STREAM' : 'ERR_RUN_FAILED', ...streamFailure });
     Object.assign(this, result);
   }
 }
 
 /** The command, why it failed, and the end of what it wrote to stderr. */
-function messageOf(result: RunResult<Encoding>): string {
+function messageOf(result: RunResult<Encoding>, streamError?: Error): string {
   const stderr = typeof result.stderr === 'string' ? result.stderr.trimEnd() : '';
   const tail = stderr.length > TAIL ? `…${stderr.slice(-TAIL)}` : stderr;
-  return `run ${result.command.join(' ')}: ${result.reason}${tail ? `\n${tail}` : ''}`;
+  const why = streamError ? `one of its streams failed: ${streamError.message}` : result.reason;
+  return `run ${result.command.join(' ')}: ${why}${tail ? `\n${tail}` : ''}`;
 }

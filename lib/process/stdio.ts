@@ -1,9 +1,12 @@
-import { closeSync, createWriteStream, openSync } from 'node:fs';
+import { closeSync, createWriteStream } from 'node:fs';
 import { Socket } from 'node:net';
+import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { NacelleError } from '../errors.js';
+import type { ChildEnd, Copy, Streams } from './child-end.js';
 import type { Collector } from './collect.js';
-import { checkOpen, directDescriptor, openFile, untilOpen } from './descriptors.js';
+import { checkOpen, directDescriptor, inputFile, kindOf, openOutput, untilOpen } from './descriptors.js';
 import { ignoreErrors } from './ignore-errors.js';
 import { Outlet } from './outlet.js';
 import type { ParsedProcess, StdioItem } from './schema.js';
@@ -13,13 +16,6 @@ export type MakePipe = () => readonly [number, number];
 
 /** Makes a stream of our end of one, and closes it with the stream. */
 type MakeStream = (fd: number, options: { readable: boolean; writable: boolean }) => Socket;
-
-/** What the program gets as one of 0, 1 and 2. */
-export interface ChildEnd {
-  readonly fd: number;
-  /** A pipe of ours, to be given to the container's user. What was inherited or opened never is. */
-  readonly ours: boolean;
-}
 
 export interface StdioHooks {
   /** More than `maxBuffer` was written: the tree is to be killed with cause 'output'. Called once a stream. */
@@ -60,6 +56,11 @@ export class Stdio {
   readonly #childFds: number[] = [];
   /** Files that both outputs may go to: opened once, so that neither writes over the other. */
   readonly #files = new Map<string, number>();
+  /** Something confines the program: it gets no descriptor of a file, which would give more than the stream's use. */
+  #isConfined = false;
+  readonly #copies: Copy[] = [];
+  /** By file, the program's end of the pipe that is copied to it: both outputs may go to one, in their order. */
+  readonly #copied = new Map<string, number>();
   /** Where we write for the program. `wait`: until it is written. */
   readonly #sinks = new Map<Writable, { end: boolean; wait: boolean }>();
   #owned: Owned[] = [];
@@ -112,14 +113,16 @@ export class Stdio {
   /**
    * Opens what the options name.
    *
-   * @throws NacelleError `ERR_INVALID_OPTION` for a descriptor that is not open; SyscallError for a file; what a stream of the caller's
-   *   failed with until now
+   * @param isConfined a file that is given by its descriptor, or written to, is copied by a pump
+   * @throws NacelleError `ERR_INVALID_OPTION` for a descriptor that is not open, or of a kind that can't be given; SyscallError for a
+   *   file; what a stream of the caller's failed with until now
    */
-  async open(): Promise<[ChildEnd, ChildEnd, ChildEnd]> {
+  async open({ isConfined }: { isConfined: boolean }): Promise<Streams> {
+    this.#isConfined = isConfined;
     try {
-      const ends: [ChildEnd, ChildEnd, ChildEnd] = [await this.#openStdin(), await this.#openOutput(1), await this.#openOutput(2)];
-      if (this.#failure) throw this.#failure;
-      return ends;
+      const ends = [await this.#openStdin(), await this.#openOutput(1), await this.#openOutput(2)] as const;
+      if (this.#failure) throw failed(this.#failure);
+      return { ends, copies: this.#copies };
     } catch (error) {
       this.close();
       throw error;
@@ -254,13 +257,13 @@ export class Stdio {
   }
 
   #pipeEnd(stream: Stream): ChildEnd {
-    return { fd: this.#pipeEnds.get(stream) ?? -1, ours: true };
+    return { type: 'pipe', fd: this.#pipeEnds.get(stream) ?? -1 };
   }
 
   async #openStdin(): Promise<ChildEnd> {
     const [item] = this.#options.stdin;
     const direct = item && item.type !== 'pipe' ? await this.#direct(0, item) : null;
-    if (direct !== null) return { fd: direct, ours: false };
+    if (direct !== null) return direct;
     if (!this.#stdin) this.#makeStdin();
     return this.#pipeEnd(0);
   }
@@ -269,7 +272,7 @@ export class Stdio {
     const items = this.#items(stream);
     const [only] = items;
     const direct = only && items.length === 1 && only.type !== 'pipe' ? await this.#direct(stream, only) : null;
-    if (direct !== null) return { fd: direct, ours: false };
+    if (direct !== null) return direct;
     const outlet = this.#outlets[stream - 1] ?? this.#makeOutlet(stream);
     for (const item of items) {
       const sink = await this.#sink(stream, item);
@@ -278,40 +281,69 @@ export class Stdio {
     return this.#pipeEnd(stream);
   }
 
-  /** The descriptor that the program gets straight; `null` where Node must stand between. */
-  async #direct(stream: Stream, item: StdioItem): Promise<number | null> {
+  /** What the program gets straight; `null` where Node must stand between. */
+  async #direct(stream: Stream, item: StdioItem): Promise<ChildEnd | null> {
     switch (item.type) {
       case 'inherit':
-        checkOpen(stream, NAMES[stream]);
-        return stream;
+        return this.#given(stream, stream);
       case 'fd':
-        checkOpen(item.fd, NAMES[stream]);
-        return item.fd;
+        return this.#given(stream, item.fd);
       case 'ignore':
-        return this.#own(openSync('/dev/null', stream === 0 ? 'r' : 'w'));
+        return { type: 'null' };
       case 'file':
-        return this.#file(stream, item);
+        return stream === 0 ? this.#input(item.file) : this.#output(stream, item);
       case 'source':
-      case 'sink':
+      case 'sink': {
         await untilOpen(item.stream, NAMES[stream]);
-        return directDescriptor(item.stream);
+        const fd = directDescriptor(item.stream);
+        return fd === null ? null : this.#given(stream, fd);
+      }
       default:
         return null;
     }
   }
 
-  #own(fd: number): number {
-    this.#childFds.push(fd);
-    return fd;
+  /** A descriptor of the caller's. */
+  #given(stream: Stream, fd: number, path: string | null = null): ChildEnd {
+    if (!this.#isConfined) {
+      checkOpen(fd, NAMES[stream]);
+      return { type: 'given', fd };
+    }
+    const { kind, file } = kindOf(fd, NAMES[stream]);
+    if (kind === 'null') return { type: 'null' };
+    return kind === 'file' ? this.#copy(stream, { fd, file, path }) : { type: 'given', fd };
   }
 
-  async #file(stream: Stream, { file, append }: { file: string; append: boolean }): Promise<number> {
-    if (stream === 0) return this.#own(await openFile(file, 'read', NAMES[stream]));
-    const known = this.#files.get(file);
-    if (known !== undefined) return known;
-    const fd = this.#own(await openFile(file, append ? 'append' : 'write', NAMES[stream]));
-    this.#files.set(file, fd);
-    return fd;
+  /** A pump copies between the file and a pipe of the program's. */
+  #copy(stream: Stream, { fd, file, path }: { fd: number; file: string; path: string | null }): ChildEnd {
+    const known = stream === 0 ? undefined : this.#copied.get(file);
+    if (known !== undefined) return { type: 'pipe', fd: known };
+    const [readEnd, writeEnd] = this.#pipe();
+    this.#openEnds.push(readEnd, writeEnd);
+    const option = NAMES[stream];
+    if (stream === 0) {
+      this.#copies.push({ from: fd, to: writeEnd, option, path });
+      return { type: 'pipe', fd: readEnd };
+    }
+    this.#copies.push({ from: readEnd, to: fd, option, path });
+    this.#copied.set(file, writeEnd);
+    return { type: 'pipe', fd: writeEnd };
+  }
+
+  async #input(file: string): Promise<ChildEnd> {
+    const kind = await inputFile(file, NAMES[0]);
+    return kind === 'null' ? { type: 'null' } : { type: 'file', path: resolve(file) };
+  }
+
+  async #output(stream: 1 | 2, { file, append }: { file: string; append: boolean }): Promise<ChildEnd> {
+    const path = resolve(file);
+    let fd = this.#files.get(path);
+    if (fd === undefined) {
+      fd = await openOutput(path, append, NAMES[stream]);
+      this.#childFds.push(fd);
+      this.#files.set(path, fd);
+    }
+    return this.#given(stream, fd, path);
   }
 
   /** A stream of ours or the caller's that gets a copy of an output. */
@@ -323,7 +355,7 @@ export class Stdio {
       return this.#keepSink(createWriteStream('', { fd: item.fd, autoClose: false }), { end: true, wait: true });
     }
     if (item.type !== 'file') return null;
-    const fd = await openFile(item.file, item.append ? 'append' : 'write', NAMES[stream]);
+    const fd = await openOutput(item.file, item.append, NAMES[stream]);
     const sink = createWriteStream('', { fd });
     this.#owned.push({ close: () => sink.destroy() });
     return this.#keepSink(sink, { end: true, wait: true });
@@ -333,6 +365,11 @@ export class Stdio {
     this.#sinks.set(sink, ending);
     return sink;
   }
+}
+
+/** Of a stream of the caller's, before there was a program. */
+function failed(cause: Error): NacelleError {
+  return new NacelleError(`one of the program's streams failed: ${cause.message}`, { code: 'ERR_STREAM', cause });
 }
 
 function sourceOf({ stdin: [item], input }: Options): ParsedProcess['input'] {

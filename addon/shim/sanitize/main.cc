@@ -1,4 +1,10 @@
-// The init mode of the shim as a program of its own, static and without sanitizers: see executable.cc.
+// The modes of the shim in which it stays beside a program, as an executable of its own, static and without sanitizers: see executable.cc.
+#include <cstring>
+
+#include "shim/pump.h"
 #include "shim/reaper.h"
 
-int main(int, char** argv) { nacelle::reaper_main(argv[1]); }
+int main(int argc, char** argv) {
+  if (argc == 2 && std::strcmp(argv[0], nacelle::kPumpName) == 0) nacelle::pump_main(argv[1]);
+  nacelle::reaper_main(argv[1]);
+}

@@ -12,6 +12,7 @@ const FOLDER = CREATE.folder | CREATE.noLink;
 export interface DevPlan {
   /** They read nothing of the host. */
   readonly make: readonly Step[];
+  readonly mount: Slot;
   readonly nullDevice: Slot;
   /** When there is a root. */
   attach(root: Slot): Step[];
@@ -22,6 +23,7 @@ export function planDev({ slots, options, devices }: HeadInput): DevPlan {
   const [dev, pts, shm, queues, nullDevice] = [slots.take(), slots.take(), slots.take(), slots.take(), slots.take()];
   const memory = sharedMemory(shm, options.namespaces.ipc === 'host');
   return {
+    mount: dev,
     nullDevice,
     make: [
       { op: 'filesystem', out: dev, type: 'tmpfs', options: ['mode=755', 'size=65536k'], attributes: NOSUID },

@@ -2,7 +2,7 @@ import type { GroupPlan } from '../../cgroup/plan.js';
 import type { CpuClock, Slots } from '../../plan/plan.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import type { Step } from '../../plan/steps.js';
-import type { ChildEnd } from '../../process/stdio.js';
+import type { Streams } from '../../process/child-end.js';
 import type { CapabilityMask } from '../../security/capabilities.js';
 import type { Device } from '../../security/paths.js';
 import type { ParsedOptions } from '../options.js';
@@ -23,7 +23,7 @@ export interface ExtraDevice extends Device {
 }
 
 /** What the first part of a plan depends on. */
-export type HeadInput = Pick<PlanInput, 'options' | 'slots' | 'root' | 'group' | 'unified' | 'devices'>;
+export type HeadInput = Pick<PlanInput, 'options' | 'slots' | 'root' | 'group' | 'unified' | 'devices' | 'proc'>;
 
 /** Everything that the plan of a container depends on: plain data, gathered by prepare.ts. */
 export interface PlanInput {
@@ -39,7 +39,7 @@ export interface PlanInput {
   readonly hostname: string;
   readonly group: GroupPlan;
   readonly cpuClock: CpuClock | null;
-  readonly stdio: readonly [ChildEnd, ChildEnd, ChildEnd];
+  readonly streams: Streams;
   readonly capabilities: CapabilityMask;
   /** struct sock_filter[], or `null` for none. */
   readonly filter: Uint8Array | null;
@@ -51,6 +51,8 @@ export interface PlanInput {
   /** Contents for /etc. */
   readonly files: { readonly hosts: string; readonly hostname: string; readonly resolvConf: string };
   readonly unified: 'v2' | null;
+  /** A descriptor of /proc as it is in a pid namespace that is joined, where the plan can't make that. */
+  readonly proc: number | null;
   /** Host steps that remove the record of what is made on disk. */
   readonly journal: readonly Step[];
   /** The process waits before execve until it is released. */

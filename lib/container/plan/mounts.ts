@@ -1,3 +1,4 @@
+import { UnsupportedError } from '../../errors.js';
 import { CREATE, PROPAGATION } from '../../plan/constants.js';
 import { overlayOptions } from '../../plan/overlay.js';
 import { NONE } from '../../plan/plan.js';
@@ -5,12 +6,14 @@ import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { MountFlag, ParsedMount } from '../mounts.js';
 import type { HeadInput, PlanInput } from './input.js';
-import { protectMount } from './protect.js';
+import type { Place } from './protect.js';
 
 const { NOSUID, NODEV, NOEXEC, RDONLY } = MOUNT_ATTR;
 const FOLDER = CREATE.folder | CREATE.noLink;
 
 export interface KernelMounts {
+  readonly proc: Slot;
+  readonly sys: Slot;
   /** They read nothing of the host. */
   readonly make: readonly Step[];
   /** When there is a root. */
@@ -18,13 +21,19 @@ export interface KernelMounts {
 }
 
 /** Steps for /proc and /sys: of the container's own namespaces, and what is the host's read-only. */
-export function planKernelMounts({ slots, unified }: HeadInput): KernelMounts {
-  const [proc, sys] = [slots.take(), slots.take()];
+export function planKernelMounts({ slots, unified, options, proc: given }: HeadInput): KernelMounts {
+  const proc = given === null ? slots.take() : slots.give(given);
+  const sys = slots.take();
+  const { pid } = options.namespaces;
   const groups = unified === null ? null : slots.take();
   const quiet = NOSUID | NODEV | NOEXEC;
   return {
+    proc,
+    sys,
     make: [
-      { op: 'filesystem', out: proc, type: 'proc', options: [], attributes: quiet },
+      ...(given === null
+        ? [{ op: 'proc', out: proc, pidns: typeof pid === 'string' ? NONE : slots.give(pid.fd), attributes: quiet } as const]
+        : []),
       { op: 'filesystem', out: sys, type: 'sysfs', options: [], attributes: quiet | RDONLY },
       ...(groups === null ? [] : [{ op: 'filesystem', out: groups, type: 'cgroup2', options: [], attributes: quiet | RDONLY } as const]),
     ],
@@ -56,29 +65,36 @@ function attributesOf(flags: ReadonlySet<MountFlag>): number {
 export function planMounts(
   input: Pick<PlanInput, 'slots' | 'options' | 'fileTargets'>,
   root: Slot,
-  nullDevice: Slot,
-): { prepare: Step[]; open: Step[]; attach: Step[] } {
+  proc: Slot,
+): { prepare: Step[]; open: Step[]; attach: Step[]; places: Place[] } {
   const { slots, options, fileTargets } = input;
-  const [prepare, open, attach]: Step[][] = [[], [], []];
+  const [prepare, open, attach]: [Step[], Step[], Step[]] = [[], [], []];
+  const places: Place[] = [];
   for (const mount of options.mounts) {
     const slot = slots.take();
     if (mount.type === 'bind') {
       const shared = mount.propagation.endsWith('shared');
       // a peer of the host's mount can only be made where that mount is
-      (shared ? prepare : open)?.push(...bindSteps(mount, slot, shared));
+      (shared ? prepare : open).push(...bindSteps(mount, slot, shared));
     } else {
-      attach?.push(filesystemStep(mount, slot));
+      const joins = mount.type === 'proc' && typeof options.namespaces.pid !== 'string';
+      attach.push(...(joins ? sameProc(mount, slot, proc) : [filesystemStep(mount, slot)]));
     }
-    attach?.push({
+    attach.push({
       op: 'attach',
       mount: slot,
       root,
       path: mount.target,
       create: fileTargets.has(mount.target) ? CREATE.file : CREATE.folder,
     });
-    if (mount.type === 'proc' || mount.type === 'sysfs') attach?.push(...protectMount(input, mount, slot, nullDevice));
+    places.push({ path: mount.target, mount: slot, ...showsOf(mount) });
   }
-  return { prepare: prepare ?? [], open: open ?? [], attach: attach ?? [] };
+  return { prepare, open, attach, places };
+}
+
+function showsOf({ type }: ParsedMount): Pick<Place, 'shows'> {
+  if (type === 'proc') return { shows: '/proc' };
+  return type === 'sysfs' ? { shows: '/sys' } : {};
 }
 
 function bindSteps(mount: ParsedMount, slot: Slot, host: boolean): Step[] {
@@ -96,6 +112,17 @@ function bindSteps(mount: ParsedMount, slot: Slot, host: boolean): Step[] {
 function propagationOf({ propagation }: ParsedMount): 'private' | 'slave' | 'shared' {
   if (propagation.endsWith('shared')) return 'shared';
   return propagation.endsWith('slave') ? 'slave' : 'private';
+}
+
+/** One more mount of the /proc that is there: a new one would show the processes of where it is made. */
+function sameProc(mount: ParsedMount, out: Slot, proc: Slot): Step[] {
+  const [option] = mount.data;
+  if (option !== undefined)
+    throw new UnsupportedError(`option ${option} of a proc mount`, 'a pid namespace is joined, whose /proc is shared');
+  return [
+    { op: 'clone_mount', out, at: proc, path: '', recursive: 0 },
+    { op: 'set_mount', mount: out, recursive: 0, set: attributesOf(mount.flags), clear: 0, propagation: 0 },
+  ];
 }
 
 function filesystemStep(mount: ParsedMount, out: Slot): Step {

@@ -13,6 +13,8 @@ export interface NamespacePlan {
    * children alone (pid_namespaces(7), time_namespaces(7)).
    */
   readonly before: readonly Step[];
+  /** A pid namespace is joined: whoever is in it already looks at those who come. */
+  readonly entersPid: boolean;
   /** The container's process joins these. */
   readonly join: readonly Step[];
   /** After the groups were joined, which become its root. */
@@ -44,7 +46,7 @@ export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, slots
       flags |= CLONE[type];
     }
   }
-  return { flags, before, join, cgroup, mounts };
+  return { flags, before, entersPid: typeof namespaces.pid !== 'string', join, cgroup, mounts };
 }
 
 export function isNew({ namespaces }: ParsedOptions, type: NamespaceType): boolean {

@@ -1,6 +1,6 @@
 import type { GroupPlan } from '../../cgroup/plan.js';
 import { PROPAGATION } from '../../plan/constants.js';
-import { NONE, type Plan, type PlanParts, planOf, type Stage } from '../../plan/plan.js';
+import { cloneStep, NONE, type Plan, type PlanParts, planOf, type Stage } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
@@ -9,10 +9,11 @@ import { planCopyIn, planEtc } from './files.js';
 import type { HeadInput, PlanInput } from './input.js';
 import { type KernelMounts, planKernelMounts, planMounts } from './mounts.js';
 import { isNew, type NamespacePlan, planNamespaces } from './namespaces.js';
-import { planProcess } from './process.js';
-import { type Protection, planProtection } from './protect.js';
+import { type ProcessPlan, planProcess } from './process.js';
+import { type Place, type Protection, planProtection } from './protect.js';
 import { planRoot } from './root.js';
 import { planStaging, type Staging } from './staging.js';
+import { planStreams } from './streams.js';
 import { planVolumes } from './volumes.js';
 
 /** What needs nothing of the host's files, nor the program: the first part of the plan, which may run before they are known. */
@@ -71,19 +72,22 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   const { options, slots, group } = input;
   const { namespaces, staging, kernel, dev, protection } = head;
   const root = planRoot(input, staging);
-  const mounts = planMounts(input, root.root, dev.nullDevice);
+  const mounts = planMounts(input, root.root, kernel.proc);
   const copyIn = planCopyIn(input, root.root);
+  const streams = planStreams(input.streams, slots, dev.mount);
   const mountNamespace = slots.take();
   // whoever closes the last descriptor of it waits for its mounts to go: not the shim, when nobody will look into it
   const keepsMounts = options.copyOut.length > 0 || input.park;
 
-  const steps: Step[] = [
+  const setUp: Step[] = [
     // not with the process, which may be older than a mount of the host's
     ...namespaces.mounts,
     // the host's mounts go on to be seen here, nothing of here is seen there
     { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
+    ...(options.oomScoreAdj === null ? [] : [{ op: 'oom_score_adj', value: String(options.oomScoreAdj) } as const]),
     ...mounts.open,
     ...copyIn.open,
+    ...streams.open,
     ...root.steps,
     ...planVolumes(input, root.root),
     ...kernel.attach(root.root),
@@ -93,17 +97,20 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     ...copyIn.copy,
     ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
     { op: 'pivot', root: root.root, between: 0 },
-    ...identitySteps(input),
-    ...protection.protect(root.root, dev.nullDevice),
+    ...identitySteps(input, kernel.proc),
+    ...protection.protect(placesOf(head, root.root, mounts.places), dev.nullDevice),
     ...(keepsMounts ? [{ op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' } as const] : []),
-    ...planProcess(input),
   ];
+  const program = planProcess(input, streams);
 
   const { process } = options;
-  const prepare = [...diskSteps(input), ...mounts.prepare];
+  const prepare = [...diskSteps(input), ...mounts.prepare, ...streams.prepare];
   const rest: Plan = {
     prepare: head.first === null ? [...group.prepare, ...prepare] : prepare,
-    stages: head.first === null ? wholeStages(head, group, steps) : [{ flags: namespaces.flags, steps }],
+    stages:
+      head.first === null
+        ? wholeStages(head, group, setUp, program)
+        : [{ flags: namespaces.flags, steps: [...setUp, ...program.confine, ...program.run] }],
     undo: [...diskUndo(input), ...input.journal, ...group.undo],
     reports: group.reports,
     returns: [...(keepsMounts ? [mountNamespace] : []), ...root.uppers],
@@ -115,13 +122,39 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   return { first: head.first, rest, mountNamespace, uppers: root.uppers };
 }
 
-function wholeStages({ namespaces, steps }: Head, group: GroupPlan, rest: readonly Step[]): Stage[] {
-  const { flags, before } = namespaces;
+function wholeStages({ namespaces, steps }: Head, group: GroupPlan, setUp: readonly Step[], { confine, run }: ProcessPlan): Stage[] {
+  const { flags, before, entersPid } = namespaces;
   const begin = { ...bornIn(group), steps: joinSteps(group) };
-  if (before.length === 0) return [{ ...begin, flags, steps: [...begin.steps, ...steps, ...rest] }];
+  const all = [...steps, ...setUp, ...confine, ...run];
+  if (before.length === 0) return [{ ...begin, flags, steps: [...begin.steps, ...all] }];
+  if (!entersPid) {
+    return [
+      { ...begin, flags: 0, steps: [...begin.steps, ...before, cloneStep(1, all)] },
+      { flags, steps: all },
+    ];
+  }
+  // Only a child is in the pid namespace, where others may have CAP_SYS_PTRACE: it comes last, when nothing of the host is left to be
+  // seen in it, nor a right that the program won't have. A limit of the user's processes would count the one that makes it.
+  const program: Step[] = [{ op: 'setsid' }, ...confine.filter(limitsProcesses), ...run];
+  const others = confine.filter((step) => !limitsProcesses(step));
   return [
-    { ...begin, flags: 0, steps: [...begin.steps, ...before, { op: 'clone', stage: 1 }] },
-    { flags, steps: [...steps, ...rest] },
+    { ...begin, flags, steps: [...begin.steps, ...before, ...steps, ...setUp, ...others, cloneStep(1, program)] },
+    { flags: 0, steps: program },
+  ];
+}
+
+function limitsProcesses(step: Step): boolean {
+  return step.op === 'rlimit' && step.name === 'nproc';
+}
+
+/** The container's mounts, in the order in which they are attached. */
+function placesOf({ kernel, dev }: Head, root: Slot, mounts: readonly Place[]): Place[] {
+  return [
+    { path: '/', mount: root },
+    { path: '/proc', mount: kernel.proc },
+    { path: '/sys', mount: kernel.sys },
+    { path: '/dev', mount: dev.mount },
+    ...mounts,
   ];
 }
 
@@ -138,12 +171,11 @@ function readOnlyMount(mount: Slot): Step {
 }
 
 /** Names, and what is set below /proc while that can still be written to. */
-function identitySteps({ options, hostname }: PlanInput): Step[] {
+function identitySteps({ options, hostname }: PlanInput, proc: Slot): Step[] {
   return [
     ...(isNew(options, 'uts') ? [{ op: 'sethostname', name: hostname } as const] : []),
     ...(isNew(options, 'uts') && options.domainname !== null ? [{ op: 'setdomainname', name: options.domainname } as const] : []),
-    ...resolveSysctls(options.sysctls, (type) => isNew(options, type)).map((sysctl): Step => ({ op: 'sysctl', ...sysctl })),
-    ...(options.oomScoreAdj === null ? [] : [{ op: 'oom_score_adj', value: String(options.oomScoreAdj) } as const]),
+    ...resolveSysctls(options.sysctls, (type) => isNew(options, type)).map((sysctl): Step => ({ op: 'sysctl', proc, ...sysctl })),
   ];
 }
 

@@ -1,8 +1,9 @@
+import { isWithin } from '../../host/mountinfo.js';
 import type { Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { defaultMaskedPaths, defaultReadonlyPaths } from '../../security/paths.js';
-import type { ParsedMount } from '../mounts.js';
+import { tidied } from '../mounts.js';
 import type { ParsedOptions } from '../options.js';
 
 const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
@@ -12,44 +13,66 @@ interface Input {
   readonly slots: Slots;
 }
 
+/** A mount of the container's, in the order in which they were attached. */
+export interface Place {
+  /** Absolute, inside. */
+  readonly path: string;
+  readonly mount: Slot;
+  /** One more mount that shows what those at /proc and /sys show. */
+  readonly shows?: '/proc' | '/sys';
+}
+
 export interface Protection {
   /** They read nothing of the host. */
   readonly make: readonly Step[];
-  /** When all is mounted. */
-  protect(root: Slot, nullDevice: Slot): Step[];
+  /** When all is mounted; the first place is the root. */
+  protect(places: readonly Place[], nullDevice: Slot): Step[];
 }
 
-/** Read-only and masked paths of the container. */
+/**
+ * Read-only and masked paths of the container. Each is looked for below the mount that it is on, never by a path from the root: others
+ * may write to the root, and move a mount point away while the container is set up.
+ */
 export function planProtection({ options, slots }: Input): Protection {
   const readonly = options.readonlyPaths ?? defaultReadonlyPaths;
   const masked = options.maskedPaths ?? defaultMaskedPaths;
   const empty = slots.take();
   return {
     make: masked.length === 0 ? [] : [emptyFolder(empty)],
-    protect: (root, nullDevice) => [
-      { op: 'readonly', root, paths: readonly },
-      ...(masked.length === 0 ? [] : [{ op: 'mask', root, paths: masked, file: nullDevice, folder: empty } as const]),
+    protect: (places, nullDevice) => [
+      ...(readonly.length === 0 ? [] : [{ op: 'readonly', ...below(places, readonly) } as const]),
+      ...(masked.length === 0 ? [] : [{ op: 'mask', ...below(places, masked), file: nullDevice, folder: empty } as const]),
+      ...KERNELS.flatMap((path): Step[] => requireMount(places, path)),
     ],
   };
 }
 
-/**
- * The same below one more mount of proc or sysfs: it shows what those at /proc and /sys show. By the mount itself, for a link
- * or another mount may lead its path elsewhere by the time that the container's own paths are protected.
- */
-export function protectMount({ options, slots }: Input, { type }: ParsedMount, mount: Slot, nullDevice: Slot): Step[] {
-  const place = type === 'proc' ? '/proc' : '/sys';
-  const within = (paths: readonly string[]): string[] =>
-    paths.filter((path) => path.startsWith(`${place}/`)).map((path) => path.slice(place.length));
-  const readonly = within(options.readonlyPaths ?? defaultReadonlyPaths);
-  const masked = within(options.maskedPaths ?? defaultMaskedPaths);
-  const empty = slots.take();
-  return [
-    ...(readonly.length === 0 ? [] : [{ op: 'readonly', root: mount, paths: readonly } as const]),
-    ...(masked.length === 0
-      ? []
-      : [emptyFolder(empty), { op: 'mask', root: mount, paths: masked, file: nullDevice, folder: empty } as const]),
-  ];
+/** What a program would take for the kernel's word, or for a device, wherever it found them. */
+const KERNELS = ['/proc', '/sys', '/dev'];
+
+/** The paths as seen from the mounts that hold them. */
+function below(places: readonly Place[], paths: readonly string[]): { roots: Slot[]; paths: string[] } {
+  const found = new Map<string, { root: Slot; path: string }>();
+  const add = (root: Slot, path: string): void => void found.set(`${root}:${path}`, { root, path });
+  for (const path of paths.map(tidied)) {
+    // of those that cover the path the last one is seen
+    const holder = places.findLast((place) => isWithin(path, place.path));
+    if (holder) add(holder.mount, within(path, holder.path));
+    for (const { shows, mount } of places) if (shows !== undefined && isWithin(path, shows)) add(mount, within(path, shows));
+  }
+  const all = [...found.values()];
+  return { roots: all.map(({ root }) => root), paths: all.map(({ path }) => path) };
+}
+
+function within(path: string, folder: string): string {
+  return folder === '/' ? path : path.slice(folder.length);
+}
+
+/** Fails where the path leads to another mount than the one that was made for it, or to none. */
+function requireMount(places: readonly Place[], path: string): Step[] {
+  const [root] = places;
+  const mount = places.findLast((place) => place.path === path)?.mount;
+  return root === undefined || mount === undefined ? [] : [{ op: 'require_mount', root: root.mount, path, mount }];
 }
 
 /** One empty read-only tmpfs serves all masked folders. */

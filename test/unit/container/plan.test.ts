@@ -7,6 +7,7 @@ import { CLONE, PROPAGATION } from '../../../lib/plan/constants.js';
 import { joinParts, type Plan, type PlanParts, Slots } from '../../../lib/plan/plan.js';
 import { MOUNT_ATTR, type OverlayRecipe } from '../../../lib/plan/recipe.js';
 import type { Op, Step } from '../../../lib/plan/steps.js';
+import type { Streams } from '../../../lib/process/child-end.js';
 import { defaultDeviceRules } from '../../../lib/security/paths.js';
 import { groupLayoutOf, hybrid, type Machine, systemd } from '../cgroup/machines.js';
 
@@ -23,10 +24,20 @@ interface Facts {
   readonly park?: boolean;
   readonly disk?: string;
   readonly folder?: string;
+  readonly streams?: Streams;
 }
 
+const usual: Streams = {
+  ends: [
+    { type: 'given', fd: 10 },
+    { type: 'pipe', fd: 11 },
+    { type: 'pipe', fd: 12 },
+  ],
+  copies: [],
+};
+
 /** The plan of a container on a made-up machine. */
-function parts(options: object = {}, { machine = hybrid, park = false, disk, folder }: Facts = {}): PlanParts {
+function parts(options: object = {}, { machine = hybrid, park = false, disk, folder, streams = usual }: Facts = {}): PlanParts {
   const slots = new Slots();
   const parsed = parseRunOptions({ image: 'host', command: ['true'], ...options });
   const layout = groupLayoutOf(machine);
@@ -38,7 +49,6 @@ function parts(options: object = {}, { machine = hybrid, park = false, disk, fol
     controllers: containerControllers,
     deviceRules: defaultDeviceRules,
   });
-  const end = (fd: number, ours: boolean) => ({ fd, ours });
   const input: PlanInput = {
     id: 'id',
     options: parsed,
@@ -54,7 +64,7 @@ function parts(options: object = {}, { machine = hybrid, park = false, disk, fol
     hostname: 'inside',
     group,
     cpuClock: null,
-    stdio: [end(10, false), end(11, true), end(12, true)],
+    streams,
     capabilities: 0n,
     filter: new Uint8Array(8),
     devices: [],
@@ -63,6 +73,7 @@ function parts(options: object = {}, { machine = hybrid, park = false, disk, fol
     files: { hosts: '', hostname: '', resolvConf: '' },
     unified: layout.mode === 'v2' ? 'v2' : null,
     journal: [],
+    proc: null,
     park,
   };
   return planContainer(planHead(input), input);
@@ -165,8 +176,8 @@ describe('the order of a container', () => {
       'keep_capabilities',
       'user',
       'capabilities',
-      'parent_death_signal',
       'seccomp',
+      'parent_death_signal',
       'exec',
     ];
     expect(ops(steps).filter((op) => order.includes(op))).toEqual(order);
@@ -236,6 +247,74 @@ describe('init and park', () => {
   });
 });
 
+describe('streams', () => {
+  const streamsOf = (streams: Streams): Plan => plan({}, { streams });
+
+  it("'ignore' is the container's own null device", () => {
+    const steps = last(streamsOf({ ends: [{ type: 'null' }, { type: 'null' }, { type: 'pipe', fd: 12 }], copies: [] }));
+    const opened = steps.flatMap((step) => (step.op === 'open_in_root' && step.path === 'null' && step.flags !== 0o10000000 ? [step] : []));
+    const dev = steps.find((step) => step.op === 'mknod' && step.path === 'null');
+    expect(opened.map(({ flags, root }) => [flags, root])).toEqual([
+      [0, dev?.op === 'mknod' ? dev.root : null],
+      [1, dev?.op === 'mknod' ? dev.root : null],
+    ]);
+    expect(steps.filter((step) => step.op === 'open' && step.path === '/dev/null')).toEqual([]);
+  });
+
+  it('a file to read from is opened by a read-only mount of its own, before the root is pivoted', () => {
+    const steps = last(streamsOf({ ends: [{ type: 'file', path: '/in' }, usual.ends[1], usual.ends[2]], copies: [] }));
+    const cloned = steps.findIndex((step) => step.op === 'clone_mount' && step.path === '/in');
+    const [clone, readOnly, reopened] = steps.slice(cloned);
+    expect(readOnly).toMatchObject({ op: 'set_mount', set: 0xf, mount: clone?.op === 'clone_mount' ? clone.out : null });
+    expect(reopened).toMatchObject({ op: 'reopen', slot: clone?.op === 'clone_mount' ? clone.out : null });
+    expect(cloned).toBeLessThan(first(steps, 'pivot'));
+    expect(steps.find((step) => step.op === 'stdio')).toMatchObject({ slot: reopened?.op === 'reopen' ? reopened.out : null });
+  });
+
+  it('copies are the last thing that is prepared, and the program has none of their descriptors', () => {
+    const copies = [{ from: 20, to: 21, option: 'stdin', path: null }];
+    const planned = streamsOf({ ...usual, copies });
+    const pump = planned.prepare.at(-1);
+    const set = last(planned).flatMap((step) => (step.op === 'stdio' ? [step.slot] : []));
+    expect(pump).toMatchObject({ op: 'pump', host: true });
+    if (pump?.op === 'pump') for (const slot of [...pump.from, ...pump.to]) expect(set).not.toContain(slot);
+  });
+});
+
+describe('protected paths', () => {
+  const protectedBy = (options: object) => {
+    const steps = last(plan(options));
+    const slots = new Map(steps.flatMap((step) => (step.op === 'attach' ? [[step.path, step.mount] as const] : [])));
+    const mask = steps.find((step) => step.op === 'mask');
+    const masked = mask?.op === 'mask' ? mask.paths.map((path, i) => [mask.roots[i], path]) : [];
+    return { slots, masked, required: steps.flatMap((step) => (step.op === 'require_mount' ? [[step.path, step.mount]] : [])) };
+  };
+
+  it('are looked for below the mounts that hold them', () => {
+    const { slots, masked, required } = protectedBy({});
+    expect(masked).toContainEqual([slots.get('/proc'), '/kcore']);
+    expect(masked).toContainEqual([slots.get('/sys'), '/firmware']);
+    expect(required).toEqual(['/proc', '/sys', '/dev'].map((path) => [path, slots.get(path)]));
+  });
+
+  it("also below the caller's mounts, the last one that covers them, and one more proc", () => {
+    const mounts = [
+      { type: 'bind', source: '/p', target: '/proc' },
+      { type: 'proc', target: '/other' },
+      { type: 'tmpfs', target: '/data' },
+    ];
+    const { slots, masked, required } = protectedBy({ mounts, maskedPaths: ['/proc/kcore', '/data/../data/secret', '/elsewhere'] });
+    const [root] = masked.find(([, path]) => path === '/elsewhere') ?? [];
+    expect(masked).toEqual([
+      [slots.get('/proc'), '/kcore'],
+      [slots.get('/other'), '/kcore'],
+      [slots.get('/data'), '/secret'],
+      [root, '/elsewhere'],
+    ]);
+    expect(required).toContainEqual(['/proc', slots.get('/proc')]);
+  });
+});
+
 describe('namespaces', () => {
   const { pid, net, ipc, uts } = CLONE;
 
@@ -246,19 +325,17 @@ describe('namespaces', () => {
     expect(unshared).toEqual([CLONE.cgroup, CLONE.mnt]);
   });
 
-  it('a joined pid namespace takes a stage before, which can not be looked into and is in the groups', () => {
-    const fake = { type: 'pid', fd: 33, inode: 1n };
-    const planned = plan({ namespaces: { pid: fake } });
-    const [before] = planned.stages;
-    expect(ops(before?.steps ?? [])).toEqual([
-      'dumpable',
-      ...ops(before?.steps ?? []).filter((op) => op === 'join_group'),
-      'setns',
-      'clone',
-    ]);
-    expect(before?.flags).toBe(0);
-    expect(planned.stages[1]?.flags).toBe(net | ipc | uts);
-    expect(ops(last(planned))).not.toContain('join_group');
+  it('a joined pid namespace is entered last, by a process that has its streams alone and nothing of the host', () => {
+    const planned = plan({ namespaces: { pid: { type: 'pid', fd: 33, inode: 1n } }, ulimits: { nproc: 5, nofile: 10 } });
+    const [before, entered] = planned.stages;
+    const [setUp, program] = [ops(before?.steps ?? []), ops(entered?.steps ?? [])];
+    expect([planned.stages.length, before?.flags, entered?.flags]).toEqual([2, net | ipc | uts, 0]);
+    expect([setUp[0], setUp.at(-1)]).toEqual(['dumpable', 'clone']);
+    expect(setUp).toEqual(expect.arrayContaining(['pivot', 'readonly', 'mask', 'require_mount', 'stdio', 'capabilities', 'seccomp']));
+    expect(program).toEqual(['setsid', 'rlimit', 'parent_death_signal', 'exec']);
+    // the one whose processes it shows is not where it is made
+    expect(before?.steps.some((step) => step.op === 'proc' && step.pidns >= 0)).toBe(true);
+    expect(before?.steps.at(-1)).toEqual({ op: 'clone', stage: 1, keep: [] });
   });
 
   it('clock offsets are written after unshare and before the next process', () => {

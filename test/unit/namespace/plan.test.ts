@@ -108,7 +108,7 @@ describe('a program in namespaces', () => {
       command: ['true'],
       options: parseExecOptions(options),
       env: [],
-      ends: [],
+      streams: { ends: [{ type: 'null' }, { type: 'pipe', fd: 8 }, { type: 'file', path: '/f' }], copies: [] },
       privileged,
       group: group ? { prepare: [], slot: slots.take(), undo: [] } : null,
     });
@@ -136,8 +136,15 @@ describe('a program in namespaces', () => {
 
   it('is a child where a pid namespace is joined', () => {
     const plan = run(['pid', 'uts']);
-    expect(shown(plan)[0]).toEqual(['dumpable', 'setns pid', 'setns uts', 'clone']);
+    expect(shown(plan)[0]).toEqual(['open', 'open', 'dumpable', 'setns pid', 'setns uts', 'clone']);
     expect(shown(plan)[1]?.at(-1)).toBe('exec');
+  });
+
+  it('hands the child its streams and nothing else', () => {
+    const [before, child] = run(['pid', 'net']).stages;
+    const clone = before?.steps.at(-1);
+    const streams = child?.steps.flatMap((step) => (step.op === 'stdio' ? [step.slot] : []));
+    expect(clone).toEqual({ op: 'clone', stage: 1, keep: streams });
   });
 
   it('becomes root of a user namespace unless somebody else is asked for', () => {

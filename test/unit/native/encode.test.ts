@@ -131,7 +131,7 @@ describe('a plan', () => {
   const plan: Plan = {
     prepare: [{ op: 'make_group', host: true, out: 3, at: -1, path: '/g' }],
     stages: [
-      { flags: 0x2000_0000, group: 3, steps: [{ op: 'clone', stage: 1 }] },
+      { flags: 0x2000_0000, group: 3, steps: [{ op: 'clone', stage: 1, keep: [3, 1] }] },
       { flags: 0, steps: [{ op: 'park' }, { op: 'exec', path: 'a', argv: ['a', ''], env: [] }] },
     ],
     undo: [{ op: 'remove_group', host: true, at: -1, path: '/g' }],

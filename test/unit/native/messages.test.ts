@@ -71,13 +71,20 @@ describe('what the shim tells', () => {
         fc.nat({ max: 255 }),
         fc.nat({ max: 6 }),
         fc.array(fc.option(fc.uint8Array())),
-        (signalled, value, cause, files) => {
+        fc.array(fc.record({ copy: fc.nat({ max: 2 }), whileReading: fc.boolean(), errno: fc.nat({ max: 133 }) })),
+        (signalled, value, cause, files, lostCopies) => {
           const encoder = writeEnd(new Encoder(), null, [])
             .u8(signalled ? 1 : 0)
             .u32(value)
             .u8(cause);
           for (const number of [1e15, 2e9, 3e9, 1500, 2500, 4096, 7, 8]) encoder.num(number);
           encoder.list(files, (file) => encoder.u8(file ? 1 : 0).bytes(file ?? new Uint8Array()));
+          encoder.list(lostCopies, ({ copy, whileReading, errno }) =>
+            encoder
+              .u32(copy)
+              .u8(whileReading ? 1 : 0)
+              .i32(errno),
+          );
           const ended = decodeEnded(body(encoder));
           expect(ended).toMatchObject({
             failure: null,
@@ -85,6 +92,7 @@ describe('what the shim tells', () => {
             cause: causes[cause],
             startedAtMs: 1e9,
             startedMs: 2000,
+            lostCopies,
             endedMs: 3000,
             usage: { userMs: 1.5, systemMs: 2.5, maxRssBytes: 4096, voluntarySwitches: 7, involuntarySwitches: 8 },
           });

@@ -1,14 +1,26 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, createWriteStream, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ChildEnd, Streams } from '../../../lib/process/child-end.js';
 import { outputOf } from '../../../lib/process/collect.js';
 import { parseExecOptions } from '../../../lib/process/schema.js';
-import { type ChildEnd, Stdio, type StdioHooks } from '../../../lib/process/stdio.js';
+import { Stdio, type StdioHooks } from '../../../lib/process/stdio.js';
 import type { ExecOptions } from '../../../lib/process/types.js';
 import { makePipe } from '../../fixtures/pipe.js';
 
@@ -32,8 +44,18 @@ afterEach(async () => {
   await expect.poll(() => descriptors().length).toBeLessThanOrEqual(before.length);
 });
 
-function start(command: string, args: string[], ends: readonly ChildEnd[]): ChildProcess {
-  const child = spawn(command, args, { stdio: ends.map((end) => end.fd) });
+const unconfined = { isConfined: false };
+
+/** As a plan has it done: a file is opened where the program is started. */
+function descriptorOf(end: ChildEnd): number | 'ignore' {
+  if (end.type === 'null') return 'ignore';
+  return end.type === 'file' ? openSync(end.path, 'r') : end.fd;
+}
+
+function start(command: string, args: string[], { ends }: Streams): ChildProcess {
+  const stdio = ends.map(descriptorOf);
+  const child = spawn(command, args, { stdio });
+  for (const [number, end] of ends.entries()) if (end.type === 'file') closeSync(Number(stdio[number]));
   children.push(child);
   return child;
 }
@@ -51,7 +73,7 @@ const fail: StdioHooks = {
 async function run(script: string, options: ExecOptions<'buffer' | 'utf8'>, hooks: StdioHooks = fail) {
   const stdio = new Stdio(parseExecOptions(options), makePipe);
   try {
-    const child = start('sh', ['-c', script], await stdio.open());
+    const child = start('sh', ['-c', script], await stdio.open(unconfined));
     stdio.begin(hooks);
     await once(child, 'exit');
     const { stdout, stderr } = await stdio.settle();
@@ -81,9 +103,9 @@ describe('collected output', () => {
 
   it('does not wait for an outsider who holds the pipe', async () => {
     const stdio = new Stdio(parseExecOptions({}), makePipe);
-    const ends = await stdio.open();
-    const outsider = start('sleep', ['1000'], ends);
-    const program = start('sh', ['-c', 'echo mine'], ends);
+    const streams = await stdio.open(unconfined);
+    const outsider = start('sleep', ['1000'], streams);
+    const program = start('sh', ['-c', 'echo mine'], streams);
     stdio.begin(fail);
     await once(program, 'exit');
     const { stdout } = await stdio.settle();
@@ -94,10 +116,10 @@ describe('collected output', () => {
 
   it('is read to the last byte, though nothing was read before the end', async () => {
     const stdio = new Stdio(parseExecOptions({}), makePipe);
-    const ends = await stdio.open();
-    start('sleep', ['1000'], ends);
+    const streams = await stdio.open(unconfined);
+    start('sleep', ['1000'], streams);
     // Node is blocked while the program runs, and somebody holds the pipe: its content is all there is to go by.
-    spawnSync('head', ['-c', '60000', '/dev/zero'], { stdio: ends.map((end) => end.fd) });
+    spawnSync('head', ['-c', '60000', '/dev/zero'], { stdio: streams.ends.map(descriptorOf) });
     stdio.begin(fail);
     const { stdout } = await stdio.settle();
     expect(stdout?.bytes().length).toBe(60_000);
@@ -106,8 +128,7 @@ describe('collected output', () => {
 
   it('ends though an outsider writes without end', async () => {
     const stdio = new Stdio(parseExecOptions({}), makePipe);
-    const ends = await stdio.open();
-    start('sh', ['-c', 'exec cat /dev/zero'], ends);
+    start('sh', ['-c', 'exec cat /dev/zero'], await stdio.open(unconfined));
     stdio.begin({ ...fail, onOverflow: () => {} });
     await stdio.settle();
     stdio.close();
@@ -151,7 +172,7 @@ describe('streams of the caller', () => {
   it('are real in both directions: half-close, then the rest', async () => {
     const stdio = new Stdio(parseExecOptions({ stdin: 'pipe' }), makePipe);
     const { stdin, stdout } = stdio;
-    const child = start('sort', [], await stdio.open());
+    const child = start('sort', [], await stdio.open(unconfined));
     stdio.begin(fail);
     stdin?.write('b\n');
     stdin?.end('a\n');
@@ -164,7 +185,7 @@ describe('streams of the caller', () => {
   it('hold the program back when nobody reads, and it goes on when somebody does', async () => {
     const stdio = new Stdio(parseExecOptions({ stdin: 'pipe' }), makePipe);
     const { stdin, stdout } = stdio;
-    start('cat', [], await stdio.open());
+    start('cat', [], await stdio.open(unconfined));
     stdio.begin(fail);
     const size = 8 * 1024 ** 2;
     let written = false;
@@ -183,7 +204,7 @@ describe('streams of the caller', () => {
 
   it('taken late begin with what was collected', async () => {
     const stdio = new Stdio(parseExecOptions({ stdin: 'pipe' }), makePipe);
-    const child = start('cat', [], await stdio.open());
+    const child = start('cat', [], await stdio.open(unconfined));
     stdio.begin(fail);
     stdio.stdin?.write('early ');
     await expect.poll(() => outputOf(stdio.collected.stdout, 'utf8')).toBe('early ');
@@ -221,9 +242,9 @@ describe('other places', () => {
     const sink = createWriteStream(join(folder, 'out'));
     const source = createReadStream(join(folder, 'in'));
     const stdio = new Stdio(parseExecOptions({ stdin: source, stdout: sink }), makePipe);
-    const [stdin, stdout, stderr] = await stdio.open();
-    expect([stdin.ours, stdout.ours, stderr.ours]).toEqual([false, false, true]);
-    expect(stdout.fd).toBe(Reflect.get(sink, 'fd'));
+    const { ends } = await stdio.open(unconfined);
+    expect(ends.map(({ type }) => type)).toEqual(['given', 'given', 'pipe']);
+    expect(ends[1]).toEqual({ type: 'given', fd: Reflect.get(sink, 'fd') });
     stdio.close();
     expect([source.destroyed, sink.destroyed]).toEqual([false, false]);
     source.destroy();
@@ -275,6 +296,73 @@ describe('other places', () => {
   });
 });
 
+describe('a program that is confined', () => {
+  const confined = { isConfined: true };
+  const typesOf = ({ ends, copies }: Streams) => [...ends.map(({ type }) => type), copies.length];
+
+  /** With Node's own stream or none: what is made of it. */
+  async function typesWith(options: ExecOptions): Promise<(string | number)[]> {
+    const stdio = new Stdio(parseExecOptions(options), makePipe);
+    try {
+      return typesOf(await stdio.open(confined));
+    } finally {
+      stdio.close();
+    }
+  }
+
+  it('gets a pipe where it would hold a file of the caller, and both outputs to one file are one pipe', async () => {
+    const path = join(folder, 'file');
+    writeFileSync(path, '');
+    const [reading, writing] = [openSync(path, 'r'), openSync(path, 'a')];
+    try {
+      expect(await typesWith({ stdin: reading, stdout: writing, stderr: { file: path } })).toEqual(['pipe', 'pipe', 'pipe', 2]);
+      expect(await typesWith({ stdin: { file: path }, stdout: { file: path, append: true } })).toEqual(['file', 'pipe', 'pipe', 1]);
+    } finally {
+      closeSync(reading);
+      closeSync(writing);
+    }
+  });
+
+  it("gets its own null device for Node's, and pipes, sockets and terminals as they are", async () => {
+    const [readEnd, writeEnd] = makePipe();
+    const nothing = openSync('/dev/null', 'r+');
+    try {
+      expect(await typesWith({ stdin: nothing, stdout: writeEnd, stderr: nothing })).toEqual(['null', 'given', 'null', 0]);
+      expect(await typesWith({ stdin: { file: '/dev/null' }, stdout: { file: '/dev/null' } })).toEqual(['null', 'null', 'pipe', 0]);
+    } finally {
+      for (const fd of [readEnd, writeEnd, nothing]) closeSync(fd);
+    }
+  });
+
+  it.each([
+    ['a folder', '/tmp', 'r'],
+    ['a device', '/dev/zero', 'r'],
+  ])('gets no %s', async (words, path, flags) => {
+    const fd = openSync(path, flags);
+    try {
+      await expect(typesWith({ stdin: fd })).rejects.toMatchObject({
+        code: 'ERR_INVALID_OPTION',
+        message: `option stdin: file descriptor ${fd} is ${words}: a file, pipe, socket or terminal is wanted`,
+      });
+    } finally {
+      closeSync(fd);
+    }
+  });
+
+  it('waits for no FIFO', async () => {
+    const fifo = join(folder, 'fifo');
+    spawnSync('mkfifo', [fifo]);
+    await expect(typesWith({ stdin: { file: fifo } })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+    await expect(typesWith({ stdout: { file: fifo } })).rejects.toMatchObject({ code: 'ENXIO' });
+    const reader = spawn('cat', [fifo]);
+    children.push(reader);
+    const writer = openSync(fifo, 'w');
+    await expect(typesWith({ stdout: { file: fifo } })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+    closeSync(writer);
+    await once(reader, 'close');
+  });
+});
+
 describe('failures leave nothing open', () => {
   it.each([
     ['a file that is missing', { stdin: { file: '/nonexistent/x' } }, 'ENOENT', 'open /nonexistent/x as stdin'],
@@ -282,13 +370,16 @@ describe('failures leave nothing open', () => {
     ['a descriptor that is closed', { stderr: 9999 }, 'ERR_INVALID_OPTION', 'stderr: file descriptor 9999 is not open'],
   ])('%s', async (_, options, code, words) => {
     const stdio = new Stdio(parseExecOptions(options), makePipe);
-    await expect(stdio.open()).rejects.toMatchObject({ code, message: expect.stringContaining(words) });
+    await expect(stdio.open(unconfined)).rejects.toMatchObject({ code, message: expect.stringContaining(words) });
     stdio.close();
   });
 
   it('a stream that can not open', async () => {
     const stdio = new Stdio(parseExecOptions({ stdin: createReadStream('/nonexistent/y') }), makePipe);
-    await expect(stdio.open()).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION', message: 'option stdin: its file could not be opened' });
+    await expect(stdio.open(unconfined)).rejects.toMatchObject({
+      code: 'ERR_INVALID_OPTION',
+      message: 'option stdin: its file could not be opened',
+    });
   });
 
   it('pipes that run out', () => {
@@ -302,7 +393,7 @@ describe('failures leave nothing open', () => {
 
   it('a program that was never started', async () => {
     const stdio = new Stdio(parseExecOptions({ stdin: 'pipe', stdout: ['pipe', { file: join(folder, 'x') }] }), makePipe);
-    await stdio.open();
+    await stdio.open(unconfined);
     stdio.close();
     stdio.close();
   });

@@ -1,0 +1,28 @@
+/** What the program gets as one of 0, 1 and 2. */
+export type ChildEnd =
+  /** An end of a pipe of ours, to be given to the program's user. */
+  | { readonly type: 'pipe'; readonly fd: number }
+  /** A descriptor of the caller's, as it is: it stays whose it is. */
+  | { readonly type: 'given'; readonly fd: number }
+  /** The null device of where the program runs. */
+  | { readonly type: 'null' }
+  /** A file of the caller's to be read from, by its absolute path. */
+  | { readonly type: 'file'; readonly path: string };
+
+export type ChildEnds = readonly [stdin: ChildEnd, stdout: ChildEnd, stderr: ChildEnd];
+
+/** A file of the caller's that a pump copies from or to, and the end of the program's pipe on its side. */
+export interface Copy {
+  /** Descriptors of Node's. */
+  readonly from: number;
+  readonly to: number;
+  /** For words: 'stdin', and the path where it is known. */
+  readonly option: string;
+  readonly path: string | null;
+}
+
+/** All that a plan needs to know of a program's streams. */
+export interface Streams {
+  readonly ends: ChildEnds;
+  readonly copies: readonly Copy[];
+}
