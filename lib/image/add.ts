@@ -4,9 +4,10 @@ import type { ProgressListener } from '../plan/progress.js';
 import { inParallel, settled } from './in-parallel.js';
 import { unpackedLayers } from './layer.js';
 import { openBlobIn } from './layout.js';
-import type { ParsedLimits } from './limits.js';
+import { blobCap, type ParsedLimits } from './limits.js';
 import { chainIds, type Descriptor, type Manifest, type OciConfig } from './oci.js';
-import { addBlob, discardDamaged } from './store/blobs.js';
+import { mayPass } from './registry/retry.js';
+import { addBlob, discardDamaged, discardPart, hasBlob } from './store/blobs.js';
 import { setReference } from './store/index-file.js';
 import { hold } from './store/lease.js';
 import { storeRoot } from './store/root.js';
@@ -27,19 +28,22 @@ export interface AddImageOptions {
   readonly onProgress?: ProgressListener | undefined;
   /** How many layers are read at a time. */
   readonly parallel?: number | undefined;
-  /** Unpack each layer once it is there, within these limits. Default: don't. */
-  readonly unpack?: ParsedLimits | null | undefined;
+  /** What bounds each layer, as a blob and unpacked. Default: none does, of an image that is on this machine already. */
+  readonly limits?: ParsedLimits | undefined;
+  /** Unpack each layer once it is there, within the limits. Default: don't. */
+  readonly unpack?: boolean | undefined;
 }
 
 /**
  * Brings an image into the store and gives it a reference (`null`: none). Blobs that are there already are not read. The reference
- * comes last: until then nobody sees anything, and what was brought is not brought again by the next try.
+ * comes last: until then nobody sees anything, and what was brought is not brought again by the next try. What was cut off stays to go on
+ * from when the failure may pass, or the caller ended it; of an image that was refused no part stays.
  *
- * @throws ImageError when a blob is not what its descriptor says
+ * @throws ImageError when a blob is not what its descriptor says, or has more bytes than a layer may have
  */
 export async function addImage(reference: string | null, image: NewImage, options: AddImageOptions = {}): Promise<void> {
   const { descriptor, manifest, config, openBlob, mistrust = () => false } = image;
-  const { onProgress, parallel = 3, unpack = null } = options;
+  const { onProgress, parallel = 3, limits, unpack = false } = options;
   const blobs = [descriptor, manifest.config, ...manifest.layers];
   const held = await hold([...blobs.map(({ digest }) => digest), ...chainIds(config.rootfs.diff_ids)]);
   const stop = new AbortController();
@@ -50,6 +54,7 @@ export async function addImage(reference: string | null, image: NewImage, option
       { signal, onBytes },
     );
   try {
+    if (limits) await checkSizes(manifest.layers, limits);
     const arriving = inParallel(manifest.layers, parallel, async (layer) => {
       const { digest, size: total } = layer;
       const report = (status: 'downloading' | 'downloaded' | 'exists', bytes: number) =>
@@ -59,7 +64,7 @@ export async function addImage(reference: string | null, image: NewImage, option
       signal.throwIfAborted();
     });
     const stored = { manifest, config, openBlob: (blob: Descriptor) => openBlobIn(storeRoot(), blob) };
-    const unpacking = unpack ? [unpackedLayers(stored, { limits: unpack, onProgress, signal }, async (index) => arriving[index])] : [];
+    const unpacking = limits && unpack ? [unpackedLayers(stored, { limits, onProgress, signal }, async (index) => arriving[index])] : [];
     const all: readonly Promise<unknown>[] = [...arriving, ...unpacking];
     // what is left is of no use without the one that failed
     for (const work of all) work.catch((error: unknown) => stop.abort(error));
@@ -70,9 +75,18 @@ export async function addImage(reference: string | null, image: NewImage, option
       await add(document);
     }
     await setReference(reference, descriptor);
+  } catch (error) {
+    // one that can't be removed goes with the next prune
+    if (!options.signal?.aborted && !mayPass(error)) for (const blob of blobs) await discardPart(blob).catch(() => undefined);
+    throw error;
   } finally {
     held.release();
   }
+}
+
+/** Before a byte comes: more than its descriptor says never does. */
+async function checkSizes(layers: readonly Descriptor[], limits: ParsedLimits): Promise<void> {
+  for (const layer of layers) if (!(await hasBlob(layer))) blobCap(limits, `layer ${layer.digest}`, layer.digest)(layer.size);
 }
 
 /** A file's bytes from one on; the stream closes it. */

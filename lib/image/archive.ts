@@ -10,6 +10,8 @@ const BLOCK = 512;
 const PIECE = 256 * 1024;
 /** Names and times of an entry; far more than any writer puts there. */
 const MOST_TEXT = 1 << 20;
+/** Headers, those for long names among them: far more than an image has files. */
+const MOST_HEADERS = 100_000;
 
 interface Entry {
   readonly kind: 'file' | 'link';
@@ -101,13 +103,15 @@ async function readEntries(file: FileHandle, path: string, isExpected: (name: st
   let long: { path?: string; linkpath?: string } = {};
   let isFirst = true;
   if (end < BLOCK) throw new ImageError(`${path} is no tar archive: it has ${end} bytes`);
-  for (let at = 0; at + BLOCK <= end; ) {
+  for (let at = 0, headers = 0; at + BLOCK <= end; headers++) {
+    if (headers === MOST_HEADERS) throw new ImageError(`${path} has more than ${MOST_HEADERS} headers, which no image needs`);
     await readExactly(file, block, at, path);
     const header = headerIn(block, extended, path);
     if (header.nullBlock) break;
     if (!header.cksumValid) throw new ImageError(`${path} is no tar archive${isFirst ? '' : `, or damaged at byte ${at}`}`);
     isFirst = false;
     const size = header.size ?? 0;
+    if (!Number.isSafeInteger(size) || size < 0) throw new ImageError(`${path} is damaged at byte ${at}: an entry has the size ${size}`);
     const data = at + BLOCK;
     if (data + size > end) throw new ImageError(`${path} ends too early`);
     at = data + Math.ceil(size / BLOCK) * BLOCK;

@@ -3,6 +3,8 @@ import { ImageError } from '../errors.js';
 import type { Archive } from './archive.js';
 import { addBuilt } from './built.js';
 import { digestOf } from './digest.js';
+import { parseJson } from './json.js';
+import { blobCap } from './limits.js';
 import type { Loaded, LoadSettings } from './load.js';
 import { parseConfig } from './oci.js';
 import { nameIn, requireOne } from './reference.js';
@@ -39,13 +41,7 @@ export async function addDockerImages(archive: Archive, options: LoadSettings): 
 }
 
 async function readManifest(archive: Archive): Promise<DockerImage[]> {
-  let json: unknown;
-  try {
-    json = JSON.parse((await archive.read('manifest.json')).toString('utf8'));
-  } catch (cause) {
-    throw new ImageError(`${archive.path}: manifest.json is no JSON`, { cause });
-  }
-  const result = manifestFile.safeParse(json);
+  const result = manifestFile.safeParse(parseJson(await archive.read('manifest.json'), `${archive.path}: manifest.json`));
   if (result.success) return result.data;
   throw new ImageError(`${archive.path}: manifest.json is malformed: ${result.error.issues[0]?.message}`, { cause: result.error });
 }
@@ -58,7 +54,7 @@ async function addDockerImage(archive: Archive, { Config, RepoTags, Layers }: Do
   const layers: Awaited<ReturnType<typeof addStream>>[] = [];
   try {
     for (const [index, name] of Layers.entries()) {
-      const layer = await addStream(archive.stream(name), options);
+      const layer = await addStream(archive.stream(name), { ...options, onBytes: blobCap(options.limits, `${archive.path}: ${name}`) });
       layers.push(layer);
       const diffId = config.rootfs.diff_ids[index];
       // compressed ones are checked when they are unpacked

@@ -56,6 +56,7 @@ interface Parts {
   readonly use: Use;
   /** `null`: the host and folders have no layers. */
   readonly source: ImageSource | null;
+  readonly limits?: ParsedLimits;
 }
 
 /**
@@ -77,8 +78,9 @@ export class Image {
   readonly size: number;
   readonly #use: Use;
   readonly #source: ImageSource | null;
+  readonly #limits: ParsedLimits | undefined;
 
-  private constructor({ reference, config, use, source }: Parts) {
+  private constructor({ reference, config, use, source, limits }: Parts) {
     this.reference = reference;
     this.digest = source?.descriptor.digest ?? '';
     this.config = config;
@@ -86,6 +88,7 @@ export class Image {
     this.size = this.layers.reduce((sum, layer) => sum + layer.size, 0);
     this.#use = use;
     this.#source = source;
+    this.#limits = limits;
   }
 
   /**
@@ -262,7 +265,7 @@ export class Image {
     const source = this.#withLayers('tag');
     const name = nameOf(reference);
     const openBlob = async (blob: Descriptor, from: number) => streamFrom(await source.openBlob(blob), from);
-    await asImageErrors(`tag ${name}`, () => addImage(name, { ...source, openBlob }), { reference: name });
+    await asImageErrors(`tag ${name}`, () => addImage(name, { ...source, openBlob }, { limits: this.#limits }), { reference: name });
   }
 
   /**
@@ -305,6 +308,7 @@ export class Image {
       reference: source.reference,
       config: imageConfig(source.config.config),
       source,
+      limits,
       use: (options) => useLayers(source, { ...options, limits }),
     });
   }

@@ -1,7 +1,7 @@
-import { constants, existsSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ImageError, toError } from '../errors.js';
+import { ImageError } from '../errors.js';
 import { digestOf, parseDigest } from './digest.js';
 import {
   checkConfigType,
@@ -21,6 +21,7 @@ import {
   tagOf,
 } from './oci.js';
 import { selectPlatform } from './platform.js';
+import { openFile, readSmall } from './read-small.js';
 import { formatReference } from './reference.js';
 import type { ImageSource } from './source.js';
 
@@ -188,36 +189,4 @@ export async function openBlobIn(folder: string, { digest, size }: Descriptor): 
 
 function folderFiles(path: string): LayoutFiles {
   return { path, read: (name) => readSmall(join(path, name), `${path}: ${name}`) };
-}
-
-async function openFile(path: string, what: string): Promise<FileHandle> {
-  try {
-    // else a FIFO would be waited for
-    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (cause) {
-    throw new ImageError(`${what} can't be read: ${toError(cause).message}`, { cause });
-  }
-}
-
-async function readUpTo(handle: FileHandle, size: number): Promise<Uint8Array> {
-  const buffer = new Uint8Array(size);
-  let done = 0;
-  while (done < size) {
-    const { bytesRead } = await handle.read(buffer, done, size - done, done);
-    if (bytesRead === 0) break;
-    done += bytesRead;
-  }
-  return buffer.subarray(0, done);
-}
-
-async function readSmall(path: string, what: string): Promise<Uint8Array> {
-  const handle = await openFile(path, what);
-  try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) throw new ImageError(`${what} is not a file`);
-    if (stats.size > MAX_JSON) throw new ImageError(`${what} is larger than ${MAX_JSON} bytes`);
-    return await readUpTo(handle, stats.size);
-  } finally {
-    await handle.close();
-  }
 }

@@ -4,7 +4,8 @@ import { ImageError } from '../errors.js';
 import { type Size, sizeSchema } from '../plan/size.js';
 
 /**
- * What bounds each layer that is unpacked, so that a small file can't fill the disk. Beyond one of them: ImageError `ERR_IMAGE_LIMIT`, and
+ * What bounds each layer, so that neither a small file nor a server without end can fill the disk: while its blob comes, which may have no more
+ * bytes than `maxBytes` and what compression adds at worst, and while it is unpacked. Beyond one of them: ImageError `ERR_IMAGE_LIMIT`, and
  * nothing of the layer is kept. A layer that is in the store already is not looked at again.
  */
 export interface UnpackLimits {
@@ -46,6 +47,26 @@ const SMALL = 64 * 1024 ** 2;
 export function mostBytes({ maxBytes, maxRatio }: ParsedLimits, size: number): { bytes: number; option: string } {
   const byRatio = Math.max(SMALL, Math.floor(size * maxRatio));
   return byRatio < maxBytes ? { bytes: byRatio, option: 'maxRatio' } : { bytes: maxBytes, option: 'maxBytes' };
+}
+
+/** What compression may add to bytes that it can't make fewer: an eighth, and headers. */
+const OVERHEAD = 64 * 1024;
+
+/** Bytes of a blob, however compressed, that can still have content within the limits. */
+export function mostBlobBytes({ maxBytes }: Pick<ParsedLimits, 'maxBytes'>): number {
+  return maxBytes + Math.ceil(maxBytes / 8) + OVERHEAD;
+}
+
+/** To be told of each count of bytes that have come. It throws the error once they are too many. */
+export function blobCap(limits: ParsedLimits, what: string, digest?: string): (bytes: number) => void {
+  const most = mostBlobBytes(limits);
+  return (bytes) => {
+    if (bytes > most)
+      throw limitError(
+        `${what} has more bytes than a layer of the ${limits.maxBytes} that maxBytes allows`,
+        digest === undefined ? {} : { digest },
+      );
+  };
 }
 
 /** Passes bytes on, and fails once there are too many. */

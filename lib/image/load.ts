@@ -28,7 +28,7 @@ export interface Loaded {
 }
 
 export interface LoadSettings extends AddImageOptions {
-  /** Of an archive that is compressed, as a whole. */
+  /** Of each layer, and of an archive that is compressed, or comes as a stream, as a whole. */
   readonly limits: ParsedLimits;
   /** The name in the store of the one image that there is; `null`: none. Default: those that are there. */
   readonly reference?: string | null;
@@ -177,8 +177,7 @@ async function spool(source: Readable, path: string, { limits, signal, what, siz
     );
     const stages = await decompression(compressionOf(start));
     const cap = new Cap(() => mostBytes(limits, Math.max(read, size)), { what: `${what}, uncompressed,` });
-    const plain = stages.length > 0 ? [...stages, cap] : [];
-    const sinks = [...plain, sinkOf(file)];
+    const sinks = [...stages, cap, sinkOf(file)];
     // else the pipeline would wait for a source that says nothing
     for (const sink of sinks) sink.once('error', () => source.destroy());
     await pipeline([whole, ...sinks], signal ? { signal } : {});

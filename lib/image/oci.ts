@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { ImageError } from '../errors.js';
 import { digestOf, isDigest } from './digest.js';
+import { parseJson } from './json.js';
 
 // The JSON of the OCI image specification 1.1 and of docker's schema 2. Unknown members are let through, as the
 // specification asks; what is read is checked, for an image is written by strangers.
@@ -72,13 +73,7 @@ const config = z.looseObject({
 export type OciConfig = z.infer<typeof config>;
 
 function parse<T>(schema: z.ZodType<T>, what: string, bytes: Uint8Array): T {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new ImageError(`${what} is no JSON`, { cause });
-  }
-  const result = schema.safeParse(json);
+  const result = schema.safeParse(parseJson(bytes, what));
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const place = issue?.path.map(String).join('.') ?? '';

@@ -55,9 +55,8 @@ export async function pull(reference: RegistryReference, options: ParsedPull): P
       if (bytes) return Readable.from([bytes.subarray(from)]);
       return blobFrom(mistrusted.has(blob.digest) ? servers.slice(-1) : servers, { blob, from, signal });
     };
-    const { cancelSignal: signal, onProgress, parallel } = options;
-    const unpack = options.unpack ? options.limits : null;
-    await addImage(name, { ...image, descriptor: image.document.descriptor, openBlob, mistrust }, { signal, onProgress, parallel, unpack });
+    const { cancelSignal: signal, ...rest } = options;
+    await addImage(name, { ...image, descriptor: image.document.descriptor, openBlob, mistrust }, { ...rest, signal });
     return image.document.descriptor.digest;
   } catch (error) {
     options.cancelSignal?.throwIfAborted();

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { ImageError, toError } from '../../errors.js';
+import { ImageError } from '../../errors.js';
+import { parseJson } from '../json.js';
+import { readSmall } from '../read-small.js';
 import { isError } from '../store/root.js';
 import type { RegistryAuth } from './settings.js';
 
@@ -53,13 +54,14 @@ export async function storedCredentials(
 }
 
 async function readConfig(path: string): Promise<DockerConfig | null> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    if (isError(cause, 'ENOENT', 'ENOTDIR')) return null;
-    throw new ImageError(`read the credentials in ${path}: ${toError(cause).message}`, { cause });
+  const what = `read the credentials: ${path}`;
+  const bytes = await readSmall(path, what).catch((error: unknown) => {
+    if (error instanceof ImageError && isError(error.cause, 'ENOENT', 'ENOTDIR')) return null;
+    throw error;
   });
-  if (text === null) return null;
+  if (bytes === null) return null;
   try {
-    return schema.parse(JSON.parse(text));
+    return schema.parse(parseJson(bytes, what));
   } catch {
     // without the cause, which quotes what is in the file
     throw new ImageError(`read the credentials in ${path}: it is no configuration of docker's`);

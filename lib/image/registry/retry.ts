@@ -69,14 +69,16 @@ export async function pauseOrThrow(error: unknown, failures: number, { retries, 
   }
 }
 
+/** Whether the same request may go well later. */
+export function mayPass(error: unknown): boolean {
+  if (error instanceof StatusError) return PASSING_STATUS.has(error.status);
+  return error instanceof CutError || (error instanceof Error && PASSING_CODES.has(codeOf(error)));
+}
+
 /** ms; `null`: it will not pass. */
 export function pauseAfter(error: unknown, failures: number, random: () => number = Math.random): number | null {
-  if (error instanceof StatusError) {
-    if (!PASSING_STATUS.has(error.status)) return null;
-    if (error.retryAfter !== null) return error.retryAfter <= LONGEST_ASKED ? error.retryAfter : null;
-  } else if (!(error instanceof CutError) && !(error instanceof Error && PASSING_CODES.has(codeOf(error)))) {
-    return null;
-  }
+  if (!mayPass(error)) return null;
+  if (error instanceof StatusError && error.retryAfter !== null) return error.retryAfter <= LONGEST_ASKED ? error.retryAfter : null;
   // not all at once, when many were cut by the same failure
   return Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures) * (0.5 + random() / 2);
 }

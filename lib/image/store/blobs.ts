@@ -3,6 +3,7 @@ import { type FileHandle, open, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { ImageError, toError } from '../../errors.js';
+import { tryLock } from '../../native/load.js';
 import type { BuiltLayer } from '../built.js';
 import { compressionOf, MAGIC_BYTES } from '../decompress.js';
 import { digestOf, parseDigest } from '../digest.js';
@@ -72,6 +73,26 @@ export async function addBlob(source: BlobSource, { signal, onBytes }: AddOption
     } finally {
       await file.close();
     }
+  }
+}
+
+/** Removes what is there of a blob that was cut off, unless somebody brings it just now. */
+export async function discardPart({ digest }: Pick<Descriptor, 'digest'>, root = storeRoot()): Promise<void> {
+  await discardIngest(join(root, 'ingest', digest.replace(':', '-')));
+}
+
+/** The same of a file in `ingest`. */
+export async function discardIngest(path: string): Promise<void> {
+  try {
+    const file = await open(path, 'r+');
+    try {
+      if (tryLock(file.fd, 'exclusive')) await unlink(path);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    // it is whole by now, or nothing of it ever came
+    if (!isError(error, 'ENOENT')) throw error;
   }
 }
 

@@ -1,7 +1,7 @@
-import { open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { tryLock } from '../../native/load.js';
 import { chainIds, type Descriptor, isIndex, isManifest, parseConfig, parseIndex, parseManifest, tagOf } from '../oci.js';
+import { discardIngest } from './blobs.js';
 import { readEntries, writeEntries } from './index-file.js';
 import { type Hold, hold, livingLeases } from './lease.js';
 import { withLock } from './lock.js';
@@ -120,20 +120,7 @@ async function sweepLayers(reached: ReadonlySet<string>, { root, held, trash }: 
 
 /** Blobs that were cut off, and that nobody brings just now. */
 async function sweepIngest(root: string): Promise<void> {
-  for (const name of await listFolder(join(root, 'ingest'))) {
-    const path = join(root, 'ingest', name);
-    try {
-      const file = await open(path, 'r+');
-      try {
-        if (tryLock(file.fd, 'exclusive')) await unlink(path);
-      } finally {
-        await file.close();
-      }
-    } catch (error) {
-      // brought meanwhile
-      if (!isError(error, 'ENOENT')) throw error;
-    }
-  }
+  for (const name of await listFolder(join(root, 'ingest'))) await discardIngest(join(root, 'ingest', name));
 }
 
 /** 'sha256:HEX' for each file sha256/HEX. */
