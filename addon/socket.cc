@@ -119,7 +119,7 @@ bool Socket::ReceiveOne() {
     static_cast<void>(Tell(closed, 0, nullptr));  // an environment that is ending need not hear of it
     return false;
   }
-  // where there was no room for all of them, those that came
+  // where this process has no room for all of them the rest is lost (MSG_CTRUNC): who reads the message sees that some are missing
   std::vector<unique_fd> fds;
   take_descriptors(message, [&fds](unique_fd fd) { fds.push_back(std::move(fd)); });
   Header header{};

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { invalidOption, UnsupportedError } from '../errors.js';
 import type { GroupLayout } from '../host/cgroup-base.js';
 import { owner } from '../host/owner.js';
+import { attempt } from '../native/failure.js';
 import { ownerName, start } from '../native/shim.js';
 import { newId } from '../plan/id.js';
 import type { ParsedLimits } from '../plan/limits.js';
@@ -65,7 +66,9 @@ async function look(layout: GroupLayout, controllers: readonly string[]): Promis
 }
 
 function filesIn(folder: string): Files {
-  const names = readdirSync(folder).filter((name) => name !== KMEM || takesKernelMemory(join(folder, KMEM)));
+  const names = attempt(`list ${folder}`, () => readdirSync(folder)).filter(
+    (name) => name !== KMEM || takesKernelMemory(join(folder, KMEM)),
+  );
   return new Set(names);
 }
 
@@ -113,5 +116,5 @@ function lookUp(path: string): string {
 }
 
 function isThere(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  return attempt(`look up ${path}`, () => statSync(path, { throwIfNoEntry: false })) !== undefined;
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { systemError } from '../native/failure.js';
 import type { ParsedOptions } from './options.js';
 
 /** Contents of /etc/hosts, hostname and resolv.conf in the container. With the host's network they are the host's. */
@@ -22,6 +23,6 @@ function readOr(path: string, otherwise: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return otherwise;
-    throw error;
+    throw systemError(`read ${path}`, error);
   }
 }

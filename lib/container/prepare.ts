@@ -9,7 +9,7 @@ import { Image } from '../image/image.js';
 import { parseReference } from '../image/reference.js';
 import { parseStopSignal } from '../image/stop-signal.js';
 import { storeRoot } from '../image/store/root.js';
-import { nativeError } from '../native/failure.js';
+import { attempt, nativeError } from '../native/failure.js';
 import { closeDescriptor } from '../native/load.js';
 import { Slots } from '../plan/plan.js';
 import { SIGTERM } from '../process/signals.js';
@@ -104,7 +104,7 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
 let capabilitiesHeld: CapabilityMask | undefined;
 
 function held(): CapabilityMask {
-  capabilitiesHeld ??= heldCapabilities(readFileSync('/proc/self/status', 'utf8'));
+  capabilitiesHeld ??= heldCapabilities(attempt('read the own capabilities', () => readFileSync('/proc/self/status', 'utf8')));
   return capabilitiesHeld;
 }
 

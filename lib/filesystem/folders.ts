@@ -3,7 +3,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { invalidOption } from '../errors.js';
-import { nativeError } from '../native/failure.js';
+import { attempting } from '../native/failure.js';
 import type { Ownership } from '../plan/recipe.js';
 import type { OverlaySettings } from './options.js';
 
@@ -44,7 +44,7 @@ async function findWork(upper: string, work: string | null, id: string): Promise
     if (status.dev !== dev) throw invalidOption('work', `${work} must lie on the same file system as the upper ${upper}`);
     return { path: work, made: false };
   }
-  const beside = dirname(await realpath(upper));
+  const beside = dirname(await real(upper, 'upper'));
   const status = await folder(beside, 'upper');
   if (status.dev !== dev) {
     throw invalidOption('work', `is missing: the upper ${upper} is the top of its file system, so no folder beside it can be used`);
@@ -53,9 +53,9 @@ async function findWork(upper: string, work: string | null, id: string): Promise
 }
 
 async function findTarget(target: string | null, id: string): Promise<Place> {
-  if (target === null) return { path: join(await realpath(tmpdir()), `nacelle-overlay-${id}`), made: true };
+  if (target === null) return { path: join(await real(tmpdir(), 'target'), `nacelle-overlay-${id}`), made: true };
   await folder(target, 'target');
-  return { path: await realpath(target), made: false };
+  return { path: await real(target, 'target'), made: false };
 }
 
 async function folder(path: string, option: string): Promise<Stats> {
@@ -64,11 +64,10 @@ async function folder(path: string, option: string): Promise<Stats> {
   return status;
 }
 
-async function lookUp(path: string, option: string): Promise<Stats> {
-  try {
-    return await stat(path);
-  } catch (cause) {
-    if (!(cause instanceof Error) || !('errno' in cause) || typeof cause.errno !== 'number') throw cause;
-    throw nativeError(`look up ${path} for ${option}`, 'stat', -cause.errno, path);
-  }
+function lookUp(path: string, option: string): Promise<Stats> {
+  return attempting(`look up ${path} for ${option}`, () => stat(path));
+}
+
+function real(path: string, option: string): Promise<string> {
+  return attempting(`look up ${path} for ${option}`, () => realpath(path));
 }

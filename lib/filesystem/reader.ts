@@ -2,6 +2,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { NacelleError, toError } from '../errors.js';
+import { attempt } from '../native/failure.js';
 import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
@@ -32,7 +33,7 @@ export async function readChanges(request: Omit<ReadRequest, 'output'>): Promise
 /** A folder as a layer. An overlay that lies on it is not in it. */
 export async function packFolder(path: string, target: string | null, options: LayerOptions = {}): Promise<Readable> {
   const clampMtime = clampOf(options);
-  const folder = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  const folder = attempt(`open the folder ${path}`, () => openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
   try {
     return await readChanges({ work: 'pack', lower: [], target, changes: folder, clampMtime });
   } finally {

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UnsupportedError } from '../errors.js';
+import { attempt } from '../native/failure.js';
 import { type CgroupLayout, type Hierarchy, parseCgroupLayout, withUnifiedControllers } from './cgroup-layout.js';
 
 /** Where Node sits in a v2 group that holds others: a group with controllers for its children may hold no process itself. */
@@ -113,6 +114,8 @@ function readOnlyBase(mountPoint: string): Base {
   };
 }
 
+const LOOK = 'look at the control groups';
+
 let known: GroupLayout | undefined;
 
 /**
@@ -120,18 +123,20 @@ let known: GroupLayout | undefined;
  * is moved into a leaf below its own group, so that the group can have children with limits.
  */
 export function groupLayout(): GroupLayout {
-  known ??= probe(true);
+  known ??= attempt(LOOK, () => probe(true));
   return known;
 }
 
 /** The same, changing nothing: for a report. */
 export function inspectGroups(): GroupLayout {
-  return known ?? probe(false);
+  return known ?? attempt(LOOK, () => probe(false));
 }
 
 /** The layout alone: which controllers there are. */
 export function cgroupLayout(): CgroupLayout {
-  return parseCgroupLayout(readFileSync('/proc/self/mountinfo', 'utf8'), readFileSync('/proc/self/cgroup', 'utf8'), controllersAt);
+  return attempt(LOOK, () =>
+    parseCgroupLayout(readFileSync('/proc/self/mountinfo', 'utf8'), readFileSync('/proc/self/cgroup', 'utf8'), controllersAt),
+  );
 }
 
 /** Controllers that a group of the unified tree can hand on. */

@@ -2,6 +2,7 @@ import { constants, mkdirSync, readdirSync, readFileSync, renameSync, writeFileS
 import { join } from 'node:path';
 import * as z from 'zod';
 import { NacelleError } from '../errors.js';
+import { attempt, systemError } from '../native/failure.js';
 import { runtimeDir } from '../native/runtime-dir.js';
 import { NETLINK_ROUTE } from '../plan/constants.js';
 import { NONE, type Slots } from '../plan/plan.js';
@@ -55,8 +56,8 @@ export function writeRecord(owner: string, id: string, records: readonly HostRec
       return forgetSteps(file);
     } catch (error) {
       // the owner's first; and a shim that ends removes the folders above while they are empty
-      if (!isMissing(error)) throw error;
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      if (!isMissing(error)) throw systemError(`write the record ${file}`, error);
+      attempt(`make the folder of records ${folder}`, () => mkdirSync(folder, { recursive: true, mode: 0o700 }));
     }
   }
 }
@@ -86,6 +87,8 @@ export function parseFile<T>(file: string, parse: (text: string) => T): T | unde
     return parse(readFileSync(file, 'utf8'));
   } catch (error) {
     if (isMissing(error)) return undefined;
+    const refused = systemError(`read ${file}`, error);
+    if (refused !== error) throw refused;
     const advice = 'Remove what it names, then the file';
     throw new NacelleError(`${file}, of what a dead owner made, can't be understood. ${advice}`, { code: 'ERR_RECORD', cause: error });
   }
@@ -135,7 +138,7 @@ function namesIn(folder: string): string[] {
     return readdirSync(folder);
   } catch (error) {
     if (isMissing(error)) return [];
-    throw error;
+    throw systemError(`list ${folder}`, error);
   }
 }
 

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { attempt, systemError } from '../native/failure.js';
 import { type MountInfo, parseMountInfo, visibleMounts } from './mountinfo.js';
 
 /** The mount that a path leads to; `undefined` where nothing is mounted on it. */
@@ -12,13 +13,13 @@ export function mountedOn(path: string): MountInfo | undefined {
  */
 export function networkNamespacePath(inode: number): string | null {
   const pinned = mounts().filter(({ type, root }) => type === 'nsfs' && root === `net:[${inode}]`);
-  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const processes = attempt('list the processes', () => readdirSync('/proc')).filter((name) => /^\d+$/.test(name));
   const paths = ['self', ...processes].map((pid) => `/proc/${pid}/ns/net`);
   return [...pinned.map(({ mountPoint }) => mountPoint), ...paths].find((path) => inodeOf(path) === inode) ?? null;
 }
 
 function mounts(): MountInfo[] {
-  return parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'));
+  return parseMountInfo(attempt('list the mounts', () => readFileSync('/proc/self/mountinfo', 'utf8')));
 }
 
 /** `null` for what is gone, and for a process of another user: namespaces of those aren't ours to look into. */
@@ -27,7 +28,7 @@ function inodeOf(path: string): number | null {
     return statSync(path).ino;
   } catch (error) {
     if (error instanceof Error && 'code' in error && typeof error.code === 'string' && UNREACHABLE.has(error.code)) return null;
-    throw error;
+    throw systemError(`look at ${path}`, error);
   }
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { emitWarning } from 'node:process';
 import * as z from 'zod';
 import { NacelleError } from '../errors.js';
+import { attempt } from '../native/failure.js';
 import { ownersDir } from '../native/runtime-dir.js';
 import { ownerName, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
@@ -28,7 +29,7 @@ export async function reap(): Promise<ReapReport> {
   const own = ownerName();
   const owners: string[] = [];
   const failures: NacelleError[] = [];
-  for (const owner of readdirSync(ownersDir())) {
+  for (const owner of attempt('list the owners', () => readdirSync(ownersDir()))) {
     // .new: of a shim that is starting, and has not locked it yet
     if (owner === own || owner.endsWith('.new')) continue;
     const left = await reapOwner(owner);
@@ -72,7 +73,7 @@ export function ownBases(layout: GroupLayout): string[] {
 
 /** Says in the owner's file where its groups are: who reaps may be in another group itself, as another service is. */
 export function writeBases(owner: string, bases: readonly string[]): void {
-  writeFileSync(join(ownersDir(), owner), JSON.stringify(bases));
+  attempt("write the owner's file", () => writeFileSync(join(ownersDir(), owner), JSON.stringify(bases)));
 }
 
 /** Empty for an owner that made no group. */

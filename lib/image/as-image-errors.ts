@@ -1,4 +1,5 @@
 import { ImageError, NacelleError } from '../errors.js';
+import { wordsOf } from '../native/failure.js';
 
 /**
  * Does something with images. What the system refuses meanwhile (a full disk, a folder that may not be read, a stream that doesn't
@@ -16,7 +17,7 @@ export async function asImageErrors<T>(
   } catch (error) {
     signal?.throwIfAborted();
     if (!isOfTheSystem(error)) throw error;
-    throw new ImageError(`${what}: ${error.message}`, { reference, cause: error });
+    throw new ImageError(`${what}: ${wordsOf(error)}`, { reference, cause: error });
   }
 }
 

@@ -1,7 +1,8 @@
 import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { ImageError, invalidOption, toError, UnsupportedError } from '../errors.js';
+import { ImageError, invalidOption, UnsupportedError } from '../errors.js';
+import { wordsOf } from '../native/failure.js';
 import type { LayerOptions, LayerStream } from '../plan/layer.js';
 import { parseOptions } from '../plan/options.js';
 import { addImage, streamFrom } from './add.js';
@@ -30,7 +31,7 @@ import {
 } from './options.js';
 import { pull } from './pull.js';
 import { push } from './push.js';
-import { formatReference, parseReference, parseRegistryName } from './reference.js';
+import { formatReference, parseReference, parseRegistryName, type Reference } from './reference.js';
 import { save } from './save.js';
 import type { ImageSource } from './source.js';
 import { removeEntries } from './store/index-file.js';
@@ -129,6 +130,10 @@ export class Image {
   static async open(reference: string, options: OpenOptions = {}): Promise<Image> {
     const { limits } = parseOptions(openOptions, options, 'options');
     const parsed = parseReference(reference, 'reference');
+    return asImageErrors(`open ${reference}`, () => Image.#open(parsed, reference, limits), { reference });
+  }
+
+  static async #open(parsed: Reference, reference: string, limits: ParsedLimits): Promise<Image> {
     switch (parsed.kind) {
       case 'host':
         return Image.host();
@@ -240,7 +245,9 @@ export class Image {
    */
   async save(target: string | Writable, options: { format?: 'oci' | 'docker' } = {}): Promise<void> {
     const { format } = parseOptions(saveOptions, options, 'options');
-    await save(this.#withLayers('save'), target, format);
+    const source = this.#withLayers('save');
+    const what = `save ${typeof target === 'string' ? target : 'an archive'}`;
+    await asImageErrors(what, () => save(source, target, format), { reference: this.reference });
   }
 
   /**
@@ -289,7 +296,8 @@ export class Image {
    * @internal
    */
   use(options: UseOptions = {}): Promise<UsedImage> {
-    return this.#use(options);
+    const { reference } = this;
+    return asImageErrors(`use ${reference ?? this.digest}`, () => this.#use(options), { reference, signal: options.signal });
   }
 
   #withLayers(what: string): ImageSource {
@@ -298,7 +306,7 @@ export class Image {
   }
 
   static async #stored(reference: string | null, digest: string, limits: ParsedLimits): Promise<Image> {
-    const source = await findEntry(reference, digest);
+    const source = await asImageErrors(`open ${reference ?? digest}`, () => findEntry(reference, digest), { reference });
     if (source) return Image.#of(source, limits);
     throw new ImageError(`${reference ?? digest} was removed from the store meanwhile`, { reference, digest, code: 'ERR_NO_IMAGE' });
   }
@@ -362,7 +370,7 @@ function folderAt(path: string, reference: string): string {
   try {
     folder = realpathSync(resolve(path));
   } catch (cause) {
-    throw new ImageError(`open the image ${reference}: ${toError(cause).message}`, { reference, cause });
+    throw new ImageError(`open the image ${reference}: ${wordsOf(cause)}`, { reference, cause });
   }
   if (!statSync(folder).isDirectory()) throw new ImageError(`open the image ${reference}: ${folder} is not a folder`, { reference });
   return folder;

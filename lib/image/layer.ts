@@ -1,6 +1,7 @@
 import { chmod, chown, type FileHandle, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { ImageError, NacelleError, toError } from '../errors.js';
+import { ImageError, NacelleError } from '../errors.js';
+import { wordsOf } from '../native/failure.js';
 import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { ProgressListener } from '../plan/progress.js';
@@ -71,7 +72,7 @@ async function unpackedLayer(source: LayerSource, { signal, ...options }: Unpack
     } catch (error) {
       stop.throwIfAborted();
       if (error instanceof NacelleError) throw error;
-      throw new ImageError(`store layer ${digest}: ${toError(error).message}`, { digest, cause: error });
+      throw new ImageError(`store layer ${digest}: ${wordsOf(error)}`, { digest, cause: error });
     }
   };
   return underWay.run(JSON.stringify([storeRoot(), source.chainId, options.limits]), add, signal);
@@ -107,7 +108,7 @@ async function unpack(source: LayerSource, folder: string, { limits, onProgress,
       if (feeding.status === 'rejected' && feeding.reason instanceof ImageError) throw feeding.reason;
       if (ending.status === 'rejected') throw refusal(digest, ending.reason);
       if (feeding.status === 'rejected')
-        throw new ImageError(`read layer ${digest}: ${toError(feeding.reason).message}`, { digest, cause: feeding.reason });
+        throw new ImageError(`read layer ${digest}: ${wordsOf(feeding.reason)}`, { digest, cause: feeding.reason });
       const { exit } = ending.value;
       if (exit.kind !== 'exited' || exit.value !== 0) throw new ImageError(`unpack layer ${digest}: ${deathOf(exit)}`, { digest });
     } finally {
@@ -129,7 +130,7 @@ async function makeAsBelow(folder: string, [below]: readonly string[]): Promise<
 
 /** What the unpacking process said of a layer. EDOM is its word for a limit (layer/failure.h). */
 function refusal(digest: string, cause: unknown): ImageError {
-  const message = `unpack layer ${digest}: ${toError(cause).message}`;
+  const message = `unpack layer ${digest}: ${wordsOf(cause)}`;
   return cause instanceof NacelleError && cause.code === 'EDOM'
     ? limitError(message, { digest, cause })
     : new ImageError(message, { digest, cause });

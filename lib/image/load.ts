@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ImageError, toError } from '../errors.js';
+import { wordsOf } from '../native/failure.js';
 import { type AddImageOptions, addImage, streamFrom } from './add.js';
 import { Archive } from './archive.js';
 import { type Compression, compressionIn, compressionOf, decompression, MAGIC_BYTES } from './decompress.js';
@@ -85,7 +86,7 @@ async function statusOf(path: string): Promise<Stats> {
   try {
     return await stat(path);
   } catch (cause) {
-    throw new ImageError(`load ${path}: ${toError(cause).message}`, { cause });
+    throw new ImageError(`load ${path}: ${wordsOf(cause)}`, { cause });
   }
 }
 
@@ -112,7 +113,7 @@ async function compressionAt(path: string): Promise<Compression> {
 
 async function openFile(path: string): Promise<FileHandle> {
   return open(path, 'r').catch((cause: unknown) => {
-    throw new ImageError(`load ${path}: ${toError(cause).message}`, { cause });
+    throw new ImageError(`load ${path}: ${wordsOf(cause)}`, { cause });
   });
 }
 

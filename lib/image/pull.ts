@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
-import { ImageError, toError } from '../errors.js';
+import { ImageError } from '../errors.js';
+import { wordsOf } from '../native/failure.js';
 import { addImage } from './add.js';
 import { digestOf, parseDigest } from './digest.js';
 import {
@@ -61,7 +62,7 @@ export async function pull(reference: RegistryReference, options: ParsedPull): P
   } catch (error) {
     options.cancelSignal?.throwIfAborted();
     if (error instanceof ImageError) throw error;
-    throw new ImageError(`pull ${name}: ${toError(error).message || 'no connection'}`, {
+    throw new ImageError(`pull ${name}: ${wordsOf(error) || 'no connection'}`, {
       reference: name,
       cause: error,
     });

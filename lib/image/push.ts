@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
-import { ImageError, invalidOption, toError } from '../errors.js';
+import { ImageError, invalidOption } from '../errors.js';
+import { wordsOf } from '../native/failure.js';
 import { digestOf, parseDigest } from './digest.js';
 import { inParallel, settled } from './in-parallel.js';
 import { type Descriptor, MAX_JSON } from './oci.js';
@@ -47,7 +48,7 @@ export async function push(image: ImageSource, reference: RegistryReference, opt
   } catch (error) {
     cancelSignal?.throwIfAborted();
     if (error instanceof ImageError) throw error;
-    throw new ImageError(`push ${name}: ${toError(error).message || 'no connection'}`, {
+    throw new ImageError(`push ${name}: ${wordsOf(error) || 'no connection'}`, {
       reference: name,
       cause: error,
     });

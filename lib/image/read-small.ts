@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { ImageError, toError } from '../errors.js';
+import { ImageError } from '../errors.js';
+import { wordsOf } from '../native/failure.js';
 import { MAX_JSON } from './oci.js';
 
 /** Opens a file that may be anything by now. @throws ImageError */
@@ -9,7 +10,7 @@ export async function openFile(path: string, what: string): Promise<FileHandle> 
     // else a FIFO would be waited for
     return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
-    throw new ImageError(`${what} can't be read: ${toError(cause).message}`, { cause });
+    throw new ImageError(`${what} can't be read: ${wordsOf(cause)}`, { cause });
   }
 }
 

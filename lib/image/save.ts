@@ -4,7 +4,8 @@ import { dirname, join, resolve } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Header } from 'tar';
-import { ImageError, invalidOption, toError } from '../errors.js';
+import { ImageError, invalidOption } from '../errors.js';
+import { wordsOf } from '../native/failure.js';
 import { newId } from '../plan/id.js';
 import { streamFrom } from './add.js';
 import { Verifier } from './digest.js';
@@ -131,7 +132,7 @@ async function writeWhole(path: string, write: (temporary: string) => Promise<vo
   } catch (error) {
     await rm(temporary, { force: true });
     if (isError(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'EROFS', 'ENOSPC', 'EDQUOT', 'EISDIR'))
-      throw new ImageError(`save ${path}: ${toError(error).message}`, { cause: error });
+      throw new ImageError(`save ${path}: ${wordsOf(error)}`, { cause: error });
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { attempting, systemError } from '../native/failure.js';
 import { type NamespaceType, namespaceTypes } from '../plan/namespaces.js';
 
 /** A namespace that has a process, as lsns(8) lists it. */
@@ -61,7 +62,7 @@ export function parsePasswd(text: string): ReadonlyMap<number, string> {
 
 /** Reads all processes that this user may look at. A process that ends meanwhile is left out. */
 export async function listNamespaces(only?: NamespaceType): Promise<NamespaceInfo[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const pids = (await attempting('list the processes', () => readdir('/proc'))).filter((name) => /^\d+$/.test(name)).map(Number);
   const types = only === undefined ? namespaceTypes : [only];
   const processes = (await Promise.all(pids.map((pid) => namespacesOf(pid, types)))).filter((process) => process.inodes.size > 0);
   const names = parsePasswd((await gone(readFile('/etc/passwd', 'utf8'))) ?? '');
@@ -104,6 +105,6 @@ async function gone<T>(promise: Promise<T>): Promise<T | null> {
     return await promise;
   } catch (error) {
     if (error instanceof Error && 'code' in error && GONE.has(String(error.code))) return null;
-    throw error;
+    throw systemError('look at the processes', error);
   }
 }

@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { invalidOption, NacelleError } from '../errors.js';
 import { hostEnvironment } from '../host/environment.js';
 import { treeGroup } from '../host/tree-group.js';
+import { attempt } from '../native/failure.js';
 import { closeDescriptor } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
@@ -16,7 +17,7 @@ import { noLimits } from '../process/result.js';
 import { parseCommand, parseExecOptions } from '../process/schema.js';
 import type { Encoding, ExecOptions, Execution } from '../process/types.js';
 import { listNamespaces, type NamespaceInfo } from './list.js';
-import { attempt, inodeOf, isNamespaceFile, openNamespaceFile, ownerOf, parentOf, typeOf } from './open.js';
+import { inodeOf, isNamespaceFile, openNamespaceFile, ownerOf, parentOf, typeOf } from './open.js';
 import { type CreateOptions, parseCompanions, parseCreate, parseFilter, parsePath, parsePid, parseType } from './options.js';
 import { pinSteps, planNamespaceRun, planNamespaces, unpinSteps } from './plan.js';
 
@@ -134,12 +135,12 @@ export class Namespace implements AsyncDisposable {
    */
   async pin(path: string): Promise<void> {
     const given = resolve(parsePath(path));
-    const folder = attempt(`pin on ${given}`, 'mkdir', given, () => {
+    const folder = attempt(`pin on ${given}`, () => {
       mkdirSync(dirname(given), { recursive: true });
       return realpathSync(dirname(given));
     });
     const target = join(folder, basename(given));
-    attempt(`pin on ${target}`, 'open', target, () => closeSync(openSync(target, 'wx', 0o444)));
+    attempt(`pin on ${target}`, () => closeSync(openSync(target, 'wx', 0o444)));
     try {
       const slots = new Slots();
       await callHost(pinSteps(this.fd, target, slots), slots);

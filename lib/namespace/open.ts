@@ -1,6 +1,6 @@
 import { fstatSync, openSync, statfsSync } from 'node:fs';
 import { NacelleError, UnsupportedError } from '../errors.js';
-import { nativeError } from '../native/failure.js';
+import { attempt, nativeError } from '../native/failure.js';
 import { adoptDescriptor, binding, closeDescriptor } from '../native/load.js';
 import type { NamespaceType } from '../plan/namespaces.js';
 import { typeOfFlag } from './flags.js';
@@ -18,7 +18,7 @@ const EPERM = 1;
 /** Opens a file that must be a namespace: a link of /proc/PID/ns, or what one is pinned on. The caller closes it. */
 export function openNamespaceFile(path: string): number {
   const what = `open the namespace ${path}`;
-  const fd = adoptDescriptor(attempt(what, 'open', path, () => openSync(path, 'r')));
+  const fd = adoptDescriptor(attempt(what, () => openSync(path, 'r')));
   try {
     // Through the descriptor: the path may be another file by now.
     if (statfsSync(`/proc/self/fd/${fd}`).type === NSFS_MAGIC) return fd;
@@ -30,7 +30,7 @@ export function openNamespaceFile(path: string): number {
 }
 
 export function isNamespaceFile(path: string): boolean {
-  return attempt(`look at ${path}`, 'statfs', path, () => statfsSync(path).type === NSFS_MAGIC);
+  return attempt(`look at ${path}`, () => statfsSync(path).type === NSFS_MAGIC);
 }
 
 export function typeOf(fd: number): NamespaceType {
@@ -66,14 +66,4 @@ function related(fd: number, request: number, relation: string): number {
     });
   }
   throw nativeError(what, 'ioctl', -result);
-}
-
-/** Runs a call of node:fs; its failure names what was being done. */
-export function attempt<T>(what: string, syscall: string, path: string, call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') throw nativeError(what, syscall, -error.errno, path);
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
-import { SyscallError } from '../errors.js';
+import { SyscallError, toError } from '../errors.js';
 import type { Plan } from '../plan/plan.js';
 import { type Op, type Step, stepTable } from '../plan/steps.js';
 import { hintFor } from './hints.js';
@@ -54,11 +54,52 @@ export function errnoWords(errno: number): string {
 }
 
 /** A system call outside a plan. `what` is what was being done, in the caller's words. */
-export function nativeError(what: string, syscall: string, errno: number, path: string | null = null): SyscallError {
+export function nativeError(what: string, syscall: string, errno: number, path: string | null = null, cause?: unknown): SyscallError {
   const name = errnoName(errno);
   const hint = hintFor(null, errno, Where.call);
-  const message = `${what}: ${name}${suffix(errnoWords(errno))}${hint ? `. ${hint}` : ''}`;
-  return new SyscallError(message, { errno, errnoName: name, syscall, path, hint });
+  return new SyscallError(`${what}: ${name}${suffix(errnoWords(errno))}${hint ? `. ${hint}` : ''}`, {
+    errno,
+    errnoName: name,
+    syscall,
+    path,
+    hint,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** What a failed call of Node's throws (`node:fs`, `node:child_process`) as an error of ours; what is none passes as it is. */
+export function systemError(what: string, thrown: unknown): unknown {
+  if (typeof thrown !== 'object' || thrown === null) return thrown;
+  if (!('errno' in thrown && typeof thrown.errno === 'number' && 'syscall' in thrown && typeof thrown.syscall === 'string')) return thrown;
+  if (thrown instanceof SyscallError) return thrown;
+  const path = 'path' in thrown && typeof thrown.path === 'string' ? thrown.path : null;
+  return nativeError(what, thrown.syscall, -thrown.errno, path, thrown);
+}
+
+/** What was thrown in words, with the usual cure where the system refused. */
+export function wordsOf(thrown: unknown): string {
+  const { message } = toError(thrown);
+  if (typeof thrown !== 'object' || thrown === null || thrown instanceof SyscallError) return message;
+  const hint = 'errno' in thrown && typeof thrown.errno === 'number' ? hintFor(null, -thrown.errno, Where.call) : null;
+  return hint === null ? message : `${message}. ${hint}`;
+}
+
+/** Does something with Node's own calls. @throws SyscallError that says what was being done, and what usually cures it */
+export function attempt<T>(what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw systemError(what, error);
+  }
+}
+
+/** The same for what takes time. */
+export async function attempting<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw systemError(what, error);
+  }
 }
 
 /** Turns the place of a failure into words: what was being done, on what path, what the kernel says, and the usual cure. */

@@ -7,7 +7,7 @@ import { arch, platform } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { toError, UnsupportedError } from '../errors.js';
 import type { Binding, EventCounter } from './binding.js';
-import { nativeError } from './failure.js';
+import { attempt, nativeError } from './failure.js';
 
 interface Native {
   readonly addon: Binding;
@@ -64,7 +64,7 @@ export function tryLock(fd: number, kind: 'shared' | 'exclusive'): boolean {
 
 /** A stream over an end of a pipe that the addon made, which closes it. Where none can be made the end stays open. */
 export function streamOf(fd: number, options: { readable: boolean; writable: boolean }): Socket {
-  const stream = new Socket({ fd, ...options });
+  const stream = attempt('watch a pipe', () => new Socket({ fd, ...options }));
   // after: until here the addon closes it when a Worker is terminated
   loadNative().addon.releaseDescriptor(fd);
   return stream;

@@ -7,7 +7,7 @@ import type { Slot, Step } from '../plan/steps.js';
 import type { ShimSocket } from './binding.js';
 import { Deferred } from './deferred.js';
 import { Encoder, encodePlan, slotCount } from './encode.js';
-import { nativeError, stepError } from './failure.js';
+import { attempt, nativeError, stepError } from './failure.js';
 import { closeDescriptor, loadNative } from './load.js';
 import {
   causes,
@@ -51,7 +51,7 @@ class Connection {
 
   constructor() {
     const { addon, shim } = loadNative();
-    mkdirSync(dirname(runtimeDir()), { recursive: true, mode: 0o700 });
+    attempt('make the runtime folder', () => mkdirSync(dirname(runtimeDir()), { recursive: true, mode: 0o700 }));
     try {
       this.#socket = new addon.Socket(
         { shim, runtimeDir: runtimeDir() },
@@ -127,7 +127,8 @@ class Connection {
     }
     if (type === Event.started) {
       const started = decodeStarted(body);
-      task.onStarted(started, fds);
+      if (isCut(started, fds)) task.onCut();
+      else task.onStarted(started, output(started, fds));
     } else if (type === Event.running) task.onRunning(decodeRunning(body));
     else if (type === Event.called) task.onCalled(decodeCalled(body), fds);
     else if (type === Event.ended) task.onEnded(decodeEnded(body));
@@ -140,14 +141,14 @@ class Connection {
   }
 }
 
-/** The kernel drops descriptors that this process has no room for. */
+/** There was no room in this process for all descriptors: those that came are closed. */
 function isCut({ slots }: Results, fds: readonly number[]): boolean {
   if (fds.length === slots.length) return false;
   for (const fd of fds) closeDescriptor(fd);
   return true;
 }
 
-function cutError(): NacelleError {
+function cutError(): Error {
   return nativeError('take descriptors from the shim', 'recvmsg', constants.errno.EMFILE);
 }
 
@@ -169,9 +170,9 @@ class RunningTask implements Task, Beginning {
   #released: Deferred<void> | null = null;
   #gone = false;
   #hasBegun = false;
+  /** Why it is of no use, though it has begun in the shim. */
+  #refusal: Error | null = null;
   #isRunning = false;
-  /** Its descriptors could not be taken: it ends. */
-  #isCut = false;
   #over = false;
   #kept: boolean;
 
@@ -296,18 +297,19 @@ class RunningTask implements Task, Beginning {
     return reply.promise;
   }
 
-  onStarted(message: StartedMessage & Results, fds: readonly number[]): void {
+  onStarted(message: StartedMessage, output: TaskOutput): void {
     this.#pid = message.pid;
-    if (isCut(message, fds)) {
-      this.#isCut = true;
-      this.#connection.send(Request.close, this.id, new Uint8Array());
-      return;
-    }
-    this.#started = output(message, fds);
+    this.#started = output;
     this.#hasBegun = true;
     this.#isRunning = message.running;
     if (this.#plan.stages.length === 0) this.unref();
     this.begun.resolve(this);
+  }
+
+  /** Without its descriptors it is of no use: it ends, and then `begun` says why. */
+  onCut(): void {
+    this.#refusal = cutError();
+    this.#connection.send(Request.close, this.id, new Uint8Array());
   }
 
   onRunning(message: StartedMessage): void {
@@ -324,8 +326,8 @@ class RunningTask implements Task, Beginning {
     }
     this.#calls.delete(message.sequence);
     this.#connection.unref();
-    if ('results' in message && isCut(message.results, fds)) call.reply.reject(cutError());
-    else if ('failure' in message) call.reply.reject(stepError(message.failure, { plan: this.#plan, call: call.steps }));
+    if ('failure' in message) call.reply.reject(stepError(message.failure, { plan: this.#plan, call: call.steps }));
+    else if (isCut(message.results, fds)) call.reply.reject(cutError());
     else call.reply.resolve(output(message.results, fds));
   }
 
@@ -341,10 +343,8 @@ class RunningTask implements Task, Beginning {
       this.onFailed(message);
       return;
     }
-    this.#finish(() =>
-      this.#isCut
-        ? cutError()
-        : new NacelleError(this.#isRunning ? 'it has ended' : 'the process was killed before it started', { code: 'ERR_ENDED' }),
+    this.#finish(
+      () => new NacelleError(this.#isRunning ? 'it has ended' : 'the process was killed before it started', { code: 'ERR_ENDED' }),
     );
     this.#ended.resolve({ ...end, undoErrors: undoFailures.map((item) => stepError(item, { plan: this.#plan })) });
   }
@@ -369,7 +369,7 @@ class RunningTask implements Task, Beginning {
   /** @param why for what is still waited for: an error is dear, and mostly nothing is */
   #finish(why: () => Error): void {
     this.#over = true;
-    if (!this.#hasBegun) this.begun.reject(why());
+    if (!this.#hasBegun) this.begun.reject(this.#refusal ?? why());
     if (!this.#isRunning) this.#released?.reject(why());
     for (const { reply } of this.#calls.values()) {
       reply.reject(why());

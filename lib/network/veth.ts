@@ -4,6 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { invalidOption, NacelleError, SyscallError, toError } from '../errors.js';
 import { writeRecord } from '../host/journal.js';
 import { reapFirst } from '../host/reap.js';
+import { attempt, systemError } from '../native/failure.js';
 import { ownerName, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import { NONE, Slots } from '../plan/plan.js';
@@ -100,7 +101,9 @@ async function make(settings: VethSettings, peerNamespace: number): Promise<Made
     peerSocket: slots.take(),
   };
   await reapFirst();
-  const namespace = settings.namespace ? fstatSync(settings.namespace.fd) : statSync('/proc/self/ns/net');
+  const namespace = attempt("look at this end's namespace", () =>
+    settings.namespace ? fstatSync(settings.namespace.fd) : statSync('/proc/self/ns/net'),
+  );
   const forget = writeRecord(ownerName(), `veth-${group}`, [{ kind: 'links', group, namespace: namespace.ino }]);
   const task = await start(pairPlan(pair.socket, group, forget), slots.descriptors);
   try {
@@ -141,6 +144,8 @@ async function openProcess(pid: number): Promise<FileHandle> {
   try {
     return await open(`/proc/${pid}/ns/net`);
   } catch (error) {
+    // what this process is out of says nothing of the other one
+    if (isOutOfDescriptors(error)) throw systemError(`open the network namespace of process ${pid}`, error);
     throw invalidOption('peer', `the network namespace of process ${pid} cannot be opened`, error);
   }
 }
@@ -209,6 +214,10 @@ async function undone(task: Task, error: unknown): Promise<unknown> {
   const cleanupError = await close(task).catch(toError);
   if (!cleanupError || !(error instanceof NacelleError)) return error;
   return new NacelleError(error.message, { code: error.code, cause: error, cleanupError });
+}
+
+function isOutOfDescriptors(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EMFILE' || error.code === 'ENFILE');
 }
 
 function isMissing(error: unknown): boolean {

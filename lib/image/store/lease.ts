@@ -3,7 +3,8 @@ import { existsSync, rmSync } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { ImageError, toError } from '../../errors.js';
+import { ImageError } from '../../errors.js';
+import { wordsOf } from '../../native/failure.js';
 import { tryLock } from '../../native/load.js';
 import { withLock } from './lock.js';
 import { isError, listFolder, makeFolder, storeRoot } from './root.js';
@@ -160,7 +161,7 @@ export async function hold(digests: readonly string[], root = storeRoot()): Prom
   try {
     return await (await (leases.get(root) ?? take(root)).taking).hold(digests);
   } catch (cause) {
-    throw new ImageError(`use the store ${root}: ${toError(cause).message}`, { cause });
+    throw new ImageError(`use the store ${root}: ${wordsOf(cause)}`, { cause });
   }
 }
 
@@ -200,6 +201,15 @@ export async function livingLeases(root: string): Promise<{ readonly digests: Re
   return { digests, names };
 }
 
+/** @throws ImageError: what a living process uses is not known, so nothing can be removed */
+function parseLease(text: string, path: string): string[] {
+  try {
+    return schema.parse(JSON.parse(text || '[]'));
+  } catch (cause) {
+    throw new ImageError(`the lease ${path} of a living process is damaged: end that process, or remove the file`, { cause });
+  }
+}
+
 /** `null`: of a process that is dead, and removed. */
 async function digestsOf(path: string): Promise<string[] | null> {
   const file = await open(path, 'r+').catch((error: unknown) => {
@@ -208,7 +218,7 @@ async function digestsOf(path: string): Promise<string[] | null> {
   });
   if (file === null) return null;
   try {
-    if (!tryLock(file.fd, 'exclusive')) return schema.parse(JSON.parse((await file.readFile('utf8')) || '[]'));
+    if (!tryLock(file.fd, 'exclusive')) return parseLease(await file.readFile('utf8'), path);
     await unlink(path).catch((error: unknown) => {
       // its process ended meanwhile, and removed it
       if (!isError(error, 'ENOENT')) throw error;
