@@ -23,6 +23,13 @@ export function allOf(errors: readonly Error[]): Error | undefined {
   return errors.length > 1 ? new AggregateError(errors, errors.map(({ message }) => message).join('; ')) : errors[0];
 }
 
+/** The failure itself, with that of undoing when it failed too. What was thrown and is no error of ours stays as it is. */
+export function withCleanupError(error: unknown, failure: Error | undefined): unknown {
+  if (!failure || !(error instanceof NacelleError)) return error;
+  const cleanupError = allOf([...(error.cleanupError ? [error.cleanupError] : []), failure]);
+  return Object.assign(error, { cleanupError });
+}
+
 /** A system call failed. The message says what was being done, on which path, and what usually cures it. */
 export class SyscallError extends NacelleError {
   override readonly name = 'SyscallError';

@@ -1,4 +1,5 @@
-import { NacelleError, toError } from '../errors.js';
+import { allOf, toError, withCleanupError } from '../errors.js';
+import { endOf } from '../native/end.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import type { Held } from './plan.js';
@@ -15,17 +16,14 @@ export async function hold(held: Held): Promise<Holding> {
 
 /** Takes all away, each even when one before failed; the first failure is the error. */
 export async function release(holdings: readonly Holding[]): Promise<void> {
-  const failures: unknown[] = [];
+  const failures: Error[] = [];
   for (const { task, held } of holdings) {
-    try {
-      if (held.plan.undo.length === 0) await task.call(held.undo);
-      await task.close();
-      failures.push(...(await task.ended).undoErrors);
-    } catch (error) {
-      failures.push(error);
-    }
+    if (held.plan.undo.length === 0) await task.call(held.undo).catch((error: unknown) => failures.push(toError(error)));
+    const failure = await endOf(task);
+    if (failure) failures.push(failure);
   }
-  if (failures.length > 0) throw failures[0];
+  const [first, ...others] = failures;
+  if (first) throw withCleanupError(first, allOf(others));
 }
 
 /** Takes all away after a failure. @returns the error to throw: the failure itself, with that of the removal when it failed too */
@@ -34,8 +32,6 @@ export async function undone(holdings: readonly Holding[], error: unknown): Prom
     await release(holdings);
     return error;
   } catch (cleanup) {
-    if (!(error instanceof NacelleError)) return error;
-    const cleanupError = toError(cleanup);
-    return Object.assign(error, { cleanupError });
+    return withCleanupError(error, toError(cleanup));
   }
 }

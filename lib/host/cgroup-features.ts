@@ -1,5 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { withCleanupError } from '../errors.js';
+import { endOf } from '../native/end.js';
+import { attempt } from '../native/failure.js';
 import { start } from '../native/shim.js';
 import { planOf, Slots } from '../plan/plan.js';
 import { type GroupLayout, inspectGroups, isNamespaced, isTop } from './cgroup-base.js';
@@ -172,11 +175,15 @@ async function filesOfNew(layout: GroupLayout): Promise<Set<string> | null> {
   const group = await treeGroup(new Slots());
   if (!group) return null;
   const task = await start(planOf({ prepare: group.prepare, undo: group.undo }), new Map());
+  let files: Set<string>;
   try {
-    return new Set(readdirSync(group.path));
-  } finally {
-    await task.close();
+    files = new Set(attempt(`list ${group.path}`, () => readdirSync(group.path)));
+  } catch (error) {
+    throw withCleanupError(error, await endOf(task));
   }
+  const failure = await endOf(task);
+  if (failure) throw failure;
+  return files;
 }
 
 function words(file: string): string[] {

@@ -195,7 +195,7 @@ export class Image {
    * Removes from the store what no reference reaches and nobody uses: images without a name, their layers, unpacked or not, and what was
    * cut off. What a live container stands on, or a pull brings just now, stays, whatever process it is of.
    *
-   * @throws ImageError when an image there is damaged: {@link Image.remove} it first
+   * @throws ImageError when an image there is damaged: {@link Image.remove} it first; SyscallError when something can't be removed
    */
   static async prune(): Promise<PruneReport> {
     return asImageErrors('prune the store', prune);

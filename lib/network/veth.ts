@@ -1,9 +1,10 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { fstatSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { invalidOption, NacelleError, SyscallError, toError } from '../errors.js';
+import { invalidOption, NacelleError, SyscallError, withCleanupError } from '../errors.js';
 import { writeRecord } from '../host/journal.js';
 import { reapFirst } from '../host/reap.js';
+import { endOf } from '../native/end.js';
 import { attempt, systemError } from '../native/failure.js';
 import { ownerName, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
@@ -130,7 +131,7 @@ async function make(settings: VethSettings, peerNamespace: number): Promise<Made
       persist,
     };
   } catch (error) {
-    throw await undone(task, error);
+    throw withCleanupError(error, await endOf(task));
   }
 }
 
@@ -197,23 +198,10 @@ async function remove({ task, socket, host, persist }: Made): Promise<void> {
     () => undefined,
     (error: unknown) => error,
   );
-  const cleanupFailure = await close(task);
-  if (failure && !isMissing(failure)) throw failure;
+  // its undo removes the pair
+  const cleanupFailure = await endOf(task);
+  if (failure && !isMissing(failure)) throw withCleanupError(failure, cleanupFailure);
   if (cleanupFailure) throw cleanupFailure;
-}
-
-/** Ends the task, which removes the pair. Returns what failed. */
-async function close(task: Task): Promise<Error | undefined> {
-  await task.close();
-  const { undoErrors } = await task.ended;
-  return undoErrors[0];
-}
-
-/** The error to throw when a pair could not be made: the failure itself, with that of the removal when it failed too. */
-async function undone(task: Task, error: unknown): Promise<unknown> {
-  const cleanupError = await close(task).catch(toError);
-  if (!cleanupError || !(error instanceof NacelleError)) return error;
-  return new NacelleError(error.message, { code: error.code, cause: error, cleanupError });
 }
 
 function isOutOfDescriptors(error: unknown): boolean {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { allOf, ImageError, invalidOption, NacelleError, SyscallError, UnsupportedError } from '../../lib/errors.js';
+import { allOf, ImageError, invalidOption, NacelleError, SyscallError, UnsupportedError, withCleanupError } from '../../lib/errors.js';
 
 describe('errors', () => {
   it('are all NacelleErrors, with a name and a code', () => {
@@ -42,6 +42,21 @@ describe('errors', () => {
     const { message, fix } = new UnsupportedError('overlay', 'the kernel has none', 'Load the module overlay.');
     expect(message).toBe('overlay is not supported here: the kernel has none. Load the module overlay.');
     expect(fix).toBe('Load the module overlay.');
+  });
+});
+
+describe('a failure of undoing', () => {
+  it('is kept beside the first one, which stays what it is', () => {
+    const error = new SyscallError('x', { errno: 17, errnoName: 'EEXIST', syscall: 'sendmsg', path: '/x', hint: 'y' });
+    expect(withCleanupError(error, undefined)).toBe(error);
+    expect('cleanupError' in error).toBe(false);
+    const [one, two] = [new Error('one'), new Error('two')];
+    expect(withCleanupError(error, one)).toBe(error);
+    expect(error).toMatchObject({ errno: 17, syscall: 'sendmsg', path: '/x', hint: 'y', cleanupError: one });
+    withCleanupError(error, two);
+    expect(error.cleanupError).toMatchObject({ errors: [one, two] });
+    const others = new Error('not ours');
+    expect(withCleanupError(others, one)).toBe(others);
   });
 });
 

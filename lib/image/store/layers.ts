@@ -1,9 +1,10 @@
 import { statSync, utimesSync } from 'node:fs';
 import { chmod, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { withCleanupError } from '../../errors.js';
 import { hold } from './lease.js';
 import { removeLeavings } from './prune.js';
-import { removeTree } from './remove.js';
+import { removeTree, removeTrees } from './remove.js';
 import { isError, layerPath, makeFolder, publish, storeRoot, syncFolder } from './root.js';
 
 /** The unpacked layer's root, or `null` when it is not in the store. What is there is whole: it came by one rename. */
@@ -34,9 +35,10 @@ export async function addLayer(chainId: string, fill: (folder: string) => Promis
       await publish(temporary, target).catch((error: unknown) => {
         if (!isError(error, 'ENOTEMPTY', 'EEXIST')) throw error;
       });
-    } finally {
-      await removeTree(temporary);
+    } catch (error) {
+      throw withCleanupError(error, await removeTrees([temporary]));
     }
+    await removeTree(temporary);
   } finally {
     held.release();
   }

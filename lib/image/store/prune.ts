@@ -1,11 +1,13 @@
 import { readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { emitWarning } from 'node:process';
+import { withCleanupError } from '../../errors.js';
 import { chainIds, type Descriptor, isIndex, isManifest, parseConfig, parseIndex, parseManifest, tagOf } from '../oci.js';
 import { discardIngest } from './blobs.js';
 import { readEntries, writeEntries } from './index-file.js';
 import { type Hold, hold, livingLeases } from './lease.js';
 import { withLock } from './lock.js';
-import { removeTree } from './remove.js';
+import { removeTrees } from './remove.js';
 import { blobPath, isError, layerPath, listFolder, storeRoot } from './root.js';
 
 /** What was removed from the store. */
@@ -22,13 +24,25 @@ export interface PruneReport {
 
 /**
  * Removes what no reference reaches and no living process uses: images without one, blobs, unpacked layers, and what dead processes left.
- * Names go while the store is locked, a moment; the trees after that.
+ * Names go while the store is locked, a moment; the trees after that. What of them can't be removed is tried again by the next prune.
  *
  * @param options.afterRemoval what nobody removed stays: images without a reference, and blobs that were cut off
  */
 export async function prune({ afterRemoval = false } = {}, root = storeRoot()): Promise<PruneReport> {
   const held = await hold([], root);
   const trash: string[] = [];
+  try {
+    const report = await sweep(root, { held, trash, afterRemoval });
+    const failure = await removeTrees(trash);
+    if (failure) throw failure;
+    return report;
+  } finally {
+    held.release();
+  }
+}
+
+/** What is to be removed without the lock is put into `trash`, and removed here when something fails. */
+async function sweep(root: string, { held, trash, afterRemoval }: Omit<Sweep, 'root'> & { afterRemoval: boolean }): Promise<PruneReport> {
   try {
     return await withLock(root, 'exclusive', async () => {
       const living = await livingLeases(root);
@@ -43,12 +57,8 @@ export async function prune({ afterRemoval = false } = {}, root = storeRoot()): 
       trash.push(...(await deadFiles(living.names, root)));
       return { images: entries.filter((entry) => !kept.includes(entry)).map(({ digest }) => digest), blobs, layers, bytes };
     });
-  } finally {
-    try {
-      for (const path of trash) await removeTree(path);
-    } finally {
-      held.release();
-    }
+  } catch (error) {
+    throw withCleanupError(error, await removeTrees(trash));
   }
 }
 
@@ -60,7 +70,9 @@ export async function removeLeavings(root: string): Promise<void> {
   if (tidied.has(root)) return;
   tidied.add(root);
   const dead = await withLock(root, 'exclusive', async () => deadFiles((await livingLeases(root)).names, root));
-  for (const path of dead) await removeTree(path);
+  const failure = await removeTrees(dead);
+  // what others left is no failure of this process
+  if (failure) emitWarning(failure.message, { type: 'NacelleWarning', code: 'ERR_STORE_LEAVINGS' });
 }
 
 /** Names all that an entry of the index stands for, as far as it is there. */

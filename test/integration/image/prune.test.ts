@@ -1,11 +1,15 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { ImageError } from '../../../lib/errors.js';
+import { addLayer } from '../../../lib/image/store/layers.js';
 import { type Hold, hold, livingLeases, tidyLeases } from '../../../lib/image/store/lease.js';
 import { withLock } from '../../../lib/image/store/lock.js';
 import { prune } from '../../../lib/image/store/prune.js';
 import { Container, Image } from '../../../lib/index.js';
+import { mounts } from '../../fixtures/host.js';
 import { busyboxRootfs } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { startNode } from '../../fixtures/node.js';
@@ -105,6 +109,56 @@ describe('the store', () => {
     expect([...names('tmp'), ...names('ingest')]).toEqual([]);
     expect(names('leases')).not.toContain(dead);
     expect(counts()).toEqual({ blobs: 7, layers: 3 });
+  });
+});
+
+requires({ root: true, tools: ['tar', 'mount', 'umount'] }).describe('what can’t be removed', () => {
+  /** Nothing is removed across a mount. */
+  async function mountedOver<T>(path: string, work: () => Promise<T>): Promise<T> {
+    execFileSync('mount', ['-t', 'tmpfs', 'nacelle-test', path]);
+    try {
+      return await work();
+    } finally {
+      // by then it has another name
+      for (const { target } of mounts()) if (target.startsWith(store.root)) execFileSync('umount', [target]);
+    }
+  }
+
+  it('is told by who prunes, and goes with a later one', async () => {
+    const [one] = await two();
+    const [top = ''] = one ? ((await recipeOf(one)).mounts[0]?.lower ?? []) : [];
+    await mkdir(join(top, 'sub'));
+    await mountedOver(join(top, 'sub'), async () => {
+      await expect(one?.remove()).rejects.toMatchObject({
+        name: 'SyscallError',
+        step: 'remove_tree',
+        path: expect.stringContaining('/tmp/'),
+      });
+      // the names are gone all the same
+      expect(counts()).toEqual({ blobs: 4, layers: 2 });
+      expect(names('tmp')).toHaveLength(1);
+    });
+    await tidyLeases();
+    await Image.prune();
+    expect(names('tmp')).toEqual([]);
+  });
+
+  it('is told beside the reason why a layer could not be made', async () => {
+    const chainId = `sha256:${'2'.repeat(64)}`;
+    const fill = async (path: string): Promise<void> => {
+      await mkdir(join(path, 'sub'));
+      execFileSync('mount', ['-t', 'tmpfs', 'nacelle-test', join(path, 'sub')]);
+      throw new ImageError('the first failure');
+    };
+    const failing = addLayer(chainId, fill, store.root);
+    await expect(failing).rejects.toMatchObject({
+      message: 'the first failure',
+      cleanupError: { name: 'SyscallError', step: 'remove_tree' },
+    });
+    for (const { target } of mounts()) if (target.startsWith(store.root)) execFileSync('umount', [target]);
+    await tidyLeases();
+    await Image.prune();
+    expect(names('tmp')).toEqual([]);
   });
 });
 
