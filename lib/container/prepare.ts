@@ -8,7 +8,7 @@ import type { ImageConfig } from '../image/config.js';
 import { Image } from '../image/image.js';
 import { parseReference } from '../image/reference.js';
 import { parseStopSignal } from '../image/stop-signal.js';
-import { storeRoot } from '../image/store/root.js';
+import { uppersFolder } from '../image/store/root.js';
 import { attempt, nativeError } from '../native/failure.js';
 import { closeDescriptor } from '../native/load.js';
 import { Slots } from '../plan/plan.js';
@@ -130,12 +130,12 @@ async function findRoot(options: ParsedOptions, id: string): Promise<FoundRoot> 
   const { upper, upperSize } = options.root;
   const { image: wanted, pull } = options.root;
   const image = typeof wanted === 'string' ? await imageOf(wanted, pull, options) : wanted;
+  const disk = upper === 'disk' ? `${await uppersFolder()}/${id}` : null;
   const { recipe, release } = await image.use({
     onProgress: options.onProgress ?? undefined,
     signal: options.process.cancelSignal ?? undefined,
   });
   const half = Math.floor((options.limits.memory ?? totalmem()) / 2);
-  const disk = upper === 'disk' ? `${storeRoot()}/containers/${id}` : null;
   return { root: { type: 'recipe', recipe, upperSize: upperSize ?? Math.max(half, 4096), disk }, config: image.config, image, release };
 }
 

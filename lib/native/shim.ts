@@ -24,6 +24,7 @@ import {
   type Results,
   type StartedMessage,
 } from './messages.js';
+import { requireOwn } from './own-folder.js';
 import { runtimeDir } from './runtime-dir.js';
 import type { Beginning, StartPlan, Task, TaskEnd, TaskOutput } from './task.js';
 
@@ -52,6 +53,7 @@ class Connection {
   constructor() {
     const { addon, shim } = loadNative();
     attempt('make the runtime folder', () => mkdirSync(dirname(runtimeDir()), { recursive: true, mode: 0o700 }));
+    requireOwn(runtimeDir());
     try {
       this.#socket = new addon.Socket(
         { shim, runtimeDir: runtimeDir() },

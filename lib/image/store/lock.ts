@@ -2,6 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { tryLock } from '../../native/load.js';
+import { requireOwn } from '../../native/own-folder.js';
 import { makeFolder } from './root.js';
 
 /** ms between tries: a lock of another process tells nobody when it is free, and waiting for it would take a thread of Node's pool. */
@@ -25,6 +26,7 @@ export async function lockFile(file: FileHandle, kind: 'shared' | 'exclusive', s
 /** Does something while this process has the store's lock: for moments only. */
 export async function withLock<T>(root: string, kind: 'shared' | 'exclusive', work: () => Promise<T>): Promise<T> {
   await makeFolder(root);
+  requireOwn(root);
   const file = await open(join(root, 'lock'), 'a+', 0o600);
   try {
     await lockFile(file, kind);

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { attempting } from '../../native/failure.js';
+import { requireOwn } from '../../native/own-folder.js';
 import { OWN_NAME, SYSTEM_FOLDERS } from '../../plan/constants.js';
 import { parseDigest } from '../digest.js';
 import { blobName } from '../layout.js';
@@ -53,6 +55,15 @@ export async function makeFolder(path: string): Promise<string> {
     });
   }
   return path;
+}
+
+/** The folder of containers' uppers on disk, made when it is missing. @throws NacelleError `ERR_NOT_OWN` when others may write to the store */
+export async function uppersFolder(root = storeRoot()): Promise<string> {
+  for (const path of [root, join(root, 'containers')]) {
+    await attempting(`make the folder ${path}`, () => makeFolder(path));
+    requireOwn(path);
+  }
+  return join(root, 'containers');
 }
 
 /** Gives what is on the disk its name, in one step, and has the name on the disk too. */

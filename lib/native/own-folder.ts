@@ -1,0 +1,26 @@
+import { chmodSync, readdirSync, statSync } from 'node:fs';
+import { geteuid } from 'node:process';
+import { NacelleError } from '../errors.js';
+import { attempt } from './failure.js';
+
+/**
+ * Sees that a folder, where it is there, is this user's alone, 0700: what others could put there would be believed. One that others could
+ * merely read is closed to them.
+ *
+ * @throws NacelleError `ERR_NOT_OWN`: it is another user's, or others could write what is in it; SyscallError
+ */
+export function requireOwn(path: string): void {
+  attempt(`look at the folder ${path}`, () => {
+    const status = statSync(path, { throwIfNoEntry: false });
+    if (!status) return;
+    const { uid, mode } = status;
+    if (uid !== geteuid?.()) throw notOwn(path, `it belongs to the user ${uid}`);
+    if ((mode & 0o022) !== 0 && readdirSync(path).length > 0) throw notOwn(path, 'others may write to it');
+    if ((mode & 0o777) !== 0o700) chmodSync(path, 0o700);
+  });
+}
+
+function notOwn(path: string, problem: string): NacelleError {
+  const cure = `Name another folder, or see what is in it and make it yours alone: chown ${geteuid?.()} and chmod 700`;
+  return new NacelleError(`the folder ${path} can't be trusted: ${problem}. ${cure}`, { code: 'ERR_NOT_OWN' });
+}
