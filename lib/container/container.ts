@@ -56,6 +56,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   #state: State = 'created';
   #outcome: Promise<RunResult<E>> | null = null;
   #removed: Promise<void> | null = null;
+  /** By {@link unref}. */
+  #isLetGo = false;
 
   private constructor({ prepared, program, task, mountNamespace, written, limits }: Parts<E>) {
     this.id = prepared.id;
@@ -96,10 +98,12 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /**
    * Makes everything of a container and parks its program just before execve. It goes with this process (or Worker)
-   * unless it was removed before.
+   * unless it was removed before. Until it is started, or its end is waited for, it does not keep Node alive.
    */
   static async create<E extends Encoding = 'utf8'>(options: ContainerOptions<E>): Promise<Container<E>> {
-    return new Container<E>(await launch<E>(parseRunOptions(options), { park: true, callMs: monotonicMs() }));
+    const container = new Container<E>(await launch<E>(parseRunOptions(options), { park: true, callMs: monotonicMs() }));
+    container.#keepAlive(false);
+    return container;
   }
 
   /** Comes in a later version. @throws UnsupportedError */
@@ -153,15 +157,23 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     }
   }
 
-  /** Lets Node end while it runs; it is killed then. */
+  /** Lets Node end while it runs; it is killed then. Before {@link start} that is so anyway. */
   unref(): void {
-    this.#task.unref();
-    this.#program.stdio.unref();
+    this.#isLetGo = true;
+    this.#keepAlive(false);
   }
 
+  /** Keeps Node alive until its end, as a started container does until {@link unref}. */
   ref(): void {
-    this.#task.ref();
-    this.#program.stdio.ref();
+    this.#isLetGo = false;
+    this.#keepAlive(true);
+  }
+
+  #keepAlive(keeps: boolean): void {
+    for (const part of [this.#task, this.#program.stdio]) {
+      if (keeps) part.ref();
+      else part.unref();
+    }
   }
 
   /** Its end, as often as you like. */
@@ -296,6 +308,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   async #remove(): Promise<void> {
     const ended = this.#end();
+    // what was asked for is waited for, also of a container that was let go
+    this.#task.ref();
     try {
       if (this.#state !== 'stopped') await this.kill();
       await ended.catch((error: unknown) => {
@@ -326,6 +340,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   #end(): Promise<RunResult<E>> {
     if (!this.#outcome) {
+      if (!this.#isLetGo) this.#keepAlive(true);
       this.#outcome = this.#finish();
       // told to whoever waits for it, be it later
       this.#outcome.catch(() => undefined);

@@ -235,7 +235,9 @@ class RunningTask implements Task, Beginning {
     this.#released ??= new Deferred<void>();
     if (this.#over) this.#released.reject(new NacelleError('the process has ended', { code: 'ERR_ENDED' }));
     else this.#connection.send(Request.release, this.id, new Uint8Array());
-    return this.#released.promise;
+    // a pending call, also of a task that was let go
+    this.#connection.ref();
+    return this.#released.promise.finally(() => this.#connection.unref());
   }
 
   async call(steps: readonly Step[], options: { descriptors?: Descriptors; returns?: readonly Slot[] } = {}): Promise<TaskOutput> {

@@ -213,6 +213,30 @@ describe('the event loop', () => {
     await until('its container is gone', () => !isAlive(pid));
   });
 
+  it.each(['forget', 'forget with pipes'])('ends when a container was made and never started, which ends with it (%s)', async (what) => {
+    const program = startNode('parked', [what]);
+    const { pid } = JSON.parse(String((await program.lines.next()).value)) as { pid: number };
+    expect(await program.ended).toMatchObject({ code: 0, stderr: '' });
+    await until('its container is gone', () => !isAlive(pid));
+  });
+
+  it.each(['start', 'let go and start', 'remove', 'stop', 'let go and remove', 'dispose'])(
+    'is kept while one that was made is asked for something, until that is done (%s)',
+    async (what) => {
+      const program = startNode('parked', [what]);
+      const { pid } = JSON.parse(String((await program.lines.next()).value)) as { pid: number };
+      expect(await program.ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/\ndone\n$/) });
+      await until('its container is gone', () => !isAlive(pid));
+    },
+  );
+
+  it('is kept while the end of one is waited for that was not started yet', async () => {
+    const program = startNode('parked', ['wait']);
+    const { pid } = JSON.parse(String((await program.lines.next()).value)) as { pid: number };
+    process.kill(pid, 'SIGKILL');
+    expect(await program.ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/\ndone\n$/) });
+  });
+
   it('is kept by a container that runs, until it ends', async () => {
     const program = startNode('unref', ['keep']);
     const { pid } = JSON.parse(String((await program.lines.next()).value)) as { pid: number };
