@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+
 /** What every error of nacelle has: a stable `code`, and both failures when undoing failed as well. */
 export class NacelleError extends Error {
   override readonly name: string = 'NacelleError';
@@ -13,9 +15,31 @@ export class NacelleError extends Error {
   }
 }
 
+// Nothing that comes from outside is told by `instanceof`: Jest and vitest run tests in a vm context, whose classes are others than those of
+// Node's own modules.
+
+/** Whether it is an error: Node's own, of whatever realm, or a DOMException, which is the reason of an aborted signal. */
+export function isError(thrown: unknown): thrown is Error {
+  return types.isNativeError(thrown) || Object.prototype.toString.call(thrown) === '[object DOMException]';
+}
+
 /** What was thrown, as an Error: JavaScript lets one throw anything. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
+  return isError(thrown) ? thrown : new Error(String(thrown));
+}
+
+/** The `code` of an error: 'ENOENT', 'ERR_STREAM_PREMATURE_CLOSE'. */
+export function codeOf(thrown: unknown): string | undefined {
+  return isError(thrown) && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined;
+}
+
+export function hasCode(thrown: unknown, ...codes: readonly string[]): boolean {
+  return codes.includes(codeOf(thrown) ?? '');
+}
+
+/** The number of a system call's error, as in errno(3): Node has it below 0, the addon above. */
+export function errnoOf(thrown: unknown): number | undefined {
+  return isError(thrown) && 'errno' in thrown && typeof thrown.errno === 'number' ? Math.abs(thrown.errno) : undefined;
 }
 
 /** Several failures as one; the only one is itself. */

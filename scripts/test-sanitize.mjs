@@ -74,9 +74,12 @@ function noReports() {
 }
 
 /** What tries nothing of the native code that others don't, and takes long. */
-const TYPESCRIPT_ALONE = ['pull', 'push', 'pull-faults', 'push-faults', 'credentials', 'transport', 'interchange', 'config'].map(
-  (name) => `test/integration/image/${name}.test.ts`,
-);
+const TYPESCRIPT_ALONE = [
+  'test/integration/test-runners.test.ts',
+  ...['pull', 'push', 'pull-faults', 'push-faults', 'credentials', 'transport', 'interchange', 'config'].map(
+    (name) => `test/integration/image/${name}.test.ts`,
+  ),
+];
 
 async function main() {
   const runtime = output('g++', ['-print-file-name=libasan.so']);

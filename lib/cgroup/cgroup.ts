@@ -8,6 +8,7 @@ import { type HostRecord, writeRecord } from '../host/journal.js';
 import { owner } from '../host/owner.js';
 import { ShimError, start } from '../native/shim.js';
 import type { Task, TaskEnd } from '../native/task.js';
+import { asyncDispose } from '../plan/async-dispose.js';
 import { newId } from '../plan/id.js';
 import type { Limits } from '../plan/limits.js';
 import { NONE, type Plan, Slots } from '../plan/plan.js';
@@ -223,7 +224,7 @@ export class Cgroup implements AsyncDisposable {
   }
 
   /** Removes it, unless it was made to persist or opened. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [asyncDispose](): Promise<void> {
     if (this.#owned) await this.remove();
   }
 

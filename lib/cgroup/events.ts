@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { clearTimeout, now, setTimeout } from '../native/clock.js';
 import { type CgroupEvent, type EventCounts, eventsBetween, readEventCounts } from './event-counts.js';
 import { EventQueue } from './event-queue.js';
 import { readGroupFile, watchPath } from './files.js';
@@ -107,7 +108,7 @@ class GroupWatch {
       const counts = this.#read();
       for (const { type, count } of eventsBetween(this.#counts, counts)) {
         const told = type === 'populated' || type === 'empty' ? ++this.#told[type] : count;
-        this.queue.push({ type, count: told, at: new Date() });
+        this.queue.push({ type, count: told, at: new Date(now()) });
       }
       this.#counts = counts;
     } catch (error) {

@@ -1,6 +1,6 @@
 import { type FSWatcher, readdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { toError } from '../errors.js';
+import { codeOf, errnoOf, toError } from '../errors.js';
 import { nativeError } from '../native/failure.js';
 import { loadNative } from '../native/load.js';
 import { parseKeyed } from './keyed.js';
@@ -122,11 +122,7 @@ export function untilEvent(path: string, key: 'frozen' | 'populated', value: num
   });
 }
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
-}
-
 function failure(what: string, syscall: string, path: string, error: unknown): Error {
-  if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') return nativeError(what, syscall, -error.errno, path);
-  return toError(error);
+  const errno = errnoOf(error);
+  return errno === undefined ? toError(error) : nativeError(what, syscall, errno, path);
 }

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
-import { NacelleError, UnsupportedError } from '../errors.js';
+import { isError, NacelleError, UnsupportedError } from '../errors.js';
+import { delay } from '../native/clock.js';
 import { readGroupFile, untilEvent, writeGroupFile } from './files.js';
 
 type Paths = Readonly<Record<string, string>>;
@@ -89,10 +89,10 @@ function v1(folder: string): Freezer {
     words,
     async settled(frozen, signal) {
       const wanted = frozen ? words.freeze : words.thaw;
-      for (let delay = 1; ; delay = Math.min(2 * delay, 100)) {
+      for (let pauseMs = 1; ; pauseMs = Math.min(2 * pauseMs, 100)) {
         const state = readGroupFile(file);
         if (state === null || state.trim() === wanted) return;
-        await wait(delay, undefined, { signal });
+        await delay(pauseMs, undefined, { signal });
         writeGroupFile(`write ${wanted} to ${file}`, file, wanted);
       }
     },
@@ -101,5 +101,5 @@ function v1(folder: string): Freezer {
 }
 
 function isTimeout(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError');
+  return isError(error) && (error.name === 'TimeoutError' || error.name === 'AbortError');
 }

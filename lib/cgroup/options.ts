@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { invalidOption } from '../errors.js';
 import { limitsSchema, type ParsedLimits } from '../plan/limits.js';
 import { parseOptions } from '../plan/options.js';
-import { groupName, handle } from '../plan/schema.js';
+import { abortSignal, groupName, handle } from '../plan/schema.js';
 
 /** Names of owners (lib/native): groups of containers are below them, so nobody else may be called so. */
 const OWNER = /^[0-9a-f]{16}$/;
@@ -57,7 +57,7 @@ export function parsePid(value: unknown): number {
 }
 
 const eventSchema = z.strictObject({
-  signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'must be an AbortSignal').optional(),
+  signal: abortSignal.optional(),
 });
 
 /** @throws NacelleError `ERR_INVALID_OPTION` */

@@ -1,3 +1,4 @@
+import { clearTimeout, setImmediate, setTimeout } from '../native/clock.js';
 import { encodePlan } from '../native/encode.js';
 import { beginLater } from '../native/shim.js';
 import type { Beginning } from '../native/task.js';

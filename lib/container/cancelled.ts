@@ -1,3 +1,4 @@
+import { now } from '../native/clock.js';
 import { outputOf } from '../process/collect.js';
 import { usageOf } from '../process/result.js';
 import { ContainerRunError } from '../process/run-error.js';
@@ -24,7 +25,7 @@ export function cancelledBeforeStart<E extends Encoding>(options: ParsedOptions)
     stdout: outputOf<E>(null, encoding),
     stderr: outputOf<E>(null, encoding),
     files: {},
-    startedAt: new Date(),
+    startedAt: new Date(now()),
     durationMs: 0,
     setupMs: 0,
     usage: usageOf({ userMs: 0, systemMs: 0, maxRssBytes: 0, voluntarySwitches: 0, involuntarySwitches: 0 }),

@@ -9,12 +9,14 @@ import { groupLayout } from '../host/cgroup-base.js';
 import { type ReapReport, reap } from '../host/reap.js';
 import type { Image } from '../image/image.js';
 import { Namespace } from '../namespace/namespace.js';
+import { clearTimeout, monotonicMs, now, setTimeout } from '../native/clock.js';
 import { closeDescriptor } from '../native/load.js';
 import type { Task } from '../native/task.js';
+import { asyncDispose } from '../plan/async-dispose.js';
 import type { LayerOptions } from '../plan/layer.js';
 import type { Limits } from '../plan/limits.js';
 import type { NamespaceType } from '../plan/namespaces.js';
-import { monotonicMs, type Program } from '../process/program.js';
+import type { Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
 import type { ParsedProcess } from '../process/schema.js';
 import { SIGKILL, signalNumber } from '../process/signals.js';
@@ -52,7 +54,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   readonly #limits: LiveLimits;
   /** Folders of its group, by controller. */
   #paths: Readonly<Record<string, string>>;
-  readonly #createdAt = new Date();
+  readonly #createdAt = new Date(now());
   #state: State = 'created';
   #outcome: Promise<RunResult<E>> | null = null;
   #removed: Promise<void> | null = null;
@@ -302,7 +304,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     await this.#removed;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [asyncDispose](): Promise<void> {
     await this.remove({ force: true });
   }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { hasCode } from '../errors.js';
 import { systemError } from '../native/failure.js';
 import type { ParsedOptions } from './options.js';
 
@@ -22,7 +23,7 @@ function readOr(path: string, otherwise: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return otherwise;
+    if (hasCode(error, 'ENOENT')) return otherwise;
     throw systemError(`read ${path}`, error);
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { hostname as hostHostname, totalmem } from 'node:os';
 import { arch, geteuid, env as nodeEnv } from 'node:process';
-import { ImageError, invalidOption, UnsupportedError } from '../errors.js';
+import { errnoOf, ImageError, invalidOption, UnsupportedError } from '../errors.js';
 import { groupLayout } from '../host/cgroup-base.js';
 import { owner } from '../host/owner.js';
 import type { ImageConfig } from '../image/config.js';
@@ -162,8 +162,9 @@ function lookUp(path: string, option: string) {
   try {
     return statSync(path);
   } catch (cause) {
-    if (!(cause instanceof Error) || !('errno' in cause) || typeof cause.errno !== 'number') throw cause;
-    throw nativeError(`look up ${path} for ${option}`, 'stat', -cause.errno, path);
+    const errno = errnoOf(cause);
+    if (errno === undefined) throw cause;
+    throw nativeError(`look up ${path} for ${option}`, 'stat', errno, path);
   }
 }
 

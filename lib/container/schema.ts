@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { types } from 'node:util';
 import * as z from 'zod';
 import type { Cgroup } from '../cgroup/cgroup.js';
 import type { OverlayFs } from '../filesystem/overlay.js';
@@ -74,7 +75,7 @@ export interface ParsedCopyIn {
 }
 
 const content = z.custom<string | Uint8Array>(
-  (value) => typeof value === 'string' || value instanceof Uint8Array,
+  (value) => typeof value === 'string' || types.isUint8Array(value),
   'must be a string or bytes',
 );
 
@@ -104,7 +105,7 @@ const copyInForms = z.union([
   content.transform((value): ParsedCopyIn => ({ source: null, content: bytes(value), mode: 0o644, uid: 0, gid: 0 })),
 ]);
 /** Bytes are wrapped first: as an object each of them would be looked at as an unknown key. */
-const copyIn = z.preprocess((value) => (value instanceof Uint8Array ? { content: value } : value), copyInForms);
+const copyIn = z.preprocess((value) => (types.isUint8Array(value) ? { content: value } : value), copyInForms);
 
 const idMap = z.array(z.strictObject({ inside: id, outside: id, count: z.int().min(1) })).min(1);
 /** Seconds that, added to any clock, stay in the kernel's range (KTIME_SEC_MAX halved). */

@@ -5,6 +5,7 @@ import { type HostRecord, writeRecord } from '../host/journal.js';
 import { reapFirst } from '../host/reap.js';
 import { closeDescriptor } from '../native/load.js';
 import { ownerName, start } from '../native/shim.js';
+import { asyncDispose } from '../plan/async-dispose.js';
 import { clampOf, type LayerOptions, type LayerStream } from '../plan/layer.js';
 import type { Change } from './change.js';
 import { type Folders, findFolders, type Place } from './folders.js';
@@ -111,7 +112,7 @@ export class OverlayFs implements AsyncDisposable {
     return this.#unmounted;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.unmount();
   }
 

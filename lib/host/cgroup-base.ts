@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { UnsupportedError } from '../errors.js';
+import { hasCode, UnsupportedError } from '../errors.js';
 import { attempt } from '../native/failure.js';
 import { type CgroupLayout, type Hierarchy, parseCgroupLayout, withUnifiedControllers } from './cgroup-layout.js';
 
@@ -219,7 +219,7 @@ function moveTo(group: string, pid: number): void {
     writeFileSync(join(group, 'cgroup.procs'), String(pid));
   } catch (error) {
     // it ended meanwhile
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    if (!hasCode(error, 'ESRCH')) throw error;
   }
 }
 
@@ -238,7 +238,7 @@ function parentOf(pid: number): number {
     return Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
   } catch (error) {
     // It ended while we looked: then it is nobody's.
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')) return 0;
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return 0;
     throw error;
   }
 }

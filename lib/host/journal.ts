@@ -1,7 +1,7 @@
 import { constants, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { NacelleError } from '../errors.js';
+import { hasCode, NacelleError } from '../errors.js';
 import { attempt, systemError } from '../native/failure.js';
 import { runtimeDir } from '../native/runtime-dir.js';
 import { NETLINK_ROUTE } from '../plan/constants.js';
@@ -143,5 +143,5 @@ function namesIn(folder: string): string[] {
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return hasCode(error, 'ENOENT');
 }

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { hasCode } from '../errors.js';
 import { attempt, systemError } from '../native/failure.js';
 import { type MountInfo, parseMountInfo, visibleMounts } from './mountinfo.js';
 
@@ -27,9 +28,9 @@ function inodeOf(path: string): number | null {
   try {
     return statSync(path).ino;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && typeof error.code === 'string' && UNREACHABLE.has(error.code)) return null;
+    if (hasCode(error, ...UNREACHABLE)) return null;
     throw systemError(`look at ${path}`, error);
   }
 }
 
-const UNREACHABLE: ReadonlySet<string> = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EPERM']);
+const UNREACHABLE = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM'];

@@ -1,4 +1,4 @@
-import { ImageError, NacelleError } from '../errors.js';
+import { codeOf, errnoOf, ImageError, NacelleError } from '../errors.js';
 import { wordsOf } from '../native/failure.js';
 
 /**
@@ -22,7 +22,6 @@ export async function asImageErrors<T>(
 }
 
 /** A system call's, a decoder's or a stream's: Node gives codes to mistakes of the program, too. */
-function isOfTheSystem(error: unknown): error is Error {
-  if (!(error instanceof Error) || error instanceof NacelleError) return false;
-  return 'errno' in error || ('code' in error && String(error.code).startsWith('ERR_STREAM_'));
+function isOfTheSystem(error: unknown): boolean {
+  return !(error instanceof NacelleError) && (errnoOf(error) !== undefined || codeOf(error)?.startsWith('ERR_STREAM_') === true);
 }

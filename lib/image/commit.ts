@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { invalidOption, NacelleError } from '../errors.js';
+import { now } from '../native/clock.js';
 import type { LayerStream } from '../plan/layer.js';
 import { streamFrom } from './add.js';
 import { addBuilt, type BuiltLayer } from './built.js';
@@ -39,7 +40,7 @@ export async function commit(
 ): Promise<string> {
   const { author, comment } = options;
   const wanted = options.created ?? sourceDate();
-  const created = (wanted ?? new Date()).toISOString().replace(/\.000Z$/, 'Z');
+  const created = (wanted ?? new Date(now())).toISOString().replace(/\.000Z$/, 'Z');
   const entry: History = { created, created_by: 'nacelle commit', ...(author ? { author } : {}), ...(comment ? { comment } : {}) };
   const below = base?.manifest.layers ?? [];
   const held = await hold([...below.map(({ digest }) => digest), ...chainIds(base?.config.rootfs.diff_ids ?? [])]);

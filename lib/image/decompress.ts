@@ -1,8 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Transform, type TransformCallback } from 'node:stream';
-import { setImmediate } from 'node:timers';
 import * as zlib from 'node:zlib';
 import { toError } from '../errors.js';
+import { monotonicMs, setImmediate } from '../native/clock.js';
+import { requireDependency } from '../native/own-module.js';
 import { isZstd, ZstdFrames } from './zstd-frames.js';
 
 export type Compression = 'gzip' | 'zstd' | 'none';
@@ -37,7 +38,7 @@ export async function decompression(kind: Compression): Promise<Transform[]> {
   if (kind === 'none') return [];
   if (kind === 'gzip') return [zlib.createGunzip({ chunkSize: CHUNK }), new Ahead()];
   if (hasZstd(zlib)) return [new ZstdPieces('frame'), zlib.createZstdDecompress({ chunkSize: CHUNK }), new Ahead()];
-  const { Decompress } = await import('fzstd');
+  const { Decompress } = requireDependency('fzstd');
   return [new ZstdPieces('block'), new SlowZstd((onData) => new Decompress(onData))];
 }
 
@@ -126,13 +127,13 @@ class SlowZstd extends Transform {
       done(toError(error));
       return;
     }
-    if (performance.now() < this.#turnEnds) {
+    if (monotonicMs() < this.#turnEnds) {
       done();
       return;
     }
     // A block costs fzstd a move of the whole window, however little is in it: others get their turn.
     setImmediate(() => {
-      this.#turnEnds = performance.now() + LONGEST_TURN_MS;
+      this.#turnEnds = monotonicMs() + LONGEST_TURN_MS;
       done();
     });
   }

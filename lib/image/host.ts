@@ -1,4 +1,5 @@
 import { lstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { hasCode } from '../errors.js';
 import { parseMountInfo } from '../host/mountinfo.js';
 import type { RootRecipe } from '../plan/recipe.js';
 import { ALWAYS_HIDDEN, HIDDEN } from './host-hidden.js';
@@ -6,7 +7,7 @@ import { type HostProbe, hostRecipe } from './host-layout.js';
 import { storeRoot } from './store/root.js';
 
 function missing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(String(error.code));
+  return hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP');
 }
 
 /** `null` where nothing is there. What can't be looked at, such as a folder without permission, is an error: it can't be hidden either. */

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { ProgressListener } from '../plan/progress.js';
+import { abortSignal, bytes, date } from '../plan/schema.js';
 import { type Size, sizeSchema } from '../plan/size.js';
 import type { ImageConfig } from './config.js';
 import { type UnpackLimits, unpackLimits } from './limits.js';
@@ -76,9 +77,8 @@ export interface CommitOptions {
 }
 
 const listener = z.custom<ProgressListener>((value) => typeof value === 'function', 'must be a function');
-const signal = z.instanceof(AbortSignal, { error: 'must be an AbortSignal' });
 
-const transfer = { onProgress: listener.optional(), cancelSignal: signal.optional() };
+const transfer = { onProgress: listener.optional(), cancelSignal: abortSignal.optional() };
 export const openOptions = z.strictObject({ limits: unpackLimits });
 const hidePath = z
   .string()
@@ -106,7 +106,7 @@ const registry = {
   auth: auth.optional(),
   insecure: z.boolean().default(false),
   ca: z
-    .union([z.string(), z.instanceof(Uint8Array)])
+    .union([z.string(), bytes])
     .transform((pem) => Buffer.from(pem).toString())
     .refine((pem) => pem.includes('-----BEGIN CERTIFICATE-----'), 'must be certificates in PEM')
     .optional(),
@@ -165,7 +165,7 @@ export const commitOptions = z.strictObject({
   config: imageConfigSchema.default({}),
   author: line.optional(),
   comment: z.string().optional(),
-  created: z.date().optional(),
+  created: date.optional(),
 });
 
 export type ParsedCommit = z.output<typeof commitOptions>;

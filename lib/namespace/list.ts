@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { hasCode } from '../errors.js';
 import { attempting, systemError } from '../native/failure.js';
 import { type NamespaceType, namespaceTypes } from '../plan/namespaces.js';
 
@@ -97,14 +98,14 @@ async function describe(pid: number, names: ReadonlyMap<number, string>): Promis
   return { command: command === '' ? name.trimEnd() : command, user: names.get(owner.uid) ?? String(owner.uid) };
 }
 
-const GONE = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EPERM']);
+const GONE = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM'];
 
 /** `null` for what ended while it was looked at, and for what this user may not see. */
 async function gone<T>(promise: Promise<T>): Promise<T | null> {
   try {
     return await promise;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && GONE.has(String(error.code))) return null;
+    if (hasCode(error, ...GONE)) return null;
     throw systemError('look at the processes', error);
   }
 }

@@ -7,6 +7,7 @@ import { attempt } from '../native/failure.js';
 import { closeDescriptor } from '../native/load.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
+import { asyncDispose } from '../plan/async-dispose.js';
 import type { NamespaceType } from '../plan/namespaces.js';
 import { planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
@@ -176,7 +177,7 @@ export class Namespace implements AsyncDisposable {
     await this.#keeper?.close();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [asyncDispose](): Promise<void> {
     await this.close();
   }
 }

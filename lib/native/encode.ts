@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { Descriptors, Plan } from '../plan/plan.js';
 import { type Op, type Slot, type Step, stepTable } from '../plan/steps.js';
 
@@ -123,7 +124,7 @@ export class Encoder {
     else if (kind === 'SLOT' && typeof value === 'number') this.i32(value);
     else if (kind === 'NUM' && (typeof value === 'number' || typeof value === 'bigint')) this.num(value);
     else if (kind === 'STR' && typeof value === 'string') this.str(value);
-    else if (kind === 'BYTES' && value instanceof Uint8Array) this.bytes(value);
+    else if (kind === 'BYTES' && types.isUint8Array(value)) this.bytes(value);
     else if (kind === 'LIST' && Array.isArray(value)) this.list(value, (item: string) => this.str(item));
     else if (kind === 'SLOTS' && Array.isArray(value)) this.slots(value);
     else throw new TypeError(`step ${op}: field ${field} is not a ${kind}`);

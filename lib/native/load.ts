@@ -4,10 +4,10 @@ import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { arch, platform } from 'node:process';
-import { fileURLToPath } from 'node:url';
-import { toError, UnsupportedError } from '../errors.js';
+import { errnoOf, toError, UnsupportedError } from '../errors.js';
 import type { Binding, EventCounter } from './binding.js';
 import { attempt, nativeError } from './failure.js';
+import { ownFile } from './own-module.js';
 
 interface Native {
   readonly addon: Binding;
@@ -41,10 +41,9 @@ export function eventCounter(onEvents: (count: number) => void): EventCounter {
   try {
     return new (loadNative().addon.EventCounter)(onEvents);
   } catch (error) {
-    if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') {
-      throw nativeError(error.message, 'eventfd2', error.errno);
-    }
-    throw error;
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    throw nativeError(toError(error).message, 'eventfd2', errno);
   }
 }
 
@@ -111,7 +110,7 @@ function load(): Native {
 function candidates(): string[] {
   const override = process.env.NACELLE_BUILD_DIR;
   if (override) return [override];
-  const root = packageRoot(dirname(fileURLToPath(import.meta.url)));
+  const root = packageRoot(dirname(ownFile()));
   return [join(root, 'build', 'Release'), join(root, 'prebuilds', `linux-${arch}`)];
 }
 

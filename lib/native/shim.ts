@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname } from 'node:path';
-import { allOf, NacelleError } from '../errors.js';
+import { allOf, errnoOf, isError, NacelleError, toError } from '../errors.js';
 import { type Descriptors, joinParts, type Plan } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import type { ShimSocket } from './binding.js';
@@ -61,8 +61,9 @@ class Connection {
         () => this.#lost(),
       );
     } catch (error) {
-      if (!(error instanceof Error) || !('errno' in error) || typeof error.errno !== 'number') throw error;
-      throw nativeError(error.message, 'posix_spawn', error.errno);
+      const errno = errnoOf(error);
+      if (errno === undefined) throw error;
+      throw nativeError(toError(error).message, 'posix_spawn', errno);
     }
   }
 
@@ -355,7 +356,7 @@ class RunningTask implements Task, Beginning {
 
   /** The shim has never heard of it. */
   onUnsent(error: unknown): void {
-    this.#finish(() => (error instanceof Error ? error : new NacelleError('it was not sent', { code: 'ERR_INTERNAL', cause: error })));
+    this.#finish(() => (isError(error) ? error : new NacelleError('it was not sent', { code: 'ERR_INTERNAL', cause: error })));
   }
 
   onLost(): void {

@@ -8,6 +8,7 @@ import { endOf } from '../native/end.js';
 import { attempt, systemError } from '../native/failure.js';
 import { ownerName, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
+import { asyncDispose } from '../plan/async-dispose.js';
 import { NONE, Slots } from '../plan/plan.js';
 import type { Slot } from '../plan/steps.js';
 import { type Link, type LinkInfo, type LinkStats, parseAddresses, parseLink } from './link.js';
@@ -83,7 +84,7 @@ export class VethPair implements AsyncDisposable {
     return this.#removed;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.remove();
   }
 }

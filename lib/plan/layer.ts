@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import * as z from 'zod';
 import { parseOptions } from './options.js';
+import { date } from './schema.js';
 
 /** How changes become a layer. */
 export interface LayerOptions {
@@ -11,7 +12,7 @@ export interface LayerOptions {
 /** A layer: the tar stream of an OCI layer, not compressed. */
 export type LayerStream = (options?: LayerOptions) => Promise<Readable>;
 
-const schema = z.strictObject({ clampMtime: z.date().min(new Date(0), 'must not be before 1970').optional() });
+const schema = z.strictObject({ clampMtime: date.refine((value) => value.getTime() >= 0, 'must not be before 1970').optional() });
 
 /** Seconds since the epoch. @throws NacelleError `ERR_INVALID_OPTION` */
 export function clampOf(options: LayerOptions = {}): number | undefined {

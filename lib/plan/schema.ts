@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import * as z from 'zod';
 
 // What the schemas of all options share.
@@ -18,6 +19,23 @@ export const id = z.int().min(0).max(0xfffffffe);
 
 /** Milliseconds; 0 is no limit, as in child_process. A limit of 30 years keeps nanoseconds in 64 bits. */
 export const duration = z.number().min(0).max(1e12);
+
+// Classes of Node's are told by what their objects are, not by `instanceof`: see lib/errors.ts.
+
+export const bytes = z.custom<Uint8Array>((value) => types.isUint8Array(value), 'must be bytes: a Uint8Array');
+
+export const date = z.custom<Date>((value) => types.isDate(value) && !Number.isNaN(value.getTime()), 'must be a Date');
+
+export const abortSignal = z.custom<AbortSignal>(
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    'aborted' in value &&
+    'throwIfAborted' in value &&
+    'addEventListener' in value &&
+    typeof value.addEventListener === 'function',
+  'must be an AbortSignal',
+);
 
 /** A thing of ours, known by what it has: an instance of another copy of the module (ESM beside CJS) is as good. */
 export function handle<T>(is: (value: object) => boolean, what: string): z.ZodType<T, T> {

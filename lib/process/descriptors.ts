@@ -3,7 +3,7 @@ import { close as closeCallback, constants, fstatSync, open as openCallback, typ
 import type { Readable, Writable } from 'node:stream';
 import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
-import { invalidOption } from '../errors.js';
+import { errnoOf, invalidOption } from '../errors.js';
 import { nativeError } from '../native/failure.js';
 import { loadNative } from '../native/load.js';
 
@@ -110,6 +110,6 @@ function fileKind(status: Stats, file: string, option: string): 'file' | 'null' 
 
 /** A failure of node:fs in words, with what is open where it says that too much is. */
 export function failure(error: unknown, what: string, syscall: string, path: string | null): unknown {
-  if (typeof error !== 'object' || error === null || !('errno' in error) || typeof error.errno !== 'number') return error;
-  return nativeError(what, syscall, -error.errno, path);
+  const errno = errnoOf(error);
+  return errno === undefined ? error : nativeError(what, syscall, errno, path, error);
 }

@@ -1,7 +1,8 @@
 import { UnsupportedError } from '../errors.js';
+import { monotonicMs } from '../native/clock.js';
 import { start } from '../native/shim.js';
 import type { Streams } from './child-end.js';
-import { type Launch, monotonicMs, Program, type ProgramFacts } from './program.js';
+import { type Launch, Program, type ProgramFacts } from './program.js';
 import type { ParsedProcess } from './schema.js';
 import { SIGKILL, signalNumber } from './signals.js';
 import type { Encoding, Execution, RunResult } from './types.js';

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { setImmediate } from '../native/clock.js';
 import { Collector } from './collect.js';
 import { ignoreErrors } from './ignore-errors.js';
 

@@ -1,5 +1,5 @@
-import { hrtime } from 'node:process';
 import { allOf, NacelleError } from '../errors.js';
+import { monotonicMs } from '../native/clock.js';
 import { nativeError } from '../native/failure.js';
 import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import type { KillCause, Task, TaskEnd } from '../native/task.js';
@@ -33,11 +33,6 @@ export const noGroup: ProgramFacts['readGroup'] = () => ({ usage: {}, oomKills: 
 export interface Launch {
   readonly plan: Plan;
   readonly descriptors: Descriptors;
-}
-
-/** Milliseconds of the clock that the shim's times are on. */
-export function monotonicMs(): number {
-  return Number(hrtime.bigint()) / 1e6;
 }
 
 /**

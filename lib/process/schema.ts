@@ -1,10 +1,11 @@
 import { constants } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
+import { types } from 'node:util';
 import * as z from 'zod';
 import { UnsupportedError } from '../errors.js';
 import type { Complaints } from '../plan/limits.js';
 import { parseOptions } from '../plan/options.js';
-import { absolutePath, duration, text, word } from '../plan/schema.js';
+import { abortSignal, absolutePath, duration, text, word } from '../plan/schema.js';
 import { sizeSchema } from '../plan/size.js';
 import { checkSignal, SIGKILL } from './signals.js';
 import type { Encoding } from './types.js';
@@ -133,12 +134,12 @@ export const processShape = {
   input: z
     .custom<string | Uint8Array | Readable>(
       (value) =>
-        typeof value === 'string' || value instanceof Uint8Array || (typeof value === 'object' && value !== null && isReadable(value)),
+        typeof value === 'string' || types.isUint8Array(value) || (typeof value === 'object' && value !== null && isReadable(value)),
       'must be a string, bytes or a stream that can be read from',
     )
     .optional(),
   maxBuffer: sizeSchema().optional(),
-  cancelSignal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'must be an AbortSignal').optional(),
+  cancelSignal: abortSignal.optional(),
   reject: z.boolean().optional(),
 };
 

@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { types } from 'node:util';
 import { NacelleError } from '../errors.js';
 import type { ChildEnd, Copy, Streams } from './child-end.js';
 import type { Collector } from './collect.js';
@@ -387,7 +388,7 @@ function callersStreams(options: Options): (Readable | Writable)[] {
 
 /** Of Node's, or like it: minipass and streamx have classes of their own. */
 function isStream(input: ParsedProcess['input']): input is Readable {
-  return typeof input === 'object' && input !== null && !(input instanceof Uint8Array);
+  return typeof input === 'object' && input !== null && !types.isUint8Array(input);
 }
 
 /** Node's own outputs are never ended. */

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { ImageError } from '../../errors.js';
+import { now } from '../../native/clock.js';
 import { type Challenge, parseChallenges } from './challenge.js';
 import { storedCredentials } from './credentials.js';
 import { failureOf } from './failure.js';
@@ -49,7 +50,7 @@ export class Authorizer {
   header(scope: string): string | null {
     if (this.#given && 'token' in this.#given) return `Bearer ${this.#given.token}`;
     const known = this.#known.get(scope);
-    return known && Date.now() < known.until ? known.header : null;
+    return known && now() < known.until ? known.header : null;
   }
 
   /**
@@ -98,7 +99,7 @@ export class Authorizer {
     );
     if (answer.status !== 200) throw await failureOf(answer, credentials ? `${what}, with the credentials for ${this.#registry}` : what);
     const { token, life } = parseToken(await readAll(answer.body, MAX_ANSWER, 'the answer'), what);
-    return { header: `Bearer ${token}`, until: Date.now() + Math.max(life * 1000 - MARGIN, MARGIN) };
+    return { header: `Bearer ${token}`, until: now() + Math.max(life * 1000 - MARGIN, MARGIN) };
   }
 }
 

@@ -5,7 +5,7 @@ import { ACCEPTED, type Descriptor, MAX_JSON } from '../oci.js';
 import { Authorizer } from './authorizer.js';
 import type { Endpoint } from './endpoint.js';
 import { failureOf } from './failure.js';
-import { CutError, codeOf, pauseOrThrow, type RetryPolicy, retrying } from './retry.js';
+import { CutError, connectionCodeOf, pauseOrThrow, type RetryPolicy, retrying } from './retry.js';
 import type { RegistrySettings } from './settings.js';
 import { discard, drop, type HttpRequest, type HttpResponse, readAll, Transport } from './transport.js';
 
@@ -205,7 +205,7 @@ export class Repository {
       await discard(body);
       return secure;
     } catch (error) {
-      if (!(error instanceof Error && NO_TLS.has(codeOf(error)))) throw error;
+      if (!NO_TLS.has(connectionCodeOf(error))) throw error;
       // one that is merely away for a moment must not be spoken to in the clear from then on: a server of TLS answers 400 to that
       const { status, body } = await this.#transport.request({ method: 'GET', url: new URL('/v2/', plain) });
       await discard(body);

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { ImageError } from '../../errors.js';
+import { codeOf, ImageError, isError } from '../../errors.js';
+import { delay, now } from '../../native/clock.js';
 
 /** A server's answer that is no success. */
 export class StatusError extends ImageError {
@@ -72,7 +72,7 @@ export async function pauseOrThrow(error: unknown, failures: number, { retries, 
 /** Whether the same request may go well later. */
 export function mayPass(error: unknown): boolean {
   if (error instanceof StatusError) return PASSING_STATUS.has(error.status);
-  return error instanceof CutError || (error instanceof Error && PASSING_CODES.has(codeOf(error)));
+  return error instanceof CutError || PASSING_CODES.has(connectionCodeOf(error));
 }
 
 /** ms; `null`: it will not pass. */
@@ -84,16 +84,15 @@ export function pauseAfter(error: unknown, failures: number, random: () => numbe
 }
 
 /** Of an error of Node's or of undici's; of several addresses that were tried, the first one's. */
-export function codeOf(error: Error): string {
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  if (error instanceof AggregateError && error.errors[0] instanceof Error) return codeOf(error.errors[0]);
-  return '';
+export function connectionCodeOf(error: unknown): string {
+  const [first]: readonly unknown[] = isError(error) && 'errors' in error && Array.isArray(error.errors) ? error.errors : [];
+  return codeOf(error) ?? codeOf(first) ?? '';
 }
 
 /** ms of a Retry-After: seconds, or a date (RFC 9110, section 10.2.3). `null`: none that can be read. */
-export function parseRetryAfter(value: string | undefined, now = Date.now()): number | null {
+export function parseRetryAfter(value: string | undefined, nowMs = now()): number | null {
   if (value === undefined) return null;
   if (/^\s*\d+\s*$/.test(value)) return Number(value) * 1000;
   const date = /^\s*[A-Z][a-z]{2,}/.test(value) ? Date.parse(value) : Number.NaN;
-  return Number.isNaN(date) ? null : Math.max(0, date - now);
+  return Number.isNaN(date) ? null : Math.max(0, date - nowMs);
 }

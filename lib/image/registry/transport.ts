@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import * as tls from 'node:tls';
 import type { Dispatcher } from 'undici';
 import { ImageError, toError } from '../../errors.js';
+import { requireDependency } from '../../native/own-module.js';
 import { isLoopback } from './endpoint.js';
 import { isInNoProxy } from './no-proxy.js';
 import type { RegistrySettings } from './settings.js';
@@ -68,7 +69,7 @@ export class Transport {
 
   /** For a registry. Loaded at its first use: most programs pull nothing. */
   static async open(host: string, settings: RegistrySettings): Promise<Transport> {
-    return new Transport(await import('undici'), settings, host);
+    return new Transport(requireDependency('undici'), settings, host);
   }
 
   /** Plain HTTP can be read and changed by anybody on the way. */

@@ -2,6 +2,7 @@ import { statSync, utimesSync } from 'node:fs';
 import { chmod, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { withCleanupError } from '../../errors.js';
+import { now } from '../../native/clock.js';
 import { hold } from './lease.js';
 import { removeLeavings } from './prune.js';
 import { removeTree, removeTrees } from './remove.js';
@@ -47,9 +48,9 @@ export async function addLayer(chainId: string, fill: (folder: string) => Promis
 
 /** Notes that a layer is used now, as the time of its folder. For the record: whether that succeeds changes nothing. */
 export function touchLayer(chainId: string, root = storeRoot()): void {
-  const now = new Date();
+  const seconds = now() / 1000;
   try {
-    utimesSync(layerPath(root, chainId), now, now);
+    utimesSync(layerPath(root, chainId), seconds, seconds);
   } catch (error) {
     // read-only, or removed meanwhile
     if (!isError(error, 'EROFS', 'ENOENT', 'EACCES', 'EPERM')) throw error;

@@ -4,6 +4,7 @@ import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { ImageError } from '../../errors.js';
+import { clearTimeout, setTimeout } from '../../native/clock.js';
 import { wordsOf } from '../../native/failure.js';
 import { tryLock } from '../../native/load.js';
 import { withLock } from './lock.js';

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { delay } from '../../native/clock.js';
 import { tryLock } from '../../native/load.js';
 import { requireOwn } from '../../native/own-folder.js';
 import { makeFolder } from './root.js';

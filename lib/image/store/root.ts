@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { hasCode as isError } from '../../errors.js';
 import { attempting } from '../../native/failure.js';
 import { requireOwn } from '../../native/own-folder.js';
 import { OWN_NAME, SYSTEM_FOLDERS } from '../../plan/constants.js';
@@ -81,9 +82,7 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-export function isError(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
-}
+export { isError };
 
 /** Empty where there is no such folder. */
 export async function listFolder(path: string): Promise<string[]> {

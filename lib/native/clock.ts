@@ -1,0 +1,22 @@
+import { hrtime } from 'node:process';
+import * as timers from 'node:timers';
+import { setTimeout as wait } from 'node:timers/promises';
+
+// Clocks and timers as they were when this module was loaded. A test that fakes them means its own: what a program in a container
+// does takes the time that it takes, and a container whose timers stand still would never end. biome.json keeps others from the global
+// ones, and from node:timers, whose functions are replaced too.
+
+export const { setTimeout, clearTimeout, setImmediate } = timers;
+
+/** setTimeout as a promise; rejects when its signal is aborted. */
+export const delay = wait;
+
+/** ms since the epoch. */
+export const now = Date.now;
+
+const { bigint } = hrtime;
+
+/** Milliseconds of the clock that the shim's times are on: CLOCK_MONOTONIC. */
+export function monotonicMs(): number {
+  return Number(bigint()) / 1e6;
+}
