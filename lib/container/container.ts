@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import * as z from 'zod';
 import { readGroupFiles } from '../cgroup/files.js';
 import { freeze, thaw } from '../cgroup/freezer.js';
 import { parseGroupLimits } from '../cgroup/options.js';
@@ -16,6 +17,8 @@ import { asyncDispose } from '../plan/async-dispose.js';
 import type { LayerOptions } from '../plan/layer.js';
 import type { Limits } from '../plan/limits.js';
 import type { NamespaceType } from '../plan/namespaces.js';
+import { parseOptions } from '../plan/options.js';
+import { delay } from '../plan/schema.js';
 import type { Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
 import type { ParsedProcess } from '../process/schema.js';
@@ -37,6 +40,7 @@ type State = 'created' | 'running' | 'paused' | 'stopped';
 const live = new Set<Container>();
 
 const KILL_DELAY = 10_000;
+const stopOptions = z.strictObject({ timeout: delay.optional() });
 
 /**
  * A sandbox with one program: namespaces, cgroups, a root file system, and what confines it. `run` is all of a life
@@ -198,8 +202,11 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   /**
    * The image's StopSignal or SIGTERM to the first process; after `timeout` (ms, default 10,000) SIGKILL to the tree. One that
    * is paused goes on for it.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION` for a timeout that no timer keeps: it must be from 0 to 2,147,483,647
    */
-  async stop({ timeout = KILL_DELAY }: { timeout?: number } = {}): Promise<RunResult<E>> {
+  async stop(options: { timeout?: number } = {}): Promise<RunResult<E>> {
+    const { timeout = KILL_DELAY } = parseOptions(stopOptions, options, 'options');
     const ended = this.#end();
     if (this.#state === 'running' || this.#state === 'paused') {
       await this.#task.kill({ cause: 'caller', signal: this.#prepared.stopSignal, tree: false });

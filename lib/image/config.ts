@@ -78,7 +78,8 @@ function asSet(names: readonly string[]): Record<string, object> {
 }
 
 function ociHealthcheck({ test, interval, timeout, startPeriod, startInterval, retries }: Healthcheck) {
-  const nanoseconds = (ms: number): number => Math.round(ms * NANOSECONDS);
+  // 0 would be the default
+  const nanoseconds = (ms: number): number => Math.max(1, Math.round(ms * NANOSECONDS));
   return {
     ...(test ? { Test: [...test] } : {}),
     ...(interval ? { Interval: nanoseconds(interval) } : {}),

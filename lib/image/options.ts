@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { ProgressListener } from '../plan/progress.js';
-import { abortSignal, bytes, date } from '../plan/schema.js';
+import { abortSignal, bytes, date, duration } from '../plan/schema.js';
 import { type Size, sizeSchema } from '../plan/size.js';
 import type { ImageConfig } from './config.js';
 import { type UnpackLimits, unpackLimits } from './limits.js';
@@ -136,7 +136,6 @@ export const pushOptions = z.strictObject({ ...registry, chunkSize: sizeSchema(1
 
 const words = z.array(z.string().refine((word) => !word.includes('\0'), 'must have no NUL byte'));
 const line = z.string().refine((word) => !/[\0\n]/.test(word), 'must be one line');
-const ms = z.number().min(0);
 export const imageConfigSchema = z.strictObject({
   env: z.record(z.string().regex(/^[^=\0]+$/, "must be a name without '='"), z.string()).optional(),
   cmd: words.optional(),
@@ -152,10 +151,10 @@ export const imageConfigSchema = z.strictObject({
   healthcheck: z
     .strictObject({
       test: words.optional(),
-      interval: ms.optional(),
-      timeout: ms.optional(),
-      startPeriod: ms.optional(),
-      startInterval: ms.optional(),
+      interval: duration.optional(),
+      timeout: duration.optional(),
+      startPeriod: duration.optional(),
+      startInterval: duration.optional(),
       retries: z.int().min(0).optional(),
     })
     .optional(),

@@ -141,6 +141,11 @@ export class Encoder {
 
 const NS_PER_MS = 1_000_000;
 
+/** Rounded up: what is asked for never becomes 0, which is no limit. */
+function nanoseconds(ms: number): number {
+  return Math.ceil(ms * NS_PER_MS);
+}
+
 /** The body of a start message (addon/shim/plan.h reads it). `slots`: of the descriptors that come with it. */
 export function encodePlan(plan: Plan, descriptors: Descriptors): Uint8Array {
   const encoder = new Encoder();
@@ -160,14 +165,14 @@ export function encodePlan(plan: Plan, descriptors: Descriptors): Uint8Array {
     .u8(killGroup ? 1 : 0)
     .i32(killGroup?.at ?? -1)
     .str(killGroup?.path ?? '');
-  encoder.num(Math.round((plan.timeoutMs ?? 0) * NS_PER_MS));
-  encoder.u8(cpuClock ? 1 : 0).num(Math.round((cpuClock?.limitMs ?? 0) * NS_PER_MS));
+  encoder.num(nanoseconds(plan.timeoutMs ?? 0));
+  encoder.u8(cpuClock ? 1 : 0).num(nanoseconds(cpuClock?.limitMs ?? 0));
   encoder
     .i32(cpuClock?.at ?? -1)
     .str(cpuClock?.path ?? '')
     .str(cpuClock?.key ?? '')
     .num(cpuClock?.unit ?? 1);
-  encoder.u32(plan.ending.signal).num(Math.round(plan.ending.forceKillAfterMs * NS_PER_MS));
+  encoder.u32(plan.ending.signal).num(nanoseconds(plan.ending.forceKillAfterMs));
   return encoder.finish();
 }
 

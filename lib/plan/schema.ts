@@ -20,6 +20,12 @@ export const id = z.int().min(0).max(0xfffffffe);
 /** Milliseconds; 0 is no limit, as in child_process. A limit of 30 years keeps nanoseconds in 64 bits. */
 export const duration = z.number().min(0).max(1e12);
 
+/** Milliseconds that a timer of Node's waits: a longer time would be none. */
+export const delay = z
+  .number()
+  .min(0)
+  .max(2 ** 31 - 1);
+
 // Classes of Node's are told by what their objects are, not by `instanceof`: see lib/errors.ts.
 
 export const bytes = z.custom<Uint8Array>((value) => types.isUint8Array(value), 'must be bytes: a Uint8Array');

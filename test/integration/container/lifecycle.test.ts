@@ -137,6 +137,13 @@ describe('ending it', () => {
     expect(await container.stop({ timeout: 200 })).toMatchObject({ signal: 'SIGKILL' });
   });
 
+  it.each([Number.NaN, -1, Number.POSITIVE_INFINITY, 2 ** 31])('stop() refuses a timeout that no timer keeps: %s', async (timeout) => {
+    await using container = await sleeper();
+    await container.start();
+    await expect(container.stop({ timeout })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+    expect(isAlive(container.pid)).toBe(true);
+  });
+
   it('remove() of one that runs needs force', async () => {
     await using container = await sleeper();
     await container.start();

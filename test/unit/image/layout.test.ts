@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { imageConfig } from '../../../lib/image/config.js';
+import { imageConfig, ociConfig } from '../../../lib/image/config.js';
 import { digestOf } from '../../../lib/image/digest.js';
 import { OciLayout, splitLocation } from '../../../lib/image/layout.js';
 import { chainIds, MAX_JSON, parseConfig } from '../../../lib/image/oci.js';
@@ -238,6 +238,7 @@ it('reads a configuration into its own words', () => {
     healthcheck: { test: ['CMD', 'true'], interval: 30_000 },
   });
   expect(imageConfig(undefined)).toEqual({});
+  expect(ociConfig({ healthcheck: { interval: 1e-7, timeout: 0 } })).toEqual({ Healthcheck: { Interval: 1 } });
 });
 
 it('names chains as the specification does', () => {

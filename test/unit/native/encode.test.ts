@@ -177,6 +177,17 @@ describe('a plan', () => {
     expect(reader.done).toBe(true);
   });
 
+  it('has no limit that became none: they are rounded up to whole nanoseconds', () => {
+    const cpuClock = { limitMs: 5e-324, at: 3, path: 'cpu.stat', key: 'usage_usec', unit: 1000 };
+    const least = { ...plan, timeoutMs: 1e-7, cpuClock, ending: { signal: 15, forceKillAfterMs: 1e-7 } };
+    const bytes = Buffer.from(encodePlan(least, new Map()));
+    // from the end: forceKillAfterMs, the signal, then what the clock reads
+    expect(bytes.readBigUInt64LE(bytes.length - 8)).toBe(1n);
+    const clock = bytes.indexOf('cpu.stat') - 4 - 4 - 8;
+    expect(bytes.readBigUInt64LE(clock)).toBe(1n);
+    expect(bytes.readBigUInt64LE(clock - 1 - 8)).toBe(1n);
+  });
+
   it('of nothing has every part too', () => {
     const reader = new Reader(Buffer.from(encodePlan(nothing, new Map())));
     expect(reader.list(reader.i32)).toEqual([]);
