@@ -1,5 +1,20 @@
 import { types } from 'node:util';
 
+/** Control characters but the tab, what changes a line's direction or can't be seen, and halves of characters. */
+const UNPRINTABLE = /(?!\t)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/**
+ * A text as it may go to a terminal or into a log: an image, a registry or a program chose parts of it, and may not move the cursor or
+ * begin a line there.
+ */
+function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (character) => {
+    if (character === '\n') return '\\n';
+    const code = (character.codePointAt(0) ?? 0).toString(16);
+    return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`;
+  });
+}
+
 /** What every error of nacelle has: a stable `code`, and both failures when undoing failed as well. */
 export class NacelleError extends Error {
   override readonly name: string = 'NacelleError';
@@ -8,8 +23,12 @@ export class NacelleError extends Error {
   /** What went wrong while undoing, when that failed too: an AggregateError of several. The first failure is the error itself. */
   declare readonly cleanupError?: Error;
 
-  constructor(message: string, options: { code: string; cause?: unknown; cleanupError?: Error }) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+  /** @param message one line, or a list of lines: what others wrote into one makes no more of them, see {@link printable} */
+  constructor(message: string | readonly string[], options: { code: string; cause?: unknown; cleanupError?: Error }) {
+    super(
+      typeof message === 'string' ? printable(message) : message.map(printable).join('\n'),
+      'cause' in options ? { cause: options.cause } : undefined,
+    );
     this.code = options.code;
     if (options.cleanupError) this.cleanupError = options.cleanupError;
   }

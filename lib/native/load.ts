@@ -101,7 +101,7 @@ function load(): Native {
   }
   throw new UnsupportedError(
     'nacelle',
-    `its native part can't be loaded:\n  ${failures.join('\n  ')}\n`,
+    `its native part can't be loaded (${failures.join('; ')})`,
     'Build it with "npm rebuild nacelle"; that needs g++, make and python3.',
   );
 }

@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { fstatSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { invalidOption, NacelleError, SyscallError, withCleanupError } from '../errors.js';
+import { hasCode, invalidOption, NacelleError, SyscallError, withCleanupError } from '../errors.js';
 import { writeRecord } from '../host/journal.js';
 import { reapFirst } from '../host/reap.js';
 import { endOf } from '../native/end.js';
@@ -206,7 +206,7 @@ async function remove({ task, socket, host, persist }: Made): Promise<void> {
 }
 
 function isOutOfDescriptors(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'EMFILE' || error.code === 'ENFILE');
+  return hasCode(error, 'EMFILE', 'ENFILE');
 }
 
 function isMissing(error: unknown): boolean {

@@ -37,9 +37,9 @@ export class ContainerRunError<E extends Encoding = Encoding> extends NacelleErr
 }
 
 /** The command, why it failed, and the end of what it wrote to stderr. */
-function messageOf(result: RunResult<Encoding>, streamError?: Error): string {
+function messageOf(result: RunResult<Encoding>, streamError?: Error): string[] {
   const stderr = typeof result.stderr === 'string' ? result.stderr.trimEnd() : '';
   const tail = stderr.length > TAIL ? `…${stderr.slice(-TAIL)}` : stderr;
   const why = streamError ? `one of its streams failed: ${streamError.message}` : result.reason;
-  return `run ${result.command.join(' ')}: ${why}${tail ? `\n${tail}` : ''}`;
+  return [`run ${result.command.join(' ')}: ${why}`, ...(tail ? tail.split('\n') : [])];
 }

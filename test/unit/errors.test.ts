@@ -18,6 +18,26 @@ describe('errors', () => {
     ]);
   });
 
+  it('show what others wrote, and nothing that a terminal obeys', () => {
+    const hostile = 'a\u001b[2J\r\nb\u0007\u009b1m\u202e\u2028\ud800 \u{e0001}\u007f';
+    const shown = 'a\\u001b[2J\\u000d\\nb\\u0007\\u009b1m\\u202e\\u2028\\ud800 \\u{e0001}\\u007f';
+    const all = [
+      new NacelleError(hostile, { code: 'ERR_STATE' }),
+      new SyscallError(hostile, { errno: 1, errnoName: 'EPERM', syscall: 'mount', path: hostile }),
+      new UnsupportedError(hostile, hostile, hostile),
+      new ImageError(hostile, { reference: hostile }),
+      invalidOption(hostile, hostile),
+    ];
+    for (const { message, stack } of all) {
+      expect(message).toContain(shown);
+      expect(message).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}]/u);
+      expect(stack).toContain(shown);
+    }
+    expect(all[1]).toMatchObject({ path: hostile });
+    expect(new NacelleError('tabs\tand Straße, 漢字, 🙂', { code: 'ERR_STATE' }).message).toBe('tabs\tand Straße, 漢字, 🙂');
+    expect(new NacelleError(['one', 'two\nthree'], { code: 'ERR_STATE' }).message).toBe('one\ntwo\\nthree');
+  });
+
   it('keep both failures, when undoing failed too', () => {
     const cause = new Error('first');
     const cleanupError = new Error('second');

@@ -2,12 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
-import { Container, type RunOptions } from '../../../lib/index.js';
+import { Container, NacelleError, type RunOptions } from '../../../lib/index.js';
 import { busyboxRootfsCopy } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
 import { output, sh } from '../../fixtures/sandbox.js';
+import { useNewStore } from '../../fixtures/store.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
+import { layoutOf } from '../../fixtures/tiny-image.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox'] });
@@ -129,6 +131,25 @@ describe('an image that points out of itself', () => {
     const root = await hostileRoot((path) => execFileSync('mknod', [join(path, 'kmsg'), 'c', '1', '11']));
     const result = await Container.run({ image: `dir:${root}`, command: ['dd', 'if=/kmsg', 'bs=1', 'count=0'] });
     expect(result.stderr).toMatch(/Operation not permitted|Permission denied/);
+  });
+});
+
+describe('what an image says of itself', () => {
+  useNewStore(folder);
+  const hostile = '\u001b]0;title\u0007\r\nnext line\u009b2J';
+
+  it.each([
+    { Cmd: [`/${hostile}`] },
+    { Cmd: ['/file'], WorkingDir: `/proc/${hostile}` },
+    { Cmd: ['/file'], User: `nobody${hostile}` },
+    { Cmd: ['/file'], StopSignal: hostile },
+    { Cmd: ['/file'], Volumes: { [`/${'x'.repeat(300)}${hostile}`]: {} } },
+  ])('goes into no message as it is: %j', async (config) => {
+    const layout = layoutOf({ app: [{ file: '', 'etc/passwd': '' }] }, folder, { config });
+    const error: unknown = await Container.run({ image: `oci:${layout}:app` }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(NacelleError);
+    expect(error).toMatchObject({ message: expect.stringContaining('\\u001b]0;title\\u0007') });
+    expect(String(error)).not.toMatch(/\p{Cc}/u);
   });
 });
 

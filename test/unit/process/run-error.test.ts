@@ -17,6 +17,7 @@ describe('ContainerRunError', () => {
   it('says what was run, how it ended, and what it said last', () => {
     expect(new ContainerRunError(failed('')).message).toBe('run judge me: exited with 3');
     expect(new ContainerRunError(failed('oh no\n')).message).toBe('run judge me: exited with 3\noh no');
+    expect(new ContainerRunError(failed('\u001b[31mred\n\tat x')).message).toBe('run judge me: exited with 3\n\\u001b[31mred\n\tat x');
     const { message } = new ContainerRunError(failed(`${'x'.repeat(5000)}end`));
     expect(message.length).toBeLessThan(2100);
     expect(message.endsWith('end')).toBe(true);
