@@ -5,9 +5,9 @@ import { endOf } from '../native/end.js';
 import { attempt } from '../native/failure.js';
 import { start } from '../native/shim.js';
 import { planOf, Slots } from '../plan/plan.js';
-import { type GroupLayout, inspectGroups, isNamespaced, isTop } from './cgroup-base.js';
+import { cgroupLayout, type GroupLayout, inspectGroups, isNamespaced, isTop } from './cgroup-base.js';
 import { deviceFilter } from './device-filter.js';
-import { type Feature, lacking, works } from './feature.js';
+import { type Feature, lacking, refused, works } from './feature.js';
 import { treeGroup } from './tree-group.js';
 
 /** A controller of the kernel's (cgroups(7)). */
@@ -117,6 +117,21 @@ function whyMissing(name: string, { kernel, top, layout }: CgroupFacts): Feature
   return lacking('its hierarchy is not mounted where this process could see it', `Mount it: mount -t cgroup -o ${v1Name} none FOLDER.`);
 }
 
+/** Where nothing of ours runs, or nothing can be looked at. */
+export function noGroups(refusal: Feature): CgroupFeatures {
+  const controllers = Object.fromEntries(KNOWN.map((name) => [name, { ...refusal, version: null }]));
+  return { ...refusal, mode: modeOr('v1'), controllers, namespaced: false, bases: {}, unified: null };
+}
+
+function modeOr(otherwise: GroupLayout['mode']): GroupLayout['mode'] {
+  try {
+    return cgroupLayout().mode;
+  } catch {
+    // not Linux, or /proc is hidden: the report says that nothing is available
+    return otherwise;
+  }
+}
+
 /**
  * Reports on control groups. Where Node is in the top group an empty group is made for a moment, to see what is in it;
  * nothing else is changed.
@@ -128,7 +143,7 @@ export async function cgroupFeatures(): Promise<CgroupFeatures> {
     layout,
     kernel: readFileSync('/proc/cgroups', 'utf8'),
     top: unified ? words(join(unified.mountPoint, 'cgroup.controllers')) : [],
-    deviceFilter: await deviceFilter(),
+    deviceFilter: await deviceFilter().catch(refused),
   });
   const bases = [...layout.bases].flatMap(([mountPoint, { path }]) => (path === null ? [] : [[mountPoint, path] as const]));
   return {

@@ -7,8 +7,16 @@ export interface Feature {
   readonly fix: string | null;
 }
 
+import { SyscallError, toError, UnsupportedError } from '../errors.js';
+
 export const works: Feature = { available: true, reason: null, fix: null };
 
 export function lacking(reason: string, fix: string | null = null): Feature {
   return { available: false, reason, fix };
+}
+
+/** What a try that failed says. */
+export function refused(error: unknown): Feature {
+  const fix = error instanceof SyscallError ? error.hint : error instanceof UnsupportedError ? error.fix : null;
+  return lacking(toError(error).message, fix);
 }

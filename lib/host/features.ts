@@ -1,13 +1,12 @@
 import { getegid, geteuid } from 'node:process';
-import { SyscallError } from '../errors.js';
-import { start } from '../native/shim.js';
+import { ownerName, start } from '../native/shim.js';
 import { CLONE, PROPAGATION } from '../plan/constants.js';
 import { type NamespaceType, namespaceTypes } from '../plan/namespaces.js';
 import { overlayOptions } from '../plan/overlay.js';
 import { NONE, planOf } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
-import { type CgroupFeatures, cgroupFeatures } from './cgroup-features.js';
-import { type Feature, lacking, works } from './feature.js';
+import { type CgroupFeatures, cgroupFeatures, noGroups } from './cgroup-features.js';
+import { type Feature, lacking, refused, works } from './feature.js';
 import { findProgram } from './programs.js';
 
 /** What this machine and this user can do. Every part was tried, none is guessed from the kernel's version. */
@@ -34,15 +33,18 @@ const BINARIES = { pasta: 'passt', newuidmap: 'uidmap', newgidmap: 'uidmap' } as
 
 /**
  * Reports what this machine and this user can do, and why not and what to do where they can't. Starts the shim, tries each
- * thing in a process of its own, and leaves nothing.
+ * thing in a process of its own, and leaves nothing. Never rejects: where nothing works, that is the report.
  */
 export async function features(): Promise<Features> {
+  const shim = tryShim();
+  const when = (attempt: () => Promise<Feature>): Promise<Feature> => (shim.available ? attempt() : Promise.resolve(shim));
   const [namespaces, cgroup, overlay, seccomp] = await Promise.all([
-    Promise.all(namespaceTypes.map(async (type) => [type, await tryNamespace(type)] as const)),
-    cgroupFeatures(),
-    attempt(overlaySteps(), CLONE.mnt),
+    Promise.all(namespaceTypes.map(async (type) => [type, await when(() => tryNamespace(type))] as const)),
+    shim.available ? cgroupFeatures().catch((error: unknown) => noGroups(refused(error))) : noGroups(shim),
+    // as OverlayFs does it: in a user namespace it could be made by anybody, and shown to nobody outside
+    when(() => attempt(overlaySteps(), CLONE.mnt, { asSelf: true })),
     // struct sock_filter: return SECCOMP_RET_ALLOW
-    attempt([{ op: 'no_new_privileges' }, { op: 'seccomp', filter: Uint8Array.of(6, 0, 0, 0, 0, 0, 0xff, 0x7f) }], 0),
+    when(() => attempt([{ op: 'no_new_privileges' }, { op: 'seccomp', filter: Uint8Array.of(6, 0, 0, 0, 0, 0, 0xff, 0x7f) }], 0)),
   ]);
   const byType = Object.fromEntries(namespaces) as Record<NamespaceType, Feature>;
   return {
@@ -51,7 +53,7 @@ export async function features(): Promise<Features> {
     overlay,
     rootless: LATER,
     seccomp,
-    network: { none: byType.net, host: works, bridge: LATER, pasta: LATER },
+    network: { none: byType.net, host: shim, bridge: LATER, pasta: LATER },
     binaries: Object.fromEntries(
       Object.entries(BINARIES).map(([name, debian]) => [
         name,
@@ -61,26 +63,38 @@ export async function features(): Promise<Features> {
   };
 }
 
+/** Without it nothing else can be tried. */
+function tryShim(): Feature {
+  try {
+    ownerName();
+    return works;
+  } catch (error) {
+    return refused(error);
+  }
+}
+
 function tryNamespace(type: NamespaceType): Promise<Feature> {
   // a process can't be born in a new time namespace whose offsets are still to be set: the kernel wants unshare there
   return type === 'time' ? attempt([{ op: 'unshare', flags: CLONE.time }], 0) : attempt([], CLONE[type]);
 }
 
-/** Runs steps in a new process that then waits, and ends it. Another user than root gets a user namespace around them. */
-async function attempt(steps: readonly Step[], flags: number): Promise<Feature> {
-  const isRoot = geteuid?.() === 0;
+/**
+ * Runs steps in a new process that then waits, and ends it. Another user than root gets a user namespace around them.
+ *
+ * @param options.asSelf without that
+ */
+async function attempt(steps: readonly Step[], flags: number, { asSelf = false } = {}): Promise<Feature> {
+  const asIs = geteuid?.() === 0 || asSelf;
   const map = (path: string, text: string): Step => ({ op: 'write_process', host: true, path, bytes: Buffer.from(text) });
-  const become = isRoot
+  const become = asIs
     ? []
     : [map('setgroups', 'deny'), map('gid_map', `0 ${getegid?.() ?? 0} 1`), map('uid_map', `0 ${geteuid?.() ?? 0} 1`)];
-  const plan = planOf({ stages: [{ flags: isRoot ? flags : flags | CLONE.user, steps: [...become, ...steps, { op: 'park' }] }] });
+  const plan = planOf({ stages: [{ flags: asIs ? flags : flags | CLONE.user, steps: [...become, ...steps, { op: 'park' }] }] });
   try {
     await (await start(plan, new Map())).close();
     return works;
   } catch (error) {
-    // any other failure is one of ours, not of the machine
-    if (!(error instanceof SyscallError)) throw error;
-    return lacking(error.message, error.hint);
+    return refused(error);
   }
 }
 

@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
-import { SyscallError, toError } from '../errors.js';
+import { errnoOf, SyscallError, toError } from '../errors.js';
+import { CLONE } from '../plan/constants.js';
 import type { Plan } from '../plan/plan.js';
 import { type Op, type Step, stepTable } from '../plan/steps.js';
 import { hintFor } from './hints.js';
@@ -53,10 +54,14 @@ export function errnoWords(errno: number): string {
   return errno === constants.errno.EOPNOTSUPP ? 'operation not supported' : (getSystemErrorMap().get(-errno)?.[1] ?? '');
 }
 
+function outsidePlan(errno: number): Parameters<typeof hintFor>[0] {
+  return { op: null, errno, where: Where.call, isOwnUser: true };
+}
+
 /** A system call outside a plan. `what` is what was being done, in the caller's words. */
 export function nativeError(what: string, syscall: string, errno: number, path: string | null = null, cause?: unknown): SyscallError {
   const name = errnoName(errno);
-  const hint = hintFor(null, errno, Where.call);
+  const hint = hintFor(outsidePlan(errno));
   return new SyscallError(`${what}: ${name}${suffix(errnoWords(errno))}${hint ? `. ${hint}` : ''}`, {
     errno,
     errnoName: name,
@@ -79,8 +84,9 @@ export function systemError(what: string, thrown: unknown): unknown {
 /** What was thrown in words, with the usual cure where the system refused. */
 export function wordsOf(thrown: unknown): string {
   const { message } = toError(thrown);
-  if (typeof thrown !== 'object' || thrown === null || thrown instanceof SyscallError) return message;
-  const hint = 'errno' in thrown && typeof thrown.errno === 'number' ? hintFor(null, -thrown.errno, Where.call) : null;
+  if (thrown instanceof SyscallError) return message;
+  const errno = errnoOf(thrown);
+  const hint = errno === undefined ? null : hintFor(outsidePlan(errno));
   return hint === null ? message : `${message}. ${hint}`;
 }
 
@@ -107,7 +113,8 @@ export function stepError(failure: StepFailure, steps: { plan: Plan; call?: read
   const step = stepAt(failure, steps);
   const name = errnoName(failure.errno);
   const what = step ? describe(step) : (whereWords[failure.where] ?? 'run the plan');
-  const hint = hintFor(step?.op ?? null, failure.errno, failure.where);
+  const isOwnUser = steps.plan.stages.every(({ flags }) => (flags & CLONE.user) === 0);
+  const hint = hintFor({ op: step?.op ?? null, errno: failure.errno, where: failure.where, isOwnUser });
   const detail = [errnoWords(failure.errno), failure.text.trim()].filter((part) => part !== '').join(': ');
   return new SyscallError(`${what}: ${name}${suffix(detail)}${hint ? `. ${hint}` : ''}`, {
     errno: failure.errno,

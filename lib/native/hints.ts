@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { geteuid } from 'node:process';
 import type { Op } from '../plan/steps.js';
 import { Where } from './failure.js';
 
@@ -7,8 +8,27 @@ const { EPERM, EACCES, ENOSPC, ENOENT, ENOSYS, ENODEV, EROFS, EINVAL, EMFILE, EN
 const inDocker =
   "In Docker or Kubernetes the outer container must allow it ('--privileged', or CAP_SYS_ADMIN with seccomp and AppArmor unconfined)";
 
+const NEEDS_ROOT = 'It needs root, or CAP_SYS_ADMIN: run it with sudo for example';
+
+/** What is known of a failure. */
+interface Failed {
+  readonly op: Op | null;
+  readonly errno: number;
+  readonly where: number;
+  /** It was tried with the rights of this process, in no user namespace of its own. */
+  readonly isOwnUser: boolean;
+}
+
 /** What usually cures a failure, or `null` where the error says it all. */
-export function hintFor(op: Op | null, errno: number, where: number): string | null {
+export function hintFor({ op, errno, where, isOwnUser }: Failed): string | null {
+  const hint = usualCure(op, errno, where);
+  // nobody else may do so anywhere
+  return hint !== null && errno === EPERM && isOwnUser && geteuid?.() !== 0 && !ofGroups.has(op) ? NEEDS_ROOT : hint;
+}
+
+const ofGroups: ReadonlySet<Op | null> = new Set<Op>(['make_group', 'put', 'join_group', 'rlimit']);
+
+function usualCure(op: Op | null, errno: number, where: number): string | null {
   if (errno === EMFILE || errno === ENFILE) return 'Too many descriptors are open: raise the limit on open files (ulimit -n)';
   if (where === Where.clone || op === 'clone' || op === 'unshare') return forClone(errno);
   switch (op) {

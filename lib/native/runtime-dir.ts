@@ -1,14 +1,62 @@
-import { join } from 'node:path';
+import { lstatSync, mkdirSync, type Stats } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { env, geteuid } from 'node:process';
-import { UnsupportedError } from '../errors.js';
+import { errnoOf, hasCode, UnsupportedError } from '../errors.js';
 import { OWN_NAME, SYSTEM_FOLDERS } from '../plan/constants.js';
+import { nativeError } from './failure.js';
 
-/** /run/nacelle for root, else $XDG_RUNTIME_DIR/nacelle: what must be found again after a crash, and goes at a reboot. */
+/**
+ * What must be found again after a crash, and goes at a reboot: /run/nacelle for root, else $XDG_RUNTIME_DIR/nacelle. Services, jobs of CI
+ * and users of containers have no such variable: for them it is below /run/user/UID where systemd made that, else below /tmp/nacelle-UID.
+ */
 export function runtimeDir(): string {
   if (geteuid?.() === 0) return SYSTEM_FOLDERS.runtime;
-  const base = env.XDG_RUNTIME_DIR;
-  if (!base) throw new UnsupportedError('nacelle', 'XDG_RUNTIME_DIR is not set', 'Log in through systemd or set it to a folder of yours.');
-  return join(base, OWN_NAME);
+  return join(env.XDG_RUNTIME_DIR || sessionFolder() || sharedFolder(), OWN_NAME);
+}
+
+/** Makes the folder that {@link runtimeDir} is to be in. @throws UnsupportedError when others could write there; SyscallError */
+export function makeRuntimeBase(): void {
+  const base = dirname(runtimeDir());
+  const isShared = geteuid?.() !== 0 && base === sharedFolder();
+  try {
+    mkdirSync(base, { recursive: !isShared, mode: 0o700 });
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    if (!isShared || !hasCode(error, 'EEXIST')) throw nativeError(`make the folder ${base}`, 'mkdir', errno, base);
+  }
+  // after it was made: from then on nobody else can put another in its place, for /tmp is sticky
+  if (!isShared || isPrivate(base)) return;
+  throw new UnsupportedError(
+    'nacelle',
+    `${base}, below which it notes what runs, is not a folder of this user's alone (mode 0700)`,
+    'Remove it, or set XDG_RUNTIME_DIR to a folder of yours.',
+  );
+}
+
+/** Of systemd's pam module; `null` for who has no session. */
+function sessionFolder(): string | null {
+  const path = `/run/user/${geteuid?.()}`;
+  return isPrivate(path) ? path : null;
+}
+
+/** Others may make one of that name before. */
+function sharedFolder(): string {
+  return `/tmp/${OWN_NAME}-${geteuid?.()}`;
+}
+
+function isPrivate(path: string): boolean {
+  const status = lookAt(path);
+  return status?.isDirectory() === true && status.uid === geteuid?.() && (status.mode & 0o077) === 0;
+}
+
+function lookAt(path: string): Stats | null {
+  try {
+    return lstatSync(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return null;
+    throw error;
+  }
 }
 
 /** One file for each live shim, with its lock on it. The shim makes the folder, and removes it when it is empty. */

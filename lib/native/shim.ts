@@ -1,13 +1,10 @@
-import { mkdirSync } from 'node:fs';
-import { constants } from 'node:os';
-import { dirname } from 'node:path';
 import { allOf, errnoOf, isError, NacelleError, toError } from '../errors.js';
 import { type Descriptors, joinParts, type Plan } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import type { ShimSocket } from './binding.js';
 import { Deferred } from './deferred.js';
 import { Encoder, encodePlan, slotCount } from './encode.js';
-import { attempt, nativeError, stepError } from './failure.js';
+import { nativeError, stepError } from './failure.js';
 import { closeDescriptor, loadNative } from './load.js';
 import {
   causes,
@@ -25,8 +22,9 @@ import {
   type StartedMessage,
 } from './messages.js';
 import { requireOwn } from './own-folder.js';
-import { runtimeDir } from './runtime-dir.js';
+import { makeRuntimeBase, runtimeDir } from './runtime-dir.js';
 import type { Beginning, StartPlan, Task, TaskEnd, TaskOutput } from './task.js';
+import { cutError, isCut, output } from './task-output.js';
 
 /** The shim died, and with it every container of this process. The next call starts a new one. */
 export class ShimError extends NacelleError {
@@ -52,7 +50,7 @@ class Connection {
 
   constructor() {
     const { addon, shim } = loadNative();
-    attempt('make the runtime folder', () => mkdirSync(dirname(runtimeDir()), { recursive: true, mode: 0o700 }));
+    makeRuntimeBase();
     requireOwn(runtimeDir());
     try {
       this.#socket = new addon.Socket(
@@ -142,21 +140,6 @@ class Connection {
     this.closed = true;
     for (const task of [...this.#tasks.values()]) task.onLost();
   }
-}
-
-/** There was no room in this process for all descriptors: those that came are closed. */
-function isCut({ slots }: Results, fds: readonly number[]): boolean {
-  if (fds.length === slots.length) return false;
-  for (const fd of fds) closeDescriptor(fd);
-  return true;
-}
-
-function cutError(): Error {
-  return nativeError('take descriptors from the shim', 'recvmsg', constants.errno.EMFILE);
-}
-
-function output({ outputs, slots }: Results, fds: readonly number[]): TaskOutput {
-  return { outputs, descriptors: new Map(slots.map((slot, i) => [slot, fds[i] ?? -1])) };
 }
 
 class RunningTask implements Task, Beginning {

@@ -61,6 +61,16 @@ describe('features()', () => {
     expect((await elsewhere(['unshare', '--cgroup'])).cgroup.namespaced).toBe(true);
   });
 
+  it('says what keeps all of it from working', async () => {
+    const nothing = { available: false, reason: expect.stringContaining('/nowhere'), fix: expect.stringContaining('npm rebuild') };
+    const report = await elsewhere([], { NACELLE_BUILD_DIR: '/nowhere' });
+    expect(report).toMatchObject({ overlay: nothing, seccomp: nothing, network: { none: nothing, host: nothing }, cgroup: nothing });
+    expect(report).toMatchObject({
+      namespaces: { user: nothing },
+      cgroup: { mode: await Cgroup.mode(), controllers: { memory: nothing } },
+    });
+  });
+
   it('tells another user why it can make no groups, and goes on with the rest', async () => {
     const runtime = mkdtempSync(join(tmpdir(), 'nacelle-test-'));
     chownSync(runtime, 65_534, 65_534);

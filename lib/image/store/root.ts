@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { hasCode as isError } from '../../errors.js';
+import { hasCode as isError, UnsupportedError } from '../../errors.js';
 import { attempting } from '../../native/failure.js';
 import { requireOwn } from '../../native/own-folder.js';
 import { OWN_NAME, SYSTEM_FOLDERS } from '../../plan/constants.js';
@@ -25,7 +25,15 @@ export function storeRoot(): string {
   const { NACELLE_ROOT, XDG_DATA_HOME } = process.env;
   if (NACELLE_ROOT) return resolve(NACELLE_ROOT);
   if (process.geteuid?.() === 0) return SYSTEM_FOLDERS.store;
-  return join(XDG_DATA_HOME || join(homedir(), '.local/share'), OWN_NAME);
+  return join(XDG_DATA_HOME || join(home(), '.local/share'), OWN_NAME);
+}
+
+function home(): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    throw new UnsupportedError('the store of images', 'this user has no home', 'Set NACELLE_ROOT to a folder of yours.', { cause });
+  }
 }
 
 /** @throws ImageError when it is no digest */
