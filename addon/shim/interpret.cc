@@ -60,6 +60,7 @@ bool child_only(Op op) {
     case Op::pivot:
     case Op::set_propagation:
     case Op::join_group:
+    case Op::join_above:
     case Op::link_up:
     case Op::sethostname:
     case Op::setdomainname:
@@ -102,6 +103,7 @@ bool host_only(Op op) {
     case Op::write_process:
     case Op::inherit_cpuset:
     case Op::release_real_time:
+    case Op::allow_device:
     case Op::load_device_filter:
     case Op::attach_device_filter:
     case Op::lock:

@@ -1,3 +1,7 @@
+#include <climits>
+#include <cstring>
+#include <string>
+
 #include "groups.h"
 #include "layer/remove_tree.h"
 #include "steps.h"
@@ -55,6 +59,39 @@ int run(Context& context, const args::remove_tree& a) { return layer::remove_tre
 int run(Context& context, const args::join_group& a) {
   const unique_fd fd(openat(context.slots.get(a.group), a.file.text, O_WRONLY | O_CLOEXEC));
   return fd ? write_once(fd.get(), "0", 1) : -errno;
+}
+
+int run(Context&, const args::join_above& a) {
+  char path[PATH_MAX];
+  size_t length = std::strlen(a.path.text);
+  if (length + sizeof "/tasks" > sizeof path) return -ENAMETOOLONG;
+  std::memcpy(path, a.path.text, length);
+  while (length > a.floor) {
+    std::memcpy(path + length, "/tasks", sizeof "/tasks");
+    const unique_fd fd(open(path, O_WRONLY | O_CLOEXEC));
+    const int result = fd ? write_once(fd.get(), "0", 1) : -errno;
+    // one that goes meanwhile holds no limits, nor does a cpuset that was made just now
+    if (result != -ENOENT && result != -ENODEV && result != -ENOSPC) return result;
+    do {
+      --length;
+    } while (length > a.floor && path[length] != '/');
+  }
+  return 0;
+}
+
+int run(Context& context, const args::allow_device& a) {
+  const unique_fd fd(openat(context.slots.get(a.group), "devices.allow", O_WRONLY | O_CLOEXEC));
+  if (!fd) return -errno;
+  std::string line = std::string(a.device.text) + ' ' + a.access.text;
+  const int result = write_once(fd.get(), line.data(), line.size());
+  if (result != -EPERM) return result;
+  // the kernel refuses all when the group above refuses one of the letters
+  for (const char* letter = a.access.text; *letter != '\0'; ++letter) {
+    line = std::string(a.device.text) + ' ' + *letter;
+    const int alone = write_once(fd.get(), line.data(), line.size());
+    if (alone < 0 && alone != -EPERM) return alone;
+  }
+  return 0;
 }
 
 int run(Context& context, const args::lock& a) {

@@ -38,7 +38,10 @@ class Task {
   void go();
   void rest(Message& message, std::vector<unique_fd> ahead);
   void release();
-  void call(Message& message, std::vector<unique_fd> ahead) { calls_.start(message, std::move(ahead)); }
+  // While it is undone nothing may be made any more; Node hears of the end.
+  void call(Message& message, std::vector<unique_fd> ahead) {
+    if (state_ != State::kEnding && state_ != State::kGone) calls_.start(message, std::move(ahead));
+  }
   void kill(Message& message);
   void close();
   // The client is gone: kill, undo, and tell nobody.

@@ -18,13 +18,15 @@ import { refuse } from '../process/refuse.js';
 import { type GroupEvidence, noLimits } from '../process/result.js';
 import { parseCommand, parseExecOptions } from '../process/schema.js';
 import type { Encoding, ExecOptions, Execution } from '../process/types.js';
+import { devicesAbove } from './devices-above.js';
 import type { CgroupEvent } from './event-counts.js';
 import { watchGroup } from './events.js';
-import { groupsIn, hugePageSizes, readGroupFile, readGroupFiles, untilEvent, writeGroupFile } from './files.js';
+import { groupsIn, hugePageSizes, readGroupFile, readGroupFiles, untilEvent } from './files.js';
 import { freeze, lift, thaw } from './freezer.js';
-import { claim, isOnTheWay, noteMissing } from './on-the-way.js';
+import { moveAbove, moveTo } from './move.js';
+import { claim, holdGroups, isOnTheWay, noteMissing } from './on-the-way.js';
 import { type NamedGroup, parseCreate, parseEventOptions, parseGroupLimits, parseName, parsePid } from './options.js';
-import { foldersAbove, type GroupPlan, groupControllers, pathOf, planGroup, planKill, planRemoval } from './plan.js';
+import { basesBeside, foldersAbove, type GroupPlan, groupControllers, homeOf, pathOf, planGroup, planKill, planRemoval } from './plan.js';
 import { findDisks, groupFiles } from './probe.js';
 import { realTimeAbove } from './real-time.js';
 import { isRunGroup, planCgroupRun, runUsage } from './run.js';
@@ -80,7 +82,13 @@ export class Cgroup implements AsyncDisposable {
       files: await groupFiles(layout, parsed),
       above: realTimeAbove(layout, full, parsed),
       controllers: parsed.deviceRules ? [...groupControllers, 'devices'] : groupControllers,
-      ...(parsed.deviceRules ? { deviceRules: parsed.deviceRules, deviceFilter: await deviceFilter() } : {}),
+      ...(parsed.deviceRules
+        ? {
+            deviceRules: parsed.deviceRules,
+            deviceFilter: await deviceFilter(),
+            devicesAbove: devicesAbove(layout, full, parsed.deviceRules),
+          }
+        : {}),
     });
     if (parsed.deviceRules && !group.confinesDevices) throw new UnsupportedError('limit deviceRules', group.unconfinedReason);
     const there = Object.values(group.paths).find((path) => existsSync(path));
@@ -111,16 +119,35 @@ export class Cgroup implements AsyncDisposable {
   async set(limits: Limits): Promise<void> {
     const parsed = parseGroupLimits(limits);
     const { name, paths } = this;
-    const grown = await updateGroup({ layout: groupLayout(), name, paths, limits: parsed, deviceRules: parsed.deviceRules });
+    const owned = this.#owned;
+    const grown = await updateGroup({
+      layout: groupLayout(),
+      name,
+      paths,
+      limits: parsed,
+      deviceRules: parsed.deviceRules,
+      ...(owned ? { make: (steps) => owned.call(steps) } : {}),
+    });
+    // what was made with a group of ours was on nobody's way; v1 takes device rules only while no group is below
+    const held = Object.entries(grown).filter(([key]) => key !== 'devices' && !(owned && key in paths));
     Object.assign(this.paths, grown);
+    holdGroups(new Set(held.map(([, folder]) => folder)));
     this.controllers.splice(0, Infinity, ...Object.keys(grown).filter((key) => key !== 'unified'));
   }
 
-  /** Moves a process into the group; its children are born there. What it holds of memory stays charged where it was. */
+  /**
+   * Moves a process into the group; its children are born there. What it holds of memory stays charged where it was. The limits of
+   * the groups above bind it too.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`; SyscallError
+   */
   async add(pid: number): Promise<void> {
-    const value = String(parsePid(pid));
-    for (const folder of this.#folders())
-      writeGroupFile(`move process ${value} into the cgroup ${this.name}`, join(folder, 'cgroup.procs'), value);
+    const number = parsePid(pid);
+    const what = `move process ${number} into the cgroup ${this.name}`;
+    // first where all its processes are: who makes the group grow meanwhile finds it there
+    const folders = new Set([homeOf(this.paths) ?? '', ...this.#folders()]);
+    for (const folder of folders) moveTo(what, number, folder);
+    moveAbove(what, number, basesBeside(groupLayout(), this.name, this.paths), this.name);
   }
 
   /** Pids of the processes that are in the group itself, in any of its hierarchies; those of {@link run} too. */
@@ -198,7 +225,8 @@ export class Cgroup implements AsyncDisposable {
         const before = this.#counters();
         const { memory, pids } = await this.stats();
         const slots = new Slots();
-        const request = { id, slots, paths: this.paths, command: argv, options: parsed, env: hostEnvironment(parsed) };
+        const { name, paths } = this;
+        const request = { id, slots, layout: groupLayout(), name, paths, command: argv, options: parsed, env: hostEnvironment(parsed) };
         return {
           facts: {
             id,
@@ -265,8 +293,7 @@ export class Cgroup implements AsyncDisposable {
 async function make(name: string, group: GroupPlan, slots: Slots, persist: boolean): Promise<Task | null> {
   noteMissing(group.folders.flatMap((path) => foldersAbove(path, name)));
   claim(Object.values(group.paths));
-  const everywhere = Object.fromEntries(group.folders.map((path) => [path, path]));
-  const removal = removalOf(name, { ...group.paths, ...everywhere });
+  const removal = removalOf(name, group.paths);
   if (!persist) {
     // before they are made: whoever reaps after this process and its shim finds them by it
     const forget = writeRecord(await owner(groupLayout()), newId(), recordsOf(removal));
@@ -312,11 +339,19 @@ function recordsOf({ undo }: Plan): HostRecord[] {
   });
 }
 
-/** Those folders too, and our own root, where nothing else is in them. */
+/**
+ * Of a group wherever it has come to be, by whatever handle; of the folders that were made on the way to it, and of our own root, where
+ * nothing else is in them.
+ */
 function removalOf(name: string, paths: Readonly<Record<string, string>>): Plan {
-  const removal = planRemoval(paths);
+  const beside = basesBeside(groupLayout(), name, paths).map((base) => pathOf(base, name));
+  const everywhere = { ...paths, ...Object.fromEntries(beside.map((path) => [path, path])) };
+  const removal = planRemoval(everywhere);
   const above = new Set(
-    Object.values(paths).flatMap((path) => [...foldersAbove(path, name).filter(isOnTheWay), path.slice(0, path.length - name.length - 1)]),
+    Object.values(everywhere).flatMap((path) => [
+      ...foldersAbove(path, name).filter(isOnTheWay),
+      path.slice(0, path.length - name.length - 1),
+    ]),
   );
   const empty = [...above].map((path): Step => ({ op: 'remove_folder', host: true, at: NONE, path, wait: 0 }));
   return { ...removal, undo: [...removal.undo, ...empty] };

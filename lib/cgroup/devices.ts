@@ -1,5 +1,6 @@
 import { UnsupportedError } from '../errors.js';
 import type { ParsedDeviceRule } from '../plan/limits.js';
+import type { Slot, Step } from '../plan/steps.js';
 import type { Write } from './write.js';
 
 /** Without a number: any. */
@@ -14,21 +15,60 @@ interface Exception extends Devices {
 }
 
 const ALL = 'rwm';
+const ALLOW = 'devices.allow';
 
 /**
  * Rules for the v1 device controller. It keeps one default and a set of exceptions from it, without order; ours are an
  * ordered list in which, for each letter, the last that fits decides.
  *
+ * What a group above refuses is refused here too, whatever the rules: see {@link deviceSteps}.
+ *
  * @param reset the group has rules of its own to be replaced; a new one has its parent's
+ * @param above devices.list of the group above: for rules that allow all but some
  * @throws UnsupportedError for an exception from an exception, which v1 can't keep
  */
-export function deviceWrites(rules: readonly ParsedDeviceRule[], { reset = false } = {}): readonly Write[] {
+export function deviceWrites(
+  rules: readonly ParsedDeviceRule[],
+  { reset = false, above = null }: { reset?: boolean; above?: string | null } = {},
+): readonly Write[] {
   if (rules.length === 0 && !reset) return [];
-  const known = reset ? undefined : writesOf.get(rules);
+  const isPlain = !reset && above === null;
+  const known = isPlain ? writesOf.get(rules) : undefined;
   if (known) return known;
-  const writes = newWrites(rules, reset);
-  if (!reset) writesOf.set(rules, writes);
+  const writes = newWrites(rulesBelow(rules, above), reset);
+  if (isPlain) writesOf.set(rules, writes);
   return writes;
+}
+
+/** What a group above refuses can't be allowed, so of each device those letters are asked for that can be. */
+export function deviceSteps(writes: readonly Write[], group: Slot): Step[] {
+  return writes.map(({ file, value }): Step => {
+    const [type = '', numbers, access] = value.split(' ');
+    if (file === ALLOW && numbers !== undefined && access !== undefined)
+      return { op: 'allow_device', host: true, group, device: `${type} ${numbers}`, access };
+    return { op: 'put', host: true, at: group, path: file, bytes: Buffer.from(value) };
+  });
+}
+
+/**
+ * The same rules below a group that allows some devices alone: from those they take away. Of what such a group has inherited v1
+ * takes back only what is named as it was allowed, and else keeps it without a word.
+ */
+function rulesBelow(rules: readonly ParsedDeviceRule[], above: string | null): readonly ParsedDeviceRule[] {
+  const { allows, rules: own } = effectiveRules(rules);
+  if (!allows || above === null || /^a /m.test(above)) return rules;
+  return [{ type: 'a', access: ALL, allow: false }, ...parseDevices(above), ...own];
+}
+
+/** devices.list: what a group allows that refuses all else. 'c 1:3 rwm', 'c 136:* rw'. */
+function parseDevices(list: string): ParsedDeviceRule[] {
+  return [...list.matchAll(/^([bc]) (\d+|\*):(\d+|\*) ([rwm]+)$/gm)].map(([, type, major = '*', minor = '*', access = '']) => ({
+    type: type === 'b' ? 'b' : 'c',
+    ...(major === '*' ? {} : { major: Number(major) }),
+    ...(minor === '*' ? {} : { minor: Number(minor) }),
+    access,
+    allow: true,
+  }));
 }
 
 /** Most containers have the default rules, which are one list. */
@@ -38,7 +78,7 @@ function newWrites(rules: readonly ParsedDeviceRule[], reset: boolean): Write[] 
   const { allows, exceptions, explicit } = flatten(rules);
   const write = (allow: boolean, value: string): Write => ({
     controller: 'devices',
-    file: allow ? 'devices.allow' : 'devices.deny',
+    file: allow ? ALLOW : 'devices.deny',
     value,
   });
   return [

@@ -122,7 +122,8 @@ export function untilEvent(path: string, key: 'frozen' | 'populated', value: num
   });
 }
 
-function failure(what: string, syscall: string, path: string, error: unknown): Error {
+/** What node:fs throws, as the error of a system call that says what was being done. */
+export function failure(what: string, syscall: string, path: string, error: unknown): Error {
   const errno = errnoOf(error);
   return errno === undefined ? toError(error) : nativeError(what, syscall, errno, path);
 }

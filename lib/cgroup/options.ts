@@ -2,10 +2,7 @@ import * as z from 'zod';
 import { invalidOption } from '../errors.js';
 import { limitsSchema, type ParsedLimits } from '../plan/limits.js';
 import { parseOptions } from '../plan/options.js';
-import { abortSignal, groupName, handle } from '../plan/schema.js';
-
-/** Names of owners (lib/native): groups of containers are below them, so nobody else may be called so. */
-const OWNER = /^[0-9a-f]{16}$/;
+import { abortSignal, groupName, handle, isGroupName } from '../plan/schema.js';
 
 /** Another group, by its name or itself. */
 export interface NamedGroup {
@@ -14,16 +11,13 @@ export interface NamedGroup {
 
 const parent = z.union([
   groupName,
-  handle<NamedGroup>((value) => 'name' in value && typeof value.name === 'string' && 'paths' in value, 'a Cgroup or its name'),
+  handle<NamedGroup>((value) => 'name' in value && isGroupName(value.name) && 'paths' in value, 'a Cgroup or its name'),
 ]);
 const createSchema = z.strictObject({ parent: parent.optional(), persist: z.boolean().optional() });
 
 /** @throws NacelleError `ERR_INVALID_OPTION` for a name that climbs, is empty or can't be a folder's */
 export function parseName(value: unknown): string {
-  const name = parseOptions(groupName, value, 'name');
-  if (OWNER.test(name.split('/')[0] ?? ''))
-    throw invalidOption('name', 'must not begin with 16 hexadecimal digits: containers are kept below such names');
-  return name;
+  return parseOptions(groupName, value, 'name');
 }
 
 /** @throws NacelleError `ERR_INVALID_OPTION` */

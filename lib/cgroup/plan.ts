@@ -7,7 +7,7 @@ import type { ParsedDeviceRule, ParsedLimits } from '../plan/limits.js';
 import { type CpuClock, NONE, type Plan, planOf, type Report, type Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import { compileDeviceFilter } from './device-filter.js';
-import { deviceWrites } from './devices.js';
+import { deviceSteps, deviceWrites } from './devices.js';
 import { controllersOf, limitWrites } from './limits.js';
 import { type GroupUsage, readUsage, usageFiles } from './usage.js';
 import { type GroupFiles, noFiles, type Write } from './write.js';
@@ -31,6 +31,10 @@ export interface GroupRequest {
   readonly controllers: readonly string[];
   /** For each letter the last rule that fits decides. */
   readonly deviceRules?: readonly ParsedDeviceRule[];
+  /** The name of the caller's group that it is below: the limits of that one, and of those above it, bind too. */
+  readonly within?: string;
+  /** devices.list of the group above: for rules that allow all but some devices, where v1 keeps them. */
+  readonly devicesAbove?: string | null;
   /** For {@link limits}: what groups above it must have first. */
   readonly above?: readonly { readonly path: string; readonly value: string }[];
   /** Whether the unified tree can confine devices, where v1 has no controller for it. */
@@ -91,7 +95,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
     throw new UnsupportedError('cgroup', 'this machine has no cgroup hierarchy mounted', 'Mount one: mount -t cgroup2 none /sys/fs/cgroup');
 
   const v1 = members.filter((member) => member !== unified);
-  const devices = deviceSteps(request, memberOf(members, 'devices'), unified);
+  const devices = confineDevices(request, memberOf(members, 'devices'), unified);
   const files = usageFiles((controller) => memberOf(members, controller)?.hierarchy.version);
   const read = files.flatMap((file) => {
     const member = file.controller === 'unified' ? unified : memberOf(members, file.controller);
@@ -99,7 +103,16 @@ export function planGroup(request: GroupRequest): GroupPlan {
     return [{ file, report: { at: member.slot, path: file.path }, path: `${pathOf(member.base, name)}/${file.path}` }];
   });
 
-  const folders = places(layout, members).map((base) => pathOf(base, name));
+  const paths = Object.fromEntries(
+    members.flatMap((member) =>
+      (member === unified ? [...member.controllers, 'unified'] : member.hierarchy.controllers).map((key) => [
+        key,
+        pathOf(member.base, name),
+      ]),
+    ),
+  );
+  const beside = basesBeside(layout, name, paths);
+  const folders = [...new Set([...members.map(({ base }) => base), ...beside])].map((base) => pathOf(base, name));
   return {
     name,
     folders,
@@ -110,7 +123,10 @@ export function planGroup(request: GroupRequest): GroupPlan {
       ...devices.steps,
     ],
     // a thread that moves itself by `tasks` takes no lock; `cgroup.procs` may wait for a grace period of RCU, 10 ms and more
-    join: v1.map(({ slot }) => ({ op: 'join_group', group: slot, file: 'tasks' })),
+    join: [
+      ...v1.map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'tasks' })),
+      ...(request.within === undefined ? [] : joinAbove(beside, request.within)),
+    ],
     unified: unified?.slot,
     killGroup: { at: killed.slot, path: '.' },
     undo: [
@@ -127,17 +143,18 @@ export function planGroup(request: GroupRequest): GroupPlan {
     cpuClock: (limitMs) => cpuClock(limitMs, members, unified),
     confinesDevices: devices.reason === '',
     unconfinedReason: devices.reason,
-    paths: Object.fromEntries(
-      members.flatMap((member) =>
-        [...member.controllers, ...(member === unified ? ['unified'] : [])].map((key) => [key, pathOf(member.base, name)]),
-      ),
-    ),
+    paths,
   };
 }
 
 /** A group's folder below the base of its hierarchy. */
 export function pathOf(base: string, name: string): string {
   return `${base}/${OWN_NAME}/${name}`;
+}
+
+/** The folder of a group in which all its processes are, and in which they are stopped and killed together. */
+export function homeOf({ unified, freezer, ...others }: Readonly<Record<string, string>>): string | undefined {
+  return unified ?? freezer ?? Object.values(others)[0];
 }
 
 /** Kills what is in a group, then removes it with the groups below it. One that is gone is no failure. Pure. */
@@ -150,7 +167,7 @@ export function planRemoval(paths: Readonly<Record<string, string>>): Plan {
 
 /** Kills what is in a group and below it, until nothing is: in `undo`, where a step that has more to do is tried again. Pure. */
 export function planKill(paths: Readonly<Record<string, string>>): Plan {
-  const killed = paths.unified ?? paths.freezer ?? Object.values(paths)[0];
+  const killed = homeOf(paths);
   return planOf(killed === undefined ? {} : { undo: [{ op: 'kill_group', host: true, at: NONE, path: killed }] });
 }
 
@@ -172,13 +189,13 @@ function chooseMembers({ layout, slots }: GroupRequest, wanted: ReadonlySet<stri
 }
 
 /** v1's device controller, else a BPF program on the unified tree; where there is neither, the reason. */
-function deviceSteps(
-  { slots, deviceRules, deviceFilter }: GroupRequest,
+function confineDevices(
+  { slots, deviceRules, deviceFilter, devicesAbove = null }: GroupRequest,
   v1: Member | undefined,
   unified: Member | undefined,
 ): { steps: Step[]; reason: string } {
   if (deviceRules === undefined) return { steps: [], reason: 'nothing was asked for' };
-  if (v1) return { steps: deviceWrites(deviceRules).flatMap((write) => putStep(write, v1)), reason: '' };
+  if (v1) return { steps: deviceSteps(deviceWrites(deviceRules, { above: devicesAbove }), v1.slot), reason: '' };
   if (!unified || !deviceFilter) return { steps: [], reason: 'there is neither the v1 device controller nor a unified tree' };
   if (!deviceFilter.available) return { steps: [], reason: deviceFilter.reason ?? '' };
   const program = slots.take();
@@ -206,11 +223,19 @@ function releaseSteps(folder: string | undefined): Step[] {
   return folder === undefined ? [] : [{ op: 'release_real_time', host: true, at: NONE, path: folder }];
 }
 
-/** Bases of the hierarchies that the group is in, and of those of v1 that it may come to be in when limits are changed. */
-function places(layout: GroupLayout, members: readonly Member[]): string[] {
-  const v1 = [...new Set(layout.controllers.values())].filter(({ version }) => version === 1);
-  const later = v1.flatMap(({ mountPoint }) => layout.bases.get(mountPoint)?.path ?? []);
-  return [...new Set([...members.map(({ base }) => base), ...later])];
+/** Bases of the hierarchies of v1 in which a group has no folder: it may come to have one when its limits are changed. */
+export function basesBeside({ controllers, bases }: GroupLayout, name: string, paths: Readonly<Record<string, string>>): string[] {
+  const own = new Set(Object.values(paths));
+  const v1 = [...new Set(controllers.values())].filter(({ version }) => version === 1);
+  return v1.flatMap(({ mountPoint }) => bases.get(mountPoint)?.path ?? []).filter((base) => !own.has(pathOf(base, name)));
+}
+
+/**
+ * A hierarchy of v1 knows nothing of the others: where a group has no folder of its own, its processes are in that of the nearest
+ * group above, so that the limits of that one bind them. Which it is, is seen when they join.
+ */
+export function joinAbove(bases: readonly string[], name: string): Step[] {
+  return bases.map((base) => ({ op: 'join_above', path: pathOf(base, name), floor: Buffer.byteLength(`${base}/${OWN_NAME}`) }));
 }
 
 /** On v2 every group above must hand the controllers on; on v1 a folder is enough, but for cpusets. */

@@ -1,4 +1,5 @@
 import { UnsupportedError } from '../errors.js';
+import type { GroupLayout } from '../host/cgroup-base.js';
 import { O_PATH } from '../plan/constants.js';
 import { type CpuClock, NONE, type Plan, type Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
@@ -8,6 +9,7 @@ import type { ParsedProcess } from '../process/schema.js';
 import { planHostStreams } from '../process/stream-steps.js';
 import type { Usage } from '../process/types.js';
 import { parseKeyed } from './keyed.js';
+import { basesBeside, homeOf, joinAbove } from './plan.js';
 import { cpuTimes } from './usage.js';
 
 /** A program's own folder, below its group. */
@@ -16,6 +18,9 @@ const RUN = 'nacelle-run-';
 export interface CgroupRunRequest {
   readonly id: string;
   readonly slots: Slots;
+  readonly layout: GroupLayout;
+  /** The group's. */
+  readonly name: string;
   /** The group's folders, by controller and 'unified'. */
   readonly paths: Readonly<Record<string, string>>;
   readonly command: readonly string[];
@@ -37,8 +42,8 @@ export function isRunGroup(name: string): boolean {
  * @throws UnsupportedError for a limit of CPU time without a unified tree
  */
 export function planCgroupRun(request: CgroupRunRequest): Plan {
-  const { slots, paths, options } = request;
-  const home = paths.unified ?? paths.freezer ?? Object.values(paths)[0];
+  const { slots, layout, name, paths, options } = request;
+  const home = homeOf(paths);
   if (home === undefined) throw new UnsupportedError('Cgroup.run', 'the group is in no hierarchy');
   const groups = [...new Set([home, ...Object.values(paths)])].map((path) => ({ slot: slots.take(), path }));
   const streams = planHostStreams(request.streams.ends, slots);
@@ -58,6 +63,7 @@ export function planCgroupRun(request: CgroupRunRequest): Plan {
         ...(isUnified ? { group: own } : {}),
         steps: [
           ...joins.map((group): Step => ({ op: 'join_group', group, file: 'tasks' })),
+          ...joinAbove(basesBeside(layout, name, paths), name),
           ...streams.open,
           ...programSteps({ ...request, streams, user: options.user, givePipes: true }),
         ],

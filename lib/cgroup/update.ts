@@ -8,8 +8,9 @@ import { O_PATH } from '../plan/constants.js';
 import type { ParsedDeviceRule, ParsedLimits } from '../plan/limits.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
-import { deviceWrites } from './devices.js';
-import { readGroupFile, writeGroupFile } from './files.js';
+import { deviceSteps, deviceWrites } from './devices.js';
+import { devicesAbove } from './devices-above.js';
+import { groupsIn, readGroupFile, writeGroupFile } from './files.js';
 import { parseNumber } from './keyed.js';
 import { controllersOf, limitWrites } from './limits.js';
 import { moveAll } from './move.js';
@@ -31,6 +32,8 @@ export interface UpdateRequest {
   readonly limits: ParsedLimits;
   /** All of them: they take the place of those before. */
   readonly deviceRules: readonly ParsedDeviceRule[] | undefined;
+  /** Carries out the steps that make folders, unless the group has gone. Default: in any case. */
+  readonly make?: (steps: readonly Step[]) => Promise<unknown>;
 }
 
 /**
@@ -48,17 +51,47 @@ export async function updateGroup(request: UpdateRequest): Promise<Record<string
     return folder === undefined ? null : readGroupFile(join(folder, file));
   };
   const writes = limitWrites(limits, { layout, files: await groupFiles(layout, limits), current: currentMemory(read) });
-  const filtered = deviceRules !== undefined && !('devices' in request.paths) ? await requireFilter(request) : undefined;
-  const devices = deviceRules === undefined || filtered ? [] : deviceWrites(deviceRules, { reset: true });
+  const devices = deviceRules === undefined ? undefined : await planDevices(request, deviceRules);
   const above = realTimeAbove(layout, name, limits).map(
     ({ path, value }): Step => ({ op: 'put', host: true, at: NONE, path, bytes: Buffer.from(value) }),
   );
-  const missing = controllersOf(limits, layout).filter((controller) => !(controller in request.paths));
+  const needed = [...controllersOf(limits, layout), ...(devices?.controllers ?? [])];
+  const missing = needed.filter((controller) => !(controller in request.paths));
   const paths = missing.length > 0 ? await enter(request, missing) : { ...request.paths };
   if (above.length > 0) await carryOut(above);
-  if (filtered && deviceRules) await carryOut(hangFilter(filtered, deviceRules));
-  writeAll(`of the cgroup ${name}`, paths, [...writes, ...devices]);
+  const putBack = writeAll(`of the cgroup ${name}`, paths, writes);
+  try {
+    if (devices) await carryOut(devices.steps(paths));
+  } catch (error) {
+    putBack();
+    throw error;
+  }
   return paths;
+}
+
+/** How device rules are changed: by which controllers, and the steps in the group's folders. */
+interface DeviceChange {
+  readonly controllers: readonly string[];
+  steps(paths: Readonly<Record<string, string>>): Step[];
+}
+
+/**
+ * In v1's controller where the group has rules there, or where there is no unified tree; else by a BPF program.
+ *
+ * @throws UnsupportedError
+ */
+async function planDevices({ layout, name, paths }: UpdateRequest, rules: readonly ParsedDeviceRule[]): Promise<DeviceChange> {
+  const [group, program] = [0, 1];
+  const open = (path = ''): Step => ({ op: 'open', host: true, out: group, at: NONE, path, flags: O_PATH, mode: 0 });
+  const isOfV1 = layout.controllers.get('devices')?.version === 1;
+  if (!('devices' in paths) && (layout.unified || !isOfV1)) {
+    const folder = await requireFilter(paths);
+    return { controllers: [], steps: () => [open(folder), ...filterSteps(rules, { group, program })] };
+  }
+  if (groupsIn(paths.devices ?? '').length > 0)
+    throw new UnsupportedError('limit deviceRules', 'groups are below it, and v1 sets rules anew only while none is', 'Set them before.');
+  const writes = deviceWrites(rules, { reset: true, above: devicesAbove(layout, name, rules) });
+  return { controllers: ['devices'], steps: ({ devices }) => [open(devices), ...deviceSteps(writes, group)] };
 }
 
 /** What the order of memory's writes depends on. */
@@ -68,27 +101,23 @@ function currentMemory(read: (controller: string, file: string) => string | null
 }
 
 /** @throws UnsupportedError where the unified tree can't confine devices either */
-async function requireFilter({ paths }: UpdateRequest): Promise<string> {
+async function requireFilter({ unified }: UpdateRequest['paths']): Promise<string> {
   const feature = await deviceFilter();
-  if (paths.unified !== undefined && feature.available) return paths.unified;
+  if (unified !== undefined && feature.available) return unified;
   throw new UnsupportedError('limit deviceRules', feature.reason ?? 'the group is not on the unified tree', feature.fix);
 }
 
-function hangFilter(folder: string, rules: readonly ParsedDeviceRule[]): Step[] {
-  const [group, program] = [0, 1];
-  return [
-    { op: 'open', host: true, out: group, at: NONE, path: folder, flags: O_PATH, mode: 0 },
-    ...filterSteps(rules, { group, program }),
-  ];
-}
-
 /** Makes the group in more hierarchies, v1's with all its processes; on v2 the controllers are handed on to it. */
-async function enter({ layout, name, paths }: UpdateRequest, controllers: readonly string[]): Promise<Record<string, string>> {
-  const slots = new Slots();
-  const group = planGroup({ slots, layout, name, limits: {}, controllers });
-  await carryOut(group.prepare);
+async function enter(
+  { layout, name, paths, make = carryOut }: UpdateRequest,
+  controllers: readonly string[],
+): Promise<Record<string, string>> {
+  const group = planGroup({ slots: new Slots(), layout, name, limits: {}, controllers });
+  // in slots of its own the group has others
+  await make(group.prepare.map((step): Step => (step.op === 'make_group' ? { ...step, out: NONE } : step)));
   const before = new Set(Object.values(paths));
-  for (const folder of new Set(Object.values(group.paths))) if (!before.has(folder)) moveAll(paths, folder);
+  const added = new Set(Object.values(group.paths).filter((folder) => !before.has(folder)));
+  for (const folder of added) await moveAll(`the processes of the cgroup ${name}`, paths, folder);
   return { ...paths, ...group.paths };
 }
 
@@ -96,21 +125,25 @@ async function carryOut(prepare: readonly Step[]): Promise<void> {
   await (await start(planOf({ prepare }), new Map())).close();
 }
 
-function writeAll(whose: string, paths: Readonly<Record<string, string>>, writes: readonly Write[]): void {
+/** @returns what puts all back */
+function writeAll(whose: string, paths: Readonly<Record<string, string>>, writes: readonly Write[]): () => void {
   const undo: (() => void)[] = [];
+  const putBack = (): void => {
+    for (const back of undo.reverse()) back();
+  };
   try {
     for (const { controller, file, value } of writes) {
       const path = join(paths[controller] ?? '', file);
-      // v1's device files are for writing alone; a rule that is gone is the safer side
-      const before = controller === 'devices' ? null : previousValue(file, value, readGroupFile(path));
+      const before = previousValue(file, value, readGroupFile(path));
       if (file === 'memory.max') reclaim(whose, paths.memory ?? '', Number(value));
       writeGroupFile(`set ${file} ${whose} to ${value}`, path, value);
       if (before !== null) undo.push(() => writeGroupFile(`put ${file} ${whose} back to ${before}`, path, before));
     }
   } catch (error) {
-    for (const back of undo.reverse()) back();
+    putBack();
     throw error;
   }
+  return putBack;
 }
 
 /** v2 would kill when a limit is set below what is in use. v1 refuses; so do we, after the kernel has freed what it can. */

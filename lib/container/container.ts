@@ -19,6 +19,7 @@ import type { Limits } from '../plan/limits.js';
 import type { NamespaceType } from '../plan/namespaces.js';
 import { parseOptions } from '../plan/options.js';
 import { delay } from '../plan/schema.js';
+import type { Step } from '../plan/steps.js';
 import type { Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
 import type { ParsedProcess } from '../process/schema.js';
@@ -250,7 +251,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     if (this.#state === 'stopped') throw new NacelleError(`update the container ${this.id}: it has ended`, { code: 'ERR_STATE' });
     const { group, devices } = this.#prepared;
     const deviceRules = parsed.deviceRules && deviceRulesOf(devices, parsed);
-    this.#paths = await updateGroup({ layout: groupLayout(), name: group.name, paths: this.#paths, limits: parsed, deviceRules });
+    const make = (steps: readonly Step[]) => this.#task.call(steps);
+    this.#paths = await updateGroup({ layout: groupLayout(), name: group.name, paths: this.#paths, limits: parsed, deviceRules, make });
     this.#limits.current = { ...this.#limits.current, ...parsed };
   }
 

@@ -1,6 +1,6 @@
-import { dirname } from 'node:path';
+import { devicesAbove } from '../cgroup/devices-above.js';
 import { isOnTheWay, noteMissing } from '../cgroup/on-the-way.js';
-import { containerControllers, type GroupPlan, pathOf, planGroup } from '../cgroup/plan.js';
+import { containerControllers, foldersAbove, type GroupPlan, planGroup } from '../cgroup/plan.js';
 import { findDisks, groupFiles } from '../cgroup/probe.js';
 import { realTimeAbove } from '../cgroup/real-time.js';
 import { UnsupportedError } from '../errors.js';
@@ -40,6 +40,7 @@ export async function planContainerGroup(options: ParsedOptions, place: Place): 
   const files = await groupFiles(layout, all);
   const filter = await filterOf(layout);
   const plan = (limits: ParsedLimits): GroupPlan => {
+    const deviceRules = deviceRulesOf(devices, limits);
     const group = planGroup({
       slots,
       layout,
@@ -48,7 +49,9 @@ export async function planContainerGroup(options: ParsedOptions, place: Place): 
       files,
       above: realTimeAbove(layout, name, limits),
       controllers: containerControllers,
-      deviceRules: deviceRulesOf(devices, limits),
+      ...(parent === null ? {} : { within: parentName }),
+      deviceRules,
+      devicesAbove: devicesAbove(layout, name, deviceRules),
       ...(filter ? { deviceFilter: filter } : {}),
     });
     if (limits.deviceRules && !group.confinesDevices) throw new UnsupportedError('limit deviceRules', group.unconfinedReason);
@@ -97,14 +100,9 @@ function keepable(limits: ParsedLimits, plan: (limits: ParsedLimits) => unknown)
   return { limits: Object.fromEntries(kept), notEnforced };
 }
 
-/** The folders between our root and the container's own group, the deepest first. */
-function parentFolders(group: GroupPlan): string[] {
-  const folders = new Set<string>();
-  for (const path of new Set(Object.values(group.paths))) {
-    const shortest = path.lastIndexOf(pathOf('', '')) + pathOf('', '').length;
-    for (let folder = dirname(path); folder.length > shortest; folder = dirname(folder)) folders.add(folder);
-  }
-  return [...folders].sort((a, b) => b.length - a.length);
+/** The folders between our root and the container's own group, wherever that may come to be; the deepest first. */
+function parentFolders({ folders, name }: GroupPlan): string[] {
+  return folders.flatMap((path) => foldersAbove(path, name));
 }
 
 function removeStep(path: string): Step {

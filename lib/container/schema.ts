@@ -8,7 +8,7 @@ import type { Namespace } from '../namespace/namespace.js';
 import { limitsShape } from '../plan/limits.js';
 import { type NamespaceType, namespaceTypes } from '../plan/namespaces.js';
 import type { ProgressEvent } from '../plan/progress.js';
-import { absolutePath, groupName, handle, id, text, word } from '../plan/schema.js';
+import { absolutePath, groupName, handle, id, isGroupName, text, word } from '../plan/schema.js';
 import { sizeSchema } from '../plan/size.js';
 import { processShape } from '../process/schema.js';
 import type { Container } from './container.js';
@@ -19,7 +19,10 @@ const namespace = handle<Namespace>(
   (value) => 'fd' in value && 'inode' in value && 'type' in value && namespaceTypes.some((type) => type === value.type),
   'a Namespace',
 );
-const cgroup = z.union([groupName, handle<Cgroup>((value) => 'paths' in value && 'controllers' in value, 'a Cgroup')]);
+const cgroup = z.union([
+  groupName,
+  handle<Cgroup>((value) => 'name' in value && isGroupName(value.name) && 'paths' in value && 'controllers' in value, 'a Cgroup'),
+]);
 const image = z.union([word, handle<Image>((value) => 'digest' in value && 'layers' in value, 'an Image')]);
 const rootfs = z.union([absolutePath, handle<OverlayFs>((value) => 'lower' in value && 'upper' in value, 'an OverlayFs')]);
 const container = handle<Container>((value) => 'pid' in value && 'exec' in value, 'a Container');

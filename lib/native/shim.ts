@@ -18,7 +18,6 @@ import {
   MAX_BODY,
   MAX_DESCRIPTORS,
   Request,
-  type Results,
   type StartedMessage,
 } from './messages.js';
 import { requireOwn } from './own-folder.js';

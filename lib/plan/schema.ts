@@ -48,6 +48,9 @@ export function handle<T>(is: (value: object) => boolean, what: string): z.ZodTy
   return z.custom<T>((value) => typeof value === 'object' && value !== null && is(value), `must be ${what}`);
 }
 
+/** Names of owners (lib/native): groups of containers are below them, so nobody else may be called so. */
+const OWNER = /^[0-9a-f]{16}(?:\/|$)/;
+
 /** The name of a cgroup below nacelle's own root: may be a path, can't climb. */
 export const groupName = text.superRefine((value, context) => {
   const parts = value.split('/');
@@ -55,4 +58,10 @@ export const groupName = text.superRefine((value, context) => {
   else if (parts.some((part) => part === '.' || part === '..')) context.addIssue("must not contain '.' or '..'");
   else if (parts.some((part) => Buffer.byteLength(part) > 255)) context.addIssue('must have names of at most 255 bytes');
   else if (value.includes('\n')) context.addIssue('must not contain a newline');
+  else if (OWNER.test(value)) context.addIssue('must not begin with 16 hexadecimal digits: containers are kept below such names');
 });
+
+/** For a handle of a group: whoever made it up can't climb by it either. */
+export function isGroupName(value: unknown): boolean {
+  return groupName.safeParse(value).success;
+}

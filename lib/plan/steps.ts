@@ -52,6 +52,8 @@ export type Step =
   | { readonly op: 'unlink'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'remove_tree'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'join_group'; readonly host?: boolean; readonly group: Slot; readonly file: string; }
+  | { readonly op: 'join_above'; readonly host?: boolean; readonly path: string; readonly floor: number | bigint; }
+  | { readonly op: 'allow_device'; readonly host?: boolean; readonly group: Slot; readonly device: string; readonly access: string; }
   | { readonly op: 'load_device_filter'; readonly host?: boolean; readonly out?: Slot; readonly program: Uint8Array; }
   | { readonly op: 'attach_device_filter'; readonly host?: boolean; readonly group: Slot; readonly program: Slot; }
   | { readonly op: 'lock'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; }
@@ -138,6 +140,8 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'unlink', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'remove_tree', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'join_group', what: 'join a cgroup', fields: [['SLOT', 'group'], ['STR', 'file']] },
+  { op: 'join_above', what: 'join the cgroup {path}', fields: [['STR', 'path'], ['NUM', 'floor']] },
+  { op: 'allow_device', what: 'allow the device {device} in the cgroup', fields: [['SLOT', 'group'], ['STR', 'device'], ['STR', 'access']] },
   { op: 'load_device_filter', what: 'load the device filter', fields: [['OUT', 'out'], ['BYTES', 'program']] },
   { op: 'attach_device_filter', what: 'confine the devices of the cgroup', fields: [['SLOT', 'group'], ['SLOT', 'program']] },
   { op: 'lock', what: 'take the lock {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },

@@ -27,7 +27,7 @@ export function planDev({ slots, options, devices }: HeadInput): DevPlan {
     nullDevice,
     make: [
       { op: 'filesystem', out: dev, type: 'tmpfs', options: ['mode=755', 'size=65536k'], attributes: NOSUID },
-      ...defaultDevices.map((device) => node(dev, device)),
+      ...(mayBeRefused(options) ? byShim(dev, defaultDevices) : defaultDevices.map((device) => node(dev, device))),
       ...defaultDeviceLinks.map(({ path, target }): Step => ({ op: 'symlink', root: dev, path: below(path), target })),
       { op: 'open_in_root', out: nullDevice, root: dev, path: 'null', flags: O_PATH },
       {
@@ -58,14 +58,21 @@ function inDev({ path }: Device): boolean {
   return path.startsWith('/dev/');
 }
 
-/**
- * Devices of the host. Their access may lack 'm', and then the device controller refuses mknod(2) to the container's
- * process, which is in its group already: the shim makes them.
- */
+/** Devices of the host. Their access may lack 'm'. */
 function planExtra(devices: readonly ExtraDevice[], dev: Slot): Step[] {
   if (devices.length === 0) return [];
   const place = (device: ExtraDevice, index: number): Device => (inDev(device) ? device : { ...device, path: temporary(index) });
-  return [{ op: 'give', slot: dev }, ...devices.map((device, index): Step => ({ ...node(dev, place(device, index)), host: true }))];
+  return byShim(dev, devices.map(place));
+}
+
+/** A group of the caller's may have device rules, which bind the container's process while it is set up too. */
+function mayBeRefused({ cgroup, cgroupParent }: HeadInput['options']): boolean {
+  return cgroup !== null || cgroupParent !== null;
+}
+
+/** The device controller refuses mknod(2) to the container's process, which is in its group already: so the shim makes the nodes. */
+function byShim(dev: Slot, devices: readonly Device[]): Step[] {
+  return [{ op: 'give', slot: dev }, ...devices.map((device): Step => ({ ...node(dev, device), host: true }))];
 }
 
 /** Outside /dev the root is nodev, so a node of our /dev is bound there. */

@@ -31,21 +31,61 @@ interface Exception {
   access: Set<string>;
 }
 
-/** security/device_cgroup.c of Linux: a default and exceptions, filled through its two files. */
+/** security/device_cgroup.c of Linux: a default and exceptions, filled through its two files, below another. */
 export class V1Devices {
+  readonly #above: V1Devices | undefined;
   #allows = true;
   #exceptions: Exception[] = [];
+
+  constructor(above?: V1Devices) {
+    this.#above = above;
+    if (above) this.#inherit(above);
+  }
+
+  #inherit(above: V1Devices): void {
+    this.#allows = above.#allows;
+    this.#exceptions = above.#exceptions.map((exception) => ({ ...exception, access: new Set(exception.access) }));
+  }
+
+  /** devices.list: of a group that allows all, nothing of its exceptions. */
+  get list(): string {
+    if (this.#allows) return 'a *:* rwm\n';
+    const lines = this.#exceptions.filter(({ access }) => access.size > 0);
+    return lines.map(({ type, major, minor, access }) => `${type} ${major ?? '*'}:${minor ?? '*'} ${[...access].join('')}\n`).join('');
+  }
+
+  /** parent_has_perm: what is allowed below must be allowed here, all of it. */
+  #permits(asked: Exception): boolean {
+    const clash = (x: number | undefined, y: number | undefined): boolean => x !== undefined && y !== undefined && x !== y;
+    const letters = [...asked.access];
+    const ofType = this.#exceptions.filter(({ type }) => type === asked.type);
+    if (this.#allows)
+      return !ofType.some(
+        ({ major, minor, access }) =>
+          !clash(major, asked.major) && !clash(minor, asked.minor) && letters.some((letter) => access.has(letter)),
+      );
+    return ofType.some(
+      ({ major, minor, access }) =>
+        (major === undefined || major === asked.major) &&
+        (minor === undefined || minor === asked.minor) &&
+        letters.every((letter) => access.has(letter)),
+    );
+  }
 
   write(file: string, text: string): void {
     const allow = file === 'devices.allow';
     if (text === 'a') {
+      if (allow && this.#above && !this.#above.#allows) throw new Error('EPERM');
       this.#allows = allow;
       this.#exceptions = [];
+      if (allow && this.#above) this.#inherit(this.#above);
       return;
     }
     const [type = '', numbers = '', letters = ''] = text.split(' ');
     const [major, minor] = numbers.split(':').map((number) => (number === '*' ? undefined : Number(number)));
     if (type !== 'b' && type !== 'c') throw new Error(`EINVAL: ${text}`);
+    const asked = { type, major, minor, access: new Set(letters) } as const;
+    if (allow && !this.#allows && this.#above && !this.#above.#permits(asked)) throw new Error('EPERM');
     const same = this.#exceptions.find((other) => other.type === type && other.major === major && other.minor === minor);
     if (allow === this.#allows) {
       // dev_exception_rm: exactly this one, or nothing

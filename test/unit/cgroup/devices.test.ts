@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileDeviceFilter } from '../../../lib/cgroup/device-filter.js';
-import { deviceWrites } from '../../../lib/cgroup/devices.js';
+import { deviceSteps, deviceWrites } from '../../../lib/cgroup/devices.js';
 import { UnsupportedError } from '../../../lib/errors.js';
 import type { DeviceRule } from '../../../lib/plan/limits.js';
+import type { Step } from '../../../lib/plan/steps.js';
 import { defaultDeviceRules } from '../../../lib/security/paths.js';
 import { allowed, runDeviceFilter, V1Devices, type Wish } from './device-models.js';
 
@@ -30,10 +31,27 @@ const everyWish: Wish[] = (['b', 'c'] as const).flatMap((type) =>
   ),
 );
 
-function v1Of(list: readonly DeviceRule[]): V1Devices {
-  const devices = new V1Devices();
-  for (const { file, value } of deviceWrites(list)) devices.write(file, value);
+/** As the shim writes them: letter by letter where the kernel refuses all. */
+function v1Of(list: readonly DeviceRule[], above?: V1Devices): V1Devices {
+  const devices = new V1Devices(above);
+  const bytes = (step: Step): string => (step.op === 'put' ? Buffer.from(step.bytes).toString() : '');
+  for (const step of deviceSteps(deviceWrites(list, { above: above?.list ?? null }), 0)) {
+    if (step.op === 'put') devices.write(step.path, bytes(step));
+    if (step.op === 'allow_device') allowDevice(devices, step);
+  }
   return devices;
+}
+
+function allowDevice(devices: V1Devices, { device, access }: Extract<Step, { op: 'allow_device' }>): void {
+  const letters = [access, ...access];
+  for (const asked of letters) {
+    try {
+      devices.write('devices.allow', `${device} ${asked}`);
+      if (asked === access) return;
+    } catch (error) {
+      if (!(error instanceof Error) || error.message !== 'EPERM') throw error;
+    }
+  }
 }
 
 describe('the BPF program', () => {
@@ -67,6 +85,31 @@ describe('the files of v1', () => {
       { numRuns: 1000 },
     );
     expect(kept).toBeGreaterThan(300);
+  });
+
+  it('allow nothing that the group above refuses, and of single devices all that both allow', () => {
+    const single = one.filter(({ major, minor }) => major !== undefined && minor !== undefined);
+    const whole = all.map((rule): DeviceRule => ({ ...rule, access: 'rwm' }));
+    const singles = fc.array(fc.oneof({ weight: 4, arbitrary: single }, { weight: 1, arbitrary: whole }), { maxLength: 12 });
+    const both = (first: readonly DeviceRule[], second: readonly DeviceRule[]) => (wanted: Wish) =>
+      [...wanted.access].every((letter) => [first, second].every((list) => allowed(list, { ...wanted, access: letter })));
+    let kept = 0;
+    const below = (lists: fc.Arbitrary<DeviceRule[]>, isExact: boolean) =>
+      fc.property(lists, lists, (upper, lower) => {
+        try {
+          const above = v1Of(upper);
+          const devices = v1Of(lower, above);
+          kept += 1;
+          const expected = both(upper, lower);
+          const wrong = everyWish.filter((wanted) => (isExact || !expected(wanted)) && devices.allows(wanted) !== expected(wanted));
+          expect(wrong).toEqual([]);
+        } catch (error) {
+          if (!(error instanceof UnsupportedError)) throw error;
+        }
+      });
+    fc.assert(below(rules, false), { numRuns: 1000 });
+    fc.assert(below(singles, true), { numRuns: 1000 });
+    expect(kept).toBeGreaterThan(600);
   });
 
   it('are written as the kernel reads them', () => {

@@ -173,6 +173,18 @@ describe('what the group tells at the end', () => {
   });
 });
 
+it('below a group of the caller: joins the nearest above in each hierarchy of v1 in which it has no folder', () => {
+  const join = (machine: Machine) =>
+    planGroup({ slots: new Slots(), layout: groupLayoutOf(machine), name: 'a/b/id', limits: {}, controllers: ['memory'], within: 'a/b' })
+      .join;
+  const floor = (mount: string) => `/sys/fs/cgroup/${mount}/nacelle`.length;
+  const above = (mount: string) => ({ op: 'join_above', path: `/sys/fs/cgroup/${mount}/nacelle/a/b`, floor: floor(mount) });
+  const others = ['pids', 'devices', 'cpuset', 'cpuacct', 'cpu'];
+  // first where it is by itself
+  expect(join(hybrid)).toEqual([expect.objectContaining({ op: 'join_group' }), ...others.map(above)]);
+  expect(join(systemd)).toEqual([]);
+});
+
 it('removal kills on the unified tree, then removes each folder once', () => {
   const { prepare, undo } = planRemoval({ cpu: '/c/x', cpuacct: '/c/x', unified: '/u/x' });
   expect(prepare).toEqual([]);

@@ -1,0 +1,22 @@
+import { join } from 'node:path';
+import type { GroupLayout } from '../host/cgroup-base.js';
+import { OWN_NAME } from '../plan/constants.js';
+import type { ParsedDeviceRule } from '../plan/limits.js';
+import { effectiveRules } from './devices.js';
+import { readGroupFile } from './files.js';
+import { foldersAbove, pathOf } from './plan.js';
+
+/**
+ * devices.list of the nearest group above one of this name that is there. `null` where nothing depends on it: without v1's
+ * controller, and for rules that refuse all but some devices.
+ */
+export function devicesAbove({ controllers, bases }: GroupLayout, name: string, rules: readonly ParsedDeviceRule[]): string | null {
+  const devices = controllers.get('devices');
+  const base = devices?.version === 1 ? bases.get(devices.mountPoint)?.path : null;
+  if (base == null || !effectiveRules(rules).allows) return null;
+  for (const folder of [...foldersAbove(pathOf(base, name), name), join(base, OWN_NAME), base]) {
+    const list = readGroupFile(join(folder, 'devices.list'));
+    if (list !== null) return list;
+  }
+  return null;
+}
