@@ -4,7 +4,7 @@ import { NacelleError, UnsupportedError } from '../errors.js';
 import { cgroupLayout, type GroupLayout, groupLayout } from '../host/cgroup-base.js';
 import { deviceFilter } from '../host/device-filter.js';
 import { hostEnvironment } from '../host/environment.js';
-import { type HostRecord, writeRecord } from '../host/journal.js';
+import { writeRecord } from '../host/journal.js';
 import { owner } from '../host/owner.js';
 import { ShimError, start } from '../native/shim.js';
 import type { Task, TaskEnd } from '../native/task.js';
@@ -29,6 +29,7 @@ import { type NamedGroup, parseCreate, parseEventOptions, parseGroupLimits, pars
 import { basesBeside, foldersAbove, type GroupPlan, groupControllers, homeOf, pathOf, planGroup, planKill, planRemoval } from './plan.js';
 import { findDisks, groupFiles } from './probe.js';
 import { realTimeAbove } from './real-time.js';
+import { recordsOf } from './records.js';
 import { isRunGroup, planCgroupRun, runUsage } from './run.js';
 import { type CgroupStats, type ReadFile, readStats, statsFiles } from './stats.js';
 import { updateGroup } from './update.js';
@@ -94,7 +95,9 @@ export class Cgroup implements AsyncDisposable {
     const there = Object.values(group.paths).find((path) => existsSync(path));
     if (there)
       throw new NacelleError(`make the cgroup ${full}: EEXIST (${there} is there already; Cgroup.open takes it)`, { code: 'EEXIST' });
-    return new Cgroup(full, group.paths, await make(full, group, slots, persist));
+    const owned = await make(full, group, slots, persist);
+    // as `open` finds it
+    return new Cgroup(full, findPaths(layout, full), owned);
   }
 
   /**
@@ -296,7 +299,7 @@ async function make(name: string, group: GroupPlan, slots: Slots, persist: boole
   const removal = removalOf(name, group.paths);
   if (!persist) {
     // before they are made: whoever reaps after this process and its shim finds them by it
-    const forget = writeRecord(await owner(groupLayout()), newId(), recordsOf(removal));
+    const forget = writeRecord(await owner(groupLayout()), newId(), recordsOf(removal.undo));
     return start({ ...removal, prepare: group.prepare, undo: [...removal.undo, ...forget] }, slots.descriptors);
   }
   try {
@@ -332,13 +335,6 @@ async function undo(task: Task): Promise<void> {
   if (undoErrors[0]) throw undoErrors[0];
 }
 
-function recordsOf({ undo }: Plan): HostRecord[] {
-  return undo.flatMap((step): HostRecord[] => {
-    if (step.op === 'remove_group') return [{ kind: 'group', path: step.path }];
-    return step.op === 'remove_folder' ? [{ kind: 'folder', path: step.path }] : [];
-  });
-}
-
 /**
  * Of a group wherever it has come to be, by whatever handle; of the folders that were made on the way to it, and of our own root, where
  * nothing else is in them.
@@ -357,14 +353,20 @@ function removalOf(name: string, paths: Readonly<Record<string, string>>): Plan 
   return { ...removal, undo: [...removal.undo, ...empty] };
 }
 
-/** The folders that there are of a group, by controller. */
+/** The folders that there are of a group, by controller; of the unified tree's those that are handed on to it. */
 function findPaths(layout: GroupLayout, name: string): Record<string, string> {
   const paths: Record<string, string> = {};
-  const hierarchies = [...layout.controllers, ...(layout.unified ? [['unified', layout.unified] as const] : [])];
-  for (const [controller, { mountPoint }] of hierarchies) {
+  const hierarchies = [...(layout.unified ? [['unified', layout.unified] as const] : []), ...layout.controllers];
+  for (const [controller, { mountPoint, version }] of hierarchies) {
     const base = layout.bases.get(mountPoint);
     const path = base?.path == null ? undefined : pathOf(base.path, name);
-    if (path !== undefined && existsSync(path)) paths[controller] = path;
+    if (path === undefined || !existsSync(path)) continue;
+    const isHere = version === 1 || controller === 'unified' || controllersAt(path).includes(controller);
+    if (isHere) paths[controller] = path;
   }
   return paths;
+}
+
+function controllersAt(folder: string): string[] {
+  return (readGroupFile(join(folder, 'cgroup.controllers')) ?? '').trim().split(' ');
 }

@@ -180,6 +180,15 @@ describe('a cgroup', () => {
     await expect(Cgroup.open(NAME)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
+  it('is opened as it was made, and as it has grown', async () => {
+    const group = await create(NAME, { pidsLimit: 9 });
+    const opened = await Cgroup.open(NAME);
+    expect({ ...opened.paths }).toEqual(group.paths);
+    expect(opened.controllers).toEqual(group.controllers);
+    await group.set({ cpuShares: 2000, cpusetCpus: '0' });
+    expect((await Cgroup.open(NAME)).paths).toEqual(group.paths);
+  });
+
   it.each(['', '..', 'a/../b', '/a', 'a//b', 'a\0b', 'x'.repeat(256)])('refuses the name %j and makes nothing', async (name) => {
     await expect(Cgroup.create(name)).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
     await expect(Cgroup.open(name)).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
