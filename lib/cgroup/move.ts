@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NacelleError } from '../errors.js';
-import { monotonicMs } from '../process/program.js';
+import { monotonicMs } from '../native/clock.js';
 import { groupsIn, readGroupFile, writeGroupFile } from './files.js';
 import { foldersAbove, homeOf, pathOf } from './plan.js';
 

@@ -17,6 +17,13 @@ import type { ExtraDevice } from './plan/input.js';
 
 export type NotEnforced = { feature: string; reason: string }[];
 
+export interface PlannedGroup {
+  readonly group: GroupPlan;
+  /** Those that are kept. */
+  readonly limits: ParsedLimits;
+  readonly notEnforced: NotEnforced;
+}
+
 interface Place {
   readonly slots: Slots;
   readonly layout: GroupLayout;
@@ -31,7 +38,7 @@ interface Place {
  *
  * @throws UnsupportedError for a limit that can't be kept
  */
-export async function planContainerGroup(options: ParsedOptions, place: Place): Promise<{ group: GroupPlan; notEnforced: NotEnforced }> {
+export async function planContainerGroup(options: ParsedOptions, place: Place): Promise<PlannedGroup> {
   const { slots, layout, owner, id, devices } = place;
   const parent = options.cgroup ?? options.cgroupParent;
   const parentName = parent === null ? owner : typeof parent === 'string' ? parent : parent.name;
@@ -62,7 +69,7 @@ export async function planContainerGroup(options: ParsedOptions, place: Place): 
   const above = parent === null ? [] : parentFolders(group);
   noteMissing(above);
   const made = above.filter(isOnTheWay);
-  return { group: { ...group, undo: [...group.undo, ...made.map(removeStep)] }, notEnforced };
+  return { group: { ...group, undo: [...group.undo, ...made.map(removeStep)] }, limits, notEnforced };
 }
 
 /** The container's own rules, then its devices, then the caller's rules. */

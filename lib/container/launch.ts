@@ -64,7 +64,7 @@ async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callM
   const { slots, group, argv, id } = prepared;
   let namespaceSlot = NONE;
   let uppers: readonly number[] = [];
-  const limits: LiveLimits = { current: parsed.limits };
+  const limits: LiveLimits = { current: prepared.limits };
   const facts = {
     id,
     command: argv,

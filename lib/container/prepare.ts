@@ -11,6 +11,7 @@ import { parseStopSignal } from '../image/stop-signal.js';
 import { uppersFolder } from '../image/store/root.js';
 import { attempt, nativeError } from '../native/failure.js';
 import { closeDescriptor } from '../native/load.js';
+import type { ParsedLimits } from '../plan/limits.js';
 import { Slots } from '../plan/plan.js';
 import { SIGTERM } from '../process/signals.js';
 import { type CapabilityMask, heldCapabilities, resolveCapabilities } from '../security/capabilities.js';
@@ -28,6 +29,8 @@ const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** What a plan needs beside the program's streams; reads the host, makes nothing on it but an image's layers in the store. */
 export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
   readonly stopSignal: number;
+  /** Those that are kept. */
+  readonly limits: ParsedLimits;
   readonly notEnforced: NotEnforced;
   /** The filter has an action that ends a process by SIGSYS. */
   readonly filterKills: boolean;
@@ -63,7 +66,7 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
   const slots = new Slots();
   const ownHostname = options.namespaces.uts === 'new';
   const hostname = options.hostname ?? (ownHostname ? id.slice(0, 12) : hostHostname());
-  const { group, notEnforced } = await planContainerGroup(options, { slots, layout, owner: await owner(layout), id, devices });
+  const { group, limits, notEnforced } = await planContainerGroup(options, { slots, layout, owner: await owner(layout), id, devices });
   requireDeviceController(group, { capabilities, devices });
   const { cpuTimeLimit } = options.process;
   const prepared: Omit<Prepared, 'proc'> = {
@@ -87,6 +90,7 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
     files: etcFiles(options, hostname),
     unified: layout.mode === 'v2' ? 'v2' : null,
     stopSignal,
+    limits,
     notEnforced,
     image,
     release,
