@@ -51,6 +51,7 @@ bool passes(Op op, int result) {
 HostSteps::Outcome HostSteps::run(Context& context, bool last_try, StepFailure& failure) {
   StepHead head;
   for (Reader ahead = left_; next_step(ahead, head); left_ = ahead, ++index_) {
+    if (head.op == Op::forget && has_failed_) continue;
     const bool apart = head.op == Op::remove_tree && where_ != kInPrepare;
     const int result = apart                 ? start_apart(context, head.arguments)
                        : child_only(head.op) ? -EPROTO
@@ -61,6 +62,7 @@ HostSteps::Outcome HostSteps::run(Context& context, bool last_try, StepFailure& 
     }
     if (result >= 0) continue;
     if (passes(head.op, result) && !last_try) return Outcome::kBusy;
+    has_failed_ = true;
     failure = StepFailure{where_, index_, -result, context.text};
     return Outcome::kFailed;
   }
@@ -75,6 +77,7 @@ HostSteps::Outcome HostSteps::take_end(StepFailure& failure) {
     skip();
     return Outcome::kDone;
   }
+  has_failed_ = true;
   failure = StepFailure{where_, index_, WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD, ""};
   if (WIFSIGNALED(status)) failure.text = "the process that did it was killed by signal " + std::to_string(WTERMSIG(status));
   return Outcome::kFailed;

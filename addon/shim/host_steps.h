@@ -49,6 +49,7 @@ class HostSteps {
   int32_t where_ = kInPrepare;
   uint32_t index_ = 0;
   pid_t apart_ = 0;
+  bool has_failed_ = false;
 };
 
 }  // namespace nacelle

@@ -104,6 +104,7 @@ bool host_only(Op op) {
     case Op::inherit_cpuset:
     case Op::release_real_time:
     case Op::allow_device:
+    case Op::forget:
     case Op::load_device_filter:
     case Op::attach_device_filter:
     case Op::lock:

@@ -54,6 +54,8 @@ int run(Context& context, const args::unlink& a) {
   return unlinkat(context.slots.get(a.at), a.path.text, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+int run(Context&, const args::forget& a) { return ::unlink(a.path.text) < 0 && errno != ENOENT ? -errno : 0; }
+
 int run(Context& context, const args::remove_tree& a) { return layer::remove_tree(context.slots.get(a.at), a.path.text); }
 
 int run(Context& context, const args::join_group& a) {

@@ -3,10 +3,12 @@ import { isOnTheWay, noteMissing } from '../cgroup/on-the-way.js';
 import { containerControllers, foldersAbove, type GroupPlan, planGroup } from '../cgroup/plan.js';
 import { findDisks, groupFiles } from '../cgroup/probe.js';
 import { realTimeAbove } from '../cgroup/real-time.js';
+import { recordsOf } from '../cgroup/records.js';
 import { UnsupportedError } from '../errors.js';
 import type { GroupLayout } from '../host/cgroup-base.js';
 import { deviceFilter } from '../host/device-filter.js';
 import type { Feature } from '../host/feature.js';
+import type { HostRecord } from '../host/journal.js';
 import type { DeviceRule, ParsedDeviceRule, ParsedLimits } from '../plan/limits.js';
 import { NONE, type Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
@@ -22,6 +24,8 @@ export interface PlannedGroup {
   /** Those that are kept. */
   readonly limits: ParsedLimits;
   readonly notEnforced: NotEnforced;
+  /** For the journal: where nothing in the group's path tells whose it is. */
+  readonly records: readonly HostRecord[];
 }
 
 interface Place {
@@ -69,7 +73,8 @@ export async function planContainerGroup(options: ParsedOptions, place: Place): 
   const above = parent === null ? [] : parentFolders(group);
   noteMissing(above);
   const made = above.filter(isOnTheWay);
-  return { group: { ...group, undo: [...group.undo, ...made.map(removeStep)] }, limits, notEnforced };
+  const undo = [...group.undo, ...made.map(removeStep)];
+  return { group: { ...group, undo }, limits, notEnforced, records: parent === null ? [] : [...recordsOf(undo), ...roots(group)] };
 }
 
 /** The container's own rules, then its devices, then the caller's rules. */
@@ -110,6 +115,11 @@ function keepable(limits: ParsedLimits, plan: (limits: ParsedLimits) => unknown)
 /** The folders between our root and the container's own group, wherever that may come to be; the deepest first. */
 function parentFolders({ folders, name }: GroupPlan): string[] {
   return folders.flatMap((path) => foldersAbove(path, name));
+}
+
+/** Our own, which goes with the last of its groups. */
+function roots({ folders, name }: GroupPlan): HostRecord[] {
+  return folders.map((path) => ({ kind: 'folder', path: path.slice(0, -name.length - 1) }));
 }
 
 function removeStep(path: string): Step {

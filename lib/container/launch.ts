@@ -1,11 +1,12 @@
 import { NacelleError } from '../errors.js';
 import { type Holding, hold, undone } from '../filesystem/hold.js';
 import { planWork } from '../filesystem/plan.js';
-import { writeRecord } from '../host/journal.js';
-import { ownerName, start } from '../native/shim.js';
+import { dropRecord, writeRecord } from '../host/journal.js';
+import { ownerName, ShimError, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import type { ParsedLimits } from '../plan/limits.js';
 import { joinParts, NONE } from '../plan/plan.js';
+import type { Step } from '../plan/steps.js';
 import { Program } from '../process/program.js';
 import type { Encoding } from '../process/types.js';
 import { discard, makeAhead } from './ahead.js';
@@ -77,14 +78,19 @@ async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callM
     readGroup: (reports: Parameters<typeof group.readUsage>[0]) => groupEvidence(group.readUsage(reports), limits.current.memory ?? null),
   };
   let disk: Holding[] = [];
+  let forget: readonly Step[] = [];
   let task: Task;
+  // written before the folder is made, and removed with it
+  const path = prepared.root.type === 'recipe' ? prepared.root.disk : null;
+  let record: Step[] = [];
   try {
-    // written before the folder is made, and removed with it
-    const path = prepared.root.type === 'recipe' ? prepared.root.disk : null;
-    const record = path === null ? [] : writeRecord(ownerName(), id, [{ kind: 'tree', path }]);
+    record = path === null ? [] : writeRecord(ownerName(), id, [{ kind: 'tree', path }]);
     if (park && path !== null) disk = [await hold(planWork(path, record))];
+    // nothing in the path of a group below the caller's tells whose it is
+    if (prepared.records.length > 0) forget = writeRecord(ownerName(), `${id}-group`, prepared.records);
     task = await program.launch(facts, (streams) => {
-      const plan = planContainer(head, { ...prepared, streams, park, journal: park ? [] : record });
+      const recorded = { ...group, undo: [...group.undo, ...forget] };
+      const plan = planContainer(head, { ...prepared, group: recorded, streams, park, journal: park ? [] : record });
       namespaceSlot = plan.mountNamespace;
       uppers = plan.uppers;
       return ahead ? ahead.beginning.goOn(plan.rest, slots.descriptors) : start(joinParts(plan, { waits: false }), slots.descriptors);
@@ -93,6 +99,8 @@ async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callM
     prepared.release();
     program.stdio.close();
     if (ahead) void discard(ahead);
+    // one of what may still be there is for the next reap
+    if (!(error instanceof ShimError) && !hasCleanupError(error)) dropRecord([...(park ? [] : record), ...forget]);
     throw await undone(disk, error);
   }
   if (first !== null) makeAhead(first, task.ended);
@@ -106,6 +114,10 @@ async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callM
       )
     : null;
   return { prepared, program, task, mountNamespace, written, limits };
+}
+
+function hasCleanupError(error: unknown): boolean {
+  return error instanceof NacelleError && error.cleanupError !== undefined;
 }
 
 /** `null`: its root is a folder, which is written to itself. */

@@ -3,6 +3,7 @@ import { hostname as hostHostname, totalmem } from 'node:os';
 import { arch, geteuid, env as nodeEnv } from 'node:process';
 import { errnoOf, ImageError, invalidOption, UnsupportedError } from '../errors.js';
 import { groupLayout } from '../host/cgroup-base.js';
+import type { HostRecord } from '../host/journal.js';
 import { owner } from '../host/owner.js';
 import type { ImageConfig } from '../image/config.js';
 import { Image } from '../image/image.js';
@@ -32,6 +33,8 @@ export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
   /** Those that are kept. */
   readonly limits: ParsedLimits;
   readonly notEnforced: NotEnforced;
+  /** Of its group, for the journal. */
+  readonly records: readonly HostRecord[];
   /** The filter has an action that ends a process by SIGSYS. */
   readonly filterKills: boolean;
   /** `null`: a folder that is written to as it is. */
@@ -66,7 +69,13 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
   const slots = new Slots();
   const ownHostname = options.namespaces.uts === 'new';
   const hostname = options.hostname ?? (ownHostname ? id.slice(0, 12) : hostHostname());
-  const { group, limits, notEnforced } = await planContainerGroup(options, { slots, layout, owner: await owner(layout), id, devices });
+  const { group, limits, notEnforced, records } = await planContainerGroup(options, {
+    slots,
+    layout,
+    owner: await owner(layout),
+    id,
+    devices,
+  });
   requireDeviceController(group, { capabilities, devices });
   const { cpuTimeLimit } = options.process;
   const prepared: Omit<Prepared, 'proc'> = {
@@ -92,6 +101,7 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
     stopSignal,
     limits,
     notEnforced,
+    records,
     image,
     release,
   };

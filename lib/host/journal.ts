@@ -1,4 +1,4 @@
-import { constants, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { constants, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { hasCode, NacelleError } from '../errors.js';
@@ -35,6 +35,9 @@ const schema: z.ZodType<HostRecord[]> = z.array(
   ]),
 );
 
+/** Shims that end at the same instant may each take a folder away once. */
+const ATTEMPTS = 100;
+
 /** Goes with its owner's shim, or is reaped. */
 export function recordsDir(owner: string): string {
   return join(runtimeDir(), 'records', owner);
@@ -48,7 +51,7 @@ export function recordsDir(owner: string): string {
 export function writeRecord(owner: string, id: string, records: readonly HostRecord[]): Step[] {
   const folder = recordsDir(owner);
   const file = join(folder, `${id}.json`);
-  for (;;) {
+  for (let tried = 1; ; ++tried) {
     try {
       // whole or not at all; a crash of the machine takes the mounts along, so nothing is synced
       writeFileSync(`${file}.new`, JSON.stringify(records), { mode: 0o600 });
@@ -57,13 +60,25 @@ export function writeRecord(owner: string, id: string, records: readonly HostRec
     } catch (error) {
       // the owner's first; and a shim that ends removes the folders above while they are empty
       if (!isMissing(error)) throw systemError(`write the record ${file}`, error);
+      if (tried === ATTEMPTS)
+        throw new NacelleError(`write the record ${file}: its folder is removed again and again`, { code: 'ENOENT', cause: error });
       attempt(`make the folder of records ${folder}`, () => mkdirSync(folder, { recursive: true, mode: 0o700 }));
     }
   }
 }
 
 function forgetSteps(file: string): Step[] {
-  return [{ op: 'unlink', host: true, at: NONE, path: file }];
+  return [{ op: 'forget', host: true, path: file }];
+}
+
+/** Removes a record of what was not made, or is undone: for who had {@link writeRecord} give these steps and could not send them. */
+export function dropRecord(forget: readonly Step[]): void {
+  for (const step of forget) if (step.op === 'forget') rmSync(step.path, { force: true });
+}
+
+/** Groups that an owner has written down: whatever they are called, and whether they are made yet. */
+export function recordedGroups(owner: string): string[] {
+  return recordFiles(owner).flatMap((file) => readRecord(file).flatMap((record) => (record.kind === 'group' ? [record.path] : [])));
 }
 
 /** The files of an owner's records. */

@@ -3,6 +3,7 @@ import { ownerName, start } from '../native/shim.js';
 import { OWN_NAME } from '../plan/constants.js';
 import { NONE, planOf } from '../plan/plan.js';
 import type { GroupLayout } from './cgroup-base.js';
+import { recordedGroups } from './journal.js';
 import { ownBases, reapFirst, writeBases } from './reap.js';
 
 let prepared: { owner: string; ready: Promise<unknown> } | undefined;
@@ -24,7 +25,7 @@ export async function owner(layout: GroupLayout): Promise<string> {
       ]),
     });
     const ready = start(plan, new Map()).then((task) => {
-      // the shim died: what is in no pid namespace of its own did not end with it
+      // the shim died: what is in no pid namespace of its own, or cleared its parent-death signal, did not end with it
       task.ended.catch(() => killGroups(layout, name));
       return reapFirst().catch(async (error: unknown) => {
         // the next try starts another one
@@ -43,13 +44,31 @@ export async function owner(layout: GroupLayout): Promise<string> {
   return name;
 }
 
-/** Kills everything of an owner, on the unified tree; its empty folders are left to the next reap. */
+/**
+ * Kills everything of an owner, on the unified tree: in the groups of its name, and in those that it wrote down. The empty folders are
+ * left to the next reap.
+ */
 function killGroups(layout: GroupLayout, name: string): void {
   const base = layout.unified ? layout.bases.get(layout.unified.mountPoint) : undefined;
   if (base?.path == null) return;
+  const own = `${base.path}/${OWN_NAME}`;
+  kill(`${own}/${name}`);
+  for (const group of recorded(name)) if (group.startsWith(`${own}/`)) kill(group);
+}
+
+function kill(group: string): void {
   try {
-    writeFileSync(`${base.path}/${OWN_NAME}/${name}/cgroup.kill`, '1');
+    writeFileSync(`${group}/cgroup.kill`, '1');
   } catch {
     // no group was made, or the kernel is older than 5.14: the next reap kills one by one, and tells what it can't
+  }
+}
+
+function recorded(name: string): string[] {
+  try {
+    return recordedGroups(name);
+  } catch {
+    // the next reap tells what can't be read
+    return [];
   }
 }

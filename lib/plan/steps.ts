@@ -50,6 +50,7 @@ export type Step =
   | { readonly op: 'put'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly bytes: Uint8Array; }
   | { readonly op: 'put_file'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly bytes: Uint8Array; }
   | { readonly op: 'unlink'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'forget'; readonly host?: boolean; readonly path: string; }
   | { readonly op: 'remove_tree'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'join_group'; readonly host?: boolean; readonly group: Slot; readonly file: string; }
   | { readonly op: 'join_above'; readonly host?: boolean; readonly path: string; readonly floor: number | bigint; }
@@ -138,6 +139,7 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'put', what: 'write {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
   { op: 'put_file', what: 'write {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
   { op: 'unlink', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'forget', what: 'remove the record {path}', fields: [['STR', 'path']] },
   { op: 'remove_tree', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'join_group', what: 'join a cgroup', fields: [['SLOT', 'group'], ['STR', 'file']] },
   { op: 'join_above', what: 'join the cgroup {path}', fields: [['STR', 'path'], ['NUM', 'floor']] },

@@ -1,13 +1,15 @@
-import { mkdirSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { Container, NacelleError } from '../../lib/index.js';
+import { Cgroup, Container, type ContainerOptions, NacelleError } from '../../lib/index.js';
+import { compile } from '../fixtures/compile.js';
 import { removeGroups } from '../fixtures/groups.js';
 import { cgroupFolders, descendants, folderOf, isAlive, type ProcessInfo, processInfo, shimOf } from '../fixtures/host.js';
 import { leftovers, snapshot, useLeakCheck } from '../fixtures/leaks.js';
 import { type NodeProgram, startNode } from '../fixtures/node.js';
 import { seededRandom } from '../fixtures/random.js';
-import { requires } from '../fixtures/requires.js';
+import { findTool, requires } from '../fixtures/requires.js';
 import { busybox, sh } from '../fixtures/sandbox.js';
 import { until } from '../fixtures/until.js';
 
@@ -112,6 +114,89 @@ describe('reap()', () => {
     await Container.reap();
     expect(isAlive(container.pid)).toBe(true);
     expect(container.state).toBe('running');
+  });
+});
+
+requires({ root: true, tools: ['busybox', 'gcc', 'sleep'], unified: true }).describe('in a group of the caller', () => {
+  const NAME = `nacelle-test-${process.pid}-lifetime`;
+  const program = findTool('gcc') ? compile('undying') : '';
+  const below = (name: string) => cgroupFolders().filter((path) => path.includes(`/nacelle/${name}`));
+  const options = async (more: ContainerOptions): Promise<ContainerOptions> => ({
+    ...(await busybox()),
+    copyIn: { '/undying': { source: program, mode: 0o755 } },
+    ...more,
+  });
+
+  async function undying(more: ContainerOptions): Promise<{ owner: NodeProgram; pid: number; id: string }> {
+    const owner = startNode('undying', [JSON.stringify(await options(more))]);
+    return { owner, ...(JSON.parse(String((await owner.lines.next()).value)) as { pid: number; id: string }) };
+  }
+
+  it('a program that no parent death ends dies with the shim, and so does what is in a group of the owner', async () => {
+    const container = await Container.create({ ...(await options({ cgroup: NAME })), command: ['/undying'] });
+    await container.start();
+    await once(container.stdout ?? process, 'data');
+    const group = await Cgroup.create(`${NAME}-own`);
+    const execution = group.run([program]);
+    const pid = await execution.pid;
+    await once(execution.stdout ?? process, 'data');
+    execution.catch(() => undefined);
+    const waiting = container.wait().catch((reason: unknown) => reason);
+    process.kill(shimOf()?.pid ?? 0, 'SIGKILL');
+    expect(await waiting).toMatchObject({ code: 'ERR_SHIM_DIED' });
+    await until('both are dead', () => !isAlive(container.pid) && !isAlive(pid));
+    await container.remove({ force: true });
+    await Container.reap();
+    expect(below(NAME)).toEqual([]);
+  });
+
+  it.each([
+    ['that was not there', { cgroup: `${NAME}/deep` }],
+    ['that is its parent', { cgroupParent: `${NAME}/deep` }],
+  ])('%s: reap() kills it and removes the groups when nobody is left', async (_, more) => {
+    const { owner, pid } = await undying({ ...more, upper: 'disk', cpusetCpus: '0' });
+    await killNode(owner, true);
+    expect(isAlive(pid)).toBe(true);
+    expect(below(NAME)).not.toEqual([]);
+    await Container.reap();
+    expect(isAlive(pid)).toBe(false);
+    expect(below(NAME)).toEqual([]);
+  });
+
+  it("that is somebody else's: reap() leaves it and what is in it", async () => {
+    await using group = await Cgroup.create(NAME, { pidsLimit: 50 });
+    const sleeper = group.run(['sleep', 'infinity']);
+    const mine = await sleeper.pid;
+    const there = Object.values(group.paths);
+    const { owner, pid, id } = await undying({ cgroup: NAME });
+    // what it made on the way in other hierarchies is its own
+    expect(below(NAME).length).toBeGreaterThan(there.length);
+    await killNode(owner, true);
+    await Container.reap();
+    expect([isAlive(pid), isAlive(mine)]).toEqual([false, true]);
+    expect(below(NAME).filter((path) => path.includes(id))).toEqual([]);
+    expect(there.every((path) => existsSync(path))).toBe(true);
+    expect((await group.stats()).pids?.limit).toBe(50);
+    await sleeper.kill();
+    await sleeper;
+  });
+
+  it('reap() leaves a container of a live owner there', async () => {
+    const { owner, pid } = await undying({ cgroup: NAME });
+    const dead = await undying({ cgroup: NAME });
+    await killNode(dead.owner, true);
+    await Container.reap();
+    expect([isAlive(pid), isAlive(dead.pid)]).toEqual([true, false]);
+    await killNode(owner, false);
+    await until('its groups are gone', () => below(NAME).length === 0);
+  });
+
+  it('no record is left of one that could not be sent', async () => {
+    const tooLarge = { '/in': Buffer.alloc(80 << 20) };
+    await expect(Container.run({ ...(await options({ cgroup: NAME })), command: ['true'], copyIn: tooLarge })).rejects.toMatchObject({
+      code: 'ERR_INVALID_OPTION',
+    });
+    // the leak check looks for it
   });
 });
 

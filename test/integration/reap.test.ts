@@ -49,6 +49,13 @@ describe('reap()', () => {
   });
 });
 
+it('the record of what could not be undone stays for the next reap', async () => {
+  expect(await runNode('kept-record', [], { through: ownRun('true') })).toEqual([
+    { errors: [], left: 0 },
+    { errors: ['ENOTDIR'], left: 1 },
+  ]);
+});
+
 describe('the runtime directory', () => {
   const { shim } = loadNative();
 

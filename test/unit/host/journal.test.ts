@@ -42,7 +42,7 @@ describe('the journal', () => {
     expect(recordFiles(owner)).toEqual([file]);
     expect(readRecord(file)).toEqual(records);
     expect(existsSync(file)).toBe(true);
-    expect(unlink).toMatchObject({ op: 'unlink', host: true });
+    expect(unlink).toMatchObject({ op: 'forget', host: true });
     expect(others).toEqual([]);
   });
 
@@ -55,7 +55,7 @@ describe('the journal', () => {
       { kind: 'folder', path: '/no/such/folder' },
       { kind: 'tree', path: '/no/such/tree' },
     ]);
-    expect(steps().map(({ op }) => op)).toEqual(['remove_folder', 'remove_tree', 'unlink']);
+    expect(steps().map(({ op }) => op)).toEqual(['remove_folder', 'remove_tree', 'forget']);
   });
 
   it('leaves alone what is not mounted, or another mount', () => {
@@ -78,13 +78,13 @@ describe('the journal', () => {
     writeRecord(owner, 'here', [{ kind: 'links', group: 5, namespace: statSync('/proc/self/ns/net').ino }]);
     expect(steps().filter(({ op }) => op === 'remove_links')).toEqual([{ op: 'remove_links', host: true, socket: 1, group: 5 }]);
     writeRecord(owner, 'here', [{ kind: 'links', group: 5, namespace: 1 }]);
-    expect(steps().map(({ op }) => op)).toEqual(['unlink']);
+    expect(steps().map(({ op }) => op)).toEqual(['forget']);
   });
 
   it('takes a record that was cut off for one of nothing', () => {
     writeRecord(owner, 'one', []);
     writeFileSync(join(runtimeDir(), 'records', owner, 'two.json.new'), '[{"kind"');
-    expect(steps().filter(({ op }) => op === 'unlink')).toHaveLength(2);
+    expect(steps().filter(({ op }) => op === 'forget')).toHaveLength(2);
   });
 
   it('refuses a record that it does not understand, by its name', () => {
