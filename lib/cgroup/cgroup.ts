@@ -21,8 +21,8 @@ import type { Encoding, ExecOptions, Execution } from '../process/types.js';
 import { devicesAbove } from './devices-above.js';
 import type { CgroupEvent } from './event-counts.js';
 import { watchGroup } from './events.js';
-import { groupsIn, hugePageSizes, readGroupFile, readGroupFiles, untilEvent } from './files.js';
-import { freeze, lift, thaw } from './freezer.js';
+import { groupsIn, hugePageSizes, readGroupFile, readGroupFiles } from './files.js';
+import { freeze, lift, thaw, untilEmpty } from './freezer.js';
 import { moveAbove, moveTo } from './move.js';
 import { claim, holdGroups, isOnTheWay, noteMissing } from './on-the-way.js';
 import { type NamedGroup, parseCreate, parseEventOptions, parseGroupLimits, parseName, parsePid } from './options.js';
@@ -197,12 +197,16 @@ export class Cgroup implements AsyncDisposable {
     await thaw(`the cgroup ${this.name}`, this.paths);
   }
 
-  /** SIGKILL to all processes of the group and below it, frozen or not; resolves when there is none. A frozen group is thawed. */
+  /**
+   * SIGKILL to all processes of the group and below it, frozen or not; resolves when there is none. A frozen group is thawed.
+   *
+   * @throws NacelleError `EBUSY` when one has not ended after a minute (uninterruptible sleep); it ends when it can
+   */
   async kill(): Promise<void> {
+    const what = `the cgroup ${this.name}`;
     await carryOut(planKill(this.paths));
-    const unified = this.paths.unified;
-    if (unified !== undefined) await untilEvent(join(unified, 'cgroup.events'), 'populated', 0);
-    lift(`the cgroup ${this.name}`, this.paths);
+    await untilEmpty(what, this.paths);
+    lift(what, this.paths);
   }
 
   /**

@@ -55,6 +55,20 @@ export function lift(what: string, paths: Paths): void {
   if (readGroupFile(freezer.file) !== null) writeGroupFile(`thaw ${what}`, freezer.file, freezer.words.thaw);
 }
 
+/** Thousands of processes take their time. */
+const KILL_GUARD_MS = 60_000;
+
+/** Waits until nobody is in a group that was killed, where the kernel tells. @throws NacelleError `EBUSY` */
+export async function untilEmpty(what: string, { unified }: Paths, guardMs = KILL_GUARD_MS): Promise<void> {
+  if (unified === undefined) return;
+  try {
+    await untilEvent(join(unified, 'cgroup.events'), 'populated', 0, AbortSignal.timeout(guardMs));
+  } catch (cause) {
+    const message = `kill ${what}: EBUSY (after ${guardMs / 1000} s not all of its processes have ended)`;
+    throw isTimeout(cause) ? new NacelleError(message, { code: 'EBUSY', cause }) : cause;
+  }
+}
+
 function freezerOf({ unified, freezer }: Paths): Freezer {
   if (unified !== undefined) return v2(unified);
   if (freezer !== undefined) return v1(freezer);

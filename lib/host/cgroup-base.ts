@@ -201,17 +201,23 @@ export function isTop(folder: string): boolean {
   return !existsSync(join(folder, 'cgroup.type'));
 }
 
+/** What Node started may fork while it is moved; who is moved has its children in the leaf. */
+const ROUNDS = 1000;
+
 /** Until none is left: what is there may have children meanwhile. */
 function moveToLeaf(own: string): void {
   const leaf = join(own, LEAF);
   try {
     mkdirSync(leaf, { recursive: true });
-    for (let pids = processesIn(own); pids.length > 0; pids = processesIn(own)) {
+    for (let round = 0; round < ROUNDS; round++) {
+      const pids = processesIn(own);
+      if (pids.length === 0) return;
       for (const pid of pids) moveTo(leaf, pid);
     }
   } catch (cause) {
     throw new UnsupportedError('cgroup', `this process can't be moved into ${leaf}`, DELEGATE, { cause });
   }
+  throw new UnsupportedError('cgroup', `the processes in ${own} multiply faster than they can be moved into ${leaf}`, DELEGATE);
 }
 
 function moveTo(group: string, pid: number): void {

@@ -2,11 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, expect } from 'vitest';
+import { afterEach, beforeAll, expect } from 'vitest';
+import { untilEmpty } from '../../lib/cgroup/freezer.js';
 import { Cgroup, Container, type ContainerOptions, type DeviceRule } from '../../lib/index.js';
+import { compile } from '../fixtures/compile.js';
 import { cgroupMounts, folderOf, groupOf, readText, statusField } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
-import { requires } from '../fixtures/requires.js';
+import { runNode } from '../fixtures/node.js';
+import { missing, requires } from '../fixtures/requires.js';
 import { busybox } from '../fixtures/sandbox.js';
 import { until } from '../fixtures/until.js';
 
@@ -90,6 +93,14 @@ async function everybody(group: Cgroup): Promise<Record<string, number>> {
   };
 }
 
+// the first group starts the shim, the first wait makes libuv's inotify descriptor: both then stay
+beforeAll(async () => {
+  if (missing({ root: true }).length > 0) return;
+  const first = await Cgroup.create(`${NAME}-first`);
+  await first.kill();
+  await first.remove();
+});
+
 describe('below a group', () => {
   it('whoever it is, all its limits bind', async () => {
     const group = await kept(Cgroup.create(NAME, { cpusetCpus: '0' }));
@@ -163,6 +174,46 @@ describe('below a group', () => {
     for (const options of [{ cgroup: name }, { cgroupParent: name }])
       await expect(running(options)).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
   });
+});
+
+describe('what is moved when a group grows', () => {
+  requires({ root: true, tools: ['gcc', 'sleep'], cgroup: 'cpuset' }).it(
+    'is all of it or the reason why not, whoever forks meanwhile',
+    async () => {
+      const group = await kept(Cgroup.create(NAME, { pidsLimit: 100 }));
+      const bomb = group.run([compile('bomb')]);
+      await until('the bomb has grown', async () => ((await group.stats()).pids?.current ?? 0) > 90);
+      const outcome = await group.set({ cpusetCpus: '0' }).catch((error: unknown) => error);
+      await group.freeze();
+      if (outcome instanceof Error) expect(outcome).toMatchObject({ code: 'EBUSY', message: expect.stringContaining('multiply') });
+      else expect((await group.processes()).flatMap((pid) => outside(pid, group))).toEqual([]);
+      await group.kill();
+      await bomb;
+    },
+  );
+
+  requires({ root: true, tools: ['unshare', 'sleep'], cgroup: 'cpuset' }).it(
+    'is never Node itself, for a process that it can not see',
+    async () => {
+      const group = await kept(Cgroup.create(NAME));
+      await sleeper(group);
+      const { code, own } = await runNode<{ code: string; own: string }>('set-limits', [NAME, JSON.stringify({ cpusetCpus: '0' })], {
+        through: ['unshare', '--pid', '--fork', '--mount-proc'],
+      });
+      // as process 1 it took its shim along
+    await Container.reap();
+    expect(code).toBe('EPERM');
+      expect(own).not.toContain(NAME);
+    },
+  );
+});
+
+it('a kill does not wait without end for who does not end', async () => {
+  const group = await kept(Cgroup.create(NAME));
+  await sleeper(group);
+  await expect(untilEmpty('the group', group.paths, 20)).rejects.toMatchObject({ code: 'EBUSY' });
+  await group.kill();
+  await untilEmpty('the group', group.paths, 20);
 });
 
 describe('devices that a group refuses', () => {
