@@ -201,8 +201,8 @@ describe('what is moved when a group grows', () => {
         through: ['unshare', '--pid', '--fork', '--mount-proc'],
       });
       // as process 1 it took its shim along
-    await Container.reap();
-    expect(code).toBe('EPERM');
+      await Container.reap();
+      expect(code).toBe('EPERM');
       expect(own).not.toContain(NAME);
     },
   );

@@ -42,6 +42,18 @@ describe('a process that is out of descriptors', () => {
   });
 });
 
+it('a shim that is out of descriptors says so, and those containers end that are there', { timeout: 120_000 }, async () => {
+  const through = ['sh', '-c', 'ulimit -n 128; exec "$@"', 'sh'];
+  const { failure, count, ends } = await runNode<{ failure: object; count: number; ends: string[] }>('many-containers', [], { through });
+  expect(failure).toMatchObject({
+    name: 'SyscallError',
+    code: 'EMFILE',
+    message: expect.stringContaining('raise the limit on open files (ulimit -n)'),
+  });
+  expect(count).toBeGreaterThan(3);
+  expect(ends).toEqual(['nonzero-exit 3 lived counted']);
+});
+
 it('a runtime folder that is full is told, by the record that found no room', async () => {
   // one that no other process has
   const through = ['unshare', '-m', 'sh', '-ec', 'mount -t tmpfs -o size=128k nacelle-test /run; exec "$@"', 'sh'];

@@ -7,9 +7,12 @@ import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode, startNode } from '../../fixtures/node.js';
 import { findTool, requires } from '../../fixtures/requires.js';
 import { busybox, output, sh } from '../../fixtures/sandbox.js';
+import { traced } from '../../fixtures/strace.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'gcc'] });
+const folder = temporaryFolder();
 const program = findTool('gcc') ? compile('attack') : '';
 
 const attack = async (args: string[], options: RunOptions = {}): Promise<RunResult> =>
@@ -119,4 +122,15 @@ describe('the old root', () => {
     expect(mountinfo.filter((fields) => fields[4]?.startsWith('/sys/fs/cgroup/'))).toEqual([]);
     expect(await output('stat -c %d:%i / /.. | uniq | wc -l')).toBe('1');
   });
+});
+
+const withStrace = requires({ root: true, tools: ['busybox', 'strace'] });
+withStrace.it('that ended while the stage before it still held the channel has ended, and its set-up has not failed', async () => {
+  const { pid } = await Namespace.create(['pid']);
+  await using _pid = pid;
+  // a stage that made way ends by this call; the program is killed by a signal, and makes none
+  const delays = [{ call: 'exit_group', microseconds: 300_000 }];
+  const run = () => sh('kill -KILL $$', { namespaces: { pid } });
+  const { value } = await traced(shimOf()?.pid ?? -1, folder, { follow: true, delays }, run);
+  expect(value).toMatchObject({ status: 'signalled', signal: 'SIGKILL' });
 });

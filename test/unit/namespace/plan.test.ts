@@ -55,7 +55,20 @@ describe('new namespaces', () => {
     const plan = made(['pid', 'time', 'net'], { timeOffsets: { boottime: 1500 } });
     expect(plan.stages.map(({ flags }) => flags)).toEqual([CLONE.net, CLONE.pid]);
     expect(shown(plan)[0]).toEqual(['unshare', 'timens_offsets = monotonic 0 0\nboottime 1 500000000\n', 'clone']);
-    expect(shown(plan)[1]).toEqual(['parent_death_signal', 'open_namespace pid', 'open_namespace time', 'open_namespace net', 'pause']);
+    expect(shown(plan)[1]).toEqual([
+      'parent_death_signal',
+      'open_namespace pid',
+      'open_namespace time',
+      'open_namespace net',
+      // nobody in the pid namespace shall see the host by the root of the one that holds it
+      'unshare',
+      'set_propagation',
+      'filesystem',
+      'attach_at',
+      'pivot',
+      'close',
+      'pause',
+    ]);
   });
 });
 
