@@ -13,7 +13,7 @@ namespace {
 // In the fork: nothing but system calls. The descriptors are first moved out of the way of the numbers that they get.
 [[noreturn]] void execute(int executable, int control, const int* fds, size_t count) {
   constexpr int kAside = 1 + kPumpFirst + 2 * static_cast<int>(kMaxCopies);
-  int moved[2 * kMaxCopies];
+  int moved[2 * kMaxCopies] = {};
   const int program = fcntl(executable, F_DUPFD_CLOEXEC, kAside);
   const int socket = fcntl(control, F_DUPFD_CLOEXEC, kAside);
   bool fine = program >= 0 && socket >= 0;
@@ -34,7 +34,7 @@ namespace {
 
 int Pump::start(int executable, const std::vector<int>& from, const std::vector<int>& to) {
   if (pid_ != 0 || from.size() != to.size() || from.empty() || from.size() > kMaxCopies) return -EINVAL;
-  int fds[2 * kMaxCopies];
+  int fds[2 * kMaxCopies] = {};
   for (size_t i = 0; i < from.size(); ++i) {
     if (from[i] < 0 || to[i] < 0) return -EBADF;
     fds[2 * i] = from[i];

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NacelleError } from '../errors.js';
-import { monotonicMs } from '../native/clock.js';
+import { monotonicMs, nextTurn } from '../native/clock.js';
 import { groupsIn, readGroupFile, writeGroupFile } from './files.js';
 import { foldersAbove, homeOf, pathOf } from './plan.js';
 

@@ -1,6 +1,6 @@
 import { hrtime } from 'node:process';
 import * as timers from 'node:timers';
-import { setTimeout as wait } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 
 // Clocks and timers as they were when this module was loaded. A test that fakes them means its own: what a program in a container
 // does takes the time that it takes, and a container whose timers stand still would never end. biome.json keeps others from the global
@@ -10,6 +10,9 @@ export const { setTimeout, clearTimeout, setImmediate } = timers;
 
 /** setTimeout as a promise; rejects when its signal is aborted. */
 export const delay = wait;
+
+/** The next turn of the event loop, as a promise. */
+export const nextTurn = turn;
 
 /** ms since the epoch. */
 export const now = Date.now;
