@@ -1,9 +1,12 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 
 #include "groups.h"
 #include "syscalls.h"
@@ -29,29 +32,83 @@ int open_group(int at, const char* path) { return openat(at, path, O_PATH | O_DI
 
 bool is_gone(int result) { return result == -ENOENT || result == -ENODEV; }
 
-// A number that the buffer cuts is met by the next call.
-int signal_listed(int group, const char* file) {
+// The numbers of a list, however the reads cut it.
+int read_numbers(int group, const char* file, std::vector<pid_t>& numbers) {
   const unique_fd list(openat(group, file, O_RDONLY | O_CLOEXEC));
   if (!list) return -errno;
+  numbers.clear();
+  pid_t number = 0;
   char text[16 * 1024];
   ssize_t count = 0;
-  while ((count = read(list.get(), text, sizeof text - 1)) > 0) {
-    text[count] = '\0';
-    char* rest = nullptr;
-    for (char* line = strtok_r(text, "\n", &rest); line != nullptr; line = strtok_r(nullptr, "\n", &rest)) {
-      const pid_t pid = static_cast<pid_t>(std::strtol(line, nullptr, 10));
-      if (pid > 0) kill(pid, SIGKILL);
+  while ((count = read(list.get(), text, sizeof text)) > 0) {
+    for (ssize_t i = 0; i < count; ++i) {
+      if (text[i] >= '0' && text[i] <= '9') {
+        number = number * 10 + (text[i] - '0');
+      } else if (number != 0) {
+        numbers.push_back(number);
+        number = 0;
+      }
     }
   }
   return count < 0 ? -errno : 0;
 }
 
+// The process of a thread, 0 when it is gone.
+pid_t process_of(pid_t thread) {
+  char text[1024];
+  std::snprintf(text, sizeof text, "/proc/%d/status", thread);
+  const unique_fd status(open(text, O_RDONLY | O_CLOEXEC));
+  const ssize_t size = status ? read(status.get(), text, sizeof text - 1) : 0;
+  if (size <= 0) return 0;
+  text[size] = '\0';
+  const char* found = std::strstr(text, "\nTgid:");
+  return found == nullptr ? 0 : static_cast<pid_t>(std::strtol(found + 6, nullptr, 10));
+}
+
+bool has_thread(pid_t process, pid_t thread) {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/%d/task/%d", process, thread);
+  return access(path, F_OK) == 0;
+}
+
+struct Held {
+  pid_t listed = 0;
+  pid_t process = 0;
+  unique_fd pidfd;
+};
+
+// SIGKILL to what is in the list. A number that was read may be another's by now: so each process is held by a descriptor first, and is
+// signalled when the number, which is now its own as long as it lives, is in the list still.
+int signal_listed(int group, const char* file, bool threads) {
+  constexpr size_t kAtOnce = 256;
+  std::vector<pid_t> listed, again;
+  int result = read_numbers(group, file, listed);
+  for (size_t next = 0; result == 0 && next < listed.size();) {
+    std::vector<Held> held;
+    for (; next < listed.size() && held.size() < kAtOnce; ++next) {
+      const pid_t process = threads ? process_of(listed[next]) : listed[next];
+      const int pidfd = process > 0 ? sys_pidfd_open(process) : -ESRCH;
+      // the next call has those that found no descriptor
+      if (pidfd == -EMFILE || pidfd == -ENFILE) break;
+      if (pidfd >= 0) held.push_back({listed[next], process, unique_fd(pidfd)});
+    }
+    if (held.empty()) return next < listed.size() ? -EMFILE : 0;
+    result = read_numbers(group, file, again);
+    std::sort(again.begin(), again.end());
+    for (const Held& one : held) {
+      const bool is_there = std::binary_search(again.begin(), again.end(), one.listed);
+      if (is_there && (!threads || has_thread(one.process, one.listed))) static_cast<void>(sys_pidfd_send_signal(one.pidfd.get(), SIGKILL));
+    }
+  }
+  return result;
+}
+
 int signal_all(int at, const char* path) {
   const unique_fd group(open_group(at, path));
   if (!group) return 0;
-  int result = signal_listed(group.get(), "cgroup.procs");
+  int result = signal_listed(group.get(), "cgroup.procs", false);
   // a threaded group lists its threads alone
-  if (result == -EOPNOTSUPP) result = signal_listed(group.get(), "cgroup.threads");
+  if (result == -EOPNOTSUPP) result = signal_listed(group.get(), "cgroup.threads", true);
   if (result < 0) return is_gone(result) ? 0 : result;
   return each_group(group.get(), ".", signal_all);
 }

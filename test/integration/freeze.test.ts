@@ -3,11 +3,12 @@ import { beforeAll, expect } from 'vitest';
 import { reap } from '../../lib/host/reap.js';
 import { Cgroup } from '../../lib/index.js';
 import { compile } from '../fixtures/compile.js';
-import { type Programs, type Scene, scenes, threaded } from '../fixtures/freezing.js';
+import { left, type Programs, type Scene, scenes, threaded } from '../fixtures/freezing.js';
 import { isAlive, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode, startNode } from '../fixtures/node.js';
 import { findTool, requires } from '../fixtures/requires.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
 import { until } from '../fixtures/until.js';
 import { withoutUnified } from '../fixtures/v1.js';
 
@@ -16,6 +17,7 @@ const NAME = `nacelle-test-${process.pid}`;
 const needs = { root: true, tools: ['busybox', 'gcc', 'unshare'] };
 const built = findTool('gcc') !== null;
 const programs: Programs = { bomb: built ? compile('bomb') : '', unfreezable: built ? compile('unfreezable') : '', name: `${NAME}-freeze` };
+const folder = temporaryFolder();
 const GUARD = 300_000;
 
 const machines = [
@@ -76,6 +78,10 @@ const { it } = requires(needs);
 
 it('a group that cgroup.kill refuses is killed by hand', async () => {
   expect(await threaded(`${NAME}-threaded`)).toBe('SIGKILL');
+});
+
+requires({ ...needs, tools: [...needs.tools, 'strace'], unified: true }).it('by hand, what left it meanwhile lives on', async () => {
+  expect(await left(`${NAME}-left`, shimOf()?.pid ?? 0, folder)).toBe(true);
 });
 
 it('a process that can not be stopped is told, and the others go on', { timeout: GUARD }, async () => {
