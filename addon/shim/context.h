@@ -54,7 +54,7 @@ struct Context {
   char text[512] = "";             // what the kernel or the step says beside the errno
   std::string* outputs = nullptr;  // host steps: counted bytes, one for each step with output
   uint32_t output_count = 0;
-  pid_t process = 0;    // host steps: the stage's process
+  pid_t process = 0;    // host steps: the stage's process; none once its end was taken
   int channel = -1;     // child steps
   int executable = -1;  // what one of ours executes that stays
   Pump pump;            // host steps: beside the stages

@@ -1,6 +1,7 @@
 #include <linux/magic.h>
 #include <sched.h>
 #include <sys/statfs.h>
+#include <sys/wait.h>
 
 #include <cstring>
 
@@ -25,6 +26,21 @@ int namespace_flag(const char* type) {
   return -EINVAL;
 }
 
+// It is there, but has ended: its parent has yet to take its end.
+bool is_zombie(pid_t pid) {
+  siginfo_t info{};
+  return sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) == 0 && info.si_pid == pid;
+}
+
+// Below /proc/PID of the stage's process, which is a child of this one: its number is its own until its end was taken, and
+// context.process is none after that.
+template <size_t N>
+int process_path(const Context& context, const char* folder, const char* name, char (&path)[N]) {
+  if (context.process == 0) return -ESRCH;
+  const int length = std::snprintf(path, N, "/proc/%d/%s%s", context.process, folder, name);
+  return length < 0 || static_cast<size_t>(length) >= N ? -ENAMETOOLONG : 0;
+}
+
 }  // namespace
 
 int run(Context& context, const args::setns& a) {
@@ -36,15 +52,17 @@ int run(Context&, const args::unshare& a) { return checked_int(::unshare(static_
 
 int run(Context& context, const args::open_namespace& a) {
   char path[64];
-  std::snprintf(path, sizeof path, "/proc/%d/ns/%s", context.process, a.type.text);
+  const int result = process_path(context, "ns/", a.type.text, path);
+  if (result < 0) return result;
   const int fd = checked_int(::open(path, O_RDONLY | O_CLOEXEC));
+  if (fd == -ENOENT && is_zombie(context.process)) return -ESRCH;
   return fd < 0 ? fd : context.slots.put(a.out, unique_fd(fd));
 }
 
 int run(Context& context, const args::write_process& a) {
   char path[96];
-  std::snprintf(path, sizeof path, "/proc/%d/%s", context.process, a.path.text);
-  return write_procfs(AT_FDCWD, path, a.bytes.data, a.bytes.size);
+  const int result = process_path(context, "", a.path.text, path);
+  return result < 0 ? result : write_procfs(AT_FDCWD, path, a.bytes.data, a.bytes.size);
 }
 
 }  // namespace nacelle

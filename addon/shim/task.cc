@@ -196,6 +196,7 @@ void Task::process_ended(pid_t pid) {
   processes_.erase(pid);
   if (pid == first_) {
     first_pidfd_.reset();
+    context_.process = 0;  // from now on its number may be another's
     // a stage that only made way for the next one ends with 0 and leaves the channel open
     const bool last = !channel_ || executing_ || has_failed_ || cause_ != Cause::kNone || info.si_code != CLD_EXITED || info.si_status != 0;
     if (last) {

@@ -19,7 +19,7 @@ import type { Limits } from '../plan/limits.js';
 import type { NamespaceType } from '../plan/namespaces.js';
 import { parseOptions } from '../plan/options.js';
 import { delay } from '../plan/schema.js';
-import type { Step } from '../plan/steps.js';
+import type { Slot, Step } from '../plan/steps.js';
 import type { Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
 import type { ParsedProcess } from '../process/schema.js';
@@ -57,6 +57,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   /** `null`: of a run, whose root goes with its end, or a root that is a folder, which is written to itself. */
   readonly #written: Written | null;
   readonly #limits: LiveLimits;
+  /** Of its task: for a descriptor on its way here. */
+  readonly #slot: Slot;
   /** Folders of its group, by controller. */
   #paths: Readonly<Record<string, string>>;
   readonly #createdAt = new Date(now());
@@ -75,6 +77,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     this.#mountNamespace = mountNamespace;
     this.#written = written;
     this.#limits = limits;
+    this.#slot = prepared.slots.take();
     this.#paths = prepared.group.paths;
     live.add(this);
     task.ended.catch(() => undefined).finally(() => live.delete(this));
@@ -128,7 +131,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     return reap();
   }
 
-  /** Of its first process, in this process's pid namespace. */
+  /** Of its first process, in this process's pid namespace. After its end the number may be another process's. */
   get pid(): number {
     return this.#task.pid;
   }
@@ -299,9 +302,20 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     return usageOf({ userMs: 0, systemMs: 0, maxRssBytes: 0, voluntarySwitches: 0, involuntarySwitches: 0 }, usage);
   }
 
-  /** One of its namespaces, as a handle of its own. */
-  namespace(type: NamespaceType): Promise<Namespace> {
-    return Namespace.of(this.pid, type);
+  /**
+   * One of its namespaces, as a handle of its own.
+   *
+   * @throws NacelleError `ERR_STATE` when it has ended: its namespaces went with it
+   */
+  async namespace(type: NamespaceType): Promise<Namespace> {
+    const what = `open the ${type} namespace of the container ${this.id}`;
+    if (this.#state === 'stopped') throw new NacelleError(`${what}: it has ended`, { code: 'ERR_STATE' });
+    try {
+      return await Namespace.ofTask(this.#task, type, this.#slot);
+    } catch (cause) {
+      const hasEnded = cause instanceof NacelleError && ['ERR_ENDED', 'ESRCH'].includes(cause.code);
+      throw hasEnded ? new NacelleError(`${what}: it has ended`, { code: 'ERR_STATE', cause }) : cause;
+    }
   }
 
   /** Waits for its end, with `force` brings it about; idempotent. @throws NacelleError `ERR_STATE` while it runs, without `force` */

@@ -10,7 +10,7 @@ import type { Task } from '../native/task.js';
 import { asyncDispose } from '../plan/async-dispose.js';
 import type { NamespaceType } from '../plan/namespaces.js';
 import { planOf, Slots } from '../plan/plan.js';
-import type { Step } from '../plan/steps.js';
+import type { Slot, Step } from '../plan/steps.js';
 import { execute } from '../process/execute.js';
 import { noGroup } from '../process/program.js';
 import { refuse } from '../process/refuse.js';
@@ -54,13 +54,28 @@ export class Namespace implements AsyncDisposable {
   }
 
   /**
-   * A process's namespace, from /proc/PID/ns.
+   * A process's namespace, from /proc/PID/ns: of who has that number now, so of a process that the caller knows to be alive. A
+   * container's is given by its own `namespace()`.
    *
    * @throws SyscallError when there is no such process, or it may not be looked at (EACCES)
    */
   static async of(pid: number | 'self', type: NamespaceType): Promise<Namespace> {
     const name = parseType(type);
     return opened(openNamespaceFile(`/proc/${parsePid(pid)}/ns/${name}`), (fd) => new Namespace(fd, name));
+  }
+
+  /**
+   * Of the process of a task, opened by the shim, which knows whether that lives: its number may be another's.
+   *
+   * @param slot of the task's, for a moment
+   * @internal
+   */
+  static async ofTask(task: Task, type: NamespaceType, slot: Slot): Promise<Namespace> {
+    const name = parseType(type);
+    const { descriptors } = await task.call([{ op: 'open_namespace', host: true, out: slot, type: name }], { returns: [slot] });
+    const fd = descriptors.get(slot);
+    if (fd === undefined) throw new NacelleError(`the shim gave no ${name} namespace back`, { code: 'ERR_INTERNAL' });
+    return opened(fd, () => new Namespace(fd, name));
   }
 
   /** A pinned one: /run/netns/NAME, or any file that {@link pin} or `ip netns add` made. */

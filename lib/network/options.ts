@@ -21,7 +21,7 @@ export interface VethOptions {
   readonly peerName?: string;
   /** Where this end lives. Default: Node's own network namespace. */
   readonly namespace?: NetworkNamespace;
-  /** Where the other end lives: a namespace, a container, or the pid of a process in it. */
+  /** Where the other end lives: a namespace, a container, or the pid of a process in it, which the caller knows to be alive. */
   readonly peer: NetworkNamespace | NetworkOwner | number;
   /** In CIDR notation: '10.0.0.1/24', ['10.0.0.1/24', 'fd00::1/64']. IPv6 ones are usable at once (no duplicate address detection). */
   readonly address?: string | readonly string[];
