@@ -227,7 +227,7 @@ export class Cgroup implements AsyncDisposable {
     try {
       const argv = parseCommand(command);
       const parsed = parseExecOptions(options);
-      return execute<E>(parsed, async () => {
+      return execute<E>(parsed, argv, async () => {
         const id = newId();
         const before = this.#counters();
         const { memory, pids } = await this.stats();

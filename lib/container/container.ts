@@ -20,12 +20,13 @@ import type { NamespaceType } from '../plan/namespaces.js';
 import { parseOptions } from '../plan/options.js';
 import { delay } from '../plan/schema.js';
 import type { Slot, Step } from '../plan/steps.js';
+import { isAbort } from '../process/abort.js';
+import { cancelledBeforeStart } from '../process/cancelled.js';
 import type { Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
 import type { ParsedProcess } from '../process/schema.js';
 import { SIGKILL, signalNumber } from '../process/signals.js';
 import type { Encoding, ExecOptions, Execution, RunResult, Usage } from '../process/types.js';
-import { cancelledBeforeStart } from './cancelled.js';
 import { copyOut } from './copy-out.js';
 import { groupEvidence } from './evidence.js';
 import { deviceRulesOf } from './group.js';
@@ -93,14 +94,12 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   static async run<E extends Encoding = 'utf8'>(options: RunOptions<E>): Promise<RunResult<E>> {
     const callMs = monotonicMs();
     const parsed = parseRunOptions(options);
-    const { cancelSignal } = parsed.process;
-    if (cancelSignal?.aborted) return cancelledBeforeStart<E>(parsed);
     const parts = await launch<E>(parsed, { park: false, callMs }).catch((error: unknown) => {
-      // while its image was pulled or unpacked
-      if (cancelSignal?.aborted && error === cancelSignal.reason) return null;
+      // while its image was unpacked, for example
+      if (isAbort(parsed.process.cancelSignal, error)) return null;
       throw error;
     });
-    if (!parts) return cancelledBeforeStart<E>(parsed);
+    if (!parts) return cancelledBeforeStart<E>(parsed.process, [...(parsed.entrypoint ?? []), ...(parsed.command ?? [])]);
     const container = new Container<E>(parts);
     container.#begun();
     return container.#end();

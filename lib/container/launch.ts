@@ -2,11 +2,13 @@ import { NacelleError } from '../errors.js';
 import { type Holding, hold, undone } from '../filesystem/hold.js';
 import { planWork } from '../filesystem/plan.js';
 import { dropRecord, writeRecord } from '../host/journal.js';
+import { closeDescriptor } from '../native/load.js';
 import { ownerName, ShimError, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import type { ParsedLimits } from '../plan/limits.js';
 import { joinParts, NONE } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
+import { unlessAborted } from '../process/abort.js';
 import { Program } from '../process/program.js';
 import type { Encoding } from '../process/types.js';
 import { discard, makeAhead } from './ahead.js';
@@ -43,6 +45,7 @@ export async function launch<E extends Encoding>(
   parsed: ParsedOptions,
   { park, callMs }: { park: boolean; callMs: number },
 ): Promise<Parts<E>> {
+  parsed.process.cancelSignal?.throwIfAborted();
   const network = await parsed.networkOf?.namespace('net');
   try {
     const options = network ? { ...parsed, namespaces: { ...parsed.namespaces, net: network } } : parsed;
@@ -56,7 +59,7 @@ async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callM
   const program = new Program<E>(parsed.process, callMs);
   let made: Made;
   try {
-    made = await begun(parsed);
+    made = await unlessAborted(parsed.process.cancelSignal, () => begun(parsed), letGo);
   } catch (error) {
     program.stdio.close();
     throw error;
@@ -88,13 +91,19 @@ async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callM
     if (park && path !== null) disk = [await hold(planWork(path, record))];
     // nothing in the path of a group below the caller's tells whose it is
     if (prepared.records.length > 0) forget = writeRecord(ownerName(), `${id}-group`, prepared.records);
-    task = await program.launch(facts, (streams) => {
+    task = await program.launch(facts, (streams, cancelSignal) => {
       const recorded = { ...group, undo: [...group.undo, ...forget] };
       const plan = planContainer(head, { ...prepared, group: recorded, streams, park, journal: park ? [] : record });
       namespaceSlot = plan.mountNamespace;
       uppers = plan.uppers;
-      return ahead ? ahead.beginning.goOn(plan.rest, slots.descriptors) : start(joinParts(plan, { waits: false }), slots.descriptors);
+      return ahead
+        ? ahead.beginning.goOn(plan.rest, slots.descriptors, cancelSignal)
+        : start(joinParts(plan, { waits: false }), slots.descriptors, cancelSignal);
     });
+    if (park && parsed.process.cancelSignal?.aborted) {
+      await abandon(task);
+      throw parsed.process.cancelSignal.reason;
+    }
   } catch (error) {
     prepared.release();
     program.stdio.close();
@@ -118,6 +127,18 @@ async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callM
 
 function hasCleanupError(error: unknown): boolean {
   return error instanceof NacelleError && error.cleanupError !== undefined;
+}
+
+/** One that is parked, and that nobody will hear of. */
+async function abandon(task: Task): Promise<void> {
+  for (const fd of task.started.descriptors.values()) closeDescriptor(fd);
+  await task.close();
+}
+
+/** What was prepared when nobody waited for it any more. */
+function letGo({ prepared, ahead }: Made): void {
+  prepared.release();
+  if (ahead) void discard(ahead);
 }
 
 /** `null`: its root is a folder, which is written to itself. */

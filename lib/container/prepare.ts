@@ -229,6 +229,12 @@ function fileTargets(options: ParsedOptions): Set<string> {
   for (const { type, source, target } of options.mounts) {
     if (type === 'bind' && source !== null && !lookUp(source, `mounts (${target})`).isDirectory()) targets.add(target);
   }
-  for (const { source } of options.copyIn) if (source !== null) lookUp(source, 'copyIn');
+  for (const { source } of options.copyIn) if (source !== null) requireContent(source);
   return targets;
+}
+
+/** To read what is neither a file nor a folder may wait for ever, or do something. */
+function requireContent(source: string): void {
+  const status = lookUp(source, 'copyIn');
+  if (!status.isFile() && !status.isDirectory()) throw invalidOption('copyIn', `${source} is neither a file nor a folder`);
 }

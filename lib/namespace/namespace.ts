@@ -116,7 +116,7 @@ export class Namespace implements AsyncDisposable {
       const argv = parseCommand(command);
       const namespaces = parseCompanions({ type: this.type, fd: this.fd }, others);
       const parsed = parseExecOptions(rest);
-      return execute<E>(parsed, async () => {
+      return execute<E>(parsed, argv, async () => {
         const slots = new Slots();
         const group = await treeGroup(slots);
         const facts = {

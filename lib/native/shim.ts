@@ -1,4 +1,5 @@
 import { allOf, errnoOf, isError, NacelleError, toError } from '../errors.js';
+import { SIGKILL } from '../plan/constants.js';
 import { type Descriptors, joinParts, type Plan } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import type { ShimSocket } from './binding.js';
@@ -197,7 +198,24 @@ class RunningTask implements Task, Beginning {
     }
   }
 
-  async goOn(rest: Plan, descriptors: Descriptors): Promise<Task> {
+  /** Until it has begun: afterwards it is for those who have it to hear the signal. */
+  async hear(cancelSignal: AbortSignal | null): Promise<Task> {
+    const cancel = (): void =>
+      void this.kill({ cause: 'cancel', signal: SIGKILL, tree: true }).catch((error: Error) => this.begun.reject(error));
+    cancelSignal?.addEventListener('abort', cancel, { once: true });
+    if (cancelSignal?.aborted) cancel();
+    try {
+      return await this.begun.promise;
+    } catch (error) {
+      // between two stages there is nobody whose end would tell of the kill
+      if (cancelSignal?.aborted && error instanceof NacelleError && error.code === 'ECHILD') throw cancelSignal.reason;
+      throw error;
+    } finally {
+      cancelSignal?.removeEventListener('abort', cancel);
+    }
+  }
+
+  async goOn(rest: Plan, descriptors: Descriptors, cancelSignal: AbortSignal | null = null): Promise<Task> {
     const body = encodePlan(rest, descriptors);
     this.ref();
     this.#plan = joinParts({ first: this.#plan, rest }, { waits: true });
@@ -210,7 +228,7 @@ class RunningTask implements Task, Beginning {
       await Promise.allSettled([this.close()]);
       throw error;
     }
-    return this.begun.promise;
+    return this.hear(cancelSignal);
   }
 
   release(): Promise<void> {
@@ -330,6 +348,8 @@ class RunningTask implements Task, Beginning {
       this.onFailed(message);
       return;
     }
+    // who cancelled it before it began waits for its end alone
+    if (end.cause === 'cancel') this.begun.resolve(this);
     this.#finish(
       () => new NacelleError(this.#isRunning ? 'it has ended' : 'the process was killed before it started', { code: 'ERR_ENDED' }),
     );
@@ -375,7 +395,7 @@ function connected(): Connection {
   return connection;
 }
 
-export const start: StartPlan = async (plan, descriptors) => connected().start(plan, descriptors).begun.promise;
+export const start: StartPlan = async (plan, descriptors, cancelSignal = null) => connected().start(plan, descriptors).hear(cancelSignal);
 
 /** Sends the first part of a plan, which is `body` as it travels: it waits in the shim. */
 export function beginLater(first: Plan, body: Uint8Array): Beginning {

@@ -63,7 +63,7 @@ export interface Beginning {
   /** Lets it begin; so does its rest. */
   go(): void;
   /** Sends the rest; then as `StartPlan`. */
-  goOn(rest: Plan, descriptors: Descriptors): Promise<Task>;
+  goOn(rest: Plan, descriptors: Descriptors, cancelSignal?: AbortSignal | null): Promise<Task>;
   close(): Promise<void>;
 }
 
@@ -71,5 +71,7 @@ export interface Beginning {
  * Starts a plan. Resolves when `prepare` is done and the process is parked, runs its program, or holds
  * (`pause`); for a stage that does its work and ends (`unpack`, `changes`, …) when it has begun.
  * Rejects with SyscallError when any step fails; everything is undone by then.
+ *
+ * When the signal is aborted before that, its tree is killed, and it resolves when that is gone: the cause of its end is 'cancel'.
  */
-export type StartPlan = (plan: Plan, descriptors: Descriptors) => Promise<Task>;
+export type StartPlan = (plan: Plan, descriptors: Descriptors, cancelSignal?: AbortSignal | null) => Promise<Task>;

@@ -4,6 +4,7 @@ import { nativeError } from '../native/failure.js';
 import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import type { KillCause, Task, TaskEnd } from '../native/task.js';
 import type { Descriptors, Plan } from '../plan/plan.js';
+import { unlessAborted } from './abort.js';
 import type { Copy, Streams } from './child-end.js';
 import { outputOf } from './collect.js';
 import { type Evidence, type GroupEvidence, judge, type LethalLimits, times, usageOf } from './result.js';
@@ -35,6 +36,9 @@ export interface Launch {
   readonly descriptors: Descriptors;
 }
 
+/** Starts a plan with these streams; what is under way ends when the signal comes. */
+export type Start = (streams: Streams, cancelSignal: AbortSignal | null) => Promise<Task>;
+
 /**
  * One program from its plan to its result: standard streams, cancel, output limit. What makes it a container is in
  * the plan alone.
@@ -62,13 +66,18 @@ export class Program<E extends Encoding = Encoding> {
     return this.#task;
   }
 
-  /** Opens the streams and starts it with them: `start` sends or queues its message before it returns. Whatever fails, nothing stays. */
-  async launch(facts: ProgramFacts, start: (streams: Streams) => Promise<Task>): Promise<Task> {
+  /**
+   * Opens the streams and starts it with them: `start` sends or queues its message before it returns. Whatever fails, nothing stays. When
+   * `cancelSignal` is aborted meanwhile it rejects with its reason, or gives a task that has ended of it.
+   */
+  async launch(facts: ProgramFacts, start: Start): Promise<Task> {
     this.#facts = facts;
+    const { cancelSignal } = this.#options;
     try {
-      const streams = await this.stdio.open(facts);
+      const open = () => this.stdio.open(facts);
+      const streams = await unlessAborted(cancelSignal, open, () => this.stdio.close());
       this.#copies = streams.copies;
-      const starting = start(streams);
+      const starting = start(streams, cancelSignal);
       // sent with duplicates: our copies would keep the program's pipes open
       this.stdio.sent();
       this.#task = await starting;

@@ -55,7 +55,7 @@ export interface CallOptions {
   input?: string | Uint8Array | Readable;
   /** Bytes kept of each of stdout and stderr. Default '100m'. Past it the tree is killed: status 'output-limit'. */
   maxBuffer?: Size;
-  /** Ends the program: status 'cancelled'. */
+  /** Ends the program, or what is done before it runs: status 'cancelled'. */
   cancelSignal?: AbortSignal;
   /** `true`: a program that fails rejects with ContainerRunError. Default false: what it did is in the result. */
   reject?: boolean;

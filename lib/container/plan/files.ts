@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { CREATE } from '../../plan/constants.js';
 import { NONE } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
@@ -38,7 +39,8 @@ export function planCopyIn({ slots, options }: PlanInput, root: Slot): { open: S
       continue;
     }
     const slot = slots.take();
-    open.push({ op: 'open', out: slot, at: NONE, path: source, flags: 0, mode: 0 });
+    // without waiting, should it be a FIFO by now
+    open.push({ op: 'open', out: slot, at: NONE, path: source, flags: constants.O_NONBLOCK | constants.O_NOCTTY, mode: 0 });
     copy.push({ op: 'copy_in', source: slot, root, path: target, mode: mode ?? AS_SOURCE, uid, gid });
     copy.push({ op: 'close', slot });
   }

@@ -1,17 +1,21 @@
 import { now } from '../native/clock.js';
-import { outputOf } from '../process/collect.js';
-import { usageOf } from '../process/result.js';
-import { ContainerRunError } from '../process/run-error.js';
-import type { Encoding, RunResult } from '../process/types.js';
-import type { ParsedOptions } from './options.js';
+import { outputOf } from './collect.js';
+import { usageOf } from './result.js';
+import { ContainerRunError } from './run-error.js';
+import type { ParsedProcess } from './schema.js';
+import type { Encoding, RunResult } from './types.js';
 
-/** The result of a run whose `cancelSignal` was aborted before anything was made. */
-export function cancelledBeforeStart<E extends Encoding>(options: ParsedOptions): RunResult<E> {
+/**
+ * The result of a call whose `cancelSignal` was aborted before anything was made.
+ *
+ * @throws ContainerRunError with `reject: true`
+ */
+export function cancelledBeforeStart<E extends Encoding>(options: ParsedProcess, command: readonly string[]): RunResult<E> {
   // the options were checked against the same type that E was taken from
-  const encoding = options.process.encoding as E;
+  const encoding = options.encoding as E;
   const result: RunResult<E> = {
     id: '',
-    command: [...(options.entrypoint ?? []), ...(options.command ?? [])],
+    command: [...command],
     status: 'cancelled',
     reason: 'cancelSignal was aborted before the start',
     exitCode: null,
@@ -31,6 +35,6 @@ export function cancelledBeforeStart<E extends Encoding>(options: ParsedOptions)
     usage: usageOf({ userMs: 0, systemMs: 0, maxRssBytes: 0, voluntarySwitches: 0, involuntarySwitches: 0 }),
     notEnforced: [],
   };
-  if (options.process.reject) throw new ContainerRunError<E>(result);
+  if (options.reject) throw new ContainerRunError<E>(result);
   return result;
 }
