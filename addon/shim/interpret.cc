@@ -74,6 +74,8 @@ bool child_only(Op op) {
     case Op::chdir:
     case Op::stdio:
     case Op::user:
+    case Op::save_user:
+    case Op::restore_user:
     case Op::keep_capabilities:
     case Op::bound_capabilities:
     case Op::capabilities:

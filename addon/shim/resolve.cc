@@ -12,6 +12,7 @@ namespace nacelle {
 namespace {
 
 constexpr uint64_t kInRoot = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+constexpr uint64_t kWithoutLinks = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS;
 
 const char* skip_slashes(const char* path) {
   while (*path == '/') ++path;
@@ -27,7 +28,21 @@ int open_in_root(int root, const char* path, int flags, unique_fd& out) {
   return opened(sys_openat2(root, *path == '\0' ? "." : path, static_cast<uint64_t>(flags | O_CLOEXEC), 0, kInRoot), out);
 }
 
-int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool& made) {
+int open_without_links(int root, const char* path, int flags, unique_fd& out) {
+  return opened(sys_openat2(root, path, static_cast<uint64_t>(flags | O_CLOEXEC), 0, kWithoutLinks), out);
+}
+
+std::string find_link(int root, const char* path) {
+  unique_fd unused;
+  for (const char* end = skip_slashes(path); *end != '\0'; end = skip_slashes(end)) {
+    end += std::strcspn(end, "/");
+    std::string prefix(path, static_cast<size_t>(end - path));
+    if (open_without_links(root, prefix.c_str(), O_PATH, unused) == -ELOOP) return prefix;
+  }
+  return path;
+}
+
+int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool& made, const Owner& owner) {
   made = false;
   const int found = open_in_root(root, path, O_PATH | O_DIRECTORY, out);
   if (found != -ENOENT) return found;
@@ -55,6 +70,8 @@ int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool&
       }
       // O_NOFOLLOW: if it is a dangling link of the image, this is where it ends
       result = opened(checked_int(openat(parent.get(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)), folder);
+      if (result == 0 && made && (owner.uid != 0 || owner.gid != 0))
+        result = checked_int(fchownat(folder.get(), "", owner.uid, owner.gid, AT_EMPTY_PATH));
     }
     parent = std::move(folder);
     component = next;
@@ -82,7 +99,7 @@ void find_bad_link(int root, const char* path, char* text, size_t size) {
   }
 }
 
-int open_parent(int root, const char* path, unique_fd& parent, const char*& name) {
+int open_parent(int root, const char* path, unique_fd& parent, const char*& name, const Owner& owner) {
   size_t length = std::strlen(path);
   while (length > 0 && path[length - 1] == '/') --length;
   size_t start = length;
@@ -94,7 +111,7 @@ int open_parent(int root, const char* path, unique_fd& parent, const char*& name
   std::memcpy(folder, path, start);
   folder[start] = '\0';
   bool made = false;
-  return make_folder(root, folder, 0755, parent, made);
+  return make_folder(root, folder, 0755, parent, made, owner);
 }
 
 }  // namespace nacelle

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
+#include <string>
 
 #include "unique_fd.h"
 
@@ -12,12 +15,22 @@ namespace nacelle {
 // Opens `path` below `root`; `flags` as openat. 0 or -errno.
 int open_in_root(int root, const char* path, int flags, unique_fd& out);
 
-// The folder that holds `path`'s last component, made with its parents (0755, root's) when missing, and where
-// the last component begins in `path`. A path that ends in '..' or names the root is -EINVAL.
-int open_parent(int root, const char* path, unique_fd& parent, const char*& name);
+// The same where no component of the path is a link, nor what is there: -ELOOP where one is. find_link() names it.
+int open_without_links(int root, const char* path, int flags, unique_fd& out);
+std::string find_link(int root, const char* path);
+
+// Of what is made.
+struct Owner {
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+// The folder that holds `path`'s last component, made with its parents (0755) when missing, and where the last
+// component begins in `path`. A path that ends in '..' or names the root is -EINVAL.
+int open_parent(int root, const char* path, unique_fd& parent, const char*& name, const Owner& owner = {});
 
 // mkdir -p: the folder at `path` as an O_PATH descriptor. `made` tells whether the last component is new.
-int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool& made);
+int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool& made, const Owner& owner = {});
 
 // Says in `text` which component of a path that could not be opened is a link, where one is. Of the path alone, for what an
 // image wrote has no place in a message.

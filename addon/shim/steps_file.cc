@@ -2,7 +2,8 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-#include "copy.h"
+#include "copy_in.h"
+#include "file_io.h"
 #include "resolve.h"
 #include "steps.h"
 #include "syscalls.h"
@@ -13,19 +14,6 @@ namespace {
 int own(int at, const char* name, uint64_t uid, uint64_t gid) {
   if (uid == 0 && gid == 0) return 0;
   return checked_int(fchownat(at, name, static_cast<uid_t>(uid), static_cast<gid_t>(gid), AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH));
-}
-
-int write_all(int fd, const Bytes& bytes) {
-  size_t done = 0;
-  while (done < bytes.size) {
-    const ssize_t count = write(fd, bytes.data + done, bytes.size - done);
-    if (count < 0) {
-      if (errno == EINTR) continue;
-      return -errno;
-    }
-    done += static_cast<size_t>(count);
-  }
-  return 0;
 }
 
 }  // namespace
@@ -66,13 +54,14 @@ int run(Context& context, const args::mknod& a) {
 int run(Context& context, const args::write_file& a) {
   unique_fd parent;
   const char* name = nullptr;
-  int result = open_parent(context.slots.get(a.root), a.path.text, parent, name);
+  const Owner owner = owner_of(context, a.uid, a.gid);
+  int result = open_parent(context.slots.get(a.root), a.path.text, parent, name, owner);
   if (result < 0) return result;
   if (unlinkat(parent.get(), name, 0) < 0 && errno != ENOENT) return -errno;
   const unique_fd file(openat(parent.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return -errno;
-  result = write_all(file.get(), a.bytes);
-  if (result == 0) result = own(file.get(), "", a.uid, a.gid);
+  result = write_all(file.get(), a.bytes.data, a.bytes.size);
+  if (result == 0) result = own(file.get(), "", owner.uid, owner.gid);
   return result < 0 ? result : checked_int(fchmod(file.get(), static_cast<mode_t>(a.mode)));
 }
 
@@ -83,7 +72,7 @@ int run(Context& context, const args::set_xattr& a) {
 }
 
 int run(Context& context, const args::copy_in& a) {
-  return copy_into(context, context.slots.get(a.source), context.slots.get(a.root), a.path.text, a.mode, a.uid, a.gid);
+  return copy_into(context, context.slots.get(a.source), context.slots.get(a.root), a.path.text, a.mode, owner_of(context, a.uid, a.gid));
 }
 
 }  // namespace nacelle

@@ -11,6 +11,7 @@
 #include <climits>
 #include <cstring>
 
+#include "memfd.h"
 #include "procfs.h"
 #include "resolve.h"
 #include "steps.h"
@@ -149,13 +150,12 @@ int run(Context& context, const args::chdir& a) {
     unique_fd root, folder;
     bool made = false;
     int result = opened(checked_int(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)), root);
-    if (result == 0) result = make_folder(root.get(), a.path.text, 0755, folder, made);
+    // the one who works there owns it
+    if (result == 0) result = make_folder(root.get(), a.path.text, 0755, folder, made, {context.account.uid, context.account.gid});
     if (result < 0) {
       find_bad_link(root.get(), a.path.text, context.text, sizeof context.text);
       return result;
     }
-    // the one who works there owns it
-    if (made && fchownat(folder.get(), "", context.account.uid, context.account.gid, AT_EMPTY_PATH) < 0) return -errno;
     if (::fchdir(folder.get()) < 0) return -errno;
   } else if (::chdir(a.path.text) < 0) {
     return -errno;
@@ -188,6 +188,18 @@ int run(Context& context, const args::user& a) {
     if (result < 0) return result;
   }
   return a.apply == 0 ? 0 : become(context.account);
+}
+
+int run(Context& context, const args::save_user& a) {
+  if (!context.account.known) return -EPROTO;
+  unique_fd saved;
+  const int result = sealed_memfd(reinterpret_cast<const char*>(&context.account), sizeof context.account, saved);
+  return result < 0 ? result : context.slots.put(a.out, std::move(saved));
+}
+
+int run(Context& context, const args::restore_user& a) {
+  const int result = read_memfd(context.slots.get(a.saved), reinterpret_cast<char*>(&context.account), sizeof context.account);
+  return result < 0 ? result : become(context.account);
 }
 
 int run(Context&, const args::keep_capabilities&) { return checked_int(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)); }

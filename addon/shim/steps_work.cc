@@ -1,6 +1,6 @@
 #include <utility>
 
-#include "copy.h"
+#include "copy_out.h"
 #include "init.h"
 #include "layer/call_filter.h"
 #include "layer/changes.h"
@@ -32,7 +32,7 @@ int explained(Context& context, int result, const Failure& why) {
 }  // namespace
 
 int run(Context& context, const args::copy_out& a) {
-  return copy_out_of(context, context.slots.get(a.root), a.paths, context.slots.get(a.to), a.max);
+  return copy_out_of(context.slots.get(a.root), a.paths, context.slots.get(a.to), a.max);
 }
 
 int run(Context& context, const args::unpack_filter&) {

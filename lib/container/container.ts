@@ -24,14 +24,13 @@ import { isAbort } from '../process/abort.js';
 import { cancelledBeforeStart } from '../process/cancelled.js';
 import type { Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
-import type { ParsedProcess } from '../process/schema.js';
 import { SIGKILL, signalNumber } from '../process/signals.js';
 import type { Encoding, ExecOptions, Execution, RunResult, Usage } from '../process/types.js';
-import { copyOut } from './copy-out.js';
+import { copyOut, type Inside } from './copy-out.js';
 import { groupEvidence } from './evidence.js';
 import { deviceRulesOf } from './group.js';
 import { type LiveLimits, launch, type Parts } from './launch.js';
-import { parseRunOptions } from './options.js';
+import { type ParsedOptions, parseRunOptions } from './options.js';
 import type { Prepared } from './prepare.js';
 import type { ContainerInfo, ContainerOptions, RunOptions } from './types.js';
 import type { Written } from './written.js';
@@ -55,6 +54,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   readonly #program: Program<E>;
   readonly #task: Task;
   readonly #mountNamespace: number | null;
+  readonly #user: number | null;
   /** `null`: of a run, whose root goes with its end, or a root that is a folder, which is written to itself. */
   readonly #written: Written | null;
   readonly #limits: LiveLimits;
@@ -69,13 +69,14 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   /** By {@link unref}. */
   #isLetGo = false;
 
-  private constructor({ prepared, program, task, mountNamespace, written, limits }: Parts<E>) {
+  private constructor({ prepared, program, task, mountNamespace, user, written, limits }: Parts<E>) {
     this.id = prepared.id;
     this.name = prepared.options.name;
     this.#prepared = prepared;
     this.#program = program;
     this.#task = task;
     this.#mountNamespace = mountNamespace;
+    this.#user = user;
     this.#written = written;
     this.#limits = limits;
     this.#slot = prepared.slots.take();
@@ -373,16 +374,17 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   async #finish(): Promise<RunResult<E>> {
-    const { copyOut: paths, process }: { copyOut: readonly string[]; process: ParsedProcess } = this.#prepared.options;
+    const { copyOut: paths, copyOutMax: max, process }: ParsedOptions = this.#prepared.options;
+    const { cancelSignal, forceKillAfterDelay: graceMs } = process;
+    const [mountNamespace, user] = [this.#mountNamespace, this.#user];
+    const inside: Inside | null = mountNamespace === null || user === null ? null : { mountNamespace, user };
     try {
-      const namespace = this.#mountNamespace;
-      const readFiles = namespace === null || paths.length === 0 ? undefined : () => copyOut(namespace, paths, process.maxBuffer);
-      return await this.#program.outcome(readFiles);
+      return await this.#program.outcome(inside ? () => copyOut(inside, paths, { max, cancelSignal, graceMs }) : undefined);
     } finally {
       this.#state = 'stopped';
       // else what it wrote may be looked into, which lies on the image's layers
       if (!this.#written) this.#prepared.release();
-      if (this.#mountNamespace !== null) closeDescriptor(this.#mountNamespace);
+      for (const fd of [mountNamespace, user]) if (fd !== null) closeDescriptor(fd);
     }
   }
 }

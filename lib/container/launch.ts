@@ -27,6 +27,8 @@ export interface Parts<E extends Encoding> {
   readonly program: Program<E>;
   readonly task: Task;
   readonly mountNamespace: number | null;
+  /** What `copyOut` is read as; `null` where nothing is. */
+  readonly user: number | null;
   readonly written: Written | null;
   readonly limits: LiveLimits;
 }
@@ -66,7 +68,7 @@ async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callM
   }
   const { prepared, head, first, ahead } = made;
   const { slots, group, argv, id } = prepared;
-  let namespaceSlot = NONE;
+  let [namespaceSlot, userSlot] = [NONE, NONE];
   let uppers: readonly number[] = [];
   const limits: LiveLimits = { current: prepared.limits };
   const facts = {
@@ -95,6 +97,7 @@ async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callM
       const recorded = { ...group, undo: [...group.undo, ...forget] };
       const plan = planContainer(head, { ...prepared, group: recorded, streams, park, journal: park ? [] : record });
       namespaceSlot = plan.mountNamespace;
+      userSlot = plan.user;
       uppers = plan.uppers;
       return ahead
         ? ahead.beginning.goOn(plan.rest, slots.descriptors, cancelSignal)
@@ -122,7 +125,7 @@ async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callM
         disk,
       )
     : null;
-  return { prepared, program, task, mountNamespace, written, limits };
+  return { prepared, program, task, mountNamespace, user: descriptors.get(userSlot) ?? null, written, limits };
 }
 
 function hasCleanupError(error: unknown): boolean {

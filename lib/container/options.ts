@@ -55,6 +55,8 @@ export interface ParsedOptions {
   readonly mounts: readonly ParsedMount[];
   readonly copyIn: readonly (ParsedCopyIn & { readonly target: string })[];
   readonly copyOut: readonly string[];
+  /** Bytes. */
+  readonly copyOutMax: number;
   readonly capAdd: readonly string[];
   readonly capDrop: readonly string[];
   readonly noNewPrivileges: boolean;
@@ -141,6 +143,7 @@ export function parseRunOptions(value: unknown): ParsedOptions {
     mounts,
     copyIn: Object.entries(options.copyIn ?? {}).map(([path, file]) => ({ target: target.parse(path), ...file })),
     copyOut: options.copyOut ?? [],
+    copyOutMax: options.copyOutMax ?? 100 * 1024 ** 2,
     capAdd: options.capAdd ?? [],
     capDrop: options.capDrop ?? [],
     noNewPrivileges: options.noNewPrivileges ?? true,

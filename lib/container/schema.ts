@@ -73,8 +73,9 @@ export interface ParsedCopyIn {
   readonly content: Uint8Array | null;
   /** `null`: as the source has it. */
   readonly mode: number | null;
-  readonly uid: number;
-  readonly gid: number;
+  /** `null`: the container's user's. */
+  readonly uid: number | null;
+  readonly gid: number | null;
 }
 
 const content = z.custom<string | Uint8Array>(
@@ -101,11 +102,11 @@ const copyInForms = z.union([
         source: file.source ?? null,
         content: file.content === undefined ? null : bytes(file.content),
         mode: file.mode ?? (file.source === undefined ? 0o644 : null),
-        uid: file.uid ?? 0,
-        gid: file.gid ?? 0,
+        uid: file.uid ?? null,
+        gid: file.gid ?? null,
       };
     }),
-  content.transform((value): ParsedCopyIn => ({ source: null, content: bytes(value), mode: 0o644, uid: 0, gid: 0 })),
+  content.transform((value): ParsedCopyIn => ({ source: null, content: bytes(value), mode: 0o644, uid: null, gid: null })),
 ]);
 /** Bytes are wrapped first: as an object each of them would be looked at as an unknown key. */
 const copyIn = z.preprocess((value) => (types.isUint8Array(value) ? { content: value } : value), copyInForms);
@@ -176,6 +177,7 @@ export const containerShape = {
   tmpfs: z.record(text, tmpfsOptions).optional(),
   copyIn: z.record(text, copyIn).optional(),
   copyOut: z.array(target).optional(),
+  copyOutMax: sizeSchema().optional(),
   capAdd: z.array(word).optional(),
   capDrop: z.array(word).optional(),
   noNewPrivileges: z.boolean().optional(),

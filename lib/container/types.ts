@@ -64,10 +64,19 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   volumes?: string[];
   /** { '/t': 'size=8m,mode=1777' }: nosuid, nodev and noexec unless it says suid, dev or exec, as docker's. */
   tmpfs?: Record<string, string>;
-  /** By absolute path inside, before start. A string or bytes are the content. */
+  /**
+   * By absolute path inside, before start. A string or bytes are the content. Folders that are made on the way have the owner of what
+   * they were made for; what is there already keeps its own. What goes to /etc/passwd, /etc/group or /etc comes first: there
+   * `user` is looked up.
+   */
   copyIn?: Record<string, string | Uint8Array | CopyIn>;
-  /** Absolute paths inside, read after the end; missing ones are absent from `result.files`. */
+  /**
+   * Absolute paths inside, read after the end with no more right than the user's, and through no link. Missing ones are absent from
+   * `result.files`; what can't be had is in `result.notCopied`.
+   */
   copyOut?: string[];
+  /** Bytes that `copyOut` brings at most, paths and a few bytes for each file among them. Default '100m'. */
+  copyOutMax?: Size;
   /** Added to the default ones. With or without 'CAP_'; 'ALL'. */
   capAdd?: string[];
   capDrop?: string[];
@@ -121,14 +130,14 @@ export interface Mount {
 
 /** A file to put into the container: of `source` and `content` exactly one. */
 export interface CopyIn {
-  /** A file or folder on the host, absolute. */
+  /** A file or folder on the host, absolute. Links in a folder are copied as links. */
   source?: string;
   content?: string | Uint8Array;
   /** Default the source's, for content 0o644. */
   mode?: number;
-  /** Default 0. */
+  /** Default the container's user; of what goes to /etc/passwd, /etc/group or /etc: 0. */
   uid?: number;
-  /** Default 0. */
+  /** Likewise. */
   gid?: number;
 }
 

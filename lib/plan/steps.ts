@@ -74,6 +74,8 @@ export type Step =
   | { readonly op: 'chdir'; readonly host?: boolean; readonly path: string; readonly create: number | bigint; }
   | { readonly op: 'stdio'; readonly host?: boolean; readonly slot: Slot; readonly fd: number | bigint; }
   | { readonly op: 'user'; readonly host?: boolean; readonly user: string; readonly apply: number | bigint; }
+  | { readonly op: 'save_user'; readonly host?: boolean; readonly out?: Slot; }
+  | { readonly op: 'restore_user'; readonly host?: boolean; readonly saved: Slot; }
   | { readonly op: 'keep_capabilities'; readonly host?: boolean; }
   | { readonly op: 'bound_capabilities'; readonly host?: boolean; readonly bounding: number | bigint; }
   | { readonly op: 'capabilities'; readonly host?: boolean; readonly effective: number | bigint; readonly permitted: number | bigint; readonly inheritable: number | bigint; readonly ambient: number | bigint; }
@@ -163,6 +165,8 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'chdir', what: 'change to the folder {path}', fields: [['STR', 'path'], ['NUM', 'create']] },
   { op: 'stdio', what: 'set up file descriptor {fd}', fields: [['SLOT', 'slot'], ['NUM', 'fd']] },
   { op: 'user', what: 'become the user {user}', fields: [['STR', 'user'], ['NUM', 'apply']] },
+  { op: 'save_user', what: 'note who the user is', fields: [['OUT', 'out']] },
+  { op: 'restore_user', what: 'become the container\'s user', fields: [['SLOT', 'saved']] },
   { op: 'keep_capabilities', what: 'keep capabilities over the change of user', fields: [] },
   { op: 'bound_capabilities', what: 'limit the bounding set', fields: [['NUM', 'bounding']] },
   { op: 'capabilities', what: 'set the capabilities', fields: [['NUM', 'effective'], ['NUM', 'permitted'], ['NUM', 'inheritable'], ['NUM', 'ambient']] },

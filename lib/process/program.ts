@@ -39,6 +39,9 @@ export interface Launch {
 /** Starts a plan with these streams; what is under way ends when the signal comes. */
 export type Start = (streams: Streams, cancelSignal: AbortSignal | null) => Promise<Task>;
 
+/** What `copyOut` brings. */
+type CopiedOut = Pick<RunResult, 'files' | 'notCopied'>;
+
 /**
  * One program from its plan to its result: standard streams, cancel, output limit. What makes it a container is in
  * the plan alone.
@@ -122,7 +125,7 @@ export class Program<E extends Encoding = Encoding> {
   }
 
   /** Waits for the end of the tree. `readFiles` runs when it is gone, before the result is made. */
-  async result(readFiles?: () => Promise<Record<string, Uint8Array>>): Promise<RunResult<E>> {
+  async result(readFiles?: () => Promise<CopiedOut>): Promise<RunResult<E>> {
     const [task, facts] = [this.#task, this.#facts];
     if (!task || !facts) throw new TypeError('the program was not launched');
     try {
@@ -134,8 +137,8 @@ export class Program<E extends Encoding = Encoding> {
         const message = `clean up after ${facts.command[0] ?? 'the program'}: ${cleanupError.message}`;
         throw new NacelleError(message, { code: 'ERR_CLEANUP', cause: cleanupError, cleanupError });
       }
-      const files = (await readFiles?.()) ?? {};
-      const result = this.#makeResult(facts, end, files, {
+      const copied = (await readFiles?.()) ?? { files: {}, notCopied: [] };
+      const result = this.#makeResult(facts, end, copied, {
         stdout: outputOf<E>(stdout, this.#encoding()),
         stderr: outputOf<E>(stderr, this.#encoding()),
       });
@@ -148,7 +151,7 @@ export class Program<E extends Encoding = Encoding> {
   }
 
   /** The result, or the error that `reject: true` asks for. */
-  async outcome(readFiles?: () => Promise<Record<string, Uint8Array>>): Promise<RunResult<E>> {
+  async outcome(readFiles?: () => Promise<CopiedOut>): Promise<RunResult<E>> {
     const result = await this.result(readFiles);
     if (this.#options.reject && result.failed) throw new ContainerRunError<E>(result);
     return result;
@@ -171,12 +174,7 @@ export class Program<E extends Encoding = Encoding> {
     return this.#options.encoding as E;
   }
 
-  #makeResult(
-    facts: ProgramFacts,
-    end: TaskEnd,
-    files: Record<string, Uint8Array>,
-    output: Pick<RunResult<E>, 'stdout' | 'stderr'>,
-  ): RunResult<E> {
+  #makeResult(facts: ProgramFacts, end: TaskEnd, copied: CopiedOut, output: Pick<RunResult<E>, 'stdout' | 'stderr'>): RunResult<E> {
     const { usage, ...group } = facts.readGroup(end.reports);
     const { timeout, cpuTimeLimit, maxBuffer } = this.#options;
     return {
@@ -194,7 +192,7 @@ export class Program<E extends Encoding = Encoding> {
         limits: facts.limits,
       }),
       ...output,
-      files,
+      ...copied,
       ...times(end),
       setupMs: this.#setupMs,
       usage: usageOf(end.usage, usage),

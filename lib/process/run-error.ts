@@ -24,6 +24,7 @@ export class ContainerRunError<E extends Encoding = Encoding> extends NacelleErr
   declare readonly stdout: Output<E>;
   declare readonly stderr: Output<E>;
   declare readonly files: Record<string, Uint8Array>;
+  declare readonly notCopied: { path: string; reason: string }[];
   declare readonly startedAt: Date;
   declare readonly durationMs: number;
   declare readonly setupMs: number;

@@ -24,7 +24,10 @@ export interface ProcessOptions<E extends Encoding = 'utf8'> {
   env?: Record<string, string | undefined>;
   /** Start from Node's own environment. Default false: only PATH, HOME, HOSTNAME (TERM with a tty), the image's and yours. */
   extendEnv?: boolean;
-  /** Absolute. Default: the image's, else '/'. */
+  /**
+   * Absolute. Default: the image's, else '/'. In a container it is made where it is missing, and is the user's then. What is there keeps its
+   * owner: with `image: 'host'` a folder that this machine happens to have too. Below /tmp, which is empty there, it has none.
+   */
   cwd?: string;
   /** 'name', 'uid', 'user:group' or a uid; names are looked up in the container's own files. Default: the image's, else root. */
   user?: string | number;
@@ -145,6 +148,8 @@ export interface RunResult<E extends Encoding = 'utf8'> {
   stderr: Output<E>;
   /** By path: what `copyOut` named and was there. */
   files: Record<string, Uint8Array>;
+  /** What `copyOut` named, or what lies below, and could not be had: a link, say, what the user may not read, or what is too big. */
+  notCopied: { path: string; reason: string }[];
   startedAt: Date;
   /** From the program's start to the end of its tree. */
   durationMs: number;

@@ -1,4 +1,5 @@
 import { constants } from 'node:fs';
+import { isWithin } from '../../host/mountinfo.js';
 import { CREATE } from '../../plan/constants.js';
 import { NONE } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
@@ -27,22 +28,38 @@ export function planEtc({ slots, files, options }: PlanInput, root: Slot, stagin
     });
 }
 
-const AS_SOURCE = 0xffff_ffff_ffff_ffffn;
+/** Of a mode: the source's. Of an owner: the container's user. */
+const BY_DEFAULT = 0xffff_ffff_ffff_ffffn;
 
-/** Steps for `copyIn`: sources are opened while the host's paths can be seen. */
-export function planCopyIn({ slots, options }: PlanInput, root: Slot): { open: Step[]; copy: Step[] } {
-  const open: Step[] = [];
-  const copy: Step[] = [];
+/** What the container's user is looked up in. */
+const ACCOUNTS = ['/etc/passwd', '/etc/group'];
+
+export interface CopyInPlan {
+  /** While the host's paths can be seen. */
+  readonly open: readonly Step[];
+  /** Before the user is looked up: what he is looked up in. */
+  readonly accounts: readonly Step[];
+  /** Then. */
+  readonly others: readonly Step[];
+}
+
+/** Steps for `copyIn`. What is nobody's else is the user's; only what brings his name comes before there is one, and is root's. */
+export function planCopyIn({ slots, options }: PlanInput, root: Slot): CopyInPlan {
+  const [open, accounts, others]: [Step[], Step[], Step[]] = [[], [], []];
   for (const { target, source, content, mode, uid, gid } of options.copyIn) {
+    const isAccounts = ACCOUNTS.some((path) => isWithin(path, target));
+    const owner = isAccounts ? 0 : BY_DEFAULT;
+    const ids = { uid: uid ?? owner, gid: gid ?? owner };
+    const copy = isAccounts ? accounts : others;
     if (source === null) {
-      copy.push({ op: 'write_file', root, path: target, bytes: content ?? new Uint8Array(), mode: mode ?? 0o644, uid, gid });
+      copy.push({ op: 'write_file', root, path: target, bytes: content ?? new Uint8Array(), mode: mode ?? 0o644, ...ids });
       continue;
     }
     const slot = slots.take();
     // without waiting, should it be a FIFO by now
     open.push({ op: 'open', out: slot, at: NONE, path: source, flags: constants.O_NONBLOCK | constants.O_NOCTTY, mode: 0 });
-    copy.push({ op: 'copy_in', source: slot, root, path: target, mode: mode ?? AS_SOURCE, uid, gid });
+    copy.push({ op: 'copy_in', source: slot, root, path: target, mode: mode ?? BY_DEFAULT, ...ids });
     copy.push({ op: 'close', slot });
   }
-  return { open, copy };
+  return { open, accounts, others };
 }

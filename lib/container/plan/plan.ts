@@ -60,6 +60,8 @@ export function planHead(input: HeadInput): Head {
 export interface ContainerPlan extends PlanParts {
   /** Its mount namespace: what is read from the container after its end is read there. */
   readonly mountNamespace: Slot;
+  /** Who its user is: what `copyOut` names is read with no more right. */
+  readonly user: Slot;
   /** What holds the changes to the root, in the order of the recipe's mounts: of what may be looked into after its end. */
   readonly uppers: readonly Slot[];
 }
@@ -75,9 +77,10 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   const mounts = planMounts(input, root.root, kernel.proc);
   const copyIn = planCopyIn(input, root.root);
   const streams = planStreams(input.streams, slots, dev.mount);
-  const mountNamespace = slots.take();
+  const [mountNamespace, user] = [slots.take(), slots.take()];
+  const copiesOut = options.copyOut.length > 0;
   // whoever closes the last descriptor of it waits for its mounts to go: not the shim, when nobody will look into it
-  const keepsMounts = options.copyOut.length > 0 || input.park;
+  const keepsMounts = copiesOut || input.park;
 
   const setUp: Step[] = [
     // not with the process, which may be older than a mount of the host's
@@ -94,9 +97,13 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     ...dev.attach(root.root),
     ...mounts.attach,
     ...planEtc(input, root.root, staging.slot),
-    ...copyIn.copy,
-    ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
     { op: 'pivot', root: root.root, between: 0 },
+    ...copyIn.accounts,
+    // before the program could change these files
+    { op: 'user', user: input.user, apply: 0 },
+    ...(copiesOut ? saveUser(user) : []),
+    ...copyIn.others,
+    ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
     ...identitySteps(input, kernel.proc),
     ...protection.protect(placesOf(head, root.root, mounts.places), dev.nullDevice),
     ...(keepsMounts ? [{ op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' } as const] : []),
@@ -113,13 +120,21 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
         : [{ flags: namespaces.flags, steps: [...setUp, ...program.confine, ...program.run] }],
     undo: [...diskUndo(input), ...input.journal, ...group.undo],
     reports: group.reports,
-    returns: [...(keepsMounts ? [mountNamespace] : []), ...root.uppers],
+    returns: [...(keepsMounts ? [mountNamespace] : []), ...(copiesOut ? [user] : []), ...root.uppers],
     killGroup: group.killGroup,
     ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
     ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),
     ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),
   };
-  return { first: head.first, rest, mountNamespace, uppers: root.uppers };
+  return { first: head.first, rest, mountNamespace, user, uppers: root.uppers };
+}
+
+function saveUser(out: Slot): Step[] {
+  return [
+    { op: 'save_user', out },
+    { op: 'give', slot: out },
+    { op: 'close', slot: out },
+  ];
 }
 
 function wholeStages({ namespaces, steps }: Head, group: GroupPlan, setUp: readonly Step[], { confine, run }: ProcessPlan): Stage[] {

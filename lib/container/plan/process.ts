@@ -13,13 +13,12 @@ export interface ProcessPlan {
   readonly run: readonly Step[];
 }
 
-/** Steps that turn the set-up process into the program. The order is runc's. */
+/** Steps that turn the set-up process into the program, whose user was looked up. The order is runc's. */
 export function planProcess({ options, argv, env, cwd, user, capabilities, filter, park }: PlanInput, streams: StreamPlan): ProcessPlan {
   const load: Step[] = filter === null ? [] : [{ op: 'seccomp', filter }];
   const early = options.noNewPrivileges ? [] : load;
   const late = options.noNewPrivileges ? load : [];
   const confine: Step[] = [
-    { op: 'user', user, apply: 0 },
     { op: 'chdir', path: cwd, create: 1 },
     ...streams.set(true),
     { op: 'umask', mask: options.process.umask },

@@ -20,11 +20,60 @@ describe('copyIn', () => {
     expect(result).toBe('text\n 00 ff 0a 0d 80');
   });
 
-  it('gives mode and owner; root and 0644 unless said', async () => {
+  it('gives mode and owner; the user and 0644 unless said', async () => {
     const result = await output('stat -c "%a %u %g" /plain /program; /program', {
       copyIn: { '/plain': 'x', '/program': { content: '#!/bin/sh\necho runs\n', mode: 0o750, uid: 1000, gid: 2000 } },
     });
     expect(result).toBe('644 0 0\n750 1000 2000\nruns');
+  });
+
+  it("is the user's with all that is made for it: he may work there", async () => {
+    const source = join(folder, 'private');
+    mkdirSync(source, { recursive: true });
+    writeFileSync(join(source, 'key'), 'of the user', { mode: 0o600 });
+    const result = await output(
+      'stat -c "%n %u %g %a" /box /box/a /box/deep /box/deep/er /box/deep/er/tree /box/deep/er/tree/key; cat deep/er/tree/key; echo; echo x > new && cat new',
+      { user: 'nobody', cwd: '/box', copyIn: { '/box/a': 'x', '/box/deep/er/tree': { source } } },
+    );
+    expect(result.split('\n')).toEqual([
+      '/box 65534 65534 755',
+      '/box/a 65534 65534 644',
+      '/box/deep 65534 65534 755',
+      '/box/deep/er 65534 65534 755',
+      '/box/deep/er/tree 65534 65534 755',
+      '/box/deep/er/tree/key 65534 65534 600',
+      'of the user',
+      'x',
+    ]);
+  });
+
+  it('an owner that is given has the folders that are made for the file, and what is there keeps its own', async () => {
+    const source = join(folder, 'merged');
+    mkdirSync(join(source, 'made'), { recursive: true });
+    chmodSync(source, 0o777);
+    const result = await output('stat -c "%n %u %g %a" /own /own/x /home /home/made /var /var/y', {
+      user: 'nobody',
+      copyIn: { '/own/x': { content: 'x', uid: 0, gid: 2000 }, '/home': { source }, '/var/y': 'y' },
+    });
+    expect(result.split('\n')).toEqual([
+      '/own 0 2000 755',
+      '/own/x 0 2000 644',
+      '/home 0 0 755',
+      '/home/made 65534 65534 755',
+      '/var 0 0 755',
+      '/var/y 65534 65534 644',
+    ]);
+  });
+
+  it("the user may be one that copyIn brings, whatever the order; where he is looked up is root's", async () => {
+    const etc = join(folder, 'etc');
+    mkdirSync(etc, { recursive: true });
+    writeFileSync(join(etc, 'group'), 'mine:x:4321:me\n');
+    const result = await output('stat -c "%n %u %g" /box/a /etc/passwd /etc/group; id -u; id -G', {
+      user: 'me',
+      copyIn: { '/box/a': 'x', '/etc': { source: etc }, '/etc/passwd': 'me:x:1234:1235::/:/bin/sh\n' },
+    });
+    expect(result.split('\n')).toEqual(['/box/a 1234 1235', '/etc/passwd 0 0', '/etc/group 0 0', '1234', '1235 4321']);
   });
 
   it('copies a file of the host, with its mode', async () => {

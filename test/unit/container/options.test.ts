@@ -189,9 +189,9 @@ describe('what is given', () => {
       devices: ['/dev/fuse', '/dev/sda:/dev/xvda', '/dev/sdb:r', '/dev/sdc:/dev/x:rw', { path: '/dev/kvm' }],
     });
     expect(copyIn).toEqual([
-      { target: '/a', source: null, content: Buffer.from('é'), mode: 0o644, uid: 0, gid: 0 },
-      { target: '/b', source: '/etc/hosts', content: null, mode: null, uid: 0, gid: 0 },
-      { target: '/c', source: null, content: new Uint8Array([1]), mode: 0o600, uid: 5, gid: 0 },
+      { target: '/a', source: null, content: Buffer.from('é'), mode: 0o644, uid: null, gid: null },
+      { target: '/b', source: '/etc/hosts', content: null, mode: null, uid: null, gid: null },
+      { target: '/c', source: null, content: new Uint8Array([1]), mode: 0o600, uid: 5, gid: null },
     ]);
     expect(devices).toEqual([
       { path: '/dev/fuse', target: '/dev/fuse', access: 'rwm' },

@@ -138,12 +138,32 @@ describe('the order of a container', () => {
     expect(Math.max(...hostPaths)).toBeLessThan(first(steps, 'pivot'));
   });
 
-  it('copies go into what is mounted, before the root is made read-only', () => {
+  it('copies go into what is mounted, by a process that sees no other files, before the root is made read-only', () => {
     const readOnlyRoot = Math.max(...places(steps, (step) => step.op === 'set_mount' && step.set === MOUNT_ATTR.RDONLY));
     const attached = places(steps, (step) => step.op === 'attach' && step.path === '/data');
     for (const op of ['copy_in', 'write_file'] as const) expect(end(steps, op)).toBeLessThan(readOnlyRoot);
     expect(Math.max(...attached)).toBeLessThan(first(steps, 'copy_in'));
-    expect(readOnlyRoot).toBeLessThan(first(steps, 'pivot'));
+    expect(first(steps, 'pivot')).toBeLessThan(first(steps, 'copy_in'));
+    expect(readOnlyRoot).toBeLessThan(first(steps, 'readonly'));
+  });
+
+  it('its user is looked up in its own files, with what is copied to them and before what is copied for him', () => {
+    const copyIn = { '/in': 'text', '/etc/passwd': 'x', '/etc': { source: '/tree' }, '/etc/group': { content: 'x', uid: 5 } };
+    const copies = last(plan({ copyIn, copyOut: ['/out'] }));
+    const written = copies.flatMap((step) =>
+      step.op === 'write_file' && !step.path.startsWith('etc/') ? [[step.path, step.uid, step.gid]] : [],
+    );
+    const user = 2n ** 64n - 1n;
+    expect(written).toEqual([
+      ['/etc/passwd', 0, 0],
+      ['/etc/group', 5, 0],
+      ['/in', user, user],
+    ]);
+    const order: Op[] = ['pivot', 'copy_in', 'user', 'save_user', 'chdir'];
+    expect(ops(copies).filter((op) => order.includes(op))).toEqual([...order, 'user']);
+    const lookUp = first(copies, 'user');
+    expect(places(copies, (step) => step.op === 'write_file' && step.path === '/etc/group')[0]).toBeLessThan(lookUp);
+    expect(places(copies, (step) => step.op === 'write_file' && step.path === '/in')[0]).toBeGreaterThan(lookUp);
   });
 
   it('the root is pivoted to before names, sysctls, read-only and masked paths, in that order', () => {
@@ -167,7 +187,6 @@ describe('the order of a container', () => {
 
   it('becomes the program as runc does', () => {
     const order: Op[] = [
-      'user',
       'chdir',
       'umask',
       'rlimit',
@@ -180,8 +199,8 @@ describe('the order of a container', () => {
       'parent_death_signal',
       'exec',
     ];
-    expect(ops(steps).filter((op) => order.includes(op))).toEqual(order);
-    expect(first(steps, 'mask')).toBeLessThan(first(steps, 'user'));
+    expect(ops(steps.slice(first(steps, 'mask'))).filter((op) => order.includes(op))).toEqual(order);
+    expect(first(steps, 'mask')).toBeLessThan(end(steps, 'user'));
   });
 
   it('the parent-death signal comes after every change of ids, which clears it', () => {
@@ -232,17 +251,17 @@ describe('init and park', () => {
     expect(ops(last(plan()))).not.toContain('park');
   });
 
-  it('the mount namespace and the changes are kept where they will be looked into, and nowhere else', () => {
-    for (const [planned, namespaces, uppers] of [
+  it('the mount namespace, the user and the changes are kept where they will be looked into, and nowhere else', () => {
+    for (const [planned, namespaces, others] of [
       [plan(), 0, 0],
       [plan({}, { park: true }), 1, 1],
-      [plan({ copyOut: ['/out'] }), 1, 0],
+      [plan({ copyOut: ['/out'] }), 1, 1],
     ] as const) {
       expect(ops(last(planned)).filter((op) => op === 'open_namespace')).toHaveLength(namespaces);
       expect(ops(last(planned)).filter((op) => op === 'give')).toHaveLength(
-        ops(last(plan())).filter((op) => op === 'give').length + uppers,
+        ops(last(plan())).filter((op) => op === 'give').length + others,
       );
-      expect(planned.returns).toHaveLength(namespaces + uppers);
+      expect(planned.returns).toHaveLength(namespaces + others);
     }
   });
 });

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <dirent.h>
+
+#include <cstddef>
+
+#include "unique_fd.h"
+
+namespace nacelle {
+
+// The names in an open folder, in the order in which the kernel has them.
+class Folder {
+ public:
+  explicit Folder(unique_fd fd);
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder();
+  bool opened() const { return stream_ != nullptr; }
+  int fd() const { return dirfd(stream_); }
+  // The next name, without '.' and '..'; nullptr at the end.
+  const char* next();
+
+ private:
+  DIR* stream_;
+};
+
+// 0 or -errno.
+int write_all(int fd, const void* data, size_t size);
+
+}  // namespace nacelle
