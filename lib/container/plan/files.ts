@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { isWithin } from '../../host/mountinfo.js';
 import { CREATE } from '../../plan/constants.js';
 import { NONE } from '../../plan/plan.js';
+import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { PlanInput } from './input.js';
 
@@ -23,6 +24,10 @@ export function planEtc({ slots, files, options }: PlanInput, root: Slot, stagin
       return [
         { op: 'write_file', root: staging, path: `etc/${name}`, bytes: Buffer.from(content), mode: 0o644, uid: 0, gid: 0 },
         { op: 'clone_mount', out: slot, at: staging, path: `etc/${name}`, recursive: 0 },
+        // they are of the root
+        ...(options.readOnly
+          ? [{ op: 'set_mount', mount: slot, recursive: 0, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 } as const]
+          : []),
         { op: 'attach', mount: slot, root, path: `/etc/${name}`, create: CREATE.file },
       ];
     });

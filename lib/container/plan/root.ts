@@ -24,7 +24,7 @@ const STAGING = '/sys';
 
 /** Steps that make the root. It is mounted over '/': there no path leads to it, and the process's own root is still the one below. */
 export function planRoot(
-  { slots, root: source, park: keepsUppers }: Pick<PlanInput, 'slots' | 'root' | 'park'>,
+  { slots, root: source, park: keepsUppers, options }: Pick<PlanInput, 'slots' | 'root' | 'park' | 'options'>,
   staging: Staging,
 ): RootPlan {
   const stage: Step = { op: 'attach_at', mount: staging.slot, at: NONE, path: STAGING };
@@ -38,6 +38,7 @@ export function planRoot(
         { op: 'clone_mount', out: root, at: NONE, path: source.path, recursive: 1 },
         // devices are real in /dev alone, where we made them
         { op: 'set_mount', mount: root, recursive: 1, set: MOUNT_ATTR.NODEV, clear: 0, propagation: PROPAGATION.private },
+        ...(options.readOnly ? readOnlyBelow(root) : []),
         stage,
         { op: 'attach_at', mount: root, at: NONE, path: '/' },
       ],
@@ -92,6 +93,14 @@ export function planRoot(
     steps.push({ op: 'attach', mount: slot, root, path: bind.target, create: bind.kind === 'file' ? CREATE.file : CREATE.folder });
   }
   return { root, mounts, uppers, steps: [...opened, stage, ...steps] };
+}
+
+/** What is mounted in it is read-only from now on: later it could not be told from the container's own mounts. */
+function readOnlyBelow(mount: Slot): Step[] {
+  return [
+    { op: 'set_mount', mount, recursive: 1, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 },
+    { op: 'set_mount', mount, recursive: 0, set: 0, clear: MOUNT_ATTR.RDONLY, propagation: 0 },
+  ];
 }
 
 const O_DIRECTORY = process.arch === 'arm64' ? 0o40000 : 0o200000;

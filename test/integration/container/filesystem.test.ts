@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { Container } from '../../../lib/index.js';
+import { Container, OverlayFs, type RunOptions } from '../../../lib/index.js';
 import { busyboxRootfs } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
@@ -84,6 +84,29 @@ describe('root file systems', () => {
     const result = await sh('touch /x; touch /etc/x; touch /data/x && echo written', { readOnly: true, tmpfs: { '/data': '' } });
     expect(result.stderr.match(/Read-only file system/g)).toHaveLength(2);
     expect(result.stdout).toBe('written\n');
+  });
+
+  it('readOnly: the files of /etc that are mounted over the root are of it, those of the caller are his', async () => {
+    const own = join(folder, 'hosts');
+    writeFileSync(own, '');
+    const script = 'cd /etc; for f in hosts hostname resolv.conf; do echo x 2>&1 >> $f && echo $f; chmod 777 $f 2>&1; done';
+    const { stdout } = await sh(script, { readOnly: true });
+    expect(stdout.match(/Read-only file system/g)).toHaveLength(6);
+    expect((await sh(script, { readOnly: true, volumes: [`${own}:/etc/hosts`] })).stdout.split('\n')[0]).toBe('hosts');
+    expect(readFileSync(own, 'utf8')).toBe('x\n');
+    expect((await sh('echo x >> /etc/hosts && tail -n 1 /etc/hosts')).stdout).toBe('x\n');
+  });
+
+  it('readOnly: what is mounted in a rootfs is of it too', async () => {
+    const root = await ownRootfs('mounted');
+    const lower = join(folder, 'lower');
+    for (const path of [lower, join(root, 'inner')]) mkdirSync(path);
+    await using _ = await OverlayFs.mount({ lower: [lower], target: join(root, 'inner') });
+    const write = async (options: RunOptions) =>
+      (await Container.run({ rootfs: root, command: ['/bin/busybox', 'sh', '-c', 'echo x > /inner/x'], ...options })).stderr;
+    expect(await write({ readOnly: true })).toContain('Read-only file system');
+    expect(await write({ readOnly: true, tmpfs: { '/data/t': '' }, copyIn: { '/in': 'x' } })).toContain('Read-only file system');
+    expect(await write({})).toBe('');
   });
 
   it('upperSize: past it is ENOSPC', async () => {
