@@ -6,6 +6,7 @@ import { busyboxRootfs } from '../test/fixtures/images.js';
 import type { Case, Context } from './case.js';
 import { crowd, groupLife, limits, stats } from './cases/cgroup.js';
 import { comparisons } from './cases/compare.js';
+import { files } from './cases/files.js';
 import { heap } from './cases/heap.js';
 import { pullAndRun, secondRun, unpack } from './cases/image.js';
 import { imageMemory } from './cases/image-memory.js';
@@ -23,6 +24,7 @@ const cases: readonly Case[] = [
   rate,
   memory,
   stdout,
+  files,
   importing,
   ladder,
   groupLife,
