@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { ImageError } from '../errors.js';
+import { ImageError, UnsupportedError } from '../errors.js';
 import { wordsOf } from '../native/failure.js';
 import { addImage } from './add.js';
 import { digestOf, parseDigest } from './digest.js';
@@ -61,7 +61,7 @@ export async function pull(reference: RegistryReference, options: ParsedPull): P
     return image.document.descriptor.digest;
   } catch (error) {
     options.cancelSignal?.throwIfAborted();
-    if (error instanceof ImageError) throw error;
+    if (error instanceof ImageError || error instanceof UnsupportedError) throw error;
     throw new ImageError(`pull ${name}: ${wordsOf(error) || 'no connection'}`, {
       reference: name,
       cause: error,

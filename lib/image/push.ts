@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { ImageError, invalidOption } from '../errors.js';
+import { ImageError, invalidOption, UnsupportedError } from '../errors.js';
 import { wordsOf } from '../native/failure.js';
 import { digestOf, parseDigest } from './digest.js';
 import { inParallel, settled } from './in-parallel.js';
@@ -47,7 +47,7 @@ export async function push(image: ImageSource, reference: RegistryReference, opt
     return image.descriptor.digest;
   } catch (error) {
     cancelSignal?.throwIfAborted();
-    if (error instanceof ImageError) throw error;
+    if (error instanceof ImageError || error instanceof UnsupportedError) throw error;
     throw new ImageError(`push ${name}: ${wordsOf(error) || 'no connection'}`, {
       reference: name,
       cause: error,

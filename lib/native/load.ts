@@ -3,11 +3,11 @@ import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
-import { arch, platform } from 'node:process';
+import { arch, platform, versions } from 'node:process';
 import { errnoOf, toError, UnsupportedError } from '../errors.js';
 import type { Binding, EventCounter } from './binding.js';
 import { attempt, nativeError } from './failure.js';
-import { ownFile } from './own-module.js';
+import { inBundle, ownFile } from './own-module.js';
 
 interface Native {
   readonly addon: Binding;
@@ -84,6 +84,11 @@ function load(): Native {
   if (platform !== 'linux') {
     throw new UnsupportedError('nacelle', `it needs Linux, this is ${platform}`, 'Run it on Linux, in a virtual machine for example.');
   }
+  const runtime = otherRuntime();
+  // they load the addon, and crash at what it asks of libuv
+  if (runtime !== null) {
+    throw new UnsupportedError('nacelle', `${runtime} lacks what its native part needs of Node`, 'Run the program that uses it with Node.');
+  }
   const failures: string[] = [];
   for (const folder of candidates()) {
     const addon = join(folder, 'nacelle.node');
@@ -106,6 +111,12 @@ function load(): Native {
   );
 }
 
+/** Those that say that they are Node, too. */
+function otherRuntime(): string | null {
+  if (versions.bun !== undefined) return `Bun ${versions.bun}`;
+  return versions.deno === undefined ? null : `Deno ${versions.deno}`;
+}
+
 /** Where the native part may be: a build of the tests, a build from source, a prebuilt one. */
 function candidates(): string[] {
   const override = process.env.NACELLE_BUILD_DIR;
@@ -117,6 +128,6 @@ function candidates(): string[] {
 function packageRoot(folder: string): string {
   for (let at = folder; ; at = dirname(at)) {
     if (existsSync(join(at, 'binding.gyp')) || existsSync(join(at, 'prebuilds'))) return at;
-    if (dirname(at) === at) return folder;
+    if (dirname(at) === at) throw inBundle();
   }
 }

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { UnsupportedError } from '../errors.js';
+import { hasCode, UnsupportedError } from '../errors.js';
 
 /**
  * The file that this code lies in: of the package, by which its native part and its dependencies are found.
@@ -9,12 +9,19 @@ import { UnsupportedError } from '../errors.js';
  */
 export function ownFile(): string {
   const url: string | undefined = import.meta.url;
-  if (!url?.startsWith('file:'))
-    throw new UnsupportedError('a bundle that has nacelle in it', 'its native part is not found from there', EXTERNAL);
+  if (!url?.startsWith('file:')) throw inBundle();
   return fileURLToPath(url);
 }
 
-export const EXTERNAL = 'Leave it out of the bundle: esbuild --external:nacelle, or what your bundler calls external.';
+/** What is not found beside {@link ownFile}. */
+export function inBundle(cause?: unknown): UnsupportedError {
+  return new UnsupportedError(
+    'nacelle in a bundle',
+    'its native part and its own files are not found from there',
+    'Leave it out and keep it in node_modules: esbuild --external:nacelle, or what your bundler calls external.',
+    cause === undefined ? {} : { cause },
+  );
+}
 
 interface Lazy {
   undici: typeof import('undici');
@@ -23,5 +30,10 @@ interface Lazy {
 
 /** A dependency that most programs never use. Not by `import()`, which Jest has none of in CommonJS. */
 export function requireDependency<N extends keyof Lazy>(name: N): Lazy[N] {
-  return createRequire(ownFile())(name);
+  const require = createRequire(ownFile());
+  try {
+    return require(name);
+  } catch (error) {
+    throw hasCode(error, 'MODULE_NOT_FOUND') ? inBundle(error) : error;
+  }
 }

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { beforeAll, expect } from 'vitest';
+import { bundle } from '../fixtures/bundle.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { patience } from '../fixtures/patience.js';
 import { requires } from '../fixtures/requires.js';
@@ -19,7 +19,7 @@ useLeakCheck();
 const { describe, it } = requires({ root: true });
 
 /** The checks as a program of somebody else's has them, who installed the package. */
-beforeAll(async () => {
+beforeAll(() => {
   mkdirSync(join(folder, 'node_modules'));
   for (const [name, target] of [
     ['nacelle', root],
@@ -33,7 +33,7 @@ beforeAll(async () => {
     ['cjs', 'checks.cjs'],
     ['esm', 'checks.mjs'],
   ] as const) {
-    await build({ entryPoints: [checks], format, outfile: join(folder, outfile), target: 'node20' });
+    bundle(checks, join(folder, outfile), [`--format=${format}`]);
   }
   writeFileSync(
     join(folder, 'jest.test.js'),

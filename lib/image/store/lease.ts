@@ -3,7 +3,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { ImageError } from '../../errors.js';
+import { ImageError, UnsupportedError } from '../../errors.js';
 import { clearTimeout, setTimeout } from '../../native/clock.js';
 import { wordsOf } from '../../native/failure.js';
 import { tryLock } from '../../native/load.js';
@@ -162,6 +162,7 @@ export async function hold(digests: readonly string[], root = storeRoot()): Prom
   try {
     return await (await (leases.get(root) ?? take(root)).taking).hold(digests);
   } catch (cause) {
+    if (cause instanceof UnsupportedError) throw cause;
     throw new ImageError(`use the store ${root}: ${wordsOf(cause)}`, { cause });
   }
 }

@@ -1,0 +1,49 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import { bundle } from '../fixtures/bundle.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
+import { requires } from '../fixtures/requires.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
+
+useLeakCheck();
+const { describe, it } = requires({ root: true });
+
+const project = fileURLToPath(new URL('../..', import.meta.url));
+const folder = temporaryFolder();
+
+const program = `
+  import { Container, Image } from 'nacelle';
+  const show = (error) => [error.name, error.code, error.message].join(' ');
+  Promise.allSettled([
+    Container.run({ image: 'host', command: ['echo', 'hello'] }).then(({ stdout }) => stdout),
+    Image.pull('127.0.0.1:1/a/b:1', { retries: 0 }),
+  ]).then((results) => console.log(JSON.stringify(results.map(({ value, reason }) => value ?? show(reason)))));`;
+
+/** Bundles the program as a project does that has the package in its node_modules, and runs it. */
+async function bundled(format: 'cjs' | 'esm', options: string[]): Promise<[ran: string, pulled: string]> {
+  const at = mkdtempSync(join(folder, 'project-'));
+  mkdirSync(join(at, 'node_modules'));
+  symlinkSync(project, join(at, 'node_modules', 'nacelle'));
+  writeFileSync(join(at, 'program.mjs'), program);
+  const outfile = join(at, 'dist', `program.${format === 'esm' ? 'mjs' : 'cjs'}`);
+  bundle(join(at, 'program.mjs'), outfile, ['--bundle', '--platform=node', `--format=${format}`, ...options]);
+  const text = await new Promise<string>((resolve, reject) => {
+    execFile(process.execPath, [outfile], { cwd: at }, (error, stdout, stderr) => (error ? reject(new Error(stderr)) : resolve(stdout)));
+  });
+  return JSON.parse(text);
+}
+
+describe.each(['cjs', 'esm'] as const)('in a bundle (%s)', (format) => {
+  it('it works when it is left out', async () => {
+    const [ran, pulled] = await bundled(format, ['--external:nacelle']);
+    expect(ran).toBe('hello\n');
+    expect(pulled).toMatch(/^ImageError ERR_IMAGE .*ECONNREFUSED/);
+  });
+
+  it('it says so when it is not', async () => {
+    for (const what of await bundled(format, [])) expect(what).toMatch(/^UnsupportedError ERR_UNSUPPORTED .*bundle.*external/);
+  });
+});
