@@ -15,13 +15,26 @@ function printable(text: string): string {
   });
 }
 
-/** What every error of nacelle has: a stable `code`, and both failures when undoing failed as well. */
+/** Shared by all copies of the module. */
+const BRAND = Symbol.for('nacelle.error');
+
+/**
+ * What every error of nacelle has: a stable `code`, and both failures when undoing failed as well.
+ *
+ * A program may load the package twice, by `import` and by `require`, or in two versions: `instanceof` tells the errors of one copy alone.
+ * `name` and `code` are the same in all of them.
+ */
 export class NacelleError extends Error {
   override readonly name: string = 'NacelleError';
   /** Stable, for programs: `ERR_INVALID_OPTION`, `ERR_SYSCALL`, `ERR_UNSUPPORTED`, … */
   readonly code: string;
   /** What went wrong while undoing, when that failed too: an AggregateError of several. The first failure is the error itself. */
   declare readonly cleanupError?: Error;
+
+  /** @internal */
+  get [BRAND](): true {
+    return true;
+  }
 
   /** @param message one line, or a list of lines: what others wrote into one makes no more of them, see {@link printable} */
   constructor(message: string | readonly string[], options: { code: string; cause?: unknown; cleanupError?: Error }) {
@@ -40,6 +53,11 @@ export class NacelleError extends Error {
 /** Whether it is an error: Node's own, of whatever realm, or a DOMException, which is the reason of an aborted signal. */
 export function isError(thrown: unknown): thrown is Error {
   return types.isNativeError(thrown) || Object.prototype.toString.call(thrown) === '[object DOMException]';
+}
+
+/** Whether it is one of ours, by whichever copy of the module it was made. */
+export function isNacelleError(thrown: unknown): thrown is NacelleError {
+  return isError(thrown) && BRAND in thrown;
 }
 
 /** What was thrown, as an Error: JavaScript lets one throw anything. */

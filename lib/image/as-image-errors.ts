@@ -1,4 +1,4 @@
-import { codeOf, errnoOf, ImageError, NacelleError } from '../errors.js';
+import { codeOf, errnoOf, ImageError, isNacelleError } from '../errors.js';
 import { wordsOf } from '../native/failure.js';
 
 /**
@@ -23,5 +23,5 @@ export async function asImageErrors<T>(
 
 /** A system call's, a decoder's or a stream's: Node gives codes to mistakes of the program, too. */
 function isOfTheSystem(error: unknown): boolean {
-  return !(error instanceof NacelleError) && (errnoOf(error) !== undefined || codeOf(error)?.startsWith('ERR_STREAM_') === true);
+  return !isNacelleError(error) && (errnoOf(error) !== undefined || codeOf(error)?.startsWith('ERR_STREAM_') === true);
 }

@@ -100,7 +100,7 @@ export class Image {
    * @param options.hide instead of that list: absolute paths, in which '*' stands for any part of one name
    * @throws NacelleError `ERR_INVALID_OPTION`
    */
-  static host(options: { hide?: string[] } = {}): Image {
+  static host(options: { hide?: readonly string[] | undefined } = {}): Image {
     const result = hostOptions.safeParse(options);
     if (!result.success) {
       const [issue] = result.error.issues;
@@ -225,7 +225,7 @@ export class Image {
   static async commit(source: Committable, options: CommitOptions = {}): Promise<Image> {
     const parsed = parseOptions(commitOptions, options, 'options');
     const reference = parsed.reference === undefined ? null : nameOf(parsed.reference);
-    const base = source.image ? source.image.#withLayers('commit a container on') : null;
+    const base = source.image ? source.image.withLayers('commit a container on') : null;
     const parts = { base, layers: source.layers?.() ?? [(options) => source.layer(options)], config: source.image?.config ?? {} };
     const digest = await asImageErrors('commit', () => commit(parts, reference, parsed), { reference });
     return Image.#stored(reference, digest, DEFAULT_LIMITS);
@@ -243,9 +243,9 @@ export class Image {
    * @param options.format 'docker': an archive that `docker load` takes, and that is an OCI layout as well
    * @throws ImageError when a blob is damaged, or the file can't be written; UnsupportedError for the host and folders
    */
-  async save(target: string | Writable, options: { format?: 'oci' | 'docker' } = {}): Promise<void> {
+  async save(target: string | Writable, options: { format?: 'oci' | 'docker' | undefined } = {}): Promise<void> {
     const { format } = parseOptions(saveOptions, options, 'options');
-    const source = this.#withLayers('save');
+    const source = this.withLayers('save');
     const what = `save ${typeof target === 'string' ? target : 'an archive'}`;
     await asImageErrors(what, () => save(source, target, format), { reference: this.reference });
   }
@@ -259,7 +259,7 @@ export class Image {
    *   the host and folders
    */
   async push(reference: string, options: PushOptions = {}): Promise<{ digest: string }> {
-    const source = this.#withLayers('push');
+    const source = this.withLayers('push');
     return { digest: await push(source, parseRegistryName(reference), parseOptions(pushOptions, options, 'options')) };
   }
 
@@ -269,7 +269,7 @@ export class Image {
    * @throws NacelleError `ERR_INVALID_OPTION` for what is no name; UnsupportedError for the host and folders
    */
   async tag(reference: string): Promise<void> {
-    const source = this.#withLayers('tag');
+    const source = this.withLayers('tag');
     const name = nameOf(reference);
     const openBlob = async (blob: Descriptor, from: number) => streamFrom(await source.openBlob(blob), from);
     await asImageErrors(`tag ${name}`, () => addImage(name, { ...source, openBlob }, { limits: this.#limits }), { reference: name });
@@ -282,7 +282,7 @@ export class Image {
    */
   async remove(): Promise<void> {
     const { reference, digest } = this;
-    this.#withLayers('remove');
+    this.withLayers('remove');
     await removeFromStore(
       reference ?? digest,
       (entry) => entry.digest === digest && (reference === null || [null, reference].includes(tagOf(entry))),
@@ -300,7 +300,13 @@ export class Image {
     return asImageErrors(`use ${reference ?? this.digest}`, () => this.#use(options), { reference, signal: options.signal });
   }
 
-  #withLayers(what: string): ImageSource {
+  /**
+   * What it is made of; not a private method, as `Image.commit` of another copy of the module asks for it too.
+   *
+   * @throws UnsupportedError for the host and folders
+   * @internal
+   */
+  withLayers(what: string): ImageSource {
     if (this.#source) return this.#source;
     throw new UnsupportedError(`${what} ${this.reference}`, 'it is no image with layers, but a folder of this machine');
   }
