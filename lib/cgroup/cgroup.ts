@@ -69,7 +69,7 @@ export class Cgroup implements AsyncDisposable {
   static async create(
     name: string,
     limits: Limits = {},
-    options: { parent?: NamedGroup | string; persist?: boolean } = {},
+    options: { parent?: NamedGroup | string | undefined; persist?: boolean | undefined } = {},
   ): Promise<Cgroup> {
     const { name: full, persist } = parseCreate(name, options);
     const parsed = findDisks(parseGroupLimits(limits));
@@ -216,14 +216,14 @@ export class Cgroup implements AsyncDisposable {
    *
    * @throws NacelleError `ERR_INVALID_OPTION`
    */
-  events(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<CgroupEvent> {
+  events(options: { signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<CgroupEvent> {
     return watchGroup(this.paths, parseEventOptions(options).signal);
   }
 
   /**
    * Runs a program of the host in the group: limits and counts it, confines nothing. It ends when all that it started has.
    */
-  run<E extends Encoding = 'utf8'>(command: string[], options: ExecOptions<E> = {}): Execution<E> {
+  run<E extends Encoding = 'utf8'>(command: readonly string[], options: ExecOptions<E> = {}): Execution<E> {
     try {
       const argv = parseCommand(command);
       const parsed = parseExecOptions(options);

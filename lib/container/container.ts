@@ -192,7 +192,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /** Comes in a later version. @throws UnsupportedError */
-  exec<F extends Encoding = 'utf8'>(_command: string[], _options?: ExecOptions<F>): Execution<F> {
+  exec<F extends Encoding = 'utf8'>(_command: readonly string[], _options?: ExecOptions<F>): Execution<F> {
     throw later('exec');
   }
 
@@ -209,7 +209,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    *
    * @throws NacelleError `ERR_INVALID_OPTION` for a timeout that no timer keeps: it must be from 0 to 2,147,483,647
    */
-  async stop(options: { timeout?: number } = {}): Promise<RunResult<E>> {
+  async stop(options: { timeout?: number | undefined } = {}): Promise<RunResult<E>> {
     const { timeout = KILL_DELAY } = parseOptions(stopOptions, options, 'options');
     const ended = this.#end();
     if (this.#state === 'running' || this.#state === 'paused') {
@@ -319,7 +319,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /** Waits for its end, with `force` brings it about; idempotent. @throws NacelleError `ERR_STATE` while it runs, without `force` */
-  async remove({ force = false }: { force?: boolean } = {}): Promise<void> {
+  async remove({ force = false }: { force?: boolean | undefined } = {}): Promise<void> {
     if ((this.#state === 'running' || this.#state === 'paused') && !force) {
       throw new NacelleError(`remove the container ${this.id}: it is ${this.#state}. Stop it, or use force`, { code: 'ERR_STATE' });
     }

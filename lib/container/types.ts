@@ -13,91 +13,91 @@ import type { Container } from './container.js';
 /** What a container is made of. Durations are ms, sizes bytes or docker strings ('256m'). */
 export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, ProcessOptions<E> {
   /** 'host', 'docker.io/library/alpine:3', 'sha256:HEX', 'oci:DIR:TAG', 'docker-archive:FILE', 'dir:ROOTFS'. This or `rootfs` is needed. */
-  image?: string | Image;
+  image?: string | Image | undefined;
   /**
    * When an image that is given by a registry's name is pulled: when the store lacks it, never (`ERR_NO_IMAGE` then), or always. Default
    * 'missing'. What a registry needs beside its name (credentials, a certificate, a platform) is said to `Image.pull`, before.
    */
-  pull?: 'missing' | 'never' | 'always';
+  pull?: 'missing' | 'never' | 'always' | undefined;
   /** Instead of an image: a folder, written to as it is. */
-  rootfs?: string | OverlayFs;
+  rootfs?: string | OverlayFs | undefined;
   /** Where changes to the image go: memory, charged to the container, or a folder on disk. Default 'tmpfs'. */
-  upper?: 'tmpfs' | 'disk';
+  upper?: 'tmpfs' | 'disk' | undefined;
   /** Of a 'tmpfs' upper. Default half of `memory`, else half of the machine's. */
-  upperSize?: Size;
+  upperSize?: Size | undefined;
   /** The root can't be written to. Default false. */
-  readOnly?: boolean;
+  readOnly?: boolean | undefined;
   /** Default the image's. With `entrypoint`, its arguments, as docker's. */
-  command?: string[];
+  command?: readonly string[] | undefined;
   /** Default the image's; given, the image's own command is dropped, as docker does. */
-  entrypoint?: string[];
+  entrypoint?: readonly string[] | undefined;
   /** At most 64 bytes. Default the container's id. */
-  hostname?: string;
+  hostname?: string | undefined;
   /** NIS domain name, at most 64 bytes. */
-  domainname?: string;
-  name?: string;
-  labels?: Record<string, string>;
+  domainname?: string | undefined;
+  name?: string | undefined;
+  labels?: Record<string, string> | undefined;
   /**
    * Default false: the program is process 1, and the kernel drops signals to it that it doesn't handle,
    * its own included (pid_namespaces(7)). true: our reaper is process 1 and tells the program's exact end.
    */
-  init?: boolean;
+  init?: boolean | undefined;
   /** Default: all new but user and time. `mnt` is always new; a new user namespace is `userns`. */
-  namespaces?: Partial<Record<NamespaceType, 'new' | 'host' | Namespace>>;
+  namespaces?: { [T in NamespaceType]?: 'new' | 'host' | Namespace | undefined } | undefined;
   /** ms added to the clocks (time_namespaces(7), Linux 5.6). Makes the time namespace new. */
-  timeOffsets?: { monotonic?: number; boottime?: number };
+  timeOffsets?: { monotonic?: number | undefined; boottime?: number | undefined } | undefined;
   /** Default 'host': no user namespace. */
-  userns?: 'host' | 'auto' | { uid: IdMap[]; gid: IdMap[] };
+  userns?: 'host' | 'auto' | { uid: readonly IdMap[]; gid: readonly IdMap[] } | undefined;
   /** Run in this group, which the limits are set on. A name may be a path below nacelle's own root: 'judge/7'. */
-  cgroup?: Cgroup | string;
+  cgroup?: Cgroup | string | undefined;
   /** Make the container's group below this one. */
-  cgroupParent?: Cgroup | string;
+  cgroupParent?: Cgroup | string | undefined;
   /** Default 'none': a network namespace with the loopback alone. */
-  network?: 'none' | 'host' | 'bridge' | 'pasta' | Namespace | Container;
-  ports?: (string | PortMapping)[];
+  network?: 'none' | 'host' | 'bridge' | 'pasta' | Namespace | Container | undefined;
+  ports?: readonly (string | PortMapping)[] | undefined;
   /** Addresses of name servers, for /etc/resolv.conf. */
-  dns?: string[];
+  dns?: readonly string[] | undefined;
   /** Name to address, for /etc/hosts. */
-  extraHosts?: Record<string, string>;
-  mounts?: Mount[];
+  extraHosts?: Record<string, string> | undefined;
+  mounts?: readonly Mount[] | undefined;
   /** As docker's: '/host/dir:/data', '/host/dir:/data:ro'. A path with ':' needs `mounts`. */
-  volumes?: string[];
+  volumes?: readonly string[] | undefined;
   /** { '/t': 'size=8m,mode=1777' }: nosuid, nodev and noexec unless it says suid, dev or exec, as docker's. */
-  tmpfs?: Record<string, string>;
+  tmpfs?: Record<string, string> | undefined;
   /**
    * By absolute path inside, before start. A string or bytes are the content. Folders that are made on the way have the owner of what
    * they were made for; what is there already keeps its own. What goes to /etc/passwd, /etc/group or /etc comes first: there
    * `user` is looked up.
    */
-  copyIn?: Record<string, string | Uint8Array | CopyIn>;
+  copyIn?: Record<string, string | Uint8Array | CopyIn> | undefined;
   /**
    * Absolute paths inside, read after the end with no more right than the user's, and through no link. Missing ones are absent from
    * `result.files`; what can't be had is in `result.notCopied`.
    */
-  copyOut?: string[];
+  copyOut?: readonly string[] | undefined;
   /** Bytes that `copyOut` brings at most, paths and a few bytes for each file among them. Default '100m'. */
-  copyOutMax?: Size;
+  copyOutMax?: Size | undefined;
   /** Added to the default ones. With or without 'CAP_'; 'ALL'. */
-  capAdd?: string[];
-  capDrop?: string[];
+  capAdd?: readonly string[] | undefined;
+  capDrop?: readonly string[] | undefined;
   /** Default true. */
-  noNewPrivileges?: boolean;
+  noNewPrivileges?: boolean | undefined;
   /** Default 'default'. */
-  seccomp?: 'default' | 'unconfined' | SeccompProfile;
+  seccomp?: 'default' | 'unconfined' | SeccompProfile | undefined;
   /** Replaces the default list. */
-  maskedPaths?: string[];
+  maskedPaths?: readonly string[] | undefined;
   /** Replaces the default list. */
-  readonlyPaths?: string[];
+  readonlyPaths?: readonly string[] | undefined;
   /** Of the container's own namespaces: { 'net.ipv4.ip_forward': '1' }. */
-  sysctls?: Record<string, string>;
+  sysctls?: Record<string, string> | undefined;
   /** '/dev/fuse', '/dev/sda:/dev/xvda:r'. */
-  devices?: (string | DeviceMapping)[];
+  devices?: readonly (string | DeviceMapping)[] | undefined;
   /** -1,000 to 1,000. */
-  oomScoreAdj?: number;
-  detach?: boolean;
+  oomScoreAdj?: number | undefined;
+  detach?: boolean | undefined;
   /** Default 'error': what can't be enforced rejects. 'report': it runs, and `result.notEnforced` lists it. */
-  onUnsupported?: 'error' | 'report';
-  onProgress?: (event: ProgressEvent) => void;
+  onUnsupported?: 'error' | 'report' | undefined;
+  onProgress?: ((event: ProgressEvent) => void) | undefined;
 }
 
 export interface RunOptions<E extends Encoding = 'utf8'> extends ContainerOptions<E>, CallOptions {}
@@ -116,57 +116,60 @@ export interface ContainerInfo {
 export interface Mount {
   type: 'bind' | 'tmpfs' | 'volume' | 'proc' | 'sysfs' | 'mqueue' | 'overlay';
   /** Of a bind: absolute, on the host. */
-  source?: string;
+  source?: string | undefined;
   /** Absolute, in the container; made when missing. */
   target: string;
-  readOnly?: boolean;
+  readOnly?: boolean | undefined;
   /** Of a bind: mounts below it too, read-only ones as well. Default true. */
-  recursive?: boolean;
+  recursive?: boolean | undefined;
   /** Default 'rprivate' (mount_namespaces(7)). */
-  propagation?: 'private' | 'rprivate' | 'slave' | 'rslave' | 'shared' | 'rshared';
+  propagation?: 'private' | 'rprivate' | 'slave' | 'rslave' | 'shared' | 'rshared' | undefined;
   /** As mount(8)'s: 'nosuid', 'nodev', 'noexec', 'ro'; for tmpfs 'size=8m' and the like. */
-  options?: string[];
+  options?: readonly string[] | undefined;
 }
 
 /** A file to put into the container: of `source` and `content` exactly one. */
 export interface CopyIn {
   /** A file or folder on the host, absolute. Links in a folder are copied as links. */
-  source?: string;
-  content?: string | Uint8Array;
+  source?: string | undefined;
+  content?: string | Uint8Array | undefined;
   /** Default the source's, for content 0o644. */
-  mode?: number;
+  mode?: number | undefined;
   /** Default the container's user; of what goes to /etc/passwd, /etc/group or /etc: 0. */
-  uid?: number;
+  uid?: number | undefined;
   /** Likewise. */
-  gid?: number;
+  gid?: number | undefined;
 }
 
 export interface DeviceMapping {
   path: string;
   /** Default the same path. */
-  target?: string;
+  target?: string | undefined;
   /** Of 'r', 'w' and 'm'. Default 'rwm'. */
-  access?: string;
+  access?: string | undefined;
 }
 
 export interface PortMapping {
   container: number;
   /** Default one that is free. */
-  host?: number;
+  host?: number | undefined;
   /** Default all. */
-  address?: string;
-  protocol?: 'tcp' | 'udp';
+  address?: string | undefined;
+  protocol?: 'tcp' | 'udp' | undefined;
 }
 
 /** An OCI runtime-spec seccomp profile. */
 export interface SeccompProfile {
   defaultAction: string;
-  defaultErrnoRet?: number;
-  architectures?: string[];
-  syscalls?: {
-    names: string[];
-    action: string;
-    errnoRet?: number;
-    args?: { index: number; value: number; valueTwo?: number; op: string }[];
-  }[];
+  defaultErrnoRet?: number | undefined;
+  architectures?: readonly string[] | undefined;
+  syscalls?: readonly SeccompRule[] | undefined;
+}
+
+/** What is done with some system calls. */
+export interface SeccompRule {
+  names: readonly string[];
+  action: string;
+  errnoRet?: number | undefined;
+  args?: readonly { index: number; value: number; valueTwo?: number | undefined; op: string }[] | undefined;
 }

@@ -9,19 +9,19 @@ export interface OverlayOptions {
   /** Folders that are shown and never written to, the topmost first; 1 to 500, the kernel's limit. */
   readonly lower: readonly string[];
   /** The folder that takes the changes. Default: a tmpfs of the mount's own. */
-  readonly upper?: string;
+  readonly upper?: string | undefined;
   /** An empty folder of the upper's file system, which the kernel works in. Default: one beside the upper, removed at the end. */
-  readonly work?: string;
+  readonly work?: string | undefined;
   /** An existing folder to mount on. Default: a new one in the folder for temporary files, removed at the end. */
-  readonly target?: string;
+  readonly target?: string | undefined;
   /** Nothing can be changed: there is no upper. Default false. */
-  readonly readOnly?: boolean;
+  readonly readOnly?: boolean | undefined;
   /** Nothing is synced to disk: quicker, and after a crash of the machine the upper is worth nothing. Default false. */
-  readonly volatile?: boolean;
+  readonly volatile?: boolean | undefined;
   /** How much the tmpfs may hold. Default: half of the machine's memory, as tmpfs(5) has it. */
-  readonly upperSize?: Size;
+  readonly upperSize?: Size | undefined;
   /** The mount stays when its owner has ended. Default false. */
-  readonly persist?: boolean;
+  readonly persist?: boolean | undefined;
 }
 
 /** Checked: absolute paths, sizes in bytes, `null` for what was not given. */

@@ -3,31 +3,31 @@ import type { OciConfig } from './oci.js';
 /** What an image says about how it is to be run: the OCI image configuration's `config`, in this library's words. */
 export interface ImageConfig {
   /** Empty values are kept: an image may set `DEBUG=`. */
-  readonly env?: Readonly<Record<string, string>>;
-  readonly cmd?: readonly string[];
-  readonly entrypoint?: readonly string[];
-  readonly workingDir?: string;
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly cmd?: readonly string[] | undefined;
+  readonly entrypoint?: readonly string[] | undefined;
+  readonly workingDir?: string | undefined;
   /** 'user', 'uid', 'user:group', 'uid:gid'. */
-  readonly user?: string;
+  readonly user?: string | undefined;
   /** '80/tcp', '53/udp'. */
-  readonly exposedPorts?: readonly string[];
-  readonly volumes?: readonly string[];
-  readonly labels?: Readonly<Record<string, string>>;
+  readonly exposedPorts?: readonly string[] | undefined;
+  readonly volumes?: readonly string[] | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
   /** A name or a number: 'SIGQUIT', 'SIGRTMIN+3', '3'. */
-  readonly stopSignal?: string;
+  readonly stopSignal?: string | undefined;
   /** Kept for the record; nothing runs it. */
-  readonly healthcheck?: Healthcheck;
+  readonly healthcheck?: Healthcheck | undefined;
 }
 
 export interface Healthcheck {
   /** ['NONE'], ['CMD', …] or ['CMD-SHELL', line]. */
-  readonly test?: readonly string[];
+  readonly test?: readonly string[] | undefined;
   /** Milliseconds. */
-  readonly interval?: number;
-  readonly timeout?: number;
-  readonly startPeriod?: number;
-  readonly startInterval?: number;
-  readonly retries?: number;
+  readonly interval?: number | undefined;
+  readonly timeout?: number | undefined;
+  readonly startPeriod?: number | undefined;
+  readonly startInterval?: number | undefined;
+  readonly retries?: number | undefined;
 }
 
 /** What is absent, null or empty in the image's JSON is absent here. */

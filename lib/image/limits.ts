@@ -10,18 +10,18 @@ import { type Size, sizeSchema } from '../plan/size.js';
  */
 export interface UnpackLimits {
   /** Bytes of a layer without its compression. Default 64 GiB. */
-  maxBytes?: Size;
+  maxBytes?: Size | undefined;
   /** Entries, and folders that entries only imply. Default 5,000,000. */
-  maxEntries?: number;
+  maxEntries?: number | undefined;
   /** Bytes of a path. Default and most: 4,095, as the kernel takes no more (PATH_MAX). */
-  maxPathLength?: number;
+  maxPathLength?: number | undefined;
   /** Names in a path. Default 512. */
-  maxDepth?: number;
+  maxDepth?: number | undefined;
   /**
    * How many times larger than its compressed blob a layer may be, once it has more than 64 MiB; of a compressed stream, than what was read of
    * it so far. Default 200.
    */
-  maxRatio?: number;
+  maxRatio?: number | undefined;
 }
 
 const count = (fallback: number, most = Number.MAX_SAFE_INTEGER) => z.int().min(1).max(most).default(fallback);

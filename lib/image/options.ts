@@ -10,20 +10,20 @@ import { parseStopSignal } from './stop-signal.js';
 
 export interface OpenOptions {
   /** What bounds each layer when it is unpacked: {@link UnpackLimits} has the defaults. */
-  limits?: UnpackLimits;
+  limits?: UnpackLimits | undefined;
 }
 
 /** What takes time. */
 export interface TransferOptions {
-  onProgress?: ProgressListener;
+  onProgress?: ProgressListener | undefined;
   /** Ends it by the signal's reason. */
-  cancelSignal?: AbortSignal;
+  cancelSignal?: AbortSignal | undefined;
 }
 
 /** A compressed archive as a whole is bounded as a layer is. */
 export interface LoadOptions extends TransferOptions, OpenOptions {
   /** Its name in the store, as 'app:1', whatever the source calls it. Default: the names that are there. */
-  reference?: string;
+  reference?: string | undefined;
 }
 
 /** How a registry is spoken to. */
@@ -32,17 +32,17 @@ export interface RegistryOptions extends TransferOptions {
    * Who asks. Default: what docker's config.json ($DOCKER_CONFIG or ~/.docker) has for the registry, in `auths` or by a credential helper;
    * nobody, where it has nothing.
    */
-  auth?: RegistryAuth;
+  auth?: RegistryAuth | undefined;
   /** A certificate that can't be checked is taken, and plain HTTP where the registry speaks no TLS. Default: false; a registry on loopback may speak plain HTTP anyway. */
-  insecure?: boolean;
+  insecure?: boolean | undefined;
   /** Certificates (PEM) of authorities that are trusted beside Node's own. */
-  ca?: string | Uint8Array;
+  ca?: string | Uint8Array | undefined;
   /** ms without a byte, or for an answer to begin, after which a request failed. Default 60,000. */
-  timeout?: number;
+  timeout?: number | undefined;
   /** How often a request is made again that failed for a reason that passes: no connection, 429, 5xx. Default 5. */
-  retries?: number;
+  retries?: number | undefined;
   /** How many layers travel at a time. Default 3. */
-  parallel?: number;
+  parallel?: number | undefined;
 }
 
 export interface PullOptions extends RegistryOptions, OpenOptions {
@@ -50,30 +50,30 @@ export interface PullOptions extends RegistryOptions, OpenOptions {
    * Of an image for several: 'linux/arm64', 'linux/arm/v7', 'arm64'. Default: what Node runs on. What was pulled last under a name is what
    * the name means, whatever its platform.
    */
-  platform?: string;
+  platform?: string | undefined;
   /** Registries that are asked first, in this order: 'mirror.example:5000', with '/PREFIX' before the repository if need be. Credentials are their own. */
-  mirrors?: string[];
+  mirrors?: readonly string[] | undefined;
   /** Unpack the layers as they come, so that a first run needs not: root alone can. Default: true for root. */
-  unpack?: boolean;
+  unpack?: boolean | undefined;
 }
 
 export interface PushOptions extends RegistryOptions {
   /** A blob larger than this travels in parts of this size, and goes on after a cut with the part that was cut. Default '64m'. */
-  chunkSize?: Size;
+  chunkSize?: Size | undefined;
 }
 
 export interface CommitOptions {
   /** Its name in the store, as 'app:1'. Default: none. */
-  reference?: string;
+  reference?: string | undefined;
   /**
    * How it is to be run: over what the container's image says. `env` and `labels` are added, all else takes the place of what is there, an
    * empty value too; an `entrypoint` without a `cmd` drops the image's, as in a Dockerfile.
    */
-  config?: ImageConfig;
-  author?: string;
-  comment?: string;
+  config?: ImageConfig | undefined;
+  author?: string | undefined;
+  comment?: string | undefined;
   /** Default: $SOURCE_DATE_EPOCH (seconds), else now. */
-  created?: Date;
+  created?: Date | undefined;
 }
 
 const listener = z.custom<ProgressListener>((value) => typeof value === 'function', 'must be a function');

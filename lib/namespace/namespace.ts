@@ -49,7 +49,7 @@ export class Namespace implements AsyncDisposable {
   }
 
   /** All namespaces that have a process which this user may look at, as lsns(8). */
-  static async list(filter: { type?: NamespaceType } = {}): Promise<NamespaceInfo[]> {
+  static async list(filter: { type?: NamespaceType | undefined } = {}): Promise<NamespaceInfo[]> {
     return listNamespaces(parseFilter(filter).type);
   }
 
@@ -89,7 +89,7 @@ export class Namespace implements AsyncDisposable {
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; SyscallError when the kernel refuses (EPERM without CAP_SYS_ADMIN)
    */
-  static async create<T extends NamespaceType>(types: T[], options: CreateOptions = {}): Promise<Record<T, Namespace>> {
+  static async create<T extends NamespaceType>(types: readonly T[], options: CreateOptions = {}): Promise<Record<T, Namespace>> {
     const parsed = parseCreate(types, options);
     const { uid, gid, privileged } = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, privileged: isPrivileged() };
     const slots = new Slots();
@@ -110,7 +110,10 @@ export class Namespace implements AsyncDisposable {
    * Runs a program of the host in it, as nsenter(1): with `with` in others too, of other types. Confines nothing.
    * A new user namespace's program is root there; a pid namespace's is a child inside it.
    */
-  run<E extends Encoding = 'utf8'>(command: string[], options: ExecOptions<E> & { with?: Namespace[] } = {}): Execution<E> {
+  run<E extends Encoding = 'utf8'>(
+    command: readonly string[],
+    options: ExecOptions<E> & { with?: readonly Namespace[] | undefined } = {},
+  ): Execution<E> {
     try {
       const { with: others = [], ...rest } = options;
       const argv = parseCommand(command);

@@ -8,13 +8,13 @@ import { checkIdMap, type IdMap } from './idmap.js';
 /** What new namespaces are like. */
 export interface CreateOptions {
   /** Of a new user namespace. Default: Node's user alone, as root inside. */
-  uidMap?: IdMap[];
+  uidMap?: readonly IdMap[] | undefined;
   /** Default: Node's group alone, as root's inside. */
-  gidMap?: IdMap[];
+  gidMap?: readonly IdMap[] | undefined;
   /** Of a new UTS namespace, at most 64 bytes. Default: the host's, copied. */
-  hostname?: string;
+  hostname?: string | undefined;
   /** Of a new time namespace: ms added to its clocks (time_namespaces(7)). */
-  timeOffsets?: { monotonic?: number; boottime?: number };
+  timeOffsets?: { monotonic?: number | undefined; boottime?: number | undefined } | undefined;
 }
 
 /** Checked, with what belongs to a type present only with that type. */

@@ -5,7 +5,7 @@ import { type Address, type Cidr, contains, isLinkLocal, parseAddress, parseCidr
 /** What a network namespace is to this folder: a descriptor. A `Namespace` is one. */
 export interface NetworkNamespace {
   readonly fd: number;
-  readonly type?: string;
+  readonly type?: string | undefined;
 }
 
 /** What has a network namespace: a `Container`. The one that it gives is closed after use. */
@@ -16,27 +16,27 @@ export interface NetworkOwner {
 /** Options of `VethPair.create`. */
 export interface VethOptions {
   /** This end's name, 1 to 15 bytes. Default: a unique one. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** The other end's name. Default: a unique one. */
-  readonly peerName?: string;
+  readonly peerName?: string | undefined;
   /** Where this end lives. Default: Node's own network namespace. */
-  readonly namespace?: NetworkNamespace;
+  readonly namespace?: NetworkNamespace | undefined;
   /** Where the other end lives: a namespace, a container, or the pid of a process in it, which the caller knows to be alive. */
   readonly peer: NetworkNamespace | NetworkOwner | number;
   /** In CIDR notation: '10.0.0.1/24', ['10.0.0.1/24', 'fd00::1/64']. IPv6 ones are usable at once (no duplicate address detection). */
-  readonly address?: string | readonly string[];
-  readonly peerAddress?: string | readonly string[];
+  readonly address?: string | readonly string[] | undefined;
+  readonly peerAddress?: string | readonly string[] | undefined;
   /** The peer's default route, for the gateway's own family. It lies in a subnet of the peer, or is link-local. */
-  readonly gateway?: string;
+  readonly gateway?: string | undefined;
   /** Bytes, of both ends. Default: the kernel's, 1500. */
-  readonly mtu?: number;
+  readonly mtu?: number | undefined;
   /** Default: a random one of the kernel's. */
-  readonly mac?: string;
-  readonly peerMac?: string;
+  readonly mac?: string | undefined;
+  readonly peerMac?: string | undefined;
   /** A bridge in this end's namespace, which this end becomes a port of. */
-  readonly bridge?: string;
+  readonly bridge?: string | undefined;
   /** The pair stays when its owner has ended. Default false. */
-  readonly persist?: boolean;
+  readonly persist?: boolean | undefined;
 }
 
 /** Checked, and read: addresses as bytes. */

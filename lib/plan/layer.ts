@@ -6,7 +6,7 @@ import { date } from './schema.js';
 /** How changes become a layer. */
 export interface LayerOptions {
   /** No file gets a later time than this; by what this cuts off, the same changes give the same bytes whenever they were made. Default: none is cut off. */
-  readonly clampMtime?: Date;
+  readonly clampMtime?: Date | undefined;
 }
 
 /** A layer: the tar stream of an OCI layer, not compressed. */

@@ -6,61 +6,61 @@ import { type Size, sizeSchema } from './size.js';
 /** Limits of a group of processes. Live-updatable where the kernel allows. Sizes are bytes or docker strings. */
 export interface Limits {
   /** Memory and page cache of the whole tree, tmpfs included. At least one page. v1 memory.limit_in_bytes, v2 memory.max. */
-  memory?: Size;
+  memory?: Size | undefined;
   /** Memory plus swap, as docker's. Default: equal to `memory`, so no swap. */
-  memorySwap?: Size;
+  memorySwap?: Size | undefined;
   /** Kept when memory is short: v1 memory.soft_limit_in_bytes, v2 memory.low. */
-  memoryReservation?: Size;
+  memoryReservation?: Size | undefined;
   /** Past it the group is slowed down and its memory reclaimed, without a kill: memory.high. v2 only. */
-  memoryHigh?: Size;
+  memoryHigh?: Size | undefined;
   /** The kernel's inclination to swap, 0 to 100: memory.swappiness. v1 only. */
-  memorySwappiness?: number;
+  memorySwappiness?: number | undefined;
   /** Out of memory ends all of the group, not one process of it: memory.oom.group (Linux 4.19). v2 only. */
-  memoryOomGroup?: boolean;
+  memoryOomGroup?: boolean | undefined;
   /** Memory of the kernel's for the group: memory.kmem.limit_in_bytes. v1 only, until Linux 5.16; `memory` counts it too. */
-  kernelMemory?: Size;
+  kernelMemory?: Size | undefined;
   /** CPUs' worth of time: 1.5 is one and a half. Another way to say `cpuQuota` of a `cpuPeriod`. */
-  cpus?: number;
+  cpus?: number | undefined;
   /** µs of CPU time in each period, at least 1,000. */
-  cpuQuota?: number;
+  cpuQuota?: number | undefined;
   /** µs, 1,000 to 1,000,000. Default 100,000. */
-  cpuPeriod?: number;
+  cpuPeriod?: number | undefined;
   /** µs that may be saved up of earlier periods' quota (Linux 5.14), at most the quota: v1 cpu.cfs_burst_us, v2 cpu.max.burst. */
-  cpuBurst?: number;
+  cpuBurst?: number | undefined;
   /** Weight against siblings, 2 to 262,144. Default 1,024: v1 cpu.shares. v2's cpu.weight is computed from it. */
-  cpuShares?: number;
+  cpuShares?: number | undefined;
   /** Runs only while nobody else wants the CPU: cpu.idle (Linux 5.15). Excludes `cpuShares`. */
-  cpuIdle?: boolean;
+  cpuIdle?: boolean | undefined;
   /** µs of real-time scheduling in each `cpuRtPeriod`: cpu.rt_runtime_us. v1 only, with CONFIG_RT_GROUP_SCHED. */
-  cpuRtRuntime?: number;
+  cpuRtRuntime?: number | undefined;
   /** µs. Default 1,000,000: cpu.rt_period_us. v1 only. */
-  cpuRtPeriod?: number;
+  cpuRtPeriod?: number | undefined;
   /** CPUs as a list: '0-3,7' (cpuset(7)). */
-  cpusetCpus?: string;
+  cpusetCpus?: string | undefined;
   /** Memory nodes as a list. */
-  cpusetMems?: string;
+  cpusetMems?: string | undefined;
   /** Processes and threads at one time. */
-  pidsLimit?: number;
+  pidsLimit?: number | undefined;
   /** Weight of block I/O against siblings, 1 to 10,000, default 100: where a disk's scheduler is BFQ, or io.cost.qos is set. */
-  ioWeight?: number;
+  ioWeight?: number | undefined;
   /** One item a device. */
-  ioMax?: IoMax[];
+  ioMax?: readonly IoMax[] | undefined;
   /** By page size: { '2MB': '64m' }. */
-  hugetlb?: Record<string, Size>;
+  hugetlb?: Record<string, Size> | undefined;
   /** In order; for each letter of an access the last rule that fits decides. A container's own rules come before them. */
-  deviceRules?: DeviceRule[];
+  deviceRules?: readonly DeviceRule[] | undefined;
   /** Class of the net_cls controller, for tc and iptables (v1 only). */
-  netClassId?: number;
+  netClassId?: number | undefined;
   /** Priority of what leaves by a network interface of the host's, by its name: net_prio.ifpriomap (v1 only). */
-  netPriorities?: Record<string, number>;
+  netPriorities?: Record<string, number> | undefined;
   /** RDMA resources by device: rdma.max. */
-  rdma?: Record<string, RdmaMax>;
+  rdma?: Record<string, RdmaMax> | undefined;
   /** Of the controller misc, by resource: misc.max (Linux 5.13). */
-  misc?: Record<string, number>;
+  misc?: Record<string, number> | undefined;
   /** By docker's names: { nofile: 1024, core: 0 } (getrlimit(2)). A number sets both. */
-  ulimits?: Record<string, number | { soft: number; hard: number }>;
+  ulimits?: Record<string, number | { soft: number; hard: number }> | undefined;
   /** How the program is scheduled; what it starts inherits it. */
-  scheduler?: Scheduler;
+  scheduler?: Scheduler | undefined;
 }
 
 /** Limits of one block device, a whole disk; 0 takes a limit away. */
@@ -68,23 +68,23 @@ export interface IoMax {
   /** '/dev/sda' or '8:0'. */
   device: string;
   /** Bytes a second. */
-  readBps?: number;
-  writeBps?: number;
-  readIops?: number;
-  writeIops?: number;
+  readBps?: number | undefined;
+  writeBps?: number | undefined;
+  readIops?: number | undefined;
+  writeIops?: number | undefined;
 }
 
 /** At least one of the two. */
 export interface RdmaMax {
-  hcaHandles?: number;
-  hcaObjects?: number;
+  hcaHandles?: number | undefined;
+  hcaObjects?: number | undefined;
 }
 
 /** A rule of the device controller. Without `major` or `minor`: any. */
 export interface DeviceRule {
   type: 'a' | 'b' | 'c';
-  major?: number;
-  minor?: number;
+  major?: number | undefined;
+  minor?: number | undefined;
   /** Of 'r', 'w' and 'm'. */
   access: string;
   allow: boolean;

@@ -5,15 +5,15 @@ import type { Step } from './steps.js';
 export interface Scheduler {
   policy: 'other' | 'batch' | 'idle' | 'fifo' | 'rr' | 'deadline';
   /** Of 'fifo' and 'rr', which need it: 1 to 99, the highest. */
-  priority?: number;
+  priority?: number | undefined;
   /** Of 'other' and 'batch': -20, the most favoured, to 19. Default 0. */
-  nice?: number;
+  nice?: number | undefined;
   /** Of 'deadline': ns of CPU time in each period, at least 1,024. */
-  runtime?: number;
+  runtime?: number | undefined;
   /** Of 'deadline': ns from a period's start within which the time is given. Default: the period. */
-  deadline?: number;
+  deadline?: number | undefined;
   /** Of 'deadline': ns. Default: the deadline. One of the two is needed. */
-  period?: number;
+  period?: number | undefined;
 }
 
 /** SCHED_* of sched.h. */

@@ -16,52 +16,60 @@ export type Output<E> = E extends 'buffer' ? Uint8Array : string;
  * - a file: read from, or written to (made with mode 0644; `append` keeps what is there)
  * - a list, for outputs: each gets it all
  */
-export type Stdio = 'pipe' | 'inherit' | 'ignore' | number | Readable | Writable | { file: string; append?: boolean } | Stdio[];
+export type Stdio =
+  | 'pipe'
+  | 'inherit'
+  | 'ignore'
+  | number
+  | Readable
+  | Writable
+  | { file: string; append?: boolean | undefined }
+  | readonly Stdio[];
 
 /** What a program is run with, wherever it is run. */
 export interface ProcessOptions<E extends Encoding = 'utf8'> {
   /** Variables; `undefined` removes one that would come from elsewhere. */
-  env?: Record<string, string | undefined>;
+  env?: Record<string, string | undefined> | undefined;
   /** Start from Node's own environment. Default false: only PATH, HOME, HOSTNAME (TERM with a tty), the image's and yours. */
-  extendEnv?: boolean;
+  extendEnv?: boolean | undefined;
   /**
    * Absolute. Default: the image's, else '/'. In a container it is made where it is missing, and is the user's then. What is there keeps its
    * owner: with `image: 'host'` a folder that this machine happens to have too. Below /tmp, which is empty there, it has none.
    */
-  cwd?: string;
+  cwd?: string | undefined;
   /** 'name', 'uid', 'user:group' or a uid; names are looked up in the container's own files. Default: the image's, else root. */
-  user?: string | number;
+  user?: string | number | undefined;
   /** Default 0o022. */
-  umask?: number;
+  umask?: number | undefined;
   /** Default 'ignore', or 'pipe' with `input`. */
-  stdin?: Stdio;
+  stdin?: Stdio | undefined;
   /** Default 'pipe'. */
-  stdout?: Stdio;
+  stdout?: Stdio | undefined;
   /** Default 'pipe'. */
-  stderr?: Stdio;
-  tty?: boolean | { columns: number; rows: number };
+  stderr?: Stdio | undefined;
+  tty?: boolean | { columns: number; rows: number } | undefined;
   /** Default 'utf8'. */
-  encoding?: E;
+  encoding?: E | undefined;
   /** Wall clock, ms. 0 is no limit. Kept by the shim, so that a blocked event loop can't stretch it. */
-  timeout?: number;
+  timeout?: number | undefined;
   /** CPU time of the whole tree, ms. 0 is no limit. Kept by the shim. */
-  cpuTimeLimit?: number;
+  cpuTimeLimit?: number | undefined;
   /** What a clock or a cancel sends. Default SIGKILL, to the whole tree; another goes to the first process. */
-  killSignal?: NodeJS.Signals;
+  killSignal?: NodeJS.Signals | undefined;
   /** ms after another `killSignal` until the tree is killed. Default 1,000. */
-  forceKillAfterDelay?: number;
+  forceKillAfterDelay?: number | undefined;
 }
 
 /** What belongs to a call that waits for the program's end. */
 export interface CallOptions {
   /** Written to stdin, which is then closed. */
-  input?: string | Uint8Array | Readable;
+  input?: string | Uint8Array | Readable | undefined;
   /** Bytes kept of each of stdout and stderr. Default '100m'. Past it the tree is killed: status 'output-limit'. */
-  maxBuffer?: Size;
+  maxBuffer?: Size | undefined;
   /** Ends the program, or what is done before it runs: status 'cancelled'. */
-  cancelSignal?: AbortSignal;
+  cancelSignal?: AbortSignal | undefined;
   /** `true`: a program that fails rejects with ContainerRunError. Default false: what it did is in the result. */
-  reject?: boolean;
+  reject?: boolean | undefined;
 }
 
 export interface ExecOptions<E extends Encoding = 'utf8'> extends ProcessOptions<E>, CallOptions {}

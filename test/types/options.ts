@@ -1,0 +1,63 @@
+// Compiled as others compile it: against the built types, in both module systems, with every check, their own libraries' included.
+import { Cgroup, Container, Image, type Limits, Namespace, OverlayFs, type RunOptions, VethPair } from 'nacelle';
+
+declare const words: readonly string[];
+declare const maybe: string | undefined;
+declare const size: number | undefined;
+declare const flag: boolean | undefined;
+declare const signal: AbortSignal | undefined;
+declare const namespace: Namespace | undefined;
+
+/** What a caller has may be undefined: then it is as if it were not given. Lists may be readonly. */
+export const limits: Limits = {
+  memory: size,
+  cpus: size,
+  pidsLimit: size,
+  ioMax: [{ device: '8:0', readBps: size }] as const,
+  deviceRules: [{ type: 'c', major: size, access: 'r', allow: true }] as const,
+  scheduler: { policy: 'other', nice: size },
+};
+
+export const options: RunOptions = {
+  ...limits,
+  image: maybe,
+  command: words,
+  entrypoint: words,
+  env: { A: maybe },
+  cwd: maybe,
+  user: maybe,
+  timeout: size,
+  cancelSignal: signal,
+  input: maybe,
+  stdout: ['pipe', { file: '/dev/null', append: flag }] as const,
+  namespaces: { net: namespace },
+  timeOffsets: { boottime: size },
+  mounts: [{ type: 'bind', source: maybe, target: '/data', readOnly: flag, options: words }] as const,
+  volumes: words,
+  copyIn: { '/a': { content: maybe, mode: size } },
+  copyOut: words,
+  capAdd: words,
+  devices: [{ path: '/dev/fuse', access: maybe }] as const,
+  ports: [{ container: 80, host: size }] as const,
+  seccomp: { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: words, action: 'SCMP_ACT_ERRNO', args: [] }] as const },
+  onProgress: undefined,
+};
+
+export async function calls(): Promise<void> {
+  const result = await Container.run({ image: 'host', command: ['true'] as const, encoding: 'buffer' });
+  result.stdout satisfies Uint8Array;
+  await using container = await Container.create({ image: 'host', command: words });
+  await container.stop({ timeout: size });
+  await container.remove({ force: flag });
+  const { net } = await Namespace.create(['net'] as const, { hostname: maybe, uidMap: [{ inside: 0, outside: 0, count: 1 }] as const });
+  await net.run(words, { with: [net] as const, timeout: size });
+  const group = await Cgroup.create('a', limits, { parent: maybe, persist: flag });
+  await group.run(words, { cwd: maybe });
+  for await (const event of group.events({ signal })) event.type satisfies string;
+  await OverlayFs.mount({ lower: words, upper: maybe, upperSize: size });
+  await VethPair.create({ peer: container, address: words, name: maybe });
+  const image = await Image.pull('a/b', { platform: maybe, mirrors: words, cancelSignal: signal, limits: { maxBytes: size } });
+  await image.save('x', { format: undefined });
+  Image.host({ hide: words });
+  await Image.commit(container, { config: { cmd: words, user: maybe, healthcheck: { interval: size } }, created: undefined });
+}

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import type { z } from 'zod';
+import { parseRunOptions } from '../../lib/container/options.js';
+import { runObject } from '../../lib/container/schema.js';
+import { parseOverlayOptions } from '../../lib/filesystem/options.js';
+import {
+  commitOptions,
+  hostOptions,
+  imageConfigSchema,
+  loadOptions,
+  openOptions,
+  pullOptions,
+  pushOptions,
+  saveOptions,
+} from '../../lib/image/options.js';
+import { parseCreate } from '../../lib/namespace/options.js';
+import { parseVethOptions } from '../../lib/network/options.js';
+import { limitsSchema, limitsShape } from '../../lib/plan/limits.js';
+import { parseExecOptions, processShape } from '../../lib/process/schema.js';
+
+/** Of each name: as if it were not given. */
+const undefinedOf = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, undefined]));
+
+describe('an option that is undefined is not given', () => {
+  it('to a container', () => {
+    const given = { image: 'host', command: ['true'] };
+    const all = undefinedOf(Object.keys(runObject.shape));
+    expect(parseRunOptions({ ...all, ...given })).toEqual(parseRunOptions(given));
+    expect(Object.keys(all).length).toBeGreaterThan(80);
+  });
+
+  it('to a program, a group, an overlay, a pair, namespaces', () => {
+    expect(parseExecOptions(undefinedOf(Object.keys(processShape)))).toEqual(parseExecOptions({}));
+    expect(limitsSchema.parse(undefinedOf(Object.keys(limitsShape)))).toEqual({});
+    const overlay = undefinedOf(['upper', 'work', 'target', 'readOnly', 'volatile', 'upperSize', 'persist']);
+    expect(parseOverlayOptions({ ...overlay, lower: ['/'] })).toEqual(parseOverlayOptions({ lower: ['/'] }));
+    const pair = undefinedOf([
+      'name',
+      'peerName',
+      'namespace',
+      'address',
+      'peerAddress',
+      'gateway',
+      'mtu',
+      'mac',
+      'peerMac',
+      'bridge',
+      'persist',
+    ]);
+    expect(parseVethOptions({ ...pair, peer: 1 })).toEqual(parseVethOptions({ peer: 1 }));
+    expect(parseCreate(['net'], undefinedOf(['uidMap', 'gidMap', 'hostname', 'timeOffsets']))).toEqual(parseCreate(['net'], {}));
+  });
+
+  const schemas: readonly z.ZodType[] = [
+    commitOptions,
+    hostOptions,
+    imageConfigSchema,
+    loadOptions,
+    openOptions,
+    pullOptions,
+    pushOptions,
+    saveOptions,
+  ];
+  it.each(schemas.map((schema, i) => [i, schema] as const))('to images (%i)', (_, schema) => {
+    const shape: object = 'shape' in schema && schema.shape ? schema.shape : {};
+    expect(Object.keys(shape).length).toBeGreaterThan(0);
+    expect(schema.parse(undefinedOf(Object.keys(shape)))).toEqual(schema.parse({}));
+  });
+});
