@@ -66,7 +66,7 @@ function planExtra(devices: readonly ExtraDevice[], dev: Slot): Step[] {
 }
 
 /** A group of the caller's may have device rules, which bind the container's process while it is set up too. */
-function mayBeRefused({ cgroup, cgroupParent }: HeadInput['options']): boolean {
+export function mayBeRefused({ cgroup, cgroupParent }: HeadInput['options']): boolean {
   return cgroup !== null || cgroupParent !== null;
 }
 

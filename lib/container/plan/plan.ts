@@ -4,7 +4,7 @@ import { cloneStep, NONE, type Plan, type PlanParts, planOf, type Stage } from '
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
-import { type DevPlan, planDev } from './devices.js';
+import { type DevPlan, mayBeRefused, planDev } from './devices.js';
 import { planCopyIn, planEtc } from './files.js';
 import type { HeadInput, PlanInput } from './input.js';
 import { type KernelMounts, planKernelMounts, planMounts } from './mounts.js';
@@ -76,7 +76,7 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   const root = planRoot(input, staging);
   const mounts = planMounts(input, root.root, kernel.proc);
   const copyIn = planCopyIn(input, root.root);
-  const streams = planStreams(input.streams, slots, dev.mount);
+  const streams = planStreams(input.streams, slots, { dev: dev.mount, byShim: mayBeRefused(options) });
   const [mountNamespace, user] = [slots.take(), slots.take()];
   const copiesOut = options.copyOut.length > 0;
   // whoever closes the last descriptor of it waits for its mounts to go: not the shim, when nobody will look into it

@@ -17,14 +17,15 @@ export interface ContainerStreams extends StreamPlan {
  * do to the file what the mount and the file's mode allow, whatever the descriptor was opened for, by way of /proc/self/fd. So a file to be read
  * from is opened through a read-only mount of its own, and others are copied from or to by a pump; the null device is the container's own.
  *
- * @param dev the container's /dev
+ * @param dev the container's /dev; `byShim`: its process may not be allowed to open a node of it
  */
-export function planStreams({ ends, copies }: Streams, slots: Slots, dev: Slot): ContainerStreams {
-  const open: Step[] = [];
+export function planStreams({ ends, copies }: Streams, slots: Slots, { dev, byShim }: { dev: Slot; byShim: boolean }): ContainerStreams {
+  const open: Step[] = byShim && ends.some(({ type }) => type === 'null') ? [{ op: 'give', slot: dev }] : [];
+  const side = byShim ? { host: true } : {};
   const places = ends.map((end, number): Slot => {
     if (end.type === 'pipe' || end.type === 'given') return slots.give(end.fd);
     const out = slots.take();
-    if (end.type === 'null') open.push({ op: 'open_in_root', out, root: dev, path: 'null', flags: accessOf(number) });
+    if (end.type === 'null') open.push({ op: 'open_in_root', ...side, out, root: dev, path: 'null', flags: accessOf(number) });
     else open.push(...readOnly(end.path, slots.take(), out));
     return out;
   });

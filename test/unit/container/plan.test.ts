@@ -280,6 +280,14 @@ describe('streams', () => {
     expect(steps.filter((step) => step.op === 'open' && step.path === '/dev/null')).toEqual([]);
   });
 
+  it('below a group of the caller, whose device rules may refuse it, the shim opens that', () => {
+    const streams: Streams = { ends: [{ type: 'null' }, usual.ends[1], usual.ends[2]], copies: [] };
+    const steps = last(plan({ cgroupParent: 'g' }, { streams }));
+    const opened = steps.findIndex((step) => step.op === 'open_in_root' && step.path === 'null' && step.flags === 0);
+    expect(steps[opened]).toMatchObject({ host: true });
+    expect(steps.slice(0, opened)).toContainEqual({ op: 'give', slot: (steps[opened] as { root?: number }).root });
+  });
+
   it('a file to read from is opened by a read-only mount of its own, before the root is pivoted', () => {
     const steps = last(streamsOf({ ends: [{ type: 'file', path: '/in' }, usual.ends[1], usual.ends[2]], copies: [] }));
     const cloned = steps.findIndex((step) => step.op === 'clone_mount' && step.path === '/in');
