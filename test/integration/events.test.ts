@@ -4,13 +4,13 @@ import { compile } from '../fixtures/compile.js';
 import { type Given, type Scene, scenes } from '../fixtures/eventful.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode, startNode } from '../fixtures/node.js';
-import { findTool, requires } from '../fixtures/requires.js';
-import { withoutUnified } from '../fixtures/v1.js';
+import { missing, requires } from '../fixtures/requires.js';
+import { V1_TOOLS, withoutUnified } from '../fixtures/v1.js';
 
 useLeakCheck();
 const NAME = `nacelle-test-${process.pid}-events`;
-const needs = { root: true, tools: ['gcc', 'unshare'], cgroup: 'memory' };
-const ends = findTool('gcc') ? compile('ends') : '';
+const needs = { root: true, tools: ['gcc', ...V1_TOOLS], cgroup: 'memory' };
+const ends = missing({ tools: ['gcc'] }).length === 0 ? compile('ends') : '';
 const given = (scene: Scene): Given => ({ name: `${NAME}-${scene}`, ends });
 const END = { done: true };
 

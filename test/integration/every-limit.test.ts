@@ -9,10 +9,10 @@ import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode } from '../fixtures/node.js';
 import type { Outcome, Tried } from '../fixtures/programs/every-limit.js';
 import { requires } from '../fixtures/requires.js';
-import { withoutUnified } from '../fixtures/v1.js';
+import { V1_TOOLS, withoutUnified } from '../fixtures/v1.js';
 
 useLeakCheck();
-const root = requires({ root: true, tools: ['busybox', 'unshare', 'setpriv'] });
+const root = requires({ root: true, tools: ['busybox', ...V1_TOOLS, 'setpriv', 'mount'] });
 
 const NOBODY = 65_534;
 /** As the folder of this project may be closed to others. */
@@ -94,7 +94,7 @@ anyone.describe('every limit of a group is held or refused', () => {
   });
 });
 
-requires({ root: true, tools: ['busybox', 'unshare'], cgroup: 'v1' }).describe('every limit is held, refused or reported, on v1', () => {
+requires({ root: true, tools: ['busybox', ...V1_TOOLS], cgroup: 'v1' }).describe('every limit is held, refused or reported, on v1', () => {
   root.it('alone', async () => {
     const { held, refused } = expectNoneDropped(await tryAll('containers', withoutUnified()));
     expect(held).toEqual(expect.arrayContaining(['memory', 'memorySwappiness', 'cpus', 'cpusetCpus', 'pidsLimit', 'deviceRules']));

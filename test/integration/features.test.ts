@@ -12,7 +12,7 @@ import { runNode } from '../fixtures/node.js';
 import { missing, requires } from '../fixtures/requires.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['unshare', 'setpriv'] });
+const { describe, it } = requires({ root: true, tools: ['unshare', 'setpriv', 'mount'] });
 
 const elsewhere = (through: string[], env: Record<string, string> = {}) => runNode<Features>('features', [], { through, env });
 const inShell = (script: string) => ['sh', '-ec', `${script}\nexec "$@"`, 'sh'];

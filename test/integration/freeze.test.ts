@@ -7,15 +7,15 @@ import { left, type Programs, type Scene, scenes, threaded } from '../fixtures/f
 import { isAlive, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode, startNode } from '../fixtures/node.js';
-import { findTool, requires } from '../fixtures/requires.js';
+import { missing, requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 import { until } from '../fixtures/until.js';
-import { withoutUnified } from '../fixtures/v1.js';
+import { V1_TOOLS, withoutUnified } from '../fixtures/v1.js';
 
 useLeakCheck();
 const NAME = `nacelle-test-${process.pid}`;
-const needs = { root: true, tools: ['busybox', 'gcc', 'unshare'] };
-const built = findTool('gcc') !== null;
+const needs = { root: true, tools: ['busybox', 'gcc', ...V1_TOOLS] };
+const built = missing({ tools: ['gcc'] }).length === 0;
 const programs: Programs = { bomb: built ? compile('bomb') : '', unfreezable: built ? compile('unfreezable') : '', name: `${NAME}-freeze` };
 const folder = temporaryFolder();
 const GUARD = 300_000;

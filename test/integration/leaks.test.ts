@@ -11,7 +11,7 @@ import { temporaryFolder } from '../fixtures/temporary.js';
 import { until } from '../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true });
+const { describe, it } = requires({ root: true, tools: ['mount', 'umount'] });
 const folder = temporaryFolder();
 
 /** What the check says of something that is there while it looks. */

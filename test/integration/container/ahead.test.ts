@@ -10,7 +10,7 @@ import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 const { it } = requires({ root: true, tools: ['busybox'] });
-const mounting = requires({ root: true, tools: ['busybox', 'unshare', 'mount'] });
+const mounting = requires({ root: true, tools: ['busybox', 'unshare', 'mount', 'umount'] });
 
 async function options(more: RunOptions = {}): Promise<RunOptions> {
   return { ...(await busybox()), command: ['true'], ...more };

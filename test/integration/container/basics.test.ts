@@ -28,7 +28,7 @@ describe('a program in a container', () => {
     expect(result.durationMs).toBeGreaterThanOrEqual(0);
   });
 
-  it('is alone, as process 1', async () => {
+  requires({ root: true, tools: ['ps'] }).it('is alone, as process 1', async () => {
     const { stdout } = await Container.run({ image: 'host', command: ['ps', '-e', '-o', 'pid=,comm='] });
     expect(stdout.trim().split(/\s+/)).toEqual(['1', 'ps']);
   });
@@ -149,7 +149,7 @@ describe('what the program is told', () => {
   it("extendEnv adds the caller's environment", async () => {
     process.env.NACELLE_TEST_VALUE = 'from outside';
     try {
-      expect(await output('echo $NACELLE_TEST_VALUE', { extendEnv: true })).toBe('from outside');
+      expect(await output('echo $NACELLE_TEST_VALUE', { extendEnv: true, env: { PATH: '/bin' } })).toBe('from outside');
     } finally {
       delete process.env.NACELLE_TEST_VALUE;
     }

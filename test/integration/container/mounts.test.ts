@@ -12,7 +12,7 @@ import { output, sh } from '../../fixtures/sandbox.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ root: true, tools: ['busybox', 'mount', 'umount'] });
 const folder = temporaryFolder();
 
 function source(name: string): string {

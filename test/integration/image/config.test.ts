@@ -4,14 +4,14 @@ import { beforeAll, beforeEach, expect } from 'vitest';
 import { Container, Image, type ImageConfig, type RunOptions } from '../../../lib/index.js';
 import { loadBusybox } from '../../fixtures/busybox-image.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { type Podman, podmanIn, runInPodman } from '../../fixtures/podman.js';
+import { PODMAN_TOOLS, type Podman, podmanIn, runInPodman } from '../../fixtures/podman.js';
 import { missing, requires } from '../../fixtures/requires.js';
 import { useNewStore } from '../../fixtures/store.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 // What an image's config says is done as podman does it.
 useLeakCheck();
-const needs = { root: true, tools: ['busybox', 'podman', 'runc', 'tar'] };
+const needs = { root: true, tools: [...PODMAN_TOOLS, 'busybox', 'tar'] };
 const { it, describe } = requires(needs);
 
 const folder = temporaryFolder();

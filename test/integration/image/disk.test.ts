@@ -13,7 +13,7 @@ import { temporaryFolder } from '../../fixtures/temporary.js';
 import { layoutOf } from '../../fixtures/tiny-image.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['umoci', 'mount', 'umount', 'strace', 'busybox'] });
+const { describe, it } = requires({ root: true, tools: ['umoci', 'mount', 'umount', 'strace', 'busybox', 'tar'] });
 
 const folder = temporaryFolder();
 const undo: (() => unknown)[] = [];

@@ -11,7 +11,7 @@ import { Container, Image } from '../../../lib/index.js';
 import { loadBusybox } from '../../fixtures/busybox-image.js';
 import { busyboxRootfs } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { podmanIn, runInPodman } from '../../fixtures/podman.js';
+import { PODMAN_TOOLS, podmanIn, runInPodman } from '../../fixtures/podman.js';
 import { recipeOf } from '../../fixtures/recipe.js';
 import { missing, requires } from '../../fixtures/requires.js';
 import { useNewStore } from '../../fixtures/store.js';
@@ -19,7 +19,7 @@ import { temporaryFolder } from '../../fixtures/temporary.js';
 import { differences, inventory } from '../../fixtures/tree.js';
 
 useLeakCheck();
-const needs = { root: true, tools: ['busybox', 'skopeo', 'umoci', 'podman', 'runc', 'zstd', 'tar'] };
+const needs = { root: true, tools: [...PODMAN_TOOLS, 'busybox', 'skopeo', 'umoci', 'zstd', 'tar', 'getfattr'] };
 const { it, describe } = requires(needs);
 
 const folder = temporaryFolder();

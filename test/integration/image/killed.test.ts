@@ -15,7 +15,7 @@ import { layoutOf } from '../../fixtures/tiny-image.js';
 import { inventory } from '../../fixtures/tree.js';
 
 useLeakCheck();
-const needs = { root: true, tools: ['tar', 'docker-registry'] };
+const needs = { root: true, tools: ['tar', 'docker-registry', 'getfattr'] };
 const { it } = requires(needs);
 
 const folder = temporaryFolder();

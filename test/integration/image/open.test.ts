@@ -10,9 +10,9 @@ import { Image } from '../../../lib/image/image.js';
 import type { UnpackLimits } from '../../../lib/image/limits.js';
 import type { ProgressEvent } from '../../../lib/plan/progress.js';
 import { descendants, namespaceOf, readText, shimOf, statusField } from '../../fixtures/host.js';
-import { debianImage, everyKindImage } from '../../fixtures/images.js';
+import { DEBIAN_TOOLS, debianImage, EVERY_KIND_TOOLS, everyKindImage } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { layersOfPodman, podmanIn } from '../../fixtures/podman.js';
+import { layersOfPodman, PODMAN_TOOLS, podmanIn } from '../../fixtures/podman.js';
 import { recipeOf } from '../../fixtures/recipe.js';
 import { requires } from '../../fixtures/requires.js';
 import { tarArchive } from '../../fixtures/tar.js';
@@ -32,8 +32,9 @@ afterEach(async () => {
   await mkdir(folder);
 });
 
-const images = requires({ root: true, tools: ['umoci', 'podman', 'mmdebstrap', 'getfattr', 'setcap', 'busybox', 'unshare'] });
-const root = requires({ root: true, tools: ['unshare'] });
+const tools = [...DEBIAN_TOOLS, ...EVERY_KIND_TOOLS, ...PODMAN_TOOLS, 'getfattr', 'mount'];
+const images = requires({ root: true, tools });
+const root = requires({ root: true, tools: ['tar'] });
 
 const leftInTmp = (): string[] => (existsSync(join(store(), 'tmp')) ? readdirSync(join(store(), 'tmp')) : []);
 const storedLayers = (): string[] => (existsSync(join(store(), 'layers/sha256')) ? readdirSync(join(store(), 'layers/sha256')) : []);

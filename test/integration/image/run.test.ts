@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { Container, Image, type RunOptions } from '../../../lib/index.js';
-import { debianImage, everyKindImage } from '../../fixtures/images.js';
+import { DEBIAN_TOOLS, debianImage, EVERY_KIND_TOOLS, everyKindImage } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
@@ -19,8 +19,8 @@ afterAll(() => {
   delete process.env.NACELLE_ROOT;
 });
 
-const images = requires({ root: true, tools: ['umoci', 'mmdebstrap', 'setcap', 'busybox'] });
-const root = requires({ root: true });
+const images = requires({ root: true, tools: [...DEBIAN_TOOLS, ...EVERY_KIND_TOOLS] });
+const root = requires({ root: true, tools: ['grep'] });
 
 async function output(options: RunOptions): Promise<string> {
   const result = await Container.run(options);

@@ -1,9 +1,9 @@
 import { beforeAll, expect } from 'vitest';
 import { syscallTable } from '../../../lib/security/syscalls/tables.js';
-import { feed, layerDriver } from '../../fixtures/layer.js';
+import { feed, LAYER_COMPILER, layerDriver } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
 
-const { describe, it } = requires({ root: true, tools: ['g++'] });
+const { describe, it } = requires({ root: true, tools: [LAYER_COMPILER] });
 const table = syscallTable(process.arch === 'arm64' ? 'arm64' : 'x86_64');
 const sanitized = process.env.NACELLE_SANITIZE === '1';
 

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { beforeAll, expect } from 'vitest';
-import { layerDriver } from '../../fixtures/layer.js';
+import { LAYER_COMPILER, layerDriver } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
 
-const { describe, it } = requires({ root: true, tools: ['g++', 'setfattr', 'unshare'] });
+const { describe, it } = requires({ root: true, tools: [LAYER_COMPILER, 'bash', 'setfattr', 'unshare', 'mount', 'umount'] });
 
 let driver = '';
 beforeAll(async () => {

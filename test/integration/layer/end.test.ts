@@ -2,12 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, expect } from 'vitest';
-import { feed, layerDriver, newFolder } from '../../fixtures/layer.js';
+import { feed, LAYER_COMPILER, layerDriver, newFolder } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
 import { paxRecord, tarArchive, tarEntry } from '../../fixtures/tar.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
-const { describe, it } = requires({ root: true, tools: ['g++'] });
+const { describe, it } = requires({ root: true, tools: [LAYER_COMPILER] });
 
 const BLOCK = 512;
 const parent = temporaryFolder();

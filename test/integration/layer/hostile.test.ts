@@ -13,13 +13,13 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, beforeEach, expect } from 'vitest';
-import { feed, layerDriver, newFolder } from '../../fixtures/layer.js';
+import { feed, LAYER_COMPILER, layerDriver, newFolder } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
 import { octal, paxRecord, type TarEntry, tarArchive, tarEntry } from '../../fixtures/tar.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { inventory } from '../../fixtures/tree.js';
 
-const needs = { root: true, tools: ['g++', 'getfattr'] };
+const needs = { root: true, tools: [LAYER_COMPILER, 'getfattr'] };
 const { describe, it } = requires(needs);
 
 let driver = '';

@@ -2,14 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, lstatSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect } from 'vitest';
-import { feed, layerDriver, newFolder } from '../../fixtures/layer.js';
+import { feed, LAYER_COMPILER, layerDriver, newFolder } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
 import { type TarEntry, tarArchive } from '../../fixtures/tar.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { inventory } from '../../fixtures/tree.js';
 
 // Folders that a layer only implies: 'etc/hosts' without an entry 'etc/'.
-const { describe, it } = requires({ root: true, tools: ['g++', 'getfattr', 'setfattr'] });
+const { describe, it } = requires({ root: true, tools: [LAYER_COMPILER, 'getfattr', 'setfattr'] });
 
 let driver = '';
 let root = '';

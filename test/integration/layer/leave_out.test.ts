@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { beforeAll, expect } from 'vitest';
 import { ChangeParser } from '../../../lib/filesystem/change.js';
-import { feed, layerDriver, newFolder } from '../../fixtures/layer.js';
+import { feed, LAYER_COMPILER, layerDriver, newFolder } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 // What is left out of a layer and of a list of changes: places that are mounted over, and what is in volumes.
-const { describe, it } = requires({ root: true, tools: ['g++', 'tar'] });
+const { describe, it } = requires({ root: true, tools: [LAYER_COMPILER, 'tar'] });
 
 const parent = temporaryFolder();
 let driver = '';

@@ -1,12 +1,12 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
-import { feed, layerDriver, newFolder } from '../../fixtures/layer.js';
+import { feed, LAYER_COMPILER, layerDriver, newFolder } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
 import { type TarEntry, tarArchive } from '../../fixtures/tar.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
-const { describe, it } = requires({ root: true, tools: ['g++', 'prlimit'] });
+const { describe, it } = requires({ root: true, tools: [LAYER_COMPILER, 'prlimit'] });
 
 /** A hundred thousand files take their time on a disk. */
 const LONG = { timeout: 300_000 };

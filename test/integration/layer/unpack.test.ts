@@ -2,13 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect } from 'vitest';
-import { feed, layerDriver, newFolder } from '../../fixtures/layer.js';
+import { feed, LAYER_COMPILER, layerDriver, newFolder } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
 import { paxRecord, type TarEntry, tarArchive, tarEntry } from '../../fixtures/tar.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { differences, inventory } from '../../fixtures/tree.js';
 
-const { describe, it } = requires({ root: true, tools: ['g++', 'tar', 'getfattr', 'setfattr'] });
+const { describe, it } = requires({ root: true, tools: [LAYER_COMPILER, 'bash', 'tar', 'getfattr', 'setfattr'] });
 
 let driver = '';
 let root = '';

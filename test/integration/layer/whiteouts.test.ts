@@ -2,13 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect } from 'vitest';
-import { feed, layerDriver, newFolder } from '../../fixtures/layer.js';
+import { feed, LAYER_COMPILER, layerDriver, newFolder } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
 import { type TarEntry, tarArchive } from '../../fixtures/tar.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { inventory } from '../../fixtures/tree.js';
 
-const { describe, it } = requires({ root: true, tools: ['g++', 'getfattr', 'unshare'] });
+const { describe, it } = requires({ root: true, tools: [LAYER_COMPILER, 'find', 'getfattr', 'unshare', 'mount'] });
 
 let driver = '';
 let root = '';

@@ -12,7 +12,7 @@ import { temporaryFolder } from '../../fixtures/temporary.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['mount', 'umount'] });
+const { describe, it } = requires({ root: true, tools: ['bash', 'mount', 'umount'] });
 const folder = temporaryFolder();
 const programs: NodeProgram[] = [];
 

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect, it } from 'vitest';
 import { parseStopSignal } from '../../../lib/image/stop-signal.js';
+import { requires } from '../../fixtures/requires.js';
 
 it.each([
   ['SIGTERM', 15],
@@ -19,7 +20,7 @@ it.each(['', '0', '65', '-1', 'SIG', 'FOO', 'SIGRTMIN+31', 'RTMAX-31', 'RTMIN-1'
   expect(parseStopSignal(text)).toBeNull(),
 );
 
-it('numbers signals as bash does', () => {
+requires({ tools: ['bash'] }).it('numbers signals as bash does', () => {
   for (let number = 1; number <= 64; number++) {
     if (number === 32 || number === 33) continue;
     const name = execFileSync('bash', ['-c', `kill -l ${number}`], { encoding: 'utf8' }).trim();
