@@ -5,7 +5,7 @@ import type { Address, Cidr } from './address.js';
 import { getAddresses, getLink, type LinkSettings, newAddress, newDefaultRoute, newVethPair, setLink } from './rtnetlink.js';
 
 // A pair is made by one task, whose undo removes it, in turns, for the later ones need the kernel's answers of the earlier:
-//   open       sockets in both namespaces; the bridge is looked up: its index
+//   open       sockets in both namespaces; which addresses others have; the bridge is looked up: its index
 //   make       both ends at once, or neither
 //   look up    their indexes
 //   configure  addresses, up, route
@@ -33,12 +33,21 @@ export function pairPlan(socket: Slot, group: number, forget: readonly Step[]): 
   return planOf({ undo: [{ op: 'remove_links', host: true, socket, group }, ...forget] });
 }
 
-/** Its output: the bridge, when there is one. */
+/** Outputs: the addresses in this end's namespace, those in the peer's, and the bridge, when there is one. */
 export function openSteps(slots: PairSlots, bridge: string | undefined): Step[] {
   return [
     { op: 'netlink_socket', out: slots.socket, ns: slots.namespace, protocol: NETLINK_ROUTE },
     { op: 'netlink_socket', out: slots.peerSocket, ns: slots.peerNamespace, protocol: NETLINK_ROUTE },
+    ...addressListSteps(slots),
     ...(bridge === undefined ? [] : [request(slots.socket, `look up the bridge ${bridge}`, getLink({ name: bridge }))]),
+  ];
+}
+
+/** Outputs: the addresses in this end's namespace, then those in the peer's. */
+function addressListSteps(slots: PairSlots): Step[] {
+  return [
+    request(slots.socket, 'list the addresses', getAddresses()),
+    request(slots.peerSocket, 'list the addresses of the peer', getAddresses()),
   ];
 }
 
@@ -72,8 +81,7 @@ export function configureSteps(
   return [
     ...addressSteps(slots.socket, end),
     ...addressSteps(slots.peerSocket, peer),
-    request(slots.socket, 'list the addresses', getAddresses()),
-    request(slots.peerSocket, 'list the addresses of the peer', getAddresses()),
+    ...addressListSteps(slots),
     request(slots.socket, `bring up ${end.name}`, setLink(end.index, { up: true })),
     request(slots.peerSocket, `bring up ${peer.name}`, setLink(peer.index, { up: true })),
     ...(gateway ? [request(slots.peerSocket, `add the default route by ${gateway.text}`, newDefaultRoute(peer.index, gateway))] : []),

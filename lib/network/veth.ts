@@ -11,6 +11,7 @@ import type { Task } from '../native/task.js';
 import { asyncDispose } from '../plan/async-dispose.js';
 import { NONE, Slots } from '../plan/plan.js';
 import type { Slot } from '../plan/steps.js';
+import { inTurn, requireFree } from './conflict.js';
 import { type Link, type LinkInfo, type LinkStats, parseAddresses, parseLink } from './link.js';
 import { type NetworkNamespace, type NetworkOwner, parseVethOptions, type VethOptions, type VethSettings } from './options.js';
 import { configureSteps, lookUpSteps, makeSteps, openSteps, type PairSlots, pairPlan, request, statsSteps } from './plan.js';
@@ -18,6 +19,9 @@ import { deleteLink } from './rtnetlink.js';
 
 /** Groups below are left to the administrator, who counts from 0. */
 const FIRST_GROUP = 2 ** 30;
+
+const HERE = { where: "this end's namespace" };
+const THERE = { where: "the peer's namespace" };
 
 /** A pair that was made: what is needed to ask for it and to remove it. */
 interface Made {
@@ -53,14 +57,14 @@ export class VethPair implements AsyncDisposable {
   /**
    * Makes a pair with its addresses and routes, and brings both ends up.
    *
-   * @throws NacelleError `ERR_INVALID_OPTION`: nothing was made
+   * @throws NacelleError `ERR_INVALID_OPTION`: nothing was made; `EADDRINUSE`: another link has one of the addresses
    * @throws SyscallError the kernel refused, with its own words in the message; what was made is removed again
    */
   static async create(options: VethOptions): Promise<VethPair> {
     const settings = parseVethOptions(options);
     const namespace = await openPeer(settings.peer);
     try {
-      return new VethPair(await make(settings, namespace.fd));
+      return new VethPair(await inTurn(() => make(settings, namespace.fd)));
     } finally {
       await namespace.close();
     }
@@ -109,7 +113,9 @@ async function make(settings: VethSettings, peerNamespace: number): Promise<Made
   const forget = writeRecord(ownerName(), `veth-${group}`, [{ kind: 'links', group, namespace: namespace.ino }]);
   const task = await start(pairPlan(pair.socket, group, forget), slots.descriptors);
   try {
-    const master = await openSockets(task, pair, settings.bridge);
+    const { master, here, there } = await openSockets(task, pair, settings.bridge);
+    requireFree(settings.address, parseAddresses(here), HERE);
+    requireFree(settings.peerAddress, parseAddresses(there), THERE);
     await task.call(makeSteps(pair, { ...end, group, master }, peer));
     const { outputs } = await task.call(lookUpSteps(pair, end.name, peer.name));
     const hostLink = parseLink(given(outputs[0]));
@@ -123,6 +129,9 @@ async function make(settings: VethSettings, peerNamespace: number): Promise<Made
       ),
     );
     const lists = configured.outputs.slice(settings.address.length + settings.peerAddress.length);
+    // another process may have added it meanwhile
+    requireFree(settings.address, parseAddresses(given(lists[0])), { ...HERE, own: hostLink.index });
+    requireFree(settings.peerAddress, parseAddresses(given(lists[1])), { ...THERE, own: peerLink.index });
     return {
       task,
       socket: pair.socket,
@@ -161,11 +170,12 @@ function uniqueName(): string {
   return `veth${randomBytes(4).toString('hex')}`;
 }
 
-/** Returns the bridge's index. */
-async function openSockets(task: Task, pair: PairSlots, bridge: string | undefined): Promise<number | undefined> {
+/** The bridge's index, and the addresses that are in both namespaces. */
+async function openSockets(task: Task, pair: PairSlots, bridge: string | undefined) {
   try {
     const { outputs } = await task.call(openSteps(pair, bridge));
-    return bridge === undefined ? undefined : bridgeIndex(parseLink(given(outputs[0])));
+    const master = bridge === undefined ? undefined : bridgeIndex(parseLink(given(outputs[2])));
+    return { master, here: given(outputs[0]), there: given(outputs[1]) };
   } catch (error) {
     if (bridge === undefined || !isMissing(error)) throw error;
     throw invalidOption('bridge', `there is no link ${bridge} in this end's namespace`, error);

@@ -136,6 +136,53 @@ describe('VethPair', () => {
     expect(JSON.parse(await inside(a, 'ip', '-json', 'route', 'show', 'default'))).toEqual([]);
   });
 
+  it.each([
+    ['IPv4 at this end', { address: '10.9.0.1/24', peerAddress: '10.8.0.2/24' }, '10.9.0.1/24'],
+    ['with another prefix', { address: '10.9.0.1/32' }, '10.9.0.1/32'],
+    ['IPv6 at this end', { address: 'fd09:0::1/64' }, 'fd09::1/64'],
+    ['IPv4 at the peer', { address: '10.8.0.1/24', peerAddress: '10.9.0.2/24' }, '10.9.0.2/24'],
+    ['IPv6 at the peer', { peerAddress: 'fd09::2/120' }, 'fd09::2/120'],
+  ])('refuses an address that another link has: %s', async (_, addresses, refused) => {
+    const [a, b] = [await makeNet(), await makeNet()];
+    const common = { namespace: a, peer: b };
+    const address = ['10.9.0.1/24', 'fd09::1/64', 'fe80::1/64'];
+    await using first = await VethPair.create({ ...common, address, peerAddress: ['10.9.0.2/24', 'fd09::2/64', 'fe80::2/64'] });
+    const second = VethPair.create({ ...common, ...addresses });
+    await expect(second).rejects.toMatchObject({ name: 'NacelleError', code: 'EADDRINUSE', message: expect.stringContaining(refused) });
+    expect([await names(a), await names(b)]).toEqual([[first.host.name], [first.peer.name]]);
+    expect(await inside(a, 'ping', '-c', '1', '-W', '5', '10.9.0.2')).toContain(' 0% packet loss');
+    // each link has link-local ones of its own
+    await using third = await VethPair.create({ ...common, address: ['10.8.0.1/24', 'fe80::1/64'], peerAddress: 'fe80::2/64' });
+    expect(third.host.addresses).toEqual(['10.8.0.1/24', 'fe80::1/64']);
+  });
+
+  it('gives one address to one of several that ask at once', async () => {
+    const [a, b] = [await makeNet(), await makeNet()];
+    const asked = Array.from({ length: 5 }, () => VethPair.create({ namespace: a, peer: b, address: '10.9.0.1/24' }));
+    const outcomes = await Promise.allSettled(asked);
+    expect(outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []))).toEqual(Array(4).fill('EADDRINUSE'));
+    for (const one of outcomes) if (one.status === 'fulfilled') await one.value.remove();
+  });
+
+  it('keeps the route to its subnet where a bridge has the address, also when the container has died', async () => {
+    const [a, b] = [await makeNet(), await makeNet()];
+    await inside(a, 'sh', '-ec', 'ip link set lo up; ip link add br0 type bridge; ip addr add 10.9.0.1/24 dev br0; ip link set br0 up');
+    await inside(
+      a,
+      'sh',
+      '-ec',
+      'ip link add away type bridge; ip addr add 10.1.0.1/24 dev away; ip link set away up; ip route add default via 10.1.0.2',
+    );
+    const route = async (to: string): Promise<string> => JSON.parse(await inside(a, 'ip', '-json', 'route', 'get', to))[0].dev;
+    await using bridged = await VethPair.create({ namespace: a, peer: b, bridge: 'br0', peerAddress: '10.9.0.2/24' });
+    await using plain = await VethPair.create({ namespace: a, peer: b, address: '10.8.0.1/24', peerAddress: '10.8.0.2/24' });
+    expect([await route('10.9.0.2'), await route('10.8.0.2')]).toEqual(['br0', plain.host.name]);
+    await b.close();
+    await until('the pairs are gone', async () => !(await names(a)).includes(plain.host.name));
+    expect([await route('10.9.0.2'), await route('10.8.0.2')]).toEqual(['br0', 'away']);
+    await expect(bridged.stats()).rejects.toMatchObject({ code: 'ENODEV' });
+  });
+
   it('carries IPv4 and IPv6 at once, and counts what it carried', async () => {
     const [a, b] = [await makeNet(), await makeNet()];
     await using pair = await VethPair.create({

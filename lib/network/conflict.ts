@@ -1,0 +1,34 @@
+import { NacelleError } from '../errors.js';
+import { type Cidr, isLinkLocal } from './address.js';
+import type { LinkAddress } from './link.js';
+
+/**
+ * Refuses addresses that another link of the namespace has already: to which of the two a packet goes would be chance. Link-local ones are
+ * each link's own.
+ *
+ * @param own index of the link that is to have them, once it is there
+ * @throws NacelleError `EADDRINUSE`
+ */
+export function requireFree(wanted: readonly Cidr[], there: readonly LinkAddress[], { where, own }: { where: string; own?: number }): void {
+  for (const address of wanted.filter((one) => !isLinkLocal(one))) {
+    const taken = there.find((other) => other.index !== own && hostOf(other.address) === hostOf(address.text));
+    if (!taken) continue;
+    throw new NacelleError(`add the address ${address.text}: link ${taken.index} in ${where} has ${taken.address} already`, {
+      code: 'EADDRINUSE',
+    });
+  }
+}
+
+/** Both are written in the shortest form. */
+function hostOf(cidr: string): string {
+  return cidr.slice(0, cidr.indexOf('/'));
+}
+
+let last: Promise<unknown> = Promise.resolve();
+
+/** One after the other: who looked whether an address is free must have added it before the next one looks. */
+export function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  const done = last.then(work);
+  last = done.catch(() => undefined);
+  return done;
+}
