@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { hostname as hostHostname, totalmem } from 'node:os';
 import { arch, geteuid, env as nodeEnv } from 'node:process';
 import { errnoOf, ImageError, invalidOption, UnsupportedError } from '../errors.js';
@@ -139,6 +139,7 @@ async function findRoot(options: ParsedOptions, id: string): Promise<FoundRoot> 
   if (options.root.type === 'rootfs') {
     const path = typeof options.root.rootfs === 'string' ? options.root.rootfs : options.root.rootfs.path;
     requireFolder(path, 'rootfs');
+    requireOwnMounts(path, 'rootfs');
     return { root: { type: 'folder', path }, config: {}, image: null, release: () => undefined };
   }
   const { upper, upperSize } = options.root;
@@ -170,6 +171,16 @@ async function imageOf(reference: string, policy: PullPolicy, { onProgress, proc
 function requireFolder(path: string, option: string): void {
   const status = lookUp(path, option);
   if (!status.isDirectory()) throw invalidOption(option, `${path} is not a folder`);
+}
+
+/** By /proc/PID/root and the like a path leads into the mounts of another namespace, which can't be bound (open_tree(2), EINVAL). */
+function requireOwnMounts(path: string, option: string): void {
+  const pid = /^\/proc\/(\d+)\/(?:root|cwd|fd\/\d+)(?:\/|$)/.exec(path)?.[1];
+  if (pid === undefined) return;
+  const [own, other] = ['self', pid].map((process) =>
+    attempt(`look up ${path} for ${option}`, () => readlinkSync(`/proc/${process}/ns/mnt`)),
+  );
+  if (own !== other) throw invalidOption(option, `${path} leads into another mount namespace, of which nothing can be bound`);
 }
 
 function lookUp(path: string, option: string) {

@@ -55,6 +55,9 @@ export function parseReference(text: string, option = 'image'): Reference {
   if (text === 'host') return { kind: 'host' };
   if (isDigest(text)) return { kind: 'digest', digest: text };
   if (/^[0-9a-f]{64}$/.test(text)) fail(`a digest begins with its algorithm: 'sha256:${text}'`);
+  if (/^(?:sha256|sha512):[0-9a-f]*$/.test(text)) fail('a digest is given in full: sha256 has 64 hexadecimal digits, sha512 has 128');
+  if (/^(?:\.{1,2}|~)?\//.test(text))
+    fail(`a folder is named 'dir:${text.slice(0, 300)}', an archive 'docker-archive:${text.slice(0, 300)}'`);
   const foreign = FOREIGN_TRANSPORTS.find(([prefix]) => text.startsWith(prefix));
   if (foreign) fail(foreign[1]);
   const [, transport, path] = /^(dir|oci|docker-archive):(.*)$/s.exec(text) ?? [];

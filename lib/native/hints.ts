@@ -3,7 +3,7 @@ import { geteuid } from 'node:process';
 import type { Op } from '../plan/steps.js';
 import { Where } from './failure.js';
 
-const { EPERM, EACCES, ENOSPC, ENOENT, ENOSYS, ENODEV, EROFS, EINVAL, EMFILE, ENFILE } = constants.errno;
+const { EPERM, EACCES, ENOSPC, ENOENT, ENOSYS, ENODEV, EROFS, EINVAL, EMFILE, ENFILE, ENOMEM } = constants.errno;
 
 const inDocker =
   "In Docker or Kubernetes the outer container must allow it ('--privileged', or CAP_SYS_ADMIN with seccomp and AppArmor unconfined)";
@@ -49,8 +49,10 @@ function usualCure(op: Op | null, errno: number, where: number): string | null {
     case 'setdomainname':
     case 'attach':
     case 'attach_at':
-    case 'clone_mount':
     case 'pivot':
+      return errno === EPERM ? inDocker : null;
+    case 'clone_mount':
+      if (errno === EINVAL) return 'The path leads into another mount namespace, as /proc/PID/root does: nothing there can be bound';
       return errno === EPERM ? inDocker : null;
     default:
       return null;
@@ -61,6 +63,7 @@ function forClone(errno: number): string | null {
   if (errno === EPERM)
     return `${inDocker}; as another user than root, Ubuntu's AppArmor may forbid user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns)`;
   if (errno === ENOSPC) return 'A limit on namespaces is reached: see /proc/sys/user/max_*_namespaces, and 32 levels of nesting';
+  if (errno === ENOMEM) return 'A pid namespace that is joined has ended with its process 1, or the machine is out of memory';
   if (errno === ENOSYS) return 'The kernel is too old (clone3 needs Linux 5.3), or an outer seccomp filter hides the call';
   return errno === EINVAL ? 'The kernel lacks one of the namespace types' : null;
 }

@@ -1,6 +1,7 @@
 import { closest, distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
 import { invalidOption, type NacelleError } from '../errors.js';
+import { ownNameOf } from './foreign-names.js';
 
 type Issue = z.core.$ZodIssue;
 type RawIssue = z.core.$ZodRawIssue;
@@ -97,7 +98,7 @@ function knownKeys(schema: unknown): string[] {
 
 function unknownKeys(keys: readonly string[], known: readonly string[]): string {
   const [first = '', ...others] = keys
-    .map((key) => ({ key, right: nearest(key, known) }))
+    .map((key) => ({ key, right: meant(key, known) }))
     .map(({ key, right }, i) =>
       i === 0
         ? `is unknown${right ? `; did you mean '${right}'?` : ''}`
@@ -110,6 +111,12 @@ function oneOf(values: readonly string[], input: unknown): string {
   const list = values.map((value) => `'${value}'`).join(', ');
   const right = typeof input === 'string' ? nearest(input, values) : undefined;
   return `must be ${values.length === 1 ? list : `one of ${list}`}, not ${describe(input)}${right ? `; did you mean '${right}'?` : ''}`;
+}
+
+/** A name of another tool's stands for ours, however near it is to a third. */
+function meant(key: string, known: readonly string[]): string | undefined {
+  const own = ownNameOf(key);
+  return own !== undefined && known.includes(own) ? own : nearest(key, known);
 }
 
 /** The name that was probably meant: a slip of a letter or two, another case, or one that starts alike. */

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { Container, NacelleError, UnsupportedError } from '../../../lib/index.js';
+import { Container, NacelleError, Namespace, UnsupportedError } from '../../../lib/index.js';
 import { leftovers, snapshot, useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
@@ -34,4 +34,31 @@ describe('wrong inputs', () => {
       expect(await leftovers(before)).toEqual([]);
     });
   }
+});
+
+describe('what belongs to another container', () => {
+  it("its root by way of /proc: is refused in words, and can't be bound", async () => {
+    await using other = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
+    await other.start();
+    const path = `/proc/${other.pid}/root`;
+    await expect(Container.run({ rootfs: path, command: ['true'] })).rejects.toMatchObject({
+      code: 'ERR_INVALID_OPTION',
+      message: `option rootfs: ${path} leads into another mount namespace, of which nothing can be bound`,
+    });
+    await expect(Container.run({ ...(await busybox()), command: ['true'], volumes: [`${path}:/other`] })).rejects.toMatchObject({
+      code: 'EINVAL',
+      hint: expect.stringContaining('another mount namespace'),
+    });
+  });
+
+  it('a pid namespace that has ended is told as that', async () => {
+    const ended = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
+    await ended.start();
+    await using pid = await Namespace.of(ended.pid, 'pid');
+    await ended.remove({ force: true });
+    await expect(Container.run({ ...(await busybox()), command: ['true'], namespaces: { pid } })).rejects.toMatchObject({
+      code: 'ENOMEM',
+      hint: expect.stringContaining('has ended with its process 1'),
+    });
+  });
 });

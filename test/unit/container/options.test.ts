@@ -202,3 +202,15 @@ describe('what is given', () => {
     ]);
   });
 });
+
+it.each([
+  ['cmd', 'command'],
+  ['workdir', 'cwd'],
+  ['WorkingDir', 'cwd'],
+  ['environment', 'env'],
+  ['binds', 'volumes'],
+  ['mem_limit', 'memory'],
+  ['signal', 'cancelSignal'],
+])("another tool's %s is %s here", (theirs, ours) => {
+  expect(() => parseRunOptions({ image: 'host', [theirs]: 'x' })).toThrow(`option ${theirs}: is unknown; did you mean '${ours}'?`);
+});

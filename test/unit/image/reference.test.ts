@@ -30,6 +30,15 @@ describe('names of registries, as docker reads them', () => {
   });
 
   it.each([
+    ['./rootfs', "a folder is named 'dir:./rootfs'"],
+    ['../rootfs', "a folder is named 'dir:../rootfs'"],
+    ['/srv/rootfs', "a folder is named 'dir:/srv/rootfs'"],
+    ['sha256:abc', 'a digest is given in full'],
+  ])('%s is told how to be named', (text, words) => {
+    expect(() => parseReference(text)).toThrow(words);
+  });
+
+  it.each([
     '',
     ' ',
     'A',

@@ -1,0 +1,34 @@
+/** By what docker, compose, OCI, execa and node:child_process call an option, in small letters alone: our names for it. */
+const names: Readonly<Record<string, string>> = {
+  args: 'command',
+  binds: 'volumes',
+  bind: 'mounts',
+  cancel: 'cancelSignal',
+  capabilities: 'capAdd',
+  cmd: 'command',
+  cpu: 'cpus',
+  cpuset: 'cpusetCpus',
+  dir: 'cwd',
+  environ: 'env',
+  environment: 'env',
+  limit: 'limits',
+  mem: 'memory',
+  memlimit: 'memory',
+  net: 'network',
+  networkmode: 'network',
+  nprocs: 'pidsLimit',
+  readonlyrootfs: 'readOnly',
+  securityopt: 'seccomp',
+  signal: 'cancelSignal',
+  timelimit: 'timeout',
+  uid: 'user',
+  workdir: 'cwd',
+  workingdir: 'cwd',
+  workingdirectory: 'cwd',
+};
+
+/** What an option of another tool is called here; `undefined` for a name that is none of theirs. */
+export function ownNameOf(name: string): string | undefined {
+  const plain = name.toLowerCase().replaceAll(/[-_]/g, '');
+  return Object.hasOwn(names, plain) ? names[plain] : undefined;
+}
