@@ -36,13 +36,6 @@ int send_message(int channel, const ChannelMessage& message, const int* fds, siz
   return sent < 0 ? -errno : 0;
 }
 
-int send_descriptor(int channel, int32_t slot, int fd) {
-  ChannelMessage message;
-  message.signal = Signal::kDescriptor;
-  message.value = slot;
-  return send_message(channel, message, &fd, 1);
-}
-
 int receive_message(int channel, ChannelMessage& message, unique_fd* fds, size_t& count, int& sender) {
   message = ChannelMessage{};
   count = 0;

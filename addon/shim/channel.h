@@ -52,7 +52,6 @@ struct ChannelMessage {
 int make_channel(unique_fd& shim, unique_fd& child);
 
 int send_message(int channel, const ChannelMessage& message, const int* fds = nullptr, size_t count = 0);
-int send_descriptor(int channel, int32_t slot, int fd);
 
 // 1 with a message, 0 at the end of file, -errno. `fds` takes up to kMaxChannelFds. `sender` is the pid that the
 // kernel saw, when the channel passes credentials, else 0.

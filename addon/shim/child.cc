@@ -50,6 +50,8 @@ class Child {
   }
 
   int perform(const StepHead& head) {
+    context_.stage = stage_;
+    context_.index = index_;
     switch (head.op) {
       case Op::clone:
         return next_stage(head.arguments);
@@ -172,13 +174,15 @@ class Child {
       for (const int32_t kept : keep) is_kept = is_kept || kept == number;
       if (!is_kept) context_.slots.close(number);
     }
-    if (!executes_ours(next)) context_.executable = -1;
+    if (!has_step(next, Op::init) && !has_step(next, Op::pause)) context_.executable = -1;
+    // 0, 1 and 2 are the host's null device until a program's streams take their place
+    if (!has_step(next, Op::exec)) static_cast<void>(sys_close_range(0, 2, 0));
   }
 
-  static bool executes_ours(const Stage& stage) {
+  static bool has_step(const Stage& stage, Op op) {
     Reader steps = stage.steps;
     for (StepHead head; next_step(steps, head);) {
-      if (head.op == Op::init || head.op == Op::pause) return true;
+      if (head.op == op) return true;
     }
     return false;
   }

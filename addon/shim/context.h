@@ -54,11 +54,12 @@ struct Context {
   char text[512] = "";             // what the kernel or the step says beside the errno
   std::string* outputs = nullptr;  // host steps: counted bytes, one for each step with output
   uint32_t output_count = 0;
-  pid_t process = 0;    // host steps: the stage's process; none once its end was taken
-  int channel = -1;     // child steps
-  int executable = -1;  // what one of ours executes that stays
-  Pump pump;            // host steps: beside the stages
-  Account account;      // child steps: who `user` found
+  pid_t process = 0;              // host steps: the stage's process; none once its end was taken
+  int channel = -1;               // child steps
+  uint32_t stage = 0, index = 0;  // child steps: where this one is
+  int executable = -1;            // what one of ours executes that stays
+  Pump pump;                      // host steps: beside the stages
+  Account account;                // child steps: who `user` found
 
   int failed(int error, const char* words) {
     std::snprintf(text, sizeof text, "%s", words);

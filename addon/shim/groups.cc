@@ -2,7 +2,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include <cerrno>
 #include <climits>
@@ -66,10 +68,16 @@ int each_group(int at, const char* path, int (*visit)(int at, const char* name))
   return result;
 }
 
+bool is_group(int fd) {
+  struct statfs status {};
+  return fstatfs(fd, &status) == 0 && (status.f_type == CGROUP_SUPER_MAGIC || status.f_type == CGROUP2_SUPER_MAGIC);
+}
+
 int is_populated(int at, const char* path) {
   const auto unless_gone = [](int error) { return error == ENOENT || error == ENODEV || error == EBADF ? 0 : -error; };
   const unique_fd group(openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!group) return unless_gone(errno);
+  if (!is_group(group.get())) return 0;
   unique_fd file(openat(group.get(), "cgroup.events", O_RDONLY | O_CLOEXEC));
   const bool tells = static_cast<bool>(file);
   if (!tells && errno == ENOENT) file.reset(openat(group.get(), "cgroup.procs", O_RDONLY | O_CLOEXEC));  // v1

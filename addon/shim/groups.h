@@ -16,6 +16,9 @@ int release_real_time(int at, const char* path);
 // 0: nothing lives on. -EBUSY: what was signalled has not ended yet, or was born meanwhile; to be called again.
 int kill_group(int at, const char* path);
 
+// Whether a descriptor is of a control group file system, of either version.
+bool is_group(int fd);
+
 // 1 when processes are in the group or below it, 0 when none are or it is not there; -errno when that can't be told.
 int is_populated(int at, const char* path);
 

@@ -30,9 +30,9 @@ int lose_right_to_read() {
   return checked_int(syscall(SYS_capset, &header, data));
 }
 
-// With the descriptors 0, 1 and 2 alone. By descriptor: the container's /proc is not asked.
-int execute(int executable, const char* program) {
-  const int closed = sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+// With the first `kept` descriptors alone. By descriptor: the container's /proc is not asked.
+int execute(int executable, const char* program, unsigned kept) {
+  const int closed = sys_close_range(kept, ~0U, CLOSE_RANGE_CLOEXEC);
   if (closed < 0) return closed;
   const int unread = lose_right_to_read();
   if (unread < 0) return unread;
@@ -76,9 +76,10 @@ int fork_init(int executable, int channel) {
   if (dup2(channel, kReaperChannel) < 0 || dup2(started.get(), kReaperStarted) < 0 || dup2(readies.get(), kReaperReady) < 0) return -errno;
   char number[16];
   std::snprintf(number, sizeof number, "%d", program);
-  return execute(executable, number);
+  return execute(executable, number, 3);
 }
 
-int hold_namespaces(int executable) { return execute(executable, nullptr); }
+// Not even 0, 1 and 2, which are the host's null device.
+int hold_namespaces(int executable) { return execute(executable, nullptr, 0); }
 
 }  // namespace nacelle

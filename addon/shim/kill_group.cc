@@ -28,7 +28,13 @@ int write_word(int group, const char* file, const char* word) {
   return count < 0 ? -errno : 0;
 }
 
-int open_group(int at, const char* path) { return openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC); }
+// What is there must be a group: by a forged descriptor a path may lead anywhere.
+int open_group(int at, const char* path) {
+  unique_fd group(openat(at, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!group || is_group(group.get())) return group.release();
+  errno = ENOENT;
+  return -1;
+}
 
 bool is_gone(int result) { return result == -ENOENT || result == -ENODEV; }
 

@@ -72,18 +72,18 @@ void feed(Copy& copy) {
   }
 }
 
-// One block, waiting for the file. False: nothing is there.
-bool drain(Copy& copy, size_t most) {
+// At most a block, waiting for the file: how much it was, 0 when nothing is there.
+size_t drain(Copy& copy, size_t most) {
   const ssize_t count = read_some(copy.from, block, std::min(most, sizeof block));
-  if (count < 0 && errno == EAGAIN) return false;
-  if (count <= 0) return close_copy(copy), false;
+  if (count < 0 && errno == EAGAIN) return 0;
+  if (count <= 0) return close_copy(copy), 0;
   for (ssize_t done = 0; done < count;) {
     const ssize_t written = write(copy.to, block + done, static_cast<size_t>(count - done));
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return fail(copy, written < 0 ? errno : EIO, false), false;
+    if (written <= 0) return fail(copy, written < 0 ? errno : EIO, false), 0;
     done += written;
   }
-  return true;
+  return static_cast<size_t>(count);
 }
 
 // The program is gone. Somebody outside may hold the pipe still: what is in it now is all that counts.
@@ -91,7 +91,11 @@ bool drain(Copy& copy, size_t most) {
   for (Copy& copy : copies) {
     int left = 0;
     if (!copy.is_open || copy.is_input || ioctl(copy.from, FIONREAD, &left) < 0) continue;
-    while (left > 0 && drain(copy, static_cast<size_t>(left))) left -= static_cast<int>(std::min(static_cast<size_t>(left), kBlock));
+    for (auto most = static_cast<size_t>(left); most > 0;) {
+      const size_t done = drain(copy, most);
+      if (done == 0) break;
+      most -= done;
+    }
   }
   _exit(0);
 }
@@ -155,8 +159,10 @@ void pump_main(const char* count) {
     result = look_at(copies[i]);
   }
   if (result == 0) result = confine();
-  if (result < 0) fail(copies[0], -result, false);
-  serve();
+  if (result == 0) serve();
+  // never without its filter
+  fail(copies[0], -result, false);
+  _exit(1);
 }
 
 }  // namespace nacelle

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <cstdio>
 
@@ -20,13 +21,14 @@ namespace {
   for (size_t i = 0; i < count && fine; ++i) fine = (moved[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, kAside)) >= 0;
   fine = fine && dup2(socket, kPumpControl) >= 0;
   for (size_t i = 0; i < count && fine; ++i) fine = dup2(moved[i], kPumpFirst + static_cast<int>(i)) >= 0;
-  if (fine && sys_close_range(kPumpFirst + static_cast<unsigned>(count), ~0U, CLOSE_RANGE_CLOEXEC) == 0) {
+  const int closed = fine ? sys_close_range(kPumpFirst + static_cast<unsigned>(count), ~0U, CLOSE_RANGE_CLOEXEC) : -errno;
+  if (closed == 0) {
     const char number[] = {static_cast<char>('0' + count / 2), '\0'};
     const char* const argv[] = {kPumpName, number, nullptr};
     const char* const env[] = {nullptr};
     syscall(SYS_execveat, program, "", argv, env, AT_EMPTY_PATH);
   }
-  const PumpFailure failure{0, errno, false};
+  const PumpFailure failure{0, closed < 0 ? -closed : errno, false};
   _exit(send(control, &failure, sizeof failure, MSG_NOSIGNAL) < 0 ? 2 : 1);
 }
 
@@ -39,6 +41,8 @@ int Pump::start(int executable, const std::vector<int>& from, const std::vector<
     if (from[i] < 0 || to[i] < 0) return -EBADF;
     fds[2 * i] = from[i];
     fds[2 * i + 1] = to[i];
+    struct stat status {};
+    has_output_ = has_output_ || (fstat(from[i], &status) == 0 && S_ISFIFO(status.st_mode));
   }
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
@@ -68,7 +72,11 @@ bool Pump::read() {
 }
 
 void Pump::finish() {
-  if (pid_ != 0) shutdown(control_.get(), SHUT_WR);
+  if (pid_ == 0) return;
+  shutdown(control_.get(), SHUT_WR);
+  // it may wait for its file
+  is_needless_ = !has_output_;
+  if (is_needless_) kill();
 }
 
 void Pump::kill() {
@@ -80,7 +88,7 @@ void Pump::ended() {
   read();
   int status = 0;
   // killed, by whoever that was: what it had not written is lost, and must not be so in silence
-  if (waitpid(pid_, &status, __WALL) == pid_ && status != 0 && failures_.empty()) failures_.push_back({0, ECHILD, false});
+  if (waitpid(pid_, &status, __WALL) == pid_ && status != 0 && failures_.empty() && !is_needless_) failures_.push_back({0, ECHILD, false});
   pid_ = 0;
   control_.reset();
 }

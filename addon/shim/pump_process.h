@@ -21,7 +21,7 @@ class Pump {
   int control() const { return control_.get(); }
   // Takes what it has told. False: it can tell nothing more.
   bool read();
-  // The program is gone: the pump writes what is left, and ends.
+  // The program is gone: the pump writes what is left, and ends. One that has input alone has nothing more to do.
   void finish();
   void kill();
   // Takes its end, of which the kernel has told.
@@ -31,6 +31,8 @@ class Pump {
 
  private:
   pid_t pid_ = 0;
+  bool has_output_ = false;
+  bool is_needless_ = false;  // it ends as the shim wants it to
   unique_fd control_;
   std::vector<PumpFailure> failures_;
 };

@@ -16,7 +16,7 @@ int Reserve::fill() {
 
 Reserve::Loan::Loan(Reserve& reserve) : reserve_(reserve) {
   const unique_fd one(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  is_taken_ = !one && errno == EMFILE;
+  is_taken_ = !one && (errno == EMFILE || errno == ENFILE);
   if (is_taken_) {
     for (unique_fd& fd : reserve_.kept_) fd.reset();
   }

@@ -38,7 +38,15 @@ int run(Context& context, const args::close& a) {
   return 0;
 }
 
-int run(Context& context, const args::give& a) { return send_descriptor(context.channel, a.slot, context.slots.get(a.slot)); }
+int run(Context& context, const args::give& a) {
+  ChannelMessage message;
+  message.signal = Signal::kDescriptor;
+  message.stage = context.stage;
+  message.index = context.index;
+  message.value = a.slot;
+  const int fd = context.slots.get(a.slot);
+  return send_message(context.channel, message, &fd, 1);
+}
 
 int run(Context& context, const args::chown& a) {
   return checked_int(fchown(context.slots.get(a.slot), context.account.uid, context.account.gid));

@@ -102,6 +102,7 @@ void Task::blame(Cause cause) {
 }
 
 void Task::signal_tree() {
+  if (is_draining_) context_.pump.kill();
   if (plan_.has_kill_group) {
     const Reserve::Loan loan(supervisor_.reserve());
     static_cast<void>(kill_group(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text));  // it may not be made yet
@@ -122,7 +123,6 @@ void Task::kill(Message& message) {
   if (!reader.ok()) return;
   blame(cause);
   if (tree && signal == SIGKILL) {
-    if (is_draining_) context_.pump.kill();
     signal_tree();
   } else {
     signal_first(signal);
@@ -175,6 +175,9 @@ bool Task::pump_is_done() {
   if (context_.pump.pid() == 0) return true;
   context_.pump.finish();
   is_draining_ = true;
+  // a file that never takes what is left: what was killed is not waited for as long
+  const uint64_t patience = cause_ == Cause::kNone ? kDeathPatience : kPatience;
+  retry_.start(supervisor_.loop(), monotonic_ns() + patience, [this] { context_.pump.kill(); });
   return false;
 }
 
@@ -251,6 +254,7 @@ void Task::finish_when_empty() {
 
 // It is told, and its groups stay for the next reap.
 void Task::give_up_on_tree(int left) {
+  context_.pump.kill();
   if (left > 0) {
     undo_failures_.push_back({kInEnd, 0, EBUSY, "they were killed and do not end"});
   } else {

@@ -12,6 +12,7 @@
 #include "host_steps.h"
 #include "loop.h"
 #include "message.h"
+#include "ops.h"
 #include "plan.h"
 #include "reports.h"
 #include "secret.h"
@@ -63,6 +64,8 @@ class Task {
   void start_first_stage();
   void new_process(pid_t pid, unique_fd pidfd);
   void heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender);
+  bool is_due(const ChannelMessage& message) const;
+  bool step_at(const ChannelMessage& message, StepHead& head) const;
   void run_host_steps_of(const ChannelMessage& message);
   void channel_closed();
   void began();
@@ -104,7 +107,8 @@ class Task {
   unique_fd channel_;
   Watch channel_watch_, pump_watch_;
   std::unordered_set<pid_t> processes_;
-  pid_t first_ = 0;  // the process of the newest stage
+  pid_t first_ = 0;                       // the process of the newest stage
+  uint32_t stage_ = 0, heard_index_ = 0;  // the newest stage, and how far it has told to be
   unique_fd first_pidfd_;
   bool is_draining_ = false;  // the tree is gone, the pump is not done
   bool executing_ = false, told_started_ = false, has_failed_ = false;

@@ -53,11 +53,52 @@ void Task::read_channel() {
   }
 }
 
+// The step that a message names; false when there is none.
+bool Task::step_at(const ChannelMessage& message, StepHead& head) const {
+  Reader steps = plan_.stages.items[message.stage].steps;
+  const uint32_t first = message.stage == 0 ? first_index_ : 0;
+  if (message.index < first) return false;
+  for (uint32_t i = first; i < message.index; ++i) {
+    if (!next_step(steps, head)) return false;
+  }
+  return next_step(steps, head);
+}
+
+// A process that is set up says what its plan has it say, in that order. Who traces it may say anything: a descriptor for a slot
+// of the shim's own would have that kill, or write, where somebody else likes.
+bool Task::is_due(const ChannelMessage& message) const {
+  if (message.signal == Signal::kCloned) return message.stage == stage_ + 1;
+  if (message.stage != stage_ || message.index < heard_index_) return false;
+  StepHead head;
+  switch (message.signal) {
+    case Signal::kAtHostStep:
+      return step_at(message, head) && head.host;
+    case Signal::kDescriptor: {
+      args::give given;
+      return step_at(message, head) && head.op == Op::give && args::decode(head.arguments, given) && given.slot == message.value;
+    }
+    case Signal::kAtRest:
+      return message.stage == 0 && step_at(message, head) && head.op == Op::rest;
+    case Signal::kParked:
+      return step_at(message, head) && head.op == Op::park;
+    default:
+      return true;
+  }
+}
+
 void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender) {
   // with CAP_SYS_PTRACE a program can speak for our init: what may come is little, and none of it is trusted
   const bool ends = message.signal == Signal::kProgramEnded || message.signal == Signal::kFailed;
   const bool late = executing_ && !ends && message.signal != Signal::kWorking;
   if (message.stage >= plan_.stages.count || late || (state_ == State::kRunning && !ends)) return;
+  const bool sets_up = message.signal == Signal::kAtHostStep || message.signal == Signal::kDescriptor ||
+                       message.signal == Signal::kCloned || message.signal == Signal::kAtRest || message.signal == Signal::kParked;
+  if (sets_up && !is_due(message))
+    return fail({static_cast<int32_t>(message.stage), message.index, EPROTO, "it says what is not its turn"});
+  if (sets_up) {
+    stage_ = message.stage;
+    heard_index_ = message.signal == Signal::kCloned ? 0 : message.index;
+  }
   switch (message.signal) {
     case Signal::kAtHostStep:
       return run_host_steps_of(message);
@@ -75,7 +116,6 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
       return;
     }
     case Signal::kAtRest:
-      if (message.stage != 0) return;
       at_rest_ = true;
       first_index_ = message.index + 1;
       return give_rest();

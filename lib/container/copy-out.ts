@@ -76,6 +76,8 @@ function planCopyOut(
           { op: 'no_new_privileges' },
           { op: 'bound_capabilities', bounding: 0 },
           { op: 'restore_user', saved },
+          // a change of ids may have made it dumpable (proc(5), suid_dumpable)
+          { op: 'dumpable', value: 0 },
           { op: 'capabilities', effective: 0, permitted: 0, inheritable: 0, ambient: 0 },
           // after the change of user, which clears it
           { op: 'parent_death_signal', signal: SIGKILL },

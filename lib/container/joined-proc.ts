@@ -1,4 +1,6 @@
+import { closeSync, openSync } from 'node:fs';
 import { SyscallError } from '../errors.js';
+import { attempt } from '../native/failure.js';
 import { start } from '../native/shim.js';
 import { CLONE, PROPAGATION } from '../plan/constants.js';
 import { cloneStep, NONE, planOf, Slots } from '../plan/plan.js';
@@ -9,7 +11,7 @@ import { capabilityMask } from '../security/capabilities.js';
 const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 const QUIET = NOSUID | NODEV | NOEXEC;
 
-let takesNamespace: Promise<boolean> | undefined;
+let answer: boolean | undefined;
 
 /**
  * /proc as it is in a pid namespace, as a descriptor that is the caller's to close; `null` where a plan can make that from outside
@@ -19,8 +21,7 @@ let takesNamespace: Promise<boolean> | undefined;
  * @throws SyscallError
  */
 export async function joinedProc(namespace: number): Promise<number | null> {
-  takesNamespace ??= tryOption(namespace);
-  if (await takesNamespace) return null;
+  if (await takesNamespace()) return null;
   const slots = new Slots();
   const [pid, root, proc] = [slots.give(namespace), slots.take(), slots.take()];
   const mount = capabilityMask('SYS_ADMIN');
@@ -45,17 +46,22 @@ export async function joinedProc(namespace: number): Promise<number | null> {
   return task.started.descriptors.get(proc) ?? null;
 }
 
-async function tryOption(namespace: number): Promise<boolean> {
-  const slots = new Slots();
-  const [pidns, out] = [slots.give(namespace), slots.take()];
+/** Tried with Node's own namespace, until there is an answer. */
+async function takesNamespace(): Promise<boolean> {
+  if (answer !== undefined) return answer;
+  const fd = attempt("open this process's pid namespace", () => openSync('/proc/self/ns/pid', 'r'));
   try {
+    const slots = new Slots();
+    const [pidns, out] = [slots.give(fd), slots.take()];
     const task = await start(planOf({ prepare: [{ op: 'proc', host: true, out, pidns, attributes: QUIET }] }), slots.descriptors);
     await task.close();
-    return true;
+    answer = true;
   } catch (error) {
-    // EINVAL: the kernel knows no such option. Anything else is told by the container's own plan
-    if (error instanceof SyscallError && error.code === 'EINVAL') return false;
-    if (error instanceof SyscallError) return true;
-    throw error;
+    // EINVAL: the kernel knows no such option
+    if (!(error instanceof SyscallError && error.code === 'EINVAL')) throw error;
+    answer = false;
+  } finally {
+    closeSync(fd);
   }
+  return answer;
 }

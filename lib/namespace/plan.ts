@@ -48,6 +48,10 @@ function leaveHost(slots: Slots): Step[] {
     { op: 'attach_at', mount: root, at: NONE, path: '/' },
     { op: 'pivot', root, between: 0 },
     { op: 'close', slot: root },
+    // nor may who traces it do more by it than without
+    { op: 'no_new_privileges' },
+    { op: 'bound_capabilities', bounding: 0 },
+    { op: 'capabilities', effective: 0, permitted: 0, inheritable: 0, ambient: 0 },
   ];
 }
 

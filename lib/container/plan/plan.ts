@@ -150,7 +150,7 @@ function wholeStages({ namespaces, steps }: Head, group: GroupPlan, setUp: reado
   }
   // Only a child is in the pid namespace, where others may have CAP_SYS_PTRACE: it comes last, when nothing of the host is left to be
   // seen in it, nor a right that the program won't have. A limit of the user's processes would count the one that makes it.
-  const program: Step[] = [{ op: 'setsid' }, ...confine.filter(limitsProcesses), ...run];
+  const program: Step[] = [{ op: 'dumpable', value: 0 }, { op: 'setsid' }, ...confine.filter(limitsProcesses), ...run];
   const others = confine.filter((step) => !limitsProcesses(step));
   return [
     { ...begin, flags, steps: [...begin.steps, ...before, ...steps, ...setUp, ...others, cloneStep(1, program)] },

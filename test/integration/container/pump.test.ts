@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   closeSync,
+  constants,
   createReadStream,
   createWriteStream,
   openSync,
@@ -169,6 +170,17 @@ describe('the pump', () => {
     expect(pumpOf()).toBeUndefined();
     container.stdin?.end();
     await container.wait();
+  });
+
+  it('that waits for its file for ever holds nobody up', async () => {
+    // the kernel's log, read to its end: from then on a read waits
+    const fd = openSync('/proc/kmsg', constants.O_RDONLY);
+    try {
+      expect(await sh('exec sleep 1000', { stdin: fd, timeout: 300 })).toMatchObject({ status: 'wall-time-limit' });
+      expect(await sh('exit 3', { stdin: fd })).toMatchObject({ exitCode: 3 });
+    } finally {
+      closeSync(fd);
+    }
   });
 
   it('that is killed loses nothing in silence', async () => {

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { Container, Namespace, type RunOptions, type RunResult } from '../../../lib/index.js';
@@ -45,6 +47,26 @@ describe('a hostile program', () => {
     const options = { namespaces: { pid }, capAdd: ['SYS_PTRACE'] };
     expect(await attack(['speak', inside], options)).toMatchObject({ status: 'ok', stdout: 'spoke\n' });
     await expect(waiting.wait()).rejects.toMatchObject({ code: 'EPROTO' });
+  });
+
+  it('hands a folder of its own over as the group of a container that waits: that one ends, and nobody on the host', async () => {
+    const victim = spawn('sleep', ['1000']);
+    try {
+      const { pid } = await Namespace.create(['pid']);
+      await using _pid = pid;
+      await using waiting = await Container.create({ ...(await busybox()), command: ['true'], namespaces: { pid } });
+      const inside =
+        statusField('NSpid', readFileSync(`/proc/${waiting.pid}/status`, 'utf8'))
+          .split(/\s+/)
+          .at(-1) ?? '';
+      const options = { namespaces: { pid }, capAdd: ['SYS_PTRACE'], cwd: '/tmp' };
+      expect(await attack(['forge', inside, String(victim.pid)], options)).toMatchObject({ status: 'ok', stdout: 'forged\n' });
+      await expect(waiting.wait()).rejects.toMatchObject({ code: 'EPROTO' });
+      expect([victim.exitCode, victim.signalCode]).toEqual([null, null]);
+    } finally {
+      victim.kill('SIGKILL');
+      await once(victim, 'close');
+    }
   });
 
   it('that died while init waited to start it was never started', async () => {

@@ -3,7 +3,7 @@ import { closeSync, constants, openSync, readdirSync, readFileSync, rmSync, stat
 import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { Container, Namespace, type RunOptions, type RunResult } from '../../../lib/index.js';
-import { readLink, shimOf, statusField } from '../../fixtures/host.js';
+import { descendants, readLink, shimOf, statusField } from '../../fixtures/host.js';
 import { busyboxRootfsCopy } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
@@ -266,6 +266,18 @@ describe('a pid namespace that hostile processes are in', () => {
     hostile.stdin?.end('stop\n');
     const { stdout } = await hostile.wait();
     expect(stdout).toBe('');
+  });
+
+  it('is held by a process that has no right, no root, no descriptor, and can get none', async () => {
+    const { pid } = await Namespace.create(['pid']);
+    await using _pid = pid;
+    const holder = descendants().find(({ pid: process }) => readLink(`/proc/${process}/ns/pid`) === `pid:[${pid.inode}]`);
+    const status = readFileSync(`/proc/${holder?.pid}/status`, 'utf8');
+    for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])
+      expect([set, BigInt(`0x${statusField(set, status)}`)]).toEqual([set, 0n]);
+    expect(statusField('NoNewPrivs', status)).toBe('1');
+    expect(readdirSync(`/proc/${holder?.pid}/fd`)).toEqual([]);
+    expect(readdirSync(`/proc/${holder?.pid}/root`)).toEqual([]);
   });
 
   const withStrace = requires({ root: true, tools: ['busybox', 'strace'] });

@@ -359,7 +359,7 @@ describe('namespaces', () => {
     expect([planned.stages.length, before?.flags, entered?.flags]).toEqual([2, net | ipc | uts, 0]);
     expect([setUp[0], setUp.at(-1)]).toEqual(['dumpable', 'clone']);
     expect(setUp).toEqual(expect.arrayContaining(['pivot', 'readonly', 'mask', 'require_mount', 'stdio', 'capabilities', 'seccomp']));
-    expect(program).toEqual(['setsid', 'rlimit', 'parent_death_signal', 'exec']);
+    expect(program).toEqual(['dumpable', 'setsid', 'rlimit', 'parent_death_signal', 'exec']);
     // the one whose processes it shows is not where it is made
     expect(before?.steps.some((step) => step.op === 'proc' && step.pidns >= 0)).toBe(true);
     expect(before?.steps.at(-1)).toEqual({ op: 'clone', stage: 1, keep: [] });

@@ -67,6 +67,9 @@ describe('new namespaces', () => {
       'attach_at',
       'pivot',
       'close',
+      'no_new_privileges',
+      'bound_capabilities',
+      'capabilities',
       'pause',
     ]);
   });
