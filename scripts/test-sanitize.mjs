@@ -46,9 +46,7 @@ function environment(runtime) {
 function shims() {
   return readdirSync('/proc').filter((pid) => {
     try {
-      return (
-        readlinkSync(`/proc/${pid}/exe`).startsWith('/memfd:nacelle-shim') && readFileSync(`/proc/${pid}/maps`).includes('/libasan.so')
-      );
+      return readlinkSync(`/proc/${pid}/exe`) === '/nacelle-shim' && readFileSync(`/proc/${pid}/maps`).includes('/libasan.so');
     } catch {
       return false; // not a process, or one that has ended
     }
