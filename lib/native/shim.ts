@@ -3,6 +3,7 @@ import { SIGKILL } from '../plan/constants.js';
 import { type Descriptors, joinParts, type Plan } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import type { ShimSocket } from './binding.js';
+import { checkSize } from './body-size.js';
 import { Deferred } from './deferred.js';
 import { Encoder, encodePlan, slotCount } from './encode.js';
 import { nativeError, stepError } from './failure.js';
@@ -16,30 +17,15 @@ import {
   decodeStarted,
   type EndMessage,
   Event,
-  MAX_BODY,
   MAX_DESCRIPTORS,
   Request,
   type StartedMessage,
 } from './messages.js';
 import { requireOwn } from './own-folder.js';
 import { makeRuntimeBase, runtimeDir } from './runtime-dir.js';
+import { ShimError } from './shim-error.js';
 import type { Beginning, StartPlan, Task, TaskEnd, TaskOutput } from './task.js';
 import { cutError, isCut, output } from './task-output.js';
-
-/** The shim died, and with it every container of this process. The next call starts a new one. */
-export class ShimError extends NacelleError {
-  override readonly name = 'ShimError';
-  constructor() {
-    super('the shim died: its containers ended with it', { code: 'ERR_SHIM_DIED' });
-  }
-}
-
-/** Past it the shim would take the connection for broken. */
-function checkSize(body: Uint8Array): void {
-  if (body.length <= MAX_BODY) return;
-  const problem = `this container's plan has ${body.length} bytes, more than ${MAX_BODY}`;
-  throw new NacelleError(`${problem}: copy big files in by their path, not as content`, { code: 'ERR_INVALID_OPTION' });
-}
 
 class Connection {
   readonly #socket: ShimSocket;

@@ -1,0 +1,9 @@
+import { NacelleError } from '../errors.js';
+
+/** The shim died, and with it every container of this process. The next call starts a new one. */
+export class ShimError extends NacelleError {
+  override readonly name = 'ShimError';
+  constructor() {
+    super('the shim died: its containers ended with it', { code: 'ERR_SHIM_DIED' });
+  }
+}
