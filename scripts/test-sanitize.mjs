@@ -71,9 +71,10 @@ function noReports() {
   return files.length === 0;
 }
 
-/** What tries nothing of the native code that others don't, and takes long. */
+/** What tries nothing of the native code that others don't, and takes long or looks for the addon elsewhere. */
 const TYPESCRIPT_ALONE = [
   'test/integration/test-runners.test.ts',
+  'test/integration/bundled.test.ts',
   ...['pull', 'push', 'pull-faults', 'push-faults', 'credentials', 'transport', 'interchange', 'config'].map(
     (name) => `test/integration/image/${name}.test.ts`,
   ),

@@ -185,7 +185,7 @@ describe('a cgroup', () => {
     const opened = await Cgroup.open(NAME);
     expect({ ...opened.paths }).toEqual(group.paths);
     expect(opened.controllers).toEqual(group.controllers);
-    await group.set({ cpuShares: 2000, cpusetCpus: '0' });
+    await group.set({ cpuShares: 2000, memory: '100m' });
     expect((await Cgroup.open(NAME)).paths).toEqual(group.paths);
   });
 

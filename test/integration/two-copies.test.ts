@@ -1,0 +1,70 @@
+import { createRequire } from 'node:module';
+import { beforeAll, expect } from 'vitest';
+import type * as Nacelle from '../../lib/index.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
+import { missing, requires } from '../fixtures/requires.js';
+import { useNewStore } from '../fixtures/store.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
+import { layoutOf } from '../fixtures/tiny-image.js';
+
+useLeakCheck();
+const { describe, it } = requires({ root: true });
+const folder = temporaryFolder();
+useNewStore(folder);
+
+// as a program has them of which one dependency requires the package, and another imports it
+const required: typeof Nacelle = createRequire(import.meta.url)('../../dist/index.cjs');
+const { href } = new URL('../../dist/index.js', import.meta.url);
+const imported: typeof Nacelle = await import(/* @vite-ignore */ href);
+
+const image = 'host';
+const copies = [
+  ['imported', 'required', imported, required],
+  ['required', 'imported', required, imported],
+] as const;
+
+// what stays open in Node and in the shim from the first use on
+beforeAll(async () => {
+  if (missing({ root: true }).length > 0) return;
+  for (const copy of [imported, required]) await copy.Container.run({ image, command: ['true'] });
+});
+
+describe.each(copies)('what the copy that was %s made, given to the one that was %s', (_from, _to, from, to) => {
+  it('is as good as its own', async () => {
+    await using holder = await from.Container.create({ image, command: ['true'] });
+    await using group = await from.Cgroup.create(`nacelle-test-${process.pid}-copies`, { pidsLimit: 20 });
+    const { ipc } = await from.Namespace.create(['ipc']);
+    await using overlay = await from.OverlayFs.mount({ lower: ['/'] });
+    const result = await to.Container.run({
+      image: from.Image.host(),
+      command: ['sh', '-c', 'readlink /proc/self/ns/ipc; readlink /proc/self/ns/net'],
+      namespaces: { ipc },
+      network: holder,
+      cgroupParent: group,
+    });
+    await using net = await holder.namespace('net');
+    expect(result.stdout).toBe(`ipc:[${ipc.inode}]\nnet:[${net.inode}]\n`);
+    expect((await to.Container.run({ rootfs: overlay, command: ['true'] })).status).toBe('ok');
+    await using pair = await to.VethPair.create({ peer: holder, namespace: net });
+    expect(pair.peer.addresses).toEqual(expect.any(Array));
+    await ipc.close();
+  });
+
+  it('becomes an image, with what it lies on', async () => {
+    const layout = layoutOf({ app: [{ file: 'text' }] }, folder);
+    const base = await from.Image.open(`oci:${layout}:app`);
+    await using container = await from.Container.create({ image: base, command: ['/none'], copyIn: { '/more': 'text' } });
+    const made = await to.Image.commit(container, { reference: 'copies:1' });
+    expect(made.layers).toHaveLength(2);
+    await made.remove();
+    await to.Image.prune();
+  });
+
+  it('fails with its own errors, told by name and code', async () => {
+    const overlay = await from.OverlayFs.mount({ lower: ['/etc'] });
+    await overlay.unmount();
+    await expect(to.Image.commit(overlay)).rejects.toMatchObject({ name: 'NacelleError', code: 'ERR_CLOSED' });
+    await using container = await from.Container.create({ image, command: ['true'] });
+    await expect(to.Image.commit(container)).rejects.toMatchObject({ name: 'UnsupportedError', code: 'ERR_UNSUPPORTED' });
+  });
+});
