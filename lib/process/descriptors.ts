@@ -3,8 +3,8 @@ import { close as closeCallback, constants, fstatSync, open as openCallback, typ
 import type { Readable, Writable } from 'node:stream';
 import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
-import { errnoOf, invalidOption } from '../errors.js';
-import { nativeError } from '../native/failure.js';
+import { invalidOption } from '../errors.js';
+import { attempting } from '../native/failure.js';
 import { loadNative } from '../native/load.js';
 
 const [open, close, stat] = [promisify(openCallback), promisify(closeCallback), promisify(statCallback)];
@@ -77,9 +77,7 @@ const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND, O_NOCTTY, O_NONBLOCK } = constants
 
 /** Looks at the file that an input is to come from. @throws SyscallError; NacelleError `ERR_INVALID_OPTION` for what is no file */
 export async function inputFile(file: string, option: string): Promise<'file' | 'null'> {
-  const status = await stat(file).catch((error: unknown) => {
-    throw failure(error, `open ${file} as ${option}`, 'stat', file);
-  });
+  const status = await attempting(`open ${file} as ${option}`, () => stat(file));
   return fileKind(status, file, option);
 }
 
@@ -90,9 +88,7 @@ export async function inputFile(file: string, option: string): Promise<'file' | 
  */
 export async function openOutput(file: string, append: boolean, option: string): Promise<number> {
   const flags = O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC) | O_NOCTTY | O_NONBLOCK;
-  const fd = await open(file, flags, 0o644).catch((error: unknown) => {
-    throw failure(error, `open ${file} as ${option}`, 'open', file);
-  });
+  const fd = await attempting(`open ${file} as ${option}`, () => open(file, flags, 0o644));
   try {
     fileKind(fstatSync(fd), file, option);
     return fd;
@@ -106,10 +102,4 @@ function fileKind(status: Stats, file: string, option: string): 'file' | 'null' 
   if (status.isFile()) return 'file';
   if (isNull(status)) return 'null';
   throw invalidOption(option, `${file} is ${wordsFor(status)}: open it yourself, and give the descriptor or a stream`);
-}
-
-/** A failure of node:fs in words, with what is open where it says that too much is. */
-export function failure(error: unknown, what: string, syscall: string, path: string | null): unknown {
-  const errno = errnoOf(error);
-  return errno === undefined ? error : nativeError(what, syscall, errno, path, error);
 }
