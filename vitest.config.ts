@@ -16,6 +16,7 @@ const onTheMachine = {
 export default defineConfig({
   test: {
     pool: 'forks',
+    setupFiles: ['test/fixtures/setup.ts'],
     projects: [
       {
         extends: true,

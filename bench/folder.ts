@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findTool } from '../test/fixtures/requires.js';
+import { findTool } from '../test/fixtures/tools.js';
 import { NotHere } from './case.js';
 
 /**

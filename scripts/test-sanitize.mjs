@@ -34,8 +34,6 @@ function environment(runtime) {
   return {
     NACELLE_BUILD_DIR: `${folder}/build/Release`,
     NACELLE_SANITIZE: '1',
-    // each takes twice as long here, and `npm test` has them all
-    NACELLE_KILLS: process.env.NACELLE_KILLS ?? '20',
     LD_PRELOAD: runtime,
     ASAN_OPTIONS: `detect_leaks=0:log_path=${reports}/asan`,
     UBSAN_OPTIONS: `print_stacktrace=1:halt_on_error=1:log_path=${reports}/ubsan`,
@@ -75,7 +73,7 @@ function noReports() {
 const TYPESCRIPT_ALONE = [
   'test/integration/test-runners.test.ts',
   'test/integration/bundled.test.ts',
-  ...['pull', 'push', 'pull-faults', 'push-faults', 'credentials', 'transport', 'interchange', 'config'].map(
+  ...['pull', 'push', 'pull-faults', 'push-faults', 'credentials', 'transport', 'interchange', 'config', 'open', 'bounds', 'names'].map(
     (name) => `test/integration/image/${name}.test.ts`,
   ),
 ];

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { defaultCapabilities, namesOf } from '../../lib/security/capabilities.js';
 import { defaultMaskedPaths } from '../../lib/security/paths.js';
-import { findTool } from '../../test/fixtures/requires.js';
+import { findTool } from '../../test/fixtures/tools.js';
 import { NotHere } from '../case.js';
 import { type Subject, subject } from '../measure.js';
 import { runSpawned } from './spawn.js';

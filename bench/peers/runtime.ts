@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defaultCapabilities, namesOf } from '../../lib/security/capabilities.js';
 import { defaultMaskedPaths, defaultReadonlyPaths } from '../../lib/security/paths.js';
-import { findTool } from '../../test/fixtures/requires.js';
+import { findTool } from '../../test/fixtures/tools.js';
 import { NotHere } from '../case.js';
 import { type Subject, subject } from '../measure.js';
 import { runSpawned } from './spawn.js';

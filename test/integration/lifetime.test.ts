@@ -9,14 +9,15 @@ import { cgroupFolders, descendants, folderOf, isAlive, type ProcessInfo, proces
 import { leftovers, snapshot, useLeakCheck } from '../fixtures/leaks.js';
 import { type NodeProgram, startNode } from '../fixtures/node.js';
 import { seededRandom } from '../fixtures/random.js';
-import { findTool, requires } from '../fixtures/requires.js';
+import { requires } from '../fixtures/requires.js';
 import { busybox, sh } from '../fixtures/sandbox.js';
+import { findTool } from '../fixtures/tools.js';
 import { until } from '../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox'] });
 const seed = Number(process.env.NACELLE_SEED ?? 1);
-const kills = Number(process.env.NACELLE_KILLS ?? (process.env.NACELLE_MUST_RUN === '1' ? 100 : 20));
+const kills = Number(process.env.NACELLE_KILLS ?? 20);
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const isThere = (info: ProcessInfo): boolean => isAlive(info.pid) && processInfo(info.pid)?.startTime === info.startTime;

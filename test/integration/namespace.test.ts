@@ -14,7 +14,7 @@ import { requires } from '../fixtures/requires.js';
 import { until } from '../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['lsns', 'ip', 'nsenter', 'unshare', 'mount', 'grep'], kernel: '5.6' });
+const { describe, it } = requires({ root: true, tools: ['lsns', 'ip', 'nsenter', 'unshare', 'mount', 'grep', 'hostname'], kernel: '5.6' });
 const exec = promisify(execFile);
 
 const made: Namespace[] = [];

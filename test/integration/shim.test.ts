@@ -6,9 +6,10 @@ import { Container } from '../../lib/index.js';
 import { descendants, entries, readLink, shimOf, statusField } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { startNode } from '../fixtures/node.js';
-import { findTool, requires } from '../fixtures/requires.js';
+import { requires } from '../fixtures/requires.js';
 import { busybox, sh } from '../fixtures/sandbox.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
+import { findTool } from '../fixtures/tools.js';
 import { until } from '../fixtures/until.js';
 
 useLeakCheck();

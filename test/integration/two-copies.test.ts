@@ -8,7 +8,7 @@ import { temporaryFolder } from '../fixtures/temporary.js';
 import { layoutOf } from '../fixtures/tiny-image.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true });
+const { describe, it } = requires({ root: true, tools: ['tar'] });
 const folder = temporaryFolder();
 useNewStore(folder);
 

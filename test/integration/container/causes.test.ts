@@ -5,8 +5,9 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { Cgroup, Container, type RunOptions, type RunResult } from '../../../lib/index.js';
 import { compile } from '../../fixtures/compile.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { findTool, requires } from '../../fixtures/requires.js';
+import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
+import { findTool } from '../../fixtures/tools.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'gcc'], cgroup: 'memory' });

@@ -169,7 +169,7 @@ describe('devices', () => {
   });
 });
 
-requires({ root: true, tools: ['busybox', 'unshare'], unified: true }).describe('devices on the unified tree', () => {
+requires({ root: true, tools: ['busybox', 'unshare', 'umount'], unified: true }).describe('devices on the unified tree', () => {
   it('are confined by a BPF program, where v1 has no controller for them', async () => {
     const script = [
       'mknod /dev/mem2 c 1 1',

@@ -12,7 +12,7 @@ import { temporaryFolder } from '../../fixtures/temporary.js';
 import { layoutOf } from '../../fixtures/tiny-image.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ root: true, tools: ['busybox', 'tar'] });
 const folder = temporaryFolder();
 const roots: string[] = [];
 afterAll(() => {

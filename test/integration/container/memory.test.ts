@@ -4,8 +4,9 @@ import { Container, Namespace, type RunOptions } from '../../../lib/index.js';
 import { compile } from '../../fixtures/compile.js';
 import { statusField } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { findTool, requires } from '../../fixtures/requires.js';
+import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
+import { findTool } from '../../fixtures/tools.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'gcc'] });

@@ -7,10 +7,11 @@ import { compile } from '../../fixtures/compile.js';
 import { shimOf, statusField } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode, startNode } from '../../fixtures/node.js';
-import { findTool, requires } from '../../fixtures/requires.js';
+import { requires } from '../../fixtures/requires.js';
 import { busybox, output, sh } from '../../fixtures/sandbox.js';
 import { traced } from '../../fixtures/strace.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
+import { findTool } from '../../fixtures/tools.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'gcc'] });

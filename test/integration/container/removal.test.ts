@@ -6,9 +6,10 @@ import { compile } from '../../fixtures/compile.js';
 import { descendants, isAlive, type ProcessInfo, processInfo, shimOf } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { startNode } from '../../fixtures/node.js';
-import { findTool, requires } from '../../fixtures/requires.js';
+import { requires } from '../../fixtures/requires.js';
 import { busybox, output } from '../../fixtures/sandbox.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
+import { findTool } from '../../fixtures/tools.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();

@@ -7,8 +7,9 @@ import { readText, statusField } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode } from '../../fixtures/node.js';
 import { i386, native, refusedCalls, x32 } from '../../fixtures/refused-calls.js';
-import { findTool, requires } from '../../fixtures/requires.js';
+import { requires } from '../../fixtures/requires.js';
 import { busybox, output, sh } from '../../fixtures/sandbox.js';
+import { findTool } from '../../fixtures/tools.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'gcc'] });

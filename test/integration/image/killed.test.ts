@@ -54,9 +54,9 @@ async function openIfThere(name: string): Promise<void> {
   }
 }
 
-const kills = Math.min(50, Number(process.env.NACELLE_KILLS ?? 50));
+const kills = Number(process.env.NACELLE_KILLS ?? 20);
 
-it(`a process that is killed at ${kills} moments leaves a store that is whole`, { timeout: 300_000 }, async () => {
+it(`a process that is killed at ${kills} moments leaves a store that is whole`, { timeout: 1_800_000 }, async () => {
   const layout = layoutOf({ 'app:one': [files, { one: '1' }], 'app:two': [files, { two: '2' }] }, folder);
   const whole = new Map<string, object>();
   const pulled = `${registry?.host}/app:three`;
