@@ -19,6 +19,7 @@
 //   kFailed index errno text
 //   kProgramEnded status   from our init: the raw wait status of the program
 //
+// From `refuse_descriptors` on it carries words alone, and kFailed is not believed once the program runs.
 // End of file after kExecuting: the program runs. End of file without it: the process died in set-up.
 namespace nacelle {
 

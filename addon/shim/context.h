@@ -55,7 +55,8 @@ struct Context {
   std::string* outputs = nullptr;  // host steps: counted bytes, one for each step with output
   uint32_t output_count = 0;
   pid_t process = 0;              // host steps: the stage's process; none once its end was taken
-  int channel = -1;               // child steps
+  int channel = -1;               // this side's end
+  bool words_alone = false;       // host steps: refuse_descriptors was one
   uint32_t stage = 0, index = 0;  // child steps: where this one is
   int executable = -1;            // what one of ours executes that stays
   Pump pump;                      // host steps: beside the stages

@@ -21,6 +21,9 @@ constexpr int kReading = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEX
 // No more fits. Other results are 0 and -errno of the pipe.
 constexpr int kFull = 1;
 
+// Of the limit, for each thing that is found, whatever its size: names alone cost memory and time too.
+constexpr uint64_t kEntry = 1024;
+
 constexpr char kDone = 0, kFile = 1, kNotCopied = 2;
 
 template <typename Number>
@@ -52,6 +55,13 @@ std::string not_copied(const std::string& path, int error, const std::string& wo
 class Output {
  public:
   Output(int to, uint64_t max) : to_(to), left_(max) {}
+
+  // 0, or kFull.
+  int count_entry() {
+    if (left_ < kEntry) return kFull;
+    left_ -= kEntry;
+    return 0;
+  }
 
   int refuse(const std::string& path, int error, const std::string& words = "") {
     const std::string record = not_copied(path, error, words);
@@ -107,6 +117,7 @@ class Output {
 int send_tree(Output& output, unique_fd fd, std::string& path, int depth);
 
 int send_entry(Output& output, int folder, const char* name, std::string& path, int depth) {
+  if (const int full = output.count_entry()) return full;
   struct stat status {};
   // before it is opened: to open a device may do something
   if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0) return output.refuse(path, errno);

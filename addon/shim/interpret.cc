@@ -115,6 +115,7 @@ bool host_only(Op op) {
     case Op::remove_links:
     case Op::share_folder:
     case Op::pump:
+    case Op::refuse_descriptors:
       return true;
     default:
       return false;

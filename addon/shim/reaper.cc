@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "channel.h"
+#include "syscall_filter.h"
 
 namespace nacelle {
 namespace {
@@ -43,9 +44,24 @@ void reap(pid_t program) {
   }
 }
 
+// Whoever traces this process can have it make calls: those that it makes itself are of no use to anybody. It can't be led past a
+// container's filter, nor into namespaces that it is in.
+void confine(pid_t program) {
+  SyscallFilter filter;
+  for (const uint32_t call : {SYS_wait4, SYS_rt_sigtimedwait, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_restart_syscall, SYS_exit_group})
+    filter.allow(call);
+  if (program != 0) {
+    for (const uint32_t call : {SYS_read, SYS_write, SYS_close}) filter.allow(call);
+    filter.allow_with(SYS_sendmsg, 0, kReaperChannel);
+    filter.allow_with(SYS_kill, 0, static_cast<uint32_t>(program));
+  }
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || filter.install() < 0) _exit(126);
+}
+
 [[noreturn]] void serve(pid_t program) {
   sigset_t all;
   sigfillset(&all);
+  confine(program);
   let_go();
   wait_for_exec();
   tell(Signal::kWorking, 0);
@@ -65,6 +81,7 @@ void reap(pid_t program) {
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
   sigprocmask(SIG_BLOCK, &child, nullptr);
+  confine(0);
   for (;;) {
     while (waitpid(-1, nullptr, WNOHANG | __WALL) > 0) {}
     sigwaitinfo(&child, nullptr);

@@ -95,10 +95,12 @@ void Task::end_by_clock(Cause cause) {
 
 // The first cause stands, and none is blamed for an end that came before it.
 void Task::blame(Cause cause) {
-  if (state_ == State::kRunning) read_channel();
+  if (executing_) read_channel();
   pollfd process{first_pidfd_.get(), POLLIN, 0};  // a descriptor of -1 is left out
-  const bool ended = has_exit_ || program_told_ || poll(&process, 1, 0) > 0;
-  if (cause_ == Cause::kNone && !ended) cause_ = cause;
+  const bool ended = has_exit_ || poll(&process, 1, 0) > 0;
+  if (cause_ != Cause::kNone || ended) return;
+  cause_ = cause;
+  blamed_after_told_ = program_told_;
 }
 
 void Task::signal_tree() {
@@ -207,10 +209,9 @@ void Task::process_ended(pid_t pid) {
       if (executing_ && state_ == State::kSetUp) began();
       has_exit_ = true;
       usage_ = usage;
-      if (!program_told_) {
-        times_.ended_ns = monotonic_ns();
-        program_status_ = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status;
-      }
+      take_status(info);
+    } else {
+      limit_set_up();
     }
   }
   // one that was never started ran for no time
@@ -228,6 +229,17 @@ void Task::process_ended(pid_t pid) {
     failure_ = {kInClone, 0, ECHILD, text};
   }
   if (has_exit_ || has_failed_) finish_when_empty();
+}
+
+// Init ends as its program did. Whoever spoke for it would have to end it too.
+void Task::take_status(const siginfo_t& info) {
+  const int told = WIFEXITED(program_status_) ? WEXITSTATUS(program_status_) : 128 + WTERMSIG(program_status_);
+  if (program_told_ && info.si_code == CLD_EXITED && info.si_status == told) {
+    if (blamed_after_told_) cause_ = Cause::kNone;
+    return;
+  }
+  times_.ended_ns = monotonic_ns();
+  program_status_ = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status;
 }
 
 // 1 when something of it lives, 0, or -errno when that can't be told.
@@ -267,10 +279,10 @@ void Task::finish() {
   const Reserve::Loan loan(supervisor_.reserve());
   state_ = State::kEnding;
   clocks_.stop();
+  set_up_clock_.stop();
   force_kill_.stop();
   retry_.stop();
-  channel_watch_.stop();
-  channel_.reset();
+  close_channel();
   if (has_exit_) reports_ = read_reports(plan_.reports, slots_);
   undo_ = HostSteps(plan_.undo, kInUndo);
   deadline_ns_ = monotonic_ns() + kPatience;

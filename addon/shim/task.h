@@ -1,5 +1,6 @@
 #pragma once
 
+#include <signal.h>
 #include <sys/resource.h>
 
 #include <string>
@@ -67,7 +68,9 @@ class Task {
   bool is_due(const ChannelMessage& message) const;
   bool step_at(const ChannelMessage& message, StepHead& head) const;
   void run_host_steps_of(const ChannelMessage& message);
+  void close_channel();
   void channel_closed();
+  void limit_set_up();
   void began();
   void close_given();
   void watch_pump();
@@ -77,6 +80,7 @@ class Task {
   void send_started(bool running);
   void end_by_clock(Cause cause);
   void blame(Cause cause);
+  void take_status(const siginfo_t& info);
   void signal_tree();
   void signal_first(int signal);
   void finish_when_empty();
@@ -115,9 +119,11 @@ class Task {
   StepFailure failure_;
 
   Clocks clocks_;
-  Timer force_kill_, retry_;
+  Timer set_up_clock_, force_kill_, retry_;
   Cause cause_ = Cause::kNone;
-  bool has_exit_ = false, program_told_ = false;
+  bool has_exit_ = false;
+  // what init says of its program; believed when init then ends as it said
+  bool program_told_ = false, blamed_after_told_ = false;
   int program_status_ = 0;  // as waitpid
   Times times_;
   uint64_t deadline_ns_ = 0;

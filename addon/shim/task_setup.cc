@@ -12,6 +12,12 @@
 
 // From the first clone until the program runs.
 namespace nacelle {
+namespace {
+
+// At a time, so that who floods its channel holds nobody else up.
+constexpr unsigned kMostMessages = 32;
+
+}  // namespace
 
 void Task::start_first_stage() {
   unique_fd theirs;
@@ -26,6 +32,7 @@ void Task::start_first_stage() {
   if (pid < 0) return fail({kInClone, 0, -pid, ""});
   new_process(pid, unique_fd(pidfd));
   state_ = State::kSetUp;
+  context_.channel = channel_.get();
   if (result < 0) return fail({kInClone, 0, -result, "hide the plan"});
   result = channel_watch_.start(supervisor_.loop(), channel_.get(), EPOLLIN, [this](uint32_t) { read_channel(); });
   if (result < 0) fail({kInClone, 0, -result, "watch the channel"});
@@ -41,7 +48,7 @@ void Task::new_process(pid_t pid, unique_fd pidfd) {
 }
 
 void Task::read_channel() {
-  while (channel_) {
+  for (unsigned turn = 0; channel_ && turn < kMostMessages; ++turn) {
     ChannelMessage message;
     unique_fd fds[kMaxChannelFds];
     size_t count = 0;
@@ -88,7 +95,8 @@ bool Task::is_due(const ChannelMessage& message) const {
 
 void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender) {
   // with CAP_SYS_PTRACE a program can speak for our init: what may come is little, and none of it is trusted
-  const bool ends = message.signal == Signal::kProgramEnded || message.signal == Signal::kFailed;
+  const bool failed = message.signal == Signal::kFailed && !(context_.words_alone && state_ == State::kRunning);
+  const bool ends = message.signal == Signal::kProgramEnded || failed;
   const bool late = executing_ && !ends && message.signal != Signal::kWorking;
   if (message.stage >= plan_.stages.count || late || (state_ == State::kRunning && !ends)) return;
   const bool sets_up = message.signal == Signal::kAtHostStep || message.signal == Signal::kDescriptor ||
@@ -113,7 +121,7 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
       if (pidfd < 0) return fail({static_cast<int32_t>(message.stage), 0, -pidfd, "the process is gone"});
       new_process(sender, unique_fd(pidfd));
       if (has_failed_ || cause_ != Cause::kNone) signal_tree();
-      return;
+      return limit_set_up();
     }
     case Signal::kAtRest:
       at_rest_ = true;
@@ -122,12 +130,16 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
     case Signal::kParked:
       if (has_failed_) return;
       state_ = State::kParked;
+      set_up_clock_.stop();
       close_given();
       return send_started(false);
     case Signal::kExecuting:
       executing_ = true;
       times_.started_ns = monotonic_ns();
       times_.started_real_ns = realtime_ns();
+      set_up_clock_.stop();
+      // from now on, though the program may not run yet: others may keep us from hearing that
+      clocks_.start(supervisor_.loop(), plan_, slots_, times_.started_ns, [this](Cause cause) { end_by_clock(cause); });
       return;
     case Signal::kWorking:
       // init says so too when the program died before
@@ -212,10 +224,15 @@ void Task::give_rest() {
   if (result < 0 && result != -EPIPE && result != -ECONNRESET) fail({kInPlan, 0, -result, "hand on the plan"});
 }
 
-// The program runs when its copy of the channel was closed by execve; who closed it without having said so has died.
-void Task::channel_closed() {
+void Task::close_channel() {
   channel_watch_.stop();
   channel_.reset();
+  context_.channel = -1;
+}
+
+// The program runs when its copy of the channel was closed by execve; who closed it without having said so has died.
+void Task::channel_closed() {
+  close_channel();
   if (executing_ && state_ != State::kRunning && !has_failed_) return began();
   // a stage made way for one that never spoke, so nobody's end will be told
   if (!executing_ && processes_.empty() && !has_exit_) fail({kInClone, 0, ECHILD, "the process died while it was set up"});
@@ -225,7 +242,6 @@ void Task::began() {
   if (state_ == State::kRunning || state_ == State::kEnding || has_failed_) return;
   state_ = State::kRunning;
   close_given();
-  clocks_.start(supervisor_.loop(), plan_, slots_, times_.started_ns, [this](Cause cause) { end_by_clock(cause); });
   send_started(true);
   end_for_lost_copy();
 }
@@ -235,9 +251,19 @@ void Task::close_given() {
   for (const int32_t slot : given_) slots_.close(slot);
 }
 
+// A later stage may be among processes that stop it, be it before it has said that it is there: what has a limit of time is not set
+// up without end.
+void Task::limit_set_up() {
+  if (plan_.timeout_ns == 0 || state_ != State::kSetUp || executing_ || has_failed_) return;
+  set_up_clock_.start(supervisor_.loop(), monotonic_ns() + plan_.timeout_ns + kPatience, [this] {
+    fail({kInClone, 0, ETIMEDOUT, "it does not come to run: somebody stops it"});
+  });
+}
+
 void Task::release() {
   if (state_ != State::kParked) return;
   state_ = State::kSetUp;
+  limit_set_up();
   const int sent = answer(ChannelMessage{}, nullptr, 0);
   if (sent < 0) fail({kInClone, 0, -sent, "answer the process"});
 }

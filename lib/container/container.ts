@@ -376,15 +376,20 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   async #finish(): Promise<RunResult<E>> {
     const { copyOut: paths, copyOutMax: max, process }: ParsedOptions = this.#prepared.options;
     const { cancelSignal, forceKillAfterDelay: graceMs } = process;
+    const held = new Set([this.#mountNamespace, this.#user].filter((fd) => fd !== null));
+    const close = (): void => {
+      for (const fd of held) closeDescriptor(fd);
+      held.clear();
+    };
     const [mountNamespace, user] = [this.#mountNamespace, this.#user];
-    const inside: Inside | null = mountNamespace === null || user === null ? null : { mountNamespace, user };
+    const inside: Inside | null = mountNamespace === null || user === null ? null : { mountNamespace, user, close };
     try {
       return await this.#program.outcome(inside ? () => copyOut(inside, paths, { max, cancelSignal, graceMs }) : undefined);
     } finally {
       this.#state = 'stopped';
       // else what it wrote may be looked into, which lies on the image's layers
       if (!this.#written) this.#prepared.release();
-      for (const fd of [mountNamespace, user]) if (fd !== null) closeDescriptor(fd);
+      close();
     }
   }
 }

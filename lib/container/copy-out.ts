@@ -12,6 +12,8 @@ export interface Inside {
   readonly mountNamespace: number;
   /** What the step `save_user` noted. */
   readonly user: number;
+  /** Closes both, once. */
+  close(): void;
 }
 
 export interface CopyOutOptions {
@@ -44,6 +46,8 @@ async function read(inside: Inside, paths: readonly string[], options: CopyOutOp
     const starting = start(plan, slots.descriptors, cancelSignal);
     closeDescriptor(writeEnd);
     task = await starting;
+    // whoever is the last to close it waits for the mounts to go, with all that the program has put there: that process, not Node
+    inside.close();
     cancelSignal?.addEventListener('abort', cancel, { once: true });
     if (cancelSignal?.aborted) cancel();
     for await (const chunk of stream) chunks.push(chunk);

@@ -75,7 +75,7 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
    * `result.files`; what can't be had is in `result.notCopied`.
    */
   copyOut?: readonly string[] | undefined;
-  /** Bytes that `copyOut` brings at most, paths and a few bytes for each file among them. Default '100m'. */
+  /** Bytes that `copyOut` brings at most; each file, folder and link that is found counts 1 KiB besides. Default '100m'. */
   copyOutMax?: Size | undefined;
   /** Added to the default ones. With or without 'CAP_'; 'ALL'. */
   capAdd?: readonly string[] | undefined;

@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { UnsupportedError } from '../errors.js';
 import { CLONE, PROPAGATION, SIGKILL } from '../plan/constants.js';
 import type { NamespaceType } from '../plan/namespaces.js';
-import { type CpuClock, cloneStep, NONE, type Plan, planOf, type Slots, type Stage } from '../plan/plan.js';
+import { type CpuClock, cloneStep, NONE, type Plan, planOf, REFUSE_DESCRIPTORS, type Slots, type Stage } from '../plan/plan.js';
 import { MOUNT_ATTR } from '../plan/recipe.js';
 import type { Slot, Step } from '../plan/steps.js';
 import type { Streams } from '../process/child-end.js';
@@ -28,7 +28,7 @@ export function planNamespaces(options: ParsedCreate, maker: Maker, slots: Slots
   const returned = new Map(options.types.map((type) => [type, slots.take()] as const));
   const hold: Step[] = [
     ...[...returned].map(([type, out]): Step => ({ op: 'open_namespace', host: true, out, type })),
-    ...(options.types.includes('pid') ? leaveHost(slots) : []),
+    ...(options.types.includes('pid') ? leaveHost(options.types, slots) : []),
     { op: 'pause' },
   ];
   const die: Step = { op: 'parent_death_signal', signal: SIGKILL };
@@ -38,11 +38,15 @@ export function planNamespaces(options: ParsedCreate, maker: Maker, slots: Slots
   };
 }
 
-/** Whoever is in the pid namespace can look at the root of the process that holds it: that is an empty folder. */
-function leaveHost(slots: Slots): Step[] {
+/**
+ * Whoever is in the pid namespace can look at the root of the process that holds it: that is an empty folder. And with CAP_SYS_PTRACE
+ * have it make calls, so none of its namespaces is the host's.
+ */
+function leaveHost(types: readonly NamespaceType[], slots: Slots): Step[] {
   const root = slots.take();
+  const others = (['net', 'ipc', 'uts', 'cgroup'] as const).filter((type) => !types.includes(type));
   return [
-    { op: 'unshare', flags: CLONE.mnt },
+    { op: 'unshare', flags: CLONE.mnt | flagsOf(others) },
     { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
     { op: 'filesystem', out: root, type: 'tmpfs', options: ['size=0', 'mode=555'], attributes: RDONLY | NOSUID | NODEV | NOEXEC },
     { op: 'attach_at', mount: root, at: NONE, path: '/' },
@@ -147,7 +151,7 @@ export function planNamespaceRun(request: RunRequest): Plan {
   const born = group ? { group: group.slot } : {};
   const stages: Stage[] = namespaces.some(({ type }) => type === 'pid')
     ? [
-        { flags: 0, ...born, steps: [...enter, cloneStep(1, become)] },
+        { flags: 0, ...born, steps: [...enter, REFUSE_DESCRIPTORS, cloneStep(1, become)] },
         { flags: 0, ...born, steps: become },
       ]
     : [{ flags: 0, ...born, steps: [...enter, ...become] }];

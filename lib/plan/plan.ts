@@ -96,6 +96,9 @@ export function cloneStep(stage: number, steps: readonly Step[]): Step {
   return { op: 'clone', stage, keep: [...new Set(named)].filter((slot) => slot !== NONE) };
 }
 
+/** Before a process is where others may trace it, which could then send the shim what it has to wait for to close. */
+export const REFUSE_DESCRIPTORS: Step = { op: 'refuse_descriptors', host: true };
+
 /** Descriptors that travel with a plan, by slot. They are duplicated; Node's own stay open. */
 export type Descriptors = ReadonlyMap<Slot, number>;
 

@@ -12,6 +12,7 @@ export type Step =
   | { readonly op: 'reopen'; readonly host?: boolean; readonly out?: Slot; readonly slot: Slot; readonly path: string; readonly flags: number | bigint; }
   | { readonly op: 'close'; readonly host?: boolean; readonly slot: Slot; }
   | { readonly op: 'give'; readonly host?: boolean; readonly slot: Slot; }
+  | { readonly op: 'refuse_descriptors'; readonly host?: boolean; }
   | { readonly op: 'chown'; readonly host?: boolean; readonly slot: Slot; }
   | { readonly op: 'read'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly max: number | bigint; }
   | { readonly op: 'require_procfs'; readonly host?: boolean; readonly slot: Slot; }
@@ -103,6 +104,7 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'reopen', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'slot'], ['STR', 'path'], ['NUM', 'flags']] },
   { op: 'close', what: 'close a descriptor', fields: [['SLOT', 'slot']] },
   { op: 'give', what: 'hand a descriptor over', fields: [['SLOT', 'slot']] },
+  { op: 'refuse_descriptors', what: 'let the process hand no more descriptors over', fields: [] },
   { op: 'chown', what: 'give a descriptor to its user', fields: [['SLOT', 'slot']] },
   { op: 'read', what: 'read {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['NUM', 'max']] },
   { op: 'require_procfs', what: 'check that /proc is the kernel\'s', fields: [['SLOT', 'slot']] },

@@ -12,6 +12,8 @@ const AF_ALG = 38;
 const AF_VSOCK = 40;
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
+/** The command of fcntl(2). */
+const F_SETLEASE = 1024;
 /** The first argument of socketcall(2) that makes a socket. */
 const SYS_SOCKET = 1;
 
@@ -73,7 +75,11 @@ const administration: readonly Rule[] = [
  * from 4.8 (ours are newer): since then a tracer can't lead its tracee past the filter, and the kernel's own rules
  * keep a process to those of its user that have no more capabilities.
  */
-const processes: readonly Rule[] = [{ names: ['kcmp', 'pidfd_getfd', 'process_madvise'], action: refuse, unless: ['SYS_PTRACE'] }];
+const processes: readonly Rule[] = [
+  { names: ['kcmp', 'pidfd_getfd', 'process_madvise'], action: refuse, unless: ['SYS_PTRACE'] },
+  // On a file of its user's, be it by a read-only mount: whoever opens the file then waits for up to 45 s, on the host too.
+  { names: ['fcntl', 'fcntl64'], args: [{ index: 1, op: 'EQ', value: F_SETLEASE, bits: 32 }], action: refuse, unless: ['LEASE'] },
+];
 
 /** Parts of the kernel that are not divided by namespaces, or that gave exploits time and again. */
 const risky: readonly Rule[] = [

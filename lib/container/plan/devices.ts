@@ -6,6 +6,8 @@ import { type Device, defaultDeviceLinks, defaultDevices } from '../../security/
 import type { ExtraDevice, HeadInput } from './input.js';
 
 const { NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
+/** Files cost memory by their names too, and time when the file system goes. */
+const NAMES = 'nr_inodes=16384';
 /** Refuses a link that the image has there. */
 const FOLDER = CREATE.folder | CREATE.noLink;
 
@@ -26,7 +28,7 @@ export function planDev({ slots, options, devices }: HeadInput): DevPlan {
     mount: dev,
     nullDevice,
     make: [
-      { op: 'filesystem', out: dev, type: 'tmpfs', options: ['mode=755', 'size=65536k'], attributes: NOSUID },
+      { op: 'filesystem', out: dev, type: 'tmpfs', options: ['mode=755', 'size=65536k', NAMES], attributes: NOSUID },
       ...(mayBeRefused(options) ? byShim(dev, defaultDevices) : defaultDevices.map((device) => node(dev, device))),
       ...defaultDeviceLinks.map(({ path, target }): Step => ({ op: 'symlink', root: dev, path: below(path), target })),
       { op: 'open_in_root', out: nullDevice, root: dev, path: 'null', flags: O_PATH },
@@ -72,7 +74,12 @@ export function mayBeRefused({ cgroup, cgroupParent }: HeadInput['options']): bo
 
 /** The device controller refuses mknod(2) to the container's process, which is in its group already: so the shim makes the nodes. */
 function byShim(dev: Slot, devices: readonly Device[]): Step[] {
-  return [{ op: 'give', slot: dev }, ...devices.map((device): Step => ({ ...node(dev, device), host: true }))];
+  return [
+    { op: 'give', slot: dev },
+    ...devices.map((device): Step => ({ ...node(dev, device), host: true })),
+    // else the shim would wait for the file system to go, with all that the program has put there
+    { op: 'close', host: true, slot: dev },
+  ];
 }
 
 /** Outside /dev the root is nodev, so a node of our /dev is bound there. */
@@ -101,5 +108,5 @@ function node(root: Slot, { path, type, major, minor, mode }: Device): Step {
 function sharedMemory(out: Slot, host: boolean): { make: Step[]; open: Step[] } {
   if (host) return { make: [], open: [{ op: 'clone_mount', out, at: NONE, path: '/dev/shm', recursive: 0 }] };
   const attributes = NOSUID | NODEV | NOEXEC;
-  return { make: [{ op: 'filesystem', out, type: 'tmpfs', options: ['mode=1777', 'size=65536k'], attributes }], open: [] };
+  return { make: [{ op: 'filesystem', out, type: 'tmpfs', options: ['mode=1777', 'size=65536k', NAMES], attributes }], open: [] };
 }

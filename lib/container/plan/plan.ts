@@ -1,6 +1,6 @@
 import type { GroupPlan } from '../../cgroup/plan.js';
 import { PROPAGATION } from '../../plan/constants.js';
-import { cloneStep, NONE, type Plan, type PlanParts, planOf, type Stage } from '../../plan/plan.js';
+import { cloneStep, NONE, type Plan, type PlanParts, planOf, REFUSE_DESCRIPTORS, type Stage } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
@@ -79,8 +79,6 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   const streams = planStreams(input.streams, slots, { dev: dev.mount, byShim: mayBeRefused(options) });
   const [mountNamespace, user] = [slots.take(), slots.take()];
   const copiesOut = options.copyOut.length > 0;
-  // whoever closes the last descriptor of it waits for its mounts to go: not the shim, when nobody will look into it
-  const keepsMounts = copiesOut || input.park;
 
   const setUp: Step[] = [
     // not with the process, which may be older than a mount of the host's
@@ -106,7 +104,8 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
     ...identitySteps(input, kernel.proc),
     ...protection.protect(placesOf(head, root.root, mounts.places), dev.nullDevice),
-    ...(keepsMounts ? [{ op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' } as const] : []),
+    // whoever closes the last descriptor of it waits for its mounts to go, so nobody has it who doesn't look into it
+    ...(copiesOut ? [{ op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' } as const] : []),
   ];
   const program = planProcess(input, streams);
 
@@ -120,7 +119,7 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
         : [{ flags: namespaces.flags, steps: [...setUp, ...program.confine, ...program.run] }],
     undo: [...diskUndo(input), ...input.journal, ...group.undo],
     reports: group.reports,
-    returns: [...(keepsMounts ? [mountNamespace] : []), ...(copiesOut ? [user] : []), ...root.uppers],
+    returns: [...(copiesOut ? [mountNamespace, user] : []), ...root.uppers],
     killGroup: group.killGroup,
     ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
     ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),
@@ -153,7 +152,7 @@ function wholeStages({ namespaces, steps }: Head, group: GroupPlan, setUp: reado
   const program: Step[] = [{ op: 'dumpable', value: 0 }, { op: 'setsid' }, ...confine.filter(limitsProcesses), ...run];
   const others = confine.filter((step) => !limitsProcesses(step));
   return [
-    { ...begin, flags, steps: [...begin.steps, ...before, ...steps, ...setUp, ...others, cloneStep(1, program)] },
+    { ...begin, flags, steps: [...begin.steps, ...before, ...steps, ...setUp, ...others, REFUSE_DESCRIPTORS, cloneStep(1, program)] },
     { flags: 0, steps: program },
   ];
 }

@@ -1,3 +1,4 @@
+import { REFUSE_DESCRIPTORS } from '../../plan/plan.js';
 import { schedulerSteps } from '../../plan/scheduler.js';
 import type { Step } from '../../plan/steps.js';
 import type { StreamPlan } from '../../process/stream-steps.js';
@@ -38,7 +39,7 @@ export function planProcess({ options, argv, env, cwd, user, capabilities, filte
   const run: Step[] = [
     // after the change of user, which clears it
     { op: 'parent_death_signal', signal: SIGKILL },
-    ...(options.init ? [{ op: 'init' } as const] : []),
+    ...(options.init ? [REFUSE_DESCRIPTORS, { op: 'init' } as const] : []),
     ...(park ? [{ op: 'park' } as const] : []),
     { op: 'exec', path: argv[0] ?? '', argv: [...argv], env: [...env] },
   ];

@@ -20,7 +20,8 @@ export interface ContainerStreams extends StreamPlan {
  * @param dev the container's /dev; `byShim`: its process may not be allowed to open a node of it
  */
 export function planStreams({ ends, copies }: Streams, slots: Slots, { dev, byShim }: { dev: Slot; byShim: boolean }): ContainerStreams {
-  const open: Step[] = byShim && ends.some(({ type }) => type === 'null') ? [{ op: 'give', slot: dev }] : [];
+  const isGiven = byShim && ends.some(({ type }) => type === 'null');
+  const open: Step[] = isGiven ? [{ op: 'give', slot: dev }] : [];
   const side = byShim ? { host: true } : {};
   const places = ends.map((end, number): Slot => {
     if (end.type === 'pipe' || end.type === 'given') return slots.give(end.fd);
@@ -29,6 +30,8 @@ export function planStreams({ ends, copies }: Streams, slots: Slots, { dev, bySh
     else open.push(...readOnly(end.path, slots.take(), out));
     return out;
   });
+  // as for the nodes: the shim must not be the last to close it
+  if (isGiven) open.push({ op: 'close', host: true, slot: dev });
   const prepare: Step[] = copies.length === 0 ? [] : [pump(copies, slots)];
   return { prepare, open, set: (give) => setSteps(ends, places, give) };
 }

@@ -102,6 +102,12 @@ describe('copyOutMax', () => {
     expect(reasons(result)['/box']).toMatch(/copyOutMax.*65,536/);
   });
 
+  it('bounds what is empty too', async () => {
+    const folders = 'for i in 1 2 3 4 5 6 7 8 9; do for j in 1 2 3 4 5 6 7 8 9; do mkdir -p /box/$i/$j; done; done';
+    expect(reasons(await sh(folders, { copyOut: ['/box'], copyOutMax: '64k' }))['/box']).toMatch(/copyOutMax.*65,536/);
+    expect(await sh(folders, { copyOut: ['/box'], copyOutMax: '100k' })).toMatchObject({ notCopied: [], files: {} });
+  });
+
   it('is apart from maxBuffer, which is of the streams', async () => {
     const result = await sh('head -c 1000000 /dev/zero > /box/binary; echo short', {
       cwd: '/box',

@@ -280,6 +280,10 @@ describe('a pid namespace that hostile processes are in', () => {
     expect(statusField('NoNewPrivs', status)).toBe('1');
     expect(readdirSync(`/proc/${holder?.pid}/fd`)).toEqual([]);
     expect(readdirSync(`/proc/${holder?.pid}/root`)).toEqual([]);
+    // who traces it can have it make calls: those of its filter, in namespaces that are nobody's
+    expect(statusField('Seccomp', status)).toBe('2');
+    for (const type of ['net', 'ipc', 'uts', 'cgroup', 'mnt'])
+      expect(readLink(`/proc/${holder?.pid}/ns/${type}`)).not.toBe(readLink(`/proc/self/ns/${type}`));
   });
 
   const withStrace = requires({ root: true, tools: ['busybox', 'strace'] });

@@ -242,7 +242,7 @@ describe('init and park', () => {
 
   it('stand just before execve, init first: the one that waits is the program', () => {
     expect(tail({ init: true }, { park: true })).toEqual(['init', 'park', 'exec']);
-    expect(tail({ init: true }, {}).slice(-2)).toEqual(['init', 'exec']);
+    expect(tail({ init: true }, {}).slice(-3)).toEqual(['refuse_descriptors', 'init', 'exec']);
     expect(tail({}, { park: true }).slice(-2)).toEqual(['park', 'exec']);
   });
 
@@ -254,7 +254,7 @@ describe('init and park', () => {
   it('the mount namespace, the user and the changes are kept where they will be looked into, and nowhere else', () => {
     for (const [planned, namespaces, others] of [
       [plan(), 0, 0],
-      [plan({}, { park: true }), 1, 1],
+      [plan({}, { park: true }), 0, 1],
       [plan({ copyOut: ['/out'] }), 1, 1],
     ] as const) {
       expect(ops(last(planned)).filter((op) => op === 'open_namespace')).toHaveLength(namespaces);
@@ -285,7 +285,12 @@ describe('streams', () => {
     const steps = last(plan({ cgroupParent: 'g' }, { streams }));
     const opened = steps.findIndex((step) => step.op === 'open_in_root' && step.path === 'null' && step.flags === 0);
     expect(steps[opened]).toMatchObject({ host: true });
-    expect(steps.slice(0, opened)).toContainEqual({ op: 'give', slot: (steps[opened] as { root?: number }).root });
+    const dev = (steps[opened] as { root?: number }).root;
+    expect(steps.slice(0, opened)).toContainEqual({ op: 'give', slot: dev });
+    // whoever closes /dev last waits for all files in it
+    const [given, closed] = (['give', 'close'] as const).map((op) => steps.flatMap((step, i) => (step.op === op && step.slot === dev ? [i] : [])));
+    expect(given?.length).toBe(closed?.length);
+    expect(given?.every((at, i) => at < (closed?.[i] ?? -1) && (steps[closed?.[i] ?? -1]?.host ?? false))).toBe(true);
   });
 
   it('a file to read from is opened by a read-only mount of its own, before the root is pivoted', () => {

@@ -152,7 +152,7 @@ describe('a program in namespaces', () => {
 
   it('is a child where a pid namespace is joined', () => {
     const plan = run(['pid', 'uts']);
-    expect(shown(plan)[0]).toEqual(['open', 'open', 'dumpable', 'setns pid', 'setns uts', 'clone']);
+    expect(shown(plan)[0]).toEqual(['open', 'open', 'dumpable', 'setns pid', 'setns uts', 'refuse_descriptors', 'clone']);
     expect(shown(plan)[1]?.at(-1)).toBe('exec');
   });
 

@@ -47,7 +47,7 @@ function lifted(...by: CapabilityName[]) {
   return (name: string): [string, readonly CapabilityName[]] => [name, by];
 }
 
-const conditional = ['clone', 'clone3', 'unshare', 'socket', 'socketcall', 'ioctl', 'personality', 'chroot'];
+const conditional = ['clone', 'clone3', 'unshare', 'socket', 'socketcall', 'ioctl', 'personality', 'chroot', 'fcntl', 'fcntl64'];
 const abis = ['x86_64', 'i386', 'arm64'] as const;
 
 describe('the default filter', () => {
@@ -84,6 +84,17 @@ describe('the default filter', () => {
   it('names no call in vain, and the list above is the whole profile', () => {
     const listed = new Set([...refused.map(([name]) => name), ...conditional]);
     expect(new Set(defaultProfile.rules.flatMap((rule) => rule.names))).toEqual(listed);
+  });
+
+  it.each(abis)('refuses leases on %s, and no other command of fcntl', (abi) => {
+    const leases = compileDefault({ arch: abi === 'arm64' ? 'arm64' : 'x86_64', capabilities: capabilityMask('LEASE') });
+    for (const name of ['fcntl', ...(abi === 'i386' ? ['fcntl64'] : [])]) {
+      for (const command of [1024, (1n << 32n) | 1024n]) {
+        expect(verdict(abi, name, [0, command])).toBe(EPERM);
+        expect(verdict(abi, name, [0, command], leases)).toBe(ALLOW);
+      }
+      for (const command of [0, 1, 4, 7, 1023, 1025, 1026, 1030]) expect(verdict(abi, name, [1024, command])).toBe(ALLOW);
+    }
   });
 
   const CLONE_NEW = {
