@@ -288,7 +288,9 @@ describe('streams', () => {
     const dev = (steps[opened] as { root?: number }).root;
     expect(steps.slice(0, opened)).toContainEqual({ op: 'give', slot: dev });
     // whoever closes /dev last waits for all files in it
-    const [given, closed] = (['give', 'close'] as const).map((op) => steps.flatMap((step, i) => (step.op === op && step.slot === dev ? [i] : [])));
+    const [given, closed] = (['give', 'close'] as const).map((op) =>
+      steps.flatMap((step, i) => (step.op === op && step.slot === dev ? [i] : [])),
+    );
     expect(given?.length).toBe(closed?.length);
     expect(given?.every((at, i) => at < (closed?.[i] ?? -1) && (steps[closed?.[i] ?? -1]?.host ?? false))).toBe(true);
   });
