@@ -18,6 +18,7 @@ constexpr int kMaxDepth = 256;
 struct Wanted {
   uint64_t mode;
   Owner owner;
+  const Ground& ground;
 };
 
 int pump(int from, int to) {
@@ -44,6 +45,9 @@ int copy_folder(Context& context, int from, const struct stat& status, int to, c
   if (!made && errno != EEXIST) return -errno;
   const unique_fd target(openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!target) return -errno;
+  // by a link of the image another mount may have its mount point here
+  const int held = made ? 0 : want.ground.holds(target.get());
+  if (held < 0) return held == -EXDEV ? leads_elsewhere(context, name) : held;
   Folder folder(unique_fd(openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
   if (!folder.opened()) return -errno;
   while (const char* entry = folder.next()) {
@@ -51,7 +55,7 @@ int copy_folder(Context& context, int from, const struct stat& status, int to, c
     if (result < 0) return result;
   }
   // a mode that was asked for is the files'; a folder needs its search bits
-  return made ? own(target.get(), status, Wanted{kByDefault, want.owner}) : 0;
+  return made ? own(target.get(), status, Wanted{kByDefault, want.owner, want.ground}) : 0;
 }
 
 int copy_file(int from, const struct stat& status, int to, const char* name, const Wanted& want) {
@@ -99,17 +103,17 @@ Owner owner_of(const Context& context, uint64_t uid, uint64_t gid) {
           gid == kByDefault ? context.account.gid : static_cast<gid_t>(gid)};
 }
 
-int copy_into(Context& context, int source, int root, const char* path, uint64_t mode, const Owner& owner) {
+int copy_into(Context& context, int source, int root, const char* path, uint64_t mode, const Owner& owner, const Ground& ground) {
   unique_fd parent;
   const char* last = nullptr;
-  int result = open_parent(root, path, parent, last, owner);
+  int result = open_parent(root, path, parent, last, owner, ground);
   if (result < 0) return result;
   char name[NAME_MAX + 1];
   const size_t length = std::strcspn(last, "/");
   if (length >= sizeof name) return -ENAMETOOLONG;
   std::memcpy(name, last, length);
   name[length] = '\0';
-  result = copy_opened(context, source, parent.get(), name, Wanted{mode, owner}, 0);
+  result = copy_opened(context, source, parent.get(), name, Wanted{mode, owner, ground}, 0);
   return result == -EINVAL && context.text[0] == '\0' ? context.failed(result, "the source is neither a file nor a folder") : result;
 }
 

@@ -12,6 +12,11 @@ struct is_in_root : std::false_type {};
 template <typename Arguments>
 struct is_in_root<Arguments, std::void_t<decltype(Arguments::root), decltype(Arguments::path)>> : std::true_type {};
 
+template <typename Arguments, typename = void>
+struct is_on_ground : std::false_type {};
+template <typename Arguments>
+struct is_on_ground<Arguments, std::void_t<decltype(Arguments::on)>> : std::true_type {};
+
 bool may_be_link(int error) { return error == -ELOOP || error == -ENOENT || error == -ENOTDIR; }
 
 template <typename Arguments>
@@ -22,6 +27,9 @@ int decoded(Context& context, Reader& reader) {
   if constexpr (is_in_root<Arguments>::value) {
     if (may_be_link(result) && context.text[0] == '\0')
       find_bad_link(context.slots.get(a.root), a.path.text, context.text, sizeof context.text);
+  }
+  if constexpr (is_on_ground<Arguments>::value) {
+    if (result == -EXDEV && context.text[0] == '\0') return leads_elsewhere(context, "");
   }
   return result;
 }

@@ -42,7 +42,7 @@ std::string find_link(int root, const char* path) {
   return path;
 }
 
-int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool& made, const Owner& owner) {
+int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool& made, const Owner& owner, const Ground& ground) {
   made = false;
   const int found = open_in_root(root, path, O_PATH | O_DIRECTORY, out);
   if (found != -ENOENT) return found;
@@ -63,6 +63,8 @@ int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool&
     result = open_in_root(root, prefix, O_PATH | O_DIRECTORY, folder);
     made = false;
     if (result == -ENOENT && !is_dot(name) && !is_dot_dot(name)) {
+      result = ground.holds(parent.get());
+      if (result < 0) return result;
       if (mkdirat(parent.get(), name, *next == '\0' ? mode : 0755) == 0) {
         made = true;
       } else if (errno != EEXIST) {
@@ -99,7 +101,7 @@ void find_bad_link(int root, const char* path, char* text, size_t size) {
   }
 }
 
-int open_parent(int root, const char* path, unique_fd& parent, const char*& name, const Owner& owner) {
+int open_parent(int root, const char* path, unique_fd& parent, const char*& name, const Owner& owner, const Ground& ground) {
   size_t length = std::strlen(path);
   while (length > 0 && path[length - 1] == '/') --length;
   size_t start = length;
@@ -111,7 +113,17 @@ int open_parent(int root, const char* path, unique_fd& parent, const char*& name
   std::memcpy(folder, path, start);
   folder[start] = '\0';
   bool made = false;
-  return make_folder(root, folder, 0755, parent, made, owner);
+  const int result = make_folder(root, folder, 0755, parent, made, owner, ground);
+  return result < 0 ? result : ground.holds(parent.get());
+}
+
+int follow_link(int parent, const char* name, std::string& path) {
+  char link[PATH_MAX];
+  const ssize_t length = readlinkat(parent, name, link, sizeof link);
+  if (length < 0) return errno == EINVAL ? 0 : -errno;  // EINVAL: it is no link
+  path.resize(length > 0 && link[0] == '/' ? 0 : static_cast<size_t>(name - path.c_str()));
+  path.append(link, static_cast<size_t>(length));
+  return path.size() < PATH_MAX ? 1 : -ENAMETOOLONG;
 }
 
 }  // namespace nacelle

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 
+#include "ground.h"
 #include "unique_fd.h"
 
 // Paths on hostile ground: what an image or a container wrote may hold symlinks to anywhere. Everything is
@@ -26,11 +27,18 @@ struct Owner {
 };
 
 // The folder that holds `path`'s last component, made with its parents (0755) when missing, and where the last
-// component begins in `path`. A path that ends in '..' or names the root is -EINVAL.
-int open_parent(int root, const char* path, unique_fd& parent, const char*& name, const Owner& owner = {});
+// component begins in `path`. A path that ends in '..' or names the root is -EINVAL. The folder is on `ground`.
+int open_parent(int root, const char* path, unique_fd& parent, const char*& name, const Owner& owner = {}, const Ground& ground = {});
 
-// mkdir -p: the folder at `path` as an O_PATH descriptor. `made` tells whether the last component is new.
-int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool& made, const Owner& owner = {});
+// mkdir -p: the folder at `path` as an O_PATH descriptor. `made` tells whether the last component is new. What is made is on `ground`; a
+// folder that is there may be elsewhere.
+int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool& made, const Owner& owner = {}, const Ground& ground = {});
+
+constexpr int kMostLinks = 40;  // as the kernel follows (path_resolution(7))
+
+// When `name`, the last component of `path` in the folder `parent`, is a link: 1, and `path` is where that leads. 0 when it is none, or
+// -errno.
+int follow_link(int parent, const char* name, std::string& path);
 
 // Says in `text` which component of a path that could not be opened is a link, where one is. Of the path alone, for what an
 // image wrote has no place in a message.

@@ -55,7 +55,7 @@ int run(Context& context, const args::write_file& a) {
   unique_fd parent;
   const char* name = nullptr;
   const Owner owner = owner_of(context, a.uid, a.gid);
-  int result = open_parent(context.slots.get(a.root), a.path.text, parent, name, owner);
+  int result = open_parent(context.slots.get(a.root), a.path.text, parent, name, owner, Ground(context.slots, a.on, a.mounts));
   if (result < 0) return result;
   if (unlinkat(parent.get(), name, 0) < 0 && errno != ENOENT) return -errno;
   const unique_fd file(openat(parent.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
@@ -72,7 +72,9 @@ int run(Context& context, const args::set_xattr& a) {
 }
 
 int run(Context& context, const args::copy_in& a) {
-  return copy_into(context, context.slots.get(a.source), context.slots.get(a.root), a.path.text, a.mode, owner_of(context, a.uid, a.gid));
+  const Ground ground(context.slots, a.on, a.mounts);
+  return copy_into(context, context.slots.get(a.source), context.slots.get(a.root), a.path.text, a.mode, owner_of(context, a.uid, a.gid),
+                   ground);
 }
 
 }  // namespace nacelle

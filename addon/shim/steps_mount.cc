@@ -3,9 +3,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include <climits>
 #include <cstdio>
-#include <cstring>
+#include <string>
 
 #include "overlay.h"
 #include "resolve.h"
@@ -25,36 +24,28 @@ int attach_clone(int source, int target) {
   return mount ? attach_to(mount.get(), target) : -errno;
 }
 
-constexpr int kMostLinks = 40;  // as the kernel follows (path_resolution(7))
-
 // At the end of a link that leads nowhere too: of /etc/resolv.conf it often is one into /run, which is empty at first.
-int create_file(int root, const char* path) {
-  char at[PATH_MAX], next[PATH_MAX];
-  if (std::snprintf(at, sizeof at, "%s", path) >= PATH_MAX) return -ENAMETOOLONG;
+int create_file(int root, const char* path, const Ground& ground) {
+  std::string at = path;
   for (int links = 0; links <= kMostLinks; ++links) {
     unique_fd parent;
     const char* name = nullptr;
-    const int result = open_parent(root, at, parent, name);
+    const int result = open_parent(root, at.c_str(), parent, name, {}, ground);
     if (result < 0) return result;
     const unique_fd file(openat(parent.get(), name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644));
     if (file || errno != EEXIST) return file ? 0 : -errno;
-    char link[PATH_MAX];
-    const ssize_t length = readlinkat(parent.get(), name, link, sizeof link - 1);
-    if (length < 0) return errno == EINVAL ? 0 : -errno;  // EINVAL: it is no link
-    link[length] = '\0';
-    const int folder = link[0] == '/' ? 0 : static_cast<int>(name - at);
-    if (std::snprintf(next, sizeof next, "%.*s%s", folder, at, link) >= PATH_MAX) return -ENAMETOOLONG;
-    std::memcpy(at, next, std::strlen(next) + 1);
+    const int followed = follow_link(parent.get(), name, at);
+    if (followed <= 0) return followed;
   }
   return -ELOOP;
 }
 
 // The mount point, made when it may be; O_PATH.
-int find_target(int root, const char* path, uint64_t create, unique_fd& target) {
+int find_target(int root, const char* path, uint64_t create, const Ground& ground, unique_fd& target) {
   if ((create & kNoLink) != 0) {
     unique_fd parent;
     const char* name = nullptr;
-    int result = open_parent(root, path, parent, name);
+    const int result = open_parent(root, path, parent, name, {}, ground);
     if (result < 0) return result;
     struct stat status {};
     if (fstatat(parent.get(), name, &status, AT_SYMLINK_NOFOLLOW) == 0) {
@@ -66,19 +57,12 @@ int find_target(int root, const char* path, uint64_t create, unique_fd& target) 
   }
   if ((create & kCreateFolder) != 0) {
     bool made = false;
-    return make_folder(root, path, 0755, target, made);
+    return make_folder(root, path, 0755, target, made, {}, ground);
   }
   const int result = open_in_root(root, path, O_PATH, target);
   if (result != -ENOENT || (create & kCreateFile) == 0) return result;
-  const int created = create_file(root, path);
+  const int created = create_file(root, path, ground);
   return created < 0 ? created : open_in_root(root, path, O_PATH, target);
-}
-
-int mount_id(int fd, uint64_t& id) {
-  struct statx status {};
-  if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0) return -errno;
-  id = status.stx_mnt_id;
-  return (status.stx_mask & STATX_MNT_ID) != 0 ? 0 : -EOPNOTSUPP;
 }
 
 bool is_folder(int fd) {
@@ -143,9 +127,13 @@ int run(Context&, const args::set_propagation& a) {
 }
 
 int run(Context& context, const args::attach& a) {
+  const Ground ground(context.slots, a.on, a.mounts);
+  const int root = context.slots.get(a.root);
   unique_fd target;
-  const int result = find_target(context.slots.get(a.root), a.path.text, a.create, target);
+  int result = find_target(root, a.path.text, a.create, ground, target);
   if (result == -ELOOP && (a.create & kNoLink) != 0) return context.failed(result, "the mount point is a symbolic link");
+  // what is mounted there would be seen wherever that mount is shared
+  if (result == 0) result = ground.holds(target.get(), root, a.path.text);
   return result < 0 ? result : attach_to(context.slots.get(a.mount), target.get());
 }
 

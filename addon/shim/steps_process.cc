@@ -21,17 +21,22 @@ namespace nacelle {
 namespace {
 
 // A regular file of the container's root, as a whole and of bounded size; what the image put there may be a FIFO, a
-// link or without end (CVE-2024-9676). A missing one is empty.
-int read_account_file(const char* path, char* data, size_t room, size_t& size) {
+// link or without end (CVE-2024-9676). A missing one is empty; one in another mount is as one that can't be read, since the user
+// may not be able to.
+int read_account_file(const char* path, const Ground& ground, char* data, size_t room, size_t& size) {
   size = 0;  // also when it fails: half a file is none
   unique_fd root, file;
   int result = opened(checked_int(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)), root);
-  if (result == 0) result = open_in_root(root.get(), path, O_RDONLY | O_NONBLOCK | O_NOCTTY, file);
-  if (result == -ENOENT || result == -ENOTDIR) return 0;
-  if (result < 0) return result;
-  struct stat status {};
-  if (fstat(file.get(), &status) < 0) return -errno;
-  if (!S_ISREG(status.st_mode)) return -EINVAL;
+  // first to look at it alone: to open what is no file may do something
+  for (const int flags : {O_PATH, O_RDONLY | O_NONBLOCK | O_NOCTTY}) {
+    if (result == 0) result = open_in_root(root.get(), path, flags, file);
+    if (result == 0) result = ground.holds(file.get(), root.get(), path);
+    if (result == -ENOENT || result == -ENOTDIR) return 0;
+    if (result < 0) return result;
+    struct stat status {};
+    if (fstat(file.get(), &status) < 0) return -errno;
+    if (!S_ISREG(status.st_mode)) return -EINVAL;
+  }
   size_t done = 0;
   while (done < room) {
     const ssize_t count = read(file.get(), data + done, room - done);
@@ -43,6 +48,10 @@ int read_account_file(const char* path, char* data, size_t room, size_t& size) {
     done += static_cast<size_t>(count);
   }
   return -EFBIG;
+}
+
+int account_failed(Context& context, const char* path, int error) {
+  return error == -EXDEV ? leads_elsewhere(context, path) : context.on(path, error);
 }
 
 // struct sched_attr, whose header clashes with libc's
@@ -151,7 +160,10 @@ int run(Context& context, const args::chdir& a) {
     bool made = false;
     int result = opened(checked_int(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)), root);
     // the one who works there owns it
-    if (result == 0) result = make_folder(root.get(), a.path.text, 0755, folder, made, {context.account.uid, context.account.gid});
+    if (result == 0) {
+      const Owner owner{context.account.uid, context.account.gid};
+      result = make_folder(root.get(), a.path.text, 0755, folder, made, owner, Ground(context.slots, a.on, a.mounts));
+    }
     if (result < 0) {
       find_bad_link(root.get(), a.path.text, context.text, sizeof context.text);
       return result;
@@ -176,12 +188,13 @@ int run(Context& context, const args::user& a) {
     AccountFiles files;
     files.passwd = passwd_text;
     files.group = group_text;
-    const int passwd = read_account_file("/etc/passwd", passwd_text, sizeof passwd_text, files.passwd_size);
-    const int group = read_account_file("/etc/group", group_text, sizeof group_text, files.group_size);
+    const Ground ground(context.slots, a.on, a.mounts);
+    const int passwd = read_account_file("/etc/passwd", ground, passwd_text, sizeof passwd_text, files.passwd_size);
+    const int group = read_account_file("/etc/group", ground, group_text, sizeof group_text, files.group_size);
     // two numbers need no file; else groups would be missing, or be root's, because one could not be read
     if (!is_two_numbers(a.user.text)) {
-      if (passwd < 0) return context.on("/etc/passwd", passwd);
-      if (group < 0) return context.on("/etc/group", group);
+      if (passwd < 0) return account_failed(context, "/etc/passwd", passwd);
+      if (group < 0) return account_failed(context, "/etc/group", group);
     }
     const int result = find_account(a.user.text, files, context.account);
     if (result == -ENOENT) return context.failed(result, "no such user or group in the container's files");

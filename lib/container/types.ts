@@ -59,6 +59,10 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   dns?: readonly string[] | undefined;
   /** Name to address, for /etc/hosts. */
   extraHosts?: Record<string, string> | undefined;
+  /**
+   * In their order. No link leads what is set up (mount points, `copyIn`, a `cwd` that is made, files of /etc, the look-up of `user`) from one
+   * of them, or from the image, into another that is no tmpfs: that is a `SyscallError` (`EXDEV`). The same of `volumes`.
+   */
   mounts?: readonly Mount[] | undefined;
   /** As docker's: '/host/dir:/data', '/host/dir:/data:ro'. A path with ':' needs `mounts`. */
   volumes?: readonly string[] | undefined;

@@ -126,3 +126,14 @@ export class Slots {
 
 /** No slot: the current folder, or nothing. */
 export const NONE: Slot = -1;
+
+/** Where a path of a step may end, whatever links there are: fields of each step that makes, mounts on or reads what a path leads to. */
+export interface Ground {
+  /** The mounts that hold it. */
+  readonly on: readonly Slot[];
+  /** All that are told apart: any other is as the one that it lies in. */
+  readonly mounts: readonly Slot[];
+}
+
+/** Of a path on which nothing of others is mounted. */
+export const ANYWHERE: Ground = { on: [], mounts: [] };

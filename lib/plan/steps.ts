@@ -27,7 +27,7 @@ export type Step =
   | { readonly op: 'clone_mount'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; readonly recursive: number | bigint; }
   | { readonly op: 'set_mount'; readonly host?: boolean; readonly mount: Slot; readonly recursive: number | bigint; readonly set: number | bigint; readonly clear: number | bigint; readonly propagation: number | bigint; }
   | { readonly op: 'set_propagation'; readonly host?: boolean; readonly path: string; readonly propagation: number | bigint; }
-  | { readonly op: 'attach'; readonly host?: boolean; readonly mount: Slot; readonly root: Slot; readonly path: string; readonly create: number | bigint; }
+  | { readonly op: 'attach'; readonly host?: boolean; readonly mount: Slot; readonly root: Slot; readonly path: string; readonly create: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'attach_at'; readonly host?: boolean; readonly mount: Slot; readonly at: Slot; readonly path: string; }
   | { readonly op: 'share_folder'; readonly host?: boolean; readonly path: string; }
   | { readonly op: 'require_mount'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly mount: Slot; }
@@ -38,8 +38,8 @@ export type Step =
   | { readonly op: 'mkdir'; readonly host?: boolean; readonly out?: Slot; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
   | { readonly op: 'symlink'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly target: string; }
   | { readonly op: 'mknod'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly major: number | bigint; readonly minor: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
-  | { readonly op: 'write_file'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly bytes: Uint8Array; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
-  | { readonly op: 'copy_in'; readonly host?: boolean; readonly source: Slot; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
+  | { readonly op: 'write_file'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly bytes: Uint8Array; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
+  | { readonly op: 'copy_in'; readonly host?: boolean; readonly source: Slot; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'copy_out'; readonly host?: boolean; readonly root: Slot; readonly paths: readonly string[]; readonly to: Slot; readonly max: number | bigint; }
   | { readonly op: 'set_xattr'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly name: string; readonly value: Uint8Array; }
   | { readonly op: 'make_group'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; }
@@ -72,9 +72,9 @@ export type Step =
   | { readonly op: 'umask'; readonly host?: boolean; readonly mask: number | bigint; }
   | { readonly op: 'setsid'; readonly host?: boolean; }
   | { readonly op: 'keyring'; readonly host?: boolean; }
-  | { readonly op: 'chdir'; readonly host?: boolean; readonly path: string; readonly create: number | bigint; }
+  | { readonly op: 'chdir'; readonly host?: boolean; readonly path: string; readonly create: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'stdio'; readonly host?: boolean; readonly slot: Slot; readonly fd: number | bigint; }
-  | { readonly op: 'user'; readonly host?: boolean; readonly user: string; readonly apply: number | bigint; }
+  | { readonly op: 'user'; readonly host?: boolean; readonly user: string; readonly apply: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'save_user'; readonly host?: boolean; readonly out?: Slot; }
   | { readonly op: 'restore_user'; readonly host?: boolean; readonly saved: Slot; }
   | { readonly op: 'keep_capabilities'; readonly host?: boolean; }
@@ -119,7 +119,7 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'clone_mount', what: 'bind {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path'], ['NUM', 'recursive']] },
   { op: 'set_mount', what: 'change a mount\'s attributes', fields: [['SLOT', 'mount'], ['NUM', 'recursive'], ['NUM', 'set'], ['NUM', 'clear'], ['NUM', 'propagation']] },
   { op: 'set_propagation', what: 'set the propagation of {path}', fields: [['STR', 'path'], ['NUM', 'propagation']] },
-  { op: 'attach', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'create']] },
+  { op: 'attach', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'create'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'attach_at', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'at'], ['STR', 'path']] },
   { op: 'share_folder', what: 'share the mounts in {path}', fields: [['STR', 'path']] },
   { op: 'require_mount', what: 'check the mount on {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['SLOT', 'mount']] },
@@ -130,8 +130,8 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'mkdir', what: 'make the folder {path}', fields: [['OUT', 'out'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid']] },
   { op: 'symlink', what: 'make the link {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['STR', 'target']] },
   { op: 'mknod', what: 'make the device {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'major'], ['NUM', 'minor'], ['NUM', 'uid'], ['NUM', 'gid']] },
-  { op: 'write_file', what: 'write {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['BYTES', 'bytes'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid']] },
-  { op: 'copy_in', what: 'copy to {path}', fields: [['SLOT', 'source'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid']] },
+  { op: 'write_file', what: 'write {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['BYTES', 'bytes'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
+  { op: 'copy_in', what: 'copy to {path}', fields: [['SLOT', 'source'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'copy_out', what: 'copy out', fields: [['SLOT', 'root'], ['LIST', 'paths'], ['SLOT', 'to'], ['NUM', 'max']] },
   { op: 'set_xattr', what: 'set {name} on {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['STR', 'name'], ['BYTES', 'value']] },
   { op: 'make_group', what: 'make the cgroup {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
@@ -164,9 +164,9 @@ export const stepTable: readonly { readonly op: Op; readonly what: string; reado
   { op: 'umask', what: 'set the umask', fields: [['NUM', 'mask']] },
   { op: 'setsid', what: 'start a session', fields: [] },
   { op: 'keyring', what: 'start a session keyring', fields: [] },
-  { op: 'chdir', what: 'change to the folder {path}', fields: [['STR', 'path'], ['NUM', 'create']] },
+  { op: 'chdir', what: 'change to the folder {path}', fields: [['STR', 'path'], ['NUM', 'create'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'stdio', what: 'set up file descriptor {fd}', fields: [['SLOT', 'slot'], ['NUM', 'fd']] },
-  { op: 'user', what: 'become the user {user}', fields: [['STR', 'user'], ['NUM', 'apply']] },
+  { op: 'user', what: 'become the user {user}', fields: [['STR', 'user'], ['NUM', 'apply'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'save_user', what: 'note who the user is', fields: [['OUT', 'out']] },
   { op: 'restore_user', what: 'become the container\'s user', fields: [['SLOT', 'saved']] },
   { op: 'keep_capabilities', what: 'keep capabilities over the change of user', fields: [] },

@@ -1,4 +1,5 @@
 import { SIGKILL } from '../plan/constants.js';
+import { ANYWHERE } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import type { ParsedProcess } from './schema.js';
 import type { StreamPlan } from './stream-steps.js';
@@ -18,13 +19,13 @@ export interface ProgramRequest {
 
 /** The last steps of a stage: streams, umask, folder, user, execve. */
 export function programSteps({ options, command, env, streams, user, givePipes }: ProgramRequest): Step[] {
-  const become = (apply: 0 | 1): Step[] => (user === null ? [] : [{ op: 'user', user, apply }]);
+  const become = (apply: 0 | 1): Step[] => (user === null ? [] : [{ op: 'user', user, apply, ...ANYWHERE }]);
   return [
     { op: 'setsid' },
     ...become(0),
     ...streams.set(givePipes && user !== null),
     { op: 'umask', mask: options.umask },
-    { op: 'chdir', path: options.cwd ?? '/', create: 0 },
+    { op: 'chdir', path: options.cwd ?? '/', create: 0, ...ANYWHERE },
     ...become(1),
     // after the change of user, which clears it
     { op: 'parent_death_signal', signal: SIGKILL },

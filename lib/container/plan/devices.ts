@@ -1,8 +1,9 @@
 import { CREATE, S_IFBLK, S_IFCHR } from '../../plan/constants.js';
-import { NONE } from '../../plan/plan.js';
+import { ANYWHERE, type Ground, NONE } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { type Device, defaultDeviceLinks, defaultDevices } from '../../security/paths.js';
+import { groundOf, type Place } from './ground.js';
 import type { ExtraDevice, HeadInput } from './input.js';
 
 const { NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
@@ -16,8 +17,8 @@ export interface DevPlan {
   readonly make: readonly Step[];
   readonly mount: Slot;
   readonly nullDevice: Slot;
-  /** When there is a root. */
-  attach(root: Slot): Step[];
+  /** When there is a root, the first of `places`. */
+  attach(root: Slot, places: readonly Place[]): Step[];
 }
 
 /** Steps for /dev: a tmpfs with the few devices of security.md, terminals, shared memory and message queues of its own. */
@@ -42,14 +43,16 @@ export function planDev({ slots, options, devices }: HeadInput): DevPlan {
       ...memory.make,
       { op: 'filesystem', out: queues, type: 'mqueue', options: [], attributes: NOSUID | NODEV | NOEXEC },
     ],
-    attach: (root) => [
+    attach: (root, places) => [
       ...planExtra(devices, dev),
       ...memory.open,
-      { op: 'attach', mount: dev, root, path: '/dev', create: FOLDER },
-      { op: 'attach', mount: pts, root: dev, path: 'pts', create: FOLDER },
-      { op: 'attach', mount: shm, root: dev, path: 'shm', create: FOLDER },
-      { op: 'attach', mount: queues, root: dev, path: 'mqueue', create: FOLDER },
-      ...devices.flatMap((device, index) => (inDev(device) ? [] : bindElsewhere(device, index, { dev, root, slot: slots.take() }))),
+      { op: 'attach', mount: dev, root, path: '/dev', create: FOLDER, ...ANYWHERE },
+      { op: 'attach', mount: pts, root: dev, path: 'pts', create: FOLDER, ...ANYWHERE },
+      { op: 'attach', mount: shm, root: dev, path: 'shm', create: FOLDER, ...ANYWHERE },
+      { op: 'attach', mount: queues, root: dev, path: 'mqueue', create: FOLDER, ...ANYWHERE },
+      ...devices.flatMap((device, index) =>
+        inDev(device) ? [] : bindElsewhere(device, index, { dev, root, slot: slots.take(), ground: groundOf(places, device.path) }),
+      ),
     ],
   };
 }
@@ -83,10 +86,14 @@ function byShim(dev: Slot, devices: readonly Device[]): Step[] {
 }
 
 /** Outside /dev the root is nodev, so a node of our /dev is bound there. */
-function bindElsewhere(device: Device, index: number, { dev, root, slot }: Record<'dev' | 'root' | 'slot', Slot>): Step[] {
+function bindElsewhere(
+  device: Device,
+  index: number,
+  { dev, root, slot, ground }: Record<'dev' | 'root' | 'slot', Slot> & { ground: Ground },
+): Step[] {
   return [
     { op: 'clone_mount', out: slot, at: dev, path: temporary(index), recursive: 0 },
-    { op: 'attach', mount: slot, root, path: device.path, create: CREATE.file },
+    { op: 'attach', mount: slot, root, path: device.path, create: CREATE.file, ...ground },
     { op: 'unlink', at: dev, path: temporary(index) },
   ];
 }

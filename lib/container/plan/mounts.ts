@@ -1,12 +1,12 @@
 import { UnsupportedError } from '../../errors.js';
 import { CREATE, PROPAGATION } from '../../plan/constants.js';
 import { overlayOptions } from '../../plan/overlay.js';
-import { NONE } from '../../plan/plan.js';
+import { ANYWHERE, NONE } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { MountFlag, ParsedMount } from '../mounts.js';
+import { groundOf, type Place } from './ground.js';
 import type { HeadInput, PlanInput } from './input.js';
-import type { Place } from './protect.js';
 
 const { NOSUID, NODEV, NOEXEC, RDONLY } = MOUNT_ATTR;
 const FOLDER = CREATE.folder | CREATE.noLink;
@@ -38,9 +38,9 @@ export function planKernelMounts({ slots, unified, options, proc: given }: HeadI
       ...(groups === null ? [] : [{ op: 'filesystem', out: groups, type: 'cgroup2', options: [], attributes: quiet | RDONLY } as const]),
     ],
     attach: (root) => [
-      { op: 'attach', mount: proc, root, path: '/proc', create: FOLDER },
-      { op: 'attach', mount: sys, root, path: '/sys', create: FOLDER },
-      ...(groups === null ? [] : [{ op: 'attach', mount: groups, root: sys, path: 'fs/cgroup', create: CREATE.no } as const]),
+      { op: 'attach', mount: proc, root, path: '/proc', create: FOLDER, ...ANYWHERE },
+      { op: 'attach', mount: sys, root, path: '/sys', create: FOLDER, ...ANYWHERE },
+      ...(groups === null ? [] : [{ op: 'attach', mount: groups, root: sys, path: 'fs/cgroup', create: CREATE.no, ...ANYWHERE } as const]),
     ],
   };
 }
@@ -61,15 +61,14 @@ function attributesOf(flags: ReadonlySet<MountFlag>): number {
   return [...flags].reduce((all, flag) => all | attributes[flag], 0);
 }
 
-/** Steps for the mounts that were asked for, in their order. `prepare`: host steps. */
+/** Steps for the mounts that were asked for, in their order. `prepare`: host steps; `places`: of all mounts, after those of `before`. */
 export function planMounts(
   input: Pick<PlanInput, 'slots' | 'options' | 'fileTargets'>,
-  root: Slot,
-  proc: Slot,
-): { prepare: Step[]; open: Step[]; attach: Step[]; places: Place[] } {
+  { root, proc, before }: { root: Slot; proc: Slot; before: readonly Place[] },
+): { prepare: Step[]; open: Step[]; attach: Step[]; places: readonly Place[] } {
   const { slots, options, fileTargets } = input;
   const [prepare, open, attach]: [Step[], Step[], Step[]] = [[], [], []];
-  const places: Place[] = [];
+  const places = [...before];
   for (const mount of options.mounts) {
     const slot = slots.take();
     if (mount.type === 'bind') {
@@ -86,8 +85,9 @@ export function planMounts(
       root,
       path: mount.target,
       create: fileTargets.has(mount.target) ? CREATE.file : CREATE.folder,
+      ...groundOf(places, mount.target),
     });
-    places.push({ path: mount.target, mount: slot, ...showsOf(mount) });
+    places.push({ path: mount.target, mount: slot, ...(mount.type === 'tmpfs' ? { own: true } : showsOf(mount)) });
   }
   return { prepare, open, attach, places };
 }

@@ -5,12 +5,13 @@ import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
 import { type DevPlan, mayBeRefused, planDev } from './devices.js';
-import { planCopyIn, planEtc } from './files.js';
+import { ACCOUNTS, planCopyIn, planEtc } from './files.js';
+import { groundOf, type Place } from './ground.js';
 import type { HeadInput, PlanInput } from './input.js';
 import { type KernelMounts, planKernelMounts, planMounts } from './mounts.js';
 import { isNew, type NamespacePlan, planNamespaces } from './namespaces.js';
 import { type ProcessPlan, planProcess } from './process.js';
-import { type Place, type Protection, planProtection } from './protect.js';
+import { type Protection, planProtection } from './protect.js';
 import { planRoot } from './root.js';
 import { planStaging, type Staging } from './staging.js';
 import { planStreams } from './streams.js';
@@ -74,8 +75,10 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   const { options, slots, group } = input;
   const { namespaces, staging, kernel, dev, protection } = head;
   const root = planRoot(input, staging);
-  const mounts = planMounts(input, root.root, kernel.proc);
-  const copyIn = planCopyIn(input, root.root);
+  const before = kernelPlaces(head, root.root);
+  const mounts = planMounts(input, { root: root.root, proc: kernel.proc, before });
+  const { places } = mounts;
+  const copyIn = planCopyIn(input, root.root, places);
   const streams = planStreams(input.streams, slots, { dev: dev.mount, byShim: mayBeRefused(options) });
   const [mountNamespace, user] = [slots.take(), slots.take()];
   const copiesOut = options.copyOut.length > 0;
@@ -92,22 +95,22 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     ...root.steps,
     ...planVolumes(input, root.root),
     ...kernel.attach(root.root),
-    ...dev.attach(root.root),
+    ...dev.attach(root.root, before),
     ...mounts.attach,
-    ...planEtc(input, root.root, staging.slot),
+    ...planEtc(input, { root: root.root, staging: staging.slot, places }),
     { op: 'pivot', root: root.root, between: 0 },
     ...copyIn.accounts,
     // before the program could change these files
-    { op: 'user', user: input.user, apply: 0 },
+    { op: 'user', user: input.user, apply: 0, ...groundOf(places, ...ACCOUNTS) },
     ...(copiesOut ? saveUser(user) : []),
     ...copyIn.others,
     ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
     ...identitySteps(input, kernel.proc),
-    ...protection.protect(placesOf(head, root.root, mounts.places), dev.nullDevice),
+    ...protection.protect(places, dev.nullDevice),
     // whoever closes the last descriptor of it waits for its mounts to go, so nobody has it who doesn't look into it
     ...(copiesOut ? [{ op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' } as const] : []),
   ];
-  const program = planProcess(input, streams);
+  const program = planProcess(input, { streams, places });
 
   const { process } = options;
   const prepare = [...diskSteps(input), ...mounts.prepare, ...streams.prepare];
@@ -161,14 +164,13 @@ function limitsProcesses(step: Step): boolean {
   return step.op === 'rlimit' && step.name === 'nproc';
 }
 
-/** The container's mounts, in the order in which they are attached. */
-function placesOf({ kernel, dev }: Head, root: Slot, mounts: readonly Place[]): Place[] {
+/** What is mounted in every container; the root first. */
+function kernelPlaces({ kernel, dev }: Head, root: Slot): Place[] {
   return [
     { path: '/', mount: root },
     { path: '/proc', mount: kernel.proc },
     { path: '/sys', mount: kernel.sys },
     { path: '/dev', mount: dev.mount },
-    ...mounts,
   ];
 }
 

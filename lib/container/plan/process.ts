@@ -1,8 +1,9 @@
-import { REFUSE_DESCRIPTORS } from '../../plan/plan.js';
+import { ANYWHERE, REFUSE_DESCRIPTORS } from '../../plan/plan.js';
 import { schedulerSteps } from '../../plan/scheduler.js';
 import type { Step } from '../../plan/steps.js';
 import type { StreamPlan } from '../../process/stream-steps.js';
 import { resolveUlimits } from '../../security/rlimits.js';
+import { groundOf, type Place } from './ground.js';
 import type { PlanInput } from './input.js';
 
 const SIGKILL = 9;
@@ -15,12 +16,15 @@ export interface ProcessPlan {
 }
 
 /** Steps that turn the set-up process into the program, whose user was looked up. The order is runc's. */
-export function planProcess({ options, argv, env, cwd, user, capabilities, filter, park }: PlanInput, streams: StreamPlan): ProcessPlan {
+export function planProcess(
+  { options, argv, env, cwd, user, capabilities, filter, park }: PlanInput,
+  { streams, places }: { streams: StreamPlan; places: readonly Place[] },
+): ProcessPlan {
   const load: Step[] = filter === null ? [] : [{ op: 'seccomp', filter }];
   const early = options.noNewPrivileges ? [] : load;
   const late = options.noNewPrivileges ? load : [];
   const confine: Step[] = [
-    { op: 'chdir', path: cwd, create: 1 },
+    { op: 'chdir', path: cwd, create: 1, ...groundOf(places, cwd) },
     ...streams.set(true),
     { op: 'umask', mask: options.process.umask },
     ...resolveUlimits(options.limits.ulimits ?? {}).map((limit): Step => ({ op: 'rlimit', ...limit })),
@@ -31,7 +35,7 @@ export function planProcess({ options, argv, env, cwd, user, capabilities, filte
     ...early,
     { op: 'bound_capabilities', bounding: capabilities },
     { op: 'keep_capabilities' },
-    { op: 'user', user, apply: 1 },
+    { op: 'user', user, apply: 1, ...ANYWHERE },
     // of another user than root, execve leaves none of these (capabilities(7)): only the bounding set matters
     { op: 'capabilities', effective: capabilities, permitted: capabilities, inheritable: 0, ambient: 0 },
     ...late,

@@ -5,21 +5,13 @@ import type { Slot, Step } from '../../plan/steps.js';
 import { defaultMaskedPaths, defaultReadonlyPaths } from '../../security/paths.js';
 import { tidied } from '../mounts.js';
 import type { ParsedOptions } from '../options.js';
+import type { Place } from './ground.js';
 
 const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 
 interface Input {
   readonly options: Pick<ParsedOptions, 'maskedPaths' | 'readonlyPaths'>;
   readonly slots: Slots;
-}
-
-/** A mount of the container's, in the order in which they were attached. */
-export interface Place {
-  /** Absolute, inside. */
-  readonly path: string;
-  readonly mount: Slot;
-  /** One more mount that shows what those at /proc and /sys show. */
-  readonly shows?: '/proc' | '/sys';
 }
 
 export interface Protection {

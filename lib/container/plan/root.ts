@@ -1,6 +1,6 @@
 import { CREATE, O_PATH, PROPAGATION } from '../../plan/constants.js';
 import { overlayOptions } from '../../plan/overlay.js';
-import { NONE } from '../../plan/plan.js';
+import { ANYWHERE, NONE } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { PlanInput } from './input.js';
@@ -76,7 +76,7 @@ export function planRoot(
       },
       root === undefined
         ? { op: 'attach_at', mount: out, at: NONE, path: '/' }
-        : { op: 'attach', mount: out, root, path: mount.target, create: CREATE.folder },
+        : { op: 'attach', mount: out, root, path: mount.target, create: CREATE.folder, ...ANYWHERE },
       ...(keepsUppers ? [{ op: 'give', slot: upper } as const] : []),
       ...[upper, work, ...layers].map((slot): Step => ({ op: 'close', slot })),
     );
@@ -90,7 +90,8 @@ export function planRoot(
       { op: 'clone_mount', out: slot, at: NONE, path: bind.source, recursive: 0 },
       { op: 'set_mount', mount: slot, recursive: 0, set: bind.attributes, clear: 0, propagation: 0 },
     );
-    steps.push({ op: 'attach', mount: slot, root, path: bind.target, create: bind.kind === 'file' ? CREATE.file : CREATE.folder });
+    const create = bind.kind === 'file' ? CREATE.file : CREATE.folder;
+    steps.push({ op: 'attach', mount: slot, root, path: bind.target, create, ...ANYWHERE });
   }
   return { root, mounts, uppers, steps: [...opened, stage, ...steps] };
 }

@@ -349,6 +349,38 @@ describe('protected paths', () => {
   });
 });
 
+describe('a path that is set up with the rights of root', () => {
+  it('may end in the mount that holds it by its name alone', () => {
+    const mounts = [
+      { type: 'bind', source: '/data', target: '/data' },
+      { type: 'bind', source: '/passwd', target: '/etc/passwd' },
+      { type: 'tmpfs', target: '/data/tmp' },
+    ];
+    const copyIn = { '/data/in': 'text', '/data': { source: '/tree' }, '/data/tmp/in': 'text', '/box/in': 'text' };
+    const steps = last(plan({ mounts, copyIn }));
+    const slots = new Map(steps.flatMap((step) => (step.op === 'attach' ? [[step.path, step.mount] as const] : [])));
+    const [root, data, passwd] = [steps.find(({ op }) => op === 'pivot'), slots.get('/data'), slots.get('/etc/passwd')];
+    const own = root?.op === 'pivot' ? root.root : null;
+    const before = [own, slots.get('/proc'), slots.get('/sys'), slots.get('/dev')];
+    const all = [...before, data, passwd];
+    const found = steps.flatMap((step) =>
+      'on' in step && step.on.length > 0 ? [[step.op, 'path' in step ? step.path : '', step.on, step.mounts]] : [],
+    );
+    expect(found).toEqual([
+      ['attach', '/data', [own], before],
+      ['attach', '/etc/passwd', [own], [...before, data]],
+      ['attach', '/data/tmp', [data], all],
+      ...['/etc/hosts', '/etc/hostname', '/etc/resolv.conf'].map((path) => ['attach', path, [own], all]),
+      ['user', '', [passwd, own], all],
+      ['write_file', '/data/in', [data], all],
+      ['copy_in', '/data', [own, data], all],
+      ['write_file', '/data/tmp/in', [data], all],
+      ['write_file', '/box/in', [own], all],
+      ['chdir', '/work', [own], all],
+    ]);
+  });
+});
+
 describe('namespaces', () => {
   const { pid, net, ipc, uts } = CLONE;
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Encoder, encodePlan, slotCount } from '../../../lib/native/encode.js';
-import { type Plan, planOf } from '../../../lib/plan/plan.js';
+import { ANYWHERE, type Plan, planOf } from '../../../lib/plan/plan.js';
 import { type Step, stepTable } from '../../../lib/plan/steps.js';
 
 /** Reads what addon/shim/wire.h reads, written from its description alone. */
@@ -103,7 +103,7 @@ describe('steps', () => {
 
   it('longer than any buffer to begin with', () => {
     const bytes = Buffer.alloc(300_000, 7);
-    const step: Step = { op: 'write_file', root: 1, path: '/big', bytes, mode: 0o644, uid: 0, gid: 0 };
+    const step: Step = { op: 'write_file', root: 1, path: '/big', bytes, mode: 0o644, uid: 0, gid: 0, ...ANYWHERE };
     const [read] = readSteps(new Reader(Buffer.from(new Encoder().steps([step]).finish())));
     expect(Buffer.from(read?.bytes as number[]).equals(bytes)).toBe(true);
   });
