@@ -67,9 +67,8 @@ export function usageFiles(versionOf: (controller: string) => 1 | 2 | undefined)
  * @param contents of each of `files`; `null` for one that is not there (an older kernel)
  */
 export function readUsage(files: readonly UsageFile[], contents: readonly (Uint8Array | null | undefined)[]): GroupUsage {
-  const texts = new Map(files.map(({ controller, path }, i) => [`${controller}/${path}`, contents[i]]));
   const text = (controller: string, path: string): string | null => {
-    const bytes = texts.get(`${controller}/${path}`);
+    const bytes = contents[files.findIndex((file) => file.path === path && file.controller === controller)];
     return bytes ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1') : null;
   };
   const number = (controller: string, path: string): number | null => parseNumber(text(controller, path) ?? '');

@@ -81,7 +81,8 @@ function defaultFlags(type: ParsedMount['type']): readonly MountFlag[] {
 
 /** An absolute path without '.', '..', and '/' at its end. */
 export function tidied(path: string): string {
-  return posix.normalize(path).replace(/(?<=.)\/$/, '');
+  // most are tidy
+  return /\/(?:[/.]|$)/.test(path) ? posix.normalize(path).replace(/(?<=.)\/$/, '') : path;
 }
 
 /** Whether a mount is on a path, or above it. */

@@ -12,7 +12,7 @@ import { absolutePath, groupName, handle, id, isGroupName, text, word } from '..
 import { sizeSchema } from '../plan/size.js';
 import { processShape } from '../process/schema.js';
 import type { Container } from './container.js';
-import { mountSchema, target, tmpfsOptions, volumeSchema } from './mounts.js';
+import { mountSchema, target, tidied, tmpfsOptions, volumeSchema } from './mounts.js';
 import type { SeccompProfile } from './types.js';
 
 const namespace = handle<Namespace>(
@@ -187,8 +187,8 @@ export const containerShape = {
       handle<SeccompProfile>((value) => 'defaultAction' in value, 'a profile with a defaultAction'),
     ])
     .optional(),
-  maskedPaths: z.array(absolutePath).optional(),
-  readonlyPaths: z.array(absolutePath).optional(),
+  maskedPaths: z.array(absolutePath.transform(tidied)).optional(),
+  readonlyPaths: z.array(absolutePath.transform(tidied)).optional(),
   sysctls: z.record(word, text).optional(),
   devices: z.array(device).optional(),
   oomScoreAdj: z.int().min(-1000).max(1000).optional(),

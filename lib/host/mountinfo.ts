@@ -44,7 +44,8 @@ export function parseMountInfo(text: string): MountInfo[] {
 
 /** Whether `path` is `folder` or lies in it. Both absolute and normal. */
 export function isWithin(path: string, folder: string): boolean {
-  return folder === '/' || path === folder || path.startsWith(`${folder}/`);
+  // asked hundreds of times for each container: no text is put together for it
+  return folder === '/' || (path.startsWith(folder) && (path.length === folder.length || path[folder.length] === '/'));
 }
 
 /**

@@ -1,27 +1,54 @@
 import { types } from 'node:util';
 import type { Descriptors, Plan } from '../plan/plan.js';
-import { type Op, type Slot, type Step, stepTable } from '../plan/steps.js';
+import { type Slot, type Step, stepTable } from '../plan/steps.js';
 
-interface Layout {
-  readonly opcode: number;
-  readonly fields: readonly { readonly kind: string; readonly name: string }[];
+interface Field {
+  readonly kind: string;
+  readonly name: string;
+  readonly write: Write;
 }
 
-const layouts = new Map<Op, Layout>(
-  stepTable.map(({ op, fields }, opcode) => [op, { opcode, fields: fields.map(([kind, name]) => ({ kind, name })) }]),
+/** Writes a value of its kind; `false` for one that is not. */
+type Write = (encoder: Encoder, value: unknown) => boolean;
+
+const writers: Readonly<Record<string, Write>> = {
+  OUT: (to, value) => !!to.i32(typeof value === 'number' ? value : -1),
+  SLOT: (to, value) => typeof value === 'number' && !!to.i32(value),
+  NUM: (to, value) => (typeof value === 'number' || typeof value === 'bigint') && value >= 0 && !!to.num(value),
+  STR: (to, value) => typeof value === 'string' && !!to.str(value),
+  BYTES: (to, value) => types.isUint8Array(value) && !!to.bytes(value),
+  LIST: (to, value) => Array.isArray(value) && !!to.list(value, (item: string) => to.str(item)),
+  SLOTS: (to, value) => Array.isArray(value) && !!to.slots(value),
+};
+
+function fieldOf(kind: string, name: string): Field {
+  const write = writers[kind];
+  if (write === undefined) throw new TypeError(`no such kind of field: ${kind}`);
+  return { kind, name, write };
+}
+
+// looked up once: a plan has a hundred steps, and there are many plans
+const layouts = new Map(
+  stepTable.map(({ op, fields }, opcode) => [op, { opcode, fields: fields.map(([kind, name]) => fieldOf(kind, name)) }] as const),
 );
 
 /** Of the encoder before, for the next one: plans are made often, and memory of their size is dear. */
 let spare: Buffer | null = null;
 const SPARE = 32 * 1024;
 
+function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length);
+}
+
 /** Writes the values of addon/shim/protocol.h. */
 export class Encoder {
   #bytes: Buffer;
+  #view: DataView;
   #size = 0;
 
   constructor() {
     this.#bytes = spare ?? Buffer.allocUnsafeSlow(SPARE);
+    this.#view = viewOf(this.#bytes);
     spare = null;
   }
 
@@ -31,6 +58,7 @@ export class Encoder {
       const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, at + size));
       this.#bytes.copy(larger, 0, 0, at);
       this.#bytes = larger;
+      this.#view = viewOf(larger);
     }
     this.#size = at + size;
     return at;
@@ -44,13 +72,13 @@ export class Encoder {
 
   u32(value: number): this {
     const at = this.#room(4);
-    this.#bytes.writeUInt32LE(value, at);
+    this.#view.setUint32(at, value, true);
     return this;
   }
 
   i32(value: number): this {
     const at = this.#room(4);
-    this.#bytes.writeInt32LE(value, at);
+    this.#view.setInt32(at, value, true);
     return this;
   }
 
@@ -58,10 +86,10 @@ export class Encoder {
   num(value: number | bigint): this {
     const at = this.#room(8);
     if (typeof value === 'bigint') {
-      this.#bytes.writeBigUInt64LE(value, at);
+      this.#view.setBigUint64(at, value, true);
     } else {
-      this.#bytes.writeUInt32LE(value % 2 ** 32, at);
-      this.#bytes.writeUInt32LE(Math.floor(value / 2 ** 32), at + 4);
+      this.#view.setUint32(at, value, true); // the low half
+      this.#view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
     }
     return this;
   }
@@ -70,7 +98,7 @@ export class Encoder {
     // UTF-8 has at most three bytes for a unit of UTF-16
     const at = this.#room(4 + 3 * value.length + 1);
     const length = this.#bytes.write(value, at + 4);
-    this.#bytes.writeUInt32LE(length, at);
+    this.#view.setUint32(at, length, true);
     this.#bytes[at + 4 + length] = 0;
     this.#size = at + 4 + length + 1;
     return this;
@@ -100,7 +128,7 @@ export class Encoder {
   }
 
   #endPart(start: number): void {
-    this.#bytes.writeUInt32LE(this.#size - start, start - 4);
+    this.#view.setUint32(start - 4, this.#size - start, true);
   }
 
   steps(steps: readonly Step[]): this {
@@ -115,19 +143,10 @@ export class Encoder {
     if (layout === undefined) throw new TypeError(`no such step: ${step.op}`);
     this.u8(layout.opcode).u8(step.host ? 1 : 0);
     const start = this.#beginPart();
-    for (const { kind, name } of layout.fields) this.#field(step.op, kind, name, Reflect.get(step, name));
+    for (const { kind, name, write } of layout.fields) {
+      if (!write(this, Reflect.get(step, name))) throw new TypeError(`step ${step.op}: field ${name} is not a ${kind}`);
+    }
     this.#endPart(start);
-  }
-
-  #field(op: Op, kind: string, field: string, value: unknown): void {
-    if (kind === 'OUT') this.i32(typeof value === 'number' ? value : -1);
-    else if (kind === 'SLOT' && typeof value === 'number') this.i32(value);
-    else if (kind === 'NUM' && (typeof value === 'number' || typeof value === 'bigint')) this.num(value);
-    else if (kind === 'STR' && typeof value === 'string') this.str(value);
-    else if (kind === 'BYTES' && types.isUint8Array(value)) this.bytes(value);
-    else if (kind === 'LIST' && Array.isArray(value)) this.list(value, (item: string) => this.str(item));
-    else if (kind === 'SLOTS' && Array.isArray(value)) this.slots(value);
-    else throw new TypeError(`step ${op}: field ${field} is not a ${kind}`);
   }
 
   /** The bytes. Nothing can be written any more. */

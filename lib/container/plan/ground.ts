@@ -20,8 +20,12 @@ export interface Place {
  * into a folder of the caller's that is mounted elsewhere, nor one of that folder's into the image.
  */
 export function groundOf(places: readonly Place[], ...paths: readonly string[]): Ground {
-  const on = new Set(paths.map((path) => holderOf(places, tidied(path))));
-  return { on: [...on], mounts: places.filter(({ own }) => !own).map(({ mount }) => mount) };
+  const on: Slot[] = [];
+  for (const path of paths) {
+    const holder = holderOf(places, tidied(path));
+    if (!on.includes(holder)) on.push(holder);
+  }
+  return { on, mounts: places.filter(({ own }) => !own).map(({ mount }) => mount) };
 }
 
 /** The same for a tree that is copied to `path`: it goes into the mounts on the way too. */

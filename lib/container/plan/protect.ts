@@ -3,7 +3,6 @@ import type { Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { defaultMaskedPaths, defaultReadonlyPaths } from '../../security/paths.js';
-import { tidied } from '../mounts.js';
 import type { ParsedOptions } from '../options.js';
 import type { Place } from './ground.js';
 
@@ -46,7 +45,7 @@ const KERNELS = ['/proc', '/sys', '/dev'];
 function below(places: readonly Place[], paths: readonly string[]): { roots: Slot[]; paths: string[] } {
   const found = new Map<string, { root: Slot; path: string }>();
   const add = (root: Slot, path: string): void => void found.set(`${root}:${path}`, { root, path });
-  for (const path of paths.map(tidied)) {
+  for (const path of paths) {
     // of those that cover the path the last one is seen
     const holder = places.findLast((place) => isWithin(path, place.path));
     if (holder) add(holder.mount, within(path, holder.path));
