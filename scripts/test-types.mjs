@@ -1,5 +1,5 @@
 // Compiles test/types as others compile it, who installed the package: in each module system, with every check, of libraries too.
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, run } from './shared.mjs';
@@ -31,12 +31,22 @@ function compiles([file, options]) {
   return ok;
 }
 
+/** Whoever calls a function can name what it takes and gives: every type of the public declarations is exported. */
+function exportsAll() {
+  const text = readFileSync(`${root}dist/index.d.ts`, 'utf8');
+  const exported = new Set([...(/^export \{(.*)\};/ms.exec(text)?.[1] ?? '').matchAll(/(\w+)\s*(?:,|$)/g)].map(([, name]) => name));
+  const declared = [...text.matchAll(/^(?:declare )?(?:abstract )?(?:interface|type|class|function) (\w+)/gm)].map(([, name]) => name);
+  const left = declared.filter((name) => !exported.has(name));
+  console.log(left.length === 0 ? `ok all ${declared.length} types are exported` : `FAIL not exported: ${left.join(', ')}`);
+  return declared.length > 0 && left.length === 0;
+}
+
 try {
   mkdirSync(join(folder, 'node_modules', '@types'), { recursive: true });
   symlinkSync(root, join(folder, 'node_modules', 'nacelle'));
   for (const name of ['@types/node', 'undici-types']) symlinkSync(`${root}node_modules/${name}`, join(folder, 'node_modules', name));
   writeFileSync(join(folder, 'package.json'), '{ "private": true }');
-  process.exitCode = Object.entries(projects).map(compiles).every(Boolean) ? 0 : 1;
+  process.exitCode = [exportsAll(), ...Object.entries(projects).map(compiles)].every(Boolean) ? 0 : 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

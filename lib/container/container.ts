@@ -7,7 +7,6 @@ import { updateGroup } from '../cgroup/update.js';
 import { NacelleError, UnsupportedError } from '../errors.js';
 import type { Change } from '../filesystem/change.js';
 import { groupLayout } from '../host/cgroup-base.js';
-import { type ReapReport, reap } from '../host/reap.js';
 import type { Image } from '../image/image.js';
 import { Namespace } from '../namespace/namespace.js';
 import { clearTimeout, monotonicMs, now, setTimeout } from '../native/clock.js';
@@ -25,17 +24,15 @@ import { cancelledBeforeStart } from '../process/cancelled.js';
 import type { Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
 import { SIGKILL, signalNumber } from '../process/signals.js';
-import type { Encoding, ExecOptions, Execution, RunResult, Usage } from '../process/types.js';
+import type { Encoding, RunResult, Usage } from '../process/types.js';
 import { copyOut, type Inside } from './copy-out.js';
 import { groupEvidence } from './evidence.js';
 import { deviceRulesOf } from './group.js';
 import { type LiveLimits, launch, type Parts } from './launch.js';
 import { type ParsedOptions, parseRunOptions } from './options.js';
 import type { Prepared } from './prepare.js';
-import type { ContainerInfo, ContainerOptions, RunOptions } from './types.js';
+import type { ContainerInfo, ContainerOptions, RunOptions, State } from './types.js';
 import type { Written } from './written.js';
-
-type State = 'created' | 'running' | 'paused' | 'stopped';
 
 /** Of this environment, in the order they were made. */
 const live = new Set<Container>();
@@ -116,19 +113,9 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     return container;
   }
 
-  /** Comes in a later version. @throws UnsupportedError */
-  static async attach(_id: string): Promise<Container> {
-    throw later('attach');
-  }
-
-  /** The containers of this process (or Worker) that are there now, the oldest first. Detached ones come in a later version. */
+  /** The containers of this process (or Worker) that are there now, the oldest first. */
   static async list(): Promise<ContainerInfo[]> {
     return [...live].map((container) => container.#info());
-  }
-
-  /** Removes what owners left that died without their shim: groups, mounts, folders, links. Touches nothing of a live one. */
-  static reap(): Promise<ReapReport> {
-    return reap();
   }
 
   /** Of its first process, in this process's pid namespace. After its end the number may be another process's. */
@@ -189,11 +176,6 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   /** Its end, as often as you like. */
   wait(): Promise<RunResult<E>> {
     return this.#end();
-  }
-
-  /** Comes in a later version. @throws UnsupportedError */
-  exec<F extends Encoding = 'utf8'>(_command: readonly string[], _options?: ExecOptions<F>): Execution<F> {
-    throw later('exec');
   }
 
   /** Default SIGKILL: the whole tree, paused or not. Another signal: the first process, when it is not paused. After the end nothing is reached. */
@@ -286,11 +268,6 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   #changed(what: string): Written {
     if (this.#written) return this.#written;
     throw new UnsupportedError(what, 'its root is a folder that is written to itself', 'Run it on the folder as an image: dir:PATH.');
-  }
-
-  /** Comes in a later version. @throws UnsupportedError */
-  async resize(_size: { columns: number; rows: number }): Promise<void> {
-    throw later('resize');
   }
 
   /** What its groups have counted until now; after its end, what they had. */
@@ -392,8 +369,4 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       close();
     }
   }
-}
-
-function later(feature: string): UnsupportedError {
-  return new UnsupportedError(feature, 'it comes in a later version');
 }

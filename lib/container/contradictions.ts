@@ -51,8 +51,8 @@ function checkCommand({ image, rootfs, command, entrypoint }: CheckedRun, wrong:
 }
 
 function checkNamespaces(options: CheckedRun, wrong: Wrong): void {
-  const { namespaces = {}, hostname, domainname, timeOffsets, userns } = options;
-  const { mnt = 'new', user, uts = 'new', time } = namespaces;
+  const { namespaces = {}, hostname, domainname, timeOffsets } = options;
+  const { mnt = 'new', user = 'host', uts = 'new', time } = namespaces;
   if (mnt !== 'new') {
     wrong(
       'namespaces',
@@ -60,9 +60,8 @@ function checkNamespaces(options: CheckedRun, wrong: Wrong): void {
       'mnt',
     );
   }
-  if (user === 'new') wrong('namespaces', "can't be 'new' here: use userns, which says how ids are mapped", 'user');
-  if (user !== undefined && user !== 'new' && userns !== undefined && (user !== 'host' || userns !== 'host')) {
-    wrong('userns', "can't go with namespaces.user: both say which user namespace it is");
+  if (user !== 'host') {
+    wrong('namespaces', "must be 'host': a container has no user namespace of its own. Namespace.run runs a program in one", 'user');
   }
   for (const [name, value] of Object.entries({ hostname, domainname })) {
     if (value === undefined || uts === 'new') continue;
@@ -76,15 +75,12 @@ function checkNamespaces(options: CheckedRun, wrong: Wrong): void {
   }
 }
 
-function checkNetwork({ network, namespaces, ports }: CheckedRun, wrong: Wrong): void {
+function checkNetwork({ network, namespaces }: CheckedRun, wrong: Wrong): void {
   const net = namespaces?.net;
   const agree = (network === 'none' && net === 'new') || (network === 'host' && net === 'host') || network === net;
   if (network !== undefined && net !== undefined && !agree) {
     wrong('network', "can't go with namespaces.net: both say which network it has, give one of them");
   }
-  if (!ports?.length) return;
-  if (network === 'host' || net === 'host') wrong('ports', "can't go with network 'host': its ports are the host's already");
-  else if (network === 'none' || net === 'new') wrong('ports', "can't go with network 'none': nothing could reach them");
 }
 
 /** Two mounts at one place: the first would be hidden, which nobody wants. Keys that are paths are checked here, too. */

@@ -20,7 +20,7 @@ export interface IsolateMeta {
   message?: string;
 }
 
-const KILLED: readonly string[] = ['time-limit', 'wall-time-limit', 'output-limit', 'cancelled'];
+const KILLED: readonly string[] = ['cpu-time-limit', 'timeout', 'output-limit', 'canceled'];
 
 /** A result in the words of isolate's `--meta`, for graders that read them. */
 export function toIsolateMeta(result: RunResult<Encoding>): IsolateMeta {
@@ -68,12 +68,12 @@ const GO_JUDGE = {
   ok: 'Accepted',
   'nonzero-exit': 'Nonzero Exit Status',
   signalled: 'Signalled',
-  'time-limit': 'Time Limit Exceeded',
-  'wall-time-limit': 'Time Limit Exceeded',
+  'cpu-time-limit': 'Time Limit Exceeded',
+  timeout: 'Time Limit Exceeded',
   'memory-limit': 'Memory Limit Exceeded',
   'output-limit': 'Output Limit Exceeded',
   'syscall-violation': 'Dangerous Syscall',
-  cancelled: 'Signalled',
+  canceled: 'Signalled',
 } as const satisfies Record<RunResult['status'], GoJudgeResult['status']>;
 
 const NS_PER_MS = 1e6;

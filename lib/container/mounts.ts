@@ -95,7 +95,7 @@ export const target = absolutePath.transform(tidied).refine((path) => path !== '
 
 export const mountSchema = z
   .strictObject({
-    type: z.enum(['bind', 'tmpfs', 'volume', 'proc', 'sysfs', 'mqueue', 'overlay']),
+    type: z.enum(['bind', 'tmpfs', 'proc', 'sysfs', 'mqueue', 'overlay']),
     source: text.optional(),
     target,
     readOnly: z.boolean().optional(),

@@ -1,5 +1,4 @@
 import type { Cgroup } from '../cgroup/cgroup.js';
-import { UnsupportedError } from '../errors.js';
 import type { OverlayFs } from '../filesystem/overlay.js';
 import type { Image } from '../image/image.js';
 import type { Namespace } from '../namespace/namespace.js';
@@ -120,7 +119,6 @@ export function parseRunOptions(value: unknown): ParsedOptions {
     ...(options.volumes ?? []),
     ...Object.entries(options.tmpfs ?? {}).map(([path, tmpfs]) => tmpfsMount(target.parse(path), tmpfs)),
   ];
-  refuseLater(options);
   refuseLaterMounts(mounts);
   const limits = limitsOf(options);
   return {
@@ -185,19 +183,4 @@ function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], u
   return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>;
   };
-}
-
-/** What a later version brings: named here, so that nothing is skipped in silence. */
-function refuseLater(options: CheckedRun): void {
-  const later = (feature: string, fix: string | null = null): never => {
-    throw new UnsupportedError(feature, 'it comes in a later version', fix);
-  };
-  const { network, namespaces, userns } = options;
-  if (network === 'bridge' || network === 'pasta')
-    later(`network '${network}'`, "Use network 'host', or a VethPair to the container's network namespace.");
-  if (options.ports?.length) later('ports');
-  if (options.detach) later('detach');
-  if (typeof options.seccomp === 'object') later('a seccomp profile of your own', "Use seccomp 'default' or 'unconfined'.");
-  if (userns !== undefined && userns !== 'host') later('userns');
-  if (typeof namespaces?.user === 'object') later('a user namespace to join', 'Namespace.run runs a program in one.');
 }

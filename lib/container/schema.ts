@@ -13,7 +13,6 @@ import { sizeSchema } from '../plan/size.js';
 import { processShape } from '../process/schema.js';
 import type { Container } from './container.js';
 import { mountSchema, target, tidied, tmpfsOptions, volumeSchema } from './mounts.js';
-import type { SeccompProfile } from './types.js';
 
 const namespace = handle<Namespace>(
   (value) => 'fd' in value && 'inode' in value && 'type' in value && namespaceTypes.some((type) => type === value.type),
@@ -25,7 +24,7 @@ const cgroup = z.union([
 ]);
 const image = z.union([word, handle<Image>((value) => 'digest' in value && 'layers' in value, 'an Image')]);
 const rootfs = z.union([absolutePath, handle<OverlayFs>((value) => 'lower' in value && 'upper' in value, 'an OverlayFs')]);
-const container = handle<Container>((value) => 'pid' in value && 'exec' in value, 'a Container');
+const container = handle<Container>((value) => 'pid' in value && 'start' in value && 'wait' in value, 'a Container');
 
 /** Of a namespace: 'new', 'host', or a Namespace of that type. */
 function joined(type: NamespaceType) {
@@ -111,10 +110,8 @@ const copyInForms = z.union([
 /** Bytes are wrapped first: as an object each of them would be looked at as an unknown key. */
 const copyIn = z.preprocess((value) => (types.isUint8Array(value) ? { content: value } : value), copyInForms);
 
-const idMap = z.array(z.strictObject({ inside: id, outside: id, count: z.int().min(1) })).min(1);
 /** Seconds that, added to any clock, stay in the kernel's range (KTIME_SEC_MAX halved). */
 const offset = z.number().min(-4e12).max(4e12);
-const port = z.int().min(1).max(65_535);
 
 /** The keys of RunOptions that are the container's own. */
 export const containerShape = {
@@ -146,27 +143,11 @@ export const containerShape = {
     })
     .optional(),
   timeOffsets: z.strictObject({ monotonic: offset.optional(), boottime: offset.optional() }).optional(),
-  userns: z.union([z.enum(['host', 'auto']), z.strictObject({ uid: idMap, gid: idMap })]).optional(),
   cgroup: cgroup.optional(),
   cgroupParent: cgroup.optional(),
   network: z
-    .union([z.enum(['none', 'host', 'bridge', 'pasta']), namespace, container], {
-      error: "must be 'none', 'host', 'bridge', 'pasta', a Namespace or a Container",
-    })
+    .union([z.enum(['none', 'host']), namespace, container], { error: "must be 'none', 'host', a Namespace or a Container" })
     .refine((value) => typeof value === 'string' || !('inode' in value) || value.type === 'net', "must be a Namespace of type 'net'")
-    .optional(),
-  ports: z
-    .array(
-      z.union([
-        word,
-        z.strictObject({
-          container: port,
-          host: port.optional(),
-          address: address.optional(),
-          protocol: z.enum(['tcp', 'udp']).optional(),
-        }),
-      ]),
-    )
     .optional(),
   dns: z.array(address).optional(),
   extraHosts: z
@@ -181,18 +162,12 @@ export const containerShape = {
   capAdd: z.array(word).optional(),
   capDrop: z.array(word).optional(),
   noNewPrivileges: z.boolean().optional(),
-  seccomp: z
-    .union([
-      z.enum(['default', 'unconfined']),
-      handle<SeccompProfile>((value) => 'defaultAction' in value, 'a profile with a defaultAction'),
-    ])
-    .optional(),
+  seccomp: z.enum(['default', 'unconfined']).optional(),
   maskedPaths: z.array(absolutePath.transform(tidied)).optional(),
   readonlyPaths: z.array(absolutePath.transform(tidied)).optional(),
   sysctls: z.record(word, text).optional(),
   devices: z.array(device).optional(),
   oomScoreAdj: z.int().min(-1000).max(1000).optional(),
-  detach: z.boolean().optional(),
   onUnsupported: z.enum(['error', 'report']).optional(),
   onProgress: z.custom<(event: ProgressEvent) => void>((value) => typeof value === 'function', 'must be a function').optional(),
 };

@@ -1,7 +1,6 @@
 import type { Cgroup } from '../cgroup/cgroup.js';
 import type { OverlayFs } from '../filesystem/overlay.js';
 import type { Image } from '../image/image.js';
-import type { IdMap } from '../namespace/idmap.js';
 import type { Namespace } from '../namespace/namespace.js';
 import type { Limits } from '../plan/limits.js';
 import type { NamespaceType } from '../plan/namespaces.js';
@@ -42,19 +41,16 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
    * its own included (pid_namespaces(7)). true: our reaper is process 1 and tells the program's exact end.
    */
   init?: boolean | undefined;
-  /** Default: all new but user and time. `mnt` is always new; a new user namespace is `userns`. */
-  namespaces?: { [T in NamespaceType]?: 'new' | 'host' | Namespace | undefined } | undefined;
+  /** Default: all new but user and time. `mnt` is always new. */
+  namespaces?: ContainerNamespaces | undefined;
   /** ms added to the clocks (time_namespaces(7), Linux 5.6). Makes the time namespace new. */
   timeOffsets?: { monotonic?: number | undefined; boottime?: number | undefined } | undefined;
-  /** Default 'host': no user namespace. */
-  userns?: 'host' | 'auto' | { uid: readonly IdMap[]; gid: readonly IdMap[] } | undefined;
   /** Run in this group, which the limits are set on. A name may be a path below nacelle's own root: 'judge/7'. */
   cgroup?: Cgroup | string | undefined;
   /** Make the container's group below this one. */
   cgroupParent?: Cgroup | string | undefined;
   /** Default 'none': a network namespace with the loopback alone. */
-  network?: 'none' | 'host' | 'bridge' | 'pasta' | Namespace | Container | undefined;
-  ports?: readonly (string | PortMapping)[] | undefined;
+  network?: 'none' | 'host' | Namespace | Container | undefined;
   /** Addresses of name servers, for /etc/resolv.conf. */
   dns?: readonly string[] | undefined;
   /** Name to address, for /etc/hosts. */
@@ -87,7 +83,7 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   /** Default true. */
   noNewPrivileges?: boolean | undefined;
   /** Default 'default'. */
-  seccomp?: 'default' | 'unconfined' | SeccompProfile | undefined;
+  seccomp?: 'default' | 'unconfined' | undefined;
   /** Replaces the default list. */
   maskedPaths?: readonly string[] | undefined;
   /** Replaces the default list. */
@@ -98,27 +94,35 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   devices?: readonly (string | DeviceMapping)[] | undefined;
   /** -1,000 to 1,000. */
   oomScoreAdj?: number | undefined;
-  detach?: boolean | undefined;
   /** Default 'error': what can't be enforced rejects. 'report': it runs, and `result.notEnforced` lists it. */
   onUnsupported?: 'error' | 'report' | undefined;
   onProgress?: ((event: ProgressEvent) => void) | undefined;
 }
 
+/** Which namespaces a container has: new ones, the host's, or those of a handle. */
+export type ContainerNamespaces = { [T in Exclude<NamespaceType, 'mnt' | 'user'>]?: 'new' | 'host' | Namespace | undefined } & {
+  mnt?: 'new' | undefined;
+  user?: 'host' | undefined;
+};
+
 export interface RunOptions<E extends Encoding = 'utf8'> extends ContainerOptions<E>, CallOptions {}
+
+/** 'created': everything is set up, the program waits just before execve. */
+export type State = 'created' | 'running' | 'paused' | 'stopped';
 
 /** A container of this process, as `Container.list()` gives it. */
 export interface ContainerInfo {
   readonly id: string;
   readonly name: string | null;
   readonly pid: number;
-  readonly state: 'created' | 'running' | 'paused' | 'stopped';
+  readonly state: State;
   readonly command: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly createdAt: Date;
 }
 
 export interface Mount {
-  type: 'bind' | 'tmpfs' | 'volume' | 'proc' | 'sysfs' | 'mqueue' | 'overlay';
+  type: 'bind' | 'tmpfs' | 'proc' | 'sysfs' | 'mqueue' | 'overlay';
   /** Of a bind: absolute, on the host. */
   source?: string | undefined;
   /** Absolute, in the container; made when missing. */
@@ -151,29 +155,4 @@ export interface DeviceMapping {
   target?: string | undefined;
   /** Of 'r', 'w' and 'm'. Default 'rwm'. */
   access?: string | undefined;
-}
-
-export interface PortMapping {
-  container: number;
-  /** Default one that is free. */
-  host?: number | undefined;
-  /** Default all. */
-  address?: string | undefined;
-  protocol?: 'tcp' | 'udp' | undefined;
-}
-
-/** An OCI runtime-spec seccomp profile. */
-export interface SeccompProfile {
-  defaultAction: string;
-  defaultErrnoRet?: number | undefined;
-  architectures?: readonly string[] | undefined;
-  syscalls?: readonly SeccompRule[] | undefined;
-}
-
-/** What is done with some system calls. */
-export interface SeccompRule {
-  names: readonly string[];
-  action: string;
-  errnoRet?: number | undefined;
-  args?: readonly { index: number; value: number; valueTwo?: number | undefined; op: string }[] | undefined;
 }

@@ -6,6 +6,7 @@ import { attempt } from '../native/failure.js';
 import { start } from '../native/shim.js';
 import { planOf, Slots } from '../plan/plan.js';
 import { cgroupLayout, type GroupLayout, inspectGroups, isNamespaced, isTop } from './cgroup-base.js';
+import type { CgroupMode } from './cgroup-layout.js';
 import { deviceFilter } from './device-filter.js';
 import { type Feature, lacking, refused, works } from './feature.js';
 import { treeGroup } from './tree-group.js';
@@ -36,7 +37,7 @@ export interface UnifiedFeatures {
 
 /** How this machine's control groups are set up; `available`: this process can make some. */
 export interface CgroupFeatures extends Feature {
-  readonly mode: GroupLayout['mode'];
+  readonly mode: CgroupMode;
   /** By the kernel's name; `io` is v1's blkio. */
   readonly controllers: Readonly<Record<string, ControllerFeature>>;
   /** This process is in a cgroup namespace, as in a container of Docker's or Kubernetes'. */
@@ -123,7 +124,7 @@ export function noGroups(refusal: Feature): CgroupFeatures {
   return { ...refusal, mode: modeOr('v1'), controllers, namespaced: false, bases: {}, unified: null };
 }
 
-function modeOr(otherwise: GroupLayout['mode']): GroupLayout['mode'] {
+function modeOr(otherwise: CgroupMode): CgroupMode {
   try {
     return cgroupLayout().mode;
   } catch {

@@ -9,9 +9,12 @@ export interface Hierarchy {
   readonly controllers: readonly string[];
 }
 
+/** Which versions of cgroups have controllers here: 'hybrid' has both. */
+export type CgroupMode = 'v1' | 'v2' | 'hybrid';
+
 /** Which controllers this machine has, and where (cgroups(7)). */
 export interface CgroupLayout {
-  readonly mode: 'v1' | 'v2' | 'hybrid';
+  readonly mode: CgroupMode;
   /** By the kernel's name. A controller is in one hierarchy at a time, v1 or v2. */
   readonly controllers: ReadonlyMap<string, Hierarchy>;
   readonly unified: Hierarchy | null;

@@ -13,7 +13,7 @@ import type { Step } from '../plan/steps.js';
 import { type GroupLayout, groupLayout } from './cgroup-base.js';
 import { parseFile, reapSteps, recordFiles, recordsDir } from './journal.js';
 
-/** What `Container.reap()` found. */
+/** What {@link reap} found. */
 export interface ReapReport {
   /** Dead owners of which nothing is left. */
   readonly owners: readonly string[];
@@ -22,7 +22,10 @@ export interface ReapReport {
 }
 
 /**
- * Removes what dead owners left. An owner lives while its shim holds the lock on its file: pids would mean nothing
+ * Removes what owners that are dead left, of all primitives: control groups, mounts, folders, links. Nothing of a live one is touched. The
+ * first use in a process does the same, and tells failures as a `NacelleWarning`. Idempotent.
+ *
+ * An owner lives while its shim holds the lock on its file: pids would mean nothing
  * across pid namespaces. Two at once do no harm: the lock is taken first, and removing what is gone is success.
  */
 export async function reap(): Promise<ReapReport> {

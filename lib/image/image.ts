@@ -231,11 +231,6 @@ export class Image {
     return Image.#stored(reference, digest, DEFAULT_LIMITS);
   }
 
-  /** Comes in a later version. @throws UnsupportedError */
-  static async build(): Promise<never> {
-    return later('building an image');
-  }
-
   /**
    * Writes it as an OCI layout: into the folder `target`, if it is there or ends with '/', beside the images that it has; else as a tar
    * archive. The same image gives the same bytes, and has the same digest when it is loaded.
@@ -380,8 +375,4 @@ function folderAt(path: string, reference: string): string {
   }
   if (!statSync(folder).isDirectory()) throw new ImageError(`open the image ${reference}: ${folder} is not a folder`, { reference });
   return folder;
-}
-
-function later(what: string): never {
-  throw new UnsupportedError(what, 'it comes in a later version');
 }

@@ -19,7 +19,7 @@ import { parseCommand, parseExecOptions } from '../process/schema.js';
 import type { Encoding, ExecOptions, Execution } from '../process/types.js';
 import { listNamespaces, type NamespaceInfo } from './list.js';
 import { inodeOf, isNamespaceFile, openNamespaceFile, ownerOf, parentOf, typeOf } from './open.js';
-import { type CreateOptions, parseCompanions, parseCreate, parseFilter, parsePath, parsePid, parseType } from './options.js';
+import { type NamespaceOptions, parseCompanions, parseCreate, parseFilter, parsePath, parsePid, parseType } from './options.js';
 import { pinSteps, planNamespaceRun, planNamespaces, unpinSteps } from './plan.js';
 
 /**
@@ -89,7 +89,7 @@ export class Namespace implements AsyncDisposable {
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; SyscallError when the kernel refuses (EPERM without CAP_SYS_ADMIN)
    */
-  static async create<T extends NamespaceType>(types: readonly T[], options: CreateOptions = {}): Promise<Record<T, Namespace>> {
+  static async create<T extends NamespaceType>(types: readonly T[], options: NamespaceOptions = {}): Promise<Record<T, Namespace>> {
     const parsed = parseCreate(types, options);
     const { uid, gid, privileged } = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, privileged: isPrivileged() };
     const slots = new Slots();

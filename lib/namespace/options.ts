@@ -6,7 +6,7 @@ import { handle, id, word } from '../plan/schema.js';
 import { checkIdMap, type IdMap } from './idmap.js';
 
 /** What new namespaces are like. */
-export interface CreateOptions {
+export interface NamespaceOptions {
   /** Of a new user namespace. Default: Node's user alone, as root inside. */
   uidMap?: readonly IdMap[] | undefined;
   /** Default: Node's group alone, as root's inside. */

@@ -73,10 +73,10 @@ export class VethPair implements AsyncDisposable {
   /**
    * What both ends have sent and received.
    *
-   * @throws NacelleError `ERR_REMOVED` after `remove`; SyscallError `ENODEV` when the pair went with a namespace
+   * @throws NacelleError `ERR_CLOSED` after `remove`; SyscallError `ENODEV` when the pair went with a namespace
    */
   async stats(): Promise<{ host: LinkStats; peer: LinkStats }> {
-    if (this.#removed) throw new NacelleError(`the veth pair of ${this.host.name} is removed`, { code: 'ERR_REMOVED' });
+    if (this.#removed) throw new NacelleError(`the veth pair of ${this.host.name} is removed`, { code: 'ERR_CLOSED' });
     const { task, socket, namespaceId } = this.#made;
     const { outputs } = await task.call(statsSteps(socket, this.host, { ...this.peer, namespaceId }));
     return { host: statsOf(outputs[0]), peer: statsOf(outputs[1]) };

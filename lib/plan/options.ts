@@ -40,7 +40,7 @@ function specific(issue: Issue): Problem {
   if (issue.code === 'invalid_union') {
     const inside = issue.errors
       .flat()
-      .find((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys' || inner.code === 'custom');
+      .find((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys' || (inner.code === 'custom' && !inner.params?.isHandle));
     if (inside) {
       const problem = specific(inside);
       return { path: [...issue.path, ...problem.path], text: problem.text };

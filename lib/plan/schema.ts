@@ -45,7 +45,9 @@ export const abortSignal = z.custom<AbortSignal>(
 
 /** A thing of ours, known by what it has: an instance of another copy of the module (ESM beside CJS) is as good. */
 export function handle<T>(is: (value: object) => boolean, what: string): z.ZodType<T, T> {
-  return z.custom<T>((value) => typeof value === 'object' && value !== null && is(value), `must be ${what}`);
+  const error = `must be ${what}`;
+  // of a union it is one of several things that would do
+  return z.custom<T>((value) => typeof value === 'object' && value !== null && is(value), { error, params: { isHandle: true } });
 }
 
 /** Names of owners (lib/native): groups of containers are below them, so nobody else may be called so. */

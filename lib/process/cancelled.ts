@@ -16,7 +16,7 @@ export function cancelledBeforeStart<E extends Encoding>(options: ParsedProcess,
   const result: RunResult<E> = {
     id: '',
     command: [...command],
-    status: 'cancelled',
+    status: 'canceled',
     reason: 'cancelSignal was aborted before the start',
     exitCode: null,
     signal: null,

@@ -1,4 +1,4 @@
-import { NacelleError, UnsupportedError } from '../errors.js';
+import { NacelleError } from '../errors.js';
 import { monotonicMs } from '../native/clock.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
@@ -52,9 +52,6 @@ export function execute<E extends Encoding>(
     async kill(signal: NodeJS.Signals | number = 'SIGKILL'): Promise<void> {
       const number = signalNumber(signal);
       await (await launched).kill({ cause: 'caller', signal: number, tree: number === SIGKILL });
-    },
-    async resize(): Promise<void> {
-      throw new UnsupportedError('resize', 'terminals come in a later version');
     },
   });
   // reading one of these takes the stream, so it must happen when the caller reads it

@@ -65,9 +65,9 @@ export function judge(evidence: Evidence): Verdict {
     signal: signalled ? signalName(exit.value) : null,
     signalNumber: signalled ? exit.value : null,
     failed: status !== 'ok',
-    timedOut: status === 'time-limit' || status === 'wall-time-limit',
+    timedOut: status === 'cpu-time-limit' || status === 'timeout',
     oomKilled: evidence.oomKills > 0 || diedOfParent(evidence),
-    isCanceled: status === 'cancelled',
+    isCanceled: status === 'canceled',
     isMaxBuffer: evidence.overflow !== null,
   };
 }
@@ -77,13 +77,13 @@ function firstCause(evidence: Evidence): { status: Status; reason: string } {
   // What we killed it for was the first cause: the shim keeps the first, and none after the program's end.
   switch (cause) {
     case 'wall-time':
-      return { status: 'wall-time-limit', reason: `killed after ${amount(evidence.timeoutMs, 'ms')} of wall time` };
+      return { status: 'timeout', reason: `killed after ${amount(evidence.timeoutMs, 'ms')} of wall time` };
     case 'cpu-time':
-      return { status: 'time-limit', reason: `killed after ${amount(evidence.cpuTimeLimitMs, 'ms')} of CPU time` };
+      return { status: 'cpu-time-limit', reason: `killed after ${amount(evidence.cpuTimeLimitMs, 'ms')} of CPU time` };
     case 'output':
       return overflowed(evidence);
     case 'cancel':
-      return { status: 'cancelled', reason: 'killed because cancelSignal was aborted' };
+      return { status: 'canceled', reason: 'killed because cancelSignal was aborted' };
     default:
   }
   if (evidence.oomKills > 0) return { status: 'memory-limit', reason: outOfMemory(evidence) };

@@ -2,7 +2,6 @@ import { constants } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
 import { types } from 'node:util';
 import * as z from 'zod';
-import { UnsupportedError } from '../errors.js';
 import type { Complaints } from '../plan/limits.js';
 import { parseOptions } from '../plan/options.js';
 import { abortSignal, absolutePath, duration, text, word } from '../plan/schema.js';
@@ -117,7 +116,6 @@ export const processShape = {
   stdin: stdio('in').optional(),
   stdout: stdio('out').optional(),
   stderr: stdio('out').optional(),
-  tty: z.union([z.boolean(), z.strictObject({ columns: z.int().min(1).max(65_535), rows: z.int().min(1).max(65_535) })]).optional(),
   encoding: z.enum(['utf8', 'buffer']).optional(),
   timeout: duration.optional(),
   cpuTimeLimit: duration.optional(),
@@ -155,15 +153,10 @@ export function checkProcess(options: Checked, context: Complaints): void {
   if (options.maxBuffer !== undefined && options.maxBuffer > constants.MAX_STRING_LENGTH && options.encoding !== 'buffer') {
     wrong('maxBuffer', `must be at most ${constants.MAX_STRING_LENGTH} bytes of text: a string holds no more. Use encoding 'buffer'`);
   }
-  if (!options.tty) return;
-  for (const name of ['stdin', 'stdout', 'stderr', 'input'] as const) {
-    if (options[name] !== undefined) wrong('tty', `can't go with ${name}: a terminal is all three streams`);
-  }
 }
 
 /** Fills in the defaults. The options must have been checked. */
 export function normaliseProcess(options: Checked): ParsedProcess {
-  if (options.tty) throw new UnsupportedError('tty', 'terminals come in a later version', "Use stdout: 'pipe'.");
   const pipe: readonly StdioItem[] = [{ type: 'pipe' }];
   return {
     env: options.env ?? {},

@@ -30,7 +30,7 @@ export type Stdio =
 export interface ProcessOptions<E extends Encoding = 'utf8'> {
   /** Variables; `undefined` removes one that would come from elsewhere. */
   env?: Record<string, string | undefined> | undefined;
-  /** Start from Node's own environment. Default false: only PATH, HOME, HOSTNAME (TERM with a tty), the image's and yours. */
+  /** Start from Node's own environment. Default false: only PATH, HOME, HOSTNAME, the image's and yours. */
   extendEnv?: boolean | undefined;
   /**
    * Absolute. Default: the image's, else '/'. In a container it is made where it is missing, and is the user's then. What is there keeps its
@@ -47,7 +47,6 @@ export interface ProcessOptions<E extends Encoding = 'utf8'> {
   stdout?: Stdio | undefined;
   /** Default 'pipe'. */
   stderr?: Stdio | undefined;
-  tty?: boolean | { columns: number; rows: number } | undefined;
   /** Default 'utf8'. */
   encoding?: E | undefined;
   /** Wall clock, ms. 0 is no limit. Kept by the shim, so that a blocked event loop can't stretch it. */
@@ -66,7 +65,7 @@ export interface CallOptions {
   input?: string | Uint8Array | Readable | undefined;
   /** Bytes kept of each of stdout and stderr. Default '100m'. Past it the tree is killed: status 'output-limit'. */
   maxBuffer?: Size | undefined;
-  /** Ends the program, or what is done before it runs: status 'cancelled'. */
+  /** Ends the program, or what is done before it runs: status 'canceled'. */
   cancelSignal?: AbortSignal | undefined;
   /** `true`: a program that fails rejects with ContainerRunError. Default false: what it did is in the result. */
   reject?: boolean | undefined;
@@ -122,12 +121,12 @@ export type Status =
   | 'ok'
   | 'nonzero-exit'
   | 'signalled'
-  | 'time-limit'
-  | 'wall-time-limit'
+  | 'cpu-time-limit'
+  | 'timeout'
   | 'memory-limit'
   | 'output-limit'
   | 'syscall-violation'
-  | 'cancelled';
+  | 'canceled';
 
 /** How a program ended. What is missing or null was not there to be had. */
 export interface RunResult<E extends Encoding = 'utf8'> {
@@ -176,5 +175,4 @@ export type Execution<E extends Encoding = 'utf8'> = Promise<RunResult<E>> & {
   readonly stderr: Readable | null;
   /** Default SIGKILL: the whole tree. Another signal: the first process. */
   kill(signal?: NodeJS.Signals | number): Promise<void>;
-  resize(size: { columns: number; rows: number }): Promise<void>;
 };

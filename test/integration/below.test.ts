@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, expect } from 'vitest';
 import { untilEmpty } from '../../lib/cgroup/freezer.js';
-import { Cgroup, Container, type ContainerOptions, type DeviceRule } from '../../lib/index.js';
+import { Cgroup, Container, type ContainerOptions, type DeviceRule, reap } from '../../lib/index.js';
 import { compile } from '../fixtures/compile.js';
 import { cgroupMounts, folderOf, groupOf, readText, statusField } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
@@ -198,7 +198,7 @@ describe('what is moved when a group grows', () => {
         through: ['unshare', '--pid', '--fork', '--mount-proc'],
       });
       // as process 1 it took its shim along
-      await Container.reap();
+      await reap();
       expect(code).toBe('EPERM');
       expect(own).not.toContain(NAME);
     },

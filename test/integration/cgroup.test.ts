@@ -299,14 +299,14 @@ describe('a program in a cgroup', () => {
     const { pid } = sleeper();
     await group.add(pid);
     const result = await group.run(['sh', '-c', 'setsid sleep 1000 & sleep 1000'], { timeout: 200 });
-    expect(result.status).toBe('wall-time-limit');
+    expect(result.status).toBe('timeout');
     expect(await group.processes()).toEqual([pid]);
   });
 
   it('is stopped by the clock of CPU time', async () => {
     const group = await create(NAME);
     const result = await group.run(['sh', '-c', 'while :; do :; done'], { cpuTimeLimit: 100 });
-    expect(result.status).toBe('time-limit');
+    expect(result.status).toBe('cpu-time-limit');
     expect(result.usage.cpuTimeMs).toBeGreaterThanOrEqual(100);
   });
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { Cgroup, Container, type ContainerOptions, NacelleError } from '../../lib/index.js';
+import { Cgroup, Container, type ContainerOptions, NacelleError, reap } from '../../lib/index.js';
 import { compile } from '../fixtures/compile.js';
 import { removeGroups } from '../fixtures/groups.js';
 import { cgroupFolders, descendants, folderOf, isAlive, type ProcessInfo, processInfo, shimOf } from '../fixtures/host.js';
@@ -73,7 +73,7 @@ describe('SIGKILL of Node', () => {
     for (let round = 0; round < Math.ceil(kills / 4); round++) {
       const before = snapshot();
       await killNode(await busyNode(random), true);
-      await Container.reap();
+      await reap();
       expect(await leftovers(before), `round ${round}`).toEqual([]);
     }
   });
@@ -90,7 +90,7 @@ describe('reap()', () => {
       const before = snapshot();
       await program.lines.next();
       await killNode(program, true);
-      await Container.reap();
+      await reap();
       expect(await leftovers(before)).toEqual([]);
     } finally {
       const below = cgroupFolders().filter((path) => path.startsWith(`${service}/`));
@@ -101,8 +101,8 @@ describe('reap()', () => {
   it('twice at once, beside an owner that lives, touches nothing of it', async () => {
     const owner = startNode('owner');
     const { pid } = JSON.parse(String((await owner.lines.next()).value)) as { pid: number };
-    await Promise.all([Container.reap(), Container.reap()]);
-    await Promise.all([Container.reap(), Container.reap()]);
+    await Promise.all([reap(), reap()]);
+    await Promise.all([reap(), reap()]);
     expect(isAlive(pid)).toBe(true);
     process.kill(pid, 'SIGUSR1');
     expect(JSON.parse(String((await owner.lines.next()).value))).toMatchObject({ status: 'nonzero-exit', exitCode: 5 });
@@ -112,7 +112,7 @@ describe('reap()', () => {
   it('beside containers of its own touches none of them', async () => {
     await using container = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
     await container.start();
-    await Container.reap();
+    await reap();
     expect(isAlive(container.pid)).toBe(true);
     expect(container.state).toBe('running');
   });
@@ -147,7 +147,7 @@ requires({ root: true, tools: ['busybox', 'gcc', 'sleep'], unified: true }).desc
     expect(await waiting).toMatchObject({ code: 'ERR_SHIM_DIED' });
     await until('both are dead', () => !isAlive(container.pid) && !isAlive(pid));
     await container.remove({ force: true });
-    await Container.reap();
+    await reap();
     expect(below(NAME)).toEqual([]);
   });
 
@@ -159,7 +159,7 @@ requires({ root: true, tools: ['busybox', 'gcc', 'sleep'], unified: true }).desc
     await killNode(owner, true);
     expect(isAlive(pid)).toBe(true);
     expect(below(NAME)).not.toEqual([]);
-    await Container.reap();
+    await reap();
     expect(isAlive(pid)).toBe(false);
     expect(below(NAME)).toEqual([]);
   });
@@ -173,7 +173,7 @@ requires({ root: true, tools: ['busybox', 'gcc', 'sleep'], unified: true }).desc
     // what it made on the way in other hierarchies is its own
     expect(below(NAME).length).toBeGreaterThan(there.length);
     await killNode(owner, true);
-    await Container.reap();
+    await reap();
     expect([isAlive(pid), isAlive(mine)]).toEqual([false, true]);
     expect(below(NAME).filter((path) => path.includes(id))).toEqual([]);
     expect(there.every((path) => existsSync(path))).toBe(true);
@@ -186,7 +186,7 @@ requires({ root: true, tools: ['busybox', 'gcc', 'sleep'], unified: true }).desc
     const { owner, pid } = await undying({ cgroup: NAME });
     const dead = await undying({ cgroup: NAME });
     await killNode(dead.owner, true);
-    await Container.reap();
+    await reap();
     expect([isAlive(pid), isAlive(dead.pid)]).toEqual([true, false]);
     await killNode(owner, false);
     await until('its groups are gone', () => below(NAME).length === 0);
@@ -252,7 +252,7 @@ describe('SIGKILL of the shim alone', () => {
           },
         ),
       );
-      await Container.reap();
+      await reap();
       expect(await leftovers(before), `round ${round}`).toEqual([]);
     }
     expect(await sh('true')).toMatchObject({ status: 'ok' });

@@ -176,7 +176,7 @@ describe('programs', () => {
     const { net } = await create(['net']);
     const execution = net.run(['sh', '-c', 'setsid sleep 1000 & echo $!; sleep 1000'], { timeout: 300 });
     const { status, stdout } = await execution;
-    expect(status).toBe('wall-time-limit');
+    expect(status).toBe('timeout');
     expect(isAlive(Number(stdout))).toBe(false);
   });
 

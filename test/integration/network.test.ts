@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterEach, expect } from 'vitest';
 import { NacelleError } from '../../lib/errors.js';
 import { recordFiles } from '../../lib/host/journal.js';
-import { Container } from '../../lib/index.js';
+import { reap } from '../../lib/index.js';
 import { VethPair } from '../../lib/network/veth.js';
 import { isAlive, readLink, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
@@ -301,7 +301,7 @@ describe('VethPair', () => {
     await Promise.all([pair.remove(), pair.remove()]);
     await pair.remove();
     expect([await names(a), await names(b)]).toEqual([[], []]);
-    await expect(pair.stats()).rejects.toMatchObject({ code: 'ERR_REMOVED' });
+    await expect(pair.stats()).rejects.toMatchObject({ code: 'ERR_CLOSED' });
   });
 
   it('goes with the namespace of the peer, which it does not keep alive', async () => {
@@ -364,7 +364,7 @@ describe('VethPair', () => {
       const { owner, kill } = await startOwner(outer, { peer: peer.pid, persist: true });
       expect(recordFiles(owner)).toEqual([]);
       await kill('both');
-      await Container.reap();
+      await reap();
       expect(await names(outer)).toEqual(['owned']);
     });
 
@@ -389,7 +389,7 @@ describe('VethPair', () => {
         expect(await names(outer), `before request ${hold}`).toEqual(hold > 2 ? ['owned'] : []);
         await kill('both');
         // another process may be faster
-        await until('it is reaped', async () => (await Container.reap()) && recordFiles(owner).length === 0);
+        await until('it is reaped', async () => (await reap()) && recordFiles(owner).length === 0);
         expect([await names(outer), await names(peer)], `killed before request ${hold}`).toEqual([[], []]);
       }
     });

@@ -5,7 +5,7 @@ describe('errors', () => {
   it('are all NacelleErrors, with a name and a code', () => {
     const errors = [
       new SyscallError('mount on /data: no such file (ENOENT)', { errno: 2, errnoName: 'ENOENT', syscall: 'move_mount' }),
-      new UnsupportedError('ports', 'it comes in a later version'),
+      new UnsupportedError('overlay', 'the kernel lacks it'),
       new ImageError('no such image'),
       invalidOption('memory', 'must be a size'),
     ];

@@ -41,7 +41,7 @@ describe('cancelSignal is heard while the program is not running yet', () => {
     controller.abort();
     const result = await running;
     expect(result).toMatchObject({
-      status: 'cancelled',
+      status: 'canceled',
       isCanceled: true,
       signal: 'SIGKILL',
       durationMs: 0,
@@ -63,7 +63,7 @@ describe('cancelSignal is heard while the program is not running yet', () => {
       reject: true,
       stdout: held(controller),
     });
-    await expect(running).rejects.toMatchObject({ code: 'ERR_RUN_FAILED', status: 'cancelled' });
+    await expect(running).rejects.toMatchObject({ code: 'ERR_RUN_FAILED', status: 'canceled' });
   });
 
   it('by Container.create, which rejects with its reason', async () => {
@@ -86,7 +86,7 @@ describe('cancelSignal is heard while the program is not running yet', () => {
     await begun();
     controller.abort();
     await expect(running.pid).rejects.toMatchObject({ code: 'ERR_ENDED' });
-    expect(await running).toMatchObject({ status: 'cancelled', isCanceled: true, stdout: '' });
+    expect(await running).toMatchObject({ status: 'canceled', isCanceled: true, stdout: '' });
     await group.thaw();
   });
 
@@ -95,7 +95,7 @@ describe('cancelSignal is heard while the program is not running yet', () => {
     await using group = await Cgroup.create(`nacelle-test-${process.pid}-before`);
     for (const held of [namespace, group]) {
       const result = await held.run(['echo', 'never'], { cancelSignal: AbortSignal.abort() });
-      expect(result).toMatchObject({ status: 'cancelled', stdout: '', command: ['echo', 'never'], signal: null });
+      expect(result).toMatchObject({ status: 'canceled', stdout: '', command: ['echo', 'never'], signal: null });
     }
   });
 
@@ -113,7 +113,7 @@ describe('cancelSignal is heard while the program is not running yet', () => {
       const running = run({ stdout: pending, cancelSignal: controller.signal });
       await until('it waits', () => pending.listenerCount('open') > 0);
       controller.abort();
-      expect(await running).toMatchObject({ status: 'cancelled', stdout: '' });
+      expect(await running).toMatchObject({ status: 'canceled', stdout: '' });
     }
   });
 });

@@ -59,7 +59,7 @@ const rows: Row[] = [
     name: 'the wall clock',
     ends: 'sleep',
     options: { timeout: 300 },
-    status: 'wall-time-limit',
+    status: 'timeout',
     signal: 'SIGKILL',
     reason: 'killed after 300 ms of wall time',
     flags: { timedOut: true },
@@ -68,7 +68,7 @@ const rows: Row[] = [
     name: 'a wall clock of less than a nanosecond, which is not without a limit',
     ends: 'sleep',
     options: { timeout: 1e-7 },
-    status: 'wall-time-limit',
+    status: 'timeout',
     signal: 'SIGKILL',
     reason: /wall time/,
     flags: { timedOut: true },
@@ -77,7 +77,7 @@ const rows: Row[] = [
     name: 'a CPU clock of less than a nanosecond',
     ends: 'spin',
     options: { cpuTimeLimit: 1e-7 },
-    status: 'time-limit',
+    status: 'cpu-time-limit',
     signal: 'SIGKILL',
     reason: /CPU time/,
     flags: { timedOut: true },
@@ -86,7 +86,7 @@ const rows: Row[] = [
     name: 'the CPU clock',
     ends: 'spin',
     options: { cpuTimeLimit: 200 },
-    status: 'time-limit',
+    status: 'cpu-time-limit',
     signal: 'SIGKILL',
     reason: 'killed after 200 ms of CPU time',
     flags: { timedOut: true },
@@ -95,7 +95,7 @@ const rows: Row[] = [
     name: 'a cancel',
     ends: 'say ready',
     once: cancel,
-    status: 'cancelled',
+    status: 'canceled',
     signal: 'SIGKILL',
     reason: 'killed because cancelSignal was aborted',
     flags: { isCanceled: true },
@@ -314,7 +314,7 @@ describe('what ended a program is told by its evidence', () => {
     ]);
     expect(eater).toMatchObject({ status: 'memory-limit', oomKilled: true });
     expect(eater.reason).toMatch(/at the limit of 16,777,216 bytes/);
-    expect(other).toMatchObject({ status: 'wall-time-limit', oomKilled: false, usage: { oomKills: 0 } });
+    expect(other).toMatchObject({ status: 'timeout', oomKilled: false, usage: { oomKills: 0 } });
   });
 
   it('the others are told apart', () => {

@@ -127,7 +127,7 @@ describe('copyOut', () => {
   it('works for a program that failed, was killed or ran out of time', async () => {
     expect(text((await sh('echo x > /x; exit 3', { copyOut: ['/x'] })).files['/x'])).toBe('x\n');
     const late = await shUntil((timeout) => ({ timeout, copyOut: ['/x'] }), 'echo x > /x; echo written; sleep 1000');
-    expect(late.status).toBe('wall-time-limit');
+    expect(late.status).toBe('timeout');
     expect(text(late.files['/x'])).toBe('x\n');
   });
 

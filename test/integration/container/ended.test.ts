@@ -1,5 +1,5 @@
 import { beforeAll, expect } from 'vitest';
-import { Container, VethPair } from '../../../lib/index.js';
+import { Container, reap, VethPair } from '../../../lib/index.js';
 import { isAlive, namespaceOf } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode } from '../../fixtures/node.js';
@@ -56,7 +56,7 @@ describe('of a container that has ended nothing can be joined', () => {
     expect(before).not.toBe(own);
     expect(after).toBe('ERR_STATE');
     // its shim was killed with the namespace
-    await Container.reap();
+    await reap();
   });
 });
 

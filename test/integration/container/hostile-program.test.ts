@@ -75,7 +75,7 @@ describe('a hostile program', () => {
 
   it('says for init that it has ended well, and goes on: its time ends it, and that is told', async () => {
     const result = await attack(['end', '1'], { ...tracing, timeout: 500 });
-    expect(result).toMatchObject({ status: 'wall-time-limit', timedOut: true, exitCode: null, signal: 'SIGKILL', stdout: 'said\n' });
+    expect(result).toMatchObject({ status: 'timeout', timedOut: true, exitCode: null, signal: 'SIGKILL', stdout: 'said\n' });
     expect(result.durationMs).toBeGreaterThanOrEqual(500);
   });
 
@@ -97,7 +97,7 @@ describe('a hostile program', () => {
     await using _pid = pid;
     for (let round = 0; round < 8; round++) {
       const result = await attack(['stop', 'parent'], { init: true, namespaces: { pid }, timeout: 200 });
-      expect(result).toMatchObject({ status: 'wall-time-limit', stdout: 'stopped\n' });
+      expect(result).toMatchObject({ status: 'timeout', stdout: 'stopped\n' });
     }
   });
 
@@ -110,7 +110,7 @@ describe('a hostile program', () => {
     await once(hostile.stdout ?? process, 'data');
     const outcome = await attack(['crowd', '0'], { namespaces: { pid }, timeout: 200 }).catch((error: unknown) => error);
     if (outcome instanceof Error) expect(outcome).toMatchObject({ code: 'ETIMEDOUT' });
-    else expect(outcome).toMatchObject({ status: 'wall-time-limit' });
+    else expect(outcome).toMatchObject({ status: 'timeout' });
   });
 
   it.each([

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { Container, NacelleError, Namespace, UnsupportedError } from '../../../lib/index.js';
+import { Container, NacelleError, Namespace } from '../../../lib/index.js';
 import { leftovers, snapshot, useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
@@ -7,15 +7,6 @@ import { wrongInputs } from '../../fixtures/wrong-inputs.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox'] });
-
-describe('what a later version brings', () => {
-  it('attach and exec', async () => {
-    await expect(Container.attach('0123456789ab')).rejects.toBeInstanceOf(UnsupportedError);
-    await using container = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
-    await container.start();
-    await expect((async () => container.exec(['true']))()).rejects.toBeInstanceOf(UnsupportedError);
-  });
-});
 
 describe('wrong inputs', () => {
   it('are at least forty', () => {

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
-import { Container } from '../../../lib/index.js';
+import { Container, reap } from '../../../lib/index.js';
 import { compile } from '../../fixtures/compile.js';
 import { descendants, isAlive, type ProcessInfo, processInfo, shimOf } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
@@ -77,7 +77,7 @@ describe('the removal of an upper on disk', () => {
     await node.ended;
     await until('it has ended', () => !isAlive(removal.pid));
     expect(uppers()).toHaveLength(1);
-    await Container.reap();
+    await reap();
     // another process that reaps may have been faster, and be at it
     await until('its upper is gone', () => uppers().length === 0);
   });

@@ -14,7 +14,7 @@ describe('timeout', () => {
   it('kills, and says so', async () => {
     const result = await shUntil((timeout) => ({ timeout }), 'echo before; sleep 1000');
     expect(result).toMatchObject({
-      status: 'wall-time-limit',
+      status: 'timeout',
       timedOut: true,
       signal: 'SIGKILL',
       exitCode: null,
@@ -28,7 +28,7 @@ describe('timeout', () => {
   it('takes daemonised grandchildren along, with init or without', async () => {
     for (const init of [false, true]) {
       const daemon = `(setsid sh -c 'while :; do sleep 0.0${init ? 11 : 12}; done' >/dev/null 2>&1 &); sleep 1000`;
-      expect(await sh(daemon, { timeout: 400, init })).toMatchObject({ status: 'wall-time-limit' });
+      expect(await sh(daemon, { timeout: 400, init })).toMatchObject({ status: 'timeout' });
     }
   });
 
@@ -37,7 +37,7 @@ describe('timeout', () => {
     const running = () => processes().filter(({ pid }) => readText(`/proc/${pid}/cmdline`) === `${daemon.replace(' ', '\0')}\0`);
     const script = `(setsid sh -c 'echo up; exec ${daemon} >/dev/null 2>&1' &); sleep 1000`;
     const result = await shUntil((timeout) => ({ timeout, namespaces: { pid: 'host' } }), script);
-    expect(result).toMatchObject({ status: 'wall-time-limit', stdout: 'up\n' });
+    expect(result).toMatchObject({ status: 'timeout', stdout: 'up\n' });
     expect(running()).toEqual([]);
   });
 
@@ -48,7 +48,7 @@ describe('timeout', () => {
     const guard = Date.now() + 20_000 * patience;
     while (isAlive(container.pid) && Date.now() < guard);
     expect(isAlive(container.pid)).toBe(false);
-    expect(await container.wait()).toMatchObject({ status: 'wall-time-limit' });
+    expect(await container.wait()).toMatchObject({ status: 'timeout' });
   });
 
   it('that is not reached changes nothing', async () => {
@@ -59,14 +59,14 @@ describe('timeout', () => {
 describe('cpuTimeLimit', () => {
   it('counts the whole tree', async () => {
     const result = await sh(`(${spin}) & (${spin}) & wait`, { cpuTimeLimit: 300 });
-    expect(result).toMatchObject({ status: 'time-limit', timedOut: true, signal: 'SIGKILL' });
+    expect(result).toMatchObject({ status: 'cpu-time-limit', timedOut: true, signal: 'SIGKILL' });
     expect(result.usage.cpuTimeMs).toBeGreaterThanOrEqual(300);
     expect(result.reason).toMatch(/CPU/);
   });
 
   it('counts children that have ended', async () => {
     const script = 'while :; do (i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done); done';
-    expect(await sh(script, { cpuTimeLimit: 300 })).toMatchObject({ status: 'time-limit' });
+    expect(await sh(script, { cpuTimeLimit: 300 })).toMatchObject({ status: 'cpu-time-limit' });
   });
 
   it('does not count sleeping', async () => {
@@ -77,7 +77,7 @@ describe('cpuTimeLimit', () => {
 describe('cancelSignal', () => {
   it('that was aborted before starts nothing', async () => {
     const result = await sh('echo never', { cancelSignal: AbortSignal.abort() });
-    expect(result).toMatchObject({ status: 'cancelled', isCanceled: true, failed: true, stdout: '' });
+    expect(result).toMatchObject({ status: 'canceled', isCanceled: true, failed: true, stdout: '' });
   });
 
   it('kills the tree', async () => {
@@ -94,7 +94,7 @@ describe('cancelSignal', () => {
         }),
       ],
     });
-    expect(await running).toMatchObject({ status: 'cancelled', isCanceled: true, signal: 'SIGKILL', stdout: 'started\n' });
+    expect(await running).toMatchObject({ status: 'canceled', isCanceled: true, signal: 'SIGKILL', stdout: 'started\n' });
   });
 
   it('after the end means nothing', async () => {
@@ -137,7 +137,7 @@ describe('killSignal and forceKillAfterDelay', () => {
   it('lets the program end in its own way', async () => {
     const script = 'trap "echo bye; exit 3" TERM; echo ready; while :; do sleep 0.02; done';
     const result = await shUntil((timeout) => ({ timeout, killSignal: 'SIGTERM', forceKillAfterDelay: 60_000 }), script);
-    expect(result).toMatchObject({ status: 'wall-time-limit', timedOut: true, exitCode: 3, signal: null, stdout: 'ready\nbye\n' });
+    expect(result).toMatchObject({ status: 'timeout', timedOut: true, exitCode: 3, signal: null, stdout: 'ready\nbye\n' });
   });
 
   it('kills what will not listen', async () => {
@@ -146,7 +146,7 @@ describe('killSignal and forceKillAfterDelay', () => {
       killSignal: 'SIGTERM',
       forceKillAfterDelay: 300,
     });
-    expect(result).toMatchObject({ status: 'wall-time-limit', signal: 'SIGKILL' });
+    expect(result).toMatchObject({ status: 'timeout', signal: 'SIGKILL' });
     expect(result.durationMs).toBeGreaterThanOrEqual(600);
   });
 });

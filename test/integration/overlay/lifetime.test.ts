@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, rmdirSync } from 'node:fs';
 import { afterEach, expect } from 'vitest';
 import { recordFiles } from '../../../lib/host/journal.js';
-import { Container } from '../../../lib/index.js';
+import { reap } from '../../../lib/index.js';
 import { isAlive, shimOf } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { type NodeProgram, startNode } from '../../fixtures/node.js';
@@ -110,5 +110,5 @@ describe('an overlay', () => {
 });
 
 async function reaped(owner: string): Promise<void> {
-  await until('its records are worked off', async () => (await Container.reap()) && recordFiles(owner).length === 0);
+  await until('its records are worked off', async () => (await reap()) && recordFiles(owner).length === 0);
 }

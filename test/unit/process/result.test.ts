@@ -46,10 +46,10 @@ describe('status and reason', () => {
     ['kill()', evidence({ exit: killed(9), cause: 'caller' }), 'signalled', 'killed by SIGKILL, sent by the caller'],
     ['kill() that was handled', evidence({ exit: exited(0), cause: 'caller' }), 'ok', 'exited with 0'],
     ['the end of its owner', evidence({ exit: killed(9), cause: 'owner' }), 'signalled', 'killed by SIGKILL because its owner ended'],
-    ['the wall clock', evidence({ exit: killed(9), cause: 'wall-time' }), 'wall-time-limit', 'killed after 1,000 ms of wall time'],
-    ['the wall clock, exit 0', evidence({ exit: exited(0), cause: 'wall-time' }), 'wall-time-limit', 'killed after 1,000 ms of wall time'],
-    ['the CPU clock', evidence({ exit: killed(9), cause: 'cpu-time' }), 'time-limit', 'killed after 2,500 ms of CPU time'],
-    ['a cancel', evidence({ exit: killed(9), cause: 'cancel' }), 'cancelled', 'killed because cancelSignal was aborted'],
+    ['the wall clock', evidence({ exit: killed(9), cause: 'wall-time' }), 'timeout', 'killed after 1,000 ms of wall time'],
+    ['the wall clock, exit 0', evidence({ exit: exited(0), cause: 'wall-time' }), 'timeout', 'killed after 1,000 ms of wall time'],
+    ['the CPU clock', evidence({ exit: killed(9), cause: 'cpu-time' }), 'cpu-time-limit', 'killed after 2,500 ms of CPU time'],
+    ['a cancel', evidence({ exit: killed(9), cause: 'cancel' }), 'canceled', 'killed because cancelSignal was aborted'],
     [
       'output',
       evidence({ exit: killed(9), cause: 'output' }, { overflow: 'stderr' }),
@@ -132,7 +132,7 @@ describe('status and reason', () => {
     [
       'a clock after the memory of a child',
       evidence({ exit: killed(9), cause: 'wall-time' }, { oomKills: 1 }),
-      'wall-time-limit',
+      'timeout',
       'killed after 1,000 ms of wall time',
     ],
   ])('%s', (_, given, status, reason) => expect(judge(given)).toMatchObject({ status, reason }));
