@@ -10,7 +10,7 @@ import { requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, cgroup: 'v2' });
+const { describe, it } = requires({ root: true, tools: ['setpriv', 'unshare', 'mount', 'umount'], cgroup: 'v2' });
 
 const UID = 1000;
 const SLICE = `/sys/fs/cgroup/nacelle-test-${process.pid}.slice`;
