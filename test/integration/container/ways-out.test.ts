@@ -10,6 +10,7 @@ import { requires } from '../../fixtures/requires.js';
 import { busybox, output, sh } from '../../fixtures/sandbox.js';
 import { traced } from '../../fixtures/strace.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
+import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox'] });
@@ -274,14 +275,17 @@ describe('a pid namespace that hostile processes are in', () => {
     const { pid } = await Namespace.create(['pid']);
     await using _pid = pid;
     const holder = descendants().find(({ pid: process }) => readLink(`/proc/${process}/ns/pid`) === `pid:[${pid.inode}]`);
-    const status = readFileSync(`/proc/${holder?.pid}/status`, 'utf8');
+    // from its first instructions on
+    const status = await until('it has its filter', () => {
+      const text = readFileSync(`/proc/${holder?.pid}/status`, 'utf8');
+      return statusField('Seccomp', text) === '2' && text;
+    });
     for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])
       expect([set, BigInt(`0x${statusField(set, status)}`)]).toEqual([set, 0n]);
     expect(statusField('NoNewPrivs', status)).toBe('1');
     expect(readdirSync(`/proc/${holder?.pid}/fd`)).toEqual([]);
     expect(readdirSync(`/proc/${holder?.pid}/root`)).toEqual([]);
     // who traces it can have it make calls: those of its filter, in namespaces that are nobody's
-    expect(statusField('Seccomp', status)).toBe('2');
     for (const type of ['net', 'ipc', 'uts', 'cgroup', 'mnt'])
       expect(readLink(`/proc/${holder?.pid}/ns/${type}`)).not.toBe(readLink(`/proc/self/ns/${type}`));
   });
