@@ -15,9 +15,12 @@ int Reserve::fill() {
 }
 
 Reserve::Loan::Loan(Reserve& reserve) : reserve_(reserve) {
-  // root is above the limit of the machine's open files, so the process's alone counts
-  const unique_fd one(fcntl(reserve_.kept_.front().get(), F_DUPFD_CLOEXEC, 0));
-  is_taken_ = !one && errno == EMFILE;
+  // EMFILE; or EBADF: what was lent before could not be had back until now. The machine's own limit doesn't bind root
+  std::array<unique_fd, kNeeded> tried;
+  for (unique_fd& fd : tried) {
+    fd.reset(fcntl(reserve_.kept_.front().get(), F_DUPFD_CLOEXEC, 0));
+    is_taken_ = is_taken_ || !fd;
+  }
   if (is_taken_) {
     for (unique_fd& fd : reserve_.kept_) fd.reset();
   }

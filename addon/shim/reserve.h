@@ -13,7 +13,7 @@ class Reserve {
   // 0 or -errno.
   int fill();
 
-  // For as long as this is there, a descriptor or two can be opened.
+  // For as long as this is there, a few descriptors can be opened.
   class Loan {
    public:
     explicit Loan(Reserve& reserve);
@@ -28,7 +28,8 @@ class Reserve {
 
  private:
   // A folder, a folder in it, the stream that reads it, a file; and as many for what is nested in another loan.
-  static constexpr size_t kKept = 8;
+  static constexpr size_t kNeeded = 4;
+  static constexpr size_t kKept = 2 * kNeeded;
   std::array<unique_fd, kKept> kept_;
 };
 
