@@ -15,13 +15,13 @@ const runtimes = [
 const program = (name, load) => `
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-const { Cgroup, Container, Image, Namespace, OverlayFs, features } = ${load};
+const { Cgroup, Container, Image, Namespace, OverlayFs, features, reap } = ${load};
 const refused = { name: 'UnsupportedError', code: 'ERR_UNSUPPORTED', message: /${name}.*Node/ };
 const command = ['true'];
 const uses = {
   run: () => Container.run({ image: 'host', command }),
   create: () => Container.create({ image: 'host', command }),
-  reap: () => Container.reap(),
+  reap: () => reap(),
   group: () => Cgroup.create('other-runtime'),
   namespace: () => Namespace.create(['net']),
   enter: async () => (await Namespace.of('self', 'net')).run(command),
