@@ -56,6 +56,11 @@ export async function addBlob(source: BlobSource, { signal, onBytes }: AddOption
       await lockFile(file, 'exclusive', signal);
       // who had the lock may have published the file, or thrown it away
       if (!(await isSame(file, ingest))) continue;
+      // or published it between our look and this file, which is a new one then
+      if (await hasBlob(source, root)) {
+        await unlink(ingest);
+        return 'exists';
+      }
       const wrong = await receive(source, { file, path: ingest, signal, onBytes });
       if (wrong !== null) {
         if (!source.mistrust?.()) throw new ImageError(wrong, { digest });

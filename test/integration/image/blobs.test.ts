@@ -6,7 +6,7 @@ import { digestOf } from '../../../lib/image/digest.js';
 import { addBlob, hasBlob } from '../../../lib/image/store/blobs.js';
 import { hold } from '../../../lib/image/store/lease.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { startNode } from '../../fixtures/node.js';
+import { runNode, startNode } from '../../fixtures/node.js';
 import { useNewStore } from '../../fixtures/store.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
@@ -46,6 +46,12 @@ it('is read once by two at a time', async () => {
   const from: number[] = [];
   expect((await Promise.all([addBlob(source(from)), addBlob(source(from))])).sort()).toEqual(['added', 'exists']);
   expect(from).toEqual([0]);
+});
+
+it('is read once, at whatever instant the second one comes', async () => {
+  // one thread for all files: so each step of the one is beside each of the other's
+  const twice = await runNode<number[]>('add-blob-beside', [], { env: { UV_THREADPOOL_SIZE: '1' } });
+  expect(twice).toEqual([]);
 });
 
 it('is read once by two processes at a time', async () => {
