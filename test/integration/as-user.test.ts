@@ -24,11 +24,12 @@ interface Told {
 function asUser(before = ''): Promise<Told> {
   const caps = '--securebits=+no_setuid_fixup --inh-caps=-all,+dac_read_search --ambient-caps=-all,+dac_read_search';
   const script = [
-    // this project, and with it the programs that the test finds, may lie below /tmp itself
-    'found=$PATH; PATH=$NACELLE_TEST_PATH',
+    // what the test finds is below /tmp, which is about to be hidden
+    'PATH=$NACELLE_TEST_PATH',
+    // this project may lie there itself
     `mount -t tmpfs none /mnt; mkdir /mnt/project; mount --bind ${project} /mnt/project`,
     `mount -t tmpfs -o mode=1777 none /tmp; mkdir -p ${project}; mount --move /mnt/project ${project}`,
-    'PATH=$found; mkdir -p /run/user; mount -t tmpfs -o mode=755 none /run/user',
+    'mkdir -p /run/user; mount -t tmpfs -o mode=755 none /run/user',
     before,
     `exec env -u XDG_RUNTIME_DIR -u HOME -u XDG_DATA_HOME setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups ${caps} "$@"`,
   ];
