@@ -1,15 +1,15 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, openSync, readlinkSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, expect } from 'vitest';
+import { expect } from 'vitest';
 import { NacelleError } from '../../lib/errors.js';
 import { recordFiles } from '../../lib/host/journal.js';
 import { reap } from '../../lib/index.js';
 import { VethPair } from '../../lib/network/veth.js';
-import { isAlive, readLink, shimOf } from '../fixtures/host.js';
+import { isAlive, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
+import { globals, inside, makeNet, type Net, names, show, useNets } from '../fixtures/nets.js';
 import { startNode } from '../fixtures/node.js';
 import { missing, requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
@@ -20,75 +20,7 @@ const { describe, it } = requires({ root: true, tools: ['ip', 'nsenter', 'unshar
 const temporary = temporaryFolder();
 const run = promisify(execFile);
 
-/** A network namespace held by a process, and a descriptor of it: made without the library. */
-interface Net {
-  pid: number;
-  fd: number;
-  close(): Promise<void>;
-}
-
-const open: Net[] = [];
-
-afterEach(async () => {
-  for (const net of open.splice(0)) await net.close();
-});
-
-async function makeNet(): Promise<Net> {
-  const child = spawn('unshare', ['-n', 'sleep', 'infinity'], { stdio: 'ignore' });
-  const ended = once(child, 'exit');
-  const pid = child.pid ?? 0;
-  const own = readlinkSync('/proc/self/ns/net');
-  await until('it is in a namespace of its own', () => ![own, null].includes(readLink(`/proc/${pid}/ns/net`)));
-  const fd = openSync(`/proc/${pid}/ns/net`, 'r');
-  let closed = false;
-  const net = {
-    pid,
-    fd,
-    async close(): Promise<void> {
-      if (closed) return;
-      closed = true;
-      closeSync(fd);
-      child.kill('SIGKILL');
-      await ended;
-    },
-  };
-  open.push(net);
-  return net;
-}
-
-interface ShownLink {
-  ifindex: number;
-  ifname: string;
-  mtu: number;
-  address: string;
-  flags: string[];
-  group: string;
-  master?: string;
-  addr_info: { local: string; prefixlen: number; scope: string }[];
-  stats64: Record<'rx' | 'tx', { bytes: number; packets: number; errors: number; dropped: number }>;
-}
-
-async function inside(net: Net, ...command: string[]): Promise<string> {
-  // not with npm run test:sanitize's runtime, which would end ip(8) of Debian 12 for a strncpy onto itself
-  const { stdout } = await run('nsenter', ['-t', String(net.pid), '-n', ...command], { env: { ...process.env, LD_PRELOAD: undefined } });
-  return stdout;
-}
-
-/** What `ip` says: the oracle. */
-async function show(net: Net, name: string): Promise<ShownLink> {
-  const [link] = JSON.parse(await inside(net, 'ip', '-json', '-s', 'addr', 'show', 'dev', name)) as ShownLink[];
-  if (!link) throw new Error(`no link ${name}`);
-  return link;
-}
-
-async function names(net: Net): Promise<string[]> {
-  const links = JSON.parse(await inside(net, 'ip', '-json', 'link')) as ShownLink[];
-  return links.map((link) => link.ifname).filter((name) => name !== 'lo');
-}
-
-function globals(link: ShownLink): string[] {
-  return link.addr_info.filter(({ scope }) => scope === 'global').map(({ local, prefixlen }) => `${local}/${prefixlen}`);
-}
+useNets();
 
 describe('VethPair', () => {
   it('makes both ends in their namespaces, as ip shows them', async () => {
