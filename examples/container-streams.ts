@@ -1,25 +1,26 @@
 // A conversation with a program, then data through a program, with back-pressure all the way.
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { Container } from 'nacelle';
 
 // Pipes in both directions, line by line.
-await using echo = await Container.create({
+const echo = Container.run({
   image: 'host',
   command: ['sh', '-c', 'while read -r line; do echo "you said: $line"; done; echo bye'],
   stdin: 'pipe',
 });
-const { stdin, stdout } = echo;
-if (!stdin || !stdout) throw new Error('this container was asked for pipes');
-await echo.start();
-const lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
-for (const word of ['one', 'two']) {
-  stdin.write(`${word}\n`);
-  console.log((await lines.next()).value);
+const words = ['one', 'two'];
+const sayNext = (): void => {
+  const word = words.shift();
+  if (word === undefined) echo.stdin?.end();
+  else echo.stdin?.write(`${word}\n`);
+};
+sayNext();
+for await (const line of echo) {
+  console.log(line);
+  sayNext();
 }
-stdin.end();
-console.log((await lines.next()).value);
-await echo.wait();
+// What was read is in the result all the same.
+console.log(`${(await echo).stdout.length} letters`);
 
 // A stream as input; what comes out goes to the result and to this process's own output.
 const result = await Container.run({

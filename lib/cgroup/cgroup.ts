@@ -14,10 +14,11 @@ import { newId } from '../plan/id.js';
 import type { Limits } from '../plan/limits.js';
 import { NONE, type Plan, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
-import { execute } from '../process/execute.js';
-import { refuse } from '../process/refuse.js';
+import { unlessAborted } from '../process/abort.js';
+import { execute, refuse } from '../process/execute.js';
+import type { Program } from '../process/program.js';
 import { type GroupEvidence, noLimits } from '../process/result.js';
-import { parseCommand, parseExecOptions } from '../process/schema.js';
+import { type ParsedProcess, parseCommand, parseExecOptions } from '../process/schema.js';
 import type { Encoding, ExecOptions, Execution } from '../process/types.js';
 import { devicesAbove } from './devices-above.js';
 import type { CgroupEvent } from './event-counts.js';
@@ -217,8 +218,8 @@ export class Cgroup implements AsyncDisposable {
    *
    * @throws NacelleError `ERR_INVALID_OPTION`
    */
-  events(options: { signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<CgroupEvent> {
-    return watchGroup(this.paths, parseEventOptions(options).signal);
+  events(options: { cancelSignal?: AbortSignal | undefined } = {}): AsyncIterableIterator<CgroupEvent> {
+    return watchGroup(this.paths, parseEventOptions(options).cancelSignal);
   }
 
   /**
@@ -228,29 +229,37 @@ export class Cgroup implements AsyncDisposable {
     try {
       const argv = parseCommand(command);
       const parsed = parseExecOptions(options);
-      return execute<E>(parsed, argv, async () => {
-        const id = newId();
-        const before = this.#counters();
-        const { memory, pids } = await this.stats();
-        const slots = new Slots();
-        const { name, paths } = this;
-        const request = { id, slots, layout: groupLayout(), name, paths, command: argv, options: parsed, env: hostEnvironment(parsed) };
-        return {
-          facts: {
-            id,
-            command: argv,
-            isConfined: false,
-            processOne: false,
-            limits: { ...noLimits, memory: memory?.limit ?? null, pids: pids?.limit ?? null },
-            notEnforced: [],
-            readGroup: (reports) => this.#runEvidence(reports, before),
-          },
-          build: (streams) => ({ plan: planCgroupRun({ ...request, streams }), descriptors: slots.descriptors }),
-        };
-      });
+      return execute<E>(parsed, argv, (program) => this.#start(program, argv, parsed));
     } catch (error) {
       return refuse<E>(error);
     }
+  }
+
+  async #start<E extends Encoding>(program: Program<E>, command: readonly string[], options: ParsedProcess): Promise<Program<E>> {
+    const { cancelSignal } = options;
+    const id = newId();
+    const before = this.#counters();
+    const { memory, pids } = await unlessAborted(
+      cancelSignal,
+      () => this.stats(),
+      () => undefined,
+    );
+    const streams = await program.open({
+      id,
+      command,
+      isConfined: false,
+      processOne: false,
+      limits: { ...noLimits, memory: memory?.limit ?? null, pids: pids?.limit ?? null },
+      notEnforced: [],
+      readGroup: (reports) => this.#runEvidence(reports, before),
+    });
+    const slots = new Slots();
+    const { name, paths } = this;
+    const env = hostEnvironment(options);
+    const plan = planCgroupRun({ id, slots, layout: groupLayout(), name, paths, command, options, env, streams });
+    await program.sent(start(plan, slots.descriptors, cancelSignal));
+    program.begin();
+    return program;
   }
 
   /** Kills what is left, then removes the group and those below it. Idempotent. */

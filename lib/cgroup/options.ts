@@ -51,7 +51,7 @@ export function parsePid(value: unknown): number {
 }
 
 const eventSchema = z.strictObject({
-  signal: abortSignal.optional(),
+  cancelSignal: abortSignal.optional(),
 });
 
 /** @throws NacelleError `ERR_INVALID_OPTION` */

@@ -9,7 +9,7 @@ import type { Change } from '../filesystem/change.js';
 import { groupLayout } from '../host/cgroup-base.js';
 import type { Image } from '../image/image.js';
 import { Namespace } from '../namespace/namespace.js';
-import { clearTimeout, monotonicMs, now, setTimeout } from '../native/clock.js';
+import { clearTimeout, now, setTimeout } from '../native/clock.js';
 import { closeDescriptor } from '../native/load.js';
 import type { Task } from '../native/task.js';
 import { asyncDispose } from '../plan/async-dispose.js';
@@ -17,14 +17,14 @@ import type { LayerOptions } from '../plan/layer.js';
 import type { Limits } from '../plan/limits.js';
 import type { NamespaceType } from '../plan/namespaces.js';
 import { parseOptions } from '../plan/options.js';
-import { delay } from '../plan/schema.js';
+import { abortSignal, delay } from '../plan/schema.js';
 import type { Slot, Step } from '../plan/steps.js';
-import { isAbort } from '../process/abort.js';
-import { cancelledBeforeStart } from '../process/cancelled.js';
-import type { Program } from '../process/program.js';
+import { unlessAborted } from '../process/abort.js';
+import { execute, refuse } from '../process/execute.js';
+import { Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
 import { SIGKILL, signalNumber } from '../process/signals.js';
-import type { Encoding, RunResult, Usage } from '../process/types.js';
+import type { Encoding, Execution, RunResult, Usage } from '../process/types.js';
 import { copyOut, type Inside } from './copy-out.js';
 import { groupEvidence } from './evidence.js';
 import { deviceRulesOf } from './group.js';
@@ -38,7 +38,8 @@ import type { Written } from './written.js';
 const live = new Set<Container>();
 
 const KILL_DELAY = 10_000;
-const stopOptions = z.strictObject({ timeout: delay.optional() });
+const waitOptions = z.strictObject({ cancelSignal: abortSignal.optional() });
+const stopOptions = waitOptions.extend({ timeout: delay.optional() });
 
 /**
  * A sandbox with one program: namespaces, cgroups, a root file system, and what confines it. `run` is all of a life
@@ -89,18 +90,19 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * @throws NacelleError `ERR_INVALID_OPTION`, UnsupportedError, ImageError, SyscallError: the sandbox could not be made, and
    * nothing is left of it; ContainerRunError with `reject: true`
    */
-  static async run<E extends Encoding = 'utf8'>(options: RunOptions<E>): Promise<RunResult<E>> {
-    const callMs = monotonicMs();
-    const parsed = parseRunOptions(options);
-    const parts = await launch<E>(parsed, { park: false, callMs }).catch((error: unknown) => {
-      // while its image was unpacked, for example
-      if (isAbort(parsed.process.cancelSignal, error)) return null;
-      throw error;
-    });
-    if (!parts) return cancelledBeforeStart<E>(parsed.process, [...(parsed.entrypoint ?? []), ...(parsed.command ?? [])]);
-    const container = new Container<E>(parts);
-    container.#begun();
-    return container.#end();
+  static run<E extends Encoding = 'utf8'>(options: RunOptions<E>): Execution<E> {
+    try {
+      const parsed = parseRunOptions(options);
+      const { process, entrypoint, command } = parsed;
+      return execute<E>(process, [...(entrypoint ?? []), ...(command ?? [])], async (program) => {
+        const container = new Container<E>(await launch<E>(program, parsed, { park: false }));
+        container.#state = 'running';
+        program.begin();
+        return container;
+      });
+    } catch (error) {
+      return refuse<E>(error);
+    }
   }
 
   /**
@@ -108,9 +110,16 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * unless it was removed before. Until it is started, or its end is waited for, it does not keep Node alive.
    */
   static async create<E extends Encoding = 'utf8'>(options: ContainerOptions<E>): Promise<Container<E>> {
-    const container = new Container<E>(await launch<E>(parseRunOptions(options), { park: true, callMs: monotonicMs() }));
-    container.#keepAlive(false);
-    return container;
+    const parsed = parseRunOptions(options);
+    const program = new Program<E>(parsed.process);
+    try {
+      const container = new Container<E>(await launch<E>(program, parsed, { park: true }));
+      container.#keepAlive(false);
+      return container;
+    } catch (error) {
+      program.stdio.close();
+      throw error;
+    }
   }
 
   /** The containers of this process (or Worker) that are there now, the oldest first. */
@@ -131,12 +140,12 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     return this.#program.stdio.stdin;
   }
 
-  /** Reading this property takes the stream: its content is then not in the result. */
+  /** What the program writes, as {@link Execution.stdout}. */
   get stdout(): Readable | null {
     return this.#program.stdio.stdout;
   }
 
-  /** Reading this property takes the stream: its content is then not in the result. */
+  /** As {@link stdout}. */
   get stderr(): Readable | null {
     return this.#program.stdio.stderr;
   }
@@ -173,9 +182,25 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     }
   }
 
-  /** Its end, as often as you like. */
-  wait(): Promise<RunResult<E>> {
-    return this.#end();
+  /**
+   * Its end, as often as you like. When `cancelSignal` is aborted before, it rejects with its reason, and the container goes on.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`; as {@link Container.run}
+   */
+  wait(options: { cancelSignal?: AbortSignal | undefined } = {}): Promise<RunResult<E>> {
+    const ended = this.#waited(options);
+    // who waits hears of a failure, and nobody has to: it may be asked for before the start, which tells the same
+    ended.catch(() => undefined);
+    return ended;
+  }
+
+  async #waited(options: { cancelSignal?: AbortSignal | undefined }): Promise<RunResult<E>> {
+    const { cancelSignal = null } = parseOptions(waitOptions, options, 'options');
+    return unlessAborted(
+      cancelSignal,
+      () => this.#end(),
+      () => undefined,
+    );
   }
 
   /** Default SIGKILL: the whole tree, paused or not. Another signal: the first process, when it is not paused. After the end nothing is reached. */
@@ -187,23 +212,32 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /**
    * The image's StopSignal or SIGTERM to the first process; after `timeout` (ms, default 10,000) SIGKILL to the tree. One that
-   * is paused goes on for it.
+   * is paused goes on for it. When `cancelSignal` is aborted before its end, it rejects with its reason and sends no SIGKILL any more.
    *
    * @throws NacelleError `ERR_INVALID_OPTION` for a timeout that no timer keeps: it must be from 0 to 2,147,483,647
    */
-  async stop(options: { timeout?: number | undefined } = {}): Promise<RunResult<E>> {
-    const { timeout = KILL_DELAY } = parseOptions(stopOptions, options, 'options');
+  async stop(options: { timeout?: number | undefined; cancelSignal?: AbortSignal | undefined } = {}): Promise<RunResult<E>> {
+    const { timeout = KILL_DELAY, cancelSignal = null } = parseOptions(stopOptions, options, 'options');
+    cancelSignal?.throwIfAborted();
     const ended = this.#end();
+    const untilEnd = (): Promise<RunResult<E>> =>
+      unlessAborted(
+        cancelSignal,
+        () => ended,
+        () => undefined,
+      );
     if (this.#state === 'running' || this.#state === 'paused') {
       await this.#task.kill({ cause: 'caller', signal: this.#prepared.stopSignal, tree: false });
       if (this.#state === 'paused') await this.resume();
       const timer = setTimeout(() => void this.kill().catch(() => undefined), timeout);
-      await ended.catch(() => undefined);
-      clearTimeout(timer);
-    } else if (this.#state === 'created') {
-      await this.kill();
+      try {
+        return await untilEnd();
+      } finally {
+        clearTimeout(timer);
+      }
     }
-    return ended;
+    if (this.#state === 'created') await this.kill();
+    return untilEnd();
   }
 
   /**
@@ -335,11 +369,6 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     if (this.#state !== state) throw new NacelleError(`${what} the container ${this.id}: it is ${this.#state}`, { code: 'ERR_STATE' });
   }
 
-  #begun(): void {
-    this.#state = 'running';
-    this.#program.begin();
-  }
-
   #end(): Promise<RunResult<E>> {
     if (!this.#outcome) {
       if (!this.#isLetGo) this.#keepAlive(true);
@@ -361,7 +390,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     const [mountNamespace, user] = [this.#mountNamespace, this.#user];
     const inside: Inside | null = mountNamespace === null || user === null ? null : { mountNamespace, user, close };
     try {
-      return await this.#program.outcome(inside ? () => copyOut(inside, paths, { max, cancelSignal, graceMs }) : undefined);
+      return await this.#program.wait(inside ? () => copyOut(inside, paths, { max, cancelSignal, graceMs }) : undefined);
     } finally {
       this.#state = 'stopped';
       // else what it wrote may be looked into, which lies on the image's layers

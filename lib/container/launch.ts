@@ -7,10 +7,10 @@ import { ownerName, start } from '../native/shim.js';
 import { ShimError } from '../native/shim-error.js';
 import type { Task } from '../native/task.js';
 import type { ParsedLimits } from '../plan/limits.js';
-import { joinParts, NONE } from '../plan/plan.js';
+import { joinParts } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { unlessAborted } from '../process/abort.js';
-import { Program } from '../process/program.js';
+import type { Program, ProgramFacts } from '../process/program.js';
 import type { Encoding } from '../process/types.js';
 import { discard, makeAhead } from './ahead.js';
 import { begun, type Made } from './begun.js';
@@ -39,94 +39,123 @@ export interface LiveLimits {
   current: ParsedLimits;
 }
 
+/** A container up to its program, which runs or is parked just before execve. */
+interface LaunchOptions {
+  readonly park: boolean;
+}
+
 /**
- * Makes a container up to its program, which runs with it or, with `park`, waits just before execve. What fails leaves nothing.
+ * Makes a container up to its program, which runs with it or, with `park`, waits just before execve. What fails leaves nothing but
+ * the program's streams, which are the caller's to close.
  *
- * @throws as `Container.run`
+ * @throws as `Container.run`; the reason of `cancelSignal`
  */
-export async function launch<E extends Encoding>(
-  parsed: ParsedOptions,
-  { park, callMs }: { park: boolean; callMs: number },
-): Promise<Parts<E>> {
-  parsed.process.cancelSignal?.throwIfAborted();
+export async function launch<E extends Encoding>(program: Program<E>, parsed: ParsedOptions, options: LaunchOptions): Promise<Parts<E>> {
+  const { cancelSignal } = parsed.process;
+  cancelSignal?.throwIfAborted();
   const network = await parsed.networkOf?.namespace('net');
   try {
-    const options = network ? { ...parsed, namespaces: { ...parsed.namespaces, net: network } } : parsed;
-    return await launchIn<E>(options, { park, callMs });
+    const joined = network ? { ...parsed, namespaces: { ...parsed.namespaces, net: network } } : parsed;
+    const made = await unlessAborted(cancelSignal, () => begun(joined), letGo);
+    try {
+      return await launchMade(program, made, options);
+    } catch (error) {
+      letGo(made);
+      throw error;
+    }
   } finally {
     await network?.close();
   }
 }
 
-async function launchIn<E extends Encoding>(parsed: ParsedOptions, { park, callMs }: { park: boolean; callMs: number }): Promise<Parts<E>> {
-  const program = new Program<E>(parsed.process, callMs);
-  let made: Made;
+async function launchMade<E extends Encoding>(program: Program<E>, made: Made, options: LaunchOptions): Promise<Parts<E>> {
+  const onHost = await makeOnHost(made.prepared, options);
   try {
-    made = await unlessAborted(parsed.process.cancelSignal, () => begun(parsed), letGo);
+    return await launchOn(program, made, onHost, options);
   } catch (error) {
-    program.stdio.close();
-    throw error;
+    throw await leave(onHost, error);
   }
-  const { prepared, head, first, ahead } = made;
-  const { slots, group, argv, id } = prepared;
-  let [namespaceSlot, userSlot] = [NONE, NONE];
-  let uppers: readonly number[] = [];
+}
+
+async function launchOn<E extends Encoding>(
+  program: Program<E>,
+  { prepared, head, first, ahead }: Made,
+  onHost: OnHost,
+  { park }: LaunchOptions,
+): Promise<Parts<E>> {
+  const { slots, group } = prepared;
+  const { cancelSignal } = prepared.options.process;
   const limits: LiveLimits = { current: prepared.limits };
-  const facts = {
-    id,
-    command: argv,
-    isConfined: true,
-    processOne: !parsed.init && parsed.namespaces.pid === 'new',
-    get limits() {
-      return lethalLimits({ limits: limits.current }, prepared.filterKills);
-    },
-    notEnforced: prepared.notEnforced,
-    readGroup: (reports: Parameters<typeof group.readUsage>[0]) => groupEvidence(group.readUsage(reports), limits.current.memory ?? null),
-  };
-  let disk: Holding[] = [];
-  let forget: readonly Step[] = [];
-  let task: Task;
-  // written before the folder is made, and removed with it
-  const path = prepared.root.type === 'recipe' ? prepared.root.disk : null;
-  let record: Step[] = [];
-  try {
-    record = path === null ? [] : writeRecord(ownerName(), id, [{ kind: 'tree', path }]);
-    if (park && path !== null) disk = [await hold(planWork(path, record))];
-    // nothing in the path of a group below the caller's tells whose it is
-    if (prepared.records.length > 0) forget = writeRecord(ownerName(), `${id}-group`, prepared.records);
-    task = await program.launch(facts, (streams, cancelSignal) => {
-      const recorded = { ...group, undo: [...group.undo, ...forget] };
-      const plan = planContainer(head, { ...prepared, group: recorded, streams, park, journal: park ? [] : record });
-      namespaceSlot = plan.mountNamespace;
-      userSlot = plan.user;
-      uppers = plan.uppers;
-      return ahead
-        ? ahead.beginning.goOn(plan.rest, slots.descriptors, cancelSignal)
-        : start(joinParts(plan, { waits: false }), slots.descriptors, cancelSignal);
-    });
-    if (park && parsed.process.cancelSignal?.aborted) {
-      await abandon(task);
-      throw parsed.process.cancelSignal.reason;
-    }
-  } catch (error) {
-    prepared.release();
-    program.stdio.close();
-    if (ahead) void discard(ahead);
-    // one of what may still be there is for the next reap
-    if (!(error instanceof ShimError) && !hasCleanupError(error)) dropRecord([...(park ? [] : record), ...forget]);
-    throw await undone(disk, error);
+  const streams = await program.open(factsOf(prepared, limits));
+  const recorded = { ...group, undo: [...group.undo, ...onHost.groupRecord] };
+  const plan = planContainer(head, { ...prepared, group: recorded, streams, park, journal: park ? [] : onHost.diskRecord });
+  const task = await program.sent(
+    ahead
+      ? ahead.beginning.goOn(plan.rest, slots.descriptors, cancelSignal)
+      : start(joinParts(plan, { waits: false }), slots.descriptors, cancelSignal),
+  );
+  if (park && cancelSignal?.aborted) {
+    await abandon(task);
+    throw cancelSignal.reason;
   }
   if (first !== null) makeAhead(first, task.ended);
   const { descriptors } = task.started;
-  const mountNamespace = descriptors.get(namespaceSlot) ?? null;
-  const written = park
-    ? writtenIn(
-        prepared,
-        uppers.map((slot) => descriptors.get(slot)),
-        disk,
-      )
-    : null;
-  return { prepared, program, task, mountNamespace, user: descriptors.get(userSlot) ?? null, written, limits };
+  const uppers = plan.uppers.map((slot) => descriptors.get(slot));
+  return {
+    prepared,
+    program,
+    task,
+    mountNamespace: descriptors.get(plan.mountNamespace) ?? null,
+    user: descriptors.get(plan.user) ?? null,
+    written: park ? writtenIn(prepared, uppers, onHost.disk) : null,
+    limits,
+  };
+}
+
+/** What the end of the program is judged by. */
+function factsOf(prepared: Prepared, limits: LiveLimits): ProgramFacts {
+  const { id, argv, group, options, notEnforced, filterKills } = prepared;
+  return {
+    id,
+    command: argv,
+    isConfined: true,
+    processOne: !options.init && options.namespaces.pid === 'new',
+    get limits() {
+      return lethalLimits({ limits: limits.current }, filterKills);
+    },
+    notEnforced,
+    readGroup: (reports) => groupEvidence(group.readUsage(reports), limits.current.memory ?? null),
+  };
+}
+
+/** What of a container is on the host beside its groups, written down before it is made. */
+interface OnHost {
+  /** The folder of its upper, where that must outlive the program. */
+  readonly disk: readonly Holding[];
+  /** Steps that take the records away: of the folder, and of groups in whose path nothing tells whose they are. */
+  readonly diskRecord: readonly Step[];
+  readonly groupRecord: readonly Step[];
+}
+
+async function makeOnHost({ id, root, records }: Prepared, { park }: LaunchOptions): Promise<OnHost> {
+  const path = root.type === 'recipe' ? root.disk : null;
+  const diskRecord = path === null ? [] : writeRecord(ownerName(), id, [{ kind: 'tree', path }]);
+  const none: OnHost = { disk: [], diskRecord: park ? [] : diskRecord, groupRecord: [] };
+  let disk: readonly Holding[] = [];
+  try {
+    if (park && path !== null) disk = [await hold(planWork(path, diskRecord))];
+    const groupRecord = records.length > 0 ? writeRecord(ownerName(), `${id}-group`, records) : [];
+    return { ...none, disk, groupRecord };
+  } catch (error) {
+    throw await leave({ ...none, disk }, error);
+  }
+}
+
+/** Takes away what is on the host for a container that came to nothing. @returns the error to throw */
+async function leave({ disk, diskRecord, groupRecord }: OnHost, error: unknown): Promise<unknown> {
+  // one of what may still be there is for the next reap
+  if (!(error instanceof ShimError) && !hasCleanupError(error)) dropRecord([...diskRecord, ...groupRecord]);
+  return undone(disk, error);
 }
 
 function hasCleanupError(error: unknown): boolean {
@@ -139,7 +168,7 @@ async function abandon(task: Task): Promise<void> {
   await task.close();
 }
 
-/** What was prepared when nobody waited for it any more. */
+/** What was prepared, and came to nothing. */
 function letGo({ prepared, ahead }: Made): void {
   prepared.release();
   if (ahead) void discard(ahead);

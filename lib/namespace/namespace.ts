@@ -11,11 +11,11 @@ import { asyncDispose } from '../plan/async-dispose.js';
 import type { NamespaceType } from '../plan/namespaces.js';
 import { planOf, Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
-import { execute } from '../process/execute.js';
-import { noGroup } from '../process/program.js';
-import { refuse } from '../process/refuse.js';
+import { unlessAborted } from '../process/abort.js';
+import { execute, refuse } from '../process/execute.js';
+import { noGroup, type Program } from '../process/program.js';
 import { noLimits } from '../process/result.js';
-import { parseCommand, parseExecOptions } from '../process/schema.js';
+import { type ParsedProcess, parseCommand, parseExecOptions } from '../process/schema.js';
 import type { Encoding, ExecOptions, Execution } from '../process/types.js';
 import { listNamespaces, type NamespaceInfo } from './list.js';
 import { inodeOf, isNamespaceFile, openNamespaceFile, ownerOf, parentOf, typeOf } from './open.js';
@@ -119,29 +119,7 @@ export class Namespace implements AsyncDisposable {
       const argv = parseCommand(command);
       const namespaces = parseCompanions({ type: this.type, fd: this.fd }, others);
       const parsed = parseExecOptions(rest);
-      return execute<E>(parsed, argv, async () => {
-        const slots = new Slots();
-        const group = await treeGroup(slots);
-        const facts = {
-          id: group?.id ?? '',
-          command: argv,
-          isConfined: false,
-          processOne: false,
-          limits: noLimits,
-          notEnforced: [],
-          readGroup: noGroup,
-        };
-        const request = {
-          slots,
-          namespaces,
-          command: argv,
-          options: parsed,
-          env: hostEnvironment(parsed),
-          privileged: isPrivileged(),
-          group,
-        };
-        return { facts, build: (streams) => ({ plan: planNamespaceRun({ ...request, streams }), descriptors: slots.descriptors }) };
-      });
+      return execute<E>(parsed, argv, (program) => startIn(namespaces, program, argv, parsed));
     } catch (error) {
       return refuse<E>(error);
     }
@@ -198,6 +176,35 @@ export class Namespace implements AsyncDisposable {
   async [asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+async function startIn<E extends Encoding>(
+  namespaces: ReturnType<typeof parseCompanions>,
+  program: Program<E>,
+  command: readonly string[],
+  options: ParsedProcess,
+): Promise<Program<E>> {
+  const { cancelSignal } = options;
+  const slots = new Slots();
+  const group = await unlessAborted(
+    cancelSignal,
+    () => treeGroup(slots),
+    () => undefined,
+  );
+  const streams = await program.open({
+    id: group?.id ?? '',
+    command,
+    isConfined: false,
+    processOne: false,
+    limits: noLimits,
+    notEnforced: [],
+    readGroup: noGroup,
+  });
+  const env = hostEnvironment(options);
+  const plan = planNamespaceRun({ slots, namespaces, command, options, env, privileged: isPrivileged(), group, streams });
+  await program.sent(start(plan, slots.descriptors, cancelSignal));
+  program.begin();
+  return program;
 }
 
 /** Whoever opened a descriptor closes it when nothing comes of it. */

@@ -3,12 +3,20 @@ import type { Encoding, Output } from './types.js';
 
 const BLOCK = 64 * 1024;
 
+export interface CollectorOptions {
+  /** Bytes: exactly as many are fine, the next one is too much. `null`: any number. */
+  readonly limit: number | null;
+  /** Whether they are kept, or counted alone. */
+  readonly keep: boolean;
+}
+
 /**
- * Keeps what a program writes, up to a limit: exactly `limit` bytes are fine, the next one is too much.
- * Small chunks are put together, so that a program that writes byte by byte costs its bytes and no more.
+ * Keeps what a program writes, up to a limit. Small chunks are put together, so that a program that writes byte by byte costs its
+ * bytes and no more.
  */
 export class Collector {
   readonly #limit: number;
+  readonly #keeps: boolean;
   readonly #onOverflow: () => void;
   #chunks: Uint8Array[] = [];
   #block: Uint8Array | null = null;
@@ -17,8 +25,9 @@ export class Collector {
   #overflowed = false;
 
   /** @param onOverflow called once, at the first byte past the limit */
-  constructor(limit: number, onOverflow: () => void) {
-    this.#limit = limit;
+  constructor({ limit, keep }: CollectorOptions, onOverflow: () => void) {
+    this.#limit = limit ?? Number.POSITIVE_INFINITY;
+    this.#keeps = keep;
     this.#onOverflow = onOverflow;
   }
 
@@ -26,17 +35,21 @@ export class Collector {
     return this.#overflowed;
   }
 
-  push(chunk: Uint8Array): void {
-    if (this.#overflowed) return;
+  /** @returns the part of it that is within the limit */
+  push(chunk: Uint8Array): Uint8Array {
+    if (this.#overflowed) return chunk.subarray(0, 0);
     const room = this.#limit - this.#size;
-    this.#keep(chunk.length > room ? chunk.subarray(0, room) : chunk);
-    if (chunk.length <= room) return;
-    this.#overflowed = true;
-    this.#onOverflow();
+    const within = chunk.length > room ? chunk.subarray(0, room) : chunk;
+    this.#size += within.length;
+    if (this.#keeps) this.#keep(within);
+    if (chunk.length > room) {
+      this.#overflowed = true;
+      this.#onOverflow();
+    }
+    return within;
   }
 
   #keep(chunk: Uint8Array): void {
-    this.#size += chunk.length;
     if (chunk.length >= BLOCK / 4) {
       this.#flush();
       this.#chunks.push(chunk);
@@ -56,7 +69,7 @@ export class Collector {
 
   bytes(): Buffer {
     this.#flush();
-    const all = Buffer.concat(this.#chunks, this.#size);
+    const all = Buffer.concat(this.#chunks);
     this.#chunks = [all];
     return all;
   }

@@ -1,12 +1,10 @@
 import type { Socket } from 'node:net';
-import { PassThrough, type Readable, type Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
+import { Readable, type Writable } from 'node:stream';
 import { setImmediate } from '../native/clock.js';
-import { Collector } from './collect.js';
+import type { Collector } from './collect.js';
 import { ignoreErrors } from './ignore-errors.js';
 
 export interface OutletHooks {
-  onOverflow(): void;
   onError(error: Error): void;
 }
 
@@ -16,110 +14,116 @@ const PIPE_MOST = 16 * 1024 ** 2;
 const QUIET_TURNS = 2;
 
 /**
- * Our end of the pipe that a program writes to. Either the caller takes the stream, or it is collected;
- * beside that it goes to the sinks, as fast as the slowest of them takes it. The sinks are the owner's to end.
+ * Our end of the pipe that a program writes to:
+ *
+ * ```
+ * program ──▶ pipe ──▶ Outlet ─┬─▶ collector   for the result
+ *                              ├─▶ copies      streams for the caller, from the beginning
+ *                              └─▶ sinks       where else the options send it
+ * ```
+ *
+ * Each gets it all, as fast as the slowest takes it: while one is full, the pipe is not read, and the program waits. A copy counts
+ * from its first read on: a stream that nobody reads holds nothing up. The sinks are the owner's to end.
  */
 export class Outlet {
   readonly #source: Socket;
-  /** What the caller would see: the pipe itself, or a copy of it where there are sinks too. */
-  #visible: Readable | null;
-  /** A copy that {@link #feed} writes to. */
-  readonly #copy: PassThrough | null;
+  /** `null`: the caller sees nothing of it. */
+  readonly #collector: Collector | null;
+  readonly #copies = new Set<LiveCopy>();
   readonly #sinks: Writable[] = [];
-  readonly #full = new Set<Writable>();
+  /** The sinks and copies that can't take more now. */
+  readonly #full = new Set<Writable | LiveCopy>();
   #leaving: (() => unknown)[] = [];
-  #collector: Collector | null = null;
-  #taken = false;
   #begun = false;
   #settling = false;
+  #ended = false;
+  #closed = false;
 
-  /** @param options visible: the caller may have the stream; shared: sinks will be added */
-  constructor(source: Socket, options: { visible: boolean; shared: boolean }) {
+  constructor(source: Socket, collector: Collector | null) {
     this.#source = source;
-    this.#copy = options.visible && options.shared ? new PassThrough() : null;
-    this.#visible = options.visible ? (this.#copy ?? source) : null;
-    if (this.#copy) this.#sinks.push(this.#copy);
+    this.#collector = collector;
   }
 
   get collector(): Collector | null {
     return this.#collector;
   }
 
+  /** A stream of all that is collected: what came before its first read, and then what comes. `null` where nothing is. */
+  copy(): Readable | null {
+    const collector = this.#collector;
+    if (!collector) return null;
+    const copy = new LiveCopy({
+      begin: () => {
+        this.#offer(copy, collector.bytes());
+        if (this.#ended) copy.give(null);
+      },
+      goOn: () => this.#goOn(copy),
+    });
+    if (this.#closed) copy.destroy();
+    else this.#copies.add(copy);
+    return copy;
+  }
+
   add(sink: Writable): void {
     this.#sinks.push(sink);
   }
 
-  /** Gives the stream to the caller, with all that was collected until now. `null` where it goes elsewhere. */
-  take(): Readable | null {
-    const stream = this.#visible;
-    if (!stream || this.#taken || this.#settling || stream.readableEnded) return stream;
-    this.#taken = true;
-    const collector = this.#collector;
-    if (!collector) return stream;
-    const late = new PassThrough();
-    late.write(collector.bytes());
-    stream.off('data', this.#collect);
-    stream.pipe(late);
-    // a caller who has seen enough: the program doesn't wait for him
-    late.once('close', () => stream.resume());
-    stream.once('close', () => {
-      if (!late.writableEnded) late.destroy();
-    });
-    this.#collector = null;
-    this.#visible = late;
-    return late;
-  }
-
-  readonly #collect = (chunk: Uint8Array): void => this.#collector?.push(chunk);
-
-  /** The program starts: what nobody took is collected. */
-  begin(maxBuffer: number, hooks: OutletHooks): void {
+  /** The program starts. */
+  begin(hooks: OutletHooks): void {
     this.#begun = true;
     this.#source.on('error', hooks.onError);
-    if (this.#sinks.length > 0) this.#feed(hooks);
-    if (!this.#visible || this.#taken) return;
-    this.#collector = new Collector(maxBuffer, hooks.onOverflow);
-    this.#visible.on('data', this.#collect);
+    for (const sink of this.#sinks) this.#listen(sink, hooks);
+    this.#source.on('data', (chunk: Uint8Array) => this.#give(chunk));
+    this.#source.once('end', () => this.#end());
   }
 
-  /** Every sink gets every chunk; while one is full, the pipe is not read and the program waits. */
-  #feed(hooks: OutletHooks): void {
-    const goOn = (sink: Writable): void => {
-      this.#full.delete(sink);
-      if (this.#full.size === 0) this.#source.resume();
-    };
-    for (const sink of this.#sinks) {
-      const listeners = { drain: () => goOn(sink), close: () => goOn(sink), error: hooks.onError };
-      for (const [event, listener] of Object.entries(listeners)) {
-        sink.on(event, listener);
-        this.#leaving.push(() => sink.off(event, listener));
-      }
-      this.#leaving.push(() => {
-        // it may still be writing
-        if (sink.writableLength > 0 || (sink.writableEnded && !sink.writableFinished)) ignoreErrors(sink);
-      });
+  #listen(sink: Writable, { onError }: OutletHooks): void {
+    const goOn = (): void => this.#goOn(sink);
+    for (const [event, listener] of [
+      ['drain', goOn],
+      ['close', goOn],
+      ['error', onError],
+    ] as const) {
+      sink.on(event, listener);
+      this.#leaving.push(() => sink.off(event, listener));
     }
-    this.#source.on('data', (chunk: Uint8Array) => {
-      for (const sink of this.#sinks) {
-        if (sink.writable && !sink.write(chunk)) this.#full.add(sink);
-      }
-      if (this.#full.size > 0 && !this.#settling) this.#source.pause();
+    this.#leaving.push(() => {
+      // it may still be writing
+      if (sink.writableLength > 0 || (sink.writableEnded && !sink.writableFinished)) ignoreErrors(sink);
     });
-    this.#source.once('end', () => this.#copy?.end());
   }
 
-  /**
-   * The whole tree is gone: reads what is left in the pipe, then ends, though somebody outside may still
-   * hold its other end. A stream that the caller took, and which goes nowhere else, is the caller's to read.
-   */
+  #give(chunk: Uint8Array): void {
+    const kept = this.#collector?.push(chunk);
+    if (kept) for (const copy of this.#copies) this.#offer(copy, kept);
+    for (const sink of this.#sinks) if (sink.writable && !sink.write(chunk)) this.#wait(sink);
+  }
+
+  #offer(copy: LiveCopy, chunk: Uint8Array): void {
+    if (chunk.length > 0 && !copy.give(chunk)) this.#wait(copy);
+  }
+
+  #wait(taker: Writable | LiveCopy): void {
+    this.#full.add(taker);
+    if (!this.#settling) this.#source.pause();
+  }
+
+  #goOn(taker: Writable | LiveCopy): void {
+    if (this.#full.delete(taker) && this.#full.size === 0) this.#source.resume();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const copy of this.#copies) copy.give(null);
+  }
+
+  /** The whole tree is gone: reads what is left in the pipe, then ends, though somebody outside may still hold its other end. */
   async settle(): Promise<void> {
-    if (!this.#begun) this.#copy?.end();
-    if (!this.#begun || (this.#taken && this.#sinks.length === 0)) return;
     this.#settling = true;
-    await drained(this.#source);
+    if (this.#begun) await drained(this.#source);
     this.#source.destroy();
-    this.#copy?.end();
-    if (this.#copy && this.#collector) await finished(this.#copy, { writable: false });
+    this.#end();
   }
 
   ref(): void {
@@ -130,20 +134,49 @@ export class Outlet {
     this.#source.unref();
   }
 
-  /** The caller has the stream, and reads it to its end in his own time. */
-  get isCallers(): boolean {
-    return this.#taken;
-  }
-
   /** Takes our listeners from the sinks: Node's own outputs serve all programs. */
   leave(): void {
     for (const leave of this.#leaving.splice(0)) leave();
   }
 
-  /** Closes our end, whatever is in it. */
+  /** Closes our end, whatever is in it. Copies that have come to their end are the caller's to read, in his own time. */
   close(): void {
     this.#source.destroy();
-    this.#copy?.destroy();
+    this.#closed = !this.#ended;
+    if (this.#closed) for (const copy of this.#copies) copy.destroy();
+    this.#copies.clear();
+  }
+}
+
+/** What the caller reads. Nothing is given to it before its first read, nor after the caller has left it. */
+class LiveCopy extends Readable {
+  readonly #hooks: { begin(): void; goOn(): void };
+  #isRead = false;
+
+  /** @param hooks begin: at the first read, gives what there is already; goOn: it takes more again, or the caller has left it */
+  constructor(hooks: { begin(): void; goOn(): void }) {
+    super();
+    this.#hooks = hooks;
+  }
+
+  /** @returns whether it takes more now */
+  give(chunk: Uint8Array | null): boolean {
+    if (!this.#isRead || this.destroyed) return true;
+    return this.push(chunk) || chunk === null;
+  }
+
+  override _read(): void {
+    if (this.#isRead) {
+      this.#hooks.goOn();
+      return;
+    }
+    this.#isRead = true;
+    this.#hooks.begin();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#hooks.goOn();
+    done(error);
   }
 }
 

@@ -3,14 +3,13 @@ import { monotonicMs } from '../native/clock.js';
 import { nativeError } from '../native/failure.js';
 import { binding, closeDescriptor, streamOf } from '../native/load.js';
 import type { KillCause, Task, TaskEnd } from '../native/task.js';
-import type { Descriptors, Plan } from '../plan/plan.js';
 import { unlessAborted } from './abort.js';
 import type { Copy, Streams } from './child-end.js';
 import { outputOf } from './collect.js';
 import { type Evidence, type GroupEvidence, judge, type LethalLimits, times, usageOf } from './result.js';
 import { ContainerRunError } from './run-error.js';
 import type { ParsedProcess } from './schema.js';
-import { SIGKILL } from './signals.js';
+import { SIGKILL, signalNumber } from './signals.js';
 import { Stdio } from './stdio.js';
 import type { Encoding, RunResult } from './types.js';
 
@@ -31,14 +30,6 @@ export interface ProgramFacts {
 /** Facts of a program without groups of its own. */
 export const noGroup: ProgramFacts['readGroup'] = () => ({ usage: {}, oomKills: 0, oomKillsOfParent: 0, forksRefused: 0 });
 
-export interface Launch {
-  readonly plan: Plan;
-  readonly descriptors: Descriptors;
-}
-
-/** Starts a plan with these streams; what is under way ends when the signal comes. */
-export type Start = (streams: Streams, cancelSignal: AbortSignal | null) => Promise<Task>;
-
 /** What `copyOut` brings. */
 type CopiedOut = Pick<RunResult, 'files' | 'notCopied'>;
 
@@ -55,51 +46,48 @@ export class Program<E extends Encoding = Encoding> {
   #copies: readonly Copy[] = [];
   #error: Error | null = null;
   #setupMs = 0;
-  #callMs: number;
+  /** When the caller asked for it. */
+  readonly #callMs = monotonicMs();
   #forgetCancel: (() => void) | null = null;
 
-  /** @param callMs when the caller asked for it, see {@link monotonicMs} */
-  constructor(options: ParsedProcess, callMs = monotonicMs()) {
+  constructor(options: ParsedProcess) {
     this.#options = options;
-    this.#callMs = callMs;
     this.stdio = new Stdio(options, () => binding().pipe(), closeDescriptor, streamOf);
   }
 
-  get task(): Task | null {
-    return this.#task;
+  /** Of the first process; 0 when it was cancelled before there was one. */
+  get pid(): number {
+    return this.#task?.pid ?? 0;
   }
 
-  /**
-   * Opens the streams and starts it with them: `start` sends or queues its message before it returns. Whatever fails, nothing stays. When
-   * `cancelSignal` is aborted meanwhile it rejects with its reason, or gives a task that has ended of it.
-   */
-  async launch(facts: ProgramFacts, start: Start): Promise<Task> {
+  /** Opens its streams. @throws as {@link Stdio.open}; the reason of `cancelSignal` */
+  async open(facts: ProgramFacts): Promise<Streams> {
     this.#facts = facts;
-    const { cancelSignal } = this.#options;
-    try {
-      const open = () => this.stdio.open(facts);
-      const streams = await unlessAborted(cancelSignal, open, () => this.stdio.close());
-      this.#copies = streams.copies;
-      const starting = start(streams, cancelSignal);
-      // sent with duplicates: our copies would keep the program's pipes open
-      this.stdio.sent();
-      this.#task = await starting;
-      this.#setupMs = monotonicMs() - this.#callMs;
-      return this.#task;
-    } catch (error) {
-      this.stdio.close();
-      throw error;
-    }
+    const streams = await unlessAborted(
+      this.#options.cancelSignal,
+      () => this.stdio.open(facts),
+      () => this.stdio.close(),
+    );
+    this.#copies = streams.copies;
+    return streams;
+  }
+
+  /** Its plan, with these streams, was sent: the descriptors are duplicated, and our copies would keep the program's pipes open. */
+  async sent(starting: Promise<Task>): Promise<Task> {
+    this.stdio.sent();
+    this.#task = await starting;
+    this.#setupMs = monotonicMs() - this.#callMs;
+    return this.#task;
   }
 
   /** It runs: streams flow, and a cancel ends it. */
   begin(): void {
     const kill = (cause: KillCause, signal = this.#options.killSignal): void => {
-      this.#task?.kill({ cause, signal, tree: signal === SIGKILL }).catch((error: Error) => this.#fail(error));
+      this.#kill(cause, signal).catch((error: Error) => this.#fail(error));
     };
     this.stdio.begin({
       onOverflow: (stream) => {
-        this.#overflow ??= stream;
+        this.#overflow ??= { stream, maxBuffer: this.#options.maxBuffer ?? 0 };
         kill('output');
       },
       onError: (error) => {
@@ -124,10 +112,27 @@ export class Program<E extends Encoding = Encoding> {
     this.begin();
   }
 
-  /** Waits for the end of the tree. `readFiles` runs when it is gone, before the result is made. */
-  async result(readFiles?: () => Promise<CopiedOut>): Promise<RunResult<E>> {
+  /** Default SIGKILL: the whole tree. Another signal: the first process. */
+  async kill(signal: NodeJS.Signals | number = 'SIGKILL'): Promise<void> {
+    await this.#kill('caller', signalNumber(signal));
+  }
+
+  async #kill(cause: KillCause, signal: number): Promise<void> {
+    await this.#task?.kill({ cause, signal, tree: signal === SIGKILL });
+  }
+
+  /**
+   * Its end: the result, or the error that `reject: true` asks for. `readFiles` runs when the tree is gone, before the result is made.
+   */
+  async wait(readFiles?: () => Promise<CopiedOut>): Promise<RunResult<E>> {
+    const result = await this.#result(readFiles);
+    if (this.#options.reject && result.failed) throw new ContainerRunError<E>(result);
+    return result;
+  }
+
+  async #result(readFiles?: () => Promise<CopiedOut>): Promise<RunResult<E>> {
     const [task, facts] = [this.#task, this.#facts];
-    if (!task || !facts) throw new TypeError('the program was not launched');
+    if (!task || !facts) throw new TypeError('the program was not started');
     try {
       const end = await task.ended;
       const { stdout, stderr } = await this.stdio.settle();
@@ -146,15 +151,8 @@ export class Program<E extends Encoding = Encoding> {
       return result;
     } finally {
       this.#forgetCancel?.();
-      this.stdio.finish();
+      this.stdio.close();
     }
-  }
-
-  /** The result, or the error that `reject: true` asks for. */
-  async outcome(readFiles?: () => Promise<CopiedOut>): Promise<RunResult<E>> {
-    const result = await this.result(readFiles);
-    if (this.#options.reject && result.failed) throw new ContainerRunError<E>(result);
-    return result;
   }
 
   #fail(error: Error): void {
@@ -176,7 +174,7 @@ export class Program<E extends Encoding = Encoding> {
 
   #makeResult(facts: ProgramFacts, end: TaskEnd, copied: CopiedOut, output: Pick<RunResult<E>, 'stdout' | 'stderr'>): RunResult<E> {
     const { usage, ...group } = facts.readGroup(end.reports);
-    const { timeout, cpuTimeLimit, maxBuffer } = this.#options;
+    const { timeout, cpuTimeLimit } = this.#options;
     return {
       id: facts.id,
       command: [...facts.command],
@@ -188,7 +186,6 @@ export class Program<E extends Encoding = Encoding> {
         processOne: facts.processOne,
         timeoutMs: timeout,
         cpuTimeLimitMs: cpuTimeLimit,
-        maxBuffer,
         limits: facts.limits,
       }),
       ...output,

@@ -34,13 +34,12 @@ export interface Evidence extends Omit<GroupEvidence, 'usage'> {
   /** CPU time of the first process and what it waited for. */
   readonly cpuMs: number;
   /** The stream that went past `maxBuffer`. */
-  readonly overflow: 'stdout' | 'stderr' | null;
+  readonly overflow: { readonly stream: 'stdout' | 'stderr'; readonly maxBuffer: number } | null;
   /** The program was process 1 of a pid namespace: it can't have sent itself SIGKILL. */
   readonly processOne: boolean;
   /** The limits it ran with: for the words. */
   readonly timeoutMs: number | null;
   readonly cpuTimeLimitMs: number | null;
-  readonly maxBuffer: number;
   readonly limits: LethalLimits;
 }
 
@@ -131,8 +130,9 @@ function meanwhile({ forksRefused, oomKillsOfParent, limits: { pids } }: Evidenc
   ].join('');
 }
 
-function overflowed({ overflow, maxBuffer }: Evidence): { status: Status; reason: string } {
-  return { status: 'output-limit', reason: `wrote more than ${amount(maxBuffer, 'bytes')} to ${overflow ?? 'an output'}` };
+function overflowed({ overflow }: Evidence): { status: Status; reason: string } {
+  const { stream, maxBuffer } = overflow ?? { stream: 'an output', maxBuffer: 0 };
+  return { status: 'output-limit', reason: `wrote more than ${amount(maxBuffer, 'bytes')} to ${stream}` };
 }
 
 function outOfMemory({ oomKills, limits: { memory } }: Evidence): string {

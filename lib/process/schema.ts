@@ -31,12 +31,14 @@ export interface ParsedProcess {
   readonly stdout: readonly StdioItem[];
   readonly stderr: readonly StdioItem[];
   readonly encoding: Encoding;
+  /** Whether output is kept for the result. */
+  readonly buffer: boolean;
   readonly timeout: number | null;
   readonly cpuTimeLimit: number | null;
   readonly killSignal: number;
   readonly forceKillAfterDelay: number;
   readonly input: string | Uint8Array | Readable | null;
-  readonly maxBuffer: number;
+  readonly maxBuffer: number | null;
   readonly cancelSignal: AbortSignal | null;
   readonly reject: boolean;
 }
@@ -117,6 +119,7 @@ export const processShape = {
   stdout: stdio('out').optional(),
   stderr: stdio('out').optional(),
   encoding: z.enum(['utf8', 'buffer']).optional(),
+  buffer: z.boolean().optional(),
   timeout: duration.optional(),
   cpuTimeLimit: duration.optional(),
   killSignal: z
@@ -150,7 +153,8 @@ export function checkProcess(options: Checked, context: Complaints): void {
   if (options.input !== undefined && options.stdin !== undefined && options.stdin[0]?.type !== 'pipe') {
     wrong('input', "can't go with stdin other than 'pipe': it is written to the pipe");
   }
-  if (options.maxBuffer !== undefined && options.maxBuffer > constants.MAX_STRING_LENGTH && options.encoding !== 'buffer') {
+  const isText = options.encoding !== 'buffer' && options.buffer !== false;
+  if (options.maxBuffer !== undefined && options.maxBuffer > constants.MAX_STRING_LENGTH && isText) {
     wrong('maxBuffer', `must be at most ${constants.MAX_STRING_LENGTH} bytes of text: a string holds no more. Use encoding 'buffer'`);
   }
 }
@@ -168,12 +172,14 @@ export function normaliseProcess(options: Checked): ParsedProcess {
     stdout: options.stdout ?? pipe,
     stderr: options.stderr ?? pipe,
     encoding: options.encoding ?? 'utf8',
+    buffer: options.buffer ?? true,
     timeout: options.timeout || null,
     cpuTimeLimit: options.cpuTimeLimit || null,
     killSignal: options.killSignal ?? SIGKILL,
     forceKillAfterDelay: options.forceKillAfterDelay ?? 1000,
     input: options.input ?? null,
-    maxBuffer: options.maxBuffer ?? 100 * 1024 ** 2,
+    // what is not kept has no bound but one that is asked for
+    maxBuffer: options.maxBuffer ?? (options.buffer === false ? null : 100 * 1024 ** 2),
     cancelSignal: options.cancelSignal ?? null,
     reject: options.reject ?? false,
   };

@@ -6,7 +6,7 @@ import { finished } from 'node:stream/promises';
 import { types } from 'node:util';
 import { NacelleError } from '../errors.js';
 import type { ChildEnd, Copy, Streams } from './child-end.js';
-import type { Collector } from './collect.js';
+import { Collector } from './collect.js';
 import { checkOpen, directDescriptor, inputFile, kindOf, openOutput, untilOpen } from './descriptors.js';
 import { ignoreErrors } from './ignore-errors.js';
 import { Outlet } from './outlet.js';
@@ -25,12 +25,11 @@ export interface StdioHooks {
   onError(error: Error): void;
 }
 
-type Options = Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'input' | 'maxBuffer'>;
+type Options = Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'input' | 'maxBuffer' | 'buffer'>;
 type Stream = 0 | 1 | 2;
 
-/** Something to be closed; an outlet may become the caller's. */
+/** Something to be closed. */
 interface Owned {
-  readonly outlet?: Outlet;
   close(): void;
 }
 
@@ -47,6 +46,9 @@ export class Stdio {
   readonly #pipe: MakePipe;
   readonly #closeEnd: (fd: number) => void;
   readonly #streamOf: MakeStream;
+  /** What the program writes, for the caller: see {@link Outlet}. `null` where it goes elsewhere. */
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
   #stdin: Socket | null = null;
   readonly #outlets: [stdout: Outlet | null, stderr: Outlet | null] = [null, null];
   /** The program's ends of our pipes. */
@@ -89,7 +91,11 @@ export class Stdio {
     for (const stream of callersStreams(options)) stream.on('error', this.#onFailure);
     try {
       if (options.stdin[0]?.type === 'pipe') this.#makeStdin();
-      for (const stream of [1, 2] as const) if (this.#items(stream).some((item) => item.type === 'pipe')) this.#makeOutlet(stream);
+      const [stdout, stderr] = ([1, 2] as const).map((stream) =>
+        this.#items(stream).some((item) => item.type === 'pipe') ? this.#makeOutlet(stream).copy() : null,
+      );
+      this.stdout = stdout ?? null;
+      this.stderr = stderr ?? null;
     } catch (error) {
       this.close();
       throw error;
@@ -101,14 +107,11 @@ export class Stdio {
     return this.#options.stdin[0]?.type === 'pipe' && this.#options.input === null ? this.#stdin : null;
   }
 
-  /** Reading this property takes the stream: its content is then not in the result. */
-  get stdout(): Readable | null {
-    return this.#outlets[0]?.take() ?? null;
-  }
-
-  /** Reading this property takes the stream: its content is then not in the result. */
-  get stderr(): Readable | null {
-    return this.#outlets[1]?.take() ?? null;
+  /** Streams of their own, from the beginning. Empty where an output goes elsewhere. */
+  copies(from: 'stdout' | 'stderr' | 'all'): Readable[] {
+    const [stdout, stderr] = this.#outlets;
+    const wanted = { stdout: [stdout], stderr: [stderr], all: [stdout, stderr] }[from];
+    return wanted.flatMap((outlet) => outlet?.copy() ?? []);
   }
 
   /**
@@ -136,15 +139,12 @@ export class Stdio {
     for (const fd of this.#openEnds.splice(0)) this.#closeEnd(fd);
   }
 
-  /** The program runs: input is written, and what nobody took is collected. */
+  /** The program runs: input is written, output is read. */
   begin(hooks: StdioHooks): void {
     this.sent();
     if (this.#hooks) return;
     this.#hooks = hooks;
-    for (const stream of [1, 2] as const) {
-      const onOverflow = (): void => hooks.onOverflow(stream === 1 ? 'stdout' : 'stderr');
-      this.#outlets[stream - 1]?.begin(this.#options.maxBuffer, { onOverflow, onError: hooks.onError });
-    }
+    for (const outlet of this.#outlets) outlet?.begin(hooks);
     if (this.#failure) hooks.onError(this.#failure);
     const source = sourceOf(this.#options);
     if (!this.#stdin || source === null) return;
@@ -176,7 +176,7 @@ export class Stdio {
     return this.collected;
   }
 
-  /** What was collected until now; `null` for what goes elsewhere or was taken. */
+  /** What was collected until now; `null` for what goes elsewhere. */
   get collected(): { stdout: Collector | null; stderr: Collector | null } {
     const [stdout, stderr] = this.#outlets;
     return { stdout: stdout?.collector ?? null, stderr: stderr?.collector ?? null };
@@ -192,16 +192,7 @@ export class Stdio {
     for (const outlet of this.#outlets) outlet?.unref();
   }
 
-  /** All is over: closes what is ours, but a pipe that the caller took and may still be reading. */
-  finish(): void {
-    const isCallers = ({ outlet }: Owned): boolean => outlet?.isCallers ?? false;
-    const kept = this.#owned.filter(isCallers);
-    this.#owned = this.#owned.filter((owned) => !isCallers(owned));
-    this.close();
-    this.#owned = kept;
-  }
-
-  /** Closes all that is ours, the last made first. Streams that the caller took are closed too. Idempotent. */
+  /** Closes all that is ours, the last made first. What the caller reads stays to be read, when the program has ended. Idempotent. */
   close(): void {
     this.sent();
     for (const { close } of this.#owned.splice(0).reverse()) close();
@@ -249,10 +240,13 @@ export class Stdio {
   }
 
   #makeOutlet(stream: 1 | 2): Outlet {
-    const items = this.#items(stream);
-    const others = items.filter((item) => item.type !== 'pipe');
-    const outlet = new Outlet(this.#makePipe(stream), { visible: others.length < items.length, shared: others.length > 0 });
-    this.#owned.push({ outlet, close: () => outlet.close() });
+    const { maxBuffer, buffer } = this.#options;
+    const isVisible = this.#items(stream).some((item) => item.type === 'pipe');
+    const collector = isVisible
+      ? new Collector({ limit: maxBuffer, keep: buffer }, () => this.#hooks?.onOverflow(stream === 1 ? 'stdout' : 'stderr'))
+      : null;
+    const outlet = new Outlet(this.#makePipe(stream), collector);
+    this.#owned.push({ close: () => outlet.close() });
     this.#outlets[stream - 1] = outlet;
     return outlet;
   }

@@ -49,6 +49,11 @@ export interface ProcessOptions<E extends Encoding = 'utf8'> {
   stderr?: Stdio | undefined;
   /** Default 'utf8'. */
   encoding?: E | undefined;
+  /**
+   * Default true: what the program writes to its pipes is kept for the result. False: it is not, and what nobody reads of the streams
+   * is thrown away. Then `maxBuffer` has no default.
+   */
+  buffer?: boolean | undefined;
   /** Wall clock, ms. 0 is no limit. Kept by the shim, so that a blocked event loop can't stretch it. */
   timeout?: number | undefined;
   /** CPU time of the whole tree, ms. 0 is no limit. Kept by the shim. */
@@ -63,7 +68,7 @@ export interface ProcessOptions<E extends Encoding = 'utf8'> {
 export interface CallOptions {
   /** Written to stdin, which is then closed. */
   input?: string | Uint8Array | Readable | undefined;
-  /** Bytes kept of each of stdout and stderr. Default '100m'. Past it the tree is killed: status 'output-limit'. */
+  /** Bytes of each of stdout and stderr. Default '100m'. Past it the tree is killed: status 'output-limit'. */
   maxBuffer?: Size | undefined;
   /** Ends the program, or what is done before it runs: status 'canceled'. */
   cancelSignal?: AbortSignal | undefined;
@@ -150,7 +155,7 @@ export interface RunResult<E extends Encoding = 'utf8'> {
   oomKilled: boolean;
   isCanceled: boolean;
   isMaxBuffer: boolean;
-  /** Empty where the stream went elsewhere or the caller took it. */
+  /** Empty where the stream went elsewhere, and with `buffer: false`. */
   stdout: Output<E>;
   stderr: Output<E>;
   /** By path: what `copyOut` named and was there. */
@@ -167,12 +172,34 @@ export interface RunResult<E extends Encoding = 'utf8'> {
   notEnforced: { feature: string; reason: string }[];
 }
 
-/** A program that runs: a promise of its result, with its streams. */
-export type Execution<E extends Encoding = 'utf8'> = Promise<RunResult<E>> & {
-  readonly pid: Promise<number>;
-  readonly stdin: Writable | null;
-  readonly stdout: Readable | null;
-  readonly stderr: Readable | null;
-  /** Default SIGKILL: the whole tree. Another signal: the first process. */
-  kill(signal?: NodeJS.Signals | number): Promise<void>;
-};
+/**
+ * A program that runs: a promise of its result, with its streams. Iterating gives the lines of its stdout, as {@link lines} does.
+ *
+ * The promise rejects when the program could not be run; with `reject: true` also when it failed.
+ */
+export type Execution<E extends Encoding = 'utf8'> = Promise<RunResult<E>> &
+  AsyncIterable<string> & {
+    /** In Node's pid namespace. Rejects when the program never ran. */
+    readonly pid: Promise<number>;
+    /** `null` unless the option `stdin` is 'pipe'. */
+    readonly stdin: Writable | null;
+    /**
+     * What the program writes, from its beginning on: a copy, so that the result has it all the same. The program waits for who reads it slowly;
+     * whoever has seen enough destroys it. `null` where the output goes elsewhere.
+     */
+    readonly stdout: Readable | null;
+    /** As {@link stdout}. */
+    readonly stderr: Readable | null;
+    /**
+     * The lines of an output (default 'stdout') from its beginning on, while they come: decoded as UTF-8, without the '\n' or '\r\n' at
+     * their end. 'all': of both, in the order in which they came here. Each iteration is a copy of its own, for which the program waits.
+     *
+     * At the end of the program a rejection of the promise is thrown in the loop, where it is then handled. Leaving the loop
+     * before lets the program go on.
+     *
+     * @throws NacelleError in the loop: `ERR_STATE` when the output goes elsewhere
+     */
+    lines(from?: 'stdout' | 'stderr' | 'all'): AsyncIterable<string>;
+    /** Default SIGKILL: the whole tree. Another signal: the first process. Waits until it runs; after its end nothing is reached. */
+    kill(signal?: NodeJS.Signals | number): Promise<void>;
+  };

@@ -71,7 +71,7 @@ it('who waits for events alone is not kept alive', async () => {
 
 it('wrong options are refused', async () => {
   await using group = await Cgroup.create(NAME);
-  for (const options of [{ signal: 1 }, { sginal: undefined }]) {
+  for (const options of [{ cancelSignal: 1 }, { cancelSginal: undefined }]) {
     // @ts-expect-error: what a program without types can pass
     expect(() => group.events(options)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_OPTION' }));
   }

@@ -52,7 +52,7 @@ export async function calls(): Promise<void> {
   await net.run(words, { with: [net] as const, timeout: size });
   const group = await Cgroup.create('a', limits, { parent: maybe, persist: flag });
   await group.run(words, { cwd: maybe });
-  for await (const event of group.events({ signal })) event.type satisfies string;
+  for await (const event of group.events({ cancelSignal: signal })) event.type satisfies string;
   await OverlayFs.mount({ lower: words, upper: maybe, upperSize: size });
   await VethPair.create({ peer: container, address: words, name: maybe });
   const image = await Image.pull('a/b', { platform: maybe, mirrors: words, cancelSignal: signal, limits: { maxBytes: size } });

@@ -1,3 +1,4 @@
+import { getEventListeners, once } from 'node:events';
 import { expect } from 'vitest';
 import { Container } from '../../../lib/index.js';
 import { isAlive, namespaceOf, processInfo } from '../../fixtures/host.js';
@@ -168,6 +169,26 @@ describe('ending it', () => {
     const result = await container.wait();
     await container.remove();
     expect(await container.wait()).toEqual(result);
+  });
+
+  it('wait() and stop() are given up, and the container goes on', async () => {
+    await using container = await Container.create({
+      ...(await busybox()),
+      command: ['sh', '-c', "trap '' TERM; echo ready; while :; do sleep 0.01; done"],
+    });
+    await container.start();
+    await once(container.stdout ?? process, 'data');
+    for (const give of [container.wait.bind(container), container.stop.bind(container)]) {
+      const stop = new AbortController();
+      const waiting = give({ cancelSignal: stop.signal });
+      stop.abort(new Error('enough'));
+      await expect(waiting).rejects.toThrow('enough');
+      await expect(give({ cancelSignal: stop.signal })).rejects.toThrow('enough');
+      expect(getEventListeners(stop.signal, 'abort')).toEqual([]);
+    }
+    await expect(container.wait({ cancelSignal: 1 as unknown as AbortSignal })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+    expect(container.state).toBe('running');
+    expect(await container.stop({ timeout: 0 })).toMatchObject({ signal: 'SIGKILL' });
   });
 
   it('await using removes it, whatever it does', async () => {

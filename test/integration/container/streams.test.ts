@@ -120,10 +120,11 @@ describe('output', () => {
     expect(await sh('(sleep 1000 &); echo done', { namespaces: { pid: 'host' } })).toMatchObject({ status: 'ok', stdout: 'done\n' });
   });
 
-  it('what nobody reads makes the program wait', async () => {
-    await using container = await Container.create({ ...(await busybox()), command: ['yes'], stdout: 'pipe' });
-    const { stdout } = container;
+  it('makes the program wait for its reader', async () => {
+    await using container = await Container.create({ ...(await busybox()), command: ['yes'], buffer: false });
+    const stdout = container.stdout ?? Readable.from([]);
     await container.start();
+    await once(stdout, 'readable');
     const written = () => Number(/^wchar: (\d+)/m.exec(readText(`/proc/${container.pid}/io`) ?? '')?.[1]);
     let before = -1;
     const total = await until('it has stopped writing', async () => {
@@ -134,7 +135,7 @@ describe('output', () => {
       return same && now;
     });
     expect(total).toBeLessThan(4 << 20);
-    expect(stdout?.read()).not.toBeNull();
+    expect(stdout.read()).not.toBeNull();
     await until('it goes on', () => written() > total);
   });
 });
@@ -181,13 +182,14 @@ describe('streams of the caller', () => {
   });
 });
 
-describe('output that the caller takes', () => {
+describe('output that the caller reads', () => {
   it('while the program runs, and leaves before its end, does not hold it up', async () => {
     const command = ['sh', '-c', 'yes | head -c 1000000; echo ready >&2; exit 3'];
     await using container = await Container.create({ ...(await busybox()), command });
     await container.start();
     for await (const _ of container.stdout ?? []) break;
-    expect(await container.wait()).toMatchObject({ exitCode: 3, stderr: 'ready\n' });
+    const result = await container.wait();
+    expect([result.exitCode, result.stdout.length, result.stderr]).toEqual([3, 1_000_000, 'ready\n']);
   });
 
   it('while the program runs ends with the container, whoever else holds the pipe', async () => {
@@ -288,7 +290,7 @@ describe('stdio', () => {
       expect((await lines.next()).value).toBe(`got ${word}\n`);
     }
     stdin.end();
-    expect(await container.wait()).toMatchObject({ status: 'ok', stdout: '' });
+    expect(await container.wait()).toMatchObject({ status: 'ok', stdout: 'got one\ngot two\n' });
   });
 });
 

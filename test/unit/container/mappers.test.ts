@@ -33,7 +33,7 @@ describe('toIsolateMeta', () => {
     ],
     [
       'output',
-      sampleResult(killed(9, 'output'), { overflow: 'stdout' }),
+      sampleResult(killed(9, 'output'), { overflow: { stream: 'stdout', maxBuffer: 100 } }),
       { exitsig: 9, status: 'SG', killed: 1, message: 'wrote more than 100 bytes to stdout' },
     ],
   ])('%s', (_, result, fields) => expect(toIsolateMeta(result)).toEqual({ ...common, ...fields }));
@@ -58,7 +58,7 @@ describe('toGoJudgeResult', () => {
     [sampleResult(killed(9, 'cpu-time')), 'Time Limit Exceeded', 9],
     [sampleResult(killed(9, 'wall-time')), 'Time Limit Exceeded', 9],
     [sampleResult(exited(0), { oomKills: 1 }), 'Memory Limit Exceeded', 0],
-    [sampleResult(killed(9, 'output'), { overflow: 'stderr' }), 'Output Limit Exceeded', 9],
+    [sampleResult(killed(9, 'output'), { overflow: { stream: 'stderr', maxBuffer: 100 } }), 'Output Limit Exceeded', 9],
     [sampleResult(killed(31)), 'Dangerous Syscall', 31],
     [sampleResult(killed(9, 'cancel')), 'Signalled', 9],
   ])('%#: $status', (result, status, exitStatus) => {

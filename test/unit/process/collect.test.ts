@@ -5,9 +5,9 @@ import { Collector, outputOf } from '../../../lib/process/collect.js';
 /** Some bytes, and a way to cut them up. */
 const chunked = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 20 });
 
-function collect(chunks: readonly Uint8Array[], limit: number): { collector: Collector; overflows: number } {
+function collect(chunks: readonly Uint8Array[], limit: number | null, keep = true): { collector: Collector; overflows: number } {
   let overflows = 0;
-  const collector = new Collector(limit, () => overflows++);
+  const collector = new Collector({ limit, keep }, () => overflows++);
   for (const chunk of chunks) collector.push(chunk);
   return { collector, overflows };
 }
@@ -23,6 +23,22 @@ describe('Collector', () => {
         expect(collector.overflowed).toBe(all.length > limit);
       }),
     );
+  });
+
+  it('gives back what is within the limit, kept or not', () => {
+    fc.assert(
+      fc.property(chunked, fc.nat(500), fc.boolean(), (chunks, limit, keep) => {
+        const collector = new Collector({ limit, keep }, () => undefined);
+        const within = Buffer.concat(chunks.map((chunk) => collector.push(chunk)));
+        const first = Buffer.concat(chunks).subarray(0, limit);
+        expect(within.equals(first)).toBe(true);
+        expect(collector.bytes().equals(keep ? first : Buffer.alloc(0))).toBe(true);
+      }),
+    );
+  });
+
+  it('without a limit takes any number', () => {
+    expect(collect([Buffer.alloc(5000)], null, false)).toMatchObject({ overflows: 0, collector: { overflowed: false } });
   });
 
   it('decodes characters that lie across chunks', () => {

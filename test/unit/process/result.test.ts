@@ -19,7 +19,6 @@ function evidence(end: Evidence['end'], more: Partial<Evidence> = {}): Evidence 
     processOne: true,
     timeoutMs: 1000,
     cpuTimeLimitMs: 2500,
-    maxBuffer: 1024,
     limits: limits(),
     ...more,
   };
@@ -52,13 +51,13 @@ describe('status and reason', () => {
     ['a cancel', evidence({ exit: killed(9), cause: 'cancel' }), 'canceled', 'killed because cancelSignal was aborted'],
     [
       'output',
-      evidence({ exit: killed(9), cause: 'output' }, { overflow: 'stderr' }),
+      evidence({ exit: killed(9), cause: 'output' }, { overflow: { stream: 'stderr', maxBuffer: 1024 } }),
       'output-limit',
       'wrote more than 1,024 bytes to stderr',
     ],
     [
       'output, ended before the kill',
-      evidence({ exit: exited(0), cause: none }, { overflow: 'stdout' }),
+      evidence({ exit: exited(0), cause: none }, { overflow: { stream: 'stdout', maxBuffer: 1024 } }),
       'output-limit',
       'wrote more than 1,024 bytes to stdout',
     ],
@@ -158,7 +157,9 @@ describe('the other fields', () => {
   });
 
   it('keep the evidence that did not decide', () => {
-    expect(judge(evidence({ exit: killed(9), cause: 'wall-time' }, { oomKills: 1, overflow: 'stdout' }))).toMatchObject({
+    expect(
+      judge(evidence({ exit: killed(9), cause: 'wall-time' }, { oomKills: 1, overflow: { stream: 'stdout', maxBuffer: 1024 } })),
+    ).toMatchObject({
       timedOut: true,
       oomKilled: true,
       isMaxBuffer: true,
@@ -173,7 +174,7 @@ describe('the other fields', () => {
       oomKills: fc.nat(2),
       oomKillsOfParent: fc.nat(2),
       forksRefused: fc.nat(2),
-      overflow: fc.constantFrom(null, 'stdout', 'stderr'),
+      overflow: fc.constantFrom(null, ...(['stdout', 'stderr'] as const).map((stream) => ({ stream, maxBuffer: 1024 }))),
     });
     fc.assert(
       fc.property(exit, cause, rest, (how, why, more) => {

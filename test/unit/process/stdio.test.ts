@@ -178,12 +178,12 @@ describe('streams of the caller', () => {
     stdin?.end('a\n');
     expect(await text(stdout ?? Readable.from([]))).toBe('a\nb\n');
     await once(child, 'exit');
-    expect(await stdio.settle()).toMatchObject({ stdout: null });
+    expect(outputOf((await stdio.settle()).stdout, 'utf8')).toBe('a\nb\n');
     stdio.close();
   });
 
-  it('hold the program back when nobody reads, and it goes on when somebody does', async () => {
-    const stdio = new Stdio(parseExecOptions({ stdin: 'pipe' }), makePipe);
+  it.each([true, false])('hold the program back when their reader pauses, and it goes on with him: buffer %s', async (isKept) => {
+    const stdio = new Stdio(parseExecOptions({ stdin: 'pipe', buffer: isKept }), makePipe);
     const { stdin, stdout } = stdio;
     start('cat', [], await stdio.open(unconfined));
     stdio.begin(fail);
@@ -192,17 +192,20 @@ describe('streams of the caller', () => {
     stdin?.write(Buffer.alloc(size, 'x'), () => {
       written = true;
     });
+    await once(stdout ?? Readable.from([]), 'readable');
+    const begun: Buffer = stdout?.read();
     // Both pipes and both buffers are full long before 8 MiB: the write can't be done while nobody reads.
     await expect.poll(() => stdout?.readableLength).toBeGreaterThan(0);
     expect(written).toBe(false);
     stdin?.end();
-    expect((await buffer(stdout ?? Readable.from([]))).length).toBe(size);
+    const rest = await buffer(stdout ?? Readable.from([]));
+    expect(begun.length + rest.length).toBe(size);
     expect(written).toBe(true);
-    await stdio.settle();
+    expect((await stdio.settle()).stdout?.bytes().length).toBe(isKept ? size : 0);
     stdio.close();
   });
 
-  it('taken late begin with what was collected', async () => {
+  it('begin with what came before they were read, and leave it to the result', async () => {
     const stdio = new Stdio(parseExecOptions({ stdin: 'pipe' }), makePipe);
     const child = start('cat', [], await stdio.open(unconfined));
     stdio.begin(fail);
@@ -212,8 +215,49 @@ describe('streams of the caller', () => {
     stdio.stdin?.end('late');
     expect(await text(stdout ?? Readable.from([]))).toBe('early late');
     await once(child, 'exit');
-    expect((await stdio.settle()).stdout).toBeNull();
+    expect(outputOf((await stdio.settle()).stdout, 'utf8')).toBe('early late');
     stdio.close();
+    expect(await Promise.all(stdio.copies('all').map((copy) => text(copy)))).toEqual(['early late', '']);
+  });
+
+  it('are read after the end as well, each for itself', async () => {
+    const stdio = new Stdio(parseExecOptions({}), makePipe);
+    const child = start('echo', ['all'], await stdio.open(unconfined));
+    stdio.begin(fail);
+    await once(child, 'exit');
+    await stdio.settle();
+    stdio.close();
+    const copies = [stdio.stdout, ...stdio.copies('stdout'), ...stdio.copies('stdout')];
+    expect(await Promise.all(copies.map((copy) => text(copy ?? Readable.from([]))))).toEqual(['all\n', 'all\n', 'all\n']);
+  });
+
+  it('hold nobody up when their reader has left', async () => {
+    const stdio = new Stdio(parseExecOptions({}), makePipe);
+    const child = start('head', ['-c', '3000000', '/dev/zero'], await stdio.open(unconfined));
+    stdio.begin(fail);
+    for await (const _ of stdio.stdout ?? []) break;
+    await once(child, 'exit');
+    expect((await stdio.settle()).stdout?.bytes().length).toBe(3_000_000);
+    stdio.close();
+  });
+
+  it('with buffer: false have what comes, and nothing of it is kept', async () => {
+    const stdio = new Stdio(parseExecOptions({ buffer: false }), makePipe);
+    const child = start('sh', ['-c', 'echo out; head -c 3000000 /dev/zero >&2'], await stdio.open(unconfined));
+    stdio.begin(fail);
+    expect(await text(stdio.stdout ?? Readable.from([]))).toBe('out\n');
+    await once(child, 'exit');
+    const { stdout, stderr } = await stdio.settle();
+    expect([outputOf(stdout, 'utf8'), outputOf(stderr, 'utf8')]).toEqual(['', '']);
+    stdio.close();
+  });
+
+  it('are closed with what never ran', async () => {
+    const stdio = new Stdio(parseExecOptions({}), makePipe);
+    const reading = text(stdio.stdout ?? Readable.from([]));
+    stdio.close();
+    await expect(reading).rejects.toThrow('Premature close');
+    await expect(Promise.all(stdio.copies('all').map((copy) => text(copy)))).rejects.toThrow('Premature close');
   });
 });
 
