@@ -57,7 +57,7 @@
           'conditions': [
             ['nacelle_sanitize==1', {
               'sources': ['addon/shim/sanitize/options.cc', 'addon/shim/sanitize/executable.cc'],
-              'sources!': ['addon/shim/executable.cc'],
+              'sources!': ['addon/shim/modes/executable.cc'],
               'defines': ['NACELLE_REPORTS="<(module_root_dir)/reports"', 'NACELLE_INIT="<(module_root_dir)/build/Release/nacelle-init"'],
               'ldflags': ['-pie'],
             }, { 'ldflags': ['-static-pie'] }],
@@ -69,7 +69,7 @@
           'targets': [{
             'target_name': 'nacelle-init',
             'type': 'executable',
-            'sources': ['addon/shim/sanitize/main.cc', 'addon/shim/reaper.cc', 'addon/shim/pump.cc', 'addon/shim/channel.cc'],
+            'sources': ['addon/shim/sanitize/main.cc', 'addon/shim/modes/reaper.cc', 'addon/shim/modes/pump.cc', 'addon/shim/wire/channel.cc'],
             'cflags': ['-fPIE'],
             # after those of the configuration, which it takes back
             'configurations': {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "shim/unique_fd.h"
+#include "shim/kernel/unique_fd.h"
 
 namespace nacelle {
 

@@ -3,7 +3,7 @@
 #include <napi.h>
 
 #include "loop_poll.h"
-#include "shim/unique_fd.h"
+#include "shim/kernel/unique_fd.h"
 
 namespace nacelle {
 

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <string>
 
-#include "shim/unique_fd.h"
+#include "shim/kernel/unique_fd.h"
 
 namespace nacelle {
 namespace {

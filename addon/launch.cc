@@ -18,10 +18,10 @@
 #include <utility>
 
 #include "own_sockets.h"
-#include "shim/ancillary.h"
-#include "shim/memfd.h"
-#include "shim/protocol.h"
-#include "shim/syscalls.h"
+#include "shim/kernel/ancillary.h"
+#include "shim/kernel/memfd.h"
+#include "shim/kernel/syscalls.h"
+#include "shim/wire/protocol.h"
 
 namespace nacelle {
 namespace {

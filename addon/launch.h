@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "shim/unique_fd.h"
+#include "shim/kernel/unique_fd.h"
 
 namespace nacelle {
 

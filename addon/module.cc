@@ -4,7 +4,7 @@
 #include "event_counter.h"
 #include "files.h"
 #include "own_sockets.h"
-#include "shim/protocol.h"
+#include "shim/wire/protocol.h"
 #include "socket.h"
 
 namespace {

@@ -10,9 +10,9 @@
 #include "descriptors.h"
 #include "launch.h"
 #include "own_sockets.h"
-#include "shim/ancillary.h"
-#include "shim/memfd.h"
-#include "shim/protocol.h"
+#include "shim/kernel/ancillary.h"
+#include "shim/kernel/memfd.h"
+#include "shim/wire/protocol.h"
 
 namespace nacelle {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "loop_poll.h"
-#include "shim/protocol.h"
-#include "shim/unique_fd.h"
+#include "shim/kernel/unique_fd.h"
+#include "shim/wire/protocol.h"
 
 namespace nacelle {
 

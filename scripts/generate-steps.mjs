@@ -1,8 +1,8 @@
-// Writes lib/plan/steps.ts from addon/shim/steps.def, the one source of the opcodes.
+// Writes lib/plan/steps.ts from addon/shim/steps/steps.def, the one source of the opcodes.
 // `--check` fails when the file is out of date instead of writing it.
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const source = new URL('../addon/shim/steps.def', import.meta.url);
+const source = new URL('../addon/shim/steps/steps.def', import.meta.url);
 const target = new URL('../lib/plan/steps.ts', import.meta.url);
 
 const types = {
@@ -31,7 +31,7 @@ export function parseSteps(text) {
 
 export function renderSteps(steps) {
   const lines = [
-    '// Generated from addon/shim/steps.def by scripts/generate-steps.mjs. Change that file, not this one.',
+    '// Generated from addon/shim/steps/steps.def by scripts/generate-steps.mjs. Change that file, not this one.',
     '',
     '/** A numbered file descriptor of a plan; -1 is none. */',
     'export type Slot = number;',

@@ -8,10 +8,10 @@
 #include <cerrno>
 #include <cstring>
 
-#include "pump.h"
-#include "reaper.h"
-#include "supervisor.h"
-#include "syscalls.h"
+#include "kernel/syscalls.h"
+#include "modes/pump.h"
+#include "modes/reaper.h"
+#include "supervisor/supervisor.h"
 
 namespace {
 

@@ -11,7 +11,7 @@ const { EFBIG } = constants.errno;
 const SAME_NAME = 'another file has this name when both are read as UTF-8';
 
 /**
- * Reads the records of addon/shim/copy_out.h.
+ * Reads the records of addon/shim/steps/copy_out.h.
  *
  * @param failure why they end before the last path, if so
  */

@@ -40,7 +40,7 @@ function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
   return new DataView(buffer, byteOffset, length);
 }
 
-/** Writes the values of addon/shim/protocol.h. */
+/** Writes the values of addon/shim/wire/protocol.h. */
 export class Encoder {
   #bytes: Buffer;
   #view: DataView;
@@ -165,7 +165,7 @@ function nanoseconds(ms: number): number {
   return Math.ceil(ms * NS_PER_MS);
 }
 
-/** The body of a start message (addon/shim/plan.h reads it). `slots`: of the descriptors that come with it. */
+/** The body of a start message (addon/shim/wire/plan.h reads it). `slots`: of the descriptors that come with it. */
 export function encodePlan(plan: Plan, descriptors: Descriptors): Uint8Array {
   const encoder = new Encoder();
   encoder.slots([...descriptors.keys()]).u32(slotCount([plan.prepare, plan.undo, ...plan.stages.map(({ steps }) => steps)], descriptors));

@@ -6,7 +6,7 @@ import type { Plan } from '../plan/plan.js';
 import { type Op, type Step, stepTable } from '../plan/steps.js';
 import { hintFor } from './hints.js';
 
-/** Where a step failed, as the shim tells it (addon/shim/host_steps.h). */
+/** Where a step failed, as the shim tells it (addon/shim/supervisor/host_steps.h). */
 export interface StepFailure {
   /** The number of the stage, or one of {@link Where}. */
   readonly where: number;

@@ -1,4 +1,4 @@
-// Generated from addon/shim/steps.def by scripts/generate-steps.mjs. Change that file, not this one.
+// Generated from addon/shim/steps/steps.def by scripts/generate-steps.mjs. Change that file, not this one.
 
 /** A numbered file descriptor of a plan; -1 is none. */
 export type Slot = number;

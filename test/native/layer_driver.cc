@@ -13,11 +13,11 @@
 #include <utility>
 #include <vector>
 
+#include "../../addon/shim/kernel/unique_fd.h"
 #include "../../addon/shim/layer/call_filter.h"
 #include "../../addon/shim/layer/changes.h"
 #include "../../addon/shim/layer/pack.h"
 #include "../../addon/shim/layer/unpack.h"
-#include "../../addon/shim/unique_fd.h"
 
 // The layer code by itself, confined as the shim's child is. For tests.
 //

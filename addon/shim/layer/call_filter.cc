@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../syscall_filter.h"
+#include "../kernel/syscall_filter.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)

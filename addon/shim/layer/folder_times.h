@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "../unique_fd.h"
+#include "../kernel/unique_fd.h"
 #include "failure.h"
 #include "tree.h"
 

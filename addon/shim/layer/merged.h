@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "../unique_fd.h"
+#include "../kernel/unique_fd.h"
 
 namespace nacelle::layer {
 

@@ -6,7 +6,7 @@
 
 #include <cerrno>
 
-#include "../unique_fd.h"
+#include "../kernel/unique_fd.h"
 #include "xattrs.h"
 
 namespace nacelle::layer {

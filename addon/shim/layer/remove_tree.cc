@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "../syscalls.h"
+#include "../kernel/syscalls.h"
 #include "folder.h"
 #include "tree.h"
 

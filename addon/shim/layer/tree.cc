@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "../syscalls.h"
+#include "../kernel/syscalls.h"
 #include "folder.h"
 #include "remove_tree.h"
 #include "xattrs.h"

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <unordered_set>
 
-#include "../unique_fd.h"
+#include "../kernel/unique_fd.h"
 #include "failure.h"
 #include "overlay_marks.h"
 

@@ -1,8 +1,8 @@
-#include "shim/executable.h"
+#include "../modes/executable.h"
 
 #include <fcntl.h>
 
-#include "shim/syscalls.h"
+#include "../kernel/syscalls.h"
 
 namespace nacelle {
 

@@ -1,8 +1,8 @@
 // The modes of the shim in which it stays beside a program, as an executable of its own, static and without sanitizers: see executable.cc.
 #include <cstring>
 
-#include "shim/pump.h"
-#include "shim/reaper.h"
+#include "../modes/pump.h"
+#include "../modes/reaper.h"
 
 int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[0], nacelle::kPumpName) == 0) nacelle::pump_main(argv[1]);

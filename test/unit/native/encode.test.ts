@@ -4,7 +4,7 @@ import { Encoder, encodePlan, slotCount } from '../../../lib/native/encode.js';
 import { ANYWHERE, type Plan, planOf } from '../../../lib/plan/plan.js';
 import { type Step, stepTable } from '../../../lib/plan/steps.js';
 
-/** Reads what addon/shim/wire.h reads, written from its description alone. */
+/** Reads what addon/shim/wire/wire.h reads, written from its description alone. */
 class Reader {
   #at = 0;
   constructor(readonly bytes: Buffer) {}
@@ -143,7 +143,7 @@ describe('a plan', () => {
     ending: { signal: 15, forceKillAfterMs: 1000 },
   };
 
-  it('is in the order that addon/shim/plan.cc reads', () => {
+  it('is in the order that addon/shim/wire/plan.cc reads', () => {
     const reader = new Reader(
       Buffer.from(
         encodePlan(

@@ -119,7 +119,7 @@ describe('what the shim tells', () => {
 });
 
 describe('the numbers', () => {
-  const header = readFileSync(new URL('../../../addon/shim/protocol.h', import.meta.url), 'utf8');
+  const header = readFileSync(new URL('../../../addon/shim/wire/protocol.h', import.meta.url), 'utf8');
   const namesOf = (type: string): string[] => new RegExp(`enum class ${type} [^{]*{([^}]*)}`).exec(header)?.[1]?.match(/k\w+/g) ?? [];
 
   it('are those of protocol.h', () => {

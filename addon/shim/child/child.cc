@@ -1,0 +1,258 @@
+#include "child.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "../kernel/syscalls.h"
+#include "../modes/init.h"
+#include "../steps/steps.h"
+#include "../wire/channel.h"
+#include "../wire/plan.h"
+#include "../wire/protocol.h"
+
+namespace nacelle {
+namespace {
+
+class Child {
+ public:
+  Child(const Stages& stages, uint32_t stage, Slots& slots, unique_fd channel, int executable)
+      : stages_(&stages), stage_(stage), channel_(std::move(channel)), context_(slots) {
+    context_.channel = channel_.get();
+    context_.executable = executable;
+  }
+
+  [[noreturn]] void run() {
+    reset_signals();
+    const int closed = close_others();
+    if (closed < 0) fail(0, closed);
+    Reader steps = stages_->items[stage_].steps;
+    StepHead head;
+    for (index_ = 0; next_step(steps, head); ++index_) {
+      const int result = head.host ? wait_for_shim(Signal::kAtHostStep) : head.op == Op::rest ? take_rest(steps) : perform(head);
+      if (result < 0) fail(index_, result);
+      // the shim ran all host steps that follow each other
+      if (head.host) skip_host_steps(steps);
+    }
+    fail(index_, -EPROTO);  // a stage ends in clone, exec or work
+  }
+
+ private:
+  void skip_host_steps(Reader& steps) {
+    for (Reader ahead = steps;; steps = ahead, ++index_) {
+      StepHead head;
+      if (!next_step(ahead, head) || !head.host) return;
+    }
+  }
+
+  int perform(const StepHead& head) {
+    context_.stage = stage_;
+    context_.index = index_;
+    switch (head.op) {
+      case Op::clone:
+        return next_stage(head.arguments);
+      case Op::init:
+        return fork_init(context_.executable, channel_.get());
+      case Op::park:
+        return wait_for_shim(Signal::kParked);
+      case Op::exec:
+      case Op::pause:
+        return announce(Signal::kExecuting), interpret(context_, head.op, head.arguments);
+      case Op::unpack:
+      case Op::pack:
+      case Op::changes:
+      case Op::copy_out: {
+        announce(Signal::kExecuting);
+        announce(Signal::kWorking);
+        const int result = interpret(context_, head.op, head.arguments);
+        if (result < 0) return result;
+        _exit(0);
+      }
+      default:
+        return interpret(context_, head.op, head.arguments);
+    }
+  }
+
+  ChannelMessage message(Signal signal) const {
+    ChannelMessage value;
+    value.signal = signal;
+    value.stage = stage_;
+    value.index = index_;
+    return value;
+  }
+
+  // A channel that is broken means that the shim is gone: so is this container.
+  void announce(Signal signal) {
+    if (send_message(channel_.get(), message(signal)) < 0) _exit(126);
+  }
+
+  [[noreturn]] void fail(uint32_t index, int error) {
+    ChannelMessage value = message(Signal::kFailed);
+    value.index = index;
+    value.value = -error;
+    std::copy(std::begin(context_.text), std::end(context_.text), value.text);
+    static_cast<void>(send_message(channel_.get(), value));  // nobody else could be told
+    _exit(126);
+  }
+
+  int wait_for_shim(Signal reason) {
+    ChannelMessage reply;
+    return wait_for_shim(reason, reply);
+  }
+
+  int wait_for_shim(Signal reason, ChannelMessage& reply) {
+    announce(reason);
+    unique_fd fds[kMaxChannelFds];
+    size_t count = 0;
+    int sender = 0;
+    const int result = receive_message(channel_.get(), reply, fds, count, sender);
+    if (result == 0) _exit(126);
+    if (result < 0) return result;
+    for (size_t i = 0; i < count; ++i) {
+      const int put = context_.slots.put(reply.slot[i], std::move(fds[i]));
+      if (put < 0) return put;
+    }
+    return 0;
+  }
+
+  // The plan goes on as the shim says: this is its first stage, and new slots may be among its own.
+  int take_rest(Reader& steps) {
+    static char buffer[kInlineBody];
+    static Plan plan;
+    if (stage_ != 0 || stages_ == &plan.stages) return -EPROTO;
+    context_.slots.resize(kMaxSlots);
+    ChannelMessage reply;
+    const int result = wait_for_shim(Signal::kAtRest, reply);
+    if (result < 0) return result;
+    const auto size = static_cast<size_t>(reply.value);
+    const char* body = buffer;
+    if (size > sizeof buffer) {
+      void* mapped = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, context_.slots.get(kRestSlot), 0);
+      if (mapped == MAP_FAILED) return -errno;
+      body = static_cast<const char*>(mapped);
+      context_.slots.close(kRestSlot);
+    } else if (recv(channel_.get(), buffer, size, 0) != static_cast<ssize_t>(size)) {
+      return -EPROTO;
+    }
+    if (!parse_plan(body, size, plan) || plan.stages.count == 0) return -EPROTO;
+    stages_ = &plan.stages;
+    steps = plan.stages.items[0].steps;
+    return 0;
+  }
+
+  int next_stage(Reader arguments) {
+    args::clone a;
+    if (!args::decode(arguments, a) || a.stage >= stages_->count) return -EPROTO;
+    const auto next = static_cast<uint32_t>(a.stage);
+    let_go(a.keep, stages_->items[next]);
+    // CLONE_PARENT: the shim stays the parent of every stage, and reaps it
+    const pid_t pid = clone_sibling(stages_->items[next]);
+    if (pid < 0) return pid;
+    if (pid > 0) _exit(0);
+    stage_ = next;
+    index_ = 0;
+    announce(Signal::kCloned);
+    run();
+  }
+
+  // Not by clone3 where it can be helped: the container's own filter may be loaded, and answers ENOSYS to that.
+  pid_t clone_sibling(const Stage& stage) const {
+    if (stage.flags != 0 || stage.group >= 0) return clone_stage(stage, context_.slots, kCloneParent, nullptr);
+    return static_cast<pid_t>(checked(syscall(SYS_clone, kCloneParent, nullptr, nullptr, nullptr, nullptr)));
+  }
+
+  // What the next stage has no use for is closed before it is born: it may enter a pid namespace of hostile processes, which
+  // look into it (CVE-2016-9962).
+  void let_go(const List<int32_t>& keep, const Stage& next) {
+    for (size_t slot = 0; slot < context_.slots.size(); ++slot) {
+      const auto number = static_cast<int32_t>(slot);
+      bool is_kept = number == next.group;
+      for (const int32_t kept : keep) is_kept = is_kept || kept == number;
+      if (!is_kept) context_.slots.close(number);
+    }
+    if (!has_step(next, Op::init) && !has_step(next, Op::pause)) context_.executable = -1;
+    // 0, 1 and 2 are the host's null device until a program's streams take their place
+    if (!has_step(next, Op::exec)) static_cast<void>(sys_close_range(0, 2, 0));
+  }
+
+  static bool has_step(const Stage& stage, Op op) {
+    Reader steps = stage.steps;
+    for (StepHead head; next_step(steps, head);) {
+      if (head.op == op) return true;
+    }
+    return false;
+  }
+
+  // The shim ignores some signals and blocks one: a program starts with the defaults.
+  static void reset_signals() {
+    // the system call itself: libc keeps 32 and 33 to itself, which posix_spawn left ignored
+    struct {
+      void (*handler)(int) = SIG_DFL;
+      unsigned long flags = 0;
+      void (*restorer)() = nullptr;
+      uint64_t mask = 0;
+    } defaults;
+    for (int signal = 1; signal <= 64; ++signal) syscall(SYS_rt_sigaction, signal, &defaults, nullptr, sizeof defaults.mask);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+  }
+
+  // Everything but 0, 1, 2, the channel, the executable and the slots: a parked child would else hide the end of other sockets.
+  int close_others() {
+    static int keep[kMaxKept];
+    size_t count = 0;
+    keep[count++] = 2;
+    keep[count++] = channel_.get();
+    if (context_.executable >= 0) keep[count++] = context_.executable;
+    for (size_t slot = 0; slot < context_.slots.size(); ++slot) {
+      const int fd = context_.slots.get(static_cast<int32_t>(slot));
+      if (fd < 0) continue;
+      if (count == kMaxKept) return -EMFILE;
+      keep[count++] = fd;
+    }
+    std::sort(keep, keep + count);
+    for (size_t i = 0; i < count; ++i) {
+      const auto first = static_cast<unsigned>(keep[i]) + 1;
+      const unsigned last = i + 1 == count ? ~0U : static_cast<unsigned>(keep[i + 1]) - 1;
+      if (first > last) continue;
+      const int result = sys_close_range(first, last, 0);
+      if (result < 0) return result;
+    }
+    return 0;
+  }
+
+  static constexpr size_t kMaxKept = 4200;
+  const Stages* stages_;
+  uint32_t stage_;
+  uint32_t index_ = 0;
+  unique_fd channel_;
+  Context context_;
+};
+
+}  // namespace
+
+pid_t clone_stage(const Stage& stage, const Slots& slots, uint64_t extra_flags, int* pidfd) {
+  CloneArguments arguments;
+  arguments.flags = stage.flags | extra_flags;
+  if ((arguments.flags & kCloneParent) == 0) arguments.exit_signal = SIGCHLD;
+  if (pidfd != nullptr) {
+    arguments.flags |= kClonePidfd;
+    arguments.pidfd = reinterpret_cast<uint64_t>(pidfd);
+  }
+  if (stage.group >= 0) {
+    arguments.flags |= kCloneIntoCgroup;
+    arguments.cgroup = static_cast<uint64_t>(slots.get(stage.group));
+  }
+  return sys_clone3(arguments);
+}
+
+void child_main(const Stages& stages, uint32_t stage, Slots& slots, unique_fd channel, int executable) {
+  Child(stages, stage, slots, std::move(channel), executable).run();
+}
+
+}  // namespace nacelle

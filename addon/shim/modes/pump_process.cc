@@ -1,0 +1,96 @@
+#include "pump_process.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <cstdio>
+
+#include "../kernel/syscalls.h"
+
+namespace nacelle {
+namespace {
+
+// In the fork: nothing but system calls. The descriptors are first moved out of the way of the numbers that they get.
+[[noreturn]] void execute(int executable, int control, const int* fds, size_t count) {
+  constexpr int kAside = 1 + kPumpFirst + 2 * static_cast<int>(kMaxCopies);
+  int moved[2 * kMaxCopies] = {};
+  const int program = fcntl(executable, F_DUPFD_CLOEXEC, kAside);
+  const int socket = fcntl(control, F_DUPFD_CLOEXEC, kAside);
+  bool fine = program >= 0 && socket >= 0;
+  for (size_t i = 0; i < count && fine; ++i) fine = (moved[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, kAside)) >= 0;
+  fine = fine && dup2(socket, kPumpControl) >= 0;
+  for (size_t i = 0; i < count && fine; ++i) fine = dup2(moved[i], kPumpFirst + static_cast<int>(i)) >= 0;
+  const int closed = fine ? sys_close_range(kPumpFirst + static_cast<unsigned>(count), ~0U, CLOSE_RANGE_CLOEXEC) : -errno;
+  if (closed == 0) {
+    const char number[] = {static_cast<char>('0' + count / 2), '\0'};
+    const char* const argv[] = {kPumpName, number, nullptr};
+    const char* const env[] = {nullptr};
+    syscall(SYS_execveat, program, "", argv, env, AT_EMPTY_PATH);
+  }
+  const PumpFailure failure{0, closed < 0 ? -closed : errno, false};
+  _exit(send(control, &failure, sizeof failure, MSG_NOSIGNAL) < 0 ? 2 : 1);
+}
+
+}  // namespace
+
+int Pump::start(int executable, const std::vector<int>& from, const std::vector<int>& to) {
+  if (pid_ != 0 || from.size() != to.size() || from.empty() || from.size() > kMaxCopies) return -EINVAL;
+  int fds[2 * kMaxCopies] = {};
+  for (size_t i = 0; i < from.size(); ++i) {
+    if (from[i] < 0 || to[i] < 0) return -EBADF;
+    fds[2 * i] = from[i];
+    fds[2 * i + 1] = to[i];
+    struct stat status {};
+    has_output_ = has_output_ || (fstat(from[i], &status) == 0 && S_ISFIFO(status.st_mode));
+  }
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
+  control_.reset(pair[0]);
+  const unique_fd theirs(pair[1]);
+  CloneArguments fork;
+  fork.exit_signal = SIGCHLD;
+  const pid_t pid = sys_clone3(fork);
+  if (pid == 0) execute(executable, theirs.get(), fds, 2 * from.size());
+  if (pid < 0) {
+    control_.reset();
+    return pid;
+  }
+  pid_ = pid;
+  return 0;
+}
+
+bool Pump::read() {
+  for (;;) {
+    PumpFailure failure;
+    const ssize_t size = recv(control_.get(), &failure, sizeof failure, MSG_DONTWAIT);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && errno == EAGAIN) return true;
+    if (size != sizeof failure) return false;
+    failures_.push_back(failure);
+  }
+}
+
+void Pump::finish() {
+  if (pid_ == 0) return;
+  shutdown(control_.get(), SHUT_WR);
+  // it may wait for its file
+  is_needless_ = !has_output_;
+  if (is_needless_) kill();
+}
+
+void Pump::kill() {
+  // its own child, which nobody else takes the end of: the number is still its
+  if (pid_ != 0) ::kill(pid_, SIGKILL);
+}
+
+void Pump::ended() {
+  read();
+  int status = 0;
+  // killed, by whoever that was: what it had not written is lost, and must not be so in silence
+  if (waitpid(pid_, &status, __WALL) == pid_ && status != 0 && failures_.empty() && !is_needless_) failures_.push_back({0, ECHILD, false});
+  pid_ = 0;
+  control_.reset();
+}
+
+}  // namespace nacelle

@@ -1,0 +1,92 @@
+#include <linux/magic.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include "../kernel/syscalls.h"
+#include "../wire/channel.h"
+#include "resolve.h"
+#include "steps.h"
+
+namespace nacelle {
+namespace {
+
+// Of Linux 6.16: later than the headers that this is built with.
+constexpr int kSoPassRights = 83;
+
+}  // namespace
+
+// Whoever closes the last descriptor of a thing waits for it: of a socket for its peer, of a mount for all that is in it. A process that
+// somebody traces would have the shim do that, by what it sends.
+int run(Context& context, const args::refuse_descriptors&) {
+  context.words_alone = true;
+  const int off = 0;
+  const int result = setsockopt(context.channel, SOL_SOCKET, kSoPassRights, &off, sizeof off);
+  return result < 0 && errno != ENOPROTOOPT ? -errno : 0;
+}
+
+int run(Context& context, const args::open& a) {
+  const int fd =
+      checked_int(openat(context.slots.get(a.at), a.path.text, static_cast<int>(a.flags) | O_CLOEXEC, static_cast<mode_t>(a.mode)));
+  return fd < 0 ? fd : context.slots.put(a.out, unique_fd(fd));
+}
+
+int run(Context& context, const args::open_in_root& a) {
+  unique_fd fd;
+  const int result = open_in_root(context.slots.get(a.root), a.path.text, static_cast<int>(a.flags), fd);
+  return result < 0 ? result : context.slots.put(a.out, std::move(fd));
+}
+
+int run(Context& context, const args::reopen& a) {
+  const int file = context.slots.get(a.slot);
+  struct stat status {};
+  if (fstat(file, &status) < 0) return -errno;
+  // anything else may wait when it is opened, or be written to in spite of a read-only mount
+  if (!S_ISREG(status.st_mode)) return context.failed(-EINVAL, "it is not a regular file");
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+  const int fd = checked_int(::open(path, static_cast<int>(a.flags) | O_CLOEXEC));
+  return fd < 0 ? fd : context.slots.put(a.out, unique_fd(fd));
+}
+
+int run(Context& context, const args::close& a) {
+  context.slots.close(a.slot);
+  return 0;
+}
+
+int run(Context& context, const args::give& a) {
+  ChannelMessage message;
+  message.signal = Signal::kDescriptor;
+  message.stage = context.stage;
+  message.index = context.index;
+  message.value = a.slot;
+  const int fd = context.slots.get(a.slot);
+  return send_message(context.channel, message, &fd, 1);
+}
+
+int run(Context& context, const args::chown& a) {
+  return checked_int(fchown(context.slots.get(a.slot), context.account.uid, context.account.gid));
+}
+
+int run(Context& context, const args::read& a) {
+  const unique_fd fd(openat(context.slots.get(a.at), a.path.text, O_RDONLY | O_CLOEXEC));
+  if (!fd) return -errno;
+  std::string content;
+  char buffer[16 * 1024];
+  while (content.size() < a.max) {
+    const ssize_t count = ::read(fd.get(), buffer, sizeof buffer);
+    if (count < 0) return -errno;
+    if (count == 0) break;
+    content.append(buffer, static_cast<size_t>(count));
+  }
+  context.output(content.data(), content.size());
+  return 0;
+}
+
+int run(Context& context, const args::require_procfs& a) {
+  struct statfs status {};
+  if (fstatfs(context.slots.get(a.slot), &status) < 0) return -errno;
+  return status.f_type == PROC_SUPER_MAGIC ? 0 : context.failed(-EXDEV, "not a proc file system");
+}
+
+}  // namespace nacelle

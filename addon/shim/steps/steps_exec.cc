@@ -1,0 +1,79 @@
+#include <climits>
+#include <cstring>
+
+#include "../kernel/syscalls.h"
+#include "steps.h"
+
+namespace nacelle {
+namespace {
+
+constexpr size_t kMaxStrings = 64 * 1024;
+constexpr char kDefaultPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+// Pointers into the plan's message, ended by a null.
+size_t collect(const List<Str>& list, const char** out, size_t room) {
+  size_t count = 0;
+  for (const Str& item : list) {
+    if (count == room) return room + 1;
+    out[count++] = item.text;
+  }
+  out[count] = nullptr;
+  return count;
+}
+
+const char* find_variable(const char* const* env, const char* name) {
+  const size_t length = std::strlen(name);
+  for (; *env != nullptr; ++env) {
+    if (std::strncmp(*env, name, length) == 0 && (*env)[length] == '=') return *env + length + 1;
+  }
+  return nullptr;
+}
+
+int execute(const char* path, const char* const* argv, const char* const* env) {
+  execve(path, const_cast<char* const*>(argv), const_cast<char* const*>(env));
+  return -errno;
+}
+
+// As execvp(3) without its shell for scripts that name no interpreter.
+int search(const char* name, const char* path, const char* const* argv, const char* const* env) {
+  int worst = -ENOENT;
+  while (true) {
+    const size_t length = std::strcspn(path, ":");
+    char candidate[PATH_MAX];
+    const int size = std::snprintf(candidate, sizeof candidate, "%.*s/%s", static_cast<int>(length), length == 0 ? "." : path, name);
+    const bool fits = size > 0 && static_cast<size_t>(size) < sizeof candidate;
+    const int result = fits ? execute(candidate, argv, env) : -ENAMETOOLONG;
+    if (result == -EACCES) {
+      worst = result;
+    } else if (result != -ENOENT && result != -ENOTDIR && result != -ENAMETOOLONG) {
+      return result;
+    }
+    if (path[length] == '\0') return worst;
+    path += length + 1;
+  }
+}
+
+}  // namespace
+
+int run(Context& context, const args::exec& a) {
+  static const char* argv[kMaxStrings + 2];
+  static const char* env[kMaxStrings + 3];
+  static char home[sizeof(Account::home) + 8];
+  const size_t arguments = collect(a.argv, argv, kMaxStrings);
+  size_t variables = collect(a.env, env, kMaxStrings);
+  if (arguments > kMaxStrings || variables > kMaxStrings) return -E2BIG;
+  if (context.account.known && find_variable(env, "HOME") == nullptr) {
+    std::snprintf(home, sizeof home, "HOME=%s", context.account.home);
+    env[variables++] = home;
+    env[variables] = nullptr;
+  }
+  // whatever was opened on the way ends here, close-on-exec or not
+  const int closed = sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  if (closed < 0) return closed;
+  if (std::strchr(a.path.text, '/') != nullptr) return execute(a.path.text, argv, env);
+  const char* path = find_variable(env, "PATH");
+  const int result = search(a.path.text, path == nullptr ? kDefaultPath : path, argv, env);
+  return result == -ENOENT ? context.failed(result, "no such program in its PATH") : result;
+}
+
+}  // namespace nacelle

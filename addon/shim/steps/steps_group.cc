@@ -1,0 +1,109 @@
+#include <climits>
+#include <cstring>
+#include <string>
+
+#include "../kernel/groups.h"
+#include "../kernel/syscalls.h"
+#include "../layer/remove_tree.h"
+#include "steps.h"
+
+namespace nacelle {
+namespace {
+
+int write_once(int fd, const char* data, size_t size) {
+  const ssize_t count = write(fd, data, size);
+  if (count < 0) return -errno;
+  return static_cast<size_t>(count) == size ? 0 : -EIO;
+}
+
+}  // namespace
+
+int run(Context& context, const args::make_group& a) {
+  const int at = context.slots.get(a.at);
+  const int result = make_group(at, a.path.text);
+  if (result < 0) return result;
+  const int fd = checked_int(openat(at, a.path.text, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  return fd < 0 ? fd : context.slots.put(a.out, unique_fd(fd));
+}
+
+int run(Context& context, const args::inherit_cpuset& a) { return inherit_cpuset(context.slots.get(a.at), a.path.text); }
+
+int run(Context& context, const args::release_real_time& a) { return release_real_time(context.slots.get(a.at), a.path.text); }
+
+int run(Context& context, const args::remove_group& a) { return remove_group(context.slots.get(a.at), a.path.text); }
+
+int run(Context& context, const args::remove_folder& a) {
+  if (unlinkat(context.slots.get(a.at), a.path.text, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
+  if (errno != ENOTEMPTY && errno != EBUSY) return -errno;
+  return a.wait == 0 ? 0 : -EBUSY;
+}
+
+int run(Context& context, const args::kill_group& a) { return kill_group(context.slots.get(a.at), a.path.text); }
+
+int run(Context& context, const args::put& a) {
+  const unique_fd fd(openat(context.slots.get(a.at), a.path.text, O_WRONLY | O_CLOEXEC));
+  return fd ? write_once(fd.get(), a.bytes.data, a.bytes.size) : -errno;
+}
+
+int run(Context& context, const args::put_file& a) {
+  const unique_fd fd(openat(context.slots.get(a.at), a.path.text, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  return fd ? write_once(fd.get(), a.bytes.data, a.bytes.size) : -errno;
+}
+
+int run(Context& context, const args::unlink& a) {
+  return unlinkat(context.slots.get(a.at), a.path.text, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int run(Context&, const args::forget& a) { return ::unlink(a.path.text) < 0 && errno != ENOENT ? -errno : 0; }
+
+int run(Context& context, const args::remove_tree& a) { return layer::remove_tree(context.slots.get(a.at), a.path.text); }
+
+int run(Context& context, const args::join_group& a) {
+  const unique_fd fd(openat(context.slots.get(a.group), a.file.text, O_WRONLY | O_CLOEXEC));
+  return fd ? write_once(fd.get(), "0", 1) : -errno;
+}
+
+int run(Context&, const args::join_above& a) {
+  char path[PATH_MAX];
+  size_t length = std::strlen(a.path.text);
+  if (length + sizeof "/tasks" > sizeof path) return -ENAMETOOLONG;
+  std::memcpy(path, a.path.text, length);
+  while (length > a.floor) {
+    std::memcpy(path + length, "/tasks", sizeof "/tasks");
+    const unique_fd fd(open(path, O_WRONLY | O_CLOEXEC));
+    const int result = fd ? write_once(fd.get(), "0", 1) : -errno;
+    // one that goes meanwhile holds no limits, nor does a cpuset that was made just now
+    if (result != -ENOENT && result != -ENODEV && result != -ENOSPC) return result;
+    do {
+      --length;
+    } while (length > a.floor && path[length] != '/');
+  }
+  return 0;
+}
+
+int run(Context& context, const args::allow_device& a) {
+  const unique_fd fd(openat(context.slots.get(a.group), "devices.allow", O_WRONLY | O_CLOEXEC));
+  if (!fd) return -errno;
+  std::string line = std::string(a.device.text) + ' ' + a.access.text;
+  const int result = write_once(fd.get(), line.data(), line.size());
+  if (result != -EPERM) return result;
+  // the kernel refuses all when the group above refuses one of the letters
+  for (const char* letter = a.access.text; *letter != '\0'; ++letter) {
+    line = std::string(a.device.text) + ' ' + *letter;
+    const int alone = write_once(fd.get(), line.data(), line.size());
+    if (alone < 0 && alone != -EPERM) return alone;
+  }
+  return 0;
+}
+
+int run(Context& context, const args::lock& a) {
+  unique_fd fd(openat(context.slots.get(a.at), a.path.text, O_RDWR | O_CLOEXEC));
+  if (!fd) return -errno;
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (fcntl(fd.get(), F_SETLK, &lock) < 0) return errno == EACCES ? -EAGAIN : -errno;
+  return context.slots.put(a.out, std::move(fd));
+}
+
+}  // namespace nacelle

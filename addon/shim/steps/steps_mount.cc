@@ -1,0 +1,233 @@
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <cstdio>
+#include <string>
+
+#include "../kernel/syscalls.h"
+#include "overlay.h"
+#include "resolve.h"
+#include "steps.h"
+
+namespace nacelle {
+namespace {
+
+// Flags of the `create` field.
+constexpr uint64_t kCreateFolder = 1, kCreateFile = 2, kNoLink = 4;
+
+int attach_to(int mount, int target) { return sys_move_mount(mount, "", target, "", kMoveMountFromEmpty | kMoveMountToEmpty); }
+
+int attach_clone(int source, int target) {
+  const unique_fd mount(sys_open_tree(source, "", OPEN_TREE_CLONE | kOpenTreeCloexec | AT_EMPTY_PATH));
+  return mount ? attach_to(mount.get(), target) : -errno;
+}
+
+// At the end of a link that leads nowhere too: of /etc/resolv.conf it often is one into /run, which is empty at first.
+int create_file(int root, const char* path, const Ground& ground) {
+  std::string at = path;
+  for (int links = 0; links <= kMostLinks; ++links) {
+    unique_fd parent;
+    const char* name = nullptr;
+    const int result = open_parent(root, at.c_str(), parent, name, {}, ground);
+    if (result < 0) return result;
+    const unique_fd file(openat(parent.get(), name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644));
+    if (file || errno != EEXIST) return file ? 0 : -errno;
+    const int followed = follow_link(parent.get(), name, at);
+    if (followed <= 0) return followed;
+  }
+  return -ELOOP;
+}
+
+// The mount point, made when it may be; O_PATH.
+int find_target(int root, const char* path, uint64_t create, const Ground& ground, unique_fd& target) {
+  if ((create & kNoLink) != 0) {
+    unique_fd parent;
+    const char* name = nullptr;
+    const int result = open_parent(root, path, parent, name, {}, ground);
+    if (result < 0) return result;
+    struct stat status {};
+    if (fstatat(parent.get(), name, &status, AT_SYMLINK_NOFOLLOW) == 0) {
+      if (S_ISLNK(status.st_mode)) return -ELOOP;
+    } else if ((create & kCreateFolder) != 0 && mkdirat(parent.get(), name, 0755) < 0 && errno != EEXIST) {
+      return -errno;
+    }
+    return opened(checked_int(openat(parent.get(), name, O_PATH | O_NOFOLLOW | O_CLOEXEC)), target);
+  }
+  if ((create & kCreateFolder) != 0) {
+    bool made = false;
+    return make_folder(root, path, 0755, target, made, {}, ground);
+  }
+  const int result = open_in_root(root, path, O_PATH, target);
+  if (result != -ENOENT || (create & kCreateFile) == 0) return result;
+  const int created = create_file(root, path, ground);
+  return created < 0 ? created : open_in_root(root, path, O_PATH, target);
+}
+
+bool is_folder(int fd) {
+  struct stat status {};
+  return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+// Nothing there, so nothing to hide or protect.
+bool is_missing(int error) { return error == -ENOENT || error == -ENOTDIR; }
+
+}  // namespace
+
+int run(Context& context, const args::filesystem& a) {
+  const unique_fd fs(sys_fsopen(a.type.text));
+  if (!fs) return fs.get() == -ENODEV ? context.failed(-ENODEV, "the kernel does not have it") : -errno;
+  int result = 0;
+  for (const Str& option : a.options) {
+    result = set_filesystem_option(fs.get(), option.text);
+    if (result < 0) return context.on(option.text, result);
+  }
+  result = sys_fsconfig(fs.get(), kCreate, nullptr, nullptr, 0);
+  if (result < 0) return read_filesystem_log(fs.get(), context.text, sizeof context.text), result;
+  const int mount = sys_fsmount(fs.get(), static_cast<unsigned>(a.attributes));
+  return mount < 0 ? mount : context.slots.put(a.out, unique_fd(mount));
+}
+
+int run(Context& context, const args::proc& a) {
+  const unique_fd fs(sys_fsopen("proc"));
+  if (!fs) return fs.get();
+  int result = a.pidns < 0 ? 0 : sys_fsconfig(fs.get(), kSetFd, "pidns", nullptr, context.slots.get(a.pidns));
+  if (result == 0) result = sys_fsconfig(fs.get(), kCreate, nullptr, nullptr, 0);
+  if (result < 0) return read_filesystem_log(fs.get(), context.text, sizeof context.text), result;
+  const int mount = sys_fsmount(fs.get(), static_cast<unsigned>(a.attributes));
+  return mount < 0 ? mount : context.slots.put(a.out, unique_fd(mount));
+}
+
+int run(Context& context, const args::overlay& a) {
+  unique_fd mount;
+  const int result = make_overlay(context, a, mount);
+  return result < 0 ? result : context.slots.put(a.out, std::move(mount));
+}
+
+int run(Context& context, const args::clone_mount& a) {
+  unsigned flags = OPEN_TREE_CLONE | kOpenTreeCloexec;
+  if (a.path.empty()) flags |= AT_EMPTY_PATH;
+  if (a.recursive != 0) flags |= AT_RECURSIVE;
+  const int mount = sys_open_tree(context.slots.get(a.at), a.path.text, flags);
+  return mount < 0 ? mount : context.slots.put(a.out, unique_fd(mount));
+}
+
+int run(Context& context, const args::set_mount& a) {
+  MountAttributes attributes;
+  attributes.set = a.set;
+  attributes.clear = a.clear;
+  attributes.propagation = a.propagation;
+  const unsigned flags = AT_EMPTY_PATH | (a.recursive != 0 ? AT_RECURSIVE : 0U);
+  return sys_mount_setattr(context.slots.get(a.mount), "", flags, attributes);
+}
+
+int run(Context&, const args::set_propagation& a) {
+  return checked_int(mount(nullptr, a.path.text, nullptr, static_cast<unsigned long>(a.propagation) | MS_REC, nullptr));
+}
+
+int run(Context& context, const args::attach& a) {
+  const Ground ground(context.slots, a.on, a.mounts);
+  const int root = context.slots.get(a.root);
+  unique_fd target;
+  int result = find_target(root, a.path.text, a.create, ground, target);
+  if (result == -ELOOP && (a.create & kNoLink) != 0) return context.failed(result, "the mount point is a symbolic link");
+  // what is mounted there would be seen wherever that mount is shared
+  if (result == 0) result = ground.holds(target.get(), root, a.path.text);
+  return result < 0 ? result : attach_to(context.slots.get(a.mount), target.get());
+}
+
+int run(Context& context, const args::attach_at& a) {
+  return sys_move_mount(context.slots.get(a.mount), "", context.slots.get(a.at), a.path.text, kMoveMountFromEmpty);
+}
+
+int run(Context&, const args::share_folder& a) {
+  // without the lock two at once would mount it twice
+  const unique_fd lock(::open(a.path.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock || flock(lock.get(), LOCK_EX | LOCK_NB) < 0) return -errno;
+  const auto share = [&a] { return checked_int(mount("", a.path.text, "none", MS_SHARED | MS_REC, nullptr)); };
+  const int result = share();
+  if (result != -EINVAL) return result;
+  // EINVAL: it is no mount yet
+  if (mount(a.path.text, a.path.text, "none", MS_BIND | MS_REC, nullptr) < 0) return -errno;
+  return share();
+}
+
+int run(Context& context, const args::require_mount& a) {
+  unique_fd there;
+  const int result = open_in_root(context.slots.get(a.root), a.path.text, O_PATH, there);
+  if (result < 0) return result;
+  uint64_t found = 0, wanted = 0;
+  const int looked = mount_id(there.get(), found);
+  const int knew = mount_id(context.slots.get(a.mount), wanted);
+  if (looked < 0 || knew < 0) return looked < 0 ? looked : knew;
+  return found == wanted ? 0 : context.failed(-EXDEV, "somebody moved it away while the container was set up");
+}
+
+int run(Context& context, const args::detach& a) {
+  const unique_fd target(openat(context.slots.get(a.at), a.path.text, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!target) return errno == ENOENT ? 0 : -errno;
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/self/fd/%d", target.get());
+  const int result = checked_int(umount2(path, MNT_DETACH));
+  return result == -EINVAL ? 0 : result;  // EINVAL: it is no mount point
+}
+
+int run(Context& context, const args::pivot& a) {
+  if (fchdir(context.slots.get(a.root)) < 0) return -errno;
+  const int result = sys_pivot_root(".", ".");
+  if (result < 0) return result;
+  // the old root now lies on top of the new one, and on it what was stacked there before: '.' names the topmost
+  for (uint64_t left = a.between + 1; left > 0; --left) {
+    if (umount2(".", MNT_DETACH) < 0) return -errno;
+  }
+  return checked_int(::chdir("/"));
+}
+
+int run(Context& context, const args::mask& a) {
+  const int file = context.slots.get(a.file);
+  struct stat null_device {};
+  if (fstat(file, &null_device) < 0) return -errno;
+  // CVE-2025-31133: what the image calls /dev/null may be anything
+  if (!S_ISCHR(null_device.st_mode) || null_device.st_rdev != makedev(1, 3))
+    return context.failed(-EXDEV, "/dev/null is not the null device");
+  // before 6.15 a mount that is attached nowhere can't be cloned: it covers the first folder itself
+  bool placed = false;
+  auto root = a.roots.begin();
+  if (a.roots.size() != a.paths.size()) return -EPROTO;
+  for (const Str& path : a.paths) {
+    unique_fd target;
+    const int found = open_in_root(context.slots.get(*root), path.text, O_PATH, target);
+    ++root;
+    if (is_missing(found)) continue;
+    if (found < 0) return context.on(path.text, found);
+    const bool folder = is_folder(target.get());
+    const int source = folder ? context.slots.get(a.folder) : file;
+    const int result = !folder || placed ? attach_clone(source, target.get()) : attach_to(source, target.get());
+    if (result < 0) return context.on(path.text, result);
+    placed = placed || folder;
+  }
+  return 0;
+}
+
+int run(Context& context, const args::readonly& a) {
+  auto root = a.roots.begin();
+  if (a.roots.size() != a.paths.size()) return -EPROTO;
+  for (const Str& path : a.paths) {
+    unique_fd target;
+    int result = open_in_root(context.slots.get(*root), path.text, O_PATH, target);
+    ++root;
+    if (is_missing(result)) continue;
+    if (result < 0) return context.on(path.text, result);
+    const unique_fd mount(sys_open_tree(target.get(), "", OPEN_TREE_CLONE | kOpenTreeCloexec | AT_EMPTY_PATH | AT_RECURSIVE));
+    if (!mount) return context.on(path.text, -errno);
+    MountAttributes attributes;
+    attributes.set = 1;  // MOUNT_ATTR_RDONLY
+    result = sys_mount_setattr(mount.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, attributes);
+    if (result == 0) result = attach_to(mount.get(), target.get());
+    if (result < 0) return context.on(path.text, result);
+  }
+  return 0;
+}
+
+}  // namespace nacelle

@@ -1,0 +1,269 @@
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/keyctl.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include <climits>
+#include <cstring>
+
+#include "../kernel/memfd.h"
+#include "../kernel/procfs.h"
+#include "../kernel/syscalls.h"
+#include "resolve.h"
+#include "steps.h"
+
+namespace nacelle {
+namespace {
+
+// A regular file of the container's root, as a whole and of bounded size; what the image put there may be a FIFO, a
+// link or without end (CVE-2024-9676). A missing one is empty; one in another mount is as one that can't be read, since the user
+// may not be able to.
+int read_account_file(const char* path, const Ground& ground, char* data, size_t room, size_t& size) {
+  size = 0;  // also when it fails: half a file is none
+  unique_fd root, file;
+  int result = opened(checked_int(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)), root);
+  // first to look at it alone: to open what is no file may do something
+  for (const int flags : {O_PATH, O_RDONLY | O_NONBLOCK | O_NOCTTY}) {
+    if (result == 0) result = open_in_root(root.get(), path, flags, file);
+    if (result == 0) result = ground.holds(file.get(), root.get(), path);
+    if (result == -ENOENT || result == -ENOTDIR) return 0;
+    if (result < 0) return result;
+    struct stat status {};
+    if (fstat(file.get(), &status) < 0) return -errno;
+    if (!S_ISREG(status.st_mode)) return -EINVAL;
+  }
+  size_t done = 0;
+  while (done < room) {
+    const ssize_t count = read(file.get(), data + done, room - done);
+    if (count < 0) return -errno;
+    if (count == 0) {
+      size = done;
+      return 0;
+    }
+    done += static_cast<size_t>(count);
+  }
+  return -EFBIG;
+}
+
+int account_failed(Context& context, const char* path, int error) {
+  return error == -EXDEV ? leads_elsewhere(context, path) : context.on(path, error);
+}
+
+// struct sched_attr, whose header clashes with libc's
+struct SchedulerAttributes {
+  uint32_t size = sizeof(SchedulerAttributes);
+  uint32_t policy = 0;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime = 0;
+  uint64_t deadline = 0;
+  uint64_t period = 0;
+};
+constexpr uint64_t kFifo = 1, kRoundRobin = 2, kDeadline = 6;
+
+bool has_capability(unsigned capability) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  return syscall(SYS_capget, &header, data) == 0 && (data[capability / 32].effective >> capability % 32 & 1) != 0;
+}
+
+// Why the kernel does not let this process be scheduled so; the errno says it of several things.
+int scheduler_refused(Context& context, const args::scheduler& a, int error) {
+  if (error == -EBUSY) return context.failed(error, "the CPUs have promised too much of their time to others under 'deadline'");
+  if (error != -EPERM) return error;
+  const bool real_time = a.policy == kFifo || a.policy == kRoundRobin;
+  if (has_capability(CAP_SYS_NICE)) {
+    if (a.policy == kDeadline) return context.failed(error, "it may not use all CPUs, which 'deadline' wants");
+    return context.failed(error,
+                          real_time ? "its cgroup has no real-time run time: cpuRtRuntime gives it some" : "a security module forbids it");
+  }
+  if (a.policy == kDeadline) return context.failed(error, "it has no CAP_SYS_NICE");
+  struct rlimit64 limit {};
+  const __rlimit_resource resource = real_time ? RLIMIT_RTPRIO : RLIMIT_NICE;
+  if (prlimit64(0, resource, nullptr, &limit) < 0) return error;
+  std::snprintf(context.text, sizeof context.text, "it has no CAP_SYS_NICE, and its ulimit %s is %llu", real_time ? "rtprio" : "nice",
+                static_cast<unsigned long long>(limit.rlim_cur));
+  return error;
+}
+
+// Big enough for any real one, and untouched memory until it is used.
+char passwd_text[kMaxAccountFile], group_text[kMaxAccountFile];
+
+bool is_two_numbers(const char* user) { return std::strchr(user, ':') != nullptr && user[std::strspn(user, "0123456789:")] == '\0'; }
+
+// setgroups, setresgid and setresuid of libc would look for other threads.
+int become(const Account& account) {
+  if (syscall(SYS_setgroups, account.group_count, account.groups) < 0) return -errno;
+  if (syscall(SYS_setresgid, account.gid, account.gid, account.gid) < 0) return -errno;
+  return checked_int(syscall(SYS_setresuid, account.uid, account.uid, account.uid));
+}
+
+}  // namespace
+
+int run(Context& context, const args::sethostname& a) {
+  return context.on(a.name.text, checked_int(::sethostname(a.name.text, a.name.size)));
+}
+
+int run(Context& context, const args::setdomainname& a) {
+  return context.on(a.name.text, checked_int(::setdomainname(a.name.text, a.name.size)));
+}
+
+int run(Context& context, const args::sysctl& a) {
+  char path[PATH_MAX];
+  const int length = std::snprintf(path, sizeof path, "sys/%s", a.path.text);
+  if (length < 0 || static_cast<size_t>(length) >= sizeof path) return -ENAMETOOLONG;
+  return write_procfs(context.slots.get(a.proc), path, a.value.text, a.value.size);
+}
+
+int run(Context&, const args::rlimit& a) {
+  const struct rlimit64 limit { a.soft, a.hard };
+  return checked_int(prlimit64(0, static_cast<__rlimit_resource>(a.resource), &limit, nullptr));
+}
+
+int run(Context& context, const args::scheduler& a) {
+  SchedulerAttributes attributes;
+  attributes.policy = static_cast<uint32_t>(a.policy);
+  attributes.nice = static_cast<int32_t>(a.nice) - 20;
+  attributes.priority = static_cast<uint32_t>(a.priority);
+  attributes.runtime = a.runtime;
+  attributes.deadline = a.deadline;
+  attributes.period = a.period;
+  const int result = checked_int(syscall(SYS_sched_setattr, 0, &attributes, 0));
+  return result < 0 ? scheduler_refused(context, a, result) : 0;
+}
+
+int run(Context&, const args::oom_score_adj& a) { return write_procfs(AT_FDCWD, "/proc/self/oom_score_adj", a.value.text, a.value.size); }
+
+int run(Context&, const args::umask& a) {
+  ::umask(static_cast<mode_t>(a.mask));
+  return 0;
+}
+
+int run(Context&, const args::setsid&) { return checked_int(::setsid()); }
+
+int run(Context& context, const args::keyring&) {
+  // without a name: by one, the kernel would join a keyring of that name that anybody made and opened to all
+  const int result = checked_int(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr));
+  if (result == -ENOSYS) return 0;  // a kernel without keys has none to share
+  return result < 0 ? context.failed(result, "a session keyring") : 0;
+}
+
+int run(Context& context, const args::chdir& a) {
+  if (a.create != 0) {
+    unique_fd root, folder;
+    bool made = false;
+    int result = opened(checked_int(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)), root);
+    // the one who works there owns it
+    if (result == 0) {
+      const Owner owner{context.account.uid, context.account.gid};
+      result = make_folder(root.get(), a.path.text, 0755, folder, made, owner, Ground(context.slots, a.on, a.mounts));
+    }
+    if (result < 0) {
+      find_bad_link(root.get(), a.path.text, context.text, sizeof context.text);
+      return result;
+    }
+    if (::fchdir(folder.get()) < 0) return -errno;
+  } else if (::chdir(a.path.text) < 0) {
+    return -errno;
+  }
+  // CVE-2024-21626: a folder outside the root has no absolute path here ("(unreachable)/…")
+  char path[PATH_MAX];
+  const long length = syscall(SYS_getcwd, path, sizeof path);
+  if (length < 0) return -errno;
+  return path[0] == '/' ? 0 : context.failed(-EXDEV, "it lies outside the root");
+}
+
+int run(Context& context, const args::stdio& a) {
+  return checked_int(dup2(context.slots.get(a.slot), static_cast<int>(a.fd))) < 0 ? -errno : 0;
+}
+
+int run(Context& context, const args::user& a) {
+  if (!context.account.known) {
+    AccountFiles files;
+    files.passwd = passwd_text;
+    files.group = group_text;
+    const Ground ground(context.slots, a.on, a.mounts);
+    const int passwd = read_account_file("/etc/passwd", ground, passwd_text, sizeof passwd_text, files.passwd_size);
+    const int group = read_account_file("/etc/group", ground, group_text, sizeof group_text, files.group_size);
+    // two numbers need no file; else groups would be missing, or be root's, because one could not be read
+    if (!is_two_numbers(a.user.text)) {
+      if (passwd < 0) return account_failed(context, "/etc/passwd", passwd);
+      if (group < 0) return account_failed(context, "/etc/group", group);
+    }
+    const int result = find_account(a.user.text, files, context.account);
+    if (result == -ENOENT) return context.failed(result, "no such user or group in the container's files");
+    if (result < 0) return result;
+  }
+  return a.apply == 0 ? 0 : become(context.account);
+}
+
+int run(Context& context, const args::save_user& a) {
+  if (!context.account.known) return -EPROTO;
+  unique_fd saved;
+  const int result = sealed_memfd(reinterpret_cast<const char*>(&context.account), sizeof context.account, saved);
+  return result < 0 ? result : context.slots.put(a.out, std::move(saved));
+}
+
+int run(Context& context, const args::restore_user& a) {
+  const int result = read_memfd(context.slots.get(a.saved), reinterpret_cast<char*>(&context.account), sizeof context.account);
+  return result < 0 ? result : become(context.account);
+}
+
+int run(Context&, const args::keep_capabilities&) { return checked_int(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)); }
+
+int run(Context&, const args::bound_capabilities& a) {
+  for (unsigned capability = 0; capability < 64; ++capability) {
+    if ((a.bounding >> capability & 1) != 0) continue;
+    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
+    return errno == EINVAL ? 0 : -errno;  // EINVAL: past the kernel's last one
+  }
+  return 0;
+}
+
+int run(Context&, const args::capabilities& a) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  for (unsigned word = 0; word < 2; ++word) {
+    data[word].effective = static_cast<uint32_t>(a.effective >> (32 * word));
+    data[word].permitted = static_cast<uint32_t>(a.permitted >> (32 * word));
+    data[word].inheritable = static_cast<uint32_t>(a.inheritable >> (32 * word));
+  }
+  if (syscall(SYS_capset, &header, data) < 0) return -errno;
+  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) return -errno;
+  for (unsigned capability = 0; capability < 64; ++capability) {
+    if ((a.ambient >> capability & 1) == 0) continue;
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) < 0) return -errno;
+  }
+  return 0;
+}
+
+int run(Context&, const args::no_new_privileges&) { return checked_int(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)); }
+
+int run(Context&, const args::dumpable& a) { return checked_int(prctl(PR_SET_DUMPABLE, a.value, 0, 0, 0)); }
+
+int run(Context& context, const args::parent_death_signal& a) {
+  if (prctl(PR_SET_PDEATHSIG, a.signal, 0, 0, 0) < 0) return -errno;
+  // the shim may have died before: getppid() is 0 in a pid namespace either way, but the channel hangs up
+  pollfd channel{context.channel, POLLIN, 0};
+  if (poll(&channel, 1, 0) < 0) return -errno;
+  return (channel.revents & POLLHUP) != 0 ? -EPIPE : 0;
+}
+
+int run(Context& context, const args::seccomp& a) {
+  if (a.filter.size == 0 || a.filter.size % sizeof(sock_filter) != 0) return -EINVAL;
+  static sock_filter instructions[BPF_MAXINSNS];  // the message's bytes may not be aligned
+  const size_t count = a.filter.size / sizeof(sock_filter);
+  if (count > BPF_MAXINSNS) return -E2BIG;
+  std::memcpy(instructions, a.filter.data, a.filter.size);
+  sock_fprog program{static_cast<unsigned short>(count), instructions};
+  const int result = checked_int(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
+  return result == -EINVAL ? context.failed(result, "the kernel refuses the filter") : result;
+}
+
+}  // namespace nacelle

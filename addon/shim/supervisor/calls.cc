@@ -1,0 +1,79 @@
+#include "calls.h"
+
+#include <cerrno>
+
+#include "../wire/plan.h"
+#include "events.h"
+
+namespace nacelle {
+void Calls::start(Message& message, std::vector<unique_fd> ahead) {
+  Call& call = calls_.emplace_back();
+  const int result = read(call, message, std::move(ahead));
+  if (result == 0) return run(call, false);
+  const char* words = result == -EMFILE ? "take the descriptors" : "the call can't be read";
+  refuse(call, {kInCall, 0, -result, words});
+}
+
+bool Calls::process_ended(pid_t pid) {
+  for (Call& call : calls_) {
+    if (call.steps.apart() != pid) continue;
+    StepFailure failure;
+    if (call.steps.take_end(failure) == HostSteps::Outcome::kFailed) {
+      refuse(call, failure);
+    } else {
+      call.deadline_ns = monotonic_ns() + kPatience;
+      run(call, false);
+    }
+    return true;
+  }
+  return false;
+}
+
+int Calls::read(Call& call, Message& message, std::vector<unique_fd> ahead) {
+  call.sequence = Reader(message.body.data(), message.body.size()).u32();
+  const int taken = call.body.take(message.body);
+  if (taken < 0) return taken;
+  Reader reader(call.body.data(), call.body.size());
+  reader.u32();  // the sequence
+  const std::vector<int32_t> slots = numbers(reader.list<int32_t>());
+  const uint32_t slot_count = reader.u32();
+  const uint32_t size = reader.u32();
+  call.steps = HostSteps(reader.part(size), kInCall);
+  call.returns = numbers(reader.list<int32_t>());
+  call.deadline_ns = monotonic_ns() + kPatience;
+  if (message.cut) return -EMFILE;
+  if (!reader.ok() || slot_count > kMaxSlots) return -EPROTO;
+  if (slot_count > context_.slots.size()) context_.slots.resize(slot_count);
+  return fill_slots(context_.slots, slots, std::move(ahead), message.fds);
+}
+
+void Calls::run(Call& call, bool last_try) {
+  context_.outputs = &call.outputs;
+  context_.output_count = call.output_count;
+  StepFailure failure;
+  const HostSteps::Outcome outcome = call.steps.run(context_, last_try, failure);
+  call.output_count = context_.output_count;
+  context_.outputs = nullptr;
+  if (outcome == HostSteps::Outcome::kBusy) {
+    call.retry.start(loop_, monotonic_ns() + kMillisecond, [this, &call] { run(call, monotonic_ns() >= call.deadline_ns); });
+    return;
+  }
+  if (outcome == HostSteps::Outcome::kApart) return watch_process_(call.steps.apart());
+  if (outcome == HostSteps::Outcome::kFailed) return refuse(call, failure);
+  Message message;
+  const int result = called_event(id_, call.sequence, {call.output_count, call.outputs, context_.slots, call.returns}, message);
+  if (result < 0) return refuse(call, {kInCall, 0, -result, "hand descriptors out"});
+  tell_(std::move(message));
+  forget(call);
+}
+
+void Calls::refuse(const Call& call, const StepFailure& failure) {
+  tell_(refused_event(id_, call.sequence, failure));
+  forget(call);
+}
+
+void Calls::forget(const Call& call) {
+  calls_.remove_if([&call](const Call& item) { return &item == &call; });
+}
+
+}  // namespace nacelle

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <string>
+#include <vector>
+
+#include "../wire/message.h"
+#include "../wire/secret.h"
+#include "host_steps.h"
+#include "loop.h"
+
+namespace nacelle {
+
+// Host steps that Node asks for while a task lives. One that finds a group busy is tried again; others go on meanwhile.
+class Calls {
+ public:
+  using Tell = std::function<void(Message)>;
+  // Whoever is asked tells process_ended() of that process.
+  using WatchProcess = std::function<void(pid_t)>;
+
+  Calls(Loop& loop, uint32_t id, Context& context, Tell tell, WatchProcess watch_process)
+      : loop_(loop), id_(id), context_(context), tell_(std::move(tell)), watch_process_(std::move(watch_process)) {}
+
+  // `ahead`: descriptors that came before the message.
+  void start(Message& message, std::vector<unique_fd> ahead);
+  // false: it is none of a call.
+  bool process_ended(pid_t pid);
+
+ private:
+  struct Call {
+    Secret body;
+    uint32_t sequence = 0;
+    HostSteps steps;
+    std::vector<int32_t> returns;
+    std::string outputs;
+    uint32_t output_count = 0;
+    uint64_t deadline_ns = 0;
+    Timer retry;
+  };
+
+  int read(Call& call, Message& message, std::vector<unique_fd> ahead);
+  void run(Call& call, bool last_try);
+  void refuse(const Call& call, const StepFailure& failure);
+  void forget(const Call& call);
+
+  Loop& loop_;
+  const uint32_t id_;
+  Context& context_;
+  Tell tell_;
+  WatchProcess watch_process_;
+  std::list<Call> calls_;
+};
+
+}  // namespace nacelle

@@ -1,0 +1,96 @@
+#include "events.h"
+
+#include <sys/wait.h>
+
+#include <cerrno>
+
+#include "../kernel/syscalls.h"
+
+namespace nacelle {
+namespace {
+
+Message event(Event type, uint32_t id) {
+  Message message;
+  message.type = static_cast<uint16_t>(type);
+  message.id = id;
+  return message;
+}
+
+void write_failure(Writer& writer, const StepFailure& failure) {
+  writer.i32(failure.where).u32(failure.index).i32(failure.error).str(failure.text.c_str());
+}
+
+// The outputs, then the slots whose descriptors come along: duplicates, for the task may need its own. False: one can't be made.
+bool write_results(Message& message, const Results& results) {
+  Writer writer(message.body);
+  writer.u32(results.output_count);
+  message.body += results.outputs;
+  std::vector<int32_t> sent;
+  for (const int32_t slot : results.returns) {
+    if (results.slots.get(slot) < 0) continue;
+    unique_fd copy(fcntl(results.slots.get(slot), F_DUPFD_CLOEXEC, 3));
+    if (!copy) return false;
+    message.fds.push_back(std::move(copy));
+    sent.push_back(slot);
+  }
+  writer.u32(static_cast<uint32_t>(sent.size()));
+  for (const int32_t slot : sent) writer.i32(slot);
+  return true;
+}
+
+uint64_t microseconds(const timeval& time) { return static_cast<uint64_t>(time.tv_sec) * 1'000'000 + static_cast<uint64_t>(time.tv_usec); }
+
+}  // namespace
+
+int started_event(uint32_t id, bool running, pid_t pid, const Times& times, const Results* results, Message& message) {
+  message = event(results == nullptr ? Event::kRunning : Event::kStarted, id);
+  Writer(message.body).u8(running ? 1 : 0).num(static_cast<uint64_t>(pid)).num(times.started_ns).num(times.started_real_ns);
+  return results == nullptr || write_results(message, *results) ? 0 : -EMFILE;
+}
+
+Message called_event(uint32_t id, uint32_t sequence) {
+  Message message = event(Event::kCalled, id);
+  Writer(message.body).u32(sequence).u8(0).u32(0).u32(0);
+  return message;
+}
+
+int called_event(uint32_t id, uint32_t sequence, const Results& results, Message& message) {
+  message = event(Event::kCalled, id);
+  Writer(message.body).u32(sequence).u8(0);
+  return write_results(message, results) ? 0 : -EMFILE;
+}
+
+Message refused_event(uint32_t id, uint32_t sequence, const StepFailure& failure) {
+  Message message = event(Event::kCalled, id);
+  Writer writer(message.body);
+  writer.u32(sequence).u8(1);
+  write_failure(writer, failure);
+  return message;
+}
+
+Message end_event(uint32_t id, const End& end) {
+  Message message = event(end.never_began ? Event::kFailed : Event::kEnded, id);
+  Writer writer(message.body);
+  writer.u8(end.failure != nullptr ? 1 : 0);
+  if (end.failure != nullptr) write_failure(writer, *end.failure);
+  writer.u32(static_cast<uint32_t>(end.undo_failures.size()));
+  for (const StepFailure& failure : end.undo_failures) write_failure(writer, failure);
+  if (end.never_began) return message;
+  const bool signalled = WIFSIGNALED(end.status);
+  writer.u8(signalled ? 1 : 0);
+  writer.u32(static_cast<uint32_t>(signalled ? WTERMSIG(end.status) : WEXITSTATUS(end.status)));
+  writer.u8(static_cast<uint8_t>(end.cause)).num(end.times.started_real_ns).num(end.times.started_ns).num(end.times.ended_ns);
+  writer.num(microseconds(end.usage.ru_utime)).num(microseconds(end.usage.ru_stime));
+  writer.num(static_cast<uint64_t>(end.usage.ru_maxrss) * 1024);
+  writer.num(static_cast<uint64_t>(end.usage.ru_nvcsw)).num(static_cast<uint64_t>(end.usage.ru_nivcsw));
+  writer.u32(static_cast<uint32_t>(end.reports.size()));
+  for (const Report& report : end.reports) {
+    writer.u8(report.whole ? 1 : 0);
+    writer.bytes(report.content.data(), report.content.size());
+  }
+  writer.u32(static_cast<uint32_t>(end.lost.size()));
+  for (const PumpFailure& failure : end.lost) writer.u32(failure.copy).u8(failure.while_reading ? 1 : 0).i32(failure.error);
+  return message;
+}
+
+}  // namespace nacelle

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <sys/resource.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "../wire/message.h"
+#include "host_steps.h"
+#include "reports.h"
+
+// What Node is told of a task. The bodies are read by lib/native/messages.ts.
+namespace nacelle {
+
+// What host steps gave: their outputs, and the slots whose descriptors are asked for.
+struct Results {
+  uint32_t output_count = 0;
+  const std::string& outputs;
+  const Slots& slots;
+  const std::vector<int32_t>& returns;
+};
+
+struct Times {
+  uint64_t started_ns = 0;
+  uint64_t started_real_ns = 0;
+  uint64_t ended_ns = 0;
+};
+
+struct End {
+  const StepFailure* failure = nullptr;
+  const std::vector<StepFailure>& undo_failures;
+  bool never_began = false;
+  int status = 0;  // as waitpid
+  Cause cause = Cause::kNone;
+  Times times;
+  const struct rusage& usage;
+  const std::vector<Report>& reports;
+  const std::vector<PumpFailure>& lost;  // copies of the caller's files that failed
+};
+
+// kStarted with results, kRunning without. 0, or -EMFILE when a descriptor can't be handed out.
+int started_event(uint32_t id, bool running, pid_t pid, const Times& times, const Results* results, Message& message);
+// Done, with nothing to give.
+Message called_event(uint32_t id, uint32_t sequence);
+// As started_event.
+int called_event(uint32_t id, uint32_t sequence, const Results& results, Message& message);
+Message refused_event(uint32_t id, uint32_t sequence, const StepFailure& failure);
+Message end_event(uint32_t id, const End& end);
+
+}  // namespace nacelle

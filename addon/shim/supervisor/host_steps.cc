@@ -1,0 +1,93 @@
+#include "host_steps.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "../kernel/syscalls.h"
+#include "../layer/remove_tree.h"
+#include "../steps/steps.h"
+
+namespace nacelle {
+namespace {
+
+// Ends with 0 or with the errno. It dies with the shim: what is left then is removed by who reaps.
+[[noreturn]] void remove_apart(int at, const char* path, pid_t shim) {
+  constexpr int kAt = 3;
+  const unsigned rest = at < 0 ? kAt : kAt + 1;
+  int result = checked_int(prctl(PR_SET_PDEATHSIG, SIGKILL));
+  if (result == 0 && getppid() != shim) result = -ESRCH;
+  if (result == 0) result = checked_int(prctl(PR_SET_NAME, "nacelle-remove"));
+  // a copy of the shim's sockets would hide its end
+  if (result == 0 && at >= 0 && at != kAt) result = checked_int(dup2(at, kAt)) < 0 ? -errno : 0;
+  if (result == 0) result = sys_close_range(rest, ~0U, 0);
+  if (result == 0) result = layer::remove_tree(at < 0 ? at : kAt, path);
+  _exit(-result);
+}
+
+// The pid, or -errno.
+pid_t start_apart(const Context& context, Reader arguments) {
+  args::remove_tree a;
+  if (!args::decode(arguments, a)) return -EPROTO;
+  const pid_t shim = getpid();
+  const std::string path = a.path.text;  // a fork has no plan
+  CloneArguments fork;
+  fork.exit_signal = SIGCHLD;
+  const pid_t pid = sys_clone3(fork);
+  if (pid == 0) remove_apart(context.slots.get(a.at), path.c_str(), shim);
+  return pid;
+}
+
+// Whether a failure may be none when it is tried again.
+bool passes(Op op, int result) {
+  if (op == Op::remove_tree) return result == -EAGAIN;  // as many processes as there may be
+  if (op == Op::share_folder) return result == -EWOULDBLOCK;
+  return result == -EBUSY && (op == Op::kill_group || op == Op::remove_group || op == Op::remove_folder);
+}
+
+}  // namespace
+
+HostSteps::Outcome HostSteps::run(Context& context, bool last_try, StepFailure& failure) {
+  StepHead head;
+  for (Reader ahead = left_; next_step(ahead, head); left_ = ahead, ++index_) {
+    if (head.op == Op::forget && has_failed_) continue;
+    const bool apart = head.op == Op::remove_tree && where_ != kInPrepare;
+    const int result = apart                 ? start_apart(context, head.arguments)
+                       : child_only(head.op) ? -EPROTO
+                                             : interpret(context, head.op, head.arguments);
+    if (apart && result > 0) {
+      apart_ = result;
+      return Outcome::kApart;
+    }
+    if (result >= 0) continue;
+    if (passes(head.op, result) && !last_try) return Outcome::kBusy;
+    // it is another environment's too, a Worker's or Node's own, which removes it when it ends
+    if (head.op == Op::remove_folder && result == -EBUSY) continue;
+    has_failed_ = true;
+    failure = StepFailure{where_, index_, -result, context.text};
+    return Outcome::kFailed;
+  }
+  return Outcome::kDone;
+}
+
+HostSteps::Outcome HostSteps::take_end(StepFailure& failure) {
+  int status = 0;
+  if (waitpid(apart_, &status, __WALL) < 0) status = W_EXITCODE(ECHILD, 0);
+  apart_ = 0;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+    skip();
+    return Outcome::kDone;
+  }
+  has_failed_ = true;
+  failure = StepFailure{where_, index_, WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD, ""};
+  if (WIFSIGNALED(status)) failure.text = "the process that did it was killed by signal " + std::to_string(WTERMSIG(status));
+  return Outcome::kFailed;
+}
+
+void HostSteps::skip() {
+  StepHead head;
+  if (next_step(left_, head)) ++index_;
+}
+
+}  // namespace nacelle

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "../steps/context.h"
+#include "../wire/wire.h"
+
+namespace nacelle {
+
+constexpr uint64_t kPatience = 5'000'000'000;  // ns, for a control group whose last process is still dying
+
+// Where a step failed: the number of its stage, or one of these.
+constexpr int32_t kInPrepare = -1, kInCall = -2, kInUndo = -3, kInClone = -4, kInPlan = -5, kInEnd = -6;
+
+struct StepFailure {
+  int32_t where = kInPrepare;
+  uint32_t index = 0;
+  int error = 0;  // positive, as errno
+  std::string text;
+};
+
+// Steps that the shim runs itself. `kill_group` and `remove_group` may find processes that are still dying: run() then says
+// kBusy, and goes on at that step when called again. What may take long (`remove_tree`) is done by a process of its own: run() says
+// kApart, and is called again when take_end() was told how that process ended.
+class HostSteps {
+ public:
+  enum class Outcome { kDone, kBusy, kApart, kFailed };
+
+  HostSteps() = default;
+  // `index`: of the first of them in the list that Node knows.
+  HostSteps(Reader steps, int32_t where, uint32_t index = 0) : left_(steps), where_(where), index_(index) {}
+
+  // Stops at the first failure. `last_try`: a busy group is a failure.
+  Outcome run(Context& context, bool last_try, StepFailure& failure);
+  // Past the step that failed.
+  void skip();
+  // The process that does the step at hand, 0 when there is none.
+  pid_t apart() const { return apart_; }
+  // Takes the end of that process, which has ended. kDone: the step is, and run() goes on.
+  Outcome take_end(StepFailure& failure);
+  uint32_t index() const { return index_; }
+
+ private:
+  Reader left_;
+  int32_t where_ = kInPrepare;
+  uint32_t index_ = 0;
+  pid_t apart_ = 0;
+  bool has_failed_ = false;
+};
+
+}  // namespace nacelle

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "../kernel/unique_fd.h"
+
+// One epoll loop and one timer: everything that the shim waits for.
+namespace nacelle {
+
+constexpr uint64_t kMillisecond = 1'000'000;  // in ns
+
+uint64_t monotonic_ns();
+uint64_t realtime_ns();
+
+// Called when its descriptor is ready. Forgets the descriptor when it goes.
+class Watch {
+ public:
+  using Ready = std::function<void(uint32_t events)>;
+  Watch() = default;
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  ~Watch() { stop(); }
+
+  int start(class Loop& loop, int fd, uint32_t events, Ready ready);
+  int change(uint32_t events);
+  void stop();
+  void call(uint32_t events) { ready_(events); }
+
+ private:
+  class Loop* loop_ = nullptr;
+  int fd_ = -1;
+  Ready ready_;
+};
+
+// Calls once, at a time of the monotonic clock.
+class Timer {
+ public:
+  Timer() = default;
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+  ~Timer() { stop(); }
+
+  void start(class Loop& loop, uint64_t at_ns, std::function<void()> due);
+  void stop();
+  bool running() const { return loop_ != nullptr; }
+
+ private:
+  friend class Loop;
+  class Loop* loop_ = nullptr;
+  uint64_t at_ns_ = 0;
+  std::function<void()> due_;
+};
+
+class Loop {
+ public:
+  int open();
+  // Until stop(), or -errno.
+  int run();
+  void stop() { stopped_ = true; }
+  // Runs when the current round of events is over: the place to delete what is being called.
+  void later(std::function<void()> work) { later_.push_back(std::move(work)); }
+
+ private:
+  friend class Watch;
+  friend class Timer;
+  void arm();
+  void fire_timers();
+  void run_later();
+
+  unique_fd epoll_, timer_;
+  bool stopped_ = false;
+  std::set<std::pair<uint64_t, Timer*>> timers_;
+  std::set<Watch*> watches_;
+  std::vector<std::function<void()>> later_;
+};
+
+}  // namespace nacelle

@@ -1,0 +1,21 @@
+#include "reports.h"
+
+#include "../kernel/syscalls.h"
+
+namespace nacelle {
+
+std::vector<Report> read_reports(const List<FileAt>& files, const Slots& slots) {
+  std::vector<Report> reports;
+  for (const FileAt& file : files) {
+    Report report;
+    const unique_fd fd(openat(slots.get(file.at), file.path.text, O_RDONLY | O_CLOEXEC));
+    char buffer[8192];
+    ssize_t size = -1;
+    while (fd && (size = read(fd.get(), buffer, sizeof buffer)) > 0) report.content.append(buffer, static_cast<size_t>(size));
+    report.whole = size == 0;
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+}  // namespace nacelle

@@ -1,0 +1,244 @@
+#include "supervisor.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+
+#include "../kernel/syscalls.h"
+#include "../layer/remove_tree.h"
+#include "../modes/executable.h"
+
+namespace nacelle {
+
+int Client::start() {
+  return watch_.start(supervisor_.loop(), socket_.get(), EPOLLIN, [this](uint32_t events) { ready(events); });
+}
+
+void Client::ready(uint32_t events) {
+  if ((events & EPOLLOUT) != 0) flush();
+  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0) return;
+  for (;;) {
+    Message message;
+    const int result = receive(socket_.get(), message);
+    if (result == -EAGAIN) return;
+    if (result <= 0) return close();
+    dispatch(message);
+  }
+}
+
+void Client::dispatch(Message& message) {
+  const auto type = static_cast<Request>(message.type);
+  std::vector<unique_fd>& ahead = ahead_[message.id];
+  if (type == Request::kDescriptors) {
+    // one that is missing is missed when the plan comes
+    for (unique_fd& fd : message.fds) ahead.push_back(std::move(fd));
+    return;
+  }
+  std::vector<unique_fd> fds = std::move(ahead);
+  ahead_.erase(message.id);
+  const auto known = tasks_.find(message.id);
+  if (type == Request::kStart || type == Request::kStartLater) {
+    if (known != tasks_.end()) return;
+    Task* task = supervisor_.new_task(*this, message.id);
+    tasks_[message.id] = task;
+    return task->start(message, std::move(fds), type == Request::kStartLater);
+  }
+  if (known == tasks_.end()) return;  // it ended while the message was under way; Node will hear of that
+  switch (type) {
+    case Request::kGo:
+      return known->second->go();
+    case Request::kRest:
+      return known->second->rest(message, std::move(fds));
+    case Request::kRelease:
+      return known->second->release();
+    case Request::kCall:
+      return known->second->call(message, std::move(fds));
+    case Request::kKill:
+      return known->second->kill(message);
+    case Request::kClose:
+      return known->second->close();
+    case Request::kStart:
+    case Request::kStartLater:
+    case Request::kDescriptors:
+      return;
+  }
+}
+
+void Client::send(Message message) {
+  if (closed_) return;
+  unsent_.push_back(std::move(message));
+  if (unsent_.size() == 1) flush();
+}
+
+void Client::flush() {
+  while (!unsent_.empty()) {
+    const int result = nacelle::send(socket_.get(), unsent_.front());
+    if (result == -EAGAIN) {
+      watch_.change(EPOLLIN | EPOLLOUT);
+      return;
+    }
+    // a message must not get lost, or Node would wait for ever: whatever the failure, this is the connection's end
+    if (result < 0) {
+      unsent_.clear();
+      shutdown(socket_.get(), SHUT_RDWR);
+      return;
+    }
+    unsent_.pop_front();
+  }
+  watch_.change(EPOLLIN);
+}
+
+void Client::close() {
+  if (closed_) return;
+  closed_ = true;
+  watch_.stop();
+  socket_.reset();
+  std::vector<Task*> tasks;
+  for (const auto& entry : tasks_) tasks.push_back(entry.second);
+  tasks_.clear();
+  for (Task* task : tasks) task->abandon();
+  supervisor_.remove(this);
+}
+
+int Supervisor::start(unique_fd control, const char* runtime_dir, const char* owner) {
+  // first: by it a failure is told
+  control_ = std::move(control);
+  int result = loop_.open();
+  if (result < 0) return result;
+  runtime_dir_ = runtime_dir;
+  owner_ = owner;
+  result = open_executable(executable_);
+  if (result < 0) return result;
+  result = reserve_.fill();
+  if (result < 0) return result;
+  result = lock_owner();
+  if (result < 0) return result;
+
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  if (sigprocmask(SIG_BLOCK, &child, nullptr) < 0) return -errno;
+  signals_.reset(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals_) return -errno;
+  result = signal_watch_.start(loop_, signals_.get(), EPOLLIN, [this](uint32_t) { reap(); });
+  if (result < 0) return result;
+  return control_watch_.start(loop_, control_.get(), EPOLLIN, [this](uint32_t) { control_ready(); });
+}
+
+// Under another name first: one who reaps must never see the file without its lock, and take it for a dead owner's.
+int Supervisor::lock_owner() {
+  const std::string folder = runtime_dir_ + "/owners";
+  const std::string file = folder + "/" + owner_;
+  const std::string unlocked = file + ".new";
+  // again where the last owner before removed the folders just now; many may be ending
+  for (int tries = 0; tries < 10000 && !lock_; ++tries) {
+    if (mkdir(runtime_dir_.c_str(), 0700) < 0 && errno != EEXIST) return -errno;
+    if (mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) {
+      lock_.reset(open(unlocked.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    }
+    if (!lock_ && errno != ENOENT) return -errno;
+  }
+  if (!lock_) return -ENOENT;
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (fcntl(lock_.get(), F_SETLK, &lock) == 0 && rename(unlocked.c_str(), file.c_str()) == 0) return 0;
+  const int error = -errno;
+  unlink(unlocked.c_str());
+  return error;
+}
+
+// The folders too, when this was the last owner. Whoever starts meanwhile makes them again.
+void Supervisor::remove_owner() {
+  // a record that is left tells of what was never made: Node ended between the two
+  layer::remove_tree(AT_FDCWD, (runtime_dir_ + "/records/" + owner_).c_str());
+  unlink((runtime_dir_ + "/owners/" + owner_).c_str());
+  for (const char* folder : {"/records", "/owners", ""}) rmdir((runtime_dir_ + folder).c_str());
+}
+
+void Supervisor::control_ready() {
+  for (;;) {
+    Message message;
+    const int result = receive(control_.get(), message);
+    if (result == -EAGAIN) return;
+    if (result <= 0) {
+      control_watch_.stop();
+      control_.reset();
+      return stop_when_done();
+    }
+    for (unique_fd& fd : message.fds) {
+      auto client = std::make_unique<Client>(*this, std::move(fd));
+      Client* raw = client.get();
+      clients_[raw] = std::move(client);
+      if (raw->start() < 0) clients_.erase(raw);
+    }
+  }
+}
+
+// Looks at who ended before taking it: a child that a task doesn't know yet may be its next stage, whose word is
+// still in the channel; whoever is left was an orphan of a container and came to the subreaper.
+void Supervisor::reap() {
+  signalfd_siginfo ignored[16];
+  while (read(signals_.get(), ignored, sizeof ignored) > 0) {}
+  for (;;) {
+    siginfo_t info{};
+    if (sys_waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) < 0 || info.si_pid == 0) return;
+    auto known = processes_.find(info.si_pid);
+    if (known == processes_.end()) {
+      for (const auto& entry : tasks_) {
+        if (entry.first->setting_up()) entry.first->read_channel();
+      }
+      known = processes_.find(info.si_pid);
+    }
+    if (known == processes_.end()) {
+      waitpid(info.si_pid, nullptr, __WALL);
+      continue;
+    }
+    Task* task = known->second;
+    processes_.erase(known);
+    task->process_ended(info.si_pid);
+  }
+}
+
+bool Supervisor::is_unknown_child(pid_t pid) const {
+  siginfo_t info{};
+  return pid > 0 && processes_.count(pid) == 0 && sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) == 0;
+}
+
+Task* Supervisor::new_task(Client& client, uint32_t id) {
+  auto task = std::make_unique<Task>(*this, client, id);
+  Task* raw = task.get();
+  tasks_[raw] = std::move(task);
+  return raw;
+}
+
+void Supervisor::remove(Task* task) {
+  loop_.later([this, task] {
+    // one that removes what a caller asked for may still be at it: its end is nobody's concern now
+    for (auto process = processes_.begin(); process != processes_.end();)
+      process = process->second == task ? processes_.erase(process) : ++process;
+    tasks_.erase(task);
+    stop_when_done();
+  });
+}
+
+void Supervisor::remove(Client* client) {
+  loop_.later([this, client] {
+    clients_.erase(client);
+    stop_when_done();
+  });
+}
+
+void Supervisor::stop_when_done() {
+  if (control_ || !clients_.empty() || !tasks_.empty()) return;
+  if (!keeps_journal_) remove_owner();
+  loop_.stop();
+}
+
+}  // namespace nacelle

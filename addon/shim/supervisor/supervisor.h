@@ -1,0 +1,82 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <list>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "../wire/message.h"
+#include "loop.h"
+#include "reserve.h"
+#include "task.h"
+
+namespace nacelle {
+
+// The socket of one environment of Node (its main thread, or a Worker), and the tasks that live with it.
+class Client {
+ public:
+  Client(Supervisor& supervisor, unique_fd socket) : supervisor_(supervisor), socket_(std::move(socket)) {}
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  int start();
+  void send(Message message);
+  void forget(uint32_t id) { tasks_.erase(id); }
+
+ private:
+  void ready(uint32_t events);
+  void dispatch(Message& message);
+  void flush();
+  void close();
+
+  Supervisor& supervisor_;
+  unique_fd socket_;
+  Watch watch_;
+  std::unordered_map<uint32_t, Task*> tasks_;
+  std::unordered_map<uint32_t, std::vector<unique_fd>> ahead_;  // descriptors that came before their message
+  std::list<Message> unsent_;
+  bool closed_ = false;
+};
+
+// The shim: clients, tasks, and the children of all of them.
+class Supervisor {
+ public:
+  // `control` brings new clients, and its end of file is Node's end. 0 or -errno.
+  int start(unique_fd control, const char* runtime_dir, const char* owner);
+  int run() { return loop_.run(); }
+
+  Loop& loop() { return loop_; }
+  // Handed to children: see init.h.
+  int executable() const { return executable_.get(); }
+  Reserve& reserve() { return reserve_; }
+  Task* new_task(Client& client, uint32_t id);
+  void remove(Task* task);
+  void remove(Client* client);
+  // Something could not be undone: what tells of it must outlive this process, for the next reap.
+  void keep_journal() { keeps_journal_ = true; }
+  // A child that no task has yet.
+  bool is_unknown_child(pid_t pid) const;
+  void watch_process(pid_t pid, Task* task) { processes_[pid] = task; }
+
+ private:
+  int lock_owner();
+  void remove_owner();
+  void control_ready();
+  void reap();
+  void stop_when_done();
+
+  Loop loop_;
+  unique_fd control_, signals_, lock_, executable_;
+  Reserve reserve_;
+  std::string runtime_dir_, owner_;
+  bool keeps_journal_ = false;
+  Watch control_watch_, signal_watch_;
+  std::unordered_map<Client*, std::unique_ptr<Client>> clients_;
+  std::unordered_map<Task*, std::unique_ptr<Task>> tasks_;
+  std::unordered_map<pid_t, Task*> processes_;
+};
+
+}  // namespace nacelle

@@ -1,0 +1,347 @@
+#include "task.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "../kernel/groups.h"
+#include "../kernel/syscalls.h"
+#include "supervisor.h"
+
+namespace nacelle {
+namespace {
+
+// For processes that were killed: one that waits for a disk or frees much memory takes its time.
+constexpr uint64_t kDeathPatience = 60'000'000'000;
+constexpr uint64_t kLongestPause = 20 * kMillisecond;
+
+}  // namespace
+
+Task::Task(Supervisor& supervisor, Client& client, uint32_t id)
+    : supervisor_(supervisor),
+      client_(&client),
+      id_(id),
+      context_(slots_),
+      calls_(
+          supervisor.loop(), id, context_, [this](Message message) { tell(std::move(message)); },
+          [this](pid_t pid) { supervisor_.watch_process(pid, this); }) {
+  context_.executable = supervisor.executable();
+}
+
+void Task::start(Message& message, std::vector<unique_fd> ahead, bool later) {
+  slots_.reserve(kMaxSlots);
+  if (take(body_, message, std::move(ahead)) && !later) go();
+}
+
+void Task::go() {
+  if (state_ != State::kWaiting || has_failed_ || !fill_and_prepare()) return;
+  if (plan_.stages.count > 0) return start_first_stage();
+  state_ = State::kHolding;
+  send_started(false);
+}
+
+// Keeps what came until its turn.
+bool Task::take(Secret& body, Message& message, std::vector<unique_fd> ahead) {
+  if (message.cut) return fail({kInPlan, 0, EMFILE, "take the descriptors"}), false;
+  const int taken = body.take(message.body);
+  if (taken < 0) return fail({kInPlan, 0, -taken, "keep the plan"}), false;
+  Plan plan;
+  // one that can't be read must not cost the undo steps of its first part
+  if (!parse_plan(body.data(), body.size(), plan)) return fail({kInPlan, 0, EPROTO, "the plan can't be read"}), false;
+  next_plan_ = plan;
+  next_fds_ = std::move(ahead);
+  for (unique_fd& fd : message.fds) next_fds_.push_back(std::move(fd));
+  return true;
+}
+
+bool Task::fill_and_prepare() {
+  plan_ = next_plan_;
+  if (plan_.slot_count > slots_.size()) slots_.resize(plan_.slot_count);
+  const std::vector<int32_t> given = numbers(plan_.slots);
+  std::vector<unique_fd> none;
+  const int filled = fill_slots(slots_, given, std::move(next_fds_), none);
+  if (filled < 0) return fail({kInPlan, 0, -filled, "descriptors are missing"}), false;
+  given_.insert(given_.end(), given.begin(), given.end());
+  context_.outputs = &outputs_;
+  HostSteps prepare(plan_.prepare, kInPrepare, prepared_);
+  StepFailure failure;
+  const HostSteps::Outcome outcome = prepare.run(context_, true, failure);
+  watch_pump();
+  if (outcome != HostSteps::Outcome::kDone) return fail(std::move(failure)), false;
+  prepared_ = prepare.index();
+  return true;
+}
+
+// What went wrong first is what is told; everything that was made goes.
+void Task::fail(StepFailure failure) {
+  if (!has_failed_) failure_ = std::move(failure);
+  has_failed_ = true;
+  signal_tree();
+  finish_when_empty();
+}
+
+// --- kills -----------------------------------------------------------------------------------------------------------
+
+void Task::end_by_clock(Cause cause) {
+  blame(cause);
+  if (plan_.signal == SIGKILL) return signal_tree();
+  signal_first(plan_.signal);
+  force_kill_.start(supervisor_.loop(), monotonic_ns() + plan_.force_kill_after_ns, [this] { signal_tree(); });
+}
+
+// The first cause stands, and none is blamed for an end that came before it.
+void Task::blame(Cause cause) {
+  if (executing_) read_channel();
+  pollfd process{first_pidfd_.get(), POLLIN, 0};  // a descriptor of -1 is left out
+  const bool ended = has_exit_ || poll(&process, 1, 0) > 0;
+  if (cause_ != Cause::kNone || ended) return;
+  cause_ = cause;
+  blamed_after_told_ = program_told_;
+}
+
+void Task::signal_tree() {
+  if (is_draining_) context_.pump.kill();
+  if (plan_.has_kill_group) {
+    const Reserve::Loan loan(supervisor_.reserve());
+    static_cast<void>(kill_group(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text));  // it may not be made yet
+  }
+  signal_first(SIGKILL);
+}
+
+void Task::signal_first(int signal) {
+  if (first_pidfd_) static_cast<void>(sys_pidfd_send_signal(first_pidfd_.get(), signal));  // ESRCH: it ended by itself
+}
+
+void Task::kill(Message& message) {
+  Reader reader(message.body.data(), message.body.size());
+  const uint32_t sequence = reader.u32();
+  const auto cause = static_cast<Cause>(reader.u8());
+  const auto signal = static_cast<int>(reader.u32());
+  const bool tree = reader.u8() != 0;
+  if (!reader.ok()) return;
+  blame(cause);
+  if (tree && signal == SIGKILL) {
+    signal_tree();
+  } else {
+    signal_first(signal);
+    if (cause == Cause::kCancel || cause == Cause::kOutput) {
+      force_kill_.start(supervisor_.loop(), monotonic_ns() + plan_.force_kill_after_ns, [this] { signal_tree(); });
+    }
+  }
+  tell(called_event(id_, sequence));
+}
+
+void Task::close() {
+  if (state_ == State::kWaiting || state_ == State::kHolding) return finish_when_empty();
+  if (state_ == State::kEnding || state_ == State::kGone) return;
+  blame(Cause::kCaller);
+  signal_tree();
+}
+
+void Task::abandon() {
+  client_ = nullptr;
+  if (state_ == State::kWaiting || state_ == State::kHolding) return finish_when_empty();
+  if (state_ == State::kEnding || state_ == State::kGone) return;
+  blame(Cause::kOwner);
+  signal_tree();
+}
+
+// --- the pump --------------------------------------------------------------------------------------------------------
+
+void Task::watch_pump() {
+  Pump& pump = context_.pump;
+  if (pump.pid() == 0) return;
+  supervisor_.watch_process(pump.pid(), this);
+  // without it the pump's end tells, a little later
+  static_cast<void>(pump_watch_.start(supervisor_.loop(), pump.control(), EPOLLIN, [this](uint32_t) { pump_told(); }));
+}
+
+void Task::pump_told() {
+  if (!context_.pump.read()) pump_watch_.stop();
+  end_for_lost_copy();
+}
+
+// What the program would do is of no use to anybody. One that does not run yet is ended when it does: it has a result then.
+void Task::end_for_lost_copy() {
+  if (context_.pump.failures().empty() || state_ != State::kRunning) return;
+  blame(Cause::kCaller);
+  signal_tree();
+}
+
+// Nobody of the tree writes any more, so the pump has only what is left.
+bool Task::pump_is_done() {
+  if (context_.pump.pid() == 0) return true;
+  context_.pump.finish();
+  is_draining_ = true;
+  // a file that never takes what is left: what was killed is not waited for as long
+  const uint64_t patience = cause_ == Cause::kNone ? kDeathPatience : kPatience;
+  retry_.start(supervisor_.loop(), monotonic_ns() + patience, [this] { context_.pump.kill(); });
+  return false;
+}
+
+// --- the end ---------------------------------------------------------------------------------------------------------
+
+void Task::process_ended(pid_t pid) {
+  if (pid == undo_.apart()) return undo_step_ended();
+  if (pid == context_.pump.pid()) {
+    pump_watch_.stop();
+    context_.pump.ended();
+    end_for_lost_copy();
+    return has_exit_ || has_failed_ ? finish_when_empty() : void();
+  }
+  if (calls_.process_ended(pid)) return;
+  read_channel();
+  siginfo_t info{};
+  struct rusage usage {};
+  if (sys_waitid(P_PID, pid, &info, WEXITED | __WALL, &usage) < 0) info.si_code = CLD_EXITED;
+  processes_.erase(pid);
+  if (pid == first_) {
+    first_pidfd_.reset();
+    context_.process = 0;  // from now on its number may be another's
+    // a stage that only made way for the next one ends with 0 and leaves the channel open
+    const bool last = !channel_ || executing_ || has_failed_ || cause_ != Cause::kNone || info.si_code != CLD_EXITED || info.si_status != 0;
+    if (last) {
+      // the stage before may still hold the channel, whose end would say so
+      if (executing_ && state_ == State::kSetUp) began();
+      has_exit_ = true;
+      usage_ = usage;
+      take_status(info);
+    } else {
+      limit_set_up();
+    }
+  }
+  // one that was never started ran for no time
+  if (has_exit_ && times_.started_ns == 0) {
+    times_.started_ns = times_.ended_ns;
+    times_.started_real_ns = realtime_ns();
+  }
+  const bool in_set_up = state_ == State::kSetUp || state_ == State::kParked;
+  // who was handed out parked, and killed by somebody before it ran, has ended; nothing of its set-up has failed
+  const bool was_killed = told_started_ && WIFSIGNALED(program_status_);
+  if (in_set_up && has_exit_ && !was_killed && !has_failed_ && cause_ == Cause::kNone) {
+    has_failed_ = true;
+    std::string text = "the process died while it was set up";
+    if (info.si_code != CLD_EXITED) text += ", by signal " + std::to_string(info.si_status);
+    failure_ = {kInClone, 0, ECHILD, text};
+  }
+  if (has_exit_ || has_failed_) finish_when_empty();
+}
+
+// Init ends as its program did. Whoever spoke for it would have to end it too.
+void Task::take_status(const siginfo_t& info) {
+  const int told = WIFEXITED(program_status_) ? WEXITSTATUS(program_status_) : 128 + WTERMSIG(program_status_);
+  if (program_told_ && info.si_code == CLD_EXITED && info.si_status == told) {
+    if (blamed_after_told_) cause_ = Cause::kNone;
+    return;
+  }
+  times_.ended_ns = monotonic_ns();
+  program_status_ = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status;
+}
+
+// 1 when something of it lives, 0, or -errno when that can't be told.
+int Task::tree_is_populated() {
+  if (!processes_.empty()) return 1;
+  if (!plan_.has_kill_group) return 0;
+  return is_populated(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text);
+}
+
+// Goes on when all processes of the stages are reaped, and nothing else of the tree lives.
+void Task::finish_when_empty() {
+  if (state_ == State::kEnding || state_ == State::kGone) return;
+  if (!processes_.empty() && !(has_exit_ || has_failed_)) return;
+  const Reserve::Loan loan(supervisor_.reserve());
+  const int left = tree_is_populated();
+  if (left == 0) return pump_is_done() ? finish() : void();
+  const uint64_t now = monotonic_ns();
+  if (tree_deadline_ns_ == 0) tree_deadline_ns_ = now + kDeathPatience;
+  if (now >= tree_deadline_ns_) return give_up_on_tree(left);
+  signal_tree();
+  retry_.start(supervisor_.loop(), now + pause_ns_, [this] { finish_when_empty(); });
+  pause_ns_ = std::min(2 * pause_ns_, kLongestPause);
+}
+
+// It is told, and its groups stay for the next reap.
+void Task::give_up_on_tree(int left) {
+  context_.pump.kill();
+  if (left > 0) {
+    undo_failures_.push_back({kInEnd, 0, EBUSY, "they were killed and do not end"});
+  } else {
+    undo_failures_.push_back({kInEnd, 0, -left, ""});
+  }
+  finish();
+}
+
+void Task::finish() {
+  const Reserve::Loan loan(supervisor_.reserve());
+  state_ = State::kEnding;
+  clocks_.stop();
+  set_up_clock_.stop();
+  force_kill_.stop();
+  retry_.stop();
+  close_channel();
+  if (has_exit_) reports_ = read_reports(plan_.reports, slots_);
+  undo_ = HostSteps(plan_.undo, kInUndo);
+  deadline_ns_ = monotonic_ns() + kPatience;
+  undo();
+}
+
+void Task::undo() {
+  const Reserve::Loan loan(supervisor_.reserve());
+  for (;;) {
+    StepFailure failure;
+    switch (undo_.run(context_, monotonic_ns() >= deadline_ns_, failure)) {
+      case HostSteps::Outcome::kBusy:
+        retry_.start(supervisor_.loop(), monotonic_ns() + kMillisecond / 2, [this] { undo(); });
+        return;
+      case HostSteps::Outcome::kFailed:
+        undo_failures_.push_back(std::move(failure));
+        undo_.skip();
+        break;
+      case HostSteps::Outcome::kApart:
+        return supervisor_.watch_process(undo_.apart(), this);
+      case HostSteps::Outcome::kDone:
+        send_end();
+        state_ = State::kGone;
+        if (client_ != nullptr) client_->forget(id_);
+        return supervisor_.remove(this);
+    }
+  }
+}
+
+void Task::undo_step_ended() {
+  StepFailure failure;
+  if (undo_.take_end(failure) == HostSteps::Outcome::kFailed) {
+    undo_failures_.push_back(std::move(failure));
+    undo_.skip();
+  }
+  deadline_ns_ = monotonic_ns() + kPatience;  // the time that it took is not the next step's
+  undo();
+}
+
+void Task::tell(Message message) {
+  if (client_ != nullptr) client_->send(std::move(message));
+}
+
+void Task::send_started(bool running) {
+  const std::vector<int32_t> returns = numbers(plan_.returns);
+  const Results results{context_.output_count, outputs_, slots_, returns};
+  Message message;
+  const int result = started_event(id_, running, first_, times_, told_started_ ? nullptr : &results, message);
+  if (result < 0) return fail({kInPlan, 0, -result, "hand descriptors out"});
+  tell(std::move(message));
+  told_started_ = true;
+}
+
+void Task::send_end() {
+  if (!undo_failures_.empty()) supervisor_.keep_journal();
+  const bool never_began = has_failed_ && !told_started_;
+  const StepFailure* failure = has_failed_ ? &failure_ : nullptr;
+  const std::vector<PumpFailure>& lost = context_.pump.failures();
+  tell(end_event(id_, {failure, undo_failures_, never_began, program_status_, cause_, times_, usage_, reports_, lost}));
+}
+
+}  // namespace nacelle

@@ -1,0 +1,139 @@
+#pragma once
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "../steps/ops.h"
+#include "../wire/message.h"
+#include "../wire/plan.h"
+#include "../wire/secret.h"
+#include "calls.h"
+#include "clocks.h"
+#include "events.h"
+#include "host_steps.h"
+#include "loop.h"
+#include "reports.h"
+
+namespace nacelle {
+
+class Supervisor;
+class Client;
+struct ChannelMessage;
+
+// One plan from its start to its end: the host's steps, the processes of its stages, its clocks, and what is undone.
+//
+//   (waiting) → set up → (parked) → running → ending → gone        a plan without stages: holding → ending → gone
+class Task {
+ public:
+  Task(Supervisor& supervisor, Client& client, uint32_t id);
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+
+  uint32_t id() const { return id_; }
+
+  // `later`: it waits for go(), or for its rest.
+  void start(Message& message, std::vector<unique_fd> ahead, bool later);
+  void go();
+  void rest(Message& message, std::vector<unique_fd> ahead);
+  void release();
+  // While it is undone nothing may be made any more; Node hears of the end.
+  void call(Message& message, std::vector<unique_fd> ahead) {
+    if (state_ != State::kEnding && state_ != State::kGone) calls_.start(message, std::move(ahead));
+  }
+  void kill(Message& message);
+  void close();
+  // The client is gone: kill, undo, and tell nobody.
+  void abandon();
+
+  // Says what the stages have told; then, when `pid` is one of its own, takes its end.
+  void read_channel();
+  void process_ended(pid_t pid);
+  bool setting_up() const { return state_ == State::kSetUp; }
+
+ private:
+  enum class State { kWaiting, kSetUp, kParked, kRunning, kHolding, kEnding, kGone };
+  void fail(StepFailure failure);
+  int answer(const ChannelMessage& message, const int* fds, size_t count);
+  bool take(Secret& body, Message& message, std::vector<unique_fd> ahead);
+  bool fill_and_prepare();
+  void give_rest();
+  int give(ChannelMessage& reply, const std::vector<int32_t>& filled);
+  void start_first_stage();
+  void new_process(pid_t pid, unique_fd pidfd);
+  void heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender);
+  bool is_due(const ChannelMessage& message) const;
+  bool step_at(const ChannelMessage& message, StepHead& head) const;
+  void run_host_steps_of(const ChannelMessage& message);
+  void close_channel();
+  void channel_closed();
+  void limit_set_up();
+  void began();
+  void close_given();
+  void watch_pump();
+  void pump_told();
+  void end_for_lost_copy();
+  bool pump_is_done();
+  void send_started(bool running);
+  void end_by_clock(Cause cause);
+  void blame(Cause cause);
+  void take_status(const siginfo_t& info);
+  void signal_tree();
+  void signal_first(int signal);
+  void finish_when_empty();
+  int tree_is_populated();
+  void give_up_on_tree(int left);
+  void finish();
+  void undo();
+  void undo_step_ended();
+  void send_end();
+  void tell(Message message);
+
+  Supervisor& supervisor_;
+  Client* client_;
+  const uint32_t id_;
+  State state_ = State::kWaiting;
+
+  Secret body_, rest_body_;
+  Plan plan_, next_plan_;
+  std::vector<unique_fd> next_fds_;
+  std::vector<int32_t> given_;  // slots of what came along
+  // a plan in two parts: the rest has come, the process waits for it
+  bool has_rest_ = false, at_rest_ = false;
+  uint32_t prepared_ = 0, first_index_ = 0;  // how many host steps, and steps of the first stage, the first part had
+  Slots slots_;
+  Context context_;
+  std::string outputs_;
+
+  unique_fd channel_;
+  Watch channel_watch_, pump_watch_;
+  std::unordered_set<pid_t> processes_;
+  pid_t first_ = 0;                       // the process of the newest stage
+  uint32_t stage_ = 0, heard_index_ = 0;  // the newest stage, and how far it has told to be
+  unique_fd first_pidfd_;
+  bool is_draining_ = false;  // the tree is gone, the pump is not done
+  bool executing_ = false, told_started_ = false, has_failed_ = false;
+  StepFailure failure_;
+
+  Clocks clocks_;
+  Timer set_up_clock_, force_kill_, retry_;
+  Cause cause_ = Cause::kNone;
+  bool has_exit_ = false;
+  // what init says of its program; believed when init then ends as it said
+  bool program_told_ = false, blamed_after_told_ = false;
+  int program_status_ = 0;  // as waitpid
+  Times times_;
+  uint64_t deadline_ns_ = 0;
+  uint64_t tree_deadline_ns_ = 0;     // 0: nobody waits for the tree yet
+  uint64_t pause_ns_ = kMillisecond;  // until it is looked at again
+  struct rusage usage_ {};
+  std::vector<Report> reports_;
+  HostSteps undo_;
+  std::vector<StepFailure> undo_failures_;
+  Calls calls_;
+};
+
+}  // namespace nacelle

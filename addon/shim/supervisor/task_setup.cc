@@ -1,0 +1,278 @@
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "../child/child.h"
+#include "../kernel/memfd.h"
+#include "../kernel/syscalls.h"
+#include "../steps/steps.h"
+#include "../wire/channel.h"
+#include "supervisor.h"
+#include "task.h"
+
+// From the first clone until the program runs.
+namespace nacelle {
+namespace {
+
+// At a time, so that who floods its channel holds nobody else up.
+constexpr unsigned kMostMessages = 32;
+
+}  // namespace
+
+void Task::start_first_stage() {
+  unique_fd theirs;
+  int result = make_channel(channel_, theirs);
+  if (result < 0) return fail({kInClone, 0, -result, "make a channel"});
+  int pidfd = -1;
+  result = body_.share(true);
+  if (result < 0) return fail({kInClone, 0, -result, "share the plan"});
+  const pid_t pid = clone_stage(plan_.stages.items[0], slots_, 0, &pidfd);
+  if (pid == 0) child_main(plan_.stages, 0, slots_, std::move(theirs), supervisor_.executable());
+  result = body_.share(false);
+  if (pid < 0) return fail({kInClone, 0, -pid, ""});
+  new_process(pid, unique_fd(pidfd));
+  state_ = State::kSetUp;
+  context_.channel = channel_.get();
+  if (result < 0) return fail({kInClone, 0, -result, "hide the plan"});
+  result = channel_watch_.start(supervisor_.loop(), channel_.get(), EPOLLIN, [this](uint32_t) { read_channel(); });
+  if (result < 0) fail({kInClone, 0, -result, "watch the channel"});
+}
+
+// The process of the newest stage.
+void Task::new_process(pid_t pid, unique_fd pidfd) {
+  first_ = pid;
+  context_.process = pid;
+  first_pidfd_ = std::move(pidfd);
+  processes_.insert(pid);
+  supervisor_.watch_process(pid, this);
+}
+
+void Task::read_channel() {
+  for (unsigned turn = 0; channel_ && turn < kMostMessages; ++turn) {
+    ChannelMessage message;
+    unique_fd fds[kMaxChannelFds];
+    size_t count = 0;
+    int sender = 0;
+    const int result = receive_message(channel_.get(), message, fds, count, sender);
+    if (result == -EAGAIN) return;
+    if (result <= 0) return channel_closed();
+    heard(message, fds, count, sender);
+  }
+}
+
+// The step that a message names; false when there is none.
+bool Task::step_at(const ChannelMessage& message, StepHead& head) const {
+  Reader steps = plan_.stages.items[message.stage].steps;
+  const uint32_t first = message.stage == 0 ? first_index_ : 0;
+  if (message.index < first) return false;
+  for (uint32_t i = first; i < message.index; ++i) {
+    if (!next_step(steps, head)) return false;
+  }
+  return next_step(steps, head);
+}
+
+// A process that is set up says what its plan has it say, in that order. Who traces it may say anything: a descriptor for a slot
+// of the shim's own would have that kill, or write, where somebody else likes.
+bool Task::is_due(const ChannelMessage& message) const {
+  if (message.signal == Signal::kCloned) return message.stage == stage_ + 1;
+  if (message.stage != stage_ || message.index < heard_index_) return false;
+  StepHead head;
+  switch (message.signal) {
+    case Signal::kAtHostStep:
+      return step_at(message, head) && head.host;
+    case Signal::kDescriptor: {
+      args::give given;
+      return step_at(message, head) && head.op == Op::give && args::decode(head.arguments, given) && given.slot == message.value;
+    }
+    case Signal::kAtRest:
+      return message.stage == 0 && step_at(message, head) && head.op == Op::rest;
+    case Signal::kParked:
+      return step_at(message, head) && head.op == Op::park;
+    default:
+      return true;
+  }
+}
+
+void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender) {
+  // with CAP_SYS_PTRACE a program can speak for our init: what may come is little, and none of it is trusted
+  const bool failed = message.signal == Signal::kFailed && !(context_.words_alone && state_ == State::kRunning);
+  const bool ends = message.signal == Signal::kProgramEnded || failed;
+  const bool late = executing_ && !ends && message.signal != Signal::kWorking;
+  if (message.stage >= plan_.stages.count || late || (state_ == State::kRunning && !ends)) return;
+  const bool sets_up = message.signal == Signal::kAtHostStep || message.signal == Signal::kDescriptor ||
+                       message.signal == Signal::kCloned || message.signal == Signal::kAtRest || message.signal == Signal::kParked;
+  if (sets_up && !is_due(message))
+    return fail({static_cast<int32_t>(message.stage), message.index, EPROTO, "it says what is not its turn"});
+  if (sets_up) {
+    stage_ = message.stage;
+    heard_index_ = message.signal == Signal::kCloned ? 0 : message.index;
+  }
+  switch (message.signal) {
+    case Signal::kAtHostStep:
+      return run_host_steps_of(message);
+    case Signal::kDescriptor:
+      if (count != 1) return fail({static_cast<int32_t>(message.stage), message.index, EMFILE, "take a descriptor"});
+      slots_.put(message.value, std::move(fds[0]));
+      return;
+    case Signal::kCloned: {
+      // a forger's end would be another task's, or never come
+      if (!supervisor_.is_unknown_child(sender)) return;
+      const int pidfd = sys_pidfd_open(sender);
+      if (pidfd < 0) return fail({static_cast<int32_t>(message.stage), 0, -pidfd, "the process is gone"});
+      new_process(sender, unique_fd(pidfd));
+      if (has_failed_ || cause_ != Cause::kNone) signal_tree();
+      return limit_set_up();
+    }
+    case Signal::kAtRest:
+      at_rest_ = true;
+      first_index_ = message.index + 1;
+      return give_rest();
+    case Signal::kParked:
+      if (has_failed_) return;
+      state_ = State::kParked;
+      set_up_clock_.stop();
+      close_given();
+      return send_started(false);
+    case Signal::kExecuting:
+      executing_ = true;
+      times_.started_ns = monotonic_ns();
+      times_.started_real_ns = realtime_ns();
+      set_up_clock_.stop();
+      // from now on, though the program may not run yet: others may keep us from hearing that
+      clocks_.start(supervisor_.loop(), plan_, slots_, times_.started_ns, [this](Cause cause) { end_by_clock(cause); });
+      return;
+    case Signal::kWorking:
+      // init says so too when the program died before
+      return executing_ ? began() : void();
+    case Signal::kFailed:
+      return fail({static_cast<int32_t>(message.stage), message.index, message.value, message.text});
+    case Signal::kProgramEnded:
+      program_told_ = true;
+      program_status_ = message.value;
+      times_.ended_ns = monotonic_ns();
+      return;
+    case Signal::kGoOn:
+      return;
+  }
+}
+
+void Task::run_host_steps_of(const ChannelMessage& message) {
+  Reader steps = plan_.stages.items[message.stage].steps;
+  StepHead head;
+  for (uint32_t i = message.stage == 0 ? first_index_ : 0; i < message.index; ++i) {
+    if (!next_step(steps, head)) return fail({static_cast<int32_t>(message.stage), message.index, EPROTO, ""});
+  }
+  ChannelMessage reply;
+  std::vector<int32_t> filled;
+  slots_.note(&filled);
+  uint32_t index = message.index;
+  int result = 0;
+  for (Reader ahead = steps; result >= 0 && next_step(ahead, head) && head.host; ++index) {
+    result = child_only(head.op) ? -EPROTO : interpret(context_, head.op, head.arguments);
+    if (result < 0) break;
+  }
+  slots_.note(nullptr);
+  if (result < 0) return fail({static_cast<int32_t>(message.stage), index, -result, context_.text});
+  result = give(reply, filled);
+  if (result < 0) fail({static_cast<int32_t>(message.stage), index, -result, "answer the process"});
+}
+
+// Lets the process go on, with what has come into its slots. 0 or -errno; one that died is told by its end.
+int Task::give(ChannelMessage& reply, const std::vector<int32_t>& filled) {
+  int fds[kMaxChannelFds];
+  for (const int32_t slot : filled) {
+    const int fd = slots_.get(slot);
+    if (fd < 0) continue;  // the shim's own work alone needed it
+    if (reply.slots == kMaxChannelFds) return -E2BIG;
+    reply.slot[reply.slots] = slot;
+    fds[reply.slots++] = fd;
+  }
+  return answer(reply, fds, reply.slots);
+}
+
+void Task::rest(Message& message, std::vector<unique_fd> ahead) {
+  go();
+  if (has_rest_ || state_ != State::kSetUp || has_failed_) return;
+  has_rest_ = take(rest_body_, message, std::move(ahead));
+  give_rest();
+}
+
+// When it came and the process waits for it, whichever was first.
+void Task::give_rest() {
+  if (!has_rest_ || !at_rest_ || has_failed_) return;
+  at_rest_ = false;
+  std::vector<int32_t> filled;
+  slots_.note(&filled);
+  const bool ready = fill_and_prepare();
+  slots_.note(nullptr);
+  if (!ready) return;
+  ChannelMessage reply;
+  reply.value = static_cast<int32_t>(rest_body_.size());
+  const bool is_long = rest_body_.size() > kInlineBody;
+  if (is_long) {
+    unique_fd memfd;
+    slots_.resize(kMaxSlots);
+    const int result = sealed_memfd(rest_body_.data(), rest_body_.size(), memfd);
+    if (result < 0) return fail({kInPlan, 0, -result, "hand on the plan"});
+    slots_.put(kRestSlot, std::move(memfd));
+    filled.push_back(kRestSlot);
+  }
+  int result = give(reply, filled);
+  slots_.close(kRestSlot);
+  if (result == 0 && !is_long && send(channel_.get(), rest_body_.data(), rest_body_.size(), MSG_NOSIGNAL) < 0) result = -errno;
+  // a process that died is told by its end
+  if (result < 0 && result != -EPIPE && result != -ECONNRESET) fail({kInPlan, 0, -result, "hand on the plan"});
+}
+
+void Task::close_channel() {
+  channel_watch_.stop();
+  channel_.reset();
+  context_.channel = -1;
+}
+
+// The program runs when its copy of the channel was closed by execve; who closed it without having said so has died.
+void Task::channel_closed() {
+  close_channel();
+  if (executing_ && state_ != State::kRunning && !has_failed_) return began();
+  // a stage made way for one that never spoke, so nobody's end will be told
+  if (!executing_ && processes_.empty() && !has_exit_) fail({kInClone, 0, ECHILD, "the process died while it was set up"});
+}
+
+void Task::began() {
+  if (state_ == State::kRunning || state_ == State::kEnding || has_failed_) return;
+  state_ = State::kRunning;
+  close_given();
+  send_started(true);
+  end_for_lost_copy();
+}
+
+// What came along is the process's, which has its own by now: a copy of ours would keep its pipes open.
+void Task::close_given() {
+  for (const int32_t slot : given_) slots_.close(slot);
+}
+
+// A later stage may be among processes that stop it, be it before it has said that it is there: what has a limit of time is not set
+// up without end.
+void Task::limit_set_up() {
+  if (plan_.timeout_ns == 0 || state_ != State::kSetUp || executing_ || has_failed_) return;
+  set_up_clock_.start(supervisor_.loop(), monotonic_ns() + plan_.timeout_ns + kPatience, [this] {
+    fail({kInClone, 0, ETIMEDOUT, "it does not come to run: somebody stops it"});
+  });
+}
+
+void Task::release() {
+  if (state_ != State::kParked) return;
+  state_ = State::kSetUp;
+  limit_set_up();
+  const int sent = answer(ChannelMessage{}, nullptr, 0);
+  if (sent < 0) fail({kInClone, 0, -sent, "answer the process"});
+}
+
+// The child waits for it. One that died meanwhile is told by its end.
+int Task::answer(const ChannelMessage& message, const int* fds, size_t count) {
+  const int result = channel_ ? send_message(channel_.get(), message, fds, count) : 0;
+  return result == -EPIPE || result == -ECONNRESET ? 0 : result;
+}
+
+}  // namespace nacelle

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <vector>
+
+#include "protocol.h"
+#include "slots.h"
+#include "wire.h"
+
+namespace nacelle {
+
+constexpr uint32_t kMaxStages = 16;
+
+struct Stage {
+  uint64_t flags = 0;
+  int32_t group = -1;
+  Reader steps;
+};
+
+// Where a long rest of a plan is: the last slot that a process can have.
+constexpr int32_t kRestSlot = kMaxSlots - 1;
+
+struct Stages {
+  Stage items[kMaxStages];
+  uint32_t count = 0;
+};
+
+struct FileAt {
+  int32_t at = -1;
+  Str path;
+};
+
+template <>
+inline FileAt read_item<FileAt>(Reader& reader) {
+  FileAt file;
+  file.at = reader.slot();
+  file.path = reader.str();
+  return file;
+}
+
+// A plan as it came: readers into the message's own bytes, so that a cloned child can read one too. lib/plan/plan.ts says what the fields
+// mean, and lib/native/encode.ts writes them in this order.
+struct Plan {
+  List<int32_t> slots;  // of the descriptors that came along
+  uint32_t slot_count = 0;
+  Reader prepare;
+  Stages stages;
+  Reader undo;
+  List<FileAt> reports;
+  List<int32_t> returns;
+  bool has_kill_group = false;
+  FileAt kill_group;
+  uint64_t timeout_ns = 0;
+  bool has_cpu_clock = false;
+  FileAt cpu_counter;
+  uint64_t cpu_limit_ns = 0;
+  Str cpu_key;
+  uint64_t cpu_unit_ns = 1;
+  int signal = 9;
+  uint64_t force_kill_after_ns = 0;
+};
+
+bool parse_plan(const char* body, size_t size, Plan& plan);
+
+std::vector<int32_t> numbers(const List<int32_t>& list);
+
+// Puts the descriptors of a message, those that came ahead of it first, into their slots. 0 or -errno.
+int fill_slots(Slots& slots, const std::vector<int32_t>& numbers, std::vector<unique_fd> ahead, std::vector<unique_fd>& fds);
+
+}  // namespace nacelle
