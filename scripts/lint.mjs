@@ -1,6 +1,7 @@
 // Every check of the sources, to the end even when one fails. Arguments choose some: `node scripts/lint.mjs biome types`.
 import { copyFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { checkRooms } from './rooms.mjs';
 import { filesBelow, output, root, run, skip } from './shared.mjs';
 
 const sources = filesBelow('addon', /\.(cc|h)$/);
@@ -23,7 +24,14 @@ function tidy() {
   );
 }
 
+function rooms() {
+  const problems = checkRooms();
+  for (const problem of problems) console.error(problem);
+  return problems.length === 0;
+}
+
 const checks = {
+  rooms,
   generate: () => run('node', ['scripts/generate-steps.mjs', '--check']),
   biome: () => run('npx', ['--no-install', 'biome', 'check', '--error-on-warnings']),
   types: () => ['.', 'examples', 'bench'].every((project) => run('npx', ['--no-install', 'tsc', '--noEmit', '-p', project])),

@@ -2,40 +2,51 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { NacelleError, UnsupportedError } from '../errors.js';
 import { cgroupLayout, type GroupLayout, groupLayout } from '../host/cgroup-base.js';
-import { deviceFilter } from '../host/device-filter.js';
+import { deviceFilter } from '../host/device-filter-support.js';
 import { hostEnvironment } from '../host/environment.js';
 import { writeRecord } from '../host/journal.js';
 import { owner } from '../host/owner.js';
+import { asyncDispose } from '../native/async-dispose.js';
 import { start } from '../native/shim.js';
 import { ShimError } from '../native/shim-error.js';
 import type { Task, TaskEnd } from '../native/task.js';
-import { asyncDispose } from '../plan/async-dispose.js';
+import type { Limits } from '../options/limits.js';
 import { newId } from '../plan/id.js';
-import type { Limits } from '../plan/limits.js';
 import { NONE, type Plan, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { unlessAborted } from '../process/abort.js';
 import { execute, refuse } from '../process/execute.js';
+import { type ParsedProcess, parseCommand, parseExecOptions } from '../process/options/process-options.js';
+import type { Encoding, ExecOptions, Execution } from '../process/options/process-types.js';
 import type { Program } from '../process/program.js';
 import { type GroupEvidence, noLimits } from '../process/result.js';
-import { type ParsedProcess, parseCommand, parseExecOptions } from '../process/schema.js';
-import type { Encoding, ExecOptions, Execution } from '../process/types.js';
+import { type NamedGroup, parseCreate, parseEventOptions, parseGroupLimits, parseName, parsePid } from './cgroup-options.js';
+import { isRunGroup, planCgroupRun, runUsage } from './cgroup-run.js';
 import { devicesAbove } from './devices-above.js';
-import type { CgroupEvent } from './event-counts.js';
-import { watchGroup } from './events.js';
-import { groupsIn, hugePageSizes, readGroupFile, readGroupFiles } from './files.js';
+import type { CgroupEvent } from './events/event-counts.js';
+import { watchGroup } from './events/group-watch.js';
+import { groupsIn, hugePageSizes, readGroupFile, readGroupFiles } from './files/group-files.js';
+import type { ReadFile } from './files/interface-file-formats.js';
 import { freeze, lift, thaw, untilEmpty } from './freezer.js';
-import { moveAbove, moveTo } from './move.js';
-import { claim, holdGroups, isOnTheWay, noteMissing } from './on-the-way.js';
-import { type NamedGroup, parseCreate, parseEventOptions, parseGroupLimits, parseName, parsePid } from './options.js';
-import { basesBeside, foldersAbove, type GroupPlan, groupControllers, homeOf, pathOf, planGroup, planKill, planRemoval } from './plan.js';
-import { findDisks, groupFiles } from './probe.js';
+import {
+  basesBeside,
+  foldersAbove,
+  type GroupPlan,
+  groupControllers,
+  homeOf,
+  pathOf,
+  planGroup,
+  planKill,
+  planRemoval,
+} from './group-plan.js';
+import { findDisks, groupFiles } from './group-probe.js';
+import { recordsOf } from './group-records.js';
+import { moveAbove, moveTo } from './move-processes.js';
+import { claim, holdGroups, isOnTheWay, noteMissing } from './parent-folders.js';
 import { realTimeAbove } from './real-time.js';
-import { recordsOf } from './records.js';
-import { isRunGroup, planCgroupRun, runUsage } from './run.js';
-import { type CgroupStats, type ReadFile, readStats, statsFiles } from './stats.js';
-import { updateGroup } from './update.js';
-import { blameOom, countersSince, type GroupCounters, readCounters } from './usage.js';
+import { type CgroupStats, readStats, statsFiles } from './stats/group-stats.js';
+import { blameOom, countersSince, type GroupCounters, readCounters } from './stats/usage.js';
+import { updateGroup } from './update-limits.js';
 
 /**
  * A group of processes that are limited and counted together (cgroups(7)), on v1, v2 or both: a folder

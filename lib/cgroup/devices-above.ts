@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { GroupLayout } from '../host/cgroup-base.js';
+import type { ParsedDeviceRule } from '../options/limits.js';
 import { OWN_NAME } from '../plan/constants.js';
-import type { ParsedDeviceRule } from '../plan/limits.js';
-import { effectiveRules } from './devices.js';
-import { readGroupFile } from './files.js';
-import { foldersAbove, pathOf } from './plan.js';
+import { readGroupFile } from './files/group-files.js';
+import { foldersAbove, pathOf } from './group-plan.js';
+import { effectiveRules } from './limits/device-rules.js';
 
 /**
  * devices.list of the nearest group above one of this name that is there. `null` where nothing depends on it: without v1's

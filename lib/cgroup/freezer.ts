@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { isError, NacelleError, UnsupportedError } from '../errors.js';
 import { delay } from '../native/clock.js';
-import { readGroupFile, untilEvent, writeGroupFile } from './files.js';
+import { readGroupFile, untilEvent, writeGroupFile } from './files/group-files.js';
 
 type Paths = Readonly<Record<string, string>>;
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { GroupLayout } from '../host/cgroup-base.js';
-import type { ParsedLimits } from '../plan/limits.js';
-import { groupsIn, readGroupFile } from './files.js';
-import { foldersAbove, pathOf } from './plan.js';
+import type { ParsedLimits } from '../options/limits.js';
+import { groupsIn, readGroupFile } from './files/group-files.js';
+import { foldersAbove, pathOf } from './group-plan.js';
 
 /** A file of a group above, and what has to be in it. */
 export interface RealTimeShare {

@@ -2,7 +2,7 @@ import { allOf, toError, withCleanupError } from '../errors.js';
 import { endOf } from '../native/end.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
-import type { Held } from './plan.js';
+import type { Held } from './overlay-plan.js';
 
 /** Something on the host that goes with its task, or stays: then it is taken away by hand. */
 export interface Holding {

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { hasCode, UnsupportedError } from '../errors.js';
-import { attempt } from '../native/failure.js';
+import { attempt } from '../native/system-errors.js';
 import { type CgroupLayout, type Hierarchy, parseCgroupLayout, withUnifiedControllers } from './cgroup-layout.js';
 
 /** Where Node sits in a v2 group that holds others: a group with controllers for its children may hold no process itself. */

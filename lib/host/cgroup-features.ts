@@ -2,12 +2,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withCleanupError } from '../errors.js';
 import { endOf } from '../native/end.js';
-import { attempt } from '../native/failure.js';
 import { start } from '../native/shim.js';
+import { attempt } from '../native/system-errors.js';
 import { planOf, Slots } from '../plan/plan.js';
 import { cgroupLayout, type GroupLayout, inspectGroups, isNamespaced, isTop } from './cgroup-base.js';
 import type { CgroupMode } from './cgroup-layout.js';
-import { deviceFilter } from './device-filter.js';
+import { deviceFilter } from './device-filter-support.js';
 import { type Feature, lacking, refused, works } from './feature.js';
 import { treeGroup } from './tree-group.js';
 

@@ -1,8 +1,8 @@
 import { getegid, geteuid } from 'node:process';
 import { ownerName, start } from '../native/shim.js';
 import { CLONE, PROPAGATION } from '../plan/constants.js';
-import { type NamespaceType, namespaceTypes } from '../plan/namespaces.js';
-import { overlayOptions } from '../plan/overlay.js';
+import { type NamespaceType, namespaceTypes } from '../plan/namespace-types.js';
+import { overlayOptions } from '../plan/overlay-options.js';
 import { NONE, planOf } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { type CgroupFeatures, cgroupFeatures, noGroups } from './cgroup-features.js';

@@ -2,8 +2,8 @@ import { constants, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, wr
 import { join } from 'node:path';
 import * as z from 'zod';
 import { hasCode, NacelleError } from '../errors.js';
-import { attempt, systemError } from '../native/failure.js';
 import { runtimeDir } from '../native/runtime-dir.js';
+import { attempt, systemError } from '../native/system-errors.js';
 import { NETLINK_ROUTE } from '../plan/constants.js';
 import { NONE, type Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { hasCode } from '../errors.js';
-import { attempt, systemError } from '../native/failure.js';
+import { attempt, systemError } from '../native/system-errors.js';
 import { type MountInfo, parseMountInfo, visibleMounts } from './mountinfo.js';
 
 /** The mount that a path leads to; `undefined` where nothing is mounted on it. */

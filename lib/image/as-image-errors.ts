@@ -1,5 +1,5 @@
 import { codeOf, errnoOf, ImageError, isNacelleError } from '../errors.js';
-import { wordsOf } from '../native/failure.js';
+import { wordsOf } from '../native/system-errors.js';
 
 /**
  * Does something with images. What the system refuses meanwhile (a full disk, a folder that may not be read, a stream that doesn't

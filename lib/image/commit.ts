@@ -4,17 +4,17 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { invalidOption, NacelleError } from '../errors.js';
 import { now } from '../native/clock.js';
-import type { LayerStream } from '../plan/layer.js';
-import { streamFrom } from './add.js';
-import { addBuilt, type BuiltLayer } from './built.js';
-import { type ImageConfig, ociConfig } from './config.js';
-import { chainIds, type Descriptor, type OciConfig, ociLayerType } from './oci.js';
-import type { ParsedCommit } from './options.js';
-import { currentPlatform } from './platform.js';
-import type { ImageSource } from './source.js';
-import { addBlob, addStream } from './store/blobs.js';
+import type { LayerStream } from '../options/layer-options.js';
+import { type ImageConfig, ociConfig } from './formats/image-config.js';
+import { chainIds, type Descriptor, type OciConfig, ociLayerType } from './formats/image-documents.js';
+import type { ImageSource } from './formats/image-source.js';
+import { currentPlatform } from './formats/platform.js';
+import type { ParsedCommit } from './image-options.js';
+import { streamFrom } from './layers/add-image.js';
+import { addMadeImage } from './layers/add-made-image.js';
+import { addBlob, addStream, type StoredLayer } from './store/blobs.js';
 import { hold } from './store/lease.js';
-import { isError } from './store/root.js';
+import { isError } from './store/store-root.js';
 
 /** What an image is made of. */
 export interface CommitParts {
@@ -44,7 +44,7 @@ export async function commit(
   const entry: History = { created, created_by: 'nacelle commit', ...(author ? { author } : {}), ...(comment ? { comment } : {}) };
   const below = base?.manifest.layers ?? [];
   const held = await hold([...below.map(({ digest }) => digest), ...chainIds(base?.config.rootfs.diff_ids ?? [])]);
-  const built: (BuiltLayer & { readonly diffId: string; release(): void })[] = [];
+  const built: (StoredLayer & { readonly diffId: string; release(): void })[] = [];
   try {
     if (base) for (const blob of below) await addFrom(base, blob);
     for (const open of layers)
@@ -58,7 +58,7 @@ export async function commit(
       history: [...historyOf(base), ...built.map(() => entry)],
     };
     const all = [...below.map(asOci), ...built.map(({ digest, size, compression }) => ({ digest, size, compression }))];
-    const [loaded] = await addBuilt([reference], { config: Buffer.from(JSON.stringify(config)), layers: all });
+    const [loaded] = await addMadeImage([reference], { config: Buffer.from(JSON.stringify(config)), layers: all });
     if (!loaded) throw new NacelleError('commit: nothing was added', { code: 'ERR_PROTOCOL' });
     return loaded.digest;
   } finally {
@@ -72,7 +72,7 @@ async function addFrom(base: ImageSource, blob: Descriptor): Promise<void> {
   await addBlob({ digest, size, open: async (from) => streamFrom(await base.openBlob(blob), from) });
 }
 
-async function addCompressed(plain: Readable): Promise<BuiltLayer & { diffId: string; release(): void }> {
+async function addCompressed(plain: Readable): Promise<StoredLayer & { diffId: string; release(): void }> {
   const hash = createHash('sha256');
   const gzip = createGzip();
   const feeding = pipeline(

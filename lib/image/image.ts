@@ -2,18 +2,20 @@ import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { ImageError, invalidOption, UnsupportedError } from '../errors.js';
-import { wordsOf } from '../native/failure.js';
-import type { LayerOptions, LayerStream } from '../plan/layer.js';
-import { parseOptions } from '../plan/options.js';
-import { addImage, streamFrom } from './add.js';
+import { wordsOf } from '../native/system-errors.js';
+import type { LayerOptions, LayerStream } from '../options/layer-options.js';
+import { parseOptions } from '../options/parse-options.js';
+import { load, openDockerArchive } from './archives/load.js';
+import { save } from './archives/save.js';
 import { asImageErrors } from './as-image-errors.js';
 import { commit } from './commit.js';
-import { type ImageConfig, imageConfig } from './config.js';
-import { currentHostRecipe } from './host.js';
-import { openLayout, splitLocation } from './layout.js';
-import { DEFAULT_LIMITS, type ParsedLimits } from './limits.js';
-import { load, openDockerArchive } from './load.js';
-import { type Descriptor, tagOf } from './oci.js';
+import { type ImageConfig, imageConfig } from './formats/image-config.js';
+import { type Descriptor, tagOf } from './formats/image-documents.js';
+import type { ImageSource } from './formats/image-source.js';
+import { openLayout, splitLocation } from './formats/oci-layout.js';
+import { formatReference, parseReference, parseRegistryName, type Reference } from './formats/reference.js';
+import { DEFAULT_LIMITS, type ParsedLimits } from './formats/unpack-limits.js';
+import { currentHostRecipe } from './host/host-image.js';
 import {
   type CommitOptions,
   commitOptions,
@@ -28,17 +30,15 @@ import {
   pullOptions,
   pushOptions,
   saveOptions,
-} from './options.js';
+} from './image-options.js';
+import { addImage, streamFrom } from './layers/add-image.js';
+import { kept, layered, type Use, type UsedImage, type UseOptions, useLayers } from './layers/used-layers.js';
 import { pull } from './pull.js';
 import { push } from './push.js';
-import { formatReference, parseReference, parseRegistryName, type Reference } from './reference.js';
-import { save } from './save.js';
-import type { ImageSource } from './source.js';
 import { removeEntries } from './store/index-file.js';
 import { type PruneReport, prune } from './store/prune.js';
-import { storeRoot } from './store/root.js';
-import { findByDigest, findEntry, findStored, type ImageInfo, listStored } from './store/stored.js';
-import { kept, layered, type Use, type UsedImage, type UseOptions, useLayers } from './use.js';
+import { storeRoot } from './store/store-root.js';
+import { findByDigest, findEntry, findStored, type ImageInfo, listStored } from './store/stored-images.js';
 
 /** A layer of an image. */
 export interface LayerInfo {

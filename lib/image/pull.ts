@@ -1,8 +1,7 @@
 import { Readable } from 'node:stream';
 import { ImageError, UnsupportedError } from '../errors.js';
-import { wordsOf } from '../native/failure.js';
-import { addImage } from './add.js';
-import { digestOf, parseDigest } from './digest.js';
+import { wordsOf } from '../native/system-errors.js';
+import { digestOf, parseDigest } from './formats/digest.js';
 import {
   checkConfigType,
   checkManifest,
@@ -14,10 +13,11 @@ import {
   parseConfig,
   parseIndex,
   parseManifest,
-} from './oci.js';
-import { type ParsedPull, registrySettings } from './options.js';
-import { currentPlatform, type Platform, platformName, runsOn, selectPlatform } from './platform.js';
-import { formatReference, type RegistryReference } from './reference.js';
+} from './formats/image-documents.js';
+import { currentPlatform, type Platform, platformName, runsOn, selectPlatform } from './formats/platform.js';
+import { formatReference, type RegistryReference } from './formats/reference.js';
+import { type ParsedPull, registrySettings } from './image-options.js';
+import { addImage } from './layers/add-image.js';
 import { endpointOf, mirrorOf } from './registry/endpoint.js';
 import { type FetchedManifest, Repository } from './registry/repository.js';
 import { readAll } from './registry/transport.js';

@@ -1,17 +1,17 @@
 import { Readable } from 'node:stream';
 import { ImageError, invalidOption, UnsupportedError } from '../errors.js';
-import { wordsOf } from '../native/failure.js';
-import { digestOf, parseDigest } from './digest.js';
-import { inParallel, settled } from './in-parallel.js';
-import { type Descriptor, MAX_JSON } from './oci.js';
-import { type ParsedPush, registrySettings } from './options.js';
-import { formatReference, type RegistryReference } from './reference.js';
+import { wordsOf } from '../native/system-errors.js';
+import { digestOf, parseDigest } from './formats/digest.js';
+import { type Descriptor, MAX_JSON } from './formats/image-documents.js';
+import type { ImageSource } from './formats/image-source.js';
+import { formatReference, type RegistryReference } from './formats/reference.js';
+import { type ParsedPush, registrySettings } from './image-options.js';
+import { inParallel, settled } from './layers/in-parallel.js';
 import { endpointOf } from './registry/endpoint.js';
 import { Repository } from './registry/repository.js';
 import { readAll } from './registry/transport.js';
 import { pushBlob } from './registry/upload.js';
-import type { ImageSource } from './source.js';
-import { neighbours } from './store/stored.js';
+import { neighbours } from './store/stored-images.js';
 
 /**
  * Brings an image to a registry: what is missing there of its blobs, then its manifest under the tag, byte by byte as it is here.

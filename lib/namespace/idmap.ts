@@ -15,14 +15,6 @@ export function encodeIdMap(map: readonly IdMap[]): Uint8Array {
   return Buffer.from(map.map(({ inside, outside, count }) => `${inside} ${outside} ${count}\n`).join(''));
 }
 
-/** Reads what the kernel shows of a map. */
-export function parseIdMap(text: string): IdMap[] {
-  return text.split('\n').flatMap((line) => {
-    const [inside, outside, count] = line.trim().split(/\s+/).map(Number);
-    return inside === undefined || outside === undefined || count === undefined ? [] : [{ inside, outside, count }];
-  });
-}
-
 /** This user alone, as root inside: what anyone may map. */
 export function singleMap(outside: number): IdMap[] {
   return [{ inside: 0, outside, count: 1 }];

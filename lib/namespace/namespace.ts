@@ -3,24 +3,24 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { invalidOption, NacelleError } from '../errors.js';
 import { hostEnvironment } from '../host/environment.js';
 import { treeGroup } from '../host/tree-group.js';
-import { attempt } from '../native/failure.js';
-import { closeDescriptor } from '../native/load.js';
+import { asyncDispose } from '../native/async-dispose.js';
+import { closeDescriptor } from '../native/load-addon.js';
 import { start } from '../native/shim.js';
+import { attempt } from '../native/system-errors.js';
 import type { Task } from '../native/task.js';
-import { asyncDispose } from '../plan/async-dispose.js';
-import type { NamespaceType } from '../plan/namespaces.js';
+import type { NamespaceType } from '../plan/namespace-types.js';
 import { planOf, Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import { unlessAborted } from '../process/abort.js';
 import { execute, refuse } from '../process/execute.js';
+import { type ParsedProcess, parseCommand, parseExecOptions } from '../process/options/process-options.js';
+import type { Encoding, ExecOptions, Execution } from '../process/options/process-types.js';
 import { noGroup, type Program } from '../process/program.js';
 import { noLimits } from '../process/result.js';
-import { type ParsedProcess, parseCommand, parseExecOptions } from '../process/schema.js';
-import type { Encoding, ExecOptions, Execution } from '../process/types.js';
-import { listNamespaces, type NamespaceInfo } from './list.js';
-import { inodeOf, isNamespaceFile, openNamespaceFile, ownerOf, parentOf, typeOf } from './open.js';
-import { type NamespaceOptions, parseCompanions, parseCreate, parseFilter, parsePath, parsePid, parseType } from './options.js';
-import { pinSteps, planNamespaceRun, planNamespaces, unpinSteps } from './plan.js';
+import { inodeOf, isNamespaceFile, openNamespaceFile, ownerOf, parentOf, typeOf } from './namespace-files.js';
+import { listNamespaces, type NamespaceInfo } from './namespace-list.js';
+import { type NamespaceOptions, parseCompanions, parseCreate, parseFilter, parsePath, parsePid, parseType } from './namespace-options.js';
+import { pinSteps, planNamespaceRun, planNamespaces, unpinSteps } from './namespace-plan.js';
 
 /**
  * A namespace of the kernel, held open by a descriptor: it lives at least until {@link Namespace.close},

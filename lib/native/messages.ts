@@ -1,4 +1,4 @@
-import type { StepFailure } from './failure.js';
+import type { StepFailure } from './step-failure.js';
 import type { KillCause, TaskEnd } from './task.js';
 
 /** The numbers of addon/shim/wire/protocol.h. */

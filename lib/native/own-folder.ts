@@ -1,7 +1,7 @@
 import { chmodSync, readdirSync, statSync } from 'node:fs';
 import { geteuid } from 'node:process';
 import { NacelleError } from '../errors.js';
-import { attempt } from './failure.js';
+import { attempt } from './system-errors.js';
 
 /**
  * Sees that a folder, where it is there, is this user's alone, 0700: what others could put there would be believed. One that others could

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { env, geteuid } from 'node:process';
 import { errnoOf, hasCode, UnsupportedError } from '../errors.js';
 import { OWN_NAME, SYSTEM_FOLDERS } from '../plan/constants.js';
-import { nativeError } from './failure.js';
+import { nativeError } from './system-errors.js';
 
 /**
  * What must be found again after a crash, and goes at a reboot: /run/nacelle for root, else $XDG_RUNTIME_DIR/nacelle. Services, jobs of CI

@@ -6,8 +6,7 @@ import type { ShimSocket } from './binding.js';
 import { checkSize } from './body-size.js';
 import { Deferred } from './deferred.js';
 import { Encoder, encodePlan, slotCount } from './encode.js';
-import { nativeError, stepError } from './failure.js';
-import { closeDescriptor, loadNative } from './load.js';
+import { closeDescriptor, loadNative } from './load-addon.js';
 import {
   causes,
   decodeCalled,
@@ -24,6 +23,7 @@ import {
 import { requireOwn } from './own-folder.js';
 import { makeRuntimeBase, runtimeDir } from './runtime-dir.js';
 import { ShimError } from './shim-error.js';
+import { nativeError, stepError } from './system-errors.js';
 import type { Beginning, StartPlan, Task, TaskEnd, TaskOutput } from './task.js';
 import { cutError, isCut, output } from './task-output.js';
 
@@ -210,7 +210,7 @@ class RunningTask implements Task, Beginning {
       checkSize(body);
       this.#connection.send(Request.rest, this.id, body, [...descriptors.values()]);
     } catch (error) {
-      // what was made ahead goes; that the rest was not sent is what is told
+      // what was prewarmed goes; that the rest was not sent is what is told
       await Promise.allSettled([this.close()]);
       throw error;
     }

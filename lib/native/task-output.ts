@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
-import { nativeError } from './failure.js';
-import { closeDescriptor } from './load.js';
+import { closeDescriptor } from './load-addon.js';
 import type { Results } from './messages.js';
+import { nativeError } from './system-errors.js';
 import type { TaskOutput } from './task.js';
 
 /** There was no room in this process for all descriptors: those that came are closed. */

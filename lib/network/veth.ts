@@ -4,18 +4,18 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { hasCode, invalidOption, NacelleError, SyscallError, withCleanupError } from '../errors.js';
 import { writeRecord } from '../host/journal.js';
 import { reapFirst } from '../host/reap.js';
+import { asyncDispose } from '../native/async-dispose.js';
 import { endOf } from '../native/end.js';
-import { attempt, systemError } from '../native/failure.js';
 import { ownerName, start } from '../native/shim.js';
+import { attempt, systemError } from '../native/system-errors.js';
 import type { Task } from '../native/task.js';
-import { asyncDispose } from '../plan/async-dispose.js';
 import { NONE, Slots } from '../plan/plan.js';
 import type { Slot } from '../plan/steps.js';
 import { inTurn, requireFree } from './conflict.js';
 import { type Link, type LinkInfo, type LinkStats, parseAddresses, parseLink } from './link.js';
-import { type NetworkNamespace, type NetworkOwner, parseVethOptions, type VethOptions, type VethSettings } from './options.js';
-import { configureSteps, lookUpSteps, makeSteps, openSteps, type PairSlots, pairPlan, request, statsSteps } from './plan.js';
 import { deleteLink } from './rtnetlink.js';
+import { type NetworkNamespace, type NetworkOwner, parseVethOptions, type VethOptions, type VethSettings } from './veth-options.js';
+import { configureSteps, lookUpSteps, makeSteps, openSteps, type PairSlots, pairPlan, request, statsSteps } from './veth-plan.js';
 
 /** Groups below are left to the administrator, who counts from 0. */
 const FIRST_GROUP = 2 ** 30;

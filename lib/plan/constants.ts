@@ -1,4 +1,4 @@
-import type { NamespaceType } from './namespaces.js';
+import type { NamespaceType } from './namespace-types.js';
 
 /** The name of all that is ours on the host: of folders of groups, of the runtime directory and of the store. */
 export const OWN_NAME = 'nacelle';

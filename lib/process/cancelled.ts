@@ -1,9 +1,9 @@
 import { now } from '../native/clock.js';
-import { outputOf } from './collect.js';
+import type { ParsedProcess } from './options/process-options.js';
+import type { Encoding, RunResult } from './options/process-types.js';
 import { usageOf } from './result.js';
 import { ContainerRunError } from './run-error.js';
-import type { ParsedProcess } from './schema.js';
-import type { Encoding, RunResult } from './types.js';
+import { outputOf } from './streams/collect.js';
 
 /**
  * The result of a call whose `cancelSignal` was aborted before anything was made.

@@ -1,13 +1,13 @@
 import type { Readable } from 'node:stream';
 import * as z from 'zod';
 import { NacelleError } from '../errors.js';
-import { parseOptions } from '../plan/options.js';
+import { parseOptions } from '../options/parse-options.js';
 import { isAbort } from './abort.js';
 import { cancelledBeforeStart } from './cancelled.js';
-import { linesOf } from './lines.js';
+import type { ParsedProcess } from './options/process-options.js';
+import type { Encoding, Execution, RunResult } from './options/process-types.js';
 import { Program } from './program.js';
-import type { ParsedProcess } from './schema.js';
-import type { Encoding, Execution, RunResult } from './types.js';
+import { linesOf } from './streams/lines.js';
 
 /** What runs a program: a container, or the program alone. */
 export interface Running<E extends Encoding> {

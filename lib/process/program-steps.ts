@@ -1,8 +1,8 @@
 import { SIGKILL } from '../plan/constants.js';
 import { ANYWHERE } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
-import type { ParsedProcess } from './schema.js';
-import type { StreamPlan } from './stream-steps.js';
+import type { ParsedProcess } from './options/process-options.js';
+import type { StreamPlan } from './streams/stream-steps.js';
 
 /** A program on the host's own files, with nothing that confines it. */
 export interface ProgramRequest {

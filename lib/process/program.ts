@@ -1,17 +1,17 @@
 import { allOf, NacelleError } from '../errors.js';
 import { monotonicMs } from '../native/clock.js';
-import { nativeError } from '../native/failure.js';
-import { binding, closeDescriptor, streamOf } from '../native/load.js';
+import { binding, closeDescriptor, streamOf } from '../native/load-addon.js';
+import { nativeError } from '../native/system-errors.js';
 import type { KillCause, Task, TaskEnd } from '../native/task.js';
 import { unlessAborted } from './abort.js';
-import type { Copy, Streams } from './child-end.js';
-import { outputOf } from './collect.js';
+import type { ParsedProcess } from './options/process-options.js';
+import type { Encoding, RunResult } from './options/process-types.js';
+import { SIGKILL, signalNumber } from './options/signals.js';
 import { type Evidence, type GroupEvidence, judge, type LethalLimits, times, usageOf } from './result.js';
 import { ContainerRunError } from './run-error.js';
-import type { ParsedProcess } from './schema.js';
-import { SIGKILL, signalNumber } from './signals.js';
-import { Stdio } from './stdio.js';
-import type { Encoding, RunResult } from './types.js';
+import type { Copy, Streams } from './streams/child-end.js';
+import { outputOf } from './streams/collect.js';
+import { Stdio } from './streams/stdio.js';
 
 /** What is known of a program beside its own options. */
 export interface ProgramFacts {

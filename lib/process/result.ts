@@ -1,6 +1,6 @@
 import type { TaskEnd } from '../native/task.js';
-import { describeSignal, SIGKILL, SIGSYS, SIGXCPU, SIGXFSZ, signalName } from './signals.js';
-import type { RunResult, Status, Usage } from './types.js';
+import type { RunResult, Status, Usage } from './options/process-types.js';
+import { describeSignal, SIGKILL, SIGSYS, SIGXCPU, SIGXFSZ, signalName } from './options/signals.js';
 
 /** What the groups of a program counted while it ran. */
 export interface GroupEvidence {

@@ -1,5 +1,5 @@
 import { NacelleError } from '../errors.js';
-import type { Encoding, Output, RunResult, Status, Usage } from './types.js';
+import type { Encoding, Output, RunResult, Status, Usage } from './options/process-types.js';
 
 const TAIL = 2000;
 

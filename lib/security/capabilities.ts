@@ -85,22 +85,3 @@ export function heldCapabilities(status: string): CapabilityMask {
   const set = (field: string) => BigInt(`0x${new RegExp(`^${field}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? '0'}`);
   return set('CapPrm') & set('CapBnd') & allCapabilities;
 }
-
-/** The five sets of capabilities(7): `bounding` is for the step `bound_capabilities`, the others for `capabilities`. */
-export interface CapabilitySets {
-  readonly bounding: CapabilityMask;
-  readonly effective: CapabilityMask;
-  readonly permitted: CapabilityMask;
-  readonly inheritable: CapabilityMask;
-  readonly ambient: CapabilityMask;
-}
-
-/**
- * The sets for the container's first process. A user other than 0 starts without any, as in docker: the bounding
- * set alone keeps them, for a setuid program where no_new_privs is off. Inheritable and ambient are always empty,
- * else a file's inheritable set would give capabilities to everyone (CVE-2022-29162).
- */
-export function capabilitySets(mask: CapabilityMask, uid: number): CapabilitySets {
-  const active = uid === 0 ? mask : 0n;
-  return { bounding: mask, effective: active, permitted: active, inheritable: 0n, ambient: 0n };
-}

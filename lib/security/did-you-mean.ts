@@ -1,4 +1,4 @@
-import { nearest } from '../plan/options.js';
+import { nearest } from '../options/parse-options.js';
 
 /** The end of a message about an unknown name: the one that was probably meant, or ''. */
 export function didYouMean(name: string, known: readonly string[]): string {

@@ -1,4 +1,4 @@
-import type { DeviceRule } from '../plan/limits.js';
+import type { DeviceRule } from '../options/limits.js';
 
 /** What of the host shows through /proc and /sys: files get /dev/null mounted over them, folders an empty read-only tmpfs. */
 export const defaultMaskedPaths: readonly string[] = [

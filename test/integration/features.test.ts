@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, describe as suite } from 'vitest';
 import { LEAF } from '../../lib/host/cgroup-base.js';
 import { Cgroup, type Features, features, Namespace } from '../../lib/index.js';
-import { namespaceTypes } from '../../lib/plan/namespaces.js';
+import { namespaceTypes } from '../../lib/plan/namespace-types.js';
 import { removeGroups } from '../fixtures/groups.js';
 import { cgroupMounts, groupOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, expect } from 'vitest';
 import { Namespace } from '../../lib/namespace/namespace.js';
-import { type NamespaceType, namespaceTypes } from '../../lib/plan/namespaces.js';
+import { type NamespaceType, namespaceTypes } from '../../lib/plan/namespace-types.js';
 import { isAlive, namespaceOf, readLink } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode } from '../fixtures/node.js';

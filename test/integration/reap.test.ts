@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { expect } from 'vitest';
-import { loadNative } from '../../lib/native/load.js';
+import { loadNative } from '../../lib/native/load-addon.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode, startNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { codeOf, errnoOf, hasCode, isError, toError } from '../../lib/errors.js';
-import { abortSignal, bytes, date } from '../../lib/plan/schema.js';
-import { parseExecOptions } from '../../lib/process/schema.js';
+import { abortSignal, bytes, date } from '../../lib/options/common-schemas.js';
+import { parseExecOptions } from '../../lib/process/options/process-options.js';
 
 /** Of a realm of its own, as in Jest the core's objects are. */
 const elsewhere = (code: string): unknown => runInNewContext(code, { AbortSignal: undefined });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
-import { parseRunOptions } from '../../lib/container/options.js';
-import { runObject } from '../../lib/container/schema.js';
-import { parseOverlayOptions } from '../../lib/filesystem/options.js';
+import { parseRunOptions } from '../../lib/container/options/container-options.js';
+import { runObject } from '../../lib/container/options/container-schema.js';
+import { parseOverlayOptions } from '../../lib/filesystem/overlay-fs-options.js';
 import {
   commitOptions,
   hostOptions,
@@ -12,11 +12,11 @@ import {
   pullOptions,
   pushOptions,
   saveOptions,
-} from '../../lib/image/options.js';
-import { parseCreate } from '../../lib/namespace/options.js';
-import { parseVethOptions } from '../../lib/network/options.js';
-import { limitsSchema, limitsShape } from '../../lib/plan/limits.js';
-import { parseExecOptions, processShape } from '../../lib/process/schema.js';
+} from '../../lib/image/image-options.js';
+import { parseCreate } from '../../lib/namespace/namespace-options.js';
+import { parseVethOptions } from '../../lib/network/veth-options.js';
+import { limitsSchema, limitsShape } from '../../lib/options/limits.js';
+import { parseExecOptions, processShape } from '../../lib/process/options/process-options.js';
 
 /** Of each name: as if it were not given. */
 const undefinedOf = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, undefined]));

@@ -3,7 +3,7 @@ import type { Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { defaultMaskedPaths, defaultReadonlyPaths } from '../../security/paths.js';
-import type { ParsedOptions } from '../options.js';
+import type { ParsedOptions } from '../options/container-options.js';
 import type { Place } from './ground.js';
 
 const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;

@@ -1,7 +1,7 @@
 import type { Slots } from '../../plan/plan.js';
 import { coverSteps, MOUNT_ATTR, type OverlayRecipe } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import type { HeadInput } from './input.js';
+import type { HeadInput } from './plan-input.js';
 
 /** A tmpfs of the container's that no path inside leads to: what is bound from there is seen where it is bound alone. */
 export interface Staging {

@@ -3,7 +3,7 @@ import { ImageError } from '../../errors.js';
 import { now } from '../../native/clock.js';
 import { type Challenge, parseChallenges } from './challenge.js';
 import { storedCredentials } from './credentials.js';
-import { failureOf } from './failure.js';
+import { failureOf } from './registry-failure.js';
 import type { RegistryAuth, RegistrySettings } from './settings.js';
 import { nameOf, readAll, type Transport } from './transport.js';
 

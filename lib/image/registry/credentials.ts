@@ -3,9 +3,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { ImageError } from '../../errors.js';
-import { parseJson } from '../json.js';
-import { readSmall } from '../read-small.js';
-import { isError } from '../store/root.js';
+import { parseJson } from '../formats/json.js';
+import { readSmall } from '../formats/read-small.js';
+import { isError } from '../store/store-root.js';
 import type { RegistryAuth } from './settings.js';
 
 /** docker's config.json, what there is of credentials (docs.docker.com/reference/cli/docker/login). */

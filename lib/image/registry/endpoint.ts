@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { invalidOption } from '../../errors.js';
-import { parseReference, type RegistryReference } from '../reference.js';
+import { parseReference, type RegistryReference } from '../formats/reference.js';
 
 /** A server that has a repository. */
 export interface Endpoint {

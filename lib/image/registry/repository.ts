@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { ImageError } from '../../errors.js';
-import { digestOf, isDigest, parseDigest } from '../digest.js';
-import { ACCEPTED, type Descriptor, MAX_JSON } from '../oci.js';
+import { digestOf, isDigest, parseDigest } from '../formats/digest.js';
+import { ACCEPTED, type Descriptor, MAX_JSON } from '../formats/image-documents.js';
 import { Authorizer } from './authorizer.js';
 import type { Endpoint } from './endpoint.js';
-import { failureOf } from './failure.js';
+import { failureOf } from './registry-failure.js';
 import { CutError, connectionCodeOf, pauseOrThrow, type RetryPolicy, retrying } from './retry.js';
 import type { RegistrySettings } from './settings.js';
 import { discard, drop, type HttpRequest, type HttpResponse, readAll, Transport } from './transport.js';

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { ImageError } from '../../errors.js';
-import type { Descriptor } from '../oci.js';
-import { failureOf } from './failure.js';
+import type { Descriptor } from '../formats/image-documents.js';
+import { failureOf } from './registry-failure.js';
 import { nameIn, type Repository, scopeOf } from './repository.js';
 import { pauseOrThrow, retrying, StatusError } from './retry.js';
 import { discard, type HttpResponse } from './transport.js';

@@ -3,14 +3,20 @@ import { type FileHandle, open, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { ImageError, toError } from '../../errors.js';
-import { tryLock } from '../../native/load.js';
-import type { BuiltLayer } from '../built.js';
-import { compressionOf, MAGIC_BYTES } from '../decompress.js';
-import { digestOf, parseDigest } from '../digest.js';
-import { type Descriptor, MAX_JSON } from '../oci.js';
+import { tryLock } from '../../native/load-addon.js';
+import { type Compression, compressionOf, MAGIC_BYTES } from '../formats/decompress.js';
+import { digestOf, parseDigest } from '../formats/digest.js';
+import { type Descriptor, MAX_JSON } from '../formats/image-documents.js';
 import { type Hold, hold } from './lease.js';
-import { lockFile, withLock } from './lock.js';
-import { blobPath, isError, makeFolder, publish, storeRoot } from './root.js';
+import { lockFile, withLock } from './store-lock.js';
+import { blobPath, isError, makeFolder, publish, storeRoot } from './store-root.js';
+
+/** A layer whose blob is in the store. */
+export interface StoredLayer {
+  readonly digest: string;
+  readonly size: number;
+  readonly compression: Compression;
+}
 
 /** Where a blob comes from. */
 export interface BlobSource {
@@ -206,7 +212,7 @@ export async function addStream(
   stream: Readable,
   { signal, onBytes }: AddOptions = {},
   root = storeRoot(),
-): Promise<BuiltLayer & Pick<Hold, 'release'>> {
+): Promise<StoredLayer & Pick<Hold, 'release'>> {
   const held = await hold([], root);
   try {
     const temporary = await held.temporaryPath();

@@ -1,9 +1,9 @@
 import { open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Descriptor, LAYOUT_FILE, MEDIA, parseIndex, tagOf, withName } from '../oci.js';
+import { type Descriptor, LAYOUT_FILE, MEDIA, parseIndex, tagOf, withName } from '../formats/image-documents.js';
 import { type Hold, hold } from './lease.js';
-import { withLock } from './lock.js';
-import { isError, publish, storeRoot } from './root.js';
+import { withLock } from './store-lock.js';
+import { isError, publish, storeRoot } from './store-root.js';
 
 /** What the store's index.json lists: manifests, each with a reference in full or without one. */
 export async function readEntries(root = storeRoot()): Promise<Descriptor[]> {

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { ImageError, UnsupportedError } from '../../errors.js';
 import { clearTimeout, setTimeout } from '../../native/clock.js';
-import { wordsOf } from '../../native/failure.js';
-import { tryLock } from '../../native/load.js';
-import { withLock } from './lock.js';
-import { isError, listFolder, makeFolder, storeRoot } from './root.js';
+import { tryLock } from '../../native/load-addon.js';
+import { wordsOf } from '../../native/system-errors.js';
+import { withLock } from './store-lock.js';
+import { isError, listFolder, makeFolder, storeRoot } from './store-root.js';
 
 /** Keeps blobs and unpacked layers from being removed until it is let go; idempotent. */
 export interface Hold {

@@ -2,13 +2,22 @@ import { readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { emitWarning } from 'node:process';
 import { withCleanupError } from '../../errors.js';
-import { chainIds, type Descriptor, isIndex, isManifest, parseConfig, parseIndex, parseManifest, tagOf } from '../oci.js';
+import {
+  chainIds,
+  type Descriptor,
+  isIndex,
+  isManifest,
+  parseConfig,
+  parseIndex,
+  parseManifest,
+  tagOf,
+} from '../formats/image-documents.js';
 import { discardIngest } from './blobs.js';
 import { readEntries, writeEntries } from './index-file.js';
 import { type Hold, hold, livingLeases } from './lease.js';
-import { withLock } from './lock.js';
-import { removeTrees } from './remove.js';
-import { blobPath, isError, layerPath, listFolder, storeRoot } from './root.js';
+import { removeTrees } from './remove-tree.js';
+import { withLock } from './store-lock.js';
+import { blobPath, isError, layerPath, listFolder, storeRoot } from './store-root.js';
 
 /** What was removed from the store. */
 export interface PruneReport {

@@ -52,7 +52,7 @@ describe('cancelSignal is heard while the program is not running yet', () => {
     expect(result.usage.memoryPeak).not.toBe(undefined);
   });
 
-  it('also by one whose first part was made ahead, and reject makes an error of it', async () => {
+  it('also by one whose first part was prewarmed, and reject makes an error of it', async () => {
     const options = { ...(await busybox()), command: ['cat'] };
     for (let i = 0; i < 3; i++) await Container.run(options);
     const controller = new AbortController();

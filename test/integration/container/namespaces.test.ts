@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { Container, Namespace } from '../../../lib/index.js';
-import type { NamespaceType } from '../../../lib/plan/namespaces.js';
+import type { NamespaceType } from '../../../lib/plan/namespace-types.js';
 import { namespaceOf, readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';

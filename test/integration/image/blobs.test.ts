@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect, it } from 'vitest';
-import { digestOf } from '../../../lib/image/digest.js';
+import { digestOf } from '../../../lib/image/formats/digest.js';
 import { addBlob, hasBlob } from '../../../lib/image/store/blobs.js';
 import { hold } from '../../../lib/image/store/lease.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';

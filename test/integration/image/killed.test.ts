@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
-import { digestOf } from '../../../lib/image/digest.js';
+import { digestOf } from '../../../lib/image/formats/digest.js';
 import { Image, NacelleError } from '../../../lib/index.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { startNode } from '../../fixtures/node.js';

@@ -1,8 +1,8 @@
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { digestOf } from '../../../lib/image/digest.js';
-import { currentPlatform } from '../../../lib/image/platform.js';
+import { digestOf } from '../../../lib/image/formats/digest.js';
+import { currentPlatform } from '../../../lib/image/formats/platform.js';
 import type { ProgressEvent } from '../../../lib/index.js';
 import { Container, Image } from '../../../lib/index.js';
 import { startProxy } from '../../fixtures/fault-proxy.js';

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { expect } from 'vitest';
-import { digestOf } from '../../../lib/image/digest.js';
+import { digestOf } from '../../../lib/image/formats/digest.js';
 import { Image } from '../../../lib/index.js';
 import { FAULT_NEEDS, useFaultyRegistry } from '../../fixtures/faulty-registry.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect } from 'vitest';
-import { digestOf } from '../../../lib/image/digest.js';
+import { digestOf } from '../../../lib/image/formats/digest.js';
 import type { ProgressEvent } from '../../../lib/index.js';
 import { Image } from '../../../lib/index.js';
 import { startProxy } from '../../fixtures/fault-proxy.js';

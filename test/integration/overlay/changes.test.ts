@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
-import { OverlayFs } from '../../../lib/filesystem/overlay.js';
+import { OverlayFs } from '../../../lib/filesystem/overlay-fs.js';
 import { descendants, shimOf } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { bash, changesOf, layerOf, tree } from '../../fixtures/overlay.js';

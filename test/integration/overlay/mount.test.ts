@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { afterEach, expect } from 'vitest';
-import { OverlayFs } from '../../../lib/filesystem/overlay.js';
+import { OverlayFs } from '../../../lib/filesystem/overlay-fs.js';
 import { mounts } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { bash, changesOf, layerOf, named, overlaysOn, temporaryTargets, tree } from '../../fixtures/overlay.js';

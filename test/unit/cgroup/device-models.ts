@@ -1,4 +1,4 @@
-import type { DeviceRule } from '../../../lib/plan/limits.js';
+import type { DeviceRule } from '../../../lib/options/limits.js';
 
 /** What a program wants of a device: 'm' alone to make a node, or 'r', 'w' or both to open one. */
 export interface Wish {

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { HostProbe } from '../../../lib/image/host-layout.js';
+import type { HostProbe } from '../../../lib/image/host/host-layout.js';
 
 // /proc/self/mountinfo of machines of several kinds, cut to what matters.
 

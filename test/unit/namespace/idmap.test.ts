@@ -1,21 +1,13 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkIdMap, encodeIdMap, parseIdMap, singleMap } from '../../../lib/namespace/idmap.js';
-
-const range = fc.record({ inside: fc.nat(1e6), outside: fc.nat(1e6), count: fc.integer({ min: 1, max: 1e5 }) });
+import { checkIdMap, encodeIdMap, singleMap } from '../../../lib/namespace/idmap.js';
 
 describe('id maps', () => {
-  it('come back as they were written', () => {
-    fc.assert(
-      fc.property(fc.array(range), (map) => {
-        expect(parseIdMap(Buffer.from(encodeIdMap(map)).toString())).toEqual(map);
-      }),
-    );
-  });
-
-  it('are read as the kernel shows them', () => {
-    expect(parseIdMap('         0       1000          1\n')).toEqual([{ inside: 0, outside: 1000, count: 1 }]);
-    expect(parseIdMap('')).toEqual([]);
+  it('are written a line a range', () => {
+    const map = [
+      { inside: 0, outside: 1000, count: 1 },
+      { inside: 1, outside: 100_000, count: 65_536 },
+    ];
+    expect(Buffer.from(encodeIdMap(map)).toString()).toBe('0 1000 1\n1 100000 65536\n');
   });
 
   it('map one user as root', () => {

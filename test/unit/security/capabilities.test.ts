@@ -4,7 +4,6 @@ import {
   allCapabilities,
   capabilityMask,
   capabilityNames,
-  capabilitySets,
   defaultCapabilities,
   heldCapabilities,
   namesOf,
@@ -90,13 +89,5 @@ describe('heldCapabilities', () => {
       'Name:\tnode\nCapInh:\t0000000000000000\nCapPrm:\t000001fffeffffff\nCapEff:\t0\nCapBnd:\t000001ffffffffdf\nCapAmb:\t0000000000000000\n';
     expect(heldCapabilities(status)).toBe(allCapabilities & ~capabilityMask('SYS_RESOURCE', 'KILL'));
     expect(heldCapabilities('')).toBe(0n);
-  });
-});
-
-describe('capabilitySets', () => {
-  it('gives root the whole set and another user the bounding set alone', () => {
-    const mask = capabilityMask('CHOWN', 'KILL');
-    expect(capabilitySets(mask, 0)).toEqual({ bounding: mask, effective: mask, permitted: mask, inheritable: 0n, ambient: 0n });
-    expect(capabilitySets(mask, 1000)).toEqual({ bounding: mask, effective: 0n, permitted: 0n, inheritable: 0n, ambient: 0n });
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRegistryName } from '../../../../lib/image/reference.js';
+import { parseRegistryName } from '../../../../lib/image/formats/reference.js';
 import { endpointOf, isLoopback, mirrorOf } from '../../../../lib/image/registry/endpoint.js';
 
 const alpine = parseRegistryName('alpine');

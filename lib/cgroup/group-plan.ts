@@ -1,0 +1,289 @@
+import { UnsupportedError } from '../errors.js';
+import type { GroupLayout } from '../host/cgroup-base.js';
+import type { Hierarchy } from '../host/cgroup-layout.js';
+import type { Feature } from '../host/feature.js';
+import type { ParsedDeviceRule, ParsedLimits } from '../options/limits.js';
+import { OWN_NAME } from '../plan/constants.js';
+import { type CpuClock, NONE, type Plan, planOf, type Report, type Slots } from '../plan/plan.js';
+import type { Slot, Step } from '../plan/steps.js';
+import { compileDeviceFilter } from './limits/device-filter.js';
+import { deviceSteps, deviceWrites } from './limits/device-rules.js';
+import { type GroupFiles, noFiles, type Write } from './limits/group-write.js';
+import { controllersOf, limitWrites } from './limits/limit-writes.js';
+import { type GroupUsage, readUsage, usageFiles } from './stats/usage.js';
+
+/** What a container's group counts and limits, where the machine has it. */
+export const containerControllers = ['memory', 'cpuacct', 'pids', 'devices'] as const;
+
+/** What a group that is asked for by name counts and limits, where the machine has it. */
+export const groupControllers = ['memory', 'cpu', 'cpuacct', 'pids', 'blkio', 'io', 'perf_event'] as const;
+
+export interface GroupRequest {
+  readonly slots: Slots;
+  readonly layout: GroupLayout;
+  /** Below our own root: 'OWNER/ID', or the name that the user gave. Must have been checked. */
+  readonly name: string;
+  /** `deviceRules` is not looked at. */
+  readonly limits: ParsedLimits;
+  /** What this kernel has of what {@link limits} need. Default: nothing of what not every kernel has. */
+  readonly files?: GroupFiles;
+  /** Joined where they are there; those that `limits` need are joined in any case. */
+  readonly controllers: readonly string[];
+  /** For each letter the last rule that fits decides. */
+  readonly deviceRules?: readonly ParsedDeviceRule[];
+  /** The name of the caller's group that it is below: the limits of that one, and of those above it, bind too. */
+  readonly within?: string;
+  /** devices.list of the group above: for rules that allow all but some devices, where v1 keeps them. */
+  readonly devicesAbove?: string | null;
+  /** For {@link limits}: what groups above it must have first. */
+  readonly above?: readonly { readonly path: string; readonly value: string }[];
+  /** Whether the unified tree can confine devices, where v1 has no controller for it. */
+  readonly deviceFilter?: Feature;
+}
+
+/** The parts of a plan that make, fill, read and remove one group in all its hierarchies. */
+export interface GroupPlan {
+  /** Host: make the folders, put the limits. */
+  readonly prepare: readonly Step[];
+  /** Child: join each v1 hierarchy. The unified one is joined by being born there. */
+  readonly join: readonly Step[];
+  /** The folder on the unified tree, for CLONE_INTO_CGROUP. */
+  readonly unified: Slot | undefined;
+  /** Where killing ends the whole tree: on the unified one, else where the freezer is. */
+  readonly killGroup: NonNullable<Plan['killGroup']>;
+  readonly undo: readonly Step[];
+  readonly reports: readonly Report[];
+  /** The same by their paths, for as long as the group is there. */
+  readonly reportPaths: readonly string[];
+  /** Decodes what the shim read of {@link reports}. */
+  readUsage(files: readonly (Uint8Array | null)[]): GroupUsage;
+  /** @throws UnsupportedError where no group counts CPU time */
+  cpuClock(limitMs: number): CpuClock;
+  /** The device rules hold. Else: why not. */
+  readonly confinesDevices: boolean;
+  readonly unconfinedReason: string;
+  /** Below our own root. */
+  readonly name: string;
+  /** Every folder that it has or may come to have. */
+  readonly folders: readonly string[];
+  /** Absolute folders by controller, and 'unified'. */
+  readonly paths: Readonly<Record<string, string>>;
+}
+
+interface Member {
+  readonly hierarchy: Hierarchy;
+  readonly base: string;
+  readonly slot: Slot;
+  /** Of the request, those that this hierarchy has. */
+  readonly controllers: readonly string[];
+}
+
+/**
+ * Plans a group: one folder in each hierarchy that has something to do. Pure.
+ *
+ * @throws UnsupportedError when a limit can't be kept, or no group can be made at all
+ */
+export function planGroup(request: GroupRequest): GroupPlan {
+  const { layout, name, limits } = request;
+  const writes = limitWrites(limits, { layout, files: request.files ?? noFiles });
+  // without the unified tree it takes v1's freezer to stop a tree, and to kill one that forks
+  const stopping = layout.unified ? [] : ['freezer'];
+  const members = chooseMembers(request, new Set([...stopping, ...request.controllers, ...controllersOf(limits, layout)]));
+  const unified = members.find(({ hierarchy }) => hierarchy === layout.unified);
+  const killed = unified ?? memberOf(members, 'freezer') ?? members[0];
+  if (!killed)
+    throw new UnsupportedError('cgroup', 'this machine has no cgroup hierarchy mounted', 'Mount one: mount -t cgroup2 none /sys/fs/cgroup');
+
+  const v1 = members.filter((member) => member !== unified);
+  const devices = confineDevices(request, memberOf(members, 'devices'), unified);
+  const files = usageFiles((controller) => memberOf(members, controller)?.hierarchy.version);
+  const read = files.flatMap((file) => {
+    const member = file.controller === 'unified' ? unified : memberOf(members, file.controller);
+    if (!member) return [];
+    return [{ file, report: { at: member.slot, path: file.path }, path: `${pathOf(member.base, name)}/${file.path}` }];
+  });
+
+  const paths = Object.fromEntries(
+    members.flatMap((member) =>
+      (member === unified ? [...member.controllers, 'unified'] : member.hierarchy.controllers).map((key) => [
+        key,
+        pathOf(member.base, name),
+      ]),
+    ),
+  );
+  const beside = basesBeside(layout, name, paths);
+  const folders = [...new Set([...members.map(({ base }) => base), ...beside])].map((base) => pathOf(base, name));
+  return {
+    name,
+    folders,
+    prepare: [
+      ...members.flatMap((member) => makeSteps(member, name)),
+      ...(request.above ?? []).map(({ path, value }): Step => ({ op: 'put', host: true, at: NONE, path, bytes: Buffer.from(value) })),
+      ...writes.flatMap((write) => putStep(write, memberOf(members, write.controller))),
+      ...devices.steps,
+    ],
+    // a thread that moves itself by `tasks` takes no lock; `cgroup.procs` may wait for a grace period of RCU, 10 ms and more
+    join: [
+      ...v1.map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'tasks' })),
+      ...(request.within === undefined ? [] : joinAbove(beside, request.within)),
+    ],
+    unified: unified?.slot,
+    killGroup: { at: killed.slot, path: '.' },
+    undo: [
+      ...releaseSteps(v1CpuFolder(layout, name)),
+      ...folders.map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
+    ],
+    reports: read.map(({ report }) => report),
+    reportPaths: read.map(({ path }) => path),
+    readUsage: (contents) =>
+      readUsage(
+        read.map(({ file }) => file),
+        contents,
+      ),
+    cpuClock: (limitMs) => cpuClock(limitMs, members, unified),
+    confinesDevices: devices.reason === '',
+    unconfinedReason: devices.reason,
+    paths,
+  };
+}
+
+/** A group's folder below the base of its hierarchy. */
+export function pathOf(base: string, name: string): string {
+  return `${base}/${OWN_NAME}/${name}`;
+}
+
+/** The folder of a group in which all its processes are, and in which they are stopped and killed together. */
+export function homeOf({ unified, freezer, ...others }: Readonly<Record<string, string>>): string | undefined {
+  return unified ?? freezer ?? Object.values(others)[0];
+}
+
+/** Kills what is in a group, then removes it with the groups below it. One that is gone is no failure. Pure. */
+export function planRemoval(paths: Readonly<Record<string, string>>): Plan {
+  const kill = planKill(paths);
+  const release = releaseSteps(paths.cpu === paths.unified ? undefined : paths.cpu);
+  const remove = [...new Set(Object.values(paths))].map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path }));
+  return { ...kill, undo: [...kill.undo, ...release, ...remove] };
+}
+
+/** Kills what is in a group and below it, until nothing is: in `undo`, where a step that has more to do is tried again. Pure. */
+export function planKill(paths: Readonly<Record<string, string>>): Plan {
+  const killed = homeOf(paths);
+  return planOf(killed === undefined ? {} : { undo: [{ op: 'kill_group', host: true, at: NONE, path: killed }] });
+}
+
+/** The hierarchies to join, the unified one first. A limit's can be used, as its write is planned; another that can't is left out. */
+function chooseMembers({ layout, slots }: GroupRequest, wanted: ReadonlySet<string>): Member[] {
+  const controllers = new Map<Hierarchy, string[]>();
+  if (layout.unified) controllers.set(layout.unified, []);
+  for (const name of wanted) {
+    const hierarchy = layout.controllers.get(name);
+    if (hierarchy) controllers.set(hierarchy, [...(controllers.get(hierarchy) ?? []), name]);
+  }
+  return [...controllers].flatMap(([hierarchy, names]): Member[] => {
+    const base = layout.bases.get(hierarchy.mountPoint);
+    if (base?.path != null) return [{ hierarchy, base: base.path, slot: slots.take(), controllers: names }];
+    // Without the unified tree nothing could be killed for certain; without another that no limit needs, less is counted.
+    if (hierarchy !== layout.unified) return [];
+    throw new UnsupportedError('cgroup', base?.reason ?? `nothing is known of ${hierarchy.mountPoint}`, base?.fix ?? null);
+  });
+}
+
+/** v1's device controller, else a BPF program on the unified tree; where there is neither, the reason. */
+function confineDevices(
+  { slots, deviceRules, deviceFilter, devicesAbove = null }: GroupRequest,
+  v1: Member | undefined,
+  unified: Member | undefined,
+): { steps: Step[]; reason: string } {
+  if (deviceRules === undefined) return { steps: [], reason: 'nothing was asked for' };
+  if (v1) return { steps: deviceSteps(deviceWrites(deviceRules, { above: devicesAbove }), v1.slot), reason: '' };
+  if (!unified || !deviceFilter) return { steps: [], reason: 'there is neither the v1 device controller nor a unified tree' };
+  if (!deviceFilter.available) return { steps: [], reason: deviceFilter.reason ?? '' };
+  const program = slots.take();
+  return { steps: filterSteps(deviceRules, { group: unified.slot, program }), reason: '' };
+}
+
+/** Puts the rules on a group of the unified tree, in place of what was there. */
+export function filterSteps(rules: readonly ParsedDeviceRule[], { group, program }: { group: Slot; program: Slot }): Step[] {
+  return [
+    { op: 'load_device_filter', host: true, out: program, program: compileDeviceFilter(rules) },
+    { op: 'attach_device_filter', host: true, group, program },
+    { op: 'close', host: true, slot: program },
+  ];
+}
+
+/** Where a group has its real-time run time, from the beginning or from a later change of its limits. */
+function v1CpuFolder({ controllers, bases }: GroupLayout, name: string): string | undefined {
+  const cpu = controllers.get('cpu');
+  const base = cpu?.version === 1 ? bases.get(cpu.mountPoint)?.path : null;
+  return base == null ? undefined : pathOf(base, name);
+}
+
+/** So that the next group can have it at once. */
+function releaseSteps(folder: string | undefined): Step[] {
+  return folder === undefined ? [] : [{ op: 'release_real_time', host: true, at: NONE, path: folder }];
+}
+
+/** Bases of the hierarchies of v1 in which a group has no folder: it may come to have one when its limits are changed. */
+export function basesBeside({ controllers, bases }: GroupLayout, name: string, paths: Readonly<Record<string, string>>): string[] {
+  const own = new Set(Object.values(paths));
+  const v1 = [...new Set(controllers.values())].filter(({ version }) => version === 1);
+  return v1.flatMap(({ mountPoint }) => bases.get(mountPoint)?.path ?? []).filter((base) => !own.has(pathOf(base, name)));
+}
+
+/**
+ * A hierarchy of v1 knows nothing of the others: where a group has no folder of its own, its processes are in that of the nearest
+ * group above, so that the limits of that one bind them. Which it is, is seen when they join.
+ */
+export function joinAbove(bases: readonly string[], name: string): Step[] {
+  return bases.map((base) => ({ op: 'join_above', path: pathOf(base, name), floor: Buffer.byteLength(`${base}/${OWN_NAME}`) }));
+}
+
+/** On v2 every group above must hand the controllers on; on v1 a folder is enough, but for cpusets. */
+function makeSteps({ hierarchy, base, slot, controllers }: Member, name: string): Step[] {
+  const folder = pathOf(base, name);
+  const make: Step = { op: 'make_group', host: true, out: slot, at: NONE, path: folder };
+  if (hierarchy.version === 1 && hierarchy.controllers.includes('cpuset')) {
+    const folders = [...parents(`${OWN_NAME}/${name}`), `${OWN_NAME}/${name}`];
+    return [make, ...folders.map((path): Step => ({ op: 'inherit_cpuset', host: true, at: NONE, path: `${base}/${path}` }))];
+  }
+  if (hierarchy.version === 1 || controllers.length === 0) return [make];
+  const enable = Buffer.from(controllers.map((controller) => `+${controller}`).join(' '));
+  const above = [base, ...parents(`${OWN_NAME}/${name}`).map((path) => `${base}/${path}`)];
+  return [
+    ...above.flatMap((path, i): Step[] => [
+      ...(i === 0 ? [] : [{ op: 'make_group' as const, host: true, out: NONE, at: NONE, path }]),
+      { op: 'put', host: true, at: NONE, path: `${path}/cgroup.subtree_control`, bytes: enable },
+    ]),
+    make,
+  ];
+}
+
+/** Of a group of this name, the folders between it and our own, the innermost first. */
+export function foldersAbove(path: string, name: string): string[] {
+  const base = path.slice(0, path.length - name.length);
+  return parents(name)
+    .map((above) => `${base}${above}`)
+    .reverse();
+}
+
+/** 'a/b/c' → 'a', 'a/b'. */
+function parents(path: string): string[] {
+  const parts = path.split('/');
+  return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join('/'));
+}
+
+function putStep({ file, value }: Write, member: Member | undefined): Step[] {
+  return member ? [{ op: 'put', host: true, at: member.slot, path: file, bytes: Buffer.from(value) }] : [];
+}
+
+function memberOf(members: readonly Member[], controller: string): Member | undefined {
+  return members.find(({ controllers }) => controllers.includes(controller));
+}
+
+/** v1's cpuacct counts ns. On v2 cpu.stat is in every group, in µs; beside v1 it counts as well. */
+function cpuClock(limitMs: number, members: readonly Member[], unified: Member | undefined): CpuClock {
+  const cpuacct = memberOf(members, 'cpuacct');
+  if (cpuacct) return { limitMs, at: cpuacct.slot, path: 'cpuacct.usage', key: '', unit: 1 };
+  if (unified) return { limitMs, at: unified.slot, path: 'cpu.stat', key: 'usage_usec', unit: 1000 };
+  throw new UnsupportedError('cpuTimeLimit', 'no cgroup counts CPU time: there is neither cpuacct nor the unified tree', 'Mount cgroup2.');
+}

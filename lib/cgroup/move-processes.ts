@@ -1,0 +1,69 @@
+import { join } from 'node:path';
+import { NacelleError } from '../errors.js';
+import { monotonicMs, nextTurn } from '../native/clock.js';
+import { groupsIn, readGroupFile, writeGroupFile } from './files/group-files.js';
+import { foldersAbove, homeOf, pathOf } from './group-plan.js';
+
+/** Processes that fork faster than they are moved are not followed for longer. */
+const GUARD_MS = 10_000;
+
+/**
+ * Moves all processes of a group, and of those below it, into a folder of another hierarchy, until a look finds none that
+ * is outside: who is there has its children there.
+ *
+ * @throws NacelleError `EBUSY` when there are always more, `EPERM` for a process that can't be seen from here; SyscallError
+ */
+export async function moveAll(what: string, paths: Readonly<Record<string, string>>, folder: string): Promise<void> {
+  const home = homeOf(paths);
+  if (home === undefined) return;
+  const refused = (code: string, why: string): NacelleError => new NacelleError(`move ${what} into ${folder}: ${code} (${why})`, { code });
+  const guard = monotonicMs() + GUARD_MS;
+  for (;;) {
+    const there = new Set(processesBelow(folder));
+    const inside = processesBelow(home);
+    const outside = inside.filter((pid) => !there.has(pid));
+    // to the kernel, 0 is who asks
+    if (inside.includes(0)) throw refused('EPERM', 'one of its processes is in another pid namespace');
+    if (outside.length === 0) return;
+    for (const pid of outside) {
+      if (monotonicMs() > guard) throw refused('EBUSY', `after ${GUARD_MS / 1000} s its processes still multiply. freeze() it before`);
+      unless(['ESRCH'], () => moveTo(`move process ${pid} into ${folder}`, pid, folder));
+      await nextTurn();
+    }
+  }
+}
+
+/** @throws SyscallError */
+export function moveTo(what: string, pid: number, folder: string): void {
+  writeGroupFile(what, join(folder, 'cgroup.procs'), String(pid));
+}
+
+/**
+ * Moves a process, below each of these bases, to the group of this name or the nearest above it that is there: as the step
+ * `join_above` does.
+ *
+ * @throws SyscallError
+ */
+export function moveAbove(what: string, pid: number, bases: readonly string[], name: string): void {
+  for (const base of bases) {
+    const own = pathOf(base, name);
+    // one that goes meanwhile holds no limits, nor does a cpuset that was made just now
+    [own, ...foldersAbove(own, name)].find((folder) => unless(['ENOENT', 'ENODEV', 'ENOSPC'], () => moveTo(what, pid, folder)));
+  }
+}
+
+/** Whether it was done; not, with one of these errors. */
+function unless(codes: readonly string[], act: () => void): boolean {
+  try {
+    act();
+    return true;
+  } catch (error) {
+    if (error instanceof NacelleError && codes.includes(error.code)) return false;
+    throw error;
+  }
+}
+
+function processesBelow(folder: string): number[] {
+  const own = (readGroupFile(join(folder, 'cgroup.procs')) ?? '').split('\n').filter(Boolean).map(Number);
+  return [...own, ...groupsIn(folder).flatMap((name) => processesBelow(join(folder, name)))];
+}

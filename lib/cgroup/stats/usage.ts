@@ -1,0 +1,159 @@
+import type { Pressure } from '../../process/options/process-types.js';
+import { parseKeyed, parseNested, parseNumber } from '../files/interface-file-formats.js';
+import { parsePressure } from './pressure.js';
+
+/** What a group tells when its tree has ended. `null` where no controller counted it. */
+export interface GroupUsage extends GroupCounters {
+  readonly cpuTimeMs: number | null;
+  readonly userMs: number | null;
+  readonly systemMs: number | null;
+  /** Bytes. */
+  readonly memoryPeak: number | null;
+  /** Bytes that are still charged. */
+  readonly memoryCurrent: number | null;
+  readonly pidsPeak: number | null;
+  readonly ioReadBytes: number | null;
+  readonly ioWriteBytes: number | null;
+  readonly throttledPeriods: number;
+  readonly throttledMs: number;
+  readonly pressure: Pressure | null;
+}
+
+/** What a group has counted that can end a program. */
+export interface GroupCounters {
+  /** Processes that the kernel killed for want of memory: of the group, on v2 also of those below it. */
+  readonly oomKills: number;
+  /** How often the group's own limit was what ran out. v2, Linux 5.2; `null` on v1, which doesn't tell. */
+  readonly ownOoms: number | null;
+  /** Forks that a limit of processes refused. */
+  readonly forksRefused: number;
+}
+
+/** A file that holds evidence. */
+export interface UsageFile {
+  /** Or 'unified', for what every group of that tree has. */
+  readonly controller: string;
+  readonly path: string;
+}
+
+const V1: Readonly<Record<string, readonly string[]>> = {
+  memory: ['memory.max_usage_in_bytes', 'memory.usage_in_bytes', 'memory.oom_control'],
+  cpuacct: ['cpuacct.usage', 'cpuacct.stat'],
+  cpu: ['cpu.stat'],
+  pids: ['pids.peak', 'pids.events'],
+  blkio: ['blkio.throttle.io_service_bytes_recursive'],
+};
+
+const V2: Readonly<Record<string, readonly string[]>> = {
+  memory: ['memory.peak', 'memory.current', 'memory.events', 'memory.events.local'],
+  pids: ['pids.peak', 'pids.events'],
+  io: ['io.stat'],
+};
+
+const UNIFIED = ['cpu.stat', 'cpu.pressure', 'memory.pressure', 'io.pressure'];
+
+/** The files to read at the end. `versionOf` tells where a controller was joined. */
+export function usageFiles(versionOf: (controller: string) => 1 | 2 | undefined): UsageFile[] {
+  const of = (version: 1 | 2, table: Readonly<Record<string, readonly string[]>>): UsageFile[] =>
+    Object.entries(table).flatMap(([controller, paths]) =>
+      versionOf(controller) === version ? paths.map((path) => ({ controller, path })) : [],
+    );
+  return [...of(1, V1), ...of(2, V2), ...UNIFIED.map((path) => ({ controller: 'unified', path }))];
+}
+
+/**
+ * Reads the evidence.
+ *
+ * @param contents of each of `files`; `null` for one that is not there (an older kernel)
+ */
+export function readUsage(files: readonly UsageFile[], contents: readonly (Uint8Array | null | undefined)[]): GroupUsage {
+  const text = (controller: string, path: string): string | null => {
+    const bytes = contents[files.findIndex((file) => file.path === path && file.controller === controller)];
+    return bytes ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1') : null;
+  };
+  const number = (controller: string, path: string): number | null => parseNumber(text(controller, path) ?? '');
+  const keyed = (controller: string, path: string): ReadonlyMap<string, number> => parseKeyed(text(controller, path) ?? '');
+
+  const ticks = keyed('cpuacct', 'cpuacct.stat');
+  const unifiedCpu = keyed('unified', 'cpu.stat');
+  const throttle = keyed('cpu', 'cpu.stat');
+  return {
+    ...cpuTimes(number('cpuacct', 'cpuacct.usage'), { user: ticks.get('user') ?? 0, system: ticks.get('system') ?? 0 }, unifiedCpu),
+    memoryPeak: number('memory', 'memory.max_usage_in_bytes') ?? number('memory', 'memory.peak'),
+    memoryCurrent: number('memory', 'memory.usage_in_bytes') ?? number('memory', 'memory.current'),
+    ...readCounters(text),
+    pidsPeak: number('pids', 'pids.peak'),
+    ...ioBytes(text('blkio', 'blkio.throttle.io_service_bytes_recursive'), text('io', 'io.stat')),
+    throttledPeriods: throttle.get('nr_throttled') ?? unifiedCpu.get('nr_throttled') ?? 0,
+    throttledMs: (throttle.get('throttled_time') ?? 0) / 1e6 + (unifiedCpu.get('throttled_usec') ?? 0) / 1000,
+    pressure: parsePressure(text('unified', 'cpu.pressure'), text('unified', 'memory.pressure'), text('unified', 'io.pressure')),
+  };
+}
+
+/** @param read gives the text of a controller's file, `null` where there is none */
+export function readCounters(read: (controller: string, file: string) => string | null): GroupCounters {
+  const of = (controller: string, file: string, key: string): number | undefined => parseKeyed(read(controller, file) ?? '').get(key);
+  return {
+    oomKills: of('memory', 'memory.oom_control', 'oom_kill') ?? of('memory', 'memory.events', 'oom_kill') ?? 0,
+    ownOoms: of('memory', 'memory.events.local', 'oom') ?? null,
+    forksRefused: of('pids', 'pids.events', 'max') ?? 0,
+  };
+}
+
+/** What was counted between two looks. */
+export function countersSince(before: GroupCounters, after: GroupCounters): GroupCounters {
+  const since = (key: 'oomKills' | 'forksRefused'): number => after[key] - before[key];
+  const ownOoms = after.ownOoms === null ? null : after.ownOoms - (before.ownOoms ?? 0);
+  return { oomKills: since('oomKills'), forksRefused: since('forksRefused'), ownOoms };
+}
+
+/** A charge may be as large as a huge page: that far below the limit the peak of a group that hit it may stay. */
+const CHARGE = 4 * 1024 ** 2;
+
+/**
+ * Whose memory ran out. v2 counts that at the group whose limit it was. v1 doesn't tell: there it was the
+ * group's own when its use has come to its limit; without a limit, or far from it, that of a group above.
+ */
+export function blameOom(
+  { oomKills, ownOoms }: GroupCounters,
+  { limit, peak }: { limit: number | null; peak: number | null },
+): { oomKills: number; oomKillsOfParent: number } {
+  const reached = limit !== null && (peak ?? limit) >= Math.max(limit - CHARGE, limit / 2);
+  const own = ownOoms === null ? reached : ownOoms > 0;
+  return own ? { oomKills, oomKillsOfParent: 0 } : { oomKills: 0, oomKillsOfParent: oomKills };
+}
+
+/**
+ * The unified tree counts in µs.
+ *
+ * @param shares v1's, in whatever unit: cpuacct.stat is in ticks of 10 ms, so only its proportion counts
+ */
+export function cpuTimes(
+  nanoseconds: number | null,
+  shares: { readonly user: number; readonly system: number },
+  unified: ReadonlyMap<string, number>,
+): Pick<GroupUsage, 'cpuTimeMs' | 'userMs' | 'systemMs'> {
+  const [all, user, system] = ['usage_usec', 'user_usec', 'system_usec'].map((key) => unified.get(key));
+  if (all !== undefined && user !== undefined && system !== undefined) {
+    return { cpuTimeMs: all / 1000, userMs: user / 1000, systemMs: system / 1000 };
+  }
+  const cpuTimeMs = nanoseconds === null ? null : nanoseconds / 1e6;
+  const sum = shares.user + shares.system;
+  if (cpuTimeMs === null || sum === 0) return { cpuTimeMs, userMs: null, systemMs: null };
+  const userMs = (cpuTimeMs * shares.user) / sum;
+  return { cpuTimeMs, userMs, systemMs: cpuTimeMs - userMs };
+}
+
+function ioBytes(v1: string | null, v2: string | null): Pick<GroupUsage, 'ioReadBytes' | 'ioWriteBytes'> {
+  // without a line for any device v1 does not count: see stats.ts
+  if (v1 !== null && /^\d+:\d+ /m.test(v1)) return { ioReadBytes: sumOf(v1, 'Read'), ioWriteBytes: sumOf(v1, 'Write') };
+  if (v2 === null) return { ioReadBytes: null, ioWriteBytes: null };
+  const devices = [...parseNested(v2).values()];
+  const total = (key: string): number => devices.reduce((all, device) => all + (device.get(key) ?? 0), 0);
+  return { ioReadBytes: total('rbytes'), ioWriteBytes: total('wbytes') };
+}
+
+/** Lines such as '8:0 Read 4096'. */
+function sumOf(text: string, operation: string): number {
+  return [...text.matchAll(new RegExp(`^\\d+:\\d+ ${operation} (\\d+)$`, 'gm'))].reduce((all, match) => all + Number(match[1]), 0);
+}

@@ -1,0 +1,186 @@
+import type { Cgroup } from '../../cgroup/cgroup.js';
+import type { OverlayFs } from '../../filesystem/overlay-fs.js';
+import type { Image } from '../../image/image.js';
+import type { NetworkOwner } from '../../network/veth-options.js';
+import { limitsShape, type ParsedLimits } from '../../options/limits.js';
+import { parseOptions } from '../../options/parse-options.js';
+import type { ProgressEvent } from '../../options/progress.js';
+import type { NamespaceType } from '../../plan/namespace-types.js';
+import { normaliseProcess, type ParsedProcess } from '../../process/options/process-options.js';
+import { type CheckedRun, type ParsedCopyIn, type ParsedDevice, runObject } from './container-schema.js';
+import { checkContradictions } from './contradictions.js';
+import { type ParsedMount, refuseLaterMounts, target, tmpfsMount } from './mount-options.js';
+
+export type { ParsedCopyIn, ParsedDevice, ParsedMount };
+
+export type PullPolicy = 'missing' | 'never' | 'always';
+
+/** Where the root comes from. */
+export type ParsedRoot =
+  | {
+      readonly type: 'image';
+      readonly image: string | Image;
+      readonly pull: PullPolicy;
+      readonly upper: 'tmpfs' | 'disk';
+      readonly upperSize: number | null;
+    }
+  | { readonly type: 'rootfs'; readonly rootfs: string | OverlayFs };
+
+/** One that is joined is its descriptor. */
+export type ParsedNamespace = 'new' | 'host' | { readonly fd: number };
+
+/** Checked options with every default filled in. `null` is: not given, somebody else decides (the image, the machine). */
+export interface ParsedOptions {
+  readonly root: ParsedRoot;
+  readonly readOnly: boolean;
+  readonly command: readonly string[] | null;
+  readonly entrypoint: readonly string[] | null;
+  readonly hostname: string | null;
+  readonly domainname: string | null;
+  readonly name: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly init: boolean;
+  /** All eight; `network` is in `net` ('new': the loopback alone). `mnt` is 'new' and `user` 'host'. */
+  readonly namespaces: Readonly<Record<NamespaceType, ParsedNamespace>>;
+  /** ms. */
+  readonly timeOffsets: { readonly monotonic: number; readonly boottime: number } | null;
+  /** Its network is shared: `namespaces.net` is filled in when the container is made. */
+  readonly networkOf: NetworkOwner | null;
+  readonly cgroup: Cgroup | string | null;
+  readonly cgroupParent: Cgroup | string | null;
+  readonly dns: readonly string[];
+  readonly extraHosts: Readonly<Record<string, string>>;
+  /** `mounts`, then `volumes`, then `tmpfs`, in the order given; no target twice. */
+  readonly mounts: readonly ParsedMount[];
+  readonly copyIn: readonly (ParsedCopyIn & { readonly target: string })[];
+  readonly copyOut: readonly string[];
+  /** Bytes. */
+  readonly copyOutMax: number;
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  readonly noNewPrivileges: boolean;
+  readonly seccomp: 'default' | 'unconfined';
+  /** `null`: the default list. */
+  readonly maskedPaths: readonly string[] | null;
+  /** `null`: the default list. */
+  readonly readonlyPaths: readonly string[] | null;
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly devices: readonly ParsedDevice[];
+  readonly oomScoreAdj: number | null;
+  readonly onUnsupported: 'error' | 'report';
+  readonly onProgress: ((event: ProgressEvent) => void) | null;
+  readonly limits: ParsedLimits;
+  readonly process: ParsedProcess;
+}
+
+type Names = { [name in keyof CheckedRun]?: true };
+
+/** By the names that are given: a schema looks at all that it has, and few of them are ever given at once. */
+const schemas = new Map<string, ReturnType<typeof schemaOf>>();
+const MOST_SCHEMAS = 100;
+
+function schemaOf(names: Names | null) {
+  return (names === null ? runObject : runObject.pick(names)).superRefine(checkContradictions);
+}
+
+const whole = schemaOf(null);
+const allNames = Object.keys(runObject.shape);
+
+function schemaFor(value: unknown): ReturnType<typeof schemaOf> {
+  const names = namesOf(value);
+  if (names === null) return whole;
+  const key = names.join();
+  let schema = schemas.get(key);
+  if (schema === undefined) {
+    if (schemas.size >= MOST_SCHEMAS) schemas.clear();
+    schema = schemaOf(Object.fromEntries(names.map((name) => [name, true])));
+    schemas.set(key, schema);
+  }
+  return schema;
+}
+
+/** In the schema's order. `null` where all names must be looked at: one is wrong, or not the value's own. */
+function namesOf(value: unknown): string[] | null {
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return null;
+  if (!Object.keys(value).every((name) => Object.hasOwn(runObject.shape, name))) return null;
+  return allNames.filter((name) => Object.hasOwn(value, name));
+}
+
+/**
+ * Checks RunOptions, or ContainerOptions, and fills in the defaults. Makes nothing, reads nothing.
+ *
+ * @throws NacelleError `ERR_INVALID_OPTION`: a wrong option, or ones that can't go together
+ * @throws UnsupportedError for what a later version brings
+ */
+export function parseRunOptions(value: unknown): ParsedOptions {
+  const options = parseOptions(schemaFor(value), value, 'options');
+  const mounts = [
+    ...(options.mounts ?? []),
+    ...(options.volumes ?? []),
+    ...Object.entries(options.tmpfs ?? {}).map(([path, tmpfs]) => tmpfsMount(target.parse(path), tmpfs)),
+  ];
+  refuseLaterMounts(mounts);
+  const limits = limitsOf(options);
+  return {
+    root: rootOf(options),
+    readOnly: options.readOnly ?? false,
+    command: options.command ?? null,
+    entrypoint: options.entrypoint ?? null,
+    hostname: options.hostname ?? null,
+    domainname: options.domainname ?? null,
+    name: options.name ?? null,
+    labels: options.labels ?? {},
+    init: options.init ?? false,
+    namespaces: namespacesOf(options),
+    timeOffsets: options.timeOffsets ? { monotonic: 0, boottime: 0, ...defined(options.timeOffsets) } : null,
+    networkOf: typeof options.network === 'object' && !('inode' in options.network) ? options.network : null,
+    cgroup: options.cgroup ?? null,
+    cgroupParent: options.cgroupParent ?? null,
+    dns: options.dns ?? [],
+    extraHosts: options.extraHosts ?? {},
+    mounts,
+    copyIn: Object.entries(options.copyIn ?? {}).map(([path, file]) => ({ target: target.parse(path), ...file })),
+    copyOut: options.copyOut ?? [],
+    copyOutMax: options.copyOutMax ?? 100 * 1024 ** 2,
+    capAdd: options.capAdd ?? [],
+    capDrop: options.capDrop ?? [],
+    noNewPrivileges: options.noNewPrivileges ?? true,
+    seccomp: options.seccomp === 'unconfined' ? 'unconfined' : 'default',
+    maskedPaths: options.maskedPaths ?? null,
+    readonlyPaths: options.readonlyPaths ?? null,
+    sysctls: options.sysctls ?? {},
+    devices: options.devices ?? [],
+    oomScoreAdj: options.oomScoreAdj ?? null,
+    onUnsupported: options.onUnsupported ?? 'error',
+    onProgress: options.onProgress ?? null,
+    limits,
+    process: normaliseProcess(options),
+  };
+}
+
+function rootOf(options: CheckedRun): ParsedRoot {
+  if (options.rootfs !== undefined) return { type: 'rootfs', rootfs: options.rootfs };
+  const { image = 'host', pull = 'missing', upper = 'tmpfs', upperSize = null } = options;
+  return { type: 'image', image, pull, upper, upperSize };
+}
+
+function namespacesOf({ namespaces, network, timeOffsets }: CheckedRun): Record<NamespaceType, ParsedNamespace> {
+  const own = { mnt: 'new', pid: 'new', net: 'new', ipc: 'new', uts: 'new', user: 'host', cgroup: 'new', time: 'host' } as const;
+  const given: Partial<Record<NamespaceType, ParsedNamespace>> = defined(namespaces ?? {});
+  if (timeOffsets) given.time = 'new';
+  if (network === 'host') given.net = 'host';
+  else if (typeof network === 'object' && 'type' in network) given.net = network;
+  return { ...own, ...given };
+}
+
+/** The keys of Limits alone. */
+function limitsOf(options: CheckedRun): ParsedLimits {
+  return Object.fromEntries(Object.entries(options).filter(([name, value]) => name in limitsShape && value !== undefined));
+}
+
+/** Without the keys that are there and undefined: as good as not given. */
+function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

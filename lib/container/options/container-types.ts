@@ -1,0 +1,158 @@
+import type { Cgroup } from '../../cgroup/cgroup.js';
+import type { OverlayFs } from '../../filesystem/overlay-fs.js';
+import type { Image } from '../../image/image.js';
+import type { Namespace } from '../../namespace/namespace.js';
+import type { NetworkOwner } from '../../network/veth-options.js';
+import type { Limits } from '../../options/limits.js';
+import type { ProgressEvent } from '../../options/progress.js';
+import type { Size } from '../../options/size.js';
+import type { NamespaceType } from '../../plan/namespace-types.js';
+import type { CallOptions, Encoding, ProcessOptions } from '../../process/options/process-types.js';
+
+/** What a container is made of. Durations are ms, sizes bytes or docker strings ('256m'). */
+export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, ProcessOptions<E> {
+  /** 'host', 'docker.io/library/alpine:3', 'sha256:HEX', 'oci:DIR:TAG', 'docker-archive:FILE', 'dir:ROOTFS'. This or `rootfs` is needed. */
+  image?: string | Image | undefined;
+  /**
+   * When an image that is given by a registry's name is pulled: when the store lacks it, never (`ERR_NO_IMAGE` then), or always. Default
+   * 'missing'. What a registry needs beside its name (credentials, a certificate, a platform) is said to `Image.pull`, before.
+   */
+  pull?: 'missing' | 'never' | 'always' | undefined;
+  /** Instead of an image: a folder, written to as it is. */
+  rootfs?: string | OverlayFs | undefined;
+  /** Where changes to the image go: memory, charged to the container, or a folder on disk. Default 'tmpfs'. */
+  upper?: 'tmpfs' | 'disk' | undefined;
+  /** Of a 'tmpfs' upper. Default half of `memory`, else half of the machine's. */
+  upperSize?: Size | undefined;
+  /** The root can't be written to. Default false. */
+  readOnly?: boolean | undefined;
+  /** Default the image's. With `entrypoint`, its arguments, as docker's. */
+  command?: readonly string[] | undefined;
+  /** Default the image's; given, the image's own command is dropped, as docker does. */
+  entrypoint?: readonly string[] | undefined;
+  /** At most 64 bytes. Default the container's id. */
+  hostname?: string | undefined;
+  /** NIS domain name, at most 64 bytes. */
+  domainname?: string | undefined;
+  name?: string | undefined;
+  labels?: Record<string, string> | undefined;
+  /**
+   * Default false: the program is process 1, and the kernel drops signals to it that it doesn't handle,
+   * its own included (pid_namespaces(7)). true: our reaper is process 1 and tells the program's exact end.
+   */
+  init?: boolean | undefined;
+  /** Default: all new but user and time. `mnt` is always new. */
+  namespaces?: ContainerNamespaces | undefined;
+  /** ms added to the clocks (time_namespaces(7), Linux 5.6). Makes the time namespace new. */
+  timeOffsets?: { monotonic?: number | undefined; boottime?: number | undefined } | undefined;
+  /** Run in this group, which the limits are set on. A name may be a path below nacelle's own root: 'judge/7'. */
+  cgroup?: Cgroup | string | undefined;
+  /** Make the container's group below this one. */
+  cgroupParent?: Cgroup | string | undefined;
+  /** Default 'none': a network namespace with the loopback alone. */
+  network?: 'none' | 'host' | Namespace | NetworkOwner | undefined;
+  /** Addresses of name servers, for /etc/resolv.conf. */
+  dns?: readonly string[] | undefined;
+  /** Name to address, for /etc/hosts. */
+  extraHosts?: Record<string, string> | undefined;
+  /**
+   * In their order. No link leads what is set up (mount points, `copyIn`, a `cwd` that is made, files of /etc, the look-up of `user`) from one
+   * of them, or from the image, into another that is no tmpfs: that is a `SyscallError` (`EXDEV`). The same of `volumes`.
+   */
+  mounts?: readonly Mount[] | undefined;
+  /** As docker's: '/host/dir:/data', '/host/dir:/data:ro'. A path with ':' needs `mounts`. */
+  volumes?: readonly string[] | undefined;
+  /** { '/t': 'size=8m,mode=1777' }: nosuid, nodev and noexec unless it says suid, dev or exec, as docker's. */
+  tmpfs?: Record<string, string> | undefined;
+  /**
+   * By absolute path inside, before start. A string or bytes are the content. Folders that are made on the way have the owner of what
+   * they were made for; what is there already keeps its own. What goes to /etc/passwd, /etc/group or /etc comes first: there
+   * `user` is looked up.
+   */
+  copyIn?: Record<string, string | Uint8Array | CopyIn> | undefined;
+  /**
+   * Absolute paths inside, read after the end with no more right than the user's, and through no link. Missing ones are absent from
+   * `result.files`; what can't be had is in `result.notCopied`.
+   */
+  copyOut?: readonly string[] | undefined;
+  /** Bytes that `copyOut` brings at most; each file, folder and link that is found counts 1 KiB besides. Default '100m'. */
+  copyOutMax?: Size | undefined;
+  /** Added to the default ones. With or without 'CAP_'; 'ALL'. */
+  capAdd?: readonly string[] | undefined;
+  capDrop?: readonly string[] | undefined;
+  /** Default true. */
+  noNewPrivileges?: boolean | undefined;
+  /** Default 'default'. */
+  seccomp?: 'default' | 'unconfined' | undefined;
+  /** Replaces the default list. */
+  maskedPaths?: readonly string[] | undefined;
+  /** Replaces the default list. */
+  readonlyPaths?: readonly string[] | undefined;
+  /** Of the container's own namespaces: { 'net.ipv4.ip_forward': '1' }. */
+  sysctls?: Record<string, string> | undefined;
+  /** '/dev/fuse', '/dev/sda:/dev/xvda:r'. */
+  devices?: readonly (string | DeviceMapping)[] | undefined;
+  /** -1,000 to 1,000. */
+  oomScoreAdj?: number | undefined;
+  /** Default 'error': what can't be enforced rejects. 'report': it runs, and `result.notEnforced` lists it. */
+  onUnsupported?: 'error' | 'report' | undefined;
+  onProgress?: ((event: ProgressEvent) => void) | undefined;
+}
+
+/** Which namespaces a container has: new ones, the host's, or those of a handle. */
+export type ContainerNamespaces = { [T in Exclude<NamespaceType, 'mnt' | 'user'>]?: 'new' | 'host' | Namespace | undefined } & {
+  mnt?: 'new' | undefined;
+  user?: 'host' | undefined;
+};
+
+export interface RunOptions<E extends Encoding = 'utf8'> extends ContainerOptions<E>, CallOptions {}
+
+/** 'created': everything is set up, the program waits just before execve. */
+export type State = 'created' | 'running' | 'paused' | 'stopped';
+
+/** A container of this process, as `Container.list()` gives it. */
+export interface ContainerInfo {
+  readonly id: string;
+  readonly name: string | null;
+  readonly pid: number;
+  readonly state: State;
+  readonly command: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createdAt: Date;
+}
+
+export interface Mount {
+  type: 'bind' | 'tmpfs' | 'proc' | 'sysfs' | 'mqueue' | 'overlay';
+  /** Of a bind: absolute, on the host. */
+  source?: string | undefined;
+  /** Absolute, in the container; made when missing. */
+  target: string;
+  readOnly?: boolean | undefined;
+  /** Of a bind: mounts below it too, read-only ones as well. Default true. */
+  recursive?: boolean | undefined;
+  /** Default 'rprivate' (mount_namespaces(7)). */
+  propagation?: 'private' | 'rprivate' | 'slave' | 'rslave' | 'shared' | 'rshared' | undefined;
+  /** As mount(8)'s: 'nosuid', 'nodev', 'noexec', 'ro'; for tmpfs 'size=8m' and the like. */
+  options?: readonly string[] | undefined;
+}
+
+/** A file to put into the container: of `source` and `content` exactly one. */
+export interface CopyIn {
+  /** A file or folder on the host, absolute. Links in a folder are copied as links. */
+  source?: string | undefined;
+  content?: string | Uint8Array | undefined;
+  /** Default the source's, for content 0o644. */
+  mode?: number | undefined;
+  /** Default the container's user; of what goes to /etc/passwd, /etc/group or /etc: 0. */
+  uid?: number | undefined;
+  /** Likewise. */
+  gid?: number | undefined;
+}
+
+export interface DeviceMapping {
+  path: string;
+  /** Default the same path. */
+  target?: string | undefined;
+  /** Of 'r', 'w' and 'm'. Default 'rwm'. */
+  access?: string | undefined;
+}

@@ -1,0 +1,104 @@
+import { type Complaints, checkLimits } from '../../options/limits.js';
+import { checkProcess } from '../../process/options/process-options.js';
+import type { CheckedRun } from './container-schema.js';
+import { target } from './mount-options.js';
+
+type Wrong = (option: keyof CheckedRun, message: string, ...path: string[]) => void;
+
+/** Options that are right by themselves and can't go together, each with its reason. */
+export function checkContradictions(options: CheckedRun, context: Complaints): void {
+  const wrong: Wrong = (option, message, ...path) => context.addIssue({ code: 'custom', path: [option, ...path], message });
+  checkLimits(options, context);
+  checkProcess(options, context);
+  checkRoot(options, wrong);
+  checkCommand(options, wrong);
+  checkNamespaces(options, wrong);
+  checkNetwork(options, wrong);
+  checkPlaces(options, wrong);
+  if (options.init && options.scheduler?.policy === 'deadline') {
+    wrong('scheduler', "can't be 'deadline' with init: under it no process can start another");
+  }
+  if (options.cgroup !== undefined && options.cgroupParent !== undefined) {
+    wrong('cgroup', "can't go with cgroupParent: the one is the container's group, the other what to make it in");
+  }
+}
+
+function checkRoot(options: CheckedRun, wrong: Wrong): void {
+  const { image, rootfs, upper, upperSize, pull } = options;
+  if (image !== undefined && rootfs !== undefined) wrong('image', "can't go with rootfs: each is the whole root, give one of them");
+  if (image === undefined && rootfs === undefined) wrong('image', "is missing: give an image, such as 'host', or a rootfs");
+  if (pull !== undefined && typeof image === 'object')
+    wrong('pull', "can't go with an Image, which is there already: give the image's name");
+  if (rootfs !== undefined) {
+    for (const name of ['upper', 'upperSize'] as const) {
+      if (options[name] !== undefined) wrong(name, "can't go with rootfs: a rootfs is written to as it is, nothing is laid over it");
+    }
+    if (pull !== undefined) wrong('pull', "can't go with rootfs: a folder is in no registry");
+  } else if (upper === 'disk' && upperSize !== undefined) {
+    wrong('upperSize', "can't go with upper 'disk': a folder on disk has no size of its own");
+  }
+}
+
+function checkCommand({ image, rootfs, command, entrypoint }: CheckedRun, wrong: Wrong): void {
+  const given = [...(entrypoint ?? []), ...(command ?? [])];
+  // Only an image's configuration can say what to run; the host and a folder have none.
+  const silent = rootfs !== undefined || image === 'host' || (typeof image === 'string' && image.startsWith('dir:'));
+  if (given.length === 0 && (silent || (command !== undefined && entrypoint !== undefined))) {
+    wrong('command', 'is missing: there is nothing to run, and entrypoint is empty too');
+  } else if (given[0] === '' && (entrypoint?.length || silent)) {
+    wrong(entrypoint?.length ? 'entrypoint' : 'command', 'must name a program: its first item is empty');
+  }
+}
+
+function checkNamespaces(options: CheckedRun, wrong: Wrong): void {
+  const { namespaces = {}, hostname, domainname, timeOffsets } = options;
+  const { mnt = 'new', user = 'host', uts = 'new', time } = namespaces;
+  if (mnt !== 'new') {
+    wrong(
+      'namespaces',
+      "must be 'new': the container's root is made in a mount namespace of its own. Namespace.run runs a program in another",
+      'mnt',
+    );
+  }
+  if (user !== 'host') {
+    wrong('namespaces', "must be 'host': a container has no user namespace of its own. Namespace.run runs a program in one", 'user');
+  }
+  for (const [name, value] of Object.entries({ hostname, domainname })) {
+    if (value === undefined || uts === 'new') continue;
+    wrong(
+      name === 'hostname' ? 'hostname' : 'domainname',
+      `can't go with namespaces.uts: it would rename ${uts === 'host' ? 'the host' : 'others in that namespace'}`,
+    );
+  }
+  if (timeOffsets !== undefined && time !== undefined && time !== 'new') {
+    wrong('timeOffsets', "can't go with namespaces.time other than 'new': offsets are set before the first process");
+  }
+}
+
+function checkNetwork({ network, namespaces }: CheckedRun, wrong: Wrong): void {
+  const net = namespaces?.net;
+  const agree = (network === 'none' && net === 'new') || (network === 'host' && net === 'host') || network === net;
+  if (network !== undefined && net !== undefined && !agree) {
+    wrong('network', "can't go with namespaces.net: both say which network it has, give one of them");
+  }
+}
+
+/** Two mounts at one place: the first would be hidden, which nobody wants. Keys that are paths are checked here, too. */
+function checkPlaces(options: CheckedRun, wrong: Wrong): void {
+  const seen = new Map<string, string>();
+  const place = (path: string, from: 'mounts' | 'volumes' | 'tmpfs'): void => {
+    const other = seen.get(path);
+    if (other) wrong(from, `has ${path}, where ${other} has a mount already`);
+    seen.set(path, from);
+  };
+  const key = (path: string, from: 'tmpfs' | 'copyIn'): string => {
+    const parsed = target.safeParse(path);
+    if (parsed.success) return parsed.data;
+    wrong(from, parsed.error.issues[0]?.message ?? 'is wrong', path);
+    return path;
+  };
+  for (const mount of options.mounts ?? []) place(mount.target, 'mounts');
+  for (const mount of options.volumes ?? []) place(mount.target, 'volumes');
+  for (const path of Object.keys(options.tmpfs ?? {})) place(key(path, 'tmpfs'), 'tmpfs');
+  for (const path of Object.keys(options.copyIn ?? {})) key(path, 'copyIn');
+}

@@ -1,0 +1,206 @@
+import type { GroupPlan } from '../../cgroup/group-plan.js';
+import { PROPAGATION } from '../../plan/constants.js';
+import { cloneStep, NONE, type Plan, type PlanParts, planOf, REFUSE_DESCRIPTORS, type Stage } from '../../plan/plan.js';
+import { MOUNT_ATTR } from '../../plan/recipe.js';
+import type { Slot, Step } from '../../plan/steps.js';
+import { resolveSysctls } from '../../security/sysctls.js';
+import { planStreams } from './container-streams.js';
+import { type DevPlan, mayBeRefused, planDev } from './dev-mount.js';
+import { ACCOUNTS, planCopyIn, planEtc } from './file-steps.js';
+import { groundOf, type Place } from './ground.js';
+import { type KernelMounts, planKernelMounts, planMounts } from './mount-steps.js';
+import { isNew, type NamespacePlan, planNamespaces } from './namespace-steps.js';
+import type { HeadInput, PlanInput } from './plan-input.js';
+import { type ProcessPlan, planProcess } from './process-steps.js';
+import { type Protection, planProtection } from './protect.js';
+import { planRoot } from './root-mounts.js';
+import { planStaging, type Staging } from './staging.js';
+import { planVolumes } from './volume-mounts.js';
+
+/** What needs nothing of the host's files, nor the program: the first part of the plan, which may run before they are known. */
+export interface Head {
+  /** `null`: it needs a descriptor of Node's, or a process before it, and can't be prewarmed. */
+  readonly first: Plan | null;
+  readonly namespaces: NamespacePlan;
+  readonly steps: readonly Step[];
+  readonly staging: Staging;
+  readonly kernel: KernelMounts;
+  readonly dev: DevPlan;
+  readonly protection: Protection;
+}
+
+export function planHead(input: HeadInput): Head {
+  const { options, slots, group } = input;
+  const namespaces = planNamespaces(options, slots);
+  const staging = planStaging(input);
+  const kernel = planKernelMounts(input);
+  const dev = planDev(input);
+  const protection = planProtection(input);
+  const steps: Step[] = [
+    ...namespaces.join,
+    ...namespaces.cgroup,
+    { op: 'setsid' },
+    { op: 'keyring' },
+    ...(isNew(options, 'net') ? [{ op: 'link_up', name: 'lo' } as const] : []),
+    ...staging.steps,
+    ...kernel.make,
+    ...dev.make,
+    ...protection.make,
+  ];
+  const independent = slots.descriptors.size === 0 && namespaces.before.length === 0;
+  const first = planOf({
+    prepare: group.prepare,
+    stages: [{ flags: namespaces.flags, ...bornIn(group), steps: [...joinSteps(group), ...steps, { op: 'rest' }] }],
+    undo: group.undo,
+    killGroup: group.killGroup,
+  });
+  return { first: independent ? first : null, namespaces, steps, staging, kernel, dev, protection };
+}
+
+/** The plan, and the slots in it that Node asks for. */
+export interface ContainerPlan extends PlanParts {
+  /** Its mount namespace: what is read from the container after its end is read there. */
+  readonly mountNamespace: Slot;
+  /** Who its user is: what `copyOut` names is read with no more right. */
+  readonly user: Slot;
+  /** What holds the changes to the root, in the order of the recipe's mounts: of what may be looked into after its end. */
+  readonly uppers: readonly Slot[];
+}
+
+/**
+ * The whole container as a list: every decision about order and defaults is here and in the files beside, and none
+ * is in C++. Pure: a test can print it without root. `head` took its slots from the same input.
+ */
+export function planContainer(head: Head, input: PlanInput): ContainerPlan {
+  const { options, slots, group } = input;
+  const { namespaces, staging, kernel, dev, protection } = head;
+  const root = planRoot(input, staging);
+  const before = kernelPlaces(head, root.root);
+  const mounts = planMounts(input, { root: root.root, proc: kernel.proc, before });
+  const { places } = mounts;
+  const copyIn = planCopyIn(input, root.root, places);
+  const streams = planStreams(input.streams, slots, { dev: dev.mount, byShim: mayBeRefused(options) });
+  const [mountNamespace, user] = [slots.take(), slots.take()];
+  const copiesOut = options.copyOut.length > 0;
+
+  const setUp: Step[] = [
+    // not with the process, which may be older than a mount of the host's
+    ...namespaces.mounts,
+    // the host's mounts go on to be seen here, nothing of here is seen there
+    { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
+    ...(options.oomScoreAdj === null ? [] : [{ op: 'oom_score_adj', value: String(options.oomScoreAdj) } as const]),
+    ...mounts.open,
+    ...copyIn.open,
+    ...streams.open,
+    ...root.steps,
+    ...planVolumes(input, root.root),
+    ...kernel.attach(root.root),
+    ...dev.attach(root.root, before),
+    ...mounts.attach,
+    ...planEtc(input, { root: root.root, staging: staging.slot, places }),
+    { op: 'pivot', root: root.root, between: 0 },
+    ...copyIn.accounts,
+    // before the program could change these files
+    { op: 'user', user: input.user, apply: 0, ...groundOf(places, ...ACCOUNTS) },
+    ...(copiesOut ? saveUser(user) : []),
+    ...copyIn.others,
+    ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
+    ...identitySteps(input, kernel.proc),
+    ...protection.protect(places, dev.nullDevice),
+    // whoever closes the last descriptor of it waits for its mounts to go, so nobody has it who doesn't look into it
+    ...(copiesOut ? [{ op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' } as const] : []),
+  ];
+  const program = planProcess(input, { streams, places });
+
+  const { process } = options;
+  const prepare = [...diskSteps(input), ...mounts.prepare, ...streams.prepare];
+  const rest: Plan = {
+    prepare: head.first === null ? [...group.prepare, ...prepare] : prepare,
+    stages:
+      head.first === null
+        ? wholeStages(head, group, setUp, program)
+        : [{ flags: namespaces.flags, steps: [...setUp, ...program.confine, ...program.run] }],
+    undo: [...diskUndo(input), ...input.journal, ...group.undo],
+    reports: group.reports,
+    returns: [...(copiesOut ? [mountNamespace, user] : []), ...root.uppers],
+    killGroup: group.killGroup,
+    ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
+    ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),
+    ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),
+  };
+  return { first: head.first, rest, mountNamespace, user, uppers: root.uppers };
+}
+
+function saveUser(out: Slot): Step[] {
+  return [
+    { op: 'save_user', out },
+    { op: 'give', slot: out },
+    { op: 'close', slot: out },
+  ];
+}
+
+function wholeStages({ namespaces, steps }: Head, group: GroupPlan, setUp: readonly Step[], { confine, run }: ProcessPlan): Stage[] {
+  const { flags, before, entersPid } = namespaces;
+  const begin = { ...bornIn(group), steps: joinSteps(group) };
+  const all = [...steps, ...setUp, ...confine, ...run];
+  if (before.length === 0) return [{ ...begin, flags, steps: [...begin.steps, ...all] }];
+  if (!entersPid) {
+    return [
+      { ...begin, flags: 0, steps: [...begin.steps, ...before, cloneStep(1, all)] },
+      { flags, steps: all },
+    ];
+  }
+  // Only a child is in the pid namespace, where others may have CAP_SYS_PTRACE: it comes last, when nothing of the host is left to be
+  // seen in it, nor a right that the program won't have. A limit of the user's processes would count the one that makes it.
+  const program: Step[] = [{ op: 'dumpable', value: 0 }, { op: 'setsid' }, ...confine.filter(limitsProcesses), ...run];
+  const others = confine.filter((step) => !limitsProcesses(step));
+  return [
+    { ...begin, flags, steps: [...begin.steps, ...before, ...steps, ...setUp, ...others, REFUSE_DESCRIPTORS, cloneStep(1, program)] },
+    { flags: 0, steps: program },
+  ];
+}
+
+function limitsProcesses(step: Step): boolean {
+  return step.op === 'rlimit' && step.name === 'nproc';
+}
+
+/** What is mounted in every container; the root first. */
+function kernelPlaces({ kernel, dev }: Head, root: Slot): Place[] {
+  return [
+    { path: '/', mount: root },
+    { path: '/proc', mount: kernel.proc },
+    { path: '/sys', mount: kernel.sys },
+    { path: '/dev', mount: dev.mount },
+  ];
+}
+
+function bornIn({ unified }: GroupPlan): Pick<Stage, 'group'> {
+  return unified === undefined ? {} : { group: unified };
+}
+
+function joinSteps({ join }: GroupPlan): Step[] {
+  return [{ op: 'dumpable', value: 0 }, ...join];
+}
+
+function readOnlyMount(mount: Slot): Step {
+  return { op: 'set_mount', mount, recursive: 0, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 };
+}
+
+/** Names, and what is set below /proc while that can still be written to. */
+function identitySteps({ options, hostname }: PlanInput, proc: Slot): Step[] {
+  return [
+    ...(isNew(options, 'uts') ? [{ op: 'sethostname', name: hostname } as const] : []),
+    ...(isNew(options, 'uts') && options.domainname !== null ? [{ op: 'setdomainname', name: options.domainname } as const] : []),
+    ...resolveSysctls(options.sysctls, (type) => isNew(options, type)).map((sysctl): Step => ({ op: 'sysctl', proc, ...sysctl })),
+  ];
+}
+
+/** An upper on disk is made before, and goes with the container; one that may be looked into after its end is there already, and stays. */
+function diskSteps({ root, park }: PlanInput): Step[] {
+  if (root.type !== 'recipe' || root.disk === null || park) return [];
+  return [{ op: 'mkdir', host: true, out: NONE, root: NONE, path: root.disk, mode: 0o700, uid: 0, gid: 0 }];
+}
+
+function diskUndo({ root, park }: PlanInput): Step[] {
+  return root.type === 'recipe' && root.disk !== null && !park ? [{ op: 'remove_tree', host: true, at: NONE, path: root.disk }] : [];
+}

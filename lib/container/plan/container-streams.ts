@@ -1,0 +1,51 @@
+import { O_NOCTTY, O_NONBLOCK, O_RDONLY, PROPAGATION } from '../../plan/constants.js';
+import { NONE, type Slots } from '../../plan/plan.js';
+import { MOUNT_ATTR } from '../../plan/recipe.js';
+import type { Slot, Step } from '../../plan/steps.js';
+import type { Streams } from '../../process/streams/child-end.js';
+import { accessOf, type StreamPlan, setSteps } from '../../process/streams/stream-steps.js';
+
+const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
+
+export interface ContainerStreams extends StreamPlan {
+  /** Host: starts the copies between files of the caller's and pipes of the program's. */
+  readonly prepare: readonly Step[];
+}
+
+/**
+ * Steps for the streams of a container's program. It gets the use that was meant and no more: whoever holds a descriptor of a file may
+ * do to the file what the mount and the file's mode allow, whatever the descriptor was opened for, by way of /proc/self/fd. So a file to be read
+ * from is opened through a read-only mount of its own, and others are copied from or to by a pump; the null device is the container's own.
+ *
+ * @param dev the container's /dev; `byShim`: its process may not be allowed to open a node of it
+ */
+export function planStreams({ ends, copies }: Streams, slots: Slots, { dev, byShim }: { dev: Slot; byShim: boolean }): ContainerStreams {
+  const isGiven = byShim && ends.some(({ type }) => type === 'null');
+  const open: Step[] = isGiven ? [{ op: 'give', slot: dev }] : [];
+  const side = byShim ? { host: true } : {};
+  const places = ends.map((end, number): Slot => {
+    if (end.type === 'pipe' || end.type === 'given') return slots.give(end.fd);
+    const out = slots.take();
+    if (end.type === 'null') open.push({ op: 'open_in_root', ...side, out, root: dev, path: 'null', flags: accessOf(number) });
+    else open.push(...readOnly(end.path, slots.take(), out));
+    return out;
+  });
+  // as for the nodes: the shim must not be the last to close it
+  if (isGiven) open.push({ op: 'close', host: true, slot: dev });
+  const prepare: Step[] = copies.length === 0 ? [] : [pump(copies, slots)];
+  return { prepare, open, set: (give) => setSteps(ends, places, give) };
+}
+
+function pump(copies: Streams['copies'], slots: Slots): Step {
+  return { op: 'pump', host: true, from: copies.map(({ from }) => slots.give(from)), to: copies.map(({ to }) => slots.give(to)) };
+}
+
+function readOnly(path: string, mount: Slot, out: Slot): Step[] {
+  return [
+    { op: 'clone_mount', out: mount, at: NONE, path, recursive: 0 },
+    { op: 'set_mount', mount, recursive: 0, set: RDONLY | NOSUID | NODEV | NOEXEC, clear: 0, propagation: PROPAGATION.private },
+    // what lies there may be another file by now, or none
+    { op: 'reopen', out, slot: mount, path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY },
+    { op: 'close', slot: mount },
+  ];
+}

@@ -1,0 +1,131 @@
+import { UnsupportedError } from '../../errors.js';
+import { CREATE, PROPAGATION } from '../../plan/constants.js';
+import { overlayOptions } from '../../plan/overlay-options.js';
+import { ANYWHERE, NONE } from '../../plan/plan.js';
+import { MOUNT_ATTR } from '../../plan/recipe.js';
+import type { Slot, Step } from '../../plan/steps.js';
+import type { MountFlag, ParsedMount } from '../options/mount-options.js';
+import { groundOf, type Place } from './ground.js';
+import type { HeadInput, PlanInput } from './plan-input.js';
+
+const { NOSUID, NODEV, NOEXEC, RDONLY } = MOUNT_ATTR;
+const FOLDER = CREATE.folder | CREATE.noLink;
+
+export interface KernelMounts {
+  readonly proc: Slot;
+  readonly sys: Slot;
+  /** They read nothing of the host. */
+  readonly make: readonly Step[];
+  /** When there is a root. */
+  attach(root: Slot): Step[];
+}
+
+/** Steps for /proc and /sys: of the container's own namespaces, and what is the host's read-only. */
+export function planKernelMounts({ slots, unified, options, proc: given }: HeadInput): KernelMounts {
+  const proc = given === null ? slots.take() : slots.give(given);
+  const sys = slots.take();
+  const { pid } = options.namespaces;
+  const groups = unified === null ? null : slots.take();
+  const quiet = NOSUID | NODEV | NOEXEC;
+  return {
+    proc,
+    sys,
+    make: [
+      ...(given === null
+        ? [{ op: 'proc', out: proc, pidns: typeof pid === 'string' ? NONE : slots.give(pid.fd), attributes: quiet } as const]
+        : []),
+      { op: 'filesystem', out: sys, type: 'sysfs', options: [], attributes: quiet | RDONLY },
+      ...(groups === null ? [] : [{ op: 'filesystem', out: groups, type: 'cgroup2', options: [], attributes: quiet | RDONLY } as const]),
+    ],
+    attach: (root) => [
+      { op: 'attach', mount: proc, root, path: '/proc', create: FOLDER, ...ANYWHERE },
+      { op: 'attach', mount: sys, root, path: '/sys', create: FOLDER, ...ANYWHERE },
+      ...(groups === null ? [] : [{ op: 'attach', mount: groups, root: sys, path: 'fs/cgroup', create: CREATE.no, ...ANYWHERE } as const]),
+    ],
+  };
+}
+
+/** MOUNT_ATTR_* of mount_setattr(2), by mount(8)'s names. relatime is 0, the kernel's default. */
+const attributes: Readonly<Record<MountFlag, number>> = {
+  ro: RDONLY,
+  nosuid: NOSUID,
+  nodev: NODEV,
+  noexec: NOEXEC,
+  relatime: 0,
+  noatime: 0x10,
+  strictatime: 0x20,
+  nodiratime: 0x80,
+};
+
+function attributesOf(flags: ReadonlySet<MountFlag>): number {
+  return [...flags].reduce((all, flag) => all | attributes[flag], 0);
+}
+
+/** Steps for the mounts that were asked for, in their order. `prepare`: host steps; `places`: of all mounts, after those of `before`. */
+export function planMounts(
+  input: Pick<PlanInput, 'slots' | 'options' | 'fileTargets'>,
+  { root, proc, before }: { root: Slot; proc: Slot; before: readonly Place[] },
+): { prepare: Step[]; open: Step[]; attach: Step[]; places: readonly Place[] } {
+  const { slots, options, fileTargets } = input;
+  const [prepare, open, attach]: [Step[], Step[], Step[]] = [[], [], []];
+  const places = [...before];
+  for (const mount of options.mounts) {
+    const slot = slots.take();
+    if (mount.type === 'bind') {
+      const shared = mount.propagation.endsWith('shared');
+      // a peer of the host's mount can only be made where that mount is
+      (shared ? prepare : open).push(...bindSteps(mount, slot, shared));
+    } else {
+      const joins = mount.type === 'proc' && typeof options.namespaces.pid !== 'string';
+      attach.push(...(joins ? sameProc(mount, slot, proc) : [filesystemStep(mount, slot)]));
+    }
+    attach.push({
+      op: 'attach',
+      mount: slot,
+      root,
+      path: mount.target,
+      create: fileTargets.has(mount.target) ? CREATE.file : CREATE.folder,
+      ...groundOf(places, mount.target),
+    });
+    places.push({ path: mount.target, mount: slot, ...(mount.type === 'tmpfs' ? { own: true } : showsOf(mount)) });
+  }
+  return { prepare, open, attach, places };
+}
+
+function showsOf({ type }: ParsedMount): Pick<Place, 'shows'> {
+  if (type === 'proc') return { shows: '/proc' };
+  return type === 'sysfs' ? { shows: '/sys' } : {};
+}
+
+function bindSteps(mount: ParsedMount, slot: Slot, host: boolean): Step[] {
+  const recursive = mount.recursive ? 1 : 0;
+  const side = host ? { host } : {};
+  const set = attributesOf(mount.flags);
+  const propagation = PROPAGATION[propagationOf(mount)];
+  return [
+    { op: 'clone_mount', ...side, out: slot, at: NONE, path: mount.source ?? '', recursive },
+    // MOUNT_ATTR__ATIME: setting one of the access time modes needs all of its bits cleared
+    { op: 'set_mount', ...side, mount: slot, recursive, set, clear: (set & 0x70) === 0 ? 0 : 0x70, propagation },
+  ];
+}
+
+function propagationOf({ propagation }: ParsedMount): 'private' | 'slave' | 'shared' {
+  if (propagation.endsWith('shared')) return 'shared';
+  return propagation.endsWith('slave') ? 'slave' : 'private';
+}
+
+/** One more mount of the /proc that is there: a new one would show the processes of where it is made. */
+function sameProc(mount: ParsedMount, out: Slot, proc: Slot): Step[] {
+  const [option] = mount.data;
+  if (option !== undefined)
+    throw new UnsupportedError(`option ${option} of a proc mount`, 'a pid namespace is joined, whose /proc is shared');
+  return [
+    { op: 'clone_mount', out, at: proc, path: '', recursive: 0 },
+    { op: 'set_mount', mount: out, recursive: 0, set: attributesOf(mount.flags), clear: 0, propagation: 0 },
+  ];
+}
+
+function filesystemStep(mount: ParsedMount, out: Slot): Step {
+  const options = mount.type === 'overlay' ? [...mount.data, ...overlayOptions()] : mount.data;
+  return { op: 'filesystem', out, type: mount.type, options, attributes: attributesOf(mount.flags) };
+}

@@ -1,0 +1,54 @@
+import { encodeTimeOffsets } from '../../namespace/namespace-plan.js';
+import { CLONE } from '../../plan/constants.js';
+import { type NamespaceType, namespaceTypes } from '../../plan/namespace-types.js';
+import type { Slots } from '../../plan/plan.js';
+import type { Step } from '../../plan/steps.js';
+import type { ParsedOptions } from '../options/container-options.js';
+
+export interface NamespacePlan {
+  /** CLONE_NEW* that the container's process is cloned with. */
+  readonly flags: number;
+  /**
+   * What a process before it must do, when there is something: a pid namespace is joined, and clock offsets are set, for
+   * children alone (pid_namespaces(7), time_namespaces(7)).
+   */
+  readonly before: readonly Step[];
+  /** A pid namespace is joined: whoever is in it already looks at those who come. */
+  readonly entersPid: boolean;
+  /** The container's process joins these. */
+  readonly join: readonly Step[];
+  /** After the groups were joined, which become its root. */
+  readonly cgroup: readonly Step[];
+  /** Its own mounts, a copy of the host's of that moment. */
+  readonly mounts: readonly Step[];
+}
+
+export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, slots: Slots): NamespacePlan {
+  let flags = 0;
+  const before: Step[] = [];
+  const join: Step[] = [];
+  const cgroup: Step[] = [];
+  const mounts: Step[] = [];
+  for (const type of namespaceTypes) {
+    const wanted = namespaces[type];
+    if (wanted === 'host') continue;
+    if (wanted !== 'new') {
+      const step: Step = { op: 'setns', ns: slots.give(wanted.fd), type };
+      (type === 'pid' || type === 'time' ? before : join).push(step);
+    } else if (type === 'time') {
+      before.push({ op: 'unshare', flags: CLONE.time });
+      if (timeOffsets) before.push({ op: 'write_process', host: true, path: 'timens_offsets', bytes: encodeTimeOffsets(timeOffsets) });
+    } else if (type === 'cgroup') {
+      cgroup.push({ op: 'unshare', flags: CLONE.cgroup });
+    } else if (type === 'mnt') {
+      mounts.push({ op: 'unshare', flags: CLONE.mnt });
+    } else {
+      flags |= CLONE[type];
+    }
+  }
+  return { flags, before, entersPid: typeof namespaces.pid !== 'string', join, cgroup, mounts };
+}
+
+export function isNew({ namespaces }: ParsedOptions, type: NamespaceType): boolean {
+  return namespaces[type] === 'new';
+}

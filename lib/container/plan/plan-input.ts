@@ -1,0 +1,60 @@
+import type { GroupPlan } from '../../cgroup/group-plan.js';
+import type { CpuClock, Slots } from '../../plan/plan.js';
+import type { RootRecipe } from '../../plan/recipe.js';
+import type { Step } from '../../plan/steps.js';
+import type { Streams } from '../../process/streams/child-end.js';
+import type { CapabilityMask } from '../../security/capabilities.js';
+import type { Device } from '../../security/paths.js';
+import type { ParsedOptions } from '../options/container-options.js';
+
+/** Where the root comes from, found and checked. */
+export type RootSource =
+  | {
+      readonly type: 'recipe';
+      readonly recipe: RootRecipe;
+      readonly upperSize: number /** A folder on disk; `null`: a tmpfs. */;
+      readonly disk: string | null;
+    }
+  | { readonly type: 'folder'; readonly path: string };
+
+/** A device of the host that goes into /dev, looked up. */
+export interface ExtraDevice extends Device {
+  readonly access: string;
+}
+
+/** What the first part of a plan depends on. */
+export type HeadInput = Pick<PlanInput, 'options' | 'slots' | 'root' | 'group' | 'unified' | 'devices' | 'proc'>;
+
+/** Everything that the plan of a container depends on: plain data, gathered by prepare.ts. */
+export interface PlanInput {
+  readonly id: string;
+  readonly options: ParsedOptions;
+  readonly slots: Slots;
+  readonly root: RootSource;
+  readonly argv: readonly string[];
+  /** Complete but for HOME, which the shim adds from the container's /etc/passwd when it is not there. */
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly user: string;
+  readonly hostname: string;
+  readonly group: GroupPlan;
+  readonly cpuClock: CpuClock | null;
+  readonly streams: Streams;
+  readonly capabilities: CapabilityMask;
+  /** struct sock_filter[], or `null` for none. */
+  readonly filter: Uint8Array | null;
+  readonly devices: readonly ExtraDevice[];
+  /** By target: binds of files need a file to be mounted on. */
+  readonly fileTargets: ReadonlySet<string>;
+  /** Folders that the image declares as volumes, and that nothing else is mounted on: absolute, parents first. */
+  readonly volumes: readonly string[];
+  /** Contents for /etc. */
+  readonly files: { readonly hosts: string; readonly hostname: string; readonly resolvConf: string };
+  readonly unified: 'v2' | null;
+  /** A descriptor of /proc as it is in a pid namespace that is joined, where the plan can't make that. */
+  readonly proc: number | null;
+  /** Host steps that remove the record of what is made on disk. */
+  readonly journal: readonly Step[];
+  /** The process waits before execve until it is released. */
+  readonly park: boolean;
+}

@@ -1,0 +1,23 @@
+import { CREATE } from '../../plan/constants.js';
+import { ANYWHERE } from '../../plan/plan.js';
+import type { Slot, Step } from '../../plan/steps.js';
+import type { PlanInput } from './plan-input.js';
+
+/**
+ * Steps for the volumes that the image declares: each is the root's own folder, made where the image has none, as a mount of its own. So it
+ * holds what the image has there, without a copy, and can be written to where the root can't.
+ *
+ * Before /proc, /sys and /dev are mounted: an image that calls these a volume gets them nonetheless. Nor is anything of the caller's there yet
+ * to which a link could lead.
+ */
+export function planVolumes({ slots, volumes }: Pick<PlanInput, 'slots' | 'volumes'>, root: Slot): Step[] {
+  return volumes.flatMap((path): Step[] => {
+    const [folder, mount] = [slots.take(), slots.take()];
+    return [
+      { op: 'mkdir', out: folder, root, path, mode: 0o755, uid: 0, gid: 0 },
+      { op: 'clone_mount', out: mount, at: folder, path: '', recursive: 0 },
+      { op: 'attach', mount, root, path, create: CREATE.no, ...ANYWHERE },
+      { op: 'close', slot: folder },
+    ];
+  });
+}

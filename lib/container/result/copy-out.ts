@@ -1,0 +1,96 @@
+import { toError } from '../../errors.js';
+import { binding, closeDescriptor, streamOf } from '../../native/load-addon.js';
+import { start } from '../../native/shim.js';
+import type { Task } from '../../native/task.js';
+import { CLONE, O_PATH, SIGKILL } from '../../plan/constants.js';
+import { NONE, type Plan, planOf, Slots } from '../../plan/plan.js';
+import { describeSignal } from '../../process/options/signals.js';
+import { type CopiedOut, readCopied } from './copied-files.js';
+
+/** Where, and as whom, files of a container are read: descriptors. */
+export interface Inside {
+  readonly mountNamespace: number;
+  /** What the step `save_user` noted. */
+  readonly user: number;
+  /** Closes both, once. */
+  close(): void;
+}
+
+export interface CopyOutOptions {
+  /** Bytes, those of the records among them. */
+  readonly max: number;
+  readonly cancelSignal: AbortSignal | null;
+  /** ms that are left to it when it was cancelled before. */
+  readonly graceMs: number;
+}
+
+/**
+ * Reads files of a container that has ended, by a process that is confined to its mount namespace and has no right but its user's. A
+ * missing path is left out; a folder gives the files below it. What can't be had is told, whatever the reason: nothing rejects.
+ */
+export async function copyOut(inside: Inside, paths: readonly string[], options: CopyOutOptions): Promise<CopiedOut> {
+  const chunks: Buffer[] = [];
+  const failure = await read(inside, paths, options, chunks).catch((error: unknown) => toError(error).message);
+  return readCopied(Buffer.concat(chunks), paths, { max: options.max, failure });
+}
+
+/** @returns why not all was read, if so */
+async function read(inside: Inside, paths: readonly string[], options: CopyOutOptions, chunks: Buffer[]): Promise<string | null> {
+  const cancelSignal = options.cancelSignal?.aborted ? null : options.cancelSignal;
+  const [readEnd, writeEnd] = binding().pipe();
+  const stream = streamOf(readEnd, { readable: true, writable: false });
+  const { plan, slots } = planCopyOut(inside, writeEnd, paths, options);
+  let task: Task | undefined;
+  const cancel = (): void => void task?.kill({ cause: 'cancel', signal: SIGKILL, tree: true }).catch(() => stream.destroy());
+  try {
+    const starting = start(plan, slots.descriptors, cancelSignal);
+    closeDescriptor(writeEnd);
+    task = await starting;
+    // whoever is the last to close it waits for the mounts to go, with all that the program has put there: that process, not Node
+    inside.close();
+    cancelSignal?.addEventListener('abort', cancel, { once: true });
+    if (cancelSignal?.aborted) cancel();
+    for await (const chunk of stream) chunks.push(chunk);
+    const { exit, cause } = await task.ended;
+    if (cause === 'cancel' || cause === 'wall-time') return 'cancelSignal was aborted';
+    if (exit.kind === 'signalled') return `the process that read it was killed by ${describeSignal(exit.value)}`;
+    return exit.value === 0 ? null : `the process that read it exited with ${exit.value}`;
+  } finally {
+    cancelSignal?.removeEventListener('abort', cancel);
+    stream.destroy();
+  }
+}
+
+function planCopyOut(
+  { mountNamespace, user }: Inside,
+  writeEnd: number,
+  paths: readonly string[],
+  { max, cancelSignal, graceMs }: CopyOutOptions,
+): { plan: Plan; slots: Slots } {
+  const slots = new Slots();
+  const [ns, saved, to, root] = [slots.give(mountNamespace), slots.give(user), slots.give(writeEnd), slots.take()];
+  const plan = planOf({
+    stages: [
+      {
+        flags: CLONE.net | CLONE.ipc | CLONE.uts,
+        steps: [
+          { op: 'dumpable', value: 0 },
+          { op: 'setns', ns, type: 'mnt' },
+          { op: 'open', out: root, at: NONE, path: '/', flags: O_PATH, mode: 0 },
+          { op: 'no_new_privileges' },
+          { op: 'bound_capabilities', bounding: 0 },
+          { op: 'restore_user', saved },
+          // a change of ids may have made it dumpable (proc(5), suid_dumpable)
+          { op: 'dumpable', value: 0 },
+          { op: 'capabilities', effective: 0, permitted: 0, inheritable: 0, ambient: 0 },
+          // after the change of user, which clears it
+          { op: 'parent_death_signal', signal: SIGKILL },
+          { op: 'copy_out', root, paths: [...paths], to, max },
+        ],
+      },
+    ],
+    // it can't be cancelled a second time
+    ...(cancelSignal?.aborted ? { timeoutMs: Math.max(graceMs, 1) } : {}),
+  });
+  return { plan, slots };
+}

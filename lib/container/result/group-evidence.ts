@@ -1,0 +1,30 @@
+import { blameOom, type GroupUsage } from '../../cgroup/stats/usage.js';
+import type { Usage } from '../../process/options/process-types.js';
+import type { GroupEvidence, LethalLimits } from '../../process/result.js';
+import type { ParsedOptions } from '../options/container-options.js';
+
+/** What the container's group tells of its end. */
+export function groupEvidence(group: GroupUsage, limit: number | null): GroupEvidence {
+  const { ownOoms, forksRefused, cpuTimeMs, userMs, systemMs, ...counted } = group;
+  const blame = blameOom(group, { limit, peak: group.memoryPeak });
+  const usage: Partial<Usage> = { ...counted, oomKills: blame.oomKills };
+  if (cpuTimeMs !== null) usage.cpuTimeMs = cpuTimeMs;
+  if (userMs !== null) usage.userMs = userMs;
+  if (systemMs !== null) usage.systemMs = systemMs;
+  return { usage, ...blame, forksRefused };
+}
+
+/** The limits of a container that can end its program. */
+export function lethalLimits({ limits }: Pick<ParsedOptions, 'limits'>, filterKills: boolean): LethalLimits {
+  const { memory, pidsLimit, ulimits = {} } = limits;
+  const [cpu, fsize] = [ulimit(ulimits.cpu), ulimit(ulimits.fsize)];
+  return { memory: memory ?? null, pids: pidsLimit ?? null, cpuSeconds: cpu, fileBytes: fsize?.soft ?? null, filterKills };
+}
+
+/** -1 is none. */
+function ulimit(value: number | { soft: number; hard: number } | undefined): { soft: number; hard: number } | null {
+  if (value === undefined) return null;
+  const { soft, hard } = typeof value === 'number' ? { soft: value, hard: value } : value;
+  const of = (limit: number): number => (limit === -1 ? Number.POSITIVE_INFINITY : limit);
+  return soft === -1 ? null : { soft: of(soft), hard: of(hard) };
+}

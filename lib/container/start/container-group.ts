@@ -1,0 +1,153 @@
+import { devicesAbove } from '../../cgroup/devices-above.js';
+import { containerControllers, foldersAbove, type GroupPlan, planGroup } from '../../cgroup/group-plan.js';
+import { findDisks, groupFiles } from '../../cgroup/group-probe.js';
+import { recordsOf } from '../../cgroup/group-records.js';
+import { isOnTheWay, noteMissing } from '../../cgroup/parent-folders.js';
+import { realTimeAbove } from '../../cgroup/real-time.js';
+import { UnsupportedError } from '../../errors.js';
+import type { GroupLayout } from '../../host/cgroup-base.js';
+import { deviceFilter } from '../../host/device-filter-support.js';
+import type { Feature } from '../../host/feature.js';
+import type { HostRecord } from '../../host/journal.js';
+import type { DeviceRule, ParsedDeviceRule, ParsedLimits } from '../../options/limits.js';
+import { NONE, type Slots } from '../../plan/plan.js';
+import type { Step } from '../../plan/steps.js';
+import { type CapabilityMask, capabilityMask } from '../../security/capabilities.js';
+import { defaultDeviceRules } from '../../security/paths.js';
+import type { ParsedOptions } from '../options/container-options.js';
+import type { ExtraDevice } from '../plan/plan-input.js';
+
+export type NotEnforced = { feature: string; reason: string }[];
+
+export interface PlannedGroup {
+  readonly group: GroupPlan;
+  /** Those that are kept. */
+  readonly limits: ParsedLimits;
+  readonly notEnforced: NotEnforced;
+  /** For the journal: where nothing in the group's path tells whose it is. */
+  readonly records: readonly HostRecord[];
+}
+
+interface Place {
+  readonly slots: Slots;
+  readonly layout: GroupLayout;
+  readonly owner: string;
+  readonly id: string;
+  readonly devices: readonly ExtraDevice[];
+}
+
+/**
+ * The container's own group: nacelle/OWNER/ID, or ID below the group that the caller named, whose limits bind it too.
+ * With `onUnsupported: 'report'` limits that can't be kept are left out and listed.
+ *
+ * @throws UnsupportedError for a limit that can't be kept
+ */
+export async function planContainerGroup(options: ParsedOptions, place: Place): Promise<PlannedGroup> {
+  const { slots, layout, owner, id, devices } = place;
+  const parent = options.cgroup ?? options.cgroupParent;
+  const parentName = parent === null ? owner : typeof parent === 'string' ? parent : parent.name;
+  const name = `${parentName}/${id}`;
+  const all = findDisks(options.limits);
+  const files = await groupFiles(layout, all);
+  const filter = await filterOf(layout);
+  const plan = (limits: ParsedLimits): GroupPlan => {
+    const deviceRules = deviceRulesOf(devices, limits);
+    const group = planGroup({
+      slots,
+      layout,
+      name,
+      limits,
+      files,
+      above: realTimeAbove(layout, name, limits),
+      controllers: containerControllers,
+      ...(parent === null ? {} : { within: parentName }),
+      deviceRules,
+      devicesAbove: devicesAbove(layout, name, deviceRules),
+      ...(filter ? { deviceFilter: filter } : {}),
+    });
+    if (limits.deviceRules && !group.confinesDevices) throw new UnsupportedError('limit deviceRules', group.unconfinedReason);
+    return group;
+  };
+  const { limits, notEnforced } = options.onUnsupported === 'report' ? keepable(all, plan) : { limits: all, notEnforced: [] };
+  const group = plan(limits);
+  const above = parent === null ? [] : parentFolders(group);
+  noteMissing(above);
+  const made = above.filter(isOnTheWay);
+  const undo = [...group.undo, ...made.map(removeStep)];
+  return { group: { ...group, undo }, limits, notEnforced, records: parent === null ? [] : [...recordsOf(undo), ...roots(group)] };
+}
+
+/** The container's own rules, then its devices, then the caller's rules. */
+export function deviceRulesOf(devices: readonly ExtraDevice[], { deviceRules }: ParsedLimits): readonly ParsedDeviceRule[] {
+  if (devices.length === 0 && deviceRules === undefined) return defaultDeviceRules;
+  return [...defaultDeviceRules, ...devices.map(deviceRule), ...(deviceRules ?? [])];
+}
+
+/** Asked for where v1 has no controller that can be used; `undefined` where it has. */
+export async function filterOf(layout: GroupLayout): Promise<Feature | undefined> {
+  const v1 = layout.controllers.get('devices');
+  return v1 && layout.bases.get(v1.mountPoint)?.path != null ? undefined : deviceFilter();
+}
+
+/** What means nothing without others. */
+const WITH: Partial<Record<string, readonly (keyof ParsedLimits)[]>> = {
+  memorySwap: ['memory'],
+  cpuPeriod: ['cpus', 'cpuQuota'],
+  cpuBurst: ['cpus', 'cpuQuota', 'cpuPeriod'],
+};
+
+/** Those limits that can be planned each by itself, or with those that it needs. */
+function keepable(limits: ParsedLimits, plan: (limits: ParsedLimits) => unknown): { limits: ParsedLimits; notEnforced: NotEnforced } {
+  const notEnforced: NotEnforced = [];
+  const kept = Object.entries(limits).filter(([name, value]) => {
+    try {
+      plan({ ...Object.fromEntries((WITH[name] ?? []).map((other) => [other, limits[other]])), [name]: value });
+      return true;
+    } catch (error) {
+      if (!(error instanceof UnsupportedError)) throw error;
+      notEnforced.push({ feature: name, reason: error.reason });
+      return false;
+    }
+  });
+  return { limits: Object.fromEntries(kept), notEnforced };
+}
+
+/** The folders between our root and the container's own group, wherever that may come to be; the deepest first. */
+function parentFolders({ folders, name }: GroupPlan): string[] {
+  return folders.flatMap((path) => foldersAbove(path, name));
+}
+
+/** Our own, which goes with the last of its groups. */
+function roots({ folders, name }: GroupPlan): HostRecord[] {
+  return folders.map((path) => ({ kind: 'folder', path: path.slice(0, -name.length - 1) }));
+}
+
+function removeStep(path: string): Step {
+  return { op: 'remove_folder', host: true, at: NONE, path, wait: 0 };
+}
+
+function deviceRule({ type, major, minor, access }: ExtraDevice): DeviceRule {
+  return { type, major, minor, access, allow: true };
+}
+
+/**
+ * Without the device controller nothing holds a program back from a device node in /dev: that is no matter while it
+ * can't make any and has those alone that it was given in full.
+ *
+ * @throws UnsupportedError
+ */
+export function requireDeviceController(
+  group: GroupPlan,
+  { capabilities, devices }: { capabilities: CapabilityMask; devices: readonly ExtraDevice[] },
+): void {
+  if (group.confinesDevices) return;
+  const reason = `devices can't be confined: ${group.unconfinedReason}`;
+  if ((capabilities & capabilityMask('MKNOD')) !== 0n) throw new UnsupportedError("capAdd 'MKNOD'", reason);
+  const partial = devices.find(({ access }) => !['r', 'w', 'm'].every((letter) => access.includes(letter)));
+  if (partial)
+    throw new UnsupportedError(
+      `devices: access '${partial.access}' to ${partial.path}`,
+      reason,
+      "Give it with access 'rwm', or as a bind mount.",
+    );
+}

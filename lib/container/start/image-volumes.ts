@@ -1,0 +1,24 @@
+import { ImageError } from '../../errors.js';
+import type { ImageConfig } from '../../image/formats/image-config.js';
+import { isMountedOver, type ParsedMount, tidied } from '../options/mount-options.js';
+
+/** More than any image has; each is a mount. */
+const MOST = 256;
+
+/**
+ * The folders that an image declares as volumes, tidied, parents before children, without those that the caller mounts something on, or
+ * above.
+ *
+ * @throws ImageError for what can't be a volume
+ */
+export function imageVolumes({ volumes = [] }: ImageConfig, mounts: readonly Pick<ParsedMount, 'target'>[]): string[] {
+  const paths = volumes.map((volume) => {
+    const path = tidied(volume);
+    if (!volume.startsWith('/') || path === '/' || volume.includes('\0'))
+      throw new ImageError(`the image declares the volume ${JSON.stringify(volume)}, which is no absolute path of a folder below '/'`);
+    return path;
+  });
+  const free = [...new Set(paths)].filter((path) => !isMountedOver(path, mounts)).sort();
+  if (free.length > MOST) throw new ImageError(`the image declares ${free.length} volumes; more than ${MOST} are not mounted`);
+  return free;
+}

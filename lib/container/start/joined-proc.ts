@@ -1,0 +1,67 @@
+import { closeSync, openSync } from 'node:fs';
+import { SyscallError } from '../../errors.js';
+import { start } from '../../native/shim.js';
+import { attempt } from '../../native/system-errors.js';
+import { CLONE, PROPAGATION } from '../../plan/constants.js';
+import { cloneStep, NONE, planOf, Slots } from '../../plan/plan.js';
+import { MOUNT_ATTR } from '../../plan/recipe.js';
+import type { Step } from '../../plan/steps.js';
+import { capabilityMask } from '../../security/capabilities.js';
+
+const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
+const QUIET = NOSUID | NODEV | NOEXEC;
+
+let answer: boolean | undefined;
+
+/**
+ * /proc as it is in a pid namespace, as a descriptor that is the caller's to close; `null` where a plan can make that from outside
+ * (fsconfig(2), `pidns`, Linux 6.17). Before that it takes a process in the namespace, where others may look into it and, with
+ * CAP_SYS_PTRACE, do what it may: it has an empty root, nothing open, and CAP_SYS_ADMIN alone.
+ *
+ * @throws SyscallError
+ */
+export async function joinedProc(namespace: number): Promise<number | null> {
+  if (await takesNamespace()) return null;
+  const slots = new Slots();
+  const [pid, root, proc] = [slots.give(namespace), slots.take(), slots.take()];
+  const mount = capabilityMask('SYS_ADMIN');
+  const inside: Step[] = [{ op: 'proc', out: proc, pidns: NONE, attributes: QUIET }, { op: 'give', slot: proc }, { op: 'park' }];
+  const outside: Step[] = [
+    { op: 'dumpable', value: 0 },
+    { op: 'setns', ns: pid, type: 'pid' },
+    { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
+    { op: 'filesystem', out: root, type: 'tmpfs', options: ['size=0', 'mode=555'], attributes: RDONLY | QUIET },
+    { op: 'attach_at', mount: root, at: NONE, path: '/' },
+    { op: 'pivot', root, between: 0 },
+    { op: 'no_new_privileges' },
+    { op: 'bound_capabilities', bounding: mount },
+    { op: 'capabilities', effective: mount, permitted: mount, inheritable: 0, ambient: 0 },
+  ];
+  const stages = [
+    { flags: CLONE.mnt, steps: [...outside, cloneStep(1, inside)] },
+    { flags: 0, steps: inside },
+  ];
+  const task = await start(planOf({ stages, returns: [proc] }), slots.descriptors);
+  await task.close();
+  return task.started.descriptors.get(proc) ?? null;
+}
+
+/** Tried with Node's own namespace, until there is an answer. */
+async function takesNamespace(): Promise<boolean> {
+  if (answer !== undefined) return answer;
+  const fd = attempt("open this process's pid namespace", () => openSync('/proc/self/ns/pid', 'r'));
+  try {
+    const slots = new Slots();
+    const [pidns, out] = [slots.give(fd), slots.take()];
+    const task = await start(planOf({ prepare: [{ op: 'proc', host: true, out, pidns, attributes: QUIET }] }), slots.descriptors);
+    await task.close();
+    answer = true;
+  } catch (error) {
+    // EINVAL: the kernel knows no such option
+    if (!(error instanceof SyscallError && error.code === 'EINVAL')) throw error;
+    answer = false;
+  } finally {
+    closeSync(fd);
+  }
+  return answer;
+}

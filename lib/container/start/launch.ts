@@ -1,0 +1,186 @@
+import { NacelleError } from '../../errors.js';
+import { type Holding, hold, undone } from '../../filesystem/hold.js';
+import { planWork } from '../../filesystem/overlay-plan.js';
+import { dropRecord, writeRecord } from '../../host/journal.js';
+import { closeDescriptor } from '../../native/load-addon.js';
+import { ownerName, start } from '../../native/shim.js';
+import { ShimError } from '../../native/shim-error.js';
+import type { Task } from '../../native/task.js';
+import type { ParsedLimits } from '../../options/limits.js';
+import { joinParts } from '../../plan/plan.js';
+import type { Step } from '../../plan/steps.js';
+import { unlessAborted } from '../../process/abort.js';
+import type { Encoding } from '../../process/options/process-types.js';
+import type { Program, ProgramFacts } from '../../process/program.js';
+import type { ParsedOptions } from '../options/container-options.js';
+import { isMountedOver } from '../options/mount-options.js';
+import { planContainer } from '../plan/container-plan.js';
+import { MOUNTED_OVER } from '../plan/file-steps.js';
+import { groupEvidence, lethalLimits } from '../result/group-evidence.js';
+import { Written, type WrittenMount } from '../result/root-changes.js';
+import { letGo, type PlannedStart, planStart } from './planned-start.js';
+import type { Prepared } from './prepare.js';
+import { prewarm } from './prewarm.js';
+
+/** What a live container is made of. */
+export interface Parts<E extends Encoding> {
+  readonly prepared: Prepared;
+  readonly program: Program<E>;
+  readonly task: Task;
+  readonly mountNamespace: number | null;
+  /** What `copyOut` is read as; `null` where nothing is. */
+  readonly user: number | null;
+  readonly written: Written | null;
+  readonly limits: LiveLimits;
+}
+
+/** They change while it lives, and its end is judged by the last ones. */
+export interface LiveLimits {
+  current: ParsedLimits;
+}
+
+/** A container up to its program, which runs or is parked just before execve. */
+interface LaunchOptions {
+  readonly park: boolean;
+}
+
+/**
+ * Makes a container up to its program, which runs with it or, with `park`, waits just before execve. What fails leaves nothing but
+ * the program's streams, which are the caller's to close.
+ *
+ * @throws as `Container.run`; the reason of `cancelSignal`
+ */
+export async function launch<E extends Encoding>(program: Program<E>, parsed: ParsedOptions, options: LaunchOptions): Promise<Parts<E>> {
+  const { cancelSignal } = parsed.process;
+  cancelSignal?.throwIfAborted();
+  const network = await parsed.networkOf?.namespace('net');
+  try {
+    const joined = network ? { ...parsed, namespaces: { ...parsed.namespaces, net: network } } : parsed;
+    const planned = await unlessAborted(cancelSignal, () => planStart(joined), letGo);
+    try {
+      return await launchPlanned(program, planned, options);
+    } catch (error) {
+      letGo(planned);
+      throw error;
+    }
+  } finally {
+    await network?.close();
+  }
+}
+
+async function launchPlanned<E extends Encoding>(program: Program<E>, planned: PlannedStart, options: LaunchOptions): Promise<Parts<E>> {
+  const onHost = await makeOnHost(planned.prepared, options);
+  try {
+    return await launchOn(program, planned, onHost, options);
+  } catch (error) {
+    throw await leave(onHost, error);
+  }
+}
+
+async function launchOn<E extends Encoding>(
+  program: Program<E>,
+  { prepared, head, first, prewarmed }: PlannedStart,
+  onHost: OnHost,
+  { park }: LaunchOptions,
+): Promise<Parts<E>> {
+  const { slots, group } = prepared;
+  const { cancelSignal } = prepared.options.process;
+  const limits: LiveLimits = { current: prepared.limits };
+  const streams = await program.open(factsOf(prepared, limits));
+  const recorded = { ...group, undo: [...group.undo, ...onHost.groupRecord] };
+  const plan = planContainer(head, { ...prepared, group: recorded, streams, park, journal: park ? [] : onHost.diskRecord });
+  const task = await program.sent(
+    prewarmed
+      ? prewarmed.beginning.goOn(plan.rest, slots.descriptors, cancelSignal)
+      : start(joinParts(plan, { waits: false }), slots.descriptors, cancelSignal),
+  );
+  if (park && cancelSignal?.aborted) {
+    await abandon(task);
+    throw cancelSignal.reason;
+  }
+  if (first !== null) prewarm.hasBegun(first, task.ended);
+  const { descriptors } = task.started;
+  const uppers = plan.uppers.map((slot) => descriptors.get(slot));
+  return {
+    prepared,
+    program,
+    task,
+    mountNamespace: descriptors.get(plan.mountNamespace) ?? null,
+    user: descriptors.get(plan.user) ?? null,
+    written: park ? writtenIn(prepared, uppers, onHost.disk) : null,
+    limits,
+  };
+}
+
+/** What the end of the program is judged by. */
+function factsOf(prepared: Prepared, limits: LiveLimits): ProgramFacts {
+  const { id, argv, group, options, notEnforced, filterKills } = prepared;
+  return {
+    id,
+    command: argv,
+    isConfined: true,
+    processOne: !options.init && options.namespaces.pid === 'new',
+    get limits() {
+      return lethalLimits({ limits: limits.current }, filterKills);
+    },
+    notEnforced,
+    readGroup: (reports) => groupEvidence(group.readUsage(reports), limits.current.memory ?? null),
+  };
+}
+
+/** What of a container is on the host beside its groups, written down before it is made. */
+interface OnHost {
+  /** The folder of its upper, where that must outlive the program. */
+  readonly disk: readonly Holding[];
+  /** Steps that take the records away: of the folder, and of groups in whose path nothing tells whose they are. */
+  readonly diskRecord: readonly Step[];
+  readonly groupRecord: readonly Step[];
+}
+
+async function makeOnHost({ id, root, records }: Prepared, { park }: LaunchOptions): Promise<OnHost> {
+  const path = root.type === 'recipe' ? root.disk : null;
+  const diskRecord = path === null ? [] : writeRecord(ownerName(), id, [{ kind: 'tree', path }]);
+  const none: OnHost = { disk: [], diskRecord: park ? [] : diskRecord, groupRecord: [] };
+  let disk: readonly Holding[] = [];
+  try {
+    if (park && path !== null) disk = [await hold(planWork(path, diskRecord))];
+    const groupRecord = records.length > 0 ? writeRecord(ownerName(), `${id}-group`, records) : [];
+    return { ...none, disk, groupRecord };
+  } catch (error) {
+    throw await leave({ ...none, disk }, error);
+  }
+}
+
+/** Takes away what is on the host for a container that came to nothing. @returns the error to throw */
+async function leave({ disk, diskRecord, groupRecord }: OnHost, error: unknown): Promise<unknown> {
+  // one of what may still be there is for the next reap
+  if (!(error instanceof ShimError) && !hasCleanupError(error)) dropRecord([...diskRecord, ...groupRecord]);
+  return undone(disk, error);
+}
+
+function hasCleanupError(error: unknown): boolean {
+  return error instanceof NacelleError && error.cleanupError !== undefined;
+}
+
+/** One that is parked, and that nobody will hear of. */
+async function abandon(task: Task): Promise<void> {
+  for (const fd of task.started.descriptors.values()) closeDescriptor(fd);
+  await task.close();
+}
+
+/** `null`: its root is a folder, which is written to itself. */
+function writtenIn(
+  { root, volumes, options }: Prepared,
+  uppers: readonly (number | undefined)[],
+  disk: readonly Holding[],
+): Written | null {
+  if (root.type !== 'recipe') return null;
+  const mounts = root.recipe.mounts.map(({ target, lower }, index): WrittenMount => {
+    const upper = uppers[index];
+    if (upper === undefined) throw new NacelleError('the shim gave no upper folder', { code: 'ERR_PROTOCOL' });
+    return { target, lower, upper };
+  });
+  // what lies in a mount of the caller's is none of the root's
+  const covered = MOUNTED_OVER.filter((path) => !isMountedOver(path, options.mounts));
+  return new Written(mounts, disk, { covered, volumes });
+}

@@ -1,0 +1,251 @@
+import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import { hostname as hostHostname, totalmem } from 'node:os';
+import { arch, geteuid, env as nodeEnv } from 'node:process';
+import { errnoOf, ImageError, invalidOption, UnsupportedError } from '../../errors.js';
+import { groupLayout } from '../../host/cgroup-base.js';
+import type { HostRecord } from '../../host/journal.js';
+import { owner } from '../../host/owner.js';
+import type { ImageConfig } from '../../image/formats/image-config.js';
+import { parseReference } from '../../image/formats/reference.js';
+import { parseStopSignal } from '../../image/formats/stop-signal.js';
+import { Image } from '../../image/image.js';
+import { uppersFolder } from '../../image/store/store-root.js';
+import { closeDescriptor } from '../../native/load-addon.js';
+import { attempt, nativeError } from '../../native/system-errors.js';
+import type { ParsedLimits } from '../../options/limits.js';
+import { Slots } from '../../plan/plan.js';
+import { SIGTERM } from '../../process/options/signals.js';
+import { type CapabilityMask, heldCapabilities, resolveCapabilities } from '../../security/capabilities.js';
+import { defaultProfile } from '../../security/default-profile.js';
+import { type Architecture, canKill, compileDefault } from '../../security/seccomp.js';
+import type { ParsedOptions, PullPolicy } from '../options/container-options.js';
+import type { ExtraDevice, PlanInput, RootSource } from '../plan/plan-input.js';
+import { type NotEnforced, planContainerGroup, requireDeviceController } from './container-group.js';
+import { etcFiles } from './etc-files.js';
+import { imageVolumes } from './image-volumes.js';
+import { joinedProc } from './joined-proc.js';
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** What a plan needs beside the program's streams; reads the host, makes nothing on it but an image's layers in the store. */
+export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
+  readonly stopSignal: number;
+  /** Those that are kept. */
+  readonly limits: ParsedLimits;
+  readonly notEnforced: NotEnforced;
+  /** Of its group, for the journal. */
+  readonly records: readonly HostRecord[];
+  /** The filter has an action that ends a process by SIGSYS. */
+  readonly filterKills: boolean;
+  /** `null`: a folder that is written to as it is. */
+  readonly image: Image | null;
+  /** Lets go of the image's layers: when its mounts are gone, or it came to none. */
+  readonly release: () => void;
+};
+
+export async function prepare(options: ParsedOptions, id: string): Promise<Prepared> {
+  if (geteuid?.() !== 0) {
+    throw new UnsupportedError(
+      'a container without root',
+      'rootless containers come in a later version',
+      'Run it as root, with sudo for example.',
+    );
+  }
+  const found = await findRoot(options, id);
+  try {
+    return await prepareOn(found, options, id);
+  } catch (error) {
+    found.release();
+    throw error;
+  }
+}
+
+async function prepareOn({ root, config, image, release }: FoundRoot, options: ParsedOptions, id: string): Promise<Prepared> {
+  const argv = argvOf(options, config);
+  const stopSignal = stopSignalOf(config);
+  const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: held() });
+  const devices = options.devices.map(findDevice);
+  const layout = groupLayout();
+  const slots = new Slots();
+  const ownHostname = options.namespaces.uts === 'new';
+  const hostname = options.hostname ?? (ownHostname ? id.slice(0, 12) : hostHostname());
+  const { group, limits, notEnforced, records } = await planContainerGroup(options, {
+    slots,
+    layout,
+    owner: await owner(layout),
+    id,
+    devices,
+  });
+  requireDeviceController(group, { capabilities, devices });
+  const { cpuTimeLimit } = options.process;
+  const prepared: Omit<Prepared, 'proc'> = {
+    id,
+    options,
+    slots,
+    root,
+    argv,
+    env: environment(options, config, hostname),
+    cwd: options.process.cwd ?? (config.workingDir || '/'),
+    user: options.process.user ?? userOf(config),
+    hostname,
+    group,
+    cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit),
+    capabilities,
+    filter: options.seccomp === 'unconfined' ? null : compileDefault({ arch: architecture(), capabilities }),
+    filterKills: options.seccomp !== 'unconfined' && canKill(defaultProfile, architecture()),
+    devices,
+    fileTargets: fileTargets(options),
+    volumes: imageVolumes(config, options.mounts),
+    files: etcFiles(options, hostname),
+    unified: layout.mode === 'v2' ? 'v2' : null,
+    stopSignal,
+    limits,
+    notEnforced,
+    records,
+    image,
+    release,
+  };
+  const { pid } = options.namespaces;
+  const proc = typeof pid === 'string' ? null : await joinedProc(pid.fd);
+  if (proc === null) return { ...prepared, proc };
+  const closeBoth = (): void => {
+    closeDescriptor(proc);
+    release();
+  };
+  return { ...prepared, proc, release: closeBoth };
+}
+
+let capabilitiesHeld: CapabilityMask | undefined;
+
+function held(): CapabilityMask {
+  capabilitiesHeld ??= heldCapabilities(attempt('read the own capabilities', () => readFileSync('/proc/self/status', 'utf8')));
+  return capabilitiesHeld;
+}
+
+function architecture(): Architecture {
+  if (arch === 'x64') return 'x86_64';
+  if (arch === 'arm64') return 'arm64';
+  throw new UnsupportedError('seccomp', `there is no table of system calls for ${arch}`, "Run with seccomp: 'unconfined'.");
+}
+
+interface FoundRoot {
+  readonly root: RootSource;
+  readonly config: ImageConfig;
+  readonly image: Image | null;
+  readonly release: () => void;
+}
+
+async function findRoot(options: ParsedOptions, id: string): Promise<FoundRoot> {
+  if (options.root.type === 'rootfs') {
+    const path = typeof options.root.rootfs === 'string' ? options.root.rootfs : options.root.rootfs.path;
+    requireFolder(path, 'rootfs');
+    requireOwnMounts(path, 'rootfs');
+    return { root: { type: 'folder', path }, config: {}, image: null, release: () => undefined };
+  }
+  const { upper, upperSize } = options.root;
+  const { image: wanted, pull } = options.root;
+  const image = typeof wanted === 'string' ? await imageOf(wanted, pull, options) : wanted;
+  const disk = upper === 'disk' ? `${await uppersFolder()}/${id}` : null;
+  const { recipe, release } = await image.use({
+    onProgress: options.onProgress ?? undefined,
+    signal: options.process.cancelSignal ?? undefined,
+  });
+  const half = Math.floor((options.limits.memory ?? totalmem()) / 2);
+  return { root: { type: 'recipe', recipe, upperSize: upperSize ?? Math.max(half, 4096), disk }, config: image.config, image, release };
+}
+
+/** What docker's `--pull` says of an image of a registry's. */
+async function imageOf(reference: string, policy: PullPolicy, { onProgress, process: { cancelSignal } }: ParsedOptions): Promise<Image> {
+  const pull = () => Image.pull(reference, { ...(onProgress ? { onProgress } : {}), ...(cancelSignal ? { cancelSignal } : {}) });
+  const isNamed = parseReference(reference).kind === 'registry';
+  if (isNamed && policy === 'always') return pull();
+  try {
+    return await Image.open(reference);
+  } catch (error) {
+    const canBePulled = isNamed && policy === 'missing' && error instanceof ImageError && error.code === 'ERR_NO_IMAGE';
+    if (!canBePulled) throw error;
+    return pull();
+  }
+}
+
+function requireFolder(path: string, option: string): void {
+  const status = lookUp(path, option);
+  if (!status.isDirectory()) throw invalidOption(option, `${path} is not a folder`);
+}
+
+/** By /proc/PID/root and the like a path leads into the mounts of another namespace, which can't be bound (open_tree(2), EINVAL). */
+function requireOwnMounts(path: string, option: string): void {
+  const pid = /^\/proc\/(\d+)\/(?:root|cwd|fd\/\d+)(?:\/|$)/.exec(path)?.[1];
+  if (pid === undefined) return;
+  const [own, other] = ['self', pid].map((process) =>
+    attempt(`look up ${path} for ${option}`, () => readlinkSync(`/proc/${process}/ns/mnt`)),
+  );
+  if (own !== other) throw invalidOption(option, `${path} leads into another mount namespace, of which nothing can be bound`);
+}
+
+function lookUp(path: string, option: string) {
+  try {
+    return statSync(path);
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno === undefined) throw cause;
+    throw nativeError(`look up ${path} for ${option}`, 'stat', errno, path);
+  }
+}
+
+/** As docker reads it, a part that is empty (in a Dockerfile, of a variable) is root, or the user's own group. */
+function userOf({ user = '' }: ImageConfig): string {
+  const [name, group] = user.split(':');
+  return `${name || '0'}${group ? `:${group}` : ''}`;
+}
+
+/** What asks the first process to end. @throws ImageError when the image names no signal */
+function stopSignalOf({ stopSignal }: ImageConfig): number {
+  const number = stopSignal ? parseStopSignal(stopSignal) : SIGTERM;
+  if (number === null) throw new ImageError(`the image's StopSignal is ${JSON.stringify(stopSignal)}, which is no signal`);
+  return number;
+}
+
+/** Entrypoint and command as docker combines them: an entrypoint of the caller's drops the image's command. */
+export function argvOf(options: ParsedOptions, config: ImageConfig): string[] {
+  const entrypoint = options.entrypoint ?? config.entrypoint ?? [];
+  const imageCommand = options.entrypoint === null ? (config.cmd ?? []) : [];
+  // an empty list is what a program's own arguments are when there are none
+  const command = options.command?.length ? options.command : imageCommand;
+  const argv = [...entrypoint, ...command];
+  if (argv.length === 0) throw invalidOption('command', 'is missing: the image names no program either');
+  return argv;
+}
+
+/** 'NAME=value', later ones winning: PATH and HOSTNAME, Node's own when asked for, the image's, the caller's. */
+export function environment(options: ParsedOptions, config: ImageConfig, hostname: string): string[] {
+  const { env, extendEnv } = options.process;
+  const all: Record<string, string | undefined> = { PATH, HOSTNAME: hostname, ...(extendEnv ? nodeEnv : {}), ...config.env, ...env };
+  return Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+}
+
+function findDevice({ path, target, access }: ParsedOptions['devices'][number]): ExtraDevice {
+  const status = lookUp(path, 'devices');
+  if (!status.isBlockDevice() && !status.isCharacterDevice()) throw invalidOption('devices', `${path} is not a device`);
+  // makedev(3) of glibc
+  const device = BigInt(status.rdev);
+  const major = Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n));
+  const minor = Number((device & 0xffn) | ((device >> 12n) & 0xffffff00n));
+  return { path: target, type: status.isBlockDevice() ? 'b' : 'c', major, minor, mode: status.mode & 0o777, access };
+}
+
+/** Binds of files: a file is made to mount them on where there is none. Sources must be there. */
+function fileTargets(options: ParsedOptions): Set<string> {
+  const targets = new Set<string>();
+  for (const { type, source, target } of options.mounts) {
+    if (type === 'bind' && source !== null && !lookUp(source, `mounts (${target})`).isDirectory()) targets.add(target);
+  }
+  for (const { source } of options.copyIn) if (source !== null) requireContent(source);
+  return targets;
+}
+
+/** To read what is neither a file nor a folder may wait for ever, or do something. */
+function requireContent(source: string): void {
+  const status = lookUp(source, 'copyIn');
+  if (!status.isFile() && !status.isDirectory()) throw invalidOption('copyIn', `${source} is neither a file nor a folder`);
+}

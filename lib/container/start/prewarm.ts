@@ -1,0 +1,101 @@
+import { clearTimeout, setImmediate, setTimeout } from '../../native/clock.js';
+import { encodePlan } from '../../native/encode.js';
+import { beginLater } from '../../native/shim.js';
+import type { Beginning } from '../../native/task.js';
+import { newId } from '../../plan/id.js';
+import type { Descriptors, Plan } from '../../plan/plan.js';
+
+/** A container's first part that was sent before the container was asked for: it waits in the shim, or is under way. */
+export interface Prewarmed {
+  readonly id: string;
+  readonly body: string;
+  readonly beginning: Beginning;
+}
+
+/** How long one is kept after a container's end, in ms. */
+const KEPT = 1000;
+
+const none: Descriptors = new Map();
+
+/** The first part of a container of that name, and its bytes. */
+export class FirstPart {
+  readonly id: string;
+  readonly plan: Plan;
+  readonly body: string;
+
+  constructor(id: string, plan: Plan) {
+    this.id = id;
+    this.plan = plan;
+    this.body = Buffer.from(encodePlan(plan, none)).toString('latin1');
+  }
+}
+
+/** Whether it was sent what `first` would send. */
+export function fits({ beginning, body }: Prewarmed, first: FirstPart | null): boolean {
+  return first !== null && !beginning.over && body === first.body;
+}
+
+/** Undoes one that nobody needs. What could not be undone stays in the journal, for the next reap. */
+export async function discard({ beginning }: Prewarmed): Promise<void> {
+  await Promise.allSettled([beginning.close()]);
+}
+
+/**
+ * Makes the next container's first part before that is asked for: namespaces, groups, /proc, /dev and the like, which are the same for
+ * every container of a shape and take the kernel longer than all the rest. It is sent when two containers in a row had one shape, and
+ * begins in the turn of the event loop after one of them has ended, or when the next container is asked for: the shim does one thing
+ * after the other, and must not learn of an end late because of it. It goes when no container comes soon.
+ */
+export class Prewarm {
+  #waiting: Prewarmed | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  /** Of the newest container: its first part as it travels, without its name. */
+  #shape: string | null = null;
+
+  /** The one that is there, for the caller alone. */
+  take(): Prewarmed | null {
+    const taken = this.#waiting;
+    this.#waiting = null;
+    clearTimeout(this.#timer);
+    return taken === null || taken.beginning.over ? null : taken;
+  }
+
+  /** A container has begun: sends the next one's first part if that is likely to be this one's. */
+  hasBegun(first: FirstPart, ended: Promise<unknown>): void {
+    // how it failed is told to those who wait for it
+    ended.catch(() => undefined).finally(() => this.#hasEnded());
+    const before = this.#shape;
+    this.#shape = first.body.replaceAll(first.id, '');
+    if (before !== this.#shape || this.#waiting !== null) return;
+    const id = newId();
+    const body = first.body.replaceAll(first.id, id);
+    try {
+      this.#waiting = { id, body, beginning: beginLater(first.plan, Buffer.from(body, 'latin1')) };
+    } catch {
+      // the container that has begun is none the worse; the next one is made as ever, and fails by itself if it must
+    }
+  }
+
+  #hasEnded(): void {
+    clearTimeout(this.#timer);
+    if (this.#waiting === null) return;
+    const { beginning } = this.#waiting;
+    setImmediate(() => beginning.go());
+    this.#timer = setTimeout(() => void this.forget(), KEPT).unref();
+  }
+
+  /** Undoes the one that is there. */
+  async undo(): Promise<void> {
+    const taken = this.take();
+    if (taken !== null) await discard(taken);
+  }
+
+  /** Undoes the one that is there, and forgets what was run: two more are needed for the next. */
+  async forget(): Promise<void> {
+    this.#shape = null;
+    await this.undo();
+  }
+}
+
+/** Of this environment: main thread or Worker. */
+export const prewarm = new Prewarm();

@@ -1,0 +1,103 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { NacelleError, toError } from '../errors.js';
+import { binding, closeDescriptor, streamOf } from '../native/load-addon.js';
+import { start } from '../native/shim.js';
+import { attempt } from '../native/system-errors.js';
+import type { Task } from '../native/task.js';
+import { clampOf, type LayerOptions } from '../options/layer-options.js';
+import { type Change, ChangeParser } from './change.js';
+import { planRead, type ReadRequest } from './overlay-plan.js';
+
+/**
+ * What a reading process writes, as a stream that ends only when the process has ended well: its failure is the stream's.
+ * Destroying the stream kills the process.
+ */
+export async function readChanges(request: Omit<ReadRequest, 'output'>): Promise<Readable> {
+  const [output, input] = binding().pipe();
+  // given to a socket at once, so that whatever fails it is closed
+  const pipe = streamOf(output, { readable: true, writable: false });
+  try {
+    const { plan, slots } = planRead({ ...request, output: input });
+    const task = await start(plan, slots.descriptors);
+    return new ChildOutput(pipe, task, request.work === 'pack' ? 'pack the changes' : 'list the changes');
+  } catch (error) {
+    pipe.destroy();
+    throw error;
+  } finally {
+    closeDescriptor(input);
+  }
+}
+
+/** A folder as a layer. An overlay that lies on it is not in it. */
+export async function packFolder(path: string, target: string | null, options: LayerOptions = {}): Promise<Readable> {
+  const clampMtime = clampOf(options);
+  const folder = attempt(`open the folder ${path}`, () => openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
+  try {
+    return await readChanges({ work: 'pack', lower: [], target, changes: folder, clampMtime });
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** The changes that a process lists. Leaving the loop early ends it. */
+export async function* listChanges(request: Omit<ReadRequest, 'output' | 'work'>): AsyncGenerator<Change, void, undefined> {
+  const parser = new ChangeParser();
+  const stream = await readChanges({ ...request, work: 'changes' });
+  try {
+    for await (const piece of stream) yield* parser.push(piece);
+    parser.end();
+  } finally {
+    await gone(stream);
+  }
+}
+
+/** Resolves when the process behind the stream has ended. */
+async function gone(stream: Readable): Promise<void> {
+  stream.destroy();
+  if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve));
+}
+
+class ChildOutput extends Readable {
+  readonly #pipe: Socket;
+  readonly #task: Task;
+  readonly #what: string;
+
+  constructor(pipe: Socket, task: Task, what: string) {
+    super();
+    this.#pipe = pipe;
+    this.#task = task;
+    this.#what = what;
+    pipe.on('data', (chunk: Buffer) => {
+      if (!this.push(chunk)) pipe.pause();
+    });
+    pipe.on('error', (error) => this.destroy(error));
+    pipe.on('end', () => void this.#finish());
+    pipe.pause();
+  }
+
+  override _read(): void {
+    this.#pipe.resume();
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    this.#pipe.destroy();
+    const done = (): void => callback(error);
+    // how a process ended whose output nobody wants, or that has failed already, is no news
+    this.#task.close().then(done, done);
+  }
+
+  async #finish(): Promise<void> {
+    try {
+      const { exit } = await this.#task.ended;
+      if (exit.kind !== 'exited' || exit.value !== 0) {
+        const how = exit.kind === 'exited' ? `ended with ${exit.value}` : `was killed by signal ${exit.value}`;
+        throw new NacelleError(`${this.#what}: the process that reads them ${how}`, { code: 'ERR_CHILD' });
+      }
+      this.push(null);
+    } catch (error) {
+      this.destroy(toError(error));
+    }
+  }
+}

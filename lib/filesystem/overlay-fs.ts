@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { NacelleError } from '../errors.js';
+import { type HostRecord, writeRecord } from '../host/journal.js';
+import { reapFirst } from '../host/reap.js';
+import { asyncDispose } from '../native/async-dispose.js';
+import { closeDescriptor } from '../native/load-addon.js';
+import { ownerName, start } from '../native/shim.js';
+import { clampOf, type LayerOptions, type LayerStream } from '../options/layer-options.js';
+import type { Change } from './change.js';
+import { listChanges, packFolder, readChanges } from './changes-reader.js';
+import { type Holding, hold, release, undone } from './hold.js';
+import { type Folders, findFolders, type Place } from './overlay-folders.js';
+import { type OverlayOptions, type OverlaySettings, parseOverlayOptions } from './overlay-fs-options.js';
+import { type Forget, type OverlaySource, planHold, planMake, planWork, type ReadRequest } from './overlay-plan.js';
+
+/** What a mounted overlay is made of. */
+interface Mounted {
+  readonly settings: OverlaySettings;
+  readonly target: string;
+  /** The folder with the changes, O_PATH. */
+  readonly changes: number;
+  /** To be taken away in this order. */
+  readonly holdings: readonly Holding[];
+}
+
+/**
+ * Folders shown as one, by the kernel's overlayfs: lower folders that are only read, and an upper one that takes the changes.
+ *
+ * It goes when it is unmounted and, unless `persist`, when its owner ends.
+ */
+export class OverlayFs implements AsyncDisposable {
+  /** Where it is mounted; without symlinks. */
+  readonly path: string;
+  /** The topmost first. */
+  readonly lower: string[];
+  /** `null`: a tmpfs, or nothing with `readOnly`. */
+  readonly upper: string | null;
+  readonly #mounted: Mounted;
+  #unmounted: Promise<void> | undefined;
+
+  private constructor(mounted: Mounted) {
+    this.path = mounted.target;
+    this.lower = [...mounted.settings.lower];
+    this.upper = mounted.settings.upper;
+    this.#mounted = mounted;
+  }
+
+  /**
+   * Mounts an overlay. Needs CAP_SYS_ADMIN.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`; SyscallError for a folder that is missing, and for what the kernel refuses, with
+   * its own words in the message. Nothing is left then.
+   */
+  static async mount(options: OverlayOptions): Promise<OverlayFs> {
+    const settings = parseOverlayOptions(options);
+    await reapFirst();
+    const id = randomBytes(8).toString('hex');
+    const folders = await findFolders(settings, id);
+    const work = await holdWork(folders.work, settings, id);
+    try {
+      const made = await make(sourceOf(settings, folders, id), id, folders.target, settings.persist);
+      return new OverlayFs({ settings, target: folders.target.path, changes: made.changes, holdings: [made.holding, ...work] });
+    } catch (error) {
+      throw await undone(work, error);
+    }
+  }
+
+  /**
+   * What differs from the lower folders, sorted by path, a folder before its content. A file in the upper is a change even
+   * where its bytes are the same; a folder is one when its mode, owner or attributes differ. Deleted folders are one change.
+   *
+   * Leaving the loop early ends the process that reads.
+   *
+   * @throws SyscallError when a folder can't be read; NacelleError `ERR_CLOSED` after {@link unmount}
+   */
+  async *changes(): AsyncGenerator<Change, void, undefined> {
+    yield* listChanges(this.#read());
+  }
+
+  /**
+   * The changes as the tar stream of an OCI layer, not compressed: whiteouts, hard links, extended attributes and holes
+   * included. The same changes give the same bytes. What fails on the way is the stream's error; destroying the stream ends
+   * the process that packs.
+   *
+   * @throws NacelleError `ERR_CLOSED` after {@link unmount}, `ERR_INVALID_OPTION`
+   */
+  async layer(options: LayerOptions = {}): Promise<Readable> {
+    return readChanges({ ...this.#read(), work: 'pack', lower: [], clampMtime: clampOf(options) });
+  }
+
+  /**
+   * What all of it is made of, as layers: each lower folder and, unless it is `readOnly`, the changes; the lowest first.
+   *
+   * @throws as {@link layer}
+   */
+  layers(): readonly LayerStream[] {
+    const { target } = this.#read();
+    const lower = this.lower
+      .map(
+        (path): LayerStream =>
+          (options) =>
+            packFolder(path, target, options),
+      )
+      .reverse();
+    return this.#mounted.settings.readOnly ? lower : [...lower, (options) => this.layer(options)];
+  }
+
+  /** Takes the mount away, also while files in it are open, and what was made for it. Idempotent. */
+  unmount(): Promise<void> {
+    this.#unmounted ??= this.#unmount();
+    return this.#unmounted;
+  }
+
+  [asyncDispose](): Promise<void> {
+    return this.unmount();
+  }
+
+  #read(): Omit<ReadRequest, 'work' | 'output'> {
+    if (this.#unmounted) throw new NacelleError(`the overlay on ${this.path} is unmounted`, { code: 'ERR_CLOSED' });
+    return { lower: this.lower, target: this.path, changes: this.#mounted.changes };
+  }
+
+  async #unmount(): Promise<void> {
+    closeDescriptor(this.#mounted.changes);
+    await release(this.#mounted.holdings);
+  }
+}
+
+function sourceOf(settings: OverlaySettings, { work, root }: Folders, id: string): OverlaySource {
+  const { lower, upper, readOnly, volatile, upperSize } = settings;
+  const common = { source: `nacelle-${id}`, lower, volatile };
+  if (upper !== null && work !== null) return { ...common, upper: { type: 'folder', upper, work: work.path } };
+  return { ...common, upper: readOnly ? { type: 'none' } : { type: 'tmpfs', size: upperSize, root } };
+}
+
+async function holdWork(work: Place | null, { persist }: OverlaySettings, id: string): Promise<Holding[]> {
+  if (!work?.made) return [];
+  return [await hold(planWork(work.path, record(`${id}-work`, persist, [{ kind: 'tree', path: work.path }])))];
+}
+
+async function make(source: OverlaySource, id: string, target: Place, persist: boolean): Promise<{ holding: Holding; changes: number }> {
+  const planned = planMake(source);
+  const maker = await start(planned.plan, new Map());
+  const mount = maker.started.descriptors.get(planned.mount);
+  const changes = maker.started.descriptors.get(planned.changes);
+  try {
+    await maker.close();
+    if (mount === undefined || changes === undefined) throw new NacelleError('the shim gave no overlay', { code: 'ERR_PROTOCOL' });
+    const { path, made } = target;
+    const forget = record(id, persist, [
+      { kind: 'mount', path, source: source.source },
+      ...(made ? ([{ kind: 'folder', path }] satisfies HostRecord[]) : []),
+    ]);
+    return { holding: await hold(planHold(mount, path, { madeTarget: made, forget })), changes };
+  } catch (error) {
+    if (changes !== undefined) closeDescriptor(changes);
+    throw error;
+  } finally {
+    if (mount !== undefined) closeDescriptor(mount);
+  }
+}
+
+/** Written before the thing is made. `null`: what persists is nobody's to remove. */
+function record(id: string, persist: boolean, records: readonly HostRecord[]): Forget {
+  return persist ? null : writeRecord(ownerName(), id, records);
+}

@@ -1,0 +1,177 @@
+import * as z from 'zod';
+import { abortSignal, bytes, date, duration } from '../options/common-schemas.js';
+import type { ProgressListener } from '../options/progress.js';
+import { type Size, sizeSchema } from '../options/size.js';
+import type { ImageConfig } from './formats/image-config.js';
+import { parsePlatform } from './formats/platform.js';
+import { parseStopSignal } from './formats/stop-signal.js';
+import { type UnpackLimits, unpackLimits } from './formats/unpack-limits.js';
+import type { RegistryAuth, RegistrySettings } from './registry/settings.js';
+
+export interface OpenOptions {
+  /** What bounds each layer when it is unpacked: {@link UnpackLimits} has the defaults. */
+  limits?: UnpackLimits | undefined;
+}
+
+/** What takes time. */
+export interface TransferOptions {
+  onProgress?: ProgressListener | undefined;
+  /** Ends it by the signal's reason. */
+  cancelSignal?: AbortSignal | undefined;
+}
+
+/** A compressed archive as a whole is bounded as a layer is. */
+export interface LoadOptions extends TransferOptions, OpenOptions {
+  /** Its name in the store, as 'app:1', whatever the source calls it. Default: the names that are there. */
+  reference?: string | undefined;
+}
+
+/** How a registry is spoken to. */
+export interface RegistryOptions extends TransferOptions {
+  /**
+   * Who asks. Default: what docker's config.json ($DOCKER_CONFIG or ~/.docker) has for the registry, in `auths` or by a credential helper;
+   * nobody, where it has nothing.
+   */
+  auth?: RegistryAuth | undefined;
+  /** A certificate that can't be checked is taken, and plain HTTP where the registry speaks no TLS. Default: false; a registry on loopback may speak plain HTTP anyway. */
+  insecure?: boolean | undefined;
+  /** Certificates (PEM) of authorities that are trusted beside Node's own. */
+  ca?: string | Uint8Array | undefined;
+  /** ms without a byte, or for an answer to begin, after which a request failed. Default 60,000. */
+  timeout?: number | undefined;
+  /** How often a request is made again that failed for a reason that passes: no connection, 429, 5xx. Default 5. */
+  retries?: number | undefined;
+  /** How many layers travel at a time. Default 3. */
+  parallel?: number | undefined;
+}
+
+export interface PullOptions extends RegistryOptions, OpenOptions {
+  /**
+   * Of an image for several: 'linux/arm64', 'linux/arm/v7', 'arm64'. Default: what Node runs on. What was pulled last under a name is what
+   * the name means, whatever its platform.
+   */
+  platform?: string | undefined;
+  /** Registries that are asked first, in this order: 'mirror.example:5000', with '/PREFIX' before the repository if need be. Credentials are their own. */
+  mirrors?: readonly string[] | undefined;
+  /** Unpack the layers as they come, so that a first run needs not: root alone can. Default: true for root. */
+  unpack?: boolean | undefined;
+}
+
+export interface PushOptions extends RegistryOptions {
+  /** A blob larger than this travels in parts of this size, and goes on after a cut with the part that was cut. Default '64m'. */
+  chunkSize?: Size | undefined;
+}
+
+export interface CommitOptions {
+  /** Its name in the store, as 'app:1'. Default: none. */
+  reference?: string | undefined;
+  /**
+   * How it is to be run: over what the container's image says. `env` and `labels` are added, all else takes the place of what is there, an
+   * empty value too; an `entrypoint` without a `cmd` drops the image's, as in a Dockerfile.
+   */
+  config?: ImageConfig | undefined;
+  author?: string | undefined;
+  comment?: string | undefined;
+  /** Default: $SOURCE_DATE_EPOCH (seconds), else now. */
+  created?: Date | undefined;
+}
+
+const listener = z.custom<ProgressListener>((value) => typeof value === 'function', 'must be a function');
+
+const transfer = { onProgress: listener.optional(), cancelSignal: abortSignal.optional() };
+export const openOptions = z.strictObject({ limits: unpackLimits });
+const hidePath = z
+  .string()
+  .refine(
+    (path) => path.startsWith('/') && !path.includes('\0') && !path.split('/').some((part) => part === '..' || part === '.'),
+    "must be an absolute path without '.' and '..'",
+  );
+export const hostOptions = z.strictObject({ hide: z.array(hidePath).optional() });
+
+export const saveOptions = z.strictObject({ format: z.enum(['oci', 'docker']).default('oci') });
+
+const text = z.string().min(1, 'must not be empty');
+export const loadOptions = openOptions.extend({ ...transfer, reference: text.optional() });
+const auth = z.union(
+  [
+    z.strictObject({ username: text.refine((name) => !name.includes(':'), "must not have a ':'"), password: z.string() }),
+    z.strictObject({ identityToken: text }),
+    z.strictObject({ token: text.refine((token) => !/[\r\n\0]/.test(token), 'must be one line') }),
+  ],
+  { error: 'must be { username, password }, { identityToken } or { token }' },
+);
+
+const registry = {
+  ...transfer,
+  auth: auth.optional(),
+  insecure: z.boolean().default(false),
+  ca: z
+    .union([z.string(), bytes])
+    .transform((pem) => Buffer.from(pem).toString())
+    .refine((pem) => pem.includes('-----BEGIN CERTIFICATE-----'), 'must be certificates in PEM')
+    .optional(),
+  timeout: z
+    .int()
+    .min(1)
+    .max(2 ** 31 - 1)
+    .default(60_000),
+  retries: z.int().min(0).max(100).default(5),
+  parallel: z.int().min(1).max(64).default(3),
+};
+
+const platform = z.string().transform((value, context) => {
+  const parsed = parsePlatform(value);
+  if (parsed) return parsed;
+  context.addIssue("must be 'OS/ARCHITECTURE' or 'OS/ARCHITECTURE/VARIANT', as 'linux/arm64' is");
+  return z.NEVER;
+});
+
+export const pullOptions = openOptions.extend({
+  ...registry,
+  platform: platform.optional(),
+  mirrors: z.array(text).default([]),
+  unpack: z.boolean().default(() => process.geteuid?.() === 0),
+});
+export const pushOptions = z.strictObject({ ...registry, chunkSize: sizeSchema(1024).default(64 * 1024 ** 2) });
+
+const words = z.array(z.string().refine((word) => !word.includes('\0'), 'must have no NUL byte'));
+const line = z.string().refine((word) => !/[\0\n]/.test(word), 'must be one line');
+export const imageConfigSchema = z.strictObject({
+  env: z.record(z.string().regex(/^[^=\0]+$/, "must be a name without '='"), z.string()).optional(),
+  cmd: words.optional(),
+  entrypoint: words.optional(),
+  workingDir: line.refine((path) => path === '' || path.startsWith('/'), 'must be an absolute path').optional(),
+  user: line.optional(),
+  exposedPorts: z.array(z.string().regex(/^\d+(?:-\d+)?(?:\/(?:tcp|udp|sctp))?$/, "must be as '80/tcp'")).optional(),
+  volumes: z.array(line.refine((path) => path.startsWith('/'), 'must be an absolute path')).optional(),
+  labels: z.record(z.string(), z.string()).optional(),
+  stopSignal: line
+    .refine((text) => text === '' || parseStopSignal(text) !== null, "must be a signal's name or number, as 'SIGQUIT' is")
+    .optional(),
+  healthcheck: z
+    .strictObject({
+      test: words.optional(),
+      interval: duration.optional(),
+      timeout: duration.optional(),
+      startPeriod: duration.optional(),
+      startInterval: duration.optional(),
+      retries: z.int().min(0).optional(),
+    })
+    .optional(),
+});
+export const commitOptions = z.strictObject({
+  reference: text.optional(),
+  config: imageConfigSchema.default({}),
+  author: line.optional(),
+  comment: z.string().optional(),
+  created: date.optional(),
+});
+
+export type ParsedCommit = z.output<typeof commitOptions>;
+export type ParsedPull = z.output<typeof pullOptions>;
+export type ParsedPush = z.output<typeof pushOptions>;
+
+/** What the registry's client needs of them. */
+export function registrySettings({ auth, insecure, ca, timeout, retries, cancelSignal }: ParsedPull | ParsedPush): RegistrySettings {
+  return { auth, insecure, ca, timeout, retries, signal: cancelSignal };
+}

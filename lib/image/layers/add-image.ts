@@ -1,0 +1,95 @@
+import type { FileHandle } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import type { ProgressListener } from '../../options/progress.js';
+import { chainIds, type Descriptor, type Manifest, type OciConfig } from '../formats/image-documents.js';
+import { openBlobIn } from '../formats/oci-layout.js';
+import { blobCap, type ParsedLimits } from '../formats/unpack-limits.js';
+import { mayPass } from '../registry/retry.js';
+import { addBlob, discardDamaged, discardPart, hasBlob } from '../store/blobs.js';
+import { setReference } from '../store/index-file.js';
+import { hold } from '../store/lease.js';
+import { storeRoot } from '../store/store-root.js';
+import { inParallel, settled } from './in-parallel.js';
+import { unpackedLayers } from './unpacked-layers.js';
+
+/** An image that is to come into the store, and where its blobs are read. */
+export interface NewImage {
+  readonly descriptor: Descriptor;
+  readonly manifest: Manifest;
+  readonly config: OciConfig;
+  /** `signal`: then its bytes are of no use any more. */
+  readonly openBlob: (blob: Descriptor, from: number, signal: AbortSignal) => Promise<Readable> | Readable;
+  /** Told that a blob's bytes were not its own. Returns whether to open it again. Default: no. */
+  readonly mistrust?: (blob: Descriptor) => boolean;
+}
+
+export interface AddImageOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ProgressListener | undefined;
+  /** How many layers are read at a time. */
+  readonly parallel?: number | undefined;
+  /** What bounds each layer, as a blob and unpacked. Default: none does, of an image that is on this machine already. */
+  readonly limits?: ParsedLimits | undefined;
+  /** Unpack each layer once it is there, within the limits. Default: don't. */
+  readonly unpack?: boolean | undefined;
+}
+
+/**
+ * Brings an image into the store and gives it a reference (`null`: none). Blobs that are there already are not read. The reference
+ * comes last: until then nobody sees anything, and what was brought is not brought again by the next try. What was cut off stays to go on
+ * from when the failure may pass, or the caller ended it; of an image that was refused no part stays.
+ *
+ * @throws ImageError when a blob is not what its descriptor says, or has more bytes than a layer may have
+ */
+export async function addImage(reference: string | null, image: NewImage, options: AddImageOptions = {}): Promise<void> {
+  const { descriptor, manifest, config, openBlob, mistrust = () => false } = image;
+  const { onProgress, parallel = 3, limits, unpack = false } = options;
+  const blobs = [descriptor, manifest.config, ...manifest.layers];
+  const held = await hold([...blobs.map(({ digest }) => digest), ...chainIds(config.rootfs.diff_ids)]);
+  const stop = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  const add = (blob: Descriptor, onBytes?: (bytes: number) => void) =>
+    addBlob(
+      { digest: blob.digest, size: blob.size, open: (from) => openBlob(blob, from, signal), mistrust: () => mistrust(blob) },
+      { signal, onBytes },
+    );
+  try {
+    if (limits) await checkSizes(manifest.layers, limits);
+    const arriving = inParallel(manifest.layers, parallel, async (layer) => {
+      const { digest, size: total } = layer;
+      const report = (status: 'downloading' | 'downloaded' | 'exists', bytes: number) =>
+        onProgress?.({ type: 'layer', status, digest, bytes, total });
+      const done = await add(layer, (bytes) => report('downloading', bytes));
+      report(done === 'exists' ? 'exists' : 'downloaded', total);
+      signal.throwIfAborted();
+    });
+    const stored = { manifest, config, openBlob: (blob: Descriptor) => openBlobIn(storeRoot(), blob) };
+    const unpacking = limits && unpack ? [unpackedLayers(stored, { limits, onProgress, signal }, async (index) => arriving[index])] : [];
+    const all: readonly Promise<unknown>[] = [...arriving, ...unpacking];
+    // what is left is of no use without the one that failed
+    for (const work of all) work.catch((error: unknown) => stop.abort(error));
+    await settled(all);
+    // after the layers: whoever finds these finds all
+    for (const document of [manifest.config, descriptor]) {
+      await discardDamaged(document);
+      await add(document);
+    }
+    await setReference(reference, descriptor);
+  } catch (error) {
+    // one that can't be removed goes with the next prune
+    if (!options.signal?.aborted && !mayPass(error)) for (const blob of blobs) await discardPart(blob).catch(() => undefined);
+    throw error;
+  } finally {
+    held.release();
+  }
+}
+
+/** Before a byte comes: more than its descriptor says never does. */
+async function checkSizes(layers: readonly Descriptor[], limits: ParsedLimits): Promise<void> {
+  for (const layer of layers) if (!(await hasBlob(layer))) blobCap(limits, `layer ${layer.digest}`, layer.digest)(layer.size);
+}
+
+/** A file's bytes from one on; the stream closes it. */
+export function streamFrom(file: FileHandle, from: number): Readable {
+  return file.createReadStream({ start: from, highWaterMark: 256 * 1024 });
+}

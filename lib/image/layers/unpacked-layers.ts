@@ -1,0 +1,137 @@
+import { chmod, chown, type FileHandle, stat } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { ImageError, NacelleError } from '../../errors.js';
+import { binding, closeDescriptor, streamOf } from '../../native/load-addon.js';
+import { start } from '../../native/shim.js';
+import { wordsOf } from '../../native/system-errors.js';
+import type { ProgressListener } from '../../options/progress.js';
+import { compressionIn, decompression } from '../formats/decompress.js';
+import { Verifier } from '../formats/digest.js';
+import { chainIds, type Descriptor } from '../formats/image-documents.js';
+import type { ImageSource } from '../formats/image-source.js';
+import { Cap, limitError, mostBytes, type ParsedLimits } from '../formats/unpack-limits.js';
+import { addLayer, findLayer } from '../store/layer-folders.js';
+import { storeRoot } from '../store/store-root.js';
+import { SingleFlight } from './single-flight.js';
+import { deathOf, unpackPlan } from './unpack-plan.js';
+
+/** A layer to be had: how its blob is opened, and what must come out of it. */
+interface LayerSource {
+  /** The blob from its first byte; closed by the reader. What is in it need not be trusted: digest and size are checked. */
+  readonly open: () => Promise<FileHandle>;
+  readonly descriptor: Descriptor;
+  readonly diffId: string;
+  readonly chainId: string;
+  /** The layers that it lies on, unpacked, the topmost first. */
+  readonly lower: readonly string[];
+}
+
+export interface UnpackOptions {
+  readonly limits: ParsedLimits;
+  readonly onProgress?: ProgressListener | undefined;
+  /** Ends it by the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The root folders of an image's layers, the topmost first: from the store when they are there, else unpacked one on the other. To be held
+ * before.
+ *
+ * @param arrived resolves when a layer's blob can be opened
+ * @throws ImageError when bytes, sizes or digests are not what the manifest and config promise; nothing of that layer is kept then
+ */
+export async function unpackedLayers(
+  { manifest, config, openBlob }: Pick<ImageSource, 'manifest' | 'config' | 'openBlob'>,
+  options: UnpackOptions,
+  arrived: (index: number) => Promise<unknown> = () => Promise.resolve(),
+): Promise<readonly string[]> {
+  const chain = chainIds(config.rootfs.diff_ids);
+  let lower: readonly string[] = [];
+  for (const [index, descriptor] of manifest.layers.entries()) {
+    await arrived(index);
+    const diffId = config.rootfs.diff_ids[index] ?? '';
+    const chainId = chain[index] ?? '';
+    lower = [await unpackedLayer({ open: () => openBlob(descriptor), descriptor, diffId, chainId, lower }, options), ...lower];
+  }
+  return lower;
+}
+
+/** Layers being unpacked by this copy of the module: a second wish waits for the first. */
+const underWay = new SingleFlight<string>();
+
+async function unpackedLayer(source: LayerSource, { signal, ...options }: UnpackOptions): Promise<string> {
+  const { digest, size: total } = source.descriptor;
+  const there = findLayer(source.chainId);
+  if (there !== null) {
+    options.onProgress?.({ type: 'layer', status: 'exists', digest, bytes: total, total });
+    return there;
+  }
+  const add = async (stop: AbortSignal): Promise<string> => {
+    try {
+      return await addLayer(source.chainId, (folder) => unpack(source, folder, { ...options, signal: stop }));
+    } catch (error) {
+      stop.throwIfAborted();
+      if (error instanceof NacelleError) throw error;
+      throw new ImageError(`store layer ${digest}: ${wordsOf(error)}`, { digest, cause: error });
+    }
+  };
+  return underWay.run(JSON.stringify([storeRoot(), source.chainId, options.limits]), add, signal);
+}
+
+async function unpack(source: LayerSource, folder: string, { limits, onProgress, signal }: UnpackOptions): Promise<void> {
+  const { digest, size: total } = source.descriptor;
+  const blob = await source.open();
+  try {
+    await makeAsBelow(folder, source.lower);
+    const stages = await decompression(await compressionIn(blob));
+    const [output, input] = binding().pipe();
+    // Given to a stream at once, so that whatever fails it is closed.
+    const sink = streamOf(input, { readable: false, writable: true });
+    try {
+      const { plan, slots } = unpackPlan({ input: output, target: folder, lower: source.lower, limits });
+      const task = await start(plan, slots.descriptors).finally(() => closeDescriptor(output));
+      const compressed = new Verifier({ digest, size: total, what: 'layer' }, (bytes) =>
+        onProgress?.({ type: 'layer', status: 'unpacking', digest, bytes, total }),
+      );
+      const cap = new Cap(() => mostBytes(limits, total), { what: `layer ${digest}, uncompressed,`, digest });
+      const plain = new Verifier({ digest: source.diffId, what: `the uncompressed layer ${digest}` });
+      const bytes = blob.createReadStream({ start: 0, autoClose: false, highWaterMark: 256 * 1024 });
+      const fed = pipeline([bytes, compressed, ...stages, cap, plain, sink], signal ? { signal } : {});
+      // A layer that is not what it should be ends the child, and a child that refuses the layer breaks the pipe.
+      const stopped = fed.catch(async (error: unknown) => {
+        // settled: a child that had failed by then tells of it by `ended`, and must not hide what was wrong with the bytes
+        await Promise.allSettled([task.close()]);
+        throw error;
+      });
+      const [feeding, ending] = await Promise.allSettled([stopped, task.ended]);
+      signal?.throwIfAborted();
+      if (feeding.status === 'rejected' && feeding.reason instanceof ImageError) throw feeding.reason;
+      if (ending.status === 'rejected') throw refusal(digest, ending.reason);
+      if (feeding.status === 'rejected')
+        throw new ImageError(`read layer ${digest}: ${wordsOf(feeding.reason)}`, { digest, cause: feeding.reason });
+      const { exit } = ending.value;
+      if (exit.kind !== 'exited' || exit.value !== 0) throw new ImageError(`unpack layer ${digest}: ${deathOf(exit)}`, { digest });
+    } finally {
+      sink.destroy();
+    }
+  } finally {
+    await blob.close();
+  }
+  onProgress?.({ type: 'layer', status: 'done', digest, bytes: total, total });
+}
+
+/** The layer's own root folder, which it only implies until an entry './' says something else. */
+async function makeAsBelow(folder: string, [below]: readonly string[]): Promise<void> {
+  if (below === undefined) return;
+  const { mode, uid, gid } = await stat(below);
+  await chown(folder, uid, gid);
+  await chmod(folder, mode & 0o7777);
+}
+
+/** What the unpacking process said of a layer. EDOM is its word for a limit (layer/failure.h). */
+function refusal(digest: string, cause: unknown): ImageError {
+  const message = `unpack layer ${digest}: ${wordsOf(cause)}`;
+  return cause instanceof NacelleError && cause.code === 'EDOM'
+    ? limitError(message, { digest, cause })
+    : new ImageError(message, { digest, cause });
+}

@@ -1,0 +1,44 @@
+import { statSync } from 'node:fs';
+import { MOUNT_ATTR, type RootRecipe } from '../../plan/recipe.js';
+import { chainIds } from '../formats/image-documents.js';
+import type { ImageSource } from '../formats/image-source.js';
+import { touchLayer } from '../store/layer-folders.js';
+import { hold } from '../store/lease.js';
+import { type UnpackOptions, unpackedLayers } from './unpacked-layers.js';
+
+/** A root that can be mounted until it is released. */
+export interface UsedImage {
+  readonly recipe: RootRecipe;
+  release(): void;
+}
+
+export type Use = (options: UseOptions) => Promise<UsedImage>;
+
+/** How its layers are unpacked, where that is to be done. */
+export type UseOptions = Omit<UnpackOptions, 'limits'>;
+
+/** Held before one looks whether they are there: they stay then. */
+export async function useLayers(source: ImageSource, options: UnpackOptions): Promise<UsedImage> {
+  const chain = chainIds(source.config.rootfs.diff_ids);
+  const held = await hold(chain);
+  try {
+    const lower = await unpackedLayers(source, options);
+    touchLayer(chain.at(-1) ?? '');
+    return { recipe: layered(lower), release: held.release };
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+}
+
+/** What is not of the store. */
+export function kept(recipe: RootRecipe): UsedImage {
+  return { recipe, release: () => undefined };
+}
+
+/** One overlay of folders, the topmost first; the root's mode and owner are the topmost's. */
+export function layered(lower: readonly string[]): RootRecipe {
+  const [top = '/'] = lower;
+  const { mode, uid, gid } = statSync(top);
+  return { mounts: [{ target: '/', lower, attributes: MOUNT_ATTR.NODEV, root: { mode: mode & 0o7777, uid, gid }, cover: [] }], binds: [] };
+}

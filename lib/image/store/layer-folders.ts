@@ -1,0 +1,68 @@
+import { statSync, utimesSync } from 'node:fs';
+import { chmod, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { withCleanupError } from '../../errors.js';
+import { now } from '../../native/clock.js';
+import { hold } from './lease.js';
+import { removeLeavings } from './prune.js';
+import { removeTree, removeTrees } from './remove-tree.js';
+import { isError, layerPath, makeFolder, publish, storeRoot, syncFolder } from './store-root.js';
+
+/** The unpacked layer's root, or `null` when it is not in the store. What is there is whole: it came by one rename. */
+export function findLayer(chainId: string, root = storeRoot()): string | null {
+  const path = join(layerPath(root, chainId), 'fs');
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : null;
+}
+
+/**
+ * Makes a layer: `fill` gets an empty folder. It is published by one rename, so that nobody ever finds half a layer. When
+ * another process was faster, its layer stands and this one is removed. Whatever fails, nothing is left.
+ *
+ * @returns the layer's root
+ */
+export async function addLayer(chainId: string, fill: (folder: string) => Promise<void>, root = storeRoot()): Promise<string> {
+  const target = layerPath(root, chainId);
+  const held = await hold([chainId], root);
+  try {
+    await removeLeavings(root);
+    const temporary = await held.temporaryPath();
+    try {
+      const folder = await makeFolder(join(temporary, 'fs'));
+      // The layer's own root: what a container's user goes through. An entry './' of the layer overrules it.
+      await chmod(folder, 0o755);
+      await fill(folder);
+      await syncFolder(folder);
+      await makeFolder(dirname(target));
+      await publish(temporary, target).catch((error: unknown) => {
+        if (!isError(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+      });
+    } catch (error) {
+      throw withCleanupError(error, await removeTrees([temporary]));
+    }
+    await removeTree(temporary);
+  } finally {
+    held.release();
+  }
+  return join(target, 'fs');
+}
+
+/** Notes that a layer is used now, as the time of its folder. For the record: whether that succeeds changes nothing. */
+export function touchLayer(chainId: string, root = storeRoot()): void {
+  const seconds = now() / 1000;
+  try {
+    utimesSync(layerPath(root, chainId), seconds, seconds);
+  } catch (error) {
+    // read-only, or removed meanwhile
+    if (!isError(error, 'EROFS', 'ENOENT', 'EACCES', 'EPERM')) throw error;
+  }
+}
+
+/** `null`: it never was unpacked, or is no more. */
+export async function lastUse(chainId: string, root = storeRoot()): Promise<Date | null> {
+  try {
+    return (await stat(layerPath(root, chainId))).mtime;
+  } catch (error) {
+    if (isError(error, 'ENOENT')) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,101 @@
+import { existsSync } from 'node:fs';
+import { mkdir, open, readdir, rename } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { hasCode as isError, UnsupportedError } from '../../errors.js';
+import { requireOwn } from '../../native/own-folder.js';
+import { attempting } from '../../native/system-errors.js';
+import { OWN_NAME, SYSTEM_FOLDERS } from '../../plan/constants.js';
+import { parseDigest } from '../formats/digest.js';
+import { blobName } from '../formats/oci-layout.js';
+
+// The store's root, an OCI image layout (image-layout.md) with some folders more:
+//
+//   oci-layout, index.json          as the specification has them; references are `org.opencontainers.image.ref.name`
+//   blobs/sha256/HEX                manifests, configs, layers
+//   layers/sha256/CHAINID/fs        an unpacked layer
+//   ingest/sha256-HEX               a blob on its way, locked by who brings it; goes on where it was cut off
+//   leases/NAME                     what a living process uses, locked by it
+//   tmp/NAME-…                      working files of the process with that lease
+//   containers/ID                   uppers on disk (the container's own)
+//   lock                            exclusive for who changes the index or removes something, shared for who takes a lease
+
+/** Where images are kept: NACELLE_ROOT, read at each use, else /var/lib/nacelle for root, else $XDG_DATA_HOME/nacelle. */
+export function storeRoot(): string {
+  const { NACELLE_ROOT, XDG_DATA_HOME } = process.env;
+  if (NACELLE_ROOT) return resolve(NACELLE_ROOT);
+  if (process.geteuid?.() === 0) return SYSTEM_FOLDERS.store;
+  return join(XDG_DATA_HOME || join(home(), '.local/share'), OWN_NAME);
+}
+
+function home(): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    throw new UnsupportedError('the store of images', 'this user has no home', 'Set NACELLE_ROOT to a folder of yours.', { cause });
+  }
+}
+
+/** @throws ImageError when it is no digest */
+export function blobPath(root: string, digest: string): string {
+  return join(root, blobName(digest));
+}
+
+/** @throws ImageError when it is no digest */
+export function layerPath(root: string, chainId: string): string {
+  const { algorithm, hex } = parseDigest(chainId);
+  return join(root, 'layers', algorithm, hex);
+}
+
+/**
+ * Makes a folder of the store, 0700 as all of them, with those above it. Not by `recursive`, which tells of a full disk as ENOENT, and
+ * never comes back where the kernel makes no folders, as in /proc.
+ */
+export async function makeFolder(path: string): Promise<string> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (isError(error, 'EEXIST')) return path;
+    if (!isError(error, 'ENOENT')) throw error;
+    // another one may have made it meanwhile
+    if (!existsSync(dirname(path))) await makeFolder(dirname(path));
+    await mkdir(path, { mode: 0o700 }).catch((again: unknown) => {
+      if (!isError(again, 'EEXIST')) throw again;
+    });
+  }
+  return path;
+}
+
+/** The folder of containers' uppers on disk, made when it is missing. @throws NacelleError `ERR_NOT_OWN` when others may write to the store */
+export async function uppersFolder(root = storeRoot()): Promise<string> {
+  for (const path of [root, join(root, 'containers')]) {
+    await attempting(`make the folder ${path}`, () => makeFolder(path));
+    requireOwn(path);
+  }
+  return join(root, 'containers');
+}
+
+/** Gives what is on the disk its name, in one step, and has the name on the disk too. */
+export async function publish(temporary: string, target: string): Promise<void> {
+  await rename(temporary, target);
+  await syncFolder(dirname(target));
+}
+
+export async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+export { isError };
+
+/** Empty where there is no such folder. */
+export async function listFolder(path: string): Promise<string[]> {
+  return readdir(path).catch((error: unknown) => {
+    if (isError(error, 'ENOENT')) return [];
+    throw error;
+  });
+}

@@ -1,0 +1,147 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { ImageError } from '../../errors.js';
+import { chainIds, type Descriptor, tagOf } from '../formats/image-documents.js';
+import type { ImageSource } from '../formats/image-source.js';
+import { OciLayout, openBlobIn } from '../formats/oci-layout.js';
+import { platformName } from '../formats/platform.js';
+import { formatReference, parseReference, type RegistryReference } from '../formats/reference.js';
+import { lastUse } from './layer-folders.js';
+import { storeRoot } from './store-root.js';
+
+/** What `Image.list()` tells of an image in the store. */
+export interface ImageInfo {
+  /** In full, as 'docker.io/library/alpine:3'; `null`: another image has its name now, or it never had one. */
+  readonly reference: string | null;
+  /** Of the manifest. */
+  readonly digest: string;
+  /** Bytes of the layers' blobs. */
+  readonly size: number;
+  /** As 'linux/amd64'. */
+  readonly platform: string;
+  /** When it was built, as it says itself. */
+  readonly createdAt: Date | null;
+  /** When a container last began to use it, or it was unpacked; `null`: it was not unpacked yet. */
+  readonly lastUsedAt: Date | null;
+  /** Why it can't be used, where its documents are damaged: there is no more to be told of it then. */
+  readonly error: ImageError | null;
+}
+
+interface Snapshot {
+  /** Changes with each new index.json: it is always replaced as a whole. */
+  readonly version: string;
+  readonly layout: OciLayout;
+  readonly images: Map<string, Promise<ImageSource>>;
+}
+
+/** By the store's root. */
+const snapshots = new Map<string, Snapshot>();
+
+/** The store as its index says now; `null`: nothing was put into it yet. Read anew when the index is another. */
+async function snapshot(root: string): Promise<Snapshot | null> {
+  const stats = statSync(join(root, 'index.json'), { bigint: true, throwIfNoEntry: false });
+  if (!stats) return null;
+  const version = `${stats.ino} ${stats.mtimeNs} ${stats.size}`;
+  const known = snapshots.get(root);
+  if (known?.version === version) return known;
+  const fresh = { version, layout: await OciLayout.open(root), images: new Map<string, Promise<ImageSource>>() };
+  snapshots.set(root, fresh);
+  return fresh;
+}
+
+/**
+ * An image of the store, under the name that it has there; `null` when it is not there. A digest finds the image whatever its name, first
+ * those of the repository.
+ *
+ * @throws ImageError when its documents are damaged
+ */
+export async function findStored(reference: RegistryReference, root = storeRoot()): Promise<ImageSource | null> {
+  const now = await snapshot(root);
+  if (!now) return null;
+  const name = formatReference(reference);
+  const same = now.layout.entries.filter(({ digest }) => digest === reference.digest);
+  const repository = `${reference.registry}/${reference.repository}`;
+  const entry =
+    now.layout.entries.find((candidate) => tagOf(candidate) === name) ??
+    same.find((candidate) => [':', '@'].some((end) => tagOf(candidate)?.startsWith(`${repository}${end}`))) ??
+    same[0];
+  return entry ? open(now, entry) : null;
+}
+
+/** An image of the store by its manifest's digest, or by its config's: what docker calls its id. */
+export async function findByDigest(digest: string, root = storeRoot()): Promise<ImageSource | null> {
+  const now = await snapshot(root);
+  const entry = now?.layout.entries.find((candidate) => candidate.digest === digest);
+  return now && entry ? open(now, entry) : findByConfig(digest, root);
+}
+
+/** An image by its name, or one without any by its manifest's digest. */
+export async function findEntry(reference: string | null, digest: string, root = storeRoot()): Promise<ImageSource | null> {
+  const now = await snapshot(root);
+  const entry =
+    now?.layout.entries.find((candidate) => candidate.digest === digest && tagOf(candidate) === reference) ??
+    now?.layout.entries.find((candidate) => candidate.digest === digest);
+  return now && entry ? open(now, entry, reference) : null;
+}
+
+/** The image whose config has a digest: what a docker archive says of itself. */
+export async function findByConfig(digest: string, root = storeRoot()): Promise<ImageSource | null> {
+  return (await intact(root)).find(({ manifest }) => manifest.config.digest === digest) ?? null;
+}
+
+/** Other repositories of the same registry that have what is in the store, as far as its names tell: by blob. */
+export async function neighbours({ registry, repository }: RegistryReference, root = storeRoot()): Promise<ReadonlyMap<string, string>> {
+  const repositories = new Map<string, string>();
+  for (const { reference, manifest } of await intact(root)) {
+    const name = reference === null ? null : parseReference(reference);
+    if (name?.kind !== 'registry' || name.registry !== registry || name.repository === repository) continue;
+    for (const { digest } of [manifest.config, ...manifest.layers]) repositories.set(digest, name.repository);
+  }
+  return repositories;
+}
+
+/** Those whose documents are not damaged, in the order in which they came: what is looked for in others can still be found. */
+async function intact(root: string): Promise<ImageSource[]> {
+  const now = await snapshot(root);
+  const opened = await Promise.allSettled(now?.layout.entries.map((entry) => open(now, entry)) ?? []);
+  return opened.flatMap((image) => {
+    if (image.status === 'fulfilled') return [image.value];
+    if (image.reason instanceof ImageError) return [];
+    throw image.reason;
+  });
+}
+
+function open({ layout, images }: Snapshot, entry: Descriptor, reference = tagOf(entry)): Promise<ImageSource> {
+  const key = `${entry.digest} ${reference}`;
+  const known =
+    images.get(key) ??
+    layout.resolve(entry).then((found) => ({ ...found, reference, openBlob: (blob: Descriptor) => openBlobIn(layout.path, blob) }));
+  images.set(key, known);
+  known.catch(() => images.delete(key));
+  return known;
+}
+
+export async function listStored(root = storeRoot()): Promise<ImageInfo[]> {
+  const now = await snapshot(root);
+  return now ? Promise.all(now.layout.entries.map((entry) => infoOf(now, entry, root))) : [];
+}
+
+async function infoOf(now: Snapshot, entry: Descriptor, root: string): Promise<ImageInfo> {
+  const named = { reference: tagOf(entry), digest: entry.digest };
+  try {
+    const { manifest, config } = await open(now, entry);
+    const top = chainIds(config.rootfs.diff_ids).at(-1);
+    const created = config.created ? new Date(config.created) : null;
+    return {
+      ...named,
+      size: manifest.layers.reduce((sum, { size }) => sum + size, 0),
+      platform: platformName({ os: config.os ?? '', architecture: config.architecture ?? '' }),
+      createdAt: created && Number.isFinite(created.getTime()) ? created : null,
+      lastUsedAt: top === undefined ? null : await lastUse(top, root),
+      error: null,
+    };
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    return { ...named, size: 0, platform: '', createdAt: null, lastUsedAt: null, error };
+  }
+}

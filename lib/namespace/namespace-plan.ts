@@ -1,0 +1,208 @@
+import { dirname } from 'node:path';
+import { UnsupportedError } from '../errors.js';
+import { CLONE, PROPAGATION, SIGKILL } from '../plan/constants.js';
+import type { NamespaceType } from '../plan/namespace-types.js';
+import { type CpuClock, cloneStep, NONE, type Plan, planOf, REFUSE_DESCRIPTORS, type Slots, type Stage } from '../plan/plan.js';
+import { MOUNT_ATTR } from '../plan/recipe.js';
+import type { Slot, Step } from '../plan/steps.js';
+import type { ParsedProcess } from '../process/options/process-options.js';
+import { programSteps } from '../process/program-steps.js';
+import type { Streams } from '../process/streams/child-end.js';
+import { planHostStreams } from '../process/streams/stream-steps.js';
+import { flagsOf } from './clone-flags.js';
+import { encodeIdMap, type IdMap, singleMap } from './idmap.js';
+import type { Held, ParsedCreate } from './namespace-options.js';
+
+const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
+
+/** Who makes the namespaces: what a map may hold depends on it. */
+export interface Maker {
+  readonly uid: number;
+  readonly gid: number;
+  /** May map any id, and need not give up setgroups(2) for that. */
+  readonly privileged: boolean;
+}
+
+/** Plans new namespaces, held by a process that does nothing; their descriptors are returned by type. Pure. */
+export function planNamespaces(options: ParsedCreate, maker: Maker, slots: Slots): { plan: Plan; slots: ReadonlyMap<NamespaceType, Slot> } {
+  const returned = new Map(options.types.map((type) => [type, slots.take()] as const));
+  const hold: Step[] = [
+    ...[...returned].map(([type, out]): Step => ({ op: 'open_namespace', host: true, out, type })),
+    ...(options.types.includes('pid') ? leaveHost(options.types, slots) : []),
+    { op: 'pause' },
+  ];
+  const die: Step = { op: 'parent_death_signal', signal: SIGKILL };
+  return {
+    plan: planOf({ stages: createStages(options, maker, [die, ...hold]), returns: [...returned.values()] }),
+    slots: returned,
+  };
+}
+
+/**
+ * Whoever is in the pid namespace can look at the root of the process that holds it: that is an empty folder. And with CAP_SYS_PTRACE
+ * have it make calls, so none of its namespaces is the host's.
+ */
+function leaveHost(types: readonly NamespaceType[], slots: Slots): Step[] {
+  const root = slots.take();
+  const others = (['net', 'ipc', 'uts', 'cgroup'] as const).filter((type) => !types.includes(type));
+  return [
+    { op: 'unshare', flags: CLONE.mnt | flagsOf(others) },
+    { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
+    { op: 'filesystem', out: root, type: 'tmpfs', options: ['size=0', 'mode=555'], attributes: RDONLY | NOSUID | NODEV | NOEXEC },
+    { op: 'attach_at', mount: root, at: NONE, path: '/' },
+    { op: 'pivot', root, between: 0 },
+    { op: 'close', slot: root },
+    // nor may who traces it do more by it than without
+    { op: 'no_new_privileges' },
+    { op: 'bound_capabilities', bounding: 0 },
+    { op: 'capabilities', effective: 0, permitted: 0, inheritable: 0, ambient: 0 },
+  ];
+}
+
+/**
+ * One stage, or two with a time namespace: its offsets can be written only before anybody is in it, which
+ * clone3(CLONE_NEWTIME) rules out. So the first process unshares it and the second one is born in it; the
+ * pid namespace begins with the second, as its process 1 can't have a sibling started with CLONE_PARENT.
+ */
+function createStages(options: ParsedCreate, maker: Maker, last: readonly Step[]): Stage[] {
+  const { types, timeOffsets } = options;
+  if (!types.includes('time')) return [{ flags: flagsOf(types), steps: [...setUp(options, maker), ...last] }];
+  const late = types.filter((type) => type === 'pid');
+  const early = types.filter((type) => type !== 'pid' && type !== 'time');
+  const offsets: Step[] = timeOffsets
+    ? [{ op: 'write_process', host: true, path: 'timens_offsets', bytes: encodeTimeOffsets(timeOffsets) }]
+    : [];
+  return [
+    {
+      flags: flagsOf(early),
+      steps: [...setUp(options, maker), { op: 'unshare', flags: flagsOf(['time']) }, ...offsets, cloneStep(1, last)],
+    },
+    { flags: flagsOf(late), steps: last },
+  ];
+}
+
+function setUp({ types, uidMap, gidMap, hostname }: ParsedCreate, maker: Maker): Step[] {
+  const steps: Step[] = [];
+  if (types.includes('user')) steps.push(...mapSteps(uidMap ?? singleMap(maker.uid), gidMap ?? singleMap(maker.gid), maker.privileged));
+  // As unshare(1): what is mounted inside stays inside.
+  if (types.includes('mnt')) steps.push({ op: 'set_propagation', path: '/', propagation: PROPAGATION.private });
+  if (hostname !== null) steps.push({ op: 'sethostname', name: hostname });
+  return steps;
+}
+
+/** Written by the shim: from outside any map may be written, and only before the first use. */
+export function mapSteps(uid: readonly IdMap[], gid: readonly IdMap[], privileged: boolean): Step[] {
+  const write = (path: string, bytes: Uint8Array): Step => ({ op: 'write_process', host: true, path, bytes });
+  return [
+    // Who has no right over groups may not drop them either: a group can be what forbids (CVE-2014-8989).
+    ...(privileged ? [] : [write('setgroups', Buffer.from('deny'))]),
+    write('gid_map', encodeIdMap(gid)),
+    write('uid_map', encodeIdMap(uid)),
+  ];
+}
+
+/** The bytes of timens_offsets, from ms: whole seconds, and ns that are never negative (time_namespaces(7)). */
+export function encodeTimeOffsets({ monotonic, boottime }: { monotonic: number; boottime: number }): Uint8Array {
+  const line = (clock: string, offset: number): string => {
+    const whole = Math.floor(offset);
+    // apart: a double does not hold all the ns of a century
+    const nanoseconds = BigInt(whole) * 1_000_000n + BigInt(Math.round((offset - whole) * 1e6));
+    const billion = 1_000_000_000n;
+    const rest = ((nanoseconds % billion) + billion) % billion;
+    return `${clock} ${(nanoseconds - rest) / billion} ${rest}\n`;
+  };
+  return Buffer.from(line('monotonic', monotonic) + line('boottime', boottime));
+}
+
+/** A folder on the unified tree that the program is born in, so that its tree can be killed as a whole. */
+export interface TreeGroup {
+  readonly prepare: readonly Step[];
+  readonly slot: Slot;
+  readonly undo: readonly Step[];
+}
+
+export interface RunRequest {
+  readonly slots: Slots;
+  readonly namespaces: readonly Held[];
+  readonly command: readonly string[];
+  readonly options: ParsedProcess;
+  /** 'NAME=value' */
+  readonly env: readonly string[];
+  readonly streams: Streams;
+  /** Root of the host enters the user namespace last: until then it may enter what belongs to others. */
+  readonly privileged: boolean;
+  readonly group: TreeGroup | null;
+}
+
+/**
+ * Plans a program in namespaces that are there, as nsenter(1). Pure.
+ *
+ * @throws UnsupportedError for a limit of CPU time without a group that counts it
+ */
+export function planNamespaceRun(request: RunRequest): Plan {
+  const { slots, options, group, namespaces } = request;
+  const joins = joinOrder(namespaces, request.privileged).map(({ type, fd }): Step => ({ op: 'setns', ns: slots.give(fd), type }));
+  // Processes of a namespace must not look into the one that joins (CVE-2016-9962).
+  const streams = planHostStreams(request.streams.ends, slots);
+  const enter: Step[] = [...streams.open, { op: 'dumpable', value: 0 }, ...joins];
+  const hasUser = namespaces.some(({ type }) => type === 'user');
+  // The ids that it had outside are often none inside: it becomes root there, as nsenter does.
+  const become = programSteps({ ...request, streams, user: options.user ?? (hasUser ? '0:0' : null), givePipes: !hasUser });
+  const born = group ? { group: group.slot } : {};
+  const stages: Stage[] = namespaces.some(({ type }) => type === 'pid')
+    ? [
+        { flags: 0, ...born, steps: [...enter, REFUSE_DESCRIPTORS, cloneStep(1, become)] },
+        { flags: 0, ...born, steps: become },
+      ]
+    : [{ flags: 0, ...born, steps: [...enter, ...become] }];
+  return {
+    prepare: group?.prepare ?? [],
+    stages,
+    undo: group?.undo ?? [],
+    reports: [],
+    returns: [],
+    ...(group ? { killGroup: { at: group.slot, path: '.' } } : {}),
+    ...(options.timeout === null ? {} : { timeoutMs: options.timeout }),
+    ...(options.cpuTimeLimit === null ? {} : { cpuClock: cpuClock(options.cpuTimeLimit, group) }),
+    ending: { signal: options.killSignal, forceKillAfterMs: options.forceKillAfterDelay },
+  };
+}
+
+function cpuClock(limitMs: number, group: TreeGroup | null): CpuClock {
+  if (group) return { limitMs, at: group.slot, path: 'cpu.stat', key: 'usage_usec', unit: 1000 };
+  throw new UnsupportedError(
+    'cpuTimeLimit',
+    'no group can be made on the unified cgroup tree, which would count the time',
+    'Run it in a Cgroup or a Container.',
+  );
+}
+
+/** A user namespace takes the rights over all that is not its own, and gives those over what is. */
+export function joinOrder(namespaces: readonly Held[], privileged: boolean): Held[] {
+  const user = namespaces.filter(({ type }) => type === 'user');
+  const others = namespaces.filter(({ type }) => type !== 'user' && type !== 'mnt');
+  // The mount namespace changes the root, and with it what every path means.
+  const mnt = namespaces.filter(({ type }) => type === 'mnt');
+  return privileged ? [...others, ...mnt, ...user] : [...user, ...others, ...mnt];
+}
+
+/** Where ip-netns(8) keeps network namespaces: a shared mount, so that other mount namespaces see what is pinned and unpinned. */
+export const SHARED_PINS = '/run/netns';
+
+/** Binds an open namespace to a file, which keeps it alive without any process (as ip-netns(8) does). Host steps. */
+export function pinSteps(fd: number, path: string, slots: Slots): Step[] {
+  const mount = slots.take();
+  return [
+    ...(dirname(path) === SHARED_PINS ? [{ op: 'share_folder', host: true, path: SHARED_PINS } as const] : []),
+    { op: 'clone_mount', host: true, out: mount, at: slots.give(fd), path: '', recursive: 0 },
+    { op: 'attach_at', host: true, mount, at: NONE, path },
+  ];
+}
+
+/** Host steps. */
+export function unpinSteps(path: string): Step[] {
+  return [
+    { op: 'detach', host: true, at: NONE, path },
+    { op: 'unlink', host: true, at: NONE, path },
+  ];
+}

@@ -1,0 +1,133 @@
+import { closeSync, existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { Socket } from 'node:net';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { arch, platform, versions } from 'node:process';
+import { errnoOf, toError, UnsupportedError } from '../errors.js';
+import type { Binding, EventCounter } from './binding.js';
+import { inBundle, ownFile } from './own-module.js';
+import { attempt, nativeError } from './system-errors.js';
+
+interface Native {
+  readonly addon: Binding;
+  /** The shim's executable. */
+  readonly shim: string;
+}
+
+let native: Native | undefined;
+
+/** The addon, and where the shim's executable is. Loaded at the first use, so that importing works everywhere. */
+export function loadNative(): Native {
+  native ??= load();
+  return native;
+}
+
+/** The addon's natives with their failures as errors. */
+export function binding(): { pipe(): [number, number]; namespaceIoctl(fd: number, request: number): number } {
+  const { addon } = loadNative();
+  return {
+    pipe() {
+      const ends = addon.pipe();
+      if (typeof ends === 'number') throw nativeError('make a pipe', 'pipe2', -ends);
+      return ends;
+    },
+    namespaceIoctl: (fd, request) => addon.namespaceIoctl(fd, request),
+  };
+}
+
+/** An eventfd whose events are told to `onEvents`. The caller's to close. */
+export function eventCounter(onEvents: (count: number) => void): EventCounter {
+  try {
+    return new (loadNative().addon.EventCounter)(onEvents);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    throw nativeError(toError(error).message, 'eventfd2', errno);
+  }
+}
+
+/** Closes a descriptor that the addon made, or the shim sent: not one that node:fs opened, of which Node keeps account in Workers. */
+export function closeDescriptor(fd: number): void {
+  const result = loadNative().addon.closeDescriptor(fd);
+  if (result < 0) throw nativeError('close a descriptor', 'close', -result);
+}
+
+/** Locks a file (fcntl(2), open file description locks) until it is closed; `false`: another open file has the lock. */
+export function tryLock(fd: number, kind: 'shared' | 'exclusive'): boolean {
+  const result = loadNative().addon.tryLock(fd, kind === 'exclusive');
+  if (result === -constants.errno.EAGAIN || result === -constants.errno.EACCES) return false;
+  if (result < 0) throw nativeError('lock a file', 'fcntl', -result);
+  return true;
+}
+
+/** A stream over an end of a pipe that the addon made, which closes it. Where none can be made the end stays open. */
+export function streamOf(fd: number, options: { readable: boolean; writable: boolean }): Socket {
+  const stream = attempt('watch a pipe', () => new Socket({ fd, ...options }));
+  // after: until here the addon closes it when a Worker is terminated
+  loadNative().addon.releaseDescriptor(fd);
+  return stream;
+}
+
+/** The same open file as one that {@link closeDescriptor} closes, in place of a descriptor that node:fs opened. */
+export function adoptDescriptor(fd: number): number {
+  try {
+    const own = loadNative().addon.duplicateDescriptor(fd);
+    if (own < 0) throw nativeError('duplicate a descriptor', 'fcntl', -own);
+    return own;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function load(): Native {
+  if (platform !== 'linux') {
+    throw new UnsupportedError('nacelle', `it needs Linux, this is ${platform}`, 'Run it on Linux, in a virtual machine for example.');
+  }
+  const runtime = otherRuntime();
+  // they load the addon, and crash at what it asks of libuv
+  if (runtime !== null) {
+    throw new UnsupportedError('nacelle', `${runtime} lacks what its native part needs of Node`, 'Run the program that uses it with Node.');
+  }
+  const failures: string[] = [];
+  for (const folder of candidates()) {
+    const addon = join(folder, 'nacelle.node');
+    const shim = join(folder, 'nacelle-shim');
+    if (!existsSync(addon) || !existsSync(shim)) {
+      failures.push(`${folder}: not there`);
+      continue;
+    }
+    try {
+      const exports: Binding = createRequire(join(folder, 'load.cjs'))(addon);
+      return { addon: exports, shim };
+    } catch (error) {
+      failures.push(`${folder}: ${toError(error).message}`);
+    }
+  }
+  throw new UnsupportedError(
+    'nacelle',
+    `its native part can't be loaded (${failures.join('; ')})`,
+    'Build it with "npm rebuild nacelle"; that needs g++, make and python3.',
+  );
+}
+
+/** Those that say that they are Node, too. */
+function otherRuntime(): string | null {
+  if (versions.bun !== undefined) return `Bun ${versions.bun}`;
+  return versions.deno === undefined ? null : `Deno ${versions.deno}`;
+}
+
+/** Where the native part may be: a build of the tests, a build from source, a prebuilt one. */
+function candidates(): string[] {
+  const override = process.env.NACELLE_BUILD_DIR;
+  if (override) return [override];
+  const root = packageRoot(dirname(ownFile()));
+  return [join(root, 'build', 'Release'), join(root, 'prebuilds', `linux-${arch}`)];
+}
+
+function packageRoot(folder: string): string {
+  for (let at = folder; ; at = dirname(at)) {
+    if (existsSync(join(at, 'binding.gyp')) || existsSync(join(at, 'prebuilds'))) return at;
+    if (dirname(at) === at) throw inBundle();
+  }
+}

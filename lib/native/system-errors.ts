@@ -1,0 +1,181 @@
+import { constants } from 'node:os';
+import { getSystemErrorMap } from 'node:util';
+import { errnoOf, SyscallError, toError } from '../errors.js';
+import { CLONE } from '../plan/constants.js';
+import type { Plan } from '../plan/plan.js';
+import { type Op, type Step, stepTable } from '../plan/steps.js';
+import { hintFor } from './hints.js';
+import { type StepFailure, Where } from './step-failure.js';
+
+const words = new Map(stepTable.map(({ op, what }) => [op, what]));
+
+/** The kernel's name: 'ENOENT'. */
+export function errnoName(errno: number): string {
+  const known = Object.entries(constants.errno).find(([, value]) => value === errno);
+  return kernelNames[errno] ?? known?.[0] ?? `errno ${errno}`;
+}
+
+/** What Node's table lacks of errno(3), or has under libc's name. */
+const kernelNames: Readonly<Record<number, string>> = {
+  15: 'ENOTBLK',
+  65: 'ENOPKG',
+  66: 'EREMOTE',
+  77: 'EBADFD',
+  79: 'ELIBACC',
+  80: 'ELIBBAD',
+  87: 'EUSERS',
+  95: 'EOPNOTSUPP',
+  117: 'EUCLEAN',
+  121: 'EREMOTEIO',
+  123: 'ENOMEDIUM',
+  124: 'EMEDIUMTYPE',
+  126: 'ENOKEY',
+  127: 'EKEYEXPIRED',
+  128: 'EKEYREVOKED',
+  129: 'EKEYREJECTED',
+  132: 'ERFKILL',
+  133: 'EHWPOISON',
+};
+
+/** 'no such file or directory'; '' for what Node has no words for. */
+export function errnoWords(errno: number): string {
+  // Node's words tell of sockets alone
+  return errno === constants.errno.EOPNOTSUPP ? 'operation not supported' : (getSystemErrorMap().get(-errno)?.[1] ?? '');
+}
+
+function outsidePlan(errno: number): Parameters<typeof hintFor>[0] {
+  return { op: null, errno, where: Where.call, isOwnUser: true };
+}
+
+/** A system call outside a plan. `what` is what was being done, in the caller's words. */
+export function nativeError(what: string, syscall: string, errno: number, path: string | null = null, cause?: unknown): SyscallError {
+  const name = errnoName(errno);
+  const hint = hintFor(outsidePlan(errno));
+  return new SyscallError(`${what}: ${name}${suffix(errnoWords(errno))}${hint ? `. ${hint}` : ''}`, {
+    errno,
+    errnoName: name,
+    syscall,
+    path,
+    hint,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** What a failed call of Node's throws (`node:fs`, `node:child_process`) as an error of ours; what is none passes as it is. */
+export function systemError(what: string, thrown: unknown): unknown {
+  if (typeof thrown !== 'object' || thrown === null) return thrown;
+  if (!('errno' in thrown && typeof thrown.errno === 'number' && 'syscall' in thrown && typeof thrown.syscall === 'string')) return thrown;
+  if (thrown instanceof SyscallError) return thrown;
+  const path = 'path' in thrown && typeof thrown.path === 'string' ? thrown.path : null;
+  return nativeError(what, thrown.syscall, -thrown.errno, path, thrown);
+}
+
+/** What was thrown in words, with the usual cure where the system refused. */
+export function wordsOf(thrown: unknown): string {
+  const { message } = toError(thrown);
+  if (thrown instanceof SyscallError) return message;
+  const errno = errnoOf(thrown);
+  const hint = errno === undefined ? null : hintFor(outsidePlan(errno));
+  return hint === null ? message : `${message}. ${hint}`;
+}
+
+/** Does something with Node's own calls. @throws SyscallError that says what was being done, and what usually cures it */
+export function attempt<T>(what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw systemError(what, error);
+  }
+}
+
+/** The same for what takes time. */
+export async function attempting<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw systemError(what, error);
+  }
+}
+
+/** Turns the place of a failure into words: what was being done, on what path, what the kernel says, and the usual cure. */
+export function stepError(failure: StepFailure, steps: { plan: Plan; call?: readonly Step[] }, cleanupError?: Error): SyscallError {
+  const step = stepAt(failure, steps);
+  const name = errnoName(failure.errno);
+  const what = step ? describe(step) : (whereWords[failure.where] ?? 'run the plan');
+  const isOwnUser = steps.plan.stages.every(({ flags }) => (flags & CLONE.user) === 0);
+  const hint = hintFor({ op: step?.op ?? null, errno: failure.errno, where: failure.where, isOwnUser });
+  const detail = [errnoWords(failure.errno), failure.text.trim()].filter((part) => part !== '').join(': ');
+  return new SyscallError(`${what}: ${name}${suffix(detail)}${hint ? `. ${hint}` : ''}`, {
+    errno: failure.errno,
+    errnoName: name,
+    syscall: step ? syscallOf(step.op) : 'clone3',
+    step: step?.op ?? null,
+    path: step && 'path' in step ? step.path : null,
+    hint,
+    ...(cleanupError ? { cleanupError } : {}),
+  });
+}
+
+const whereWords: Readonly<Record<number, string>> = {
+  [Where.clone]: 'start the process',
+  [Where.plan]: 'read the plan',
+  [Where.end]: 'wait for the end of its processes',
+};
+
+function stepAt({ where, index }: StepFailure, { plan, call }: { plan: Plan; call?: readonly Step[] }): Step | undefined {
+  if (where === Where.prepare) return plan.prepare[index];
+  if (where === Where.undo) return plan.undo[index];
+  if (where === Where.call) return call?.[index];
+  return plan.stages[where]?.steps[index];
+}
+
+/** The step's words, with its fields filled in. */
+function describe(step: Step): string {
+  const fields: Readonly<Record<string, unknown>> = { ...step };
+  return (words.get(step.op) ?? step.op).replaceAll(/\{(\w+)\}/g, (_, field: string) => String(fields[field] ?? ''));
+}
+
+/** The call that a step is named after, where the step's name is not the call's. */
+const syscalls: Partial<Record<Op, string>> = {
+  open: 'openat',
+  open_in_root: 'openat2',
+  exec: 'execve',
+  pivot: 'pivot_root',
+  filesystem: 'fsconfig',
+  overlay: 'fsconfig',
+  clone_mount: 'open_tree',
+  attach: 'move_mount',
+  attach_at: 'move_mount',
+  set_mount: 'mount_setattr',
+  set_propagation: 'mount',
+  make_group: 'mkdir',
+  remove_group: 'rmdir',
+  put: 'write',
+  write_process: 'write',
+  join_group: 'write',
+  inherit_cpuset: 'write',
+  release_real_time: 'write',
+  load_device_filter: 'bpf',
+  attach_device_filter: 'bpf',
+  reopen: 'open',
+  require_mount: 'statx',
+  pump: 'clone3',
+  proc: 'fsconfig',
+  sysctl: 'write',
+  rlimit: 'prlimit',
+  scheduler: 'sched_setattr',
+  user: 'setresuid',
+  netlink: 'sendmsg',
+  init: 'clone3',
+  clone: 'clone3',
+  detach: 'umount2',
+  share_folder: 'mount',
+};
+
+function syscallOf(op: Op): string {
+  return syscalls[op] ?? op;
+}
+
+function suffix(detail: string): string {
+  return detail === '' ? '' : ` (${detail})`;
+}

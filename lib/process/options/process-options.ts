@@ -1,0 +1,208 @@
+import { constants } from 'node:buffer';
+import type { Readable, Writable } from 'node:stream';
+import { types } from 'node:util';
+import * as z from 'zod';
+import { abortSignal, absolutePath, duration, text, word } from '../../options/common-schemas.js';
+import type { Complaints } from '../../options/limits.js';
+import { parseOptions } from '../../options/parse-options.js';
+import { sizeSchema } from '../../options/size.js';
+import type { Encoding } from './process-types.js';
+import { checkSignal, SIGKILL } from './signals.js';
+import { checkUser } from './user.js';
+
+/** One place that a stream comes from or goes to; a stream of the program has one or several. */
+export type StdioItem =
+  | { readonly type: 'pipe' | 'inherit' | 'ignore' }
+  | { readonly type: 'fd'; readonly fd: number }
+  | { readonly type: 'source'; readonly stream: Readable }
+  | { readonly type: 'sink'; readonly stream: Writable }
+  | { readonly type: 'file'; readonly file: string; readonly append: boolean };
+
+/** Checked options of a process, defaults filled in; durations are ms, sizes bytes, `null` is no limit. */
+export interface ParsedProcess {
+  /** `undefined` removes a variable that would come from elsewhere. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly extendEnv: boolean;
+  readonly cwd: string | null;
+  /** 'user' or 'user:group', each a name or an exact number. */
+  readonly user: string | null;
+  readonly umask: number;
+  readonly stdin: readonly StdioItem[];
+  readonly stdout: readonly StdioItem[];
+  readonly stderr: readonly StdioItem[];
+  readonly encoding: Encoding;
+  /** Whether output is kept for the result. */
+  readonly buffer: boolean;
+  readonly timeout: number | null;
+  readonly cpuTimeLimit: number | null;
+  readonly killSignal: number;
+  readonly forceKillAfterDelay: number;
+  readonly input: string | Uint8Array | Readable | null;
+  readonly maxBuffer: number | null;
+  readonly cancelSignal: AbortSignal | null;
+  readonly reject: boolean;
+}
+
+type Direction = 'in' | 'out';
+
+/** A stream, of Node's or like it, that still has something to give: one that ended would never end the program's stdin. */
+function isReadable(value: object): value is Readable {
+  return has(value, 'pipe') && has(value, 'read') && Reflect.get(value, 'readable') !== false;
+}
+
+function isWritable(value: object): value is Writable {
+  return has(value, 'write') && has(value, 'end') && Reflect.get(value, 'writable') !== false;
+}
+
+function has(value: object, method: string): boolean {
+  return typeof Reflect.get(value, method) === 'function';
+}
+
+const file = z.strictObject({ file: word, append: z.boolean().optional() });
+
+const PROBLEM = "must be 'pipe', 'inherit', 'ignore', a file descriptor, a stream or { file }";
+
+/** The places of one stream. A list is flattened: each gets it all. */
+function stdio(direction: Direction): z.ZodType<StdioItem[]> {
+  return z.unknown().transform((value, context) => {
+    const complain = (message: string): never => {
+      context.addIssue(message);
+      return z.NEVER;
+    };
+    const read = (item: unknown): StdioItem[] => {
+      if (item === 'pipe' || item === 'inherit' || item === 'ignore') return [{ type: item }];
+      if (typeof item === 'number') {
+        return Number.isInteger(item) && item >= 0 && item <= 0x7fffffff
+          ? [{ type: 'fd', fd: item }]
+          : complain('must be a file descriptor: 0 or more');
+      }
+      if (Array.isArray(item))
+        return item.length === 0 ? complain("must not be an empty list: 'ignore' drops a stream") : item.flatMap(read);
+      if (typeof item !== 'object' || item === null) return complain(PROBLEM);
+      if (direction === 'in' && isReadable(item)) return [{ type: 'source', stream: item }];
+      if (direction === 'out' && isWritable(item)) return [{ type: 'sink', stream: item }];
+      if (has(item, 'pipe') || has(item, 'write'))
+        return complain(`must be a stream that can be ${direction === 'in' ? 'read from' : 'written to'}`);
+      const parsed = file.safeParse(item);
+      if (!parsed.success) return complain(PROBLEM);
+      if (direction === 'in' && parsed.data.append) return complain('append is for outputs');
+      return [{ type: 'file', file: parsed.data.file, append: parsed.data.append ?? false }];
+    };
+    const items = read(value);
+    if (direction === 'in' && items.length > 1) return complain('must be one source: a list is for outputs');
+    return items;
+  });
+}
+
+const environment = z.record(
+  text.refine((name) => name !== '' && !name.includes('='), "must have names that are not empty and have no '='"),
+  text.optional(),
+  { error: (issue) => (issue.code === 'invalid_key' ? `has a name that can't be one: ${JSON.stringify(issue.input)}` : undefined) },
+);
+
+/** The keys of ProcessOptions and CallOptions, for schemas that contain them; combinations: {@link checkProcess}. */
+export const processShape = {
+  env: environment.optional(),
+  extendEnv: z.boolean().optional(),
+  cwd: absolutePath.optional(),
+  user: z
+    .union([z.string(), z.int()], { error: "must be 'user', 'user:group' or a uid" })
+    .transform((value, context) => {
+      const checked = checkUser(value);
+      if ('user' in checked) return checked.user;
+      context.addIssue(checked.problem);
+      return z.NEVER;
+    })
+    .optional(),
+  umask: z.int().min(0).max(0o777).optional(),
+  stdin: stdio('in').optional(),
+  stdout: stdio('out').optional(),
+  stderr: stdio('out').optional(),
+  encoding: z.enum(['utf8', 'buffer']).optional(),
+  buffer: z.boolean().optional(),
+  timeout: duration.optional(),
+  cpuTimeLimit: duration.optional(),
+  killSignal: z
+    .unknown()
+    .transform((value, context) => {
+      const checked = checkSignal(value);
+      if ('number' in checked) return checked.number;
+      context.addIssue(checked.problem);
+      return z.NEVER;
+    })
+    .optional(),
+  forceKillAfterDelay: duration.optional(),
+  input: z
+    .custom<string | Uint8Array | Readable>(
+      (value) =>
+        typeof value === 'string' || types.isUint8Array(value) || (typeof value === 'object' && value !== null && isReadable(value)),
+      'must be a string, bytes or a stream that can be read from',
+    )
+    .optional(),
+  maxBuffer: sizeSchema().optional(),
+  cancelSignal: abortSignal.optional(),
+  reject: z.boolean().optional(),
+};
+
+const processObject = z.strictObject(processShape);
+type Checked = z.output<typeof processObject>;
+
+/** Options of a process that can't go together. */
+export function checkProcess(options: Checked, context: Complaints): void {
+  const wrong = (option: keyof Checked, message: string): void => context.addIssue({ code: 'custom', path: [option], message });
+  if (options.input !== undefined && options.stdin !== undefined && options.stdin[0]?.type !== 'pipe') {
+    wrong('input', "can't go with stdin other than 'pipe': it is written to the pipe");
+  }
+  const isText = options.encoding !== 'buffer' && options.buffer !== false;
+  if (options.maxBuffer !== undefined && options.maxBuffer > constants.MAX_STRING_LENGTH && isText) {
+    wrong('maxBuffer', `must be at most ${constants.MAX_STRING_LENGTH} bytes of text: a string holds no more. Use encoding 'buffer'`);
+  }
+}
+
+/** Fills in the defaults. The options must have been checked. */
+export function normaliseProcess(options: Checked): ParsedProcess {
+  const pipe: readonly StdioItem[] = [{ type: 'pipe' }];
+  return {
+    env: options.env ?? {},
+    extendEnv: options.extendEnv ?? false,
+    cwd: options.cwd ?? null,
+    user: options.user ?? null,
+    umask: options.umask ?? 0o022,
+    stdin: options.stdin ?? (options.input === undefined ? [{ type: 'ignore' }] : pipe),
+    stdout: options.stdout ?? pipe,
+    stderr: options.stderr ?? pipe,
+    encoding: options.encoding ?? 'utf8',
+    buffer: options.buffer ?? true,
+    timeout: options.timeout || null,
+    cpuTimeLimit: options.cpuTimeLimit || null,
+    killSignal: options.killSignal ?? SIGKILL,
+    forceKillAfterDelay: options.forceKillAfterDelay ?? 1000,
+    input: options.input ?? null,
+    // what is not kept has no bound but one that is asked for
+    maxBuffer: options.maxBuffer ?? (options.buffer === false ? null : 100 * 1024 ** 2),
+    cancelSignal: options.cancelSignal ?? null,
+    reject: options.reject ?? false,
+  };
+}
+
+/** A program and its arguments. */
+export const commandSchema = z
+  .array(text)
+  .refine((command) => command.length > 0, 'must name a program')
+  .refine((command) => command[0] !== '', 'must name a program: its first item is empty');
+
+const execSchema = processObject.superRefine(checkProcess);
+
+/**
+ * Checks an ExecOptions and fills in the defaults.
+ *
+ * @throws NacelleError `ERR_INVALID_OPTION`, UnsupportedError
+ */
+export function parseExecOptions(options: unknown): ParsedProcess {
+  return normaliseProcess(parseOptions(execSchema, options, 'options'));
+}
+
+/** @throws NacelleError `ERR_INVALID_OPTION` */
+export function parseCommand(command: unknown): string[] {
+  return parseOptions(commandSchema, command, 'command');
+}

@@ -1,0 +1,205 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Size } from '../../options/size.js';
+
+/** How collected output is given: decoded text, or bytes. */
+export type Encoding = 'utf8' | 'buffer';
+export type Output<E> = E extends 'buffer' ? Uint8Array : string;
+
+/**
+ * Where one of the three standard streams goes.
+ *
+ * - `'pipe'`: a pipe to Node, a stream there
+ * - `'inherit'`: Node's own
+ * - `'ignore'`: /dev/null
+ * - a number: that descriptor of Node's
+ * - a stream: its descriptor where it has one, else piped through Node
+ * - a file: read from, or written to (made with mode 0644; `append` keeps what is there)
+ * - a list, for outputs: each gets it all
+ */
+export type Stdio =
+  | 'pipe'
+  | 'inherit'
+  | 'ignore'
+  | number
+  | Readable
+  | Writable
+  | { file: string; append?: boolean | undefined }
+  | readonly Stdio[];
+
+/** What a program is run with, wherever it is run. */
+export interface ProcessOptions<E extends Encoding = 'utf8'> {
+  /** Variables; `undefined` removes one that would come from elsewhere. */
+  env?: Record<string, string | undefined> | undefined;
+  /** Start from Node's own environment. Default false: only PATH, HOME, HOSTNAME, the image's and yours. */
+  extendEnv?: boolean | undefined;
+  /**
+   * Absolute. Default: the image's, else '/'. In a container it is made where it is missing, and is the user's then. What is there keeps its
+   * owner: with `image: 'host'` a folder that this machine happens to have too. Below /tmp, which is empty there, it has none.
+   */
+  cwd?: string | undefined;
+  /** 'name', 'uid', 'user:group' or a uid; names are looked up in the container's own files. Default: the image's, else root. */
+  user?: string | number | undefined;
+  /** Default 0o022. */
+  umask?: number | undefined;
+  /** Default 'ignore', or 'pipe' with `input`. */
+  stdin?: Stdio | undefined;
+  /** Default 'pipe'. */
+  stdout?: Stdio | undefined;
+  /** Default 'pipe'. */
+  stderr?: Stdio | undefined;
+  /** Default 'utf8'. */
+  encoding?: E | undefined;
+  /**
+   * Default true: what the program writes to its pipes is kept for the result. False: it is not, and what nobody reads of the streams
+   * is thrown away. Then `maxBuffer` has no default.
+   */
+  buffer?: boolean | undefined;
+  /** Wall clock, ms. 0 is no limit. Kept by the shim, so that a blocked event loop can't stretch it. */
+  timeout?: number | undefined;
+  /** CPU time of the whole tree, ms. 0 is no limit. Kept by the shim. */
+  cpuTimeLimit?: number | undefined;
+  /** What a clock or a cancel sends. Default SIGKILL, to the whole tree; another goes to the first process. */
+  killSignal?: NodeJS.Signals | undefined;
+  /** ms after another `killSignal` until the tree is killed. Default 1,000. */
+  forceKillAfterDelay?: number | undefined;
+}
+
+/** What belongs to a call that waits for the program's end. */
+export interface CallOptions {
+  /** Written to stdin, which is then closed. */
+  input?: string | Uint8Array | Readable | undefined;
+  /** Bytes of each of stdout and stderr. Default '100m'. Past it the tree is killed: status 'output-limit'. */
+  maxBuffer?: Size | undefined;
+  /** Ends the program, or what is done before it runs: status 'canceled'. */
+  cancelSignal?: AbortSignal | undefined;
+  /** `true`: a program that fails rejects with ContainerRunError. Default false: what it did is in the result. */
+  reject?: boolean | undefined;
+}
+
+export interface ExecOptions<E extends Encoding = 'utf8'> extends ProcessOptions<E>, CallOptions {}
+
+/** Pressure stall information, PSI (Linux 4.20). */
+export interface Pressure {
+  cpu: PressureOf | null;
+  memory: PressureOf | null;
+  io: PressureOf | null;
+}
+
+export interface PressureOf {
+  some: PressureShare;
+  /** `null` where the kernel doesn't tell it (cpu before Linux 5.13). */
+  full: PressureShare | null;
+}
+
+/** Share of the time in which tasks stalled, in percent over the last 10, 60 and 300 s, and the total in ms. */
+export interface PressureShare {
+  avg10: number;
+  avg60: number;
+  avg300: number;
+  totalMs: number;
+}
+
+/** What a tree used. `null` where the kernel or the container's groups can't tell. */
+export interface Usage {
+  /** Of the whole tree where a group counted it, else of the first process and what it waited for. */
+  cpuTimeMs: number;
+  userMs: number;
+  systemMs: number;
+  /** Bytes. */
+  memoryPeak: number | null;
+  /** Bytes. */
+  memoryCurrent: number | null;
+  pidsPeak: number | null;
+  ioReadBytes: number | null;
+  ioWriteBytes: number | null;
+  voluntarySwitches: number;
+  involuntarySwitches: number;
+  throttledPeriods: number;
+  throttledMs: number;
+  /** Processes of the group that the kernel killed for want of memory. */
+  oomKills: number;
+  pressure: Pressure | null;
+}
+
+/** The first cause that ended a program. */
+export type Status =
+  | 'ok'
+  | 'nonzero-exit'
+  | 'signalled'
+  | 'cpu-time-limit'
+  | 'timeout'
+  | 'memory-limit'
+  | 'output-limit'
+  | 'syscall-violation'
+  | 'canceled';
+
+/** How a program ended. What is missing or null was not there to be had. */
+export interface RunResult<E extends Encoding = 'utf8'> {
+  id: string;
+  command: string[];
+  /**
+   * The first cause that ended it, from evidence; 'memory-limit' also when anything in its group was
+   * killed by its limit, whatever process 1 then returned.
+   */
+  status: Status;
+  /** One sentence with the evidence: 'killed after 1,000 ms of wall time'. */
+  reason: string;
+  exitCode: number | null;
+  /** `null` also for a signal without a name (real-time ones): see `signalNumber`. */
+  signal: NodeJS.Signals | null;
+  signalNumber: number | null;
+  /** `status` is not 'ok'. */
+  failed: boolean;
+  /** Either clock. */
+  timedOut: boolean;
+  oomKilled: boolean;
+  isCanceled: boolean;
+  isMaxBuffer: boolean;
+  /** Empty where the stream went elsewhere, and with `buffer: false`. */
+  stdout: Output<E>;
+  stderr: Output<E>;
+  /** By path: what `copyOut` named and was there. */
+  files: Record<string, Uint8Array>;
+  /** What `copyOut` named, or what lies below, and could not be had: a link, say, what the user may not read, or what is too big. */
+  notCopied: { path: string; reason: string }[];
+  startedAt: Date;
+  /** From the program's start to the end of its tree. */
+  durationMs: number;
+  /** What it took to make the sandbox. */
+  setupMs: number;
+  usage: Usage;
+  /** With `onUnsupported: 'report'`: what was left out. */
+  notEnforced: { feature: string; reason: string }[];
+}
+
+/**
+ * A program that runs: a promise of its result, with its streams. Iterating gives the lines of its stdout, as {@link lines} does.
+ *
+ * The promise rejects when the program could not be run; with `reject: true` also when it failed.
+ */
+export type Execution<E extends Encoding = 'utf8'> = Promise<RunResult<E>> &
+  AsyncIterable<string> & {
+    /** In Node's pid namespace. Rejects when the program never ran. */
+    readonly pid: Promise<number>;
+    /** `null` unless the option `stdin` is 'pipe'. */
+    readonly stdin: Writable | null;
+    /**
+     * What the program writes, from its beginning on: a copy, so that the result has it all the same. The program waits for who reads it slowly;
+     * whoever has seen enough destroys it. `null` where the output goes elsewhere.
+     */
+    readonly stdout: Readable | null;
+    /** As {@link stdout}. */
+    readonly stderr: Readable | null;
+    /**
+     * The lines of an output (default 'stdout') from its beginning on, while they come: decoded as UTF-8, without the '\n' or '\r\n' at
+     * their end. 'all': of both, in the order in which they came here. Each iteration is a copy of its own, for which the program waits.
+     *
+     * At the end of the program a rejection of the promise is thrown in the loop, where it is then handled. Leaving the loop
+     * before lets the program go on.
+     *
+     * @throws NacelleError in the loop: `ERR_STATE` when the output goes elsewhere
+     */
+    lines(from?: 'stdout' | 'stderr' | 'all'): AsyncIterable<string>;
+    /** Default SIGKILL: the whole tree. Another signal: the first process. Waits until it runs; after its end nothing is reached. */
+    kill(signal?: NodeJS.Signals | number): Promise<void>;
+  };

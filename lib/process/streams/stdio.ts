@@ -1,0 +1,391 @@
+import { closeSync, createWriteStream } from 'node:fs';
+import { Socket } from 'node:net';
+import { resolve } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { types } from 'node:util';
+import { NacelleError } from '../../errors.js';
+import type { ParsedProcess, StdioItem } from '../options/process-options.js';
+import type { ChildEnd, Copy, Streams } from './child-end.js';
+import { Collector } from './collect.js';
+import { checkOpen, directDescriptor, inputFile, kindOf, openOutput, untilOpen } from './descriptors.js';
+import { ignoreErrors } from './ignore-errors.js';
+import { Outlet } from './outlet.js';
+
+/** Makes a pipe, close-on-exec: [read end, write end]. Throws when it can't. */
+export type MakePipe = () => readonly [number, number];
+
+/** Makes a stream of our end of one, and closes it with the stream. */
+type MakeStream = (fd: number, options: { readable: boolean; writable: boolean }) => Socket;
+
+export interface StdioHooks {
+  /** More than `maxBuffer` was written: the tree is to be killed with cause 'output'. Called once a stream. */
+  onOverflow(stream: 'stdout' | 'stderr'): void;
+  /** The caller's input, or a place that output goes to, failed. */
+  onError(error: Error): void;
+}
+
+type Options = Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'input' | 'maxBuffer' | 'buffer'>;
+type Stream = 0 | 1 | 2;
+
+/** Something to be closed. */
+interface Owned {
+  close(): void;
+}
+
+const NAMES = ['stdin', 'stdout', 'stderr'] as const;
+
+/**
+ * The three standard streams of one program, from its options to what was collected. In order: the
+ * constructor makes the pipes that the caller may want at once; `open` opens the rest and gives the
+ * program's ends; `sent` when the shim has them; `begin` when the program starts; `settle` when its tree
+ * is gone; `close` always, also after a failure at any of these.
+ */
+export class Stdio {
+  readonly #options: Options;
+  readonly #pipe: MakePipe;
+  readonly #closeEnd: (fd: number) => void;
+  readonly #streamOf: MakeStream;
+  /** What the program writes, for the caller: see {@link Outlet}. `null` where it goes elsewhere. */
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+  #stdin: Socket | null = null;
+  readonly #outlets: [stdout: Outlet | null, stderr: Outlet | null] = [null, null];
+  /** The program's ends of our pipes. */
+  readonly #pipeEnds = new Map<Stream, number>();
+  /** Those of them that are still open. */
+  readonly #openEnds: number[] = [];
+  /** Descriptors that were opened for the program alone. */
+  readonly #childFds: number[] = [];
+  /** Files that both outputs may go to: opened once, so that neither writes over the other. */
+  readonly #files = new Map<string, number>();
+  /** Something confines the program: it gets no descriptor of a file, which would give more than the stream's use. */
+  #isConfined = false;
+  readonly #copies: Copy[] = [];
+  /** By file, the program's end of the pipe that is copied to it: both outputs may go to one, in their order. */
+  readonly #copied = new Map<string, number>();
+  /** Where we write for the program. `wait`: until it is written. */
+  readonly #sinks = new Map<Writable, { end: boolean; wait: boolean }>();
+  #owned: Owned[] = [];
+  #hooks: StdioHooks | null = null;
+  /** Of a stream of the caller's, before the program ran. */
+  #failure: Error | null = null;
+  readonly #onSourceClose = (): void => void this.#stdin?.end();
+  readonly #onFailure = (error: Error): void => {
+    if (this.#hooks) this.#hooks.onError(error);
+    else this.#failure ??= error;
+  };
+
+  /** @param closeEnd for ends that `pipe` made; @param streamOf for them too */
+  constructor(
+    options: Options,
+    pipe: MakePipe,
+    closeEnd: (fd: number) => void = closeSync,
+    streamOf: MakeStream = (fd, direction) => new Socket({ fd, ...direction }),
+  ) {
+    this.#options = options;
+    this.#pipe = pipe;
+    this.#closeEnd = closeEnd;
+    this.#streamOf = streamOf;
+    // from now on: an image may be pulled before the program runs
+    for (const stream of callersStreams(options)) stream.on('error', this.#onFailure);
+    try {
+      if (options.stdin[0]?.type === 'pipe') this.#makeStdin();
+      const [stdout, stderr] = ([1, 2] as const).map((stream) =>
+        this.#items(stream).some((item) => item.type === 'pipe') ? this.#makeOutlet(stream).copy() : null,
+      );
+      this.stdout = stdout ?? null;
+      this.stderr = stderr ?? null;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** The pipe to the program. `null` where stdin comes from elsewhere. */
+  get stdin(): Writable | null {
+    return this.#options.stdin[0]?.type === 'pipe' && this.#options.input === null ? this.#stdin : null;
+  }
+
+  /** Streams of their own, from the beginning. Empty where an output goes elsewhere. */
+  copies(from: 'stdout' | 'stderr' | 'all'): Readable[] {
+    const [stdout, stderr] = this.#outlets;
+    const wanted = { stdout: [stdout], stderr: [stderr], all: [stdout, stderr] }[from];
+    return wanted.flatMap((outlet) => outlet?.copy() ?? []);
+  }
+
+  /**
+   * Opens what the options name.
+   *
+   * @param isConfined a file that is given by its descriptor, or written to, is copied by a pump
+   * @throws NacelleError `ERR_INVALID_OPTION` for a descriptor that is not open, or of a kind that can't be given; SyscallError for a
+   *   file; what a stream of the caller's failed with until now
+   */
+  async open({ isConfined }: { isConfined: boolean }): Promise<Streams> {
+    this.#isConfined = isConfined;
+    try {
+      const ends = [await this.#openStdin(), await this.#openOutput(1), await this.#openOutput(2)] as const;
+      if (this.#failure) throw failed(this.#failure);
+      return { ends, copies: this.#copies };
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** The program's ends have been duplicated: ours of them are closed, else their pipes would never end. */
+  sent(): void {
+    for (const fd of this.#childFds.splice(0)) closeSync(fd);
+    for (const fd of this.#openEnds.splice(0)) this.#closeEnd(fd);
+  }
+
+  /** The program runs: input is written, output is read. */
+  begin(hooks: StdioHooks): void {
+    this.sent();
+    if (this.#hooks) return;
+    this.#hooks = hooks;
+    for (const outlet of this.#outlets) outlet?.begin(hooks);
+    if (this.#failure) hooks.onError(this.#failure);
+    const source = sourceOf(this.#options);
+    if (!this.#stdin || source === null) return;
+    if (!isStream(source)) {
+      this.#stdin.end(source);
+      return;
+    }
+    // A source that was destroyed never ends; the program would wait for more.
+    if (source.destroyed) {
+      this.#stdin.end();
+      return;
+    }
+    source.pipe(this.#stdin);
+    source.on('close', this.#onSourceClose);
+    // also what is left of it when the program has ended
+    ignoreErrors(source);
+  }
+
+  /**
+   * The whole tree is gone: reads what is left in the pipes, however many others still hold them, and
+   * waits until files are written. Gives what was collected.
+   */
+  async settle(): Promise<{ stdout: Collector | null; stderr: Collector | null }> {
+    this.#stdin?.destroy();
+    const [stdout, stderr] = this.#outlets;
+    await Promise.all([stdout?.settle(), stderr?.settle()]);
+    for (const [sink, { end }] of this.#sinks) if (end) sink.end();
+    await Promise.all([...this.#sinks].filter(([sink, { wait }]) => wait && !sink.errored).map(([sink]) => finished(sink)));
+    return this.collected;
+  }
+
+  /** What was collected until now; `null` for what goes elsewhere. */
+  get collected(): { stdout: Collector | null; stderr: Collector | null } {
+    const [stdout, stderr] = this.#outlets;
+    return { stdout: stdout?.collector ?? null, stderr: stderr?.collector ?? null };
+  }
+
+  ref(): void {
+    this.#stdin?.ref();
+    for (const outlet of this.#outlets) outlet?.ref();
+  }
+
+  unref(): void {
+    this.#stdin?.unref();
+    for (const outlet of this.#outlets) outlet?.unref();
+  }
+
+  /** Closes all that is ours, the last made first. What the caller reads stays to be read, when the program has ended. Idempotent. */
+  close(): void {
+    this.sent();
+    for (const { close } of this.#owned.splice(0).reverse()) close();
+    // Nobody will read the caller's input any more; a stream given as stdin stays the caller's own.
+    const { input } = this.#options;
+    for (const stream of callersStreams(this.#options)) {
+      stream.off('error', this.#onFailure);
+      stream.off('close', this.#onSourceClose);
+      // one that is destroyed, or can't be opened, may fail later
+      if (stream === input || !this.#hooks) ignoreErrors(stream);
+    }
+    if (isStream(input)) input.destroy?.();
+    for (const outlet of this.#outlets) outlet?.leave();
+  }
+
+  /** The places of an output; 'ignore' beside others says nothing, and 'pipe' twice is 'pipe'. */
+  #items(stream: Stream): readonly StdioItem[] {
+    const items = this.#options[NAMES[stream]];
+    const useful = items.length > 1 ? items.filter((item) => item.type !== 'ignore') : items;
+    return useful.length === 0 ? items.slice(0, 1) : useful;
+  }
+
+  /** A pipe of ours: gives our end of it as a stream. */
+  #makePipe(stream: Stream): Socket {
+    const [readEnd, writeEnd] = this.#pipe();
+    const [own, child] = stream === 0 ? [writeEnd, readEnd] : [readEnd, writeEnd];
+    this.#openEnds.push(child);
+    this.#pipeEnds.set(stream, child);
+    try {
+      return this.#streamOf(own, { readable: stream !== 0, writable: stream === 0 });
+    } catch (error) {
+      this.#closeEnd(own);
+      throw error;
+    }
+  }
+
+  #makeStdin(): void {
+    const stdin = this.#makePipe(0);
+    this.#owned.push({ close: () => stdin.destroy() });
+    this.#stdin = stdin;
+    // A program may close its stdin when it likes: what can't be written then is dropped.
+    this.#stdin.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') this.#hooks?.onError(error);
+    });
+  }
+
+  #makeOutlet(stream: 1 | 2): Outlet {
+    const { maxBuffer, buffer } = this.#options;
+    const isVisible = this.#items(stream).some((item) => item.type === 'pipe');
+    const collector = isVisible
+      ? new Collector({ limit: maxBuffer, keep: buffer }, () => this.#hooks?.onOverflow(stream === 1 ? 'stdout' : 'stderr'))
+      : null;
+    const outlet = new Outlet(this.#makePipe(stream), collector);
+    this.#owned.push({ close: () => outlet.close() });
+    this.#outlets[stream - 1] = outlet;
+    return outlet;
+  }
+
+  #pipeEnd(stream: Stream): ChildEnd {
+    return { type: 'pipe', fd: this.#pipeEnds.get(stream) ?? -1 };
+  }
+
+  async #openStdin(): Promise<ChildEnd> {
+    const [item] = this.#options.stdin;
+    const direct = item && item.type !== 'pipe' ? await this.#direct(0, item) : null;
+    if (direct !== null) return direct;
+    if (!this.#stdin) this.#makeStdin();
+    return this.#pipeEnd(0);
+  }
+
+  async #openOutput(stream: 1 | 2): Promise<ChildEnd> {
+    const items = this.#items(stream);
+    const [only] = items;
+    const direct = only && items.length === 1 && only.type !== 'pipe' ? await this.#direct(stream, only) : null;
+    if (direct !== null) return direct;
+    const outlet = this.#outlets[stream - 1] ?? this.#makeOutlet(stream);
+    for (const item of items) {
+      const sink = await this.#sink(stream, item);
+      if (sink) outlet.add(sink);
+    }
+    return this.#pipeEnd(stream);
+  }
+
+  /** What the program gets straight; `null` where Node must stand between. */
+  async #direct(stream: Stream, item: StdioItem): Promise<ChildEnd | null> {
+    switch (item.type) {
+      case 'inherit':
+        return this.#given(stream, stream);
+      case 'fd':
+        return this.#given(stream, item.fd);
+      case 'ignore':
+        return { type: 'null' };
+      case 'file':
+        return stream === 0 ? this.#input(item.file) : this.#output(stream, item);
+      case 'source':
+      case 'sink': {
+        await untilOpen(item.stream, NAMES[stream]);
+        const fd = directDescriptor(item.stream);
+        return fd === null ? null : this.#given(stream, fd);
+      }
+      default:
+        return null;
+    }
+  }
+
+  /** A descriptor of the caller's. */
+  #given(stream: Stream, fd: number, path: string | null = null): ChildEnd {
+    if (!this.#isConfined) {
+      checkOpen(fd, NAMES[stream]);
+      return { type: 'given', fd };
+    }
+    const { kind, file } = kindOf(fd, NAMES[stream]);
+    if (kind === 'null') return { type: 'null' };
+    return kind === 'file' ? this.#copy(stream, { fd, file, path }) : { type: 'given', fd };
+  }
+
+  /** A pump copies between the file and a pipe of the program's. */
+  #copy(stream: Stream, { fd, file, path }: { fd: number; file: string; path: string | null }): ChildEnd {
+    const known = stream === 0 ? undefined : this.#copied.get(file);
+    if (known !== undefined) return { type: 'pipe', fd: known };
+    const [readEnd, writeEnd] = this.#pipe();
+    this.#openEnds.push(readEnd, writeEnd);
+    const option = NAMES[stream];
+    if (stream === 0) {
+      this.#copies.push({ from: fd, to: writeEnd, option, path });
+      return { type: 'pipe', fd: readEnd };
+    }
+    this.#copies.push({ from: readEnd, to: fd, option, path });
+    this.#copied.set(file, writeEnd);
+    return { type: 'pipe', fd: writeEnd };
+  }
+
+  async #input(file: string): Promise<ChildEnd> {
+    const kind = await inputFile(file, NAMES[0]);
+    return kind === 'null' ? { type: 'null' } : { type: 'file', path: resolve(file) };
+  }
+
+  async #output(stream: 1 | 2, { file, append }: { file: string; append: boolean }): Promise<ChildEnd> {
+    const path = resolve(file);
+    let fd = this.#files.get(path);
+    if (fd === undefined) {
+      fd = await openOutput(path, append, NAMES[stream]);
+      this.#childFds.push(fd);
+      this.#files.set(path, fd);
+    }
+    return this.#given(stream, fd, path);
+  }
+
+  /** A stream of ours or the caller's that gets a copy of an output. */
+  async #sink(stream: 1 | 2, item: StdioItem): Promise<Writable | null> {
+    if (item.type === 'inherit') return this.#keepSink(stream === 1 ? process.stdout : process.stderr, { end: false, wait: false });
+    if (item.type === 'sink') return this.#keepSink(item.stream, { end: !isStandard(item.stream), wait: false });
+    if (item.type === 'fd') {
+      checkOpen(item.fd, NAMES[stream]);
+      return this.#keepSink(createWriteStream('', { fd: item.fd, autoClose: false }), { end: true, wait: true });
+    }
+    if (item.type !== 'file') return null;
+    const fd = await openOutput(item.file, item.append, NAMES[stream]);
+    const sink = createWriteStream('', { fd });
+    this.#owned.push({ close: () => sink.destroy() });
+    return this.#keepSink(sink, { end: true, wait: true });
+  }
+
+  #keepSink(sink: Writable, ending: { end: boolean; wait: boolean }): Writable {
+    this.#sinks.set(sink, ending);
+    return sink;
+  }
+}
+
+/** Of a stream of the caller's, before there was a program. */
+function failed(cause: Error): NacelleError {
+  return new NacelleError(`one of the program's streams failed: ${cause.message}`, { code: 'ERR_STREAM', cause });
+}
+
+function sourceOf({ stdin: [item], input }: Options): ParsedProcess['input'] {
+  return item?.type === 'source' ? item.stream : input;
+}
+
+/** Node's own are not the caller's. */
+function callersStreams(options: Options): (Readable | Writable)[] {
+  const source = sourceOf(options);
+  const sinks = [...options.stdout, ...options.stderr].flatMap((item) =>
+    item.type === 'sink' && !isStandard(item.stream) ? [item.stream] : [],
+  );
+  return [...(isStream(source) ? [source] : []), ...new Set(sinks)];
+}
+
+/** Of Node's, or like it: minipass and streamx have classes of their own. */
+function isStream(input: ParsedProcess['input']): input is Readable {
+  return typeof input === 'object' && input !== null && !types.isUint8Array(input);
+}
+
+/** Node's own outputs are never ended. */
+function isStandard(stream: Writable): boolean {
+  return stream === process.stdout || stream === process.stderr;
+}

@@ -1,0 +1,123 @@
+import { beforeEach, expect, describe as group } from 'vitest';
+import { prewarm } from '../../../lib/container/start/prewarm.js';
+import { Container, type RunOptions } from '../../../lib/index.js';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { runNode } from '../../fixtures/node.js';
+import { waiting } from '../../fixtures/prewarmed.js';
+import { requires } from '../../fixtures/requires.js';
+import { busybox } from '../../fixtures/sandbox.js';
+import { until } from '../../fixtures/until.js';
+
+useLeakCheck();
+const { it } = requires({ root: true, tools: ['busybox'] });
+const mounting = requires({ root: true, tools: ['busybox', 'unshare', 'mount', 'umount'] });
+
+async function options(more: RunOptions = {}): Promise<RunOptions> {
+  return { ...(await busybox()), command: ['true'], ...more };
+}
+
+/** Two containers of a shape, so that a third is expected. */
+async function twice(more: RunOptions = {}): Promise<number> {
+  for (let i = 0; i < 2; i++) expect(await Container.run(await options(more))).toMatchObject({ status: 'ok' });
+  const [pid] = await until('one waits', () => (waiting().length === 1 ? waiting() : null));
+  return pid ?? 0;
+}
+
+beforeEach(() => prewarm.forget());
+
+group('a container that is prewarmed', () => {
+  it('is the third of a shape, whatever it runs', async () => {
+    const pid = await twice();
+    const copyIn = { '/long': 'x'.repeat(300_000) };
+    await using third = await Container.create(
+      await options({ command: ['sh', '-c', 'wc -c < /long; exit 3'], copyIn, hostname: 'third' }),
+    );
+    expect(third.pid).toBe(pid);
+    await third.start();
+    expect(await third.wait()).toMatchObject({ status: 'nonzero-exit', exitCode: 3, stdout: '300000\n' });
+  });
+
+  it('begins when one has ended, not before', async () => {
+    await Container.run(await options());
+    await using second = await Container.create(await options({ command: ['cat'], input: 'x' }));
+    // the shim has heard all that was said before this
+    await second.kill('SIGCONT');
+    expect(waiting()).toEqual([second.pid]);
+    await second.start();
+    await second.wait();
+    await until('one waits', () => waiting().length === 1);
+    expect(waiting()).not.toContain(second.pid);
+  });
+
+  it('that has not begun yet is the next one’s all the same', async () => {
+    await Container.run(await options());
+    await using second = await Container.create(await options({ command: ['sleep', '1000'] }));
+    expect(await Container.run(await options({ command: ['echo', 'third'] }))).toMatchObject({ status: 'ok', stdout: 'third\n' });
+    await second.remove({ force: true });
+  });
+
+  it('that has not begun goes without a trace', async () => {
+    await Container.run(await options());
+    await using second = await Container.create(await options({ command: ['sleep', '1000'] }));
+    await second.kill('SIGCONT');
+    await prewarm.forget();
+    expect(waiting()).toEqual([second.pid]);
+  });
+
+  it('is not used for another shape, and does not stay', async () => {
+    const pid = await twice({ tmpfs: { '/scratch': '' }, network: 'none' });
+    await using other = await Container.create(await options({ memory: '64m' }));
+    expect(other.pid).not.toBe(pid);
+    await until('it is gone', () => !waiting().includes(pid));
+  });
+
+  it('is not made for what differs each time, nor in a group of the caller’s', async () => {
+    for (const memory of ['64m', '65m', '66m']) await Container.run(await options({ memory }));
+    expect(waiting()).toEqual([]);
+    for (let i = 0; i < 3; i++) await Container.run(await options({ cgroupParent: 'nacelle-test-prewarm' }));
+    expect(waiting()).toEqual([]);
+  });
+
+  it('that was killed meanwhile is replaced', async () => {
+    const pid = await twice();
+    process.kill(pid, 'SIGKILL');
+    await until('it is gone', () => waiting().length === 0);
+    expect(await Container.run(await options())).toMatchObject({ status: 'ok' });
+  });
+
+  it('undoes what a rest that fails had made', async () => {
+    const pid = await twice();
+    const failing = await options({ command: ['/nonexistent'], upper: 'disk', mounts: [{ type: 'tmpfs', target: '/t' }] });
+    await expect(Container.run(failing)).rejects.toMatchObject({ code: 'ENOENT', message: expect.stringContaining('/nonexistent') });
+    expect(waiting()).not.toContain(pid);
+  });
+
+  it('goes when the rest can not be sent', async () => {
+    const pid = await twice();
+    const copyIn = { '/long': new Uint8Array(65 * 1024 * 1024) };
+    await expect(Container.run(await options({ copyIn }))).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+    expect(waiting()).not.toContain(pid);
+  });
+
+  it('counts to the step that fails in its rest', async () => {
+    await twice();
+    await expect(Container.run(await options({ user: 'nobody-there' }))).rejects.toThrow(/nobody-there/);
+    await twice();
+    await expect(Container.run(await options({ mounts: [{ type: 'tmpfs', target: '/etc/passwd/below' }] }))).rejects.toThrow(
+      /passwd\/below/,
+    );
+  });
+
+  it('can be many at once: one has it, the others are made as ever', async () => {
+    await twice();
+    const all = await Promise.all(Array.from({ length: 8 }, async (_, i) => Container.run(await options({ command: ['echo', `${i}`] }))));
+    expect(all.map(({ stdout }) => stdout)).toEqual(Array.from({ length: 8 }, (_, i) => `${i}\n`));
+  });
+
+  mounting.it("sees a mount that the host has made since, and holds none of the host's", async () => {
+    const seen = await runNode<{ before: string; waited: boolean; after: string; unmounted: boolean }>('prewarmed', [], {
+      through: ['unshare', '-m', '--propagation', 'private'],
+    });
+    expect(seen).toEqual({ before: '', waited: true, after: 'new\n', unmounted: true });
+  });
+});

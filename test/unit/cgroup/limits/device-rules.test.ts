@@ -1,0 +1,152 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { compileDeviceFilter } from '../../../../lib/cgroup/limits/device-filter.js';
+import { deviceSteps, deviceWrites } from '../../../../lib/cgroup/limits/device-rules.js';
+import { UnsupportedError } from '../../../../lib/errors.js';
+import type { DeviceRule } from '../../../../lib/options/limits.js';
+import type { Step } from '../../../../lib/plan/steps.js';
+import { defaultDeviceRules } from '../../../../lib/security/paths.js';
+import { allowed, runDeviceFilter, V1Devices, type Wish } from '../device-models.js';
+
+// few numbers, so that rules meet
+const number = fc.integer({ min: 0, max: 2 });
+const access = fc.subarray(['r', 'w', 'm'], { minLength: 1 }).map((letters) => letters.join(''));
+const one: fc.Arbitrary<DeviceRule> = fc
+  .record({ type: fc.constantFrom('b', 'c'), major: fc.option(number), minor: fc.option(number), access, allow: fc.boolean() })
+  .map(
+    ({ major, minor, ...rule }): DeviceRule => ({ ...rule, ...(major === null ? {} : { major }), ...(minor === null ? {} : { minor }) }),
+  );
+const all: fc.Arbitrary<DeviceRule> = fc.record({ type: fc.constant('a'), access, allow: fc.boolean() });
+const rules = fc.array(fc.oneof({ weight: 4, arbitrary: one }, { weight: 1, arbitrary: all }), { maxLength: 12 });
+const wish: fc.Arbitrary<Wish> = fc.record({
+  type: fc.constantFrom('b', 'c'),
+  major: number,
+  minor: number,
+  access: fc.constantFrom('m', 'r', 'w', 'rw'),
+});
+
+const everyWish: Wish[] = (['b', 'c'] as const).flatMap((type) =>
+  [0, 1, 2, 3].flatMap((major) =>
+    [0, 1, 2, 3].flatMap((minor) => ['m', 'r', 'w', 'rw'].map((letters) => ({ type, major, minor, access: letters }))),
+  ),
+);
+
+/** As the shim writes them: letter by letter where the kernel refuses all. */
+function v1Of(list: readonly DeviceRule[], above?: V1Devices): V1Devices {
+  const devices = new V1Devices(above);
+  const bytes = (step: Step): string => (step.op === 'put' ? Buffer.from(step.bytes).toString() : '');
+  for (const step of deviceSteps(deviceWrites(list, { above: above?.list ?? null }), 0)) {
+    if (step.op === 'put') devices.write(step.path, bytes(step));
+    if (step.op === 'allow_device') allowDevice(devices, step);
+  }
+  return devices;
+}
+
+function allowDevice(devices: V1Devices, { device, access }: Extract<Step, { op: 'allow_device' }>): void {
+  const letters = [access, ...access];
+  for (const asked of letters) {
+    try {
+      devices.write('devices.allow', `${device} ${asked}`);
+      if (asked === access) return;
+    } catch (error) {
+      if (!(error instanceof Error) || error.message !== 'EPERM') throw error;
+    }
+  }
+}
+
+describe('the BPF program', () => {
+  it('decides as the rules mean', () => {
+    fc.assert(
+      fc.property(rules, wish, (list, wanted) => {
+        expect(runDeviceFilter(compileDeviceFilter(list), wanted)).toBe(allowed(list, wanted));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('of no rules allows all', () => {
+    expect(everyWish.every((wanted) => runDeviceFilter(compileDeviceFilter([]), wanted))).toBe(true);
+  });
+});
+
+describe('the files of v1', () => {
+  it('decide as the rules mean, or the rules are refused', () => {
+    let kept = 0;
+    fc.assert(
+      fc.property(rules, (list) => {
+        try {
+          const devices = v1Of(list);
+          kept += 1;
+          expect(everyWish.filter((wanted) => devices.allows(wanted) !== allowed(list, wanted))).toEqual([]);
+        } catch (error) {
+          if (!(error instanceof UnsupportedError)) throw error;
+        }
+      }),
+      { numRuns: 1000 },
+    );
+    expect(kept).toBeGreaterThan(300);
+  });
+
+  it('allow nothing that the group above refuses, and of single devices all that both allow', () => {
+    const single = one.filter(({ major, minor }) => major !== undefined && minor !== undefined);
+    const whole = all.map((rule): DeviceRule => ({ ...rule, access: 'rwm' }));
+    const singles = fc.array(fc.oneof({ weight: 4, arbitrary: single }, { weight: 1, arbitrary: whole }), { maxLength: 12 });
+    const both = (first: readonly DeviceRule[], second: readonly DeviceRule[]) => (wanted: Wish) =>
+      [...wanted.access].every((letter) => [first, second].every((list) => allowed(list, { ...wanted, access: letter })));
+    let kept = 0;
+    const below = (lists: fc.Arbitrary<DeviceRule[]>, isExact: boolean) =>
+      fc.property(lists, lists, (upper, lower) => {
+        try {
+          const above = v1Of(upper);
+          const devices = v1Of(lower, above);
+          kept += 1;
+          const expected = both(upper, lower);
+          const wrong = everyWish.filter((wanted) => (isExact || !expected(wanted)) && devices.allows(wanted) !== expected(wanted));
+          expect(wrong).toEqual([]);
+        } catch (error) {
+          if (!(error instanceof UnsupportedError)) throw error;
+        }
+      });
+    fc.assert(below(rules, false), { numRuns: 1000 });
+    fc.assert(below(singles, true), { numRuns: 1000 });
+    expect(kept).toBeGreaterThan(600);
+  });
+
+  it('are written as the kernel reads them', () => {
+    const list: DeviceRule[] = [
+      { type: 'a', access: 'rwm', allow: false },
+      { type: 'c', major: 1, minor: 3, access: 'rwm', allow: true },
+      { type: 'c', major: 136, access: 'rw', allow: true },
+      { type: 'c', major: 1, minor: 3, access: 'm', allow: false },
+    ];
+    expect(deviceWrites(list).map(({ file, value }) => `${file}=${value}`)).toEqual([
+      'devices.deny=a',
+      'devices.allow=c 1:3 rw',
+      'devices.allow=c 136:* rw',
+    ]);
+  });
+
+  it('leave alone what a parent has, until rules say otherwise or replace others', () => {
+    const list: DeviceRule[] = [{ type: 'b', access: 'w', allow: false }];
+    expect(deviceWrites(list).map(({ value }) => value)).toEqual(['b *:* w']);
+    expect(deviceWrites(list, { reset: true }).map(({ value }) => value)).toEqual(['a', 'b *:* w']);
+    expect(deviceWrites([])).toEqual([]);
+  });
+
+  it('can not except from an exception', () => {
+    const list: DeviceRule[] = [
+      { type: 'a', access: 'rwm', allow: false },
+      { type: 'c', access: 'm', allow: true },
+      { type: 'c', major: 1, minor: 3, access: 'm', allow: false },
+    ];
+    expect(() => deviceWrites(list)).toThrow(/can't except c 1:3 m from c \*:\* m/);
+  });
+});
+
+it("a container's own rules mean the same in both", () => {
+  const devices = v1Of(defaultDeviceRules);
+  const program = compileDeviceFilter(defaultDeviceRules);
+  for (const wanted of everyWish) expect(runDeviceFilter(program, wanted)).toBe(devices.allows(wanted));
+  expect(runDeviceFilter(program, { type: 'c', major: 1, minor: 3, access: 'rw' })).toBe(true);
+  expect(runDeviceFilter(program, { type: 'b', major: 254, minor: 0, access: 'r' })).toBe(false);
+});
