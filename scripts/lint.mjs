@@ -32,7 +32,7 @@ function rooms() {
 
 const checks = {
   rooms,
-  generate: () => run('node', ['scripts/generate-steps.mjs', '--check']),
+  generate: () => run('node', ['scripts/generate.mjs', '--check']),
   biome: () => run('npx', ['--no-install', 'biome', 'check', '--error-on-warnings']),
   types: () => ['.', 'examples', 'bench'].every((project) => run('npx', ['--no-install', 'tsc', '--noEmit', '-p', project])),
   'clang-format': () => needs('clang-format', () => run('clang-format', ['--dry-run', '-Werror', ...sources])),

@@ -1,5 +1,5 @@
 import { NacelleError } from '../errors.js';
-import { MAX_BODY } from './messages.js';
+import { MAX_BODY } from './protocol.js';
 
 /** Past it the shim would take the connection for broken. */
 export function checkSize(body: Uint8Array): void {

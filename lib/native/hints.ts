@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { geteuid } from 'node:process';
 import type { Op } from '../plan/steps.js';
-import { Where } from './step-failure.js';
+import { Where } from './protocol.js';
 
 const { EPERM, EACCES, ENOSPC, ENOENT, ENOSYS, ENODEV, EROFS, EINVAL, EMFILE, ENFILE, ENOMEM } = constants.errno;
 

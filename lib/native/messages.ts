@@ -1,16 +1,9 @@
+import { causes, MAX_CHANNEL_DESCRIPTORS } from './protocol.js';
 import type { StepFailure } from './step-failure.js';
-import type { KillCause, TaskEnd } from './task.js';
+import type { TaskEnd } from './task.js';
 
-/** The numbers of addon/shim/wire/protocol.h. */
-export const Request = { start: 1, descriptors: 2, release: 3, call: 4, kill: 5, close: 6, rest: 7, startLater: 8, go: 9 } as const;
-export const Event = { started: 1, running: 2, called: 3, ended: 4, failed: 5 } as const;
-export const causes: readonly KillCause[] = ['none', 'caller', 'wall-time', 'cpu-time', 'output', 'cancel', 'owner'];
-/** With the rest of a plan: one message of the process's channel (channel.h) carries them, and a long plan's memfd. */
-export const MAX_REST_DESCRIPTORS = 15;
-/** SCM_MAX_FD. */
-export const MAX_DESCRIPTORS = 253;
-/** Of one message: kMaxBody of addon/shim/wire/protocol.h. Past it the shim would take the connection for broken. */
-export const MAX_BODY = 64 * 1024 * 1024;
+/** With the rest of a plan: one message of the process's channel carries them, and a long plan's memfd. */
+export const MAX_REST_DESCRIPTORS = MAX_CHANNEL_DESCRIPTORS - 1;
 
 const NS_PER_MS = 1_000_000;
 

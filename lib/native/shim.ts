@@ -7,20 +7,9 @@ import { checkSize } from './body-size.js';
 import { Deferred } from './deferred.js';
 import { Encoder, encodePlan, slotCount } from './encode.js';
 import { closeDescriptor, loadNative } from './load-addon.js';
-import {
-  causes,
-  decodeCalled,
-  decodeEnded,
-  decodeFailed,
-  decodeRunning,
-  decodeStarted,
-  type EndMessage,
-  Event,
-  MAX_DESCRIPTORS,
-  Request,
-  type StartedMessage,
-} from './messages.js';
+import { decodeCalled, decodeEnded, decodeFailed, decodeRunning, decodeStarted, type EndMessage, type StartedMessage } from './messages.js';
 import { requireOwn } from './own-folder.js';
+import { causes, Event, MAX_DESCRIPTORS, Request } from './protocol.js';
 import { makeRuntimeBase, runtimeDir } from './runtime-dir.js';
 import { ShimError } from './shim-error.js';
 import { nativeError, stepError } from './system-errors.js';

@@ -1,11 +1,11 @@
+import type { Where } from './protocol.js';
+
 /** Where a step failed, as the shim tells it (addon/shim/supervisor/host_steps.h). */
 export interface StepFailure {
-  /** The number of the stage, or one of {@link Where}. */
+  /** The number of the stage, or one of {@link Where}'s. */
   readonly where: number;
   readonly index: number;
   readonly errno: number;
   /** The kernel's own words, or which of several paths. */
   readonly text: string;
 }
-
-export const Where = { prepare: -1, call: -2, undo: -3, clone: -4, plan: -5, end: -6 } as const;

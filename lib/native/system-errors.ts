@@ -3,11 +3,12 @@ import { getSystemErrorMap } from 'node:util';
 import { errnoOf, SyscallError, toError } from '../errors.js';
 import { CLONE } from '../plan/constants.js';
 import type { Plan } from '../plan/plan.js';
-import { type Op, type Step, stepTable } from '../plan/steps.js';
+import { type Step, stepTable } from '../plan/steps.js';
 import { hintFor } from './hints.js';
-import { type StepFailure, Where } from './step-failure.js';
+import { Where } from './protocol.js';
+import type { StepFailure } from './step-failure.js';
 
-const words = new Map(stepTable.map(({ op, what }) => [op, what]));
+const rows = new Map(stepTable.map((row) => [row.op, row]));
 
 /** The kernel's name: 'ENOENT'. */
 export function errnoName(errno: number): string {
@@ -108,7 +109,7 @@ export function stepError(failure: StepFailure, steps: { plan: Plan; call?: read
   return new SyscallError(`${what}: ${name}${suffix(detail)}${hint ? `. ${hint}` : ''}`, {
     errno: failure.errno,
     errnoName: name,
-    syscall: step ? syscallOf(step.op) : 'clone3',
+    syscall: (step && rows.get(step.op)?.call) ?? 'clone3',
     step: step?.op ?? null,
     path: step && 'path' in step ? step.path : null,
     hint,
@@ -132,48 +133,7 @@ function stepAt({ where, index }: StepFailure, { plan, call }: { plan: Plan; cal
 /** The step's words, with its fields filled in. */
 function describe(step: Step): string {
   const fields: Readonly<Record<string, unknown>> = { ...step };
-  return (words.get(step.op) ?? step.op).replaceAll(/\{(\w+)\}/g, (_, field: string) => String(fields[field] ?? ''));
-}
-
-/** The call that a step is named after, where the step's name is not the call's. */
-const syscalls: Partial<Record<Op, string>> = {
-  open: 'openat',
-  open_in_root: 'openat2',
-  exec: 'execve',
-  pivot: 'pivot_root',
-  filesystem: 'fsconfig',
-  overlay: 'fsconfig',
-  clone_mount: 'open_tree',
-  attach: 'move_mount',
-  attach_at: 'move_mount',
-  set_mount: 'mount_setattr',
-  set_propagation: 'mount',
-  make_group: 'mkdir',
-  remove_group: 'rmdir',
-  put: 'write',
-  write_process: 'write',
-  join_group: 'write',
-  inherit_cpuset: 'write',
-  release_real_time: 'write',
-  load_device_filter: 'bpf',
-  attach_device_filter: 'bpf',
-  reopen: 'open',
-  require_mount: 'statx',
-  pump: 'clone3',
-  proc: 'fsconfig',
-  sysctl: 'write',
-  rlimit: 'prlimit',
-  scheduler: 'sched_setattr',
-  user: 'setresuid',
-  netlink: 'sendmsg',
-  init: 'clone3',
-  clone: 'clone3',
-  detach: 'umount2',
-  share_folder: 'mount',
-};
-
-function syscallOf(op: Op): string {
-  return syscalls[op] ?? op;
+  return (rows.get(step.op)?.what ?? step.op).replaceAll(/\{(\w+)\}/g, (_, field: string) => String(fields[field] ?? ''));
 }
 
 function suffix(detail: string): string {

@@ -1,8 +1,9 @@
 import type { Descriptors, Plan } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
+import type { causes } from './protocol.js';
 
-/** Why a tree was killed, as the shim or the caller knew it when it sent the kill. The first one stands. */
-export type KillCause = 'none' | 'caller' | 'wall-time' | 'cpu-time' | 'output' | 'cancel' | 'owner';
+/** See {@link causes}. */
+export type KillCause = (typeof causes)[number];
 
 /** How a task ended: raw facts, to be read by pure code. */
 export interface TaskEnd {

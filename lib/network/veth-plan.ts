@@ -111,7 +111,7 @@ export function request(
   message: Uint8Array,
   patch: { slot: Slot; offset: number } = { slot: NONE, offset: 0 },
 ): Step {
-  return { op: 'netlink', socket, what, message, patch: patch.slot, patch_offset: patch.offset };
+  return { op: 'netlink', host: true, socket, what, message, patch: patch.slot, patch_offset: patch.offset };
 }
 
 function addressSteps(socket: Slot, { name, index, addresses }: EndAddresses): Step[] {

@@ -1,4 +1,4 @@
-// Generated from addon/shim/steps/steps.def by scripts/generate-steps.mjs. Change that file, not this one.
+// Generated from addon/shim/steps/steps.def by scripts/generate.mjs. Change that file, not this one.
 
 /** A numbered file descriptor of a plan; -1 is none. */
 export type Slot = number;
@@ -9,30 +9,30 @@ export type FieldKind = 'SLOT' | 'OUT' | 'NUM' | 'STR' | 'BYTES' | 'LIST' | 'SLO
 export type Step =
   | { readonly op: 'open'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; readonly flags: number | bigint; readonly mode: number | bigint; }
   | { readonly op: 'open_in_root'; readonly host?: boolean; readonly out?: Slot; readonly root: Slot; readonly path: string; readonly flags: number | bigint; }
-  | { readonly op: 'reopen'; readonly host?: boolean; readonly out?: Slot; readonly slot: Slot; readonly path: string; readonly flags: number | bigint; }
+  | { readonly op: 'reopen'; readonly host?: never; readonly out?: Slot; readonly slot: Slot; readonly path: string; readonly flags: number | bigint; }
   | { readonly op: 'close'; readonly host?: boolean; readonly slot: Slot; }
-  | { readonly op: 'give'; readonly host?: boolean; readonly slot: Slot; }
-  | { readonly op: 'refuse_descriptors'; readonly host?: boolean; }
-  | { readonly op: 'chown'; readonly host?: boolean; readonly slot: Slot; }
-  | { readonly op: 'read'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly max: number | bigint; }
+  | { readonly op: 'give'; readonly host?: never; readonly slot: Slot; }
+  | { readonly op: 'refuse_descriptors'; readonly host: true; }
+  | { readonly op: 'chown'; readonly host?: never; readonly slot: Slot; }
+  | { readonly op: 'read'; readonly host: true; readonly at: Slot; readonly path: string; readonly max: number | bigint; }
   | { readonly op: 'require_procfs'; readonly host?: boolean; readonly slot: Slot; }
-  | { readonly op: 'setns'; readonly host?: boolean; readonly ns: Slot; readonly type: string; }
-  | { readonly op: 'unshare'; readonly host?: boolean; readonly flags: number | bigint; }
-  | { readonly op: 'open_namespace'; readonly host?: boolean; readonly out?: Slot; readonly type: string; }
-  | { readonly op: 'write_process'; readonly host?: boolean; readonly path: string; readonly bytes: Uint8Array; }
-  | { readonly op: 'clone'; readonly host?: boolean; readonly stage: number | bigint; readonly keep: readonly Slot[]; }
+  | { readonly op: 'setns'; readonly host?: never; readonly ns: Slot; readonly type: string; }
+  | { readonly op: 'unshare'; readonly host?: never; readonly flags: number | bigint; }
+  | { readonly op: 'open_namespace'; readonly host: true; readonly out?: Slot; readonly type: string; }
+  | { readonly op: 'write_process'; readonly host: true; readonly path: string; readonly bytes: Uint8Array; }
+  | { readonly op: 'clone'; readonly host?: never; readonly stage: number | bigint; readonly keep: readonly Slot[]; }
   | { readonly op: 'filesystem'; readonly host?: boolean; readonly out?: Slot; readonly type: string; readonly options: readonly string[]; readonly attributes: number | bigint; }
   | { readonly op: 'proc'; readonly host?: boolean; readonly out?: Slot; readonly pidns: Slot; readonly attributes: number | bigint; }
   | { readonly op: 'overlay'; readonly host?: boolean; readonly out?: Slot; readonly lower: readonly Slot[]; readonly upper: Slot; readonly work: Slot; readonly options: readonly string[]; readonly attributes: number | bigint; }
   | { readonly op: 'clone_mount'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; readonly recursive: number | bigint; }
   | { readonly op: 'set_mount'; readonly host?: boolean; readonly mount: Slot; readonly recursive: number | bigint; readonly set: number | bigint; readonly clear: number | bigint; readonly propagation: number | bigint; }
-  | { readonly op: 'set_propagation'; readonly host?: boolean; readonly path: string; readonly propagation: number | bigint; }
+  | { readonly op: 'set_propagation'; readonly host?: never; readonly path: string; readonly propagation: number | bigint; }
   | { readonly op: 'attach'; readonly host?: boolean; readonly mount: Slot; readonly root: Slot; readonly path: string; readonly create: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'attach_at'; readonly host?: boolean; readonly mount: Slot; readonly at: Slot; readonly path: string; }
-  | { readonly op: 'share_folder'; readonly host?: boolean; readonly path: string; }
+  | { readonly op: 'share_folder'; readonly host: true; readonly path: string; }
   | { readonly op: 'require_mount'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly mount: Slot; }
   | { readonly op: 'detach'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
-  | { readonly op: 'pivot'; readonly host?: boolean; readonly root: Slot; readonly between: number | bigint; }
+  | { readonly op: 'pivot'; readonly host?: never; readonly root: Slot; readonly between: number | bigint; }
   | { readonly op: 'mask'; readonly host?: boolean; readonly roots: readonly Slot[]; readonly paths: readonly string[]; readonly file: Slot; readonly folder: Slot; }
   | { readonly op: 'readonly'; readonly host?: boolean; readonly roots: readonly Slot[]; readonly paths: readonly string[]; }
   | { readonly op: 'mkdir'; readonly host?: boolean; readonly out?: Slot; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
@@ -40,150 +40,158 @@ export type Step =
   | { readonly op: 'mknod'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly major: number | bigint; readonly minor: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
   | { readonly op: 'write_file'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly bytes: Uint8Array; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'copy_in'; readonly host?: boolean; readonly source: Slot; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
-  | { readonly op: 'copy_out'; readonly host?: boolean; readonly root: Slot; readonly paths: readonly string[]; readonly to: Slot; readonly max: number | bigint; }
+  | { readonly op: 'copy_out'; readonly host?: never; readonly root: Slot; readonly paths: readonly string[]; readonly to: Slot; readonly max: number | bigint; }
   | { readonly op: 'set_xattr'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly name: string; readonly value: Uint8Array; }
   | { readonly op: 'make_group'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; }
-  | { readonly op: 'inherit_cpuset'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
-  | { readonly op: 'release_real_time'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'inherit_cpuset'; readonly host: true; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'release_real_time'; readonly host: true; readonly at: Slot; readonly path: string; }
   | { readonly op: 'remove_group'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'remove_folder'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly wait: number | bigint; }
   | { readonly op: 'kill_group'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'put'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly bytes: Uint8Array; }
   | { readonly op: 'put_file'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly bytes: Uint8Array; }
   | { readonly op: 'unlink'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
-  | { readonly op: 'forget'; readonly host?: boolean; readonly path: string; }
+  | { readonly op: 'forget'; readonly host: true; readonly path: string; }
   | { readonly op: 'remove_tree'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
-  | { readonly op: 'join_group'; readonly host?: boolean; readonly group: Slot; readonly file: string; }
-  | { readonly op: 'join_above'; readonly host?: boolean; readonly path: string; readonly floor: number | bigint; }
-  | { readonly op: 'allow_device'; readonly host?: boolean; readonly group: Slot; readonly device: string; readonly access: string; }
-  | { readonly op: 'load_device_filter'; readonly host?: boolean; readonly out?: Slot; readonly program: Uint8Array; }
-  | { readonly op: 'attach_device_filter'; readonly host?: boolean; readonly group: Slot; readonly program: Slot; }
-  | { readonly op: 'lock'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'join_group'; readonly host?: never; readonly group: Slot; readonly file: string; }
+  | { readonly op: 'join_above'; readonly host?: never; readonly path: string; readonly floor: number | bigint; }
+  | { readonly op: 'allow_device'; readonly host: true; readonly group: Slot; readonly device: string; readonly access: string; }
+  | { readonly op: 'load_device_filter'; readonly host: true; readonly out?: Slot; readonly program: Uint8Array; }
+  | { readonly op: 'attach_device_filter'; readonly host: true; readonly group: Slot; readonly program: Slot; }
+  | { readonly op: 'lock'; readonly host: true; readonly out?: Slot; readonly at: Slot; readonly path: string; }
   | { readonly op: 'netlink_socket'; readonly host?: boolean; readonly out?: Slot; readonly ns: Slot; readonly protocol: number | bigint; }
-  | { readonly op: 'netlink'; readonly host?: boolean; readonly socket: Slot; readonly what: string; readonly message: Uint8Array; readonly patch: Slot; readonly patch_offset: number | bigint; }
-  | { readonly op: 'remove_links'; readonly host?: boolean; readonly socket: Slot; readonly group: number | bigint; }
-  | { readonly op: 'link_up'; readonly host?: boolean; readonly name: string; }
-  | { readonly op: 'sethostname'; readonly host?: boolean; readonly name: string; }
-  | { readonly op: 'setdomainname'; readonly host?: boolean; readonly name: string; }
-  | { readonly op: 'sysctl'; readonly host?: boolean; readonly proc: Slot; readonly path: string; readonly value: string; }
-  | { readonly op: 'rlimit'; readonly host?: boolean; readonly name: string; readonly resource: number | bigint; readonly soft: number | bigint; readonly hard: number | bigint; }
-  | { readonly op: 'scheduler'; readonly host?: boolean; readonly policy: number | bigint; readonly nice: number | bigint; readonly priority: number | bigint; readonly runtime: number | bigint; readonly deadline: number | bigint; readonly period: number | bigint; }
-  | { readonly op: 'oom_score_adj'; readonly host?: boolean; readonly value: string; }
-  | { readonly op: 'umask'; readonly host?: boolean; readonly mask: number | bigint; }
-  | { readonly op: 'setsid'; readonly host?: boolean; }
-  | { readonly op: 'keyring'; readonly host?: boolean; }
-  | { readonly op: 'chdir'; readonly host?: boolean; readonly path: string; readonly create: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
-  | { readonly op: 'stdio'; readonly host?: boolean; readonly slot: Slot; readonly fd: number | bigint; }
-  | { readonly op: 'user'; readonly host?: boolean; readonly user: string; readonly apply: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
-  | { readonly op: 'save_user'; readonly host?: boolean; readonly out?: Slot; }
-  | { readonly op: 'restore_user'; readonly host?: boolean; readonly saved: Slot; }
-  | { readonly op: 'keep_capabilities'; readonly host?: boolean; }
-  | { readonly op: 'bound_capabilities'; readonly host?: boolean; readonly bounding: number | bigint; }
-  | { readonly op: 'capabilities'; readonly host?: boolean; readonly effective: number | bigint; readonly permitted: number | bigint; readonly inheritable: number | bigint; readonly ambient: number | bigint; }
-  | { readonly op: 'no_new_privileges'; readonly host?: boolean; }
-  | { readonly op: 'dumpable'; readonly host?: boolean; readonly value: number | bigint; }
-  | { readonly op: 'parent_death_signal'; readonly host?: boolean; readonly signal: number | bigint; }
-  | { readonly op: 'seccomp'; readonly host?: boolean; readonly filter: Uint8Array; }
-  | { readonly op: 'init'; readonly host?: boolean; }
-  | { readonly op: 'rest'; readonly host?: boolean; }
-  | { readonly op: 'park'; readonly host?: boolean; }
-  | { readonly op: 'exec'; readonly host?: boolean; readonly path: string; readonly argv: readonly string[]; readonly env: readonly string[]; }
-  | { readonly op: 'pump'; readonly host?: boolean; readonly from: readonly Slot[]; readonly to: readonly Slot[]; }
-  | { readonly op: 'unpack_filter'; readonly host?: boolean; }
-  | { readonly op: 'unpack'; readonly host?: boolean; readonly input: Slot; readonly root: Slot; readonly lower: readonly Slot[]; readonly options: readonly string[]; }
-  | { readonly op: 'pack'; readonly host?: boolean; readonly upper: Slot; readonly lower: readonly Slot[]; readonly output: Slot; readonly options: readonly string[]; }
-  | { readonly op: 'changes'; readonly host?: boolean; readonly upper: Slot; readonly lower: readonly Slot[]; readonly output: Slot; readonly options: readonly string[]; }
-  | { readonly op: 'pause'; readonly host?: boolean; };
+  | { readonly op: 'netlink'; readonly host: true; readonly socket: Slot; readonly what: string; readonly message: Uint8Array; readonly patch: Slot; readonly patch_offset: number | bigint; }
+  | { readonly op: 'remove_links'; readonly host: true; readonly socket: Slot; readonly group: number | bigint; }
+  | { readonly op: 'link_up'; readonly host?: never; readonly name: string; }
+  | { readonly op: 'sethostname'; readonly host?: never; readonly name: string; }
+  | { readonly op: 'setdomainname'; readonly host?: never; readonly name: string; }
+  | { readonly op: 'sysctl'; readonly host?: never; readonly proc: Slot; readonly path: string; readonly value: string; }
+  | { readonly op: 'rlimit'; readonly host?: never; readonly name: string; readonly resource: number | bigint; readonly soft: number | bigint; readonly hard: number | bigint; }
+  | { readonly op: 'scheduler'; readonly host?: never; readonly policy: number | bigint; readonly nice: number | bigint; readonly priority: number | bigint; readonly runtime: number | bigint; readonly deadline: number | bigint; readonly period: number | bigint; }
+  | { readonly op: 'oom_score_adj'; readonly host?: never; readonly value: string; }
+  | { readonly op: 'umask'; readonly host?: never; readonly mask: number | bigint; }
+  | { readonly op: 'setsid'; readonly host?: never; }
+  | { readonly op: 'keyring'; readonly host?: never; }
+  | { readonly op: 'chdir'; readonly host?: never; readonly path: string; readonly create: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
+  | { readonly op: 'stdio'; readonly host?: never; readonly slot: Slot; readonly fd: number | bigint; }
+  | { readonly op: 'user'; readonly host?: never; readonly user: string; readonly apply: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
+  | { readonly op: 'save_user'; readonly host?: never; readonly out?: Slot; }
+  | { readonly op: 'restore_user'; readonly host?: never; readonly saved: Slot; }
+  | { readonly op: 'keep_capabilities'; readonly host?: never; }
+  | { readonly op: 'bound_capabilities'; readonly host?: never; readonly bounding: number | bigint; }
+  | { readonly op: 'capabilities'; readonly host?: never; readonly effective: number | bigint; readonly permitted: number | bigint; readonly inheritable: number | bigint; readonly ambient: number | bigint; }
+  | { readonly op: 'no_new_privileges'; readonly host?: never; }
+  | { readonly op: 'dumpable'; readonly host?: never; readonly value: number | bigint; }
+  | { readonly op: 'parent_death_signal'; readonly host?: never; readonly signal: number | bigint; }
+  | { readonly op: 'seccomp'; readonly host?: never; readonly filter: Uint8Array; }
+  | { readonly op: 'init'; readonly host?: never; }
+  | { readonly op: 'rest'; readonly host?: never; }
+  | { readonly op: 'park'; readonly host?: never; }
+  | { readonly op: 'exec'; readonly host?: never; readonly path: string; readonly argv: readonly string[]; readonly env: readonly string[]; }
+  | { readonly op: 'pump'; readonly host: true; readonly from: readonly Slot[]; readonly to: readonly Slot[]; }
+  | { readonly op: 'unpack_filter'; readonly host?: never; }
+  | { readonly op: 'unpack'; readonly host?: never; readonly input: Slot; readonly root: Slot; readonly lower: readonly Slot[]; readonly options: readonly string[]; }
+  | { readonly op: 'pack'; readonly host?: never; readonly upper: Slot; readonly lower: readonly Slot[]; readonly output: Slot; readonly options: readonly string[]; }
+  | { readonly op: 'changes'; readonly host?: never; readonly upper: Slot; readonly lower: readonly Slot[]; readonly output: Slot; readonly options: readonly string[]; }
+  | { readonly op: 'pause'; readonly host?: never; };
 
 export type Op = Step['op'];
 
-/** In the order of the opcodes: the name, the words for errors, the fields as they travel. */
-export const stepTable: readonly { readonly op: Op; readonly what: string; readonly fields: readonly (readonly [FieldKind, string])[] }[] = [
-  { op: 'open', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path'], ['NUM', 'flags'], ['NUM', 'mode']] },
-  { op: 'open_in_root', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'flags']] },
-  { op: 'reopen', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'slot'], ['STR', 'path'], ['NUM', 'flags']] },
-  { op: 'close', what: 'close a descriptor', fields: [['SLOT', 'slot']] },
-  { op: 'give', what: 'hand a descriptor over', fields: [['SLOT', 'slot']] },
-  { op: 'refuse_descriptors', what: 'let the process hand no more descriptors over', fields: [] },
-  { op: 'chown', what: 'give a descriptor to its user', fields: [['SLOT', 'slot']] },
-  { op: 'read', what: 'read {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['NUM', 'max']] },
-  { op: 'require_procfs', what: 'check that /proc is the kernel\'s', fields: [['SLOT', 'slot']] },
-  { op: 'setns', what: 'join the {type} namespace', fields: [['SLOT', 'ns'], ['STR', 'type']] },
-  { op: 'unshare', what: 'unshare namespaces', fields: [['NUM', 'flags']] },
-  { op: 'open_namespace', what: 'open the {type} namespace', fields: [['OUT', 'out'], ['STR', 'type']] },
-  { op: 'write_process', what: 'write /proc/PID/{path}', fields: [['STR', 'path'], ['BYTES', 'bytes']] },
-  { op: 'clone', what: 'start the next stage', fields: [['NUM', 'stage'], ['SLOTS', 'keep']] },
-  { op: 'filesystem', what: 'make a {type} file system', fields: [['OUT', 'out'], ['STR', 'type'], ['LIST', 'options'], ['NUM', 'attributes']] },
-  { op: 'proc', what: 'make a proc file system', fields: [['OUT', 'out'], ['SLOT', 'pidns'], ['NUM', 'attributes']] },
-  { op: 'overlay', what: 'make the overlay file system', fields: [['OUT', 'out'], ['SLOTS', 'lower'], ['SLOT', 'upper'], ['SLOT', 'work'], ['LIST', 'options'], ['NUM', 'attributes']] },
-  { op: 'clone_mount', what: 'bind {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path'], ['NUM', 'recursive']] },
-  { op: 'set_mount', what: 'change a mount\'s attributes', fields: [['SLOT', 'mount'], ['NUM', 'recursive'], ['NUM', 'set'], ['NUM', 'clear'], ['NUM', 'propagation']] },
-  { op: 'set_propagation', what: 'set the propagation of {path}', fields: [['STR', 'path'], ['NUM', 'propagation']] },
-  { op: 'attach', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'create'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
-  { op: 'attach_at', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'at'], ['STR', 'path']] },
-  { op: 'share_folder', what: 'share the mounts in {path}', fields: [['STR', 'path']] },
-  { op: 'require_mount', what: 'check the mount on {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['SLOT', 'mount']] },
-  { op: 'detach', what: 'unmount {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
-  { op: 'pivot', what: 'make the new root the root', fields: [['SLOT', 'root'], ['NUM', 'between']] },
-  { op: 'mask', what: 'mask paths', fields: [['SLOTS', 'roots'], ['LIST', 'paths'], ['SLOT', 'file'], ['SLOT', 'folder']] },
-  { op: 'readonly', what: 'make paths read-only', fields: [['SLOTS', 'roots'], ['LIST', 'paths']] },
-  { op: 'mkdir', what: 'make the folder {path}', fields: [['OUT', 'out'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid']] },
-  { op: 'symlink', what: 'make the link {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['STR', 'target']] },
-  { op: 'mknod', what: 'make the device {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'major'], ['NUM', 'minor'], ['NUM', 'uid'], ['NUM', 'gid']] },
-  { op: 'write_file', what: 'write {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['BYTES', 'bytes'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
-  { op: 'copy_in', what: 'copy to {path}', fields: [['SLOT', 'source'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
-  { op: 'copy_out', what: 'copy out', fields: [['SLOT', 'root'], ['LIST', 'paths'], ['SLOT', 'to'], ['NUM', 'max']] },
-  { op: 'set_xattr', what: 'set {name} on {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['STR', 'name'], ['BYTES', 'value']] },
-  { op: 'make_group', what: 'make the cgroup {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
-  { op: 'inherit_cpuset', what: 'give the cgroup {path} the CPUs of its parent', fields: [['SLOT', 'at'], ['STR', 'path']] },
-  { op: 'release_real_time', what: 'give back the real-time run time of the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
-  { op: 'remove_group', what: 'remove the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
-  { op: 'remove_folder', what: 'remove the empty folder {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['NUM', 'wait']] },
-  { op: 'kill_group', what: 'kill what is in the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
-  { op: 'put', what: 'write {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
-  { op: 'put_file', what: 'write {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
-  { op: 'unlink', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
-  { op: 'forget', what: 'remove the record {path}', fields: [['STR', 'path']] },
-  { op: 'remove_tree', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
-  { op: 'join_group', what: 'join a cgroup', fields: [['SLOT', 'group'], ['STR', 'file']] },
-  { op: 'join_above', what: 'join the cgroup {path}', fields: [['STR', 'path'], ['NUM', 'floor']] },
-  { op: 'allow_device', what: 'allow the device {device} in the cgroup', fields: [['SLOT', 'group'], ['STR', 'device'], ['STR', 'access']] },
-  { op: 'load_device_filter', what: 'load the device filter', fields: [['OUT', 'out'], ['BYTES', 'program']] },
-  { op: 'attach_device_filter', what: 'confine the devices of the cgroup', fields: [['SLOT', 'group'], ['SLOT', 'program']] },
-  { op: 'lock', what: 'take the lock {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
-  { op: 'netlink_socket', what: 'open a route netlink socket', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['NUM', 'protocol']] },
-  { op: 'netlink', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['BYTES', 'message'], ['SLOT', 'patch'], ['NUM', 'patch_offset']] },
-  { op: 'remove_links', what: 'remove the links of group {group}', fields: [['SLOT', 'socket'], ['NUM', 'group']] },
-  { op: 'link_up', what: 'bring up {name}', fields: [['STR', 'name']] },
-  { op: 'sethostname', what: 'set the host name', fields: [['STR', 'name']] },
-  { op: 'setdomainname', what: 'set the domain name', fields: [['STR', 'name']] },
-  { op: 'sysctl', what: 'set sysctl {path}', fields: [['SLOT', 'proc'], ['STR', 'path'], ['STR', 'value']] },
-  { op: 'rlimit', what: 'set ulimit {name}', fields: [['STR', 'name'], ['NUM', 'resource'], ['NUM', 'soft'], ['NUM', 'hard']] },
-  { op: 'scheduler', what: 'set the scheduler', fields: [['NUM', 'policy'], ['NUM', 'nice'], ['NUM', 'priority'], ['NUM', 'runtime'], ['NUM', 'deadline'], ['NUM', 'period']] },
-  { op: 'oom_score_adj', what: 'set oomScoreAdj', fields: [['STR', 'value']] },
-  { op: 'umask', what: 'set the umask', fields: [['NUM', 'mask']] },
-  { op: 'setsid', what: 'start a session', fields: [] },
-  { op: 'keyring', what: 'start a session keyring', fields: [] },
-  { op: 'chdir', what: 'change to the folder {path}', fields: [['STR', 'path'], ['NUM', 'create'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
-  { op: 'stdio', what: 'set up file descriptor {fd}', fields: [['SLOT', 'slot'], ['NUM', 'fd']] },
-  { op: 'user', what: 'become the user {user}', fields: [['STR', 'user'], ['NUM', 'apply'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
-  { op: 'save_user', what: 'note who the user is', fields: [['OUT', 'out']] },
-  { op: 'restore_user', what: 'become the container\'s user', fields: [['SLOT', 'saved']] },
-  { op: 'keep_capabilities', what: 'keep capabilities over the change of user', fields: [] },
-  { op: 'bound_capabilities', what: 'limit the bounding set', fields: [['NUM', 'bounding']] },
-  { op: 'capabilities', what: 'set the capabilities', fields: [['NUM', 'effective'], ['NUM', 'permitted'], ['NUM', 'inheritable'], ['NUM', 'ambient']] },
-  { op: 'no_new_privileges', what: 'set no_new_privs', fields: [] },
-  { op: 'dumpable', what: 'set whether it can be dumped', fields: [['NUM', 'value']] },
-  { op: 'parent_death_signal', what: 'die with the shim', fields: [['NUM', 'signal']] },
-  { op: 'seccomp', what: 'load the system call filter', fields: [['BYTES', 'filter']] },
-  { op: 'init', what: 'start the init process', fields: [] },
-  { op: 'rest', what: 'wait for the rest of the plan', fields: [] },
-  { op: 'park', what: 'wait to be started', fields: [] },
-  { op: 'exec', what: 'run {path}', fields: [['STR', 'path'], ['LIST', 'argv'], ['LIST', 'env']] },
-  { op: 'pump', what: 'copy between the caller\'s files and the program', fields: [['SLOTS', 'from'], ['SLOTS', 'to']] },
-  { op: 'unpack_filter', what: 'limit the system calls to those of unpacking', fields: [] },
-  { op: 'unpack', what: 'unpack the layer', fields: [['SLOT', 'input'], ['SLOT', 'root'], ['SLOTS', 'lower'], ['LIST', 'options']] },
-  { op: 'pack', what: 'pack the changes', fields: [['SLOT', 'upper'], ['SLOTS', 'lower'], ['SLOT', 'output'], ['LIST', 'options']] },
-  { op: 'changes', what: 'list the changes', fields: [['SLOT', 'upper'], ['SLOTS', 'lower'], ['SLOT', 'output'], ['LIST', 'options']] },
-  { op: 'pause', what: 'hold the namespaces', fields: [] },
+/** Of a step: the system call that fails most, the words for errors, the fields as they travel. */
+export interface StepRow {
+  readonly op: Op;
+  readonly call: string;
+  readonly what: string;
+  readonly fields: readonly (readonly [FieldKind, string])[];
+}
+
+/** In the order of the opcodes. */
+export const stepTable: readonly StepRow[] = [
+  { op: 'open', call: 'openat', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path'], ['NUM', 'flags'], ['NUM', 'mode']] },
+  { op: 'open_in_root', call: 'openat2', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'flags']] },
+  { op: 'reopen', call: 'open', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'slot'], ['STR', 'path'], ['NUM', 'flags']] },
+  { op: 'close', call: 'close', what: 'close a descriptor', fields: [['SLOT', 'slot']] },
+  { op: 'give', call: 'sendmsg', what: 'hand a descriptor over', fields: [['SLOT', 'slot']] },
+  { op: 'refuse_descriptors', call: 'setsockopt', what: 'let the process hand no more descriptors over', fields: [] },
+  { op: 'chown', call: 'fchown', what: 'give a descriptor to its user', fields: [['SLOT', 'slot']] },
+  { op: 'read', call: 'read', what: 'read {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['NUM', 'max']] },
+  { op: 'require_procfs', call: 'fstatfs', what: 'check that /proc is the kernel\'s', fields: [['SLOT', 'slot']] },
+  { op: 'setns', call: 'setns', what: 'join the {type} namespace', fields: [['SLOT', 'ns'], ['STR', 'type']] },
+  { op: 'unshare', call: 'unshare', what: 'unshare namespaces', fields: [['NUM', 'flags']] },
+  { op: 'open_namespace', call: 'openat', what: 'open the {type} namespace', fields: [['OUT', 'out'], ['STR', 'type']] },
+  { op: 'write_process', call: 'write', what: 'write /proc/PID/{path}', fields: [['STR', 'path'], ['BYTES', 'bytes']] },
+  { op: 'clone', call: 'clone3', what: 'start the next stage', fields: [['NUM', 'stage'], ['SLOTS', 'keep']] },
+  { op: 'filesystem', call: 'fsconfig', what: 'make a {type} file system', fields: [['OUT', 'out'], ['STR', 'type'], ['LIST', 'options'], ['NUM', 'attributes']] },
+  { op: 'proc', call: 'fsconfig', what: 'make a proc file system', fields: [['OUT', 'out'], ['SLOT', 'pidns'], ['NUM', 'attributes']] },
+  { op: 'overlay', call: 'fsconfig', what: 'make the overlay file system', fields: [['OUT', 'out'], ['SLOTS', 'lower'], ['SLOT', 'upper'], ['SLOT', 'work'], ['LIST', 'options'], ['NUM', 'attributes']] },
+  { op: 'clone_mount', call: 'open_tree', what: 'bind {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path'], ['NUM', 'recursive']] },
+  { op: 'set_mount', call: 'mount_setattr', what: 'change a mount\'s attributes', fields: [['SLOT', 'mount'], ['NUM', 'recursive'], ['NUM', 'set'], ['NUM', 'clear'], ['NUM', 'propagation']] },
+  { op: 'set_propagation', call: 'mount', what: 'set the propagation of {path}', fields: [['STR', 'path'], ['NUM', 'propagation']] },
+  { op: 'attach', call: 'move_mount', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'create'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
+  { op: 'attach_at', call: 'move_mount', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'share_folder', call: 'mount', what: 'share the mounts in {path}', fields: [['STR', 'path']] },
+  { op: 'require_mount', call: 'statx', what: 'check the mount on {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['SLOT', 'mount']] },
+  { op: 'detach', call: 'umount2', what: 'unmount {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'pivot', call: 'pivot_root', what: 'make the new root the root', fields: [['SLOT', 'root'], ['NUM', 'between']] },
+  { op: 'mask', call: 'move_mount', what: 'mask paths', fields: [['SLOTS', 'roots'], ['LIST', 'paths'], ['SLOT', 'file'], ['SLOT', 'folder']] },
+  { op: 'readonly', call: 'mount_setattr', what: 'make paths read-only', fields: [['SLOTS', 'roots'], ['LIST', 'paths']] },
+  { op: 'mkdir', call: 'mkdirat', what: 'make the folder {path}', fields: [['OUT', 'out'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid']] },
+  { op: 'symlink', call: 'symlinkat', what: 'make the link {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['STR', 'target']] },
+  { op: 'mknod', call: 'mknodat', what: 'make the device {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'major'], ['NUM', 'minor'], ['NUM', 'uid'], ['NUM', 'gid']] },
+  { op: 'write_file', call: 'write', what: 'write {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['BYTES', 'bytes'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
+  { op: 'copy_in', call: 'write', what: 'copy to {path}', fields: [['SLOT', 'source'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
+  { op: 'copy_out', call: 'write', what: 'copy out', fields: [['SLOT', 'root'], ['LIST', 'paths'], ['SLOT', 'to'], ['NUM', 'max']] },
+  { op: 'set_xattr', call: 'setxattr', what: 'set {name} on {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['STR', 'name'], ['BYTES', 'value']] },
+  { op: 'make_group', call: 'mkdir', what: 'make the cgroup {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'inherit_cpuset', call: 'write', what: 'give the cgroup {path} the CPUs of its parent', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'release_real_time', call: 'write', what: 'give back the real-time run time of the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'remove_group', call: 'rmdir', what: 'remove the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'remove_folder', call: 'rmdir', what: 'remove the empty folder {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['NUM', 'wait']] },
+  { op: 'kill_group', call: 'kill', what: 'kill what is in the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'put', call: 'write', what: 'write {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
+  { op: 'put_file', call: 'openat', what: 'write {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
+  { op: 'unlink', call: 'unlinkat', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'forget', call: 'unlinkat', what: 'remove the record {path}', fields: [['STR', 'path']] },
+  { op: 'remove_tree', call: 'unlinkat', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'join_group', call: 'write', what: 'join a cgroup', fields: [['SLOT', 'group'], ['STR', 'file']] },
+  { op: 'join_above', call: 'write', what: 'join the cgroup {path}', fields: [['STR', 'path'], ['NUM', 'floor']] },
+  { op: 'allow_device', call: 'write', what: 'allow the device {device} in the cgroup', fields: [['SLOT', 'group'], ['STR', 'device'], ['STR', 'access']] },
+  { op: 'load_device_filter', call: 'bpf', what: 'load the device filter', fields: [['OUT', 'out'], ['BYTES', 'program']] },
+  { op: 'attach_device_filter', call: 'bpf', what: 'confine the devices of the cgroup', fields: [['SLOT', 'group'], ['SLOT', 'program']] },
+  { op: 'lock', call: 'fcntl', what: 'take the lock {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'netlink_socket', call: 'socket', what: 'open a route netlink socket', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['NUM', 'protocol']] },
+  { op: 'netlink', call: 'sendmsg', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['BYTES', 'message'], ['SLOT', 'patch'], ['NUM', 'patch_offset']] },
+  { op: 'remove_links', call: 'sendmsg', what: 'remove the links of group {group}', fields: [['SLOT', 'socket'], ['NUM', 'group']] },
+  { op: 'link_up', call: 'ioctl', what: 'bring up {name}', fields: [['STR', 'name']] },
+  { op: 'sethostname', call: 'sethostname', what: 'set the host name', fields: [['STR', 'name']] },
+  { op: 'setdomainname', call: 'setdomainname', what: 'set the domain name', fields: [['STR', 'name']] },
+  { op: 'sysctl', call: 'write', what: 'set sysctl {path}', fields: [['SLOT', 'proc'], ['STR', 'path'], ['STR', 'value']] },
+  { op: 'rlimit', call: 'prlimit', what: 'set ulimit {name}', fields: [['STR', 'name'], ['NUM', 'resource'], ['NUM', 'soft'], ['NUM', 'hard']] },
+  { op: 'scheduler', call: 'sched_setattr', what: 'set the scheduler', fields: [['NUM', 'policy'], ['NUM', 'nice'], ['NUM', 'priority'], ['NUM', 'runtime'], ['NUM', 'deadline'], ['NUM', 'period']] },
+  { op: 'oom_score_adj', call: 'write', what: 'set oomScoreAdj', fields: [['STR', 'value']] },
+  { op: 'umask', call: 'umask', what: 'set the umask', fields: [['NUM', 'mask']] },
+  { op: 'setsid', call: 'setsid', what: 'start a session', fields: [] },
+  { op: 'keyring', call: 'keyctl', what: 'start a session keyring', fields: [] },
+  { op: 'chdir', call: 'chdir', what: 'change to the folder {path}', fields: [['STR', 'path'], ['NUM', 'create'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
+  { op: 'stdio', call: 'dup2', what: 'set up file descriptor {fd}', fields: [['SLOT', 'slot'], ['NUM', 'fd']] },
+  { op: 'user', call: 'setresuid', what: 'become the user {user}', fields: [['STR', 'user'], ['NUM', 'apply'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
+  { op: 'save_user', call: 'memfd_create', what: 'note who the user is', fields: [['OUT', 'out']] },
+  { op: 'restore_user', call: 'setresuid', what: 'become the container\'s user', fields: [['SLOT', 'saved']] },
+  { op: 'keep_capabilities', call: 'prctl', what: 'keep capabilities over the change of user', fields: [] },
+  { op: 'bound_capabilities', call: 'prctl', what: 'limit the bounding set', fields: [['NUM', 'bounding']] },
+  { op: 'capabilities', call: 'capset', what: 'set the capabilities', fields: [['NUM', 'effective'], ['NUM', 'permitted'], ['NUM', 'inheritable'], ['NUM', 'ambient']] },
+  { op: 'no_new_privileges', call: 'prctl', what: 'set no_new_privs', fields: [] },
+  { op: 'dumpable', call: 'prctl', what: 'set whether it can be dumped', fields: [['NUM', 'value']] },
+  { op: 'parent_death_signal', call: 'prctl', what: 'die with the shim', fields: [['NUM', 'signal']] },
+  { op: 'seccomp', call: 'seccomp', what: 'load the system call filter', fields: [['BYTES', 'filter']] },
+  { op: 'init', call: 'clone3', what: 'start the init process', fields: [] },
+  { op: 'rest', call: 'recvmsg', what: 'wait for the rest of the plan', fields: [] },
+  { op: 'park', call: 'recvmsg', what: 'wait to be started', fields: [] },
+  { op: 'exec', call: 'execve', what: 'run {path}', fields: [['STR', 'path'], ['LIST', 'argv'], ['LIST', 'env']] },
+  { op: 'pump', call: 'clone3', what: 'copy between the caller\'s files and the program', fields: [['SLOTS', 'from'], ['SLOTS', 'to']] },
+  { op: 'unpack_filter', call: 'seccomp', what: 'limit the system calls to those of unpacking', fields: [] },
+  { op: 'unpack', call: 'write', what: 'unpack the layer', fields: [['SLOT', 'input'], ['SLOT', 'root'], ['SLOTS', 'lower'], ['LIST', 'options']] },
+  { op: 'pack', call: 'write', what: 'pack the changes', fields: [['SLOT', 'upper'], ['SLOTS', 'lower'], ['SLOT', 'output'], ['LIST', 'options']] },
+  { op: 'changes', call: 'write', what: 'list the changes', fields: [['SLOT', 'upper'], ['SLOTS', 'lower'], ['SLOT', 'output'], ['LIST', 'options']] },
+  { op: 'pause', call: 'execveat', what: 'hold the namespaces', fields: [] },
 ];

@@ -50,6 +50,7 @@ class Child {
   }
 
   int perform(const StepHead& head) {
+    if (!runs_in_child(head.op)) return -EPROTO;
     context_.stage = stage_;
     context_.index = index_;
     switch (head.op) {

@@ -39,9 +39,16 @@ int decoded(Context& context, Reader& reader) {
 int interpret(Context& context, Op op, Reader arguments) {
   context.text[0] = '\0';
   switch (op) {
-#define STEP(name, what, ...) \
-  case Op::name:              \
+#define DECODED(name) \
+  case Op::name:      \
     return decoded<args::name>(context, arguments);
+#define INTERPRET_child(name) DECODED(name)
+#define INTERPRET_host(name) DECODED(name)
+#define INTERPRET_both(name) DECODED(name)
+#define INTERPRET_flow(name) \
+  case Op::name:             \
+    return -EPROTO;
+#define STEP(name, side, call, what, ...) INTERPRET_##side(name)
 #include "steps.def"
 #undef STEP
   }
@@ -55,79 +62,6 @@ bool next_step(Reader& reader, StepHead& head) {
   const uint32_t size = reader.u32();
   head.arguments = reader.part(size);
   return reader.ok();
-}
-
-bool child_only(Op op) {
-  switch (op) {
-    case Op::reopen:
-    case Op::give:
-    case Op::chown:
-    case Op::setns:
-    case Op::unshare:
-    case Op::clone:
-    case Op::pivot:
-    case Op::set_propagation:
-    case Op::join_group:
-    case Op::join_above:
-    case Op::link_up:
-    case Op::sethostname:
-    case Op::setdomainname:
-    case Op::sysctl:
-    case Op::rlimit:
-    case Op::scheduler:
-    case Op::oom_score_adj:
-    case Op::umask:
-    case Op::setsid:
-    case Op::keyring:
-    case Op::chdir:
-    case Op::stdio:
-    case Op::user:
-    case Op::save_user:
-    case Op::restore_user:
-    case Op::keep_capabilities:
-    case Op::bound_capabilities:
-    case Op::capabilities:
-    case Op::no_new_privileges:
-    case Op::dumpable:
-    case Op::parent_death_signal:
-    case Op::seccomp:
-    case Op::init:
-    case Op::rest:
-    case Op::park:
-    case Op::exec:
-    case Op::copy_out:
-    case Op::unpack_filter:
-    case Op::unpack:
-    case Op::pack:
-    case Op::changes:
-    case Op::pause:
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool host_only(Op op) {
-  switch (op) {
-    case Op::open_namespace:
-    case Op::write_process:
-    case Op::inherit_cpuset:
-    case Op::release_real_time:
-    case Op::allow_device:
-    case Op::forget:
-    case Op::load_device_filter:
-    case Op::attach_device_filter:
-    case Op::lock:
-    case Op::read:
-    case Op::netlink:
-    case Op::remove_links:
-    case Op::share_folder:
-    case Op::pump:
-    case Op::refuse_descriptors:
-      return true;
-    default:
-      return false;
-  }
 }
 
 }  // namespace nacelle

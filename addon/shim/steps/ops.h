@@ -6,10 +6,27 @@
 namespace nacelle {
 
 enum class Op : uint8_t {
-#define STEP(name, what, ...) name,
+#define STEP(name, side, call, what, ...) name,
 #include "steps.def"
 #undef STEP
 };
+
+// Who runs a step.
+enum class Side : uint8_t { child, host, both, flow };
+
+constexpr Side side_of(Op op) {
+  switch (op) {
+#define STEP(name, side, call, what, ...) \
+  case Op::name:                          \
+    return Side::side;
+#include "steps.def"
+#undef STEP
+  }
+  return Side::flow;
+}
+
+constexpr bool runs_in_child(Op op) { return side_of(op) != Side::host; }
+constexpr bool runs_in_shim(Op op) { return side_of(op) == Side::host || side_of(op) == Side::both; }
 
 // A step as it travels: opcode u8, host u8, size of the arguments u32, arguments.
 struct StepHead {
@@ -29,9 +46,9 @@ namespace args {
 #define BYTES(field) Bytes field;
 #define LIST(field) List<Str> field;
 #define SLOTS(field) List<int32_t> field;
-#define STEP(name, what, ...) \
-  struct name {               \
-    __VA_ARGS__               \
+#define STEP(name, side, call, what, ...) \
+  struct name {                           \
+    __VA_ARGS__                           \
   };
 #include "steps.def"
 #undef STEP
@@ -50,7 +67,7 @@ namespace args {
 #define BYTES(field) a.field = reader.bytes();
 #define LIST(field) a.field = reader.list<Str>();
 #define SLOTS(field) a.field = reader.list<int32_t>();
-#define STEP(name, what, ...)                                    \
+#define STEP(name, side, call, what, ...)                        \
   inline bool decode(Reader& reader, [[maybe_unused]] name& a) { \
     __VA_ARGS__                                                  \
     return reader.ok() && reader.done();                         \

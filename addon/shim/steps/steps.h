@@ -7,18 +7,22 @@
 // steps_file, steps_group, steps_devices, steps_network, steps_process, steps_pump, steps_work.
 namespace nacelle {
 
-#define STEP(name, what, ...) int run(Context& context, const args::name& a);
+#define RUN_child(name) int run(Context& context, const args::name& a);
+#define RUN_host(name) RUN_child(name)
+#define RUN_both(name) RUN_child(name)
+#define RUN_flow(name)
+#define STEP(name, side, call, what, ...) RUN_##side(name)
 #include "steps.def"
 #undef STEP
+#undef RUN_child
+#undef RUN_host
+#undef RUN_both
+#undef RUN_flow
 
 // Reads a step's arguments and runs it. -EPROTO when they can't be read.
 int interpret(Context& context, Op op, Reader arguments);
 
 // Reads the next step; false at the end or when the message is wrong.
 bool next_step(Reader& reader, StepHead& head);
-
-// Whether the child itself runs these, never the shim; and the reverse.
-bool child_only(Op op);
-bool host_only(Op op);
 
 }  // namespace nacelle

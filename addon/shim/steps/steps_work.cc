@@ -72,10 +72,4 @@ int run(Context& context, const args::changes& a) {
 
 int run(Context& context, const args::pause&) { return hold_namespaces(context.executable); }
 
-// These are the child's own (child.cc): elsewhere they mean nothing.
-int run(Context&, const args::clone&) { return -EPROTO; }
-int run(Context&, const args::init&) { return -EPROTO; }
-int run(Context&, const args::rest&) { return -EPROTO; }
-int run(Context&, const args::park&) { return -EPROTO; }
-
 }  // namespace nacelle

@@ -53,9 +53,9 @@ HostSteps::Outcome HostSteps::run(Context& context, bool last_try, StepFailure& 
   for (Reader ahead = left_; next_step(ahead, head); left_ = ahead, ++index_) {
     if (head.op == Op::forget && has_failed_) continue;
     const bool apart = head.op == Op::remove_tree && where_ != kInPrepare;
-    const int result = apart                 ? start_apart(context, head.arguments)
-                       : child_only(head.op) ? -EPROTO
-                                             : interpret(context, head.op, head.arguments);
+    const int result = apart                   ? start_apart(context, head.arguments)
+                       : runs_in_shim(head.op) ? interpret(context, head.op, head.arguments)
+                                               : -EPROTO;
     if (apart && result > 0) {
       apart_ = result;
       return Outcome::kApart;

@@ -7,14 +7,12 @@
 #include <vector>
 
 #include "../steps/context.h"
+#include "../wire/protocol.h"
 #include "../wire/wire.h"
 
 namespace nacelle {
 
 constexpr uint64_t kPatience = 5'000'000'000;  // ns, for a control group whose last process is still dying
-
-// Where a step failed: the number of its stage, or one of these.
-constexpr int32_t kInPrepare = -1, kInCall = -2, kInUndo = -3, kInClone = -4, kInPlan = -5, kInEnd = -6;
 
 struct StepFailure {
   int32_t where = kInPrepare;

@@ -169,7 +169,7 @@ void Task::run_host_steps_of(const ChannelMessage& message) {
   uint32_t index = message.index;
   int result = 0;
   for (Reader ahead = steps; result >= 0 && next_step(ahead, head) && head.host; ++index) {
-    result = child_only(head.op) ? -EPROTO : interpret(context_, head.op, head.arguments);
+    result = runs_in_shim(head.op) ? interpret(context_, head.op, head.arguments) : -EPROTO;
     if (result < 0) break;
   }
   slots_.note(nullptr);

@@ -24,7 +24,8 @@
 //   kKill         sequence, cause, signal, tree             kCalled
 //   kClose        -                                         kEnded
 //
-// The channel between the shim and a container's process is such a socket too (child.h).
+// The channel between the shim and a container's process is such a socket too (channel.h). scripts/generate.mjs reads the numbers below,
+// and writes lib/native/protocol.ts.
 namespace nacelle {
 
 constexpr uint16_t kProtocolVersion = 1;
@@ -48,8 +49,11 @@ enum class Request : uint16_t { kStart = 1, kDescriptors, kRelease, kCall, kKill
 
 enum class Event : uint16_t { kStarted = 1, kRunning, kCalled, kEnded, kFailed };
 
-// Who sent the kill; the order is lib/native/messages.ts's.
+// Who sent the kill.
 enum class Cause : uint8_t { kNone, kCaller, kWallTime, kCpuTime, kOutput, kCancel, kOwner };
+
+// Where a step failed: the number of its stage, or one of these.
+constexpr int32_t kInPrepare = -1, kInCall = -2, kInUndo = -3, kInClone = -4, kInPlan = -5, kInEnd = -6;
 
 // The control socket, from the addon that started the shim: one descriptor a message, a new client.
 struct NewClient {

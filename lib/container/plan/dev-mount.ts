@@ -106,7 +106,7 @@ function below(path: string): string {
   return path.replace(/^\/dev\//, '');
 }
 
-function node(root: Slot, { path, type, major, minor, mode }: Device): Step {
+function node(root: Slot, { path, type, major, minor, mode }: Device): Extract<Step, { op: 'mknod' }> {
   const format = type === 'b' ? S_IFBLK : S_IFCHR;
   return { op: 'mknod', root, path: below(path), mode: format | mode, major, minor, uid: 0, gid: 0 };
 }

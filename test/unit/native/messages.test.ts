@@ -1,18 +1,8 @@
-import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Encoder } from '../../../lib/native/encode.js';
-import {
-  causes,
-  decodeCalled,
-  decodeEnded,
-  decodeFailed,
-  decodeStarted,
-  Event,
-  MAX_BODY,
-  MAX_DESCRIPTORS,
-  Request,
-} from '../../../lib/native/messages.js';
+import { decodeCalled, decodeEnded, decodeFailed, decodeStarted } from '../../../lib/native/messages.js';
+import { causes } from '../../../lib/native/protocol.js';
 
 const body = (encoder: Encoder): Buffer => Buffer.from(encoder.finish());
 const text = fc.string({ unit: 'grapheme' }).map((value) => value.replaceAll('\0', ''));
@@ -115,27 +105,5 @@ describe('what the shim tells', () => {
       })();
       expect(bytes, `of ${size} bytes`).toBeNull();
     }
-  });
-});
-
-describe('the numbers', () => {
-  const header = readFileSync(new URL('../../../addon/shim/wire/protocol.h', import.meta.url), 'utf8');
-  const namesOf = (type: string): string[] => new RegExp(`enum class ${type} [^{]*{([^}]*)}`).exec(header)?.[1]?.match(/k\w+/g) ?? [];
-
-  it('are those of protocol.h', () => {
-    const camel = (name: string): string => name.slice(1, 2).toLowerCase() + name.slice(2);
-    for (const [type, numbers] of [
-      ['Request', Request],
-      ['Event', Event],
-    ] as const) {
-      expect(Object.fromEntries(namesOf(type).map((name, index) => [camel(name), index + 1]))).toEqual(numbers);
-    }
-    const causeNames = { wallTime: 'wall-time', cpuTime: 'cpu-time' } as Readonly<Record<string, string>>;
-    expect(namesOf('Cause').map((name) => causeNames[camel(name)] ?? camel(name))).toEqual(causes);
-  });
-
-  it('and its limits', () => {
-    expect(header).toContain(`kMaxDescriptors = ${MAX_DESCRIPTORS};`);
-    expect(header).toContain(`kMaxBody = ${MAX_BODY / 1024 ** 2} * 1024 * 1024;`);
   });
 });

@@ -1,0 +1,20 @@
+// Generated from protocol.h and channel.h in addon/shim/wire by scripts/generate.mjs. Change these files, not this one.
+
+export const Request = { start: 1, descriptors: 2, release: 3, call: 4, kill: 5, close: 6, rest: 7, startLater: 8, go: 9 } as const;
+
+export const Event = { started: 1, running: 2, called: 3, ended: 4, failed: 5 } as const;
+
+/** Why a tree was killed, as the shim or the caller knew it when it sent the kill. The first one stands. */
+export const causes = ['none', 'caller', 'wall-time', 'cpu-time', 'output', 'cancel', 'owner'] as const;
+
+/** Where a step failed: the number of its stage, or one of these. */
+export const Where = { prepare: -1, call: -2, undo: -3, clone: -4, plan: -5, end: -6 } as const;
+
+/** Bytes of one message. Past it the shim would take the connection for broken. */
+export const MAX_BODY = 67108864;
+
+/** Of one message between Node and the shim: SCM_MAX_FD of the kernel. */
+export const MAX_DESCRIPTORS = 253;
+
+/** Of one message between the shim and the container's process. */
+export const MAX_CHANNEL_DESCRIPTORS = 16;

@@ -1,0 +1,139 @@
+// Writes what TypeScript shares with the shim: lib/plan/steps.ts from steps.def, the one list of steps, and lib/native/protocol.ts from the
+// numbers of protocol.h and channel.h. `--check` fails when a file is out of date instead of writing it.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { root } from './shared.mjs';
+
+const types = {
+  SLOT: 'Slot',
+  OUT: 'Slot',
+  NUM: 'number | bigint',
+  STR: 'string',
+  BYTES: 'Uint8Array',
+  LIST: 'readonly string[]',
+  SLOTS: 'readonly Slot[]',
+};
+
+/** Who runs a step: `host: true` has the shim do so. */
+const hosts = {
+  child: ' readonly host?: never;',
+  host: ' readonly host: true;',
+  both: ' readonly host?: boolean;',
+  flow: ' readonly host?: never;',
+};
+
+function parseSteps(text) {
+  return text.split('\n').flatMap((line) => {
+    if (!line.startsWith('STEP')) return [];
+    const match = /^STEP\((\w+), (child|host|both|flow), (\w+), "([^"]*)", (.*?)\)\s*(?:\/\/.*)?$/.exec(line);
+    if (!match) throw new Error(`steps.def: cannot read: ${line}`);
+    const [, name, side, call, what, fields] = match;
+    return [{ name, side, call, what, fields: [...fields.matchAll(/([A-Z]+)\((\w+)\)/g)].map(([, kind, field]) => ({ kind, field })) }];
+  });
+}
+
+function renderSteps(steps) {
+  const members = ({ side, fields }) =>
+    hosts[side] + fields.map(({ kind, field }) => ` readonly ${field}${kind === 'OUT' ? '?' : ''}: ${types[kind]};`).join('');
+  const row = ({ name, call, what, fields }) => {
+    const list = fields.map(({ kind, field }) => `['${kind}', '${field}']`).join(', ');
+    return `  { op: '${name}', call: '${call}', what: '${what.replaceAll("'", "\\'")}', fields: [${list}] },`;
+  };
+  return `// Generated from addon/shim/steps/steps.def by scripts/generate.mjs. Change that file, not this one.
+
+/** A numbered file descriptor of a plan; -1 is none. */
+export type Slot = number;
+
+export type FieldKind = ${Object.keys(types)
+    .map((kind) => `'${kind}'`)
+    .join(' | ')};
+
+/** A step of a plan: a serialised system call. \`host: true\` has the shim run it instead of the child. */
+export type Step =
+${steps.map((step) => `  | { readonly op: '${step.name}';${members(step)} }`).join('\n')};
+
+export type Op = Step['op'];
+
+/** Of a step: the system call that fails most, the words for errors, the fields as they travel. */
+export interface StepRow {
+  readonly op: Op;
+  readonly call: string;
+  readonly what: string;
+  readonly fields: readonly (readonly [FieldKind, string])[];
+}
+
+/** In the order of the opcodes. */
+export const stepTable: readonly StepRow[] = [
+${steps.map(row).join('\n')}
+];
+`;
+}
+
+/** 'kWallTime' is 'wallTime'; 'wall-time' with a hyphen. */
+function lowered(name, hyphen = '') {
+  const words = name.replace(/^k(?:In)?/, '').split(/(?=[A-Z])/);
+  return words.map((word, index) => (index > 0 && hyphen === '' ? word : word.toLowerCase())).join(hyphen);
+}
+
+/** The names of an enum, with their numbers. */
+function enumIn(header, name) {
+  const body = new RegExp(`enum class ${name} : \\w+ \\{([^}]*)\\}`).exec(header)?.[1];
+  if (body === undefined) throw new Error(`there is no enum ${name}`);
+  let next = 0;
+  return body.split(',').map((item) => {
+    const [constant, number] = item.split('=').map((part) => part.trim());
+    const value = number === undefined ? next : Number(number);
+    next = value + 1;
+    return [constant, value];
+  });
+}
+
+/** A constant: a number, or a product of numbers. */
+function constantIn(header, name) {
+  const value = new RegExp(`\\b${name} = (-?\\d[\\d' *]*)[;,]`).exec(header)?.[1];
+  if (value === undefined) throw new Error(`there is no constant ${name}`);
+  return value.split('*').reduce((product, factor) => product * Number(factor.replaceAll("'", '')), 1);
+}
+
+function renderProtocol(protocol, channel) {
+  const object = (name) =>
+    enumIn(protocol, name)
+      .map(([constant, value]) => `${lowered(constant)}: ${value}`)
+      .join(', ');
+  const places = ['kInPrepare', 'kInCall', 'kInUndo', 'kInClone', 'kInPlan', 'kInEnd'];
+  return `// Generated from protocol.h and channel.h in addon/shim/wire by scripts/generate.mjs. Change these files, not this one.
+
+export const Request = { ${object('Request')} } as const;
+
+export const Event = { ${object('Event')} } as const;
+
+/** Why a tree was killed, as the shim or the caller knew it when it sent the kill. The first one stands. */
+export const causes = [${enumIn(protocol, 'Cause')
+    .map(([constant]) => `'${lowered(constant, '-')}'`)
+    .join(', ')}] as const;
+
+/** Where a step failed: the number of its stage, or one of these. */
+export const Where = { ${places.map((name) => `${lowered(name)}: ${constantIn(protocol, name)}`).join(', ')} } as const;
+
+/** Bytes of one message. Past it the shim would take the connection for broken. */
+export const MAX_BODY = ${constantIn(protocol, 'kMaxBody')};
+
+/** Of one message between Node and the shim: SCM_MAX_FD of the kernel. */
+export const MAX_DESCRIPTORS = ${constantIn(protocol, 'kMaxDescriptors')};
+
+/** Of one message between the shim and the container's process. */
+export const MAX_CHANNEL_DESCRIPTORS = ${constantIn(channel, 'kMaxChannelFds')};
+`;
+}
+
+const read = (name) => readFileSync(`${root}addon/shim/${name}`, 'utf8');
+const generated = {
+  'lib/plan/steps.ts': renderSteps(parseSteps(read('steps/steps.def'))),
+  'lib/native/protocol.ts': renderProtocol(read('wire/protocol.h'), read('wire/channel.h')),
+};
+for (const [file, text] of Object.entries(generated)) {
+  if (!process.argv.includes('--check')) writeFileSync(root + file, text);
+  else if (readFileSync(root + file, 'utf8') !== text) {
+    console.error(`${file} is out of date: run npm run generate`);
+    process.exitCode = 1;
+  }
+}
