@@ -7,9 +7,10 @@ import { hostEnvironment } from '../host/environment.js';
 import { writeRecord } from '../host/journal.js';
 import { owner } from '../host/owner.js';
 import { asyncDispose } from '../native/async-dispose.js';
+import { carryOut, type Holding, hold, release } from '../native/host-work.js';
 import { start } from '../native/shim.js';
 import { ShimError } from '../native/shim-error.js';
-import type { Task, TaskEnd } from '../native/task.js';
+import type { TaskEnd } from '../native/task.js';
 import type { Limits } from '../options/limits.js';
 import { newId } from '../plan/id.js';
 import { NONE, type Plan, Slots } from '../plan/plan.js';
@@ -59,10 +60,10 @@ export class Cgroup implements AsyncDisposable {
   readonly paths: Record<string, string>;
   readonly controllers: string[];
   /** Of a group that goes with its owner: what removes it then. */
-  readonly #owned: Task | null;
+  readonly #owned: Holding | null;
   #removed: Promise<void> | undefined;
 
-  private constructor(name: string, paths: Readonly<Record<string, string>>, owned: Task | null) {
+  private constructor(name: string, paths: Readonly<Record<string, string>>, owned: Holding | null) {
     this.name = name;
     this.paths = { ...paths };
     this.controllers = Object.keys(paths).filter((key) => key !== 'unified');
@@ -142,7 +143,7 @@ export class Cgroup implements AsyncDisposable {
       paths,
       limits: parsed,
       deviceRules: parsed.deviceRules,
-      ...(owned ? { make: (steps) => owned.call(steps) } : {}),
+      ...(owned ? { make: (steps) => owned.task.call(steps) } : {}),
     });
     // what was made with a group of ours was on nobody's way; v1 takes device rules only while no group is below
     const held = Object.entries(grown).filter(([key]) => key !== 'devices' && !(owned && key in paths));
@@ -317,19 +318,18 @@ export class Cgroup implements AsyncDisposable {
   }
 }
 
-/** Makes the folders. The task that is given back removes them when its owner ends; `null` for what persists. */
-async function make(name: string, group: GroupPlan, slots: Slots, persist: boolean): Promise<Task | null> {
+/** Makes the folders. What is given back removes them when its owner ends; `null` for what persists. */
+async function make(name: string, group: GroupPlan, slots: Slots, persist: boolean): Promise<Holding | null> {
   noteMissing(group.folders.flatMap((path) => foldersAbove(path, name)));
   claim(Object.values(group.paths));
   const removal = removalOf(name, group.paths);
   if (!persist) {
     // before they are made: whoever reaps after this process and its shim finds them by it
     const forget = writeRecord(await owner(groupLayout()), newId(), recordsOf(removal.undo));
-    return start({ ...removal, prepare: group.prepare, undo: [...removal.undo, ...forget] }, slots.descriptors);
+    return hold({ ...removal, prepare: group.prepare, undo: [...removal.undo, ...forget] }, slots.descriptors);
   }
   try {
-    const task = await start({ ...removal, prepare: group.prepare, undo: [] }, slots.descriptors);
-    await task.close();
+    await carryOut({ ...removal, prepare: group.prepare, undo: [] }, slots.descriptors);
     return null;
   } catch (error) {
     await remove(name, group.paths, null);
@@ -337,27 +337,19 @@ async function make(name: string, group: GroupPlan, slots: Slots, persist: boole
   }
 }
 
-async function remove(name: string, paths: Readonly<Record<string, string>>, owned: Task | null): Promise<void> {
-  if (owned === null) return carryOut(removalOf(name, paths));
+async function remove(name: string, paths: Readonly<Record<string, string>>, owned: Holding | null): Promise<void> {
+  if (owned === null) {
+    await carryOut(removalOf(name, paths));
+    return;
+  }
   try {
-    await undo(owned);
+    await release([owned]);
   } catch (error) {
     // with the shim went what would have removed it: its record is worked off by the next use, and must not outlive this
     if (!(error instanceof ShimError)) throw error;
     await owner(groupLayout());
     await carryOut(removalOf(name, paths));
   }
-}
-
-/** A plan of host steps alone, whose work is in `undo`. */
-async function carryOut(plan: Plan): Promise<void> {
-  await undo(await start(plan, new Map()));
-}
-
-async function undo(task: Task): Promise<void> {
-  await task.close();
-  const { undoErrors } = await task.ended;
-  if (undoErrors[0]) throw undoErrors[0];
 }
 
 /**

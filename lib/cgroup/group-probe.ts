@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { invalidOption, UnsupportedError } from '../errors.js';
 import type { GroupLayout } from '../host/cgroup-base.js';
 import { owner } from '../host/owner.js';
-import { ownerName, start } from '../native/shim.js';
+import { during } from '../native/host-work.js';
+import { ownerName } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
 import type { ParsedLimits } from '../options/limits.js';
 import { newId } from '../plan/id.js';
@@ -53,16 +54,13 @@ async function look(layout: GroupLayout, controllers: readonly string[]): Promis
     if (error instanceof UnsupportedError) return [];
     throw error;
   }
-  const { prepare, undo } = group;
-  const task = await start(planOf({ prepare, undo }), slots.descriptors);
-  try {
-    return controllers.flatMap((controller): [string, Files][] => {
-      const folder = group.paths[controller];
+  const { paths, prepare, undo } = group;
+  return during(planOf({ prepare, undo }), slots.descriptors, async () =>
+    controllers.flatMap((controller): [string, Files][] => {
+      const folder = paths[controller];
       return folder === undefined ? [] : [[controller, filesIn(folder)]];
-    });
-  } finally {
-    await task.close();
-  }
+    }),
+  );
 }
 
 function filesIn(folder: string): Files {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { UnsupportedError } from '../errors.js';
 import type { GroupLayout } from '../host/cgroup-base.js';
 import { deviceFilter } from '../host/device-filter-support.js';
-import { start } from '../native/shim.js';
+import { carryOut } from '../native/host-work.js';
 import { nativeError } from '../native/system-errors.js';
 import type { ParsedDeviceRule, ParsedLimits } from '../options/limits.js';
 import { O_PATH } from '../plan/constants.js';
@@ -58,10 +58,10 @@ export async function updateGroup(request: UpdateRequest): Promise<Record<string
   const needed = [...controllersOf(limits, layout), ...(devices?.controllers ?? [])];
   const missing = needed.filter((controller) => !(controller in request.paths));
   const paths = missing.length > 0 ? await enter(request, missing) : { ...request.paths };
-  if (above.length > 0) await carryOut(above);
+  if (above.length > 0) await makeByItself(above);
   const putBack = writeAll(`of the cgroup ${name}`, paths, writes);
   try {
-    if (devices) await carryOut(devices.steps(paths));
+    if (devices) await makeByItself(devices.steps(paths));
   } catch (error) {
     putBack();
     throw error;
@@ -109,7 +109,7 @@ async function requireFilter({ unified }: UpdateRequest['paths']): Promise<strin
 
 /** Makes the group in more hierarchies, v1's with all its processes; on v2 the controllers are handed on to it. */
 async function enter(
-  { layout, name, paths, make = carryOut }: UpdateRequest,
+  { layout, name, paths, make = makeByItself }: UpdateRequest,
   controllers: readonly string[],
 ): Promise<Record<string, string>> {
   const group = planGroup({ slots: new Slots(), layout, name, limits: {}, controllers });
@@ -121,8 +121,8 @@ async function enter(
   return { ...paths, ...group.paths };
 }
 
-async function carryOut(prepare: readonly Step[]): Promise<void> {
-  await (await start(planOf({ prepare }), new Map())).close();
+async function makeByItself(prepare: readonly Step[]): Promise<void> {
+  await carryOut(planOf({ prepare }));
 }
 
 /** @returns what puts all back */

@@ -4,15 +4,15 @@ import { NacelleError } from '../errors.js';
 import { type HostRecord, writeRecord } from '../host/journal.js';
 import { reapFirst } from '../host/reap.js';
 import { asyncDispose } from '../native/async-dispose.js';
+import { carryOut, type Holding, hold, release, undone } from '../native/host-work.js';
 import { closeDescriptor } from '../native/load-addon.js';
-import { ownerName, start } from '../native/shim.js';
+import { ownerName } from '../native/shim.js';
 import { clampOf, type LayerOptions, type LayerStream } from '../options/layer-options.js';
 import type { Change } from './change.js';
 import { listChanges, packFolder, readChanges } from './changes-reader.js';
-import { type Holding, hold, release, undone } from './hold.js';
 import { type Folders, findFolders, type Place } from './overlay-folders.js';
 import { type OverlayOptions, type OverlaySettings, parseOverlayOptions } from './overlay-fs-options.js';
-import { type Forget, type OverlaySource, planHold, planMake, planWork, type ReadRequest } from './overlay-plan.js';
+import { type Forget, type Held, type OverlaySource, planHold, planMake, planWork, type ReadRequest } from './overlay-plan.js';
 
 /** What a mounted overlay is made of. */
 interface Mounted {
@@ -136,29 +136,32 @@ function sourceOf(settings: OverlaySettings, { work, root }: Folders, id: string
 
 async function holdWork(work: Place | null, { persist }: OverlaySettings, id: string): Promise<Holding[]> {
   if (!work?.made) return [];
-  return [await hold(planWork(work.path, record(`${id}-work`, persist, [{ kind: 'tree', path: work.path }])))];
+  return [await holdPlanned(planWork(work.path, record(`${id}-work`, persist, [{ kind: 'tree', path: work.path }])))];
 }
 
 async function make(source: OverlaySource, id: string, target: Place, persist: boolean): Promise<{ holding: Holding; changes: number }> {
   const planned = planMake(source);
-  const maker = await start(planned.plan, new Map());
-  const mount = maker.started.descriptors.get(planned.mount);
-  const changes = maker.started.descriptors.get(planned.changes);
+  const { descriptors } = await carryOut(planned.plan);
+  const mount = descriptors.get(planned.mount);
+  const changes = descriptors.get(planned.changes);
   try {
-    await maker.close();
     if (mount === undefined || changes === undefined) throw new NacelleError('the shim gave no overlay', { code: 'ERR_PROTOCOL' });
     const { path, made } = target;
     const forget = record(id, persist, [
       { kind: 'mount', path, source: source.source },
       ...(made ? ([{ kind: 'folder', path }] satisfies HostRecord[]) : []),
     ]);
-    return { holding: await hold(planHold(mount, path, { madeTarget: made, forget })), changes };
+    return { holding: await holdPlanned(planHold(mount, path, { madeTarget: made, forget })), changes };
   } catch (error) {
     if (changes !== undefined) closeDescriptor(changes);
     throw error;
   } finally {
     if (mount !== undefined) closeDescriptor(mount);
   }
+}
+
+function holdPlanned({ plan, slots, removal }: Held): Promise<Holding> {
+  return hold(plan, slots.descriptors, removal);
 }
 
 /** Written before the thing is made. `null`: what persists is nobody's to remove. */

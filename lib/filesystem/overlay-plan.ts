@@ -74,11 +74,11 @@ function upperSteps(upper: OverlaySource['upper'], { tmpfs, changes, work }: Rec
 /** Steps that remove the record of what a plan makes; `null`: there is none, for it is to stay, whatever becomes of us. */
 export type Forget = readonly Step[] | null;
 
-/** What a plan makes on the host, and the host steps that take it away: the plan's own undo, unless it is to persist. */
+/** What a plan makes on the host. Its undo takes that away; `removal` does where it is to persist. */
 export interface Held {
   readonly plan: Plan;
   readonly slots: Slots;
-  readonly undo: readonly Step[];
+  readonly removal: readonly Step[];
 }
 
 /**
@@ -108,8 +108,8 @@ export function planWork(path: string, forget: Forget): Held {
 }
 
 function held(forget: Forget, slots: Slots, { make, undo }: { make: Step[]; undo: Step[] }): Held {
-  const all = [...undo, ...(forget ?? [])];
-  return { plan: planOf({ prepare: make, undo: forget === null ? [] : all }), slots, undo: all };
+  if (forget === null) return { plan: planOf({ prepare: make }), slots, removal: undo };
+  return { plan: planOf({ prepare: make, undo: [...undo, ...forget] }), slots, removal: [] };
 }
 
 function makeFolder(slots: Slots, path: string): Step[] {

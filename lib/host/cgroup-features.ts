@@ -1,8 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { withCleanupError } from '../errors.js';
-import { endOf } from '../native/end.js';
-import { start } from '../native/shim.js';
+import { during } from '../native/host-work.js';
 import { attempt } from '../native/system-errors.js';
 import { planOf, Slots } from '../plan/plan.js';
 import { cgroupLayout, type GroupLayout, inspectGroups, isNamespaced, isTop } from './cgroup-base.js';
@@ -190,16 +188,8 @@ async function filesOfNew(layout: GroupLayout): Promise<Set<string> | null> {
   if (layout.unified && layout.bases.get(layout.unified.mountPoint)?.path == null) return null;
   const group = await treeGroup(new Slots());
   if (!group) return null;
-  const task = await start(planOf({ prepare: group.prepare, undo: group.undo }), new Map());
-  let files: Set<string>;
-  try {
-    files = new Set(attempt(`list ${group.path}`, () => readdirSync(group.path)));
-  } catch (error) {
-    throw withCleanupError(error, await endOf(task));
-  }
-  const failure = await endOf(task);
-  if (failure) throw failure;
-  return files;
+  const { path, prepare, undo } = group;
+  return during(planOf({ prepare, undo }), new Map(), async () => new Set(attempt(`list ${path}`, () => readdirSync(path))));
 }
 
 function words(file: string): string[] {

@@ -1,5 +1,5 @@
 import { SyscallError } from '../errors.js';
-import { start } from '../native/shim.js';
+import { carryOut } from '../native/host-work.js';
 import { NONE, planOf } from '../plan/plan.js';
 import { type Feature, lacking, works } from './feature.js';
 
@@ -24,7 +24,7 @@ const REFUSALS = new Set(['EINVAL', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP']);
 async function probe(): Promise<Feature> {
   const plan = planOf({ prepare: [{ op: 'load_device_filter', host: true, out: NONE, program: ALLOW }] });
   try {
-    await (await start(plan, new Map())).close();
+    await carryOut(plan);
     return works;
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;

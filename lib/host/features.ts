@@ -1,5 +1,6 @@
 import { getegid, geteuid } from 'node:process';
-import { ownerName, start } from '../native/shim.js';
+import { carryOut } from '../native/host-work.js';
+import { ownerName } from '../native/shim.js';
 import { CLONE, PROPAGATION } from '../plan/constants.js';
 import { type NamespaceType, namespaceTypes } from '../plan/namespace-types.js';
 import { overlayOptions } from '../plan/overlay-options.js';
@@ -91,7 +92,7 @@ async function attempt(steps: readonly Step[], flags: number, { asSelf = false }
     : [map('setgroups', 'deny'), map('gid_map', `0 ${getegid?.() ?? 0} 1`), map('uid_map', `0 ${geteuid?.() ?? 0} 1`)];
   const plan = planOf({ stages: [{ flags: asIs ? flags : flags | CLONE.user, steps: [...become, ...steps, { op: 'park' }] }] });
   try {
-    await (await start(plan, new Map())).close();
+    await carryOut(plan);
     return works;
   } catch (error) {
     return refused(error);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { emitWarning } from 'node:process';
 import * as z from 'zod';
 import { NacelleError } from '../errors.js';
+import { thenEnd } from '../native/host-work.js';
 import { ownersDir } from '../native/runtime-dir.js';
 import { ownerName, start } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
@@ -99,7 +100,7 @@ async function reapOwner(owner: string): Promise<NacelleError[] | null> {
     if (error instanceof NacelleError && (error.code === 'EAGAIN' || error.code === 'ENOENT')) return null;
     throw error;
   }
-  try {
+  return thenEnd(task, async () => {
     // each by itself: one that fails must not keep the others
     const parts = [
       () => groupSteps(owner, ownBases(groupLayout())),
@@ -123,9 +124,7 @@ async function reapOwner(owner: string): Promise<NacelleError[] | null> {
       ]);
     }
     return failures;
-  } finally {
-    await task.close();
-  }
+  });
 }
 
 /** Groups are in nacelle/OWNER below the base of each hierarchy. */

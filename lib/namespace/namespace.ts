@@ -4,6 +4,7 @@ import { invalidOption, NacelleError } from '../errors.js';
 import { hostEnvironment } from '../host/environment.js';
 import { treeGroup } from '../host/tree-group.js';
 import { asyncDispose } from '../native/async-dispose.js';
+import { during } from '../native/host-work.js';
 import { closeDescriptor } from '../native/load-addon.js';
 import { start } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
@@ -218,12 +219,7 @@ function opened(fd: number, make: (fd: number) => Namespace): Namespace {
 }
 
 async function callHost(steps: readonly Step[], { descriptors }: Slots): Promise<void> {
-  const task = await start(planOf({}), new Map());
-  try {
-    await task.call(steps, { descriptors });
-  } finally {
-    await task.close();
-  }
+  await during(planOf({}), new Map(), (task) => task.call(steps, { descriptors }));
 }
 
 function isPrivileged(): boolean {

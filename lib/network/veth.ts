@@ -1,11 +1,11 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { fstatSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { hasCode, invalidOption, NacelleError, SyscallError, withCleanupError } from '../errors.js';
+import { hasCode, invalidOption, NacelleError, SyscallError } from '../errors.js';
 import { writeRecord } from '../host/journal.js';
 import { reapFirst } from '../host/reap.js';
 import { asyncDispose } from '../native/async-dispose.js';
-import { endOf } from '../native/end.js';
+import { type Holding, release, undone } from '../native/host-work.js';
 import { ownerName, start } from '../native/shim.js';
 import { attempt, systemError } from '../native/system-errors.js';
 import type { Task } from '../native/task.js';
@@ -84,7 +84,7 @@ export class VethPair implements AsyncDisposable {
 
   /** Removes both ends. A pair that went by itself is no error. */
   remove(): Promise<void> {
-    this.#removed ??= remove(this.#made);
+    this.#removed ??= release([holdingOf(this.#made)]);
     return this.#removed;
   }
 
@@ -141,7 +141,7 @@ async function make(settings: VethSettings, peerNamespace: number): Promise<Made
       persist,
     };
   } catch (error) {
-    throw withCleanupError(error, await endOf(task));
+    throw await undone([{ task, removal: [] }], error);
   }
 }
 
@@ -203,16 +203,10 @@ function given(output: Uint8Array | undefined): Uint8Array {
   return output;
 }
 
-async function remove({ task, socket, host, persist }: Made): Promise<void> {
-  const removal = persist ? task.call([request(socket, `remove the veth pair of ${host.name}`, deleteLink(host.index))]) : undefined;
-  const failure = await removal?.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  // its undo removes the pair
-  const cleanupFailure = await endOf(task);
-  if (failure && !isMissing(failure)) throw withCleanupError(failure, cleanupFailure);
-  if (cleanupFailure) throw cleanupFailure;
+/** Its undo removes the pair, where that is not to persist. */
+function holdingOf({ task, socket, host, persist }: Made): Holding {
+  const removal = persist ? [request(socket, `remove the veth pair of ${host.name}`, deleteLink(host.index))] : [];
+  return { task, removal, isGone: isMissing };
 }
 
 function isOutOfDescriptors(error: unknown): boolean {

@@ -2,8 +2,8 @@ import type { Readable } from 'node:stream';
 import { NacelleError, UnsupportedError } from '../../errors.js';
 import type { Change } from '../../filesystem/change.js';
 import { listChanges, readChanges } from '../../filesystem/changes-reader.js';
-import { type Holding, release } from '../../filesystem/hold.js';
 import type { LeaveOut } from '../../filesystem/overlay-plan.js';
+import { type Holding, release } from '../../native/host-work.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import { clampOf, type LayerOptions } from '../../options/layer-options.js';
 

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { SyscallError } from '../../errors.js';
-import { start } from '../../native/shim.js';
+import { carryOut } from '../../native/host-work.js';
 import { attempt } from '../../native/system-errors.js';
 import { CLONE, PROPAGATION } from '../../plan/constants.js';
 import { cloneStep, NONE, planOf, Slots } from '../../plan/plan.js';
@@ -41,9 +41,8 @@ export async function joinedProc(namespace: number): Promise<number | null> {
     { flags: CLONE.mnt, steps: [...outside, cloneStep(1, inside)] },
     { flags: 0, steps: inside },
   ];
-  const task = await start(planOf({ stages, returns: [proc] }), slots.descriptors);
-  await task.close();
-  return task.started.descriptors.get(proc) ?? null;
+  const { descriptors } = await carryOut(planOf({ stages, returns: [proc] }), slots.descriptors);
+  return descriptors.get(proc) ?? null;
 }
 
 /** Tried with Node's own namespace, until there is an answer. */
@@ -53,8 +52,7 @@ async function takesNamespace(): Promise<boolean> {
   try {
     const slots = new Slots();
     const [pidns, out] = [slots.give(fd), slots.take()];
-    const task = await start(planOf({ prepare: [{ op: 'proc', host: true, out, pidns, attributes: QUIET }] }), slots.descriptors);
-    await task.close();
+    await carryOut(planOf({ prepare: [{ op: 'proc', host: true, out, pidns, attributes: QUIET }] }), slots.descriptors);
     answer = true;
   } catch (error) {
     // EINVAL: the kernel knows no such option

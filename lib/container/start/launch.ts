@@ -1,7 +1,7 @@
 import { NacelleError } from '../../errors.js';
-import { type Holding, hold, undone } from '../../filesystem/hold.js';
 import { planWork } from '../../filesystem/overlay-plan.js';
 import { dropRecord, writeRecord } from '../../host/journal.js';
+import { endOf, type Holding, hold, undone } from '../../native/host-work.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import { ownerName, start } from '../../native/shim.js';
 import { ShimError } from '../../native/shim-error.js';
@@ -143,12 +143,17 @@ async function makeOnHost({ id, root, records }: Prepared, { park }: LaunchOptio
   const none: OnHost = { disk: [], diskRecord: park ? [] : diskRecord, groupRecord: [] };
   let disk: readonly Holding[] = [];
   try {
-    if (park && path !== null) disk = [await hold(planWork(path, diskRecord))];
+    if (park && path !== null) disk = [await holdFolder(path, diskRecord)];
     const groupRecord = records.length > 0 ? writeRecord(ownerName(), `${id}-group`, records) : [];
     return { ...none, disk, groupRecord };
   } catch (error) {
     throw await leave({ ...none, disk }, error);
   }
+}
+
+function holdFolder(path: string, record: readonly Step[]): Promise<Holding> {
+  const { plan, slots, removal } = planWork(path, record);
+  return hold(plan, slots.descriptors, removal);
 }
 
 /** Takes away what is on the host for a container that came to nothing. @returns the error to throw */
@@ -165,7 +170,8 @@ function hasCleanupError(error: unknown): boolean {
 /** One that is parked, and that nobody will hear of. */
 async function abandon(task: Task): Promise<void> {
   for (const fd of task.started.descriptors.values()) closeDescriptor(fd);
-  await task.close();
+  // how it could be undone is news to nobody: the record of what is left is for the next reap
+  await endOf(task);
 }
 
 /** `null`: its root is a folder, which is written to itself. */

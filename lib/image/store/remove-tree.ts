@@ -1,6 +1,5 @@
 import { allOf, toError } from '../../errors.js';
-import { endOf } from '../../native/end.js';
-import { start } from '../../native/shim.js';
+import { carryOut } from '../../native/host-work.js';
 import { NONE, planOf } from '../../plan/plan.js';
 
 /**
@@ -9,8 +8,7 @@ import { NONE, planOf } from '../../plan/plan.js';
  * @throws SyscallError: some of it is left
  */
 export async function removeTree(path: string): Promise<void> {
-  const failure = await endOf(await start(planOf({ undo: [{ op: 'remove_tree', host: true, at: NONE, path }] }), new Map()));
-  if (failure) throw failure;
+  await carryOut(planOf({ undo: [{ op: 'remove_tree', host: true, at: NONE, path }] }));
 }
 
 /** Removes each, whatever becomes of the others. @returns what failed */

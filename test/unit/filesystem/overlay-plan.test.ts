@@ -75,9 +75,9 @@ describe('the plan that holds an overlay', () => {
   });
 
   it('has nothing to undo when it is to persist, and says how it is undone by hand', () => {
-    for (const { plan, undo } of [planHold(7, '/target', { madeTarget: true, forget: null }), planWork('/work', null)]) {
+    for (const { plan, removal } of [planHold(7, '/target', { madeTarget: true, forget: null }), planWork('/work', null)]) {
       expect(plan.undo).toEqual([]);
-      expect(undo.length).toBeGreaterThan(0);
+      expect(removal.length).toBeGreaterThan(0);
     }
   });
 

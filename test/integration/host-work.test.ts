@@ -1,0 +1,63 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { NacelleError } from '../../lib/errors.js';
+import { carryOut, during, hold, release, undone } from '../../lib/native/host-work.js';
+import { NONE, planOf } from '../../lib/plan/plan.js';
+import type { Step } from '../../lib/plan/steps.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
+import { requires } from '../fixtures/requires.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
+
+useLeakCheck();
+const { describe, it } = requires({ root: true });
+const folder = temporaryFolder();
+
+/** A folder, which `unlink` refuses. */
+function made(name: string): string {
+  mkdirSync(join(folder, name), { recursive: true });
+  return join(folder, name);
+}
+
+const unlink = (path: string): Step => ({ op: 'unlink', host: true, at: NONE, path });
+const [one, two, three] = [made('one'), made('two'), made('three')];
+const nothing = new Map();
+
+describe('work on the host', () => {
+  it('tells every failure of its undo: the first with its path and errno, the others beside it', async () => {
+    await expect(carryOut(planOf({ undo: [unlink(one), unlink(two)] }))).rejects.toMatchObject({
+      code: 'EISDIR',
+      path: one,
+      cleanupError: { code: 'EISDIR', path: two },
+    });
+  });
+
+  it('that fails is told, with what its undo could not do', async () => {
+    const failure = new NacelleError('the work failed', { code: 'ERR_TEST' });
+    await expect(during(planOf({ undo: [unlink(one)] }), nothing, () => Promise.reject(failure))).rejects.toMatchObject({
+      code: 'ERR_TEST',
+      cleanupError: { code: 'EISDIR', path: one },
+    });
+    await expect(during(planOf({ undo: [unlink(one)] }), nothing, async () => 'done')).rejects.toMatchObject({ path: one });
+    expect(await during(planOf({}), nothing, async () => 'done')).toBe('done');
+  });
+
+  it('is taken away by hand where it is to persist, whatever failed before', async () => {
+    const [gone, kept] = [join(folder, 'gone'), join(folder, 'kept')];
+    for (const path of [gone, kept]) writeFileSync(path, '');
+    const holdings = [
+      await hold(planOf({ undo: [unlink(two)] }), nothing, [unlink(one)]),
+      await hold(planOf({}), nothing, [unlink(gone)]),
+      { ...(await hold(planOf({ undo: [unlink(kept)] }), nothing, [unlink(three)])), isGone: () => true },
+    ];
+    await expect(release(holdings)).rejects.toMatchObject({ path: one, cleanupError: { path: two } });
+    expect([gone, kept].map((path) => existsSync(path))).toEqual([false, false]);
+  });
+
+  it('that is undone after a failure never hides it', async () => {
+    const failure = new NacelleError('the first', { code: 'ERR_TEST' });
+    const error = await undone([await hold(planOf({ undo: [unlink(one)] }))], failure);
+    expect(error).toMatchObject({ code: 'ERR_TEST', cleanupError: { path: one } });
+    expect(await undone([await hold(planOf({}))], 'thrown')).toBe('thrown');
+  });
+});
