@@ -1,15 +1,10 @@
 import { constants } from 'node:fs';
+import { confinedStage, READING } from '../plan/confined-worker.js';
 import { CLONE, O_PATH, PROPAGATION, SIGKILL } from '../plan/constants.js';
 import { overlayOptions } from '../plan/overlay-options.js';
 import { NONE, type Plan, planOf, Slots } from '../plan/plan.js';
 import { MOUNT_ATTR, type Ownership } from '../plan/recipe.js';
 import type { Slot, Step } from '../plan/steps.js';
-
-// capability.h
-const DAC_READ_SEARCH = 2;
-const SYS_ADMIN = 21;
-/** To read what anybody owns; and SYS_ADMIN, for opaque folders are marked by xattrs of trusted.*, which ask for it (xattr(7)). */
-const READING = (1n << BigInt(DAC_READ_SEARCH)) | (1n << BigInt(SYS_ADMIN));
 
 /** What an overlay is made of; paths are absolute. */
 export interface OverlaySource {
@@ -154,23 +149,22 @@ export function planRead({ work, lower, target, changes, output, clampMtime, lea
   const folders = lower.map((path) => ({ slot: slots.take(), path }));
   const root = slots.take();
   const options = [...(clampMtime === undefined ? [] : [`mtime=${clampMtime}`]), ...(leaveOut ? optionsOf(leaveOut) : [])];
-  const reading: Step = { op: work, upper, lower: folders.map(({ slot }) => slot), output: out, options };
-  const steps: Step[] = [
-    { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
-    // an overlay may lie on its own lower folder: here, where nobody else is, that shows again
-    ...(target === null ? [] : [{ op: 'detach', at: NONE, path: target } as const]),
-    ...folders.map(({ slot, path }) => openFolder(slot, path)),
-    { op: 'filesystem', out: root, type: 'tmpfs', options: ['size=4096', 'mode=555'], attributes: MOUNT_ATTR.RDONLY },
-    { op: 'attach_at', mount: root, at: NONE, path: '/' },
-    { op: 'pivot', root, between: 0 },
-    { op: 'bound_capabilities', bounding: READING },
-    { op: 'capabilities', effective: READING, permitted: READING, inheritable: 0, ambient: 0 },
-    { op: 'no_new_privileges' },
-    { op: 'parent_death_signal', signal: SIGKILL },
-    reading,
-  ];
-  const flags = CLONE.mnt | CLONE.pid | CLONE.net | CLONE.ipc | CLONE.uts | CLONE.cgroup;
-  return { plan: planOf({ stages: [{ flags, steps }] }), slots };
+  const stage = confinedStage({
+    namespaces: CLONE.mnt | CLONE.pid | CLONE.net | CLONE.ipc | CLONE.uts | CLONE.cgroup,
+    enter: [
+      { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
+      // an overlay may lie on its own lower folder: here, where nobody else is, that shows again
+      ...(target === null ? [] : [{ op: 'detach', at: NONE, path: target } as const]),
+      ...folders.map(({ slot, path }) => openFolder(slot, path)),
+      { op: 'filesystem', out: root, type: 'tmpfs', options: ['size=4096', 'mode=555'], attributes: MOUNT_ATTR.RDONLY },
+      { op: 'attach_at', mount: root, at: NONE, path: '/' },
+      { op: 'pivot', root, between: 0 },
+    ],
+    capabilities: READING,
+    work: { op: work, upper, lower: folders.map(({ slot }) => slot), output: out, options },
+    output: out,
+  });
+  return { plan: planOf({ stages: [stage] }), slots };
 }
 
 function optionsOf({ covered, volumes }: LeaveOut): string[] {

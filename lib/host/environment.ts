@@ -1,4 +1,4 @@
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+import { DEFAULT_PATH } from '../plan/constants.js';
 
 /**
  * The environment of a program that runs on the host's own files, as 'NAME=value': PATH and what is given,
@@ -8,6 +8,6 @@ export function hostEnvironment(
   options: { readonly env: Readonly<Record<string, string | undefined>>; readonly extendEnv: boolean },
   own: NodeJS.ProcessEnv = process.env,
 ): string[] {
-  const all = { ...(options.extendEnv ? own : { PATH: own.PATH ?? PATH }), ...options.env };
+  const all = { ...(options.extendEnv ? own : { PATH: own.PATH ?? DEFAULT_PATH }), ...options.env };
   return Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
 }

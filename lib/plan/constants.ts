@@ -22,6 +22,9 @@ export const CLONE: Readonly<Record<NamespaceType, number>> = {
 /** MS_* of mount(2), for propagation. */
 export const PROPAGATION = { unbindable: 1 << 17, private: 1 << 18, slave: 1 << 19, shared: 1 << 20 } as const;
 
+/** Of a program that is given none: where docker's images look. */
+export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
 export const SIGKILL = 9;
 
 /** O_* of open(2), on every architecture alike but O_DIRECTORY and O_NOFOLLOW: those are the kernel's for this one. */

@@ -89,7 +89,7 @@ export type Step =
   | { readonly op: 'park'; readonly host?: never; }
   | { readonly op: 'exec'; readonly host?: never; readonly path: string; readonly argv: readonly string[]; readonly env: readonly string[]; }
   | { readonly op: 'pump'; readonly host: true; readonly from: readonly Slot[]; readonly to: readonly Slot[]; }
-  | { readonly op: 'unpack_filter'; readonly host?: never; }
+  | { readonly op: 'work_filter'; readonly host?: never; readonly work: string; readonly output: Slot; }
   | { readonly op: 'unpack'; readonly host?: never; readonly input: Slot; readonly root: Slot; readonly lower: readonly Slot[]; readonly options: readonly string[]; }
   | { readonly op: 'pack'; readonly host?: never; readonly upper: Slot; readonly lower: readonly Slot[]; readonly output: Slot; readonly options: readonly string[]; }
   | { readonly op: 'changes'; readonly host?: never; readonly upper: Slot; readonly lower: readonly Slot[]; readonly output: Slot; readonly options: readonly string[]; }
@@ -189,7 +189,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'park', call: 'recvmsg', what: 'wait to be started', fields: [] },
   { op: 'exec', call: 'execve', what: 'run {path}', fields: [['STR', 'path'], ['LIST', 'argv'], ['LIST', 'env']] },
   { op: 'pump', call: 'clone3', what: 'copy between the caller\'s files and the program', fields: [['SLOTS', 'from'], ['SLOTS', 'to']] },
-  { op: 'unpack_filter', call: 'seccomp', what: 'limit the system calls to those of unpacking', fields: [] },
+  { op: 'work_filter', call: 'seccomp', what: 'limit the system calls to those of {work}', fields: [['STR', 'work'], ['SLOT', 'output']] },
   { op: 'unpack', call: 'write', what: 'unpack the layer', fields: [['SLOT', 'input'], ['SLOT', 'root'], ['SLOTS', 'lower'], ['LIST', 'options']] },
   { op: 'pack', call: 'write', what: 'pack the changes', fields: [['SLOT', 'upper'], ['SLOTS', 'lower'], ['SLOT', 'output'], ['LIST', 'options']] },
   { op: 'changes', call: 'write', what: 'list the changes', fields: [['SLOT', 'upper'], ['SLOTS', 'lower'], ['SLOT', 'output'], ['LIST', 'options']] },

@@ -1,4 +1,4 @@
-import type { CapabilityName } from './capabilities.js';
+import type { CapabilityName } from '../plan/capability-names.js';
 
 /** What happens to a system call: it goes on, it fails with an errno, or the whole process is killed by SIGSYS. */
 export type Action = 'allow' | 'kill-process' | { readonly errno: number };

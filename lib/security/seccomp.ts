@@ -1,7 +1,7 @@
 import { invalidOption } from '../errors.js';
+import { type CapabilityMask, capabilityMask } from '../plan/capability-names.js';
 import { emitArgumentTest } from './argument-test.js';
 import { Assembler, type Label } from './bpf.js';
-import { type CapabilityMask, capabilityMask } from './capabilities.js';
 import { defaultProfile } from './default-profile.js';
 import { didYouMean } from './did-you-mean.js';
 import type { Action, Profile, Rule } from './profile.js';

@@ -14,17 +14,18 @@
 #include <vector>
 
 #include "../../addon/shim/kernel/unique_fd.h"
-#include "../../addon/shim/layer/call_filter.h"
 #include "../../addon/shim/layer/changes.h"
+#include "../../addon/shim/layer/folder.h"
 #include "../../addon/shim/layer/pack.h"
 #include "../../addon/shim/layer/unpack.h"
+#include "../../addon/shim/layer/work_filter.h"
 
 // The layer code by itself, confined as the shim's child is. For tests.
 //
 //   layer_driver unpack ROOT [option...]     a tar from stdin; 'lower=FOLDER', the topmost first, as options too
 //   layer_driver open ROOT [option...]       the same without the confinement: only the paths' resolution holds it in
-//   layer_driver calls 0                     which system calls the filter of unpacking lets through, to stdout
-//   layer_driver call NUMBER [argument...]   makes one, under the filter
+//   layer_driver calls WORK                  which system calls the filter of that work lets through, to stdout
+//   layer_driver call WORK NUMBER [argument...]   makes one, under the filter
 //   layer_driver pack UPPER [option...]      a tar to stdout; 'lower=FOLDER' too
 //   layer_driver changes UPPER [option...]   records to stdout; 'lower=FOLDER' too
 //
@@ -59,11 +60,11 @@ bool confine(const char* path) {
 
 // Whether `make` is still there after it, as process 1 of a pid namespace: one that signals alone don't end.
 template <typename Make>
-bool lives_on(Make make) {
+bool lives_on(Work work, Make make) {
   const auto pid = static_cast<pid_t>(syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0));
   if (pid < 0) _exit(4);
   if (pid == 0) {
-    if (allow_unpacking_calls(STDERR_FILENO) < 0) _exit(3);
+    if (allow_calls_of(work, STDERR_FILENO, work == Work::kUnpack ? -1 : STDOUT_FILENO) < 0) _exit(3);
     make();
     _exit(0);
   }
@@ -72,18 +73,18 @@ bool lives_on(Make make) {
   return !(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
 }
 
-void list_calls() {
+void list_calls(Work work) {
   // arguments that change nothing: a pipe, no address, no flags
   const auto make = [](long number) { syscall(number, STDERR_FILENO, 0, 0, 0, 0, 0); };
   for (long number = 0; number < 600; ++number) {
-    if (lives_on([&] { make(number); })) std::printf("%ld\n", number);
+    if (lives_on(work, [&] { make(number); })) std::printf("%ld\n", number);
     std::fflush(stdout);
   }
 #ifdef __x86_64__
   constexpr long kX32 = 0x40000000;
-  if (lives_on([&] { make(kX32 + SYS_close); })) std::puts("x32");
+  if (lives_on(work, [&] { make(kX32 + SYS_close); })) std::puts("x32");
   // close, by the other ABI's number
-  if (lives_on([] {
+  if (lives_on(work, [] {
         long result = 6;
         asm volatile("int $0x80" : "+a"(result) : "b"(STDERR_FILENO) : "memory");
       }))
@@ -93,12 +94,14 @@ void list_calls() {
 
 int run(int count, char** arguments, Failure& why) {
   const char* command = arguments[1];
-  if (std::strcmp(command, "calls") == 0) return list_calls(), 0;
+  Work work;
+  if (std::strcmp(command, "calls") == 0) return find_work(arguments[2], work) ? list_calls(work), 0 : fail(why, EINVAL, "unknown work");
   if (std::strcmp(command, "call") == 0) {
+    if (count < 4 || !find_work(arguments[2], work)) return fail(why, EINVAL, "unknown work");
     long values[6] = {};
-    for (int i = 3; i < count && i < 9; ++i) values[i - 3] = std::strtol(arguments[i], nullptr, 0);
-    const long number = std::strtol(arguments[2], nullptr, 0);
-    const bool lives = lives_on([&] { syscall(number, values[0], values[1], values[2], values[3], values[4], values[5]); });
+    for (int i = 4; i < count && i < 10; ++i) values[i - 4] = std::strtol(arguments[i], nullptr, 0);
+    const long number = std::strtol(arguments[3], nullptr, 0);
+    const bool lives = lives_on(work, [&] { syscall(number, values[0], values[1], values[2], values[3], values[4], values[5]); });
     return std::puts(lives ? "allowed" : "killed"), 0;
   }
   std::vector<const char*> options;
@@ -115,13 +118,16 @@ int run(int count, char** arguments, Failure& why) {
     UnpackOptions parsed;
     if (parse_unpack_options(options.data(), options.size(), parsed) < 0) return fail(why, EINVAL, "unknown option");
     if (confined && !confine(arguments[2])) return fail(why, errno, "confining");
-    if (confined && allow_unpacking_calls(STDERR_FILENO) < 0) return fail(why, errno, "limiting the calls");
+    if (confined && allow_calls_of(Work::kUnpack, STDERR_FILENO, -1) < 0) return fail(why, errno, "limiting the calls");
     const unique_fd root(open_path(confined ? "/" : arguments[2]));
     return unpack_layer(STDIN_FILENO, root.get(), lower.descriptors(), lower.size(), parsed, why);
   }
   const unique_fd upper(open_path(arguments[2]));
   if (!upper) return fail(why, errno, "opening the upper");
-  if (std::strcmp(command, "pack") == 0) {
+  if (!find_work(command, work)) return fail(why, EINVAL, "unknown work");
+  layer::allow_many_descriptors();
+  if (allow_calls_of(work, STDERR_FILENO, STDOUT_FILENO) < 0) return fail(why, errno, "limiting the calls");
+  if (work == Work::kPack) {
     PackOptions parsed;
     if (parse_pack_options(options.data(), options.size(), parsed) < 0) return fail(why, EINVAL, "unknown option");
     return pack_layer(upper.get(), lower.descriptors(), lower.size(), STDOUT_FILENO, std::move(parsed), why);

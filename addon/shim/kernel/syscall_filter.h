@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <vector>
 
 // The filters of our own confined processes: a list of the calls that they make, and the end for any other.
@@ -35,10 +36,17 @@ class SyscallFilter {
     add(skip_unless(BPF_JEQ, call, 1));
     add(verdict(SECCOMP_RET_ALLOW));
   }
-  // Only when the argument is `value`.
-  void allow_with(uint32_t call, size_t index, uint32_t value) { when(call, index, BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1)); }
+  // Only when the argument is one of the values.
+  void allow_with(uint32_t call, size_t index, std::initializer_list<uint32_t> values) {
+    std::vector<sock_filter> tests;
+    for (const uint32_t value : values) {
+      const size_t left = values.size() - tests.size() - 1;
+      tests.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, static_cast<uint8_t>(left), static_cast<uint8_t>(left == 0)));
+    }
+    when(call, index, tests);
+  }
   // Only when the argument has none of the bits.
-  void allow_without(uint32_t call, size_t index, uint32_t bits) { when(call, index, BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 1, 0)); }
+  void allow_without(uint32_t call, size_t index, uint32_t bits) { when(call, index, {BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 1, 0)}); }
 
   int install() {
     add(verdict(SECCOMP_RET_KILL_PROCESS));
@@ -56,10 +64,11 @@ class SyscallFilter {
   static constexpr size_t argument(size_t index) { return offsetof(seccomp_data, args) + index * sizeof(uint64_t); }
 
   void add(sock_filter instruction) { instructions_.push_back(instruction); }
-  void when(uint32_t call, size_t index, sock_filter test) {
-    add(skip_unless(BPF_JEQ, call, 4));
+  // `tests`: the last one goes on to the next instruction where the call is allowed, and past it where not.
+  void when(uint32_t call, size_t index, const std::vector<sock_filter>& tests) {
+    add(skip_unless(BPF_JEQ, call, static_cast<uint8_t>(tests.size() + 3)));
     add(load(argument(index)));
-    add(test);
+    for (const sock_filter& test : tests) add(test);
     add(verdict(SECCOMP_RET_ALLOW));
     add(verdict(SECCOMP_RET_KILL_PROCESS));
   }

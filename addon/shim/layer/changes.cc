@@ -116,7 +116,6 @@ int parse_changes_options(const char* const* options, size_t count, LeaveOut& re
 }
 
 int list_changes(int upper_fd, const int* lower_fds, size_t count, int output_fd, LeaveOut leave_out, Failure& why) {
-  allow_many_descriptors();
   Lister lister(output_fd, leave_out, why);
   unique_fd upper;
   Merged lower;

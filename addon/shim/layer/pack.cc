@@ -181,7 +181,6 @@ int parse_pack_options(const char* const* options, size_t count, PackOptions& re
 }
 
 int pack_layer(int upper_fd, const int* lower_fds, size_t count, int output_fd, PackOptions options, Failure& why) {
-  allow_many_descriptors();
   Merged lower;
   int opened = open_layers(lower_fds, count, lower);
   if (opened == 0) opened = options.leave_out.resolve(lower);

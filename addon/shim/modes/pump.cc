@@ -134,8 +134,8 @@ int confine() {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -errno;
   SyscallFilter filter;
   for (const uint32_t call : {SYS_read, SYS_write, SYS_ppoll, SYS_close, SYS_restart_syscall, SYS_exit_group}) filter.allow(call);
-  filter.allow_with(SYS_sendto, 0, kPumpControl);
-  filter.allow_with(SYS_ioctl, 1, FIONREAD);
+  filter.allow_with(SYS_sendto, 0, {kPumpControl});
+  filter.allow_with(SYS_ioctl, 1, {FIONREAD});
   return filter.install();
 }
 

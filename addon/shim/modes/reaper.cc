@@ -52,8 +52,8 @@ void confine(pid_t program) {
     filter.allow(call);
   if (program != 0) {
     for (const uint32_t call : {SYS_read, SYS_write, SYS_close}) filter.allow(call);
-    filter.allow_with(SYS_sendmsg, 0, kReaperChannel);
-    filter.allow_with(SYS_kill, 0, static_cast<uint32_t>(program));
+    filter.allow_with(SYS_sendmsg, 0, {kReaperChannel});
+    filter.allow_with(SYS_kill, 0, {static_cast<uint32_t>(program)});
   }
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || filter.install() < 0) _exit(126);
 }

@@ -1,10 +1,10 @@
 #include <utility>
 
-#include "../layer/call_filter.h"
 #include "../layer/changes.h"
 #include "../layer/folder.h"
 #include "../layer/pack.h"
 #include "../layer/unpack.h"
+#include "../layer/work_filter.h"
 #include "../modes/init.h"
 #include "copy_out.h"
 #include "steps.h"
@@ -35,9 +35,11 @@ int run(Context& context, const args::copy_out& a) {
   return copy_out_of(context.slots.get(a.root), a.paths, context.slots.get(a.to), a.max);
 }
 
-int run(Context& context, const args::unpack_filter&) {
+int run(Context& context, const args::work_filter& a) {
+  Work work;
+  if (!find_work(a.work.text, work)) return context.failed(-EINVAL, "no work is called so");
   layer::allow_many_descriptors();  // the filter has no call for that
-  return allow_unpacking_calls(context.channel);
+  return allow_calls_of(work, context.channel, a.output < 0 ? -1 : context.slots.get(a.output));
 }
 
 int run(Context& context, const args::unpack& a) {

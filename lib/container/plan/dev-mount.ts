@@ -1,4 +1,4 @@
-import { CREATE, S_IFBLK, S_IFCHR } from '../../plan/constants.js';
+import { CREATE, O_PATH, S_IFBLK, S_IFCHR } from '../../plan/constants.js';
 import { ANYWHERE, type Ground, NONE } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
@@ -56,8 +56,6 @@ export function planDev({ slots, options, devices }: HeadInput): DevPlan {
     ],
   };
 }
-
-const O_PATH = 0o10000000;
 
 function inDev({ path }: Device): boolean {
   return path.startsWith('/dev/');

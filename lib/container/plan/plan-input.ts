@@ -1,9 +1,9 @@
 import type { GroupPlan } from '../../cgroup/group-plan.js';
+import type { CapabilityMask } from '../../plan/capability-names.js';
 import type { CpuClock, Slots } from '../../plan/plan.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import type { Step } from '../../plan/steps.js';
 import type { Streams } from '../../process/streams/child-end.js';
-import type { CapabilityMask } from '../../security/capabilities.js';
 import type { Device } from '../../security/paths.js';
 import type { ParsedOptions } from '../options/container-options.js';
 

@@ -1,12 +1,11 @@
 import { schedulerSteps } from '../../options/scheduler.js';
+import { SIGKILL } from '../../plan/constants.js';
 import { ANYWHERE, REFUSE_DESCRIPTORS } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import type { StreamPlan } from '../../process/streams/stream-steps.js';
 import { resolveUlimits } from '../../security/rlimits.js';
 import { groundOf, type Place } from './ground.js';
 import type { PlanInput } from './plan-input.js';
-
-const SIGKILL = 9;
 
 export interface ProcessPlan {
   /** Streams, limits, user, capabilities, filter: what it may do from then on is what the program may. */

@@ -2,6 +2,7 @@ import { toError } from '../../errors.js';
 import { binding, closeDescriptor, streamOf } from '../../native/load-addon.js';
 import { start } from '../../native/shim.js';
 import type { Task } from '../../native/task.js';
+import { confinedStage } from '../../plan/confined-worker.js';
 import { CLONE, O_PATH, SIGKILL } from '../../plan/constants.js';
 import { NONE, type Plan, planOf, Slots } from '../../plan/plan.js';
 import { describeSignal } from '../../process/options/signals.js';
@@ -69,26 +70,19 @@ function planCopyOut(
 ): { plan: Plan; slots: Slots } {
   const slots = new Slots();
   const [ns, saved, to, root] = [slots.give(mountNamespace), slots.give(user), slots.give(writeEnd), slots.take()];
-  const plan = planOf({
-    stages: [
-      {
-        flags: CLONE.net | CLONE.ipc | CLONE.uts,
-        steps: [
-          { op: 'dumpable', value: 0 },
-          { op: 'setns', ns, type: 'mnt' },
-          { op: 'open', out: root, at: NONE, path: '/', flags: O_PATH, mode: 0 },
-          { op: 'no_new_privileges' },
-          { op: 'bound_capabilities', bounding: 0 },
-          { op: 'restore_user', saved },
-          // a change of ids may have made it dumpable (proc(5), suid_dumpable)
-          { op: 'dumpable', value: 0 },
-          { op: 'capabilities', effective: 0, permitted: 0, inheritable: 0, ambient: 0 },
-          // after the change of user, which clears it
-          { op: 'parent_death_signal', signal: SIGKILL },
-          { op: 'copy_out', root, paths: [...paths], to, max },
-        ],
-      },
+  const stage = confinedStage({
+    namespaces: CLONE.net | CLONE.ipc | CLONE.uts,
+    enter: [
+      { op: 'setns', ns, type: 'mnt' },
+      { op: 'open', out: root, at: NONE, path: '/', flags: O_PATH, mode: 0 },
     ],
+    capabilities: 0n,
+    user: saved,
+    work: { op: 'copy_out', root, paths: [...paths], to, max },
+    output: to,
+  });
+  const plan = planOf({
+    stages: [stage],
     // it can't be cancelled a second time
     ...(cancelSignal?.aborted ? { timeoutMs: Math.max(graceMs, 1) } : {}),
   });

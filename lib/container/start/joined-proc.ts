@@ -2,11 +2,11 @@ import { closeSync, openSync } from 'node:fs';
 import { SyscallError } from '../../errors.js';
 import { carryOut } from '../../native/host-work.js';
 import { attempt } from '../../native/system-errors.js';
+import { capabilityMask } from '../../plan/capability-names.js';
 import { CLONE, PROPAGATION } from '../../plan/constants.js';
 import { cloneStep, NONE, planOf, Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Step } from '../../plan/steps.js';
-import { capabilityMask } from '../../security/capabilities.js';
 
 const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 const QUIET = NOSUID | NODEV | NOEXEC;

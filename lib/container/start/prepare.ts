@@ -13,9 +13,11 @@ import { uppersFolder } from '../../image/store/store-root.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import { attempt, nativeError } from '../../native/system-errors.js';
 import type { ParsedLimits } from '../../options/limits.js';
+import type { CapabilityMask } from '../../plan/capability-names.js';
+import { DEFAULT_PATH } from '../../plan/constants.js';
 import { Slots } from '../../plan/plan.js';
 import { SIGTERM } from '../../process/options/signals.js';
-import { type CapabilityMask, heldCapabilities, resolveCapabilities } from '../../security/capabilities.js';
+import { heldCapabilities, resolveCapabilities } from '../../security/capabilities.js';
 import { defaultProfile } from '../../security/default-profile.js';
 import { type Architecture, canKill, compileDefault } from '../../security/seccomp.js';
 import type { ParsedOptions, PullPolicy } from '../options/container-options.js';
@@ -24,8 +26,6 @@ import { type NotEnforced, planContainerGroup, requireDeviceController } from '.
 import { etcFiles } from './etc-files.js';
 import { imageVolumes } from './image-volumes.js';
 import { joinedProc } from './joined-proc.js';
-
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** What a plan needs beside the program's streams; reads the host, makes nothing on it but an image's layers in the store. */
 export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
@@ -220,7 +220,13 @@ export function argvOf(options: ParsedOptions, config: ImageConfig): string[] {
 /** 'NAME=value', later ones winning: PATH and HOSTNAME, Node's own when asked for, the image's, the caller's. */
 export function environment(options: ParsedOptions, config: ImageConfig, hostname: string): string[] {
   const { env, extendEnv } = options.process;
-  const all: Record<string, string | undefined> = { PATH, HOSTNAME: hostname, ...(extendEnv ? nodeEnv : {}), ...config.env, ...env };
+  const all: Record<string, string | undefined> = {
+    PATH: DEFAULT_PATH,
+    HOSTNAME: hostname,
+    ...(extendEnv ? nodeEnv : {}),
+    ...config.env,
+    ...env,
+  };
   return Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
 }
 

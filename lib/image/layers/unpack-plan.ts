@@ -1,5 +1,7 @@
 import { constants } from 'node:os';
-import { CLONE, PROPAGATION, SIGKILL } from '../../plan/constants.js';
+import { capabilityMask } from '../../plan/capability-names.js';
+import { confinedStage } from '../../plan/confined-worker.js';
+import { CLONE, PROPAGATION } from '../../plan/constants.js';
 import { NONE, type Plan, planOf, Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
@@ -20,10 +22,9 @@ const HARMLESS = MOUNT_ATTR.NODEV | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC;
 
 const NAMESPACES = CLONE.mnt | CLONE.cgroup | CLONE.uts | CLONE.ipc | CLONE.pid | CLONE.net;
 
-// capability.h: owners and modes as the layer has them, device nodes, file capabilities.
-// SYS_ADMIN is for one thing: an opaque folder is an xattr of the name space trusted.*, which asks for it.
-const CAPABILITIES = { CHOWN: 0, DAC_OVERRIDE: 1, FOWNER: 3, FSETID: 4, SYS_ADMIN: 21, MKNOD: 27, SETFCAP: 31 };
-const KEPT = Object.values(CAPABILITIES).reduce((set, bit) => set | (1n << BigInt(bit)), 0n);
+// Owners and modes as the layer has them, device nodes, file capabilities. SYS_ADMIN is for one thing: an opaque folder is an xattr of the name
+// space trusted.*, which asks for it.
+const KEPT = capabilityMask('CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SYS_ADMIN', 'MKNOD', 'SETFCAP');
 
 /**
  * The plan of a process that unpacks one layer: its root is the target folder, all else of the machine is out of its sight
@@ -37,34 +38,28 @@ export function unpackPlan({ input, target, lower, limits }: UnpackRequest): { p
   const stream = slots.give(input);
   const mount = slots.take();
   const below = lower.map((path) => ({ slot: slots.take(), path }));
-  const plan = planOf({
-    stages: [
-      {
-        flags: NAMESPACES,
-        steps: [
-          { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
-          // by path: a descriptor of Node's would show the folder in another mount namespace, which open_tree refuses
-          ...below.flatMap(({ slot, path }) => readOnly(slot, path)),
-          { op: 'clone_mount', out: mount, at: NONE, path: target, recursive: 0 },
-          { op: 'set_mount', mount, recursive: 0, set: HARMLESS, clear: 0, propagation: 0 },
-          { op: 'attach_at', mount, at: NONE, path: target },
-          { op: 'pivot', root: mount, between: 0 },
-          { op: 'bound_capabilities', bounding: KEPT },
-          { op: 'capabilities', effective: KEPT, permitted: KEPT, inheritable: 0, ambient: 0 },
-          { op: 'no_new_privileges' },
-          { op: 'parent_death_signal', signal: SIGKILL },
-          { op: 'unpack_filter' },
-          {
-            op: 'unpack',
-            input: stream,
-            root: mount,
-            lower: below.map(({ slot }) => slot),
-            options: ['whiteouts=overlay', 'devices=1', ...optionsOf(limits)],
-          },
-        ],
-      },
+  const stage = confinedStage({
+    namespaces: NAMESPACES,
+    enter: [
+      { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
+      // by path: a descriptor of Node's would show the folder in another mount namespace, which open_tree refuses
+      ...below.flatMap(({ slot, path }) => readOnly(slot, path)),
+      { op: 'clone_mount', out: mount, at: NONE, path: target, recursive: 0 },
+      { op: 'set_mount', mount, recursive: 0, set: HARMLESS, clear: 0, propagation: 0 },
+      { op: 'attach_at', mount, at: NONE, path: target },
+      { op: 'pivot', root: mount, between: 0 },
     ],
+    capabilities: KEPT,
+    work: {
+      op: 'unpack',
+      input: stream,
+      root: mount,
+      lower: below.map(({ slot }) => slot),
+      options: ['whiteouts=overlay', 'devices=1', ...optionsOf(limits)],
+    },
+    output: NONE,
   });
+  const plan = planOf({ stages: [stage] });
   return { plan, slots };
 }
 

@@ -1,14 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  allCapabilities,
-  capabilityMask,
-  capabilityNames,
-  defaultCapabilities,
-  heldCapabilities,
-  namesOf,
-  resolveCapabilities,
-} from '../../../lib/security/capabilities.js';
+import { allCapabilities, capabilityMask, capabilityNames } from '../../../lib/plan/capability-names.js';
+import { defaultCapabilities, heldCapabilities, namesOf, resolveCapabilities } from '../../../lib/security/capabilities.js';
 
 describe('capabilityNames', () => {
   it('has the numbers of linux/capability.h', () => {

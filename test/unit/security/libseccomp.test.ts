@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, it } from 'vitest';
-import { type CapabilityName, capabilityMask } from '../../../lib/security/capabilities.js';
+import { type CapabilityName, capabilityMask } from '../../../lib/plan/capability-names.js';
 import { compileDefault } from '../../../lib/security/seccomp.js';
 import { type Abi, syscallTable } from '../../../lib/security/syscalls/tables.js';
 import { requires } from '../../fixtures/requires.js';

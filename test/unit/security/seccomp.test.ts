@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { allCapabilities, type CapabilityName, capabilityMask, defaultCapabilities } from '../../../lib/security/capabilities.js';
+import { allCapabilities, type CapabilityName, capabilityMask } from '../../../lib/plan/capability-names.js';
+import { defaultCapabilities } from '../../../lib/security/capabilities.js';
 import { defaultProfile } from '../../../lib/security/default-profile.js';
 import { compileDefault, compileProfile } from '../../../lib/security/seccomp.js';
 import { type Abi, syscallTable } from '../../../lib/security/syscalls/tables.js';
