@@ -19,7 +19,7 @@ import { unlessAborted } from '../process/abort.js';
 import { execute, refuse } from '../process/execute.js';
 import { type ParsedProcess, parseCommand, parseExecOptions } from '../process/options/process-options.js';
 import type { Encoding, ExecOptions, Execution } from '../process/options/process-types.js';
-import type { Program } from '../process/program.js';
+import type { Program, ProgramFacts } from '../process/program.js';
 import { type GroupEvidence, noLimits } from '../process/result.js';
 import { type NamedGroup, parseCreate, parseEventOptions, parseGroupLimits, parseName, parsePid } from './cgroup-options.js';
 import { isRunGroup, planCgroupRun, runUsage } from './cgroup-run.js';
@@ -256,20 +256,20 @@ export class Cgroup implements AsyncDisposable {
       () => this.stats(),
       () => undefined,
     );
-    const streams = await program.open({
-      id,
-      command,
-      isConfined: false,
-      processOne: false,
-      limits: { ...noLimits, memory: memory?.limit ?? null, pids: pids?.limit ?? null },
-      notEnforced: [],
-      readGroup: (reports) => this.#runEvidence(reports, before),
-    });
+    const streams = await program.open({ isConfined: false });
     const slots = new Slots();
     const { name, paths } = this;
     const env = hostEnvironment(options);
     const plan = planCgroupRun({ id, slots, layout: groupLayout(), name, paths, command, options, env, streams });
-    await program.sent(start(plan, slots.descriptors, cancelSignal));
+    const facts: ProgramFacts = {
+      id,
+      command,
+      processOne: false,
+      limits: { ...noLimits, memory: memory?.limit ?? null, pids: pids?.limit ?? null },
+      notEnforced: [],
+      readGroup: (reports) => this.#runEvidence(reports, before),
+    };
+    await program.sent(facts, start(plan, slots.descriptors, cancelSignal));
     program.begin();
     return program;
   }

@@ -10,7 +10,7 @@ import { compileDeviceFilter } from './limits/device-filter.js';
 import { deviceSteps, deviceWrites } from './limits/device-rules.js';
 import { type GroupFiles, noFiles, type Write } from './limits/group-write.js';
 import { controllersOf, limitWrites } from './limits/limit-writes.js';
-import { type GroupUsage, readUsage, usageFiles } from './stats/usage.js';
+import { type PlacedUsageFile, usageFiles } from './stats/usage.js';
 
 /** What a container's group counts and limits, where the machine has it. */
 export const containerControllers = ['memory', 'cpuacct', 'pids', 'devices'] as const;
@@ -53,10 +53,8 @@ export interface GroupPlan {
   readonly killGroup: NonNullable<Plan['killGroup']>;
   readonly undo: readonly Step[];
   readonly reports: readonly Report[];
-  /** The same by their paths, for as long as the group is there. */
-  readonly reportPaths: readonly string[];
-  /** Decodes what the shim read of {@link reports}. */
-  readUsage(files: readonly (Uint8Array | null)[]): GroupUsage;
+  /** What the reports are, and where, for as long as the group is there. */
+  readonly usage: readonly PlacedUsageFile[];
   /** @throws UnsupportedError where no group counts CPU time */
   cpuClock(limitMs: number): CpuClock;
   /** The device rules hold. Else: why not. */
@@ -100,7 +98,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
   const read = files.flatMap((file) => {
     const member = file.controller === 'unified' ? unified : memberOf(members, file.controller);
     if (!member) return [];
-    return [{ file, report: { at: member.slot, path: file.path }, path: `${pathOf(member.base, name)}/${file.path}` }];
+    return [{ report: { at: member.slot, path: file.path }, usage: { ...file, at: `${pathOf(member.base, name)}/${file.path}` } }];
   });
 
   const paths = Object.fromEntries(
@@ -134,12 +132,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
       ...folders.map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
     ],
     reports: read.map(({ report }) => report),
-    reportPaths: read.map(({ path }) => path),
-    readUsage: (contents) =>
-      readUsage(
-        read.map(({ file }) => file),
-        contents,
-      ),
+    usage: read.map(({ usage }) => usage),
     cpuClock: (limitMs) => cpuClock(limitMs, members, unified),
     confinesDevices: devices.reason === '',
     unconfinedReason: devices.reason,

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { parseGroupLimits } from '../cgroup/cgroup-options.js';
 import { readGroupFiles } from '../cgroup/files/group-files.js';
 import { freeze, thaw } from '../cgroup/freezer.js';
+import { readUsage } from '../cgroup/stats/usage.js';
 import { updateGroup } from '../cgroup/update-limits.js';
 import { NacelleError, UnsupportedError } from '../errors.js';
 import type { Change } from '../filesystem/change.js';
@@ -10,29 +11,27 @@ import { groupLayout } from '../host/cgroup-base.js';
 import type { Image } from '../image/image.js';
 import { Namespace } from '../namespace/namespace.js';
 import { asyncDispose } from '../native/async-dispose.js';
-import { clearTimeout, now, setTimeout } from '../native/clock.js';
-import { closeDescriptor } from '../native/load-addon.js';
-import type { Task } from '../native/task.js';
+import { clearTimeout, setTimeout } from '../native/clock.js';
 import { abortSignal, delay } from '../options/common-schemas.js';
 import type { LayerOptions } from '../options/layer-options.js';
 import type { Limits } from '../options/limits.js';
 import { parseOptions } from '../options/parse-options.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
-import type { Slot, Step } from '../plan/steps.js';
+import type { Step } from '../plan/steps.js';
 import { unlessAborted } from '../process/abort.js';
 import { execute, refuse } from '../process/execute.js';
 import type { Encoding, Execution, RunResult, Usage } from '../process/options/process-types.js';
 import { SIGKILL, signalNumber } from '../process/options/signals.js';
 import { Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
-import { type ParsedOptions, parseRunOptions } from './options/container-options.js';
+import { parseRunOptions } from './options/container-options.js';
 import type { ContainerInfo, ContainerOptions, RunOptions, State } from './options/container-types.js';
-import { copyOut, type Inside } from './result/copy-out.js';
+import { copyOut } from './result/copy-out.js';
 import { groupEvidence } from './result/group-evidence.js';
-import type { Written } from './result/root-changes.js';
+import type { RootChanges } from './result/root-changes.js';
 import { deviceRulesOf } from './start/container-group.js';
-import { type LiveLimits, launch, type Parts } from './start/launch.js';
-import type { Prepared } from './start/prepare.js';
+import type { LiveRecord } from './start/container-record.js';
+import { type Held, launch, type Parts } from './start/launch.js';
 
 /** Of this environment, in the order they were made. */
 const live = new Set<Container>();
@@ -48,39 +47,21 @@ const stopOptions = waitOptions.extend({ timeout: delay.optional() });
 export class Container<E extends Encoding = Encoding> implements AsyncDisposable {
   readonly id: string;
   readonly name: string | null;
-  readonly #prepared: Prepared;
-  readonly #program: Program<E>;
-  readonly #task: Task;
-  readonly #mountNamespace: number | null;
-  readonly #user: number | null;
-  /** `null`: of a run, whose root goes with its end, or a root that is a folder, which is written to itself. */
-  readonly #written: Written | null;
-  readonly #limits: LiveLimits;
-  /** Of its task: for a descriptor on its way here. */
-  readonly #slot: Slot;
-  /** Folders of its group, by controller. */
-  #paths: Readonly<Record<string, string>>;
-  readonly #createdAt = new Date(now());
+  readonly #record: LiveRecord;
+  readonly #held: Held<E>;
   #state: State = 'created';
   #outcome: Promise<RunResult<E>> | null = null;
   #removed: Promise<void> | null = null;
   /** By {@link unref}. */
   #isLetGo = false;
 
-  private constructor({ prepared, program, task, mountNamespace, user, written, limits }: Parts<E>) {
-    this.id = prepared.id;
-    this.name = prepared.options.name;
-    this.#prepared = prepared;
-    this.#program = program;
-    this.#task = task;
-    this.#mountNamespace = mountNamespace;
-    this.#user = user;
-    this.#written = written;
-    this.#limits = limits;
-    this.#slot = prepared.slots.take();
-    this.#paths = prepared.group.paths;
+  private constructor({ record, held }: Parts<E>) {
+    this.id = record.current.id;
+    this.name = record.current.name;
+    this.#record = record;
+    this.#held = held;
     live.add(this);
-    task.ended.catch(() => undefined).finally(() => live.delete(this));
+    held.task.ended.catch(() => undefined).finally(() => live.delete(this));
   }
 
   /**
@@ -117,7 +98,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       container.#keepAlive(false);
       return container;
     } catch (error) {
-      program.stdio.close();
+      program.streams.close();
       throw error;
     }
   }
@@ -129,7 +110,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /** Of its first process, in this process's pid namespace. After its end the number may be another process's. */
   get pid(): number {
-    return this.#task.pid;
+    return this.#held.task.pid;
   }
 
   get state(): State {
@@ -137,17 +118,17 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   get stdin(): Writable | null {
-    return this.#program.stdio.stdin;
+    return this.#held.program.streams.stdin;
   }
 
   /** What the program writes, as {@link Execution.stdout}. */
   get stdout(): Readable | null {
-    return this.#program.stdio.stdout;
+    return this.#held.program.streams.stdout;
   }
 
   /** As {@link stdout}. */
   get stderr(): Readable | null {
-    return this.#program.stdio.stderr;
+    return this.#held.program.streams.stderr;
   }
 
   /** Runs the program. @throws NacelleError `ERR_STATE` when it was started before */
@@ -156,7 +137,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     this.#state = 'running';
     const ended = this.#end().catch(() => undefined);
     try {
-      await this.#program.release();
+      await this.#held.program.release();
     } catch (error) {
       await ended;
       throw error;
@@ -176,7 +157,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   #keepAlive(keeps: boolean): void {
-    for (const part of [this.#task, this.#program.stdio]) {
+    for (const part of [this.#held.task, this.#held.program.streams]) {
       if (keeps) part.ref();
       else part.unref();
     }
@@ -207,7 +188,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   async kill(signal: NodeJS.Signals | number = 'SIGKILL'): Promise<void> {
     const number = signalNumber(signal);
     if (this.#state === 'stopped') return;
-    await this.#task.kill({ cause: 'caller', signal: number, tree: number === SIGKILL });
+    await this.#held.task.kill({ cause: 'caller', signal: number, tree: number === SIGKILL });
   }
 
   /**
@@ -227,7 +208,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
         () => undefined,
       );
     if (this.#state === 'running' || this.#state === 'paused') {
-      await this.#task.kill({ cause: 'caller', signal: this.#prepared.stopSignal, tree: false });
+      await this.#held.task.kill({ cause: 'caller', signal: this.#record.current.stopSignal, tree: false });
       if (this.#state === 'paused') await this.resume();
       const timer = setTimeout(() => void this.kill().catch(() => undefined), timeout);
       try {
@@ -247,14 +228,14 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    */
   async pause(): Promise<void> {
     this.#expect('running', 'pause');
-    await freeze(`the container ${this.id}`, this.#prepared.group.paths);
+    await freeze(`the container ${this.id}`, this.#record.current.group.paths);
     if (this.#state === 'running') this.#state = 'paused';
   }
 
   /** Lets them go on. @throws NacelleError `ERR_STATE` unless it is paused, `EBUSY` when a group above is frozen */
   async resume(): Promise<void> {
     this.#expect('paused', 'resume');
-    await thaw(`the container ${this.id}`, this.#prepared.group.paths);
+    await thaw(`the container ${this.id}`, this.#record.current.group.paths);
     if (this.#state === 'paused') this.#state = 'running';
   }
 
@@ -268,11 +249,13 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   async update(limits: Limits): Promise<void> {
     const parsed = parseGroupLimits(limits);
     if (this.#state === 'stopped') throw new NacelleError(`update the container ${this.id}: it has ended`, { code: 'ERR_STATE' });
-    const { group, devices } = this.#prepared;
-    const deviceRules = parsed.deviceRules && deviceRulesOf(devices, parsed);
-    const make = (steps: readonly Step[]) => this.#task.call(steps);
-    this.#paths = await updateGroup({ layout: groupLayout(), name: group.name, paths: this.#paths, limits: parsed, deviceRules, make });
-    this.#limits.current = { ...this.#limits.current, ...parsed };
+    const record = this.#record.current;
+    const { name, paths: before } = record.group;
+    const deviceRules = parsed.deviceRules && deviceRulesOf(record.devices, parsed);
+    const make = (steps: readonly Step[]) => this.#held.task.call(steps);
+    const paths = await updateGroup({ layout: groupLayout(), name, paths: before, limits: parsed, deviceRules, make });
+    const { current } = this.#record;
+    this.#record.current = { ...current, limits: { ...current.limits, ...parsed }, group: { ...current.group, paths } };
   }
 
   /**
@@ -296,20 +279,20 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /** The image that it was made from: what `Image.commit` adds a layer to. @internal */
   get image(): Image | null {
-    return this.#prepared.image;
+    return this.#held.image;
   }
 
-  #changed(what: string): Written {
-    if (this.#written) return this.#written;
+  #changed(what: string): RootChanges {
+    if (this.#held.changes) return this.#held.changes;
     throw new UnsupportedError(what, 'its root is a folder that is written to itself', 'Run it on the folder as an image: dir:PATH.');
   }
 
   /** What its groups have counted until now; after its end, what they had. */
   async stats(): Promise<Usage> {
     if (this.#state === 'stopped') return (await this.#end()).usage;
-    const { group } = this.#prepared;
-    const files = readGroupFiles(group.reportPaths).map((text) => (text === null ? null : Buffer.from(text)));
-    const { usage } = groupEvidence(group.readUsage(files), this.#limits.current.memory ?? null);
+    const { group, limits } = this.#record.current;
+    const files = readGroupFiles(group.usage.map(({ at }) => at)).map((text) => (text === null ? null : Buffer.from(text)));
+    const { usage } = groupEvidence(readUsage(group.usage, files), limits.memory ?? null);
     return usageOf({ userMs: 0, systemMs: 0, maxRssBytes: 0, voluntarySwitches: 0, involuntarySwitches: 0 }, usage);
   }
 
@@ -322,7 +305,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     const what = `open the ${type} namespace of the container ${this.id}`;
     if (this.#state === 'stopped') throw new NacelleError(`${what}: it has ended`, { code: 'ERR_STATE' });
     try {
-      return await Namespace.ofTask(this.#task, type, this.#slot);
+      return await Namespace.ofTask(this.#held.task, type, this.#held.slot);
     } catch (cause) {
       const hasEnded = cause instanceof NacelleError && ['ERR_ENDED', 'ESRCH'].includes(cause.code);
       throw hasEnded ? new NacelleError(`${what}: it has ended`, { code: 'ERR_STATE', cause }) : cause;
@@ -345,7 +328,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   async #remove(): Promise<void> {
     const ended = this.#end();
     // what was asked for is waited for, also of a container that was let go
-    this.#task.ref();
+    this.#held.task.ref();
     try {
       if (this.#state !== 'stopped') await this.kill();
       await ended.catch((error: unknown) => {
@@ -354,15 +337,15 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
         if (left) throw left;
       });
     } finally {
-      this.#program.stdio.close();
-      await this.#written?.close().finally(() => this.#prepared.release());
+      this.#held.program.streams.close();
+      await this.#held.changes?.close().finally(() => this.#held.release());
     }
   }
 
   #info(): ContainerInfo {
     const { id, name, pid, state } = this;
-    const { argv, options } = this.#prepared;
-    return { id, name, pid, state, command: argv, labels: options.labels, createdAt: this.#createdAt };
+    const { command, labels, createdAt } = this.#record.current;
+    return { id, name, pid, state, command, labels, createdAt: new Date(createdAt) };
   }
 
   #expect(state: State, what: string): void {
@@ -380,22 +363,15 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   async #finish(): Promise<RunResult<E>> {
-    const { copyOut: paths, copyOutMax: max, process }: ParsedOptions = this.#prepared.options;
-    const { cancelSignal, forceKillAfterDelay: graceMs } = process;
-    const held = new Set([this.#mountNamespace, this.#user].filter((fd) => fd !== null));
-    const close = (): void => {
-      for (const fd of held) closeDescriptor(fd);
-      held.clear();
-    };
-    const [mountNamespace, user] = [this.#mountNamespace, this.#user];
-    const inside: Inside | null = mountNamespace === null || user === null ? null : { mountNamespace, user, close };
+    const { copyOut: paths, copyOutMax: max } = this.#record.current;
+    const { program, inside, changes, release } = this.#held;
     try {
-      return await this.#program.wait(inside ? () => copyOut(inside, paths, { max, cancelSignal, graceMs }) : undefined);
+      return await program.wait(inside === null ? undefined : () => copyOut(inside, paths, { max, ...program.cancelling }));
     } finally {
       this.#state = 'stopped';
       // else what it wrote may be looked into, which lies on the image's layers
-      if (!this.#written) this.#prepared.release();
-      close();
+      if (!changes) release();
+      inside?.close();
     }
   }
 }

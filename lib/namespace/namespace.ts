@@ -192,18 +192,11 @@ async function startIn<E extends Encoding>(
     () => treeGroup(slots),
     () => undefined,
   );
-  const streams = await program.open({
-    id: group?.id ?? '',
-    command,
-    isConfined: false,
-    processOne: false,
-    limits: noLimits,
-    notEnforced: [],
-    readGroup: noGroup,
-  });
+  const streams = await program.open({ isConfined: false });
   const env = hostEnvironment(options);
   const plan = planNamespaceRun({ slots, namespaces, command, options, env, privileged: isPrivileged(), group, streams });
-  await program.sent(start(plan, slots.descriptors, cancelSignal));
+  const facts = { id: group?.id ?? '', command, processOne: false, limits: noLimits, notEnforced: [], readGroup: noGroup };
+  await program.sent(facts, start(plan, slots.descriptors, cancelSignal));
   program.begin();
   return program;
 }

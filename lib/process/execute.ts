@@ -29,9 +29,9 @@ export function execute<E extends Encoding>(
   start: (program: Program<E>) => Promise<Running<E>>,
 ): Execution<E> {
   const program = new Program<E>(options);
-  const { stdin, stdout, stderr } = program.stdio;
+  const { stdin, stdout, stderr } = program.streams;
   const starting = start(program).catch((error: unknown) => {
-    program.stdio.close();
+    program.streams.close();
     throw error;
   });
   const result = starting.then(
@@ -43,7 +43,7 @@ export function execute<E extends Encoding>(
   );
   const lines: Execution<E>['lines'] = (from = 'stdout') => {
     const output = parseOptions(outputs, from, 'from');
-    return linesUntilEnd(() => program.stdio.copies(output), result, output);
+    return linesUntilEnd(() => program.streams.copies(output), result, output);
   };
   const kill: Execution<E>['kill'] = async (signal) => {
     // that it could not be started is told by the promise

@@ -11,14 +11,13 @@ import { type Evidence, type GroupEvidence, judge, type LethalLimits, times, usa
 import { ContainerRunError } from './run-error.js';
 import type { Copy, Streams } from './streams/child-end.js';
 import { outputOf } from './streams/collect.js';
+import type { ProgramStreams } from './streams/program-streams.js';
 import { Stdio } from './streams/stdio.js';
 
 /** What is known of a program beside its own options. */
 export interface ProgramFacts {
   readonly id: string;
   readonly command: readonly string[];
-  /** Something confines it: what it gets as a stream is that and no more. */
-  readonly isConfined: boolean;
   /** It is process 1 of a pid namespace, without an init of ours. */
   readonly processOne: boolean;
   readonly limits: LethalLimits;
@@ -38,7 +37,7 @@ type CopiedOut = Pick<RunResult, 'files' | 'notCopied'>;
  * the plan alone.
  */
 export class Program<E extends Encoding = Encoding> {
-  readonly stdio: Stdio;
+  readonly streams: ProgramStreams;
   readonly #options: ParsedProcess;
   #facts: ProgramFacts | null = null;
   #task: Task | null = null;
@@ -50,9 +49,9 @@ export class Program<E extends Encoding = Encoding> {
   readonly #callMs = monotonicMs();
   #forgetCancel: (() => void) | null = null;
 
-  constructor(options: ParsedProcess) {
+  constructor(options: ParsedProcess, streams: ProgramStreams = new Stdio(options, () => binding().pipe(), closeDescriptor, streamOf)) {
     this.#options = options;
-    this.stdio = new Stdio(options, () => binding().pipe(), closeDescriptor, streamOf);
+    this.streams = streams;
   }
 
   /** Of the first process; 0 when it was cancelled before there was one. */
@@ -60,21 +59,31 @@ export class Program<E extends Encoding = Encoding> {
     return this.#task?.pid ?? 0;
   }
 
-  /** Opens its streams. @throws as {@link Stdio.open}; the reason of `cancelSignal` */
-  async open(facts: ProgramFacts): Promise<Streams> {
-    this.#facts = facts;
+  /** For what is done for it after its end. */
+  get cancelling(): { readonly cancelSignal: AbortSignal | null; readonly graceMs: number } {
+    return { cancelSignal: this.#options.cancelSignal, graceMs: this.#options.forceKillAfterDelay };
+  }
+
+  /**
+   * Opens its streams.
+   *
+   * @param options.isConfined something confines it: what it gets as a stream is that and no more
+   * @throws as {@link Stdio.open}; the reason of `cancelSignal`
+   */
+  async open(options: { isConfined: boolean }): Promise<Streams> {
     const streams = await unlessAborted(
       this.#options.cancelSignal,
-      () => this.stdio.open(facts),
-      () => this.stdio.close(),
+      () => this.streams.open(options),
+      () => this.streams.close(),
     );
     this.#copies = streams.copies;
     return streams;
   }
 
   /** Its plan, with these streams, was sent: the descriptors are duplicated, and our copies would keep the program's pipes open. */
-  async sent(starting: Promise<Task>): Promise<Task> {
-    this.stdio.sent();
+  async sent(facts: ProgramFacts, starting: Promise<Task>): Promise<Task> {
+    this.#facts = facts;
+    this.streams.sent();
     this.#task = await starting;
     this.#setupMs = monotonicMs() - this.#callMs;
     return this.#task;
@@ -85,7 +94,7 @@ export class Program<E extends Encoding = Encoding> {
     const kill = (cause: KillCause, signal = this.#options.killSignal): void => {
       this.#kill(cause, signal).catch((error: Error) => this.#fail(error));
     };
-    this.stdio.begin({
+    this.streams.begin({
       onOverflow: (stream) => {
         this.#overflow ??= { stream, maxBuffer: this.#options.maxBuffer ?? 0 };
         kill('output');
@@ -135,7 +144,7 @@ export class Program<E extends Encoding = Encoding> {
     if (!task || !facts) throw new TypeError('the program was not started');
     try {
       const end = await task.ended;
-      const { stdout, stderr } = await this.stdio.settle();
+      const { stdout, stderr } = await this.streams.settle();
       const cleanupError = allOf(end.undoErrors);
       const streamError = this.#error ?? this.#copyError(end);
       if (cleanupError && !streamError) {
@@ -151,7 +160,7 @@ export class Program<E extends Encoding = Encoding> {
       return result;
     } finally {
       this.#forgetCancel?.();
-      this.stdio.close();
+      this.streams.close();
     }
   }
 

@@ -36,6 +36,12 @@ export interface UsageFile {
   readonly path: string;
 }
 
+/** One of a group, and where it is. */
+export interface PlacedUsageFile extends UsageFile {
+  /** Absolute. */
+  readonly at: string;
+}
+
 const V1: Readonly<Record<string, readonly string[]>> = {
   memory: ['memory.max_usage_in_bytes', 'memory.usage_in_bytes', 'memory.oom_control'],
   cpuacct: ['cpuacct.usage', 'cpuacct.stat'],

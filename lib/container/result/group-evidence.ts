@@ -1,7 +1,7 @@
 import { blameOom, type GroupUsage } from '../../cgroup/stats/usage.js';
+import type { ParsedLimits } from '../../options/limits.js';
 import type { Usage } from '../../process/options/process-types.js';
 import type { GroupEvidence, LethalLimits } from '../../process/result.js';
-import type { ParsedOptions } from '../options/container-options.js';
 
 /** What the container's group tells of its end. */
 export function groupEvidence(group: GroupUsage, limit: number | null): GroupEvidence {
@@ -15,8 +15,7 @@ export function groupEvidence(group: GroupUsage, limit: number | null): GroupEvi
 }
 
 /** The limits of a container that can end its program. */
-export function lethalLimits({ limits }: Pick<ParsedOptions, 'limits'>, filterKills: boolean): LethalLimits {
-  const { memory, pidsLimit, ulimits = {} } = limits;
+export function lethalLimits({ memory, pidsLimit, ulimits = {} }: ParsedLimits, filterKills: boolean): LethalLimits {
   const [cpu, fsize] = [ulimit(ulimits.cpu), ulimit(ulimits.fsize)];
   return { memory: memory ?? null, pids: pidsLimit ?? null, cpuSeconds: cpu, fileBytes: fsize?.soft ?? null, filterKills };
 }

@@ -8,7 +8,7 @@ import { closeDescriptor } from '../../native/load-addon.js';
 import { clampOf, type LayerOptions } from '../../options/layer-options.js';
 
 /** A mount of the root, and what holds the changes to it. */
-export interface WrittenMount {
+export interface ChangedMount {
   /** Inside the container. */
   readonly target: string;
   /** What lies below the changes, the topmost first. */
@@ -18,15 +18,15 @@ export interface WrittenMount {
 }
 
 /** What a container wrote to its root: to be read while it runs and after its end, until it is removed. */
-export class Written {
-  readonly #mounts: readonly WrittenMount[];
+export class RootChanges {
+  readonly #mounts: readonly ChangedMount[];
   /** The folder on disk, where the changes are in one. */
   readonly #disk: readonly Holding[];
   /** By absolute paths. */
   readonly #leaveOut: LeaveOut;
   #isClosed = false;
 
-  constructor(mounts: readonly WrittenMount[], disk: readonly Holding[], leaveOut: LeaveOut) {
+  constructor(mounts: readonly ChangedMount[], disk: readonly Holding[], leaveOut: LeaveOut) {
     this.#mounts = mounts;
     this.#disk = disk;
     this.#leaveOut = leaveOut;
@@ -56,7 +56,7 @@ export class Written {
     await release(this.#disk);
   }
 
-  #open(what: string): readonly WrittenMount[] {
+  #open(what: string): readonly ChangedMount[] {
     if (this.#isClosed) throw new NacelleError(`${what} of a container: it was removed`, { code: 'ERR_CLOSED' });
     return this.#mounts;
   }

@@ -1,14 +1,15 @@
+import { readUsage } from '../../cgroup/stats/usage.js';
 import { NacelleError } from '../../errors.js';
 import { planWork } from '../../filesystem/overlay-plan.js';
 import { dropRecord, writeRecord } from '../../host/journal.js';
+import type { Image } from '../../image/image.js';
 import { endOf, type Holding, hold, undone } from '../../native/host-work.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import { ownerName, start } from '../../native/shim.js';
 import { ShimError } from '../../native/shim-error.js';
 import type { Task } from '../../native/task.js';
-import type { ParsedLimits } from '../../options/limits.js';
 import { joinParts } from '../../plan/plan.js';
-import type { Step } from '../../plan/steps.js';
+import type { Slot, Step } from '../../plan/steps.js';
 import { unlessAborted } from '../../process/abort.js';
 import type { Encoding } from '../../process/options/process-types.js';
 import type { Program, ProgramFacts } from '../../process/program.js';
@@ -16,27 +17,33 @@ import type { ParsedOptions } from '../options/container-options.js';
 import { isMountedOver } from '../options/mount-options.js';
 import { planContainer } from '../plan/container-plan.js';
 import { MOUNTED_OVER } from '../plan/file-steps.js';
+import type { Inside } from '../result/copy-out.js';
 import { groupEvidence, lethalLimits } from '../result/group-evidence.js';
-import { Written, type WrittenMount } from '../result/root-changes.js';
+import { type ChangedMount, RootChanges } from '../result/root-changes.js';
+import { type LiveRecord, recordOf } from './container-record.js';
 import { letGo, type PlannedStart, planStart } from './planned-start.js';
 import type { Prepared } from './prepare.js';
 import { prewarm } from './prewarm.js';
 
-/** What a live container is made of. */
-export interface Parts<E extends Encoding> {
-  readonly prepared: Prepared;
+/** What is open, runs or can be let go: this process's alone. */
+export interface Held<E extends Encoding> {
   readonly program: Program<E>;
   readonly task: Task;
-  readonly mountNamespace: number | null;
-  /** What `copyOut` is read as; `null` where nothing is. */
-  readonly user: number | null;
-  readonly written: Written | null;
-  readonly limits: LiveLimits;
+  /** Of its task: for a descriptor on its way here. */
+  readonly slot: Slot;
+  readonly image: Image | null;
+  /** Where, and as whom, `copyOut` is read; `null` where nothing is. */
+  readonly inside: Inside | null;
+  /** `null`: of a run, whose root goes with its end, or a root that is a folder, which is written to itself. */
+  readonly changes: RootChanges | null;
+  /** Lets go of the image's layers. */
+  release(): void;
 }
 
-/** They change while it lives, and its end is judged by the last ones. */
-export interface LiveLimits {
-  current: ParsedLimits;
+/** What a live container is made of. */
+export interface Parts<E extends Encoding> {
+  readonly record: LiveRecord;
+  readonly held: Held<E>;
 }
 
 /** A container up to its program, which runs or is parked just before execve. */
@@ -85,14 +92,14 @@ async function launchOn<E extends Encoding>(
 ): Promise<Parts<E>> {
   const { slots, group } = prepared;
   const { cancelSignal } = prepared.options.process;
-  const limits: LiveLimits = { current: prepared.limits };
-  const streams = await program.open(factsOf(prepared, limits));
+  const streams = await program.open({ isConfined: true });
   const recorded = { ...group, undo: [...group.undo, ...onHost.groupRecord] };
   const plan = planContainer(head, { ...prepared, group: recorded, streams, park, journal: park ? [] : onHost.diskRecord });
+  const whole = joinParts(plan, { waits: false });
+  const record: LiveRecord = { current: recordOf(prepared, whole) };
   const task = await program.sent(
-    prewarmed
-      ? prewarmed.beginning.goOn(plan.rest, slots.descriptors, cancelSignal)
-      : start(joinParts(plan, { waits: false }), slots.descriptors, cancelSignal),
+    factsOf(record),
+    prewarmed ? prewarmed.beginning.goOn(plan.rest, slots.descriptors, cancelSignal) : start(whole, slots.descriptors, cancelSignal),
   );
   if (park && cancelSignal?.aborted) {
     await abandon(task);
@@ -101,31 +108,41 @@ async function launchOn<E extends Encoding>(
   if (first !== null) prewarm.hasBegun(first, task.ended);
   const { descriptors } = task.started;
   const uppers = plan.uppers.map((slot) => descriptors.get(slot));
-  return {
-    prepared,
+  const held: Held<E> = {
     program,
     task,
-    mountNamespace: descriptors.get(plan.mountNamespace) ?? null,
-    user: descriptors.get(plan.user) ?? null,
-    written: park ? writtenIn(prepared, uppers, onHost.disk) : null,
-    limits,
+    slot: slots.take(),
+    image: prepared.image,
+    inside: insideOf(descriptors.get(plan.mountNamespace), descriptors.get(plan.user)),
+    changes: park ? changesIn(prepared, uppers, onHost.disk) : null,
+    release: prepared.release,
   };
+  return { record, held };
 }
 
 /** What the end of the program is judged by. */
-function factsOf(prepared: Prepared, limits: LiveLimits): ProgramFacts {
-  const { id, argv, group, options, notEnforced, filterKills } = prepared;
+function factsOf(record: LiveRecord): ProgramFacts {
+  const { id, command, processOne, notEnforced, filterKills, group } = record.current;
   return {
     id,
-    command: argv,
-    isConfined: true,
-    processOne: !options.init && options.namespaces.pid === 'new',
+    command,
+    processOne,
     get limits() {
-      return lethalLimits({ limits: limits.current }, filterKills);
+      return lethalLimits(record.current.limits, filterKills);
     },
     notEnforced,
-    readGroup: (reports) => groupEvidence(group.readUsage(reports), limits.current.memory ?? null),
+    readGroup: (reports) => groupEvidence(readUsage(group.usage, reports), record.current.limits.memory ?? null),
   };
+}
+
+function insideOf(mountNamespace: number | undefined, user: number | undefined): Inside | null {
+  if (mountNamespace === undefined || user === undefined) return null;
+  const open = new Set([mountNamespace, user]);
+  const close = (): void => {
+    for (const fd of open) closeDescriptor(fd);
+    open.clear();
+  };
+  return { mountNamespace, user, close };
 }
 
 /** What of a container is on the host beside its groups, written down before it is made. */
@@ -175,18 +192,18 @@ async function abandon(task: Task): Promise<void> {
 }
 
 /** `null`: its root is a folder, which is written to itself. */
-function writtenIn(
+function changesIn(
   { root, volumes, options }: Prepared,
   uppers: readonly (number | undefined)[],
   disk: readonly Holding[],
-): Written | null {
+): RootChanges | null {
   if (root.type !== 'recipe') return null;
-  const mounts = root.recipe.mounts.map(({ target, lower }, index): WrittenMount => {
+  const mounts = root.recipe.mounts.map(({ target, lower }, index): ChangedMount => {
     const upper = uppers[index];
     if (upper === undefined) throw new NacelleError('the shim gave no upper folder', { code: 'ERR_PROTOCOL' });
     return { target, lower, upper };
   });
   // what lies in a mount of the caller's is none of the root's
   const covered = MOUNTED_OVER.filter((path) => !isMountedOver(path, options.mounts));
-  return new Written(mounts, disk, { covered, volumes });
+  return new RootChanges(mounts, disk, { covered, volumes });
 }

@@ -11,19 +11,13 @@ import { Collector } from './collect.js';
 import { checkOpen, directDescriptor, inputFile, kindOf, openOutput, untilOpen } from './descriptors.js';
 import { ignoreErrors } from './ignore-errors.js';
 import { Outlet } from './outlet.js';
+import type { Collected, ProgramStreams, StreamHooks } from './program-streams.js';
 
 /** Makes a pipe, close-on-exec: [read end, write end]. Throws when it can't. */
 export type MakePipe = () => readonly [number, number];
 
 /** Makes a stream of our end of one, and closes it with the stream. */
 type MakeStream = (fd: number, options: { readable: boolean; writable: boolean }) => Socket;
-
-export interface StdioHooks {
-  /** More than `maxBuffer` was written: the tree is to be killed with cause 'output'. Called once a stream. */
-  onOverflow(stream: 'stdout' | 'stderr'): void;
-  /** The caller's input, or a place that output goes to, failed. */
-  onError(error: Error): void;
-}
 
 type Options = Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'input' | 'maxBuffer' | 'buffer'>;
 type Stream = 0 | 1 | 2;
@@ -36,12 +30,10 @@ interface Owned {
 const NAMES = ['stdin', 'stdout', 'stderr'] as const;
 
 /**
- * The three standard streams of one program, from its options to what was collected. In order: the
- * constructor makes the pipes that the caller may want at once; `open` opens the rest and gives the
- * program's ends; `sent` when the shim has them; `begin` when the program starts; `settle` when its tree
- * is gone; `close` always, also after a failure at any of these.
+ * Standard streams as pipes, files and descriptors. The constructor makes the pipes that the caller may want at once; `open` opens the
+ * rest.
  */
-export class Stdio {
+export class Stdio implements ProgramStreams {
   readonly #options: Options;
   readonly #pipe: MakePipe;
   readonly #closeEnd: (fd: number) => void;
@@ -67,7 +59,7 @@ export class Stdio {
   /** Where we write for the program. `wait`: until it is written. */
   readonly #sinks = new Map<Writable, { end: boolean; wait: boolean }>();
   #owned: Owned[] = [];
-  #hooks: StdioHooks | null = null;
+  #hooks: StreamHooks | null = null;
   /** Of a stream of the caller's, before the program ran. */
   #failure: Error | null = null;
   readonly #onSourceClose = (): void => void this.#stdin?.end();
@@ -140,7 +132,7 @@ export class Stdio {
   }
 
   /** The program runs: input is written, output is read. */
-  begin(hooks: StdioHooks): void {
+  begin(hooks: StreamHooks): void {
     this.sent();
     if (this.#hooks) return;
     this.#hooks = hooks;
@@ -167,7 +159,7 @@ export class Stdio {
    * The whole tree is gone: reads what is left in the pipes, however many others still hold them, and
    * waits until files are written. Gives what was collected.
    */
-  async settle(): Promise<{ stdout: Collector | null; stderr: Collector | null }> {
+  async settle(): Promise<Collected> {
     this.#stdin?.destroy();
     const [stdout, stderr] = this.#outlets;
     await Promise.all([stdout?.settle(), stderr?.settle()]);
@@ -177,7 +169,7 @@ export class Stdio {
   }
 
   /** What was collected until now; `null` for what goes elsewhere. */
-  get collected(): { stdout: Collector | null; stderr: Collector | null } {
+  get collected(): Collected {
     const [stdout, stderr] = this.#outlets;
     return { stdout: stdout?.collector ?? null, stderr: stderr?.collector ?? null };
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { containerControllers, foldersAbove, planGroup, planRemoval } from '../../../lib/cgroup/group-plan.js';
+import { readUsage } from '../../../lib/cgroup/stats/usage.js';
 import { UnsupportedError } from '../../../lib/errors.js';
 import { lacking, works } from '../../../lib/host/feature.js';
 import { Slots } from '../../../lib/plan/plan.js';
@@ -155,7 +156,10 @@ describe('what the group tells at the end', () => {
       'memory.events': 'low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\n',
       'cpu.stat': 'usage_usec 3000\nuser_usec 2000\nsystem_usec 1000\nnr_periods 0\nnr_throttled 0\nthrottled_usec 0\n',
     };
-    const usage = group.readUsage(group.reports.map(({ path }) => (texts[path] === undefined ? null : Buffer.from(texts[path]))));
+    const usage = readUsage(
+      group.usage,
+      group.reports.map(({ path }) => (texts[path] === undefined ? null : Buffer.from(texts[path]))),
+    );
     expect(usage).toMatchObject({ cpuTimeMs: 3, userMs: 2, systemMs: 1, memoryPeak: 8192, oomKills: 2, pidsPeak: null, ioReadBytes: null });
   });
 
@@ -168,7 +172,10 @@ describe('what the group tells at the end', () => {
       'cpuacct.stat': 'user 2\nsystem 1\n',
       'pids.peak': '7\n',
     };
-    const usage = group.readUsage(group.reports.map(({ path }) => (texts[path] === undefined ? null : Buffer.from(texts[path]))));
+    const usage = readUsage(
+      group.usage,
+      group.reports.map(({ path }) => (texts[path] === undefined ? null : Buffer.from(texts[path]))),
+    );
     expect(usage).toMatchObject({ cpuTimeMs: 3, userMs: 2, systemMs: 1, memoryPeak: 4096, oomKills: 1, pidsPeak: 7 });
   });
 });

@@ -14,7 +14,7 @@ it('an end is judged by the limits that are kept, not by one that was left out',
   const { limits, notEnforced } = await planContainerGroup(options({ onUnsupported: 'report' }), place());
   expect(notEnforced).toEqual([{ feature: 'memory', reason: expect.stringContaining('swap') }]);
   expect(limits).toEqual({ pidsLimit: 5 });
-  expect(lethalLimits({ limits }, false)).toMatchObject({ memory: null, pids: 5 });
+  expect(lethalLimits(limits, false)).toMatchObject({ memory: null, pids: 5 });
 });
 
 it('a limit that can not be kept is refused where nothing says that it may be left out', async () => {

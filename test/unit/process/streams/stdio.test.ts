@@ -21,7 +21,8 @@ import { parseExecOptions } from '../../../../lib/process/options/process-option
 import type { ExecOptions } from '../../../../lib/process/options/process-types.js';
 import type { ChildEnd, Streams } from '../../../../lib/process/streams/child-end.js';
 import { outputOf } from '../../../../lib/process/streams/collect.js';
-import { Stdio, type StdioHooks } from '../../../../lib/process/streams/stdio.js';
+import type { StreamHooks } from '../../../../lib/process/streams/program-streams.js';
+import { Stdio } from '../../../../lib/process/streams/stdio.js';
 import { makePipe } from '../../../fixtures/pipe.js';
 
 const children: ChildProcess[] = [];
@@ -60,7 +61,7 @@ function start(command: string, args: string[], { ends }: Streams): ChildProcess
   return child;
 }
 
-const fail: StdioHooks = {
+const fail: StreamHooks = {
   onOverflow: (stream) => {
     throw new Error(`${stream} overflowed`);
   },
@@ -70,7 +71,7 @@ const fail: StdioHooks = {
 };
 
 /** Runs a shell script to its end as the core would, and gives what was collected. */
-async function run(script: string, options: ExecOptions<'buffer' | 'utf8'>, hooks: StdioHooks = fail) {
+async function run(script: string, options: ExecOptions<'buffer' | 'utf8'>, hooks: StreamHooks = fail) {
   const stdio = new Stdio(parseExecOptions(options), makePipe);
   try {
     const child = start('sh', ['-c', script], await stdio.open(unconfined));

@@ -1,0 +1,70 @@
+import type { PlacedUsageFile } from '../../cgroup/stats/usage.js';
+import { now } from '../../native/clock.js';
+import type { ParsedLimits } from '../../options/limits.js';
+import type { Plan } from '../../plan/plan.js';
+import type { ExtraDevice } from '../plan/plan-input.js';
+import type { NotEnforced } from './container-group.js';
+import type { Prepared } from './prepare.js';
+
+/**
+ * What a container is, as plain data that another process could read: what is open, runs or can be let go is {@link Held}. Its plan has the
+ * environment and files of the program: neither errors nor logs show it.
+ */
+export interface ContainerRecord {
+  readonly id: string;
+  readonly name: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  /** As it is executed, the image's part included. */
+  readonly command: readonly string[];
+  /** `null`: a folder that is written to as it is. */
+  readonly image: { readonly reference: string | null; readonly digest: string } | null;
+  /** ms since the epoch. */
+  readonly createdAt: number;
+  /** Those that are kept, as they are now. */
+  readonly limits: ParsedLimits;
+  readonly notEnforced: NotEnforced;
+  /** Of the host, in its /dev. */
+  readonly devices: readonly ExtraDevice[];
+  readonly group: {
+    readonly name: string;
+    /** Absolute folders by controller, and 'unified'. */
+    readonly paths: Readonly<Record<string, string>>;
+    readonly usage: readonly PlacedUsageFile[];
+  };
+  /** The program is process 1 of its pid namespace. */
+  readonly processOne: boolean;
+  /** The filter has an action that ends a process by SIGSYS. */
+  readonly filterKills: boolean;
+  readonly stopSignal: number;
+  readonly copyOut: readonly string[];
+  /** Bytes. */
+  readonly copyOutMax: number;
+  readonly plan: Plan;
+}
+
+/** The record as it is now: limits change while a container lives, and its end is judged by the last ones. */
+export interface LiveRecord {
+  current: ContainerRecord;
+}
+
+export function recordOf(prepared: Prepared, plan: Plan): ContainerRecord {
+  const { id, argv, image, options, limits, notEnforced, devices, group, filterKills, stopSignal } = prepared;
+  return {
+    id,
+    name: options.name,
+    labels: options.labels,
+    command: argv,
+    image: image === null ? null : { reference: image.reference, digest: image.digest },
+    createdAt: now(),
+    limits,
+    notEnforced,
+    devices,
+    group: { name: group.name, paths: group.paths, usage: group.usage },
+    processOne: !options.init && options.namespaces.pid === 'new',
+    filterKills,
+    stopSignal,
+    copyOut: options.copyOut,
+    copyOutMax: options.copyOutMax,
+    plan,
+  };
+}
