@@ -5,22 +5,35 @@ export interface Call {
   readonly args?: readonly (number | bigint)[];
 }
 
+export interface Decision {
+  readonly verdict: number;
+  readonly steps: number;
+  /** Whether it looked at arguments. Where it did not, it decides so of this number whatever they are: once is as good as for all. */
+  readonly asksArguments: boolean;
+}
+
+/** Where the arguments begin in struct seccomp_data. */
+const ARGUMENTS = 16;
+
 /** Runs a seccomp filter as the kernel would and returns its verdict; throws where the kernel would refuse to load it. */
-export function runFilter(filter: Uint8Array, call: Call): { readonly verdict: number; readonly steps: number } {
+export function runFilter(filter: Uint8Array, call: Call): Decision {
   const code = new DataView(filter.buffer, filter.byteOffset, filter.byteLength);
   if (filter.byteLength === 0 || filter.byteLength % 8 || filter.byteLength > 4096 * 8) throw new Error('not a filter');
   const data = new DataView(new ArrayBuffer(64));
   data.setUint32(0, call.nr >>> 0, true);
   data.setUint32(4, call.arch, true);
   (call.args ?? []).forEach((value, index) => {
-    data.setBigUint64(16 + index * 8, BigInt.asUintN(64, BigInt(value)), true);
+    data.setBigUint64(ARGUMENTS + index * 8, BigInt.asUintN(64, BigInt(value)), true);
   });
   let accumulator = 0;
   let at = 0;
+  let asksArguments = false;
   for (let steps = 1; ; steps++) {
     if (at * 8 >= filter.byteLength) throw new Error('ran off the end');
     const op = code.getUint16(at * 8, true);
-    const [jt, jf, k] = [code.getUint8(at * 8 + 2), code.getUint8(at * 8 + 3), code.getUint32(at * 8 + 4, true)];
+    const jt = code.getUint8(at * 8 + 2);
+    const jf = code.getUint8(at * 8 + 3);
+    const k = code.getUint32(at * 8 + 4, true);
     at++;
     const branch = (taken: boolean): void => {
       at += taken ? jt : jf;
@@ -29,6 +42,7 @@ export function runFilter(filter: Uint8Array, call: Call): { readonly verdict: n
       case 0x20:
         if (k % 4) throw new Error(`load at ${k}`);
         accumulator = data.getUint32(k, true);
+        asksArguments ||= k >= ARGUMENTS;
         break;
       case 0x54:
         accumulator = (accumulator & k) >>> 0;
@@ -49,7 +63,7 @@ export function runFilter(filter: Uint8Array, call: Call): { readonly verdict: n
         branch((accumulator & k) !== 0);
         break;
       case 0x06:
-        return { verdict: k, steps };
+        return { verdict: k, steps, asksArguments };
       default:
         throw new Error(`unknown instruction ${op.toString(16)}`);
     }
