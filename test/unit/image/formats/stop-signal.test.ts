@@ -21,9 +21,10 @@ it.each(['', '0', '65', '-1', 'SIG', 'FOO', 'SIGRTMIN+31', 'RTMAX-31', 'RTMIN-1'
 );
 
 requires({ tools: ['bash'] }).it('numbers signals as bash does', () => {
-  for (let number = 1; number <= 64; number++) {
-    if (number === 32 || number === 33) continue;
-    const name = execFileSync('bash', ['-c', `kill -l ${number}`], { encoding: 'utf8' }).trim();
-    expect([name, parseStopSignal(name)]).toEqual([name, number]);
-  }
+  const numbers = Array.from({ length: 64 }, (_, index) => index + 1).filter((number) => number !== 32 && number !== 33);
+  const names = execFileSync('bash', ['-c', `kill -l ${numbers.join(' ')}`], { encoding: 'utf8' })
+    .trim()
+    .split('\n');
+  expect(names.map((name) => [name, parseStopSignal(name)])).toEqual(names.map((name, index) => [name, numbers[index]]));
+  expect(names).toHaveLength(numbers.length);
 });
