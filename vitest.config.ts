@@ -20,7 +20,15 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: guardMs, sequence: { groupOrder: 0 } },
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: guardMs,
+          sequence: { groupOrder: 0 },
+          // What is pure leaves nothing behind: a process for each file, which imports everything anew, takes longer than its tests.
+          isolate: false,
+          maxWorkers: '100%',
+        },
       },
       { extends: true, test: { ...onTheMachine, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
       // What makes sense where every controller is on the unified tree: npm run test:vm.
