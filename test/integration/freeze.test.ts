@@ -3,7 +3,7 @@ import { beforeAll, expect } from 'vitest';
 import { reap } from '../../lib/host/reap.js';
 import { Cgroup } from '../../lib/index.js';
 import { compile } from '../fixtures/compile.js';
-import { left, type Programs, type Scene, scenes, threaded } from '../fixtures/freezing.js';
+import { BOMBS, left, type Programs, type Scene, scenes, threaded } from '../fixtures/freezing.js';
 import { isAlive, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode, startNode } from '../fixtures/node.js';
@@ -68,8 +68,8 @@ for (const { machine, needs, play } of machines) {
       });
     });
 
-    it('20 fork bombs are gone', { timeout: GUARD }, async () => {
-      expect(await play('bombs')).toEqual(Array.from({ length: 20 }, () => ({ signal: 'SIGKILL', left: [] })));
+    it('fork bombs are gone', { timeout: GUARD }, async () => {
+      expect(await play('bombs')).toEqual(Array.from({ length: BOMBS }, () => ({ signal: 'SIGKILL', left: [] })));
     });
   });
 }
