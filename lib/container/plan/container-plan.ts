@@ -5,16 +5,18 @@ import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
 import { planStreams } from './container-streams.js';
-import { type DevPlan, mayBeRefused, planDev } from './dev-mount.js';
-import { ACCOUNTS, planCopyIn, planEtc } from './file-steps.js';
-import { groundOf, type Place } from './ground.js';
-import { type KernelMounts, planKernelMounts, planMounts } from './mount-steps.js';
+import { ACCOUNTS, planCopyIn } from './copy-in.js';
+import { bindDevices, mayBeRefused } from './device-nodes.js';
+import { groundOf } from './ground.js';
+import { planMounts } from './mount-steps.js';
+import { DEV, PROC } from './mount-table.js';
 import { isNew, type NamespacePlan, planNamespaces } from './namespace-steps.js';
 import type { HeadInput, PlanInput } from './plan-input.js';
 import { type ProcessPlan, planProcess } from './process-steps.js';
 import { type Protection, planProtection } from './protect.js';
 import { planRoot } from './root-mounts.js';
 import { planStaging, type Staging } from './staging.js';
+import { planFiles, planTable, type TablePlan } from './table-mounts.js';
 import { planVolumes } from './volume-mounts.js';
 
 /** What needs nothing of the host's files, nor the program: the first part of the plan, which may run before they are known. */
@@ -24,8 +26,7 @@ export interface Head {
   readonly namespaces: NamespacePlan;
   readonly steps: readonly Step[];
   readonly staging: Staging;
-  readonly kernel: KernelMounts;
-  readonly dev: DevPlan;
+  readonly mounts: TablePlan;
   readonly protection: Protection;
 }
 
@@ -33,8 +34,7 @@ export function planHead(input: HeadInput): Head {
   const { options, slots, group } = input;
   const namespaces = planNamespaces(options, slots);
   const staging = planStaging(input);
-  const kernel = planKernelMounts(input);
-  const dev = planDev(input);
+  const mounts = planTable(input);
   const protection = planProtection(input);
   const steps: Step[] = [
     ...namespaces.join,
@@ -43,8 +43,7 @@ export function planHead(input: HeadInput): Head {
     { op: 'keyring' },
     ...(isNew(options, 'net') ? [{ op: 'link_up', name: 'lo' } as const] : []),
     ...staging.steps,
-    ...kernel.make,
-    ...dev.make,
+    ...mounts.make,
     ...protection.make,
   ];
   const independent = slots.descriptors.size === 0 && namespaces.before.length === 0;
@@ -54,7 +53,7 @@ export function planHead(input: HeadInput): Head {
     undo: group.undo,
     killGroup: group.killGroup,
   });
-  return { first: independent ? first : null, namespaces, steps, staging, kernel, dev, protection };
+  return { first: independent ? first : null, namespaces, steps, staging, mounts, protection };
 }
 
 /** The plan, and the slots in it that Node asks for. */
@@ -73,13 +72,14 @@ export interface ContainerPlan extends PlanParts {
  */
 export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   const { options, slots, group } = input;
-  const { namespaces, staging, kernel, dev, protection } = head;
+  const { namespaces, staging, protection } = head;
+  const [proc, dev] = [head.mounts.at(PROC), head.mounts.at(DEV)];
   const root = planRoot(input, staging);
-  const before = kernelPlaces(head, root.root);
-  const mounts = planMounts(input, { root: root.root, proc: kernel.proc, before });
+  const own = head.mounts.attach(root.root);
+  const mounts = planMounts(input, { root: root.root, proc, before: own.places });
   const { places } = mounts;
   const copyIn = planCopyIn(input, root.root, places);
-  const streams = planStreams(input.streams, slots, { dev: dev.mount, byShim: mayBeRefused(options) });
+  const streams = planStreams(input.streams, slots, { dev, byShim: mayBeRefused(options) });
   const [mountNamespace, user] = [slots.take(), slots.take()];
   const copiesOut = options.copyOut.length > 0;
 
@@ -94,10 +94,10 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     ...streams.open,
     ...root.steps,
     ...planVolumes(input, root.root),
-    ...kernel.attach(root.root),
-    ...dev.attach(root.root, before),
+    ...own.steps,
+    ...bindDevices(input, { dev, root: root.root, places: own.places }),
     ...mounts.attach,
-    ...planEtc(input, { root: root.root, staging: staging.slot, places }),
+    ...planFiles(input, { root: root.root, staging: staging.slot, places }),
     { op: 'pivot', root: root.root, between: 0 },
     ...copyIn.accounts,
     // before the program could change these files
@@ -105,8 +105,8 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     ...(copiesOut ? saveUser(user) : []),
     ...copyIn.others,
     ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
-    ...identitySteps(input, kernel.proc),
-    ...protection.protect(places, dev.nullDevice),
+    ...identitySteps(input, proc),
+    ...protection.protect(places, head.mounts.nullDevice),
     // whoever closes the last descriptor of it waits for its mounts to go, so nobody has it who doesn't look into it
     ...(copiesOut ? [{ op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' } as const] : []),
   ];
@@ -162,16 +162,6 @@ function wholeStages({ namespaces, steps }: Head, group: GroupPlan, setUp: reado
 
 function limitsProcesses(step: Step): boolean {
   return step.op === 'rlimit' && step.name === 'nproc';
-}
-
-/** What is mounted in every container; the root first. */
-function kernelPlaces({ kernel, dev }: Head, root: Slot): Place[] {
-  return [
-    { path: '/', mount: root },
-    { path: '/proc', mount: kernel.proc },
-    { path: '/sys', mount: kernel.sys },
-    { path: '/dev', mount: dev.mount },
-  ];
 }
 
 function bornIn({ unified }: GroupPlan): Pick<Stage, 'group'> {

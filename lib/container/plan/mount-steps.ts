@@ -1,49 +1,14 @@
 import { UnsupportedError } from '../../errors.js';
 import { CREATE, PROPAGATION } from '../../plan/constants.js';
 import { overlayOptions } from '../../plan/overlay-options.js';
-import { ANYWHERE, NONE } from '../../plan/plan.js';
+import { NONE } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { MountFlag, ParsedMount } from '../options/mount-options.js';
 import { groundOf, type Place } from './ground.js';
-import type { HeadInput, PlanInput } from './plan-input.js';
+import type { PlanInput } from './plan-input.js';
 
 const { NOSUID, NODEV, NOEXEC, RDONLY } = MOUNT_ATTR;
-const FOLDER = CREATE.folder | CREATE.noLink;
-
-export interface KernelMounts {
-  readonly proc: Slot;
-  readonly sys: Slot;
-  /** They read nothing of the host. */
-  readonly make: readonly Step[];
-  /** When there is a root. */
-  attach(root: Slot): Step[];
-}
-
-/** Steps for /proc and /sys: of the container's own namespaces, and what is the host's read-only. */
-export function planKernelMounts({ slots, unified, options, proc: given }: HeadInput): KernelMounts {
-  const proc = given === null ? slots.take() : slots.give(given);
-  const sys = slots.take();
-  const { pid } = options.namespaces;
-  const groups = unified === null ? null : slots.take();
-  const quiet = NOSUID | NODEV | NOEXEC;
-  return {
-    proc,
-    sys,
-    make: [
-      ...(given === null
-        ? [{ op: 'proc', out: proc, pidns: typeof pid === 'string' ? NONE : slots.give(pid.fd), attributes: quiet } as const]
-        : []),
-      { op: 'filesystem', out: sys, type: 'sysfs', options: [], attributes: quiet | RDONLY },
-      ...(groups === null ? [] : [{ op: 'filesystem', out: groups, type: 'cgroup2', options: [], attributes: quiet | RDONLY } as const]),
-    ],
-    attach: (root) => [
-      { op: 'attach', mount: proc, root, path: '/proc', create: FOLDER, ...ANYWHERE },
-      { op: 'attach', mount: sys, root, path: '/sys', create: FOLDER, ...ANYWHERE },
-      ...(groups === null ? [] : [{ op: 'attach', mount: groups, root: sys, path: 'fs/cgroup', create: CREATE.no, ...ANYWHERE } as const]),
-    ],
-  };
-}
 
 /** MOUNT_ATTR_* of mount_setattr(2), by mount(8)'s names. relatime is 0, the kernel's default. */
 const attributes: Readonly<Record<MountFlag, number>> = {

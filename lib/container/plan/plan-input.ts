@@ -6,6 +6,7 @@ import type { Step } from '../../plan/steps.js';
 import type { Streams } from '../../process/streams/child-end.js';
 import type { Device } from '../../security/paths.js';
 import type { ParsedOptions } from '../options/container-options.js';
+import type { MountTable } from './mount-table.js';
 
 /** Where the root comes from, found and checked. */
 export type RootSource =
@@ -23,7 +24,10 @@ export interface ExtraDevice extends Device {
 }
 
 /** What the first part of a plan depends on. */
-export type HeadInput = Pick<PlanInput, 'options' | 'slots' | 'root' | 'group' | 'unified' | 'devices' | 'proc'>;
+export type HeadInput = Pick<PlanInput, 'options' | 'slots' | 'root' | 'group' | 'devices' | 'proc'> & {
+  /** Files have contents, which are not the same for all containers of a shape. */
+  readonly table: Omit<MountTable, 'files'>;
+};
 
 /** Everything that the plan of a container depends on: plain data, gathered by prepare.ts. */
 export interface PlanInput {
@@ -48,9 +52,8 @@ export interface PlanInput {
   readonly fileTargets: ReadonlySet<string>;
   /** Folders that the image declares as volumes, and that nothing else is mounted on: absolute, parents first. */
   readonly volumes: readonly string[];
-  /** Contents for /etc. */
-  readonly files: { readonly hosts: string; readonly hostname: string; readonly resolvConf: string };
-  readonly unified: 'v2' | null;
+  /** What is mounted and hidden unasked. */
+  readonly table: MountTable;
   /** A descriptor of /proc as it is in a pid namespace that is joined, where the plan can't make that. */
   readonly proc: number | null;
   /** Host steps that remove the record of what is made on disk. */

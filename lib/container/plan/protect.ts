@@ -2,14 +2,13 @@ import { isWithin } from '../../host/mountinfo.js';
 import type { Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import { defaultMaskedPaths, defaultReadonlyPaths } from '../../security/paths.js';
-import type { ParsedOptions } from '../options/container-options.js';
 import type { Place } from './ground.js';
+import { DEV, type MountTable, PROC } from './mount-table.js';
 
 const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 
 interface Input {
-  readonly options: Pick<ParsedOptions, 'maskedPaths' | 'readonlyPaths'>;
+  readonly table: Pick<MountTable, 'maskedPaths' | 'readonlyPaths'>;
   readonly slots: Slots;
 }
 
@@ -24,9 +23,8 @@ export interface Protection {
  * Read-only and masked paths of the container. Each is looked for below the mount that it is on, never by a path from the root: others
  * may write to the root, and move a mount point away while the container is set up.
  */
-export function planProtection({ options, slots }: Input): Protection {
-  const readonly = options.readonlyPaths ?? defaultReadonlyPaths;
-  const masked = options.maskedPaths ?? defaultMaskedPaths;
+export function planProtection({ table, slots }: Input): Protection {
+  const { readonlyPaths: readonly, maskedPaths: masked } = table;
   const empty = slots.take();
   return {
     make: masked.length === 0 ? [] : [emptyFolder(empty)],
@@ -39,7 +37,7 @@ export function planProtection({ options, slots }: Input): Protection {
 }
 
 /** What a program would take for the kernel's word, or for a device, wherever it found them. */
-const KERNELS = ['/proc', '/sys', '/dev'];
+const KERNELS = [PROC, '/sys', DEV];
 
 /** The paths as seen from the mounts that hold them. */
 function below(places: readonly Place[], paths: readonly string[]): { roots: Slot[]; paths: string[] } {

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { hasCode } from '../../errors.js';
 import { systemError } from '../../native/system-errors.js';
 import type { ParsedOptions } from '../options/container-options.js';
+import type { EtcFiles } from '../plan/default-mounts.js';
 
 /** Contents of /etc/hosts, hostname and resolv.conf in the container. With the host's network they are the host's. */
-export function etcFiles(options: ParsedOptions, hostname: string): { hosts: string; hostname: string; resolvConf: string } {
+export function etcFiles(options: ParsedOptions, hostname: string): EtcFiles {
   const own = options.namespaces.net === 'new';
   const hosts = own
     ? `127.0.0.1\tlocalhost ${hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n`

@@ -16,7 +16,7 @@ import type { Program, ProgramFacts } from '../../process/program.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { isMountedOver } from '../options/mount-options.js';
 import { planContainer } from '../plan/container-plan.js';
-import { MOUNTED_OVER } from '../plan/file-steps.js';
+import { mountpointsOf } from '../plan/mount-table.js';
 import type { Inside } from '../result/copy-out.js';
 import { groupEvidence, lethalLimits } from '../result/group-evidence.js';
 import { type ChangedMount, RootChanges } from '../result/root-changes.js';
@@ -193,7 +193,7 @@ async function abandon(task: Task): Promise<void> {
 
 /** `null`: its root is a folder, which is written to itself. */
 function changesIn(
-  { root, volumes, options }: Prepared,
+  { root, volumes, table, options }: Prepared,
   uppers: readonly (number | undefined)[],
   disk: readonly Holding[],
 ): RootChanges | null {
@@ -204,6 +204,6 @@ function changesIn(
     return { target, lower, upper };
   });
   // what lies in a mount of the caller's is none of the root's
-  const covered = MOUNTED_OVER.filter((path) => !isMountedOver(path, options.mounts));
+  const covered = mountpointsOf(table).filter((path) => !isMountedOver(path, options.mounts));
   return new RootChanges(mounts, disk, { covered, volumes });
 }

@@ -21,6 +21,7 @@ import { heldCapabilities, resolveCapabilities } from '../../security/capabiliti
 import { defaultProfile } from '../../security/default-profile.js';
 import { type Architecture, canKill, compileDefault } from '../../security/seccomp.js';
 import type { ParsedOptions, PullPolicy } from '../options/container-options.js';
+import { defaultMounts } from '../plan/default-mounts.js';
 import type { ExtraDevice, PlanInput, RootSource } from '../plan/plan-input.js';
 import { type NotEnforced, planContainerGroup, requireDeviceController } from './container-group.js';
 import { etcFiles } from './etc-files.js';
@@ -96,8 +97,7 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
     devices,
     fileTargets: fileTargets(options),
     volumes: imageVolumes(config, options.mounts),
-    files: etcFiles(options, hostname),
-    unified: layout.mode === 'v2' ? 'v2' : null,
+    table: defaultMounts({ options, unified: layout.mode === 'v2', files: etcFiles(options, hostname) }),
     stopSignal,
     limits,
     notEnforced,

@@ -1,42 +1,10 @@
 import { constants } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import { isWithin } from '../../host/mountinfo.js';
-import { CREATE } from '../../plan/constants.js';
-import { ANYWHERE, NONE } from '../../plan/plan.js';
-import { MOUNT_ATTR } from '../../plan/recipe.js';
+import { NONE } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { groundOf, groundOfTree, type Place } from './ground.js';
 import type { PlanInput } from './plan-input.js';
-
-/** Where every container has a mount of its own, which the image need not have a place for. */
-export const MOUNTED_OVER = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/dev', '/proc', '/sys'];
-
-/** Steps for /etc/hosts, hostname and resolv.conf: bound over the image's, which stay as they are. */
-export function planEtc(
-  { slots, files, options }: PlanInput,
-  { root, staging, places }: { root: Slot; staging: Slot; places: readonly Place[] },
-): Step[] {
-  const mounted = new Set(options.mounts.map(({ target }) => target));
-  const wanted: [name: string, content: string][] = [
-    ['hosts', files.hosts],
-    ['hostname', files.hostname],
-    ['resolv.conf', files.resolvConf],
-  ];
-  return wanted
-    .filter(([name]) => !mounted.has(`/etc/${name}`))
-    .flatMap(([name, content]): Step[] => {
-      const slot = slots.take();
-      return [
-        { op: 'write_file', root: staging, path: `etc/${name}`, bytes: Buffer.from(content), mode: 0o644, uid: 0, gid: 0, ...ANYWHERE },
-        { op: 'clone_mount', out: slot, at: staging, path: `etc/${name}`, recursive: 0 },
-        // they are of the root
-        ...(options.readOnly
-          ? [{ op: 'set_mount', mount: slot, recursive: 0, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 } as const]
-          : []),
-        { op: 'attach', mount: slot, root, path: `/etc/${name}`, create: CREATE.file, ...groundOf(places, `/etc/${name}`) },
-      ];
-    });
-}
 
 /** Of a mode: the source's. Of an owner: the container's user. */
 const BY_DEFAULT = 0xffff_ffff_ffff_ffffn;

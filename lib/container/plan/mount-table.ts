@@ -1,0 +1,71 @@
+import { isWithin } from '../../host/mountinfo.js';
+import type { Device } from '../../security/paths.js';
+
+/**
+ * The mounts that a container gets unasked, and what is hidden in it: plain data, without a descriptor or a function, much as a `config.json`
+ * of OCI has it. Another kind of container is another table.
+ */
+export interface MountTable {
+  /** Attached in this order, before what the caller mounts; no target twice. {@link DEV} and {@link PROC} are among them. */
+  readonly mounts: readonly MountRow[];
+  /** Bound after what the caller mounts, in which their folder may be. */
+  readonly files: readonly FileRow[];
+  /** Files get /dev/null mounted over them, folders an empty tmpfs. What is not there needs no mask. */
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+}
+
+export type MountRow = FilesystemRow | ProcRow | BindRow;
+
+interface Row {
+  /** Absolute and tidy, inside. The mount lies on the last one before it that holds this path, or else on the root. */
+  readonly target: string;
+  /** MOUNT_ATTR_* of mount_setattr(2). */
+  readonly attributes: number;
+}
+
+interface Mountpoint extends Row {
+  /** CREATE: what is made where there is nothing, and whether a link is refused there. */
+  readonly create: number;
+}
+
+/** A new file system. */
+export interface FilesystemRow extends Mountpoint {
+  readonly type: 'cgroup2' | 'devpts' | 'mqueue' | 'sysfs' | 'tmpfs';
+  /** 'key=value' or 'flag'. */
+  readonly options: readonly string[];
+  /** Made in it, by absolute paths. */
+  readonly devices?: readonly Device[];
+  readonly links?: readonly { readonly path: string; readonly target: string }[];
+}
+
+/** A proc that shows the container's pid namespace. */
+export interface ProcRow extends Mountpoint {
+  readonly type: 'proc';
+}
+
+/** What the host has at `source`, without what is mounted in it. Nothing in /sys, where the staging folder is by then. */
+export interface BindRow extends Mountpoint {
+  readonly type: 'bind';
+  readonly source: string;
+}
+
+/** A file of the container's, over the image's, which stays as it is. */
+export interface FileRow extends Row {
+  readonly content: string;
+}
+
+export const PROC = '/proc';
+/** Here devices are real: those of the caller are made here too. */
+export const DEV = '/dev';
+
+/** A path as it is seen from a folder above it, which is not the root. */
+export function pathIn(folder: string, path: string): string {
+  return path.slice(folder.length + 1);
+}
+
+/** Where the root is mounted over, and the image need not have a place. */
+export function mountpointsOf({ mounts, files }: MountTable): string[] {
+  const isOnRoot = ({ target }: MountRow): boolean => mounts.every((other) => other.target === target || !isWithin(target, other.target));
+  return [...files, ...mounts.filter(isOnRoot)].map(({ target }) => target);
+}

@@ -1,0 +1,116 @@
+import { dirname } from 'node:path/posix';
+import { NacelleError } from '../../errors.js';
+import { isWithin } from '../../host/mountinfo.js';
+import { CREATE, O_PATH } from '../../plan/constants.js';
+import { ANYWHERE, NONE } from '../../plan/plan.js';
+import type { Slot, Step } from '../../plan/steps.js';
+import { callersNodes, nodesIn } from './device-nodes.js';
+import { groundOf, type Place } from './ground.js';
+import { DEV, type MountRow, pathIn } from './mount-table.js';
+import type { HeadInput, PlanInput } from './plan-input.js';
+
+/** The mounts of the table. */
+export interface TablePlan {
+  /** They read nothing of the host. */
+  readonly make: readonly Step[];
+  /** Of the container's own /dev. */
+  readonly nullDevice: Slot;
+  /** The mount at a target of the table. @throws NacelleError when the table has none there */
+  at(target: string): Slot;
+  /** When there is a root, the first of `places`; the others lie on it. */
+  attach(root: Slot): { readonly steps: readonly Step[]; readonly places: readonly Place[] };
+}
+
+/** A row, and the mount that is made of it. */
+interface Mounted {
+  readonly row: MountRow;
+  readonly slot: Slot;
+  /** The mount that it lies on; `undefined`: the root. */
+  readonly on: Mounted | undefined;
+}
+
+export function planTable(input: HeadInput): TablePlan {
+  const { slots, table, proc } = input;
+  const mounts: Mounted[] = [];
+  for (const row of table.mounts) {
+    const slot = row.type === 'proc' && proc !== null ? slots.give(proc) : slots.take();
+    mounts.push({ row, slot, on: mounts.findLast((before) => isWithin(row.target, before.row.target)) });
+  }
+  const nullDevice = slots.take();
+  return {
+    nullDevice,
+    make: mounts.flatMap((mount) => makeSteps(mount, input, nullDevice)),
+    at: (target) => {
+      const found = mounts.find(({ row }) => row.target === target);
+      if (found === undefined) throw new NacelleError(`the table of mounts has none at ${target}`, { code: 'ERR_INTERNAL' });
+      return found.slot;
+    },
+    attach: (root) => attachAll(mounts, root, input.devices),
+  };
+}
+
+function makeSteps({ row, slot: out }: Mounted, { slots, options, proc }: HeadInput, nullDevice: Slot): Step[] {
+  if (row.type === 'bind') return [];
+  const { target: folder, attributes } = row;
+  if (row.type === 'proc') {
+    const { pid } = options.namespaces;
+    return proc === null ? [{ op: 'proc', out, pidns: typeof pid === 'string' ? NONE : slots.give(pid.fd), attributes }] : [];
+  }
+  const { devices = [], links = [] } = row;
+  return [
+    { op: 'filesystem', out, type: row.type, options: row.options, attributes },
+    ...nodesIn({ folder, mount: out }, devices, options),
+    ...links.map(({ path, target }): Step => ({ op: 'symlink', root: out, path: pathIn(folder, path), target })),
+    ...(folder === DEV ? [{ op: 'open_in_root', out: nullDevice, root: out, path: 'null', flags: O_PATH } as const] : []),
+  ];
+}
+
+/** One mount on the root after the other, each with what lies on it: all of that is there before any of it can be seen. */
+function attachAll(mounts: readonly Mounted[], root: Slot, devices: PlanInput['devices']): ReturnType<TablePlan['attach']> {
+  const places: Place[] = [{ path: '/', mount: root }];
+  const steps: Step[] = [];
+  for (const lowest of mounts) {
+    if (lowest.on !== undefined) continue;
+    const tree = mounts.filter((mount) => lowestOf(mount) === lowest);
+    steps.push(...tree.flatMap((mount) => fillSteps(mount, devices)), ...tree.map((mount) => attachStep(mount, root, places)));
+    places.push({ path: lowest.row.target, mount: lowest.slot });
+  }
+  return { steps, places };
+}
+
+function lowestOf(mount: Mounted): Mounted {
+  return mount.on === undefined ? mount : lowestOf(mount.on);
+}
+
+/** What is not made before there is a root. */
+function fillSteps({ row, slot }: Mounted, devices: PlanInput['devices']): Step[] {
+  if (row.type === 'bind') return bindSteps(slot, { at: NONE, path: row.source, attributes: row.attributes });
+  return row.target === DEV ? callersNodes(devices, slot) : [];
+}
+
+function attachStep({ row: { target, create }, slot: mount, on }: Mounted, root: Slot, places: readonly Place[]): Step {
+  if (on !== undefined) return { op: 'attach', mount, root: on.slot, path: pathIn(on.row.target, target), create, ...ANYWHERE };
+  // where there is no link on the way, none leads elsewhere
+  const ground = dirname(target) === '/' && (create & CREATE.noLink) !== 0 ? ANYWHERE : groundOf(places, target);
+  return { op: 'attach', mount, root, path: target, create, ...ground };
+}
+
+/** Steps for the files of the table: written to the staging folder, and bound over the image's, which stay as they are. */
+export function planFiles(
+  { slots, table }: Pick<PlanInput, 'slots' | 'table'>,
+  { root, staging, places }: { root: Slot; staging: Slot; places: readonly Place[] },
+): Step[] {
+  return table.files.flatMap(({ target, content, attributes }): Step[] => {
+    const [mount, path] = [slots.take(), pathIn('', target)];
+    return [
+      { op: 'write_file', root: staging, path, bytes: Buffer.from(content), mode: 0o644, uid: 0, gid: 0, ...ANYWHERE },
+      ...bindSteps(mount, { at: staging, path, attributes }),
+      { op: 'attach', mount, root, path: target, create: CREATE.file, ...groundOf(places, target) },
+    ];
+  });
+}
+
+function bindSteps(out: Slot, { at, path, attributes }: { at: Slot; path: string; attributes: number }): Step[] {
+  const clone: Step = { op: 'clone_mount', out, at, path, recursive: 0 };
+  return attributes === 0 ? [clone] : [clone, { op: 'set_mount', mount: out, recursive: 0, set: attributes, clear: 0, propagation: 0 }];
+}
