@@ -2,7 +2,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { emitWarning } from 'node:process';
 import * as z from 'zod';
-import { NacelleError } from '../errors.js';
+import { hasCode, NacelleError } from '../errors.js';
 import { thenEnd } from '../native/host-work.js';
 import { ownersDir } from '../native/runtime-dir.js';
 import { ownerName, start } from '../native/shim.js';
@@ -97,7 +97,7 @@ async function reapOwner(owner: string): Promise<NacelleError[] | null> {
   try {
     task = await start(plan, new Map());
   } catch (error) {
-    if (error instanceof NacelleError && (error.code === 'EAGAIN' || error.code === 'ENOENT')) return null;
+    if (hasCode(error, 'EAGAIN', 'ENOENT')) return null;
     throw error;
   }
   return thenEnd(task, async () => {

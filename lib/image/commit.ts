@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { invalidOption, NacelleError } from '../errors.js';
+import { hasCode, invalidOption, NacelleError } from '../errors.js';
 import { now } from '../native/clock.js';
 import type { LayerStream } from '../options/layer-options.js';
 import { type ImageConfig, ociConfig } from './formats/image-config.js';
@@ -14,7 +14,6 @@ import { streamFrom } from './layers/add-image.js';
 import { addMadeImage } from './layers/add-made-image.js';
 import { addBlob, addStream, type StoredLayer } from './store/blobs.js';
 import { hold } from './store/lease.js';
-import { isError } from './store/store-root.js';
 
 /** What an image is made of. */
 export interface CommitParts {
@@ -92,7 +91,7 @@ async function addCompressed(plain: Readable): Promise<StoredLayer & { diffId: s
   });
   const [added, fed] = await Promise.allSettled([adding, feeding]);
   // one that fails breaks the other, which says no more than that
-  if (added.status === 'rejected' && fed.status === 'rejected' && isError(fed.reason, 'ERR_STREAM_PREMATURE_CLOSE')) throw added.reason;
+  if (added.status === 'rejected' && fed.status === 'rejected' && hasCode(fed.reason, 'ERR_STREAM_PREMATURE_CLOSE')) throw added.reason;
   if (fed.status === 'rejected') {
     if (added.status === 'fulfilled') added.value.release();
     throw fed.reason;

@@ -1,4 +1,4 @@
-import { allOf, errnoOf, isError, NacelleError, toError } from '../errors.js';
+import { allOf, errnoOf, hasCode, isError, NacelleError, toError } from '../errors.js';
 import { SIGKILL } from '../plan/constants.js';
 import { type Descriptors, joinParts, type Plan } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
@@ -183,7 +183,7 @@ class RunningTask implements Task, Beginning {
       return await this.begun.promise;
     } catch (error) {
       // between two stages there is nobody whose end would tell of the kill
-      if (cancelSignal?.aborted && error instanceof NacelleError && error.code === 'ECHILD') throw cancelSignal.reason;
+      if (cancelSignal?.aborted && hasCode(error, 'ECHILD')) throw cancelSignal.reason;
       throw error;
     } finally {
       cancelSignal?.removeEventListener('abort', cancel);

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
-import { errnoOf, SyscallError, toError } from '../errors.js';
+import { errnoOf, isError, SyscallError, toError } from '../errors.js';
 import { CLONE } from '../plan/constants.js';
 import type { Plan } from '../plan/plan.js';
 import { type Step, stepTable } from '../plan/steps.js';
@@ -64,11 +64,11 @@ export function nativeError(what: string, syscall: string, errno: number, path: 
 
 /** What a failed call of Node's throws (`node:fs`, `node:child_process`) as an error of ours; what is none passes as it is. */
 export function systemError(what: string, thrown: unknown): unknown {
-  if (typeof thrown !== 'object' || thrown === null) return thrown;
-  if (!('errno' in thrown && typeof thrown.errno === 'number' && 'syscall' in thrown && typeof thrown.syscall === 'string')) return thrown;
-  if (thrown instanceof SyscallError) return thrown;
+  const errno = errnoOf(thrown);
+  if (errno === undefined || thrown instanceof SyscallError || !isError(thrown)) return thrown;
+  if (!('syscall' in thrown && typeof thrown.syscall === 'string')) return thrown;
   const path = 'path' in thrown && typeof thrown.path === 'string' ? thrown.path : null;
-  return nativeError(what, thrown.syscall, -thrown.errno, path, thrown);
+  return nativeError(what, thrown.syscall, errno, path, thrown);
 }
 
 /** What was thrown in words, with the usual cure where the system refused. */

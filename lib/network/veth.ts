@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { fstatSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { hasCode, invalidOption, NacelleError, SyscallError } from '../errors.js';
+import { hasCode, invalidOption, NacelleError } from '../errors.js';
 import { writeRecord } from '../host/journal.js';
 import { reapFirst } from '../host/reap.js';
 import { asyncDispose } from '../native/async-dispose.js';
@@ -214,5 +214,5 @@ function isOutOfDescriptors(error: unknown): boolean {
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof SyscallError && error.code === 'ENODEV';
+  return hasCode(error, 'ENODEV');
 }

@@ -3,6 +3,7 @@ import { PROPAGATION } from '../../plan/constants.js';
 import { cloneStep, NONE, type Plan, type PlanParts, planOf, REFUSE_DESCRIPTORS, type Stage } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
+import type { TailSteps } from '../../process/program-steps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
 import { planStreams } from './container-streams.js';
 import { ACCOUNTS, planCopyIn } from './copy-in.js';
@@ -12,7 +13,7 @@ import { planMounts } from './mount-steps.js';
 import { DEV, PROC } from './mount-table.js';
 import { isNew, type NamespacePlan, planNamespaces } from './namespace-steps.js';
 import type { HeadInput, PlanInput } from './plan-input.js';
-import { type ProcessPlan, planProcess } from './process-steps.js';
+import { planProcess } from './process-steps.js';
 import { type Protection, planProtection } from './protect.js';
 import { planRoot } from './root-mounts.js';
 import { planStaging, type Staging } from './staging.js';
@@ -139,7 +140,7 @@ function saveUser(out: Slot): Step[] {
   ];
 }
 
-function wholeStages({ namespaces, steps }: Head, group: GroupPlan, setUp: readonly Step[], { confine, run }: ProcessPlan): Stage[] {
+function wholeStages({ namespaces, steps }: Head, group: GroupPlan, setUp: readonly Step[], { confine, run }: TailSteps): Stage[] {
   const { flags, before, entersPid } = namespaces;
   const begin = { ...bornIn(group), steps: joinSteps(group) };
   const all = [...steps, ...setUp, ...confine, ...run];

@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { SyscallError } from '../../errors.js';
+import { hasCode } from '../../errors.js';
 import { carryOut } from '../../native/host-work.js';
 import { attempt } from '../../native/system-errors.js';
 import { capabilityMask } from '../../plan/capability-names.js';
@@ -56,7 +56,7 @@ async function takesNamespace(): Promise<boolean> {
     answer = true;
   } catch (error) {
     // EINVAL: the kernel knows no such option
-    if (!(error instanceof SyscallError && error.code === 'EINVAL')) throw error;
+    if (!hasCode(error, 'EINVAL')) throw error;
     answer = false;
   } finally {
     closeSync(fd);

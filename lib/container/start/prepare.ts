@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { hostname as hostHostname, totalmem } from 'node:os';
 import { arch, geteuid, env as nodeEnv } from 'node:process';
-import { errnoOf, ImageError, invalidOption, UnsupportedError } from '../../errors.js';
+import { errnoOf, hasCode, ImageError, invalidOption, UnsupportedError } from '../../errors.js';
 import { groupLayout } from '../../host/cgroup-base.js';
 import type { HostRecord } from '../../host/journal.js';
 import { owner } from '../../host/owner.js';
@@ -162,7 +162,7 @@ async function imageOf(reference: string, policy: PullPolicy, { onProgress, proc
   try {
     return await Image.open(reference);
   } catch (error) {
-    const canBePulled = isNamed && policy === 'missing' && error instanceof ImageError && error.code === 'ERR_NO_IMAGE';
+    const canBePulled = isNamed && policy === 'missing' && hasCode(error, 'ERR_NO_IMAGE');
     if (!canBePulled) throw error;
     return pull();
   }

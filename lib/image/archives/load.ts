@@ -3,7 +3,7 @@ import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { ImageError, toError } from '../../errors.js';
+import { hasCode, ImageError, toError } from '../../errors.js';
 import { wordsOf } from '../../native/system-errors.js';
 import { type Compression, compressionIn, compressionOf, decompression, MAGIC_BYTES } from '../formats/decompress.js';
 import type { Descriptor } from '../formats/image-documents.js';
@@ -15,7 +15,7 @@ import { addImage, streamFrom } from '../layers/add-image.js';
 import type { Loaded } from '../layers/add-made-image.js';
 import { writeAll } from '../store/blobs.js';
 import { type Hold, hold } from '../store/lease.js';
-import { isError } from '../store/store-root.js';
+
 import { findByConfig, findEntry } from '../store/stored-images.js';
 import { Archive } from './archive.js';
 import { addDockerImages, dockerConfigs, isDockerArchive } from './docker-archive.js';
@@ -125,7 +125,7 @@ async function loadStream(source: Readable, { options, what, size }: StreamSetti
       return await loadArchive(path, options);
     } finally {
       await unlink(path).catch((error: unknown) => {
-        if (!isError(error, 'ENOENT')) throw error;
+        if (!hasCode(error, 'ENOENT')) throw error;
       });
     }
   } finally {

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Header } from 'tar';
-import { ImageError, invalidOption } from '../../errors.js';
+import { hasCode, ImageError, invalidOption } from '../../errors.js';
 import { wordsOf } from '../../native/system-errors.js';
 import { newId } from '../../plan/id.js';
 import { Verifier } from '../formats/digest.js';
@@ -13,7 +13,6 @@ import type { ImageSource } from '../formats/image-source.js';
 import { blobName, OciLayout } from '../formats/oci-layout.js';
 import { parseReference } from '../formats/reference.js';
 import { streamFrom } from '../layers/add-image.js';
-import { isError } from '../store/store-root.js';
 
 export type SaveFormat = 'oci' | 'docker';
 
@@ -131,7 +130,7 @@ async function writeWhole(path: string, write: (temporary: string) => Promise<vo
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
-    if (isError(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'EROFS', 'ENOSPC', 'EDQUOT', 'EISDIR'))
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'EROFS', 'ENOSPC', 'EDQUOT', 'EISDIR'))
       throw new ImageError(`save ${path}: ${wordsOf(error)}`, { cause: error });
     throw error;
   }

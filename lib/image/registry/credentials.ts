@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { ImageError } from '../../errors.js';
+import { hasCode, ImageError } from '../../errors.js';
 import { parseJson } from '../formats/json.js';
 import { readSmall } from '../formats/read-small.js';
-import { isError } from '../store/store-root.js';
+
 import type { RegistryAuth } from './settings.js';
 
 /** docker's config.json, what there is of credentials (docs.docker.com/reference/cli/docker/login). */
@@ -56,7 +56,7 @@ export async function storedCredentials(
 async function readConfig(path: string): Promise<DockerConfig | null> {
   const what = `read the credentials: ${path}`;
   const bytes = await readSmall(path, what).catch((error: unknown) => {
-    if (error instanceof ImageError && isError(error.cause, 'ENOENT', 'ENOTDIR')) return null;
+    if (error instanceof ImageError && hasCode(error.cause, 'ENOENT', 'ENOTDIR')) return null;
     throw error;
   });
   if (bytes === null) return null;
@@ -110,7 +110,7 @@ async function askHelper(
           .replace(/[^\x20-\x7e]+/g, ' ')
           .trim()
           .slice(0, 200);
-    const problem = isError(error, 'ENOENT') ? 'it is not in PATH' : said || 'it failed';
+    const problem = hasCode(error, 'ENOENT') ? 'it is not in PATH' : said || 'it failed';
     throw new ImageError(`ask ${program}, which ${path} names, for the credentials of ${server}: ${problem}`, { cause: error });
   }
   const parsed = parsedAnswer(stdout);

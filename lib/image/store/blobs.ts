@@ -2,14 +2,14 @@ import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { ImageError, toError } from '../../errors.js';
+import { hasCode, ImageError, toError } from '../../errors.js';
 import { tryLock } from '../../native/load-addon.js';
 import { type Compression, compressionOf, MAGIC_BYTES } from '../formats/decompress.js';
 import { digestOf, parseDigest } from '../formats/digest.js';
 import { type Descriptor, MAX_JSON } from '../formats/image-documents.js';
 import { type Hold, hold } from './lease.js';
 import { lockFile, withLock } from './store-lock.js';
-import { blobPath, isError, makeFolder, publish, storeRoot } from './store-root.js';
+import { blobPath, makeFolder, publish, storeRoot } from './store-root.js';
 
 /** A layer whose blob is in the store. */
 export interface StoredLayer {
@@ -39,7 +39,7 @@ export async function hasBlob({ digest, size }: Pick<Descriptor, 'digest' | 'siz
   try {
     return (await stat(blobPath(root, digest))).size === size;
   } catch (error) {
-    if (isError(error, 'ENOENT')) return false;
+    if (hasCode(error, 'ENOENT')) return false;
     throw error;
   }
 }
@@ -79,7 +79,7 @@ export async function addBlob(source: BlobSource, { signal, onBytes }: AddOption
       return 'added';
     } catch (error) {
       // what there is no room for is not kept to go on from
-      if (isError(error, 'ENOSPC', 'EDQUOT')) await unlink(ingest).catch(() => undefined);
+      if (hasCode(error, 'ENOSPC', 'EDQUOT')) await unlink(ingest).catch(() => undefined);
       throw error;
     } finally {
       await file.close();
@@ -103,7 +103,7 @@ export async function discardIngest(path: string): Promise<void> {
     }
   } catch (error) {
     // it is whole by now, or nothing of it ever came
-    if (!isError(error, 'ENOENT')) throw error;
+    if (!hasCode(error, 'ENOENT')) throw error;
   }
 }
 
@@ -182,7 +182,7 @@ async function isSame(file: FileHandle, path: string): Promise<boolean> {
     const [mine, there] = [await file.stat(), await stat(path)];
     return mine.ino === there.ino && mine.dev === there.dev;
   } catch (error) {
-    if (isError(error, 'ENOENT')) return false;
+    if (hasCode(error, 'ENOENT')) return false;
     throw error;
   }
 }
@@ -244,7 +244,7 @@ export async function addStream(
       return { digest, size, compression: compressionOf(start), release: kept.release };
     } catch (error) {
       await unlink(temporary).catch((failure: unknown) => {
-        if (!isError(failure, 'ENOENT')) throw failure;
+        if (!hasCode(failure, 'ENOENT')) throw failure;
       });
       throw error;
     } finally {

@@ -1,15 +1,16 @@
 import { open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hasCode } from '../../errors.js';
 import { type Descriptor, LAYOUT_FILE, MEDIA, parseIndex, tagOf, withName } from '../formats/image-documents.js';
 import { type Hold, hold } from './lease.js';
 import { withLock } from './store-lock.js';
-import { isError, publish, storeRoot } from './store-root.js';
+import { publish, storeRoot } from './store-root.js';
 
 /** What the store's index.json lists: manifests, each with a reference in full or without one. */
 export async function readEntries(root = storeRoot()): Promise<Descriptor[]> {
   const path = join(root, 'index.json');
   const bytes = await readFile(path).catch((error: unknown) => {
-    if (isError(error, 'ENOENT')) return null;
+    if (hasCode(error, 'ENOENT')) return null;
     throw error;
   });
   return bytes === null ? [] : parseIndex(bytes, path).manifests;

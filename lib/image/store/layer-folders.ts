@@ -1,12 +1,12 @@
 import { statSync, utimesSync } from 'node:fs';
 import { chmod, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { withCleanupError } from '../../errors.js';
+import { hasCode, withCleanupError } from '../../errors.js';
 import { now } from '../../native/clock.js';
 import { hold } from './lease.js';
 import { removeLeavings } from './prune.js';
 import { removeTree, removeTrees } from './remove-tree.js';
-import { isError, layerPath, makeFolder, publish, storeRoot, syncFolder } from './store-root.js';
+import { layerPath, makeFolder, publish, storeRoot, syncFolder } from './store-root.js';
 
 /** The unpacked layer's root, or `null` when it is not in the store. What is there is whole: it came by one rename. */
 export function findLayer(chainId: string, root = storeRoot()): string | null {
@@ -34,7 +34,7 @@ export async function addLayer(chainId: string, fill: (folder: string) => Promis
       await syncFolder(folder);
       await makeFolder(dirname(target));
       await publish(temporary, target).catch((error: unknown) => {
-        if (!isError(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+        if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
       });
     } catch (error) {
       throw withCleanupError(error, await removeTrees([temporary]));
@@ -53,7 +53,7 @@ export function touchLayer(chainId: string, root = storeRoot()): void {
     utimesSync(layerPath(root, chainId), seconds, seconds);
   } catch (error) {
     // read-only, or removed meanwhile
-    if (!isError(error, 'EROFS', 'ENOENT', 'EACCES', 'EPERM')) throw error;
+    if (!hasCode(error, 'EROFS', 'ENOENT', 'EACCES', 'EPERM')) throw error;
   }
 }
 
@@ -62,7 +62,7 @@ export async function lastUse(chainId: string, root = storeRoot()): Promise<Date
   try {
     return (await stat(layerPath(root, chainId))).mtime;
   } catch (error) {
-    if (isError(error, 'ENOENT')) return null;
+    if (hasCode(error, 'ENOENT')) return null;
     throw error;
   }
 }

@@ -3,12 +3,12 @@ import { existsSync, rmSync } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { ImageError, UnsupportedError } from '../../errors.js';
+import { hasCode, ImageError, UnsupportedError } from '../../errors.js';
 import { clearTimeout, setTimeout } from '../../native/clock.js';
 import { tryLock } from '../../native/load-addon.js';
 import { wordsOf } from '../../native/system-errors.js';
 import { withLock } from './store-lock.js';
-import { isError, listFolder, makeFolder, storeRoot } from './store-root.js';
+import { listFolder, makeFolder, storeRoot } from './store-root.js';
 
 /** Keeps blobs and unpacked layers from being removed until it is let go; idempotent. */
 export interface Hold {
@@ -215,7 +215,7 @@ function parseLease(text: string, path: string): string[] {
 /** `null`: of a process that is dead, and removed. */
 async function digestsOf(path: string): Promise<string[] | null> {
   const file = await open(path, 'r+').catch((error: unknown) => {
-    if (isError(error, 'ENOENT')) return null;
+    if (hasCode(error, 'ENOENT')) return null;
     throw error;
   });
   if (file === null) return null;
@@ -223,7 +223,7 @@ async function digestsOf(path: string): Promise<string[] | null> {
     if (!tryLock(file.fd, 'exclusive')) return parseLease(await file.readFile('utf8'), path);
     await unlink(path).catch((error: unknown) => {
       // its process ended meanwhile, and removed it
-      if (!isError(error, 'ENOENT')) throw error;
+      if (!hasCode(error, 'ENOENT')) throw error;
     });
     return null;
   } finally {

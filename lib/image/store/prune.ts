@@ -1,7 +1,7 @@
 import { readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { emitWarning } from 'node:process';
-import { withCleanupError } from '../../errors.js';
+import { hasCode, withCleanupError } from '../../errors.js';
 import {
   chainIds,
   type Descriptor,
@@ -17,7 +17,7 @@ import { readEntries, writeEntries } from './index-file.js';
 import { type Hold, hold, livingLeases } from './lease.js';
 import { removeTrees } from './remove-tree.js';
 import { withLock } from './store-lock.js';
-import { blobPath, isError, layerPath, listFolder, storeRoot } from './store-root.js';
+import { blobPath, layerPath, listFolder, storeRoot } from './store-root.js';
 
 /** What was removed from the store. */
 export interface PruneReport {
@@ -88,7 +88,7 @@ export async function removeLeavings(root: string): Promise<void> {
 async function reach(entry: Descriptor, reached: Set<string>, root: string): Promise<void> {
   reached.add(entry.digest);
   const bytes = await readFile(blobPath(root, entry.digest)).catch((error: unknown) => {
-    if (isError(error, 'ENOENT')) return null;
+    if (hasCode(error, 'ENOENT')) return null;
     throw error;
   });
   if (bytes === null) return;
@@ -99,7 +99,7 @@ async function reach(entry: Descriptor, reached: Set<string>, root: string): Pro
     const { config, layers } = parseManifest(bytes, what);
     for (const { digest } of [config, ...layers]) reached.add(digest);
     const settings = await readFile(blobPath(root, config.digest)).catch((error: unknown) => {
-      if (isError(error, 'ENOENT')) return null;
+      if (hasCode(error, 'ENOENT')) return null;
       throw error;
     });
     if (settings === null) return;

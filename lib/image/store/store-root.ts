@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { hasCode as isError, UnsupportedError } from '../../errors.js';
+import { hasCode, UnsupportedError } from '../../errors.js';
 import { requireOwn } from '../../native/own-folder.js';
 import { attempting } from '../../native/system-errors.js';
 import { OWN_NAME, SYSTEM_FOLDERS } from '../../plan/constants.js';
@@ -55,12 +55,12 @@ export async function makeFolder(path: string): Promise<string> {
   try {
     await mkdir(path, { mode: 0o700 });
   } catch (error) {
-    if (isError(error, 'EEXIST')) return path;
-    if (!isError(error, 'ENOENT')) throw error;
+    if (hasCode(error, 'EEXIST')) return path;
+    if (!hasCode(error, 'ENOENT')) throw error;
     // another one may have made it meanwhile
     if (!existsSync(dirname(path))) await makeFolder(dirname(path));
     await mkdir(path, { mode: 0o700 }).catch((again: unknown) => {
-      if (!isError(again, 'EEXIST')) throw again;
+      if (!hasCode(again, 'EEXIST')) throw again;
     });
   }
   return path;
@@ -90,12 +90,10 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-export { isError };
-
 /** Empty where there is no such folder. */
 export async function listFolder(path: string): Promise<string[]> {
   return readdir(path).catch((error: unknown) => {
-    if (isError(error, 'ENOENT')) return [];
+    if (hasCode(error, 'ENOENT')) return [];
     throw error;
   });
 }
