@@ -45,7 +45,15 @@ export const options: RunOptions = {
 export async function calls(): Promise<void> {
   const result = await Container.run({ image: 'host', command: ['true'] as const, encoding: 'buffer' });
   result.stdout satisfies Uint8Array;
+  const running = Container.run({ image: 'host', command: words, buffer: flag, name: maybe });
+  for await (const line of running) line satisfies string;
+  for await (const line of running.lines('all')) line satisfies string;
+  (await running.pid) satisfies number;
+  await running.kill('SIGTERM');
+  (await running).stdout satisfies string;
   await using container = await Container.create({ image: 'host', command: words });
+  await container.wait({ cancelSignal: signal });
+  await Container.run({ image: 'host', command: words, network: container });
   await container.stop({ timeout: size });
   await container.remove({ force: flag });
   const { net } = await Namespace.create(['net'] as const, { hostname: maybe, uidMap: [{ inside: 0, outside: 0, count: 1 }] as const });
