@@ -23,8 +23,9 @@ describe('network', () => {
   });
 
   it('none: programs inside talk over lo', async () => {
+    // nc stops listening to the network when its input is at its end, so that is held open
     const script =
-      'nc -l -p 4242 > /got & while ! grep -q ":1092 " /proc/net/tcp /proc/net/tcp6; do sleep 0.01; done; echo hello | nc 127.0.0.1 4242; wait; cat /got';
+      'mkfifo /hold; nc -l -p 4242 < /hold > /got & exec 3> /hold; while ! grep -q ":1092 " /proc/net/tcp /proc/net/tcp6; do sleep 0.01; done; echo hello | nc 127.0.0.1 4242; wait; cat /got';
     expect(await output(script)).toBe('hello');
   });
 
