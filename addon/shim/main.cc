@@ -18,7 +18,7 @@ namespace {
 constexpr int kControl = 3;
 
 int become_supervisor() {
-  // nothing of Node's: not its terminal, not its descriptors, not its working folder
+  // the shim keeps nothing of Node's: neither its terminal nor its descriptors nor its working folder
   if (setsid() < 0 && errno != EPERM) return -errno;
   const int closed = nacelle::sys_close_range(kControl + 1, ~0U, 0);
   if (closed < 0) return closed;
@@ -39,7 +39,7 @@ int main(int argc, char** argv) {
   nacelle::Supervisor supervisor;
   int result = become_supervisor();
   if (result == 0) result = supervisor.start(unique_fd(kControl), argv[1], argv[2]);
-  // one number to the addon: 0, or why not
+  // the addon reads one number: 0, or the -errno of what failed
   if (write(kControl, &result, sizeof result) != sizeof result || result < 0) return 1;
   return supervisor.run() < 0 ? 1 : 0;
 }

@@ -35,10 +35,10 @@ class Child {
     for (index_ = 0; next_step(steps, head); ++index_) {
       const int result = head.host ? wait_for_shim(Signal::kAtHostStep) : head.op == Op::rest ? take_rest(steps) : perform(head);
       if (result < 0) fail(index_, result);
-      // the shim ran all host steps that follow each other
+      // the shim has run this host step and all that follow it directly
       if (head.host) skip_host_steps(steps);
     }
-    fail(index_, -EPROTO);  // a stage ends in clone, exec or work
+    fail(index_, -EPROTO);  // not reached by a valid plan: a stage ends in clone, exec, pause or work
   }
 
  private:
@@ -86,7 +86,7 @@ class Child {
     return value;
   }
 
-  // A channel that is broken means that the shim is gone: so is this container.
+  // A broken channel means that the shim has ended, so this container ends too.
   void announce(Signal signal) {
     if (send_message(channel_.get(), message(signal)) < 0) _exit(126);
   }
@@ -96,7 +96,7 @@ class Child {
     value.index = index;
     value.value = -error;
     std::copy(std::begin(context_.text), std::end(context_.text), value.text);
-    static_cast<void>(send_message(channel_.get(), value));  // nobody else could be told
+    static_cast<void>(send_message(channel_.get(), value));  // when this fails, there is nobody else to tell
     _exit(126);
   }
 
@@ -120,7 +120,7 @@ class Child {
     return 0;
   }
 
-  // The plan goes on as the shim says: this is its first stage, and new slots may be among its own.
+  // Waits for the rest of the plan, and goes on with its first stage. The rest may use slots that the first part did not have.
   int take_rest(Reader& steps) {
     static char buffer[kInlineBody];
     static Plan plan;
@@ -160,14 +160,14 @@ class Child {
     run();
   }
 
-  // Not by clone3 where it can be helped: the container's own filter may be loaded, and answers ENOSYS to that.
+  // Avoids clone3 where possible: the container's own filter may be loaded, and answers ENOSYS to it.
   pid_t clone_sibling(const Stage& stage) const {
     if (stage.flags != 0 || stage.group >= 0) return clone_stage(stage, context_.slots, kCloneParent, nullptr);
     return static_cast<pid_t>(checked(syscall(SYS_clone, kCloneParent, nullptr, nullptr, nullptr, nullptr)));
   }
 
-  // What the next stage has no use for is closed before it is born: it may enter a pid namespace of hostile processes, which
-  // look into it (CVE-2016-9962).
+  // Closes what the next stage doesn't need before that is cloned. It may enter a pid namespace whose hostile processes take descriptors
+  // from it (CVE-2016-9962).
   void let_go(const List<int32_t>& keep, const Stage& next) {
     for (size_t slot = 0; slot < context_.slots.size(); ++slot) {
       const auto number = static_cast<int32_t>(slot);
@@ -190,7 +190,7 @@ class Child {
 
   // The shim ignores some signals and blocks one: a program starts with the defaults.
   static void reset_signals() {
-    // the system call itself: libc keeps 32 and 33 to itself, which posix_spawn left ignored
+    // the system call itself: libc keeps signals 32 and 33 for itself, and posix_spawn left them ignored
     struct {
       void (*handler)(int) = SIG_DFL;
       unsigned long flags = 0;
@@ -203,7 +203,7 @@ class Child {
     sigprocmask(SIG_SETMASK, &none, nullptr);
   }
 
-  // Everything but 0, 1, 2, the channel, the executable and the slots: a parked child would else hide the end of other sockets.
+  // Closes everything but 0, 1, 2, the channel, the executable and the slots. Else a parked child would keep other sockets open.
   int close_others() {
     static int keep[kMaxKept];
     size_t count = 0;

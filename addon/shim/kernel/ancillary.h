@@ -11,7 +11,7 @@
 // Descriptors that travel beside a message (cmsg(3), unix(7)).
 namespace nacelle {
 
-// Room for so many, and for the sender's credentials. It must live as long as the header that it is put into.
+// A buffer with room for kDescriptors descriptors and the sender's credentials. It must live as long as the header that points to it.
 template <size_t kDescriptors>
 union Ancillary {
   cmsghdr align;
@@ -31,7 +31,7 @@ void put_descriptors(msghdr& header, Ancillary<kDescriptors>& room, const int* f
   std::memcpy(CMSG_DATA(item), fds, sizeof(int) * count);
 }
 
-// Hands over each descriptor that came: every one has an owner from then on.
+// Calls `take` with each descriptor that came, so that every one has an owner from then on.
 template <typename Take>
 void take_descriptors(msghdr& header, Take take) {
   for (cmsghdr* item = CMSG_FIRSTHDR(&header); item != nullptr; item = CMSG_NXTHDR(&header, item)) {

@@ -24,7 +24,7 @@ class Folder {
   DIR* stream_;
 };
 
-// 0 or -errno.
+// Writes all of the data. 0 or -errno.
 int write_all(int fd, const void* data, size_t size);
 
 }  // namespace nacelle

@@ -20,7 +20,7 @@ bool is_dots(const char* name) { return std::strcmp(name, ".") == 0 || std::strc
 
 int unlink_at(int at, const char* name, int flags) { return unlinkat(at, name, flags) < 0 && errno != ENOENT ? -errno : 0; }
 
-// A list of numbers, in a file of a group; its size or -errno.
+// Reads a list of numbers from a group's file. Returns its size or -errno.
 ssize_t read_list(int group, const char* file, char* text, size_t room) {
   const unique_fd fd(openat(group, file, O_RDONLY | O_CLOEXEC));
   if (!fd) return -errno;
@@ -33,7 +33,7 @@ int inherit_list(int parent, int group, const char* file) {
   char text[8192];
   ssize_t size = read_list(group, file, text, sizeof text);
   if (size < 0) return static_cast<int>(size);
-  if (size > 1) return 0;  // more than a newline
+  if (size > 1) return 0;  // the file has more than a newline, so the group has a list already
   size = read_list(parent, file, text, sizeof text);
   if (size < 0) return static_cast<int>(size);
   const unique_fd fd(openat(group, file, O_WRONLY | O_CLOEXEC));
@@ -94,7 +94,7 @@ int make_group(int at, const char* path) {
   const size_t length = std::strlen(path);
   if (length == 0) return -ENOENT;
   if (length >= sizeof prefix) return -ENAMETOOLONG;
-  // another owner may remove an empty parent meanwhile: then again from the top
+  // another owner may remove an empty parent meanwhile: then all parents are made again
   for (int attempt = 0; attempt < 16; ++attempt) {
     if (mkdirat(at, path, 0755) == 0 || errno == EEXIST) return 0;
     if (errno != ENOENT) return -errno;
@@ -114,7 +114,7 @@ int release_real_time(int at, const char* path) {
   if (!fd) return errno == ENOENT ? 0 : -errno;
   char first = '0';
   if (read(fd.get(), &first, 1) < 0) return -errno;
-  if (first == '0') return 0;  // then those below have none either
+  if (first == '0') return 0;  // then the groups below have none either
   const int result = each_group(group.get(), ".", release_real_time);
   if (result < 0) return result;
   return write(fd.get(), "0", 1) < 0 ? -errno : 0;

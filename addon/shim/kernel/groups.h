@@ -2,18 +2,18 @@
 
 namespace nacelle {
 
-// Control group folders: made as mkdir -p, removed bottom-up. A busy one is -EBUSY, to be tried again.
+// Control group folders are made as by mkdir -p, and removed bottom-up. A busy group is -EBUSY: the caller tries again.
 int make_group(int at, const char* path);
 int remove_group(int at, const char* path);
 
 // Copies cpuset.cpus and cpuset.mems of the parent into a v1 group that has none.
 int inherit_cpuset(int at, const char* path);
 
-// Takes v1's real-time run time from a group and those below it: removed, they keep it for an RCU grace period.
+// Sets the real-time run time of a v1 group and those below it to 0. Groups that are removed with some keep it for an RCU grace period.
 int release_real_time(int at, const char* path);
 
 // SIGKILL to everything in the group and below it, frozen or not; a frozen group is thawed where it could not die otherwise.
-// 0: nothing lives on. -EBUSY: what was signalled has not ended yet, or was born meanwhile; to be called again.
+// 0: no process is left. -EBUSY: some have not ended yet, or were born meanwhile, and the caller tries again.
 int kill_group(int at, const char* path);
 
 // Whether a descriptor is of a control group file system, of either version.

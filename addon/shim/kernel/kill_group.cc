@@ -14,11 +14,11 @@
 namespace nacelle {
 namespace {
 
-// What stands still can't fork: without that a fork bomb is faster than who counts it.
+// A frozen process can't fork. Without freezing, a fork bomb makes processes faster than they can be listed.
 struct Freezer {
   const char *file, *freeze, *thaw;
 };
-// v2 since Linux 5.2; on v1 in the freezer's own hierarchy, where SIGKILL waits for the thaw.
+// The first is v2's, since Linux 5.2. The second is v1's, in the freezer's own hierarchy, where SIGKILL waits for the thaw.
 constexpr Freezer kFreezers[] = {{"cgroup.freeze", "1", "0"}, {"freezer.state", "FROZEN", "THAWED"}};
 
 int write_word(int group, const char* file, const char* word) {
@@ -28,7 +28,7 @@ int write_word(int group, const char* file, const char* word) {
   return count < 0 ? -errno : 0;
 }
 
-// What is there must be a group: by a forged descriptor a path may lead anywhere.
+// Opens a group and nothing else: with a forged descriptor a path may lead anywhere.
 int open_group(int at, const char* path) {
   unique_fd group(openat(at, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!group || is_group(group.get())) return group.release();
@@ -38,7 +38,7 @@ int open_group(int at, const char* path) {
 
 bool is_gone(int result) { return result == -ENOENT || result == -ENODEV; }
 
-// The numbers of a list, however the reads cut it.
+// Reads the numbers of a list. A number may be cut in two by the end of a read.
 int read_numbers(int group, const char* file, std::vector<pid_t>& numbers) {
   const unique_fd list(openat(group, file, O_RDONLY | O_CLOEXEC));
   if (!list) return -errno;
@@ -83,8 +83,8 @@ struct Held {
   unique_fd pidfd;
 };
 
-// SIGKILL to what is in the list. A number that was read may be another's by now: so each process is held by a descriptor first, and is
-// signalled when the number, which is now its own as long as it lives, is in the list still.
+// Sends SIGKILL to the processes in the list. A number that was read may belong to another process by now. So each process is held by a
+// pidfd first, and signalled only when the list, read once more, still has its number.
 int signal_listed(int group, const char* file, bool threads) {
   constexpr size_t kAtOnce = 256;
   std::vector<pid_t> listed, again;
@@ -94,7 +94,7 @@ int signal_listed(int group, const char* file, bool threads) {
     for (; next < listed.size() && held.size() < kAtOnce; ++next) {
       const pid_t process = threads ? process_of(listed[next]) : listed[next];
       const int pidfd = process > 0 ? sys_pidfd_open(process) : -ESRCH;
-      // the next call has those that found no descriptor
+      // the next round takes the rest, when these descriptors are free again
       if (pidfd == -EMFILE || pidfd == -ENFILE) break;
       if (pidfd >= 0) held.push_back({listed[next], process, unique_fd(pidfd)});
     }
@@ -113,13 +113,13 @@ int signal_all(int at, const char* path) {
   const unique_fd group(open_group(at, path));
   if (!group) return 0;
   int result = signal_listed(group.get(), "cgroup.procs", false);
-  // a threaded group lists its threads alone
+  // a threaded group lists only its threads
   if (result == -EOPNOTSUPP) result = signal_listed(group.get(), "cgroup.threads", true);
   if (result < 0) return is_gone(result) ? 0 : result;
   return each_group(group.get(), ".", signal_all);
 }
 
-// Those below too: they may have been frozen by themselves.
+// Thaws the group and those below it, which may have been frozen by themselves.
 int thaw_all(int at, const char* path) {
   const unique_fd group(open_group(at, path));
   if (!group) return 0;
@@ -129,7 +129,7 @@ int thaw_all(int at, const char* path) {
 
 int kill_by_hand(int group) {
   for (const Freezer& freezer : kFreezers)
-    static_cast<void>(write_word(group, freezer.file, freezer.freeze));  // where there is none, without
+    static_cast<void>(write_word(group, freezer.file, freezer.freeze));  // a group without a freezer is killed unfrozen
   const int result = signal_all(group, ".");
   const int thawed = thaw_all(group, ".");
   if (result < 0 || thawed < 0) return result < 0 ? result : thawed;

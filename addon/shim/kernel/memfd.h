@@ -13,14 +13,14 @@
 // Memory as a file: bodies of messages that are too long for one, and the shim's executable. All return 0 or -errno.
 namespace nacelle {
 
-// Nobody can change it any more.
+// Seals a memfd, so that nobody can change it any more.
 inline int seal(int fd) { return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0 ? -errno : 0; }
 
 #ifndef F_SEAL_EXEC
 #define F_SEAL_EXEC 0x0020
 #endif
 
-// Nor can anybody take the right to execute it, or give it to others (Linux 6.3).
+// Seals an executable memfd; since Linux 6.3 nobody can change either who may execute it.
 inline int seal_executable(int fd) {
   if (fcntl(fd, F_ADD_SEALS, F_SEAL_EXEC) < 0 && errno != EINVAL) return -errno;
   return seal(fd);
@@ -39,7 +39,7 @@ inline int sealed_memfd(const char* data, size_t size, unique_fd& out) {
   return result;
 }
 
-// Exactly so many bytes; -EPROTO when it has fewer.
+// Reads exactly `size` bytes; -EPROTO when the file has fewer.
 inline int read_memfd(int fd, char* data, size_t size) {
   for (size_t done = 0; done < size;) {
     const ssize_t count = pread(fd, data + done, size - done, static_cast<off_t>(done));

@@ -12,7 +12,7 @@
 #include <initializer_list>
 #include <vector>
 
-// The filters of our own confined processes: a list of the calls that they make, and the end for any other.
+// The filters of our own confined processes: each allows the calls that its process makes, and any other call kills it.
 namespace nacelle {
 
 #if defined(__x86_64__)
@@ -36,7 +36,7 @@ class SyscallFilter {
     add(skip_unless(BPF_JEQ, call, 1));
     add(verdict(SECCOMP_RET_ALLOW));
   }
-  // Only when the argument is one of the values.
+  // Allows the call only when the argument is one of the values.
   void allow_with(uint32_t call, size_t index, std::initializer_list<uint32_t> values) {
     std::vector<sock_filter> tests;
     for (const uint32_t value : values) {
@@ -45,7 +45,7 @@ class SyscallFilter {
     }
     when(call, index, tests);
   }
-  // Only when the argument has none of the bits.
+  // Allows the call only when the argument has none of the bits.
   void allow_without(uint32_t call, size_t index, uint32_t bits) { when(call, index, {BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 1, 0)}); }
 
   int install() {
@@ -60,11 +60,11 @@ class SyscallFilter {
   static constexpr sock_filter skip_unless(uint16_t test, uint32_t value, uint8_t count) {
     return BPF_JUMP(BPF_JMP | test | BPF_K, value, 0, count);
   }
-  // The low half: what our calls take is an int.
+  // The offset of an argument's low half, which is enough: the arguments that are tested are ints.
   static constexpr size_t argument(size_t index) { return offsetof(seccomp_data, args) + index * sizeof(uint64_t); }
 
   void add(sock_filter instruction) { instructions_.push_back(instruction); }
-  // `tests`: the last one goes on to the next instruction where the call is allowed, and past it where not.
+  // The last of `tests` goes on to the next instruction where the call is allowed, and skips that where it is not.
   void when(uint32_t call, size_t index, const std::vector<sock_filter>& tests) {
     add(skip_unless(BPF_JEQ, call, static_cast<uint8_t>(tests.size() + 3)));
     add(load(argument(index)));

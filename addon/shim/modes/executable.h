@@ -4,7 +4,7 @@
 
 namespace nacelle {
 
-// The file whose init mode (reaper.h) a process of ours executes that stays inside a container's namespaces. 0 or -errno.
+// Opens the shim's file, which our processes beside a program execute anew in another mode (reaper.h, pump.h). 0 or -errno.
 int open_executable(unique_fd& out);
 
 }  // namespace nacelle

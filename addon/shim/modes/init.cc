@@ -20,8 +20,8 @@ int make_pipe(unique_fd& read_end, unique_fd& write_end) {
   return 0;
 }
 
-// Who may not read the file that is executed is not dumpable from the first instruction on, so that nobody beside it gets at
-// its descriptors: nobody may read ours, but for capabilities. Execve gives those of root back.
+// A process that may not read the file that it executes is not dumpable from the first instruction on, so that no other process gets at
+// its descriptors. Only capabilities let it read the shim's file: it drops them, and execve gives those of root back.
 int lose_right_to_read() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2] = {};
@@ -30,7 +30,7 @@ int lose_right_to_read() {
   return checked_int(syscall(SYS_capset, &header, data));
 }
 
-// With the first `kept` descriptors alone. By descriptor: the container's /proc is not asked.
+// Executes the shim's file with only the first `kept` descriptors. The file is given by descriptor, since /proc is the container's.
 int execute(int executable, const char* program, unsigned kept) {
   const int closed = sys_close_range(kept, ~0U, CLOSE_RANGE_CLOEXEC);
   if (closed < 0) return closed;
@@ -41,7 +41,7 @@ int execute(int executable, const char* program, unsigned kept) {
   return checked_int(syscall(SYS_execveat, executable, "", argv, env, AT_EMPTY_PATH));
 }
 
-// False: init could not be executed, and says so itself.
+// Waits until init runs. False when it could not be executed, which it reports itself.
 bool wait_until_ready(int ready) {
   char byte;
   ssize_t size;
@@ -58,7 +58,7 @@ int fork_init(int executable, int channel) {
   int result = make_pipe(started, starts);
   if (result == 0) result = make_pipe(ready, readies);
   if (result < 0) return result;
-  // init finds every signal blocked that comes from now on
+  // signals that come from now on stay pending until init takes them
   sigset_t all, before;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
@@ -67,19 +67,19 @@ int fork_init(int executable, int channel) {
   if (program < 0) return -errno;
   if (program == 0) {
     readies.reset();
-    static_cast<void>(starts.release());  // close-on-exec: its end is the news
+    static_cast<void>(starts.release());  // stays open until execve closes it, which tells init that the program runs
     if (!wait_until_ready(ready.get())) _exit(126);
     sigprocmask(SIG_SETMASK, &before, nullptr);
     return 0;
   }
-  // the program's streams go with this: they must end with the program, not with init
+  // this also closes init's copies of the program's streams, which must end with the program, not with init
   if (dup2(channel, kReaperChannel) < 0 || dup2(started.get(), kReaperStarted) < 0 || dup2(readies.get(), kReaperReady) < 0) return -errno;
   char number[16];
   std::snprintf(number, sizeof number, "%d", program);
   return execute(executable, number, 3);
 }
 
-// Not even 0, 1 and 2, which are the host's null device.
+// Keeps no descriptor, not even 0, 1 and 2, which are the host's null device.
 int hold_namespaces(int executable) { return execute(executable, nullptr, 0); }
 
 }  // namespace nacelle

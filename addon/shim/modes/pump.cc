@@ -29,7 +29,7 @@ size_t copy_count = 0;
 
 constexpr size_t kBlock = 64 * 1024;
 char block[kBlock];
-// Of the input: read, and not yet in the pipe. A program has one.
+// Bytes of the input that were read and are not yet in the pipe. A program has one input at most.
 char pending[kBlock];
 size_t pending_at = 0, pending_size = 0;
 
@@ -41,7 +41,7 @@ void close_copy(Copy& copy) {
 
 void fail(Copy& copy, int error, bool while_reading) {
   const PumpFailure failure{static_cast<uint32_t>(&copy - copies), error, while_reading};
-  // without a shim there is nobody to tell
+  // the shim has ended, so nobody is left to tell
   if (send(kPumpControl, &failure, sizeof failure, MSG_NOSIGNAL) < 0) _exit(1);
   close_copy(copy);
 }
@@ -54,7 +54,7 @@ ssize_t read_some(int fd, char* data, size_t size) {
   return count;
 }
 
-// As much as the pipe takes now.
+// Writes as much of the input as the pipe takes now.
 void feed(Copy& copy) {
   for (;;) {
     if (pending_at == pending_size) {
@@ -72,7 +72,7 @@ void feed(Copy& copy) {
   }
 }
 
-// At most a block, waiting for the file: how much it was, 0 when nothing is there.
+// Copies at most a block, waiting for the file. Returns how many bytes, 0 when the pipe has none.
 size_t drain(Copy& copy, size_t most) {
   const ssize_t count = read_some(copy.from, block, std::min(most, sizeof block));
   if (count < 0 && errno == EAGAIN) return 0;
@@ -86,7 +86,7 @@ size_t drain(Copy& copy, size_t most) {
   return static_cast<size_t>(count);
 }
 
-// The program is gone. Somebody outside may hold the pipe still: what is in it now is all that counts.
+// The program has ended. Another process may still hold the pipe open, so only what is in it now is copied.
 [[noreturn]] void finish() {
   for (Copy& copy : copies) {
     int left = 0;
@@ -125,7 +125,7 @@ size_t drain(Copy& copy, size_t most) {
 }
 
 int confine() {
-  // at once: whoever shares its pid namespace looks for what it holds
+  // this comes first: other processes in its pid namespace may try to take its descriptors
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NAME, kPumpName) < 0) return -errno;
   if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR) return -errno;
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
@@ -139,7 +139,7 @@ int confine() {
   return filter.install();
 }
 
-// Whether a copy goes to the program: then its end of the pipe is written to, and must not make the others wait.
+// Finds out whether a copy goes to the program or comes from it. The pump's end of the pipe must not block, or the others would wait.
 int look_at(Copy& copy) {
   struct stat from {};
   if (fstat(copy.from, &from) < 0) return -errno;
@@ -160,7 +160,7 @@ void pump_main(const char* count) {
   }
   if (result == 0) result = confine();
   if (result == 0) serve();
-  // never without its filter
+  // the pump never works without its filter
   fail(copies[0], -result, false);
   _exit(1);
 }

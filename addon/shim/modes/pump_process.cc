@@ -11,7 +11,7 @@
 namespace nacelle {
 namespace {
 
-// In the fork: nothing but system calls. The descriptors are first moved out of the way of the numbers that they get.
+// Runs in the fork, so it makes nothing but system calls. The descriptors are first moved away from the numbers that they get.
 [[noreturn]] void execute(int executable, int control, const int* fds, size_t count) {
   constexpr int kAside = 1 + kPumpFirst + 2 * static_cast<int>(kMaxCopies);
   int moved[2 * kMaxCopies] = {};
@@ -74,20 +74,20 @@ bool Pump::read() {
 void Pump::finish() {
   if (pid_ == 0) return;
   shutdown(control_.get(), SHUT_WR);
-  // it may wait for its file
+  // a pump that has only input may be waiting for its file
   is_needless_ = !has_output_;
   if (is_needless_) kill();
 }
 
 void Pump::kill() {
-  // its own child, which nobody else takes the end of: the number is still its
+  // the number is still the pump's: it is a child of the shim, and nobody else reaps it
   if (pid_ != 0) ::kill(pid_, SIGKILL);
 }
 
 void Pump::ended() {
   read();
   int status = 0;
-  // killed, by whoever that was: what it had not written is lost, and must not be so in silence
+  // somebody killed the pump: what it had not written is lost, and that must be reported
   if (waitpid(pid_, &status, __WALL) == pid_ && status != 0 && failures_.empty() && !is_needless_) failures_.push_back({0, ECHILD, false});
   pid_ = 0;
   control_.reset();

@@ -9,22 +9,22 @@
 
 namespace nacelle {
 
-// A pump (pump.h) as its shim sees it.
+// A pump (pump.h) as the shim sees it.
 class Pump {
  public:
   // Starts one: descriptors `from[i]` are copied to `to[i]`. 0 or -errno.
   int start(int executable, const std::vector<int>& from, const std::vector<int>& to);
 
-  // 0 when there is none, or it has ended.
+  // 0 when there is no pump, or it has ended.
   pid_t pid() const { return pid_; }
-  // Readable when it tells of something.
+  // The socket to the pump: readable when the pump has reported a failure.
   int control() const { return control_.get(); }
-  // Takes what it has told. False: it can tell nothing more.
+  // Reads the failures that the pump has reported. False when it can report no more.
   bool read();
-  // The program is gone: the pump writes what is left, and ends. One that has input alone has nothing more to do.
+  // The program has ended: the pump writes what is left, and ends. A pump that has only input is killed, since nothing is left to do.
   void finish();
   void kill();
-  // Takes its end, of which the kernel has told.
+  // Reaps the pump, which has ended.
   void ended();
 
   const std::vector<PumpFailure>& failures() const { return failures_; }
@@ -32,7 +32,7 @@ class Pump {
  private:
   pid_t pid_ = 0;
   bool has_output_ = false;
-  bool is_needless_ = false;  // it ends as the shim wants it to
+  bool is_needless_ = false;  // the shim has killed it because it had nothing more to do
   unique_fd control_;
   std::vector<PumpFailure> failures_;
 };

@@ -18,12 +18,12 @@ void tell(Signal signal, int value) {
   ChannelMessage message;
   message.signal = signal;
   message.value = value;
-  // without a shim there is nobody to live for
+  // the shim has ended, so init ends too
   if (send_message(kReaperChannel, message) < 0) _exit(126);
 }
 
 void let_go() {
-  if (write(kReaperReady, "", 1) != 1) _exit(126);  // the program is dead already, which ends this one as well
+  if (write(kReaperReady, "", 1) != 1) _exit(126);  // the program has died already, so init ends too
   close(kReaperReady);
 }
 
@@ -44,8 +44,8 @@ void reap(pid_t program) {
   }
 }
 
-// Whoever traces this process can have it make calls: those that it makes itself are of no use to anybody. It can't be led past a
-// container's filter, nor into namespaces that it is in.
+// Whoever traces this process can have it make system calls, so a filter allows only those that it makes itself. These help nobody to get
+// past a container's filter, or into the namespaces that this process is in.
 void confine(pid_t program) {
   SyscallFilter filter;
   for (const uint32_t call : {SYS_wait4, SYS_rt_sigtimedwait, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_restart_syscall, SYS_exit_group})
@@ -65,7 +65,7 @@ void confine(pid_t program) {
   let_go();
   wait_for_exec();
   tell(Signal::kWorking, 0);
-  reap(program);  // a signal may have been merged with one that came before
+  reap(program);  // its SIGCHLD may have been merged with one that came before
   for (;;) {
     const int signal = sigwaitinfo(&all, nullptr);
     if (signal == SIGCHLD) {
@@ -91,7 +91,7 @@ void confine(pid_t program) {
 }  // namespace
 
 void reaper_main(const char* program) {
-  // before the program runs: without CAP_SYS_PTRACE it gets neither at this process nor at the channel
+  // this comes before the program runs: without CAP_SYS_PTRACE the program then reaches neither this process nor the channel
   prctl(PR_SET_DUMPABLE, 0);
   prctl(PR_SET_NAME, kReaperName);
   if (program == nullptr) hold();

@@ -13,11 +13,11 @@
 
 namespace nacelle {
 
-// Host steps that Node asks for while a task lives. One that finds a group busy is tried again; others go on meanwhile.
+// Host steps that Node asks for while a task lives. A call that finds a group busy is tried again, and others go on meanwhile.
 class Calls {
  public:
   using Tell = std::function<void(Message)>;
-  // Whoever is asked tells process_ended() of that process.
+  // Watches a process, and calls process_ended() when it has ended.
   using WatchProcess = std::function<void(pid_t)>;
 
   Calls(Loop& loop, uint32_t id, Context& context, Tell tell, WatchProcess watch_process)
@@ -25,7 +25,7 @@ class Calls {
 
   // `ahead`: descriptors that came before the message.
   void start(Message& message, std::vector<unique_fd> ahead);
-  // false: it is none of a call.
+  // False when the process belongs to no call.
   bool process_ended(pid_t pid);
 
  private:

@@ -26,7 +26,7 @@ void Clocks::stop() {
   cpu_.stop();
 }
 
-// Reads the counter when the limit could first have been reached with every processor busy, and so on from there.
+// Reads the counter when the limit could first have been reached with every processor busy. What is left gives the time of the next look.
 void Clocks::check_cpu() {
   const unique_fd fd(openat(slots_->get(plan_->cpu_counter.at), plan_->cpu_counter.path.text, O_RDONLY | O_CLOEXEC));
   char text[1024] = "";

@@ -9,12 +9,12 @@
 
 namespace nacelle {
 
-// The limits of a program's time. They live here, where a blocked event loop of Node doesn't stretch them.
+// The time limits of a program. The shim keeps them, since a blocked event loop of Node would delay them.
 class Clocks {
  public:
   using Due = std::function<void(Cause)>;
 
-  // From `started_ns` on; `due` is called for each limit that is reached. The plan and the slots must live until stop().
+  // The limits count from `started_ns`; `due` is called for each that is reached. The plan and the slots must live until stop().
   void start(Loop& loop, const Plan& plan, const Slots& slots, uint64_t started_ns, Due due);
   void stop();
 

@@ -20,7 +20,8 @@ void write_failure(Writer& writer, const StepFailure& failure) {
   writer.i32(failure.where).u32(failure.index).i32(failure.error).str(failure.text.c_str());
 }
 
-// The outputs, then the slots whose descriptors come along: duplicates, for the task may need its own. False: one can't be made.
+// Writes the outputs, then the slots whose descriptors go with the message. They are duplicates, since the task may need its own; false
+// when one can't be made.
 bool write_results(Message& message, const Results& results) {
   Writer writer(message.body);
   writer.u32(results.output_count);

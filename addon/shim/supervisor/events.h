@@ -31,7 +31,7 @@ struct End {
   const StepFailure* failure = nullptr;
   const std::vector<StepFailure>& undo_failures;
   bool never_began = false;
-  int status = 0;  // as waitpid
+  int status = 0;  // a wait status, as waitpid(2) gives it
   Cause cause = Cause::kNone;
   Times times;
   const struct rusage& usage;
@@ -41,9 +41,9 @@ struct End {
 
 // kStarted with results, kRunning without. 0, or -EMFILE when a descriptor can't be handed out.
 int started_event(uint32_t id, bool running, pid_t pid, const Times& times, const Results* results, Message& message);
-// Done, with nothing to give.
+// The answer to a call that is done and has no results.
 Message called_event(uint32_t id, uint32_t sequence);
-// As started_event.
+// The answer to a call, with its results; returns as started_event.
 int called_event(uint32_t id, uint32_t sequence, const Results& results, Message& message);
 Message refused_event(uint32_t id, uint32_t sequence, const StepFailure& failure);
 Message end_event(uint32_t id, const End& end);

@@ -12,14 +12,14 @@
 namespace nacelle {
 namespace {
 
-// Ends with 0 or with the errno. It dies with the shim: what is left then is removed by who reaps.
+// What the process of a `remove_tree` does: its exit status is 0 or the errno. It dies with the shim, and the next reap() removes the rest.
 [[noreturn]] void remove_apart(int at, const char* path, pid_t shim) {
   constexpr int kAt = 3;
   const unsigned rest = at < 0 ? kAt : kAt + 1;
   int result = checked_int(prctl(PR_SET_PDEATHSIG, SIGKILL));
   if (result == 0 && getppid() != shim) result = -ESRCH;
   if (result == 0) result = checked_int(prctl(PR_SET_NAME, "nacelle-remove"));
-  // a copy of the shim's sockets would hide its end
+  // copies of the shim's sockets would keep these open after the shim's end
   if (result == 0 && at >= 0 && at != kAt) result = checked_int(dup2(at, kAt)) < 0 ? -errno : 0;
   if (result == 0) result = sys_close_range(rest, ~0U, 0);
   if (result == 0) result = layer::remove_tree(at < 0 ? at : kAt, path);
@@ -31,7 +31,7 @@ pid_t start_apart(const Context& context, Reader arguments) {
   args::remove_tree a;
   if (!args::decode(arguments, a)) return -EPROTO;
   const pid_t shim = getpid();
-  const std::string path = a.path.text;  // a fork has no plan
+  const std::string path = a.path.text;  // copied, since a fork does not inherit the plan (secret.h)
   CloneArguments fork;
   fork.exit_signal = SIGCHLD;
   const pid_t pid = sys_clone3(fork);
@@ -39,9 +39,9 @@ pid_t start_apart(const Context& context, Reader arguments) {
   return pid;
 }
 
-// Whether a failure may be none when it is tried again.
+// Whether a step that failed may succeed when it is tried again.
 bool passes(Op op, int result) {
-  if (op == Op::remove_tree) return result == -EAGAIN;  // as many processes as there may be
+  if (op == Op::remove_tree) return result == -EAGAIN;  // EAGAIN: no more processes are allowed now
   if (op == Op::share_folder) return result == -EWOULDBLOCK;
   return result == -EBUSY && (op == Op::kill_group || op == Op::remove_group || op == Op::remove_folder);
 }
@@ -62,7 +62,7 @@ HostSteps::Outcome HostSteps::run(Context& context, bool last_try, StepFailure& 
     }
     if (result >= 0) continue;
     if (passes(head.op, result) && !last_try) return Outcome::kBusy;
-    // it is another environment's too, a Worker's or Node's own, which removes it when it ends
+    // another environment (a Worker, or Node's main thread) uses the folder too, and removes it when it ends
     if (head.op == Op::remove_folder && result == -EBUSY) continue;
     has_failed_ = true;
     failure = StepFailure{where_, index_, -result, context.text};

@@ -29,16 +29,16 @@ class HostSteps {
   enum class Outcome { kDone, kBusy, kApart, kFailed };
 
   HostSteps() = default;
-  // `index`: of the first of them in the list that Node knows.
+  // `index`: the place of the first of these steps in the list that Node knows.
   HostSteps(Reader steps, int32_t where, uint32_t index = 0) : left_(steps), where_(where), index_(index) {}
 
   // Stops at the first failure. `last_try`: a busy group is a failure.
   Outcome run(Context& context, bool last_try, StepFailure& failure);
-  // Past the step that failed.
+  // Goes past the step that failed, so that run() continues behind it.
   void skip();
   // The process that does the step at hand, 0 when there is none.
   pid_t apart() const { return apart_; }
-  // Takes the end of that process, which has ended. kDone: the step is, and run() goes on.
+  // Reaps that process, which has ended. kDone: its step is done, and run() goes on behind it.
   Outcome take_end(StepFailure& failure);
   uint32_t index() const { return index_; }
 

@@ -88,7 +88,7 @@ void Loop::arm() {
 
 void Loop::fire_timers() {
   uint64_t expirations = 0;
-  // EAGAIN when it was set anew meanwhile
+  // this fails with EAGAIN when the timer was set anew meanwhile
   static_cast<void>(!read(timer_.get(), &expirations, sizeof expirations));
   const uint64_t now = monotonic_ns();
   while (!timers_.empty() && timers_.begin()->first <= now) {

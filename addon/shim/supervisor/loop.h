@@ -16,7 +16,7 @@ constexpr uint64_t kMillisecond = 1'000'000;  // in ns
 uint64_t monotonic_ns();
 uint64_t realtime_ns();
 
-// Called when its descriptor is ready. Forgets the descriptor when it goes.
+// Calls a function when a descriptor is ready, until it is stopped or destroyed.
 class Watch {
  public:
   using Ready = std::function<void(uint32_t events)>;
@@ -36,7 +36,7 @@ class Watch {
   Ready ready_;
 };
 
-// Calls once, at a time of the monotonic clock.
+// Calls a function once, at a time of the monotonic clock.
 class Timer {
  public:
   Timer() = default;
@@ -58,10 +58,10 @@ class Timer {
 class Loop {
  public:
   int open();
-  // Until stop(), or -errno.
+  // Runs until stop() is called. 0 or -errno.
   int run();
   void stop() { stopped_ = true; }
-  // Runs when the current round of events is over: the place to delete what is being called.
+  // Runs `work` when the current round of events is over: the place to delete an object that is being called.
   void later(std::function<void()> work) { later_.push_back(std::move(work)); }
 
  private:

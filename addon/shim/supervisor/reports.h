@@ -10,7 +10,7 @@ namespace nacelle {
 
 // What a file of the plan's `reports` held at the end.
 struct Report {
-  bool whole = false;  // it could be read to its end
+  bool whole = false;  // the file could be read to its end
   std::string content;
 };
 

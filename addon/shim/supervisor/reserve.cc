@@ -15,7 +15,7 @@ int Reserve::fill() {
 }
 
 Reserve::Loan::Loan(Reserve& reserve) : reserve_(reserve) {
-  // EMFILE; or EBADF: what was lent before could not be had back until now. The machine's own limit doesn't bind root
+  // EMFILE: no descriptor is free. EBADF: an earlier loan has not been filled up again. The machine's own limit (ENFILE) doesn't bind root
   std::array<unique_fd, kNeeded> tried;
   for (unique_fd& fd : tried) {
     fd.reset(fcntl(reserve_.kept_.front().get(), F_DUPFD_CLOEXEC, 0));
@@ -26,7 +26,7 @@ Reserve::Loan::Loan(Reserve& reserve) : reserve_(reserve) {
   }
 }
 
-// What can't be had back now is had by the next loan that finds room.
+// Opens the kept descriptors again. Those that can't be opened now are opened at the end of a later loan.
 Reserve::Loan::~Loan() {
   if (is_taken_) static_cast<void>(reserve_.fill());
 }

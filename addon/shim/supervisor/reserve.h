@@ -6,14 +6,14 @@
 
 namespace nacelle {
 
-// Descriptors that are kept for the end of a task: killing what is in a group, seeing that it is empty and reading what it
-// counted need some, also when a limit (RLIMIT_NOFILE) has been reached by what goes on.
+// Descriptors that are kept for the end of a task. The shim needs some to kill a group, to see that it is empty and to read its counters,
+// also when other tasks have reached the limit (RLIMIT_NOFILE).
 class Reserve {
  public:
   // 0 or -errno.
   int fill();
 
-  // For as long as this is there, a few descriptors can be opened.
+  // While a loan exists, a few descriptors can be opened.
   class Loan {
    public:
     explicit Loan(Reserve& reserve);
@@ -27,7 +27,7 @@ class Reserve {
   };
 
  private:
-  // A folder, a folder in it, the stream that reads it, a file; and as many for what is nested in another loan.
+  // A loan needs a folder, a folder in it, the stream that reads it, and a file. As many are kept for a loan inside another.
   static constexpr size_t kNeeded = 4;
   static constexpr size_t kKept = 2 * kNeeded;
   std::array<unique_fd, kKept> kept_;

@@ -36,7 +36,7 @@ void Client::dispatch(Message& message) {
   const auto type = static_cast<Request>(message.type);
   std::vector<unique_fd>& ahead = ahead_[message.id];
   if (type == Request::kDescriptors) {
-    // one that is missing is missed when the plan comes
+    // a descriptor that is missing is noticed when the plan comes
     for (unique_fd& fd : message.fds) ahead.push_back(std::move(fd));
     return;
   }
@@ -49,7 +49,7 @@ void Client::dispatch(Message& message) {
     tasks_[message.id] = task;
     return task->start(message, std::move(fds), type == Request::kStartLater);
   }
-  if (known == tasks_.end()) return;  // it ended while the message was under way; Node will hear of that
+  if (known == tasks_.end()) return;  // the task ended while the message was under way; Node will hear of that
   switch (type) {
     case Request::kGo:
       return known->second->go();
@@ -83,7 +83,7 @@ void Client::flush() {
       watch_.change(EPOLLIN | EPOLLOUT);
       return;
     }
-    // a message must not get lost, or Node would wait for ever: whatever the failure, this is the connection's end
+    // Node would wait for ever for a message that got lost, so any failure ends the connection
     if (result < 0) {
       unsent_.clear();
       shutdown(socket_.get(), SHUT_RDWR);
@@ -107,7 +107,7 @@ void Client::close() {
 }
 
 int Supervisor::start(unique_fd control, const char* runtime_dir, const char* owner) {
-  // first: by it a failure is told
+  // this comes first: the socket must stay open, since main() reports a failure through it
   control_ = std::move(control);
   int result = loop_.open();
   if (result < 0) return result;
@@ -131,12 +131,12 @@ int Supervisor::start(unique_fd control, const char* runtime_dir, const char* ow
   return control_watch_.start(loop_, control_.get(), EPOLLIN, [this](uint32_t) { control_ready(); });
 }
 
-// Under another name first: one who reaps must never see the file without its lock, and take it for a dead owner's.
+// The file has another name until it is locked: a process that reaps would take an unlocked file for a dead owner's.
 int Supervisor::lock_owner() {
   const std::string folder = runtime_dir_ + "/owners";
   const std::string file = folder + "/" + owner_;
   const std::string unlocked = file + ".new";
-  // again where the last owner before removed the folders just now; many may be ending
+  // a shim that ends may remove the empty folders just now, and many may be ending: then this tries again
   for (int tries = 0; tries < 10000 && !lock_; ++tries) {
     if (mkdir(runtime_dir_.c_str(), 0700) < 0 && errno != EEXIST) return -errno;
     if (mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) {
@@ -154,9 +154,9 @@ int Supervisor::lock_owner() {
   return error;
 }
 
-// The folders too, when this was the last owner. Whoever starts meanwhile makes them again.
+// Removes this owner's files, and the folders when it was the last owner. A shim that starts meanwhile makes them again.
 void Supervisor::remove_owner() {
-  // a record that is left tells of what was never made: Node ended between the two
+  // a record that is left is of a thing that was never made: Node ended after writing the record and before making the thing
   layer::remove_tree(AT_FDCWD, (runtime_dir_ + "/records/" + owner_).c_str());
   unlink((runtime_dir_ + "/owners/" + owner_).c_str());
   for (const char* folder : {"/records", "/owners", ""}) rmdir((runtime_dir_ + folder).c_str());
@@ -181,8 +181,8 @@ void Supervisor::control_ready() {
   }
 }
 
-// Looks at who ended before taking it: a child that a task doesn't know yet may be its next stage, whose word is
-// still in the channel; whoever is left was an orphan of a container and came to the subreaper.
+// Looks at a child that ended before reaping it: one that no task knows yet may be a task's next stage, whose message is still in the
+// channel. Any other is an orphan of a container, which came to the shim because it is a subreaper.
 void Supervisor::reap() {
   signalfd_siginfo ignored[16];
   while (read(signals_.get(), ignored, sizeof ignored) > 0) {}
@@ -220,7 +220,7 @@ Task* Supervisor::new_task(Client& client, uint32_t id) {
 
 void Supervisor::remove(Task* task) {
   loop_.later([this, task] {
-    // one that removes what a caller asked for may still be at it: its end is nobody's concern now
+    // a process of a call's `remove_tree` may still run: nobody waits for its end any more
     for (auto process = processes_.begin(); process != processes_.end();)
       process = process->second == task ? processes_.erase(process) : ++process;
     tasks_.erase(task);

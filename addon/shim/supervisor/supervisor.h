@@ -49,15 +49,15 @@ class Supervisor {
   int run() { return loop_.run(); }
 
   Loop& loop() { return loop_; }
-  // Handed to children: see init.h.
+  // The shim's own executable, for children: see modes/init.h.
   int executable() const { return executable_.get(); }
   Reserve& reserve() { return reserve_; }
   Task* new_task(Client& client, uint32_t id);
   void remove(Task* task);
   void remove(Client* client);
-  // Something could not be undone: what tells of it must outlive this process, for the next reap.
+  // Something could not be undone: the files of this owner must outlive the shim, for the next reap().
   void keep_journal() { keeps_journal_ = true; }
-  // A child that no task has yet.
+  // Whether `pid` is a child of the shim that no task knows yet.
   bool is_unknown_child(pid_t pid) const;
   void watch_process(pid_t pid, Task* task) { processes_[pid] = task; }
 

@@ -15,7 +15,7 @@
 namespace nacelle {
 namespace {
 
-// For processes that were killed: one that waits for a disk or frees much memory takes its time.
+// How long killed processes are waited for, in ns: one that waits for a disk or frees much memory ends late.
 constexpr uint64_t kDeathPatience = 60'000'000'000;
 constexpr uint64_t kLongestPause = 20 * kMillisecond;
 
@@ -44,13 +44,13 @@ void Task::go() {
   send_started(false);
 }
 
-// Keeps what came until its turn.
+// Keeps the plan and the descriptors of a message until fill_and_prepare() uses them.
 bool Task::take(Secret& body, Message& message, std::vector<unique_fd> ahead) {
   if (message.cut) return fail({kInPlan, 0, EMFILE, "take the descriptors"}), false;
   const int taken = body.take(message.body);
   if (taken < 0) return fail({kInPlan, 0, -taken, "keep the plan"}), false;
   Plan plan;
-  // one that can't be read must not cost the undo steps of its first part
+  // a rest that can't be read must not replace the plan, which has the undo steps of the first part
   if (!parse_plan(body.data(), body.size(), plan)) return fail({kInPlan, 0, EPROTO, "the plan can't be read"}), false;
   next_plan_ = plan;
   next_fds_ = std::move(ahead);
@@ -76,7 +76,7 @@ bool Task::fill_and_prepare() {
   return true;
 }
 
-// What went wrong first is what is told; everything that was made goes.
+// The first failure is the one that is reported; everything that was made is undone.
 void Task::fail(StepFailure failure) {
   if (!has_failed_) failure_ = std::move(failure);
   has_failed_ = true;
@@ -93,10 +93,10 @@ void Task::end_by_clock(Cause cause) {
   force_kill_.start(supervisor_.loop(), monotonic_ns() + plan_.force_kill_after_ns, [this] { signal_tree(); });
 }
 
-// The first cause stands, and none is blamed for an end that came before it.
+// The first cause of a kill is kept. None is recorded when the process had ended before.
 void Task::blame(Cause cause) {
   if (executing_) read_channel();
-  pollfd process{first_pidfd_.get(), POLLIN, 0};  // a descriptor of -1 is left out
+  pollfd process{first_pidfd_.get(), POLLIN, 0};  // poll(2) ignores a descriptor of -1
   const bool ended = has_exit_ || poll(&process, 1, 0) > 0;
   if (cause_ != Cause::kNone || ended) return;
   cause_ = cause;
@@ -107,13 +107,13 @@ void Task::signal_tree() {
   if (is_draining_) context_.pump.kill();
   if (plan_.has_kill_group) {
     const Reserve::Loan loan(supervisor_.reserve());
-    static_cast<void>(kill_group(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text));  // it may not be made yet
+    static_cast<void>(kill_group(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text));  // the group may not exist yet
   }
   signal_first(SIGKILL);
 }
 
 void Task::signal_first(int signal) {
-  if (first_pidfd_) static_cast<void>(sys_pidfd_send_signal(first_pidfd_.get(), signal));  // ESRCH: it ended by itself
+  if (first_pidfd_) static_cast<void>(sys_pidfd_send_signal(first_pidfd_.get(), signal));  // ESRCH: the process ended by itself
 }
 
 void Task::kill(Message& message) {
@@ -156,7 +156,7 @@ void Task::watch_pump() {
   Pump& pump = context_.pump;
   if (pump.pid() == 0) return;
   supervisor_.watch_process(pump.pid(), this);
-  // without it the pump's end tells, a little later
+  // without this watch the pump's failures are read at its end, a little later
   static_cast<void>(pump_watch_.start(supervisor_.loop(), pump.control(), EPOLLIN, [this](uint32_t) { pump_told(); }));
 }
 
@@ -165,19 +165,20 @@ void Task::pump_told() {
   end_for_lost_copy();
 }
 
-// What the program would do is of no use to anybody. One that does not run yet is ended when it does: it has a result then.
+// Kills a program one of whose copies has failed, since its work is of no use. One that does not run yet is killed once it does, because
+// only then it has a result.
 void Task::end_for_lost_copy() {
   if (context_.pump.failures().empty() || state_ != State::kRunning) return;
   blame(Cause::kCaller);
   signal_tree();
 }
 
-// Nobody of the tree writes any more, so the pump has only what is left.
+// No process of the tree writes any more, so the pump copies only what is left in the pipes.
 bool Task::pump_is_done() {
   if (context_.pump.pid() == 0) return true;
   context_.pump.finish();
   is_draining_ = true;
-  // a file that never takes what is left: what was killed is not waited for as long
+  // a file may never take what is left, so the wait has a limit, which is shorter after a kill
   const uint64_t patience = cause_ == Cause::kNone ? kDeathPatience : kPatience;
   retry_.start(supervisor_.loop(), monotonic_ns() + patience, [this] { context_.pump.kill(); });
   return false;
@@ -201,11 +202,11 @@ void Task::process_ended(pid_t pid) {
   processes_.erase(pid);
   if (pid == first_) {
     first_pidfd_.reset();
-    context_.process = 0;  // from now on its number may be another's
+    context_.process = 0;  // from now on another process may have this number
     // a stage that only made way for the next one ends with 0 and leaves the channel open
     const bool last = !channel_ || executing_ || has_failed_ || cause_ != Cause::kNone || info.si_code != CLD_EXITED || info.si_status != 0;
     if (last) {
-      // the stage before may still hold the channel, whose end would say so
+      // the channel's end would tell that the program ran, but the stage before may still hold the channel
       if (executing_ && state_ == State::kSetUp) began();
       has_exit_ = true;
       usage_ = usage;
@@ -214,13 +215,13 @@ void Task::process_ended(pid_t pid) {
       limit_set_up();
     }
   }
-  // one that was never started ran for no time
+  // a program that was never started has a run time of 0
   if (has_exit_ && times_.started_ns == 0) {
     times_.started_ns = times_.ended_ns;
     times_.started_real_ns = realtime_ns();
   }
   const bool in_set_up = state_ == State::kSetUp || state_ == State::kParked;
-  // who was handed out parked, and killed by somebody before it ran, has ended; nothing of its set-up has failed
+  // a process that was handed out parked, and killed by somebody before it ran, has ended: its set-up has not failed
   const bool was_killed = told_started_ && WIFSIGNALED(program_status_);
   if (in_set_up && has_exit_ && !was_killed && !has_failed_ && cause_ == Cause::kNone) {
     has_failed_ = true;
@@ -231,7 +232,7 @@ void Task::process_ended(pid_t pid) {
   if (has_exit_ || has_failed_) finish_when_empty();
 }
 
-// Init ends as its program did. Whoever spoke for it would have to end it too.
+// Init exits with its program's status, so its report is believed only when it does. A forger of the report would have to end init too.
 void Task::take_status(const siginfo_t& info) {
   const int told = WIFEXITED(program_status_) ? WEXITSTATUS(program_status_) : 128 + WTERMSIG(program_status_);
   if (program_told_ && info.si_code == CLD_EXITED && info.si_status == told) {
@@ -242,14 +243,14 @@ void Task::take_status(const siginfo_t& info) {
   program_status_ = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status;
 }
 
-// 1 when something of it lives, 0, or -errno when that can't be told.
+// 1 when a process of the tree lives, 0 when none does, or -errno when that can't be told.
 int Task::tree_is_populated() {
   if (!processes_.empty()) return 1;
   if (!plan_.has_kill_group) return 0;
   return is_populated(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text);
 }
 
-// Goes on when all processes of the stages are reaped, and nothing else of the tree lives.
+// Finishes the task when all processes of its stages are reaped and nothing else of the tree lives.
 void Task::finish_when_empty() {
   if (state_ == State::kEnding || state_ == State::kGone) return;
   if (!processes_.empty() && !(has_exit_ || has_failed_)) return;
@@ -264,7 +265,7 @@ void Task::finish_when_empty() {
   pause_ns_ = std::min(2 * pause_ns_, kLongestPause);
 }
 
-// It is told, and its groups stay for the next reap.
+// Reports that processes of the tree are left, whose groups stay for the next reap().
 void Task::give_up_on_tree(int left) {
   context_.pump.kill();
   if (left > 0) {
@@ -318,7 +319,7 @@ void Task::undo_step_ended() {
     undo_failures_.push_back(std::move(failure));
     undo_.skip();
   }
-  deadline_ns_ = monotonic_ns() + kPatience;  // the time that it took is not the next step's
+  deadline_ns_ = monotonic_ns() + kPatience;  // the time that this step took does not count for the next one
   undo();
 }
 

@@ -35,22 +35,23 @@ class Task {
 
   uint32_t id() const { return id_; }
 
-  // `later`: it waits for go(), or for its rest.
+  // With `later` the task waits for go(), or for the rest of its plan.
   void start(Message& message, std::vector<unique_fd> ahead, bool later);
   void go();
   void rest(Message& message, std::vector<unique_fd> ahead);
   void release();
-  // While it is undone nothing may be made any more; Node hears of the end.
+  // A task that is being undone takes no calls, so that nothing new is made; Node hears of its end instead.
   void call(Message& message, std::vector<unique_fd> ahead) {
     if (state_ != State::kEnding && state_ != State::kGone) calls_.start(message, std::move(ahead));
   }
   void kill(Message& message);
   void close();
-  // The client is gone: kill, undo, and tell nobody.
+  // The client is gone: the task kills its processes, undoes, and sends no more messages.
   void abandon();
 
-  // Says what the stages have told; then, when `pid` is one of its own, takes its end.
+  // Handles the messages that the stages have sent.
   void read_channel();
+  // Takes the end of `pid`, a process of this task, after the messages that came before it.
   void process_ended(pid_t pid);
   bool setting_up() const { return state_ == State::kSetUp; }
 
@@ -100,10 +101,10 @@ class Task {
   Secret body_, rest_body_;
   Plan plan_, next_plan_;
   std::vector<unique_fd> next_fds_;
-  std::vector<int32_t> given_;  // slots of what came along
-  // a plan in two parts: the rest has come, the process waits for it
+  std::vector<int32_t> given_;  // the slots whose descriptors came with the plan
+  // of a plan in two parts: whether its rest has come, and whether the process waits for that
   bool has_rest_ = false, at_rest_ = false;
-  uint32_t prepared_ = 0, first_index_ = 0;  // how many host steps, and steps of the first stage, the first part had
+  uint32_t prepared_ = 0, first_index_ = 0;  // how many `prepare` steps, and steps of the first stage, the first part had
   Slots slots_;
   Context context_;
   std::string outputs_;
@@ -112,9 +113,9 @@ class Task {
   Watch channel_watch_, pump_watch_;
   std::unordered_set<pid_t> processes_;
   pid_t first_ = 0;                       // the process of the newest stage
-  uint32_t stage_ = 0, heard_index_ = 0;  // the newest stage, and how far it has told to be
+  uint32_t stage_ = 0, heard_index_ = 0;  // the newest stage, and the step at which it last reported to be
   unique_fd first_pidfd_;
-  bool is_draining_ = false;  // the tree is gone, the pump is not done
+  bool is_draining_ = false;  // no process of the tree is left, but the pump still copies
   bool executing_ = false, told_started_ = false, has_failed_ = false;
   StepFailure failure_;
 
@@ -122,13 +123,14 @@ class Task {
   Timer set_up_clock_, force_kill_, retry_;
   Cause cause_ = Cause::kNone;
   bool has_exit_ = false;
-  // what init says of its program; believed when init then ends as it said
+  // Whether init has reported its program's end, and whether a kill came after that report. The report counts only when init then exits
+  // with that status, since a program could forge the message.
   bool program_told_ = false, blamed_after_told_ = false;
-  int program_status_ = 0;  // as waitpid
+  int program_status_ = 0;  // a wait status, as waitpid(2) gives it
   Times times_;
   uint64_t deadline_ns_ = 0;
   uint64_t tree_deadline_ns_ = 0;     // 0: nobody waits for the tree yet
-  uint64_t pause_ns_ = kMillisecond;  // until it is looked at again
+  uint64_t pause_ns_ = kMillisecond;  // until the tree is looked at again
   struct rusage usage_ {};
   std::vector<Report> reports_;
   HostSteps undo_;

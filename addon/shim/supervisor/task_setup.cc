@@ -15,7 +15,7 @@
 namespace nacelle {
 namespace {
 
-// At a time, so that who floods its channel holds nobody else up.
+// The most messages that are read at a time, so that a process that floods its channel does not delay other tasks.
 constexpr unsigned kMostMessages = 32;
 
 }  // namespace
@@ -39,7 +39,7 @@ void Task::start_first_stage() {
   if (result < 0) fail({kInClone, 0, -result, "watch the channel"});
 }
 
-// The process of the newest stage.
+// Notes the process of the newest stage.
 void Task::new_process(pid_t pid, unique_fd pidfd) {
   first_ = pid;
   context_.process = pid;
@@ -72,8 +72,8 @@ bool Task::step_at(const ChannelMessage& message, StepHead& head) const {
   return next_step(steps, head);
 }
 
-// A process that is set up says what its plan has it say, in that order. Who traces it may say anything: a descriptor for a slot
-// of the shim's own would have that kill, or write, where somebody else likes.
+// Whether the plan has the process send this message now. Whoever traces the process could send any other: a descriptor for one of the
+// shim's own slots would make the shim kill, or write, wherever the sender likes.
 bool Task::is_due(const ChannelMessage& message) const {
   if (message.signal == Signal::kCloned) return message.stage == stage_ + 1;
   if (message.stage != stage_ || message.index < heard_index_) return false;
@@ -95,7 +95,7 @@ bool Task::is_due(const ChannelMessage& message) const {
 }
 
 void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender) {
-  // with CAP_SYS_PTRACE a program can speak for our init: what may come is little, and none of it is trusted
+  // a program with CAP_SYS_PTRACE can send messages in the name of our init: few are accepted, and none is trusted
   const bool failed = message.signal == Signal::kFailed && !(context_.words_alone && state_ == State::kRunning);
   const bool ends = message.signal == Signal::kProgramEnded || failed;
   const bool late = executing_ && !ends && message.signal != Signal::kWorking;
@@ -116,7 +116,7 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
       slots_.put(message.value, std::move(fds[0]));
       return;
     case Signal::kCloned: {
-      // a forger's end would be another task's, or never come
+      // a forged message could name a process of another task, or one whose end the shim never hears of
       if (!supervisor_.is_unknown_child(sender)) return;
       const int pidfd = sys_pidfd_open(sender);
       if (pidfd < 0) return fail({static_cast<int32_t>(message.stage), 0, -pidfd, "the process is gone"});
@@ -139,11 +139,11 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
       times_.started_ns = monotonic_ns();
       times_.started_real_ns = realtime_ns();
       set_up_clock_.stop();
-      // from now on, though the program may not run yet: others may keep us from hearing that
+      // the limits start now, though the program may not run yet: other processes may keep the shim from hearing that it does
       clocks_.start(supervisor_.loop(), plan_, slots_, times_.started_ns, [this](Cause cause) { end_by_clock(cause); });
       return;
     case Signal::kWorking:
-      // init says so too when the program died before
+      // init sends this message also when the program died before its execve
       return executing_ ? began() : void();
     case Signal::kFailed:
       return fail({static_cast<int32_t>(message.stage), message.index, message.value, message.text});
@@ -178,12 +178,13 @@ void Task::run_host_steps_of(const ChannelMessage& message) {
   if (result < 0) fail({static_cast<int32_t>(message.stage), index, -result, "answer the process"});
 }
 
-// Lets the process go on, with what has come into its slots. 0 or -errno; one that died is told by its end.
+// Lets the process go on, with the descriptors that have come into its slots. 0 or -errno; a process that has died is no failure here,
+// since its end is reported.
 int Task::give(ChannelMessage& reply, const std::vector<int32_t>& filled) {
   int fds[kMaxChannelFds];
   for (const int32_t slot : filled) {
     const int fd = slots_.get(slot);
-    if (fd < 0) continue;  // the shim's own work alone needed it
+    if (fd < 0) continue;  // a later host step has closed it again
     if (reply.slots == kMaxChannelFds) return -E2BIG;
     reply.slot[reply.slots] = slot;
     fds[reply.slots++] = fd;
@@ -198,7 +199,7 @@ void Task::rest(Message& message, std::vector<unique_fd> ahead) {
   give_rest();
 }
 
-// When it came and the process waits for it, whichever was first.
+// Sends the rest of the plan once it has come and the process waits for it, whichever was first.
 void Task::give_rest() {
   if (!has_rest_ || !at_rest_ || has_failed_) return;
   at_rest_ = false;
@@ -221,7 +222,7 @@ void Task::give_rest() {
   int result = give(reply, filled);
   slots_.close(kRestSlot);
   if (result == 0 && !is_long && send(channel_.get(), rest_body_.data(), rest_body_.size(), MSG_NOSIGNAL) < 0) result = -errno;
-  // a process that died is told by its end
+  // the end of a process that died is reported elsewhere
   if (result < 0 && result != -EPIPE && result != -ECONNRESET) fail({kInPlan, 0, -result, "hand on the plan"});
 }
 
@@ -231,11 +232,11 @@ void Task::close_channel() {
   context_.channel = -1;
 }
 
-// The program runs when its copy of the channel was closed by execve; who closed it without having said so has died.
+// The channel has ended. After kExecuting, execve has closed it and the program runs; without kExecuting, the process has died.
 void Task::channel_closed() {
   close_channel();
   if (executing_ && state_ != State::kRunning && !has_failed_) return began();
-  // a stage made way for one that never spoke, so nobody's end will be told
+  // a stage has ended for the next one, which died before its first message: no other end will be reported
   if (!executing_ && processes_.empty() && !has_exit_) fail({kInClone, 0, ECHILD, "the process died while it was set up"});
 }
 
@@ -247,13 +248,13 @@ void Task::began() {
   end_for_lost_copy();
 }
 
-// What came along is the process's, which has its own by now: a copy of ours would keep its pipes open.
+// Closes the descriptors that came with the plan. The process has its own by now, and the shim's copies would keep its pipes open.
 void Task::close_given() {
   for (const int32_t slot : given_) slots_.close(slot);
 }
 
-// A later stage may be among processes that stop it, be it before it has said that it is there: what has a limit of time is not set
-// up without end.
+// A later stage may be in a pid namespace with processes that stop it, even before its first message. So where the plan has a timeout,
+// set-up has one too.
 void Task::limit_set_up() {
   if (plan_.timeout_ns == 0 || state_ != State::kSetUp || executing_ || has_failed_) return;
   set_up_clock_.start(supervisor_.loop(), monotonic_ns() + plan_.timeout_ns + kPatience, [this] {
@@ -269,7 +270,7 @@ void Task::release() {
   if (sent < 0) fail({kInClone, 0, -sent, "answer the process"});
 }
 
-// The child waits for it. One that died meanwhile is told by its end.
+// Answers the child, which waits. A child that died meanwhile is no failure here, since its end is reported.
 int Task::answer(const ChannelMessage& message, const int* fds, size_t count) {
   const int result = channel_ ? send_message(channel_.get(), message, fds, count) : 0;
   return result == -EPIPE || result == -ECONNRESET ? 0 : result;

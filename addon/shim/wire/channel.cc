@@ -17,7 +17,7 @@ int make_channel(unique_fd& shim, unique_fd& child) {
   child.reset(pair[1]);
   if (fcntl(shim.get(), F_SETFL, O_NONBLOCK) < 0) return -errno;
   const int on = 1;
-  // the pid of a later stage, as the shim's pid namespace has it
+  // the shim needs the pid of a later stage as its own pid namespace has it
   return setsockopt(shim.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 ? -errno : 0;
 }
 

@@ -19,7 +19,7 @@
 //   kFailed index errno text
 //   kProgramEnded status   from our init: the raw wait status of the program
 //
-// From `refuse_descriptors` on it carries words alone, and kFailed is not believed once the program runs.
+// After the step `refuse_descriptors` the shim takes no descriptors from the channel, and ignores kFailed once the program runs.
 // End of file after kExecuting: the program runs. End of file without it: the process died in set-up.
 namespace nacelle {
 
@@ -36,7 +36,7 @@ enum class Signal : uint8_t {
   kGoOn
 };
 
-// Descriptors that one message carries.
+// The most descriptors that one message carries.
 constexpr size_t kMaxChannelFds = 16;
 
 struct ChannelMessage {
@@ -49,7 +49,7 @@ struct ChannelMessage {
   char text[512] = "";
 };
 
-// A pair: the shim's end does not block, the child's does. 0 or -errno.
+// Makes the pair: the shim's end does not block, the child's does. 0 or -errno.
 int make_channel(unique_fd& shim, unique_fd& child);
 
 int send_message(int channel, const ChannelMessage& message, const int* fds = nullptr, size_t count = 0);

@@ -54,7 +54,7 @@ int receive(int socket, Message& message) {
   }
   if (static_cast<size_t>(size) != sizeof head + head.size) return -EPROTO;
   message.body.assign(buffer + sizeof head, head.size);
-  explicit_bzero(buffer, static_cast<size_t>(size));  // arguments and environments are nobody else's business
+  explicit_bzero(buffer, static_cast<size_t>(size));  // a plan's arguments and environment must not stay in this buffer
   return 1;
 }
 

@@ -16,7 +16,7 @@ struct Stage {
   Reader steps;
 };
 
-// Where a long rest of a plan is: the last slot that a process can have.
+// The slot of the memfd with a rest of a plan that is too long for a message: the last slot that a process can have.
 constexpr int32_t kRestSlot = kMaxSlots - 1;
 
 struct Stages {
@@ -40,7 +40,7 @@ inline FileAt read_item<FileAt>(Reader& reader) {
 // A plan as it came: readers into the message's own bytes, so that a cloned child can read one too. lib/plan/plan.ts says what the fields
 // mean, and lib/native/encode.ts writes them in this order.
 struct Plan {
-  List<int32_t> slots;  // of the descriptors that came along
+  List<int32_t> slots;  // of the descriptors that came with the plan
   uint32_t slot_count = 0;
   Reader prepare;
   Stages stages;

@@ -15,7 +15,7 @@
 //
 //   Node → shim                                             shim → Node
 //   kStart        slots of the descriptors, plan            kStarted, then kEnded; or kFailed
-//   kStartLater   the same, and it waits: for kGo, or its rest -
+//   kStartLater   the same; the task waits for kGo or kRest -
 //   kGo           -                                         as of kStart
 //   kDescriptors  more of them, sent ahead (253 a message)  -
 //   kRest         as kStart: what the plan is from `rest` on -
@@ -49,13 +49,13 @@ enum class Request : uint16_t { kStart = 1, kDescriptors, kRelease, kCall, kKill
 
 enum class Event : uint16_t { kStarted = 1, kRunning, kCalled, kEnded, kFailed };
 
-// Who sent the kill.
+// Why a task was killed.
 enum class Cause : uint8_t { kNone, kCaller, kWallTime, kCpuTime, kOutput, kCancel, kOwner };
 
 // Where a step failed: the number of its stage, or one of these.
 constexpr int32_t kInPrepare = -1, kInCall = -2, kInUndo = -3, kInClone = -4, kInPlan = -5, kInEnd = -6;
 
-// The control socket, from the addon that started the shim: one descriptor a message, a new client.
+// A message on the control socket, from the addon that started the shim: it brings one descriptor, the socket of a new client.
 struct NewClient {
   uint32_t version;
 };

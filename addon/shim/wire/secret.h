@@ -6,7 +6,7 @@
 namespace nacelle {
 
 // Bytes that forks of this process don't inherit (MADV_DONTFORK): a plan has a program's environment and files in it,
-// and the processes of other containers begin as forks. Gone from memory with this.
+// and the processes of other containers begin as forks. They leave memory when this object is destroyed.
 class Secret {
  public:
   Secret() = default;
@@ -14,9 +14,9 @@ class Secret {
   Secret& operator=(const Secret&) = delete;
   ~Secret();
 
-  // Once: moves the bytes here, and leaves none of them where they were. 0 or -errno.
+  // Moves the bytes here, and wipes them where they were; may be called once. 0 or -errno.
   int take(std::string& bytes);
-  // Whether the next fork, the one whose plan it is, has them. 0 or -errno.
+  // Sets whether the next fork has the bytes, as the process does whose plan they are. 0 or -errno.
   int share(bool shared);
 
   const char* data() const { return data_; }

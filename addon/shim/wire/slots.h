@@ -11,11 +11,11 @@
 
 namespace nacelle {
 
-// The descriptors of a plan, by the numbers that its steps have for them.
+// The descriptors of a plan, by the slot numbers that its steps use.
 class Slots {
  public:
   void resize(size_t count) { fds_.resize(count); }
-  // Up to as many, a resize allocates nothing: a child may do it.
+  // After this, a resize up to `count` allocates nothing, so that a cloned child may do it.
   void reserve(size_t count) { fds_.reserve(count); }
   size_t size() const { return fds_.size(); }
   bool has(int32_t slot) const { return slot >= 0 && static_cast<size_t>(slot) < fds_.size(); }
@@ -35,7 +35,7 @@ class Slots {
   void close(int32_t slot) {
     if (has(slot)) fds_[static_cast<size_t>(slot)].reset();
   }
-  // Slots that are filled from now on are noted there (nullptr: nowhere).
+  // Notes in `filled` each slot that is filled from now on; nullptr stops that.
   void note(std::vector<int32_t>* filled) { filled_ = filled; }
 
  private:

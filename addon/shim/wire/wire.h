@@ -22,7 +22,7 @@ struct Str {
 
 class Reader;
 
-// Items that are read one by one while they are walked.
+// A list whose items are read one by one, while the list is walked.
 template <typename T>
 class List;
 
