@@ -27,7 +27,7 @@ Text take(Text& rest, char separator) {
   return part;
 }
 
-// Exactly a decimal id: "01" or "4294967295" (which means "no change" to setresuid) is none.
+// Reads a plain decimal id. "01" and "4294967295" (which setresuid takes as "no change") are refused.
 bool parse_id(const Text& text, uint32_t& id) {
   if (text.size == 0 || text.size > 10 || (text.size > 1 && text.data[0] == '0')) return false;
   uint64_t value = 0;

@@ -16,7 +16,7 @@ struct Account {
   gid_t groups[kMaxGroups] = {};
   size_t group_count = 0;
   char home[512] = "/";
-  bool known = false;  // `user` has run
+  bool known = false;  // the step `user` has looked the user up
 };
 
 struct AccountFiles {

@@ -20,19 +20,19 @@ struct Context {
   char text[512] = "";             // what the kernel or the step says beside the errno
   std::string* outputs = nullptr;  // host steps: counted bytes, one for each step with output
   uint32_t output_count = 0;
-  pid_t process = 0;              // host steps: the stage's process; none once its end was taken
-  int channel = -1;               // this side's end
-  bool words_alone = false;       // host steps: refuse_descriptors was one
-  uint32_t stage = 0, index = 0;  // child steps: where this one is
-  int executable = -1;            // what one of ours executes that stays
-  Pump pump;                      // host steps: beside the stages
+  pid_t process = 0;              // host steps: the stage's process; 0 once it was reaped
+  int channel = -1;               // this process's end of the channel
+  bool words_alone = false;       // host steps: the step refuse_descriptors has run
+  uint32_t stage = 0, index = 0;  // child steps: the place of the current step
+  int executable = -1;            // the file that init and pump execute (modes/executable.h)
+  Pump pump;                      // host steps: the process that copies files
   Account account;                // child steps: who `user` found
 
   int failed(int error, const char* words) {
     std::snprintf(text, sizeof text, "%s", words);
     return error;
   }
-  // A path that failed, where a step has several.
+  // Notes the path that failed, for a step with several paths.
   int on(const char* path, int error) {
     if (error < 0) std::snprintf(text, sizeof text, "%s", path);
     return error;

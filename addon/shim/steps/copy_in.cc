@@ -45,7 +45,7 @@ int copy_folder(Context& context, int from, const struct stat& status, int to, c
   if (!made && errno != EEXIST) return -errno;
   const unique_fd target(openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!target) return -errno;
-  // by a link of the image another mount may have its mount point here
+  // another mount may lie here, where a link of the image has led
   const int held = made ? 0 : want.ground.holds(target.get());
   if (held < 0) return held == -EXDEV ? leads_elsewhere(context, name) : held;
   Folder folder(unique_fd(openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
@@ -54,7 +54,7 @@ int copy_folder(Context& context, int from, const struct stat& status, int to, c
     const int result = copy_entry(context, folder.fd(), entry, target.get(), want, depth + 1);
     if (result < 0) return result;
   }
-  // a mode that was asked for is the files'; a folder needs its search bits
+  // a mode that was asked for applies to files alone, since a folder needs its search bits
   return made ? own(target.get(), status, Wanted{kByDefault, want.owner, want.ground}) : 0;
 }
 
@@ -76,7 +76,7 @@ int copy_link(int from, int to, const char* name, const Owner& owner) {
   return checked_int(fchownat(to, name, owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW));
 }
 
-// What is open; devices, FIFOs and sockets are not copied, and not left out in silence.
+// Copies what is open. Devices, FIFOs and sockets are an error, so that nothing is left out in silence.
 int copy_opened(Context& context, int source, int to, const char* name, const Wanted& want, int depth) {
   struct stat status {};
   if (fstat(source, &status) < 0) return -errno;

@@ -18,10 +18,10 @@ namespace {
 constexpr int kMaxDepth = 256;
 constexpr int kReading = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 
-// No more fits. Other results are 0 and -errno of the pipe.
+// The result when nothing more fits the limit. Other results are 0 and the pipe's -errno.
 constexpr int kFull = 1;
 
-// Of the limit, for each thing that is found, whatever its size: names alone cost memory and time too.
+// Bytes of the limit that each file or folder uses up whatever its size, since names alone cost memory and time too.
 constexpr uint64_t kEntry = 1024;
 
 constexpr char kDone = 0, kFile = 1, kNotCopied = 2;
@@ -36,7 +36,7 @@ void add(std::string& record, const std::string& text) {
   record += text;
 }
 
-// What is neither a file nor a folder, in words.
+// Says in words what a thing is that is neither a file nor a folder; nullptr for these two.
 const char* other_kind(mode_t mode) {
   if (S_ISLNK(mode)) return "it is a symbolic link, and none is followed";
   if (S_ISFIFO(mode)) return "it is a FIFO";
@@ -84,7 +84,7 @@ class Output {
     return result < 0 ? result : write_all(to_, &error, sizeof error);
   }
 
-  // The end of a path; `full`: there is more.
+  // Writes the end of a path. With `full` there is more below it than fits.
   int done(const std::string& path, bool full) {
     std::string record = full ? not_copied(path, EFBIG, "") : "";
     record.push_back(kDone);
@@ -92,7 +92,7 @@ class Output {
   }
 
  private:
-  // As many bytes as were promised, whatever becomes of the file meanwhile.
+  // Writes as many bytes as were promised, also when the file shrinks meanwhile.
   int content(int fd, uint64_t size, int32_t& error) {
     static char buffer[64 * 1024];
     while (size > 0) {
@@ -119,18 +119,18 @@ int send_tree(Output& output, unique_fd fd, std::string& path, int depth);
 int send_entry(Output& output, int folder, const char* name, std::string& path, int depth) {
   if (const int full = output.count_entry()) return full;
   struct stat status {};
-  // before it is opened: to open a device may do something
+  // this comes before it is opened, since to open a device may have an effect
   if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0) return output.refuse(path, errno);
   if (const char* kind = other_kind(status.st_mode)) return output.refuse(path, 0, kind);
   unique_fd fd(openat(folder, name, kReading));
   return fd ? send_tree(output, std::move(fd), path, depth) : output.refuse(path, errno);
 }
 
-// A file or a folder that is open; `path` is the same again afterwards.
+// Sends a file or a folder that is open. `path` is restored before this returns.
 int send_tree(Output& output, unique_fd fd, std::string& path, int depth) {
   struct stat status {};
   if (fstat(fd.get(), &status) < 0) return output.refuse(path, errno);
-  // others may change a folder that they share with the container
+  // checked again: processes outside may change a folder that they share with the container
   if (const char* kind = other_kind(status.st_mode)) return output.refuse(path, 0, kind);
   if (S_ISREG(status.st_mode)) return output.file(fd.get(), static_cast<uint64_t>(status.st_size), path);
   if (depth == kMaxDepth) return output.refuse(path, 0, "it lies too deep: " + std::to_string(kMaxDepth) + " folders");

@@ -22,7 +22,7 @@ int look(int at, const char* name, int flags, uint64_t& mount, unsigned& mode) {
   return (status.stx_mask & STATX_MNT_ID) != 0 ? 0 : -EOPNOTSUPP;
 }
 
-// 1: it is one of them.
+// 1 when `wanted` is one of the mounts, 0 when not, or -errno.
 int is_among(const Slots& slots, const List<int32_t>& mounts, uint64_t wanted) {
   for (const int32_t slot : mounts) {
     uint64_t mount = 0;
@@ -47,7 +47,7 @@ int leads_elsewhere(Context& context, const char* path) {
   return -EXDEV;
 }
 
-// 0, -EXDEV, or kUnknown.
+// 0 for a mount of `on`, -EXDEV for another of `mounts`, kUnknown for any other, or -errno.
 int Ground::belongs(uint64_t mount) const {
   const int held = is_among(*slots_, on_, mount);
   if (held != 0) return held < 0 ? held : 0;
@@ -60,7 +60,7 @@ int Ground::holds(int folder) const {
   if (on_.size() == 0) return 0;
   unique_fd above;
   uint64_t last = 0;
-  // '..' of a mount's root is in the mount that it lies in: no link and no rename leads past that one
+  // '..' of a mount's root lies in the mount below it, so neither a link nor a rename leads past that mount
   for (int at = folder, depth = 0; depth < kMostFolders; at = above.get(), ++depth) {
     uint64_t mount = 0;
     int result = mount_id(at, mount);
@@ -84,7 +84,7 @@ int Ground::holds(int fd, int root, const char* path) const {
   if (S_ISDIR(mode)) return holds(fd);
   result = belongs(mount);
   if (result != kUnknown) return result;
-  // nothing leads up from a file: its folder is found by its path, at the end of its links
+  // a file has no '..', so its folder is found by its path, after all links in it are followed
   std::string at = path;
   for (int links = 0; links <= kMostLinks; ++links) {
     unique_fd parent;
@@ -92,7 +92,7 @@ int Ground::holds(int fd, int root, const char* path) const {
     result = open_parent(root, at.c_str(), parent, name, {}, *this);
     if (result == 0) result = look(parent.get(), name, AT_SYMLINK_NOFOLLOW, found, mode);
     if (result < 0) return result;
-    // of the same mount another file would do as well: what that lies in is the same
+    // another file of the same mount gives the same answer, since only the mount counts
     if (!S_ISLNK(mode)) return found == mount ? holds(parent.get()) : -EXDEV;
     result = follow_link(parent.get(), name, at);
     if (result < 0) return result;

@@ -4,16 +4,16 @@
 
 namespace nacelle {
 
-// Where a path of the container's may end, whatever links an image has: in a mount of `on`, or in one that lies there. `mounts` are all
-// that are told apart. Others (a tmpfs, an image's volume, what is mounted inside a folder that was bound) are as the one that they lie in.
+// The mounts in which a container's path may end, whatever links an image has: those of `on`, and others that lie in them. `mounts` are all
+// mounts that are told apart. Any other (a tmpfs, an image's volume, a mount inside a bound folder) counts as the one that it lies in.
 class Ground {
  public:
-  Ground() = default;  // anywhere
+  Ground() = default;  // a path may end anywhere
   Ground(const Slots& slots, const List<int32_t>& on, const List<int32_t>& mounts) : slots_(&slots), on_(on), mounts_(mounts) {}
 
-  // Whether a folder is there: 0, or -EXDEV, or -errno.
+  // Whether a folder lies on this ground: 0 when it does, -EXDEV when not, or -errno.
   int holds(int folder) const;
-  // The same of a file, or a folder, that `path` below `root` led to.
+  // The same for a file or a folder to which `path` below `root` has led.
   int holds(int fd, int root, const char* path) const;
 
  private:
@@ -25,7 +25,7 @@ class Ground {
 
 int mount_id(int fd, uint64_t& id);
 
-// Says so of a path that Ground does not hold: -EXDEV.
+// Notes words for a path that lies on no such ground, and returns -EXDEV.
 int leads_elsewhere(Context& context, const char* path);
 
 }  // namespace nacelle

@@ -34,7 +34,7 @@ void read_extended_ack(const nlmsghdr* header, char* text, size_t size) {
   }
 }
 
-// One datagram of answers; 1 when more are to come.
+// Reads one datagram of answers. 1 when more are to come.
 int read_answers(Context& context, const char* data, size_t size, std::string& answers) {
   size_t left = size;
   for (const auto* header = reinterpret_cast<const nlmsghdr*>(data); NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {

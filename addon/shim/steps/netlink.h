@@ -8,7 +8,8 @@ namespace nacelle {
 // step's output, the kernel's own words (extended acknowledgement) the failure's text. 0 or -errno.
 int netlink_request(Context& context, int socket, const Bytes& message, int patch, uint64_t patch_offset);
 
-// Removes all links of a group (since Linux 4.1); of a veth pair both ends go. None is success. 0 or -errno.
+// Removes all links of a group (since Linux 4.1); removing one end of a veth pair removes both. A group without links is success. 0 or
+// -errno.
 int remove_links(Context& context, int socket, uint32_t group);
 
 int netlink_socket(int protocol, unique_fd& out);

@@ -33,8 +33,8 @@ bool join_lowers(const Context& context, const args::overlay& a, char* text, siz
   return true;
 }
 
-// mount(2) needs a place: a tmpfs of one folder, laid over the root of this process's own mount namespace,
-// where no path leads to it, and taken away again.
+// Mounts by mount(2), which needs a mount point: a tmpfs of one folder, laid over the root of this process's own mount namespace, where no
+// path leads to it. The tmpfs is taken away again.
 int mount_in_own_namespace(const char* source, const char* data, unique_fd& out) {
   const unique_fd fs(sys_fsopen("tmpfs"));
   if (!fs) return -errno;
@@ -56,7 +56,7 @@ int mount_in_own_namespace(const char* source, const char* data, unique_fd& out)
   return result;
 }
 
-// The name that a mount table shows: an option to fsconfig, an argument of its own to mount(2).
+// The source that a mount table shows. It is an option of fsconfig, but a separate argument of mount(2).
 constexpr char kSource[] = "source=";
 bool is_source(const Str& option) { return std::strncmp(option.text, kSource, sizeof kSource - 1) == 0; }
 
@@ -92,8 +92,8 @@ int make_by_mount(Context& context, const args::overlay& a, const char* lowers, 
   return result;
 }
 
-// Before 6.5: such a context refuses descriptors before it looks at them, but takes any string and finds fault only when
-// all is said. So what a string is answered tells nothing.
+// Whether the kernel is before 6.5. Its context takes any string and reports mistakes only at the end, so the answer to a string tells
+// nothing. But it refuses a descriptor at once, before it looks at it.
 bool takes_strings_alone(int fs) { return sys_fsconfig(fs, kSetFd, "lowerdir+", nullptr, INT_MAX) == -EOPNOTSUPP; }
 
 int add_lowers(Context& context, const args::overlay& a, int fs) {
@@ -151,7 +151,7 @@ int make_overlay(Context& context, const args::overlay& a, unique_fd& out) {
   }
   if (result != -EINVAL) return read_filesystem_log(fs.get(), context.text, sizeof context.text), result;
 
-  // an older kernel: one string, of short names in /proc/self/fd
+  // an older kernel takes one string: it has short names, relative to /proc/self/fd
   char lowers[4096];
   if (!join_lowers(context, a, lowers, sizeof lowers)) return context.failed(-E2BIG, "too many layers for this kernel");
   if (::chdir("/proc/self/fd") < 0) return -errno;

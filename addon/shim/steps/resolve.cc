@@ -59,7 +59,7 @@ int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool&
     prefix[end - path] = '\0';
     const char* name = prefix + (component - path);
     unique_fd folder;
-    // each prefix is walked from the root again: only so do its links and '..' stay inside
+    // the kernel resolves each prefix from the root again: only then do its links and '..' stay inside
     result = open_in_root(root, prefix, O_PATH | O_DIRECTORY, folder);
     made = false;
     if (result == -ENOENT && !is_dot(name) && !is_dot_dot(name)) {
@@ -70,7 +70,7 @@ int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool&
       } else if (errno != EEXIST) {
         return -errno;
       }
-      // O_NOFOLLOW: if it is a dangling link of the image, this is where it ends
+      // O_NOFOLLOW: a dangling link of the image is an error here
       result = opened(checked_int(openat(parent.get(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)), folder);
       if (result == 0 && made && (owner.uid != 0 || owner.gid != 0))
         result = checked_int(fchownat(folder.get(), "", owner.uid, owner.gid, AT_EMPTY_PATH));

@@ -16,32 +16,32 @@ namespace nacelle {
 // Opens `path` below `root`; `flags` as openat. 0 or -errno.
 int open_in_root(int root, const char* path, int flags, unique_fd& out);
 
-// The same where no component of the path is a link, nor what is there: -ELOOP where one is. find_link() names it.
+// The same, but -ELOOP when any component of the path is a link, the last one too. find_link() gives the path of that link.
 int open_without_links(int root, const char* path, int flags, unique_fd& out);
 std::string find_link(int root, const char* path);
 
-// Of what is made.
+// The owner of what is made.
 struct Owner {
   uid_t uid = 0;
   gid_t gid = 0;
 };
 
-// The folder that holds `path`'s last component, made with its parents (0755) when missing, and where the last
-// component begins in `path`. A path that ends in '..' or names the root is -EINVAL. The folder is on `ground`.
+// Opens the folder that holds `path`'s last component, made with its parents (0755) when missing. `name` is the last component's place in
+// `path`. A path that ends in '..' or names the root is -EINVAL. The folder is on `ground`.
 int open_parent(int root, const char* path, unique_fd& parent, const char*& name, const Owner& owner = {}, const Ground& ground = {});
 
 // mkdir -p: the folder at `path` as an O_PATH descriptor. `made` tells whether the last component is new. What is made is on `ground`; a
 // folder that is there may be elsewhere.
 int make_folder(int root, const char* path, unsigned mode, unique_fd& out, bool& made, const Owner& owner = {}, const Ground& ground = {});
 
-constexpr int kMostLinks = 40;  // as the kernel follows (path_resolution(7))
+constexpr int kMostLinks = 40;  // the kernel's own limit (path_resolution(7))
 
-// When `name`, the last component of `path` in the folder `parent`, is a link: 1, and `path` is where that leads. 0 when it is none, or
-// -errno.
+// Follows `name`, the last component of `path` in the folder `parent`, if it is a link: 1, and `path` is then where it leads. 0 when it is
+// no link, or -errno.
 int follow_link(int parent, const char* name, std::string& path);
 
-// Says in `text` which component of a path that could not be opened is a link, where one is. Of the path alone, for what an
-// image wrote has no place in a message.
+// Says in `text` which component of a path that could not be opened is a link, if one is. The words have only parts of the path, not the
+// link's target, since text that an image wrote has no place in a message.
 void find_bad_link(int root, const char* path, char* text, size_t size);
 
 }  // namespace nacelle

@@ -11,13 +11,13 @@
 namespace nacelle {
 namespace {
 
-// Of Linux 6.16: later than the headers that this is built with.
+// SO_PASSRIGHTS of Linux 6.16, which is later than the headers that this is built with.
 constexpr int kSoPassRights = 83;
 
 }  // namespace
 
-// Whoever closes the last descriptor of a thing waits for it: of a socket for its peer, of a mount for all that is in it. A process that
-// somebody traces would have the shim do that, by what it sends.
+// To close the last descriptor of a socket may wait for its peer, and of a mount for all that is in it. A traced process could send such a
+// descriptor, so that the shim would have to wait.
 int run(Context& context, const args::refuse_descriptors&) {
   context.words_alone = true;
   const int off = 0;
@@ -41,7 +41,7 @@ int run(Context& context, const args::reopen& a) {
   const int file = context.slots.get(a.slot);
   struct stat status {};
   if (fstat(file, &status) < 0) return -errno;
-  // anything else may wait when it is opened, or be written to in spite of a read-only mount
+  // to open anything else may block, or allow writing in spite of a read-only mount
   if (!S_ISREG(status.st_mode)) return context.failed(-EINVAL, "it is not a regular file");
   char path[32];
   std::snprintf(path, sizeof path, "/proc/self/fd/%d", file);

@@ -11,7 +11,7 @@
 namespace nacelle {
 namespace {
 
-// Of those that hang on one group; the kernel's own limit (BPF_CGROUP_MAX_PROGS).
+// The most programs that can be attached to one group: the kernel's own limit (BPF_CGROUP_MAX_PROGS).
 constexpr uint32_t kMaxPrograms = 64;
 
 int sys_bpf(bpf_cmd command, bpf_attr& attributes) { return checked_int(syscall(SYS_bpf, command, &attributes, sizeof attributes)); }
@@ -65,7 +65,7 @@ int run(Context& context, const args::attach_device_filter& a) {
   const int asked = sys_bpf(BPF_PROG_QUERY, query);
   if (asked < 0) return asked;
 
-  // the new one first: while both hang there, what either refuses is refused
+  // the new program comes first: while both are attached, a device needs the permission of both
   bpf_attr attributes{};
   attributes.target_fd = static_cast<uint32_t>(group.get());
   attributes.attach_bpf_fd = static_cast<uint32_t>(context.slots.get(a.program));

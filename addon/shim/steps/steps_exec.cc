@@ -10,7 +10,7 @@ namespace {
 constexpr size_t kMaxStrings = 64 * 1024;
 constexpr char kDefaultPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-// Pointers into the plan's message, ended by a null.
+// Collects pointers to the strings in the plan's message, ended by a null pointer.
 size_t collect(const List<Str>& list, const char** out, size_t room) {
   size_t count = 0;
   for (const Str& item : list) {
@@ -34,7 +34,7 @@ int execute(const char* path, const char* const* argv, const char* const* env) {
   return -errno;
 }
 
-// As execvp(3) without its shell for scripts that name no interpreter.
+// Searches as execvp(3), but does not start a shell for scripts that name no interpreter.
 int search(const char* name, const char* path, const char* const* argv, const char* const* env) {
   int worst = -ENOENT;
   while (true) {
@@ -67,7 +67,7 @@ int run(Context& context, const args::exec& a) {
     env[variables++] = home;
     env[variables] = nullptr;
   }
-  // whatever was opened on the way ends here, close-on-exec or not
+  // execve closes whatever was opened on the way, also descriptors that were not close-on-exec
   const int closed = sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   if (closed < 0) return closed;
   if (std::strchr(a.path.text, '/') != nullptr) return execute(a.path.text, argv, env);

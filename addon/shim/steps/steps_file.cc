@@ -24,7 +24,7 @@ int run(Context& context, const args::mkdir& a) {
   int result = make_folder(context.slots.get(a.root), a.path.text, static_cast<unsigned>(a.mode), folder, made);
   if (result == 0 && made) {
     result = own(folder.get(), "", a.uid, a.gid);
-    // mkdir(2) has no use for these bits; the umask is 0 until the plan sets it
+    // mkdir(2) ignores these bits; the umask is 0 until the plan sets it
     if (result == 0 && (a.mode & 06000) != 0) {
       char path[32];
       std::snprintf(path, sizeof path, "/proc/self/fd/%d", folder.get());

@@ -72,7 +72,7 @@ int run(Context&, const args::join_above& a) {
     std::memcpy(path + length, "/tasks", sizeof "/tasks");
     const unique_fd fd(open(path, O_WRONLY | O_CLOEXEC));
     const int result = fd ? write_once(fd.get(), "0", 1) : -errno;
-    // one that goes meanwhile holds no limits, nor does a cpuset that was made just now
+    // a group that is removed meanwhile holds no limits, nor does a cpuset that was made just now: its parent is tried
     if (result != -ENOENT && result != -ENODEV && result != -ENOSPC) return result;
     do {
       --length;
@@ -87,7 +87,7 @@ int run(Context& context, const args::allow_device& a) {
   std::string line = std::string(a.device.text) + ' ' + a.access.text;
   const int result = write_once(fd.get(), line.data(), line.size());
   if (result != -EPERM) return result;
-  // the kernel refuses all when the group above refuses one of the letters
+  // the kernel refuses all letters when the group above refuses one of them, so each is tried alone
   for (const char* letter = a.access.text; *letter != '\0'; ++letter) {
     line = std::string(a.device.text) + ' ' + *letter;
     const int alone = write_once(fd.get(), line.data(), line.size());

@@ -24,7 +24,7 @@ int attach_clone(int source, int target) {
   return mount ? attach_to(mount.get(), target) : -errno;
 }
 
-// At the end of a link that leads nowhere too: of /etc/resolv.conf it often is one into /run, which is empty at first.
+// Creates a file, also at the end of a dangling link: /etc/resolv.conf often is a link into /run, which is empty at first.
 int create_file(int root, const char* path, const Ground& ground) {
   std::string at = path;
   for (int links = 0; links <= kMostLinks; ++links) {
@@ -40,7 +40,7 @@ int create_file(int root, const char* path, const Ground& ground) {
   return -ELOOP;
 }
 
-// The mount point, made when it may be; O_PATH.
+// Opens the mount point by O_PATH. A missing one is made when `create` allows it.
 int find_target(int root, const char* path, uint64_t create, const Ground& ground, unique_fd& target) {
   if ((create & kNoLink) != 0) {
     unique_fd parent;
@@ -70,7 +70,7 @@ bool is_folder(int fd) {
   return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-// Nothing there, so nothing to hide or protect.
+// Whether nothing is there, so that nothing has to be hidden or protected.
 bool is_missing(int error) { return error == -ENOENT || error == -ENOTDIR; }
 
 }  // namespace
@@ -132,7 +132,7 @@ int run(Context& context, const args::attach& a) {
   unique_fd target;
   int result = find_target(root, a.path.text, a.create, ground, target);
   if (result == -ELOOP && (a.create & kNoLink) != 0) return context.failed(result, "the mount point is a symbolic link");
-  // what is mounted there would be seen wherever that mount is shared
+  // a mount on other ground would be visible wherever the mount below it is shared
   if (result == 0) result = ground.holds(target.get(), root, a.path.text);
   return result < 0 ? result : attach_to(context.slots.get(a.mount), target.get());
 }
@@ -142,13 +142,13 @@ int run(Context& context, const args::attach_at& a) {
 }
 
 int run(Context&, const args::share_folder& a) {
-  // without the lock two at once would mount it twice
+  // without the lock two processes at once would mount it twice
   const unique_fd lock(::open(a.path.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!lock || flock(lock.get(), LOCK_EX | LOCK_NB) < 0) return -errno;
   const auto share = [&a] { return checked_int(mount("", a.path.text, "none", MS_SHARED | MS_REC, nullptr)); };
   const int result = share();
   if (result != -EINVAL) return result;
-  // EINVAL: it is no mount yet
+  // EINVAL: the folder is no mount yet
   if (mount(a.path.text, a.path.text, "none", MS_BIND | MS_REC, nullptr) < 0) return -errno;
   return share();
 }
@@ -170,14 +170,14 @@ int run(Context& context, const args::detach& a) {
   char path[32];
   std::snprintf(path, sizeof path, "/proc/self/fd/%d", target.get());
   const int result = checked_int(umount2(path, MNT_DETACH));
-  return result == -EINVAL ? 0 : result;  // EINVAL: it is no mount point
+  return result == -EINVAL ? 0 : result;  // EINVAL: the path is no mount point
 }
 
 int run(Context& context, const args::pivot& a) {
   if (fchdir(context.slots.get(a.root)) < 0) return -errno;
   const int result = sys_pivot_root(".", ".");
   if (result < 0) return result;
-  // the old root now lies on top of the new one, and on it what was stacked there before: '.' names the topmost
+  // the old root now lies on top of the new one, and on the old root the mounts that were stacked there: '.' names the topmost
   for (uint64_t left = a.between + 1; left > 0; --left) {
     if (umount2(".", MNT_DETACH) < 0) return -errno;
   }
@@ -188,10 +188,10 @@ int run(Context& context, const args::mask& a) {
   const int file = context.slots.get(a.file);
   struct stat null_device {};
   if (fstat(file, &null_device) < 0) return -errno;
-  // CVE-2025-31133: what the image calls /dev/null may be anything
+  // CVE-2025-31133: the image may have anything at the path /dev/null
   if (!S_ISCHR(null_device.st_mode) || null_device.st_rdev != makedev(1, 3))
     return context.failed(-EXDEV, "/dev/null is not the null device");
-  // before 6.15 a mount that is attached nowhere can't be cloned: it covers the first folder itself
+  // before 6.15 a mount that is attached nowhere can't be cloned, so the mount itself covers the first folder, and clones the others
   bool placed = false;
   auto root = a.roots.begin();
   if (a.roots.size() != a.paths.size()) return -EPROTO;

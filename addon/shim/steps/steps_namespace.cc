@@ -26,14 +26,14 @@ int namespace_flag(const char* type) {
   return -EINVAL;
 }
 
-// It is there, but has ended: its parent has yet to take its end.
+// Whether the process has ended and was not reaped yet.
 bool is_zombie(pid_t pid) {
   siginfo_t info{};
   return sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) == 0 && info.si_pid == pid;
 }
 
-// Below /proc/PID of the stage's process, which is a child of this one: its number is its own until its end was taken, and
-// context.process is none after that.
+// A path below /proc/PID of the stage's process. That is a child of this process, so its pid is its own until it is reaped, and
+// context.process is 0 after that.
 template <size_t N>
 int process_path(const Context& context, const char* folder, const char* name, char (&path)[N]) {
   if (context.process == 0) return -ESRCH;

@@ -15,14 +15,14 @@ namespace nacelle {
 int run(Context& context, const args::netlink_socket& a) {
   unique_fd own;
   if (a.ns >= 0) {
-    // a socket belongs to the namespace that it was made in: go there for it, and come back
+    // a socket belongs to the namespace in which it is made: so the shim enters that, and comes back
     own.reset(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
     if (!own) return -errno;
     if (::setns(context.slots.get(a.ns), CLONE_NEWNET) < 0) return -errno;
   }
   unique_fd fd;
   const int result = netlink_socket(static_cast<int>(a.protocol), fd);
-  // stuck in a container's network the shim must not go on
+  // the shim must not go on in a container's network namespace
   if (own && ::setns(own.get(), CLONE_NEWNET) < 0) std::abort();
   return result < 0 ? result : context.slots.put(a.out, std::move(fd));
 }

@@ -20,14 +20,13 @@
 namespace nacelle {
 namespace {
 
-// A regular file of the container's root, as a whole and of bounded size; what the image put there may be a FIFO, a
-// link or without end (CVE-2024-9676). A missing one is empty; one in another mount is as one that can't be read, since the user
-// may not be able to.
+// Reads a regular file of the container's root, whole and of bounded size: the image may have put a FIFO, a link or an endless file there
+// (CVE-2024-9676). A missing file counts as empty. A file in another mount counts as unreadable, since the user may have no right to it.
 int read_account_file(const char* path, const Ground& ground, char* data, size_t room, size_t& size) {
-  size = 0;  // also when it fails: half a file is none
+  size = 0;  // this holds also when the function fails, since half a file must not be used
   unique_fd root, file;
   int result = opened(checked_int(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)), root);
-  // first to look at it alone: to open what is no file may do something
+  // the first round only looks at it by O_PATH: to open what is no regular file may have an effect
   for (const int flags : {O_PATH, O_RDONLY | O_NONBLOCK | O_NOCTTY}) {
     if (result == 0) result = open_in_root(root.get(), path, flags, file);
     if (result == 0) result = ground.holds(file.get(), root.get(), path);
@@ -73,7 +72,7 @@ bool has_capability(unsigned capability) {
   return syscall(SYS_capget, &header, data) == 0 && (data[capability / 32].effective >> capability % 32 & 1) != 0;
 }
 
-// Why the kernel does not let this process be scheduled so; the errno says it of several things.
+// Adds why the kernel refuses the scheduling, since one errno has several causes.
 int scheduler_refused(Context& context, const args::scheduler& a, int error) {
   if (error == -EBUSY) return context.failed(error, "the CPUs have promised too much of their time to others under 'deadline'");
   if (error != -EPERM) return error;
@@ -92,12 +91,12 @@ int scheduler_refused(Context& context, const args::scheduler& a, int error) {
   return error;
 }
 
-// Big enough for any real one, and untouched memory until it is used.
+// Big enough for any real file. This memory is not allocated until it is used.
 char passwd_text[kMaxAccountFile], group_text[kMaxAccountFile];
 
 bool is_two_numbers(const char* user) { return std::strchr(user, ':') != nullptr && user[std::strspn(user, "0123456789:")] == '\0'; }
 
-// setgroups, setresgid and setresuid of libc would look for other threads.
+// Uses the system calls, since setgroups, setresgid and setresuid of libc would look for other threads.
 int become(const Account& account) {
   if (syscall(SYS_setgroups, account.group_count, account.groups) < 0) return -errno;
   if (syscall(SYS_setresgid, account.gid, account.gid, account.gid) < 0) return -errno;
@@ -148,7 +147,7 @@ int run(Context&, const args::umask& a) {
 int run(Context&, const args::setsid&) { return checked_int(::setsid()); }
 
 int run(Context& context, const args::keyring&) {
-  // without a name: by one, the kernel would join a keyring of that name that anybody made and opened to all
+  // the keyring has no name: with one, the kernel would join any keyring of that name that somebody has opened to all
   const int result = checked_int(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr));
   if (result == -ENOSYS) return 0;  // a kernel without keys has none to share
   return result < 0 ? context.failed(result, "a session keyring") : 0;
@@ -159,7 +158,7 @@ int run(Context& context, const args::chdir& a) {
     unique_fd root, folder;
     bool made = false;
     int result = opened(checked_int(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)), root);
-    // the one who works there owns it
+    // the container's user works in the folder, so it owns it
     if (result == 0) {
       const Owner owner{context.account.uid, context.account.gid};
       result = make_folder(root.get(), a.path.text, 0755, folder, made, owner, Ground(context.slots, a.on, a.mounts));
@@ -191,7 +190,7 @@ int run(Context& context, const args::user& a) {
     const Ground ground(context.slots, a.on, a.mounts);
     const int passwd = read_account_file("/etc/passwd", ground, passwd_text, sizeof passwd_text, files.passwd_size);
     const int group = read_account_file("/etc/group", ground, group_text, sizeof group_text, files.group_size);
-    // two numbers need no file; else groups would be missing, or be root's, because one could not be read
+    // UID:GID needs no file. Any other user would lack groups, or have root's, when a file could not be read
     if (!is_two_numbers(a.user.text)) {
       if (passwd < 0) return account_failed(context, "/etc/passwd", passwd);
       if (group < 0) return account_failed(context, "/etc/group", group);
@@ -221,7 +220,7 @@ int run(Context&, const args::bound_capabilities& a) {
   for (unsigned capability = 0; capability < 64; ++capability) {
     if ((a.bounding >> capability & 1) != 0) continue;
     if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
-    return errno == EINVAL ? 0 : -errno;  // EINVAL: past the kernel's last one
+    return errno == EINVAL ? 0 : -errno;  // EINVAL: the number is past the kernel's last capability
   }
   return 0;
 }

@@ -7,7 +7,7 @@ int run(Context& context, const args::pump& a) {
   for (const int32_t slot : a.from) from.push_back(context.slots.get(slot));
   for (const int32_t slot : a.to) to.push_back(context.slots.get(slot));
   const int result = context.pump.start(context.executable, from, to);
-  // a copy of a pipe's end would hide the end of it, and the container's process is to have none of the files
+  // a copy of a pipe's end would keep the pipe open, and the container's process must have none of the files
   for (const List<int32_t>* slots : {&a.from, &a.to}) {
     for (const int32_t slot : *slots) context.slots.close(slot);
   }

@@ -38,7 +38,7 @@ int run(Context& context, const args::copy_out& a) {
 int run(Context& context, const args::work_filter& a) {
   Work work;
   if (!find_work(a.work.text, work)) return context.failed(-EINVAL, "no work is called so");
-  layer::allow_many_descriptors();  // the filter has no call for that
+  layer::allow_many_descriptors();  // this comes first, since the filter does not allow the call
   return allow_calls_of(work, context.channel, a.output < 0 ? -1 : context.slots.get(a.output));
 }
 
