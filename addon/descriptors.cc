@@ -12,7 +12,7 @@
 namespace nacelle {
 
 Descriptors::~Descriptors() {
-  // a stream of which there was no time to tell has closed its own, and the number may be another's by now
+  // a stream may have closed its descriptor without releaseDescriptor(), and the number may belong to another file by now
   for (const auto& entry : open_) {
     if (file_of(entry.first) == entry.second) close(entry.first);
   }
@@ -46,7 +46,7 @@ Napi::Value Pipe(const Napi::CallbackInfo& info) {
   std::vector<unique_fd> ends;
   for (const int fd : pair) ends.emplace_back(fd);
   napi_value numbers = nullptr;
-  // an environment that is ending takes none of them
+  // an environment that is ending takes no descriptors
   if (!hand_over(env, ends, &numbers)) return Napi::Number::New(env, -ECANCELED);
   return {env, numbers};
 }

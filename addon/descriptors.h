@@ -11,8 +11,8 @@
 
 namespace nacelle {
 
-// What JavaScript has of an environment's descriptors. A Worker can be terminated between any two calls, and then closes
-// nothing itself: what is left is closed with its environment.
+// The descriptors of an environment that JavaScript holds. A Worker can be terminated between any two calls, and then closes nothing
+// itself: the descriptors that are left are closed with its environment.
 class Descriptors {
  public:
   Descriptors() = default;
@@ -20,10 +20,10 @@ class Descriptors {
   Descriptors& operator=(const Descriptors&) = delete;
   ~Descriptors();
 
-  // That of an environment, which has one from the addon's start to its end.
+  // The object of an environment, which exists from the addon's start to the environment's end.
   static Descriptors& of(Napi::Env env) { return *env.GetInstanceData<Descriptors>(); }
 
-  // JavaScript's number for it, whose it is from then on.
+  // Gives a descriptor to JavaScript, which owns it from then on. Returns its number.
   int add(unique_fd fd);
   void forget(int fd) { open_.erase(fd); }
 
@@ -34,7 +34,8 @@ class Descriptors {
   std::map<int, File> open_;
 };
 
-// An array of their numbers: they are JavaScript's from then on. false: the environment is ending, and they stay here.
+// Gives descriptors to JavaScript, which owns them from then on, as an array of numbers. False when the environment is ending; they stay
+// here then.
 bool hand_over(napi_env env, std::vector<unique_fd>& fds, napi_value* numbers);
 
 // pipe(): [read end, write end], close-on-exec. -errno as a number when it fails.
@@ -45,7 +46,7 @@ Napi::Value Pipe(const Napi::CallbackInfo& info);
 Napi::Value CloseDescriptor(const Napi::CallbackInfo& info);
 Napi::Value DuplicateDescriptor(const Napi::CallbackInfo& info);
 
-// releaseDescriptor(fd): it has another owner, such as a stream, who closes it.
+// releaseDescriptor(fd): another owner, such as a stream, closes the descriptor from now on.
 void ReleaseDescriptor(const Napi::CallbackInfo& info);
 
 // namespaceIoctl(fd, request): the descriptor that NS_GET_USERNS or NS_GET_PARENT answers with, or -errno.

@@ -45,7 +45,7 @@ void EventCounter::OnReadable() {
   uint64_t count = 0;
   if (read(fd_.get(), &count, sizeof count) != sizeof count) return;
   napi_value number = nullptr;
-  // what can't be made means that the environment is ending
+  // when no number can be made, the environment is ending
   if (napi_create_double(Env(), static_cast<double>(count), &number) != napi_ok) return Shut();
   if (!call_back(Env(), Value(), on_events_.Value(), 1, &number)) Shut();
 }

@@ -7,14 +7,14 @@
 
 namespace nacelle {
 
-// EventCounter: an eventfd(2) in the event loop, which it never keeps alive. Whoever holds the descriptor tells of events; the kernel
-// does for cgroup.event_control of v1.
+// EventCounter: an eventfd(2) in the event loop, which it never keeps alive. Whoever holds the descriptor reports events; for
+// cgroup.event_control of v1 that is the kernel.
 //
 //   new EventCounter(onEvents)
 //   counter.fd       close-on-exec
 //   counter.close()
 //
-// onEvents(count) is called with how many came since the last call.
+// onEvents(count) is called with the number of events since the last call.
 class EventCounter : public Napi::ObjectWrap<EventCounter> {
  public:
   static Napi::Function Define(Napi::Env env);
@@ -29,7 +29,7 @@ class EventCounter : public Napi::ObjectWrap<EventCounter> {
   void OnReadable();
 
   unique_fd fd_;
-  Poll poll_;  // before the descriptor goes
+  Poll poll_;  // declared after the descriptor, so that it is destroyed first
   Napi::FunctionReference on_events_;
 };
 

@@ -52,8 +52,7 @@ int copy_all(int from, int to) {
   return 0;
 }
 
-// A file system of its own, attached nowhere, with that one file, and read-only from then on. -EPERM for another user than
-// root.
+// Copies the file to a file system of its own, which is attached nowhere and then made read-only. -EPERM without the rights of root.
 int copy_on_own_mount(int source, unique_fd& out) {
   constexpr char kName[] = "nacelle-shim";
   constexpr uint64_t kReadOnly = 0x1, kNoSuid = 0x2, kNoDevices = 0x4;  // MOUNT_ATTR_*
@@ -66,7 +65,7 @@ int copy_on_own_mount(int source, unique_fd& out) {
   unique_fd copy(openat(mount.get(), kName, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!copy) return -errno;
   result = copy_all(source, copy.get());
-  // executed in containers too: who may not read it is not dumpable from the first instruction on (init.cc)
+  // the file is executed in containers too: a process that may not read it is not dumpable from the first instruction on (modes/init.cc)
   if (result == 0 && fchmod(copy.get(), 0111) < 0) result = -errno;
   copy.reset();
   MountAttributes attributes;
@@ -76,26 +75,26 @@ int copy_on_own_mount(int source, unique_fd& out) {
   return result;
 }
 
-// Its owner may still change who may read it. Before Linux 6.3 also who may execute it.
+// Copies the file to a sealed memfd. Its owner may still change who may read it, and before Linux 6.3 also who may execute it.
 int copy_as_memfd(int source, unique_fd& out) {
   unique_fd copy(memfd_create("nacelle-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC));
   if (!copy && errno == EINVAL) copy.reset(memfd_create("nacelle-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING));  // before Linux 6.3
   if (!copy) return -errno;
   int result = copy_all(source, copy.get());
-  // its own user may: who could not would not be dumpable, and the maps of its children not be its to write
+  // its own user may read it: otherwise the shim would not be dumpable, and could not write the uid_map and gid_map of its children
   if (result == 0 && fchmod(copy.get(), 0511) < 0) result = -errno;
   if (result == 0) result = seal_executable(copy.get());
   if (result == 0) out = std::move(copy);
   return result;
 }
 
-// The executable where nobody can write to it, nor change its mode: a container that got hold of /proc/PID/exe could change
-// nothing (CVE-2019-5736).
+// Copies the executable to where nobody can write to it or change its mode, so that a container that opens /proc/PID/exe can change nothing
+// (CVE-2019-5736).
 int protected_copy(const std::string& path, unique_fd& out) {
   const unique_fd source(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!source) return -errno;
   const int result = geteuid() == 0 ? copy_on_own_mount(source.get(), out) : -EPERM;
-  // root of a container without CAP_SYS_ADMIN, or under a filter that knows no such call
+  // this process may be root of a container without CAP_SYS_ADMIN, or under a filter that refuses these calls
   return result == -EPERM || result == -ENOSYS ? copy_as_memfd(source.get(), out) : result;
 }
 
@@ -113,7 +112,7 @@ class SpawnActions {
 
 // posix_spawn shares this process's memory until execve, so its time does not grow with the heap.
 int spawn(int executable, int control, std::string runtime_dir, std::string owner, pid_t& pid) {
-  // both out of the way of the numbers that they are moved to
+  // both are moved away from the numbers that they will get in the child
   const unique_fd program(fcntl(executable, F_DUPFD_CLOEXEC, 10));
   const unique_fd socket(fcntl(control, F_DUPFD_CLOEXEC, 10));
   if (!program || !socket) return -errno;
@@ -146,8 +145,8 @@ std::string random_name() {
   return text;
 }
 
-// The former shim is this process's child. It has closed its end, so it is all but dead; one that isn't after a second has
-// others to live for, and is not waited for.
+// Reaps the former shim, a child of this process. It has closed its end of the socket, so it is about to end; if it still runs after a
+// second, it has other tasks and is not waited for.
 void reap(Shim& shim) {
   const pid_t pid = std::exchange(shim.pid, 0);
   for (int tries = 0; pid > 0 && tries < 1000 && waitpid(pid, nullptr, WNOHANG) == 0; ++tries) usleep(1000);

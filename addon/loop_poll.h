@@ -8,7 +8,7 @@
 
 namespace nacelle {
 
-// A descriptor that is watched in the event loop of an environment, which it keeps alive after ref() alone.
+// A descriptor that is watched in the event loop of an environment. It keeps the loop alive only after ref().
 class Poll {
  public:
   using Ready = std::function<void(int events)>;
@@ -31,7 +31,7 @@ class Poll {
 
   bool is_open() const { return handle_ != nullptr; }
 
-  // UV_READABLE, UV_WRITABLE
+  // `events`: UV_READABLE, UV_WRITABLE, or both.
   void watch(int events) {
     if (handle_ == nullptr) return;
     uv_poll_start(handle_, events, [](uv_poll_t* handle, int, int seen) {

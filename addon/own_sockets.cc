@@ -8,7 +8,7 @@
 namespace nacelle {
 namespace {
 
-// Of all environments of the process. A socket has an inode that no other has while it is open.
+// The sockets of all environments of the process. No other socket has the same inode while one is open.
 struct Sockets {
   std::mutex mutex;
   std::set<ino_t> inodes;
@@ -20,7 +20,7 @@ Sockets& the_sockets() {
   return *sockets;
 }
 
-// 0 for what is no socket.
+// 0 when the descriptor is no socket.
 ino_t inode_of(int fd) {
   struct stat status {};
   return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;

@@ -31,7 +31,7 @@ int send_now(int socket, const std::string& bytes, const std::vector<int>& fds) 
   return sent < 0 ? -errno : 0;
 }
 
-// Its number, unless the environment is ending: then nothing is read any more.
+// Reads a descriptor's number from an array. False when the environment is ending, since nothing can be read then.
 bool read_descriptor(napi_env env, napi_value numbers, uint32_t index, int& fd) {
   napi_value number = nullptr;
   return napi_get_element(env, numbers, index, &number) == napi_ok && napi_get_value_int32(env, number, &fd) == napi_ok;
@@ -57,7 +57,7 @@ Socket::Socket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Socket>(info) 
   const Napi::Object options = info[0].As<Napi::Object>();
   const Napi::Value shim = options.Get("shim");
   const Napi::Value runtime_dir = options.Get("runtimeDir");
-  if (shim.IsEmpty() || runtime_dir.IsEmpty()) return;  // a Worker that was terminated just now: nothing can be asked of it
+  if (shim.IsEmpty() || runtime_dir.IsEmpty()) return;  // the Worker was terminated just now, so its options can't be read
   Launch launch;
   launch.shim = shim.As<Napi::String>().Utf8Value();
   launch.runtime_dir = runtime_dir.As<Napi::String>().Utf8Value();
@@ -92,11 +92,11 @@ void Socket::Watch() { poll_.watch(UV_READABLE | (unsent_.empty() ? 0 : UV_WRITA
 void Socket::OnReady(int events) {
   const Napi::HandleScope scope(Env());
   if ((events & UV_WRITABLE) != 0) {
-    // a message must not get lost, or its sender would wait for ever: the end of file that this makes tells everybody
+    // the sender of a message that got lost would wait for ever, so this ends the connection, which both sides notice
     if (Flush() < 0) shutdown(fd_.get(), SHUT_RDWR);
     Watch();
   }
-  // a bounded number, so that other handles of the loop get their turn
+  // the number of messages is bounded, so that other handles of the loop get their turn
   for (int i = 0; i < 64 && poll_.is_open(); ++i) {
     if (!ReceiveOne()) return;
   }
@@ -119,17 +119,17 @@ bool Socket::ReceiveOne() {
     static_cast<void>(Tell(closed, 0, nullptr));  // an environment that is ending need not hear of it
     return false;
   }
-  // where this process has no room for all of them the rest is lost (MSG_CTRUNC): who reads the message sees that some are missing
+  // when this process has no room for all descriptors, the rest is lost (MSG_CTRUNC); the reader of the message sees that some are missing
   std::vector<unique_fd> fds;
   take_descriptors(message, [&fds](unique_fd fd) { fds.push_back(std::move(fd)); });
   Header header{};
   std::memcpy(&header, buffer, sizeof header);
-  // what can't be made means that the environment is ending: a Worker that is terminated goes round its loop once more
+  // when no value can be made, the environment is ending: a terminated Worker runs its loop once more
   if (!TellMessage(header, buffer + sizeof header, static_cast<size_t>(size) - sizeof header, fds)) Shut();
   return poll_.is_open();
 }
 
-// Node-API itself, see callback.h.
+// Uses Node-API itself and not its C++ wrapper, see callback.h.
 bool Socket::TellMessage(const Header& header, const char* inline_body, size_t size, std::vector<unique_fd>& fds) {
   napi_env env = Env();
   napi_value arguments[4] = {};

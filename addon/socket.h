@@ -17,7 +17,7 @@ namespace nacelle {
 //
 //   new Socket({ shim, runtimeDir }, onMessage, onClose)
 //   socket.send(type, id, body, fds)    descriptors are duplicated. 0 or -errno
-//   socket.ref(), socket.unref()    whether it keeps the event loop alive; it does not at first
+//   socket.ref(), socket.unref()    whether the socket keeps the event loop alive; at first it does not
 //   socket.close()
 //   socket.owner, socket.pid   of the shim
 //
@@ -37,7 +37,7 @@ class Socket : public Napi::ObjectWrap<Socket> {
   Napi::Value Pid(const Napi::CallbackInfo& info);
 
   void Shut();
-  // The queue of what the socket did not take yet goes on when it is writable.
+  // A message that waits until the socket is writable.
   struct Outgoing {
     std::string bytes;
     std::vector<unique_fd> fds;
@@ -46,12 +46,12 @@ class Socket : public Napi::ObjectWrap<Socket> {
   void Watch();
   void OnReady(int events);
   bool ReceiveOne();
-  // false: the environment can't be told any more.
+  // False when the environment takes no calls any more.
   bool TellMessage(const Header& header, const char* inline_body, size_t size, std::vector<unique_fd>& fds);
   bool Tell(napi_value listener, size_t count, const napi_value* arguments);
 
   unique_fd fd_;
-  Poll poll_;  // before the descriptor goes
+  Poll poll_;  // declared after the descriptor, so that it is destroyed first
   std::deque<Outgoing> unsent_;
   Napi::FunctionReference on_message_, on_close_;
   std::string owner_;

@@ -25,7 +25,7 @@ class Lister {
  public:
   Lister(int output_fd, const LeaveOut& leave_out, Failure& why) : output_(output_fd), leave_out_(leave_out), why_(why) {}
 
-  // `hides`: nothing of the lower folder shows through the upper one.
+  // With `hides` nothing of the lower folder shows through the upper one.
   int folder(int upper, const Merged& lower, bool hides, const std::string& path);
   int put(char kind, char type, std::string_view path);
   int flush() { return wrote(output_.flush()); }
@@ -76,7 +76,7 @@ int Lister::entry(int upper, const Merged& lower, bool hides, const std::string&
   struct stat status;
   if (const int result = look_up(lower, name.c_str(), below); result < 0) return failed(result, path);
   const int found = status_of(upper, name.c_str(), status);
-  if (found == -ENOENT) return hides ? gone(below, path) : 0;  // otherwise it went since its folder was read
+  if (found == -ENOENT) return hides ? gone(below, path) : 0;  // otherwise the entry was removed after its folder was read
   if (found < 0) return failed(found, path);
   const int hidden = is_whiteout(upper, name.c_str(), status);
   if (hidden < 0) return failed(hidden, path);
@@ -123,7 +123,7 @@ int list_changes(int upper_fd, const int* lower_fds, size_t count, int output_fd
   if (result == 0) result = open_layers(lower_fds, count, lower);
   if (result == 0) result = leave_out.resolve(lower);
   if (result < 0) return fail(why, -result, "opening the layers");
-  // the kernel merges the layers' tops whatever they are marked with
+  // false: the kernel merges the layers' top folders even where one is marked as opaque
   if (result = lister.folder(upper.get(), lower, false, ""); result < 0) return result;
   if (result = lister.put('E', 0, ""); result < 0) return result;
   return lister.flush();

@@ -16,15 +16,14 @@
 //
 //   kind  'A' added, 'M' modified, 'D' deleted, and 'E' once after the last, with type and length 0: without it the list
 //         is incomplete
-//   type  'f' file, 'd' directory, 'l' symlink, 'o' other; of a deleted one, what it was
+//   type  'f' file, 'd' directory, 'l' symlink, 'o' other; of a deleted thing, what it was
 //
-// A file in the upper is a change even when its bytes are the same. A folder is one when its mode, owner or attributes
-// differ from the lower's or when it is opaque; its time alone says nothing. A deleted folder is one record, and so is one
-// replaced by something else: what was in it is not listed. Below an opaque folder, what the lower had and the upper
-// hasn't is deleted.
+// A file in the upper is a change even when its bytes are the same. A folder is a change when its mode, owner or
+// attributes differ from the lower's or when it is opaque; a different time alone is no change. A folder that is deleted, or replaced by
+// something else, is one record: its content is not listed. Below an opaque folder, what the lower has and the upper hasn't is deleted.
 namespace nacelle {
 
-// Of a LeaveOut, each. -EINVAL for an unknown key or a wrong value.
+// Each option is one of LeaveOut's. -EINVAL for an unknown key or a wrong value.
 int parse_changes_options(const char* const* options, size_t count, layer::LeaveOut& result);
 
 // `lower_fds`: the topmost first. 0 or -errno with the reason in `why`.

@@ -21,8 +21,8 @@ int failed(const TarEntry& entry, int error, const char* what, Failure& why) {
   return fail(why, error < 0 ? -error : error, "entry %s: %s", shown(entry.name).c_str(), what);
 }
 
-// Calls `make` (0 or more, or -errno) and, where something is in its way, clears that and calls it again. Bounded, as
-// someone else may keep making it.
+// Calls `make` (0 or more, or -errno). Where something is in the way, this clears it and calls `make` again, a bounded number of times, as
+// somebody else may keep making it.
 template <typename Make>
 int replacing(Unpacking& work, int parent, const char* name, Make make, bool& hid) {
   int result = make();
@@ -49,7 +49,7 @@ int make_file(Unpacking& work, const TarEntry& entry, const std::string& path, i
   struct stat status;
   if (fstat(file.get(), &status) < 0) return failed(entry, errno, "stat", why);
   work.tree.made(status);
-  // A change of owner takes away set-id bits and capabilities: so it comes first. Mostly there is nothing to change.
+  // The owner comes first, since a change of owner clears set-id bits and capabilities. Mostly there is nothing to change.
   const bool ours = status.st_uid == entry.uid && status.st_gid == entry.gid;
   if (!ours && fchown(file.get(), entry.uid, entry.gid) < 0) return failed(entry, errno, "setting its owner", why);
   if (const int result = set_xattrs(file.get(), entry.xattrs, !work.tree.inherits(), path, why); result < 0) return result;
@@ -59,7 +59,7 @@ int make_file(Unpacking& work, const TarEntry& entry, const std::string& path, i
   return 0;
 }
 
-// Opens the folder, made when it isn't there. `fresh` tells which.
+// Opens the folder, and makes it when it isn't there. `fresh` tells whether it was made.
 int open_or_make(Unpacking& work, int parent, const char* name, unique_fd& folder, bool& fresh) {
   struct stat status;
   fresh = false;
@@ -72,7 +72,7 @@ int open_or_make(Unpacking& work, int parent, const char* name, unique_fd& folde
   return hid ? work.tree.hide_below(folder.get()) : 0;
 }
 
-// A symlink, FIFO or device: what has no descriptor to be changed by.
+// Makes a symlink, FIFO or device, which can't be changed by a descriptor.
 template <typename Make>
 int make_node(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Make make, Failure& why) {
   bool hid = false;
@@ -138,7 +138,7 @@ int make_folder(Unpacking& work, const TarEntry& entry, const std::string& path,
   if (result < 0) return failed(entry, result, "making the folder", why);
   if (fchown(folder.get(), entry.uid, entry.gid) < 0) return failed(entry, errno, "setting its owner", why);
   std::vector<Xattr> now;
-  std::string_view acl;  // its children would inherit it
+  std::string_view acl;  // set at the end, since children would inherit it
   for (const Xattr& xattr : entry.xattrs) {
     if (xattr.name == kDefaultAcl)
       acl = xattr.value;
@@ -147,7 +147,7 @@ int make_folder(Unpacking& work, const TarEntry& entry, const std::string& path,
   }
   fresh = fresh && !work.tree.inherits();
   if (const int set = set_xattrs(folder.get(), now, fresh, path, why); set < 0) return set;
-  // Ours to write into until all is there.
+  // Until all content is there, this process must be able to write into the folder.
   if (fchmod(folder.get(), entry.mode | 0700) < 0) return failed(entry, errno, "setting its mode", why);
   if (fstat(folder.get(), &status) < 0) return failed(entry, errno, "stat", why);
   work.tree.made(status);

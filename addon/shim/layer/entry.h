@@ -18,10 +18,10 @@ struct Unpacking {
   FolderTimes times;
   Merged lower;  // what this layer lies on
   const UnpackOptions& options;
-  uint64_t looks = 0;  // at a name in a lower layer
+  uint64_t looks = 0;  // how often a name was looked up in a lower layer
 };
 
-// An entry more than maxEntries allows.
+// Fails because there are more entries than maxEntries allows.
 int too_many(const TarEntry& entry, Failure& why);
 
 // Makes the folder `name` in `parent`, or gives the one that is there the entry's attributes. `path` is empty for the root.

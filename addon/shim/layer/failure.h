@@ -6,7 +6,7 @@
 
 namespace nacelle {
 
-// The errno of what exceeds a limit: no system call of unpacking gives it.
+// The errno for whatever exceeds a limit: no system call of unpacking fails with it.
 constexpr int kBeyondLimit = EDOM;
 
 // Why a piece of work failed, in words; the errno is its return value.

@@ -30,7 +30,7 @@ int write_sparse(int file, TarReader& reader, const TarEntry& entry, Failure& wh
       if (ready == 0) {
         const ssize_t count = reader.data(at, why);
         if (count < 0) return static_cast<int>(count);
-        ready = static_cast<size_t>(count);  // the map was checked to hold as much as is stored
+        ready = static_cast<size_t>(count);  // check_sparse() has made sure that the map holds exactly the stored data
       }
       const size_t part = static_cast<size_t>(std::min<uint64_t>(ready, extent.length - done));
       if (const int result = write_at(file, at, part, extent.offset + done, entry, why); result < 0) return result;

@@ -4,7 +4,7 @@
 
 namespace nacelle::layer {
 
-// The entry's data into a new, empty file: as it comes, or around the holes of a sparse one.
+// Writes the entry's data into a new, empty file: as it comes, or around the holes of a sparse file.
 int write_data(int file, TarReader& reader, const TarEntry& entry, Failure& why);
 
 }  // namespace nacelle::layer

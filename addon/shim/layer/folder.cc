@@ -12,7 +12,7 @@
 namespace nacelle::layer {
 namespace {
 
-// struct linux_dirent64, of getdents64(2)
+// offsets in struct linux_dirent64, of getdents64(2)
 constexpr size_t kLengthAt = 16, kNameAt = 19;
 
 }  // namespace
@@ -53,7 +53,7 @@ WorkingDirectory::WorkingDirectory(int folder) : before_(open(".", O_PATH | O_DI
 }
 
 WorkingDirectory::~WorkingDirectory() {
-  if (error_ == 0 && fchdir(before_.get()) < 0) _exit(127);  // the folder we came from is open: it can't fail
+  if (error_ == 0 && fchdir(before_.get()) < 0) _exit(127);  // this can't fail, since the former folder is open
 }
 
 void allow_many_descriptors() {

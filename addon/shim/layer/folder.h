@@ -32,7 +32,7 @@ class WorkingDirectory {
   int error_ = 0;
 };
 
-// Walks keep a descriptor open for each level: as many as the hard limit allows.
+// Raises the limit of descriptors to the hard limit, since walks keep one open for each level.
 void allow_many_descriptors();
 
 }  // namespace nacelle::layer

@@ -103,7 +103,7 @@ int FolderTimes::apply_one(const Tree& tree, const Head& head, std::string_view 
   if (fstat(folder.get(), &status) < 0) return failed("stat");
   if (status.st_dev != head.device || status.st_ino != head.inode) return 0;
   if (!acl.empty() && fsetxattr(folder.get(), kDefaultAcl, acl.data(), acl.size(), 0) < 0) return failed("setting its default ACL");
-  // an entry before this one may have had one
+  // an earlier entry for this folder may have set an ACL
   if (acl.empty() && has_acl_ && fremovexattr(folder.get(), kDefaultAcl) < 0 && errno != ENODATA && errno != EOPNOTSUPP) {
     return failed("removing its default ACL");
   }

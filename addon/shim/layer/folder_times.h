@@ -16,15 +16,15 @@ namespace nacelle::layer {
 // Modes, times and default ACLs of folders, which can only be set when their content is there: writing into a folder
 // changes its time, a read-only one can't be written into, and children would inherit the ACL.
 //
-// Kept as records one after the other, and past a megabyte in a file without a name beside the folders: an archive may have
-// millions of them. The last word on each folder counts.
+// They are kept as records, one after the other. Past a megabyte the records go to an unnamed file beside the folders, since an archive may
+// have millions of them. The last record of each folder counts.
 //
 //   record   struct Head | path | default ACL
 class FolderTimes {
  public:
-  // 0 or -errno. `acl`: empty for none.
+  // Records a folder. `acl` is empty for none. 0 or -errno.
   int add(int root, std::string_view path, const struct stat& status, mode_t mode, const struct timespec& mtime, std::string_view acl);
-  // A folder that was replaced since is left alone.
+  // Sets what was recorded. A folder that was replaced meanwhile is left alone.
   int apply(const Tree& tree, Failure& why);
 
  private:
@@ -36,8 +36,8 @@ class FolderTimes {
   std::string records_;
   bool has_acl_ = false;
   unique_fd file_;
-  bool has_no_file_ = false;     // the file system has none without a name: then memory must do
-  std::vector<size_t> spilled_;  // bytes that were written to the file at a time
+  bool has_no_file_ = false;     // the file system can't make unnamed files, so all records stay in memory
+  std::vector<size_t> spilled_;  // how many bytes each write to the file had
 };
 
 }  // namespace nacelle::layer

@@ -14,17 +14,17 @@
 namespace nacelle::layer {
 namespace {
 
-// Looks at lower layers for each entry that may be, and at least: few layers imply any folder, a hostile one many deep ones on many
-// layers.
+// How often lower layers may be looked at: so often for each allowed entry, and at least so often in all. Few layers imply folders, but a
+// hostile one could imply many deep ones over many layers.
 constexpr uint64_t kLooksPerEntry = 16, kLeastLooks = 10'000;
 
 bool is_missing(int result) { return result == -ENOENT || result == -ENOTDIR; }
 
-// What shows of the lower layers at `path` through what this layer has so far: nothing through a whiteout, a file or an opaque
-// folder, nor through a link, which leads elsewhere. 0 or -errno.
+// Finds what of the lower layers shows at `path` through what this layer has so far. A whiteout, a file or an opaque folder hides it, and a
+// link leads elsewhere. 0 or -errno.
 int look_below(Unpacking& work, std::string_view path, Found& found) {
   found = Found{};
-  unique_fd ours;  // until where this layer has nothing of its own
+  unique_fd ours;  // this layer's folder; empty below the point where this layer has none
   if (const int result = open_folder(work.tree.root(), ".", ours); result < 0) return result;
   std::optional<Found> last;
   for (size_t start = 0; start < path.size();) {
@@ -91,7 +91,7 @@ int make_implied(Unpacking& work, const TarEntry& entry, const std::string& path
 int folder_for(Unpacking& work, const TarEntry& entry, std::string_view path, Failure& why) {
   const int found = work.tree.folder(path, why);
   if (!is_missing(found)) return found;
-  // Each prefix is walked from the root again: only so do the links in it stay inside.
+  // Each prefix is resolved from the root again: only then do the links in it stay inside.
   for (size_t end = 0; end < path.size(); ++end) {
     end = std::min(path.find('/', end), path.size());
     const std::string prefix(path.substr(0, end));

@@ -7,9 +7,9 @@
 // Folders that an archive only implies: 'etc/hosts' without an entry 'etc/'.
 namespace nacelle::layer {
 
-// The folder at `path`, made with its parents where they aren't there: O_PATH, borrowed until the tree's next answer. One that
-// the lower layers have is made as theirs is (owner, mode, time, attributes), for overlayfs shows the topmost layer's; any other
-// is root's, 0755, and as old as the entry that implies it.
+// Gives the folder at `path`, made with its parents where they are missing: O_PATH, borrowed until the tree's next answer. A folder that
+// the lower layers have is made with their owner, mode, time and attributes, since overlayfs shows those of the topmost layer. Any other is
+// root's, with mode 0755 and the time of the entry that implies it.
 int folder_for(Unpacking& work, const TarEntry& entry, std::string_view path, Failure& why);
 
 }  // namespace nacelle::layer

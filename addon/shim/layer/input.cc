@@ -17,7 +17,7 @@ constexpr size_t kBufferSize = 256 * 1024;
 }  // namespace
 
 Input::Input(int fd, uint64_t cap) : fd_(fd), cap_(cap), buffer_(new char[kBufferSize]) {
-  // Only a hint: a larger pipe means fewer switches between its two ends, and what is no pipe has no such size.
+  // This is only a hint, and fails for what is no pipe. A larger pipe means fewer switches between its two ends.
   static_cast<void>(fcntl(fd, F_SETPIPE_SZ, static_cast<int>(kBufferSize)));
 }
 

@@ -16,7 +16,7 @@ class Input {
 
   // A block of the archive: 512 bytes, 0 at the end, or -EBADMSG when the stream ends within it.
   ssize_t block(const char*& at);
-  // At least one byte and at most `most`, as they come.
+  // The next bytes of the stream: at least one, and at most `most`.
   ssize_t some(const char*& at, uint64_t most);
 
  private:

@@ -14,9 +14,9 @@
 namespace nacelle::layer {
 namespace {
 
-constexpr int kMostLinks = 40;  // as the kernel follows (path_resolution(7))
+constexpr int kMostLinks = 40;  // the kernel's own limit (path_resolution(7))
 
-// What follows goes before what is left: the last is the next.
+// Puts the components of `path` before those that are left. The last of `left` is the next one.
 void push_components(std::string_view path, std::vector<std::string>& left) {
   for (size_t end = path.size(); end > 0;) {
     const size_t slash = path.rfind('/', end - 1);
@@ -43,13 +43,13 @@ class Walk {
  public:
   explicit Walk(const Merged& lower) : lower_(lower) {}
 
-  // 0 or -errno: -ELOOP, -ENAMETOOLONG and the like where nothing can be mounted.
+  // Gives the path to which the links lead. 0 or -errno: -ELOOP and -ENAMETOOLONG mean that nothing can be mounted there.
   int follow(const std::string& path, std::string& result);
 
  private:
   struct Folder {
     std::string name;
-    Found found;  // what isn't there has no layers
+    Found found;  // when nothing is there, this has no layers
   };
   const Merged& here() const { return path_.empty() ? lower_ : path_.back().found.folder; }
   int enter(std::string name, std::vector<std::string>& left, int& links);
@@ -59,7 +59,7 @@ class Walk {
   uint64_t looks_ = 0;
 };
 
-// Over all paths: an image has few volumes, and few links lead to them.
+// The limit for all paths together: an image has few volumes, and few links lead to them.
 constexpr uint64_t kMostLooks = 1'000'000;
 
 int Walk::enter(std::string name, std::vector<std::string>& left, int& links) {
@@ -103,7 +103,7 @@ int follow_all(Walk& walk, std::unordered_set<std::string>& paths) {
   for (const std::string& path : paths) {
     std::string real;
     const int result = walk.follow(path, real);
-    // the container runs, so something else is mounted above it
+    // nothing can be mounted there, but the container runs: so another mount above hides this path
     const bool leads_nowhere = result == -ELOOP || result == -ENAMETOOLONG;
     if (result < 0 && !leads_nowhere) return result;
     followed.insert(leads_nowhere ? path : real);

@@ -8,17 +8,17 @@
 
 namespace nacelle::layer {
 
-// What of an overlay's changes was made or written for others than the layer:
+// Changes in an overlay that do not belong into the layer, since they were made for mounts:
 //
-//   exclude=PATH   neither it nor what is below it: a place that is mounted over
-//   empty=PATH     a folder without what is in it: a volume
+//   exclude=PATH   the path and all below it are left out: a place that something is mounted on
+//   empty=PATH     the folder is kept without its content: a volume
 //
-// Paths are those inside, without '/' at their ends.
+// Paths are those inside the container, without '/' at their ends.
 class LeaveOut {
  public:
-  // An option; false for another key, and for what is no path.
+  // Adds an option. False for another key, and for a value that is no path.
   bool add(std::string_view key, std::string_view value);
-  // Follows the links in the paths, as they lead in the lower layers: what is mounted on a path lies at its end. 0 or -errno.
+  // Replaces each path by the one to which its links lead in the lower layers, since a mount lies at the end of the links. 0 or -errno.
   int resolve(const Merged& lower);
 
   bool excludes(const std::string& path) const { return !exclude_.empty() && exclude_.count(path) > 0; }

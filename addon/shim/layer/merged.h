@@ -17,12 +17,12 @@ struct Merged {
 
 struct Found {
   bool exists = false;
-  struct stat status {};  // of the topmost
-  Merged folder;          // when it is one
+  struct stat status {};  // of the topmost layer that has it
+  Merged folder;          // when it is a folder
 };
 
-// What a name is in the merged folder: whiteouts end the search, so do files below a folder, and an opaque folder is the
-// last to be merged. 0 or -errno.
+// Finds what a name is in the merged folder. A whiteout ends the search, and so does a file below a folder; an opaque folder is the last to
+// be merged. 0 or -errno.
 int look_up(const Merged& merged, const char* name, Found& found);
 
 // Opens layers by their top folders, the topmost first.

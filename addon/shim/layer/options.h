@@ -9,7 +9,7 @@
 // Options as 'key=value' texts.
 namespace nacelle::layer {
 
-// Gives each to `set(key, value)`, which tells whether it liked it. 0 or -EINVAL.
+// Gives each option to `set(key, value)`, which returns whether it is valid. 0 or -EINVAL.
 template <typename Set>
 int parse_options(const char* const* options, size_t count, Set set) {
   for (size_t i = 0; i < count; ++i) {
@@ -20,7 +20,7 @@ int parse_options(const char* const* options, size_t count, Set set) {
   return 0;
 }
 
-// One of two words.
+// Sets `chosen` by one of two words; false for any other word.
 inline bool choose(std::string_view value, std::string_view no, std::string_view yes, bool& chosen) {
   chosen = value == yes;
   return chosen || value == no;

@@ -9,8 +9,8 @@
 
 namespace nacelle::layer {
 
-// A stream written in large pieces. The first error stays: it is what every later call returns. A reader that went away
-// is -EPIPE, without the signal.
+// A stream written in large pieces. The first error stays, and every later call returns it. When the reader has gone, that is -EPIPE,
+// without SIGPIPE.
 class Output {
  public:
   explicit Output(int fd);
@@ -21,7 +21,7 @@ class Output {
   int put(std::string_view bytes);
   int put_zeros(uint64_t count);
   int put_byte(char byte) { return put({&byte, 1}); }
-  // Room to read into, and what of it was filled.
+  // room() gives a place to read into, and filled() tells how much of it was used.
   char* room(size_t& size);
   int filled(size_t count);
   int flush();

@@ -12,7 +12,7 @@
 namespace nacelle::layer {
 namespace {
 
-// What follows 'trusted.overlay.' or 'user.overlay.'; empty for other attributes.
+// The part of a name after 'trusted.overlay.' or 'user.overlay.'; empty for other attributes.
 std::string_view overlay_key(std::string_view name) {
   for (const std::string_view prefix : {std::string_view("trusted.overlay."), std::string_view("user.overlay.")}) {
     if (name.substr(0, prefix.size()) == prefix) return name.substr(prefix.size());

@@ -4,17 +4,17 @@
 
 namespace nacelle::layer {
 
-// What overlayfs says by attributes of its own, in either of its two namespaces: trusted.overlay.* or user.overlay.*.
+// The marks that overlayfs sets as attributes, in either of its two namespaces: trusted.overlay.* or user.overlay.*.
 struct OverlayMarks {
   bool opaque = false;    // the folder hides what is below it
-  bool whiteout = false;  // an empty file that stands for a deleted one (Linux 6.7)
+  bool whiteout = false;  // the empty file stands for a deleted one (Linux 6.7)
   bool partial = false;   // metacopy or redirect: the rest of it is in a lower layer
 };
 int read_overlay_marks(int fd, OverlayMarks& marks);
 
 bool is_whiteout_device(const struct stat& status);
 
-// 1 for a whiteout of either kind: the device 0:0, or an empty file with the attribute. -errno.
+// 1 for a whiteout of either kind (the device 0:0, or an empty file with the attribute), else 0, or -errno.
 int is_whiteout(int parent, const char* name, const struct stat& status);
 
 }  // namespace nacelle::layer

@@ -51,7 +51,7 @@ int Packer::put(const TarEntry& entry) {
   return result < 0 ? fail(why_, -result, "writing the layer") : 0;
 }
 
-// An empty file with nothing of its own, which stands for something deleted.
+// Writes an empty file without attributes, which stands for something deleted.
 int Packer::put_mark(const std::string& path) {
   TarEntry mark;
   mark.name = path;
@@ -79,7 +79,7 @@ int Packer::entry(int parent, const std::string& name, const std::string& path) 
   if (options_.leave_out.excludes(path)) return 0;
   struct stat status;
   const int found = status_of(parent, name.c_str(), status);
-  if (found == -ENOENT) return 0;  // gone since its folder was read
+  if (found == -ENOENT) return 0;  // it was removed after its folder was read
   if (found < 0) return failed(found, path, "stat");
   const int hidden = is_whiteout(parent, name.c_str(), status);
   if (hidden < 0) return failed(hidden, path, "reading its attributes");
@@ -125,7 +125,7 @@ int Packer::subfolder(int parent, const char* name, TarEntry& entry) {
 }
 
 int Packer::file(int parent, const char* name, TarEntry& entry) {
-  // O_NONBLOCK: should it have become a FIFO meanwhile, this doesn't wait for a writer
+  // O_NONBLOCK: if it has become a FIFO meanwhile, this doesn't wait for a writer
   const unique_fd fd(openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat status;
   OverlayMarks marks;

@@ -18,14 +18,14 @@ namespace nacelle {
 
 struct PackOptions {
   bool clamp = false;
-  int64_t mtime = 0;          // mtime=SECONDS: no later time is written
-  layer::LeaveOut leave_out;  // exclude=PATH, empty=PATH, of each as many as there are
+  int64_t mtime = 0;          // mtime=SECONDS: later times are written as this one
+  layer::LeaveOut leave_out;  // exclude=PATH and empty=PATH, which may each be given many times
 };
 
 int parse_pack_options(const char* const* options, size_t count, PackOptions& result);
 
-// `lower_fds`: what lies below, the topmost first. 0 or -errno with the reason in `why`; -EPIPE when the reader went away. Files
-// that change meanwhile have either content.
+// `lower_fds`: what lies below, the topmost first. 0 or -errno with the reason in `why`; -EPIPE when the reader has gone. A file
+// that changes meanwhile may be packed with the old or the new content.
 int pack_layer(int upper_fd, const int* lower_fds, size_t count, int output_fd, PackOptions options, Failure& why);
 
 }  // namespace nacelle

@@ -11,7 +11,7 @@
 namespace nacelle::layer {
 namespace {
 
-// A map costs at least two blocks and some readers don't know it: small holes stay zeros.
+// Smaller holes are written as zeros: a map costs at least two blocks, and some readers don't know it.
 constexpr uint64_t kLeastHole = 16 * 1024;
 
 int copy_extent(int file, const Extent& extent, Output& output) {
@@ -41,8 +41,8 @@ int find_holes(int file, TarEntry& entry) {
   uint64_t data = 0;
   for (off_t at = 0; at < size;) {
     const off_t start = lseek(file, at, SEEK_DATA);
-    if (start < 0 && errno == ENXIO) break;              // a hole up to the end
-    if (start < 0) return errno == EINVAL ? 0 : -errno;  // a file system that can't tell
+    if (start < 0 && errno == ENXIO) break;              // the rest is a hole
+    if (start < 0) return errno == EINVAL ? 0 : -errno;  // the file system can't report holes
     if (start >= size) break;
     const off_t end = lseek(file, start, SEEK_HOLE);
     if (end < 0) return -errno;

@@ -34,7 +34,7 @@ bool parse_number(std::string_view value, uint64_t most, std::optional<Number>& 
   return true;
 }
 
-// '-1.25' is a quarter before -1: seconds are rounded down, as struct timespec counts.
+// Reads '-1.25' as a quarter before -1: seconds are rounded down, as struct timespec counts.
 bool parse_time(std::string_view value, std::optional<struct timespec>& out) {
   if (value.empty()) {
     out.reset();

@@ -15,14 +15,13 @@
 namespace nacelle::layer {
 namespace {
 
-// A folder on the way down. Only the deepest is open, and the way up is '..', checked against what was there on the way
-// down.
+// A folder on the way down. Only the deepest is open. The way up is '..', which must be the same folder as on the way down.
 struct Level {
   std::string name;
   dev_t device = 0;
   ino_t inode = 0;
   bool kept = false;
-  std::vector<std::string> folders;  // in it, still to be looked into
+  std::vector<std::string> folders;  // folders in it that are still to be removed
 };
 
 class Remover {
@@ -42,7 +41,7 @@ class Remover {
   unique_fd current_;  // the deepest level
 };
 
-// By openat2: the kernel tells a mount also where a bind shows the same file system.
+// Opens by openat2, since RESOLVE_NO_XDEV refuses a mount also where a bind shows the same file system.
 int open_below(int at, const char* name, unique_fd& out, struct stat& status) {
   constexpr uint64_t kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   if (const int result = opened(sys_openat2(at, name, kFlags, 0, RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS), out); result < 0) return result;
@@ -86,11 +85,11 @@ int Remover::leave(int top) {
     unique_fd above;
     struct stat status {};
     if (const int result = open_below(current_.get(), "..", above, status); result < 0) return result;
-    if (status.st_ino != levels_.back().inode || status.st_dev != levels_.back().device) return -ESTALE;  // somebody moves it about
+    if (status.st_ino != levels_.back().inode || status.st_dev != levels_.back().device) return -ESTALE;  // somebody has moved the folder
     current_ = std::move(above);
   }
   if (level.kept || unlinkat(done ? top : current_.get(), level.name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
-  return keep_ != nullptr && errno == ENOTEMPTY ? 0 : -errno;  // what is kept lies in it
+  return keep_ != nullptr && errno == ENOTEMPTY ? 0 : -errno;  // the folder holds something that is kept
 }
 
 int Remover::run(int parent, const char* name) {
@@ -115,7 +114,7 @@ int Remover::run(int parent, const char* name) {
 int remove_tree(int at, const char* path, const Inodes* keep) {
   const char* slash = std::strrchr(path, '/');
   if (slash == nullptr) return Remover(keep).run(at, path);
-  // the way there may cross mounts
+  // the path to the tree may cross mounts, which are refused only inside the tree
   const std::string folder(path, static_cast<size_t>(slash - path) + 1);
   const unique_fd parent(openat(at, folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!parent) return errno == ENOENT ? 0 : -errno;

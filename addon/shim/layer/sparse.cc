@@ -16,7 +16,7 @@ bool add(std::vector<Extent>& map, uint64_t offset, uint64_t length) {
   return true;
 }
 
-// A row of (offset, length) pairs of 12 bytes each; an empty one ends it.
+// Reads a row of (offset, length) pairs, with 12 bytes for each number. An empty pair ends it.
 bool parse_row(const char* at, size_t count, std::vector<Extent>& map) {
   for (size_t i = 0; i < count; ++i, at += 24) {
     if (at[0] == '\0') return true;
@@ -34,7 +34,7 @@ bool parse_optional(std::string_view value, std::optional<uint64_t>& out) {
   return true;
 }
 
-// Version 0.1: 'offset,length,offset,length'
+// Reads the map of version 0.1: 'offset,length,offset,length'
 bool parse_list(std::string_view value, std::vector<Extent>& map) {
   map.clear();
   uint64_t offset = 0;
@@ -69,7 +69,7 @@ bool parse_sparse_record(std::string_view key, std::string_view value, PaxSparse
     sparse.offset.reset();
     return true;
   }
-  return key == "numblocks";  // the map's length, which we count
+  return key == "numblocks";  // the map's length, which is counted here and so not needed
 }
 
 bool parse_old_sparse(const char* block, std::vector<Extent>& map, uint64_t& size, bool& more) {
@@ -104,7 +104,7 @@ SparseMapParser::State SparseMapParser::feed(const char* block) {
       map_.push_back({*offset_, number});
       offset_.reset();
     }
-    if (count_ == map_.size()) return State::done;  // the block's rest is padding
+    if (count_ == map_.size()) return State::done;  // the rest of the block is padding
   }
   return State::more;
 }

@@ -10,7 +10,7 @@ namespace {
 constexpr uint64_t kMostOctalSize = 077777777777, kMostOctalId = 07777777;
 constexpr size_t kNameSize = 100, kPrefixSize = 155;
 
-// The length counts its own digits too.
+// Adds a PAX record, whose length counts its own digits too.
 void add_record(std::string& records, const std::string& key, std::string_view value) {
   const size_t rest = key.size() + value.size() + 3;
   size_t length = rest + 1;
@@ -42,7 +42,7 @@ std::string format_time(const struct timespec& time) {
   return result;
 }
 
-// A slash that leaves at most 100 bytes after it and 155 before, if there is one.
+// Finds a slash that has at most 100 bytes after it and 155 before it, if there is one.
 size_t split_name(std::string_view name) {
   if (name.size() <= kNameSize) return 0;
   const size_t slash = name.find('/', name.size() - kNameSize - 1);
@@ -57,7 +57,7 @@ void put_text(char* block, size_t offset, size_t size, std::string_view text) {
   std::memcpy(block + offset, text.data(), std::min(size, text.size()));
 }
 
-// `stored`: the data that follow. What doesn't fit is cut or zero here, and in the PAX header whole.
+// `stored`: the size of the data that follow. A value that doesn't fit is cut or zero here, and whole in the PAX header.
 std::string format_block(const TarEntry& entry, std::string_view name, uint64_t stored) {
   std::string bytes(kBlockSize, '\0');
   char* block = bytes.data();
@@ -133,7 +133,7 @@ std::string format_tar_headers(const TarEntry& entry) {
     result = format_block(header, "././@PaxHeader", records.size()) + records;
     result.append(tar_padding(records.size()), '\0');
   }
-  // A reader that doesn't know of holes then doesn't write the packed data under the file's own name.
+  // With this name, a reader that doesn't know holes does not write the packed data under the file's own name.
   const std::string name = entry.sparse ? "GNUSparseFile.0/" + entry.name.substr(entry.name.rfind('/') + 1) : entry.name;
   return result + format_block(entry, name, stored) + map;
 }

@@ -26,7 +26,7 @@ bool parse_base256(std::string_view field, int64_t& value) {
   return (value < 0) == negative;
 }
 
-// Both sums are in use: old archives were written with signed bytes.
+// Both sums are accepted, since old archives were written with signed bytes.
 bool has_checksum(const char* block) {
   int64_t wanted;
   if (!parse_tar_number(field(block, 148, 8), wanted)) return false;
@@ -42,7 +42,7 @@ bool has_checksum(const char* block) {
 std::string full_name(const char* block) {
   const std::string_view name = text(block, 0, 100);
   if (std::memcmp(block + 257, "ustar\0", 6) != 0) return std::string(name);
-  // star keeps two times at the prefix's end and says so with a mark of its own
+  // the tar program 'star' keeps two times at the end of the prefix, and marks such headers with 'tar\0'
   const bool star = std::memcmp(block + 508, "tar\0", 4) == 0;
   const std::string_view prefix = text(block, 345, star ? 131 : 155);
   return prefix.empty() ? std::string(name) : std::string(prefix).append("/").append(name);
@@ -67,7 +67,7 @@ bool parse_tar_number(std::string_view field, int64_t& value) {
     number = number << 3 | static_cast<uint64_t>(field[at] - '0');
   }
   for (; at < field.size(); ++at) {
-    if (field[at] == '\0') break;  // what follows a NUL is not looked at, as everywhere in tar
+    if (field[at] == '\0') break;  // the rest after a NUL is ignored, as everywhere in tar
     if (field[at] != ' ') return false;
   }
   value = static_cast<int64_t>(number);

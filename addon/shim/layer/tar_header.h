@@ -17,7 +17,7 @@
 //          +----+-----+----+----+-----+------+---------+-----+-----+------+--------+----+----+------+------+---------+
 //
 // POSIX writes 'ustar\0' '00' and the path's beginning in the prefix; GNU writes 'ustar  \0' and keeps other things
-// there; before both there was neither magic nor what follows it.
+// there; the oldest format has neither the magic nor what follows it.
 namespace nacelle::layer {
 
 constexpr size_t kBlockSize = 512;

@@ -7,7 +7,7 @@
 namespace nacelle::layer {
 namespace {
 
-// Extended headers are kept in memory: names and attributes, which the kernel bounds far below this.
+// The most bytes of an extended header, which is kept in memory. It has names and attributes, which the kernel limits far below this.
 constexpr uint64_t kMostText = 1 << 20;
 
 uint64_t padding_of(uint64_t size) { return (kBlockSize - size % kBlockSize) % kBlockSize; }
@@ -93,7 +93,7 @@ int TarReader::next(TarEntry& entry, Failure& why) {
     if (const int result = skip(why); result < 0) return result;
     const char* at;
     ssize_t count = input_.block(at);
-    if (count == 0 && !begun) return 0;  // without the two blocks of zeros, as GNU tar and Go's archive/tar take it
+    if (count == 0 && !begun) return 0;  // the two blocks of zeros at the end may be missing, as GNU tar and Go's archive/tar allow
     if (count <= 0) return failed(count, why);
     char block[kBlockSize];
     std::memcpy(block, at, kBlockSize);
@@ -133,13 +133,13 @@ int TarReader::complete(const char* block, TarEntry& entry, Failure& why) {
 
   if (entry.size > INT64_MAX - kBlockSize) return fail(why, EBADMSG, "entry %s: its size is impossible", name.c_str());
   if (entry.type == tar::kContiguous) entry.type = tar::kFile;
-  // before there was a type for folders, a slash at the end told them
+  // before there was a type for folders, a slash at the end marked them
   if (entry.type == tar::kFile && !entry.name.empty() && entry.name.back() == '/') entry.type = tar::kDirectory;
   const bool file = entry.type == tar::kFile || entry.type == tar::kGnuSparse;
   if (!file && (entry.type < tar::kHardLink || entry.type > tar::kFifo)) {
     return fail(why, EBADMSG, "entry %s: its type %s is unknown", name.c_str(), shown({&entry.type, 1}).c_str());
   }
-  // Readers disagree on whether data follows these, so one could hide entries from the other.
+  // Readers disagree on whether data follows other types, so an archive could hide entries from one of them.
   if (!file && entry.size != 0) return fail(why, EBADMSG, "entry %s: only a file can have a size", name.c_str());
   left_ = entry.size;
   padding_ = padding_of(entry.size);

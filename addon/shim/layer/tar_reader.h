@@ -8,7 +8,7 @@
 
 namespace nacelle::layer {
 
-// An entry with all that the headers before it said: '0' to '6' of tar::k* are the only types left.
+// An entry with all that the headers before it have said. Its type is one of '0' to '6' (tar::k*).
 struct TarEntry : TarHeader {
   std::vector<Xattr> xattrs;
   bool sparse = false;
@@ -20,9 +20,9 @@ class TarReader {
  public:
   explicit TarReader(Input& input) : input_(input) {}
 
-  // 1 with the next entry, 0 at the archive's end, -errno. What is left of the last entry's data is passed over.
+  // 1 with the next entry, 0 at the archive's end, -errno. Data of the last entry that was not read is skipped.
   int next(TarEntry& entry, Failure& why);
-  // Some of the entry's stored data, 0 at its end, -errno.
+  // Gives the next part of the entry's stored data: its size, 0 at the end, or -errno.
   ssize_t data(const char*& at, Failure& why);
   // Reads what follows the archive's end, so that its writer can finish.
   int drain(Failure& why);

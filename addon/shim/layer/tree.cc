@@ -39,7 +39,7 @@ int Tree::folder(std::string_view path, Failure& why) {
     return fail(why, -result, "the folder %s: opening it", shown(path).c_str());
   }
   remember(path, std::move(found));
-  // A folder that this layer has made has its ACL only at the end; one that was there before may have one.
+  // A folder that this layer has made gets its ACL only at the end, but a folder that was there before may have one.
   unique_fd readable;
   inherits_ = !overlay_ && open_folder(last_.get(), ".", readable) == 0 && has_default_acl(readable.get());
   return last_.get();
@@ -56,7 +56,7 @@ int Tree::clear(int parent, const char* name, bool& hid) {
   hid = false;
   if (const int result = status_of(parent, name, status); result < 0) return result == -ENOENT ? 0 : result;
   hid = overlay_ && is_whiteout_device(status);
-  // What led through it may now lead elsewhere.
+  // A path through what is removed may now lead elsewhere, so the remembered folder is forgotten.
   if (S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode)) last_path_.assign(1, '\0');
   return remove_tree(parent, name);
 }
@@ -101,7 +101,7 @@ int Tree::whiteout(int parent, const char* name) {
     return remove_tree(parent, name, &ours_);
   }
   if (found == -ENOENT) return mknodat(parent, name, S_IFCHR, makedev(0, 0)) < 0 ? -errno : 0;
-  // A whiteout speaks of lower layers alone. What this layer has hides them already, save that a folder is merged.
+  // A whiteout hides only lower layers. What this layer has hides them already, except that a folder is merged with theirs.
   if (!S_ISDIR(status.st_mode)) return 0;
   unique_fd folder;
   if (const int result = open_folder(parent, name, folder); result < 0) return result;

@@ -13,7 +13,7 @@
 
 namespace nacelle::layer {
 
-// Files and folders by what they are rather than by what they are called.
+// A set of files and folders, known by device and inode and not by name.
 class Inodes {
  public:
   void add(const struct stat& status) { known_.insert(key(status)); }
@@ -29,29 +29,29 @@ class Inodes {
 // The folder that a layer is unpacked into. Paths are those of check_path: relative, without '.' and '..'.
 class Tree {
  public:
-  // `overlay`: whiteouts are kept as overlayfs has them; otherwise they delete, and what was made is remembered.
+  // With `overlay` whiteouts are kept as overlayfs has them. Otherwise they delete, except what this layer has made.
   Tree(int root, bool overlay, uint64_t most) : root_(root), overlay_(overlay), left_(most) {}
 
-  // The folder at `path`: O_PATH, borrowed until the next call. Links in the path are resolved in the root. -errno; -ENOENT
-  // and -ENOTDIR, when it isn't there, without words.
+  // The folder at `path`: O_PATH, borrowed until the next call. Links in the path are resolved in the root. -errno;
+  // -ENOENT and -ENOTDIR, when it isn't there, come without words in `why`.
   int folder(std::string_view path, Failure& why);
-  // The same as what folder(path) would find, for the files that come next.
+  // Remembers `folder` as what folder(path) would find, for the files that come next.
   void remember(std::string_view path, unique_fd folder);
   // Opens what is at `path` itself, following no link in its last component.
   int open(const std::string& path, int flags, unique_fd& out) const;
 
-  // Takes away what is at a name, to make room. `hid` tells that it was a whiteout.
+  // Removes what has this name, to make room. `hid` tells that it was a whiteout.
   int clear(int parent, const char* name, bool& hid);
   // For each thing that an entry made: remembers it, so that whiteouts of this layer spare it.
   int made(int parent, const char* name);
   void made(const struct stat& status);
-  // One more entry or folder: -kBeyondLimit when there are too many.
+  // Counts one more entry or folder. -kBeyondLimit when there are too many.
   int count();
-  // The folder hides what is in lower layers: marks it, or removes what isn't ours.
+  // Makes the folder hide what lower layers have in it: marks it as opaque, or removes what this layer has not made.
   int hide_below(int folder);
   int whiteout(int parent, const char* name);
 
-  // Whether what is made in the last folder inherits an ACL from it.
+  // Whether a file that is made in the last folder inherits an ACL from it.
   bool inherits() const { return inherits_; }
 
   int root() const { return root_; }

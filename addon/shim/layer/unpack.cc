@@ -17,7 +17,7 @@ namespace {
 
 using namespace layer;
 
-// Modes in an archive are meant as they are.
+// Sets the umask to 0 while it lives, since modes in an archive are meant as they are.
 class NoUmask {
  public:
   NoUmask() : before_(umask(0)) {}
@@ -33,7 +33,7 @@ int apply_whiteout(Unpacking& work, const TarEntry& entry, const std::string& pa
   if (entry.type == tar::kDirectory) return fail(why, EBADMSG, "entry %s: a folder can't be a whiteout", shown(entry.name).c_str());
   const SplitPath split = split_path(path);
   const int folder = work.tree.overlay() ? folder_for(work, entry, split.folder, why) : work.tree.folder(split.folder, why);
-  // nothing there to delete from
+  // the folder is missing, so there is nothing to delete
   if ((folder == -ENOENT || folder == -ENOTDIR) && !work.tree.overlay()) return 0;
   if (folder < 0) return folder;
   const int result =
@@ -53,7 +53,7 @@ int unpack_entry(Unpacking& work, TarEntry& entry, Failure& why) {
   return make_entry(work, entry, path, why);
 }
 
-// One call for all files, which tells of a write that failed late as well (Linux 5.8).
+// Writes all files to the disk by one call, which also reports a write that failed late (Linux 5.8).
 int sync(int root, Failure& why) {
   unique_fd folder;  // the root may be open by O_PATH
   int result = open_folder(root, ".", folder);

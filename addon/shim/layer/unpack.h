@@ -5,9 +5,9 @@
 
 #include "failure.h"
 
-// Unpacks a layer: a tar stream, written by anyone, into a folder. Runs in a process of its own whose root is that
-// folder; every path is resolved in it by the kernel besides (openat2 RESOLVE_IN_ROOT), nothing follows a link in a last
-// component, and files are made with O_EXCL.
+// Unpacks a layer: a tar stream, written by anyone, into a folder. It runs in a process of its own whose root is that
+// folder. The kernel also resolves every path in it (openat2 RESOLVE_IN_ROOT), no link in a last component is followed, and files are made
+// with O_EXCL.
 //
 // Refused, with words: '..' in a name, damaged or truncated archives, unknown types, devices unless allowed and the
 // device 0:0 always (overlayfs would take it for a whiteout), malformed whiteouts, and whatever exceeds a limit.
@@ -27,9 +27,9 @@ struct UnpackOptions {
 // 'key=value' each, named as above. -EINVAL for an unknown key or a wrong value.
 int parse_unpack_options(const char* const* options, size_t count, UnpackOptions& result);
 
-// Reads the input to its end, and waits until what it made is on the disk. `lower`: the unpacked layers below, the topmost
-// first, which tell what folders are like that the archive only implies. 0 or -errno with the reason in `why`, -kBeyondLimit for
-// what exceeds a limit; what was unpacked until then stays.
+// Reads the input to its end, and waits until what it made is on the disk. `lower`: the unpacked layers below, the topmost first, which
+// give the owner, mode, time and attributes of folders that the archive only implies. 0 or -errno with the reason in `why`, -kBeyondLimit
+// for what exceeds a limit; what was unpacked until then stays.
 int unpack_layer(int input_fd, int root_fd, const int* lower_fds, size_t lower_count, const UnpackOptions& options, Failure& why);
 
 }  // namespace nacelle

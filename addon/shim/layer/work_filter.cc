@@ -21,10 +21,10 @@
 namespace nacelle {
 namespace {
 
-// Lists hold whatever the arguments are. An older libc takes some calls that a newer one does not.
+// The calls in a list are allowed with any arguments. Some are made only by an older libc.
 using Calls = std::initializer_list<uint32_t>;
 
-// Finding and looking, memory, and the end.
+// Every work opens and examines files, maps memory and ends.
 constexpr Calls kEach = {
     SYS_read,
     SYS_lseek,
@@ -44,7 +44,7 @@ constexpr Calls kEach = {
     SYS_exit,
     SYS_exit_group,
 #ifdef NACELLE_SANITIZED
-    // the sanitizers' runtime: its report, its locks, and where it finds its symbols
+    // the sanitizers' runtime needs these for its report, its locks and its symbols
     SYS_write,
     SYS_writev,
     SYS_futex,
@@ -79,7 +79,7 @@ constexpr Calls kUnpacking = {
     SYS_openat2,
     SYS_fchdir,
     SYS_umask,
-    // what is written
+    // the content of files
     SYS_pwrite64,
     SYS_ftruncate,
     // making and removing
@@ -99,16 +99,16 @@ constexpr Calls kUnpacking = {
     SYS_flistxattr,
     SYS_fremovexattr,
     SYS_lremovexattr,
-    // what is unpacked goes to the disk
+    // writing all to the disk
     SYS_syncfs,
 };
 
-// Of layers: the content of files, links, attributes. rt_sigaction: a pipe that nobody reads is an error, not the end.
+// Packing and comparing layers read files, links and attributes. rt_sigaction ignores SIGPIPE, so that a pipe without a reader is an error.
 constexpr Calls kReadingLayers = {
     SYS_pread64, SYS_readlinkat, SYS_fgetxattr, SYS_flistxattr, SYS_lgetxattr, SYS_llistxattr, SYS_fchdir, SYS_rt_sigaction,
 };
 
-// Below the container's root, through no link.
+// Copying out opens paths below the container's root, and follows no link.
 constexpr Calls kCopyingOut = {SYS_openat2};
 
 Calls calls_of(Work work) {
@@ -127,7 +127,7 @@ bool find_work(const char* name, Work& out) {
 }
 
 int allow_calls_of(Work work, int channel, int output) {
-  constexpr size_t kProtection = 2;  // of mmap and mprotect; mremap keeps what was given
+  constexpr size_t kProtection = 2;  // the argument's index in mmap and mprotect; mremap keeps the protection
   SyscallFilter filter;
   for (const uint32_t call : kEach) filter.allow(call);
   for (const uint32_t call : calls_of(work)) filter.allow(call);

@@ -14,7 +14,7 @@ namespace {
 
 bool starts_with(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
 
-// What listxattr and getxattr give, whose size may change between two calls.
+// Reads what listxattr or getxattr gives, whose size may change between two calls.
 template <typename Read>
 int read_whole(Read read, std::string& value) {
   for (int attempt = 0; attempt < 16; ++attempt) {
@@ -32,7 +32,7 @@ int read_whole(Read read, std::string& value) {
   return -ERANGE;
 }
 
-// Without support for attributes there are none.
+// Reads a list of names, which is empty where the file system has no attributes.
 template <typename List>
 int read_list(List list, std::vector<std::string>& names) {
   std::string text;
@@ -58,7 +58,7 @@ int read_all(List list, Get get, std::vector<Xattr>& xattrs) {
     Xattr xattr{std::move(name), {}};
     const auto read = [&](char* buffer, size_t size) { return get(xattr.name.c_str(), buffer, size); };
     const int result = read_whole(read, xattr.value);
-    if (result == -ENODATA) continue;  // gone since
+    if (result == -ENODATA) continue;  // it was removed meanwhile
     if (result < 0) return result;
     xattrs.push_back(std::move(xattr));
   }
@@ -74,7 +74,7 @@ int set_all(Set set, const std::vector<Xattr>& xattrs, std::string_view path, Fa
   return 0;
 }
 
-// The folder was there before: attributes that the entry doesn't have go.
+// Removes attributes that the entry doesn't have from a folder that was there before.
 int remove_others(int fd, const std::vector<Xattr>& wanted, std::string_view path, Failure& why) {
   std::vector<std::string> names;
   if (const int result = list_xattrs(fd, names); result < 0)

@@ -1,4 +1,4 @@
-// The modes of the shim in which it stays beside a program, as an executable of its own, static and without sanitizers: see executable.cc.
+// The shim's modes beside a program (init and pump) as an executable of their own, static and without sanitizers: see executable.cc.
 #include <cstring>
 
 #include "../modes/pump.h"

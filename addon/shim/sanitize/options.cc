@@ -2,7 +2,7 @@
 // ASAN_OPTIONS don't reach it.
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-// Leaks count in the shim alone: Node frees nothing when it ends.
+// Leaks are reported in the shim only, since Node frees nothing when it ends.
 EXPORT const char* __asan_default_options() { return "detect_leaks=1:log_path=" NACELLE_REPORTS "/asan"; }
 
 EXPORT const char* __ubsan_default_options() { return "print_stacktrace=1:halt_on_error=1:log_path=" NACELLE_REPORTS "/ubsan"; }

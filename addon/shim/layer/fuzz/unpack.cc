@@ -54,7 +54,7 @@ void check_name(const TarEntry& entry) {
   require(("/" + path + "/").find("/../") == std::string::npos);
 }
 
-// How many entries come out of it, or -errno.
+// Counts the entries that the reader finds, or -errno.
 int count_entries(std::string_view bytes) {
   Failure why;
   TarEntry entry;
@@ -65,14 +65,14 @@ int count_entries(std::string_view bytes) {
   return result < 0 ? result : count;
 }
 
-// The headers of entries without data, one after the other and with no mark at the end.
+// Writes the headers of entries without data, one after the other, without the blocks that end an archive.
 void check_end(const std::vector<TarEntry>& entries) {
   std::string archive;
   int count = 0;
   for (TarEntry entry : entries) {
     if (entry.sparse || entry.size != 0) continue;
     const std::string headers = format_tar_headers(entry);
-    if (count_entries(headers) != 1) continue;  // more than the reader takes in one header
+    if (count_entries(headers) != 1) continue;  // the headers exceed what the reader takes in one header
     archive += headers;
     require(count_entries(archive) == ++count);
     for (const size_t cut : {size_t{1}, kBlockSize - 1, headers.size() - kBlockSize, headers.size() - 1}) {
@@ -81,7 +81,7 @@ void check_end(const std::vector<TarEntry>& entries) {
   }
 }
 
-// A mutation seldom fits its checksum: right ones let it reach what is behind.
+// A mutated header seldom has the right checksum. Correcting it lets the input reach the code behind that check.
 std::string with_checksums(std::string bytes) {
   for (size_t at = 0; at + kBlockSize <= bytes.size(); at += kBlockSize) {
     char* block = bytes.data() + at;
