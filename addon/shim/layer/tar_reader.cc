@@ -88,7 +88,7 @@ int TarReader::next(TarEntry& entry, Failure& why) {
   pax_ = Pax{};
   long_name_.reset();
   long_link_.reset();
-  bool begun = false;  // a header that belongs to an entry came, but not the entry
+  bool begun = false;  // a header that belongs to an entry has come, but the entry itself has not
   for (;;) {
     if (const int result = skip(why); result < 0) return result;
     const char* at;

@@ -20,7 +20,7 @@ namespace {
 
 struct Copy {
   int from = -1, to = -1;
-  bool is_input = false;  // to the program
+  bool is_input = false;  // the copy goes to the program
   bool is_open = false;
 };
 

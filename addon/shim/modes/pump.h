@@ -10,7 +10,7 @@
 //   file ──read──▶ pump ──write──▶ pipe ══▶ program        input, from where the descriptor stands
 //   file ◀─write── pump ◀──read── pipe ◀══ program         output
 //
-// It has no capability and makes few system calls (pump.cc). Bytes are read and written, not spliced: pages of the host's
+// The pump has no capability and makes few system calls (pump.cc). Bytes are read and written, not spliced: pages of the host's
 // cache never lie in a pipe of the program's.
 namespace nacelle {
 

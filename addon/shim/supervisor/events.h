@@ -10,10 +10,10 @@
 #include "host_steps.h"
 #include "reports.h"
 
-// What Node is told of a task. The bodies are read by lib/native/messages.ts.
+// The messages that tell Node of a task. lib/native/messages.ts reads their bodies.
 namespace nacelle {
 
-// What host steps gave: their outputs, and the slots whose descriptors are asked for.
+// The results of host steps: their outputs, and the slots whose descriptors Node asks for.
 struct Results {
   uint32_t output_count = 0;
   const std::string& outputs;

@@ -117,7 +117,7 @@ int Loop::run() {
       auto* watch = static_cast<Watch*>(events[i].data.ptr);
       if (watch == nullptr) {
         fire_timers();
-      } else if (watches_.count(watch) > 0) {  // it may have been stopped in this round
+      } else if (watches_.count(watch) > 0) {  // the watch may have been stopped in this round
         watch->call(events[i].events);
       }
     }

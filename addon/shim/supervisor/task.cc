@@ -232,7 +232,7 @@ void Task::process_ended(pid_t pid) {
   if (has_exit_ || has_failed_) finish_when_empty();
 }
 
-// Init exits with its program's status, so its report is believed only when it does. A forger of the report would have to end init too.
+// Init exits with its program's status, so its report is believed only when both agree. A forger of the report would have to end init too.
 void Task::take_status(const siginfo_t& info) {
   const int told = WIFEXITED(program_status_) ? WEXITSTATUS(program_status_) : 128 + WTERMSIG(program_status_);
   if (program_told_ && info.si_code == CLD_EXITED && info.si_status == told) {

@@ -11,7 +11,7 @@
 #include "supervisor.h"
 #include "task.h"
 
-// From the first clone until the program runs.
+// The part of Task from the first clone until the program runs.
 namespace nacelle {
 namespace {
 

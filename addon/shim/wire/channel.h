@@ -15,7 +15,7 @@
 //                                                      or past kInlineBody a memfd of it in kRestSlot
 //   kParked                waits                       kGoOn
 //   kExecuting             just before execve, or before work that is not a program (`unpack`, `changes`, …)
-//   kWorking               such work has begun: no end of file will say so
+//   kWorking               such work has begun, which no end of file tells; init sends it when its program was executed or has died
 //   kFailed index errno text
 //   kProgramEnded status   from our init: the raw wait status of the program
 //

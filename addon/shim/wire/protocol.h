@@ -16,9 +16,9 @@
 //   Node → shim                                             shim → Node
 //   kStart        slots of the descriptors, plan            kStarted, then kEnded; or kFailed
 //   kStartLater   the same; the task waits for kGo or kRest -
-//   kGo           -                                         as of kStart
-//   kDescriptors  more of them, sent ahead (253 a message)  -
-//   kRest         as kStart: what the plan is from `rest` on -
+//   kGo           -                                         as for kStart
+//   kDescriptors  descriptors sent ahead (253 a message)    -
+//   kRest         as kStart, for the second part of a plan  -
 //   kRelease      -                                         kRunning, or kFailed
 //   kCall         sequence, descriptors, steps, returns     kCalled
 //   kKill         sequence, cause, signal, tree             kCalled
