@@ -236,7 +236,11 @@ describe('streams of the caller', () => {
     const stdio = new Stdio(parseExecOptions({}), makePipe);
     const child = start('head', ['-c', '3000000', '/dev/zero'], await stdio.open(unconfined));
     stdio.begin(fail);
-    for await (const _ of stdio.stdout ?? []) break;
+    const stdout = stdio.stdout ?? Readable.from([]);
+    // its buffer is full, and nobody reads on
+    await once(stdout, 'readable');
+    await expect.poll(() => stdout.readableLength).toBeGreaterThanOrEqual(stdout.readableHighWaterMark);
+    stdout.destroy();
     await once(child, 'exit');
     expect((await stdio.settle()).stdout?.bytes().length).toBe(3_000_000);
     stdio.close();
