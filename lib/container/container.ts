@@ -33,7 +33,7 @@ import { deviceRulesOf } from './start/container-group.js';
 import type { LiveRecord } from './start/container-record.js';
 import { type Held, launch, type Parts } from './start/launch.js';
 
-/** Of this environment, in the order they were made. */
+/** The containers of this environment (main thread or Worker), in the order in which they were made. */
 const live = new Set<Container>();
 
 const KILL_DELAY = 10_000;
@@ -52,7 +52,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   #state: State = 'created';
   #outcome: Promise<RunResult<E>> | null = null;
   #removed: Promise<void> | null = null;
-  /** By {@link unref}. */
+  /** Whether {@link unref} was called, and not {@link ref} since. */
   #isLetGo = false;
 
   private constructor({ record, held }: Parts<E>) {
@@ -87,8 +87,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /**
-   * Makes everything of a container and parks its program just before execve. It goes with this process (or Worker)
-   * unless it was removed before. Until it is started, or its end is waited for, it does not keep Node alive.
+   * Makes everything of a container and parks its program just before execve. The container ends with this process (or Worker) unless it is
+   * removed before. It keeps Node alive only when it was started, or when its end is waited for.
    */
   static async create<E extends Encoding = 'utf8'>(options: ContainerOptions<E>): Promise<Container<E>> {
     const parsed = parseRunOptions(options);
@@ -108,7 +108,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     return [...live].map((container) => container.#info());
   }
 
-  /** Of its first process, in this process's pid namespace. After its end the number may be another process's. */
+  /** The pid of its first process, in this process's pid namespace. After its end the number may be another process's. */
   get pid(): number {
     return this.#held.task.pid;
   }
@@ -144,13 +144,13 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     }
   }
 
-  /** Lets Node end while it runs; it is killed then. Before {@link start} that is so anyway. */
+  /** Lets Node end while the container runs; the container is killed then. Before {@link start} this is so anyway. */
   unref(): void {
     this.#isLetGo = true;
     this.#keepAlive(false);
   }
 
-  /** Keeps Node alive until its end, as a started container does until {@link unref}. */
+  /** Keeps Node alive until the container's end, as a started container does until {@link unref}. */
   ref(): void {
     this.#isLetGo = false;
     this.#keepAlive(true);
@@ -164,13 +164,14 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /**
-   * Its end, as often as you like. When `cancelSignal` is aborted before, it rejects with its reason, and the container goes on.
+   * Waits for the container's end, as often as you like. When `cancelSignal` is aborted before the end, the promise rejects with the
+   * signal's reason, and the container goes on.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; as {@link Container.run}
    */
   wait(options: { cancelSignal?: AbortSignal | undefined } = {}): Promise<RunResult<E>> {
     const ended = this.#waited(options);
-    // who waits hears of a failure, and nobody has to: it may be asked for before the start, which tells the same
+    // this rejection must not count as unhandled: `wait` may be called before `start`, which rejects with the same error
     ended.catch(() => undefined);
     return ended;
   }
@@ -184,7 +185,10 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     );
   }
 
-  /** Default SIGKILL: the whole tree, paused or not. Another signal: the first process, when it is not paused. After the end nothing is reached. */
+  /**
+   * SIGKILL, the default, goes to the whole tree, paused or not; another signal to the first process, when it is not paused. After the end
+   * the call does nothing.
+   */
   async kill(signal: NodeJS.Signals | number = 'SIGKILL'): Promise<void> {
     const number = signalNumber(signal);
     if (this.#state === 'stopped') return;
@@ -192,8 +196,9 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /**
-   * The image's StopSignal or SIGTERM to the first process; after `timeout` (ms, default 10,000) SIGKILL to the tree. One that
-   * is paused goes on for it. When `cancelSignal` is aborted before its end, it rejects with its reason and sends no SIGKILL any more.
+   * Sends the image's StopSignal, or SIGTERM, to the first process, and after `timeout` (ms, default 10,000) SIGKILL to the tree. A paused
+   * container goes on for it. When `cancelSignal` is aborted before the end, the promise rejects with the signal's reason, and no SIGKILL
+   * is sent any more.
    *
    * @throws NacelleError `ERR_INVALID_OPTION` for a timeout that no timer keeps: it must be from 0 to 2,147,483,647
    */
@@ -222,7 +227,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /**
-   * Stops all its processes; resolves when they stand still. Its clocks go on: `timeout` is wall time.
+   * Stops all processes of the container; resolves when they stand still. The container's clocks go on: `timeout` is wall time.
    *
    * @throws NacelleError `ERR_STATE` unless it runs, `EBUSY` when a process can't be stopped; UnsupportedError
    */
@@ -232,7 +237,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     if (this.#state === 'running') this.#state = 'paused';
   }
 
-  /** Lets them go on. @throws NacelleError `ERR_STATE` unless it is paused, `EBUSY` when a group above is frozen */
+  /** Lets paused processes go on. @throws NacelleError `ERR_STATE` unless the container is paused, `EBUSY` when a group above is frozen */
   async resume(): Promise<void> {
     this.#expect('paused', 'resume');
     await thaw(`the container ${this.id}`, this.#record.current.group.paths);
@@ -240,11 +245,11 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /**
-   * Changes its limits while it lives; those not named stay as they are, `deviceRules` take the place of those given before.
+   * Changes the container's limits while it lives. Limits that are not named stay as they are; `deviceRules` replace those given before.
    * `ulimits` and `scheduler` are of the process and can't be changed.
    *
-   * @throws NacelleError `ERR_INVALID_OPTION`, `ERR_STATE` after its end; UnsupportedError when one can't be kept here; SyscallError,
-   * EBUSY when more memory is in use than can be freed. Those before it are then put back
+   * @throws NacelleError `ERR_INVALID_OPTION`, `ERR_STATE` after its end; UnsupportedError for a limit that can't be kept here;
+   * SyscallError, EBUSY when more memory is in use than can be freed. The limits that were changed before it are then put back
    */
   async update(limits: Limits): Promise<void> {
     const parsed = parseGroupLimits(limits);
@@ -259,8 +264,9 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /**
-   * What its program and its mounts changed in its image's files, sorted by path, a folder before its content: while it runs, and after
-   * its end until it is removed. What it writes meanwhile may be in it or not; {@link pause} it to be sure. Mounts are not in it.
+   * What the program, and making its mounts, changed in the image's files, sorted by path, a folder before its content. It can be read
+   * while the container runs, and after its end until it is removed. What the program writes meanwhile may be included or not: {@link
+   * pause} it to be sure. Mounts are not included.
    *
    * @throws UnsupportedError with `rootfs`, which is written to itself; NacelleError `ERR_CLOSED` when it was removed; SyscallError
    */
@@ -287,7 +293,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     throw new UnsupportedError(what, 'its root is a folder that is written to itself', 'Run it on the folder as an image: dir:PATH.');
   }
 
-  /** What its groups have counted until now; after its end, what they had. */
+  /** What the container's groups have counted until now; after its end, what they had counted by then. */
   async stats(): Promise<Usage> {
     if (this.#state === 'stopped') return (await this.#end()).usage;
     const { group, limits } = this.#record.current;
@@ -312,7 +318,10 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     }
   }
 
-  /** Waits for its end, with `force` brings it about; idempotent. @throws NacelleError `ERR_STATE` while it runs, without `force` */
+  /**
+   * Removes the container; with `force` it is killed when it still runs. Idempotent. @throws NacelleError `ERR_STATE` while it runs,
+   * without `force`
+   */
   async remove({ force = false }: { force?: boolean | undefined } = {}): Promise<void> {
     if ((this.#state === 'running' || this.#state === 'paused') && !force) {
       throw new NacelleError(`remove the container ${this.id}: it is ${this.#state}. Stop it, or use force`, { code: 'ERR_STATE' });
@@ -327,12 +336,12 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   async #remove(): Promise<void> {
     const ended = this.#end();
-    // what was asked for is waited for, also of a container that was let go
+    // the caller waits for the removal, so Node stays alive for it, also after `unref`
     this.#held.task.ref();
     try {
       if (this.#state !== 'stopped') await this.kill();
       await ended.catch((error: unknown) => {
-        // that it failed was told where it was started or waited for; only what could not be cleaned up is news here
+        // `start` or `wait` has thrown this failure already; only what could not be cleaned up is new here
         const left = error instanceof NacelleError ? error.cleanupError : undefined;
         if (left) throw left;
       });
@@ -356,7 +365,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     if (!this.#outcome) {
       if (!this.#isLetGo) this.#keepAlive(true);
       this.#outcome = this.#finish();
-      // told to whoever waits for it, be it later
+      // whoever calls `wait` later gets this failure, so it must not count as unhandled
       this.#outcome.catch(() => undefined);
     }
     return this.#outcome;
@@ -369,7 +378,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       return await program.wait(inside === null ? undefined : () => copyOut(inside, paths, { max, ...program.cancelling }));
     } finally {
       this.#state = 'stopped';
-      // else what it wrote may be looked into, which lies on the image's layers
+      // `changes` can be read until the container is removed, and lie on the image's layers: these are then kept as long
       if (!changes) release();
       inside?.close();
     }

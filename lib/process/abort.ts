@@ -1,6 +1,6 @@
 /**
- * Waits for what is begun here, or rejects with the signal's reason when that is aborted before; then it goes on by itself, and
- * `late` is given what it brings.
+ * Calls `begin` and waits for its result. When the signal is aborted first, this rejects with the signal's reason; the work goes on, and
+ * `late` is given its result.
  */
 export async function unlessAborted<T>(signal: AbortSignal | null, begin: () => Promise<T>, late: (value: T) => void): Promise<T> {
   if (signal === null) return begin();
@@ -14,7 +14,7 @@ export async function unlessAborted<T>(signal: AbortSignal | null, begin: () => 
   try {
     return await Promise.race([work, aborted]);
   } catch (error) {
-    // that it failed afterwards is no news
+    // the caller has the signal's reason already, so a later failure of the work is ignored
     if (isAbort(signal, error)) work.then(late, () => undefined);
     throw error;
   } finally {

@@ -19,9 +19,9 @@ export interface Running<E extends Encoding> {
 const outputs = z.enum(['stdout', 'stderr', 'all']);
 
 /**
- * Runs a program at once and gives its promise and streams: what `run` of every class is made of. `start` makes what the program
- * needs and starts it; what it fails with is told by the promise, and it leaves nothing then. `command` is for the result where it comes
- * to nothing.
+ * Runs a program at once and gives its promise and streams; `run` of every class uses this. `start` makes what the program needs and starts
+ * it: when it fails, the promise rejects with its error, and nothing is left. `command` is for the result of a program that was cancelled
+ * before it started.
  */
 export function execute<E extends Encoding>(
   options: ParsedProcess,
@@ -46,14 +46,14 @@ export function execute<E extends Encoding>(
     return linesUntilEnd(() => program.streams.copies(output), result, output);
   };
   const kill: Execution<E>['kill'] = async (signal) => {
-    // that it could not be started is told by the promise
+    // when the program can't be started, the promise rejects with the reason
     const running = await starting.catch(() => null);
     await running?.kill(signal);
   };
   return executionOf(result, { pid: starting.then(pidOf), stdin, stdout, stderr, lines, kill });
 }
 
-/** An Execution that never began: what is wrong with the options is told as every other failure, by the promise. */
+/** An Execution that never began: an error in the options rejects the promise, as every other failure does. */
 export function refuse<E extends Encoding>(error: unknown): Execution<E> {
   const result = Promise.reject<RunResult<E>>(error);
   return executionOf(result, {
@@ -70,7 +70,7 @@ type Parts<E extends Encoding> = Pick<Execution<E>, 'pid' | 'stdin' | 'stdout' |
 
 /** Plain properties: to look at an execution changes nothing. */
 function executionOf<E extends Encoding>(result: Promise<RunResult<E>>, parts: Parts<E>): Execution<E> {
-  // nobody has to ask for it
+  // the caller need not use `pid`: its rejection must not count as unhandled
   parts.pid.catch(() => undefined);
   return Object.assign(result, parts, { [Symbol.asyncIterator]: () => parts.lines()[Symbol.asyncIterator]() });
 }
@@ -80,7 +80,7 @@ async function* linesUntilEnd(
   result: Promise<unknown>,
   output: z.output<typeof outputs>,
 ): AsyncGenerator<string, void, undefined> {
-  // told in the loop, or to nobody when that is left before
+  // the loop throws this failure at its end; a caller who leaves the loop earlier doesn't want it
   result.catch(() => undefined);
   const streams = await copies();
   if (streams.length === 0) {
@@ -92,14 +92,14 @@ async function* linesUntilEnd(
     yield* linesOf(streams);
   } catch (error) {
     if (error instanceof NacelleError) throw error;
-    // streams end before their time when the program could not be started, or the shim died: that is the reason to be told
+    // streams end early when the program could not be started, or the shim died: the promise then rejects with the reason
     await result;
     throw error;
   }
   await result;
 }
 
-/** No number for what was cancelled before it ran: 0 would be the caller's own group, were it killed. */
+/** A program that was cancelled before it ran has no pid: to kill the number 0 would be to kill the caller's own process group. */
 function pidOf({ pid }: { readonly pid: number }): number {
   if (pid === 0) throw new NacelleError('the process was killed before it started', { code: 'ERR_ENDED' });
   return pid;

@@ -8,15 +8,15 @@ import type { StreamPlan } from './streams/stream-steps.js';
 export interface ProgramTail {
   readonly cwd: { readonly path: string; readonly create: 0 | 1 } & Ground;
   readonly streams: StreamPlan;
-  /** Our pipes become the user's, so that it may open /dev/stdout: not for ids of another user namespace. */
+  /** Whether our pipes become the user's, so that the program may open /dev/stdout. False for ids of another user namespace. */
   readonly givePipes: boolean;
   readonly umask: number;
-  /** Whom to become: 'user' or 'user:group', looked up before; `null` stays as it is. */
+  /** The user to become, 'user' or 'user:group', who was looked up before. `null` keeps the user as it is. */
   readonly user: string | null;
-  /** What needs the rights of who it was, and what takes away those of who it is then. */
+  /** `beforeUser` has the steps that need the rights of the old user, `afterUser` those that take rights away from the new one. */
   readonly beforeUser?: readonly Step[];
   readonly afterUser?: readonly Step[];
-  /** When all is done but execve. */
+  /** Steps for when all else is done, just before execve. */
   readonly beforeExec?: readonly Step[];
   readonly argv: readonly string[];
   /** 'NAME=value' */
@@ -24,9 +24,9 @@ export interface ProgramTail {
 }
 
 export interface TailSteps {
-  /** Folder, streams, umask, user: what it may do from then on is what the program may. */
+  /** They set the folder, the streams, the umask and the user. After them the process may do only what the program may. */
   readonly confine: readonly Step[];
-  /** Of the program's own process, execve last. */
+  /** Steps of the program's own process; execve is the last one. */
   readonly run: readonly Step[];
 }
 
@@ -43,7 +43,7 @@ export function tailSteps(tail: ProgramTail): TailSteps {
       ...afterUser,
     ],
     run: [
-      // after the change of user, which clears it
+      // the change of user clears the parent-death signal, so it is set after that
       { op: 'parent_death_signal', signal: SIGKILL },
       ...beforeExec,
       { op: 'exec', path: argv[0] ?? '', argv, env },
@@ -57,7 +57,7 @@ export interface ProgramRequest extends Pick<ProgramTail, 'env' | 'streams' | 'u
   readonly command: readonly string[];
 }
 
-/** The last steps of its stage. */
+/** The last steps of the stage that runs the program. */
 export function programSteps({ options, command, env, streams, user, givePipes }: ProgramRequest): Step[] {
   const { confine, run } = tailSteps({
     cwd: { path: options.cwd ?? '/', create: 0, ...ANYWHERE },

@@ -18,7 +18,7 @@ import { Stdio } from './streams/stdio.js';
 export interface ProgramFacts {
   readonly id: string;
   readonly command: readonly string[];
-  /** It is process 1 of a pid namespace, without an init of ours. */
+  /** The program is process 1 of a pid namespace, without an init of ours. */
   readonly processOne: boolean;
   readonly limits: LethalLimits;
   readonly notEnforced: RunResult['notEnforced'];
@@ -45,7 +45,7 @@ export class Program<E extends Encoding = Encoding> {
   #copies: readonly Copy[] = [];
   #error: Error | null = null;
   #setupMs = 0;
-  /** When the caller asked for it. */
+  /** When the caller asked for the program. */
   readonly #callMs = monotonicMs();
   #forgetCancel: (() => void) | null = null;
 
@@ -54,12 +54,12 @@ export class Program<E extends Encoding = Encoding> {
     this.streams = streams;
   }
 
-  /** Of the first process; 0 when it was cancelled before there was one. */
+  /** The pid of the first process; 0 when the program was cancelled before there was one. */
   get pid(): number {
     return this.#task?.pid ?? 0;
   }
 
-  /** For what is done for it after its end. */
+  /** The program's cancel, for work that is done after its end, such as `copyOut`. */
   get cancelling(): { readonly cancelSignal: AbortSignal | null; readonly graceMs: number } {
     return { cancelSignal: this.#options.cancelSignal, graceMs: this.#options.forceKillAfterDelay };
   }
@@ -67,7 +67,7 @@ export class Program<E extends Encoding = Encoding> {
   /**
    * Opens its streams.
    *
-   * @param options.isConfined something confines it: what it gets as a stream is that and no more
+   * @param options.isConfined something confines the program, so a stream must give it no more than the stream's use
    * @throws as {@link Stdio.open}; the reason of `cancelSignal`
    */
   async open(options: { isConfined: boolean }): Promise<Streams> {
@@ -80,7 +80,10 @@ export class Program<E extends Encoding = Encoding> {
     return streams;
   }
 
-  /** Its plan, with these streams, was sent: the descriptors are duplicated, and our copies would keep the program's pipes open. */
+  /**
+   * To be called when the plan with these streams was sent: the message has duplicates of the descriptors, and our copies would keep the
+   * program's pipes open.
+   */
   async sent(facts: ProgramFacts, starting: Promise<Task>): Promise<Task> {
     this.#facts = facts;
     this.streams.sent();
@@ -89,7 +92,7 @@ export class Program<E extends Encoding = Encoding> {
     return this.#task;
   }
 
-  /** It runs: streams flow, and a cancel ends it. */
+  /** To be called when the program runs: from then on its streams flow, and a cancel ends it. */
   begin(): void {
     const kill = (cause: KillCause, signal = this.#options.killSignal): void => {
       this.#kill(cause, signal).catch((error: Error) => this.#fail(error));
@@ -101,7 +104,7 @@ export class Program<E extends Encoding = Encoding> {
       },
       onError: (error) => {
         this.#fail(error);
-        // what the program would do is of no use to anybody
+        // without this stream nothing that the program does is of use to anybody
         kill('caller', SIGKILL);
       },
     });
@@ -113,7 +116,7 @@ export class Program<E extends Encoding = Encoding> {
     this.#forgetCancel = () => cancelSignal.removeEventListener('abort', cancel);
   }
 
-  /** Lets a parked one run. */
+  /** Lets a parked program run. */
   async release(): Promise<void> {
     const callMs = monotonicMs();
     await this.#task?.release();
@@ -121,7 +124,7 @@ export class Program<E extends Encoding = Encoding> {
     this.begin();
   }
 
-  /** Default SIGKILL: the whole tree. Another signal: the first process. */
+  /** SIGKILL, the default, goes to the whole tree, another signal to the first process. */
   async kill(signal: NodeJS.Signals | number = 'SIGKILL'): Promise<void> {
     await this.#kill('caller', signalNumber(signal));
   }
@@ -131,7 +134,8 @@ export class Program<E extends Encoding = Encoding> {
   }
 
   /**
-   * Its end: the result, or the error that `reject: true` asks for. `readFiles` runs when the tree is gone, before the result is made.
+   * Waits for the program's end. Gives the result, or throws the error that `reject: true` asks for. `readFiles` runs when the tree is
+   * gone, before the result is made.
    */
   async wait(readFiles?: () => Promise<CopiedOut>): Promise<RunResult<E>> {
     const result = await this.#result(readFiles);
@@ -168,7 +172,7 @@ export class Program<E extends Encoding = Encoding> {
     this.#error ??= error;
   }
 
-  /** What the pump could not read or write. */
+  /** The error for a file that the pump could not read or write. */
   #copyError({ lostCopies: [lost] }: TaskEnd): Error | null {
     if (!lost) return null;
     const { option, path } = this.#copies[lost.copy] ?? { option: 'the streams', path: null };

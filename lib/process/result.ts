@@ -5,15 +5,18 @@ import { describeSignal, SIGKILL, SIGSYS, SIGXCPU, SIGXFSZ, signalName } from '.
 /** What the groups of a program counted while it ran. */
 export interface GroupEvidence {
   readonly usage: Partial<Usage>;
-  /** Processes of its own group that the kernel killed because that was out of memory. */
+  /** Processes of the program's own group that the kernel killed because this group was out of memory. */
   readonly oomKills: number;
-  /** The same because a group above it, or the machine, was. */
+  /** Processes that the kernel killed because a group above the program's own, or the machine, was out of memory. */
   readonly oomKillsOfParent: number;
   /** Forks that a limit of processes refused. */
   readonly forksRefused: number;
 }
 
-/** Limits that can end a program, `null` where there is none of ours: for the words, and to tell a limit's signal from one that was sent. */
+/**
+ * Our limits that can end a program; `null` where there is none. Their numbers are told in `reason`, and they tell a limit's signal from
+ * one that somebody sent.
+ */
 export interface LethalLimits {
   /** Bytes. */
   readonly memory: number | null;
@@ -31,13 +34,13 @@ export const noLimits: LethalLimits = { memory: null, pids: null, cpuSeconds: nu
 /** What is known of a program's end, beside what the shim tells. */
 export interface Evidence extends Omit<GroupEvidence, 'usage'> {
   readonly end: Pick<TaskEnd, 'exit' | 'cause'>;
-  /** CPU time of the first process and what it waited for. */
+  /** CPU time of the first process and the children that it waited for. */
   readonly cpuMs: number;
   /** The stream that went past `maxBuffer`. */
   readonly overflow: { readonly stream: 'stdout' | 'stderr'; readonly maxBuffer: number } | null;
   /** The program was process 1 of a pid namespace: it can't have sent itself SIGKILL. */
   readonly processOne: boolean;
-  /** The limits it ran with: for the words. */
+  /** The limits that the program ran with, to be told in `reason`. */
   readonly timeoutMs: number | null;
   readonly cpuTimeLimitMs: number | null;
   readonly limits: LethalLimits;
@@ -73,7 +76,7 @@ export function judge(evidence: Evidence): Verdict {
 
 function firstCause(evidence: Evidence): { status: Status; reason: string } {
   const { exit, cause } = evidence.end;
-  // What we killed it for was the first cause: the shim keeps the first, and none after the program's end.
+  // When we killed the program, our reason was the first cause: the shim keeps the first one, and none after the program's end.
   switch (cause) {
     case 'wall-time':
       return { status: 'timeout', reason: `killed after ${amount(evidence.timeoutMs, 'ms')} of wall time` };
@@ -87,7 +90,7 @@ function firstCause(evidence: Evidence): { status: Status; reason: string } {
   }
   if (evidence.oomKills > 0) return { status: 'memory-limit', reason: outOfMemory(evidence) };
   if (diedOfParent(evidence)) return { status: 'memory-limit', reason: 'out of memory in a parent group' };
-  // It ended by itself before the kill for its output came.
+  // The program ended by itself before the kill for its output came.
   if (evidence.overflow) return overflowed(evidence);
   if (exit.kind === 'exited') {
     return { status: exit.value === 0 ? 'ok' : 'nonzero-exit', reason: `exited with ${exit.value}${meanwhile(evidence)}` };
@@ -103,7 +106,7 @@ function diedOfParent({ end: { exit, cause }, oomKillsOfParent }: Evidence): boo
   return oomKillsOfParent > 0 && exit.kind === 'signalled' && exit.value === SIGKILL && cause === 'none';
 }
 
-/** Who sent the signal, as far as there is evidence: the kernel tells its number alone. */
+/** Who sent the signal, as far as there is evidence: the kernel tells only the signal's number. */
 function sender({ end: { exit, cause }, processOne, cpuMs, limits: { cpuSeconds, fileBytes } }: Evidence): string {
   if (cause === 'caller') return ', sent by the caller';
   if (cause === 'owner') return ' because its owner ended';
@@ -118,7 +121,7 @@ function sender({ end: { exit, cause }, processOne, cpuMs, limits: { cpuSeconds,
 /** The kernel holds a process to RLIMIT_CPU by counting ticks; on a busy machine that is up to a fifth more than the time it tells at the end. */
 const CPU_SAMPLING = 0.75;
 
-/** What happened to its processes without ending it. */
+/** What happened to the program's processes without ending the program. */
 function meanwhile({ forksRefused, oomKillsOfParent, limits: { pids } }: Evidence): string {
   if (forksRefused === 0 && oomKillsOfParent === 0) return '';
   const limit = pids === null ? 'a limit of processes' : `its limit of ${amount(pids, 'processes')}`;
@@ -169,7 +172,7 @@ export function usageOf(process: TaskEnd['usage'], group: Partial<Usage> = {}): 
   };
 }
 
-/** When it ran: `durationMs` on a clock that nobody sets. */
+/** When the program ran. `durationMs` is measured on the monotonic clock, which nobody can set. */
 export function times(end: Pick<TaskEnd, 'startedAtMs' | 'startedMs' | 'endedMs'>): Pick<RunResult, 'startedAt' | 'durationMs'> {
   return { startedAt: new Date(end.startedAtMs), durationMs: end.endedMs - end.startedMs };
 }

@@ -4,8 +4,9 @@ import type { Encoding, Output, RunResult, Status, Usage } from './options/proce
 const TAIL = 2000;
 
 /**
- * With `reject: true`: a program failed; `code` is `ERR_RUN_FAILED`. In any case: a stream or file of the caller's that the program's streams
- * were failed, of which `cause` tells; `code` is `ERR_STREAM`, and the program was killed. Has all fields of the RunResult.
+ * With `reject: true`: a program failed; `code` is `ERR_RUN_FAILED`. With or without it: a stream or file that the caller gave for one of
+ * the program's streams failed, and `cause` tells why; `code` is `ERR_STREAM`, and the program was killed. The error has all fields of the
+ * RunResult.
  */
 export class ContainerRunError<E extends Encoding = Encoding> extends NacelleError implements RunResult<E> {
   override readonly name = 'ContainerRunError';

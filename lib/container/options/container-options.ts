@@ -26,10 +26,10 @@ export type ParsedRoot =
     }
   | { readonly type: 'rootfs'; readonly rootfs: string | OverlayFs };
 
-/** One that is joined is its descriptor. */
+/** A namespace that is joined is given by its descriptor. */
 export type ParsedNamespace = 'new' | 'host' | { readonly fd: number };
 
-/** Checked options with every default filled in. `null` is: not given, somebody else decides (the image, the machine). */
+/** Checked options with every default filled in. `null` means that an option was not given, and that the image or the machine decides. */
 export interface ParsedOptions {
   readonly root: ParsedRoot;
   readonly readOnly: boolean;
@@ -44,7 +44,7 @@ export interface ParsedOptions {
   readonly namespaces: Readonly<Record<NamespaceType, ParsedNamespace>>;
   /** ms. */
   readonly timeOffsets: { readonly monotonic: number; readonly boottime: number } | null;
-  /** Its network is shared: `namespaces.net` is filled in when the container is made. */
+  /** The container whose network is shared: `namespaces.net` is filled in when the new container is made. */
   readonly networkOf: NetworkOwner | null;
   readonly cgroup: Cgroup | string | null;
   readonly cgroupParent: Cgroup | string | null;
@@ -75,7 +75,7 @@ export interface ParsedOptions {
 
 type Names = { [name in keyof CheckedRun]?: true };
 
-/** By the names that are given: a schema looks at all that it has, and few of them are ever given at once. */
+/** Schemas by the option names that are given: a schema checks every name that it has, and a caller gives only a few of them. */
 const schemas = new Map<string, ReturnType<typeof schemaOf>>();
 const MOST_SCHEMAS = 100;
 
@@ -99,7 +99,10 @@ function schemaFor(value: unknown): ReturnType<typeof schemaOf> {
   return schema;
 }
 
-/** In the schema's order. `null` where all names must be looked at: one is wrong, or not the value's own. */
+/**
+ * The names that are given, in the schema's order. `null` where the whole schema must look at the value: it is no plain object, or has an
+ * unknown name.
+ */
 function namesOf(value: unknown): string[] | null {
   if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return null;
   if (!Object.keys(value).every((name) => Object.hasOwn(runObject.shape, name))) return null;
@@ -178,7 +181,7 @@ function limitsOf(options: CheckedRun): ParsedLimits {
   return Object.fromEntries(Object.entries(options).filter(([name, value]) => name in limitsShape && value !== undefined));
 }
 
-/** Without the keys that are there and undefined: as good as not given. */
+/** Leaves out the keys whose value is undefined: they count as not given. */
 function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>;

@@ -26,7 +26,7 @@ const image = z.union([word, handle<Image>((value) => 'digest' in value && 'laye
 const rootfs = z.union([absolutePath, handle<OverlayFs>((value) => 'lower' in value && 'upper' in value, 'an OverlayFs')]);
 const container = handle<NetworkOwner>((value) => 'namespace' in value && typeof value.namespace === 'function', 'a Container');
 
-/** Of a namespace: 'new', 'host', or a Namespace of that type. */
+/** The schema of an option for a namespace: 'new', 'host', or a Namespace of that type. */
 function joined(type: NamespaceType) {
   return z
     .union([z.enum(['new', 'host']), namespace], { error: "must be 'new', 'host' or a Namespace" })
@@ -107,7 +107,7 @@ const copyInForms = z.union([
     }),
   content.transform((value): ParsedCopyIn => ({ source: null, content: bytes(value), mode: 0o644, uid: null, gid: null })),
 ]);
-/** Bytes are wrapped first: as an object each of them would be looked at as an unknown key. */
+/** Bytes are wrapped first: in a plain object, each byte would be looked at as an unknown key. */
 const copyIn = z.preprocess((value) => (types.isUint8Array(value) ? { content: value } : value), copyInForms);
 
 /** Seconds that, added to any clock, stay in the kernel's range (KTIME_SEC_MAX halved). */

@@ -18,17 +18,17 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
    * 'missing'. What a registry needs beside its name (credentials, a certificate, a platform) is said to `Image.pull`, before.
    */
   pull?: 'missing' | 'never' | 'always' | undefined;
-  /** Instead of an image: a folder, written to as it is. */
+  /** A folder that is the root instead of an image; the program writes to the folder itself. */
   rootfs?: string | OverlayFs | undefined;
   /** Where changes to the image go: memory, charged to the container, or a folder on disk. Default 'tmpfs'. */
   upper?: 'tmpfs' | 'disk' | undefined;
-  /** Of a 'tmpfs' upper. Default half of `memory`, else half of the machine's. */
+  /** Size of a 'tmpfs' upper. Default half of the limit `memory`, else half of the machine's memory. */
   upperSize?: Size | undefined;
   /** The root can't be written to. Default false. */
   readOnly?: boolean | undefined;
-  /** Default the image's. With `entrypoint`, its arguments, as docker's. */
+  /** Default the image's. With `entrypoint` these are its arguments, as docker's. */
   command?: readonly string[] | undefined;
-  /** Default the image's; given, the image's own command is dropped, as docker does. */
+  /** Default the image's. When it is given, the image's own command is dropped, as docker does. */
   entrypoint?: readonly string[] | undefined;
   /** At most 64 bytes. Default the container's id. */
   hostname?: string | undefined;
@@ -43,7 +43,7 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   init?: boolean | undefined;
   /** Default: all new but user and time. `mnt` is always new. */
   namespaces?: ContainerNamespaces | undefined;
-  /** ms added to the clocks (time_namespaces(7), Linux 5.6). Makes the time namespace new. */
+  /** ms added to the clocks (time_namespaces(7), Linux 5.6). The container then gets a new time namespace. */
   timeOffsets?: { monotonic?: number | undefined; boottime?: number | undefined } | undefined;
   /** Run in this group, which the limits are set on. A name may be a path below nacelle's own root: 'judge/7'. */
   cgroup?: Cgroup | string | undefined;
@@ -56,8 +56,9 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   /** Name to address, for /etc/hosts. */
   extraHosts?: Record<string, string> | undefined;
   /**
-   * In their order. No link leads what is set up (mount points, `copyIn`, a `cwd` that is made, files of /etc, the look-up of `user`) from one
-   * of them, or from the image, into another that is no tmpfs: that is a `SyscallError` (`EXDEV`). The same of `volumes`.
+   * Mounts, made in this order. What is set up (mount points, `copyIn`, a `cwd` that is made, files of /etc, the look-up of `user`) follows
+   * no link from one mount, or from the image, into another mount that is no tmpfs: it fails with a `SyscallError` (`EXDEV`). The same
+   * holds for `volumes`.
    */
   mounts?: readonly Mount[] | undefined;
   /** As docker's: '/host/dir:/data', '/host/dir:/data:ro'. A path with ':' needs `mounts`. */
@@ -65,9 +66,9 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   /** { '/t': 'size=8m,mode=1777' }: nosuid, nodev and noexec unless it says suid, dev or exec, as docker's. */
   tmpfs?: Record<string, string> | undefined;
   /**
-   * By absolute path inside, before start. A string or bytes are the content. Folders that are made on the way have the owner of what
-   * they were made for; what is there already keeps its own. What goes to /etc/passwd, /etc/group or /etc comes first: there
-   * `user` is looked up.
+   * Files to put into the container before its start, by absolute path inside. A string or bytes are the content. A folder that is made on
+   * the way gets the owner of the file it is made for; one that is there already keeps its own. What goes to /etc/passwd, /etc/group or
+   * /etc comes first, for `user` is looked up there.
    */
   copyIn?: Record<string, string | Uint8Array | CopyIn> | undefined;
   /**
@@ -77,7 +78,7 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   copyOut?: readonly string[] | undefined;
   /** Bytes that `copyOut` brings at most; each file, folder and link that is found counts 1 KiB besides. Default '100m'. */
   copyOutMax?: Size | undefined;
-  /** Added to the default ones. With or without 'CAP_'; 'ALL'. */
+  /** Capabilities added to the default ones, with or without 'CAP_'; 'ALL' is all of them. */
   capAdd?: readonly string[] | undefined;
   capDrop?: readonly string[] | undefined;
   /** Default true. */
@@ -88,7 +89,7 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   maskedPaths?: readonly string[] | undefined;
   /** Replaces the default list. */
   readonlyPaths?: readonly string[] | undefined;
-  /** Of the container's own namespaces: { 'net.ipv4.ip_forward': '1' }. */
+  /** Sysctls of the container's own namespaces: { 'net.ipv4.ip_forward': '1' }. */
   sysctls?: Record<string, string> | undefined;
   /** '/dev/fuse', '/dev/sda:/dev/xvda:r'. */
   devices?: readonly (string | DeviceMapping)[] | undefined;
@@ -123,12 +124,12 @@ export interface ContainerInfo {
 
 export interface Mount {
   type: 'bind' | 'tmpfs' | 'proc' | 'sysfs' | 'mqueue' | 'overlay';
-  /** Of a bind: absolute, on the host. */
+  /** The source of a bind: an absolute path on the host. */
   source?: string | undefined;
   /** Absolute, in the container; made when missing. */
   target: string;
   readOnly?: boolean | undefined;
-  /** Of a bind: mounts below it too, read-only ones as well. Default true. */
+  /** Whether a bind shows the mounts below its source too, which `readOnly` makes read-only as well. Default true. */
   recursive?: boolean | undefined;
   /** Default 'rprivate' (mount_namespaces(7)). */
   propagation?: 'private' | 'rprivate' | 'slave' | 'rslave' | 'shared' | 'rshared' | undefined;
@@ -143,9 +144,9 @@ export interface CopyIn {
   content?: string | Uint8Array | undefined;
   /** Default the source's, for content 0o644. */
   mode?: number | undefined;
-  /** Default the container's user; of what goes to /etc/passwd, /etc/group or /etc: 0. */
+  /** Default the container's user, or 0 for what goes to /etc/passwd, /etc/group or /etc. */
   uid?: number | undefined;
-  /** Likewise. */
+  /** Default as for `uid`. */
   gid?: number | undefined;
 }
 

@@ -10,10 +10,10 @@ export const mountFlags = ['ro', 'nosuid', 'nodev', 'noexec', 'noatime', 'nodira
 export type MountFlag = (typeof mountFlags)[number];
 export type Propagation = 'private' | 'rprivate' | 'slave' | 'rslave' | 'shared' | 'rshared';
 
-/** A mount, with everything said: from `mounts`, `volumes` and `tmpfs` alike. */
+/** A mount with every setting filled in, whether it was given in `mounts`, `volumes` or `tmpfs`. */
 export interface ParsedMount {
   readonly type: 'bind' | 'tmpfs' | 'volume' | 'proc' | 'sysfs' | 'mqueue' | 'overlay';
-  /** Absolute; `null` for what has none. */
+  /** Absolute; `null` for a mount without a source. */
   readonly source: string | null;
   /** Absolute, without '.', '..' and doubled slashes. */
   readonly target: string;
@@ -24,7 +24,7 @@ export interface ParsedMount {
   readonly data: readonly string[];
 }
 
-/** What turns a flag off again. */
+/** Options that turn a flag off again. */
 const OPPOSITES = new Map<string, MountFlag>([
   ['rw', 'ro'],
   ['suid', 'nosuid'],
@@ -81,7 +81,7 @@ function defaultFlags(type: ParsedMount['type']): readonly MountFlag[] {
 
 /** An absolute path without '.', '..', and '/' at its end. */
 export function tidied(path: string): string {
-  // most are tidy
+  // most paths are tidy already, and need no normalising
   return /\/(?:[/.]|$)/.test(path) ? posix.normalize(path).replace(/(?<=.)\/$/, '') : path;
 }
 
@@ -114,7 +114,7 @@ export const mountSchema = z
       complain(`is a ${mount.type}, which has no source`);
     if (mount.type !== 'bind' && mount.recursive !== undefined) complain('has recursive, which is for binds');
     const { flags, data } = sortOptions(mount.type, mount.options ?? [], defaultFlags(mount.type), complain);
-    // what is written there changes the host
+    // a write to a sysfs changes the host
     if (mount.type === 'sysfs' && (mount.readOnly === false || !flags.has('ro'))) return fail('is a sysfs, which is read-only');
     if (mount.readOnly === false && flags.has('ro')) complain("has readOnly: false and the option 'ro'");
     if (mount.readOnly) flags.add('ro');

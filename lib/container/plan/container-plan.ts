@@ -20,9 +20,9 @@ import { planStaging, type Staging } from './staging.js';
 import { planFiles, planTable, type TablePlan } from './table-mounts.js';
 import { planVolumes } from './volume-mounts.js';
 
-/** What needs nothing of the host's files, nor the program: the first part of the plan, which may run before they are known. */
+/** The first part of the plan. It needs neither the host's files nor the program, so it may run before they are known. */
 export interface Head {
-  /** `null`: it needs a descriptor of Node's, or a process before it, and can't be prewarmed. */
+  /** `null` for a first part that can't be prewarmed, since it needs a descriptor of Node's, or a process before it. */
   readonly first: Plan | null;
   readonly namespaces: NamespacePlan;
   readonly steps: readonly Step[];
@@ -59,11 +59,14 @@ export function planHead(input: HeadInput): Head {
 
 /** The plan, and the slots in it that Node asks for. */
 export interface ContainerPlan extends PlanParts {
-  /** Its mount namespace: what is read from the container after its end is read there. */
+  /** The container's mount namespace: files are read from the container there after its end. */
   readonly mountNamespace: Slot;
-  /** Who its user is: what `copyOut` names is read with no more right. */
+  /** The container's user, noted at the start: `copyOut` reads with no more right than this user has. */
   readonly user: Slot;
-  /** What holds the changes to the root, in the order of the recipe's mounts: of what may be looked into after its end. */
+  /**
+   * The folders that hold the changes to the root, in the order of the recipe's mounts; only for a container whose changes may be read
+   * after its end.
+   */
   readonly uppers: readonly Slot[];
 }
 
@@ -85,9 +88,9 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   const copiesOut = options.copyOut.length > 0;
 
   const setUp: Step[] = [
-    // not with the process, which may be older than a mount of the host's
+    // the process may be older than a mount of the host's, so the mount namespace is made only now
     ...namespaces.mounts,
-    // the host's mounts go on to be seen here, nothing of here is seen there
+    // later mounts of the host are seen here, but no mount of ours is seen on the host
     { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
     ...(options.oomScoreAdj === null ? [] : [{ op: 'oom_score_adj', value: String(options.oomScoreAdj) } as const]),
     ...mounts.open,
@@ -101,14 +104,14 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     ...planFiles(input, { root: root.root, staging: staging.slot, places }),
     { op: 'pivot', root: root.root, between: 0 },
     ...copyIn.accounts,
-    // before the program could change these files
+    // the user is looked up before the program can change these files
     { op: 'user', user: input.user, apply: 0, ...groundOf(places, ...ACCOUNTS) },
     ...(copiesOut ? saveUser(user) : []),
     ...copyIn.others,
     ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
     ...identitySteps(input, proc),
     ...protection.protect(places, head.mounts.nullDevice),
-    // whoever closes the last descriptor of it waits for its mounts to go, so nobody has it who doesn't look into it
+    // whoever closes the last descriptor of a mount namespace waits for its mounts to go: so Node gets one only where it reads files there
     ...(copiesOut ? [{ op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' } as const] : []),
   ];
   const program = planProcess(input, { streams, places });
@@ -151,8 +154,9 @@ function wholeStages({ namespaces, steps }: Head, group: GroupPlan, setUp: reado
       { flags, steps: all },
     ];
   }
-  // Only a child is in the pid namespace, where others may have CAP_SYS_PTRACE: it comes last, when nothing of the host is left to be
-  // seen in it, nor a right that the program won't have. A limit of the user's processes would count the one that makes it.
+  // Only a child enters the pid namespace that is joined, where others may have CAP_SYS_PTRACE. It is cloned last, when it has nothing of
+  // the host's to be seen, and no right that the program won't have. The child sets the limit of the user's processes itself, for that
+  // limit would count the process that clones it.
   const program: Step[] = [{ op: 'dumpable', value: 0 }, { op: 'setsid' }, ...confine.filter(limitsProcesses), ...run];
   const others = confine.filter((step) => !limitsProcesses(step));
   return [
@@ -177,7 +181,7 @@ function readOnlyMount(mount: Slot): Step {
   return { op: 'set_mount', mount, recursive: 0, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 };
 }
 
-/** Names, and what is set below /proc while that can still be written to. */
+/** Steps for the host and domain names, and for sysctls, which are set below /proc while that can still be written to. */
 function identitySteps({ options, hostname }: PlanInput, proc: Slot): Step[] {
   return [
     ...(isNew(options, 'uts') ? [{ op: 'sethostname', name: hostname } as const] : []),
@@ -186,7 +190,10 @@ function identitySteps({ options, hostname }: PlanInput, proc: Slot): Step[] {
   ];
 }
 
-/** An upper on disk is made before, and goes with the container; one that may be looked into after its end is there already, and stays. */
+/**
+ * Steps that make an upper on disk, which is removed with the container. A parked container, whose changes may be read after its end, has
+ * its upper made already, and keeps it.
+ */
 function diskSteps({ root, park }: PlanInput): Step[] {
   if (root.type !== 'recipe' || root.disk === null || park) return [];
   return [{ op: 'mkdir', host: true, out: NONE, root: NONE, path: root.disk, mode: 0o700, uid: 0, gid: 0 }];

@@ -8,16 +8,16 @@ import { accessOf, type StreamPlan, setSteps } from '../../process/streams/strea
 const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 
 export interface ContainerStreams extends StreamPlan {
-  /** Host: starts the copies between files of the caller's and pipes of the program's. */
+  /** Host steps that start the copies between files of the caller's and pipes of the program's. */
   readonly prepare: readonly Step[];
 }
 
 /**
- * Steps for the streams of a container's program. It gets the use that was meant and no more: whoever holds a descriptor of a file may
- * do to the file what the mount and the file's mode allow, whatever the descriptor was opened for, by way of /proc/self/fd. So a file to be read
- * from is opened through a read-only mount of its own, and others are copied from or to by a pump; the null device is the container's own.
+ * Steps for the streams of a container's program, which gets the use that was meant and no more. By way of /proc/self/fd, whoever holds a
+ * descriptor can do to its file what the mount and the file's mode allow, whatever the descriptor was opened for. So a file to be read from
+ * is opened through a read-only mount of its own, and others are copied from or to by a pump; the null device is the container's own.
  *
- * @param dev the container's /dev; `byShim`: its process may not be allowed to open a node of it
+ * @param dev the container's /dev; `byShim`: the shim opens a node in it, for the container's process may not be allowed to
  */
 export function planStreams({ ends, copies }: Streams, slots: Slots, { dev, byShim }: { dev: Slot; byShim: boolean }): ContainerStreams {
   const isGiven = byShim && ends.some(({ type }) => type === 'null');
@@ -30,7 +30,7 @@ export function planStreams({ ends, copies }: Streams, slots: Slots, { dev, bySh
     else open.push(...readOnly(end.path, slots.take(), out));
     return out;
   });
-  // as for the nodes: the shim must not be the last to close it
+  // the shim must not be the last to close the mount, as with the device nodes
   if (isGiven) open.push({ op: 'close', host: true, slot: dev });
   const prepare: Step[] = copies.length === 0 ? [] : [pump(copies, slots)];
   return { prepare, open, set: (give) => setSteps(ends, places, give) };
@@ -44,7 +44,7 @@ function readOnly(path: string, mount: Slot, out: Slot): Step[] {
   return [
     { op: 'clone_mount', out: mount, at: NONE, path, recursive: 0 },
     { op: 'set_mount', mount, recursive: 0, set: RDONLY | NOSUID | NODEV | NOEXEC, clear: 0, propagation: PROPAGATION.private },
-    // what lies there may be another file by now, or none
+    // the path may lead to another file by now, or to none
     { op: 'reopen', out, slot: mount, path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY },
     { op: 'close', slot: mount },
   ];

@@ -6,22 +6,25 @@ import type { Slot, Step } from '../../plan/steps.js';
 import { groundOf, groundOfTree, type Place } from './ground.js';
 import type { PlanInput } from './plan-input.js';
 
-/** Of a mode: the source's. Of an owner: the container's user. */
+/** As a mode, it means the source's mode; as an owner, the container's user. */
 const BY_DEFAULT = 0xffff_ffff_ffff_ffffn;
 
-/** What the container's user is looked up in. */
+/** The files in which the container's user is looked up. */
 export const ACCOUNTS = ['/etc/passwd', '/etc/group'];
 
 export interface CopyInPlan {
-  /** While the host's paths can be seen. */
+  /** Steps to be run while the host's paths can be seen. */
   readonly open: readonly Step[];
-  /** Before the user is looked up: what he is looked up in. */
+  /** Steps that copy the files in which the user is looked up, before that is done. */
   readonly accounts: readonly Step[];
-  /** Then. */
+  /** Steps to be run when the user was looked up. */
   readonly others: readonly Step[];
 }
 
-/** Steps for `copyIn`. What is nobody's else is the user's; only what brings his name comes before there is one, and is root's. */
+/**
+ * Steps for `copyIn`. A file for which no owner is given is the container's user's. Only the files in which the user is looked up are
+ * copied before there is one, and are root's.
+ */
 export function planCopyIn({ slots, options }: PlanInput, root: Slot, places: readonly Place[]): CopyInPlan {
   const [open, accounts, others]: [Step[], Step[], Step[]] = [[], [], []];
   for (const { target, source, content, mode, uid, gid } of options.copyIn) {
@@ -35,7 +38,7 @@ export function planCopyIn({ slots, options }: PlanInput, root: Slot, places: re
       continue;
     }
     const slot = slots.take();
-    // without waiting, should it be a FIFO by now
+    // the open must not wait, should the source be a FIFO by now
     open.push({ op: 'open', out: slot, at: NONE, path: source, flags: constants.O_NONBLOCK | constants.O_NOCTTY, mode: 0 });
     copy.push({ op: 'copy_in', source: slot, root, path: target, mode: mode ?? BY_DEFAULT, ...ids, ...groundOfTree(places, target) });
     copy.push({ op: 'close', slot });

@@ -6,13 +6,13 @@ import { DEV, type FileRow, type MountRow, type MountTable, PROC } from './mount
 
 const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 const QUIET = NOSUID | NODEV | NOEXEC;
-/** Refuses a link that the image has there. */
+/** Makes a missing folder, and refuses a link that the image has there. */
 const FOLDER = CREATE.folder | CREATE.noLink;
-/** Files cost memory by their names too, and time when the file system goes. */
+/** Limits the number of files: each costs memory by its name too, and time when the file system goes. */
 const NAMES = 'nr_inodes=16384';
 
 const proc: MountRow = { target: PROC, type: 'proc', attributes: QUIET, create: FOLDER };
-/** Much of it is the host's. */
+/** Much of what /sys shows is the host's, so it is read-only. */
 const sys: MountRow = { target: '/sys', type: 'sysfs', options: [], attributes: QUIET | RDONLY, create: FOLDER };
 const groups: MountRow = { target: '/sys/fs/cgroup', type: 'cgroup2', options: [], attributes: QUIET | RDONLY, create: CREATE.no };
 /** The few devices of security.md. */
@@ -39,7 +39,7 @@ const shm: MountRow = {
   attributes: QUIET,
   create: FOLDER,
 };
-/** POSIX shared memory is files there: of the host's when the ipc namespace is the host's. */
+/** POSIX shared memory is files in /dev/shm: the host's folder is bound there when the ipc namespace is the host's. */
 const hostShm: MountRow = { target: '/dev/shm', type: 'bind', source: '/dev/shm', attributes: 0, create: FOLDER };
 const queues: MountRow = { target: '/dev/mqueue', type: 'mqueue', options: [], attributes: QUIET, create: FOLDER };
 
@@ -62,7 +62,7 @@ export interface TableInput {
 export function defaultMounts({ options, unified, files }: TableInput): MountTable {
   const { namespaces, mounts, readOnly, maskedPaths, readonlyPaths } = options;
   const mounted = new Set(mounts.map(({ target }) => target));
-  // the files of /etc are as the root is
+  // the files of /etc are read-only when the root is
   const attributes = readOnly ? RDONLY : 0;
   const etc: FileRow[] = [
     { target: '/etc/hosts', content: files.hosts, attributes },

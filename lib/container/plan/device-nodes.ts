@@ -7,7 +7,10 @@ import type { HeadInput, PlanInput } from './plan-input.js';
 
 type Mknod = Extract<Step, { op: 'mknod' }>;
 
-/** A group of the caller's may have device rules, which bind the container's process while it is set up too. */
+/**
+ * Whether device rules may refuse a node: a group of the caller's may have such rules, and they bind the container's process during set-up
+ * too.
+ */
 export function mayBeRefused({ cgroup, cgroupParent }: HeadInput['options']): boolean {
   return cgroup !== null || cgroupParent !== null;
 }
@@ -31,7 +34,7 @@ export function callersNodes(devices: PlanInput['devices'], dev: Slot): Step[] {
   );
 }
 
-/** Steps for those of the caller's devices that go elsewhere. Outside /dev the root is nodev, so a node of our /dev is bound there. */
+/** Steps for the caller's devices that go outside /dev. The root is nodev there, so a node of our /dev is bound there. */
 export function bindDevices(
   { slots, devices }: Pick<PlanInput, 'slots' | 'devices'>,
   { dev, root, places }: { dev: Slot; root: Slot; places: readonly Place[] },
@@ -53,7 +56,7 @@ function byShim(mount: Slot, nodes: readonly Mknod[]): Step[] {
   return [
     { op: 'give', slot: mount },
     ...nodes.map((step): Step => ({ ...step, host: true })),
-    // else the shim would wait for the file system to go, with all that the program has put there
+    // a shim that closed the mount last would wait for the file system to go, with all that the program has put there
     { op: 'close', host: true, slot: mount },
   ];
 }

@@ -9,15 +9,15 @@ export interface Place {
   /** Absolute, inside. */
   readonly path: string;
   readonly mount: Slot;
-  /** It is empty at first and the container's alone: as much as what it lies on, links may lead to it. */
+  /** The mount is empty at first and the container's alone: links may lead to it as they may to the mount that it lies on. */
   readonly own?: true;
-  /** One more mount that shows what those at /proc and /sys show. */
+  /** This is one more mount that shows the same as the one at /proc or /sys. */
   readonly shows?: '/proc' | '/sys';
 }
 
 /**
- * Where the paths may end that are set up with root's rights: in the mounts that hold them by their names. So no link of an image's leads
- * into a folder of the caller's that is mounted elsewhere, nor one of that folder's into the image.
+ * The mounts in which paths may end that are set up with root's rights: those that hold the paths by their names. So no link in an image
+ * leads into a folder of the caller's that is mounted elsewhere, nor does one in that folder lead into the image.
  */
 export function groundOf(places: readonly Place[], ...paths: readonly string[]): Ground {
   const on: Slot[] = [];
@@ -28,13 +28,13 @@ export function groundOf(places: readonly Place[], ...paths: readonly string[]):
   return { on, mounts: places.filter(({ own }) => !own).map(({ mount }) => mount) };
 }
 
-/** The same for a tree that is copied to `path`: it goes into the mounts on the way too. */
+/** The same for a tree that is copied to `path`: it may also go into the mounts below `path`. */
 export function groundOfTree(places: readonly Place[], path: string): Ground {
   const inside = places.filter((place) => isWithin(place.path, path)).map((place) => place.path);
   return groundOf(places, dirname(path), ...inside);
 }
 
-/** Of those that cover a path the last one is seen. */
+/** The mount that holds a path: of those that cover it, the last one is seen. */
 function holderOf(places: readonly Place[], path: string): Slot {
   const index = places.findLastIndex((place) => isWithin(path, place.path));
   const place = places[index];

@@ -38,7 +38,7 @@ export function planMounts(
     const slot = slots.take();
     if (mount.type === 'bind') {
       const shared = mount.propagation.endsWith('shared');
-      // a peer of the host's mount can only be made where that mount is
+      // a peer of the host's mount can only be made in the mount namespace of the host
       (shared ? prepare : open).push(...bindSteps(mount, slot, shared));
     } else {
       const joins = mount.type === 'proc' && typeof options.namespaces.pid !== 'string';
@@ -79,7 +79,7 @@ function propagationOf({ propagation }: ParsedMount): 'private' | 'slave' | 'sha
   return propagation.endsWith('slave') ? 'slave' : 'private';
 }
 
-/** One more mount of the /proc that is there: a new one would show the processes of where it is made. */
+/** One more mount of the /proc that is there: a new proc would show the processes of the pid namespace in which it is made. */
 function sameProc(mount: ParsedMount, out: Slot, proc: Slot): Step[] {
   const [option] = mount.data;
   if (option !== undefined)

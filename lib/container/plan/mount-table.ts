@@ -8,7 +8,7 @@ import type { Device } from '../../security/paths.js';
 export interface MountTable {
   /** Attached in this order, before what the caller mounts; no target twice. {@link DEV} and {@link PROC} are among them. */
   readonly mounts: readonly MountRow[];
-  /** Bound after what the caller mounts, in which their folder may be. */
+  /** Files that are bound after the caller's mounts, for their folder may be in one of these. */
   readonly files: readonly FileRow[];
   /** Files get /dev/null mounted over them, folders an empty tmpfs. What is not there needs no mask. */
   readonly maskedPaths: readonly string[];
@@ -34,7 +34,7 @@ export interface FilesystemRow extends Mountpoint {
   readonly type: 'cgroup2' | 'devpts' | 'mqueue' | 'sysfs' | 'tmpfs';
   /** 'key=value' or 'flag'. */
   readonly options: readonly string[];
-  /** Made in it, by absolute paths. */
+  /** Devices and links that are made in the file system, by absolute paths. */
   readonly devices?: readonly Device[];
   readonly links?: readonly { readonly path: string; readonly target: string }[];
 }
@@ -44,19 +44,21 @@ export interface ProcRow extends Mountpoint {
   readonly type: 'proc';
 }
 
-/** What the host has at `source`, without what is mounted in it. Nothing in /sys, where the staging folder is by then. */
+/**
+ * A bind of what the host has at `source`, without the mounts in it. A source in /sys is not possible: the staging folder is there by then.
+ */
 export interface BindRow extends Mountpoint {
   readonly type: 'bind';
   readonly source: string;
 }
 
-/** A file of the container's, over the image's, which stays as it is. */
+/** A file of the container's that is bound over the image's file; the image's stays as it is. */
 export interface FileRow extends Row {
   readonly content: string;
 }
 
 export const PROC = '/proc';
-/** Here devices are real: those of the caller are made here too. */
+/** The only folder where device nodes work: those of the caller are made here too. */
 export const DEV = '/dev';
 
 /** A path as it is seen from a folder above it, which is not the root. */
@@ -64,7 +66,7 @@ export function pathIn(folder: string, path: string): string {
   return path.slice(folder.length + 1);
 }
 
-/** Where the root is mounted over, and the image need not have a place. */
+/** The places where something is mounted on the root; the image need not have them. */
 export function mountpointsOf({ mounts, files }: MountTable): string[] {
   const isOnRoot = ({ target }: MountRow): boolean => mounts.every((other) => other.target === target || !isWithin(target, other.target));
   return [...files, ...mounts.filter(isOnRoot)].map(({ target }) => target);

@@ -9,17 +9,17 @@ export interface NamespacePlan {
   /** CLONE_NEW* that the container's process is cloned with. */
   readonly flags: number;
   /**
-   * What a process before it must do, when there is something: a pid namespace is joined, and clock offsets are set, for
+   * Steps of a process before the container's, empty where none is needed: it joins a pid namespace or sets clock offsets, which hold for
    * children alone (pid_namespaces(7), time_namespaces(7)).
    */
   readonly before: readonly Step[];
-  /** A pid namespace is joined: whoever is in it already looks at those who come. */
+  /** A pid namespace is joined: the processes in it can look at each one that enters. */
   readonly entersPid: boolean;
-  /** The container's process joins these. */
+  /** Steps by which the container's process joins namespaces. */
   readonly join: readonly Step[];
-  /** After the groups were joined, which become its root. */
+  /** Steps for a new cgroup namespace, after the groups were joined: these become its root. */
   readonly cgroup: readonly Step[];
-  /** Its own mounts, a copy of the host's of that moment. */
+  /** Steps for the mount namespace, which starts as a copy of the host's mounts at that moment. */
   readonly mounts: readonly Step[];
 }
 

@@ -25,7 +25,7 @@ export interface ExtraDevice extends Device {
 
 /** What the first part of a plan depends on. */
 export type HeadInput = Pick<PlanInput, 'options' | 'slots' | 'root' | 'group' | 'devices' | 'proc'> & {
-  /** Files have contents, which are not the same for all containers of a shape. */
+  /** The table without its files: their contents are not the same for all containers of a shape. */
   readonly table: Omit<MountTable, 'files'>;
 };
 
@@ -48,13 +48,13 @@ export interface PlanInput {
   /** struct sock_filter[], or `null` for none. */
   readonly filter: Uint8Array | null;
   readonly devices: readonly ExtraDevice[];
-  /** By target: binds of files need a file to be mounted on. */
+  /** The targets of binds of files, which need a file to be mounted on. */
   readonly fileTargets: ReadonlySet<string>;
   /** Folders that the image declares as volumes, and that nothing else is mounted on: absolute, parents first. */
   readonly volumes: readonly string[];
   /** What is mounted and hidden unasked. */
   readonly table: MountTable;
-  /** A descriptor of /proc as it is in a pid namespace that is joined, where the plan can't make that. */
+  /** A descriptor of /proc as it is in the pid namespace that is joined, where the plan can't make that /proc itself. */
   readonly proc: number | null;
   /** Host steps that remove the record of what is made on disk. */
   readonly journal: readonly Step[];

@@ -23,7 +23,7 @@ export function planProcess(
     user,
     beforeUser: [
       ...resolveUlimits(options.limits.ulimits ?? {}).map((limit): Step => ({ op: 'rlimit', ...limit })),
-      // while it still has CAP_SYS_NICE
+      // the process still has CAP_SYS_NICE here
       ...schedulerSteps(options.limits.scheduler),
       ...(options.noNewPrivileges ? [{ op: 'no_new_privileges' } as const] : []),
       // without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before that goes
@@ -32,7 +32,7 @@ export function planProcess(
       { op: 'keep_capabilities' },
     ],
     afterUser: [
-      // of another user than root, execve leaves none of these (capabilities(7)): only the bounding set matters
+      // execve leaves none of these to a user other than root (capabilities(7)): only the bounding set matters
       { op: 'capabilities', effective: capabilities, permitted: capabilities, inheritable: 0, ambient: 0 },
       ...late,
     ],

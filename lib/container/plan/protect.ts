@@ -13,9 +13,9 @@ interface Input {
 }
 
 export interface Protection {
-  /** They read nothing of the host. */
+  /** Steps that read nothing of the host. */
   readonly make: readonly Step[];
-  /** When all is mounted; the first place is the root. */
+  /** Steps to be run when all is mounted; the first place is the root. */
   protect(places: readonly Place[], nullDevice: Slot): Step[];
 }
 
@@ -36,7 +36,7 @@ export function planProtection({ table, slots }: Input): Protection {
   };
 }
 
-/** What a program would take for the kernel's word, or for a device, wherever it found them. */
+/** Folders whose files a program takes for the kernel's answers, or for devices. */
 const KERNELS = [PROC, '/sys', DEV];
 
 /** The paths as seen from the mounts that hold them. */
@@ -44,7 +44,7 @@ function below(places: readonly Place[], paths: readonly string[]): { roots: Slo
   const found = new Map<string, { root: Slot; path: string }>();
   const add = (root: Slot, path: string): void => void found.set(`${root}:${path}`, { root, path });
   for (const path of paths) {
-    // of those that cover the path the last one is seen
+    // of the mounts that cover the path, the last one is seen
     const holder = places.findLast((place) => isWithin(path, place.path));
     if (holder) add(holder.mount, within(path, holder.path));
     for (const { shows, mount } of places) if (shows !== undefined && isWithin(path, shows)) add(mount, within(path, shows));
@@ -57,7 +57,7 @@ function within(path: string, folder: string): string {
   return folder === '/' ? path : path.slice(folder.length);
 }
 
-/** Fails where the path leads to another mount than the one that was made for it, or to none. */
+/** A step that fails where the path leads to another mount than the one that was made for it, or to none. */
 function requireMount(places: readonly Place[], path: string): Step[] {
   const [root] = places;
   const mount = places.findLast((place) => place.path === path)?.mount;

@@ -12,7 +12,7 @@ export interface RootPlan {
   readonly root: Slot;
   /** Mounts that are made read-only when everything is in place. */
   readonly mounts: readonly Slot[];
-  /** What holds the changes, mount by mount, handed over where `keepsUppers` says so. */
+  /** The folders that hold the changes, one for each mount; Node gets them where `keepsUppers` is set. */
   readonly uppers: readonly Slot[];
 }
 
@@ -36,7 +36,7 @@ export function planRoot(
       uppers: [],
       steps: [
         { op: 'clone_mount', out: root, at: NONE, path: source.path, recursive: 1 },
-        // devices are real in /dev alone, where we made them
+        // device nodes work only in /dev, where we made them
         { op: 'set_mount', mount: root, recursive: 1, set: MOUNT_ATTR.NODEV, clear: 0, propagation: PROPAGATION.private },
         ...(options.readOnly ? readOnlyBelow(root) : []),
         stage,
@@ -96,7 +96,7 @@ export function planRoot(
   return { root, mounts, uppers, steps: [...opened, stage, ...steps] };
 }
 
-/** What is mounted in it is read-only from now on: later it could not be told from the container's own mounts. */
+/** Makes the mounts below this one read-only now: later they could not be told from the container's own mounts. */
 function readOnlyBelow(mount: Slot): Step[] {
   return [
     { op: 'set_mount', mount, recursive: 1, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 },

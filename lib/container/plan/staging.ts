@@ -3,12 +3,12 @@ import { coverSteps, MOUNT_ATTR, type OverlayRecipe } from '../../plan/recipe.js
 import type { Slot, Step } from '../../plan/steps.js';
 import type { HeadInput } from './plan-input.js';
 
-/** A tmpfs of the container's that no path inside leads to: what is bound from there is seen where it is bound alone. */
+/** A tmpfs of the container's that no path inside leads to: a file in it is seen only at the place where it is bound. */
 export interface Staging {
   readonly slot: Slot;
-  /** They read nothing of the host. */
+  /** Steps that read nothing of the host. */
   readonly steps: readonly Step[];
-  /** For each mount of the recipe: the layer that hides, and where upper and work are when they are here. */
+  /** For each mount of the recipe: the layer that hides files, and the upper and work folders when they are on this tmpfs. */
   readonly layers: readonly { readonly cover: Slot | null; readonly folders: UpperFolders | null }[];
 }
 
@@ -18,7 +18,7 @@ export interface UpperFolders {
   readonly steps: readonly Step[];
 }
 
-/** Of a root without an upper here: no files but a container's own few. */
+/** The size of a staging tmpfs without an upper: it holds only a few files of the container's own. */
 const BYTES = 1024 * 1024;
 
 export function planStaging({ slots, root: source }: Pick<HeadInput, 'slots' | 'root'>): Staging {

@@ -11,13 +11,13 @@ import type { HeadInput, PlanInput } from './plan-input.js';
 
 /** The mounts of the table. */
 export interface TablePlan {
-  /** They read nothing of the host. */
+  /** Steps that read nothing of the host. */
   readonly make: readonly Step[];
-  /** Of the container's own /dev. */
+  /** The null device in the container's own /dev. */
   readonly nullDevice: Slot;
   /** The mount at a target of the table. @throws NacelleError when the table has none there */
   at(target: string): Slot;
-  /** When there is a root, the first of `places`; the others lie on it. */
+  /** Attaches the mounts when there is a root. The root is the first of `places`; the others lie on it. */
   attach(root: Slot): { readonly steps: readonly Step[]; readonly places: readonly Place[] };
 }
 
@@ -65,7 +65,7 @@ function makeSteps({ row, slot: out }: Mounted, { slots, options, proc }: HeadIn
   ];
 }
 
-/** One mount on the root after the other, each with what lies on it: all of that is there before any of it can be seen. */
+/** Attaches one mount after the other to the root. Each has the mounts that lie on it already, so it is never seen without them. */
 function attachAll(mounts: readonly Mounted[], root: Slot, devices: PlanInput['devices']): ReturnType<TablePlan['attach']> {
   const places: Place[] = [{ path: '/', mount: root }];
   const steps: Step[] = [];
@@ -82,7 +82,7 @@ function lowestOf(mount: Mounted): Mounted {
   return mount.on === undefined ? mount : lowestOf(mount.on);
 }
 
-/** What is not made before there is a root. */
+/** Steps for what is made only when there is a root. */
 function fillSteps({ row, slot }: Mounted, devices: PlanInput['devices']): Step[] {
   if (row.type === 'bind') return bindSteps(slot, { at: NONE, path: row.source, attributes: row.attributes });
   return row.target === DEV ? callersNodes(devices, slot) : [];
@@ -90,7 +90,7 @@ function fillSteps({ row, slot }: Mounted, devices: PlanInput['devices']): Step[
 
 function attachStep({ row: { target, create }, slot: mount, on }: Mounted, root: Slot, places: readonly Place[]): Step {
   if (on !== undefined) return { op: 'attach', mount, root: on.slot, path: pathIn(on.row.target, target), create, ...ANYWHERE };
-  // where there is no link on the way, none leads elsewhere
+  // a path directly below '/' at which a link is refused can't lead elsewhere
   const ground = dirname(target) === '/' && (create & CREATE.noLink) !== 0 ? ANYWHERE : groundOf(places, target);
   return { op: 'attach', mount, root, path: target, create, ...ground };
 }

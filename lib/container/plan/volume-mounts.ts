@@ -7,8 +7,8 @@ import type { PlanInput } from './plan-input.js';
  * Steps for the volumes that the image declares: each is the root's own folder, made where the image has none, as a mount of its own. So it
  * holds what the image has there, without a copy, and can be written to where the root can't.
  *
- * Before /proc, /sys and /dev are mounted: an image that calls these a volume gets them nonetheless. Nor is anything of the caller's there yet
- * to which a link could lead.
+ * These come before /proc, /sys and /dev, so an image that declares one of those as a volume gets the usual mount nonetheless. Nothing of
+ * the caller's is mounted yet either, to which a link could lead.
  */
 export function planVolumes({ slots, volumes }: Pick<PlanInput, 'slots' | 'volumes'>, root: Slot): Step[] {
   return volumes.flatMap((path): Step[] => {

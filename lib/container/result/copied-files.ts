@@ -13,7 +13,7 @@ const SAME_NAME = 'another file has this name when both are read as UTF-8';
 /**
  * Reads the records of addon/shim/steps/copy_out.h.
  *
- * @param failure why they end before the last path, if so
+ * @param failure why the records end before the last path; `null` when they don't
  */
 export function readCopied(bytes: Buffer, paths: readonly string[], { max, failure }: { max: number; failure: string | null }): CopiedOut {
   const files = new Map<string, { name: Buffer; content: Uint8Array }>();
@@ -30,7 +30,7 @@ export function readCopied(bytes: Buffer, paths: readonly string[], { max, failu
     const path = record.name.toString();
     const other = files.get(path)?.name;
     if (record.kind === FILE && record.error === 0 && (other?.equals(record.name) ?? true)) files.set(path, record);
-    // when two of the paths lead to it, once is enough
+    // when two of the paths lead to the same file, one entry is enough
     else if (!other?.equals(record.name)) refused.set(path, other ? SAME_NAME : reasonOf(record, max));
   }
   for (const path of paths.slice(done).filter((path) => !files.has(path)))

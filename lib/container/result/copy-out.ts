@@ -21,13 +21,14 @@ export interface CopyOutOptions {
   /** Bytes, those of the records among them. */
   readonly max: number;
   readonly cancelSignal: AbortSignal | null;
-  /** ms that are left to it when it was cancelled before. */
+  /** How many ms the reading may take when the run was cancelled before. */
   readonly graceMs: number;
 }
 
 /**
- * Reads files of a container that has ended, by a process that is confined to its mount namespace and has no right but its user's. A
- * missing path is left out; a folder gives the files below it. What can't be had is told, whatever the reason: nothing rejects.
+ * Reads files of a container that has ended, by a process that is confined to the container's mount namespace and has no right but its
+ * user's. A missing path is left out; a folder gives the files below it. What can't be read is told in the result, whatever the reason: the
+ * promise never rejects.
  */
 export async function copyOut(inside: Inside, paths: readonly string[], options: CopyOutOptions): Promise<CopiedOut> {
   const chunks: Buffer[] = [];
@@ -35,7 +36,7 @@ export async function copyOut(inside: Inside, paths: readonly string[], options:
   return readCopied(Buffer.concat(chunks), paths, { max: options.max, failure });
 }
 
-/** @returns why not all was read, if so */
+/** @returns why not everything was read; `null` when it was */
 async function read(inside: Inside, paths: readonly string[], options: CopyOutOptions, chunks: Buffer[]): Promise<string | null> {
   const cancelSignal = options.cancelSignal?.aborted ? null : options.cancelSignal;
   const [readEnd, writeEnd] = binding().pipe();
@@ -47,7 +48,8 @@ async function read(inside: Inside, paths: readonly string[], options: CopyOutOp
     const starting = start(plan, slots.descriptors, cancelSignal);
     closeDescriptor(writeEnd);
     task = await starting;
-    // whoever is the last to close it waits for the mounts to go, with all that the program has put there: that process, not Node
+    // whoever closes the namespace last waits for the mounts to go, with all that the program has put there: it must be the reading
+    // process, not Node
     inside.close();
     cancelSignal?.addEventListener('abort', cancel, { once: true });
     if (cancelSignal?.aborted) cancel();
@@ -83,7 +85,7 @@ function planCopyOut(
   });
   const plan = planOf({
     stages: [stage],
-    // it can't be cancelled a second time
+    // a run that was cancelled can't be cancelled again, so the reading gets a time limit
     ...(cancelSignal?.aborted ? { timeoutMs: Math.max(graceMs, 1) } : {}),
   });
   return { plan, slots };

@@ -20,7 +20,7 @@ export function lethalLimits({ memory, pidsLimit, ulimits = {} }: ParsedLimits, 
   return { memory: memory ?? null, pids: pidsLimit ?? null, cpuSeconds: cpu, fileBytes: fsize?.soft ?? null, filterKills };
 }
 
-/** -1 is none. */
+/** Both values of a ulimit, where -1 means no limit; `null` where nothing is limited. */
 function ulimit(value: number | { soft: number; hard: number } | undefined): { soft: number; hard: number } | null {
   if (value === undefined) return null;
   const { soft, hard } = typeof value === 'number' ? { soft: value, hard: value } : value;

@@ -20,9 +20,9 @@ export interface ChangedMount {
 /** What a container wrote to its root: to be read while it runs and after its end, until it is removed. */
 export class RootChanges {
   readonly #mounts: readonly ChangedMount[];
-  /** The folder on disk, where the changes are in one. */
+  /** The folder on disk, when the changes are in one. */
   readonly #disk: readonly Holding[];
-  /** By absolute paths. */
+  /** What is left out, by absolute paths. */
   readonly #leaveOut: LeaveOut;
   #isClosed = false;
 
@@ -34,7 +34,7 @@ export class RootChanges {
 
   async *changes(): AsyncGenerator<Change, void, undefined> {
     for (const { target, lower, upper } of this.#open('list the changes')) {
-      // it may have been removed while the ones before were listed
+      // the container may have been removed while the mounts before were listed
       this.#open('list the changes');
       for await (const change of listChanges({ lower, target: null, changes: upper, leaveOut: below(target, this.#leaveOut) })) {
         yield target === '/' ? change : { ...change, path: target + (change.path === '/' ? '' : change.path) };
@@ -62,7 +62,7 @@ export class RootChanges {
   }
 }
 
-/** Of absolute paths those in a mount, relative to it. */
+/** Takes those of the absolute paths that are in a mount, relative to it. */
 function below(target: string, { covered, volumes }: LeaveOut): LeaveOut {
   const start = target === '/' ? '/' : `${target}/`;
   const relative = (paths: readonly string[]): string[] =>

@@ -21,10 +21,10 @@ export type NotEnforced = { feature: string; reason: string }[];
 
 export interface PlannedGroup {
   readonly group: GroupPlan;
-  /** Those that are kept. */
+  /** The limits that can be kept. */
   readonly limits: ParsedLimits;
   readonly notEnforced: NotEnforced;
-  /** For the journal: where nothing in the group's path tells whose it is. */
+  /** Records for the journal, for a group whose path does not tell its owner. */
   readonly records: readonly HostRecord[];
 }
 
@@ -83,20 +83,20 @@ export function deviceRulesOf(devices: readonly ExtraDevice[], { deviceRules }: 
   return [...defaultDeviceRules, ...devices.map(deviceRule), ...(deviceRules ?? [])];
 }
 
-/** Asked for where v1 has no controller that can be used; `undefined` where it has. */
+/** Whether a device filter can be loaded. `undefined` where it is not needed: v1 has a device controller that can be used. */
 export async function filterOf(layout: GroupLayout): Promise<Feature | undefined> {
   const v1 = layout.controllers.get('devices');
   return v1 && layout.bases.get(v1.mountPoint)?.path != null ? undefined : deviceFilter();
 }
 
-/** What means nothing without others. */
+/** Limits that mean nothing without certain others. */
 const WITH: Partial<Record<string, readonly (keyof ParsedLimits)[]>> = {
   memorySwap: ['memory'],
   cpuPeriod: ['cpus', 'cpuQuota'],
   cpuBurst: ['cpus', 'cpuQuota', 'cpuPeriod'],
 };
 
-/** Those limits that can be planned each by itself, or with those that it needs. */
+/** Separates the limits that can be planned, each by itself or with those that it needs, from those that can't be enforced. */
 function keepable(limits: ParsedLimits, plan: (limits: ParsedLimits) => unknown): { limits: ParsedLimits; notEnforced: NotEnforced } {
   const notEnforced: NotEnforced = [];
   const kept = Object.entries(limits).filter(([name, value]) => {
@@ -117,7 +117,7 @@ function parentFolders({ folders, name }: GroupPlan): string[] {
   return folders.flatMap((path) => foldersAbove(path, name));
 }
 
-/** Our own, which goes with the last of its groups. */
+/** Records of our own folder in each hierarchy, which is removed with the last of its groups. */
 function roots({ folders, name }: GroupPlan): HostRecord[] {
   return folders.map((path) => ({ kind: 'folder', path: path.slice(0, -name.length - 1) }));
 }
@@ -131,8 +131,8 @@ function deviceRule({ type, major, minor, access }: ExtraDevice): DeviceRule {
 }
 
 /**
- * Without the device controller nothing holds a program back from a device node in /dev: that is no matter while it
- * can't make any and has those alone that it was given in full.
+ * Without the device controller nothing keeps a program from using a device node in /dev. That does no harm as long as the program can't
+ * make nodes, and was given each device in /dev with full access.
  *
  * @throws UnsupportedError
  */

@@ -7,8 +7,8 @@ import type { NotEnforced } from './container-group.js';
 import type { Prepared } from './prepare.js';
 
 /**
- * What a container is, as plain data that another process could read: what is open, runs or can be let go is {@link Held}. Its plan has the
- * environment and files of the program: neither errors nor logs show it.
+ * What a container is, as plain data that another process could read; what is open, runs or must be released is in {@link Held}. The plan
+ * holds the environment and files of the program, so neither errors nor logs show it.
  */
 export interface ContainerRecord {
   readonly id: string;
@@ -16,14 +16,14 @@ export interface ContainerRecord {
   readonly labels: Readonly<Record<string, string>>;
   /** As it is executed, the image's part included. */
   readonly command: readonly string[];
-  /** `null`: a folder that is written to as it is. */
+  /** `null` for a root that is a folder, which the program writes to itself. */
   readonly image: { readonly reference: string | null; readonly digest: string } | null;
   /** ms since the epoch. */
   readonly createdAt: number;
-  /** Those that are kept, as they are now. */
+  /** The limits that could be kept, as they are now. */
   readonly limits: ParsedLimits;
   readonly notEnforced: NotEnforced;
-  /** Of the host, in its /dev. */
+  /** Devices of the host that are in the container's /dev. */
   readonly devices: readonly ExtraDevice[];
   readonly group: {
     readonly name: string;

@@ -19,7 +19,7 @@ export function etcFiles(options: ParsedOptions, hostname: string): EtcFiles {
   };
 }
 
-/** A host without the file is no error: the container gets what it would do without. */
+/** A host without the file is no error: the container gets what it would get without it, `otherwise`. */
 function readOr(path: string, otherwise: string): string {
   try {
     return readFileSync(path, 'utf8');

@@ -2,7 +2,7 @@ import { ImageError } from '../../errors.js';
 import type { ImageConfig } from '../../image/formats/image-config.js';
 import { isMountedOver, type ParsedMount, tidied } from '../options/mount-options.js';
 
-/** More than any image has; each is a mount. */
+/** The most volumes that are accepted, for each is a mount. No real image has so many. */
 const MOST = 256;
 
 /**

@@ -14,9 +14,9 @@ const QUIET = NOSUID | NODEV | NOEXEC;
 let answer: boolean | undefined;
 
 /**
- * /proc as it is in a pid namespace, as a descriptor that is the caller's to close; `null` where a plan can make that from outside
+ * A descriptor of /proc as it is in a pid namespace, which the caller closes; `null` where a plan can make that /proc from outside
  * (fsconfig(2), `pidns`, Linux 6.17). Before that it takes a process in the namespace, where others may look into it and, with
- * CAP_SYS_PTRACE, do what it may: it has an empty root, nothing open, and CAP_SYS_ADMIN alone.
+ * CAP_SYS_PTRACE, do what it may do: so it has an empty root, nothing open, and CAP_SYS_ADMIN alone.
  *
  * @throws SyscallError
  */
@@ -45,7 +45,7 @@ export async function joinedProc(namespace: number): Promise<number | null> {
   return descriptors.get(proc) ?? null;
 }
 
-/** Tried with Node's own namespace, until there is an answer. */
+/** Whether the kernel takes a pid namespace for /proc. It is tried with Node's own namespace until there is an answer. */
 async function takesNamespace(): Promise<boolean> {
   if (answer !== undefined) return answer;
   const fd = attempt("open this process's pid namespace", () => openSync('/proc/self/ns/pid', 'r'));

@@ -25,18 +25,18 @@ import { letGo, type PlannedStart, planStart } from './planned-start.js';
 import type { Prepared } from './prepare.js';
 import { prewarm } from './prewarm.js';
 
-/** What is open, runs or can be let go: this process's alone. */
+/** The part of a container that is open, runs or must be released: only this process has it. */
 export interface Held<E extends Encoding> {
   readonly program: Program<E>;
   readonly task: Task;
-  /** Of its task: for a descriptor on its way here. */
+  /** A slot of the container's task, for a descriptor that the shim opens and sends to Node. */
   readonly slot: Slot;
   readonly image: Image | null;
-  /** Where, and as whom, `copyOut` is read; `null` where nothing is. */
+  /** Where, and as whom, `copyOut` reads files; `null` where it reads none. */
   readonly inside: Inside | null;
-  /** `null`: of a run, whose root goes with its end, or a root that is a folder, which is written to itself. */
+  /** `null` for a run, whose root goes with its end, and for a root that is a folder, which the program writes to itself. */
   readonly changes: RootChanges | null;
-  /** Lets go of the image's layers. */
+  /** Releases the image's layers. */
   release(): void;
 }
 
@@ -46,14 +46,14 @@ export interface Parts<E extends Encoding> {
   readonly held: Held<E>;
 }
 
-/** A container up to its program, which runs or is parked just before execve. */
+/** `park`: the program waits just before execve, and does not run at once. */
 interface LaunchOptions {
   readonly park: boolean;
 }
 
 /**
- * Makes a container up to its program, which runs with it or, with `park`, waits just before execve. What fails leaves nothing but
- * the program's streams, which are the caller's to close.
+ * Makes a container with its program, which then runs or, with `park`, waits just before execve. A failure leaves nothing but the program's
+ * streams, which the caller closes.
  *
  * @throws as `Container.run`; the reason of `cancelSignal`
  */
@@ -120,7 +120,7 @@ async function launchOn<E extends Encoding>(
   return { record, held };
 }
 
-/** What the end of the program is judged by. */
+/** The facts by which the program's end is judged. */
 function factsOf(record: LiveRecord): ProgramFacts {
   const { id, command, processOne, notEnforced, filterKills, group } = record.current;
   return {
@@ -145,11 +145,11 @@ function insideOf(mountNamespace: number | undefined, user: number | undefined):
   return { mountNamespace, user, close };
 }
 
-/** What of a container is on the host beside its groups, written down before it is made. */
+/** What a container has on the host beside its groups. It is written down in records before it is made. */
 interface OnHost {
-  /** The folder of its upper, where that must outlive the program. */
+  /** The folder of the container's upper, where that must outlive the program. */
   readonly disk: readonly Holding[];
-  /** Steps that take the records away: of the folder, and of groups in whose path nothing tells whose they are. */
+  /** Steps that remove the records: of the folder, and of groups whose path does not tell their owner. */
   readonly diskRecord: readonly Step[];
   readonly groupRecord: readonly Step[];
 }
@@ -173,9 +173,9 @@ function holdFolder(path: string, record: readonly Step[]): Promise<Holding> {
   return hold(plan, slots.descriptors, removal);
 }
 
-/** Takes away what is on the host for a container that came to nothing. @returns the error to throw */
+/** Removes what is on the host for a container that could not be made. @returns the error to throw */
 async function leave({ disk, diskRecord, groupRecord }: OnHost, error: unknown): Promise<unknown> {
-  // one of what may still be there is for the next reap
+  // a record of what may still be there is kept for the next reap
   if (!(error instanceof ShimError) && !hasCleanupError(error)) dropRecord([...diskRecord, ...groupRecord]);
   return undone(disk, error);
 }
@@ -184,14 +184,14 @@ function hasCleanupError(error: unknown): boolean {
   return error instanceof NacelleError && error.cleanupError !== undefined;
 }
 
-/** One that is parked, and that nobody will hear of. */
+/** Ends a container that is parked, and that the caller never gets. */
 async function abandon(task: Task): Promise<void> {
   for (const fd of task.started.descriptors.values()) closeDescriptor(fd);
-  // how it could be undone is news to nobody: the record of what is left is for the next reap
+  // nobody needs to hear of a failed undo: the record of what is left is kept for the next reap
   await endOf(task);
 }
 
-/** `null`: its root is a folder, which is written to itself. */
+/** The changes to the root; `null` for a root that is a folder, which the program writes to itself. */
 function changesIn(
   { root, volumes, table, options }: Prepared,
   uppers: readonly (number | undefined)[],
@@ -203,7 +203,7 @@ function changesIn(
     if (upper === undefined) throw new NacelleError('the shim gave no upper folder', { code: 'ERR_PROTOCOL' });
     return { target, lower, upper };
   });
-  // what lies in a mount of the caller's is none of the root's
+  // a place in a mount of the caller's does not belong to the root
   const covered = mountpointsOf(table).filter((path) => !isMountedOver(path, options.mounts));
   return new RootChanges(mounts, disk, { covered, volumes });
 }

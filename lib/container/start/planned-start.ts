@@ -9,15 +9,18 @@ import { discard, FirstPart, fits, type Prewarmed, prewarm } from './prewarm.js'
 export interface PlannedStart {
   readonly prepared: Prepared;
   readonly head: Head;
-  /** `null`: its first part can't be prewarmed. */
+  /** `null` where the first part can't be prewarmed. */
   readonly first: FirstPart | null;
   readonly prewarmed: Prewarmed | null;
 }
 
-/** Takes the name of the one that is prewarmed, and the one itself when it is what this container's first part would be. */
+/**
+ * Plans a container under the name of the first part that is prewarmed. That part is used when it is the same as the container's own would
+ * be.
+ */
 export async function planStart(options: ParsedOptions): Promise<PlannedStart> {
   const prewarmed = prewarm.take();
-  // it begins while this one is planned
+  // the prewarmed part begins while this container is planned
   prewarmed?.beginning.go();
   try {
     const planned = await plan(options, prewarmed?.id ?? newId());
@@ -31,7 +34,7 @@ export async function planStart(options: ParsedOptions): Promise<PlannedStart> {
   return { ...(await plan(options, newId())), prewarmed: null };
 }
 
-/** What was planned, and comes to nothing. */
+/** Releases what was planned for a container that will not be started. */
 export function letGo({ prepared, prewarmed }: PlannedStart): void {
   prepared.release();
   if (prewarmed) void discard(prewarmed);
@@ -48,7 +51,10 @@ async function plan(options: ParsedOptions, id: string): Promise<Omit<PlannedSta
   }
 }
 
-/** A group of the caller's must not hold what the caller knows nothing of; and the rest may bring few descriptors. */
+/**
+ * Whether a first part may be prewarmed. A group of the caller's must not hold a process that the caller doesn't know of, and the
+ * descriptors of the rest must fit into one message.
+ */
 function mayBePrewarmed({ cgroup, cgroupParent, mounts }: ParsedOptions): boolean {
   return cgroup === null && cgroupParent === null && STREAMS + mounts.length <= MAX_REST_DESCRIPTORS;
 }

@@ -31,16 +31,16 @@ import { joinedProc } from './joined-proc.js';
 /** What a plan needs beside the program's streams; reads the host, makes nothing on it but an image's layers in the store. */
 export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
   readonly stopSignal: number;
-  /** Those that are kept. */
+  /** The limits that can be kept. */
   readonly limits: ParsedLimits;
   readonly notEnforced: NotEnforced;
-  /** Of its group, for the journal. */
+  /** Records of the container's group, for the journal. */
   readonly records: readonly HostRecord[];
   /** The filter has an action that ends a process by SIGSYS. */
   readonly filterKills: boolean;
-  /** `null`: a folder that is written to as it is. */
+  /** `null` for a root that is a folder, which the program writes to itself. */
   readonly image: Image | null;
-  /** Lets go of the image's layers: when its mounts are gone, or it came to none. */
+  /** Releases the image's layers; to be called when the container's mounts are gone, or were never made. */
   readonly release: () => void;
 };
 
@@ -154,7 +154,7 @@ async function findRoot(options: ParsedOptions, id: string): Promise<FoundRoot> 
   return { root: { type: 'recipe', recipe, upperSize: upperSize ?? Math.max(half, 4096), disk }, config: image.config, image, release };
 }
 
-/** What docker's `--pull` says of an image of a registry's. */
+/** The image, which is pulled as docker's `--pull` would do it when its name is a registry's. */
 async function imageOf(reference: string, policy: PullPolicy, { onProgress, process: { cancelSignal } }: ParsedOptions): Promise<Image> {
   const pull = () => Image.pull(reference, { ...(onProgress ? { onProgress } : {}), ...(cancelSignal ? { cancelSignal } : {}) });
   const isNamed = parseReference(reference).kind === 'registry';
@@ -173,7 +173,10 @@ function requireFolder(path: string, option: string): void {
   if (!status.isDirectory()) throw invalidOption(option, `${path} is not a folder`);
 }
 
-/** By /proc/PID/root and the like a path leads into the mounts of another namespace, which can't be bound (open_tree(2), EINVAL). */
+/**
+ * Refuses a path that leads, by /proc/PID/root and the like, into the mounts of another namespace: it can't be bound (open_tree(2),
+ * EINVAL).
+ */
 function requireOwnMounts(path: string, option: string): void {
   const pid = /^\/proc\/(\d+)\/(?:root|cwd|fd\/\d+)(?:\/|$)/.exec(path)?.[1];
   if (pid === undefined) return;
@@ -193,13 +196,16 @@ function lookUp(path: string, option: string) {
   }
 }
 
-/** As docker reads it, a part that is empty (in a Dockerfile, of a variable) is root, or the user's own group. */
+/**
+ * The image's user as docker reads it: an empty user (from an empty variable in a Dockerfile) is root, and an empty group is the user's
+ * own.
+ */
 function userOf({ user = '' }: ImageConfig): string {
   const [name, group] = user.split(':');
   return `${name || '0'}${group ? `:${group}` : ''}`;
 }
 
-/** What asks the first process to end. @throws ImageError when the image names no signal */
+/** The signal that asks the first process to end. @throws ImageError when the image names no signal */
 function stopSignalOf({ stopSignal }: ImageConfig): number {
   const number = stopSignal ? parseStopSignal(stopSignal) : SIGTERM;
   if (number === null) throw new ImageError(`the image's StopSignal is ${JSON.stringify(stopSignal)}, which is no signal`);
@@ -210,7 +216,7 @@ function stopSignalOf({ stopSignal }: ImageConfig): number {
 export function argvOf(options: ParsedOptions, config: ImageConfig): string[] {
   const entrypoint = options.entrypoint ?? config.entrypoint ?? [];
   const imageCommand = options.entrypoint === null ? (config.cmd ?? []) : [];
-  // an empty list is what a program's own arguments are when there are none
+  // an empty list counts as not given: a caller may pass on arguments of which there are none
   const command = options.command?.length ? options.command : imageCommand;
   const argv = [...entrypoint, ...command];
   if (argv.length === 0) throw invalidOption('command', 'is missing: the image names no program either');
@@ -240,7 +246,7 @@ function findDevice({ path, target, access }: ParsedOptions['devices'][number]):
   return { path: target, type: status.isBlockDevice() ? 'b' : 'c', major, minor, mode: status.mode & 0o777, access };
 }
 
-/** Binds of files: a file is made to mount them on where there is none. Sources must be there. */
+/** The targets of binds of files: where a target is missing, a file is made to mount on. The sources must be there. */
 function fileTargets(options: ParsedOptions): Set<string> {
   const targets = new Set<string>();
   for (const { type, source, target } of options.mounts) {
@@ -250,7 +256,7 @@ function fileTargets(options: ParsedOptions): Set<string> {
   return targets;
 }
 
-/** To read what is neither a file nor a folder may wait for ever, or do something. */
+/** Refuses a source that is neither a file nor a folder: to read it may wait for ever, or have an effect. */
 function requireContent(source: string): void {
   const status = lookUp(source, 'copyIn');
   if (!status.isFile() && !status.isDirectory()) throw invalidOption('copyIn', `${source} is neither a file nor a folder`);

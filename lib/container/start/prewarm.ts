@@ -12,7 +12,7 @@ export interface Prewarmed {
   readonly beginning: Beginning;
 }
 
-/** How long one is kept after a container's end, in ms. */
+/** How long a prewarmed part is kept after a container's end, in ms. */
 const KEPT = 1000;
 
 const none: Descriptors = new Map();
@@ -30,29 +30,29 @@ export class FirstPart {
   }
 }
 
-/** Whether it was sent what `first` would send. */
+/** Whether the prewarmed part is the same bytes that `first` would send. */
 export function fits({ beginning, body }: Prewarmed, first: FirstPart | null): boolean {
   return first !== null && !beginning.over && body === first.body;
 }
 
-/** Undoes one that nobody needs. What could not be undone stays in the journal, for the next reap. */
+/** Undoes a prewarmed part that nobody needs. What could not be undone stays in the journal, for the next reap. */
 export async function discard({ beginning }: Prewarmed): Promise<void> {
   await Promise.allSettled([beginning.close()]);
 }
 
 /**
- * Makes the next container's first part before that is asked for: namespaces, groups, /proc, /dev and the like, which are the same for
- * every container of a shape and take the kernel longer than all the rest. It is sent when two containers in a row had one shape, and
- * begins in the turn of the event loop after one of them has ended, or when the next container is asked for: the shim does one thing
- * after the other, and must not learn of an end late because of it. It goes when no container comes soon.
+ * Makes the next container's first part before that container is asked for: namespaces, groups, /proc, /dev and the like, which are the
+ * same for every container of a shape and take the kernel longer than all the rest. The first part is sent when two containers in a row had
+ * one shape. It begins in the turn of the event loop after one of them has ended, or when the next container is asked for: the shim does
+ * one thing after the other, and would else tell of that end late. It is undone when no container comes soon.
  */
 export class Prewarm {
   #waiting: Prewarmed | null = null;
   #timer: NodeJS.Timeout | undefined;
-  /** Of the newest container: its first part as it travels, without its name. */
+  /** The first part of the newest container as it travels, without the container's name. */
   #shape: string | null = null;
 
-  /** The one that is there, for the caller alone. */
+  /** Gives the prewarmed part, if there is one, to the caller alone. */
   take(): Prewarmed | null {
     const taken = this.#waiting;
     this.#waiting = null;
@@ -60,9 +60,9 @@ export class Prewarm {
     return taken === null || taken.beginning.over ? null : taken;
   }
 
-  /** A container has begun: sends the next one's first part if that is likely to be this one's. */
+  /** To be called when a container has begun: sends the next one's first part if that is likely to be the same as this one's. */
   hasBegun(first: FirstPart, ended: Promise<unknown>): void {
-    // how it failed is told to those who wait for it
+    // those who wait for the container get its failure
     ended.catch(() => undefined).finally(() => this.#hasEnded());
     const before = this.#shape;
     this.#shape = first.body.replaceAll(first.id, '');
@@ -72,7 +72,7 @@ export class Prewarm {
     try {
       this.#waiting = { id, body, beginning: beginLater(first.plan, Buffer.from(body, 'latin1')) };
     } catch {
-      // the container that has begun is none the worse; the next one is made as ever, and fails by itself if it must
+      // the container that has begun is not affected; the next one is made without prewarming, and gets the failure itself if there is one
     }
   }
 
@@ -84,18 +84,18 @@ export class Prewarm {
     this.#timer = setTimeout(() => void this.forget(), KEPT).unref();
   }
 
-  /** Undoes the one that is there. */
+  /** Undoes the prewarmed part, if there is one. */
   async undo(): Promise<void> {
     const taken = this.take();
     if (taken !== null) await discard(taken);
   }
 
-  /** Undoes the one that is there, and forgets what was run: two more are needed for the next. */
+  /** Undoes the prewarmed part, if there is one, and forgets the last shape: two more containers are needed for the next one. */
   async forget(): Promise<void> {
     this.#shape = null;
     await this.undo();
   }
 }
 
-/** Of this environment: main thread or Worker. */
+/** The prewarming of this environment (main thread or Worker). */
 export const prewarm = new Prewarm();

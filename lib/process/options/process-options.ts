@@ -45,7 +45,9 @@ export interface ParsedProcess {
 
 type Direction = 'in' | 'out';
 
-/** A stream, of Node's or like it, that still has something to give: one that ended would never end the program's stdin. */
+/**
+ * Whether this is a stream, Node's own or a similar one, that can still be read: one that has ended would never end the program's stdin.
+ */
 function isReadable(value: object): value is Readable {
   return has(value, 'pipe') && has(value, 'read') && Reflect.get(value, 'readable') !== false;
 }
@@ -62,7 +64,7 @@ const file = z.strictObject({ file: word, append: z.boolean().optional() });
 
 const PROBLEM = "must be 'pipe', 'inherit', 'ignore', a file descriptor, a stream or { file }";
 
-/** The places of one stream. A list is flattened: each gets it all. */
+/** The places of one stream. A list is flattened: each place gets all of the data. */
 function stdio(direction: Direction): z.ZodType<StdioItem[]> {
   return z.unknown().transform((value, context) => {
     const complain = (message: string): never => {
@@ -178,7 +180,7 @@ export function normaliseProcess(options: Checked): ParsedProcess {
     killSignal: options.killSignal ?? SIGKILL,
     forceKillAfterDelay: options.forceKillAfterDelay ?? 1000,
     input: options.input ?? null,
-    // what is not kept has no bound but one that is asked for
+    // output that is not kept needs no limit, so it has one only when the caller asks for it
     maxBuffer: options.maxBuffer ?? (options.buffer === false ? null : 100 * 1024 ** 2),
     cancelSignal: options.cancelSignal ?? null,
     reject: options.reject ?? false,

@@ -14,7 +14,7 @@ export type Output<E> = E extends 'buffer' ? Uint8Array : string;
  * - a number: that descriptor of Node's
  * - a stream: its descriptor where it has one, else piped through Node
  * - a file: read from, or written to (made with mode 0644; `append` keeps what is there)
- * - a list, for outputs: each gets it all
+ * - a list, for outputs: each place gets all of the output
  */
 export type Stdio =
   | 'pipe'
@@ -33,8 +33,8 @@ export interface ProcessOptions<E extends Encoding = 'utf8'> {
   /** Start from Node's own environment. Default false: only PATH, HOME, HOSTNAME, the image's and yours. */
   extendEnv?: boolean | undefined;
   /**
-   * Absolute. Default: the image's, else '/'. In a container it is made where it is missing, and is the user's then. What is there keeps its
-   * owner: with `image: 'host'` a folder that this machine happens to have too. Below /tmp, which is empty there, it has none.
+   * Absolute. Default: the image's, else '/'. In a container a missing folder is made, and the user owns it. A folder that exists keeps its
+   * owner: with `image: 'host'` it can be one that this machine has too. Below /tmp, which is empty there, every folder is new.
    */
   cwd?: string | undefined;
   /** 'name', 'uid', 'user:group' or a uid; names are looked up in the container's own files. Default: the image's, else root. */
@@ -50,17 +50,17 @@ export interface ProcessOptions<E extends Encoding = 'utf8'> {
   /** Default 'utf8'. */
   encoding?: E | undefined;
   /**
-   * Default true: what the program writes to its pipes is kept for the result. False: it is not, and what nobody reads of the streams
-   * is thrown away. Then `maxBuffer` has no default.
+   * Default true: the result keeps what the program writes to its pipes. False: it does not, and output that nobody reads from the streams
+   * is thrown away; then `maxBuffer` has no default.
    */
   buffer?: boolean | undefined;
-  /** Wall clock, ms. 0 is no limit. Kept by the shim, so that a blocked event loop can't stretch it. */
+  /** Limit of wall clock time, ms. 0 is no limit. The shim keeps it, so that a blocked event loop can't stretch it. */
   timeout?: number | undefined;
-  /** CPU time of the whole tree, ms. 0 is no limit. Kept by the shim. */
+  /** Limit of the CPU time of the whole tree, ms. 0 is no limit. The shim keeps it. */
   cpuTimeLimit?: number | undefined;
-  /** What a clock or a cancel sends. Default SIGKILL, to the whole tree; another goes to the first process. */
+  /** The signal that a time limit or a cancel sends. Default SIGKILL, to the whole tree; another signal goes to the first process. */
   killSignal?: NodeJS.Signals | undefined;
-  /** ms after another `killSignal` until the tree is killed. Default 1,000. */
+  /** How long after a `killSignal` other than SIGKILL the tree is killed, ms. Default 1,000. */
   forceKillAfterDelay?: number | undefined;
 }
 
@@ -68,9 +68,9 @@ export interface ProcessOptions<E extends Encoding = 'utf8'> {
 export interface CallOptions {
   /** Written to stdin, which is then closed. */
   input?: string | Uint8Array | Readable | undefined;
-  /** Bytes of each of stdout and stderr. Default '100m'. Past it the tree is killed: status 'output-limit'. */
+  /** Limit of each of stdout and stderr, bytes. Default '100m'. When one goes past it, the tree is killed: status 'output-limit'. */
   maxBuffer?: Size | undefined;
-  /** Ends the program, or what is done before it runs: status 'canceled'. */
+  /** Its abort ends the program, or the work that is done before the program runs: status 'canceled'. */
   cancelSignal?: AbortSignal | undefined;
   /** `true`: a program that fails rejects with ContainerRunError. Default false: what it did is in the result. */
   reject?: boolean | undefined;
@@ -99,9 +99,9 @@ export interface PressureShare {
   totalMs: number;
 }
 
-/** What a tree used. `null` where the kernel or the container's groups can't tell. */
+/** What a tree of processes used. `null` where the kernel or the container's groups can't tell. */
 export interface Usage {
-  /** Of the whole tree where a group counted it, else of the first process and what it waited for. */
+  /** CPU time of the whole tree where a group counted it, else of the first process and the children that it waited for. */
   cpuTimeMs: number;
   userMs: number;
   systemMs: number;
@@ -133,13 +133,13 @@ export type Status =
   | 'syscall-violation'
   | 'canceled';
 
-/** How a program ended. What is missing or null was not there to be had. */
+/** How a program ended. A field is missing or null where there is no such information. */
 export interface RunResult<E extends Encoding = 'utf8'> {
   id: string;
   command: string[];
   /**
-   * The first cause that ended it, from evidence; 'memory-limit' also when anything in its group was
-   * killed by its limit, whatever process 1 then returned.
+   * The first cause that ended the program, judged from evidence. It is 'memory-limit' also when the group's limit killed any process in
+   * the group, whatever process 1 then returned.
    */
   status: Status;
   /** One sentence with the evidence: 'killed after 1,000 ms of wall time'. */
@@ -150,7 +150,7 @@ export interface RunResult<E extends Encoding = 'utf8'> {
   signalNumber: number | null;
   /** `status` is not 'ok'. */
   failed: boolean;
-  /** Either clock. */
+  /** `timeout` or `cpuTimeLimit` ended the program. */
   timedOut: boolean;
   oomKilled: boolean;
   isCanceled: boolean;
@@ -158,14 +158,17 @@ export interface RunResult<E extends Encoding = 'utf8'> {
   /** Empty where the stream went elsewhere, and with `buffer: false`. */
   stdout: Output<E>;
   stderr: Output<E>;
-  /** By path: what `copyOut` named and was there. */
+  /** By path: the files that `copyOut` named, or that lie in a folder that it named. */
   files: Record<string, Uint8Array>;
-  /** What `copyOut` named, or what lies below, and could not be had: a link, say, what the user may not read, or what is too big. */
+  /**
+   * What `copyOut` named, or what lies below that, and could not be read: for example a link, a file that the user may not read, or one
+   * that is too big.
+   */
   notCopied: { path: string; reason: string }[];
   startedAt: Date;
   /** From the program's start to the end of its tree. */
   durationMs: number;
-  /** What it took to make the sandbox. */
+  /** How long it took to make the sandbox. */
   setupMs: number;
   usage: Usage;
   /** With `onUnsupported: 'report'`: what was left out. */
@@ -184,8 +187,8 @@ export type Execution<E extends Encoding = 'utf8'> = Promise<RunResult<E>> &
     /** `null` unless the option `stdin` is 'pipe'. */
     readonly stdin: Writable | null;
     /**
-     * What the program writes, from its beginning on: a copy, so that the result has it all the same. The program waits for who reads it slowly;
-     * whoever has seen enough destroys it. `null` where the output goes elsewhere.
+     * A copy of what the program writes, from its beginning on; the result has the output all the same. The program waits for a slow
+     * reader: destroy the stream when you have seen enough. `null` where the output goes elsewhere.
      */
     readonly stdout: Readable | null;
     /** As {@link stdout}. */
@@ -194,12 +197,15 @@ export type Execution<E extends Encoding = 'utf8'> = Promise<RunResult<E>> &
      * The lines of an output (default 'stdout') from its beginning on, while they come: decoded as UTF-8, without the '\n' or '\r\n' at
      * their end. 'all': of both, in the order in which they came here. Each iteration is a copy of its own, for which the program waits.
      *
-     * At the end of the program a rejection of the promise is thrown in the loop, where it is then handled. Leaving the loop
-     * before lets the program go on.
+     * When the promise rejects, the loop throws that error at the end of the program, and the rejection counts as handled. Leaving the loop
+     * before that lets the program go on.
      *
      * @throws NacelleError in the loop: `ERR_STATE` when the output goes elsewhere
      */
     lines(from?: 'stdout' | 'stderr' | 'all'): AsyncIterable<string>;
-    /** Default SIGKILL: the whole tree. Another signal: the first process. Waits until it runs; after its end nothing is reached. */
+    /**
+     * SIGKILL, the default, goes to the whole tree, another signal to the first process. The call waits until the program runs; after the
+     * program's end it does nothing.
+     */
     kill(signal?: NodeJS.Signals | number): Promise<void>;
   };

@@ -1,5 +1,5 @@
 const ID = /^(?:0|[1-9]\d{0,9})$/;
-/** Names as useradd(8) and directories of users make them; a '-' in front would be a number below 0. */
+/** Names as useradd(8) and directories of users make them. A name does not begin with '-', for that would look like a negative number. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?$/;
 const MAX_ID = 0xfffffffe;
 

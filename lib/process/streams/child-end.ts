@@ -2,7 +2,7 @@
 export type ChildEnd =
   /** An end of a pipe of ours, to be given to the program's user. */
   | { readonly type: 'pipe'; readonly fd: number }
-  /** A descriptor of the caller's, as it is: it stays whose it is. */
+  /** A descriptor of the caller's, passed on as it is: its file keeps its owner. */
   | { readonly type: 'given'; readonly fd: number }
   /** The null device of where the program runs. */
   | { readonly type: 'null' }
@@ -16,7 +16,7 @@ export interface Copy {
   /** Descriptors of Node's. */
   readonly from: number;
   readonly to: number;
-  /** For words: 'stdin', and the path where it is known. */
+  /** For error messages: the option, such as 'stdin', and the path where it is known. */
   readonly option: string;
   readonly path: string | null;
 }

@@ -4,9 +4,9 @@ import type { Encoding, Output } from '../options/process-types.js';
 const BLOCK = 64 * 1024;
 
 export interface CollectorOptions {
-  /** Bytes: exactly as many are fine, the next one is too much. `null`: any number. */
+  /** Bytes. Exactly this many are allowed, one more is too much. `null`: any number. */
   readonly limit: number | null;
-  /** Whether they are kept, or counted alone. */
+  /** Whether the bytes are kept, or only counted. */
   readonly keep: boolean;
 }
 
@@ -35,7 +35,7 @@ export class Collector {
     return this.#overflowed;
   }
 
-  /** @returns the part of it that is within the limit */
+  /** @returns the part of the chunk that is within the limit */
   push(chunk: Uint8Array): Uint8Array {
     if (this.#overflowed) return chunk.subarray(0, 0);
     const room = this.#limit - this.#size;
@@ -74,14 +74,14 @@ export class Collector {
     return all;
   }
 
-  /** Decoded as a whole: a character may lie across chunks. One that the limit cut through is left out. */
+  /** The output is decoded as a whole, for a character may lie across chunks. A character that the limit cut through is left out. */
   text(): string {
     const bytes = this.bytes();
     return this.#overflowed ? new StringDecoder('utf8').write(bytes) : bytes.toString('utf8');
   }
 }
 
-/** What was collected, as the encoding has it; nothing when there was no collector. */
+/** What was collected, as text or bytes by the encoding; empty when there was no collector. */
 export function outputOf<E extends Encoding>(collector: Collector | null, encoding: E): Output<E>;
 export function outputOf(collector: Collector | null, encoding: Encoding): string | Uint8Array {
   if (encoding === 'buffer') return collector?.bytes() ?? new Uint8Array();

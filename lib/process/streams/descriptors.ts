@@ -10,12 +10,12 @@ import { attempting } from '../../native/system-errors.js';
 const [open, close, stat] = [promisify(openCallback), promisify(closeCallback), promisify(statCallback)];
 
 /**
- * What a descriptor of the caller's is to a program that is confined: `given` passes as it is, the null device is the container's
- * own, a file is copied from or to.
+ * How a confined program gets a descriptor of the caller's: `given` is passed on as it is, `null` becomes the container's own null device,
+ * and a `file` is copied from or to.
  */
 export type DescriptorKind = 'given' | 'null' | 'file';
 
-/** @throws NacelleError `ERR_INVALID_OPTION` for one that is not open, and for one between Node and the shim */
+/** @throws NacelleError `ERR_INVALID_OPTION` for a descriptor that is not open, and for one of the sockets between Node and the shim */
 export function checkOpen(fd: number, option: string): Stats {
   let status: Stats;
   try {
@@ -27,7 +27,10 @@ export function checkOpen(fd: number, option: string): Stats {
   return status;
 }
 
-/** @throws NacelleError `ERR_INVALID_OPTION`: as {@link checkOpen}; or it is of a kind that gives more than a stream's use, such as a folder */
+/**
+ * @throws NacelleError `ERR_INVALID_OPTION`: as {@link checkOpen}, and for a descriptor that gives more than a stream's use, such as that
+ * of a folder
+ */
 export function kindOf(fd: number, option: string): { kind: DescriptorKind; file: string } {
   const status = checkOpen(fd, option);
   const file = `${status.dev}:${status.ino}`;
@@ -50,9 +53,9 @@ function wordsFor(status: Stats): string {
 }
 
 /**
- * The descriptor of a stream that can be handed over as it is, `null` where the stream must be pumped:
- * it has none, has a position of its own, or holds data. Sockets of Node's are never handed over: they
- * are non-blocking, and so would be the program's stdin.
+ * The descriptor of a stream that can be handed over as it is. `null` where Node must copy the stream's data: the stream has no descriptor,
+ * has a position of its own, or holds data. Node's sockets are never handed over: they are non-blocking, and the program's stdin would be
+ * too.
  */
 export function directDescriptor(stream: Readable | Writable): number | null {
   if (!('fd' in stream) || typeof stream.fd !== 'number' || stream.fd < 0) return null;
@@ -82,7 +85,7 @@ export async function inputFile(file: string, option: string): Promise<'file' | 
 }
 
 /**
- * Opens the file that an output goes to, made with mode 0644 where there is none. It waits for nothing: a FIFO is refused.
+ * Opens the file that an output goes to, and makes it with mode 0644 where there is none. The call never blocks: a FIFO is refused.
  *
  * @throws SyscallError; NacelleError `ERR_INVALID_OPTION` for what is no file
  */

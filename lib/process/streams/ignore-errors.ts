@@ -2,7 +2,10 @@ import type { Readable, Writable } from 'node:stream';
 
 const ignore = (): void => undefined;
 
-/** What fails from now on is nobody's business, and an error that nobody hears would end Node. Once, however often a stream is used. */
+/**
+ * Ignores the stream's later errors: an 'error' event that nobody listens to would end Node. A stream gets this listener only once, however
+ * often it is used.
+ */
 export function ignoreErrors(stream: Readable | Writable): void {
   stream.off('error', ignore);
   stream.on('error', ignore);

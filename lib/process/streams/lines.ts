@@ -3,7 +3,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { NacelleError, toError } from '../../errors.js';
 
-/** Characters: a program that never ends its line must not fill Node's memory. */
+/** The longest line, in characters: a program that never ends its line must not fill Node's memory. */
 const LONGEST = 100 * 1024 ** 2;
 
 /**

@@ -8,9 +8,9 @@ export interface OutletHooks {
   onError(error: Error): void;
 }
 
-/** More than a pipe can hold: what comes after that was written from outside, after the end of the tree. */
+/** Bytes, more than a pipe can hold: what comes after so many was written by a process outside the tree, after the end of the tree. */
 const PIPE_MOST = 16 * 1024 ** 2;
-/** Turns of the event loop in which nothing came: a pipe that holds something is read in each. */
+/** After so many turns of the event loop without data the pipe is empty: a pipe that holds something is read in each turn. */
 const QUIET_TURNS = 2;
 
 /**
@@ -22,12 +22,12 @@ const QUIET_TURNS = 2;
  *                              └─▶ sinks       where else the options send it
  * ```
  *
- * Each gets it all, as fast as the slowest takes it: while one is full, the pipe is not read, and the program waits. A copy counts
- * from its first read on: a stream that nobody reads holds nothing up. The sinks are the owner's to end.
+ * Each gets all of the output, as fast as the slowest takes it: while one is full, the pipe is not read, and the program waits. A copy
+ * counts from its first read on, so a stream that nobody reads holds nothing up. The owner of the sinks ends them.
  */
 export class Outlet {
   readonly #source: Socket;
-  /** `null`: the caller sees nothing of it. */
+  /** `null`: the caller sees nothing of this output. */
   readonly #collector: Collector | null;
   readonly #copies = new Set<LiveCopy>();
   readonly #sinks: Writable[] = [];
@@ -48,7 +48,7 @@ export class Outlet {
     return this.#collector;
   }
 
-  /** A stream of all that is collected: what came before its first read, and then what comes. `null` where nothing is. */
+  /** A stream of all the output that is collected, also of what came before the stream's first read. `null` where nothing is collected. */
   copy(): Readable | null {
     const collector = this.#collector;
     if (!collector) return null;
@@ -68,7 +68,7 @@ export class Outlet {
     this.#sinks.push(sink);
   }
 
-  /** The program starts. */
+  /** To be called when the program starts. */
   begin(hooks: OutletHooks): void {
     this.#begun = true;
     this.#source.on('error', hooks.onError);
@@ -88,7 +88,7 @@ export class Outlet {
       this.#leaving.push(() => sink.off(event, listener));
     }
     this.#leaving.push(() => {
-      // it may still be writing
+      // the sink may still be writing, and fail at that
       if (sink.writableLength > 0 || (sink.writableEnded && !sink.writableFinished)) ignoreErrors(sink);
     });
   }
@@ -118,7 +118,10 @@ export class Outlet {
     for (const copy of this.#copies) copy.give(null);
   }
 
-  /** The whole tree is gone: reads what is left in the pipe, then ends, though somebody outside may still hold its other end. */
+  /**
+   * To be called when the whole tree is gone: reads what is left in the pipe, then ends, even when a process outside the tree still holds
+   * the other end.
+   */
   async settle(): Promise<void> {
     this.#settling = true;
     if (this.#begun) await drained(this.#source);
@@ -134,12 +137,12 @@ export class Outlet {
     this.#source.unref();
   }
 
-  /** Takes our listeners from the sinks: Node's own outputs serve all programs. */
+  /** Removes our listeners from the sinks, for Node's own outputs serve all programs. */
   leave(): void {
     for (const leave of this.#leaving.splice(0)) leave();
   }
 
-  /** Closes our end, whatever is in it. Copies that have come to their end are the caller's to read, in his own time. */
+  /** Closes our end, whatever is left in the pipe. The caller can still read copies that have come to their end. */
   close(): void {
     this.#source.destroy();
     this.#closed = !this.#ended;
@@ -148,18 +151,21 @@ export class Outlet {
   }
 }
 
-/** What the caller reads. Nothing is given to it before its first read, nor after the caller has left it. */
+/** The stream that the caller reads. It is given nothing before its first read, and nothing after the caller has destroyed it. */
 class LiveCopy extends Readable {
   readonly #hooks: { begin(): void; goOn(): void };
   #isRead = false;
 
-  /** @param hooks begin: at the first read, gives what there is already; goOn: it takes more again, or the caller has left it */
+  /**
+   * @param hooks `begin` is called at the first read, and gives what there is already; `goOn` when the stream takes more again, or the
+   * caller has left it
+   */
   constructor(hooks: { begin(): void; goOn(): void }) {
     super();
     this.#hooks = hooks;
   }
 
-  /** @returns whether it takes more now */
+  /** @returns whether the stream takes more now */
   give(chunk: Uint8Array | null): boolean {
     if (!this.#isRead || this.destroyed) return true;
     return this.push(chunk) || chunk === null;

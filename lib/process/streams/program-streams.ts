@@ -3,7 +3,7 @@ import type { Streams } from './child-end.js';
 import type { Collector } from './collect.js';
 
 export interface StreamHooks {
-  /** More than `maxBuffer` was written: the tree is to be killed with cause 'output'. Called once a stream. */
+  /** More than `maxBuffer` was written: the tree is to be killed with cause 'output'. This is called at most once for each stream. */
   onOverflow(stream: 'stdout' | 'stderr'): void;
   /** The caller's input, or a place that output goes to, failed. */
   onError(error: Error): void;
@@ -25,13 +25,13 @@ export interface ProgramStreams {
   /** What the program writes, for the caller. `null` where it goes elsewhere. */
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
-  /** Streams of their own, from the beginning. Empty where an output goes elsewhere. */
+  /** New streams that give the output from its beginning on. The list is empty where the output goes elsewhere. */
   copies(from: 'stdout' | 'stderr' | 'all'): Readable[];
   open(options: { isConfined: boolean }): Promise<Streams>;
   sent(): void;
   begin(hooks: StreamHooks): void;
   settle(): Promise<Collected>;
-  /** Whether they keep the event loop alive. */
+  /** `ref` and `unref` say whether the streams keep the event loop alive. */
   ref(): void;
   unref(): void;
   close(): void;

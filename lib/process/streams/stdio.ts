@@ -16,7 +16,7 @@ import type { Collected, ProgramStreams, StreamHooks } from './program-streams.j
 /** Makes a pipe, close-on-exec: [read end, write end]. Throws when it can't. */
 export type MakePipe = () => readonly [number, number];
 
-/** Makes a stream of our end of one, and closes it with the stream. */
+/** Makes a stream of our end of a pipe; the end is closed with the stream. */
 type MakeStream = (fd: number, options: { readable: boolean; writable: boolean }) => Socket;
 
 type Options = Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'input' | 'maxBuffer' | 'buffer'>;
@@ -45,7 +45,7 @@ export class Stdio implements ProgramStreams {
   readonly #outlets: [stdout: Outlet | null, stderr: Outlet | null] = [null, null];
   /** The program's ends of our pipes. */
   readonly #pipeEnds = new Map<Stream, number>();
-  /** Those of them that are still open. */
+  /** Ends of pipes for other processes that are still open here. */
   readonly #openEnds: number[] = [];
   /** Descriptors that were opened for the program alone. */
   readonly #childFds: number[] = [];
@@ -54,13 +54,16 @@ export class Stdio implements ProgramStreams {
   /** Something confines the program: it gets no descriptor of a file, which would give more than the stream's use. */
   #isConfined = false;
   readonly #copies: Copy[] = [];
-  /** By file, the program's end of the pipe that is copied to it: both outputs may go to one, in their order. */
+  /**
+   * By file, the program's end of the pipe that is copied to it. When both outputs go to one file, they share this pipe, which keeps their
+   * order.
+   */
   readonly #copied = new Map<string, number>();
-  /** Where we write for the program. `wait`: until it is written. */
+  /** Streams that we write the program's output to. `wait`: `settle` waits until all of it is written. */
   readonly #sinks = new Map<Writable, { end: boolean; wait: boolean }>();
   #owned: Owned[] = [];
   #hooks: StreamHooks | null = null;
-  /** Of a stream of the caller's, before the program ran. */
+  /** What a stream of the caller's failed with before the program ran. */
   #failure: Error | null = null;
   readonly #onSourceClose = (): void => void this.#stdin?.end();
   readonly #onFailure = (error: Error): void => {
@@ -68,7 +71,7 @@ export class Stdio implements ProgramStreams {
     else this.#failure ??= error;
   };
 
-  /** @param closeEnd for ends that `pipe` made; @param streamOf for them too */
+  /** @param closeEnd closes an end that `pipe` made; @param streamOf makes a stream of one */
   constructor(
     options: Options,
     pipe: MakePipe,
@@ -79,7 +82,7 @@ export class Stdio implements ProgramStreams {
     this.#pipe = pipe;
     this.#closeEnd = closeEnd;
     this.#streamOf = streamOf;
-    // from now on: an image may be pulled before the program runs
+    // errors are heard from now on, for an image may be pulled before the program runs
     for (const stream of callersStreams(options)) stream.on('error', this.#onFailure);
     try {
       if (options.stdin[0]?.type === 'pipe') this.#makeStdin();
@@ -99,7 +102,7 @@ export class Stdio implements ProgramStreams {
     return this.#options.stdin[0]?.type === 'pipe' && this.#options.input === null ? this.#stdin : null;
   }
 
-  /** Streams of their own, from the beginning. Empty where an output goes elsewhere. */
+  /** New streams that give the output from its beginning on. The list is empty where the output goes elsewhere. */
   copies(from: 'stdout' | 'stderr' | 'all'): Readable[] {
     const [stdout, stderr] = this.#outlets;
     const wanted = { stdout: [stdout], stderr: [stderr], all: [stdout, stderr] }[from];
@@ -125,13 +128,13 @@ export class Stdio implements ProgramStreams {
     }
   }
 
-  /** The program's ends have been duplicated: ours of them are closed, else their pipes would never end. */
+  /** To be called when the program's ends have been duplicated: closes our copies of them, else their pipes would never end. */
   sent(): void {
     for (const fd of this.#childFds.splice(0)) closeSync(fd);
     for (const fd of this.#openEnds.splice(0)) this.#closeEnd(fd);
   }
 
-  /** The program runs: input is written, output is read. */
+  /** To be called when the program runs: its input is written, and its output is read. */
   begin(hooks: StreamHooks): void {
     this.sent();
     if (this.#hooks) return;
@@ -151,13 +154,13 @@ export class Stdio implements ProgramStreams {
     }
     source.pipe(this.#stdin);
     source.on('close', this.#onSourceClose);
-    // also what is left of it when the program has ended
+    // the source may also fail when the program has ended
     ignoreErrors(source);
   }
 
   /**
-   * The whole tree is gone: reads what is left in the pipes, however many others still hold them, and
-   * waits until files are written. Gives what was collected.
+   * To be called when the whole tree is gone: reads what is left in the pipes, even when other processes still hold them, and waits until
+   * files are written. Gives what was collected.
    */
   async settle(): Promise<Collected> {
     this.#stdin?.destroy();
@@ -184,7 +187,7 @@ export class Stdio implements ProgramStreams {
     for (const outlet of this.#outlets) outlet?.unref();
   }
 
-  /** Closes all that is ours, the last made first. What the caller reads stays to be read, when the program has ended. Idempotent. */
+  /** Closes all that is ours, the last made first. When the program has ended, the caller can still read its output. Idempotent. */
   close(): void {
     this.sent();
     for (const { close } of this.#owned.splice(0).reverse()) close();
@@ -193,7 +196,7 @@ export class Stdio implements ProgramStreams {
     for (const stream of callersStreams(this.#options)) {
       stream.off('error', this.#onFailure);
       stream.off('close', this.#onSourceClose);
-      // one that is destroyed, or can't be opened, may fail later
+      // a stream that is destroyed, or can't be opened, may still fail later
       if (stream === input || !this.#hooks) ignoreErrors(stream);
     }
     if (isStream(input)) input.destroy?.();
@@ -268,7 +271,7 @@ export class Stdio implements ProgramStreams {
     return this.#pipeEnd(stream);
   }
 
-  /** What the program gets straight; `null` where Node must stand between. */
+  /** What the program gets directly; `null` where Node must copy the data. */
   async #direct(stream: Stream, item: StdioItem): Promise<ChildEnd | null> {
     switch (item.type) {
       case 'inherit':
@@ -354,7 +357,7 @@ export class Stdio implements ProgramStreams {
   }
 }
 
-/** Of a stream of the caller's, before there was a program. */
+/** The error for a stream of the caller's that failed before there was a program. */
 function failed(cause: Error): NacelleError {
   return new NacelleError(`one of the program's streams failed: ${cause.message}`, { code: 'ERR_STREAM', cause });
 }
@@ -363,7 +366,7 @@ function sourceOf({ stdin: [item], input }: Options): ParsedProcess['input'] {
   return item?.type === 'source' ? item.stream : input;
 }
 
-/** Node's own are not the caller's. */
+/** The caller's streams; Node's own stdout and stderr are not among them. */
 function callersStreams(options: Options): (Readable | Writable)[] {
   const source = sourceOf(options);
   const sinks = [...options.stdout, ...options.stderr].flatMap((item) =>
@@ -372,7 +375,7 @@ function callersStreams(options: Options): (Readable | Writable)[] {
   return [...(isStream(source) ? [source] : []), ...new Set(sinks)];
 }
 
-/** Of Node's, or like it: minipass and streamx have classes of their own. */
+/** Whether the input is a stream, Node's own or a similar one: minipass and streamx have classes of their own. */
 function isStream(input: ParsedProcess['input']): input is Readable {
   return typeof input === 'object' && input !== null && !types.isUint8Array(input);
 }

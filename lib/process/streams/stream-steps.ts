@@ -5,13 +5,13 @@ import type { ChildEnds } from './child-end.js';
 
 /** Steps for the streams of a program. */
 export interface StreamPlan {
-  /** While a path of the host's means what it means to Node. */
+  /** Steps to be run while a path of the host's means the same as in Node. */
   readonly open: readonly Step[];
-  /** As 0, 1 and 2. `give`: pipes of ours become the user's, so that the program may open /dev/stdout. */
+  /** Steps that make the streams 0, 1 and 2. `give`: pipes of ours become the user's, so that the program may open /dev/stdout. */
   set(give: boolean): Step[];
 }
 
-/** Of a program on the host's own files, which nothing confines. */
+/** The streams of a program on the host's own files, which nothing confines. */
 export function planHostStreams(ends: ChildEnds, slots: Slots): StreamPlan {
   const open: Step[] = [];
   const opened = (path: string, flags: number): Slot => {
