@@ -5,7 +5,7 @@ export interface Change {
   readonly kind: 'added' | 'modified' | 'deleted';
   /** Absolute, inside the overlay. Bytes that are not UTF-8 are shown as U+FFFD, as Node's own file functions do. */
   readonly path: string;
-  /** What it is now, or was when it is deleted. `other`: a device, FIFO or socket. */
+  /** What is at the path now, or was there before it was deleted. `other`: a device, FIFO or socket. */
   readonly type: 'file' | 'directory' | 'symlink' | 'other';
 }
 
@@ -20,7 +20,7 @@ export class ChangeParser {
   #complete = false;
 
   /**
-   * The records that are whole with this piece.
+   * Gives the records that are complete with this piece.
    *
    * @throws NacelleError `ERR_PROTOCOL` for what is no record
    */

@@ -11,12 +11,12 @@ import { type Change, ChangeParser } from './change.js';
 import { planRead, type ReadRequest } from './overlay-plan.js';
 
 /**
- * What a reading process writes, as a stream that ends only when the process has ended well: its failure is the stream's.
- * Destroying the stream kills the process.
+ * What a reading process writes, as a stream. The stream ends only when the process has ended well; a failure of the process is the
+ * stream's error. Destroying the stream kills the process.
  */
 export async function readChanges(request: Omit<ReadRequest, 'output'>): Promise<Readable> {
   const [output, input] = binding().pipe();
-  // given to a socket at once, so that whatever fails it is closed
+  // a socket gets the descriptor at once, and closes it whatever fails
   const pipe = streamOf(output, { readable: true, writable: false });
   try {
     const { plan, slots } = planRead({ ...request, output: input });
@@ -30,7 +30,7 @@ export async function readChanges(request: Omit<ReadRequest, 'output'>): Promise
   }
 }
 
-/** A folder as a layer. An overlay that lies on it is not in it. */
+/** Packs a folder as a layer. An overlay that is mounted on the folder is not in the layer. */
 export async function packFolder(path: string, target: string | null, options: LayerOptions = {}): Promise<Readable> {
   const clampMtime = clampOf(options);
   const folder = attempt(`open the folder ${path}`, () => openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
@@ -41,7 +41,7 @@ export async function packFolder(path: string, target: string | null, options: L
   }
 }
 
-/** The changes that a process lists. Leaving the loop early ends it. */
+/** The changes that a process lists. Leaving the loop early ends the process. */
 export async function* listChanges(request: Omit<ReadRequest, 'output' | 'work'>): AsyncGenerator<Change, void, undefined> {
   const parser = new ChangeParser();
   const stream = await readChanges({ ...request, work: 'changes' });
@@ -84,7 +84,7 @@ class ChildOutput extends Readable {
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     this.#pipe.destroy();
     const done = (): void => callback(error);
-    // how a process ended whose output nobody wants, or that has failed already, is no news
+    // nobody wants this output any more, or the failure is known already: how the process ended is of no interest
     this.#task.close().then(done, done);
   }
 

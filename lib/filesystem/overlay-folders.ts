@@ -19,7 +19,7 @@ export interface Folders {
   readonly work: Place | null;
   /** Without symlinks. */
   readonly target: Place;
-  /** Of the topmost lower folder: what the mount's own top is to look like. */
+  /** The mode and owner of the topmost lower folder, which the mount's own top is to have too. */
   readonly root: Ownership;
 }
 

@@ -64,7 +64,10 @@ const schema = z
     for (const [place, message] of problems(options)) context.addIssue({ code: 'custom', path: place, message });
   });
 
-/** What contradicts itself. Layers inside one another are left to the kernel: on file systems of their own they are none of that. */
+/**
+ * Options that contradict each other. Layers that lie inside one another are left to the kernel to refuse: folders with such paths may be
+ * on different file systems.
+ */
 function* problems({ lower, upper, work, readOnly, volatile, upperSize }: OverlaySettings): Generator<[(string | number)[], string]> {
   if (readOnly) {
     if (upper !== null) yield [['upper'], 'takes the changes, and with readOnly there are none: give one of the two'];

@@ -164,7 +164,7 @@ function holdPlanned({ plan, slots, removal }: Held): Promise<Holding> {
   return hold(plan, slots.descriptors, removal);
 }
 
-/** Written before the thing is made. `null`: what persists is nobody's to remove. */
+/** Writes a record before the thing is made. `null`: nobody is to remove what persists, so it has none. */
 function record(id: string, persist: boolean, records: readonly HostRecord[]): Forget {
   return persist ? null : writeRecord(ownerName(), id, records);
 }

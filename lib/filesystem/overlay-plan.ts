@@ -8,7 +8,7 @@ import type { Slot, Step } from '../plan/steps.js';
 
 /** What an overlay is made of; paths are absolute. */
 export interface OverlaySource {
-  /** What a mount table shows as its source: tells it from all others. */
+  /** The source that a table of mounts shows for the overlay: no other overlay has the same. */
   readonly source: string;
   readonly lower: readonly string[];
   /** Where changes go; `tmpfs` of so many bytes (`null`: half of the memory), its top folder owned as `root` says. */
@@ -56,7 +56,7 @@ export function planMake(source: OverlaySource): { plan: Plan; mount: Slot; chan
 function upperSteps(upper: OverlaySource['upper'], { tmpfs, changes, work }: Record<'tmpfs' | 'changes' | 'work', Slot>): Step[] {
   if (upper.type === 'folder') return [openFolder(changes, upper.upper), openFolder(work, upper.work)];
   const size = upper.type === 'tmpfs' && upper.size !== null ? [`size=${upper.size}`] : [];
-  // over '/' of a namespace that nobody else is in: no path leads there
+  // the tmpfs is mounted over '/' of a namespace that nobody else is in, so no path leads to it
   const make: Step[] = [
     { op: 'filesystem', out: tmpfs, type: 'tmpfs', options: [...size, 'mode=755'], attributes: 0 },
     { op: 'attach_at', mount: tmpfs, at: NONE, path: '/' },
@@ -69,7 +69,7 @@ function upperSteps(upper: OverlaySource['upper'], { tmpfs, changes, work }: Rec
 /** Steps that remove the record of what a plan makes; `null`: there is none, for it is to stay, whatever becomes of us. */
 export type Forget = readonly Step[] | null;
 
-/** What a plan makes on the host. Its undo takes that away; `removal` does where it is to persist. */
+/** The plan for something on the host. Its undo removes the thing; where that is to persist, `removal` does. */
 export interface Held {
   readonly plan: Plan;
   readonly slots: Slots;
@@ -119,7 +119,7 @@ function makeFolder(slots: Slots, path: string): Step[] {
 /** What the reading process is to do, and with what. */
 export interface ReadRequest {
   readonly work: 'changes' | 'pack';
-  /** What lies below; `pack` needs it for `leaveOut` alone. */
+  /** The lower folders; `pack` needs them for `leaveOut` alone. */
   readonly lower: readonly string[];
   /** Where the overlay is mounted; `null`: nowhere in this mount namespace. */
   readonly target: string | null;
@@ -127,7 +127,7 @@ export interface ReadRequest {
   readonly output: number;
   /** Seconds since the epoch; `pack`: no later time is written. */
   readonly clampMtime?: number | undefined;
-  /** What is none of the changes. */
+  /** Paths that do not count as changes. */
   readonly leaveOut?: LeaveOut;
 }
 
@@ -153,7 +153,8 @@ export function planRead({ work, lower, target, changes, output, clampMtime, lea
     namespaces: CLONE.mnt | CLONE.pid | CLONE.net | CLONE.ipc | CLONE.uts | CLONE.cgroup,
     enter: [
       { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
-      // an overlay may lie on its own lower folder: here, where nobody else is, that shows again
+      // an overlay may be mounted on its own lower folder: in this namespace, where nobody else is, it is detached, and the folder shows
+      // again
       ...(target === null ? [] : [{ op: 'detach', at: NONE, path: target } as const]),
       ...folders.map(({ slot, path }) => openFolder(slot, path)),
       { op: 'filesystem', out: root, type: 'tmpfs', options: ['size=4096', 'mode=555'], attributes: MOUNT_ATTR.RDONLY },

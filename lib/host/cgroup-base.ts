@@ -4,7 +4,9 @@ import { hasCode, UnsupportedError } from '../errors.js';
 import { attempt } from '../native/system-errors.js';
 import { type CgroupLayout, type Hierarchy, parseCgroupLayout, withUnifiedControllers } from './cgroup-layout.js';
 
-/** Where Node sits in a v2 group that holds others: a group with controllers for its children may hold no process itself. */
+/**
+ * The group of Node's own below a v2 group that gets child groups: a group with controllers for its children may hold no process itself.
+ */
 export const LEAF = 'nacelle-node';
 
 const DELEGATE = 'Start the program with systemd-run --user -p Delegate=yes, so that it gets a group of its own.';
@@ -13,7 +15,7 @@ const WRITABLE =
 const EMPTY_IT =
   'Move the processes of the container into a group of their own before this one starts: mkdir init there, and write each pid to init/cgroup.procs.';
 
-/** Why something can't be had. */
+/** Why something is not available. */
 interface Refusal {
   readonly reason: string;
   readonly fix: string | null;
@@ -26,12 +28,12 @@ export type Base = { readonly path: string } | ({ readonly path: null } & Refusa
 export interface GroupLayout extends CgroupLayout {
   /** By mount point. */
   readonly bases: ReadonlyMap<string, Base>;
-  /** Of the unified tree: controllers that groups of ours could have, were it not for this. */
+  /** Controllers of the unified tree that groups of ours could have, were it not for this reason. */
   readonly withheld: (Refusal & { readonly controllers: readonly string[] }) | null;
   readonly swap: {
     /** Bytes of swap that the machine has. */
     readonly total: number;
-    /** The kernel counts it for each group: without that, memory and swap together can't be limited. */
+    /** The kernel counts swap for each group: without that, memory and swap together can't be limited. */
     readonly accounted: boolean;
   };
 }
@@ -49,20 +51,20 @@ export interface UnifiedFacts {
   readonly writable: boolean;
   /** There are controllers at the mount point: not all are of v1. */
   readonly offered: boolean;
-  /** Its own group is handed controllers. */
+  /** The groups above hand controllers on to this process's own group. */
   readonly delegated: boolean;
-  /** No process but Node, and what it started, is in its group. */
+  /** No process but Node, and what it started, is in this process's own group. */
   readonly alone: boolean;
   readonly root: boolean;
-  /** cgroup.type of its own group: below one that is not a domain no group can hold processes, only threads. */
+  /** cgroup.type of this process's own group: below a group that is not a domain, no group can hold processes, only threads. */
   readonly type: string;
-  /** In a cgroup namespace, as the top of a container is. */
+  /** This process is in a cgroup namespace, as in a container. */
   readonly namespaced: boolean;
 }
 
 /**
- * Where on the unified tree; `leaf`: Node must first move into a leaf of its own; `bare`: without any controller, and
- * why. Pure.
+ * Chooses where groups of the unified tree are made. `leaf`: Node must first move into a leaf of its own; `bare`: the groups have no
+ * controller, and why. Pure.
  */
 export function chooseUnifiedBase(facts: UnifiedFacts): Base & { readonly leaf: boolean; readonly bare?: Refusal } {
   const { ownPath, mountPoint } = facts;
@@ -127,7 +129,7 @@ export function groupLayout(): GroupLayout {
   return known;
 }
 
-/** The same, changing nothing: for a report. */
+/** The same as {@link groupLayout}, but it changes nothing: for a report. */
 export function inspectGroups(): GroupLayout {
   return known ?? attempt(LOOK, () => probe(false));
 }
@@ -170,7 +172,7 @@ function unifiedBase(
   const { mountPoint, ownPath, readOnly, controllers } = unified;
   const ownIsTop = ownPath !== null && isTop(ownPath);
   const type = ownPath === null || ownIsTop ? 'domain' : readFileSync(join(ownPath, 'cgroup.type'), 'utf8').trim();
-  // of a threaded group the kernel doesn't tell them
+  // the kernel doesn't list the processes of a threaded group
   const inside = ownPath === null || type === 'threaded' ? [] : processesIn(ownPath);
   const choice = chooseUnifiedBase({
     mode,
@@ -201,10 +203,13 @@ export function isTop(folder: string): boolean {
   return !existsSync(join(folder, 'cgroup.type'));
 }
 
-/** What Node started may fork while it is moved; who is moved has its children in the leaf. */
+/**
+ * How often the group is looked through: a process that Node started may fork before it is moved. One that was moved has its children in
+ * the leaf.
+ */
 const ROUNDS = 1000;
 
-/** Until none is left: what is there may have children meanwhile. */
+/** Moves processes until none is left, for those that are still there may have children meanwhile. */
 function moveToLeaf(own: string): void {
   const leaf = join(own, LEAF);
   try {
@@ -224,7 +229,7 @@ function moveTo(group: string, pid: number): void {
   try {
     writeFileSync(join(group, 'cgroup.procs'), String(pid));
   } catch (error) {
-    // it ended meanwhile
+    // the process ended meanwhile
     if (!hasCode(error, 'ESRCH')) throw error;
   }
 }
@@ -233,7 +238,7 @@ function processesIn(folder: string): number[] {
   return readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
 }
 
-/** Node, or something that it started. */
+/** Whether a process is Node, or something that Node started. */
 function isOurs(pid: number): boolean {
   for (let at = pid; at > 1; at = parentOf(at)) if (at === process.pid) return true;
   return pid === process.pid;
@@ -243,7 +248,7 @@ function parentOf(pid: number): number {
   try {
     return Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
   } catch (error) {
-    // It ended while we looked: then it is nobody's.
+    // The process ended while we looked: then it is not ours.
     if (hasCode(error, 'ENOENT', 'ESRCH')) return 0;
     throw error;
   }

@@ -11,7 +11,7 @@ import { treeGroup } from './tree-group.js';
 
 /** A controller of the kernel's (cgroups(7)). */
 export interface ControllerFeature extends Feature {
-  /** Of the hierarchy that it is in; `null` where it is in none. */
+  /** The version of the hierarchy that the controller is in; `null` where it is in none. */
   readonly version: 1 | 2 | null;
 }
 
@@ -19,9 +19,9 @@ export interface ControllerFeature extends Feature {
 export interface UnifiedFeatures {
   /** This process's own group: a folder. `null` where the mount doesn't show it. */
   readonly own: string | null;
-  /** Controllers that it may hand on to groups below. Beside v1 few or none. */
+  /** Controllers that this process's own group may hand on to groups below. Beside v1 few or none. */
   readonly delegated: readonly string[];
-  /** Controllers that it does hand on. */
+  /** Controllers that this process's own group does hand on. */
   readonly subtreeControl: readonly string[];
   /** cgroup.type: 'domain', 'domain threaded', 'threaded' or 'domain invalid'; `null` at the top, which has none. */
   readonly type: string | null;
@@ -46,7 +46,7 @@ export interface CgroupFeatures extends Feature {
   readonly unified: UnifiedFeatures | null;
 }
 
-/** What is reported of by name, though no machine has them all. */
+/** The controllers that are reported by name, though no machine has them all. */
 const KNOWN = [
   ...['cpu', 'cpuacct', 'cpuset', 'memory', 'pids', 'io', 'hugetlb', 'devices', 'freezer'],
   ...['net_cls', 'net_prio', 'perf_event', 'rdma', 'misc'],
@@ -62,7 +62,7 @@ export interface CgroupFacts {
   readonly deviceFilter: Feature;
 }
 
-/** What is to be said of each controller. Pure. */
+/** The report on each controller. Pure. */
 export function controllerFeatures(facts: CgroupFacts): Record<string, ControllerFeature> {
   return Object.fromEntries(KNOWN.map((name) => [name, controllerFeature(name, facts)]));
 }
@@ -79,7 +79,7 @@ function controllerFeature(name: string, facts: CgroupFacts): ControllerFeature 
   return inherent ? { ...inherent, version: 2 } : { ...whyMissing(name, facts), version: null };
 }
 
-/** What the unified tree has without a controller of that name. */
+/** What the unified tree does without a controller of that name. */
 function inherentFeature(name: string, { layout, deviceFilter }: CgroupFacts): Feature | null {
   if (!['cpuacct', 'freezer', 'perf_event', 'devices'].includes(name)) return null;
   const base = layout.unified ? layout.bases.get(layout.unified.mountPoint) : undefined;
@@ -97,7 +97,7 @@ function whyMissing(name: string, { kernel, top, layout }: CgroupFacts): Feature
   const systemd = 'run with systemd-run -p Delegate=yes';
   if (enabled === '0') return lacking('it was switched off when the kernel was booted', `Boot without cgroup_disable=${v1Name}.`);
   const base = layout.unified ? layout.bases.get(layout.unified.mountPoint) : undefined;
-  // what is not handed on would be of no use either
+  // where no group can be made, a controller that is handed on would be of no use either
   if (top.includes(name) && base?.path === null) return lacking(base.reason, base.fix);
   if (layout.withheld?.controllers.includes(name)) return lacking(layout.withheld.reason, layout.withheld.fix);
   if (top.includes(name))
@@ -116,7 +116,7 @@ function whyMissing(name: string, { kernel, top, layout }: CgroupFacts): Feature
   return lacking('its hierarchy is not mounted where this process could see it', `Mount it: mount -t cgroup -o ${v1Name} none FOLDER.`);
 }
 
-/** Where nothing of ours runs, or nothing can be looked at. */
+/** The report where nothing of ours runs, or nothing can be looked at. */
 export function noGroups(refusal: Feature): CgroupFeatures {
   const controllers = Object.fromEntries(KNOWN.map((name) => [name, { ...refusal, version: null }]));
   return { ...refusal, mode: modeOr('v1'), controllers, namespaced: false, bases: {}, unified: null };
@@ -155,7 +155,7 @@ export async function cgroupFeatures(): Promise<CgroupFeatures> {
   };
 }
 
-/** Any group can be made where the unified tree has a place for it; without that tree, where any hierarchy has. */
+/** Whether groups can be made: the unified tree must have a place for them or, without that tree, any hierarchy. */
 function groupsAt({ unified, bases }: GroupLayout): Feature {
   const deciding = unified ? [bases.get(unified.mountPoint)] : [...bases.values()];
   if (deciding.some((base) => base?.path != null)) return works;
@@ -183,7 +183,7 @@ async function unifiedFeatures(layout: GroupLayout, unified: NonNullable<GroupLa
   };
 }
 
-/** The files of a group that is made for it; `null` where none can be made. */
+/** The files of a group that is made only to see them; `null` where none can be made. */
 async function filesOfNew(layout: GroupLayout): Promise<Set<string> | null> {
   if (layout.unified && layout.bases.get(layout.unified.mountPoint)?.path == null) return null;
   const group = await treeGroup(new Slots());

@@ -5,7 +5,7 @@ export interface Hierarchy {
   /** This process's own group, an absolute folder; `null` where the mount doesn't show it. */
   readonly ownPath: string | null;
   readonly readOnly: boolean;
-  /** Of v1: those mounted together. Of v2: what this process's group may hand on. */
+  /** On v1 those that are mounted together; on v2 those that this process's group may hand on. */
   readonly controllers: readonly string[];
 }
 
@@ -75,7 +75,7 @@ export function parseCgroupLayout(mountinfo: string, membership: string, unified
   return { mode: hasV1 ? 'hybrid' : 'v2', controllers, unified };
 }
 
-/** The layout as it is below another group of the unified tree: with what that one may hand on. */
+/** The layout as it is below another group of the unified tree, with the controllers that this group may hand on. */
 export function withUnifiedControllers(layout: CgroupLayout, text: string): CgroupLayout {
   if (!layout.unified) return layout;
   const unified: Hierarchy = { ...layout.unified, controllers: words(text) };
@@ -137,7 +137,7 @@ function parseMembership(text: string): Membership[] {
     const match = /^\d+:([^:]*):(\/.*)$/.exec(line);
     if (!match) return [];
     const [, names = '', path = '/'] = match;
-    // A group that was removed under its process is told with this mark behind its name.
+    // The kernel puts this mark behind the name of a group that was removed under its process.
     return [{ names: names === '' ? [] : names.split(','), path: path.replace(/ \(deleted\)$/, '') }];
   });
 }

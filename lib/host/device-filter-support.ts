@@ -11,14 +11,14 @@ let known: Promise<Feature> | undefined;
 /** Whether this process may load the BPF program that is the device controller of the unified tree. Tries it once. */
 export function deviceFilter(): Promise<Feature> {
   known ??= probe().catch((error: unknown) => {
-    // it may pass
+    // the failure may pass, so the next call tries again
     known = undefined;
     throw error;
   });
   return known;
 }
 
-/** What a kernel says that can't. */
+/** The errors of a kernel that can't load such a program. */
 const REFUSALS = new Set(['EINVAL', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP']);
 
 async function probe(): Promise<Feature> {

@@ -15,7 +15,7 @@ export function lacking(reason: string, fix: string | null = null): Feature {
   return { available: false, reason, fix };
 }
 
-/** What a try that failed says. */
+/** The feature of which a try failed with this error. */
 export function refused(error: unknown): Feature {
   const fix = error instanceof SyscallError ? error.hint : error instanceof UnsupportedError ? error.fix : null;
   return lacking(toError(error).message, fix);

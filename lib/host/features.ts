@@ -12,7 +12,7 @@ import { findProgram } from './programs.js';
 
 /** What this machine and this user can do. Every part was tried, none is guessed from the kernel's version. */
 export interface Features {
-  /** A new one of each type; for another user than root together with a new user namespace. */
+  /** Whether a new namespace of each type can be made; for another user than root, together with a new user namespace. */
   readonly namespaces: Readonly<Record<NamespaceType, Feature>>;
   readonly cgroup: CgroupFeatures;
   /** Overlay file systems: images, and `OverlayFs`. */
@@ -42,7 +42,7 @@ export async function features(): Promise<Features> {
   const [namespaces, cgroup, overlay, seccomp] = await Promise.all([
     Promise.all(namespaceTypes.map(async (type) => [type, await when(() => tryNamespace(type))] as const)),
     shim.available ? cgroupFeatures().catch((error: unknown) => noGroups(refused(error))) : noGroups(shim),
-    // as OverlayFs does it: in a user namespace it could be made by anybody, and shown to nobody outside
+    // as OverlayFs does it, in no user namespace: in one, anybody could make an overlay, but nobody outside would see it
     when(() => attempt(overlaySteps(), CLONE.mnt, { asSelf: true })),
     // struct sock_filter: return SECCOMP_RET_ALLOW
     when(() => attempt([{ op: 'no_new_privileges' }, { op: 'seccomp', filter: Uint8Array.of(6, 0, 0, 0, 0, 0, 0xff, 0x7f) }], 0)),
@@ -64,7 +64,7 @@ export async function features(): Promise<Features> {
   };
 }
 
-/** Without it nothing else can be tried. */
+/** Without the shim nothing else can be tried. */
 function tryShim(): Feature {
   try {
     ownerName();
@@ -82,7 +82,7 @@ function tryNamespace(type: NamespaceType): Promise<Feature> {
 /**
  * Runs steps in a new process that then waits, and ends it. Another user than root gets a user namespace around them.
  *
- * @param options.asSelf without that
+ * @param options.asSelf there is no user namespace around them
  */
 async function attempt(steps: readonly Step[], flags: number, { asSelf = false } = {}): Promise<Feature> {
   const asIs = geteuid?.() === 0 || asSelf;

@@ -10,11 +10,11 @@ import type { Step } from '../plan/steps.js';
 import { mountedOn, networkNamespacePath } from './locate.js';
 
 /**
- * Something on the host whose name doesn't say whose it is, for the caller named it: who reaps after a dead owner learns of
- * it here. A record is written before the thing is made, and removed after it, by the shim.
+ * Something on the host whose name does not tell its owner, as the caller named it: from this record, whoever reaps after a dead owner
+ * learns of it. A record is written before the thing is made, and removed after it, by the shim.
  */
 export type HostRecord =
-  /** A mount with a source that is nobody else's: what is mounted there by then may be. */
+  /** A mount whose source no other mount has: at the time of a reap, somebody else's mount may be at the path. */
   | { readonly kind: 'mount'; readonly path: string; readonly source: string }
   /** A folder that is empty when nothing is mounted on it. */
   | { readonly kind: 'folder'; readonly path: string }
@@ -35,10 +35,10 @@ const schema: z.ZodType<HostRecord[]> = z.array(
   ]),
 );
 
-/** Shims that end at the same instant may each take a folder away once. */
+/** How often a write is tried: each of the shims that end at the same instant may remove the folder once. */
 const ATTEMPTS = 100;
 
-/** Goes with its owner's shim, or is reaped. */
+/** The folder of an owner's records, which is removed with the owner's shim, or reaped. */
 export function recordsDir(owner: string): string {
   return join(runtimeDir(), 'records', owner);
 }
@@ -53,12 +53,12 @@ export function writeRecord(owner: string, id: string, records: readonly HostRec
   const file = join(folder, `${id}.json`);
   for (let tried = 1; ; ++tried) {
     try {
-      // whole or not at all; a crash of the machine takes the mounts along, so nothing is synced
+      // the file is there whole or not at all; a crash of the machine takes the mounts along, so nothing is synced
       writeFileSync(`${file}.new`, JSON.stringify(records), { mode: 0o600 });
       renameSync(`${file}.new`, file);
       return forgetSteps(file);
     } catch (error) {
-      // the owner's first; and a shim that ends removes the folders above while they are empty
+      // this may be the owner's first record; and a shim that ends removes the folders above while they are empty
       if (!isMissing(error)) throw systemError(`write the record ${file}`, error);
       if (tried === ATTEMPTS)
         throw new NacelleError(`write the record ${file}: its folder is removed again and again`, { code: 'ENOENT', cause: error });
@@ -71,7 +71,7 @@ function forgetSteps(file: string): Step[] {
   return [{ op: 'forget', host: true, path: file }];
 }
 
-/** Removes a record of what was not made, or is undone: for who had {@link writeRecord} give these steps and could not send them. */
+/** Removes the record of something that was not made, or was undone: for a caller that could not send the steps of {@link writeRecord}. */
 export function dropRecord(forget: readonly Step[]): void {
   for (const step of forget) if (step.op === 'forget') rmSync(step.path, { force: true });
 }
@@ -86,7 +86,7 @@ export function recordFiles(owner: string): string[] {
   return namesIn(recordsDir(owner)).map((name) => join(recordsDir(owner), name));
 }
 
-/** What a file tells of. One that was cut off while it was written tells of nothing: nothing was made yet. */
+/** The records in a file. A file that was cut off while it was written has none: nothing was made yet. */
 export function readRecord(file: string): HostRecord[] {
   if (!file.endsWith('.json')) return [];
   return parseFile(file, (text) => schema.parse(JSON.parse(text))) ?? [];
@@ -109,7 +109,7 @@ export function parseFile<T>(file: string, parse: (text: string) => T): T | unde
   }
 }
 
-/** Host steps that undo what a dead owner's file tells of, and remove it. For who holds the owner's lock. */
+/** Host steps that undo what a dead owner's file tells of, and remove the file. The caller must hold the owner's lock. */
 export function reapSteps(file: string, slots: Slots): Step[] {
   return [...readRecord(file).flatMap((record) => undoSteps(record, slots)), ...forgetSteps(file)];
 }

@@ -23,7 +23,7 @@ function mounts(): MountInfo[] {
   return parseMountInfo(attempt('list the mounts', () => readFileSync('/proc/self/mountinfo', 'utf8')));
 }
 
-/** `null` for what is gone, and for a process of another user: namespaces of those aren't ours to look into. */
+/** The inode of a path; `null` when it is gone, or is that of a process of another user, whose namespaces we may not look into. */
 function inodeOf(path: string): number | null {
   try {
     return statSync(path).ino;

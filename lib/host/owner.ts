@@ -9,9 +9,8 @@ import { ownBases, reapFirst, writeBases } from './reap.js';
 let prepared: { owner: string; ready: Promise<unknown> } | undefined;
 
 /**
- * The name under which this process makes what must be on the host; see design: the name is the journal. With the
- * first use comes a task that removes the owner's own, then empty, group folders when this environment ends, and what dead
- * owners left is removed.
+ * The name under which this process makes what must be on the host: the name tells the owner to whoever reaps. The first use starts a task
+ * that removes the owner's own group folders, empty by then, when this environment ends. It also removes what dead owners left.
  */
 export async function owner(layout: GroupLayout): Promise<string> {
   const name = ownerName();
@@ -25,10 +24,10 @@ export async function owner(layout: GroupLayout): Promise<string> {
       ]),
     });
     const ready = start(plan, new Map()).then((task) => {
-      // the shim died: what is in no pid namespace of its own, or cleared its parent-death signal, did not end with it
+      // the shim died: processes that are in no pid namespace of their own, or cleared their parent-death signal, did not end with it
       task.ended.catch(() => killGroups(layout, name));
       return reapFirst().catch(async (error: unknown) => {
-        // the next try starts another one
+        // the next try starts another task
         await Promise.allSettled([task.close()]);
         throw error;
       });
@@ -37,7 +36,7 @@ export async function owner(layout: GroupLayout): Promise<string> {
   }
   const { ready } = prepared;
   await ready.catch((error: unknown) => {
-    // the next one tries again
+    // the next call tries again
     if (prepared?.ready === ready) prepared = undefined;
     throw error;
   });
@@ -60,7 +59,8 @@ function kill(group: string): void {
   try {
     writeFileSync(`${group}/cgroup.kill`, '1');
   } catch {
-    // no group was made, or the kernel is older than 5.14: the next reap kills one by one, and tells what it can't
+    // no group was made, or the kernel is older than 5.14: the next reap kills the processes one by one, and reports those that it can't
+    // kill
   }
 }
 
@@ -68,7 +68,7 @@ function recorded(name: string): string[] {
   try {
     return recordedGroups(name);
   } catch {
-    // the next reap tells what can't be read
+    // the next reap reports a record that can't be read
     return [];
   }
 }

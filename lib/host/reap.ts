@@ -23,18 +23,18 @@ export interface ReapReport {
 }
 
 /**
- * Removes what owners that are dead left, of all primitives: control groups, mounts, folders, links. Nothing of a live one is touched. The
- * first use in a process does the same, and tells failures as a `NacelleWarning`. Idempotent.
+ * Removes what dead owners left, of all primitives: control groups, mounts, folders, links. Nothing of a live owner is touched. The first
+ * use in a process does the same, and reports failures as a `NacelleWarning`. Idempotent.
  *
- * An owner lives while its shim holds the lock on its file: pids would mean nothing
- * across pid namespaces. Two at once do no harm: the lock is taken first, and removing what is gone is success.
+ * An owner lives while its shim holds the lock on its file: pids would mean nothing across pid namespaces. Two reaps at once do no harm:
+ * each takes the lock first, and to remove what is gone is success.
  */
 export async function reap(): Promise<ReapReport> {
   const own = ownerName();
   const owners: string[] = [];
   const failures: NacelleError[] = [];
   for (const owner of attempt('list the owners', () => readdirSync(ownersDir()))) {
-    // .new: of a shim that is starting, and has not locked it yet
+    // .new is the file of a shim that is starting, and has not locked it yet
     if (owner === own || owner.endsWith('.new')) continue;
     const left = await reapOwner(owner);
     if (left?.length === 0) owners.push(owner);
@@ -46,8 +46,8 @@ export async function reap(): Promise<ReapReport> {
 let first: { readonly owner: string; readonly done: Promise<void> } | undefined;
 
 /**
- * Reaps when this process makes something for the first time. What others left and can't be removed is no failure of
- * this process: it is told as a warning.
+ * Reaps when this process makes something for the first time. When something that others left can't be removed, that is no failure of this
+ * process: it is reported as a warning.
  */
 export function reapFirst(): Promise<void> {
   const owner = ownerName();
@@ -55,7 +55,7 @@ export function reapFirst(): Promise<void> {
     const done = reap().then(({ failures }) => warn(failures));
     first = { owner, done };
     done.catch(() => {
-      // the next one tries again
+      // the next call tries again
       if (first?.done === done) first = undefined;
     });
   }
@@ -75,7 +75,7 @@ export function ownBases(layout: GroupLayout): string[] {
   return [...new Set([...first, ...layout.bases.keys()])].flatMap((mountPoint) => layout.bases.get(mountPoint)?.path ?? []);
 }
 
-/** Says in the owner's file where its groups are: who reaps may be in another group itself, as another service is. */
+/** Writes into the owner's file where its groups are: whoever reaps may be in another group, as another service is. */
 export function writeBases(owner: string, bases: readonly string[]): void {
   attempt("write the owner's file", () => writeFileSync(join(ownersDir(), owner), JSON.stringify(bases)));
 }
@@ -87,11 +87,11 @@ function readBases(file: string): string[] {
 
 const basesSchema = z.array(z.string().startsWith('/'));
 
-/** What could not be removed; `null`: it is alive, or somebody else was faster. */
+/** Reaps one owner. Gives what could not be removed; `null` when the owner is alive, or somebody else was faster. */
 async function reapOwner(owner: string): Promise<NacelleError[] | null> {
   const file = join(ownersDir(), owner);
   const slots = new Slots();
-  // nothing to undo: when the lock is not to be had, nothing may be removed
+  // this plan has no undo: without the lock nothing may be removed
   const plan = planOf({ prepare: [{ op: 'lock', host: true, out: slots.take(), at: NONE, path: file }] });
   let task: Task;
   try {
@@ -101,7 +101,7 @@ async function reapOwner(owner: string): Promise<NacelleError[] | null> {
     throw error;
   }
   return thenEnd(task, async () => {
-    // each by itself: one that fails must not keep the others
+    // each part is done by itself, so that one that fails doesn't keep the others from being done
     const parts = [
       () => groupSteps(owner, ownBases(groupLayout())),
       () => groupSteps(owner, readBases(file)),
@@ -116,7 +116,7 @@ async function reapOwner(owner: string): Promise<NacelleError[] | null> {
         failures.push(error);
       }
     }
-    // last: until then the next reap would find the owner again
+    // the owner's file goes last: until then the next reap finds the owner again
     if (failures.length === 0) {
       await task.call([
         { op: 'remove_folder', host: true, at: NONE, path: recordsDir(owner), wait: 0 },

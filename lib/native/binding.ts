@@ -28,15 +28,15 @@ export interface Binding {
   pipe(): [number, number] | number;
   /** close(2), for descriptors that the addon made; see addon/descriptors.h. */
   closeDescriptor(fd: number): number;
-  /** Something else closes it from now on; what neither closes goes with the environment. */
+  /** Something else closes the descriptor from now on. One that is neither released nor closed is closed with the environment. */
   releaseDescriptor(fd: number): void;
   /** dup(2), close-on-exec. */
   duplicateDescriptor(fd: number): number;
   /** fcntl(2), F_OFD_SETLK on the whole file: 0, or -EAGAIN when another open file has it. */
   tryLock(fd: number, exclusive: boolean): number;
-  /** The text of each, or -errno. */
+  /** The text of each file, or -errno. */
   readFiles(paths: readonly string[]): (string | number)[];
-  /** Whether it is a socket between Node and the shim; see addon/own_sockets.h. */
+  /** Whether the descriptor is a socket between Node and the shim; see addon/own_sockets.h. */
   isOwnSocket(fd: number): boolean;
   /** ioctl_ns(2): a descriptor. */
   namespaceIoctl(fd: number, request: number): number;

@@ -2,9 +2,9 @@ import { hrtime } from 'node:process';
 import * as timers from 'node:timers';
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 
-// Clocks and timers as they were when this module was loaded. A test that fakes them means its own: what a program in a container
-// does takes the time that it takes, and a container whose timers stand still would never end. biome.json keeps others from the global
-// ones, and from node:timers, whose functions are replaced too.
+// Clocks and timers as they were when this module was loaded, so that a test that fakes them fakes only its own: what a program in a
+// container does takes the time that it takes, and a container whose timers stand still would never end. biome.json keeps other files from
+// the global ones, and from node:timers, whose functions tests replace too.
 
 export const { setTimeout, clearTimeout, setImmediate } = timers;
 

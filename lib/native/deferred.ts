@@ -8,7 +8,7 @@ export class Deferred<T> {
       this.resolve = resolve;
       this.reject = reject;
     });
-    // whoever awaits it hears of the failure; nobody has to
+    // whoever awaits the promise gets the failure; when nobody does, it must not count as unhandled
     this.promise.catch(() => undefined);
   }
 }

@@ -8,7 +8,7 @@ interface Field {
   readonly write: Write;
 }
 
-/** Writes a value of its kind; `false` for one that is not. */
+/** Writes a value of one kind; gives `false` for a value that is not of that kind. */
 type Write = (encoder: Encoder, value: unknown) => boolean;
 
 const writers: Readonly<Record<string, Write>> = {
@@ -27,12 +27,12 @@ function fieldOf(kind: string, name: string): Field {
   return { kind, name, write };
 }
 
-// looked up once: a plan has a hundred steps, and there are many plans
+// the layouts are made once: a plan has a hundred steps, and there are many plans
 const layouts = new Map(
   stepTable.map(({ op, fields }, opcode) => [op, { opcode, fields: fields.map(([kind, name]) => fieldOf(kind, name)) }] as const),
 );
 
-/** Of the encoder before, for the next one: plans are made often, and memory of their size is dear. */
+/** The buffer of the encoder before, kept for the next one: plans are made often, and memory of their size is costly to get. */
 let spare: Buffer | null = null;
 const SPARE = 32 * 1024;
 
@@ -149,7 +149,7 @@ export class Encoder {
     this.#endPart(start);
   }
 
-  /** The bytes. Nothing can be written any more. */
+  /** Gives the bytes. Nothing can be written after that. */
   finish(): Uint8Array {
     const bytes = Buffer.from(this.#bytes.subarray(0, this.#size));
     if (this.#bytes.length === SPARE) spare = this.#bytes;
@@ -160,12 +160,12 @@ export class Encoder {
 
 const NS_PER_MS = 1_000_000;
 
-/** Rounded up: what is asked for never becomes 0, which is no limit. */
+/** The result is rounded up, so that a limit never becomes 0, which means no limit. */
 function nanoseconds(ms: number): number {
   return Math.ceil(ms * NS_PER_MS);
 }
 
-/** The body of a start message (addon/shim/wire/plan.h reads it). `slots`: of the descriptors that come with it. */
+/** The body of a start message (addon/shim/wire/plan.h reads it). `descriptors` come with the message, each for its slot. */
 export function encodePlan(plan: Plan, descriptors: Descriptors): Uint8Array {
   const encoder = new Encoder();
   encoder.slots([...descriptors.keys()]).u32(slotCount([plan.prepare, plan.undo, ...plan.stages.map(({ steps }) => steps)], descriptors));

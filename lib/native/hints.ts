@@ -15,14 +15,14 @@ interface Failed {
   readonly op: Op | null;
   readonly errno: number;
   readonly where: number;
-  /** It was tried with the rights of this process, in no user namespace of its own. */
+  /** The step was tried with the rights of this process, in no user namespace of its own. */
   readonly isOwnUser: boolean;
 }
 
 /** What usually cures a failure, or `null` where the error says it all. */
 export function hintFor({ op, errno, where, isOwnUser }: Failed): string | null {
   const hint = usualCure(op, errno, where);
-  // nobody else may do so anywhere
+  // on every machine this needs root, or CAP_SYS_ADMIN, so the usual cure is of no help
   return hint !== null && errno === EPERM && isOwnUser && geteuid?.() !== 0 && !ofGroups.has(op) ? NEEDS_ROOT : hint;
 }
 

@@ -5,12 +5,12 @@ import { closeDescriptor } from './load-addon.js';
 import { start } from './shim.js';
 import type { Task, TaskOutput } from './task.js';
 
-// Work that a task does on the host and then ends: what is made, held, taken away. Every failure is told: the first is the error, with its
-// errno and path, and the others are its `cleanupError`.
+// Work on the host that a task does, and then ends: something is made, held or removed. Every failure is told: the first is the error, with
+// its errno and path, and the others are its `cleanupError`.
 
 const none: Descriptors = new Map();
 
-/** Does a plan without a program, and ends it. @throws what it could not do, or could not undo */
+/** Carries out a plan without a program, and ends its task. @throws the failure of the plan, or of its undo */
 export async function carryOut(plan: Plan, descriptors: Descriptors = none): Promise<TaskOutput> {
   const task = await start(plan, descriptors);
   const failure = await endOf(task);
@@ -19,12 +19,12 @@ export async function carryOut(plan: Plan, descriptors: Descriptors = none): Pro
   throw failure;
 }
 
-/** Does something while a plan is held, and ends it, whatever comes. @throws the first that failed: the plan, the work, the undo */
+/** Does some work while a plan is held, and ends its task in any case. @throws the first failure: of the plan, the work or the undo */
 export async function during<T>(plan: Plan, descriptors: Descriptors, work: (task: Task) => Promise<T>): Promise<T> {
   return thenEnd(await start(plan, descriptors), work);
 }
 
-/** Does something with a task, and ends it, whatever comes. @throws as {@link during} */
+/** Does some work with a task, and ends the task in any case. @throws as {@link during} */
 export async function thenEnd<T>(task: Task, work: (task: Task) => Promise<T>): Promise<T> {
   let result: T;
   try {
@@ -40,18 +40,18 @@ export async function thenEnd<T>(task: Task, work: (task: Task) => Promise<T>): 
 /** Something on the host that goes with its task. */
 export interface Holding {
   readonly task: Task;
-  /** What takes it away where it is to outlive its owner: no undo does then. */
+  /** Steps that remove something which is to outlive its owner; the undo does not remove it then. */
   readonly removal: readonly Step[];
-  /** Whether a failure of the removal says that it is gone already. */
+  /** Whether a failure of the removal says that the thing is gone already. */
   readonly isGone?: (error: unknown) => boolean;
 }
 
-/** Makes something that goes with its task, or stays: then `removal` takes it away. */
+/** Makes something that is removed with its task or, when there is a `removal`, stays until these steps remove it. */
 export async function hold(plan: Plan, descriptors: Descriptors = none, removal: readonly Step[] = []): Promise<Holding> {
   return { task: await start(plan, descriptors), removal };
 }
 
-/** Takes all away, each even when one before failed. */
+/** Removes all of these, each even when one before it failed. */
 export async function release(holdings: readonly Holding[]): Promise<void> {
   const failures: Error[] = [];
   for (const { task, removal, isGone } of holdings) {
@@ -67,7 +67,7 @@ export async function release(holdings: readonly Holding[]): Promise<void> {
   if (failure) throw failure;
 }
 
-/** Takes all away after a failure. @returns the error to throw: the failure itself, with that of the removal when it failed too */
+/** Removes all of these after a failure. @returns the error to throw: the failure itself, with that of the removal if it failed too */
 export async function undone(holdings: readonly Holding[], error: unknown): Promise<unknown> {
   try {
     await release(holdings);
@@ -77,7 +77,7 @@ export async function undone(holdings: readonly Holding[], error: unknown): Prom
   }
 }
 
-/** Ends a task. @returns what its undo could not do, or why that can't be told */
+/** Ends a task. @returns the failure of its undo, or the reason why that is not known */
 export async function endOf(task: Task): Promise<Error | undefined> {
   try {
     await task.close();

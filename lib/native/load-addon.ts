@@ -36,7 +36,7 @@ export function binding(): { pipe(): [number, number]; namespaceIoctl(fd: number
   };
 }
 
-/** An eventfd whose events are told to `onEvents`. The caller's to close. */
+/** An eventfd whose events are given to `onEvents`. The caller closes it. */
 export function eventCounter(onEvents: (count: number) => void): EventCounter {
   try {
     return new (loadNative().addon.EventCounter)(onEvents);
@@ -61,15 +61,15 @@ export function tryLock(fd: number, kind: 'shared' | 'exclusive'): boolean {
   return true;
 }
 
-/** A stream over an end of a pipe that the addon made, which closes it. Where none can be made the end stays open. */
+/** A stream over an end of a pipe that the addon made; the stream closes the end. When no stream can be made, the end stays open. */
 export function streamOf(fd: number, options: { readable: boolean; writable: boolean }): Socket {
   const stream = attempt('watch a pipe', () => new Socket({ fd, ...options }));
-  // after: until here the addon closes it when a Worker is terminated
+  // this comes last: until here the addon closes the end when a Worker is terminated
   loadNative().addon.releaseDescriptor(fd);
   return stream;
 }
 
-/** The same open file as one that {@link closeDescriptor} closes, in place of a descriptor that node:fs opened. */
+/** Replaces a descriptor that node:fs opened by one of the same open file that {@link closeDescriptor} closes. */
 export function adoptDescriptor(fd: number): number {
   try {
     const own = loadNative().addon.duplicateDescriptor(fd);
@@ -85,7 +85,7 @@ function load(): Native {
     throw new UnsupportedError('nacelle', `it needs Linux, this is ${platform}`, 'Run it on Linux, in a virtual machine for example.');
   }
   const runtime = otherRuntime();
-  // they load the addon, and crash at what it asks of libuv
+  // other runtimes load the addon, and crash at what it asks of libuv
   if (runtime !== null) {
     throw new UnsupportedError('nacelle', `${runtime} lacks what its native part needs of Node`, 'Run the program that uses it with Node.');
   }
@@ -111,7 +111,7 @@ function load(): Native {
   );
 }
 
-/** Those that say that they are Node, too. */
+/** The name of a runtime that is not Node, also of one that says that it is Node. */
 function otherRuntime(): string | null {
   if (versions.bun !== undefined) return `Bun ${versions.bun}`;
   return versions.deno === undefined ? null : `Deno ${versions.deno}`;

@@ -2,7 +2,7 @@ import { causes, MAX_CHANNEL_DESCRIPTORS } from './protocol.js';
 import type { StepFailure } from './step-failure.js';
 import type { TaskEnd } from './task.js';
 
-/** With the rest of a plan: one message of the process's channel carries them, and a long plan's memfd. */
+/** The most descriptors with the rest of a plan: one message of the process's channel carries them, and the memfd of a long plan. */
 export const MAX_REST_DESCRIPTORS = MAX_CHANNEL_DESCRIPTORS - 1;
 
 const NS_PER_MS = 1_000_000;

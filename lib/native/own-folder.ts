@@ -4,8 +4,8 @@ import { NacelleError } from '../errors.js';
 import { attempt } from './system-errors.js';
 
 /**
- * Sees that a folder, where it is there, is this user's alone, 0700: what others could put there would be believed. One that others could
- * merely read is closed to them.
+ * Checks that a folder, if it exists, is this user's alone, 0700: nacelle believes what is written there. A folder that others can only
+ * read is closed to them.
  *
  * @throws NacelleError `ERR_NOT_OWN`: it is another user's, or others could write what is in it; SyscallError
  */

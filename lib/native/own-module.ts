@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { hasCode, UnsupportedError } from '../errors.js';
 
 /**
- * The file that this code lies in: of the package, by which its native part and its dependencies are found.
+ * The package's file that this code lies in: its native part and its dependencies are found from there.
  *
  * @throws UnsupportedError in a bundle of somebody else's that does not say
  */
@@ -13,7 +13,7 @@ export function ownFile(): string {
   return fileURLToPath(url);
 }
 
-/** What is not found beside {@link ownFile}. */
+/** The error for what is not found beside {@link ownFile}. */
 export function inBundle(cause?: unknown): UnsupportedError {
   return new UnsupportedError(
     'nacelle in a bundle',
@@ -28,7 +28,7 @@ interface Lazy {
   fzstd: typeof import('fzstd');
 }
 
-/** A dependency that most programs never use. Not by `import()`, which Jest has none of in CommonJS. */
+/** Loads a dependency that most programs never use. It is not loaded by `import()`, which does not work with Jest in CommonJS. */
 export function requireDependency<N extends keyof Lazy>(name: N): Lazy[N] {
   const require = createRequire(ownFile());
   try {

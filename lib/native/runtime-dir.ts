@@ -6,8 +6,9 @@ import { OWN_NAME, SYSTEM_FOLDERS } from '../plan/constants.js';
 import { nativeError } from './system-errors.js';
 
 /**
- * What must be found again after a crash, and goes at a reboot: /run/nacelle for root, else $XDG_RUNTIME_DIR/nacelle. Services, jobs of CI
- * and users of containers have no such variable: for them it is below /run/user/UID where systemd made that, else below /tmp/nacelle-UID.
+ * The folder for what must be found again after a crash, and goes at a reboot: /run/nacelle for root, else $XDG_RUNTIME_DIR/nacelle.
+ * Services, jobs of CI and users of containers have no such variable: for them it is below /run/user/UID where systemd made that, else
+ * below /tmp/nacelle-UID.
  */
 export function runtimeDir(): string {
   if (geteuid?.() === 0) return SYSTEM_FOLDERS.runtime;
@@ -25,7 +26,7 @@ export function makeRuntimeBase(): void {
     if (errno === undefined) throw error;
     if (!isShared || !hasCode(error, 'EEXIST')) throw nativeError(`make the folder ${base}`, 'mkdir', errno, base);
   }
-  // after it was made: from then on nobody else can put another in its place, for /tmp is sticky
+  // the folder is checked after it was made: from then on nobody else can put another in its place, for /tmp is sticky
   if (!isShared || isPrivate(base)) return;
   throw new UnsupportedError(
     'nacelle',
@@ -34,13 +35,13 @@ export function makeRuntimeBase(): void {
   );
 }
 
-/** Of systemd's pam module; `null` for who has no session. */
+/** The folder that systemd's pam module made; `null` for a user without a session. */
 function sessionFolder(): string | null {
   const path = `/run/user/${geteuid?.()}`;
   return isPrivate(path) ? path : null;
 }
 
-/** Others may make one of that name before. */
+/** A folder in /tmp, where others may have made one of that name before. */
 function sharedFolder(): string {
   return `/tmp/${OWN_NAME}-${geteuid?.()}`;
 }
@@ -59,7 +60,7 @@ function lookAt(path: string): Stats | null {
   }
 }
 
-/** One file for each live shim, with its lock on it. The shim makes the folder, and removes it when it is empty. */
+/** The folder with one file for each live shim, which has a lock on it. The shim makes the folder, and removes it when it is empty. */
 export function ownersDir(): string {
   return join(runtimeDir(), 'owners');
 }

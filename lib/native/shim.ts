@@ -60,7 +60,7 @@ class Connection {
       this.send(request, task.id, body, [...descriptors.values()]);
     } catch (error) {
       task.onUnsent(error);
-      // lets the shim drop what went ahead of it; a broken connection has nothing to drop
+      // the shim then drops the descriptors that went ahead of the message; a broken connection has nothing to drop
       this.#socket.send(Request.close, task.id, new Uint8Array(), []);
       throw error;
     }
@@ -70,7 +70,7 @@ class Connection {
   /** Descriptors past what one message carries go ahead of it. */
   send(type: number, id: number, body: Uint8Array, fds: readonly number[] = []): void {
     let at = 0;
-    // one of a long body is the memfd
+    // one place in each message is kept for the memfd of a long body
     for (; fds.length - at > MAX_DESCRIPTORS - 1; at += MAX_DESCRIPTORS - 1) {
       this.#post(Request.descriptors, id, new Uint8Array(), fds.slice(at, at + MAX_DESCRIPTORS - 1));
     }
@@ -79,7 +79,7 @@ class Connection {
 
   #post(type: number, id: number, body: Uint8Array, fds: readonly number[]): void {
     const result = this.#socket.send(type, id, body, fds);
-    // a broken connection is told by onClose, to every task
+    // onClose tells every task of a broken connection
     if (result < 0 && result !== -32 && result !== -104) throw nativeError('send to the shim', 'sendmsg', -result);
   }
 
@@ -131,7 +131,7 @@ class RunningTask implements Task, Beginning {
   #released: Deferred<void> | null = null;
   #gone = false;
   #hasBegun = false;
-  /** Why it is of no use, though it has begun in the shim. */
+  /** Why the task is of no use, though it has begun in the shim. */
   #refusal: Error | null = null;
   #isRunning = false;
   #over = false;
@@ -142,7 +142,7 @@ class RunningTask implements Task, Beginning {
     this.id = id;
     this.#plan = plan;
     this.#slots = slotCount([plan.prepare, plan.undo, ...plan.stages.map(({ steps }) => steps)], descriptors);
-    // until it has begun; a plan with a process also until its end
+    // a task keeps the event loop alive until it has begun; one with a process also until its end
     this.#kept = true;
     connection.ref();
   }
@@ -169,11 +169,11 @@ class RunningTask implements Task, Beginning {
     try {
       this.#connection.send(Request.go, this.id, new Uint8Array());
     } catch {
-      // it waits on, for its rest or its end
+      // the task goes on waiting, for its rest or its end
     }
   }
 
-  /** Until it has begun: afterwards it is for those who have it to hear the signal. */
+  /** Waits until the task has begun, and hears the signal until then. Afterwards those who have the task hear the signal. */
   async hear(cancelSignal: AbortSignal | null): Promise<Task> {
     const cancel = (): void =>
       void this.kill({ cause: 'cancel', signal: SIGKILL, tree: true }).catch((error: Error) => this.begun.reject(error));
@@ -182,7 +182,7 @@ class RunningTask implements Task, Beginning {
     try {
       return await this.begun.promise;
     } catch (error) {
-      // between two stages there is nobody whose end would tell of the kill
+      // between two stages there is no process whose end would tell of the kill
       if (cancelSignal?.aborted && hasCode(error, 'ECHILD')) throw cancelSignal.reason;
       throw error;
     } finally {
@@ -199,7 +199,7 @@ class RunningTask implements Task, Beginning {
       checkSize(body);
       this.#connection.send(Request.rest, this.id, body, [...descriptors.values()]);
     } catch (error) {
-      // what was prewarmed goes; that the rest was not sent is what is told
+      // the prewarmed part is undone; the error to throw is that the rest was not sent
       await Promise.allSettled([this.close()]);
       throw error;
     }
@@ -211,7 +211,7 @@ class RunningTask implements Task, Beginning {
     this.#released ??= new Deferred<void>();
     if (this.#over) this.#released.reject(new NacelleError('the process has ended', { code: 'ERR_ENDED' }));
     else this.#connection.send(Request.release, this.id, new Uint8Array());
-    // a pending call, also of a task that was let go
+    // a pending call keeps the event loop alive, also when the task was let go by `unref`
     this.#connection.ref();
     return this.#released.promise.finally(() => this.#connection.unref());
   }
@@ -236,7 +236,7 @@ class RunningTask implements Task, Beginning {
       this.#connection.send(Request.kill, this.id, body.u8(tree ? 1 : 0).finish());
     });
     await killed.catch((error: unknown) => {
-      // it ended by itself while the message was under way: a kill then reaches nobody, as it should
+      // the task ended by itself while the message was under way: a kill then reaches nobody, as it should
       if (!(error instanceof NacelleError) || error.code !== 'ERR_ENDED') throw error;
     });
   }
@@ -286,7 +286,7 @@ class RunningTask implements Task, Beginning {
     this.begun.resolve(this);
   }
 
-  /** Without its descriptors it is of no use: it ends, and then `begun` says why. */
+  /** Ends the task, which is of no use without its descriptors; `begun` then rejects with the reason. */
   onCut(): void {
     this.#refusal = cutError();
     this.#connection.send(Request.close, this.id, new Uint8Array());
@@ -323,7 +323,7 @@ class RunningTask implements Task, Beginning {
       this.onFailed(message);
       return;
     }
-    // who cancelled it before it began waits for its end alone
+    // a caller that cancelled the task before it began waits for nothing but its end, so `begun` resolves
     if (end.cause === 'cancel') this.begun.resolve(this);
     this.#finish(
       () => new NacelleError(this.#isRunning ? 'it has ended' : 'the process was killed before it started', { code: 'ERR_ENDED' }),
@@ -331,7 +331,7 @@ class RunningTask implements Task, Beginning {
     this.#ended.resolve({ ...end, undoErrors: undoFailures.map((item) => stepError(item, { plan: this.#plan })) });
   }
 
-  /** The shim has never heard of it. */
+  /** To be called when the task could not be sent, so that the shim does not know of it. */
   onUnsent(error: unknown): void {
     this.#finish(() => (isError(error) ? error : new NacelleError('it was not sent', { code: 'ERR_INTERNAL', cause: error })));
   }
@@ -348,7 +348,7 @@ class RunningTask implements Task, Beginning {
     return stepError(failure, { plan: this.#plan }, undoError);
   }
 
-  /** @param why for what is still waited for: an error is dear, and mostly nothing is */
+  /** @param why makes the error for a promise that is still pending; it is only called for those, as an error is costly to make */
   #finish(why: () => Error): void {
     this.#over = true;
     if (!this.#hasBegun) this.begun.reject(this.#refusal ?? why());

@@ -6,6 +6,6 @@ export interface StepFailure {
   readonly where: number;
   readonly index: number;
   readonly errno: number;
-  /** The kernel's own words, or which of several paths. */
+  /** The kernel's own words, or the one of several paths that failed. */
   readonly text: string;
 }

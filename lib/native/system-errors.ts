@@ -16,7 +16,7 @@ export function errnoName(errno: number): string {
   return kernelNames[errno] ?? known?.[0] ?? `errno ${errno}`;
 }
 
-/** What Node's table lacks of errno(3), or has under libc's name. */
+/** Names of errno(3) that Node's table lacks, or has under libc's name. */
 const kernelNames: Readonly<Record<number, string>> = {
   15: 'ENOTBLK',
   65: 'ENOPKG',
@@ -40,7 +40,7 @@ const kernelNames: Readonly<Record<number, string>> = {
 
 /** 'no such file or directory'; '' for what Node has no words for. */
 export function errnoWords(errno: number): string {
-  // Node's words tell of sockets alone
+  // Node's words for this error are about sockets alone
   return errno === constants.errno.EOPNOTSUPP ? 'operation not supported' : (getSystemErrorMap().get(-errno)?.[1] ?? '');
 }
 
@@ -48,7 +48,7 @@ function outsidePlan(errno: number): Parameters<typeof hintFor>[0] {
   return { op: null, errno, where: Where.call, isOwnUser: true };
 }
 
-/** A system call outside a plan. `what` is what was being done, in the caller's words. */
+/** The error of a system call outside a plan. `what` is what was being done, in the caller's words. */
 export function nativeError(what: string, syscall: string, errno: number, path: string | null = null, cause?: unknown): SyscallError {
   const name = errnoName(errno);
   const hint = hintFor(outsidePlan(errno));
@@ -62,7 +62,7 @@ export function nativeError(what: string, syscall: string, errno: number, path: 
   });
 }
 
-/** What a failed call of Node's throws (`node:fs`, `node:child_process`) as an error of ours; what is none passes as it is. */
+/** Makes an error of ours of what a failed call of Node's throws (`node:fs`, `node:child_process`). Anything else is returned as it is. */
 export function systemError(what: string, thrown: unknown): unknown {
   const errno = errnoOf(thrown);
   if (errno === undefined || thrown instanceof SyscallError || !isError(thrown)) return thrown;
@@ -80,7 +80,7 @@ export function wordsOf(thrown: unknown): string {
   return hint === null ? message : `${message}. ${hint}`;
 }
 
-/** Does something with Node's own calls. @throws SyscallError that says what was being done, and what usually cures it */
+/** Does some work with Node's own calls. @throws SyscallError that says what was being done, and what usually cures it */
 export function attempt<T>(what: string, work: () => T): T {
   try {
     return work();
@@ -89,7 +89,7 @@ export function attempt<T>(what: string, work: () => T): T {
   }
 }
 
-/** The same for what takes time. */
+/** The same for asynchronous work. */
 export async function attempting<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

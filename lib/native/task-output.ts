@@ -4,7 +4,7 @@ import type { Results } from './messages.js';
 import { nativeError } from './system-errors.js';
 import type { TaskOutput } from './task.js';
 
-/** There was no room in this process for all descriptors: those that came are closed. */
+/** Whether this process had no room for all descriptors of a message: then those that came are closed. */
 export function isCut({ slots }: Results, fds: readonly number[]): boolean {
   if (fds.length === slots.length) return false;
   for (const fd of fds) closeDescriptor(fd);

@@ -14,7 +14,7 @@ export interface TaskEnd {
   readonly startedAtMs: number;
   readonly startedMs: number;
   readonly endedMs: number;
-  /** rusage of the first process and what it waited for. */
+  /** rusage of the first process and the children that it waited for. */
   readonly usage: {
     readonly userMs: number;
     readonly systemMs: number;
@@ -44,26 +44,26 @@ export interface Task {
   readonly started: TaskOutput;
   /** Lets a parked process go on. Resolves when the program runs (after execve). */
   release(): Promise<void>;
-  /** Host steps with this task's slots; new slots may be filled. */
+  /** Runs host steps with this task's slots; they may fill new slots. */
   call(steps: readonly Step[], options?: { descriptors?: Descriptors; returns?: readonly Slot[] }): Promise<TaskOutput>;
   /** signal 9 with `tree` kills everything; otherwise the signal goes to the first process. */
   kill(options: { cause: KillCause; signal: number; tree: boolean }): Promise<void>;
-  /** The tree is gone and the undo steps have run. Rejects when the shim died. */
+  /** Resolves when the tree is gone and the undo steps have run. Rejects when the shim died. */
   readonly ended: Promise<TaskEnd>;
   /** Kills what runs and undoes; for a task without stages this is its end. Idempotent. */
   close(): Promise<void>;
-  /** Keeps the event loop alive until the end; so it is from the start for a task with stages, and never for one without. */
+  /** Keeps the event loop alive until the end. A task with stages does so from the start, one without never does. */
   ref(): void;
   unref(): void;
 }
 
 /** The first part of a plan, waiting in the shim or under way. Keeps no event loop alive before it goes on. */
 export interface Beginning {
-  /** It failed, or the shim died: nothing goes on with it. */
+  /** The first part failed, or the shim died: it can't go on. */
   readonly over: boolean;
-  /** Lets it begin; so does its rest. */
+  /** Lets the first part begin; sending the rest does so too. */
   go(): void;
-  /** Sends the rest; then as `StartPlan`. */
+  /** Sends the rest; the promise is then that of `StartPlan`. */
   goOn(rest: Plan, descriptors: Descriptors, cancelSignal?: AbortSignal | null): Promise<Task>;
   close(): Promise<void>;
 }
@@ -73,6 +73,7 @@ export interface Beginning {
  * (`pause`); for a stage that does its work and ends (`unpack`, `changes`, …) when it has begun.
  * Rejects with SyscallError when any step fails; everything is undone by then.
  *
- * When the signal is aborted before that, its tree is killed, and it resolves when that is gone: the cause of its end is 'cancel'.
+ * When the signal is aborted before that, the task's tree is killed. The promise resolves when the tree is gone, and the cause of the
+ * task's end is 'cancel'.
  */
 export type StartPlan = (plan: Plan, descriptors: Descriptors, cancelSignal?: AbortSignal | null) => Promise<Task>;
