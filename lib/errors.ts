@@ -1,10 +1,10 @@
 import { types } from 'node:util';
 
-/** Control characters but the tab, what changes a line's direction or can't be seen, and halves of characters. */
+/** Control characters but the tab, characters that change a line's direction or can't be seen, and halves of characters. */
 const UNPRINTABLE = /(?!\t)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /**
- * A text as it may go to a terminal or into a log: an image, a registry or a program chose parts of it, and may not move the cursor or
+ * A text as it may go to a terminal or into a log: parts of it come from an image, a registry or a program, and must not move the cursor or
  * begin a line there.
  */
 function printable(text: string): string {
@@ -28,7 +28,7 @@ export class NacelleError extends Error {
   override readonly name: string = 'NacelleError';
   /** Stable, for programs: `ERR_INVALID_OPTION`, `ERR_SYSCALL`, `ERR_UNSUPPORTED`, … */
   readonly code: string;
-  /** What went wrong while undoing, when that failed too: an AggregateError of several. The first failure is the error itself. */
+  /** The failure of undoing, when that failed too: an AggregateError when there are several. The first failure is the error itself. */
   declare readonly cleanupError?: Error;
 
   /** @internal */
@@ -36,7 +36,7 @@ export class NacelleError extends Error {
     return true;
   }
 
-  /** @param message one line, or a list of lines: what others wrote into one makes no more of them, see {@link printable} */
+  /** @param message one line, or a list of lines: a text of others in one of them can't make more lines, see {@link printable} */
   constructor(message: string | readonly string[], options: { code: string; cause?: unknown; cleanupError?: Error }) {
     super(
       typeof message === 'string' ? printable(message) : message.map(printable).join('\n'),
@@ -47,15 +47,15 @@ export class NacelleError extends Error {
   }
 }
 
-// Nothing that comes from outside is told by `instanceof`: Jest and vitest run tests in a vm context, whose classes are others than those of
-// Node's own modules.
+// No value that comes from outside is tested by `instanceof`: Jest and vitest run tests in a vm context, whose classes are others than
+// those of Node's own modules.
 
-/** Whether it is an error: Node's own, of whatever realm, or a DOMException, which is the reason of an aborted signal. */
+/** Whether something thrown is an error: Node's own, of whatever realm, or a DOMException, which is the reason of an aborted signal. */
 export function isError(thrown: unknown): thrown is Error {
   return types.isNativeError(thrown) || Object.prototype.toString.call(thrown) === '[object DOMException]';
 }
 
-/** Whether it is one of ours, by whichever copy of the module it was made. */
+/** Whether something thrown is one of our errors, by whichever copy of the module it was made. */
 export function isNacelleError(thrown: unknown): thrown is NacelleError {
   return isError(thrown) && BRAND in thrown;
 }
@@ -84,7 +84,7 @@ export function allOf(errors: readonly Error[]): Error | undefined {
   return errors.length > 1 ? new AggregateError(errors, errors.map(({ message }) => message).join('; ')) : errors[0];
 }
 
-/** The failure itself, with that of undoing when it failed too. What was thrown and is no error of ours stays as it is. */
+/** The failure itself, with that of undoing if it failed too. Anything thrown that is no error of ours stays as it is. */
 export function withCleanupError(error: unknown, failure: Error | undefined): unknown {
   if (!failure || !(error instanceof NacelleError)) return error;
   const cleanupError = allOf([...(error.cleanupError ? [error.cleanupError] : []), failure]);

@@ -19,7 +19,7 @@ export interface CgroupRunRequest {
   readonly id: string;
   readonly slots: Slots;
   readonly layout: GroupLayout;
-  /** The group's. */
+  /** The group's name. */
   readonly name: string;
   /** The group's folders, by controller and 'unified'. */
   readonly paths: Readonly<Record<string, string>>;
@@ -36,8 +36,8 @@ export function isRunGroup(name: string): boolean {
 }
 
 /**
- * Plans a program in a group that is there. On one tree, the unified one where there is, it gets a folder of
- * its own below the group: so that its tree can be killed, and its time be counted, apart from the others of the group. Pure.
+ * Plans a program in an existing group. On one tree, the unified one where there is one, the program gets a folder of its own below the
+ * group: so that its tree can be killed, and its time be counted, apart from the others of the group. Pure.
  *
  * @throws UnsupportedError for a limit of CPU time without a unified tree
  */
@@ -50,7 +50,7 @@ export function planCgroupRun(request: CgroupRunRequest): Plan {
   const parent = groups[0]?.slot ?? NONE;
   const own = slots.take();
   const isUnified = home === paths.unified;
-  // of v1, where `tasks` takes no lock (see planGroup)
+  // groups of v1 are joined by `tasks`, which takes no lock (see planGroup)
   const joins = [...(isUnified ? [] : [own]), ...groups.slice(1).map(({ slot }) => slot)];
   return {
     prepare: [
@@ -88,7 +88,7 @@ function cpuClock(limitMs: number, at: Slot | null): CpuClock {
   );
 }
 
-/** What the program's own folder counted. Memory is the group's, so nothing is said of the program's share. */
+/** What the program's own folder counted. Memory is counted for the group alone, so the program's share is not known. */
 export function runUsage([cpu]: readonly (Uint8Array | null)[]): Partial<Usage> {
   const { cpuTimeMs, userMs, systemMs } = cpuTimes(null, { user: 0, system: 0 }, parseKeyed(cpu ? Buffer.from(cpu).toString() : ''));
   const usage: Partial<Usage> = {};

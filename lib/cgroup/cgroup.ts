@@ -50,8 +50,8 @@ import { blameOom, countersSince, type GroupCounters, readCounters } from './sta
 import { updateGroup } from './update-limits.js';
 
 /**
- * A group of processes that are limited and counted together (cgroups(7)), on v1, v2 or both: a folder
- * below nacelle's own in each hierarchy. It goes with its owner unless it persists.
+ * A group of processes that are limited and counted together (cgroups(7)), on v1, v2 or both: a folder below nacelle's own in each
+ * hierarchy. The group is removed with its owner unless it persists.
  */
 export class Cgroup implements AsyncDisposable {
   /** Below nacelle's own root: 'judge', 'judge/7'. */
@@ -59,7 +59,7 @@ export class Cgroup implements AsyncDisposable {
   /** Absolute folders by controller; 'unified' for the v2 tree. */
   readonly paths: Record<string, string>;
   readonly controllers: string[];
-  /** Of a group that goes with its owner: what removes it then. */
+  /** What removes the group with its owner; `null` for a group that was opened, or persists. */
   readonly #owned: Holding | null;
   #removed: Promise<void> | undefined;
 
@@ -110,7 +110,7 @@ export class Cgroup implements AsyncDisposable {
     if (there)
       throw new NacelleError(`make the cgroup ${full}: EEXIST (${there} is there already; Cgroup.open takes it)`, { code: 'EEXIST' });
     const owned = await make(full, group, slots, persist);
-    // as `open` finds it
+    // with the same paths that `open` would find
     return new Cgroup(full, findPaths(layout, full), owned);
   }
 
@@ -127,11 +127,11 @@ export class Cgroup implements AsyncDisposable {
   }
 
   /**
-   * Sets limits; those not named stay as they are. `memory` without `memorySwap` means no swap; `deviceRules` take the
-   * place of those before. Where the group is in no hierarchy of a controller yet, it comes to be there with its processes.
-   * When the kernel refuses one, those before it are put back.
+   * Sets limits; those not named stay as they are. `memory` without `memorySwap` means no swap; `deviceRules` replace those given before.
+   * Where the group is not yet in the hierarchy of a controller, it is made there, with its processes. When the kernel refuses a limit,
+   * those set before it are put back.
    *
-   * @throws UnsupportedError when one can't be kept here; SyscallError, EBUSY when more memory is in use than can be freed
+   * @throws UnsupportedError for a limit that can't be kept here; SyscallError, EBUSY when more memory is in use than can be freed
    */
   async set(limits: Limits): Promise<void> {
     const parsed = parseGroupLimits(limits);
@@ -145,7 +145,8 @@ export class Cgroup implements AsyncDisposable {
       deviceRules: parsed.deviceRules,
       ...(owned ? { make: (steps) => owned.task.call(steps) } : {}),
     });
-    // what was made with a group of ours was on nobody's way; v1 takes device rules only while no group is below
+    // folders that were made with a group of ours were made for nobody else, and need no hold; v1 takes device rules only while no group is
+    // below
     const held = Object.entries(grown).filter(([key]) => key !== 'devices' && !(owned && key in paths));
     Object.assign(this.paths, grown);
     holdGroups(new Set(held.map(([, folder]) => folder)));
@@ -153,15 +154,15 @@ export class Cgroup implements AsyncDisposable {
   }
 
   /**
-   * Moves a process into the group; its children are born there. What it holds of memory stays charged where it was. The limits of
-   * the groups above bind it too.
+   * Moves a process into the group; its children are born there. The memory that it has stays charged where it was. The limits of the
+   * groups above bind it too.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; SyscallError
    */
   async add(pid: number): Promise<void> {
     const number = parsePid(pid);
     const what = `move process ${number} into the cgroup ${this.name}`;
-    // first where all its processes are: who makes the group grow meanwhile finds it there
+    // the first folder is that of all the group's processes: whoever makes the group grow meanwhile finds the process there
     const folders = new Set([homeOf(this.paths) ?? '', ...this.#folders()]);
     for (const folder of folders) moveTo(what, number, folder);
     moveAbove(what, number, basesBeside(groupLayout(), this.name, this.paths), this.name);
@@ -193,8 +194,8 @@ export class Cgroup implements AsyncDisposable {
   }
 
   /**
-   * Stops all processes of the group and below it; those that come are stopped too. Resolves when they stand still. On
-   * v2, Linux 5.2; on v1 by the freezer.
+   * Stops all processes of the group and below it; those that come are stopped too. Resolves when they stand still. On v2 this needs Linux
+   * 5.2; on v1 the freezer does it.
    *
    * @throws UnsupportedError; NacelleError `EBUSY` when one can't be stopped (uninterruptible sleep): all go on then
    */
@@ -203,7 +204,7 @@ export class Cgroup implements AsyncDisposable {
   }
 
   /**
-   * Lets them go on.
+   * Lets frozen processes go on.
    *
    * @throws NacelleError `EBUSY` when a group above is frozen
    */
@@ -212,7 +213,7 @@ export class Cgroup implements AsyncDisposable {
   }
 
   /**
-   * SIGKILL to all processes of the group and below it, frozen or not; resolves when there is none. A frozen group is thawed.
+   * Sends SIGKILL to all processes of the group and below it, frozen or not; resolves when there is none. A frozen group is thawed.
    *
    * @throws NacelleError `EBUSY` when one has not ended after a minute (uninterruptible sleep); it ends when it can
    */
@@ -235,7 +236,8 @@ export class Cgroup implements AsyncDisposable {
   }
 
   /**
-   * Runs a program of the host in the group: limits and counts it, confines nothing. It ends when all that it started has.
+   * Runs a program of the host in the group, which limits and counts it but confines nothing. The run ends when all processes that the
+   * program started have ended.
    */
   run<E extends Encoding = 'utf8'>(command: readonly string[], options: ExecOptions<E> = {}): Execution<E> {
     try {
@@ -280,12 +282,12 @@ export class Cgroup implements AsyncDisposable {
     return this.#removed;
   }
 
-  /** Removes it, unless it was made to persist or opened. */
+  /** Removes the group, unless it was made to persist, or was opened. */
   async [asyncDispose](): Promise<void> {
     if (this.#owned) await this.remove();
   }
 
-  /** What the group counted since, and what a program's own folder did. */
+  /** What the group counted since `before`, and what the program's own folder counted. */
   #runEvidence(reports: TaskEnd['reports'], before: GroupCounters): GroupEvidence {
     const counters = countersSince(before, this.#counters());
     const { memory } = this.#stats();
@@ -293,7 +295,7 @@ export class Cgroup implements AsyncDisposable {
     return { usage: { ...runUsage(reports), oomKills: blame.oomKills }, ...blame, forksRefused: counters.forksRefused };
   }
 
-  /** All files in one call. */
+  /** Reads all files in one call of the addon. */
   #stats(): CgroupStats {
     const sizes = hugePageSizes();
     const files = statsFiles(Object.keys(this.paths), sizes);
@@ -324,7 +326,7 @@ async function make(name: string, group: GroupPlan, slots: Slots, persist: boole
   claim(Object.values(group.paths));
   const removal = removalOf(name, group.paths);
   if (!persist) {
-    // before they are made: whoever reaps after this process and its shim finds them by it
+    // the record comes before the folders: whoever reaps after this process and its shim finds the folders by it
     const forget = writeRecord(await owner(groupLayout()), newId(), recordsOf(removal.undo));
     return hold({ ...removal, prepare: group.prepare, undo: [...removal.undo, ...forget] }, slots.descriptors);
   }
@@ -345,7 +347,8 @@ async function remove(name: string, paths: Readonly<Record<string, string>>, own
   try {
     await release([owned]);
   } catch (error) {
-    // with the shim went what would have removed it: its record is worked off by the next use, and must not outlive this
+    // the task that would have removed the group ended with the shim: the next use works off its record, which must not be left when this
+    // returns
     if (!(error instanceof ShimError)) throw error;
     await owner(groupLayout());
     await carryOut(removalOf(name, paths));
@@ -353,8 +356,8 @@ async function remove(name: string, paths: Readonly<Record<string, string>>, own
 }
 
 /**
- * Of a group wherever it has come to be, by whatever handle; of the folders that were made on the way to it, and of our own root, where
- * nothing else is in them.
+ * The plan that removes a group wherever it has come to be, by whatever handle; with the folders that were made on the way to it, and our
+ * own root, where nothing else is in them.
  */
 function removalOf(name: string, paths: Readonly<Record<string, string>>): Plan {
   const beside = basesBeside(groupLayout(), name, paths).map((base) => pathOf(base, name));
@@ -370,7 +373,7 @@ function removalOf(name: string, paths: Readonly<Record<string, string>>): Plan 
   return { ...removal, undo: [...removal.undo, ...empty] };
 }
 
-/** The folders that there are of a group, by controller; of the unified tree's those that are handed on to it. */
+/** The existing folders of a group, by controller; on the unified tree only for controllers that are handed on to the group. */
 function findPaths(layout: GroupLayout, name: string): Record<string, string> {
   const paths: Record<string, string> = {};
   const hierarchies = [...(layout.unified ? [['unified', layout.unified] as const] : []), ...layout.controllers];

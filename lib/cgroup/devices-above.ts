@@ -7,7 +7,7 @@ import { foldersAbove, pathOf } from './group-plan.js';
 import { effectiveRules } from './limits/device-rules.js';
 
 /**
- * devices.list of the nearest group above one of this name that is there. `null` where nothing depends on it: without v1's
+ * The text of devices.list in the nearest existing group above one of this name. `null` where nothing depends on it: without v1's
  * controller, and for rules that refuse all but some devices.
  */
 export function devicesAbove({ controllers, bases }: GroupLayout, name: string, rules: readonly ParsedDeviceRule[]): string | null {

@@ -48,14 +48,14 @@ export async function thaw(what: string, paths: Paths): Promise<void> {
   }
 }
 
-/** The same without waiting; nothing where there is no freezer, or the group is gone. */
+/** Thaws without waiting; does nothing where there is no freezer, or the group is gone. */
 export function lift(what: string, paths: Paths): void {
   if (paths.unified === undefined && paths.freezer === undefined) return;
   const freezer = freezerOf(paths);
   if (readGroupFile(freezer.file) !== null) writeGroupFile(`thaw ${what}`, freezer.file, freezer.words.thaw);
 }
 
-/** Thousands of processes take their time. */
+/** Thousands of processes take long to end. */
 const KILL_GUARD_MS = 60_000;
 
 /** Waits until nobody is in a group that was killed, where the kernel tells. @throws NacelleError `EBUSY` */
@@ -82,7 +82,7 @@ function v2(folder: string): Freezer {
     words: { freeze: '1', thaw: '0' },
     settled: (frozen, signal) => untilEvent(join(folder, 'cgroup.events'), 'frozen', frozen ? 1 : 0, signal),
     frozenAbove() {
-      // the top has no such file
+      // the top group has no such file
       for (let above = dirname(folder); ; above = dirname(above)) {
         const text = readGroupFile(join(above, 'cgroup.freeze'));
         if (text === null || text.trim() === '1') return text !== null;
@@ -92,8 +92,8 @@ function v2(folder: string): Freezer {
 }
 
 /**
- * v1 tells nobody when FREEZING has become FROZEN, and finds that out itself only when it is asked: so it is asked again. It
- * is also told again, as runc does: a process that was forked or moved in meanwhile may have been missed.
+ * v1 sends no event when FREEZING has become FROZEN, and finds that out only when the state is read: so we read it again. We also write the
+ * state again, as runc does: a process that was forked or moved in meanwhile may have been missed.
  */
 function v1(folder: string): Freezer {
   const file = join(folder, 'freezer.state');

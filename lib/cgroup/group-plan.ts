@@ -25,9 +25,9 @@ export interface GroupRequest {
   readonly name: string;
   /** `deviceRules` is not looked at. */
   readonly limits: ParsedLimits;
-  /** What this kernel has of what {@link limits} need. Default: nothing of what not every kernel has. */
+  /** The files of this kernel that {@link limits} need. Default: none of the files that not every kernel has. */
   readonly files?: GroupFiles;
-  /** Joined where they are there; those that `limits` need are joined in any case. */
+  /** Controllers that are joined where they are available; those that `limits` need are joined in any case. */
   readonly controllers: readonly string[];
   /** For each letter the last rule that fits decides. */
   readonly deviceRules?: readonly ParsedDeviceRule[];
@@ -35,7 +35,7 @@ export interface GroupRequest {
   readonly within?: string;
   /** devices.list of the group above: for rules that allow all but some devices, where v1 keeps them. */
   readonly devicesAbove?: string | null;
-  /** For {@link limits}: what groups above it must have first. */
+  /** Values that groups above must have before {@link limits} can be set. */
   readonly above?: readonly { readonly path: string; readonly value: string }[];
   /** Whether the unified tree can confine devices, where v1 has no controller for it. */
   readonly deviceFilter?: Feature;
@@ -49,15 +49,15 @@ export interface GroupPlan {
   readonly join: readonly Step[];
   /** The folder on the unified tree, for CLONE_INTO_CGROUP. */
   readonly unified: Slot | undefined;
-  /** Where killing ends the whole tree: on the unified one, else where the freezer is. */
+  /** The group in which a kill ends the whole tree: on the unified tree, else where the freezer is. */
   readonly killGroup: NonNullable<Plan['killGroup']>;
   readonly undo: readonly Step[];
   readonly reports: readonly Report[];
-  /** What the reports are, and where, for as long as the group is there. */
+  /** The files of the reports, and where they are for as long as the group is there. */
   readonly usage: readonly PlacedUsageFile[];
   /** @throws UnsupportedError where no group counts CPU time */
   cpuClock(limitMs: number): CpuClock;
-  /** The device rules hold. Else: why not. */
+  /** Whether the device rules hold; `unconfinedReason` says why not. */
   readonly confinesDevices: boolean;
   readonly unconfinedReason: string;
   /** Below our own root. */
@@ -72,7 +72,7 @@ interface Member {
   readonly hierarchy: Hierarchy;
   readonly base: string;
   readonly slot: Slot;
-  /** Of the request, those that this hierarchy has. */
+  /** Those of the requested controllers that this hierarchy has. */
   readonly controllers: readonly string[];
 }
 
@@ -150,7 +150,7 @@ export function homeOf({ unified, freezer, ...others }: Readonly<Record<string, 
   return unified ?? freezer ?? Object.values(others)[0];
 }
 
-/** Kills what is in a group, then removes it with the groups below it. One that is gone is no failure. Pure. */
+/** Kills what is in a group, then removes it with the groups below it. A group that is gone is no failure. Pure. */
 export function planRemoval(paths: Readonly<Record<string, string>>): Plan {
   const kill = planKill(paths);
   const release = releaseSteps(paths.cpu === paths.unified ? undefined : paths.cpu);
@@ -158,13 +158,19 @@ export function planRemoval(paths: Readonly<Record<string, string>>): Plan {
   return { ...kill, undo: [...kill.undo, ...release, ...remove] };
 }
 
-/** Kills what is in a group and below it, until nothing is: in `undo`, where a step that has more to do is tried again. Pure. */
+/**
+ * Kills what is in a group and below it, until nothing is left. The step is in `undo`, where a step that has more to do is tried again.
+ * Pure.
+ */
 export function planKill(paths: Readonly<Record<string, string>>): Plan {
   const killed = homeOf(paths);
   return planOf(killed === undefined ? {} : { undo: [{ op: 'kill_group', host: true, at: NONE, path: killed }] });
 }
 
-/** The hierarchies to join, the unified one first. A limit's can be used, as its write is planned; another that can't is left out. */
+/**
+ * The hierarchies to join, the unified one first. One that a limit needs can be used, as the limit's write is planned; another that can't
+ * be used is left out.
+ */
 function chooseMembers({ layout, slots }: GroupRequest, wanted: ReadonlySet<string>): Member[] {
   const controllers = new Map<Hierarchy, string[]>();
   if (layout.unified) controllers.set(layout.unified, []);
@@ -204,14 +210,14 @@ export function filterSteps(rules: readonly ParsedDeviceRule[], { group, program
   ];
 }
 
-/** Where a group has its real-time run time, from the beginning or from a later change of its limits. */
+/** The folder in which a group has its real-time run time, from the beginning or from a later change of its limits. */
 function v1CpuFolder({ controllers, bases }: GroupLayout, name: string): string | undefined {
   const cpu = controllers.get('cpu');
   const base = cpu?.version === 1 ? bases.get(cpu.mountPoint)?.path : null;
   return base == null ? undefined : pathOf(base, name);
 }
 
-/** So that the next group can have it at once. */
+/** Steps that give back real-time run time, so that the next group can have it at once. */
 function releaseSteps(folder: string | undefined): Step[] {
   return folder === undefined ? [] : [{ op: 'release_real_time', host: true, at: NONE, path: folder }];
 }
@@ -224,8 +230,8 @@ export function basesBeside({ controllers, bases }: GroupLayout, name: string, p
 }
 
 /**
- * A hierarchy of v1 knows nothing of the others: where a group has no folder of its own, its processes are in that of the nearest
- * group above, so that the limits of that one bind them. Which it is, is seen when they join.
+ * A hierarchy of v1 knows nothing of the others: where a group has no folder of its own, its processes are in that of the nearest group
+ * above, so that the limits of that one bind them. The step finds that group when the process joins.
  */
 export function joinAbove(bases: readonly string[], name: string): Step[] {
   return bases.map((base) => ({ op: 'join_above', path: pathOf(base, name), floor: Buffer.byteLength(`${base}/${OWN_NAME}`) }));
@@ -251,7 +257,7 @@ function makeSteps({ hierarchy, base, slot, controllers }: Member, name: string)
   ];
 }
 
-/** Of a group of this name, the folders between it and our own, the innermost first. */
+/** The folders between a group of this name and our own, the innermost first. */
 export function foldersAbove(path: string, name: string): string[] {
   const base = path.slice(0, path.length - name.length);
   return parents(name)

@@ -17,7 +17,7 @@ import { uncertainControllers } from './limits/limit-writes.js';
 /** Names of a group's files. */
 type Files = ReadonlySet<string>;
 
-/** Which files there are does not change while the machine runs. By controller. */
+/** The files that were found, by controller. They do not change while the machine runs. */
 const known = new Map<string, Files>();
 
 /**
@@ -35,7 +35,10 @@ export async function groupFiles(layout: GroupLayout, limits: ParsedLimits): Pro
   };
 }
 
-/** CPUs come and go: a new group has those of the group above it, the owner's own or, before there is that, the base. */
+/**
+ * Reads a file of the group above a new one, for CPUs come and go: a new group has those of the owner's own group or, before that exists,
+ * of the base.
+ */
 function readAbove(layout: GroupLayout, controller: string, file: string): string | null {
   const hierarchy = layout.controllers.get(controller);
   const base = hierarchy && layout.bases.get(hierarchy.mountPoint)?.path;
@@ -43,7 +46,7 @@ function readAbove(layout: GroupLayout, controller: string, file: string): strin
   return readGroupFile(join(pathOf(base, ownerName()), file)) ?? readGroupFile(join(base, file));
 }
 
-/** Where no group can be made nothing is found: that is told when the limits are planned. */
+/** Finds the files of controllers. Where no group can be made it finds none: planning the limits then tells the reason. */
 async function look(layout: GroupLayout, controllers: readonly string[]): Promise<[string, Files][]> {
   const slots = new Slots();
   const name = `${await owner(layout)}/${newId()}`;
@@ -72,7 +75,7 @@ function filesIn(folder: string): Files {
 
 const KMEM = 'memory.kmem.limit_in_bytes';
 
-/** From Linux 5.16 on it is refused, and later taken and forgotten. */
+/** Whether a limit of kernel memory has an effect: from Linux 5.16 on the kernel refuses it, and later takes and forgets it. */
 function takesKernelMemory(file: string): boolean {
   const value = '1073741824';
   try {
@@ -84,7 +87,7 @@ function takesKernelMemory(file: string): boolean {
 }
 
 /**
- * Paths of block devices become their numbers.
+ * Replaces paths of block devices by their numbers.
  *
  * @throws NacelleError `ERR_INVALID_OPTION` for what is no whole disk
  */

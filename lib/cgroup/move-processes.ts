@@ -4,12 +4,12 @@ import { monotonicMs, nextTurn } from '../native/clock.js';
 import { groupsIn, readGroupFile, writeGroupFile } from './files/group-files.js';
 import { foldersAbove, homeOf, pathOf } from './group-plan.js';
 
-/** Processes that fork faster than they are moved are not followed for longer. */
+/** After this time we give up on processes that fork faster than they are moved. */
 const GUARD_MS = 10_000;
 
 /**
- * Moves all processes of a group, and of those below it, into a folder of another hierarchy, until a look finds none that
- * is outside: who is there has its children there.
+ * Moves all processes of a group, and of those below it, into a folder of another hierarchy, until none is outside any more: a process that
+ * was moved has its children there.
  *
  * @throws NacelleError `EBUSY` when there are always more, `EPERM` for a process that can't be seen from here; SyscallError
  */
@@ -22,7 +22,7 @@ export async function moveAll(what: string, paths: Readonly<Record<string, strin
     const there = new Set(processesBelow(folder));
     const inside = processesBelow(home);
     const outside = inside.filter((pid) => !there.has(pid));
-    // to the kernel, 0 is who asks
+    // the kernel lists 0 for a process of another pid namespace, but takes a 0 that is written for the writer
     if (inside.includes(0)) throw refused('EPERM', 'one of its processes is in another pid namespace');
     if (outside.length === 0) return;
     for (const pid of outside) {
@@ -47,12 +47,12 @@ export function moveTo(what: string, pid: number, folder: string): void {
 export function moveAbove(what: string, pid: number, bases: readonly string[], name: string): void {
   for (const base of bases) {
     const own = pathOf(base, name);
-    // one that goes meanwhile holds no limits, nor does a cpuset that was made just now
+    // a group that goes meanwhile holds no limits, nor does a cpuset that was made just now
     [own, ...foldersAbove(own, name)].find((folder) => unless(['ENOENT', 'ENODEV', 'ENOSPC'], () => moveTo(what, pid, folder)));
   }
 }
 
-/** Whether it was done; not, with one of these errors. */
+/** Whether something was done; `false` when it failed with one of these errors. */
 function unless(codes: readonly string[], act: () => void): boolean {
   try {
     act();

@@ -11,12 +11,12 @@ export interface RealTimeShare {
 }
 
 const RUNTIME = 'cpu.rt_runtime_us';
-/** µs; the kernel's. */
+/** µs; the kernel's default. */
 const DEFAULT_PERIOD = 1_000_000;
 
 /**
- * v1 gives a group real-time run time only of what its parent has, and a new group has none: those of ours above it
- * get as much as their children have together. The outermost first, as the kernel wants it.
+ * v1 gives a group real-time run time only of what its parent has, and a new group has none: so our groups above it get as much as their
+ * children have together. The outermost comes first, as the kernel wants it.
  */
 export function realTimeAbove({ controllers, bases }: GroupLayout, name: string, limits: ParsedLimits): RealTimeShare[] {
   const cpu = controllers.get('cpu');

@@ -22,23 +22,23 @@ import { realTimeAbove } from './real-time.js';
 
 const EBUSY = 16;
 
-/** A group that lives, and what is to hold from now on. */
+/** A live group, and the limits that it is to have from now on. */
 export interface UpdateRequest {
   readonly layout: GroupLayout;
   readonly name: string;
   /** Its folders, by controller and 'unified'. */
   readonly paths: Readonly<Record<string, string>>;
-  /** Those not named stay. */
+  /** Limits that are not named stay as they are. */
   readonly limits: ParsedLimits;
-  /** All of them: they take the place of those before. */
+  /** All rules: they replace those given before. */
   readonly deviceRules: readonly ParsedDeviceRule[] | undefined;
   /** Carries out the steps that make folders, unless the group has gone. Default: in any case. */
   readonly make?: (steps: readonly Step[]) => Promise<unknown>;
 }
 
 /**
- * Changes the limits of a group with processes in it. Where it is in no hierarchy of a controller yet, it comes to be there
- * with all of them. When one value is refused, those before it are put back.
+ * Changes the limits of a group with processes in it. Where the group is not yet in the hierarchy of a controller, it is made there, with
+ * all its processes. When a value is refused, those before it are put back.
  *
  * @returns its folders, which may be more than before
  * @throws UnsupportedError before anything is changed; SyscallError, EBUSY when more memory is in use than can be freed
@@ -76,7 +76,7 @@ interface DeviceChange {
 }
 
 /**
- * In v1's controller where the group has rules there, or where there is no unified tree; else by a BPF program.
+ * Plans new device rules: in v1's controller where the group has rules there, or where there is no unified tree; else by a BPF program.
  *
  * @throws UnsupportedError
  */
@@ -94,7 +94,7 @@ async function planDevices({ layout, name, paths }: UpdateRequest, rules: readon
   return { controllers: ['devices'], steps: ({ devices }) => [open(devices), ...deviceSteps(writes, group)] };
 }
 
-/** What the order of memory's writes depends on. */
+/** The limits on which the order of memory's writes depends. */
 function currentMemory(read: (controller: string, file: string) => string | null): CurrentMemory {
   const of = (file: string): number => parseNumber(read('memory', file) ?? '') ?? Number.POSITIVE_INFINITY;
   return { memory: of('memory.limit_in_bytes'), memorySwap: of('memory.memsw.limit_in_bytes') };
@@ -113,7 +113,7 @@ async function enter(
   controllers: readonly string[],
 ): Promise<Record<string, string>> {
   const group = planGroup({ slots: new Slots(), layout, name, limits: {}, controllers });
-  // in slots of its own the group has others
+  // the slots of the group's own task are others, so these steps fill none
   await make(group.prepare.map((step): Step => (step.op === 'make_group' ? { ...step, out: NONE } : step)));
   const before = new Set(Object.values(paths));
   const added = new Set(Object.values(group.paths).filter((folder) => !before.has(folder)));
@@ -125,7 +125,7 @@ async function makeByItself(prepare: readonly Step[]): Promise<void> {
   await carryOut(planOf({ prepare }));
 }
 
-/** @returns what puts all back */
+/** @returns a function that puts all values back */
 function writeAll(whose: string, paths: Readonly<Record<string, string>>, writes: readonly Write[]): () => void {
   const undo: (() => void)[] = [];
   const putBack = (): void => {
@@ -146,7 +146,10 @@ function writeAll(whose: string, paths: Readonly<Record<string, string>>, writes
   return putBack;
 }
 
-/** v2 would kill when a limit is set below what is in use. v1 refuses; so do we, after the kernel has freed what it can. */
+/**
+ * v2 would kill processes when a limit is set below what is in use. v1 refuses such a limit; so do we, after the kernel has freed what it
+ * can.
+ */
 function reclaim(whose: string, folder: string, limit: number): void {
   const used = (): number => parseNumber(readGroupFile(join(folder, 'memory.current')) ?? '') ?? 0;
   if (used() <= limit) return;

@@ -2,10 +2,10 @@ import { codeOf, errnoOf, ImageError, isNacelleError } from '../errors.js';
 import { wordsOf } from '../native/system-errors.js';
 
 /**
- * Does something with images. What the system refuses meanwhile (a full disk, a folder that may not be read, a stream that doesn't
- * decompress) is told as an ImageError that says what was being done.
+ * Does something with images. When the system refuses something meanwhile (a full disk, a folder that may not be read, a stream that
+ * doesn't decompress), this throws an ImageError that says what was being done.
  *
- * @param options.signal its reason passes as it is
+ * @param options.signal the reason of its abort is thrown as it is
  */
 export async function asImageErrors<T>(
   what: string,
@@ -21,7 +21,7 @@ export async function asImageErrors<T>(
   }
 }
 
-/** A system call's, a decoder's or a stream's: Node gives codes to mistakes of the program, too. */
+/** Whether an error is one of a system call, a decoder or a stream: Node gives codes to mistakes of the program, too. */
 function isOfTheSystem(error: unknown): boolean {
   return !isNacelleError(error) && (errnoOf(error) !== undefined || codeOf(error)?.startsWith('ERR_STREAM_') === true);
 }

@@ -17,11 +17,11 @@ import { hold } from './store/lease.js';
 
 /** What an image is made of. */
 export interface CommitParts {
-  /** What lies below; `null`: nothing. */
+  /** The image below the layers; `null`: nothing. */
   readonly base: ImageSource | null;
   /** The lowest first. */
   readonly layers: readonly LayerStream[];
-  /** How the base is run: what the new config says is put over it. */
+  /** How the base is run: the new config takes precedence over it. */
   readonly config: ImageConfig;
 }
 
@@ -85,12 +85,12 @@ async function addCompressed(plain: Readable): Promise<StoredLayer & { diffId: s
     gzip,
   );
   const adding = addStream(gzip).catch((error: unknown) => {
-    // else what feeds it would wait for ever
+    // whatever feeds the stream would else wait for ever
     gzip.destroy();
     throw error;
   });
   const [added, fed] = await Promise.allSettled([adding, feeding]);
-  // one that fails breaks the other, which says no more than that
+  // when one fails it breaks the other, whose error then says no more than that
   if (added.status === 'rejected' && fed.status === 'rejected' && hasCode(fed.reason, 'ERR_STREAM_PREMATURE_CLOSE')) throw added.reason;
   if (fed.status === 'rejected') {
     if (added.status === 'fulfilled') added.value.release();
@@ -100,7 +100,7 @@ async function addCompressed(plain: Readable): Promise<StoredLayer & { diffId: s
   return { ...added.value, diffId: `sha256:${hash.digest('hex')}` };
 }
 
-/** Variables and labels are added to those that are there; all else takes the place of what is. */
+/** Variables and labels are added to those of the base; every other setting replaces the base's. */
 function merged(before: ImageConfig, { env, labels, ...rest }: ParsedCommit['config']): ImageConfig {
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
   return {
@@ -117,14 +117,20 @@ function asOci(layer: Descriptor): Descriptor {
   return { ...layer, mediaType: ociLayerType(layer.mediaType) };
 }
 
-/** An entry for each layer, by which readers tell which one is whose: where an image says nothing of its own, that is said. */
+/**
+ * The history with an entry for each layer, by which readers tell what each is: a layer without one gets an entry that says that nothing is
+ * known.
+ */
 function historyOf(base: ImageSource | null): readonly History[] {
   const history = base?.config.history ?? [];
   const missing = (base?.manifest.layers.length ?? 0) - history.filter(({ empty_layer }) => !empty_layer).length;
   return [...history, ...Array.from({ length: Math.max(0, missing) }, () => ({ created_by: 'unknown' }))];
 }
 
-/** The date that a reproducible build is to say (reproducible-builds.org): seconds since the epoch. One that is wrong is not passed over. */
+/**
+ * The date that a reproducible build is to have (reproducible-builds.org): seconds since the epoch. A wrong value is an error, and not
+ * ignored.
+ */
 function sourceDate(): Date | null {
   const seconds = process.env.SOURCE_DATE_EPOCH;
   if (!seconds) return null;

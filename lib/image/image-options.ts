@@ -9,18 +9,18 @@ import { type UnpackLimits, unpackLimits } from './formats/unpack-limits.js';
 import type { RegistryAuth, RegistrySettings } from './registry/settings.js';
 
 export interface OpenOptions {
-  /** What bounds each layer when it is unpacked: {@link UnpackLimits} has the defaults. */
+  /** Limits of each layer when it is unpacked: {@link UnpackLimits} has the defaults. */
   limits?: UnpackLimits | undefined;
 }
 
-/** What takes time. */
+/** Options of calls that take time. */
 export interface TransferOptions {
   onProgress?: ProgressListener | undefined;
-  /** Ends it by the signal's reason. */
+  /** Its abort ends the call, which rejects with the signal's reason. */
   cancelSignal?: AbortSignal | undefined;
 }
 
-/** A compressed archive as a whole is bounded as a layer is. */
+/** The limits also hold for a compressed archive as a whole. */
 export interface LoadOptions extends TransferOptions, OpenOptions {
   /** Its name in the store, as 'app:1', whatever the source calls it. Default: the names that are there. */
   reference?: string | undefined;
@@ -29,17 +29,20 @@ export interface LoadOptions extends TransferOptions, OpenOptions {
 /** How a registry is spoken to. */
 export interface RegistryOptions extends TransferOptions {
   /**
-   * Who asks. Default: what docker's config.json ($DOCKER_CONFIG or ~/.docker) has for the registry, in `auths` or by a credential helper;
-   * nobody, where it has nothing.
+   * Credentials. Default: what docker's config.json ($DOCKER_CONFIG or ~/.docker) has for the registry, in `auths` or by a credential
+   * helper; where it has nothing, none are sent.
    */
   auth?: RegistryAuth | undefined;
-  /** A certificate that can't be checked is taken, and plain HTTP where the registry speaks no TLS. Default: false; a registry on loopback may speak plain HTTP anyway. */
+  /**
+   * Accept a certificate that can't be checked, and plain HTTP where the registry speaks no TLS. Default: false; a registry on loopback may
+   * speak plain HTTP anyway.
+   */
   insecure?: boolean | undefined;
   /** Certificates (PEM) of authorities that are trusted beside Node's own. */
   ca?: string | Uint8Array | undefined;
-  /** ms without a byte, or for an answer to begin, after which a request failed. Default 60,000. */
+  /** After so many ms without a byte, or before an answer begins, a request has failed. Default 60,000. */
   timeout?: number | undefined;
-  /** How often a request is made again that failed for a reason that passes: no connection, 429, 5xx. Default 5. */
+  /** How often a request is made again that failed for a temporary reason: no connection, 429, 5xx. Default 5. */
   retries?: number | undefined;
   /** How many layers travel at a time. Default 3. */
   parallel?: number | undefined;
@@ -47,13 +50,16 @@ export interface RegistryOptions extends TransferOptions {
 
 export interface PullOptions extends RegistryOptions, OpenOptions {
   /**
-   * Of an image for several: 'linux/arm64', 'linux/arm/v7', 'arm64'. Default: what Node runs on. What was pulled last under a name is what
-   * the name means, whatever its platform.
+   * The platform to pull of an image for several: 'linux/arm64', 'linux/arm/v7', 'arm64'. Default: what Node runs on. A name means what was
+   * pulled last under it, whatever its platform.
    */
   platform?: string | undefined;
-  /** Registries that are asked first, in this order: 'mirror.example:5000', with '/PREFIX' before the repository if need be. Credentials are their own. */
+  /**
+   * Registries that are asked first, in this order: 'mirror.example:5000', with '/PREFIX' before the repository if need be. Each has its
+   * own credentials.
+   */
   mirrors?: readonly string[] | undefined;
-  /** Unpack the layers as they come, so that a first run needs not: root alone can. Default: true for root. */
+  /** Unpack the layers as they come, so that a first run need not do it; only root can. Default: true for root. */
   unpack?: boolean | undefined;
 }
 
@@ -66,8 +72,8 @@ export interface CommitOptions {
   /** Its name in the store, as 'app:1'. Default: none. */
   reference?: string | undefined;
   /**
-   * How it is to be run: over what the container's image says. `env` and `labels` are added, all else takes the place of what is there, an
-   * empty value too; an `entrypoint` without a `cmd` drops the image's, as in a Dockerfile.
+   * How the new image is to be run. This takes precedence over what the container's image says: `env` and `labels` are added, all else
+   * replaces what is there, with an empty value too; an `entrypoint` without a `cmd` drops the image's, as in a Dockerfile.
    */
   config?: ImageConfig | undefined;
   author?: string | undefined;
@@ -171,7 +177,7 @@ export type ParsedCommit = z.output<typeof commitOptions>;
 export type ParsedPull = z.output<typeof pullOptions>;
 export type ParsedPush = z.output<typeof pushOptions>;
 
-/** What the registry's client needs of them. */
+/** The options that the registry's client needs. */
 export function registrySettings({ auth, insecure, ca, timeout, retries, cancelSignal }: ParsedPull | ParsedPush): RegistrySettings {
   return { auth, insecure, ca, timeout, retries, signal: cancelSignal };
 }

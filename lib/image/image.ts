@@ -42,9 +42,9 @@ import { findByDigest, findEntry, findStored, type ImageInfo, listStored } from 
 
 /** A layer of an image. */
 export interface LayerInfo {
-  /** Of the blob, as it travels. */
+  /** The digest of the blob, as it travels. */
   readonly digest: string;
-  /** Of the uncompressed tar. */
+  /** The digest of the uncompressed tar. */
   readonly diffId: string;
   readonly mediaType: string;
   /** Bytes of the blob. */
@@ -68,9 +68,9 @@ interface Parts {
  * await Container.run({ image, command: ['bash', '-c', 'echo $0'] });
  */
 export class Image {
-  /** Of the store, its name there; else what it was asked for by. */
+  /** The image's name in the store, or what it was asked for by. */
   readonly reference: string | null;
-  /** Of the manifest of this machine's platform. Empty for what has none: the host and folders. */
+  /** The digest of the manifest for this machine's platform. Empty for an image without one: the host and folders. */
   readonly digest: string;
   readonly config: ImageConfig;
   /** The lowest first, as in the manifest. */
@@ -93,9 +93,9 @@ export class Image {
   }
 
   /**
-   * This machine's root, copy-on-write. Hides /root, /home, /run, /tmp, /var/tmp (they are there, but empty) and files that
-   * hold credentials (they don't exist inside); docs/images.md has the list. The host's other mounts are seen too, those in
-   * memory and the kernel's are not.
+   * This machine's root, copy-on-write. It hides /root, /home, /run, /tmp, /var/tmp (they exist inside, but empty) and files that hold
+   * credentials (they don't exist inside); docs/images.md has the list. The host's other mounts are seen too, except those in memory and
+   * the kernel's.
    *
    * @param options.hide instead of that list: absolute paths, in which '*' stands for any part of one name
    * @throws NacelleError `ERR_INVALID_OPTION`
@@ -122,8 +122,9 @@ export class Image {
   }
 
   /**
-   * The image of a reference: 'host', 'dir:PATH', 'oci:DIR:TAG' (without TAG: the only image there), 'docker-archive:FILE', or the name
-   * of one in the store, or its digest, 'sha256:HEX': the manifest's, as `list()` has it, or the config's, docker's image id. Pulls nothing.
+   * Opens the image of a reference: 'host', 'dir:PATH', 'oci:DIR:TAG' (without TAG: the only image there), 'docker-archive:FILE', the name
+   * of an image in the store, or its digest, 'sha256:HEX': the manifest's, as `list()` has it, or the config's, docker's image id. It pulls
+   * nothing.
    *
    * @throws NacelleError `ERR_INVALID_OPTION` for what is no reference, ImageError when it isn't there or can't be trusted
    */
@@ -157,12 +158,12 @@ export class Image {
   }
 
   /**
-   * Brings the images of an OCI layout (a folder or an archive), of what `docker save` wrote, or a plain archive of a root file system
-   * into the store: those for this machine, under the names that they have there. A stream is read to its end; the path of a pipe is waited
-   * for until somebody writes to it, whatever the signal says.
+   * Brings the images of an OCI layout (a folder or an archive), of what `docker save` wrote, or a plain archive of a root file system into
+   * the store: those for this machine, under the names that they have there. A stream is read to its end. The call waits until somebody
+   * writes to the path of a pipe, whatever the signal says.
    *
-   * @param options.reference its name instead: the source must have one image
-   * @param options.onProgress told of each layer
+   * @param options.reference the image's name instead: the source must have one image
+   * @param options.onProgress called for each layer
    * @throws ImageError when it is none of these or damaged; what was complete before stays
    */
   static async load(source: string | Readable, options: LoadOptions = {}): Promise<Image[]> {
@@ -174,8 +175,8 @@ export class Image {
   }
 
   /**
-   * Brings an image from its registry into the store, by the OCI distribution specification: every byte is checked against its digest,
-   * what is there already is not read again, and what was cut off goes on where it stopped.
+   * Brings an image from its registry into the store, by the OCI distribution specification: every byte is checked against its digest, what
+   * is there already is not read again, and a blob that was cut off goes on where it stopped.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; ImageError `ERR_NO_IMAGE` when it isn't there, `ERR_UNAUTHORIZED` when it may not be had,
    *   `ERR_IMAGE` when it can't be trusted or the registry can't be reached
@@ -186,14 +187,14 @@ export class Image {
     return Image.#stored(formatReference(parsed), await pull(parsed, settings), settings.limits);
   }
 
-  /** What is in the store, in the order in which it came. @throws ImageError when it can't be read */
+  /** The images in the store, in the order in which they came. @throws ImageError when it can't be read */
   static async list(): Promise<ImageInfo[]> {
     return asImageErrors('list the images', listStored);
   }
 
   /**
-   * Removes from the store what no reference reaches and nobody uses: images without a name, their layers, unpacked or not, and what was
-   * cut off. What a live container stands on, or a pull brings just now, stays, whatever process it is of.
+   * Removes from the store what no reference reaches and nobody uses: images without a name, their layers, unpacked or not, and blobs that
+   * were cut off. What a live container uses, or a pull brings just now, stays, whatever process that is in.
    *
    * @throws ImageError when an image there is damaged: {@link Image.remove} it first; SyscallError when something can't be removed
    */
@@ -202,9 +203,9 @@ export class Image {
   }
 
   /**
-   * Removes an image from the store without opening it, so also one that is damaged: by its name, or by its manifest's digest
-   * ('sha256:HEX', 'NAME@sha256:HEX') under all its names. What nothing else there needs goes with it; what a live container uses, with a
-   * later prune, and all of it where another image is damaged, so that nobody knows what that needs. Idempotent.
+   * Removes an image from the store without opening it, so also a damaged one: by its name, or by its manifest's digest ('sha256:HEX',
+   * 'NAME@sha256:HEX') under all its names. What no other image needs is removed too; what a live container uses is left to a later prune.
+   * So is all of it when another image is damaged, as nobody knows what that one needs. Idempotent.
    *
    * @throws NacelleError `ERR_INVALID_OPTION` for what is no name of the store's
    */
@@ -216,8 +217,9 @@ export class Image {
   }
 
   /**
-   * Makes an image of what a container (made by `Container.create`, running or ended) changed, on its image, or of an overlay's folders,
-   * each as a layer. It comes into the store, with what it lies on. The same changes at the same `created` give the same digest.
+   * Makes an image of what a container (made by `Container.create`, running or ended) changed on its image, or of an overlay's folders,
+   * each as a layer. The new image comes into the store, with the layers that it lies on. The same changes at the same `created` give the
+   * same digest.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`, `ERR_CLOSED` when it was removed; UnsupportedError for a container on the host, a folder or a
    *   `rootfs`; SyscallError
@@ -232,8 +234,8 @@ export class Image {
   }
 
   /**
-   * Writes it as an OCI layout: into the folder `target`, if it is there or ends with '/', beside the images that it has; else as a tar
-   * archive. The same image gives the same bytes, and has the same digest when it is loaded.
+   * Writes the image as an OCI layout: into the folder `target`, if that exists or ends with '/', beside the images that it has; else as a
+   * tar archive. The same image gives the same bytes, and has the same digest when it is loaded.
    *
    * @param options.format 'docker': an archive that `docker load` takes, and that is an OCI layout as well
    * @throws ImageError when a blob is damaged, or the file can't be written; UnsupportedError for the host and folders
@@ -246,8 +248,8 @@ export class Image {
   }
 
   /**
-   * Brings it to a registry, under a name with a tag. What is there already is not sent, nor what the registry can take from the repository
-   * that the image came from.
+   * Brings the image to a registry, under a name with a tag. Blobs that are there already are not sent, nor those that the registry can
+   * take from the repository that the image came from.
    *
    * @returns the manifest's digest, which is this image's
    * @throws NacelleError `ERR_INVALID_OPTION`; ImageError `ERR_UNAUTHORIZED` when it may not be put there, `ERR_IMAGE`; UnsupportedError for
@@ -259,7 +261,7 @@ export class Image {
   }
 
   /**
-   * Gives it another name in the store, where it is brought if it is not there. An image that had the name before loses it.
+   * Gives the image another name in the store, into which it is brought if it is not there. An image that had the name before loses it.
    *
    * @throws NacelleError `ERR_INVALID_OPTION` for what is no name; UnsupportedError for the host and folders
    */
@@ -271,9 +273,9 @@ export class Image {
   }
 
   /**
-   * Takes its name from it in the store, and removes what nothing else there needs; what a live container uses goes with a later prune.
-   * A name that another image has by now stays that one's. One without a name loses all its names; one of a layout or an archive keeps
-   * those that it was given in the store. Idempotent.
+   * Takes the image's name from it in the store, and removes what no other image there needs; what a live container uses goes with a later
+   * prune. A name that another image has by now stays that one's. An image without a name loses all its names; one of a layout or an
+   * archive keeps those that it was given in the store. Idempotent.
    */
   async remove(): Promise<void> {
     const { reference, digest } = this;
@@ -285,8 +287,8 @@ export class Image {
   }
 
   /**
-   * How its root is to be mounted. Layers that are not in the store yet are unpacked first; a second use unpacks nothing. They stay until
-   * it is released.
+   * How the image's root is to be mounted. Layers that are not in the store yet are unpacked first; a second use unpacks nothing. The
+   * layers stay until the result is released.
    *
    * @internal
    */
@@ -296,7 +298,7 @@ export class Image {
   }
 
   /**
-   * What it is made of; not a private method, as `Image.commit` of another copy of the module asks for it too.
+   * What the image is made of. This is no private method, as `Image.commit` of another copy of the module asks for it too.
    *
    * @throws UnsupportedError for the host and folders
    * @internal
@@ -325,20 +327,20 @@ export class Image {
 
 /** What an image can be made of: a container, an overlay. */
 export interface Committable {
-  /** What lies below its changes. */
+  /** The image below the changes. */
   readonly image?: Image | null;
   /** Its changes as the tar stream of an OCI layer, not compressed. */
   layer(options?: LayerOptions): Promise<Readable>;
-  /** Where there is more than that: each layer's stream, the lowest first. */
+  /** Each layer's stream, the lowest first, where there are more layers than the changes. */
   layers?(): readonly LayerStream[];
 }
 
-/** Names, and what nothing else needs then. */
+/** Removes names, and then what nothing else needs. */
 async function removeFromStore(what: string, matches: (entry: Descriptor) => boolean): Promise<void> {
   await asImageErrors(`remove ${what}`, async () => {
     await removeEntries(matches);
     await prune({ afterRemoval: true }).catch((error: unknown) => {
-      // another one is damaged: what that needs can't be known, and all stays until it is removed too
+      // another image is damaged: what it needs can't be known, and all stays until it is removed too
       if (!(error instanceof ImageError)) throw error;
     });
   });
@@ -365,7 +367,7 @@ async function layoutImage(location: string, reference: string): Promise<ImageSo
   return openLayout(folderAt(path, reference), tag, reference);
 }
 
-/** Synchronous: two looks at a folder take microseconds, and ten times that on the thread pool. */
+/** Finds a folder, synchronously: two looks at a folder take microseconds, and ten times that on the thread pool. */
 function folderAt(path: string, reference: string): string {
   let folder: string;
   try {

@@ -22,7 +22,7 @@ import { endpointOf, mirrorOf } from './registry/endpoint.js';
 import { type FetchedManifest, Repository } from './registry/repository.js';
 import { readAll } from './registry/transport.js';
 
-/** An image of indexes of indexes is none of this world. */
+/** Levels of indexes in indexes: no real image has more. */
 const MAX_DEPTH = 4;
 
 /**
@@ -34,17 +34,17 @@ const MAX_DEPTH = 4;
 export async function pull(reference: RegistryReference, options: ParsedPull): Promise<string> {
   const name = formatReference(reference);
   const settings = registrySettings(options);
-  // told before anything is asked
+  // a wrong mirror is an error before anything is asked for
   const mirrors = options.mirrors.map((mirror) => mirrorOf(mirror, reference));
   const servers: Repository[] = [];
   try {
-    // who has a mirror has its server to fall back on: it is not waited for long, and gets no other server's password
+    // a mirror's server is there to fall back on: so a mirror is not waited for long, and gets no other server's password
     for (const mirror of mirrors)
       servers.push(await Repository.open(mirror, { ...settings, auth: undefined, retries: Math.min(settings.retries, 1) }, 'pull'));
     servers.push(await Repository.open(endpointOf(reference), settings, 'pull'));
     const image = await resolve(servers, reference, options);
     const documents = new Map([image.document, image.settings].map(({ descriptor, bytes }) => [descriptor.digest, bytes]));
-    // whichever mirror it was: then the registry itself is asked
+    // a blob with wrong bytes is asked of the registry itself then, whichever mirror it came from
     const mistrusted = new Set<string>();
     const mistrust = ({ digest }: Descriptor): boolean => {
       if (servers.length === 1 || mistrusted.has(digest)) return false;
@@ -75,7 +75,7 @@ export async function pull(reference: RegistryReference, options: ParsedPull): P
 async function resolve(servers: readonly Repository[], { tag, digest }: RegistryReference, { platform }: ParsedPull) {
   const wanted: Platform = platform ?? currentPlatform();
   let document = await manifestFrom(servers, digest ?? tag ?? 'latest');
-  // an index is believed, for configs are wrong about it more often
+  // what an index says of the platform is believed, for configs are wrong about it more often
   let saysPlatform = false;
   for (let depth = 0; isIndex(document.descriptor); depth++) {
     const { digest: index } = document.descriptor;
@@ -110,7 +110,7 @@ async function resolve(servers: readonly Repository[], { tag, digest }: Registry
   return { document, settings, manifest, config };
 }
 
-/** @param expected what an index says that it is */
+/** @param expected the media type that an index says */
 async function manifestFrom(servers: readonly Repository[], reference: string, expected?: string): Promise<FetchedManifest> {
   const { descriptor, bytes } = await fromAny(servers, (server) => server.manifest(reference));
   const what = `manifest ${descriptor.digest}`;
@@ -119,7 +119,7 @@ async function manifestFrom(servers: readonly Repository[], reference: string, e
   return { descriptor: { ...descriptor, mediaType }, bytes };
 }
 
-/** A small blob. */
+/** Reads a small blob. */
 async function documentFrom(servers: readonly Repository[], blob: Descriptor): Promise<Buffer> {
   if (blob.size > MAX_JSON) throw new ImageError(`config ${blob.digest} is larger than ${MAX_JSON} bytes`, { digest: blob.digest });
   return fromAny(servers, async (server) => {
@@ -130,13 +130,13 @@ async function documentFrom(servers: readonly Repository[], blob: Descriptor): P
   });
 }
 
-/** The first server's that has it; the last one's failure. */
+/** The answer of the first server that has it, or the last server's failure. */
 async function fromAny<T>(servers: readonly Repository[], ask: (server: Repository) => Promise<T>): Promise<T> {
   for (const server of servers.slice(0, -1)) {
     try {
       return await ask(server);
     } catch {
-      // what a mirror can't give, the next one is asked for
+      // the next server is asked for what a mirror can't give
       server.policy.signal?.throwIfAborted();
     }
   }
@@ -145,7 +145,7 @@ async function fromAny<T>(servers: readonly Repository[], ask: (server: Reposito
   return ask(last);
 }
 
-/** A blob's bytes: where one server fails, the next goes on. */
+/** A blob's bytes: where one server fails, the next one goes on. */
 function blobFrom(
   servers: readonly Repository[],
   { blob, from, signal }: { readonly blob: Descriptor; readonly from: number; readonly signal: AbortSignal },

@@ -14,7 +14,7 @@ import { pushBlob } from './registry/upload.js';
 import { neighbours } from './store/stored-images.js';
 
 /**
- * Brings an image to a registry: what is missing there of its blobs, then its manifest under the tag, byte by byte as it is here.
+ * Brings an image to a registry: those of its blobs that are missing there, then its manifest under the tag, byte by byte as it is here.
  *
  * @returns the manifest's digest
  * @throws ImageError when it may not be put there, or a blob is damaged; the signal's reason
@@ -57,7 +57,7 @@ export async function push(image: ImageSource, reference: RegistryReference, opt
   }
 }
 
-/** Layers may repeat. */
+/** The blobs, each once: layers may repeat. */
 function unique(blobs: readonly Descriptor[]): Descriptor[] {
   return [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
 }

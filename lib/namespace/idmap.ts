@@ -15,13 +15,13 @@ export function encodeIdMap(map: readonly IdMap[]): Uint8Array {
   return Buffer.from(map.map(({ inside, outside, count }) => `${inside} ${outside} ${count}\n`).join(''));
 }
 
-/** This user alone, as root inside: what anyone may map. */
+/** A map of this user alone, as root inside: anyone may have it. */
 export function singleMap(outside: number): IdMap[] {
   return [{ inside: 0, outside, count: 1 }];
 }
 
 /**
- * What the kernel would refuse with a bare EINVAL.
+ * Refuses a map that the kernel would refuse with a bare EINVAL.
  *
  * @throws NacelleError `ERR_INVALID_OPTION`
  */

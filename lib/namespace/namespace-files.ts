@@ -20,7 +20,7 @@ export function openNamespaceFile(path: string): number {
   const what = `open the namespace ${path}`;
   const fd = adoptDescriptor(attempt(what, () => openSync(path, 'r')));
   try {
-    // Through the descriptor: the path may be another file by now.
+    // The check goes through the descriptor, for the path may lead to another file by now.
     if (statfsSync(`/proc/self/fd/${fd}`).type === NSFS_MAGIC) return fd;
     throw new NacelleError(`${what}: it is no namespace, and none is pinned there`, { code: 'ERR_INVALID_OPTION' });
   } catch (error) {

@@ -7,13 +7,13 @@ import { type NamespaceType, namespaceTypes } from '../plan/namespace-types.js';
 export interface NamespaceInfo {
   inode: bigint;
   type: NamespaceType;
-  /** How many are in it. */
+  /** How many processes are in the namespace. */
   processes: number;
-  /** The lowest one's pid. */
+  /** The lowest pid among them. */
   pid: number;
-  /** That one's command line, or its name where it has none (kernel threads). */
+  /** The command line of that process, or its name where it has none (kernel threads). */
   command: string;
-  /** Whose that process is: the name, or the number where there is none. */
+  /** The user of that process: the name, or the number where there is none. */
   user: string;
 }
 

@@ -7,13 +7,13 @@ import { checkIdMap, type IdMap } from './idmap.js';
 
 /** What new namespaces are like. */
 export interface NamespaceOptions {
-  /** Of a new user namespace. Default: Node's user alone, as root inside. */
+  /** The ids of a new user namespace. Default: Node's user alone, as root inside. */
   uidMap?: readonly IdMap[] | undefined;
   /** Default: Node's group alone, as root's inside. */
   gidMap?: readonly IdMap[] | undefined;
-  /** Of a new UTS namespace, at most 64 bytes. Default: the host's, copied. */
+  /** The host name of a new UTS namespace, at most 64 bytes. Default: the host's, copied. */
   hostname?: string | undefined;
-  /** Of a new time namespace: ms added to its clocks (time_namespaces(7)). */
+  /** For a new time namespace: ms added to its clocks (time_namespaces(7)). */
   timeOffsets?: { monotonic?: number | undefined; boottime?: number | undefined } | undefined;
 }
 
@@ -93,7 +93,7 @@ export function parseFilter(value: unknown): { type?: NamespaceType | undefined 
   return parseOptions(z.strictObject({ type: type.optional() }), value, 'filter');
 }
 
-/** A namespace that is held open: what another one is joined with. */
+/** A namespace that is held open, to be joined together with another one. */
 export interface Held {
   readonly type: NamespaceType;
   readonly fd: number;
@@ -105,7 +105,7 @@ const held = handle<Held>(
 );
 
 /**
- * The `with` of run().
+ * Checks the option `with` of `run()`.
  *
  * @throws NacelleError `ERR_INVALID_OPTION`
  */

@@ -19,7 +19,7 @@ const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 export interface Maker {
   readonly uid: number;
   readonly gid: number;
-  /** May map any id, and need not give up setgroups(2) for that. */
+  /** Whether the maker may map any id, and need not give up setgroups(2) for that. */
   readonly privileged: boolean;
 }
 
@@ -39,8 +39,8 @@ export function planNamespaces(options: ParsedCreate, maker: Maker, slots: Slots
 }
 
 /**
- * Whoever is in the pid namespace can look at the root of the process that holds it: that is an empty folder. And with CAP_SYS_PTRACE
- * have it make calls, so none of its namespaces is the host's.
+ * Steps that take the process which holds a pid namespace away from the host. Others in the namespace can look at its root, so that is an
+ * empty folder. With CAP_SYS_PTRACE they can have it make calls, so none of its namespaces is the host's.
  */
 function leaveHost(types: readonly NamespaceType[], slots: Slots): Step[] {
   const root = slots.take();
@@ -52,7 +52,7 @@ function leaveHost(types: readonly NamespaceType[], slots: Slots): Step[] {
     { op: 'attach_at', mount: root, at: NONE, path: '/' },
     { op: 'pivot', root, between: 0 },
     { op: 'close', slot: root },
-    // nor may who traces it do more by it than without
+    // a process that traces this one must not be able to do more by it than without
     { op: 'no_new_privileges' },
     { op: 'bound_capabilities', bounding: 0 },
     { op: 'capabilities', effective: 0, permitted: 0, inheritable: 0, ambient: 0 },
@@ -84,17 +84,17 @@ function createStages(options: ParsedCreate, maker: Maker, last: readonly Step[]
 function setUp({ types, uidMap, gidMap, hostname }: ParsedCreate, maker: Maker): Step[] {
   const steps: Step[] = [];
   if (types.includes('user')) steps.push(...mapSteps(uidMap ?? singleMap(maker.uid), gidMap ?? singleMap(maker.gid), maker.privileged));
-  // As unshare(1): what is mounted inside stays inside.
+  // As with unshare(1), mounts that are made inside stay inside.
   if (types.includes('mnt')) steps.push({ op: 'set_propagation', path: '/', propagation: PROPAGATION.private });
   if (hostname !== null) steps.push({ op: 'sethostname', name: hostname });
   return steps;
 }
 
-/** Written by the shim: from outside any map may be written, and only before the first use. */
+/** The shim writes the maps: from outside any map may be written, and only before the first use. */
 export function mapSteps(uid: readonly IdMap[], gid: readonly IdMap[], privileged: boolean): Step[] {
   const write = (path: string, bytes: Uint8Array): Step => ({ op: 'write_process', host: true, path, bytes });
   return [
-    // Who has no right over groups may not drop them either: a group can be what forbids (CVE-2014-8989).
+    // A user without rights over groups may not drop them either: a group can be what forbids access (CVE-2014-8989).
     ...(privileged ? [] : [write('setgroups', Buffer.from('deny'))]),
     write('gid_map', encodeIdMap(gid)),
     write('uid_map', encodeIdMap(uid)),
@@ -105,7 +105,7 @@ export function mapSteps(uid: readonly IdMap[], gid: readonly IdMap[], privilege
 export function encodeTimeOffsets({ monotonic, boottime }: { monotonic: number; boottime: number }): Uint8Array {
   const line = (clock: string, offset: number): string => {
     const whole = Math.floor(offset);
-    // apart: a double does not hold all the ns of a century
+    // the ns are computed as a bigint: a double does not hold all the ns of a century
     const nanoseconds = BigInt(whole) * 1_000_000n + BigInt(Math.round((offset - whole) * 1e6));
     const billion = 1_000_000_000n;
     const rest = ((nanoseconds % billion) + billion) % billion;
@@ -129,7 +129,7 @@ export interface RunRequest {
   /** 'NAME=value' */
   readonly env: readonly string[];
   readonly streams: Streams;
-  /** Root of the host enters the user namespace last: until then it may enter what belongs to others. */
+  /** Whether the user is root of the host, who enters the user namespace last: until then root may enter what belongs to others. */
   readonly privileged: boolean;
   readonly group: TreeGroup | null;
 }
@@ -146,7 +146,7 @@ export function planNamespaceRun(request: RunRequest): Plan {
   const streams = planHostStreams(request.streams.ends, slots);
   const enter: Step[] = [...streams.open, { op: 'dumpable', value: 0 }, ...joins];
   const hasUser = namespaces.some(({ type }) => type === 'user');
-  // The ids that it had outside are often none inside: it becomes root there, as nsenter does.
+  // The ids that the program had outside are often none inside: it becomes root there, as nsenter does.
   const become = programSteps({ ...request, streams, user: options.user ?? (hasUser ? '0:0' : null), givePipes: !hasUser });
   const born = group ? { group: group.slot } : {};
   const stages: Stage[] = namespaces.some(({ type }) => type === 'pid')
@@ -177,7 +177,10 @@ function cpuClock(limitMs: number, group: TreeGroup | null): CpuClock {
   );
 }
 
-/** A user namespace takes the rights over all that is not its own, and gives those over what is. */
+/**
+ * The order in which to join. Joining a user namespace takes away the rights over all that it does not own, and gives those over what it
+ * owns.
+ */
 export function joinOrder(namespaces: readonly Held[], privileged: boolean): Held[] {
   const user = namespaces.filter(({ type }) => type === 'user');
   const others = namespaces.filter(({ type }) => type !== 'user' && type !== 'mnt');
@@ -199,7 +202,7 @@ export function pinSteps(fd: number, path: string, slots: Slots): Step[] {
   ];
 }
 
-/** Host steps. */
+/** Host steps that undo {@link pinSteps}. */
 export function unpinSteps(path: string): Step[] {
   return [
     { op: 'detach', host: true, at: NONE, path },

@@ -29,10 +29,10 @@ import { pinSteps, planNamespaceRun, planNamespaces, unpinSteps } from './namesp
  */
 export class Namespace implements AsyncDisposable {
   readonly type: NamespaceType;
-  /** Together with the type, what tells it from all others. */
+  /** The inode number, which together with the type tells the namespace from all others. */
   readonly inode: bigint;
   readonly #fd: number;
-  /** Of a new pid namespace: what keeps its process 1. */
+  /** The task that keeps process 1 of a new pid namespace; `null` for any other namespace. */
   readonly #keeper: Task | null;
   #closed = false;
 
@@ -55,8 +55,8 @@ export class Namespace implements AsyncDisposable {
   }
 
   /**
-   * A process's namespace, from /proc/PID/ns: of who has that number now, so of a process that the caller knows to be alive. A
-   * container's is given by its own `namespace()`.
+   * Opens a process's namespace, from /proc/PID/ns. It is the namespace of whichever process has that number now, so the caller must know
+   * that the process is alive. For a container, use its own `namespace()`.
    *
    * @throws SyscallError when there is no such process, or it may not be looked at (EACCES)
    */
@@ -66,9 +66,9 @@ export class Namespace implements AsyncDisposable {
   }
 
   /**
-   * Of the process of a task, opened by the shim, which knows whether that lives: its number may be another's.
+   * Opens a namespace of a task's process. The shim opens it, for it knows whether the process lives; its number may be another's.
    *
-   * @param slot of the task's, for a moment
+   * @param slot a slot of the task's, filled for a moment
    * @internal
    */
   static async ofTask(task: Task, type: NamespaceType, slot: Slot): Promise<Namespace> {
@@ -79,7 +79,7 @@ export class Namespace implements AsyncDisposable {
     return opened(fd, () => new Namespace(fd, name));
   }
 
-  /** A pinned one: /run/netns/NAME, or any file that {@link pin} or `ip netns add` made. */
+  /** Opens a pinned namespace: /run/netns/NAME, or any file that {@link pin} or `ip netns add` made. */
   static async open(path: string): Promise<Namespace> {
     return opened(openNamespaceFile(parsePath(path)), (fd) => new Namespace(fd, typeOf(fd)));
   }
@@ -108,8 +108,8 @@ export class Namespace implements AsyncDisposable {
   }
 
   /**
-   * Runs a program of the host in it, as nsenter(1): with `with` in others too, of other types. Confines nothing.
-   * A new user namespace's program is root there; a pid namespace's is a child inside it.
+   * Runs a program of the host in the namespace, as nsenter(1); with `with` in others too, of other types. It confines nothing. In a user
+   * namespace the program is root; in a pid namespace it is a child inside.
    */
   run<E extends Encoding = 'utf8'>(
     command: readonly string[],
@@ -127,9 +127,9 @@ export class Namespace implements AsyncDisposable {
   }
 
   /**
-   * Binds it to a file, made with its folders, so that it lives without a process until {@link Namespace.unpin}.
-   * /run/netns/NAME is what `ip netns` works with: as that does, it makes /run/netns a shared mount, so that other mount
-   * namespaces see it too. A mount namespace needs a folder on a private mount.
+   * Binds the namespace to a file, made with its folders, so that it lives without a process until {@link Namespace.unpin}. `ip netns`
+   * works with /run/netns/NAME: as that does, this makes /run/netns a shared mount, so that other mount namespaces see it too. A mount
+   * namespace needs a folder on a private mount.
    */
   async pin(path: string): Promise<void> {
     const given = resolve(parsePath(path));
@@ -160,12 +160,12 @@ export class Namespace implements AsyncDisposable {
     return opened(ownerOf(this.fd), (fd) => new Namespace(fd, 'user'));
   }
 
-  /** Of a user or pid namespace, the one that it was made in. EPERM where that lies outside Node's own. */
+  /** The parent of a user or pid namespace: the one that it was made in. EPERM where that lies outside Node's own. */
   async parent(): Promise<Namespace> {
     return opened(parentOf(this.fd, this.type), (fd) => new Namespace(fd, this.type));
   }
 
-  /** Lets go of it. A pid namespace that `create` made ends with all its processes. Idempotent. */
+  /** Closes the descriptor. A pid namespace that `create` made ends with all its processes. Idempotent. */
   async close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
@@ -201,7 +201,7 @@ async function startIn<E extends Encoding>(
   return program;
 }
 
-/** Whoever opened a descriptor closes it when nothing comes of it. */
+/** Makes a handle of a descriptor, which is closed when that fails. */
 function opened(fd: number, make: (fd: number) => Namespace): Namespace {
   try {
     return make(fd);

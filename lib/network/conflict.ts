@@ -3,10 +3,10 @@ import { type Cidr, isLinkLocal } from './address.js';
 import type { LinkAddress } from './link.js';
 
 /**
- * Refuses addresses that another link of the namespace has already: to which of the two a packet goes would be chance. Link-local ones are
- * each link's own.
+ * Refuses addresses that another link of the namespace has already: it would be chance to which of the two a packet goes. Link-local
+ * addresses are not refused, for each link has its own.
  *
- * @param own index of the link that is to have them, once it is there
+ * @param own index of the link that is to have the addresses, once it is there
  * @throws NacelleError `EADDRINUSE`
  */
 export function requireFree(wanted: readonly Cidr[], there: readonly LinkAddress[], { where, own }: { where: string; own?: number }): void {
@@ -26,7 +26,9 @@ function hostOf(cidr: string): string {
 
 let last: Promise<unknown> = Promise.resolve();
 
-/** One after the other: who looked whether an address is free must have added it before the next one looks. */
+/**
+ * Does the work of several callers one after the other: who looked whether an address is free must have added it before the next one looks.
+ */
 export function inTurn<T>(work: () => Promise<T>): Promise<T> {
   const done = last.then(work);
   last = done.catch(() => undefined);

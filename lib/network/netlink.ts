@@ -161,7 +161,7 @@ export function parseReplies(bytes: Uint8Array): Message[] {
   });
 }
 
-/** Kept as -errno. */
+/** The errno of a message, in which it is kept as -errno. */
 function readError(payload: Uint8Array): number {
   return -(readU32(payload) | 0) | 0;
 }

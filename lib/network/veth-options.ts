@@ -8,7 +8,7 @@ export interface NetworkNamespace {
   readonly type?: string | undefined;
 }
 
-/** What has a network namespace: a `Container`. The one that it gives is closed after use. */
+/** Something that has a network namespace: a `Container`. The namespace that it gives is closed after use. */
 export interface NetworkOwner {
   namespace(type: 'net'): Promise<NetworkNamespace & { close(): Promise<void> }>;
 }
@@ -62,7 +62,7 @@ export function nameProblem(name: string): string | null {
   return sign ? `'${name}' has a '${sign[0]}' in it` : null;
 }
 
-/** A text that `read` understands, or tells the problem of. */
+/** The schema of a text that `read` understands; where it does not, it returns the problem in words. */
 function readable<T extends object>(read: (value: string) => T | string) {
   return z.string().transform((value, context): T => {
     const result = read(value);

@@ -85,7 +85,7 @@ export function configureSteps(
     request(slots.socket, `bring up ${end.name}`, setLink(end.index, { up: true })),
     request(slots.peerSocket, `bring up ${peer.name}`, setLink(peer.index, { up: true })),
     ...(gateway ? [request(slots.peerSocket, `add the default route by ${gateway.text}`, newDefaultRoute(peer.index, gateway))] : []),
-    // Out of its group neither the undo nor who reaps finds it.
+    // Once the end is out of its group, neither the undo nor a reap finds it.
     ...(persist ? [request(slots.socket, `let ${end.name} persist`, setLink(end.index, { group: 0 })), ...forget] : []),
     { op: 'close', slot: slots.peerSocket },
     { op: 'close', slot: slots.peerNamespace },

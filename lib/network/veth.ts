@@ -17,7 +17,7 @@ import { deleteLink } from './rtnetlink.js';
 import { type NetworkNamespace, type NetworkOwner, parseVethOptions, type VethOptions, type VethSettings } from './veth-options.js';
 import { configureSteps, lookUpSteps, makeSteps, openSteps, type PairSlots, pairPlan, request, statsSteps } from './veth-plan.js';
 
-/** Groups below are left to the administrator, who counts from 0. */
+/** The first link group that we use. Smaller numbers are left to the administrator, who counts from 0. */
 const FIRST_GROUP = 2 ** 30;
 
 const HERE = { where: "this end's namespace" };
@@ -129,7 +129,7 @@ async function make(settings: VethSettings, peerNamespace: number): Promise<Made
       ),
     );
     const lists = configured.outputs.slice(settings.address.length + settings.peerAddress.length);
-    // another process may have added it meanwhile
+    // another process may have added the same address meanwhile
     requireFree(settings.address, parseAddresses(given(lists[0])), { ...HERE, own: hostLink.index });
     requireFree(settings.peerAddress, parseAddresses(given(lists[1])), { ...THERE, own: peerLink.index });
     return {
@@ -155,7 +155,7 @@ async function openProcess(pid: number): Promise<FileHandle> {
   try {
     return await open(`/proc/${pid}/ns/net`);
   } catch (error) {
-    // what this process is out of says nothing of the other one
+    // that this process is out of descriptors says nothing of the other one
     if (isOutOfDescriptors(error)) throw systemError(`open the network namespace of process ${pid}`, error);
     throw invalidOption('peer', `the network namespace of process ${pid} cannot be opened`, error);
   }
@@ -165,7 +165,7 @@ function isOwner(peer: NetworkNamespace | NetworkOwner): peer is NetworkOwner {
   return 'namespace' in peer;
 }
 
-/** 12 of the 15 bytes. */
+/** A name of 12 bytes; a link's name has at most 15. */
 function uniqueName(): string {
   return `veth${randomBytes(4).toString('hex')}`;
 }
@@ -203,7 +203,7 @@ function given(output: Uint8Array | undefined): Uint8Array {
   return output;
 }
 
-/** Its undo removes the pair, where that is not to persist. */
+/** A pair as something to be released: the task's undo removes the pair, unless it is to persist. */
 function holdingOf({ task, socket, host, persist }: Made): Holding {
   const removal = persist ? [request(socket, `remove the veth pair of ${host.name}`, deleteLink(host.index))] : [];
   return { task, removal, isGone: isMissing };

@@ -20,7 +20,7 @@ export const id = z.int().min(0).max(0xfffffffe);
 /** Milliseconds; 0 is no limit, as in child_process. A limit of 30 years keeps nanoseconds in 64 bits. */
 export const duration = z.number().min(0).max(1e12);
 
-/** Milliseconds that a timer of Node's waits: a longer time would be none. */
+/** Milliseconds that a timer of Node's waits: with a longer time it would not wait at all. */
 export const delay = z
   .number()
   .min(0)
@@ -43,10 +43,10 @@ export const abortSignal = z.custom<AbortSignal>(
   'must be an AbortSignal',
 );
 
-/** A thing of ours, known by what it has: an instance of another copy of the module (ESM beside CJS) is as good. */
+/** The schema of an object of ours, known by what it has: an instance of another copy of the module (ESM beside CJS) is as good. */
 export function handle<T>(is: (value: object) => boolean, what: string): z.ZodType<T, T> {
   const error = `must be ${what}`;
-  // of a union it is one of several things that would do
+  // in a union, the object is one of several values that would do
   return z.custom<T>((value) => typeof value === 'object' && value !== null && is(value), { error, params: { isHandle: true } });
 }
 
@@ -63,7 +63,7 @@ export const groupName = text.superRefine((value, context) => {
   else if (OWNER.test(value)) context.addIssue('must not begin with 16 hexadecimal digits: containers are kept below such names');
 });
 
-/** For a handle of a group: whoever made it up can't climb by it either. */
+/** Whether the name in a handle of a group is valid: a handle that somebody made up can't climb by it either. */
 export function isGroupName(value: unknown): boolean {
   return groupName.safeParse(value).success;
 }

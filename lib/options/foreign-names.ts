@@ -1,4 +1,4 @@
-/** By what docker, compose, OCI, execa and node:child_process call an option, in small letters alone: our names for it. */
+/** Our names for options, by the names that docker, compose, OCI, execa and node:child_process have for them, in small letters alone. */
 const names: Readonly<Record<string, string>> = {
   args: 'command',
   binds: 'volumes',
@@ -27,7 +27,7 @@ const names: Readonly<Record<string, string>> = {
   workingdirectory: 'cwd',
 };
 
-/** What an option of another tool is called here; `undefined` for a name that is none of theirs. */
+/** Our name for an option of another tool; `undefined` for a name that no other tool has. */
 export function ownNameOf(name: string): string | undefined {
   const plain = name.toLowerCase().replaceAll(/[-_]/g, '');
   return Object.hasOwn(names, plain) ? names[plain] : undefined;

@@ -5,7 +5,10 @@ import { parseOptions } from './parse-options.js';
 
 /** How changes become a layer. */
 export interface LayerOptions {
-  /** No file gets a later time than this; by what this cuts off, the same changes give the same bytes whenever they were made. Default: none is cut off. */
+  /**
+   * No file in the layer has a later time than this: later times are set to it, so that the same changes give the same bytes whenever they
+   * were made. Default: times stay as they are.
+   */
   readonly clampMtime?: Date | undefined;
 }
 

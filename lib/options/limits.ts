@@ -9,13 +9,13 @@ export interface Limits {
   memory?: Size | undefined;
   /** Memory plus swap, as docker's. Default: equal to `memory`, so no swap. */
   memorySwap?: Size | undefined;
-  /** Kept when memory is short: v1 memory.soft_limit_in_bytes, v2 memory.low. */
+  /** Memory that the group keeps when memory is short: v1 memory.soft_limit_in_bytes, v2 memory.low. */
   memoryReservation?: Size | undefined;
   /** Past it the group is slowed down and its memory reclaimed, without a kill: memory.high. v2 only. */
   memoryHigh?: Size | undefined;
   /** The kernel's inclination to swap, 0 to 100: memory.swappiness. v1 only. */
   memorySwappiness?: number | undefined;
-  /** Out of memory ends all of the group, not one process of it: memory.oom.group (Linux 4.19). v2 only. */
+  /** When it is out of memory, all of the group ends, not one process of it: memory.oom.group (Linux 4.19). v2 only. */
   memoryOomGroup?: boolean | undefined;
   /** Memory of the kernel's for the group: memory.kmem.limit_in_bytes. v1 only, until Linux 5.16; `memory` counts it too. */
   kernelMemory?: Size | undefined;
@@ -29,7 +29,7 @@ export interface Limits {
   cpuBurst?: number | undefined;
   /** Weight against siblings, 2 to 262,144. Default 1,024: v1 cpu.shares. v2's cpu.weight is computed from it. */
   cpuShares?: number | undefined;
-  /** Runs only while nobody else wants the CPU: cpu.idle (Linux 5.15). Excludes `cpuShares`. */
+  /** The group runs only while nobody else wants the CPU: cpu.idle (Linux 5.15). Excludes `cpuShares`. */
   cpuIdle?: boolean | undefined;
   /** µs of real-time scheduling in each `cpuRtPeriod`: cpu.rt_runtime_us. v1 only, with CONFIG_RT_GROUP_SCHED. */
   cpuRtRuntime?: number | undefined;
@@ -43,21 +43,21 @@ export interface Limits {
   pidsLimit?: number | undefined;
   /** Weight of block I/O against siblings, 1 to 10,000, default 100: where a disk's scheduler is BFQ, or io.cost.qos is set. */
   ioWeight?: number | undefined;
-  /** One item a device. */
+  /** Limits of block I/O, one item for each device. */
   ioMax?: readonly IoMax[] | undefined;
-  /** By page size: { '2MB': '64m' }. */
+  /** Limits of huge pages, by page size: { '2MB': '64m' }. */
   hugetlb?: Record<string, Size> | undefined;
-  /** In order; for each letter of an access the last rule that fits decides. A container's own rules come before them. */
+  /** Device rules, in order: for each letter of an access the last rule that fits decides. A container's own rules come before them. */
   deviceRules?: readonly DeviceRule[] | undefined;
   /** Class of the net_cls controller, for tc and iptables (v1 only). */
   netClassId?: number | undefined;
-  /** Priority of what leaves by a network interface of the host's, by its name: net_prio.ifpriomap (v1 only). */
+  /** Priority of packets that leave by a network interface of the host's, by its name: net_prio.ifpriomap (v1 only). */
   netPriorities?: Record<string, number> | undefined;
   /** RDMA resources by device: rdma.max. */
   rdma?: Record<string, RdmaMax> | undefined;
-  /** Of the controller misc, by resource: misc.max (Linux 5.13). */
+  /** Limits of the controller misc, by resource: misc.max (Linux 5.13). */
   misc?: Record<string, number> | undefined;
-  /** By docker's names: { nofile: 1024, core: 0 } (getrlimit(2)). A number sets both. */
+  /** Limits of a process, by docker's names: { nofile: 1024, core: 0 } (getrlimit(2)). A number sets both the soft and the hard limit. */
   ulimits?: Record<string, number | { soft: number; hard: number }> | undefined;
   /** How the program is scheduled; what it starts inherits it. */
   scheduler?: Scheduler | undefined;
@@ -171,7 +171,7 @@ export type ParsedLimits = z.output<typeof limitsObject>;
 /** A checked {@link DeviceRule}. */
 export type ParsedDeviceRule = NonNullable<ParsedLimits['deviceRules']>[number];
 
-/** Where a check tells what it found: zod's refinement context. */
+/** Where a check reports what it found: zod's refinement context. */
 export interface Complaints {
   addIssue(issue: { code: 'custom'; path: string[]; message: string }): void;
 }

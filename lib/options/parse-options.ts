@@ -22,7 +22,7 @@ export function parseOptions<S extends z.ZodType>(schema: S, value: unknown, wha
   throw asError(result.error.issues.map(specific), what);
 }
 
-/** The first problem names the option, the others follow: who mends one wants to know of the next. */
+/** One error for all problems. The first problem names the option, and the others follow: who mends one wants to know of the next. */
 function asError(problems: readonly Problem[], what: string): NacelleError {
   const [first, ...others] = problems;
   const more = others.map((problem) => `; option ${pathName(problem.path, what)}: ${problem.text}`).join('');
@@ -34,7 +34,7 @@ function pathName(path: readonly PropertyKey[], what: string): string {
   return path.map((part, i) => (typeof part === 'number' ? `[${part}]` : `${i === 0 ? '' : '.'}${String(part)}`)).join('');
 }
 
-/** The place that a problem is about: an unknown key itself, and inside a union the branch that got furthest. */
+/** The place that a problem is about: for an unknown key the key itself, inside a union the branch that got furthest. */
 function specific(issue: Issue): Problem {
   if (issue.code === 'unrecognized_keys') return { path: [...issue.path, ...issue.keys.slice(0, 1)], text: issue.message };
   if (issue.code === 'invalid_union') {
@@ -113,7 +113,7 @@ function oneOf(values: readonly string[], input: unknown): string {
   return `must be ${values.length === 1 ? list : `one of ${list}`}, not ${describe(input)}${right ? `; did you mean '${right}'?` : ''}`;
 }
 
-/** A name of another tool's stands for ours, however near it is to a third. */
+/** The option that a key probably means. The name of another tool's option stands for ours, however near it is to a third. */
 function meant(key: string, known: readonly string[]): string | undefined {
   const own = ownNameOf(key);
   return own !== undefined && known.includes(own) ? own : nearest(key, known);

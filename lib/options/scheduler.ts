@@ -35,7 +35,7 @@ const schedulerObject = z.strictObject({
 
 export type ParsedScheduler = z.output<typeof schedulerObject>;
 
-/** What a policy takes. */
+/** The options that each policy takes. */
 const FIELDS = {
   other: ['nice'],
   batch: ['nice'],
@@ -60,7 +60,7 @@ export const schedulerSchema = schedulerObject.superRefine((scheduler, context) 
   else if (runtime !== undefined && runtime > deadline) wrong('runtime', `must be at most the deadline (${deadline} ns)`);
 });
 
-/** The step of the process itself. */
+/** The step by which the process sets its own scheduling. */
 export function schedulerSteps(scheduler: ParsedScheduler | undefined): Step[] {
   if (scheduler === undefined) return [];
   const { policy, priority = 0, nice = 0, runtime = 0, deadline = scheduler.period ?? 0, period = deadline } = scheduler;

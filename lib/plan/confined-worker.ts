@@ -7,29 +7,29 @@ import type { Slot, Step } from './steps.js';
 export interface ConfinedWorker {
   /** CLONE_NEW*: namespaces of its own. */
   readonly namespaces: number;
-  /** How it comes to what it needs and to its root, while it may still do all: opens, mounts, `pivot` or `setns`. */
+  /** Steps by which the process gets what it needs, and its root, while it still has all rights: opens, mounts, `pivot` or `setns`. */
   readonly enter: readonly Step[];
-  /** What it keeps of its capabilities for the work. */
+  /** The capabilities that the process keeps for the work. */
   readonly capabilities: CapabilityMask;
-  /** What `save_user` noted: it becomes that user. Default: it stays who it is. */
+  /** What `save_user` noted: the process becomes that user. Default: it stays who it is. */
   readonly user?: Slot;
   readonly work: Extract<Step, { op: 'unpack' | 'pack' | 'changes' | 'copy_out' }>;
-  /** What it writes its findings to; `NONE` where it has none. */
+  /** Where the process writes its findings; `NONE` where it has none. */
   readonly output: Slot;
 }
 
 /**
- * Its stage: what others wrote is hostile, and might lead it to do anything. So it enters, gives up every right but those of its work and, last, every
- * system call but those.
+ * The stage of a confined worker. What others wrote is hostile, and might lead the process to do anything. So the process enters, then
+ * gives up every right but those of its work and, last, every system call but those.
  */
 export function confinedStage({ namespaces, enter, capabilities, user, work, output }: ConfinedWorker): Stage {
   const steps: Step[] = [
-    // others in the pid namespace must not look into it
+    // others in the pid namespace must not look into this process
     { op: 'dumpable', value: 0 },
     ...enter,
     { op: 'no_new_privileges' },
     { op: 'bound_capabilities', bounding: capabilities },
-    // a change of ids may have made it dumpable (proc(5), suid_dumpable)
+    // a change of ids may have made the process dumpable (proc(5), suid_dumpable)
     ...(user === undefined
       ? []
       : ([
@@ -37,7 +37,7 @@ export function confinedStage({ namespaces, enter, capabilities, user, work, out
           { op: 'dumpable', value: 0 },
         ] satisfies Step[])),
     { op: 'capabilities', effective: capabilities, permitted: capabilities, inheritable: 0, ambient: 0 },
-    // after the change of user, which clears it
+    // the change of user clears the parent-death signal, so it is set after that
     { op: 'parent_death_signal', signal: SIGKILL },
     { op: 'work_filter', work: work.op, output },
     work,
@@ -45,5 +45,8 @@ export function confinedStage({ namespaces, enter, capabilities, user, work, out
   return { flags: namespaces, steps };
 }
 
-/** For one that reads what anybody owns; SYS_ADMIN, for opaque folders are marked by xattrs of trusted.*, which ask for it (xattr(7)). */
+/**
+ * For a worker that reads what anybody owns. It needs SYS_ADMIN because opaque folders are marked by xattrs of trusted.*, which ask for it
+ * (xattr(7)).
+ */
 export const READING: CapabilityMask = capabilityMask('DAC_READ_SEARCH', 'SYS_ADMIN');

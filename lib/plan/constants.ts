@@ -3,7 +3,7 @@ import type { NamespaceType } from './namespace-types.js';
 /** The name of all that is ours on the host: of folders of groups, of the runtime directory and of the store. */
 export const OWN_NAME = 'nacelle';
 
-/** Those of root. */
+/** The folders of root. */
 export const SYSTEM_FOLDERS = { runtime: `/run/${OWN_NAME}`, store: `/var/lib/${OWN_NAME}` } as const;
 
 /** CLONE_NEW* of clone(2), by the type's name in /proc/PID/ns. */
@@ -22,7 +22,7 @@ export const CLONE: Readonly<Record<NamespaceType, number>> = {
 /** MS_* of mount(2), for propagation. */
 export const PROPAGATION = { unbindable: 1 << 17, private: 1 << 18, slave: 1 << 19, shared: 1 << 20 } as const;
 
-/** Of a program that is given none: where docker's images look. */
+/** The PATH of a program that is given none: where docker's images look. */
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export const SIGKILL = 9;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-/** A name that is used once, of 122 random bits: what is made for one program or one caller is called by it. */
+/** A name that is used once, of 122 random bits, for what is made for one program or one caller. */
 export function newId(): string {
   return randomUUID().replaceAll('-', '');
 }

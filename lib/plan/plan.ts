@@ -30,9 +30,9 @@ export interface CpuClock {
   readonly unit: number;
 }
 
-/** What a clock or a cancel does. */
+/** How a program is ended when a time limit is reached, or when it is cancelled. */
 export interface Ending {
-  /** SIGKILL: the whole tree at once. Another: to the first process, and the tree is killed after the delay. */
+  /** SIGKILL goes to the whole tree at once. Another signal goes to the first process, and the tree is killed after the delay. */
   readonly signal: number;
   readonly forceKillAfterMs: number;
 }
@@ -69,12 +69,12 @@ export function planOf(parts: Partial<Plan>): Plan {
  * `rest` is the whole of what the plan is from then on; its first stage goes on with that process. Slots are numbered through.
  */
 export interface PlanParts {
-  /** `null`: it can't be taken apart, `rest` is all. */
+  /** `null` for a plan that can't be taken apart: then `rest` is all. */
   readonly first: Plan | null;
   readonly rest: Plan;
 }
 
-/** What has run when both parts have: failures are counted in these lists. `waits`: as it was started, with the step `rest`. */
+/** What has run when both parts have: failures are counted in these lists. `waits`: the plan as it was started, with the step `rest`. */
 export function joinParts({ first, rest }: PlanParts, { waits }: { waits: boolean }): Plan {
   const [begun, next] = [first?.stages[0], rest.stages[0]];
   if (first === null || begun === undefined || next === undefined) return rest;
@@ -96,7 +96,10 @@ export function cloneStep(stage: number, steps: readonly Step[]): Step {
   return { op: 'clone', stage, keep: [...new Set(named)].filter((slot) => slot !== NONE) };
 }
 
-/** Before a process is where others may trace it, which could then send the shim what it has to wait for to close. */
+/**
+ * This step comes before a process is where others may trace it: a traced process could send the shim descriptors that the shim would have
+ * to wait for when it closes them.
+ */
 export const REFUSE_DESCRIPTORS: Step = { op: 'refuse_descriptors', host: true };
 
 /** Descriptors that travel with a plan, by slot. They are duplicated; Node's own stay open. */
@@ -131,9 +134,9 @@ export const NONE: Slot = -1;
 export interface Ground {
   /** The mounts that hold it. */
   readonly on: readonly Slot[];
-  /** All that are told apart: any other is as the one that it lies in. */
+  /** All mounts that are told apart: any other counts as the one that it lies in. */
   readonly mounts: readonly Slot[];
 }
 
-/** Of a path on which nothing of others is mounted. */
+/** The ground of a path on which nothing of others is mounted. */
 export const ANYWHERE: Ground = { on: [], mounts: [] };

@@ -25,7 +25,7 @@ export interface OverlayRecipe {
   readonly lower: readonly string[];
   /** MOUNT_ATTR_* of the mount: always NODEV, as device nodes of an image are not trusted. */
   readonly attributes: number;
-  /** Of the mount's root: overlayfs shows the upper folder's, so the upper must be made with these. */
+  /** Owner and mode of the mount's root: overlayfs shows the upper folder's, so the upper must be made with these. */
   readonly root: Ownership;
   /**
    * A layer above all of `lower`, to be made in a tmpfs for each mount with {@link coverSteps}; empty when nothing is hidden.
@@ -38,7 +38,7 @@ export interface OverlayRecipe {
 export type CoverEntry =
   /** A folder; `opaque`: nothing of the layers below is seen in it. */
   | ({ readonly kind: 'folder'; readonly path: string; readonly opaque: boolean } & Ownership)
-  /** What has this name below does not exist. */
+  /** An entry of this name in the layers below is not seen. */
   | { readonly kind: 'whiteout'; readonly path: string };
 
 export interface BindRecipe {
@@ -58,8 +58,8 @@ export const MOUNT_ATTR = { RDONLY: 0x1, NOSUID: 0x2, NODEV: 0x4, NOEXEC: 0x8 } 
 const S_IFCHR = 0o020000;
 
 /**
- * The steps that make a mount's covering layer: the folder `name` in `tmpfs`, opened in the slot `out`, to be the topmost lower layer.
- * They need CAP_SYS_ADMIN (trusted xattr) and CAP_MKNOD is not asked for: a whiteout is no device.
+ * The steps that make a mount's covering layer: the folder `name` in `tmpfs`, opened in the slot `out`, to be the topmost lower layer. They
+ * need CAP_SYS_ADMIN (trusted xattr), but not CAP_MKNOD: a whiteout is no device.
  */
 export function coverSteps(mount: OverlayRecipe, place: { tmpfs: Slot; name: string; out: Slot; host?: boolean }): Step[] {
   const { tmpfs: root, name, out } = place;

@@ -26,7 +26,7 @@ export function emitArgumentTest(assembler: Assembler, test: ArgumentTest, yes: 
     half(offset, mask.low, value.low, yes);
   };
 
-  /** Goes to `yes` when the argument is greater than the value: by its high half, or by the low one where the high are equal. */
+  /** Goes to `yes` when the argument is greater than the value: by its high half, or by the low one where the high halves are equal. */
   const greater = (comparison: 'jgt' | 'jge', yes: Label, no: Label) => {
     if (wide) {
       const [notGreater, next] = [assembler.label(), assembler.label()];

@@ -87,7 +87,7 @@ export class Assembler {
     return bytes;
   }
 
-  /** Finds which branches need a long jump. Each makes the program longer, so until nothing changes. */
+  /** Finds which branches need a long jump. Each long jump makes the program longer, so this is repeated until nothing changes. */
   #layout(): { size: number; far: ReadonlySet<string>; at: (label: Label) => number } {
     const far = new Set<string>();
     for (;;) {

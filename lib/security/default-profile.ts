@@ -5,7 +5,7 @@ const notImplemented: Action = { errno: 38 }; // ENOSYS
 
 /** CLONE_NEW* of clone(2), all but CLONE_NEWTIME. */
 const newNamespaces = 0x7e02_0000;
-/** Of unshare(2) and clone3(2) alone: in clone's flags this bit is part of the signal number. */
+/** A flag of unshare(2) and clone3(2) alone: in clone's flags this bit is part of the signal number. */
 const CLONE_NEWTIME = 0x80;
 
 const AF_ALG = 38;
@@ -40,7 +40,7 @@ const mounts: readonly Rule[] = [
 ];
 
 /**
- * The host's own: what no container needs, or what a capability is for. The kernel asks for the capability as well;
+ * What belongs to the host: calls that no container needs, or that a capability is for. The kernel asks for the capability as well;
  * refusing here keeps a bug of that check, or a user namespace, from mattering.
  */
 const administration: readonly Rule[] = [
@@ -71,13 +71,14 @@ const administration: readonly Rule[] = [
 ];
 
 /**
- * Other processes. ptrace, process_vm_readv and process_vm_writev are allowed, as in docker's profile on every kernel
- * from 4.8 (ours are newer): since then a tracer can't lead its tracee past the filter, and the kernel's own rules
- * keep a process to those of its user that have no more capabilities.
+ * Calls on other processes. ptrace, process_vm_readv and process_vm_writev are allowed, as in docker's profile on every kernel from 4.8
+ * (ours are newer): since then a tracer can't lead its tracee past the filter, and the kernel's own rules keep a process to those of its
+ * user that have no more capabilities.
  */
 const processes: readonly Rule[] = [
   { names: ['kcmp', 'pidfd_getfd', 'process_madvise'], action: refuse, unless: ['SYS_PTRACE'] },
-  // On a file of its user's, be it by a read-only mount: whoever opens the file then waits for up to 45 s, on the host too.
+  // A program may set a lease on a file of its user's, even by a read-only mount: whoever opens the file then waits for up to 45 s, on the
+  // host too.
   { names: ['fcntl', 'fcntl64'], args: [{ index: 1, op: 'EQ', value: F_SETLEASE, bits: 32 }], action: refuse, unless: ['LEASE'] },
 ];
 
@@ -91,10 +92,10 @@ const risky: readonly Rule[] = [
   // i386's old way: the family is in memory, where a filter can't look, so it would let AF_ALG in. With ENOSYS,
   // libraries that try both use i386's socket(2), there since Linux 4.3. The rest of socketcall needs a socket.
   { names: ['socketcall'], args: [{ index: 0, op: 'EQ', value: SYS_SOCKET, bits: 32 }], action: notImplemented },
-  // They put input into the terminal, to be read by whoever has it next.
+  // These put input into the terminal, to be read by whoever has it next.
   { names: ['ioctl'], args: [{ index: 1, op: 'EQ', value: TIOCSTI, bits: 32 }], action: refuse },
   { names: ['ioctl'], args: [{ index: 1, op: 'EQ', value: TIOCLINUX, bits: 32 }], action: refuse },
-  // Others turn off address randomisation, or make memory executable.
+  // Other personalities turn off address randomisation, or make memory executable.
   ...personalities.map((value): Rule => ({ names: ['personality'], args: [{ index: 0, op: 'EQ', value, bits: 32 }], action: 'allow' })),
   { names: ['personality'], action: refuse },
 ];

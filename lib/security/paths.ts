@@ -1,6 +1,6 @@
 import type { DeviceRule } from '../options/limits.js';
 
-/** What of the host shows through /proc and /sys: files get /dev/null mounted over them, folders an empty read-only tmpfs. */
+/** Paths by which /proc and /sys show the host: files get /dev/null mounted over them, folders an empty read-only tmpfs. */
 export const defaultMaskedPaths: readonly string[] = [
   '/proc/acpi',
   '/proc/asound',
@@ -16,7 +16,7 @@ export const defaultMaskedPaths: readonly string[] = [
   '/sys/firmware',
 ];
 
-/** What may be read but changes the host when written, whoever writes. */
+/** Paths that may be read, but that change the host when they are written, whoever writes. */
 export const defaultReadonlyPaths: readonly string[] = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
 /** A device node, as mknod(2) takes it. */

@@ -15,8 +15,8 @@ export interface ArgumentTest {
   /** For MASKED_EQ: the argument's bits that are compared. */
   readonly mask?: number | bigint;
   /**
-   * How much of the argument is looked at. The kernel takes an `int` from the low half of the register and ignores
-   * the high half, so a test of all 64 bits would be passed by by setting a high one. Default 64.
+   * How much of the argument is looked at. The kernel takes an `int` from the low half of the register and ignores the high half, so a
+   * program could get past a test of all 64 bits by setting a high one. Default 64.
    */
   readonly bits?: 32 | 64;
 }
@@ -25,7 +25,7 @@ export interface ArgumentTest {
 export interface Rule {
   readonly names: readonly string[];
   readonly action: Action;
-  /** All must hold. Without any the rule holds for every call. */
+  /** All tests must hold. Without any, the rule holds for every call. */
   readonly args?: readonly ArgumentTest[];
   /** The rule is left out when the container has one of these. */
   readonly unless?: readonly CapabilityName[];

@@ -7,7 +7,7 @@ import { didYouMean } from './did-you-mean.js';
 import type { Action, Profile, Rule } from './profile.js';
 import { type Abi, syscallTable } from './syscalls/tables.js';
 
-/** A machine: what its kernel takes system calls in is decided by its ABIs. */
+/** A machine's architecture, which decides by what ABIs its kernel takes system calls. */
 export type Architecture = 'x86_64' | 'arm64';
 
 /** AUDIT_ARCH_* of linux/audit.h, and the bits of the call's number that count. */
@@ -85,7 +85,7 @@ export function compileProfile(
   return assembler.assemble();
 }
 
-/** Filters that were compiled, by architecture and by those capabilities that change them. */
+/** Filters that were compiled, by architecture and by the capabilities that change them. */
 const compiled = new Map<string, Uint8Array>();
 const relevant = capabilityMask(...defaultProfile.rules.flatMap((rule) => rule.unless ?? []));
 

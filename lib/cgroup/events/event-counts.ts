@@ -21,10 +21,10 @@ export interface EventCounts extends Readonly<Record<Counter, number | null>> {
   readonly populated: boolean | null;
 }
 
-/** Causes before what comes of them. */
+/** The order of events: causes come before their effects. */
 const order = ['pids-max', 'memory-high', 'memory-max', 'oom', 'oom-kill'] as const satisfies readonly Counter[];
 
-/** What v1 has told by eventfd, and no file of it has: that memory ran out, that its use came to the limit. */
+/** What v1 tells only by eventfd, and in no file: how often memory ran out, and how often its use came to the limit. */
 export interface V1Memory {
   readonly ooms: number;
   readonly atLimit: number;

@@ -1,6 +1,8 @@
 import type { CgroupEvent } from './event-counts.js';
 
-/** Events that were not taken yet, and who waits for them. One of each type is kept, the newest: its count tells the rest. */
+/**
+ * Events that were not taken yet, and the calls that wait for them. Of each type only the newest is kept: its count tells of the others.
+ */
 export class EventQueue implements AsyncIterableIterator<CgroupEvent> {
   readonly #events: CgroupEvent[] = [];
   readonly #waiting: Waiting[] = [];
@@ -28,7 +30,7 @@ export class EventQueue implements AsyncIterableIterator<CgroupEvent> {
     this.#events.push(event);
   }
 
-  /** What came before is still given. With `error`, that is thrown after it, once. */
+  /** Ends the queue. Events that came before are still given; then `error`, if there is one, is thrown once. */
   end(how: { readonly error?: unknown } = {}): void {
     if (this.#end) return;
     this.#end = how;
@@ -47,7 +49,7 @@ export class EventQueue implements AsyncIterableIterator<CgroupEvent> {
     });
   }
 
-  /** A `break` out of `for await`. */
+  /** A `break` in a `for await` loop calls this. */
   return(): Promise<IteratorResult<CgroupEvent>> {
     this.end();
     this.#events.length = 0;

@@ -9,12 +9,12 @@ import { V1MemoryWatch } from './v1-memory-watch.js';
 
 type Paths = Readonly<Record<string, string>>;
 
-/** v1 notifies before it kills, and never after: it is looked again soon, each time after twice as many ms, up to these. */
+/** v1 notifies before it kills, and never after: so the files are read again soon, each time after twice as many ms, up to this number. */
 const LAST_LOOK_MS = 2048;
 
 /**
- * Tells what happens in a group from now on, until it is removed or the signal is aborted. Nothing is polled: the kernel tells of
- * changes of its files by inotify(7), v1's of memory by eventfd(2).
+ * Gives the events of a group from now on, until it is removed or the signal is aborted. Nothing is polled: the kernel tells of changes of
+ * its files by inotify(7), v1's of memory by eventfd(2).
  */
 export function watchGroup(paths: Paths, signal?: AbortSignal): AsyncIterableIterator<CgroupEvent> {
   return new GroupWatch(paths, signal).queue;
@@ -46,7 +46,7 @@ class GroupWatch {
       this.#watchFile('memory', 'memory.events');
       this.#watchFile('pids', 'pids.events');
       this.#watchV1Memory();
-      // what happened since is told
+      // an event may have come before its file was watched
       this.#look();
     } catch (error) {
       this.queue.end({ error });
@@ -55,7 +55,7 @@ class GroupWatch {
 
   readonly #abort = (): void => this.queue.end({ error: this.#signal?.reason });
 
-  /** A group that is removed tells nobody: its folder's parent does. */
+  /** The kernel sends no event for a group that is removed, but one for the parent of its folder, which is watched here. */
   #watchRemoval(): void {
     const folder = this.#paths.unified ?? Object.values(this.#paths)[0] ?? '';
     const inode = inodeOf(folder);

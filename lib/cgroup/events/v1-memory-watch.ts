@@ -6,7 +6,7 @@ import { ignoreGone, readGroupFile, watchPath, writeGroupFile } from '../files/g
 import { parseNumber } from '../files/interface-file-formats.js';
 import type { V1Memory } from './event-counts.js';
 
-/** The kernel compares use with marks only once in 128 pages on each CPU: so far below the limit is the mark. */
+/** The kernel compares use with marks only once in 128 pages on each CPU: so the mark is this many bytes below the limit. */
 const SLACK = 1024 ** 2;
 
 /**
@@ -33,13 +33,13 @@ export class V1MemoryWatch implements V1Memory {
     const oom = eventCounter((count) => {
       if (this.#isGone()) return;
       this.ooms += count;
-      // the mark may have been passed between two looks of the kernel's
+      // the use may have passed the mark between two looks of the kernel's
       if (this.atLimit === 0 && this.#peak() >= this.#markAt) this.atLimit = 1;
       on.oom();
     });
     this.#closers.push(() => oom.close());
     this.#register('memory.oom_control', oom);
-    // whoever sets another limit
+    // the mark follows when somebody sets another limit
     const watcher = watchPath(join(folder, 'memory.limit_in_bytes'), { persistent: false }, () => this.#markLimit(), on.error);
     this.#closers.push(() => watcher?.close());
     this.#markLimit();
@@ -59,7 +59,7 @@ export class V1MemoryWatch implements V1Memory {
     let isAbove = use >= mark;
     const counter = eventCounter((crossings) => {
       if (this.#isGone()) return;
-      // up and down in turns
+      // the use crosses the mark upwards and downwards in turns
       const ups = isAbove ? Math.floor(crossings / 2) : Math.ceil(crossings / 2);
       if (crossings % 2 === 1) isAbove = !isAbove;
       this.atLimit += ups;

@@ -33,7 +33,7 @@ const absent = new Set([ENOENT, ENODEV, EOPNOTSUPP]);
 
 let pageSizes: readonly string[] | undefined;
 
-/** Of huge pages, as the kernel writes them in names of files: '2MB', '1GB'. Empty where there are none. */
+/** Sizes of huge pages, as the kernel writes them in names of files: '2MB', '1GB'. Empty where there are none. */
 export function hugePageSizes(): readonly string[] {
   pageSizes ??= groupsIn('/sys/kernel/mm/hugepages').flatMap((name) => {
     const kilobytes = Number(/^hugepages-(\d+)kB$/.exec(name)?.[1] ?? 0);
@@ -52,7 +52,7 @@ export function writeGroupFile(what: string, path: string, value: string): void 
   }
 }
 
-/** For what may be removed meanwhile: then nothing is done. */
+/** Does something with a group that may be removed meanwhile: when it is, nothing is done. */
 export function ignoreGone(act: () => void): void {
   try {
     act();
@@ -91,8 +91,8 @@ export function watchPath(
 }
 
 /**
- * Waits until a key of cgroup.events has a value. The kernel tells of each change (inotify(7)), so nothing is polled.
- * A group that is gone has none of what could be waited for. Rejects with the reason of `signal` when that is aborted.
+ * Waits until a key of cgroup.events has a value. The kernel tells of each change (inotify(7)), so nothing is polled. When the group is
+ * gone, there is nothing to wait for. Rejects with the reason of `signal` when that is aborted.
  */
 export function untilEvent(path: string, key: 'frozen' | 'populated', value: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -117,7 +117,7 @@ export function untilEvent(path: string, key: 'frozen' | 'populated', value: num
     } catch (error) {
       return reject(error);
     }
-    // It may have changed before we watched.
+    // The value may have changed before we watched.
     look();
   });
 }

@@ -2,9 +2,10 @@
 const KEYED = /^(?:io\.max|blkio\.throttle\..*|net_prio\.ifpriomap|rdma\.max|misc\.max)$/;
 
 /**
- * What would bring a file back to what it says now, before `value` is written to it. `null`: nothing does, or nothing need.
+ * The value that would bring a file back to what it says now, before `value` is written to it. `null` where no value does, or none is
+ * needed.
  *
- * @param text the file's; `null` where it can't be read
+ * @param text the file's text; `null` where it can't be read
  */
 export function previousValue(file: string, value: string, text: string | null): string | null {
   if (text === null) return null;

@@ -28,14 +28,14 @@ interface Instruction {
   readonly code: number;
   readonly to: number;
   readonly from?: number;
-  /** Of a jump: how many of the following are left out. */
+  /** For a jump: how many of the following instructions are skipped. */
   readonly offset?: number;
   readonly value?: number;
 }
 
 /**
- * Compiles rules to struct bpf_insn[]. For each letter of an access the last rule that fits decides, so the list is gone
- * through from its end: what a rule allows need not be asked for any more, what it forbids ends it.
+ * Compiles rules to struct bpf_insn[]. For each letter of an access the last rule that fits decides, so the program tests the rules from
+ * last to first: letters that a rule allows need no further test, and a letter that it forbids ends the program.
  */
 export function compileDeviceFilter(rules: readonly ParsedDeviceRule[]): Uint8Array {
   const effective = effectiveRules(rules);

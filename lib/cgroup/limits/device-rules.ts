@@ -3,7 +3,7 @@ import type { ParsedDeviceRule } from '../../options/limits.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { Write } from './group-write.js';
 
-/** Without a number: any. */
+/** A number that is not given stands for any. */
 interface Devices {
   readonly type: 'b' | 'c';
   readonly major: number | undefined;
@@ -40,7 +40,7 @@ export function deviceWrites(
   return writes;
 }
 
-/** What a group above refuses can't be allowed, so of each device those letters are asked for that can be. */
+/** Steps for the writes. What a group above refuses can't be allowed, so for each device only those letters are asked for that can be. */
 export function deviceSteps(writes: readonly Write[], group: Slot): Step[] {
   return writes.map(({ file, value }): Step => {
     const [type = '', numbers, access] = value.split(' ');
@@ -51,8 +51,8 @@ export function deviceSteps(writes: readonly Write[], group: Slot): Step[] {
 }
 
 /**
- * The same rules below a group that allows some devices alone: from those they take away. Of what such a group has inherited v1
- * takes back only what is named as it was allowed, and else keeps it without a word.
+ * The same rules for a group below one that allows some devices alone: the rules then take away from those. v1 takes back an inherited
+ * device only when it is named as it was allowed, and else keeps it without an error.
  */
 function rulesBelow(rules: readonly ParsedDeviceRule[], above: string | null): readonly ParsedDeviceRule[] {
   const { allows, rules: own } = effectiveRules(rules);
@@ -60,7 +60,7 @@ function rulesBelow(rules: readonly ParsedDeviceRule[], above: string | null): r
   return [{ type: 'a', access: ALL, allow: false }, ...parseDevices(above), ...own];
 }
 
-/** devices.list: what a group allows that refuses all else. 'c 1:3 rwm', 'c 136:* rw'. */
+/** Reads devices.list of a group that allows these devices and refuses all else. 'c 1:3 rwm', 'c 136:* rw'. */
 function parseDevices(list: string): ParsedDeviceRule[] {
   return [...list.matchAll(/^([bc]) (\d+|\*):(\d+|\*) ([rwm]+)$/gm)].map(([, type, major = '*', minor = '*', access = '']) => ({
     type: type === 'b' ? 'b' : 'c',
@@ -71,7 +71,7 @@ function parseDevices(list: string): ParsedDeviceRule[] {
   }));
 }
 
-/** Most containers have the default rules, which are one list. */
+/** The writes by their list of rules: most containers have the default rules, which are one list. */
 const writesOf = new WeakMap<readonly ParsedDeviceRule[], readonly Write[]>();
 
 function newWrites(rules: readonly ParsedDeviceRule[], reset: boolean): Write[] {
@@ -91,7 +91,7 @@ function textOf({ type, major, minor, access }: Exception): string {
   return `${type} ${major ?? '*'}:${minor ?? '*'} ${access}`;
 }
 
-/** Everything before a rule about all devices and all access is void. */
+/** The rules that have an effect: a rule about all devices and all access makes those before it void. */
 export function effectiveRules(rules: readonly ParsedDeviceRule[]): {
   allows: boolean;
   explicit: boolean;
@@ -140,7 +140,7 @@ function without(exceptions: readonly Exception[], removed: Exception): Exceptio
  */
 function closed(exceptions: readonly Exception[]): Exception[] {
   const places: Devices[] = [...exceptions];
-  // goes on over what it adds itself
+  // this loop also goes over the places that it adds
   for (const one of places) {
     for (const other of exceptions) {
       const common = intersection(one, other);
@@ -158,7 +158,7 @@ function joined(a: string, b: string): string {
   return [...ALL].filter((letter) => a.includes(letter) || b.includes(letter)).join('');
 }
 
-/** Every device of `inner` is one of `outer`. */
+/** Whether every device of `inner` is one of `outer`. */
 function covers(outer: Devices, inner: Devices): boolean {
   return (
     outer.type === inner.type &&

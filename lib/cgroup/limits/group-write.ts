@@ -8,7 +8,7 @@ export interface Write {
   readonly value: string;
 }
 
-/** What a group's memory is limited to already: the order of the writes depends on it. Bytes; Infinity for no limit. */
+/** The limits that a group's memory has already, on which the order of the writes depends. Bytes; Infinity for no limit. */
 export interface CurrentMemory {
   readonly memory: number;
   /** Memory plus swap. */
@@ -17,9 +17,9 @@ export interface CurrentMemory {
 
 /** What was found in a group of each controller, for files that not every kernel has. */
 export interface GroupFiles {
-  /** The file is there, and does something. */
+  /** Whether the file is there, and does something. */
   has(controller: string, file: string): boolean;
-  /** `null` where it is not there. */
+  /** The text of the file; `null` where it is not there. */
   read(controller: string, file: string): string | null;
 }
 
@@ -28,14 +28,14 @@ export const noFiles: GroupFiles = { has: () => false, read: () => null };
 /** What decides how limits are written. */
 export interface Place {
   readonly layout: GroupLayout;
-  /** Asked for what not every kernel has, alone. */
+  /** Asked only for files that not every kernel has. */
   readonly files: GroupFiles;
-  /** A group that has limits already; a new one has none. */
+  /** The limits of a group that has some already; a new group has none. */
   readonly current?: CurrentMemory;
 }
 
 /**
- * In which version's hierarchy a controller is.
+ * The version of the hierarchy that a controller is in.
  *
  * @throws UnsupportedError when it is in none, or where no group can have it
  */
@@ -45,7 +45,7 @@ export function versionOf(controller: string, limit: string, layout: GroupLayout
   if (there?.path === null) throw new UnsupportedError(`limit ${limit}`, there.reason, there.fix);
   if (hierarchy) return hierarchy.version;
   const base = layout.mode === 'v2' && layout.unified ? layout.bases.get(layout.unified.mountPoint) : undefined;
-  // where no group can be made at all, that is what to tell
+  // where no group can be made at all, that is the reason to tell
   if (base?.path === null) throw new UnsupportedError(`limit ${limit}`, base.reason, base.fix);
   const { withheld } = layout;
   if (withheld?.controllers.includes(controller)) throw new UnsupportedError(`limit ${limit}`, withheld.reason, withheld.fix);

@@ -17,7 +17,7 @@ export function limitWrites(limits: ParsedLimits, place: Place): Write[] {
   return kinds.flatMap((writes) => writes(limits, place));
 }
 
-/** By the kernel's name of the controller that keeps it. `io` is v1's blkio. */
+/** The controller that keeps each limit, by the kernel's name. `io` is v1's blkio. */
 const CONTROLLER = {
   memory: 'memory',
   memorySwap: 'memory',
@@ -46,7 +46,7 @@ const CONTROLLER = {
   misc: 'misc',
 } as const satisfies Partial<Record<keyof ParsedLimits, string>>;
 
-/** Whether a kernel keeps these is seen in a group only. */
+/** Limits of which only a group's files show whether the kernel keeps them. */
 const UNCERTAIN: readonly (keyof typeof CONTROLLER)[] = [
   'kernelMemory',
   'cpuBurst',
@@ -65,7 +65,7 @@ export function controllersOf(limits: ParsedLimits, layout: GroupLayout): string
   return named(Object.entries(CONTROLLER), limits, layout);
 }
 
-/** Those of which {@link Place.files} will be asked. */
+/** The controllers of which {@link Place.files} will be asked. */
 export function uncertainControllers(limits: ParsedLimits, layout: GroupLayout): string[] {
   return named(
     UNCERTAIN.map((option) => [option, CONTROLLER[option]]),

@@ -9,7 +9,10 @@ export function pidsWrites({ pidsLimit }: ParsedLimits, { layout }: Place): Writ
   return [{ controller: 'pids', file: 'pids.max', value: String(pidsLimit) }];
 }
 
-/** Pages in use, and where the kernel tells them apart (Linux 5.7) those reserved: what is promised fails in mmap(2), not with SIGBUS. */
+/**
+ * Limits pages in use and, where the kernel tells them apart (Linux 5.7), reserved pages: a program past that limit fails in mmap(2), and
+ * not with SIGBUS.
+ */
 export function hugetlbWrites({ hugetlb }: ParsedLimits, { layout, files }: Place): Write[] {
   const controller = 'hugetlb';
   return Object.entries(hugetlb ?? {}).flatMap(([size, bytes]): Write[] => {

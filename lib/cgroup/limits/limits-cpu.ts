@@ -28,7 +28,7 @@ export function weightOfShares(shares: number): number {
   return Math.min(10_000, Math.max(1, Math.ceil(10 ** exponent - 1e-9)));
 }
 
-/** What is idle takes no weight, so idle is left first, and entered last. */
+/** An idle group takes no weight, so `cpuIdle: false` is written before the weight. */
 function weightWrites({ cpuShares, cpuIdle }: ParsedLimits, place: Place): Write[] {
   const idle = cpuIdle === undefined ? [] : [write(idleFile(place), cpuIdle ? 1 : 0)];
   if (cpuShares === undefined) return idle;
@@ -42,8 +42,8 @@ function idleFile(place: Place): string {
 }
 
 /**
- * Of a group that has limits the burst goes first, then the old quota: the kernel checks each write against what
- * the others are at that moment, and what parents and children have.
+ * In a group that has limits, the burst is taken away first, then the old quota: the kernel checks each write against the other values at
+ * that moment, and against those of parents and children.
  */
 function quotaWrites({ cpus, cpuQuota, cpuPeriod, cpuBurst }: ParsedLimits, place: Place): Write[] {
   const period = cpuPeriod ?? DEFAULT_PERIOD;
@@ -69,7 +69,7 @@ function realTimeWrites({ cpuRtRuntime, cpuRtPeriod }: ParsedLimits, place: Plac
   ];
 }
 
-/** v2 takes any list, and then uses what there is of it: so what is not there is refused before. */
+/** v2 takes any list, and then uses those of its numbers that exist: so a number that does not exist is refused here. */
 export function cpusetWrites(limits: ParsedLimits, place: Place): Write[] {
   const options = [
     ['cpusetCpus', 'cpuset.cpus', { 1: 'cpuset.effective_cpus', 2: 'cpuset.cpus.effective' }],

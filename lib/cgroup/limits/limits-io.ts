@@ -2,7 +2,7 @@ import { UnsupportedError } from '../../errors.js';
 import type { ParsedLimits } from '../../options/limits.js';
 import { type Place, requireFile, versionOf, type Write } from './group-write.js';
 
-/** `blkio` on v1. */
+/** The controller of block I/O, which is `blkio` on v1. */
 function controllerOf(limit: string, { layout }: Place): 'blkio' | 'io' {
   const controller = layout.controllers.has('blkio') ? 'blkio' : 'io';
   versionOf(controller, limit, layout);
@@ -14,19 +14,17 @@ export function ioWrites(limits: ParsedLimits, place: Place): Write[] {
   return [...weightWrites(limits, place), ...maxWrites(limits, place)];
 }
 
-/**
- * BFQ has weights up to 1,000, also with the default of 100: the range above that is pressed together, as systemd does.
- */
+/** BFQ has weights up to 1,000, also with the default of 100: the range above the default is compressed, as systemd does. */
 export function bfqWeight(weight: number): number {
   return weight <= 100 ? weight : 100 + Math.round(((weight - 100) * 900) / 9900);
 }
 
-/** Of CFQ's, before Linux 5.0: 10 to 1,000, with the default of 500. */
+/** A weight for CFQ, before Linux 5.0: 10 to 1,000, with the default of 500. */
 export function cfqWeight(weight: number): number {
   return Math.min(1000, Math.max(10, weight * 5));
 }
 
-/** On v2 there may be two that weigh, each for some disks: both get it. */
+/** On v2 there may be two files for weights, each for some disks: both get the weight. */
 function weightWrites({ ioWeight }: ParsedLimits, place: Place): Write[] {
   if (ioWeight === undefined) return [];
   const controller = controllerOf('ioWeight', place);
@@ -50,7 +48,7 @@ function weightWrites({ ioWeight }: ParsedLimits, place: Place): Write[] {
   );
 }
 
-/** The device of each is its numbers, 'MAJOR:MINOR', by now. */
+/** The writes for `ioMax`, in which each device is already its numbers, 'MAJOR:MINOR'. */
 function maxWrites({ ioMax }: ParsedLimits, place: Place): Write[] {
   if (ioMax === undefined || ioMax.length === 0) return [];
   const controller = controllerOf('ioMax', place);

@@ -23,7 +23,7 @@ export interface GroupUsage extends GroupCounters {
 export interface GroupCounters {
   /** Processes that the kernel killed for want of memory: of the group, on v2 also of those below it. */
   readonly oomKills: number;
-  /** How often the group's own limit was what ran out. v2, Linux 5.2; `null` on v1, which doesn't tell. */
+  /** How often memory ran out because of the group's own limit. v2, Linux 5.2; `null` on v1, which doesn't tell. */
   readonly ownOoms: number | null;
   /** Forks that a limit of processes refused. */
   readonly forksRefused: number;
@@ -31,12 +31,12 @@ export interface GroupCounters {
 
 /** A file that holds evidence. */
 export interface UsageFile {
-  /** Or 'unified', for what every group of that tree has. */
+  /** A controller, or 'unified' for files that every group of that tree has. */
   readonly controller: string;
   readonly path: string;
 }
 
-/** One of a group, and where it is. */
+/** A usage file of a group, and where it is. */
 export interface PlacedUsageFile extends UsageFile {
   /** Absolute. */
   readonly at: string;
@@ -113,12 +113,12 @@ export function countersSince(before: GroupCounters, after: GroupCounters): Grou
   return { oomKills: since('oomKills'), forksRefused: since('forksRefused'), ownOoms };
 }
 
-/** A charge may be as large as a huge page: that far below the limit the peak of a group that hit it may stay. */
+/** A charge may be as large as a huge page: so the peak of a group that hit its limit may stay this far below it. */
 const CHARGE = 4 * 1024 ** 2;
 
 /**
- * Whose memory ran out. v2 counts that at the group whose limit it was. v1 doesn't tell: there it was the
- * group's own when its use has come to its limit; without a limit, or far from it, that of a group above.
+ * Decides whose memory ran out. v2 counts that at the group whose limit it was. v1 doesn't tell: there it was the group's own limit when
+ * the group's use has come to it, and that of a group above when the group has no limit, or is far from it.
  */
 export function blameOom(
   { oomKills, ownOoms }: GroupCounters,
@@ -151,7 +151,7 @@ export function cpuTimes(
 }
 
 function ioBytes(v1: string | null, v2: string | null): Pick<GroupUsage, 'ioReadBytes' | 'ioWriteBytes'> {
-  // without a line for any device v1 does not count: see stats.ts
+  // v1 counts nothing when there is no line for any device: see group-stats.ts
   if (v1 !== null && /^\d+:\d+ /m.test(v1)) return { ioReadBytes: sumOf(v1, 'Read'), ioWriteBytes: sumOf(v1, 'Write') };
   if (v2 === null) return { ioReadBytes: null, ioWriteBytes: null };
   const devices = [...parseNested(v2).values()];

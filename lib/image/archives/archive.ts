@@ -8,16 +8,16 @@ import { MAX_JSON } from '../formats/image-documents.js';
 const BLOCK = 512;
 /** Bytes that are read at a time. */
 const PIECE = 256 * 1024;
-/** Names and times of an entry; far more than any writer puts there. */
+/** Bytes of an entry's names and times: far more than any writer puts there. */
 const MOST_TEXT = 1 << 20;
-/** Headers, those for long names among them: far more than an image has files. */
+/** Headers of an archive, those for long names included: far more than an image has files. */
 const MOST_HEADERS = 100_000;
 
 interface Entry {
   readonly kind: 'file' | 'link';
   readonly at: number;
   readonly size: number;
-  /** Of a link. */
+  /** What a link points to. */
   readonly target: string;
 }
 
@@ -34,7 +34,7 @@ export class Archive {
   }
 
   /**
-   * Opens an archive all of whose names are expected; `null`: it is one of other things, such as a root file system.
+   * Opens an archive in which all names are expected. `null`: the archive has other names, as that of a root file system does.
    *
    * @throws ImageError when it is no archive
    */
@@ -55,7 +55,7 @@ export class Archive {
     return this.#find(name) !== null;
   }
 
-  /** A small file whole. @throws ImageError when it is not there, or too large to be a document */
+  /** Reads all of a small file. @throws ImageError when it is not there, or too large to be a document */
   async read(name: string): Promise<Buffer> {
     const { at, size } = this.#get(name);
     if (size > MAX_JSON) throw new ImageError(`${this.path}: ${name} is larger than ${MAX_JSON} bytes`);
@@ -64,7 +64,7 @@ export class Archive {
     return bytes;
   }
 
-  /** A file's bytes from one on. @throws ImageError when it is not there */
+  /** A file's bytes, from byte `from` on. @throws ImageError when it is not there */
   stream(name: string, from = 0): Readable {
     const { at, size } = this.#get(name);
     if (from >= size) return Readable.from([]);
@@ -81,7 +81,7 @@ export class Archive {
     return entry;
   }
 
-  /** Old docker archives have a link where two images share a layer. */
+  /** Finds an entry, by a link too: old docker archives have one where two images share a layer. */
   #find(name: string): Entry | null {
     let at = posix.normalize(name);
     for (let links = 0; links < 8; links++) {
@@ -94,7 +94,7 @@ export class Archive {
   }
 }
 
-/** `null` as soon as a name is none of those expected. */
+/** Reads all entries. `null` as soon as a name is not one of those expected. */
 async function readEntries(file: FileHandle, path: string, isExpected: (name: string) => boolean): Promise<Map<string, Entry> | null> {
   const entries = new Map<string, Entry>();
   const { size: end } = await file.stat();
@@ -151,7 +151,10 @@ function headerIn(block: Buffer, extended: Pax | undefined, path: string): Heade
   }
 }
 
-/** Not a stream of the file's own: each of those leaves a listener on it, and one that is destroyed closes it for all. */
+/**
+ * The bytes of a part of the file. This uses no stream of the file's own: each such stream leaves a listener on the file, and one that is
+ * destroyed closes the file for all.
+ */
 async function* pieces(file: FileHandle, { from, to, path }: { from: number; to: number; path: string }): AsyncGenerator<Buffer> {
   for (let at = from; at < to; ) {
     const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(Math.min(PIECE, to - at)), 0, Math.min(PIECE, to - at), at);

@@ -25,13 +25,13 @@ export function isDockerArchive(archive: Archive): boolean {
   return archive.has('manifest.json');
 }
 
-/** The digests of the configs: what docker calls an image's id. */
+/** The digests of the configs: docker calls such a digest an image's id. */
 export async function dockerConfigs(archive: Archive): Promise<string[]> {
   const images = await readManifest(archive);
   return Promise.all(images.map(async ({ Config }) => digestOf(await archive.read(Config))));
 }
 
-/** Brings all its images into the store, under all of their names. */
+/** Brings all images of the archive into the store, under all of their names. */
 export async function addDockerImages(archive: Archive, options: LoadSettings): Promise<Loaded[]> {
   const loaded: Loaded[] = [];
   const images = await readManifest(archive);
@@ -57,7 +57,7 @@ async function addDockerImage(archive: Archive, { Config, RepoTags, Layers }: Do
       const layer = await addStream(archive.stream(name), { ...options, onBytes: blobCap(options.limits, `${archive.path}: ${name}`) });
       layers.push(layer);
       const diffId = config.rootfs.diff_ids[index];
-      // compressed ones are checked when they are unpacked
+      // compressed layers are checked when they are unpacked
       if (layer.compression === 'none' && layer.digest !== diffId)
         throw new ImageError(`${archive.path}: ${name} is damaged or forged: its bytes have the digest ${layer.digest}, not ${diffId}`, {
           digest: layer.digest,

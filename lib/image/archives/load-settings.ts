@@ -2,8 +2,8 @@ import type { ParsedLimits } from '../formats/unpack-limits.js';
 import type { AddImageOptions } from '../layers/add-image.js';
 
 export interface LoadSettings extends AddImageOptions {
-  /** Of each layer, and of an archive that is compressed, or comes as a stream, as a whole. */
+  /** Limits of each layer, and of a whole archive that is compressed, or comes as a stream. */
   readonly limits: ParsedLimits;
-  /** The name in the store of the one image that there is; `null`: none. Default: those that are there. */
+  /** The name that the only image gets in the store; `null`: it gets none. Default: the names that the source has. */
   readonly reference?: string | null;
 }

@@ -28,7 +28,7 @@ const OF_IMAGES =
 
 /**
  * Brings what is in a folder, an archive or a stream of one into the store: an OCI layout, what `docker save` wrote (old and new), or a
- * plain archive of a root file system, as `docker export` writes it. gzip, zstd or none is told by content.
+ * plain archive of a root file system, as `docker export` writes it. The content tells whether the compression is gzip, zstd or none.
  *
  * @throws ImageError when it is none of these, or damaged
  */
@@ -37,13 +37,13 @@ export async function load(source: string | Readable, options: LoadSettings): Pr
   const path = resolve(source);
   const kind = await statusOf(path);
   if (kind.isDirectory()) return loadLayout(await OciLayout.open(path), folderBlobs(path), options);
-  // of a pipe or a device nothing can be read twice
+  // a pipe or a device can't be read twice
   if (!kind.isFile()) return loadStream(createReadStream(path), { options, what: path, size: 0 });
   return loadFile(path, options);
 }
 
 /**
- * The only image of an archive, without a name in the store: a prune takes it, and the next use brings it again. When it is there
+ * The only image of an archive, without a name in the store: a prune takes it, and the next use brings it again. When the image is there
  * already, which its config tells, only headers of the archive are read.
  *
  * @throws ImageError when it has another number of images
@@ -77,7 +77,7 @@ async function statusOf(path: string): Promise<Stats> {
   }
 }
 
-/** An archive that is compressed is written to the store as it was before: headers are read by their place. */
+/** Loads a file. A compressed archive is written to the store without its compression, for entries are read by their place in the file. */
 async function loadFile(path: string, options: LoadSettings): Promise<Loaded[]> {
   const file = await openFile(path);
   try {
@@ -112,9 +112,9 @@ interface StreamSettings {
   readonly size: number;
 }
 
-/** The stream is read to its end or destroyed. */
+/** Loads a stream, which is read to its end or destroyed. */
 async function loadStream(source: Readable, { options, what, size }: StreamSettings): Promise<Loaded[]> {
-  // told by what reads it, later than it may come
+  // whoever reads the stream gets its error, but the error may come before that
   source.on('error', () => undefined);
   let held: Hold | undefined;
   try {
@@ -139,7 +139,7 @@ type SpoolSettings = Pick<LoadSettings, 'limits' | 'signal'> & Pick<StreamSettin
 /** Writes a stream to a file, decompressed. */
 async function spool(source: Readable, path: string, { limits, signal, what, size }: SpoolSettings): Promise<void> {
   const chunks = source[Symbol.asyncIterator]();
-  // also while nothing comes
+  // an abort works also while no data comes
   const abort = (): void => void source.destroy(toError(signal?.reason));
   if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort, { once: true });
@@ -166,7 +166,7 @@ async function spool(source: Readable, path: string, { limits, signal, what, siz
     const stages = await decompression(compressionOf(start));
     const cap = new Cap(() => mostBytes(limits, Math.max(read, size)), { what: `${what}, uncompressed,` });
     const sinks = [...stages, cap, sinkOf(file)];
-    // else the pipeline would wait for a source that says nothing
+    // a failing sink destroys the source, else the pipeline would wait for a source that gives no more data
     for (const sink of sinks) sink.once('error', () => source.destroy());
     await pipeline([whole, ...sinks], signal ? { signal } : {});
   } catch (error) {
@@ -178,7 +178,7 @@ async function spool(source: Readable, path: string, { limits, signal, what, siz
   }
 }
 
-/** Writes to a file, which stays open. */
+/** A stream that writes to a file, which stays open. */
 function sinkOf(file: FileHandle): Writable {
   return new Writable({
     write: (chunk: Buffer, _encoding, done) => {

@@ -16,7 +16,7 @@ import { streamFrom } from '../layers/add-image.js';
 
 export type SaveFormat = 'oci' | 'docker';
 
-/** A file of what is saved: bytes at hand, or a blob. */
+/** A file that is saved: bytes at hand, or a blob. */
 type SavedFile = { readonly name: string } & ({ readonly bytes: Uint8Array } | { readonly blob: Descriptor });
 
 /**
@@ -37,7 +37,7 @@ export async function save(image: ImageSource, target: string | Writable, format
   await saveLayout(image, path);
 }
 
-/** Blobs first, the index last: until then the folder is what it was. */
+/** Writes the blobs first and the index last: until then the folder is what it was. */
 async function saveLayout(image: ImageSource, path: string): Promise<void> {
   await mkdir(path, { recursive: true });
   const others = await entriesOf(path);
@@ -77,7 +77,7 @@ async function* archiveOf(image: ImageSource, format: SaveFormat): AsyncGenerato
 
 const BLOCK = 512;
 
-/** The same for everybody and at any time. */
+/** The tar header of a file. It is the same for everybody and at any time. */
 function headerOf(path: string, size: number): Buffer {
   const block = Buffer.alloc(BLOCK);
   const header = new Header({ path, size, type: 'File', mode: 0o644, uid: 0, gid: 0, mtime: new Date(0) });
@@ -85,7 +85,7 @@ function headerOf(path: string, size: number): Buffer {
   return block;
 }
 
-/** Each once: layers may repeat. */
+/** The blobs of an image, each once: layers may repeat. */
 function blobsOf({ descriptor, manifest }: ImageSource): Descriptor[] {
   const all = [descriptor, manifest.config, ...manifest.layers];
   return [...new Map(all.map((blob) => [blob.digest, blob])).values()];
@@ -95,12 +95,12 @@ async function* verified(image: ImageSource, blob: Descriptor): AsyncGenerator<B
   const verifier = new Verifier({ digest: blob.digest, size: blob.size, what: 'blob' });
   const file = await image.openBlob(blob);
   const reading = pipeline(streamFrom(file, 0), verifier);
-  // told by the verifier, which is what is read here
+  // the verifier, which is what is read here, has this failure too
   reading.catch(() => undefined);
   yield* verifier;
 }
 
-/** By docker's rules a name is in full in containerd's annotation, and the reference is the tag alone. */
+/** The image's entry in the index. By docker's rules the full name is in containerd's annotation, and the reference is the tag alone. */
 function entryOf(image: ImageSource, format: SaveFormat): Descriptor {
   const reference = image.reference === null ? null : parseReference(image.reference);
   if (reference?.kind === 'oci') return withName(image.descriptor, { tag: image.tag });
@@ -120,7 +120,7 @@ function dockerManifest({ reference, manifest }: ImageSource): string {
   ]);
 }
 
-/** By another name first, so that who looks finds all of it or nothing. */
+/** Writes under another name first, so that whoever looks finds the whole file or nothing. */
 async function writeWhole(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = join(dirname(path), `.nacelle-${newId()}`);
   try {

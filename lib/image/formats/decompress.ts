@@ -11,16 +11,16 @@ export type Compression = 'gzip' | 'zstd' | 'none';
 /** How many bytes {@link compressionOf} looks at. */
 export const MAGIC_BYTES = 4;
 
-/** What the next stage is given at a time: fewer calls than with zlib's own 16 KiB, at which unpacking takes twice as long. */
+/** Bytes that the next stage is given at a time: this takes fewer calls than zlib's own 16 KiB, at which unpacking takes twice as long. */
 const CHUNK = 256 * 1024;
 
-/** How something is compressed, by its first bytes: what a media type says is not always so. */
+/** How something is compressed, told by its first bytes: what a media type says is not always true. */
 export function compressionOf(start: Buffer): Compression {
   if (start[0] === 0x1f && start[1] === 0x8b) return 'gzip';
   return isZstd(start) ? 'zstd' : 'none';
 }
 
-/** The same of a file. */
+/** How a file is compressed. */
 export async function compressionIn(file: FileHandle): Promise<Compression> {
   const start = Buffer.alloc(MAGIC_BYTES);
   const { bytesRead } = await file.read(start, 0, start.length, 0);
@@ -43,8 +43,8 @@ export async function decompression(kind: Compression): Promise<Transform[]> {
 }
 
 /**
- * Lets the stage before it go on while the ones after it work. zlib inflates on another thread, but begins with the next chunk only when all
- * that follows has taken the last one: hashes, and writing to a pipe, which take this thread as long.
+ * Lets the stage before it go on while the ones after it work. zlib inflates on another thread, but begins with the next chunk only when
+ * all later stages have taken the last one: hashing, and writing to a pipe, which take this thread as long.
  */
 class Ahead extends Transform {
   constructor() {
@@ -63,14 +63,14 @@ function hasZstd(module: typeof zlib): module is WithZstd {
 }
 
 /**
- * The stream as it is, but one frame (or block) to a chunk at most: Node's decoder stops at the end of a frame when more of
+ * Passes the stream on as it is, but with at most one frame (or block) in a chunk: Node's decoder stops at the end of a frame when more of
  * the same chunk follows.
  */
 class ZstdPieces extends Transform {
   readonly #frames: ZstdFrames;
 
   constructor(granularity: 'frame' | 'block') {
-    // in object mode chunks are never put together
+    // in object mode, chunks are never joined
     super({ readableObjectMode: true, readableHighWaterMark: 2 });
     this.#frames = new ZstdFrames(granularity);
   }
@@ -94,7 +94,7 @@ class ZstdPieces extends Transform {
   }
 }
 
-/** Of fzstd. */
+/** The decoder of fzstd. */
 interface Decoder {
   push(chunk: Uint8Array, isLast?: boolean): void;
 }
@@ -131,7 +131,7 @@ class SlowZstd extends Transform {
       done();
       return;
     }
-    // A block costs fzstd a move of the whole window, however little is in it: others get their turn.
+    // Each block makes fzstd move the whole window, however little the block holds: so other work gets its turn in between.
     setImmediate(() => {
       this.#turnEnds = monotonicMs() + LONGEST_TURN_MS;
       done();

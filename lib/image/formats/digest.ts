@@ -58,7 +58,7 @@ export class Verifier extends Transform {
     try {
       this.#onBytes?.(this.#bytes);
     } catch (error) {
-      // the listener is the caller's
+      // the listener is the caller's, and may throw
       done(toError(error));
       return;
     }

@@ -15,7 +15,7 @@ export interface ImageConfig {
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** A name or a number: 'SIGQUIT', 'SIGRTMIN+3', '3'. */
   readonly stopSignal?: string | undefined;
-  /** Kept for the record; nothing runs it. */
+  /** Kept in the config; nothing runs it. */
   readonly healthcheck?: Healthcheck | undefined;
 }
 
@@ -47,7 +47,7 @@ export function imageConfig(source: OciConfig['config']): ImageConfig {
   return config;
 }
 
-/** A name without '=' has no value in docker either: it is left out. The later of two wins. */
+/** The variables of a list. A name without '=' has no value in docker either, and is left out. Of two with one name, the later wins. */
 function environment(list: readonly string[]): Record<string, string> {
   const pairs = list.flatMap((entry): [string, string][] => {
     const sign = entry.indexOf('=');
@@ -78,7 +78,7 @@ function asSet(names: readonly string[]): Record<string, object> {
 }
 
 function ociHealthcheck({ test, interval, timeout, startPeriod, startInterval, retries }: Healthcheck) {
-  // 0 would be the default
+  // 0 would mean the default
   const nanoseconds = (ms: number): number => Math.max(1, Math.round(ms * NANOSECONDS));
   return {
     ...(test ? { Test: [...test] } : {}),
@@ -90,7 +90,7 @@ function ociHealthcheck({ test, interval, timeout, startPeriod, startInterval, r
   };
 }
 
-/** In a millisecond. */
+/** Nanoseconds in a millisecond. */
 const NANOSECONDS = 1_000_000;
 
 function healthcheck(source: NonNullable<NonNullable<OciConfig['config']>['Healthcheck']>): Healthcheck {

@@ -112,7 +112,7 @@ const CONFIG_TYPES = new Set(['application/vnd.oci.image.config.v1+json', 'appli
 const LAYER_TYPES =
   /^application\/vnd\.(?:oci\.image\.layer(?:\.nondistributable)?\.v1\.tar(?:\+(?:gzip|zstd))?|docker\.image\.rootfs\.(?:diff|foreign\.diff)\.tar(?:\.(?:gzip|zstd))?)$/;
 
-/** What a registry is asked for. */
+/** The media types that a registry is asked for. */
 export const ACCEPTED: readonly string[] = [...INDEX_TYPES, ...MANIFEST_TYPES];
 
 const kind = z.looseObject({
@@ -123,8 +123,8 @@ const kind = z.looseObject({
 });
 
 /**
- * What a manifest's bytes are, by themselves and by what the registry, or a descriptor, says of them. One that is an index as well, or that
- * says something else of itself, could be taken for another image by another reader with the same digest.
+ * The media type of a manifest, by its bytes and by what the registry, or a descriptor, says of it. A document that is an index as well, or
+ * that names another type itself, could be taken for another image by another reader with the same digest.
  *
  * @throws ImageError
  */
@@ -147,14 +147,14 @@ export function isManifest({ mediaType }: Descriptor): boolean {
   return MANIFEST_TYPES.has(mediaType);
 }
 
-/** OCI's name of a layer's type, where it is docker's: gzip, zstd or none. */
+/** OCI's name of a layer's type, when the type is docker's: gzip, zstd or none. */
 export function ociLayerType(mediaType: string): string {
   const [, compression] = /\.tar(?:\.(gzip|zstd))?$/.exec(mediaType) ?? [];
   return mediaType.startsWith('application/vnd.docker.') ? `${MEDIA.layer}${compression ? `+${compression}` : ''}` : mediaType;
 }
 
 /**
- * What can be checked of a manifest and its config before a layer is read.
+ * Checks what can be checked of a manifest and its config before a layer is read.
  *
  * @throws ImageError for an artefact that is no image, a layer type that is unknown (encrypted ones are), or a count of layers that differs
  */
@@ -162,7 +162,7 @@ export function checkManifest(source: Manifest, settings: OciConfig): void {
   const unknown = source.layers.filter(({ mediaType }) => !LAYER_TYPES.test(mediaType));
   if (unknown[0]) {
     const { mediaType, digest } = unknown[0];
-    // signatures have an image's config, and nothing of an image else; what is encrypted is an image
+    // a signature has an image's config, but no layer of an image; what is encrypted is an image
     const isImage = source.layers.some(({ mediaType: type }) => /^application\/vnd\.(?:oci|docker)\.image\./.test(type));
     const code = isImage ? 'ERR_IMAGE' : 'ERR_NO_IMAGE';
     throw new ImageError(`layer ${digest} has the unknown media type ${JSON.stringify(mediaType)}`, { digest, code });
@@ -198,7 +198,7 @@ export function tagOf({ annotations }: Descriptor): string | null {
 }
 
 /**
- * The image's name in full where an entry has one: containerd's annotation, which docker writes too, or a reference with a name and not
+ * The full name of the image, where an entry has one: containerd's annotation, which docker writes too, or a reference with a name and not
  * a mere tag.
  */
 export function imageNameOf(entry: Descriptor): string | null {
@@ -206,7 +206,7 @@ export function imageNameOf(entry: Descriptor): string | null {
   return entry.annotations?.[CONTAINERD_NAME] ?? (tag !== null && /[/:@]/.test(tag) ? tag : null);
 }
 
-/** Names what lies below and in each layer: layers unpacked on the same ones are shared (config.md, "Layer ChainID"). */
+/** Names each layer together with those below it: unpacked layers that lie on the same ones are shared (config.md, "Layer ChainID"). */
 export function chainIds(diffIds: readonly string[]): string[] {
   const chain: string[] = [];
   for (const diffId of diffIds) {

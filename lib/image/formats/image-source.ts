@@ -3,16 +3,16 @@ import type { Descriptor, Manifest, OciConfig } from './image-documents.js';
 
 /** An image's documents, verified, and where its blobs are. */
 export interface ImageSource {
-  /** Of the store, its name there; else what it was asked for by. */
+  /** The image's name in the store, or what it was asked for by. */
   readonly reference: string | null;
-  /** Of the layout, or the store, that it is in. */
+  /** The tag in the layout, or the store, that the image is in. */
   readonly tag: string | null;
-  /** Of the manifest: the platform's own, not the index's. */
+  /** The descriptor of the manifest: the platform's own, not the index's. */
   readonly descriptor: Descriptor;
   readonly manifest: Manifest;
   readonly config: OciConfig;
   /**
-   * A blob as a file, of the right size. The digest is for the reader to check, over what it reads.
+   * A blob as a file, of the right size. The reader checks the digest over what it reads.
    *
    * @throws ImageError when it is not there
    */

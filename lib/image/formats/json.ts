@@ -1,6 +1,9 @@
 import { ImageError } from '../../errors.js';
 
-/** Far more than any document of an image has. Past some thousands of levels who writes them again runs out of stack. */
+/**
+ * Levels of nesting, far more than any document of an image has. With some thousands of them, writing the document again would run out of
+ * stack.
+ */
 const MAX_DEPTH = 100;
 
 /** Reads JSON that a stranger wrote. @throws ImageError when it is none, or nested too deep */
@@ -11,7 +14,7 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
   } catch (cause) {
     throw new ImageError(`${what} is no JSON`, { cause });
   }
-  // level by level, for a call for each would run out of stack itself
+  // the levels are counted in a loop, for a call for each would run out of stack itself
   let level: readonly unknown[] = [json];
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > MAX_DEPTH) throw new ImageError(`${what} is nested deeper than ${MAX_DEPTH} levels`);

@@ -28,9 +28,9 @@ import { formatReference } from './reference.js';
 /** An image found in a layout: all of it but the layers, verified. */
 export interface FoundImage {
   readonly tag: string | null;
-  /** In full, where the layout has one. */
+  /** The full name, where the layout has one. */
   readonly name: string | null;
-  /** Of the platform's own manifest. */
+  /** The descriptor of the platform's own manifest. */
   readonly descriptor: Descriptor;
   readonly manifest: Manifest;
   readonly config: OciConfig;
@@ -39,14 +39,14 @@ export interface FoundImage {
 /** Where a layout's documents are read: a folder, or an archive of one. */
 export interface LayoutFiles {
   readonly path: string;
-  /** A small file whole. @throws ImageError */
+  /** Reads all of a small file. @throws ImageError */
   read(name: string): Promise<Uint8Array>;
 }
 
 /** An OCI image layout (image-layout.md): read only, and believed only where a digest says so. */
 export class OciLayout {
   readonly path: string;
-  /** Of index.json. */
+  /** The entries of index.json. */
   readonly entries: readonly Descriptor[];
   readonly #files: LayoutFiles;
 
@@ -65,8 +65,8 @@ export class OciLayout {
   }
 
   /**
-   * All images of the layout that are for this machine: of an index or a name with several platforms, one. Artefacts are passed over, as a
-   * layout may hold anything (image-layout.md, "index.json file").
+   * All images of the layout that are for this machine: one for each index, and for each name with several platforms. Artefacts are left
+   * out, as a layout may hold anything (image-layout.md, "index.json file").
    *
    * @throws ImageError when there is none
    */
@@ -86,7 +86,7 @@ export class OciLayout {
     return found;
   }
 
-  /** Of each name this machine's entry, and of those without one all that are. Docker writes the tag alone as the reference. */
+  /** For each name this machine's entry, and all entries without a name. Docker writes the tag alone as the reference. */
   #chosen(): Descriptor[] {
     const nameOf = (entry: Descriptor): string | null => imageNameOf(entry) ?? tagOf(entry);
     const entries = this.entries.filter((entry) => isIndex(entry) || isManifest(entry));
@@ -100,7 +100,7 @@ export class OciLayout {
   /** The image with a tag; without one, the only image. */
   async find(tag: string | null, reference: string): Promise<FoundImage> {
     const candidates = tag === null ? this.entries : this.entries.filter((descriptor) => tagOf(descriptor) === tag);
-    // Several entries of one tag: as skopeo copies a multi-platform image with `--all`, or one for each platform.
+    // A tag may have several entries: skopeo copies a multi-platform image so with `--all`, or one entry for each platform.
     const chosen = tag === null && candidates.length > 1 ? undefined : selectPlatform(candidates);
     if (chosen) return this.resolve(chosen);
     const tags = [...new Set(this.entries.map(tagOf))].map((name) => name ?? '(untagged)');
@@ -111,10 +111,10 @@ export class OciLayout {
     );
   }
 
-  /** The image of an entry: of an index, this machine's. */
+  /** The image of an entry: when that is an index, this machine's. */
   async resolve(descriptor: Descriptor): Promise<FoundImage> {
     let current = descriptor;
-    // An index may hold an index; more than that is no image of this world.
+    // An index may hold an index; no real image has more levels than these.
     for (let depth = 0; isIndex(current); depth++) {
       const nested = parseIndex(await this.#readDocument(current), `index ${current.digest}`);
       const chosen = depth < 4 ? selectPlatform(nested.manifests) : undefined;
@@ -135,7 +135,7 @@ export class OciLayout {
     return { tag: tagOf(descriptor), name: imageNameOf(descriptor), descriptor: current, manifest, config };
   }
 
-  /** An index or a manifest, which says of itself what it is, too. */
+  /** Reads an index or a manifest, and checks that it is of the type that its descriptor says. */
   async #readDocument(descriptor: Descriptor): Promise<Uint8Array> {
     const bytes = await this.#readJson(descriptor);
     mediaTypeOf(bytes, descriptor.mediaType, `document ${descriptor.digest}`);
@@ -154,8 +154,8 @@ export class OciLayout {
 }
 
 /**
- * Takes 'DIR:TAG' apart. Both may have colons, as a name in full has: the folder is the first one that holds a layout. Where there is none,
- * the tag is what follows the last colon, unless a '/' does.
+ * Takes 'DIR:TAG' apart. Both may have colons, as a full name has: the folder is the first one that holds a layout. Where there is none,
+ * the tag is what follows the last colon, unless a '/' comes after that.
  */
 export function splitLocation(location: string): { readonly path: string; readonly tag: string | null } {
   const colons = [...location.matchAll(/:/g)].map(({ index }) => index);
@@ -172,13 +172,13 @@ export async function openLayout(path: string, tag: string | null, asked: string
   return { ...found, reference, openBlob: (blob) => openBlobIn(path, blob) };
 }
 
-/** Of a blob's file, in the layout. @throws ImageError when it is no digest */
+/** The path of a blob's file in the layout. @throws ImageError when it is no digest */
 export function blobName(digest: string): string {
   const { algorithm, hex } = parseDigest(digest);
   return `blobs/${algorithm}/${hex}`;
 }
 
-/** A blob of a layout folder as a file, its size checked. The digest is for the reader to check, over what it reads. */
+/** A blob of a layout folder as a file, its size checked. The reader checks the digest over what it reads. */
 export async function openBlobIn(folder: string, { digest, size }: Descriptor): Promise<FileHandle> {
   const handle = await openFile(join(folder, blobName(digest)), `blob ${digest}`);
   const stats = await handle.stat();

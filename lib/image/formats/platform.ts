@@ -1,10 +1,10 @@
 import type { Descriptor } from './image-documents.js';
 
-/** Of an image, in Go's words (image-index.md). */
+/** The platform of an image, in Go's words (image-index.md). */
 export interface Platform {
   readonly os: string;
   readonly architecture: string;
-  /** Of the processor: 'v7'. */
+  /** The variant of the processor: 'v7'. */
   readonly variant?: string | undefined;
 }
 
@@ -34,35 +34,35 @@ export function parsePlatform(text: string): Platform | null {
   return parts.length === 1 && SYSTEMS.has(architecture.toLowerCase()) ? null : normalised({ os, architecture, variant });
 }
 
-/** As Go names it: an image may say 'x86_64' of itself, too. */
+/** A platform as Go names it: an image may call its own 'x86_64', too. */
 function normalised(platform: Platform): Platform {
   const name = platform.architecture.toLowerCase();
   const [architecture, implied] = ALIASES.get(name) ?? [name];
-  // 'arm/7' is written, too
+  // some images say 'arm/7'
   const variant = platform.variant?.toLowerCase().replace(/^(?=\d)/, 'v') || implied;
   return { os: platform.os.toLowerCase(), architecture, ...(variant === undefined ? {} : { variant }) };
 }
 
-/** As it is written: 'linux/arm/v7'. */
+/** The platform as it is written: 'linux/arm/v7'. */
 export function platformName({ os, architecture, variant }: Platform): string {
   return [os, architecture, variant].filter(Boolean).join('/');
 }
 
-/** The generation that an architecture without a variant means. A processor runs what is for earlier ones too. */
+/** The generation that an architecture without a variant means. A processor also runs what is for earlier generations. */
 const GENERATIONS: ReadonlyMap<string, number> = new Map([
   ['amd64', 1],
   ['arm', 7],
   ['arm64', 8],
 ]);
 
-/** `null`: the architecture has none, or the variant is no number. */
+/** The generation of a platform's processor; `null` when the architecture has none, or the variant is no number. */
 function generation({ architecture, variant }: Platform): number | null {
   if (!variant) return GENERATIONS.get(architecture) ?? null;
   const [, major, minor = '0'] = /^v(\d+)(?:\.(\d+))?$/.exec(variant) ?? [];
   return major === undefined || !GENERATIONS.has(architecture) ? null : Number(major) + Number(minor) / 100;
 }
 
-/** What a processor runs: programs of its own, or else 32-bit ones of its kind. */
+/** The platforms whose programs a processor runs: its own, or else the 32-bit one of its kind. */
 function runnable(wanted: Platform): readonly Platform[] {
   return wanted.architecture === 'amd64' ? [wanted, { os: wanted.os, architecture: '386' }] : [wanted];
 }
@@ -76,8 +76,8 @@ function fits(said: Platform, wanted: Platform): boolean {
 }
 
 /**
- * The entry for a platform: of several that it runs, the one for the latest generation of processors, else the first; else one for 32 bits,
- * as containerd does. Entries that name no platform fit any, when no other does. Attestations say 'unknown' and fit none.
+ * The entry for a platform. Of several that the processor runs, it is the one for the latest generation of processors, else the first; else
+ * one for 32 bits, as containerd does. Entries that name no platform fit any, when no other does. Attestations say 'unknown' and fit none.
  */
 export function selectPlatform(descriptors: readonly Descriptor[], wanted: Platform = currentPlatform()): Descriptor | undefined {
   for (const platform of runnable(wanted)) {
@@ -97,7 +97,7 @@ function bestOf(descriptors: readonly Descriptor[], wanted: Platform): Descripto
   return best?.entry;
 }
 
-/** Whether an image that says this of itself runs there. One that says nothing may. */
+/** Whether an image that says this of itself runs on a platform. An image that says nothing may. */
 export function runsOn({ os, architecture, variant }: { [K in keyof Platform]?: Platform[K] | undefined }, wanted: Platform): boolean {
   return !os || !architecture || runnable(wanted).some((platform) => fits({ os, architecture, variant }, platform));
 }

@@ -7,14 +7,14 @@ import { MAX_JSON } from './image-documents.js';
 /** Opens a file that may be anything by now. @throws ImageError */
 export async function openFile(path: string, what: string): Promise<FileHandle> {
   try {
-    // else a FIFO would be waited for
+    // without O_NONBLOCK the open of a FIFO would wait
     return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     throw new ImageError(`${what} can't be read: ${wordsOf(cause)}`, { cause });
   }
 }
 
-/** A document whole: never more of it than {@link MAX_JSON}, whatever the file is or becomes. @throws ImageError */
+/** Reads a whole document, but never more of it than {@link MAX_JSON}, whatever the file is or becomes. @throws ImageError */
 export async function readSmall(path: string, what: string): Promise<Uint8Array> {
   const handle = await openFile(path, what);
   try {

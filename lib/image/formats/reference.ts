@@ -6,10 +6,13 @@ import { isDigest } from './digest.js';
 export type Reference =
   | { readonly kind: 'host' }
   | { readonly kind: 'dir'; readonly path: string }
-  /** An OCI image layout folder, and the tag after a colon; without one it must hold one image. Where the folder ends is for who looks. */
+  /**
+   * An OCI image layout folder, and the tag after a colon; without a tag it must hold one image. Only a look at the disk tells where the
+   * folder ends.
+   */
   | { readonly kind: 'oci'; readonly location: string }
   | { readonly kind: 'docker-archive'; readonly path: string }
-  /** What is in the store, by its own or its config's digest. */
+  /** An image in the store, by its own or its config's digest. */
   | { readonly kind: 'digest'; readonly digest: string }
   | RegistryReference;
 
@@ -28,7 +31,7 @@ const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 const HOST = /^(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])(?:\.(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]))*$/;
 
-/** Of other tools: what is meant is said in another way here. */
+/** Prefixes of other tools, with our way to say what they mean. */
 const FOREIGN_TRANSPORTS: readonly (readonly [prefix: string, hint: string])[] = [
   ['docker://', "a registry's image is named without 'docker://'"],
   ['oci-archive:', 'an archive is brought into the store by Image.load'],
@@ -130,7 +133,10 @@ export function formatReference(reference: Reference): string {
   }
 }
 
-/** In full, a name that an archive or a layout has in it: 'busybox' is 'docker.io/library/busybox:latest'. @throws ImageError when it is none */
+/**
+ * The full form of a name that an archive or a layout has in it: 'busybox' is 'docker.io/library/busybox:latest'. @throws ImageError when
+ * it is none
+ */
 export function nameIn(path: string, name: string): string {
   try {
     return formatReference(parseRegistryName(name));
@@ -144,7 +150,10 @@ export function nameIn(path: string, name: string): string {
   }
 }
 
-/** A name that is given, or none, is for one image. To be asked before anything is brought. @throws ImageError */
+/**
+ * Checks that a source has one image, for a name that is given, or none, is for one. To be called before anything is brought. @throws
+ * ImageError
+ */
 export function requireOne(path: string, count: number, reference: string | null): void {
   if (count === 1) return;
   const hint = reference === null ? 'load it, and open one by its name' : `${reference} can name one`;

@@ -4,9 +4,9 @@ import { ImageError } from '../../errors.js';
 import { type Size, sizeSchema } from '../../options/size.js';
 
 /**
- * What bounds each layer, so that neither a small file nor a server without end can fill the disk: while its blob comes, which may have no more
- * bytes than `maxBytes` and what compression adds at worst, and while it is unpacked. Beyond one of them: ImageError `ERR_IMAGE_LIMIT`, and
- * nothing of the layer is kept. A layer that is in the store already is not looked at again.
+ * Limits of each layer, so that neither a small file nor a server without end can fill the disk. They hold while its blob comes, which may
+ * have no more bytes than `maxBytes` and what compression adds at worst, and while it is unpacked. A layer beyond one of them fails with
+ * ImageError `ERR_IMAGE_LIMIT`, and nothing of it is kept. A layer that is in the store already is not looked at again.
  */
 export interface UnpackLimits {
   /** Bytes of a layer without its compression. Default 64 GiB. */
@@ -18,8 +18,8 @@ export interface UnpackLimits {
   /** Names in a path. Default 512. */
   maxDepth?: number | undefined;
   /**
-   * How many times larger than its compressed blob a layer may be, once it has more than 64 MiB; of a compressed stream, than what was read of
-   * it so far. Default 200.
+   * How many times larger than its compressed blob a layer may be, once it has more than 64 MiB; a compressed stream is compared with what
+   * was read of it so far. Default 200.
    */
   maxRatio?: number | undefined;
 }
@@ -40,16 +40,16 @@ export type ParsedLimits = z.output<typeof unpackLimits>;
 
 export const DEFAULT_LIMITS: ParsedLimits = unpackLimits.parse({});
 
-/** Below this no ratio is looked at: little harm is in it, and a few large files of zeros are no bomb. */
+/** Below this size the ratio is not checked: so little does no harm, and a few large files of zeros are no attack. */
 const SMALL = 64 * 1024 ** 2;
 
-/** Bytes that may come out of a blob of this size, and the option that says so. */
+/** Bytes that may come out of a blob of this size, and the option that sets this limit. */
 export function mostBytes({ maxBytes, maxRatio }: ParsedLimits, size: number): { bytes: number; option: string } {
   const byRatio = Math.max(SMALL, Math.floor(size * maxRatio));
   return byRatio < maxBytes ? { bytes: byRatio, option: 'maxRatio' } : { bytes: maxBytes, option: 'maxBytes' };
 }
 
-/** What compression may add to bytes that it can't make fewer: an eighth, and headers. */
+/** Bytes that compression may add to data that it can't make smaller: an eighth, and these for headers. */
 const OVERHEAD = 64 * 1024;
 
 /** Bytes of a blob, however compressed, that can still have content within the limits. */
@@ -57,7 +57,7 @@ export function mostBlobBytes({ maxBytes }: Pick<ParsedLimits, 'maxBytes'>): num
   return maxBytes + Math.ceil(maxBytes / 8) + OVERHEAD;
 }
 
-/** To be told of each count of bytes that have come. It throws the error once they are too many. */
+/** A function to be called with each count of bytes that have come. It throws once they are too many. */
 export function blobCap(limits: ParsedLimits, what: string, digest?: string): (bytes: number) => void {
   const most = mostBlobBytes(limits);
   return (bytes) => {
@@ -75,7 +75,7 @@ export class Cap extends Transform {
   readonly #about: { readonly what: string; readonly digest?: string };
   #bytes = 0;
 
-  /** @param most asked at each chunk. @param about for the error */
+  /** @param most called at each chunk. @param about for the error */
   constructor(most: () => { readonly bytes: number; readonly option: string }, about: { readonly what: string; readonly digest?: string }) {
     super();
     this.#most = most;

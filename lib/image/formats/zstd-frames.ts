@@ -29,18 +29,18 @@ function isSkippable(magic: number): boolean {
 }
 
 /**
- * Walks over the frames and blocks of a zstd stream (RFC 8878, 3.1) without looking into them, so that a decoder is given
- * one at a time and nothing that it would drop in silence, allocate too much for, or take for the end.
+ * Goes over the frames and blocks of a zstd stream (RFC 8878, 3.1) without looking into them, so that a decoder is given one at a time, and
+ * nothing that it would drop without an error, allocate too much for, or take for the end.
  */
 export class ZstdFrames {
   readonly #granularity: 'frame' | 'block';
   readonly #header = Buffer.alloc(MAX_HEADER);
-  /** Bytes of the header that are there, and how many are wanted before it can be read on. */
+  /** Bytes of the header that have come, and how many are needed before it can be read on. */
   #filled = 0;
   #wanted = FRAME_START;
   #inFrame = false;
   #checksum = 0;
-  /** Bytes to be passed over, and whether a piece ends with them. */
+  /** Bytes of the body that are still to come, and whether a piece ends with them. */
   #body = 0;
   #cut = false;
 
@@ -83,7 +83,7 @@ export class ZstdFrames {
     else this.#readFrame(header);
   }
 
-  /** A header is read in parts: what has come says how long the rest is. */
+  /** Reads a header in parts: what has come says how long the rest is. */
   #readFrame(header: Buffer): void {
     const magic = header.readUInt32LE();
     if (isSkippable(magic)) {
@@ -115,7 +115,7 @@ export class ZstdFrames {
     this.#expect(isLast ? FRAME_START : BLOCK_HEADER);
   }
 
-  /** A new header, of which these bytes come first. */
+  /** Begins a new header, of which this many bytes come first. */
   #expect(bytes: number): void {
     this.#filled = 0;
     this.#wanted = bytes;

@@ -1,8 +1,8 @@
 import { SYSTEM_FOLDERS } from '../../plan/constants.js';
 
 /**
- * What the host image hides unless told otherwise. '*' stands for any part of one name. Only what is there is hidden.
- * This keeps credentials from a program, not all that root may read: databases, mail and /srv are seen.
+ * What the host image hides by default. '*' stands for any part of one name. Only what exists is hidden. This keeps credentials from a
+ * program, but not all that root may read: databases, mail and /srv are seen.
  */
 export const HIDDEN: readonly string[] = [
   // private folders and run-time state
@@ -80,10 +80,10 @@ export const HIDDEN: readonly string[] = [
   ...['/swapfile', '/swap.img', '/var/crash', '/var/lib/systemd/coredump', '/var/lib/apport'],
 ];
 
-/** Hidden whatever the caller says: what a container gets of its own, and what nacelle keeps of others. */
+/** Paths that are hidden whatever the caller says: a container gets its own of some, and nacelle keeps data of others in the rest. */
 export const ALWAYS_HIDDEN: readonly string[] = ['/dev', '/proc', '/sys', ...Object.values(SYSTEM_FOLDERS)];
 
-/** Hidden folders that every system has: they are there, but empty, with their mode and owner. */
+/** Hidden folders that every system has: they exist inside, but empty, with their mode and owner. */
 export const EMPTY: ReadonlySet<string> = new Set(['/root', '/home', '/run', '/tmp', '/var/tmp', '/dev', '/proc', '/sys']);
 
 /** File systems of the kernel: what they show is this machine's state, not its files. A container gets its own, or none. */
@@ -94,13 +94,16 @@ export const KERNEL_TYPES: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** In memory: sockets, run-time state, and the secrets that Kubernetes mounts. Shown only as the root itself. */
+/**
+ * File systems in memory: they hold sockets, run-time state, and the secrets that Kubernetes mounts. They are shown only as the root
+ * itself.
+ */
 export const MEMORY_TYPES: ReadonlySet<string> = new Set(['tmpfs', 'ramfs']);
 
-/** Overlayfs refuses them as a lower layer: names are compared by rules of their own, or are made up on look-up. */
+/** File systems that overlayfs refuses as a lower layer: names are compared by rules of their own, or are made up on look-up. */
 export const NOT_LOWER_TYPES: ReadonlySet<string> = new Set('adfs affs cifs exfat hfs hfsplus hpfs msdos ntfs ntfs3 smb3 vfat'.split(' '));
 
-/** Never written to on the host either: a bind is as good as an overlay, and a machine with snaps has dozens. */
+/** File systems that are never written to on the host either: a bind is as good as an overlay, and a machine with snaps has dozens. */
 export const READ_ONLY_TYPES: ReadonlySet<string> = new Set('cramfs erofs iso9660 romfs squashfs udf'.split(' '));
 
 /** Files that a container gets of its own: docker and Kubernetes mount them into what we are in. */

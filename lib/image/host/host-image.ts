@@ -10,7 +10,10 @@ function missing(error: unknown): boolean {
   return hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP');
 }
 
-/** `null` where nothing is there. What can't be looked at, such as a folder without permission, is an error: it can't be hidden either. */
+/**
+ * Looks at something; `null` where nothing is there. What can't be looked at, such as a folder without permission, is an error, for it
+ * can't be hidden either.
+ */
 function ifThere<T>(look: () => T): T | null {
   try {
     return look();

@@ -4,7 +4,7 @@ import { isWithin, type MountInfo, visibleMounts } from '../../host/mountinfo.js
 import { type BindRecipe, type CoverEntry, MOUNT_ATTR, type OverlayRecipe, type RootRecipe } from '../../plan/recipe.js';
 import { EMPTY, KERNEL_TYPES, MEMORY_TYPES, NOT_LOWER_TYPES, OWN_FILES, READ_ONLY_TYPES } from './host-hidden.js';
 
-/** What is at a path, not following a link there. */
+/** What is at a path; a link there is not followed. */
 export interface HostEntry {
   readonly kind: 'folder' | 'link' | 'other';
   /** Permission bits. */
@@ -79,7 +79,7 @@ export function hostRecipe(options: HostLayoutOptions): RootRecipe {
   return { mounts: overlays.map((mount) => overlayOf(mount, hiddenIn.get(mount) ?? [], probe)), binds };
 }
 
-/** Inside a chroot the root need not be a mount. */
+/** The mounts with one at '/': inside a chroot the root need not be a mount. */
 function withRoot(mounts: readonly MountInfo[]): MountInfo[] {
   if (mounts.some((mount) => mount.mountPoint === '/')) return [...mounts];
   return [{ id: -1, parent: -1, device: '', root: '/', mountPoint: '/', options: [], type: '', source: '' }, ...mounts];
@@ -115,7 +115,7 @@ function expand(pattern: string, probe: HostProbe): string[] {
     );
 }
 
-/** A link is hidden and so is what it points to; for a folder that stays, what it points to is emptied. */
+/** The targets of a pattern. A link is hidden, and so is what it points to; of a folder that stays, what it points to is emptied. */
 function resolveTargets(pattern: string, probe: HostProbe): Target[] {
   return expand(pattern, probe).flatMap((path): Target[] => {
     if (path === '/') throw invalidOption('hide', "'/' can't be hidden: it is the image");
@@ -130,7 +130,7 @@ function resolveTargets(pattern: string, probe: HostProbe): Target[] {
   });
 }
 
-/** A path that is missing is hidden by its first name that is. */
+/** The targets of a path that is always hidden. Where it is missing, its first missing name is hidden. */
 function resolveAlways(path: string, probe: HostProbe): Target[] {
   const found = resolveTargets(path, probe);
   if (found.length > 0) return found;
@@ -174,7 +174,7 @@ function sortMounts(mounts: readonly MountInfo[], targets: readonly Target[], pl
   return { overlays, binds, covered };
 }
 
-/** What the mount forbids stays forbidden; a read-only one is copy-on-write all the same. */
+/** The attributes of the mount inside. What the host's mount forbids stays forbidden, but a read-only one is copy-on-write all the same. */
 function attributesOf({ options }: MountInfo): number {
   return MOUNT_ATTR.NODEV | (options.includes('nosuid') ? MOUNT_ATTR.NOSUID : 0) | (options.includes('noexec') ? MOUNT_ATTR.NOEXEC : 0);
 }
@@ -190,7 +190,7 @@ function overlayOf(mount: MountInfo, hidden: readonly Target[], probe: HostProbe
   };
 }
 
-/** The layer's entries; folders on the way keep their mode and owner, as a layer's folder hides those of the layers below. */
+/** The entries of the covering layer. Folders on the way keep their mode and owner, as a layer's folder hides those of the layers below. */
 function coverOf(mountPoint: string, hidden: readonly Target[], probe: HostProbe): CoverEntry[] {
   const entries = new Map<string, CoverEntry>();
   const isCovered = (path: string): boolean => {

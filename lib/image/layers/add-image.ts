@@ -76,7 +76,7 @@ export async function addImage(reference: string | null, image: NewImage, option
     }
     await setReference(reference, descriptor);
   } catch (error) {
-    // one that can't be removed goes with the next prune
+    // a part that can't be removed goes with the next prune
     if (!options.signal?.aborted && !mayPass(error)) for (const blob of blobs) await discardPart(blob).catch(() => undefined);
     throw error;
   } finally {
@@ -84,12 +84,12 @@ export async function addImage(reference: string | null, image: NewImage, option
   }
 }
 
-/** Before a byte comes: more than its descriptor says never does. */
+/** Checks the sizes before a byte comes: no blob may bring more than its descriptor says. */
 async function checkSizes(layers: readonly Descriptor[], limits: ParsedLimits): Promise<void> {
   for (const layer of layers) if (!(await hasBlob(layer))) blobCap(limits, `layer ${layer.digest}`, layer.digest)(layer.size);
 }
 
-/** A file's bytes from one on; the stream closes it. */
+/** A file's bytes, from byte `from` on; the stream closes the file. */
 export function streamFrom(file: FileHandle, from: number): Readable {
   return file.createReadStream({ start: from, highWaterMark: 256 * 1024 });
 }

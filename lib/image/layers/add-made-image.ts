@@ -6,9 +6,9 @@ import { hold } from '../store/lease.js';
 
 /** An image that is in the store now. */
 export interface Loaded {
-  /** In full; `null`: the source has no name for it. */
+  /** The full name; `null`: the source has no name for it. */
   readonly reference: string | null;
-  /** Of the manifest. */
+  /** The digest of the manifest. */
   readonly digest: string;
 }
 

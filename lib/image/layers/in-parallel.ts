@@ -1,5 +1,6 @@
 /**
- * Works on each item, in their order, so many at a time. After a failure no further one begins: those fail by it too.
+ * Works on each item, in their order, so many at a time. After a failure no further item begins: the promises of those reject with that
+ * failure too.
  *
  * @returns a promise for each; see {@link settled}
  */
@@ -24,7 +25,7 @@ export function inParallel<T, R>(items: readonly T[], parallel: number, work: (i
   });
 }
 
-/** Waits for all, and fails if one did: nothing of them goes on afterwards. */
+/** Waits for all, and fails if one did: none of them goes on afterwards. */
 export async function settled(promises: readonly Promise<unknown>[]): Promise<void> {
   const failed = (await Promise.allSettled(promises)).find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;

@@ -1,11 +1,11 @@
 interface Flight<T> {
   readonly promise: Promise<T>;
   readonly stop: AbortController;
-  /** How many wait for it. */
+  /** How many callers wait for the work. */
   passengers: number;
 }
 
-/** Work that several may want at once: it is done once for all of them, and ended when nobody waits for it any more. */
+/** Work that several callers may want at once: it is done once for all of them, and ended when nobody waits for it any more. */
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Flight<T>>();
 
@@ -23,7 +23,7 @@ export class SingleFlight<T> {
         if (--flight.passengers > 0) {
           reject(signal.reason);
         } else {
-          // who comes now begins anew
+          // a caller that comes from now on begins the work anew
           this.#remove(key, flight);
           flight.stop.abort(signal.reason);
         }

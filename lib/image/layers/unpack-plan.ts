@@ -13,7 +13,7 @@ export interface UnpackRequest {
   readonly input: number;
   /** The folder's absolute path. */
   readonly target: string;
-  /** The unpacked layers below, the topmost first: they tell what folders are like that the archive only implies. */
+  /** The unpacked layers below, the topmost first: they tell the owner and mode of folders that the archive only implies. */
   readonly lower: readonly string[];
   readonly limits: Omit<ParsedLimits, 'maxRatio'>;
 }
@@ -22,14 +22,14 @@ const HARMLESS = MOUNT_ATTR.NODEV | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC;
 
 const NAMESPACES = CLONE.mnt | CLONE.cgroup | CLONE.uts | CLONE.ipc | CLONE.pid | CLONE.net;
 
-// Owners and modes as the layer has them, device nodes, file capabilities. SYS_ADMIN is for one thing: an opaque folder is an xattr of the name
-// space trusted.*, which asks for it.
+// With these, owners and modes are as the layer has them, and device nodes and file capabilities can be made. SYS_ADMIN is for one thing:
+// an opaque folder is an xattr of the name space trusted.*, which asks for it.
 const KEPT = capabilityMask('CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SYS_ADMIN', 'MKNOD', 'SETFCAP');
 
 /**
- * The plan of a process that unpacks one layer: its root is the target folder, all else of the machine is out of its sight
- * (no network, no other process, no other mount but the lower layers, to be read), and it keeps the capabilities that the entries of a
- * layer need, and the system calls of unpacking.
+ * The plan of a process that unpacks one layer. Its root is the target folder, and it sees nothing else of the machine (no network, no
+ * other process, no other mount but the lower layers, to be read). It keeps the capabilities that the entries of a layer need, and the
+ * system calls of unpacking.
  *
  * Device nodes are made as the layer has them, so that nothing is lost; every mount of an image is `nodev`, so they open nothing.
  */
@@ -42,7 +42,7 @@ export function unpackPlan({ input, target, lower, limits }: UnpackRequest): { p
     namespaces: NAMESPACES,
     enter: [
       { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
-      // by path: a descriptor of Node's would show the folder in another mount namespace, which open_tree refuses
+      // the folders are opened by path: a descriptor of Node's would show the folder in another mount namespace, which open_tree refuses
       ...below.flatMap(({ slot, path }) => readOnly(slot, path)),
       { op: 'clone_mount', out: mount, at: NONE, path: target, recursive: 0 },
       { op: 'set_mount', mount, recursive: 0, set: HARMLESS, clear: 0, propagation: 0 },

@@ -15,9 +15,9 @@ import { storeRoot } from '../store/store-root.js';
 import { SingleFlight } from './single-flight.js';
 import { deathOf, unpackPlan } from './unpack-plan.js';
 
-/** A layer to be had: how its blob is opened, and what must come out of it. */
+/** A layer to be unpacked: how its blob is opened, and what must come out of it. */
 interface LayerSource {
-  /** The blob from its first byte; closed by the reader. What is in it need not be trusted: digest and size are checked. */
+  /** Opens the blob at its first byte; the reader closes it. What is in it need not be trusted: digest and size are checked. */
   readonly open: () => Promise<FileHandle>;
   readonly descriptor: Descriptor;
   readonly diffId: string;
@@ -29,13 +29,13 @@ interface LayerSource {
 export interface UnpackOptions {
   readonly limits: ParsedLimits;
   readonly onProgress?: ProgressListener | undefined;
-  /** Ends it by the signal's reason. */
+  /** Its abort ends the unpacking, which rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * The root folders of an image's layers, the topmost first: from the store when they are there, else unpacked one on the other. To be held
- * before.
+ * The root folders of an image's layers, the topmost first: from the store when they are there, else unpacked one on the other. The caller
+ * must hold the chain ids before.
  *
  * @param arrived resolves when a layer's blob can be opened
  * @throws ImageError when bytes, sizes or digests are not what the manifest and config promise; nothing of that layer is kept then
@@ -56,7 +56,7 @@ export async function unpackedLayers(
   return lower;
 }
 
-/** Layers being unpacked by this copy of the module: a second wish waits for the first. */
+/** Layers that this copy of the module is unpacking: a second caller waits for the first. */
 const underWay = new SingleFlight<string>();
 
 async function unpackedLayer(source: LayerSource, { signal, ...options }: UnpackOptions): Promise<string> {
@@ -85,7 +85,7 @@ async function unpack(source: LayerSource, folder: string, { limits, onProgress,
     await makeAsBelow(folder, source.lower);
     const stages = await decompression(await compressionIn(blob));
     const [output, input] = binding().pipe();
-    // Given to a stream at once, so that whatever fails it is closed.
+    // A stream gets the descriptor at once, and closes it whatever fails.
     const sink = streamOf(input, { readable: false, writable: true });
     try {
       const { plan, slots } = unpackPlan({ input: output, target: folder, lower: source.lower, limits });
@@ -99,7 +99,8 @@ async function unpack(source: LayerSource, folder: string, { limits, onProgress,
       const fed = pipeline([bytes, compressed, ...stages, cap, plain, sink], signal ? { signal } : {});
       // A layer that is not what it should be ends the child, and a child that refuses the layer breaks the pipe.
       const stopped = fed.catch(async (error: unknown) => {
-        // settled: a child that had failed by then tells of it by `ended`, and must not hide what was wrong with the bytes
+        // a failure of `close` is ignored: a child that had failed by then tells it by `ended`, and it must not hide what was wrong with
+        // the bytes
         await Promise.allSettled([task.close()]);
         throw error;
       });
@@ -120,7 +121,10 @@ async function unpack(source: LayerSource, folder: string, { limits, onProgress,
   onProgress?.({ type: 'layer', status: 'done', digest, bytes: total, total });
 }
 
-/** The layer's own root folder, which it only implies until an entry './' says something else. */
+/**
+ * Gives the layer's own root folder the owner and mode of the one below: the layer only implies them until an entry './' says something
+ * else.
+ */
 async function makeAsBelow(folder: string, [below]: readonly string[]): Promise<void> {
   if (below === undefined) return;
   const { mode, uid, gid } = await stat(below);
@@ -128,7 +132,7 @@ async function makeAsBelow(folder: string, [below]: readonly string[]): Promise<
   await chmod(folder, mode & 0o7777);
 }
 
-/** What the unpacking process said of a layer. EDOM is its word for a limit (layer/failure.h). */
+/** The error for what the unpacking process said of a layer. EDOM is its word for a limit (layer/failure.h). */
 function refusal(digest: string, cause: unknown): ImageError {
   const message = `unpack layer ${digest}: ${wordsOf(cause)}`;
   return cause instanceof NacelleError && cause.code === 'EDOM'

@@ -14,10 +14,10 @@ export interface UsedImage {
 
 export type Use = (options: UseOptions) => Promise<UsedImage>;
 
-/** How its layers are unpacked, where that is to be done. */
+/** How the image's layers are unpacked, when they must be. */
 export type UseOptions = Omit<UnpackOptions, 'limits'>;
 
-/** Held before one looks whether they are there: they stay then. */
+/** The layers of an image for use. They are held before we look whether they are there, so that they stay then. */
 export async function useLayers(source: ImageSource, options: UnpackOptions): Promise<UsedImage> {
   const chain = chainIds(source.config.rootfs.diff_ids);
   const held = await hold(chain);
@@ -31,7 +31,7 @@ export async function useLayers(source: ImageSource, options: UnpackOptions): Pr
   }
 }
 
-/** What is not of the store. */
+/** A root that is not of the store, so that nothing must be released. */
 export function kept(recipe: RootRecipe): UsedImage {
   return { recipe, release: () => undefined };
 }
