@@ -78,7 +78,7 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   copyOut?: readonly string[] | undefined;
   /** Bytes that `copyOut` brings at most; each file, folder and link that is found counts 1 KiB besides. Default '100m'. */
   copyOutMax?: Size | undefined;
-  /** Capabilities added to the default ones, with or without 'CAP_'; 'ALL' is all of them. */
+  /** Capabilities added to the default ones, with or without 'CAP_'; 'ALL' is all that this process holds. */
   capAdd?: readonly string[] | undefined;
   capDrop?: readonly string[] | undefined;
   /** Default true. */

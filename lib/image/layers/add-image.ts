@@ -17,9 +17,9 @@ export interface NewImage {
   readonly descriptor: Descriptor;
   readonly manifest: Manifest;
   readonly config: OciConfig;
-  /** `signal`: then its bytes are of no use any more. */
+  /** Opens a blob's bytes, from byte `from` on. After an abort of `signal` they are of no use any more. */
   readonly openBlob: (blob: Descriptor, from: number, signal: AbortSignal) => Promise<Readable> | Readable;
-  /** Told that a blob's bytes were not its own. Returns whether to open it again. Default: no. */
+  /** To be called when a blob's bytes were not its own. Returns whether to open it again. Default: no. */
   readonly mistrust?: (blob: Descriptor) => boolean;
 }
 
@@ -28,16 +28,16 @@ export interface AddImageOptions {
   readonly onProgress?: ProgressListener | undefined;
   /** How many layers are read at a time. */
   readonly parallel?: number | undefined;
-  /** What bounds each layer, as a blob and unpacked. Default: none does, of an image that is on this machine already. */
+  /** Limits of each layer, as a blob and unpacked. Default: none, for an image that is on this machine already. */
   readonly limits?: ParsedLimits | undefined;
   /** Unpack each layer once it is there, within the limits. Default: don't. */
   readonly unpack?: boolean | undefined;
 }
 
 /**
- * Brings an image into the store and gives it a reference (`null`: none). Blobs that are there already are not read. The reference
- * comes last: until then nobody sees anything, and what was brought is not brought again by the next try. What was cut off stays to go on
- * from when the failure may pass, or the caller ended it; of an image that was refused no part stays.
+ * Brings an image into the store and gives it a reference (`null`: none). Blobs that are there already are not read. The reference comes
+ * last: until then nobody sees the image, and the next try does not bring the same blobs again. A blob that was cut off is kept to go on
+ * from when the failure may be temporary, or the caller ended it; of an image that was refused no such part is kept.
  *
  * @throws ImageError when a blob is not what its descriptor says, or has more bytes than a layer may have
  */

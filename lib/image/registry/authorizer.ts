@@ -16,9 +16,9 @@ const tokenAnswer = z.looseObject({
 });
 const MAX_ANSWER = 1024 * 1024;
 
-/** s that a token is good for when nothing else is said. */
+/** Seconds for which a token is good when the server says nothing else. */
 const DEFAULT_LIFE = 60;
-/** ms before its end at which it is not used any more: a request takes time to arrive. */
+/** A token is not used any more so many ms before its end: a request takes time to arrive. */
 const MARGIN = 5000;
 
 interface Known {
@@ -27,7 +27,7 @@ interface Known {
   readonly until: number;
 }
 
-/** Says to one server who asks: by tokens for a scope, or by name and password. Credentials are looked up when it first asks. */
+/** Authenticates to one server: by tokens for a scope, or by name and password. Credentials are looked up when the server first asks. */
 export class Authorizer {
   readonly #registry: string;
   readonly #transport: Transport;
@@ -54,9 +54,9 @@ export class Authorizer {
   }
 
   /**
-   * After an answer 401: gets what the server asks for. Requests that fail together ask once.
+   * To be called after an answer 401: gets what the server asks for. Requests that fail together ask once.
    *
-   * @returns false: nothing more can be said than was said by `used`
+   * @returns `false` when there is no other Authorization than `used`
    */
   async renew(used: string | null, scope: string, wwwAuthenticate: string | readonly string[] | undefined): Promise<boolean> {
     const isNew = (): boolean => ![null, used].includes(this.header(scope));
@@ -133,7 +133,7 @@ function parseToken(bytes: Buffer, what: string): { token: string; life: number 
     const found = token || access_token;
     if (found && !/[^\x21-\x7e]/.test(found)) return { token: found, life: expires_in || DEFAULT_LIFE };
   } catch {
-    // without the cause, which quotes the answer
+    // the error has no cause, for that would quote the answer
   }
   throw new ImageError(`${what}: the answer has none`);
 }

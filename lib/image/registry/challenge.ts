@@ -1,4 +1,4 @@
-/** One way to say who asks, as a server offers it in WWW-Authenticate (RFC 9110, section 11.3). */
+/** One way to authenticate, as a server offers it in WWW-Authenticate (RFC 9110, section 11.3). */
 export interface Challenge {
   /** In lower case: 'bearer', 'basic'. */
   readonly scheme: string;

@@ -8,7 +8,7 @@ import { readSmall } from '../formats/read-small.js';
 
 import type { RegistryAuth } from './settings.js';
 
-/** docker's config.json, what there is of credentials (docs.docker.com/reference/cli/docker/login). */
+/** The part of docker's config.json that has credentials (docs.docker.com/reference/cli/docker/login). */
 const schema = z.looseObject({
   auths: z
     .record(
@@ -32,11 +32,12 @@ type Auth = NonNullable<DockerConfig['auths']>[string];
 /** The server that docker.io's credentials are kept under. */
 const DOCKER_HUB = 'https://index.docker.io/v1/';
 
-/** For a helper that waits for somebody at a screen. */
+/** ms for a helper, which may wait for somebody at a screen. */
 const HELPER_TIMEOUT = 60_000;
 
 /**
- * What docker knows for a registry: from a credential helper where the config names one, else from `auths`. `null`: nothing.
+ * The credentials that docker has for a registry: from a credential helper where the config names one, else from `auths`. `null`: there are
+ * none.
  *
  * @throws ImageError when the config or a helper's answer can't be read, or the helper isn't there; the signal's reason
  */
@@ -63,7 +64,7 @@ async function readConfig(path: string): Promise<DockerConfig | null> {
   try {
     return schema.parse(parseJson(bytes, what));
   } catch {
-    // without the cause, which quotes what is in the file
+    // the error has no cause, for that would quote what is in the file
     throw new ImageError(`read the credentials in ${path}: it is no configuration of docker's`);
   }
 }
@@ -92,7 +93,7 @@ function credentialsIn({ auth, username, password, identitytoken, registrytoken 
 
 const answer = z.looseObject({ Username: z.string(), Secret: z.string() });
 
-/** docker-credential-NAME get: the server on stdin, JSON on stdout. */
+/** Asks a credential helper by `docker-credential-NAME get`: the server on stdin, JSON on stdout. */
 async function askHelper(
   name: string,
   { server, path, signal }: { readonly server: string; readonly path: string; readonly signal: AbortSignal | undefined },
@@ -103,7 +104,7 @@ async function askHelper(
   signal?.throwIfAborted();
   if (error && /credentials not found/i.test(stdout)) return null;
   if (error) {
-    // what may be an answer, with its secret, is never quoted
+    // an output that may be an answer, with its secret, is never quoted
     const said = stdout.includes('{')
       ? ''
       : stdout
@@ -132,7 +133,7 @@ function runHelper(program: string, input: string, signal: AbortSignal | undefin
   return new Promise((resolve) => {
     const options = { timeout: HELPER_TIMEOUT, killSignal: 'SIGKILL' as const, maxBuffer: 1024 * 1024, ...(signal ? { signal } : {}) };
     const child = execFile(program, ['get'], options, (error, stdout) => resolve({ stdout, error }));
-    // one that isn't there, or reads nothing: its end tells
+    // a helper that isn't there, or reads nothing, fails here: its end tells why
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(`${input}\n`);
   });

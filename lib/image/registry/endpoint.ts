@@ -6,13 +6,13 @@ import { parseReference, type RegistryReference } from '../formats/reference.js'
 export interface Endpoint {
   /** Host name or address, with the port: 'registry-1.docker.io', '[::1]:5000'. */
   readonly host: string;
-  /** Whose credentials they are: 'docker.io' has others than its host's name. */
+  /** The registry whose credentials are used: 'docker.io' has others than its host's name. */
   readonly registry: string;
-  /** As the server calls it. */
+  /** The repository's name at the server. */
   readonly repository: string;
 }
 
-/** The server of docker.io is another than its name says. */
+/** Servers with another name than their registry's: that of docker.io. */
 const HOSTS: ReadonlyMap<string, string> = new Map([['docker.io', 'registry-1.docker.io']]);
 
 export function endpointOf({ registry, repository }: RegistryReference): Endpoint {
@@ -27,7 +27,7 @@ export function mirrorOf(mirror: string, { repository }: RegistryReference): End
   return endpointOf(parsed);
 }
 
-/** Nobody listens in between, so that plain HTTP does no harm. */
+/** Whether a name is this machine's own, so that nobody listens in between and plain HTTP does no harm. */
 export function isLoopback(hostname: string): boolean {
   const name = hostname.replace(/^\[(.*)\]$/, '$1');
   if (name === 'localhost' || name.endsWith('.localhost')) return true;

@@ -1,8 +1,8 @@
 import ipaddr from 'ipaddr.js';
 
 /**
- * Whether NO_PROXY has a network (CIDR) that an address is in, as Go's clients and curl read it. Names, and addresses by themselves, are
- * undici's to compare.
+ * Whether NO_PROXY has a network (CIDR) that an address is in, as Go's clients and curl read it. undici itself compares names, and single
+ * addresses.
  */
 export function isInNoProxy(hostname: string, env: NodeJS.ProcessEnv = process.env): boolean {
   const host = hostname.replace(/^\[|\]$/g, '');

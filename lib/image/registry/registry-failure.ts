@@ -8,12 +8,12 @@ const MAX_ERROR = 64 * 1024;
 
 const CODES: Readonly<Record<number, string>> = { 401: 'ERR_UNAUTHORIZED', 403: 'ERR_UNAUTHORIZED', 404: 'ERR_NO_IMAGE' };
 
-/** An answer that is no success as an error, with what the server says; the body is read. */
+/** The error for an answer that is no success, with what the server says; the body is read. */
 export async function failureOf({ status, headers, body }: HttpResponse, what: string): Promise<StatusError> {
   const text = await readAll(body, MAX_ERROR, 'the answer').catch(() => Buffer.alloc(0));
   const said = saidIn(text.toString());
   const after = headers['retry-after'];
-  // Docker Hub doesn't tell strangers which
+  // Docker Hub doesn't tell a client without credentials which of the two it is
   const hint = status === 401 ? ': it needs (other) credentials, or is not there' : '';
   return new StatusError(`${what}: the answer was ${status}${said === '' ? '' : `, ${said}`}${hint}`, {
     status,
@@ -22,7 +22,7 @@ export async function failureOf({ status, headers, body }: HttpResponse, what: s
   });
 }
 
-/** It comes from a stranger and goes into a message: one line, and not a long one. */
+/** What the server says of the error. A stranger wrote it, and it goes into a message: so it is made one line, and not a long one. */
 function saidIn(text: string): string {
   const words = (value: string): string =>
     value

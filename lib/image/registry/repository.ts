@@ -17,14 +17,14 @@ export interface FetchedManifest {
 export type Action = 'pull' | 'pull,push';
 
 type ApiRequest = Omit<HttpRequest, 'url' | 'authorization' | 'body'> & {
-  /** Below /v2/NAME/, or a place that the server named. */
+  /** A path below /v2/NAME/, or a place that the server named. */
   readonly at: string | URL;
-  /** Made anew for each try. */
+  /** Makes the body anew for each try. */
   readonly body?: () => Promise<Uint8Array | Readable> | Uint8Array;
   readonly scope?: string;
 };
 
-/** What a server that speaks plain HTTP makes of a TLS greeting. */
+/** The errors when a server that speaks plain HTTP gets a TLS greeting. */
 const NO_TLS = new Set([
   'EPROTO',
   'ERR_SSL_WRONG_VERSION_NUMBER',
@@ -86,7 +86,7 @@ export class Repository {
     });
   }
 
-  /** A blob's bytes from one on; they go on after a cut. The digest is for the reader to check. */
+  /** A blob's bytes, from byte `from` on; they go on after a cut. The reader checks the digest. */
   blob(descriptor: Descriptor, from = 0, signal = this.#policy.signal): Readable {
     return Readable.from(this.#bytes(descriptor, from, { ...this.#policy, signal }), { objectMode: false, highWaterMark: 1024 * 1024 });
   }
@@ -103,14 +103,14 @@ export class Repository {
         if (at >= blob.size) return;
         throw new CutError(`${this.#what('pull', blob.digest)}: it ended after ${at} of ${blob.size} bytes`, { digest: blob.digest });
       } catch (error) {
-        // what was cut after its last byte; the digest tells
+        // the connection was cut after the blob's last byte; the digest tells whether all is right
         if (at >= blob.size && blob.size > 0) return;
         await pauseOrThrow(error, failures, policy);
       }
     }
   }
 
-  /** What one request brings of it. */
+  /** The bytes of the blob that one request brings. */
   async *#part({ digest, size }: Descriptor, at: number, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
     const what = this.#what('pull', digest);
     const headers = at === 0 ? undefined : { range: `bytes=${at}-` };
@@ -143,7 +143,7 @@ export class Repository {
     });
   }
 
-  /** Of what was pushed before, whose blobs are there. @throws ImageError when the server has understood another one */
+  /** Pushes the manifest of an image whose blobs were pushed before. @throws ImageError when the server has understood another one */
   async pushManifest(reference: string, { descriptor, bytes }: FetchedManifest): Promise<void> {
     const what = this.#what('push', reference);
     await retrying(this.#policy, async () => {
@@ -159,7 +159,9 @@ export class Repository {
     });
   }
 
-  /** One request to the server's API, with who asks as it wants it. What answers 401 after that is the caller's. */
+  /**
+   * One request to the server's API, with the authentication that the server asks for. The caller handles an answer that is 401 even then.
+   */
   async request({ at, body, scope = this.scope, ...rest }: ApiRequest): Promise<HttpResponse> {
     this.#base ??= this.#findBase().catch((error: unknown) => {
       this.#base = undefined;
@@ -167,7 +169,7 @@ export class Repository {
     });
     const base = await this.#base;
     const url = new URL(at, new URL(`/v2/${this.endpoint.repository}/`, base));
-    // what lies elsewhere was named by the server, and gets no secret
+    // a place on another server was named by this one, and gets no secret
     const isOwn = url.origin === base.origin;
     const send = async (authorization: string | null): Promise<HttpResponse> => {
       const sent = await body?.();
@@ -186,7 +188,7 @@ export class Repository {
     return send(this.#authorizer.header(scope));
   }
 
-  /** What is asked of the token server. */
+  /** The scope that the token server is asked for. */
   get scope(): string {
     return scopeOf(this.endpoint.repository, this.#action);
   }
@@ -206,7 +208,7 @@ export class Repository {
       return secure;
     } catch (error) {
       if (!NO_TLS.has(connectionCodeOf(error))) throw error;
-      // one that is merely away for a moment must not be spoken to in the clear from then on: a server of TLS answers 400 to that
+      // a TLS server that fails only for a moment must not get plain HTTP from then on: such a server answers 400 to plain HTTP
       const { status, body } = await this.#transport.request({ method: 'GET', url: new URL('/v2/', plain) });
       await discard(body);
       if (status === 400) throw error;
@@ -215,7 +217,7 @@ export class Repository {
   }
 }
 
-/** As token servers want it: `repository:NAME:ACTIONS`. */
+/** A scope as token servers want it: `repository:NAME:ACTIONS`. */
 export function scopeOf(repository: string, action: Action): string {
   return `repository:${repository}:${action}`;
 }

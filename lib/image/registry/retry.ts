@@ -22,10 +22,10 @@ export interface RetryPolicy {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Doubled with each failure. */
+/** ms of the first pause, which is doubled with each failure. */
 const FIRST_PAUSE = 200;
 const LONGEST_PAUSE = 15_000;
-/** A server that asks for more than this is not waited for. */
+/** ms. A server that asks for a longer pause than this is not waited for. */
 const LONGEST_ASKED = 120_000;
 
 const PASSING_STATUS = new Set([408, 429, 500, 502, 503, 504]);
@@ -46,7 +46,7 @@ const PASSING_CODES = new Set([
   'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
 ]);
 
-/** Does it, and again after a failure that may pass. @throws the last failure, or the signal's reason */
+/** Does the work, and again after a failure that may be temporary. @throws the last failure, or the signal's reason */
 export async function retrying<T>(policy: RetryPolicy, work: () => Promise<T>): Promise<T> {
   for (let failures = 0; ; failures++) {
     try {
@@ -57,7 +57,7 @@ export async function retrying<T>(policy: RetryPolicy, work: () => Promise<T>): 
   }
 }
 
-/** Waits before the next try. @throws the failure, when it won't pass or was the last that is borne; the signal's reason */
+/** Waits before the next try. @throws the failure, when it is not temporary or no try is left; the signal's reason */
 export async function pauseOrThrow(error: unknown, failures: number, { retries, signal }: RetryPolicy): Promise<void> {
   signal?.throwIfAborted();
   const pause = failures < retries ? pauseAfter(error, failures) : null;
@@ -69,21 +69,21 @@ export async function pauseOrThrow(error: unknown, failures: number, { retries, 
   }
 }
 
-/** Whether the same request may go well later. */
+/** Whether the same request may succeed later. */
 export function mayPass(error: unknown): boolean {
   if (error instanceof StatusError) return PASSING_STATUS.has(error.status);
   return error instanceof CutError || PASSING_CODES.has(connectionCodeOf(error));
 }
 
-/** ms; `null`: it will not pass. */
+/** The pause before the next try, ms; `null`: the failure is not temporary. */
 export function pauseAfter(error: unknown, failures: number, random: () => number = Math.random): number | null {
   if (!mayPass(error)) return null;
   if (error instanceof StatusError && error.retryAfter !== null) return error.retryAfter <= LONGEST_ASKED ? error.retryAfter : null;
-  // not all at once, when many were cut by the same failure
+  // the pause is random, so that many clients that were cut by the same failure don't come back all at once
   return Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures) * (0.5 + random() / 2);
 }
 
-/** Of an error of Node's or of undici's; of several addresses that were tried, the first one's. */
+/** The code of an error of Node's or of undici's; when several addresses were tried, the first one's. */
 export function connectionCodeOf(error: unknown): string {
   const [first]: readonly unknown[] = isError(error) && 'errors' in error && Array.isArray(error.errors) ? error.errors : [];
   return codeOf(error) ?? codeOf(first) ?? '';

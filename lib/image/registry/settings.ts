@@ -1,4 +1,4 @@
-/** Who asks: a name and a password, docker's identity token, or a bearer token that the registry takes as it is. */
+/** Credentials: a name and a password, docker's identity token, or a bearer token that the registry takes as it is. */
 export type RegistryAuth =
   | { readonly username: string; readonly password: string }
   | { readonly identityToken: string }

@@ -12,23 +12,23 @@ export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT';
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Sent to this origin alone. */
+  /** The Authorization, which is sent to this origin alone. */
   readonly authorization?: string | null | undefined;
   readonly body?: Uint8Array | Readable | undefined;
-  /** Ends it by the signal's reason. Default: the settings' one. */
+  /** Its abort ends the request, which rejects with the signal's reason. Default: the signal of the settings. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** To be read to its end, or destroyed. */
+  /** The body, which the caller reads to its end, or destroys. */
   readonly body: Readable;
   /** Where the answer came from, redirects followed. */
   readonly url: URL;
 }
 
-/** ms for a connection to come about, at most. */
+/** How long it may take to connect, in ms. */
 const CONNECT_TIMEOUT = 30_000;
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -36,13 +36,13 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** HTTP as registries need it: proxies from the environment, certificates, time-outs, and redirects that take no secret along. */
 export class Transport {
   readonly #dispatcher: Dispatcher;
-  /** For this machine itself, and networks, that no proxy leads to. */
+  /** For this machine itself, and for networks to which no proxy leads. */
   readonly #direct: Dispatcher;
   readonly #send: typeof import('undici').request;
   readonly #settings: RegistrySettings;
-  /** The registry itself is on this machine: then what it redirects to may be, too. */
+  /** Whether the registry itself is on this machine: then what it redirects to may be, too. */
   readonly #isLocal: boolean;
-  /** A request that has no connection yet hears nothing of its signal: it ends with all of them. */
+  /** A request that has no connection yet does not hear its signal: so an abort closes all connections. */
   readonly #onAbort = (): void => void this.close().catch(() => undefined);
 
   private constructor(undici: typeof import('undici'), settings: RegistrySettings, host: string) {
@@ -58,7 +58,7 @@ export class Transport {
     };
     this.#direct = new undici.Agent(common);
     try {
-      // the proxy's own answer is waited for no longer than others'
+      // the proxy's own answer has the same time-out as others'
       const clientFactory = (origin: URL, options: object) => new undici.Pool(origin, { ...options, headersTimeout: timeout });
       this.#dispatcher = new undici.EnvHttpProxyAgent({ ...common, requestTls: secure, clientFactory, ...proxies() });
     } catch (cause) {
@@ -67,12 +67,12 @@ export class Transport {
     settings.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** For a registry. Loaded at its first use: most programs pull nothing. */
+  /** A transport for a registry. undici is loaded at its first use: most programs pull nothing. */
   static async open(host: string, settings: RegistrySettings): Promise<Transport> {
     return new Transport(requireDependency('undici'), settings, host);
   }
 
-  /** Plain HTTP can be read and changed by anybody on the way. */
+  /** Whether plain HTTP is allowed: anybody on the way can read and change it. */
   allowsPlain(url: URL): boolean {
     return this.#settings.insecure || (this.#isLocal && isLoopback(url.hostname));
   }
@@ -110,12 +110,14 @@ export class Transport {
   }
 }
 
-/** Without the query, which may be a signature. */
+/** A URL for messages, without the query, which may be a signature. */
 export function nameOf(url: URL): string {
   return `${url.origin}${url.pathname}`;
 }
 
-/** Read and thrown away, so that the connection serves the next request; of what is long it is cut instead. */
+/**
+ * Reads a body and throws it away, so that the connection serves the next request. When the body is long, the connection is cut instead.
+ */
 export async function discard(body: Readable): Promise<void> {
   let bytes = 0;
   try {
@@ -124,16 +126,16 @@ export async function discard(body: Readable): Promise<void> {
       if (bytes > 64 * 1024) break;
     }
   } catch {
-    // of no use any more, and the connection is found dead by the next request
+    // the body is of no use any more, and the next request finds out that the connection is dead
   }
 }
 
-/** Thrown away unread, with its connection. That it ended too early is news to nobody. */
+/** Throws a body away unread, with its connection. An error that it ended too early is ignored. */
 export function drop(body: Readable): void {
   body.on('error', () => undefined).destroy();
 }
 
-/** A body that must be small. @throws ImageError */
+/** Reads a body that must be small. @throws ImageError */
 export async function readAll(body: Readable, max: number, what: string): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -158,14 +160,17 @@ function target(location: string, from: URL, what: string): URL {
   }
 }
 
-/** An authority beside Node's own: a list of one's own replaces those. Node tells all that it trusts from 22.15 on. */
+/**
+ * Certificates with an authority beside Node's own: a list that is given replaces Node's, so it must hold those too. Node tells all that it
+ * trusts from 22.15 on.
+ */
 function trust(ca: string | undefined): { ca?: string[] } {
   if (ca === undefined) return {};
   const own = 'getCACertificates' in tls && typeof tls.getCACertificates === 'function' ? tls.getCACertificates() : tls.rootCertificates;
   return { ca: [...own, ca] };
 }
 
-/** As other clients read them: a scheme may be missing. */
+/** The proxies of the environment, as other clients read them: a scheme may be missing. */
 function proxies(env: NodeJS.ProcessEnv = process.env): { httpProxy: string; httpsProxy: string } {
   const named = (name: string): string => {
     const value = env[name] ?? env[name.toUpperCase()] ?? '';

@@ -9,11 +9,11 @@ import { discard, type HttpResponse } from './transport.js';
 /** A blob that is to be pushed. */
 export interface Upload {
   readonly blob: Descriptor;
-  /** Bytes of it, `end` exclusive. */
+  /** Opens bytes of the blob, `end` exclusive. */
   readonly open: (start: number, end: number) => Promise<Readable>;
-  /** Another repository of the same registry that has it, by what we know. */
+  /** Another repository of the same registry that has the blob, as far as we know. */
   readonly from?: string | undefined;
-  /** Larger ones travel in parts of this many bytes. */
+  /** Larger blobs travel in parts of this many bytes. */
   readonly chunkSize: number;
   readonly onBytes?: ((bytes: number) => void) | undefined;
 }
@@ -21,12 +21,12 @@ export interface Upload {
 const EMPTY = { 'content-length': '0' };
 const OCTETS = { 'content-type': 'application/octet-stream' };
 
-/** What was sent in parts did not get there: the registry takes blobs in one piece alone. */
+/** A blob that was sent in parts did not arrive: the registry takes blobs only in one piece. */
 class StalledError extends ImageError {}
 
 /**
- * Brings a blob to a repository, unless it is there: from the other repository by a mount, else whole by one PUT, or in parts when it is
- * large (distribution specification, "Pushing blobs").
+ * Brings a blob to a repository, unless it is there. The registry takes it from the other repository by a mount; else it is sent whole by
+ * one PUT, or in parts when it is large (distribution specification, "Pushing blobs").
  *
  * @throws ImageError
  */
@@ -41,7 +41,7 @@ export async function pushBlob(repository: Repository, upload: Upload): Promise<
       if (error instanceof StalledError) return pushWhole(repository, upload);
       const isForgotten = error instanceof StatusError && error.status === 404;
       if (!isForgotten || sessions >= repository.policy.retries) throw error;
-      // the last answer may be all that was lost
+      // perhaps only the last answer was lost
       if (await repository.hasBlob(blob.digest)) return 'pushed';
     }
   }
@@ -70,19 +70,19 @@ async function pushParts(repository: Repository, upload: Upload): Promise<'exist
 }
 
 interface Session {
-  /** Where the next request of it goes. */
+  /** Where the next request of the session goes. */
   readonly place: URL;
   /** Bytes: no part but the last may be smaller. */
   readonly minimum: number;
 }
 
-/** `null`: it was mounted. */
+/** Begins a session; `null`: the blob was mounted. */
 async function begin(repository: Repository, { blob, from }: Upload): Promise<Session | null> {
   const what = nameIn('push', repository.endpoint, blob.digest);
   const mounted = from === undefined ? null : await mount(repository, blob.digest, from);
   if (mounted?.status === 201) return null;
   if (mounted?.status === 202) return sessionOf(mounted, what);
-  // it may not be had from there, or the registry knows no mounts: as if nobody had asked
+  // the blob may not be taken from there, or the registry knows no mounts: go on as if no mount had been asked for
   const answer = await repository.request({ method: 'POST', at: 'blobs/uploads/', headers: EMPTY });
   if (answer.status !== 202) throw await failureOf(answer, what);
   await discard(answer.body);
@@ -111,11 +111,11 @@ function placeOf(location: string | undefined, from: URL, what: string): URL {
   throw new ImageError(`${what}: the registry names no place for the upload`);
 }
 
-/** 202; ECR says 201, others 204. */
+/** The statuses of a part that was taken: 202, but ECR says 201, others 204. */
 const TAKEN = new Set([201, 202, 204]);
 
 /**
- * The parts one after the other. One that was cut is sent again from where the registry says that it stopped.
+ * Sends the parts one after the other. A part that was cut is sent again from where the registry says that it stopped.
  *
  * @returns where the upload is to be finished
  */
@@ -138,7 +138,7 @@ async function sendParts(repository: Repository, upload: Upload, { place: first,
       place = placeOf(answer.headers.location, answer.url, what);
       at = Math.min(endOf(answer.headers.range) ?? end, end);
       if (at <= start) throw new StalledError(`${what}: the registry took nothing from byte ${start} on`);
-      // what a registry loses again and again is no progress
+      // bytes that a registry loses again and again are no progress
       if (at > furthest) failures = 0;
       furthest = Math.max(furthest, at);
     } catch (error) {
@@ -151,7 +151,7 @@ async function sendParts(repository: Repository, upload: Upload, { place: first,
   return place;
 }
 
-/** How far the registry has got. */
+/** How many bytes the registry has got. */
 async function standOf(repository: Repository, place: URL, what: string): Promise<{ place: URL; at: number }> {
   const answer = await repository.request({ method: 'GET', at: place });
   if (answer.status !== 204 && answer.status !== 202) throw await failureOf(answer, what);
@@ -160,7 +160,7 @@ async function standOf(repository: Repository, place: URL, what: string): Promis
   return { place: location === undefined ? place : placeOf(location, answer.url, what), at: endOf(range) ?? 0 };
 }
 
-/** '0-99': 100 bytes are there. The specification has no way to say 0; registries say '0-0' then, or nothing. */
+/** The end of a range: with '0-99', 100 bytes are there. The specification has no way to say 0; registries say '0-0' then, or nothing. */
 function endOf(range: string | string[] | undefined): number | null {
   const [, last] = /^(?:bytes=)?0-(\d+)$/.exec(String(range ?? '')) ?? [];
   if (last === undefined) return null;
@@ -192,11 +192,11 @@ function counted(bytes: Readable, from: number, onBytes: Upload['onBytes']): Rea
     })(),
     { objectMode: false },
   );
-  // a generator that never began closes nothing
+  // a generator that has not begun would not close the stream
   return passed.once('close', () => bytes.destroy());
 }
 
-/** A session that the registry has forgotten is begun anew: that is a failure that passes. */
+/** The error for a session that the registry has forgotten, as a temporary failure: the session is begun anew. */
 function forgotten(error: unknown): StatusError | null {
   const isGone = error instanceof StatusError && error.status === 404;
   return isGone ? new StatusError(error.message, { status: 503, retryAfter: 0, code: error.code }) : null;

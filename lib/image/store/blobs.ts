@@ -22,19 +22,22 @@ export interface StoredLayer {
 export interface BlobSource {
   readonly digest: string;
   readonly size: number;
-  /** Its bytes from one on. */
+  /** Opens the blob's bytes, from byte `from` on. */
   open(from: number): Readable | Promise<Readable>;
-  /** Told that the bytes were not the blob's. @returns whether it is worth to open it again, for others may have it */
+  /**
+   * To be called when the bytes were not the blob's. @returns whether it makes sense to open it again, for another server may have the
+   * right ones
+   */
   mistrust?(): boolean;
 }
 
 export interface AddOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Bytes that are there by now, those of an earlier try among them. */
+  /** Called with the bytes that are there by now, those of an earlier try included. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
 }
 
-/** A blob of the right size is there: it was verified before it got its name. */
+/** Whether a blob of the right size is there: it was verified before it got its name. */
 export async function hasBlob({ digest, size }: Pick<Descriptor, 'digest' | 'size'>, root = storeRoot()): Promise<boolean> {
   try {
     return (await stat(blobPath(root, digest))).size === size;
@@ -45,8 +48,9 @@ export async function hasBlob({ digest, size }: Pick<Descriptor, 'digest' | 'siz
 }
 
 /**
- * Brings a blob into the store, unless it is there. Of several that bring the same one, in whatever process, one does and the others
- * wait. What was cut off goes on where it stopped, also in another process; what turns out wrong is thrown away. To be held before.
+ * Brings a blob into the store, unless it is there. When several callers bring the same one, in whatever process, one does the work and the
+ * others wait. A blob that was cut off goes on where it stopped, also in another process; wrong bytes are thrown away. The caller must hold
+ * the digest before.
  *
  * @returns whether anything had to be read
  * @throws ImageError when the bytes are not what the digest and size say
@@ -60,9 +64,9 @@ export async function addBlob(source: BlobSource, { signal, onBytes }: AddOption
     const file = await open(ingest, 'a+', 0o600);
     try {
       await lockFile(file, 'exclusive', signal);
-      // who had the lock may have published the file, or thrown it away
+      // the one that had the lock before may have published the file, or thrown it away
       if (!(await isSame(file, ingest))) continue;
-      // or published it between our look and this file, which is a new one then
+      // it may also have published the file between our look and our open, which then made a new file
       if (await hasBlob(source, root)) {
         await unlink(ingest);
         return 'exists';
@@ -78,7 +82,7 @@ export async function addBlob(source: BlobSource, { signal, onBytes }: AddOption
       await publish(ingest, target);
       return 'added';
     } catch (error) {
-      // what there is no room for is not kept to go on from
+      // a part for which there is no room is not kept to go on from
       if (hasCode(error, 'ENOSPC', 'EDQUOT')) await unlink(ingest).catch(() => undefined);
       throw error;
     } finally {
@@ -87,12 +91,12 @@ export async function addBlob(source: BlobSource, { signal, onBytes }: AddOption
   }
 }
 
-/** Removes what is there of a blob that was cut off, unless somebody brings it just now. */
+/** Removes the part of a blob that was cut off, unless somebody brings the blob just now. */
 export async function discardPart({ digest }: Pick<Descriptor, 'digest'>, root = storeRoot()): Promise<void> {
   await discardIngest(join(root, 'ingest', digest.replace(':', '-')));
 }
 
-/** The same of a file in `ingest`. */
+/** The same as {@link discardPart} for a file in `ingest`. */
 export async function discardIngest(path: string): Promise<void> {
   try {
     const file = await open(path, 'r+');
@@ -102,7 +106,7 @@ export async function discardIngest(path: string): Promise<void> {
       await file.close();
     }
   } catch (error) {
-    // it is whole by now, or nothing of it ever came
+    // the blob is complete by now, or nothing of it ever came
     if (!hasCode(error, 'ENOENT')) throw error;
   }
 }
@@ -112,7 +116,7 @@ interface Ingest extends AddOptions {
   readonly path: string;
 }
 
-/** Bytes past what is there already, which are hashed first. @returns what is wrong with them */
+/** Reads the bytes after those that are there already, which are hashed first. @returns what is wrong with them */
 async function receive({ digest, size, open: openFrom }: BlobSource, { file, path, signal, onBytes }: Ingest): Promise<string | null> {
   const { algorithm, hex } = parseDigest(digest);
   const there = Math.min((await file.stat()).size, size);
@@ -140,7 +144,7 @@ async function receive({ digest, size, open: openFrom }: BlobSource, { file, pat
   }
   const found = hash.digest('hex');
   if (bytes === size && found === hex) return null;
-  // nothing to go on from
+  // these bytes are nothing to go on from
   if (bytes >= size) await unlink(path);
   return problemOf({ digest, size, algorithm, bytes, found });
 }
@@ -187,7 +191,7 @@ async function isSame(file: FileHandle, path: string): Promise<boolean> {
   }
 }
 
-/** A document of the store that is not what its name says, as after a damage of the disk, is removed, so that it is brought anew. */
+/** Removes a document of the store whose bytes don't fit its digest, as after a damage of the disk, so that it is brought anew. */
 export async function discardDamaged(blob: Descriptor, root = storeRoot()): Promise<void> {
   if (blob.size > MAX_JSON || !(await hasBlob(blob, root))) return;
   const path = blobPath(root, blob.digest);
@@ -198,7 +202,7 @@ export async function discardDamaged(blob: Descriptor, root = storeRoot()): Prom
   });
 }
 
-/** A blob whose bytes are at hand. To be held before, by {@link digestOf}. */
+/** Adds a blob whose bytes are at hand. The caller must hold its digest ({@link digestOf}) before. */
 export async function addBytes(bytes: Uint8Array, root = storeRoot()): Promise<void> {
   await addBlob(
     { digest: digestOf(bytes), size: bytes.length, open: (from) => Readable.from([Buffer.from(bytes.subarray(from))]) },
@@ -207,7 +211,10 @@ export async function addBytes(bytes: Uint8Array, root = storeRoot()): Promise<v
   );
 }
 
-/** A stream of bytes whose digest is not known before: written to a file, hashed, and given its name. Held until the result is released. */
+/**
+ * Adds a stream of bytes whose digest is not known before: it is written to a file, hashed, and given its name. The blob is held until the
+ * result is released.
+ */
 export async function addStream(
   stream: Readable,
   { signal, onBytes }: AddOptions = {},

@@ -6,7 +6,7 @@ import { type Hold, hold } from './lease.js';
 import { withLock } from './store-lock.js';
 import { publish, storeRoot } from './store-root.js';
 
-/** What the store's index.json lists: manifests, each with a reference in full or without one. */
+/** The entries of the store's index.json: manifests, each with a full reference or without one. */
 export async function readEntries(root = storeRoot()): Promise<Descriptor[]> {
   const path = join(root, 'index.json');
   const bytes = await readFile(path).catch((error: unknown) => {
@@ -17,9 +17,10 @@ export async function readEntries(root = storeRoot()): Promise<Descriptor[]> {
 }
 
 /**
- * Writes it whole: from one rename to the next it is the old or the new one, also after a crash. For who holds the lock exclusively.
+ * Writes the index as a whole: with one rename the old one becomes the new one, also after a crash. The caller must have the lock
+ * exclusively.
  *
- * @param held from before the lock: to take a lease, one waits for the lock
+ * @param held taken before the lock, for taking a lease waits for the lock
  */
 export async function writeEntries(entries: readonly Descriptor[], root: string, held: Hold): Promise<void> {
   const index = { schemaVersion: 2, mediaType: MEDIA.index, manifests: entries };
@@ -28,8 +29,8 @@ export async function writeEntries(entries: readonly Descriptor[], root: string,
 }
 
 /**
- * Gives a manifest of the store a reference, or none (`null`) where it has no entry yet. What had the reference before stays, without one.
- * To be held before, with all that belongs to it.
+ * Gives a manifest of the store a reference, or none (`null`) where it has no entry yet. A manifest that had the reference before stays,
+ * without one. The caller must hold the manifest before, with all that belongs to it.
  */
 export async function setReference(reference: string | null, manifest: Descriptor, root = storeRoot()): Promise<void> {
   await changeEntries(root, (entries) => {
@@ -40,12 +41,12 @@ export async function setReference(reference: string | null, manifest: Descripto
   });
 }
 
-/** The entries go; what they named is left to the next prune. */
+/** Removes entries; what they named is left to the next prune. */
 export async function removeEntries(matches: (entry: Descriptor) => boolean, root = storeRoot()): Promise<void> {
   await changeEntries(root, (entries) => (entries.some(matches) ? entries.filter((entry) => !matches(entry)) : entries));
 }
 
-/** Reads and writes while nobody else does. @param change gives back the same array where there is nothing to write */
+/** Reads and writes the index while nobody else does. @param change returns the same array where there is nothing to write */
 async function changeEntries(root: string, change: (entries: readonly Descriptor[]) => readonly Descriptor[]): Promise<void> {
   const held = await hold([], root);
   try {
@@ -59,7 +60,7 @@ async function changeEntries(root: string, change: (entries: readonly Descriptor
   }
 }
 
-/** Entries that lose their reference stay, once for each manifest. */
+/** The entries after some have lost their reference: these stay, once for each manifest. */
 function without(entries: readonly Descriptor[], matches: (entry: Descriptor) => boolean): Descriptor[] {
   const named = entries.filter((entry) => !matches(entry));
   const lost = entries.filter((entry) => matches(entry) && !named.some(({ digest }) => digest === entry.digest));

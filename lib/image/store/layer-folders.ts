@@ -8,15 +8,15 @@ import { removeLeavings } from './prune.js';
 import { removeTree, removeTrees } from './remove-tree.js';
 import { layerPath, makeFolder, publish, storeRoot, syncFolder } from './store-root.js';
 
-/** The unpacked layer's root, or `null` when it is not in the store. What is there is whole: it came by one rename. */
+/** The unpacked layer's root, or `null` when it is not in the store. A layer that is there is complete: it came by one rename. */
 export function findLayer(chainId: string, root = storeRoot()): string | null {
   const path = join(layerPath(root, chainId), 'fs');
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : null;
 }
 
 /**
- * Makes a layer: `fill` gets an empty folder. It is published by one rename, so that nobody ever finds half a layer. When
- * another process was faster, its layer stands and this one is removed. Whatever fails, nothing is left.
+ * Makes a layer: `fill` gets an empty folder. The layer is published by one rename, so that nobody ever finds half a layer. When another
+ * process was faster, its layer stays and this one is removed. After any failure nothing is left.
  *
  * @returns the layer's root
  */
@@ -28,7 +28,7 @@ export async function addLayer(chainId: string, fill: (folder: string) => Promis
     const temporary = await held.temporaryPath();
     try {
       const folder = await makeFolder(join(temporary, 'fs'));
-      // The layer's own root: what a container's user goes through. An entry './' of the layer overrules it.
+      // The layer's own root, which a container's user must be able to enter. An entry './' of the layer overrules this mode.
       await chmod(folder, 0o755);
       await fill(folder);
       await syncFolder(folder);
@@ -46,18 +46,18 @@ export async function addLayer(chainId: string, fill: (folder: string) => Promis
   return join(target, 'fs');
 }
 
-/** Notes that a layer is used now, as the time of its folder. For the record: whether that succeeds changes nothing. */
+/** Notes that a layer is used now, as the time of its folder. This is information only: whether it succeeds changes nothing. */
 export function touchLayer(chainId: string, root = storeRoot()): void {
   const seconds = now() / 1000;
   try {
     utimesSync(layerPath(root, chainId), seconds, seconds);
   } catch (error) {
-    // read-only, or removed meanwhile
+    // the store is read-only, or the layer was removed meanwhile
     if (!hasCode(error, 'EROFS', 'ENOENT', 'EACCES', 'EPERM')) throw error;
   }
 }
 
-/** `null`: it never was unpacked, or is no more. */
+/** When a layer was last used; `null`: it never was unpacked, or is no longer there. */
 export async function lastUse(chainId: string, root = storeRoot()): Promise<Date | null> {
   try {
     return (await stat(layerPath(root, chainId))).mtime;

@@ -10,10 +10,10 @@ import { wordsOf } from '../../native/system-errors.js';
 import { withLock } from './store-lock.js';
 import { listFolder, makeFolder, storeRoot } from './store-root.js';
 
-/** Keeps blobs and unpacked layers from being removed until it is let go; idempotent. */
+/** Keeps blobs and unpacked layers from being removed until it is released; `release` is idempotent. */
 export interface Hold {
   release(): void;
-  /** A path for working files, which go with this process. */
+  /** A path for working files, which are removed with this process. */
   temporaryPath(): Promise<string>;
 }
 
@@ -23,8 +23,8 @@ const LINGER = 1000;
 const schema = z.array(z.string());
 
 /**
- * What this process (this copy of the module) uses of a store, as a file that it holds locked: whoever removes from the store looks
- * at them first. It counts while the lock is held, so that a process that dies has nothing to undo.
+ * What this process (this copy of the module) uses of a store, as a file that it keeps locked: whoever removes something from the store
+ * looks at these files first. A lease counts while the lock is held, so that a process that dies has nothing to undo.
  */
 class Lease {
   readonly name: string;
@@ -33,7 +33,7 @@ class Lease {
   readonly #file: FileHandle;
   readonly #uses = new Map<string, number>();
   #holds = 0;
-  /** What is in the file. */
+  /** The digests that are in the file. */
   #written: ReadonlySet<string> = new Set();
   #writing: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
@@ -46,7 +46,7 @@ class Lease {
   }
 
   static async take(root: string): Promise<Lease> {
-    // shared: who removes would take a file that is not locked yet for a dead process's
+    // the lock is shared, as a process that removes something would take a file that is not locked yet for that of a dead process
     return withLock(root, 'shared', async () => {
       const name = randomUUID();
       const path = join(await makeFolder(join(root, 'leases')), name);
@@ -56,7 +56,7 @@ class Lease {
     });
   }
 
-  /** For the process's end, when nothing can be waited for. */
+  /** Removes the file at the process's end, when nothing can be waited for. */
   discard(): void {
     try {
       rmSync(this.#path, { force: true });
@@ -65,12 +65,15 @@ class Lease {
     }
   }
 
-  /** A store can be removed as a whole. */
+  /** Whether the file still exists: a store can be removed as a whole. */
   get isThere(): boolean {
     return existsSync(this.#path);
   }
 
-  /** What is in use now, for who removes the rest: a digest that was in use until a moment ago counts again when it is written anew. */
+  /**
+   * The digests that are in use now, for a prune that removes the rest. A digest that was in use until a moment ago counts again only when
+   * it is written anew.
+   */
   used(): ReadonlySet<string> {
     const used = new Set(this.#uses.keys());
     this.#written = new Set([...this.#written].filter((digest) => used.has(digest)));
@@ -107,7 +110,7 @@ class Lease {
     this.#timer ??= setTimeout(() => void this.tidy(), LINGER).unref();
   }
 
-  /** Brings the file up to date, or ends the lease when nothing is in use. A digest that is named too long harms nobody. */
+  /** Brings the file up to date, or ends the lease when nothing is in use. A digest that stays in the file too long does no harm. */
   async tidy(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -119,13 +122,16 @@ class Lease {
     await this.#file.close();
   }
 
-  /** One after the other, and only while nobody removes: who has read the file by then counts on it. */
+  /**
+   * Writes the file. Writes come one after the other, and only while nobody removes: a process that removes trusts what it has read by
+   * then.
+   */
   #write(): Promise<void> {
     const write = (): Promise<void> =>
       withLock(this.#root, 'shared', async () => {
         const digests = new Set(this.#uses.keys());
         const text = Buffer.from(JSON.stringify([...digests]));
-        // nothing counts as written meanwhile, nor when it fails
+        // no digest counts as written during the write, nor when it fails
         this.#written = new Set();
         await this.#file.truncate(0);
         await this.#file.write(text, 0, text.length, 0);
@@ -142,17 +148,17 @@ interface Slot {
   lease?: Lease;
 }
 
-/** By the store's root. */
+/** Leases by the store's root. */
 const leases = new Map<string, Slot>();
 
-/** A program that ends within {@link LINGER} leaves no file behind. */
+/** Removes the files of all leases, so that a program that ends within {@link LINGER} leaves none behind. */
 function discardAll(): void {
   for (const { lease } of leases.values()) lease?.discard();
 }
 
 /**
- * Keeps digests (of blobs, and chain ids of layers) in a store, be they there yet or not. To be taken before one looks whether they are:
- * what is there by then stays.
+ * Keeps digests (of blobs, and chain ids of layers) in a store, whether they are there yet or not. Take it before you look whether they are
+ * there: what is there by then stays.
  *
  * @throws ImageError when the store can't be written to
  */
@@ -168,7 +174,7 @@ export async function hold(digests: readonly string[], root = storeRoot()): Prom
 }
 
 function take(root: string): Slot {
-  // once, however often it is asked for
+  // there is one listener, however often a lease is taken
   process.off('exit', discardAll).on('exit', discardAll);
   const slot: Slot = { taking: Lease.take(root) };
   leases.set(root, slot);
@@ -181,18 +187,21 @@ function take(root: string): Slot {
   return slot;
 }
 
-/** Lets go now of what would be let go after {@link LINGER}. @internal For tests. */
+/** Releases now what would be released after {@link LINGER}. @internal For tests. */
 export async function tidyLeases(): Promise<void> {
   for (const { taking } of [...leases.values()]) await (await taking).tidy();
 }
 
-/** The digests that living processes use, and the names of their leases; those of the dead are removed. For who holds the lock exclusively. */
+/**
+ * The digests that living processes use, and the names of their leases; leases of dead processes are removed. The caller must have the lock
+ * exclusively.
+ */
 export async function livingLeases(root: string): Promise<{ readonly digests: ReadonlySet<string>; readonly names: ReadonlySet<string> }> {
   const own = leases.get(root)?.lease;
   const digests = new Set(own?.used());
   const names = new Set(own ? [own.name] : []);
   for (const name of await listFolder(join(root, 'leases'))) {
-    // what it used until a moment ago is in the file of this process too, and may go
+    // the file of this process also has what it used until a moment ago, which may be removed
     if (names.has(name)) continue;
     const path = join(root, 'leases', name);
     const used = await digestsOf(path);
@@ -212,7 +221,7 @@ function parseLease(text: string, path: string): string[] {
   }
 }
 
-/** `null`: of a process that is dead, and removed. */
+/** The digests in a lease; `null` for the lease of a dead process, which was removed. */
 async function digestsOf(path: string): Promise<string[] | null> {
   const file = await open(path, 'r+').catch((error: unknown) => {
     if (hasCode(error, 'ENOENT')) return null;
@@ -222,7 +231,7 @@ async function digestsOf(path: string): Promise<string[] | null> {
   try {
     if (!tryLock(file.fd, 'exclusive')) return parseLease(await file.readFile('utf8'), path);
     await unlink(path).catch((error: unknown) => {
-      // its process ended meanwhile, and removed it
+      // the lease's process ended meanwhile, and removed the file
       if (!hasCode(error, 'ENOENT')) throw error;
     });
     return null;

@@ -27,15 +27,16 @@ export interface PruneReport {
   readonly blobs: readonly string[];
   /** Chain ids of unpacked layers. */
   readonly layers: readonly string[];
-  /** Of the blobs. What unpacked layers took is not counted. */
+  /** Bytes of the blobs. The size of unpacked layers is not counted. */
   readonly bytes: number;
 }
 
 /**
  * Removes what no reference reaches and no living process uses: images without one, blobs, unpacked layers, and what dead processes left.
- * Names go while the store is locked, a moment; the trees after that. What of them can't be removed is tried again by the next prune.
+ * Names are removed while the store is locked, for a moment; the trees after that. A tree that can't be removed is tried again by the next
+ * prune.
  *
- * @param options.afterRemoval what nobody removed stays: images without a reference, and blobs that were cut off
+ * @param options.afterRemoval keeps what nobody asked to remove: images without a reference, and blobs that were cut off
  */
 export async function prune({ afterRemoval = false } = {}, root = storeRoot()): Promise<PruneReport> {
   const held = await hold([], root);
@@ -50,7 +51,9 @@ export async function prune({ afterRemoval = false } = {}, root = storeRoot()): 
   }
 }
 
-/** What is to be removed without the lock is put into `trash`, and removed here when something fails. */
+/**
+ * Removes what needs the lock. Trees that are to be removed without it are put into `trash`; when something fails, they are removed here.
+ */
 async function sweep(root: string, { held, trash, afterRemoval }: Omit<Sweep, 'root'> & { afterRemoval: boolean }): Promise<PruneReport> {
   try {
     return await withLock(root, 'exclusive', async () => {
@@ -80,11 +83,11 @@ export async function removeLeavings(root: string): Promise<void> {
   tidied.add(root);
   const dead = await withLock(root, 'exclusive', async () => deadFiles((await livingLeases(root)).names, root));
   const failure = await removeTrees(dead);
-  // what others left is no failure of this process
+  // a failure to remove what others left is no failure of this process
   if (failure) emitWarning(failure.message, { type: 'NacelleWarning', code: 'ERR_STORE_LEAVINGS' });
 }
 
-/** Names all that an entry of the index stands for, as far as it is there. */
+/** Adds to `reached` all digests that an entry of the index needs, as far as they are there. */
 async function reach(entry: Descriptor, reached: Set<string>, root: string): Promise<void> {
   reached.add(entry.digest);
   const bytes = await readFile(blobPath(root, entry.digest)).catch((error: unknown) => {
@@ -126,7 +129,7 @@ interface Sweep {
   readonly trash: string[];
 }
 
-/** Their names go at once; to remove all that is in them takes longer than the store may be locked. */
+/** Takes away the names of layers at once; to remove all that is in them takes longer than the store may be locked. */
 async function sweepLayers(reached: ReadonlySet<string>, { root, held, trash }: Sweep): Promise<string[]> {
   const layers: string[] = [];
   for (const chainId of await digestsIn(join(root, 'layers'))) {
@@ -139,7 +142,7 @@ async function sweepLayers(reached: ReadonlySet<string>, { root, held, trash }: 
   return layers;
 }
 
-/** Blobs that were cut off, and that nobody brings just now. */
+/** Removes blobs that were cut off, and that nobody brings just now. */
 async function sweepIngest(root: string): Promise<void> {
   for (const name of await listFolder(join(root, 'ingest'))) await discardIngest(join(root, 'ingest', name));
 }
@@ -153,7 +156,7 @@ async function digestsIn(folder: string): Promise<string[]> {
   return all;
 }
 
-/** Working files begin with the name of a lease. */
+/** Working files of dead processes: their names begin with that of a lease. */
 async function deadFiles(living: ReadonlySet<string>, root: string): Promise<string[]> {
   const names = await listFolder(join(root, 'tmp'));
   return names.filter((name) => !living.has(name.slice(0, LEASE_NAME))).map((name) => join(root, 'tmp', name));

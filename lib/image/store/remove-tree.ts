@@ -3,7 +3,8 @@ import { carryOut } from '../../native/host-work.js';
 import { NONE, planOf } from '../../plan/plan.js';
 
 /**
- * Removes a folder with all in it, also what is deeper than a path may be long. A missing one is success. By a process of its own.
+ * Removes a folder with all in it, even when it is deeper than a path may be long. A process of its own does it. A missing folder is
+ * success.
  *
  * @throws SyscallError: some of it is left
  */
@@ -11,7 +12,7 @@ export async function removeTree(path: string): Promise<void> {
   await carryOut(planOf({ undo: [{ op: 'remove_tree', host: true, at: NONE, path }] }));
 }
 
-/** Removes each, whatever becomes of the others. @returns what failed */
+/** Removes each tree, even when others fail. @returns the failures */
 export async function removeTrees(paths: readonly string[]): Promise<Error | undefined> {
   const failures: Error[] = [];
   for (const path of paths) await removeTree(path).catch((error: unknown) => failures.push(toError(error)));

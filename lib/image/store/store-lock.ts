@@ -5,14 +5,14 @@ import { tryLock } from '../../native/load-addon.js';
 import { requireOwn } from '../../native/own-folder.js';
 import { makeFolder } from './store-root.js';
 
-/** ms between tries: a lock of another process tells nobody when it is free, and waiting for it would take a thread of Node's pool. */
+/** ms between tries: nobody tells when a lock of another process is free, and waiting for it would take a thread of Node's pool. */
 const FIRST_PAUSE = 1;
 const LONGEST_PAUSE = 50;
 
 /**
  * Waits until a file is locked (fcntl(2), open file description locks: they end with the process, however it dies).
  *
- * @param signal ends the waiting, by its reason
+ * @param signal its abort ends the waiting, with the signal's reason
  */
 export async function lockFile(file: FileHandle, kind: 'shared' | 'exclusive', signal?: AbortSignal): Promise<void> {
   for (let pause = FIRST_PAUSE; !tryLock(file.fd, kind); pause = Math.min(2 * pause, LONGEST_PAUSE)) {
@@ -23,7 +23,7 @@ export async function lockFile(file: FileHandle, kind: 'shared' | 'exclusive', s
   }
 }
 
-/** Does something while this process has the store's lock: for moments only. */
+/** Does some work while this process has the store's lock; it must be short. */
 export async function withLock<T>(root: string, kind: 'shared' | 'exclusive', work: () => Promise<T>): Promise<T> {
   await makeFolder(root);
   requireOwn(root);

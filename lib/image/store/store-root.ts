@@ -48,8 +48,8 @@ export function layerPath(root: string, chainId: string): string {
 }
 
 /**
- * Makes a folder of the store, 0700 as all of them, with those above it. Not by `recursive`, which tells of a full disk as ENOENT, and
- * never comes back where the kernel makes no folders, as in /proc.
+ * Makes a folder of the store, 0700 as all of them, with those above it. It does not use `recursive`, which reports a full disk as ENOENT,
+ * and never returns where the kernel makes no folders, as in /proc.
  */
 export async function makeFolder(path: string): Promise<string> {
   try {
@@ -57,7 +57,7 @@ export async function makeFolder(path: string): Promise<string> {
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return path;
     if (!hasCode(error, 'ENOENT')) throw error;
-    // another one may have made it meanwhile
+    // another process may have made it meanwhile
     if (!existsSync(dirname(path))) await makeFolder(dirname(path));
     await mkdir(path, { mode: 0o700 }).catch((again: unknown) => {
       if (!hasCode(again, 'EEXIST')) throw again;
@@ -75,7 +75,7 @@ export async function uppersFolder(root = storeRoot()): Promise<string> {
   return join(root, 'containers');
 }
 
-/** Gives what is on the disk its name, in one step, and has the name on the disk too. */
+/** Gives a file or folder that is on the disk its name, in one step, and brings the name to the disk too. */
 export async function publish(temporary: string, target: string): Promise<void> {
   await rename(temporary, target);
   await syncFolder(dirname(target));
@@ -90,7 +90,7 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Empty where there is no such folder. */
+/** The names in a folder; empty where there is no such folder. */
 export async function listFolder(path: string): Promise<string[]> {
   return readdir(path).catch((error: unknown) => {
     if (hasCode(error, 'ENOENT')) return [];

@@ -11,33 +11,33 @@ import { storeRoot } from './store-root.js';
 
 /** What `Image.list()` tells of an image in the store. */
 export interface ImageInfo {
-  /** In full, as 'docker.io/library/alpine:3'; `null`: another image has its name now, or it never had one. */
+  /** The full name, as 'docker.io/library/alpine:3'; `null`: another image has its name now, or it never had one. */
   readonly reference: string | null;
-  /** Of the manifest. */
+  /** The digest of the manifest. */
   readonly digest: string;
   /** Bytes of the layers' blobs. */
   readonly size: number;
   /** As 'linux/amd64'. */
   readonly platform: string;
-  /** When it was built, as it says itself. */
+  /** When the image was built, as it says itself. */
   readonly createdAt: Date | null;
-  /** When a container last began to use it, or it was unpacked; `null`: it was not unpacked yet. */
+  /** When a container last began to use the image, or it was unpacked; `null`: it was not unpacked yet. */
   readonly lastUsedAt: Date | null;
-  /** Why it can't be used, where its documents are damaged: there is no more to be told of it then. */
+  /** Why the image can't be used, when its documents are damaged: nothing more is known of it then. */
   readonly error: ImageError | null;
 }
 
 interface Snapshot {
-  /** Changes with each new index.json: it is always replaced as a whole. */
+  /** A version that changes with each new index.json, which is always replaced as a whole. */
   readonly version: string;
   readonly layout: OciLayout;
   readonly images: Map<string, Promise<ImageSource>>;
 }
 
-/** By the store's root. */
+/** Snapshots by the store's root. */
 const snapshots = new Map<string, Snapshot>();
 
-/** The store as its index says now; `null`: nothing was put into it yet. Read anew when the index is another. */
+/** The store as its index says now; `null`: nothing was put into it yet. It is read anew when the index has changed. */
 async function snapshot(root: string): Promise<Snapshot | null> {
   const stats = statSync(join(root, 'index.json'), { bigint: true, throwIfNoEntry: false });
   if (!stats) return null;
@@ -50,8 +50,8 @@ async function snapshot(root: string): Promise<Snapshot | null> {
 }
 
 /**
- * An image of the store, under the name that it has there; `null` when it is not there. A digest finds the image whatever its name, first
- * those of the repository.
+ * An image of the store, under the name that it has there; `null` when it is not there. A digest finds the image whatever its name, and an
+ * image of the same repository first.
  *
  * @throws ImageError when its documents are damaged
  */
@@ -84,12 +84,12 @@ export async function findEntry(reference: string | null, digest: string, root =
   return now && entry ? open(now, entry, reference) : null;
 }
 
-/** The image whose config has a digest: what a docker archive says of itself. */
+/** The image whose config has this digest, as a docker archive identifies its images. */
 export async function findByConfig(digest: string, root = storeRoot()): Promise<ImageSource | null> {
   return (await intact(root)).find(({ manifest }) => manifest.config.digest === digest) ?? null;
 }
 
-/** Other repositories of the same registry that have what is in the store, as far as its names tell: by blob. */
+/** For each blob in the store, another repository of the same registry that has it, as far as the store's names tell. */
 export async function neighbours({ registry, repository }: RegistryReference, root = storeRoot()): Promise<ReadonlyMap<string, string>> {
   const repositories = new Map<string, string>();
   for (const { reference, manifest } of await intact(root)) {
@@ -100,7 +100,7 @@ export async function neighbours({ registry, repository }: RegistryReference, ro
   return repositories;
 }
 
-/** Those whose documents are not damaged, in the order in which they came: what is looked for in others can still be found. */
+/** The images whose documents are not damaged, in the order in which they came: a damaged image must not keep others from being found. */
 async function intact(root: string): Promise<ImageSource[]> {
   const now = await snapshot(root);
   const opened = await Promise.allSettled(now?.layout.entries.map((entry) => open(now, entry)) ?? []);
