@@ -110,7 +110,7 @@ export class Cgroup implements AsyncDisposable {
     if (there)
       throw new NacelleError(`make the cgroup ${full}: EEXIST (${there} is there already; Cgroup.open takes it)`, { code: 'EEXIST' });
     const owned = await make(full, group, slots, persist);
-    // with the same paths that `open` would find
+    // the group gets the same paths that `open` would find
     return new Cgroup(full, findPaths(layout, full), owned);
   }
 

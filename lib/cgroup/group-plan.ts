@@ -29,7 +29,7 @@ export interface GroupRequest {
   readonly files?: GroupFiles;
   /** Controllers that are joined where they are available; those that `limits` need are joined in any case. */
   readonly controllers: readonly string[];
-  /** For each letter the last rule that fits decides. */
+  /** The device rules: for each letter of an access the last rule that fits decides. */
   readonly deviceRules?: readonly ParsedDeviceRule[];
   /** The name of the caller's group that it is below: the limits of that one, and of those above it, bind too. */
   readonly within?: string;
@@ -84,7 +84,7 @@ interface Member {
 export function planGroup(request: GroupRequest): GroupPlan {
   const { layout, name, limits } = request;
   const writes = limitWrites(limits, { layout, files: request.files ?? noFiles });
-  // without the unified tree it takes v1's freezer to stop a tree, and to kill one that forks
+  // without the unified tree, only v1's freezer can stop a tree, and kill one that forks
   const stopping = layout.unified ? [] : ['freezer'];
   const members = chooseMembers(request, new Set([...stopping, ...request.controllers, ...controllersOf(limits, layout)]));
   const unified = members.find(({ hierarchy }) => hierarchy === layout.unified);
@@ -181,7 +181,7 @@ function chooseMembers({ layout, slots }: GroupRequest, wanted: ReadonlySet<stri
   return [...controllers].flatMap(([hierarchy, names]): Member[] => {
     const base = layout.bases.get(hierarchy.mountPoint);
     if (base?.path != null) return [{ hierarchy, base: base.path, slot: slots.take(), controllers: names }];
-    // Without the unified tree nothing could be killed for certain; without another that no limit needs, less is counted.
+    // Without the unified tree nothing could be killed for certain; without another hierarchy that no limit needs, less is counted.
     if (hierarchy !== layout.unified) return [];
     throw new UnsupportedError('cgroup', base?.reason ?? `nothing is known of ${hierarchy.mountPoint}`, base?.fix ?? null);
   });
@@ -237,7 +237,7 @@ export function joinAbove(bases: readonly string[], name: string): Step[] {
   return bases.map((base) => ({ op: 'join_above', path: pathOf(base, name), floor: Buffer.byteLength(`${base}/${OWN_NAME}`) }));
 }
 
-/** On v2 every group above must hand the controllers on; on v1 a folder is enough, but for cpusets. */
+/** Steps that make the group's folders. On v2 every group above must hand the controllers on; on v1 a folder is enough, but for cpusets. */
 function makeSteps({ hierarchy, base, slot, controllers }: Member, name: string): Step[] {
   const folder = pathOf(base, name);
   const make: Step = { op: 'make_group', host: true, out: slot, at: NONE, path: folder };

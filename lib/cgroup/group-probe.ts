@@ -17,7 +17,7 @@ import { uncertainControllers } from './limits/limit-writes.js';
 /** Names of a group's files. */
 type Files = ReadonlySet<string>;
 
-/** The files that were found, by controller. They do not change while the machine runs. */
+/** The files that were found, by controller: they do not change while the machine runs. */
 const known = new Map<string, Files>();
 
 /**

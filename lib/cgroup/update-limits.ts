@@ -26,7 +26,7 @@ const EBUSY = 16;
 export interface UpdateRequest {
   readonly layout: GroupLayout;
   readonly name: string;
-  /** Its folders, by controller and 'unified'. */
+  /** The group's folders, by controller and 'unified'. */
   readonly paths: Readonly<Record<string, string>>;
   /** Limits that are not named stay as they are. */
   readonly limits: ParsedLimits;

@@ -17,7 +17,7 @@ export interface Place {
 export interface Folders {
   /** `null` without an upper folder. */
   readonly work: Place | null;
-  /** Without symlinks. */
+  /** The path to mount on, without symlinks. */
   readonly target: Place;
   /** The mode and owner of the topmost lower folder, which the mount's own top is to have too. */
   readonly root: Ownership;

@@ -16,7 +16,7 @@ export interface OverlayOptions {
   readonly target?: string | undefined;
   /** Nothing can be changed: there is no upper. Default false. */
   readonly readOnly?: boolean | undefined;
-  /** Nothing is synced to disk: quicker, and after a crash of the machine the upper is worth nothing. Default false. */
+  /** Nothing is synced to disk: this is quicker, but after a crash of the machine the upper is worth nothing. Default false. */
   readonly volatile?: boolean | undefined;
   /** How much the tmpfs may hold. Default: half of the machine's memory, as tmpfs(5) has it. */
   readonly upperSize?: Size | undefined;

@@ -26,7 +26,7 @@ export type Base = { readonly path: string } | ({ readonly path: null } & Refusa
 
 /** The layout, and what is decided on it once. */
 export interface GroupLayout extends CgroupLayout {
-  /** By mount point. */
+  /** Bases by the mount point of their hierarchy. */
   readonly bases: ReadonlyMap<string, Base>;
   /** Controllers of the unified tree that groups of ours could have, were it not for this reason. */
   readonly withheld: (Refusal & { readonly controllers: readonly string[] }) | null;
@@ -121,8 +121,8 @@ const LOOK = 'look at the control groups';
 let known: GroupLayout | undefined;
 
 /**
- * Where groups can be made by this process. Looks once; where the rule of v2 asks for it, Node (with its shim)
- * is moved into a leaf below its own group, so that the group can have children with limits.
+ * Finds where this process can make groups. It looks once; where the rule of v2 asks for it, Node (with its shim) is moved into a leaf
+ * below its own group, so that the group can have children with limits.
  */
 export function groupLayout(): GroupLayout {
   known ??= attempt(LOOK, () => probe(true));
@@ -156,7 +156,7 @@ function probe(mayMove: boolean): GroupLayout {
   const offered = controllersAt(layout.unified.mountPoint);
   const { bare, ...base } = unifiedBase(layout.mode, layout.unified, offered !== '', mayMove);
   bases.set(layout.unified.mountPoint, base);
-  // What counts is what can be handed on where the groups are made, not where Node is.
+  // What counts is the controllers that can be handed on where the groups are made, not where Node is.
   const handed = base.path === null || bare ? '' : controllersAt(base.path);
   const there = base.path === null ? layout : withUnifiedControllers(layout, handed);
   const withheld = bare ? { ...bare, controllers: offered.split(' ') } : null;

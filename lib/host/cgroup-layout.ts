@@ -15,7 +15,7 @@ export type CgroupMode = 'v1' | 'v2' | 'hybrid';
 /** Which controllers this machine has, and where (cgroups(7)). */
 export interface CgroupLayout {
   readonly mode: CgroupMode;
-  /** By the kernel's name. A controller is in one hierarchy at a time, v1 or v2. */
+  /** Hierarchies by the kernel's name of a controller. A controller is in one hierarchy at a time, v1 or v2. */
   readonly controllers: ReadonlyMap<string, Hierarchy>;
   readonly unified: Hierarchy | null;
 }

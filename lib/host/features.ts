@@ -21,7 +21,7 @@ export interface Features {
   readonly rootless: Feature;
   /** System call filters. */
   readonly seccomp: Feature;
-  /** By the words of the option `network`. */
+  /** By the values of the option `network`. */
   readonly network: Readonly<Record<'none' | 'host' | 'bridge' | 'pasta', Feature>>;
   /** Programs of the host that some option needs; nothing else of nacelle needs any. */
   readonly binaries: Readonly<Record<string, Feature>>;

@@ -22,7 +22,7 @@ export interface TransferOptions {
 
 /** The limits also hold for a compressed archive as a whole. */
 export interface LoadOptions extends TransferOptions, OpenOptions {
-  /** Its name in the store, as 'app:1', whatever the source calls it. Default: the names that are there. */
+  /** The image's name in the store, as 'app:1', whatever the source calls it. Default: the names that the source has. */
   reference?: string | undefined;
 }
 
@@ -69,7 +69,7 @@ export interface PushOptions extends RegistryOptions {
 }
 
 export interface CommitOptions {
-  /** Its name in the store, as 'app:1'. Default: none. */
+  /** The new image's name in the store, as 'app:1'. Default: none. */
   reference?: string | undefined;
   /**
    * How the new image is to be run. This takes precedence over what the container's image says: `env` and `labels` are added, all else

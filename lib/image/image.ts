@@ -329,7 +329,7 @@ export class Image {
 export interface Committable {
   /** The image below the changes. */
   readonly image?: Image | null;
-  /** Its changes as the tar stream of an OCI layer, not compressed. */
+  /** The changes as the tar stream of an OCI layer, not compressed. */
   layer(options?: LayerOptions): Promise<Readable>;
   /** Each layer's stream, the lowest first, where there are more layers than the changes. */
   layers?(): readonly LayerStream[];

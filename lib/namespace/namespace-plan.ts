@@ -60,9 +60,9 @@ function leaveHost(types: readonly NamespaceType[], slots: Slots): Step[] {
 }
 
 /**
- * One stage, or two with a time namespace: its offsets can be written only before anybody is in it, which
- * clone3(CLONE_NEWTIME) rules out. So the first process unshares it and the second one is born in it; the
- * pid namespace begins with the second, as its process 1 can't have a sibling started with CLONE_PARENT.
+ * Plans one stage, or two with a time namespace: its offsets can be written only before anybody is in it, which clone3(CLONE_NEWTIME) rules
+ * out. So the first process unshares it and the second one is born in it; the pid namespace begins with the second, as its process 1 can't
+ * have a sibling started with CLONE_PARENT.
  */
 function createStages(options: ParsedCreate, maker: Maker, last: readonly Step[]): Stage[] {
   const { types, timeOffsets } = options;

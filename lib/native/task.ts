@@ -7,7 +7,7 @@ export type KillCause = (typeof causes)[number];
 
 /** How a task ended: raw facts, to be read by pure code. */
 export interface TaskEnd {
-  /** As waitid(2) tells of the program: exited with a status, or killed by a signal. */
+  /** The program's end as waitid(2) tells it: exited with a status, or killed by a signal. */
   readonly exit: { readonly kind: 'exited' | 'signalled'; readonly value: number };
   readonly cause: KillCause;
   /** Wall clock of the program's start, ms since the epoch; monotonic start and end, ms (process.hrtime's clock). */
@@ -31,7 +31,7 @@ export interface TaskEnd {
 }
 
 export interface TaskOutput {
-  /** Of the steps that have output (`read`, `netlink`), in the order of the steps. */
+  /** The outputs of the steps that have some (`read`, `netlink`), in the order of the steps. */
   readonly outputs: readonly Uint8Array[];
   readonly descriptors: ReadonlyMap<Slot, number>;
 }

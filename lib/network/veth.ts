@@ -155,7 +155,7 @@ async function openProcess(pid: number): Promise<FileHandle> {
   try {
     return await open(`/proc/${pid}/ns/net`);
   } catch (error) {
-    // that this process is out of descriptors says nothing of the other one
+    // a lack of descriptors in this process says nothing of the other one
     if (isOutOfDescriptors(error)) throw systemError(`open the network namespace of process ${pid}`, error);
     throw invalidOption('peer', `the network namespace of process ${pid} cannot be opened`, error);
   }

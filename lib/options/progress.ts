@@ -6,7 +6,7 @@ export interface ProgressEvent {
    * `uploaded`; `exists`: nothing had to be done.
    */
   readonly status: 'downloading' | 'downloaded' | 'unpacking' | 'done' | 'uploading' | 'uploaded' | 'exists';
-  /** Of the layer's blob. */
+  /** The digest of the layer's blob. */
   readonly digest: string;
   /** Bytes of the blob so far, and its size. */
   readonly bytes: number;

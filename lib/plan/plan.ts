@@ -7,9 +7,7 @@ export interface Stage {
   readonly flags: number;
   /** A cgroup v2 folder to be born in (CLONE_INTO_CGROUP). */
   readonly group?: Slot;
-  /**
-   * In order. A step marked `host` is run by the shim: the process waits for it (that is the plan's `sync`).
-   */
+  /** The steps in their order. A step marked `host` is run by the shim: the process waits for it (that is the plan's `sync`). */
   readonly steps: readonly Step[];
 }
 

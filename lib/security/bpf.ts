@@ -8,7 +8,7 @@ type Instruction =
   | { readonly kind: 'plain'; readonly code: number; readonly k: number }
   | { readonly kind: 'branch'; readonly code: number; readonly k: number; readonly yes: Label; readonly no: Label };
 
-// Of linux/bpf_common.h.
+// These are of linux/bpf_common.h.
 const BPF_LD_W_ABS = 0x20;
 const BPF_ALU_AND_K = 0x54;
 const BPF_JMP_JA = 0x05;

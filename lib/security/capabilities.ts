@@ -3,8 +3,8 @@ import { allCapabilities, type CapabilityMask, type CapabilityName, capabilityMa
 import { didYouMean } from './did-you-mean.js';
 
 /**
- * What a container has unless told otherwise: docker's fourteen less NET_RAW (forged packets on a shared
- * bridge), MKNOD (devices) and AUDIT_WRITE (the host's audit log). podman's default is the same.
+ * The capabilities that a container has by default: docker's fourteen less NET_RAW (forged packets on a shared bridge), MKNOD (devices) and
+ * AUDIT_WRITE (the host's audit log). podman's default is the same.
  */
 export const defaultCapabilities: CapabilityMask = capabilityMask(
   ...(['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'NET_BIND_SERVICE'] as const),
@@ -58,8 +58,8 @@ export function resolveCapabilities(options: {
 }
 
 /**
- * What a process may give to a container, from its /proc/PID/status: a capability must be permitted, to be
- * used, and in the bounding set, to outlive execve.
+ * The capabilities that a process may give to a container, from its /proc/PID/status: a capability must be permitted, to be used, and in
+ * the bounding set, to outlive execve.
  */
 export function heldCapabilities(status: string): CapabilityMask {
   const set = (field: string) => BigInt(`0x${new RegExp(`^${field}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? '0'}`);

@@ -24,7 +24,7 @@ const personalities = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 const namespaces: readonly Rule[] = [
   { names: ['clone'], args: [{ index: 0, op: 'MASKED_EQ', mask: newNamespaces, value: 0, bits: 32 }], action: 'allow' },
   { names: ['clone'], action: refuse, unless: ['SYS_ADMIN'] },
-  // Its flags are in memory, where a filter can't look. After ENOSYS libraries use clone.
+  // clone3's flags are in memory, where a filter can't look. After ENOSYS libraries use clone.
   { names: ['clone3'], action: notImplemented, unless: ['SYS_ADMIN'] },
   { names: ['unshare'], args: [{ index: 0, op: 'MASKED_EQ', mask: newNamespaces | CLONE_NEWTIME, value: 0, bits: 32 }], action: 'allow' },
   { names: ['unshare', 'setns'], action: refuse, unless: ['SYS_ADMIN'] },

@@ -14,7 +14,7 @@ const ipcNames = new Set(
   ['msgmax', 'msgmnb', 'msgmni', 'sem', 'shmall', 'shmmax', 'shmmni', 'shm_rmid_forced'].map((name) => `kernel/${name}`),
 );
 
-/** Those of the UTS namespace are options. */
+/** Sysctls of the UTS namespace, which are options of their own. */
 const options: Readonly<Record<string, string>> = { 'kernel/hostname': 'hostname', 'kernel/domainname': 'domainname' };
 
 /**
@@ -39,7 +39,7 @@ export function resolveSysctls(sysctls: Readonly<Record<string, string>>, isNew:
   });
 }
 
-/** As sysctl(8): the first separator tells which of '.' and '/' separates; the other one stands for itself. */
+/** The path of a sysctl. As in sysctl(8), the first separator tells which of '.' and '/' separates; the other one stands for itself. */
 function pathOf(option: string, name: string): string {
   const separator = /[./]/.exec(name)?.[0];
   const swap: Readonly<Record<string, string>> = { '.': '/', '/': '.' };

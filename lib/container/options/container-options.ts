@@ -40,7 +40,7 @@ export interface ParsedOptions {
   readonly name: string | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly init: boolean;
-  /** All eight; `network` is in `net` ('new': the loopback alone). `mnt` is 'new' and `user` 'host'. */
+  /** All eight types; the option `network` is in `net` ('new': the loopback alone). `mnt` is always 'new' and `user` 'host'. */
   readonly namespaces: Readonly<Record<NamespaceType, ParsedNamespace>>;
   /** ms. */
   readonly timeOffsets: { readonly monotonic: number; readonly boottime: number } | null;

@@ -14,8 +14,8 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   /** 'host', 'docker.io/library/alpine:3', 'sha256:HEX', 'oci:DIR:TAG', 'docker-archive:FILE', 'dir:ROOTFS'. This or `rootfs` is needed. */
   image?: string | Image | undefined;
   /**
-   * When an image that is given by a registry's name is pulled: when the store lacks it, never (`ERR_NO_IMAGE` then), or always. Default
-   * 'missing'. What a registry needs beside its name (credentials, a certificate, a platform) is said to `Image.pull`, before.
+   * When to pull an image that is given by a registry's name: when the store lacks it, never (`ERR_NO_IMAGE` then), or always. Default
+   * 'missing'. What a registry needs beside its name (credentials, a certificate, a platform) is given to `Image.pull`, before.
    */
   pull?: 'missing' | 'never' | 'always' | undefined;
   /** A folder that is the root instead of an image; the program writes to the folder itself. */

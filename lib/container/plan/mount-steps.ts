@@ -26,7 +26,7 @@ function attributesOf(flags: ReadonlySet<MountFlag>): number {
   return [...flags].reduce((all, flag) => all | attributes[flag], 0);
 }
 
-/** Steps for the mounts that were asked for, in their order. `prepare`: host steps; `places`: of all mounts, after those of `before`. */
+/** Steps for the mounts that were asked for, in their order. `prepare` has host steps; `places` has all mounts, those of `before` first. */
 export function planMounts(
   input: Pick<PlanInput, 'slots' | 'options' | 'fileTargets'>,
   { root, proc, before }: { root: Slot; proc: Slot; before: readonly Place[] },

@@ -52,7 +52,7 @@ export interface PlanInput {
   readonly fileTargets: ReadonlySet<string>;
   /** Folders that the image declares as volumes, and that nothing else is mounted on: absolute, parents first. */
   readonly volumes: readonly string[];
-  /** What is mounted and hidden unasked. */
+  /** What every container gets mounted and hidden, without asking for it. */
   readonly table: MountTable;
   /** A descriptor of /proc as it is in the pid namespace that is joined, where the plan can't make that /proc itself. */
   readonly proc: number | null;

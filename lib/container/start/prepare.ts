@@ -28,7 +28,9 @@ import { etcFiles } from './etc-files.js';
 import { imageVolumes } from './image-volumes.js';
 import { joinedProc } from './joined-proc.js';
 
-/** What a plan needs beside the program's streams; reads the host, makes nothing on it but an image's layers in the store. */
+/**
+ * What a plan needs beside the program's streams. Preparing it reads the host, and makes nothing on it but an image's layers in the store.
+ */
 export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
   readonly stopSignal: number;
   /** The limits that can be kept. */

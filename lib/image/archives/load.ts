@@ -106,7 +106,7 @@ async function openFile(path: string): Promise<FileHandle> {
 
 interface StreamSettings {
   readonly options: LoadSettings;
-  /** For messages. */
+  /** The name of the source for error messages. */
   readonly what: string;
   /** Bytes, as far as it is known. */
   readonly size: number;

@@ -100,7 +100,10 @@ async function* verified(image: ImageSource, blob: Descriptor): AsyncGenerator<B
   yield* verifier;
 }
 
-/** The image's entry in the index. By docker's rules the full name is in containerd's annotation, and the reference is the tag alone. */
+/**
+ * The image's entry in the index. With the format 'docker', the full name is in containerd's annotation and the reference is the tag alone,
+ * as docker writes them.
+ */
 function entryOf(image: ImageSource, format: SaveFormat): Descriptor {
   const reference = image.reference === null ? null : parseReference(image.reference);
   if (reference?.kind === 'oci') return withName(image.descriptor, { tag: image.tag });

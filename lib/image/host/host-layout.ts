@@ -64,7 +64,7 @@ export function hostRecipe(options: HostLayoutOptions): RootRecipe {
   });
   const { overlays, binds, covered } = sortMounts(mounts, targets, places, probe);
 
-  // Where a hidden place is seen through each mount, and the mount points that are to look empty.
+  // By mount, where a hidden place is seen through it, and the mount points that are to look empty.
   const hiddenIn = new Map<MountInfo, Target[]>(overlays.map((mount) => [mount, []]));
   for (const mount of overlays) {
     for (const place of places) {

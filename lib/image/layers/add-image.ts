@@ -69,7 +69,7 @@ export async function addImage(reference: string | null, image: NewImage, option
     // what is left is of no use without the one that failed
     for (const work of all) work.catch((error: unknown) => stop.abort(error));
     await settled(all);
-    // after the layers: whoever finds these finds all
+    // these documents come after the layers, so that whoever finds them finds the whole image
     for (const document of [manifest.config, descriptor]) {
       await discardDamaged(document);
       await add(document);

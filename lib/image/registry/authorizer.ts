@@ -34,7 +34,7 @@ export class Authorizer {
   readonly #given: RegistryAuth | undefined;
   readonly #signal: AbortSignal | undefined;
   #credentials: Promise<RegistryAuth | null> | undefined;
-  /** By scope. */
+  /** The Authorization that is known to be good, by scope. */
   readonly #known = new Map<string, Known>();
   readonly #underWay = new Map<string, Promise<void>>();
 

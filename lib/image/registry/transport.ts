@@ -36,7 +36,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** HTTP as registries need it: proxies from the environment, certificates, time-outs, and redirects that take no secret along. */
 export class Transport {
   readonly #dispatcher: Dispatcher;
-  /** For this machine itself, and for networks to which no proxy leads. */
+  /** The dispatcher for this machine itself, and for networks to which no proxy leads. */
   readonly #direct: Dispatcher;
   readonly #send: typeof import('undici').request;
   readonly #settings: RegistrySettings;
@@ -78,7 +78,7 @@ export class Transport {
   }
 
   /**
-   * One request, with its redirects when it is GET or HEAD.
+   * Sends one request, and follows its redirects when it is GET or HEAD.
    *
    * @throws ImageError for plain HTTP where it is not allowed; the failure of the connection as it is
    */

@@ -182,7 +182,7 @@ export interface RunResult<E extends Encoding = 'utf8'> {
  */
 export type Execution<E extends Encoding = 'utf8'> = Promise<RunResult<E>> &
   AsyncIterable<string> & {
-    /** In Node's pid namespace. Rejects when the program never ran. */
+    /** The program's pid in Node's pid namespace. Rejects when the program never ran. */
     readonly pid: Promise<number>;
     /** `null` unless the option `stdin` is 'pipe'. */
     readonly stdin: Writable | null;
