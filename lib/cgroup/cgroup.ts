@@ -194,8 +194,8 @@ export class Cgroup implements AsyncDisposable {
   }
 
   /**
-   * Stops all processes of the group and below it; those that come are stopped too. Resolves when they stand still. On v2 this needs Linux
-   * 5.2; on v1 the freezer does it.
+   * Stops all processes of the group and below it, and those that come later. Resolves when they stand still. On v2 this needs Linux 5.2;
+   * on v1 the freezer does it.
    *
    * @throws UnsupportedError; NacelleError `EBUSY` when one can't be stopped (uninterruptible sleep): all go on then
    */

@@ -265,8 +265,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /**
    * What the program, and making its mounts, changed in the image's files, sorted by path, a folder before its content. It can be read
-   * while the container runs, and after its end until it is removed. What the program writes meanwhile may be included or not: {@link
-   * pause} it to be sure. Mounts are not included.
+   * while the container runs, and after its end until it is removed. What the program writes meanwhile may be included or not:
+   * {@link pause} it to be sure. Mounts are not included.
    *
    * @throws UnsupportedError with `rootfs`, which is written to itself; NacelleError `ERR_CLOSED` when it was removed; SyscallError
    */

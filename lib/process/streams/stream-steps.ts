@@ -7,7 +7,10 @@ import type { ChildEnds } from './child-end.js';
 export interface StreamPlan {
   /** Steps to be run while a path of the host's means the same as in Node. */
   readonly open: readonly Step[];
-  /** Steps that make the streams 0, 1 and 2. `give`: pipes of ours become the user's, so that the program may open /dev/stdout. */
+  /**
+   * Steps that make the streams the descriptors 0, 1 and 2. `give`: pipes of ours become the user's, so that the program may open
+   * /dev/stdout.
+   */
   set(give: boolean): Step[];
 }
 
