@@ -45,9 +45,9 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   namespaces?: ContainerNamespaces | undefined;
   /** ms added to the clocks (time_namespaces(7), Linux 5.6). The container then gets a new time namespace. */
   timeOffsets?: { monotonic?: number | undefined; boottime?: number | undefined } | undefined;
-  /** Run in this group, which the limits are set on. A name may be a path below nacelle's own root: 'judge/7'. */
+  /** The container's own group is made below this one, whose limits bind it too. A name may be a path below nacelle's own root: 'judge/7'. */
   cgroup?: Cgroup | string | undefined;
-  /** Make the container's group below this one. */
+  /** The same by docker's name. Not together with `cgroup`. */
   cgroupParent?: Cgroup | string | undefined;
   /** Default 'none': a network namespace with the loopback alone. */
   network?: 'none' | 'host' | Namespace | NetworkOwner | undefined;
