@@ -5,9 +5,9 @@ import { patience } from './test/fixtures/patience.js';
 const guardMs = 300_000 * patience;
 
 const onTheMachine = {
-  // Two files side by side, each with its shim, groups, namespaces, folders and store: the leak check counts what is its own owner's. Under the
-  // sanitizers and in an emulated machine there is no processor to spare.
-  maxWorkers: process.env.NACELLE_SANITIZE === '1' || process.env.NACELLE_TEST_IN_VM === '1' ? 1 : 2,
+  // The leak check compares the machine before and after a test, and a reaper of one file would be faster than that of another.
+  fileParallelism: false,
+  maxWorkers: 1,
   testTimeout: guardMs,
   hookTimeout: guardMs,
   sequence: { groupOrder: 1 },

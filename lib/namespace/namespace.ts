@@ -116,6 +116,7 @@ export class Namespace implements AsyncDisposable {
     options: ExecOptions<E> & { with?: readonly Namespace[] | undefined } = {},
   ): Execution<E> {
     try {
+      if (typeof options !== 'object' || options === null) parseExecOptions(options);
       const { with: others = [], ...rest } = options;
       const argv = parseCommand(command);
       const namespaces = parseCompanions({ type: this.type, fd: this.fd }, others);

@@ -1,13 +1,12 @@
-import type { Readable } from 'node:stream';
-import * as z from 'zod';
+import { Readable } from 'node:stream';
 import { NacelleError } from '../errors.js';
-import { parseOptions } from '../options/parse-options.js';
 import { isAbort } from './abort.js';
 import { cancelledBeforeStart } from './cancelled.js';
+import { executionLines, parseOutput } from './execution-lines.js';
 import type { ParsedProcess } from './options/process-options.js';
 import type { Encoding, Execution, RunResult } from './options/process-types.js';
+import { signalNumber } from './options/signals.js';
 import { Program } from './program.js';
-import { linesOf } from './streams/lines.js';
 
 /** What runs a program: a container, or the program alone. */
 export interface Running<E extends Encoding> {
@@ -15,8 +14,6 @@ export interface Running<E extends Encoding> {
   kill(signal?: NodeJS.Signals | number): Promise<void>;
   wait(): Promise<RunResult<E>>;
 }
-
-const outputs = z.enum(['stdout', 'stderr', 'all']);
 
 /**
  * Runs a program at once and gives its promise and streams; `run` of every class uses this. `start` makes what the program needs and starts
@@ -31,6 +28,8 @@ export function execute<E extends Encoding>(
   const program = new Program<E>(options);
   const { stdin, stdout, stderr } = program.streams;
   const starting = start(program).catch((error: unknown) => {
+    // a program that was cancelled has written nothing; one that could not be started has no streams
+    if (isAbort(options.cancelSignal, error)) program.streams.end();
     program.streams.close();
     throw error;
   });
@@ -42,8 +41,8 @@ export function execute<E extends Encoding>(
     },
   );
   const lines: Execution<E>['lines'] = (from = 'stdout') => {
-    const output = parseOptions(outputs, from, 'from');
-    return linesUntilEnd(() => program.streams.copies(output), result, output);
+    const output = parseOutput(from);
+    return executionLines({ output, open: () => program.streams.copies(output), result });
   };
   const kill: Execution<E>['kill'] = async (signal) => {
     // when the program can't be started, the promise rejects with the reason
@@ -53,16 +52,19 @@ export function execute<E extends Encoding>(
   return executionOf(result, { pid: starting.then(pidOf), stdin, stdout, stderr, lines, kill });
 }
 
-/** An Execution that never began: an error in the options rejects the promise, as every other failure does. */
+/**
+ * An Execution that never began: an error in the options rejects the promise, as every other failure does. Its outputs are at their end, so that
+ * a caller who reads them hears of that error.
+ */
 export function refuse<E extends Encoding>(error: unknown): Execution<E> {
   const result = Promise.reject<RunResult<E>>(error);
   return executionOf(result, {
     pid: Promise.reject<number>(error),
     stdin: null,
-    stdout: null,
-    stderr: null,
-    lines: (from = 'stdout') => linesUntilEnd(() => result.then(() => []), result, from),
-    kill: async () => undefined,
+    stdout: Readable.from([]),
+    stderr: Readable.from([]),
+    lines: (from = 'stdout') => executionLines({ output: parseOutput(from), open: () => result.then(() => []), result }),
+    kill: async (signal = 'SIGKILL') => void signalNumber(signal),
   });
 }
 
@@ -73,30 +75,6 @@ function executionOf<E extends Encoding>(result: Promise<RunResult<E>>, parts: P
   // the caller need not use `pid`: its rejection must not count as unhandled
   parts.pid.catch(() => undefined);
   return Object.assign(result, parts, { [Symbol.asyncIterator]: () => parts.lines()[Symbol.asyncIterator]() });
-}
-
-async function* linesUntilEnd(
-  copies: () => Readable[] | Promise<Readable[]>,
-  result: Promise<unknown>,
-  output: z.output<typeof outputs>,
-): AsyncGenerator<string, void, undefined> {
-  // the loop throws this failure at its end; a caller who leaves the loop earlier doesn't want it
-  result.catch(() => undefined);
-  const streams = await copies();
-  if (streams.length === 0) {
-    throw new NacelleError(`read the lines of ${output === 'all' ? 'stdout and stderr' : output}: it goes elsewhere, not to a 'pipe'`, {
-      code: 'ERR_STATE',
-    });
-  }
-  try {
-    yield* linesOf(streams);
-  } catch (error) {
-    if (error instanceof NacelleError) throw error;
-    // streams end early when the program could not be started, or the shim died: the promise then rejects with the reason
-    await result;
-    throw error;
-  }
-  await result;
 }
 
 /** A program that was cancelled before it ran has no pid: to kill the number 0 would be to kill the caller's own process group. */

@@ -34,21 +34,24 @@ int decoded(Context& context, Reader& reader) {
   return result;
 }
 
+// A step of the process's own course has no function.
+template <typename Arguments, Side side>
+int interpreted(Context& context, Reader& reader) {
+  if constexpr (side == Side::flow) {
+    return -EPROTO;
+  } else {
+    return decoded<Arguments>(context, reader);
+  }
+}
+
 }  // namespace
 
 int interpret(Context& context, Op op, Reader arguments) {
   context.text[0] = '\0';
   switch (op) {
-#define DECODED(name) \
-  case Op::name:      \
-    return decoded<args::name>(context, arguments);
-#define INTERPRET_child(name) DECODED(name)
-#define INTERPRET_host(name) DECODED(name)
-#define INTERPRET_both(name) DECODED(name)
-#define INTERPRET_flow(name) \
-  case Op::name:             \
-    return -EPROTO;
-#define STEP(name, side, call, what, ...) INTERPRET_##side(name)
+#define STEP(name, side, call, what, ...) \
+  case Op::name:                          \
+    return interpreted<args::name, Side::side>(context, arguments);
 #include "steps.def"
 #undef STEP
   }

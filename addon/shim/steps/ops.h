@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+
 #include "../wire/wire.h"
 
 // steps.def, unrolled: the opcodes, a struct of arguments for each, and the code that reads them.
@@ -14,15 +17,16 @@ enum class Op : uint8_t {
 // Who runs a step.
 enum class Side : uint8_t { child, host, both, flow };
 
-constexpr Side side_of(Op op) {
-  switch (op) {
-#define STEP(name, side, call, what, ...) \
-  case Op::name:                          \
-    return Side::side;
+constexpr Side kSides[] = {
+#define STEP(name, side, call, what, ...) Side::side,
 #include "steps.def"
 #undef STEP
-  }
-  return Side::flow;
+};
+
+// A number that is no opcode is nobody's step.
+constexpr Side side_of(Op op) {
+  const auto index = static_cast<size_t>(op);
+  return index < sizeof kSides / sizeof kSides[0] ? kSides[index] : Side::flow;
 }
 
 constexpr bool runs_in_child(Op op) { return side_of(op) != Side::host; }

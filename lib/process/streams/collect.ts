@@ -18,7 +18,7 @@ export class Collector {
   readonly #limit: number;
   readonly #keeps: boolean;
   readonly #onOverflow: () => void;
-  #chunks: Uint8Array[] = [];
+  readonly #chunks: Uint8Array[] = [];
   #block: Uint8Array | null = null;
   #used = 0;
   #size = 0;
@@ -67,11 +67,15 @@ export class Collector {
     this.#used = 0;
   }
 
-  bytes(): Buffer {
+  /** What was kept until now, in pieces that are the collector's own: others copy them. */
+  pieces(): readonly Uint8Array[] {
     this.#flush();
-    const all = Buffer.concat(this.#chunks);
-    this.#chunks = [all];
-    return all;
+    return this.#chunks;
+  }
+
+  /** The same as a whole, which is the caller's. */
+  bytes(): Buffer {
+    return Buffer.concat(this.pieces());
   }
 
   /** The output is decoded as a whole, for a character may lie across chunks. A character that the limit cut through is left out. */

@@ -20,8 +20,18 @@ async function* linesIn(stream: Readable): AsyncGenerator<string, void, undefine
   const decoder = new StringDecoder('utf8');
   let pieces: string[] = [];
   let length = 0;
+  const keep = (piece: string): void => {
+    pieces.push(piece);
+    length += piece.length;
+    if (length > LONGEST) {
+      throw new NacelleError(`read the lines of a program: one has more than ${LONGEST.toLocaleString('en-US')} characters`, {
+        code: 'ERR_LINE_TOO_LONG',
+      });
+    }
+  };
   const take = (last: string): string => {
-    const line = pieces.length === 0 ? last : pieces.join('') + last;
+    keep(last);
+    const line = pieces.join('');
     pieces = [];
     length = 0;
     return line.endsWith('\r') ? line.slice(0, -1) : line;
@@ -30,14 +40,7 @@ async function* linesIn(stream: Readable): AsyncGenerator<string, void, undefine
     const parts = decoder.write(chunk).split('\n');
     const rest = parts.pop() ?? '';
     for (const part of parts) yield take(part);
-    if (rest === '') continue;
-    pieces.push(rest);
-    length += rest.length;
-    if (length > LONGEST) {
-      throw new NacelleError(`read the lines of a program: one has more than ${LONGEST.toLocaleString('en-US')} characters`, {
-        code: 'ERR_LINE_TOO_LONG',
-      });
-    }
+    if (rest !== '') keep(rest);
   }
   const rest = take(decoder.end());
   if (rest !== '') yield rest;

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { Readable, type Writable } from 'node:stream';
-import { setImmediate } from '../../native/clock.js';
+import { nextTick, setImmediate } from '../../native/clock.js';
 import type { Collector } from './collect.js';
 import { ignoreErrors } from './ignore-errors.js';
 
@@ -54,10 +54,14 @@ export class Outlet {
     if (!collector) return null;
     const copy = new LiveCopy({
       begin: () => {
-        this.#offer(copy, collector.bytes());
-        if (this.#ended) copy.give(null);
+        for (const piece of collector.pieces()) this.#offer(copy, piece);
+        if (this.#ended) copy.end();
       },
       goOn: () => this.#goOn(copy),
+      left: () => {
+        this.#copies.delete(copy);
+        this.#goOn(copy);
+      },
     });
     if (this.#closed) copy.destroy();
     else this.#copies.add(copy);
@@ -74,13 +78,15 @@ export class Outlet {
     this.#source.on('error', hooks.onError);
     for (const sink of this.#sinks) this.#listen(sink, hooks);
     this.#source.on('data', (chunk: Uint8Array) => this.#give(chunk));
-    this.#source.once('end', () => this.#end());
+    this.#source.once('end', () => this.end());
   }
 
   #listen(sink: Writable, { onError }: OutletHooks): void {
     const goOn = (): void => this.#goOn(sink);
     for (const [event, listener] of [
       ['drain', goOn],
+      // a sink that the caller ends, or destroys, takes no more and has no 'drain'
+      ['finish', goOn],
       ['close', goOn],
       ['error', onError],
     ] as const) {
@@ -93,14 +99,15 @@ export class Outlet {
     });
   }
 
+  /** Whoever takes a chunk may change it, so the collector's is shared with nobody. */
   #give(chunk: Uint8Array): void {
     const kept = this.#collector?.push(chunk);
+    for (const sink of this.#sinks) if (sink.writable && !sink.write(kept ? Buffer.from(chunk) : chunk)) this.#wait(sink);
     if (kept) for (const copy of this.#copies) this.#offer(copy, kept);
-    for (const sink of this.#sinks) if (sink.writable && !sink.write(chunk)) this.#wait(sink);
   }
 
-  #offer(copy: LiveCopy, chunk: Uint8Array): void {
-    if (chunk.length > 0 && !copy.give(chunk)) this.#wait(copy);
+  #offer(copy: LiveCopy, piece: Uint8Array): void {
+    if (piece.length > 0 && !copy.give(piece)) this.#wait(copy);
   }
 
   #wait(taker: Writable | LiveCopy): void {
@@ -112,10 +119,11 @@ export class Outlet {
     if (this.#full.delete(taker) && this.#full.size === 0) this.#source.resume();
   }
 
-  #end(): void {
+  /** Nothing more will come: the copies end when what there is was read. */
+  end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const copy of this.#copies) copy.give(null);
+    for (const copy of this.#copies) copy.end();
   }
 
   /**
@@ -126,7 +134,7 @@ export class Outlet {
     this.#settling = true;
     if (this.#begun) await drained(this.#source);
     this.#source.destroy();
-    this.#end();
+    this.end();
   }
 
   ref(): void {
@@ -151,37 +159,81 @@ export class Outlet {
   }
 }
 
-/** The stream that the caller reads. It is given nothing before its first read, and nothing after the caller has destroyed it. */
-class LiveCopy extends Readable {
-  readonly #hooks: { begin(): void; goOn(): void };
-  #isRead = false;
+interface CopyHooks {
+  /** The first read: what there is already is to be given. */
+  begin(): void;
+  /** The stream takes more again. */
+  goOn(): void;
+  /** The caller has destroyed the stream. */
+  left(): void;
+}
 
-  /**
-   * @param hooks `begin` is called at the first read, and gives what there is already; `goOn` when the stream takes more again, or the
-   * caller has left it
-   */
-  constructor(hooks: { begin(): void; goOn(): void }) {
+/** How many pieces may wait for a reader: the one at hand, and the next. */
+const MOST_WAITING = 2;
+
+/**
+ * The stream that the caller reads. It is given nothing before its first read, and nothing after the caller has destroyed it. Each piece is
+ * handed over on a stack of its own, so that a listener that throws takes nothing from others.
+ */
+class LiveCopy extends Readable {
+  readonly #hooks: CopyHooks;
+  #waiting: Uint8Array[] = [];
+  #isRead = false;
+  #isWanted = false;
+  #isScheduled = false;
+  #isOver = false;
+
+  constructor(hooks: CopyHooks) {
     super();
     this.#hooks = hooks;
   }
 
   /** @returns whether the stream takes more now */
-  give(chunk: Uint8Array | null): boolean {
+  give(piece: Uint8Array): boolean {
     if (!this.#isRead || this.destroyed) return true;
-    return this.push(chunk) || chunk === null;
+    this.#waiting.push(piece);
+    this.#schedule();
+    return this.#waiting.length < MOST_WAITING;
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#schedule();
   }
 
   override _read(): void {
-    if (this.#isRead) {
-      this.#hooks.goOn();
+    this.#isWanted = true;
+    if (!this.#isRead) {
+      this.#isRead = true;
+      this.#hooks.begin();
+    }
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || !this.#isWanted || (this.#waiting.length === 0 && !this.#isOver)) return;
+    this.#isScheduled = true;
+    nextTick(() => {
+      this.#isScheduled = false;
+      this.#handOver();
+    });
+  }
+
+  #handOver(): void {
+    if (this.destroyed) return;
+    const piece = this.#waiting.shift();
+    if (piece === undefined) {
+      this.push(null);
       return;
     }
-    this.#isRead = true;
-    this.#hooks.begin();
+    if (this.#waiting.length < MOST_WAITING) this.#hooks.goOn();
+    this.#isWanted = false;
+    this.push(Buffer.from(piece));
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#hooks.goOn();
+    this.#waiting = [];
+    this.#hooks.left();
     done(error);
   }
 }

@@ -31,6 +31,8 @@ export interface ProgramStreams {
   sent(): void;
   begin(hooks: StreamHooks): void;
   settle(): Promise<Collected>;
+  /** To be called when the program will not run: what the caller reads comes to its end. */
+  end(): void;
   /** `ref` and `unref` say whether the streams keep the event loop alive. */
   ref(): void;
   unref(): void;

@@ -51,6 +51,8 @@ export class Stdio implements ProgramStreams {
   readonly #childFds: number[] = [];
   /** Files that both outputs may go to: opened once, so that neither writes over the other. */
   readonly #files = new Map<string, number>();
+  /** Files of both outputs that were emptied: what is written from then on stays. */
+  readonly #emptied = new Set<string>();
   /** Something confines the program: it gets no descriptor of a file, which would give more than the stream's use. */
   #isConfined = false;
   readonly #copies: Copy[] = [];
@@ -177,6 +179,10 @@ export class Stdio implements ProgramStreams {
     return { stdout: stdout?.collector ?? null, stderr: stderr?.collector ?? null };
   }
 
+  end(): void {
+    for (const outlet of this.#outlets) outlet?.end();
+  }
+
   ref(): void {
     this.#stdin?.ref();
     for (const outlet of this.#outlets) outlet?.ref();
@@ -230,7 +236,7 @@ export class Stdio implements ProgramStreams {
     this.#stdin = stdin;
     // A program may close its stdin when it likes: what can't be written then is dropped.
     this.#stdin.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') this.#hooks?.onError(error);
+      if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') this.#onFailure(error);
     });
   }
 
@@ -329,11 +335,21 @@ export class Stdio implements ProgramStreams {
     const path = resolve(file);
     let fd = this.#files.get(path);
     if (fd === undefined) {
-      fd = await openOutput(path, append, NAMES[stream]);
+      fd = await this.#openFile(stream, path, append);
       this.#childFds.push(fd);
       this.#files.set(path, fd);
     }
     return this.#given(stream, fd, path);
+  }
+
+  /** A file that both outputs go to, one of them by way of Node, has two descriptors: neither may write over what the other has written. */
+  async #openFile(stream: 1 | 2, path: string, append: boolean): Promise<number> {
+    const places = ([1, 2] as const).map((output) => this.#items(output));
+    const isOfBoth = places.every((items) => items.some((item) => item.type === 'file' && resolve(item.file) === path));
+    if (!isOfBoth || places.every(({ length }) => length === 1)) return openOutput(path, append, NAMES[stream]);
+    if (!append && !this.#emptied.has(path)) closeSync(await openOutput(path, false, NAMES[stream]));
+    this.#emptied.add(path);
+    return openOutput(path, true, NAMES[stream]);
   }
 
   /** A stream of ours or the caller's that gets a copy of an output. */
@@ -345,7 +361,7 @@ export class Stdio implements ProgramStreams {
       return this.#keepSink(createWriteStream('', { fd: item.fd, autoClose: false }), { end: true, wait: true });
     }
     if (item.type !== 'file') return null;
-    const fd = await openOutput(item.file, item.append, NAMES[stream]);
+    const fd = await this.#openFile(stream, resolve(item.file), item.append);
     const sink = createWriteStream('', { fd });
     this.#owned.push({ close: () => sink.destroy() });
     return this.#keepSink(sink, { end: true, wait: true });

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import { expect } from 'vitest';
 import { Cgroup, Container, type Execution, Namespace, type RunOptions } from '../../../lib/index.js';
+import { isAlive } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
@@ -139,6 +140,42 @@ describe('an execution', () => {
     await wrong.kill();
     await expect(wrong.pid).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
     await expect(wrong).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+    expect(await text(wrong.stdout ?? Readable.from(['none']))).toBe('');
+    await expect(wrong.kill('NOPE' as NodeJS.Signals)).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+  });
+
+  it('gives lines anew to each loop', async () => {
+    const running = run('echo a; echo b');
+    const lines = running.lines();
+    for await (const line of lines) {
+      expect(line).toBe('a');
+      break;
+    }
+    expect(await Promise.all([all(lines), all(lines)])).toEqual([
+      ['a', 'b'],
+      ['a', 'b'],
+    ]);
+    await running;
+  });
+
+  it('is left at once, also while nothing comes', async () => {
+    const running = run('echo a; exec sleep 1000');
+    const [returned, thrown] = [running.lines()[Symbol.asyncIterator](), running.lines()[Symbol.asyncIterator]()];
+    for (const lines of [returned, thrown]) expect(await lines.next()).toEqual({ done: false, value: 'a' });
+    const waiting = [returned.next(), thrown.next()];
+    expect(await returned.return?.()).toEqual({ done: true, value: undefined });
+    await expect(thrown.throw?.(new Error('mine'))).rejects.toThrow('mine');
+    expect(isAlive(await running.pid)).toBe(true);
+    expect(await Promise.all(waiting)).toEqual(waiting.map(() => ({ done: true, value: undefined })));
+    await running.kill();
+    expect(await running).toMatchObject({ signal: 'SIGKILL', stdout: 'a\n' });
+  });
+
+  it('that is cancelled before it runs has no lines, and streams that end', async () => {
+    const running = run('echo never', { cancelSignal: AbortSignal.abort() });
+    expect(await all(running)).toEqual([]);
+    expect(await text(running.stdout ?? Readable.from(['none']))).toBe('');
+    expect(await running).toMatchObject({ status: 'canceled' });
   });
 
   it('that is cancelled has no pid', async () => {

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough, Readable, Writable } from 'node:stream';
+import { Duplex, PassThrough, Readable, Writable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseExecOptions } from '../../../../lib/process/options/process-options.js';
@@ -246,6 +246,35 @@ describe('streams of the caller', () => {
     stdio.close();
   });
 
+  it('have bytes of their own, which their reader may change', async () => {
+    const stdio = new Stdio(parseExecOptions({ encoding: 'buffer' }), makePipe);
+    const child = start('sh', ['-c', 'head -c 200000 /dev/zero; printf end'], await stdio.open(unconfined));
+    stdio.begin(fail);
+    const [first, second] = [stdio.stdout ?? Readable.from([]), ...stdio.copies('stdout')];
+    first.on('data', (chunk: Buffer) => chunk.fill(1));
+    const seen = await buffer(second ?? Readable.from([]));
+    await once(child, 'exit');
+    const result = outputOf((await stdio.settle()).stdout, 'buffer');
+    for (const bytes of [seen, result]) expect([bytes.length, bytes.indexOf(1)]).toEqual([200_003, -1]);
+    result.fill(1);
+    expect((await buffer(stdio.copies('stdout')[0] ?? Readable.from([]))).indexOf(1)).toBe(-1);
+    stdio.close();
+  });
+
+  it('come in pieces, also to a reader who is late', async () => {
+    const stdio = new Stdio(parseExecOptions({}), makePipe);
+    const child = start('head', ['-c', '3000000', '/dev/zero'], await stdio.open(unconfined));
+    stdio.begin(fail);
+    await once(child, 'exit');
+    await stdio.settle();
+    const sizes: number[] = [];
+    for await (const chunk of stdio.stdout ?? []) sizes.push((chunk as Buffer).length);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(3_000_000);
+    // a pipe's chunk, and what is buffered beside it
+    expect(Math.max(...sizes)).toBeLessThan(300_000);
+    stdio.close();
+  });
+
   it('with buffer: false have what comes, and nothing of it is kept', async () => {
     const stdio = new Stdio(parseExecOptions({ buffer: false }), makePipe);
     const child = start('sh', ['-c', 'echo out; head -c 3000000 /dev/zero >&2'], await stdio.open(unconfined));
@@ -254,6 +283,19 @@ describe('streams of the caller', () => {
     await once(child, 'exit');
     const { stdout, stderr } = await stdio.settle();
     expect([outputOf(stdout, 'utf8'), outputOf(stderr, 'utf8')]).toEqual(['', '']);
+    stdio.close();
+  });
+
+  it('tell before the program runs that what writes to it has failed', async () => {
+    const stdio = new Stdio(parseExecOptions({ stdin: 'pipe' }), makePipe);
+    const child = start('cat', [], await stdio.open(unconfined));
+    stdio.stdin?.destroy(new Error('the source broke'));
+    await expect(once(stdio.stdin ?? child, 'close')).rejects.toThrow('the source broke');
+    const errors: Error[] = [];
+    stdio.begin({ ...fail, onError: (error) => errors.push(error) });
+    expect(errors.map(({ message }) => message)).toEqual(['the source broke']);
+    await once(child, 'exit');
+    await stdio.settle();
     stdio.close();
   });
 
@@ -267,6 +309,37 @@ describe('streams of the caller', () => {
 });
 
 describe('other places', () => {
+  it('a file for both outputs, beside pipes: nothing is written over', async () => {
+    const script = 'echo one; echo two >&2; echo three; echo four >&2';
+    const lists: ExecOptions[] = [
+      { stdout: ['pipe', { file: join(folder, 'both') }], stderr: ['pipe', { file: join(folder, 'both') }] },
+      { stdout: { file: join(folder, 'both') }, stderr: ['pipe', { file: join(folder, 'both') }] },
+    ];
+    for (const options of lists) {
+      writeFileSync(join(folder, 'both'), 'before, and longer than all that is written\n'.repeat(3));
+      await run(script, options);
+      expect(readFileSync(join(folder, 'both'), 'utf8').split('\n').sort()).toEqual(['', 'four', 'one', 'three', 'two']);
+    }
+  });
+
+  it('a sink that its owner ends while it is full lets the program go on', async () => {
+    const held: (() => void)[] = [];
+    const sink: Duplex = new Duplex({
+      highWaterMark: 10,
+      read: () => undefined,
+      write: (_chunk, _encoding, done) => void (sink.writableEnded ? done() : held.push(done)),
+    });
+    const stdio = new Stdio(parseExecOptions({ stdout: ['pipe', sink] }), makePipe);
+    const child = start('head', ['-c', '3000000', '/dev/zero'], await stdio.open(unconfined));
+    stdio.begin(fail);
+    await expect.poll(() => sink.writableNeedDrain).toBe(true);
+    sink.end();
+    for (const done of held) done();
+    await once(child, 'exit');
+    expect((await stdio.settle()).stdout?.bytes().length).toBe(3_000_000);
+    stdio.close();
+  });
+
   it('ignore: nothing in, nothing out', async () => {
     expect(await run('cat; echo gone; echo gone >&2', { stdout: 'ignore', stderr: 'ignore' })).toMatchObject({ stdout: '', stderr: '' });
   });
