@@ -1,4 +1,4 @@
-import { hrtime, nextTick } from 'node:process';
+import { hrtime, nextTick as tick } from 'node:process';
 import * as timers from 'node:timers';
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 
@@ -14,8 +14,8 @@ export const delay = wait;
 /** The next turn of the event loop, as a promise. */
 export const nextTurn = turn;
 
-/** process.nextTick: before any timer or I/O, on a stack of its own. */
-export { nextTick };
+/** process.nextTick: runs before any timer or I/O, on a stack of its own. */
+export const nextTick = tick;
 
 /** ms since the epoch. */
 export const now = Date.now;
