@@ -1,12 +1,13 @@
 import { expect } from 'vitest';
 import { Container, Namespace } from '../../../lib/index.js';
-import { shimOf } from '../../fixtures/host.js';
+import { isAlive, shimOf } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode, startNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox, output, sh } from '../../fixtures/sandbox.js';
 import { traced } from '../../fixtures/strace.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
+import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox'] });
@@ -19,6 +20,9 @@ describe('a program', () => {
       namespaces: { pid: 'host' },
     });
     process.kill(Number(children), 'SIGKILL');
+    await until('init has reaped it', () => !isAlive(Number(children)));
+    // the shim has heard of the end that init told before it answers this
+    await container.kill('SIGCONT');
     await expect(container.start()).rejects.toMatchObject({ code: 'ERR_ENDED' });
     expect(await container.wait()).toMatchObject({ status: 'signalled', signal: 'SIGKILL', durationMs: 0 });
     await container.remove({ force: true });
