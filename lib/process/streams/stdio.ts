@@ -3,14 +3,15 @@ import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { types } from 'node:util';
 import { NacelleError } from '../../errors.js';
 import type { ParsedProcess, StdioItem } from '../options/process-options.js';
+import { callersStreams, isStandard, isStream, sourceOf } from './callers-streams.js';
 import type { ChildEnd, Copy, Streams } from './child-end.js';
 import { Collector } from './collect.js';
-import { checkOpen, directDescriptor, inputFile, kindOf, openOutput, untilOpen } from './descriptors.js';
+import { checkOpen, directDescriptor, inputFile, kindOf, untilOpen } from './descriptors.js';
 import { ignoreErrors } from './ignore-errors.js';
 import { Outlet } from './outlet.js';
+import { OutputFiles } from './output-files.js';
 import type { Collected, ProgramStreams, StreamHooks } from './program-streams.js';
 
 /** Makes a pipe, close-on-exec: [read end, write end]. Throws when it can't. */
@@ -51,8 +52,7 @@ export class Stdio implements ProgramStreams {
   readonly #childFds: number[] = [];
   /** Files that both outputs may go to: opened once, so that neither writes over the other. */
   readonly #files = new Map<string, number>();
-  /** Files of both outputs that were emptied: what is written from then on stays. */
-  readonly #emptied = new Set<string>();
+  readonly #outputFiles: OutputFiles;
   /** Something confines the program: it gets no descriptor of a file, which would give more than the stream's use. */
   #isConfined = false;
   readonly #copies: Copy[] = [];
@@ -81,6 +81,7 @@ export class Stdio implements ProgramStreams {
     streamOf: MakeStream = (fd, direction) => new Socket({ fd, ...direction }),
   ) {
     this.#options = options;
+    this.#outputFiles = new OutputFiles(this.#items(1), this.#items(2));
     this.#pipe = pipe;
     this.#closeEnd = closeEnd;
     this.#streamOf = streamOf;
@@ -335,21 +336,11 @@ export class Stdio implements ProgramStreams {
     const path = resolve(file);
     let fd = this.#files.get(path);
     if (fd === undefined) {
-      fd = await this.#openFile(stream, path, append);
+      fd = await this.#outputFiles.open(path, append, NAMES[stream]);
       this.#childFds.push(fd);
       this.#files.set(path, fd);
     }
     return this.#given(stream, fd, path);
-  }
-
-  /** A file that both outputs go to, one of them by way of Node, has two descriptors: neither may write over what the other has written. */
-  async #openFile(stream: 1 | 2, path: string, append: boolean): Promise<number> {
-    const places = ([1, 2] as const).map((output) => this.#items(output));
-    const isOfBoth = places.every((items) => items.some((item) => item.type === 'file' && resolve(item.file) === path));
-    if (!isOfBoth || places.every(({ length }) => length === 1)) return openOutput(path, append, NAMES[stream]);
-    if (!append && !this.#emptied.has(path)) closeSync(await openOutput(path, false, NAMES[stream]));
-    this.#emptied.add(path);
-    return openOutput(path, true, NAMES[stream]);
   }
 
   /** A stream of ours or the caller's that gets a copy of an output. */
@@ -361,7 +352,7 @@ export class Stdio implements ProgramStreams {
       return this.#keepSink(createWriteStream('', { fd: item.fd, autoClose: false }), { end: true, wait: true });
     }
     if (item.type !== 'file') return null;
-    const fd = await this.#openFile(stream, resolve(item.file), item.append);
+    const fd = await this.#outputFiles.open(resolve(item.file), item.append, NAMES[stream]);
     const sink = createWriteStream('', { fd });
     this.#owned.push({ close: () => sink.destroy() });
     return this.#keepSink(sink, { end: true, wait: true });
@@ -376,27 +367,4 @@ export class Stdio implements ProgramStreams {
 /** The error for a stream of the caller's that failed before there was a program. */
 function failed(cause: Error): NacelleError {
   return new NacelleError(`one of the program's streams failed: ${cause.message}`, { code: 'ERR_STREAM', cause });
-}
-
-function sourceOf({ stdin: [item], input }: Options): ParsedProcess['input'] {
-  return item?.type === 'source' ? item.stream : input;
-}
-
-/** The caller's streams; Node's own stdout and stderr are not among them. */
-function callersStreams(options: Options): (Readable | Writable)[] {
-  const source = sourceOf(options);
-  const sinks = [...options.stdout, ...options.stderr].flatMap((item) =>
-    item.type === 'sink' && !isStandard(item.stream) ? [item.stream] : [],
-  );
-  return [...(isStream(source) ? [source] : []), ...new Set(sinks)];
-}
-
-/** Whether the input is a stream, Node's own or a similar one: minipass and streamx have classes of their own. */
-function isStream(input: ParsedProcess['input']): input is Readable {
-  return typeof input === 'object' && input !== null && !types.isUint8Array(input);
-}
-
-/** Node's own outputs are never ended. */
-function isStandard(stream: Writable): boolean {
-  return stream === process.stdout || stream === process.stderr;
 }
