@@ -1,16 +1,17 @@
 import { lstatSync, mkdirSync, type Stats } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { env, geteuid } from 'node:process';
 import { errnoOf, hasCode, UnsupportedError } from '../errors.js';
 import { OWN_NAME, SYSTEM_FOLDERS } from '../plan/constants.js';
 import { nativeError } from './system-errors.js';
 
 /**
- * The folder for what must be found again after a crash, and goes at a reboot: /run/nacelle for root, else $XDG_RUNTIME_DIR/nacelle.
- * Services, jobs of CI and users of containers have no such variable: for them it is below /run/user/UID where systemd made that, else
- * below /tmp/nacelle-UID.
+ * The folder for what must be found again after a crash, and goes at a reboot: NACELLE_RUNROOT, else /run/nacelle for root, else
+ * $XDG_RUNTIME_DIR/nacelle. Services, jobs of CI and users of containers have no such variable: for them it is below /run/user/UID where
+ * systemd made that, else below /tmp/nacelle-UID. The shim keeps to the folder in which it was started.
  */
 export function runtimeDir(): string {
+  if (env.NACELLE_RUNROOT) return resolve(env.NACELLE_RUNROOT);
   if (geteuid?.() === 0) return SYSTEM_FOLDERS.runtime;
   return join(env.XDG_RUNTIME_DIR || sessionFolder() || sharedFolder(), OWN_NAME);
 }
@@ -18,7 +19,7 @@ export function runtimeDir(): string {
 /** Makes the folder that {@link runtimeDir} is to be in. @throws UnsupportedError when others could write there; SyscallError */
 export function makeRuntimeBase(): void {
   const base = dirname(runtimeDir());
-  const isShared = geteuid?.() !== 0 && base === sharedFolder();
+  const isShared = base === sharedFolder();
   try {
     mkdirSync(base, { recursive: !isShared, mode: 0o700 });
   } catch (error) {
@@ -31,7 +32,7 @@ export function makeRuntimeBase(): void {
   throw new UnsupportedError(
     'nacelle',
     `${base}, below which it notes what runs, is not a folder of this user's alone (mode 0700)`,
-    'Remove it, or set XDG_RUNTIME_DIR to a folder of yours.',
+    'Remove it, or set NACELLE_RUNROOT to a folder of yours.',
   );
 }
 

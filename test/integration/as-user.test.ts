@@ -31,7 +31,7 @@ function asUser(before = ''): Promise<Told> {
     `mount -t tmpfs -o mode=1777 none /tmp; mkdir -p ${project}; mount --move /mnt/project ${project}`,
     'mkdir -p /run/user; mount -t tmpfs -o mode=755 none /run/user',
     before,
-    `exec env -u XDG_RUNTIME_DIR -u HOME -u XDG_DATA_HOME setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups ${caps} "$@"`,
+    `exec env -u NACELLE_RUNROOT -u XDG_RUNTIME_DIR -u HOME -u XDG_DATA_HOME setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups ${caps} "$@"`,
   ];
   return runNode<Told>('as-user', [], { through: ['unshare', '--mount', 'sh', '-ec', script.join('\n'), 'sh'] });
 }

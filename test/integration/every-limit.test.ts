@@ -106,7 +106,7 @@ requires({ root: true, tools: ['busybox', ...V1_TOOLS], cgroup: 'v1' }).describe
     chownSync(runtime, NOBODY, NOBODY);
     try {
       const user = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', ...READS_ALL];
-      const env = { XDG_RUNTIME_DIR: runtime, HOME: runtime };
+      const env = { NACELLE_RUNROOT: join(runtime, 'nacelle'), HOME: runtime };
       const tried = await handedOver((enter) => tryAll('groups', [...inShell(...enter), ...user], env));
       const { held, refused } = expectNoneDropped(tried);
       expect(held).toEqual(expect.arrayContaining(['memory', 'pidsLimit']));

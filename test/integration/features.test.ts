@@ -78,7 +78,7 @@ describe('features()', () => {
       // it may read all, access(2) included, as the folder of this project may be closed to others
       const caps = ['--securebits=+no_setuid_fixup', '--inh-caps=-all,+dac_read_search', '--ambient-caps=-all,+dac_read_search'];
       const report = await elsewhere(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', ...caps], {
-        XDG_RUNTIME_DIR: runtime,
+        NACELLE_RUNROOT: join(runtime, 'nacelle'),
         HOME: runtime,
       });
       expect(report.cgroup).toMatchObject({
@@ -174,7 +174,7 @@ const v2 = requires({ root: true, tools: ['setpriv'] });
       try {
         const left = await runNode<Left>('leaf', [], {
           through: ['sh', '-ec', `echo $$ > ${service}/cgroup.procs; ${user} "$@"`, 'sh'],
-          env: { XDG_RUNTIME_DIR: runtime, HOME: runtime },
+          env: { NACELLE_RUNROOT: join(runtime, 'nacelle'), HOME: runtime },
         });
         expect(left).toMatchObject({ group: `${service}/nacelle/leaf-test`, limit: 50, own: `0::${seen(service)}/${LEAF}\n` });
       } finally {

@@ -56,7 +56,7 @@ it('a shim that is out of descriptors says so, and those containers end that are
 
 it('a runtime folder that is full is told, by the record that found no room', async () => {
   // one that no other process has
-  const through = ['unshare', '-m', 'sh', '-ec', 'mount -t tmpfs -o size=128k nacelle-test /run; exec "$@"', 'sh'];
+  const through = ['unshare', '-m', 'sh', '-ec', 'unset NACELLE_RUNROOT; mount -t tmpfs -o size=128k nacelle-test /run; exec "$@"', 'sh'];
   const [overlay, veth] = await runNode<Outcome[]>('full-runtime', [folder], { through });
   for (const outcome of [overlay, veth])
     expect(outcome).toMatchObject({

@@ -75,7 +75,7 @@ describe('the store', () => {
 
 describe('the runtime folder', () => {
   const through = (made: string): string[] => {
-    const script = `mount -t tmpfs nacelle-test /run; ${made}; exec "$@"`;
+    const script = `unset NACELLE_RUNROOT; mount -t tmpfs nacelle-test /run; ${made}; exec "$@"`;
     return ['unshare', '-m', 'sh', '-ec', script, 'sh'];
   };
 

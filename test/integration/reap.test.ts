@@ -16,7 +16,7 @@ const { describe, it } = requires({ root: true, tools: ['unshare', 'mount', 'ls'
 const temporary = temporaryFolder();
 
 /** In a /run of its own, where no other owner is; `after` is run there at the end. */
-const ownRun = (after: string) => ['unshare', '-m', 'sh', '-c', `mount -t tmpfs test /run && "$@"; ${after}`, 'sh'];
+const ownRun = (after: string) => ['unshare', '-m', 'sh', '-c', `unset NACELLE_RUNROOT; mount -t tmpfs test /run && "$@"; ${after}`, 'sh'];
 
 interface Reaped {
   owners: string[];

@@ -50,7 +50,7 @@ function delegate(controllers: readonly string[]): void {
 const enter = ['sh', '-c', 'echo $$ >"$0/cgroup.procs" && exec "$@"', GROUP];
 const asUser = [...enter, 'setpriv', '--reuid', String(UID), '--regid', String(UID), '--clear-groups'];
 const create = <T>(through: string[]): Promise<T> =>
-  runNode<T>('limited-group', [JSON.stringify(limits)], { through, env: { XDG_RUNTIME_DIR: runtime } });
+  runNode<T>('limited-group', [JSON.stringify(limits)], { through, env: { NACELLE_RUNROOT: join(runtime, 'nacelle') } });
 
 describe('a user with a group of its own', () => {
   it('is moved to a leaf of it, and has the limits that were handed over', async () => {

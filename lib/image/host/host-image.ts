@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { hasCode } from '../../errors.js';
 import { parseMountInfo } from '../../host/mountinfo.js';
+import { runtimeDir } from '../../native/runtime-dir.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import { storeRoot } from '../store/store-root.js';
 import { ALWAYS_HIDDEN, HIDDEN } from './host-hidden.js';
@@ -43,7 +44,7 @@ export function currentHostRecipe(hide: readonly string[] = HIDDEN): RootRecipe 
   return hostRecipe({
     mounts: parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8')),
     hide,
-    hideAlways: [...ALWAYS_HIDDEN, storeRoot()],
+    hideAlways: [...ALWAYS_HIDDEN, storeRoot(), runtimeDir()],
     probe: machine,
   });
 }

@@ -10,19 +10,18 @@ import type { Step } from '../../../lib/plan/steps.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 const runtime = temporaryFolder();
-const before = env.XDG_RUNTIME_DIR;
+const before = env.NACELLE_RUNROOT;
 let owner = '';
 
 beforeEach(() => {
-  // Of no meaning to root, whose folder is fixed: there the owner's name keeps this apart.
-  env.XDG_RUNTIME_DIR = runtime;
+  env.NACELLE_RUNROOT = runtime;
   owner = `test-${randomBytes(6).toString('hex')}`;
 });
 
 afterEach(() => {
   rmSync(join(runtimeDir(), 'records', owner), { recursive: true, force: true });
-  if (before === undefined) delete env.XDG_RUNTIME_DIR;
-  else env.XDG_RUNTIME_DIR = before;
+  if (before === undefined) delete env.NACELLE_RUNROOT;
+  else env.NACELLE_RUNROOT = before;
 });
 
 function steps(): Step[] {
