@@ -12,6 +12,7 @@ const typescript = {
   rooms: [
     ['lib/index.ts'],
     ['lib/container'],
+    ['lib/container/exec'],
     ['lib/container/start'],
     ['lib/container/plan', 'lib/container/result'],
     ['lib/container/options'],

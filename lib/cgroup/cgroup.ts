@@ -17,8 +17,8 @@ import { NONE, type Plan, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { unlessAborted } from '../process/abort.js';
 import { execute, refuse } from '../process/execute.js';
-import { type ParsedProcess, parseCommand, parseExecOptions } from '../process/options/process-options.js';
-import type { Encoding, ExecOptions, Execution } from '../process/options/process-types.js';
+import { type ParsedProcess, parseCommand, parseProgramOptions } from '../process/options/process-options.js';
+import type { Encoding, Execution, ProgramOptions } from '../process/options/process-types.js';
 import type { Program, ProgramFacts } from '../process/program.js';
 import { type GroupEvidence, noLimits } from '../process/result.js';
 import { type NamedGroup, parseCreate, parseEventOptions, parseGroupLimits, parseName, parsePid } from './cgroup-options.js';
@@ -239,10 +239,10 @@ export class Cgroup implements AsyncDisposable {
    * Runs a program of the host in the group, which limits and counts it but confines nothing. The run ends when all processes that the
    * program started have ended.
    */
-  run<E extends Encoding = 'utf8'>(command: readonly string[], options: ExecOptions<E> = {}): Execution<E> {
+  run<E extends Encoding = 'utf8'>(command: readonly string[], options: ProgramOptions<E> = {}): Execution<E> {
     try {
       const argv = parseCommand(command);
-      const parsed = parseExecOptions(options);
+      const parsed = parseProgramOptions(options);
       return execute<E>(parsed, argv, (program) => this.#start(program, argv, parsed));
     } catch (error) {
       return refuse<E>(error);

@@ -37,6 +37,11 @@ export interface GroupRequest {
   readonly devicesAbove?: string | null;
   /** Values that groups above must have before {@link limits} can be set. */
   readonly above?: readonly { readonly path: string; readonly value: string }[];
+  /**
+   * The name of a group below this one, on the unified tree alone, in which the first process is born. Then others can be made beside that
+   * one: groups with controllers can't be made below a group that has processes itself.
+   */
+  readonly leaf?: string;
   /** Whether the unified tree can confine devices, where v1 has no controller for it. */
   readonly deviceFilter?: Feature;
 }
@@ -93,6 +98,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
     throw new UnsupportedError('cgroup', 'this machine has no cgroup hierarchy mounted', 'Mount one: mount -t cgroup2 none /sys/fs/cgroup');
 
   const v1 = members.filter((member) => member !== unified);
+  const leaf = unified && request.leaf !== undefined ? planLeaf(request, { unified, writes, name: request.leaf }) : undefined;
   const devices = confineDevices(request, memberOf(members, 'devices'), unified);
   const files = usageFiles((controller) => memberOf(members, controller)?.hierarchy.version);
   const read = files.flatMap((file) => {
@@ -119,13 +125,14 @@ export function planGroup(request: GroupRequest): GroupPlan {
       ...(request.above ?? []).map(({ path, value }): Step => ({ op: 'put', host: true, at: NONE, path, bytes: Buffer.from(value) })),
       ...writes.flatMap((write) => putStep(write, memberOf(members, write.controller))),
       ...devices.steps,
+      ...(leaf?.steps ?? []),
     ],
     // a thread that moves itself by `tasks` takes no lock; `cgroup.procs` may wait for a grace period of RCU, 10 ms and more
     join: [
       ...v1.map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'tasks' })),
       ...(request.within === undefined ? [] : joinAbove(beside, request.within)),
     ],
-    unified: unified?.slot,
+    unified: leaf?.slot ?? unified?.slot,
     killGroup: { at: killed.slot, path: '.' },
     undo: [
       ...releaseSteps(v1CpuFolder(layout, name)),
@@ -255,6 +262,27 @@ function makeSteps({ hierarchy, base, slot, controllers }: Member, name: string)
     ]),
     make,
   ];
+}
+
+/** Controllers whose limits programs read in the group that they see, to fit their heaps and threads to them. */
+const READ_INSIDE = new Set(['memory', 'cpu']);
+
+/** Steps for the group below. It has the limits of memory and CPU once more, for there its programs look for them. */
+function planLeaf(
+  { slots }: GroupRequest,
+  { unified, writes, name }: { unified: Member; writes: readonly Write[]; name: string },
+): { slot: Slot; steps: Step[] } {
+  const slot = slots.take();
+  const shown = writes.filter(({ controller }) => READ_INSIDE.has(controller) && unified.controllers.includes(controller));
+  const enable = Buffer.from([...new Set(shown.map(({ controller }) => `+${controller}`))].join(' '));
+  return {
+    slot,
+    steps: [
+      ...(shown.length === 0 ? [] : [{ op: 'put', host: true, at: unified.slot, path: 'cgroup.subtree_control', bytes: enable } as const]),
+      { op: 'make_group', host: true, out: slot, at: unified.slot, path: name },
+      ...shown.map(({ file, value }): Step => ({ op: 'put', host: true, at: slot, path: file, bytes: Buffer.from(value) })),
+    ],
+  };
 }
 
 /** The folders between a group of this name and our own, the innermost first. */

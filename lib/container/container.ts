@@ -20,12 +20,16 @@ import type { NamespaceType } from '../plan/namespace-types.js';
 import type { Step } from '../plan/steps.js';
 import { unlessAborted } from '../process/abort.js';
 import { execute, refuse } from '../process/execute.js';
+import { parseCommand } from '../process/options/process-options.js';
 import type { Encoding, Execution, RunResult, Usage } from '../process/options/process-types.js';
 import { SIGKILL, signalNumber } from '../process/options/signals.js';
 import { Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
+import { FirstProcess } from './exec/first-process.js';
+import { hasEnded, launchExec } from './exec/launch-exec.js';
 import { parseRunOptions } from './options/container-options.js';
-import type { ContainerInfo, ContainerOptions, RunOptions, State } from './options/container-types.js';
+import type { ContainerInfo, ContainerOptions, ExecOptions, RunOptions, State } from './options/container-types.js';
+import { type ParsedExec, parseExec } from './options/exec-options.js';
 import { copyOut } from './result/copy-out.js';
 import { groupEvidence } from './result/group-evidence.js';
 import type { RootChanges } from './result/root-changes.js';
@@ -52,6 +56,10 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   #state: State = 'created';
   #outcome: Promise<RunResult<E>> | null = null;
   #removed: Promise<void> | null = null;
+  readonly #firstProcess: FirstProcess;
+  /** Programs that are about to join. */
+  readonly #joining = new Set<Promise<void>>();
+  #isPausing = false;
   /** Whether {@link unref} was called, and not {@link ref} since. */
   #isLetGo = false;
 
@@ -60,6 +68,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     this.name = record.current.name;
     this.#record = record;
     this.#held = held;
+    this.#firstProcess = new FirstProcess(held.task, held.slot);
     live.add(this);
     held.task.ended.catch(() => undefined).finally(() => live.delete(this));
   }
@@ -186,6 +195,43 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /**
+   * Runs one more program in the container while it runs. The program joins the namespaces, the limits and the confinement of the container's
+   * own program. It has a group of its own below the container's: its clocks, its limits, a cancel and `kill` end its whole tree and nothing
+   * else. What it leaves running in the background ends with it.
+   *
+   * What is not given is as for the container's own program: `user`, `cwd` (which must exist), `umask` and the environment, to which `env` is
+   * added. Names of users are looked up in the container's files as they are now.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_STATE` when the container was not started, is paused or has ended; UnsupportedError for a
+   * limit that can't be kept; SyscallError with the kernel's reason: ENOENT or EACCES for a program that can't be run (docker's 127 and 126).
+   * Linux 5.8 (setns(2) by a pidfd)
+   */
+  exec<F extends Encoding = 'utf8'>(command: readonly string[], options: ExecOptions<F> = {}): Execution<F> {
+    try {
+      const argv = parseCommand(command);
+      const parsed = parseExec(options);
+      return execute<F>(parsed.process, argv, (program) => this.#exec(program, argv, parsed));
+    } catch (error) {
+      return refuse<F>(error);
+    }
+  }
+
+  async #exec<F extends Encoding>(program: Program<F>, command: readonly string[], options: ParsedExec): Promise<Program<F>> {
+    if (this.#state === 'stopped') throw hasEnded(this.id);
+    this.#expect('running', 'run a program in');
+    if (this.#isPausing) throw new NacelleError(`run a program in the container ${this.id}: it is being paused`, { code: 'ERR_STATE' });
+    const [record, firstProcess] = [this.#record.current, this.#firstProcess];
+    const launched = launchExec<F>(program, { command, options, record, firstProcess });
+    this.#joining.add(launched);
+    try {
+      await launched;
+    } finally {
+      this.#joining.delete(launched);
+    }
+    return program;
+  }
+
+  /**
    * SIGKILL, the default, goes to the whole tree, paused or not; another signal to the first process, when it is not paused. After the end
    * the call does nothing.
    */
@@ -233,8 +279,15 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    */
   async pause(): Promise<void> {
     this.#expect('running', 'pause');
-    await freeze(`the container ${this.id}`, this.#record.current.group.paths);
-    if (this.#state === 'running') this.#state = 'paused';
+    this.#isPausing = true;
+    try {
+      // a process that joins would be frozen half way
+      await Promise.allSettled(this.#joining);
+      await freeze(`the container ${this.id}`, this.#record.current.group.paths);
+      if (this.#state === 'running') this.#state = 'paused';
+    } finally {
+      this.#isPausing = false;
+    }
   }
 
   /** Lets paused processes go on. @throws NacelleError `ERR_STATE` unless the container is paused, `EBUSY` when a group above is frozen */

@@ -14,8 +14,8 @@ import { planOf, Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import { unlessAborted } from '../process/abort.js';
 import { execute, refuse } from '../process/execute.js';
-import { type ParsedProcess, parseCommand, parseExecOptions } from '../process/options/process-options.js';
-import type { Encoding, ExecOptions, Execution } from '../process/options/process-types.js';
+import { type ParsedProcess, parseCommand, parseProgramOptions } from '../process/options/process-options.js';
+import type { Encoding, Execution, ProgramOptions } from '../process/options/process-types.js';
 import { noGroup, type Program } from '../process/program.js';
 import { noLimits } from '../process/result.js';
 import { inodeOf, isNamespaceFile, openNamespaceFile, ownerOf, parentOf, typeOf } from './namespace-files.js';
@@ -113,14 +113,14 @@ export class Namespace implements AsyncDisposable {
    */
   run<E extends Encoding = 'utf8'>(
     command: readonly string[],
-    options: ExecOptions<E> & { with?: readonly Namespace[] | undefined } = {},
+    options: ProgramOptions<E> & { with?: readonly Namespace[] | undefined } = {},
   ): Execution<E> {
     try {
-      if (typeof options !== 'object' || options === null) parseExecOptions(options);
+      if (typeof options !== 'object' || options === null) parseProgramOptions(options);
       const { with: others = [], ...rest } = options;
       const argv = parseCommand(command);
       const namespaces = parseCompanions({ type: this.type, fd: this.fd }, others);
-      const parsed = parseExecOptions(rest);
+      const parsed = parseProgramOptions(rest);
       return execute<E>(parsed, argv, (program) => startIn(namespaces, program, argv, parsed));
     } catch (error) {
       return refuse<E>(error);

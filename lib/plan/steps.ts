@@ -9,6 +9,7 @@ export type FieldKind = 'SLOT' | 'OUT' | 'NUM' | 'STR' | 'BYTES' | 'LIST' | 'SLO
 export type Step =
   | { readonly op: 'open'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; readonly flags: number | bigint; readonly mode: number | bigint; }
   | { readonly op: 'open_in_root'; readonly host?: boolean; readonly out?: Slot; readonly root: Slot; readonly path: string; readonly flags: number | bigint; }
+  | { readonly op: 'open_null'; readonly host?: boolean; readonly out?: Slot; readonly dev: Slot; readonly flags: number | bigint; }
   | { readonly op: 'reopen'; readonly host?: never; readonly out?: Slot; readonly slot: Slot; readonly path: string; readonly flags: number | bigint; }
   | { readonly op: 'close'; readonly host?: boolean; readonly slot: Slot; }
   | { readonly op: 'give'; readonly host?: never; readonly slot: Slot; }
@@ -19,6 +20,9 @@ export type Step =
   | { readonly op: 'setns'; readonly host?: never; readonly ns: Slot; readonly type: string; }
   | { readonly op: 'unshare'; readonly host?: never; readonly flags: number | bigint; }
   | { readonly op: 'open_namespace'; readonly host: true; readonly out?: Slot; readonly type: string; }
+  | { readonly op: 'open_process'; readonly host: true; readonly out?: Slot; }
+  | { readonly op: 'require_running'; readonly host: true; readonly process: Slot; }
+  | { readonly op: 'join_process'; readonly host?: never; readonly process: Slot; readonly flags: number | bigint; }
   | { readonly op: 'write_process'; readonly host: true; readonly path: string; readonly bytes: Uint8Array; }
   | { readonly op: 'clone'; readonly host?: never; readonly stage: number | bigint; readonly keep: readonly Slot[]; }
   | { readonly op: 'filesystem'; readonly host?: boolean; readonly out?: Slot; readonly type: string; readonly options: readonly string[]; readonly attributes: number | bigint; }
@@ -109,6 +113,7 @@ export interface StepRow {
 export const stepTable: readonly StepRow[] = [
   { op: 'open', call: 'openat', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path'], ['NUM', 'flags'], ['NUM', 'mode']] },
   { op: 'open_in_root', call: 'openat2', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'flags']] },
+  { op: 'open_null', call: 'openat2', what: 'open /dev/null', fields: [['OUT', 'out'], ['SLOT', 'dev'], ['NUM', 'flags']] },
   { op: 'reopen', call: 'open', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'slot'], ['STR', 'path'], ['NUM', 'flags']] },
   { op: 'close', call: 'close', what: 'close a descriptor', fields: [['SLOT', 'slot']] },
   { op: 'give', call: 'sendmsg', what: 'hand a descriptor over', fields: [['SLOT', 'slot']] },
@@ -119,6 +124,9 @@ export const stepTable: readonly StepRow[] = [
   { op: 'setns', call: 'setns', what: 'join the {type} namespace', fields: [['SLOT', 'ns'], ['STR', 'type']] },
   { op: 'unshare', call: 'unshare', what: 'unshare namespaces', fields: [['NUM', 'flags']] },
   { op: 'open_namespace', call: 'openat', what: 'open the {type} namespace', fields: [['OUT', 'out'], ['STR', 'type']] },
+  { op: 'open_process', call: 'pidfd_open', what: 'open the process', fields: [['OUT', 'out']] },
+  { op: 'require_running', call: 'poll', what: 'look for the process', fields: [['SLOT', 'process']] },
+  { op: 'join_process', call: 'setns', what: 'join the namespaces of the process', fields: [['SLOT', 'process'], ['NUM', 'flags']] },
   { op: 'write_process', call: 'write', what: 'write /proc/PID/{path}', fields: [['STR', 'path'], ['BYTES', 'bytes']] },
   { op: 'clone', call: 'clone3', what: 'start the next stage', fields: [['NUM', 'stage'], ['SLOTS', 'keep']] },
   { op: 'filesystem', call: 'fsconfig', what: 'make a {type} file system', fields: [['OUT', 'out'], ['STR', 'type'], ['LIST', 'options'], ['NUM', 'attributes']] },

@@ -65,7 +65,7 @@ describe('a user without XDG_RUNTIME_DIR', () => {
     const refused = {
       available: false,
       reason: expect.stringContaining(`/tmp/nacelle-${NOBODY}`),
-      fix: expect.stringContaining('XDG_RUNTIME_DIR'),
+      fix: expect.stringContaining('NACELLE_RUNROOT'),
     };
     expect(told).toMatchObject({ seccomp: refused, overlay: refused, user: refused, cgroup: false });
     expect(told.mounted).toContain(`/tmp/nacelle-${NOBODY}`);

@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { codeOf, errnoOf, hasCode, isError, toError } from '../../lib/errors.js';
 import { abortSignal, bytes, date } from '../../lib/options/common-schemas.js';
-import { parseExecOptions } from '../../lib/process/options/process-options.js';
+import { parseProgramOptions } from '../../lib/process/options/process-options.js';
 
 /** Of a realm of its own, as in Jest the core's objects are. */
 const elsewhere = (code: string): unknown => runInNewContext(code, { AbortSignal: undefined });
@@ -37,7 +37,7 @@ describe('options of another realm', () => {
     expect(date.safeParse(elsewhere('new Date(0)')).success).toBe(true);
     const signal = Object.assign(new EventTarget(), { aborted: false, reason: undefined, throwIfAborted: () => undefined });
     expect(abortSignal.safeParse(signal).success).toBe(true);
-    expect(parseExecOptions({ input: elsewhere('Uint8Array.of(1)') }).input).toHaveLength(1);
+    expect(parseProgramOptions({ input: elsewhere('Uint8Array.of(1)') }).input).toHaveLength(1);
   });
 
   it('are refused when they are not', () => {

@@ -16,7 +16,7 @@ import {
 import { parseCreate } from '../../lib/namespace/namespace-options.js';
 import { parseVethOptions } from '../../lib/network/veth-options.js';
 import { limitsSchema, limitsShape } from '../../lib/options/limits.js';
-import { parseExecOptions, processShape } from '../../lib/process/options/process-options.js';
+import { parseProgramOptions, processShape } from '../../lib/process/options/process-options.js';
 
 /** Of each name: as if it were not given. */
 const undefinedOf = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, undefined]));
@@ -30,7 +30,7 @@ describe('an option that is undefined is not given', () => {
   });
 
   it('to a program, a group, an overlay, a pair, namespaces', () => {
-    expect(parseExecOptions(undefinedOf(Object.keys(processShape)))).toEqual(parseExecOptions({}));
+    expect(parseProgramOptions(undefinedOf(Object.keys(processShape)))).toEqual(parseProgramOptions({}));
     expect(limitsSchema.parse(undefinedOf(Object.keys(limitsShape)))).toEqual({});
     const overlay = undefinedOf(['upper', 'work', 'target', 'readOnly', 'volatile', 'upperSize', 'persist']);
     expect(parseOverlayOptions({ ...overlay, lower: ['/'] })).toEqual(parseOverlayOptions({ lower: ['/'] }));

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 
 #include "../kernel/syscalls.h"
 #include "../wire/channel.h"
@@ -35,6 +36,19 @@ int run(Context& context, const args::open_in_root& a) {
   unique_fd fd;
   const int result = open_in_root(context.slots.get(a.root), a.path.text, static_cast<int>(a.flags), fd);
   return result < 0 ? result : context.slots.put(a.out, std::move(fd));
+}
+
+// A container's root may have put anything in the device's place: a FIFO would wait for a writer, and a link leads elsewhere.
+int run(Context& context, const args::open_null& a) {
+  unique_fd fd;
+  for (const int flags : {O_PATH | O_NOFOLLOW, static_cast<int>(a.flags) | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY}) {
+    const int result = open_in_root(context.slots.get(a.dev), "null", flags, fd);
+    if (result < 0) return result;
+    struct stat status {};
+    if (fstat(fd.get(), &status) < 0) return -errno;
+    if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3)) return context.failed(-EXDEV, "it is not the null device");
+  }
+  return context.slots.put(a.out, std::move(fd));
 }
 
 int run(Context& context, const args::reopen& a) {

@@ -1,4 +1,5 @@
 #include <linux/magic.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
@@ -57,6 +58,22 @@ int run(Context& context, const args::open_namespace& a) {
   const int fd = checked_int(::open(path, O_RDONLY | O_CLOEXEC));
   if (fd == -ENOENT && is_zombie(context.process)) return -ESRCH;
   return fd < 0 ? fd : context.slots.put(a.out, unique_fd(fd));
+}
+
+int run(Context& context, const args::open_process& a) {
+  if (context.process == 0 || is_zombie(context.process)) return -ESRCH;
+  const int fd = sys_pidfd_open(context.process);
+  return fd < 0 ? fd : context.slots.put(a.out, unique_fd(fd));
+}
+
+int run(Context& context, const args::require_running& a) {
+  pollfd process{context.slots.get(a.process), POLLIN, 0};
+  const int ended = checked_int(poll(&process, 1, 0));
+  return ended > 0 ? -ESRCH : ended;
+}
+
+int run(Context& context, const args::join_process& a) {
+  return checked_int(::setns(context.slots.get(a.process), static_cast<int>(a.flags)));
 }
 
 int run(Context& context, const args::write_process& a) {

@@ -7,7 +7,7 @@ import type { Limits } from '../../options/limits.js';
 import type { ProgressEvent } from '../../options/progress.js';
 import type { Size } from '../../options/size.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
-import type { CallOptions, Encoding, ProcessOptions } from '../../process/options/process-types.js';
+import type { CallOptions, Encoding, ProcessOptions, ProgramOptions } from '../../process/options/process-types.js';
 
 /** What a container is made of. Durations are ms, sizes bytes or docker strings ('256m'). */
 export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, ProcessOptions<E> {
@@ -107,6 +107,14 @@ export type ContainerNamespaces = { [T in Exclude<NamespaceType, 'mnt' | 'user'>
 };
 
 export interface RunOptions<E extends Encoding = 'utf8'> extends ContainerOptions<E>, CallOptions {}
+
+/** How a program is run in a running container. What is not given is as for the container's own program. */
+export interface ExecOptions<E extends Encoding = 'utf8'> extends ProgramOptions<E> {
+  /** With all capabilities of Node's process. The system call filter and `noNewPrivileges` stay. Default false. */
+  privileged?: boolean | undefined;
+  /** Limits of its own group, within those of the container; `ulimits` and `scheduler` replace the container's. */
+  limits?: Limits | undefined;
+}
 
 /** 'created': everything is set up, the program waits just before execve. */
 export type State = 'created' | 'running' | 'paused' | 'stopped';

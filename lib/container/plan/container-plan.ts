@@ -8,12 +8,13 @@ import { resolveSysctls } from '../../security/sysctls.js';
 import { planStreams } from './container-streams.js';
 import { ACCOUNTS, planCopyIn } from './copy-in.js';
 import { bindDevices, mayBeRefused } from './device-nodes.js';
+import { enterPid } from './enter-pid.js';
 import { groundOf } from './ground.js';
 import { planMounts } from './mount-steps.js';
 import { DEV, PROC } from './mount-table.js';
 import { isNew, type NamespacePlan, planNamespaces } from './namespace-steps.js';
 import type { HeadInput, PlanInput } from './plan-input.js';
-import { planProcess } from './process-steps.js';
+import { oomScoreSteps, planProcess } from './process-steps.js';
 import { type Protection, planProtection } from './protect.js';
 import { planRoot } from './root-mounts.js';
 import { planStaging, type Staging } from './staging.js';
@@ -92,10 +93,11 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     ...namespaces.mounts,
     // later mounts of the host are seen here, but no mount of ours is seen on the host
     { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
-    ...(options.oomScoreAdj === null ? [] : [{ op: 'oom_score_adj', value: String(options.oomScoreAdj) } as const]),
+    ...oomScoreSteps(input.program),
     ...mounts.open,
     ...copyIn.open,
     ...streams.open,
+    ...streams.openNull,
     ...root.steps,
     ...planVolumes(input, root.root),
     ...own.steps,
@@ -105,7 +107,7 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     { op: 'pivot', root: root.root, between: 0 },
     ...copyIn.accounts,
     // the user is looked up before the program can change these files
-    { op: 'user', user: input.user, apply: 0, ...groundOf(places, ...ACCOUNTS) },
+    { op: 'user', user: input.program.user, apply: 0, ...groundOf(places, ...ACCOUNTS) },
     ...(copiesOut ? saveUser(user) : []),
     ...copyIn.others,
     ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
@@ -114,7 +116,12 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     // whoever closes the last descriptor of a mount namespace waits for its mounts to go: so Node gets one only where it reads files there
     ...(copiesOut ? [{ op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' } as const] : []),
   ];
-  const program = planProcess(input, { streams, places });
+  const program = planProcess(input.program, {
+    streams,
+    argv: input.argv,
+    cwd: { create: 1, ...groundOf(places, input.program.cwd) },
+    beforeExec: [...(options.init ? [REFUSE_DESCRIPTORS, { op: 'init' } as const] : []), ...(input.park ? [{ op: 'park' } as const] : [])],
+  });
 
   const { process } = options;
   const prepare = [...diskSteps(input), ...mounts.prepare, ...streams.prepare];
@@ -154,26 +161,20 @@ function wholeStages({ namespaces, steps }: Head, group: GroupPlan, setUp: reado
       { flags, steps: all },
     ];
   }
-  // Only a child enters the pid namespace that is joined, where others may have CAP_SYS_PTRACE. It is cloned last, when it has nothing of
-  // the host's to be seen, and no right that the program won't have. The child sets the limit of the user's processes itself, for that
-  // limit would count the process that clones it.
-  const program: Step[] = [{ op: 'dumpable', value: 0 }, { op: 'setsid' }, ...confine.filter(limitsProcesses), ...run];
-  const others = confine.filter((step) => !limitsProcesses(step));
+  const program = enterPid({ confine, run }, 1);
   return [
-    { ...begin, flags, steps: [...begin.steps, ...before, ...steps, ...setUp, ...others, REFUSE_DESCRIPTORS, cloneStep(1, program)] },
-    { flags: 0, steps: program },
+    { ...begin, flags, steps: [...begin.steps, ...before, ...steps, ...setUp, ...program.outside] },
+    { flags: 0, steps: program.inside },
   ];
 }
 
-function limitsProcesses(step: Step): boolean {
-  return step.op === 'rlimit' && step.name === 'nproc';
-}
-
-function bornIn({ unified }: GroupPlan): Pick<Stage, 'group'> {
+/** Where a process is born on the unified tree. */
+export function bornIn({ unified }: GroupPlan): Pick<Stage, 'group'> {
   return unified === undefined ? {} : { group: unified };
 }
 
-function joinSteps({ join }: GroupPlan): Step[] {
+/** The first steps of a process in a group. */
+export function joinSteps({ join }: GroupPlan): Step[] {
   return [{ op: 'dumpable', value: 0 }, ...join];
 }
 

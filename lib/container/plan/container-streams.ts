@@ -10,6 +10,8 @@ const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 export interface ContainerStreams extends StreamPlan {
   /** Host steps that start the copies between files of the caller's and pipes of the program's. */
   readonly prepare: readonly Step[];
+  /** Steps that open the container's null device, to be run when there is its /dev. */
+  readonly openNull: readonly Step[];
 }
 
 /**
@@ -21,19 +23,20 @@ export interface ContainerStreams extends StreamPlan {
  */
 export function planStreams({ ends, copies }: Streams, slots: Slots, { dev, byShim }: { dev: Slot; byShim: boolean }): ContainerStreams {
   const isGiven = byShim && ends.some(({ type }) => type === 'null');
-  const open: Step[] = isGiven ? [{ op: 'give', slot: dev }] : [];
+  const open: Step[] = [];
+  const openNull: Step[] = isGiven ? [{ op: 'give', slot: dev }] : [];
   const side = byShim ? { host: true } : {};
   const places = ends.map((end, number): Slot => {
     if (end.type === 'pipe' || end.type === 'given') return slots.give(end.fd);
     const out = slots.take();
-    if (end.type === 'null') open.push({ op: 'open_in_root', ...side, out, root: dev, path: 'null', flags: accessOf(number) });
+    if (end.type === 'null') openNull.push({ op: 'open_null', ...side, out, dev, flags: accessOf(number) });
     else open.push(...readOnly(end.path, slots.take(), out));
     return out;
   });
   // the shim must not be the last to close the mount, as with the device nodes
-  if (isGiven) open.push({ op: 'close', host: true, slot: dev });
+  if (isGiven) openNull.push({ op: 'close', host: true, slot: dev });
   const prepare: Step[] = copies.length === 0 ? [] : [pump(copies, slots)];
-  return { prepare, open, set: (give) => setSteps(ends, places, give) };
+  return { prepare, open, openNull, set: (give) => setSteps(ends, places, give) };
 }
 
 function pump(copies: Streams['copies'], slots: Slots): Step {

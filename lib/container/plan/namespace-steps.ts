@@ -52,3 +52,9 @@ export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, slots
 export function isNew({ namespaces }: ParsedOptions, type: NamespaceType): boolean {
   return namespaces[type] === 'new';
 }
+
+/** What a process joins that is to be where the container's processes are: CLONE_NEW* of the namespaces that are not the host's. */
+export function namespacesToJoin({ namespaces }: ParsedOptions): { flags: number; entersPid: boolean } {
+  const types = namespaceTypes.filter((type) => namespaces[type] !== 'host');
+  return { flags: types.reduce((flags, type) => flags | CLONE[type], 0), entersPid: types.includes('pid') };
+}

@@ -1,5 +1,4 @@
 import type { GroupPlan } from '../../cgroup/group-plan.js';
-import type { CapabilityMask } from '../../plan/capability-names.js';
 import type { CpuClock, Slots } from '../../plan/plan.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import type { Step } from '../../plan/steps.js';
@@ -7,6 +6,7 @@ import type { Streams } from '../../process/streams/child-end.js';
 import type { Device } from '../../security/paths.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import type { MountTable } from './mount-table.js';
+import type { ProgramSpec } from './program-spec.js';
 
 /** Where the root comes from, found and checked. */
 export type RootSource =
@@ -36,17 +36,11 @@ export interface PlanInput {
   readonly slots: Slots;
   readonly root: RootSource;
   readonly argv: readonly string[];
-  /** Complete but for HOME, which the shim adds from the container's /etc/passwd when it is not there. */
-  readonly env: readonly string[];
-  readonly cwd: string;
-  readonly user: string;
+  readonly program: ProgramSpec;
   readonly hostname: string;
   readonly group: GroupPlan;
   readonly cpuClock: CpuClock | null;
   readonly streams: Streams;
-  readonly capabilities: CapabilityMask;
-  /** struct sock_filter[], or `null` for none. */
-  readonly filter: Uint8Array | null;
   readonly devices: readonly ExtraDevice[];
   /** The targets of binds of files, which need a file to be mounted on. */
   readonly fileTargets: ReadonlySet<string>;

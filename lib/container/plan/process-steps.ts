@@ -1,31 +1,33 @@
 import { schedulerSteps } from '../../options/scheduler.js';
-import { REFUSE_DESCRIPTORS } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
-import { type TailSteps, tailSteps } from '../../process/program-steps.js';
-import type { StreamPlan } from '../../process/streams/stream-steps.js';
+import { type ProgramTail, type TailSteps, tailSteps } from '../../process/program-steps.js';
 import { resolveUlimits } from '../../security/rlimits.js';
-import { groundOf, type Place } from './ground.js';
-import type { PlanInput } from './plan-input.js';
+import type { ProgramSpec } from './program-spec.js';
+
+/** What a program has beside its spec. */
+type Extras = Pick<ProgramTail, 'streams' | 'argv'> & {
+  readonly cwd: Omit<ProgramTail['cwd'], 'path'>;
+  readonly beforeExec?: readonly Step[];
+};
 
 /** Steps that turn the set-up process into the program, whose user was looked up. The order is runc's. */
-export function planProcess(
-  { options, argv, env, cwd, user, capabilities, filter, park }: PlanInput,
-  { streams, places }: { streams: StreamPlan; places: readonly Place[] },
-): TailSteps {
+export function planProcess(spec: ProgramSpec, { cwd, ...extras }: Extras): TailSteps {
+  const { capabilities, filter, noNewPrivileges } = spec;
   const load: Step[] = filter === null ? [] : [{ op: 'seccomp', filter }];
-  const early = options.noNewPrivileges ? [] : load;
-  const late = options.noNewPrivileges ? load : [];
+  const early = noNewPrivileges ? [] : load;
+  const late = noNewPrivileges ? load : [];
   return tailSteps({
-    cwd: { path: cwd, create: 1, ...groundOf(places, cwd) },
-    streams,
+    ...extras,
+    cwd: { path: spec.cwd, ...cwd },
     givePipes: true,
-    umask: options.process.umask,
-    user,
+    umask: spec.umask,
+    user: spec.user,
+    env: spec.env,
     beforeUser: [
-      ...resolveUlimits(options.limits.ulimits ?? {}).map((limit): Step => ({ op: 'rlimit', ...limit })),
+      ...resolveUlimits(spec.ulimits ?? {}).map((limit): Step => ({ op: 'rlimit', ...limit })),
       // the process still has CAP_SYS_NICE here
-      ...schedulerSteps(options.limits.scheduler),
-      ...(options.noNewPrivileges ? [{ op: 'no_new_privileges' } as const] : []),
+      ...schedulerSteps(spec.scheduler),
+      ...(noNewPrivileges ? [{ op: 'no_new_privileges' } as const] : []),
       // without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before that goes
       ...early,
       { op: 'bound_capabilities', bounding: capabilities },
@@ -36,8 +38,10 @@ export function planProcess(
       { op: 'capabilities', effective: capabilities, permitted: capabilities, inheritable: 0, ambient: 0 },
       ...late,
     ],
-    beforeExec: [...(options.init ? [REFUSE_DESCRIPTORS, { op: 'init' } as const] : []), ...(park ? [{ op: 'park' } as const] : [])],
-    argv,
-    env,
   });
+}
+
+/** Steps for the score by which the kernel picks whom to kill when memory runs out. They come while /proc is the host's. */
+export function oomScoreSteps({ oomScoreAdj }: ProgramSpec): Step[] {
+  return oomScoreAdj === null ? [] : [{ op: 'oom_score_adj', value: String(oomScoreAdj) }];
 }

@@ -34,7 +34,12 @@ interface Place {
   readonly owner: string;
   readonly id: string;
   readonly devices: readonly ExtraDevice[];
+  /** Other programs will come beside the container's own: see {@link MAIN}. */
+  readonly park: boolean;
 }
+
+/** The group of a container's own program, below that of the container: programs that join it have groups beside. */
+const MAIN = 'main';
 
 /**
  * The container's own group: nacelle/OWNER/ID, or ID below the group that the caller named, whose limits bind it too.
@@ -43,7 +48,7 @@ interface Place {
  * @throws UnsupportedError for a limit that can't be kept
  */
 export async function planContainerGroup(options: ParsedOptions, place: Place): Promise<PlannedGroup> {
-  const { slots, layout, owner, id, devices } = place;
+  const { slots, layout, owner, id, devices, park } = place;
   const parent = options.cgroup ?? options.cgroupParent;
   const parentName = parent === null ? owner : typeof parent === 'string' ? parent : parent.name;
   const name = `${parentName}/${id}`;
@@ -61,6 +66,7 @@ export async function planContainerGroup(options: ParsedOptions, place: Place): 
       above: realTimeAbove(layout, name, limits),
       controllers: containerControllers,
       ...(parent === null ? {} : { within: parentName }),
+      ...(park ? { leaf: MAIN } : {}),
       deviceRules,
       devicesAbove: devicesAbove(layout, name, deviceRules),
       ...(filter ? { deviceFilter: filter } : {}),

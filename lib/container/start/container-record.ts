@@ -2,7 +2,10 @@ import type { PlacedUsageFile } from '../../cgroup/stats/usage.js';
 import { now } from '../../native/clock.js';
 import type { ParsedLimits } from '../../options/limits.js';
 import type { Plan } from '../../plan/plan.js';
+import { mayBeRefused } from '../plan/device-nodes.js';
+import { namespacesToJoin } from '../plan/namespace-steps.js';
 import type { ExtraDevice } from '../plan/plan-input.js';
+import type { ProgramSpec } from '../plan/program-spec.js';
 import type { NotEnforced } from './container-group.js';
 import type { Prepared } from './prepare.js';
 
@@ -31,6 +34,12 @@ export interface ContainerRecord {
     readonly paths: Readonly<Record<string, string>>;
     readonly usage: readonly PlacedUsageFile[];
   };
+  /** How programs run in it. */
+  readonly program: ProgramSpec;
+  /** CLONE_NEW* of the namespaces that it does not share with the host. */
+  readonly namespaces: { readonly flags: number; readonly entersPid: boolean };
+  /** Its rules for devices may refuse a program the null device. */
+  readonly mayRefuseNull: boolean;
   /** The program is process 1 of its pid namespace. */
   readonly processOne: boolean;
   /** The filter has an action that ends a process by SIGSYS. */
@@ -48,7 +57,7 @@ export interface LiveRecord {
 }
 
 export function recordOf(prepared: Prepared, plan: Plan): ContainerRecord {
-  const { id, argv, image, options, limits, notEnforced, devices, group, filterKills, stopSignal } = prepared;
+  const { id, argv, program, image, options, limits, notEnforced, devices, group, filterKills, stopSignal } = prepared;
   return {
     id,
     name: options.name,
@@ -60,6 +69,9 @@ export function recordOf(prepared: Prepared, plan: Plan): ContainerRecord {
     notEnforced,
     devices,
     group: { name: group.name, paths: group.paths, usage: group.usage },
+    program,
+    namespaces: namespacesToJoin(options),
+    mayRefuseNull: mayBeRefused(options),
     processOne: !options.init && options.namespaces.pid === 'new',
     filterKills,
     stopSignal,

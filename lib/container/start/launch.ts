@@ -63,7 +63,7 @@ export async function launch<E extends Encoding>(program: Program<E>, parsed: Pa
   const network = await parsed.networkOf?.namespace('net');
   try {
     const joined = network ? { ...parsed, namespaces: { ...parsed.namespaces, net: network } } : parsed;
-    const planned = await unlessAborted(cancelSignal, () => planStart(joined), letGo);
+    const planned = await unlessAborted(cancelSignal, () => planStart(joined, options), letGo);
     try {
       return await launchPlanned(program, planned, options);
     } catch (error) {

@@ -18,12 +18,12 @@ export interface PlannedStart {
  * Plans a container under the name of the first part that is prewarmed. That part is used when it is the same as the container's own would
  * be.
  */
-export async function planStart(options: ParsedOptions): Promise<PlannedStart> {
+export async function planStart(options: ParsedOptions, { park }: { park: boolean }): Promise<PlannedStart> {
   const prewarmed = prewarm.take();
   // the prewarmed part begins while this container is planned
   prewarmed?.beginning.go();
   try {
-    const planned = await plan(options, prewarmed?.id ?? newId());
+    const planned = await plan(options, { id: prewarmed?.id ?? newId(), park });
     if (prewarmed === null || fits(prewarmed, planned.first)) return { ...planned, prewarmed };
     planned.prepared.release();
   } catch (error) {
@@ -31,7 +31,7 @@ export async function planStart(options: ParsedOptions): Promise<PlannedStart> {
     throw error;
   }
   void discard(prewarmed);
-  return { ...(await plan(options, newId())), prewarmed: null };
+  return { ...(await plan(options, { id: newId(), park })), prewarmed: null };
 }
 
 /** Releases what was planned for a container that will not be started. */
@@ -40,11 +40,11 @@ export function letGo({ prepared, prewarmed }: PlannedStart): void {
   if (prewarmed) void discard(prewarmed);
 }
 
-async function plan(options: ParsedOptions, id: string): Promise<Omit<PlannedStart, 'prewarmed'>> {
-  const prepared = await prepare(options, id);
+async function plan(options: ParsedOptions, of: { id: string; park: boolean }): Promise<Omit<PlannedStart, 'prewarmed'>> {
+  const prepared = await prepare(options, of);
   try {
     const head = planHead(prepared);
-    return { prepared, head, first: head.first !== null && mayBePrewarmed(options) ? new FirstPart(id, head.first) : null };
+    return { prepared, head, first: head.first !== null && mayBePrewarmed(options) ? new FirstPart(of.id, head.first) : null };
   } catch (error) {
     prepared.release();
     throw error;

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readlinkSync, statSync } from 'node:fs';
 import { hostname as hostHostname, totalmem } from 'node:os';
 import { arch, geteuid, env as nodeEnv } from 'node:process';
 import { errnoOf, hasCode, ImageError, invalidOption, UnsupportedError } from '../../errors.js';
@@ -13,11 +13,10 @@ import { uppersFolder } from '../../image/store/store-root.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import { attempt, nativeError } from '../../native/system-errors.js';
 import type { ParsedLimits } from '../../options/limits.js';
-import type { CapabilityMask } from '../../plan/capability-names.js';
 import { DEFAULT_PATH } from '../../plan/constants.js';
 import { Slots } from '../../plan/plan.js';
 import { SIGTERM } from '../../process/options/signals.js';
-import { heldCapabilities, resolveCapabilities } from '../../security/capabilities.js';
+import { resolveCapabilities } from '../../security/capabilities.js';
 import { defaultProfile } from '../../security/default-profile.js';
 import { type Architecture, canKill, compileDefault } from '../../security/seccomp.js';
 import type { ParsedOptions, PullPolicy } from '../options/container-options.js';
@@ -27,6 +26,7 @@ import { type NotEnforced, planContainerGroup, requireDeviceController } from '.
 import { etcFiles } from './etc-files.js';
 import { imageVolumes } from './image-volumes.js';
 import { joinedProc } from './joined-proc.js';
+import { ownCapabilities } from './own-capabilities.js';
 
 /**
  * What a plan needs beside the program's streams. Preparing it reads the host, and makes nothing on it but an image's layers in the store.
@@ -46,7 +46,8 @@ export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
   readonly release: () => void;
 };
 
-export async function prepare(options: ParsedOptions, id: string): Promise<Prepared> {
+/** @param of.park as in the plan: the program waits before execve, and other programs may join it */
+export async function prepare(options: ParsedOptions, of: { id: string; park: boolean }): Promise<Prepared> {
   if (geteuid?.() !== 0) {
     throw new UnsupportedError(
       'a container without root',
@@ -54,19 +55,23 @@ export async function prepare(options: ParsedOptions, id: string): Promise<Prepa
       'Run it as root, with sudo for example.',
     );
   }
-  const found = await findRoot(options, id);
+  const found = await findRoot(options, of.id);
   try {
-    return await prepareOn(found, options, id);
+    return await prepareOn(found, options, of);
   } catch (error) {
     found.release();
     throw error;
   }
 }
 
-async function prepareOn({ root, config, image, release }: FoundRoot, options: ParsedOptions, id: string): Promise<Prepared> {
+async function prepareOn(
+  { root, config, image, release }: FoundRoot,
+  options: ParsedOptions,
+  { id, park }: { id: string; park: boolean },
+): Promise<Prepared> {
   const argv = argvOf(options, config);
   const stopSignal = stopSignalOf(config);
-  const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: held() });
+  const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: ownCapabilities() });
   const devices = options.devices.map(findDevice);
   const layout = groupLayout();
   const slots = new Slots();
@@ -78,6 +83,7 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
     owner: await owner(layout),
     id,
     devices,
+    park,
   });
   requireDeviceController(group, { capabilities, devices });
   const { cpuTimeLimit } = options.process;
@@ -87,14 +93,21 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
     slots,
     root,
     argv,
-    env: environment(options, config, hostname),
-    cwd: options.process.cwd ?? (config.workingDir || '/'),
-    user: options.process.user ?? userOf(config),
+    program: {
+      env: environment(options, config, hostname),
+      cwd: options.process.cwd ?? (config.workingDir || '/'),
+      user: options.process.user ?? userOf(config),
+      umask: options.process.umask,
+      capabilities,
+      noNewPrivileges: options.noNewPrivileges,
+      filter: options.seccomp === 'unconfined' ? null : compileDefault({ arch: architecture(), capabilities }),
+      ulimits: options.limits.ulimits,
+      scheduler: options.limits.scheduler,
+      oomScoreAdj: options.oomScoreAdj,
+    },
     hostname,
     group,
     cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit),
-    capabilities,
-    filter: options.seccomp === 'unconfined' ? null : compileDefault({ arch: architecture(), capabilities }),
     filterKills: options.seccomp !== 'unconfined' && canKill(defaultProfile, architecture()),
     devices,
     fileTargets: fileTargets(options),
@@ -115,13 +128,6 @@ async function prepareOn({ root, config, image, release }: FoundRoot, options: P
     release();
   };
   return { ...prepared, proc, release: closeBoth };
-}
-
-let capabilitiesHeld: CapabilityMask | undefined;
-
-function held(): CapabilityMask {
-  capabilitiesHeld ??= heldCapabilities(attempt('read the own capabilities', () => readFileSync('/proc/self/status', 'utf8')));
-  return capabilitiesHeld;
 }
 
 function architecture(): Architecture {

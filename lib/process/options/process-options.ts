@@ -147,11 +147,12 @@ export const processShape = {
 };
 
 const processObject = z.strictObject(processShape);
-type Checked = z.output<typeof processObject>;
+/** Options of a process as the schema gives them, without defaults. */
+export type CheckedProcess = z.output<typeof processObject>;
 
 /** Options of a process that can't go together. */
-export function checkProcess(options: Checked, context: Complaints): void {
-  const wrong = (option: keyof Checked, message: string): void => context.addIssue({ code: 'custom', path: [option], message });
+export function checkProcess(options: CheckedProcess, context: Complaints): void {
+  const wrong = (option: keyof CheckedProcess, message: string): void => context.addIssue({ code: 'custom', path: [option], message });
   if (options.input !== undefined && options.stdin !== undefined && options.stdin[0]?.type !== 'pipe') {
     wrong('input', "can't go with stdin other than 'pipe': it is written to the pipe");
   }
@@ -162,7 +163,7 @@ export function checkProcess(options: Checked, context: Complaints): void {
 }
 
 /** Fills in the defaults. The options must have been checked. */
-export function normaliseProcess(options: Checked): ParsedProcess {
+export function normaliseProcess(options: CheckedProcess): ParsedProcess {
   const pipe: readonly StdioItem[] = [{ type: 'pipe' }];
   return {
     env: options.env ?? {},
@@ -193,15 +194,15 @@ export const commandSchema = z
   .refine((command) => command.length > 0, 'must name a program')
   .refine((command) => command[0] !== '', 'must name a program: its first item is empty');
 
-const execSchema = processObject.superRefine(checkProcess);
+const programSchema = processObject.superRefine(checkProcess);
 
 /**
- * Checks an ExecOptions and fills in the defaults.
+ * Checks a ProgramOptions and fills in the defaults.
  *
  * @throws NacelleError `ERR_INVALID_OPTION`, UnsupportedError
  */
-export function parseExecOptions(options: unknown): ParsedProcess {
-  return normaliseProcess(parseOptions(execSchema, options, 'options'));
+export function parseProgramOptions(options: unknown): ParsedProcess {
+  return normaliseProcess(parseOptions(programSchema, options, 'options'));
 }
 
 /** @throws NacelleError `ERR_INVALID_OPTION` */

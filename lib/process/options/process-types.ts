@@ -76,7 +76,8 @@ export interface CallOptions {
   reject?: boolean | undefined;
 }
 
-export interface ExecOptions<E extends Encoding = 'utf8'> extends ProcessOptions<E>, CallOptions {}
+/** How a program is run in something that confines it no further. */
+export interface ProgramOptions<E extends Encoding = 'utf8'> extends ProcessOptions<E>, CallOptions {}
 
 /** Pressure stall information, PSI (Linux 4.20). */
 export interface Pressure {

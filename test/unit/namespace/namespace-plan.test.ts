@@ -14,7 +14,7 @@ import {
 import { CLONE } from '../../../lib/plan/constants.js';
 import { namespaceTypes } from '../../../lib/plan/namespace-types.js';
 import { type Plan, Slots } from '../../../lib/plan/plan.js';
-import { parseExecOptions } from '../../../lib/process/options/process-options.js';
+import { parseProgramOptions } from '../../../lib/process/options/process-options.js';
 
 const root = { uid: 0, gid: 0, privileged: true };
 const user = { uid: 1000, gid: 100, privileged: false };
@@ -129,7 +129,7 @@ describe('a program in namespaces', () => {
       slots,
       namespaces: types.map((type, i) => ({ type, fd: 100 + i })),
       command: ['true'],
-      options: parseExecOptions(options),
+      options: parseProgramOptions(options),
       env: [],
       streams: { ends: [{ type: 'null' }, { type: 'pipe', fd: 8 }, { type: 'file', path: '/f' }], copies: [] },
       privileged,

@@ -8,9 +8,9 @@ describe('streams', () => {
 
   it("'ignore' is the container's own null device", () => {
     const steps = last(streamsOf({ ends: [{ type: 'null' }, { type: 'null' }, { type: 'pipe', fd: 12 }], copies: [] }));
-    const opened = steps.flatMap((step) => (step.op === 'open_in_root' && step.path === 'null' && step.flags !== 0o10000000 ? [step] : []));
+    const opened = steps.flatMap((step) => (step.op === 'open_null' ? [step] : []));
     const dev = steps.find((step) => step.op === 'mknod' && step.path === 'null');
-    expect(opened.map(({ flags, root }) => [flags, root])).toEqual([
+    expect(opened.map(({ flags, dev: folder }) => [flags, folder])).toEqual([
       [0, dev?.op === 'mknod' ? dev.root : null],
       [1, dev?.op === 'mknod' ? dev.root : null],
     ]);
@@ -20,9 +20,9 @@ describe('streams', () => {
   it('below a group of the caller, whose device rules may refuse it, the shim opens that', () => {
     const streams: Streams = { ends: [{ type: 'null' }, usual.ends[1], usual.ends[2]], copies: [] };
     const steps = last(plan({ cgroupParent: 'g' }, { streams }));
-    const opened = steps.findIndex((step) => step.op === 'open_in_root' && step.path === 'null' && step.flags === 0);
+    const opened = steps.findIndex((step) => step.op === 'open_null');
     expect(steps[opened]).toMatchObject({ host: true });
-    const dev = (steps[opened] as { root?: number }).root;
+    const dev = (steps[opened] as { dev?: number }).dev;
     expect(steps.slice(0, opened)).toContainEqual({ op: 'give', slot: dev });
     // whoever closes /dev last waits for all files in it
     const [given, closed] = (['give', 'close'] as const).map((op) =>

@@ -7,7 +7,7 @@ import { groupLayoutOf, hybrid } from '../../cgroup/machines.js';
 
 // a machine that can't keep it
 const layout = groupLayoutOf(hybrid, { swap: { total: 4096, accounted: false } });
-const place = () => ({ slots: new Slots(), layout, owner: 'owner', id: 'id', devices: [] });
+const place = () => ({ slots: new Slots(), layout, owner: 'owner', id: 'id', devices: [], park: false });
 const options = (more: object) => parseRunOptions({ image: 'host', command: ['true'], memory: '64m', pidsLimit: 5, ...more });
 
 it('an end is judged by the limits that are kept, not by one that was left out', async () => {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import { parseExecOptions } from '../../../../lib/process/options/process-options.js';
+import { parseProgramOptions } from '../../../../lib/process/options/process-options.js';
 import { outputOf } from '../../../../lib/process/streams/collect.js';
 import { Stdio } from '../../../../lib/process/streams/stdio.js';
 import { makePipe } from '../../../fixtures/pipe.js';
@@ -12,7 +12,7 @@ useStdio();
 
 describe('streams of the caller', () => {
   it('are real in both directions: half-close, then the rest', async () => {
-    const stdio = new Stdio(parseExecOptions({ stdin: 'pipe' }), makePipe);
+    const stdio = new Stdio(parseProgramOptions({ stdin: 'pipe' }), makePipe);
     const { stdin, stdout } = stdio;
     const child = start('sort', [], await stdio.open(unconfined));
     stdio.begin(fail);
@@ -25,7 +25,7 @@ describe('streams of the caller', () => {
   });
 
   it.each([true, false])('hold the program back when their reader pauses, and it goes on with him: buffer %s', async (isKept) => {
-    const stdio = new Stdio(parseExecOptions({ stdin: 'pipe', buffer: isKept }), makePipe);
+    const stdio = new Stdio(parseProgramOptions({ stdin: 'pipe', buffer: isKept }), makePipe);
     const { stdin, stdout } = stdio;
     start('cat', [], await stdio.open(unconfined));
     stdio.begin(fail);
@@ -48,7 +48,7 @@ describe('streams of the caller', () => {
   });
 
   it('begin with what came before they were read, and leave it to the result', async () => {
-    const stdio = new Stdio(parseExecOptions({ stdin: 'pipe' }), makePipe);
+    const stdio = new Stdio(parseProgramOptions({ stdin: 'pipe' }), makePipe);
     const child = start('cat', [], await stdio.open(unconfined));
     stdio.begin(fail);
     stdio.stdin?.write('early ');
@@ -63,7 +63,7 @@ describe('streams of the caller', () => {
   });
 
   it('are read after the end as well, each for itself', async () => {
-    const stdio = new Stdio(parseExecOptions({}), makePipe);
+    const stdio = new Stdio(parseProgramOptions({}), makePipe);
     const child = start('echo', ['all'], await stdio.open(unconfined));
     stdio.begin(fail);
     await once(child, 'exit');
@@ -74,7 +74,7 @@ describe('streams of the caller', () => {
   });
 
   it('hold nobody up when their reader has left', async () => {
-    const stdio = new Stdio(parseExecOptions({}), makePipe);
+    const stdio = new Stdio(parseProgramOptions({}), makePipe);
     const child = start('head', ['-c', '3000000', '/dev/zero'], await stdio.open(unconfined));
     stdio.begin(fail);
     const stdout = stdio.stdout ?? Readable.from([]);
@@ -88,7 +88,7 @@ describe('streams of the caller', () => {
   });
 
   it('have bytes of their own, which their reader may change', async () => {
-    const stdio = new Stdio(parseExecOptions({ encoding: 'buffer' }), makePipe);
+    const stdio = new Stdio(parseProgramOptions({ encoding: 'buffer' }), makePipe);
     const child = start('sh', ['-c', 'head -c 200000 /dev/zero; printf end'], await stdio.open(unconfined));
     stdio.begin(fail);
     const [first, second] = [stdio.stdout ?? Readable.from([]), ...stdio.copies('stdout')];
@@ -103,7 +103,7 @@ describe('streams of the caller', () => {
   });
 
   it('come in pieces, also to a reader who is late', async () => {
-    const stdio = new Stdio(parseExecOptions({}), makePipe);
+    const stdio = new Stdio(parseProgramOptions({}), makePipe);
     const child = start('head', ['-c', '3000000', '/dev/zero'], await stdio.open(unconfined));
     stdio.begin(fail);
     await once(child, 'exit');
@@ -117,7 +117,7 @@ describe('streams of the caller', () => {
   });
 
   it('with buffer: false have what comes, and nothing of it is kept', async () => {
-    const stdio = new Stdio(parseExecOptions({ buffer: false }), makePipe);
+    const stdio = new Stdio(parseProgramOptions({ buffer: false }), makePipe);
     const child = start('sh', ['-c', 'echo out; head -c 3000000 /dev/zero >&2'], await stdio.open(unconfined));
     stdio.begin(fail);
     expect(await text(stdio.stdout ?? Readable.from([]))).toBe('out\n');
@@ -128,7 +128,7 @@ describe('streams of the caller', () => {
   });
 
   it('tell before the program runs that what writes to it has failed', async () => {
-    const stdio = new Stdio(parseExecOptions({ stdin: 'pipe' }), makePipe);
+    const stdio = new Stdio(parseProgramOptions({ stdin: 'pipe' }), makePipe);
     const child = start('cat', [], await stdio.open(unconfined));
     stdio.stdin?.destroy(new Error('the source broke'));
     await expect(once(stdio.stdin ?? child, 'close')).rejects.toThrow('the source broke');
@@ -141,7 +141,7 @@ describe('streams of the caller', () => {
   });
 
   it('are closed with what never ran', async () => {
-    const stdio = new Stdio(parseExecOptions({}), makePipe);
+    const stdio = new Stdio(parseProgramOptions({}), makePipe);
     const reading = text(stdio.stdout ?? Readable.from([]));
     stdio.close();
     await expect(reading).rejects.toThrow('Premature close');

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { Duplex, PassThrough, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import { parseExecOptions } from '../../../../lib/process/options/process-options.js';
-import type { ExecOptions } from '../../../../lib/process/options/process-types.js';
+import { parseProgramOptions } from '../../../../lib/process/options/process-options.js';
+import type { ProgramOptions } from '../../../../lib/process/options/process-types.js';
 import type { Streams } from '../../../../lib/process/streams/child-end.js';
 import { Stdio } from '../../../../lib/process/streams/stdio.js';
 import { makePipe } from '../../../fixtures/pipe.js';
@@ -17,7 +17,7 @@ const used = useStdio();
 describe('other places', () => {
   it('a file for both outputs, beside pipes: nothing is written over', async () => {
     const script = 'echo one; echo two >&2; echo three; echo four >&2';
-    const lists: ExecOptions[] = [
+    const lists: ProgramOptions[] = [
       { stdout: ['pipe', { file: join(used.folder, 'both') }], stderr: ['pipe', { file: join(used.folder, 'both') }] },
       { stdout: { file: join(used.folder, 'both') }, stderr: ['pipe', { file: join(used.folder, 'both') }] },
     ];
@@ -35,7 +35,7 @@ describe('other places', () => {
       read: () => undefined,
       write: (_chunk, _encoding, done) => void (sink.writableEnded ? done() : held.push(done)),
     });
-    const stdio = new Stdio(parseExecOptions({ stdout: ['pipe', sink] }), makePipe);
+    const stdio = new Stdio(parseProgramOptions({ stdout: ['pipe', sink] }), makePipe);
     const child = start('head', ['-c', '3000000', '/dev/zero'], await stdio.open(unconfined));
     stdio.begin(fail);
     await expect.poll(() => sink.writableNeedDrain).toBe(true);
@@ -69,7 +69,7 @@ describe('other places', () => {
     writeFileSync(join(used.folder, 'in'), '0123456789');
     const sink = createWriteStream(join(used.folder, 'out'));
     const source = createReadStream(join(used.folder, 'in'));
-    const stdio = new Stdio(parseExecOptions({ stdin: source, stdout: sink }), makePipe);
+    const stdio = new Stdio(parseProgramOptions({ stdin: source, stdout: sink }), makePipe);
     const { ends } = await stdio.open(unconfined);
     expect(ends.map(({ type }) => type)).toEqual(['given', 'given', 'pipe']);
     expect(ends[1]).toEqual({ type: 'given', fd: Reflect.get(sink, 'fd') });
@@ -129,8 +129,8 @@ describe('a program that is confined', () => {
   const typesOf = ({ ends, copies }: Streams) => [...ends.map(({ type }) => type), copies.length];
 
   /** With Node's own stream or none: what is made of it. */
-  async function typesWith(options: ExecOptions): Promise<(string | number)[]> {
-    const stdio = new Stdio(parseExecOptions(options), makePipe);
+  async function typesWith(options: ProgramOptions): Promise<(string | number)[]> {
+    const stdio = new Stdio(parseProgramOptions(options), makePipe);
     try {
       return typesOf(await stdio.open(confined));
     } finally {

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { parseExecOptions } from '../../../../lib/process/options/process-options.js';
+import { parseProgramOptions } from '../../../../lib/process/options/process-options.js';
 import { outputOf } from '../../../../lib/process/streams/collect.js';
 import { Stdio } from '../../../../lib/process/streams/stdio.js';
 import { makePipe } from '../../../fixtures/pipe.js';
@@ -31,7 +31,7 @@ describe('collected output', () => {
   });
 
   it('does not wait for an outsider who holds the pipe', async () => {
-    const stdio = new Stdio(parseExecOptions({}), makePipe);
+    const stdio = new Stdio(parseProgramOptions({}), makePipe);
     const streams = await stdio.open(unconfined);
     const outsider = start('sleep', ['1000'], streams);
     const program = start('sh', ['-c', 'echo mine'], streams);
@@ -44,7 +44,7 @@ describe('collected output', () => {
   });
 
   it('is read to the last byte, though nothing was read before the end', async () => {
-    const stdio = new Stdio(parseExecOptions({}), makePipe);
+    const stdio = new Stdio(parseProgramOptions({}), makePipe);
     const streams = await stdio.open(unconfined);
     start('sleep', ['1000'], streams);
     // Node is blocked while the program runs, and somebody holds the pipe: its content is all there is to go by.
@@ -56,7 +56,7 @@ describe('collected output', () => {
   });
 
   it('ends though an outsider writes without end', async () => {
-    const stdio = new Stdio(parseExecOptions({}), makePipe);
+    const stdio = new Stdio(parseProgramOptions({}), makePipe);
     start('sh', ['-c', 'exec cat /dev/zero'], await stdio.open(unconfined));
     stdio.begin({ ...fail, onOverflow: () => {} });
     await stdio.settle();
@@ -103,13 +103,13 @@ describe('failures leave nothing open', () => {
     ['a folder to write to', { stdout: ['pipe' as const, { file: '/' }] }, 'EISDIR', 'open / as stdout'],
     ['a descriptor that is closed', { stderr: 9999 }, 'ERR_INVALID_OPTION', 'stderr: file descriptor 9999 is not open'],
   ])('%s', async (_, options, code, words) => {
-    const stdio = new Stdio(parseExecOptions(options), makePipe);
+    const stdio = new Stdio(parseProgramOptions(options), makePipe);
     await expect(stdio.open(unconfined)).rejects.toMatchObject({ code, message: expect.stringContaining(words) });
     stdio.close();
   });
 
   it('a stream that can not open', async () => {
-    const stdio = new Stdio(parseExecOptions({ stdin: createReadStream('/nonexistent/y') }), makePipe);
+    const stdio = new Stdio(parseProgramOptions({ stdin: createReadStream('/nonexistent/y') }), makePipe);
     await expect(stdio.open(unconfined)).rejects.toMatchObject({
       code: 'ERR_INVALID_OPTION',
       message: 'option stdin: its file could not be opened',
@@ -122,11 +122,11 @@ describe('failures leave nothing open', () => {
       if (left-- === 0) throw new Error('EMFILE');
       return makePipe();
     };
-    expect(() => new Stdio(parseExecOptions({ stdin: 'pipe' }), pipe)).toThrow('EMFILE');
+    expect(() => new Stdio(parseProgramOptions({ stdin: 'pipe' }), pipe)).toThrow('EMFILE');
   });
 
   it('a program that was never started', async () => {
-    const stdio = new Stdio(parseExecOptions({ stdin: 'pipe', stdout: ['pipe', { file: join(used.folder, 'x') }] }), makePipe);
+    const stdio = new Stdio(parseProgramOptions({ stdin: 'pipe', stdout: ['pipe', { file: join(used.folder, 'x') }] }), makePipe);
     await stdio.open(unconfined);
     stdio.close();
     stdio.close();

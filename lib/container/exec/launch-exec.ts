@@ -1,0 +1,138 @@
+import { env as nodeEnv } from 'node:process';
+import { readGroupFiles } from '../../cgroup/files/group-files.js';
+import { blameOom, countersSince, type GroupCounters, readCounters, readUsage } from '../../cgroup/stats/usage.js';
+import { hasCode, NacelleError } from '../../errors.js';
+import { start } from '../../native/shim.js';
+import { newId } from '../../plan/id.js';
+import { Slots } from '../../plan/plan.js';
+import { unlessAborted } from '../../process/abort.js';
+import type { Encoding } from '../../process/options/process-types.js';
+import type { Program, ProgramFacts } from '../../process/program.js';
+import type { ParsedExec } from '../options/exec-options.js';
+import { planExec } from '../plan/exec-plan.js';
+import type { ProgramSpec } from '../plan/program-spec.js';
+import { groupEvidence, lethalLimits } from '../result/group-evidence.js';
+import type { ContainerRecord } from '../start/container-record.js';
+import { ownCapabilities } from '../start/own-capabilities.js';
+import { planExecGroup } from './exec-group.js';
+import type { FirstProcess } from './first-process.js';
+
+export interface ExecRequest {
+  readonly command: readonly string[];
+  readonly options: ParsedExec;
+  readonly record: ContainerRecord;
+  readonly firstProcess: FirstProcess;
+}
+
+/**
+ * Runs a program in a running container. A failure leaves nothing but the program's streams, which the caller closes.
+ *
+ * @throws as `Container.exec`; the reason of `cancelSignal`
+ */
+export async function launchExec<E extends Encoding>(program: Program<E>, request: ExecRequest): Promise<void> {
+  const { command, options, record, firstProcess } = request;
+  const { cancelSignal, timeout: _, cpuTimeLimit } = options.process;
+  cancelSignal?.throwIfAborted();
+  try {
+    const process = await firstProcess.fd();
+    const [slots, id] = [new Slots(), newId()];
+    const { name: container } = record.group;
+    const countsCpu = cpuTimeLimit !== null;
+    const group = await unlessAborted(
+      cancelSignal,
+      () => planExecGroup({ slots, id, container, limits: options.limits, countsCpu }),
+      () => undefined,
+    );
+    const streams = await program.open({ isConfined: true });
+    const plan = planExec({
+      slots,
+      process,
+      namespaces: record.namespaces,
+      group,
+      cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit),
+      program: specOf(record.program, options),
+      argv: command,
+      streams,
+      nullByShim: record.mayRefuseNull,
+      options: options.process,
+    });
+    const facts: ProgramFacts = {
+      id,
+      command,
+      processOne: false,
+      limits: lethalLimits({ ...record.limits, ...options.limits }, record.filterKills),
+      notEnforced: [],
+      readGroup: evidence(record, { usage: group.usage, limits: options.limits }),
+    };
+    await program.sent(facts, start(plan, slots.descriptors, cancelSignal));
+  } catch (error) {
+    throw endedMeanwhile(error) ? hasEnded(record.id, error) : error;
+  }
+  program.begin();
+}
+
+/** How the program runs: as the container's own, but for what was said. */
+function specOf(of: ProgramSpec, { process, umask, privileged, limits }: ParsedExec): ProgramSpec {
+  return {
+    ...of,
+    env: environment(of.env, process),
+    cwd: process.cwd ?? of.cwd,
+    user: process.user ?? of.user,
+    umask: umask ?? of.umask,
+    capabilities: privileged ? ownCapabilities() : of.capabilities,
+    ulimits: { ...of.ulimits, ...limits.ulimits },
+    scheduler: limits.scheduler ?? of.scheduler,
+  };
+}
+
+/** 'NAME=value', later ones winning: Node's own when asked for, the container's, the caller's. */
+function environment(container: readonly string[], { env, extendEnv }: ParsedExec['process']): string[] {
+  const all = new Map<string, string | undefined>(extendEnv ? Object.entries(nodeEnv) : []);
+  for (const line of container) all.set(line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1));
+  for (const [name, value] of Object.entries(env)) all.set(name, value);
+  return [...all].flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+}
+
+/**
+ * Decodes what the program's own group counted, which has the files of its own limits alone. Memory that ran out, and forks that were refused,
+ * are else counted for the container as a whole: what it counted meanwhile may be the program's.
+ */
+function evidence(
+  { group, limits: around }: ContainerRecord,
+  own: { readonly usage: Parameters<typeof readUsage>[0]; readonly limits: ParsedExec['limits'] },
+): ProgramFacts['readGroup'] {
+  const before = countersOf(group.usage);
+  return (reports) => {
+    const counted = groupEvidence(readUsage(own.usage, reports), own.limits.memory ?? null);
+    const since = countersSince(before, countersOf(group.usage));
+    const container = blameOom(since, { limit: around.memory ?? null, peak: null });
+    const outside = counted.oomKills > 0 ? 0 : container.oomKills + container.oomKillsOfParent;
+    return {
+      ...counted,
+      oomKillsOfParent: Math.max(counted.oomKillsOfParent, outside),
+      forksRefused: counted.forksRefused + Math.max(since.forksRefused, 0),
+    };
+  };
+}
+
+function countersOf(files: ContainerRecord['group']['usage']): GroupCounters {
+  const wanted = files.filter(({ controller }) => controller === 'memory' || controller === 'pids');
+  const texts = readGroupFiles(wanted.map(({ at }) => at));
+  return readCounters(
+    (controller, path) => texts[wanted.findIndex((file) => file.controller === controller && file.path === path)] ?? null,
+  );
+}
+
+/**
+ * Whether a failure is that of a container which ended at that moment: its process is gone (ESRCH), its group is (ENODEV, ENOENT), or its pid
+ * namespace takes no new process (ENOMEM; fork(2)).
+ */
+function endedMeanwhile(error: unknown): boolean {
+  if (hasCode(error, 'ERR_ENDED', 'ESRCH', 'ENODEV')) return true;
+  return hasCode(error, 'ENOMEM') && error instanceof NacelleError && Reflect.get(error, 'step') === 'clone';
+}
+
+/** The error for a container that takes no program any more. */
+export function hasEnded(id: string, cause?: unknown): NacelleError {
+  return new NacelleError(`run a program in the container ${id}: it has ended`, { code: 'ERR_STATE', cause });
+}

@@ -1,0 +1,85 @@
+import type { GroupPlan } from '../../cgroup/group-plan.js';
+import { O_PATH } from '../../plan/constants.js';
+import { ANYWHERE, type CpuClock, NONE, type Plan, planOf, type Slots, type Stage } from '../../plan/plan.js';
+import type { Step } from '../../plan/steps.js';
+import type { ParsedProcess } from '../../process/options/process-options.js';
+import type { Streams } from '../../process/streams/child-end.js';
+import { bornIn, joinSteps } from './container-plan.js';
+import { planStreams } from './container-streams.js';
+import { enterPid } from './enter-pid.js';
+import { oomScoreSteps, planProcess } from './process-steps.js';
+import type { ProgramSpec } from './program-spec.js';
+
+/** Everything that the plan of a program in a running container depends on. */
+export interface ExecInput {
+  readonly slots: Slots;
+  /** Node's pidfd of the container's first process, whose namespaces are joined. */
+  readonly process: number;
+  /** CLONE_NEW* of the namespaces to join: those that the container does not share with the host. */
+  readonly namespaces: { readonly flags: number; readonly entersPid: boolean };
+  /** The program's own group, below the container's. */
+  readonly group: GroupPlan;
+  readonly cpuClock: CpuClock | null;
+  readonly program: ProgramSpec;
+  readonly argv: readonly string[];
+  readonly streams: Streams;
+  /** The container's devices may refuse its own processes the null device. */
+  readonly nullByShim: boolean;
+  readonly options: ParsedProcess;
+}
+
+/**
+ * A program that joins a running container. Its process is born in the program's own group, opens what is the host's, joins the namespaces of
+ * the container's first process, and confines itself as the container's own program did. Only then a child of it enters the pid namespace.
+ * Pure.
+ */
+export function planExec(input: ExecInput): Plan {
+  const { slots, group, options, namespaces } = input;
+  const [process, root, dev] = [slots.give(input.process), slots.take(), slots.take()];
+  const streams = planStreams(input.streams, slots, { dev, byShim: input.nullByShim });
+  const program = planProcess(input.program, { streams, argv: input.argv, cwd: { create: 0, ...ANYWHERE } });
+  const setUp: Step[] = [
+    ...joinSteps(group),
+    { op: 'setsid' },
+    { op: 'keyring' },
+    ...oomScoreSteps(input.program),
+    ...streams.open,
+    { op: 'join_process', process, flags: namespaces.flags },
+    ...(streams.openNull.length === 0 ? [] : openDev(root, dev)),
+    ...streams.openNull,
+    { op: 'user', user: input.program.user, apply: 0, ...ANYWHERE },
+  ];
+  return planOf({
+    // a group must not be made anew for a container that has ended
+    prepare: [{ op: 'require_running', host: true, process }, ...group.prepare, ...streams.prepare],
+    stages: stagesOf(group, setUp, { namespaces, program }),
+    undo: group.undo,
+    reports: group.reports,
+    killGroup: group.killGroup,
+    ending: { signal: options.killSignal, forceKillAfterMs: options.forceKillAfterDelay },
+    ...(options.timeout === null ? {} : { timeoutMs: options.timeout }),
+    ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),
+  });
+}
+
+function stagesOf(
+  group: GroupPlan,
+  setUp: readonly Step[],
+  { namespaces, program }: Pick<ExecInput, 'namespaces'> & { program: ReturnType<typeof planProcess> },
+): Stage[] {
+  const begin = { flags: 0, ...bornIn(group) };
+  if (!namespaces.entersPid) return [{ ...begin, steps: [...setUp, ...program.confine, ...program.run] }];
+  const { outside, inside } = enterPid(program, 1);
+  return [
+    { ...begin, steps: [...setUp, ...outside] },
+    { flags: 0, steps: inside },
+  ];
+}
+
+/** The container's own /dev. Its root may have made a link of it, which leads nowhere but into the container. */
+function openDev(root: number, dev: number): Step[] {
+  return [
+    { op: 'open', out: root, at: NONE, path: '/', flags: O_PATH, mode: 0 },
+    { op: 'open_in_root', out: dev, root, path: 'dev', flags: O_PATH },
+  ];
+}
