@@ -8,6 +8,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -111,7 +112,7 @@ class SpawnActions {
 };
 
 // posix_spawn shares this process's memory until execve, so its time does not grow with the heap.
-int spawn(int executable, int control, std::string runtime_dir, std::string owner, pid_t& pid) {
+int spawn(int executable, int control, std::string runtime_dir, std::string owner, bool detached, pid_t& pid) {
   // both are moved away from the numbers that they will get in the child
   const unique_fd program(fcntl(executable, F_DUPFD_CLOEXEC, 10));
   const unique_fd socket(fcntl(control, F_DUPFD_CLOEXEC, 10));
@@ -130,7 +131,8 @@ int spawn(int executable, int control, std::string runtime_dir, std::string owne
   char path[32];
   std::snprintf(path, sizeof path, "/proc/self/fd/%d", program.get());
   char name[] = "nacelle-shim";
-  char* argv[] = {name, runtime_dir.data(), owner.data(), nullptr};
+  char mode[] = "detached";
+  char* argv[] = {name, runtime_dir.data(), owner.data(), detached ? mode : nullptr, nullptr};
   char* env[] = {nullptr};
   const int result = posix_spawn(&pid, path, actions.get(), &attributes, argv, env);
   posix_spawnattr_destroy(&attributes);
@@ -152,10 +154,8 @@ void reap(Shim& shim) {
   for (int tries = 0; pid > 0 && tries < 1000 && waitpid(pid, nullptr, WNOHANG) == 0; ++tries) usleep(1000);
 }
 
-int start(Shim& shim, const Launch& launch, std::string& what) {
-  if (shim.control) forget_own_socket(shim.control.get());
-  shim.control.reset();
-  reap(shim);
+// Starts a shim, and waits until it serves. `pid`: the child to reap, which has ended already for a detached shim.
+int start_one(const Launch& launch, const std::string& owner, bool detached, unique_fd& control, pid_t& pid, std::string& what) {
   what = "copy the shim " + launch.shim;
   unique_fd executable;
   int result = protected_copy(launch.shim, executable);
@@ -165,28 +165,34 @@ int start(Shim& shim, const Launch& launch, std::string& what) {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
   unique_fd ours(pair[0]);
   unique_fd theirs(pair[1]);
-  shim.owner = random_name();
-  if (shim.owner.empty()) return -EAGAIN;
-  result = spawn(executable.get(), theirs.get(), launch.runtime_dir, shim.owner, shim.pid);
+  result = spawn(executable.get(), theirs.get(), launch.runtime_dir, owner, detached, pid);
   theirs.reset();
-  if (result < 0) {
-    shim.pid = 0;
-    return result;
-  }
+  if (result < 0) return result;
   what = "make an owner's file below " + launch.runtime_dir;
   int answer = -EPIPE;
   ssize_t size;
   do {
     size = recv(ours.get(), &answer, sizeof answer, 0);
   } while (size < 0 && errno == EINTR);
-  if (size != sizeof answer || answer < 0) {
-    waitpid(shim.pid, nullptr, 0);
-    shim.pid = 0;
-    return size == sizeof answer ? answer : -EPIPE;
+  const bool serves = size == sizeof answer && answer == 0;
+  if (detached || !serves) {
+    waitpid(pid, nullptr, 0);
+    pid = 0;
   }
-  shim.control = std::move(ours);
-  note_own_socket(shim.control.get());
+  if (!serves) return size == sizeof answer ? answer : -EPIPE;
+  control = std::move(ours);
   return 0;
+}
+
+int start(Shim& shim, const Launch& launch, std::string& what) {
+  if (shim.control) forget_own_socket(shim.control.get());
+  shim.control.reset();
+  reap(shim);
+  shim.owner = random_name();
+  if (shim.owner.empty()) return -EAGAIN;
+  const int result = start_one(launch, shim.owner, false, shim.control, shim.pid, what);
+  if (result == 0) note_own_socket(shim.control.get());
+  return result;
 }
 
 int send_client(int control, int fd) {
@@ -219,6 +225,39 @@ int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, 
   socket = std::move(ours);
   owner = shim.owner;
   pid = shim.pid;
+  return 0;
+}
+
+int launch_detached_shim(const Launch& launch, const std::string& owner, unique_fd& socket, std::string& what) {
+  unique_fd control;
+  pid_t pid = 0;
+  int result = start_one(launch, owner, true, control, pid, what);
+  if (result < 0) return result;
+  int pair[2];
+  what = "make a socket";
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
+  unique_fd ours(pair[0]);
+  const unique_fd theirs(pair[1]);
+  // without the control socket, which is closed now, the shim ends with its last task and client
+  result = send_client(control.get(), theirs.get());
+  if (result == 0) socket = std::move(ours);
+  return result;
+}
+
+int connect_to_path(const std::string& folder, unique_fd& socket, std::string& what) {
+  what = "connect to the shim in " + folder;
+  const unique_fd place(open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!place) return -errno;
+  unique_fd ours(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!ours) return -errno;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  // the path itself may be longer than an address takes
+  std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/shim.sock", place.get());
+  // a shim that doesn't accept must not keep the caller waiting
+  if (fcntl(ours.get(), F_SETFL, O_NONBLOCK) < 0) return -errno;
+  if (connect(ours.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) return -errno;
+  socket = std::move(ours);
   return 0;
 }
 

@@ -15,4 +15,10 @@ struct Launch {
 // copies of the library share one shim, since the addon is loaded once in a process. 0 or -errno; `what` says what failed.
 int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, std::string& owner, int& pid);
 
+// Starts the shim of one detached container, which has the container's name as an owner and no parent here.
+int launch_detached_shim(const Launch& launch, const std::string& owner, unique_fd& socket, std::string& what);
+
+// Connects to the shim of a detached container by the socket in the container's folder.
+int connect_to_path(const std::string& folder, unique_fd& socket, std::string& what);
+
 }  // namespace nacelle

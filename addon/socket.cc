@@ -55,14 +55,9 @@ Socket::Socket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Socket>(info) 
   if (IsEmpty()) return;  // the environment is ending: nothing would ever free it
   const Napi::Env env = info.Env();
   const Napi::Object options = info[0].As<Napi::Object>();
-  const Napi::Value shim = options.Get("shim");
-  const Napi::Value runtime_dir = options.Get("runtimeDir");
-  if (shim.IsEmpty() || runtime_dir.IsEmpty()) return;  // the Worker was terminated just now, so its options can't be read
-  Launch launch;
-  launch.shim = shim.As<Napi::String>().Utf8Value();
-  launch.runtime_dir = runtime_dir.As<Napi::String>().Utf8Value();
   std::string what;
-  const int result = connect_to_shim(launch, fd_, what, owner_, pid_);
+  const int result = Connect(options, what);
+  if (result == -ECANCELED) return;
   if (result < 0) {
     Napi::Error error = Napi::Error::New(env, what);
     error.Set("errno", Napi::Number::New(env, -result));
@@ -74,6 +69,24 @@ Socket::Socket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Socket>(info) 
   on_close_ = Napi::Persistent(info[2].As<Napi::Function>());
   poll_.open(env, fd_.get(), [this](int events) { OnReady(events); });
   Watch();
+}
+
+// -ECANCELED when the options can't be read: the Worker was terminated just now.
+int Socket::Connect(const Napi::Object& options, std::string& what) {
+  const auto read = [&options](const char* name, std::string& text) {
+    const Napi::Value value = options.Get(name);
+    if (value.IsEmpty()) return false;
+    if (value.IsString()) text = value.As<Napi::String>().Utf8Value();
+    return true;
+  };
+  Launch launch;
+  std::string detached, folder;
+  if (!read("shim", launch.shim) || !read("runtimeDir", launch.runtime_dir)) return -ECANCELED;
+  if (!read("detached", detached) || !read("folder", folder)) return -ECANCELED;
+  if (!folder.empty()) return connect_to_path(folder, fd_, what);
+  if (detached.empty()) return connect_to_shim(launch, fd_, what, owner_, pid_);
+  owner_ = detached;
+  return launch_detached_shim(launch, detached, fd_, what);
 }
 
 Socket::~Socket() { Shut(); }

@@ -15,7 +15,9 @@ namespace nacelle {
 
 // Socket: this environment's connection to the shim, as JavaScript sees it.
 //
-//   new Socket({ shim, runtimeDir }, onMessage, onClose)
+//   new Socket({ shim, runtimeDir }, onMessage, onClose)             to this process's shim, which is started when there is none
+//   new Socket({ shim, runtimeDir, detached }, onMessage, onClose)   to a new shim of that owner's name, which outlives this process
+//   new Socket({ folder }, onMessage, onClose)                       to the shim that serves in that folder
 //   socket.send(type, id, body, fds)    descriptors are duplicated. 0 or -errno
 //   socket.ref(), socket.unref()    whether the socket keeps the event loop alive; at first it does not
 //   socket.close()
@@ -36,6 +38,7 @@ class Socket : public Napi::ObjectWrap<Socket> {
   Napi::Value Owner(const Napi::CallbackInfo& info);
   Napi::Value Pid(const Napi::CallbackInfo& info);
 
+  int Connect(const Napi::Object& options, std::string& what);
   void Shut();
   // A message that waits until the socket is writable.
   struct Outgoing {

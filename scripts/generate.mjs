@@ -97,14 +97,20 @@ function constantIn(header, name) {
 function renderProtocol(protocol, channel) {
   const object = (name) =>
     enumIn(protocol, name)
-      .map(([constant, value]) => `${lowered(constant)}: ${value}`)
-      .join(', ');
-  const places = ['kInPrepare', 'kInCall', 'kInUndo', 'kInClone', 'kInPlan', 'kInEnd'];
+      .map(([constant, value]) => `\n  ${lowered(constant)}: ${value},`)
+      .join('');
+  const places = ['kInPrepare', 'kInCall', 'kInUndo', 'kInClone', 'kInPlan', 'kInEnd', 'kInRemoval'];
   return `// Generated from protocol.h and channel.h in addon/shim/wire by scripts/generate.mjs. Change these files, not this one.
 
-export const Request = { ${object('Request')} } as const;
+export const Request = {${object('Request')}
+} as const;
 
-export const Event = { ${object('Event')} } as const;
+export const Event = {${object('Event')}
+} as const;
+
+/** What a task is at, as others than its starter see it. */
+export const TaskState = {${object('TaskState')}
+} as const;
 
 /** Why a tree was killed, as the shim or the caller knew it when it sent the kill. The first one stands. */
 export const causes = [${enumIn(protocol, 'Cause')

@@ -1,5 +1,6 @@
 // The shim: started by the addon with the control socket as descriptor 3, the runtime directory and its own name as an
-// owner. It supervises every container of one Node process and ends when Node has ended and everything is cleaned up.
+// owner. It supervises every container of one Node process and ends when Node has ended and everything is cleaned up. With a fourth
+// argument it is that of one detached container, which others find, and ends when that container is removed.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -35,10 +36,13 @@ int become_supervisor() {
 int main(int argc, char** argv) {
   if (argc > 0 && std::strcmp(argv[0], nacelle::kReaperName) == 0) nacelle::reaper_main(argv[1]);
   if (argc == 2 && std::strcmp(argv[0], nacelle::kPumpName) == 0) nacelle::pump_main(argv[1]);
-  if (argc != 3) return 2;
+  const bool is_detached = argc == 4 && std::strcmp(argv[3], "detached") == 0;
+  if (argc != 3 && !is_detached) return 2;
+  // Node has started this process, and reaps it at once: the shim of a detached container is no child of Node's
+  if (is_detached && fork() != 0) return 0;
   nacelle::Supervisor supervisor;
   int result = become_supervisor();
-  if (result == 0) result = supervisor.start(unique_fd(kControl), argv[1], argv[2]);
+  if (result == 0) result = supervisor.start(unique_fd(kControl), argv[1], argv[2], is_detached);
   // the addon reads one number: 0, or the -errno of what failed
   if (write(kControl, &result, sizeof result) != sizeof result || result < 0) return 1;
   return supervisor.run() < 0 ? 1 : 0;

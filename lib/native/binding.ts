@@ -19,7 +19,7 @@ export interface EventCounter {
 export interface Binding {
   readonly protocolVersion: number;
   readonly Socket: new (
-    options: { shim: string; runtimeDir: string },
+    options: { shim?: string; runtimeDir?: string; detached?: string; folder?: string },
     onMessage: (type: number, id: number, body: Buffer, fds: number[]) => void,
     onClose: () => void,
   ) => ShimSocket;

@@ -192,6 +192,13 @@ export function encodePlan(plan: Plan, descriptors: Descriptors): Uint8Array {
     .str(cpuClock?.key ?? '')
     .num(cpuClock?.unit ?? 1);
   encoder.u32(plan.ending.signal).num(nanoseconds(plan.ending.forceKillAfterMs));
+  const { keep } = plan;
+  encoder
+    .u8(keep ? 1 : 0)
+    .u8(keep?.auto ? 1 : 0)
+    .i32(keep?.evidence.at ?? -1)
+    .str(keep?.evidence.path ?? '')
+    .steps(keep?.removal ?? []);
   return encoder.finish();
 }
 

@@ -124,3 +124,44 @@ export function decodeEnded(body: Buffer): EndMessage & Omit<TaskEnd, 'undoError
   const lostCopies = decoder.list(() => ({ copy: decoder.u32(), whileReading: decoder.u8() === 1, errno: decoder.i32() }));
   return { ...end, exit, cause, startedAtMs, startedMs, endedMs, usage, reports, lostCopies };
 }
+
+/** What could not be removed of a task that was kept. */
+export function decodeRemoved(body: Buffer): readonly StepFailure[] {
+  const decoder = new Decoder(body);
+  return decoder.list(() => decoder.failure());
+}
+
+export interface Welcome {
+  /** Versions of plans that the shim understands. */
+  readonly lowest: number;
+  readonly highest: number;
+  readonly owner: string;
+}
+
+export function decodeWelcome(body: Buffer): Welcome {
+  const decoder = new Decoder(body);
+  return { lowest: decoder.u32(), highest: decoder.u32(), owner: decoder.str() };
+}
+
+/** A task that others may attach to. `state`: see TaskState. */
+export interface KeptTask {
+  readonly key: number;
+  readonly state: number;
+  readonly pid: number;
+}
+
+export function decodeListed(body: Buffer): KeptTask[] {
+  const decoder = new Decoder(body);
+  return decoder.list(() => ({ key: decoder.u32(), state: decoder.u8(), pid: decoder.num() }));
+}
+
+export interface AttachedMessage {
+  readonly state: number;
+  readonly pid: number;
+}
+
+/** `null`: the shim has no such task any more. */
+export function decodeAttached(body: Buffer): AttachedMessage | null {
+  const decoder = new Decoder(body);
+  return decoder.u8() === 0 ? { state: decoder.u8(), pid: decoder.num() } : null;
+}

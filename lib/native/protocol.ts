@@ -1,14 +1,46 @@
 // Generated from protocol.h and channel.h in addon/shim/wire by scripts/generate.mjs. Change these files, not this one.
 
-export const Request = { start: 1, descriptors: 2, release: 3, call: 4, kill: 5, close: 6, rest: 7, startLater: 8, go: 9 } as const;
+export const Request = {
+  start: 1,
+  descriptors: 2,
+  release: 3,
+  call: 4,
+  kill: 5,
+  close: 6,
+  rest: 7,
+  startLater: 8,
+  go: 9,
+  hello: 256,
+  list: 257,
+  attach: 258,
+} as const;
 
-export const Event = { started: 1, running: 2, called: 3, ended: 4, failed: 5 } as const;
+export const Event = {
+  started: 1,
+  running: 2,
+  called: 3,
+  ended: 4,
+  failed: 5,
+  removed: 6,
+  welcome: 256,
+  listed: 257,
+  attached: 258,
+} as const;
+
+/** What a task is at, as others than its starter see it. */
+export const TaskState = {
+  setUp: 0,
+  created: 1,
+  running: 2,
+  ending: 3,
+  ended: 4,
+} as const;
 
 /** Why a tree was killed, as the shim or the caller knew it when it sent the kill. The first one stands. */
 export const causes = ['none', 'caller', 'wall-time', 'cpu-time', 'output', 'cancel', 'owner'] as const;
 
 /** Where a step failed: the number of its stage, or one of these. */
-export const Where = { prepare: -1, call: -2, undo: -3, clone: -4, plan: -5, end: -6 } as const;
+export const Where = { prepare: -1, call: -2, undo: -3, clone: -4, plan: -5, end: -6, removal: -7 } as const;
 
 /** Bytes of one message. Past it the shim would take the connection for broken. */
 export const MAX_BODY = 67108864;

@@ -121,11 +121,14 @@ const whereWords: Readonly<Record<number, string>> = {
   [Where.clone]: 'start the process',
   [Where.plan]: 'read the plan',
   [Where.end]: 'wait for the end of its processes',
+  [Where.undo]: 'clean up',
+  [Where.removal]: 'remove the container',
 };
 
 function stepAt({ where, index }: StepFailure, { plan, call }: { plan: Plan; call?: readonly Step[] }): Step | undefined {
   if (where === Where.prepare) return plan.prepare[index];
   if (where === Where.undo) return plan.undo[index];
+  if (where === Where.removal) return plan.keep?.removal[index];
   if (where === Where.call) return call?.[index];
   return plan.stages[where]?.steps[index];
 }

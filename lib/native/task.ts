@@ -50,8 +50,10 @@ export interface Task {
   kill(options: { cause: KillCause; signal: number; tree: boolean }): Promise<void>;
   /** Resolves when the tree is gone and the undo steps have run. Rejects when the shim died. */
   readonly ended: Promise<TaskEnd>;
-  /** Kills what runs and undoes; for a task without stages this is its end. Idempotent. */
+  /** Kills what runs and undoes; for a task without stages this is its end, and a kept one is then removed. Idempotent. */
   close(): Promise<void>;
+  /** Starts another plan in the same shim. */
+  readonly beside: StartPlan;
   /** Keeps the event loop alive until the end. A task with stages does so from the start, one without never does. */
   ref(): void;
   unref(): void;

@@ -35,6 +35,16 @@ export interface Ending {
   readonly forceKillAfterMs: number;
 }
 
+/** What belongs to a task that is kept. */
+export interface Keep {
+  /** The file to which the end is written before anybody hears of it. */
+  readonly evidence: { readonly at: Slot; readonly path: string };
+  /** Host steps when the task is closed after its end; each is tried even when one before failed. */
+  readonly removal: readonly Step[];
+  /** The task is closed at its end. */
+  readonly auto: boolean;
+}
+
 /**
  * Everything the shim has to do for one container, or for one call: plain data.
  *
@@ -55,6 +65,8 @@ export interface Plan {
   readonly timeoutMs?: number;
   readonly cpuClock?: CpuClock;
   readonly ending: Ending;
+  /** The task outlives its clients, and stays after its end, with its slots, until it is closed. */
+  readonly keep?: Keep;
 }
 
 /** A plan of these parts and nothing else; what runs is killed at once. */

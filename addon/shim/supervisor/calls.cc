@@ -6,8 +6,9 @@
 #include "events.h"
 
 namespace nacelle {
-void Calls::start(Message& message, std::vector<unique_fd> ahead) {
+void Calls::start(const Listener& caller, Message& message, std::vector<unique_fd> ahead) {
   Call& call = calls_.emplace_back();
+  call.caller = caller;
   const int result = read(call, message, std::move(ahead));
   if (result == 0) return run(call, false);
   const char* words = result == -EMFILE ? "take the descriptors" : "the call can't be read";
@@ -61,14 +62,14 @@ void Calls::run(Call& call, bool last_try) {
   if (outcome == HostSteps::Outcome::kApart) return watch_process_(call.steps.apart());
   if (outcome == HostSteps::Outcome::kFailed) return refuse(call, failure);
   Message message;
-  const int result = called_event(id_, call.sequence, {call.output_count, call.outputs, context_.slots, call.returns}, message);
+  const int result = called_event(call.sequence, {call.output_count, call.outputs, context_.slots, call.returns}, message);
   if (result < 0) return refuse(call, {kInCall, 0, -result, "hand descriptors out"});
-  tell_(std::move(message));
+  tell_(call.caller, std::move(message));
   forget(call);
 }
 
 void Calls::refuse(const Call& call, const StepFailure& failure) {
-  tell_(refused_event(id_, call.sequence, failure));
+  tell_(call.caller, refused_event(call.sequence, failure));
   forget(call);
 }
 

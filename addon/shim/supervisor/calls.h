@@ -9,6 +9,7 @@
 #include "../wire/message.h"
 #include "../wire/secret.h"
 #include "host_steps.h"
+#include "listeners.h"
 #include "loop.h"
 
 namespace nacelle {
@@ -16,20 +17,21 @@ namespace nacelle {
 // Host steps that Node asks for while a task lives. A call that finds a group busy is tried again, and others go on meanwhile.
 class Calls {
  public:
-  using Tell = std::function<void(Message)>;
+  using Tell = std::function<void(const Listener&, Message)>;
   // Watches a process, and calls process_ended() when it has ended.
   using WatchProcess = std::function<void(pid_t)>;
 
-  Calls(Loop& loop, uint32_t id, Context& context, Tell tell, WatchProcess watch_process)
-      : loop_(loop), id_(id), context_(context), tell_(std::move(tell)), watch_process_(std::move(watch_process)) {}
+  Calls(Loop& loop, Context& context, Tell tell, WatchProcess watch_process)
+      : loop_(loop), context_(context), tell_(std::move(tell)), watch_process_(std::move(watch_process)) {}
 
   // `ahead`: descriptors that came before the message.
-  void start(Message& message, std::vector<unique_fd> ahead);
+  void start(const Listener& caller, Message& message, std::vector<unique_fd> ahead);
   // False when the process belongs to no call.
   bool process_ended(pid_t pid);
 
  private:
   struct Call {
+    Listener caller;
     Secret body;
     uint32_t sequence = 0;
     HostSteps steps;
@@ -46,7 +48,6 @@ class Calls {
   void forget(const Call& call);
 
   Loop& loop_;
-  const uint32_t id_;
   Context& context_;
   Tell tell_;
   WatchProcess watch_process_;

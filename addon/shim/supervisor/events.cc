@@ -9,10 +9,9 @@
 namespace nacelle {
 namespace {
 
-Message event(Event type, uint32_t id) {
+Message event(Event type) {
   Message message;
   message.type = static_cast<uint16_t>(type);
-  message.id = id;
   return message;
 }
 
@@ -43,34 +42,55 @@ uint64_t microseconds(const timeval& time) { return static_cast<uint64_t>(time.t
 
 }  // namespace
 
-int started_event(uint32_t id, bool running, pid_t pid, const Times& times, const Results* results, Message& message) {
-  message = event(results == nullptr ? Event::kRunning : Event::kStarted, id);
+int started_event(bool running, pid_t pid, const Times& times, const Results* results, Message& message) {
+  message = event(results == nullptr ? Event::kRunning : Event::kStarted);
   Writer(message.body).u8(running ? 1 : 0).num(static_cast<uint64_t>(pid)).num(times.started_ns).num(times.started_real_ns);
   return results == nullptr || write_results(message, *results) ? 0 : -EMFILE;
 }
 
-Message called_event(uint32_t id, uint32_t sequence) {
-  Message message = event(Event::kCalled, id);
+Message called_event(uint32_t sequence) {
+  Message message = event(Event::kCalled);
   Writer(message.body).u32(sequence).u8(0).u32(0).u32(0);
   return message;
 }
 
-int called_event(uint32_t id, uint32_t sequence, const Results& results, Message& message) {
-  message = event(Event::kCalled, id);
+int called_event(uint32_t sequence, const Results& results, Message& message) {
+  message = event(Event::kCalled);
   Writer(message.body).u32(sequence).u8(0);
   return write_results(message, results) ? 0 : -EMFILE;
 }
 
-Message refused_event(uint32_t id, uint32_t sequence, const StepFailure& failure) {
-  Message message = event(Event::kCalled, id);
+Message refused_event(uint32_t sequence, const StepFailure& failure) {
+  Message message = event(Event::kCalled);
   Writer writer(message.body);
   writer.u32(sequence).u8(1);
   write_failure(writer, failure);
   return message;
 }
 
-Message end_event(uint32_t id, const End& end) {
-  Message message = event(end.never_began ? Event::kFailed : Event::kEnded, id);
+Message removed_event(const std::vector<StepFailure>& failures) {
+  Message message = event(Event::kRemoved);
+  Writer writer(message.body);
+  writer.u32(static_cast<uint32_t>(failures.size()));
+  for (const StepFailure& failure : failures) write_failure(writer, failure);
+  return message;
+}
+
+Message attached_event(TaskState state, pid_t pid, const Times& times) {
+  Message message = event(Event::kAttached);
+  Writer writer(message.body);
+  writer.u8(0).u8(static_cast<uint8_t>(state)).num(static_cast<uint64_t>(pid)).num(times.started_ns).num(times.started_real_ns);
+  return message;
+}
+
+Message not_attached_event() {
+  Message message = event(Event::kAttached);
+  Writer(message.body).u8(1);
+  return message;
+}
+
+Message end_event(const End& end) {
+  Message message = event(end.never_began ? Event::kFailed : Event::kEnded);
   Writer writer(message.body);
   writer.u8(end.failure != nullptr ? 1 : 0);
   if (end.failure != nullptr) write_failure(writer, *end.failure);

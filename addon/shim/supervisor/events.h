@@ -10,7 +10,7 @@
 #include "host_steps.h"
 #include "reports.h"
 
-// The messages that tell Node of a task. lib/native/messages.ts reads their bodies.
+// The messages that tell Node of a task. lib/native/messages.ts reads their bodies. Whoever sends one fills in the id.
 namespace nacelle {
 
 // The results of host steps: their outputs, and the slots whose descriptors Node asks for.
@@ -40,12 +40,17 @@ struct End {
 };
 
 // kStarted with results, kRunning without. 0, or -EMFILE when a descriptor can't be handed out.
-int started_event(uint32_t id, bool running, pid_t pid, const Times& times, const Results* results, Message& message);
+int started_event(bool running, pid_t pid, const Times& times, const Results* results, Message& message);
 // The answer to a call that is done and has no results.
-Message called_event(uint32_t id, uint32_t sequence);
+Message called_event(uint32_t sequence);
 // The answer to a call, with its results; returns as started_event.
-int called_event(uint32_t id, uint32_t sequence, const Results& results, Message& message);
-Message refused_event(uint32_t id, uint32_t sequence, const StepFailure& failure);
-Message end_event(uint32_t id, const End& end);
+int called_event(uint32_t sequence, const Results& results, Message& message);
+Message refused_event(uint32_t sequence, const StepFailure& failure);
+Message end_event(const End& end);
+// The answer to a task's removal, with what could not be removed.
+Message removed_event(const std::vector<StepFailure>& failures);
+// The answer to kAttach: what the task is at, or that there is none of that key.
+Message attached_event(TaskState state, pid_t pid, const Times& times);
+Message not_attached_event();
 
 }  // namespace nacelle

@@ -6,13 +6,16 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <cstdio>
 
 #include "../kernel/syscalls.h"
 #include "../layer/remove_tree.h"
 #include "../modes/executable.h"
+#include "peer.h"
 
 namespace nacelle {
 
@@ -34,6 +37,7 @@ void Client::ready(uint32_t events) {
 
 void Client::dispatch(Message& message) {
   const auto type = static_cast<Request>(message.type);
+  if (introduce(message)) return;
   std::vector<unique_fd>& ahead = ahead_[message.id];
   if (type == Request::kDescriptors) {
     // a descriptor that is missing is noticed when the plan comes
@@ -45,7 +49,7 @@ void Client::dispatch(Message& message) {
   const auto known = tasks_.find(message.id);
   if (type == Request::kStart || type == Request::kStartLater) {
     if (known != tasks_.end()) return;
-    Task* task = supervisor_.new_task(*this, message.id);
+    Task* task = supervisor_.new_task({this, message.id});
     tasks_[message.id] = task;
     return task->start(message, std::move(fds), type == Request::kStartLater);
   }
@@ -58,16 +62,58 @@ void Client::dispatch(Message& message) {
     case Request::kRelease:
       return known->second->release();
     case Request::kCall:
-      return known->second->call(message, std::move(fds));
+      return known->second->call({this, message.id}, message, std::move(fds));
     case Request::kKill:
-      return known->second->kill(message);
+      return known->second->kill({this, message.id}, message);
     case Request::kClose:
       return known->second->close();
     case Request::kStart:
     case Request::kStartLater:
     case Request::kDescriptors:
+    case Request::kHello:
+    case Request::kList:
+    case Request::kAttach:
       return;
   }
+}
+
+bool Client::introduce(const Message& message) {
+  Message reply;
+  reply.id = message.id;
+  Writer writer(reply.body);
+  switch (static_cast<Request>(message.type)) {
+    case Request::kHello:
+      reply.type = static_cast<uint16_t>(Event::kWelcome);
+      writer.u32(kProtocolVersion).u32(kProtocolVersion).str(supervisor_.owner().c_str());
+      break;
+    case Request::kList: {
+      const std::vector<Task*> tasks = supervisor_.kept_tasks();
+      reply.type = static_cast<uint16_t>(Event::kListed);
+      writer.u32(static_cast<uint32_t>(tasks.size()));
+      for (const Task* task : tasks) {
+        writer.u32(task->key()).u8(static_cast<uint8_t>(task->state())).num(static_cast<uint64_t>(task->pid()));
+      }
+      break;
+    }
+    case Request::kAttach:
+      return attach(message), true;
+    default:
+      return false;
+  }
+  send(std::move(reply));
+  return true;
+}
+
+void Client::attach(const Message& message) {
+  const uint32_t key = Reader(message.body.data(), message.body.size()).u32();
+  for (Task* task : supervisor_.kept_tasks()) {
+    if (task->key() != key || tasks_.count(message.id) != 0) continue;
+    tasks_[message.id] = task;
+    return task->attach({this, message.id});
+  }
+  Message reply = not_attached_event();
+  reply.id = message.id;
+  send(std::move(reply));
 }
 
 void Client::send(Message message) {
@@ -102,11 +148,11 @@ void Client::close() {
   std::vector<Task*> tasks;
   for (const auto& entry : tasks_) tasks.push_back(entry.second);
   tasks_.clear();
-  for (Task* task : tasks) task->abandon();
+  for (Task* task : tasks) task->leave(*this);
   supervisor_.remove(this);
 }
 
-int Supervisor::start(unique_fd control, const char* runtime_dir, const char* owner) {
+int Supervisor::start(unique_fd control, const char* runtime_dir, const char* owner, bool found_by_others) {
   // this comes first: the socket must stay open, since main() reports a failure through it
   control_ = std::move(control);
   int result = loop_.open();
@@ -118,6 +164,7 @@ int Supervisor::start(unique_fd control, const char* runtime_dir, const char* ow
   result = reserve_.fill();
   if (result < 0) return result;
   result = lock_owner();
+  if (result == 0 && found_by_others) result = listen_for_others();
   if (result < 0) return result;
 
   sigset_t child;
@@ -159,7 +206,50 @@ void Supervisor::remove_owner() {
   // a record that is left is of a thing that was never made: Node ended after writing the record and before making the thing
   layer::remove_tree(AT_FDCWD, (runtime_dir_ + "/records/" + owner_).c_str());
   unlink((runtime_dir_ + "/owners/" + owner_).c_str());
-  for (const char* folder : {"/records", "/owners", ""}) rmdir((runtime_dir_ + folder).c_str());
+  if (listening_) layer::remove_tree(AT_FDCWD, container_folder().c_str());
+  for (const char* folder : {"/records", "/containers", "/owners", ""}) rmdir((runtime_dir_ + folder).c_str());
+}
+
+// The owner of a detached container is called as the container is.
+std::string Supervisor::container_folder() const { return runtime_dir_ + "/containers/" + owner_; }
+
+// Makes the container's folder, and the socket in it. The socket's path may be longer than an address takes, so it is named by way of the
+// folder's descriptor.
+int Supervisor::listen_for_others() {
+  const std::string above = runtime_dir_ + "/containers";
+  const std::string path = container_folder();
+  int made = -ENOENT;
+  // the last container that ends removes the empty folder above
+  for (int tries = 0; tries < 10000 && made == -ENOENT; ++tries) {
+    if (mkdir(above.c_str(), 0700) < 0 && errno != EEXIST && errno != ENOENT) return -errno;
+    made = checked_int(mkdir(path.c_str(), 0700));
+  }
+  if (made < 0) return made;
+  const unique_fd folder(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) return -errno;
+  listening_.reset(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!listening_) return -errno;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/shim.sock", folder.get());
+  if (bind(listening_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) return -errno;
+  if (fchmodat(folder.get(), "shim.sock", 0600, 0) < 0 || listen(listening_.get(), SOMAXCONN) < 0) return -errno;
+  return listening_watch_.start(loop_, listening_.get(), EPOLLIN, [this](uint32_t) { accept_others(); });
+}
+
+void Supervisor::accept_others() {
+  for (;;) {
+    unique_fd socket(accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket) return;  // nobody waits, or there is no room now: the watch tells again
+    if (is_own_kind(socket.get())) add_client(std::move(socket));
+  }
+}
+
+void Supervisor::add_client(unique_fd socket) {
+  auto client = std::make_unique<Client>(*this, std::move(socket));
+  Client* raw = client.get();
+  clients_[raw] = std::move(client);
+  if (raw->start() < 0) clients_.erase(raw);
 }
 
 void Supervisor::control_ready() {
@@ -172,12 +262,7 @@ void Supervisor::control_ready() {
       control_.reset();
       return stop_when_done();
     }
-    for (unique_fd& fd : message.fds) {
-      auto client = std::make_unique<Client>(*this, std::move(fd));
-      Client* raw = client.get();
-      clients_[raw] = std::move(client);
-      if (raw->start() < 0) clients_.erase(raw);
-    }
+    for (unique_fd& fd : message.fds) add_client(std::move(fd));
   }
 }
 
@@ -211,8 +296,16 @@ bool Supervisor::is_unknown_child(pid_t pid) const {
   return pid > 0 && processes_.count(pid) == 0 && sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) == 0;
 }
 
-Task* Supervisor::new_task(Client& client, uint32_t id) {
-  auto task = std::make_unique<Task>(*this, client, id);
+std::vector<Task*> Supervisor::kept_tasks() const {
+  std::vector<Task*> kept;
+  for (const auto& entry : tasks_) {
+    if (entry.first->is_kept()) kept.push_back(entry.first);
+  }
+  return kept;
+}
+
+Task* Supervisor::new_task(const Listener& starter) {
+  auto task = std::make_unique<Task>(*this, starter, next_key_++);
   Task* raw = task.get();
   tasks_[raw] = std::move(task);
   return raw;

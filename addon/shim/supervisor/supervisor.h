@@ -29,6 +29,9 @@ class Client {
  private:
   void ready(uint32_t events);
   void dispatch(Message& message);
+  // The messages that concern no task of this client yet. False for any other.
+  bool introduce(const Message& message);
+  void attach(const Message& message);
   void flush();
   void close();
 
@@ -44,15 +47,19 @@ class Client {
 // The shim: clients, tasks, and the children of all of them.
 class Supervisor {
  public:
-  // `control` brings new clients, and its end of file is Node's end. 0 or -errno.
-  int start(unique_fd control, const char* runtime_dir, const char* owner);
+  // `control` brings new clients, and its end of file is Node's end. `found_by_others`: processes that come later may connect too, by a
+  // socket in the runtime folder. 0 or -errno.
+  int start(unique_fd control, const char* runtime_dir, const char* owner, bool found_by_others);
   int run() { return loop_.run(); }
 
   Loop& loop() { return loop_; }
   // The shim's own executable, for children: see modes/init.h.
   int executable() const { return executable_.get(); }
   Reserve& reserve() { return reserve_; }
-  Task* new_task(Client& client, uint32_t id);
+  Task* new_task(const Listener& starter);
+  // The tasks that other clients may attach to.
+  std::vector<Task*> kept_tasks() const;
+  const std::string& owner() const { return owner_; }
   void remove(Task* task);
   void remove(Client* client);
   // Something could not be undone: the files of this owner must outlive the shim, for the next reap().
@@ -63,17 +70,22 @@ class Supervisor {
 
  private:
   int lock_owner();
+  std::string container_folder() const;
   void remove_owner();
   void control_ready();
+  int listen_for_others();
+  void accept_others();
+  void add_client(unique_fd socket);
   void reap();
   void stop_when_done();
 
   Loop loop_;
-  unique_fd control_, signals_, lock_, executable_;
+  unique_fd control_, signals_, lock_, executable_, listening_;
   Reserve reserve_;
   std::string runtime_dir_, owner_;
   bool keeps_journal_ = false;
-  Watch control_watch_, signal_watch_;
+  Watch control_watch_, signal_watch_, listening_watch_;
+  uint32_t next_key_ = 1;
   std::unordered_map<Client*, std::unique_ptr<Client>> clients_;
   std::unordered_map<Task*, std::unique_ptr<Task>> tasks_;
   std::unordered_map<pid_t, Task*> processes_;

@@ -1,5 +1,6 @@
 #include "task.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "../kernel/file_io.h"
 #include "../kernel/groups.h"
 #include "../kernel/syscalls.h"
 #include "supervisor.h"
@@ -21,15 +23,15 @@ constexpr uint64_t kLongestPause = 20 * kMillisecond;
 
 }  // namespace
 
-Task::Task(Supervisor& supervisor, Client& client, uint32_t id)
+Task::Task(Supervisor& supervisor, const Listener& starter, uint32_t key)
     : supervisor_(supervisor),
-      client_(&client),
-      id_(id),
+      key_(key),
       context_(slots_),
       calls_(
-          supervisor.loop(), id, context_, [this](Message message) { tell(std::move(message)); },
+          supervisor.loop(), context_, [this](const Listener& to, Message message) { listeners_.answer(to, std::move(message)); },
           [this](pid_t pid) { supervisor_.watch_process(pid, this); }) {
   context_.executable = supervisor.executable();
+  listeners_.add(starter);
 }
 
 void Task::start(Message& message, std::vector<unique_fd> ahead, bool later) {
@@ -116,7 +118,7 @@ void Task::signal_first(int signal) {
   if (first_pidfd_) static_cast<void>(sys_pidfd_send_signal(first_pidfd_.get(), signal));  // ESRCH: the process ended by itself
 }
 
-void Task::kill(Message& message) {
+void Task::kill(const Listener& caller, Message& message) {
   Reader reader(message.body.data(), message.body.size());
   const uint32_t sequence = reader.u32();
   const auto cause = static_cast<Cause>(reader.u8());
@@ -132,22 +134,54 @@ void Task::kill(Message& message) {
       force_kill_.start(supervisor_.loop(), monotonic_ns() + plan_.force_kill_after_ns, [this] { signal_tree(); });
     }
   }
-  tell(called_event(id_, sequence));
+  listeners_.answer(caller, called_event(sequence));
 }
 
 void Task::close() {
+  is_closing_ = true;
   if (state_ == State::kWaiting || state_ == State::kHolding) return finish_when_empty();
+  if (state_ == State::kKept) return remove_kept();
   if (state_ == State::kEnding || state_ == State::kGone) return;
   blame(Cause::kCaller);
   signal_tree();
 }
 
-void Task::abandon() {
-  client_ = nullptr;
+void Task::attach(const Listener& listener) {
+  listeners_.add(listener);
+  listeners_.answer(listener, attached_event(state(), first_, times_));
+  if (state_ != State::kKept) return;
+  Message end;
+  end.type = end_.type;
+  end.body = end_.body;
+  listeners_.answer(listener, std::move(end));
+}
+
+void Task::leave(const Client& client) {
+  listeners_.remove(client);
+  if (!listeners_.empty() || is_kept()) return;
   if (state_ == State::kWaiting || state_ == State::kHolding) return finish_when_empty();
-  if (state_ == State::kEnding || state_ == State::kGone) return;
+  if (state_ == State::kEnding || state_ == State::kKept || state_ == State::kGone) return;
   blame(Cause::kOwner);
   signal_tree();
+}
+
+TaskState Task::state() const {
+  switch (state_) {
+    case State::kWaiting:
+    case State::kSetUp:
+    case State::kHolding:
+      return TaskState::kSetUp;
+    case State::kParked:
+      return TaskState::kCreated;
+    case State::kRunning:
+      return TaskState::kRunning;
+    case State::kEnding:
+      return is_removing_ ? TaskState::kEnded : TaskState::kEnding;
+    case State::kKept:
+    case State::kGone:
+      return TaskState::kEnded;
+  }
+  return TaskState::kEnded;
 }
 
 // --- the pump --------------------------------------------------------------------------------------------------------
@@ -305,10 +339,7 @@ void Task::undo() {
       case HostSteps::Outcome::kApart:
         return supervisor_.watch_process(undo_.apart(), this);
       case HostSteps::Outcome::kDone:
-        send_end();
-        state_ = State::kGone;
-        if (client_ != nullptr) client_->forget(id_);
-        return supervisor_.remove(this);
+        return is_removing_ ? removed() : ended();
     }
   }
 }
@@ -323,26 +354,72 @@ void Task::undo_step_ended() {
   undo();
 }
 
-void Task::tell(Message message) {
-  if (client_ != nullptr) client_->send(std::move(message));
-}
-
 void Task::send_started(bool running) {
   const std::vector<int32_t> returns = numbers(plan_.returns);
   const Results results{context_.output_count, outputs_, slots_, returns};
   Message message;
-  const int result = started_event(id_, running, first_, times_, told_started_ ? nullptr : &results, message);
+  const int result = started_event(running, first_, times_, told_started_ ? nullptr : &results, message);
   if (result < 0) return fail({kInPlan, 0, -result, "hand descriptors out"});
-  tell(std::move(message));
+  listeners_.tell(std::move(message));
   told_started_ = true;
 }
 
-void Task::send_end() {
+Message Task::end_message() {
   if (!undo_failures_.empty()) supervisor_.keep_journal();
   const bool never_began = has_failed_ && !told_started_;
   const StepFailure* failure = has_failed_ ? &failure_ : nullptr;
   const std::vector<PumpFailure>& lost = context_.pump.failures();
-  tell(end_event(id_, {failure, undo_failures_, never_began, program_status_, cause_, times_, usage_, reports_, lost}));
+  return end_event({failure, undo_failures_, never_began, program_status_, cause_, times_, usage_, reports_, lost});
+}
+
+// The evidence is on disk before anybody hears of the end.
+void Task::ended() {
+  if (!is_kept()) {
+    listeners_.tell(end_message());
+    return gone();
+  }
+  end_ = end_message();
+  if (!write_evidence(end_.body)) end_ = end_message();
+  state_ = State::kKept;
+  Message copy;
+  copy.type = end_.type;
+  copy.body = end_.body;
+  listeners_.tell(std::move(copy));
+  if (plan_.auto_remove || is_closing_) remove_kept();
+}
+
+// Whoever attaches when this shim is gone judges the end by this file. It is in memory (the runtime folder), so the write does not wait.
+bool Task::write_evidence(const std::string& end) {
+  const std::string name = plan_.evidence.path.text;
+  const std::string unfinished = name + ".new";
+  const int folder = slots_.get(plan_.evidence.at);
+  const unique_fd file(openat(folder, unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  int result = file ? write_all(file.get(), end.data(), end.size()) : -errno;
+  if (result == 0 && renameat(folder, unfinished.c_str(), folder, name.c_str()) < 0) result = -errno;
+  if (result < 0) undo_failures_.push_back({kInEnd, 0, -result, "write down the end"});
+  return result == 0;
+}
+
+// Node asked for the removal, or the plan did.
+void Task::remove_kept() {
+  is_removing_ = true;
+  state_ = State::kEnding;
+  undo_failures_.clear();
+  undo_ = HostSteps(plan_.removal, kInRemoval);
+  deadline_ns_ = monotonic_ns() + kPatience;
+  undo();
+}
+
+void Task::removed() {
+  if (!undo_failures_.empty()) supervisor_.keep_journal();
+  listeners_.tell(removed_event(undo_failures_));
+  gone();
+}
+
+void Task::gone() {
+  state_ = State::kGone;
+  listeners_.forget();
+  supervisor_.remove(this);
 }
 
 }  // namespace nacelle

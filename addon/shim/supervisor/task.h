@@ -15,6 +15,7 @@
 #include "clocks.h"
 #include "events.h"
 #include "host_steps.h"
+#include "listeners.h"
 #include "loop.h"
 #include "reports.h"
 
@@ -26,14 +27,18 @@ struct ChannelMessage;
 
 // One plan from its start to its end: the host's steps, the processes of its stages, its clocks, and what is undone.
 //
-//   (waiting) → set up → (parked) → running → ending → gone        a plan without stages: holding → ending → gone
+//   (waiting) → set up → (parked) → running → ending → (kept → ending) → gone        a plan without stages: holding → ending → gone
 class Task {
  public:
-  Task(Supervisor& supervisor, Client& client, uint32_t id);
+  // `key`: the number by which other clients than the one that starts the task ask for it.
+  Task(Supervisor& supervisor, const Listener& starter, uint32_t key);
   Task(const Task&) = delete;
   Task& operator=(const Task&) = delete;
 
-  uint32_t id() const { return id_; }
+  uint32_t key() const { return key_; }
+  pid_t pid() const { return first_; }
+  bool is_kept() const { return plan_.is_kept && told_started_; }
+  TaskState state() const;
 
   // With `later` the task waits for go(), or for the rest of its plan.
   void start(Message& message, std::vector<unique_fd> ahead, bool later);
@@ -41,13 +46,15 @@ class Task {
   void rest(Message& message, std::vector<unique_fd> ahead);
   void release();
   // A task that is being undone takes no calls, so that nothing new is made; Node hears of its end instead.
-  void call(Message& message, std::vector<unique_fd> ahead) {
-    if (state_ != State::kEnding && state_ != State::kGone) calls_.start(message, std::move(ahead));
+  void call(const Listener& caller, Message& message, std::vector<unique_fd> ahead) {
+    if (state_ != State::kEnding && state_ != State::kGone) calls_.start(caller, message, std::move(ahead));
   }
-  void kill(Message& message);
+  void kill(const Listener& caller, Message& message);
   void close();
-  // The client is gone: the task kills its processes, undoes, and sends no more messages.
-  void abandon();
+  // One more client hears of the task, and may give it orders.
+  void attach(const Listener& listener);
+  // The client is gone. A task that has no other, and is not kept, kills its processes and undoes.
+  void leave(const Client& client);
 
   // Handles the messages that the stages have sent.
   void read_channel();
@@ -56,7 +63,7 @@ class Task {
   bool setting_up() const { return state_ == State::kSetUp; }
 
  private:
-  enum class State { kWaiting, kSetUp, kParked, kRunning, kHolding, kEnding, kGone };
+  enum class State { kWaiting, kSetUp, kParked, kRunning, kHolding, kEnding, kKept, kGone };
   void fail(StepFailure failure);
   int answer(const ChannelMessage& message, const int* fds, size_t count);
   bool take(Secret& body, Message& message, std::vector<unique_fd> ahead);
@@ -90,12 +97,16 @@ class Task {
   void finish();
   void undo();
   void undo_step_ended();
-  void send_end();
-  void tell(Message message);
+  Message end_message();
+  void ended();
+  bool write_evidence(const std::string& end);
+  void remove_kept();
+  void removed();
+  void gone();
 
   Supervisor& supervisor_;
-  Client* client_;
-  const uint32_t id_;
+  Listeners listeners_;
+  const uint32_t key_;
   State state_ = State::kWaiting;
 
   Secret body_, rest_body_;
@@ -133,7 +144,9 @@ class Task {
   uint64_t pause_ns_ = kMillisecond;  // until the tree is looked at again
   struct rusage usage_ {};
   std::vector<Report> reports_;
-  HostSteps undo_;
+  Message end_;  // of a task that is kept
+  bool is_closing_ = false, is_removing_ = false;
+  HostSteps undo_;  // or the removal
   std::vector<StepFailure> undo_failures_;
   Calls calls_;
 };

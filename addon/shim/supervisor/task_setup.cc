@@ -1,6 +1,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "../child/child.h"
@@ -248,9 +249,13 @@ void Task::began() {
   end_for_lost_copy();
 }
 
-// Closes the descriptors that came with the plan. The process has its own by now, and the shim's copies would keep its pipes open.
+// Closes the descriptors that came with the plan, but for those that Node wants back. The process has its own by now, and the shim's copies
+// would keep its pipes open.
 void Task::close_given() {
-  for (const int32_t slot : given_) slots_.close(slot);
+  const std::vector<int32_t> returns = numbers(plan_.returns);
+  for (const int32_t slot : given_) {
+    if (std::find(returns.begin(), returns.end(), slot) == returns.end()) slots_.close(slot);
+  }
 }
 
 // A later stage may be in a pid namespace with processes that stop it, even before its first message. So where the plan has a timeout,

@@ -47,6 +47,10 @@ bool parse_plan(const char* body, size_t size, Plan& plan) {
   plan.cpu_unit_ns = reader.num();
   plan.signal = static_cast<int>(reader.u32());
   plan.force_kill_after_ns = reader.num();
+  plan.is_kept = reader.u8() != 0;
+  plan.auto_remove = reader.u8() != 0;
+  plan.evidence = read_item<FileAt>(reader);
+  plan.removal = read_part(reader);
   return reader.ok() && reader.done();
 }
 

@@ -57,6 +57,12 @@ struct Plan {
   uint64_t cpu_unit_ns = 1;
   int signal = 9;
   uint64_t force_kill_after_ns = 0;
+  // The task outlives its clients, and stays after its end until it is closed.
+  bool is_kept = false;
+  // It is removed at its end.
+  bool auto_remove = false;
+  FileAt evidence;  // the file that the end is written to
+  Reader removal;
 };
 
 bool parse_plan(const char* body, size_t size, Plan& plan);

@@ -22,7 +22,16 @@
 //   kRelease      -                                         kRunning, or kFailed
 //   kCall         sequence, descriptors, steps, returns     kCalled
 //   kKill         sequence, cause, signal, tree             kCalled
-//   kClose        -                                         kEnded
+//   kClose        -                                         kEnded; for a task that is kept then kRemoved
+//
+// A shim of its own, which a detached container has, is found by others, which may be of another version. So these messages, the header
+// and the bodies of kKill and kClose never change:
+//
+//   kHello        -                                         kWelcome: lowest and highest version of plans (u32), owner (str)
+//   kList         -                                         kListed: list of key (u32), state (u8), pid (num)
+//   kAttach       key                                       kAttached: error (u8); when that is 0: state, pid, times of the start.
+//                                                           From then on the id stands for that task: kEnded follows, at once if it has
+//                                                           ended
 //
 // The channel between the shim and a container's process is such a socket too (channel.h). scripts/generate.mjs reads the numbers below,
 // and writes lib/native/protocol.ts.
@@ -45,15 +54,31 @@ struct Header {
 };
 static_assert(sizeof(Header) == 16);
 
-enum class Request : uint16_t { kStart = 1, kDescriptors, kRelease, kCall, kKill, kClose, kRest, kStartLater, kGo };
+enum class Request : uint16_t {
+  kStart = 1,
+  kDescriptors,
+  kRelease,
+  kCall,
+  kKill,
+  kClose,
+  kRest,
+  kStartLater,
+  kGo,
+  kHello = 256,
+  kList,
+  kAttach
+};
 
-enum class Event : uint16_t { kStarted = 1, kRunning, kCalled, kEnded, kFailed };
+enum class Event : uint16_t { kStarted = 1, kRunning, kCalled, kEnded, kFailed, kRemoved, kWelcome = 256, kListed, kAttached };
+
+// What a task is at, as others see it.
+enum class TaskState : uint8_t { kSetUp, kCreated, kRunning, kEnding, kEnded };
 
 // Why a task was killed.
 enum class Cause : uint8_t { kNone, kCaller, kWallTime, kCpuTime, kOutput, kCancel, kOwner };
 
 // Where a step failed: the number of its stage, or one of these.
-constexpr int32_t kInPrepare = -1, kInCall = -2, kInUndo = -3, kInClone = -4, kInPlan = -5, kInEnd = -6;
+constexpr int32_t kInPrepare = -1, kInCall = -2, kInUndo = -3, kInClone = -4, kInPlan = -5, kInEnd = -6, kInRemoval = -7;
 
 // A message on the control socket, from the addon that started the shim: it brings one descriptor, the socket of a new client.
 struct NewClient {

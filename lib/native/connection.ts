@@ -1,0 +1,175 @@
+import { NacelleError } from '../errors.js';
+import { type Descriptors, NONE, type Plan, planOf } from '../plan/plan.js';
+import type { ShimSocket } from './binding.js';
+import { checkSize } from './body-size.js';
+import { clearTimeout, setTimeout } from './clock.js';
+import { Deferred } from './deferred.js';
+import { Encoder, encodePlan } from './encode.js';
+import { closeDescriptor } from './load-addon.js';
+import { decodeAttached, decodeCalled, decodeEnded, decodeFailed, decodeRemoved, decodeRunning, decodeStarted } from './messages.js';
+import { Event, MAX_DESCRIPTORS, Request } from './protocol.js';
+import { type Carrier, RunningTask } from './running-task.js';
+import { ShimError } from './shim-error.js';
+import { nativeError } from './system-errors.js';
+import type { StartPlan, Task } from './task.js';
+import { isCut, output } from './task-output.js';
+
+/** Makes the socket of a connection. */
+type OpenSocket = (onMessage: (type: number, id: number, body: Buffer, fds: number[]) => void, onClose: () => void) => ShimSocket;
+
+/** What is known of the plan of a task that another process has started. */
+const KEPT: Plan = planOf({ keep: { evidence: { at: NONE, path: '' }, removal: [], auto: false } });
+
+/** How long a shim may take to answer, in ms. */
+const PATIENCE = 5000;
+
+/** A connection of this environment to a shim, and the tasks that live with it. */
+export class Connection implements Carrier {
+  readonly #socket: ShimSocket;
+  readonly #tasks = new Map<number, RunningTask>();
+  readonly #questions = new Map<number, Deferred<Buffer>>();
+  #nextId = 1;
+  #references = 0;
+  closed = false;
+
+  constructor(open: OpenSocket) {
+    this.#socket = open(
+      (type, id, body, fds) => this.#received(type, id, body, fds),
+      () => this.#lost(),
+    );
+  }
+
+  get owner(): string {
+    return this.#socket.owner;
+  }
+
+  start(plan: Plan, descriptors: Descriptors): RunningTask {
+    return this.#start(Request.start, plan, descriptors, encodePlan(plan, descriptors));
+  }
+
+  startLater(plan: Plan, body: Uint8Array): RunningTask {
+    return this.#start(Request.startLater, plan, new Map(), body);
+  }
+
+  readonly startPlan: StartPlan = async (plan, descriptors, cancelSignal = null) => this.start(plan, descriptors).hear(cancelSignal);
+
+  /**
+   * Sends a message that is answered with one, and gives the answer's body.
+   *
+   * @throws NacelleError `ERR_SHIM_SILENT` when the shim doesn't answer within 5 s; ShimError when it has gone
+   */
+  async ask(type: number, body: Uint8Array = new Uint8Array()): Promise<Buffer> {
+    return this.#askAs(this.#nextId++, type, body);
+  }
+
+  async #askAs(id: number, type: number, body: Uint8Array): Promise<Buffer> {
+    const answer = new Deferred<Buffer>();
+    this.#questions.set(id, answer);
+    this.ref();
+    const timer = setTimeout(() => answer.reject(new NacelleError('the shim does not answer', { code: 'ERR_SHIM_SILENT' })), PATIENCE);
+    try {
+      this.send(type, id, body);
+      return await answer.promise;
+    } finally {
+      clearTimeout(timer);
+      this.#questions.delete(id);
+      this.unref();
+    }
+  }
+
+  /** A task that another process has started. `null`: there is no such task any more. */
+  async attach(key: number): Promise<{ readonly task: Task; readonly state: number } | null> {
+    const id = this.#nextId++;
+    const task = new RunningTask(this, id, KEPT, new Map());
+    this.#tasks.set(id, task);
+    try {
+      const attached = decodeAttached(await this.#askAs(id, Request.attach, new Encoder().u32(key).finish()));
+      if (attached !== null) return { task, state: attached.state };
+    } catch (error) {
+      task.onUnsent(error);
+      throw error;
+    }
+    task.onUnsent(null);
+    return null;
+  }
+
+  /** Ends the connection. Tasks that are not kept end with it. */
+  close(): void {
+    this.#socket.close();
+    this.#lost();
+  }
+
+  #start(request: number, plan: Plan, descriptors: Descriptors, body: Uint8Array): RunningTask {
+    checkSize(body);
+    const task = new RunningTask(this, this.#nextId++, plan, descriptors);
+    this.#tasks.set(task.id, task);
+    try {
+      this.send(request, task.id, body, [...descriptors.values()]);
+    } catch (error) {
+      task.onUnsent(error);
+      // the shim then drops the descriptors that went ahead of the message; a broken connection has nothing to drop
+      this.#socket.send(Request.close, task.id, new Uint8Array(), []);
+      throw error;
+    }
+    return task;
+  }
+
+  /** Descriptors past what one message carries go ahead of it. */
+  send(type: number, id: number, body: Uint8Array, fds: readonly number[] = []): void {
+    let at = 0;
+    // one place in each message is kept for the memfd of a long body
+    for (; fds.length - at > MAX_DESCRIPTORS - 1; at += MAX_DESCRIPTORS - 1) {
+      this.#post(Request.descriptors, id, new Uint8Array(), fds.slice(at, at + MAX_DESCRIPTORS - 1));
+    }
+    this.#post(type, id, body, fds.slice(at));
+  }
+
+  #post(type: number, id: number, body: Uint8Array, fds: readonly number[]): void {
+    const result = this.#socket.send(type, id, body, fds);
+    // onClose tells every task of a broken connection
+    if (result < 0 && result !== -32 && result !== -104) throw nativeError('send to the shim', 'sendmsg', -result);
+  }
+
+  ref(): void {
+    if (this.#references++ === 0) this.#socket.ref();
+  }
+
+  unref(): void {
+    if (--this.#references === 0) this.#socket.unref();
+  }
+
+  forget(task: RunningTask): void {
+    this.#tasks.delete(task.id);
+  }
+
+  #received(type: number, id: number, body: Buffer, fds: number[]): void {
+    if (type === Event.attached) {
+      const message = decodeAttached(body);
+      if (message !== null) this.#tasks.get(id)?.onAttached(message);
+    }
+    if (type === Event.attached || type === Event.welcome || type === Event.listed) {
+      this.#questions.get(id)?.resolve(body);
+      return;
+    }
+    const task = this.#tasks.get(id);
+    if (!task) {
+      for (const fd of fds) closeDescriptor(fd);
+      return;
+    }
+    if (type === Event.started) {
+      const started = decodeStarted(body);
+      if (isCut(started, fds)) task.onCut();
+      else task.onStarted(started, output(started, fds));
+    } else if (type === Event.running) task.onRunning(decodeRunning(body));
+    else if (type === Event.called) task.onCalled(decodeCalled(body), fds);
+    else if (type === Event.ended) task.onEnded(decodeEnded(body));
+    else if (type === Event.failed) task.onFailed(decodeFailed(body));
+    else if (type === Event.removed) task.onRemoved(decodeRemoved(body));
+  }
+
+  #lost(): void {
+    this.closed = true;
+    for (const answer of this.#questions.values()) answer.reject(new ShimError());
+    for (const task of [...this.#tasks.values()]) task.onLost();
+  }
+}

@@ -1,0 +1,307 @@
+import { allOf, hasCode, isError, NacelleError } from '../errors.js';
+import { SIGKILL } from '../plan/constants.js';
+import { type Descriptors, joinParts, type Plan } from '../plan/plan.js';
+import type { Slot, Step } from '../plan/steps.js';
+import { checkSize } from './body-size.js';
+import { Deferred } from './deferred.js';
+import { Encoder, encodePlan, slotCount } from './encode.js';
+import { closeDescriptor } from './load-addon.js';
+import type { AttachedMessage, decodeCalled, decodeEnded, EndMessage, StartedMessage } from './messages.js';
+import { causes, Request, TaskState } from './protocol.js';
+import { ShimError } from './shim-error.js';
+import type { StepFailure } from './step-failure.js';
+import { stepError } from './system-errors.js';
+import type { Beginning, StartPlan, Task, TaskEnd, TaskOutput } from './task.js';
+import { cutError, isCut, output } from './task-output.js';
+
+/** What a task needs of the connection to its shim. */
+export interface Carrier {
+  send(type: number, id: number, body: Uint8Array, fds?: readonly number[]): void;
+  /** Each `ref` keeps the event loop alive until its `unref`. */
+  ref(): void;
+  unref(): void;
+  forget(task: RunningTask): void;
+  readonly startPlan: StartPlan;
+}
+
+/** A task of a shim, as this environment knows it. */
+export class RunningTask implements Task, Beginning {
+  readonly id: number;
+  readonly begun = new Deferred<Task>();
+  readonly #connection: Carrier;
+  #plan: Plan;
+  readonly #ended = new Deferred<TaskEnd>();
+  readonly #calls = new Map<number, { reply: Deferred<TaskOutput>; steps: readonly Step[] }>();
+  #sequence = 0;
+  #slots: number;
+  #started: TaskOutput = { outputs: [], descriptors: new Map() };
+  #pid = 0;
+  #released: Deferred<void> | null = null;
+  #gone = false;
+  #hasBegun = false;
+  /** Why the task is of no use, though it has begun in the shim. */
+  #refusal: Error | null = null;
+  #isRunning = false;
+  /** Nothing is left of it in the shim. */
+  #over = false;
+  #hasEnded = false;
+  /** It stays after its end until it is closed. */
+  readonly #stays: boolean;
+  readonly #removed = new Deferred<void>();
+  #kept: boolean;
+
+  constructor(connection: Carrier, id: number, plan: Plan, descriptors: Descriptors) {
+    this.#connection = connection;
+    this.id = id;
+    this.#plan = plan;
+    this.#stays = plan.keep !== undefined;
+    this.#slots = slotCount([plan.prepare, plan.undo, ...plan.stages.map(({ steps }) => steps)], descriptors);
+    // a task keeps the event loop alive until it has begun; one with a process also until its end
+    this.#kept = true;
+    connection.ref();
+  }
+
+  get pid(): number {
+    return this.#pid;
+  }
+
+  get started(): TaskOutput {
+    return this.#started;
+  }
+
+  get ended(): Promise<TaskEnd> {
+    return this.#ended.promise;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  go(): void {
+    if (this.#over || this.#gone) return;
+    this.#gone = true;
+    try {
+      this.#connection.send(Request.go, this.id, new Uint8Array());
+    } catch {
+      // the task goes on waiting, for its rest or its end
+    }
+  }
+
+  /** Waits until the task has begun, and hears the signal until then. Afterwards those who have the task hear the signal. */
+  async hear(cancelSignal: AbortSignal | null): Promise<Task> {
+    const cancel = (): void =>
+      void this.kill({ cause: 'cancel', signal: SIGKILL, tree: true }).catch((error: Error) => this.begun.reject(error));
+    cancelSignal?.addEventListener('abort', cancel, { once: true });
+    if (cancelSignal?.aborted) cancel();
+    try {
+      return await this.begun.promise;
+    } catch (error) {
+      // between two stages there is no process whose end would tell of the kill
+      if (cancelSignal?.aborted && hasCode(error, 'ECHILD')) throw cancelSignal.reason;
+      throw error;
+    } finally {
+      cancelSignal?.removeEventListener('abort', cancel);
+    }
+  }
+
+  async goOn(rest: Plan, descriptors: Descriptors, cancelSignal: AbortSignal | null = null): Promise<Task> {
+    const body = encodePlan(rest, descriptors);
+    this.ref();
+    this.#plan = joinParts({ first: this.#plan, rest }, { waits: true });
+    this.#slots = slotCount([rest.prepare, rest.undo, ...rest.stages.map(({ steps }) => steps)], descriptors);
+    try {
+      checkSize(body);
+      this.#connection.send(Request.rest, this.id, body, [...descriptors.values()]);
+    } catch (error) {
+      // the prewarmed part is undone; the error to throw is that the rest was not sent
+      await Promise.allSettled([this.close()]);
+      throw error;
+    }
+    return this.hear(cancelSignal);
+  }
+
+  release(): Promise<void> {
+    if (this.#isRunning) return Promise.resolve();
+    this.#released ??= new Deferred<void>();
+    if (this.#over || this.#hasEnded) this.#released.reject(new NacelleError('the process has ended', { code: 'ERR_ENDED' }));
+    else this.#connection.send(Request.release, this.id, new Uint8Array());
+    // a pending call keeps the event loop alive, also when the task was let go by `unref`
+    this.#connection.ref();
+    return this.#released.promise.finally(() => this.#connection.unref());
+  }
+
+  async call(steps: readonly Step[], options: { descriptors?: Descriptors; returns?: readonly Slot[] } = {}): Promise<TaskOutput> {
+    const descriptors = options.descriptors ?? new Map<Slot, number>();
+    this.#slots = Math.max(this.#slots, slotCount([steps], descriptors));
+    return this.#ask(steps, (sequence) => {
+      const body = new Encoder()
+        .u32(sequence)
+        .slots([...descriptors.keys()])
+        .u32(this.#slots)
+        .steps(steps);
+      this.#connection.send(Request.call, this.id, body.slots(options.returns ?? []).finish(), [...descriptors.values()]);
+    });
+  }
+
+  async kill({ cause, signal, tree }: Parameters<Task['kill']>[0]): Promise<void> {
+    if (this.#over || this.#hasEnded) return;
+    const killed = this.#ask([], (sequence) => {
+      const body = new Encoder().u32(sequence).u8(causes.indexOf(cause)).u32(signal);
+      this.#connection.send(Request.kill, this.id, body.u8(tree ? 1 : 0).finish());
+    });
+    await killed.catch((error: unknown) => {
+      // the task ended by itself while the message was under way: a kill then reaches nobody, as it should
+      if (!(error instanceof NacelleError) || error.code !== 'ERR_ENDED') throw error;
+    });
+  }
+
+  async close(): Promise<void> {
+    if (!this.#over) {
+      this.ref();
+      this.#connection.send(Request.close, this.id, new Uint8Array());
+    }
+    await (this.#stays && this.#hasBegun ? this.#removed.promise : this.#ended.promise);
+  }
+
+  get beside(): StartPlan {
+    return this.#connection.startPlan;
+  }
+
+  ref(): void {
+    if (this.#kept || this.#over || this.#hasEnded) return;
+    this.#kept = true;
+    this.#connection.ref();
+  }
+
+  unref(): void {
+    if (!this.#kept) return;
+    this.#kept = false;
+    this.#connection.unref();
+  }
+
+  async #ask(steps: readonly Step[], send: (sequence: number) => void): Promise<TaskOutput> {
+    if (this.#over) throw new NacelleError('it has ended', { code: 'ERR_ENDED' });
+    const sequence = ++this.#sequence;
+    const reply = new Deferred<TaskOutput>();
+    this.#calls.set(sequence, { reply, steps });
+    this.#connection.ref();
+    try {
+      send(sequence);
+    } catch (error) {
+      this.#calls.delete(sequence);
+      this.#connection.unref();
+      throw error;
+    }
+    return reply.promise;
+  }
+
+  onStarted(message: StartedMessage, output: TaskOutput): void {
+    this.#pid = message.pid;
+    this.#started = output;
+    this.#hasBegun = true;
+    this.#isRunning = message.running;
+    if (this.#plan.stages.length === 0) this.unref();
+    this.begun.resolve(this);
+  }
+
+  /** Ends the task, which is of no use without its descriptors; `begun` then rejects with the reason. */
+  onCut(): void {
+    this.#refusal = cutError();
+    this.#connection.send(Request.close, this.id, new Uint8Array());
+  }
+
+  onRunning(message: StartedMessage): void {
+    this.#pid = message.pid;
+    this.#isRunning = true;
+    this.#released?.resolve();
+  }
+
+  onCalled(message: ReturnType<typeof decodeCalled>, fds: readonly number[]): void {
+    const call = this.#calls.get(message.sequence);
+    if (!call) {
+      for (const fd of fds) closeDescriptor(fd);
+      return;
+    }
+    this.#calls.delete(message.sequence);
+    this.#connection.unref();
+    if ('failure' in message) call.reply.reject(stepError(message.failure, { plan: this.#plan, call: call.steps }));
+    else if (isCut(message.results, fds)) call.reply.reject(cutError());
+    else call.reply.resolve(output(message.results, fds));
+  }
+
+  onFailed(message: EndMessage): void {
+    const error = this.#errorOf(message);
+    this.#finish(() => error);
+    this.#ended.reject(error);
+    this.#removed.reject(error);
+  }
+
+  onEnded(message: ReturnType<typeof decodeEnded>): void {
+    const { failure, undoFailures, ...end } = message;
+    if (failure) {
+      this.onFailed(message);
+      return;
+    }
+    // a caller that cancelled the task before it began waits for nothing but its end, so `begun` resolves
+    if (end.cause === 'cancel') this.begun.resolve(this);
+    const why = () =>
+      new NacelleError(this.#isRunning ? 'it has ended' : 'the process was killed before it started', { code: 'ERR_ENDED' });
+    if (this.#stays) this.#rest(why);
+    else this.#finish(why);
+    this.#ended.resolve({ ...end, undoErrors: undoFailures.map((item) => stepError(item, { plan: this.#plan })) });
+  }
+
+  /** Another process has started the task; this one has attached to it. */
+  onAttached({ state, pid }: AttachedMessage): void {
+    this.#pid = pid;
+    this.#hasBegun = true;
+    this.#isRunning = state !== TaskState.created;
+    this.begun.resolve(this);
+  }
+
+  onRemoved(failures: readonly StepFailure[]): void {
+    const error = allOf(failures.map((item) => stepError(item, { plan: this.#plan })));
+    this.#finish(() => new NacelleError('it was removed', { code: 'ERR_ENDED' }));
+    if (error) this.#removed.reject(error);
+    else this.#removed.resolve();
+  }
+
+  /** To be called when the task could not be sent, so that the shim does not know of it. */
+  onUnsent(error: unknown): void {
+    this.#finish(() => (isError(error) ? error : new NacelleError('it was not sent', { code: 'ERR_INTERNAL', cause: error })));
+  }
+
+  onLost(): void {
+    const error = new ShimError();
+    this.#finish(() => error);
+    this.#ended.reject(error);
+    this.#removed.reject(error);
+  }
+
+  #errorOf({ failure, undoFailures }: EndMessage): Error {
+    const undoError = allOf(undoFailures.map((item) => stepError(item, { plan: this.#plan })));
+    if (!failure) return undoError ?? new NacelleError('it failed', { code: 'ERR_INTERNAL' });
+    return stepError(failure, { plan: this.#plan }, undoError);
+  }
+
+  /** The task has ended, and stays in the shim. Node need not stay alive for it. */
+  #rest(why: () => Error): void {
+    this.#hasEnded = true;
+    if (!this.#isRunning) this.#released?.reject(why());
+    this.unref();
+  }
+
+  /** @param why makes the error for a promise that is still pending; it is only called for those, as an error is costly to make */
+  #finish(why: () => Error): void {
+    this.#over = true;
+    if (!this.#hasBegun) this.begun.reject(this.#refusal ?? why());
+    if (!this.#isRunning) this.#released?.reject(why());
+    for (const { reply } of this.#calls.values()) {
+      reply.reject(why());
+      this.#connection.unref();
+    }
+    this.#calls.clear();
+    this.unref();
+    this.#connection.forget(this);
+  }
+}
