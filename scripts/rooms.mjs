@@ -12,9 +12,9 @@ const typescript = {
   rooms: [
     ['lib/index.ts'],
     ['lib/container'],
-    ['lib/container/exec'],
+    ['lib/container/exec', 'lib/container/detached'],
     ['lib/container/start'],
-    ['lib/container/plan', 'lib/container/result'],
+    ['lib/container/plan', 'lib/container/result', 'lib/container/logs'],
     ['lib/container/options'],
     ['lib/namespace', 'lib/cgroup', 'lib/filesystem', 'lib/network', 'lib/image', 'lib/security'],
     ['lib/cgroup/limits', 'lib/cgroup/events', 'lib/cgroup/stats', 'lib/image/archives', 'lib/image/host', 'lib/security/syscalls'],

@@ -63,6 +63,11 @@ export class Cgroup implements AsyncDisposable {
   readonly #owned: Holding | null;
   #removed: Promise<void> | undefined;
 
+  /** Whether it goes with this process. @internal */
+  get isOwned(): boolean {
+    return this.#owned !== null;
+  }
+
   private constructor(name: string, paths: Readonly<Record<string, string>>, owned: Holding | null) {
     this.name = name;
     this.paths = { ...paths };

@@ -48,6 +48,13 @@ export async function thaw(what: string, paths: Paths): Promise<void> {
   }
 }
 
+/** Whether somebody has frozen the group: it is so from the order on, not only when all of it stands still. */
+export function isFrozen(paths: Paths): boolean {
+  if (paths.unified === undefined && paths.freezer === undefined) return false;
+  // v1 says FREEZING until all of the group stands still
+  return /^(?:1|FREEZING|FROZEN)$/.test(readGroupFile(freezerOf(paths).file)?.trim() ?? '');
+}
+
 /** Thaws without waiting; does nothing where there is no freezer, or the group is gone. */
 export function lift(what: string, paths: Paths): void {
   if (paths.unified === undefined && paths.freezer === undefined) return;

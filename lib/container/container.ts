@@ -5,14 +5,15 @@ import { readGroupFiles } from '../cgroup/files/group-files.js';
 import { freeze, thaw } from '../cgroup/freezer.js';
 import { readUsage } from '../cgroup/stats/usage.js';
 import { updateGroup } from '../cgroup/update-limits.js';
-import { NacelleError, UnsupportedError } from '../errors.js';
+import { invalidOption, NacelleError, UnsupportedError } from '../errors.js';
 import type { Change } from '../filesystem/change.js';
 import { groupLayout } from '../host/cgroup-base.js';
 import type { Image } from '../image/image.js';
 import { Namespace } from '../namespace/namespace.js';
 import { asyncDispose } from '../native/async-dispose.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
-import { abortSignal, delay } from '../options/common-schemas.js';
+import type { Connection } from '../native/connection.js';
+import { abortSignal, delay, word } from '../options/common-schemas.js';
 import type { LayerOptions } from '../options/layer-options.js';
 import type { Limits } from '../options/limits.js';
 import { parseOptions } from '../options/parse-options.js';
@@ -25,10 +26,28 @@ import type { Encoding, Execution, RunResult, Usage } from '../process/options/p
 import { SIGKILL, signalNumber } from '../process/options/signals.js';
 import { Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
+import { findContainer } from './detached/attach.js';
+import { partsOfAttached, partsOfLaunched } from './detached/detached-parts.js';
+import { launchDetached } from './detached/launch-detached.js';
+import { detachedContainers, stateOf } from './detached/list-containers.js';
+import { writeNote } from './detached/note.js';
+import { pruneContainers } from './detached/prune-containers.js';
 import { FirstProcess } from './exec/first-process.js';
 import { hasEnded, launchExec } from './exec/launch-exec.js';
+import { parseLogOptions, readLogs } from './logs/read-logs.js';
+import { parseFilter } from './options/container-filter.js';
 import { parseRunOptions } from './options/container-options.js';
-import type { ContainerInfo, ContainerOptions, ExecOptions, RunOptions, State } from './options/container-types.js';
+import type {
+  ContainerFilter,
+  ContainerInfo,
+  ContainerOptions,
+  ExecOptions,
+  LogOptions,
+  LogRecord,
+  PrunedContainers,
+  RunOptions,
+  State,
+} from './options/container-types.js';
 import { type ParsedExec, parseExec } from './options/exec-options.js';
 import { copyOut } from './result/copy-out.js';
 import { groupEvidence } from './result/group-evidence.js';
@@ -53,6 +72,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   readonly name: string | null;
   readonly #record: LiveRecord;
   readonly #held: Held<E>;
+  /** To the shim of a detached container; `null` also where that shim has died. */
+  readonly #connection: Connection | null;
   #state: State = 'created';
   #outcome: Promise<RunResult<E>> | null = null;
   #removed: Promise<void> | null = null;
@@ -63,14 +84,33 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   /** Whether {@link unref} was called, and not {@link ref} since. */
   #isLetGo = false;
 
-  private constructor({ record, held }: Parts<E>) {
+  private constructor({ record, held, connection = null }: Parts<E> & { connection?: Connection | null }, state: State = 'created') {
+    this.#state = state;
+    this.#connection = connection;
     this.id = record.current.id;
     this.name = record.current.name;
     this.#record = record;
     this.#held = held;
     this.#firstProcess = new FirstProcess(held.task, held.slot);
     live.add(this);
-    held.task.ended.catch(() => undefined).finally(() => live.delete(this));
+    // what the handle holds is of no use without its shim
+    connection?.over.then(() => this.#close());
+    held.task.ended
+      .catch(() => undefined)
+      .finally(() => {
+        live.delete(this);
+        if (this.isDetached) this.#state = 'stopped';
+      });
+  }
+
+  /** Whether it outlives this process. */
+  get isDetached(): boolean {
+    return this.#record.current.detached !== null;
+  }
+
+  /** Whether it goes with this process. @internal */
+  get isOwned(): boolean {
+    return !this.isDetached;
   }
 
   /**
@@ -83,6 +123,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   static run<E extends Encoding = 'utf8'>(options: RunOptions<E>): Execution<E> {
     try {
       const parsed = parseRunOptions(options);
+      if (parsed.detached) throw invalidOption('detach', 'is for Container.create: run waits for the end');
       const { process, entrypoint, command } = parsed;
       return execute<E>(process, [...(entrypoint ?? []), ...(command ?? [])], async (program) => {
         const container = new Container<E>(await launch<E>(program, parsed, { park: false }));
@@ -101,6 +142,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    */
   static async create<E extends Encoding = 'utf8'>(options: ContainerOptions<E>): Promise<Container<E>> {
     const parsed = parseRunOptions(options);
+    const { detached } = parsed;
+    if (detached) return new Container<E>(await partsOfLaunched<E>(await launchDetached(parsed, detached)));
     const program = new Program<E>(parsed.process);
     try {
       const container = new Container<E>(await launch<E>(program, parsed, { park: true }));
@@ -112,9 +155,27 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     }
   }
 
-  /** The containers of this process (or Worker) that are there now, the oldest first. */
-  static async list(): Promise<ContainerInfo[]> {
-    return [...live].map((container) => container.#info());
+  /**
+   * A handle of a detached container, by its id or name, from any process of the same user in the same mount and pid namespaces. Its streams
+   * are live from now on; what came before is in {@link logs}.
+   *
+   * @throws NacelleError `ERR_NO_CONTAINER`; `ERR_SHIM_SILENT` when its shim does not answer in 5 s; `ERR_SHIM_VERSION`; `ERR_NOTE`; SyscallError
+   */
+  static async attach(idOrName: string): Promise<Container> {
+    const attached = await findContainer(parseOptions(word, idOrName, 'idOrName'));
+    return new Container(await partsOfAttached<Encoding>(attached), stateOf(attached.state, attached.record));
+  }
+
+  /** The containers of this process (or Worker) and all detached ones of this user that are there now, the oldest first. */
+  static async list(filter: ContainerFilter = {}): Promise<ContainerInfo[]> {
+    const wanted = parseFilter(filter);
+    const own = [...live].filter((container) => !container.isDetached).map((container) => container.#info());
+    return [...own, ...(await detachedContainers())].filter(wanted);
+  }
+
+  /** Removes the detached containers that have ended. @throws the first failure, when all were tried */
+  static async prune(): Promise<PrunedContainers> {
+    return { containers: await pruneContainers() };
   }
 
   /** The pid of its first process, in this process's pid namespace. After its end the number may be another process's. */
@@ -144,6 +205,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   async start(): Promise<void> {
     this.#expect('created', 'start');
     this.#state = 'running';
+    if (this.isDetached) return this.#held.program.release();
     const ended = this.#end().catch(() => undefined);
     try {
       await this.#held.program.release();
@@ -187,11 +249,13 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   async #waited(options: { cancelSignal?: AbortSignal | undefined }): Promise<RunResult<E>> {
     const { cancelSignal = null } = parseOptions(waitOptions, options, 'options');
-    return unlessAborted(
+    const ended = unlessAborted(
       cancelSignal,
       () => this.#end(),
       () => undefined,
     );
+    // a detached container keeps Node alive only while somebody waits for it
+    return this.isDetached ? ended.finally(() => this.#keepAlive(false)) : ended;
   }
 
   /**
@@ -314,6 +378,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     const paths = await updateGroup({ layout: groupLayout(), name, paths: before, limits: parsed, deviceRules, make });
     const { current } = this.#record;
     this.#record.current = { ...current, limits: { ...current.limits, ...parsed }, group: { ...current.group, paths } };
+    // its end is judged by the last limits, whoever asks
+    if (this.isDetached) writeNote(this.#record.current);
   }
 
   /**
@@ -344,6 +410,21 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   #changed(what: string): RootChanges {
     if (this.#held.changes) return this.#held.changes;
     throw new UnsupportedError(what, 'its root is a folder that is written to itself', 'Run it on the folder as an image: dir:PATH.');
+  }
+
+  /**
+   * What the program has written: of a detached container what its log keeps, from the oldest; of another what is kept for the result. Text
+   * is decoded as UTF-8 with the encoding 'utf8'.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_STATE` when the output goes elsewhere; in the loop SyscallError
+   */
+  logs(options: LogOptions = {}): AsyncIterable<LogRecord> {
+    const parsed = parseLogOptions(options);
+    const { detached } = this.#record.current;
+    const { task, program } = this.#held;
+    if (!detached?.logs)
+      throw new NacelleError(`read the logs of the container ${this.id}: its output goes elsewhere`, { code: 'ERR_STATE' });
+    return readLogs(detached.logs, parsed, { ended: task.ended, encoding: program.encoding });
   }
 
   /** What the container's groups have counted until now; after its end, what they had counted by then. */
@@ -383,11 +464,33 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     await this.#removed;
   }
 
+  /** Removes the container; a detached one goes on, and only this handle is closed. */
   async [asyncDispose](): Promise<void> {
-    await this.remove({ force: true });
+    if (this.isDetached) await this.#close();
+    else await this.remove({ force: true });
+  }
+
+  async #close(): Promise<void> {
+    this.#held.program.streams.close();
+    await this.#held.changes?.close();
+    this.#held.inside?.close();
+    this.#connection?.close();
+  }
+
+  async #removeDetached(): Promise<void> {
+    const { task } = this.#held;
+    try {
+      if (this.#state !== 'stopped') await this.kill();
+      task.ref();
+      await task.ended;
+      await task.close();
+    } finally {
+      await this.#close();
+    }
   }
 
   async #remove(): Promise<void> {
+    if (this.isDetached) return this.#removeDetached();
     const ended = this.#end();
     // the caller waits for the removal, so Node stays alive for it, also after `unref`
     this.#held.task.ref();

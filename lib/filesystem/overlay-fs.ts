@@ -46,6 +46,11 @@ export class OverlayFs implements AsyncDisposable {
     this.#mounted = mounted;
   }
 
+  /** Whether it goes with this process. @internal */
+  get isOwned(): boolean {
+    return !this.#mounted.settings.persist;
+  }
+
   /**
    * Mounts an overlay. Needs CAP_SYS_ADMIN.
    *

@@ -20,6 +20,8 @@ export type HostRecord =
   | { readonly kind: 'folder'; readonly path: string }
   /** A folder with all that is in it. */
   | { readonly kind: 'tree'; readonly path: string }
+  /** The file of a name, which may be another owner's: it has the id of whom the name belongs to. */
+  | { readonly kind: 'name'; readonly path: string; readonly id: string }
   /** A cgroup with its processes, and those below it. */
   | { readonly kind: 'group'; readonly path: string }
   /** Network links of a link group that is nobody else's, in the network namespace with this inode number. */
@@ -30,6 +32,7 @@ const schema: z.ZodType<HostRecord[]> = z.array(
     z.object({ kind: z.literal('mount'), path: z.string(), source: z.string() }),
     z.object({ kind: z.literal('folder'), path: z.string() }),
     z.object({ kind: z.literal('tree'), path: z.string() }),
+    z.object({ kind: z.literal('name'), path: z.string(), id: z.string() }),
     z.object({ kind: z.literal('group'), path: z.string() }),
     z.object({ kind: z.literal('links'), group: z.int().positive(), namespace: z.int().positive() }),
   ]),
@@ -81,6 +84,17 @@ export function recordedGroups(owner: string): string[] {
   return recordFiles(owner).flatMap((file) => readRecord(file).flatMap((record) => (record.kind === 'group' ? [record.path] : [])));
 }
 
+/** The record of what a detached container leaves when its shim died after its end: it stays until the container is removed. */
+export const KEPT = 'kept';
+
+/** Steps that remove what is in {@link KEPT} of an owner, which has gone. */
+export function keptSteps(owner: string, slots: Slots): Step[] {
+  return [
+    ...reapSteps(join(recordsDir(owner), `${KEPT}.json`), slots),
+    { op: 'remove_folder', host: true, at: NONE, path: recordsDir(owner), wait: 0 },
+  ];
+}
+
 /** The files of an owner's records. */
 export function recordFiles(owner: string): string[] {
   return namesIn(recordsDir(owner)).map((name) => join(recordsDir(owner), name));
@@ -124,6 +138,8 @@ function undoSteps(record: HostRecord, slots: Slots): Step[] {
       return [{ op: 'remove_folder', host: true, at: NONE, path: record.path, wait: 0 }];
     case 'tree':
       return [{ op: 'remove_tree', host: true, at: NONE, path: record.path }];
+    case 'name':
+      return [{ op: 'unlink_if', host: true, at: NONE, path: record.path, bytes: Buffer.from(record.id) }];
     case 'group':
       return [
         { op: 'kill_group', host: true, at: NONE, path: record.path },

@@ -1,10 +1,10 @@
-import { readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { emitWarning } from 'node:process';
 import * as z from 'zod';
 import { hasCode, NacelleError } from '../errors.js';
 import { thenEnd } from '../native/host-work.js';
-import { ownersDir } from '../native/runtime-dir.js';
+import { ownersDir, runtimeDir } from '../native/runtime-dir.js';
 import { ownerName, start } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
 import type { Task } from '../native/task.js';
@@ -12,7 +12,7 @@ import { OWN_NAME } from '../plan/constants.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { type GroupLayout, groupLayout } from './cgroup-base.js';
-import { parseFile, reapSteps, recordFiles, recordsDir } from './journal.js';
+import { KEPT, parseFile, reapSteps, recordFiles, recordsDir } from './journal.js';
 
 /** What {@link reap} found. */
 export interface ReapReport {
@@ -85,6 +85,9 @@ function readBases(file: string): string[] {
   return parseFile(file, (text) => (text === '' ? [] : basesSchema.parse(JSON.parse(text)))) ?? [];
 }
 
+/** The file with the evidence of a detached container's end, in its folder. The container stays then, though its shim has died. */
+export const EVIDENCE = 'exit';
+
 const basesSchema = z.array(z.string().startsWith('/'));
 
 /** Reaps one owner. Gives what could not be removed; `null` when the owner is alive, or somebody else was faster. */
@@ -101,11 +104,14 @@ async function reapOwner(owner: string): Promise<NacelleError[] | null> {
     throw error;
   }
   return thenEnd(task, async () => {
+    const hasEvidence = existsSync(join(runtimeDir(), 'containers', owner, EVIDENCE));
     // each part is done by itself, so that one that fails doesn't keep the others from being done
     const parts = [
       () => groupSteps(owner, ownBases(groupLayout())),
       () => groupSteps(owner, readBases(file)),
-      ...recordFiles(owner).map((record) => () => reapSteps(record, slots)),
+      ...recordFiles(owner)
+        .filter((record) => !(hasEvidence && basename(record) === `${KEPT}.json`))
+        .map((record) => () => reapSteps(record, slots)),
     ];
     const failures: NacelleError[] = [];
     for (const steps of parts) {

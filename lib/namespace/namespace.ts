@@ -43,6 +43,11 @@ export class Namespace implements AsyncDisposable {
     this.#keeper = keeper;
   }
 
+  /** Whether it goes with this process. @internal */
+  get isOwned(): boolean {
+    return this.#keeper !== null;
+  }
+
   /** The descriptor, which stays the namespace's own: closed by {@link close}. */
   get fd(): number {
     if (this.#closed) throw new NacelleError(`the ${this.type} namespace ${this.inode} was closed`, { code: 'ERR_CLOSED' });

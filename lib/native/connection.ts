@@ -31,6 +31,7 @@ export class Connection implements Carrier {
   #nextId = 1;
   #references = 0;
   closed = false;
+  readonly #over = new Deferred<void>();
 
   constructor(open: OpenSocket) {
     this.#socket = open(
@@ -91,6 +92,11 @@ export class Connection implements Carrier {
     }
     task.onUnsent(null);
     return null;
+  }
+
+  /** Resolves when the shim has gone, or the connection was closed. */
+  get over(): Promise<void> {
+    return this.#over.promise;
   }
 
   /** Ends the connection. Tasks that are not kept end with it. */
@@ -169,6 +175,7 @@ export class Connection implements Carrier {
 
   #lost(): void {
     this.closed = true;
+    this.#over.resolve();
     for (const answer of this.#questions.values()) answer.reject(new ShimError());
     for (const task of [...this.#tasks.values()]) task.onLost();
   }

@@ -55,6 +55,7 @@ export type Step =
   | { readonly op: 'put'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly bytes: Uint8Array; }
   | { readonly op: 'put_file'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly bytes: Uint8Array; }
   | { readonly op: 'unlink'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'unlink_if'; readonly host: true; readonly at: Slot; readonly path: string; readonly bytes: Uint8Array; }
   | { readonly op: 'forget'; readonly host: true; readonly path: string; }
   | { readonly op: 'remove_tree'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'join_group'; readonly host?: never; readonly group: Slot; readonly file: string; }
@@ -93,6 +94,7 @@ export type Step =
   | { readonly op: 'park'; readonly host?: never; }
   | { readonly op: 'exec'; readonly host?: never; readonly path: string; readonly argv: readonly string[]; readonly env: readonly string[]; }
   | { readonly op: 'pump'; readonly host: true; readonly from: readonly Slot[]; readonly to: readonly Slot[]; }
+  | { readonly op: 'log'; readonly host: true; readonly from: readonly Slot[]; readonly folder: Slot; readonly bytes: number | bigint; readonly segments: number | bigint; }
   | { readonly op: 'work_filter'; readonly host?: never; readonly work: string; readonly output: Slot; }
   | { readonly op: 'unpack'; readonly host?: never; readonly input: Slot; readonly root: Slot; readonly lower: readonly Slot[]; readonly options: readonly string[]; }
   | { readonly op: 'pack'; readonly host?: never; readonly upper: Slot; readonly lower: readonly Slot[]; readonly output: Slot; readonly options: readonly string[]; }
@@ -159,6 +161,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'put', call: 'write', what: 'write {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
   { op: 'put_file', call: 'openat', what: 'write {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
   { op: 'unlink', call: 'unlinkat', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'unlink_if', call: 'unlinkat', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
   { op: 'forget', call: 'unlinkat', what: 'remove the record {path}', fields: [['STR', 'path']] },
   { op: 'remove_tree', call: 'unlinkat', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'join_group', call: 'write', what: 'join a cgroup', fields: [['SLOT', 'group'], ['STR', 'file']] },
@@ -197,6 +200,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'park', call: 'recvmsg', what: 'wait to be started', fields: [] },
   { op: 'exec', call: 'execve', what: 'run {path}', fields: [['STR', 'path'], ['LIST', 'argv'], ['LIST', 'env']] },
   { op: 'pump', call: 'clone3', what: 'copy between the caller\'s files and the program', fields: [['SLOTS', 'from'], ['SLOTS', 'to']] },
+  { op: 'log', call: 'clone3', what: 'keep the program\'s output', fields: [['SLOTS', 'from'], ['SLOT', 'folder'], ['NUM', 'bytes'], ['NUM', 'segments']] },
   { op: 'work_filter', call: 'seccomp', what: 'limit the system calls to those of {work}', fields: [['STR', 'work'], ['SLOT', 'output']] },
   { op: 'unpack', call: 'write', what: 'unpack the layer', fields: [['SLOT', 'input'], ['SLOT', 'root'], ['SLOTS', 'lower'], ['LIST', 'options']] },
   { op: 'pack', call: 'write', what: 'pack the changes', fields: [['SLOT', 'upper'], ['SLOTS', 'lower'], ['SLOT', 'output'], ['LIST', 'options']] },

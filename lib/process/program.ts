@@ -54,6 +54,10 @@ export class Program<E extends Encoding = Encoding> {
     this.streams = streams;
   }
 
+  get encoding(): Encoding {
+    return this.#options.encoding;
+  }
+
   /** The pid of the first process; 0 when the program was cancelled before there was one. */
   get pid(): number {
     return this.#task?.pid ?? 0;

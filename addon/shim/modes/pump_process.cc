@@ -4,27 +4,33 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include <cstdio>
+#include <string>
 
 #include "../kernel/syscalls.h"
+#include "log.h"
 
 namespace nacelle {
 namespace {
 
+constexpr size_t kMostDescriptors = 2 * kMaxCopies;
+static_assert(1 + kMaxSources <= kMostDescriptors);
+
+// The first descriptor after the socket, in either mode.
+constexpr int kFirst = kPumpFirst;
+static_assert(kPumpControl == kLogControl && kFirst == kLogFolder);
+
 // Runs in the fork, so it makes nothing but system calls. The descriptors are first moved away from the numbers that they get.
-[[noreturn]] void execute(int executable, int control, const int* fds, size_t count) {
-  constexpr int kAside = 1 + kPumpFirst + 2 * static_cast<int>(kMaxCopies);
-  int moved[2 * kMaxCopies] = {};
+[[noreturn]] void execute(int executable, int control, const int* fds, size_t count, const char* const* argv) {
+  constexpr int kAside = 1 + kFirst + static_cast<int>(kMostDescriptors);
+  int moved[kMostDescriptors] = {};
   const int program = fcntl(executable, F_DUPFD_CLOEXEC, kAside);
   const int socket = fcntl(control, F_DUPFD_CLOEXEC, kAside);
   bool fine = program >= 0 && socket >= 0;
   for (size_t i = 0; i < count && fine; ++i) fine = (moved[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, kAside)) >= 0;
   fine = fine && dup2(socket, kPumpControl) >= 0;
-  for (size_t i = 0; i < count && fine; ++i) fine = dup2(moved[i], kPumpFirst + static_cast<int>(i)) >= 0;
-  const int closed = fine ? sys_close_range(kPumpFirst + static_cast<unsigned>(count), ~0U, CLOSE_RANGE_CLOEXEC) : -errno;
+  for (size_t i = 0; i < count && fine; ++i) fine = dup2(moved[i], kFirst + static_cast<int>(i)) >= 0;
+  const int closed = fine ? sys_close_range(kFirst + static_cast<unsigned>(count), ~0U, CLOSE_RANGE_CLOEXEC) : -errno;
   if (closed == 0) {
-    const char number[] = {static_cast<char>('0' + count / 2), '\0'};
-    const char* const argv[] = {kPumpName, number, nullptr};
     const char* const env[] = {nullptr};
     syscall(SYS_execveat, program, "", argv, env, AT_EMPTY_PATH);
   }
@@ -44,6 +50,25 @@ int Pump::start(int executable, const std::vector<int>& from, const std::vector<
     struct stat status {};
     has_output_ = has_output_ || (fstat(from[i], &status) == 0 && S_ISFIFO(status.st_mode));
   }
+  const std::string count = std::to_string(from.size());
+  const char* const argv[] = {kPumpName, count.c_str(), nullptr};
+  return run(executable, fds, 2 * from.size(), argv);
+}
+
+int Pump::start_log(int executable, int folder, const std::vector<int>& from, uint64_t bytes, uint64_t segments) {
+  if (pid_ != 0 || from.empty() || from.size() > kMaxSources) return -EINVAL;
+  int fds[1 + kMaxSources] = {folder};
+  for (size_t i = 0; i < from.size(); ++i) fds[1 + i] = from[i];
+  for (size_t i = 0; i <= from.size(); ++i) {
+    if (fds[i] < 0) return -EBADF;
+  }
+  has_output_ = true;
+  const std::string numbers[] = {std::to_string(from.size()), std::to_string(bytes), std::to_string(segments)};
+  const char* const argv[] = {kLogName, numbers[0].c_str(), numbers[1].c_str(), numbers[2].c_str(), nullptr};
+  return run(executable, fds, 1 + from.size(), argv);
+}
+
+int Pump::run(int executable, const int* fds, size_t count, const char* const* argv) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
   control_.reset(pair[0]);
@@ -51,7 +76,7 @@ int Pump::start(int executable, const std::vector<int>& from, const std::vector<
   CloneArguments fork;
   fork.exit_signal = SIGCHLD;
   const pid_t pid = sys_clone3(fork);
-  if (pid == 0) execute(executable, theirs.get(), fds, 2 * from.size());
+  if (pid == 0) execute(executable, theirs.get(), fds, count, argv);
   if (pid < 0) {
     control_.reset();
     return pid;

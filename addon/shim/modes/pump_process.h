@@ -14,6 +14,8 @@ class Pump {
  public:
   // Starts one: descriptors `from[i]` are copied to `to[i]`. 0 or -errno.
   int start(int executable, const std::vector<int>& from, const std::vector<int>& to);
+  // Starts a log (log.h) instead, which is the same to the shim: what the pipes `from` bring goes to segments in the folder. 0 or -errno.
+  int start_log(int executable, int folder, const std::vector<int>& from, uint64_t bytes, uint64_t segments);
 
   // 0 when there is no pump, or it has ended.
   pid_t pid() const { return pid_; }
@@ -30,6 +32,8 @@ class Pump {
   const std::vector<PumpFailure>& failures() const { return failures_; }
 
  private:
+  int run(int executable, const int* fds, size_t count, const char* const* argv);
+
   pid_t pid_ = 0;
   bool has_output_ = false;
   bool is_needless_ = false;  // the shim has killed it because it had nothing more to do

@@ -54,6 +54,18 @@ int run(Context& context, const args::unlink& a) {
   return unlinkat(context.slots.get(a.at), a.path.text, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+int run(Context& context, const args::unlink_if& a) {
+  const int at = context.slots.get(a.at);
+  const unique_fd fd(openat(at, a.path.text, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd) return errno == ENOENT ? 0 : -errno;
+  std::string content(a.bytes.size + 1, '\0');
+  const ssize_t size = ::read(fd.get(), content.data(), content.size());
+  if (size < 0) return -errno;
+  content.resize(static_cast<size_t>(size));
+  if (content != std::string(a.bytes.data, a.bytes.size)) return 0;
+  return unlinkat(at, a.path.text, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 int run(Context&, const args::forget& a) { return ::unlink(a.path.text) < 0 && errno != ENOENT ? -errno : 0; }
 
 int run(Context& context, const args::remove_tree& a) { return layer::remove_tree(context.slots.get(a.at), a.path.text); }

@@ -1,16 +1,32 @@
 #include "steps.h"
 
 namespace nacelle {
+namespace {
+
+std::vector<int> descriptors_of(const Context& context, const List<int32_t>& slots) {
+  std::vector<int> all;
+  for (const int32_t slot : slots) all.push_back(context.slots.get(slot));
+  return all;
+}
+
+// A copy of a pipe's end would keep the pipe open, and the container's process must have none of the files.
+void close_all(Context& context, const List<int32_t>& slots) {
+  for (const int32_t slot : slots) context.slots.close(slot);
+}
+
+}  // namespace
 
 int run(Context& context, const args::pump& a) {
-  std::vector<int> from, to;
-  for (const int32_t slot : a.from) from.push_back(context.slots.get(slot));
-  for (const int32_t slot : a.to) to.push_back(context.slots.get(slot));
-  const int result = context.pump.start(context.executable, from, to);
-  // a copy of a pipe's end would keep the pipe open, and the container's process must have none of the files
-  for (const List<int32_t>* slots : {&a.from, &a.to}) {
-    for (const int32_t slot : *slots) context.slots.close(slot);
-  }
+  const int result = context.pump.start(context.executable, descriptors_of(context, a.from), descriptors_of(context, a.to));
+  close_all(context, a.from);
+  close_all(context, a.to);
+  return result;
+}
+
+int run(Context& context, const args::log& a) {
+  const int result =
+      context.pump.start_log(context.executable, context.slots.get(a.folder), descriptors_of(context, a.from), a.bytes, a.segments);
+  close_all(context, a.from);
   return result;
 }
 

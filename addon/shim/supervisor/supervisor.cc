@@ -207,7 +207,7 @@ void Supervisor::remove_owner() {
   layer::remove_tree(AT_FDCWD, (runtime_dir_ + "/records/" + owner_).c_str());
   unlink((runtime_dir_ + "/owners/" + owner_).c_str());
   if (listening_) layer::remove_tree(AT_FDCWD, container_folder().c_str());
-  for (const char* folder : {"/records", "/containers", "/owners", ""}) rmdir((runtime_dir_ + folder).c_str());
+  for (const char* folder : {"/records", "/containers", "/names", "/owners", ""}) rmdir((runtime_dir_ + folder).c_str());
 }
 
 // The owner of a detached container is called as the container is.
@@ -312,6 +312,7 @@ Task* Supervisor::new_task(const Listener& starter) {
 }
 
 void Supervisor::remove(Task* task) {
+  if (task->is_kept()) has_served_ = true;
   loop_.later([this, task] {
     // a process of a call's `remove_tree` may still run: nobody waits for its end any more
     for (auto process = processes_.begin(); process != processes_.end();)
@@ -329,7 +330,9 @@ void Supervisor::remove(Client* client) {
 }
 
 void Supervisor::stop_when_done() {
-  if (control_ || !clients_.empty() || !tasks_.empty()) return;
+  // the shim of a container that was removed has nothing more to say to those who are still connected
+  const bool has_clients = !clients_.empty() && !has_served_;
+  if (control_ || has_clients || !tasks_.empty()) return;
   if (!keeps_journal_) remove_owner();
   loop_.stop();
 }

@@ -83,7 +83,7 @@ class Supervisor {
   unique_fd control_, signals_, lock_, executable_, listening_;
   Reserve reserve_;
   std::string runtime_dir_, owner_;
-  bool keeps_journal_ = false;
+  bool keeps_journal_ = false, has_served_ = false;
   Watch control_watch_, signal_watch_, listening_watch_;
   uint32_t next_key_ = 1;
   std::unordered_map<Client*, std::unique_ptr<Client>> clients_;

@@ -339,7 +339,13 @@ void Task::undo() {
       case HostSteps::Outcome::kApart:
         return supervisor_.watch_process(undo_.apart(), this);
       case HostSteps::Outcome::kDone:
-        return is_removing_ ? removed() : ended();
+        if (plan_.is_kept && !stays() && !is_removing_) {
+          // nobody gets a container that could not be made or started
+          is_removing_ = true;
+          undo_ = HostSteps(plan_.removal, kInRemoval);
+          break;
+        }
+        return is_removing_ && stays() ? removed() : ended();
     }
   }
 }
@@ -374,7 +380,7 @@ Message Task::end_message() {
 
 // The evidence is on disk before anybody hears of the end.
 void Task::ended() {
-  if (!is_kept()) {
+  if (!stays()) {
     listeners_.tell(end_message());
     return gone();
   }

@@ -97,6 +97,8 @@ class Task {
   void finish();
   void undo();
   void undo_step_ended();
+  // The end is kept until the task is closed.
+  bool stays() const { return is_kept() && !has_failed_; }
   Message end_message();
   void ended();
   bool write_evidence(const std::string& end);

@@ -1,6 +1,6 @@
 import { NacelleError } from '../../errors.js';
 import { closeDescriptor } from '../../native/load-addon.js';
-import type { Task } from '../../native/task.js';
+import type { StartPlan, Task } from '../../native/task.js';
 import type { Slot } from '../../plan/steps.js';
 
 /** A pidfd of a container's first process, whose namespaces other programs join. The shim is asked for it at the first use. */
@@ -15,6 +15,11 @@ export class FirstProcess {
     this.#slot = slot;
     // a pidfd of a process that has ended is of no use
     task.ended.catch(() => undefined).finally(() => this.#close());
+  }
+
+  /** Starts a plan in the shim of the container. */
+  get start(): StartPlan {
+    return this.#task.beside;
   }
 
   /** The descriptor, which stays this object's. @throws NacelleError `ERR_ENDED`; SyscallError (ESRCH) */

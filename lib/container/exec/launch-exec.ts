@@ -2,7 +2,6 @@ import { env as nodeEnv } from 'node:process';
 import { readGroupFiles } from '../../cgroup/files/group-files.js';
 import { blameOom, countersSince, type GroupCounters, readCounters, readUsage } from '../../cgroup/stats/usage.js';
 import { hasCode, NacelleError } from '../../errors.js';
-import { start } from '../../native/shim.js';
 import { newId } from '../../plan/id.js';
 import { Slots } from '../../plan/plan.js';
 import { unlessAborted } from '../../process/abort.js';
@@ -31,7 +30,7 @@ export interface ExecRequest {
  */
 export async function launchExec<E extends Encoding>(program: Program<E>, request: ExecRequest): Promise<void> {
   const { command, options, record, firstProcess } = request;
-  const { cancelSignal, timeout: _, cpuTimeLimit } = options.process;
+  const { cancelSignal, cpuTimeLimit } = options.process;
   cancelSignal?.throwIfAborted();
   try {
     const process = await firstProcess.fd();
@@ -64,7 +63,7 @@ export async function launchExec<E extends Encoding>(program: Program<E>, reques
       notEnforced: [],
       readGroup: evidence(record, { usage: group.usage, limits: options.limits }),
     };
-    await program.sent(facts, start(plan, slots.descriptors, cancelSignal));
+    await program.sent(facts, firstProcess.start(plan, slots.descriptors, cancelSignal));
   } catch (error) {
     throw endedMeanwhile(error) ? hasEnded(record.id, error) : error;
   }

@@ -29,6 +29,13 @@ export type ParsedRoot =
 /** A namespace that is joined is given by its descriptor. */
 export type ParsedNamespace = 'new' | 'host' | { readonly fd: number };
 
+/** A detached container is removed at its end or not, and keeps so many segments of so many bytes as its log. */
+export interface DetachOptions {
+  readonly autoRemove: boolean;
+  readonly logBytes: number;
+  readonly logFiles: number;
+}
+
 /** Checked options with every default filled in. `null` means that an option was not given, and that the image or the machine decides. */
 export interface ParsedOptions {
   readonly root: ParsedRoot;
@@ -67,6 +74,8 @@ export interface ParsedOptions {
   readonly sysctls: Readonly<Record<string, string>>;
   readonly devices: readonly ParsedDevice[];
   readonly oomScoreAdj: number | null;
+  /** `null`: it ends with this process. */
+  readonly detached: DetachOptions | null;
   readonly onUnsupported: 'error' | 'report';
   readonly onProgress: ((event: ProgressEvent) => void) | null;
   readonly limits: ParsedLimits;
@@ -154,6 +163,13 @@ export function parseRunOptions(value: unknown): ParsedOptions {
     sysctls: options.sysctls ?? {},
     devices: options.devices ?? [],
     oomScoreAdj: options.oomScoreAdj ?? null,
+    detached: options.detach
+      ? {
+          autoRemove: options.autoRemove ?? false,
+          logBytes: options.logging?.maxSize ?? 10 * 1024 ** 2,
+          logFiles: options.logging?.maxFiles ?? 3,
+        }
+      : null,
     onUnsupported: options.onUnsupported ?? 'error',
     onProgress: options.onProgress ?? null,
     limits,

@@ -168,6 +168,9 @@ export const containerShape = {
   sysctls: z.record(word, text).optional(),
   devices: z.array(device).optional(),
   oomScoreAdj: z.int().min(-1000).max(1000).optional(),
+  detach: z.boolean().optional(),
+  autoRemove: z.boolean().optional(),
+  logging: z.strictObject({ maxSize: sizeSchema(4096).optional(), maxFiles: z.int().min(1).max(10_000).optional() }).optional(),
   onUnsupported: z.enum(['error', 'report']).optional(),
   onProgress: z.custom<(event: ProgressEvent) => void>((value) => typeof value === 'function', 'must be a function').optional(),
 };

@@ -95,6 +95,16 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   devices?: readonly (string | DeviceMapping)[] | undefined;
   /** -1,000 to 1,000. */
   oomScoreAdj?: number | undefined;
+  /**
+   * Default false. true: the container has a shim of its own and outlives this process; `Container.attach` finds it again from any process of
+   * this user. What it writes goes to its log, so `stdout` and `stderr` can be 'pipe' or 'ignore' alone. It stays after its end, with its
+   * files and logs, until it is removed.
+   */
+  detach?: boolean | undefined;
+  /** A detached container is removed at its end. Default false. */
+  autoRemove?: boolean | undefined;
+  /** How much of a detached container's log is kept: segments of at most `maxSize` ('10m'), the newest `maxFiles` (3) of them. */
+  logging?: { maxSize?: Size | undefined; maxFiles?: number | undefined } | undefined;
   /** Default 'error': what can't be enforced rejects. 'report': it runs, and `result.notEnforced` lists it. */
   onUnsupported?: 'error' | 'report' | undefined;
   onProgress?: ((event: ProgressEvent) => void) | undefined;
@@ -106,7 +116,9 @@ export type ContainerNamespaces = { [T in Exclude<NamespaceType, 'mnt' | 'user'>
   user?: 'host' | undefined;
 };
 
-export interface RunOptions<E extends Encoding = 'utf8'> extends ContainerOptions<E>, CallOptions {}
+export interface RunOptions<E extends Encoding = 'utf8'>
+  extends Omit<ContainerOptions<E>, 'detach' | 'autoRemove' | 'logging'>,
+    CallOptions {}
 
 /** How a program is run in a running container. What is not given is as for the container's own program. */
 export interface ExecOptions<E extends Encoding = 'utf8'> extends ProgramOptions<E> {
@@ -119,12 +131,48 @@ export interface ExecOptions<E extends Encoding = 'utf8'> extends ProgramOptions
 /** 'created': everything is set up, the program waits just before execve. */
 export type State = 'created' | 'running' | 'paused' | 'stopped';
 
-/** A container of this process, as `Container.list()` gives it. */
+/** What containers `Container.list()` gives: those that have all of this. */
+export interface ContainerFilter {
+  labels?: Record<string, string> | undefined;
+  name?: string | undefined;
+  state?: State | 'unknown' | undefined;
+}
+
+/** A piece of what a container's program wrote. */
+export interface LogRecord {
+  stream: 'stdout' | 'stderr';
+  at: Date;
+  /** Text with the encoding 'utf8', else bytes. A piece may end anywhere in a line. */
+  data: string | Uint8Array;
+  /** Bytes before this piece that could not be kept, as when the disk was full. */
+  lost: number;
+}
+
+export interface LogOptions {
+  /** Leaves out what is older. */
+  since?: Date | undefined;
+  /** Only so many lines at the end, of what is there now. */
+  tail?: number | undefined;
+  /** Goes on until the container's end. Default false. */
+  follow?: boolean | undefined;
+  /** Default both. */
+  stream?: 'stdout' | 'stderr' | undefined;
+}
+
+/** What `Container.prune()` has removed. */
+export interface PrunedContainers {
+  /** Their ids. */
+  readonly containers: readonly string[];
+}
+
+/** A container of this process, or a detached one, as `Container.list()` gives it. */
 export interface ContainerInfo {
   readonly id: string;
   readonly name: string | null;
+  /** 0 after the end. */
   readonly pid: number;
-  readonly state: State;
+  /** 'unknown': a detached container whose shim does not answer. */
+  readonly state: State | 'unknown';
   readonly command: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly createdAt: Date;

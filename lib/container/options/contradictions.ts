@@ -1,6 +1,7 @@
 import { type Complaints, checkLimits } from '../../options/limits.js';
 import { checkProcess } from '../../process/options/process-options.js';
 import type { CheckedRun } from './container-schema.js';
+import { checkDetach } from './detach-checks.js';
 import { target } from './mount-options.js';
 
 type Wrong = (option: keyof CheckedRun, message: string, ...path: string[]) => void;
@@ -15,6 +16,7 @@ export function checkContradictions(options: CheckedRun, context: Complaints): v
   checkNamespaces(options, wrong);
   checkNetwork(options, wrong);
   checkPlaces(options, wrong);
+  checkDetach(options, wrong);
   if (options.init && options.scheduler?.policy === 'deadline') {
     wrong('scheduler', "can't be 'deadline' with init: under it no process can start another");
   }

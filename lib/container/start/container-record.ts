@@ -2,6 +2,8 @@ import type { PlacedUsageFile } from '../../cgroup/stats/usage.js';
 import { now } from '../../native/clock.js';
 import type { ParsedLimits } from '../../options/limits.js';
 import type { Plan } from '../../plan/plan.js';
+import type { Slot } from '../../plan/steps.js';
+import type { ParsedProcess } from '../../process/options/process-options.js';
 import { mayBeRefused } from '../plan/device-nodes.js';
 import { namespacesToJoin } from '../plan/namespace-steps.js';
 import type { ExtraDevice } from '../plan/plan-input.js';
@@ -48,7 +50,29 @@ export interface ContainerRecord {
   readonly copyOut: readonly string[];
   /** Bytes. */
   readonly copyOutMax: number;
+  /** What other processes need of it; `null` for a container that ends with this process. */
+  readonly detached: DetachedRecord | null;
   readonly plan: Plan;
+}
+
+/** Where other processes find what a detached container has. Slots are those of its task. */
+export interface DetachedRecord {
+  /** The folder of its log; `null` for a program whose output goes nowhere. */
+  readonly logs: string | null;
+  /** Our end of its standard input. */
+  readonly stdin: Slot | null;
+  /** Where, and as whom, `copyOut` reads files. */
+  readonly inside: { readonly mountNamespace: Slot; readonly user: Slot } | null;
+  /** What holds the changes to its root. */
+  readonly changes: {
+    readonly mounts: readonly { readonly target: string; readonly lower: readonly string[]; readonly upper: Slot }[];
+    readonly covered: readonly string[];
+    readonly volumes: readonly string[];
+  } | null;
+  /** A slot that nothing in the plan uses, for calls. */
+  readonly free: Slot;
+  readonly autoRemove: boolean;
+  readonly process: Pick<ParsedProcess, 'timeout' | 'cpuTimeLimit' | 'encoding' | 'buffer' | 'killSignal' | 'forceKillAfterDelay'>;
 }
 
 /** The record as it is now: limits change while a container lives, and its end is judged by the last ones. */
@@ -56,7 +80,7 @@ export interface LiveRecord {
   current: ContainerRecord;
 }
 
-export function recordOf(prepared: Prepared, plan: Plan): ContainerRecord {
+export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecord | null = null): ContainerRecord {
   const { id, argv, program, image, options, limits, notEnforced, devices, group, filterKills, stopSignal } = prepared;
   return {
     id,
@@ -77,6 +101,7 @@ export function recordOf(prepared: Prepared, plan: Plan): ContainerRecord {
     stopSignal,
     copyOut: options.copyOut,
     copyOutMax: options.copyOutMax,
+    detached,
     plan,
   };
 }

@@ -121,7 +121,7 @@ async function launchOn<E extends Encoding>(
 }
 
 /** The facts by which the program's end is judged. */
-function factsOf(record: LiveRecord): ProgramFacts {
+export function factsOf(record: LiveRecord): ProgramFacts {
   const { id, command, processOne, notEnforced, filterKills, group } = record.current;
   return {
     id,
@@ -135,7 +135,7 @@ function factsOf(record: LiveRecord): ProgramFacts {
   };
 }
 
-function insideOf(mountNamespace: number | undefined, user: number | undefined): Inside | null {
+export function insideOf(mountNamespace: number | undefined, user: number | undefined): Inside | null {
   if (mountNamespace === undefined || user === undefined) return null;
   const open = new Set([mountNamespace, user]);
   const close = (): void => {

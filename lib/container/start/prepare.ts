@@ -42,12 +42,22 @@ export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
   readonly filterKills: boolean;
   /** `null` for a root that is a folder, which the program writes to itself. */
   readonly image: Image | null;
+  /** What must stay in the store as long as the container. */
+  readonly digests: readonly string[];
   /** Releases the image's layers; to be called when the container's mounts are gone, or were never made. */
   readonly release: () => void;
 };
 
-/** @param of.park as in the plan: the program waits before execve, and other programs may join it */
-export async function prepare(options: ParsedOptions, of: { id: string; park: boolean }): Promise<Prepared> {
+/** For which container something is prepared. */
+export interface PrepareFor {
+  readonly id: string;
+  /** The program waits before execve, and other programs may join it. */
+  readonly park: boolean;
+  /** The name of the shim that makes it, when that is not this process's. */
+  readonly owner?: string;
+}
+
+export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<Prepared> {
   if (geteuid?.() !== 0) {
     throw new UnsupportedError(
       'a container without root',
@@ -65,9 +75,9 @@ export async function prepare(options: ParsedOptions, of: { id: string; park: bo
 }
 
 async function prepareOn(
-  { root, config, image, release }: FoundRoot,
+  { root, config, image, digests, release }: FoundRoot,
   options: ParsedOptions,
-  { id, park }: { id: string; park: boolean },
+  { id, park, owner: ownName }: PrepareFor,
 ): Promise<Prepared> {
   const argv = argvOf(options, config);
   const stopSignal = stopSignalOf(config);
@@ -80,7 +90,7 @@ async function prepareOn(
   const { group, limits, notEnforced, records } = await planContainerGroup(options, {
     slots,
     layout,
-    owner: await owner(layout),
+    owner: ownName ?? (await owner(layout)),
     id,
     devices,
     park,
@@ -118,6 +128,7 @@ async function prepareOn(
     notEnforced,
     records,
     image,
+    digests,
     release,
   };
   const { pid } = options.namespaces;
@@ -140,6 +151,7 @@ interface FoundRoot {
   readonly root: RootSource;
   readonly config: ImageConfig;
   readonly image: Image | null;
+  readonly digests: readonly string[];
   readonly release: () => void;
 }
 
@@ -148,18 +160,24 @@ async function findRoot(options: ParsedOptions, id: string): Promise<FoundRoot> 
     const path = typeof options.root.rootfs === 'string' ? options.root.rootfs : options.root.rootfs.path;
     requireFolder(path, 'rootfs');
     requireOwnMounts(path, 'rootfs');
-    return { root: { type: 'folder', path }, config: {}, image: null, release: () => undefined };
+    return { root: { type: 'folder', path }, config: {}, image: null, digests: [], release: () => undefined };
   }
   const { upper, upperSize } = options.root;
   const { image: wanted, pull } = options.root;
   const image = typeof wanted === 'string' ? await imageOf(wanted, pull, options) : wanted;
   const disk = upper === 'disk' ? `${await uppersFolder()}/${id}` : null;
-  const { recipe, release } = await image.use({
+  const { recipe, digests, release } = await image.use({
     onProgress: options.onProgress ?? undefined,
     signal: options.process.cancelSignal ?? undefined,
   });
   const half = Math.floor((options.limits.memory ?? totalmem()) / 2);
-  return { root: { type: 'recipe', recipe, upperSize: upperSize ?? Math.max(half, 4096), disk }, config: image.config, image, release };
+  return {
+    root: { type: 'recipe', recipe, upperSize: upperSize ?? Math.max(half, 4096), disk },
+    config: image.config,
+    image,
+    digests,
+    release,
+  };
 }
 
 /** The image, which is pulled as docker's `--pull` would do it when its name is a registry's. */

@@ -9,6 +9,8 @@ import { type UnpackOptions, unpackedLayers } from './unpacked-layers.js';
 /** A root that can be mounted until it is released. */
 export interface UsedImage {
   readonly recipe: RootRecipe;
+  /** What must stay in the store as long as the root is used. */
+  readonly digests: readonly string[];
   release(): void;
 }
 
@@ -24,7 +26,7 @@ export async function useLayers(source: ImageSource, options: UnpackOptions): Pr
   try {
     const lower = await unpackedLayers(source, options);
     touchLayer(chain.at(-1) ?? '');
-    return { recipe: layered(lower), release: held.release };
+    return { recipe: layered(lower), digests: chain, release: held.release };
   } catch (error) {
     held.release();
     throw error;
@@ -33,7 +35,7 @@ export async function useLayers(source: ImageSource, options: UnpackOptions): Pr
 
 /** A root that is not of the store, so that nothing must be released. */
 export function kept(recipe: RootRecipe): UsedImage {
-  return { recipe, release: () => undefined };
+  return { recipe, digests: [], release: () => undefined };
 }
 
 /** One overlay of folders, the topmost first; the root's mode and owner are the topmost's. */

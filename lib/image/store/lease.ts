@@ -143,6 +143,25 @@ class Lease {
   }
 }
 
+/** A lease that another process is to keep: whoever holds the descriptor, or a copy of it, keeps the lease. */
+export interface HandedLease {
+  readonly fd: number;
+  readonly path: string;
+  /** Closes this process's descriptor. */
+  close(): Promise<void>;
+}
+
+/** Takes a lease of its own for digests that are in use already. */
+export async function handedLease(digests: readonly string[], root = storeRoot()): Promise<HandedLease> {
+  return withLock(root, 'shared', async () => {
+    const path = join(await makeFolder(join(root, 'leases')), randomUUID());
+    const file = await open(path, 'wx+', 0o600);
+    tryLock(file.fd, 'exclusive');
+    await file.write(JSON.stringify(digests));
+    return { fd: file.fd, path, close: () => file.close() };
+  });
+}
+
 interface Slot {
   readonly taking: Promise<Lease>;
   lease?: Lease;

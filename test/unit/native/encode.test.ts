@@ -141,6 +141,7 @@ describe('a plan', () => {
     timeoutMs: 1.5,
     cpuClock: { limitMs: 250, at: 3, path: 'cpu.stat', key: 'usage_usec', unit: 1000 },
     ending: { signal: 15, forceKillAfterMs: 1000 },
+    keep: { evidence: { at: 3, path: 'exit' }, removal: [{ op: 'unlink', host: true, at: -1, path: '/lease' }], auto: true },
   };
 
   it('is in the order that addon/shim/wire/plan.cc reads', () => {
@@ -174,15 +175,19 @@ describe('a plan', () => {
     expect([reader.u8(), reader.num()]).toEqual([1, 250_000_000n]);
     expect([reader.i32(), reader.str(), reader.str(), reader.num()]).toEqual([3, 'cpu.stat', 'usage_usec', 1000n]);
     expect([reader.u32(), reader.num()]).toEqual([15, 1_000_000_000n]);
+    expect([reader.u8(), reader.u8(), reader.i32(), reader.str()]).toEqual([1, 1, 3, 'exit']);
+    expect(readSteps(reader)).toEqual(plan.keep?.removal.map(seen));
     expect(reader.done).toBe(true);
   });
 
   it('has no limit that became none: they are rounded up to whole nanoseconds', () => {
     const cpuClock = { limitMs: 5e-324, at: 3, path: 'cpu.stat', key: 'usage_usec', unit: 1000 };
-    const least = { ...plan, timeoutMs: 1e-7, cpuClock, ending: { signal: 15, forceKillAfterMs: 1e-7 } };
+    const { keep: _, ...unkept } = plan;
+    const least = { ...unkept, timeoutMs: 1e-7, cpuClock, ending: { signal: 15, forceKillAfterMs: 1e-7 } };
     const bytes = Buffer.from(encodePlan(least, new Map()));
-    // from the end: forceKillAfterMs, the signal, then what the clock reads
-    expect(bytes.readBigUInt64LE(bytes.length - 8)).toBe(1n);
+    // from the end: what is kept (nothing), forceKillAfterMs, the signal, then what the clock reads
+    const notKept = 1 + 1 + 4 + 5 + 4;
+    expect(bytes.readBigUInt64LE(bytes.length - notKept - 8)).toBe(1n);
     const clock = bytes.indexOf('cpu.stat') - 4 - 4 - 8;
     expect(bytes.readBigUInt64LE(clock)).toBe(1n);
     expect(bytes.readBigUInt64LE(clock - 1 - 8)).toBe(1n);

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { hasCode, NacelleError } from '../../errors.js';
+import { keptSteps } from '../../host/journal.js';
+import { EVIDENCE } from '../../host/reap.js';
+import { carryOut } from '../../native/host-work.js';
+import { decodeEnded } from '../../native/messages.js';
+import { attempt, stepError } from '../../native/system-errors.js';
+import type { Task } from '../../native/task.js';
+import { planOf, Slots } from '../../plan/plan.js';
+import { containerFolder } from './container-folders.js';
+
+/**
+ * The task of a container that had ended before its shim died: the evidence of its end, and its logs, are left. `null` where there is no
+ * such evidence.
+ */
+export function taskOfTheDead(id: string): Task | null {
+  const body = attempt(`read the end of the container ${id}`, () => {
+    try {
+      return readFileSync(join(containerFolder(id), EVIDENCE));
+    } catch (error) {
+      if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
+      throw error;
+    }
+  });
+  if (body === null) return null;
+  const { failure: _, undoFailures, ...end } = decodeEnded(body);
+  const gone = async (): Promise<never> => {
+    throw new NacelleError(`the shim of the container ${id} died: only its end and its logs are left`, { code: 'ERR_ENDED' });
+  };
+  return {
+    pid: 0,
+    started: { outputs: [], descriptors: new Map() },
+    ended: Promise.resolve({ ...end, undoErrors: undoFailures.map((item) => stepError(item, { plan: planOf({}) })) }),
+    release: gone,
+    call: gone,
+    beside: gone,
+    kill: async () => undefined,
+    close: async () => {
+      const slots = new Slots();
+      await carryOut(planOf({ prepare: keptSteps(id, slots) }));
+    },
+    ref: () => undefined,
+    unref: () => undefined,
+  };
+}

@@ -1,0 +1,119 @@
+import type { Connection } from '../../native/connection.js';
+import { closeDescriptor } from '../../native/load-addon.js';
+import type { Task } from '../../native/task.js';
+import { planOf } from '../../plan/plan.js';
+import type { Slot } from '../../plan/steps.js';
+import type { ParsedProcess } from '../../process/options/process-options.js';
+import type { Encoding } from '../../process/options/process-types.js';
+import { Program } from '../../process/program.js';
+import { logEnd } from '../logs/log-segments.js';
+import { LogStreams } from '../logs/log-streams.js';
+import type { Inside } from '../result/copy-out.js';
+import { RootChanges } from '../result/root-changes.js';
+import type { ContainerRecord, DetachedRecord } from '../start/container-record.js';
+import { factsOf, insideOf, type Parts } from '../start/launch.js';
+import type { Attached } from './attach.js';
+import { DetachedStdin } from './detached-stdin.js';
+import type { Launched } from './launch-detached.js';
+
+/** What a handle of a detached container is made of, whether this process made the container or found it. */
+export interface DetachedParts<E extends Encoding> extends Parts<E> {
+  readonly connection: Connection | null;
+}
+
+export async function partsOfLaunched<E extends Encoding>({ record, task, connection }: Launched): Promise<DetachedParts<E>> {
+  return partsOf({ record, task, connection }, record.detached, task.started.descriptors);
+}
+
+/** @throws what the shim refuses */
+export async function partsOfAttached<E extends Encoding>({ record, task, connection }: Attached): Promise<DetachedParts<E>> {
+  const wanted = connection === null || record.detached === null ? [] : slotsOf(record.detached);
+  const { descriptors } = wanted.length === 0 ? task.started : await task.call([], { returns: wanted });
+  return partsOf({ record: { ...record, plan: planOf({}) }, task, connection }, record.detached, descriptors);
+}
+
+interface Found {
+  readonly record: ContainerRecord;
+  readonly task: Task;
+  readonly connection: Connection | null;
+}
+
+async function partsOf<E extends Encoding>(
+  { record, task, connection }: Found,
+  detached: DetachedRecord | null,
+  descriptors: ReadonlyMap<Slot, number>,
+): Promise<DetachedParts<E>> {
+  const left = new Map(descriptors);
+  const take = (slot: Slot | undefined): number | undefined => {
+    const fd = slot === undefined ? undefined : left.get(slot);
+    if (slot !== undefined) left.delete(slot);
+    return fd;
+  };
+  const changes = changesOf(detached, take);
+  const inside: Inside | null = insideOf(take(detached?.inside?.mountNamespace), take(detached?.inside?.user));
+  // the shim keeps its own
+  for (const fd of left.values()) closeDescriptor(fd);
+  const logs = detached?.logs ?? null;
+  const streams = new LogStreams({
+    folder: logs,
+    from: logs === null ? { segment: 0, bytes: 0 } : await logEnd(logs),
+    ended: task.ended,
+    stdin: detached?.stdin == null ? null : new DetachedStdin(task, detached.stdin),
+    keep: detached?.process.buffer ?? false,
+  });
+  const program = new Program<E>(processOf(detached), streams);
+  const live = { current: record };
+  await program.sent(factsOf(live), Promise.resolve(task));
+  task.unref();
+  return {
+    record: live,
+    held: { program, task, slot: detached?.free ?? 0, image: null, inside, changes, release: () => undefined },
+    connection,
+  };
+}
+
+function changesOf(detached: DetachedRecord | null, take: (slot: Slot | undefined) => number | undefined): RootChanges | null {
+  if (!detached?.changes) return null;
+  const { mounts, covered, volumes } = detached.changes;
+  const open = mounts.flatMap(({ target, lower, upper }) => {
+    const fd = take(upper);
+    return fd === undefined ? [] : [{ target, lower, upper: fd }];
+  });
+  return open.length === mounts.length ? new RootChanges(open, [], { covered, volumes }) : null;
+}
+
+function slotsOf({ inside, changes }: DetachedRecord): Slot[] {
+  return [...(inside === null ? [] : [inside.mountNamespace, inside.user]), ...(changes?.mounts ?? []).map(({ upper }) => upper)];
+}
+
+/** The process as its options were, without what belongs to the call. */
+function processOf(detached: DetachedRecord | null): ParsedProcess {
+  const {
+    timeout = null,
+    cpuTimeLimit = null,
+    encoding = 'utf8',
+    buffer = true,
+    killSignal = 9,
+    forceKillAfterDelay = 1000,
+  } = detached?.process ?? {};
+  return {
+    env: {},
+    extendEnv: false,
+    cwd: null,
+    user: null,
+    umask: 0o022,
+    stdin: [],
+    stdout: [],
+    stderr: [],
+    encoding,
+    buffer,
+    timeout,
+    cpuTimeLimit,
+    killSignal,
+    forceKillAfterDelay,
+    input: null,
+    maxBuffer: null,
+    cancelSignal: null,
+    reject: false,
+  };
+}

@@ -1,0 +1,198 @@
+import { join } from 'node:path';
+import { hasCode, NacelleError, SyscallError } from '../../errors.js';
+import { groupLayout } from '../../host/cgroup-base.js';
+import { type HostRecord, KEPT, writeRecord } from '../../host/journal.js';
+import { EVIDENCE, ownBases, reapFirst, writeBases } from '../../host/reap.js';
+import { handedLease } from '../../image/store/lease.js';
+import { makeFolder, storeRoot } from '../../image/store/store-root.js';
+import type { Connection } from '../../native/connection.js';
+import { launchShim } from '../../native/shim.js';
+import { attempting } from '../../native/system-errors.js';
+import type { Task } from '../../native/task.js';
+import { O_PATH, OWN_NAME } from '../../plan/constants.js';
+import { newId } from '../../plan/id.js';
+import { joinParts, NONE, type Plan } from '../../plan/plan.js';
+import type { Step } from '../../plan/steps.js';
+import type { DetachOptions, ParsedOptions } from '../options/container-options.js';
+import { isMountedOver } from '../options/mount-options.js';
+import { type ContainerPlan, planContainer, planHead } from '../plan/container-plan.js';
+import { mountpointsOf } from '../plan/mount-table.js';
+import { type ContainerRecord, type DetachedRecord, recordOf } from '../start/container-record.js';
+import { type Prepared, prepare } from '../start/prepare.js';
+import { containerFolder } from './container-folders.js';
+import { makeNamesFolder, nameFile, nameTaken } from './names.js';
+import { writeNote } from './note.js';
+import { makePipes, type OwnPipes } from './own-pipes.js';
+
+/** A detached container as the process has it that made it. */
+export interface Launched {
+  readonly record: ContainerRecord;
+  readonly task: Task;
+  readonly connection: Connection;
+}
+
+/**
+ * Makes a container in a shim of its own, with its program parked just before execve. All that must be on the host is written down under the
+ * container's own name before it is made, so whoever reaps after a crash finds it. A failure leaves nothing.
+ *
+ * @throws as `Container.create`; NacelleError `ERR_NAME_TAKEN`
+ */
+export async function launchDetached(options: ParsedOptions, detach: DetachOptions): Promise<Launched> {
+  await reapFirst();
+  const id = newId();
+  const connection = launchShim(id);
+  try {
+    writeBases(id, ownBases(groupLayout()));
+    const prepared = await prepare(options, { id, park: true, owner: id });
+    try {
+      return { ...(await launchOn(connection, prepared, detach)), connection };
+    } finally {
+      prepared.release();
+    }
+  } catch (error) {
+    connection.close();
+    const isTaken = options.name !== null && error instanceof SyscallError && error.step === 'put_file' && hasCode(error, 'EEXIST');
+    throw isTaken ? nameTaken(options.name, error) : error;
+  }
+}
+
+async function launchOn(
+  connection: Connection,
+  prepared: Prepared,
+  detach: DetachOptions,
+): Promise<{ readonly record: ContainerRecord; readonly task: Task }> {
+  const { id, slots, options } = prepared;
+  const disk = prepared.root.type === 'recipe' ? prepared.root.disk : null;
+  const pipes = makePipes(options.process, slots);
+  const lease = prepared.digests.length === 0 ? null : await handedLease(prepared.digests);
+  try {
+    const logs = pipes.outputs.length === 0 ? null : join(await attempting('make the folder of logs', logsFolder), id);
+    if (options.name !== null) makeNamesFolder();
+    const onHost: OnHost = { id, name: options.name, disk, logs, lease: lease?.path ?? null };
+    const kept = writeRecord(id, KEPT, keptRecords(onHost));
+    const own = writeRecord(id, 'own', [...prepared.records, ...(disk === null ? [] : [{ kind: 'tree', path: disk } as const])]);
+    const group = { ...prepared.group, undo: [...prepared.group.undo, ...folderSteps(id)] };
+    const streams = { ends: pipes.ends, copies: [] };
+    const plan = planContainer(planHead({ ...prepared, group }), { ...prepared, group, streams, park: true, journal: [] });
+    const leaseSlot = lease === null ? null : slots.give(lease.fd);
+    const whole = keptPlan(plan, { prepared, detach, onHost, pipes, leaseSlot, forget: [...own, ...kept] });
+    const record = recordOf(prepared, whole, detachedRecord(prepared, plan, { pipes, logs, detach }));
+    writeNote(record);
+    const task = await connection.startPlan(whole, slots.descriptors);
+    return { record, task };
+  } finally {
+    pipes.close();
+    await lease?.close();
+  }
+}
+
+async function logsFolder(): Promise<string> {
+  return makeFolder(join(storeRoot(), 'logs'));
+}
+
+/** What a detached container has on the host beside its groups. */
+interface OnHost {
+  readonly id: string;
+  readonly name: string | null;
+  readonly disk: string | null;
+  readonly logs: string | null;
+  readonly lease: string | null;
+}
+
+/** What stays after the end until the container is removed, whether its shim lives or not. */
+function keptRecords({ id, name, logs }: OnHost): HostRecord[] {
+  return [
+    ...(name === null ? [] : [{ kind: 'name', path: nameFile(name), id } as const]),
+    ...(logs === null ? [] : [{ kind: 'tree', path: logs } as const]),
+    { kind: 'tree', path: containerFolder(id) },
+  ];
+}
+
+/** Our own folders in each hierarchy, which are this container's alone. */
+function folderSteps(id: string): Step[] {
+  return ownBases(groupLayout()).flatMap((base): Step[] => [
+    { op: 'remove_folder', host: true, at: NONE, path: `${base}/${OWN_NAME}/${id}`, wait: 1 },
+    { op: 'remove_folder', host: true, at: NONE, path: `${base}/${OWN_NAME}`, wait: 0 },
+  ]);
+}
+
+interface KeptPlanInput {
+  readonly prepared: Prepared;
+  readonly detach: DetachOptions;
+  readonly onHost: OnHost;
+  readonly pipes: OwnPipes;
+  readonly leaseSlot: number | null;
+  readonly forget: readonly Step[];
+}
+
+/** The container's plan as a task that is kept. Pure. */
+function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, pipes, leaseSlot, forget }: KeptPlanInput): Plan {
+  const { slots } = prepared;
+  const { id, name, disk, logs, lease } = onHost;
+  const whole = joinParts(parts, { waits: false });
+  const [folder, logFolder] = [slots.take(), slots.take()];
+  const owned = { mode: 0o700, uid: 0, gid: 0 };
+  const prepare: Step[] = [
+    { op: 'open', host: true, out: folder, at: NONE, path: containerFolder(id), flags: O_PATH, mode: 0 },
+    ...(name === null ? [] : [{ op: 'put_file', host: true, at: NONE, path: nameFile(name), bytes: Buffer.from(id) } as const]),
+    ...(disk === null ? [] : [{ op: 'mkdir', host: true, out: NONE, root: NONE, path: disk, ...owned } as const]),
+    ...(logs === null
+      ? []
+      : [
+          { op: 'mkdir', host: true, out: logFolder, root: NONE, path: logs, ...owned } as const,
+          {
+            op: 'log',
+            host: true,
+            from: [...pipes.outputs],
+            folder: logFolder,
+            bytes: detach.logBytes,
+            segments: detach.logFiles,
+          } as const,
+        ]),
+  ];
+  const removal: Step[] = [
+    ...(name === null ? [] : [{ op: 'unlink_if', host: true, at: NONE, path: nameFile(name), bytes: Buffer.from(id) } as const]),
+    ...[logs, disk, containerFolder(id)].flatMap((path): Step[] =>
+      path === null ? [] : [{ op: 'remove_tree', host: true, at: NONE, path }],
+    ),
+    ...(lease === null ? [] : [{ op: 'unlink', host: true, at: NONE, path: lease } as const]),
+    ...forget,
+  ];
+  return {
+    ...whole,
+    prepare: [...prepare, ...whole.prepare],
+    // the shim keeps a given descriptor that is returned
+    returns: [...whole.returns, ...[pipes.stdin, leaseSlot].filter((slot) => slot !== null)],
+    keep: { evidence: { at: folder, path: EVIDENCE }, removal, auto: detach.autoRemove },
+  };
+}
+
+function detachedRecord(
+  { root, volumes, table, options, slots }: Prepared,
+  { uppers, mountNamespace, user }: ContainerPlan,
+  { pipes, logs, detach }: { pipes: OwnPipes; logs: string | null; detach: DetachOptions },
+): DetachedRecord {
+  const { timeout, cpuTimeLimit, encoding, buffer, killSignal, forceKillAfterDelay } = options.process;
+  return {
+    logs,
+    stdin: pipes.stdin,
+    inside: options.copyOut.length > 0 ? { mountNamespace, user } : null,
+    changes:
+      root.type === 'recipe'
+        ? {
+            mounts: root.recipe.mounts.map(({ target, lower }, index) => ({ target, lower, upper: upperOf(uppers, index) })),
+            covered: mountpointsOf(table).filter((path) => !isMountedOver(path, options.mounts)),
+            volumes,
+          }
+        : null,
+    free: slots.take(),
+    autoRemove: detach.autoRemove,
+    process: { timeout, cpuTimeLimit, encoding, buffer, killSignal, forceKillAfterDelay },
+  };
+}
+
+function upperOf(uppers: ContainerPlan['uppers'], index: number): number {
+  const slot = uppers[index];
+  if (slot === undefined) throw new NacelleError('the plan has no upper folder for a mount', { code: 'ERR_INTERNAL' });
+  return slot;
+}

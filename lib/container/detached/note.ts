@@ -1,0 +1,101 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { types } from 'node:util';
+import { hasCode, NacelleError } from '../../errors.js';
+import { attempt } from '../../native/system-errors.js';
+import type { ContainerRecord } from '../start/container-record.js';
+import { containerFolder } from './container-folders.js';
+
+/** The version of this file's form. */
+const VERSION = 1;
+
+interface Note {
+  readonly version: number;
+  readonly boot: string;
+  readonly record: NotedRecord;
+}
+
+/** The record without its plan, which has the files and secrets of `copyIn`, and is of no use to others. */
+export type NotedRecord = Omit<ContainerRecord, 'plan'>;
+
+function bootId(): string {
+  return attempt('read the boot id', () => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
+}
+
+/** JSON has no numbers of 64 bits and no bytes. */
+function replacer(this: object, key: string, value: unknown): unknown {
+  // a Buffer has been made an object by now
+  const raw: unknown = Reflect.get(this, key);
+  if (typeof raw === 'bigint') return { $bigint: String(raw) };
+  if (types.isUint8Array(raw)) return { $bytes: Buffer.from(raw).toString('base64') };
+  return value;
+}
+
+function reviver(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const [entry, ...others] = Object.entries(value);
+  if (entry === undefined || others.length > 0) return value;
+  const [key, text] = entry;
+  if (key === '$bigint' && typeof text === 'string') return BigInt(text);
+  if (key === '$bytes' && typeof text === 'string') return new Uint8Array(Buffer.from(text, 'base64'));
+  return value;
+}
+
+/** Writes down what a container is. Readers see the note before or the new one, never half of one. */
+export function writeNote({ plan: _, ...record }: ContainerRecord | (NotedRecord & { plan?: never })): void {
+  const path = join(containerFolder(record.id), 'note');
+  const note: Note = { version: VERSION, boot: bootId(), record };
+  attempt(`write ${path}`, () => {
+    writeFileSync(`${path}.new`, JSON.stringify(note, replacer), { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  });
+}
+
+/**
+ * What a container is; `null` where there is no such container, or it is being made.
+ *
+ * @throws NacelleError `ERR_NOTE`: the note is damaged, or another version's
+ */
+export function readNote(id: string): NotedRecord | null {
+  const path = join(containerFolder(id), 'note');
+  const text = attempt(`read ${path}`, () => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
+      throw error;
+    }
+  });
+  if (text === null) return null;
+  const note = parseNote(text, path);
+  // the runtime folder is on a disk, and the machine was started again: the container is gone
+  return note.boot === bootId() ? note.record : null;
+}
+
+/** Whoever can write the note is this user, so only accidents are looked for. */
+function parseNote(text: string, path: string): Note {
+  const wrong = (why: string, cause?: unknown): NacelleError =>
+    new NacelleError(`the note of a container, ${path}, can't be used: ${why}`, { code: 'ERR_NOTE', cause });
+  let value: unknown;
+  try {
+    value = JSON.parse(text, reviver);
+  } catch (cause) {
+    throw wrong('it is damaged', cause);
+  }
+  if (!isNote(value)) throw wrong('it is damaged');
+  if (value.version !== VERSION) throw wrong(`it is of version ${value.version}, and this library reads ${VERSION}`);
+  return value;
+}
+
+function isNote(value: unknown): value is Note {
+  if (typeof value !== 'object' || value === null) return false;
+  const { version, boot, record } = value as Partial<Note>;
+  const keys = ['id', 'name', 'labels', 'command', 'limits', 'group', 'program', 'namespaces', 'detached'];
+  return (
+    typeof version === 'number' &&
+    typeof boot === 'string' &&
+    typeof record === 'object' &&
+    record !== null &&
+    keys.every((key) => key in record)
+  );
+}

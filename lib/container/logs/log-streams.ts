@@ -1,0 +1,104 @@
+import { Readable, type Writable } from 'node:stream';
+import type { Streams } from '../../process/streams/child-end.js';
+import { Collector } from '../../process/streams/collect.js';
+import { ignoreErrors } from '../../process/streams/ignore-errors.js';
+import type { Collected, ProgramStreams } from '../../process/streams/program-streams.js';
+import { type LogPosition, readSegments } from './log-segments.js';
+
+export interface LogStreamsOptions {
+  /** The folder of the segments; `null` for a program whose output goes nowhere. */
+  readonly folder: string | null;
+  /** Where the live streams begin. */
+  readonly from: LogPosition;
+  /** Settles when the program's tree is gone. */
+  readonly ended: Promise<unknown>;
+  /** The write end of the program's stdin, opened when it is asked for. */
+  readonly stdin: Writable | null;
+  /** Whether the result has the output. */
+  readonly keep: boolean;
+}
+
+/** The standard streams of a detached program, as any process sees them: its output is read from its log. */
+export class LogStreams implements ProgramStreams {
+  readonly #options: LogStreamsOptions;
+  readonly #live: { stdout?: Readable; stderr?: Readable } = {};
+
+  constructor(options: LogStreamsOptions) {
+    this.#options = options;
+    if (options.stdin) ignoreErrors(options.stdin);
+  }
+
+  get stdin(): Writable | null {
+    return this.#options.stdin;
+  }
+
+  /** What the program writes from now on. */
+  get stdout(): Readable | null {
+    return this.#stream('stdout');
+  }
+
+  get stderr(): Readable | null {
+    return this.#stream('stderr');
+  }
+
+  #stream(name: 'stdout' | 'stderr'): Readable | null {
+    if (this.#options.folder === null) return null;
+    this.#live[name] ??= this.#follow([name]);
+    return this.#live[name];
+  }
+
+  #follow(names: readonly string[]): Readable {
+    const { folder, from, ended } = this.#options;
+    const pieces = async function* (): AsyncGenerator<Buffer, void, undefined> {
+      if (folder === null) return;
+      for await (const { stream, data } of readSegments(folder, { from, until: ended })) if (names.includes(stream)) yield data;
+    };
+    return Readable.from(pieces(), { objectMode: false });
+  }
+
+  copies(from: 'stdout' | 'stderr' | 'all'): Readable[] {
+    return this.#options.folder === null ? [] : [this.#follow(from === 'all' ? ['stdout', 'stderr'] : [from])];
+  }
+
+  async open(): Promise<Streams> {
+    return { ends: [{ type: 'null' }, { type: 'null' }, { type: 'null' }], copies: [] };
+  }
+
+  sent(): void {
+    // Node has no end of the program's pipes
+  }
+
+  begin(): void {
+    // the shim's log reads them
+  }
+
+  /** Reads what the log keeps. */
+  async settle(): Promise<Collected> {
+    this.#options.stdin?.destroy();
+    const { folder, keep } = this.#options;
+    if (folder === null || !keep) return { stdout: null, stderr: null };
+    const collected = { stdout: collector(), stderr: collector() };
+    for await (const { stream, data } of readSegments(folder)) collected[stream].push(data);
+    return collected;
+  }
+
+  end(): void {
+    // the streams end with the log
+  }
+
+  ref(): void {
+    // reading a log keeps no event loop alive: whoever waits for the container does
+  }
+
+  unref(): void {
+    // as ref
+  }
+
+  close(): void {
+    this.#options.stdin?.destroy();
+  }
+}
+
+function collector(): Collector {
+  return new Collector({ limit: null, keep: true }, () => undefined);
+}
