@@ -199,6 +199,7 @@ export function encodePlan(plan: Plan, descriptors: Descriptors): Uint8Array {
     .i32(keep?.evidence.at ?? -1)
     .str(keep?.evidence.path ?? '')
     .steps(keep?.removal ?? []);
+  encoder.u8(plan.leavesTree ? 1 : 0);
   return encoder.finish();
 }
 

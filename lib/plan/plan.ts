@@ -65,6 +65,8 @@ export interface Plan {
   readonly timeoutMs?: number;
   readonly cpuClock?: CpuClock;
   readonly ending: Ending;
+  /** The task ends with its first process and leaves the rest of the tree running; this process may end before. */
+  readonly leavesTree?: boolean;
   /** The task outlives its clients, and stays after its end, with its slots, until it is closed. */
   readonly keep?: Keep;
 }

@@ -158,7 +158,7 @@ void Task::attach(const Listener& listener) {
 
 void Task::leave(const Client& client) {
   listeners_.remove(client);
-  if (!listeners_.empty() || is_kept()) return;
+  if (!listeners_.empty() || is_kept() || (plan_.leaves_tree && told_started_)) return;
   if (state_ == State::kWaiting || state_ == State::kHolding) return finish_when_empty();
   if (state_ == State::kEnding || state_ == State::kKept || state_ == State::kGone) return;
   blame(Cause::kOwner);
@@ -280,7 +280,8 @@ void Task::take_status(const siginfo_t& info) {
 // 1 when a process of the tree lives, 0 when none does, or -errno when that can't be told.
 int Task::tree_is_populated() {
   if (!processes_.empty()) return 1;
-  if (!plan_.has_kill_group) return 0;
+  const bool leaves_others = plan_.leaves_tree && cause_ == Cause::kNone && !has_failed_;
+  if (!plan_.has_kill_group || leaves_others) return 0;
   return is_populated(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text);
 }
 

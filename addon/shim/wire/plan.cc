@@ -51,6 +51,7 @@ bool parse_plan(const char* body, size_t size, Plan& plan) {
   plan.auto_remove = reader.u8() != 0;
   plan.evidence = read_item<FileAt>(reader);
   plan.removal = read_part(reader);
+  plan.leaves_tree = reader.u8() != 0;
   return reader.ok() && reader.done();
 }
 

@@ -61,6 +61,8 @@ struct Plan {
   bool is_kept = false;
   // It is removed at its end.
   bool auto_remove = false;
+  // The task ends with its first process and leaves the others running; its client may go before.
+  bool leaves_tree = false;
   FileAt evidence;  // the file that the end is written to
   Reader removal;
 };

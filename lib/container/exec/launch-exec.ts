@@ -54,6 +54,7 @@ export async function launchExec<E extends Encoding>(program: Program<E>, reques
       streams,
       nullByShim: record.mayRefuseNull,
       options: options.process,
+      detach: options.detach,
     });
     const facts: ProgramFacts = {
       id,

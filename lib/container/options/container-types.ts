@@ -124,6 +124,11 @@ export interface RunOptions<E extends Encoding = 'utf8'>
 export interface ExecOptions<E extends Encoding = 'utf8'> extends ProgramOptions<E> {
   /** With all capabilities of Node's process. The system call filter and `noNewPrivileges` stay. Default false. */
   privileged?: boolean | undefined;
+  /**
+   * Default false. true: the program goes on when this process ends, and what it leaves running in the background goes on after its end, until
+   * the container ends. Its streams are then 'ignore', which is their default.
+   */
+  detach?: boolean | undefined;
   /** Limits of its own group, within those of the container; `ulimits` and `scheduler` replace the container's. */
   limits?: Limits | undefined;
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { checkLimits, limitsShape, type ParsedLimits } from '../../options/limits.js';
 import { parseOptions } from '../../options/parse-options.js';
-import { checkProcess, normaliseProcess, type ParsedProcess, processShape } from '../../process/options/process-options.js';
+import { checkProcess, normaliseProcess, type ParsedProcess, processShape, type StdioItem } from '../../process/options/process-options.js';
 
 /** Checked ExecOptions, defaults filled in. */
 export interface ParsedExec {
@@ -9,6 +9,7 @@ export interface ParsedExec {
   /** `null`: the container's. */
   readonly umask: number | null;
   readonly privileged: boolean;
+  readonly detach: boolean;
   readonly limits: ParsedLimits;
 }
 
@@ -16,15 +17,29 @@ const schema = z
   .strictObject({
     ...processShape,
     privileged: z.boolean().optional(),
+    detach: z.boolean().optional(),
     limits: z.strictObject(limitsShape).superRefine(checkLimits).optional(),
   })
-  .superRefine(checkProcess);
+  .superRefine((options, context) => {
+    checkProcess(options, context);
+    if (!options.detach) return;
+    for (const name of ['stdin', 'stdout', 'stderr'] as const) {
+      const isIgnored = options[name]?.every(({ type }) => type === 'ignore') ?? true;
+      if (!isIgnored)
+        context.addIssue({ code: 'custom', path: [name], message: "must be 'ignore' with detach: the program outlives this process" });
+    }
+    if (options.input !== undefined) context.addIssue({ code: 'custom', path: ['input'], message: "can't go with detach" });
+  });
+
+const IGNORED: StdioItem[] = [{ type: 'ignore' }];
 
 /** @throws NacelleError `ERR_INVALID_OPTION` */
 export function parseExec(value: unknown): ParsedExec {
-  const { privileged, limits, ...process } = parseOptions(schema, value, 'options');
+  const { privileged, limits, detach = false, ...process } = parseOptions(schema, value, 'options');
+  const streams = detach ? ({ stdin: IGNORED, stdout: IGNORED, stderr: IGNORED } as const) : {};
   return {
-    process: normaliseProcess(process),
+    process: normaliseProcess({ ...process, ...streams }),
+    detach,
     umask: process.umask ?? null,
     privileged: privileged ?? false,
     limits: Object.fromEntries(Object.entries(limits ?? {}).filter(([, limit]) => limit !== undefined)),

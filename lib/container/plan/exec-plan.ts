@@ -26,6 +26,8 @@ export interface ExecInput {
   /** The container's devices may refuse its own processes the null device. */
   readonly nullByShim: boolean;
   readonly options: ParsedProcess;
+  /** What the program leaves running goes on until the container ends, whose group then takes this one along. */
+  readonly detach: boolean;
 }
 
 /**
@@ -53,7 +55,8 @@ export function planExec(input: ExecInput): Plan {
     // a group must not be made anew for a container that has ended
     prepare: [{ op: 'require_running', host: true, process }, ...group.prepare, ...streams.prepare],
     stages: stagesOf(group, setUp, { namespaces, program }),
-    undo: group.undo,
+    undo: input.detach ? [] : group.undo,
+    ...(input.detach ? { leavesTree: true } : {}),
     reports: group.reports,
     killGroup: group.killGroup,
     ending: { signal: options.killSignal, forceKillAfterMs: options.forceKillAfterDelay },

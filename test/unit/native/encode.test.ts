@@ -142,6 +142,7 @@ describe('a plan', () => {
     cpuClock: { limitMs: 250, at: 3, path: 'cpu.stat', key: 'usage_usec', unit: 1000 },
     ending: { signal: 15, forceKillAfterMs: 1000 },
     keep: { evidence: { at: 3, path: 'exit' }, removal: [{ op: 'unlink', host: true, at: -1, path: '/lease' }], auto: true },
+    leavesTree: true,
   };
 
   it('is in the order that addon/shim/wire/plan.cc reads', () => {
@@ -177,6 +178,7 @@ describe('a plan', () => {
     expect([reader.u32(), reader.num()]).toEqual([15, 1_000_000_000n]);
     expect([reader.u8(), reader.u8(), reader.i32(), reader.str()]).toEqual([1, 1, 3, 'exit']);
     expect(readSteps(reader)).toEqual(plan.keep?.removal.map(seen));
+    expect(reader.u8()).toBe(1);
     expect(reader.done).toBe(true);
   });
 
@@ -186,7 +188,7 @@ describe('a plan', () => {
     const least = { ...unkept, timeoutMs: 1e-7, cpuClock, ending: { signal: 15, forceKillAfterMs: 1e-7 } };
     const bytes = Buffer.from(encodePlan(least, new Map()));
     // from the end: what is kept (nothing), forceKillAfterMs, the signal, then what the clock reads
-    const notKept = 1 + 1 + 4 + 5 + 4;
+    const notKept = 1 + 1 + 4 + 5 + 4 + 1;
     expect(bytes.readBigUInt64LE(bytes.length - notKept - 8)).toBe(1n);
     const clock = bytes.indexOf('cpu.stat') - 4 - 4 - 8;
     expect(bytes.readBigUInt64LE(clock)).toBe(1n);
