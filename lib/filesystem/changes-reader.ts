@@ -1,19 +1,14 @@
 import { closeSync, constants, openSync } from 'node:fs';
-import type { Socket } from 'node:net';
-import { Readable } from 'node:stream';
-import { NacelleError, toError } from '../errors.js';
+import type { Readable } from 'node:stream';
+import { ChildOutput } from '../native/child-output.js';
 import { binding, closeDescriptor, streamOf } from '../native/load-addon.js';
 import { start } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
-import type { Task } from '../native/task.js';
 import { clampOf, type LayerOptions } from '../options/layer-options.js';
 import { type Change, ChangeParser } from './change.js';
 import { planRead, type ReadRequest } from './overlay-plan.js';
 
-/**
- * What a reading process writes, as a stream. The stream ends only when the process has ended well; a failure of the process is the
- * stream's error. Destroying the stream kills the process.
- */
+/** What a reading process writes, as a stream: a {@link ChildOutput}. */
 export async function readChanges(request: Omit<ReadRequest, 'output'>): Promise<Readable> {
   const [output, input] = binding().pipe();
   // a socket gets the descriptor at once, and closes it whatever fails
@@ -57,47 +52,4 @@ export async function* listChanges(request: Omit<ReadRequest, 'output' | 'work'>
 async function gone(stream: Readable): Promise<void> {
   stream.destroy();
   if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve));
-}
-
-class ChildOutput extends Readable {
-  readonly #pipe: Socket;
-  readonly #task: Task;
-  readonly #what: string;
-
-  constructor(pipe: Socket, task: Task, what: string) {
-    super();
-    this.#pipe = pipe;
-    this.#task = task;
-    this.#what = what;
-    pipe.on('data', (chunk: Buffer) => {
-      if (!this.push(chunk)) pipe.pause();
-    });
-    pipe.on('error', (error) => this.destroy(error));
-    pipe.on('end', () => void this.#finish());
-    pipe.pause();
-  }
-
-  override _read(): void {
-    this.#pipe.resume();
-  }
-
-  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    this.#pipe.destroy();
-    const done = (): void => callback(error);
-    // nobody wants this output any more, or the failure is known already: how the process ended is of no interest
-    this.#task.close().then(done, done);
-  }
-
-  async #finish(): Promise<void> {
-    try {
-      const { exit } = await this.#task.ended;
-      if (exit.kind !== 'exited' || exit.value !== 0) {
-        const how = exit.kind === 'exited' ? `ended with ${exit.value}` : `was killed by signal ${exit.value}`;
-        throw new NacelleError(`${this.#what}: the process that reads them ${how}`, { code: 'ERR_CHILD' });
-      }
-      this.push(null);
-    } catch (error) {
-      this.destroy(toError(error));
-    }
-  }
 }

@@ -5,6 +5,7 @@ import { createGzip } from 'node:zlib';
 import { hasCode, invalidOption, NacelleError } from '../errors.js';
 import { now } from '../native/clock.js';
 import type { LayerStream } from '../options/layer-options.js';
+import { hold } from '../store/lease.js';
 import { type ImageConfig, ociConfig } from './formats/image-config.js';
 import { chainIds, type Descriptor, type OciConfig, ociLayerType } from './formats/image-documents.js';
 import type { ImageSource } from './formats/image-source.js';
@@ -13,7 +14,6 @@ import type { ParsedCommit } from './image-options.js';
 import { streamFrom } from './layers/add-image.js';
 import { addMadeImage } from './layers/add-made-image.js';
 import { addBlob, addStream, type StoredLayer } from './store/blobs.js';
-import { hold } from './store/lease.js';
 
 /** What an image is made of. */
 export interface CommitParts {

@@ -5,6 +5,7 @@ import { ImageError, invalidOption, UnsupportedError } from '../errors.js';
 import { wordsOf } from '../native/system-errors.js';
 import type { LayerOptions, LayerStream } from '../options/layer-options.js';
 import { parseOptions } from '../options/parse-options.js';
+import { storeRoot } from '../store/store-root.js';
 import { load, openDockerArchive } from './archives/load.js';
 import { save } from './archives/save.js';
 import { asImageErrors } from './as-image-errors.js';
@@ -37,7 +38,6 @@ import { pull } from './pull.js';
 import { push } from './push.js';
 import { removeEntries } from './store/index-file.js';
 import { type PruneReport, prune } from './store/prune.js';
-import { storeRoot } from './store/store-root.js';
 import { findByDigest, findEntry, findStored, type ImageInfo, listStored } from './store/stored-images.js';
 
 /** A layer of an image. */

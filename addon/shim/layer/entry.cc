@@ -92,7 +92,7 @@ int make_special(Unpacking& work, const TarEntry& entry, const std::string& path
     type = entry.type == tar::kCharacter ? S_IFCHR : S_IFBLK;
     device = makedev(entry.major, entry.minor);
     if (!work.options.devices) return failed(entry, EPERM, "device nodes are not allowed here", why);
-    if (device == 0) return failed(entry, EPERM, "the device 0:0 would be a whiteout", why);
+    if (device == 0 && !work.options.plain) return failed(entry, EPERM, "the device 0:0 would be a whiteout", why);
     if (entry.major > kMostMajor || entry.minor > kMostMinor) return failed(entry, EBADMSG, "there is no such device number", why);
   }
   const auto make = [&] { return mknodat(parent, name, type | entry.mode, device) < 0 ? -errno : 0; };
@@ -101,7 +101,7 @@ int make_special(Unpacking& work, const TarEntry& entry, const std::string& path
 
 int make_hard_link(Unpacking& work, const TarEntry& entry, int parent, const char* name, Failure& why) {
   std::string target;
-  if (const int result = check_path(entry.link, {work.options.most_path, work.options.most_depth}, target, why); result < 0) return result;
+  if (const int result = check_path(entry.link, path_limits(work.options), target, why); result < 0) return result;
   if (target.empty()) return failed(entry, EPERM, "a hard link to the layer's top", why);
   const unique_fd here(fcntl(parent, F_DUPFD_CLOEXEC, 0));  // the tree's next answer takes the place of this one
   if (!here) return failed(entry, errno, "opening its folder", why);
@@ -109,7 +109,7 @@ int make_hard_link(Unpacking& work, const TarEntry& entry, int parent, const cha
   const int folder = work.tree.folder(to.folder, why);
   struct stat theirs, ours;
   int result = folder < 0 ? folder : status_of(folder, to.name, theirs);
-  if (result < 0 || is_whiteout_device(theirs)) {
+  if (result < 0 || (!work.options.plain && is_whiteout_device(theirs))) {
     return failed(entry, result < 0 ? result : -ENOENT, ("the hard link's target " + shown(entry.link) + " is not in the layer").c_str(),
                   why);
   }

@@ -5,6 +5,7 @@
 #include "failure.h"
 #include "folder_times.h"
 #include "merged.h"
+#include "path.h"
 #include "tar_reader.h"
 #include "tree.h"
 #include "unpack.h"
@@ -20,6 +21,9 @@ struct Unpacking {
   const UnpackOptions& options;
   uint64_t looks = 0;  // how often a name was looked up in a lower layer
 };
+
+// The bounds for paths in the archive.
+inline PathLimits path_limits(const UnpackOptions& options) { return {options.most_path, options.most_depth, !options.plain}; }
 
 // Fails because there are more entries than maxEntries allows.
 int too_many(const TarEntry& entry, Failure& why);

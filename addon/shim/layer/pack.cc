@@ -27,6 +27,7 @@ class Packer {
  public:
   Packer(int output_fd, const PackOptions& options, Failure& why) : output_(output_fd), options_(options), why_(why) {}
 
+  int top(int fd);
   int folder(int fd, const std::string& path);
   int finish();
 
@@ -75,17 +76,30 @@ int Packer::folder(int fd, const std::string& path) {
   return 0;
 }
 
+// Writes the top folder itself, where that belongs to what is packed.
+int Packer::top(int fd) {
+  if (!options_.plain) return 0;
+  struct stat status {};
+  TarEntry entry;
+  entry.name = "./";
+  entry.type = tar::kDirectory;
+  if (fstat(fd, &status) < 0) return failed(-errno, entry.name, "stat");
+  if (const int result = read_xattrs(fd, entry.xattrs); result < 0) return failed(result, entry.name, "reading its attributes");
+  describe(status, entry);
+  return put(entry);
+}
+
 int Packer::entry(int parent, const std::string& name, const std::string& path) {
   if (options_.leave_out.excludes(path)) return 0;
   struct stat status;
   const int found = status_of(parent, name.c_str(), status);
   if (found == -ENOENT) return 0;  // it was removed after its folder was read
   if (found < 0) return failed(found, path, "stat");
-  const int hidden = is_whiteout(parent, name.c_str(), status);
+  const int hidden = options_.plain ? 0 : is_whiteout(parent, name.c_str(), status);
   if (hidden < 0) return failed(hidden, path, "reading its attributes");
   if (hidden > 0) return put_mark(path.substr(0, path.size() - name.size()).append(kWhiteoutPrefix).append(name));
   if (S_ISSOCK(status.st_mode)) return 0;
-  if (name.compare(0, kWhiteoutPrefix.size(), kWhiteoutPrefix) == 0)
+  if (!options_.plain && name.compare(0, kWhiteoutPrefix.size(), kWhiteoutPrefix) == 0)
     return failed(-EINVAL, path, "a layer can't hold a name that begins with .wh.");
 
   TarEntry entry;
@@ -118,7 +132,7 @@ int Packer::subfolder(int parent, const char* name, TarEntry& entry) {
   entry.type = tar::kDirectory;
   entry.name += '/';
   if (result = put(entry); result < 0 || empty) return result;
-  if (marks.opaque) {
+  if (marks.opaque && !options_.plain) {
     if (result = put_mark(entry.name + std::string(kOpaqueName)); result < 0) return result;
   }
   return folder(fd.get(), entry.name);
@@ -173,6 +187,7 @@ int Packer::finish() {
 int parse_pack_options(const char* const* options, size_t count, PackOptions& result) {
   return layer::parse_options(options, count, [&](std::string_view key, std::string_view value) {
     uint64_t seconds;
+    if (key == "form") return choose(value, "layer", "tree", result.plain);
     if (key != "mtime") return result.leave_out.add(key, value);
     if (!parse_decimal(value, INT64_MAX, seconds)) return false;
     result.mtime = static_cast<int64_t>(seconds);
@@ -188,7 +203,8 @@ int pack_layer(int upper_fd, const int* lower_fds, size_t count, int output_fd, 
   Packer packer(output_fd, options, why);
   unique_fd top;
   if (const int result = open_folder(upper_fd, ".", top); result < 0) return fail(why, -result, "opening the upper folder");
-  const int result = packer.folder(top.get(), "");
+  int result = packer.top(top.get());
+  if (result == 0) result = packer.folder(top.get(), "");
   return result < 0 ? result : packer.finish();
 }
 

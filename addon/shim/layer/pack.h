@@ -17,6 +17,7 @@
 namespace nacelle {
 
 struct PackOptions {
+  bool plain = false;  // form=layer|tree: a tree is packed as it is, its top folder first; no name or mark means a deletion
   bool clamp = false;
   int64_t mtime = 0;          // mtime=SECONDS: later times are written as this one
   layer::LeaveOut leave_out;  // exclude=PATH and empty=PATH, which may each be given many times

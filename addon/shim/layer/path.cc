@@ -28,7 +28,7 @@ int check_path(std::string_view name, const PathLimits& limits, std::string& pat
     if (component.size() > kMostComponent) return refused(ENAMETOOLONG, "a name in its path is longer than 255 bytes");
     if (++depth > limits.depth) return refused(kBeyondLimit, "its path is deeper than maxDepth allows");
     if (below_whiteout) return refused(EBADMSG, "a folder can't be a whiteout");
-    below_whiteout = is_whiteout_name(component);
+    below_whiteout = limits.whiteouts && is_whiteout_name(component);
     if (!path.empty()) path += '/';
     path += component;
   }

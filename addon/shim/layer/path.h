@@ -11,6 +11,7 @@ namespace nacelle::layer {
 
 struct PathLimits {
   uint64_t length, depth;
+  bool whiteouts = true;  // whether names have the meaning that a layer gives them
 };
 
 // Makes a path below the root of a name: without slashes at its ends, doubled slashes and '.'; empty for the root itself.

@@ -43,11 +43,12 @@ int apply_whiteout(Unpacking& work, const TarEntry& entry, const std::string& pa
 
 int unpack_entry(Unpacking& work, TarEntry& entry, Failure& why) {
   std::string path;
-  const PathLimits limits{work.options.most_path, work.options.most_depth};
-  if (const int result = check_path(entry.name, limits, path, why); result < 0) return result;
+  if (const int result = check_path(entry.name, path_limits(work.options), path, why); result < 0) return result;
   if (work.tree.count() < 0) return too_many(entry, why);
-  Whiteout kind;
-  if (const int result = parse_whiteout(split_path(path).name, kind, why); result < 0) return result;
+  Whiteout kind = Whiteout::none;
+  if (!work.options.plain) {
+    if (const int result = parse_whiteout(split_path(path).name, kind, why); result < 0) return result;
+  }
   if (kind != Whiteout::none) return apply_whiteout(work, entry, path, kind, why);
   if (!work.options.keep_owner) entry.uid = entry.gid = 0;
   return make_entry(work, entry, path, why);
@@ -66,7 +67,10 @@ int sync(int root, Failure& why) {
 int parse_unpack_options(const char* const* options, size_t count, UnpackOptions& result) {
   return layer::parse_options(options, count, [&](std::string_view key, std::string_view value) {
     if (key == "devices") return choose(value, "0", "1", result.devices);
-    if (key == "whiteouts") return choose(value, "apply", "overlay", result.overlay);
+    if (key == "whiteouts") {
+      result.plain = value == "none";
+      return result.plain || choose(value, "apply", "overlay", result.overlay);
+    }
     if (key == "owner") return choose(value, "0", "keep", result.keep_owner);
     if (key == "maxBytes") return parse_decimal(value, UINT64_MAX, result.most_bytes);
     if (key == "maxEntries") return parse_decimal(value, UINT64_MAX, result.most_entries);

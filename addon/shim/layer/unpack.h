@@ -9,7 +9,7 @@
 // folder. The kernel also resolves every path in it (openat2 RESOLVE_IN_ROOT), no link in a last component is followed, and files are made
 // with O_EXCL.
 //
-// Refused, with words: '..' in a name, damaged or truncated archives, unknown types, devices unless allowed and the
+// Refused, with words: '..' in a name, damaged or truncated archives, unknown types, devices unless allowed and, in a layer, the
 // device 0:0 always (overlayfs would take it for a whiteout), malformed whiteouts, and whatever exceeds a limit.
 // Never taken from an archive: trusted.overlay.*, user.overlay.* and security.selinux.
 namespace nacelle {
@@ -17,6 +17,7 @@ namespace nacelle {
 struct UnpackOptions {
   bool devices = false;                // devices=0|1
   bool overlay = false;                // whiteouts=apply|overlay: delete what is there, or keep them as overlayfs has them
+  bool plain = false;                  // whiteouts=none: the archive is no layer, and such names and devices are files as any other
   bool keep_owner = true;              // owner=keep|0
   uint64_t most_bytes = UINT64_MAX;    // maxBytes: of the whole stream
   uint64_t most_entries = 10'000'000;  // maxEntries: entries, and folders made for them

@@ -5,6 +5,7 @@ import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { hasCode, ImageError, toError } from '../../errors.js';
 import { wordsOf } from '../../native/system-errors.js';
+import { type Hold, hold } from '../../store/lease.js';
 import { type Compression, compressionIn, compressionOf, decompression, MAGIC_BYTES } from '../formats/decompress.js';
 import type { Descriptor } from '../formats/image-documents.js';
 import type { ImageSource } from '../formats/image-source.js';
@@ -14,7 +15,6 @@ import { Cap, mostBytes, type ParsedLimits } from '../formats/unpack-limits.js';
 import { addImage, streamFrom } from '../layers/add-image.js';
 import type { Loaded } from '../layers/add-made-image.js';
 import { writeAll } from '../store/blobs.js';
-import { type Hold, hold } from '../store/lease.js';
 
 import { findByConfig, findEntry } from '../store/stored-images.js';
 import { Archive } from './archive.js';

@@ -3,7 +3,7 @@ import { hasCode } from '../../errors.js';
 import { parseMountInfo } from '../../host/mountinfo.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
 import type { RootRecipe } from '../../plan/recipe.js';
-import { storeRoot } from '../store/store-root.js';
+import { storeRoot } from '../../store/store-root.js';
 import { ALWAYS_HIDDEN, HIDDEN } from './host-hidden.js';
 import { type HostProbe, hostRecipe } from './host-layout.js';
 

@@ -1,14 +1,14 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { ProgressListener } from '../../options/progress.js';
+import { hold } from '../../store/lease.js';
+import { storeRoot } from '../../store/store-root.js';
 import { chainIds, type Descriptor, type Manifest, type OciConfig } from '../formats/image-documents.js';
 import { openBlobIn } from '../formats/oci-layout.js';
 import { blobCap, type ParsedLimits } from '../formats/unpack-limits.js';
 import { mayPass } from '../registry/retry.js';
 import { addBlob, discardDamaged, discardPart, hasBlob } from '../store/blobs.js';
 import { setReference } from '../store/index-file.js';
-import { hold } from '../store/lease.js';
-import { storeRoot } from '../store/store-root.js';
 import { inParallel, settled } from './in-parallel.js';
 import { unpackedLayers } from './unpacked-layers.js';
 

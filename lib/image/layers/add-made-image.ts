@@ -1,8 +1,8 @@
+import { hold } from '../../store/lease.js';
 import { digestOf } from '../formats/digest.js';
 import { type Descriptor, MEDIA } from '../formats/image-documents.js';
 import { addBytes, type StoredLayer } from '../store/blobs.js';
 import { setReference } from '../store/index-file.js';
-import { hold } from '../store/lease.js';
 
 /** An image that is in the store now. */
 export interface Loaded {

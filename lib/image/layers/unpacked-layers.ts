@@ -5,15 +5,15 @@ import { binding, closeDescriptor, streamOf } from '../../native/load-addon.js';
 import { start } from '../../native/shim.js';
 import { wordsOf } from '../../native/system-errors.js';
 import type { ProgressListener } from '../../options/progress.js';
+import { deathOf, unpackPlan } from '../../plan/unpack-plan.js';
+import { storeRoot } from '../../store/store-root.js';
 import { compressionIn, decompression } from '../formats/decompress.js';
 import { Verifier } from '../formats/digest.js';
 import { chainIds, type Descriptor } from '../formats/image-documents.js';
 import type { ImageSource } from '../formats/image-source.js';
 import { Cap, limitError, mostBytes, type ParsedLimits } from '../formats/unpack-limits.js';
 import { addLayer, findLayer } from '../store/layer-folders.js';
-import { storeRoot } from '../store/store-root.js';
 import { SingleFlight } from './single-flight.js';
-import { deathOf, unpackPlan } from './unpack-plan.js';
 
 /** A layer to be unpacked: how its blob is opened, and what must come out of it. */
 interface LayerSource {
@@ -88,7 +88,7 @@ async function unpack(source: LayerSource, folder: string, { limits, onProgress,
     // A stream gets the descriptor at once, and closes it whatever fails.
     const sink = streamOf(input, { readable: false, writable: true });
     try {
-      const { plan, slots } = unpackPlan({ input: output, target: folder, lower: source.lower, limits });
+      const { plan, slots } = unpackPlan({ input: output, target: folder, lower: source.lower, limits, whiteouts: 'overlay' });
       const task = await start(plan, slots.descriptors).finally(() => closeDescriptor(output));
       const compressed = new Verifier({ digest, size: total, what: 'layer' }, (bytes) =>
         onProgress?.({ type: 'layer', status: 'unpacking', digest, bytes, total }),

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
 import { MOUNT_ATTR, type RootRecipe } from '../../plan/recipe.js';
+import { hold } from '../../store/lease.js';
 import { chainIds } from '../formats/image-documents.js';
 import type { ImageSource } from '../formats/image-source.js';
 import { touchLayer } from '../store/layer-folders.js';
-import { hold } from '../store/lease.js';
 import { type UnpackOptions, unpackedLayers } from './unpacked-layers.js';
 
 /** A root that can be mounted until it is released. */

@@ -4,12 +4,13 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { hasCode, ImageError, toError } from '../../errors.js';
 import { tryLock } from '../../native/load-addon.js';
+import { type Hold, hold } from '../../store/lease.js';
+import { lockFile, withLock } from '../../store/store-lock.js';
+import { makeFolder, publish, storeRoot } from '../../store/store-root.js';
 import { type Compression, compressionOf, MAGIC_BYTES } from '../formats/decompress.js';
 import { digestOf, parseDigest } from '../formats/digest.js';
 import { type Descriptor, MAX_JSON } from '../formats/image-documents.js';
-import { type Hold, hold } from './lease.js';
-import { lockFile, withLock } from './store-lock.js';
-import { blobPath, makeFolder, publish, storeRoot } from './store-root.js';
+import { blobPath } from './image-paths.js';
 
 /** A layer whose blob is in the store. */
 export interface StoredLayer {

@@ -1,10 +1,11 @@
-import { open, readFile, unlink } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../../errors.js';
+import { type Hold, hold } from '../../store/lease.js';
+import { withLock } from '../../store/store-lock.js';
+import { storeRoot } from '../../store/store-root.js';
+import { writeWhole } from '../../store/whole-file.js';
 import { type Descriptor, LAYOUT_FILE, MEDIA, parseIndex, tagOf, withName } from '../formats/image-documents.js';
-import { type Hold, hold } from './lease.js';
-import { withLock } from './store-lock.js';
-import { publish, storeRoot } from './store-root.js';
 
 /** The entries of the store's index.json: manifests, each with a full reference or without one. */
 export async function readEntries(root = storeRoot()): Promise<Descriptor[]> {
@@ -65,21 +66,4 @@ function without(entries: readonly Descriptor[], matches: (entry: Descriptor) =>
   const named = entries.filter((entry) => !matches(entry));
   const lost = entries.filter((entry) => matches(entry) && !named.some(({ digest }) => digest === entry.digest));
   return [...named, ...lost.map((entry) => withName(entry, { tag: null }))];
-}
-
-async function writeWhole(path: string, text: string, held: Hold): Promise<void> {
-  const temporary = await held.temporaryPath();
-  try {
-    const file = await open(temporary, 'wx', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await publish(temporary, path);
-  } catch (error) {
-    await unlink(temporary).catch(() => undefined);
-    throw error;
-  }
 }

@@ -3,10 +3,11 @@ import { chmod, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasCode, withCleanupError } from '../../errors.js';
 import { now } from '../../native/clock.js';
-import { hold } from './lease.js';
-import { removeLeavings } from './prune.js';
-import { removeTree, removeTrees } from './remove-tree.js';
-import { layerPath, makeFolder, publish, storeRoot, syncFolder } from './store-root.js';
+import { hold } from '../../store/lease.js';
+import { removeLeavings } from '../../store/leavings.js';
+import { removeTree, removeTrees } from '../../store/remove-tree.js';
+import { makeFolder, publish, storeRoot, syncFolder } from '../../store/store-root.js';
+import { layerPath } from './image-paths.js';
 
 /** The unpacked layer's root, or `null` when it is not in the store. A layer that is there is complete: it came by one rename. */
 export function findLayer(chainId: string, root = storeRoot()): string | null {

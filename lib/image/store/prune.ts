@@ -1,7 +1,11 @@
 import { readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { emitWarning } from 'node:process';
 import { hasCode, withCleanupError } from '../../errors.js';
+import { type Hold, hold, livingLeases } from '../../store/lease.js';
+import { deadFiles } from '../../store/leavings.js';
+import { removeTrees } from '../../store/remove-tree.js';
+import { withLock } from '../../store/store-lock.js';
+import { listFolder, storeRoot } from '../../store/store-root.js';
 import {
   chainIds,
   type Descriptor,
@@ -13,11 +17,8 @@ import {
   tagOf,
 } from '../formats/image-documents.js';
 import { discardIngest } from './blobs.js';
+import { blobPath, layerPath } from './image-paths.js';
 import { readEntries, writeEntries } from './index-file.js';
-import { type Hold, hold, livingLeases } from './lease.js';
-import { removeTrees } from './remove-tree.js';
-import { withLock } from './store-lock.js';
-import { blobPath, layerPath, listFolder, storeRoot } from './store-root.js';
 
 /** What was removed from the store. */
 export interface PruneReport {
@@ -72,19 +73,6 @@ async function sweep(root: string, { held, trash, afterRemoval }: Omit<Sweep, 'r
   } catch (error) {
     throw withCleanupError(error, await removeTrees(trash));
   }
-}
-
-/** Stores that this process has looked through for what others left. */
-const tidied = new Set<string>();
-
-/** Removes what dead processes left, and nothing else: once in a process, when it first adds to a store. */
-export async function removeLeavings(root: string): Promise<void> {
-  if (tidied.has(root)) return;
-  tidied.add(root);
-  const dead = await withLock(root, 'exclusive', async () => deadFiles((await livingLeases(root)).names, root));
-  const failure = await removeTrees(dead);
-  // a failure to remove what others left is no failure of this process
-  if (failure) emitWarning(failure.message, { type: 'NacelleWarning', code: 'ERR_STORE_LEAVINGS' });
 }
 
 /** Adds to `reached` all digests that an entry of the index needs, as far as they are there. */
@@ -155,11 +143,3 @@ async function digestsIn(folder: string): Promise<string[]> {
   }
   return all;
 }
-
-/** Working files of dead processes: their names begin with that of a lease. */
-async function deadFiles(living: ReadonlySet<string>, root: string): Promise<string[]> {
-  const names = await listFolder(join(root, 'tmp'));
-  return names.filter((name) => !living.has(name.slice(0, LEASE_NAME))).map((name) => join(root, 'tmp', name));
-}
-
-const LEASE_NAME = '00000000-0000-0000-0000-000000000000'.length;

@@ -1,13 +1,13 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ImageError } from '../../errors.js';
+import { storeRoot } from '../../store/store-root.js';
 import { chainIds, type Descriptor, tagOf } from '../formats/image-documents.js';
 import type { ImageSource } from '../formats/image-source.js';
 import { OciLayout, openBlobIn } from '../formats/oci-layout.js';
 import { platformName } from '../formats/platform.js';
 import { formatReference, parseReference, type RegistryReference } from '../formats/reference.js';
 import { lastUse } from './layer-folders.js';
-import { storeRoot } from './store-root.js';
 
 /** What `Image.list()` tells of an image in the store. */
 export interface ImageInfo {

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { expect, it } from 'vitest';
 import { digestOf } from '../../../lib/image/formats/digest.js';
 import { addBlob, hasBlob } from '../../../lib/image/store/blobs.js';
-import { hold } from '../../../lib/image/store/lease.js';
+import { hold } from '../../../lib/store/lease.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode, startNode } from '../../fixtures/node.js';
 import { useNewStore } from '../../fixtures/store.js';

@@ -2,12 +2,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { hasCode, UnsupportedError } from '../../errors.js';
-import { requireOwn } from '../../native/own-folder.js';
-import { attempting } from '../../native/system-errors.js';
-import { OWN_NAME, SYSTEM_FOLDERS } from '../../plan/constants.js';
-import { parseDigest } from '../formats/digest.js';
-import { blobName } from '../formats/oci-layout.js';
+import { hasCode, UnsupportedError } from '../errors.js';
+import { requireOwn } from '../native/own-folder.js';
+import { attempting } from '../native/system-errors.js';
+import { OWN_NAME, SYSTEM_FOLDERS } from '../plan/constants.js';
 
 // The store's root, an OCI image layout (image-layout.md) with some folders more:
 //
@@ -18,6 +16,7 @@ import { blobName } from '../formats/oci-layout.js';
 //   leases/NAME                     what a living process uses, locked by it
 //   tmp/NAME-…                      working files of the process with that lease
 //   containers/ID                   uppers on disk (the container's own)
+//   volumes/NAME                    a volume (lib/volume/volume-folder.ts)
 //   lock                            exclusive for who changes the index or removes something, shared for who takes a lease
 
 /** Where images are kept: NACELLE_ROOT, read at each use, else /var/lib/nacelle for root, else $XDG_DATA_HOME/nacelle. */
@@ -34,17 +33,6 @@ function home(): string {
   } catch (cause) {
     throw new UnsupportedError('the store of images', 'this user has no home', 'Set NACELLE_ROOT to a folder of yours.', { cause });
   }
-}
-
-/** @throws ImageError when it is no digest */
-export function blobPath(root: string, digest: string): string {
-  return join(root, blobName(digest));
-}
-
-/** @throws ImageError when it is no digest */
-export function layerPath(root: string, chainId: string): string {
-  const { algorithm, hex } = parseDigest(chainId);
-  return join(root, 'layers', algorithm, hex);
 }
 
 /**

@@ -1,6 +1,6 @@
-import { allOf, toError } from '../../errors.js';
-import { carryOut } from '../../native/host-work.js';
-import { NONE, planOf } from '../../plan/plan.js';
+import { allOf, toError } from '../errors.js';
+import { carryOut } from '../native/host-work.js';
+import { NONE, planOf } from '../plan/plan.js';
 
 /**
  * Removes a folder with all in it, even when it is deeper than a path may be long. A process of its own does it. A missing folder is

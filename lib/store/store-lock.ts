@@ -1,8 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { delay } from '../../native/clock.js';
-import { tryLock } from '../../native/load-addon.js';
-import { requireOwn } from '../../native/own-folder.js';
+import { delay } from '../native/clock.js';
+import { tryLock } from '../native/load-addon.js';
+import { requireOwn } from '../native/own-folder.js';
 import { makeFolder } from './store-root.js';
 
 /** ms between tries: nobody tells when a lock of another process is free, and waiting for it would take a thread of Node's pool. */

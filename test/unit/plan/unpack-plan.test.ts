@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { deathOf, unpackPlan } from '../../../../lib/image/layers/unpack-plan.js';
+import { deathOf, unpackPlan } from '../../../lib/plan/unpack-plan.js';
 
 describe('the plan of unpacking', () => {
   const limits = { maxBytes: 1000, maxEntries: 10, maxPathLength: 100, maxDepth: 5 };
-  const { plan, slots } = unpackPlan({ input: 10, target: '/store/tmp/x/fs', lower: ['/store/top', '/store/bottom'], limits });
+  const { plan, slots } = unpackPlan({
+    input: 10,
+    target: '/store/tmp/x/fs',
+    lower: ['/store/top', '/store/bottom'],
+    limits,
+    whiteouts: 'overlay',
+  });
   const steps = plan.stages[0]?.steps ?? [];
   const at = (op: string): number => steps.findIndex((step) => step.op === op);
 

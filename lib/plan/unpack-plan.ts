@@ -1,13 +1,23 @@
 import { constants } from 'node:os';
-import { capabilityMask } from '../../plan/capability-names.js';
-import { confinedStage } from '../../plan/confined-worker.js';
-import { CLONE, PROPAGATION } from '../../plan/constants.js';
-import { NONE, type Plan, planOf, Slots } from '../../plan/plan.js';
-import { MOUNT_ATTR } from '../../plan/recipe.js';
-import type { Slot, Step } from '../../plan/steps.js';
-import type { ParsedLimits } from '../formats/unpack-limits.js';
+import { capabilityMask } from './capability-names.js';
+import { confinedStage } from './confined-worker.js';
+import { CLONE, PROPAGATION } from './constants.js';
+import { NONE, type Plan, planOf, Slots } from './plan.js';
+import { MOUNT_ATTR } from './recipe.js';
+import type { Slot, Step } from './steps.js';
 
-/** A layer to be unpacked. */
+/** What an archive may have at most: an entry beyond one of these ends the unpacking with EDOM. */
+export interface UnpackBounds {
+  /** Bytes of the whole stream. */
+  readonly maxBytes: number;
+  readonly maxEntries: number;
+  /** Bytes. */
+  readonly maxPathLength: number;
+  /** Names in a path. */
+  readonly maxDepth: number;
+}
+
+/** An archive to be unpacked. */
 export interface UnpackRequest {
   /** A descriptor of the uncompressed tar stream. */
   readonly input: number;
@@ -15,7 +25,10 @@ export interface UnpackRequest {
   readonly target: string;
   /** The unpacked layers below, the topmost first: they tell the owner and mode of folders that the archive only implies. */
   readonly lower: readonly string[];
-  readonly limits: Omit<ParsedLimits, 'maxRatio'>;
+  /** What is not given is bounded by what the kernel takes, and by layer/unpack.h. */
+  readonly limits: Partial<UnpackBounds>;
+  /** 'overlay': the archive is a layer, whose whiteouts are kept as overlayfs has them. 'none': names that look like one are names. */
+  readonly whiteouts: 'overlay' | 'none';
 }
 
 const HARMLESS = MOUNT_ATTR.NODEV | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC;
@@ -33,7 +46,7 @@ const KEPT = capabilityMask('CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SYS_AD
  *
  * Device nodes are made as the layer has them, so that nothing is lost; every mount of an image is `nodev`, so they open nothing.
  */
-export function unpackPlan({ input, target, lower, limits }: UnpackRequest): { plan: Plan; slots: Slots } {
+export function unpackPlan({ input, target, lower, limits, whiteouts }: UnpackRequest): { plan: Plan; slots: Slots } {
   const slots = new Slots();
   const stream = slots.give(input);
   const mount = slots.take();
@@ -55,7 +68,7 @@ export function unpackPlan({ input, target, lower, limits }: UnpackRequest): { p
       input: stream,
       root: mount,
       lower: below.map(({ slot }) => slot),
-      options: ['whiteouts=overlay', 'devices=1', ...optionsOf(limits)],
+      options: [`whiteouts=${whiteouts}`, 'devices=1', ...optionsOf(limits)],
     },
     output: NONE,
   });
@@ -72,7 +85,9 @@ function readOnly(out: Slot, path: string): Step[] {
 }
 
 function optionsOf({ maxBytes, maxEntries, maxPathLength, maxDepth }: UnpackRequest['limits']): string[] {
-  return Object.entries({ maxBytes, maxEntries, maxPathLength, maxDepth }).map(([name, value]) => `${name}=${value}`);
+  return Object.entries({ maxBytes, maxEntries, maxPathLength, maxDepth }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${value}`],
+  );
 }
 
 /** What became of an unpacking process that did not end well. */

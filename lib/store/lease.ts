@@ -3,10 +3,10 @@ import { existsSync, rmSync } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { hasCode, ImageError, UnsupportedError } from '../../errors.js';
-import { clearTimeout, setTimeout } from '../../native/clock.js';
-import { tryLock } from '../../native/load-addon.js';
-import { wordsOf } from '../../native/system-errors.js';
+import { hasCode, ImageError, UnsupportedError } from '../errors.js';
+import { clearTimeout, setTimeout } from '../native/clock.js';
+import { tryLock } from '../native/load-addon.js';
+import { wordsOf } from '../native/system-errors.js';
 import { withLock } from './store-lock.js';
 import { listFolder, makeFolder, storeRoot } from './store-root.js';
 
