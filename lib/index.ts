@@ -44,3 +44,5 @@ export type { Size } from './options/size.js';
 export type { NamespaceType } from './plan/namespace-types.js';
 export type * from './process/options/process-types.js';
 export { ContainerRunError } from './process/run-error.js';
+export { Volume, type VolumeInfo, type VolumePruneReport } from './volume/volume.js';
+export type { VolumeOptions } from './volume/volume-options.js';

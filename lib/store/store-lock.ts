@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { delay } from '../native/clock.js';
 import { tryLock } from '../native/load-addon.js';
@@ -14,7 +14,7 @@ const LONGEST_PAUSE = 50;
  *
  * @param signal its abort ends the waiting, with the signal's reason
  */
-export async function lockFile(file: FileHandle, kind: 'shared' | 'exclusive', signal?: AbortSignal): Promise<void> {
+export async function lockFile(file: { readonly fd: number }, kind: 'shared' | 'exclusive', signal?: AbortSignal): Promise<void> {
   for (let pause = FIRST_PAUSE; !tryLock(file.fd, kind); pause = Math.min(2 * pause, LONGEST_PAUSE)) {
     await delay(pause, undefined, signal ? { signal } : {}).catch((error: unknown) => {
       signal?.throwIfAborted();

@@ -17,6 +17,7 @@ import { parseCreate } from '../../lib/namespace/namespace-options.js';
 import { parseVethOptions } from '../../lib/network/veth-options.js';
 import { limitsSchema, limitsShape } from '../../lib/options/limits.js';
 import { parseProgramOptions, processShape } from '../../lib/process/options/process-options.js';
+import { pruneOptions, volumeOptions } from '../../lib/volume/volume-options.js';
 
 /** Of each name: as if it were not given. */
 const undefinedOf = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, undefined]));
@@ -52,6 +53,8 @@ describe('an option that is undefined is not given', () => {
   });
 
   const schemas: readonly z.ZodType[] = [
+    pruneOptions,
+    volumeOptions,
     commitOptions,
     hostOptions,
     imageConfigSchema,

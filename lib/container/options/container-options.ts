@@ -9,7 +9,9 @@ import type { NamespaceType } from '../../plan/namespace-types.js';
 import { normaliseProcess, type ParsedProcess } from '../../process/options/process-options.js';
 import { type CheckedRun, type ParsedCopyIn, type ParsedDevice, runObject } from './container-schema.js';
 import { checkContradictions } from './contradictions.js';
-import { type ParsedMount, refuseLaterMounts, target, tmpfsMount } from './mount-options.js';
+import type { ParsedMount } from './mount-flags.js';
+import { tmpfsMount } from './mount-options.js';
+import { target } from './mount-target.js';
 
 export type { ParsedCopyIn, ParsedDevice, ParsedMount };
 
@@ -59,6 +61,8 @@ export interface ParsedOptions {
   readonly extraHosts: Readonly<Record<string, string>>;
   /** `mounts`, then `volumes`, then `tmpfs`, in the order given; no target twice. */
   readonly mounts: readonly ParsedMount[];
+  /** Folders that are made volumes as those that the image declares: they go with the container. Absolute. */
+  readonly anonymousVolumes: readonly string[];
   readonly copyIn: readonly (ParsedCopyIn & { readonly target: string })[];
   readonly copyOut: readonly string[];
   /** Bytes. */
@@ -122,7 +126,6 @@ function namesOf(value: unknown): string[] | null {
  * Checks RunOptions, or ContainerOptions, and fills in the defaults. Makes nothing, reads nothing.
  *
  * @throws NacelleError `ERR_INVALID_OPTION`: a wrong option, or ones that can't go together
- * @throws UnsupportedError for what a later version brings
  */
 export function parseRunOptions(value: unknown): ParsedOptions {
   const options = parseOptions(schemaFor(value), value, 'options');
@@ -131,7 +134,7 @@ export function parseRunOptions(value: unknown): ParsedOptions {
     ...(options.volumes ?? []),
     ...Object.entries(options.tmpfs ?? {}).map(([path, tmpfs]) => tmpfsMount(target.parse(path), tmpfs)),
   ];
-  refuseLaterMounts(mounts);
+  const isAnonymous = ({ type, source }: ParsedMount): boolean => type === 'volume' && source === null;
   const limits = limitsOf(options);
   return {
     root: rootOf(options),
@@ -150,7 +153,8 @@ export function parseRunOptions(value: unknown): ParsedOptions {
     cgroupParent: options.cgroupParent ?? null,
     dns: options.dns ?? [],
     extraHosts: options.extraHosts ?? {},
-    mounts,
+    mounts: mounts.filter((mount) => !isAnonymous(mount)),
+    anonymousVolumes: mounts.filter(isAnonymous).map((mount) => mount.target),
     copyIn: Object.entries(options.copyIn ?? {}).map(([path, file]) => ({ target: target.parse(path), ...file })),
     copyOut: options.copyOut ?? [],
     copyOutMax: options.copyOutMax ?? 100 * 1024 ** 2,

@@ -12,7 +12,9 @@ import type { ProgressEvent } from '../../options/progress.js';
 import { sizeSchema } from '../../options/size.js';
 import { type NamespaceType, namespaceTypes } from '../../plan/namespace-types.js';
 import { processShape } from '../../process/options/process-options.js';
-import { mountSchema, target, tidied, tmpfsOptions, volumeSchema } from './mount-options.js';
+import { mountSchema, tmpfsOptions } from './mount-options.js';
+import { target, tidied } from './mount-target.js';
+import { volumeSchema } from './volume-option.js';
 
 const namespace = handle<Namespace>(
   (value) => 'fd' in value && 'inode' in value && 'type' in value && namespaceTypes.some((type) => type === value.type),

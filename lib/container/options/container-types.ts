@@ -61,7 +61,10 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
    * holds for `volumes`.
    */
   mounts?: readonly Mount[] | undefined;
-  /** As docker's: '/host/dir:/data', '/host/dir:/data:ro'. A path with ':' needs `mounts`. */
+  /**
+   * As docker's: '/host/dir:/data', '/host/dir:/data:ro'; 'name:/data' for a named volume (docs/volumes.md), 'name:/data:nocopy' for one
+   * that takes nothing of the image; '/data' for one that goes with the container. A path with ':' needs `mounts`.
+   */
   volumes?: readonly string[] | undefined;
   /** { '/t': 'size=8m,mode=1777' }: nosuid, nodev and noexec unless it says suid, dev or exec, as docker's. */
   tmpfs?: Record<string, string> | undefined;
@@ -184,8 +187,11 @@ export interface ContainerInfo {
 }
 
 export interface Mount {
-  type: 'bind' | 'tmpfs' | 'proc' | 'sysfs' | 'mqueue' | 'overlay';
-  /** The source of a bind: an absolute path on the host. */
+  type: 'bind' | 'tmpfs' | 'volume' | 'image' | 'proc' | 'sysfs' | 'mqueue' | 'overlay';
+  /**
+   * Of a bind: an absolute path on the host. Of a volume: its name; it is made when it is missing, and goes with the container when none is
+   * given. Of an image: its reference, as the option `image` has it.
+   */
   source?: string | undefined;
   /** Absolute, in the container; made when missing. */
   target: string;
@@ -194,7 +200,7 @@ export interface Mount {
   recursive?: boolean | undefined;
   /** Default 'rprivate' (mount_namespaces(7)). */
   propagation?: 'private' | 'rprivate' | 'slave' | 'rslave' | 'shared' | 'rshared' | undefined;
-  /** As mount(8)'s: 'nosuid', 'nodev', 'noexec', 'ro'; for tmpfs 'size=8m' and the like. */
+  /** As mount(8)'s: 'nosuid', 'nodev', 'noexec', 'ro'; for tmpfs 'size=8m' and the like; for a volume 'nocopy'. */
   options?: readonly string[] | undefined;
 }
 

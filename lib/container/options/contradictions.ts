@@ -2,7 +2,7 @@ import { type Complaints, checkLimits } from '../../options/limits.js';
 import { checkProcess } from '../../process/options/process-options.js';
 import type { CheckedRun } from './container-schema.js';
 import { checkDetach } from './detach-checks.js';
-import { target } from './mount-options.js';
+import { target } from './mount-target.js';
 
 type Wrong = (option: keyof CheckedRun, message: string, ...path: string[]) => void;
 
@@ -36,6 +36,11 @@ function checkRoot(options: CheckedRun, wrong: Wrong): void {
       if (options[name] !== undefined) wrong(name, "can't go with rootfs: a rootfs is written to as it is, nothing is laid over it");
     }
     if (pull !== undefined) wrong('pull', "can't go with rootfs: a folder is in no registry");
+    for (const name of ['mounts', 'volumes'] as const) {
+      const volume = options[name]?.find(({ type, source }) => type === 'volume' && source === null);
+      if (volume)
+        wrong(name, `has ${volume.target} as a volume without a name, which can't go with rootfs: nothing there goes with the container`);
+    }
   } else if (upper === 'disk' && upperSize !== undefined) {
     wrong('upperSize', "can't go with upper 'disk': a folder on disk has no size of its own");
   }

@@ -81,7 +81,7 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   const [proc, dev] = [head.mounts.at(PROC), head.mounts.at(DEV)];
   const root = planRoot(input, staging);
   const own = head.mounts.attach(root.root);
-  const mounts = planMounts(input, { root: root.root, proc, before: own.places });
+  const mounts = planMounts(input, { root: root.root, proc, before: own.places, tmpfs: staging.slot });
   const { places } = mounts;
   const copyIn = planCopyIn(input, root.root, places);
   const streams = planStreams(input.streams, slots, { dev, byShim: mayBeRefused(options) });

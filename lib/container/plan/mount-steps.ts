@@ -3,8 +3,9 @@ import { CREATE, PROPAGATION } from '../../plan/constants.js';
 import { overlayOptions } from '../../plan/overlay-options.js';
 import { NONE } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
+import { viewOf } from '../../plan/recipe-view.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import type { MountFlag, ParsedMount } from '../options/mount-options.js';
+import type { MountFlag, ParsedMount } from '../options/mount-flags.js';
 import { groundOf, type Place } from './ground.js';
 import type { PlanInput } from './plan-input.js';
 
@@ -28,15 +29,21 @@ function attributesOf(flags: ReadonlySet<MountFlag>): number {
 
 /** Steps for the mounts that were asked for, in their order. `prepare` has host steps; `places` has all mounts, those of `before` first. */
 export function planMounts(
-  input: Pick<PlanInput, 'slots' | 'options' | 'fileTargets'>,
-  { root, proc, before }: { root: Slot; proc: Slot; before: readonly Place[] },
+  input: Pick<PlanInput, 'slots' | 'options' | 'fileTargets' | 'images'>,
+  { root, proc, before, tmpfs }: { root: Slot; proc: Slot; before: readonly Place[]; tmpfs: Slot },
 ): { prepare: Step[]; open: Step[]; attach: Step[]; places: readonly Place[] } {
   const { slots, options, fileTargets } = input;
   const [prepare, open, attach]: [Step[], Step[], Step[]] = [[], [], []];
   const places = [...before];
   for (const mount of options.mounts) {
-    const slot = slots.take();
-    if (mount.type === 'bind') {
+    const recipe = input.images.get(mount.target);
+    const attributes = attributesOf(mount.flags);
+    const view = recipe && viewOf(recipe, { slots, tmpfs, name: `image${places.length}`, attributes });
+    const slot = view?.root ?? slots.take();
+    if (view) {
+      open.push(...view.open);
+      attach.push(...view.make);
+    } else if (mount.type === 'bind') {
       const shared = mount.propagation.endsWith('shared');
       // a peer of the host's mount can only be made in the mount namespace of the host
       (shared ? prepare : open).push(...bindSteps(mount, slot, shared));
@@ -52,6 +59,7 @@ export function planMounts(
       create: fileTargets.has(mount.target) ? CREATE.file : CREATE.folder,
       ...groundOf(places, mount.target),
     });
+    if (view) attach.push(...view.below);
     places.push({ path: mount.target, mount: slot, ...(mount.type === 'tmpfs' ? { own: true } : showsOf(mount)) });
   }
   return { prepare, open, attach, places };

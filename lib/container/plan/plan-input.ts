@@ -44,7 +44,9 @@ export interface PlanInput {
   readonly devices: readonly ExtraDevice[];
   /** The targets of binds of files, which need a file to be mounted on. */
   readonly fileTargets: ReadonlySet<string>;
-  /** Folders that the image declares as volumes, and that nothing else is mounted on: absolute, parents first. */
+  /** Images that are mounted, by the targets of their mounts. */
+  readonly images: ReadonlyMap<string, RootRecipe>;
+  /** Folders that the image or the caller declares as volumes without a name, and that nothing else is mounted on: absolute, parents first. */
   readonly volumes: readonly string[];
   /** What every container gets mounted and hidden, without asking for it. */
   readonly table: MountTable;

@@ -14,7 +14,7 @@ import { unlessAborted } from '../../process/abort.js';
 import type { Encoding } from '../../process/options/process-types.js';
 import type { Program, ProgramFacts } from '../../process/program.js';
 import type { ParsedOptions } from '../options/container-options.js';
-import { isMountedOver } from '../options/mount-options.js';
+import { isMountedOver } from '../options/mount-target.js';
 import { planContainer } from '../plan/container-plan.js';
 import { mountpointsOf } from '../plan/mount-table.js';
 import type { Inside } from '../result/copy-out.js';

@@ -1,14 +1,13 @@
 import { readlinkSync, statSync } from 'node:fs';
 import { hostname as hostHostname, totalmem } from 'node:os';
 import { arch, geteuid, env as nodeEnv } from 'node:process';
-import { errnoOf, hasCode, ImageError, invalidOption, UnsupportedError } from '../../errors.js';
+import { errnoOf, ImageError, invalidOption, UnsupportedError } from '../../errors.js';
 import { groupLayout } from '../../host/cgroup-base.js';
 import type { HostRecord } from '../../host/journal.js';
 import { owner } from '../../host/owner.js';
 import type { ImageConfig } from '../../image/formats/image-config.js';
-import { parseReference } from '../../image/formats/reference.js';
 import { parseStopSignal } from '../../image/formats/stop-signal.js';
-import { Image } from '../../image/image.js';
+import type { Image } from '../../image/image.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import { attempt, nativeError } from '../../native/system-errors.js';
 import type { ParsedLimits } from '../../options/limits.js';
@@ -19,13 +18,15 @@ import { resolveCapabilities } from '../../security/capabilities.js';
 import { defaultProfile } from '../../security/default-profile.js';
 import { type Architecture, canKill, compileDefault } from '../../security/seccomp.js';
 import { uppersFolder } from '../../store/store-root.js';
-import type { ParsedOptions, PullPolicy } from '../options/container-options.js';
+import type { ParsedOptions } from '../options/container-options.js';
 import { defaultMounts } from '../plan/default-mounts.js';
 import type { ExtraDevice, PlanInput, RootSource } from '../plan/plan-input.js';
+import { anonymousVolumes } from './anonymous-volumes.js';
 import { type NotEnforced, planContainerGroup, requireDeviceController } from './container-group.js';
 import { etcFiles } from './etc-files.js';
-import { imageVolumes } from './image-volumes.js';
 import { joinedProc } from './joined-proc.js';
+import { findSources } from './mount-sources.js';
+import { imageOf } from './named-image.js';
 import { ownCapabilities } from './own-capabilities.js';
 
 /**
@@ -67,7 +68,18 @@ export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<P
   }
   const found = await findRoot(options, of.id);
   try {
-    return await prepareOn(found, options, of);
+    const sources = await findSources(options, found.root);
+    const release = (): void => {
+      sources.release();
+      found.release();
+    };
+    try {
+      const { images } = sources;
+      return { ...(await prepareOn({ ...found, release }, { ...options, mounts: sources.mounts }, of)), images };
+    } catch (error) {
+      sources.release();
+      throw error;
+    }
   } catch (error) {
     found.release();
     throw error;
@@ -78,7 +90,7 @@ async function prepareOn(
   { root, config, image, digests, release }: FoundRoot,
   options: ParsedOptions,
   { id, park, owner: ownName }: PrepareFor,
-): Promise<Prepared> {
+): Promise<Omit<Prepared, 'images'>> {
   const argv = argvOf(options, config);
   const stopSignal = stopSignalOf(config);
   const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: ownCapabilities() });
@@ -97,7 +109,7 @@ async function prepareOn(
   });
   requireDeviceController(group, { capabilities, devices });
   const { cpuTimeLimit } = options.process;
-  const prepared: Omit<Prepared, 'proc'> = {
+  const prepared: Omit<Prepared, 'proc' | 'images'> = {
     id,
     options,
     slots,
@@ -121,7 +133,7 @@ async function prepareOn(
     filterKills: options.seccomp !== 'unconfined' && canKill(defaultProfile, architecture()),
     devices,
     fileTargets: fileTargets(options),
-    volumes: imageVolumes(config, options.mounts),
+    volumes: anonymousVolumes([...(config.volumes ?? []), ...options.anonymousVolumes], options.mounts),
     table: defaultMounts({ options, unified: layout.mode === 'v2', files: etcFiles(options, hostname) }),
     stopSignal,
     limits,
@@ -178,20 +190,6 @@ async function findRoot(options: ParsedOptions, id: string): Promise<FoundRoot> 
     digests,
     release,
   };
-}
-
-/** The image, which is pulled as docker's `--pull` would do it when its name is a registry's. */
-async function imageOf(reference: string, policy: PullPolicy, { onProgress, process: { cancelSignal } }: ParsedOptions): Promise<Image> {
-  const pull = () => Image.pull(reference, { ...(onProgress ? { onProgress } : {}), ...(cancelSignal ? { cancelSignal } : {}) });
-  const isNamed = parseReference(reference).kind === 'registry';
-  if (isNamed && policy === 'always') return pull();
-  try {
-    return await Image.open(reference);
-  } catch (error) {
-    const canBePulled = isNamed && policy === 'missing' && hasCode(error, 'ERR_NO_IMAGE');
-    if (!canBePulled) throw error;
-    return pull();
-  }
 }
 
 function requireFolder(path: string, option: string): void {

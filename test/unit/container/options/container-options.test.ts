@@ -153,10 +153,20 @@ describe('what is given', () => {
       volumes: ['/b:/data', '/c:/ro:ro,rslave'],
       tmpfs: { '/t': 'size=8m,mode=1777,exec', '/u': '' },
     });
+    const rest = { copies: false };
     expect(mounts).toEqual([
-      { type: 'bind', source: '/a', target: '/x/y', recursive: false, propagation: 'rprivate', flags: new Set(['nosuid', 'ro']), data: [] },
-      { type: 'bind', source: '/b', target: '/data', recursive: true, propagation: 'rprivate', flags: new Set(), data: [] },
-      { type: 'bind', source: '/c', target: '/ro', recursive: true, propagation: 'rslave', flags: new Set(['ro']), data: [] },
+      {
+        type: 'bind',
+        source: '/a',
+        target: '/x/y',
+        recursive: false,
+        propagation: 'rprivate',
+        flags: new Set(['nosuid', 'ro']),
+        data: [],
+        ...rest,
+      },
+      { type: 'bind', source: '/b', target: '/data', recursive: true, propagation: 'rprivate', flags: new Set(), data: [], ...rest },
+      { type: 'bind', source: '/c', target: '/ro', recursive: true, propagation: 'rslave', flags: new Set(['ro']), data: [], ...rest },
       {
         type: 'tmpfs',
         source: null,
@@ -165,6 +175,7 @@ describe('what is given', () => {
         propagation: 'rprivate',
         flags: new Set(['nosuid', 'nodev']),
         data: ['size=8388608', 'mode=1777'],
+        ...rest,
       },
       {
         type: 'tmpfs',
@@ -174,8 +185,37 @@ describe('what is given', () => {
         propagation: 'rprivate',
         flags: new Set(['nosuid', 'nodev', 'noexec']),
         data: [],
+        ...rest,
       },
     ]);
+  });
+
+  it('tells volumes of a name, which may take what the image has, from those that go with the container', () => {
+    const { mounts, anonymousVolumes } = parseRunOptions({
+      ...good,
+      mounts: [
+        { type: 'volume', source: 'a', target: '/a', readOnly: true },
+        { type: 'volume', target: '/b/' },
+        { type: 'image', source: 'oci:/x:y', target: '/i', options: ['noexec'] },
+      ],
+      volumes: ['c.1:/c:nocopy,ro,rslave', '/d/../e'],
+    });
+    const named = { type: 'volume', recursive: false, data: [] };
+    expect(mounts).toEqual([
+      { ...named, source: 'a', target: '/a', propagation: 'rprivate', flags: new Set(['nodev', 'ro']), copies: true },
+      {
+        type: 'image',
+        source: 'oci:/x:y',
+        target: '/i',
+        recursive: false,
+        propagation: 'rprivate',
+        flags: new Set(['nodev', 'ro', 'noexec']),
+        data: [],
+        copies: false,
+      },
+      { ...named, source: 'c.1', target: '/c', propagation: 'rslave', flags: new Set(['nodev', 'ro']), copies: false },
+    ]);
+    expect(anonymousVolumes).toEqual(['/b', '/e']);
   });
 
   it('reads files to copy in and devices', () => {

@@ -1,17 +1,17 @@
 import { ImageError } from '../../errors.js';
-import type { ImageConfig } from '../../image/formats/image-config.js';
-import { isMountedOver, type ParsedMount, tidied } from '../options/mount-options.js';
+import type { ParsedMount } from '../options/mount-flags.js';
+import { isMountedOver, tidied } from '../options/mount-target.js';
 
 /** The most volumes that are accepted, for each is a mount. No real image has so many. */
 const MOST = 256;
 
 /**
- * The folders that an image declares as volumes, tidied, parents before children, without those that the caller mounts something on, or
- * above.
+ * Volumes without a name, which go with the container: folders that an image declares, and the caller's. Tidied, parents before children,
+ * without those that the caller mounts something on, or above.
  *
  * @throws ImageError for what can't be a volume
  */
-export function imageVolumes({ volumes = [] }: ImageConfig, mounts: readonly Pick<ParsedMount, 'target'>[]): string[] {
+export function anonymousVolumes(volumes: readonly string[], mounts: readonly Pick<ParsedMount, 'target'>[]): string[] {
   const paths = volumes.map((volume) => {
     const path = tidied(volume);
     if (!volume.startsWith('/') || path === '/' || volume.includes('\0'))

@@ -1,0 +1,17 @@
+import { posix } from 'node:path';
+import { isWithin } from '../../host/mountinfo.js';
+import { absolutePath } from '../../options/common-schemas.js';
+
+/** An absolute path without '.', '..', and '/' at its end. */
+export function tidied(path: string): string {
+  // most paths are tidy already, and need no normalising
+  return /\/(?:[/.]|$)/.test(path) ? posix.normalize(path).replace(/(?<=.)\/$/, '') : path;
+}
+
+/** Whether a mount is on a path, or above it. */
+export function isMountedOver(path: string, mounts: readonly { readonly target: string }[]): boolean {
+  return mounts.some(({ target }) => isWithin(path, target));
+}
+
+/** A place in the container, tidied; not the root itself. */
+export const target = absolutePath.transform(tidied).refine((path) => path !== '/', "must not be '/': that is the image or the rootfs");

@@ -1,0 +1,52 @@
+import type { RootRecipe } from '../../plan/recipe.js';
+import { useVolume } from '../../volume/volume-use.js';
+import type { ParsedOptions } from '../options/container-options.js';
+import type { ParsedMount } from '../options/mount-flags.js';
+import type { RootSource } from '../plan/plan-input.js';
+import { imageOf } from './named-image.js';
+
+/** What the mounts of a container show of the store. */
+export interface MountSources {
+  /** All mounts, in their order: a volume is the bind of its folder. */
+  readonly mounts: readonly ParsedMount[];
+  /** Images that are mounted, by their targets. */
+  readonly images: ReadonlyMap<string, RootRecipe>;
+  /** Lets go of volumes and images; to be called when the mounts are gone, or were never made. */
+  release(): void;
+}
+
+/**
+ * Finds the volumes and images that are mounted. A volume that is missing is made, and an empty one takes what the root has at its target.
+ *
+ * @throws as `Volume` and `Image` do; the reason of `cancelSignal`
+ */
+export async function findSources(options: ParsedOptions, root: RootSource): Promise<MountSources> {
+  const mounts: ParsedMount[] = [];
+  const images = new Map<string, RootRecipe>();
+  const held: (() => void)[] = [];
+  const release = (): void => {
+    for (const letGo of held) letGo();
+  };
+  const signal = options.process.cancelSignal ?? undefined;
+  const policy = options.root.type === 'image' ? options.root.pull : 'missing';
+  try {
+    for (const mount of options.mounts) {
+      const { type, source, target } = mount;
+      if (type === 'volume' && source !== null) {
+        const volume = await useVolume(source, mount.copies ? { root, path: target } : null, signal);
+        held.push(volume.release);
+        mounts.push({ ...mount, type: 'bind', source: volume.path });
+        continue;
+      }
+      mounts.push(mount);
+      if (type !== 'image' || source === null) continue;
+      const image = await (await imageOf(source, policy, options)).use({ onProgress: options.onProgress ?? undefined, signal });
+      held.push(image.release);
+      images.set(target, image.recipe);
+    }
+    return { mounts, images, release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}

@@ -1,0 +1,79 @@
+import { constants } from 'node:fs';
+import { CREATE, O_PATH } from './constants.js';
+import { overlayOptions } from './overlay-options.js';
+import { ANYWHERE, NONE, type Slots } from './plan.js';
+import { coverSteps, MOUNT_ATTR, type OverlayRecipe, type RootRecipe } from './recipe.js';
+import type { Slot, Step } from './steps.js';
+
+/** The mounts of a root recipe, none of which can be written to. */
+export interface RecipeView {
+  /** Steps that open what is the host's: to be run while the host's paths can be seen. */
+  readonly open: readonly Step[];
+  readonly make: readonly Step[];
+  /** The mount of the recipe's '/', which the caller attaches. */
+  readonly root: Slot;
+  /** Steps that mount the rest below it, to be run when it is attached: before Linux 6.15 nothing can be mounted on a detached mount. */
+  readonly below: readonly Step[];
+}
+
+/** Where the view is made: `tmpfs` is attached and can be written to, and nothing there is called `name` yet. */
+interface Place {
+  readonly slots: Slots;
+  readonly tmpfs: Slot;
+  readonly name: string;
+  /** MOUNT_ATTR_* beside those of the recipe. */
+  readonly attributes?: number;
+}
+
+/** Steps that mount a recipe to be looked at. */
+export function viewOf({ mounts, binds }: RootRecipe, { slots, tmpfs, name, attributes = 0 }: Place): RecipeView {
+  const [open, make, below]: [Step[], Step[], Step[]] = [[], [], []];
+  const always = MOUNT_ATTR.RDONLY | attributes;
+  const made = mounts.map((mount, index) => {
+    const layers = overlaySteps(mount, { slots, tmpfs, name: `${name}-${index}`, attributes: always });
+    open.push(...layers.open);
+    make.push(...layers.make);
+    return { target: mount.target, out: layers.out };
+  });
+  const [root = NONE] = made.map(({ out }) => out);
+  for (const { target, out } of made.slice(1)) {
+    below.push({ op: 'attach', mount: out, root, path: target, create: CREATE.no, ...ANYWHERE });
+  }
+  for (const bind of binds) {
+    const out = slots.take();
+    open.push(
+      { op: 'clone_mount', out, at: NONE, path: bind.source, recursive: 0 },
+      { op: 'set_mount', mount: out, recursive: 0, set: bind.attributes | always, clear: 0, propagation: 0 },
+    );
+    below.push({ op: 'attach', mount: out, root, path: bind.target, create: CREATE.no, ...ANYWHERE });
+  }
+  return { open, make, root, below };
+}
+
+/**
+ * An overlay without an upper needs two layers at least. The covering layer is always one of them, so that an image of one layer is shown
+ * by overlayfs too, which hides whiteouts.
+ */
+function overlaySteps(mount: OverlayRecipe, place: Required<Place>): { open: Step[]; make: Step[]; out: Slot } {
+  const { slots, tmpfs, name, attributes } = place;
+  const lower = mount.lower.map((path) => ({ slot: slots.take(), path }));
+  const [cover, out] = [slots.take(), slots.take()];
+  const layers = [cover, ...lower.map(({ slot }) => slot)];
+  return {
+    out,
+    open: lower.map(({ slot, path }) => ({ op: 'open', out: slot, at: NONE, path, flags: O_PATH | constants.O_DIRECTORY, mode: 0 })),
+    make: [
+      ...coverSteps(mount, { tmpfs, name, out: cover }),
+      {
+        op: 'overlay',
+        out,
+        lower: layers,
+        upper: NONE,
+        work: NONE,
+        options: overlayOptions(),
+        attributes: mount.attributes | attributes,
+      },
+      ...layers.map((slot): Step => ({ op: 'close', slot })),
+    ],
+  };
+}

@@ -1,0 +1,145 @@
+import { chmod } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { hasCode, NacelleError, SyscallError, withCleanupError } from '../errors.js';
+import { ChildOutput } from '../native/child-output.js';
+import { binding, closeDescriptor, streamOf } from '../native/load-addon.js';
+import { start } from '../native/shim.js';
+import { attempting } from '../native/system-errors.js';
+import type { Task } from '../native/task.js';
+import { deathOf, unpackPlan } from '../plan/unpack-plan.js';
+import { hold } from '../store/lease.js';
+import { removeLeavings } from '../store/leavings.js';
+import { removeTree, removeTrees } from '../store/remove-tree.js';
+import { makeFolder, publish, storeRoot } from '../store/store-root.js';
+import { packPlan, type Tree } from './tree-plan.js';
+import { dataFolder } from './volume-folder.js';
+
+/** A tar of a tree, as a stream. Destroying it ends the process that packs. */
+export async function packTree(tree: Tree, what: string): Promise<Readable> {
+  const [output, input] = binding().pipe();
+  // the stream gets the descriptor at once, and closes it whatever fails
+  const pipe = streamOf(output, { readable: true, writable: false });
+  try {
+    const { plan, slots } = packPlan(tree, input);
+    return new ChildOutput(pipe, await start(plan, slots.descriptors), what);
+  } catch (error) {
+    pipe.destroy();
+    throw error;
+  } finally {
+    closeDescriptor(input);
+  }
+}
+
+/**
+ * Fills an empty volume with what a tar has. The new files appear by one rename when all of them are on the disk. After any failure the
+ * volume is as empty as before. The caller must have the volume's lock exclusively.
+ *
+ * @param signal its abort ends the work, with the signal's reason
+ * @throws NacelleError `ERR_ARCHIVE` for a tar that can't be unpacked; SyscallError
+ */
+export async function fillFrom(name: string, source: Readable, signal?: AbortSignal): Promise<void> {
+  await fill(name, async (folder) => {
+    const [output, input] = binding().pipe();
+    const sink = streamOf(input, { readable: false, writable: true });
+    try {
+      const task = await startUnpacking(folder, output).finally(() => closeDescriptor(output));
+      const feeding = pipeline(source, sink, signal ? { signal } : {}).catch(async (error: unknown) => {
+        // the process waits for bytes that will not come; how it ends then is of no interest
+        await Promise.allSettled([task.close()]);
+        throw error;
+      });
+      const [fed, ended] = await Promise.allSettled([feeding, endOf(task)]);
+      signal?.throwIfAborted();
+      // a process that refuses the archive breaks the pipe, and a source that fails ends the process
+      const isBroken = fed.status === 'rejected' && !hasCode(fed.reason, 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE');
+      if (isBroken) throw fed.reason;
+      if (ended.status === 'rejected') throw badArchive(name, ended.reason);
+      if (fed.status === 'rejected') throw fed.reason;
+    } finally {
+      sink.destroy();
+    }
+  });
+}
+
+/**
+ * Fills an empty volume with a tree: files, owners, modes, extended attributes and hard links. A tree that is not there leaves the volume
+ * as it is. Else as {@link fillFrom}.
+ *
+ * @throws SyscallError
+ */
+export async function fillFromTree(name: string, tree: Tree, signal?: AbortSignal): Promise<void> {
+  await fill(name, async (folder) => {
+    const [output, input] = binding().pipe();
+    const tasks: Task[] = [];
+    const stop = (): void => {
+      for (const task of tasks) void task.close().catch(() => undefined);
+    };
+    try {
+      const { plan, slots } = packPlan(tree, input);
+      try {
+        tasks.push(await start(plan, slots.descriptors));
+      } finally {
+        closeDescriptor(input);
+      }
+      tasks.push(await startUnpacking(folder, output));
+    } catch (error) {
+      stop();
+      throw error;
+    } finally {
+      closeDescriptor(output);
+    }
+    signal?.addEventListener('abort', stop, { once: true });
+    if (signal?.aborted) stop();
+    // each ends when the other does, for the pipe breaks: the first to fail in this order is the one to be told
+    const [packed, unpacked] = await Promise.allSettled(tasks.map(endOf)).finally(() => signal?.removeEventListener('abort', stop));
+    signal?.throwIfAborted();
+    if (packed?.status === 'rejected' && !hasCode(packed.reason, 'EPIPE')) throw packed.reason;
+    if (unpacked?.status === 'rejected') throw unpacked.reason;
+    if (packed?.status === 'rejected') throw packed.reason;
+  }).catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+  });
+}
+
+/** Whether there is nothing at the path that was to be copied. */
+function isMissing(error: unknown): boolean {
+  return error instanceof SyscallError && error.step === 'open_in_root' && error.code === 'ENOENT';
+}
+
+async function fill(name: string, work: (folder: string) => Promise<void>, root = storeRoot()): Promise<void> {
+  const held = await hold([], root);
+  try {
+    await removeLeavings(root);
+    const temporary = await held.temporaryPath();
+    try {
+      await attempting(`fill the volume ${name}`, async () => {
+        await makeFolder(temporary);
+        await chmod(temporary, 0o755);
+      });
+      await work(temporary);
+      await attempting(`fill the volume ${name}`, () => publish(temporary, dataFolder(name, root)));
+    } catch (error) {
+      throw withCleanupError(error, await removeTrees([temporary]));
+    }
+    await removeTree(temporary);
+  } finally {
+    held.release();
+  }
+}
+
+function startUnpacking(folder: string, input: number): Promise<Task> {
+  const { plan, slots } = unpackPlan({ input, target: folder, lower: [], limits: {}, whiteouts: 'none' });
+  return start(plan, slots.descriptors);
+}
+
+/** @throws the failure of the process's work */
+async function endOf(task: Task): Promise<void> {
+  const { exit } = await task.ended;
+  if (exit.kind !== 'exited' || exit.value !== 0) throw new NacelleError(`copy files: ${deathOf(exit)}`, { code: 'ERR_CHILD' });
+}
+
+function badArchive(name: string, cause: unknown): unknown {
+  if (!(cause instanceof SyscallError)) return cause;
+  return new NacelleError(`fill the volume ${name}: ${cause.message}`, { code: 'ERR_ARCHIVE', cause });
+}

@@ -1,0 +1,128 @@
+import { chmod, mkdir, opendir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { hasCode, NacelleError, withCleanupError } from '../errors.js';
+import { now } from '../native/clock.js';
+import { requireOwn } from '../native/own-folder.js';
+import { attempting } from '../native/system-errors.js';
+import { hold } from '../store/lease.js';
+import { removeLeavings } from '../store/leavings.js';
+import { removeTrees } from '../store/remove-tree.js';
+import { listFolder, makeFolder, publish, storeRoot, syncFolder } from '../store/store-root.js';
+import { writeNew } from '../store/whole-file.js';
+
+// A volume in the store:
+//
+//   volumes/NAME/data           what containers see
+//   volumes/NAME/volume.json    labels and the like
+//   volumes/NAME/lock           shared for who uses the volume, exclusive for who fills or removes it (volume-lock.ts)
+//
+// The folder NAME comes and goes by one rename, and so does a `data` that is filled: nobody ever finds half a volume.
+
+const schema = z.strictObject({
+  labels: z.record(z.string(), z.string()),
+  createdAt: z.iso.datetime(),
+});
+
+/** What is written down of a volume. */
+export type VolumeRecord = z.output<typeof schema>;
+
+/** The folder of a volume with all that belongs to it. The name must be checked. */
+export function volumeFolder(name: string, root = storeRoot()): string {
+  return join(root, 'volumes', name);
+}
+
+/** The folder with the volume's files. */
+export function dataFolder(name: string, root = storeRoot()): string {
+  return join(volumeFolder(name, root), 'data');
+}
+
+export function lockPath(name: string, root = storeRoot()): string {
+  return join(volumeFolder(name, root), 'lock');
+}
+
+export function noVolume(name: string): NacelleError {
+  return new NacelleError(`there is no volume ${name}`, { code: 'ERR_NO_VOLUME' });
+}
+
+/**
+ * Makes an empty volume. Of several that make one of the same name, one does.
+ *
+ * @throws NacelleError `ERR_NAME_TAKEN`, `ERR_NOT_OWN`; SyscallError. Nothing is left then
+ */
+export async function makeVolume(name: string, labels: Readonly<Record<string, string>>, root = storeRoot()): Promise<VolumeRecord> {
+  const record: VolumeRecord = { labels: { ...labels }, createdAt: new Date(now()).toISOString() };
+  await attempting(`make the volume ${name}`, async () => {
+    const held = await hold([], root);
+    try {
+      await removeLeavings(root);
+      const temporary = await held.temporaryPath();
+      try {
+        await makeParts(temporary, record);
+        requireOwn(await makeFolder(join(root, 'volumes')));
+        await publish(temporary, volumeFolder(name, root)).catch((error: unknown) => {
+          throw hasCode(error, 'ENOTEMPTY', 'EEXIST') ? nameTaken(name, error) : error;
+        });
+      } catch (error) {
+        throw withCleanupError(error, await removeTrees([temporary]));
+      }
+    } finally {
+      held.release();
+    }
+  });
+  return record;
+}
+
+async function makeParts(folder: string, record: VolumeRecord): Promise<void> {
+  await makeFolder(folder);
+  await writeNew(join(folder, 'volume.json'), JSON.stringify(record));
+  await writeNew(join(folder, 'lock'), '');
+  const data = join(folder, 'data');
+  await mkdir(data);
+  // the umask has no say: a container's user must be able to look into the volume
+  await chmod(data, 0o755);
+  await syncFolder(folder);
+}
+
+function nameTaken(name: string, cause: unknown): NacelleError {
+  return new NacelleError(`there is a volume ${name} already`, { code: 'ERR_NAME_TAKEN', cause });
+}
+
+/**
+ * What is written down of a volume; `null` when there is none of that name.
+ *
+ * @throws NacelleError `ERR_RECORD` when that is damaged
+ */
+export async function findVolume(name: string, root = storeRoot()): Promise<VolumeRecord | null> {
+  const path = join(volumeFolder(name, root), 'volume.json');
+  const text = await attempting(`read ${path}`, () =>
+    readFile(path, 'utf8').catch((error: unknown) => {
+      if (hasCode(error, 'ENOENT')) return null;
+      throw error;
+    }),
+  );
+  return text === null ? null : parseRecord(text, path);
+}
+
+function parseRecord(text: string, path: string): VolumeRecord {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new NacelleError(`what ${path} says of a volume is damaged`, { code: 'ERR_RECORD', cause });
+  }
+}
+
+/** The names of all volumes, sorted. */
+export async function volumeNames(root = storeRoot()): Promise<string[]> {
+  const path = join(root, 'volumes');
+  return (await attempting(`list the folder ${path}`, () => listFolder(path))).sort();
+}
+
+export async function isEmpty(folder: string): Promise<boolean> {
+  const opened = await opendir(folder);
+  try {
+    return (await opened.read()) === null;
+  } finally {
+    await opened.close();
+  }
+}
