@@ -12,10 +12,15 @@ const tidied = new Set<string>();
 export async function removeLeavings(root: string): Promise<void> {
   if (tidied.has(root)) return;
   tidied.add(root);
-  const dead = await withLock(root, 'exclusive', async () => deadFiles((await livingLeases(root)).names, root));
-  const failure = await removeTrees(dead);
+  const failure = await sweepLeavings(root);
   // a failure to remove what others left is no failure of this process
   if (failure) emitWarning(failure.message, { type: 'NacelleWarning', code: 'ERR_STORE_LEAVINGS' });
+}
+
+/** The same at any time. @returns the failures */
+export async function sweepLeavings(root: string): Promise<Error | undefined> {
+  const dead = await withLock(root, 'exclusive', async () => deadFiles((await livingLeases(root)).names, root));
+  return removeTrees(dead);
 }
 
 /** Working files of dead processes: their names begin with that of a lease. */

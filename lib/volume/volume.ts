@@ -5,6 +5,7 @@ import { asyncDispose } from '../native/async-dispose.js';
 import { attempting } from '../native/system-errors.js';
 import { parseOptions } from '../options/parse-options.js';
 import { hold } from '../store/lease.js';
+import { sweepLeavings } from '../store/leavings.js';
 import { removeTree } from '../store/remove-tree.js';
 import { storeRoot } from '../store/store-root.js';
 import { fillFrom, packTree } from './volume-content.js';
@@ -90,8 +91,8 @@ export class Volume implements AsyncDisposable {
   }
 
   /**
-   * Removes volumes that nothing uses. Named volumes are data that somebody wanted to keep: they are removed with `all` alone, as
-   * docker's. Anonymous ones go with their container, so without `all` there is nothing to remove.
+   * Removes volumes that nothing uses, and what processes left that died while they filled or removed one. Volumes with a name are data
+   * that somebody wanted to keep: they are removed with `all` alone, as docker does. Those without one go with their container anyhow.
    *
    * @param options.all default false
    * @throws NacelleError `ERR_INVALID_OPTION`; SyscallError
@@ -100,8 +101,7 @@ export class Volume implements AsyncDisposable {
     const { all = false } = parseOptions(pruneOptions, options, 'options');
     const root = storeRoot();
     const volumes: string[] = [];
-    if (!all) return { volumes };
-    for (const name of await volumeNames(root)) {
+    for (const name of all ? await volumeNames(root) : []) {
       const lock = VolumeLock.open(lockPath(name, root));
       if (lock === null) continue;
       try {
@@ -112,6 +112,8 @@ export class Volume implements AsyncDisposable {
         lock.release();
       }
     }
+    const failure = await sweepLeavings(root);
+    if (failure) throw failure;
     return { volumes };
   }
 
