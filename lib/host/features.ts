@@ -8,6 +8,7 @@ import { NONE, planOf } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { type CgroupFeatures, cgroupFeatures, noGroups } from './cgroup-features.js';
 import { type Feature, lacking, refused, works } from './feature.js';
+import { folderQuota } from './folder-quota.js';
 import { findProgram } from './programs.js';
 
 /** What this machine and this user can do. Every part was tried, none is guessed from the kernel's version. */
@@ -17,6 +18,8 @@ export interface Features {
   readonly cgroup: CgroupFeatures;
   /** Overlay file systems: images, and `OverlayFs`. */
   readonly overlay: Feature;
+  /** A size for a folder on disk: `Volume.create` with `size`, and `upperSize` with `upper: 'disk'`. */
+  readonly folderQuota: Feature;
   /** Containers without root. */
   readonly rootless: Feature;
   /** System call filters. */
@@ -52,6 +55,7 @@ export async function features(): Promise<Features> {
     namespaces: byType,
     cgroup,
     overlay,
+    folderQuota,
     rootless: LATER,
     seccomp,
     network: { none: byType.net, host: shim, bridge: LATER, pasta: LATER },

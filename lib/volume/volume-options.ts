@@ -6,7 +6,10 @@ import { type Size, sizeSchema } from '../options/size.js';
 export interface VolumeOptions {
   /** Words of the caller's own, such as `{ project: 'shop' }`. Default none. */
   labels?: Record<string, string> | undefined;
-  /** What all files in it may take up, at least 64 KiB: bytes or a docker string ('256m'). Default: as much as the file system has. */
+  /**
+   * What all files in it may take up, at least 64 KiB: bytes or a docker string ('256m'). Default: as much as the file system has. It is
+   * refused (`ERR_UNSUPPORTED`) where it could not be kept: see `features().folderQuota`.
+   */
   size?: Size | undefined;
 }
 

@@ -1,6 +1,7 @@
 import { rename } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { NacelleError } from '../errors.js';
+import { refuseFolderSize } from '../host/folder-quota.js';
 import { asyncDispose } from '../native/async-dispose.js';
 import { attempting } from '../native/system-errors.js';
 import { parseOptions } from '../options/parse-options.js';
@@ -57,11 +58,13 @@ export class Volume implements AsyncDisposable {
    * Makes an empty volume. Of several that make one of the same name at once, one does.
    *
    * @param name letters, digits, '_', '.' and '-', of which the first is a letter or a digit: docker's rule; 255 at most
-   * @throws NacelleError `ERR_INVALID_OPTION`, `ERR_NAME_TAKEN` when there is one of that name; SyscallError
+   * @throws NacelleError `ERR_INVALID_OPTION`, `ERR_NAME_TAKEN` when there is one of that name; UnsupportedError for a `size`,
+   * with the reason that `features().folderQuota` gives; SyscallError
    */
   static async create(name: string, options: VolumeOptions = {}): Promise<Volume> {
     const checked = parseOptions(volumeName, name, 'name');
-    const { labels = {} } = parseOptions(volumeOptions, options, 'options');
+    const { labels = {}, size } = parseOptions(volumeOptions, options, 'options');
+    if (size !== undefined) refuseFolderSize(`the size of the volume ${checked}`);
     const root = storeRoot();
     const record = await makeVolume(checked, labels, root);
     return new Volume({ name: checked, labels: record.labels, createdAt: new Date(record.createdAt), root });

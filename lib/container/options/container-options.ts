@@ -1,5 +1,6 @@
 import type { Cgroup } from '../../cgroup/cgroup.js';
 import type { OverlayFs } from '../../filesystem/overlay-fs.js';
+import { refuseFolderSize } from '../../host/folder-quota.js';
 import type { Image } from '../../image/image.js';
 import type { NetworkOwner } from '../../network/veth-options.js';
 import { limitsShape, type ParsedLimits } from '../../options/limits.js';
@@ -125,7 +126,7 @@ function namesOf(value: unknown): string[] | null {
 /**
  * Checks RunOptions, or ContainerOptions, and fills in the defaults. Makes nothing, reads nothing.
  *
- * @throws NacelleError `ERR_INVALID_OPTION`: a wrong option, or ones that can't go together
+ * @throws NacelleError `ERR_INVALID_OPTION`: a wrong option, or ones that can't go together; UnsupportedError
  */
 export function parseRunOptions(value: unknown): ParsedOptions {
   const options = parseOptions(schemaFor(value), value, 'options');
@@ -184,6 +185,7 @@ export function parseRunOptions(value: unknown): ParsedOptions {
 function rootOf(options: CheckedRun): ParsedRoot {
   if (options.rootfs !== undefined) return { type: 'rootfs', rootfs: options.rootfs };
   const { image = 'host', pull = 'missing', upper = 'tmpfs', upperSize = null } = options;
+  if (upper === 'disk' && upperSize !== null) refuseFolderSize("upperSize with upper 'disk'");
   return { type: 'image', image, pull, upper, upperSize };
 }
 

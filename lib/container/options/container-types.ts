@@ -22,7 +22,7 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   rootfs?: string | OverlayFs | undefined;
   /** Where changes to the image go: memory, charged to the container, or a folder on disk. Default 'tmpfs'. */
   upper?: 'tmpfs' | 'disk' | undefined;
-  /** Size of a 'tmpfs' upper. Default half of the limit `memory`, else half of the machine's memory. */
+  /** Size of a 'tmpfs' upper; with 'disk' it is refused (`ERR_UNSUPPORTED`), for the reason in `features().folderQuota`. Default half of the limit `memory`, else half of the machine's memory. */
   upperSize?: Size | undefined;
   /** The root can't be written to. Default false. */
   readOnly?: boolean | undefined;

@@ -26,7 +26,7 @@ export function checkContradictions(options: CheckedRun, context: Complaints): v
 }
 
 function checkRoot(options: CheckedRun, wrong: Wrong): void {
-  const { image, rootfs, upper, upperSize, pull } = options;
+  const { image, rootfs, pull } = options;
   if (image !== undefined && rootfs !== undefined) wrong('image', "can't go with rootfs: each is the whole root, give one of them");
   if (image === undefined && rootfs === undefined) wrong('image', "is missing: give an image, such as 'host', or a rootfs");
   if (pull !== undefined && typeof image === 'object')
@@ -41,8 +41,6 @@ function checkRoot(options: CheckedRun, wrong: Wrong): void {
       if (volume)
         wrong(name, `has ${volume.target} as a volume without a name, which can't go with rootfs: nothing there goes with the container`);
     }
-  } else if (upper === 'disk' && upperSize !== undefined) {
-    wrong('upperSize', "can't go with upper 'disk': a folder on disk has no size of its own");
   }
 }
 

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileS
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect } from 'vitest';
-import { Volume } from '../../../lib/index.js';
+import { features, Volume } from '../../../lib/index.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
 import { useNewStore } from '../../fixtures/store.js';
@@ -62,6 +62,14 @@ describe('volumes', () => {
     for (const act of [() => gone.remove(), () => gone.export(), () => gone.import(Readable.from([]))]) {
       await expect(act()).rejects.toMatchObject({ code: 'ERR_NO_VOLUME' });
     }
+  });
+
+  it('of a size are refused, as features() says, and not made', async () => {
+    const { folderQuota } = await features();
+    expect(folderQuota).toMatchObject({ available: false, reason: expect.stringContaining('project quota'), fix: expect.any(String) });
+    const refused = { name: 'UnsupportedError', reason: folderQuota.reason, fix: folderQuota.fix };
+    await expect(Volume.create('data', { size: '1m' })).rejects.toMatchObject(refused);
+    expect(await Volume.list()).toEqual([]);
   });
 
   it('stay when their handle is disposed of', async () => {
