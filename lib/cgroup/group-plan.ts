@@ -71,6 +71,8 @@ export interface GroupPlan {
   readonly folders: readonly string[];
   /** Absolute folders by controller, and 'unified'. */
   readonly paths: Readonly<Record<string, string>>;
+  /** The name of the group below it, as it was asked for; `null` where there is none. */
+  readonly leaf: string | null;
 }
 
 interface Member {
@@ -144,6 +146,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
     confinesDevices: devices.reason === '',
     unconfinedReason: devices.reason,
     paths,
+    leaf: leaf === undefined ? null : (request.leaf ?? null),
   };
 }
 
@@ -273,16 +276,27 @@ function planLeaf(
   { unified, writes, name }: { unified: Member; writes: readonly Write[]; name: string },
 ): { slot: Slot; steps: Step[] } {
   const slot = slots.take();
-  const shown = writes.filter(({ controller }) => READ_INSIDE.has(controller) && unified.controllers.includes(controller));
-  const enable = Buffer.from([...new Set(shown.map(({ controller }) => `+${controller}`))].join(' '));
+  const { writes: shown, enable } = shownInside(writes, unified.controllers);
   return {
     slot,
     steps: [
-      ...(shown.length === 0 ? [] : [{ op: 'put', host: true, at: unified.slot, path: 'cgroup.subtree_control', bytes: enable } as const]),
+      ...(shown.length === 0
+        ? []
+        : [{ op: 'put', host: true, at: unified.slot, path: 'cgroup.subtree_control', bytes: Buffer.from(enable) } as const]),
       { op: 'make_group', host: true, out: slot, at: unified.slot, path: name },
       ...shown.map(({ file, value }): Step => ({ op: 'put', host: true, at: slot, path: file, bytes: Buffer.from(value) })),
     ],
   };
+}
+
+/**
+ * The limits that a group below has once more, and what is written to the `cgroup.subtree_control` above it for that.
+ *
+ * @param unified the controllers of the unified tree
+ */
+export function shownInside(writes: readonly Write[], unified: readonly string[]): { writes: readonly Write[]; enable: string } {
+  const shown = writes.filter(({ controller }) => READ_INSIDE.has(controller) && unified.includes(controller));
+  return { writes: shown, enable: [...new Set(shown.map(({ controller }) => `+${controller}`))].join(' ') };
 }
 
 /** The folders between a group of this name and our own, the innermost first. */

@@ -12,7 +12,7 @@ import { devicesAbove } from './devices-above.js';
 import { groupsIn, readGroupFile, writeGroupFile } from './files/group-files.js';
 import { parseNumber } from './files/interface-file-formats.js';
 import { previousValue } from './files/value-before.js';
-import { filterSteps, planGroup } from './group-plan.js';
+import { filterSteps, planGroup, shownInside } from './group-plan.js';
 import { findDisks, groupFiles } from './group-probe.js';
 import { deviceSteps, deviceWrites } from './limits/device-rules.js';
 import type { CurrentMemory, Write } from './limits/group-write.js';
@@ -32,6 +32,8 @@ export interface UpdateRequest {
   readonly limits: ParsedLimits;
   /** All rules: they replace those given before. */
   readonly deviceRules: readonly ParsedDeviceRule[] | undefined;
+  /** The name of the group below it in which programs look for their limits; `null` or not given: there is none. */
+  readonly leaf?: string | null;
   /** Carries out the steps that make folders, unless the group has gone. Default: in any case. */
   readonly make?: (steps: readonly Step[]) => Promise<unknown>;
 }
@@ -59,7 +61,7 @@ export async function updateGroup(request: UpdateRequest): Promise<Record<string
   const missing = needed.filter((controller) => !(controller in request.paths));
   const paths = missing.length > 0 ? await enter(request, missing) : { ...request.paths };
   if (above.length > 0) await makeByItself(above);
-  const putBack = writeAll(`of the cgroup ${name}`, paths, writes);
+  const putBack = writeAll(`of the cgroup ${name}`, [...placedIn(paths, writes), ...placedInside(paths, request.leaf ?? null, writes)]);
   try {
     if (devices) await makeByItself(devices.steps(paths));
   } catch (error) {
@@ -125,17 +127,39 @@ async function makeByItself(prepare: readonly Step[]): Promise<void> {
   await carryOut(planOf({ prepare }));
 }
 
+/** A value for a file in a folder. */
+interface PlacedWrite extends Write {
+  readonly folder: string;
+}
+
+function placedIn(paths: Readonly<Record<string, string>>, writes: readonly Write[]): PlacedWrite[] {
+  return writes.map((write) => ({ ...write, folder: paths[write.controller] ?? '' }));
+}
+
+/** The same limits in the group below, as when the two were made. */
+function placedInside(paths: Readonly<Record<string, string>>, leaf: string | null, writes: readonly Write[]): PlacedWrite[] {
+  const { unified } = paths;
+  if (leaf === null || unified === undefined) return [];
+  const onUnified = Object.keys(paths).filter((controller) => paths[controller] === unified);
+  const shown = shownInside(writes, onUnified);
+  if (shown.writes.length === 0) return [];
+  const control = join(unified, 'cgroup.subtree_control');
+  // the limits may be the first ones of their controller
+  writeGroupFile(`hand ${shown.enable} on in ${unified}`, control, shown.enable);
+  return shown.writes.map((write) => ({ ...write, folder: join(unified, leaf) }));
+}
+
 /** @returns a function that puts all values back */
-function writeAll(whose: string, paths: Readonly<Record<string, string>>, writes: readonly Write[]): () => void {
+function writeAll(whose: string, writes: readonly PlacedWrite[]): () => void {
   const undo: (() => void)[] = [];
   const putBack = (): void => {
     for (const back of undo.reverse()) back();
   };
   try {
-    for (const { controller, file, value } of writes) {
-      const path = join(paths[controller] ?? '', file);
+    for (const { folder, file, value } of writes) {
+      const path = join(folder, file);
       const before = previousValue(file, value, readGroupFile(path));
-      if (file === 'memory.max') reclaim(whose, paths.memory ?? '', Number(value));
+      if (file === 'memory.max') reclaim(whose, folder, Number(value));
       writeGroupFile(`set ${file} ${whose} to ${value}`, path, value);
       if (before !== null) undo.push(() => writeGroupFile(`put ${file} ${whose} back to ${before}`, path, before));
     }

@@ -372,10 +372,10 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     const parsed = parseGroupLimits(limits);
     if (this.#state === 'stopped') throw new NacelleError(`update the container ${this.id}: it has ended`, { code: 'ERR_STATE' });
     const record = this.#record.current;
-    const { name, paths: before } = record.group;
+    const { name, paths: before, leaf } = record.group;
     const deviceRules = parsed.deviceRules && deviceRulesOf(record.devices, parsed);
     const make = (steps: readonly Step[]) => this.#held.task.call(steps);
-    const paths = await updateGroup({ layout: groupLayout(), name, paths: before, limits: parsed, deviceRules, make });
+    const paths = await updateGroup({ layout: groupLayout(), name, paths: before, limits: parsed, deviceRules, leaf, make });
     const { current } = this.#record;
     this.#record.current = { ...current, limits: { ...current.limits, ...parsed }, group: { ...current.group, paths } };
     // its end is judged by the last limits, whoever asks

@@ -35,6 +35,8 @@ export interface ContainerRecord {
     /** Absolute folders by controller, and 'unified'. */
     readonly paths: Readonly<Record<string, string>>;
     readonly usage: readonly PlacedUsageFile[];
+    /** The group below it in which the container's program is, by its name; `null` where that is the group itself. */
+    readonly leaf: string | null;
   };
   /** How programs run in it. */
   readonly program: ProgramSpec;
@@ -92,7 +94,7 @@ export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecor
     limits,
     notEnforced,
     devices,
-    group: { name: group.name, paths: group.paths, usage: group.usage },
+    group: { name: group.name, paths: group.paths, usage: group.usage, leaf: group.leaf },
     program,
     namespaces: namespacesToJoin(options),
     mayRefuseNull: mayBeRefused(options),
