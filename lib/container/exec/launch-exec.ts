@@ -1,4 +1,3 @@
-import { env as nodeEnv } from 'node:process';
 import { readGroupFiles } from '../../cgroup/files/group-files.js';
 import { blameOom, countersSince, type GroupCounters, readCounters, readUsage } from '../../cgroup/stats/usage.js';
 import { hasCode, NacelleError } from '../../errors.js';
@@ -9,11 +8,11 @@ import type { Encoding } from '../../process/options/process-types.js';
 import type { Program, ProgramFacts } from '../../process/program.js';
 import type { ParsedExec } from '../options/exec-options.js';
 import { planExec } from '../plan/exec-plan.js';
-import type { ProgramSpec } from '../plan/program-spec.js';
 import { groupEvidence, lethalLimits } from '../result/group-evidence.js';
 import type { ContainerRecord } from '../start/container-record.js';
 import { ownCapabilities } from '../start/own-capabilities.js';
 import { planExecGroup } from './exec-group.js';
+import { specOf } from './exec-spec.js';
 import type { FirstProcess } from './first-process.js';
 
 export interface ExecRequest {
@@ -29,68 +28,52 @@ export interface ExecRequest {
  * @throws as `Container.exec`; the reason of `cancelSignal`
  */
 export async function launchExec<E extends Encoding>(program: Program<E>, request: ExecRequest): Promise<void> {
-  const { command, options, record, firstProcess } = request;
-  const { cancelSignal, cpuTimeLimit } = options.process;
-  cancelSignal?.throwIfAborted();
+  request.options.process.cancelSignal?.throwIfAborted();
   try {
-    const process = await firstProcess.fd();
-    const [slots, id] = [new Slots(), newId()];
-    const { name: container } = record.group;
-    const countsCpu = cpuTimeLimit !== null;
-    const group = await unlessAborted(
-      cancelSignal,
-      () => planExecGroup({ slots, id, container, limits: options.limits, countsCpu }),
-      () => undefined,
-    );
-    const streams = await program.open({ isConfined: true });
-    const plan = planExec({
-      slots,
-      process,
-      namespaces: record.namespaces,
-      group,
-      cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit),
-      program: specOf(record.program, options),
-      argv: command,
-      streams,
-      nullByShim: record.mayRefuseNull,
-      options: options.process,
-      detach: options.detach,
-    });
-    const facts: ProgramFacts = {
-      id,
-      command,
-      processOne: false,
-      limits: lethalLimits({ ...record.limits, ...options.limits }, record.filterKills),
-      notEnforced: [],
-      readGroup: evidence(record, { usage: group.usage, limits: options.limits }),
-    };
-    await program.sent(facts, firstProcess.start(plan, slots.descriptors, cancelSignal));
+    await request.firstProcess.use((process) => launchBeside(process, program, request));
   } catch (error) {
-    throw endedMeanwhile(error) ? hasEnded(record.id, error) : error;
+    throw (await endedMeanwhile(error, request.firstProcess)) ? hasEnded(request.record.id, error) : error;
   }
   program.begin();
 }
 
-/** How the program runs: as the container's own, but for what was said. */
-function specOf(of: ProgramSpec, { process, umask, privileged, limits }: ParsedExec): ProgramSpec {
-  return {
-    ...of,
-    env: environment(of.env, process),
-    cwd: process.cwd ?? of.cwd,
-    user: process.user ?? of.user,
-    umask: umask ?? of.umask,
-    capabilities: privileged ? ownCapabilities() : of.capabilities,
-    ulimits: { ...of.ulimits, ...limits.ulimits },
-    scheduler: limits.scheduler ?? of.scheduler,
+async function launchBeside<E extends Encoding>(
+  process: number,
+  program: Program<E>,
+  { command, options, record, firstProcess }: ExecRequest,
+): Promise<void> {
+  const { cancelSignal, cpuTimeLimit } = options.process;
+  const [slots, id] = [new Slots(), newId()];
+  const { name: container } = record.group;
+  const countsCpu = cpuTimeLimit !== null;
+  const group = await unlessAborted(
+    cancelSignal,
+    () => planExecGroup({ slots, id, container, limits: options.limits, countsCpu }),
+    () => undefined,
+  );
+  const streams = await program.open({ isConfined: true });
+  const plan = planExec({
+    slots,
+    process,
+    namespaces: record.namespaces,
+    group,
+    cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit),
+    program: specOf(record.program, options, ownCapabilities),
+    argv: command,
+    streams,
+    nullByShim: record.mayRefuseNull,
+    options: options.process,
+    detach: options.detach,
+  });
+  const facts: ProgramFacts = {
+    id,
+    command,
+    processOne: false,
+    limits: lethalLimits({ ...record.limits, ...options.limits }, record.filterKills),
+    notEnforced: [],
+    readGroup: evidence(record, { usage: group.usage, limits: options.limits }),
   };
-}
-
-/** 'NAME=value', later ones winning: Node's own when asked for, the container's, the caller's. */
-function environment(container: readonly string[], { env, extendEnv }: ParsedExec['process']): string[] {
-  const all = new Map<string, string | undefined>(extendEnv ? Object.entries(nodeEnv) : []);
-  for (const line of container) all.set(line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1));
-  for (const [name, value] of Object.entries(env)) all.set(name, value);
-  return [...all].flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+  await program.sent(facts, firstProcess.start(plan, slots.descriptors, cancelSignal));
 }
 
 /**
@@ -124,11 +107,12 @@ function countersOf(files: ContainerRecord['group']['usage']): GroupCounters {
 }
 
 /**
- * Whether a failure is that of a container which ended at that moment: its process is gone (ESRCH), its group is (ENODEV, ENOENT), or its pid
- * namespace takes no new process (ENOMEM; fork(2)).
+ * Whether a failure is that of a container which ended at that moment: its process is gone (ESRCH), its group is (ENODEV), its pid namespace
+ * takes no new process (ENOMEM; fork(2)), or the one that joined was killed with all others (ECHILD).
  */
-function endedMeanwhile(error: unknown): boolean {
+async function endedMeanwhile(error: unknown, firstProcess: FirstProcess): Promise<boolean> {
   if (hasCode(error, 'ERR_ENDED', 'ESRCH', 'ENODEV')) return true;
+  if (hasCode(error, 'ECHILD')) return firstProcess.isEnding();
   return hasCode(error, 'ENOMEM') && error instanceof NacelleError && Reflect.get(error, 'step') === 'clone';
 }
 

@@ -18,7 +18,7 @@ const schema = z
     ...processShape,
     privileged: z.boolean().optional(),
     detach: z.boolean().optional(),
-    limits: z.strictObject(limitsShape).superRefine(checkLimits).optional(),
+    limits: z.strictObject(limitsShape).superRefine(checkLimits).superRefine(checkRoom).optional(),
   })
   .superRefine((options, context) => {
     checkProcess(options, context);
@@ -32,6 +32,12 @@ const schema = z
   });
 
 const IGNORED: StdioItem[] = [{ type: 'ignore' }];
+
+/** The process that joins counts too while it starts the one that enters the pid namespace. */
+function checkRoom({ pidsLimit }: { pidsLimit?: number | undefined }, context: z.RefinementCtx): void {
+  if (pidsLimit !== 1) return;
+  context.addIssue({ code: 'custom', path: ['pidsLimit'], message: 'must be 2 or more: the process that starts the program counts too' });
+}
 
 /** @throws NacelleError `ERR_INVALID_OPTION` */
 export function parseExec(value: unknown): ParsedExec {
