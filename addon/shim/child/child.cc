@@ -149,7 +149,8 @@ class Child {
     args::clone a;
     if (!args::decode(arguments, a) || a.stage >= stages_->count) return -EPROTO;
     const auto next = static_cast<uint32_t>(a.stage);
-    let_go(a.keep, stages_->items[next]);
+    const int closed = let_go(a.keep, stages_->items[next]);
+    if (closed < 0) return closed;
     // CLONE_PARENT: the shim stays the parent of every stage, and reaps it
     const pid_t pid = clone_sibling(stages_->items[next]);
     if (pid < 0) return pid;
@@ -168,7 +169,7 @@ class Child {
 
   // Closes what the next stage doesn't need before that is cloned. It may enter a pid namespace whose hostile processes take descriptors
   // from it (CVE-2016-9962).
-  void let_go(const List<int32_t>& keep, const Stage& next) {
+  int let_go(const List<int32_t>& keep, const Stage& next) {
     for (size_t slot = 0; slot < context_.slots.size(); ++slot) {
       const auto number = static_cast<int32_t>(slot);
       bool is_kept = number == next.group;
@@ -178,6 +179,7 @@ class Child {
     if (!has_step(next, Op::init) && !has_step(next, Op::pause)) context_.executable = -1;
     // 0, 1 and 2 are the host's null device until a program's streams take their place
     if (!has_step(next, Op::exec)) static_cast<void>(sys_close_range(0, 2, 0));
+    return close_others();
   }
 
   static bool has_step(const Stage& stage, Op op) {

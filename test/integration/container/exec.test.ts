@@ -268,9 +268,10 @@ describe('its result', () => {
 
   it('counts nothing of the others', async () => {
     await using container = await live({ command: ['sh', '-c', 'while :; do :; done'] });
-    await until('the container has used the processor', async () => (await container.stats()).cpuTimeMs > 300);
+    const alone = (await container.exec(['true'])).usage.cpuTimeMs;
+    await until('the container has used the processor', async () => (await container.stats()).cpuTimeMs > 300 + 20 * alone);
     const { usage } = await container.exec(['true']);
-    expect(usage.cpuTimeMs).toBeLessThan(250);
+    expect(usage.cpuTimeMs).toBeLessThan((await container.stats()).cpuTimeMs / 2);
   });
 
   it('names the program that the shim has started: its pid', async () => {
