@@ -53,6 +53,7 @@ function planned(facts: Facts = {}): Plan {
     streams,
     nullByShim,
     options: parseExec(options).process,
+    detach: parseExec(options).detach,
   });
 }
 
