@@ -21,8 +21,8 @@ import type { NamespaceType } from '../plan/namespace-types.js';
 import type { Step } from '../plan/steps.js';
 import { unlessAborted } from '../process/abort.js';
 import { execute, refuse } from '../process/execute.js';
-import { parseCommand } from '../process/options/process-options.js';
-import type { Encoding, Execution, RunResult, Usage } from '../process/options/process-types.js';
+import { parseCommand, parseTerminalSize } from '../process/options/process-options.js';
+import type { Encoding, Execution, RunResult, TerminalSize, Usage } from '../process/options/process-types.js';
 import { SIGKILL, signalNumber } from '../process/options/signals.js';
 import { Program } from '../process/program.js';
 import { usageOf } from '../process/result.js';
@@ -293,6 +293,11 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       this.#joining.delete(launched);
     }
     return program;
+  }
+
+  /** Changes the size of the terminal of the container's own program, as {@link Execution.resize}. */
+  async resize(size: TerminalSize): Promise<void> {
+    this.#held.program.resize(parseTerminalSize(size));
   }
 
   /**

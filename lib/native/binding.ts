@@ -15,6 +15,18 @@ export interface EventCounter {
   close(): void;
 }
 
+/** The master of a pseudo-terminal in the event loop; addon/terminal.h says how it behaves. */
+export interface NativeTerminal {
+  watch(reads: boolean, writes: boolean): void;
+  read(bytes: Uint8Array): number;
+  write(bytes: Uint8Array): number;
+  resize(columns: number, rows: number): number;
+  endOfFile(): number;
+  ref(): void;
+  unref(): void;
+  close(): void;
+}
+
 /** What the addon exports. Natives return a number < 0 (-errno) when a system call failed. */
 export interface Binding {
   readonly protocolVersion: number;
@@ -24,6 +36,7 @@ export interface Binding {
     onClose: () => void,
   ) => ShimSocket;
   readonly EventCounter: new (onEvents: (count: number) => void) => EventCounter;
+  readonly Terminal: new (fd: number, onReady: (mayRead: boolean, mayWrite: boolean) => void) => NativeTerminal;
   /** pipe2(2), close-on-exec: [read end, write end]. */
   pipe(): [number, number] | number;
   /** close(2), for descriptors that the addon made; see addon/descriptors.h. */

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { arch, platform, versions } from 'node:process';
 import { errnoOf, toError, UnsupportedError } from '../errors.js';
-import type { Binding, EventCounter } from './binding.js';
+import type { Binding, EventCounter, NativeTerminal } from './binding.js';
 import { inBundle, ownFile } from './own-module.js';
 import { attempt, nativeError } from './system-errors.js';
 
@@ -45,6 +45,11 @@ export function eventCounter(onEvents: (count: number) => void): EventCounter {
     if (errno === undefined) throw error;
     throw nativeError(toError(error).message, 'eventfd2', errno);
   }
+}
+
+/** The master of a terminal that the shim sent, non-blocking; its descriptor is closed with it. */
+export function terminalOf(fd: number, onReady: (mayRead: boolean, mayWrite: boolean) => void): NativeTerminal {
+  return new (loadNative().addon.Terminal)(fd, onReady);
 }
 
 /** Closes a descriptor that the addon made, or the shim sent: not one that node:fs opened, of which Node keeps account in Workers. */

@@ -79,6 +79,9 @@ export type Step =
   | { readonly op: 'keyring'; readonly host?: never; }
   | { readonly op: 'chdir'; readonly host?: never; readonly path: string; readonly create: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'stdio'; readonly host?: never; readonly slot: Slot; readonly fd: number | bigint; }
+  | { readonly op: 'open_terminal'; readonly host?: never; readonly out?: Slot; readonly columns: number | bigint; readonly rows: number | bigint; }
+  | { readonly op: 'open_slave'; readonly host?: never; readonly out?: Slot; readonly master: Slot; }
+  | { readonly op: 'control_terminal'; readonly host?: never; }
   | { readonly op: 'user'; readonly host?: never; readonly user: string; readonly apply: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'save_user'; readonly host?: never; readonly out?: Slot; }
   | { readonly op: 'restore_user'; readonly host?: never; readonly saved: Slot; }
@@ -185,6 +188,9 @@ export const stepTable: readonly StepRow[] = [
   { op: 'keyring', call: 'keyctl', what: 'start a session keyring', fields: [] },
   { op: 'chdir', call: 'chdir', what: 'change to the folder {path}', fields: [['STR', 'path'], ['NUM', 'create'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'stdio', call: 'dup2', what: 'set up file descriptor {fd}', fields: [['SLOT', 'slot'], ['NUM', 'fd']] },
+  { op: 'open_terminal', call: 'openat2', what: 'open a terminal in the container\'s /dev/pts', fields: [['OUT', 'out'], ['NUM', 'columns'], ['NUM', 'rows']] },
+  { op: 'open_slave', call: 'ioctl', what: 'open the program\'s side of the terminal', fields: [['OUT', 'out'], ['SLOT', 'master']] },
+  { op: 'control_terminal', call: 'ioctl', what: 'make the terminal the controlling one', fields: [] },
   { op: 'user', call: 'setresuid', what: 'become the user {user}', fields: [['STR', 'user'], ['NUM', 'apply'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'save_user', call: 'memfd_create', what: 'note who the user is', fields: [['OUT', 'out']] },
   { op: 'restore_user', call: 'setresuid', what: 'become the container\'s user', fields: [['SLOT', 'saved']] },

@@ -3,7 +3,7 @@ import { NacelleError } from '../errors.js';
 import { isAbort } from './abort.js';
 import { cancelledBeforeStart } from './cancelled.js';
 import { executionLines, parseOutput } from './execution-lines.js';
-import type { ParsedProcess } from './options/process-options.js';
+import { type ParsedProcess, parseTerminalSize } from './options/process-options.js';
 import type { Encoding, Execution, RunResult } from './options/process-types.js';
 import { signalNumber } from './options/signals.js';
 import { Program } from './program.js';
@@ -49,7 +49,12 @@ export function execute<E extends Encoding>(
     const running = await starting.catch(() => null);
     await running?.kill(signal);
   };
-  return executionOf(result, { pid: starting.then(pidOf), stdin, stdout, stderr, lines, kill });
+  const resize: Execution<E>['resize'] = async (size) => {
+    const parsed = parseTerminalSize(size);
+    await starting.catch(() => null);
+    program.resize(parsed);
+  };
+  return executionOf(result, { pid: starting.then(pidOf), stdin, stdout, stderr, lines, kill, resize });
 }
 
 /**
@@ -65,10 +70,14 @@ export function refuse<E extends Encoding>(error: unknown): Execution<E> {
     stderr: Readable.from([]),
     lines: (from = 'stdout') => executionLines({ output: parseOutput(from), open: () => result.then(() => []), result }),
     kill: async (signal = 'SIGKILL') => void signalNumber(signal),
+    resize: async (size) => {
+      parseTerminalSize(size);
+      throw new NacelleError('change the size of the terminal: the program never ran', { code: 'ERR_STATE' });
+    },
   });
 }
 
-type Parts<E extends Encoding> = Pick<Execution<E>, 'pid' | 'stdin' | 'stdout' | 'stderr' | 'lines' | 'kill'>;
+type Parts<E extends Encoding> = Pick<Execution<E>, 'pid' | 'stdin' | 'stdout' | 'stderr' | 'lines' | 'kill' | 'resize'>;
 
 /** Plain properties: to look at an execution changes nothing. */
 function executionOf<E extends Encoding>(result: Promise<RunResult<E>>, parts: Parts<E>): Execution<E> {

@@ -5,7 +5,7 @@ import { nativeError } from '../native/system-errors.js';
 import type { KillCause, Task, TaskEnd } from '../native/task.js';
 import { unlessAborted } from './abort.js';
 import type { ParsedProcess } from './options/process-options.js';
-import type { Encoding, RunResult } from './options/process-types.js';
+import type { Encoding, RunResult, TerminalSize } from './options/process-types.js';
 import { SIGKILL, signalNumber } from './options/signals.js';
 import { type Evidence, type GroupEvidence, judge, type LethalLimits, times, usageOf } from './result.js';
 import { ContainerRunError } from './run-error.js';
@@ -13,6 +13,7 @@ import type { Copy, Streams } from './streams/child-end.js';
 import { outputOf } from './streams/collect.js';
 import type { ProgramStreams } from './streams/program-streams.js';
 import { Stdio } from './streams/stdio.js';
+import { TerminalStreams } from './streams/terminal-streams.js';
 
 /** What is known of a program beside its own options. */
 export interface ProgramFacts {
@@ -38,6 +39,8 @@ type CopiedOut = Pick<RunResult, 'files' | 'notCopied'>;
  */
 export class Program<E extends Encoding = Encoding> {
   readonly streams: ProgramStreams;
+  /** The streams, where they are a terminal. */
+  readonly #terminal: TerminalStreams | null;
   readonly #options: ParsedProcess;
   #facts: ProgramFacts | null = null;
   #task: Task | null = null;
@@ -49,9 +52,11 @@ export class Program<E extends Encoding = Encoding> {
   readonly #callMs = monotonicMs();
   #forgetCancel: (() => void) | null = null;
 
-  constructor(options: ParsedProcess, streams: ProgramStreams = new Stdio(options, () => binding().pipe(), closeDescriptor, streamOf)) {
+  /** @param streams default those that the options name */
+  constructor(options: ParsedProcess, streams?: ProgramStreams) {
     this.#options = options;
-    this.streams = streams;
+    this.#terminal = options.tty === null || streams ? null : new TerminalStreams(options, options.tty);
+    this.streams = streams ?? this.#terminal ?? new Stdio(options, () => binding().pipe(), closeDescriptor, streamOf);
   }
 
   get encoding(): Encoding {
@@ -94,6 +99,24 @@ export class Program<E extends Encoding = Encoding> {
     this.#task = await starting;
     this.#setupMs = monotonicMs() - this.#callMs;
     return this.#task;
+  }
+
+  /**
+   * To be called with the descriptor of the terminal's master, which is the program's from then on; with none when there is no terminal, or
+   * when the program was cancelled before there was one.
+   */
+  connect(master: number | undefined): void {
+    if (master !== undefined) this.#terminal?.connect(master);
+  }
+
+  /** @throws NacelleError `ERR_STATE` when there is no terminal, or no more; SyscallError */
+  resize(size: TerminalSize): void {
+    if (this.#terminal === null) {
+      throw new NacelleError("change the size of the terminal: the program has none. Give it one by 'tty'", { code: 'ERR_STATE' });
+    }
+    if (!this.#terminal.resize(size)) {
+      throw new NacelleError('change the size of the terminal: the program does not run', { code: 'ERR_STATE' });
+    }
   }
 
   /** To be called when the program runs: from then on its streams flow, and a cancel ends it. */

@@ -105,6 +105,7 @@ function processOf(detached: DetachedRecord | null): ParsedProcess {
     stdin: [],
     stdout: [],
     stderr: [],
+    tty: null,
     encoding,
     buffer,
     timeout,

@@ -2,6 +2,7 @@ import { env as nodeEnv } from 'node:process';
 import type { CapabilityMask } from '../../plan/capability-names.js';
 import type { ParsedExec } from '../options/exec-options.js';
 import type { ProgramSpec } from '../plan/program-spec.js';
+import { terminalEnvironment } from '../start/terminal-environment.js';
 
 /**
  * How a program runs in a container: as the container's own, but for what was said.
@@ -21,9 +22,9 @@ export function specOf(of: ProgramSpec, { process, umask, privileged, limits }: 
   };
 }
 
-/** 'NAME=value', later ones winning: Node's own when asked for, the container's, the caller's. */
-function environment(container: readonly string[], { env, extendEnv }: ParsedExec['process']): string[] {
-  const all = new Map<string, string | undefined>(extendEnv ? Object.entries(nodeEnv) : []);
+/** 'NAME=value', later ones winning: TERM, Node's own when asked for, the container's, the caller's. */
+function environment(container: readonly string[], { env, extendEnv, tty }: ParsedExec['process']): string[] {
+  const all = new Map<string, string | undefined>(Object.entries({ ...terminalEnvironment(tty), ...(extendEnv ? nodeEnv : {}) }));
   for (const line of container) all.set(line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1));
   for (const [name, value] of Object.entries(env)) all.set(name, value);
   return [...all].flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));

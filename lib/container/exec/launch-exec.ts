@@ -73,7 +73,8 @@ async function launchBeside<E extends Encoding>(
     notEnforced: [],
     readGroup: evidence(record, { usage: group.usage, limits: options.limits }),
   };
-  await program.sent(facts, firstProcess.start(plan, slots.descriptors, cancelSignal));
+  const { started } = await program.sent(facts, firstProcess.start(plan, slots.descriptors, cancelSignal));
+  program.connect(started.descriptors.get(plan.master));
 }
 
 /**

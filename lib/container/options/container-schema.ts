@@ -11,7 +11,7 @@ import { limitsShape } from '../../options/limits.js';
 import type { ProgressEvent } from '../../options/progress.js';
 import { sizeSchema } from '../../options/size.js';
 import { type NamespaceType, namespaceTypes } from '../../plan/namespace-types.js';
-import { processShape } from '../../process/options/process-options.js';
+import { processShape, terminalShape } from '../../process/options/process-options.js';
 import { mountSchema, tmpfsOptions } from './mount-options.js';
 import { target, tidied } from './mount-target.js';
 import { volumeSchema } from './volume-option.js';
@@ -177,7 +177,7 @@ export const containerShape = {
   onProgress: z.custom<(event: ProgressEvent) => void>((value) => typeof value === 'function', 'must be a function').optional(),
 };
 
-export const runObject = z.strictObject({ ...limitsShape, ...processShape, ...containerShape });
+export const runObject = z.strictObject({ ...limitsShape, ...processShape, ...terminalShape, ...containerShape });
 
 /** RunOptions whose every option is right by itself. */
 export type CheckedRun = z.output<typeof runObject>;

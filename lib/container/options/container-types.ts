@@ -7,10 +7,10 @@ import type { Limits } from '../../options/limits.js';
 import type { ProgressEvent } from '../../options/progress.js';
 import type { Size } from '../../options/size.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
-import type { CallOptions, Encoding, ProcessOptions, ProgramOptions } from '../../process/options/process-types.js';
+import type { CallOptions, Encoding, ProcessOptions, ProgramOptions, TerminalOptions } from '../../process/options/process-types.js';
 
 /** What a container is made of. Durations are ms, sizes bytes or docker strings ('256m'). */
-export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, ProcessOptions<E> {
+export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, ProcessOptions<E>, TerminalOptions {
   /** 'host', 'docker.io/library/alpine:3', 'sha256:HEX', 'oci:DIR:TAG', 'docker-archive:FILE', 'dir:ROOTFS'. This or `rootfs` is needed. */
   image?: string | Image | undefined;
   /**
@@ -124,7 +124,7 @@ export interface RunOptions<E extends Encoding = 'utf8'>
     CallOptions {}
 
 /** How a program is run in a running container. What is not given is as for the container's own program. */
-export interface ExecOptions<E extends Encoding = 'utf8'> extends ProgramOptions<E> {
+export interface ExecOptions<E extends Encoding = 'utf8'> extends ProgramOptions<E>, TerminalOptions {
   /** With all capabilities of Node's process. The system call filter and `noNewPrivileges` stay. Default false. */
   privileged?: boolean | undefined;
   /**

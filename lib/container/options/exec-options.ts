@@ -1,7 +1,14 @@
 import * as z from 'zod';
 import { checkLimits, limitsShape, type ParsedLimits } from '../../options/limits.js';
 import { parseOptions } from '../../options/parse-options.js';
-import { checkProcess, normaliseProcess, type ParsedProcess, processShape, type StdioItem } from '../../process/options/process-options.js';
+import {
+  checkProcess,
+  normaliseProcess,
+  type ParsedProcess,
+  processShape,
+  type StdioItem,
+  terminalShape,
+} from '../../process/options/process-options.js';
 
 /** Checked ExecOptions, defaults filled in. */
 export interface ParsedExec {
@@ -16,6 +23,7 @@ export interface ParsedExec {
 const schema = z
   .strictObject({
     ...processShape,
+    ...terminalShape,
     privileged: z.boolean().optional(),
     detach: z.boolean().optional(),
     limits: z.strictObject(limitsShape).superRefine(checkLimits).superRefine(checkRoom).optional(),
@@ -28,6 +36,7 @@ const schema = z
       if (!isIgnored)
         context.addIssue({ code: 'custom', path: [name], message: "must be 'ignore' with detach: the program outlives this process" });
     }
+    if (options.tty) context.addIssue({ code: 'custom', path: ['tty'], message: "can't go with detach" });
     if (options.input !== undefined) context.addIssue({ code: 'custom', path: ['input'], message: "can't go with detach" });
   });
 

@@ -5,11 +5,12 @@ import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { TailSteps } from '../../process/program-steps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
+import { isMountedOver } from '../options/mount-target.js';
 import { planStreams } from './container-streams.js';
 import { ACCOUNTS, planCopyIn } from './copy-in.js';
 import { bindDevices, mayBeRefused } from './device-nodes.js';
 import { enterPid } from './enter-pid.js';
-import { groundOf } from './ground.js';
+import { groundOf, type Place } from './ground.js';
 import { planMounts } from './mount-steps.js';
 import { DEV, PROC } from './mount-table.js';
 import { isNew, type NamespacePlan, planNamespaces } from './namespace-steps.js';
@@ -19,6 +20,7 @@ import { type Protection, planProtection } from './protect.js';
 import { planRoot } from './root-mounts.js';
 import { planStaging, type Staging } from './staging.js';
 import { planFiles, planTable, type TablePlan } from './table-mounts.js';
+import { CONSOLE, consoleSteps, type TerminalPlan, takeTerminal } from './terminal-steps.js';
 import { planVolumes } from './volume-mounts.js';
 
 /** The first part of the plan. It needs neither the host's files nor the program, so it may run before they are known. */
@@ -64,6 +66,8 @@ export interface ContainerPlan extends PlanParts {
   readonly mountNamespace: Slot;
   /** The container's user, noted at the start: `copyOut` reads with no more right than this user has. */
   readonly user: Slot;
+  /** The master of the program's terminal; NONE where it has no terminal. */
+  readonly master: Slot;
   /**
    * The folders that hold the changes to the root, in the order of the recipe's mounts; only for a container whose changes may be read
    * after its end.
@@ -108,6 +112,7 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     ...copyIn.accounts,
     // the user is looked up before the program can change these files
     { op: 'user', user: input.program.user, apply: 0, ...groundOf(places, ...ACCOUNTS) },
+    ...(streams.terminal ? terminalSteps(streams.terminal, input, { root: root.root, places }) : []),
     ...(copiesOut ? saveUser(user) : []),
     ...copyIn.others,
     ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
@@ -120,7 +125,11 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     streams,
     argv: input.argv,
     cwd: { create: 1, ...groundOf(places, input.program.cwd) },
-    beforeExec: [...(options.init ? [REFUSE_DESCRIPTORS, { op: 'init' } as const] : []), ...(input.park ? [{ op: 'park' } as const] : [])],
+    beforeExec: [
+      ...(options.init ? [REFUSE_DESCRIPTORS, { op: 'init' } as const] : []),
+      ...takeTerminal(streams.terminal, { newSession: options.init }),
+      ...(input.park ? [{ op: 'park' } as const] : []),
+    ],
   });
 
   const { process } = options;
@@ -133,13 +142,19 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
         : [{ flags: namespaces.flags, steps: [...setUp, ...program.confine, ...program.run] }],
     undo: [...diskUndo(input), ...input.journal, ...group.undo],
     reports: group.reports,
-    returns: [...(copiesOut ? [mountNamespace, user] : []), ...root.uppers],
+    returns: [...(copiesOut ? [mountNamespace, user] : []), ...(streams.terminal ? [streams.terminal.master] : []), ...root.uppers],
     killGroup: group.killGroup,
     ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
     ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),
     ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),
   };
-  return { first: head.first, rest, mountNamespace, user, uppers: root.uppers };
+  return { first: head.first, rest, mountNamespace, user, master: streams.terminal?.master ?? NONE, uppers: root.uppers };
+}
+
+/** The terminal, which is the console too, unless the caller mounts something there. */
+function terminalSteps(terminal: TerminalPlan, { options, slots }: PlanInput, at: { root: Slot; places: readonly Place[] }): Step[] {
+  const isTaken = isMountedOver(CONSOLE, options.mounts);
+  return [...terminal.make, ...(isTaken ? [] : consoleSteps(terminal, slots, at))];
 }
 
 function saveUser(out: Slot): Step[] {

@@ -4,6 +4,7 @@ import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { Streams } from '../../process/streams/child-end.js';
 import { accessOf, type StreamPlan, setSteps } from '../../process/streams/stream-steps.js';
+import { planTerminal, type TerminalPlan } from './terminal-steps.js';
 
 const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 
@@ -12,6 +13,8 @@ export interface ContainerStreams extends StreamPlan {
   readonly prepare: readonly Step[];
   /** Steps that open the container's null device, to be run when there is its /dev. */
   readonly openNull: readonly Step[];
+  /** `null`: the program has no terminal. */
+  readonly terminal: TerminalPlan | null;
 }
 
 /**
@@ -21,7 +24,9 @@ export interface ContainerStreams extends StreamPlan {
  *
  * @param dev the container's /dev; `byShim`: the shim opens a node in it, for the container's process may not be allowed to
  */
-export function planStreams({ ends, copies }: Streams, slots: Slots, { dev, byShim }: { dev: Slot; byShim: boolean }): ContainerStreams {
+export function planStreams(streams: Streams, slots: Slots, { dev, byShim }: { dev: Slot; byShim: boolean }): ContainerStreams {
+  if (streams.terminal) return terminalStreams(planTerminal(streams.terminal, slots));
+  const { ends, copies } = streams;
   const isGiven = byShim && ends.some(({ type }) => type === 'null');
   const open: Step[] = [];
   const openNull: Step[] = isGiven ? [{ op: 'give', slot: dev }] : [];
@@ -36,7 +41,13 @@ export function planStreams({ ends, copies }: Streams, slots: Slots, { dev, bySh
   // the shim must not be the last to close the mount, as with the device nodes
   if (isGiven) openNull.push({ op: 'close', host: true, slot: dev });
   const prepare: Step[] = copies.length === 0 ? [] : [pump(copies, slots)];
-  return { prepare, open, openNull, set: (give) => setSteps(ends, places, give) };
+  return { prepare, open, openNull, terminal: null, set: (give) => setSteps(ends, places, give) };
+}
+
+/** The terminal is its user's from the start. */
+function terminalStreams(terminal: TerminalPlan): ContainerStreams {
+  const set = (): Step[] => [0, 1, 2].map((fd) => ({ op: 'stdio', slot: terminal.slave, fd }));
+  return { prepare: [], open: [], openNull: [], terminal, set };
 }
 
 function pump(copies: Streams['copies'], slots: Slots): Step {

@@ -1,7 +1,7 @@
 import type { GroupPlan } from '../../cgroup/group-plan.js';
 import { O_PATH } from '../../plan/constants.js';
 import { ANYWHERE, type CpuClock, NONE, type Plan, planOf, type Slots, type Stage } from '../../plan/plan.js';
-import type { Step } from '../../plan/steps.js';
+import type { Slot, Step } from '../../plan/steps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
 import type { Streams } from '../../process/streams/child-end.js';
 import { bornIn, joinSteps } from './container-plan.js';
@@ -9,6 +9,7 @@ import { planStreams } from './container-streams.js';
 import { enterPid } from './enter-pid.js';
 import { oomScoreSteps, planProcess } from './process-steps.js';
 import type { ProgramSpec } from './program-spec.js';
+import { takeTerminal } from './terminal-steps.js';
 
 /** Everything that the plan of a program in a running container depends on. */
 export interface ExecInput {
@@ -30,16 +31,24 @@ export interface ExecInput {
   readonly detach: boolean;
 }
 
+/** The plan, and the slot in it that Node asks for. */
+export interface ExecPlan extends Plan {
+  /** The master of the program's terminal; NONE where it has no terminal. */
+  readonly master: Slot;
+}
+
 /**
  * A program that joins a running container. Its process is born in the program's own group, opens what is the host's, joins the namespaces of
  * the container's first process, and confines itself as the container's own program did. Only then a child of it enters the pid namespace.
  * Pure.
  */
-export function planExec(input: ExecInput): Plan {
+export function planExec(input: ExecInput): ExecPlan {
   const { slots, group, options, namespaces } = input;
   const [process, root, dev] = [slots.give(input.process), slots.take(), slots.take()];
   const streams = planStreams(input.streams, slots, { dev, byShim: input.nullByShim });
-  const program = planProcess(input.program, { streams, argv: input.argv, cwd: { create: 0, ...ANYWHERE } });
+  const { terminal } = streams;
+  const beforeExec = takeTerminal(terminal, { newSession: false });
+  const program = planProcess(input.program, { streams, argv: input.argv, cwd: { create: 0, ...ANYWHERE }, beforeExec });
   const setUp: Step[] = [
     ...joinSteps(group),
     { op: 'setsid' },
@@ -50,19 +59,22 @@ export function planExec(input: ExecInput): Plan {
     ...(streams.openNull.length === 0 ? [] : openDev(root, dev)),
     ...streams.openNull,
     { op: 'user', user: input.program.user, apply: 0, ...ANYWHERE },
+    ...(terminal?.make ?? []),
   ];
-  return planOf({
+  const plan = planOf({
     // a group must not be made anew for a container that has ended
     prepare: [{ op: 'require_running', host: true, process }, ...group.prepare, ...streams.prepare],
     stages: stagesOf(group, setUp, { namespaces, program }),
     undo: input.detach ? [] : group.undo,
     ...(input.detach ? { leavesTree: true } : {}),
     reports: group.reports,
+    returns: terminal ? [terminal.master] : [],
     killGroup: group.killGroup,
     ending: { signal: options.killSignal, forceKillAfterMs: options.forceKillAfterDelay },
     ...(options.timeout === null ? {} : { timeoutMs: options.timeout }),
     ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),
   });
+  return { ...plan, master: terminal?.master ?? NONE };
 }
 
 function stagesOf(

@@ -107,6 +107,7 @@ async function launchOn<E extends Encoding>(
   }
   if (first !== null) prewarm.hasBegun(first, task.ended);
   const { descriptors } = task.started;
+  program.connect(descriptors.get(plan.master));
   const uppers = plan.uppers.map((slot) => descriptors.get(slot));
   const held: Held<E> = {
     program,

@@ -28,6 +28,7 @@ import { joinedProc } from './joined-proc.js';
 import { findSources } from './mount-sources.js';
 import { imageOf } from './named-image.js';
 import { ownCapabilities } from './own-capabilities.js';
+import { terminalEnvironment } from './terminal-environment.js';
 
 /**
  * What a plan needs beside the program's streams. Preparing it reads the host, and makes nothing on it but an image's layers in the store.
@@ -247,12 +248,13 @@ export function argvOf(options: ParsedOptions, config: ImageConfig): string[] {
   return argv;
 }
 
-/** 'NAME=value', later ones winning: PATH and HOSTNAME, Node's own when asked for, the image's, the caller's. */
+/** 'NAME=value', later ones winning: PATH, HOSTNAME and TERM, Node's own when asked for, the image's, the caller's. */
 export function environment(options: ParsedOptions, config: ImageConfig, hostname: string): string[] {
-  const { env, extendEnv } = options.process;
+  const { env, extendEnv, tty } = options.process;
   const all: Record<string, string | undefined> = {
     PATH: DEFAULT_PATH,
     HOSTNAME: hostname,
+    ...terminalEnvironment(tty),
     ...(extendEnv ? nodeEnv : {}),
     ...config.env,
     ...env,

@@ -6,7 +6,7 @@ import { abortSignal, absolutePath, duration, text, word } from '../../options/c
 import type { Complaints } from '../../options/limits.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { sizeSchema } from '../../options/size.js';
-import type { Encoding } from './process-types.js';
+import type { Encoding, TerminalSize } from './process-types.js';
 import { checkSignal, SIGKILL } from './signals.js';
 import { checkUser } from './user.js';
 
@@ -30,6 +30,8 @@ export interface ParsedProcess {
   readonly stdin: readonly StdioItem[];
   readonly stdout: readonly StdioItem[];
   readonly stderr: readonly StdioItem[];
+  /** `null`: no terminal. */
+  readonly tty: Readonly<TerminalSize> | null;
   readonly encoding: Encoding;
   /** Whether output is kept for the result. */
   readonly buffer: boolean;
@@ -146,15 +148,33 @@ export const processShape = {
   reject: z.boolean().optional(),
 };
 
+const terminalSize = z.strictObject({ columns: z.int().min(1).max(0xffff), rows: z.int().min(1).max(0xffff) });
+
+/** The key of TerminalOptions, for schemas of what runs in a container. */
+export const terminalShape = {
+  tty: z.union([z.boolean(), terminalSize], { error: 'must be true, false or { columns, rows }' }).optional(),
+};
+
+const DEFAULT_SIZE: TerminalSize = { columns: 80, rows: 24 };
+
+/** @throws NacelleError `ERR_INVALID_OPTION` */
+export function parseTerminalSize(size: unknown): TerminalSize {
+  return parseOptions(terminalSize, size, 'size');
+}
+
 const processObject = z.strictObject(processShape);
 /** Options of a process as the schema gives them, without defaults. */
-export type CheckedProcess = z.output<typeof processObject>;
+export type CheckedProcess = z.output<typeof processObject> & { tty?: boolean | TerminalSize | undefined };
 
 /** Options of a process that can't go together. */
 export function checkProcess(options: CheckedProcess, context: Complaints): void {
   const wrong = (option: keyof CheckedProcess, message: string): void => context.addIssue({ code: 'custom', path: [option], message });
   if (options.input !== undefined && options.stdin !== undefined && options.stdin[0]?.type !== 'pipe') {
     wrong('input', "can't go with stdin other than 'pipe': it is written to the pipe");
+  }
+  if (options.tty) {
+    if (options.stderr !== undefined) wrong('stderr', "can't go with tty: a terminal is one stream, and stdout has all of it");
+    if (options.stdin?.[0]?.type === 'fd') wrong('stdin', "can't be a descriptor with tty: give a stream");
   }
   const isText = options.encoding !== 'buffer' && options.buffer !== false;
   if (options.maxBuffer !== undefined && options.maxBuffer > constants.MAX_STRING_LENGTH && isText) {
@@ -165,15 +185,18 @@ export function checkProcess(options: CheckedProcess, context: Complaints): void
 /** Fills in the defaults. The options must have been checked. */
 export function normaliseProcess(options: CheckedProcess): ParsedProcess {
   const pipe: readonly StdioItem[] = [{ type: 'pipe' }];
+  const ignore: readonly StdioItem[] = [{ type: 'ignore' }];
+  const tty = options.tty === true ? DEFAULT_SIZE : options.tty || null;
   return {
     env: options.env ?? {},
     extendEnv: options.extendEnv ?? false,
     cwd: options.cwd ?? null,
     user: options.user ?? null,
     umask: options.umask ?? 0o022,
-    stdin: options.stdin ?? (options.input === undefined ? [{ type: 'ignore' }] : pipe),
+    stdin: options.stdin ?? (options.input === undefined && tty === null ? ignore : pipe),
     stdout: options.stdout ?? pipe,
-    stderr: options.stderr ?? pipe,
+    stderr: options.stderr ?? (tty === null ? pipe : ignore),
+    tty,
     encoding: options.encoding ?? 'utf8',
     buffer: options.buffer ?? true,
     timeout: options.timeout || null,

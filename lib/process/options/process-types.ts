@@ -64,6 +64,24 @@ export interface ProcessOptions<E extends Encoding = 'utf8'> {
   forceKillAfterDelay?: number | undefined;
 }
 
+/** The size of a terminal in characters, each from 1 to 65,535. */
+export interface TerminalSize {
+  columns: number;
+  rows: number;
+}
+
+/** A terminal for a program in a container. */
+export interface TerminalOptions {
+  /**
+   * A pseudo-terminal (pty(7)) of the container's own /dev/pts is the program's stdin, stdout and stderr, and its controlling terminal.
+   * `true` is one of 80 columns and 24 rows. Default false.
+   *
+   * Then `stdout` has all that is written, and `stderr` can't be given. `stdin` is by default 'pipe'; when it ends, or after `input`, the
+   * terminal's end-of-file character is sent. TERM is 'xterm' where nobody says what it is.
+   */
+  tty?: boolean | TerminalSize | undefined;
+}
+
 /** What belongs to a call that waits for the program's end. */
 export interface CallOptions {
   /** Written to stdin, which is then closed. */
@@ -209,4 +227,11 @@ export type Execution<E extends Encoding = 'utf8'> = Promise<RunResult<E>> &
      * program's end it does nothing.
      */
     kill(signal?: NodeJS.Signals | number): Promise<void>;
+    /**
+     * Changes the size of the program's terminal, and tells the processes in its foreground (SIGWINCH). The call waits until the program
+     * runs.
+     *
+     * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_STATE` when the program has no terminal (option `tty`), or has ended; SyscallError
+     */
+    resize(size: TerminalSize): Promise<void>;
   };

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { types } from 'node:util';
 import type { ParsedProcess } from '../options/process-options.js';
+import { ignoreErrors } from './ignore-errors.js';
 
 type Options = Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'input'>;
 
@@ -21,6 +22,27 @@ export function callersStreams(options: Options): (Readable | Writable)[] {
 /** Whether the input is a stream, Node's own or a similar one: minipass and streamx have classes of their own. */
 export function isStream(input: ParsedProcess['input']): input is Readable {
   return typeof input === 'object' && input !== null && !types.isUint8Array(input);
+}
+
+/**
+ * Gives a program its input, which is ended after it.
+ *
+ * @param onClose a listener of the stream that is the input
+ */
+export function feed(stdin: Writable, source: NonNullable<ParsedProcess['input']>, onClose: () => void): void {
+  if (!isStream(source)) {
+    stdin.end(source);
+    return;
+  }
+  // a source that was destroyed never ends; the program would wait for more
+  if (source.destroyed) {
+    stdin.end();
+    return;
+  }
+  source.pipe(stdin);
+  source.on('close', onClose);
+  // the source may also fail when the program has ended
+  ignoreErrors(source);
 }
 
 /** Node's own outputs are never ended. */

@@ -1,3 +1,5 @@
+import type { TerminalSize } from '../options/process-types.js';
+
 /** What the program gets as one of 0, 1 and 2. */
 export type ChildEnd =
   /** An end of a pipe of ours, to be given to the program's user. */
@@ -24,5 +26,7 @@ export interface Copy {
 /** All that a plan needs to know of a program's streams. */
 export interface Streams {
   readonly ends: ChildEnds;
+  /** A terminal of this size, which the plan makes, takes the place of all three ends. */
+  readonly terminal?: TerminalSize;
   readonly copies: readonly Copy[];
 }

@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import { Readable, type Writable } from 'node:stream';
 import { nextTick, setImmediate } from '../../native/clock.js';
 import type { Collector } from './collect.js';
@@ -6,6 +5,12 @@ import { ignoreErrors } from './ignore-errors.js';
 
 export interface OutletHooks {
   onError(error: Error): void;
+}
+
+/** What an outlet reads from: a pipe, or a terminal. `ref` and `unref` say whether it keeps the event loop alive. */
+export interface OutletSource extends Readable {
+  ref(): unknown;
+  unref(): unknown;
 }
 
 /** Bytes, more than a pipe can hold: what comes after so many was written by a process outside the tree, after the end of the tree. */
@@ -26,7 +31,7 @@ const QUIET_TURNS = 2;
  * counts from its first read on, so a stream that nobody reads holds nothing up. The owner of the sinks ends them.
  */
 export class Outlet {
-  readonly #source: Socket;
+  readonly #source: OutletSource;
   /** `null`: the caller sees nothing of this output. */
   readonly #collector: Collector | null;
   readonly #copies = new Set<LiveCopy>();
@@ -39,7 +44,7 @@ export class Outlet {
   #ended = false;
   #closed = false;
 
-  constructor(source: Socket, collector: Collector | null) {
+  constructor(source: OutletSource, collector: Collector | null) {
     this.#source = source;
     this.#collector = collector;
   }

@@ -1,11 +1,9 @@
-import { closeSync, createWriteStream } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
-import { NacelleError } from '../../errors.js';
 import type { ParsedProcess, StdioItem } from '../options/process-options.js';
-import { callersStreams, isStandard, isStream, sourceOf } from './callers-streams.js';
+import { callersStreams, feed, isStream, sourceOf } from './callers-streams.js';
 import type { ChildEnd, Copy, Streams } from './child-end.js';
 import { Collector } from './collect.js';
 import { checkOpen, directDescriptor, inputFile, kindOf, untilOpen } from './descriptors.js';
@@ -13,6 +11,8 @@ import { ignoreErrors } from './ignore-errors.js';
 import { Outlet } from './outlet.js';
 import { OutputFiles } from './output-files.js';
 import type { Collected, ProgramStreams, StreamHooks } from './program-streams.js';
+import { Sinks } from './sinks.js';
+import { streamFailed } from './stream-failed.js';
 
 /** Makes a pipe, close-on-exec: [read end, write end]. Throws when it can't. */
 export type MakePipe = () => readonly [number, number];
@@ -61,8 +61,7 @@ export class Stdio implements ProgramStreams {
    * order.
    */
   readonly #copied = new Map<string, number>();
-  /** Streams that we write the program's output to. `wait`: `settle` waits until all of it is written. */
-  readonly #sinks = new Map<Writable, { end: boolean; wait: boolean }>();
+  readonly #sinks: Sinks;
   #owned: Owned[] = [];
   #hooks: StreamHooks | null = null;
   /** What a stream of the caller's failed with before the program ran. */
@@ -82,6 +81,8 @@ export class Stdio implements ProgramStreams {
   ) {
     this.#options = options;
     this.#outputFiles = new OutputFiles(this.#items(1), this.#items(2));
+    this.#sinks = new Sinks(this.#outputFiles);
+    this.#owned.push({ close: () => this.#sinks.close() });
     this.#pipe = pipe;
     this.#closeEnd = closeEnd;
     this.#streamOf = streamOf;
@@ -123,7 +124,7 @@ export class Stdio implements ProgramStreams {
     this.#isConfined = isConfined;
     try {
       const ends = [await this.#openStdin(), await this.#openOutput(1), await this.#openOutput(2)] as const;
-      if (this.#failure) throw failed(this.#failure);
+      if (this.#failure) throw streamFailed(this.#failure);
       return { ends, copies: this.#copies };
     } catch (error) {
       this.close();
@@ -146,19 +147,7 @@ export class Stdio implements ProgramStreams {
     if (this.#failure) hooks.onError(this.#failure);
     const source = sourceOf(this.#options);
     if (!this.#stdin || source === null) return;
-    if (!isStream(source)) {
-      this.#stdin.end(source);
-      return;
-    }
-    // A source that was destroyed never ends; the program would wait for more.
-    if (source.destroyed) {
-      this.#stdin.end();
-      return;
-    }
-    source.pipe(this.#stdin);
-    source.on('close', this.#onSourceClose);
-    // the source may also fail when the program has ended
-    ignoreErrors(source);
+    feed(this.#stdin, source, this.#onSourceClose);
   }
 
   /**
@@ -169,8 +158,7 @@ export class Stdio implements ProgramStreams {
     this.#stdin?.destroy();
     const [stdout, stderr] = this.#outlets;
     await Promise.all([stdout?.settle(), stderr?.settle()]);
-    for (const [sink, { end }] of this.#sinks) if (end) sink.end();
-    await Promise.all([...this.#sinks].filter(([sink, { wait }]) => wait && !sink.errored).map(([sink]) => finished(sink)));
+    await this.#sinks.finish();
     return this.collected;
   }
 
@@ -272,7 +260,7 @@ export class Stdio implements ProgramStreams {
     if (direct !== null) return direct;
     const outlet = this.#outlets[stream - 1] ?? this.#makeOutlet(stream);
     for (const item of items) {
-      const sink = await this.#sink(stream, item);
+      const sink = await this.#sinks.open(item, NAMES[stream]);
       if (sink) outlet.add(sink);
     }
     return this.#pipeEnd(stream);
@@ -342,29 +330,4 @@ export class Stdio implements ProgramStreams {
     }
     return this.#given(stream, fd, path);
   }
-
-  /** A stream of ours or the caller's that gets a copy of an output. */
-  async #sink(stream: 1 | 2, item: StdioItem): Promise<Writable | null> {
-    if (item.type === 'inherit') return this.#keepSink(stream === 1 ? process.stdout : process.stderr, { end: false, wait: false });
-    if (item.type === 'sink') return this.#keepSink(item.stream, { end: !isStandard(item.stream), wait: false });
-    if (item.type === 'fd') {
-      checkOpen(item.fd, NAMES[stream]);
-      return this.#keepSink(createWriteStream('', { fd: item.fd, autoClose: false }), { end: true, wait: true });
-    }
-    if (item.type !== 'file') return null;
-    const fd = await this.#outputFiles.open(resolve(item.file), item.append, NAMES[stream]);
-    const sink = createWriteStream('', { fd });
-    this.#owned.push({ close: () => sink.destroy() });
-    return this.#keepSink(sink, { end: true, wait: true });
-  }
-
-  #keepSink(sink: Writable, ending: { end: boolean; wait: boolean }): Writable {
-    this.#sinks.set(sink, ending);
-    return sink;
-  }
-}
-
-/** The error for a stream of the caller's that failed before there was a program. */
-function failed(cause: Error): NacelleError {
-  return new NacelleError(`one of the program's streams failed: ${cause.message}`, { code: 'ERR_STREAM', cause });
 }

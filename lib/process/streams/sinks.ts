@@ -1,0 +1,54 @@
+import { createWriteStream } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import type { StdioItem } from '../options/process-options.js';
+import { isStandard } from './callers-streams.js';
+import { checkOpen } from './descriptors.js';
+import type { OutputFiles } from './output-files.js';
+
+/** The streams that Node writes a program's outputs to: the caller's, and those of files. */
+export class Sinks {
+  readonly #files: OutputFiles;
+  /** `wait`: {@link finish} waits until all of it is written. */
+  readonly #sinks = new Map<Writable, { end: boolean; wait: boolean }>();
+  readonly #opened: Writable[] = [];
+
+  constructor(files: OutputFiles) {
+    this.#files = files;
+  }
+
+  /**
+   * The stream of a place that an output goes to; `null` for a place that is no sink.
+   *
+   * @throws as {@link OutputFiles.open}; NacelleError `ERR_INVALID_OPTION` for a descriptor that is not open
+   */
+  async open(item: StdioItem, option: 'stdout' | 'stderr'): Promise<Writable | null> {
+    if (item.type === 'inherit') return this.#keep(process[option], { end: false, wait: false });
+    if (item.type === 'sink') return this.#keep(item.stream, { end: !isStandard(item.stream), wait: false });
+    if (item.type === 'fd') {
+      checkOpen(item.fd, option);
+      return this.#keep(createWriteStream('', { fd: item.fd, autoClose: false }), { end: true, wait: true });
+    }
+    if (item.type !== 'file') return null;
+    const sink = createWriteStream('', { fd: await this.#files.open(resolve(item.file), item.append, option) });
+    this.#opened.push(sink);
+    return this.#keep(sink, { end: true, wait: true });
+  }
+
+  #keep(sink: Writable, ending: { end: boolean; wait: boolean }): Writable {
+    this.#sinks.set(sink, ending);
+    return sink;
+  }
+
+  /** To be called when all output was given: ends the sinks, and waits until files are written. */
+  async finish(): Promise<void> {
+    for (const [sink, { end }] of this.#sinks) if (end) sink.end();
+    await Promise.all([...this.#sinks].filter(([sink, { wait }]) => wait && !sink.errored).map(([sink]) => finished(sink)));
+  }
+
+  /** Closes the files. */
+  close(): void {
+    for (const sink of this.#opened.splice(0)) sink.destroy();
+  }
+}

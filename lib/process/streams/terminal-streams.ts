@@ -1,0 +1,152 @@
+import { createReadStream } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+import type { ParsedProcess, StdioItem } from '../options/process-options.js';
+import type { TerminalSize } from '../options/process-types.js';
+import { callersStreams, feed, isStream } from './callers-streams.js';
+import type { ChildEnds, Streams } from './child-end.js';
+import { Collector } from './collect.js';
+import { inputFile } from './descriptors.js';
+import { ignoreErrors } from './ignore-errors.js';
+import { Outlet } from './outlet.js';
+import { OutputFiles } from './output-files.js';
+import type { Collected, ProgramStreams, StreamHooks } from './program-streams.js';
+import { Sinks } from './sinks.js';
+import { streamFailed } from './stream-failed.js';
+import { Terminal } from './terminal.js';
+
+type Options = Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'input' | 'maxBuffer' | 'buffer'>;
+
+const NOTHING: ChildEnds = [{ type: 'null' }, { type: 'null' }, { type: 'null' }];
+
+/** Standard streams that are one terminal: stdout has all of its output, and Node copies it to the places that the options name. */
+export class TerminalStreams implements ProgramStreams {
+  readonly stdout: Readable | null;
+  readonly stderr = null;
+  readonly #options: Options;
+  readonly #size: TerminalSize;
+  readonly #terminal: Terminal;
+  readonly #outlet: Outlet;
+  readonly #sinks: Sinks;
+  #source: ParsedProcess['input'];
+  #hooks: StreamHooks | null = null;
+  /** What a stream of the caller's failed with before the program ran. */
+  #failure: Error | null = null;
+  readonly #onSourceClose = (): void => void this.#terminal.input.end();
+  readonly #onFailure = (error: Error): void => {
+    if (this.#hooks) this.#hooks.onError(error);
+    else this.#failure ??= error;
+  };
+
+  constructor(options: Options, size: TerminalSize, terminal = new Terminal()) {
+    this.#options = options;
+    this.#size = size;
+    this.#terminal = terminal;
+    this.#source = options.input;
+    this.#sinks = new Sinks(new OutputFiles(options.stdout, []));
+    const { maxBuffer, buffer } = options;
+    const isVisible = options.stdout.some(({ type }) => type === 'pipe');
+    const collector = isVisible ? new Collector({ limit: maxBuffer, keep: buffer }, () => this.#hooks?.onOverflow('stdout')) : null;
+    this.#outlet = new Outlet(terminal.output, collector);
+    this.stdout = this.#outlet.copy();
+    // errors are heard from now on, for an image may be pulled before the program runs
+    for (const stream of callersStreams(options)) stream.on('error', this.#onFailure);
+  }
+
+  get stdin(): Writable | null {
+    return this.#options.stdin[0]?.type === 'pipe' && this.#options.input === null ? this.#terminal.input : null;
+  }
+
+  copies(from: 'stdout' | 'stderr' | 'all'): Readable[] {
+    const copy = from === 'stderr' ? null : this.#outlet.copy();
+    return copy === null ? [] : [copy];
+  }
+
+  /** @throws as {@link Sinks.open}; SyscallError for a file to read from; what a stream of the caller's failed with until now */
+  async open(): Promise<Streams> {
+    try {
+      for (const item of this.#options.stdout) {
+        const sink = await this.#sinks.open(item, 'stdout');
+        if (sink) this.#outlet.add(sink);
+      }
+      const [item] = this.#options.stdin;
+      if (item) this.#source ??= await sourceOf(item);
+      if (this.#failure) throw streamFailed(this.#failure);
+      return { ends: NOTHING, terminal: this.#size, copies: [] };
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** @param master the descriptor of the terminal's master, which is closed with the streams */
+  connect(master: number): void {
+    this.#terminal.connect(master);
+  }
+
+  /** @returns whether there is a terminal. @throws SyscallError */
+  resize(size: TerminalSize): boolean {
+    return this.#terminal.resize(size);
+  }
+
+  sent(): void {
+    // the program's side of the terminal was never here
+  }
+
+  begin(hooks: StreamHooks): void {
+    if (this.#hooks) return;
+    this.#hooks = hooks;
+    this.#outlet.begin(hooks);
+    if (this.#failure) hooks.onError(this.#failure);
+    if (this.#source !== null) feed(this.#terminal.input, this.#source, this.#onSourceClose);
+  }
+
+  async settle(): Promise<Collected> {
+    this.#terminal.input.destroy();
+    this.#terminal.output.drain();
+    await this.#outlet.settle();
+    await this.#sinks.finish();
+    return { stdout: this.#outlet.collector, stderr: null };
+  }
+
+  end(): void {
+    this.#outlet.end();
+  }
+
+  ref(): void {
+    this.#outlet.ref();
+  }
+
+  unref(): void {
+    this.#outlet.unref();
+  }
+
+  close(): void {
+    this.#outlet.close();
+    this.#sinks.close();
+    this.#terminal.close();
+    const { input } = this.#options;
+    for (const stream of callersStreams(this.#options)) {
+      stream.off('error', this.#onFailure);
+      // a stream that is destroyed, or can't be opened, may still fail later
+      if (stream === input || !this.#hooks) ignoreErrors(stream);
+    }
+    if (isStream(this.#source)) this.#source.off('close', this.#onSourceClose);
+    // nobody will read the caller's input any more; a stream given as stdin stays the caller's own
+    if (isStream(input)) input.destroy?.();
+    this.#outlet.leave();
+  }
+}
+
+/** What is typed when nobody writes to the terminal: `null` where nothing is. @throws as {@link inputFile} */
+async function sourceOf(item: StdioItem): Promise<ParsedProcess['input']> {
+  switch (item.type) {
+    case 'inherit':
+      return process.stdin;
+    case 'source':
+      return item.stream;
+    case 'file':
+      return (await inputFile(item.file, 'stdin')) === 'null' ? '' : createReadStream(item.file);
+    default:
+      return null;
+  }
+}
