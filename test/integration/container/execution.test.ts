@@ -74,7 +74,7 @@ describe('an execution', () => {
     const running = run('read line; echo out; echo err >&2', { stdin: 'pipe' });
     await running.pid;
     const { ...spread } = running;
-    expect(Object.keys(spread).sort()).toEqual(['kill', 'lines', 'pid', 'stderr', 'stdin', 'stdout']);
+    expect(Object.keys(spread).sort()).toEqual(['kill', 'lines', 'pid', 'resize', 'stderr', 'stdin', 'stdout']);
     expect(inspect(running, { depth: 5, showHidden: true, getters: true })).toContain('Promise');
     expect(running).toMatchObject({ stdout: expect.anything() });
     expect(running).not.toEqual({});
