@@ -81,6 +81,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   /** Programs that are about to join. */
   readonly #joining = new Set<Promise<void>>();
   #isPausing = false;
+  /** How many wait for the end of a detached container. */
+  #waiting = 0;
   /** Whether {@link unref} was called, and not {@link ref} since. */
   #isLetGo = false;
 
@@ -254,8 +256,13 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       () => this.#end(),
       () => undefined,
     );
+    if (!this.isDetached) return ended;
     // a detached container keeps Node alive only while somebody waits for it
-    return this.isDetached ? ended.finally(() => this.#keepAlive(false)) : ended;
+    this.#waiting++;
+    this.#keepAlive(true);
+    return ended.finally(() => {
+      if (--this.#waiting === 0) this.#keepAlive(false);
+    });
   }
 
   /**

@@ -156,11 +156,14 @@ export class RunningTask implements Task, Beginning {
   }
 
   async close(): Promise<void> {
-    if (!this.#over) {
-      this.ref();
-      this.#connection.send(Request.close, this.id, new Uint8Array());
+    // whoever waits for the removal keeps the event loop alive, also of a task that has ended
+    this.#connection.ref();
+    try {
+      if (!this.#over) this.#connection.send(Request.close, this.id, new Uint8Array());
+      await (this.#stays && this.#hasBegun ? this.#removed.promise : this.#ended.promise);
+    } finally {
+      this.#connection.unref();
     }
-    await (this.#stays && this.#hasBegun ? this.#removed.promise : this.#ended.promise);
   }
 
   get beside(): StartPlan {
