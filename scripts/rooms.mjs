@@ -12,7 +12,8 @@ const typescript = {
   rooms: [
     ['lib/index.ts'],
     ['lib/container'],
-    ['lib/container/exec', 'lib/container/detached'],
+    ['lib/container/detached'],
+    ['lib/container/exec', 'lib/container/files'],
     ['lib/container/start'],
     ['lib/container/plan', 'lib/container/result', 'lib/container/logs'],
     ['lib/container/options'],

@@ -17,6 +17,7 @@ import { abortSignal, delay, word } from '../options/common-schemas.js';
 import type { LayerOptions } from '../options/layer-options.js';
 import type { Limits } from '../options/limits.js';
 import { parseOptions } from '../options/parse-options.js';
+import type { Size } from '../options/size.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
 import type { Step } from '../plan/steps.js';
 import { unlessAborted } from '../process/abort.js';
@@ -34,6 +35,7 @@ import { writeNote } from './detached/note.js';
 import { pruneContainers } from './detached/prune-containers.js';
 import { FirstProcess } from './exec/first-process.js';
 import { hasEnded, launchExec } from './exec/launch-exec.js';
+import { ContainerFiles } from './files/container-files.js';
 import { parseLogOptions, readLogs } from './logs/read-logs.js';
 import { parseFilter } from './options/container-filter.js';
 import { parseRunOptions } from './options/container-options.js';
@@ -41,6 +43,7 @@ import type {
   ContainerFilter,
   ContainerInfo,
   ContainerOptions,
+  CopyIn,
   ExecOptions,
   LogOptions,
   LogRecord,
@@ -48,6 +51,7 @@ import type {
   RunOptions,
   State,
 } from './options/container-types.js';
+import { parseCopyFrom, parseCopyTo } from './options/copy-options.js';
 import { type ParsedExec, parseExec } from './options/exec-options.js';
 import { copyOut } from './result/copy-out.js';
 import { groupEvidence } from './result/group-evidence.js';
@@ -78,6 +82,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   #outcome: Promise<RunResult<E>> | null = null;
   #removed: Promise<void> | null = null;
   readonly #firstProcess: FirstProcess;
+  readonly #files: ContainerFiles | null;
   /** Programs that are about to join. */
   readonly #joining = new Set<Promise<void>>();
   #isPausing = false;
@@ -94,6 +99,10 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     this.#record = record;
     this.#held = held;
     this.#firstProcess = new FirstProcess(held.task, held.slot);
+    this.#files =
+      held.inside && held.keepsInside
+        ? new ContainerFiles(this.id, { ...held.inside, capabilities: record.current.program.capabilities })
+        : null;
     live.add(this);
     // what the handle holds is of no use without its shim
     connection?.over.then(() => this.#close());
@@ -395,6 +404,45 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /**
+   * Writes to a path in the container, through its own mounts, as the root of the container: also to one that stands still, has not started,
+   * or has ended and was not removed. Text and bytes become a file, as does a {@link CopyIn}, whose source may be a tree; folders on the way
+   * are made. They belong to the container's user unless `uid` and `gid` say otherwise. A file that is there is replaced, one that could not
+   * be written to its end is removed.
+   *
+   * A stream is a tar, which is unpacked in the folder `path`; that must be there. Owners, modes, times and extended attributes are those of
+   * the tar (as `docker cp -a`), and no link leads out of the folder. What was unpacked before a failure stays.
+   *
+   * Links in `path` are followed below the container's root, and those of /proc that lead elsewhere are refused. What is written to a tmpfs
+   * counts for the memory of this process's group.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_CLOSED` when it was removed; SyscallError: ENOENT for a folder that is not there, EROFS,
+   * ENOSPC, ELOOP for a link of /proc; the stream's own error
+   */
+  async copyTo(path: string, source: string | Uint8Array | Readable | CopyIn): Promise<void> {
+    await this.#filesFor('copyTo()').copyTo(parseCopyTo(path, source));
+  }
+
+  /**
+   * A file or a tree of the container as a tar, read through its own mounts with no more right than the container's user has: also of one
+   * that stands still, has not started, or has ended and was not removed. The names in it begin with the last one of `path`; when that ends
+   * in '/', the tar has what is in the folder. Links on the way are followed below the container's root, the last name is not.
+   *
+   * The tar has owners (as numbers), modes, times, links, hard links, holes and extended attributes; sockets are left out, and files of /proc
+   * are empty, as their sizes say. What can't be read ends the stream with an error. Destroying the stream ends the reading.
+   *
+   * @param options.maxBytes of the tar; a stream that would have more fails with `ERR_TOO_LARGE`. Default: no limit
+   * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_CLOSED` when it was removed; SyscallError: ENOENT, EACCES, ELOOP for a link of /proc
+   */
+  async copyFrom(path: string, options: { maxBytes?: Size | undefined } = {}): Promise<Readable> {
+    return this.#filesFor('copyFrom()').copyFrom(parseCopyFrom(path, options));
+  }
+
+  #filesFor(what: string): ContainerFiles {
+    if (this.#files) return this.#files;
+    throw new UnsupportedError(what, 'the container was made by Container.run', 'Make it by Container.create.');
+  }
+
+  /**
    * What the program, and making its mounts, changed in the image's files, sorted by path, a folder before its content. It can be read
    * while the container runs, and after its end until it is removed. What the program writes meanwhile may be included or not:
    * {@link pause} it to be sure. Mounts are not included.
@@ -515,6 +563,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       });
     } finally {
       this.#held.program.streams.close();
+      await this.#files?.close();
       await this.#held.changes?.close().finally(() => this.#held.release());
     }
   }
@@ -541,14 +590,19 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   async #finish(): Promise<RunResult<E>> {
     const { copyOut: paths, copyOutMax: max } = this.#record.current;
-    const { program, inside, changes, release } = this.#held;
+    const { program, inside, keepsInside, changes, release } = this.#held;
+    const isRead = inside !== null && paths.length > 0;
     try {
-      return await program.wait(inside === null ? undefined : () => copyOut(inside, paths, { max, ...program.cancelling }));
+      return await program.wait(
+        !isRead
+          ? undefined
+          : () => copyOut(keepsInside ? { ...inside, close: () => undefined } : inside, paths, { max, ...program.cancelling }),
+      );
     } finally {
       this.#state = 'stopped';
       // `changes` can be read until the container is removed, and lie on the image's layers: these are then kept as long
       if (!changes) release();
-      inside?.close();
+      if (!keepsInside) inside?.close();
     }
   }
 }

@@ -1,28 +1,15 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { ChildOutput } from '../native/child-output.js';
-import { binding, closeDescriptor, streamOf } from '../native/load-addon.js';
-import { start } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
+import { goneWorker, readWorker } from '../native/worker-output.js';
 import { clampOf, type LayerOptions } from '../options/layer-options.js';
 import { type Change, ChangeParser } from './change.js';
 import { planRead, type ReadRequest } from './overlay-plan.js';
 
-/** What a reading process writes, as a stream: a {@link ChildOutput}. */
+/** What a reading process writes, as a stream: see {@link readWorker}. */
 export async function readChanges(request: Omit<ReadRequest, 'output'>): Promise<Readable> {
-  const [output, input] = binding().pipe();
-  // a socket gets the descriptor at once, and closes it whatever fails
-  const pipe = streamOf(output, { readable: true, writable: false });
-  try {
-    const { plan, slots } = planRead({ ...request, output: input });
-    const task = await start(plan, slots.descriptors);
-    return new ChildOutput(pipe, task, request.work === 'pack' ? 'pack the changes' : 'list the changes');
-  } catch (error) {
-    pipe.destroy();
-    throw error;
-  } finally {
-    closeDescriptor(input);
-  }
+  const what = request.work === 'pack' ? 'pack the changes' : 'list the changes';
+  return readWorker({ what, plan: (output) => planRead({ ...request, output }) });
 }
 
 /** Packs a folder as a layer. An overlay that is mounted on the folder is not in the layer. */
@@ -44,12 +31,6 @@ export async function* listChanges(request: Omit<ReadRequest, 'output' | 'work'>
     for await (const piece of stream) yield* parser.push(piece);
     parser.end();
   } finally {
-    await gone(stream);
+    await goneWorker(stream);
   }
-}
-
-/** Resolves when the process behind the stream has ended. */
-async function gone(stream: Readable): Promise<void> {
-  stream.destroy();
-  if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve));
 }

@@ -9,10 +9,12 @@ export interface ConfinedWorker {
   readonly namespaces: number;
   /** Steps by which the process gets what it needs, and its root, while it still has all rights: opens, mounts, `pivot` or `setns`. */
   readonly enter: readonly Step[];
-  /** The capabilities that the process keeps for the work. */
+  /** The capabilities that the process keeps for the work; as another `user` than root it has none. */
   readonly capabilities: CapabilityMask;
   /** What `save_user` noted: the process becomes that user. Default: it stays who it is. */
   readonly user?: Slot;
+  /** Steps by which the process finds what it works on, with no more rights than it has for the work. */
+  readonly find?: readonly Step[];
   readonly work: Extract<Step, { op: 'unpack' | 'pack' | 'changes' | 'copy_out' }>;
   /** Where the process writes its findings; `NONE` where it has none. */
   readonly output: Slot;
@@ -22,7 +24,7 @@ export interface ConfinedWorker {
  * The stage of a confined worker. What others wrote is hostile, and might lead the process to do anything. So the process enters, then
  * gives up every right but those of its work and, last, every system call but those.
  */
-export function confinedStage({ namespaces, enter, capabilities, user, work, output }: ConfinedWorker): Stage {
+export function confinedStage({ namespaces, enter, capabilities, user, find = [], work, output }: ConfinedWorker): Stage {
   const steps: Step[] = [
     // others in the pid namespace must not look into this process
     { op: 'dumpable', value: 0 },
@@ -33,12 +35,15 @@ export function confinedStage({ namespaces, enter, capabilities, user, work, out
     ...(user === undefined
       ? []
       : ([
-          { op: 'restore_user', saved: user },
+          { op: 'restore_user', saved: user, apply: 1 },
           { op: 'dumpable', value: 0 },
         ] satisfies Step[])),
-    { op: 'capabilities', effective: capabilities, permitted: capabilities, inheritable: 0, ambient: 0 },
+    user === undefined
+      ? { op: 'capabilities', effective: capabilities, permitted: capabilities, inheritable: 0, ambient: 0 }
+      : { op: 'limit_capabilities', kept: capabilities },
     // the change of user clears the parent-death signal, so it is set after that
     { op: 'parent_death_signal', signal: SIGKILL },
+    ...find,
     { op: 'work_filter', work: work.op, output },
     work,
   ];

@@ -84,10 +84,11 @@ export type Step =
   | { readonly op: 'control_terminal'; readonly host?: never; }
   | { readonly op: 'user'; readonly host?: never; readonly user: string; readonly apply: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'save_user'; readonly host?: never; readonly out?: Slot; }
-  | { readonly op: 'restore_user'; readonly host?: never; readonly saved: Slot; }
+  | { readonly op: 'restore_user'; readonly host?: never; readonly saved: Slot; readonly apply: number | bigint; }
   | { readonly op: 'keep_capabilities'; readonly host?: never; }
   | { readonly op: 'bound_capabilities'; readonly host?: never; readonly bounding: number | bigint; }
   | { readonly op: 'capabilities'; readonly host?: never; readonly effective: number | bigint; readonly permitted: number | bigint; readonly inheritable: number | bigint; readonly ambient: number | bigint; }
+  | { readonly op: 'limit_capabilities'; readonly host?: never; readonly kept: number | bigint; }
   | { readonly op: 'no_new_privileges'; readonly host?: never; }
   | { readonly op: 'dumpable'; readonly host?: never; readonly value: number | bigint; }
   | { readonly op: 'parent_death_signal'; readonly host?: never; readonly signal: number | bigint; }
@@ -193,10 +194,11 @@ export const stepTable: readonly StepRow[] = [
   { op: 'control_terminal', call: 'ioctl', what: 'make the terminal the controlling one', fields: [] },
   { op: 'user', call: 'setresuid', what: 'become the user {user}', fields: [['STR', 'user'], ['NUM', 'apply'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'save_user', call: 'memfd_create', what: 'note who the user is', fields: [['OUT', 'out']] },
-  { op: 'restore_user', call: 'setresuid', what: 'become the container\'s user', fields: [['SLOT', 'saved']] },
+  { op: 'restore_user', call: 'setresuid', what: 'become the container\'s user', fields: [['SLOT', 'saved'], ['NUM', 'apply']] },
   { op: 'keep_capabilities', call: 'prctl', what: 'keep capabilities over the change of user', fields: [] },
   { op: 'bound_capabilities', call: 'prctl', what: 'limit the bounding set', fields: [['NUM', 'bounding']] },
   { op: 'capabilities', call: 'capset', what: 'set the capabilities', fields: [['NUM', 'effective'], ['NUM', 'permitted'], ['NUM', 'inheritable'], ['NUM', 'ambient']] },
+  { op: 'limit_capabilities', call: 'capset', what: 'limit the capabilities', fields: [['NUM', 'kept']] },
   { op: 'no_new_privileges', call: 'prctl', what: 'set no_new_privs', fields: [] },
   { op: 'dumpable', call: 'prctl', what: 'set whether it can be dumped', fields: [['NUM', 'value']] },
   { op: 'parent_death_signal', call: 'prctl', what: 'die with the shim', fields: [['NUM', 'signal']] },

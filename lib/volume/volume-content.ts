@@ -2,11 +2,11 @@ import { chmod } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { hasCode, NacelleError, SyscallError, withCleanupError } from '../errors.js';
-import { ChildOutput } from '../native/child-output.js';
 import { binding, closeDescriptor, streamOf } from '../native/load-addon.js';
 import { start } from '../native/shim.js';
 import { attempting } from '../native/system-errors.js';
 import type { Task } from '../native/task.js';
+import { readWorker } from '../native/worker-output.js';
 import { deathOf, unpackPlan } from '../plan/unpack-plan.js';
 import { hold } from '../store/lease.js';
 import { removeLeavings } from '../store/leavings.js';
@@ -17,18 +17,7 @@ import { dataFolder } from './volume-folder.js';
 
 /** A tar of a tree, as a stream. Destroying it ends the process that packs. */
 export async function packTree(tree: Tree, what: string): Promise<Readable> {
-  const [output, input] = binding().pipe();
-  // the stream gets the descriptor at once, and closes it whatever fails
-  const pipe = streamOf(output, { readable: true, writable: false });
-  try {
-    const { plan, slots } = packPlan(tree, input);
-    return new ChildOutput(pipe, await start(plan, slots.descriptors), what);
-  } catch (error) {
-    pipe.destroy();
-    throw error;
-  } finally {
-    closeDescriptor(input);
-  }
+  return readWorker({ what, plan: (output) => packPlan(tree, output) });
 }
 
 /**

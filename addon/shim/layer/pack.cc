@@ -29,10 +29,10 @@ class Packer {
 
   int top(int fd);
   int folder(int fd, const std::string& path);
+  int entry(int parent, const std::string& name, const std::string& path);
   int finish();
 
  private:
-  int entry(int parent, const std::string& name, const std::string& path);
   int file(int parent, const char* name, TarEntry& entry);
   int other(int parent, const char* name, const struct stat& status, TarEntry& entry);
   int subfolder(int parent, const char* name, TarEntry& entry);
@@ -123,7 +123,7 @@ int Packer::subfolder(int parent, const char* name, TarEntry& entry) {
   OverlayMarks marks;
   int result = open_folder(parent, name, fd);
   if (result == 0 && fstat(fd.get(), &status) < 0) result = -errno;
-  if (result == 0) result = read_overlay_marks(fd.get(), marks);
+  if (result == 0 && !options_.plain) result = read_overlay_marks(fd.get(), marks);
   if (result == 0) result = read_xattrs(fd.get(), entry.xattrs);
   if (result < 0) return failed(result, entry.name, "reading the folder");
   if (marks.partial) return failed(-EOPNOTSUPP, entry.name, "the folder was renamed by reference (redirect_dir): its content is elsewhere");
@@ -145,7 +145,7 @@ int Packer::file(int parent, const char* name, TarEntry& entry) {
   OverlayMarks marks;
   if (!fd || fstat(fd.get(), &status) < 0) return failed(-errno, entry.name, "opening it");
   if (!S_ISREG(status.st_mode)) return failed(-EAGAIN, entry.name, "it was replaced while it was packed");
-  int result = read_overlay_marks(fd.get(), marks);
+  int result = options_.plain ? 0 : read_overlay_marks(fd.get(), marks);
   if (marks.partial) return failed(-EOPNOTSUPP, entry.name, "only the file's metadata is in the upper (metacopy)");
   describe(status, entry);
   entry.size = static_cast<uint64_t>(status.st_size);
@@ -188,6 +188,7 @@ int parse_pack_options(const char* const* options, size_t count, PackOptions& re
   return layer::parse_options(options, count, [&](std::string_view key, std::string_view value) {
     uint64_t seconds;
     if (key == "form") return choose(value, "layer", "tree", result.plain);
+    if (key == "only") return !(result.only = value).empty();
     if (key != "mtime") return result.leave_out.add(key, value);
     if (!parse_decimal(value, INT64_MAX, seconds)) return false;
     result.mtime = static_cast<int64_t>(seconds);
@@ -201,6 +202,10 @@ int pack_layer(int upper_fd, const int* lower_fds, size_t count, int output_fd, 
   if (opened == 0) opened = options.leave_out.resolve(lower);
   if (opened < 0) return fail(why, -opened, "reading the lower layers");
   Packer packer(output_fd, options, why);
+  if (!options.only.empty()) {
+    const int result = packer.entry(upper_fd, options.only, options.only);
+    return result < 0 ? result : packer.finish();
+  }
   unique_fd top;
   if (const int result = open_folder(upper_fd, ".", top); result < 0) return fail(why, -result, "opening the upper folder");
   int result = packer.top(top.get());

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "failure.h"
 #include "leave_out.h"
@@ -18,6 +19,7 @@ namespace nacelle {
 
 struct PackOptions {
   bool plain = false;  // form=layer|tree: a tree is packed as it is, its top folder first; no name or mark means a deletion
+  std::string only;  // only=NAME: packs this one file or folder in the folder, which itself need not be readable
   bool clamp = false;
   int64_t mtime = 0;          // mtime=SECONDS: later times are written as this one
   layer::LeaveOut leave_out;  // exclude=PATH and empty=PATH, which may each be given many times

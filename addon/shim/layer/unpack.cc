@@ -92,7 +92,7 @@ int unpack_layer(int input_fd, int root_fd, const int* lower_fds, size_t lower_c
   }
   if (result == 0) result = work.times.apply(work.tree, why);
   if (result == 0) result = work.reader.drain(why);
-  return result == 0 ? sync(root_fd, why) : result;
+  return result == 0 && !options.plain ? sync(root_fd, why) : result;
 }
 
 }  // namespace nacelle

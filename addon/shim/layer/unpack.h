@@ -28,9 +28,9 @@ struct UnpackOptions {
 // 'key=value' each, named as above. -EINVAL for an unknown key or a wrong value.
 int parse_unpack_options(const char* const* options, size_t count, UnpackOptions& result);
 
-// Reads the input to its end, and waits until what it made is on the disk. `lower`: the unpacked layers below, the topmost first, which
-// give the owner, mode, time and attributes of folders that the archive only implies. 0 or -errno with the reason in `why`, -kBeyondLimit
-// for what exceeds a limit; what was unpacked until then stays.
+// Reads the input to its end, and waits until what a layer made is on the disk. `lower`: the unpacked layers below, the topmost first,
+// which give the owner, mode, time and attributes of folders that the archive only implies. 0 or -errno with the reason in `why`,
+// -kBeyondLimit for what exceeds a limit; what was unpacked until then stays.
 int unpack_layer(int input_fd, int root_fd, const int* lower_fds, size_t lower_count, const UnpackOptions& options, Failure& why);
 
 }  // namespace nacelle

@@ -62,8 +62,11 @@ int copy_file(int from, const struct stat& status, int to, const char* name, con
   if (unlinkat(to, name, 0) < 0 && errno != ENOENT) return -errno;
   const unique_fd target(openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!target) return -errno;
-  const int result = pump(from, target.get());
-  return result < 0 ? result : own(target.get(), status, want);
+  int result = pump(from, target.get());
+  if (result == 0) result = own(target.get(), status, want);
+  // a part of a file is worse than none
+  if (result < 0) static_cast<void>(unlinkat(to, name, 0));
+  return result;
 }
 
 int copy_link(int from, int to, const char* name, const Owner& owner) {

@@ -62,7 +62,10 @@ int run(Context& context, const args::write_file& a) {
   if (!file) return -errno;
   result = write_all(file.get(), a.bytes.data, a.bytes.size);
   if (result == 0) result = own(file.get(), "", owner.uid, owner.gid);
-  return result < 0 ? result : checked_int(fchmod(file.get(), static_cast<mode_t>(a.mode)));
+  if (result == 0) result = checked_int(fchmod(file.get(), static_cast<mode_t>(a.mode)));
+  // a part of a file is worse than none
+  if (result < 0) static_cast<void>(unlinkat(parent.get(), name, 0));
+  return result;
 }
 
 int run(Context& context, const args::set_xattr& a) {

@@ -211,7 +211,7 @@ int run(Context& context, const args::save_user& a) {
 
 int run(Context& context, const args::restore_user& a) {
   const int result = read_memfd(context.slots.get(a.saved), reinterpret_cast<char*>(&context.account), sizeof context.account);
-  return result < 0 ? result : become(context.account);
+  return result < 0 || a.apply == 0 ? result : become(context.account);
 }
 
 int run(Context&, const args::keep_capabilities&) { return checked_int(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)); }
@@ -240,6 +240,19 @@ int run(Context&, const args::capabilities& a) {
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) < 0) return -errno;
   }
   return 0;
+}
+
+int run(Context&, const args::limit_capabilities& a) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  if (syscall(SYS_capget, &header, data) < 0) return -errno;
+  for (unsigned word = 0; word < 2; ++word) {
+    data[word].permitted &= static_cast<uint32_t>(a.kept >> (32 * word));
+    data[word].effective = data[word].permitted;
+    data[word].inheritable = 0;
+  }
+  if (syscall(SYS_capset, &header, data) < 0) return -errno;
+  return checked_int(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
 }
 
 int run(Context&, const args::no_new_privileges&) { return checked_int(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)); }

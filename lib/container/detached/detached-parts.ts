@@ -50,7 +50,7 @@ async function partsOf<E extends Encoding>(
     return fd;
   };
   const changes = changesOf(detached, take);
-  const inside: Inside | null = insideOf(take(detached?.inside?.mountNamespace), take(detached?.inside?.user));
+  const inside: Inside | null = insideOf(take(detached?.inside.mountNamespace), take(detached?.inside.user));
   // the shim keeps its own
   for (const fd of left.values()) closeDescriptor(fd);
   const logs = detached?.logs ?? null;
@@ -67,7 +67,16 @@ async function partsOf<E extends Encoding>(
   task.unref();
   return {
     record: live,
-    held: { program, task, slot: detached?.free ?? 0, image: null, inside, changes, release: () => undefined },
+    held: {
+      program,
+      task,
+      slot: detached?.free ?? 0,
+      image: null,
+      inside,
+      keepsInside: inside !== null,
+      changes,
+      release: () => undefined,
+    },
     connection,
   };
 }
@@ -83,7 +92,7 @@ function changesOf(detached: DetachedRecord | null, take: (slot: Slot | undefine
 }
 
 function slotsOf({ inside, changes }: DetachedRecord): Slot[] {
-  return [...(inside === null ? [] : [inside.mountNamespace, inside.user]), ...(changes?.mounts ?? []).map(({ upper }) => upper)];
+  return [inside.mountNamespace, inside.user, ...(changes?.mounts ?? []).map(({ upper }) => upper)];
 }
 
 /** The process as its options were, without what belongs to the call. */

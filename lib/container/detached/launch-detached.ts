@@ -176,7 +176,7 @@ function detachedRecord(
   return {
     logs,
     stdin: pipes.stdin,
-    inside: options.copyOut.length > 0 ? { mountNamespace, user } : null,
+    inside: { mountNamespace, user },
     changes:
       root.type === 'recipe'
         ? {

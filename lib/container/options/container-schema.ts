@@ -110,7 +110,7 @@ const copyInForms = z.union([
   content.transform((value): ParsedCopyIn => ({ source: null, content: bytes(value), mode: 0o644, uid: null, gid: null })),
 ]);
 /** Bytes are wrapped first: in a plain object, each byte would be looked at as an unknown key. */
-const copyIn = z.preprocess((value) => (types.isUint8Array(value) ? { content: value } : value), copyInForms);
+export const copyIn = z.preprocess((value) => (types.isUint8Array(value) ? { content: value } : value), copyInForms);
 
 /** Seconds that, added to any clock, stay in the kernel's range (KTIME_SEC_MAX halved). */
 const offset = z.number().min(-4e12).max(4e12);

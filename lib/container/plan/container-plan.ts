@@ -62,7 +62,7 @@ export function planHead(input: HeadInput): Head {
 
 /** The plan, and the slots in it that Node asks for. */
 export interface ContainerPlan extends PlanParts {
-  /** The container's mount namespace: files are read from the container there after its end. */
+  /** The container's mount namespace: there its files are read and written, also after its end. */
   readonly mountNamespace: Slot;
   /** The container's user, noted at the start: `copyOut` reads with no more right than this user has. */
   readonly user: Slot;
@@ -90,7 +90,8 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   const copyIn = planCopyIn(input, root.root, places);
   const streams = planStreams(input.streams, slots, { dev, byShim: mayBeRefused(options) });
   const [mountNamespace, user] = [slots.take(), slots.take()];
-  const copiesOut = options.copyOut.length > 0;
+  // whoever makes a container, and does not only run it, may read and write its files until it is removed
+  const copies = options.copyOut.length > 0 || input.park;
 
   const setUp: Step[] = [
     // the process may be older than a mount of the host's, so the mount namespace is made only now
@@ -113,13 +114,13 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     // the user is looked up before the program can change these files
     { op: 'user', user: input.program.user, apply: 0, ...groundOf(places, ...ACCOUNTS) },
     ...(streams.terminal ? terminalSteps(streams.terminal, input, { root: root.root, places }) : []),
-    ...(copiesOut ? saveUser(user) : []),
+    ...(copies ? saveUser(user) : []),
     ...copyIn.others,
     ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
     ...identitySteps(input, proc),
     ...protection.protect(places, head.mounts.nullDevice),
     // whoever closes the last descriptor of a mount namespace waits for its mounts to go: so Node gets one only where it reads files there
-    ...(copiesOut ? [{ op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' } as const] : []),
+    ...(copies ? [{ op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' } as const] : []),
   ];
   const program = planProcess(input.program, {
     streams,
@@ -142,7 +143,7 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
         : [{ flags: namespaces.flags, steps: [...setUp, ...program.confine, ...program.run] }],
     undo: [...diskUndo(input), ...input.journal, ...group.undo],
     reports: group.reports,
-    returns: [...(copiesOut ? [mountNamespace, user] : []), ...(streams.terminal ? [streams.terminal.master] : []), ...root.uppers],
+    returns: [...(copies ? [mountNamespace, user] : []), ...(streams.terminal ? [streams.terminal.master] : []), ...root.uppers],
     killGroup: group.killGroup,
     ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
     ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),

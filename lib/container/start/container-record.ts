@@ -63,8 +63,8 @@ export interface DetachedRecord {
   readonly logs: string | null;
   /** Our end of its standard input. */
   readonly stdin: Slot | null;
-  /** Where, and as whom, `copyOut` reads files. */
-  readonly inside: { readonly mountNamespace: Slot; readonly user: Slot } | null;
+  /** Where, and as whom, files are read and written. */
+  readonly inside: { readonly mountNamespace: Slot; readonly user: Slot };
   /** What holds the changes to its root. */
   readonly changes: {
     readonly mounts: readonly { readonly target: string; readonly lower: readonly string[]; readonly upper: Slot }[];

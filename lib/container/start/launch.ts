@@ -32,8 +32,10 @@ export interface Held<E extends Encoding> {
   /** A slot of the container's task, for a descriptor that the shim opens and sends to Node. */
   readonly slot: Slot;
   readonly image: Image | null;
-  /** Where, and as whom, `copyOut` reads files; `null` where it reads none. */
+  /** Where, and as whom, files are read and written; `null` for a run without `copyOut`. */
   readonly inside: Inside | null;
+  /** Files can be read and written until the container is removed. */
+  readonly keepsInside: boolean;
   /** `null` for a run, whose root goes with its end, and for a root that is a folder, which the program writes to itself. */
   readonly changes: RootChanges | null;
   /** Releases the image's layers. */
@@ -109,12 +111,14 @@ async function launchOn<E extends Encoding>(
   const { descriptors } = task.started;
   program.connect(descriptors.get(plan.master));
   const uppers = plan.uppers.map((slot) => descriptors.get(slot));
+  const inside = insideOf(descriptors.get(plan.mountNamespace), descriptors.get(plan.user));
   const held: Held<E> = {
     program,
     task,
     slot: slots.take(),
     image: prepared.image,
-    inside: insideOf(descriptors.get(plan.mountNamespace), descriptors.get(plan.user)),
+    inside,
+    keepsInside: park,
     changes: park ? changesIn(prepared, uppers, onHost.disk) : null,
     release: prepared.release,
   };

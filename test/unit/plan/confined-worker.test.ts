@@ -32,7 +32,7 @@ describe('the stage of a confined worker', () => {
   it('becomes a user between the two sets, and can be looked into by nobody then', () => {
     const steps = ops({ user: 7 });
     expect(steps.slice(steps.indexOf('bound_capabilities'), steps.indexOf('parent_death_signal'))).toEqual([
-      ...['bound_capabilities', 'restore_user', 'dumpable', 'capabilities'],
+      ...['bound_capabilities', 'restore_user', 'dumpable', 'limit_capabilities'],
     ]);
   });
 

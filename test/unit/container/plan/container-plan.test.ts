@@ -163,7 +163,7 @@ describe('init and park', () => {
   it('the mount namespace, the user and the changes are kept where they will be looked into, and nowhere else', () => {
     for (const [planned, namespaces, others] of [
       [plan(), 0, 0],
-      [plan({}, { park: true }), 0, 1],
+      [plan({}, { park: true }), 1, 2],
       [plan({ copyOut: ['/out'] }), 1, 1],
     ] as const) {
       expect(ops(last(planned)).filter((op) => op === 'open_namespace')).toHaveLength(namespaces);
