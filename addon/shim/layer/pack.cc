@@ -93,7 +93,7 @@ int Packer::entry(int parent, const std::string& name, const std::string& path) 
   if (options_.leave_out.excludes(path)) return 0;
   struct stat status;
   const int found = status_of(parent, name.c_str(), status);
-  if (found == -ENOENT) return 0;  // it was removed after its folder was read
+  if (found == -ENOENT && path != options_.only) return 0;  // it was removed after its folder was read
   if (found < 0) return failed(found, path, "stat");
   const int hidden = options_.plain ? 0 : is_whiteout(parent, name.c_str(), status);
   if (hidden < 0) return failed(hidden, path, "reading its attributes");
