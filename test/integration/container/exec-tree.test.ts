@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 import { type Container, type ExecOptions, type Execution, Namespace } from '../../../lib/index.js';
-import { cgroupFolders, readText } from '../../fixtures/host.js';
+import { cgroupFolders, processes, readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { live, outputOf } from '../../fixtures/live.js';
+import { live } from '../../fixtures/live.js';
 import { requires } from '../../fixtures/requires.js';
 import { until } from '../../fixtures/until.js';
 
@@ -12,25 +12,27 @@ const { describe, it } = requires({ root: true, tools: ['busybox'] });
 /** A tree: the program, a child of it, and one that left its session and its parent. Each says so by its name alone. */
 const TREE = '(setsid sleep 100001 &); sleep 100002 & echo ready; sleep 100003 & wait';
 
-/** How many processes in the container do nothing for so many seconds. */
-async function count(container: Container, seconds: number | string): Promise<number> {
-  return Number(await outputOf(container, `ps -o args | grep -c '^sleep ${seconds}$' || true`));
+/** How many processes in the container do nothing for so many seconds: by its groups, for in the host's pid namespace it sees others too. */
+function count({ id }: Container, seconds: number | string): number {
+  const wanted = new RegExp(`^sleep ${seconds} $`);
+  const isWanted = (pid: number): boolean => wanted.test((readText(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' '));
+  return processes().filter(({ pid }) => isWanted(pid) && readText(`/proc/${pid}/cgroup`)?.includes(id)).length;
 }
 
 /** Starts the tree in a container in which another program runs beside it. */
 async function withTree(container: Container, options: ExecOptions): Promise<{ tree: Execution; beside: Execution }> {
   const beside = container.exec(['sleep', '200000']);
   const tree = container.exec(['sh', '-c', TREE], options);
-  await until('the tree is there', async () => (await count(container, '10000[123]')) === 3);
+  await until('the tree is there', () => count(container, '10000[123]') === 3);
   return { tree, beside };
 }
 
 /** Nothing of the tree is left, and all of the rest is. */
 async function expectRestAlone(container: Container, beside: Execution): Promise<void> {
   // the end is told when the tree has ended: there is nothing to wait for
-  expect(await count(container, '10000[123]')).toBe(0);
-  expect(await count(container, 200000)).toBe(1);
-  expect(await count(container, 100000)).toBe(1);
+  expect(count(container, '10000[123]')).toBe(0);
+  expect(count(container, 200000)).toBe(1);
+  expect(count(container, 100000)).toBe(1);
   expect(container.state).toBe('running');
   await beside.kill();
   expect(await beside).toMatchObject({ status: 'signalled', signal: 'SIGKILL' });
@@ -130,7 +132,7 @@ describe('the whole tree of a program ends, and nothing else', () => {
     ]) {
       await using container = await live({ command: ['sh', '-c', "trap 'exit 0' TERM; while :; do sleep 0.01; done"] });
       const execution = container.exec(['sh', '-c', TREE]);
-      await until('the tree is there', async () => (await count(container, '10000[123]')) === 3);
+      await until('the tree is there', () => count(container, '10000[123]') === 3);
       await end(container);
       expect(await execution).toMatchObject({ status: 'signalled', signal: 'SIGKILL' });
       await container.wait();
@@ -143,17 +145,17 @@ describe('the whole tree of a program ends, and nothing else', () => {
     await using _pid = pid;
     await using container = await live({ namespaces: { pid } });
     const execution = container.exec(['sh', '-c', TREE]);
-    await until('the tree is there', async () => (await count(container, '10000[123]')) === 3);
+    await until('the tree is there', () => count(container, '10000[123]') === 3);
     await container.kill();
     expect(await execution).toMatchObject({ status: 'signalled', signal: 'SIGKILL' });
     await using next = await live({ namespaces: { pid } });
-    expect(await count(next, '10000[0123]')).toBe(1);
+    expect(count(next, '10000[0123]')).toBe(1);
   });
 
   it('when the container is removed', async () => {
     const container = await live();
     const execution = container.exec(['sh', '-c', TREE]);
-    await until('the tree is there', async () => (await count(container, '10000[123]')) === 3);
+    await until('the tree is there', () => count(container, '10000[123]') === 3);
     await container.remove({ force: true });
     expect(await execution).toMatchObject({ status: 'signalled' });
   });
