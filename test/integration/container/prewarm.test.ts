@@ -23,22 +23,26 @@ async function twice(more: RunOptions = {}): Promise<number> {
   return pid ?? 0;
 }
 
+/** A container that was created has another group than one that only runs: one of the same shape, which has ended. */
+async function created(): Promise<void> {
+  await using container = await Container.create(await options());
+  await container.start();
+  await container.wait();
+}
+
 beforeEach(() => prewarm.forget());
 
 group('a container that is prewarmed', () => {
   it('is the third of a shape, whatever it runs', async () => {
     const pid = await twice();
     const copyIn = { '/long': 'x'.repeat(300_000) };
-    await using third = await Container.create(
-      await options({ command: ['sh', '-c', 'wc -c < /long; exit 3'], copyIn, hostname: 'third' }),
-    );
-    expect(third.pid).toBe(pid);
-    await third.start();
-    expect(await third.wait()).toMatchObject({ status: 'nonzero-exit', exitCode: 3, stdout: '300000\n' });
+    const third = Container.run(await options({ command: ['sh', '-c', 'wc -c < /long; exit 3'], copyIn, hostname: 'third' }));
+    expect(await third.pid).toBe(pid);
+    expect(await third).toMatchObject({ status: 'nonzero-exit', exitCode: 3, stdout: '300000\n' });
   });
 
   it('begins when one has ended, not before', async () => {
-    await Container.run(await options());
+    await created();
     await using second = await Container.create(await options({ command: ['cat'], input: 'x' }));
     // the shim has heard all that was said before this
     await second.kill('SIGCONT');
@@ -50,14 +54,16 @@ group('a container that is prewarmed', () => {
   });
 
   it('that has not begun yet is the next one’s all the same', async () => {
-    await Container.run(await options());
+    await created();
     await using second = await Container.create(await options({ command: ['sleep', '1000'] }));
-    expect(await Container.run(await options({ command: ['echo', 'third'] }))).toMatchObject({ status: 'ok', stdout: 'third\n' });
+    await using third = await Container.create(await options({ command: ['echo', 'third'] }));
+    await third.start();
+    expect(await third.wait()).toMatchObject({ status: 'ok', stdout: 'third\n' });
     await second.remove({ force: true });
   });
 
   it('that has not begun goes without a trace', async () => {
-    await Container.run(await options());
+    await created();
     await using second = await Container.create(await options({ command: ['sleep', '1000'] }));
     await second.kill('SIGCONT');
     await prewarm.forget();
