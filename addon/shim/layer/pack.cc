@@ -78,7 +78,6 @@ int Packer::folder(int fd, const std::string& path) {
 
 // Writes the top folder itself, where that belongs to what is packed.
 int Packer::top(int fd) {
-  if (!options_.plain) return 0;
   struct stat status {};
   TarEntry entry;
   entry.name = "./";
@@ -187,7 +186,11 @@ int Packer::finish() {
 int parse_pack_options(const char* const* options, size_t count, PackOptions& result) {
   return layer::parse_options(options, count, [&](std::string_view key, std::string_view value) {
     uint64_t seconds;
-    if (key == "form") return choose(value, "layer", "tree", result.plain);
+    if (key == "form") {
+      result.has_top = value == "tree";
+      result.plain = result.has_top || value == "contents";
+      return result.plain || value == "layer";
+    }
     if (key == "only") return !(result.only = value).empty();
     if (key != "mtime") return result.leave_out.add(key, value);
     if (!parse_decimal(value, INT64_MAX, seconds)) return false;
@@ -208,7 +211,7 @@ int pack_layer(int upper_fd, const int* lower_fds, size_t count, int output_fd, 
   }
   unique_fd top;
   if (const int result = open_folder(upper_fd, ".", top); result < 0) return fail(why, -result, "opening the upper folder");
-  int result = packer.top(top.get());
+  int result = options.has_top ? packer.top(top.get()) : 0;
   if (result == 0) result = packer.folder(top.get(), "");
   return result < 0 ? result : packer.finish();
 }

@@ -50,7 +50,7 @@ export function planCopyFrom(place: Place, { path, contentOnly }: Omit<ParsedCop
         { op: 'open_in_root', out: top, root, path: dirname(path), flags: O_PATH | constants.O_DIRECTORY },
       ];
   const only = contentOnly ? [] : [`only=${basename(path)}`];
-  const work = { op: 'pack', upper: top, lower: [], output: to, options: ['form=tree', ...only] } as const;
+  const work = { op: 'pack', upper: top, lower: [], output: to, options: ['form=contents', ...only] } as const;
   const stage = confinedStage({ namespaces: NAMESPACES, enter, capabilities: place.capabilities & READING, user, find, work, output: to });
   return { plan: planOf({ stages: [stage] }), slots };
 }

@@ -135,7 +135,7 @@ it('a full disk loses what does not fit, says how much, and holds nothing up', a
     env: { NACELLE_ROOT: '/mnt/full/store', NACELLE_RUNROOT: '/mnt/full/run' },
   });
   expect(status).toBe('ok');
-  expect(kept).toBeGreaterThan(100_000);
+  expect(kept).toBeGreaterThan(10_000);
   expect(lost).toBeGreaterThan(100_000);
 });
 

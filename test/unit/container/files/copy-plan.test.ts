@@ -20,13 +20,13 @@ describe('the process that reads a container', () => {
 
   it('is under the filter of its work when it reads', () => {
     expect(ops(steps).slice(-2)).toEqual(['work_filter', 'pack']);
-    expect(steps.at(-1)).toMatchObject({ options: ['plain=1', 'only=b'] });
+    expect(steps.at(-1)).toMatchObject({ options: ['form=contents', 'only=b'] });
   });
 
   it('reads the folder itself, where only what is in it is wanted', () => {
     const inside = stepsOf(planCopyFrom(place, { path: '/a/b', contentOnly: true }, 22));
     expect(inside.filter(({ op }) => op === 'open_in_root')).toMatchObject([{ path: '/a/b' }]);
-    expect(inside.at(-1)).toMatchObject({ options: ['plain=1'] });
+    expect(inside.at(-1)).toMatchObject({ options: ['form=contents'] });
   });
 });
 
