@@ -17,6 +17,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Socket", nacelle::Socket::Define(env));
   exports.Set("EventCounter", nacelle::EventCounter::Define(env));
   exports.Set("Terminal", nacelle::Terminal::Define(env));
+  exports.Set("enterRawMode", Napi::Function::New<nacelle::EnterRawMode>(env, "enterRawMode"));
+  exports.Set("restoreMode", Napi::Function::New<nacelle::RestoreMode>(env, "restoreMode"));
   exports.Set("pipe", Napi::Function::New<nacelle::Pipe>(env, "pipe"));
   exports.Set("closeDescriptor", Napi::Function::New<nacelle::CloseDescriptor>(env, "closeDescriptor"));
   exports.Set("duplicateDescriptor", Napi::Function::New<nacelle::DuplicateDescriptor>(env, "duplicateDescriptor"));

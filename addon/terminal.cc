@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "callback.h"
 #include "descriptors.h"
@@ -101,5 +102,23 @@ void Terminal::Ref(const Napi::CallbackInfo&) { poll_.ref(); }
 void Terminal::Unref(const Napi::CallbackInfo&) { poll_.unref(); }
 
 void Terminal::Close(const Napi::CallbackInfo&) { Shut(); }
+
+Napi::Value EnterRawMode(const Napi::CallbackInfo& info) {
+  const int fd = info[0].As<Napi::Number>().Int32Value();
+  termios before{};
+  if (tcgetattr(fd, &before) < 0) return number(info, -errno);
+  termios raw = before;
+  cfmakeraw(&raw);
+  if (tcsetattr(fd, TCSANOW, &raw) < 0) return number(info, -errno);
+  return Napi::Buffer<uint8_t>::Copy(info.Env(), reinterpret_cast<const uint8_t*>(&before), sizeof before);
+}
+
+Napi::Value RestoreMode(const Napi::CallbackInfo& info) {
+  const auto bytes = info[1].As<Napi::Uint8Array>();
+  termios settings{};
+  if (bytes.ByteLength() != sizeof settings) return number(info, -EINVAL);
+  std::memcpy(&settings, bytes.Data(), sizeof settings);
+  return number(info, tcsetattr(info[0].As<Napi::Number>().Int32Value(), TCSANOW, &settings) < 0 ? -errno : 0);
+}
 
 }  // namespace nacelle

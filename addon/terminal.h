@@ -42,4 +42,11 @@ class Terminal : public Napi::ObjectWrap<Terminal> {
   Napi::FunctionReference on_ready_;
 };
 
+// enterRawMode(fd): puts the caller's terminal into the raw mode of cfmakeraw(3), and gives the settings before, as bytes; or -errno.
+// Node's own raw mode still makes "\r\n" of each "\n", which moves the cursor of a program that draws.
+Napi::Value EnterRawMode(const Napi::CallbackInfo& info);
+
+// restoreMode(fd, settings): 0 or -errno.
+Napi::Value RestoreMode(const Napi::CallbackInfo& info);
+
 }  // namespace nacelle

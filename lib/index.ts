@@ -46,3 +46,9 @@ export type * from './process/options/process-types.js';
 export { ContainerRunError } from './process/run-error.js';
 export { Volume, type VolumeInfo, type VolumePruneReport } from './volume/volume.js';
 export type { VolumeOptions } from './volume/volume-options.js';
+export {
+  type ConnectOptions,
+  connectTerminal,
+  type TerminalInputStream,
+  type TerminalTarget,
+} from './process/terminal/connect-terminal.js';

@@ -37,6 +37,9 @@ export interface Binding {
   ) => ShimSocket;
   readonly EventCounter: new (onEvents: (count: number) => void) => EventCounter;
   readonly Terminal: new (fd: number, onReady: (mayRead: boolean, mayWrite: boolean) => void) => NativeTerminal;
+  /** cfmakeraw(3): the settings before, for `restoreMode`. */
+  enterRawMode(fd: number): Uint8Array | number;
+  restoreMode(fd: number, settings: Uint8Array): number;
   /** pipe2(2), close-on-exec: [read end, write end]. */
   pipe(): [number, number] | number;
   /** close(2), for descriptors that the addon made; see addon/descriptors.h. */

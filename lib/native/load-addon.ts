@@ -52,6 +52,18 @@ export function terminalOf(fd: number, onReady: (mayRead: boolean, mayWrite: boo
   return new (loadNative().addon.Terminal)(fd, onReady);
 }
 
+/**
+ * Puts a terminal of the caller's into raw mode (cfmakeraw(3)). @returns a function that takes the mode back, unless the terminal has gone
+ *
+ * @throws SyscallError (ENOTTY) for what is no terminal
+ */
+export function rawModeOf(fd: number): () => void {
+  const { addon } = loadNative();
+  const settings = addon.enterRawMode(fd);
+  if (typeof settings === 'number') throw nativeError('put the terminal into raw mode', 'ioctl', -settings);
+  return () => void addon.restoreMode(fd, settings);
+}
+
 /** Closes a descriptor that the addon made, or the shim sent: not one that node:fs opened, of which Node keeps account in Workers. */
 export function closeDescriptor(fd: number): void {
   const result = loadNative().addon.closeDescriptor(fd);

@@ -29,6 +29,7 @@ async function withTree(container: Container, options: ExecOptions): Promise<{ t
 
 /** Nothing of the tree is left, and all of the rest is. */
 async function expectRestAlone(container: Container, beside: Execution): Promise<void> {
+  await beside.pid;
   // the end is told when the tree has ended: there is nothing to wait for
   expect(count(container, '10000[123]')).toBe(0);
   expect(count(container, 200000)).toBe(1);
