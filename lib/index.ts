@@ -44,11 +44,11 @@ export type { Size } from './options/size.js';
 export type { NamespaceType } from './plan/namespace-types.js';
 export type * from './process/options/process-types.js';
 export { ContainerRunError } from './process/run-error.js';
-export { Volume, type VolumeInfo, type VolumePruneReport } from './volume/volume.js';
-export type { VolumeOptions } from './volume/volume-options.js';
 export {
   type ConnectOptions,
   connectTerminal,
   type TerminalInputStream,
   type TerminalTarget,
 } from './process/terminal/connect-terminal.js';
+export { Volume, type VolumeInfo, type VolumePruneReport } from './volume/volume.js';
+export type { VolumeOptions } from './volume/volume-options.js';
