@@ -110,7 +110,7 @@ Napi::Value EnterRawMode(const Napi::CallbackInfo& info) {
   termios raw = before;
   cfmakeraw(&raw);
   if (tcsetattr(fd, TCSANOW, &raw) < 0) return number(info, -errno);
-  return Napi::Buffer<uint8_t>::Copy(info.Env(), reinterpret_cast<const uint8_t*>(&before), sizeof before);
+  return {info.Env(), Napi::Buffer<uint8_t>::Copy(info.Env(), reinterpret_cast<const uint8_t*>(&before), sizeof before)};
 }
 
 Napi::Value RestoreMode(const Napi::CallbackInfo& info) {

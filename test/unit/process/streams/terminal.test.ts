@@ -2,60 +2,11 @@ import { once } from 'node:events';
 import { constants } from 'node:os';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import type { NativeTerminal } from '../../../../lib/native/binding.js';
-import { Terminal } from '../../../../lib/process/streams/terminal.js';
-
-const { EAGAIN, EIO } = constants.errno;
-const END_OF_FILE = 4;
-
-/** A terminal that takes `room` bytes at a time, and has what `typed` and `end` say. */
-class FakeTerminal implements NativeTerminal {
-  written = '';
-  room = 3;
-  readonly output: Buffer[] = [];
-  isEnded = false;
-  reads = false;
-  writes = false;
-  isClosed = false;
-  tell: (mayRead: boolean, mayWrite: boolean) => void = () => undefined;
-
-  watch(reads: boolean, writes: boolean): void {
-    [this.reads, this.writes] = [reads, writes];
-  }
-  read(bytes: Uint8Array): number {
-    const next = this.output.shift();
-    if (next === undefined) return this.isEnded ? -EIO : -EAGAIN;
-    bytes.set(next);
-    return next.length;
-  }
-  write(bytes: Uint8Array): number {
-    const taken = Buffer.from(bytes).subarray(0, this.room);
-    if (taken.length === 0) return -EAGAIN;
-    this.room -= taken.length;
-    this.written += taken.toString('latin1');
-    return taken.length;
-  }
-  resize(): number {
-    return 0;
-  }
-  endOfFile(): number {
-    return END_OF_FILE;
-  }
-  ref(): void {}
-  unref(): void {}
-  close(): void {
-    this.isClosed = true;
-  }
-}
-
-function fake(): { terminal: Terminal; native: FakeTerminal } {
-  const native = new FakeTerminal();
-  const terminal = new Terminal((_, tell) => {
-    native.tell = tell;
-    return native;
-  });
-  return { terminal, native };
-}
+import { parseExec } from '../../../../lib/container/options/exec-options.js';
+import { outputOf } from '../../../../lib/process/streams/collect.js';
+import { TerminalStreams } from '../../../../lib/process/streams/terminal-streams.js';
+import { fake } from '../../../fixtures/fake-terminal.js';
+import { fail } from '../../../fixtures/stdio.js';
 
 describe('what is typed', () => {
   it('waits for the terminal, and for room in it', async () => {
@@ -95,7 +46,7 @@ describe('what is typed', () => {
 
   it('is dropped when nobody can read it', async () => {
     const { terminal, native } = fake();
-    native.write = () => -EIO;
+    native.write = () => -constants.errno.EIO;
     terminal.connect(0);
     terminal.input.end('lost');
     await once(terminal.input, 'finish');
@@ -166,4 +117,16 @@ it('closes once, and has no size afterwards', () => {
   terminal.close();
   expect(native.isClosed).toBe(true);
   expect(terminal.resize({ columns: 1, rows: 1 })).toBe(false);
+});
+
+it('gives the result what the event loop has not told yet, when the tree has gone', async () => {
+  const { terminal, native } = fake();
+  const streams = new TerminalStreams(parseExec({ tty: true }).process, { columns: 80, rows: 24 }, terminal);
+  expect(await streams.open()).toMatchObject({ terminal: { columns: 80, rows: 24 } });
+  streams.connect(0);
+  streams.begin(fail);
+  native.output.push(Buffer.from('the last words'));
+  expect(outputOf((await streams.settle()).stdout, 'utf8')).toBe('the last words');
+  streams.close();
+  expect(native.isClosed).toBe(true);
 });
