@@ -40,6 +40,11 @@ export class VolumeLock {
     return there?.ino === own.ino && there.dev === own.dev;
   }
 
+  /** The descriptor that has the lock. Whoever has a copy of the descriptor keeps the lock. */
+  get fd(): number {
+    return this.#descriptor;
+  }
+
   /** Takes the lock, or turns it into the other kind; false when others are in the way. */
   try(kind: 'shared' | 'exclusive'): boolean {
     return tryLock(this.#descriptor, kind);

@@ -10,6 +10,8 @@ import { VolumeLock } from './volume-lock.js';
 export interface UsedVolume {
   /** The folder with the volume's files. */
   readonly path: string;
+  /** The descriptor that keeps the volume: a copy of it does so too. */
+  readonly lock: number;
   /** Idempotent. */
   release(): void;
 }
@@ -32,7 +34,8 @@ export async function useVolume(name: string, content: Tree | null, signal?: Abo
       continue;
     }
     try {
-      if (await begin(lock, { name, content, root, signal })) return { path: dataFolder(name, root), release: () => lock.release() };
+      if (await begin(lock, { name, content, root, signal }))
+        return { path: dataFolder(name, root), lock: lock.fd, release: () => lock.release() };
     } catch (error) {
       lock.release();
       throw error;

@@ -10,7 +10,7 @@ import type { Task } from '../../native/task.js';
 import { O_PATH, OWN_NAME } from '../../plan/constants.js';
 import { newId } from '../../plan/id.js';
 import { joinParts, NONE, type Plan } from '../../plan/plan.js';
-import type { Step } from '../../plan/steps.js';
+import type { Slot, Step } from '../../plan/steps.js';
 import { handedLease } from '../../store/lease.js';
 import { makeFolder, storeRoot } from '../../store/store-root.js';
 import type { DetachOptions, ParsedOptions } from '../options/container-options.js';
@@ -74,8 +74,8 @@ async function launchOn(
     const group = { ...prepared.group, undo: [...prepared.group.undo, ...folderSteps(id)] };
     const streams = { ends: pipes.ends, copies: [] };
     const plan = planContainer(planHead({ ...prepared, group }), { ...prepared, group, streams, park: true, journal: [] });
-    const leaseSlot = lease === null ? null : slots.give(lease.fd);
-    const whole = keptPlan(plan, { prepared, detach, onHost, pipes, leaseSlot, forget: [...own, ...kept] });
+    const heldSlots = [...(lease === null ? [] : [lease.fd]), ...prepared.locks].map((fd) => slots.give(fd));
+    const whole = keptPlan(plan, { prepared, detach, onHost, pipes, heldSlots, forget: [...own, ...kept] });
     const record = recordOf(prepared, whole, detachedRecord(prepared, plan, { pipes, logs, detach }));
     writeNote(record);
     const task = await connection.startPlan(whole, slots.descriptors);
@@ -121,12 +121,13 @@ interface KeptPlanInput {
   readonly detach: DetachOptions;
   readonly onHost: OnHost;
   readonly pipes: OwnPipes;
-  readonly leaseSlot: number | null;
+  /** Slots with descriptors that keep what the container uses of the store. */
+  readonly heldSlots: readonly Slot[];
   readonly forget: readonly Step[];
 }
 
 /** The container's plan as a task that is kept. Pure. */
-function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, pipes, leaseSlot, forget }: KeptPlanInput): Plan {
+function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, pipes, heldSlots, forget }: KeptPlanInput): Plan {
   const { slots } = prepared;
   const { id, name, disk, logs, lease } = onHost;
   const whole = joinParts(parts, { waits: false });
@@ -162,7 +163,7 @@ function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, pipes, lease
     ...whole,
     prepare: [...prepare, ...whole.prepare],
     // the shim keeps a given descriptor that is returned
-    returns: [...whole.returns, ...[pipes.stdin, leaseSlot].filter((slot) => slot !== null)],
+    returns: [...whole.returns, ...(pipes.stdin === null ? [] : [pipes.stdin]), ...heldSlots],
     keep: { evidence: { at: folder, path: EVIDENCE }, removal, auto: detach.autoRemove },
   };
 }

@@ -11,6 +11,9 @@ export interface MountSources {
   readonly mounts: readonly ParsedMount[];
   /** Images that are mounted, by their targets. */
   readonly images: ReadonlyMap<string, RootRecipe>;
+  /** What of the store must stay as long as the mounts: layers of images, and descriptors that keep volumes. */
+  readonly digests: readonly string[];
+  readonly locks: readonly number[];
   /** Lets go of volumes and images; to be called when the mounts are gone, or were never made. */
   release(): void;
 }
@@ -24,6 +27,8 @@ export async function findSources(options: ParsedOptions, root: RootSource): Pro
   const mounts: ParsedMount[] = [];
   const images = new Map<string, RootRecipe>();
   const held: (() => void)[] = [];
+  const digests: string[] = [];
+  const locks: number[] = [];
   const release = (): void => {
     for (const letGo of held) letGo();
   };
@@ -35,6 +40,7 @@ export async function findSources(options: ParsedOptions, root: RootSource): Pro
       if (type === 'volume' && source !== null) {
         const volume = await useVolume(source, mount.copies ? { root, path: target } : null, signal);
         held.push(volume.release);
+        locks.push(volume.lock);
         mounts.push({ ...mount, type: 'bind', source: volume.path });
         continue;
       }
@@ -42,9 +48,10 @@ export async function findSources(options: ParsedOptions, root: RootSource): Pro
       if (type !== 'image' || source === null) continue;
       const image = await (await imageOf(source, policy, options)).use({ onProgress: options.onProgress ?? undefined, signal });
       held.push(image.release);
+      digests.push(...image.digests);
       images.set(target, image.recipe);
     }
-    return { mounts, images, release };
+    return { mounts, images, digests, locks, release };
   } catch (error) {
     release();
     throw error;

@@ -44,8 +44,9 @@ export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
   readonly filterKills: boolean;
   /** `null` for a root that is a folder, which the program writes to itself. */
   readonly image: Image | null;
-  /** What must stay in the store as long as the container. */
+  /** What must stay in the store as long as the container: layers, and descriptors that keep volumes. */
   readonly digests: readonly string[];
+  readonly locks: readonly number[];
   /** Releases the image's layers; to be called when the container's mounts are gone, or were never made. */
   readonly release: () => void;
 };
@@ -75,8 +76,9 @@ export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<P
       found.release();
     };
     try {
-      const { images } = sources;
-      return { ...(await prepareOn({ ...found, release }, { ...options, mounts: sources.mounts }, of)), images };
+      const { images, locks } = sources;
+      const digests = [...found.digests, ...sources.digests];
+      return { ...(await prepareOn({ ...found, digests, release }, { ...options, mounts: sources.mounts }, of)), images, locks };
     } catch (error) {
       sources.release();
       throw error;
@@ -91,7 +93,7 @@ async function prepareOn(
   { root, config, image, digests, release }: FoundRoot,
   options: ParsedOptions,
   { id, park, owner: ownName }: PrepareFor,
-): Promise<Omit<Prepared, 'images'>> {
+): Promise<Omit<Prepared, 'images' | 'locks'>> {
   const argv = argvOf(options, config);
   const stopSignal = stopSignalOf(config);
   const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: ownCapabilities() });
@@ -110,7 +112,7 @@ async function prepareOn(
   });
   requireDeviceController(group, { capabilities, devices });
   const { cpuTimeLimit } = options.process;
-  const prepared: Omit<Prepared, 'proc' | 'images'> = {
+  const prepared: Omit<Prepared, 'proc' | 'images' | 'locks'> = {
     id,
     options,
     slots,

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { Container, Namespace, reap } from '../../../lib/index.js';
+import { Container, Namespace, reap, Volume } from '../../../lib/index.js';
 import { runtimeDir } from '../../../lib/native/runtime-dir.js';
 import { useDetached } from '../../fixtures/detached.js';
 import { isAlive, processes, processInfo, readText } from '../../fixtures/host.js';
@@ -134,6 +134,31 @@ describe('a detached container', () => {
       () => (existsSync(join(runtimeDir(), 'containers')) ? readdirSync(join(runtimeDir(), 'containers')) : []).length === 0,
     );
   });
+});
+
+it('keeps its volume, and the layers of its image, after the end of the process that made it', async () => {
+  const volume = await Volume.create(`nacelle-test-${process.pid}`);
+  try {
+    const text = JSON.stringify({ ...(await options('sleep 1000')), volumes: [`${volume.name}:/data`] });
+    const id = await runNode<string>('detach', [text]);
+    await expect(volume.remove()).rejects.toMatchObject({ code: 'ERR_IN_USE' });
+    const container = await Container.attach(id);
+    await container.copyTo('/data/file', 'kept');
+    await container.remove({ force: true });
+    await volume.remove();
+  } finally {
+    await volume.remove().catch(() => undefined);
+  }
+});
+
+it('gives and takes files for any process, also after its end', async () => {
+  const made = await started('echo inside > /file; exit 0');
+  await made.wait();
+  const other = await Container.attach(made.id);
+  await other.copyTo('/added', 'from outside');
+  const chunks: Buffer[] = [];
+  for await (const chunk of await other.copyFrom('/added')) chunks.push(chunk);
+  expect(Buffer.concat(chunks).toString()).toContain('from outside');
 });
 
 describe('Container.list()', () => {
