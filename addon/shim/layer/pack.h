@@ -20,7 +20,7 @@ namespace nacelle {
 struct PackOptions {
   bool plain = false;    // form=layer|tree|contents: the last two are packed as they are; no name or mark means a deletion
   bool has_top = false;  // form=tree: the top folder comes first
-  std::string only;  // only=NAME: packs this one file or folder in the folder, which itself need not be readable
+  std::string only;      // only=NAME: packs this one file or folder in the folder, which itself need not be readable
   bool clamp = false;
   int64_t mtime = 0;          // mtime=SECONDS: later times are written as this one
   layer::LeaveOut leave_out;  // exclude=PATH and empty=PATH, which may each be given many times
