@@ -418,6 +418,8 @@ void Task::remove_kept() {
 }
 
 void Task::removed() {
+  // whoever hears of the removal may want what the slots held: a volume, or the layers of an image
+  for (size_t slot = 0; slot < slots_.size(); ++slot) slots_.close(static_cast<int32_t>(slot));
   if (!undo_failures_.empty()) supervisor_.keep_journal();
   listeners_.tell(removed_event(undo_failures_));
   gone();
