@@ -35,13 +35,17 @@ import { writeNote } from './detached/note.js';
 import { pruneContainers } from './detached/prune-containers.js';
 import { FirstProcess } from './exec/first-process.js';
 import { hasEnded, launchExec } from './exec/launch-exec.js';
+import { type Waitable, waitFor } from './exec/wait-for.js';
 import { ContainerFiles } from './files/container-files.js';
+import { inspected } from './inspect.js';
+import { keptLogs } from './logs/kept-logs.js';
 import { parseLogOptions, readLogs } from './logs/read-logs.js';
 import { parseFilter } from './options/container-filter.js';
 import { parseRunOptions } from './options/container-options.js';
 import type {
   ContainerFilter,
   ContainerInfo,
+  ContainerInspect,
   ContainerOptions,
   CopyIn,
   ExecOptions,
@@ -50,6 +54,8 @@ import type {
   PrunedContainers,
   RunOptions,
   State,
+  WaitCondition,
+  WaitOptions,
 } from './options/container-types.js';
 import { parseCopyFrom, parseCopyTo } from './options/copy-options.js';
 import { type ParsedExec, parseExec } from './options/exec-options.js';
@@ -482,9 +488,42 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     const parsed = parseLogOptions(options);
     const { detached } = this.#record.current;
     const { task, program } = this.#held;
-    if (!detached?.logs)
-      throw new NacelleError(`read the logs of the container ${this.id}: its output goes elsewhere`, { code: 'ERR_STATE' });
-    return readLogs(detached.logs, parsed, { ended: task.ended, encoding: program.encoding });
+    if (detached?.logs) return readLogs(detached.logs, parsed, { ended: task.ended, encoding: program.encoding });
+    const { stdout, stderr } = program.streams.collected;
+    if (stdout || stderr) return keptLogs(program.streams, parsed, { encoding: program.encoding });
+    throw new NacelleError(`read the logs of the container ${this.id}: its output goes elsewhere`, { code: 'ERR_STATE' });
+  }
+
+  /**
+   * Waits until the program has written a line (that has the string in it, or that the RegExp fits), or until a command in the container
+   * succeeds; the command is tried again and again.
+   *
+   * @param options.timeout ms, default 60,000
+   * @throws ContainerRunError, with the result, when the container ends before; NacelleError `ERR_TIMEOUT`, which says what was seen last,
+   * `ERR_INVALID_OPTION`; the reason of `cancelSignal`
+   */
+  async waitFor(condition: WaitCondition, options: WaitOptions = {}): Promise<void> {
+    const waitable: Waitable = {
+      id: this.id,
+      follow: (until) => this.#follow(until),
+      tryCommand: (command, cancelSignal) => this.exec(command, { cancelSignal, maxBuffer: '64k' }),
+      ended: (cancelSignal) => this.wait({ cancelSignal }),
+    };
+    return waitFor(waitable, condition, options);
+  }
+
+  /** The container as it is: its options as they were resolved, its image, state, groups, mounts and result. */
+  async inspect(): Promise<ContainerInspect<E>> {
+    const result = this.#state === 'stopped' ? await this.#end() : null;
+    return inspected(this.#record.current, { pid: this.pid, state: this.#state, result });
+  }
+
+  #follow(until: Promise<unknown>): AsyncIterable<LogRecord> {
+    const { detached } = this.#record.current;
+    const { task, program } = this.#held;
+    const follow = { follow: true };
+    if (!detached?.logs) return keptLogs(program.streams, follow, { encoding: 'utf8', until });
+    return readLogs(detached.logs, follow, { ended: Promise.race([task.ended, until]), encoding: 'utf8' });
   }
 
   /** What the container's groups have counted until now; after its end, what they had counted by then. */

@@ -60,6 +60,9 @@ export class LogStreams implements ProgramStreams {
     return this.#options.folder === null ? [] : [this.#follow(from === 'all' ? ['stdout', 'stderr'] : [from])];
   }
 
+  /** Nothing is collected here: the log has it. */
+  readonly collected: Collected = { stdout: null, stderr: null };
+
   async open(): Promise<Streams> {
     return { ends: [{ type: 'null' }, { type: 'null' }, { type: 'null' }], copies: [] };
   }

@@ -21,15 +21,14 @@ export function parseLogOptions(options: LogOptions): ParsedLogOptions {
   return parseOptions(schema, options, 'options');
 }
 
-/** The records of a container's log that are asked for. */
+/** The records of a detached container's log that are asked for. */
 export async function* readLogs(
   folder: string,
   options: ParsedLogOptions,
   { ended, encoding }: { ended: Promise<unknown>; encoding: Encoding },
 ): AsyncGenerator<LogRecord, void, undefined> {
-  const { since, tail, follow = false, stream } = options;
-  const isWanted = (record: RawRecord): boolean =>
-    (stream === undefined || record.stream === stream) && record.atMs >= (since?.getTime() ?? 0);
+  const { tail, follow = false } = options;
+  const isWanted = wanted(options);
   const decode = decoder(encoding);
   let from: LogPosition = { segment: 0, bytes: 0 };
   if (tail !== undefined) {
@@ -42,6 +41,12 @@ export async function* readLogs(
   }
   const until = follow ? ended : undefined;
   for await (const record of readSegments(folder, { from, ...(until ? { until } : {}) })) if (isWanted(record)) yield decode(record);
+}
+
+/** Whether a record is asked for, whatever its place. */
+export function wanted({ since, stream }: ParsedLogOptions): (record: RawRecord) => boolean {
+  const sinceMs = since?.getTime() ?? 0;
+  return (record) => (stream === undefined || record.stream === stream) && record.atMs >= sinceMs;
 }
 
 const NEWLINE = 10;
@@ -71,7 +76,7 @@ export function lastLines(records: readonly RawRecord[], lines: number): RawReco
 }
 
 /** A character may lie across two records of a stream. */
-function decoder(encoding: Encoding): (record: RawRecord) => LogRecord {
+export function decoder(encoding: Encoding): (record: RawRecord) => LogRecord {
   const decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
   return ({ atMs, stream, data, lost }) => ({
     stream,

@@ -38,6 +38,13 @@ export interface ContainerRecord {
     /** The group below it in which the container's program is, by its name; `null` where that is the group itself. */
     readonly leaf: string | null;
   };
+  /** The caller's mounts, in their order; a named volume is the bind of its folder. */
+  readonly mounts: readonly {
+    readonly type: string;
+    readonly source: string | null;
+    readonly target: string;
+    readonly readOnly: boolean;
+  }[];
   /** How programs run in it. */
   readonly program: ProgramSpec;
   /** CLONE_NEW* of the namespaces that it does not share with the host. */
@@ -95,6 +102,7 @@ export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecor
     notEnforced,
     devices,
     group: { name: group.name, paths: group.paths, usage: group.usage, leaf: group.leaf },
+    mounts: options.mounts.map(({ type, source, target, flags }) => ({ type, source, target, readOnly: flags.has('ro') })),
     program,
     namespaces: namespacesToJoin(options),
     mayRefuseNull: mayBeRefused(options),

@@ -1,13 +1,23 @@
 import { StringDecoder } from 'node:string_decoder';
+import { now } from '../../native/clock.js';
 import type { Encoding, Output } from '../options/process-types.js';
 
 const BLOCK = 64 * 1024;
+/** Bytes that come within so many ms have one time. */
+const GRAIN = 10;
 
 export interface CollectorOptions {
   /** Bytes. Exactly this many are allowed, one more is too much. `null`: any number. */
   readonly limit: number | null;
   /** Whether the bytes are kept, or only counted. */
   readonly keep: boolean;
+}
+
+/** A part of what was collected. */
+export interface Piece {
+  readonly data: Uint8Array;
+  /** ms since the epoch. */
+  readonly atMs: number;
 }
 
 /**
@@ -18,9 +28,12 @@ export class Collector {
   readonly #limit: number;
   readonly #keeps: boolean;
   readonly #onOverflow: () => void;
-  readonly #chunks: Uint8Array[] = [];
+  readonly #chunks: Piece[] = [];
   #block: Uint8Array | null = null;
+  /** The piece that is being filled: where in the block, and the time of its first byte. */
+  #begun = 0;
   #used = 0;
+  #begunMs = 0;
   #size = 0;
   #overflowed = false;
 
@@ -52,23 +65,35 @@ export class Collector {
   #keep(chunk: Uint8Array): void {
     if (chunk.length >= BLOCK / 4) {
       this.#flush();
-      this.#chunks.push(chunk);
+      this.#chunks.push({ data: chunk, atMs: now() });
       return;
     }
-    if (this.#used + chunk.length > BLOCK) this.#flush();
-    this.#block ??= new Uint8Array(BLOCK);
+    if (this.#block === null || this.#used + chunk.length > BLOCK) {
+      this.#flush();
+      this.#block = new Uint8Array(BLOCK);
+      [this.#begun, this.#used] = [0, 0];
+    }
+    const atMs = now();
+    if (atMs - this.#begunMs >= GRAIN) this.#flush();
+    if (this.#used === this.#begun) this.#begunMs = atMs;
     this.#block.set(chunk, this.#used);
     this.#used += chunk.length;
   }
 
+  /** Ends the piece that is being filled; the rest of its block is for the next ones. */
   #flush(): void {
-    if (this.#block && this.#used > 0) this.#chunks.push(this.#block.subarray(0, this.#used));
-    this.#block = null;
-    this.#used = 0;
+    if (this.#block && this.#used > this.#begun)
+      this.#chunks.push({ data: this.#block.subarray(this.#begun, this.#used), atMs: this.#begunMs });
+    this.#begun = this.#used;
   }
 
   /** What was kept until now, in pieces that are the collector's own: others copy them. */
   pieces(): readonly Uint8Array[] {
+    return this.timedPieces().map(({ data }) => data);
+  }
+
+  /** The same, with the time at which the first byte of each piece came. */
+  timedPieces(): readonly Piece[] {
     this.#flush();
     return this.#chunks;
   }

@@ -27,6 +27,8 @@ export interface ProgramStreams {
   readonly stderr: Readable | null;
   /** New streams that give the output from its beginning on. The list is empty where the output goes elsewhere. */
   copies(from: 'stdout' | 'stderr' | 'all'): Readable[];
+  /** What was collected until now. */
+  readonly collected: Collected;
   open(options: { isConfined: boolean }): Promise<Streams>;
   sent(): void;
   begin(hooks: StreamHooks): void;

@@ -105,6 +105,10 @@ export class TerminalStreams implements ProgramStreams {
     this.#terminal.output.drain();
     await this.#outlet.settle();
     await this.#sinks.finish();
+    return this.collected;
+  }
+
+  get collected(): Collected {
     return { stdout: this.#outlet.collector, stderr: null };
   }
 
