@@ -7,7 +7,7 @@ import { readUsage } from '../cgroup/stats/usage.js';
 import { updateGroup } from '../cgroup/update-limits.js';
 import { invalidOption, NacelleError, UnsupportedError } from '../errors.js';
 import type { Change } from '../filesystem/change.js';
-import { groupLayout } from '../host/cgroup-base.js';
+import { groupLayout, withBases } from '../host/cgroup-base.js';
 import type { Image } from '../image/image.js';
 import { Namespace } from '../namespace/namespace.js';
 import { asyncDispose } from '../native/async-dispose.js';
@@ -399,10 +399,11 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     const parsed = parseGroupLimits(limits);
     if (this.#state === 'stopped') throw new NacelleError(`update the container ${this.id}: it has ended`, { code: 'ERR_STATE' });
     const record = this.#record.current;
-    const { name, paths: before, leaf } = record.group;
+    const { name, paths: before, leaf, bases } = record.group;
+    const layout = withBases(groupLayout(), new Map(Object.entries(bases)));
     const deviceRules = parsed.deviceRules && deviceRulesOf(record.devices, parsed);
     const make = (steps: readonly Step[]) => this.#held.task.call(steps);
-    const paths = await updateGroup({ layout: groupLayout(), name, paths: before, limits: parsed, deviceRules, leaf, make });
+    const paths = await updateGroup({ layout, name, paths: before, limits: parsed, deviceRules, leaf, make });
     const { current } = this.#record;
     this.#record.current = { ...current, limits: { ...current.limits, ...parsed }, group: { ...current.group, paths } };
     // its end is judged by the last limits, whoever asks

@@ -134,6 +134,21 @@ export function inspectGroups(): GroupLayout {
   return known ?? attempt(LOOK, () => probe(false));
 }
 
+/** The layout with other bases for some mount points: those where another process has made a group, or where one is to outlive this process. */
+export function withBases(layout: GroupLayout, bases: ReadonlyMap<string, string>): GroupLayout {
+  if (bases.size === 0) return layout;
+  const all = new Map([...layout.bases, ...[...bases].map(([mountPoint, path]) => [mountPoint, { path }] as const)]);
+  const unified = layout.unified ? bases.get(layout.unified.mountPoint) : undefined;
+  const there =
+    unified === undefined
+      ? layout
+      : withUnifiedControllers(
+          layout,
+          attempt(LOOK, () => controllersAt(unified)),
+        );
+  return { ...layout, ...there, bases: all };
+}
+
 /** The layout alone: which controllers there are. */
 export function cgroupLayout(): CgroupLayout {
   return attempt(LOOK, () =>

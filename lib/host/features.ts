@@ -6,7 +6,9 @@ import { type NamespaceType, namespaceTypes } from '../plan/namespace-types.js';
 import { overlayOptions } from '../plan/overlay-options.js';
 import { NONE, planOf } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
+import { inspectGroups } from './cgroup-base.js';
 import { type CgroupFeatures, cgroupFeatures, noGroups } from './cgroup-features.js';
+import { detachedLayout } from './detached-layout.js';
 import { type Feature, lacking, refused, works } from './feature.js';
 import { folderQuota } from './folder-quota.js';
 import { findProgram } from './programs.js';
@@ -20,6 +22,8 @@ export interface Features {
   readonly overlay: Feature;
   /** A size for a folder on disk: `Volume.create` with `size`, and `upperSize` with `upper: 'disk'`. */
   readonly folderQuota: Feature;
+  /** Whether a detached container outlives the systemd unit that this process is part of. */
+  readonly detach: Feature;
   /** Containers without root. */
   readonly rootless: Feature;
   /** System call filters. */
@@ -56,6 +60,7 @@ export async function features(): Promise<Features> {
     cgroup,
     overlay,
     folderQuota,
+    detach: detachedLayout(inspectGroups()).feature,
     rootless: LATER,
     seccomp,
     network: { none: byType.net, host: shim, bridge: LATER, pasta: LATER },

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { hasCode, NacelleError, SyscallError } from '../../errors.js';
-import { groupLayout } from '../../host/cgroup-base.js';
+import type { GroupLayout } from '../../host/cgroup-base.js';
+import { type DetachedLayout, detachedLayout } from '../../host/detached-layout.js';
 import { type HostRecord, KEPT, writeRecord } from '../../host/journal.js';
 import { EVIDENCE, ownBases, reapFirst, writeBases } from '../../host/reap.js';
 import type { Connection } from '../../native/connection.js';
@@ -42,10 +43,11 @@ export async function launchDetached(options: ParsedOptions, detach: DetachOptio
   const id = newId();
   const connection = launchShim(id);
   try {
-    writeBases(id, ownBases(groupLayout()));
-    const prepared = await prepare(options, { id, park: true, owner: id });
+    const { layout, moved } = detachedLayout();
+    writeBases(id, ownBases(layout));
+    const prepared = await prepare(options, { id, park: true, owner: id, layout });
     try {
-      return { ...(await launchOn(connection, prepared, detach)), connection };
+      return { ...(await launchOn(connection, prepared, { detach, layout, moved })), connection };
     } finally {
       prepared.release();
     }
@@ -59,7 +61,7 @@ export async function launchDetached(options: ParsedOptions, detach: DetachOptio
 async function launchOn(
   connection: Connection,
   prepared: Prepared,
-  detach: DetachOptions,
+  { detach, layout, moved }: { detach: DetachOptions } & Pick<DetachedLayout, 'layout' | 'moved'>,
 ): Promise<{ readonly record: ContainerRecord; readonly task: Task }> {
   const { id, slots, options } = prepared;
   const disk = prepared.root.type === 'recipe' ? prepared.root.disk : null;
@@ -71,11 +73,11 @@ async function launchOn(
     const onHost: OnHost = { id, name: options.name, disk, logs, lease: lease?.path ?? null };
     const kept = writeRecord(id, KEPT, keptRecords(onHost));
     const own = writeRecord(id, 'own', [...prepared.records, ...(disk === null ? [] : [{ kind: 'tree', path: disk } as const])]);
-    const group = { ...prepared.group, undo: [...prepared.group.undo, ...folderSteps(id)] };
+    const group = { ...prepared.group, undo: [...prepared.group.undo, ...folderSteps(id, layout)] };
     const streams = { ends: pipes.ends, copies: [] };
     const plan = planContainer(planHead({ ...prepared, group }), { ...prepared, group, streams, park: true, journal: [] });
     const heldSlots = [...(lease === null ? [] : [lease.fd]), ...prepared.locks].map((fd) => slots.give(fd));
-    const whole = keptPlan(plan, { prepared, detach, onHost, pipes, heldSlots, forget: [...own, ...kept] });
+    const whole = keptPlan(plan, { prepared, detach, onHost, pipes, heldSlots, moved, forget: [...own, ...kept] });
     const record = recordOf(prepared, whole, detachedRecord(prepared, plan, { pipes, logs, detach }));
     writeNote(record);
     const task = await connection.startPlan(whole, slots.descriptors);
@@ -109,11 +111,30 @@ function keptRecords({ id, name, logs }: OnHost): HostRecord[] {
 }
 
 /** Our own folders in each hierarchy, which are this container's alone. */
-function folderSteps(id: string): Step[] {
-  return ownBases(groupLayout()).flatMap((base): Step[] => [
-    { op: 'remove_folder', host: true, at: NONE, path: `${base}/${OWN_NAME}/${id}`, wait: 1 },
+function folderSteps(id: string, layout: GroupLayout): Step[] {
+  return ownBases(layout).flatMap((base): Step[] => [
+    { op: 'remove_folder', host: true, at: NONE, path: `${base}/${OWN_NAME}/${id}`, wait: 0 },
     { op: 'remove_folder', host: true, at: NONE, path: `${base}/${OWN_NAME}`, wait: 0 },
   ]);
+}
+
+/** Steps by which the shim leaves the unit of this process, for a group of its own. */
+function shimGroup(top: string, id: string): Step[] {
+  const path = `${top}/${OWN_NAME}/${id}/shim`;
+  return [
+    { op: 'make_group', host: true, out: NONE, at: NONE, path },
+    { op: 'put', host: true, at: NONE, path: `${path}/cgroup.procs`, bytes: Buffer.from('0') },
+  ];
+}
+
+/** Steps by which it leaves that group, so that the group can be removed: the top holds processes and groups alike. */
+function leaveGroup(top: string, id: string): Step[] {
+  const folder = `${top}/${OWN_NAME}/${id}`;
+  return [
+    { op: 'put', host: true, at: NONE, path: `${top}/cgroup.procs`, bytes: Buffer.from('0') },
+    { op: 'remove_group', host: true, at: NONE, path: folder },
+    { op: 'remove_folder', host: true, at: NONE, path: `${top}/${OWN_NAME}`, wait: 0 },
+  ];
 }
 
 interface KeptPlanInput {
@@ -123,17 +144,20 @@ interface KeptPlanInput {
   readonly pipes: OwnPipes;
   /** Slots with descriptors that keep what the container uses of the store. */
   readonly heldSlots: readonly Slot[];
+  /** Mount points of hierarchies at whose top the shim has a group of its own. */
+  readonly moved: readonly string[];
   readonly forget: readonly Step[];
 }
 
 /** The container's plan as a task that is kept. Pure. */
-function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, pipes, heldSlots, forget }: KeptPlanInput): Plan {
+function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, pipes, heldSlots, moved, forget }: KeptPlanInput): Plan {
   const { slots } = prepared;
   const { id, name, disk, logs, lease } = onHost;
   const whole = joinParts(parts, { waits: false });
   const [folder, logFolder] = [slots.take(), slots.take()];
   const owned = { mode: 0o700, uid: 0, gid: 0 };
   const prepare: Step[] = [
+    ...moved.flatMap((top) => shimGroup(top, id)),
     { op: 'open', host: true, out: folder, at: NONE, path: containerFolder(id), flags: O_PATH, mode: 0 },
     ...(name === null ? [] : [{ op: 'put_file', host: true, at: NONE, path: nameFile(name), bytes: Buffer.from(id) } as const]),
     ...(disk === null ? [] : [{ op: 'mkdir', host: true, out: NONE, root: NONE, path: disk, ...owned } as const]),
@@ -152,6 +176,7 @@ function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, pipes, heldS
         ]),
   ];
   const removal: Step[] = [
+    ...moved.flatMap((top) => leaveGroup(top, id)),
     ...(name === null ? [] : [{ op: 'unlink_if', host: true, at: NONE, path: nameFile(name), bytes: Buffer.from(id) } as const]),
     ...[logs, disk, containerFolder(id)].flatMap((path): Step[] =>
       path === null ? [] : [{ op: 'remove_tree', host: true, at: NONE, path }],

@@ -3,7 +3,7 @@ import { type GroupPlan, planGroup } from '../../cgroup/group-plan.js';
 import { findDisks, groupFiles } from '../../cgroup/group-probe.js';
 import { realTimeAbove } from '../../cgroup/real-time.js';
 import { UnsupportedError } from '../../errors.js';
-import { groupLayout } from '../../host/cgroup-base.js';
+import { groupLayout, withBases } from '../../host/cgroup-base.js';
 import type { ParsedLimits } from '../../options/limits.js';
 import type { Slots } from '../../plan/plan.js';
 import { filterOf } from '../start/container-group.js';
@@ -13,6 +13,8 @@ export interface ExecGroupRequest {
   readonly id: string;
   /** The name of the container's group, which limits the program too. */
   readonly container: string;
+  /** Where the container's groups are, by the mount points of their hierarchies. */
+  readonly bases: Readonly<Record<string, string>>;
   readonly limits: ParsedLimits;
   /** The program's CPU time is limited. */
   readonly countsCpu: boolean;
@@ -24,8 +26,8 @@ export interface ExecGroupRequest {
  *
  * @throws UnsupportedError for a limit that can't be kept
  */
-export async function planExecGroup({ slots, id, container, limits: given, countsCpu }: ExecGroupRequest): Promise<GroupPlan> {
-  const layout = groupLayout();
+export async function planExecGroup({ slots, id, container, bases, limits: given, countsCpu }: ExecGroupRequest): Promise<GroupPlan> {
+  const layout = withBases(groupLayout(), new Map(Object.entries(bases)));
   const name = `${container}/exec-${id}`;
   const limits = findDisks(given);
   const { deviceRules } = limits;

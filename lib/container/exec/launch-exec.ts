@@ -44,11 +44,11 @@ async function launchBeside<E extends Encoding>(
 ): Promise<void> {
   const { cancelSignal, cpuTimeLimit } = options.process;
   const [slots, id] = [new Slots(), newId()];
-  const { name: container } = record.group;
+  const { name: container, bases } = record.group;
   const countsCpu = cpuTimeLimit !== null;
   const group = await unlessAborted(
     cancelSignal,
-    () => planExecGroup({ slots, id, container, limits: options.limits, countsCpu }),
+    () => planExecGroup({ slots, id, container, bases, limits: options.limits, countsCpu }),
     () => undefined,
   );
   const streams = await program.open({ isConfined: true });

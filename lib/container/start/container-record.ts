@@ -37,6 +37,8 @@ export interface ContainerRecord {
     readonly usage: readonly PlacedUsageFile[];
     /** The group below it in which the container's program is, by its name; `null` where that is the group itself. */
     readonly leaf: string | null;
+    /** Where groups are made, by the mount points of their hierarchies: other processes may make theirs elsewhere. */
+    readonly bases: Readonly<Record<string, string>>;
   };
   /** The caller's mounts, in their order; a named volume is the bind of its folder. */
   readonly mounts: readonly {
@@ -101,7 +103,7 @@ export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecor
     limits,
     notEnforced,
     devices,
-    group: { name: group.name, paths: group.paths, usage: group.usage, leaf: group.leaf },
+    group: { name: group.name, paths: group.paths, usage: group.usage, leaf: group.leaf, bases: prepared.bases },
     mounts: options.mounts.map(({ type, source, target, flags }) => ({ type, source, target, readOnly: flags.has('ro') })),
     program,
     namespaces: namespacesToJoin(options),

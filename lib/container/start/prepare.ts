@@ -2,7 +2,7 @@ import { readlinkSync, statSync } from 'node:fs';
 import { hostname as hostHostname, totalmem } from 'node:os';
 import { arch, geteuid, env as nodeEnv } from 'node:process';
 import { errnoOf, ImageError, invalidOption, UnsupportedError } from '../../errors.js';
-import { groupLayout } from '../../host/cgroup-base.js';
+import { type GroupLayout, groupLayout } from '../../host/cgroup-base.js';
 import type { HostRecord } from '../../host/journal.js';
 import { owner } from '../../host/owner.js';
 import type { ImageConfig } from '../../image/formats/image-config.js';
@@ -38,6 +38,8 @@ export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
   /** The limits that can be kept. */
   readonly limits: ParsedLimits;
   readonly notEnforced: NotEnforced;
+  /** Where groups are made, by the mount points of their hierarchies. */
+  readonly bases: Readonly<Record<string, string>>;
   /** Records of the container's group, for the journal. */
   readonly records: readonly HostRecord[];
   /** The filter has an action that ends a process by SIGSYS. */
@@ -56,8 +58,9 @@ export interface PrepareFor {
   readonly id: string;
   /** The program waits before execve, and other programs may join it. */
   readonly park: boolean;
-  /** The name of the shim that makes it, when that is not this process's. */
+  /** The name of the shim that makes it, and where that makes groups, when that is not this process's. */
   readonly owner?: string;
+  readonly layout?: GroupLayout;
 }
 
 export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<Prepared> {
@@ -92,13 +95,12 @@ export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<P
 async function prepareOn(
   { root, config, image, digests, release }: FoundRoot,
   options: ParsedOptions,
-  { id, park, owner: ownName }: PrepareFor,
+  { id, park, owner: ownName, layout = groupLayout() }: PrepareFor,
 ): Promise<Omit<Prepared, 'images' | 'locks'>> {
   const argv = argvOf(options, config);
   const stopSignal = stopSignalOf(config);
   const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: ownCapabilities() });
   const devices = options.devices.map(findDevice);
-  const layout = groupLayout();
   const slots = new Slots();
   const ownHostname = options.namespaces.uts === 'new';
   const hostname = options.hostname ?? (ownHostname ? id.slice(0, 12) : hostHostname());
@@ -132,6 +134,7 @@ async function prepareOn(
     },
     hostname,
     group,
+    bases: basesOf(layout),
     cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit),
     filterKills: options.seccomp !== 'unconfined' && canKill(defaultProfile, architecture()),
     devices,
@@ -154,6 +157,10 @@ async function prepareOn(
     release();
   };
   return { ...prepared, proc, release: closeBoth };
+}
+
+function basesOf({ bases }: GroupLayout): Record<string, string> {
+  return Object.fromEntries([...bases].flatMap(([mountPoint, { path }]) => (path === null ? [] : [[mountPoint, path] as const])));
 }
 
 function architecture(): Architecture {
