@@ -26,7 +26,9 @@ async function frozen(name: string): Promise<{ group: Cgroup; begun(): Promise<u
   await group.freeze();
   const path = group.paths.unified ?? '';
   const begun = () =>
-    until('its process is there', () => entries(path).some((entry) => (readText(join(path, entry, 'cgroup.procs')) ?? '') !== ''));
+    until('its process is there', () =>
+      entries(path).some((entry) => ['', 'main'].some((leaf) => (readText(join(path, entry, leaf, 'cgroup.procs')) ?? '') !== '')),
+    );
   return { group, begun };
 }
 
