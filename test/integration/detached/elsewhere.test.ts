@@ -1,7 +1,7 @@
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { Container } from '../../../lib/index.js';
+import { Container, reap } from '../../../lib/index.js';
 import { useDetached } from '../../fixtures/detached.js';
 import { cgroupMounts, folderOf, isAlive, processInfo, readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
@@ -58,6 +58,8 @@ it('a container outlives the unit of systemd in which it was made', async () => 
     expect((await Container.attach(id)).state).toBe('running');
     await container.remove({ force: true });
   });
+  // the program's own shim was killed too
+  expect(await reap()).toMatchObject({ failures: [] });
 });
 
 it('a program joins the groups of the container, wherever the process is that runs it', async () => {
