@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode, NacelleError } from '../../errors.js';
 import { attempt } from '../../native/system-errors.js';
+import { CONTAINER_NAME } from '../options/container-name.js';
 import { namesFolder } from './container-folders.js';
 
 /** Makes the folder of names. The last shim that ends removes it when it is empty. */
@@ -16,6 +17,7 @@ export function nameFile(name: string): string {
 
 /** The id of the container with a name; `null` for none. */
 export function idOf(name: string): string | null {
+  if (!CONTAINER_NAME.test(name)) return null;
   return attempt(`look up the container ${name}`, () => {
     try {
       return readFileSync(nameFile(name), 'utf8') || null;

@@ -12,6 +12,7 @@ import type { ProgressEvent } from '../../options/progress.js';
 import { sizeSchema } from '../../options/size.js';
 import { type NamespaceType, namespaceTypes } from '../../plan/namespace-types.js';
 import { processShape, terminalShape } from '../../process/options/process-options.js';
+import { CONTAINER_NAME } from './container-name.js';
 import { mountSchema, tmpfsOptions } from './mount-options.js';
 import { target, tidied } from './mount-target.js';
 import { volumeSchema } from './volume-option.js';
@@ -127,9 +128,7 @@ export const containerShape = {
   entrypoint: z.array(text).optional(),
   hostname: hostName.optional(),
   domainname: hostName.optional(),
-  name: text
-    .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, "must be at most 128 letters, digits, '_', '.' and '-', the first a letter or digit")
-    .optional(),
+  name: text.regex(CONTAINER_NAME, "must be at most 128 letters, digits, '_', '.' and '-', the first a letter or digit").optional(),
   labels: z.record(text, text).optional(),
   init: z.boolean().optional(),
   namespaces: z

@@ -201,7 +201,8 @@ describe('names', () => {
   });
 
   it('lead nowhere else', async () => {
-    for (const wrong of ['..', '../owners/x', '', 'no-such'])
+    const container = await started('sleep 1000');
+    for (const wrong of ['..', '../owners/x', `../containers/${container.id}/note`, '', 'no-such'])
       await expect(Container.attach(wrong)).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_(NO_CONTAINER|INVALID_OPTION)$/) });
   });
 });
