@@ -1,7 +1,8 @@
 import { expect } from 'vitest';
-import { Container, type LogRecord } from '../../../lib/index.js';
+import { Container } from '../../../lib/index.js';
 import { useDetached } from '../../fixtures/detached.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
+import { all, textOf } from '../../fixtures/log-records.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
 
@@ -14,14 +15,6 @@ async function started(script: string, more: object = {}): Promise<Container> {
   await container.start();
   return container;
 }
-
-async function all(records: AsyncIterable<LogRecord>): Promise<LogRecord[]> {
-  const list: LogRecord[] = [];
-  for await (const record of records) list.push(record);
-  return list;
-}
-
-const textOf = (records: readonly LogRecord[]): string => records.map(({ data }) => data).join('');
 
 describe.each([false, true])('waitFor() of a container (detached: %s)', (detach) => {
   it('a line, whichever stream it is on, and whether it came before', async () => {

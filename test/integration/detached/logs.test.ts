@@ -1,10 +1,11 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { Container, type LogRecord } from '../../../lib/index.js';
+import { Container } from '../../../lib/index.js';
 import { storeRoot } from '../../../lib/store/store-root.js';
 import { useDetached } from '../../fixtures/detached.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
+import { all, textOf } from '../../fixtures/log-records.js';
 import { runNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
@@ -20,13 +21,6 @@ async function started(script: string, more: object = {}): Promise<Container> {
   return container;
 }
 
-async function all(records: AsyncIterable<LogRecord>): Promise<LogRecord[]> {
-  const list: LogRecord[] = [];
-  for await (const record of records) list.push(record);
-  return list;
-}
-
-const textOf = (records: readonly LogRecord[]): string => records.map(({ data }) => data).join('');
 const folder = (id: string): string => join(storeRoot(), 'logs', id);
 
 describe('logs()', () => {
