@@ -87,12 +87,20 @@ describe('new namespaces', () => {
     expect(Number(stdout.trim().split('\n').at(-1)?.split(' ')[0])).toBeGreaterThan(1_000_000);
   });
 
+  // A namespace's inode number is given anew at once, maybe to one of another test: so a link tells, which goes with its peer.
   it('go when nobody holds them', async () => {
-    const { net } = await Namespace.create(['net']);
-    const number = net.inode;
+    const { net } = await create(['net']);
+    const { net: near } = await create(['net']);
+    const sleeper = near.run(['sleep', '1000']);
+    const inside = String(await sleeper.pid);
+    await net.run(['ip', 'link', 'add', 'far', 'type', 'veth', 'peer', 'name', 'near', 'netns', inside]);
+    const links = async () => (await near.run(['ip', '-o', 'link'])).stdout;
+    expect(await links()).toContain('near@');
     await net.close();
     await net.close();
-    expect((await Namespace.list({ type: 'net' })).map((entry) => entry.inode)).not.toContain(number);
+    await until('the link has gone with its peer', async () => !(await links()).includes('near@'));
+    sleeper.kill();
+    await sleeper;
     expect(() => net.fd).toThrow(/closed/);
     await expect(net.run(['true'])).rejects.toMatchObject({ code: 'ERR_CLOSED' });
   });
