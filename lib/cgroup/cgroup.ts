@@ -274,7 +274,7 @@ export class Cgroup implements AsyncDisposable {
       processOne: false,
       limits: { ...noLimits, memory: memory?.limit ?? null, pids: pids?.limit ?? null },
       notEnforced: [],
-      readGroup: (reports) => this.#runEvidence(reports, before),
+      readGroup: ({ reports }) => this.#runEvidence(reports, before),
     };
     await program.sent(facts, start(plan, slots.descriptors, cancelSignal));
     program.begin();

@@ -50,9 +50,15 @@ export async function thaw(what: string, paths: Paths): Promise<void> {
 
 /** Whether somebody has frozen the group: it is so from the order on, not only when all of it stands still. */
 export function isFrozen(paths: Paths): boolean {
-  if (paths.unified === undefined && paths.freezer === undefined) return false;
+  const file = freezerFile(paths);
+  if (file === null) return false;
   // v1 says FREEZING until all of the group stands still
-  return /^(?:1|FREEZING|FROZEN)$/.test(readGroupFile(freezerOf(paths).file)?.trim() ?? '');
+  return /^(?:1|FREEZING|FROZEN)$/.test(readGroupFile(file)?.trim() ?? '');
+}
+
+/** The file that begins with '1' or 'F' while a group stands still; `null` where there is no freezer. */
+export function freezerFile(paths: Paths): string | null {
+  return paths.unified === undefined && paths.freezer === undefined ? null : freezerOf(paths).file;
 }
 
 /** Thaws without waiting; does nothing where there is no freezer, or the group is gone. */

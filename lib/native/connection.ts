@@ -6,7 +6,16 @@ import { clearTimeout, setTimeout } from './clock.js';
 import { Deferred } from './deferred.js';
 import { Encoder, encodePlan } from './encode.js';
 import { closeDescriptor } from './load-addon.js';
-import { decodeAttached, decodeCalled, decodeEnded, decodeFailed, decodeRemoved, decodeRunning, decodeStarted } from './messages.js';
+import {
+  decodeAttached,
+  decodeCalled,
+  decodeEnded,
+  decodeFailed,
+  decodeHealth,
+  decodeRemoved,
+  decodeRunning,
+  decodeStarted,
+} from './messages.js';
 import { Event, MAX_DESCRIPTORS, Request } from './protocol.js';
 import { type Carrier, RunningTask } from './running-task.js';
 import { ShimError } from './shim-error.js';
@@ -171,6 +180,8 @@ export class Connection implements Carrier {
     else if (type === Event.ended) task.onEnded(decodeEnded(body));
     else if (type === Event.failed) task.onFailed(decodeFailed(body));
     else if (type === Event.removed) task.onRemoved(decodeRemoved(body));
+    else if (type === Event.died) task.onDied();
+    else if (type === Event.health) task.onHealth(decodeHealth(body));
   }
 
   #lost(): void {

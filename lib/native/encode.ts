@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import type { Descriptors, Plan } from '../plan/plan.js';
+import { type Again, type Descriptors, HEALTH_THEN, type HealthCheck, NONE, type Plan, RESTART_ON, type Stage } from '../plan/plan.js';
 import { type Slot, type Step, stepTable } from '../plan/steps.js';
 
 interface Field {
@@ -167,15 +167,15 @@ function nanoseconds(ms: number): number {
 
 /** The body of a start message (addon/shim/wire/plan.h reads it). `descriptors` come with the message, each for its slot. */
 export function encodePlan(plan: Plan, descriptors: Descriptors): Uint8Array {
+  return planBytes(plan, [...descriptors.keys()]);
+}
+
+/** @param given the slots of the descriptors that come with the plan */
+function planBytes(plan: Plan, given: readonly Slot[]): Uint8Array {
   const encoder = new Encoder();
-  encoder.slots([...descriptors.keys()]).u32(slotCount([plan.prepare, plan.undo, ...plan.stages.map(({ steps }) => steps)], descriptors));
+  encoder.slots(given).u32(slotCount(stepsOf(plan), given));
   encoder.steps(plan.prepare);
-  encoder.list(plan.stages, (stage) =>
-    encoder
-      .num(stage.flags)
-      .i32(stage.group ?? -1)
-      .steps(stage.steps),
-  );
+  encodeStages(encoder, plan.stages);
   encoder.steps(plan.undo);
   encoder.list(plan.reports, ({ at, path }) => encoder.i32(at).str(path));
   encoder.slots(plan.returns);
@@ -200,13 +200,47 @@ export function encodePlan(plan: Plan, descriptors: Descriptors): Uint8Array {
     .str(keep?.evidence.path ?? '')
     .steps(keep?.removal ?? []);
   encoder.u8(plan.leavesTree ? 1 : 0);
+  encodeAgain(encoder, plan.again);
+  encodeHealth(encoder, plan.health);
   return encoder.finish();
 }
 
+function encodeStages(encoder: Encoder, stages: readonly Stage[]): void {
+  encoder.list(stages, (stage) =>
+    encoder
+      .num(stage.flags)
+      .i32(stage.group ?? -1)
+      .steps(stage.steps),
+  );
+}
+
+function encodeAgain(encoder: Encoder, again: Again | undefined): void {
+  encoder.u8(again ? 1 : 0);
+  if (again === undefined) return;
+  encoder.u8(RESTART_ON[again.on]).u32(again.most);
+  for (const ms of [again.firstMs, again.longestMs, again.lastingMs]) encoder.num(nanoseconds(ms));
+  encoder.u32(again.stopSignal).steps(again.prepare);
+  encodeStages(encoder, again.stages);
+}
+
+function encodeHealth(encoder: Encoder, health: HealthCheck | undefined): void {
+  encoder.u8(health ? 1 : 0);
+  if (health === undefined) return;
+  encoder.u8(HEALTH_THEN[health.then]).u32(health.retries);
+  for (const ms of [health.intervalMs, health.startPeriodMs, health.startIntervalMs]) encoder.num(nanoseconds(ms));
+  encoder.i32(NONE).str(health.frozen).bytes(planBytes(health.plan, health.given));
+}
+
+/** All steps that may fill slots of the plan. */
+export function stepsOf({ prepare, undo, stages, again }: Plan): (readonly Step[])[] {
+  const all = [...stages, ...(again?.stages ?? [])];
+  return [prepare, undo, ...(again ? [again.prepare] : []), ...all.map(({ steps }) => steps)];
+}
+
 /** How many slots the shim must have: one more than the largest that is filled. */
-export function slotCount(lists: readonly (readonly Step[])[], descriptors: Descriptors): number {
+export function slotCount(lists: readonly (readonly Step[])[], given: Iterable<Slot>): number {
   let count = 0;
-  for (const slot of descriptors.keys()) count = Math.max(count, slot + 1);
+  for (const slot of given) count = Math.max(count, slot + 1);
   for (const steps of lists) {
     for (const step of steps) if ('out' in step && step.out !== undefined) count = Math.max(count, step.out + 1);
   }

@@ -1,6 +1,6 @@
 import { causes, MAX_CHANNEL_DESCRIPTORS } from './protocol.js';
 import type { StepFailure } from './step-failure.js';
-import type { TaskEnd } from './task.js';
+import { type HealthWord, healthWords, type TaskEnd, type TaskStatus } from './task.js';
 
 /** The most descriptors with the rest of a plan: one message of the process's channel carries them, and the memfd of a long plan. */
 export const MAX_REST_DESCRIPTORS = MAX_CHANNEL_DESCRIPTORS - 1;
@@ -102,7 +102,7 @@ export function decodeFailed(body: Buffer): EndMessage {
   return readEnd(new Decoder(body));
 }
 
-export function decodeEnded(body: Buffer): EndMessage & Omit<TaskEnd, 'undoErrors'> {
+export function decodeEnded(body: Buffer): EndMessage & Omit<TaskEnd, 'undoErrors' | 'notStartedAgain'> {
   const decoder = new Decoder(body);
   const end = readEnd(decoder);
   const kind = decoder.u8() === 1 ? 'signalled' : 'exited';
@@ -116,13 +116,35 @@ export function decodeEnded(body: Buffer): EndMessage & Omit<TaskEnd, 'undoError
     voluntarySwitches: decoder.num(),
     involuntarySwitches: decoder.num(),
   };
-  const reports = decoder.list(() => {
+  const [reports, reportsBefore] = [readReports(decoder), readReports(decoder)];
+  const lostCopies = decoder.list(() => ({ copy: decoder.u32(), whileReading: decoder.u8() === 1, errno: decoder.i32() }));
+  return { ...end, exit, cause, startedAtMs, startedMs, endedMs, usage, reports, reportsBefore, lostCopies };
+}
+
+function readReports(decoder: Decoder): (Buffer | null)[] {
+  return decoder.list(() => {
     const present = decoder.u8() === 1;
     const bytes = decoder.bytes();
     return present ? bytes : null;
   });
-  const lostCopies = decoder.list(() => ({ copy: decoder.u32(), whileReading: decoder.u8() === 1, errno: decoder.i32() }));
-  return { ...end, exit, cause, startedAtMs, startedMs, endedMs, usage, reports, lostCopies };
+}
+
+export function decodeHealth(body: Buffer): HealthWord {
+  return healthWords[new Decoder(body).u8()] ?? 'starting';
+}
+
+export function decodeStatus(body: Buffer): TaskStatus {
+  const decoder = new Decoder(body);
+  const restarts = decoder.u32();
+  if (decoder.u8() === 0) return { restarts, health: null };
+  const [status, failingStreak] = [healthWords[decoder.u8()] ?? 'starting', decoder.u32()];
+  const results = decoder.list(() => ({
+    startedAtMs: decoder.num() / NS_PER_MS,
+    endedAtMs: decoder.num() / NS_PER_MS,
+    code: decoder.i32(),
+    output: decoder.bytes().toString('utf8'),
+  }));
+  return { restarts, health: { status, failingStreak, results } };
 }
 
 /** What could not be removed of a task that was kept. */

@@ -10,6 +10,8 @@ export const Request = {
   rest: 7,
   startLater: 8,
   go: 9,
+  again: 10,
+  status: 11,
   hello: 256,
   list: 257,
   attach: 258,
@@ -22,6 +24,8 @@ export const Event = {
   ended: 4,
   failed: 5,
   removed: 6,
+  died: 7,
+  health: 8,
   welcome: 256,
   listed: 257,
   attached: 258,
@@ -34,13 +38,14 @@ export const TaskState = {
   running: 2,
   ending: 3,
   ended: 4,
+  between: 5,
 } as const;
 
 /** Why a tree was killed, as the shim or the caller knew it when it sent the kill. The first one stands. */
-export const causes = ['none', 'caller', 'wall-time', 'cpu-time', 'output', 'cancel', 'owner'] as const;
+export const causes = ['none', 'caller', 'wall-time', 'cpu-time', 'output', 'cancel', 'owner', 'health'] as const;
 
 /** Where a step failed: the number of its stage, or one of these. */
-export const Where = { prepare: -1, call: -2, undo: -3, clone: -4, plan: -5, end: -6, removal: -7 } as const;
+export const Where = { prepare: -1, call: -2, undo: -3, clone: -4, plan: -5, end: -6, removal: -7, prepareAgain: -8, stagesAgain: 16 } as const;
 
 /** Bytes of one message. Past it the shim would take the connection for broken. */
 export const MAX_BODY = 67108864;

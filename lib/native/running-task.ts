@@ -4,14 +4,21 @@ import { type Descriptors, joinParts, type Plan } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import { checkSize } from './body-size.js';
 import { Deferred } from './deferred.js';
-import { Encoder, encodePlan, slotCount } from './encode.js';
+import { Encoder, encodePlan, slotCount, stepsOf } from './encode.js';
 import { closeDescriptor } from './load-addon.js';
-import type { AttachedMessage, decodeCalled, decodeEnded, EndMessage, StartedMessage } from './messages.js';
+import {
+  type AttachedMessage,
+  type decodeCalled,
+  type decodeEnded,
+  decodeStatus,
+  type EndMessage,
+  type StartedMessage,
+} from './messages.js';
 import { causes, Request, TaskState } from './protocol.js';
 import { ShimError } from './shim-error.js';
 import type { StepFailure } from './step-failure.js';
-import { stepError } from './system-errors.js';
-import type { Beginning, StartPlan, Task, TaskEnd, TaskOutput } from './task.js';
+import { stepError, undoErrorsOf } from './system-errors.js';
+import type { Beginning, HealthWord, StartPlan, Task, TaskEnd, TaskOutput, TaskStatus, TaskWatcher } from './task.js';
 import { cutError, isCut, output } from './task-output.js';
 
 /** What a task needs of the connection to its shim. */
@@ -37,6 +44,11 @@ export class RunningTask implements Task, Beginning {
   #started: TaskOutput = { outputs: [], descriptors: new Map() };
   #pid = 0;
   #released: Deferred<void> | null = null;
+  /** Whoever has asked for another run. */
+  #again: Deferred<void> | null = null;
+  /** Its program has run before, as far as is known here. */
+  #hasRun = false;
+  readonly #watchers = new Set<TaskWatcher>();
   #gone = false;
   #hasBegun = false;
   /** Why the task is of no use, though it has begun in the shim. */
@@ -55,7 +67,7 @@ export class RunningTask implements Task, Beginning {
     this.id = id;
     this.#plan = plan;
     this.#stays = plan.keep !== undefined;
-    this.#slots = slotCount([plan.prepare, plan.undo, ...plan.stages.map(({ steps }) => steps)], descriptors);
+    this.#slots = slotCount(stepsOf(plan), descriptors.keys());
     // a task keeps the event loop alive until it has begun; one with a process also until its end
     this.#kept = true;
     connection.ref();
@@ -108,7 +120,7 @@ export class RunningTask implements Task, Beginning {
     const body = encodePlan(rest, descriptors);
     this.ref();
     this.#plan = joinParts({ first: this.#plan, rest }, { waits: true });
-    this.#slots = slotCount([rest.prepare, rest.undo, ...rest.stages.map(({ steps }) => steps)], descriptors);
+    this.#slots = slotCount(stepsOf(rest), descriptors.keys());
     try {
       checkSize(body);
       this.#connection.send(Request.rest, this.id, body, [...descriptors.values()]);
@@ -132,7 +144,7 @@ export class RunningTask implements Task, Beginning {
 
   async call(steps: readonly Step[], options: { descriptors?: Descriptors; returns?: readonly Slot[] } = {}): Promise<TaskOutput> {
     const descriptors = options.descriptors ?? new Map<Slot, number>();
-    this.#slots = Math.max(this.#slots, slotCount([steps], descriptors));
+    this.#slots = Math.max(this.#slots, slotCount([steps], descriptors.keys()));
     return this.#ask(steps, (sequence) => {
       const body = new Encoder()
         .u32(sequence)
@@ -164,6 +176,26 @@ export class RunningTask implements Task, Beginning {
     } finally {
       this.#connection.unref();
     }
+  }
+
+  again(): Promise<void> {
+    if (this.#over || this.#hasEnded) return Promise.reject(new NacelleError('it has ended', { code: 'ERR_ENDED' }));
+    this.#again ??= new Deferred<void>();
+    const again = this.#again.promise;
+    this.#connection.ref();
+    this.#connection.send(Request.again, this.id, new Uint8Array());
+    return again.finally(() => this.#connection.unref());
+  }
+
+  async status(): Promise<TaskStatus> {
+    const { outputs } = await this.#ask([], (sequence) =>
+      this.#connection.send(Request.status, this.id, new Encoder().u32(sequence).finish()),
+    );
+    return decodeStatus(Buffer.from(outputs[0] ?? []));
+  }
+
+  watch(watcher: TaskWatcher): void {
+    this.#watchers.add(watcher);
   }
 
   get beside(): StartPlan {
@@ -203,6 +235,7 @@ export class RunningTask implements Task, Beginning {
     this.#started = output;
     this.#hasBegun = true;
     this.#isRunning = message.running;
+    this.#hasRun = message.running;
     if (this.#plan.stages.length === 0) this.unref();
     this.begun.resolve(this);
   }
@@ -217,6 +250,18 @@ export class RunningTask implements Task, Beginning {
     this.#pid = message.pid;
     this.#isRunning = true;
     this.#released?.resolve();
+    this.#again?.resolve();
+    this.#again = null;
+    if (this.#hasRun) for (const watcher of this.#watchers) watcher.ran();
+    this.#hasRun = true;
+  }
+
+  onDied(): void {
+    for (const watcher of this.#watchers) watcher.died();
+  }
+
+  onHealth(status: HealthWord): void {
+    for (const watcher of this.#watchers) watcher.health(status);
   }
 
   onCalled(message: ReturnType<typeof decodeCalled>, fds: readonly number[]): void {
@@ -251,7 +296,7 @@ export class RunningTask implements Task, Beginning {
       new NacelleError(this.#isRunning ? 'it has ended' : 'the process was killed before it started', { code: 'ERR_ENDED' });
     if (this.#stays) this.#rest(why);
     else this.#finish(why);
-    this.#ended.resolve({ ...end, undoErrors: undoFailures.map((item) => stepError(item, { plan: this.#plan })) });
+    this.#ended.resolve({ ...end, ...undoErrorsOf(undoFailures, this.#plan) });
   }
 
   /** Another process has started the task; this one has attached to it. */
@@ -259,6 +304,7 @@ export class RunningTask implements Task, Beginning {
     this.#pid = pid;
     this.#hasBegun = true;
     this.#isRunning = state !== TaskState.created;
+    this.#hasRun = this.#isRunning;
     this.begun.resolve(this);
   }
 
@@ -291,7 +337,13 @@ export class RunningTask implements Task, Beginning {
   #rest(why: () => Error): void {
     this.#hasEnded = true;
     if (!this.#isRunning) this.#released?.reject(why());
+    this.#refuseAgain(why);
     this.unref();
+  }
+
+  #refuseAgain(why: () => Error): void {
+    this.#again?.reject(why());
+    this.#again = null;
   }
 
   /** @param why makes the error for a promise that is still pending; it is only called for those, as an error is costly to make */
@@ -299,6 +351,7 @@ export class RunningTask implements Task, Beginning {
     this.#over = true;
     if (!this.#hasBegun) this.begun.reject(this.#refusal ?? why());
     if (!this.#isRunning) this.#released?.reject(why());
+    this.#refuseAgain(why);
     for (const { reply } of this.#calls.values()) {
       reply.reject(why());
       this.#connection.unref();

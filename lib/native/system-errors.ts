@@ -125,11 +125,23 @@ const whereWords: Readonly<Record<number, string>> = {
   [Where.removal]: 'remove the container',
 };
 
+/** The errors for what failed at a task's end; a run after the first that could not be made is told apart. */
+export function undoErrorsOf(failures: readonly StepFailure[], plan: Plan): { undoErrors: Error[]; notStartedAgain: Error | null } {
+  const isOfRun = ({ where }: StepFailure): boolean => where === Where.prepareAgain || where >= Where.stagesAgain;
+  const run = failures.find(isOfRun);
+  return {
+    undoErrors: failures.filter((item) => !isOfRun(item)).map((item) => stepError(item, { plan })),
+    notStartedAgain: run ? stepError(run, { plan }) : null,
+  };
+}
+
 function stepAt({ where, index }: StepFailure, { plan, call }: { plan: Plan; call?: readonly Step[] }): Step | undefined {
   if (where === Where.prepare) return plan.prepare[index];
   if (where === Where.undo) return plan.undo[index];
   if (where === Where.removal) return plan.keep?.removal[index];
   if (where === Where.call) return call?.[index];
+  if (where === Where.prepareAgain) return plan.again?.prepare[index];
+  if (where >= Where.stagesAgain) return plan.again?.stages[where - Where.stagesAgain]?.steps[index];
   return plan.stages[where]?.steps[index];
 }
 

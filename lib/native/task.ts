@@ -24,16 +24,49 @@ export interface TaskEnd {
   };
   /** The files of `plan.reports`, `null` where one could not be read. */
   readonly reports: readonly (Uint8Array | null)[];
+  /** The same files when this run began, for a program that was started again; else empty. */
+  readonly reportsBefore: readonly (Uint8Array | null)[];
   /** Copies of the step `pump` that failed: their number, and errno of reading or writing. */
   readonly lostCopies: readonly { readonly copy: number; readonly whileReading: boolean; readonly errno: number }[];
   /** Failures of undo steps. */
   readonly undoErrors: readonly Error[];
+  /** Why no other run followed, though one was due. */
+  readonly notStartedAgain: Error | null;
 }
 
 export interface TaskOutput {
   /** The outputs of the steps that have some (`read`, `netlink`), in the order of the steps. */
   readonly outputs: readonly Uint8Array[];
   readonly descriptors: ReadonlyMap<Slot, number>;
+}
+
+/** How a program is, as its health check tells. The place of each word is its number in `HealthStatus` of addon/shim/wire/protocol.h. */
+export const healthWords = ['starting', 'healthy', 'unhealthy'] as const;
+export type HealthWord = (typeof healthWords)[number];
+
+/** What the shim knows of a task beside its state. */
+export interface TaskStatus {
+  /** How often the program was started again. */
+  readonly restarts: number;
+  /** `null`: nobody keeps watch on it. `code`: the exit status of a check; -1: it could not be run, or took too long. */
+  readonly health: {
+    readonly status: HealthWord;
+    readonly failingStreak: number;
+    readonly results: readonly {
+      readonly startedAtMs: number;
+      readonly endedAtMs: number;
+      readonly code: number;
+      readonly output: string;
+    }[];
+  } | null;
+}
+
+export interface TaskWatcher {
+  /** The program has ended, and another run follows. */
+  died(): void;
+  /** Another run has begun. */
+  ran(): void;
+  health(status: HealthWord): void;
 }
 
 /** A plan that was started. Lives in the shim; ends with this environment (main thread or Worker). */
@@ -52,6 +85,14 @@ export interface Task {
   readonly ended: Promise<TaskEnd>;
   /** Kills what runs and undoes; for a task without stages this is its end, and a kept one is then removed. Idempotent. */
   close(): Promise<void>;
+  /**
+   * The program is started again: at once, or when it ends, for which the caller cares. Resolves when it runs; rejects when the task has
+   * ended instead.
+   */
+  again(): Promise<void>;
+  status(): Promise<TaskStatus>;
+  /** Hears of the runs and of the health, until the end. */
+  watch(watcher: TaskWatcher): void;
   /** Starts another plan in the same shim. */
   readonly beside: StartPlan;
   /** Keeps the event loop alive until the end. A task with stages does so from the start, one without never does. */

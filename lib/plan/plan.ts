@@ -45,6 +45,45 @@ export interface Keep {
   readonly auto: boolean;
 }
 
+/** When a program is started again by itself. The numbers are those of RestartOn in addon/shim/wire/plan.h. */
+export const RESTART_ON = { never: 0, failure: 1, always: 2 } as const;
+
+/** How a program is started again after its end, in the groups that it had. Its slots are those of the whole plan. */
+export interface Again {
+  readonly on: keyof typeof RESTART_ON;
+  /** How often after failures; 0: without end. */
+  readonly most: number;
+  /** Before the first new run; doubled for each one that follows soon, up to the longest. */
+  readonly firstMs: number;
+  readonly longestMs: number;
+  /** A run that lasted so long begins the count anew. */
+  readonly lastingMs: number;
+  /** Whoever sends this signal, or SIGKILL, wants no other run. */
+  readonly stopSignal: number;
+  /** Host steps, before the first clone. */
+  readonly prepare: readonly Step[];
+  readonly stages: readonly Stage[];
+}
+
+/** What an unhealthy program comes to. The numbers are those of HealthThen in addon/shim/wire/plan.h. */
+export const HEALTH_THEN = { none: 0, kill: 1, restart: 2 } as const;
+
+/** A check that runs beside the program again and again. */
+export interface HealthCheck {
+  readonly then: keyof typeof HEALTH_THEN;
+  /** Failures in a row that make the program unhealthy. */
+  readonly retries: number;
+  readonly intervalMs: number;
+  /** While the program may be starting, failures don't count, and the interval is another. */
+  readonly startPeriodMs: number;
+  readonly startIntervalMs: number;
+  /** The file that begins with '1' or 'F' while the program stands still; '' where there is none. */
+  readonly frozen: string;
+  /** The shim gives it the program's pidfd and, twice, a pipe for its output: for these slots, in this order. */
+  readonly plan: Plan;
+  readonly given: readonly Slot[];
+}
+
 /**
  * Everything the shim has to do for one container, or for one call: plain data.
  *
@@ -69,6 +108,9 @@ export interface Plan {
   readonly leavesTree?: boolean;
   /** The task outlives its clients, and stays after its end, with its slots, until it is closed. */
   readonly keep?: Keep;
+  /** The program may run several times; each run after the first is as this says. */
+  readonly again?: Again;
+  readonly health?: HealthCheck;
 }
 
 /** A plan of these parts and nothing else; what runs is killed at once. */

@@ -29,6 +29,7 @@ export type Step =
   | { readonly op: 'proc'; readonly host?: boolean; readonly out?: Slot; readonly pidns: Slot; readonly attributes: number | bigint; }
   | { readonly op: 'overlay'; readonly host?: boolean; readonly out?: Slot; readonly lower: readonly Slot[]; readonly upper: Slot; readonly work: Slot; readonly options: readonly string[]; readonly attributes: number | bigint; }
   | { readonly op: 'clone_mount'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; readonly recursive: number | bigint; }
+  | { readonly op: 'clone_mount_of'; readonly host?: never; readonly out?: Slot; readonly mount: Slot; readonly ns: Slot; }
   | { readonly op: 'set_mount'; readonly host?: boolean; readonly mount: Slot; readonly recursive: number | bigint; readonly set: number | bigint; readonly clear: number | bigint; readonly propagation: number | bigint; }
   | { readonly op: 'set_propagation'; readonly host?: never; readonly path: string; readonly propagation: number | bigint; }
   | { readonly op: 'attach'; readonly host?: boolean; readonly mount: Slot; readonly root: Slot; readonly path: string; readonly create: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
@@ -139,6 +140,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'proc', call: 'fsconfig', what: 'make a proc file system', fields: [['OUT', 'out'], ['SLOT', 'pidns'], ['NUM', 'attributes']] },
   { op: 'overlay', call: 'fsconfig', what: 'make the overlay file system', fields: [['OUT', 'out'], ['SLOTS', 'lower'], ['SLOT', 'upper'], ['SLOT', 'work'], ['LIST', 'options'], ['NUM', 'attributes']] },
   { op: 'clone_mount', call: 'open_tree', what: 'bind {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path'], ['NUM', 'recursive']] },
+  { op: 'clone_mount_of', call: 'open_tree', what: 'bind a mount of the run before', fields: [['OUT', 'out'], ['SLOT', 'mount'], ['SLOT', 'ns']] },
   { op: 'set_mount', call: 'mount_setattr', what: 'change a mount\'s attributes', fields: [['SLOT', 'mount'], ['NUM', 'recursive'], ['NUM', 'set'], ['NUM', 'clear'], ['NUM', 'propagation']] },
   { op: 'set_propagation', call: 'mount', what: 'set the propagation of {path}', fields: [['STR', 'path'], ['NUM', 'propagation']] },
   { op: 'attach', call: 'move_mount', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'create'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },

@@ -24,7 +24,7 @@ export interface ProgramFacts {
   readonly limits: LethalLimits;
   readonly notEnforced: RunResult['notEnforced'];
   /** Decodes the plan's reports: what its groups counted. */
-  readGroup(reports: TaskEnd['reports']): GroupEvidence;
+  readGroup(end: Pick<TaskEnd, 'reports' | 'reportsBefore'>): GroupEvidence;
 }
 
 /** Facts of a program without groups of its own. */
@@ -177,6 +177,7 @@ export class Program<E extends Encoding = Encoding> {
       const end = await task.ended;
       const { stdout, stderr } = await this.streams.settle();
       const cleanupError = allOf(end.undoErrors);
+      if (end.notStartedAgain) throw end.notStartedAgain;
       const streamError = this.#error ?? this.#copyError(end);
       if (cleanupError && !streamError) {
         const message = `clean up after ${facts.command[0] ?? 'the program'}: ${cleanupError.message}`;
@@ -213,7 +214,7 @@ export class Program<E extends Encoding = Encoding> {
   }
 
   #makeResult(facts: ProgramFacts, end: TaskEnd, copied: CopiedOut, output: Pick<RunResult<E>, 'stdout' | 'stderr'>): RunResult<E> {
-    const { usage, ...group } = facts.readGroup(end.reports);
+    const { usage, ...group } = facts.readGroup(end);
     const { timeout, cpuTimeLimit } = this.#options;
     return {
       id: facts.id,

@@ -109,6 +109,7 @@ function diedOfParent({ end: { exit, cause }, oomKillsOfParent }: Evidence): boo
 /** Who sent the signal, as far as there is evidence: the kernel tells only the signal's number. */
 function sender({ end: { exit, cause }, processOne, cpuMs, limits: { cpuSeconds, fileBytes } }: Evidence): string {
   if (cause === 'caller') return ', sent by the caller';
+  if (cause === 'health') return ' because it was unhealthy';
   if (cause === 'owner') return ' because its owner ended';
   const atCpu = (seconds: number): boolean => cpuMs >= seconds * 1000 * CPU_SAMPLING;
   const limit = exit.value === SIGXCPU ? cpuSeconds?.soft : exit.value === SIGKILL ? cpuSeconds?.hard : undefined;

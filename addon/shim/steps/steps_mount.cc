@@ -1,3 +1,5 @@
+#include <fcntl.h>
+#include <sched.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -111,6 +113,24 @@ int run(Context& context, const args::clone_mount& a) {
   if (a.recursive != 0) flags |= AT_RECURSIVE;
   const int mount = sys_open_tree(context.slots.get(a.at), a.path.text, flags);
   return mount < 0 ? mount : context.slots.put(a.out, unique_fd(mount));
+}
+
+// The way back is to the own namespace, root and current folder: joining a mount namespace changes all three.
+int run(Context& context, const args::clone_mount_of& a) {
+  const unique_fd home(open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+  const unique_fd root(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const unique_fd folder(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!home || !root || !folder) return -errno;
+  int result = checked_int(setns(context.slots.get(a.ns), CLONE_NEWNS));
+  if (result < 0) return result;
+  unique_fd mount(sys_open_tree(context.slots.get(a.mount), "", OPEN_TREE_CLONE | kOpenTreeCloexec | AT_EMPTY_PATH));
+  const int bound = mount ? 0 : -errno;
+  result = checked_int(setns(home.get(), CLONE_NEWNS));
+  if (result == 0) result = checked_int(fchdir(root.get()));
+  if (result == 0) result = checked_int(chroot("."));
+  if (result == 0) result = checked_int(fchdir(folder.get()));
+  if (result < 0) return result;
+  return bound < 0 ? bound : context.slots.put(a.out, std::move(mount));
 }
 
 int run(Context& context, const args::set_mount& a) {

@@ -38,6 +38,14 @@ bool write_results(Message& message, const Results& results) {
   return true;
 }
 
+void write_reports(Writer& writer, const std::vector<Report>& reports) {
+  writer.u32(static_cast<uint32_t>(reports.size()));
+  for (const Report& report : reports) {
+    writer.u8(report.whole ? 1 : 0);
+    writer.bytes(report.content.data(), report.content.size());
+  }
+}
+
 uint64_t microseconds(const timeval& time) { return static_cast<uint64_t>(time.tv_sec) * 1'000'000 + static_cast<uint64_t>(time.tv_usec); }
 
 }  // namespace
@@ -104,13 +112,17 @@ Message end_event(const End& end) {
   writer.num(microseconds(end.usage.ru_utime)).num(microseconds(end.usage.ru_stime));
   writer.num(static_cast<uint64_t>(end.usage.ru_maxrss) * 1024);
   writer.num(static_cast<uint64_t>(end.usage.ru_nvcsw)).num(static_cast<uint64_t>(end.usage.ru_nivcsw));
-  writer.u32(static_cast<uint32_t>(end.reports.size()));
-  for (const Report& report : end.reports) {
-    writer.u8(report.whole ? 1 : 0);
-    writer.bytes(report.content.data(), report.content.size());
-  }
+  write_reports(writer, end.reports);
+  write_reports(writer, end.before);
   writer.u32(static_cast<uint32_t>(end.lost.size()));
   for (const PumpFailure& failure : end.lost) writer.u32(failure.copy).u8(failure.while_reading ? 1 : 0).i32(failure.error);
+  return message;
+}
+
+Message died_event(const End& end, uint64_t delay_ns) {
+  Message message = end_event(end);
+  message.type = static_cast<uint16_t>(Event::kDied);
+  Writer(message.body).num(delay_ns);
   return message;
 }
 

@@ -36,6 +36,7 @@ struct End {
   Times times;
   const struct rusage& usage;
   const std::vector<Report>& reports;
+  const std::vector<Report>& before;     // the same files when this run began, of a program that was started again
   const std::vector<PumpFailure>& lost;  // copies of the caller's files that failed
 };
 
@@ -47,6 +48,8 @@ Message called_event(uint32_t sequence);
 int called_event(uint32_t sequence, const Results& results, Message& message);
 Message refused_event(uint32_t sequence, const StepFailure& failure);
 Message end_event(const End& end);
+// An end that another run follows, in so many ns.
+Message died_event(const End& end, uint64_t delay_ns);
 // The answer to a task's removal, with what could not be removed.
 Message removed_event(const std::vector<StepFailure>& failures);
 // The answer to kAttach: what the task is at, or that there is none of that key.

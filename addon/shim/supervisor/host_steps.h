@@ -12,7 +12,8 @@
 
 namespace nacelle {
 
-constexpr uint64_t kPatience = 5'000'000'000;  // ns, for a control group whose last process is still dying
+constexpr uint64_t kStopPatience = 10'000'000'000;  // ns, for a program that was asked to end, as docker gives it
+constexpr uint64_t kPatience = 5'000'000'000;       // ns, for a control group whose last process is still dying
 
 struct StepFailure {
   int32_t where = kInPrepare;

@@ -67,6 +67,10 @@ void Client::dispatch(Message& message) {
       return known->second->kill({this, message.id}, message);
     case Request::kClose:
       return known->second->close();
+    case Request::kAgain:
+      return known->second->again();
+    case Request::kStatus:
+      return known->second->status({this, message.id}, message);
     case Request::kStart:
     case Request::kStartLater:
     case Request::kDescriptors:

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "../kernel/file_io.h"
 #include "../kernel/groups.h"
@@ -27,11 +28,12 @@ Task::Task(Supervisor& supervisor, const Listener& starter, uint32_t key)
     : supervisor_(supervisor),
       key_(key),
       context_(slots_),
+      health_(supervisor),
       calls_(
           supervisor.loop(), context_, [this](const Listener& to, Message message) { listeners_.answer(to, std::move(message)); },
           [this](pid_t pid) { supervisor_.watch_process(pid, this); }) {
   context_.executable = supervisor.executable();
-  listeners_.add(starter);
+  if (starter.client != nullptr) listeners_.add(starter);
 }
 
 void Task::start(Message& message, std::vector<unique_fd> ahead, bool later) {
@@ -80,6 +82,7 @@ bool Task::fill_and_prepare() {
 
 // The first failure is the one that is reported; everything that was made is undone.
 void Task::fail(StepFailure failure) {
+  if (restarts_ > 0 && failure.where >= 0) failure.where += kInStagesAgain;
   if (!has_failed_) failure_ = std::move(failure);
   has_failed_ = true;
   signal_tree();
@@ -97,16 +100,16 @@ void Task::end_by_clock(Cause cause) {
 
 // The first cause of a kill is kept. None is recorded when the process had ended before.
 void Task::blame(Cause cause) {
-  if (executing_) read_channel();
-  pollfd process{first_pidfd_.get(), POLLIN, 0};  // poll(2) ignores a descriptor of -1
-  const bool ended = has_exit_ || poll(&process, 1, 0) > 0;
-  if (cause_ != Cause::kNone || ended) return;
-  cause_ = cause;
-  blamed_after_told_ = program_told_;
+  if (run_.executing) read_channel();
+  pollfd process{run_.first_pidfd.get(), POLLIN, 0};  // poll(2) ignores a descriptor of -1
+  const bool ended = run_.has_exit || poll(&process, 1, 0) > 0;
+  if (run_.cause != Cause::kNone || ended) return;
+  run_.cause = cause;
+  run_.blamed_after_told = run_.program_told;
 }
 
 void Task::signal_tree() {
-  if (is_draining_) context_.pump.kill();
+  if (run_.is_draining) context_.pump.kill();
   if (plan_.has_kill_group) {
     const Reserve::Loan loan(supervisor_.reserve());
     static_cast<void>(kill_group(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text));  // the group may not exist yet
@@ -115,7 +118,7 @@ void Task::signal_tree() {
 }
 
 void Task::signal_first(int signal) {
-  if (first_pidfd_) static_cast<void>(sys_pidfd_send_signal(first_pidfd_.get(), signal));  // ESRCH: the process ended by itself
+  if (run_.first_pidfd) static_cast<void>(sys_pidfd_send_signal(run_.first_pidfd.get(), signal));  // ESRCH: the process ended by itself
 }
 
 void Task::kill(const Listener& caller, Message& message) {
@@ -125,6 +128,11 @@ void Task::kill(const Listener& caller, Message& message) {
   const auto signal = static_cast<int>(reader.u32());
   const bool tree = reader.u8() != 0;
   if (!reader.ok()) return;
+  if (cause != Cause::kCaller || signal == SIGKILL || signal == plan_.again.stop_signal) is_stopped_ = true;
+  if (state_ == State::kBetween) {
+    listeners_.answer(caller, called_event(sequence));
+    return is_stopped_ ? stay_ended() : void();
+  }
   blame(cause);
   if (tree && signal == SIGKILL) {
     signal_tree();
@@ -139,6 +147,7 @@ void Task::kill(const Listener& caller, Message& message) {
 
 void Task::close() {
   is_closing_ = true;
+  if (state_ == State::kBetween) return stay_ended();
   if (state_ == State::kWaiting || state_ == State::kHolding) return finish_when_empty();
   if (state_ == State::kKept) return remove_kept();
   if (state_ == State::kEnding || state_ == State::kGone) return;
@@ -148,7 +157,7 @@ void Task::close() {
 
 void Task::attach(const Listener& listener) {
   listeners_.add(listener);
-  listeners_.answer(listener, attached_event(state(), first_, times_));
+  listeners_.answer(listener, attached_event(state(), run_.first, run_.times));
   if (state_ != State::kKept) return;
   Message end;
   end.type = end_.type;
@@ -161,6 +170,8 @@ void Task::leave(const Client& client) {
   if (!listeners_.empty() || is_kept() || (plan_.leaves_tree && told_started_)) return;
   if (state_ == State::kWaiting || state_ == State::kHolding) return finish_when_empty();
   if (state_ == State::kEnding || state_ == State::kKept || state_ == State::kGone) return;
+  is_stopped_ = true;
+  if (state_ == State::kBetween) return stay_ended();
   blame(Cause::kOwner);
   signal_tree();
 }
@@ -175,6 +186,8 @@ TaskState Task::state() const {
       return TaskState::kCreated;
     case State::kRunning:
       return TaskState::kRunning;
+    case State::kBetween:
+      return TaskState::kBetween;
     case State::kEnding:
       return is_removing_ ? TaskState::kEnded : TaskState::kEnding;
     case State::kKept:
@@ -211,9 +224,9 @@ void Task::end_for_lost_copy() {
 bool Task::pump_is_done() {
   if (context_.pump.pid() == 0) return true;
   context_.pump.finish();
-  is_draining_ = true;
+  run_.is_draining = true;
   // a file may never take what is left, so the wait has a limit, which is shorter after a kill
-  const uint64_t patience = cause_ == Cause::kNone ? kDeathPatience : kPatience;
+  const uint64_t patience = run_.cause == Cause::kNone ? kDeathPatience : kPatience;
   retry_.start(supervisor_.loop(), monotonic_ns() + patience, [this] { context_.pump.kill(); });
   return false;
 }
@@ -226,7 +239,7 @@ void Task::process_ended(pid_t pid) {
     pump_watch_.stop();
     context_.pump.ended();
     end_for_lost_copy();
-    return has_exit_ || has_failed_ ? finish_when_empty() : void();
+    return run_.has_exit || has_failed_ ? finish_when_empty() : void();
   }
   if (calls_.process_ended(pid)) return;
   read_channel();
@@ -234,70 +247,72 @@ void Task::process_ended(pid_t pid) {
   struct rusage usage {};
   if (sys_waitid(P_PID, pid, &info, WEXITED | __WALL, &usage) < 0) info.si_code = CLD_EXITED;
   processes_.erase(pid);
-  if (pid == first_) {
-    first_pidfd_.reset();
+  if (pid == run_.first) {
+    run_.first_pidfd.reset();
     context_.process = 0;  // from now on another process may have this number
     // a stage that only made way for the next one ends with 0 and leaves the channel open
-    const bool last = !channel_ || executing_ || has_failed_ || cause_ != Cause::kNone || info.si_code != CLD_EXITED || info.si_status != 0;
+    const bool last =
+        !channel_ || run_.executing || has_failed_ || run_.cause != Cause::kNone || info.si_code != CLD_EXITED || info.si_status != 0;
     if (last) {
       // the channel's end would tell that the program ran, but the stage before may still hold the channel
-      if (executing_ && state_ == State::kSetUp) began();
-      has_exit_ = true;
-      usage_ = usage;
+      if (run_.executing && state_ == State::kSetUp) began();
+      run_.has_exit = true;
+      run_.usage = usage;
       take_status(info);
     } else {
       limit_set_up();
     }
   }
   // a program that was never started has a run time of 0
-  if (has_exit_ && times_.started_ns == 0) {
-    times_.started_ns = times_.ended_ns;
-    times_.started_real_ns = realtime_ns();
+  if (run_.has_exit && run_.times.started_ns == 0) {
+    run_.times.started_ns = run_.times.ended_ns;
+    run_.times.started_real_ns = realtime_ns();
   }
   const bool in_set_up = state_ == State::kSetUp || state_ == State::kParked;
   // a process that was handed out parked, and killed by somebody before it ran, has ended: its set-up has not failed
-  const bool was_killed = told_started_ && WIFSIGNALED(program_status_);
-  if (in_set_up && has_exit_ && !was_killed && !has_failed_ && cause_ == Cause::kNone) {
+  const bool was_killed = told_started_ && WIFSIGNALED(run_.program_status);
+  if (in_set_up && run_.has_exit && !was_killed && !has_failed_ && run_.cause == Cause::kNone) {
     has_failed_ = true;
     std::string text = "the process died while it was set up";
     if (info.si_code != CLD_EXITED) text += ", by signal " + std::to_string(info.si_status);
     failure_ = {kInClone, 0, ECHILD, text};
   }
-  if (has_exit_ || has_failed_) finish_when_empty();
+  if (run_.has_exit || has_failed_) finish_when_empty();
 }
 
 // Init exits with its program's status, so its report is believed only when both agree. A forger of the report would have to end init too.
 void Task::take_status(const siginfo_t& info) {
-  const int told = WIFEXITED(program_status_) ? WEXITSTATUS(program_status_) : 128 + WTERMSIG(program_status_);
-  if (program_told_ && info.si_code == CLD_EXITED && info.si_status == told) {
-    if (blamed_after_told_) cause_ = Cause::kNone;
+  const int told = WIFEXITED(run_.program_status) ? WEXITSTATUS(run_.program_status) : 128 + WTERMSIG(run_.program_status);
+  if (run_.program_told && info.si_code == CLD_EXITED && info.si_status == told) {
+    if (run_.blamed_after_told) run_.cause = Cause::kNone;
     return;
   }
-  times_.ended_ns = monotonic_ns();
-  program_status_ = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status;
+  run_.times.ended_ns = monotonic_ns();
+  run_.program_status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status;
 }
 
 // 1 when a process of the tree lives, 0 when none does, or -errno when that can't be told.
 int Task::tree_is_populated() {
   if (!processes_.empty()) return 1;
-  const bool leaves_others = plan_.leaves_tree && cause_ == Cause::kNone && !has_failed_;
+  const bool leaves_others = plan_.leaves_tree && run_.cause == Cause::kNone && !has_failed_;
   if (!plan_.has_kill_group || leaves_others) return 0;
   return is_populated(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text);
 }
 
 // Finishes the task when all processes of its stages are reaped and nothing else of the tree lives.
 void Task::finish_when_empty() {
-  if (state_ == State::kEnding || state_ == State::kGone) return;
-  if (!processes_.empty() && !(has_exit_ || has_failed_)) return;
+  if (state_ == State::kEnding || state_ == State::kGone || next_run_.running()) return;
+  if (!processes_.empty() && !(run_.has_exit || has_failed_)) return;
   const Reserve::Loan loan(supervisor_.reserve());
   const int left = tree_is_populated();
+  if (left == 0 && comes_again()) return end_run();
   if (left == 0) return pump_is_done() ? finish() : void();
   const uint64_t now = monotonic_ns();
-  if (tree_deadline_ns_ == 0) tree_deadline_ns_ = now + kDeathPatience;
-  if (now >= tree_deadline_ns_) return give_up_on_tree(left);
+  if (run_.tree_deadline_ns == 0) run_.tree_deadline_ns = now + kDeathPatience;
+  if (now >= run_.tree_deadline_ns) return give_up_on_tree(left);
   signal_tree();
-  retry_.start(supervisor_.loop(), now + pause_ns_, [this] { finish_when_empty(); });
-  pause_ns_ = std::min(2 * pause_ns_, kLongestPause);
+  retry_.start(supervisor_.loop(), now + run_.pause_ns, [this] { finish_when_empty(); });
+  run_.pause_ns = std::min(2 * run_.pause_ns, kLongestPause);
 }
 
 // Reports that processes of the tree are left, whose groups stay for the next reap().
@@ -314,15 +329,21 @@ void Task::give_up_on_tree(int left) {
 void Task::finish() {
   const Reserve::Loan loan(supervisor_.reserve());
   state_ = State::kEnding;
+  stop_clocks();
+  close_channel();
+  forget_failed_run();
+  if (run_.has_exit) run_.reports = read_reports(plan_.reports, slots_);
+  undo_ = HostSteps(plan_.undo, kInUndo);
+  deadline_ns_ = monotonic_ns() + kPatience;
+  undo();
+}
+
+void Task::stop_clocks() {
   clocks_.stop();
   set_up_clock_.stop();
   force_kill_.stop();
   retry_.stop();
-  close_channel();
-  if (has_exit_) reports_ = read_reports(plan_.reports, slots_);
-  undo_ = HostSteps(plan_.undo, kInUndo);
-  deadline_ns_ = monotonic_ns() + kPatience;
-  undo();
+  health_.stop();
 }
 
 void Task::undo() {
@@ -365,18 +386,21 @@ void Task::send_started(bool running) {
   const std::vector<int32_t> returns = numbers(plan_.returns);
   const Results results{context_.output_count, outputs_, slots_, returns};
   Message message;
-  const int result = started_event(running, first_, times_, told_started_ ? nullptr : &results, message);
+  const int result = started_event(running, run_.first, run_.times, told_started_ ? nullptr : &results, message);
   if (result < 0) return fail({kInPlan, 0, -result, "hand descriptors out"});
   listeners_.tell(std::move(message));
   told_started_ = true;
 }
 
+End Task::end() const {
+  const bool never_began = has_failed_ && !told_started_;
+  return {failure(),  undo_failures_, never_began, run_.program_status,     run_.cause, run_.times,
+          run_.usage, run_.reports,   before_,     context_.pump.failures()};
+}
+
 Message Task::end_message() {
   if (!undo_failures_.empty()) supervisor_.keep_journal();
-  const bool never_began = has_failed_ && !told_started_;
-  const StepFailure* failure = has_failed_ ? &failure_ : nullptr;
-  const std::vector<PumpFailure>& lost = context_.pump.failures();
-  return end_event({failure, undo_failures_, never_began, program_status_, cause_, times_, usage_, reports_, lost});
+  return end_event(end());
 }
 
 // The evidence is on disk before anybody hears of the end.
@@ -426,6 +450,7 @@ void Task::removed() {
 }
 
 void Task::gone() {
+  if (when_ended_) std::exchange(when_ended_, {})(*this);
   state_ = State::kGone;
   listeners_.forget();
   supervisor_.remove(this);

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include <functional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -14,10 +15,12 @@
 #include "calls.h"
 #include "clocks.h"
 #include "events.h"
+#include "health.h"
 #include "host_steps.h"
 #include "listeners.h"
 #include "loop.h"
 #include "reports.h"
+#include "run.h"
 
 namespace nacelle {
 
@@ -28,6 +31,8 @@ struct ChannelMessage;
 // One plan from its start to its end: the host's steps, the processes of its stages, its clocks, and what is undone.
 //
 //   (waiting) → set up → (parked) → running → ending → (kept → ending) → gone        a plan without stages: holding → ending → gone
+//                 ▲                    ▼
+//                 └───── between ◀─────┘   where the plan says how it starts again
 class Task {
  public:
   // `key`: the number by which other clients than the one that starts the task ask for it.
@@ -36,7 +41,7 @@ class Task {
   Task& operator=(const Task&) = delete;
 
   uint32_t key() const { return key_; }
-  pid_t pid() const { return first_; }
+  pid_t pid() const { return run_.first; }
   bool is_kept() const { return plan_.is_kept && told_started_; }
   TaskState state() const;
 
@@ -56,6 +61,17 @@ class Task {
   // The client is gone. A task that has no other, and is not kept, kills its processes and undoes.
   void leave(const Client& client);
 
+  // The program is started again when it ends, or at once when that was before.
+  void again();
+  void status(const Listener& caller, const Message& message);
+
+  // For whoever keeps a task that no client hears of: calls `ended` once, with the task as it is then.
+  void when_ended(std::function<void(const Task&)> ended) { when_ended_ = std::move(ended); }
+  int exit_status() const { return run_.program_status; }
+  Cause cause() const { return run_.cause; }
+  // nullptr where nothing failed.
+  const StepFailure* failure() const { return has_failed_ ? &failure_ : nullptr; }
+
   // Handles the messages that the stages have sent.
   void read_channel();
   // Takes the end of `pid`, a process of this task, after the messages that came before it.
@@ -63,7 +79,7 @@ class Task {
   bool setting_up() const { return state_ == State::kSetUp; }
 
  private:
-  enum class State { kWaiting, kSetUp, kParked, kRunning, kHolding, kEnding, kKept, kGone };
+  enum class State { kWaiting, kSetUp, kParked, kRunning, kBetween, kHolding, kEnding, kKept, kGone };
   void fail(StepFailure failure);
   int answer(const ChannelMessage& message, const int* fds, size_t count);
   bool take(Secret& body, Message& message, std::vector<unique_fd> ahead);
@@ -95,10 +111,19 @@ class Task {
   int tree_is_populated();
   void give_up_on_tree(int left);
   void finish();
+  void stop_clocks();
+  bool comes_again() const;
+  void end_run();
+  void run_again();
+  void forget_failed_run();
+  void stay_ended();
+  void watch_health();
+  void health_changed();
   void undo();
   void undo_step_ended();
   // The end is kept until the task is closed.
   bool stays() const { return is_kept() && !has_failed_; }
+  End end() const;
   Message end_message();
   void ended();
   bool write_evidence(const std::string& end);
@@ -125,27 +150,22 @@ class Task {
   unique_fd channel_;
   Watch channel_watch_, pump_watch_;
   std::unordered_set<pid_t> processes_;
-  pid_t first_ = 0;                       // the process of the newest stage
-  uint32_t stage_ = 0, heard_index_ = 0;  // the newest stage, and the step at which it last reported to be
-  unique_fd first_pidfd_;
-  bool is_draining_ = false;  // no process of the tree is left, but the pump still copies
-  bool executing_ = false, told_started_ = false, has_failed_ = false;
+  Run run_;
+  bool told_started_ = false, has_failed_ = false;
   StepFailure failure_;
 
   Clocks clocks_;
   Timer set_up_clock_, force_kill_, retry_;
-  Cause cause_ = Cause::kNone;
-  bool has_exit_ = false;
-  // Whether init has reported its program's end, and whether a kill came after that report. The report counts only when init then exits
-  // with that status, since a program could forge the message.
-  bool program_told_ = false, blamed_after_told_ = false;
-  int program_status_ = 0;  // a wait status, as waitpid(2) gives it
-  Times times_;
   uint64_t deadline_ns_ = 0;
-  uint64_t tree_deadline_ns_ = 0;     // 0: nobody waits for the tree yet
-  uint64_t pause_ns_ = kMillisecond;  // until the tree is looked at again
-  struct rusage usage_ {};
-  std::vector<Report> reports_;
+  // of a task that starts again: the run before, what its files of reports held when this run began, and the pause before the next one
+  Run last_run_;
+  std::vector<Report> before_;
+  uint32_t restarts_ = 0;
+  uint64_t delay_ns_ = 0;
+  Timer next_run_;
+  bool is_again_asked_ = false, is_stopped_ = false;
+  Health health_;
+  std::function<void(const Task&)> when_ended_;
   Message end_;  // of a task that is kept
   bool is_closing_ = false, is_removing_ = false;
   HostSteps undo_;  // or the removal

@@ -23,14 +23,16 @@ constexpr unsigned kMostMessages = 32;
 
 void Task::start_first_stage() {
   unique_fd theirs;
+  // the plan that the first process reads: of one in two parts, the second part says how the program starts again
+  Secret& body = restarts_ > 0 && has_rest_ ? rest_body_ : body_;
   int result = make_channel(channel_, theirs);
   if (result < 0) return fail({kInClone, 0, -result, "make a channel"});
   int pidfd = -1;
-  result = body_.share(true);
+  result = body.share(true);
   if (result < 0) return fail({kInClone, 0, -result, "share the plan"});
   const pid_t pid = clone_stage(plan_.stages.items[0], slots_, 0, &pidfd);
   if (pid == 0) child_main(plan_.stages, 0, slots_, std::move(theirs), supervisor_.executable());
-  result = body_.share(false);
+  result = body.share(false);
   if (pid < 0) return fail({kInClone, 0, -pid, ""});
   new_process(pid, unique_fd(pidfd));
   state_ = State::kSetUp;
@@ -42,9 +44,9 @@ void Task::start_first_stage() {
 
 // Notes the process of the newest stage.
 void Task::new_process(pid_t pid, unique_fd pidfd) {
-  first_ = pid;
+  run_.first = pid;
   context_.process = pid;
-  first_pidfd_ = std::move(pidfd);
+  run_.first_pidfd = std::move(pidfd);
   processes_.insert(pid);
   supervisor_.watch_process(pid, this);
 }
@@ -76,8 +78,8 @@ bool Task::step_at(const ChannelMessage& message, StepHead& head) const {
 // Whether the plan has the process send this message now. Whoever traces the process could send any other: a descriptor for one of the
 // shim's own slots would make the shim kill, or write, wherever the sender likes.
 bool Task::is_due(const ChannelMessage& message) const {
-  if (message.signal == Signal::kCloned) return message.stage == stage_ + 1;
-  if (message.stage != stage_ || message.index < heard_index_) return false;
+  if (message.signal == Signal::kCloned) return message.stage == run_.stage + 1;
+  if (message.stage != run_.stage || message.index < run_.heard_index) return false;
   StepHead head;
   switch (message.signal) {
     case Signal::kAtHostStep:
@@ -99,15 +101,15 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
   // a program with CAP_SYS_PTRACE can send messages in the name of our init: few are accepted, and none is trusted
   const bool failed = message.signal == Signal::kFailed && !(context_.words_alone && state_ == State::kRunning);
   const bool ends = message.signal == Signal::kProgramEnded || failed;
-  const bool late = executing_ && !ends && message.signal != Signal::kWorking;
+  const bool late = run_.executing && !ends && message.signal != Signal::kWorking;
   if (message.stage >= plan_.stages.count || late || (state_ == State::kRunning && !ends)) return;
   const bool sets_up = message.signal == Signal::kAtHostStep || message.signal == Signal::kDescriptor ||
                        message.signal == Signal::kCloned || message.signal == Signal::kAtRest || message.signal == Signal::kParked;
   if (sets_up && !is_due(message))
     return fail({static_cast<int32_t>(message.stage), message.index, EPROTO, "it says what is not its turn"});
   if (sets_up) {
-    stage_ = message.stage;
-    heard_index_ = message.signal == Signal::kCloned ? 0 : message.index;
+    run_.stage = message.stage;
+    run_.heard_index = message.signal == Signal::kCloned ? 0 : message.index;
   }
   switch (message.signal) {
     case Signal::kAtHostStep:
@@ -122,7 +124,7 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
       const int pidfd = sys_pidfd_open(sender);
       if (pidfd < 0) return fail({static_cast<int32_t>(message.stage), 0, -pidfd, "the process is gone"});
       new_process(sender, unique_fd(pidfd));
-      if (has_failed_ || cause_ != Cause::kNone) signal_tree();
+      if (has_failed_ || run_.cause != Cause::kNone) signal_tree();
       return limit_set_up();
     }
     case Signal::kAtRest:
@@ -136,22 +138,22 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
       close_given();
       return send_started(false);
     case Signal::kExecuting:
-      executing_ = true;
-      times_.started_ns = monotonic_ns();
-      times_.started_real_ns = realtime_ns();
+      run_.executing = true;
+      run_.times.started_ns = monotonic_ns();
+      run_.times.started_real_ns = realtime_ns();
       set_up_clock_.stop();
       // the limits start now, though the program may not run yet: other processes may keep the shim from hearing that it does
-      clocks_.start(supervisor_.loop(), plan_, slots_, times_.started_ns, [this](Cause cause) { end_by_clock(cause); });
+      clocks_.start(supervisor_.loop(), plan_, slots_, run_.times.started_ns, [this](Cause cause) { end_by_clock(cause); });
       return;
     case Signal::kWorking:
       // init sends this message also when the program died before its execve
-      return executing_ ? began() : void();
+      return run_.executing ? began() : void();
     case Signal::kFailed:
       return fail({static_cast<int32_t>(message.stage), message.index, message.value, message.text});
     case Signal::kProgramEnded:
-      program_told_ = true;
-      program_status_ = message.value;
-      times_.ended_ns = monotonic_ns();
+      run_.program_told = true;
+      run_.program_status = message.value;
+      run_.times.ended_ns = monotonic_ns();
       return;
     case Signal::kGoOn:
       return;
@@ -236,9 +238,9 @@ void Task::close_channel() {
 // The channel has ended. After kExecuting, execve has closed it and the program runs; without kExecuting, the process has died.
 void Task::channel_closed() {
   close_channel();
-  if (executing_ && state_ != State::kRunning && !has_failed_) return began();
+  if (run_.executing && state_ != State::kRunning && !has_failed_) return began();
   // a stage has ended for the next one, which died before its first message: no other end will be reported
-  if (!executing_ && processes_.empty() && !has_exit_) fail({kInClone, 0, ECHILD, "the process died while it was set up"});
+  if (!run_.executing && processes_.empty() && !run_.has_exit) fail({kInClone, 0, ECHILD, "the process died while it was set up"});
 }
 
 void Task::began() {
@@ -246,6 +248,7 @@ void Task::began() {
   state_ = State::kRunning;
   close_given();
   send_started(true);
+  watch_health();
   end_for_lost_copy();
 }
 
@@ -261,7 +264,7 @@ void Task::close_given() {
 // A later stage may be in a pid namespace with processes that stop it, even before its first message. So where the plan has a timeout,
 // set-up has one too.
 void Task::limit_set_up() {
-  if (plan_.timeout_ns == 0 || state_ != State::kSetUp || executing_ || has_failed_) return;
+  if (plan_.timeout_ns == 0 || state_ != State::kSetUp || run_.executing || has_failed_) return;
   set_up_clock_.start(supervisor_.loop(), monotonic_ns() + plan_.timeout_ns + kPatience, [this] {
     fail({kInClone, 0, ETIMEDOUT, "it does not come to run: somebody stops it"});
   });

@@ -12,6 +12,41 @@ Reader read_part(Reader& reader) {
   return reader.part(size);
 }
 
+bool read_stages(Reader& reader, Stages& stages) {
+  const uint32_t count = reader.u32();
+  if (!reader.ok() || count > kMaxStages) return false;
+  stages.count = count;
+  for (uint32_t i = 0; i < count; ++i) {
+    Stage& stage = stages.items[i];
+    stage.flags = reader.num();
+    stage.group = reader.slot();
+    stage.steps = read_part(reader);
+  }
+  return true;
+}
+
+bool read_again(Reader& reader, Again& again) {
+  again.on = static_cast<RestartOn>(reader.u8());
+  again.most = reader.u32();
+  again.first_ns = reader.num();
+  again.longest_ns = reader.num();
+  again.lasting_ns = reader.num();
+  again.stop_signal = static_cast<int>(reader.u32());
+  again.prepare = read_part(reader);
+  return read_stages(reader, again.stages) && again.stages.count > 0 && again.on <= RestartOn::kAlways;
+}
+
+bool read_health(Reader& reader, HealthCheck& health) {
+  health.then = static_cast<HealthThen>(reader.u8());
+  health.retries = reader.u32();
+  health.interval_ns = reader.num();
+  health.start_period_ns = reader.num();
+  health.start_interval_ns = reader.num();
+  health.frozen = read_item<FileAt>(reader);
+  health.plan = reader.bytes();
+  return reader.ok() && health.then <= HealthThen::kRestart;
+}
+
 }  // namespace
 
 std::vector<int32_t> numbers(const List<int32_t>& list) {
@@ -25,15 +60,7 @@ bool parse_plan(const char* body, size_t size, Plan& plan) {
   plan.slots = reader.list<int32_t>();
   plan.slot_count = reader.u32();
   plan.prepare = read_part(reader);
-  const uint32_t stages = reader.u32();
-  if (!reader.ok() || stages > kMaxStages || plan.slot_count > kMaxSlots) return false;
-  plan.stages.count = stages;
-  for (uint32_t i = 0; i < stages; ++i) {
-    Stage& stage = plan.stages.items[i];
-    stage.flags = reader.num();
-    stage.group = reader.slot();
-    stage.steps = read_part(reader);
-  }
+  if (!read_stages(reader, plan.stages) || plan.slot_count > kMaxSlots) return false;
   plan.undo = read_part(reader);
   plan.reports = reader.list<FileAt>();
   plan.returns = reader.list<int32_t>();
@@ -52,6 +79,10 @@ bool parse_plan(const char* body, size_t size, Plan& plan) {
   plan.evidence = read_item<FileAt>(reader);
   plan.removal = read_part(reader);
   plan.leaves_tree = reader.u8() != 0;
+  plan.has_again = reader.u8() != 0;
+  if (plan.has_again && !read_again(reader, plan.again)) return false;
+  plan.has_health = reader.u8() != 0;
+  if (plan.has_health && !read_health(reader, plan.health)) return false;
   return reader.ok() && reader.done();
 }
 

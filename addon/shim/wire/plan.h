@@ -8,7 +8,7 @@
 
 namespace nacelle {
 
-constexpr uint32_t kMaxStages = 16;
+constexpr uint32_t kMaxStages = kInStagesAgain;
 
 struct Stage {
   uint64_t flags = 0;
@@ -36,6 +36,36 @@ inline FileAt read_item<FileAt>(Reader& reader) {
   file.path = reader.str();
   return file;
 }
+
+// When the program is started again by itself.
+enum class RestartOn : uint8_t { kNever, kFailure, kAlways };
+
+// How the program is started again after its end. The slots are those of the whole plan.
+struct Again {
+  RestartOn on = RestartOn::kNever;
+  uint32_t most = 0;        // how often in a row after failures; 0: without end
+  uint64_t first_ns = 0;    // before the first new run; doubled for each one that follows soon
+  uint64_t longest_ns = 0;  // what that grows to
+  uint64_t lasting_ns = 0;  // a run of this length begins the count anew
+  int stop_signal = 15;     // whoever sends it, or SIGKILL, wants no other run
+  Reader prepare;
+  Stages stages;
+};
+
+// What an unhealthy program comes to.
+enum class HealthThen : uint8_t { kNone, kKill, kRestart };
+
+// A check that is run beside the program again and again: a plan of its own, which comes with the slots of two descriptors, the program's
+// pidfd and the pipe that its output goes to.
+struct HealthCheck {
+  HealthThen then = HealthThen::kNone;
+  uint32_t retries = 0;
+  uint64_t interval_ns = 0;
+  uint64_t start_period_ns = 0;    // failures do not count so long
+  uint64_t start_interval_ns = 0;  // instead of `interval_ns`, so long
+  FileAt frozen;                   // begins with '1' or 'F' while the program stands still
+  Bytes plan;
+};
 
 // A plan as it came: readers into the message's own bytes, so that a cloned child can read one too. lib/plan/plan.ts says what the fields
 // mean, and lib/native/encode.ts writes them in this order.
@@ -65,6 +95,10 @@ struct Plan {
   bool leaves_tree = false;
   FileAt evidence;  // the file that the end is written to
   Reader removal;
+  bool has_again = false;
+  Again again;
+  bool has_health = false;
+  HealthCheck health;
 };
 
 bool parse_plan(const char* body, size_t size, Plan& plan);

@@ -23,6 +23,11 @@
 //   kCall         sequence, descriptors, steps, returns     kCalled
 //   kKill         sequence, cause, signal, tree             kCalled
 //   kClose        -                                         kEnded; for a task that is kept then kRemoved
+//   kAgain        -                                         the next end is followed by another run, at once: kDied, then kRunning
+//   kStatus       sequence                                  kCalled; its output: see Task::status
+//
+// A task whose plan says how it starts again tells each end that another run follows by kDied (as kEnded; behind it in how many ns, num),
+// and each next run by kRunning; one that keeps watch on its health tells each change by kHealth (HealthStatus, u8).
 //
 // A shim of its own, which a detached container has, is found by others, which may be of another version. So these messages, the header
 // and the bodies of kKill and kClose never change:
@@ -64,21 +69,27 @@ enum class Request : uint16_t {
   kRest,
   kStartLater,
   kGo,
+  kAgain,
+  kStatus,
   kHello = 256,
   kList,
   kAttach
 };
 
-enum class Event : uint16_t { kStarted = 1, kRunning, kCalled, kEnded, kFailed, kRemoved, kWelcome = 256, kListed, kAttached };
+enum class Event : uint16_t { kStarted = 1, kRunning, kCalled, kEnded, kFailed, kRemoved, kDied, kHealth, kWelcome = 256, kListed, kAttached };
 
 // What a task is at, as others see it.
-enum class TaskState : uint8_t { kSetUp, kCreated, kRunning, kEnding, kEnded };
+enum class TaskState : uint8_t { kSetUp, kCreated, kRunning, kEnding, kEnded, kBetween };
 
 // Why a task was killed.
-enum class Cause : uint8_t { kNone, kCaller, kWallTime, kCpuTime, kOutput, kCancel, kOwner };
+enum class Cause : uint8_t { kNone, kCaller, kWallTime, kCpuTime, kOutput, kCancel, kOwner, kHealth };
 
-// Where a step failed: the number of its stage, or one of these.
-constexpr int32_t kInPrepare = -1, kInCall = -2, kInUndo = -3, kInClone = -4, kInPlan = -5, kInEnd = -6, kInRemoval = -7;
+// How a program is, as its health check tells.
+enum class HealthStatus : uint8_t { kStarting, kHealthy, kUnhealthy };
+
+// Where a step failed: the number of its stage (of a later run: beyond those of the first), or one of these.
+constexpr int32_t kInPrepare = -1, kInCall = -2, kInUndo = -3, kInClone = -4, kInPlan = -5, kInEnd = -6, kInRemoval = -7,
+                  kInPrepareAgain = -8, kInStagesAgain = 16;
 
 // A message on the control socket, from the addon that started the shim: it brings one descriptor, the socket of a new client.
 struct NewClient {

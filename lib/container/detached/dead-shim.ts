@@ -5,7 +5,7 @@ import { keptSteps } from '../../host/journal.js';
 import { EVIDENCE } from '../../host/reap.js';
 import { carryOut } from '../../native/host-work.js';
 import { decodeEnded } from '../../native/messages.js';
-import { attempt, stepError } from '../../native/system-errors.js';
+import { attempt, undoErrorsOf } from '../../native/system-errors.js';
 import type { Task } from '../../native/task.js';
 import { planOf, Slots } from '../../plan/plan.js';
 import { containerFolder } from './container-folders.js';
@@ -31,10 +31,13 @@ export function taskOfTheDead(id: string): Task | null {
   return {
     pid: 0,
     started: { outputs: [], descriptors: new Map() },
-    ended: Promise.resolve({ ...end, undoErrors: undoFailures.map((item) => stepError(item, { plan: planOf({}) })) }),
+    ended: Promise.resolve({ ...end, ...undoErrorsOf(undoFailures, planOf({})) }),
     release: gone,
     call: gone,
     beside: gone,
+    again: gone,
+    status: gone,
+    watch: () => undefined,
     kill: async () => undefined,
     close: async () => {
       const slots = new Slots();

@@ -10,8 +10,8 @@ import type { ParsedExec } from '../options/exec-options.js';
 import { planExec } from '../plan/exec-plan.js';
 import { groupEvidence, lethalLimits } from '../result/group-evidence.js';
 import type { ContainerRecord } from '../start/container-record.js';
+import { planExecGroup } from '../start/exec-group.js';
 import { ownCapabilities } from '../start/own-capabilities.js';
-import { planExecGroup } from './exec-group.js';
 import { specOf } from './exec-spec.js';
 import type { FirstProcess } from './first-process.js';
 
@@ -86,7 +86,7 @@ function evidence(
   own: { readonly usage: Parameters<typeof readUsage>[0]; readonly limits: ParsedExec['limits'] },
 ): ProgramFacts['readGroup'] {
   const before = countersOf(group.usage);
-  return (reports) => {
+  return ({ reports }) => {
     const counted = groupEvidence(readUsage(own.usage, reports), own.limits.memory ?? null);
     const since = countersSince(before, countersOf(group.usage));
     const container = blameOom(since, { limit: around.memory ?? null, peak: null });

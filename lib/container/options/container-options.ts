@@ -10,6 +10,7 @@ import type { NamespaceType } from '../../plan/namespace-types.js';
 import { normaliseProcess, type ParsedProcess } from '../../process/options/process-options.js';
 import { type CheckedRun, type ParsedCopyIn, type ParsedDevice, runObject } from './container-schema.js';
 import { checkContradictions } from './contradictions.js';
+import { type GivenHealthcheck, type ParsedRestart, parseRestart } from './lifecycle-options.js';
 import type { ParsedMount } from './mount-flags.js';
 import { tmpfsMount } from './mount-options.js';
 import { target } from './mount-target.js';
@@ -79,6 +80,10 @@ export interface ParsedOptions {
   readonly sysctls: Readonly<Record<string, string>>;
   readonly devices: readonly ParsedDevice[];
   readonly oomScoreAdj: number | null;
+  /** `null`: its program is not started again by itself. */
+  readonly restart: ParsedRestart | null;
+  /** `null`: the image's. */
+  readonly healthcheck: GivenHealthcheck | null;
   /** `null`: it ends with this process. */
   readonly detached: DetachOptions | null;
   readonly onUnsupported: 'error' | 'report';
@@ -168,6 +173,8 @@ export function parseRunOptions(value: unknown): ParsedOptions {
     sysctls: options.sysctls ?? {},
     devices: options.devices ?? [],
     oomScoreAdj: options.oomScoreAdj ?? null,
+    restart: parseRestart(options),
+    healthcheck: options.healthcheck ?? null,
     detached: options.detach
       ? {
           autoRemove: options.autoRemove ?? false,

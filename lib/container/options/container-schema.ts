@@ -13,6 +13,7 @@ import { sizeSchema } from '../../options/size.js';
 import { type NamespaceType, namespaceTypes } from '../../plan/namespace-types.js';
 import { processShape, terminalShape } from '../../process/options/process-options.js';
 import { CONTAINER_NAME } from './container-name.js';
+import { lifecycleShape } from './lifecycle-options.js';
 import { mountSchema, tmpfsOptions } from './mount-options.js';
 import { target, tidied } from './mount-target.js';
 import { volumeSchema } from './volume-option.js';
@@ -169,6 +170,7 @@ export const containerShape = {
   sysctls: z.record(word, text).optional(),
   devices: z.array(device).optional(),
   oomScoreAdj: z.int().min(-1000).max(1000).optional(),
+  ...lifecycleShape,
   detach: z.boolean().optional(),
   autoRemove: z.boolean().optional(),
   logging: z.strictObject({ maxSize: sizeSchema(4096).optional(), maxFiles: z.int().min(1).max(10_000).optional() }).optional(),

@@ -2,6 +2,7 @@ import { type Complaints, checkLimits } from '../../options/limits.js';
 import { checkProcess } from '../../process/options/process-options.js';
 import type { CheckedRun } from './container-schema.js';
 import { checkDetach } from './detach-checks.js';
+import { checkLifecycle } from './lifecycle-options.js';
 import { target } from './mount-target.js';
 
 type Wrong = (option: keyof CheckedRun, message: string, ...path: string[]) => void;
@@ -17,6 +18,7 @@ export function checkContradictions(options: CheckedRun, context: Complaints): v
   checkNetwork(options, wrong);
   checkPlaces(options, wrong);
   checkDetach(options, wrong);
+  checkLifecycle(options, wrong);
   if (options.init && options.scheduler?.policy === 'deadline') {
     wrong('scheduler', "can't be 'deadline' with init: under it no process can start another");
   }

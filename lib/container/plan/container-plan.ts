@@ -1,12 +1,12 @@
 import type { GroupPlan } from '../../cgroup/group-plan.js';
 import { PROPAGATION } from '../../plan/constants.js';
-import { cloneStep, NONE, type Plan, type PlanParts, planOf, REFUSE_DESCRIPTORS, type Stage } from '../../plan/plan.js';
+import { type Again, cloneStep, NONE, type Plan, type PlanParts, planOf, REFUSE_DESCRIPTORS, type Stage } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { TailSteps } from '../../process/program-steps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
 import { isMountedOver } from '../options/mount-target.js';
-import { planStreams } from './container-streams.js';
+import { type ContainerStreams, planStreams } from './container-streams.js';
 import { ACCOUNTS, planCopyIn } from './copy-in.js';
 import { bindDevices, mayBeRefused } from './device-nodes.js';
 import { enterPid } from './enter-pid.js';
@@ -17,7 +17,7 @@ import { isNew, type NamespacePlan, planNamespaces } from './namespace-steps.js'
 import type { HeadInput, PlanInput } from './plan-input.js';
 import { oomScoreSteps, planProcess } from './process-steps.js';
 import { type Protection, planProtection } from './protect.js';
-import { planRoot } from './root-mounts.js';
+import { planRoot, planRootAgain, type RootPlan, type RunBefore } from './root-mounts.js';
 import { planStaging, type Staging } from './staging.js';
 import { planFiles, planTable, type TablePlan } from './table-mounts.js';
 import { CONSOLE, consoleSteps, type TerminalPlan, takeTerminal } from './terminal-steps.js';
@@ -80,18 +80,92 @@ export interface ContainerPlan extends PlanParts {
  * is in C++. Pure: a test can print it without root. `head` took its slots from the same input.
  */
 export function planContainer(head: Head, input: PlanInput): ContainerPlan {
-  const { options, slots, group } = input;
+  const { options, slots, group, health } = input;
+  const kept: KeptSlots = { mountNamespace: slots.take(), user: slots.take() };
+  const run = planRun(head, input, { kept, park: input.park });
+  const { streams, root } = run;
+
+  const { process } = options;
+  const prepare = [...diskSteps(input), ...run.prepare, ...streams.prepare];
+  const rest: Plan = {
+    prepare: head.first === null ? [...group.prepare, ...prepare] : prepare,
+    stages:
+      head.first === null
+        ? wholeStages(head, group, run)
+        : [{ flags: head.namespaces.flags, steps: [...run.setUp, ...run.program.confine, ...run.program.run] }],
+    undo: [...diskUndo(input), ...input.journal, ...group.undo],
+    reports: group.reports,
+    returns: [
+      ...(keepsInside(input) ? [kept.mountNamespace, kept.user] : []),
+      ...(streams.terminal ? [streams.terminal.master] : []),
+      ...root.uppers,
+    ],
+    killGroup: group.killGroup,
+    ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
+    ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),
+    ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),
+    ...(maybeAgain(input) ? { again: planAgain(input, { ...kept, roots: root.mounts }) } : {}),
+    ...(health === null ? {} : { health }),
+  };
+  const { mountNamespace, user } = kept;
+  return { first: head.first, rest, mountNamespace, user, master: streams.terminal?.master ?? NONE, uppers: root.uppers };
+}
+
+/** Whoever makes a container, and does not only run it, may read and write its files until it is removed. */
+function keepsInside({ options, park }: PlanInput): boolean {
+  return options.copyOut.length > 0 || park;
+}
+
+/** A terminal is of one run: another run would have another. */
+function maybeAgain({ park, streams }: PlanInput): boolean {
+  return park && !streams.terminal;
+}
+
+/** docker's numbers. */
+const BACK_OFF = { firstMs: 100, longestMs: 60_000, lastingMs: 10_000 };
+
+/** The runs after the first: the same container, made anew around the root that it had. */
+function planAgain(input: PlanInput, before: RunBefore): Again {
+  const { options, group, stopSignal } = input;
+  const head = planHead(input);
+  const run = planRun(head, { ...input, options: { ...options, copyIn: [] } }, { kept: before, park: false, before });
+  return {
+    on: options.restart?.on ?? 'never',
+    most: options.restart?.maxRetries ?? 0,
+    ...BACK_OFF,
+    stopSignal,
+    prepare: run.prepare,
+    stages: wholeStages(head, group, run),
+  };
+}
+
+/** Slots that the shim keeps for what comes after a run. */
+interface KeptSlots {
+  readonly mountNamespace: Slot;
+  readonly user: Slot;
+}
+
+/** One run of the program, without what begins in the {@link Head}. */
+interface RunPlan {
+  readonly prepare: readonly Step[];
+  readonly setUp: readonly Step[];
+  readonly program: TailSteps;
+  readonly streams: ContainerStreams;
+  readonly root: RootPlan;
+}
+
+/** @param of.before the run before, whose root this one has */
+function planRun(head: Head, input: PlanInput, { kept, park, before }: { kept: KeptSlots; park: boolean; before?: RunBefore }): RunPlan {
+  const { options, slots } = input;
   const { namespaces, staging, protection } = head;
   const [proc, dev] = [head.mounts.at(PROC), head.mounts.at(DEV)];
-  const root = planRoot(input, staging);
+  const root = before ? planRootAgain(input, staging, before) : planRoot(input, staging);
   const own = head.mounts.attach(root.root);
   const mounts = planMounts(input, { root: root.root, proc, before: own.places, tmpfs: staging.slot });
   const { places } = mounts;
   const copyIn = planCopyIn(input, root.root, places);
   const streams = planStreams(input.streams, slots, { dev, byShim: mayBeRefused(options) });
-  const [mountNamespace, user] = [slots.take(), slots.take()];
-  // whoever makes a container, and does not only run it, may read and write its files until it is removed
-  const copies = options.copyOut.length > 0 || input.park;
+  const copies = keepsInside(input);
 
   const setUp: Step[] = [
     // the process may be older than a mount of the host's, so the mount namespace is made only now
@@ -114,13 +188,14 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     // the user is looked up before the program can change these files
     { op: 'user', user: input.program.user, apply: 0, ...groundOf(places, ...ACCOUNTS) },
     ...(streams.terminal ? terminalSteps(streams.terminal, input, { root: root.root, places }) : []),
-    ...(copies ? saveUser(user) : []),
+    ...(copies ? saveUser(kept.user) : []),
     ...copyIn.others,
     ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
     ...identitySteps(input, proc),
     ...protection.protect(places, head.mounts.nullDevice),
     // whoever closes the last descriptor of a mount namespace waits for its mounts to go: so Node gets one only where it reads files there
-    ...(copies ? [{ op: 'open_namespace', host: true, out: mountNamespace, type: 'mnt' } as const] : []),
+    ...(copies ? [{ op: 'open_namespace', host: true, out: kept.mountNamespace, type: 'mnt' } as const] : []),
+    ...(maybeAgain(input) ? root.mounts.map((slot): Step => ({ op: 'give', slot })) : []),
   ];
   const program = planProcess(input.program, {
     streams,
@@ -129,27 +204,10 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     beforeExec: [
       ...(options.init ? [REFUSE_DESCRIPTORS, { op: 'init' } as const] : []),
       ...takeTerminal(streams.terminal, { newSession: options.init }),
-      ...(input.park ? [{ op: 'park' } as const] : []),
+      ...(park ? [{ op: 'park' } as const] : []),
     ],
   });
-
-  const { process } = options;
-  const prepare = [...diskSteps(input), ...mounts.prepare, ...streams.prepare];
-  const rest: Plan = {
-    prepare: head.first === null ? [...group.prepare, ...prepare] : prepare,
-    stages:
-      head.first === null
-        ? wholeStages(head, group, setUp, program)
-        : [{ flags: namespaces.flags, steps: [...setUp, ...program.confine, ...program.run] }],
-    undo: [...diskUndo(input), ...input.journal, ...group.undo],
-    reports: group.reports,
-    returns: [...(copies ? [mountNamespace, user] : []), ...(streams.terminal ? [streams.terminal.master] : []), ...root.uppers],
-    killGroup: group.killGroup,
-    ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
-    ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),
-    ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),
-  };
-  return { first: head.first, rest, mountNamespace, user, master: streams.terminal?.master ?? NONE, uppers: root.uppers };
+  return { prepare: mounts.prepare, setUp, program, streams, root };
 }
 
 /** The terminal, which is the console too, unless the caller mounts something there. */
@@ -166,7 +224,7 @@ function saveUser(out: Slot): Step[] {
   ];
 }
 
-function wholeStages({ namespaces, steps }: Head, group: GroupPlan, setUp: readonly Step[], { confine, run }: TailSteps): Stage[] {
+function wholeStages({ namespaces, steps }: Head, group: GroupPlan, { setUp, program: { confine, run } }: RunPlan): Stage[] {
   const { flags, before, entersPid } = namespaces;
   const begin = { ...bornIn(group), steps: joinSteps(group) };
   const all = [...steps, ...setUp, ...confine, ...run];

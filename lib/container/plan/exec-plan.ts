@@ -26,7 +26,7 @@ export interface ExecInput {
   readonly streams: Streams;
   /** The container's devices may refuse its own processes the null device. */
   readonly nullByShim: boolean;
-  readonly options: ParsedProcess;
+  readonly options: Pick<ParsedProcess, 'killSignal' | 'forceKillAfterDelay' | 'timeout'>;
   /** What the program leaves running goes on until the container ends, whose group then takes this one along. */
   readonly detach: boolean;
 }

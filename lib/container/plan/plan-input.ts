@@ -1,5 +1,5 @@
 import type { GroupPlan } from '../../cgroup/group-plan.js';
-import type { CpuClock, Slots } from '../../plan/plan.js';
+import type { CpuClock, HealthCheck, Slots } from '../../plan/plan.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import type { Step } from '../../plan/steps.js';
 import type { Streams } from '../../process/streams/child-end.js';
@@ -52,6 +52,10 @@ export interface PlanInput {
   readonly table: MountTable;
   /** A descriptor of /proc as it is in the pid namespace that is joined, where the plan can't make that /proc itself. */
   readonly proc: number | null;
+  /** The signal that asks the program to end. */
+  readonly stopSignal: number;
+  /** `null`: nobody keeps watch on the program's health. */
+  readonly health: HealthCheck | null;
   /** Host steps that remove the record of what is made on disk. */
   readonly journal: readonly Step[];
   /** The process waits before execve until it is released. */

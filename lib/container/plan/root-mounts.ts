@@ -1,7 +1,7 @@
 import { CREATE, O_PATH, PROPAGATION } from '../../plan/constants.js';
 import { overlayOptions } from '../../plan/overlay-options.js';
-import { ANYWHERE, NONE } from '../../plan/plan.js';
-import { MOUNT_ATTR } from '../../plan/recipe.js';
+import { ANYWHERE, NONE, type Slots } from '../../plan/plan.js';
+import { MOUNT_ATTR, type RootRecipe } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { PlanInput } from './plan-input.js';
 import { type Staging, upperFolders } from './staging.js';
@@ -84,16 +84,64 @@ export function planRoot(
     if (keepsUppers) uppers.push(upper);
   });
   const root = mounts[0] ?? NONE;
-  const binds = recipe.binds.map((bind) => ({ bind, slot: slots.take() }));
-  for (const { bind, slot } of binds) {
-    opened.push(
+  const binds = planBinds(recipe, slots, root);
+  return { root, mounts, uppers, steps: [...opened, ...binds.open, stage, ...steps, ...binds.attach] };
+}
+
+/** What is kept of the run before: its mount namespace, and the mounts of its root there. */
+export interface RunBefore {
+  readonly mountNamespace: Slot;
+  readonly user: Slot;
+  readonly roots: readonly Slot[];
+}
+
+/**
+ * Steps that make the root of another run: that of the run before, with its changes. A root that is a folder is the same folder again, for
+ * its changes are in it.
+ */
+export function planRootAgain(
+  input: Pick<PlanInput, 'slots' | 'root' | 'park' | 'options'>,
+  staging: Staging,
+  { mountNamespace: ns, roots }: RunBefore,
+): RootPlan {
+  const { root: source } = input;
+  if (source.type === 'folder') return planRoot(input, staging);
+  const { recipe } = source;
+  const binds = planBinds(recipe, input.slots, roots[0] ?? NONE);
+  const steps = roots.flatMap((slot, index): Step[] => [
+    // its changes may need folders to be mounted on, also where it is read-only for the program
+    { op: 'set_mount', mount: slot, recursive: 0, set: 0, clear: MOUNT_ATTR.RDONLY, propagation: 0 },
+    index === 0
+      ? { op: 'attach_at', mount: slot, at: NONE, path: '/' }
+      : { op: 'attach', mount: slot, root: roots[0] ?? NONE, path: recipe.mounts[index]?.target ?? '', create: CREATE.folder, ...ANYWHERE },
+  ]);
+  return {
+    root: roots[0] ?? NONE,
+    mounts: roots,
+    uppers: [],
+    steps: [
+      ...binds.open,
+      ...roots.map((slot): Step => ({ op: 'clone_mount_of', out: slot, mount: slot, ns })),
+      { op: 'attach_at', mount: staging.slot, at: NONE, path: STAGING },
+      ...steps,
+      ...binds.attach,
+    ],
+  };
+}
+
+/** Parts of the host that an image shows as they are. */
+function planBinds({ binds }: RootRecipe, slots: Slots, root: Slot): { open: Step[]; attach: Step[] } {
+  const [open, attach]: [Step[], Step[]] = [[], []];
+  for (const bind of binds) {
+    const slot = slots.take();
+    open.push(
       { op: 'clone_mount', out: slot, at: NONE, path: bind.source, recursive: 0 },
       { op: 'set_mount', mount: slot, recursive: 0, set: bind.attributes, clear: 0, propagation: 0 },
     );
     const create = bind.kind === 'file' ? CREATE.file : CREATE.folder;
-    steps.push({ op: 'attach', mount: slot, root, path: bind.target, create, ...ANYWHERE });
+    attach.push({ op: 'attach', mount: slot, root, path: bind.target, create, ...ANYWHERE });
   }
-  return { root, mounts, uppers, steps: [...opened, stage, ...steps] };
+  return { open, attach };
 }
 
 /** Makes the mounts below this one read-only now: later they could not be told from the container's own mounts. */

@@ -1,4 +1,4 @@
-import { readUsage } from '../../cgroup/stats/usage.js';
+import { countersSince, readUsage } from '../../cgroup/stats/usage.js';
 import { NacelleError } from '../../errors.js';
 import { planWork } from '../../filesystem/overlay-plan.js';
 import { dropRecord, writeRecord } from '../../host/journal.js';
@@ -136,7 +136,12 @@ export function factsOf(record: LiveRecord): ProgramFacts {
       return lethalLimits(record.current.limits, filterKills);
     },
     notEnforced,
-    readGroup: (reports) => groupEvidence(readUsage(group.usage, reports), record.current.limits.memory ?? null),
+    readGroup: ({ reports, reportsBefore }) => {
+      const counted = readUsage(group.usage, reports);
+      // a run is judged by what was counted in it; its groups may be older
+      const ofRun = reportsBefore.length === 0 ? counted : { ...counted, ...countersSince(readUsage(group.usage, reportsBefore), counted) };
+      return groupEvidence(ofRun, record.current.limits.memory ?? null);
+    },
   };
 }
 

@@ -44,7 +44,7 @@ async function plan(options: ParsedOptions, of: { id: string; park: boolean }): 
   const prepared = await prepare(options, of);
   try {
     const head = planHead(prepared);
-    return { prepared, head, first: head.first !== null && mayBePrewarmed(options) ? new FirstPart(of.id, head.first) : null };
+    return { prepared, head, first: head.first !== null && mayBePrewarmed(options, of) ? new FirstPart(of.id, head.first) : null };
   } catch (error) {
     prepared.release();
     throw error;
@@ -55,8 +55,10 @@ async function plan(options: ParsedOptions, of: { id: string; park: boolean }): 
  * Whether a first part may be prewarmed. A group of the caller's must not hold a process that the caller doesn't know of, and the
  * descriptors of the rest must fit into one message.
  */
-function mayBePrewarmed({ cgroup, cgroupParent, mounts }: ParsedOptions): boolean {
-  return cgroup === null && cgroupParent === null && STREAMS + mounts.length <= MAX_REST_DESCRIPTORS;
+function mayBePrewarmed({ cgroup, cgroupParent, mounts }: ParsedOptions, { park }: { park: boolean }): boolean {
+  // a container that may be started again has them for that too
+  const descriptors = (park ? 2 : 1) * (STREAMS + mounts.length);
+  return cgroup === null && cgroupParent === null && descriptors <= MAX_REST_DESCRIPTORS;
 }
 
 const STREAMS = 3;

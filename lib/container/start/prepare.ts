@@ -1,6 +1,7 @@
 import { readlinkSync, statSync } from 'node:fs';
 import { hostname as hostHostname, totalmem } from 'node:os';
 import { arch, geteuid, env as nodeEnv } from 'node:process';
+import { freezerFile } from '../../cgroup/freezer.js';
 import { errnoOf, ImageError, invalidOption, UnsupportedError } from '../../errors.js';
 import { type GroupLayout, groupLayout } from '../../host/cgroup-base.js';
 import type { HostRecord } from '../../host/journal.js';
@@ -12,18 +13,23 @@ import { closeDescriptor } from '../../native/load-addon.js';
 import { attempt, nativeError } from '../../native/system-errors.js';
 import type { ParsedLimits } from '../../options/limits.js';
 import { DEFAULT_PATH } from '../../plan/constants.js';
-import { Slots } from '../../plan/plan.js';
+import { type HealthCheck, Slots } from '../../plan/plan.js';
 import { SIGTERM } from '../../process/options/signals.js';
 import { resolveCapabilities } from '../../security/capabilities.js';
 import { defaultProfile } from '../../security/default-profile.js';
 import { type Architecture, canKill, compileDefault } from '../../security/seccomp.js';
 import { uppersFolder } from '../../store/store-root.js';
 import type { ParsedOptions } from '../options/container-options.js';
+import { healthOf, type ParsedHealth } from '../options/health.js';
 import { defaultMounts } from '../plan/default-mounts.js';
+import { mayBeRefused } from '../plan/device-nodes.js';
+import { planHealth } from '../plan/health-plan.js';
+import { namespacesToJoin } from '../plan/namespace-steps.js';
 import type { ExtraDevice, PlanInput, RootSource } from '../plan/plan-input.js';
 import { anonymousVolumes } from './anonymous-volumes.js';
 import { type NotEnforced, planContainerGroup, requireDeviceController } from './container-group.js';
 import { etcFiles } from './etc-files.js';
+import { planExecGroup } from './exec-group.js';
 import { joinedProc } from './joined-proc.js';
 import { findSources } from './mount-sources.js';
 import { imageOf } from './named-image.js';
@@ -34,7 +40,6 @@ import { terminalEnvironment } from './terminal-environment.js';
  * What a plan needs beside the program's streams. Preparing it reads the host, and makes nothing on it but an image's layers in the store.
  */
 export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
-  readonly stopSignal: number;
   /** The limits that can be kept. */
   readonly limits: ParsedLimits;
   readonly notEnforced: NotEnforced;
@@ -142,6 +147,7 @@ async function prepareOn(
     volumes: anonymousVolumes([...(config.volumes ?? []), ...options.anonymousVolumes], options.mounts),
     table: defaultMounts({ options, unified: layout.mode === 'v2', files: etcFiles(options, hostname) }),
     stopSignal,
+    health: null,
     limits,
     notEnforced,
     records,
@@ -149,14 +155,32 @@ async function prepareOn(
     digests,
     release,
   };
+  const health = healthOf(options.healthcheck, config.healthcheck);
+  const planned = health === null ? prepared : { ...prepared, health: await planHealthOf(health, prepared) };
   const { pid } = options.namespaces;
   const proc = typeof pid === 'string' ? null : await joinedProc(pid.fd);
-  if (proc === null) return { ...prepared, proc };
+  if (proc === null) return { ...planned, proc };
   const closeBoth = (): void => {
     closeDescriptor(proc);
     release();
   };
-  return { ...prepared, proc, release: closeBoth };
+  return { ...planned, proc, release: closeBoth };
+}
+
+async function planHealthOf(
+  health: ParsedHealth,
+  { group, bases, program, options }: Pick<Prepared, 'group' | 'bases' | 'program' | 'options'>,
+): Promise<HealthCheck> {
+  const slots = new Slots();
+  return planHealth({
+    health,
+    slots,
+    group: await planExecGroup({ slots, id: 'health', container: group.name, bases, limits: {}, countsCpu: false }),
+    program,
+    namespaces: namespacesToJoin(options),
+    nullByShim: mayBeRefused(options),
+    frozen: freezerFile(group.paths) ?? '',
+  });
 }
 
 function basesOf({ bases }: GroupLayout): Record<string, string> {

@@ -15,11 +15,11 @@ export interface ImageConfig {
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** A name or a number: 'SIGQUIT', 'SIGRTMIN+3', '3'. */
   readonly stopSignal?: string | undefined;
-  /** Kept in the config; nothing runs it. */
-  readonly healthcheck?: Healthcheck | undefined;
+  /** Kept while a container runs, unless the container's option says otherwise. */
+  readonly healthcheck?: ImageHealthcheck | undefined;
 }
 
-export interface Healthcheck {
+export interface ImageHealthcheck {
   /** ['NONE'], ['CMD', …] or ['CMD-SHELL', line]. */
   readonly test?: readonly string[] | undefined;
   /** Milliseconds. */
@@ -77,7 +77,7 @@ function asSet(names: readonly string[]): Record<string, object> {
   return Object.fromEntries(names.map((name) => [name, {}]));
 }
 
-function ociHealthcheck({ test, interval, timeout, startPeriod, startInterval, retries }: Healthcheck) {
+function ociHealthcheck({ test, interval, timeout, startPeriod, startInterval, retries }: ImageHealthcheck) {
   // 0 would mean the default
   const nanoseconds = (ms: number): number => Math.max(1, Math.round(ms * NANOSECONDS));
   return {
@@ -93,7 +93,7 @@ function ociHealthcheck({ test, interval, timeout, startPeriod, startInterval, r
 /** Nanoseconds in a millisecond. */
 const NANOSECONDS = 1_000_000;
 
-function healthcheck(source: NonNullable<NonNullable<OciConfig['config']>['Healthcheck']>): Healthcheck {
+function healthcheck(source: NonNullable<NonNullable<OciConfig['config']>['Healthcheck']>): ImageHealthcheck {
   return {
     ...(source.Test ? { test: source.Test } : {}),
     ...(source.Interval ? { interval: source.Interval / NANOSECONDS } : {}),

@@ -143,6 +143,26 @@ describe('a plan', () => {
     ending: { signal: 15, forceKillAfterMs: 1000 },
     keep: { evidence: { at: 3, path: 'exit' }, removal: [{ op: 'unlink', host: true, at: -1, path: '/lease' }], auto: true },
     leavesTree: true,
+    again: {
+      on: 'failure',
+      most: 5,
+      firstMs: 100,
+      longestMs: 60_000,
+      lastingMs: 10_000,
+      stopSignal: 15,
+      prepare: [{ op: 'make_group', host: true, out: 2, at: -1, path: '/g' }],
+      stages: [{ flags: 1, steps: [] }],
+    },
+    health: {
+      then: 'restart',
+      retries: 3,
+      intervalMs: 30_000,
+      startPeriodMs: 1,
+      startIntervalMs: 5000,
+      frozen: '/group/cgroup.freeze',
+      plan: nothing,
+      given: [0, 1],
+    },
   };
 
   it('is in the order that addon/shim/wire/plan.cc reads', () => {
@@ -179,16 +199,23 @@ describe('a plan', () => {
     expect([reader.u8(), reader.u8(), reader.i32(), reader.str()]).toEqual([1, 1, 3, 'exit']);
     expect(readSteps(reader)).toEqual(plan.keep?.removal.map(seen));
     expect(reader.u8()).toBe(1);
-    expect(reader.done).toBe(true);
+    expect([reader.u8(), reader.u8(), reader.u32()]).toEqual([1, 1, 5]);
+    expect([reader.num(), reader.num(), reader.num(), reader.u32()]).toEqual([100_000_000n, 60_000_000_000n, 10_000_000_000n, 15]);
+    expect(readSteps(reader)).toEqual(plan.again?.prepare.map(seen));
+    expect(reader.list(() => [reader.num(), reader.i32(), readSteps(reader)])).toEqual([[1n, -1, []]]);
+    expect([reader.u8(), reader.u8(), reader.u32()]).toEqual([1, 2, 3]);
+    expect([reader.num(), reader.num(), reader.num()]).toEqual([30_000_000_000n, 1_000_000n, 5_000_000_000n]);
+    expect([reader.i32(), reader.str(), reader.u32()]).toEqual([-1, '/group/cgroup.freeze', encodePlan(nothing, new Map()).length + 8]);
+    expect(reader.list(reader.i32)).toEqual([0, 1]);
   });
 
   it('has no limit that became none: they are rounded up to whole nanoseconds', () => {
     const cpuClock = { limitMs: 5e-324, at: 3, path: 'cpu.stat', key: 'usage_usec', unit: 1000 };
-    const { keep: _, ...unkept } = plan;
+    const { keep: _, again: __, health: ___, ...unkept } = plan;
     const least = { ...unkept, timeoutMs: 1e-7, cpuClock, ending: { signal: 15, forceKillAfterMs: 1e-7 } };
     const bytes = Buffer.from(encodePlan(least, new Map()));
-    // from the end: what is kept (nothing), forceKillAfterMs, the signal, then what the clock reads
-    const notKept = 1 + 1 + 4 + 5 + 4 + 1;
+    // from the end: what is kept, started again and checked (nothing), forceKillAfterMs, the signal, then what the clock reads
+    const notKept = 1 + 1 + 4 + 5 + 4 + 1 + 1 + 1;
     expect(bytes.readBigUInt64LE(bytes.length - notKept - 8)).toBe(1n);
     const clock = bytes.indexOf('cpu.stat') - 4 - 4 - 8;
     expect(bytes.readBigUInt64LE(clock)).toBe(1n);
@@ -211,7 +238,7 @@ describe('slots', () => {
           ...numbers,
           ...lists.flat().flatMap((step) => ('out' in step && typeof step.out === 'number' ? [step.out] : [])),
         ];
-        expect(slotCount(lists, new Map(numbers.map((number) => [number, 0])))).toBe(Math.max(...filled) + 1);
+        expect(slotCount(lists, numbers)).toBe(Math.max(...filled) + 1);
       }),
     );
   });
@@ -225,7 +252,7 @@ describe('slots', () => {
             { op: 'open', out: -1, at: 7, path: '', flags: 0, mode: 0 },
           ],
         ],
-        new Map(),
+        [],
       ),
     ).toBe(0);
   });

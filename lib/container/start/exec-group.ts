@@ -6,7 +6,7 @@ import { UnsupportedError } from '../../errors.js';
 import { groupLayout, withBases } from '../../host/cgroup-base.js';
 import type { ParsedLimits } from '../../options/limits.js';
 import type { Slots } from '../../plan/plan.js';
-import { filterOf } from '../start/container-group.js';
+import { filterOf } from './container-group.js';
 
 export interface ExecGroupRequest {
   readonly slots: Slots;

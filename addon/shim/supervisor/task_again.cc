@@ -1,0 +1,108 @@
+#include <sys/wait.h>
+
+#include <algorithm>
+
+#include "supervisor.h"
+#include "task.h"
+
+// The part of Task between the end of one run of its program and the next run, and what is known of the runs.
+namespace nacelle {
+
+// Whether another run follows the end that the program has come to.
+bool Task::comes_again() const {
+  const Again& again = plan_.again;
+  if (!plan_.has_again || is_closing_ || has_failed_ || !run_.has_exit || !run_.executing) return false;
+  if (is_again_asked_) return true;
+  if (is_stopped_ || again.on == RestartOn::kNever) return false;
+  const bool failed = !WIFEXITED(run_.program_status) || WEXITSTATUS(run_.program_status) != 0;
+  if (again.on == RestartOn::kFailure && !failed) return false;
+  return again.most == 0 || restarts_ < again.most;
+}
+
+// The container's groups stay for the next run, which counts on in them.
+void Task::end_run() {
+  const Reserve::Loan loan(supervisor_.reserve());
+  const Again& again = plan_.again;
+  state_ = State::kBetween;
+  stop_clocks();
+  close_channel();
+  run_.reports = read_reports(plan_.reports, slots_);
+  const bool lasted = run_.times.ended_ns - run_.times.started_ns >= again.lasting_ns;
+  delay_ns_ = delay_ns_ == 0 || lasted || is_again_asked_ ? again.first_ns : std::min(2 * delay_ns_, again.longest_ns);
+  const uint64_t delay = is_again_asked_ ? 0 : delay_ns_;
+  listeners_.tell(died_event(end(), delay));
+  next_run_.start(supervisor_.loop(), monotonic_ns() + delay, [this] { run_again(); });
+}
+
+void Task::run_again() {
+  is_again_asked_ = false;
+  is_stopped_ = false;
+  ++restarts_;
+  last_run_ = std::move(run_);
+  run_ = Run{};
+  before_ = last_run_.reports;
+  plan_.stages = plan_.again.stages;
+  first_index_ = 0;
+  context_.words_alone = false;
+  HostSteps prepare(plan_.again.prepare, kInPrepareAgain);
+  StepFailure failure;
+  if (prepare.run(context_, true, failure) != HostSteps::Outcome::kDone) return fail(std::move(failure));
+  start_first_stage();
+}
+
+// A run that could not be started is none: the one before was the last, and the failure is told with its end.
+void Task::forget_failed_run() {
+  if (!has_failed_ || restarts_ == 0) return;
+  has_failed_ = false;
+  undo_failures_.push_back(std::move(failure_));
+  run_ = std::move(last_run_);
+}
+
+void Task::again() {
+  if (!plan_.has_again || is_closing_) return;
+  is_again_asked_ = true;
+  if (state_ != State::kBetween) return;
+  next_run_.stop();
+  run_again();
+}
+
+// The task ends instead of running again.
+void Task::stay_ended() {
+  next_run_.stop();
+  is_again_asked_ = false;
+  is_stopped_ = true;
+  finish_when_empty();
+}
+
+void Task::watch_health() {
+  if (!plan_.has_health) return;
+  health_.start(plan_.health, slots_, run_.first_pidfd.get(), [this] { health_changed(); });
+}
+
+void Task::health_changed() {
+  Message message;
+  message.type = static_cast<uint16_t>(Event::kHealth);
+  Writer(message.body).u8(static_cast<uint8_t>(health_.status()));
+  listeners_.tell(std::move(message));
+  if (health_.status() != HealthStatus::kUnhealthy || plan_.health.then == HealthThen::kNone) return;
+  blame(Cause::kHealth);
+  if (plan_.health.then == HealthThen::kKill) return signal_tree();
+  is_again_asked_ = true;
+  signal_first(plan_.again.stop_signal);
+  force_kill_.start(supervisor_.loop(), monotonic_ns() + kStopPatience, [this] { signal_tree(); });
+}
+
+// How often the program was started again; then 1 and the health, or 0 where nobody keeps watch on the health.
+void Task::status(const Listener& caller, const Message& message) {
+  const uint32_t sequence = Reader(message.body.data(), message.body.size()).u32();
+  std::string told, outputs;
+  Writer writer(told);
+  writer.u32(restarts_).u8(plan_.has_health ? 1 : 0);
+  if (plan_.has_health) health_.write(writer);
+  Writer(outputs).bytes(told.data(), told.size());
+  const std::vector<int32_t> none;
+  Message reply;
+  if (called_event(sequence, Results{1, outputs, slots_, none}, reply) == 0) listeners_.answer(caller, std::move(reply));
+}
+
+}  // namespace nacelle
