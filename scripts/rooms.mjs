@@ -12,6 +12,7 @@ const typescript = {
   rooms: [
     ['lib/index.ts'],
     ['lib/container'],
+    ['lib/container/life'],
     ['lib/container/detached'],
     ['lib/container/exec', 'lib/container/files'],
     ['lib/container/start'],

@@ -1,45 +1,37 @@
 import type { Readable, Writable } from 'node:stream';
-import * as z from 'zod';
-import { parseGroupLimits } from '../cgroup/cgroup-options.js';
-import { readGroupFiles } from '../cgroup/files/group-files.js';
-import { freeze, thaw } from '../cgroup/freezer.js';
-import { readUsage } from '../cgroup/stats/usage.js';
-import { updateGroup } from '../cgroup/update-limits.js';
-import { invalidOption, NacelleError, UnsupportedError } from '../errors.js';
+import { invalidOption } from '../errors.js';
 import type { Change } from '../filesystem/change.js';
-import { groupLayout, withBases } from '../host/cgroup-base.js';
 import type { Image } from '../image/image.js';
-import { Namespace } from '../namespace/namespace.js';
+import type { Namespace } from '../namespace/namespace.js';
 import { asyncDispose } from '../native/async-dispose.js';
-import { clearTimeout, setTimeout } from '../native/clock.js';
 import type { Connection } from '../native/connection.js';
-import { abortSignal, delay, word } from '../options/common-schemas.js';
+import { word } from '../options/common-schemas.js';
 import type { LayerOptions } from '../options/layer-options.js';
 import type { Limits } from '../options/limits.js';
 import { parseOptions } from '../options/parse-options.js';
 import type { Size } from '../options/size.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
-import type { Step } from '../plan/steps.js';
-import { unlessAborted } from '../process/abort.js';
 import { execute, refuse } from '../process/execute.js';
 import { parseCommand, parseTerminalSize } from '../process/options/process-options.js';
 import type { Encoding, Execution, RunResult, TerminalSize, Usage } from '../process/options/process-types.js';
-import { SIGKILL, signalNumber } from '../process/options/signals.js';
 import { Program } from '../process/program.js';
-import { usageOf } from '../process/result.js';
 import { findContainer } from './detached/attach.js';
 import { partsOfAttached, partsOfLaunched } from './detached/detached-parts.js';
 import { launchDetached } from './detached/launch-detached.js';
 import { detachedContainers, stateOf } from './detached/list-containers.js';
-import { writeNote } from './detached/note.js';
 import { pruneContainers } from './detached/prune-containers.js';
-import { FirstProcess } from './exec/first-process.js';
-import { hasEnded, launchExec } from './exec/launch-exec.js';
 import { type Waitable, waitFor } from './exec/wait-for.js';
-import { ContainerFiles } from './files/container-files.js';
 import { inspected } from './inspect.js';
-import { keptLogs } from './logs/kept-logs.js';
-import { parseLogOptions, readLogs } from './logs/read-logs.js';
+import { changesOf, filesOf } from './life/content.js';
+import { join } from './life/join.js';
+import { Life, live } from './life/life.js';
+import { update } from './life/limits-update.js';
+import { openNamespace } from './life/open-namespace.js';
+import { follow, logs } from './life/output.js';
+import { pause, resume } from './life/pause.js';
+import { remove } from './life/removal.js';
+import { stats } from './life/stats.js';
+import { kill, stop } from './life/stop.js';
 import { parseFilter } from './options/container-filter.js';
 import { parseRunOptions } from './options/container-options.js';
 import type {
@@ -58,20 +50,8 @@ import type {
   WaitOptions,
 } from './options/container-types.js';
 import { parseCopyFrom, parseCopyTo } from './options/copy-options.js';
-import { type ParsedExec, parseExec } from './options/exec-options.js';
-import { copyOut } from './result/copy-out.js';
-import { groupEvidence } from './result/group-evidence.js';
-import type { RootChanges } from './result/root-changes.js';
-import { deviceRulesOf } from './start/container-group.js';
-import type { LiveRecord } from './start/container-record.js';
-import { type Held, launch, type Parts } from './start/launch.js';
-
-/** The containers of this environment (main thread or Worker), in the order in which they were made. */
-const live = new Set<Container>();
-
-const KILL_DELAY = 10_000;
-const waitOptions = z.strictObject({ cancelSignal: abortSignal.optional() });
-const stopOptions = waitOptions.extend({ timeout: delay.optional() });
+import { parseExec } from './options/exec-options.js';
+import { launch, type Parts } from './start/launch.js';
 
 /**
  * A sandbox with one program: namespaces, cgroups, a root file system, and what confines it. `run` is all of a life
@@ -80,49 +60,17 @@ const stopOptions = waitOptions.extend({ timeout: delay.optional() });
 export class Container<E extends Encoding = Encoding> implements AsyncDisposable {
   readonly id: string;
   readonly name: string | null;
-  readonly #record: LiveRecord;
-  readonly #held: Held<E>;
-  /** To the shim of a detached container; `null` also where that shim has died. */
-  readonly #connection: Connection | null;
-  #state: State = 'created';
-  #outcome: Promise<RunResult<E>> | null = null;
-  #removed: Promise<void> | null = null;
-  readonly #firstProcess: FirstProcess;
-  readonly #files: ContainerFiles | null;
-  /** Programs that are about to join. */
-  readonly #joining = new Set<Promise<void>>();
-  #isPausing = false;
-  /** How many wait for the end of a detached container. */
-  #waiting = 0;
-  /** Whether {@link unref} was called, and not {@link ref} since. */
-  #isLetGo = false;
+  readonly #life: Life<E>;
 
-  private constructor({ record, held, connection = null }: Parts<E> & { connection?: Connection | null }, state: State = 'created') {
-    this.#state = state;
-    this.#connection = connection;
-    this.id = record.current.id;
-    this.name = record.current.name;
-    this.#record = record;
-    this.#held = held;
-    this.#firstProcess = new FirstProcess(held.task, held.slot);
-    this.#files =
-      held.inside && held.keepsInside
-        ? new ContainerFiles(this.id, { ...held.inside, capabilities: record.current.program.capabilities })
-        : null;
-    live.add(this);
-    // what the handle holds is of no use without its shim
-    connection?.over.then(() => this.#close());
-    held.task.ended
-      .catch(() => undefined)
-      .finally(() => {
-        live.delete(this);
-        if (this.isDetached) this.#state = 'stopped';
-      });
+  private constructor(parts: Parts<E> & { connection?: Connection | null }, state: State = 'created') {
+    this.#life = new Life(parts, state);
+    this.id = this.#life.id;
+    this.name = parts.record.current.name;
   }
 
   /** Whether it outlives this process. */
   get isDetached(): boolean {
-    return this.#record.current.detached !== null;
+    return this.#life.isDetached;
   }
 
   /** Whether it goes with this process. @internal */
@@ -144,7 +92,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       const { process, entrypoint, command } = parsed;
       return execute<E>(process, [...(entrypoint ?? []), ...(command ?? [])], async (program) => {
         const container = new Container<E>(await launch<E>(program, parsed, { park: false }));
-        container.#state = 'running';
+        container.#life.state = 'running';
         program.begin();
         return container;
       });
@@ -164,7 +112,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     const program = new Program<E>(parsed.process);
     try {
       const container = new Container<E>(await launch<E>(program, parsed, { park: true }));
-      container.#keepAlive(false);
+      container.#life.keepAlive(false);
       return container;
     } catch (error) {
       program.streams.close();
@@ -186,7 +134,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   /** The containers of this process (or Worker) and all detached ones of this user that are there now, the oldest first. */
   static async list(filter: ContainerFilter = {}): Promise<ContainerInfo[]> {
     const wanted = parseFilter(filter);
-    const own = [...live].filter((container) => !container.isDetached).map((container) => container.#info());
+    const own = [...live].filter(({ isDetached }) => !isDetached).map(({ info }) => info);
     return [...own, ...(await detachedContainers())].filter(wanted);
   }
 
@@ -197,58 +145,40 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /** The pid of its first process, in this process's pid namespace. After its end the number may be another process's. */
   get pid(): number {
-    return this.#held.task.pid;
+    return this.#life.held.task.pid;
   }
 
   get state(): State {
-    return this.#state;
+    return this.#life.state;
   }
 
   get stdin(): Writable | null {
-    return this.#held.program.streams.stdin;
+    return this.#life.held.program.streams.stdin;
   }
 
   /** What the program writes, as {@link Execution.stdout}. */
   get stdout(): Readable | null {
-    return this.#held.program.streams.stdout;
+    return this.#life.held.program.streams.stdout;
   }
 
   /** As {@link stdout}. */
   get stderr(): Readable | null {
-    return this.#held.program.streams.stderr;
+    return this.#life.held.program.streams.stderr;
   }
 
   /** Runs the program. @throws NacelleError `ERR_STATE` when it was started before */
   async start(): Promise<void> {
-    this.#expect('created', 'start');
-    this.#state = 'running';
-    if (this.isDetached) return this.#held.program.release();
-    const ended = this.#end().catch(() => undefined);
-    try {
-      await this.#held.program.release();
-    } catch (error) {
-      await ended;
-      throw error;
-    }
+    await this.#life.start();
   }
 
   /** Lets Node end while the container runs; the container is killed then. Before {@link start} this is so anyway. */
   unref(): void {
-    this.#isLetGo = true;
-    this.#keepAlive(false);
+    this.#life.unref();
   }
 
   /** Keeps Node alive until the container's end, as a started container does until {@link unref}. */
   ref(): void {
-    this.#isLetGo = false;
-    this.#keepAlive(true);
-  }
-
-  #keepAlive(keeps: boolean): void {
-    for (const part of [this.#held.task, this.#held.program.streams]) {
-      if (keeps) part.ref();
-      else part.unref();
-    }
+    this.#life.ref();
   }
 
   /**
@@ -258,26 +188,10 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * @throws NacelleError `ERR_INVALID_OPTION`; as {@link Container.run}
    */
   wait(options: { cancelSignal?: AbortSignal | undefined } = {}): Promise<RunResult<E>> {
-    const ended = this.#waited(options);
+    const ended = this.#life.waited(options);
     // this rejection must not count as unhandled: `wait` may be called before `start`, which rejects with the same error
     ended.catch(() => undefined);
     return ended;
-  }
-
-  async #waited(options: { cancelSignal?: AbortSignal | undefined }): Promise<RunResult<E>> {
-    const { cancelSignal = null } = parseOptions(waitOptions, options, 'options');
-    const ended = unlessAborted(
-      cancelSignal,
-      () => this.#end(),
-      () => undefined,
-    );
-    if (!this.isDetached) return ended;
-    // a detached container keeps Node alive only while somebody waits for it
-    this.#waiting++;
-    this.#keepAlive(true);
-    return ended.finally(() => {
-      if (--this.#waiting === 0) this.#keepAlive(false);
-    });
   }
 
   /**
@@ -296,30 +210,15 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     try {
       const argv = parseCommand(command);
       const parsed = parseExec(options);
-      return execute<F>(parsed.process, argv, (program) => this.#exec(program, argv, parsed));
+      return execute<F>(parsed.process, argv, (program) => join(this.#life, program, { command: argv, options: parsed }));
     } catch (error) {
       return refuse<F>(error);
     }
   }
 
-  async #exec<F extends Encoding>(program: Program<F>, command: readonly string[], options: ParsedExec): Promise<Program<F>> {
-    if (this.#state === 'stopped') throw hasEnded(this.id);
-    this.#expect('running', 'run a program in');
-    if (this.#isPausing) throw new NacelleError(`run a program in the container ${this.id}: it is being paused`, { code: 'ERR_STATE' });
-    const [record, firstProcess] = [this.#record.current, this.#firstProcess];
-    const launched = launchExec<F>(program, { command, options, record, firstProcess });
-    this.#joining.add(launched);
-    try {
-      await launched;
-    } finally {
-      this.#joining.delete(launched);
-    }
-    return program;
-  }
-
   /** Changes the size of the terminal of the container's own program, as {@link Execution.resize}. */
   async resize(size: TerminalSize): Promise<void> {
-    this.#held.program.resize(parseTerminalSize(size));
+    this.#life.held.program.resize(parseTerminalSize(size));
   }
 
   /**
@@ -327,9 +226,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * the call does nothing.
    */
   async kill(signal: NodeJS.Signals | number = 'SIGKILL'): Promise<void> {
-    const number = signalNumber(signal);
-    if (this.#state === 'stopped') return;
-    await this.#held.task.kill({ cause: 'caller', signal: number, tree: number === SIGKILL });
+    await kill(this.#life, signal);
   }
 
   /**
@@ -340,27 +237,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * @throws NacelleError `ERR_INVALID_OPTION` for a timeout that no timer keeps: it must be from 0 to 2,147,483,647
    */
   async stop(options: { timeout?: number | undefined; cancelSignal?: AbortSignal | undefined } = {}): Promise<RunResult<E>> {
-    const { timeout = KILL_DELAY, cancelSignal = null } = parseOptions(stopOptions, options, 'options');
-    cancelSignal?.throwIfAborted();
-    const ended = this.#end();
-    const untilEnd = (): Promise<RunResult<E>> =>
-      unlessAborted(
-        cancelSignal,
-        () => ended,
-        () => undefined,
-      );
-    if (this.#state === 'running' || this.#state === 'paused') {
-      await this.#held.task.kill({ cause: 'caller', signal: this.#record.current.stopSignal, tree: false });
-      if (this.#state === 'paused') await this.resume();
-      const timer = setTimeout(() => void this.kill().catch(() => undefined), timeout);
-      try {
-        return await untilEnd();
-      } finally {
-        clearTimeout(timer);
-      }
-    }
-    if (this.#state === 'created') await this.kill();
-    return untilEnd();
+    return stop(this.#life, options);
   }
 
   /**
@@ -369,23 +246,12 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * @throws NacelleError `ERR_STATE` unless it runs, `EBUSY` when a process can't be stopped; UnsupportedError
    */
   async pause(): Promise<void> {
-    this.#expect('running', 'pause');
-    this.#isPausing = true;
-    try {
-      // a process that joins would be frozen half way
-      await Promise.allSettled(this.#joining);
-      await freeze(`the container ${this.id}`, this.#record.current.group.paths);
-      if (this.#state === 'running') this.#state = 'paused';
-    } finally {
-      this.#isPausing = false;
-    }
+    await pause(this.#life);
   }
 
   /** Lets paused processes go on. @throws NacelleError `ERR_STATE` unless the container is paused, `EBUSY` when a group above is frozen */
   async resume(): Promise<void> {
-    this.#expect('paused', 'resume');
-    await thaw(`the container ${this.id}`, this.#record.current.group.paths);
-    if (this.#state === 'paused') this.#state = 'running';
+    await resume(this.#life);
   }
 
   /**
@@ -396,18 +262,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * SyscallError, EBUSY when more memory is in use than can be freed. The limits that were changed before it are then put back
    */
   async update(limits: Limits): Promise<void> {
-    const parsed = parseGroupLimits(limits);
-    if (this.#state === 'stopped') throw new NacelleError(`update the container ${this.id}: it has ended`, { code: 'ERR_STATE' });
-    const record = this.#record.current;
-    const { name, paths: before, leaf, bases } = record.group;
-    const layout = withBases(groupLayout(), new Map(Object.entries(bases)));
-    const deviceRules = parsed.deviceRules && deviceRulesOf(record.devices, parsed);
-    const make = (steps: readonly Step[]) => this.#held.task.call(steps);
-    const paths = await updateGroup({ layout, name, paths: before, limits: parsed, deviceRules, leaf, make });
-    const { current } = this.#record;
-    this.#record.current = { ...current, limits: { ...current.limits, ...parsed }, group: { ...current.group, paths } };
-    // its end is judged by the last limits, whoever asks
-    if (this.isDetached) writeNote(this.#record.current);
+    await update(this.#life, limits);
   }
 
   /**
@@ -426,7 +281,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * ENOSPC, ELOOP for a link of /proc; the stream's own error
    */
   async copyTo(path: string, source: string | Uint8Array | Readable | CopyIn): Promise<void> {
-    await this.#filesFor('copyTo()').copyTo(parseCopyTo(path, source));
+    await filesOf(this.#life, 'copyTo()').copyTo(parseCopyTo(path, source));
   }
 
   /**
@@ -441,12 +296,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_CLOSED` when it was removed; SyscallError: ENOENT, EACCES, ELOOP for a link of /proc
    */
   async copyFrom(path: string, options: { maxBytes?: Size | undefined } = {}): Promise<Readable> {
-    return this.#filesFor('copyFrom()').copyFrom(parseCopyFrom(path, options));
-  }
-
-  #filesFor(what: string): ContainerFiles {
-    if (this.#files) return this.#files;
-    throw new UnsupportedError(what, 'the container was made by Container.run', 'Make it by Container.create.');
+    return filesOf(this.#life, 'copyFrom()').copyFrom(parseCopyFrom(path, options));
   }
 
   /**
@@ -457,7 +307,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * @throws UnsupportedError with `rootfs`, which is written to itself; NacelleError `ERR_CLOSED` when it was removed; SyscallError
    */
   changes(): AsyncGenerator<Change, void, undefined> {
-    return this.#changed('changes()').changes();
+    return changesOf(this.#life, 'changes()').changes();
   }
 
   /**
@@ -466,17 +316,12 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * @throws as {@link changes}; UnsupportedError with the image `host`, whose root is several mounts
    */
   layer(options: LayerOptions = {}): Promise<Readable> {
-    return this.#changed('layer()').layer(options);
+    return changesOf(this.#life, 'layer()').layer(options);
   }
 
   /** The image that it was made from: what `Image.commit` adds a layer to. @internal */
   get image(): Image | null {
-    return this.#held.image;
-  }
-
-  #changed(what: string): RootChanges {
-    if (this.#held.changes) return this.#held.changes;
-    throw new UnsupportedError(what, 'its root is a folder that is written to itself', 'Run it on the folder as an image: dir:PATH.');
+    return this.#life.held.image;
   }
 
   /**
@@ -486,13 +331,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_STATE` when the output goes elsewhere; in the loop SyscallError
    */
   logs(options: LogOptions = {}): AsyncIterable<LogRecord> {
-    const parsed = parseLogOptions(options);
-    const { detached } = this.#record.current;
-    const { task, program } = this.#held;
-    if (detached?.logs) return readLogs(detached.logs, parsed, { ended: task.ended, encoding: program.encoding });
-    const { stdout, stderr } = program.streams.collected;
-    if (stdout || stderr) return keptLogs(program.streams, parsed, { encoding: program.encoding });
-    throw new NacelleError(`read the logs of the container ${this.id}: its output goes elsewhere`, { code: 'ERR_STATE' });
+    return logs(this.#life, options);
   }
 
   /**
@@ -506,7 +345,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   async waitFor(condition: WaitCondition, options: WaitOptions = {}): Promise<void> {
     const waitable: Waitable = {
       id: this.id,
-      follow: (until) => this.#follow(until),
+      follow: (until) => follow(this.#life, until),
       tryCommand: (command, cancelSignal) => this.exec(command, { cancelSignal, maxBuffer: '64k' }),
       ended: (cancelSignal) => this.wait({ cancelSignal }),
     };
@@ -515,25 +354,13 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /** The container as it is: its options as they were resolved, its image, state, groups, mounts and result. */
   async inspect(): Promise<ContainerInspect<E>> {
-    const result = this.#state === 'stopped' ? await this.#end() : null;
-    return inspected(this.#record.current, { pid: this.pid, state: this.#state, result });
-  }
-
-  #follow(until: Promise<unknown>): AsyncIterable<LogRecord> {
-    const { detached } = this.#record.current;
-    const { task, program } = this.#held;
-    const follow = { follow: true };
-    if (!detached?.logs) return keptLogs(program.streams, follow, { encoding: 'utf8', until });
-    return readLogs(detached.logs, follow, { ended: Promise.race([task.ended, until]), encoding: 'utf8' });
+    const result = this.state === 'stopped' ? await this.#life.end() : null;
+    return inspected(this.#life.record.current, { pid: this.pid, state: this.state, result });
   }
 
   /** What the container's groups have counted until now; after its end, what they had counted by then. */
   async stats(): Promise<Usage> {
-    if (this.#state === 'stopped') return (await this.#end()).usage;
-    const { group, limits } = this.#record.current;
-    const files = readGroupFiles(group.usage.map(({ at }) => at)).map((text) => (text === null ? null : Buffer.from(text)));
-    const { usage } = groupEvidence(readUsage(group.usage, files), limits.memory ?? null);
-    return usageOf({ userMs: 0, systemMs: 0, maxRssBytes: 0, voluntarySwitches: 0, involuntarySwitches: 0 }, usage);
+    return stats(this.#life);
   }
 
   /**
@@ -542,14 +369,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * @throws NacelleError `ERR_STATE` when it has ended: its namespaces went with it
    */
   async namespace(type: NamespaceType): Promise<Namespace> {
-    const what = `open the ${type} namespace of the container ${this.id}`;
-    if (this.#state === 'stopped') throw new NacelleError(`${what}: it has ended`, { code: 'ERR_STATE' });
-    try {
-      return await Namespace.ofTask(this.#held.task, type, this.#held.slot);
-    } catch (cause) {
-      const hasEnded = cause instanceof NacelleError && ['ERR_ENDED', 'ESRCH'].includes(cause.code);
-      throw hasEnded ? new NacelleError(`${what}: it has ended`, { code: 'ERR_STATE', cause }) : cause;
-    }
+    return openNamespace(this.#life, type);
   }
 
   /**
@@ -557,92 +377,12 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * without `force`
    */
   async remove({ force = false }: { force?: boolean | undefined } = {}): Promise<void> {
-    if ((this.#state === 'running' || this.#state === 'paused') && !force) {
-      throw new NacelleError(`remove the container ${this.id}: it is ${this.#state}. Stop it, or use force`, { code: 'ERR_STATE' });
-    }
-    this.#removed ??= this.#remove();
-    await this.#removed;
+    await remove(this.#life, { force });
   }
 
   /** Removes the container; a detached one goes on, and only this handle is closed. */
   async [asyncDispose](): Promise<void> {
-    if (this.isDetached) await this.#close();
+    if (this.isDetached) await this.#life.close();
     else await this.remove({ force: true });
-  }
-
-  async #close(): Promise<void> {
-    this.#held.program.streams.close();
-    await this.#held.changes?.close();
-    this.#held.inside?.close();
-    this.#connection?.close();
-  }
-
-  async #removeDetached(): Promise<void> {
-    const { task } = this.#held;
-    try {
-      if (this.#state !== 'stopped') await this.kill();
-      task.ref();
-      await task.ended;
-      await task.close();
-    } finally {
-      await this.#close();
-    }
-  }
-
-  async #remove(): Promise<void> {
-    if (this.isDetached) return this.#removeDetached();
-    const ended = this.#end();
-    // the caller waits for the removal, so Node stays alive for it, also after `unref`
-    this.#held.task.ref();
-    try {
-      if (this.#state !== 'stopped') await this.kill();
-      await ended.catch((error: unknown) => {
-        // `start` or `wait` has thrown this failure already; only what could not be cleaned up is new here
-        const left = error instanceof NacelleError ? error.cleanupError : undefined;
-        if (left) throw left;
-      });
-    } finally {
-      this.#held.program.streams.close();
-      await this.#files?.close();
-      await this.#held.changes?.close().finally(() => this.#held.release());
-    }
-  }
-
-  #info(): ContainerInfo {
-    const { id, name, pid, state } = this;
-    const { command, labels, createdAt } = this.#record.current;
-    return { id, name, pid, state, command, labels, createdAt: new Date(createdAt) };
-  }
-
-  #expect(state: State, what: string): void {
-    if (this.#state !== state) throw new NacelleError(`${what} the container ${this.id}: it is ${this.#state}`, { code: 'ERR_STATE' });
-  }
-
-  #end(): Promise<RunResult<E>> {
-    if (!this.#outcome) {
-      if (!this.#isLetGo) this.#keepAlive(true);
-      this.#outcome = this.#finish();
-      // whoever calls `wait` later gets this failure, so it must not count as unhandled
-      this.#outcome.catch(() => undefined);
-    }
-    return this.#outcome;
-  }
-
-  async #finish(): Promise<RunResult<E>> {
-    const { copyOut: paths, copyOutMax: max } = this.#record.current;
-    const { program, inside, keepsInside, changes, release } = this.#held;
-    const isRead = inside !== null && paths.length > 0;
-    try {
-      return await program.wait(
-        !isRead
-          ? undefined
-          : () => copyOut(keepsInside ? { ...inside, close: () => undefined } : inside, paths, { max, ...program.cancelling }),
-      );
-    } finally {
-      this.#state = 'stopped';
-      // `changes` can be read until the container is removed, and lie on the image's layers: these are then kept as long
-      if (!changes) release();
-      if (!keepsInside) inside?.close();
-    }
   }
 }

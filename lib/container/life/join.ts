@@ -1,0 +1,26 @@
+import { NacelleError } from '../../errors.js';
+import type { Encoding } from '../../process/options/process-types.js';
+import type { Program } from '../../process/program.js';
+import { hasEnded, launchExec } from '../exec/launch-exec.js';
+import type { ParsedExec } from '../options/exec-options.js';
+import type { Life } from './life.js';
+
+/** Runs one more program in a container. @throws as `Container.exec` */
+export async function join<F extends Encoding>(
+  life: Life,
+  program: Program<F>,
+  { command, options }: { readonly command: readonly string[]; readonly options: ParsedExec },
+): Promise<Program<F>> {
+  if (life.state === 'stopped') throw hasEnded(life.id);
+  life.expect('running', 'run a program in');
+  if (life.isPausing) throw new NacelleError(`run a program in the container ${life.id}: it is being paused`, { code: 'ERR_STATE' });
+  const { firstProcess, joining } = life;
+  const launched = launchExec<F>(program, { command, options, record: life.record.current, firstProcess });
+  joining.add(launched);
+  try {
+    await launched;
+  } finally {
+    joining.delete(launched);
+  }
+  return program;
+}

@@ -1,0 +1,158 @@
+import * as z from 'zod';
+import { NacelleError } from '../../errors.js';
+import type { Connection } from '../../native/connection.js';
+import { abortSignal } from '../../options/common-schemas.js';
+import { parseOptions } from '../../options/parse-options.js';
+import { unlessAborted } from '../../process/abort.js';
+import type { Encoding, RunResult } from '../../process/options/process-types.js';
+import { FirstProcess } from '../exec/first-process.js';
+import { ContainerFiles } from '../files/container-files.js';
+import type { ContainerInfo, State } from '../options/container-types.js';
+import { copyOut } from '../result/copy-out.js';
+import type { LiveRecord } from '../start/container-record.js';
+import type { Held, Parts } from '../start/launch.js';
+
+/** The containers of this environment (main thread or Worker), in the order in which they were made. */
+export const live = new Set<Life>();
+
+export const waitOptions = z.strictObject({ cancelSignal: abortSignal.optional() });
+
+/** A container's state and its end, which is waited for once for all who ask. What else a container can do is beside this file. */
+export class Life<E extends Encoding = Encoding> {
+  readonly id: string;
+  readonly record: LiveRecord;
+  readonly held: Held<E>;
+  /** To the shim of a detached container; `null` also where that shim has died. */
+  readonly connection: Connection | null;
+  readonly firstProcess: FirstProcess;
+  readonly files: ContainerFiles | null;
+  state: State;
+  /** Programs that are about to join. */
+  readonly joining = new Set<Promise<void>>();
+  isPausing = false;
+  removed: Promise<void> | null = null;
+  #outcome: Promise<RunResult<E>> | null = null;
+  /** How many wait for the end of a detached container. */
+  #waiting = 0;
+  /** Whether {@link unref} was called, and not {@link ref} since. */
+  #isLetGo = false;
+
+  constructor({ record, held, connection = null }: Parts<E> & { connection?: Connection | null }, state: State) {
+    this.state = state;
+    this.connection = connection;
+    this.id = record.current.id;
+    this.record = record;
+    this.held = held;
+    this.firstProcess = new FirstProcess(held.task, held.slot);
+    this.files =
+      held.inside && held.keepsInside
+        ? new ContainerFiles(this.id, { ...held.inside, capabilities: record.current.program.capabilities })
+        : null;
+    live.add(this);
+    // what the handle holds is of no use without its shim
+    connection?.over.then(() => this.close());
+    held.task.ended
+      .catch(() => undefined)
+      .finally(() => {
+        live.delete(this);
+        if (this.isDetached) this.state = 'stopped';
+      });
+  }
+
+  /** Whether it outlives this process. */
+  get isDetached(): boolean {
+    return this.record.current.detached !== null;
+  }
+
+  get info(): ContainerInfo {
+    const { id, name, command, labels, createdAt } = this.record.current;
+    return { id, name, pid: this.held.task.pid, state: this.state, command, labels, createdAt: new Date(createdAt) };
+  }
+
+  /** @throws NacelleError `ERR_STATE` */
+  expect(state: State, what: string): void {
+    if (this.state !== state) throw new NacelleError(`${what} the container ${this.id}: it is ${this.state}`, { code: 'ERR_STATE' });
+  }
+
+  async start(): Promise<void> {
+    this.expect('created', 'start');
+    this.state = 'running';
+    if (this.isDetached) return this.held.program.release();
+    const ended = this.end().catch(() => undefined);
+    try {
+      await this.held.program.release();
+    } catch (error) {
+      await ended;
+      throw error;
+    }
+  }
+
+  unref(): void {
+    this.#isLetGo = true;
+    this.keepAlive(false);
+  }
+
+  ref(): void {
+    this.#isLetGo = false;
+    this.keepAlive(true);
+  }
+
+  keepAlive(keeps: boolean): void {
+    for (const part of [this.held.task, this.held.program.streams]) {
+      if (keeps) part.ref();
+      else part.unref();
+    }
+  }
+
+  async waited(options: { cancelSignal?: AbortSignal | undefined }): Promise<RunResult<E>> {
+    const { cancelSignal = null } = parseOptions(waitOptions, options, 'options');
+    const ended = unlessAborted(
+      cancelSignal,
+      () => this.end(),
+      () => undefined,
+    );
+    if (!this.isDetached) return ended;
+    // a detached container keeps Node alive only while somebody waits for it
+    this.#waiting++;
+    this.keepAlive(true);
+    return ended.finally(() => {
+      if (--this.#waiting === 0) this.keepAlive(false);
+    });
+  }
+
+  end(): Promise<RunResult<E>> {
+    if (!this.#outcome) {
+      if (!this.#isLetGo) this.keepAlive(true);
+      this.#outcome = this.#finish();
+      // whoever calls `wait` later gets this failure, so it must not count as unhandled
+      this.#outcome.catch(() => undefined);
+    }
+    return this.#outcome;
+  }
+
+  async #finish(): Promise<RunResult<E>> {
+    const { copyOut: paths, copyOutMax: max } = this.record.current;
+    const { program, inside, keepsInside, changes, release } = this.held;
+    const isRead = inside !== null && paths.length > 0;
+    try {
+      return await program.wait(
+        !isRead
+          ? undefined
+          : () => copyOut(keepsInside ? { ...inside, close: () => undefined } : inside, paths, { max, ...program.cancelling }),
+      );
+    } finally {
+      this.state = 'stopped';
+      // `changes` can be read until the container is removed, and lie on the image's layers: these are then kept as long
+      if (!changes) release();
+      if (!keepsInside) inside?.close();
+    }
+  }
+
+  /** Closes the handle of a detached container, which goes on. */
+  async close(): Promise<void> {
+    this.held.program.streams.close();
+    await this.held.changes?.close();
+    this.held.inside?.close();
+    this.connection?.close();
+  }
+}

@@ -1,0 +1,21 @@
+import { freeze, thaw } from '../../cgroup/freezer.js';
+import type { Life } from './life.js';
+
+export async function pause(life: Life): Promise<void> {
+  life.expect('running', 'pause');
+  life.isPausing = true;
+  try {
+    // a process that joins would be frozen half way
+    await Promise.allSettled(life.joining);
+    await freeze(`the container ${life.id}`, life.record.current.group.paths);
+    if (life.state === 'running') life.state = 'paused';
+  } finally {
+    life.isPausing = false;
+  }
+}
+
+export async function resume(life: Life): Promise<void> {
+  life.expect('paused', 'resume');
+  await thaw(`the container ${life.id}`, life.record.current.group.paths);
+  if (life.state === 'paused') life.state = 'running';
+}

@@ -1,0 +1,43 @@
+import { NacelleError } from '../../errors.js';
+import type { Life } from './life.js';
+import { kill } from './stop.js';
+
+/** Once for all who ask. @throws NacelleError `ERR_STATE` while it runs, without `force` */
+export async function remove(life: Life, { force }: { force: boolean }): Promise<void> {
+  if ((life.state === 'running' || life.state === 'paused') && !force) {
+    throw new NacelleError(`remove the container ${life.id}: it is ${life.state}. Stop it, or use force`, { code: 'ERR_STATE' });
+  }
+  life.removed ??= life.isDetached ? removeDetached(life) : removeOwn(life);
+  await life.removed;
+}
+
+async function removeDetached(life: Life): Promise<void> {
+  const { task } = life.held;
+  try {
+    if (life.state !== 'stopped') await kill(life);
+    task.ref();
+    await task.ended;
+    await task.close();
+  } finally {
+    await life.close();
+  }
+}
+
+async function removeOwn(life: Life): Promise<void> {
+  const { task, program, changes, release } = life.held;
+  const ended = life.end();
+  // the caller waits for the removal, so Node stays alive for it, also after `unref`
+  task.ref();
+  try {
+    if (life.state !== 'stopped') await kill(life);
+    await ended.catch((error: unknown) => {
+      // `start` or `wait` has thrown this failure already; only what could not be cleaned up is new here
+      const left = error instanceof NacelleError ? error.cleanupError : undefined;
+      if (left) throw left;
+    });
+  } finally {
+    program.streams.close();
+    await life.files?.close();
+    await changes?.close().finally(() => release());
+  }
+}
