@@ -23,6 +23,7 @@ import { pruneContainers } from './detached/prune-containers.js';
 import { type Waitable, waitFor } from './exec/wait-for.js';
 import { inspected } from './inspect.js';
 import { changesOf, filesOf } from './life/content.js';
+import { healthFrom, statusOf, untilHealthy } from './life/health.js';
 import { join } from './life/join.js';
 import { Life, live } from './life/life.js';
 import { update } from './life/limits-update.js';
@@ -30,6 +31,7 @@ import { openNamespace } from './life/open-namespace.js';
 import { follow, logs } from './life/output.js';
 import { pause, resume } from './life/pause.js';
 import { remove } from './life/removal.js';
+import { followRuns, restart } from './life/runs.js';
 import { stats } from './life/stats.js';
 import { kill, stop } from './life/stop.js';
 import { parseFilter } from './options/container-filter.js';
@@ -64,6 +66,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   private constructor(parts: Parts<E> & { connection?: Connection | null }, state: State = 'created') {
     this.#life = new Life(parts, state);
+    followRuns(this.#life);
     this.id = this.#life.id;
     this.name = parts.record.current.name;
   }
@@ -89,6 +92,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     try {
       const parsed = parseRunOptions(options);
       if (parsed.detached) throw invalidOption('detach', 'is for Container.create: run waits for the end');
+      if (parsed.restart) throw invalidOption('restart', 'is for Container.create: run is one run');
       const { process, entrypoint, command } = parsed;
       return execute<E>(process, [...(entrypoint ?? []), ...(command ?? [])], async (program) => {
         const container = new Container<E>(await launch<E>(program, parsed, { park: false }));
@@ -241,6 +245,17 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /**
+   * Ends the program as {@link stop} does, and starts it again: in the same root with its changes, the same groups and volumes, and new
+   * namespaces; what lies on a tmpfs is gone. `wait` goes on: it tells the last end. A container that was not started is started.
+   *
+   * @param options.timeout ms until SIGKILL. Default 10,000
+   * @throws NacelleError `ERR_STATE` when it has ended, `ERR_INVALID_OPTION`; UnsupportedError with a terminal
+   */
+  async restart(options: { timeout?: number | undefined } = {}): Promise<void> {
+    await restart(this.#life, options);
+  }
+
+  /**
    * Stops all processes of the container; resolves when they stand still. The container's clocks go on: `timeout` is wall time.
    *
    * @throws NacelleError `ERR_STATE` unless it runs, `EBUSY` when a process can't be stopped; UnsupportedError
@@ -335,18 +350,19 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /**
-   * Waits until the program has written a line (that has the string in it, or that the RegExp fits), or until a command in the container
-   * succeeds; the command is tried again and again.
+   * Waits until the program has written a line (that has the string in it, or that the RegExp fits), until a command in the container
+   * succeeds, which is tried again and again, or until the container's healthcheck says that it is healthy.
    *
    * @param options.timeout ms, default 60,000
    * @throws ContainerRunError, with the result, when the container ends before; NacelleError `ERR_TIMEOUT`, which says what was seen last,
-   * `ERR_INVALID_OPTION`; the reason of `cancelSignal`
+   * `ERR_INVALID_OPTION`, `ERR_STATE` for the health of a container without a healthcheck; the reason of `cancelSignal`
    */
   async waitFor(condition: WaitCondition, options: WaitOptions = {}): Promise<void> {
     const waitable: Waitable = {
       id: this.id,
       follow: (until) => follow(this.#life, until),
       tryCommand: (command, cancelSignal) => this.exec(command, { cancelSignal, maxBuffer: '64k' }),
+      healthy: (signal, see) => untilHealthy(this.#life, signal, see),
       ended: (cancelSignal) => this.wait({ cancelSignal }),
     };
     return waitFor(waitable, condition, options);
@@ -355,7 +371,9 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   /** The container as it is: its options as they were resolved, its image, state, groups, mounts and result. */
   async inspect(): Promise<ContainerInspect<E>> {
     const result = this.state === 'stopped' ? await this.#life.end() : null;
-    return inspected(this.#life.record.current, { pid: this.pid, state: this.state, result });
+    const status = await statusOf(this.#life);
+    const { pid, state } = this;
+    return inspected(this.#life.record.current, { pid, state, result, restartCount: status.restarts, health: healthFrom(status) });
   }
 
   /** What the container's groups have counted until now; after its end, what they had counted by then. */

@@ -178,12 +178,19 @@ export class RunningTask implements Task, Beginning {
     }
   }
 
-  again(): Promise<void> {
+  again({ signal, killAfterMs }: { signal: number; killAfterMs: number }): Promise<void> {
     if (this.#over || this.#hasEnded) return Promise.reject(new NacelleError('it has ended', { code: 'ERR_ENDED' }));
     this.#again ??= new Deferred<void>();
     const again = this.#again.promise;
     this.#connection.ref();
-    this.#connection.send(Request.again, this.id, new Uint8Array());
+    this.#connection.send(
+      Request.again,
+      this.id,
+      new Encoder()
+        .u32(signal)
+        .num(Math.ceil(killAfterMs * 1e6))
+        .finish(),
+    );
     return again.finally(() => this.#connection.unref());
   }
 
@@ -194,8 +201,9 @@ export class RunningTask implements Task, Beginning {
     return decodeStatus(Buffer.from(outputs[0] ?? []));
   }
 
-  watch(watcher: TaskWatcher): void {
+  watch(watcher: TaskWatcher): () => void {
     this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
   }
 
   get beside(): StartPlan {
@@ -294,9 +302,12 @@ export class RunningTask implements Task, Beginning {
     if (end.cause === 'cancel') this.begun.resolve(this);
     const why = () =>
       new NacelleError(this.#isRunning ? 'it has ended' : 'the process was killed before it started', { code: 'ERR_ENDED' });
+    const errors = undoErrorsOf(undoFailures, this.#plan);
+    // whoever has asked for another run hears why there is none
+    if (errors.notStartedAgain) this.#again?.reject(errors.notStartedAgain);
     if (this.#stays) this.#rest(why);
     else this.#finish(why);
-    this.#ended.resolve({ ...end, ...undoErrorsOf(undoFailures, this.#plan) });
+    this.#ended.resolve({ ...end, ...errors });
   }
 
   /** Another process has started the task; this one has attached to it. */

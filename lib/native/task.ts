@@ -86,13 +86,13 @@ export interface Task {
   /** Kills what runs and undoes; for a task without stages this is its end, and a kept one is then removed. Idempotent. */
   close(): Promise<void>;
   /**
-   * The program is started again: at once, or when it ends, for which the caller cares. Resolves when it runs; rejects when the task has
-   * ended instead.
+   * Ends the program's run by the signal, and after a while by SIGKILL, and starts the program again. Resolves when it runs; rejects when the
+   * task has ended instead.
    */
-  again(): Promise<void>;
+  again(options: { signal: number; killAfterMs: number }): Promise<void>;
   status(): Promise<TaskStatus>;
-  /** Hears of the runs and of the health, until the end. */
-  watch(watcher: TaskWatcher): void;
+  /** Hears of the runs and of the health until the end, or until the function is called that this gives. */
+  watch(watcher: TaskWatcher): () => void;
   /** Starts another plan in the same shim. */
   readonly beside: StartPlan;
   /** Keeps the event loop alive until the end. A task with stages does so from the start, one without never does. */

@@ -102,8 +102,9 @@ Message end_event(const End& end) {
   Writer writer(message.body);
   writer.u8(end.failure != nullptr ? 1 : 0);
   if (end.failure != nullptr) write_failure(writer, *end.failure);
-  writer.u32(static_cast<uint32_t>(end.undo_failures.size()));
+  writer.u32(static_cast<uint32_t>(end.undo_failures.size() + end.run_failures.size()));
   for (const StepFailure& failure : end.undo_failures) write_failure(writer, failure);
+  for (const StepFailure& failure : end.run_failures) write_failure(writer, failure);
   if (end.never_began) return message;
   const bool signalled = WIFSIGNALED(end.status);
   writer.u8(signalled ? 1 : 0);

@@ -30,6 +30,7 @@ struct Times {
 struct End {
   const StepFailure* failure = nullptr;
   const std::vector<StepFailure>& undo_failures;
+  const std::vector<StepFailure>& run_failures;  // why another run could not be started
   bool never_began = false;
   int status = 0;  // a wait status, as waitpid(2) gives it
   Cause cause = Cause::kNone;

@@ -68,7 +68,7 @@ void Client::dispatch(Message& message) {
     case Request::kClose:
       return known->second->close();
     case Request::kAgain:
-      return known->second->again();
+      return known->second->again(message);
     case Request::kStatus:
       return known->second->status({this, message.id}, message);
     case Request::kStart:

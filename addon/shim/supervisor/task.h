@@ -61,8 +61,8 @@ class Task {
   // The client is gone. A task that has no other, and is not kept, kills its processes and undoes.
   void leave(const Client& client);
 
-  // The program is started again when it ends, or at once when that was before.
-  void again();
+  // Ends the program's run, and starts the program again; at once, when the run has ended before.
+  void again(const Message& message);
   void status(const Listener& caller, const Message& message);
 
   // For whoever keeps a task that no client hears of: calls `ended` once, with the task as it is then.
@@ -117,6 +117,7 @@ class Task {
   void run_again();
   void forget_failed_run();
   void stay_ended();
+  void end_for_next_run(int signal, uint64_t patience_ns);
   void watch_health();
   void health_changed();
   void undo();
@@ -168,8 +169,8 @@ class Task {
   std::function<void(const Task&)> when_ended_;
   Message end_;  // of a task that is kept
   bool is_closing_ = false, is_removing_ = false;
-  HostSteps undo_;  // or the removal
-  std::vector<StepFailure> undo_failures_;
+  HostSteps undo_;                                         // or the removal
+  std::vector<StepFailure> undo_failures_, run_failures_;  // the latter: why another run could not be started
   Calls calls_;
 };
 

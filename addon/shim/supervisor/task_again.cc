@@ -54,16 +54,29 @@ void Task::run_again() {
 void Task::forget_failed_run() {
   if (!has_failed_ || restarts_ == 0) return;
   has_failed_ = false;
-  undo_failures_.push_back(std::move(failure_));
+  run_failures_.push_back(std::move(failure_));
   run_ = std::move(last_run_);
 }
 
-void Task::again() {
-  if (!plan_.has_again || is_closing_) return;
+void Task::again(const Message& message) {
+  Reader reader(message.body.data(), message.body.size());
+  const auto signal = static_cast<int>(reader.u32());
+  const uint64_t patience_ns = reader.num();
+  if (!reader.ok() || !plan_.has_again || is_closing_) return;
+  if (state_ == State::kBetween) {
+    next_run_.stop();
+    run_again();
+  } else if (state_ == State::kSetUp || state_ == State::kRunning) {
+    blame(Cause::kCaller);
+    end_for_next_run(signal, patience_ns);
+  }
+}
+
+// The clock stops with the run: a SIGKILL must not come to the next one.
+void Task::end_for_next_run(int signal, uint64_t patience_ns) {
   is_again_asked_ = true;
-  if (state_ != State::kBetween) return;
-  next_run_.stop();
-  run_again();
+  signal_first(signal);
+  force_kill_.start(supervisor_.loop(), monotonic_ns() + patience_ns, [this] { signal_tree(); });
 }
 
 // The task ends instead of running again.
@@ -87,9 +100,7 @@ void Task::health_changed() {
   if (health_.status() != HealthStatus::kUnhealthy || plan_.health.then == HealthThen::kNone) return;
   blame(Cause::kHealth);
   if (plan_.health.then == HealthThen::kKill) return signal_tree();
-  is_again_asked_ = true;
-  signal_first(plan_.again.stop_signal);
-  force_kill_.start(supervisor_.loop(), monotonic_ns() + kStopPatience, [this] { signal_tree(); });
+  end_for_next_run(plan_.again.stop_signal, kStopPatience);
 }
 
 // How often the program was started again; then 1 and the health, or 0 where nobody keeps watch on the health.

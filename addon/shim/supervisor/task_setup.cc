@@ -253,8 +253,9 @@ void Task::began() {
 }
 
 // Closes the descriptors that came with the plan, but for those that Node wants back. The process has its own by now, and the shim's copies
-// would keep its pipes open.
+// would keep its pipes open. Another run needs them too: then they stay open until the last end.
 void Task::close_given() {
+  if (plan_.has_again) return;
   const std::vector<int32_t> returns = numbers(plan_.returns);
   for (const int32_t slot : given_) {
     if (std::find(returns.begin(), returns.end(), slot) == returns.end()) slots_.close(slot);

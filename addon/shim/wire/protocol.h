@@ -23,7 +23,7 @@
 //   kCall         sequence, descriptors, steps, returns     kCalled
 //   kKill         sequence, cause, signal, tree             kCalled
 //   kClose        -                                         kEnded; for a task that is kept then kRemoved
-//   kAgain        -                                         the next end is followed by another run, at once: kDied, then kRunning
+//   kAgain        signal, time until SIGKILL (ns)           ends the run; the end is followed by another run, at once: kDied, kRunning
 //   kStatus       sequence                                  kCalled; its output: see Task::status
 //
 // A task whose plan says how it starts again tells each end that another run follows by kDied (as kEnded; behind it in how many ns, num),

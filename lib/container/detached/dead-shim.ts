@@ -37,7 +37,7 @@ export function taskOfTheDead(id: string): Task | null {
     beside: gone,
     again: gone,
     status: gone,
-    watch: () => undefined,
+    watch: () => () => undefined,
     kill: async () => undefined,
     close: async () => {
       const slots = new Slots();

@@ -73,6 +73,7 @@ async function partsOf<E extends Encoding>(
       slot: detached?.free ?? 0,
       image: null,
       inside,
+      insideSlots: detached?.inside ?? null,
       keepsInside: inside !== null,
       changes,
       release: () => undefined,

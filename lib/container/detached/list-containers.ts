@@ -46,5 +46,6 @@ async function whereIs(record: NotedRecord): Promise<{ pid: number; state: State
 export function stateOf(state: number | null, record: NotedRecord): State {
   if (state === null || state === TaskState.ended) return 'stopped';
   if (state === TaskState.created) return 'created';
+  if (state === TaskState.between) return 'restarting';
   return isFrozen(record.group.paths) ? 'paused' : 'running';
 }

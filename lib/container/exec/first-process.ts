@@ -19,11 +19,14 @@ export class FirstProcess {
   constructor(task: Task, slot: Slot) {
     this.#task = task;
     this.#slot = slot;
-    const end = (): void => {
-      this.#hasEnded = true;
-      this.#closeUnused();
-    };
+    const end = (): void => this.end();
     task.ended.then(end, end);
+  }
+
+  /** To be called when the process has ended. */
+  end(): void {
+    this.#hasEnded = true;
+    this.#closeUnused();
   }
 
   /** Starts a plan in the shim of the container. */

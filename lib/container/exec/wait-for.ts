@@ -18,9 +18,14 @@ const LONGEST_PAUSE = 1000;
 const SHOWN = 500;
 
 const regexp = z.custom<RegExp>((value) => types.isRegExp(value), 'must be a string or a RegExp');
-const conditionSchema = z.union([z.strictObject({ log: z.union([text, regexp]) }), z.strictObject({ command: commandSchema })], {
-  error: 'must be { log } or { command }',
-});
+const conditionSchema = z.union(
+  [
+    z.strictObject({ log: z.union([text, regexp]) }),
+    z.strictObject({ command: commandSchema }),
+    z.strictObject({ healthy: z.literal(true) }),
+  ],
+  { error: 'must be { log }, { command } or { healthy: true }' },
+);
 const optionsSchema = z.strictObject({ timeout: delay.optional(), cancelSignal: abortSignal.optional() });
 
 /** What is asked of a container while something is waited for. */
@@ -29,6 +34,8 @@ export interface Waitable {
   /** What it writes, from the beginning until its end or until the promise has settled. */
   follow(until: Promise<unknown>): AsyncIterable<LogRecord>;
   tryCommand(command: readonly string[], cancelSignal: AbortSignal): Promise<RunResult>;
+  /** Resolves when its healthcheck succeeds; `see` hears of what the last one said. */
+  healthy(signal: AbortSignal, see: (last: string) => void): Promise<void>;
   ended(cancelSignal: AbortSignal): Promise<RunResult<Encoding>>;
 }
 
@@ -40,7 +47,7 @@ export async function waitFor(container: Waitable, wanted: WaitCondition, option
   const seen = { last: '' };
   const over = new AbortController();
   const isOver = new Promise<void>((resolve) => over.signal.addEventListener('abort', () => resolve(), { once: true }));
-  const what = 'log' in condition ? `the log line ${String(condition.log)}` : `the command ${condition.command.join(' ')}`;
+  const what = wordsOf(condition);
   const tooLate = async (): Promise<never> => {
     await pause(timeout, undefined, { signal: over.signal });
     const shown = seen.last === '' ? 'nothing was seen' : `what was seen last: ${seen.last.slice(-SHOWN)}`;
@@ -54,21 +61,33 @@ export async function waitFor(container: Waitable, wanted: WaitCondition, option
     if ('log' in condition && (await lineComes(container.follow(isOver), condition.log, seen))) return;
     throw new ContainerRunError(result);
   };
-  const holds =
-    'log' in condition
-      ? lineComes(container.follow(isOver), condition.log, seen).then((comes) => (comes ? undefined : new Promise<void>(() => undefined)))
-      : commandSucceeds(container, condition.command, { seen, signal: over.signal });
+  const holds = async (): Promise<void> => {
+    if ('command' in condition) return commandSucceeds(container, condition.command, { seen, signal: over.signal });
+    if ('healthy' in condition) {
+      return container.healthy(over.signal, (last) => {
+        seen.last = last;
+      });
+    }
+    if (!(await lineComes(container.follow(isOver), condition.log, seen))) await new Promise<void>(() => undefined);
+  };
   const cancelled = new Promise<never>((_, reject) => {
     cancelSignal?.addEventListener('abort', () => reject(cancelSignal.reason), { once: true, signal: over.signal });
   });
   try {
-    const racing = [holds, ended(), tooLate(), cancelled];
+    const racing = [holds(), ended(), tooLate(), cancelled];
     // the first one counts: what the others fail with then is of no interest
     for (const one of racing) one.catch(() => undefined);
     await Promise.race(racing);
   } finally {
     over.abort();
   }
+}
+
+type Condition = z.output<typeof conditionSchema>;
+
+function wordsOf(condition: Condition): string {
+  if ('log' in condition) return `the log line ${String(condition.log)}`;
+  return 'command' in condition ? `the command ${condition.command.join(' ')}` : 'the health';
 }
 
 /** Whether a line comes before the end of the output. */

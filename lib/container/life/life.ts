@@ -8,7 +8,7 @@ import type { Encoding, RunResult } from '../../process/options/process-types.js
 import { FirstProcess } from '../exec/first-process.js';
 import { ContainerFiles } from '../files/container-files.js';
 import type { ContainerInfo, State } from '../options/container-types.js';
-import { copyOut } from '../result/copy-out.js';
+import { copyOut, type Inside } from '../result/copy-out.js';
 import type { LiveRecord } from '../start/container-record.js';
 import type { Held, Parts } from '../start/launch.js';
 
@@ -24,14 +24,19 @@ export class Life<E extends Encoding = Encoding> {
   readonly held: Held<E>;
   /** To the shim of a detached container; `null` also where that shim has died. */
   readonly connection: Connection | null;
-  readonly firstProcess: FirstProcess;
-  readonly files: ContainerFiles | null;
+  firstProcess: FirstProcess;
+  /** Where, and as whom, files are read and written: of the newest run. */
+  inside: Inside | null;
+  files: ContainerFiles | null;
   state: State;
+  /** How often the program was started again, as far as was seen here. */
+  restarts = 0;
   /** Programs that are about to join. */
   readonly joining = new Set<Promise<void>>();
   isPausing = false;
   removed: Promise<void> | null = null;
   #outcome: Promise<RunResult<E>> | null = null;
+  #isClosed = false;
   /** How many wait for the end of a detached container. */
   #waiting = 0;
   /** Whether {@link unref} was called, and not {@link ref} since. */
@@ -44,10 +49,8 @@ export class Life<E extends Encoding = Encoding> {
     this.record = record;
     this.held = held;
     this.firstProcess = new FirstProcess(held.task, held.slot);
-    this.files =
-      held.inside && held.keepsInside
-        ? new ContainerFiles(this.id, { ...held.inside, capabilities: record.current.program.capabilities })
-        : null;
+    this.inside = held.inside;
+    this.files = this.#filesIn(held.inside);
     live.add(this);
     // what the handle holds is of no use without its shim
     connection?.over.then(() => this.close());
@@ -57,6 +60,28 @@ export class Life<E extends Encoding = Encoding> {
         live.delete(this);
         if (this.isDetached) this.state = 'stopped';
       });
+  }
+
+  #filesIn(inside: Inside | null): ContainerFiles | null {
+    if (inside === null || !this.held.keepsInside) return null;
+    return new ContainerFiles(this.id, { ...inside, capabilities: this.record.current.program.capabilities });
+  }
+
+  /** A run of the program is over, and another follows. */
+  endRun(): void {
+    this.firstProcess.end();
+    this.firstProcess = new FirstProcess(this.held.task, this.held.slot);
+  }
+
+  /** Takes the mounts of a new run. What is copied from or to those of the run before ends. */
+  async takeInside(inside: Inside | null): Promise<void> {
+    if (inside === null) return;
+    if (this.removed !== null || this.#isClosed) return inside.close();
+    const [before, files] = [this.inside, this.files];
+    this.inside = inside;
+    this.files = this.#filesIn(inside);
+    await files?.close();
+    before?.close();
   }
 
   /** Whether it outlives this process. */
@@ -132,27 +157,28 @@ export class Life<E extends Encoding = Encoding> {
 
   async #finish(): Promise<RunResult<E>> {
     const { copyOut: paths, copyOutMax: max } = this.record.current;
-    const { program, inside, keepsInside, changes, release } = this.held;
-    const isRead = inside !== null && paths.length > 0;
+    const { program, keepsInside, changes, release } = this.held;
+    const copied = (): ReturnType<typeof copyOut> => {
+      const { inside } = this;
+      if (inside === null) throw new NacelleError('the container has no mounts to copy out of', { code: 'ERR_INTERNAL' });
+      return copyOut(keepsInside ? { ...inside, close: () => undefined } : inside, paths, { max, ...program.cancelling });
+    };
     try {
-      return await program.wait(
-        !isRead
-          ? undefined
-          : () => copyOut(keepsInside ? { ...inside, close: () => undefined } : inside, paths, { max, ...program.cancelling }),
-      );
+      return await program.wait(this.inside === null || paths.length === 0 ? undefined : copied);
     } finally {
       this.state = 'stopped';
       // `changes` can be read until the container is removed, and lie on the image's layers: these are then kept as long
       if (!changes) release();
-      if (!keepsInside) inside?.close();
+      if (!keepsInside) this.inside?.close();
     }
   }
 
   /** Closes the handle of a detached container, which goes on. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.held.program.streams.close();
     await this.held.changes?.close();
-    this.held.inside?.close();
+    this.inside?.close();
     this.connection?.close();
   }
 }

@@ -4,7 +4,7 @@ import { kill } from './stop.js';
 
 /** Once for all who ask. @throws NacelleError `ERR_STATE` while it runs, without `force` */
 export async function remove(life: Life, { force }: { force: boolean }): Promise<void> {
-  if ((life.state === 'running' || life.state === 'paused') && !force) {
+  if (life.state !== 'created' && life.state !== 'stopped' && !force) {
     throw new NacelleError(`remove the container ${life.id}: it is ${life.state}. Stop it, or use force`, { code: 'ERR_STATE' });
   }
   life.removed ??= life.isDetached ? removeDetached(life) : removeOwn(life);

@@ -7,7 +7,7 @@ import { SIGKILL, signalNumber } from '../../process/options/signals.js';
 import { type Life, waitOptions } from './life.js';
 import { resume } from './pause.js';
 
-const KILL_DELAY = 10_000;
+export const KILL_DELAY = 10_000;
 const stopOptions = waitOptions.extend({ timeout: delay.optional() });
 
 export async function kill(life: Life, signal: NodeJS.Signals | number = 'SIGKILL'): Promise<void> {
@@ -29,7 +29,7 @@ export async function stop<E extends Encoding>(
       () => ended,
       () => undefined,
     );
-  if (life.state === 'running' || life.state === 'paused') {
+  if (life.state === 'running' || life.state === 'paused' || life.state === 'restarting') {
     await life.held.task.kill({ cause: 'caller', signal: life.record.current.stopSignal, tree: false });
     if (life.state === 'paused') await resume(life);
     const timer = setTimeout(() => void kill(life).catch(() => undefined), timeout);

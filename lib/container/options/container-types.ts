@@ -113,6 +113,10 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   detach?: boolean | undefined;
   /** A detached container is removed at its end. Default false. */
   autoRemove?: boolean | undefined;
+  /** Default: its program runs once. Can't go with `timeout`, `cpuTimeLimit`, `tty` and `autoRemove`. */
+  restart?: RestartPolicy | undefined;
+  /** Default the image's. 'none': nobody looks after its health. */
+  healthcheck?: Healthcheck | 'none' | undefined;
   /** How much of a detached container's log is kept: segments of at most `maxSize` ('10m'), the newest `maxFiles` (3) of them. */
   logging?: { maxSize?: Size | undefined; maxFiles?: number | undefined } | undefined;
   /** Default 'error': what can't be enforced rejects. 'report': it runs, and `result.notEnforced` lists it. */
@@ -127,7 +131,7 @@ export type ContainerNamespaces = { [T in Exclude<NamespaceType, 'mnt' | 'user'>
 };
 
 export interface RunOptions<E extends Encoding = 'utf8'>
-  extends Omit<ContainerOptions<E>, 'detach' | 'autoRemove' | 'logging'>,
+  extends Omit<ContainerOptions<E>, 'detach' | 'autoRemove' | 'logging' | 'restart'>,
     CallOptions {}
 
 /** How a program is run in a running container. What is not given is as for the container's own program. */
@@ -143,8 +147,10 @@ export interface ExecOptions<E extends Encoding = 'utf8'> extends ProgramOptions
   limits?: Limits | undefined;
 }
 
-/** 'created': everything is set up, the program waits just before execve. */
-export type State = 'created' | 'running' | 'paused' | 'stopped';
+/**
+ * 'created': everything is set up, the program waits just before execve. 'restarting': a run has ended, and the next one waits for its time.
+ */
+export type State = 'created' | 'running' | 'paused' | 'restarting' | 'stopped';
 
 /** What containers `Container.list()` gives: those that have all of this. */
 export interface ContainerFilter {
@@ -205,12 +211,59 @@ export interface ContainerInspect<E extends Encoding = 'utf8'> {
   /** The caller's mounts; a named volume is shown as the folder that it is. */
   mounts: { type: string; source: string | null; target: string; readOnly: boolean }[];
   notEnforced: { feature: string; reason: string }[];
+  restart: RestartPolicy | null;
+  /** How often its program was started again. */
+  restartCount: number;
+  /** `null` where nobody keeps watch on it. */
+  health: ContainerHealth | null;
   /** How it ended; `null` before. */
   result: RunResult<E> | null;
 }
 
-/** What `container.waitFor()` waits for: a line of the output, or a command that succeeds. */
-export type WaitCondition = { log: string | RegExp } | { command: readonly string[] };
+/** When a container's program is started again by itself, by docker's times: after 100 ms, doubled each time up to a minute. */
+export interface RestartPolicy {
+  /** 'failure': after an exit code other than 0, or a signal. */
+  on: 'failure' | 'always';
+  /** How often, with on: 'failure'. Default: without end. */
+  maxRetries?: number | undefined;
+}
+
+/** A command that tells by exit code 0 whether the container is healthy. Times are ms; what is not given is the image's, or docker's. */
+export interface Healthcheck {
+  /** ['CMD', program, …], ['CMD-SHELL', line for /bin/sh], or ['NONE']. */
+  test: readonly string[];
+  /** From the end of one check to the next. Default 30,000. */
+  interval?: number | undefined;
+  /** After which a check is killed, and has failed. Default 30,000. */
+  timeout?: number | undefined;
+  /** So long after a start failures don't count, until the first success. Default 0. */
+  startPeriod?: number | undefined;
+  /** In place of `interval` during `startPeriod`. Default 5,000. */
+  startInterval?: number | undefined;
+  /** Failures in a row that make it unhealthy. Default 3. */
+  retries?: number | undefined;
+  /** What an unhealthy container comes to; 'restart' is as by `container.restart()`. Default 'none'. */
+  then?: 'none' | 'kill' | 'restart' | undefined;
+}
+
+/** As docker's `State.Health`. */
+export interface ContainerHealth {
+  readonly status: 'starting' | 'healthy' | 'unhealthy';
+  /** Failures in a row. */
+  readonly failingStreak: number;
+  /** The last five checks, the oldest first. */
+  readonly log: readonly {
+    readonly startedAt: Date;
+    readonly endedAt: Date;
+    /** -1: it could not be run, or took too long. */
+    readonly exitCode: number;
+    /** Its first 4,096 bytes, as UTF-8; why it could not be run. */
+    readonly output: string;
+  }[];
+}
+
+/** What `container.waitFor()` waits for: a line of the output, a command that succeeds, or the container's own healthcheck. */
+export type WaitCondition = { log: string | RegExp } | { command: readonly string[] } | { healthy: true };
 
 export interface WaitOptions {
   /** ms. Default 60,000. */

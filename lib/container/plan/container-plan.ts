@@ -135,8 +135,18 @@ function planAgain(input: PlanInput, before: RunBefore): Again {
     ...BACK_OFF,
     stopSignal,
     prepare: run.prepare,
-    stages: wholeStages(head, group, run),
+    stages: wholeStages(head, entered(group), run),
   };
+}
+
+/**
+ * The group as one that a process enters after its birth: Linux 6.18 kills a process that is born in a group which was killed before
+ * (cgroup.kill), for it compares with the group of the parent.
+ */
+function entered(group: GroupPlan): GroupPlan {
+  const { unified, join } = group;
+  if (unified === undefined) return group;
+  return { ...group, unified: undefined, join: [...join, { op: 'put', at: unified, path: 'cgroup.procs', bytes: Buffer.from('0') }] };
 }
 
 /** Slots that the shim keeps for what comes after a run. */

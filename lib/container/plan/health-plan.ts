@@ -1,6 +1,6 @@
 import type { GroupPlan } from '../../cgroup/group-plan.js';
 import type { HealthCheck, Slots } from '../../plan/plan.js';
-import type { ParsedHealth } from '../options/health.js';
+import type { ParsedHealth } from '../options/healthcheck.js';
 import { planExec } from './exec-plan.js';
 import type { ProgramSpec } from './program-spec.js';
 

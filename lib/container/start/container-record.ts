@@ -4,6 +4,7 @@ import type { ParsedLimits } from '../../options/limits.js';
 import type { Plan } from '../../plan/plan.js';
 import type { Slot } from '../../plan/steps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
+import type { ParsedRestart } from '../options/lifecycle-options.js';
 import { mayBeRefused } from '../plan/device-nodes.js';
 import { namespacesToJoin } from '../plan/namespace-steps.js';
 import type { ExtraDevice } from '../plan/plan-input.js';
@@ -58,6 +59,11 @@ export interface ContainerRecord {
   /** The filter has an action that ends a process by SIGSYS. */
   readonly filterKills: boolean;
   readonly stopSignal: number;
+  readonly restart: ParsedRestart | null;
+  /** `restart()` can be called. */
+  readonly isRestartable: boolean;
+  /** Somebody keeps watch on its health. */
+  readonly isChecked: boolean;
   readonly copyOut: readonly string[];
   /** Bytes. */
   readonly copyOutMax: number;
@@ -111,6 +117,9 @@ export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecor
     processOne: !options.init && options.namespaces.pid === 'new',
     filterKills,
     stopSignal,
+    restart: options.restart,
+    isRestartable: plan.again !== undefined,
+    isChecked: plan.health !== undefined,
     copyOut: options.copyOut,
     copyOutMax: options.copyOutMax,
     detached,

@@ -34,6 +34,8 @@ export interface Held<E extends Encoding> {
   readonly image: Image | null;
   /** Where, and as whom, files are read and written; `null` for a run without `copyOut`. */
   readonly inside: Inside | null;
+  /** Where the shim has what `inside` is, for each run; `null` for a container that runs once. */
+  readonly insideSlots: { readonly mountNamespace: Slot; readonly user: Slot } | null;
   /** Files can be read and written until the container is removed. */
   readonly keepsInside: boolean;
   /** `null` for a run, whose root goes with its end, and for a root that is a folder, which the program writes to itself. */
@@ -118,6 +120,7 @@ async function launchOn<E extends Encoding>(
     slot: slots.take(),
     image: prepared.image,
     inside,
+    insideSlots: park ? { mountNamespace: plan.mountNamespace, user: plan.user } : null,
     keepsInside: park,
     changes: park ? changesIn(prepared, uppers, onHost.disk) : null,
     release: prepared.release,

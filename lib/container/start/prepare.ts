@@ -20,7 +20,7 @@ import { defaultProfile } from '../../security/default-profile.js';
 import { type Architecture, canKill, compileDefault } from '../../security/seccomp.js';
 import { uppersFolder } from '../../store/store-root.js';
 import type { ParsedOptions } from '../options/container-options.js';
-import { healthOf, type ParsedHealth } from '../options/health.js';
+import { healthOf, type ParsedHealth } from '../options/healthcheck.js';
 import { defaultMounts } from '../plan/default-mounts.js';
 import { mayBeRefused } from '../plan/device-nodes.js';
 import { planHealth } from '../plan/health-plan.js';

@@ -1,0 +1,58 @@
+import * as z from 'zod';
+import { NacelleError, UnsupportedError } from '../../errors.js';
+import { delay } from '../../options/common-schemas.js';
+import { parseOptions } from '../../options/parse-options.js';
+import { insideOf } from '../start/launch.js';
+import type { Life } from './life.js';
+import { resume } from './pause.js';
+import { KILL_DELAY } from './stop.js';
+
+const restartOptions = z.strictObject({ timeout: delay.optional() });
+
+/** Keeps up with a program that is started again, whoever asks for that. */
+export function followRuns(life: Life): void {
+  life.held.task.watch({
+    died: () => {
+      life.state = 'restarting';
+      life.endRun();
+    },
+    ran: () => {
+      life.state = 'running';
+      life.restarts++;
+      // without them the files of the run before are shown, whose mounts hold the same root
+      enterRun(life).catch(() => undefined);
+    },
+    health: () => undefined,
+  });
+}
+
+/** Takes the mounts of a new run in place of those of the run before. */
+async function enterRun(life: Life): Promise<void> {
+  const { task, insideSlots } = life.held;
+  if (insideSlots === null) return;
+  const { mountNamespace, user } = insideSlots;
+  const { descriptors } = await task.call([], { returns: [mountNamespace, user] });
+  await life.takeInside(insideOf(descriptors.get(mountNamespace), descriptors.get(user)));
+}
+
+/**
+ * Ends the program's run and waits for the next one. A container that was not started is started.
+ *
+ * @throws as `Container.restart`
+ */
+export async function restart(life: Life, options: { timeout?: number | undefined }): Promise<void> {
+  const { timeout = KILL_DELAY } = parseOptions(restartOptions, options, 'options');
+  const what = `restart the container ${life.id}`;
+  if (life.state === 'stopped') throw new NacelleError(`${what}: it has ended`, { code: 'ERR_STATE' });
+  if (!life.record.current.isRestartable) throw new UnsupportedError(what, 'its terminal is that of one run');
+  if (life.state === 'created') return life.start();
+  // a paused program hears no signal, and its groups would be paused for the next run too
+  if (life.state === 'paused') await resume(life);
+  try {
+    await life.held.task.again({ signal: life.record.current.stopSignal, killAfterMs: timeout });
+  } catch (cause) {
+    throw cause instanceof NacelleError && cause.code === 'ERR_ENDED'
+      ? new NacelleError(`${what}: it has ended`, { code: 'ERR_STATE', cause })
+      : cause;
+  }
+}
