@@ -77,6 +77,7 @@ void Health::check() {
   Message message;
   message.body.assign(check_->plan.data, check_->plan.size);
   message.fds.emplace_back(fcntl(pidfd_.get(), F_DUPFD_CLOEXEC, 3));
+  message.fds.emplace_back(fcntl(theirs.get(), F_DUPFD_CLOEXEC, 3));
   message.fds.push_back(std::move(theirs));
   task_ = supervisor_.new_task({});
   task_->when_ended([this](const Task& task) { checked(task); });

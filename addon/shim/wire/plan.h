@@ -55,8 +55,8 @@ struct Again {
 // What an unhealthy program comes to.
 enum class HealthThen : uint8_t { kNone, kKill, kRestart };
 
-// A check that is run beside the program again and again: a plan of its own, which comes with the slots of two descriptors, the program's
-// pidfd and the pipe that its output goes to.
+// A check that is run beside the program again and again: a plan of its own, with slots for the program's pidfd and, twice, for the pipe
+// that the check writes to.
 struct HealthCheck {
   HealthThen then = HealthThen::kNone;
   uint32_t retries = 0;
