@@ -1,12 +1,12 @@
-// Runs every example as a user would, through the package's own exports. Names as arguments choose some.
+// Runs every example as a user would, through the package's own exports: files, and the index.ts of folders. Names as arguments choose some.
 import { filesBelow, run } from './shared.mjs';
 
 /** An example that hangs fails, and the others are still run. */
 const HANG_GUARD_MS = 300_000;
 
 const wanted = process.argv.slice(2);
-const examples = filesBelow('examples', /^examples\/[^/]+\.ts$/).filter(
-  (file) => wanted.length === 0 || wanted.some((name) => file.endsWith(`/${name}.ts`)),
+const examples = filesBelow('examples', /^examples\/[^/]+(\/index)?\.ts$/).filter(
+  (file) => wanted.length === 0 || wanted.some((name) => file === `examples/${name}.ts` || file === `examples/${name}/index.ts`),
 );
 const failed = examples.filter((file) => {
   console.log(`--- ${file}`);
