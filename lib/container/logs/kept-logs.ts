@@ -6,7 +6,7 @@ import type { Encoding } from '../../process/options/process-types.js';
 import type { Collected, ProgramStreams } from '../../process/streams/program-streams.js';
 import type { LogRecord } from '../options/container-types.js';
 import type { RawRecord } from './log-records.js';
-import { decoder, lastLines, type ParsedLogOptions, wanted } from './read-logs.js';
+import { decoded, lastLines, type ParsedLogOptions, wanted } from './read-logs.js';
 
 const NAMES = ['stdout', 'stderr'] as const;
 
@@ -14,20 +14,27 @@ const NAMES = ['stdout', 'stderr'] as const;
  * The logs of a container that ends with this process: what is kept for its result, and with `follow` what comes until its end, or until the
  * promise has settled.
  */
-export async function* keptLogs(
+export function keptLogs(
   streams: Pick<ProgramStreams, 'collected' | 'copies'>,
   options: ParsedLogOptions,
   { encoding, until }: { encoding: Encoding; until?: Promise<unknown> },
 ): AsyncGenerator<LogRecord, void, undefined> {
+  return decoded(rawLogs(streams, options, until), encoding);
+}
+
+async function* rawLogs(
+  streams: Pick<ProgramStreams, 'collected' | 'copies'>,
+  options: ParsedLogOptions,
+  until: Promise<unknown> | undefined,
+): AsyncGenerator<RawRecord, void, undefined> {
   const { tail, follow = false } = options;
   const isWanted = wanted(options);
-  const decode = decoder(encoding);
   const kept = keptRecords(streams.collected);
   // these begin at the beginning, as of now
   const copies = follow ? NAMES.map((name) => ({ name, copy: streams.copies(name)[0], seen: bytesOf(kept, name) })) : [];
   const asked = kept.filter(isWanted);
-  for (const record of tail === undefined ? asked : lastLines(asked, tail)) yield decode(record);
-  for await (const record of arriving(copies, until)) if (isWanted(record)) yield decode(record);
+  yield* tail === undefined ? asked : lastLines(asked, tail);
+  for await (const record of arriving(copies, until)) if (isWanted(record)) yield record;
 }
 
 function keptRecords({ stdout, stderr }: Collected): RawRecord[] {

@@ -22,25 +22,28 @@ export function parseLogOptions(options: LogOptions): ParsedLogOptions {
 }
 
 /** The records of a detached container's log that are asked for. */
-export async function* readLogs(
+export function readLogs(
   folder: string,
   options: ParsedLogOptions,
   { ended, encoding }: { ended: Promise<unknown>; encoding: Encoding },
 ): AsyncGenerator<LogRecord, void, undefined> {
+  return decoded(rawLogs(folder, options, ended), encoding);
+}
+
+async function* rawLogs(folder: string, options: ParsedLogOptions, ended: Promise<unknown>): AsyncGenerator<RawRecord, void, undefined> {
   const { tail, follow = false } = options;
   const isWanted = wanted(options);
-  const decode = decoder(encoding);
   let from: LogPosition = { segment: 0, bytes: 0 };
   if (tail !== undefined) {
     // what comes while the end is looked for is taken by whoever follows
     from = await logEnd(folder);
     const before: RawRecord[] = [];
     for await (const record of readSegments(folder, { to: from })) if (isWanted(record)) before.push(record);
-    for (const record of lastLines(before, tail)) yield decode(record);
+    yield* lastLines(before, tail);
     if (!follow) return;
   }
   const until = follow ? ended : undefined;
-  for await (const record of readSegments(folder, { from, ...(until ? { until } : {}) })) if (isWanted(record)) yield decode(record);
+  for await (const record of readSegments(folder, { from, ...(until ? { until } : {}) })) if (isWanted(record)) yield record;
 }
 
 /** Whether a record is asked for, whatever its place. */
@@ -75,13 +78,17 @@ export function lastLines(records: readonly RawRecord[], lines: number): RawReco
   return kept.reverse();
 }
 
-/** A character may lie across two records of a stream. */
-export function decoder(encoding: Encoding): (record: RawRecord) => LogRecord {
+/** A character may lie across two records of a stream. Where the last one of a stream is cut off, one more record tells of that. */
+export async function* decoded(records: AsyncIterable<RawRecord>, encoding: Encoding): AsyncGenerator<LogRecord, void, undefined> {
   const decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
-  return ({ atMs, stream, data, lost }) => ({
-    stream,
-    at: new Date(atMs),
-    data: encoding === 'utf8' ? decoders[stream].write(data) : Buffer.from(data),
-    lost,
-  });
+  const last: { stdout?: Date; stderr?: Date } = {};
+  for await (const { atMs, stream, data, lost } of records) {
+    const at = new Date(atMs);
+    last[stream] = at;
+    yield { stream, at, data: encoding === 'utf8' ? decoders[stream].write(data) : Buffer.from(data), lost };
+  }
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const [at, rest] = [last[stream], decoders[stream].end()];
+    if (at && rest !== '') yield { stream, at, data: rest, lost: 0 };
+  }
 }
