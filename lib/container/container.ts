@@ -282,11 +282,11 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /**
    * Writes to a path in the container, through its own mounts, as the root of the container: also to one that stands still, has not started,
-   * or has ended and was not removed. Text and bytes become a file, as does a {@link CopyIn}, whose source may be a tree; folders on the way
-   * are made. They belong to the container's user unless `uid` and `gid` say otherwise. A file that is there is replaced, one that could not
-   * be written to its end is removed.
+   * or has ended and was not removed. Text and bytes become a file, as does a {@link CopyIn}, whose source may be a tree, and must be one
+   * where `path` ends in '/'; folders on the way are made. They belong to the container's user unless `uid` and `gid` say otherwise. A file
+   * that is there is replaced, one that could not be written to its end is removed.
    *
-   * A stream is a tar, which is unpacked in the folder `path`; that must be there. Owners, modes, times and extended attributes are those of
+   * A stream is a tar, not compressed, which is unpacked in the folder `path`; that must be there. Owners, modes, times and extended attributes are those of
    * the tar (as `docker cp -a`), and no link leads out of the folder. What was unpacked before a failure stays.
    *
    * Links in `path` are followed below the container's root, and those of /proc that lead elsewhere are refused. What is written to a tmpfs

@@ -71,12 +71,15 @@ export function planUnpackTo(place: Place, path: string, input: number): CopyPla
 }
 
 /** A process that writes a file or a tree of the caller's, as the container's root. Pure. */
-export function planCopyTo(place: Place, { path, source, content, mode, uid, gid }: Extract<ParsedCopyTo, { type: 'file' }>): CopyPlan {
+export function planCopyTo(
+  place: Place,
+  { path, folderOnly, source, content, mode, uid, gid }: Extract<ParsedCopyTo, { type: 'file' }>,
+): CopyPlan {
   const { slots, root, user, enter } = entrance(place);
   const ids = { uid: uid ?? BY_DEFAULT, gid: gid ?? BY_DEFAULT };
   const from = slots.take();
   // the open must not wait, should the source be a FIFO by now
-  const flags = constants.O_NONBLOCK | constants.O_NOCTTY;
+  const flags = constants.O_NONBLOCK | constants.O_NOCTTY | (folderOnly ? constants.O_DIRECTORY : 0);
   const open: Step[] = source === null ? [] : [{ op: 'open', out: from, at: NONE, path: source, flags, mode: 0 }];
   const write: Step =
     source === null

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import * as z from 'zod';
+import { invalidOption } from '../../errors.js';
 import { absolutePath } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { sizeSchema } from '../../options/size.js';
@@ -18,7 +19,12 @@ export interface ParsedCopyFrom {
 /** What is written to a place in a container. */
 export type ParsedCopyTo =
   | { readonly type: 'tar'; readonly path: string; readonly tar: Readable }
-  | ({ readonly type: 'file'; readonly path: string } & ParsedCopyIn);
+  | ({
+      readonly type: 'file';
+      readonly path: string;
+      /** Only a folder is written there: the path has a '/' at its end. */
+      readonly folderOnly: boolean;
+    } & ParsedCopyIn);
 
 const fromSchema = z.strictObject({ path: absolutePath, maxBytes: sizeSchema().optional() });
 const tarSchema = z.strictObject({ path: absolutePath.transform(tidied) });
@@ -27,14 +33,20 @@ const fileSchema = z.strictObject({ path: target, source: copyIn });
 /** @throws NacelleError `ERR_INVALID_OPTION` */
 export function parseCopyFrom(path: string, options: object): ParsedCopyFrom {
   const { path: wanted, maxBytes = null } = parseOptions(fromSchema, { ...options, path }, 'options');
-  return { path: tidied(wanted), contentOnly: /\/\.?$/.test(wanted), maxBytes };
+  return { path: tidied(wanted), contentOnly: namesFolder(wanted), maxBytes };
 }
 
 /** @throws NacelleError `ERR_INVALID_OPTION` */
 export function parseCopyTo(path: string, source: unknown): ParsedCopyTo {
   if (isReadable(source)) return { type: 'tar', ...parseOptions(tarSchema, { path }, 'copyTo'), tar: source };
   const parsed = parseOptions(fileSchema, { path, source }, 'copyTo');
-  return { type: 'file', path: parsed.path, ...parsed.source };
+  const folderOnly = namesFolder(path);
+  if (folderOnly && parsed.source.source === null) throw invalidOption('path', "has a '/' at its end, but text and bytes make a file");
+  return { type: 'file', path: parsed.path, folderOnly, ...parsed.source };
+}
+
+function namesFolder(path: string): boolean {
+  return /\/\.?$/.test(path);
 }
 
 /** A stream is told by what it can do: another copy of node:stream may have made it. */

@@ -44,7 +44,16 @@ describe('the process that unpacks in a container', () => {
 });
 
 describe('the process that writes a file in a container', () => {
-  const file = { type: 'file', path: '/a', source: null, content: new Uint8Array([1]), mode: null, uid: null, gid: null } as const;
+  const file = {
+    type: 'file',
+    path: '/a',
+    folderOnly: false,
+    source: null,
+    content: new Uint8Array([1]),
+    mode: null,
+    uid: null,
+    gid: null,
+  } as const;
 
   it("opens the caller's file before it enters, and writes last, as nobody that can be looked into", () => {
     const steps = stepsOf(planCopyTo(place, { ...file, source: '/host', content: null }));

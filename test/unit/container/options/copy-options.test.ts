@@ -32,11 +32,12 @@ describe('what is read from a container', () => {
 
 describe('what is written to a container', () => {
   it('is text, bytes, what CopyIn says, or a tar', () => {
-    const file = { type: 'file', path: '/a', source: null, mode: 0o644, uid: null, gid: null };
+    const file = { type: 'file', path: '/a', folderOnly: false, source: null, mode: 0o644, uid: null, gid: null };
     expect(parseCopyTo('/a', 'text')).toEqual({ ...file, content: Buffer.from('text') });
     expect(parseCopyTo('/a', new Uint8Array([1]))).toEqual({ ...file, content: new Uint8Array([1]) });
     const source = { source: '/host', uid: 1, gid: 2 };
     expect(parseCopyTo('/a', source)).toEqual({ ...file, source: '/host', content: null, mode: null, uid: 1, gid: 2 });
+    expect(parseCopyTo('/a/', { source: '/host' })).toMatchObject({ path: '/a', folderOnly: true });
     const tar = Readable.from([]);
     expect(parseCopyTo('/a//b/', tar)).toEqual({ type: 'tar', path: '/a/b', tar });
     expect(parseCopyTo('/', tar)).toMatchObject({ path: '/' });
@@ -45,6 +46,8 @@ describe('what is written to a container', () => {
   it.each([
     ['relative', 'text', /path/],
     ['/', 'text', /path/],
+    ['/a/', 'text', /path/],
+    ['/a/.', { content: 'text' }, /path/],
     ['/a', 5, /source/],
     ['/a', null, /source/],
     ['/a', {}, /source/],
