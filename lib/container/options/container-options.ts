@@ -13,7 +13,7 @@ import { checkContradictions } from './contradictions.js';
 import { type GivenHealthcheck, type ParsedRestart, parseRestart } from './lifecycle-options.js';
 import type { ParsedMount } from './mount-flags.js';
 import { tmpfsMount } from './mount-options.js';
-import { target } from './mount-target.js';
+import { aboveFirst, target } from './mount-target.js';
 
 export type { ParsedCopyIn, ParsedDevice, ParsedMount };
 
@@ -61,7 +61,7 @@ export interface ParsedOptions {
   readonly cgroupParent: Cgroup | string | null;
   readonly dns: readonly string[];
   readonly extraHosts: Readonly<Record<string, string>>;
-  /** `mounts`, then `volumes`, then `tmpfs`, in the order given; no target twice. */
+  /** `mounts`, then `volumes`, then `tmpfs`, in the order given, but one above another before that; no target twice. */
   readonly mounts: readonly ParsedMount[];
   /** Folders that are made volumes as those that the image declares: they go with the container. Absolute. */
   readonly anonymousVolumes: readonly string[];
@@ -135,11 +135,11 @@ function namesOf(value: unknown): string[] | null {
  */
 export function parseRunOptions(value: unknown): ParsedOptions {
   const options = parseOptions(schemaFor(value), value, 'options');
-  const mounts = [
+  const mounts = aboveFirst([
     ...(options.mounts ?? []),
     ...(options.volumes ?? []),
     ...Object.entries(options.tmpfs ?? {}).map(([path, tmpfs]) => tmpfsMount(target.parse(path), tmpfs)),
-  ];
+  ]);
   const isAnonymous = ({ type, source }: ParsedMount): boolean => type === 'volume' && source === null;
   const limits = limitsOf(options);
   return {

@@ -63,9 +63,9 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   /** Name to address, for /etc/hosts. */
   extraHosts?: Record<string, string> | undefined;
   /**
-   * Mounts, made in this order. What is set up (mount points, `copyIn`, a `cwd` that is made, files of /etc, the look-up of `user`) follows
-   * no link from one mount, or from the image, into another mount that is no tmpfs: it fails with a `SyscallError` (`EXDEV`). The same
-   * holds for `volumes`.
+   * Mounts, made in this order, but for one above another: also where that is of `volumes` or `tmpfs`, the one above is made first. What is
+   * set up (mount points, `copyIn`, a `cwd` that is made, files of /etc, the look-up of `user`) follows no link from one mount, or from the
+   * image, into another mount that is no tmpfs: it fails with a `SyscallError` (`EXDEV`). The same holds for `volumes`.
    */
   mounts?: readonly Mount[] | undefined;
   /**

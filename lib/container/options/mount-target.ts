@@ -13,5 +13,15 @@ export function isMountedOver(path: string, mounts: readonly { readonly target: 
   return mounts.some(({ target }) => isWithin(path, target));
 }
 
+/** The mounts in the order given, but for those that would hide one before them: they come before that. */
+export function aboveFirst<T extends { readonly target: string }>(mounts: readonly T[]): T[] {
+  const sorted: T[] = [];
+  for (const mount of mounts) {
+    const below = sorted.findIndex(({ target }) => isWithin(target, mount.target));
+    sorted.splice(below === -1 ? sorted.length : below, 0, mount);
+  }
+  return sorted;
+}
+
 /** A place in the container, tidied; not the root itself. */
 export const target = absolutePath.transform(tidied).refine((path) => path !== '/', "must not be '/': that is the image or the rootfs");

@@ -181,13 +181,14 @@ describe('other mounts', () => {
       const root = join(folder, 'linked');
       for (const name of ['bin', 'etc', 'dev', 'proc', 'sys', 'elsewhere', 'm']) mkdirSync(join(root, name), { recursive: true });
       symlinkSync('../elsewhere', join(root, 'm', 'link'));
+      symlinkSync('m', join(root, 'same'));
       copyFileSync(join(await busyboxRootfs(), 'bin', 'busybox'), join(root, 'bin', 'busybox'));
       const { stdout } = await Container.run({
         image: `dir:${root}`,
         command: ['/bin/busybox', 'stat', '-c', '%F', '/elsewhere/interrupts'],
         mounts: [
           { type: 'proc', target: '/m/link' },
-          { type: 'tmpfs', target: '/m' },
+          { type: 'tmpfs', target: '/same' },
         ],
       });
       expect(stdout).toBe('character special file\n');
