@@ -33,6 +33,8 @@ export interface GroupRequest {
   readonly deviceRules?: readonly ParsedDeviceRule[];
   /** The name of the caller's group that it is below: the limits of that one, and of those above it, bind too. */
   readonly within?: string;
+  /** Its limits never change: it comes to have no other folders than those that the plan makes. */
+  readonly isFixed?: boolean;
   /** devices.list of the group above: for rules that allow all but some devices, where v1 keeps them. */
   readonly devicesAbove?: string | null;
   /** Values that groups above must have before {@link limits} can be set. */
@@ -118,7 +120,8 @@ export function planGroup(request: GroupRequest): GroupPlan {
     ),
   );
   const beside = basesBeside(layout, name, paths);
-  const folders = [...new Set([...members.map(({ base }) => base), ...beside])].map((base) => pathOf(base, name));
+  const folders = [...new Set([...members.map(({ base }) => base), ...(request.isFixed ? [] : beside)])].map((base) => pathOf(base, name));
+  const cpu = v1CpuFolder(layout, name);
   return {
     name,
     folders,
@@ -137,7 +140,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
     unified: leaf?.slot ?? unified?.slot,
     killGroup: { at: killed.slot, path: '.' },
     undo: [
-      ...releaseSteps(v1CpuFolder(layout, name)),
+      ...(cpu !== undefined && folders.includes(cpu) ? releaseSteps(cpu) : []),
       ...folders.map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
     ],
     reports: read.map(({ report }) => report),

@@ -96,6 +96,13 @@ export function readUsage(files: readonly UsageFile[], contents: readonly (Uint8
   };
 }
 
+const COUNTERS: ReadonlySet<string> = new Set(['memory.oom_control', 'memory.events', 'memory.events.local', 'pids.events']);
+
+/** Whether {@link readCounters} looks at a file. */
+export function isCounter({ path }: UsageFile): boolean {
+  return COUNTERS.has(path);
+}
+
 /** @param read gives the text of a controller's file, `null` where there is none */
 export function readCounters(read: (controller: string, file: string) => string | null): GroupCounters {
   const of = (controller: string, file: string, key: string): number | undefined => parseKeyed(read(controller, file) ?? '').get(key);

@@ -1,5 +1,5 @@
 import { readGroupFiles } from '../../cgroup/files/group-files.js';
-import { blameOom, countersSince, type GroupCounters, readCounters, readUsage } from '../../cgroup/stats/usage.js';
+import { blameOom, countersSince, type GroupCounters, isCounter, readCounters, readUsage } from '../../cgroup/stats/usage.js';
 import { hasCode, NacelleError } from '../../errors.js';
 import { newId } from '../../plan/id.js';
 import { Slots } from '../../plan/plan.js';
@@ -100,7 +100,7 @@ function evidence(
 }
 
 function countersOf(files: ContainerRecord['group']['usage']): GroupCounters {
-  const wanted = files.filter(({ controller }) => controller === 'memory' || controller === 'pids');
+  const wanted = files.filter(isCounter);
   const texts = readGroupFiles(wanted.map(({ at }) => at));
   return readCounters(
     (controller, path) => texts[wanted.findIndex((file) => file.controller === controller && file.path === path)] ?? null,

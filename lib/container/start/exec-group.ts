@@ -3,7 +3,7 @@ import { type GroupPlan, planGroup } from '../../cgroup/group-plan.js';
 import { findDisks, groupFiles } from '../../cgroup/group-probe.js';
 import { realTimeAbove } from '../../cgroup/real-time.js';
 import { UnsupportedError } from '../../errors.js';
-import { groupLayout, withBases } from '../../host/cgroup-base.js';
+import { type GroupLayout, groupLayout, withBases } from '../../host/cgroup-base.js';
 import type { ParsedLimits } from '../../options/limits.js';
 import type { Slots } from '../../plan/plan.js';
 import { filterOf } from './container-group.js';
@@ -27,7 +27,7 @@ export interface ExecGroupRequest {
  * @throws UnsupportedError for a limit that can't be kept
  */
 export async function planExecGroup({ slots, id, container, bases, limits: given, countsCpu }: ExecGroupRequest): Promise<GroupPlan> {
-  const layout = withBases(groupLayout(), new Map(Object.entries(bases)));
+  const layout = layoutAt(bases);
   const name = `${container}/exec-${id}`;
   const limits = findDisks(given);
   const { deviceRules } = limits;
@@ -42,9 +42,19 @@ export async function planExecGroup({ slots, id, container, bases, limits: given
     // the unified tree counts in every group
     controllers: countsCpu && !layout.unified ? ['cpuacct'] : [],
     within: container,
+    isFixed: true,
     ...(deviceRules === undefined ? {} : { deviceRules, devicesAbove: devicesAbove(layout, name, deviceRules) }),
     ...(filter ? { deviceFilter: filter } : {}),
   });
   if (deviceRules && !group.confinesDevices) throw new UnsupportedError('limit deviceRules', group.unconfinedReason);
   return group;
+}
+
+/** The layouts of containers, by their bases: one that runs many programs is looked up once. */
+const layouts = new WeakMap<ExecGroupRequest['bases'], GroupLayout>();
+
+function layoutAt(bases: ExecGroupRequest['bases']): GroupLayout {
+  const layout = layouts.get(bases) ?? withBases(groupLayout(), new Map(Object.entries(bases)));
+  layouts.set(bases, layout);
+  return layout;
 }

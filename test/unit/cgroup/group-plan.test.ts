@@ -192,6 +192,25 @@ it('below a group of the caller: joins the nearest above in each hierarchy of v1
   expect(join(systemd)).toEqual([]);
 });
 
+it('with limits that never change: removes the folders that it made, and no others', () => {
+  const undo = (limits: object) =>
+    planGroup({
+      slots: new Slots(),
+      layout: groupLayoutOf(hybrid),
+      name: 'a/b/id',
+      limits,
+      controllers: [],
+      within: 'a/b',
+      isFixed: true,
+    }).undo.map(shown);
+  expect(undo({})).toEqual(['remove_group /sys/fs/cgroup/unified/nacelle/a/b/id']);
+  expect(undo({ cpus: 1 })).toEqual([
+    'release_real_time /sys/fs/cgroup/cpu/nacelle/a/b/id',
+    'remove_group /sys/fs/cgroup/unified/nacelle/a/b/id',
+    'remove_group /sys/fs/cgroup/cpu/nacelle/a/b/id',
+  ]);
+});
+
 it('removal kills on the unified tree, then removes each folder once', () => {
   const { prepare, undo } = planRemoval({ cpu: '/c/x', cpuacct: '/c/x', unified: '/u/x' });
   expect(prepare).toEqual([]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { blameOom, countersSince, readCounters } from '../../../../lib/cgroup/stats/usage.js';
+import { blameOom, countersSince, isCounter, readCounters, usageFiles } from '../../../../lib/cgroup/stats/usage.js';
 
 const MiB = 1024 ** 2;
 const read = (files: Record<string, string>) => (controller: string, file: string) => files[`${controller}/${file}`] ?? null;
@@ -19,6 +19,18 @@ describe('what was counted', () => {
       'memory/memory.events.local': 'low 0\nhigh 0\nmax 2\noom 1\noom_kill 5\n',
     };
     expect(readCounters(read(files))).toEqual({ oomKills: 5, ownOoms: 1, forksRefused: 0 });
+  });
+
+  it.each([1, 2] as const)('in the files that are said to count, of v%i', (version) => {
+    const asked: string[] = [];
+    readCounters((controller, file) => {
+      asked.push(`${controller}/${file}`);
+      return null;
+    });
+    const files = usageFiles(() => version);
+    const counting = files.filter(isCounter).map(({ controller, path }) => `${controller}/${path}`);
+    expect(counting.length).toBeGreaterThan(1);
+    expect(counting).toEqual(files.map(({ controller, path }) => `${controller}/${path}`).filter((file) => asked.includes(file)));
   });
 
   it('where nothing counts', () => expect(readCounters(read({}))).toEqual({ oomKills: 0, ownOoms: null, forksRefused: 0 }));
