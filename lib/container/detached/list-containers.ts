@@ -5,7 +5,7 @@ import type { ContainerInfo, State } from '../options/container-types.js';
 import { askShim } from './attach.js';
 import { containerIds } from './container-folders.js';
 import { taskOfTheDead } from './dead-shim.js';
-import { type NotedRecord, readNote } from './note.js';
+import { type ListedRecord, readListed } from './note.js';
 
 /** All detached containers of this user, the oldest first. One whose note is damaged is left out: `Container.attach` tells why. */
 export async function detachedContainers(): Promise<ContainerInfo[]> {
@@ -21,16 +21,16 @@ async function infoOf(id: string): Promise<ContainerInfo | null> {
   return at === null ? null : { id, name, ...at, command, labels, createdAt: new Date(createdAt) };
 }
 
-function noteOf(id: string): NotedRecord | null {
+function noteOf(id: string): ListedRecord | null {
   try {
-    return readNote(id);
+    return readListed(id);
   } catch (error) {
     if (hasCode(error, 'ERR_NOTE')) return null;
     throw error;
   }
 }
 
-async function whereIs(record: NotedRecord): Promise<{ pid: number; state: State | 'unknown' } | null> {
+async function whereIs(record: ListedRecord): Promise<{ pid: number; state: State | 'unknown' } | null> {
   try {
     const task = await askShim(record.id);
     if (task !== null) return { pid: task.pid, state: stateOf(task.state, record) };
@@ -43,7 +43,7 @@ async function whereIs(record: NotedRecord): Promise<{ pid: number; state: State
 }
 
 /** @param state see TaskState; `null`: its shim died after its end */
-export function stateOf(state: number | null, record: NotedRecord): State {
+export function stateOf(state: number | null, record: ListedRecord): State {
   if (state === null || state === TaskState.ended) return 'stopped';
   if (state === TaskState.created) return 'created';
   if (state === TaskState.between) return 'restarting';

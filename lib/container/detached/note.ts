@@ -18,8 +18,15 @@ interface Note {
 /** The record without its plan, which has the files and secrets of `copyIn`, and is of no use to others. */
 export type NotedRecord = Omit<ContainerRecord, 'plan'>;
 
+/** What a list shows of a container. It has neither numbers of 64 bits nor bytes. */
+export type ListedRecord = Pick<NotedRecord, 'id' | 'name' | 'labels' | 'command' | 'createdAt' | 'group'>;
+
+let boot: string | undefined;
+
+/** No process outlives a boot, so the file is read once. */
 function bootId(): string {
-  return attempt('read the boot id', () => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
+  boot ??= attempt('read the boot id', () => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
+  return boot;
 }
 
 /** JSON has no numbers of 64 bits and no bytes. */
@@ -57,6 +64,15 @@ export function writeNote({ plan: _, ...record }: ContainerRecord | (NotedRecord
  * @throws NacelleError `ERR_NOTE`: the note is damaged, or another version's
  */
 export function readNote(id: string): NotedRecord | null {
+  return read(id, reviver);
+}
+
+/** The part of a note that a list shows: to revive numbers and bytes would take most of a long list's time. @throws as {@link readNote} */
+export function readListed(id: string): ListedRecord | null {
+  return read(id);
+}
+
+function read(id: string, revive?: typeof reviver): NotedRecord | null {
   const path = join(containerFolder(id), 'note');
   const text = attempt(`read ${path}`, () => {
     try {
@@ -67,18 +83,18 @@ export function readNote(id: string): NotedRecord | null {
     }
   });
   if (text === null) return null;
-  const note = parseNote(text, path);
+  const note = parseNote(text, path, revive);
   // the runtime folder is on a disk, and the machine was started again: the container is gone
   return note.boot === bootId() ? note.record : null;
 }
 
 /** Whoever can write the note is this user, so only accidents are looked for. */
-function parseNote(text: string, path: string): Note {
+function parseNote(text: string, path: string, revive?: typeof reviver): Note {
   const wrong = (why: string, cause?: unknown): NacelleError =>
     new NacelleError(`the note of a container, ${path}, can't be used: ${why}`, { code: 'ERR_NOTE', cause });
   let value: unknown;
   try {
-    value = JSON.parse(text, reviver);
+    value = JSON.parse(text, revive);
   } catch (cause) {
     throw wrong('it is damaged', cause);
   }
