@@ -104,7 +104,8 @@ async function reapOwner(owner: string): Promise<NacelleError[] | null> {
     throw error;
   }
   return thenEnd(task, async () => {
-    const hasEvidence = existsSync(join(runtimeDir(), 'containers', owner, EVIDENCE));
+    const container = join(runtimeDir(), 'containers', owner);
+    const hasEvidence = existsSync(join(container, EVIDENCE));
     // each part is done by itself, so that one that fails doesn't keep the others from being done
     const parts = [
       () => groupSteps(owner, ownBases(groupLayout())),
@@ -112,6 +113,8 @@ async function reapOwner(owner: string): Promise<NacelleError[] | null> {
       ...recordFiles(owner)
         .filter((record) => !(hasEvidence && basename(record) === `${KEPT}.json`))
         .map((record) => () => reapSteps(record, slots)),
+      // the folder of a shim that had no container yet is in no record
+      () => (hasEvidence || !existsSync(container) ? [] : [{ op: 'remove_tree', host: true, at: NONE, path: container } as const]),
     ];
     const failures: NacelleError[] = [];
     for (const steps of parts) {

@@ -103,6 +103,11 @@ export class Connection implements Carrier {
     return null;
   }
 
+  /** Whether the shim takes messages: it may have died a moment ago, of which the event loop has yet to tell. */
+  get reaches(): boolean {
+    return !this.closed && this.#socket.send(Request.hello, this.#nextId++, new Uint8Array(), []) >= 0;
+  }
+
   /** Resolves when the shim has gone, or the connection was closed. */
   get over(): Promise<void> {
     return this.#over.promise;

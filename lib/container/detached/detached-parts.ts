@@ -6,7 +6,7 @@ import type { Slot } from '../../plan/steps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
 import type { Encoding } from '../../process/options/process-types.js';
 import { Program } from '../../process/program.js';
-import { logEnd } from '../logs/log-segments.js';
+import { type LogPosition, logEnd } from '../logs/log-segments.js';
 import { LogStreams } from '../logs/log-streams.js';
 import type { Inside } from '../result/copy-out.js';
 import { RootChanges } from '../result/root-changes.js';
@@ -21,15 +21,19 @@ export interface DetachedParts<E extends Encoding> extends Parts<E> {
   readonly connection: Connection | null;
 }
 
+const BEGINNING: LogPosition = { segment: 0, bytes: 0 };
+
 export async function partsOfLaunched<E extends Encoding>({ record, task, connection }: Launched): Promise<DetachedParts<E>> {
-  return partsOf({ record, task, connection }, record.detached, task.started.descriptors);
+  return partsOf({ record, task, connection }, record.detached, { descriptors: task.started.descriptors, from: BEGINNING });
 }
 
 /** @throws what the shim refuses */
 export async function partsOfAttached<E extends Encoding>({ record, task, connection }: Attached): Promise<DetachedParts<E>> {
   const wanted = connection === null || record.detached === null ? [] : slotsOf(record.detached);
   const { descriptors } = wanted.length === 0 ? task.started : await task.call([], { returns: wanted });
-  return partsOf({ record: { ...record, plan: planOf({}) }, task, connection }, record.detached, descriptors);
+  const logs = record.detached?.logs ?? null;
+  const from = logs === null ? BEGINNING : await logEnd(logs);
+  return partsOf({ record: { ...record, plan: planOf({}) }, task, connection }, record.detached, { descriptors, from });
 }
 
 interface Found {
@@ -41,7 +45,7 @@ interface Found {
 async function partsOf<E extends Encoding>(
   { record, task, connection }: Found,
   detached: DetachedRecord | null,
-  descriptors: ReadonlyMap<Slot, number>,
+  { descriptors, from }: { readonly descriptors: ReadonlyMap<Slot, number>; readonly from: LogPosition },
 ): Promise<DetachedParts<E>> {
   const left = new Map(descriptors);
   const take = (slot: Slot | undefined): number | undefined => {
@@ -53,10 +57,9 @@ async function partsOf<E extends Encoding>(
   const inside: Inside | null = insideOf(take(detached?.inside.mountNamespace), take(detached?.inside.user));
   // the shim keeps its own
   for (const fd of left.values()) closeDescriptor(fd);
-  const logs = detached?.logs ?? null;
   const streams = new LogStreams({
-    folder: logs,
-    from: logs === null ? { segment: 0, bytes: 0 } : await logEnd(logs),
+    folder: detached?.logs ?? null,
+    from,
     ended: task.ended,
     stdin: detached?.stdin == null ? null : new DetachedStdin(task, detached.stdin),
     keep: detached?.process.buffer ?? false,

@@ -5,11 +5,9 @@ import { type DetachedLayout, detachedLayout } from '../../host/detached-layout.
 import { type HostRecord, KEPT, writeRecord } from '../../host/journal.js';
 import { EVIDENCE, ownBases, reapFirst, writeBases } from '../../host/reap.js';
 import type { Connection } from '../../native/connection.js';
-import { launchShim } from '../../native/shim.js';
 import { attempting } from '../../native/system-errors.js';
 import type { Task } from '../../native/task.js';
 import { O_PATH, OWN_NAME } from '../../plan/constants.js';
-import { newId } from '../../plan/id.js';
 import { joinParts, NONE, type Plan } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { handedLease } from '../../store/lease.js';
@@ -24,6 +22,7 @@ import { containerFolder } from './container-folders.js';
 import { makeNamesFolder, nameFile, nameTaken } from './names.js';
 import { writeNote } from './note.js';
 import { makePipes, type OwnPipes } from './own-pipes.js';
+import { spareShim } from './spare-shim.js';
 
 /** A detached container as the process has it that made it. */
 export interface Launched {
@@ -40,14 +39,15 @@ export interface Launched {
  */
 export async function launchDetached(options: ParsedOptions, detach: DetachOptions): Promise<Launched> {
   await reapFirst();
-  const id = newId();
-  const connection = launchShim(id);
+  const { id, connection } = spareShim.take();
   try {
     const { layout, moved } = detachedLayout();
     writeBases(id, ownBases(layout));
     const prepared = await prepare(options, { id, park: true, owner: id, layout });
     try {
-      return { ...(await launchOn(connection, prepared, { detach, layout, moved })), connection };
+      const launched = await launchOn(connection, prepared, { detach, layout, moved });
+      spareShim.prepare();
+      return { ...launched, connection };
     } finally {
       prepared.release();
     }
