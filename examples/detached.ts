@@ -31,3 +31,12 @@ console.log(`${result.status} ${result.exitCode}: ${JSON.stringify(result.stdout
 for await (const { stream, data } of service.logs({ tail: 1 })) console.log(`${stream}: ${String(data).trim()}`);
 
 await service.remove();
+
+// A shell at a terminal that outlives this program: whoever attaches types at it, and sees what it shows.
+const shell = await Container.create({ image: 'host', detach: true, tty: true, command: ['sh'], env: { PS1: '$ ' } });
+await shell.start();
+await using other = await Container.attach(shell.id);
+await other.resize({ columns: 132, rows: 43 });
+other.stdin?.write('stty size; exit\n');
+console.log(JSON.stringify((await other.wait()).stdout));
+await shell.remove();

@@ -39,8 +39,6 @@ type CopiedOut = Pick<RunResult, 'files' | 'notCopied'>;
  */
 export class Program<E extends Encoding = Encoding> {
   readonly streams: ProgramStreams;
-  /** The streams, where they are a terminal. */
-  readonly #terminal: TerminalStreams | null;
   readonly #options: ParsedProcess;
   #facts: ProgramFacts | null = null;
   #task: Task | null = null;
@@ -55,8 +53,7 @@ export class Program<E extends Encoding = Encoding> {
   /** @param streams default those that the options name */
   constructor(options: ParsedProcess, streams?: ProgramStreams) {
     this.#options = options;
-    this.#terminal = options.tty === null || streams ? null : new TerminalStreams(options, options.tty);
-    this.streams = streams ?? this.#terminal ?? new Stdio(options, () => binding().pipe(), closeDescriptor, streamOf);
+    this.streams = streams ?? streamsOf(options);
   }
 
   get encoding(): Encoding {
@@ -106,15 +103,16 @@ export class Program<E extends Encoding = Encoding> {
    * when the program was cancelled before there was one.
    */
   connect(master: number | undefined): void {
-    if (master !== undefined) this.#terminal?.connect(master);
+    if (master !== undefined) this.streams.terminal?.connect(master);
   }
 
   /** @throws NacelleError `ERR_STATE` when there is no terminal, or no more; SyscallError */
   resize(size: TerminalSize): void {
-    if (this.#terminal === null) {
+    const { terminal } = this.streams;
+    if (terminal === null) {
       throw new NacelleError("change the size of the terminal: the program has none. Give it one by 'tty'", { code: 'ERR_STATE' });
     }
-    if (!this.#terminal.resize(size)) {
+    if (!terminal.resize(size)) {
       throw new NacelleError('change the size of the terminal: the program does not run', { code: 'ERR_STATE' });
     }
   }
@@ -237,4 +235,9 @@ export class Program<E extends Encoding = Encoding> {
       notEnforced: facts.notEnforced,
     };
   }
+}
+
+function streamsOf(options: ParsedProcess): ProgramStreams {
+  if (options.tty !== null) return new TerminalStreams(options, options.tty);
+  return new Stdio(options, () => binding().pipe(), closeDescriptor, streamOf);
 }

@@ -17,6 +17,7 @@
 
 #include "../kernel/file_io.h"
 #include "../kernel/syscall_filter.h"
+#include "last_copy.h"
 
 namespace nacelle {
 namespace {
@@ -84,10 +85,7 @@ void append(uint32_t stream, size_t size) {
 
 // Takes at most a block from a source. Returns how many bytes, 0 when there are none now or any more.
 size_t take(size_t source, size_t most) {
-  ssize_t count;
-  do {
-    count = read(kLogFirst + static_cast<int>(source), block, std::min(most, sizeof block));
-  } while (count < 0 && errno == EINTR);
+  const ssize_t count = read_some(kLogFirst + static_cast<int>(source), block, std::min(most, sizeof block));
   if (count < 0 && errno == EAGAIN) return 0;
   if (count <= 0) {
     close(kLogFirst + static_cast<int>(source));
@@ -98,16 +96,9 @@ size_t take(size_t source, size_t most) {
   return static_cast<size_t>(count);
 }
 
-// The program has ended. Another process may still hold a pipe open, so only what is in it now is taken.
 [[noreturn]] void finish() {
   for (size_t i = 0; i < source_count; ++i) {
-    int left = 0;
-    if (!is_open[i] || ioctl(kLogFirst + static_cast<int>(i), FIONREAD, &left) < 0) continue;
-    for (auto most = static_cast<size_t>(left); most > 0;) {
-      const size_t done = take(i, most);
-      if (done == 0) break;
-      most -= done;
-    }
+    if (is_open[i]) copy_the_rest(kLogFirst + static_cast<int>(i), [i](size_t most) { return take(i, most); });
   }
   _exit(0);
 }

@@ -7,6 +7,7 @@
 // segments in a folder. So the program never waits for a reader, and a write that waits for the disk holds up nobody else.
 //
 //   program ══▶ pipes ──read──▶ log ──write──▶ 00000001 00000002 …      the oldest segments go when there are too many
+//           ══▶ terminal ─▶
 //
 // A segment is a list of records, little-endian (lib/container/logs/log-records.ts reads them):
 //
@@ -32,11 +33,11 @@ static_assert(sizeof(LogRecord) == 24);
 
 constexpr size_t kMaxSources = 2;
 
-// The log's descriptors: the socket of a pump, then the folder, then the program's pipes. The shim shuts its end of the socket for writing
-// when the program has ended: the log then writes what is left in the pipes, and ends.
+// The log's descriptors: the socket of a pump, then the folder, then the sources: the program's pipes, or the master of its terminal. The
+// shim shuts its end of the socket for writing when the program has ended: the log then writes what is left in the sources, and ends.
 constexpr int kLogControl = 0, kLogFolder = 1, kLogFirst = 2;
 
-// `sources`: how many pipes; `bytes`: the most of a segment; `segments`: the most of them. All as text.
+// `sources`: how many; `bytes`: the most of a segment; `segments`: the most of them. All as text.
 [[noreturn]] void log_main(const char* sources, const char* bytes, const char* segments);
 
 }  // namespace nacelle

@@ -14,6 +14,7 @@
 #include <cstdlib>
 
 #include "../kernel/syscall_filter.h"
+#include "last_copy.h"
 
 namespace nacelle {
 namespace {
@@ -44,14 +45,6 @@ void fail(Copy& copy, int error, bool while_reading) {
   // the shim has ended, so nobody is left to tell
   if (send(kPumpControl, &failure, sizeof failure, MSG_NOSIGNAL) < 0) _exit(1);
   close_copy(copy);
-}
-
-ssize_t read_some(int fd, char* data, size_t size) {
-  ssize_t count;
-  do {
-    count = read(fd, data, size);
-  } while (count < 0 && errno == EINTR);
-  return count;
 }
 
 // Writes as much of the input as the pipe takes now.
@@ -86,16 +79,9 @@ size_t drain(Copy& copy, size_t most) {
   return static_cast<size_t>(count);
 }
 
-// The program has ended. Another process may still hold the pipe open, so only what is in it now is copied.
 [[noreturn]] void finish() {
   for (Copy& copy : copies) {
-    int left = 0;
-    if (!copy.is_open || copy.is_input || ioctl(copy.from, FIONREAD, &left) < 0) continue;
-    for (auto most = static_cast<size_t>(left); most > 0;) {
-      const size_t done = drain(copy, most);
-      if (done == 0) break;
-      most -= done;
-    }
+    if (copy.is_open && !copy.is_input) copy_the_rest(copy.from, [&copy](size_t most) { return drain(copy, most); });
   }
   _exit(0);
 }

@@ -14,7 +14,7 @@ class Pump {
  public:
   // Starts one: descriptors `from[i]` are copied to `to[i]`. 0 or -errno.
   int start(int executable, const std::vector<int>& from, const std::vector<int>& to);
-  // Starts a log (log.h) instead, which is the same to the shim: what the pipes `from` bring goes to segments in the folder. 0 or -errno.
+  // Starts a log (log.h) instead, which is the same to the shim: what `from` brings goes to segments in the folder. 0 or -errno.
   int start_log(int executable, int folder, const std::vector<int>& from, uint64_t bytes, uint64_t segments);
 
   // 0 when there is no pump, or it has ended.

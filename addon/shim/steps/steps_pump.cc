@@ -24,10 +24,7 @@ int run(Context& context, const args::pump& a) {
 }
 
 int run(Context& context, const args::log& a) {
-  const int result =
-      context.pump.start_log(context.executable, context.slots.get(a.folder), descriptors_of(context, a.from), a.bytes, a.segments);
-  close_all(context, a.from);
-  return result;
+  return context.pump.start_log(context.executable, context.slots.get(a.folder), descriptors_of(context, a.from), a.bytes, a.segments);
 }
 
 }  // namespace nacelle

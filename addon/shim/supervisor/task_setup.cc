@@ -176,6 +176,7 @@ void Task::run_host_steps_of(const ChannelMessage& message) {
     if (result < 0) break;
   }
   slots_.note(nullptr);
+  watch_pump();
   if (result < 0) return fail({static_cast<int32_t>(message.stage), index, -result, context_.text});
   result = give(reply, filled);
   if (result < 0) fail({static_cast<int32_t>(message.stage), index, -result, "answer the process"});

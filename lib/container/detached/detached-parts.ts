@@ -6,6 +6,7 @@ import type { Slot } from '../../plan/steps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
 import type { Encoding } from '../../process/options/process-types.js';
 import { Program } from '../../process/program.js';
+import { Terminal } from '../../process/streams/terminal.js';
 import { type LogPosition, logEnd } from '../logs/log-segments.js';
 import { LogStreams } from '../logs/log-streams.js';
 import type { Inside } from '../result/copy-out.js';
@@ -55,13 +56,17 @@ async function partsOf<E extends Encoding>(
   };
   const changes = changesOf(detached, take);
   const inside: Inside | null = insideOf(take(detached?.inside.mountNamespace), take(detached?.inside.user));
+  const master = take(detached?.terminal ?? undefined);
   // the shim keeps its own
   for (const fd of left.values()) closeDescriptor(fd);
+  const terminal = detached?.terminal == null ? null : new Terminal();
+  if (master !== undefined) terminal?.connect(master);
   const streams = new LogStreams({
     folder: detached?.logs ?? null,
     from,
     ended: task.ended,
-    stdin: detached?.stdin == null ? null : new DetachedStdin(task, detached.stdin),
+    stdin: detached?.stdin == null ? null : (terminal?.input ?? new DetachedStdin(task, detached.stdin)),
+    terminal,
     keep: detached?.process.buffer ?? false,
   });
   const program = new Program<E>(processOf(detached), streams);
@@ -95,8 +100,9 @@ function changesOf(detached: DetachedRecord | null, take: (slot: Slot | undefine
   return open.length === mounts.length ? new RootChanges(open, [], { covered, volumes }) : null;
 }
 
-function slotsOf({ inside, changes }: DetachedRecord): Slot[] {
-  return [inside.mountNamespace, inside.user, ...(changes?.mounts ?? []).map(({ upper }) => upper)];
+function slotsOf({ inside, terminal, changes }: DetachedRecord): Slot[] {
+  const uppers = (changes?.mounts ?? []).map(({ upper }) => upper);
+  return [inside.mountNamespace, inside.user, ...(terminal == null ? [] : [terminal]), ...uppers];
 }
 
 /** The process as its options were, without what belongs to the call. */

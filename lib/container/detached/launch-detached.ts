@@ -10,6 +10,8 @@ import type { Task } from '../../native/task.js';
 import { O_PATH, OWN_NAME } from '../../plan/constants.js';
 import { joinParts, NONE, type Plan } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
+import type { ParsedProcess } from '../../process/options/process-options.js';
+import type { LogPlan, Streams } from '../../process/streams/child-end.js';
 import { handedLease } from '../../store/lease.js';
 import { makeFolder, storeRoot } from '../../store/store-root.js';
 import type { DetachOptions, ParsedOptions } from '../options/container-options.js';
@@ -68,16 +70,18 @@ async function launchOn(
   const pipes = makePipes(options.process, slots);
   const lease = prepared.digests.length === 0 ? null : await handedLease(prepared.digests);
   try {
-    const logs = pipes.outputs.length === 0 ? null : join(await attempting('make the folder of logs', logsFolder), id);
+    const isLogged = pipes.outputs.length > 0 || options.process.tty !== null;
+    const logs = isLogged ? join(await attempting('make the folder of logs', logsFolder), id) : null;
     if (options.name !== null) makeNamesFolder();
     const onHost: OnHost = { id, name: options.name, disk, logs, lease: lease?.path ?? null };
     const kept = writeRecord(id, KEPT, keptRecords(onHost));
     const own = writeRecord(id, 'own', [...prepared.records, ...(disk === null ? [] : [{ kind: 'tree', path: disk } as const])]);
     const group = { ...prepared.group, undo: [...prepared.group.undo, ...folderSteps(id, layout)] };
-    const streams = { ends: pipes.ends, copies: [] };
+    const log = logs === null ? null : { folder: slots.take(), pipes: pipes.outputs, bytes: detach.logBytes, segments: detach.logFiles };
+    const streams = streamsOf(options.process, pipes, log);
     const plan = planContainer(planHead({ ...prepared, group }), { ...prepared, group, streams, park: true, journal: [] });
     const heldSlots = [...(lease === null ? [] : [lease.fd]), ...prepared.locks].map((fd) => slots.give(fd));
-    const whole = keptPlan(plan, { prepared, detach, onHost, pipes, heldSlots, moved, forget: [...own, ...kept] });
+    const whole = keptPlan(plan, { prepared, detach, onHost, log, pipes, heldSlots, moved, forget: [...own, ...kept] });
     const record = recordOf(prepared, whole, detachedRecord(prepared, plan, { pipes, logs, detach }));
     writeNote(record);
     const task = await connection.startPlan(whole, slots.descriptors);
@@ -86,6 +90,10 @@ async function launchOn(
     pipes.close();
     await lease?.close();
   }
+}
+
+function streamsOf({ tty }: ParsedProcess, { ends }: OwnPipes, log: LogPlan | null): Streams {
+  return { ends, copies: [], ...(tty === null ? {} : { terminal: tty }), ...(log === null ? {} : { log }) };
 }
 
 async function logsFolder(): Promise<string> {
@@ -141,6 +149,7 @@ interface KeptPlanInput {
   readonly prepared: Prepared;
   readonly detach: DetachOptions;
   readonly onHost: OnHost;
+  readonly log: LogPlan | null;
   readonly pipes: OwnPipes;
   /** Slots with descriptors that keep what the container uses of the store. */
   readonly heldSlots: readonly Slot[];
@@ -150,30 +159,18 @@ interface KeptPlanInput {
 }
 
 /** The container's plan as a task that is kept. Pure. */
-function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, pipes, heldSlots, moved, forget }: KeptPlanInput): Plan {
+function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, log, pipes, heldSlots, moved, forget }: KeptPlanInput): Plan {
   const { slots } = prepared;
   const { id, name, disk, logs, lease } = onHost;
   const whole = joinParts(parts, { waits: false });
-  const [folder, logFolder] = [slots.take(), slots.take()];
+  const folder = slots.take();
   const owned = { mode: 0o700, uid: 0, gid: 0 };
   const prepare: Step[] = [
     ...moved.flatMap((top) => shimGroup(top, id)),
     { op: 'open', host: true, out: folder, at: NONE, path: containerFolder(id), flags: O_PATH, mode: 0 },
     ...(name === null ? [] : [{ op: 'put_file', host: true, at: NONE, path: nameFile(name), bytes: Buffer.from(id) } as const]),
     ...(disk === null ? [] : [{ op: 'mkdir', host: true, out: NONE, root: NONE, path: disk, ...owned } as const]),
-    ...(logs === null
-      ? []
-      : [
-          { op: 'mkdir', host: true, out: logFolder, root: NONE, path: logs, ...owned } as const,
-          {
-            op: 'log',
-            host: true,
-            from: [...pipes.outputs],
-            folder: logFolder,
-            bytes: detach.logBytes,
-            segments: detach.logFiles,
-          } as const,
-        ]),
+    ...(logs === null || log === null ? [] : [{ op: 'mkdir', host: true, out: log.folder, root: NONE, path: logs, ...owned } as const]),
   ];
   const removal: Step[] = [
     ...moved.flatMap((top) => leaveGroup(top, id)),
@@ -195,13 +192,16 @@ function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, pipes, heldS
 
 function detachedRecord(
   { root, volumes, table, options, slots }: Prepared,
-  { uppers, mountNamespace, user }: ContainerPlan,
+  { uppers, mountNamespace, user, master }: ContainerPlan,
   { pipes, logs, detach }: { pipes: OwnPipes; logs: string | null; detach: DetachOptions },
 ): DetachedRecord {
   const { timeout, cpuTimeLimit, encoding, buffer, killSignal, forceKillAfterDelay } = options.process;
+  const terminal = options.process.tty === null ? null : master;
+  const isTyped = options.process.stdin.some(({ type }) => type === 'pipe');
   return {
     logs,
-    stdin: pipes.stdin,
+    stdin: pipes.stdin ?? (isTyped ? terminal : null),
+    terminal,
     inside: { mountNamespace, user },
     changes:
       root.type === 'recipe'

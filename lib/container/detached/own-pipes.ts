@@ -4,7 +4,7 @@ import type { Slot } from '../../plan/steps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
 import type { ChildEnds } from '../../process/streams/child-end.js';
 
-/** The pipes of a detached program: the shim keeps our end of the one, and the log has our ends of the others. */
+/** The pipes of a detached program: the shim keeps our end of the one, and the log has our ends of the others. There are none with a terminal. */
 export interface OwnPipes {
   readonly ends: ChildEnds;
   /** Our end of the program's stdin. */
@@ -16,9 +16,12 @@ export interface OwnPipes {
 }
 
 /** Makes the pipes. `null` as an output: the null device. */
-export function makePipes({ stdin, stdout, stderr }: Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr'>, slots: Slots): OwnPipes {
+export function makePipes(
+  { stdin, stdout, stderr, tty }: Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'tty'>,
+  slots: Slots,
+): OwnPipes {
   const open: number[] = [];
-  const isPipe = (items: ParsedProcess['stdin']): boolean => items.some(({ type }) => type === 'pipe');
+  const isPipe = (items: ParsedProcess['stdin']): boolean => tty === null && items.some(({ type }) => type === 'pipe');
   const close = (): void => {
     for (const fd of open.splice(0)) closeDescriptor(fd);
   };

@@ -3,6 +3,7 @@ import type { Streams } from '../../process/streams/child-end.js';
 import { Collector } from '../../process/streams/collect.js';
 import { ignoreErrors } from '../../process/streams/ignore-errors.js';
 import type { Collected, ProgramStreams } from '../../process/streams/program-streams.js';
+import type { Terminal } from '../../process/streams/terminal.js';
 import { type LogPosition, readSegments } from './log-segments.js';
 
 export interface LogStreamsOptions {
@@ -12,8 +13,10 @@ export interface LogStreamsOptions {
   readonly from: LogPosition;
   /** Settles when the program's tree is gone. */
   readonly ended: Promise<unknown>;
-  /** The write end of the program's stdin, opened when it is asked for. */
+  /** The write end of the program's stdin, opened when it is asked for, or what is typed at its terminal. */
   readonly stdin: Writable | null;
+  /** Our side of the program's terminal, which is closed at the end; `null` where it has none. Its output is read from the log too. */
+  readonly terminal: Terminal | null;
   /** Whether the result has the output. */
   readonly keep: boolean;
 }
@@ -26,6 +29,12 @@ export class LogStreams implements ProgramStreams {
   constructor(options: LogStreamsOptions) {
     this.#options = options;
     if (options.stdin) ignoreErrors(options.stdin);
+    const close = (): void => options.terminal?.close();
+    options.ended.then(close, close);
+  }
+
+  get terminal(): Terminal | null {
+    return this.#options.terminal;
   }
 
   get stdin(): Writable | null {
@@ -38,7 +47,8 @@ export class LogStreams implements ProgramStreams {
   }
 
   get stderr(): Readable | null {
-    return this.#stream('stderr');
+    // a terminal is one stream
+    return this.terminal === null ? this.#stream('stderr') : null;
   }
 
   #stream(name: 'stdout' | 'stderr'): Readable | null {
@@ -57,7 +67,8 @@ export class LogStreams implements ProgramStreams {
   }
 
   copies(from: 'stdout' | 'stderr' | 'all'): Readable[] {
-    return this.#options.folder === null ? [] : [this.#follow(from === 'all' ? ['stdout', 'stderr'] : [from])];
+    const isNothing = this.#options.folder === null || (from === 'stderr' && this.terminal !== null);
+    return isNothing ? [] : [this.#follow(from === 'all' ? ['stdout', 'stderr'] : [from])];
   }
 
   /** Nothing is collected here: the log has it. */
@@ -99,6 +110,7 @@ export class LogStreams implements ProgramStreams {
 
   close(): void {
     this.#options.stdin?.destroy();
+    this.terminal?.close();
   }
 }
 

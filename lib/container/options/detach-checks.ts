@@ -15,7 +15,8 @@ export function checkDetach(options: CheckedRun, wrong: Wrong): void {
   for (const name of ['input', 'cancelSignal', 'maxBuffer', 'reject'] as const) {
     if (options[name] !== undefined) wrong(name, "can't go with detach: the container outlives this call");
   }
-  if (options.tty) wrong('tty', "can't go with detach: exec gives a program in the container a terminal");
+  if (options.tty && options.stdout?.every(({ type }) => type === 'ignore'))
+    wrong('stdout', "must be 'pipe' with tty and detach: a terminal that nobody reads holds its program up, so the log reads it");
   for (const name of ['stdin', 'stdout', 'stderr'] as const) {
     const isKept = options[name]?.every(({ type }) => type === 'pipe' || type === 'ignore') ?? true;
     if (!isKept) wrong(name, `${STREAM}${name === 'stdin' ? 'others write to it later' : 'the output goes to the log'}`);

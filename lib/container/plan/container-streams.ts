@@ -2,14 +2,14 @@ import { O_NOCTTY, O_NONBLOCK, O_RDONLY, PROPAGATION } from '../../plan/constant
 import { NONE, type Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import type { Streams } from '../../process/streams/child-end.js';
+import type { LogPlan, Streams } from '../../process/streams/child-end.js';
 import { accessOf, type StreamPlan, setSteps } from '../../process/streams/stream-steps.js';
-import { planTerminal, type TerminalPlan } from './terminal-steps.js';
+import { logStep, planTerminal, type TerminalPlan } from './terminal-steps.js';
 
 const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 
 export interface ContainerStreams extends StreamPlan {
-  /** Host steps that start the copies between files of the caller's and pipes of the program's. */
+  /** Host steps that start the copies between files of the caller's and pipes of the program's, or the log that reads its pipes. */
   readonly prepare: readonly Step[];
   /** Steps that open the container's null device, to be run when there is its /dev. */
   readonly openNull: readonly Step[];
@@ -25,8 +25,8 @@ export interface ContainerStreams extends StreamPlan {
  * @param dev the container's /dev; `byShim`: the shim opens a node in it, for the container's process may not be allowed to
  */
 export function planStreams(streams: Streams, slots: Slots, { dev, byShim }: { dev: Slot; byShim: boolean }): ContainerStreams {
-  if (streams.terminal) return terminalStreams(planTerminal(streams.terminal, slots));
-  const { ends, copies } = streams;
+  if (streams.terminal) return terminalStreams(planTerminal(streams.terminal, slots, streams.log));
+  const { ends, copies, log } = streams;
   const isGiven = byShim && ends.some(({ type }) => type === 'null');
   const open: Step[] = [];
   const openNull: Step[] = isGiven ? [{ op: 'give', slot: dev }] : [];
@@ -40,7 +40,7 @@ export function planStreams(streams: Streams, slots: Slots, { dev, byShim }: { d
   });
   // the shim must not be the last to close the mount, as with the device nodes
   if (isGiven) openNull.push({ op: 'close', host: true, slot: dev });
-  const prepare: Step[] = copies.length === 0 ? [] : [pump(copies, slots)];
+  const prepare: Step[] = [...(copies.length === 0 ? [] : [pump(copies, slots)]), ...(log === undefined ? [] : logPipes(log))];
   return { prepare, open, openNull, terminal: null, set: (give) => setSteps(ends, places, give) };
 }
 
@@ -52,6 +52,11 @@ function terminalStreams(terminal: TerminalPlan): ContainerStreams {
 
 function pump(copies: Streams['copies'], slots: Slots): Step {
   return { op: 'pump', host: true, from: copies.map(({ from }) => slots.give(from)), to: copies.map(({ to }) => slots.give(to)) };
+}
+
+/** A copy of a pipe's end would keep the pipe open, so the log alone has ours. */
+function logPipes(log: LogPlan): Step[] {
+  return [logStep(log.pipes, log), ...log.pipes.map((slot): Step => ({ op: 'close', host: true, slot }))];
 }
 
 function readOnly(path: string, mount: Slot, out: Slot): Step[] {

@@ -2,6 +2,7 @@ import { CREATE } from '../../plan/constants.js';
 import type { Slots } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { TerminalSize } from '../../process/options/process-types.js';
+import type { LogPlan } from '../../process/streams/child-end.js';
 import { groundOf, type Place } from './ground.js';
 
 /** The terminal of a program. */
@@ -16,7 +17,8 @@ export interface TerminalPlan {
   readonly make: readonly Step[];
 }
 
-export function planTerminal({ columns, rows }: TerminalSize, slots: Slots): TerminalPlan {
+/** @param log reads the master in place of Node, from before the program runs */
+export function planTerminal({ columns, rows }: TerminalSize, slots: Slots, log?: LogPlan): TerminalPlan {
   const [master, slave] = [slots.take(), slots.take()];
   const make: Step[] = [
     { op: 'open_terminal', out: master, columns, rows },
@@ -24,8 +26,14 @@ export function planTerminal({ columns, rows }: TerminalSize, slots: Slots): Ter
     { op: 'give', slot: master },
     { op: 'give', slot: slave },
     { op: 'close', slot: master },
+    ...(log === undefined ? [] : [logStep([master], log)]),
   ];
   return { master, slave, make };
+}
+
+/** The host step that starts a log, given the slots of what it reads. */
+export function logStep(from: readonly Slot[], { folder, bytes, segments }: LogPlan): Step {
+  return { op: 'log', host: true, from: [...from], folder, bytes, segments };
 }
 
 /** Steps of the process that becomes the program. `newSession`: init leads the session that the process is in. */

@@ -76,8 +76,10 @@ export interface ContainerRecord {
 export interface DetachedRecord {
   /** The folder of its log; `null` for a program whose output goes nowhere. */
   readonly logs: string | null;
-  /** Our end of its standard input. */
+  /** Our end of its standard input: of the pipe, or the terminal's master. */
   readonly stdin: Slot | null;
+  /** The master of its terminal; `null` for a program without one. */
+  readonly terminal: Slot | null;
   /** Where, and as whom, files are read and written. */
   readonly inside: { readonly mountNamespace: Slot; readonly user: Slot };
   /** What holds the changes to its root. */

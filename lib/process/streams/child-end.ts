@@ -1,3 +1,4 @@
+import type { Slot } from '../../plan/steps.js';
 import type { TerminalSize } from '../options/process-types.js';
 
 /** What the program gets as one of 0, 1 and 2. */
@@ -23,10 +24,22 @@ export interface Copy {
   readonly path: string | null;
 }
 
+/** The log that takes a program's output in place of Node (addon/shim/modes/log.h). */
+export interface LogPlan {
+  /** The descriptor of its folder. */
+  readonly folder: Slot;
+  /** Our ends of the program's pipes, standard output first; none for a terminal. */
+  readonly pipes: readonly Slot[];
+  /** The most of a segment, and the most segments. */
+  readonly bytes: number;
+  readonly segments: number;
+}
+
 /** All that a plan needs to know of a program's streams. */
 export interface Streams {
   readonly ends: ChildEnds;
   /** A terminal of this size, which the plan makes, takes the place of all three ends. */
   readonly terminal?: TerminalSize;
   readonly copies: readonly Copy[];
+  readonly log?: LogPlan;
 }

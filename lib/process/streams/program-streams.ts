@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Streams } from './child-end.js';
 import type { Collector } from './collect.js';
+import type { Terminal } from './terminal.js';
 
 export interface StreamHooks {
   /** More than `maxBuffer` was written: the tree is to be killed with cause 'output'. This is called at most once for each stream. */
@@ -25,6 +26,8 @@ export interface ProgramStreams {
   /** What the program writes, for the caller. `null` where it goes elsewhere. */
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
+  /** Where the streams are a terminal: our side of it. */
+  readonly terminal: Terminal | null;
   /** New streams that give the output from its beginning on. The list is empty where the output goes elsewhere. */
   copies(from: 'stdout' | 'stderr' | 'all'): Readable[];
   /** What was collected until now. */

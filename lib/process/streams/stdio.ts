@@ -42,6 +42,7 @@ export class Stdio implements ProgramStreams {
   /** What the program writes, for the caller: see {@link Outlet}. `null` where it goes elsewhere. */
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
+  readonly terminal = null;
   #stdin: Socket | null = null;
   readonly #outlets: [stdout: Outlet | null, stderr: Outlet | null] = [null, null];
   /** The program's ends of our pipes. */

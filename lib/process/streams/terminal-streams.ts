@@ -22,16 +22,16 @@ const NOTHING: ChildEnds = [{ type: 'null' }, { type: 'null' }, { type: 'null' }
 export class TerminalStreams implements ProgramStreams {
   readonly stdout: Readable | null;
   readonly stderr = null;
+  readonly terminal: Terminal;
   readonly #options: Options;
   readonly #size: TerminalSize;
-  readonly #terminal: Terminal;
   readonly #outlet: Outlet;
   readonly #sinks: Sinks;
   #source: ParsedProcess['input'];
   #hooks: StreamHooks | null = null;
   /** What a stream of the caller's failed with before the program ran. */
   #failure: Error | null = null;
-  readonly #onSourceClose = (): void => void this.#terminal.input.end();
+  readonly #onSourceClose = (): void => void this.terminal.input.end();
   readonly #onFailure = (error: Error): void => {
     if (this.#hooks) this.#hooks.onError(error);
     else this.#failure ??= error;
@@ -40,7 +40,7 @@ export class TerminalStreams implements ProgramStreams {
   constructor(options: Options, size: TerminalSize, terminal = new Terminal()) {
     this.#options = options;
     this.#size = size;
-    this.#terminal = terminal;
+    this.terminal = terminal;
     this.#source = options.input;
     this.#sinks = new Sinks(new OutputFiles(options.stdout, []));
     const { maxBuffer, buffer } = options;
@@ -53,7 +53,7 @@ export class TerminalStreams implements ProgramStreams {
   }
 
   get stdin(): Writable | null {
-    return this.#options.stdin[0]?.type === 'pipe' && this.#options.input === null ? this.#terminal.input : null;
+    return this.#options.stdin[0]?.type === 'pipe' && this.#options.input === null ? this.terminal.input : null;
   }
 
   copies(from: 'stdout' | 'stderr' | 'all'): Readable[] {
@@ -78,16 +78,6 @@ export class TerminalStreams implements ProgramStreams {
     }
   }
 
-  /** @param master the descriptor of the terminal's master, which is closed with the streams */
-  connect(master: number): void {
-    this.#terminal.connect(master);
-  }
-
-  /** @returns whether there is a terminal. @throws SyscallError */
-  resize(size: TerminalSize): boolean {
-    return this.#terminal.resize(size);
-  }
-
   sent(): void {
     // the program's side of the terminal was never here
   }
@@ -97,12 +87,12 @@ export class TerminalStreams implements ProgramStreams {
     this.#hooks = hooks;
     this.#outlet.begin(hooks);
     if (this.#failure) hooks.onError(this.#failure);
-    if (this.#source !== null) feed(this.#terminal.input, this.#source, this.#onSourceClose);
+    if (this.#source !== null) feed(this.terminal.input, this.#source, this.#onSourceClose);
   }
 
   async settle(): Promise<Collected> {
-    this.#terminal.input.destroy();
-    this.#terminal.output.drain();
+    this.terminal.input.destroy();
+    this.terminal.output.drain();
     await this.#outlet.settle();
     await this.#sinks.finish();
     return this.collected;
@@ -127,7 +117,7 @@ export class TerminalStreams implements ProgramStreams {
   close(): void {
     this.#outlet.close();
     this.#sinks.close();
-    this.#terminal.close();
+    this.terminal.close();
     const { input } = this.#options;
     for (const stream of callersStreams(this.#options)) {
       stream.off('error', this.#onFailure);

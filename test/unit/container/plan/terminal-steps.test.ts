@@ -10,6 +10,18 @@ const terminal: Streams = {
 };
 const planned = (options: object = {}, park = false): Plan => plan(options, { streams: terminal, park });
 
+it('a log has our ends of the pipes alone, from before the first process', () => {
+  const log = { folder: 40, pipes: [41, 42], bytes: 1000, segments: 3 };
+  const { prepare, stages } = plan({}, { streams: { ends: terminal.ends, copies: [], log } });
+  const [at] = places(prepare, ({ op }) => op === 'log');
+  expect(prepare.slice(at)).toMatchObject([
+    { op: 'log', from: [41, 42], folder: 40 },
+    { op: 'close', host: true, slot: 41 },
+    { op: 'close', host: true, slot: 42 },
+  ]);
+  expect(stages.flatMap(({ steps }) => ops(steps))).not.toContain('log');
+});
+
 describe('a terminal', () => {
   it('is opened in its size when there is the container’s root, and its user was looked up', () => {
     const steps = last(planned());
@@ -55,6 +67,21 @@ describe('a terminal', () => {
       const own = onConsole(planned({ mounts: [{ type: 'bind', source: '/srv', target }] }));
       expect(own).toHaveLength(target === '/dev' ? 0 : 1);
     }
+  });
+
+  it('is read by a log from before the program runs, where there is one', () => {
+    const log = { folder: 40, pipes: [], bytes: 1000, segments: 3 };
+    const planned = plan({}, { streams: { ...terminal, log }, park: true });
+    const steps = last(planned);
+    const made = steps.find(({ op }) => op === 'open_terminal');
+    const master = made?.op === 'open_terminal' ? made.out : -1;
+    expect(steps.find(({ op }) => op === 'log')).toEqual({ op: 'log', host: true, from: [master], folder: 40, bytes: 1000, segments: 3 });
+    const [given] = places(steps, (step) => step.op === 'give' && step.slot === master);
+    expect(first(steps, 'log')).toBeGreaterThan(given ?? Number.NaN);
+    expect(first(steps, 'log')).toBeLessThan(first(steps, 'park'));
+    // others type and change the size by the master, so the shim keeps it
+    const closes = [...planned.prepare, ...steps].filter((step) => step.op === 'close' && step.slot === master && step.host);
+    expect(closes).toEqual([]);
   });
 
   it('is not there when nobody asks for it', () => {

@@ -123,7 +123,7 @@ it('gives the result what the event loop has not told yet, when the tree has gon
   const { terminal, native } = fake();
   const streams = new TerminalStreams(parseExec({ tty: true }).process, { columns: 80, rows: 24 }, terminal);
   expect(await streams.open()).toMatchObject({ terminal: { columns: 80, rows: 24 } });
-  streams.connect(0);
+  streams.terminal.connect(0);
   streams.begin(fail);
   native.output.push(Buffer.from('the last words'));
   expect(outputOf((await streams.settle()).stdout, 'utf8')).toBe('the last words');
