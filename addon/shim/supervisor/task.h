@@ -152,23 +152,22 @@ class Task {
   Watch channel_watch_, pump_watch_;
   std::unordered_set<pid_t> processes_;
   Run run_;
-  bool told_started_ = false, has_failed_ = false;
   StepFailure failure_;
 
   Clocks clocks_;
   Timer set_up_clock_, force_kill_, retry_;
   uint64_t deadline_ns_ = 0;
+  bool told_started_ = false, has_failed_ = false, is_closing_ = false, is_removing_ = false;
+  bool is_again_asked_ = false, is_stopped_ = false;
+  uint32_t restarts_ = 0;
   // of a task that starts again: the run before, what its files of reports held when this run began, and the pause before the next one
   Run last_run_;
   std::vector<Report> before_;
-  uint32_t restarts_ = 0;
   uint64_t delay_ns_ = 0;
   Timer next_run_;
-  bool is_again_asked_ = false, is_stopped_ = false;
   Health health_;
   std::function<void(const Task&)> when_ended_;
-  Message end_;  // of a task that is kept
-  bool is_closing_ = false, is_removing_ = false;
+  Message end_;                                            // of a task that is kept
   HostSteps undo_;                                         // or the removal
   std::vector<StepFailure> undo_failures_, run_failures_;  // the latter: why another run could not be started
   Calls calls_;

@@ -77,16 +77,15 @@ struct Plan {
   Reader undo;
   List<FileAt> reports;
   List<int32_t> returns;
-  bool has_kill_group = false;
   FileAt kill_group;
   uint64_t timeout_ns = 0;
-  bool has_cpu_clock = false;
   FileAt cpu_counter;
   uint64_t cpu_limit_ns = 0;
   Str cpu_key;
   uint64_t cpu_unit_ns = 1;
-  int signal = 9;
   uint64_t force_kill_after_ns = 0;
+  int signal = 9;
+  bool has_kill_group = false, has_cpu_clock = false, has_again = false, has_health = false;
   // The task outlives its clients, and stays after its end until it is closed.
   bool is_kept = false;
   // It is removed at its end.
@@ -95,9 +94,7 @@ struct Plan {
   bool leaves_tree = false;
   FileAt evidence;  // the file that the end is written to
   Reader removal;
-  bool has_again = false;
   Again again;
-  bool has_health = false;
   HealthCheck health;
 };
 

@@ -76,7 +76,19 @@ enum class Request : uint16_t {
   kAttach
 };
 
-enum class Event : uint16_t { kStarted = 1, kRunning, kCalled, kEnded, kFailed, kRemoved, kDied, kHealth, kWelcome = 256, kListed, kAttached };
+enum class Event : uint16_t {
+  kStarted = 1,
+  kRunning,
+  kCalled,
+  kEnded,
+  kFailed,
+  kRemoved,
+  kDied,
+  kHealth,
+  kWelcome = 256,
+  kListed,
+  kAttached
+};
 
 // What a task is at, as others see it.
 enum class TaskState : uint8_t { kSetUp, kCreated, kRunning, kEnding, kEnded, kBetween };
