@@ -6,6 +6,8 @@ import { busyboxRootfs } from '../test/fixtures/images.js';
 import type { Case, Context } from './case.js';
 import { crowd, groupLife, limits, stats } from './cases/cgroup.js';
 import { comparisons } from './cases/compare.js';
+import { attaching, detachedStart, listing, logging, shimMemory } from './cases/detached.js';
+import { exec } from './cases/exec.js';
 import { files } from './cases/files.js';
 import { heap } from './cases/heap.js';
 import { pullAndRun, secondRun, unpack } from './cases/image.js';
@@ -20,6 +22,12 @@ import { type Line, type Report, render, toJson } from './table.js';
 
 const cases: readonly Case[] = [
   ...comparisons,
+  ...exec,
+  detachedStart,
+  attaching,
+  listing,
+  shimMemory,
+  logging,
   heap,
   rate,
   memory,

@@ -14,7 +14,7 @@ export async function runtime(name: 'runc' | 'crun', rootfs: string, options: re
   if (!program) throw new NotHere(`${name} is not installed`);
   const folder = await mkdtemp(join(tmpdir(), `nacelle-bench-${name}-`));
   const close = () => rm(folder, { recursive: true, force: true });
-  await writeFile(join(folder, 'config.json'), JSON.stringify(bundleConfig(rootfs, name)));
+  await writeFile(join(folder, 'config.json'), JSON.stringify(bundleConfig(rootfs, { name, args: ['/bin/true'] })));
   let number = 0;
   const run = () => {
     const id = `nacelle-bench-${process.pid}-${number++}`;
@@ -24,20 +24,24 @@ export async function runtime(name: 'runc' | 'crun', rootfs: string, options: re
     await run();
   } catch (error) {
     await close();
-    // what it said, without the command line
-    throw new NotHere(
-      `${name} can't run here: ${String(error)
-        .replace(/^.* ended with \S+ /s, '')
-        .trim()
-        .split('\n')
-        .at(-1)}`,
-    );
+    throw cannotRun(name, error);
   }
   return subject(`${name} run`, run, close);
 }
 
+/** What a runtime said, without the command line. */
+export function cannotRun(name: string, error: unknown): NotHere {
+  return new NotHere(
+    `${name} can't run here: ${String(error)
+      .replace(/^.* ended with \S+ /s, '')
+      .trim()
+      .split('\n')
+      .at(-1)}`,
+  );
+}
+
 /** config.json of the OCI runtime specification: our defaults, without the system call filter. The rootfs is read-only: there is no overlay. */
-function bundleConfig(rootfs: string, name: string): unknown {
+export function bundleConfig(rootfs: string, { name, args }: { readonly name: string; readonly args: readonly string[] }): unknown {
   const names = namesOf(defaultCapabilities).map((capability) => `CAP_${capability}`);
   const quiet = ['nosuid', 'noexec', 'nodev'];
   return {
@@ -45,7 +49,7 @@ function bundleConfig(rootfs: string, name: string): unknown {
     process: {
       terminal: false,
       user: { uid: 0, gid: 0 },
-      args: ['/bin/true'],
+      args,
       env: ['PATH=/usr/bin:/bin'],
       cwd: '/',
       capabilities: { bounding: names, effective: names, permitted: names, inheritable: [], ambient: [] },
