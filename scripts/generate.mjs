@@ -112,6 +112,10 @@ export const Event = {${object('Event')}
 export const TaskState = {${object('TaskState')}
 } as const;
 
+/** What a notice tells of a task. */
+export const NoticeKind = {${object('NoticeKind')}
+} as const;
+
 /** Why a tree was killed, as the shim or the caller knew it when it sent the kill. The first one stands. */
 export const causes = [${enumIn(protocol, 'Cause')
     .map(([constant]) => `'${lowered(constant, '-')}'`)
@@ -122,6 +126,9 @@ export const Where = { ${places.map((name) => `${lowered(name)}: ${constantIn(pr
 
 /** Bytes of one message. Past it the shim would take the connection for broken. */
 export const MAX_BODY = ${constantIn(protocol, 'kMaxBody')};
+
+/** Bytes that a client may have told to those who watch. */
+export const MAX_WORDS = ${constantIn(protocol, 'kMaxWords')};
 
 /** Of one message between Node and the shim: SCM_MAX_FD of the kernel. */
 export const MAX_DESCRIPTORS = ${constantIn(protocol, 'kMaxDescriptors')};

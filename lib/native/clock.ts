@@ -22,6 +22,9 @@ export const now = Date.now;
 
 const { bigint } = hrtime;
 
+/** Nanoseconds of CLOCK_MONOTONIC. */
+export const monotonicNs = bigint;
+
 /** Milliseconds of the clock that the shim's times are on: CLOCK_MONOTONIC. */
 export function monotonicMs(): number {
   return Number(bigint()) / 1e6;

@@ -12,9 +12,11 @@ import {
   decodeEnded,
   decodeFailed,
   decodeHealth,
+  decodeNotice,
   decodeRemoved,
   decodeRunning,
   decodeStarted,
+  type Notice,
 } from './messages.js';
 import { Event, MAX_DESCRIPTORS, Request } from './protocol.js';
 import { type Carrier, RunningTask } from './running-task.js';
@@ -37,6 +39,7 @@ export class Connection implements Carrier {
   readonly #socket: ShimSocket;
   readonly #tasks = new Map<number, RunningTask>();
   readonly #questions = new Map<number, Deferred<Buffer>>();
+  #onNotice: ((notice: Notice) => void) | null = null;
   #nextId = 1;
   #references = 0;
   closed = false;
@@ -108,6 +111,17 @@ export class Connection implements Carrier {
     return !this.closed && this.#socket.send(Request.hello, this.#nextId++, new Uint8Array(), []) >= 0;
   }
 
+  /**
+   * Tells what happens to the tasks that are kept in this shim, from a time on, in order. It keeps no event loop alive, and the shim never
+   * waits for it: what is read too slowly is counted in the next notice. A shim of a version that has no notices gives none.
+   *
+   * @param since ns of the monotonic clock
+   */
+  watch(since: bigint, onNotice: (notice: Notice) => void): void {
+    this.#onNotice = onNotice;
+    this.send(Request.watch, this.#nextId++, new Encoder().num(since).finish());
+  }
+
   /** Resolves when the shim has gone, or the connection was closed. */
   get over(): Promise<void> {
     return this.#over.promise;
@@ -163,6 +177,10 @@ export class Connection implements Carrier {
   }
 
   #received(type: number, id: number, body: Buffer, fds: number[]): void {
+    if (type === Event.notice) {
+      this.#onNotice?.(decodeNotice(body));
+      return;
+    }
     if (type === Event.attached) {
       const message = decodeAttached(body);
       if (message !== null) this.#tasks.get(id)?.onAttached(message);

@@ -202,6 +202,7 @@ function planBytes(plan: Plan, given: readonly Slot[]): Uint8Array {
   encoder.u8(plan.leavesTree ? 1 : 0);
   encodeAgain(encoder, plan.again);
   encodeHealth(encoder, plan.health);
+  encoder.bytes(plan.words ?? new Uint8Array());
   return encoder.finish();
 }
 

@@ -177,6 +177,39 @@ export function decodeListed(body: Buffer): KeptTask[] {
   return decoder.list(() => ({ key: decoder.u32(), state: decoder.u8(), pid: decoder.num() }));
 }
 
+/** What happened to a task. */
+export interface Notice {
+  /** See NoticeKind; a newer shim may have more. */
+  readonly kind: number;
+  /** How many notices before this one were left out. */
+  readonly lost: number;
+  /** ms since the epoch. */
+  readonly atMs: number;
+  readonly body: Buffer;
+}
+
+export function decodeNotice(body: Buffer): Notice {
+  const decoder = new Decoder(body);
+  const [lost, , kind] = [decoder.u32(), decoder.u32(), decoder.u8()];
+  return { kind, lost, atMs: decoder.num() / NS_PER_MS, body: decoder.bytes() };
+}
+
+/** The body of a notice that a task is there; see TaskState. */
+export function decodeThere(body: Buffer): number {
+  return new Decoder(body).u8();
+}
+
+/** The body of a notice of a kill. */
+export function decodeKilled(body: Buffer): number {
+  return new Decoder(body).u32();
+}
+
+/** The body of a notice of a program's end. `end`: as decodeEnded reads it. */
+export function decodeProgramEnded(body: Buffer): { readonly words: Buffer; readonly end: Buffer } {
+  const decoder = new Decoder(body);
+  return { words: decoder.bytes(), end: decoder.bytes() };
+}
+
 export interface AttachedMessage {
   readonly state: number;
   readonly pid: number;

@@ -15,6 +15,8 @@ export const Request = {
   hello: 256,
   list: 257,
   attach: 258,
+  watch: 259,
+  tell: 260,
 } as const;
 
 export const Event = {
@@ -29,6 +31,7 @@ export const Event = {
   welcome: 256,
   listed: 257,
   attached: 258,
+  notice: 259,
 } as const;
 
 /** What a task is at, as others than its starter see it. */
@@ -41,6 +44,19 @@ export const TaskState = {
   between: 5,
 } as const;
 
+/** What a notice tells of a task. */
+export const NoticeKind = {
+  there: 0,
+  created: 1,
+  started: 2,
+  ended: 3,
+  killed: 4,
+  removed: 5,
+  told: 6,
+  programStarted: 7,
+  programEnded: 8,
+} as const;
+
 /** Why a tree was killed, as the shim or the caller knew it when it sent the kill. The first one stands. */
 export const causes = ['none', 'caller', 'wall-time', 'cpu-time', 'output', 'cancel', 'owner', 'health'] as const;
 
@@ -49,6 +65,9 @@ export const Where = { prepare: -1, call: -2, undo: -3, clone: -4, plan: -5, end
 
 /** Bytes of one message. Past it the shim would take the connection for broken. */
 export const MAX_BODY = 67108864;
+
+/** Bytes that a client may have told to those who watch. */
+export const MAX_WORDS = 4096;
 
 /** Of one message between Node and the shim: SCM_MAX_FD of the kernel. */
 export const MAX_DESCRIPTORS = 253;

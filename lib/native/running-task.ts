@@ -167,6 +167,18 @@ export class RunningTask implements Task, Beginning {
     });
   }
 
+  tell(words: Uint8Array, { atEnd = false }: { atEnd?: boolean } = {}): void {
+    if (this.#over) return;
+    this.#connection.send(
+      Request.tell,
+      this.id,
+      new Encoder()
+        .u8(atEnd ? 1 : 0)
+        .bytes(words)
+        .finish(),
+    );
+  }
+
   async close(): Promise<void> {
     // whoever waits for the removal keeps the event loop alive, also of a task that has ended
     this.#connection.ref();

@@ -81,6 +81,8 @@ export interface Task {
   call(steps: readonly Step[], options?: { descriptors?: Descriptors; returns?: readonly Slot[] }): Promise<TaskOutput>;
   /** signal 9 with `tree` kills everything; otherwise the signal goes to the first process. */
   kill(options: { cause: KillCause; signal: number; tree: boolean }): Promise<void>;
+  /** Says something to those who watch the shim of a task that is kept: now, or when the task ends. At most MAX_WORDS bytes. */
+  tell(words: Uint8Array, options?: { atEnd?: boolean }): void;
   /** Resolves when the tree is gone and the undo steps have run. Rejects when the shim died. */
   readonly ended: Promise<TaskEnd>;
   /** Kills what runs and undoes; for a task without stages this is its end, and a kept one is then removed. Idempotent. */

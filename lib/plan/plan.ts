@@ -111,6 +111,8 @@ export interface Plan {
   /** The program may run several times; each run after the first is as this says. */
   readonly again?: Again;
   readonly health?: HealthCheck;
+  /** What those who watch hear when the program has started, and when it has ended; at most MAX_WORDS bytes. Without any they hear nothing. */
+  readonly words?: Uint8Array;
 }
 
 /** A plan of these parts and nothing else; what runs is killed at once. */

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
@@ -71,12 +72,15 @@ void Client::dispatch(Message& message) {
       return known->second->again(message);
     case Request::kStatus:
       return known->second->status({this, message.id}, message);
+    case Request::kTell:
+      return known->second->tell(message);
     case Request::kStart:
     case Request::kStartLater:
     case Request::kDescriptors:
     case Request::kHello:
     case Request::kList:
     case Request::kAttach:
+    case Request::kWatch:
       return;
   }
 }
@@ -101,6 +105,9 @@ bool Client::introduce(const Message& message) {
     }
     case Request::kAttach:
       return attach(message), true;
+    case Request::kWatch:
+      supervisor_.notices().watch({this, message.id}, Reader(message.body.data(), message.body.size()).num(), supervisor_.kept_tasks());
+      return true;
     default:
       return false;
   }
@@ -126,6 +133,18 @@ void Client::send(Message message) {
   if (unsent_.size() == 1) flush();
 }
 
+void Client::send_notice(Message notice) {
+  constexpr size_t kMostUnsent = 256;
+  const auto is_notice = [](const Message& item) { return item.type == static_cast<uint16_t>(Event::kNotice); };
+  const auto oldest = unsent_.size() < kMostUnsent ? unsent_.end() : std::find_if(unsent_.begin(), unsent_.end(), is_notice);
+  if (oldest != unsent_.end()) {
+    const auto next = std::find_if(std::next(oldest), unsent_.end(), is_notice);
+    Notices::count_lost(*oldest, next == unsent_.end() ? notice : *next);
+    unsent_.erase(oldest);
+  }
+  send(std::move(notice));
+}
+
 void Client::flush() {
   while (!unsent_.empty()) {
     const int result = nacelle::send(socket_.get(), unsent_.front());
@@ -149,6 +168,7 @@ void Client::close() {
   closed_ = true;
   watch_.stop();
   socket_.reset();
+  supervisor_.notices().forget(*this);
   std::vector<Task*> tasks;
   for (const auto& entry : tasks_) tasks.push_back(entry.second);
   tasks_.clear();
@@ -335,7 +355,8 @@ void Supervisor::remove(Client* client) {
 
 void Supervisor::stop_when_done() {
   // the shim of a container that was removed has nothing more to say to those who are still connected
-  const bool has_clients = !clients_.empty() && !has_served_;
+  // nor to those who only watch
+  const bool has_clients = clients_.size() > notices_.watchers() && !has_served_;
   if (control_ || has_clients || !tasks_.empty()) return;
   if (!keeps_journal_) remove_owner();
   loop_.stop();

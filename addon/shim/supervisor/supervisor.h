@@ -10,6 +10,7 @@
 
 #include "../wire/message.h"
 #include "loop.h"
+#include "notices.h"
 #include "reserve.h"
 #include "task.h"
 
@@ -24,6 +25,8 @@ class Client {
 
   int start();
   void send(Message message);
+  // As send(), but of too many that the client has not read the oldest makes way.
+  void send_notice(Message notice);
   void forget(uint32_t id) { tasks_.erase(id); }
 
  private:
@@ -56,6 +59,7 @@ class Supervisor {
   // The shim's own executable, for children: see modes/init.h.
   int executable() const { return executable_.get(); }
   Reserve& reserve() { return reserve_; }
+  Notices& notices() { return notices_; }
   Task* new_task(const Listener& starter);
   // The tasks that other clients may attach to.
   std::vector<Task*> kept_tasks() const;
@@ -82,6 +86,7 @@ class Supervisor {
   Loop loop_;
   unique_fd control_, signals_, lock_, executable_, listening_;
   Reserve reserve_;
+  Notices notices_;
   std::string runtime_dir_, owner_;
   bool keeps_journal_ = false, has_served_ = false;
   Watch control_watch_, signal_watch_, listening_watch_;

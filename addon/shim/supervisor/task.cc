@@ -142,6 +142,11 @@ void Task::kill(const Listener& caller, Message& message) {
       force_kill_.start(supervisor_.loop(), monotonic_ns() + plan_.force_kill_after_ns, [this] { signal_tree(); });
     }
   }
+  if (cause == Cause::kCaller && is_kept() && state() < TaskState::kEnding) {
+    std::string body;
+    Writer(body).u32(static_cast<uint32_t>(signal));
+    notice(NoticeKind::kKilled, body);
+  }
   listeners_.answer(caller, called_event(sequence));
 }
 
@@ -388,8 +393,8 @@ void Task::send_started(bool running) {
   Message message;
   const int result = started_event(running, run_.first, run_.times, told_started_ ? nullptr : &results, message);
   if (result < 0) return fail({kInPlan, 0, -result, "hand descriptors out"});
+  notice_start(running);
   listeners_.tell(std::move(message));
-  told_started_ = true;
 }
 
 End Task::end() const {
@@ -405,13 +410,20 @@ Message Task::end_message() {
 
 // The evidence is on disk before anybody hears of the end.
 void Task::ended() {
+  notice_program_end();
   if (!stays()) {
-    listeners_.tell(end_message());
+    Message end = end_message();
+    if (is_kept()) notice(NoticeKind::kEnded, end.body);
+    if (is_kept()) notice(NoticeKind::kRemoved);
+    listeners_.tell(std::move(end));
     return gone();
   }
   end_ = end_message();
   if (!write_evidence(end_.body)) end_ = end_message();
   state_ = State::kKept;
+  notice(NoticeKind::kEnded, end_.body);
+  for (const std::string& words : last_words_) notice(NoticeKind::kTold, words);
+  last_words_.clear();
   Message copy;
   copy.type = end_.type;
   copy.body = end_.body;
@@ -445,6 +457,7 @@ void Task::removed() {
   // whoever hears of the removal may want what the slots held: a volume, or the layers of an image
   for (size_t slot = 0; slot < slots_.size(); ++slot) slots_.close(static_cast<int32_t>(slot));
   if (!undo_failures_.empty()) supervisor_.keep_journal();
+  notice(NoticeKind::kRemoved);
   listeners_.tell(removed_event(undo_failures_));
   gone();
 }

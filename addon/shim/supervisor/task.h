@@ -55,6 +55,8 @@ class Task {
     if (state_ != State::kEnding && state_ != State::kGone) calls_.start(caller, message, std::move(ahead));
   }
   void kill(const Listener& caller, Message& message);
+  // A client has something to say to those who watch.
+  void tell(const Message& message);
   void close();
   // One more client hears of the task, and may give it orders.
   void attach(const Listener& listener);
@@ -110,6 +112,9 @@ class Task {
   void finish_when_empty();
   int tree_is_populated();
   void give_up_on_tree(int left);
+  void notice(NoticeKind kind, const std::string& body = {});
+  void notice_start(bool running);
+  void notice_program_end();
   void finish();
   void stop_clocks();
   bool comes_again() const;
@@ -168,6 +173,7 @@ class Task {
   Health health_;
   std::function<void(const Task&)> when_ended_;
   Message end_;                                            // of a task that is kept
+  std::vector<std::string> last_words_;                    // of clients, for those who watch
   HostSteps undo_;                                         // or the removal
   std::vector<StepFailure> undo_failures_, run_failures_;  // the latter: why another run could not be started
   Calls calls_;

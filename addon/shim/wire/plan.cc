@@ -83,6 +83,7 @@ bool parse_plan(const char* body, size_t size, Plan& plan) {
   if (plan.has_again && !read_again(reader, plan.again)) return false;
   plan.has_health = reader.u8() != 0;
   if (plan.has_health && !read_health(reader, plan.health)) return false;
+  plan.words = reader.bytes();
   return reader.ok() && reader.done();
 }
 

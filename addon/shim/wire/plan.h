@@ -96,6 +96,7 @@ struct Plan {
   Reader removal;
   Again again;
   HealthCheck health;
+  Bytes words;  // for those who watch, when the program has started and when it has ended; none: nobody is told
 };
 
 bool parse_plan(const char* body, size_t size, Plan& plan);

@@ -37,6 +37,14 @@
 //   kAttach       key                                       kAttached: error (u8); when that is 0: state, pid, times of the start.
 //                                                           From then on the id stands for that task: kEnded follows, at once if it has
 //                                                           ended
+//   kWatch        since (num): ns of the monotonic clock    kNotice of kThere for each task, then for each thing that has happened since,
+//   as
+//                                                           far as the shim remembers, and for all that happens: lost (u32), key (u32),
+//                                                           kind (u8), when (num: ns since the epoch), body (bytes); see NoticeKind. `lost`
+//                                                           of them came before this one and were left out, since the client read too
+//                                                           slowly
+//   kTell         at the end (u8), words (bytes)            -; whoever watches gets kNotice of kTold, with `at the end` when the task ends.
+//                                                           Words of more than kMaxWords bytes are left out
 //
 // The channel between the shim and a container's process is such a socket too (channel.h). scripts/generate.mjs reads the numbers below,
 // and writes lib/native/protocol.ts.
@@ -73,7 +81,9 @@ enum class Request : uint16_t {
   kStatus,
   kHello = 256,
   kList,
-  kAttach
+  kAttach,
+  kWatch,
+  kTell
 };
 
 enum class Event : uint16_t {
@@ -87,11 +97,24 @@ enum class Event : uint16_t {
   kHealth,
   kWelcome = 256,
   kListed,
-  kAttached
+  kAttached,
+  kNotice
 };
 
 // What a task is at, as others see it.
 enum class TaskState : uint8_t { kSetUp, kCreated, kRunning, kEnding, kEnded, kBetween };
+
+// What happened to a task that others may attach to, with the body of its notice. Those who don't know a kind leave the notice out.
+//   kThere                         state (u8), of a task that is there when the watch begins
+//   kCreated, kStarted, kRemoved   -
+//   kEnded                         that of the event kEnded
+//   kKilled                        signal (u32), of a caller's kKill
+//   kTold                          words of a client
+//   kProgramStarted                words of the plan of a program beside the task's own
+//   kProgramEnded                  those words (bytes), that of the event kEnded without reports (bytes)
+enum class NoticeKind : uint8_t { kThere, kCreated, kStarted, kEnded, kKilled, kRemoved, kTold, kProgramStarted, kProgramEnded };
+
+constexpr uint32_t kMaxWords = 4 * 1024;
 
 // Why a task was killed.
 enum class Cause : uint8_t { kNone, kCaller, kWallTime, kCpuTime, kOutput, kCancel, kOwner, kHealth };

@@ -39,6 +39,7 @@ export function taskOfTheDead(id: string): Task | null {
     status: gone,
     watch: () => () => undefined,
     kill: async () => undefined,
+    tell: () => undefined,
     close: async () => {
       const slots = new Slots();
       await carryOut(planOf({ prepare: keptSteps(id, slots) }));

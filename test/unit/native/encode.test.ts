@@ -163,6 +163,7 @@ describe('a plan', () => {
       plan: nothing,
       given: [0, 1],
     },
+    words: Uint8Array.of(1, 2),
   };
 
   it('is in the order that addon/shim/wire/plan.cc reads', () => {
@@ -207,15 +208,17 @@ describe('a plan', () => {
     expect([reader.num(), reader.num(), reader.num()]).toEqual([30_000_000_000n, 1_000_000n, 5_000_000_000n]);
     expect([reader.i32(), reader.str(), reader.u32()]).toEqual([-1, '/group/cgroup.freeze', encodePlan(nothing, new Map()).length + 8]);
     expect(reader.list(reader.i32)).toEqual([0, 1]);
+    expect([...reader.blob()]).toEqual([1, 2]);
+    expect(reader.done).toBe(true);
   });
 
   it('has no limit that became none: they are rounded up to whole nanoseconds', () => {
     const cpuClock = { limitMs: 5e-324, at: 3, path: 'cpu.stat', key: 'usage_usec', unit: 1000 };
-    const { keep: _, again: __, health: ___, ...unkept } = plan;
+    const { keep: _, again: __, health: ___, words: ____, ...unkept } = plan;
     const least = { ...unkept, timeoutMs: 1e-7, cpuClock, ending: { signal: 15, forceKillAfterMs: 1e-7 } };
     const bytes = Buffer.from(encodePlan(least, new Map()));
-    // from the end: what is kept, started again and checked (nothing), forceKillAfterMs, the signal, then what the clock reads
-    const notKept = 1 + 1 + 4 + 5 + 4 + 1 + 1 + 1;
+    // from the end: words (none), what is kept, started again and checked (nothing), forceKillAfterMs, the signal, then what the clock reads
+    const notKept = 1 + 1 + 4 + 5 + 4 + 1 + 1 + 1 + 4;
     expect(bytes.readBigUInt64LE(bytes.length - notKept - 8)).toBe(1n);
     const clock = bytes.indexOf('cpu.stat') - 4 - 4 - 8;
     expect(bytes.readBigUInt64LE(clock)).toBe(1n);

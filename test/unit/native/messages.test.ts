@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Encoder } from '../../../lib/native/encode.js';
-import { decodeCalled, decodeEnded, decodeFailed, decodeStarted } from '../../../lib/native/messages.js';
+import {
+  decodeCalled,
+  decodeEnded,
+  decodeFailed,
+  decodeKilled,
+  decodeNotice,
+  decodeProgramEnded,
+  decodeStarted,
+} from '../../../lib/native/messages.js';
 import { causes } from '../../../lib/native/protocol.js';
 
 const body = (encoder: Encoder): Buffer => Buffer.from(encoder.finish());
@@ -44,6 +52,18 @@ describe('what the shim tells', () => {
         });
       }),
     );
+  });
+
+  it('a notice: what happened, when, and how many before it were lost', () => {
+    const notice = new Encoder().u32(3).u32(7).u8(4).num(1_700_000_000_000_000_000n).bytes(new Encoder().u32(15).finish());
+    const { body: killed, ...rest } = decodeNotice(body(notice));
+    expect(rest).toEqual({ lost: 3, kind: 4, atMs: 1_700_000_000_000 });
+    expect(decodeKilled(killed)).toBe(15);
+  });
+
+  it('the end of a program, with its words', () => {
+    const ended = decodeProgramEnded(body(new Encoder().bytes(Uint8Array.of(1, 2)).bytes(Uint8Array.of(3))));
+    expect([[...ended.words], [...ended.end]]).toEqual([[1, 2], [3]]);
   });
 
   it('a failure, and what could not be undone', () => {
