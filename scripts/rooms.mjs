@@ -13,6 +13,7 @@ const typescript = {
     ['lib/index.ts'],
     ['lib/container'],
     ['lib/container/life'],
+    ['lib/container/events'],
     ['lib/container/detached'],
     ['lib/container/exec', 'lib/container/files'],
     ['lib/container/start'],

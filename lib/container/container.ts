@@ -20,6 +20,7 @@ import { partsOfAttached, partsOfLaunched } from './detached/detached-parts.js';
 import { launchDetached } from './detached/launch-detached.js';
 import { detachedContainers, stateOf } from './detached/list-containers.js';
 import { pruneContainers } from './detached/prune-containers.js';
+import { containerEvents } from './events/container-events.js';
 import { type Waitable, waitFor } from './exec/wait-for.js';
 import { inspected } from './inspect.js';
 import { changesOf, filesOf } from './life/content.js';
@@ -34,6 +35,7 @@ import { remove } from './life/removal.js';
 import { followRuns, restart } from './life/runs.js';
 import { stats } from './life/stats.js';
 import { kill, stop } from './life/stop.js';
+import { tell } from './life/tell.js';
 import { parseFilter } from './options/container-filter.js';
 import { parseRunOptions } from './options/container-options.js';
 import type {
@@ -52,6 +54,7 @@ import type {
   WaitOptions,
 } from './options/container-types.js';
 import { parseCopyFrom, parseCopyTo } from './options/copy-options.js';
+import type { ContainerEvent, EventOptions } from './options/event-types.js';
 import { parseExec } from './options/exec-options.js';
 import { launch, type Parts } from './start/launch.js';
 
@@ -96,7 +99,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       const { process, entrypoint, command } = parsed;
       return execute<E>(process, [...(entrypoint ?? []), ...(command ?? [])], async (program) => {
         const container = new Container<E>(await launch<E>(program, parsed, { park: false }));
-        container.#life.state = 'running';
+        container.#life.runsOnce();
         program.begin();
         return container;
       });
@@ -145,6 +148,23 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   /** Removes the detached containers that have ended. @throws the first failure, when all were tried */
   static async prune(): Promise<PrunedContainers> {
     return { containers: await pruneContainers() };
+  }
+
+  /**
+   * What happens from now on to the containers of this process (or Worker) and to all detached ones of this user, whoever makes them and acts
+   * on them. Each loop over it begins anew: nothing that came before is told, and all that comes after it has begun is.
+   *
+   * Events of one container come in the order in which they happened; each has docker's name. A loop that takes them slowly holds up no
+   * container: of more than 1,024 events that wait the oldest are left out, and the next one says how many (`lost`). A detached container
+   * whose supervisor dies while it runs has an event 'die' without exit code, and 'destroy' when what is left is removed.
+   *
+   * The loop goes on until it is left or `cancelSignal` is aborted. It keeps Node alive only while it waits for an event.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`; in the loop the reason of `cancelSignal`, NacelleError `ERR_NOT_OWN`, and SyscallError: ENOSPC
+   * when this user's watches (inotify(7)) are used up
+   */
+  static events(options: EventOptions = {}): AsyncIterable<ContainerEvent> {
+    return containerEvents(options);
   }
 
   /** The pid of its first process, in this process's pid namespace. After its end the number may be another process's. */
@@ -222,7 +242,9 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /** Changes the size of the terminal of the container's own program, as {@link Execution.resize}. */
   async resize(size: TerminalSize): Promise<void> {
-    this.#life.held.program.resize(parseTerminalSize(size));
+    const parsed = parseTerminalSize(size);
+    this.#life.held.program.resize(parsed);
+    tell(this.#life, { type: 'resize', size: parsed });
   }
 
   /**

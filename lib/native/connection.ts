@@ -203,7 +203,7 @@ export class Connection implements Carrier {
     else if (type === Event.ended) task.onEnded(decodeEnded(body));
     else if (type === Event.failed) task.onFailed(decodeFailed(body));
     else if (type === Event.removed) task.onRemoved(decodeRemoved(body));
-    else if (type === Event.died) task.onDied();
+    else if (type === Event.died) task.onDied(decodeEnded(body));
     else if (type === Event.health) task.onHealth(decodeHealth(body));
   }
 

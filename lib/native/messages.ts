@@ -1,6 +1,6 @@
 import { causes, MAX_CHANNEL_DESCRIPTORS } from './protocol.js';
 import type { StepFailure } from './step-failure.js';
-import { type HealthWord, healthWords, type TaskEnd, type TaskStatus } from './task.js';
+import { type HealthWord, healthWords, type RunEnd, type TaskStatus } from './task.js';
 
 /** The most descriptors with the rest of a plan: one message of the process's channel carries them, and the memfd of a long plan. */
 export const MAX_REST_DESCRIPTORS = MAX_CHANNEL_DESCRIPTORS - 1;
@@ -102,7 +102,7 @@ export function decodeFailed(body: Buffer): EndMessage {
   return readEnd(new Decoder(body));
 }
 
-export function decodeEnded(body: Buffer): EndMessage & Omit<TaskEnd, 'undoErrors' | 'notStartedAgain'> {
+export function decodeEnded(body: Buffer): EndMessage & RunEnd {
   const decoder = new Decoder(body);
   const end = readEnd(decoder);
   const kind = decoder.u8() === 1 ? 'signalled' : 'exited';

@@ -18,7 +18,7 @@ import { causes, Request, TaskState } from './protocol.js';
 import { ShimError } from './shim-error.js';
 import type { StepFailure } from './step-failure.js';
 import { stepError, undoErrorsOf } from './system-errors.js';
-import type { Beginning, HealthWord, StartPlan, Task, TaskEnd, TaskOutput, TaskStatus, TaskWatcher } from './task.js';
+import type { Beginning, HealthWord, RunEnd, StartPlan, Task, TaskEnd, TaskOutput, TaskStatus, TaskWatcher } from './task.js';
 import { cutError, isCut, output } from './task-output.js';
 
 /** What a task needs of the connection to its shim. */
@@ -276,8 +276,8 @@ export class RunningTask implements Task, Beginning {
     this.#hasRun = true;
   }
 
-  onDied(): void {
-    for (const watcher of this.#watchers) watcher.died();
+  onDied(end: RunEnd): void {
+    for (const watcher of this.#watchers) watcher.died(end);
   }
 
   onHealth(status: HealthWord): void {

@@ -34,6 +34,9 @@ export interface TaskEnd {
   readonly notStartedAgain: Error | null;
 }
 
+/** How a run of a program ended that another one follows. */
+export type RunEnd = Omit<TaskEnd, 'undoErrors' | 'notStartedAgain'>;
+
 export interface TaskOutput {
   /** The outputs of the steps that have some (`read`, `netlink`), in the order of the steps. */
   readonly outputs: readonly Uint8Array[];
@@ -63,7 +66,7 @@ export interface TaskStatus {
 
 export interface TaskWatcher {
   /** The program has ended, and another run follows. */
-  died(): void;
+  died(end: RunEnd): void;
   /** Another run has begun. */
   ran(): void;
   health(status: HealthWord): void;

@@ -142,11 +142,7 @@ void Task::kill(const Listener& caller, Message& message) {
       force_kill_.start(supervisor_.loop(), monotonic_ns() + plan_.force_kill_after_ns, [this] { signal_tree(); });
     }
   }
-  if (cause == Cause::kCaller && is_kept() && state() < TaskState::kEnding) {
-    std::string body;
-    Writer(body).u32(static_cast<uint32_t>(signal));
-    notice(NoticeKind::kKilled, body);
-  }
+  if (cause == Cause::kCaller) notice_kill(signal);
   listeners_.answer(caller, called_event(sequence));
 }
 

@@ -114,6 +114,8 @@ class Task {
   void give_up_on_tree(int left);
   void notice(NoticeKind kind, const std::string& body = {});
   void notice_start(bool running);
+  void notice_kill(int signal);
+  void notice_health();
   void notice_program_end();
   void finish();
   void stop_clocks();

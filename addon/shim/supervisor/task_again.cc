@@ -30,7 +30,9 @@ void Task::end_run() {
   const bool lasted = run_.times.ended_ns - run_.times.started_ns >= again.lasting_ns;
   delay_ns_ = delay_ns_ == 0 || lasted || is_again_asked_ ? again.first_ns : std::min(2 * delay_ns_, again.longest_ns);
   const uint64_t delay = is_again_asked_ ? 0 : delay_ns_;
-  listeners_.tell(died_event(end(), delay));
+  Message died = died_event(end(), delay);
+  if (is_kept()) notice(NoticeKind::kEnded, died.body);
+  listeners_.tell(std::move(died));
   next_run_.start(supervisor_.loop(), monotonic_ns() + delay, [this] { run_again(); });
 }
 
@@ -68,6 +70,7 @@ void Task::again(const Message& message) {
     run_again();
   } else if (state_ == State::kSetUp || state_ == State::kRunning) {
     blame(Cause::kCaller);
+    notice_kill(signal);
     end_for_next_run(signal, patience_ns);
   }
 }
@@ -93,6 +96,7 @@ void Task::watch_health() {
 }
 
 void Task::health_changed() {
+  notice_health();
   Message message;
   message.type = static_cast<uint16_t>(Event::kHealth);
   Writer(message.body).u8(static_cast<uint8_t>(health_.status()));

@@ -24,6 +24,20 @@ void Task::notice_start(bool running) {
   if (plan_.words.size > 0 && running) notice(NoticeKind::kProgramStarted, {plan_.words.data, plan_.words.size});
 }
 
+// Of a signal that can reach the program.
+void Task::notice_kill(int signal) {
+  if (!is_kept() || state() >= TaskState::kEnding) return;
+  std::string body;
+  Writer(body).u32(static_cast<uint32_t>(signal));
+  notice(NoticeKind::kKilled, body);
+}
+
+void Task::notice_health() {
+  constexpr const char* kWords[] = {"starting", "healthy", "unhealthy"};
+  const char* const word = kWords[static_cast<size_t>(health_.status())];
+  if (is_kept()) notice(NoticeKind::kTold, std::string(R"({"type":"health_status","status":")") + word + "\"}");
+}
+
 void Task::notice_program_end() {
   if (plan_.words.size == 0 || !told_started_) return;
   const std::vector<Report> none;

@@ -107,9 +107,9 @@ enum class TaskState : uint8_t { kSetUp, kCreated, kRunning, kEnding, kEnded, kB
 // What happened to a task that others may attach to, with the body of its notice. Those who don't know a kind leave the notice out.
 //   kThere                         state (u8), of a task that is there when the watch begins
 //   kCreated, kStarted, kRemoved   -
-//   kEnded                         that of the event kEnded
+//   kEnded                         that of the event kEnded, also at the end of a run that another one follows
 //   kKilled                        signal (u32), of a caller's kKill
-//   kTold                          words of a client
+//   kTold                          words of a client, or the shim's: JSON, see lib/container/events/words.ts
 //   kProgramStarted                words of the plan of a program beside the task's own
 //   kProgramEnded                  those words (bytes), that of the event kEnded without reports (bytes)
 enum class NoticeKind : uint8_t { kThere, kCreated, kStarted, kEnded, kKilled, kRemoved, kTold, kProgramStarted, kProgramEnded };

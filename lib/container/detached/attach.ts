@@ -62,7 +62,7 @@ export async function askShim(id: string): Promise<KeptTask | null> {
 }
 
 /** `null`: no shim serves there any more. */
-function connectToShim(id: string): Connection | null {
+export function connectToShim(id: string): Connection | null {
   try {
     return connectTo(containerFolder(id));
   } catch (error) {

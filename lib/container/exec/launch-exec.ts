@@ -1,7 +1,7 @@
 import { readGroupFiles } from '../../cgroup/files/group-files.js';
 import { blameOom, countersSince, type GroupCounters, isCounter, readCounters, readUsage } from '../../cgroup/stats/usage.js';
 import { hasCode, NacelleError } from '../../errors.js';
-import { newId } from '../../plan/id.js';
+import type { Task } from '../../native/task.js';
 import { Slots } from '../../plan/plan.js';
 import { unlessAborted } from '../../process/abort.js';
 import type { Encoding } from '../../process/options/process-types.js';
@@ -16,10 +16,13 @@ import { specOf } from './exec-spec.js';
 import type { FirstProcess } from './first-process.js';
 
 export interface ExecRequest {
+  readonly id: string;
   readonly command: readonly string[];
   readonly options: ParsedExec;
   readonly record: ContainerRecord;
   readonly firstProcess: FirstProcess;
+  /** What the shim tells those who watch; `null`: nobody hears of this program by the shim. */
+  readonly words: Uint8Array | null;
 }
 
 /**
@@ -27,23 +30,23 @@ export interface ExecRequest {
  *
  * @throws as `Container.exec`; the reason of `cancelSignal`
  */
-export async function launchExec<E extends Encoding>(program: Program<E>, request: ExecRequest): Promise<void> {
+export async function launchExec<E extends Encoding>(program: Program<E>, request: ExecRequest): Promise<Task> {
   request.options.process.cancelSignal?.throwIfAborted();
-  try {
-    await request.firstProcess.use((process) => launchBeside(process, program, request));
-  } catch (error) {
+  const launched = request.firstProcess.use((process) => launchBeside(process, program, request));
+  const task = await launched.catch(async (error: unknown) => {
     throw (await endedMeanwhile(error, request.firstProcess)) ? hasEnded(request.record.id, error) : error;
-  }
+  });
   program.begin();
+  return task;
 }
 
 async function launchBeside<E extends Encoding>(
   process: number,
   program: Program<E>,
-  { command, options, record, firstProcess }: ExecRequest,
-): Promise<void> {
+  { id, command, options, record, firstProcess, words }: ExecRequest,
+): Promise<Task> {
   const { cancelSignal, cpuTimeLimit } = options.process;
-  const [slots, id] = [new Slots(), newId()];
+  const slots = new Slots();
   const { name: container, bases } = record.group;
   const countsCpu = cpuTimeLimit !== null;
   const group = await unlessAborted(
@@ -73,8 +76,10 @@ async function launchBeside<E extends Encoding>(
     notEnforced: [],
     readGroup: evidence(record, { usage: group.usage, limits: options.limits }),
   };
-  const { started } = await program.sent(facts, firstProcess.start(plan, slots.descriptors, cancelSignal));
-  program.connect(started.descriptors.get(plan.master));
+  const told = words === null ? plan : { ...plan, words };
+  const task = await program.sent(facts, firstProcess.start(told, slots.descriptors, cancelSignal));
+  program.connect(task.started.descriptors.get(plan.master));
+  return task;
 }
 
 /**

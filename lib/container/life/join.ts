@@ -1,6 +1,8 @@
 import { NacelleError } from '../../errors.js';
+import { newId } from '../../plan/id.js';
 import type { Encoding } from '../../process/options/process-types.js';
 import type { Program } from '../../process/program.js';
+import { shortened, wordsOf } from '../events/words.js';
 import { hasEnded, launchExec } from '../exec/launch-exec.js';
 import type { ParsedExec } from '../options/exec-options.js';
 import type { Life } from './life.js';
@@ -15,10 +17,13 @@ export async function join<F extends Encoding>(
   life.expect('running', 'run a program in');
   if (life.isPausing) throw new NacelleError(`run a program in the container ${life.id}: it is being paused`, { code: 'ERR_STATE' });
   const { firstProcess, joining } = life;
-  const launched = launchExec<F>(program, { command, options, record: life.record.current, firstProcess });
+  const exec = { execId: newId(), command: shortened(command) };
+  const words = life.isDetached ? wordsOf(exec) : null;
+  const launched = launchExec<F>(program, { id: exec.execId, command, options, record: life.record.current, firstProcess, words });
   joining.add(launched);
   try {
-    await launched;
+    const task = await launched;
+    life.own?.tellExec(exec, task);
   } finally {
     joining.delete(launched);
   }

@@ -5,6 +5,7 @@ import { abortSignal } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { unlessAborted } from '../../process/abort.js';
 import type { Encoding, RunResult } from '../../process/options/process-types.js';
+import { OwnEvents } from '../events/own-events.js';
 import { FirstProcess } from '../exec/first-process.js';
 import { ContainerFiles } from '../files/container-files.js';
 import type { ContainerInfo, State } from '../options/container-types.js';
@@ -28,11 +29,13 @@ export class Life<E extends Encoding = Encoding> {
   /** Where, and as whom, files are read and written: of the newest run. */
   inside: Inside | null;
   files: ContainerFiles | null;
+  /** `null`: its shim tells what happens to it, or it was cancelled before there was a process. */
+  readonly own: OwnEvents | null;
   state: State;
   /** How often the program was started again, as far as was seen here. */
   restarts = 0;
   /** Programs that are about to join. */
-  readonly joining = new Set<Promise<void>>();
+  readonly joining = new Set<Promise<unknown>>();
   isPausing = false;
   removed: Promise<void> | null = null;
   #outcome: Promise<RunResult<E>> | null = null;
@@ -51,6 +54,7 @@ export class Life<E extends Encoding = Encoding> {
     this.firstProcess = new FirstProcess(held.task, held.slot);
     this.inside = held.inside;
     this.files = this.#filesIn(held.inside);
+    this.own = this.isDetached || held.task.pid === 0 ? null : new OwnEvents(record, held.task);
     live.add(this);
     // what the handle holds is of no use without its shim
     connection?.over.then(() => this.close());
@@ -99,13 +103,22 @@ export class Life<E extends Encoding = Encoding> {
     if (this.state !== state) throw new NacelleError(`${what} the container ${this.id}: it is ${this.state}`, { code: 'ERR_STATE' });
   }
 
+  /** Of a container whose program runs already, and which goes with it. */
+  runsOnce(): void {
+    this.state = 'running';
+    this.own?.tell({ type: 'start' });
+    this.own?.tellAtEnd({ type: 'destroy' });
+  }
+
   async start(): Promise<void> {
     this.expect('created', 'start');
     this.state = 'running';
     if (this.isDetached) return this.held.program.release();
     const ended = this.end().catch(() => undefined);
     try {
-      await this.held.program.release();
+      const released = this.held.program.release();
+      this.own?.tellStart(released);
+      await released;
     } catch (error) {
       await ended;
       throw error;

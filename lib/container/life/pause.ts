@@ -1,5 +1,6 @@
 import { freeze, thaw } from '../../cgroup/freezer.js';
 import type { Life } from './life.js';
+import { tell } from './tell.js';
 
 export async function pause(life: Life): Promise<void> {
   life.expect('running', 'pause');
@@ -9,6 +10,7 @@ export async function pause(life: Life): Promise<void> {
     await Promise.allSettled(life.joining);
     await freeze(`the container ${life.id}`, life.record.current.group.paths);
     if (life.state === 'running') life.state = 'paused';
+    tell(life, { type: 'pause' });
   } finally {
     life.isPausing = false;
   }
@@ -18,4 +20,5 @@ export async function resume(life: Life): Promise<void> {
   life.expect('paused', 'resume');
   await thaw(`the container ${life.id}`, life.record.current.group.paths);
   if (life.state === 'paused') life.state = 'running';
+  tell(life, { type: 'unpause' });
 }

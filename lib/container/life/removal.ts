@@ -40,4 +40,5 @@ async function removeOwn(life: Life): Promise<void> {
     await life.files?.close();
     await changes?.close().finally(() => release());
   }
+  life.own?.tellAtEnd({ type: 'destroy' });
 }

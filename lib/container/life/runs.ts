@@ -2,10 +2,12 @@ import * as z from 'zod';
 import { NacelleError, UnsupportedError } from '../../errors.js';
 import { delay } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
+import { killOf } from '../events/happenings.js';
 import { insideOf } from '../start/launch.js';
 import type { Life } from './life.js';
 import { resume } from './pause.js';
 import { KILL_DELAY } from './stop.js';
+import { tell } from './tell.js';
 
 const restartOptions = z.strictObject({ timeout: delay.optional() });
 
@@ -48,6 +50,7 @@ export async function restart(life: Life, options: { timeout?: number | undefine
   if (life.state === 'created') return life.start();
   // a paused program hears no signal, and its groups would be paused for the next run too
   if (life.state === 'paused') await resume(life);
+  if (life.state === 'running') life.own?.tell(killOf(life.record.current.stopSignal));
   try {
     await life.held.task.again({ signal: life.record.current.stopSignal, killAfterMs: timeout });
   } catch (cause) {
@@ -55,4 +58,5 @@ export async function restart(life: Life, options: { timeout?: number | undefine
       ? new NacelleError(`${what}: it has ended`, { code: 'ERR_STATE', cause })
       : cause;
   }
+  tell(life, { type: 'restart' });
 }

@@ -4,8 +4,10 @@ import { parseOptions } from '../../options/parse-options.js';
 import { unlessAborted } from '../../process/abort.js';
 import type { Encoding, RunResult } from '../../process/options/process-types.js';
 import { SIGKILL, signalNumber } from '../../process/options/signals.js';
+import { killOf } from '../events/happenings.js';
 import { type Life, waitOptions } from './life.js';
 import { resume } from './pause.js';
+import { tellAtEnd } from './tell.js';
 
 export const KILL_DELAY = 10_000;
 const stopOptions = waitOptions.extend({ timeout: delay.optional() });
@@ -13,7 +15,13 @@ const stopOptions = waitOptions.extend({ timeout: delay.optional() });
 export async function kill(life: Life, signal: NodeJS.Signals | number = 'SIGKILL'): Promise<void> {
   const number = signalNumber(signal);
   if (life.state === 'stopped') return;
-  await life.held.task.kill({ cause: 'caller', signal: number, tree: number === SIGKILL });
+  await send(life, number, { tree: number === SIGKILL });
+}
+
+async function send(life: Life, signal: number, { tree }: { tree: boolean }): Promise<void> {
+  // between two runs there is nobody to hear it
+  if (life.state !== 'restarting') life.own?.tell(killOf(signal));
+  await life.held.task.kill({ cause: 'caller', signal, tree });
 }
 
 export async function stop<E extends Encoding>(
@@ -30,7 +38,8 @@ export async function stop<E extends Encoding>(
       () => undefined,
     );
   if (life.state === 'running' || life.state === 'paused' || life.state === 'restarting') {
-    await life.held.task.kill({ cause: 'caller', signal: life.record.current.stopSignal, tree: false });
+    tellAtEnd(life, { type: 'stop' });
+    await send(life, life.record.current.stopSignal, { tree: false });
     if (life.state === 'paused') await resume(life);
     const timer = setTimeout(() => void kill(life).catch(() => undefined), timeout);
     try {

@@ -7,12 +7,13 @@ import { endOf, type Holding, hold, undone } from '../../native/host-work.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import { ownerName, start } from '../../native/shim.js';
 import { ShimError } from '../../native/shim-error.js';
-import type { Task } from '../../native/task.js';
+import type { Task, TaskEnd } from '../../native/task.js';
 import { joinParts } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { unlessAborted } from '../../process/abort.js';
 import type { Encoding } from '../../process/options/process-types.js';
 import type { Program, ProgramFacts } from '../../process/program.js';
+import type { GroupEvidence } from '../../process/result.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { isMountedOver } from '../options/mount-target.js';
 import { planContainer } from '../plan/container-plan.js';
@@ -20,7 +21,7 @@ import { mountpointsOf } from '../plan/mount-table.js';
 import type { Inside } from '../result/copy-out.js';
 import { groupEvidence, lethalLimits } from '../result/group-evidence.js';
 import { type ChangedMount, RootChanges } from '../result/root-changes.js';
-import { type LiveRecord, recordOf } from './container-record.js';
+import { type ContainerRecord, type LiveRecord, recordOf } from './container-record.js';
 import { letGo, type PlannedStart, planStart } from './planned-start.js';
 import type { Prepared } from './prepare.js';
 import { prewarm } from './prewarm.js';
@@ -139,13 +140,18 @@ export function factsOf(record: LiveRecord): ProgramFacts {
       return lethalLimits(record.current.limits, filterKills);
     },
     notEnforced,
-    readGroup: ({ reports, reportsBefore }) => {
-      const counted = readUsage(group.usage, reports);
-      // a run is judged by what was counted in it; its groups may be older
-      const ofRun = reportsBefore.length === 0 ? counted : { ...counted, ...countersSince(readUsage(group.usage, reportsBefore), counted) };
-      return groupEvidence(ofRun, record.current.limits.memory ?? null);
-    },
+    readGroup: (end) => evidenceOf({ group, limits: record.current.limits }, end),
   };
+}
+
+/** What its groups counted in a run of its program: a run is judged by that, and its groups may be older. */
+export function evidenceOf(
+  { group, limits }: Pick<ContainerRecord, 'limits'> & { readonly group: Pick<ContainerRecord['group'], 'usage'> },
+  { reports, reportsBefore }: Pick<TaskEnd, 'reports' | 'reportsBefore'>,
+): GroupEvidence {
+  const counted = readUsage(group.usage, reports);
+  const ofRun = reportsBefore.length === 0 ? counted : { ...counted, ...countersSince(readUsage(group.usage, reportsBefore), counted) };
+  return groupEvidence(ofRun, limits.memory ?? null);
 }
 
 export function insideOf(mountNamespace: number | undefined, user: number | undefined): Inside | null {
