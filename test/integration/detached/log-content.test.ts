@@ -14,6 +14,9 @@ useLeakCheck();
 useDetached();
 const { describe, it } = requires({ root: true, tools: ['busybox'] });
 
+/** So long that the log, which reads 64 KiB at most at once, needs many records for a few thousand lines. */
+const PADDING = 'x'.repeat(100);
+
 /** Of each record in a segment: its time, what was lost, its size and stream. */
 const HEADER = 24;
 
@@ -113,11 +116,11 @@ describe('the last lines', () => {
   });
 
   it('are found across segments', async () => {
-    const container = await ended('i=0; while [ $i -lt 3000 ]; do echo $i; i=$((i+1)); done', {
+    const container = await ended(`i=0; while [ $i -lt 3000 ]; do echo $i-${PADDING}; i=$((i+1)); done`, {
       logging: { maxSize: '4k', maxFiles: 1000 },
     });
     expect(segments(container).length).toBeGreaterThan(3);
-    const lines = Array.from({ length: 3000 }, (_, i) => `${i}\n`);
+    const lines = Array.from({ length: 3000 }, (_, i) => `${i}-${PADDING}\n`);
     for (const tail of [1, 700, 2999, 3000, 4000]) {
       expect(textOf(await all(container.logs({ tail })))).toBe(lines.slice(-tail).join(''));
     }
@@ -156,7 +159,7 @@ describe('segments', () => {
 
   it('that come while they are read lose nothing to whoever follows, from the beginning or from the last lines', async () => {
     const count = 5000;
-    const container = await created(`read x; i=0; while [ $i -lt ${count} ]; do echo $i; i=$((i+1)); done`, {
+    const container = await created(`read x; i=0; while [ $i -lt ${count} ]; do echo $i-${PADDING}; i=$((i+1)); done`, {
       stdin: 'pipe',
       logging: { maxSize: '4k', maxFiles: 1000 },
     });
@@ -168,7 +171,7 @@ describe('segments', () => {
     ];
     const texts = readers.map(async (records) => textOf(await all(records)));
     container.stdin?.end('go\n');
-    const whole = Array.from({ length: count }, (_, i) => `${i}\n`).join('');
+    const whole = Array.from({ length: count }, (_, i) => `${i}-${PADDING}\n`).join('');
     for (const text of await Promise.all(texts)) expect(whole.endsWith(text)).toBe(true);
     expect(await texts[0]).toBe(whole);
     expect(segments(container).length).toBeGreaterThan(5);
