@@ -1,5 +1,4 @@
 #include <linux/magic.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
@@ -10,20 +9,11 @@
 #include "steps.h"
 
 namespace nacelle {
-namespace {
 
-// SO_PASSRIGHTS of Linux 6.16, which is later than the headers that this is built with.
-constexpr int kSoPassRights = 83;
-
-}  // namespace
-
-// To close the last descriptor of a socket may wait for its peer, and of a mount for all that is in it. A traced process could send such a
-// descriptor, so that the shim would have to wait.
 int run(Context& context, const args::refuse_descriptors&) {
   context.words_alone = true;
-  const int off = 0;
-  const int result = setsockopt(context.channel, SOL_SOCKET, kSoPassRights, &off, sizeof off);
-  return result < 0 && errno != ENOPROTOOPT ? -errno : 0;
+  // there is no channel yet where the step comes before the first clone: Task::start_first_stage() then makes one that takes none
+  return context.channel < 0 ? 0 : refuse_descriptors(context.channel);
 }
 
 int run(Context& context, const args::open& a) {

@@ -26,6 +26,7 @@ void Task::start_first_stage() {
   // the plan that the first process reads: of one in two parts, the second part says how the program starts again
   Secret& body = restarts_ > 0 && has_rest_ ? rest_body_ : body_;
   int result = make_channel(channel_, theirs);
+  if (result == 0 && context_.words_alone) result = refuse_descriptors(channel_.get());
   if (result < 0) return fail({kInClone, 0, -result, "make a channel"});
   int pidfd = -1;
   result = body.share(true);

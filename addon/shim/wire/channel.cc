@@ -10,6 +10,13 @@
 #include "../kernel/ancillary.h"
 
 namespace nacelle {
+namespace {
+
+// SO_PASSRIGHTS of Linux 6.16, which is later than the headers that this is built with.
+constexpr int kSoPassRights = 83;
+
+}  // namespace
+
 int make_channel(unique_fd& shim, unique_fd& child) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
@@ -19,6 +26,11 @@ int make_channel(unique_fd& shim, unique_fd& child) {
   const int on = 1;
   // the shim needs the pid of a later stage as its own pid namespace has it
   return setsockopt(shim.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 ? -errno : 0;
+}
+
+int refuse_descriptors(int shim) {
+  const int off = 0;
+  return setsockopt(shim, SOL_SOCKET, kSoPassRights, &off, sizeof off) < 0 && errno != ENOPROTOOPT ? -errno : 0;
 }
 
 int send_message(int channel, const ChannelMessage& message, const int* fds, size_t count) {

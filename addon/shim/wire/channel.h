@@ -52,6 +52,11 @@ struct ChannelMessage {
 // Makes the pair: the shim's end does not block, the child's does. 0 or -errno.
 int make_channel(unique_fd& shim, unique_fd& child);
 
+// From now on the shim takes no descriptors from its end: to close the last descriptor of a socket may wait for its peer, and of a mount
+// for all that is in it. A traced process could send such a descriptor, so that the shim would have to wait. Before Linux 6.16 this does
+// nothing.
+int refuse_descriptors(int shim);
+
 int send_message(int channel, const ChannelMessage& message, const int* fds = nullptr, size_t count = 0);
 
 // 1 with a message, 0 at the end of file, -errno. `fds` takes up to kMaxChannelFds. `sender` is the pid that the

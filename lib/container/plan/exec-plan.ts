@@ -1,6 +1,6 @@
 import type { GroupPlan } from '../../cgroup/group-plan.js';
 import { O_PATH } from '../../plan/constants.js';
-import { ANYWHERE, type CpuClock, NONE, type Plan, planOf, type Slots, type Stage } from '../../plan/plan.js';
+import { ANYWHERE, type CpuClock, NONE, type Plan, planOf, REFUSE_DESCRIPTORS, type Slots, type Stage } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
 import type { Streams } from '../../process/streams/child-end.js';
@@ -61,10 +61,11 @@ export function planExec(input: ExecInput): ExecPlan {
     { op: 'user', user: input.program.user, apply: 0, ...ANYWHERE },
     ...(terminal?.make ?? []),
   ];
+  const { early, stages } = stagesOf(group, setUp, { namespaces, program });
   const plan = planOf({
     // a group must not be made anew for a container that has ended
-    prepare: [{ op: 'require_running', host: true, process }, ...group.prepare, ...streams.prepare],
-    stages: stagesOf(group, setUp, { namespaces, program }),
+    prepare: [{ op: 'require_running', host: true, process }, ...group.prepare, ...streams.prepare, ...early],
+    stages,
     undo: input.detach ? [] : group.undo,
     ...(input.detach ? { leavesTree: true } : {}),
     reports: group.reports,
@@ -77,18 +78,26 @@ export function planExec(input: ExecInput): ExecPlan {
   return { ...plan, master: terminal?.master ?? NONE };
 }
 
+/** The stages, and what can be done before the first one begins. */
 function stagesOf(
   group: GroupPlan,
   setUp: readonly Step[],
   { namespaces, program }: Pick<ExecInput, 'namespaces'> & { program: ReturnType<typeof planProcess> },
-): Stage[] {
+): { readonly early: readonly Step[]; readonly stages: readonly Stage[] } {
   const begin = { flags: 0, ...bornIn(group) };
-  if (!namespaces.entersPid) return [{ ...begin, steps: [...setUp, ...program.confine, ...program.run] }];
+  if (!namespaces.entersPid) return { early: [], stages: [{ ...begin, steps: [...setUp, ...program.confine, ...program.run] }] };
   const { outside, inside } = enterPid(program, 1);
-  return [
-    { ...begin, steps: [...setUp, ...outside] },
-    { flags: 0, steps: inside },
-  ];
+  // where the process hands nothing over, nothing is taken from it from the beginning, and the process need not ask and wait for that
+  const [early, later] = setUp.some(({ op }) => op === 'give')
+    ? [[], outside]
+    : [[REFUSE_DESCRIPTORS], outside.filter((step) => step !== REFUSE_DESCRIPTORS)];
+  return {
+    early,
+    stages: [
+      { ...begin, steps: [...setUp, ...later] },
+      { flags: 0, steps: inside },
+    ],
+  };
 }
 
 /** The container's own /dev. Its root may have made a link of it, which leads nowhere but into the container. */

@@ -8,11 +8,14 @@ import { live, outputOf } from '../../fixtures/live.js';
 import { requires } from '../../fixtures/requires.js';
 import { rounds } from '../../fixtures/rounds.js';
 import { busybox } from '../../fixtures/sandbox.js';
+import { traced } from '../../fixtures/strace.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
 import { findTool } from '../../fixtures/tools.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'gcc'] });
 const attack = findTool('gcc') ? compile('attack') : '';
+const folder = temporaryFolder();
 const probe = findTool('gcc') ? compile('probe') : '';
 
 /** A container whose process 1 is hostile, and has said that it is ready. */
@@ -207,5 +210,15 @@ describe('the confinement of what joins', () => {
     expect((await container.exec(['/probe', ...calls])).stdout).toBe(own.stdout);
     await using free = await live({ copyIn, seccomp: 'unconfined' });
     expect((await free.exec(['/probe', ...calls])).stdout).not.toBe(own.stdout);
+  });
+
+  requires({ root: true, tools: ['busybox', 'strace'] }).it('has the shim take no descriptors from its first process on', async () => {
+    await using container = await live();
+    const options = { follow: false, trace: ['setsockopt', 'clone3'] };
+    const { lines } = await traced(shimOf()?.pid ?? -1, folder, options, () => container.exec(['true']));
+    // SO_PASSRIGHTS, 83, which strace may not know
+    const refused = lines.findIndex((line) => /^setsockopt\(\d+, SOL_SOCKET, (?:SO_PASSRIGHTS|0x53 .*), \[0\]/.test(line));
+    expect(refused).toBeGreaterThanOrEqual(0);
+    expect(refused).toBeLessThan(lines.findIndex((line) => line.startsWith('clone3')));
   });
 });

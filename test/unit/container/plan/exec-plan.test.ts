@@ -93,10 +93,20 @@ describe('a program that joins a container', () => {
     const clone = first(steps, 'clone');
     expect(clone).toBe(steps.length - 1);
     expect(steps[clone]).toMatchObject({ stage: 1, keep: [] });
-    for (const op of ['bound_capabilities', 'capabilities', 'seccomp', 'no_new_privileges', 'refuse_descriptors'] as const)
+    for (const op of ['bound_capabilities', 'capabilities', 'seccomp', 'no_new_privileges'] as const)
       expect(first(steps, op)).toBeLessThan(clone);
     expect(ops(inside())).toEqual(['dumpable', 'setsid', 'rlimit', 'parent_death_signal', 'exec']);
     expect(inside()[2]).toMatchObject({ op: 'rlimit', name: 'nproc' });
+  });
+
+  it('hands nothing over from the beginning, or from when that was done', () => {
+    expect(ops(planned().prepare)).toContain('refuse_descriptors');
+    expect(ops(outside())).not.toContain('refuse_descriptors');
+    const given: Facts = { streams: withNull, nullByShim: true };
+    expect(ops(planned(given).prepare)).not.toContain('refuse_descriptors');
+    const steps = outside(given);
+    expect(first(steps, 'refuse_descriptors')).toBeGreaterThan(end(steps, 'give'));
+    expect(first(steps, 'refuse_descriptors')).toBeLessThan(first(steps, 'clone'));
   });
 
   it('is one process where the pid namespace is not joined', () => {
