@@ -34,8 +34,11 @@ export async function reap(): Promise<ReapReport> {
   const owners: string[] = [];
   const failures: NacelleError[] = [];
   for (const owner of attempt('list the owners', () => readdirSync(ownersDir()))) {
-    // .new is the file of a shim that is starting, and has not locked it yet
-    if (owner === own || owner.endsWith('.new')) continue;
+    if (owner === own) continue;
+    if (owner.endsWith('.new')) {
+      await reapUnlocked(join(ownersDir(), owner));
+      continue;
+    }
     const left = await reapOwner(owner);
     if (left?.length === 0) owners.push(owner);
     failures.push(...(left ?? []));
@@ -90,22 +93,33 @@ export const EVIDENCE = 'exit';
 
 const basesSchema = z.array(z.string().startsWith('/'));
 
-/** Reaps one owner. Gives what could not be removed; `null` when the owner is alive, or somebody else was faster. */
-async function reapOwner(owner: string): Promise<NacelleError[] | null> {
-  const file = join(ownersDir(), owner);
-  const slots = new Slots();
+/** Takes the lock of an owner; `null` when the owner is alive, or somebody else was faster. */
+async function lockOf(file: string, slots: Slots): Promise<Task | null> {
   // this plan has no undo: without the lock nothing may be removed
   const plan = planOf({ prepare: [{ op: 'lock', host: true, out: slots.take(), at: NONE, path: file }] });
-  let task: Task;
   try {
-    task = await start(plan, new Map());
+    return await start(plan, new Map());
   } catch (error) {
     if (hasCode(error, 'EAGAIN', 'ENOENT')) return null;
     throw error;
   }
+}
+
+/** Removes the file of a shim that died before it had locked the file. One that is still starting makes another. */
+async function reapUnlocked(file: string): Promise<void> {
+  const task = await lockOf(file, new Slots());
+  if (task) await thenEnd(task, () => task.call([{ op: 'unlink', host: true, at: NONE, path: file }]));
+}
+
+/** Reaps one owner. Gives what could not be removed; `null` when the owner is alive, or somebody else was faster, or keeps evidence of an end. */
+async function reapOwner(owner: string): Promise<NacelleError[] | null> {
+  const file = join(ownersDir(), owner);
+  const slots = new Slots();
+  const task = await lockOf(file, slots);
+  if (task === null) return null;
   return thenEnd(task, async () => {
-    const container = join(runtimeDir(), 'containers', owner);
-    const hasEvidence = existsSync(join(container, EVIDENCE));
+    const folder = join(runtimeDir(), 'containers', owner);
+    const hasEvidence = existsSync(join(folder, EVIDENCE));
     // each part is done by itself, so that one that fails doesn't keep the others from being done
     const parts = [
       () => groupSteps(owner, ownBases(groupLayout())),
@@ -113,8 +127,8 @@ async function reapOwner(owner: string): Promise<NacelleError[] | null> {
       ...recordFiles(owner)
         .filter((record) => !(hasEvidence && basename(record) === `${KEPT}.json`))
         .map((record) => () => reapSteps(record, slots)),
-      // the folder of a shim that had no container yet is in no record
-      () => (hasEvidence || !existsSync(container) ? [] : [{ op: 'remove_tree', host: true, at: NONE, path: container } as const]),
+      // its shim makes this folder before anything is written down; most owners have none
+      (): Step[] => (hasEvidence || !existsSync(folder) ? [] : [{ op: 'remove_tree', host: true, at: NONE, path: folder }]),
     ];
     const failures: NacelleError[] = [];
     for (const steps of parts) {
@@ -125,6 +139,7 @@ async function reapOwner(owner: string): Promise<NacelleError[] | null> {
         failures.push(error);
       }
     }
+    if (hasEvidence && failures.length === 0) return null;
     // the owner's file goes last: until then the next reap finds the owner again
     if (failures.length === 0) {
       await task.call([

@@ -55,6 +55,7 @@ export type Step =
   | { readonly op: 'kill_group'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'put'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly bytes: Uint8Array; }
   | { readonly op: 'put_file'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly bytes: Uint8Array; }
+  | { readonly op: 'link'; readonly host: true; readonly target: string; readonly path: string; }
   | { readonly op: 'unlink'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'unlink_if'; readonly host: true; readonly at: Slot; readonly path: string; readonly bytes: Uint8Array; }
   | { readonly op: 'forget'; readonly host: true; readonly path: string; }
@@ -166,6 +167,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'kill_group', call: 'kill', what: 'kill what is in the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'put', call: 'write', what: 'write {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
   { op: 'put_file', call: 'openat', what: 'write {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
+  { op: 'link', call: 'linkat', what: 'make the file {path}', fields: [['STR', 'target'], ['STR', 'path']] },
   { op: 'unlink', call: 'unlinkat', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'unlink_if', call: 'unlinkat', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
   { op: 'forget', call: 'unlinkat', what: 'remove the record {path}', fields: [['STR', 'path']] },

@@ -202,36 +202,41 @@ int Supervisor::start(unique_fd control, const char* runtime_dir, const char* ow
   return control_watch_.start(loop_, control_.get(), EPOLLIN, [this](uint32_t) { control_ready(); });
 }
 
-// The file has another name until it is locked: a process that reaps would take an unlocked file for a dead owner's.
+// The file has another name until it is locked: a process that reaps would take an unlocked file for a dead owner's. It also removes a file
+// with that other name that nobody has locked, which may be this one: then this tries again.
 int Supervisor::lock_owner() {
   const std::string folder = runtime_dir_ + "/owners";
   const std::string file = folder + "/" + owner_;
   const std::string unlocked = file + ".new";
-  // a shim that ends may remove the empty folders just now, and many may be ending: then this tries again
-  for (int tries = 0; tries < 10000 && !lock_; ++tries) {
+  // a shim that ends may remove the empty folders just now, and many may be ending
+  for (int tries = 0; tries < 10000; ++tries) {
     if (mkdir(runtime_dir_.c_str(), 0700) < 0 && errno != EEXIST) return -errno;
-    if (mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) {
-      lock_.reset(open(unlocked.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    int result = checked_int(mkdir(folder.c_str(), 0700));
+    if (result == 0 || result == -EEXIST) {
+      result = opened(checked_int(open(unlocked.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)), lock_);
     }
-    if (!lock_ && errno != ENOENT) return -errno;
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    if (result == 0) result = checked_int(fcntl(lock_.get(), F_SETLK, &lock));
+    if (result == 0) result = checked_int(rename(unlocked.c_str(), file.c_str()));
+    if (result == 0) return 0;
+    if (result != -EEXIST) unlink(unlocked.c_str());
+    if (result != -ENOENT && result != -EAGAIN) return result;
   }
-  if (!lock_) return -ENOENT;
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  if (fcntl(lock_.get(), F_SETLK, &lock) == 0 && rename(unlocked.c_str(), file.c_str()) == 0) return 0;
-  const int error = -errno;
-  unlink(unlocked.c_str());
-  return error;
+  return -ENOENT;
 }
 
-// Removes this owner's files, and the folders when it was the last owner. A shim that starts meanwhile makes them again.
+// Removes this owner's files, and the folders when it was the last owner. A shim that starts meanwhile makes them again. The file by which
+// whoever reaps finds this owner goes last.
 void Supervisor::remove_owner() {
+  if (listening_) layer::remove_tree(AT_FDCWD, container_folder().c_str());
   // a record that is left is of a thing that was never made: Node ended after writing the record and before making the thing
   layer::remove_tree(AT_FDCWD, (runtime_dir_ + "/records/" + owner_).c_str());
   unlink((runtime_dir_ + "/owners/" + owner_).c_str());
-  if (listening_) layer::remove_tree(AT_FDCWD, container_folder().c_str());
-  for (const char* folder : {"/records", "/containers", "/names", "/owners", ""}) rmdir((runtime_dir_ + folder).c_str());
+  // other owners may be about to put something into the folders that are empty
+  if (rmdir((runtime_dir_ + "/owners").c_str()) < 0) return;
+  for (const char* folder : {"/records", "/containers", "/names", ""}) rmdir((runtime_dir_ + folder).c_str());
 }
 
 // The owner of a detached container is called as the container is.

@@ -404,7 +404,7 @@ Message Task::end_message() {
   return end_event(end());
 }
 
-// The evidence is on disk before anybody hears of the end.
+// The evidence is on disk before anybody hears of the end, unless the container goes with its end.
 void Task::ended() {
   notice_program_end();
   if (!stays()) {
@@ -415,7 +415,7 @@ void Task::ended() {
     return gone();
   }
   end_ = end_message();
-  if (!write_evidence(end_.body)) end_ = end_message();
+  if (!plan_.auto_remove && !write_evidence(end_.body)) end_ = end_message();
   state_ = State::kKept;
   notice(NoticeKind::kEnded, end_.body);
   for (const std::string& words : last_words_) notice(NoticeKind::kTold, words);

@@ -9,7 +9,7 @@ import { attempt } from '../../native/system-errors.js';
 //   containers/ID/note         what the container is, written before its first process is made
 //   containers/ID/shim.sock    the socket of its shim
 //   containers/ID/exit         the evidence of its end, written before anybody hears of the end
-//   names/NAME                 the ID of the container with that name
+//   names/NAME                 the ID of the container with that name: a hard link of containers/ID/name
 //   owners/ID                  the lock of its shim, as every shim has one
 
 /** The folder of one container. Its shim makes the folder. */

@@ -5,9 +5,11 @@ import { keptSteps } from '../../host/journal.js';
 import { EVIDENCE } from '../../host/reap.js';
 import { carryOut } from '../../native/host-work.js';
 import { decodeEnded } from '../../native/messages.js';
+import { ownersDir } from '../../native/runtime-dir.js';
 import { attempt, undoErrorsOf } from '../../native/system-errors.js';
 import type { Task } from '../../native/task.js';
-import { planOf, Slots } from '../../plan/plan.js';
+import { NONE, planOf, Slots } from '../../plan/plan.js';
+import type { Step } from '../../plan/steps.js';
 import { containerFolder } from './container-folders.js';
 
 /**
@@ -42,7 +44,14 @@ export function taskOfTheDead(id: string): Task | null {
     tell: () => undefined,
     close: async () => {
       const slots = new Slots();
-      await carryOut(planOf({ prepare: keptSteps(id, slots) }));
+      const evidence = join(containerFolder(id), EVIDENCE);
+      // without evidence it is no container any more, and the owner's file goes last: until then whoever reaps removes the rest
+      const prepare: Step[] = [
+        { op: 'unlink', host: true, at: NONE, path: evidence },
+        ...keptSteps(id, slots),
+        { op: 'unlink', host: true, at: NONE, path: join(ownersDir(), id) },
+      ];
+      await carryOut(planOf({ prepare }));
     },
     ref: () => undefined,
     unref: () => undefined,

@@ -55,7 +55,7 @@ export async function launchDetached(options: ParsedOptions, detach: DetachOptio
     }
   } catch (error) {
     connection.close();
-    const isTaken = options.name !== null && error instanceof SyscallError && error.step === 'put_file' && hasCode(error, 'EEXIST');
+    const isTaken = options.name !== null && error instanceof SyscallError && error.step === 'link' && hasCode(error, 'EEXIST');
     throw isTaken ? nameTaken(options.name, error) : error;
   }
 }
@@ -75,7 +75,8 @@ async function launchOn(
     if (options.name !== null) makeNamesFolder();
     const onHost: OnHost = { id, name: options.name, disk, logs, lease: lease?.path ?? null };
     const kept = writeRecord(id, KEPT, keptRecords(onHost));
-    const own = writeRecord(id, 'own', [...prepared.records, ...(disk === null ? [] : [{ kind: 'tree', path: disk } as const])]);
+    const trees = [disk, lease?.path ?? null].flatMap((path) => (path === null ? [] : [{ kind: 'tree', path } as const]));
+    const own = writeRecord(id, 'own', [...prepared.records, ...trees]);
     const group = { ...prepared.group, undo: [...prepared.group.undo, ...folderSteps(id, layout)] };
     const log = logs === null ? null : { folder: slots.take(), pipes: pipes.outputs, bytes: detach.logBytes, segments: detach.logFiles };
     const streams = streamsOf(options.process, pipes, log);
@@ -115,6 +116,15 @@ function keptRecords({ id, name, logs }: OnHost): HostRecord[] {
     ...(name === null ? [] : [{ kind: 'name', path: nameFile(name), id } as const]),
     ...(logs === null ? [] : [{ kind: 'tree', path: logs } as const]),
     { kind: 'tree', path: containerFolder(id) },
+  ];
+}
+
+/** The file of a name is there whole or not at all, and only one owner makes it. */
+function nameSteps(name: string, id: string): Step[] {
+  const whole = join(containerFolder(id), 'name');
+  return [
+    { op: 'put_file', host: true, at: NONE, path: whole, bytes: Buffer.from(id) },
+    { op: 'link', host: true, target: whole, path: nameFile(name) },
   ];
 }
 
@@ -168,11 +178,13 @@ function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, log, pipes, 
   const prepare: Step[] = [
     ...moved.flatMap((top) => shimGroup(top, id)),
     { op: 'open', host: true, out: folder, at: NONE, path: containerFolder(id), flags: O_PATH, mode: 0 },
-    ...(name === null ? [] : [{ op: 'put_file', host: true, at: NONE, path: nameFile(name), bytes: Buffer.from(id) } as const]),
+    ...(name === null ? [] : nameSteps(name, id)),
     ...(disk === null ? [] : [{ op: 'mkdir', host: true, out: NONE, root: NONE, path: disk, ...owned } as const]),
     ...(logs === null || log === null ? [] : [{ op: 'mkdir', host: true, out: log.folder, root: NONE, path: logs, ...owned } as const]),
   ];
   const removal: Step[] = [
+    // what is half removed is no container any more: whoever reaps then removes the rest
+    { op: 'unlink', host: true, at: NONE, path: join(containerFolder(id), EVIDENCE) },
     ...moved.flatMap((top) => leaveGroup(top, id)),
     ...(name === null ? [] : [{ op: 'unlink_if', host: true, at: NONE, path: nameFile(name), bytes: Buffer.from(id) } as const]),
     ...[logs, disk, containerFolder(id)].flatMap((path): Step[] =>
