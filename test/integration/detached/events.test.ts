@@ -195,13 +195,15 @@ describe('events of detached containers', () => {
     const text = JSON.stringify(await options('sleep 1000'));
     const loop = Container.events()[Symbol.asyncIterator]();
     const folder = join(runtimeDir(), 'containers');
+    // that of the shim that this process keeps ahead
+    const spare = entries(folder);
     for (let round = 0; round < 5; round++) {
       const maker = startNode('detach', [text, 'wait']);
-      await until('it has a folder', () => entries(folder).length > 0);
+      await until('it has a folder', () => entries(folder).length > spare.length);
       maker.process.kill('SIGKILL');
       await maker.ended;
       for (const { id } of await Container.list()) await (await Container.attach(id)).remove({ force: true });
-      await until('its shim has ended', () => entries(folder).length === 0);
+      await until('its shims have ended', () => entries(folder).length <= spare.length);
     }
     await loop.return?.();
   });
