@@ -35,9 +35,11 @@ interface Found {
 
 /** The detached containers' shims, by their containers' ids. */
 function shims(): Map<string, number> {
-  const found = processes().flatMap(({ pid }): [string, number][] => {
+  const found = processes().flatMap(({ pid, parent }): [string, number][] => {
     const [, folder, id = '', mode] = (readText(`/proc/${pid}/cmdline`) ?? '').split('\0');
-    return folder === runtimeDir() && mode === 'detached' ? [[id, pid]] : [];
+    // a child of a shim has its words until the child executes something
+    const isChild = readText(`/proc/${parent}/cmdline`)?.includes(`${id}\0detached`) ?? false;
+    return folder === runtimeDir() && mode === 'detached' && !isChild ? [[id, pid]] : [];
   });
   return new Map(found);
 }
@@ -104,14 +106,15 @@ it(`SIGKILL of Node, of a shim or of both, at ${kills} instants, leaves containe
   const groups = cgroupMounts().map(({ path }) => join(path, GROUP));
   const before = mounts().map(({ target, type }) => `mount ${type} on ${target}`);
   process.env.NACELLE_ROOT = store;
-  onTestFinished(async () => {
-    // of a test that has failed
+  const tidy = async (): Promise<void> => {
+    // there are some when the test has failed
     for (const pid of inGroup()) kill(pid);
     const below = cgroupFolders().filter((path) => path.includes(`/${GROUP}`));
     await removeGroups(...below.reverse());
     delete process.env.NACELLE_ROOT;
     rmSync(store, { recursive: true, force: true });
-  });
+  };
+  onTestFinished(tidy);
   const bystander = await Container.create({
     ...(await busybox()),
     detach: true,
@@ -159,4 +162,5 @@ it(`SIGKILL of Node, of a shim or of both, at ${kills} instants, leaves containe
   }
   expect((await Container.attach('nacelle-bystander')).id).toBe(bystander.id);
   await bystander.remove({ force: true });
+  await tidy();
 });
