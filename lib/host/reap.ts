@@ -112,7 +112,7 @@ async function reapUnlocked(file: string): Promise<void> {
 }
 
 /** Reaps one owner. Gives what could not be removed; `null` when the owner is alive, or somebody else was faster, or keeps evidence of an end. */
-async function reapOwner(owner: string): Promise<NacelleError[] | null> {
+export async function reapOwner(owner: string): Promise<NacelleError[] | null> {
   const file = join(ownersDir(), owner);
   const slots = new Slots();
   const task = await lockOf(file, slots);

@@ -1,15 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasCode, NacelleError } from '../../errors.js';
+import { allOf, hasCode, NacelleError } from '../../errors.js';
 import { keptSteps } from '../../host/journal.js';
-import { EVIDENCE } from '../../host/reap.js';
+import { EVIDENCE, reapOwner } from '../../host/reap.js';
 import { carryOut } from '../../native/host-work.js';
 import { decodeEnded } from '../../native/messages.js';
-import { ownersDir } from '../../native/runtime-dir.js';
 import { attempt, undoErrorsOf } from '../../native/system-errors.js';
 import type { Task } from '../../native/task.js';
 import { NONE, planOf, Slots } from '../../plan/plan.js';
-import type { Step } from '../../plan/steps.js';
 import { containerFolder } from './container-folders.js';
 
 /**
@@ -45,13 +43,10 @@ export function taskOfTheDead(id: string): Task | null {
     close: async () => {
       const slots = new Slots();
       const evidence = join(containerFolder(id), EVIDENCE);
-      // without evidence it is no container any more, and the owner's file goes last: until then whoever reaps removes the rest
-      const prepare: Step[] = [
-        { op: 'unlink', host: true, at: NONE, path: evidence },
-        ...keptSteps(id, slots),
-        { op: 'unlink', host: true, at: NONE, path: join(ownersDir(), id) },
-      ];
-      await carryOut(planOf({ prepare }));
+      // without evidence it is no container any more: the owner's file goes last, and until then whoever reaps removes the rest
+      await carryOut(planOf({ prepare: [{ op: 'unlink', host: true, at: NONE, path: evidence }, ...keptSteps(id, slots)] }));
+      const failure = allOf((await reapOwner(id)) ?? []);
+      if (failure) throw failure;
     },
     ref: () => undefined,
     unref: () => undefined,

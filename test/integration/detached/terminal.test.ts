@@ -130,6 +130,8 @@ describe('a detached program at a terminal', () => {
     const stuck = await Container.attach(made.id);
     if (stuck.stdout) await once(stuck.stdout, 'readable');
     expect((await made.wait()).stdout).toBe(lines(...Array.from({ length: 20_000 }, (_, i) => String(i))));
+    // a stream has what it was made for, also of a log that is removed, until its reader lets it go
+    stuck.stdout?.destroy();
   });
 });
 
