@@ -73,6 +73,8 @@ function noReports() {
 const TYPESCRIPT_ALONE = [
   'test/integration/test-runners.test.ts',
   'test/integration/bundled.test.ts',
+  // Node's and the shim's deaths at many moments: the code that runs then is in half-made and detached
+  'test/integration/detached/killed.test.ts',
   // a Node of its own in a terminal: the native side of a terminal is in tty.test.ts
   'test/integration/container/connect-terminal.test.ts',
   ...['pull', 'push', 'pull-faults', 'push-faults', 'credentials', 'transport', 'interchange', 'config', 'open', 'bounds', 'names'].map(
