@@ -110,7 +110,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /**
    * Makes everything of a container and parks its program just before execve. The container ends with this process (or Worker) unless it is
-   * removed before. It keeps Node alive only when it was started, or when its end is waited for.
+   * detached, or removed before. It keeps Node alive only when it was started, or when its end is waited for.
    */
   static async create<E extends Encoding = 'utf8'>(options: ContainerOptions<E>): Promise<Container<E>> {
     const parsed = parseRunOptions(options);
@@ -195,7 +195,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     await this.#life.start();
   }
 
-  /** Lets Node end while the container runs; the container is killed then. Before {@link start} this is so anyway. */
+  /** Lets Node end while the container runs; the container is killed then, unless it is detached. Before {@link start} this is so anyway. */
   unref(): void {
     this.#life.unref();
   }
@@ -394,6 +394,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   async inspect(): Promise<ContainerInspect<E>> {
     const result = this.state === 'stopped' ? await this.#life.end() : null;
     const status = await statusOf(this.#life);
+    this.#life.learn();
     const { pid, state } = this;
     return inspected(this.#life.record.current, { pid, state, result, restartCount: status.restarts, health: healthFrom(status) });
   }

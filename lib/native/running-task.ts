@@ -272,7 +272,7 @@ export class RunningTask implements Task, Beginning {
     this.#released?.resolve();
     this.#again?.resolve();
     this.#again = null;
-    if (this.#hasRun) for (const watcher of this.#watchers) watcher.ran();
+    for (const watcher of this.#watchers) this.#hasRun ? watcher.ran() : watcher.began();
     this.#hasRun = true;
   }
 

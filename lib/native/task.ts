@@ -67,6 +67,8 @@ export interface TaskStatus {
 export interface TaskWatcher {
   /** The program has ended, and another run follows. */
   died(end: RunEnd): void;
+  /** The program was started, by whoever has the task. */
+  began(): void;
   /** Another run has begun. */
   ran(): void;
   health(status: HealthWord): void;

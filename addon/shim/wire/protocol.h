@@ -37,9 +37,9 @@
 //   kAttach       key                                       kAttached: error (u8); when that is 0: state, pid, times of the start.
 //                                                           From then on the id stands for that task: kEnded follows, at once if it has
 //                                                           ended
-//   kWatch        since (num): ns of the monotonic clock    kNotice of kThere for each task, then for each thing that has happened since,
-//   as
-//                                                           far as the shim remembers, and for all that happens: lost (u32), key (u32),
+//   kWatch        since (num): ns of the monotonic clock    kNotice of kThere for each task, then for each thing that has happened
+//                                                           since, as far as the shim remembers, and for all that happens: lost (u32),
+//                                                           key (u32),
 //                                                           kind (u8), when (num: ns since the epoch), body (bytes); see NoticeKind. `lost`
 //                                                           of them came before this one and were left out, since the client read too
 //                                                           slowly

@@ -35,7 +35,8 @@ async function whereIs(record: ListedRecord): Promise<{ pid: number; state: Stat
     const task = await askShim(record.id);
     if (task !== null) return { pid: task.pid, state: stateOf(task.state, record) };
   } catch (error) {
-    if (hasCode(error, 'ERR_SHIM_SILENT')) return { pid: 0, state: 'unknown' };
+    // a shim that stands still takes no more connections when many wait (EAGAIN of connect)
+    if (hasCode(error, 'ERR_SHIM_SILENT', 'EAGAIN')) return { pid: 0, state: 'unknown' };
     // the shim ended while it was asked
     if (!hasCode(error, 'ERR_SHIM_DIED')) throw error;
   }

@@ -29,12 +29,12 @@ function bootId(): string {
   return boot;
 }
 
-/** JSON has no numbers of 64 bits and no bytes. */
+/** JSON has no numbers of 64 bits and no bytes. They are told by a list, for a label may have any name and any text. */
 function replacer(this: object, key: string, value: unknown): unknown {
   // a Buffer has been made an object by now
   const raw: unknown = Reflect.get(this, key);
-  if (typeof raw === 'bigint') return { $bigint: String(raw) };
-  if (types.isUint8Array(raw)) return { $bytes: Buffer.from(raw).toString('base64') };
+  if (typeof raw === 'bigint') return { $bigint: [String(raw)] };
+  if (types.isUint8Array(raw)) return { $bytes: [Buffer.from(raw).toString('base64')] };
   return value;
 }
 
@@ -42,7 +42,8 @@ function reviver(_: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const [entry, ...others] = Object.entries(value);
   if (entry === undefined || others.length > 0) return value;
-  const [key, text] = entry;
+  const [key, list] = entry;
+  const text: unknown = Array.isArray(list) ? list[0] : undefined;
   if (key === '$bigint' && typeof text === 'string') return BigInt(text);
   if (key === '$bytes' && typeof text === 'string') return new Uint8Array(Buffer.from(text, 'base64'));
   return value;

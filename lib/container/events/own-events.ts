@@ -27,6 +27,8 @@ export class OwnEvents {
     this.#record = record;
     this.tell({ type: 'create' });
     task.watch({
+      // whoever starts it tells that
+      began: () => undefined,
       died: (end) => void this.#starting.then(() => this.#tellEnd(end)),
       ran: () => void this.#starting.then(() => this.#tellNextStart()),
       health: (status) => this.tell({ type: 'health_status', status }),

@@ -39,7 +39,8 @@ export async function untilHealthy(life: Life, signal: AbortSignal, see: (last: 
     throw new NacelleError(`wait for the health of the container ${life.id}: it has no healthcheck`, { code: 'ERR_STATE' });
   }
   let wake = (): void => undefined;
-  const unwatch = life.held.task.watch({ died: () => undefined, ran: () => undefined, health: () => wake() });
+  const nothing = (): void => undefined;
+  const unwatch = life.held.task.watch({ began: nothing, died: nothing, ran: nothing, health: () => wake() });
   signal.addEventListener('abort', () => wake(), { once: true });
   try {
     while (!signal.aborted) {

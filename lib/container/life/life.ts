@@ -1,10 +1,12 @@
 import * as z from 'zod';
-import { NacelleError } from '../../errors.js';
+import { isFrozen } from '../../cgroup/freezer.js';
+import { hasCode, NacelleError } from '../../errors.js';
 import type { Connection } from '../../native/connection.js';
 import { abortSignal } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { unlessAborted } from '../../process/abort.js';
 import type { Encoding, RunResult } from '../../process/options/process-types.js';
+import { readNote } from '../detached/note.js';
 import { OwnEvents } from '../events/own-events.js';
 import { FirstProcess } from '../exec/first-process.js';
 import { ContainerFiles } from '../files/container-files.js';
@@ -31,7 +33,7 @@ export class Life<E extends Encoding = Encoding> {
   files: ContainerFiles | null;
   /** `null`: its shim tells what happens to it, or it was cancelled before there was a process. */
   readonly own: OwnEvents | null;
-  state: State;
+  #state: State;
   /** How often the program was started again, as far as was seen here. */
   restarts = 0;
   /** Programs that are about to join. */
@@ -46,7 +48,7 @@ export class Life<E extends Encoding = Encoding> {
   #isLetGo = false;
 
   constructor({ record, held, connection = null }: Parts<E> & { connection?: Connection | null }, state: State) {
-    this.state = state;
+    this.#state = state;
     this.connection = connection;
     this.id = record.current.id;
     this.record = record;
@@ -58,12 +60,14 @@ export class Life<E extends Encoding = Encoding> {
     live.add(this);
     // what the handle holds is of no use without its shim
     connection?.over.then(() => this.close());
-    held.task.ended
-      .catch(() => undefined)
-      .finally(() => {
-        live.delete(this);
-        if (this.isDetached) this.state = 'stopped';
-      });
+    const end = (): void => {
+      live.delete(this);
+      if (!this.isDetached) return;
+      this.state = 'stopped';
+      this.#learnLast();
+    };
+    // before whoever waits for the end, which is judged by the last limits
+    held.task.ended.then(end, end);
   }
 
   #filesIn(inside: Inside | null): ContainerFiles | null {
@@ -86,6 +90,32 @@ export class Life<E extends Encoding = Encoding> {
     this.files = this.#filesIn(inside);
     await files?.close();
     before?.close();
+  }
+
+  /** Others may pause a detached container too, or let it go on: its groups tell. */
+  get state(): State {
+    const seen = this.#state;
+    if (!this.isDetached || (seen !== 'running' && seen !== 'paused')) return seen;
+    return isFrozen(this.record.current.group.paths) ? 'paused' : 'running';
+  }
+
+  set state(state: State) {
+    this.#state = state;
+  }
+
+  /** Takes what others have changed of a detached container: its limits, and the groups that keep them. */
+  learn(): void {
+    const noted = this.isDetached ? readNote(this.id) : null;
+    if (noted !== null) this.record.current = { ...this.record.current, limits: noted.limits, group: noted.group };
+  }
+
+  #learnLast(): void {
+    try {
+      this.learn();
+    } catch (error) {
+      // the end is told also where the note of the container was damaged
+      if (!hasCode(error, 'ERR_NOTE')) throw error;
+    }
   }
 
   /** Whether it outlives this process. */

@@ -11,6 +11,8 @@ import type { Life } from './life.js';
 export async function update(life: Life, limits: Limits): Promise<void> {
   const parsed = parseGroupLimits(limits);
   if (life.state === 'stopped') throw new NacelleError(`update the container ${life.id}: it has ended`, { code: 'ERR_STATE' });
+  // another process may have changed other limits
+  life.learn();
   const record = life.record.current;
   const { name, paths: before, leaf, bases } = record.group;
   const layout = withBases(groupLayout(), new Map(Object.entries(bases)));

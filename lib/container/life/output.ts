@@ -6,19 +6,25 @@ import type { Life } from './life.js';
 
 export function logs(life: Life, options: LogOptions): AsyncIterable<LogRecord> {
   const parsed = parseLogOptions(options);
-  const { detached } = life.record.current;
   const { task, program } = life.held;
-  if (detached?.logs) return readLogs(detached.logs, parsed, { ended: task.ended, encoding: program.encoding });
-  const { stdout, stderr } = program.streams.collected;
-  if (stdout || stderr) return keptLogs(program.streams, parsed, { encoding: program.encoding });
-  throw new NacelleError(`read the logs of the container ${life.id}: its output goes elsewhere`, { code: 'ERR_STATE' });
+  const folder = placeOf(life);
+  if (folder === null) return keptLogs(program.streams, parsed, { encoding: program.encoding });
+  return readLogs(folder, parsed, { ended: task.ended, encoding: program.encoding });
 }
 
 /** All that the program writes, as text. */
 export function follow(life: Life, until: Promise<unknown>): AsyncIterable<LogRecord> {
-  const { detached } = life.record.current;
   const { task, program } = life.held;
+  const folder = placeOf(life);
   const options = { follow: true };
-  if (!detached?.logs) return keptLogs(program.streams, options, { encoding: 'utf8', until });
-  return readLogs(detached.logs, options, { ended: Promise.race([task.ended, until]), encoding: 'utf8' });
+  if (folder === null) return keptLogs(program.streams, options, { encoding: 'utf8', until });
+  return readLogs(folder, options, { ended: Promise.race([task.ended, until]), encoding: 'utf8' });
+}
+
+/** The folder of the log; `null` where the output is kept for the result. @throws NacelleError `ERR_STATE` */
+function placeOf({ id, record, held }: Life): string | null {
+  const folder = record.current.detached?.logs ?? null;
+  const { stdout, stderr } = held.program.streams.collected;
+  if (folder !== null || stdout || stderr) return folder;
+  throw new NacelleError(`read the logs of the container ${id}: its output goes elsewhere`, { code: 'ERR_STATE' });
 }

@@ -14,6 +14,9 @@ const restartOptions = z.strictObject({ timeout: delay.optional() });
 /** Keeps up with a program that is started again, whoever asks for that. */
 export function followRuns(life: Life): void {
   life.held.task.watch({
+    began: () => {
+      life.state = 'running';
+    },
     died: () => {
       life.state = 'restarting';
       life.endRun();

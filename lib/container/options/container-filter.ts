@@ -6,7 +6,7 @@ import type { ContainerFilter, ContainerInfo } from './container-types.js';
 const schema = z.strictObject({
   labels: z.record(text, text).optional(),
   name: text.optional(),
-  state: z.enum(['created', 'running', 'paused', 'stopped', 'unknown']).optional(),
+  state: z.enum(['created', 'running', 'paused', 'restarting', 'stopped', 'unknown']).optional(),
 });
 
 /** A test for containers that have all of what is asked for. @throws NacelleError `ERR_INVALID_OPTION` */
