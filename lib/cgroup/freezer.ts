@@ -61,6 +61,13 @@ export function freezerFile(paths: Paths): string | null {
   return paths.unified === undefined && paths.freezer === undefined ? null : freezerOf(paths).file;
 }
 
+/** What lets a group go on: the file to write to, and the word. `null` where there is no freezer. */
+export function thawing(paths: Paths): { readonly file: string; readonly word: string } | null {
+  if (paths.unified === undefined && paths.freezer === undefined) return null;
+  const { file, words } = freezerOf(paths);
+  return { file, word: words.thaw };
+}
+
 /** Thaws without waiting; does nothing where there is no freezer, or the group is gone. */
 export function lift(what: string, paths: Paths): void {
   if (paths.unified === undefined && paths.freezer === undefined) return;

@@ -190,20 +190,14 @@ export class RunningTask implements Task, Beginning {
     }
   }
 
-  again({ signal, killAfterMs }: { signal: number; killAfterMs: number }): Promise<void> {
-    if (this.#over || this.#hasEnded) return Promise.reject(new NacelleError('it has ended', { code: 'ERR_ENDED' }));
+  async again({ signal, killAfterMs }: { signal: number; killAfterMs: number }): Promise<void> {
+    if (this.#over || this.#hasEnded) throw new NacelleError('it has ended', { code: 'ERR_ENDED' });
+    const body = new Encoder().u32(signal).num(Math.ceil(killAfterMs * 1e6));
+    this.#connection.send(Request.again, this.id, body.finish());
     this.#again ??= new Deferred<void>();
     const again = this.#again.promise;
     this.#connection.ref();
-    this.#connection.send(
-      Request.again,
-      this.id,
-      new Encoder()
-        .u32(signal)
-        .num(Math.ceil(killAfterMs * 1e6))
-        .finish(),
-    );
-    return again.finally(() => this.#connection.unref());
+    await again.finally(() => this.#connection.unref());
   }
 
   async status(): Promise<TaskStatus> {

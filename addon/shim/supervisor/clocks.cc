@@ -10,14 +10,17 @@
 
 namespace nacelle {
 
-void Clocks::start(Loop& loop, const Plan& plan, const Slots& slots, uint64_t started_ns, Due due) {
+void Clocks::start(Loop& loop, const Plan& plan, const Slots& slots, Begin begin, Due due) {
   loop_ = &loop;
   plan_ = &plan;
   slots_ = &slots;
   due_ = std::move(due);
-  if (plan.timeout_ns > 0) wall_.start(loop, started_ns + plan.timeout_ns, [this] { due_(Cause::kWallTime); });
+  if (plan.timeout_ns > 0) wall_.start(loop, begin.ns + plan.timeout_ns, [this] { due_(Cause::kWallTime); });
   if (plan.has_cpu_clock) {
-    cpu_.start(loop, started_ns + plan.cpu_limit_ns / static_cast<uint64_t>(get_nprocs()), [this] { check_cpu(); });
+    cpu_before_ns_ = 0;
+    // a counter that can't be read ends the program at the first look
+    if (begin.counts_on && !read_cpu(cpu_before_ns_)) cpu_before_ns_ = 0;
+    cpu_.start(loop, begin.ns + plan.cpu_limit_ns / static_cast<uint64_t>(get_nprocs()), [this] { check_cpu(); });
   }
 }
 
@@ -26,8 +29,7 @@ void Clocks::stop() {
   cpu_.stop();
 }
 
-// Reads the counter when the limit could first have been reached with every processor busy. What is left gives the time of the next look.
-void Clocks::check_cpu() {
+bool Clocks::read_cpu(uint64_t& used_ns) const {
   const unique_fd fd(openat(slots_->get(plan_->cpu_counter.at), plan_->cpu_counter.path.text, O_RDONLY | O_CLOEXEC));
   char text[1024] = "";
   const ssize_t size = fd ? read(fd.get(), text, sizeof text - 1) : -1;
@@ -36,9 +38,17 @@ void Clocks::check_cpu() {
     number = std::strstr(text, plan_->cpu_key.text);
     if (number != nullptr) number += plan_->cpu_key.size;
   }
+  if (size <= 0 || number == nullptr) return false;
+  used_ns = std::strtoull(number, nullptr, 10) * plan_->cpu_unit_ns;
+  return true;
+}
+
+// Reads the counter when the limit could first have been reached with every processor busy. What is left gives the time of the next look.
+void Clocks::check_cpu() {
+  uint64_t used = 0;
   // a counter that can't be read any more must not mean that there is no limit
-  if (size <= 0 || number == nullptr) return due_(Cause::kCpuTime);
-  const uint64_t used = std::strtoull(number, nullptr, 10) * plan_->cpu_unit_ns;
+  if (!read_cpu(used)) return due_(Cause::kCpuTime);
+  used -= std::min(used, cpu_before_ns_);
   if (used >= plan_->cpu_limit_ns) return due_(Cause::kCpuTime);
   const uint64_t soonest = (plan_->cpu_limit_ns - used) / static_cast<uint64_t>(get_nprocs());
   cpu_.start(*loop_, monotonic_ns() + std::max(soonest, kMillisecond), [this] { check_cpu(); });

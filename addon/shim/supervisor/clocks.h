@@ -14,18 +14,24 @@ class Clocks {
  public:
   using Due = std::function<void(Cause)>;
 
-  // The limits count from `started_ns`; `due` is called for each that is reached. The plan and the slots must live until stop().
-  void start(Loop& loop, const Plan& plan, const Slots& slots, uint64_t started_ns, Due due);
+  struct Begin {
+    uint64_t ns = 0;
+    bool counts_on = false;  // the counter of CPU time has counted runs before
+  };
+  // The limits count from `begin`; `due` is called for each that is reached. The plan and the slots must live until stop().
+  void start(Loop& loop, const Plan& plan, const Slots& slots, Begin begin, Due due);
   void stop();
 
  private:
   void check_cpu();
+  bool read_cpu(uint64_t& used_ns) const;
 
   Loop* loop_ = nullptr;
   const Plan* plan_ = nullptr;
   const Slots* slots_ = nullptr;
   Due due_;
   Timer wall_, cpu_;
+  uint64_t cpu_before_ns_ = 0;
 };
 
 }  // namespace nacelle

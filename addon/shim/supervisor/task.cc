@@ -128,13 +128,15 @@ void Task::kill(const Listener& caller, Message& message) {
   const auto signal = static_cast<int>(reader.u32());
   const bool tree = reader.u8() != 0;
   if (!reader.ok()) return;
-  if (cause != Cause::kCaller || signal == SIGKILL || signal == plan_.again.stop_signal) is_stopped_ = true;
+  if (cause != Cause::kCaller || signal == SIGKILL || signal == plan_.again.stop_signal) want_no_other_run();
   if (state_ == State::kBetween) {
     listeners_.answer(caller, called_event(sequence));
     return is_stopped_ ? stay_ended() : void();
   }
   blame(cause);
-  if (tree && signal == SIGKILL) {
+  // the process of a next run that is being set up hears no other signal, and nobody wants its program any more
+  const bool is_next = is_stopped_ && restarts_ > 0 && state_ == State::kSetUp && !run_.executing;
+  if (is_next || (tree && signal == SIGKILL)) {
     signal_tree();
   } else {
     signal_first(signal);
@@ -171,7 +173,7 @@ void Task::leave(const Client& client) {
   if (!listeners_.empty() || is_kept() || (plan_.leaves_tree && told_started_)) return;
   if (state_ == State::kWaiting || state_ == State::kHolding) return finish_when_empty();
   if (state_ == State::kEnding || state_ == State::kKept || state_ == State::kGone) return;
-  is_stopped_ = true;
+  want_no_other_run();
   if (state_ == State::kBetween) return stay_ended();
   blame(Cause::kOwner);
   signal_tree();
@@ -333,6 +335,7 @@ void Task::finish() {
   stop_clocks();
   close_channel();
   forget_failed_run();
+  if (plan_.has_again) close_given();
   if (run_.has_exit) run_.reports = read_reports(plan_.reports, slots_);
   undo_ = HostSteps(plan_.undo, kInUndo);
   deadline_ns_ = monotonic_ns() + kPatience;

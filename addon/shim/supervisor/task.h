@@ -123,6 +123,7 @@ class Task {
   void end_run();
   void run_again();
   void forget_failed_run();
+  void want_no_other_run();
   void stay_ended();
   void end_for_next_run(int signal, uint64_t patience_ns);
   void watch_health();
@@ -166,7 +167,7 @@ class Task {
   uint64_t deadline_ns_ = 0;
   bool told_started_ = false, has_failed_ = false, is_closing_ = false, is_removing_ = false;
   bool is_again_asked_ = false, is_stopped_ = false;
-  uint32_t restarts_ = 0;
+  uint32_t restarts_ = 0, retries_ = 0;  // the latter: in a row, that nobody asked for
   // of a task that starts again: the run before, what its files of reports held when this run began, and the pause before the next one
   Run last_run_;
   std::vector<Report> before_;

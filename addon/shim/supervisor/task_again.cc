@@ -12,11 +12,13 @@ namespace nacelle {
 bool Task::comes_again() const {
   const Again& again = plan_.again;
   if (!plan_.has_again || is_closing_ || has_failed_ || !run_.has_exit || !run_.executing) return false;
+  // nobody copies the output of another run
+  if (!context_.pump.failures().empty()) return false;
   if (is_again_asked_) return true;
   if (is_stopped_ || again.on == RestartOn::kNever) return false;
   const bool failed = !WIFEXITED(run_.program_status) || WEXITSTATUS(run_.program_status) != 0;
   if (again.on == RestartOn::kFailure && !failed) return false;
-  return again.most == 0 || restarts_ < again.most;
+  return again.most == 0 || retries_ < again.most;
 }
 
 // The container's groups stay for the next run, which counts on in them.
@@ -37,6 +39,7 @@ void Task::end_run() {
 }
 
 void Task::run_again() {
+  retries_ = is_again_asked_ ? 0 : retries_ + 1;
   is_again_asked_ = false;
   is_stopped_ = false;
   ++restarts_;
@@ -64,11 +67,14 @@ void Task::again(const Message& message) {
   Reader reader(message.body.data(), message.body.size());
   const auto signal = static_cast<int>(reader.u32());
   const uint64_t patience_ns = reader.num();
-  if (!reader.ok() || !plan_.has_again || is_closing_) return;
+  // the log or the pump of a run that is the last one has been told to end
+  if (!reader.ok() || !plan_.has_again || is_closing_ || run_.is_draining) return;
+  // a run that is being set up is the next one already: its start answers
   if (state_ == State::kBetween) {
     next_run_.stop();
+    is_again_asked_ = true;
     run_again();
-  } else if (state_ == State::kSetUp || state_ == State::kRunning) {
+  } else if (run_.executing && (state_ == State::kSetUp || state_ == State::kRunning)) {
     blame(Cause::kCaller);
     notice_kill(signal);
     end_for_next_run(signal, patience_ns);
@@ -82,11 +88,15 @@ void Task::end_for_next_run(int signal, uint64_t patience_ns) {
   force_kill_.start(supervisor_.loop(), monotonic_ns() + patience_ns, [this] { signal_tree(); });
 }
 
+void Task::want_no_other_run() {
+  is_again_asked_ = false;
+  is_stopped_ = true;
+}
+
 // The task ends instead of running again.
 void Task::stay_ended() {
   next_run_.stop();
-  is_again_asked_ = false;
-  is_stopped_ = true;
+  want_no_other_run();
   finish_when_empty();
 }
 

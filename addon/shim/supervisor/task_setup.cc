@@ -136,7 +136,7 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
       if (has_failed_) return;
       state_ = State::kParked;
       set_up_clock_.stop();
-      close_given();
+      if (!plan_.has_again) close_given();
       return send_started(false);
     case Signal::kExecuting:
       run_.executing = true;
@@ -144,7 +144,8 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
       run_.times.started_real_ns = realtime_ns();
       set_up_clock_.stop();
       // the limits start now, though the program may not run yet: other processes may keep the shim from hearing that it does
-      clocks_.start(supervisor_.loop(), plan_, slots_, run_.times.started_ns, [this](Cause cause) { end_by_clock(cause); });
+      clocks_.start(supervisor_.loop(), plan_, slots_, {run_.times.started_ns, restarts_ > 0},
+                    [this](Cause cause) { end_by_clock(cause); });
       return;
     case Signal::kWorking:
       // init sends this message also when the program died before its execve
@@ -248,16 +249,15 @@ void Task::channel_closed() {
 void Task::began() {
   if (state_ == State::kRunning || state_ == State::kEnding || has_failed_) return;
   state_ = State::kRunning;
-  close_given();
+  if (!plan_.has_again) close_given();
   send_started(true);
   watch_health();
   end_for_lost_copy();
 }
 
 // Closes the descriptors that came with the plan, but for those that Node wants back. The process has its own by now, and the shim's copies
-// would keep its pipes open. Another run needs them too: then they stay open until the last end.
+// would keep its pipes open. Another run needs them too: of a program that may be started again they stay open until its last end.
 void Task::close_given() {
-  if (plan_.has_again) return;
   const std::vector<int32_t> returns = numbers(plan_.returns);
   for (const int32_t slot : given_) {
     if (std::find(returns.begin(), returns.end(), slot) == returns.end()) slots_.close(slot);

@@ -1,5 +1,6 @@
 import { NacelleError } from '../../errors.js';
 import { clearTimeout, setTimeout } from '../../native/clock.js';
+import { Deferred } from '../../native/deferred.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import type { StartPlan, Task } from '../../native/task.js';
 import type { Slot } from '../../plan/steps.js';
@@ -14,18 +15,18 @@ export class FirstProcess {
   #asked: Promise<number> | null = null;
   #users = 0;
   #hasEnded = false;
+  readonly #ended = new Deferred<void>();
 
   /** @param slot a slot of the task that the shim may fill */
   constructor(task: Task, slot: Slot) {
     this.#task = task;
     this.#slot = slot;
-    const end = (): void => this.end();
-    task.ended.then(end, end);
   }
 
   /** To be called when the process has ended. */
   end(): void {
     this.#hasEnded = true;
+    this.#ended.resolve();
     this.#closeUnused();
   }
 
@@ -61,7 +62,7 @@ export class FirstProcess {
     const patience = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, END_PATIENCE);
     });
-    await Promise.race([this.#task.ended.catch(() => undefined), patience]);
+    await Promise.race([this.#ended.promise, patience]);
     clearTimeout(timer);
     return this.#hasEnded;
   }

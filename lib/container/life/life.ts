@@ -62,6 +62,7 @@ export class Life<E extends Encoding = Encoding> {
     connection?.over.then(() => this.close());
     const end = (): void => {
       live.delete(this);
+      this.firstProcess.end();
       if (!this.isDetached) return;
       this.state = 'stopped';
       this.#learnLast();

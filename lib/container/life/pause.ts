@@ -1,4 +1,4 @@
-import { freeze, thaw } from '../../cgroup/freezer.js';
+import { freeze, lift, thaw } from '../../cgroup/freezer.js';
 import type { Life } from './life.js';
 import { tell } from './tell.js';
 
@@ -9,6 +9,11 @@ export async function pause(life: Life): Promise<void> {
     // a process that joins would be frozen half way
     await Promise.allSettled(life.joining);
     await freeze(`the container ${life.id}`, life.record.current.group.paths);
+    if (life.state === 'restarting') {
+      // its next run has begun meanwhile, or is about to
+      lift(`the container ${life.id}`, life.record.current.group.paths);
+      life.expect('running', 'pause');
+    }
     if (life.state === 'running') life.state = 'paused';
     tell(life, { type: 'pause' });
   } finally {

@@ -15,8 +15,7 @@ async function removeDetached(life: Life): Promise<void> {
   const { task } = life.held;
   try {
     if (life.state !== 'stopped') await kill(life);
-    task.ref();
-    await task.ended;
+    // a task that is closed is not started again, whoever asks for that now
     await task.close();
   } finally {
     await life.close();
@@ -30,6 +29,8 @@ async function removeOwn(life: Life): Promise<void> {
   task.ref();
   try {
     if (life.state !== 'stopped') await kill(life);
+    // so that it is not started again, whoever asks for that now; how it ends is told by `ended`
+    task.close().catch(() => undefined);
     await ended.catch((error: unknown) => {
       // `start` or `wait` has thrown this failure already; only what could not be cleaned up is new here
       const left = error instanceof NacelleError ? error.cleanupError : undefined;

@@ -1,3 +1,4 @@
+import { thawing } from '../../cgroup/freezer.js';
 import type { GroupPlan } from '../../cgroup/group-plan.js';
 import { PROPAGATION } from '../../plan/constants.js';
 import { type Again, cloneStep, NONE, type Plan, type PlanParts, planOf, REFUSE_DESCRIPTORS, type Stage } from '../../plan/plan.js';
@@ -134,9 +135,15 @@ function planAgain(input: PlanInput, before: RunBefore): Again {
     most: options.restart?.maxRetries ?? 0,
     ...BACK_OFF,
     stopSignal,
-    prepare: run.prepare,
+    prepare: [...thawSteps(group), ...run.prepare],
     stages: wholeStages(head, entered(group), run),
   };
+}
+
+/** Somebody may have paused the run before, which then ended: a process that enters its groups would stand still for ever. */
+function thawSteps({ paths }: GroupPlan): Step[] {
+  const thaw = thawing(paths);
+  return thaw === null ? [] : [{ op: 'put', host: true, at: NONE, path: thaw.file, bytes: Buffer.from(thaw.word) }];
 }
 
 /**

@@ -100,6 +100,40 @@ describe.each([
     await container.remove();
   });
 
+  it.each(['kill', 'remove', 'stop'] as const)('is ended by %s though somebody waits for its next run', async (what) => {
+    const container = await made('trap "" TERM; echo run; while :; do sleep 0.01; done', how);
+    await container.waitFor({ log: 'run' });
+    const restarting = container.restart({ timeout: 1_000_000 });
+    restarting.catch(() => undefined);
+    if (what === 'kill') await container.kill();
+    else if (what === 'stop') await container.stop({ timeout: 0 });
+    else await container.remove({ force: true });
+    await expect(restarting).rejects.toMatchObject({ code: 'ERR_STATE' });
+    if (what !== 'remove') expect(await container.wait()).toMatchObject({ signal: 'SIGKILL', stdout: 'run\n' });
+    await container.remove();
+  });
+
+  it('is started again once for all who ask at a time', async () => {
+    const container = await made(`${COUNT} sleep 1000`, how);
+    await container.waitFor({ log: 'run 1' });
+    await Promise.all([container.restart({ timeout: 0 }), container.restart({ timeout: 0 }), container.restart({ timeout: 0 })]);
+    expect(container.state).toBe('running');
+    const { restartCount } = await container.inspect();
+    expect((await container.exec(['wc', '-l', '/runs'])).stdout).toBe(`${restartCount + 1} /runs\n`);
+    await container.remove({ force: true });
+  });
+
+  it('counts the CPU time of one run alone', async () => {
+    // about 600 ms, by what the kernel counts for the shell
+    const burn = 'while :; do read -r a b c d e f g h i j k l m u s z < /proc/$$/stat; [ $((u + s)) -ge 60 ] && break; done;';
+    const container = await made(`${COUNT} ${burn} echo "done $n"; sleep 1000`, { ...how, cpuTimeLimit: 1000 });
+    await container.waitFor({ log: 'done 1' });
+    await container.restart({ timeout: 0 });
+    await container.waitFor({ log: 'done 2' });
+    expect(container.state).toBe('running');
+    await container.remove({ force: true });
+  });
+
   it('does not stay paused over a restart', async () => {
     const container = await made(`${COUNT} trap "exit 0" TERM; while :; do sleep 0.01; done`, how);
     await container.waitFor({ log: 'run 1' });
@@ -205,6 +239,19 @@ describe('a container', () => {
   it('that restarts goes with the process that made it', async () => {
     const program = startNode('detach', [JSON.stringify({ ...(await busybox()), command: ['false'], restart: { on: 'always' } }), 'wait']);
     await program.lines.next();
+    program.process.kill('SIGKILL');
+    await program.ended;
+  });
+
+  it('that is to be started again goes with the process that made it, also while its end is waited for', async () => {
+    const options = {
+      ...(await busybox()),
+      command: ['sh', '-c', 'trap "" TERM; while :; do sleep 0.01; done'],
+      healthcheck: { test: ['CMD', 'false'], interval: 20, retries: 1, then: 'restart' },
+    };
+    const program = startNode('detach', [JSON.stringify(options), 'unhealthy']);
+    await program.lines.next();
+    expect((await program.lines.next()).value).toBe('unhealthy');
     program.process.kill('SIGKILL');
     await program.ended;
   });

@@ -30,6 +30,14 @@ describe('the input of a detached program', () => {
     expect((await container.wait()).stdout).toBe('over\n');
   });
 
+  it('breaks when the program has ended, and keeps nobody waiting', async () => {
+    const container = await started({ command: ['head', '-c', '1'], stdin: 'pipe' });
+    const written = write(container, 'x'.repeat(1_000_000));
+    written.catch(() => undefined);
+    expect((await container.wait()).stdout).toBe('x');
+    await expect(written).rejects.toThrow();
+  });
+
   it('stays open as handles come and go, and ends for all when one ends it', async () => {
     const first = await started({ stdin: 'pipe' });
     await write(first, 'one\n');

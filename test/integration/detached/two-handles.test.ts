@@ -31,6 +31,7 @@ describe('a handle of a detached container', () => {
   it('knows that another one has paused it', async () => {
     const [made, found] = await two();
     await made.start();
+    await until('the other one hears of the start', () => found.state === 'running');
     await found.pause();
     expect(made.state).toBe('paused');
     await expect(made.exec(['true'])).rejects.toMatchObject({ code: 'ERR_STATE' });
