@@ -80,6 +80,8 @@ describe('a detached program at a terminal', () => {
     await until('the echo is shown', async () => (await logged(made)).endsWith('hel'));
     two.stdin?.write('lo\n');
     await until('it has heard', async () => (await logged(made)).includes('heard hello'));
+    // a shell that is about to start a program takes the signal for itself, and waits for that program
+    await until('cat reads', () => processes().some(({ parent, command }) => parent === made.pid && command === 'cat'));
     one.stdin?.write('\x03');
     await until('it is interrupted', async () => (await logged(made)).includes('interrupted'));
     two.stdin?.end();
