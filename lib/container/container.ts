@@ -271,7 +271,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * namespaces; what lies on a tmpfs is gone. `wait` goes on: it tells the last end. A container that was not started is started.
    *
    * @param options.timeout ms until SIGKILL. Default 10,000
-   * @throws NacelleError `ERR_STATE` when it has ended, `ERR_INVALID_OPTION`; UnsupportedError with a terminal
+   * @throws NacelleError `ERR_STATE` when it has ended, `ERR_INVALID_OPTION`; UnsupportedError for a container that has neither `restart` nor
+   * `detach`, or has a terminal
    */
   async restart(options: { timeout?: number | undefined } = {}): Promise<void> {
     await restart(this.#life, options);

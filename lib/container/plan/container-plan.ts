@@ -117,9 +117,13 @@ function keepsInside({ options, park }: PlanInput): boolean {
   return options.copyOut.length > 0 || park;
 }
 
-/** A terminal is of one run: another run would have another. */
-function maybeAgain({ park, streams }: PlanInput): boolean {
-  return park && !streams.terminal;
+/**
+ * A terminal is of one run: another run would have another. The shim keeps the program's ends of the pipes for the next run, so their readers
+ * see no end before the container's: only a container for which that was asked has it so, and a detached one, whose reader is the log.
+ */
+function maybeAgain({ options, health, park, streams }: PlanInput): boolean {
+  const isAsked = options.restart !== null || options.detached !== null || health?.then === 'restart';
+  return park && isAsked && !streams.terminal;
 }
 
 /** docker's numbers. */

@@ -28,9 +28,9 @@ async function made(script: string, options: ContainerOptions = {}): Promise<Con
 const runs = (count: number): string => Array.from({ length: count }, (_, index) => `run ${index + 1}\n`).join('');
 
 describe.each([
-  ['of this process', {}],
-  ['that is detached', { detach: true }],
-] as const)('a container %s', (_, how) => {
+  ['of this process', {}, { restart: { on: 'failure' } }],
+  ['that is detached', { detach: true }, { detach: true }],
+] as const)('a container %s', (_, how, restartable) => {
   it('is started again after failures, so often as was said, with its root and its output', async () => {
     const container = await made(`${COUNT} exit 3`, { ...how, restart: { on: 'failure', maxRetries: 3 } });
     expect(await container.wait()).toMatchObject({ status: 'nonzero-exit', exitCode: 3, stdout: runs(4) });
@@ -77,7 +77,7 @@ describe.each([
   });
 
   it('is started again by restart(), while others wait for its end', async () => {
-    const container = await made(`${COUNT} echo $n > /tmp/n; sleep 1000`, { ...how, tmpfs: { '/tmp': '' }, volumes: ['/data'] });
+    const container = await made(`${COUNT} echo $n > /tmp/n; sleep 1000`, { ...restartable, tmpfs: { '/tmp': '' }, volumes: ['/data'] });
     await container.waitFor({ log: 'run 1' });
     const ended = container.wait();
     await container.exec(['sh', '-c', 'echo kept > /data/file; echo gone > /tmp/file']);
@@ -101,7 +101,7 @@ describe.each([
   });
 
   it.each(['kill', 'remove', 'stop'] as const)('is ended by %s though somebody waits for its next run', async (what) => {
-    const container = await made('trap "" TERM; echo run; while :; do sleep 0.01; done', how);
+    const container = await made('trap "" TERM; echo run; while :; do sleep 0.01; done', restartable);
     await container.waitFor({ log: 'run' });
     const restarting = container.restart({ timeout: 1_000_000 });
     restarting.catch(() => undefined);
@@ -114,7 +114,7 @@ describe.each([
   });
 
   it('is started again once for all who ask at a time', async () => {
-    const container = await made(`${COUNT} sleep 1000`, how);
+    const container = await made(`${COUNT} sleep 1000`, restartable);
     await container.waitFor({ log: 'run 1' });
     await Promise.all([container.restart({ timeout: 0 }), container.restart({ timeout: 0 }), container.restart({ timeout: 0 })]);
     expect(container.state).toBe('running');
@@ -123,19 +123,8 @@ describe.each([
     await container.remove({ force: true });
   });
 
-  it('counts the CPU time of one run alone', async () => {
-    // about 600 ms, by what the kernel counts for the shell
-    const burn = 'while :; do read -r a b c d e f g h i j k l m u s z < /proc/$$/stat; [ $((u + s)) -ge 60 ] && break; done;';
-    const container = await made(`${COUNT} ${burn} echo "done $n"; sleep 1000`, { ...how, cpuTimeLimit: 1000 });
-    await container.waitFor({ log: 'done 1' });
-    await container.restart({ timeout: 0 });
-    await container.waitFor({ log: 'done 2' });
-    expect(container.state).toBe('running');
-    await container.remove({ force: true });
-  });
-
   it('does not stay paused over a restart', async () => {
-    const container = await made(`${COUNT} trap "exit 0" TERM; while :; do sleep 0.01; done`, how);
+    const container = await made(`${COUNT} trap "exit 0" TERM; while :; do sleep 0.01; done`, restartable);
     await container.waitFor({ log: 'run 1' });
     await container.pause();
     await container.restart();
@@ -179,7 +168,7 @@ describe.each([
   });
 
   it('has the limits that were changed in its next run too', async () => {
-    const container = await made(`${COUNT} sleep 1000`, how);
+    const container = await made(`${COUNT} sleep 1000`, restartable);
     await container.update({ pidsLimit: 77 });
     await container.restart({ timeout: 0 });
     const { paths } = (await container.inspect()).cgroup;
@@ -196,7 +185,10 @@ describe.each([
     ['an upper on disk', { upper: 'disk' }],
     ['clocks of its own', { timeOffsets: { monotonic: 1000 } }],
   ] as const)('with %s is the same again', async (_name, options) => {
-    const container = await made('id -u; mount | grep -c ^; ls /proc | grep -c ^ > /dev/null && sleep 1000', { ...how, ...options });
+    const container = await made('id -u; mount | grep -c ^; ls /proc | grep -c ^ > /dev/null && sleep 1000', {
+      ...restartable,
+      ...options,
+    });
     const see = async () => {
       const script =
         'id -u; cat /proc/self/mountinfo | cut -d" " -f5-6 | sort; grep -E "^(Cap|Seccomp|NoNew)" /proc/self/status; readlink /proc/1/cwd; umask';
@@ -212,6 +204,17 @@ describe.each([
 });
 
 describe('a container', () => {
+  it('counts the CPU time of one run alone', async () => {
+    // about 600 ms, by what the kernel counts for the shell
+    const burn = 'while :; do read -r a b c d e f g h i j k l m u s z < /proc/$$/stat; [ $((u + s)) -ge 60 ] && break; done;';
+    const container = await made(`${COUNT} ${burn} echo "done $n"; sleep 1000`, { detach: true, cpuTimeLimit: 1000 });
+    await container.waitFor({ log: 'done 1' });
+    await container.restart({ timeout: 0 });
+    await container.waitFor({ log: 'done 2' });
+    expect(container.state).toBe('running');
+    await container.remove({ force: true });
+  });
+
   it('in a folder that is written to as it is has the same folder again', async () => {
     const rootfs = await busyboxRootfs();
     await using container = await Container.create({
@@ -273,8 +276,10 @@ describe('a container', () => {
   it('is told apart in its two handles', async () => {
     const one = await made(`${COUNT} sleep 1000`, { detach: true });
     const two = await Container.attach(one.id);
+    await one.waitFor({ log: 'run 1' });
     await two.restart({ timeout: 0 });
     await until('the other one hears of it', () => one.pid === two.pid);
+    await one.waitFor({ log: 'run 2' });
     expect((await one.exec(['cat', '/runs'])).stdout).toBe('run\nrun\n');
     expect(isAlive(one.pid)).toBe(true);
     await one.remove({ force: true });
@@ -297,9 +302,12 @@ describe('a container', () => {
     await expect(Container.run(all)).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
   });
 
-  it('with a terminal is not started again', async () => {
-    await using container = await Container.create({ ...(await busybox()), command: ['cat'], tty: true });
-    await container.start();
+  it.each([
+    ['a terminal', { tty: true, detach: true }],
+    ['streams of one run', {}],
+  ])('with %s is not started again', async (_, options) => {
+    const container = await made('sleep 1000', options);
     await expect(container.restart()).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
+    await container.remove({ force: true });
   });
 });

@@ -50,7 +50,7 @@ describe.each([
   });
 
   it('tell a restart that somebody asked for', async () => {
-    const events = await during('trap "exit 0" TERM; while :; do sleep 0.1; done', {}, async (container) => {
+    const events = await during('trap "exit 0" TERM; while :; do sleep 0.1; done', { restart: { on: 'failure' } }, async (container) => {
       await container.restart();
       await container.stop();
     });

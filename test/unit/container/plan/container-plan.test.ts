@@ -163,8 +163,9 @@ describe('init and park', () => {
   it('the mount namespace, the user and the changes are kept where they will be looked into, and nowhere else', () => {
     for (const [planned, namespaces, others] of [
       [plan(), 0, 0],
+      [plan({}, { park: true }), 1, 2],
       // of a container that may be started again, the root is kept too
-      [plan({}, { park: true }), 1, 3],
+      [plan({ restart: { on: 'always' } }, { park: true }), 1, 3],
       [plan({ copyOut: ['/out'] }), 1, 1],
     ] as const) {
       expect(ops(last(planned)).filter((op) => op === 'open_namespace')).toHaveLength(namespaces);
