@@ -260,7 +260,9 @@ describe('events of detached containers', () => {
     const rounds = 3000;
     for (let i = 0; i < rounds; i++) await container.kill('SIGURG');
     const shim = shimOf(container.id);
-    expect(Number(/^VmRSS:\s+(\d+)/m.exec(readText(`/proc/${shim}/status`) ?? '')?.[1])).toBeLessThan(8 * 1024);
+    // a sanitizer keeps what was freed
+    const mostKiB = (process.env.NACELLE_SANITIZE === '1' ? 1024 : 8) * 1024;
+    expect(Number(/^VmRSS:\s+(\d+)/m.exec(readText(`/proc/${shim}/status`) ?? '')?.[1])).toBeLessThan(mostKiB);
     await container.kill();
     await container.wait();
     reader.process.kill('SIGCONT');
