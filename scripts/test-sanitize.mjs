@@ -75,6 +75,8 @@ const TYPESCRIPT_ALONE = [
   'test/integration/bundled.test.ts',
   // Node's and the shim's deaths at many moments: the code that runs then is in half-made and detached
   'test/integration/detached/killed.test.ts',
+  'test/integration/image/killed.test.ts',
+  'test/integration/volume/killed-while-filling.test.ts',
   // a Node of its own in a terminal: the native side of a terminal is in tty.test.ts
   'test/integration/container/connect-terminal.test.ts',
   ...['pull', 'push', 'pull-faults', 'push-faults', 'credentials', 'transport', 'interchange', 'config', 'open', 'bounds', 'names'].map(
