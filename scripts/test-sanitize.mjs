@@ -79,6 +79,10 @@ const TYPESCRIPT_ALONE = [
   'test/integration/volume/killed-while-filling.test.ts',
   // a Node of its own in a terminal: the native side of a terminal is in tty.test.ts
   'test/integration/container/connect-terminal.test.ts',
+  // whose files, limits and groups are looked at: the plans behind them are those of the other files
+  ...['own-folders', 'freeze', 'features', 'every-limit', 'container/scheduler', 'container/memory'].map(
+    (name) => `test/integration/${name}.test.ts`,
+  ),
   ...['pull', 'push', 'pull-faults', 'push-faults', 'credentials', 'transport', 'interchange', 'config', 'open', 'bounds', 'names'].map(
     (name) => `test/integration/image/${name}.test.ts`,
   ),
