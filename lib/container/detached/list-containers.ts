@@ -5,7 +5,7 @@ import type { ContainerInfo, State } from '../options/container-types.js';
 import { askShim } from './attach.js';
 import { containerIds } from './container-folders.js';
 import { taskOfTheDead } from './dead-shim.js';
-import { type ListedRecord, readListed } from './note.js';
+import { type ListedRecord, readListed, unlessDamaged } from './note.js';
 
 /** All detached containers of this user, the oldest first. One whose note is damaged is left out: `Container.attach` tells why. */
 export async function detachedContainers(): Promise<ContainerInfo[]> {
@@ -14,20 +14,11 @@ export async function detachedContainers(): Promise<ContainerInfo[]> {
 }
 
 async function infoOf(id: string): Promise<ContainerInfo | null> {
-  const record = noteOf(id);
+  const record = unlessDamaged(() => readListed(id));
   if (record === null) return null;
   const { name, command, labels, createdAt } = record;
   const at = await whereIs(record);
   return at === null ? null : { id, name, ...at, command, labels, createdAt: new Date(createdAt) };
-}
-
-function noteOf(id: string): ListedRecord | null {
-  try {
-    return readListed(id);
-  } catch (error) {
-    if (hasCode(error, 'ERR_NOTE')) return null;
-    throw error;
-  }
 }
 
 async function whereIs(record: ListedRecord): Promise<{ pid: number; state: State | 'unknown' } | null> {

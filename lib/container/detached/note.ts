@@ -73,6 +73,16 @@ export function readListed(id: string): ListedRecord | null {
   return read(id);
 }
 
+/** What a note says; `null` also for one that is damaged: `Container.attach` tells why. */
+export function unlessDamaged<T>(readIt: () => T | null): T | null {
+  try {
+    return readIt();
+  } catch (error) {
+    if (hasCode(error, 'ERR_NOTE')) return null;
+    throw error;
+  }
+}
+
 function read(id: string, revive?: typeof reviver): NotedRecord | null {
   const path = join(containerFolder(id), 'note');
   const text = attempt(`read ${path}`, () => {

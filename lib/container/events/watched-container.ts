@@ -1,6 +1,5 @@
 import { existsSync, type FSWatcher } from 'node:fs';
 import { watchPath } from '../../cgroup/files/group-files.js';
-import { hasCode } from '../../errors.js';
 import { monotonicNs, now } from '../../native/clock.js';
 import type { Connection } from '../../native/connection.js';
 import { decodeThere, type Notice } from '../../native/messages.js';
@@ -8,7 +7,7 @@ import { NoticeKind, TaskState } from '../../native/protocol.js';
 import { connectToShim } from '../detached/attach.js';
 import { containerFolder } from '../detached/container-folders.js';
 import { taskOfTheDead } from '../detached/dead-shim.js';
-import { type NotedRecord, readNote } from '../detached/note.js';
+import { type NotedRecord, readNote, unlessDamaged } from '../detached/note.js';
 import type { ContainerEvent, ContainerHappening } from '../options/event-types.js';
 import { endOf, eventOf } from './happenings.js';
 import { happeningsIn } from './notice-events.js';
@@ -71,7 +70,7 @@ export class WatchedContainer {
   #look(): void {
     const folder = containerFolder(this.#id);
     this.#noteWatch ??= watchPath(folder, { persistent: false }, () => this.#lookAgain(), this.#hearer.fail);
-    this.#record = noteOf(this.#id);
+    this.#record = unlessDamaged(() => readNote(this.#id));
     if (this.#record === null) return;
     this.#noteWatch?.close();
     this.#connect(this.#since ?? 0n);
@@ -111,7 +110,7 @@ export class WatchedContainer {
       if (this.#hasEnded) return;
       this.#hasEnded = true;
       // its end is judged by the last limits
-      this.#record = noteOf(this.#id) ?? this.#record;
+      this.#record = unlessDamaged(() => readNote(this.#id)) ?? this.#record;
     }
     for (const happening of happeningsIn(notice, this.#record)) this.#tell(happening, notice.atMs);
   }
@@ -156,15 +155,5 @@ export class WatchedContainer {
     const lost = this.#lost;
     this.#lost = 0;
     this.#hearer.push(eventOf(this.#record, happening, { at, lost }));
-  }
-}
-
-/** A damaged note is left out, as by `list`: `Container.attach` tells why. */
-function noteOf(id: string): NotedRecord | null {
-  try {
-    return readNote(id);
-  } catch (error) {
-    if (hasCode(error, 'ERR_NOTE')) return null;
-    throw error;
   }
 }
