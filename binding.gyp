@@ -15,7 +15,7 @@
     'cflags': ['-Wall', '-Wextra', '-Wpedantic', '-fvisibility=hidden', '-fstack-protector-strong'],
     'cflags_cc': ['-std=c++17', '-fno-exceptions', '-fno-rtti'],
     'ldflags': ['-Wl,-z,relro,-z,now,-z,noexecstack'],
-    'defines': ['_GNU_SOURCE'],
+    'defines': ['_GNU_SOURCE', 'NACELLE_VERSION="<!(node -p "require(\'./package.json\').version")"'],
     'conditions': [
       ['nacelle_strict==1', { 'cflags': ['-Werror'] }],
     ],

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "launch.h"
+
 namespace nacelle {
 
 Descriptors::~Descriptors() {
@@ -49,6 +51,13 @@ Napi::Value Pipe(const Napi::CallbackInfo& info) {
   // an environment that is ending takes no descriptors
   if (!hand_over(env, ends, &numbers)) return Napi::Number::New(env, -ECANCELED);
   return {env, numbers};
+}
+
+Napi::Value CopyShim(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  unique_fd copy;
+  const int result = copy_shim(info[0].As<Napi::String>().Utf8Value(), copy);
+  return Napi::Number::New(env, result < 0 ? result : Descriptors::of(env).add(std::move(copy)));
 }
 
 Napi::Value CloseDescriptor(const Napi::CallbackInfo& info) {

@@ -41,6 +41,9 @@ bool hand_over(napi_env env, std::vector<unique_fd>& fds, napi_value* numbers);
 // pipe(): [read end, write end], close-on-exec. -errno as a number when it fails.
 Napi::Value Pipe(const Napi::CallbackInfo& info);
 
+// copyShim(path): the descriptor of a copy of the shim's executable that nobody can change (launch.h), or -errno.
+Napi::Value CopyShim(const Napi::CallbackInfo& info);
+
 // closeDescriptor(fd), duplicateDescriptor(fd): as close(2), and dup(2) close-on-exec. >= 0 or -errno. Node's fs is not
 // used for this: in a Worker, Node keeps account of the descriptors that fs opened. It warns when fs closes any other, and closes a second
 // time those that fs has not closed.

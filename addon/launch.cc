@@ -89,16 +89,6 @@ int copy_as_memfd(int source, unique_fd& out) {
   return result;
 }
 
-// Copies the executable to where nobody can write to it or change its mode, so that a container that opens /proc/PID/exe can change nothing
-// (CVE-2019-5736).
-int protected_copy(const std::string& path, unique_fd& out) {
-  const unique_fd source(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!source) return -errno;
-  const int result = geteuid() == 0 ? copy_on_own_mount(source.get(), out) : -EPERM;
-  // this process may be root of a container without CAP_SYS_ADMIN, or under a filter that refuses these calls
-  return result == -EPERM || result == -ENOSYS ? copy_as_memfd(source.get(), out) : result;
-}
-
 class SpawnActions {
  public:
   SpawnActions() { posix_spawn_file_actions_init(&actions_); }
@@ -158,7 +148,7 @@ void reap(Shim& shim) {
 int start_one(const Launch& launch, const std::string& owner, bool detached, unique_fd& control, pid_t& pid, std::string& what) {
   what = "copy the shim " + launch.shim;
   unique_fd executable;
-  int result = protected_copy(launch.shim, executable);
+  int result = copy_shim(launch.shim, executable);
   if (result < 0) return result;
   what = "start the shim";
   int pair[2];
@@ -207,6 +197,16 @@ int send_client(int control, int fd) {
 }
 
 }  // namespace
+
+// Copies the executable to where nobody can write to it or change its mode, so that a container that opens /proc/PID/exe can change nothing
+// (CVE-2019-5736).
+int copy_shim(const std::string& path, unique_fd& out) {
+  const unique_fd source(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!source) return -errno;
+  const int result = geteuid() == 0 ? copy_on_own_mount(source.get(), out) : -EPERM;
+  // this process may be root of a container without CAP_SYS_ADMIN, or under a filter that refuses these calls
+  return result == -EPERM || result == -ENOSYS ? copy_as_memfd(source.get(), out) : result;
+}
 
 int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, std::string& owner, int& pid) {
   Shim& shim = the_shim();

@@ -18,6 +18,9 @@ int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, 
 // Starts the shim of one detached container, which has the container's name as an owner and no parent here.
 int launch_detached_shim(const Launch& launch, const std::string& owner, unique_fd& socket, std::string& what);
 
+// Copies the shim's executable to where nobody can change the copy. 0 or -errno.
+int copy_shim(const std::string& path, unique_fd& out);
+
 // Connects to the shim of a detached container by the socket in the container's folder.
 int connect_to_path(const std::string& folder, unique_fd& socket, std::string& what);
 

@@ -4,7 +4,6 @@
 #include "event_counter.h"
 #include "files.h"
 #include "own_sockets.h"
-#include "shim/wire/protocol.h"
 #include "socket.h"
 #include "terminal.h"
 
@@ -13,13 +12,14 @@ namespace {
 // The export table; lib/native/binding.ts has the types.
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new nacelle::Descriptors);  // deleted when the environment ends
-  exports.Set("protocolVersion", Napi::Number::New(env, nacelle::kProtocolVersion));
+  exports.Set("version", Napi::String::New(env, NACELLE_VERSION));
   exports.Set("Socket", nacelle::Socket::Define(env));
   exports.Set("EventCounter", nacelle::EventCounter::Define(env));
   exports.Set("Terminal", nacelle::Terminal::Define(env));
   exports.Set("enterRawMode", Napi::Function::New<nacelle::EnterRawMode>(env, "enterRawMode"));
   exports.Set("restoreMode", Napi::Function::New<nacelle::RestoreMode>(env, "restoreMode"));
   exports.Set("pipe", Napi::Function::New<nacelle::Pipe>(env, "pipe"));
+  exports.Set("copyShim", Napi::Function::New<nacelle::CopyShim>(env, "copyShim"));
   exports.Set("closeDescriptor", Napi::Function::New<nacelle::CloseDescriptor>(env, "closeDescriptor"));
   exports.Set("duplicateDescriptor", Napi::Function::New<nacelle::DuplicateDescriptor>(env, "duplicateDescriptor"));
   exports.Set("tryLock", Napi::Function::New<nacelle::TryLock>(env, "tryLock"));

@@ -1,5 +1,5 @@
-// Writes what TypeScript shares with the shim: lib/plan/steps.ts from steps.def, the one list of steps, and lib/native/protocol.ts from the
-// numbers of protocol.h and channel.h. `--check` fails when a file is out of date instead of writing it.
+// Writes what TypeScript shares with the shim: lib/plan/steps.ts from steps.def, the one list of steps, lib/plan/plan-parts.ts from plan.def,
+// the one list of a plan's parts, and lib/native/protocol.ts from the numbers of protocol.h and channel.h. `--check` fails when a file is out of date instead of writing it.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { root } from './shared.mjs';
 
@@ -11,6 +11,14 @@ const types = {
   BYTES: 'Uint8Array',
   LIST: 'readonly string[]',
   SLOTS: 'readonly Slot[]',
+};
+
+/** Those of the parts of a plan beside. */
+const partTypes = {
+  ...types,
+  STEPS: 'readonly Step[]',
+  FILES: 'readonly { readonly at: Slot; readonly path: string }[]',
+  PLAN: 'Uint8Array',
 };
 
 /** Who runs a step: `host: true` has the shim do so. */
@@ -27,17 +35,32 @@ function parseSteps(text) {
     const match = /^STEP\((\w+), (child|host|both|flow), (\w+), "([^"]*)", (.*?)\)\s*(?:\/\/.*)?$/.exec(line);
     if (!match) throw new Error(`steps.def: cannot read: ${line}`);
     const [, name, side, call, what, fields] = match;
-    return [{ name, side, call, what, fields: [...fields.matchAll(/([A-Z]+)\((\w+)\)/g)].map(([, kind, field]) => ({ kind, field })) }];
+    return [{ name, side, call, what, fields: fieldsIn(fields) }];
   });
 }
 
+function fieldsIn(text) {
+  return [...text.matchAll(/([A-Z]+)\((\w+)\)/g)].map(([, kind, field]) => ({ kind, field }));
+}
+
+function parseParts(text) {
+  return text.split('\n').flatMap((line) => {
+    if (!line.startsWith('PART')) return [];
+    const match = /^PART\((\w+), (.*?)\)\s*(?:\/\/.*)?$/.exec(line);
+    if (!match) throw new Error(`plan.def: cannot read: ${line}`);
+    return [{ name: match[1], fields: fieldsIn(match[2]) }];
+  });
+}
+
+/** The fields as TypeScript's members, and as rows of a table. */
+const membersOf = (fields, kinds) =>
+  fields.map(({ kind, field }) => ` readonly ${field}${kind === 'OUT' ? '?' : ''}: ${kinds[kind]};`).join('');
+const rowsOf = (fields) => `[${fields.map(({ kind, field }) => `['${kind}', '${field}']`).join(', ')}]`;
+
 function renderSteps(steps) {
-  const members = ({ side, fields }) =>
-    hosts[side] + fields.map(({ kind, field }) => ` readonly ${field}${kind === 'OUT' ? '?' : ''}: ${types[kind]};`).join('');
-  const row = ({ name, call, what, fields }) => {
-    const list = fields.map(({ kind, field }) => `['${kind}', '${field}']`).join(', ');
-    return `  { op: '${name}', call: '${call}', what: '${what.replaceAll("'", "\\'")}', fields: [${list}] },`;
-  };
+  const members = ({ side, fields }) => hosts[side] + membersOf(fields, types);
+  const row = ({ name, call, what, fields }) =>
+    `  { op: '${name}', call: '${call}', what: '${what.replaceAll("'", "\\'")}', fields: ${rowsOf(fields)} },`;
   return `// Generated from addon/shim/steps/steps.def by scripts/generate.mjs. Change that file, not this one.
 
 /** A numbered file descriptor of a plan; -1 is none. */
@@ -64,6 +87,26 @@ export interface StepRow {
 /** In the order of the opcodes. */
 export const stepTable: readonly StepRow[] = [
 ${steps.map(row).join('\n')}
+];
+`;
+}
+
+function renderParts(parts) {
+  return `// Generated from addon/shim/wire/plan.def by scripts/generate.mjs. Change that file, not this one.
+import type { FieldKind, Slot, Step } from './steps.js';
+
+/** A part of a plan as it travels. Times are in ns. */
+export type PlanPart =
+${parts.map(({ name, fields }) => `  | { readonly op: '${name}';${membersOf(fields, partTypes)} }`).join('\n')};
+
+export interface PartRow {
+  readonly op: PlanPart['op'];
+  readonly fields: readonly (readonly [FieldKind | 'STEPS' | 'FILES' | 'PLAN', string])[];
+}
+
+/** In the order of the numbers. */
+export const partTable: readonly PartRow[] = [
+${parts.map(({ name, fields }) => `  { op: '${name}', fields: ${rowsOf(fields)} },`).join('\n')}
 ];
 `;
 }
@@ -141,6 +184,7 @@ export const MAX_CHANNEL_DESCRIPTORS = ${constantIn(channel, 'kMaxChannelFds')};
 const read = (name) => readFileSync(`${root}addon/shim/${name}`, 'utf8');
 const generated = {
   'lib/plan/steps.ts': renderSteps(parseSteps(read('steps/steps.def'))),
+  'lib/plan/plan-parts.ts': renderParts(parseParts(read('wire/plan.def'))),
   'lib/native/protocol.ts': renderProtocol(read('wire/protocol.h'), read('wire/channel.h')),
 };
 for (const [file, text] of Object.entries(generated)) {

@@ -14,6 +14,7 @@
 #include "modes/pump.h"
 #include "modes/reaper.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/upgrade.h"
 
 namespace {
 
@@ -38,6 +39,9 @@ int main(int argc, char** argv) {
   if (argc > 0 && std::strcmp(argv[0], nacelle::kReaperName) == 0) nacelle::reaper_main(argv[1]);
   if (argc == 2 && std::strcmp(argv[0], nacelle::kPumpName) == 0) nacelle::pump_main(argv[1]);
   if (argc == 4 && std::strcmp(argv[0], nacelle::kLogName) == 0) nacelle::log_main(argv[1], argv[2], argv[3]);
+  const bool is_next = argc == 3 && std::strcmp(argv[0], nacelle::kTakeOverName) == 0;
+  const bool is_back = argc == 3 && std::strcmp(argv[0], nacelle::kTakeBackName) == 0;
+  if (is_next || is_back) return nacelle::take_over(argv[1], argv[2]);
   const bool is_detached = argc == 4 && std::strcmp(argv[3], "detached") == 0;
   if (argc != 3 && !is_detached) return 2;
   // Node has started this process, and reaps it at once: the shim of a detached container is no child of Node's

@@ -36,6 +36,7 @@ import { followRuns, restart } from './life/runs.js';
 import { stats } from './life/stats.js';
 import { kill, stop } from './life/stop.js';
 import { tell } from './life/tell.js';
+import { upgrade } from './life/upgrade.js';
 import { parseFilter } from './options/container-filter.js';
 import { parseRunOptions } from './options/container-options.js';
 import type {
@@ -301,6 +302,19 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    */
   async update(limits: Limits): Promise<void> {
     await update(this.#life, limits);
+  }
+
+  /**
+   * Has the supervisor of this library take over a detached container that an older version of nacelle has made: in the same process, while
+   * the container runs on. Until then what the older one can't do is an UnsupportedError; all else works without it. Handles of other
+   * processes, also of the older version, go on.
+   *
+   * @returns whether it took over: `false` when the other is not older
+   * @throws NacelleError `ERR_STATE` unless it is detached; SyscallError, and the older one goes on: EBUSY when something was under way
+   * for 4 s, ENOTSUP when this version can't end or restart what the older one has made
+   */
+  async upgrade(): Promise<boolean> {
+    return upgrade(this.#life);
   }
 
   /**

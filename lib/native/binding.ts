@@ -29,7 +29,8 @@ export interface NativeTerminal {
 
 /** What the addon exports. Natives return a number < 0 (-errno) when a system call failed. */
 export interface Binding {
-  readonly protocolVersion: number;
+  /** Of the package that the addon was built with. */
+  readonly version: string;
   readonly Socket: new (
     options: { shim?: string; runtimeDir?: string; detached?: string; folder?: string },
     onMessage: (type: number, id: number, body: Buffer, fds: number[]) => void,
@@ -42,6 +43,8 @@ export interface Binding {
   restoreMode(fd: number, settings: Uint8Array): number;
   /** pipe2(2), close-on-exec: [read end, write end]. */
   pipe(): [number, number] | number;
+  /** A copy of the shim's executable that nobody can change: a descriptor, or -errno. */
+  copyShim(path: string): number;
   /** close(2), for descriptors that the addon made; see addon/descriptors.h. */
   closeDescriptor(fd: number): number;
   /** Something else closes the descriptor from now on. One that is neither released nor closed is closed with the environment. */

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { NacelleError } from '../errors.js';
 import { type Descriptors, NONE, type Plan, planOf } from '../plan/plan.js';
 import type { ShimSocket } from './binding.js';
@@ -5,7 +6,7 @@ import { checkSize } from './body-size.js';
 import { clearTimeout, setTimeout } from './clock.js';
 import { Deferred } from './deferred.js';
 import { Encoder, encodePlan } from './encode.js';
-import { closeDescriptor } from './load-addon.js';
+import { closeDescriptor, copyOfShim, loadNative } from './load-addon.js';
 import {
   decodeAttached,
   decodeCalled,
@@ -16,11 +17,15 @@ import {
   decodeRemoved,
   decodeRunning,
   decodeStarted,
+  decodeUpgraded,
+  decodeWelcome,
   type Notice,
+  type Welcome,
 } from './messages.js';
 import { Event, MAX_DESCRIPTORS, Request } from './protocol.js';
 import { type Carrier, RunningTask } from './running-task.js';
 import { ShimError } from './shim-error.js';
+import { ownTable, type ShimTable, tableOf } from './shim-table.js';
 import { nativeError } from './system-errors.js';
 import type { StartPlan, Task } from './task.js';
 import { isCut, output } from './task-output.js';
@@ -30,6 +35,8 @@ type OpenSocket = (onMessage: (type: number, id: number, body: Buffer, fds: numb
 
 /** What is known of the plan of a task that another process has started. */
 const KEPT: Plan = planOf({ keep: { evidence: { at: NONE, path: '' }, removal: [], auto: false } });
+
+const { EALREADY } = constants.errno;
 
 /** How long a shim may take to answer, in ms. */
 const PATIENCE = 5000;
@@ -42,6 +49,8 @@ export class Connection implements Carrier {
   #onNotice: ((notice: Notice) => void) | null = null;
   #nextId = 1;
   #references = 0;
+  /** What the shim at the other end knows. */
+  table: ShimTable = ownTable;
   closed = false;
   readonly #over = new Deferred<void>();
 
@@ -57,7 +66,7 @@ export class Connection implements Carrier {
   }
 
   start(plan: Plan, descriptors: Descriptors): RunningTask {
-    return this.#start(Request.start, plan, descriptors, encodePlan(plan, descriptors));
+    return this.#start(Request.start, plan, descriptors, encodePlan(plan, descriptors, this.table));
   }
 
   startLater(plan: Plan, body: Uint8Array): RunningTask {
@@ -71,23 +80,50 @@ export class Connection implements Carrier {
    *
    * @throws NacelleError `ERR_SHIM_SILENT` when the shim doesn't answer within 5 s; ShimError when it has gone
    */
-  async ask(type: number, body: Uint8Array = new Uint8Array()): Promise<Buffer> {
-    return this.#askAs(this.#nextId++, type, body);
+  async ask(type: number, body: Uint8Array = new Uint8Array(), fds: readonly number[] = []): Promise<Buffer> {
+    return this.#askAs(this.#nextId++, type, body, fds);
   }
 
-  async #askAs(id: number, type: number, body: Uint8Array): Promise<Buffer> {
+  async #askAs(id: number, type: number, body: Uint8Array, fds: readonly number[] = []): Promise<Buffer> {
     const answer = new Deferred<Buffer>();
     this.#questions.set(id, answer);
     this.ref();
     const timer = setTimeout(() => answer.reject(new NacelleError('the shim does not answer', { code: 'ERR_SHIM_SILENT' })), PATIENCE);
     try {
-      this.send(type, id, body);
+      this.send(type, id, body, fds);
       return await answer.promise;
     } finally {
       clearTimeout(timer);
       this.#questions.delete(id);
       this.unref();
     }
+  }
+
+  /** Learns what the shim knows, which may be of another version. To be called before the first plan. @throws as {@link ask} */
+  async introduce(): Promise<Welcome> {
+    const welcome = decodeWelcome(await this.ask(Request.hello));
+    this.table = tableOf(welcome.table, welcome.version);
+    this.send(Request.speak, this.#nextId++, new Encoder().u32(welcome.generation).finish());
+    return welcome;
+  }
+
+  /**
+   * Has this library's shim take over, in the process of the one at the other end. All tasks go on. `false`: that one is not older.
+   *
+   * @throws SyscallError: the shim before goes on; as {@link ask}
+   */
+  async upgrade(): Promise<boolean> {
+    const copy = copyOfShim();
+    try {
+      const version = new Encoder().str(loadNative().addon.version).finish();
+      const { errno, why } = decodeUpgraded(await this.ask(Request.upgrade, version, [copy]));
+      if (errno === EALREADY) return false;
+      if (errno !== 0) throw nativeError(`upgrade the shim: ${why}`, 'execveat', errno);
+    } finally {
+      closeDescriptor(copy);
+    }
+    await this.introduce();
+    return true;
   }
 
   /** A task that another process has started. `null`: there is no such task any more. */
@@ -185,7 +221,7 @@ export class Connection implements Carrier {
       const message = decodeAttached(body);
       if (message !== null) this.#tasks.get(id)?.onAttached(message);
     }
-    if (type === Event.attached || type === Event.welcome || type === Event.listed) {
+    if (type === Event.attached || type === Event.welcome || type === Event.listed || type === Event.upgraded) {
       this.#questions.get(id)?.resolve(body);
       return;
     }

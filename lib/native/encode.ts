@@ -1,6 +1,15 @@
 import { types } from 'node:util';
-import { type Again, type Descriptors, HEALTH_THEN, type HealthCheck, NONE, type Plan, RESTART_ON, type Stage } from '../plan/plan.js';
-import { type Slot, type Step, stepTable } from '../plan/steps.js';
+import { type Again, type Descriptors, HEALTH_THEN, type HealthCheck, NONE, type Plan, RESTART_ON } from '../plan/plan.js';
+import { type PartRow, type PlanPart, partTable } from '../plan/plan-parts.js';
+import { type Slot, type Step, type StepRow, stepTable } from '../plan/steps.js';
+import { ownTable, partLine, type ShimTable, stepLine } from './shim-table.js';
+
+interface Layout {
+  /** As the table of a shim has it. */
+  readonly line: string;
+  readonly number: number;
+  readonly fields: readonly Field[];
+}
 
 interface Field {
   readonly kind: string;
@@ -19,7 +28,15 @@ const writers: Readonly<Record<string, Write>> = {
   BYTES: (to, value) => types.isUint8Array(value) && !!to.bytes(value),
   LIST: (to, value) => Array.isArray(value) && !!to.list(value, (item: string) => to.str(item)),
   SLOTS: (to, value) => Array.isArray(value) && !!to.slots(value),
+  STEPS: (to, value) => Array.isArray(value) && !!to.steps(value),
+  FILES: (to, value) => Array.isArray(value) && !!to.list(value, (item: FileAt) => to.i32(item.at).str(item.path)),
+  PLAN: (to, value) => types.isUint8Array(value) && !!to.bytes(value),
 };
+
+interface FileAt {
+  readonly at: Slot;
+  readonly path: string;
+}
 
 function fieldOf(kind: string, name: string): Field {
   const write = writers[kind];
@@ -28,9 +45,14 @@ function fieldOf(kind: string, name: string): Field {
 }
 
 // the layouts are made once: a plan has a hundred steps, and there are many plans
-const layouts = new Map(
-  stepTable.map(({ op, fields }, opcode) => [op, { opcode, fields: fields.map(([kind, name]) => fieldOf(kind, name)) }] as const),
-);
+function layoutsOf(table: readonly (StepRow | PartRow)[], lineOf: (row: StepRow | PartRow) => string): ReadonlyMap<string, Layout> {
+  return new Map(
+    table.map((row, number) => [row.op, { line: lineOf(row), number, fields: row.fields.map(([kind, name]) => fieldOf(kind, name)) }]),
+  );
+}
+
+const stepLayouts = layoutsOf(stepTable, stepLine);
+const partLayouts = layoutsOf(partTable, partLine);
 
 /** The buffer of the encoder before, kept for the next one: plans are made often, and memory of their size is costly to get. */
 let spare: Buffer | null = null;
@@ -45,8 +67,11 @@ export class Encoder {
   #bytes: Buffer;
   #view: DataView;
   #size = 0;
+  readonly #table: ShimTable;
 
-  constructor() {
+  /** @param table of the shim that reads the steps */
+  constructor(table: ShimTable = ownTable) {
+    this.#table = table;
     this.#bytes = spare ?? Buffer.allocUnsafeSlow(SPARE);
     this.#view = viewOf(this.#bytes);
     spare = null;
@@ -67,6 +92,12 @@ export class Encoder {
   u8(value: number): this {
     const at = this.#room(1);
     this.#bytes[at] = value;
+    return this;
+  }
+
+  u16(value: number): this {
+    const at = this.#room(2);
+    this.#view.setUint16(at, value, true);
     return this;
   }
 
@@ -133,20 +164,26 @@ export class Encoder {
 
   steps(steps: readonly Step[]): this {
     const start = this.#beginPart();
-    for (const step of steps) this.#step(step);
+    for (const step of steps) this.#item(stepLayouts, step, step.host === true);
     this.#endPart(start);
     return this;
   }
 
-  #step(step: Step): void {
-    const layout = layouts.get(step.op);
-    if (layout === undefined) throw new TypeError(`no such step: ${step.op}`);
-    this.u8(layout.opcode).u8(step.host ? 1 : 0);
+  part(part: PlanPart): this {
+    return this.#item(partLayouts, part, false);
+  }
+
+  #item(layouts: ReadonlyMap<string, Layout>, item: Step | PlanPart, host: boolean): this {
+    const layout = layouts.get(item.op);
+    if (layout === undefined) throw new TypeError(`no such step: ${item.op}`);
+    const number = this.#table === ownTable ? layout.number : this.#table.numberOf(layout.line);
+    this.u16(number).u8(host ? 1 : 0);
     const start = this.#beginPart();
     for (const { kind, name, write } of layout.fields) {
-      if (!write(this, Reflect.get(step, name))) throw new TypeError(`step ${step.op}: field ${name} is not a ${kind}`);
+      if (!write(this, Reflect.get(item, name))) throw new TypeError(`step ${item.op}: field ${name} is not a ${kind}`);
     }
     this.#endPart(start);
+    return this;
   }
 
   /** Gives the bytes. Nothing can be written after that. */
@@ -165,71 +202,70 @@ function nanoseconds(ms: number): number {
   return Math.ceil(ms * NS_PER_MS);
 }
 
-/** The body of a start message (addon/shim/wire/plan.h reads it). `descriptors` come with the message, each for its slot. */
-export function encodePlan(plan: Plan, descriptors: Descriptors): Uint8Array {
-  return planBytes(plan, [...descriptors.keys()]);
+/**
+ * The body of a start message (addon/shim/wire/plan.h reads it). `descriptors` come with the message, each for its slot.
+ *
+ * @throws UnsupportedError: the shim is of another version, and lacks what the plan needs
+ */
+export function encodePlan(plan: Plan, descriptors: Descriptors, table: ShimTable = ownTable): Uint8Array {
+  return planBytes(plan, [...descriptors.keys()], table);
 }
 
 /** @param given the slots of the descriptors that come with the plan */
-function planBytes(plan: Plan, given: readonly Slot[]): Uint8Array {
-  const encoder = new Encoder();
-  encoder.slots(given).u32(slotCount(stepsOf(plan), given));
-  encoder.steps(plan.prepare);
-  encodeStages(encoder, plan.stages);
-  encoder.steps(plan.undo);
-  encoder.list(plan.reports, ({ at, path }) => encoder.i32(at).str(path));
-  encoder.slots(plan.returns);
-  const { killGroup, cpuClock } = plan;
-  encoder
-    .u8(killGroup ? 1 : 0)
-    .i32(killGroup?.at ?? -1)
-    .str(killGroup?.path ?? '');
-  encoder.num(nanoseconds(plan.timeoutMs ?? 0));
-  encoder.u8(cpuClock ? 1 : 0).num(nanoseconds(cpuClock?.limitMs ?? 0));
-  encoder
-    .i32(cpuClock?.at ?? -1)
-    .str(cpuClock?.path ?? '')
-    .str(cpuClock?.key ?? '')
-    .num(cpuClock?.unit ?? 1);
-  encoder.u32(plan.ending.signal).num(nanoseconds(plan.ending.forceKillAfterMs));
-  const { keep } = plan;
-  encoder
-    .u8(keep ? 1 : 0)
-    .u8(keep?.auto ? 1 : 0)
-    .i32(keep?.evidence.at ?? -1)
-    .str(keep?.evidence.path ?? '')
-    .steps(keep?.removal ?? []);
-  encoder.u8(plan.leavesTree ? 1 : 0);
-  encodeAgain(encoder, plan.again);
-  encodeHealth(encoder, plan.health);
-  encoder.bytes(plan.words ?? new Uint8Array());
+function planBytes(plan: Plan, given: readonly Slot[], table: ShimTable): Uint8Array {
+  const encoder = new Encoder(table);
+  for (const part of partsOf(plan, given, table)) encoder.part(part);
   return encoder.finish();
 }
 
-function encodeStages(encoder: Encoder, stages: readonly Stage[]): void {
-  encoder.list(stages, (stage) =>
-    encoder
-      .num(stage.flags)
-      .i32(stage.group ?? -1)
-      .steps(stage.steps),
-  );
+function* partsOf(plan: Plan, given: readonly Slot[], table: ShimTable): Generator<PlanPart> {
+  const { prepare, undo, reports, returns, killGroup, timeoutMs, cpuClock, ending, keep, again, health, words } = plan;
+  yield { op: 'slots', given, count: slotCount(stepsOf(plan), given) };
+  if (prepare.length > 0) yield { op: 'prepare', steps: prepare };
+  for (const { flags, group = NONE, steps } of plan.stages) yield { op: 'stage', flags, group, steps };
+  if (undo.length > 0) yield { op: 'undo', steps: undo };
+  if (reports.length > 0) yield { op: 'reports', files: reports };
+  if (returns.length > 0) yield { op: 'returns', slots: returns };
+  if (killGroup) yield { op: 'kill_group', ...killGroup };
+  if (timeoutMs) yield { op: 'timeout', wait: nanoseconds(timeoutMs) };
+  if (cpuClock) {
+    const { limitMs, at, path, key, unit } = cpuClock;
+    yield { op: 'cpu_clock', limit: nanoseconds(limitMs), at, path, key, unit };
+  }
+  yield { op: 'ending', signal: ending.signal, force_kill_after: nanoseconds(ending.forceKillAfterMs) };
+  if (keep) yield { op: 'keep', auto_remove: keep.auto ? 1 : 0, ...keep.evidence, removal: keep.removal };
+  if (plan.leavesTree) yield { op: 'leaves_tree' };
+  if (again) yield* againParts(again);
+  if (health) yield healthPart(health, table);
+  if (words) yield { op: 'words', bytes: words };
 }
 
-function encodeAgain(encoder: Encoder, again: Again | undefined): void {
-  encoder.u8(again ? 1 : 0);
-  if (again === undefined) return;
-  encoder.u8(RESTART_ON[again.on]).u32(again.most);
-  for (const ms of [again.firstMs, again.longestMs, again.lastingMs]) encoder.num(nanoseconds(ms));
-  encoder.u32(again.stopSignal).steps(again.prepare);
-  encodeStages(encoder, again.stages);
+function* againParts({ on, most, firstMs, longestMs, lastingMs, stopSignal, prepare, stages }: Again): Generator<PlanPart> {
+  yield {
+    op: 'again',
+    on: RESTART_ON[on],
+    most,
+    first: nanoseconds(firstMs),
+    longest: nanoseconds(longestMs),
+    lasting: nanoseconds(lastingMs),
+    stop_signal: stopSignal,
+    prepare,
+  };
+  for (const { flags, group = NONE, steps } of stages) yield { op: 'again_stage', flags, group, steps };
 }
 
-function encodeHealth(encoder: Encoder, health: HealthCheck | undefined): void {
-  encoder.u8(health ? 1 : 0);
-  if (health === undefined) return;
-  encoder.u8(HEALTH_THEN[health.then]).u32(health.retries);
-  for (const ms of [health.intervalMs, health.startPeriodMs, health.startIntervalMs]) encoder.num(nanoseconds(ms));
-  encoder.i32(NONE).str(health.frozen).bytes(planBytes(health.plan, health.given));
+function healthPart(health: HealthCheck, table: ShimTable): PlanPart {
+  return {
+    op: 'health',
+    then: HEALTH_THEN[health.then],
+    retries: health.retries,
+    interval: nanoseconds(health.intervalMs),
+    start_period: nanoseconds(health.startPeriodMs),
+    start_interval: nanoseconds(health.startIntervalMs),
+    at: NONE,
+    frozen: health.frozen,
+    check: planBytes(health.plan, health.given, table),
+  };
 }
 
 /** All steps that may fill slots of the plan. */

@@ -36,6 +36,14 @@ export function binding(): { pipe(): [number, number]; namespaceIoctl(fd: number
   };
 }
 
+/** A copy of the shim's executable that nobody can change: a descriptor, which the caller closes. @throws SyscallError */
+export function copyOfShim(): number {
+  const { addon, shim } = loadNative();
+  const fd = addon.copyShim(shim);
+  if (fd < 0) throw nativeError(`copy the shim ${shim}`, 'open', -fd);
+  return fd;
+}
+
 /** An eventfd whose events are given to `onEvents`. The caller closes it. */
 export function eventCounter(onEvents: (count: number) => void): EventCounter {
   try {

@@ -158,11 +158,24 @@ export interface Welcome {
   readonly lowest: number;
   readonly highest: number;
   readonly owner: string;
+  /** Of the package that the shim belongs to. */
+  readonly version: string;
+  /** The steps and parts of plans that the shim knows; see shim-table.ts. */
+  readonly table: string;
+  /** How many shims its process was before. */
+  readonly generation: number;
 }
 
 export function decodeWelcome(body: Buffer): Welcome {
   const decoder = new Decoder(body);
-  return { lowest: decoder.u32(), highest: decoder.u32(), owner: decoder.str() };
+  const [lowest, highest, owner, version] = [decoder.u32(), decoder.u32(), decoder.str(), decoder.str()];
+  return { lowest, highest, owner, version, table: decoder.bytes().toString('utf8'), generation: decoder.u32() };
+}
+
+/** Why another shim did not take over; `errno` 0: that shim did. */
+export function decodeUpgraded(body: Buffer): { readonly errno: number; readonly why: string } {
+  const decoder = new Decoder(body);
+  return { errno: decoder.u32(), why: decoder.str() };
 }
 
 /** A task that others may attach to. `state`: see TaskState. */

@@ -17,6 +17,8 @@ export const Request = {
   attach: 258,
   watch: 259,
   tell: 260,
+  speak: 261,
+  upgrade: 262,
 } as const;
 
 export const Event = {
@@ -32,6 +34,7 @@ export const Event = {
   listed: 257,
   attached: 258,
   notice: 259,
+  upgraded: 260,
 } as const;
 
 /** What a task is at, as others than its starter see it. */

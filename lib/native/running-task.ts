@@ -16,6 +16,7 @@ import {
 } from './messages.js';
 import { causes, Request, TaskState } from './protocol.js';
 import { ShimError } from './shim-error.js';
+import type { ShimTable } from './shim-table.js';
 import type { StepFailure } from './step-failure.js';
 import { stepError, undoErrorsOf } from './system-errors.js';
 import type { Beginning, HealthWord, RunEnd, StartPlan, Task, TaskEnd, TaskOutput, TaskStatus, TaskWatcher } from './task.js';
@@ -29,6 +30,8 @@ export interface Carrier {
   unref(): void;
   forget(task: RunningTask): void;
   readonly startPlan: StartPlan;
+  /** What the shim knows. */
+  readonly table: ShimTable;
 }
 
 /** A task of a shim, as this environment knows it. */
@@ -117,7 +120,7 @@ export class RunningTask implements Task, Beginning {
   }
 
   async goOn(rest: Plan, descriptors: Descriptors, cancelSignal: AbortSignal | null = null): Promise<Task> {
-    const body = encodePlan(rest, descriptors);
+    const body = encodePlan(rest, descriptors, this.#connection.table);
     this.ref();
     this.#plan = joinParts({ first: this.#plan, rest }, { waits: true });
     this.#slots = slotCount(stepsOf(rest), descriptors.keys());
@@ -146,7 +149,7 @@ export class RunningTask implements Task, Beginning {
     const descriptors = options.descriptors ?? new Map<Slot, number>();
     this.#slots = Math.max(this.#slots, slotCount([steps], descriptors.keys()));
     return this.#ask(steps, (sequence) => {
-      const body = new Encoder()
+      const body = new Encoder(this.#connection.table)
         .u32(sequence)
         .slots([...descriptors.keys()])
         .u32(this.#slots)

@@ -109,6 +109,27 @@ void Pump::kill() {
   if (pid_ != 0) ::kill(pid_, SIGKILL);
 }
 
+void Pump::save(Saved& to) const {
+  to.number("pid", static_cast<uint64_t>(pid_)).number("has output", has_output_ ? 1 : 0).number("needless", is_needless_ ? 1 : 0);
+  to.fd("control", control_.get());
+  for (const PumpFailure& failure : failures_) {
+    Saved item = to.inner();
+    item.number("copy", failure.copy).number("error", static_cast<uint32_t>(failure.error));
+    to.add("failures", item.number("reading", failure.while_reading ? 1 : 0));
+  }
+}
+
+void Pump::find(Found& found) {
+  pid_ = static_cast<pid_t>(found.number("pid"));
+  has_output_ = found.number("has output") != 0;
+  is_needless_ = found.number("needless") != 0;
+  control_ = found.fd("control");
+  for (const Found& item : found.list("failures")) {
+    failures_.push_back(
+        {static_cast<uint32_t>(item.number("copy")), static_cast<int32_t>(item.number("error")), item.number("reading") != 0});
+  }
+}
+
 void Pump::ended() {
   read();
   int status = 0;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../kernel/unique_fd.h"
+#include "../wire/saved.h"
 #include "pump.h"
 
 namespace nacelle {
@@ -28,6 +29,10 @@ class Pump {
   void kill();
   // Reaps the pump, which has ended.
   void ended();
+
+  // For the shim that takes over, whose child the pump stays.
+  void save(Saved& to) const;
+  void find(Found& found);
 
   const std::vector<PumpFailure>& failures() const { return failures_; }
 

@@ -59,12 +59,10 @@ int interpret(Context& context, Op op, Reader arguments) {
 }
 
 bool next_step(Reader& reader, StepHead& head) {
-  if (!reader.ok() || reader.done()) return false;
-  head.op = static_cast<Op>(reader.u8());
-  head.host = reader.u8() != 0;
-  const uint32_t size = reader.u32();
-  head.arguments = reader.part(size);
-  return reader.ok();
+  Item item;
+  if (!next_item(reader, item)) return false;
+  head = {static_cast<Op>(item.number), item.host, item.fields};
+  return true;
 }
 
 }  // namespace nacelle

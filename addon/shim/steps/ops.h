@@ -8,7 +8,7 @@
 // steps.def, unrolled: the opcodes, a struct of arguments for each, and the code that reads them.
 namespace nacelle {
 
-enum class Op : uint8_t {
+enum class Op : uint16_t {
 #define STEP(name, side, call, what, ...) name,
 #include "steps.def"
 #undef STEP
@@ -32,45 +32,25 @@ constexpr Side side_of(Op op) {
 constexpr bool runs_in_child(Op op) { return side_of(op) != Side::host; }
 constexpr bool runs_in_shim(Op op) { return side_of(op) == Side::host || side_of(op) == Side::both; }
 
-// A step as it travels: opcode u8, host u8, size of the arguments u32, arguments.
+// A step as it was read (Item in wire/wire.h).
 struct StepHead {
-  Op op;
-  bool host;
+  Op op = Op{};
+  bool host = false;
   Reader arguments;
 };
 
 namespace args {
 
-#define NONE
-
-#define SLOT(field) int32_t field = -1;
-#define OUT(field) int32_t field = -1;
-#define NUM(field) uint64_t field = 0;
-#define STR(field) Str field;
-#define BYTES(field) Bytes field;
-#define LIST(field) List<Str> field;
-#define SLOTS(field) List<int32_t> field;
+#include "../wire/field_members.def"
 #define STEP(name, side, call, what, ...) \
   struct name {                           \
     __VA_ARGS__                           \
   };
 #include "steps.def"
 #undef STEP
-#undef SLOT
-#undef OUT
-#undef NUM
-#undef STR
-#undef BYTES
-#undef LIST
-#undef SLOTS
+#include "../wire/field_end.def"
 
-#define SLOT(field) a.field = reader.slot();
-#define OUT(field) a.field = reader.slot();
-#define NUM(field) a.field = reader.num();
-#define STR(field) a.field = reader.str();
-#define BYTES(field) a.field = reader.bytes();
-#define LIST(field) a.field = reader.list<Str>();
-#define SLOTS(field) a.field = reader.list<int32_t>();
+#include "../wire/field_readers.def"
 #define STEP(name, side, call, what, ...)                        \
   inline bool decode(Reader& reader, [[maybe_unused]] name& a) { \
     __VA_ARGS__                                                  \
@@ -78,15 +58,7 @@ namespace args {
   }
 #include "steps.def"
 #undef STEP
-#undef SLOT
-#undef OUT
-#undef NUM
-#undef STR
-#undef BYTES
-#undef LIST
-#undef SLOTS
-
-#undef NONE
+#include "../wire/field_end.def"
 
 }  // namespace args
 }  // namespace nacelle

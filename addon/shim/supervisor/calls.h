@@ -26,6 +26,7 @@ class Calls {
 
   // `ahead`: descriptors that came before the message.
   void start(const Listener& caller, Message& message, std::vector<unique_fd> ahead);
+  bool empty() const { return calls_.empty(); }
   // False when the process belongs to no call.
   bool process_ended(pid_t pid);
 

@@ -17,9 +17,9 @@ void Clocks::start(Loop& loop, const Plan& plan, const Slots& slots, Begin begin
   due_ = std::move(due);
   if (plan.timeout_ns > 0) wall_.start(loop, begin.ns + plan.timeout_ns, [this] { due_(Cause::kWallTime); });
   if (plan.has_cpu_clock) {
-    cpu_before_ns_ = 0;
+    cpu_before_ns_ = begin.cpu_before_ns;
     // a counter that can't be read ends the program at the first look
-    if (begin.counts_on && !read_cpu(cpu_before_ns_)) cpu_before_ns_ = 0;
+    if (begin.counts_on && cpu_before_ns_ == 0 && !read_cpu(cpu_before_ns_)) cpu_before_ns_ = 0;
     cpu_.start(loop, begin.ns + plan.cpu_limit_ns / static_cast<uint64_t>(get_nprocs()), [this] { check_cpu(); });
   }
 }

@@ -16,11 +16,13 @@ class Clocks {
 
   struct Begin {
     uint64_t ns = 0;
-    bool counts_on = false;  // the counter of CPU time has counted runs before
+    bool counts_on = false;      // the counter of CPU time has counted runs before
+    uint64_t cpu_before_ns = 0;  // what the counter had counted then; 0: it is read
   };
   // The limits count from `begin`; `due` is called for each that is reached. The plan and the slots must live until stop().
   void start(Loop& loop, const Plan& plan, const Slots& slots, Begin begin, Due due);
   void stop();
+  uint64_t cpu_before() const { return cpu_before_ns_; }
 
  private:
   void check_cpu();

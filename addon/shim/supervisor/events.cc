@@ -97,6 +97,12 @@ Message not_attached_event() {
   return message;
 }
 
+Message upgraded_event(int error, const char* why) {
+  Message message = event(Event::kUpgraded);
+  Writer(message.body).u32(static_cast<uint32_t>(error)).str(why);
+  return message;
+}
+
 Message end_event(const End& end) {
   Message message = event(end.never_began ? Event::kFailed : Event::kEnded);
   Writer writer(message.body);

@@ -56,5 +56,7 @@ Message removed_event(const std::vector<StepFailure>& failures);
 // The answer to kAttach: what the task is at, or that there is none of that key.
 Message attached_event(TaskState state, pid_t pid, const Times& times);
 Message not_attached_event();
+// The answer to kUpgrade.
+Message upgraded_event(int error, const char* why);
 
 }  // namespace nacelle

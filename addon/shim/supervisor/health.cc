@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "../wire/saved.h"
 #include "supervisor.h"
 #include "task.h"
 
@@ -23,14 +24,18 @@ constexpr unsigned kMostReads = 16;   // at a time, so that a check that floods 
 
 void Health::start(const HealthCheck& check, const Slots& slots, int pidfd, std::function<void()> told) {
   stop();
-  check_ = &check;
-  slots_ = &slots;
-  told_ = std::move(told);
-  pidfd_.reset(fcntl(pidfd, F_DUPFD_CLOEXEC, 3));
+  watch(check, slots, pidfd, std::move(told));
   program_started_ns_ = monotonic_ns();
   status_ = HealthStatus::kStarting;
   streak_ = 0;
   wait();
+}
+
+void Health::watch(const HealthCheck& check, const Slots& slots, int pidfd, std::function<void()> told) {
+  check_ = &check;
+  slots_ = &slots;
+  told_ = std::move(told);
+  pidfd_.reset(fcntl(pidfd, F_DUPFD_CLOEXEC, 3));
 }
 
 void Health::stop() {
@@ -133,6 +138,31 @@ void Health::note(Result result) {
   }
   wait();
   if (status_ != before) told_();
+}
+
+void Health::save(Saved& to) const {
+  to.number("started", program_started_ns_).number("status", static_cast<uint64_t>(status_)).number("streak", streak_);
+  to.number("next", next_.at());
+  for (const Result& result : results_) {
+    Saved item = to.inner();
+    item.number("started", result.started_real_ns).number("ended", result.ended_real_ns);
+    to.add("results", item.number("code", static_cast<uint32_t>(result.code)).text("output", result.output));
+  }
+}
+
+void Health::find(Found& found) {
+  program_started_ns_ = found.number("started");
+  found_next_ns_ = found.number("next");
+  status_ = static_cast<HealthStatus>(std::min<uint64_t>(found.number("status"), static_cast<uint64_t>(HealthStatus::kUnhealthy)));
+  streak_ = static_cast<uint32_t>(found.number("streak"));
+  for (const Found& item : found.list("results")) {
+    results_.push_back({item.number("started"), item.number("ended"), static_cast<int32_t>(item.number("code")), item.text("output")});
+  }
+}
+
+void Health::go_on(const HealthCheck& check, const Slots& slots, int pidfd, std::function<void()> told) {
+  watch(check, slots, pidfd, std::move(told));
+  next_.start(supervisor_.loop(), found_next_ns_, [this] { this->check(); });
 }
 
 void Health::write(Writer& writer) const {

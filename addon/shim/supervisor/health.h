@@ -14,6 +14,8 @@
 
 namespace nacelle {
 
+class Found;
+class Saved;
 class Supervisor;
 class Task;
 
@@ -34,6 +36,12 @@ class Health {
   // The program has ended: a check that runs is of no interest any more.
   void stop();
   HealthStatus status() const { return status_; }
+  // No check runs just now.
+  bool is_settled() const { return task_ == nullptr; }
+  void save(Saved& to) const;
+  // What another shim has saved, and then its watch on a program that runs on.
+  void find(Found& found);
+  void go_on(const HealthCheck& check, const Slots& slots, int pidfd, std::function<void()> told);
   // Writes the status, the failures in a row and the last results.
   void write(Writer& writer) const;
 
@@ -44,6 +52,7 @@ class Health {
     std::string output;
   };
 
+  void watch(const HealthCheck& check, const Slots& slots, int pidfd, std::function<void()> told);
   void wait();
   void check();
   void read_output();
@@ -60,7 +69,7 @@ class Health {
   Watch output_watch_;
   Timer next_;
   Task* task_ = nullptr;  // the check that runs
-  uint64_t program_started_ns_ = 0;
+  uint64_t program_started_ns_ = 0, found_next_ns_ = 0;
   Result running_;
   HealthStatus status_ = HealthStatus::kStarting;
   uint32_t streak_ = 0;

@@ -20,6 +20,7 @@ class Listeners {
   void add(const Listener& listener) { all_.push_back(listener); }
   void remove(const Client& client);
   bool empty() const { return all_.empty(); }
+  const std::vector<Listener>& all() const { return all_; }
   // The first one, who started the task, gets the descriptors of the message.
   void tell(Message message) const;
   // Tells one alone, unless that client is gone.

@@ -47,6 +47,8 @@ class Timer {
   void start(class Loop& loop, uint64_t at_ns, std::function<void()> due);
   void stop();
   bool running() const { return loop_ != nullptr; }
+  // 0 when the timer does not run.
+  uint64_t at() const { return running() ? at_ns_ : 0; }
 
  private:
   friend class Loop;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "../wire/saved.h"
 #include "../wire/wire.h"
 #include "loop.h"
 #include "supervisor.h"
@@ -66,6 +67,25 @@ void Notices::tell(NoticeKind kind, uint32_t key, const std::string& body) {
     remembered_bytes_ -= remembered_.front().body.size();
     add_lost(remembered_.front().body, remembered_[1].body);
     remembered_.pop_front();
+  }
+}
+
+void Notices::save(Saved& to, const std::function<uint64_t(const Client&)>& number_of) const {
+  for (const Listener& watcher : watchers_) {
+    to.add("watchers", to.inner().number("client", number_of(*watcher.client)).number("id", watcher.id));
+  }
+  for (const Remembered& notice : remembered_) to.add("remembered", to.inner().number("at", notice.at_ns).text("body", notice.body));
+}
+
+void Notices::find(Found& found, const std::vector<Client*>& clients) {
+  for (const Found& item : found.list("watchers")) {
+    const uint64_t number = item.number("client");
+    if (number < clients.size()) watchers_.push_back({clients[number], static_cast<uint32_t>(item.number("id"))});
+  }
+  for (const Found& item : found.list("remembered")) {
+    if (item.text("body").size() < sizeof(uint32_t)) continue;
+    remembered_.push_back({item.number("at"), item.text("body")});
+    remembered_bytes_ += remembered_.back().body.size();
   }
 }
 

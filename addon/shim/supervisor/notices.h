@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,8 @@
 
 namespace nacelle {
 
+class Found;
+class Saved;
 class Task;
 
 // What happens to the tasks that others may attach to, for the clients that watch. The newest notices are remembered, so that whoever has
@@ -22,6 +25,8 @@ class Notices {
   size_t watchers() const { return watchers_.size(); }
   // `key`: of the task. No watcher is waited for.
   void tell(NoticeKind kind, uint32_t key, const std::string& body);
+  void save(Saved& to, const std::function<uint64_t(const Client&)>& number_of) const;
+  void find(Found& found, const std::vector<Client*>& clients);
   // A notice, and those that were lost before it, make way for the next one.
   static void count_lost(const Message& lost, Message& next);
 

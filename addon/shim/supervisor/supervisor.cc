@@ -12,10 +12,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include "../kernel/syscalls.h"
 #include "../layer/remove_tree.h"
 #include "../modes/executable.h"
+#include "../steps/shim_table.h"
 #include "peer.h"
 
 namespace nacelle {
@@ -39,14 +41,17 @@ void Client::ready(uint32_t events) {
 void Client::dispatch(Message& message) {
   const auto type = static_cast<Request>(message.type);
   if (introduce(message)) return;
-  std::vector<unique_fd>& ahead = ahead_[message.id];
   if (type == Request::kDescriptors) {
     // a descriptor that is missing is noticed when the plan comes
-    for (unique_fd& fd : message.fds) ahead.push_back(std::move(fd));
+    for (unique_fd& fd : message.fds) ahead_[message.id].push_back(std::move(fd));
     return;
   }
-  std::vector<unique_fd> fds = std::move(ahead);
-  ahead_.erase(message.id);
+  std::vector<unique_fd> fds;
+  if (const auto ahead = ahead_.find(message.id); ahead != ahead_.end()) {
+    fds = std::move(ahead->second);
+    ahead_.erase(ahead);
+  }
+  translate(message);
   const auto known = tasks_.find(message.id);
   if (type == Request::kStart || type == Request::kStartLater) {
     if (known != tasks_.end()) return;
@@ -81,18 +86,21 @@ void Client::dispatch(Message& message) {
     case Request::kList:
     case Request::kAttach:
     case Request::kWatch:
+    case Request::kSpeak:
+    case Request::kUpgrade:
       return;
   }
 }
 
-bool Client::introduce(const Message& message) {
+bool Client::introduce(Message& message) {
   Message reply;
   reply.id = message.id;
   Writer writer(reply.body);
   switch (static_cast<Request>(message.type)) {
     case Request::kHello:
       reply.type = static_cast<uint16_t>(Event::kWelcome);
-      writer.u32(kProtocolVersion).u32(kProtocolVersion).str(supervisor_.owner().c_str());
+      writer.u32(kProtocolVersion).u32(kProtocolVersion).str(supervisor_.owner().c_str()).str(kOwnVersion);
+      writer.bytes(kOwnTable, std::strlen(kOwnTable)).u32(supervisor_.generation());
       break;
     case Request::kList: {
       const std::vector<Task*> tasks = supervisor_.kept_tasks();
@@ -105,6 +113,13 @@ bool Client::introduce(const Message& message) {
     }
     case Request::kAttach:
       return attach(message), true;
+    case Request::kSpeak:
+      // a table that is no more, since another shim has taken over just now
+      if (Reader(message.body.data(), message.body.size()).u32() != supervisor_.generation()) return close(), true;
+      table_.clear();
+      return true;
+    case Request::kUpgrade:
+      return supervisor_.upgrade().ask({this, message.id}, message), true;
     case Request::kWatch:
       supervisor_.notices().watch({this, message.id}, Reader(message.body.data(), message.body.size()).num(), supervisor_.kept_tasks());
       return true;
@@ -113,6 +128,23 @@ bool Client::introduce(const Message& message) {
   }
   send(std::move(reply));
   return true;
+}
+
+// A message that can't be read is left to those who refuse it.
+void Client::translate(Message& message) const {
+  if (table_.empty()) return;
+  switch (static_cast<Request>(message.type)) {
+    case Request::kStart:
+    case Request::kStartLater:
+    case Request::kRest:
+      if (!translation_.plan(message.body.data(), message.body.size())) message.body.clear();
+      return;
+    case Request::kCall:
+      if (!translation_.call(message.body.data(), message.body.size())) message.body.resize(sizeof(uint32_t));
+      return;
+    default:
+      return;
+  }
 }
 
 void Client::attach(const Message& message) {
@@ -169,6 +201,7 @@ void Client::close() {
   watch_.stop();
   socket_.reset();
   supervisor_.notices().forget(*this);
+  supervisor_.upgrade().forget(*this);
   std::vector<Task*> tasks;
   for (const auto& entry : tasks_) tasks.push_back(entry.second);
   tasks_.clear();
@@ -191,15 +224,19 @@ int Supervisor::start(unique_fd control, const char* runtime_dir, const char* ow
   if (result == 0 && found_by_others) result = listen_for_others();
   if (result < 0) return result;
 
+  result = watch_signals();
+  if (result < 0) return result;
+  return control_watch_.start(loop_, control_.get(), EPOLLIN, [this](uint32_t) { control_ready(); });
+}
+
+int Supervisor::watch_signals() {
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
   if (sigprocmask(SIG_BLOCK, &child, nullptr) < 0) return -errno;
   signals_.reset(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_) return -errno;
-  result = signal_watch_.start(loop_, signals_.get(), EPOLLIN, [this](uint32_t) { reap(); });
-  if (result < 0) return result;
-  return control_watch_.start(loop_, control_.get(), EPOLLIN, [this](uint32_t) { control_ready(); });
+  return signal_watch_.start(loop_, signals_.get(), EPOLLIN, [this](uint32_t) { reap(); });
 }
 
 // The file has another name until it is locked: a process that reaps would take an unlocked file for a dead owner's. It also removes a file
@@ -274,11 +311,14 @@ void Supervisor::accept_others() {
   }
 }
 
-void Supervisor::add_client(unique_fd socket) {
+// nullptr when the client could not be added.
+Client* Supervisor::add_client(unique_fd socket) {
   auto client = std::make_unique<Client>(*this, std::move(socket));
   Client* raw = client.get();
   clients_[raw] = std::move(client);
-  if (raw->start() < 0) clients_.erase(raw);
+  if (raw->start() == 0) return raw;
+  clients_.erase(raw);
+  return nullptr;
 }
 
 void Supervisor::control_ready() {

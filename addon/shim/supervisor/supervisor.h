@@ -8,11 +8,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "../steps/shim_table.h"
 #include "../wire/message.h"
 #include "loop.h"
 #include "notices.h"
 #include "reserve.h"
 #include "task.h"
+#include "upgrade.h"
 
 namespace nacelle {
 
@@ -28,13 +30,22 @@ class Client {
   // As send(), but of too many that the client has not read the oldest makes way.
   void send_notice(Message notice);
   void forget(uint32_t id) { tasks_.erase(id); }
+  void know(uint32_t id, Task* task) { tasks_[id] = task; }
+  // Nothing is on its way to the client or from it, but for what the socket holds.
+  bool is_settled() const { return unsent_.empty() && ahead_.empty(); }
+  bool is_closed() const { return closed_; }
+  void save(Saved& to) const;
+  // A client of the shim before; `table`: that shim's.
+  void find(const Found& found, const std::string& table);
 
  private:
   void ready(uint32_t events);
   void dispatch(Message& message);
   // The messages that concern no task of this client yet. False for any other.
-  bool introduce(const Message& message);
+  bool introduce(Message& message);
   void attach(const Message& message);
+  // Makes the plan or the steps in a message ours.
+  void translate(Message& message) const;
   void flush();
   void close();
 
@@ -44,6 +55,8 @@ class Client {
   std::unordered_map<uint32_t, Task*> tasks_;
   std::unordered_map<uint32_t, std::vector<unique_fd>> ahead_;  // descriptors that came before their message
   std::list<Message> unsent_;
+  std::string table_;  // that the client's plans are written with; '': ours
+  Translation translation_;
   bool closed_ = false;
 };
 
@@ -55,11 +68,21 @@ class Supervisor {
   int start(unique_fd control, const char* runtime_dir, const char* owner, bool found_by_others);
   int run() { return loop_.run(); }
 
+  // Instead of start(): goes on as the shim before did. `error`: why a newer one could not, or 0. 0 or -errno.
+  int find(Found& found, int error);
+  void save(Saved& to, const Listener& asker) const;
+  // Nothing is under way that another shim could not go on with.
+  bool is_settled() const;
+  bool is_detached() const { return listening_ && !control_; }
+  // How many shims this process was before.
+  uint32_t generation() const { return generation_; }
+
   Loop& loop() { return loop_; }
   // The shim's own executable, for children: see modes/init.h.
   int executable() const { return executable_.get(); }
   Reserve& reserve() { return reserve_; }
   Notices& notices() { return notices_; }
+  Upgrade& upgrade() { return upgrade_; }
   Task* new_task(const Listener& starter);
   // The tasks that other clients may attach to.
   std::vector<Task*> kept_tasks() const;
@@ -79,7 +102,10 @@ class Supervisor {
   void control_ready();
   int listen_for_others();
   void accept_others();
-  void add_client(unique_fd socket);
+  Client* add_client(unique_fd socket);
+  int watch_signals();
+  int find_files(Found& found);
+  int find_tasks(Found& found, Client*& asker);
   void reap();
   void stop_when_done();
 
@@ -87,10 +113,11 @@ class Supervisor {
   unique_fd control_, signals_, lock_, executable_, listening_;
   Reserve reserve_;
   Notices notices_;
+  Upgrade upgrade_{*this};
   std::string runtime_dir_, owner_;
   bool keeps_journal_ = false, has_served_ = false;
   Watch control_watch_, signal_watch_, listening_watch_;
-  uint32_t next_key_ = 1;
+  uint32_t next_key_ = 1, generation_ = 0;
   std::unordered_map<Client*, std::unique_ptr<Client>> clients_;
   std::unordered_map<Task*, std::unique_ptr<Task>> tasks_;
   std::unordered_map<pid_t, Task*> processes_;

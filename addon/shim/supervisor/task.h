@@ -24,8 +24,11 @@
 
 namespace nacelle {
 
-class Supervisor;
 class Client;
+class Found;
+class Saved;
+class Supervisor;
+class Translation;
 struct ChannelMessage;
 
 // One plan from its start to its end: the host's steps, the processes of its stages, its clocks, and what is undone.
@@ -74,6 +77,13 @@ class Task {
   // nullptr where nothing failed.
   const StepFailure* failure() const { return has_failed_ ? &failure_ : nullptr; }
 
+  // Nothing is under way that another shim could not go on with.
+  bool is_settled() const;
+  // `number_of`: the place of a client among those of find().
+  void save(Saved& to, const std::function<uint64_t(const Client&)>& number_of) const;
+  // Goes on with the task of the shim before. 0 or -errno.
+  int find(Found& found, const Translation& translation, const std::vector<Client*>& clients);
+
   // Handles the messages that the stages have sent.
   void read_channel();
   // Takes the end of `pid`, a process of this task, after the messages that came before it.
@@ -86,6 +96,9 @@ class Task {
   int answer(const ChannelMessage& message, const int* fds, size_t count);
   bool take(Secret& body, Message& message, std::vector<unique_fd> ahead);
   bool fill_and_prepare();
+  bool find_plan(Found& found, const Translation& translation);
+  int find_slots(Found& found);
+  int go_on(Found& found);
   void give_rest();
   int give(ChannelMessage& reply, const std::vector<int32_t>& filled);
   void start_first_stage();

@@ -7,44 +7,105 @@
 namespace nacelle {
 namespace {
 
-Reader read_part(Reader& reader) {
-  const uint32_t size = reader.u32();
-  return reader.part(size);
-}
-
-bool read_stages(Reader& reader, Stages& stages) {
-  const uint32_t count = reader.u32();
-  if (!reader.ok() || count > kMaxStages) return false;
-  stages.count = count;
-  for (uint32_t i = 0; i < count; ++i) {
-    Stage& stage = stages.items[i];
-    stage.flags = reader.num();
-    stage.group = reader.slot();
-    stage.steps = read_part(reader);
-  }
+bool add_stage(Stages& stages, uint64_t flags, int32_t group, const Reader& steps) {
+  if (stages.count == kMaxStages) return false;
+  stages.items[stages.count++] = {flags, group, steps};
   return true;
 }
 
-bool read_again(Reader& reader, Again& again) {
-  again.on = static_cast<RestartOn>(reader.u8());
-  again.most = reader.u32();
-  again.first_ns = reader.num();
-  again.longest_ns = reader.num();
-  again.lasting_ns = reader.num();
-  again.stop_signal = static_cast<int>(reader.u32());
-  again.prepare = read_part(reader);
-  return read_stages(reader, again.stages) && again.stages.count > 0 && again.on <= RestartOn::kAlways;
+bool take(Plan& plan, const parts::slots& part) {
+  if (part.count > kMaxSlots) return false;
+  plan.slots = part.given;
+  plan.slot_count = static_cast<uint32_t>(part.count);
+  return true;
 }
 
-bool read_health(Reader& reader, HealthCheck& health) {
-  health.then = static_cast<HealthThen>(reader.u8());
-  health.retries = reader.u32();
-  health.interval_ns = reader.num();
-  health.start_period_ns = reader.num();
-  health.start_interval_ns = reader.num();
-  health.frozen = read_item<FileAt>(reader);
-  health.plan = reader.bytes();
-  return reader.ok() && health.then <= HealthThen::kRestart;
+bool take(Plan& plan, const parts::prepare& part) { return plan.prepare = part.steps, true; }
+bool take(Plan& plan, const parts::stage& part) { return add_stage(plan.stages, part.flags, part.group, part.steps); }
+bool take(Plan& plan, const parts::undo& part) { return plan.undo = part.steps, true; }
+bool take(Plan& plan, const parts::reports& part) { return plan.reports = part.files, true; }
+bool take(Plan& plan, const parts::returns& part) { return plan.returns = part.slots, true; }
+
+bool take(Plan& plan, const parts::kill_group& part) {
+  plan.has_kill_group = true;
+  plan.kill_group = {part.at, part.path};
+  return true;
+}
+
+bool take(Plan& plan, const parts::timeout& part) { return plan.timeout_ns = part.wait, true; }
+
+bool take(Plan& plan, const parts::cpu_clock& part) {
+  plan.has_cpu_clock = true;
+  plan.cpu_limit_ns = part.limit;
+  plan.cpu_counter = {part.at, part.path};
+  plan.cpu_key = part.key;
+  plan.cpu_unit_ns = part.unit;
+  return true;
+}
+
+bool take(Plan& plan, const parts::ending& part) {
+  plan.signal = static_cast<int>(part.signal);
+  plan.force_kill_after_ns = part.force_kill_after;
+  return true;
+}
+
+bool take(Plan& plan, const parts::keep& part) {
+  plan.is_kept = true;
+  plan.auto_remove = part.auto_remove != 0;
+  plan.evidence = {part.at, part.path};
+  plan.removal = part.removal;
+  return true;
+}
+
+bool take(Plan& plan, const parts::leaves_tree&) { return plan.leaves_tree = true; }
+
+bool take(Plan& plan, const parts::again& part) {
+  if (part.on > static_cast<uint64_t>(RestartOn::kAlways)) return false;
+  Again& again = plan.again;
+  plan.has_again = true;
+  again.on = static_cast<RestartOn>(part.on);
+  again.most = static_cast<uint32_t>(part.most);
+  again.first_ns = part.first;
+  again.longest_ns = part.longest;
+  again.lasting_ns = part.lasting;
+  again.stop_signal = static_cast<int>(part.stop_signal);
+  again.prepare = part.prepare;
+  return true;
+}
+
+bool take(Plan& plan, const parts::again_stage& part) { return add_stage(plan.again.stages, part.flags, part.group, part.steps); }
+
+bool take(Plan& plan, const parts::health& part) {
+  if (part.then > static_cast<uint64_t>(HealthThen::kRestart)) return false;
+  HealthCheck& health = plan.health;
+  plan.has_health = true;
+  health.then = static_cast<HealthThen>(part.then);
+  health.retries = static_cast<uint32_t>(part.retries);
+  health.interval_ns = part.interval;
+  health.start_period_ns = part.start_period;
+  health.start_interval_ns = part.start_interval;
+  health.frozen = {part.at, part.frozen};
+  health.plan = part.check;
+  return true;
+}
+
+bool take(Plan& plan, const parts::words& part) { return plan.words = part.bytes, true; }
+
+template <typename Fields>
+bool read_part(Plan& plan, Reader& reader) {
+  Fields fields;
+  return parts::decode(reader, fields) && take(plan, fields);
+}
+
+bool read_item_of(Plan& plan, Item& item) {
+  switch (static_cast<Part>(item.number)) {
+#define PART(name, ...) \
+  case Part::name:      \
+    return read_part<parts::name>(plan, item.fields);
+#include "plan.def"
+#undef PART
+  }
+  return false;
 }
 
 }  // namespace
@@ -57,34 +118,11 @@ std::vector<int32_t> numbers(const List<int32_t>& list) {
 
 bool parse_plan(const char* body, size_t size, Plan& plan) {
   Reader reader(body, size);
-  plan.slots = reader.list<int32_t>();
-  plan.slot_count = reader.u32();
-  plan.prepare = read_part(reader);
-  if (!read_stages(reader, plan.stages) || plan.slot_count > kMaxSlots) return false;
-  plan.undo = read_part(reader);
-  plan.reports = reader.list<FileAt>();
-  plan.returns = reader.list<int32_t>();
-  plan.has_kill_group = reader.u8() != 0;
-  plan.kill_group = read_item<FileAt>(reader);
-  plan.timeout_ns = reader.num();
-  plan.has_cpu_clock = reader.u8() != 0;
-  plan.cpu_limit_ns = reader.num();
-  plan.cpu_counter = read_item<FileAt>(reader);
-  plan.cpu_key = reader.str();
-  plan.cpu_unit_ns = reader.num();
-  plan.signal = static_cast<int>(reader.u32());
-  plan.force_kill_after_ns = reader.num();
-  plan.is_kept = reader.u8() != 0;
-  plan.auto_remove = reader.u8() != 0;
-  plan.evidence = read_item<FileAt>(reader);
-  plan.removal = read_part(reader);
-  plan.leaves_tree = reader.u8() != 0;
-  plan.has_again = reader.u8() != 0;
-  if (plan.has_again && !read_again(reader, plan.again)) return false;
-  plan.has_health = reader.u8() != 0;
-  if (plan.has_health && !read_health(reader, plan.health)) return false;
-  plan.words = reader.bytes();
-  return reader.ok() && reader.done();
+  Item item;
+  while (next_item(reader, item)) {
+    if (!read_item_of(plan, item)) return false;
+  }
+  return reader.ok() && reader.done() && plan.has_again == (plan.again.stages.count > 0);
 }
 
 int fill_slots(Slots& slots, const std::vector<int32_t>& numbers, std::vector<unique_fd> ahead, std::vector<unique_fd>& fds) {

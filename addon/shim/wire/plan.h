@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "plan_parts.h"
 #include "protocol.h"
 #include "slots.h"
 #include "wire.h"
@@ -23,19 +24,6 @@ struct Stages {
   Stage items[kMaxStages];
   uint32_t count = 0;
 };
-
-struct FileAt {
-  int32_t at = -1;
-  Str path;
-};
-
-template <>
-inline FileAt read_item<FileAt>(Reader& reader) {
-  FileAt file;
-  file.at = reader.slot();
-  file.path = reader.str();
-  return file;
-}
 
 // When the program is started again by itself.
 enum class RestartOn : uint8_t { kNever, kFailure, kAlways };
@@ -68,7 +56,7 @@ struct HealthCheck {
 };
 
 // A plan as it came: readers into the message's own bytes, so that a cloned child can read one too. lib/plan/plan.ts says what the fields
-// mean, and lib/native/encode.ts writes them in this order.
+// mean, and lib/native/encode.ts writes the parts.
 struct Plan {
   List<int32_t> slots;  // of the descriptors that came with the plan
   uint32_t slot_count = 0;

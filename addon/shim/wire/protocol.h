@@ -30,9 +30,15 @@
 // and each next run by kRunning; one that keeps watch on its health tells each change by kHealth (HealthStatus, u8).
 //
 // A shim of its own, which a detached container has, is found by others, which may be of another version. So these messages, the header
-// and the bodies of kKill and kClose never change:
+// and the bodies of kKill and kClose never change, but that bytes are added at the end of a body, which others don't read:
 //
-//   kHello        -                                         kWelcome: lowest and highest version of plans (u32), owner (str)
+//   kHello        -                                         kWelcome: lowest and highest version of plans (u32), owner (str), version
+//                                                           of the package (str), table of steps (bytes, see steps/shim_table.h), which
+//                                                           shim of the process this is, counted from 0 (u32)
+//   kSpeak        that count (u32)                          -; from here on the client's plans have the numbers of that shim's table.
+//   Before
+//                                                           the first kSpeak they have those of the shim that had accepted the client
+//   kUpgrade      version (str), the shim's executable      kUpgraded: errno (u32), 0 from the newer shim; why not (str). See upgrade.h
 //   kList         -                                         kListed: list of key (u32), state (u8), pid (num)
 //   kAttach       key                                       kAttached: error (u8); when that is 0: state, pid, times of the start.
 //                                                           From then on the id stands for that task: kEnded follows, at once if it has
@@ -83,7 +89,9 @@ enum class Request : uint16_t {
   kList,
   kAttach,
   kWatch,
-  kTell
+  kTell,
+  kSpeak,
+  kUpgrade
 };
 
 enum class Event : uint16_t {
@@ -98,7 +106,8 @@ enum class Event : uint16_t {
   kWelcome = 256,
   kListed,
   kAttached,
-  kNotice
+  kNotice,
+  kUpgraded
 };
 
 // What a task is at, as others see it.

@@ -36,6 +36,7 @@ class Reader {
   size_t left() const { return static_cast<size_t>(end_ - at_); }
 
   uint8_t u8() { return scalar<uint8_t>(); }
+  uint16_t u16() { return scalar<uint16_t>(); }
   uint32_t u32() { return scalar<uint32_t>(); }
   int32_t i32() { return scalar<int32_t>(); }
   uint64_t num() { return scalar<uint64_t>(); }
@@ -70,6 +71,12 @@ class Reader {
     return value;
   }
 
+  // A part that is preceded by its size.
+  Reader sized_part() {
+    const uint32_t size = u32();
+    return part(size);
+  }
+
   const char* position() const { return at_; }
 
  private:
@@ -91,6 +98,23 @@ class Reader {
   const char* end_;
   bool ok_ = true;
 };
+
+// A step, or a part of a plan, as it travels: its number u16, whether the shim runs it u8 (of a part: 0), the size of its fields u32, the
+// fields.
+struct Item {
+  uint16_t number = 0;
+  bool host = false;
+  Reader fields;
+};
+
+// Reads the next one; false at the end, or when the message is wrong.
+inline bool next_item(Reader& reader, Item& item) {
+  if (!reader.ok() || reader.done()) return false;
+  item.number = reader.u16();
+  item.host = reader.u8() != 0;
+  item.fields = reader.sized_part();
+  return reader.ok();
+}
 
 template <typename T>
 T read_item(Reader& reader);

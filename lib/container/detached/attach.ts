@@ -1,6 +1,6 @@
 import { hasCode, NacelleError } from '../../errors.js';
 import type { Connection } from '../../native/connection.js';
-import { decodeListed, decodeWelcome, type KeptTask } from '../../native/messages.js';
+import { decodeListed, type KeptTask } from '../../native/messages.js';
 import { Request } from '../../native/protocol.js';
 import { connectTo } from '../../native/shim.js';
 import type { Task } from '../../native/task.js';
@@ -38,7 +38,7 @@ export async function findContainer(idOrName: string): Promise<Attached> {
     return { record, task, state: null, connection };
   }
   try {
-    requireVersion(id, decodeWelcome(await connection.ask(Request.hello)));
+    requireVersion(id, await connection.introduce());
     const [kept] = decodeListed(await connection.ask(Request.list));
     const attached = kept === undefined ? null : await connection.attach(kept.key);
     if (attached === null) throw noContainer(idOrName);

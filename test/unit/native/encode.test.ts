@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Encoder, encodePlan, slotCount } from '../../../lib/native/encode.js';
 import { ANYWHERE, type Plan, planOf } from '../../../lib/plan/plan.js';
-import { type Step, stepTable } from '../../../lib/plan/steps.js';
+import { type PartRow, partTable } from '../../../lib/plan/plan-parts.js';
+import { type Step, type StepRow, stepTable } from '../../../lib/plan/steps.js';
 
 /** Reads what addon/shim/wire/wire.h reads, written from its description alone. */
 class Reader {
@@ -18,6 +19,7 @@ class Reader {
     return this.bytes.subarray(this.#at - size, this.#at);
   }
   u8 = (): number => this.take(1).readUInt8();
+  u16 = (): number => this.take(2).readUInt16LE();
   u32 = (): number => this.take(4).readUInt32LE();
   i32 = (): number => this.take(4).readInt32LE();
   num = (): bigint => this.take(8).readBigUInt64LE();
@@ -39,23 +41,34 @@ const KINDS: Readonly<Record<string, (reader: Reader) => unknown>> = {
   BYTES: (reader) => [...reader.blob()],
   LIST: (reader) => reader.list(reader.str),
   SLOTS: (reader) => reader.list(reader.i32),
+  STEPS: (reader) => readItems(reader.part(), stepTable),
+  FILES: (reader) => reader.list(() => ({ at: reader.i32(), path: reader.str() })),
+  PLAN: (reader) => readPlan(reader.part()),
 };
 
-function readStep(reader: Reader): Record<string, unknown> {
-  const entry = stepTable[reader.u8()];
-  const host = reader.u8() === 1;
-  const body = reader.part();
-  const step: Record<string, unknown> = { op: entry?.op, host };
-  for (const [kind, field] of entry?.fields ?? []) step[field] = KINDS[kind]?.(body);
-  expect(body.done).toBe(true);
-  return step;
+type Items = Record<string, unknown>[];
+
+/** Steps, or parts of a plan: number (u16), host (u8), fields (bytes). */
+function readItems(reader: Reader, table: readonly (StepRow | PartRow)[]): Items {
+  const items: Items = [];
+  while (!reader.done) {
+    const entry = table[reader.u16()];
+    const host = reader.u8() === 1;
+    const body = reader.part();
+    const item: Record<string, unknown> = { op: entry?.op, host };
+    for (const [kind, field] of entry?.fields ?? []) item[field] = KINDS[kind]?.(body);
+    if (!body.done) throw new RangeError(`${entry?.op} has more fields than the table tells`);
+    items.push(item);
+  }
+  return items;
 }
 
-function readSteps(reader: Reader): Record<string, unknown>[] {
-  const part = reader.part();
-  const steps: Record<string, unknown>[] = [];
-  while (!part.done) steps.push(readStep(part));
-  return steps;
+function readSteps(reader: Reader): Items {
+  return readItems(reader.part(), stepTable);
+}
+
+function readPlan(reader: Reader): Items {
+  return readItems(reader, partTable).map(({ host: _, ...part }) => part);
 }
 
 const slot = fc.integer({ min: -1, max: 2 ** 31 - 1 });
@@ -166,73 +179,63 @@ describe('a plan', () => {
     words: Uint8Array.of(1, 2),
   };
 
-  it('is in the order that addon/shim/wire/plan.cc reads', () => {
-    const reader = new Reader(
-      Buffer.from(
-        encodePlan(
-          plan,
-          new Map([
-            [0, 10],
-            [1, 11],
-          ]),
-        ),
-      ),
-    );
-    expect(reader.list(reader.i32)).toEqual([0, 1]);
-    expect(reader.u32()).toBe(4);
-    expect(readSteps(reader)).toEqual(plan.prepare.map(seen));
-    const stages = reader.list(() => ({ flags: reader.num(), group: reader.i32(), steps: readSteps(reader) }));
-    expect(stages).toEqual(
-      plan.stages.map(({ flags, group = -1, steps }) => ({
-        flags: BigInt(flags),
-        group,
-        steps: steps.map((step) => ({ host: false, ...seen(step) })),
-      })),
-    );
-    expect(readSteps(reader)).toEqual(plan.undo.map(seen));
-    expect(reader.list(() => [reader.i32(), reader.str()])).toEqual([[3, 'memory.peak']]);
-    expect(reader.list(reader.i32)).toEqual([3]);
-    expect([reader.u8(), reader.i32(), reader.str()]).toEqual([1, 3, '.']);
-    expect(reader.num()).toBe(1_500_000n);
-    expect([reader.u8(), reader.num()]).toEqual([1, 250_000_000n]);
-    expect([reader.i32(), reader.str(), reader.str(), reader.num()]).toEqual([3, 'cpu.stat', 'usage_usec', 1000n]);
-    expect([reader.u32(), reader.num()]).toEqual([15, 1_000_000_000n]);
-    expect([reader.u8(), reader.u8(), reader.i32(), reader.str()]).toEqual([1, 1, 3, 'exit']);
-    expect(readSteps(reader)).toEqual(plan.keep?.removal.map(seen));
-    expect(reader.u8()).toBe(1);
-    expect([reader.u8(), reader.u8(), reader.u32()]).toEqual([1, 1, 5]);
-    expect([reader.num(), reader.num(), reader.num(), reader.u32()]).toEqual([100_000_000n, 60_000_000_000n, 10_000_000_000n, 15]);
-    expect(readSteps(reader)).toEqual(plan.again?.prepare.map(seen));
-    expect(reader.list(() => [reader.num(), reader.i32(), readSteps(reader)])).toEqual([[1n, -1, []]]);
-    expect([reader.u8(), reader.u8(), reader.u32()]).toEqual([1, 2, 3]);
-    expect([reader.num(), reader.num(), reader.num()]).toEqual([30_000_000_000n, 1_000_000n, 5_000_000_000n]);
-    expect([reader.i32(), reader.str()]).toEqual([-1, '/group/cgroup.freeze']);
-    const check = new Map([
-      [0, 10],
-      [1, 11],
+  const sent = (parts: Plan, given: readonly number[] = []): Items => {
+    const descriptors = new Map(given.map((slot) => [slot, 10 + slot]));
+    return readPlan(new Reader(Buffer.from(encodePlan(parts, descriptors))));
+  };
+  const steps = (list: readonly Step[]): Items => list.map((step) => ({ host: false, ...seen(step) }));
+
+  it('has a part for all that it says', () => {
+    expect(sent(plan, [0, 1])).toEqual([
+      { op: 'slots', given: [0, 1], count: 4n },
+      { op: 'prepare', steps: steps(plan.prepare) },
+      ...plan.stages.map(({ flags, group = -1, steps: list }) => ({ op: 'stage', flags: BigInt(flags), group, steps: steps(list) })),
+      { op: 'undo', steps: steps(plan.undo) },
+      { op: 'reports', files: [{ at: 3, path: 'memory.peak' }] },
+      { op: 'returns', slots: [3] },
+      { op: 'kill_group', at: 3, path: '.' },
+      { op: 'timeout', wait: 1_500_000n },
+      { op: 'cpu_clock', limit: 250_000_000n, at: 3, path: 'cpu.stat', key: 'usage_usec', unit: 1000n },
+      { op: 'ending', signal: 15n, force_kill_after: 1_000_000_000n },
+      { op: 'keep', auto_remove: 1n, at: 3, path: 'exit', removal: steps(plan.keep?.removal ?? []) },
+      { op: 'leaves_tree' },
+      {
+        op: 'again',
+        on: 1n,
+        most: 5n,
+        first: 100_000_000n,
+        longest: 60_000_000_000n,
+        lasting: 10_000_000_000n,
+        stop_signal: 15n,
+        prepare: steps(plan.again?.prepare ?? []),
+      },
+      { op: 'again_stage', flags: 1n, group: -1, steps: [] },
+      {
+        op: 'health',
+        then: 2n,
+        retries: 3n,
+        interval: 30_000_000_000n,
+        start_period: 1_000_000n,
+        start_interval: 5_000_000_000n,
+        at: -1,
+        frozen: '/group/cgroup.freeze',
+        check: sent(nothing, [0, 1]),
+      },
+      { op: 'words', bytes: [1, 2] },
     ]);
-    expect(reader.blob()).toEqual(Buffer.from(encodePlan(nothing, check)));
-    expect([...reader.blob()]).toEqual([1, 2]);
-    expect(reader.done).toBe(true);
   });
 
   it('has no limit that became none: they are rounded up to whole nanoseconds', () => {
     const cpuClock = { limitMs: 5e-324, at: 3, path: 'cpu.stat', key: 'usage_usec', unit: 1000 };
-    const { keep: _, again: __, health: ___, words: ____, ...unkept } = plan;
-    const least = { ...unkept, timeoutMs: 1e-7, cpuClock, ending: { signal: 15, forceKillAfterMs: 1e-7 } };
-    const bytes = Buffer.from(encodePlan(least, new Map()));
-    // from the end: words (none), what is kept, started again and checked (nothing), forceKillAfterMs, the signal, then what the clock reads
-    const notKept = 1 + 1 + 4 + 5 + 4 + 1 + 1 + 1 + 4;
-    expect(bytes.readBigUInt64LE(bytes.length - notKept - 8)).toBe(1n);
-    const clock = bytes.indexOf('cpu.stat') - 4 - 4 - 8;
-    expect(bytes.readBigUInt64LE(clock)).toBe(1n);
-    expect(bytes.readBigUInt64LE(clock - 1 - 8)).toBe(1n);
+    const least = sent({ ...plan, timeoutMs: 1e-7, cpuClock, ending: { signal: 15, forceKillAfterMs: 1e-7 } });
+    const part = (op: string): unknown => least.find((item) => item.op === op);
+    expect(part('timeout')).toMatchObject({ wait: 1n });
+    expect(part('cpu_clock')).toMatchObject({ limit: 1n });
+    expect(part('ending')).toMatchObject({ force_kill_after: 1n });
   });
 
-  it('of nothing has every part too', () => {
-    const reader = new Reader(Buffer.from(encodePlan(nothing, new Map())));
-    expect(reader.list(reader.i32)).toEqual([]);
-    expect(reader.u32()).toBe(0);
+  it('of nothing has the slots and how the program is ended', () => {
+    expect(sent(nothing).map(({ op }) => op)).toEqual(['slots', 'ending']);
   });
 });
 
