@@ -1,12 +1,13 @@
 import { closeSync, existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { arch, platform, versions } from 'node:process';
 import { errnoOf, toError, UnsupportedError } from '../errors.js';
 import type { Binding, EventCounter, NativeTerminal } from './binding.js';
 import { inBundle, ownFile } from './own-module.js';
+import { PipeStream } from './pipe-stream.js';
 import { attempt, nativeError } from './system-errors.js';
 
 interface Native {
@@ -88,7 +89,7 @@ export function tryLock(fd: number, kind: 'shared' | 'exclusive'): boolean {
 
 /** A stream over an end of a pipe that the addon made; the stream closes the end. When no stream can be made, the end stays open. */
 export function streamOf(fd: number, options: { readable: boolean; writable: boolean }): Socket {
-  const stream = attempt('watch a pipe', () => new Socket({ fd, ...options }));
+  const stream = attempt('watch a pipe', () => new PipeStream({ fd, ...options }));
   // this comes last: until here the addon closes the end when a Worker is terminated
   loadNative().addon.releaseDescriptor(fd);
   return stream;

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { Readable, Writable } from 'node:stream';
+import { NacelleError } from '../../errors.js';
 import type { NativeTerminal } from '../../native/binding.js';
 import { terminalOf } from '../../native/load-addon.js';
 import { nativeError } from '../../native/system-errors.js';
@@ -17,6 +18,7 @@ const MOST_LEFT = 1024 ** 2;
 /** The ends of lines as a terminal takes them: it reads '\r' as '\n'. */
 const LINE_ENDS: readonly number[] = [0x0a, 0x0d];
 
+type Done = (error?: Error | null) => void;
 type OpenTerminal = (fd: number, onReady: (mayRead: boolean, mayWrite: boolean) => void) => NativeTerminal;
 
 /**
@@ -179,7 +181,7 @@ class TerminalInput extends Writable {
   /** Nothing is written before this is called. Node asks for it a little after the stream is made. */
   #ready: (() => void) | null = null;
   #hasBegun = false;
-  #waiting: { bytes: Uint8Array; done: () => void } | null = null;
+  #waiting: { bytes: Uint8Array; done: Done } | null = null;
   #last: number | undefined;
 
   constructor(terminal: Terminal) {
@@ -199,19 +201,28 @@ class TerminalInput extends Writable {
     this.#ready = null;
   }
 
-  override _write(chunk: Uint8Array, _: string, done: () => void): void {
+  override _write(chunk: Uint8Array, _: string, done: Done): void {
     this.#last = chunk.at(-1) ?? this.#last;
     this.#send(chunk, done);
   }
 
   /** The character ends the input only at the start of a line; within one, the first ends the line and the second the input (termios(3)). */
-  override _final(done: () => void): void {
+  override _final(done: Done): void {
     const character = this.#terminal.endOfFile();
     const isInLine = this.#last !== undefined && !LINE_ENDS.includes(this.#last);
     this.#send(Buffer.alloc(character === 0 ? 0 : isInLine ? 2 : 1, character), done);
   }
 
-  #send(bytes: Uint8Array, done: () => void): void {
+  /** What the terminal has not taken yet fails. */
+  override _destroy(error: Error | null, done: Done): void {
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    this.#terminal.writes = false;
+    waiting?.done(error ?? new NacelleError('write to the terminal: it was closed', { code: 'ERR_CLOSED' }));
+    done(error);
+  }
+
+  #send(bytes: Uint8Array, done: Done): void {
     this.#waiting = { bytes, done };
     this.flush();
   }

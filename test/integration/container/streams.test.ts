@@ -38,6 +38,15 @@ describe('input', () => {
     expect(await output('cat; echo after the end', { input: 'in ' })).toBe('in after the end');
   });
 
+  it('that was not taken when the program ended is told as not written', async () => {
+    await using container = await Container.create({ ...(await busybox()), command: ['head', '-c', '1'], stdin: 'pipe' });
+    await container.start();
+    const told = new Promise((resolve) => container.stdin?.write('x'.repeat(1_000_000), resolve));
+    container.stdin?.on('error', () => undefined);
+    await container.wait();
+    expect(await told).toBeInstanceOf(Error);
+  });
+
   it('that nobody reads is no error', async () => {
     const input = Buffer.alloc(8 << 20);
     expect(await sh('exit 0', { input })).toMatchObject({ status: 'ok' });

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
@@ -36,6 +37,16 @@ describe('the input of a detached program', () => {
     written.catch(() => undefined);
     expect((await container.wait()).stdout).toBe('x');
     await expect(written).rejects.toThrow();
+  });
+
+  it('tells a write as failed that was cut short', async () => {
+    const container = await started({ command: ['sh', '-c', 'head -c 1 && exec sleep 1000'], stdin: 'pipe' });
+    const written = write(container, 'x'.repeat(1_000_000));
+    written.catch(() => undefined);
+    // a pipe holds less than what is being written now
+    if (container.stdout) await once(container.stdout, 'data');
+    container.stdin?.destroy();
+    await expect(written).rejects.toMatchObject({ code: 'ERR_CLOSED' });
   });
 
   it('stays open as handles come and go, and ends for all when one ends it', async () => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { buffer } from 'node:stream/consumers';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { parseExec } from '../../../../lib/container/options/exec-options.js';
 import { outputOf } from '../../../../lib/process/streams/collect.js';
@@ -50,6 +51,15 @@ describe('what is typed', () => {
     terminal.connect(0);
     terminal.input.end('lost');
     await once(terminal.input, 'finish');
+  });
+
+  it('is told as failed when the terminal is closed before all was taken', async () => {
+    const { terminal, native } = fake();
+    terminal.connect(0);
+    const written = promisify((done: (error?: Error | null) => void) => terminal.input.write('hello', done))();
+    await expect.poll(() => native.written).toBe('hel');
+    terminal.close();
+    await expect(written).rejects.toMatchObject({ code: 'ERR_CLOSED' });
   });
 
   it('is given up when the terminal is closed before there was one', async () => {

@@ -1,0 +1,19 @@
+import { Socket } from 'node:net';
+import { NacelleError } from '../errors.js';
+
+type Done = (error?: Error | null) => void;
+
+/** An end of a pipe. Node tells a write that `destroy` has cut short as done; here it fails. */
+export class PipeStream extends Socket {
+  override _write(chunk: unknown, encoding: BufferEncoding, done: Done): void {
+    super._write(chunk, encoding, this.#told(done));
+  }
+
+  override _writev(chunks: { chunk: unknown; encoding: BufferEncoding }[], done: Done): void {
+    super._writev?.(chunks, this.#told(done));
+  }
+
+  #told(done: Done): Done {
+    return (error) => done(error ?? (this.destroyed ? new NacelleError('write to a pipe: it was closed', { code: 'ERR_CLOSED' }) : null));
+  }
+}
