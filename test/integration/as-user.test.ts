@@ -21,7 +21,7 @@ interface Told {
 }
 
 /** As a service, a job of CI or `USER node` has it: a user without a session. /tmp and /run/user are his own ones, made by `before`. */
-function asUser(before = ''): Promise<Told> {
+function asUser<T = Told>(before = '', program = 'as-user'): Promise<T> {
   const caps = '--securebits=+no_setuid_fixup --inh-caps=-all,+dac_read_search --ambient-caps=-all,+dac_read_search';
   const script = [
     // what the test finds is below /tmp, which is about to be hidden
@@ -33,8 +33,15 @@ function asUser(before = ''): Promise<Told> {
     before,
     `exec env -u NACELLE_RUNROOT -u XDG_RUNTIME_DIR -u HOME -u XDG_DATA_HOME setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups ${caps} "$@"`,
   ];
-  return runNode<Told>('as-user', [], { through: ['unshare', '--mount', 'sh', '-ec', script.join('\n'), 'sh'] });
+  return runNode<T>(program, [], { through: ['unshare', '--mount', 'sh', '-ec', script.join('\n'), 'sh'] });
 }
+
+it('a user without root is refused a detached container before a shim is started', async () => {
+  expect(await asUser<object>('', 'detach-as-user')).toEqual({
+    failure: { name: 'UnsupportedError', message: expect.stringMatching(/^a container without root is not supported here/) },
+    made: false,
+  });
+});
 
 describe('a user without XDG_RUNTIME_DIR', () => {
   it('has a folder of his own below /tmp', async () => {

@@ -4,6 +4,7 @@ import type { GroupLayout } from '../../host/cgroup-base.js';
 import { type DetachedLayout, detachedLayout } from '../../host/detached-layout.js';
 import { type HostRecord, KEPT, writeRecord } from '../../host/journal.js';
 import { EVIDENCE, ownBases, reapFirst, writeBases } from '../../host/reap.js';
+import { requireRoot } from '../../host/require-root.js';
 import type { Connection } from '../../native/connection.js';
 import { attempting } from '../../native/system-errors.js';
 import type { Task } from '../../native/task.js';
@@ -40,6 +41,7 @@ export interface Launched {
  * @throws as `Container.create`; NacelleError `ERR_NAME_TAKEN`
  */
 export async function launchDetached(options: ParsedOptions, detach: DetachOptions): Promise<Launched> {
+  requireRoot();
   await reapFirst();
   const { id, connection } = spareShim.take();
   try {

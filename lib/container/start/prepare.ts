@@ -1,11 +1,12 @@
 import { readlinkSync, statSync } from 'node:fs';
 import { hostname as hostHostname, totalmem } from 'node:os';
-import { arch, geteuid, env as nodeEnv } from 'node:process';
+import { arch, env as nodeEnv } from 'node:process';
 import { freezerFile } from '../../cgroup/freezer.js';
 import { errnoOf, ImageError, invalidOption, UnsupportedError } from '../../errors.js';
 import { type GroupLayout, groupLayout } from '../../host/cgroup-base.js';
 import type { HostRecord } from '../../host/journal.js';
 import { owner } from '../../host/owner.js';
+import { requireRoot } from '../../host/require-root.js';
 import type { ImageConfig } from '../../image/formats/image-config.js';
 import { parseStopSignal } from '../../image/formats/stop-signal.js';
 import type { Image } from '../../image/image.js';
@@ -69,13 +70,7 @@ export interface PrepareFor {
 }
 
 export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<Prepared> {
-  if (geteuid?.() !== 0) {
-    throw new UnsupportedError(
-      'a container without root',
-      'rootless containers come in a later version',
-      'Run it as root, with sudo for example.',
-    );
-  }
+  requireRoot();
   const found = await findRoot(options, of.id);
   try {
     const sources = await findSources(options, found.root);
