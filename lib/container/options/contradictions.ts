@@ -3,7 +3,7 @@ import { checkProcess } from '../../process/options/process-options.js';
 import type { CheckedRun } from './container-schema.js';
 import { checkDetach } from './detach-checks.js';
 import { checkLifecycle } from './lifecycle-options.js';
-import { target } from './mount-target.js';
+import { MAKES_FILE, namesFolder, target } from './mount-target.js';
 
 type Wrong = (option: keyof CheckedRun, message: string, ...path: string[]) => void;
 
@@ -107,5 +107,8 @@ function checkPlaces(options: CheckedRun, wrong: Wrong): void {
   for (const mount of options.mounts ?? []) place(mount.target, 'mounts');
   for (const mount of options.volumes ?? []) place(mount.target, 'volumes');
   for (const path of Object.keys(options.tmpfs ?? {})) place(key(path, 'tmpfs'), 'tmpfs');
-  for (const path of Object.keys(options.copyIn ?? {})) key(path, 'copyIn');
+  for (const [path, { source }] of Object.entries(options.copyIn ?? {})) {
+    key(path, 'copyIn');
+    if (source === null && namesFolder(path)) wrong('copyIn', MAKES_FILE, path);
+  }
 }

@@ -5,7 +5,7 @@ import { absolutePath } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { sizeSchema } from '../../options/size.js';
 import { copyIn, type ParsedCopyIn } from './container-schema.js';
-import { target, tidied } from './mount-target.js';
+import { MAKES_FILE, namesFolder, target, tidied } from './mount-target.js';
 
 /** A place in a container to be read. */
 export interface ParsedCopyFrom {
@@ -41,12 +41,8 @@ export function parseCopyTo(path: string, source: unknown): ParsedCopyTo {
   if (isReadable(source)) return { type: 'tar', ...parseOptions(tarSchema, { path }, 'copyTo'), tar: source };
   const parsed = parseOptions(fileSchema, { path, source }, 'copyTo');
   const folderOnly = namesFolder(path);
-  if (folderOnly && parsed.source.source === null) throw invalidOption('path', "has a '/' at its end, but text and bytes make a file");
+  if (folderOnly && parsed.source.source === null) throw invalidOption('path', MAKES_FILE);
   return { type: 'file', path: parsed.path, folderOnly, ...parsed.source };
-}
-
-function namesFolder(path: string): boolean {
-  return /\/\.?$/.test(path);
 }
 
 /** A stream is told by what it can do: another copy of node:stream may have made it. */

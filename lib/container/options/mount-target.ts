@@ -8,6 +8,14 @@ export function tidied(path: string): string {
   return /\/(?:[/.]|$)/.test(path) ? posix.normalize(path).replace(/(?<=.)\/$/, '') : path;
 }
 
+/** Whether a path can only be that of a folder. */
+export function namesFolder(path: string): boolean {
+  return /\/\.?$/.test(path);
+}
+
+/** What is wrong with such a path beside text or bytes. */
+export const MAKES_FILE = "has a '/' at its end, but text and bytes make a file";
+
 /** Whether a mount is on a path, or above it. */
 export function isMountedOver(path: string, mounts: readonly { readonly target: string }[]): boolean {
   return mounts.some(({ target }) => isWithin(path, target));
