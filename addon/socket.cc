@@ -12,6 +12,7 @@
 #include "own_sockets.h"
 #include "shim/kernel/ancillary.h"
 #include "shim/kernel/memfd.h"
+#include "shim/kernel/receive_packet.h"
 #include "shim/wire/protocol.h"
 
 namespace nacelle {
@@ -124,8 +125,8 @@ bool Socket::ReceiveOne() {
   message.msg_iovlen = 1;
   message.msg_control = room.bytes;
   message.msg_controllen = sizeof room.bytes;
-  const ssize_t size = recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  const ssize_t size = receive_packet(fd_.get(), message, MSG_DONTWAIT);
+  if (size == -EAGAIN) return false;
   if (size < static_cast<ssize_t>(sizeof(Header))) {
     const Napi::Function closed = on_close_.Value();
     Shut();

@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "../kernel/receive_packet.h"
 #include "../kernel/syscalls.h"
 #include "log.h"
 
@@ -88,9 +89,12 @@ int Pump::run(int executable, const int* fds, size_t count, const char* const* a
 bool Pump::read() {
   for (;;) {
     PumpFailure failure;
-    const ssize_t size = recv(control_.get(), &failure, sizeof failure, MSG_DONTWAIT);
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0 && errno == EAGAIN) return true;
+    iovec part{&failure, sizeof failure};
+    msghdr header{};
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    const ssize_t size = receive_packet(control_.get(), header, MSG_DONTWAIT);
+    if (size == -EAGAIN) return true;
     if (size != sizeof failure) return false;
     failures_.push_back(failure);
   }

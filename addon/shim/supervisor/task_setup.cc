@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -242,8 +243,11 @@ void Task::close_channel() {
 void Task::channel_closed() {
   close_channel();
   if (run_.executing && state_ != State::kRunning && !has_failed_) return began();
+  if (run_.executing) return;
+  // a process whose words can't be read is of no use, and might wait for ever
+  signal_first(SIGKILL);
   // a stage has ended for the next one, which died before its first message: no other end will be reported
-  if (!run_.executing && processes_.empty() && !run_.has_exit) fail({kInClone, 0, ECHILD, "the process died while it was set up"});
+  if (processes_.empty() && !run_.has_exit) fail({kInClone, 0, ECHILD, "the process died while it was set up"});
 }
 
 void Task::began() {

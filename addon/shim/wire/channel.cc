@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "../kernel/ancillary.h"
+#include "../kernel/receive_packet.h"
 
 namespace nacelle {
 namespace {
@@ -59,16 +60,12 @@ int receive_message(int channel, ChannelMessage& message, unique_fd* fds, size_t
   header.msg_iovlen = 1;
   header.msg_control = room.bytes;
   header.msg_controllen = sizeof room.bytes;
-  ssize_t size;
-  do {
-    size = recvmsg(channel, &header, MSG_CMSG_CLOEXEC);
-  } while (size < 0 && errno == EINTR);
-  if (size < 0) return errno == ECONNRESET ? 0 : -errno;
+  const ssize_t size = receive_packet(channel, header, 0);
+  if (size <= 0) return static_cast<int>(size);
   take_descriptors(header, [fds, &count](unique_fd fd) {
     if (count < kMaxChannelFds) fds[count++] = std::move(fd);
   });
   sender = sender_of(header);
-  if (size == 0) return 0;
   message.text[sizeof message.text - 1] = '\0';
   return static_cast<size_t>(size) > offsetof(ChannelMessage, text) ? 1 : -EBADMSG;
 }

@@ -8,6 +8,7 @@
 
 #include "../kernel/ancillary.h"
 #include "../kernel/memfd.h"
+#include "../kernel/receive_packet.h"
 
 namespace nacelle {
 namespace {
@@ -31,14 +32,10 @@ int receive(int socket, Message& message) {
   header.msg_iovlen = 1;
   header.msg_control = room.bytes;
   header.msg_controllen = sizeof room.bytes;
-  ssize_t size;
-  do {
-    size = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  } while (size < 0 && errno == EINTR);
-  if (size < 0) return errno == ECONNRESET ? 0 : -errno;
+  const ssize_t size = receive_packet(socket, header, MSG_DONTWAIT);
+  if (size <= 0) return static_cast<int>(size);
   message = Message{};
   take_descriptors(header, [&message](unique_fd fd) { message.fds.push_back(std::move(fd)); });
-  if (size == 0) return 0;
   Header head{};
   if (static_cast<size_t>(size) < sizeof head || (header.msg_flags & MSG_TRUNC) != 0) return -EPROTO;
   message.cut = (header.msg_flags & MSG_CTRUNC) != 0;
