@@ -31,6 +31,8 @@ export default defineConfig({
         },
       },
       { extends: true, test: { ...onTheMachine, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
+      // This library and one of another version: npm run test:upgrade.
+      { extends: true, test: { ...onTheMachine, name: 'upgrade', include: ['test/upgrade/**/*.test.ts'] } },
       // What makes sense where every controller is on the unified tree: npm run test:vm.
       { extends: true, test: { ...onTheMachine, name: 'v2', include: ['test/v2/**/*.test.ts'] } },
     ],

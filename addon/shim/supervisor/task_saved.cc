@@ -21,8 +21,7 @@ constexpr uint64_t kSavedParked = 1, kSavedRunning = 2, kSavedBetween = 3, kSave
 bool Task::is_settled() const {
   const bool waits = state_ == State::kParked || state_ == State::kHolding || state_ == State::kBetween || state_ == State::kKept;
   const bool runs = state_ == State::kRunning && !run_.has_exit;
-  return (waits || runs) && !has_failed_ && !is_closing_ && !is_removing_ && !run_.is_draining && calls_.empty() && !when_ended_ &&
-         health_.is_settled();
+  return (waits || runs) && !has_failed_ && !is_closing_ && !is_removing_ && calls_.empty() && !when_ended_ && health_.is_settled();
 }
 
 void Task::save(Saved& to, const std::function<uint64_t(const Client&)>& number_of) const {
