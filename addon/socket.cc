@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
@@ -36,6 +37,13 @@ int send_now(int socket, const std::string& bytes, const std::vector<int>& fds) 
 bool read_descriptor(napi_env env, napi_value numbers, uint32_t index, int& fd) {
   napi_value number = nullptr;
   return napi_get_element(env, numbers, index, &number) == napi_ok && napi_get_value_int32(env, number, &fd) == napi_ok;
+}
+
+// What a body is said to be, and what came: nothing that a peer says makes room for more.
+bool is_whole(const Header& header, size_t size, const std::vector<unique_fd>& fds) {
+  if ((header.flags & kBodyInMemfd) == 0) return header.size == size;
+  struct stat status {};
+  return !fds.empty() && header.size <= kMaxBody && fstat(fds[0].get(), &status) == 0 && status.st_size == static_cast<off_t>(header.size);
 }
 
 }  // namespace
@@ -127,20 +135,23 @@ bool Socket::ReceiveOne() {
   message.msg_controllen = sizeof room.bytes;
   const ssize_t size = receive_packet(fd_.get(), message, MSG_DONTWAIT);
   if (size == -EAGAIN) return false;
-  if (size < static_cast<ssize_t>(sizeof(Header))) {
-    const Napi::Function closed = on_close_.Value();
-    Shut();
-    static_cast<void>(Tell(closed, 0, nullptr));  // an environment that is ending need not hear of it
-    return false;
-  }
+  if (size < static_cast<ssize_t>(sizeof(Header))) return Lost();
   // when this process has no room for all descriptors, the rest is lost (MSG_CTRUNC); the reader of the message sees that some are missing
   std::vector<unique_fd> fds;
   take_descriptors(message, [&fds](unique_fd fd) { fds.push_back(std::move(fd)); });
   Header header{};
   std::memcpy(&header, buffer, sizeof header);
+  if (!is_whole(header, static_cast<size_t>(size) - sizeof header, fds)) return Lost();
   // when no value can be made, the environment is ending: a terminated Worker runs its loop once more
   if (!TellMessage(header, buffer + sizeof header, static_cast<size_t>(size) - sizeof header, fds)) Shut();
   return poll_.is_open();
+}
+
+bool Socket::Lost() {
+  const Napi::Function closed = on_close_.Value();
+  Shut();
+  static_cast<void>(Tell(closed, 0, nullptr));  // an environment that is ending need not hear of it
+  return false;
 }
 
 // Uses Node-API itself and not its C++ wrapper, see callback.h.

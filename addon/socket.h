@@ -49,6 +49,8 @@ class Socket : public Napi::ObjectWrap<Socket> {
   void Watch();
   void OnReady(int events);
   bool ReceiveOne();
+  // Ends the connection, and tells so. Always false.
+  bool Lost();
   // False when the environment takes no calls any more.
   bool TellMessage(const Header& header, const char* inline_body, size_t size, std::vector<unique_fd>& fds);
   bool Tell(napi_value listener, size_t count, const napi_value* arguments);

@@ -44,11 +44,11 @@ import type {
   ContainerInfo,
   ContainerInspect,
   ContainerOptions,
+  ContainerPruneReport,
   CopyIn,
   ExecOptions,
   LogOptions,
   LogRecord,
-  PrunedContainers,
   RunOptions,
   State,
   WaitCondition,
@@ -132,7 +132,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * A handle of a detached container, by its id or name, from any process of the same user in the same mount and pid namespaces. Its streams
    * are live from now on; what came before is in {@link logs}.
    *
-   * @throws NacelleError `ERR_NO_CONTAINER`; `ERR_SHIM_SILENT` when its shim does not answer in 5 s; `ERR_SHIM_VERSION`; `ERR_NOTE`; SyscallError
+   * @throws NacelleError `ERR_NO_CONTAINER`; `ERR_NOT_OWN`: the runtime folder is another user's; `ERR_SHIM_SILENT` when its shim does not answer
+   * in 5 s; `ERR_SHIM_MESSAGE` when the answer can't be understood; `ERR_SHIM_VERSION`; `ERR_NOTE`; ShimError; SyscallError
    */
   static async attach(idOrName: string): Promise<Container> {
     const attached = await findContainer(parseOptions(word, idOrName, 'idOrName'));
@@ -146,8 +147,12 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     return [...own, ...(await detachedContainers())].filter(wanted);
   }
 
-  /** Removes the detached containers that have ended. @throws the first failure, when all were tried */
-  static async prune(): Promise<PrunedContainers> {
+  /**
+   * Removes the detached containers that have ended.
+   *
+   * @throws NacelleError the first failure, with the others as its `cleanupError`, when all were tried
+   */
+  static async prune(): Promise<ContainerPruneReport> {
     return { containers: await pruneContainers() };
   }
 

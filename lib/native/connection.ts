@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { NacelleError } from '../errors.js';
+import { hasCode, NacelleError, toError } from '../errors.js';
 import { type Descriptors, NONE, type Plan, planOf } from '../plan/plan.js';
 import type { ShimSocket } from './binding.js';
 import { checkSize } from './body-size.js';
@@ -56,7 +56,7 @@ export class Connection implements Carrier {
 
   constructor(open: OpenSocket) {
     this.#socket = open(
-      (type, id, body, fds) => this.#received(type, id, body, fds),
+      (type, id, body, fds) => this.#heard(type, id, body, fds),
       () => this.#lost(),
     );
   }
@@ -212,6 +212,18 @@ export class Connection implements Carrier {
     this.#tasks.delete(task.id);
   }
 
+  /** What can't be understood ends the connection: nothing that comes later could be believed. */
+  #heard(type: number, id: number, body: Buffer, fds: number[]): void {
+    try {
+      this.#received(type, id, body, fds);
+    } catch (error) {
+      if (!hasCode(error, 'ERR_SHIM_MESSAGE')) throw error;
+      for (const fd of fds) closeDescriptor(fd);
+      this.#socket.close();
+      this.#lost(toError(error));
+    }
+  }
+
   #received(type: number, id: number, body: Buffer, fds: number[]): void {
     if (type === Event.notice) {
       this.#onNotice?.(decodeNotice(body));
@@ -243,10 +255,10 @@ export class Connection implements Carrier {
     else if (type === Event.health) task.onHealth(decodeHealth(body));
   }
 
-  #lost(): void {
+  #lost(why: Error = new ShimError()): void {
     this.closed = true;
     this.#over.resolve();
-    for (const answer of this.#questions.values()) answer.reject(new ShimError());
+    for (const answer of this.#questions.values()) answer.reject(why);
     for (const task of [...this.#tasks.values()]) task.onLost();
   }
 }

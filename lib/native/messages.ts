@@ -1,3 +1,4 @@
+import { NacelleError } from '../errors.js';
 import { causes, MAX_CHANNEL_DESCRIPTORS } from './protocol.js';
 import type { StepFailure } from './step-failure.js';
 import { type HealthWord, healthWords, type RunEnd, type TaskStatus } from './task.js';
@@ -48,6 +49,7 @@ class Decoder {
   #take(size: number): number {
     const at = this.#at;
     this.#at += size;
+    if (this.#at > this.#bytes.length) throw new NacelleError('the shim sent what can not be understood', { code: 'ERR_SHIM_MESSAGE' });
     return at;
   }
 }

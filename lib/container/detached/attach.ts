@@ -25,7 +25,8 @@ const VERSION = 1;
 /**
  * Finds a detached container by its id or name.
  *
- * @throws NacelleError `ERR_NO_CONTAINER`, `ERR_NOTE`, `ERR_SHIM_SILENT`, `ERR_SHIM_VERSION`; SyscallError
+ * @throws NacelleError `ERR_NO_CONTAINER`, `ERR_NOT_OWN`, `ERR_NOTE`, `ERR_SHIM_SILENT`, `ERR_SHIM_MESSAGE`, `ERR_SHIM_VERSION`, ShimError;
+ * SyscallError
  */
 export async function findContainer(idOrName: string): Promise<Attached> {
   const id = containerIds().includes(idOrName) ? idOrName : idOf(idOrName);

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from '../../errors.js';
+import { requireOwn } from '../../native/own-folder.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
 import { attempt } from '../../native/system-errors.js';
 
@@ -21,8 +22,13 @@ export function namesFolder(): string {
   return join(runtimeDir(), 'names');
 }
 
-/** The ids of all detached containers of this user, the ended ones too. */
+/**
+ * The ids of all detached containers of this user, the ended ones too.
+ *
+ * @throws NacelleError `ERR_NOT_OWN`: the runtime folder is another user's; SyscallError
+ */
 export function containerIds(): string[] {
+  requireOwn(runtimeDir());
   return attempt('list the containers', () => {
     try {
       return readdirSync(join(runtimeDir(), 'containers'));

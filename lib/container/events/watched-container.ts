@@ -41,6 +41,8 @@ export class WatchedContainer {
   #isRemoved = false;
   #hasFolder = true;
   #isClosed = false;
+  /** Something has come by the connection. */
+  #hasHeard = false;
 
   constructor(id: string, since: bigint | null, hearer: Hearer) {
     this.#id = id;
@@ -89,6 +91,7 @@ export class WatchedContainer {
   #connect(since: bigint): boolean {
     const connection = connectToShim(this.#id);
     this.#connection = connection;
+    this.#hasHeard = false;
     if (connection === null) return false;
     connection.watch(since, (notice) => this.#heard(notice));
     connection.over.then(() => this.#disconnected()).catch(this.#hearer.fail);
@@ -97,6 +100,7 @@ export class WatchedContainer {
 
   #heard(notice: Notice): void {
     if (this.#record === null) return;
+    this.#hasHeard = true;
     this.#isThere = true;
     this.#lost += notice.lost;
     if (notice.kind === NoticeKind.there) {
@@ -118,7 +122,8 @@ export class WatchedContainer {
   #disconnected(): void {
     this.#connection = null;
     if (this.#isClosed || this.#record === null) return;
-    if (!this.#isRemoved && this.#reconnect()) return;
+    // who ends a connection and never said anything in it is no shim of ours
+    if (!this.#isRemoved && this.#hasHeard && this.#reconnect()) return;
     if (existsSync(containerFolder(this.#id))) {
       // the shim died; its silence before that may be that of one that stood still
       const mayRun = this.#isThere || this.#since !== null;
