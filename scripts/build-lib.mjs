@@ -1,0 +1,11 @@
+// Bundles the library and its types, unless the bundles are newer than all that they are made of.
+import { existsSync, statSync } from 'node:fs';
+import { filesBelow, root, run } from './shared.mjs';
+
+const outputs = ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts'].map((name) => `dist/${name}`);
+/** Folders too: they tell of a file that was removed. */
+const sources = ['lib', ...filesBelow('lib', /./), 'tsup.config.ts', 'tsconfig.json', 'package.json', 'package-lock.json'];
+const changed = (file) => statSync(`${root}${file}`).mtimeMs;
+
+const isDone = outputs.every((file) => existsSync(`${root}${file}`)) && Math.min(...outputs.map(changed)) > Math.max(...sources.map(changed));
+process.exitCode = isDone || run('npx', ['--no-install', 'tsup', '--silent']) ? 0 : 1;
