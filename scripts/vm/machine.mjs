@@ -35,7 +35,7 @@ export function prepare() {
  * Boots, runs a bash script as root in the project's folder, and powers off. The script finds a folder of the host at
  * /run/vm, written through; `collect` gets that folder when all is over. The script's exit status, or `null` without one.
  */
-export async function runInMachine(kernel, script, { collect = () => {}, minutes = 30 } = {}) {
+export async function runInMachine(kernel, script, { collect = () => {}, minutes = 45 } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'nacelle-test-vm-'));
   const processes = [];
   try {
