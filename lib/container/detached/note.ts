@@ -1,13 +1,17 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { types } from 'node:util';
 import { hasCode, NacelleError } from '../../errors.js';
 import { attempt } from '../../native/system-errors.js';
 import type { ContainerRecord } from '../start/container-record.js';
 import { containerFolder } from './container-folders.js';
+import { wrongIn } from './note-shape.js';
 
 /** The version of this file's form. */
 const VERSION = 1;
+
+/** Bytes. Nobody is to be kept busy with more, by labels as long as that or by accident. */
+const MOST = 64 * 1024 ** 2;
 
 interface Note {
   readonly version: number;
@@ -49,12 +53,18 @@ function reviver(_: string, value: unknown): unknown {
   return value;
 }
 
-/** Writes down what a container is. Readers see the note before or the new one, never half of one. */
+/**
+ * Writes down what a container is. Readers see the note before or the new one, never half of one.
+ *
+ * @throws NacelleError `ERR_NOTE`: it would be longer than anybody reads; SyscallError
+ */
 export function writeNote({ plan: _, ...record }: ContainerRecord | (NotedRecord & { plan?: never })): void {
   const path = join(containerFolder(record.id), 'note');
   const note: Note = { version: VERSION, boot: bootId(), record };
+  const text = Buffer.from(JSON.stringify(note, replacer));
+  if (text.length > MOST) throw unusable(path, tooLong(text.length));
   attempt(`write ${path}`, () => {
-    writeFileSync(`${path}.new`, JSON.stringify(note, replacer), { mode: 0o600 });
+    writeFileSync(`${path}.new`, text, { mode: 0o600 });
     renameSync(`${path}.new`, path);
   });
 }
@@ -87,6 +97,8 @@ function read(id: string, revive?: typeof reviver): NotedRecord | null {
   const path = join(containerFolder(id), 'note');
   const text = attempt(`read ${path}`, () => {
     try {
+      const size = sizeOf(path);
+      if (size > MOST) throw unusable(path, tooLong(size));
       return readFileSync(path, 'utf8');
     } catch (error) {
       if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
@@ -94,35 +106,42 @@ function read(id: string, revive?: typeof reviver): NotedRecord | null {
     }
   });
   if (text === null) return null;
-  const note = parseNote(text, path, revive);
+  const note = parseNote(text, { id, path, revive });
   // the runtime folder is on a disk, and the machine was started again: the container is gone
   return note.boot === bootId() ? note.record : null;
 }
 
-/** Whoever can write the note is this user, so only accidents are looked for. */
-function parseNote(text: string, path: string, revive?: typeof reviver): Note {
-  const wrong = (why: string, cause?: unknown): NacelleError =>
-    new NacelleError(`the note of a container, ${path}, can't be used: ${why}`, { code: 'ERR_NOTE', cause });
+function sizeOf(path: string): number {
+  const status = statSync(path);
+  // to open a FIFO would wait
+  if (!status.isFile()) throw unusable(path, 'it is no file');
+  return status.size;
+}
+
+function parseNote(text: string, { id, path, revive }: { id: string; path: string; revive: typeof reviver | undefined }): Note {
   let value: unknown;
   try {
     value = JSON.parse(text, revive);
   } catch (cause) {
-    throw wrong('it is damaged', cause);
+    throw unusable(path, 'it is damaged', cause);
   }
-  if (!isNote(value)) throw wrong('it is damaged');
-  if (value.version !== VERSION) throw wrong(`it is of version ${value.version}, and this library reads ${VERSION}`);
+  if (!isNote(value)) throw unusable(path, 'it is damaged');
+  if (value.version !== VERSION) throw unusable(path, `it is of version ${value.version}, and this library reads ${VERSION}`);
+  const wrong = wrongIn(value.record, id);
+  if (wrong !== null) throw unusable(path, `it is damaged: ${wrong}`);
   return value;
 }
 
 function isNote(value: unknown): value is Note {
   if (typeof value !== 'object' || value === null) return false;
   const { version, boot, record } = value as Partial<Note>;
-  const keys = ['id', 'name', 'labels', 'command', 'limits', 'group', 'program', 'namespaces', 'detached'];
-  return (
-    typeof version === 'number' &&
-    typeof boot === 'string' &&
-    typeof record === 'object' &&
-    record !== null &&
-    keys.every((key) => key in record)
-  );
+  return typeof version === 'number' && typeof boot === 'string' && typeof record === 'object' && record !== null;
+}
+
+function unusable(path: string, why: string, cause?: unknown): NacelleError {
+  return new NacelleError(`the note of a container, ${path}, can't be used: ${why}`, { code: 'ERR_NOTE', cause });
+}
+
+function tooLong(size: number): string {
+  return `it has ${size} bytes, more than ${MOST}`;
 }

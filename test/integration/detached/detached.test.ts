@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Container, Namespace, reap, Volume } from '../../../lib/index.js';
@@ -269,19 +269,6 @@ describe('bad input', () => {
       code: 'ERR_INVALID_OPTION',
     });
     await expect(Container.run({ ...(await options('true')) } as object)).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
-  });
-
-  it('a damaged note is a typed error', async () => {
-    const container = await started('sleep 1000');
-    const note = join(folder(container.id), 'note');
-    const text = readFileSync(note, 'utf8');
-    for (const damaged of ['', '{', '[]', '{"version":1}', text.replace('"version":1', '"version":99')]) {
-      writeFileSync(note, damaged);
-      await expect(Container.attach(container.id)).rejects.toMatchObject({ code: 'ERR_NOTE' });
-      expect(await Container.list()).toEqual([]);
-    }
-    writeFileSync(note, text);
-    expect((await Container.attach(container.id)).state).toBe('running');
   });
 });
 
