@@ -154,6 +154,11 @@ export class ImageError extends NacelleError {
   }
 }
 
+/** Several failures as the first of them, which has the others as its `cleanupError`. */
+export function oneOf([first, ...others]: readonly Error[]): Error | undefined {
+  return first && toError(withCleanupError(first, allOf(others)));
+}
+
 /** An option is wrong: unknown, of the wrong type, or impossible beside another. Nothing was made. */
 export function invalidOption(option: string, problem: string, cause?: unknown): NacelleError {
   return new NacelleError(`option ${option}: ${problem}`, { code: 'ERR_INVALID_OPTION', ...(cause === undefined ? {} : { cause }) });

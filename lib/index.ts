@@ -28,7 +28,7 @@ export type {
   TransferOptions,
 } from './image/image-options.js';
 export type { RegistryAuth } from './image/registry/settings.js';
-export type { PruneReport } from './image/store/prune.js';
+export type { ImagePruneReport } from './image/store/prune.js';
 export type { ImageInfo } from './image/store/stored-images.js';
 export type { IdMap } from './namespace/idmap.js';
 export { Namespace } from './namespace/namespace.js';
@@ -48,7 +48,6 @@ export { ContainerRunError } from './process/run-error.js';
 export {
   type ConnectOptions,
   connectTerminal,
-  type TerminalInputStream,
   type TerminalTarget,
 } from './process/terminal/connect-terminal.js';
 export { Volume, type VolumeInfo, type VolumePruneReport } from './volume/volume.js';

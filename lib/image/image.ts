@@ -37,7 +37,7 @@ import { kept, layered, type Use, type UsedImage, type UseOptions, useLayers } f
 import { pull } from './pull.js';
 import { push } from './push.js';
 import { removeEntries } from './store/index-file.js';
-import { type PruneReport, prune } from './store/prune.js';
+import { type ImagePruneReport, prune } from './store/prune.js';
 import { findByDigest, findEntry, findStored, type ImageInfo, listStored } from './store/stored-images.js';
 
 /** A layer of an image. */
@@ -198,7 +198,7 @@ export class Image {
    *
    * @throws ImageError when an image there is damaged: {@link Image.remove} it first; SyscallError when something can't be removed
    */
-  static async prune(): Promise<PruneReport> {
+  static async prune(): Promise<ImagePruneReport> {
     return asImageErrors('prune the store', prune);
   }
 

@@ -1,4 +1,4 @@
-import { allOf, toError, withCleanupError } from '../errors.js';
+import { oneOf, toError, withCleanupError } from '../errors.js';
 import type { Descriptors, Plan } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { closeDescriptor } from './load-addon.js';
@@ -85,8 +85,4 @@ export async function endOf(task: Task): Promise<Error | undefined> {
   } catch (error) {
     return toError(error);
   }
-}
-
-function oneOf([first, ...others]: readonly Error[]): Error | undefined {
-  return first && toError(withCleanupError(first, allOf(others)));
 }

@@ -1,4 +1,4 @@
-import { allOf, hasCode, isError, NacelleError } from '../errors.js';
+import { allOf, hasCode, isError, NacelleError, oneOf } from '../errors.js';
 import { SIGKILL } from '../plan/constants.js';
 import { type Descriptors, joinParts, type Plan } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
@@ -329,7 +329,7 @@ export class RunningTask implements Task, Beginning {
   }
 
   onRemoved(failures: readonly StepFailure[]): void {
-    const error = allOf(failures.map((item) => stepError(item, { plan: this.#plan })));
+    const error = oneOf(failures.map((item) => stepError(item, { plan: this.#plan })));
     this.#finish(() => new NacelleError('it was removed', { code: 'ERR_ENDED' }));
     if (error) this.#removed.reject(error);
     else this.#removed.resolve();
@@ -348,9 +348,9 @@ export class RunningTask implements Task, Beginning {
   }
 
   #errorOf({ failure, undoFailures }: EndMessage): Error {
-    const undoError = allOf(undoFailures.map((item) => stepError(item, { plan: this.#plan })));
-    if (!failure) return undoError ?? new NacelleError('it failed', { code: 'ERR_INTERNAL' });
-    return stepError(failure, { plan: this.#plan }, undoError);
+    const undoErrors = undoFailures.map((item) => stepError(item, { plan: this.#plan }));
+    if (!failure) return oneOf(undoErrors) ?? new NacelleError('it failed', { code: 'ERR_INTERNAL' });
+    return stepError(failure, { plan: this.#plan }, allOf(undoErrors));
   }
 
   /** The task has ended, and stays in the shim. Node need not stay alive for it. */

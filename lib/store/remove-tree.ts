@@ -1,4 +1,4 @@
-import { allOf, toError } from '../errors.js';
+import { oneOf, toError } from '../errors.js';
 import { carryOut } from '../native/host-work.js';
 import { NONE, planOf } from '../plan/plan.js';
 
@@ -16,5 +16,5 @@ export async function removeTree(path: string): Promise<void> {
 export async function removeTrees(paths: readonly string[]): Promise<Error | undefined> {
   const failures: Error[] = [];
   for (const path of paths) await removeTree(path).catch((error: unknown) => failures.push(toError(error)));
-  return allOf(failures);
+  return oneOf(failures);
 }

@@ -1,5 +1,18 @@
 // Compiled as others compile it: against the built types, in both module systems, with every check, their own libraries' included.
-import { Cgroup, Container, Image, type Limits, Namespace, OverlayFs, type RunOptions, VethPair } from 'nacelle';
+import type { ReadStream } from 'node:tty';
+import {
+  Cgroup,
+  Container,
+  connectTerminal,
+  Image,
+  type Limits,
+  Namespace,
+  OverlayFs,
+  type PruneReport,
+  type RunOptions,
+  VethPair,
+  Volume,
+} from 'nacelle';
 
 declare const words: readonly string[];
 declare const maybe: string | undefined;
@@ -7,6 +20,7 @@ declare const size: number | undefined;
 declare const flag: boolean | undefined;
 declare const signal: AbortSignal | undefined;
 declare const namespace: Namespace | undefined;
+declare const keys: ReadStream | undefined;
 
 /** What a caller has may be undefined: then it is as if it were not given. Lists may be readonly. */
 export const limits: Limits = {
@@ -68,3 +82,13 @@ export async function calls(): Promise<void> {
   Image.host({ hide: words });
   await Image.commit(container, { config: { cmd: words, user: maybe, healthcheck: { interval: size } }, created: undefined });
 }
+
+/** Each primitive's report is one, and has the lists of its own kind. */
+export async function pruned(): Promise<PruneReport[]> {
+  const containers = await Container.prune();
+  const images: PruneReport = await Image.prune();
+  const volumes = await Volume.prune();
+  return [{ containers: containers.containers }, { ...images, bytes: images.bytes }, { volumes: volumes.volumes }];
+}
+
+export const connected = (container: Container): Promise<'ended' | 'detached'> => connectTerminal(container, { stdin: keys });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { allOf, hasCode, NacelleError } from '../../errors.js';
+import { hasCode, NacelleError, oneOf } from '../../errors.js';
 import { keptSteps } from '../../host/journal.js';
 import { EVIDENCE, reapOwner } from '../../host/reap.js';
 import { carryOut } from '../../native/host-work.js';
@@ -45,7 +45,7 @@ export function taskOfTheDead(id: string): Task | null {
       const evidence = join(containerFolder(id), EVIDENCE);
       // without evidence it is no container any more: the owner's file goes last, and until then whoever reaps removes the rest
       await carryOut(planOf({ prepare: [{ op: 'unlink', host: true, at: NONE, path: evidence }, ...keptSteps(id, slots)] }));
-      const failure = allOf((await reapOwner(id)) ?? []);
+      const failure = oneOf((await reapOwner(id)) ?? []);
       if (failure) throw failure;
     },
     ref: () => undefined,

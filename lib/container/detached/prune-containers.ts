@@ -1,4 +1,4 @@
-import { allOf, hasCode, toError } from '../../errors.js';
+import { hasCode, oneOf, toError } from '../../errors.js';
 import { TaskState } from '../../native/protocol.js';
 import { findContainer } from './attach.js';
 import { containerIds } from './container-folders.js';
@@ -22,7 +22,7 @@ export async function pruneContainers(): Promise<string[]> {
       if (!hasCode(error, 'ERR_NO_CONTAINER', 'ERR_SHIM_DIED')) failures.push(toError(error));
     }
   }
-  const failure = allOf(failures);
+  const failure = oneOf(failures);
   if (failure) throw failure;
   return removed;
 }

@@ -1,6 +1,7 @@
 import type { Cgroup } from '../../cgroup/cgroup.js';
 import type { OverlayFs } from '../../filesystem/overlay-fs.js';
 import type { Image } from '../../image/image.js';
+import type { ImagePruneReport } from '../../image/store/prune.js';
 import type { Namespace } from '../../namespace/namespace.js';
 import type { NetworkOwner } from '../../network/veth-options.js';
 import type { Limits } from '../../options/limits.js';
@@ -15,6 +16,7 @@ import type {
   RunResult,
   TerminalOptions,
 } from '../../process/options/process-types.js';
+import type { VolumePruneReport } from '../../volume/volume.js';
 
 /** What a container is made of. Durations are ms, sizes bytes or docker strings ('256m'). */
 export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, ProcessOptions<E>, TerminalOptions {
@@ -272,10 +274,13 @@ export interface WaitOptions {
 }
 
 /** What `Container.prune()` has removed. */
-export interface PrunedContainers {
+export interface ContainerPruneReport {
   /** Their ids. */
   readonly containers: readonly string[];
 }
+
+/** What a `prune()` has removed. */
+export type PruneReport = ContainerPruneReport | ImagePruneReport | VolumePruneReport;
 
 /** A container of this process, or a detached one, as `Container.list()` gives it. */
 export interface ContainerInfo {

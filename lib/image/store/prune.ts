@@ -20,8 +20,8 @@ import { discardIngest } from './blobs.js';
 import { blobPath, layerPath } from './image-paths.js';
 import { readEntries, writeEntries } from './index-file.js';
 
-/** What was removed from the store. */
-export interface PruneReport {
+/** What `Image.prune()` has removed from the store. */
+export interface ImagePruneReport {
   /** Digests of the manifests that had no reference. */
   readonly images: readonly string[];
   /** Digests of blobs: manifests, configs and layers as they travel. */
@@ -39,7 +39,7 @@ export interface PruneReport {
  *
  * @param options.afterRemoval keeps what nobody asked to remove: images without a reference, and blobs that were cut off
  */
-export async function prune({ afterRemoval = false } = {}, root = storeRoot()): Promise<PruneReport> {
+export async function prune({ afterRemoval = false } = {}, root = storeRoot()): Promise<ImagePruneReport> {
   const held = await hold([], root);
   const trash: string[] = [];
   try {
@@ -55,7 +55,10 @@ export async function prune({ afterRemoval = false } = {}, root = storeRoot()): 
 /**
  * Removes what needs the lock. Trees that are to be removed without it are put into `trash`; when something fails, they are removed here.
  */
-async function sweep(root: string, { held, trash, afterRemoval }: Omit<Sweep, 'root'> & { afterRemoval: boolean }): Promise<PruneReport> {
+async function sweep(
+  root: string,
+  { held, trash, afterRemoval }: Omit<Sweep, 'root'> & { afterRemoval: boolean },
+): Promise<ImagePruneReport> {
   try {
     return await withLock(root, 'exclusive', async () => {
       const living = await livingLeases(root);

@@ -14,12 +14,12 @@ export interface TerminalTarget {
   resize(size: TerminalSize): Promise<void>;
 }
 
-/** A terminal of the caller's, such as `process.stdin` is one. */
-export type TerminalInputStream = NodeJS.ReadStream & { readonly fd: number };
+/** A terminal of the caller's with its descriptor, which Node's types leave out. */
+type TerminalInputStream = NodeJS.ReadStream & { readonly fd: number };
 
 export interface ConnectOptions {
-  /** The caller's terminal, where keys are typed, with its descriptor. Default Node's stdin. */
-  stdin?: TerminalInputStream | undefined;
+  /** The caller's terminal, where keys are typed: a `tty.ReadStream`, or another stream with `isTTY` and `fd`. Default Node's stdin. */
+  stdin?: NodeJS.ReadStream | undefined;
   /** Where output is shown, and whose size the program's terminal gets. Default Node's stdout. */
   stdout?: NodeJS.WriteStream | undefined;
   /** The keys that end the connection, as docker's: 'ctrl-x,ctrl-y'. '' are none. Default 'ctrl-p,ctrl-q'. */
