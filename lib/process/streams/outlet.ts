@@ -1,4 +1,5 @@
 import { Readable, type Writable } from 'node:stream';
+import { toError } from '../../errors.js';
 import { nextTick, setImmediate } from '../../native/clock.js';
 import type { Collector } from './collect.js';
 import { ignoreErrors } from './ignore-errors.js';
@@ -11,6 +12,12 @@ export interface OutletHooks {
 export interface OutletSource extends Readable {
   ref(): unknown;
   unref(): unknown;
+}
+
+/** What an outlet will read from. Either is called once: `open` when the program starts, or `close` when it won't. */
+export interface UnopenedSource {
+  open(): OutletSource;
+  close(): void;
 }
 
 /** Bytes, more than a pipe can hold: what comes after so many was written by a process outside the tree, after the end of the tree. */
@@ -31,7 +38,9 @@ const QUIET_TURNS = 2;
  * counts from its first read on, so a stream that nobody reads holds nothing up. The owner of the sinks ends them.
  */
 export class Outlet {
-  readonly #source: OutletSource;
+  /** `null` when it was opened or closed. A stream is made of it late: while the program starts, there is time for that. */
+  #unopened: UnopenedSource | null;
+  #source: OutletSource | null = null;
   /** `null`: the caller sees nothing of this output. */
   readonly #collector: Collector | null;
   readonly #copies = new Set<LiveCopy>();
@@ -39,13 +48,13 @@ export class Outlet {
   /** The sinks and copies that can't take more now. */
   readonly #full = new Set<Writable | LiveCopy>();
   #leaving: (() => unknown)[] = [];
-  #begun = false;
+  #isRef = true;
   #settling = false;
   #ended = false;
   #closed = false;
 
-  constructor(source: OutletSource, collector: Collector | null) {
-    this.#source = source;
+  constructor(source: UnopenedSource, collector: Collector | null) {
+    this.#unopened = source;
     this.#collector = collector;
   }
 
@@ -79,11 +88,33 @@ export class Outlet {
 
   /** To be called when the program starts. */
   begin(hooks: OutletHooks): void {
-    this.#begun = true;
-    this.#source.on('error', hooks.onError);
+    const source = this.#open(hooks);
+    if (source === null) return;
+    source.on('error', hooks.onError);
     for (const sink of this.#sinks) this.#listen(sink, hooks);
-    this.#source.on('data', (chunk: Uint8Array) => this.#give(chunk));
-    this.#source.once('end', () => this.end());
+    source.on('data', (chunk: Uint8Array) => this.#give(chunk));
+    source.once('end', () => this.end());
+  }
+
+  /** `null` after the end, and where no stream can be made. */
+  #open({ onError }: OutletHooks): OutletSource | null {
+    const unopened = this.#unopened;
+    if (unopened === null) return null;
+    try {
+      this.#source = unopened.open();
+      this.#unopened = null;
+      if (!this.#isRef) this.#source.unref();
+    } catch (error) {
+      this.#destroy();
+      onError(toError(error));
+    }
+    return this.#source;
+  }
+
+  #destroy(): void {
+    this.#unopened?.close();
+    this.#unopened = null;
+    this.#source?.destroy();
   }
 
   #listen(sink: Writable, { onError }: OutletHooks): void {
@@ -117,11 +148,11 @@ export class Outlet {
 
   #wait(taker: Writable | LiveCopy): void {
     this.#full.add(taker);
-    if (!this.#settling) this.#source.pause();
+    if (!this.#settling) this.#source?.pause();
   }
 
   #goOn(taker: Writable | LiveCopy): void {
-    if (this.#full.delete(taker) && this.#full.size === 0) this.#source.resume();
+    if (this.#full.delete(taker) && this.#full.size === 0) this.#source?.resume();
   }
 
   /** Nothing more will come: the copies end when what there is was read. */
@@ -137,17 +168,19 @@ export class Outlet {
    */
   async settle(): Promise<void> {
     this.#settling = true;
-    if (this.#begun) await drained(this.#source);
-    this.#source.destroy();
+    if (this.#source) await drained(this.#source);
+    this.#destroy();
     this.end();
   }
 
   ref(): void {
-    this.#source.ref();
+    this.#isRef = true;
+    this.#source?.ref();
   }
 
   unref(): void {
-    this.#source.unref();
+    this.#isRef = false;
+    this.#source?.unref();
   }
 
   /** Removes our listeners from the sinks, for Node's own outputs serve all programs. */
@@ -157,7 +190,7 @@ export class Outlet {
 
   /** Closes our end, whatever is left in the pipe. The caller can still read copies that have come to their end. */
   close(): void {
-    this.#source.destroy();
+    this.#destroy();
     this.#closed = !this.#ended;
     if (this.#closed) for (const copy of this.#copies) copy.destroy();
     this.#copies.clear();

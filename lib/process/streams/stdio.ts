@@ -206,28 +206,32 @@ export class Stdio implements ProgramStreams {
     return useful.length === 0 ? items.slice(0, 1) : useful;
   }
 
-  /** A pipe of ours: gives our end of it as a stream. */
-  #makePipe(stream: Stream): Socket {
+  /** A pipe of ours: gives our end of it. */
+  #makePipe(stream: Stream): number {
     const [readEnd, writeEnd] = this.#pipe();
     const [own, child] = stream === 0 ? [writeEnd, readEnd] : [readEnd, writeEnd];
     this.#openEnds.push(child);
     this.#pipeEnds.set(stream, child);
+    return own;
+  }
+
+  #makeStdin(): void {
+    const stdin = this.#stdinOf(this.#makePipe(0));
+    this.#owned.push({ close: () => stdin.destroy() });
+    this.#stdin = stdin;
+    // A program may close its stdin when it likes: what can't be written then is dropped.
+    stdin.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') this.#onFailure(error);
+    });
+  }
+
+  #stdinOf(own: number): Socket {
     try {
-      return this.#streamOf(own, { readable: stream !== 0, writable: stream === 0 });
+      return this.#streamOf(own, { readable: false, writable: true });
     } catch (error) {
       this.#closeEnd(own);
       throw error;
     }
-  }
-
-  #makeStdin(): void {
-    const stdin = this.#makePipe(0);
-    this.#owned.push({ close: () => stdin.destroy() });
-    this.#stdin = stdin;
-    // A program may close its stdin when it likes: what can't be written then is dropped.
-    this.#stdin.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') this.#onFailure(error);
-    });
   }
 
   #makeOutlet(stream: 1 | 2): Outlet {
@@ -236,7 +240,9 @@ export class Stdio implements ProgramStreams {
     const collector = isVisible
       ? new Collector({ limit: maxBuffer, keep: buffer }, () => this.#hooks?.onOverflow(stream === 1 ? 'stdout' : 'stderr'))
       : null;
-    const outlet = new Outlet(this.#makePipe(stream), collector);
+    const own = this.#makePipe(stream);
+    const source = { open: () => this.#streamOf(own, { readable: true, writable: false }), close: () => this.#closeEnd(own) };
+    const outlet = new Outlet(source, collector);
     this.#owned.push({ close: () => outlet.close() });
     this.#outlets[stream - 1] = outlet;
     return outlet;

@@ -46,7 +46,7 @@ export class TerminalStreams implements ProgramStreams {
     const { maxBuffer, buffer } = options;
     const isVisible = options.stdout.some(({ type }) => type === 'pipe');
     const collector = isVisible ? new Collector({ limit: maxBuffer, keep: buffer }, () => this.#hooks?.onOverflow('stdout')) : null;
-    this.#outlet = new Outlet(terminal.output, collector);
+    this.#outlet = new Outlet({ open: () => terminal.output, close: () => void terminal.output.destroy() }, collector);
     this.stdout = this.#outlet.copy();
     // errors are heard from now on, for an image may be pulled before the program runs
     for (const stream of callersStreams(options)) stream.on('error', this.#onFailure);

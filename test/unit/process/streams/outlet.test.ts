@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { closeSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
@@ -146,5 +148,48 @@ describe('streams of the caller', () => {
     stdio.close();
     await expect(reading).rejects.toThrow('Premature close');
     await expect(Promise.all(stdio.copies('all').map((copy) => text(copy)))).rejects.toThrow('Premature close');
+  });
+});
+
+describe('our ends of the pipes', () => {
+  it('become streams when the program runs, which then keep to what was said of the event loop', async () => {
+    const made: Socket[] = [];
+    const stdio = new Stdio(parseProgramOptions({}), makePipe, closeSync, (fd, direction) => {
+      const stream = new Socket({ fd, ...direction });
+      made.push(stream);
+      return stream;
+    });
+    start('sleep', ['60'], await stdio.open(unconfined));
+    stdio.unref();
+    expect(made).toEqual([]);
+    const keepsAlive = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'PipeWrap').length;
+    const before = keepsAlive();
+    stdio.begin(fail);
+    expect(made.length).toBe(2);
+    await new Promise(setImmediate);
+    expect(keepsAlive()).toBe(before);
+    stdio.ref();
+    expect(keepsAlive()).toBe(before + 2);
+    stdio.close();
+  });
+
+  it('that can not become streams are closed once, and that is told as any other failure of a stream', async () => {
+    const closed: number[] = [];
+    const close = (fd: number): void => {
+      closed.push(fd);
+      closeSync(fd);
+    };
+    const refuse = (): never => {
+      throw new Error('no more');
+    };
+    const stdio = new Stdio(parseProgramOptions({ stdin: 'ignore' }), makePipe, close, refuse);
+    await stdio.open(unconfined);
+    const errors: Error[] = [];
+    stdio.begin({ ...fail, onError: (error) => errors.push(error) });
+    expect(errors.map(({ message }) => message)).toEqual(['no more', 'no more']);
+    expect(outputOf((await stdio.settle()).stdout, 'utf8')).toBe('');
+    stdio.close();
+    expect(new Set(closed).size).toBe(closed.length);
+    expect(closed.length).toBe(4);
   });
 });
