@@ -108,7 +108,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
   const read = files.flatMap((file) => {
     const member = file.controller === 'unified' ? unified : memberOf(members, file.controller);
     if (!member) return [];
-    return [{ report: { at: member.slot, path: file.path }, usage: { ...file, at: `${pathOf(member.base, name)}/${file.path}` } }];
+    return [{ report: { at: member.slot, path: file.path }, usage: { at: `${pathOf(member.base, name)}/${file.path}`, ...file } }];
   });
 
   const paths = Object.fromEntries(

@@ -120,7 +120,7 @@ export function decodeEnded(body: Buffer): EndMessage & RunEnd {
   };
   const [reports, reportsBefore] = [readReports(decoder), readReports(decoder)];
   const lostCopies = decoder.list(() => ({ copy: decoder.u32(), whileReading: decoder.u8() === 1, errno: decoder.i32() }));
-  return { ...end, exit, cause, startedAtMs, startedMs, endedMs, usage, reports, reportsBefore, lostCopies };
+  return { exit, cause, startedAtMs, startedMs, endedMs, usage, reports, reportsBefore, lostCopies, ...end };
 }
 
 function readReports(decoder: Decoder): (Buffer | null)[] {

@@ -218,7 +218,6 @@ export class Program<E extends Encoding = Encoding> {
       id: facts.id,
       command: [...facts.command],
       ...judge({
-        ...group,
         end,
         cpuMs: end.usage.userMs + end.usage.systemMs,
         overflow: this.#overflow,
@@ -226,6 +225,7 @@ export class Program<E extends Encoding = Encoding> {
         timeoutMs: timeout,
         cpuTimeLimitMs: cpuTimeLimit,
         limits: facts.limits,
+        ...group,
       }),
       ...output,
       ...copied,

@@ -7,8 +7,11 @@ export function parseNumber(text: string): number | null {
   return /^-?\d+$/.test(word) ? Number(word) : null;
 }
 
+const NOTHING: ReadonlyMap<string, number> = new Map();
+
 /** Lines of a word and a number ('flat keyed'). Lines that are none are left out. */
 export function parseKeyed(text: string): ReadonlyMap<string, number> {
+  if (text === '') return NOTHING;
   const values = new Map<string, number>();
   for (const line of text.split('\n')) {
     const end = line.indexOf(' ');

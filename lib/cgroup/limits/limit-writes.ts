@@ -13,6 +13,7 @@ import { networkWrites } from './limits-net.js';
  * @throws UnsupportedError when a controller or what it needs is missing: no limit is skipped in silence
  */
 export function limitWrites(limits: ParsedLimits, place: Place): Write[] {
+  if (Object.keys(limits).length === 0) return [];
   const kinds = [memoryWrites, cpuWrites, cpusetWrites, pidsWrites, ioWrites, hugetlbWrites, networkWrites, resourceWrites];
   return kinds.flatMap((writes) => writes(limits, place));
 }
@@ -76,6 +77,7 @@ export function uncertainControllers(limits: ParsedLimits, layout: GroupLayout):
 
 function named(options: readonly (readonly [string, string])[], limits: ParsedLimits, layout: GroupLayout): string[] {
   const given = new Set(Object.entries(limits).flatMap(([name, value]) => (value === undefined ? [] : [name])));
+  if (given.size === 0) return [];
   const names = options.flatMap(([option, controller]) => (given.has(option) ? [controller] : []));
   return [...new Set(names)].map((name) => (name === 'io' && layout.controllers.has('blkio') ? 'blkio' : name));
 }

@@ -73,10 +73,12 @@ export function usageFiles(versionOf: (controller: string) => 1 | 2 | undefined)
  * @param contents of each of `files`; `null` for one that is not there (an older kernel)
  */
 export function readUsage(files: readonly UsageFile[], contents: readonly (Uint8Array | null | undefined)[]): GroupUsage {
-  const text = (controller: string, path: string): string | null => {
-    const bytes = contents[files.findIndex((file) => file.path === path && file.controller === controller)];
-    return bytes ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1') : null;
-  };
+  const texts = new Map<string, string>();
+  for (const [i, { controller, path }] of files.entries()) {
+    const bytes = contents[i];
+    if (bytes) texts.set(`${controller} ${path}`, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'));
+  }
+  const text = (controller: string, path: string): string | null => texts.get(`${controller} ${path}`) ?? null;
   const number = (controller: string, path: string): number | null => parseNumber(text(controller, path) ?? '');
   const keyed = (controller: string, path: string): ReadonlyMap<string, number> => parseKeyed(text(controller, path) ?? '');
 
@@ -84,15 +86,15 @@ export function readUsage(files: readonly UsageFile[], contents: readonly (Uint8
   const unifiedCpu = keyed('unified', 'cpu.stat');
   const throttle = keyed('cpu', 'cpu.stat');
   return {
-    ...cpuTimes(number('cpuacct', 'cpuacct.usage'), { user: ticks.get('user') ?? 0, system: ticks.get('system') ?? 0 }, unifiedCpu),
     memoryPeak: number('memory', 'memory.max_usage_in_bytes') ?? number('memory', 'memory.peak'),
     memoryCurrent: number('memory', 'memory.usage_in_bytes') ?? number('memory', 'memory.current'),
-    ...readCounters(text),
     pidsPeak: number('pids', 'pids.peak'),
-    ...ioBytes(text('blkio', 'blkio.throttle.io_service_bytes_recursive'), text('io', 'io.stat')),
     throttledPeriods: throttle.get('nr_throttled') ?? unifiedCpu.get('nr_throttled') ?? 0,
     throttledMs: (throttle.get('throttled_time') ?? 0) / 1e6 + (unifiedCpu.get('throttled_usec') ?? 0) / 1000,
     pressure: parsePressure(text('unified', 'cpu.pressure'), text('unified', 'memory.pressure'), text('unified', 'io.pressure')),
+    ...cpuTimes(number('cpuacct', 'cpuacct.usage'), { user: ticks.get('user') ?? 0, system: ticks.get('system') ?? 0 }, unifiedCpu),
+    ...readCounters(text),
+    ...ioBytes(text('blkio', 'blkio.throttle.io_service_bytes_recursive'), text('io', 'io.stat')),
   };
 }
 

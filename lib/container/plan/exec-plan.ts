@@ -75,7 +75,7 @@ export function planExec(input: ExecInput): ExecPlan {
     ...(options.timeout === null ? {} : { timeoutMs: options.timeout }),
     ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),
   });
-  return { ...plan, master: terminal?.master ?? NONE };
+  return { master: terminal?.master ?? NONE, ...plan };
 }
 
 /** The stages, and what can be done before the first one begins. */
@@ -85,7 +85,7 @@ function stagesOf(
   { namespaces, program }: Pick<ExecInput, 'namespaces'> & { program: ReturnType<typeof planProcess> },
 ): { readonly early: readonly Step[]; readonly stages: readonly Stage[] } {
   const begin = { flags: 0, ...bornIn(group) };
-  if (!namespaces.entersPid) return { early: [], stages: [{ ...begin, steps: [...setUp, ...program.confine, ...program.run] }] };
+  if (!namespaces.entersPid) return { early: [], stages: [{ steps: [...setUp, ...program.confine, ...program.run], ...begin }] };
   const { outside, inside } = enterPid(program, 1);
   // where the process hands nothing over, nothing is taken from it from the beginning, and the process need not ask and wait for that
   const [early, later] = setUp.some(({ op }) => op === 'give')
@@ -94,7 +94,7 @@ function stagesOf(
   return {
     early,
     stages: [
-      { ...begin, steps: [...setUp, ...later] },
+      { steps: [...setUp, ...later], ...begin },
       { flags: 0, steps: inside },
     ],
   };

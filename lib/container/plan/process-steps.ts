@@ -17,7 +17,6 @@ export function planProcess(spec: ProgramSpec, { cwd, ...extras }: Extras): Tail
   const early = noNewPrivileges ? [] : load;
   const late = noNewPrivileges ? load : [];
   return tailSteps({
-    ...extras,
     cwd: { path: spec.cwd, ...cwd },
     givePipes: true,
     umask: spec.umask,
@@ -38,6 +37,7 @@ export function planProcess(spec: ProgramSpec, { cwd, ...extras }: Extras): Tail
       { op: 'capabilities', effective: capabilities, permitted: capabilities, inheritable: 0, ambient: 0 },
       ...late,
     ],
+    ...extras,
   });
 }
 

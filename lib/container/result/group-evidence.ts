@@ -5,9 +5,11 @@ import type { GroupEvidence, LethalLimits } from '../../process/result.js';
 
 /** What the container's group tells of its end. */
 export function groupEvidence(group: GroupUsage, limit: number | null): GroupEvidence {
-  const { ownOoms, forksRefused, cpuTimeMs, userMs, systemMs, ...counted } = group;
+  const { memoryPeak, memoryCurrent, pidsPeak, ioReadBytes, ioWriteBytes, throttledPeriods, throttledMs, pressure } = group;
+  const { forksRefused, cpuTimeMs, userMs, systemMs } = group;
   const blame = blameOom(group, { limit, peak: group.memoryPeak });
-  const usage: Partial<Usage> = { ...counted, oomKills: blame.oomKills };
+  const counted = { memoryPeak, memoryCurrent, pidsPeak, ioReadBytes, ioWriteBytes, throttledPeriods, throttledMs, pressure };
+  const usage: Partial<Usage> = { oomKills: blame.oomKills, ...counted };
   if (cpuTimeMs !== null) usage.cpuTimeMs = cpuTimeMs;
   if (userMs !== null) usage.userMs = userMs;
   if (systemMs !== null) usage.systemMs = systemMs;

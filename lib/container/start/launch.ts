@@ -99,7 +99,7 @@ async function launchOn<E extends Encoding>(
   const { cancelSignal } = prepared.options.process;
   const streams = await program.open({ isConfined: true });
   const recorded = { ...group, undo: [...group.undo, ...onHost.groupRecord] };
-  const plan = planContainer(head, { ...prepared, group: recorded, streams, park, journal: park ? [] : onHost.diskRecord });
+  const plan = planContainer(head, { streams, park, journal: park ? [] : onHost.diskRecord, ...prepared, group: recorded });
   const whole = joinParts(plan, { waits: false });
   const record: LiveRecord = { current: recordOf(prepared, whole) };
   const task = await program.sent(
