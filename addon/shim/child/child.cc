@@ -30,6 +30,11 @@ class Child {
     reset_signals();
     const int closed = close_others();
     if (closed < 0) fail(0, closed);
+    run_stage();
+  }
+
+ private:
+  [[noreturn]] void run_stage() {
     Reader steps = stages_->items[stage_].steps;
     StepHead head;
     for (index_ = 0; next_step(steps, head); ++index_) {
@@ -41,7 +46,6 @@ class Child {
     fail(index_, -EPROTO);  // not reached by a valid plan: a stage ends in clone, exec, pause or work
   }
 
- private:
   void skip_host_steps(Reader& steps) {
     for (Reader ahead = steps;; steps = ahead, ++index_) {
       StepHead head;
@@ -158,7 +162,7 @@ class Child {
     stage_ = next;
     index_ = 0;
     announce(Signal::kCloned);
-    run();
+    run_stage();  // the signals are the defaults, and others' descriptors closed, since before this stage was cloned
   }
 
   // Avoids clone3 where possible: the container's own filter may be loaded, and answers ENOSYS to it.
