@@ -85,6 +85,7 @@ export type Step =
   | { readonly op: 'open_slave'; readonly host?: never; readonly out?: Slot; readonly master: Slot; }
   | { readonly op: 'control_terminal'; readonly host?: never; }
   | { readonly op: 'user'; readonly host?: never; readonly user: string; readonly apply: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
+  | { readonly op: 'add_groups'; readonly host?: never; readonly groups: readonly string[]; readonly apply: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'save_user'; readonly host?: never; readonly out?: Slot; }
   | { readonly op: 'restore_user'; readonly host?: never; readonly saved: Slot; readonly apply: number | bigint; }
   | { readonly op: 'keep_capabilities'; readonly host?: never; }
@@ -197,6 +198,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'open_slave', call: 'ioctl', what: 'open the program\'s side of the terminal', fields: [['OUT', 'out'], ['SLOT', 'master']] },
   { op: 'control_terminal', call: 'ioctl', what: 'make the terminal the controlling one', fields: [] },
   { op: 'user', call: 'setresuid', what: 'become the user {user}', fields: [['STR', 'user'], ['NUM', 'apply'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
+  { op: 'add_groups', call: 'setgroups', what: 'add the groups of groupAdd', fields: [['LIST', 'groups'], ['NUM', 'apply'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'save_user', call: 'memfd_create', what: 'note who the user is', fields: [['OUT', 'out']] },
   { op: 'restore_user', call: 'setresuid', what: 'become the container\'s user', fields: [['SLOT', 'saved'], ['NUM', 'apply']] },
   { op: 'keep_capabilities', call: 'prctl', what: 'keep capabilities over the change of user', fields: [] },

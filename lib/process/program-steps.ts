@@ -11,7 +11,7 @@ export interface ProgramTail {
   /** Whether our pipes become the user's, so that the program may open /dev/stdout. False for ids of another user namespace. */
   readonly givePipes: boolean;
   readonly umask: number;
-  /** The user to become, 'user' or 'user:group', who was looked up before. `null` keeps the user as it is. */
+  /** The user to become, who was looked up before by {@link findUser}. `null` keeps the user as it is. */
   readonly user: string | null;
   /** `beforeUser` has the steps that need the rights of the old user, `afterUser` those that take rights away from the new one. */
   readonly beforeUser?: readonly Step[];
@@ -28,6 +28,23 @@ export interface TailSteps {
   readonly confine: readonly Step[];
   /** Steps of the program's own process; execve is the last one. */
   readonly run: readonly Step[];
+}
+
+/** Who a program runs as. */
+export interface ProgramUser {
+  /** 'user' or 'user:group'. */
+  readonly user: string;
+  /** Groups, by name or number, beside those that the user is in. */
+  readonly groupAdd: readonly string[];
+}
+
+/** Steps that look up who the program's user is, in files of this ground. */
+export function findUser({ user, groupAdd }: ProgramUser, ground: Ground): Step[] {
+  return [{ op: 'user', user, apply: 0, ...ground }, ...addGroups(groupAdd, { apply: 0, ...ground })];
+}
+
+function addGroups(groups: readonly string[], how: { readonly apply: 0 | 1 } & Ground): Step[] {
+  return groups.length === 0 ? [] : [{ op: 'add_groups', groups, ...how }];
 }
 
 /** The last steps of every program. */
@@ -68,5 +85,8 @@ export function programSteps({ options, command, env, streams, user, givePipes }
     argv: command,
     env,
   });
-  return [{ op: 'setsid' }, ...(user === null ? [] : [{ op: 'user', user, apply: 0, ...ANYWHERE } as const]), ...confine, ...run];
+  const groupAdd = options.groupAdd ?? [];
+  // without a user the process keeps the groups that it has
+  const found = user === null ? addGroups(groupAdd, { apply: 1, ...ANYWHERE }) : findUser({ user, groupAdd }, ANYWHERE);
+  return [{ op: 'setsid' }, ...found, ...confine, ...run];
 }

@@ -40,6 +40,7 @@ export const options: RunOptions = {
   env: { A: maybe },
   cwd: maybe,
   user: maybe,
+  groupAdd: ['audio', 44] as const,
   timeout: size,
   cancelSignal: signal,
   input: maybe,

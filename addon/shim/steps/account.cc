@@ -134,4 +134,20 @@ int find_account(const char* user, const AccountFiles& files, Account& out) {
   return found ? add_groups(files, entry.name, out) : 0;
 }
 
+int add_group(const char* group, const AccountFiles& files, Account& out) {
+  const Text name{group, std::strlen(group)};
+  uint32_t gid = 0;
+  if (looks_numeric(name)) {
+    if (!parse_id(name, gid)) return -EINVAL;
+  } else if (!find_group(files, name, gid)) {
+    return -ENOENT;
+  }
+  for (size_t i = 0; i < out.group_count; ++i) {
+    if (out.groups[i] == gid) return 0;
+  }
+  if (out.group_count == kMaxGroups) return -E2BIG;
+  out.groups[out.group_count++] = gid;
+  return 0;
+}
+
 }  // namespace nacelle

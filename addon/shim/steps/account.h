@@ -30,4 +30,7 @@ struct AccountFiles {
 // Numbers are plain decimal, below 2^32 - 1. 0, or -ENOENT (no such name), -EINVAL (not a user), -E2BIG.
 int find_account(const char* user, const AccountFiles& files, Account& out);
 
+// Adds a group, NAME or GID, unless the account has it (docker's --group-add). 0, or -ENOENT (no such name), -EINVAL (not a group), -E2BIG.
+int add_group(const char* group, const AccountFiles& files, Account& out);
+
 }  // namespace nacelle

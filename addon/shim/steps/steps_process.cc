@@ -94,11 +94,15 @@ int scheduler_refused(Context& context, const args::scheduler& a, int error) {
 // Big enough for any real file. This memory is not allocated until it is used.
 char passwd_text[kMaxAccountFile], group_text[kMaxAccountFile];
 
+bool is_number(const char* group) { return group[std::strspn(group, "0123456789")] == '\0'; }
+
 bool is_two_numbers(const char* user) { return std::strchr(user, ':') != nullptr && user[std::strspn(user, "0123456789:")] == '\0'; }
 
 // Uses the system calls, since setgroups, setresgid and setresuid of libc would look for other threads.
+int set_groups(const Account& account) { return checked_int(syscall(SYS_setgroups, account.group_count, account.groups)); }
+
 int become(const Account& account) {
-  if (syscall(SYS_setgroups, account.group_count, account.groups) < 0) return -errno;
+  if (const int result = set_groups(account); result < 0) return result;
   if (syscall(SYS_setresgid, account.gid, account.gid, account.gid) < 0) return -errno;
   return checked_int(syscall(SYS_setresuid, account.uid, account.uid, account.uid));
 }
@@ -200,6 +204,32 @@ int run(Context& context, const args::user& a) {
     if (result < 0) return result;
   }
   return a.apply == 0 ? 0 : become(context.account);
+}
+
+int run(Context& context, const args::add_groups& a) {
+  if (a.apply == 0 && !context.account.known) return -EPROTO;
+  Account own;
+  if (a.apply != 0) {
+    const int count = getgroups(kMaxGroups, own.groups);
+    if (count < 0) return -errno;
+    own.group_count = static_cast<size_t>(count);
+  }
+  Account& account = a.apply == 0 ? context.account : own;
+  AccountFiles files;
+  files.group = group_text;
+  const int read = read_account_file("/etc/group", Ground(context.slots, a.on, a.mounts), group_text, sizeof group_text, files.group_size);
+  for (const Str& group : a.groups) {
+    // a number needs no file
+    if (read < 0 && !is_number(group.text)) return account_failed(context, "/etc/group", read);
+    const int result = add_group(group.text, files, account);
+    if (result == -ENOENT) {
+      std::snprintf(context.text, sizeof context.text, "unable to find group %s: no matching entries in group file", group.text);
+    } else if (result == -E2BIG) {
+      std::snprintf(context.text, sizeof context.text, "a process has at most %zu groups here", kMaxGroups);
+    }
+    if (result < 0) return result;
+  }
+  return a.apply == 0 ? 0 : set_groups(account);
 }
 
 int run(Context& context, const args::save_user& a) {

@@ -120,6 +120,7 @@ function processOf(detached: DetachedRecord | null): ParsedProcess {
     extendEnv: false,
     cwd: null,
     user: null,
+    groupAdd: null,
     umask: 0o022,
     stdin: [],
     stdout: [],

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { types } from 'node:util';
 import { hasCode, NacelleError } from '../../errors.js';
 import { attempt } from '../../native/system-errors.js';
+import type { ProgramSpec } from '../plan/program-spec.js';
 import type { ContainerRecord } from '../start/container-record.js';
 import { containerFolder } from './container-folders.js';
 import { wrongIn } from './note-shape.js';
@@ -16,11 +17,16 @@ const MOST = 64 * 1024 ** 2;
 interface Note {
   readonly version: number;
   readonly boot: string;
-  readonly record: NotedRecord;
+  readonly record: OlderRecord;
 }
 
 /** The record without its plan, which has the files and secrets of `copyIn`, and is of no use to others. */
 export type NotedRecord = Omit<ContainerRecord, 'plan'>;
+
+/** A record as an older version of this library may have noted it. */
+type OlderRecord = Omit<NotedRecord, 'program'> & {
+  readonly program: Omit<ProgramSpec, 'groupAdd'> & Partial<Pick<ProgramSpec, 'groupAdd'>>;
+};
 
 /** What a list shows of a container. It has neither numbers of 64 bits nor bytes. */
 export type ListedRecord = Pick<NotedRecord, 'id' | 'name' | 'labels' | 'command' | 'createdAt' | 'group'>;
@@ -75,7 +81,8 @@ export function writeNote({ plan: _, ...record }: ContainerRecord | (NotedRecord
  * @throws NacelleError `ERR_NOTE`: the note is damaged, or another version's
  */
 export function readNote(id: string): NotedRecord | null {
-  return read(id, reviver);
+  const record = read(id, reviver);
+  return record === null ? null : completed(record);
 }
 
 /** The part of a note that a list shows: to revive numbers and bytes would take most of a long list's time. @throws as {@link readNote} */
@@ -93,7 +100,13 @@ export function unlessDamaged<T>(readIt: () => T | null): T | null {
   }
 }
 
-function read(id: string, revive?: typeof reviver): NotedRecord | null {
+/** Fills in what a container of an older version can't have had. */
+function completed(record: OlderRecord): NotedRecord {
+  const { program } = record;
+  return { ...record, program: { ...program, groupAdd: program.groupAdd ?? [] } };
+}
+
+function read(id: string, revive?: typeof reviver): OlderRecord | null {
   const path = join(containerFolder(id), 'note');
   const text = attempt(`read ${path}`, () => {
     try {

@@ -15,6 +15,7 @@ export function specOf(of: ProgramSpec, { process, umask, privileged, limits }: 
     env: environment(of.env, process),
     cwd: process.cwd ?? of.cwd,
     user: process.user ?? of.user,
+    groupAdd: process.groupAdd ?? of.groupAdd,
     umask: umask ?? of.umask,
     capabilities: privileged ? held() : of.capabilities,
     ulimits: { ...of.ulimits, ...limits.ulimits },

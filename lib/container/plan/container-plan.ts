@@ -4,7 +4,7 @@ import { PROPAGATION } from '../../plan/constants.js';
 import { type Again, cloneStep, NONE, type Plan, type PlanParts, planOf, REFUSE_DESCRIPTORS, type Stage } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import type { TailSteps } from '../../process/program-steps.js';
+import { findUser, type TailSteps } from '../../process/program-steps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
 import { isMountedOver } from '../options/mount-target.js';
 import { type ContainerStreams, planStreams } from './container-streams.js';
@@ -207,7 +207,7 @@ function planRun(head: Head, input: PlanInput, { kept, park, before }: { kept: K
     { op: 'pivot', root: root.root, between: 0 },
     ...copyIn.accounts,
     // the user is looked up before the program can change these files
-    { op: 'user', user: input.program.user, apply: 0, ...groundOf(places, ...ACCOUNTS) },
+    ...findUser(input.program, groundOf(places, ...ACCOUNTS)),
     ...(streams.terminal ? terminalSteps(streams.terminal, input, { root: root.root, places }) : []),
     ...(copies ? saveUser(kept.user) : []),
     ...copyIn.others,

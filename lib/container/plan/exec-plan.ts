@@ -3,6 +3,7 @@ import { O_PATH } from '../../plan/constants.js';
 import { ANYWHERE, type CpuClock, NONE, type Plan, planOf, REFUSE_DESCRIPTORS, type Slots, type Stage } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
+import { findUser } from '../../process/program-steps.js';
 import type { Streams } from '../../process/streams/child-end.js';
 import { bornIn, joinSteps } from './container-plan.js';
 import { planStreams } from './container-streams.js';
@@ -58,7 +59,7 @@ export function planExec(input: ExecInput): ExecPlan {
     { op: 'join_process', process, flags: namespaces.flags },
     ...(streams.openNull.length === 0 ? [] : openDev(root, dev)),
     ...streams.openNull,
-    { op: 'user', user: input.program.user, apply: 0, ...ANYWHERE },
+    ...findUser(input.program, ANYWHERE),
     ...(terminal?.make ?? []),
   ];
   const { early, stages } = stagesOf(group, setUp, { namespaces, program });

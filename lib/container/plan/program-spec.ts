@@ -1,15 +1,15 @@
 import type { ParsedLimits } from '../../options/limits.js';
 import type { CapabilityMask } from '../../plan/capability-names.js';
+import type { ProgramUser } from '../../process/program-steps.js';
 
 /**
  * How a program of the container runs where nothing else is said: its own program, and those that `exec` starts. Plain data. OCI's config.json
  * has the same as `process`.
  */
-export interface ProgramSpec {
+export interface ProgramSpec extends ProgramUser {
   /** 'NAME=value'. It is complete but for HOME, which the shim adds from the container's /etc/passwd when it is not there. */
   readonly env: readonly string[];
   readonly cwd: string;
-  readonly user: string;
   readonly umask: number;
   readonly capabilities: CapabilityMask;
   readonly noNewPrivileges: boolean;

@@ -124,6 +124,7 @@ async function prepareOn(
       env: environment(options, config, hostname),
       cwd: options.process.cwd ?? (config.workingDir || '/'),
       user: options.process.user ?? userOf(config),
+      groupAdd: options.process.groupAdd ?? [],
       umask: options.process.umask,
       capabilities,
       noNewPrivileges: options.noNewPrivileges,

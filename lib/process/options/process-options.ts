@@ -8,7 +8,7 @@ import { parseOptions } from '../../options/parse-options.js';
 import { sizeSchema } from '../../options/size.js';
 import type { Encoding, TerminalSize } from './process-types.js';
 import { checkSignal, SIGKILL } from './signals.js';
-import { checkUser } from './user.js';
+import { checkGroup, checkUser } from './user.js';
 
 /** One place that a stream comes from or goes to; a stream of the program has one or several. */
 export type StdioItem =
@@ -26,6 +26,8 @@ export interface ParsedProcess {
   readonly cwd: string | null;
   /** 'user' or 'user:group', each a name or an exact number. */
   readonly user: string | null;
+  /** Each a name or an exact number; `null` is not given. */
+  readonly groupAdd: readonly string[] | null;
   readonly umask: number;
   readonly stdin: readonly StdioItem[];
   readonly stdout: readonly StdioItem[];
@@ -98,6 +100,13 @@ function stdio(direction: Direction): z.ZodType<StdioItem[]> {
   });
 }
 
+const group = z.union([z.string(), z.int()], { error: 'must be a group name or a gid' }).transform((value, context) => {
+  const checked = checkGroup(value);
+  if ('group' in checked) return checked.group;
+  context.addIssue(checked.problem);
+  return z.NEVER;
+});
+
 const environment = z.record(
   text.refine((name) => name !== '' && !name.includes('='), "must have names that are not empty and have no '='"),
   text.optional(),
@@ -118,6 +127,7 @@ export const processShape = {
       return z.NEVER;
     })
     .optional(),
+  groupAdd: z.array(group).optional(),
   umask: z.int().min(0).max(0o777).optional(),
   stdin: stdio('in').optional(),
   stdout: stdio('out').optional(),
@@ -192,6 +202,7 @@ export function normaliseProcess(options: CheckedProcess): ParsedProcess {
     extendEnv: options.extendEnv ?? false,
     cwd: options.cwd ?? null,
     user: options.user ?? null,
+    groupAdd: options.groupAdd ?? null,
     umask: options.umask ?? 0o022,
     stdin: options.stdin ?? (options.input === undefined && tty === null ? ignore : pipe),
     stdout: options.stdout ?? pipe,

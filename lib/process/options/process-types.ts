@@ -39,6 +39,11 @@ export interface ProcessOptions<E extends Encoding = 'utf8'> {
   cwd?: string | undefined;
   /** 'name', 'uid', 'user:group' or a uid; names are looked up in the container's own files. Default: the image's, else root. */
   user?: string | number | undefined;
+  /**
+   * Groups that the program is in beside those that its user is in by the container's own files (docker's `--group-add`): gids, which need
+   * not be in these files, and names, which must. A process has at most 256. Default none.
+   */
+  groupAdd?: readonly (string | number)[] | undefined;
   /** Default 0o022. */
   umask?: number | undefined;
   /** Default 'ignore', or 'pipe' with `input`. */

@@ -27,3 +27,14 @@ export function checkUser(value: string | number): { user: string } | { problem:
   const problem = problemOf(name, 'user') ?? (group === undefined ? null : problemOf(group, 'group'));
   return problem === null ? { user } : { problem };
 }
+
+/**
+ * Checks one group of `groupAdd`: 'name', 'gid' or a gid, as exactly as {@link checkUser}.
+ *
+ * @returns the group as a string, or what is wrong with it
+ */
+export function checkGroup(value: string | number): { group: string } | { problem: string } {
+  const group = String(value);
+  const problem = problemOf(group, 'group');
+  return problem === null ? { group } : { problem };
+}

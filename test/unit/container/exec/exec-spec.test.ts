@@ -8,6 +8,7 @@ const own: ProgramSpec = {
   env: ['PATH=/bin', 'HOSTNAME=box', 'A=a=b', 'EMPTY='],
   cwd: '/work',
   user: 'user',
+  groupAdd: ['games'],
   umask: 0o027,
   capabilities: 5n,
   noNewPrivileges: true,
@@ -33,6 +34,12 @@ describe('how a program runs in a container', () => {
       ulimits: { nofile: 5, core: 0 },
       scheduler: { policy: 'batch' },
     });
+  });
+
+  it("in the container's groups, unless others or none are given", () => {
+    expect(spec({ user: 'other' }).groupAdd).toEqual(['games']);
+    expect(spec({ groupAdd: ['audio', 7] }).groupAdd).toEqual(['audio', '7']);
+    expect(spec({ groupAdd: [] }).groupAdd).toEqual([]);
   });
 
   it('with the capabilities of this process when it is privileged, the filter and no_new_privs unchanged', () => {

@@ -40,6 +40,7 @@ function planned(facts: Facts = {}): Plan {
     program: {
       env: ['PATH=/bin'],
       cwd: '/work',
+      groupAdd: [],
       user: 'user',
       umask: 0o22,
       capabilities: 3n,

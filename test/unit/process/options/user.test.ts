@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkSignal, describeSignal, signalName, signalNumber } from '../../../../lib/process/options/signals.js';
-import { checkUser } from '../../../../lib/process/options/user.js';
+import { checkGroup, checkUser } from '../../../../lib/process/options/user.js';
 
 describe('checkUser', () => {
   it.each(['root', '0', '1000', '1000:1000', 'www-data:adm', 'machine$', '_apt', '4294967294', '0:0', 'john.doe', 'corp\\jo', 0, 1000])(
@@ -51,6 +51,14 @@ describe('checkUser', () => {
       }),
     );
   });
+});
+
+describe('checkGroup', () => {
+  it.each(['root', '0', 'www-data', 0, 1000, '4294967294'])('takes %j', (group) => {
+    expect(checkGroup(group)).toEqual({ group: String(group) });
+  });
+
+  it.each(['', '0:0', '01', -1, 4294967295, 'a b', 'a\n'])('refuses %j', (group) => expect(checkGroup(group)).toHaveProperty('problem'));
 });
 
 describe('signals', () => {
