@@ -5,6 +5,7 @@ export type { CgroupStats, DeviceIo } from './cgroup/stats/group-stats.js';
 export { Container } from './container/container.js';
 export type * from './container/options/container-types.js';
 export type { ContainerEvent, ContainerHappening, EventOptions, ProgramExit } from './container/options/event-types.js';
+export type * from './container/options/inspect-types.js';
 export { type GoJudgeResult, type IsolateMeta, toGoJudgeResult, toIsolateMeta } from './container/result/judge-formats.js';
 export { ImageError, NacelleError, SyscallError, UnsupportedError } from './errors.js';
 export type { Change } from './filesystem/change.js';

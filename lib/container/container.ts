@@ -42,7 +42,6 @@ import { parseRunOptions } from './options/container-options.js';
 import type {
   ContainerFilter,
   ContainerInfo,
-  ContainerInspect,
   ContainerOptions,
   ContainerPruneReport,
   CopyIn,
@@ -57,6 +56,7 @@ import type {
 import { parseCopyFrom, parseCopyTo } from './options/copy-options.js';
 import type { ContainerEvent, EventOptions } from './options/event-types.js';
 import { parseExec } from './options/exec-options.js';
+import type { ContainerInspect } from './options/inspect-types.js';
 import { launch, type Parts } from './start/launch.js';
 
 /**
@@ -416,7 +416,15 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     const status = await statusOf(this.#life);
     this.#life.learn();
     const { pid, state } = this;
-    return inspected(this.#life.record.current, { pid, state, result, restartCount: status.restarts, health: healthFrom(status) });
+    const startedAt = status.startedAtMs === null ? (result?.startedAt ?? null) : new Date(status.startedAtMs);
+    return inspected(this.#life.record.current, {
+      pid,
+      state,
+      startedAt,
+      result,
+      restartCount: status.restarts,
+      health: healthFrom(status),
+    });
   }
 
   /** What the container's groups have counted until now; after its end, what they had counted by then. */

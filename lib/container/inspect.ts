@@ -1,15 +1,22 @@
 import type { Encoding } from '../process/options/process-types.js';
 import { namesOf } from '../security/capabilities.js';
-import type { ContainerInspect } from './options/container-types.js';
+import type { ContainerInspect } from './options/inspect-types.js';
 import type { ContainerRecord } from './start/container-record.js';
 
 /** What a container is, for people and programs that look at it. Pure. */
 export function inspected<E extends Encoding>(
   record: ContainerRecord,
-  { pid, state, restartCount, health, result }: Pick<ContainerInspect<E>, 'pid' | 'state' | 'restartCount' | 'health' | 'result'>,
+  {
+    pid,
+    state,
+    startedAt,
+    restartCount,
+    health,
+    result,
+  }: Pick<ContainerInspect<E>, 'pid' | 'state' | 'startedAt' | 'restartCount' | 'health' | 'result'>,
 ): ContainerInspect<E> {
-  const { id, name, labels, command, createdAt, image, limits, group, program, mounts, detached, notEnforced, restart } = record;
-  const { user, cwd, env, umask, noNewPrivileges, filter, capabilities } = program;
+  const { id, name, labels, command, createdAt, image, limits, group, program, mounts, detached, notEnforced, restart, options } = record;
+  const { user, groupAdd, cwd, env, umask, noNewPrivileges, filter, capabilities } = program;
   return {
     id,
     name,
@@ -17,21 +24,24 @@ export function inspected<E extends Encoding>(
     state,
     pid: state === 'stopped' || state === 'restarting' ? 0 : pid,
     createdAt: new Date(createdAt),
+    startedAt,
     image: image === null ? null : { ...image },
     command: [...command],
     detached: detached !== null,
     process: {
       user,
+      groupAdd: [...groupAdd],
       cwd,
       env: Object.fromEntries(env.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)])),
       umask,
       noNewPrivileges,
-      seccomp: filter !== null,
+      seccomp: filter === null ? 'unconfined' : 'default',
       capabilities: namesOf(capabilities),
     },
     limits: structuredClone(limits),
     cgroup: { name: group.name, paths: { ...group.paths } },
     mounts: structuredClone([...mounts]),
+    options: structuredClone(options),
     notEnforced: structuredClone(notEnforced),
     restart: restart === null ? null : { on: restart.on, ...(restart.maxRetries === null ? {} : { maxRetries: restart.maxRetries }) },
     restartCount,

@@ -17,6 +17,9 @@ class Decoder {
     this.#bytes = bytes;
   }
 
+  get isDone(): boolean {
+    return this.#at === this.#bytes.length;
+  }
   u8(): number {
     return this.#bytes.readUInt8(this.#take(1));
   }
@@ -138,7 +141,12 @@ export function decodeHealth(body: Buffer): HealthWord {
 export function decodeStatus(body: Buffer): TaskStatus {
   const decoder = new Decoder(body);
   const restarts = decoder.u32();
-  if (decoder.u8() === 0) return { restarts, health: null };
+  const health = decoder.u8() === 0 ? null : readHealth(decoder);
+  const startedAtMs = decoder.isDone ? 0 : decoder.num() / NS_PER_MS;
+  return { restarts, health, startedAtMs: startedAtMs || null };
+}
+
+function readHealth(decoder: Decoder): TaskStatus['health'] {
   const [status, failingStreak] = [healthWords[decoder.u8()] ?? 'starting', decoder.u32()];
   const results = decoder.list(() => ({
     startedAtMs: decoder.num() / NS_PER_MS,
@@ -146,7 +154,7 @@ export function decodeStatus(body: Buffer): TaskStatus {
     code: decoder.i32(),
     output: decoder.bytes().toString('utf8'),
   }));
-  return { restarts, health: { status, failingStreak, results } };
+  return { status, failingStreak, results };
 }
 
 /** What could not be removed of a task that was kept. */

@@ -62,6 +62,8 @@ export interface TaskStatus {
       readonly output: string;
     }[];
   } | null;
+  /** When this run of the program began, ms since the epoch; `null` before, and where the shim is older and does not tell. */
+  readonly startedAtMs: number | null;
 }
 
 export interface TaskWatcher {

@@ -124,6 +124,7 @@ void Task::status(const Listener& caller, const Message& message) {
   Writer writer(told);
   writer.u32(restarts_).u8(plan_.has_health ? 1 : 0);
   if (plan_.has_health) health_.write(writer);
+  writer.num(run_.times.started_real_ns);
   Writer(outputs).bytes(told.data(), told.size());
   const std::vector<int32_t> none;
   Message reply;

@@ -24,7 +24,9 @@ interface Note {
 export type NotedRecord = Omit<ContainerRecord, 'plan'>;
 
 /** A record as an older version of this library may have noted it. */
-type OlderRecord = Omit<NotedRecord, 'program'> & {
+type OlderRecord = Omit<NotedRecord, 'program' | 'mounts' | 'options'> & {
+  readonly options?: NotedRecord['options'];
+  readonly mounts: readonly (Omit<NotedRecord['mounts'][number], 'name'> & { readonly name?: string | null })[];
   readonly program: Omit<ProgramSpec, 'groupAdd'> & Partial<Pick<ProgramSpec, 'groupAdd'>>;
 };
 
@@ -102,8 +104,13 @@ export function unlessDamaged<T>(readIt: () => T | null): T | null {
 
 /** Fills in what a container of an older version can't have had. */
 function completed(record: OlderRecord): NotedRecord {
-  const { program } = record;
-  return { ...record, program: { ...program, groupAdd: program.groupAdd ?? [] } };
+  const { program, mounts, options = null } = record;
+  return {
+    ...record,
+    options,
+    mounts: mounts.map((mount) => ({ ...mount, name: mount.name ?? null })),
+    program: { ...program, groupAdd: program.groupAdd ?? [] },
+  };
 }
 
 function read(id: string, revive?: typeof reviver): OlderRecord | null {

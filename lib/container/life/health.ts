@@ -8,7 +8,7 @@ export async function statusOf(life: Life): Promise<TaskStatus> {
   try {
     return await life.held.task.status();
   } catch (error) {
-    if (error instanceof NacelleError && error.code === 'ERR_ENDED') return { restarts: life.restarts, health: null };
+    if (error instanceof NacelleError && error.code === 'ERR_ENDED') return { restarts: life.restarts, health: null, startedAtMs: null };
     throw error;
   }
 }

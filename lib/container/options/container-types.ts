@@ -8,14 +8,7 @@ import type { Limits } from '../../options/limits.js';
 import type { ProgressEvent } from '../../options/progress.js';
 import type { Size } from '../../options/size.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
-import type {
-  CallOptions,
-  Encoding,
-  ProcessOptions,
-  ProgramOptions,
-  RunResult,
-  TerminalOptions,
-} from '../../process/options/process-types.js';
+import type { CallOptions, Encoding, ProcessOptions, ProgramOptions, TerminalOptions } from '../../process/options/process-types.js';
 import type { VolumePruneReport } from '../../volume/volume.js';
 
 /** What a container is made of. Durations are ms, sizes bytes or docker strings ('256m'). */
@@ -180,46 +173,6 @@ export interface LogOptions {
   follow?: boolean | undefined;
   /** Default both. */
   stream?: 'stdout' | 'stderr' | undefined;
-}
-
-/** What `container.inspect()` tells: the options as they were resolved, and where the container is. */
-export interface ContainerInspect<E extends Encoding = 'utf8'> {
-  id: string;
-  name: string | null;
-  labels: Record<string, string>;
-  state: State;
-  /** Of its first process, in Node's pid namespace; 0 after the end. */
-  pid: number;
-  createdAt: Date;
-  /** `null` for a root that is a folder. */
-  image: { reference: string | null; digest: string } | null;
-  /** As it is executed, the image's part included. */
-  command: string[];
-  detached: boolean;
-  process: {
-    user: string;
-    cwd: string;
-    env: Record<string, string>;
-    umask: number;
-    noNewPrivileges: boolean;
-    /** A system call filter is loaded. */
-    seccomp: boolean;
-    capabilities: string[];
-  };
-  /** Those that could be kept, as they are now. */
-  limits: Limits;
-  /** Its group below nacelle's own, and the folders by controller. */
-  cgroup: { name: string; paths: Record<string, string> };
-  /** The caller's mounts; a named volume is shown as the folder that it is. */
-  mounts: { type: string; source: string | null; target: string; readOnly: boolean }[];
-  notEnforced: { feature: string; reason: string }[];
-  restart: RestartPolicy | null;
-  /** How often its program was started again. */
-  restartCount: number;
-  /** `null` where nobody keeps watch on it. */
-  health: ContainerHealth | null;
-  /** How it ended; `null` before. */
-  result: RunResult<E> | null;
 }
 
 /** When a container's program is started again by itself, by docker's times: after 100 ms, doubled each time up to a minute. */

@@ -12,6 +12,8 @@ export interface ParsedMount {
   readonly type: 'bind' | 'tmpfs' | 'volume' | 'image' | 'proc' | 'sysfs' | 'mqueue' | 'overlay';
   /** A bind's is absolute, a volume's its name, an image's its reference; `null` for a mount without a source, such as an anonymous volume. */
   readonly source: string | null;
+  /** The name of the volume whose folder is bound. */
+  readonly volume?: string;
   /** Absolute, without '.', '..' and doubled slashes. */
   readonly target: string;
   readonly recursive: boolean;

@@ -4,6 +4,7 @@ import type { ParsedLimits } from '../../options/limits.js';
 import type { Plan } from '../../plan/plan.js';
 import type { Slot } from '../../plan/steps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
+import type { ResolvedOptions } from '../options/inspect-types.js';
 import type { ParsedRestart } from '../options/lifecycle-options.js';
 import { mayBeRefused } from '../plan/device-nodes.js';
 import { namespacesToJoin } from '../plan/namespace-steps.js';
@@ -11,6 +12,7 @@ import type { ExtraDevice } from '../plan/plan-input.js';
 import type { ProgramSpec } from '../plan/program-spec.js';
 import type { NotEnforced } from './container-group.js';
 import type { Prepared } from './prepare.js';
+import { resolvedOptions } from './resolved-options.js';
 
 /**
  * What a container is, as plain data that another process could read; what is open, runs or must be released is in {@link Held}. The plan
@@ -41,13 +43,17 @@ export interface ContainerRecord {
     /** Where groups are made, by the mount points of their hierarchies: other processes may make theirs elsewhere. */
     readonly bases: Readonly<Record<string, string>>;
   };
-  /** The caller's mounts, in their order; a named volume is the bind of its folder. */
+  /** The caller's mounts, in their order, then volumes without a name. */
   readonly mounts: readonly {
     readonly type: string;
+    /** Of a named volume. */
+    readonly name: string | null;
     readonly source: string | null;
     readonly target: string;
     readonly readOnly: boolean;
   }[];
+  /** What those are told who look at the container; `null` where an older version of this library made it. */
+  readonly options: ResolvedOptions | null;
   /** How programs run in it. */
   readonly program: ProgramSpec;
   /** CLONE_NEW* of the namespaces that it does not share with the host. */
@@ -112,7 +118,17 @@ export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecor
     notEnforced,
     devices,
     group: { name: group.name, paths: group.paths, usage: group.usage, leaf: group.leaf, bases: prepared.bases },
-    mounts: options.mounts.map(({ type, source, target, flags }) => ({ type, source, target, readOnly: flags.has('ro') })),
+    mounts: [
+      ...options.mounts.map(({ type, volume, source, target, flags }) => ({
+        type: volume === undefined ? type : 'volume',
+        name: volume ?? null,
+        source,
+        target,
+        readOnly: flags.has('ro'),
+      })),
+      ...prepared.volumes.map((target) => ({ type: 'volume', name: null, source: null, target, readOnly: false })),
+    ],
+    options: resolvedOptions(prepared),
     program,
     namespaces: namespacesToJoin(options),
     mayRefuseNull: mayBeRefused(options),

@@ -41,7 +41,7 @@ export async function findSources(options: ParsedOptions, root: RootSource): Pro
         const volume = await useVolume(source, mount.copies ? { root, path: target } : null, signal);
         held.push(volume.release);
         locks.push(volume.lock);
-        mounts.push({ ...mount, type: 'bind', source: volume.path });
+        mounts.push({ ...mount, type: 'bind', source: volume.path, volume: source });
         continue;
       }
       mounts.push(mount);

@@ -50,6 +50,9 @@ export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
   readonly records: readonly HostRecord[];
   /** The filter has an action that ends a process by SIGSYS. */
   readonly filterKills: boolean;
+  /** With which `argv` begins. */
+  readonly entrypoint: readonly string[];
+  readonly healthcheck: ParsedHealth | null;
   /** `null` for a root that is a folder, which the program writes to itself. */
   readonly image: Image | null;
   /** What must stay in the store as long as the container: layers, and descriptors that keep volumes. */
@@ -120,6 +123,7 @@ async function prepareOn(
     slots,
     root,
     argv,
+    entrypoint: entrypointOf(options, config),
     program: {
       env: environment(options, config, hostname),
       cwd: options.process.cwd ?? (config.workingDir || '/'),
@@ -144,6 +148,7 @@ async function prepareOn(
     table: defaultMounts({ options, unified: layout.mode === 'v2', files: etcFiles(options, hostname) }),
     stopSignal,
     health: null,
+    healthcheck: healthOf(options.healthcheck, config.healthcheck),
     limits,
     notEnforced,
     records,
@@ -151,7 +156,7 @@ async function prepareOn(
     digests,
     release,
   };
-  const health = healthOf(options.healthcheck, config.healthcheck);
+  const { healthcheck: health } = prepared;
   const planned = health === null ? prepared : { ...prepared, health: await planHealthOf(health, prepared) };
   const { pid } = options.namespaces;
   const proc = typeof pid === 'string' ? null : await joinedProc(pid.fd);
@@ -266,9 +271,13 @@ function stopSignalOf({ stopSignal }: ImageConfig): number {
   return number;
 }
 
+function entrypointOf(options: ParsedOptions, config: ImageConfig): readonly string[] {
+  return options.entrypoint ?? config.entrypoint ?? [];
+}
+
 /** Entrypoint and command as docker combines them: an entrypoint of the caller's drops the image's command. */
 export function argvOf(options: ParsedOptions, config: ImageConfig): string[] {
-  const entrypoint = options.entrypoint ?? config.entrypoint ?? [];
+  const entrypoint = entrypointOf(options, config);
   const imageCommand = options.entrypoint === null ? (config.cmd ?? []) : [];
   // an empty list counts as not given: a caller may pass on arguments of which there are none
   const command = options.command?.length ? options.command : imageCommand;

@@ -108,7 +108,7 @@ it.each([false, true])('inspect() tells the options as resolved, and the end (de
     detached: detach,
     labels: { x: 'y' },
     command: ['sh', '-c', 'exit 6'],
-    process: { user: '1000:1000', cwd: '/', env: { A: 'b' }, seccomp: true, noNewPrivileges: true },
+    process: { user: '1000:1000', cwd: '/', env: { A: 'b' }, seccomp: 'default', noNewPrivileges: true },
     limits: { memory: 64 * 1024 ** 2 },
     mounts: [{ type: 'tmpfs', source: null, target: '/t', readOnly: false }],
     result: { exitCode: 6, status: result.status },
