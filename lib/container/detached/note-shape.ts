@@ -26,6 +26,7 @@ const SHAPE = {
   isChecked: 'flag',
   copyOut: 'list',
   copyOutMax: 'number',
+  options: 'object or none',
   detached: 'object',
 } as const satisfies Record<Exclude<keyof ContainerRecord, 'plan'>, Kind>;
 
