@@ -7,8 +7,13 @@ import { parseKeyed } from './interface-file-formats.js';
 
 /** A file of the kernel's, `null` where it is not there (an older kernel) or its group is gone. */
 export function readGroupFile(path: string): string | null {
+  return unlessAbsent(path, () => readFileSync(path, 'utf8'));
+}
+
+/** What `read` gives, or `null` as {@link readGroupFile}. */
+export function unlessAbsent(path: string, read: () => string): string | null {
   try {
-    return readFileSync(path, 'utf8');
+    return read();
   } catch (error) {
     // ENOTSUP, as Node calls EOPNOTSUPP: the kernel was booted without it (psi=0).
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENODEV' || codeOf(error) === 'ENOTSUP') return null;

@@ -1,3 +1,4 @@
+import { OpenGroupFiles } from '../../cgroup/files/open-group-files.js';
 import { NacelleError } from '../../errors.js';
 import { clearTimeout, setTimeout } from '../../native/clock.js';
 import { Deferred } from '../../native/deferred.js';
@@ -16,6 +17,8 @@ export class FirstProcess {
   #users = 0;
   #hasEnded = false;
   readonly #ended = new Deferred<void>();
+  /** The counters of the container's groups, which whoever joins reads twice. */
+  readonly counters = new OpenGroupFiles();
 
   /** @param slot a slot of the task that the shim may fill */
   constructor(task: Task, slot: Slot) {
@@ -26,6 +29,7 @@ export class FirstProcess {
   /** To be called when the process has ended. */
   end(): void {
     this.#hasEnded = true;
+    this.counters.close();
     this.#ended.resolve();
     this.#closeUnused();
   }

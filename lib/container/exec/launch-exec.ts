@@ -1,4 +1,4 @@
-import { readGroupFiles } from '../../cgroup/files/group-files.js';
+import type { OpenGroupFiles } from '../../cgroup/files/open-group-files.js';
 import { blameOom, countersSince, type GroupCounters, isCounter, readCounters, readUsage } from '../../cgroup/stats/usage.js';
 import { hasCode, NacelleError } from '../../errors.js';
 import type { Task } from '../../native/task.js';
@@ -74,7 +74,7 @@ async function launchBeside<E extends Encoding>(
     processOne: false,
     limits: lethalLimits({ ...record.limits, ...options.limits }, record.filterKills),
     notEnforced: [],
-    readGroup: evidence(record, { usage: group.usage, limits: options.limits }),
+    readGroup: evidence(record, firstProcess.counters, { usage: group.usage, limits: options.limits }),
   };
   const told = words === null ? plan : { ...plan, words };
   const task = await program.sent(facts, firstProcess.start(told, slots.descriptors, cancelSignal));
@@ -88,12 +88,13 @@ async function launchBeside<E extends Encoding>(
  */
 function evidence(
   { group, limits: around }: ContainerRecord,
+  files: OpenGroupFiles,
   own: { readonly usage: Parameters<typeof readUsage>[0]; readonly limits: ParsedExec['limits'] },
 ): ProgramFacts['readGroup'] {
-  const before = countersOf(group.usage);
+  const before = countersOf(group.usage, files);
   return ({ reports }) => {
     const counted = groupEvidence(readUsage(own.usage, reports), own.limits.memory ?? null);
-    const since = countersSince(before, countersOf(group.usage));
+    const since = countersSince(before, countersOf(group.usage, files));
     const container = blameOom(since, { limit: around.memory ?? null, peak: null });
     const outside = counted.oomKills > 0 ? 0 : container.oomKills + container.oomKillsOfParent;
     return {
@@ -104,9 +105,9 @@ function evidence(
   };
 }
 
-function countersOf(files: ContainerRecord['group']['usage']): GroupCounters {
-  const wanted = files.filter(isCounter);
-  const texts = readGroupFiles(wanted.map(({ at }) => at));
+function countersOf(usage: ContainerRecord['group']['usage'], files: OpenGroupFiles): GroupCounters {
+  const wanted = usage.filter(isCounter);
+  const texts = wanted.map(({ at }) => files.read(at));
   return readCounters(
     (controller, path) => texts[wanted.findIndex((file) => file.controller === controller && file.path === path)] ?? null,
   );
