@@ -182,7 +182,8 @@ function planRun(head: Head, input: PlanInput, { kept, park, before }: { kept: K
   const [proc, dev] = [head.mounts.at(PROC), head.mounts.at(DEV)];
   const root = before ? planRootAgain(input, staging, before) : planRoot(input, staging);
   const own = head.mounts.attach(root.root);
-  const mounts = planMounts(input, { root: root.root, proc, before: own.places, tmpfs: staging.slot });
+  const volumes = planVolumes(input, root.root);
+  const mounts = planMounts(input, { root: root.root, proc, before: own.places, tmpfs: staging.slot, volumes: volumes.inMounts });
   const { places } = mounts;
   const copyIn = planCopyIn(input, root.root, places);
   const streams = planStreams(input.streams, slots, { dev, byShim: mayBeRefused(options) });
@@ -199,7 +200,7 @@ function planRun(head: Head, input: PlanInput, { kept, park, before }: { kept: K
     ...streams.open,
     ...streams.openNull,
     ...root.steps,
-    ...planVolumes(input, root.root),
+    ...volumes.steps,
     ...own.steps,
     ...bindDevices(input, { dev, root: root.root, places: own.places }),
     ...mounts.attach,

@@ -6,6 +6,7 @@ import { MOUNT_ATTR } from '../../plan/recipe.js';
 import { viewOf } from '../../plan/recipe-view.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { MountFlag, ParsedMount } from '../options/mount-flags.js';
+import { aboveFirst } from '../options/mount-target.js';
 import { groundOf, type Place } from './ground.js';
 import type { PlanInput } from './plan-input.js';
 
@@ -27,15 +28,30 @@ function attributesOf(flags: ReadonlySet<MountFlag>): number {
   return [...flags].reduce((all, flag) => all | attributes[flag], 0);
 }
 
-/** Steps for the mounts that were asked for, in their order. `prepare` has host steps; `places` has all mounts, those of `before` first. */
+/**
+ * Steps for the mounts that were asked for, in their order, and for the volumes in them. `prepare` has host steps; `places` has all mounts,
+ * those of `before` first.
+ */
 export function planMounts(
   input: Pick<PlanInput, 'slots' | 'options' | 'fileTargets' | 'images'>,
-  { root, proc, before, tmpfs }: { root: Slot; proc: Slot; before: readonly Place[]; tmpfs: Slot },
+  {
+    root,
+    proc,
+    before,
+    tmpfs,
+    volumes,
+  }: { root: Slot; proc: Slot; before: readonly Place[]; tmpfs: Slot; volumes: ReadonlyMap<string, Slot> },
 ): { prepare: Step[]; open: Step[]; attach: Step[]; places: readonly Place[] } {
   const { slots, options, fileTargets } = input;
   const [prepare, open, attach]: [Step[], Step[], Step[]] = [[], [], []];
   const places = [...before];
-  for (const mount of options.mounts) {
+  const made = [...volumes].map(([target, slot]) => ({ type: 'made', target, slot }) as const);
+  for (const mount of aboveFirst<ParsedMount | (typeof made)[number]>([...options.mounts, ...made])) {
+    if (mount.type === 'made') {
+      attach.push({ op: 'attach', mount: mount.slot, root, path: mount.target, create: CREATE.folder, ...groundOf(places, mount.target) });
+      places.push({ path: mount.target, mount: mount.slot });
+      continue;
+    }
     const recipe = input.images.get(mount.target);
     const attributes = attributesOf(mount.flags);
     const view = recipe && viewOf(recipe, { slots, tmpfs, name: `image${places.length}`, attributes });

@@ -46,7 +46,7 @@ export interface PlanInput {
   readonly fileTargets: ReadonlySet<string>;
   /** Images that are mounted, by the targets of their mounts. */
   readonly images: ReadonlyMap<string, RootRecipe>;
-  /** Folders that the image or the caller declares as volumes without a name, and that nothing else is mounted on: absolute, parents first. */
+  /** Folders that the image or the caller declares as volumes without a name, and that nothing else is mounted on: absolute, parents first. They may lie in the caller's mounts. */
   readonly volumes: readonly string[];
   /** What every container gets mounted and hidden, without asking for it. */
   readonly table: MountTable;

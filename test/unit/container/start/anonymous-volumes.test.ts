@@ -7,10 +7,20 @@ describe("an image's volumes", () => {
     expect(anonymousVolumes([], [])).toEqual([]);
   });
 
-  it('give way to what the caller mounts there, or above', () => {
-    const volumes = ['/data/', '/data/in/it', '/data2'];
-    expect(anonymousVolumes(volumes, [{ target: '/data' }])).toEqual(['/data2']);
-    expect(anonymousVolumes(volumes, [{ target: '/data/in/it/deep' }])).toEqual(['/data', '/data/in/it', '/data2']);
+  const volumes = ['/data/', '/data/in/it', '/data2'];
+
+  it('give way to what the caller mounts there, and lie in what is mounted above', () => {
+    const propagation = 'rprivate';
+    expect(anonymousVolumes(volumes, [{ target: '/data', propagation }])).toEqual(['/data/in/it', '/data2']);
+    expect(anonymousVolumes(volumes, [{ target: '/data/in/it/deep', propagation }])).toEqual(['/data', '/data/in/it', '/data2']);
+  });
+
+  it('are refused in what is shared with the host, unless something else lies between', () => {
+    const shared = { target: '/data', propagation: 'rshared' } as const;
+    expect(() => anonymousVolumes(volumes, [shared])).toThrow(/^option mounts: .*\/data\/in\/it/);
+    for (const target of ['/data/in', '/data/in/it']) {
+      expect(anonymousVolumes(volumes, [shared, { target, propagation: 'rslave' }])).toContain('/data2');
+    }
   });
 
   it.each(['/', 'data', '', '/..', '/a\0b'])('can not be %j', (volume) => {
