@@ -274,7 +274,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /**
    * Ends the program as {@link stop} does, and starts it again: in the same root with its changes, the same groups and volumes, and new
-   * namespaces; what lies on a tmpfs is gone. `wait` goes on: it tells the last end. A container that was not started is started.
+   * namespaces; what lies on a tmpfs is gone. `wait` goes on: it tells the last end. A container that was not started is started, whatever it
+   * is made with.
    *
    * @param options.timeout ms until SIGKILL. Default 10,000
    * @throws NacelleError `ERR_STATE` when it has ended, `ERR_INVALID_OPTION`; UnsupportedError for a container that has neither `restart` nor

@@ -49,10 +49,11 @@ export async function restart(life: Life, options: { timeout?: number | undefine
   const { timeout = KILL_DELAY } = parseOptions(restartOptions, options, 'options');
   const what = `restart the container ${life.id}`;
   if (life.state === 'stopped') throw new NacelleError(`${what}: it has ended`, { code: 'ERR_STATE' });
+  // a first run has its streams, whatever becomes of another
+  if (life.state === 'created') return life.start();
   if (!life.record.current.isRestartable) {
     throw new UnsupportedError(what, 'its streams are those of one run', "Make it with 'restart' or 'detach', and without 'tty'.");
   }
-  if (life.state === 'created') return life.start();
   // a paused program hears no signal, and its groups would be paused for the next run too
   if (life.state === 'paused') await resume(life);
   if (life.state === 'running') life.own?.tell(killOf(life.record.current.stopSignal));

@@ -307,7 +307,24 @@ describe('a container', () => {
     ['streams of one run', {}],
   ])('with %s is not started again', async (_, options) => {
     const container = await made('sleep 1000', options);
-    await expect(container.restart()).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
+    await expect(container.restart()).rejects.toMatchObject({
+      code: 'ERR_UNSUPPORTED',
+      message: expect.stringContaining('its streams are those of one run'),
+      fix: expect.stringMatching(/'restart' or 'detach'.*without 'tty'/),
+    });
+    expect(container.state).toBe('running');
     await container.remove({ force: true });
+  });
+
+  it.each([
+    ['a terminal', { tty: true, stdin: 'ignore' }],
+    ['streams of one run', {}],
+    ['a policy', { restart: { on: 'failure' } }],
+  ] as const)('with %s is started by restart(), when it was not before', async (_, options) => {
+    const container = await Container.create({ ...(await busybox()), command: ['echo', 'first'], ...options });
+    await container.restart();
+    expect((await container.wait()).stdout.trim()).toBe('first');
+    await expect(container.restart()).rejects.toMatchObject({ code: 'ERR_STATE' });
+    await container.remove();
   });
 });
