@@ -1,5 +1,5 @@
 // Compiles test/types as others compile it, who installed the package: in each module system, with every check, of libraries too.
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, run } from './shared.mjs';
@@ -16,6 +16,7 @@ const strict = {
   skipLibCheck: false,
   noEmit: true,
 };
+const tests = readdirSync(`${root}test/types`);
 const projects = {
   'module.mts': { module: 'NodeNext' },
   'commonjs.cts': { module: 'NodeNext' },
@@ -24,8 +25,11 @@ const projects = {
 };
 
 function compiles([file, options]) {
-  copyFileSync(`${root}test/types/options.ts`, join(folder, file));
-  writeFileSync(join(folder, `${file}.json`), JSON.stringify({ compilerOptions: { ...strict, ...options }, files: [file] }));
+  const files = tests.map((test) => `${test.replace(/\.ts$/, '')}-${file}`);
+  files.forEach((copy, index) => {
+    copyFileSync(`${root}test/types/${tests[index]}`, join(folder, copy));
+  });
+  writeFileSync(join(folder, `${file}.json`), JSON.stringify({ compilerOptions: { ...strict, ...options }, files }));
   const ok = run('npx', ['--no-install', 'tsc', '-p', join(folder, `${file}.json`)]);
   console.log(`${ok ? 'ok' : 'FAIL'} types in ${file} (${options.module})`);
   return ok;
