@@ -7,7 +7,7 @@ import { nodeHeaders } from './node-headers.mjs';
 import { output, root, run } from './shared.mjs';
 
 /** Detached containers that this state of the project has made can be taken over; see docs/architecture.md before another is named. */
-const COMMIT = 'ba5e000';
+const COMMIT = '918c7bfdd1';
 const VERSION = '0.0.1';
 
 const folder = `${root}build-other`;

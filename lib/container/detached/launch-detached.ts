@@ -20,6 +20,7 @@ import { isMountedOver } from '../options/mount-target.js';
 import { type ContainerPlan, planContainer, planHead } from '../plan/container-plan.js';
 import { mountpointsOf } from '../plan/mount-table.js';
 import { type ContainerRecord, type DetachedRecord, recordOf } from '../start/container-record.js';
+import { withNetwork } from '../start/joined-network.js';
 import { type Prepared, prepare } from '../start/prepare.js';
 import { containerFolder } from './container-folders.js';
 import { makeNamesFolder, nameFile, nameTaken } from './names.js';
@@ -42,6 +43,10 @@ export interface Launched {
  */
 export async function launchDetached(options: ParsedOptions, detach: DetachOptions): Promise<Launched> {
   requireRoot();
+  return withNetwork(options, (joined) => launchInOwnShim(joined, detach));
+}
+
+async function launchInOwnShim(options: ParsedOptions, detach: DetachOptions): Promise<Launched> {
   await reapFirst();
   const { id, connection } = spareShim.take();
   try {

@@ -22,6 +22,7 @@ import type { Inside } from '../result/copy-out.js';
 import { groupEvidence, lethalLimits } from '../result/group-evidence.js';
 import { type ChangedMount, RootChanges } from '../result/root-changes.js';
 import { type ContainerRecord, type LiveRecord, recordOf } from './container-record.js';
+import { withNetwork } from './joined-network.js';
 import { letGo, type PlannedStart, planStart } from './planned-start.js';
 import type { Prepared } from './prepare.js';
 import { prewarm } from './prewarm.js';
@@ -65,9 +66,7 @@ interface LaunchOptions {
 export async function launch<E extends Encoding>(program: Program<E>, parsed: ParsedOptions, options: LaunchOptions): Promise<Parts<E>> {
   const { cancelSignal } = parsed.process;
   cancelSignal?.throwIfAborted();
-  const network = await parsed.networkOf?.namespace('net');
-  try {
-    const joined = network ? { ...parsed, namespaces: { ...parsed.namespaces, net: network } } : parsed;
+  return withNetwork(parsed, async (joined) => {
     const planned = await unlessAborted(cancelSignal, () => planStart(joined, options), letGo);
     try {
       return await launchPlanned(program, planned, options);
@@ -75,9 +74,7 @@ export async function launch<E extends Encoding>(program: Program<E>, parsed: Pa
       letGo(planned);
       throw error;
     }
-  } finally {
-    await network?.close();
-  }
+  });
 }
 
 async function launchPlanned<E extends Encoding>(program: Program<E>, planned: PlannedStart, options: LaunchOptions): Promise<Parts<E>> {

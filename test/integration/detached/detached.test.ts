@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { Container, Namespace, reap, Volume } from '../../../lib/index.js';
 import { runtimeDir } from '../../../lib/native/runtime-dir.js';
 import { useDetached } from '../../fixtures/detached.js';
-import { isAlive, processes, processInfo, readText } from '../../fixtures/host.js';
+import { isAlive, namespaceOf, processes, processInfo, readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode, startNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
@@ -269,6 +269,13 @@ describe('bad input', () => {
       code: 'ERR_INVALID_OPTION',
     });
     await expect(Container.run({ ...(await options('true')) } as object)).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+  });
+
+  it('the network of another one that is detached is shared', async () => {
+    const first = await started('sleep 1000');
+    const second = await started('sleep 1000', { network: first });
+    expect(namespaceOf(second.pid, 'net')).toBe(namespaceOf(first.pid, 'net'));
+    expect((await second.inspect()).options?.network).toBe('joined');
   });
 });
 
