@@ -21,6 +21,17 @@
 #include "peer.h"
 
 namespace nacelle {
+namespace {
+
+constexpr size_t kMostUnasked = 256;
+
+// Whether a message tells of a next run, or of the health, of a task: there is no end of them, and nobody asked.
+bool is_unasked(const Message& message) {
+  const auto type = static_cast<Event>(message.type);
+  return type == Event::kDied || type == Event::kHealth;
+}
+
+}  // namespace
 
 int Client::start() {
   return watch_.start(supervisor_.loop(), socket_.get(), EPOLLIN, [this](uint32_t events) { ready(events); });
@@ -161,6 +172,8 @@ void Client::attach(const Message& message) {
 
 void Client::send(Message message) {
   if (closed_) return;
+  // A client that does not read would be owed ever more of them. One whose tasks would end with it is not given up.
+  if (unsent_.size() >= kMostUnasked && is_unasked(message) && supervisor_.serves_others()) return give_up();
   unsent_.push_back(std::move(message));
   if (unsent_.size() == 1) flush();
 }
@@ -185,14 +198,16 @@ void Client::flush() {
       return;
     }
     // Node would wait for ever for a message that got lost, so any failure ends the connection
-    if (result < 0) {
-      unsent_.clear();
-      shutdown(socket_.get(), SHUT_RDWR);
-      return;
-    }
+    if (result < 0) return give_up();
     unsent_.pop_front();
   }
   watch_.change(EPOLLIN);
+}
+
+// The watch tells of the end, and the client is closed then.
+void Client::give_up() {
+  unsent_.clear();
+  shutdown(socket_.get(), SHUT_RDWR);
 }
 
 void Client::close() {

@@ -47,6 +47,8 @@ class Client {
   // Makes the plan or the steps in a message ours.
   void translate(Message& message) const;
   void flush();
+  // Ends the connection, since messages are lost.
+  void give_up();
   void close();
 
   Supervisor& supervisor_;
@@ -87,6 +89,7 @@ class Supervisor {
   // The tasks that other clients may attach to.
   std::vector<Task*> kept_tasks() const;
   const std::string& owner() const { return owner_; }
+  bool serves_others() const { return static_cast<bool>(listening_); }
   void remove(Task* task);
   void remove(Client* client);
   // Something could not be undone: the files of this owner must outlive the shim, for the next reap().
