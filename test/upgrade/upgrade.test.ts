@@ -28,6 +28,11 @@ async function created(script: string, options: ContainerOptions = {}): Promise<
   return Container.attach(String(await other.run('return (await nacelle.Container.create(values)).id;', whole)));
 }
 
+/** Resolves when the pipe has the line that the other library's handle writes. */
+async function typed(line: string, id: string): Promise<void> {
+  await other.run('await new Promise((done) => kept[values.id].stdin.write(values.line + "\\n", done));', { id, line });
+}
+
 const shimOf = (container: Container): number => processInfo(container.pid)?.parent ?? 0;
 const runs = (count: number): string => Array.from({ length: count }, (_, index) => `run ${index + 1}\n`).join('');
 /** Counts the runs in a file of the container's root. */
@@ -37,7 +42,7 @@ describe('an upgrade', () => {
   it('keeps process, program, input, output, and the handles of both versions', async () => {
     const container = await made('while read l; do echo "got $l"; done; echo over', { stdin: 'pipe' });
     const { id, pid } = container;
-    await other.run('kept[values].stdin.write("one\\n");', id);
+    await typed('one', id);
     const shim = shimOf(container);
     expect(readText(`/proc/${shim}/cmdline`)).toMatch(/^nacelle-shim\0/);
     expect(await container.upgrade()).toBe(true);
@@ -49,7 +54,7 @@ describe('an upgrade', () => {
     expect(await other.run('return (await kept[values].exec(["echo", "older"])).stdout;', id)).toBe('older\n');
     // one that comes now learns the newer numbers
     expect(await other.run('return (await (await nacelle.Container.attach(values)).exec(["echo", "again"])).stdout;', id)).toBe('again\n');
-    await other.run('kept[values].stdin.write("two\\n");', id);
+    await typed('two', id);
     container.stdin?.end('three\n');
     const stdout = 'got one\ngot two\ngot three\nover\n';
     expect(await container.wait()).toMatchObject({ status: 'ok', stdout });
