@@ -141,15 +141,15 @@ int take_over(const char* state, const char* error) {
   // not on the way back
   if (result == 0 && failed == 0 && !is_newer(kOwnVersion, found.text("version").c_str())) result = -EALREADY;
   if (result < 0) return execute(found.fd("executable").release(), kTakeBackName, fd, -result), 1;
-  // lives until the end of the process: what it has found must stay open for the way back
-  auto* const supervisor = new Supervisor;
-  result = prctl(PR_SET_NAME, "nacelle-shim") < 0 ? -errno : supervisor->find(found, failed);
+  // what it has found stays open for the way back, which is taken while it lives
+  Supervisor supervisor;
+  result = prctl(PR_SET_NAME, "nacelle-shim") < 0 ? -errno : supervisor.find(found, failed);
   if (result < 0 && failed == 0) return execute(found.fd("executable").release(), kTakeBackName, fd, -result), 1;
   if (result < 0) return 1;
   found.fd("executable").reset();
   close(fd);
   if (sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return 1;
-  return supervisor->run() < 0 ? 1 : 0;
+  return supervisor.run() < 0 ? 1 : 0;
 }
 
 }  // namespace nacelle
