@@ -8,6 +8,7 @@ const onTheMachine = {
   // The leak check tells this worker's leftovers from what others have, by the owner's name. More workers than two gain nothing: the
   // tests of one wait for the kernel while those of the other work.
   maxWorkers: 2,
+  globalSetup: ['scripts/test-programs.mjs'],
   testTimeout: guardMs,
   hookTimeout: guardMs,
   sequence: { groupOrder: 1 },

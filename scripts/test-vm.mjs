@@ -2,7 +2,8 @@
 // delegated group, and last as root where v1's controllers of networks are mounted too. Arguments go to vitest and choose
 // what root runs; after --user, what the user runs; after --hybrid, what runs last.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { filesBelow, run, skip } from './shared.mjs';
+import { skip } from './shared.mjs';
+import { bundlePrograms } from './test-programs.mjs';
 import { prepare, quote, runInMachine } from './vm/machine.mjs';
 
 /** What depends on the kernel and on its cgroups. The rest behaves as on the host, and would take emulation too long. */
@@ -78,12 +79,6 @@ function vitest(who, args) {
   return ['node', 'node_modules/vitest/vitest.mjs', 'run', ...options, ...args].map(quote).join(' ');
 }
 
-function bundlePrograms() {
-  const programs = filesBelow('test/fixtures/programs', /\.ts$/);
-  const format = ['--format', 'esm', '--no-splitting', '--target', 'node20'];
-  return run('npx', ['--no-install', 'tsup', ...programs, '--no-config', '--silent', '--out-dir', PROGRAMS, ...format]);
-}
-
 /** What is read of vitest's JSON reports, in one. */
 function merged(reports) {
   const sum = (field) => reports.reduce((total, report) => total + report[field], 0);
@@ -105,7 +100,7 @@ async function main() {
     const reports = paths.filter((path) => existsSync(path)).map((path) => JSON.parse(readFileSync(path, 'utf8')));
     if (output) writeFileSync(output, JSON.stringify(merged(reports)));
   };
-  return bundlePrograms() && (await runInMachine(kernel, script(wanted), { collect })) === 0;
+  return bundlePrograms(PROGRAMS) && (await runInMachine(kernel, script(wanted), { collect })) === 0;
 }
 
 process.exitCode = (await main()) ? 0 : 1;

@@ -18,7 +18,7 @@ const store = useNewStore(folder);
 type Outcome = 'done' | { name: string; code: string; cause?: string; message: string };
 
 describe('a process that is out of descriptors', () => {
-  // tsx and Node itself have some thirty
+  // Node itself has some twenty
   const few = ['sh', '-c', 'ulimit -n 160; exec "$@"', 'sh'];
 
   it.each([0, 1, 2, 3, 4, 5, 8])('with %i left hears what to raise, and what lived before lives on', async (free) => {

@@ -1,0 +1,20 @@
+// The programs that tests start in Node processes of their own, bundled: by the loader of TypeScript each start would take five times as long.
+// vitest calls this before the integration tests.
+import { rmSync } from 'node:fs';
+import { filesBelow, root, run } from './shared.mjs';
+
+/** Whether they could be bundled, into a folder of the project. */
+export function bundlePrograms(folder) {
+  const programs = filesBelow('test/fixtures/programs', /\.ts$/);
+  const form = ['--bundle', '--splitting', '--format=esm', '--platform=node', '--target=node20', '--packages=external'];
+  return run('npx', ['--no-install', 'esbuild', ...programs, ...form, '--log-level=warning', `--outdir=${folder}`]);
+}
+
+/** Bundles the programs for this run of tests, unless that was done before, and removes them after it. */
+export default function setUp() {
+  if (process.env.NACELLE_TEST_PROGRAMS) return undefined;
+  const folder = `build/test-programs-${process.pid}`;
+  if (!bundlePrograms(folder)) throw new Error('the programs that tests start could not be bundled');
+  process.env.NACELLE_TEST_PROGRAMS = `${root}${folder}`;
+  return () => rmSync(`${root}${folder}`, { recursive: true, force: true });
+}
