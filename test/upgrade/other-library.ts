@@ -31,6 +31,8 @@ export class OtherLibrary {
   constructor(folder: string) {
     this.#child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM, `${folder}/dist/index.js`], {
       stdio: ['pipe', 'pipe', 'inherit'],
+      // its addon is beside it
+      env: { ...process.env, NACELLE_BUILD_DIR: undefined },
     });
     const { stdout } = this.#child;
     if (stdout === null) throw new Error('the process has no output');
