@@ -4,6 +4,7 @@ import { emitArgumentTest } from './argument-test.js';
 import { Assembler, type Label } from './bpf.js';
 import { defaultProfile } from './default-profile.js';
 import { didYouMean } from './did-you-mean.js';
+import { emitSearch } from './number-search.js';
 import type { Action, Profile, Rule } from './profile.js';
 import { type Abi, syscallTable } from './syscalls/tables.js';
 
@@ -48,7 +49,7 @@ const archOffset = 4;
 type Case = Pick<Rule, 'action' | 'args'>;
 
 /** Numbers from `from` up to the next span's are decided by the same cases. */
-interface Span {
+interface CaseSpan {
   readonly from: number;
   readonly cases: readonly Case[];
 }
@@ -56,8 +57,8 @@ interface Span {
 /**
  * Compiles a profile to a classic BPF program for seccomp(2): struct sock_filter[], little endian.
  *
- * The call's number is found in a binary search tree in which wide spans of numbers lie near the top. A call
- * that is allowed whatever its arguments are costs nothing since Linux 5.11, which remembers such numbers.
+ * The call's number is found in a binary search tree (number-search.ts). A call that is allowed whatever its
+ * arguments are costs nothing since Linux 5.11, which remembers such numbers.
  *
  * @throws NacelleError ERR_INVALID_OPTION for a call that no architecture has, with the nearest right name.
  */
@@ -77,7 +78,15 @@ export function compileProfile(
     assembler.place(covered);
     assembler.load(nrOffset);
     if (numberMask !== undefined) assembler.and(numberMask);
-    emitTree(assembler, spansOf(profile.defaultAction, rules, abi), blocks);
+    const spans = spansOf(profile.defaultAction, rules, abi);
+    emitSearch(
+      assembler,
+      spans.map(({ from, cases }, index) => ({
+        from,
+        end: spans[index + 1]?.from ?? Number.POSITIVE_INFINITY,
+        label: blocks.label(cases),
+      })),
+    );
     assembler.place(other);
   }
   assembler.ret(returnValue('kill-process'));
@@ -107,7 +116,7 @@ function checkName(name: string): void {
   throw invalidOption('seccomp', `there is no system call ${JSON.stringify(name)}${didYouMean(name, known)}`);
 }
 
-function spansOf(defaultAction: Action, rules: readonly Rule[], abi: Abi): Span[] {
+function spansOf(defaultAction: Action, rules: readonly Rule[], abi: Abi): CaseSpan[] {
   const table = syscallTable(abi);
   const byNumber = new Map<number, Case[]>();
   for (const { names, action, args } of rules) {
@@ -119,7 +128,7 @@ function spansOf(defaultAction: Action, rules: readonly Rule[], abi: Abi): Span[
     }
   }
   const otherwise: Case = { action: defaultAction };
-  const spans: Span[] = [];
+  const spans: CaseSpan[] = [];
   const add = (from: number, cases: readonly Case[]) => {
     const last = spans.at(-1);
     if (!last || keyOf(last.cases) !== keyOf(cases)) spans.push({ from, cases });
@@ -136,42 +145,6 @@ function spansOf(defaultAction: Action, rules: readonly Rule[], abi: Abi): Span[
 
 function keyOf(cases: readonly Case[]): string {
   return JSON.stringify(cases, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
-}
-
-/** Emits the search for the accumulator's span, one `jge` a level. */
-function emitTree(assembler: Assembler, spans: readonly Span[], blocks: Blocks): void {
-  const [first] = spans;
-  if (spans.length === 1 && first) {
-    const only = blocks.label(first.cases);
-    assembler.branch('jge', 0, only, only);
-    return;
-  }
-  const middle = middleOf(spans);
-  const [left, right] = [spans.slice(0, middle), spans.slice(middle)];
-  const subtrees: (readonly [Label, readonly Span[]])[] = [];
-  const target = (part: readonly Span[]): Label => {
-    const [only] = part;
-    if (part.length === 1 && only) return blocks.label(only.cases);
-    const label = assembler.label();
-    subtrees.push([label, part]);
-    return label;
-  };
-  const [yes, no] = [target(right), target(left)];
-  assembler.branch('jge', right[0]?.from ?? 0, yes, no);
-  for (const [label, part] of subtrees) {
-    assembler.place(label);
-    emitTree(assembler, part, blocks);
-  }
-}
-
-/** Where to split, so that both halves have about as many numbers: most calls then take few steps. */
-function middleOf(spans: readonly Span[]): number {
-  const start = spans[0]?.from ?? 0;
-  const end = spans.at(-1)?.from ?? 0;
-  const unevenness = (index: number) => Math.abs((spans[index]?.from ?? 0) - (start + end + 1) / 2);
-  let best = 1;
-  for (let index = 2; index < spans.length; index++) if (unevenness(index) < unevenness(best)) best = index;
-  return best;
 }
 
 /** The ends of the search: the tests and verdicts of each different list of cases, once, behind all trees. */
