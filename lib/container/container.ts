@@ -236,7 +236,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * limit that can't be kept; SyscallError with the kernel's reason: ENOENT or EACCES for a program that can't be run (docker's 127 and 126).
    * Linux 5.8 (setns(2) by a pidfd)
    */
-  exec<F extends Encoding = 'utf8'>(command: readonly string[], options: ExecOptions<F> = {}): Execution<F> {
+  exec<F extends Encoding = 'utf8'>(command: readonly string[], options?: ExecOptions<F>): Execution<F> {
     try {
       const argv = parseCommand(command);
       const parsed = parseExec(options);

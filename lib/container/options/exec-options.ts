@@ -48,8 +48,24 @@ function checkRoom({ pidsLimit }: { pidsLimit?: number | undefined }, context: z
   context.addIssue({ code: 'custom', path: ['pidsLimit'], message: 'must be 2 or more: the process that starts the program counts too' });
 }
 
-/** @throws NacelleError `ERR_INVALID_OPTION` */
+let nothing: ParsedExec | undefined;
+
+/**
+ * @param value `undefined` is no options. They say the same each time, so they are checked only once.
+ * @throws NacelleError `ERR_INVALID_OPTION`
+ */
 export function parseExec(value: unknown): ParsedExec {
+  if (value !== undefined) return check(value);
+  nothing ??= frozen(check({}));
+  return nothing;
+}
+
+/** Programs share the value, so that none may change it. */
+function frozen(parsed: ParsedExec): ParsedExec {
+  return Object.freeze({ ...parsed, process: Object.freeze(parsed.process), limits: Object.freeze(parsed.limits) });
+}
+
+function check(value: unknown): ParsedExec {
   const { privileged, limits, detach = false, ...process } = parseOptions(schema, value, 'options');
   const streams = detach ? ({ stdin: IGNORED, stdout: IGNORED, stderr: IGNORED } as const) : {};
   return {

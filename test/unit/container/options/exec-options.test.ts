@@ -11,6 +11,14 @@ describe('the options of a program in a container', () => {
     });
   });
 
+  it('are the same when none are given, and can not be changed then', () => {
+    const none = parseExec(undefined);
+    expect(none).toEqual(parseExec({}));
+    expect(parseExec(undefined)).toBe(none);
+    expect([none, none.process, none.limits].every(Object.isFrozen)).toBe(true);
+    expect(() => parseExec(null)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_OPTION' }));
+  });
+
   it('take limits, of which undefined ones are not given', () => {
     const { limits } = parseExec({ limits: { memory: '1m', pidsLimit: undefined } });
     expect(limits).toEqual({ memory: 1 << 20 });
