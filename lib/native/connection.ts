@@ -20,7 +20,6 @@ import {
   decodeUpgraded,
   decodeWelcome,
   type Notice,
-  type Welcome,
 } from './messages.js';
 import { Event, MAX_DESCRIPTORS, Request } from './protocol.js';
 import { type Carrier, RunningTask } from './running-task.js';
@@ -99,12 +98,19 @@ export class Connection implements Carrier {
     }
   }
 
-  /** Learns what the shim knows, which may be of another version. To be called before the first plan. @throws as {@link ask} */
-  async introduce(): Promise<Welcome> {
-    const welcome = decodeWelcome(await this.ask(Request.hello));
-    this.table = tableOf(welcome.table, welcome.version);
-    this.send(Request.speak, this.#nextId++, new Encoder().u32(welcome.generation).finish());
-    return welcome;
+  /**
+   * Learns what the shim knows, which may be of another version. To be called before the first plan.
+   *
+   * @throws NacelleError `ERR_SHIM_VERSION`; as {@link ask}
+   */
+  async introduce(): Promise<void> {
+    const { lowest, highest, owner, shim } = decodeWelcome(await this.ask(Request.hello));
+    if (shim === null) {
+      const message = `speak with the shim of ${owner}: it speaks versions ${lowest} to ${highest} of plans, which this library doesn't`;
+      throw new NacelleError(message, { code: 'ERR_SHIM_VERSION' });
+    }
+    this.table = tableOf(shim.table, shim.version);
+    this.send(Request.speak, this.#nextId++, new Encoder().u32(shim.generation).finish());
   }
 
   /**

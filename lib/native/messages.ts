@@ -168,6 +168,11 @@ export interface Welcome {
   readonly lowest: number;
   readonly highest: number;
   readonly owner: string;
+  /** `null` where the shim speaks only versions that this library doesn't. */
+  readonly shim: ShimFacts | null;
+}
+
+export interface ShimFacts {
   /** Of the package that the shim belongs to. */
   readonly version: string;
   /** The steps and parts of plans that the shim knows; see shim-table.ts. */
@@ -176,10 +181,15 @@ export interface Welcome {
   readonly generation: number;
 }
 
+/** The version of plans that this library speaks. */
+const VERSION = 1;
+
 export function decodeWelcome(body: Buffer): Welcome {
   const decoder = new Decoder(body);
-  const [lowest, highest, owner, version] = [decoder.u32(), decoder.u32(), decoder.str(), decoder.str()];
-  return { lowest, highest, owner, version, table: decoder.bytes().toString('utf8'), generation: decoder.u32() };
+  const [lowest, highest, owner] = [decoder.u32(), decoder.u32(), decoder.str()];
+  if (VERSION < lowest || VERSION > highest) return { lowest, highest, owner, shim: null };
+  const [version, table] = [decoder.str(), decoder.bytes().toString('utf8')];
+  return { lowest, highest, owner, shim: { version, table, generation: decoder.u32() } };
 }
 
 /** Why another shim did not take over; `errno` 0: that shim did. */

@@ -19,9 +19,6 @@ export interface Attached {
   readonly connection: Connection | null;
 }
 
-/** The version of plans that this library speaks. */
-const VERSION = 1;
-
 /**
  * Finds a detached container by its id or name.
  *
@@ -39,7 +36,7 @@ export async function findContainer(idOrName: string): Promise<Attached> {
     return { record, task, state: null, connection };
   }
   try {
-    requireVersion(id, await connection.introduce());
+    await connection.introduce();
     const [kept] = decodeListed(await connection.ask(Request.list));
     const attached = kept === undefined ? null : await connection.attach(kept.key);
     if (attached === null) throw noContainer(idOrName);
@@ -70,12 +67,6 @@ export function connectToShim(id: string): Connection | null {
     if (hasCode(error, 'ENOENT', 'ECONNREFUSED')) return null;
     throw error;
   }
-}
-
-function requireVersion(id: string, { lowest, highest }: { readonly lowest: number; readonly highest: number }): void {
-  if (lowest <= VERSION && VERSION <= highest) return;
-  const message = `attach to the container ${id}: its shim speaks versions ${lowest} to ${highest} of plans, this library ${VERSION}`;
-  throw new NacelleError(message, { code: 'ERR_SHIM_VERSION' });
 }
 
 function noContainer(idOrName: string): NacelleError {

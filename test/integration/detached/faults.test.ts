@@ -1,5 +1,6 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { expect } from 'vitest';
+import { spareShim } from '../../../lib/container/detached/spare-shim.js';
 import { Container, type ContainerOptions, type Encoding } from '../../../lib/index.js';
 import { runtimeDir } from '../../../lib/native/runtime-dir.js';
 import { detachedShim, useDetached } from '../../fixtures/detached.js';
@@ -101,6 +102,8 @@ describe('1,000 programs at once in a detached container', () => {
     const container = await started();
     const handles = [container, await Container.attach(container.id)] as const;
     for (const handle of handles) await handle.exec(['true']);
+    // else the shim of the next container would be started meanwhile
+    spareShim.discard();
     const shim = detachedShim(container.id);
     const [open, own, groups] = [openIn(shim), openIn(process.pid), groupsOf(container)];
     const numbers = Array.from({ length: 1000 }, (_, number) => `${number}\n`);
