@@ -316,8 +316,9 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * processes, also of the older version, go on.
    *
    * @returns whether it took over: `false` when the other is not older
-   * @throws NacelleError `ERR_STATE` unless it is detached; SyscallError, and the older one goes on: EBUSY when something was under way
-   * for 4 s, ENOTSUP when this version can't end or restart what the older one has made
+   * @throws NacelleError `ERR_STATE` unless it is detached; `ERR_ENDED` when its supervisor has gone; `ERR_SHIM_SILENT`; ShimError;
+   * SyscallError, and the older one goes on: EBUSY when something was under way for 4 s, ENOTSUP when this version can't end or restart
+   * what the older one has made. Linux 3.19 (execveat(2))
    */
   async upgrade(): Promise<boolean> {
     return upgrade(this.#life);

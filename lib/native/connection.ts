@@ -84,6 +84,8 @@ export class Connection implements Carrier {
   }
 
   async #askAs(id: number, type: number, body: Uint8Array, fds: readonly number[] = []): Promise<Buffer> {
+    // nobody would answer
+    if (this.closed) throw new ShimError();
     const answer = new Deferred<Buffer>();
     this.#questions.set(id, answer);
     this.ref();

@@ -34,10 +34,16 @@ export class ShimTable {
     this.#numbers ??= numbered(this.text);
     const number = this.#numbers.get(line);
     if (number !== undefined) return number;
-    const [what, op] = line.split(' ');
-    const reason = `its shim is of version ${this.version} of nacelle, which has no such ${what}`;
-    throw new UnsupportedError(`'${op}' in this container`, reason, 'See Container.upgrade()');
+    const reason = `this container's supervisor is of version ${this.version} of nacelle, which lacks that`;
+    const fix = 'Let a newer one take over with container.upgrade(), or use the version of nacelle that made the container';
+    throw new UnsupportedError(wordsOf(line), reason, fix);
   }
+}
+
+/** What the caller wants that a line stands for: the words of errors of a step, else the name of the part. */
+function wordsOf(line: string): string {
+  const step = stepTable.find((row) => stepLine(row) === line);
+  return step === undefined ? `the part '${line.split(' ')[1]}' of a plan` : `to ${step.what.replaceAll(/ ?\{\w+\}/g, '')}`;
 }
 
 function numbered(text: string): ReadonlyMap<string, number> {

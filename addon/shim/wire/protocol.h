@@ -35,20 +35,18 @@
 //   kHello        -                                         kWelcome: lowest and highest version of plans (u32), owner (str), version
 //                                                           of the package (str), table of steps (bytes, see steps/shim_table.h), which
 //                                                           shim of the process this is, counted from 0 (u32)
-//   kSpeak        that count (u32)                          -; from here on the client's plans have the numbers of that shim's table.
-//   Before
-//                                                           the first kSpeak they have those of the shim that had accepted the client
+//   kSpeak        that count (u32)                          -; from here on the client's plans have the numbers of that shim's table,
+//                                                           before that those of the shim that had accepted the client
 //   kUpgrade      version (str), the shim's executable      kUpgraded: errno (u32), 0 from the newer shim; why not (str). See upgrade.h
 //   kList         -                                         kListed: list of key (u32), state (u8), pid (num)
 //   kAttach       key                                       kAttached: error (u8); when that is 0: state, pid, times of the start.
 //                                                           From then on the id stands for that task: kEnded follows, at once if it has
 //                                                           ended
 //   kWatch        since (num): ns of the monotonic clock    kNotice of kThere for each task, then for each thing that has happened
-//                                                           since, as far as the shim remembers, and for all that happens: lost (u32),
-//                                                           key (u32),
-//                                                           kind (u8), when (num: ns since the epoch), body (bytes); see NoticeKind. `lost`
-//                                                           of them came before this one and were left out, since the client read too
-//                                                           slowly
+//                                                           since, as far as the shim remembers, and for all that happens: lost
+//                                                           (u32), key (u32), kind (u8), when (num: ns since the epoch), body (bytes);
+//                                                           see NoticeKind. `lost` of them came before this one and were left out,
+//                                                           since the client read too slowly
 //   kTell         at the end (u8), words (bytes)            -; whoever watches gets kNotice of kTold, with `at the end` when the task ends.
 //                                                           Words of more than kMaxWords bytes are left out
 //

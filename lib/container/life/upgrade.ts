@@ -4,6 +4,7 @@ import type { Life } from './life.js';
 /** @throws as `Container.upgrade` */
 export async function upgrade({ id, isDetached, connection }: Life): Promise<boolean> {
   if (!isDetached) throw new NacelleError(`upgrade the container ${id}: it is not detached`, { code: 'ERR_STATE' });
-  if (connection === null) throw new NacelleError(`upgrade the container ${id}: its shim has gone`, { code: 'ERR_ENDED' });
+  if (connection === null || connection.closed)
+    throw new NacelleError(`upgrade the container ${id}: its shim has gone`, { code: 'ERR_ENDED' });
   return connection.upgrade();
 }
