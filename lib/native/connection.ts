@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
 import { hasCode, NacelleError, toError } from '../errors.js';
 import { type Descriptors, NONE, type Plan, planOf } from '../plan/plan.js';
@@ -36,6 +37,11 @@ type OpenSocket = (onMessage: (type: number, id: number, body: Buffer, fds: numb
 const KEPT: Plan = planOf({ keep: { evidence: { at: NONE, path: '' }, removal: [], auto: false } });
 
 const { EALREADY } = constants.errno;
+
+/** What an executable of the shim tells of itself (addon/shim/supervisor/upgrade.h); '' where it is none. */
+function describedBy(fd: number): string {
+  return spawnSync(`/proc/self/fd/${fd}`, [], { argv0: 'nacelle-describe', encoding: 'utf8', env: {}, timeout: PATIENCE }).stdout ?? '';
+}
 
 /** How long a shim may take to answer, in ms. */
 const PATIENCE = 5000;
@@ -123,7 +129,12 @@ export class Connection implements Carrier {
   async upgrade(): Promise<boolean> {
     const copy = copyOfShim();
     try {
-      const version = new Encoder().str(loadNative().addon.version).finish();
+      const { version: own } = loadNative().addon;
+      // the file may be half written, as while the package is installed: no shim that dies of it comes back
+      if (describedBy(copy) !== `${own}\n${ownTable.text}`) {
+        throw new NacelleError('upgrade the shim: the executable is not the one of this library', { code: 'ERR_SHIM_VERSION' });
+      }
+      const version = new Encoder().str(own).finish();
       const { errno, why } = decodeUpgraded(await this.ask(Request.upgrade, version, [copy]));
       if (errno === EALREADY) return false;
       if (errno !== 0) throw nativeError(`upgrade the shim: ${why}`, 'execveat', errno);

@@ -29,6 +29,7 @@ struct PumpFailure {
   int32_t error = 0;
   bool while_reading = false;
 };
+static_assert(sizeof(PumpFailure) == 12);  // as ChannelMessage, between two versions
 
 // `count`: how many copies, as text.
 [[noreturn]] void pump_main(const char* count);

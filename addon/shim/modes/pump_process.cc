@@ -123,7 +123,7 @@ void Pump::save(Saved& to) const {
   }
 }
 
-void Pump::find(Found& found) {
+void Pump::find(const Found& found) {
   pid_ = static_cast<pid_t>(found.number("pid"));
   has_output_ = found.number("has output") != 0;
   is_needless_ = found.number("needless") != 0;

@@ -32,7 +32,7 @@ class Pump {
 
   // For the shim that takes over, whose child the pump stays.
   void save(Saved& to) const;
-  void find(Found& found);
+  void find(const Found& found);
 
   const std::vector<PumpFailure>& failures() const { return failures_; }
 

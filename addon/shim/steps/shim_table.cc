@@ -81,23 +81,23 @@ bool Translation::steps(char* data, const Reader& steps) const {
   }
 }
 
-bool Translation::plan(char* data, size_t size) const {
+bool Translation::plan(char* data, size_t size, bool outer) const {
   Reader reader(data, size);
   for (;;) {
     const char* const at = reader.position();
     Item item;
     if (!next_item(reader, item)) return reader.ok();
     uint16_t number = 0;
-    if (!replace(data + (at - data), at, parts_, number) || !part(data, item, number)) return false;
+    if (!replace(data + (at - data), at, parts_, number) || !part(data, item, number, outer)) return false;
   }
 }
 
 // The steps and plans in a part.
-bool Translation::part(char* data, const Item& item, uint16_t number) const {
+bool Translation::part(char* data, const Item& item, uint16_t number, bool outer) const {
   Reader fields = item.fields;
   const auto place = [data](const char* at) { return data + (at - data); };
   const auto inner_steps = [&](const Reader& inner) { return steps(place(inner.position()), inner); };
-  const auto inner_plan = [&](const Bytes& inner) { return plan(place(inner.data), inner.size); };
+  const auto inner_plan = [&](const Bytes& inner) { return outer && plan(place(inner.data), inner.size, false); };
   switch (static_cast<Part>(number)) {
 #define NONE
 #define SLOT(field)
@@ -144,7 +144,8 @@ bool is_known(const Plan& plan, bool with_stages) {
     return std::all_of(stages.items, stages.items + stages.count, [](const Stage& stage) { return are_known(stage.steps); });
   };
   Plan check;
-  const bool knows_check = !plan.has_health || (parse_plan(plan.health.plan.data, plan.health.plan.size, check) && is_known(check, true));
+  const bool knows_check =
+      !plan.has_health || (parse_plan(plan.health.plan.data, plan.health.plan.size, check) && !check.has_health && is_known(check, true));
   return are_known(plan.undo) && are_known(plan.removal) && are_known(plan.again.prepare) && knows_stages(plan.again.stages) &&
          (!with_stages || knows_stages(plan.stages)) && knows_check;
 }

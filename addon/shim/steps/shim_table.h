@@ -28,13 +28,15 @@ class Translation {
   void read(const std::string& table);
 
   // Each is false for bytes that can't be read; what was written then is of no use.
-  bool plan(char* data, size_t size) const;
+  bool plan(char* data, size_t size) const { return plan(data, size, true); }
   // The body of a kCall.
   bool call(char* data, size_t size) const;
 
  private:
+  // `outer`: it may have a check of health, which is a plan that has none.
+  bool plan(char* data, size_t size, bool outer) const;
   bool steps(char* data, const Reader& steps) const;
-  bool part(char* data, const Item& item, uint16_t number) const;
+  bool part(char* data, const Item& item, uint16_t number, bool outer) const;
 
   std::vector<uint16_t> steps_, parts_;
 };

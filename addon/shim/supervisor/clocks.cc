@@ -7,21 +7,35 @@
 #include <cstring>
 
 #include "../kernel/syscalls.h"
+#include "../wire/saved.h"
 
 namespace nacelle {
 
 void Clocks::start(Loop& loop, const Plan& plan, const Slots& slots, Begin begin, Due due) {
+  watch(loop, plan, slots, std::move(due));
+  if (plan.timeout_ns > 0) wall_.start(loop, begin.ns + plan.timeout_ns, [this] { due_(Cause::kWallTime); });
+  if (plan.has_cpu_clock) {
+    cpu_before_ns_ = 0;
+    // a counter that can't be read ends the program at the first look
+    if (begin.counts_on && !read_cpu(cpu_before_ns_)) cpu_before_ns_ = 0;
+    cpu_.start(loop, begin.ns + plan.cpu_limit_ns / static_cast<uint64_t>(get_nprocs()), [this] { check_cpu(); });
+  }
+}
+
+void Clocks::watch(Loop& loop, const Plan& plan, const Slots& slots, Due due) {
   loop_ = &loop;
   plan_ = &plan;
   slots_ = &slots;
   due_ = std::move(due);
-  if (plan.timeout_ns > 0) wall_.start(loop, begin.ns + plan.timeout_ns, [this] { due_(Cause::kWallTime); });
-  if (plan.has_cpu_clock) {
-    cpu_before_ns_ = begin.cpu_before_ns;
-    // a counter that can't be read ends the program at the first look
-    if (begin.counts_on && cpu_before_ns_ == 0 && !read_cpu(cpu_before_ns_)) cpu_before_ns_ = 0;
-    cpu_.start(loop, begin.ns + plan.cpu_limit_ns / static_cast<uint64_t>(get_nprocs()), [this] { check_cpu(); });
-  }
+}
+
+void Clocks::save(Saved& to) const { to.number("wall", wall_.at()).number("cpu", cpu_.at()).number("cpu before", cpu_before_ns_); }
+
+void Clocks::find(const Found& found, Loop& loop, const Plan& plan, const Slots& slots, Due due) {
+  watch(loop, plan, slots, std::move(due));
+  cpu_before_ns_ = found.number("cpu before");
+  if (found.number("wall") != 0) wall_.start(loop, found.number("wall"), [this] { due_(Cause::kWallTime); });
+  if (found.number("cpu") != 0) cpu_.start(loop, found.number("cpu"), [this] { check_cpu(); });
 }
 
 void Clocks::stop() {

@@ -9,6 +9,9 @@
 
 namespace nacelle {
 
+class Found;
+class Saved;
+
 // The time limits of a program. The shim keeps them, since a blocked event loop of Node would delay them.
 class Clocks {
  public:
@@ -16,15 +19,17 @@ class Clocks {
 
   struct Begin {
     uint64_t ns = 0;
-    bool counts_on = false;      // the counter of CPU time has counted runs before
-    uint64_t cpu_before_ns = 0;  // what the counter had counted then; 0: it is read
+    bool counts_on = false;  // the counter of CPU time has counted runs before
   };
   // The limits count from `begin`; `due` is called for each that is reached. The plan and the slots must live until stop().
   void start(Loop& loop, const Plan& plan, const Slots& slots, Begin begin, Due due);
   void stop();
-  uint64_t cpu_before() const { return cpu_before_ns_; }
+  // For the shim that takes over: find() goes on with the limits that were not reached yet.
+  void save(Saved& to) const;
+  void find(const Found& found, Loop& loop, const Plan& plan, const Slots& slots, Due due);
 
  private:
+  void watch(Loop& loop, const Plan& plan, const Slots& slots, Due due);
   void check_cpu();
   bool read_cpu(uint64_t& used_ns) const;
 

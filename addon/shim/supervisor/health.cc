@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "../wire/saved.h"
 #include "supervisor.h"
@@ -48,6 +49,16 @@ void Health::stop() {
   if (task == nullptr) return;
   task->when_ended({});
   task->close();
+}
+
+void Health::skip() {
+  Task* task = std::exchange(task_, nullptr);
+  if (task == nullptr) return;
+  output_watch_.stop();
+  output_.reset();
+  task->when_ended({});
+  task->close();
+  wait();
 }
 
 // Whether the program may still be starting.
@@ -150,7 +161,7 @@ void Health::save(Saved& to) const {
   }
 }
 
-void Health::find(Found& found) {
+void Health::find(const Found& found) {
   program_started_ns_ = found.number("started");
   found_next_ns_ = found.number("next");
   status_ = static_cast<HealthStatus>(std::min<uint64_t>(found.number("status"), static_cast<uint64_t>(HealthStatus::kUnhealthy)));

@@ -35,12 +35,14 @@ class Health {
   void start(const HealthCheck& check, const Slots& slots, int pidfd, std::function<void()> told);
   // The program has ended: a check that runs is of no interest any more.
   void stop();
+  // A check that runs is left out: the next one comes in its time.
+  void skip();
   HealthStatus status() const { return status_; }
   // No check runs just now.
   bool is_settled() const { return task_ == nullptr; }
   void save(Saved& to) const;
   // What another shim has saved, and then its watch on a program that runs on.
-  void find(Found& found);
+  void find(const Found& found);
   void go_on(const HealthCheck& check, const Slots& slots, int pidfd, std::function<void()> told);
   // Writes the status, the failures in a row and the last results.
   void write(Writer& writer) const;

@@ -77,7 +77,7 @@ void Notices::save(Saved& to, const std::function<uint64_t(const Client&)>& numb
   for (const Remembered& notice : remembered_) to.add("remembered", to.inner().number("at", notice.at_ns).text("body", notice.body));
 }
 
-void Notices::find(Found& found, const std::vector<Client*>& clients) {
+void Notices::find(const Found& found, const std::vector<Client*>& clients) {
   for (const Found& item : found.list("watchers")) {
     const uint64_t number = item.number("client");
     if (number < clients.size()) watchers_.push_back({clients[number], static_cast<uint32_t>(item.number("id"))});

@@ -26,7 +26,7 @@ class Notices {
   // `key`: of the task. No watcher is waited for.
   void tell(NoticeKind kind, uint32_t key, const std::string& body);
   void save(Saved& to, const std::function<uint64_t(const Client&)>& number_of) const;
-  void find(Found& found, const std::vector<Client*>& clients);
+  void find(const Found& found, const std::vector<Client*>& clients);
   // A notice, and those that were lost before it, make way for the next one.
   static void count_lost(const Message& lost, Message& next);
 

@@ -8,7 +8,7 @@ void add_reports(Saved& to, const char* name, const std::vector<Report>& reports
   for (const Report& report : reports) to.add(name, to.inner().number("whole", report.whole ? 1 : 0).text("content", report.content));
 }
 
-std::vector<Report> find_reports(Found& found, const char* name) {
+std::vector<Report> find_reports(const Found& found, const char* name) {
   std::vector<Report> reports;
   for (const Found& item : found.list(name)) reports.push_back({item.number("whole") != 0, item.text("content")});
   return reports;
@@ -22,7 +22,7 @@ void add_failures(Saved& to, const char* name, const std::vector<StepFailure>& f
   }
 }
 
-std::vector<StepFailure> find_failures(Found& found, const char* name) {
+std::vector<StepFailure> find_failures(const Found& found, const char* name) {
   std::vector<StepFailure> failures;
   for (const Found& item : found.list(name)) {
     const auto number = [&item](const char* field) { return static_cast<uint32_t>(item.number(field)); };
@@ -44,7 +44,7 @@ Saved saved_run(const Saved& parent, const Run& run) {
   return saved;
 }
 
-bool find_run(Found found, Run& run) {
+bool find_run(const Found& found, Run& run) {
   const std::string usage = found.text("usage");
   const uint64_t cause = found.number("cause");
   // a cause of the future is still a kill

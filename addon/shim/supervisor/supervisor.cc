@@ -12,218 +12,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 
 #include "../kernel/syscalls.h"
 #include "../layer/remove_tree.h"
 #include "../modes/executable.h"
-#include "../steps/shim_table.h"
 #include "peer.h"
 
 namespace nacelle {
-namespace {
-
-constexpr size_t kMostUnasked = 256;
-
-// Whether a message tells of a next run, or of the health, of a task: there is no end of them, and nobody asked.
-bool is_unasked(const Message& message) {
-  const auto type = static_cast<Event>(message.type);
-  return type == Event::kDied || type == Event::kHealth;
-}
-
-}  // namespace
-
-int Client::start() {
-  return watch_.start(supervisor_.loop(), socket_.get(), EPOLLIN, [this](uint32_t events) { ready(events); });
-}
-
-void Client::ready(uint32_t events) {
-  if ((events & EPOLLOUT) != 0) flush();
-  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0) return;
-  for (;;) {
-    Message message;
-    const int result = receive(socket_.get(), message);
-    if (result == -EAGAIN) return;
-    if (result <= 0) return close();
-    dispatch(message);
-  }
-}
-
-void Client::dispatch(Message& message) {
-  const auto type = static_cast<Request>(message.type);
-  if (introduce(message)) return;
-  if (type == Request::kDescriptors) {
-    // a descriptor that is missing is noticed when the plan comes
-    for (unique_fd& fd : message.fds) ahead_[message.id].push_back(std::move(fd));
-    return;
-  }
-  std::vector<unique_fd> fds;
-  if (const auto ahead = ahead_.find(message.id); ahead != ahead_.end()) {
-    fds = std::move(ahead->second);
-    ahead_.erase(ahead);
-  }
-  translate(message);
-  const auto known = tasks_.find(message.id);
-  if (type == Request::kStart || type == Request::kStartLater) {
-    if (known != tasks_.end()) return;
-    Task* task = supervisor_.new_task({this, message.id});
-    tasks_[message.id] = task;
-    return task->start(message, std::move(fds), type == Request::kStartLater);
-  }
-  if (known == tasks_.end()) return;  // the task ended while the message was under way; Node will hear of that
-  switch (type) {
-    case Request::kGo:
-      return known->second->go();
-    case Request::kRest:
-      return known->second->rest(message, std::move(fds));
-    case Request::kRelease:
-      return known->second->release();
-    case Request::kCall:
-      return known->second->call({this, message.id}, message, std::move(fds));
-    case Request::kKill:
-      return known->second->kill({this, message.id}, message);
-    case Request::kClose:
-      return known->second->close();
-    case Request::kAgain:
-      return known->second->again(message);
-    case Request::kStatus:
-      return known->second->status({this, message.id}, message);
-    case Request::kTell:
-      return known->second->tell(message);
-    case Request::kStart:
-    case Request::kStartLater:
-    case Request::kDescriptors:
-    case Request::kHello:
-    case Request::kList:
-    case Request::kAttach:
-    case Request::kWatch:
-    case Request::kSpeak:
-    case Request::kUpgrade:
-      return;
-  }
-}
-
-bool Client::introduce(Message& message) {
-  Message reply;
-  reply.id = message.id;
-  Writer writer(reply.body);
-  switch (static_cast<Request>(message.type)) {
-    case Request::kHello:
-      reply.type = static_cast<uint16_t>(Event::kWelcome);
-      writer.u32(kProtocolVersion).u32(kProtocolVersion).str(supervisor_.owner().c_str()).str(kOwnVersion);
-      writer.bytes(kOwnTable, std::strlen(kOwnTable)).u32(supervisor_.generation());
-      break;
-    case Request::kList: {
-      const std::vector<Task*> tasks = supervisor_.kept_tasks();
-      reply.type = static_cast<uint16_t>(Event::kListed);
-      writer.u32(static_cast<uint32_t>(tasks.size()));
-      for (const Task* task : tasks) {
-        writer.u32(task->key()).u8(static_cast<uint8_t>(task->state())).num(static_cast<uint64_t>(task->pid()));
-      }
-      break;
-    }
-    case Request::kAttach:
-      return attach(message), true;
-    case Request::kSpeak:
-      // a table that is no more, since another shim has taken over just now
-      if (Reader(message.body.data(), message.body.size()).u32() != supervisor_.generation()) return close(), true;
-      table_.clear();
-      return true;
-    case Request::kUpgrade:
-      return supervisor_.upgrade().ask({this, message.id}, message), true;
-    case Request::kWatch:
-      supervisor_.notices().watch({this, message.id}, Reader(message.body.data(), message.body.size()).num(), supervisor_.kept_tasks());
-      return true;
-    default:
-      return false;
-  }
-  send(std::move(reply));
-  return true;
-}
-
-// A message that can't be read is left to those who refuse it.
-void Client::translate(Message& message) const {
-  if (table_.empty()) return;
-  switch (static_cast<Request>(message.type)) {
-    case Request::kStart:
-    case Request::kStartLater:
-    case Request::kRest:
-      if (!translation_.plan(message.body.data(), message.body.size())) message.body.clear();
-      return;
-    case Request::kCall:
-      if (!translation_.call(message.body.data(), message.body.size())) message.body.resize(sizeof(uint32_t));
-      return;
-    default:
-      return;
-  }
-}
-
-void Client::attach(const Message& message) {
-  const uint32_t key = Reader(message.body.data(), message.body.size()).u32();
-  for (Task* task : supervisor_.kept_tasks()) {
-    if (task->key() != key || tasks_.count(message.id) != 0) continue;
-    tasks_[message.id] = task;
-    return task->attach({this, message.id});
-  }
-  Message reply = not_attached_event();
-  reply.id = message.id;
-  send(std::move(reply));
-}
-
-void Client::send(Message message) {
-  if (closed_) return;
-  // A client that does not read would be owed ever more of them. One whose tasks would end with it is not given up.
-  if (unsent_.size() >= kMostUnasked && is_unasked(message) && supervisor_.serves_others()) return give_up();
-  unsent_.push_back(std::move(message));
-  if (unsent_.size() == 1) flush();
-}
-
-void Client::send_notice(Message notice) {
-  constexpr size_t kMostUnsent = 256;
-  const auto is_notice = [](const Message& item) { return item.type == static_cast<uint16_t>(Event::kNotice); };
-  const auto oldest = unsent_.size() < kMostUnsent ? unsent_.end() : std::find_if(unsent_.begin(), unsent_.end(), is_notice);
-  if (oldest != unsent_.end()) {
-    const auto next = std::find_if(std::next(oldest), unsent_.end(), is_notice);
-    Notices::count_lost(*oldest, next == unsent_.end() ? notice : *next);
-    unsent_.erase(oldest);
-  }
-  send(std::move(notice));
-}
-
-void Client::flush() {
-  while (!unsent_.empty()) {
-    const int result = nacelle::send(socket_.get(), unsent_.front());
-    if (result == -EAGAIN) {
-      watch_.change(EPOLLIN | EPOLLOUT);
-      return;
-    }
-    // Node would wait for ever for a message that got lost, so any failure ends the connection
-    if (result < 0) return give_up();
-    unsent_.pop_front();
-  }
-  watch_.change(EPOLLIN);
-}
-
-// The watch tells of the end, and the client is closed then.
-void Client::give_up() {
-  unsent_.clear();
-  shutdown(socket_.get(), SHUT_RDWR);
-}
-
-void Client::close() {
-  if (closed_) return;
-  closed_ = true;
-  watch_.stop();
-  socket_.reset();
-  supervisor_.notices().forget(*this);
-  supervisor_.upgrade().forget(*this);
-  std::vector<Task*> tasks;
-  for (const auto& entry : tasks_) tasks.push_back(entry.second);
-  tasks_.clear();
-  for (Task* task : tasks) task->leave(*this);
-  supervisor_.remove(this);
-}
-
 int Supervisor::start(unique_fd control, const char* runtime_dir, const char* owner, bool found_by_others) {
   // this comes first: the socket must stay open, since main() reports a failure through it
   control_ = std::move(control);
@@ -326,14 +121,11 @@ void Supervisor::accept_others() {
   }
 }
 
-// nullptr when the client could not be added.
-Client* Supervisor::add_client(unique_fd socket) {
+void Supervisor::add_client(unique_fd socket) {
   auto client = std::make_unique<Client>(*this, std::move(socket));
   Client* raw = client.get();
   clients_[raw] = std::move(client);
-  if (raw->start() == 0) return raw;
-  clients_.erase(raw);
-  return nullptr;
+  if (raw->start() < 0) clients_.erase(raw);
 }
 
 void Supervisor::control_ready() {

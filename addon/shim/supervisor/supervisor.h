@@ -2,14 +2,13 @@
 
 #include <sys/types.h>
 
-#include <list>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "../steps/shim_table.h"
 #include "../wire/message.h"
+#include "client.h"
 #include "loop.h"
 #include "notices.h"
 #include "reserve.h"
@@ -17,50 +16,6 @@
 #include "upgrade.h"
 
 namespace nacelle {
-
-// The socket of one environment of Node (its main thread, or a Worker), and the tasks that live with it.
-class Client {
- public:
-  Client(Supervisor& supervisor, unique_fd socket) : supervisor_(supervisor), socket_(std::move(socket)) {}
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-
-  int start();
-  void send(Message message);
-  // As send(), but of too many that the client has not read the oldest makes way.
-  void send_notice(Message notice);
-  void forget(uint32_t id) { tasks_.erase(id); }
-  void know(uint32_t id, Task* task) { tasks_[id] = task; }
-  // Nothing is on its way to the client or from it, but for what the socket holds.
-  bool is_settled() const { return unsent_.empty() && ahead_.empty(); }
-  bool is_closed() const { return closed_; }
-  void save(Saved& to) const;
-  // A client of the shim before; `table`: that shim's.
-  void find(const Found& found, const std::string& table);
-
- private:
-  void ready(uint32_t events);
-  void dispatch(Message& message);
-  // The messages that concern no task of this client yet. False for any other.
-  bool introduce(Message& message);
-  void attach(const Message& message);
-  // Makes the plan or the steps in a message ours.
-  void translate(Message& message) const;
-  void flush();
-  // Ends the connection, since messages are lost.
-  void give_up();
-  void close();
-
-  Supervisor& supervisor_;
-  unique_fd socket_;
-  Watch watch_;
-  std::unordered_map<uint32_t, Task*> tasks_;
-  std::unordered_map<uint32_t, std::vector<unique_fd>> ahead_;  // descriptors that came before their message
-  std::list<Message> unsent_;
-  std::string table_;  // that the client's plans are written with; '': ours
-  Translation translation_;
-  bool closed_ = false;
-};
 
 // The shim: clients, tasks, and the children of all of them.
 class Supervisor {
@@ -71,10 +26,14 @@ class Supervisor {
   int run() { return loop_.run(); }
 
   // Instead of start(): goes on as the shim before did. `error`: why a newer one could not, or 0. 0 or -errno.
-  int find(Found& found, int error);
+  int find(const Found& found, int error);
+  // Tells whoever asked for the newer shim, once it or the older one goes on.
+  void answer_upgrade(int error);
   void save(Saved& to, const Listener& asker) const;
   // Nothing is under way that another shim could not go on with.
   bool is_settled() const;
+  // Ends what can be ended of that: a check of health, and clients that have begun to send and do not go on.
+  void press_on();
   bool is_detached() const { return listening_ && !control_; }
   // How many shims this process was before.
   uint32_t generation() const { return generation_; }
@@ -105,10 +64,10 @@ class Supervisor {
   void control_ready();
   int listen_for_others();
   void accept_others();
-  Client* add_client(unique_fd socket);
+  void add_client(unique_fd socket);
   int watch_signals();
-  int find_files(Found& found);
-  int find_tasks(Found& found, Client*& asker);
+  int find_files(const Found& found);
+  int find_tasks(const Found& found);
   void reap();
   void stop_when_done();
 
@@ -117,6 +76,7 @@ class Supervisor {
   Reserve reserve_;
   Notices notices_;
   Upgrade upgrade_{*this};
+  Listener asker_;  // for answer_upgrade()
   std::string runtime_dir_, owner_;
   bool keeps_journal_ = false, has_served_ = false;
   Watch control_watch_, signal_watch_, listening_watch_;

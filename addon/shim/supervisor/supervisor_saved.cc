@@ -7,18 +7,16 @@
 #include "../wire/saved.h"
 #include "supervisor.h"
 
-// The parts of Client and Supervisor that pass them on to the shim which takes over.
+// The part of Supervisor that passes it on to the shim which takes over.
 namespace nacelle {
 
-void Client::save(Saved& to) const {
-  to.fd("socket", socket_.get());
-  if (!table_.empty()) to.text("table", table_);
-}
-
-void Client::find(const Found& found, const std::string& table) {
-  table_ = found.text("table");
-  if (table_.empty()) table_ = table;
-  translation_.read(table_);
+void Supervisor::press_on() {
+  for (const auto& entry : clients_) {
+    if (!entry.first->is_settled()) entry.first->give_up();
+  }
+  std::vector<Task*> tasks;
+  for (const auto& entry : tasks_) tasks.push_back(entry.first);
+  for (Task* task : tasks) task->skip_check();
 }
 
 bool Supervisor::is_settled() const {
@@ -50,7 +48,7 @@ void Supervisor::save(Saved& to, const Listener& asker) const {
   to.add("notices", notices);
 }
 
-int Supervisor::find(Found& found, int error) {
+int Supervisor::find(const Found& found, int error) {
   runtime_dir_ = found.text("runtime dir");
   owner_ = found.text("owner");
   generation_ = static_cast<uint32_t>(found.number("generation")) + (error == 0 ? 1 : 0);
@@ -58,20 +56,21 @@ int Supervisor::find(Found& found, int error) {
   keeps_journal_ = found.number("keeps journal") != 0;
   has_served_ = found.number("has served") != 0;
   int result = find_files(found);
-  Client* asker = nullptr;
-  if (result == 0) result = find_tasks(found, asker);
-  if (result < 0) return result;
-  Message message = upgraded_event(error, error == 0 ? "" : "the newer shim could not go on");
-  message.id = static_cast<uint32_t>(found.number("asker id"));
-  if (asker != nullptr) asker->send(std::move(message));
-  return 0;
+  return result == 0 ? find_tasks(found) : result;
 }
 
-int Supervisor::find_files(Found& found) {
+void Supervisor::answer_upgrade(int error) {
+  Message message = upgraded_event(error, error == 0 ? "" : "the newer shim could not go on");
+  message.id = asker_.id;
+  if (asker_.client != nullptr) asker_.client->send(std::move(message));
+  asker_ = {};
+}
+
+int Supervisor::find_files(const Found& found) {
   int result = loop_.open();
   if (result == 0) result = open_executable(executable_);
-  if (result == 0) result = reserve_.fill();
   if (result < 0) return result;
+  static_cast<void>(reserve_.fill());  // where there is no room now, a later loan fills it
   lock_ = found.fd("lock");
   listening_ = found.fd("listening");
   if (!lock_ || !listening_ || runtime_dir_.empty() || owner_.empty()) return -EPROTO;
@@ -80,28 +79,28 @@ int Supervisor::find_files(Found& found) {
   return listening_watch_.start(loop_, listening_.get(), EPOLLIN, [this](uint32_t) { accept_others(); });
 }
 
-int Supervisor::find_tasks(Found& found, Client*& asker) {
+int Supervisor::find_tasks(const Found& found) {
   const std::string table = found.text("table");
   Translation translation;
   translation.read(table);
   std::vector<Client*> clients;
-  for (const Found& item : found.list("clients")) {
-    Client* const client = add_client(item.fd("socket"));
-    if (client == nullptr) return -EBADF;
-    clients.push_back(client);
-    client->find(item, table);
-  }
   int result = 0;
-  for (Found& item : found.list("tasks")) {
+  for (const Found& item : found.list("clients")) {
+    auto client = std::make_unique<Client>(*this, item.fd("socket"));
+    clients.push_back(client.get());
+    clients_[client.get()] = std::move(client);
+    result = std::min(result, clients.back()->find(item, table, static_cast<uint32_t>(found.number("generation"))));
+  }
+  for (const Found& item : found.list("tasks")) {
     const auto key = static_cast<uint32_t>(item.number("key"));
     auto task = std::make_unique<Task>(*this, Listener{}, key);
     Task* const raw = task.get();
     tasks_[raw] = std::move(task);
     result = std::min(result, raw->find(item, translation, clients));
   }
-  for (Found& item : found.list("notices")) notices_.find(item, clients);
-  const uint64_t number = found.number("asker", clients.size());
-  if (number < clients.size()) asker = clients[number];
+  for (const Found& item : found.list("notices")) notices_.find(item, clients);
+  const uint64_t asker = found.number("asker", clients.size());
+  if (asker < clients.size()) asker_ = {clients[asker], static_cast<uint32_t>(found.number("asker id"))};
   return found.are_whole() ? result : -EPROTO;
 }
 

@@ -79,10 +79,12 @@ class Task {
 
   // Nothing is under way that another shim could not go on with.
   bool is_settled() const;
+  // A check of health that runs just now is left out.
+  void skip_check() { health_.skip(); }
   // `number_of`: the place of a client among those of find().
   void save(Saved& to, const std::function<uint64_t(const Client&)>& number_of) const;
   // Goes on with the task of the shim before. 0 or -errno.
-  int find(Found& found, const Translation& translation, const std::vector<Client*>& clients);
+  int find(const Found& found, const Translation& translation, const std::vector<Client*>& clients);
 
   // Handles the messages that the stages have sent.
   void read_channel();
@@ -96,9 +98,9 @@ class Task {
   int answer(const ChannelMessage& message, const int* fds, size_t count);
   bool take(Secret& body, Message& message, std::vector<unique_fd> ahead);
   bool fill_and_prepare();
-  bool find_plan(Found& found, const Translation& translation);
-  int find_slots(Found& found);
-  int go_on(Found& found);
+  bool find_plan(const Found& found, const Translation& translation);
+  int find_slots(const Found& found);
+  int go_on(const Found& found);
   void give_rest();
   int give(ChannelMessage& reply, const std::vector<int32_t>& filled);
   void start_first_stage();

@@ -19,9 +19,20 @@ constexpr uint64_t kSavedParked = 1, kSavedRunning = 2, kSavedBetween = 3, kSave
 
 // Whether nothing is under way: such a moment comes soon, but for a tree that does not die.
 bool Task::is_settled() const {
-  const bool waits = state_ == State::kParked || state_ == State::kHolding || state_ == State::kBetween || state_ == State::kKept;
-  const bool runs = state_ == State::kRunning && !run_.has_exit;
-  return (waits || runs) && !has_failed_ && !is_closing_ && !is_removing_ && calls_.empty() && !when_ended_ && health_.is_settled();
+  if (has_failed_ || is_closing_ || is_removing_ || when_ended_ || retry_.running() || !calls_.empty() || !health_.is_settled())
+    return false;
+  switch (state_) {
+    case State::kParked:
+    case State::kRunning:
+      return !run_.has_exit;
+    case State::kBetween:
+      return next_run_.running();
+    case State::kHolding:
+    case State::kKept:
+      return true;
+    default:
+      return false;
+  }
 }
 
 void Task::save(Saved& to, const std::function<uint64_t(const Client&)>& number_of) const {
@@ -55,7 +66,9 @@ void Task::save(Saved& to, const std::function<uint64_t(const Client&)>& number_
   Saved pump = to.inner();
   context_.pump.save(pump);
   to.add("pump", pump).add("run", saved_run(to, run_));
-  to.number("cpu before", clocks_.cpu_before()).number("force kill", force_kill_.at());
+  Saved clocks = to.inner();
+  clocks_.save(clocks);
+  to.add("clocks", clocks).number("force kill", force_kill_.at());
   to.number("asked again", is_again_asked_ ? 1 : 0).number("stopped", is_stopped_ ? 1 : 0);
   to.number("restarts", restarts_).number("retries", retries_).number("delay", delay_ns_).number("next run", next_run_.at());
   if (restarts_ > 0) to.add("last run", saved_run(to, last_run_));
@@ -73,7 +86,7 @@ void Task::save(Saved& to, const std::function<uint64_t(const Client&)>& number_
 }
 
 // Makes the plan ours, and keeps it.
-bool Task::find_plan(Found& found, const Translation& translation) {
+bool Task::find_plan(const Found& found, const Translation& translation) {
   const auto take = [&](const char* name, Secret& body, Plan& plan) {
     std::string bytes = found.text(name);
     return translation.plan(bytes.data(), bytes.size()) && body.take(bytes) == 0 && parse_plan(body.data(), body.size(), plan);
@@ -86,7 +99,7 @@ bool Task::find_plan(Found& found, const Translation& translation) {
   return true;
 }
 
-int Task::find_slots(Found& found) {
+int Task::find_slots(const Found& found) {
   slots_.reserve(kMaxSlots);
   slots_.resize(std::min<size_t>(found.number("slots"), kMaxSlots));
   for (const Found& item : found.list("given")) given_.push_back(static_cast<int32_t>(item.number("slot")));
@@ -98,13 +111,14 @@ int Task::find_slots(Found& found) {
   return result;
 }
 
-int Task::find(Found& found, const Translation& translation, const std::vector<Client*>& clients) {
+int Task::find(const Found& found, const Translation& translation, const std::vector<Client*>& clients) {
   const auto flag = [&found](const char* name) { return found.number(name) != 0; };
   const auto count = [&found](const char* name) { return static_cast<uint32_t>(found.number(name)); };
   restarts_ = count("restarts");
-  if (!find_plan(found, translation)) return -EPROTO;
+  if (!find_plan(found, translation)) return -ENOTSUP;
   // what undoes the task, and what starts it again, must be there when its time comes
-  if (!is_known(plan_, found.number("state") == kSavedParked)) return -ENOTSUP;
+  const uint64_t state = found.number("state");
+  if (state == kSavedKept ? !are_known(plan_.removal) : !is_known(plan_, state == kSavedParked)) return -ENOTSUP;
   int result = find_slots(found);
   if (result < 0) return result;
   told_started_ = flag("told started");
@@ -124,8 +138,8 @@ int Task::find(Found& found, const Translation& translation, const std::vector<C
     processes_.insert(pid);
     supervisor_.watch_process(pid, this);
   }
-  for (Found& item : found.list("pump")) context_.pump.find(item);
-  for (Found& item : found.list("health")) health_.find(item);
+  for (const Found& item : found.list("pump")) context_.pump.find(item);
+  for (const Found& item : found.list("health")) health_.find(item);
   is_again_asked_ = flag("asked again");
   is_stopped_ = flag("stopped");
   retries_ = count("retries");
@@ -147,7 +161,7 @@ int Task::find(Found& found, const Translation& translation, const std::vector<C
 }
 
 // Waits for all that the shim before has waited for.
-int Task::go_on(Found& found) {
+int Task::go_on(const Found& found) {
   Loop& loop = supervisor_.loop();
   switch (found.number("state")) {
     case kSavedParked:
@@ -158,6 +172,7 @@ int Task::go_on(Found& found) {
       break;
     case kSavedBetween:
       state_ = State::kBetween;
+      if (found.number("next run") == 0) return -EPROTO;
       next_run_.start(loop, found.number("next run"), [this] { run_again(); });
       break;
     case kSavedHolding:
@@ -174,14 +189,10 @@ int Task::go_on(Found& found) {
     if (result < 0) return result;
   }
   watch_pump();
-  if (state_ != State::kRunning) return found.are_whole() ? 0 : -EPROTO;
-  // a clock that has run out was told by its cause
-  if (run_.cause == Cause::kNone) {
-    clocks_.start(loop, plan_, slots_, {run_.times.started_ns, restarts_ > 0, found.number("cpu before")},
-                  [this](Cause cause) { end_by_clock(cause); });
-  }
   if (found.number("force kill") != 0) force_kill_.start(loop, found.number("force kill"), [this] { signal_tree(); });
-  if (plan_.has_health) health_.go_on(plan_.health, slots_, run_.first_pidfd.get(), [this] { health_changed(); });
+  for (const Found& item : found.list("clocks")) clocks_.find(item, loop, plan_, slots_, [this](Cause cause) { end_by_clock(cause); });
+  if (state_ == State::kRunning && plan_.has_health)
+    health_.go_on(plan_.health, slots_, run_.first_pidfd.get(), [this] { health_changed(); });
   return found.are_whole() ? 0 : -EPROTO;
 }
 

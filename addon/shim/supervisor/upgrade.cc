@@ -5,10 +5,11 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 
+#include "../kernel/file_io.h"
 #include "../kernel/memfd.h"
 #include "../kernel/syscalls.h"
 #include "../steps/shim_table.h"
@@ -21,24 +22,37 @@ namespace {
 // How long a moment in which nothing is under way is waited for, in ns; a client takes a shim that is silent for longer for dead.
 constexpr uint64_t kUpgradePatience = 4'000'000'000;
 
-// Whether nobody can change the file: a sealed memfd, or a file on a read-only mount (addon/launch.cc).
+constexpr int kSeals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+
+// Whether nobody can change the file, as the library makes it (addon/launch.cc): a sealed memfd, or a file on a read-only mount. Whoever
+// asks has the rights of the shim: this is against mistakes.
 bool is_protected(int fd) {
   struct stat status {};
   if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) return false;
   const int seals = fcntl(fd, F_GET_SEALS);
-  if (seals >= 0 && (seals & F_SEAL_WRITE) != 0) return true;
+  if (seals >= 0 && (seals & kSeals) == kSeals) return true;
   struct statvfs mount {};
   return fstatvfs(fd, &mount) == 0 && (mount.f_flag & ST_RDONLY) != 0;
 }
 
-// Whether the version, as major.minor.patch, comes after the other one.
-bool is_newer(const char* version, const char* than) {
-  unsigned a[3] = {}, b[3] = {};
-  if (std::sscanf(version, "%u.%u.%u", &a[0], &a[1], &a[2]) != 3 || std::sscanf(than, "%u.%u.%u", &b[0], &b[1], &b[2]) != 3) return false;
-  for (int i = 0; i < 3; ++i) {
-    if (a[i] != b[i]) return a[i] > b[i];
+// Reads major.minor.patch, as digits and dots alone.
+bool read_version(const char* text, std::array<uint32_t, 3>& version) {
+  for (size_t i = 0; i < version.size(); ++i) {
+    if (i > 0 && *text++ != '.') return false;
+    const char* const begin = text;
+    uint64_t number = 0;
+    for (; *text >= '0' && *text <= '9' && text - begin < 9; ++text) number = 10 * number + static_cast<uint64_t>(*text - '0');
+    if (text == begin) return false;
+    version[i] = static_cast<uint32_t>(number);
   }
-  return false;
+  return *text == '\0';
+}
+
+// 0 when the version comes after the other one, -EALREADY when it does not, -EINVAL for what is none.
+int require_newer(const char* version, const char* than) {
+  std::array<uint32_t, 3> a{}, b{};
+  if (!read_version(version, a) || !read_version(than, b)) return -EINVAL;
+  return a > b ? 0 : -EALREADY;
 }
 
 // Returns only when that failed, with -errno.
@@ -60,7 +74,6 @@ int set_close_on_exec(const std::vector<int>& fds, bool closes) {
 
 // Only what nobody can have changed since it was written is believed.
 int read_state(int fd, Found& found) {
-  constexpr int kSeals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
   struct stat status {};
   const int seals = fcntl(fd, F_GET_SEALS);
   if (seals < 0 || (seals & kSeals) != kSeals) return -EPERM;
@@ -84,7 +97,9 @@ void Upgrade::ask(const Listener& asker, Message& message) {
   asker_ = asker;
   is_asked_ = true;
   if (!supervisor_.is_detached()) return refuse(EOPNOTSUPP, "it belongs to one process, and ends with that");
-  if (!is_newer(version.text, kOwnVersion)) return refuse(EALREADY, "it is not older");
+  const int newer = require_newer(version.text, kOwnVersion);
+  if (newer < 0) return refuse(-newer, newer == -EINVAL ? "read the version" : "it is not older");
+  if (message.cut) return refuse(EMFILE, "take the descriptor");
   if (message.fds.size() != 1 || !is_protected(message.fds.front().get())) return refuse(EPERM, "the executable could be changed");
   executable_ = std::move(message.fds.front());
   deadline_ns_ = monotonic_ns() + kUpgradePatience;
@@ -109,7 +124,9 @@ void Upgrade::try_now() {
     const int result = hand_over();
     return refuse(-result, "hand over to the newer shim");
   }
-  if (monotonic_ns() >= deadline_ns_) return refuse(EBUSY, "something is under way all the time");
+  const uint64_t now = monotonic_ns();
+  if (now >= deadline_ns_) return refuse(EBUSY, "something is under way all the time");
+  if (now + kUpgradePatience / 2 >= deadline_ns_) supervisor_.press_on();
   next_.start(supervisor_.loop(), monotonic_ns() + kMillisecond, [this] { try_now(); });
 }
 
@@ -133,22 +150,40 @@ int Upgrade::hand_over() {
   return closes < 0 ? closes : result;
 }
 
-int take_over(const char* state, const char* error) {
-  const int fd = std::atoi(state);
-  const int failed = std::atoi(error);
+namespace {
+
+// What the shim before knew is in memory only until it was found: forks would have it.
+int find_all(Supervisor& supervisor, int state, int failed, unique_fd& before) {
   Found found;
-  int result = read_state(fd, found);
+  int result = read_state(state, found);
+  if (result == 0) before = found.fd("executable");
   // not on the way back
-  if (result == 0 && failed == 0 && !is_newer(kOwnVersion, found.text("version").c_str())) result = -EALREADY;
-  if (result < 0) return execute(found.fd("executable").release(), kTakeBackName, fd, -result), 1;
+  if (result == 0 && failed == 0) result = require_newer(kOwnVersion, found.text("version").c_str());
+  if (result == 0 && prctl(PR_SET_NAME, "nacelle-shim") < 0) result = -errno;
+  if (result == 0) result = supervisor.find(found, failed);
+  if (result == 0 && sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) result = -errno;
+  return result;
+}
+
+}  // namespace
+
+int describe() {
+  const std::string words = std::string(kOwnVersion) + '\n' + kOwnTable;
+  return write_all(STDOUT_FILENO, words.data(), words.size());
+}
+
+int take_over(const char* state, const char* error) {
+  const int failed = std::atoi(error);
+  unique_fd memory(std::atoi(state));
+  unique_fd before;
   // what it has found stays open for the way back, which is taken while it lives
   Supervisor supervisor;
-  result = prctl(PR_SET_NAME, "nacelle-shim") < 0 ? -errno : supervisor.find(found, failed);
-  if (result < 0 && failed == 0) return execute(found.fd("executable").release(), kTakeBackName, fd, -result), 1;
+  const int result = find_all(supervisor, memory.get(), failed, before);
+  if (result < 0 && failed == 0) execute(before.get(), kTakeBackName, memory.get(), -result);
   if (result < 0) return 1;
-  found.fd("executable").reset();
-  close(fd);
-  if (sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return 1;
+  before.reset();
+  memory.reset();
+  supervisor.answer_upgrade(failed);
   return supervisor.run() < 0 ? 1 : 0;
 }
 

@@ -22,6 +22,10 @@ namespace nacelle {
 
 constexpr char kTakeOverName[] = "nacelle-take-over", kTakeBackName[] = "nacelle-take-back";
 
+// Under this name the executable tells its version, a line, and its table: whoever asks for an upgrade makes sure that the file is a whole
+// shim, for the way back is there only once it runs.
+constexpr char kDescribeName[] = "nacelle-describe";
+
 class Supervisor;
 
 class Upgrade {
@@ -48,5 +52,6 @@ class Upgrade {
 
 // What main() does under the names above. Gives the status with which the process ends.
 int take_over(const char* state, const char* error);
+int describe();
 
 }  // namespace nacelle

@@ -54,7 +54,8 @@
 // and writes lib/native/protocol.ts.
 namespace nacelle {
 
-constexpr uint16_t kProtocolVersion = 1;
+constexpr uint16_t kProtocolVersion = 1;  // in each header; it never changes
+constexpr uint32_t kPlanVersion = 1;      // how plans travel, as kWelcome tells
 constexpr uint32_t kInlineBody = 64 * 1024;
 constexpr uint32_t kMaxBody = 64 * 1024 * 1024;
 constexpr int kMaxDescriptors = 253;  // SCM_MAX_FD of the kernel

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,12 +13,20 @@
 // it knows, and does without the others. A value is a list of bytes, of one item where there is no more to say.
 //
 //   count (u32), then for each name: name (str), count (u32), items (bytes)
+//
+// Plans are among them, with the environments of programs: so the bytes leave memory with these objects.
 namespace nacelle {
+
+using SavedValues = std::map<std::string, std::vector<std::string>>;
 
 class Saved {
  public:
   // `kept` takes the descriptors that must stay open over the execve.
   explicit Saved(std::vector<int>& kept) : kept_(&kept) {}
+  Saved(Saved&&) = default;
+  Saved(const Saved&) = delete;
+  Saved& operator=(const Saved&) = delete;
+  ~Saved();
 
   Saved& number(const char* name, uint64_t value);
   Saved& text(const char* name, const char* data, size_t size);
@@ -33,11 +42,18 @@ class Saved {
 
  private:
   std::vector<int>* kept_;
-  std::map<std::string, std::vector<std::string>> values_;
+  SavedValues values_;
 };
 
 class Found {
  public:
+  Found() = default;
+  Found(Found&&) = default;
+  Found& operator=(Found&&) = default;
+  Found(const Found&) = delete;
+  Found& operator=(const Found&) = delete;
+  ~Found();
+
   // False for bytes that can't be read.
   bool read(const std::string& bytes);
 
@@ -45,13 +61,13 @@ class Found {
   std::string text(const char* name) const;
   // The caller owns the descriptor from now on.
   unique_fd fd(const char* name) const;
-  // Items that can't be read are left out, and are_whole() is false then.
-  std::vector<Found> list(const char* name);
-  bool are_whole() const { return are_whole_; }
+  // Items that can't be read are left out, and are_whole() is false then, for the whole to which this belongs.
+  std::vector<Found> list(const char* name) const;
+  bool are_whole() const { return *are_whole_; }
 
  private:
-  bool are_whole_ = true;
-  std::map<std::string, std::vector<std::string>> values_;
+  std::shared_ptr<bool> are_whole_ = std::make_shared<bool>(true);
+  SavedValues values_;
 };
 
 }  // namespace nacelle

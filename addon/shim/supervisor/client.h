@@ -1,0 +1,67 @@
+#pragma once
+
+#include <list>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "../kernel/unique_fd.h"
+#include "../steps/shim_table.h"
+#include "../wire/message.h"
+#include "loop.h"
+
+namespace nacelle {
+
+class Found;
+class Saved;
+class Supervisor;
+class Task;
+
+// The socket of one environment of Node (its main thread, or a Worker), and the tasks that live with it.
+class Client {
+ public:
+  Client(Supervisor& supervisor, unique_fd socket);
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  int start();
+  void send(Message message);
+  // As send(), but of too many that the client has not read the oldest makes way.
+  void send_notice(Message notice);
+  void forget(uint32_t id) { tasks_.erase(id); }
+  void know(uint32_t id, Task* task) { tasks_[id] = task; }
+  // No descriptor is on its way to the client or from it, but for what the socket holds.
+  bool is_settled() const;
+  bool is_closed() const { return closed_; }
+  void save(Saved& to) const;
+  // A client of the shim before; `table` and `generation`: that shim's. 0 or -errno.
+  int find(const Found& found, const std::string& table, uint32_t generation);
+  // Ends the connection, since messages are lost.
+  void give_up();
+
+ private:
+  void ready(uint32_t events);
+  void dispatch(Message& message);
+  // The messages that concern no task of this client yet. False for any other.
+  bool introduce(Message& message);
+  void attach(const Message& message);
+  // Makes the plan or the steps in a message ours.
+  void translate(Message& message) const;
+  // Whether the table of the shim of that generation is the one that the client speaks from now on.
+  bool speaks(uint32_t generation);
+  void flush();
+  void close();
+
+  Supervisor& supervisor_;
+  unique_fd socket_;
+  Watch watch_;
+  std::unordered_map<uint32_t, Task*> tasks_;
+  std::unordered_map<uint32_t, std::vector<unique_fd>> ahead_;  // descriptors that came before their message
+  std::list<Message> unsent_;
+  std::string table_;  // that the client's plans are written with; '': ours
+  Translation translation_;
+  uint32_t generation_;  // of the shim whose table it is
+  bool closed_ = false;
+};
+
+}  // namespace nacelle
