@@ -7,7 +7,7 @@ import { nodeHeaders } from './node-headers.mjs';
 import { output, root, run, skip } from './shared.mjs';
 
 /** Detached containers that this state of the project has made can be taken over; see docs/architecture.md before another is named. */
-const COMMIT = '918c7bfdd1c35cce16a4317cbcb6c40119f5022e';
+const COMMIT = 'c5a0195afde8c8ece10c7f046d7d1551e42ba0c5';
 const VERSION = '0.0.1';
 
 const folder = `${root}build-other`;
