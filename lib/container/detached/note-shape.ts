@@ -30,8 +30,8 @@ const SHAPE = {
   detached: 'object',
 } as const satisfies Record<Exclude<keyof ContainerRecord, 'plan'>, Kind>;
 
-/** Without these no library could use a record; the others came later. */
-const NEEDED = ['id', 'name', 'labels', 'command', 'limits', 'group', 'program', 'namespaces', 'detached'];
+/** What came later: a record of an older version of this library may lack it. */
+const LATER: readonly string[] = ['options'];
 
 const PARTS: readonly (readonly [string, Kind])[] = Object.entries(SHAPE);
 
@@ -42,7 +42,7 @@ const PARTS: readonly (readonly [string, Kind])[] = Object.entries(SHAPE);
 export function wrongIn(record: object, id: string): string | null {
   for (const [key, kind] of PARTS) {
     const value: unknown = Reflect.get(record, key);
-    if (value === undefined ? NEEDED.includes(key) : !isOf(kind, value)) return `${key} is not what it must be`;
+    if (value === undefined ? !LATER.includes(key) : !isOf(kind, value)) return `${key} is not what it must be`;
   }
   const { group, id: noted } = record as Pick<ContainerRecord, 'group' | 'id'>;
   if (noted !== id) return `it is of the container ${noted}`;
