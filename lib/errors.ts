@@ -91,6 +91,12 @@ export function withCleanupError(error: unknown, failure: Error | undefined): un
   return Object.assign(error, { cleanupError });
 }
 
+/** Several failures as the first of them, which has the others as its `cleanupError`; all of them as one where the first is no error of ours. */
+export function oneOf(errors: readonly Error[]): Error | undefined {
+  const [first, ...others] = errors;
+  return first instanceof NacelleError ? toError(withCleanupError(first, allOf(others))) : allOf(errors);
+}
+
 /** A system call failed. The message says what was being done, on which path, and what usually cures it. */
 export class SyscallError extends NacelleError {
   override readonly name = 'SyscallError';
@@ -152,11 +158,6 @@ export class ImageError extends NacelleError {
     this.reference = options.reference ?? null;
     this.digest = options.digest ?? null;
   }
-}
-
-/** Several failures as the first of them, which has the others as its `cleanupError`. */
-export function oneOf([first, ...others]: readonly Error[]): Error | undefined {
-  return first && toError(withCleanupError(first, allOf(others)));
 }
 
 /** An option is wrong: unknown, of the wrong type, or impossible beside another. Nothing was made. */

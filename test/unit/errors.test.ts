@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { allOf, ImageError, invalidOption, NacelleError, SyscallError, UnsupportedError, withCleanupError } from '../../lib/errors.js';
+import { allOf, ImageError, invalidOption, NacelleError, oneOf, SyscallError, UnsupportedError, withCleanupError } from '../../lib/errors.js';
 
 describe('errors', () => {
   it('are all NacelleErrors, with a name and a code', () => {
@@ -86,5 +86,16 @@ describe('several failures', () => {
     expect(allOf([])).toBeUndefined();
     expect(allOf([one])).toBe(one);
     expect(allOf([one, two])).toMatchObject({ name: 'AggregateError', errors: [one, two], message: 'one; two' });
+  });
+
+  it('are the first with the others, all of them where the first is no error of ours', () => {
+    const ours = new NacelleError('ours', { code: 'ERR_STATE' });
+    const [one, two] = [new Error('one'), new Error('two')];
+    expect(oneOf([])).toBeUndefined();
+    expect(oneOf([one])).toBe(one);
+    expect(oneOf([one, ours, two])).toMatchObject({ name: 'AggregateError', errors: [one, ours, two] });
+    expect(ours.cleanupError).toBeUndefined();
+    expect(oneOf([ours, one, two])).toBe(ours);
+    expect(ours.cleanupError).toMatchObject({ errors: [one, two] });
   });
 });
