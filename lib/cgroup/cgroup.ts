@@ -9,7 +9,7 @@ import { owner } from '../host/owner.js';
 import { asyncDispose } from '../native/async-dispose.js';
 import { carryOut, type Holding, hold, release } from '../native/host-work.js';
 import { start } from '../native/shim.js';
-import { ShimError } from '../native/shim-error.js';
+import { isShimLost } from '../native/shim-error.js';
 import type { TaskEnd } from '../native/task.js';
 import type { Limits } from '../options/limits.js';
 import { newId } from '../plan/id.js';
@@ -354,7 +354,7 @@ async function remove(name: string, paths: Readonly<Record<string, string>>, own
   } catch (error) {
     // the task that would have removed the group ended with the shim: the next use works off its record, which must not be left when this
     // returns
-    if (!(error instanceof ShimError)) throw error;
+    if (!isShimLost(error)) throw error;
     await owner(groupLayout());
     await carryOut(removalOf(name, paths));
   }

@@ -215,7 +215,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * Waits for the container's end, as often as you like. When `cancelSignal` is aborted before the end, the promise rejects with the
    * signal's reason, and the container goes on.
    *
-   * @throws NacelleError `ERR_INVALID_OPTION`; as {@link Container.run}
+   * @throws NacelleError `ERR_INVALID_OPTION`; as {@link Container.run}; ShimError, and NacelleError `ERR_SHIM_MESSAGE` when its shim sent what
+   * can't be understood
    */
   wait(options: { cancelSignal?: AbortSignal | undefined } = {}): Promise<RunResult<E>> {
     const ended = this.#life.waited(options);

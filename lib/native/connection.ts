@@ -278,6 +278,6 @@ export class Connection implements Carrier {
     this.closed = true;
     this.#over.resolve();
     for (const answer of this.#questions.values()) answer.reject(why);
-    for (const task of [...this.#tasks.values()]) task.onLost();
+    for (const task of [...this.#tasks.values()]) task.onLost(why);
   }
 }

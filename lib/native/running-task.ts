@@ -15,7 +15,6 @@ import {
   type StartedMessage,
 } from './messages.js';
 import { causes, Request, TaskState } from './protocol.js';
-import { ShimError } from './shim-error.js';
 import type { ShimTable } from './shim-table.js';
 import type { StepFailure } from './step-failure.js';
 import { stepError, undoErrorsOf } from './system-errors.js';
@@ -340,8 +339,8 @@ export class RunningTask implements Task, Beginning {
     this.#finish(() => (isError(error) ? error : new NacelleError('it was not sent', { code: 'ERR_INTERNAL', cause: error })));
   }
 
-  onLost(): void {
-    const error = new ShimError();
+  /** The connection has ended. */
+  onLost(error: Error): void {
     this.#finish(() => error);
     this.#ended.reject(error);
     this.#removed.reject(error);

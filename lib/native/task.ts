@@ -90,7 +90,7 @@ export interface Task {
   kill(options: { cause: KillCause; signal: number; tree: boolean }): Promise<void>;
   /** Says something to those who watch the shim of a task that is kept: now, or when the task ends. At most MAX_WORDS bytes. */
   tell(words: Uint8Array, options?: { atEnd?: boolean }): void;
-  /** Resolves when the tree is gone and the undo steps have run. Rejects when the shim died. */
+  /** Resolves when the tree is gone and the undo steps have run. Rejects when the shim died, or sent what can't be understood. */
   readonly ended: Promise<TaskEnd>;
   /** Kills what runs and undoes; for a task without stages this is its end, and a kept one is then removed. Idempotent. */
   close(): Promise<void>;

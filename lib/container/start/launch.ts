@@ -6,7 +6,7 @@ import type { Image } from '../../image/image.js';
 import { endOf, type Holding, hold, undone } from '../../native/host-work.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import { ownerName, start } from '../../native/shim.js';
-import { ShimError } from '../../native/shim-error.js';
+import { isShimLost } from '../../native/shim-error.js';
 import type { Task, TaskEnd } from '../../native/task.js';
 import { joinParts } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
@@ -192,7 +192,7 @@ function holdFolder(path: string, record: readonly Step[]): Promise<Holding> {
 /** Removes what is on the host for a container that could not be made. @returns the error to throw */
 async function leave({ disk, diskRecord, groupRecord }: OnHost, error: unknown): Promise<unknown> {
   // a record of what may still be there is kept for the next reap
-  if (!(error instanceof ShimError) && !hasCleanupError(error)) dropRecord([...diskRecord, ...groupRecord]);
+  if (!isShimLost(error) && !hasCleanupError(error)) dropRecord([...diskRecord, ...groupRecord]);
   return undone(disk, error);
 }
 

@@ -34,10 +34,10 @@ describe('a socket that lies', () => {
     ['half an attachment', 'ERR_SHIM_MESSAGE', 'running'],
     ['a stream', 'EPROTOTYPE', UNKNOWN],
     ['a file', 'ERR_NO_CONTAINER', GONE],
-  ])('by %s: whoever attaches is told, and the list has the others', { timeout: 60_000 }, async (lie, code, state) => {
+  ])('by %s: whoever attaches is told, and the list has the others', async (lie, code, state) => {
     const container = await started();
     const other = await started();
-    const peak = process.memoryUsage().rss;
+    const before = process.memoryUsage().rss;
     await lying(container.id, lie, async () => {
       await expect(Container.attach(container.id)).rejects.toMatchObject({
         code,
@@ -46,8 +46,18 @@ describe('a socket that lies', () => {
       const listed = (await Container.list()).map(({ id, state: at }) => [id, at]);
       expect(listed).toEqual([...(state === null ? [] : [[container.id, state]]), [other.id, 'running']]);
     });
-    expect(process.memoryUsage().rss - peak).toBeLessThan(256 * 1024 ** 2);
+    expect(process.memoryUsage().rss - before).toBeLessThan(256 * 1024 ** 2);
     expect((await Container.attach(container.id)).state).toBe('running');
+  });
+
+  it('by half an end: whoever waits is told, and the container goes on', async () => {
+    const container = await started();
+    await lying(container.id, 'half an end', async () => {
+      const found = await Container.attach(container.id);
+      for (const call of await Promise.allSettled([found.wait(), found.kill('SIGURG')]))
+        expect(call).toMatchObject({ status: 'rejected', reason: { name: 'NacelleError', code: 'ERR_SHIM_MESSAGE' } });
+    });
+    expect((await container.exec(['echo', 'there'])).stdout).toBe('there\n');
   });
 
   it.each(['an end', 'half a notice'])('by %s holds up no loop over events', async (lie) => {
