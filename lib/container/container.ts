@@ -140,7 +140,11 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     return new Container(await partsOfAttached<Encoding>(attached), stateOf(attached.state, attached.record));
   }
 
-  /** The containers of this process (or Worker) and all detached ones of this user that are there now, the oldest first. */
+  /**
+   * The containers of this process (or Worker) and all detached ones of this user that are there now, the oldest first.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_NOT_OWN`: the runtime folder is another user's; SyscallError
+   */
   static async list(filter: ContainerFilter = {}): Promise<ContainerInfo[]> {
     const wanted = parseFilter(filter);
     const own = [...live].filter(({ isDetached }) => !isDetached).map(({ info }) => info);
@@ -150,7 +154,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   /**
    * Removes the detached containers that have ended.
    *
-   * @throws NacelleError the first failure, with the others as its `cleanupError`, when all were tried
+   * @throws NacelleError `ERR_NOT_OWN`: the runtime folder is another user's; SyscallError; else the first failure, with the others as its
+   * `cleanupError`, when all were tried
    */
   static async prune(): Promise<ContainerPruneReport> {
     return { containers: await pruneContainers() };
@@ -230,8 +235,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * own program. It has a group of its own below the container's: its clocks, its limits, a cancel and `kill` end its whole tree and nothing
    * else. What it leaves running in the background ends with it.
    *
-   * What is not given is as for the container's own program: `user`, `cwd` (which must exist), `umask` and the environment, to which `env` is
-   * added. Names of users are looked up in the container's files as they are now.
+   * What is not given is as for the container's own program: `user`, `groupAdd`, `cwd` (which must exist), `umask` and the environment, to
+   * which `env` is added. Names of users and groups are looked up in the container's files as they are now.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_STATE` when the container was not started, is paused or has ended; UnsupportedError for a
    * limit that can't be kept; SyscallError with the kernel's reason: ENOENT or EACCES for a program that can't be run (docker's 127 and 126).
