@@ -27,6 +27,7 @@ process.exit(0);
 export class OtherLibrary {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
+  readonly #ended: Promise<unknown>;
 
   constructor(folder: string) {
     this.#child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM, `${folder}/dist/index.js`], {
@@ -34,24 +35,27 @@ export class OtherLibrary {
       // its addon is beside it
       env: { ...process.env, NACELLE_BUILD_DIR: undefined },
     });
-    const { stdout } = this.#child;
-    if (stdout === null) throw new Error('the process has no output');
+    this.#ended = once(this.#child, 'exit');
+    const { stdin, stdout } = this.#child;
+    if (stdin === null || stdout === null) throw new Error('the process has no input or output');
+    // a process that has ended is noticed where its output ends
+    stdin.on('error', () => undefined);
     this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
   }
 
   /** @param text the body of an async function of `nacelle`, `kept` and `values`; what it gives must be JSON */
   async run(text: string, values: unknown = null): Promise<unknown> {
     this.#child.stdin?.write(`${JSON.stringify({ text: text.replaceAll('\n', ' '), values })}\n`);
-    const { value: line } = await this.#lines.next();
+    const { done, value: line } = await this.#lines.next();
+    if (done) throw new Error("the other library's process has ended");
     const { value, error } = JSON.parse(line);
     if (error) throw Object.assign(new Error(error.message), error);
     return value;
   }
 
   async end(): Promise<void> {
-    const ended = once(this.#child, 'exit');
     this.#child.stdin?.end();
-    await ended;
+    await this.#ended;
   }
 }
 
@@ -67,7 +71,7 @@ export function useOtherLibrary(): {
     library = undefined;
   });
   const run: OtherLibrary['run'] = (text, values) => {
-    if (folder === undefined) throw new Error('NACELLE_OTHER is not set: these tests are run by npm run test:upgrade');
+    if (folder === undefined) throw new Error('the test does not require the other build');
     library ??= new OtherLibrary(folder);
     return library.run(text, values);
   };

@@ -9,7 +9,7 @@ import { useOtherLibrary } from './other-library.js';
 useLeakCheck();
 useDetached();
 const other = useOtherLibrary();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ root: true, tools: ['busybox'], otherBuild: true });
 
 describe('a container that an older version keeps', () => {
   it('is found, told of and driven', async () => {
