@@ -7,6 +7,7 @@ import { detachedShim, useDetached } from '../../fixtures/detached.js';
 import { cgroupFolders, readText, statusField } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode, startNode } from '../../fixtures/node.js';
+import { patience } from '../../fixtures/patience.js';
 import { requires } from '../../fixtures/requires.js';
 import { rounds } from '../../fixtures/rounds.js';
 import { busybox } from '../../fixtures/sandbox.js';
@@ -77,7 +78,7 @@ it('a container of another user is out of reach, and the folder is named', async
 });
 
 describe('a client that stops reading', () => {
-  it('is let go of when it is owed too much, and holds up nobody', { timeout: 900_000 }, async () => {
+  it('is let go of when it is owed too much, and holds up nobody', { timeout: 900_000 * patience }, async () => {
     const container = await started({ restart: { on: 'always' } });
     const shim = detachedShim(container.id);
     const client = startNode('hold-detached', [container.id]);
@@ -98,7 +99,7 @@ describe('a client that stops reading', () => {
 });
 
 describe('1,000 programs at once in a detached container', () => {
-  it('are all answered, whoever asks, and leave nothing', { timeout: 300_000 }, async () => {
+  it('are all answered, whoever asks, and leave nothing', async () => {
     const container = await started();
     const handles = [container, await Container.attach(container.id)] as const;
     for (const handle of handles) await handle.exec(['true']);
@@ -113,7 +114,7 @@ describe('1,000 programs at once in a detached container', () => {
     await until('none is open that was not before', () => openIn(shim) <= open && openIn(process.pid) <= own);
   });
 
-  it('and one at the moment of its end: each call is answered', { timeout: 900_000 }, async () => {
+  it('and one at the moment of its end: each call is answered', { timeout: 900_000 * patience }, async () => {
     for (let round = 0; round < rounds(20, 200); round++) {
       const container = await started({ command: ['sleep', '0.03'] });
       const other = await Container.attach(container.id);
