@@ -1,9 +1,7 @@
 import { existsSync, lstatSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Container, type ContainerInspect, type ContainerOptions, Image, Namespace, Volume } from '../../../lib/index.js';
-import { runtimeDir } from '../../../lib/native/runtime-dir.js';
-import { useDetached } from '../../fixtures/detached.js';
+import { fileOf, useDetached } from '../../fixtures/detached.js';
 import { namespaceOf, readText, statusField } from '../../fixtures/host.js';
 import { busyboxRootfs } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
@@ -237,7 +235,7 @@ describe('inspect()', () => {
 describe('a container of an older version', () => {
   it('is told of as far as was noted, and takes programs', async () => {
     const container = await running({ command: ['sleep', '1000'], volumes: ['/own'], user: 'user', detach: true });
-    const note = join(runtimeDir(), 'containers', container.id, 'note');
+    const note = fileOf(container.id, 'note');
     const { record, ...rest } = JSON.parse(readFileSync(note, 'utf8'));
     const { options: _, ...older } = record;
     delete older.program.groupAdd;

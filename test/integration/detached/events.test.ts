@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Container, type ContainerEvent, type EventOptions, reap } from '../../../lib/index.js';
 import { runtimeDir } from '../../../lib/native/runtime-dir.js';
-import { useDetached } from '../../fixtures/detached.js';
-import { entries, processes, readText } from '../../fixtures/host.js';
+import { detachedShim, findShim, useDetached } from '../../fixtures/detached.js';
+import { entries, readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode, startNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
@@ -39,15 +39,6 @@ async function during(
   }
   return all;
 }
-
-/** The shim of a detached container. */
-function shimOf(id: string): number {
-  const found = processes().find(({ pid }) => readText(`/proc/${pid}/cmdline`)?.includes(`${id}\0detached`));
-  if (!found) throw new Error(`the container ${id} has no shim`);
-  return found.pid;
-}
-
-const isServed = (id: string): boolean => processes().some(({ pid }) => readText(`/proc/${pid}/cmdline`)?.includes(`${id}\0detached`));
 
 const isType = (type: string) => (event: ContainerEvent) => event.type === type;
 const typesOf = (events: ContainerEvent[]): string[] => events.map(({ type }) => type);
@@ -166,7 +157,7 @@ describe('events of detached containers', () => {
     const container = await Container.create(await options('sleep 1000'));
     await container.start();
     const events = await during(isType('destroy'), async () => {
-      process.kill(shimOf(container.id), 'SIGKILL');
+      process.kill(detachedShim(container.id), 'SIGKILL');
       await until('its end is noticed', () => container.state === 'stopped');
       await reap();
     });
@@ -179,10 +170,10 @@ describe('events of detached containers', () => {
     const events = await during(isType('destroy'), async () => {
       await container.start();
       await container.wait();
-      process.kill(shimOf(container.id), 'SIGKILL');
+      process.kill(detachedShim(container.id), 'SIGKILL');
       const left = await until('the shim is gone', async () => {
         const found = await Container.attach(container.id).catch(() => null);
-        return found?.isDetached && !isServed(container.id) ? found : null;
+        return found?.isDetached && findShim(container.id) === null ? found : null;
       });
       await left.remove();
       await reap();
@@ -227,7 +218,7 @@ describe('events of detached containers', () => {
 
   it('goes on beside a shim that stands still, which tells what it has to when it goes on', async () => {
     const [still, other] = [await Container.create(await options('exit 1')), await Container.create(await options('exit 2'))];
-    const shim = shimOf(still.id);
+    const shim = detachedShim(still.id);
     process.kill(shim, 'SIGSTOP');
     try {
       const events = await during(
@@ -259,7 +250,7 @@ describe('events of detached containers', () => {
     reader.process.kill('SIGSTOP');
     const rounds = 3000;
     for (let i = 0; i < rounds; i++) await container.kill('SIGURG');
-    const shim = shimOf(container.id);
+    const shim = detachedShim(container.id);
     // a sanitizer keeps what was freed
     const mostKiB = (process.env.NACELLE_SANITIZE === '1' ? 1024 : 8) * 1024;
     expect(Number(/^VmRSS:\s+(\d+)/m.exec(readText(`/proc/${shim}/status`) ?? '')?.[1])).toBeLessThan(mostKiB);

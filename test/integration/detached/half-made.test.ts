@@ -4,8 +4,8 @@ import { expect } from 'vitest';
 import { Container, reap } from '../../../lib/index.js';
 import { runtimeDir } from '../../../lib/native/runtime-dir.js';
 import { ownerName } from '../../../lib/native/shim.js';
-import { useDetached } from '../../fixtures/detached.js';
-import { processes, processInfo, readText } from '../../fixtures/host.js';
+import { detachedShim, useDetached } from '../../fixtures/detached.js';
+import { processInfo, readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
@@ -22,9 +22,9 @@ async function deadAfterItsEnd(name: string): Promise<string> {
   const container = await Container.create({ ...(await busybox()), detach: true, name, command: ['true'] });
   await container.start();
   await container.wait();
-  const shim = processes().find(({ pid }) => readText(`/proc/${pid}/cmdline`)?.includes(`${container.id}\0detached`));
-  process.kill(shim?.pid ?? 0, 'SIGKILL');
-  await until('it is dead', () => processInfo(shim?.pid ?? 0) === null);
+  const shim = detachedShim(container.id);
+  process.kill(shim, 'SIGKILL');
+  await until('it is dead', () => processInfo(shim) === null);
   return container.id;
 }
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Container, reap } from '../../../lib/index.js';
 import { runtimeDir } from '../../../lib/native/runtime-dir.js';
-import { useDetached } from '../../fixtures/detached.js';
-import { cgroupFolders, entries, isAlive, processes, readText } from '../../fixtures/host.js';
+import { detachedShim, fileOf, findShim, folderOfDetached, useDetached } from '../../fixtures/detached.js';
+import { cgroupFolders, entries, isAlive, readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { startNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
@@ -16,25 +16,20 @@ useDetached();
 const { describe, it } = requires({ root: true, tools: ['busybox'] });
 
 const options = async () => ({ ...(await busybox()), detach: true, command: ['sleep', '1000'] }) as const;
-const folder = (id: string): string => join(runtimeDir(), 'containers', id);
 
 /** The id that the next container will have. */
 function spareId(): Promise<string> {
   const containers = join(runtimeDir(), 'containers');
   return until('a shim was started ahead', () =>
-    entries(containers).find((id) => existsSync(join(containers, id, 'shim.sock')) && !existsSync(join(containers, id, 'note'))),
+    entries(containers).find((id) => existsSync(fileOf(id, 'shim.sock')) && !existsSync(fileOf(id, 'note'))),
   );
-}
-
-function shimOf(id: string): number | undefined {
-  return processes().find(({ pid }) => readText(`/proc/${pid}/cmdline`)?.includes(`${id}\0detached`))?.pid;
 }
 
 /** What a shim leaves, or is. */
 function traces(id: string): string[] {
-  const pid = shimOf(id);
+  const pid = findShim(id);
   return [
-    ...(pid === undefined ? [] : [`process ${pid}`]),
+    ...(pid === null ? [] : [`process ${pid}`]),
     ...['owners', 'containers', 'records'].map((name) => join(runtimeDir(), name, id)).filter((path) => existsSync(path)),
     ...cgroupFolders().filter((path) => path.includes(id)),
   ];
@@ -44,10 +39,10 @@ describe('the shim that is started ahead', () => {
   it('belongs to the next container, and another one follows', async () => {
     const first = await Container.create(await options());
     const id = await spareId();
-    const shim = shimOf(id);
+    const shim = detachedShim(id);
     const [second, third] = await Promise.all([Container.create(await options()), Container.create(await options())]);
     expect(second.id).toBe(id);
-    expect(shimOf(second.id)).toBe(shim);
+    expect(detachedShim(second.id)).toBe(shim);
     expect(third.id).not.toBe(id);
     await second.start();
     expect((await Container.list()).map((item) => item.id).sort()).toEqual([first.id, second.id, third.id].sort());
@@ -61,7 +56,7 @@ describe('the shim that is started ahead', () => {
     await expect(Container.attach(id)).rejects.toMatchObject({ code: 'ERR_NO_CONTAINER' });
     expect(await Container.prune()).toEqual({ containers: [] });
     expect(await reap()).toEqual({ owners: [], failures: [] });
-    expect(isAlive(shimOf(id) ?? 0)).toBe(true);
+    expect(isAlive(detachedShim(id))).toBe(true);
   });
 
   it.each([
@@ -82,13 +77,12 @@ describe('the shim that is started ahead', () => {
   it('is reaped when it was killed, too', async () => {
     const program = startNode('spare', [JSON.stringify(await options()), 'wait']);
     const id: string = JSON.parse((await program.lines.next()).value ?? '');
-    const shim = shimOf(id);
-    if (shim === undefined) throw new Error('there is no shim');
+    const shim = detachedShim(id);
     process.kill(shim, 'SIGKILL');
     program.process.kill('SIGKILL');
     await program.ended;
     await until('it is dead', () => !isAlive(shim));
-    expect(existsSync(folder(id))).toBe(true);
+    expect(existsSync(folderOfDetached(id))).toBe(true);
     const { owners, failures } = await reap();
     expect(owners).toContain(id);
     expect(failures).toEqual([]);
@@ -98,8 +92,7 @@ describe('the shim that is started ahead', () => {
   it('is of no use when it is dead: the next container gets a new one', async () => {
     await Container.create(await options());
     const id = await spareId();
-    const shim = shimOf(id);
-    if (shim === undefined) throw new Error('there is no shim');
+    const shim = detachedShim(id);
     process.kill(shim, 'SIGKILL');
     // the event loop of this process does not turn meanwhile, and has not heard of the death when the container is made
     while (isAlive(shim)) readText('/proc/self/stat');
