@@ -41,7 +41,11 @@ export interface ProcessOptions<E extends Encoding = 'utf8'> {
   user?: string | number | undefined;
   /**
    * Groups that the program is in beside those that its user is in by the container's own files (docker's `--group-add`): gids, which need
-   * not be in these files, and names, which must. A process has at most 256. Default none.
+   * not be in these files, and names, which must. `Cgroup.run` and `Namespace.run` look names up in the host's files, or those of the mount
+   * namespace. Default none; of `container.exec` the container's.
+   *
+   * A SyscallError tells of what can't be: E2BIG for more than 256 groups in all, which is nacelle's own bound; ENOENT for a name that is
+   * not there; EINVAL for a name where /etc/group is no regular file.
    */
   groupAdd?: readonly (string | number)[] | undefined;
   /** Default 0o022. */
