@@ -1,7 +1,8 @@
 import { Socket } from 'node:net';
 import { NacelleError } from '../errors.js';
 
-type Done = (error?: Error | null) => void;
+/** What a stream calls when a write is over. */
+export type Done = (error?: Error | null) => void;
 
 /** An end of a pipe. Node tells a write that `destroy` has cut short as done; here it fails. */
 export class PipeStream extends Socket {
@@ -10,7 +11,8 @@ export class PipeStream extends Socket {
   }
 
   override _writev(chunks: { chunk: unknown; encoding: BufferEncoding }[], done: Done): void {
-    super._writev?.(chunks, this.#told(done));
+    if (super._writev === undefined) throw new TypeError("the sockets of this Node can't write several chunks at once");
+    super._writev(chunks, this.#told(done));
   }
 
   #told(done: Done): Done {

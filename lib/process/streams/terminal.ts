@@ -3,6 +3,7 @@ import { Readable, Writable } from 'node:stream';
 import { NacelleError } from '../../errors.js';
 import type { NativeTerminal } from '../../native/binding.js';
 import { terminalOf } from '../../native/load-addon.js';
+import type { Done } from '../../native/pipe-stream.js';
 import { nativeError } from '../../native/system-errors.js';
 import type { TerminalSize } from '../options/process-types.js';
 
@@ -18,7 +19,6 @@ const MOST_LEFT = 1024 ** 2;
 /** The ends of lines as a terminal takes them: it reads '\r' as '\n'. */
 const LINE_ENDS: readonly number[] = [0x0a, 0x0d];
 
-type Done = (error?: Error | null) => void;
 type OpenTerminal = (fd: number, onReady: (mayRead: boolean, mayWrite: boolean) => void) => NativeTerminal;
 
 /**
