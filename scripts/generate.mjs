@@ -13,7 +13,7 @@ const types = {
   SLOTS: 'readonly Slot[]',
 };
 
-/** Those of the parts of a plan beside. */
+/** The kinds of fields that only parts of a plan have, beside the others. */
 const partTypes = {
   ...types,
   STEPS: 'readonly Step[]',

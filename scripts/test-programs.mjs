@@ -3,7 +3,7 @@
 import { rmSync } from 'node:fs';
 import { filesBelow, root, run } from './shared.mjs';
 
-/** Whether they could be bundled, into a folder of the project. */
+/** Bundles the programs into a folder of the project; true when that succeeded. */
 export function bundlePrograms(folder) {
   const programs = filesBelow('test/fixtures/programs', /\.ts$/);
   const form = ['--bundle', '--splitting', '--format=esm', '--platform=node', '--target=node20', '--packages=external'];

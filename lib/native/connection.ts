@@ -168,7 +168,7 @@ export class Connection implements Carrier {
 
   /**
    * Tells what happens to the tasks that are kept in this shim, from a time on, in order. It keeps no event loop alive, and the shim never
-   * waits for it: what is read too slowly is counted in the next notice. A shim of a version that has no notices gives none.
+   * waits for it: what is read too slowly is counted in the next notice.
    *
    * @param since ns of the monotonic clock
    */

@@ -175,12 +175,12 @@ export class Encoder {
 
   #item(layouts: ReadonlyMap<string, Layout>, item: Step | PlanPart, host: boolean): this {
     const layout = layouts.get(item.op);
-    if (layout === undefined) throw new TypeError(`no such step: ${item.op}`);
+    if (layout === undefined) throw new TypeError(`no such step or part: ${item.op}`);
     const number = this.#table === ownTable ? layout.number : this.#table.numberOf(layout.line);
     this.u16(number).u8(host ? 1 : 0);
     const start = this.#beginPart();
     for (const { kind, name, write } of layout.fields) {
-      if (!write(this, Reflect.get(item, name))) throw new TypeError(`step ${item.op}: field ${name} is not a ${kind}`);
+      if (!write(this, Reflect.get(item, name))) throw new TypeError(`${item.op}: field ${name} is not a ${kind}`);
     }
     this.#endPart(start);
     return this;

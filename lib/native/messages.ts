@@ -20,6 +20,7 @@ class Decoder {
   get isDone(): boolean {
     return this.#at === this.#bytes.length;
   }
+
   u8(): number {
     return this.#bytes.readUInt8(this.#take(1));
   }

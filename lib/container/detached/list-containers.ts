@@ -26,8 +26,7 @@ async function whereIs(record: ListedRecord): Promise<{ pid: number; state: Stat
     const task = await askShim(record.id);
     if (task !== null) return { pid: task.pid, state: stateOf(task.state, record) };
   } catch (error) {
-    // a shim that stands still takes no more connections when many wait (EAGAIN of connect)
-    // and what listens there may be no shim
+    // a shim that stands still takes no more connections when many wait (EAGAIN of connect), and what listens there may be no shim
     if (hasCode(error, 'ERR_SHIM_SILENT', 'ERR_SHIM_MESSAGE', 'EAGAIN', 'EPROTOTYPE')) return { pid: 0, state: 'unknown' };
     // the shim ended while it was asked
     if (!hasCode(error, 'ERR_SHIM_DIED')) throw error;

@@ -14,7 +14,7 @@ export interface OutletSource extends Readable {
   unref(): unknown;
 }
 
-/** What an outlet will read from. Either is called once: `open` when the program starts, or `close` when it won't. */
+/** What an outlet will read from. `open` is called when the program starts; `close` when it won't, or when `open` has thrown. */
 export interface UnopenedSource {
   open(): OutletSource;
   close(): void;
