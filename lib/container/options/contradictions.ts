@@ -3,7 +3,7 @@ import { checkProcess } from '../../process/options/process-options.js';
 import type { CheckedRun } from './container-schema.js';
 import { checkDetach } from './detach-checks.js';
 import { checkLifecycle } from './lifecycle-options.js';
-import { MAKES_FILE, namesFolder, target } from './mount-target.js';
+import { endsAsFolder, MAKES_FILE, target } from './mount-target.js';
 
 type Wrong = (option: keyof CheckedRun, message: string, ...path: string[]) => void;
 
@@ -109,6 +109,6 @@ function checkPlaces(options: CheckedRun, wrong: Wrong): void {
   for (const path of Object.keys(options.tmpfs ?? {})) place(key(path, 'tmpfs'), 'tmpfs');
   for (const [path, { source }] of Object.entries(options.copyIn ?? {})) {
     key(path, 'copyIn');
-    if (source === null && namesFolder(path)) wrong('copyIn', MAKES_FILE, path);
+    if (source === null && endsAsFolder(path)) wrong('copyIn', MAKES_FILE, path);
   }
 }

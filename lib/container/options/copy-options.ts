@@ -5,7 +5,7 @@ import { absolutePath } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { sizeSchema } from '../../options/size.js';
 import { copyIn, type ParsedCopyIn } from './container-schema.js';
-import { MAKES_FILE, namesFolder, target, tidied } from './mount-target.js';
+import { endsAsFolder, MAKES_FILE, target, tidied } from './mount-target.js';
 
 /** A place in a container to be read. */
 export interface ParsedCopyFrom {
@@ -33,14 +33,14 @@ const fileSchema = z.strictObject({ path: target, source: copyIn });
 /** @throws NacelleError `ERR_INVALID_OPTION` */
 export function parseCopyFrom(path: string, options: object): ParsedCopyFrom {
   const { path: wanted, maxBytes = null } = parseOptions(fromSchema, { ...options, path }, 'options');
-  return { path: tidied(wanted), contentOnly: namesFolder(wanted), maxBytes };
+  return { path: tidied(wanted), contentOnly: endsAsFolder(wanted), maxBytes };
 }
 
 /** @throws NacelleError `ERR_INVALID_OPTION` */
 export function parseCopyTo(path: string, source: unknown): ParsedCopyTo {
   if (isReadable(source)) return { type: 'tar', ...parseOptions(tarSchema, { path }, 'copyTo'), tar: source };
   const parsed = parseOptions(fileSchema, { path, source }, 'copyTo');
-  const folderOnly = namesFolder(path);
+  const folderOnly = endsAsFolder(path);
   if (folderOnly && parsed.source.source === null) throw invalidOption('path', MAKES_FILE);
   return { type: 'file', path: parsed.path, folderOnly, ...parsed.source };
 }

@@ -48,7 +48,8 @@ function checkRoom({ pidsLimit }: { pidsLimit?: number | undefined }, context: z
   context.addIssue({ code: 'custom', path: ['pidsLimit'], message: 'must be 2 or more: the process that starts the program counts too' });
 }
 
-let nothing: ParsedExec | undefined;
+/** The options where none are given, checked once. */
+let defaults: ParsedExec | undefined;
 
 /**
  * @param value `undefined` is no options. They say the same each time, so they are checked only once.
@@ -56,8 +57,8 @@ let nothing: ParsedExec | undefined;
  */
 export function parseExec(value: unknown): ParsedExec {
   if (value !== undefined) return check(value);
-  nothing ??= frozen(check({}));
-  return nothing;
+  defaults ??= frozen(check({}));
+  return defaults;
 }
 
 /** Programs share the value, so that none may change it. */

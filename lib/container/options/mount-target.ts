@@ -9,7 +9,7 @@ export function tidied(path: string): string {
 }
 
 /** Whether a path can only be that of a folder. */
-export function namesFolder(path: string): boolean {
+export function endsAsFolder(path: string): boolean {
   return /\/\.?$/.test(path);
 }
 
