@@ -1,4 +1,4 @@
-import { ImageError, invalidOption } from '../../errors.js';
+import { ImageError, NacelleError } from '../../errors.js';
 import { isWithin } from '../../host/mountinfo.js';
 import type { ParsedMount } from '../options/mount-flags.js';
 import { tidied } from '../options/mount-target.js';
@@ -29,8 +29,6 @@ export function anonymousVolumes(volumes: readonly string[], mounts: readonly Pi
 function refuseShared(path: string, mounts: Parameters<typeof anonymousVolumes>[1]): void {
   const [holder] = mounts.filter(({ target }) => isWithin(path, target)).sort((a, b) => b.target.length - a.target.length);
   if (!holder?.propagation.endsWith('shared')) return;
-  throw invalidOption(
-    'mounts',
-    `has ${holder.target} as a shared mount, in which the volume ${path} would be the host's too: mount something on ${path}`,
-  );
+  const problem = `the mount on ${holder.target} is shared with the host, and so would be the volume ${path} in it`;
+  throw new NacelleError(`${problem}: mount something on ${path}`, { code: 'ERR_INVALID_OPTION' });
 }
