@@ -89,7 +89,11 @@ export async function pruned(): Promise<PruneReport[]> {
   const containers = await Container.prune();
   const images: PruneReport = await Image.prune();
   const volumes = await Volume.prune();
-  return [{ containers: containers.containers }, { ...images, bytes: images.bytes }, { volumes: volumes.volumes }];
+  return [{ containers: containers.containers }, images, { volumes: volumes.volumes }];
 }
+
+/** Whoever has a report of any kind reads it as it is. */
+export const gone = ({ containers = [], images = [], volumes = [], bytes }: PruneReport): string =>
+  [...containers, ...images, ...volumes, bytes ?? 0].join();
 
 export const connected = (container: Container): Promise<'ended' | 'detached'> => connectTerminal(container, { stdin: keys });

@@ -232,8 +232,8 @@ export interface ContainerPruneReport {
   readonly containers: readonly string[];
 }
 
-/** What a `prune()` has removed. */
-export type PruneReport = ContainerPruneReport | ImagePruneReport | VolumePruneReport;
+/** What a `prune()` has removed, of whichever kind: that of containers has no `images`. */
+export type PruneReport = Partial<ContainerPruneReport & ImagePruneReport & VolumePruneReport>;
 
 /** A container of this process, or a detached one, as `Container.list()` gives it. */
 export interface ContainerInfo {
