@@ -4,10 +4,12 @@ import {
   type ContainerEvent,
   type ContainerInspect,
   type ContainerOptions,
+  type ContainerPruneReport,
   connectTerminal,
   type ExecOptions,
   type Execution,
   type LogRecord,
+  type ResolvedOptions,
   type RunOptions,
   type WaitCondition,
 } from 'nacelle';
@@ -65,17 +67,17 @@ export const group: ContainerOptions = { groupAdd: [true] };
 
 /** `run` is one run, which ends with its caller. */
 export const run: RunOptions = { image: 'host', tty: flag, healthcheck: 'none', groupAdd: [1], maxBuffer: size, reject: flag };
-// @ts-expect-error is for create
+// @ts-expect-error the option is for create
 export const detached: RunOptions = { detach: true };
-// @ts-expect-error is for create
+// @ts-expect-error the option is for create
 export const restarted: RunOptions = { restart: { on: 'always' } };
-// @ts-expect-error is for create
+// @ts-expect-error the option is for create
 export const removed: RunOptions = { autoRemove: true };
-// @ts-expect-error is for create
+// @ts-expect-error the option is for create
 export const logged: RunOptions = { logging: {} };
-// @ts-expect-error is for run
+// @ts-expect-error the option is for run
 export const rejecting: ContainerOptions = { reject: true };
-// @ts-expect-error is for run
+// @ts-expect-error the option is for run
 export const fed: ContainerOptions = { input: 'text' };
 
 export const exec: ExecOptions = {
@@ -97,7 +99,7 @@ export const limited: ExecOptions = { memory: '64m' };
 export const mounting: ExecOptions = { volumes: words };
 
 export const conditions: readonly WaitCondition[] = [{ log: 'ready' }, { log: /ready/ }, { command: words }, { healthy: true }];
-// @ts-expect-error one is waited for to be healthy
+// @ts-expect-error nobody waits for a container to be unhealthy
 export const unhealthy: WaitCondition = { healthy: false };
 // @ts-expect-error a port comes with networks
 export const port: WaitCondition = { port: 80 };
@@ -121,7 +123,9 @@ export async function calls(container: Container, bytes: Container<'buffer'>): P
   container.logs({ stream: 'stdin' });
   (await connectTerminal(container, { detachKeys: maybe })) satisfies 'ended' | 'detached';
   (await Container.list({ state: 'unknown', name: maybe }))[0]?.createdAt satisfies Date | undefined;
+  (await Container.prune()) satisfies ContainerPruneReport;
   (await Container.prune()).containers satisfies readonly string[];
+  (await container.upgrade()) satisfies boolean;
   (await Container.attach('name')) satisfies Container;
 }
 
@@ -148,7 +152,10 @@ export function told(event: ContainerEvent): string {
 
 export function inspected(shown: ContainerInspect): void {
   shown.options?.namespaces.net satisfies 'new' | 'host' | 'joined' | undefined;
+  shown.options satisfies ResolvedOptions | null;
   shown.process.groupAdd satisfies string[];
+  shown.process.seccomp satisfies 'default' | 'unconfined';
+  shown.mounts[0]?.name satisfies string | null | undefined;
   shown.startedAt satisfies Date | null;
   shown.health?.log[0]?.output satisfies string | undefined;
   // @ts-expect-error there are no options of a container of an older version
