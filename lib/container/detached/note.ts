@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { types } from 'node:util';
 import { hasCode, NacelleError } from '../../errors.js';
 import { attempt } from '../../native/system-errors.js';
+import { signalName } from '../../process/options/signals.js';
+import type { ResolvedOptions } from '../options/inspect-types.js';
 import type { ProgramSpec } from '../plan/program-spec.js';
 import type { ContainerRecord } from '../start/container-record.js';
 import { containerFolder } from './container-folders.js';
@@ -23,9 +25,12 @@ interface Note {
 /** The record without its plan, which has the files and secrets of `copyIn`, and is of no use to others. */
 export type NotedRecord = Omit<ContainerRecord, 'plan'>;
 
+/** Options that came later than the others. */
+type LaterOptions = Pick<ResolvedOptions, 'timeOffsets' | 'killSignal' | 'forceKillAfterDelay' | 'oomScoreAdj'>;
+
 /** A record as an older version of this library may have noted it. */
 type OlderRecord = Omit<NotedRecord, 'program' | 'mounts' | 'options'> & {
-  readonly options?: NotedRecord['options'];
+  readonly options?: (Omit<ResolvedOptions, keyof LaterOptions> & Partial<LaterOptions>) | null;
   readonly mounts: readonly (Omit<NotedRecord['mounts'][number], 'name'> & { readonly name?: string | null })[];
   readonly program: Omit<ProgramSpec, 'groupAdd'> & Partial<Pick<ProgramSpec, 'groupAdd'>>;
 };
@@ -107,10 +112,16 @@ function completed(record: OlderRecord): NotedRecord {
   const { program, mounts, options = null } = record;
   return {
     ...record,
-    options,
+    options: options === null ? null : { ...laterOptions(record), ...options },
     mounts: mounts.map((mount) => ({ ...mount, name: mount.name ?? null })),
     program: { ...program, groupAdd: program.groupAdd ?? [] },
   };
+}
+
+/** What an older version of this library noted of them elsewhere. */
+function laterOptions({ program, detached }: OlderRecord): LaterOptions {
+  const { killSignal = 9, forceKillAfterDelay = 1000 } = detached?.process ?? {};
+  return { timeOffsets: null, killSignal: signalName(killSignal) ?? killSignal, forceKillAfterDelay, oomScoreAdj: program.oomScoreAdj };
 }
 
 function read(id: string, revive?: typeof reviver): OlderRecord | null {

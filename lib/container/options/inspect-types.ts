@@ -35,7 +35,10 @@ export interface ContainerInspect<E extends Encoding = 'utf8'> {
   limits: Limits;
   /** Its group below nacelle's own, and the folders by controller. */
   cgroup: { name: string; paths: Record<string, string> };
-  /** The caller's mounts, then the image's volumes. A volume has its name, `null` where it goes with the container, and its folder. */
+  /**
+   * The caller's mounts, then the image's volumes. A volume's `name` and folder (`source`); both `null` for one that goes with the
+   * container.
+   */
   mounts: { type: string; name: string | null; source: string | null; target: string; readOnly: boolean }[];
   /** `null` for a container of an older version of this library, which noted less. */
   options: ResolvedOptions | null;
@@ -49,7 +52,7 @@ export interface ContainerInspect<E extends Encoding = 'utf8'> {
   result: RunResult<E> | null;
 }
 
-/** Options with every default filled in, by the image or by this library. Durations are ms, sizes bytes. */
+/** Most options that are nowhere else, with every default filled in, by the image or by this library. Durations are ms, sizes bytes. */
 export interface ResolvedOptions {
   /** With which `command` begins. */
   entrypoint: string[];
@@ -63,6 +66,8 @@ export interface ResolvedOptions {
   domainname: string | null;
   /** 'joined': that of a `Namespace` or of another container. */
   namespaces: Record<NamespaceType, 'new' | 'host' | 'joined'>;
+  /** Seconds; `null` for none, and where an older version of this library noted none. */
+  timeOffsets: { monotonic: number; boottime: number } | null;
   network: 'none' | 'host' | 'joined';
   dns: string[];
   extraHosts: Record<string, string>;
@@ -75,6 +80,11 @@ export interface ResolvedOptions {
   tty: TerminalSize | null;
   timeout: number | null;
   cpuTimeLimit: number | null;
+  /** What a time limit or a cancel sends. */
+  killSignal: NodeJS.Signals | number;
+  forceKillAfterDelay: number;
+  /** `null`: this process's. */
+  oomScoreAdj: number | null;
   /** What `stop()` sends. */
   stopSignal: NodeJS.Signals | number;
   /** `null`: nobody keeps watch on its health. */

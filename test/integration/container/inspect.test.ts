@@ -47,6 +47,11 @@ const many: ContainerOptions = {
   extraHosts: { db: '192.0.2.2' },
   namespaces: { cgroup: 'host' },
   upperSize: '8m',
+  timeOffsets: { monotonic: 86_400 },
+  oomScoreAdj: 321,
+  timeout: 3_600_000,
+  killSignal: 'SIGTERM',
+  forceKillAfterDelay: 7000,
   // the first check comes soon, and none after its success
   healthcheck: { test: ['CMD-SHELL', 'true'], interval: 3_600_000, startPeriod: 3_600_000, startInterval: 20 },
   restart: { on: 'failure', maxRetries: 2 },
@@ -97,6 +102,11 @@ async function expectTrue(container: Container, shown: ContainerInspect): Promis
   for (const device of options?.devices ?? []) {
     expect(lstatSync(`/proc/${pid}/root${device.target}`).rdev).toBe(lstatSync(device.path).rdev);
   }
+  if (options?.oomScoreAdj != null) expect(readText(`/proc/${pid}/oom_score_adj`)).toBe(`${options.oomScoreAdj}\n`);
+  if (options?.timeOffsets) {
+    const seconds = new RegExp(`^monotonic +${options.timeOffsets.monotonic} .*\nboottime +${options.timeOffsets.boottime} `);
+    expect(readText(`/proc/${pid}/timens_offsets`)).toMatch(seconds);
+  }
   expect((await container.exec(['hostname'])).stdout.trim()).toBe(options?.hostname);
   expect(Number(shown.startedAt)).toBeGreaterThanOrEqual(Number(shown.createdAt));
 }
@@ -121,13 +131,18 @@ describe('inspect()', () => {
         hostname: 'box',
         domainname: 'example',
         network: 'none',
-        namespaces: { mnt: 'new', pid: 'new', net: 'new', ipc: 'new', uts: 'new', user: 'host', cgroup: 'host', time: 'host' },
+        namespaces: { mnt: 'new', pid: 'new', net: 'new', ipc: 'new', uts: 'new', user: 'host', cgroup: 'host', time: 'new' },
+        timeOffsets: { monotonic: 86_400, boottime: 0 },
         dns: ['192.0.2.1'],
         extraHosts: { db: '192.0.2.2' },
         tmpfs: { '/scratch': 'nosuid,nodev,noexec,size=1048576,mode=1777' },
         devices: [{ path: '/dev/zero', target: '/dev/nothing', access: 'r' }],
         maskedPaths: ['/proc/kcore', '/proc/version'],
         readonlyPaths: ['/proc/sys'],
+        timeout: 3_600_000,
+        killSignal: 'SIGTERM',
+        forceKillAfterDelay: 7000,
+        oomScoreAdj: 321,
         stopSignal: 'SIGTERM',
         healthcheck: { test: ['CMD', '/bin/sh', '-c', 'true'], interval: 3_600_000, timeout: 30_000, retries: 3, then: 'none' },
         logging: null,
@@ -150,6 +165,7 @@ describe('inspect()', () => {
     const { process, options: shown } = await second.inspect();
     expect(process).toMatchObject({ user: '0', groupAdd: [], cwd: '/', seccomp: 'unconfined' });
     expect(shown).toMatchObject({ network: 'joined', init: true, readOnly: true, healthcheck: null, tty: null, timeout: null });
+    expect(shown).toMatchObject({ timeOffsets: null, killSignal: 'SIGKILL', forceKillAfterDelay: 1000, oomScoreAdj: null });
     expect(shown?.namespaces).toMatchObject({ uts: 'joined', ipc: 'host', net: 'joined', pid: 'new' });
     expect(shown?.maskedPaths).toContain('/proc/kcore');
     await expectTrue(first, await first.inspect());
@@ -248,6 +264,16 @@ describe('a container of an older version', () => {
       mounts: [{ type: 'volume', name: null, target: '/own' }],
     });
     expect((await found.exec(['id', '-G'], { reject: true })).stdout).toBe('1000 2000\n');
+    await container.remove({ force: true });
+  });
+
+  it('that noted fewer options: the others are told where they were noted elsewhere', async () => {
+    const container = await running({ command: ['sleep', '1000'], oomScoreAdj: 7, killSignal: 'SIGINT', detach: true });
+    const note = fileOf(container.id, 'note');
+    const whole = JSON.parse(readFileSync(note, 'utf8'));
+    for (const later of ['timeOffsets', 'killSignal', 'forceKillAfterDelay', 'oomScoreAdj']) delete whole.record.options[later];
+    writeFileSync(note, JSON.stringify(whole));
+    expect(await (await Container.attach(container.id)).inspect()).toEqual(await container.inspect());
     await container.remove({ force: true });
   });
 });
