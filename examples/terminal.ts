@@ -18,11 +18,12 @@ const shell = container.exec(['sh'], { tty: true, env: { PS1: '$ ' } });
 shell.stdin?.write('stty size\n');
 for await (const line of shell) {
   console.log(line);
-  if (line === '24 80') {
+  // the shell may show its prompt late, in front of an answer
+  if (line.endsWith('24 80')) {
     await shell.resize({ columns: 132, rows: 43 });
     shell.stdin?.write('stty size\n');
   }
-  if (line === '43 132') shell.stdin?.end();
+  if (line.endsWith('43 132')) shell.stdin?.end();
 }
 
 // Typed by you: Ctrl-P Ctrl-Q leaves it.

@@ -47,9 +47,8 @@ const many: ContainerOptions = {
   extraHosts: { db: '192.0.2.2' },
   namespaces: { cgroup: 'host' },
   upperSize: '8m',
-  timeOffsets: { monotonic: 86_400 },
+  timeOffsets: { monotonic: 86_400_000 },
   oomScoreAdj: 321,
-  timeout: 3_600_000,
   killSignal: 'SIGTERM',
   forceKillAfterDelay: 7000,
   // the first check comes soon, and none after its success
@@ -104,7 +103,8 @@ async function expectTrue(container: Container, shown: ContainerInspect): Promis
   }
   if (options?.oomScoreAdj != null) expect(readText(`/proc/${pid}/oom_score_adj`)).toBe(`${options.oomScoreAdj}\n`);
   if (options?.timeOffsets) {
-    const seconds = new RegExp(`^monotonic +${options.timeOffsets.monotonic} .*\nboottime +${options.timeOffsets.boottime} `);
+    const { monotonic, boottime } = options.timeOffsets;
+    const seconds = new RegExp(`^monotonic +${monotonic / 1000} .*\nboottime +${boottime / 1000} `);
     expect(readText(`/proc/${pid}/timens_offsets`)).toMatch(seconds);
   }
   expect((await container.exec(['hostname'])).stdout.trim()).toBe(options?.hostname);
@@ -132,14 +132,14 @@ describe('inspect()', () => {
         domainname: 'example',
         network: 'none',
         namespaces: { mnt: 'new', pid: 'new', net: 'new', ipc: 'new', uts: 'new', user: 'host', cgroup: 'host', time: 'new' },
-        timeOffsets: { monotonic: 86_400, boottime: 0 },
+        timeOffsets: { monotonic: 86_400_000, boottime: 0 },
         dns: ['192.0.2.1'],
         extraHosts: { db: '192.0.2.2' },
         tmpfs: { '/scratch': 'nosuid,nodev,noexec,size=1048576,mode=1777' },
         devices: [{ path: '/dev/zero', target: '/dev/nothing', access: 'r' }],
         maskedPaths: ['/proc/kcore', '/proc/version'],
         readonlyPaths: ['/proc/sys'],
-        timeout: 3_600_000,
+        timeout: null,
         killSignal: 'SIGTERM',
         forceKillAfterDelay: 7000,
         oomScoreAdj: 321,
