@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { allOf, ImageError, invalidOption, NacelleError, oneOf, SyscallError, UnsupportedError, withCleanupError } from '../../lib/errors.js';
+import {
+  allOf,
+  ImageError,
+  invalidOption,
+  NacelleError,
+  oneOf,
+  SyscallError,
+  UnsupportedError,
+  withCleanupError,
+} from '../../lib/errors.js';
 
 describe('errors', () => {
   it('are all NacelleErrors, with a name and a code', () => {
