@@ -66,7 +66,7 @@ export interface ResolvedOptions {
   domainname: string | null;
   /** 'joined': that of a `Namespace` or of another container. */
   namespaces: Record<NamespaceType, 'new' | 'host' | 'joined'>;
-  /** Seconds; `null` for none, and where an older version of this library noted none. */
+  /** `null` for none, and where an older version of this library noted none. */
   timeOffsets: { monotonic: number; boottime: number } | null;
   network: 'none' | 'host' | 'joined';
   dns: string[];

@@ -104,7 +104,7 @@ async function expectTrue(container: Container, shown: ContainerInspect): Promis
   if (options?.oomScoreAdj != null) expect(readText(`/proc/${pid}/oom_score_adj`)).toBe(`${options.oomScoreAdj}\n`);
   if (options?.timeOffsets) {
     const { monotonic, boottime } = options.timeOffsets;
-    const seconds = new RegExp(`^monotonic +${monotonic / 1000} .*\nboottime +${boottime / 1000} `);
+    const seconds = new RegExp(`^monotonic +${monotonic / 1000} +0\nboottime +${boottime / 1000} +0$`, 'm');
     expect(readText(`/proc/${pid}/timens_offsets`)).toMatch(seconds);
   }
   expect((await container.exec(['hostname'])).stdout.trim()).toBe(options?.hostname);
