@@ -10,6 +10,7 @@ namespace nacelle {
 namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
+constexpr int kIdleMs = 100;
 
 uint64_t read_clock(clockid_t clock) {
   timespec now{};
@@ -110,9 +111,11 @@ void Loop::run_later() {
 
 int Loop::run() {
   epoll_event events[64];
-  while (!stopped_) {
-    const int count = epoll_wait(epoll_.get(), events, 64, -1);
+  for (bool rests = !idle_; !stopped_;) {
+    const int count = epoll_wait(epoll_.get(), events, 64, rests ? -1 : kIdleMs);
     if (count < 0 && errno != EINTR) return -errno;
+    if (count == 0) idle_();
+    rests = count == 0 || !idle_;
     for (int i = 0; i < count; ++i) {
       auto* watch = static_cast<Watch*>(events[i].data.ptr);
       if (watch == nullptr) {

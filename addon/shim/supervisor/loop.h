@@ -63,6 +63,8 @@ class Loop {
   // Runs until stop() is called. 0 or -errno.
   int run();
   void stop() { stopped_ = true; }
+  // Calls a function whenever nothing has happened for a while.
+  void when_idle(std::function<void()> idle) { idle_ = std::move(idle); }
   // Runs `work` when the current round of events is over: the place to delete an object that is being called.
   void later(std::function<void()> work) { later_.push_back(std::move(work)); }
 
@@ -78,6 +80,7 @@ class Loop {
   std::set<std::pair<uint64_t, Timer*>> timers_;
   std::set<Watch*> watches_;
   std::vector<std::function<void()>> later_;
+  std::function<void()> idle_;
 };
 
 }  // namespace nacelle

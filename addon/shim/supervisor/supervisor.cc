@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,6 +19,9 @@
 #include "../modes/executable.h"
 #include "peer.h"
 
+// where the code begins and ends, as the linker says
+extern "C" char __executable_start, etext;
+
 namespace nacelle {
 int Supervisor::start(unique_fd control, const char* runtime_dir, const char* owner, bool found_by_others) {
   // this comes first: the socket must stay open, since main() reports a failure through it
@@ -31,12 +35,23 @@ int Supervisor::start(unique_fd control, const char* runtime_dir, const char* ow
   result = reserve_.fill();
   if (result < 0) return result;
   result = lock_owner();
+  if (found_by_others) rest_when_idle();
   if (result == 0 && found_by_others) result = listen_for_others();
   if (result < 0) return result;
 
   result = watch_signals();
   if (result < 0) return result;
   return control_watch_.start(loop_, control_.get(), EPOLLIN, [this](uint32_t) { control_ready(); });
+}
+
+// A shim of a detached container lives long, beside many others, and rests for most of that time: its code, most of its memory, is read
+// again from the file's pages when it goes on.
+void Supervisor::rest_when_idle() {
+  loop_.when_idle([] {
+    const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    const auto size = static_cast<size_t>(&etext - &__executable_start) / page * page;
+    static_cast<void>(madvise(&__executable_start, size, MADV_DONTNEED));
+  });
 }
 
 int Supervisor::watch_signals() {

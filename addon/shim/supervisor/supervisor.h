@@ -66,6 +66,7 @@ class Supervisor {
   void accept_others();
   void add_client(unique_fd socket);
   int watch_signals();
+  void rest_when_idle();
   int find_files(const Found& found);
   int find_tasks(const Found& found);
   void reap();

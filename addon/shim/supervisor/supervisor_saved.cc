@@ -74,6 +74,7 @@ int Supervisor::find_files(const Found& found) {
   lock_ = found.fd("lock");
   listening_ = found.fd("listening");
   if (!lock_ || !listening_ || runtime_dir_.empty() || owner_.empty()) return -EPROTO;
+  rest_when_idle();
   result = watch_signals();
   if (result < 0) return result;
   return listening_watch_.start(loop_, listening_.get(), EPOLLIN, [this](uint32_t) { accept_others(); });
