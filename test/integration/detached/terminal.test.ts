@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { Container, type ContainerOptions, type Encoding } from '../../../lib/index.js';
 import { compile } from '../../fixtures/compile.js';
 import { useDetached } from '../../fixtures/detached.js';
-import { isAlive, processes, processInfo } from '../../fixtures/host.js';
+import { isAlive, type ProcessInfo, processes, processInfo } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { all, textOf } from '../../fixtures/log-records.js';
 import { runNode } from '../../fixtures/node.js';
@@ -119,7 +119,9 @@ describe('a detached program at a terminal', () => {
   it('loses nothing though its log is late', async () => {
     const made = await started(['sh', '-c', 'read line; head -c 6000 /dev/zero | tr "\\0" x; printf "!"']);
     const { parent } = processInfo(made.pid) ?? {};
-    const log = processes().find((info) => info.parent === parent && info.command === 'nacelle-log')?.pid ?? 0;
+    const isLog = (info: ProcessInfo): boolean => info.parent === parent && info.command === 'nacelle-log';
+    // the log is executed beside the program, and may come later
+    const log = await until('the log runs', () => processes().find(isLog)?.pid);
     process.kill(log, 'SIGSTOP');
     made.stdin?.write('\n');
     await until('the program has ended', () => !isAlive(made.pid));
