@@ -94,7 +94,7 @@ requires({ ...needs, cgroup: 'v1' }).it('what a dead owner froze by v1 is reaped
   const { pid, paths }: { pid: number; paths: string[] } = JSON.parse(line.value);
   const shim = shimOf(program.pid);
   process.kill(program.pid, 'SIGSTOP');
-  process.kill(shim?.pid ?? 0, 'SIGKILL');
+  if (shim !== null) process.kill(shim.pid, 'SIGKILL');
   process.kill(program.pid, 'SIGKILL');
   await program.ended;
   await until('the shim is gone', () => !isAlive(shim?.pid ?? 0));

@@ -36,7 +36,9 @@ async function holder(options: object, ...args: string[]): Promise<Holder> {
   programs.push(program);
   const { value, done } = await program.lines.next();
   if (done) throw new Error((await program.ended).stderr);
-  return { program, shim: shimOf(program.pid)?.pid ?? 0, ...JSON.parse(value) };
+  const shim = shimOf(program.pid);
+  if (shim === null) throw new Error('the program has no shim');
+  return { program, shim: shim.pid, ...JSON.parse(value) };
 }
 
 async function kill({ program, shim }: Holder, both = false): Promise<void> {
