@@ -13,7 +13,7 @@ import { useOtherLibrary } from './other-library.js';
 useLeakCheck();
 useDetached();
 const other = useOtherLibrary();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ root: true, tools: ['busybox'], otherBuild: true });
 
 async function made(script: string, options: ContainerOptions = {}): Promise<Container> {
   return Container.attach(await other.make(['sh', '-c', script], options));
