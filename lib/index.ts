@@ -31,7 +31,6 @@ export type {
 export type { RegistryAuth } from './image/registry/settings.js';
 export type { ImagePruneReport } from './image/store/prune.js';
 export type { ImageInfo } from './image/store/stored-images.js';
-export type { IdMap } from './namespace/idmap.js';
 export { Namespace } from './namespace/namespace.js';
 export type { NamespaceInfo } from './namespace/namespace-list.js';
 export type { NamespaceOptions } from './namespace/namespace-options.js';
@@ -44,6 +43,7 @@ export type { ProgressEvent, ProgressListener } from './options/progress.js';
 export type { Scheduler } from './options/scheduler.js';
 export type { Size } from './options/size.js';
 export type { NamespaceType } from './plan/namespace-types.js';
+export type { IdMap } from './plan/user-maps.js';
 export type * from './process/options/process-types.js';
 export { ContainerRunError } from './process/run-error.js';
 export {

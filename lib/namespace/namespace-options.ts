@@ -3,7 +3,7 @@ import { invalidOption } from '../errors.js';
 import { handle, id, word } from '../options/common-schemas.js';
 import { parseOptions } from '../options/parse-options.js';
 import { type NamespaceType, namespaceTypes } from '../plan/namespace-types.js';
-import { checkIdMap, type IdMap } from './idmap.js';
+import { checkIdMap, type IdMap } from '../plan/user-maps.js';
 
 /** What new namespaces are like. */
 export interface NamespaceOptions {

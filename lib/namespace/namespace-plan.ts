@@ -5,12 +5,12 @@ import type { NamespaceType } from '../plan/namespace-types.js';
 import { type CpuClock, cloneStep, NONE, type Plan, planOf, REFUSE_DESCRIPTORS, type Slots, type Stage } from '../plan/plan.js';
 import { MOUNT_ATTR } from '../plan/recipe.js';
 import type { Slot, Step } from '../plan/steps.js';
+import { mapSteps, singleMap } from '../plan/user-maps.js';
 import type { ParsedProcess } from '../process/options/process-options.js';
 import { programSteps } from '../process/program-steps.js';
 import type { Streams } from '../process/streams/child-end.js';
 import { planHostStreams } from '../process/streams/stream-steps.js';
 import { flagsOf } from './clone-flags.js';
-import { encodeIdMap, type IdMap, singleMap } from './idmap.js';
 import type { Held, ParsedCreate } from './namespace-options.js';
 
 const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
@@ -88,17 +88,6 @@ function setUp({ types, uidMap, gidMap, hostname }: ParsedCreate, maker: Maker):
   if (types.includes('mnt')) steps.push({ op: 'set_propagation', path: '/', propagation: PROPAGATION.private });
   if (hostname !== null) steps.push({ op: 'sethostname', name: hostname });
   return steps;
-}
-
-/** The shim writes the maps: from outside any map may be written, and only before the first use. */
-export function mapSteps(uid: readonly IdMap[], gid: readonly IdMap[], privileged: boolean): Step[] {
-  const write = (path: string, bytes: Uint8Array): Step => ({ op: 'write_process', host: true, path, bytes });
-  return [
-    // A user without rights over groups may not drop them either: a group can be what forbids access (CVE-2014-8989).
-    ...(privileged ? [] : [write('setgroups', Buffer.from('deny'))]),
-    write('gid_map', encodeIdMap(gid)),
-    write('uid_map', encodeIdMap(uid)),
-  ];
 }
 
 /** The bytes of timens_offsets, from ms: whole seconds, and ns that are never negative (time_namespaces(7)). */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkIdMap, encodeIdMap, singleMap } from '../../../lib/namespace/idmap.js';
+import { checkIdMap, encodeIdMap, singleMap } from '../../../lib/plan/user-maps.js';
 
 describe('id maps', () => {
   it('are written a line a range', () => {

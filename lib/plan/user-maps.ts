@@ -1,4 +1,5 @@
 import { invalidOption } from '../errors.js';
+import type { Step } from './steps.js';
 
 /** One line of uid_map (user_namespaces(7)). */
 export interface IdMap {
@@ -18,6 +19,17 @@ export function encodeIdMap(map: readonly IdMap[]): Uint8Array {
 /** A map of this user alone, as root inside: anyone may have it. */
 export function singleMap(outside: number): IdMap[] {
   return [{ inside: 0, outside, count: 1 }];
+}
+
+/** The shim writes the maps: from outside any map may be written, and only before the first use. */
+export function mapSteps(uid: readonly IdMap[], gid: readonly IdMap[], privileged: boolean): Step[] {
+  const write = (path: string, bytes: Uint8Array): Step => ({ op: 'write_process', host: true, path, bytes });
+  return [
+    // A user without rights over groups may not drop them either: a group can be what forbids access (CVE-2014-8989).
+    ...(privileged ? [] : [write('setgroups', Buffer.from('deny'))]),
+    write('gid_map', encodeIdMap(gid)),
+    write('uid_map', encodeIdMap(uid)),
+  ];
 }
 
 /**
