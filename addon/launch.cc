@@ -22,6 +22,7 @@
 #include "shim/kernel/ancillary.h"
 #include "shim/kernel/memfd.h"
 #include "shim/kernel/syscalls.h"
+#include "shim/wire/mapping.h"
 #include "shim/wire/protocol.h"
 
 namespace nacelle {
@@ -89,6 +90,22 @@ int copy_as_memfd(int source, unique_fd& out) {
   return result;
 }
 
+int make_pair(unique_fd& ours, unique_fd& theirs) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
+  ours.reset(pair[0]);
+  theirs.reset(pair[1]);
+  return 0;
+}
+
+ssize_t receive_whole(int socket, void* data, size_t size) {
+  ssize_t got;
+  do {
+    got = recv(socket, data, size, 0);
+  } while (got < 0 && errno == EINTR);
+  return got;
+}
+
 class SpawnActions {
  public:
   SpawnActions() { posix_spawn_file_actions_init(&actions_); }
@@ -101,15 +118,27 @@ class SpawnActions {
   posix_spawn_file_actions_t actions_;
 };
 
+// How a shim is started (shim/main.cc).
+struct Start {
+  std::string runtime_dir;
+  std::string owner;
+  bool is_detached = false;
+  bool is_mapped = false;
+  int joined = -1;
+};
+
 // posix_spawn shares this process's memory until execve, so its time does not grow with the heap.
-int spawn(int executable, int control, std::string runtime_dir, std::string owner, bool detached, pid_t& pid) {
-  // both are moved away from the numbers that they will get in the child
+int spawn(int executable, int control, Start start, pid_t& pid) {
+  // all are moved away from the numbers that they will get in the child
   const unique_fd program(fcntl(executable, F_DUPFD_CLOEXEC, 10));
   const unique_fd socket(fcntl(control, F_DUPFD_CLOEXEC, 10));
-  if (!program || !socket) return -errno;
+  const bool joins = start.joined >= 0;
+  const unique_fd joined(joins ? fcntl(start.joined, F_DUPFD_CLOEXEC, 10) : -1);
+  if (!program || !socket || (joins && !joined)) return -errno;
   SpawnActions actions;
   for (int fd = 0; fd < 3; ++fd) posix_spawn_file_actions_addopen(actions.get(), fd, "/dev/null", O_RDWR, 0);
   posix_spawn_file_actions_adddup2(actions.get(), socket.get(), 3);
+  if (joins) posix_spawn_file_actions_adddup2(actions.get(), joined.get(), 4);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none, all;
@@ -120,9 +149,12 @@ int spawn(int executable, int control, std::string runtime_dir, std::string owne
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
   char path[32];
   std::snprintf(path, sizeof path, "/proc/self/fd/%d", program.get());
-  char name[] = "nacelle-shim";
-  char mode[] = "detached";
-  char* argv[] = {name, runtime_dir.data(), owner.data(), detached ? mode : nullptr, nullptr};
+  std::string name = start.is_mapped ? kMappedName : "nacelle-shim";
+  std::string mapped = start.is_mapped ? kMappedArgument : "unmapped";
+  std::string life = start.is_detached ? "detached" : "own";
+  char joins_name[] = "joins";
+  char* argv[] = {name.data(), start.runtime_dir.data(), start.owner.data(), mapped.data(), life.data(), joins ? joins_name : nullptr,
+                  nullptr};
   char* env[] = {nullptr};
   const int result = posix_spawn(&pid, path, actions.get(), &attributes, argv, env);
   posix_spawnattr_destroy(&attributes);
@@ -144,34 +176,38 @@ void reap(Shim& shim) {
   for (int tries = 0; pid > 0 && tries < 1000 && waitpid(pid, nullptr, WNOHANG) == 0; ++tries) usleep(1000);
 }
 
-// Starts a shim, and waits until it serves. `pid`: the child to reap, which has ended already for a detached shim.
-int start_one(const Launch& launch, const std::string& owner, bool detached, unique_fd& control, pid_t& pid, std::string& what) {
-  what = "copy the shim " + launch.shim;
+// Starts a process of the shim, with the other end of `control`.
+int spawn_copy(const std::string& shim, const Start& how, unique_fd& control, pid_t& pid, std::string& what) {
+  what = "copy the shim " + shim;
   unique_fd executable;
-  int result = copy_shim(launch.shim, executable);
+  int result = copy_shim(shim, executable);
   if (result < 0) return result;
   what = "start the shim";
-  int pair[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
-  unique_fd ours(pair[0]);
-  unique_fd theirs(pair[1]);
-  result = spawn(executable.get(), theirs.get(), launch.runtime_dir, owner, detached, pid);
-  theirs.reset();
+  unique_fd theirs;
+  result = make_pair(control, theirs);
+  return result < 0 ? result : spawn(executable.get(), theirs.get(), how, pid);
+}
+
+// 0, or -errno: what the shim tells once it serves, or can't.
+int wait_until_serving(int control) {
+  int answer = -EPIPE;
+  const ssize_t size = receive_whole(control, &answer, sizeof answer);
+  return size == sizeof answer ? answer : -EPIPE;
+}
+
+// Starts a shim, and waits until it serves. `pid`: the child to reap, which has ended already for a detached shim.
+int start_one(const Launch& launch, const std::string& owner, bool detached, unique_fd& control, pid_t& pid, std::string& what) {
+  unique_fd ours;
+  int result = spawn_copy(launch.shim, {launch.runtime_dir, owner, detached}, ours, pid, what);
   if (result < 0) return result;
   what = "make an owner's file below " + launch.runtime_dir;
-  int answer = -EPIPE;
-  ssize_t size;
-  do {
-    size = recv(ours.get(), &answer, sizeof answer, 0);
-  } while (size < 0 && errno == EINTR);
-  const bool serves = size == sizeof answer && answer == 0;
-  if (detached || !serves) {
+  result = wait_until_serving(ours.get());
+  if (detached || result < 0) {
     waitpid(pid, nullptr, 0);
     pid = 0;
   }
-  if (!serves) return size == sizeof answer ? answer : -EPIPE;
-  control = std::move(ours);
-  return 0;
+  if (result == 0) control = std::move(ours);
+  return result;
 }
 
 int start(Shim& shim, const Launch& launch, std::string& what) {
@@ -196,6 +232,15 @@ int send_client(int control, int fd) {
   return sendmsg(control, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+int add_client(int control, unique_fd& socket, std::string& what) {
+  unique_fd ours, theirs;
+  what = "make a socket";
+  int result = make_pair(ours, theirs);
+  if (result == 0) result = send_client(control, theirs.get());
+  if (result == 0) socket = std::move(ours);
+  return result;
+}
+
 }  // namespace
 
 // Copies the executable to where nobody can write to it or change its mode, so that a container that opens /proc/PID/exe can change nothing
@@ -211,12 +256,11 @@ int copy_shim(const std::string& path, unique_fd& out) {
 int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, std::string& owner, int& pid) {
   Shim& shim = the_shim();
   const std::lock_guard<std::mutex> guard(shim.mutex);
-  int pair[2];
+  unique_fd ours, theirs;
   what = "make a socket";
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
-  unique_fd ours(pair[0]);
-  const unique_fd theirs(pair[1]);
-  int result = shim.control ? send_client(shim.control.get(), theirs.get()) : -EPIPE;
+  int result = make_pair(ours, theirs);
+  if (result < 0) return result;
+  result = shim.control ? send_client(shim.control.get(), theirs.get()) : -EPIPE;
   if (result == -EPIPE || result == -ECONNRESET) {
     result = start(shim, launch, what);
     if (result == 0) result = send_client(shim.control.get(), theirs.get());
@@ -231,16 +275,35 @@ int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, 
 int launch_detached_shim(const Launch& launch, const std::string& owner, unique_fd& socket, std::string& what) {
   unique_fd control;
   pid_t pid = 0;
-  int result = start_one(launch, owner, true, control, pid, what);
-  if (result < 0) return result;
-  int pair[2];
-  what = "make a socket";
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
-  unique_fd ours(pair[0]);
-  const unique_fd theirs(pair[1]);
+  const int result = start_one(launch, owner, true, control, pid, what);
   // without the control socket, which is closed now, the shim ends with its last task and client
-  result = send_client(control.get(), theirs.get());
-  if (result == 0) socket = std::move(ours);
+  return result < 0 ? result : add_client(control.get(), socket, what);
+}
+
+int launch_mapped_shim(const Launch& launch, const std::string& detached, int joined, MappedShim& shim, std::string& what) {
+  shim.is_detached = !detached.empty();
+  shim.owner = shim.is_detached ? detached : random_name();
+  if (shim.owner.empty()) return -EAGAIN;
+  pid_t child = 0;
+  int result = spawn_copy(launch.shim, {launch.runtime_dir, shim.owner, shim.is_detached, true, joined}, shim.control, child, what);
+  if (result < 0) return result;
+  what = joined < 0 ? "make a user namespace" : "enter the user namespace of this user's containers";
+  MappedAnswer answer;
+  const ssize_t size = receive_whole(shim.control.get(), &answer, sizeof answer);
+  // it only started the shim
+  waitpid(child, nullptr, 0);
+  if (size != sizeof answer) return -EPIPE;
+  shim.pid = answer.pid;
+  return answer.result;
+}
+
+int go_on_mapped(MappedShim& shim, const Launch& launch, unique_fd& socket, std::string& what) {
+  what = "become root of the user namespace, and make an owner's file below " + launch.runtime_dir;
+  const char go = 1;
+  if (send(shim.control.get(), &go, sizeof go, MSG_NOSIGNAL) < 0) return -errno;
+  int result = wait_until_serving(shim.control.get());
+  if (result == 0) result = add_client(shim.control.get(), socket, what);
+  if (result == 0 && shim.is_detached) shim.control.reset();
   return result;
 }
 

@@ -18,6 +18,22 @@ int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, 
 // Starts the shim of one detached container, which has the container's name as an owner and no parent here.
 int launch_detached_shim(const Launch& launch, const std::string& owner, unique_fd& socket, std::string& what);
 
+// A shim that is root of a user namespace (shim/wire/mapping.h). It has no parent here.
+struct MappedShim {
+  // As long as this socket is open, the shim waits for more clients; it is closed for a detached one, which then ends with its container.
+  unique_fd control;
+  std::string owner;
+  bool is_detached = false;
+  pid_t pid = 0;
+};
+
+// Starts such a shim, up to where it waits for the maps of its ids. `detached`: the name of its container, or ''. `joined`: the user
+// namespace to enter, or < 0 for a new one.
+int launch_mapped_shim(const Launch& launch, const std::string& detached, int joined, MappedShim& shim, std::string& what);
+
+// The maps are written: lets the shim go on, and connects to it once it serves.
+int go_on_mapped(MappedShim& shim, const Launch& launch, unique_fd& socket, std::string& what);
+
 // Copies the shim's executable to where nobody can change the copy. 0 or -errno.
 int copy_shim(const std::string& path, unique_fd& out);
 

@@ -9,7 +9,6 @@
 
 #include "callback.h"
 #include "descriptors.h"
-#include "launch.h"
 #include "own_sockets.h"
 #include "shim/kernel/ancillary.h"
 #include "shim/kernel/memfd.h"
@@ -39,6 +38,12 @@ bool read_descriptor(napi_env env, napi_value numbers, uint32_t index, int& fd) 
   return napi_get_element(env, numbers, index, &number) == napi_ok && napi_get_value_int32(env, number, &fd) == napi_ok;
 }
 
+void throw_error(Napi::Env env, const std::string& what, int result) {
+  Napi::Error error = Napi::Error::New(env, what);
+  error.Set("errno", Napi::Number::New(env, -result));
+  error.ThrowAsJavaScriptException();
+}
+
 // What a body is said to be, and what came: nothing that a peer says makes room for more.
 bool is_whole(const Header& header, size_t size, const std::vector<unique_fd>& fds) {
   if ((header.flags & kBodyInMemfd) == 0) return header.size == size;
@@ -52,6 +57,7 @@ Napi::Function Socket::Define(Napi::Env env) {
   return DefineClass(env, "Socket",
                      {
                          InstanceMethod<&Socket::Send>("send"),
+                         InstanceMethod<&Socket::GoOn>("goOn"),
                          InstanceMethod<&Socket::Ref>("ref"),
                          InstanceMethod<&Socket::Unref>("unref"),
                          InstanceMethod<&Socket::Close>("close"),
@@ -68,16 +74,28 @@ Socket::Socket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Socket>(info) 
   const int result = Connect(options, what);
   if (result == -ECANCELED) return;
   if (result < 0) {
-    Napi::Error error = Napi::Error::New(env, what);
-    error.Set("errno", Napi::Number::New(env, -result));
-    error.ThrowAsJavaScriptException();
+    throw_error(env, what, result);
     return;
   }
-  note_own_socket(fd_.get());
   on_message_ = Napi::Persistent(info[1].As<Napi::Function>());
   on_close_ = Napi::Persistent(info[2].As<Napi::Function>());
-  poll_.open(env, fd_.get(), [this](int events) { OnReady(events); });
+  if (mapped_.control) note_own_socket(mapped_.control.get());
+  if (fd_) Listen();
+}
+
+void Socket::Listen() {
+  note_own_socket(fd_.get());
+  poll_.open(Env(), fd_.get(), [this](int events) { OnReady(events); });
   Watch();
+}
+
+void Socket::GoOn(const Napi::CallbackInfo& info) {
+  std::string what;
+  // it is closed for good then
+  if (mapped_.is_detached) forget_own_socket(mapped_.control.get());
+  const int result = go_on_mapped(mapped_, launch_, fd_, what);
+  if (result < 0) return throw_error(info.Env(), what, result);
+  Listen();
 }
 
 // -ECANCELED when the options can't be read: the Worker was terminated just now.
@@ -88,14 +106,22 @@ int Socket::Connect(const Napi::Object& options, std::string& what) {
     if (value.IsString()) text = value.As<Napi::String>().Utf8Value();
     return true;
   };
-  Launch launch;
   std::string detached, folder;
-  if (!read("shim", launch.shim) || !read("runtimeDir", launch.runtime_dir)) return -ECANCELED;
+  if (!read("shim", launch_.shim) || !read("runtimeDir", launch_.runtime_dir)) return -ECANCELED;
   if (!read("detached", detached) || !read("folder", folder)) return -ECANCELED;
+  const Napi::Value mapped = options.Get("mapped"), joined = options.Get("joined");
+  if (mapped.IsEmpty() || joined.IsEmpty()) return -ECANCELED;
   if (!folder.empty()) return connect_to_path(folder, fd_, what);
-  if (detached.empty()) return connect_to_shim(launch, fd_, what, owner_, pid_);
+  if (mapped.IsBoolean()) {
+    const int result =
+        launch_mapped_shim(launch_, detached, joined.IsNumber() ? joined.As<Napi::Number>().Int32Value() : -1, mapped_, what);
+    owner_ = mapped_.owner;
+    pid_ = mapped_.pid;
+    return result;
+  }
+  if (detached.empty()) return connect_to_shim(launch_, fd_, what, owner_, pid_);
   owner_ = detached;
-  return launch_detached_shim(launch, detached, fd_, what);
+  return launch_detached_shim(launch_, detached, fd_, what);
 }
 
 Socket::~Socket() { Shut(); }
@@ -104,6 +130,8 @@ void Socket::Shut() {
   poll_.close();
   if (fd_) forget_own_socket(fd_.get());
   fd_.reset();
+  if (mapped_.control) forget_own_socket(mapped_.control.get());
+  mapped_.control.reset();
   unsent_.clear();
   on_message_.Reset();
   on_close_.Reset();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "launch.h"
 #include "loop_poll.h"
 #include "shim/kernel/unique_fd.h"
 #include "shim/wire/protocol.h"
@@ -17,6 +18,9 @@ namespace nacelle {
 //
 //   new Socket({ shim, runtimeDir }, onMessage, onClose)             to this process's shim, which is started when there is none
 //   new Socket({ shim, runtimeDir, detached }, onMessage, onClose)   to a new shim of that owner's name, which outlives this process
+//   new Socket({ shim, runtimeDir, mapped: true, joined?, detached? }, onMessage, onClose)
+//                                                                    to a new shim in a user namespace, `joined` or new. It waits there
+//                                                                    for the maps of socket.pid, up to socket.goOn()
 //   new Socket({ folder }, onMessage, onClose)                       to the shim that serves in that folder
 //   socket.send(type, id, body, fds)    descriptors are duplicated. 0 or -errno
 //   socket.ref(), socket.unref()    whether the socket keeps the event loop alive; at first it does not
@@ -35,10 +39,13 @@ class Socket : public Napi::ObjectWrap<Socket> {
   void Ref(const Napi::CallbackInfo& info);
   void Unref(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
+  void GoOn(const Napi::CallbackInfo& info);
   Napi::Value Owner(const Napi::CallbackInfo& info);
   Napi::Value Pid(const Napi::CallbackInfo& info);
 
   int Connect(const Napi::Object& options, std::string& what);
+  // Begins to hear the shim.
+  void Listen();
   void Shut();
   // A message that waits until the socket is writable.
   struct Outgoing {
@@ -55,6 +62,8 @@ class Socket : public Napi::ObjectWrap<Socket> {
   bool TellMessage(const Header& header, const char* inline_body, size_t size, std::vector<unique_fd>& fds);
   bool Tell(napi_value listener, size_t count, const napi_value* arguments);
 
+  Launch launch_;
+  MappedShim mapped_;
   unique_fd fd_;
   Poll poll_;  // declared after the descriptor, so that it is destroyed first
   std::deque<Outgoing> unsent_;

@@ -1,6 +1,7 @@
-// The shim: started by the addon with the control socket as descriptor 3, the runtime directory and its own name as an
-// owner. It supervises every container of one Node process and ends when Node has ended and everything is cleaned up. With a fourth
-// argument it is that of one detached container, which others find, and ends when that container is removed.
+// The shim: started by the addon with the control socket as descriptor 3. Its arguments are the runtime directory, its own name as an
+// owner, `mapped` or `unmapped`, and `own` or `detached`. It supervises every container of one Node process and ends when Node has ended
+// and everything is cleaned up; one that is detached is that of one container, which others find, and ends when that container is removed.
+// A mapped one is root of a user namespace (wire/mapping.h).
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -11,14 +12,17 @@
 
 #include "kernel/syscalls.h"
 #include "modes/log.h"
+#include "modes/mapped.h"
 #include "modes/pump.h"
 #include "modes/reaper.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/upgrade.h"
+#include "wire/mapping.h"
 
 namespace {
 
-constexpr int kControl = 3;
+constexpr int kControl = 3, kJoined = 4;
+constexpr char kDetachedArgument[] = "detached";
 
 int become_supervisor() {
   // the shim keeps nothing of Node's: neither its terminal nor its descriptors nor its working folder
@@ -33,6 +37,16 @@ int become_supervisor() {
   return chdir("/") < 0 ? -errno : 0;
 }
 
+// Goes on as the shim once its ids are mapped.
+int map_ids(char** argv, bool joins) {
+  // it may outlive the environment of Node that starts it, so that is not the one to reap it
+  if (fork() != 0) return 0;
+  char name[] = "nacelle-shim";
+  argv[0] = name;
+  argv[5] = nullptr;
+  return nacelle::enter_user_namespace(kControl, joins ? kJoined : -1, argv) < 0 ? 1 : 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -43,13 +57,17 @@ int main(int argc, char** argv) {
   const bool is_next = argc == 3 && std::strcmp(argv[0], nacelle::kTakeOverName) == 0;
   const bool is_back = argc == 3 && std::strcmp(argv[0], nacelle::kTakeBackName) == 0;
   if (is_next || is_back) return nacelle::take_over(argv[1], argv[2]);
-  const bool is_detached = argc == 4 && std::strcmp(argv[3], "detached") == 0;
-  if (argc != 3 && !is_detached) return 2;
+  if (argc >= 5 && std::strcmp(argv[0], nacelle::kMappedName) == 0) return map_ids(argv, argc > 5);
+  if (argc != 5) return 2;
+  const bool is_mapped = std::strcmp(argv[3], nacelle::kMappedArgument) == 0;
+  const bool is_detached = std::strcmp(argv[4], kDetachedArgument) == 0;
   // Node has started this process, and reaps it at once: the shim of a detached container is no child of Node's
-  if (is_detached && fork() != 0) return 0;
+  if (is_detached && !is_mapped && fork() != 0) return 0;
   nacelle::Supervisor supervisor;
   int result = become_supervisor();
-  if (result == 0) result = supervisor.start(unique_fd(kControl), argv[1], argv[2], is_detached);
+  // ids that nobody has mapped: nothing that such a shim makes would be confined as it should be
+  if (result == 0 && is_mapped && geteuid() != 0) result = -EPERM;
+  if (result == 0) result = supervisor.start(unique_fd(kControl), {argv[1], argv[2], is_detached, is_mapped});
   // the addon reads one number: 0, or the -errno of what failed
   if (write(kControl, &result, sizeof result) != sizeof result || result < 0) return 1;
   return supervisor.run() < 0 ? 1 : 0;

@@ -44,6 +44,8 @@ export interface GroupRequest {
    * one: groups with controllers can't be made below a group that has processes itself.
    */
   readonly leaf?: string;
+  /** Where none can be made, and no limit needs one, there is none: the end of the first process ends the others. Default: that is an error. */
+  readonly isOptional?: boolean;
   /** Whether the unified tree can confine devices, where v1 has no controller for it. */
   readonly deviceFilter?: Feature;
 }
@@ -56,8 +58,8 @@ export interface GroupPlan {
   readonly join: readonly Step[];
   /** The folder on the unified tree, for CLONE_INTO_CGROUP. */
   readonly unified: Slot | undefined;
-  /** The group in which a kill ends the whole tree: on the unified tree, else where the freezer is. */
-  readonly killGroup: NonNullable<Plan['killGroup']>;
+  /** The group in which a kill ends the whole tree: on the unified tree, else where the freezer is. `null`: see {@link GroupRequest.isOptional}. */
+  readonly killGroup: NonNullable<Plan['killGroup']> | null;
   readonly undo: readonly Step[];
   readonly reports: readonly Report[];
   /** The files of the reports, and where they are for as long as the group is there. */
@@ -98,7 +100,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
   const members = chooseMembers(request, new Set([...stopping, ...request.controllers, ...controllersOf(limits, layout)]));
   const unified = members.find(({ hierarchy }) => hierarchy === layout.unified);
   const killed = unified ?? memberOf(members, 'freezer') ?? members[0];
-  if (!killed)
+  if (!killed && !request.isOptional)
     throw new UnsupportedError('cgroup', 'this machine has no cgroup hierarchy mounted', 'Mount one: mount -t cgroup2 none /sys/fs/cgroup');
 
   const v1 = members.filter((member) => member !== unified);
@@ -138,7 +140,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
       ...(request.within === undefined ? [] : joinAbove(beside, request.within)),
     ],
     unified: leaf?.slot ?? unified?.slot,
-    killGroup: { at: killed.slot, path: '.' },
+    killGroup: killed ? { at: killed.slot, path: '.' } : null,
     undo: [
       ...(cpu !== undefined && folders.includes(cpu) ? releaseSteps(cpu) : []),
       ...folders.map((path): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
@@ -184,7 +186,7 @@ export function planKill(paths: Readonly<Record<string, string>>): Plan {
  * The hierarchies to join, the unified one first. One that a limit needs can be used, as the limit's write is planned; another that can't
  * be used is left out.
  */
-function chooseMembers({ layout, slots }: GroupRequest, wanted: ReadonlySet<string>): Member[] {
+function chooseMembers({ layout, slots, isOptional = false }: GroupRequest, wanted: ReadonlySet<string>): Member[] {
   const controllers = new Map<Hierarchy, string[]>();
   if (layout.unified) controllers.set(layout.unified, []);
   for (const name of wanted) {
@@ -195,7 +197,7 @@ function chooseMembers({ layout, slots }: GroupRequest, wanted: ReadonlySet<stri
     const base = layout.bases.get(hierarchy.mountPoint);
     if (base?.path != null) return [{ hierarchy, base: base.path, slot: slots.take(), controllers: names }];
     // Without the unified tree nothing could be killed for certain; without another hierarchy that no limit needs, less is counted.
-    if (hierarchy !== layout.unified) return [];
+    if (hierarchy !== layout.unified || isOptional) return [];
     throw new UnsupportedError('cgroup', base?.reason ?? `nothing is known of ${hierarchy.mountPoint}`, base?.fix ?? null);
   });
 }

@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import type { Readable } from 'node:stream';
+import { containerShim } from '../host/container-shim.js';
 import { attempt } from '../native/system-errors.js';
 import { goneWorker, readWorker } from '../native/worker-output.js';
 import { clampOf, type LayerOptions } from '../options/layer-options.js';
@@ -9,7 +10,7 @@ import { planRead, type ReadRequest } from './overlay-plan.js';
 /** What a reading process writes, as a stream: see {@link readWorker}. */
 export async function readChanges(request: Omit<ReadRequest, 'output'>): Promise<Readable> {
   const what = request.work === 'pack' ? 'pack the changes' : 'list the changes';
-  return readWorker({ what, plan: (output) => planRead({ ...request, output }) });
+  return readWorker({ what, on: await containerShim(), plan: (output) => planRead({ ...request, output }) });
 }
 
 /** Packs a folder as a layer. An overlay that is mounted on the folder is not in the layer. */

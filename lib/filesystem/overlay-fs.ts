@@ -166,7 +166,7 @@ async function make(source: OverlaySource, id: string, target: Place, persist: b
 }
 
 function holdPlanned({ plan, slots, removal }: Held): Promise<Holding> {
-  return hold(plan, slots.descriptors, removal);
+  return hold(plan, slots.descriptors, { removal });
 }
 
 /** Writes a record before the thing is made. `null`: nobody is to remove what persists, so it has none. */

@@ -1,20 +1,21 @@
 import { writeFileSync } from 'node:fs';
-import { ownerName, start } from '../native/shim.js';
+import { ownShim, type Shim } from '../native/shim.js';
 import { OWN_NAME } from '../plan/constants.js';
 import { NONE, planOf } from '../plan/plan.js';
 import type { GroupLayout } from './cgroup-base.js';
 import { recordedGroups } from './journal.js';
 import { ownBases, reapFirst, writeBases } from './reap.js';
 
-let prepared: { owner: string; ready: Promise<unknown> } | undefined;
+/** By the names of owners. A name is of use as long as its shim lives. */
+const prepared = new Map<string, Promise<unknown>>();
 
 /**
- * The name under which this process makes what must be on the host: the name tells the owner to whoever reaps. The first use starts a task
- * that removes the owner's own group folders, empty by then, when this environment ends. It also removes what dead owners left.
+ * The name under which a shim of this process makes what must be on the host: the name tells the owner to whoever reaps. The first use starts
+ * a task that removes the owner's own group folders, empty by then, when this environment ends. It also removes what dead owners left.
  */
-export async function owner(layout: GroupLayout): Promise<string> {
-  const name = ownerName();
-  if (prepared?.owner !== name) {
+export async function owner(layout: GroupLayout, shim: Shim = ownShim()): Promise<string> {
+  const name = shim.owner;
+  if (!prepared.has(name)) {
     const bases = ownBases(layout);
     writeBases(name, bases);
     const plan = planOf({
@@ -23,23 +24,25 @@ export async function owner(layout: GroupLayout): Promise<string> {
         { op: 'remove_folder', host: true, at: NONE, path: `${base}/${OWN_NAME}`, wait: 0 } as const,
       ]),
     });
-    const ready = start(plan, new Map()).then((task) => {
+    const ready = shim.startPlan(plan, new Map()).then((task) => {
       // the shim died: processes that are in no pid namespace of their own, or cleared their parent-death signal, did not end with it
-      task.ended.catch(() => killGroups(layout, name));
-      return reapFirst().catch(async (error: unknown) => {
+      task.ended.catch(() => killGroups(layout, name)).finally(() => prepared.delete(name));
+      return reapFirst(shim).catch(async (error: unknown) => {
         // the next try starts another task
         await Promise.allSettled([task.close()]);
         throw error;
       });
     });
-    prepared = { owner: name, ready };
+    prepared.set(name, ready);
   }
-  const { ready } = prepared;
-  await ready.catch((error: unknown) => {
+  const ready = prepared.get(name);
+  try {
+    await ready;
+  } catch (error) {
     // the next call tries again
-    if (prepared?.ready === ready) prepared = undefined;
+    if (prepared.get(name) === ready) prepared.delete(name);
     throw error;
-  });
+  }
   return name;
 }
 

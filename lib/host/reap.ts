@@ -5,13 +5,14 @@ import * as z from 'zod';
 import { hasCode, NacelleError } from '../errors.js';
 import { thenEnd } from '../native/host-work.js';
 import { ownersDir, runtimeDir } from '../native/runtime-dir.js';
-import { ownerName, start } from '../native/shim.js';
+import { ownShim, type Shim } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
 import type { Task } from '../native/task.js';
 import { OWN_NAME } from '../plan/constants.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { type GroupLayout, groupLayout } from './cgroup-base.js';
+import { containerShim } from './container-shim.js';
 import { KEPT, parseFile, reapSteps, recordFiles, recordsDir } from './journal.js';
 
 /** What {@link reap} found. */
@@ -30,39 +31,42 @@ export interface ReapReport {
  * each takes the lock first, and to remove what is gone is success.
  */
 export async function reap(): Promise<ReapReport> {
-  const own = ownerName();
+  return reapBy(await containerShim().catch(() => ownShim()));
+}
+
+/** @param shim who removes it: a user's container shim has the right to all that this user's containers have made */
+async function reapBy(shim: Shim): Promise<ReapReport> {
   const owners: string[] = [];
   const failures: NacelleError[] = [];
   for (const owner of attempt('list the owners', () => readdirSync(ownersDir()))) {
-    if (owner === own) continue;
+    // its lock would be given to the shim itself
+    if (owner === shim.owner) continue;
     if (owner.endsWith('.new')) {
-      await reapUnlocked(join(ownersDir(), owner));
+      await reapUnlocked(join(ownersDir(), owner), shim);
       continue;
     }
-    const left = await reapOwner(owner);
+    const left = await reapOwner(owner, shim);
     if (left?.length === 0) owners.push(owner);
     failures.push(...(left ?? []));
   }
   return { owners, failures };
 }
 
-let first: { readonly owner: string; readonly done: Promise<void> } | undefined;
+/** By the names of those who reap. */
+const first = new Map<string, Promise<void>>();
 
 /**
  * Reaps when this process makes something for the first time. When something that others left can't be removed, that is no failure of this
  * process: it is reported as a warning.
  */
-export function reapFirst(): Promise<void> {
-  const owner = ownerName();
-  if (first?.owner !== owner) {
-    const done = reap().then(({ failures }) => warn(failures));
-    first = { owner, done };
-    done.catch(() => {
-      // the next call tries again
-      if (first?.done === done) first = undefined;
-    });
-  }
-  return first.done;
+export function reapFirst(shim: Shim = ownShim()): Promise<void> {
+  const before = first.get(shim.owner);
+  if (before !== undefined) return before;
+  const done = reapBy(shim).then(({ failures }) => warn(failures));
+  first.set(shim.owner, done);
+  // the next call tries again
+  done.catch(() => first.delete(shim.owner));
+  return done;
 }
 
 function warn(failures: readonly NacelleError[]): void {
@@ -94,11 +98,11 @@ export const EVIDENCE = 'exit';
 const basesSchema = z.array(z.string().startsWith('/'));
 
 /** Takes the lock of an owner; `null` when the owner is alive, or somebody else was faster. */
-async function lockOf(file: string, slots: Slots): Promise<Task | null> {
+async function lockOf(file: string, slots: Slots, shim: Shim): Promise<Task | null> {
   // this plan has no undo: without the lock nothing may be removed
   const plan = planOf({ prepare: [{ op: 'lock', host: true, out: slots.take(), at: NONE, path: file }] });
   try {
-    return await start(plan, new Map());
+    return await shim.startPlan(plan, new Map());
   } catch (error) {
     if (hasCode(error, 'EAGAIN', 'ENOENT')) return null;
     throw error;
@@ -106,16 +110,16 @@ async function lockOf(file: string, slots: Slots): Promise<Task | null> {
 }
 
 /** Removes the file of a shim that died before it had locked the file. One that is still starting makes another. */
-async function reapUnlocked(file: string): Promise<void> {
-  const task = await lockOf(file, new Slots());
+async function reapUnlocked(file: string, shim: Shim): Promise<void> {
+  const task = await lockOf(file, new Slots(), shim);
   if (task) await thenEnd(task, () => task.call([{ op: 'unlink', host: true, at: NONE, path: file }]));
 }
 
 /** Reaps one owner. Gives what could not be removed; `null` when the owner is alive, or somebody else was faster, or keeps evidence of an end. */
-export async function reapOwner(owner: string): Promise<NacelleError[] | null> {
+export async function reapOwner(owner: string, shim: Shim): Promise<NacelleError[] | null> {
   const file = join(ownersDir(), owner);
   const slots = new Slots();
-  const task = await lockOf(file, slots);
+  const task = await lockOf(file, slots, shim);
   if (task === null) return null;
   return thenEnd(task, async () => {
     const folder = join(runtimeDir(), 'containers', owner);

@@ -1,5 +1,7 @@
 /** The connection of this environment to the shim; addon/socket.h says how it behaves. */
 export interface ShimSocket {
+  /** Of a shim that waits for the maps of its ids: lets it go on, and hears it once it serves. @throws an error with `errno` */
+  goOn(): void;
   send(type: number, id: number, body: Uint8Array, fds: readonly number[]): number;
   ref(): void;
   unref(): void;
@@ -32,7 +34,7 @@ export interface Binding {
   /** Of the package that the addon was built with. */
   readonly version: string;
   readonly Socket: new (
-    options: { shim?: string; runtimeDir?: string; detached?: string; folder?: string },
+    options: { shim?: string; runtimeDir?: string; detached?: string; folder?: string; mapped?: boolean; joined?: number },
     onMessage: (type: number, id: number, body: Buffer, fds: number[]) => void,
     onClose: () => void,
   ) => ShimSocket;

@@ -27,7 +27,7 @@ import { type Carrier, RunningTask } from './running-task.js';
 import { ShimError } from './shim-error.js';
 import { ownTable, type ShimTable, tableOf } from './shim-table.js';
 import { nativeError } from './system-errors.js';
-import type { StartPlan, Task } from './task.js';
+import type { Beginning, StartPlan, Task } from './task.js';
 import { isCut, output } from './task-output.js';
 
 /** Makes the socket of a connection. */
@@ -70,12 +70,25 @@ export class Connection implements Carrier {
     return this.#socket.owner;
   }
 
+  /** Of the shim. */
+  get pid(): number {
+    return this.#socket.pid;
+  }
+
+  /** Lets a shim go on that waits for the maps of its ids. @throws an error with `errno` */
+  goOn(): void {
+    this.#socket.goOn();
+  }
+
   start(plan: Plan, descriptors: Descriptors): RunningTask {
     return this.#start(Request.start, plan, descriptors, encodePlan(plan, descriptors, this.table));
   }
 
-  startLater(plan: Plan, body: Uint8Array): RunningTask {
-    return this.#start(Request.startLater, plan, new Map(), body);
+  /** Sends the first part of a plan, which is `body` as it travels: it waits in the shim, and keeps no event loop alive. */
+  startLater(first: Plan, body: Uint8Array): Beginning {
+    const task = this.#start(Request.startLater, first, new Map(), body);
+    task.unref();
+    return task;
   }
 
   readonly startPlan: StartPlan = async (plan, descriptors, cancelSignal = null) => this.start(plan, descriptors).hear(cancelSignal);
@@ -189,6 +202,8 @@ export class Connection implements Carrier {
   }
 
   #start(request: number, plan: Plan, descriptors: Descriptors, body: Uint8Array): RunningTask {
+    // nobody would tell of its end
+    if (this.closed) throw new ShimError();
     checkSize(body);
     const task = new RunningTask(this, this.#nextId++, plan, descriptors);
     this.#tasks.set(task.id, task);

@@ -2,17 +2,17 @@ import { oneOf, toError, withCleanupError } from '../errors.js';
 import type { Descriptors, Plan } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { closeDescriptor } from './load-addon.js';
-import { start } from './shim.js';
+import { ownShim, type Shim } from './shim.js';
 import type { Task, TaskOutput } from './task.js';
 
 // Work on the host that a task does, and then ends: something is made, held or removed. Every failure is told: the first is the error, with
-// its errno and path, and the others are its `cleanupError`.
+// its errno and path, and the others are its `cleanupError`. Where no shim is named, this process's own does the work.
 
 const none: Descriptors = new Map();
 
 /** Carries out a plan without a program, and ends its task. @throws the failure of the plan, or of its undo */
-export async function carryOut(plan: Plan, descriptors: Descriptors = none): Promise<TaskOutput> {
-  const task = await start(plan, descriptors);
+export async function carryOut(plan: Plan, descriptors: Descriptors = none, on: Shim = ownShim()): Promise<TaskOutput> {
+  const task = await on.startPlan(plan, descriptors);
   const failure = await endOf(task);
   if (!failure) return task.started;
   for (const fd of task.started.descriptors.values()) closeDescriptor(fd);
@@ -21,7 +21,7 @@ export async function carryOut(plan: Plan, descriptors: Descriptors = none): Pro
 
 /** Does some work while a plan is held, and ends its task in any case. @throws the first failure: of the plan, the work or the undo */
 export async function during<T>(plan: Plan, descriptors: Descriptors, work: (task: Task) => Promise<T>): Promise<T> {
-  return thenEnd(await start(plan, descriptors), work);
+  return thenEnd(await ownShim().startPlan(plan, descriptors), work);
 }
 
 /** Does some work with a task, and ends the task in any case. @throws as {@link during} */
@@ -47,8 +47,12 @@ export interface Holding {
 }
 
 /** Makes something that is removed with its task or, when there is a `removal`, stays until these steps remove it. */
-export async function hold(plan: Plan, descriptors: Descriptors = none, removal: readonly Step[] = []): Promise<Holding> {
-  return { task: await start(plan, descriptors), removal };
+export async function hold(
+  plan: Plan,
+  descriptors: Descriptors = none,
+  { removal = [], on = ownShim() }: { readonly removal?: readonly Step[]; readonly on?: Shim } = {},
+): Promise<Holding> {
+  return { task: await on.startPlan(plan, descriptors), removal };
 }
 
 /** Removes all of these, each even when one before it failed. */

@@ -1,12 +1,11 @@
 import { errnoOf, toError } from '../errors.js';
-import type { Plan } from '../plan/plan.js';
 import type { Binding, ShimSocket } from './binding.js';
 import { Connection } from './connection.js';
 import { loadNative } from './load-addon.js';
 import { requireOwn } from './own-folder.js';
 import { makeRuntimeBase, runtimeDir } from './runtime-dir.js';
 import { nativeError } from './system-errors.js';
-import type { Beginning, StartPlan } from './task.js';
+import type { StartPlan } from './task.js';
 
 let connection: Connection | undefined;
 
@@ -16,14 +15,15 @@ function connected(): Connection {
   return connection;
 }
 
-export const start: StartPlan = (plan, descriptors, cancelSignal = null) => connected().startPlan(plan, descriptors, cancelSignal);
+/** Whoever carries plans out. */
+export type Shim = Pick<Connection, 'owner' | 'startPlan' | 'startLater'>;
 
-/** Sends the first part of a plan, which is `body` as it travels: it waits in the shim. */
-export function beginLater(first: Plan, body: Uint8Array): Beginning {
-  const task = connected().startLater(first, body);
-  task.unref();
-  return task;
+/** The shim of this process, which has this process's own rights. It is started when there is none. @throws SyscallError */
+export function ownShim(): Shim {
+  return connected();
 }
+
+export const start: StartPlan = (plan, descriptors, cancelSignal = null) => connected().startPlan(plan, descriptors, cancelSignal);
 
 /** The name under which this process's groups and records are made. Starts the shim. */
 export function ownerName(): string {
@@ -33,6 +33,30 @@ export function ownerName(): string {
 /** Starts a shim of its own for a detached container, which is its owner's name too. The shim outlives this process once it has a task to keep. */
 export function launchShim(owner: string): Connection {
   return new Connection((...hooks) => openSocket({ detached: owner }, hooks));
+}
+
+/** A shim that is root of a user namespace (addon/shim/wire/mapping.h). */
+export interface MappedLaunch {
+  /** The owner's name of a detached container, which the shim then is for. */
+  readonly detached?: string | undefined;
+  /** The user namespace to enter, which has its maps; else a new one. */
+  readonly joined?: number | undefined;
+  /** Writes the maps of the process, which waits for them meanwhile. */
+  readonly writeMaps: (pid: number) => Promise<void>;
+}
+
+/** Starts a mapped shim, which ends with this environment, or outlives it as {@link launchShim} says. @throws SyscallError; as `writeMaps` */
+export async function launchMappedShim({ detached, joined, writeMaps }: MappedLaunch): Promise<Connection> {
+  const given = { ...(detached === undefined ? {} : { detached }), ...(joined === undefined ? {} : { joined }) };
+  const connection = new Connection((...hooks) => openSocket({ mapped: true, ...given }, hooks));
+  try {
+    if (joined === undefined) await writeMaps(connection.pid);
+    withErrno('execveat', () => connection.goOn());
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
 }
 
 type Hooks = [onMessage: (type: number, id: number, body: Buffer, fds: number[]) => void, onClose: () => void];
@@ -50,7 +74,7 @@ export function connectTo(folder: string): Connection {
   return new Connection((...hooks) => withErrno('connect', () => new (loadNative().addon.Socket)({ folder }, ...hooks)));
 }
 
-function withErrno(syscall: string, open: () => ShimSocket): ShimSocket {
+function withErrno<T>(syscall: string, open: () => T): T {
   try {
     return open();
   } catch (error) {

@@ -3,13 +3,15 @@ import { Readable } from 'node:stream';
 import { NacelleError, toError } from '../errors.js';
 import type { Plan, Slots } from '../plan/plan.js';
 import { binding, closeDescriptor, streamOf } from './load-addon.js';
-import { start } from './shim.js';
+import { ownShim, type Shim } from './shim.js';
 import type { Task } from './task.js';
 
 /** A process that writes what it finds, and ends. */
 export interface Worker {
   /** What it does, in the caller's words. */
   readonly what: string;
+  /** Who starts it. Default: this process's own shim. */
+  readonly on?: Shim;
   /** The most bytes that it may write; a stream that has more of them fails with `ERR_TOO_LARGE`. Default: no limit. */
   readonly maxBytes?: number | null;
   /** @param output the descriptor that the process writes to */
@@ -22,13 +24,13 @@ export interface Worker {
  *
  * @throws when the process can't begin its work
  */
-export async function readWorker({ what, maxBytes = null, plan: planFor }: Worker): Promise<Readable> {
+export async function readWorker({ what, on = ownShim(), maxBytes = null, plan: planFor }: Worker): Promise<Readable> {
   const [output, input] = binding().pipe();
   // a socket gets the descriptor at once, and closes it whatever fails
   const pipe = streamOf(output, { readable: true, writable: false });
   try {
     const { plan, slots } = planFor(input);
-    return new WorkerOutput(pipe, await start(plan, slots.descriptors), { what, maxBytes });
+    return new WorkerOutput(pipe, await on.startPlan(plan, slots.descriptors), { what, maxBytes });
   } catch (error) {
     pipe.destroy();
     throw error;

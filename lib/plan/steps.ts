@@ -88,6 +88,7 @@ export type Step =
   | { readonly op: 'add_groups'; readonly host?: never; readonly groups: readonly string[]; readonly apply: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'save_user'; readonly host?: never; readonly out?: Slot; }
   | { readonly op: 'restore_user'; readonly host?: never; readonly saved: Slot; readonly apply: number | bigint; }
+  | { readonly op: 'keep_groups'; readonly host?: never; }
   | { readonly op: 'keep_capabilities'; readonly host?: never; }
   | { readonly op: 'bound_capabilities'; readonly host?: never; readonly bounding: number | bigint; }
   | { readonly op: 'capabilities'; readonly host?: never; readonly effective: number | bigint; readonly permitted: number | bigint; readonly inheritable: number | bigint; readonly ambient: number | bigint; }
@@ -201,6 +202,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'add_groups', call: 'setgroups', what: 'add the groups of groupAdd', fields: [['LIST', 'groups'], ['NUM', 'apply'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'save_user', call: 'memfd_create', what: 'note who the user is', fields: [['OUT', 'out']] },
   { op: 'restore_user', call: 'setresuid', what: 'become the container\'s user', fields: [['SLOT', 'saved'], ['NUM', 'apply']] },
+  { op: 'keep_groups', call: 'setgroups', what: 'keep the groups that this user can\'t leave', fields: [] },
   { op: 'keep_capabilities', call: 'prctl', what: 'keep capabilities over the change of user', fields: [] },
   { op: 'bound_capabilities', call: 'prctl', what: 'limit the bounding set', fields: [['NUM', 'bounding']] },
   { op: 'capabilities', call: 'capset', what: 'set the capabilities', fields: [['NUM', 'effective'], ['NUM', 'permitted'], ['NUM', 'inheritable'], ['NUM', 'ambient']] },

@@ -36,12 +36,21 @@ export interface ProgramUser {
   readonly user: string;
   /** Groups, by name or number, beside those that the user is in. */
   readonly groupAdd: readonly string[];
+  /** The program has the groups of whoever starts it, which that user can't leave. Default: those of the user. */
+  readonly keepsGroups?: boolean;
 }
 
 /** Steps that look up who the program's user is, in files of this ground. */
-export function findUser({ user, groupAdd }: ProgramUser, ground: Ground): Step[] {
-  return [{ op: 'user', user, apply: 0, ...ground }, ...addGroups(groupAdd, { apply: 0, ...ground })];
+export function findUser({ user, groupAdd, keepsGroups = false }: ProgramUser, ground: Ground): Step[] {
+  return [
+    { op: 'user', user, apply: 0, ...ground },
+    ...addGroups(groupAdd, { apply: 0, ...ground }),
+    ...(keepsGroups ? [KEEP_GROUPS] : []),
+  ];
 }
+
+/** Before a change of user that can't change groups. */
+export const KEEP_GROUPS: Step = { op: 'keep_groups' };
 
 function addGroups(groups: readonly string[], how: { readonly apply: 0 | 1 } & Ground): Step[] {
   return groups.length === 0 ? [] : [{ op: 'add_groups', groups, ...how }];

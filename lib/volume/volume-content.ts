@@ -2,8 +2,8 @@ import { chmod } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { hasCode, NacelleError, SyscallError, withCleanupError } from '../errors.js';
+import { containerShim } from '../host/container-shim.js';
 import { binding, closeDescriptor, streamOf } from '../native/load-addon.js';
-import { start } from '../native/shim.js';
 import { attempting } from '../native/system-errors.js';
 import type { Task } from '../native/task.js';
 import { readWorker } from '../native/worker-output.js';
@@ -17,7 +17,7 @@ import { dataFolder } from './volume-folder.js';
 
 /** A tar of a tree, as a stream. Destroying it ends the process that packs. */
 export async function packTree(tree: Tree, what: string): Promise<Readable> {
-  return readWorker({ what, plan: (output) => packPlan(tree, output) });
+  return readWorker({ what, on: await containerShim(), plan: (output) => packPlan(tree, output) });
 }
 
 /**
@@ -67,7 +67,7 @@ export async function fillFromTree(name: string, tree: Tree, signal?: AbortSigna
     try {
       const { plan, slots } = packPlan(tree, input);
       try {
-        tasks.push(await start(plan, slots.descriptors));
+        tasks.push(await (await containerShim()).startPlan(plan, slots.descriptors));
       } finally {
         closeDescriptor(input);
       }
@@ -117,9 +117,9 @@ async function fill(name: string, work: (folder: string) => Promise<void>, root 
   }
 }
 
-function startUnpacking(folder: string, input: number): Promise<Task> {
+async function startUnpacking(folder: string, input: number): Promise<Task> {
   const { plan, slots } = unpackPlan({ input, target: folder, lower: [], limits: {}, whiteouts: 'none' });
-  return start(plan, slots.descriptors);
+  return (await containerShim()).startPlan(plan, slots.descriptors);
 }
 
 /** @throws the failure of the process's work */

@@ -46,9 +46,9 @@ describe('work on the host', () => {
     const [gone, kept] = [join(folder, 'gone'), join(folder, 'kept')];
     for (const path of [gone, kept]) writeFileSync(path, '');
     const holdings = [
-      await hold(planOf({ undo: [unlink(two)] }), nothing, [unlink(one)]),
-      await hold(planOf({}), nothing, [unlink(gone)]),
-      { ...(await hold(planOf({ undo: [unlink(kept)] }), nothing, [unlink(three)])), isGone: () => true },
+      await hold(planOf({ undo: [unlink(two)] }), nothing, { removal: [unlink(one)] }),
+      await hold(planOf({}), nothing, { removal: [unlink(gone)] }),
+      { ...(await hold(planOf({ undo: [unlink(kept)] }), nothing, { removal: [unlink(three)] })), isGone: () => true },
     ];
     await expect(release(holdings)).rejects.toMatchObject({ path: one, cleanupError: { path: two } });
     expect([gone, kept].map((path) => existsSync(path))).toEqual([false, false]);

@@ -27,6 +27,7 @@ struct Context {
   int executable = -1;            // the file that init and pump execute (modes/executable.h)
   Pump pump;                      // host steps: the process that copies files
   Account account;                // child steps: who `user` found
+  bool keeps_groups = false;      // child steps: keep_groups has run
 
   int failed(int error, const char* words) {
     std::snprintf(text, sizeof text, "%s", words);

@@ -101,10 +101,18 @@ bool is_two_numbers(const char* user) { return std::strchr(user, ':') != nullptr
 // Uses the system calls, since setgroups, setresgid and setresuid of libc would look for other threads.
 int set_groups(const Account& account) { return checked_int(syscall(SYS_setgroups, account.group_count, account.groups)); }
 
-int become(const Account& account) {
-  if (const int result = set_groups(account); result < 0) return result;
+int become(const Context& context) {
+  const Account& account = context.account;
+  if (!context.keeps_groups) {
+    if (const int result = set_groups(account); result < 0) return result;
+  }
   if (syscall(SYS_setresgid, account.gid, account.gid, account.gid) < 0) return -errno;
   return checked_int(syscall(SYS_setresuid, account.uid, account.uid, account.uid));
+}
+
+int become_found(Context& context) {
+  const int result = become(context);
+  return result == -EINVAL ? context.failed(result, "the user namespace has no such id") : result;
 }
 
 }  // namespace
@@ -203,7 +211,7 @@ int run(Context& context, const args::user& a) {
     if (result == -ENOENT) return context.failed(result, "no such user or group in the container's files");
     if (result < 0) return result;
   }
-  return a.apply == 0 ? 0 : become(context.account);
+  return a.apply == 0 ? 0 : become_found(context);
 }
 
 int run(Context& context, const args::add_groups& a) {
@@ -241,7 +249,12 @@ int run(Context& context, const args::save_user& a) {
 
 int run(Context& context, const args::restore_user& a) {
   const int result = read_memfd(context.slots.get(a.saved), reinterpret_cast<char*>(&context.account), sizeof context.account);
-  return result < 0 || a.apply == 0 ? result : become(context.account);
+  return result < 0 || a.apply == 0 ? result : become_found(context);
+}
+
+int run(Context& context, const args::keep_groups&) {
+  context.keeps_groups = true;
+  return 0;
 }
 
 int run(Context&, const args::keep_capabilities&) { return checked_int(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)); }

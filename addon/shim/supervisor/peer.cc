@@ -5,9 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <initializer_list>
 
+#include "../kernel/syscalls.h"
 #include "../kernel/unique_fd.h"
 
 namespace nacelle {
@@ -25,21 +28,72 @@ bool is_same_namespace(pid_t pid, const char* type) {
   return stat(path, &own) == 0 && own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
+bool is_in_own_namespaces(pid_t pid) {
+  for (const char* type : {"user", "mnt", "pid"}) {
+    if (!is_same_namespace(pid, type)) return false;
+  }
+  return true;
+}
+
+// Reads a file of a process, of which anybody may read the first 4 KiB. 0 or -errno.
+int read_process(pid_t pid, const char* name, std::string& text) {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+  const unique_fd file(open(path, O_RDONLY | O_CLOEXEC));
+  if (!file) return -errno;
+  char bytes[4096];
+  size_t size = 0;
+  for (;;) {
+    const ssize_t got = read(file.get(), bytes + size, sizeof bytes - size);
+    if (got < 0) return -errno;
+    size += static_cast<size_t>(got);
+    if (got == 0 || size == sizeof bytes) break;
+  }
+  text.assign(bytes, size);
+  return 0;
+}
+
+// Whether a process is in the pid namespace of this /proc, and in none below: "NSpid:" has a number for each.
+bool has_one_number(pid_t pid) {
+  constexpr char kField[] = "\nNSpid:\t";
+  std::string status;
+  if (read_process(pid, "status", status) < 0) return false;
+  const size_t at = status.find(kField);
+  if (at == std::string::npos) return false;
+  const size_t end = status.find('\n', at + 1);
+  return end != std::string::npos && status.find('\t', at + std::strlen(kField)) > end;
+}
+
+bool is_mapped_as(pid_t pid, const std::string& map) {
+  std::string theirs;
+  return read_process(pid, "uid_map", theirs) == 0 && theirs == map && has_one_number(pid);
+}
+
+// The process at the other end, as it was when it connected or made the socket. 0 or -errno.
+int read_peer(int socket, ucred& peer) {
+  socklen_t size = sizeof peer;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return -errno;
+  return peer.pid > 0 ? 0 : -ESRCH;
+}
+
 }  // namespace
 
-bool is_own_kind(int socket) {
+bool is_own_kind(int socket, const std::string& map) {
   ucred peer{};
-  socklen_t size = sizeof peer;
-  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != geteuid() || peer.pid <= 0) return false;
+  if (read_peer(socket, peer) < 0 || peer.uid != geteuid()) return false;
   int fd = -1;
-  size = sizeof fd;
+  socklen_t size = sizeof fd;
   // without this descriptor the number could be another process's by now; before Linux 6.5 there is none
   const unique_fd process(getsockopt(socket, SOL_SOCKET, kSoPeerPidfd, &fd, &size) < 0 ? -1 : fd);
-  for (const char* type : {"user", "mnt", "pid"}) {
-    if (!is_same_namespace(peer.pid, type)) return false;
-  }
+  if (!(map.empty() ? is_in_own_namespaces(peer.pid) : is_mapped_as(peer.pid, map))) return false;
   pollfd ended{process.get(), POLLIN, 0};
   return poll(&ended, 1, 0) == 0;
+}
+
+int read_peers_map(int socket, std::string& map) {
+  ucred peer{};
+  const int result = read_peer(socket, peer);
+  return result < 0 ? result : read_process(peer.pid, "uid_map", map);
 }
 
 }  // namespace nacelle

@@ -23,20 +23,23 @@
 extern "C" char __executable_start, etext;
 
 namespace nacelle {
-int Supervisor::start(unique_fd control, const char* runtime_dir, const char* owner, bool found_by_others) {
+
+int Supervisor::start(unique_fd control, const Beginning& beginning) {
   // this comes first: the socket must stay open, since main() reports a failure through it
   control_ = std::move(control);
   int result = loop_.open();
   if (result < 0) return result;
-  runtime_dir_ = runtime_dir;
-  owner_ = owner;
+  runtime_dir_ = beginning.runtime_dir;
+  owner_ = beginning.owner;
+  if (beginning.is_mapped) result = read_peers_map(control_.get(), peers_map_);
+  if (result < 0) return result;
   result = open_executable(executable_);
   if (result < 0) return result;
   result = reserve_.fill();
   if (result < 0) return result;
   result = lock_owner();
-  if (found_by_others) rest_when_idle();
-  if (result == 0 && found_by_others) result = listen_for_others();
+  if (beginning.found_by_others) rest_when_idle();
+  if (result == 0 && beginning.found_by_others) result = listen_for_others();
   if (result < 0) return result;
 
   result = watch_signals();
@@ -132,7 +135,7 @@ void Supervisor::accept_others() {
   for (;;) {
     unique_fd socket(accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket) return;  // nobody waits, or there is no room now: the watch tells again
-    if (is_own_kind(socket.get())) add_client(std::move(socket));
+    if (is_own_kind(socket.get(), peers_map_)) add_client(std::move(socket));
   }
 }
 

@@ -17,12 +17,21 @@
 
 namespace nacelle {
 
+// What a shim is told when it begins.
+struct Beginning {
+  const char* runtime_dir;
+  const char* owner;
+  // Processes that come later may connect too, by a socket in the runtime folder.
+  bool found_by_others;
+  // This process is root of a user namespace, which its clients are not in.
+  bool is_mapped;
+};
+
 // The shim: clients, tasks, and the children of all of them.
 class Supervisor {
  public:
-  // `control` brings new clients, and its end of file is Node's end. `found_by_others`: processes that come later may connect too, by a
-  // socket in the runtime folder. 0 or -errno.
-  int start(unique_fd control, const char* runtime_dir, const char* owner, bool found_by_others);
+  // `control` brings new clients, and its end of file is Node's end. 0 or -errno.
+  int start(unique_fd control, const Beginning& beginning);
   int run() { return loop_.run(); }
 
   // Instead of start(): goes on as the shim before did. `error`: why a newer one could not, or 0. 0 or -errno.
@@ -79,6 +88,7 @@ class Supervisor {
   Upgrade upgrade_{*this};
   Listener asker_;  // for answer_upgrade()
   std::string runtime_dir_, owner_;
+  std::string peers_map_;  // the uid_map of those who may connect; '': they are in this process's user namespace
   bool keeps_journal_ = false, has_served_ = false;
   Watch control_watch_, signal_watch_, listening_watch_;
   uint32_t next_key_ = 1, generation_ = 0;

@@ -34,7 +34,11 @@ void Supervisor::save(Saved& to, const Listener& asker) const {
     to.add("clients", client);
   }
   const auto number_of = [&numbers](const Client& client) { return numbers.at(&client); };
-  to.text("runtime dir", runtime_dir_).text("owner", owner_).number("generation", generation_).number("next key", next_key_);
+  to.text("runtime dir", runtime_dir_)
+      .text("owner", owner_)
+      .text("peers map", peers_map_)
+      .number("generation", generation_)
+      .number("next key", next_key_);
   to.number("keeps journal", keeps_journal_ ? 1 : 0).number("has served", has_served_ ? 1 : 0);
   to.fd("lock", lock_.get()).fd("listening", listening_.get());
   if (asker.client != nullptr) to.number("asker", number_of(*asker.client)).number("asker id", asker.id);
@@ -51,6 +55,7 @@ void Supervisor::save(Saved& to, const Listener& asker) const {
 int Supervisor::find(const Found& found, int error) {
   runtime_dir_ = found.text("runtime dir");
   owner_ = found.text("owner");
+  peers_map_ = found.text("peers map");
   generation_ = static_cast<uint32_t>(found.number("generation")) + (error == 0 ? 1 : 0);
   next_key_ = static_cast<uint32_t>(found.number("next key"));
   keeps_journal_ = found.number("keeps journal") != 0;

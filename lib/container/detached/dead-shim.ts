@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode, NacelleError, oneOf } from '../../errors.js';
+import { containerShim } from '../../host/container-shim.js';
 import { keptSteps } from '../../host/journal.js';
 import { EVIDENCE, reapOwner } from '../../host/reap.js';
 import { carryOut } from '../../native/host-work.js';
@@ -44,8 +45,10 @@ export function taskOfTheDead(id: string): Task | null {
       const slots = new Slots();
       const evidence = join(containerFolder(id), EVIDENCE);
       // without evidence it is no container any more: the owner's file goes last, and until then whoever reaps removes the rest
-      await carryOut(planOf({ prepare: [{ op: 'unlink', host: true, at: NONE, path: evidence }, ...keptSteps(id, slots)] }));
-      const failure = oneOf((await reapOwner(id)) ?? []);
+      const shim = await containerShim();
+      const removal = planOf({ prepare: [{ op: 'unlink', host: true, at: NONE, path: evidence }, ...keptSteps(id, slots)] });
+      await carryOut(removal, new Map(), shim);
+      const failure = oneOf((await reapOwner(id, shim)) ?? []);
       if (failure) throw failure;
     },
     ref: () => undefined,

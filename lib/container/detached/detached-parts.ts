@@ -55,7 +55,7 @@ async function partsOf<E extends Encoding>(
     return fd;
   };
   const changes = changesOf(detached, take);
-  const inside: Inside | null = insideOf(take(detached?.inside.mountNamespace), take(detached?.inside.user));
+  const inside: Inside | null = insideOf({ current: record }, take(detached?.inside.mountNamespace), take(detached?.inside.user));
   const master = take(detached?.terminal ?? undefined);
   // the shim keeps its own
   for (const fd of left.values()) closeDescriptor(fd);

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { hasCode, NacelleError, SyscallError } from '../../errors.js';
 import type { GroupLayout } from '../../host/cgroup-base.js';
+import { containerShim } from '../../host/container-shim.js';
 import { type DetachedLayout, detachedLayout } from '../../host/detached-layout.js';
 import { type HostRecord, KEPT, writeRecord } from '../../host/journal.js';
 import { EVIDENCE, ownBases, reapFirst, writeBases } from '../../host/reap.js';
-import { requireRoot } from '../../host/require-root.js';
 import type { Connection } from '../../native/connection.js';
 import { attempting } from '../../native/system-errors.js';
 import type { Task } from '../../native/task.js';
@@ -42,17 +42,16 @@ export interface Launched {
  * @throws as `Container.create`; NacelleError `ERR_NAME_TAKEN`
  */
 export async function launchDetached(options: ParsedOptions, detach: DetachOptions): Promise<Launched> {
-  requireRoot();
   return withNetwork(options, (joined) => launchInOwnShim(joined, detach));
 }
 
 async function launchInOwnShim(options: ParsedOptions, detach: DetachOptions): Promise<Launched> {
-  await reapFirst();
-  const { id, connection } = spareShim.take();
+  await reapFirst(await containerShim());
+  const { id, connection } = await spareShim.take();
   try {
     const { layout, moved } = detachedLayout();
     writeBases(id, ownBases(layout));
-    const prepared = await prepare(options, { id, park: true, owner: id, layout });
+    const prepared = await prepare(options, { id, park: true, shim: connection, layout });
     try {
       const launched = await launchOn(connection, prepared, { detach, layout, moved });
       spareShim.prepare();

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { launchContainerShim } from '../../host/container-shim.js';
 import { clearTimeout, setTimeout } from '../../native/clock.js';
 import type { Connection } from '../../native/connection.js';
-import { launchShim } from '../../native/shim.js';
 import { newId } from '../../plan/id.js';
 import { containerFolder } from './container-folders.js';
 
@@ -25,7 +25,7 @@ export class SpareShim {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** The shim that was started ahead, where there is one of use, else a new one. @throws SyscallError: none could be started */
-  take(): OwnShim {
+  async take(): Promise<OwnShim> {
     clearTimeout(this.#timer);
     const spare = this.#spare;
     this.#spare = null;
@@ -39,7 +39,7 @@ export class SpareShim {
   /** To be called when a container was made: starts a shim for the next one when nothing is made for a while. */
   prepare(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#start(), IDLE).unref();
+    this.#timer = setTimeout(() => void this.#start(), IDLE).unref();
   }
 
   /** Ends the shim, if there is one. */
@@ -49,10 +49,13 @@ export class SpareShim {
     this.#spare = null;
   }
 
-  #start(): void {
+  async #start(): Promise<void> {
     if (this.#spare !== null) return;
     try {
-      this.#spare = started();
+      const spare = await started();
+      // another may have been started meanwhile
+      if (this.#spare === null) this.#spare = spare;
+      else spare.connection.close();
     } catch {
       // the next container starts its shim by itself, and tells what hinders that
     }
@@ -61,9 +64,9 @@ export class SpareShim {
 
 export const spareShim = new SpareShim();
 
-function started(): OwnShim {
+async function started(): Promise<OwnShim> {
   const id = newId();
-  return { id, connection: launchShim(id) };
+  return { id, connection: await launchContainerShim(id) };
 }
 
 /** Whether it lives, and serves where containers are made now: the runtime folder may be another by now, or somebody has emptied it. */

@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { hasCode, NacelleError } from '../../errors.js';
+import { containerShim } from '../../host/container-shim.js';
 import { endOf } from '../../native/host-work.js';
 import { binding, closeDescriptor, streamOf } from '../../native/load-addon.js';
-import { start } from '../../native/shim.js';
 import { goneWorker, readWorker } from '../../native/worker-output.js';
 import { ignoreErrors } from '../../process/streams/ignore-errors.js';
 import type { ParsedCopyFrom, ParsedCopyTo } from '../options/copy-options.js';
@@ -29,7 +29,7 @@ export class ContainerFiles {
   async copyFrom({ maxBytes, ...from }: ParsedCopyFrom): Promise<Readable> {
     const what = `copy ${from.path} from the container ${this.#id}`;
     const place = this.#open(what);
-    const stream = await readWorker({ what, maxBytes, plan: (output) => planCopyFrom(place, from, output) });
+    const stream = await readWorker({ what, on: await containerShim(), maxBytes, plan: (output) => planCopyFrom(place, from, output) });
     const end = (): Promise<void> => goneWorker(stream);
     this.#copies.add(end);
     stream.once('close', () => this.#copies.delete(end));
@@ -44,7 +44,8 @@ export class ContainerFiles {
     const place = this.#open(what);
     if (to.type === 'tar') return this.#unpack(what, place, to);
     const { plan, slots } = planCopyTo(place, to);
-    const ending = start(plan, slots.descriptors).then(endOf);
+    const shim = await containerShim();
+    const ending = shim.startPlan(plan, slots.descriptors).then(endOf);
     const failure = await this.#whileOpen(ending, () => ending);
     if (failure) throw failure;
   }
@@ -57,7 +58,9 @@ export class ContainerFiles {
     const sink = streamOf(input, { readable: false, writable: true });
     try {
       const { plan, slots } = planUnpackTo(place, path, output);
-      const task = await start(plan, slots.descriptors).finally(() => closeDescriptor(output));
+      const task = await containerShim()
+        .then((shim) => shim.startPlan(plan, slots.descriptors))
+        .finally(() => closeDescriptor(output));
       const feeding = pipeline(tar, sink).catch(async (error: unknown) => {
         // a failure of `close` is ignored: a process that had failed by then tells it by `ended`
         await Promise.allSettled([task.close()]);
@@ -86,7 +89,7 @@ export class ContainerFiles {
     this.#isClosed = true;
     await Promise.allSettled([...this.#copies].map((end) => end()));
     const { plan, slots } = planLetGo(this.#place);
-    const starting = start(plan, slots.descriptors);
+    const starting = (await containerShim()).startPlan(plan, slots.descriptors);
     this.#place.close();
     await endOf(await starting);
   }

@@ -5,6 +5,7 @@ import { confinedStage } from '../../plan/confined-worker.js';
 import { CLONE, O_PATH, SIGKILL } from '../../plan/constants.js';
 import { ANYWHERE, NONE, type Plan, planOf, Slots } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
+import { KEEP_GROUPS } from '../../process/program-steps.js';
 import type { ParsedCopyFrom, ParsedCopyTo } from '../options/copy-options.js';
 
 /** Where a container's files are, and who its user is: descriptors. */
@@ -12,6 +13,8 @@ export interface Place {
   readonly mountNamespace: number;
   /** What the step `save_user` noted. */
   readonly user: number;
+  /** Whether that user can't leave the groups of who starts the process. */
+  readonly keepsGroups: boolean;
   /** What its root may do. */
   readonly capabilities: CapabilityMask;
 }
@@ -112,12 +115,13 @@ export function planLetGo(place: Place): CopyPlan {
 }
 
 /** The slots with the place in them, and the steps by which a process comes to see the container's files. */
-function entrance({ mountNamespace, user }: Place): { slots: Slots; root: Slot; user: Slot; enter: Step[] } {
+function entrance({ mountNamespace, user, keepsGroups }: Place): { slots: Slots; root: Slot; user: Slot; enter: Step[] } {
   const slots = new Slots();
   const [ns, saved, root] = [slots.give(mountNamespace), slots.give(user), slots.take()];
   const enter: Step[] = [
     { op: 'setns', ns, type: 'mnt' },
     { op: 'open', out: root, at: NONE, path: '/', flags: O_PATH, mode: 0 },
+    ...(keepsGroups ? [KEEP_GROUPS] : []),
   ];
   return { slots, root, user: saved, enter };
 }

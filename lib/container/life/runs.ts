@@ -37,7 +37,7 @@ async function enterRun(life: Life): Promise<void> {
   if (insideSlots === null) return;
   const { mountNamespace, user } = insideSlots;
   const { descriptors } = await task.call([], { returns: [mountNamespace, user] });
-  await life.takeInside(insideOf(descriptors.get(mountNamespace), descriptors.get(user)));
+  await life.takeInside(insideOf(life.record, descriptors.get(mountNamespace), descriptors.get(user)));
 }
 
 /**

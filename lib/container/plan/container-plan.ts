@@ -30,6 +30,11 @@ export interface Head {
   readonly first: Plan | null;
   readonly namespaces: NamespacePlan;
   readonly steps: readonly Step[];
+  /**
+   * Steps that make file systems in a mount namespace of the container's own: in a user namespace, no other takes them. That one is made only
+   * in the second part, so that it shows the host as it is then.
+   */
+  readonly make: readonly Step[];
   readonly staging: Staging;
   readonly mounts: TablePlan;
   readonly protection: Protection;
@@ -37,28 +42,28 @@ export interface Head {
 
 export function planHead(input: HeadInput): Head {
   const { options, slots, group } = input;
-  const namespaces = planNamespaces(options, slots);
+  const namespaces = planNamespaces(options, input.userns, slots);
   const staging = planStaging(input);
   const mounts = planTable(input);
   const protection = planProtection(input);
+  const make = [...staging.steps, ...mounts.make, ...protection.make];
+  const isMapped = input.userns.kind !== 'none';
   const steps: Step[] = [
     ...namespaces.join,
     ...namespaces.cgroup,
     { op: 'setsid' },
     { op: 'keyring' },
     ...(isNew(options, 'net') ? [{ op: 'link_up', name: 'lo' } as const] : []),
-    ...staging.steps,
-    ...mounts.make,
-    ...protection.make,
+    ...(isMapped ? [] : make),
   ];
   const independent = slots.descriptors.size === 0 && namespaces.before.length === 0;
   const first = planOf({
     prepare: group.prepare,
-    stages: [{ flags: namespaces.flags, ...bornIn(group), steps: [...joinSteps(group), ...steps, { op: 'rest' }] }],
+    stages: [{ flags: namespaces.flags, ...bornIn(group), steps: [...namespaces.maps, ...joinSteps(group), ...steps, { op: 'rest' }] }],
     undo: group.undo,
-    killGroup: group.killGroup,
+    ...killGroupOf(group),
   });
-  return { first: independent ? first : null, namespaces, steps, staging, mounts, protection };
+  return { first: independent ? first : null, namespaces, steps, make: isMapped ? make : [], staging, mounts, protection };
 }
 
 /** The plan, and the slots in it that Node asks for. */
@@ -101,7 +106,7 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
       ...(streams.terminal ? [streams.terminal.master] : []),
       ...root.uppers,
     ],
-    killGroup: group.killGroup,
+    ...killGroupOf(group),
     ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
     ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),
     ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),
@@ -195,13 +200,15 @@ function planRun(head: Head, input: PlanInput, { kept, park, before }: { kept: K
     // later mounts of the host are seen here, but no mount of ours is seen on the host
     { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
     ...oomScoreSteps(input.program),
+    ...head.make,
     ...mounts.open,
     ...copyIn.open,
     ...streams.open,
-    ...streams.openNull,
+    ...head.mounts.open,
     ...root.steps,
     ...volumes.steps,
     ...own.steps,
+    ...streams.openNull,
     ...bindDevices(input, { dev, root: root.root, places: own.places }),
     ...mounts.attach,
     ...planFiles(input, { root: root.root, staging: staging.slot, places }),
@@ -247,8 +254,8 @@ function saveUser(out: Slot): Step[] {
 }
 
 function wholeStages({ namespaces, steps }: Head, group: GroupPlan, { setUp, program: { confine, run } }: RunPlan): Stage[] {
-  const { flags, before, entersPid } = namespaces;
-  const begin = { ...bornIn(group), steps: joinSteps(group) };
+  const { flags, maps, before, entersPid } = namespaces;
+  const begin = { ...bornIn(group), steps: [...maps, ...joinSteps(group)] };
   const all = [...steps, ...setUp, ...confine, ...run];
   if (before.length === 0) return [{ ...begin, flags, steps: [...begin.steps, ...all] }];
   if (!entersPid) {
@@ -262,6 +269,11 @@ function wholeStages({ namespaces, steps }: Head, group: GroupPlan, { setUp, pro
     { ...begin, flags, steps: [...begin.steps, ...before, ...steps, ...setUp, ...program.outside] },
     { flags: 0, steps: program.inside },
   ];
+}
+
+/** Without a group, the end of the first process is that of its pid namespace. */
+export function killGroupOf({ killGroup }: GroupPlan): Partial<Pick<Plan, 'killGroup'>> {
+  return killGroup === null ? {} : { killGroup };
 }
 
 /** Where a process is born on the unified tree. */

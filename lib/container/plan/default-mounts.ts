@@ -3,6 +3,7 @@ import { MOUNT_ATTR } from '../../plan/recipe.js';
 import { defaultDeviceLinks, defaultDevices, defaultMaskedPaths, defaultReadonlyPaths } from '../../security/paths.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { DEV, type FileRow, type MountRow, type MountTable, PROC } from './mount-table.js';
+import type { UserNamespacePlan } from './userns.js';
 
 const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 const QUIET = NOSUID | NODEV | NOEXEC;
@@ -14,6 +15,7 @@ const NAMES = 'nr_inodes=16384';
 const proc: MountRow = { target: PROC, type: 'proc', attributes: QUIET, create: FOLDER };
 /** Much of what /sys shows is the host's, so it is read-only. */
 const sys: MountRow = { target: '/sys', type: 'sysfs', options: [], attributes: QUIET | RDONLY, create: FOLDER };
+const hostSys: MountRow = { target: '/sys', type: 'bind', source: '/sys', recursive: true, attributes: QUIET | RDONLY, create: FOLDER };
 const groups: MountRow = { target: '/sys/fs/cgroup', type: 'cgroup2', options: [], attributes: QUIET | RDONLY, create: CREATE.no };
 /** The few devices of security.md. */
 const dev: MountRow = {
@@ -25,6 +27,9 @@ const dev: MountRow = {
   devices: defaultDevices,
   links: defaultDeviceLinks,
 };
+/** In a user namespace nobody may make a device: those of the host are bound, which is of the same use. */
+const boundDev: MountRow = { ...dev, devices: [] };
+const boundDevices: readonly MountRow[] = defaultDevices.map(({ path }) => bindDevice(path, path));
 const pts: MountRow = {
   target: '/dev/pts',
   type: 'devpts',
@@ -32,6 +37,8 @@ const pts: MountRow = {
   attributes: NOSUID | NOEXEC,
   create: FOLDER,
 };
+/** Where the group tty has no id, terminals belong to the groups of their users. */
+const ptsWithoutTty: MountRow = { ...pts, options: pts.options.filter((option) => !option.startsWith('gid=')) };
 const shm: MountRow = {
   target: '/dev/shm',
   type: 'tmpfs',
@@ -50,18 +57,29 @@ export interface EtcFiles {
   readonly resolvConf: string;
 }
 
+/** The group tty, as all distributions have it. */
+const TTY = 5;
+
+function bindDevice(source: string, target: string): MountRow {
+  return { target, type: 'bind', source, attributes: NOSUID | NOEXEC, create: CREATE.file };
+}
+
 /** What the default table depends on. */
 export interface TableInput {
+  readonly userns: UserNamespacePlan;
+  /** Devices of the host that the caller gives, where nobody may make nodes: they are bound. */
+  readonly devices: readonly { readonly source: string; readonly path: string }[];
   readonly options: Pick<ParsedOptions, 'namespaces' | 'mounts' | 'readOnly' | 'maskedPaths' | 'readonlyPaths'>;
   /** The machine has control groups v2 alone. */
   readonly unified: boolean;
   readonly files: EtcFiles;
 }
 
-/** The table of a container that root runs. */
-export function defaultMounts({ options, unified, files }: TableInput): MountTable {
+export function defaultMounts({ options, unified, files, userns, devices }: TableInput): MountTable {
   const { namespaces, mounts, readOnly, maskedPaths, readonlyPaths } = options;
   const mounted = new Set(mounts.map(({ target }) => target));
+  // a file system shows a namespace, and is mounted by who owns that: nobody in a user namespace owns the host's
+  const isForeign = userns.kind !== 'none';
   // the files of /etc are read-only when the root is
   const attributes = readOnly ? RDONLY : 0;
   const etc: FileRow[] = [
@@ -70,7 +88,16 @@ export function defaultMounts({ options, unified, files }: TableInput): MountTab
     { target: '/etc/resolv.conf', content: files.resolvConf, attributes },
   ];
   return {
-    mounts: [proc, sys, ...(unified ? [groups] : []), dev, pts, namespaces.ipc === 'host' ? hostShm : shm, queues],
+    mounts: [
+      proc,
+      isForeign && namespaces.net !== 'new' ? hostSys : sys,
+      // the tree of the host is bound with /sys
+      ...(unified && !(isForeign && namespaces.net !== 'new') ? [groups] : []),
+      ...(isForeign ? [boundDev, ...boundDevices, ...devices.map(({ source, path }) => bindDevice(source, path))] : [dev]),
+      isForeign && !userns.gid.some(({ inside, count }) => inside <= TTY && TTY < inside + count) ? ptsWithoutTty : pts,
+      namespaces.ipc === 'host' ? hostShm : shm,
+      ...(isForeign && namespaces.ipc !== 'new' ? [] : [queues]),
+    ],
     files: etc.filter(({ target }) => !mounted.has(target)),
     maskedPaths: maskedPaths ?? defaultMaskedPaths,
     readonlyPaths: readonlyPaths ?? defaultReadonlyPaths,

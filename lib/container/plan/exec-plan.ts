@@ -5,7 +5,7 @@ import type { Slot, Step } from '../../plan/steps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
 import { findUser } from '../../process/program-steps.js';
 import type { Streams } from '../../process/streams/child-end.js';
-import { bornIn, joinSteps } from './container-plan.js';
+import { bornIn, joinSteps, killGroupOf } from './container-plan.js';
 import { planStreams } from './container-streams.js';
 import { enterPid } from './enter-pid.js';
 import { oomScoreSteps, planProcess } from './process-steps.js';
@@ -71,7 +71,7 @@ export function planExec(input: ExecInput): ExecPlan {
     ...(input.detach ? { leavesTree: true } : {}),
     reports: group.reports,
     returns: terminal ? [terminal.master] : [],
-    killGroup: group.killGroup,
+    ...killGroupOf(group),
     ending: { signal: options.killSignal, forceKillAfterMs: options.forceKillAfterDelay },
     ...(options.timeout === null ? {} : { timeoutMs: options.timeout }),
     ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),

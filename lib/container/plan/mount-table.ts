@@ -44,12 +44,12 @@ export interface ProcRow extends Mountpoint {
   readonly type: 'proc';
 }
 
-/**
- * A bind of what the host has at `source`, without the mounts in it. A source in /sys is not possible: the staging folder is there by then.
- */
+/** A bind of what the host has at `source`. */
 export interface BindRow extends Mountpoint {
   readonly type: 'bind';
   readonly source: string;
+  /** With the mounts in it, which without root can't be left out. Default: false. */
+  readonly recursive?: boolean;
 }
 
 /** A file of the container's that is bound over the image's file; the image's stays as it is. */
@@ -60,6 +60,7 @@ export interface FileRow extends Row {
 export const PROC = '/proc';
 /** The only folder where device nodes work: those of the caller are made here too. */
 export const DEV = '/dev';
+export const NULL = '/dev/null';
 
 /** A path as it is seen from a folder above it, which is not the root. */
 export function pathIn(folder: string, path: string): string {

@@ -3,11 +3,15 @@ import { CLONE } from '../../plan/constants.js';
 import { type NamespaceType, namespaceTypes } from '../../plan/namespace-types.js';
 import type { Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
+import { mapSteps } from '../../plan/user-maps.js';
 import type { ParsedOptions } from '../options/container-options.js';
+import type { UserNamespacePlan } from './userns.js';
 
 export interface NamespacePlan {
   /** CLONE_NEW* that the container's process is cloned with. */
   readonly flags: number;
+  /** The first steps of the container's process: in a user namespace of its own it has no ids before. */
+  readonly maps: readonly Step[];
   /**
    * Steps of a process before the container's, empty where none is needed: it joins a pid namespace or sets clock offsets, which hold for
    * children alone (pid_namespaces(7), time_namespaces(7)).
@@ -23,8 +27,11 @@ export interface NamespacePlan {
   readonly mounts: readonly Step[];
 }
 
-export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, slots: Slots): NamespacePlan {
-  let flags = 0;
+export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, userns: UserNamespacePlan, slots: Slots): NamespacePlan {
+  const isOwn = userns.kind === 'identity';
+  // whether groups can be left is as it was before: the namespace above is asked for that
+  const maps = isOwn ? mapSteps(userns.uid, userns.gid, true) : [];
+  let flags = isOwn ? CLONE.user : 0;
   const before: Step[] = [];
   const join: Step[] = [];
   const cgroup: Step[] = [];
@@ -46,7 +53,7 @@ export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, slots
       flags |= CLONE[type];
     }
   }
-  return { flags, before, entersPid: typeof namespaces.pid !== 'string', join, cgroup, mounts };
+  return { flags, maps, before, entersPid: typeof namespaces.pid !== 'string', join, cgroup, mounts };
 }
 
 export function isNew({ namespaces }: ParsedOptions, type: NamespaceType): boolean {
@@ -54,7 +61,7 @@ export function isNew({ namespaces }: ParsedOptions, type: NamespaceType): boole
 }
 
 /** What a process joins that is to be where the container's processes are: CLONE_NEW* of the namespaces that are not the host's. */
-export function namespacesToJoin({ namespaces }: ParsedOptions): { flags: number; entersPid: boolean } {
-  const types = namespaceTypes.filter((type) => namespaces[type] !== 'host');
+export function namespacesToJoin({ namespaces }: ParsedOptions, userns: UserNamespacePlan): { flags: number; entersPid: boolean } {
+  const types = namespaceTypes.filter((type) => namespaces[type] !== 'host' || (type === 'user' && userns.kind !== 'none'));
   return { flags: types.reduce((flags, type) => flags | CLONE[type], 0), entersPid: types.includes('pid') };
 }

@@ -7,6 +7,7 @@ import type { Device } from '../../security/paths.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import type { MountTable } from './mount-table.js';
 import type { ProgramSpec } from './program-spec.js';
+import type { UserNamespacePlan } from './userns.js';
 
 /** Where the root comes from, found and checked. */
 export type RootSource =
@@ -24,7 +25,7 @@ export interface ExtraDevice extends Device {
 }
 
 /** What the first part of a plan depends on. */
-export type HeadInput = Pick<PlanInput, 'options' | 'slots' | 'root' | 'group' | 'devices' | 'proc'> & {
+export type HeadInput = Pick<PlanInput, 'options' | 'slots' | 'root' | 'group' | 'devices' | 'proc' | 'userns'> & {
   /** The table without its files: their contents are not the same for all containers of a shape. */
   readonly table: Omit<MountTable, 'files'>;
 };
@@ -39,6 +40,7 @@ export interface PlanInput {
   readonly program: ProgramSpec;
   readonly hostname: string;
   readonly group: GroupPlan;
+  readonly userns: UserNamespacePlan;
   readonly cpuClock: CpuClock | null;
   readonly streams: Streams;
   readonly devices: readonly ExtraDevice[];

@@ -6,13 +6,15 @@ import { ANYWHERE, NONE } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { callersNodes, nodesIn } from './device-nodes.js';
 import { groundOf, type Place } from './ground.js';
-import { DEV, type MountRow, pathIn } from './mount-table.js';
+import { DEV, type MountRow, NULL, pathIn } from './mount-table.js';
 import type { HeadInput, PlanInput } from './plan-input.js';
 
 /** The mounts of the table. */
 export interface TablePlan {
   /** Steps that read nothing of the host. */
   readonly make: readonly Step[];
+  /** Steps that take what is bound of the host, while its paths can be seen. */
+  readonly open: readonly Step[];
   /** The null device in the container's own /dev. */
   readonly nullDevice: Slot;
   /** The mount at a target of the table. @throws NacelleError when the table has none there */
@@ -40,12 +42,13 @@ export function planTable(input: HeadInput): TablePlan {
   return {
     nullDevice,
     make: mounts.flatMap((mount) => makeSteps(mount, input, nullDevice)),
+    open: mounts.flatMap(openSteps),
     at: (target) => {
       const found = mounts.find(({ row }) => row.target === target);
       if (found === undefined) throw new NacelleError(`the table of mounts has none at ${target}`, { code: 'ERR_INTERNAL' });
       return found.slot;
     },
-    attach: (root) => attachAll(mounts, root, input.devices),
+    attach: (root) => attachAll(mounts, root, { devices: input.devices, nullDevice }),
   };
 }
 
@@ -61,12 +64,26 @@ function makeSteps({ row, slot: out }: Mounted, { slots, options, proc }: HeadIn
     { op: 'filesystem', out, type: row.type, options: row.options, attributes },
     ...nodesIn({ folder, mount: out }, devices, options),
     ...links.map(({ path, target }): Step => ({ op: 'symlink', root: out, path: pathIn(folder, path), target })),
-    ...(folder === DEV ? [{ op: 'open_in_root', out: nullDevice, root: out, path: 'null', flags: O_PATH } as const] : []),
+    ...(folder === DEV && devices.length > 0 ? [openNull(nullDevice, out)] : []),
   ];
 }
 
+function openNull(out: Slot, dev: Slot): Step {
+  return { op: 'open_in_root', out, root: dev, path: pathIn(DEV, NULL), flags: O_PATH };
+}
+
+function openSteps({ row, slot }: Mounted): Step[] {
+  if (row.type !== 'bind') return [];
+  const { source: path, attributes, recursive = false } = row;
+  return bindSteps(slot, { at: NONE, path, attributes, recursive });
+}
+
 /** Attaches one mount after the other to the root. Each has the mounts that lie on it already, so it is never seen without them. */
-function attachAll(mounts: readonly Mounted[], root: Slot, devices: PlanInput['devices']): ReturnType<TablePlan['attach']> {
+function attachAll(
+  mounts: readonly Mounted[],
+  root: Slot,
+  { devices, nullDevice }: { devices: PlanInput['devices']; nullDevice: Slot },
+): ReturnType<TablePlan['attach']> {
   const places: Place[] = [{ path: '/', mount: root }];
   const steps: Step[] = [];
   for (const lowest of mounts) {
@@ -74,6 +91,8 @@ function attachAll(mounts: readonly Mounted[], root: Slot, devices: PlanInput['d
     const tree = mounts.filter((mount) => lowestOf(mount) === lowest);
     steps.push(...tree.flatMap((mount) => fillSteps(mount, devices)), ...tree.map((mount) => attachStep(mount, root, places)));
     places.push({ path: lowest.row.target, mount: lowest.slot });
+    // where the node is bound, it is there only now
+    if (tree.some(({ row }) => row.target === NULL)) steps.push(openNull(nullDevice, lowest.slot));
   }
   return { steps, places };
 }
@@ -84,7 +103,6 @@ function lowestOf(mount: Mounted): Mounted {
 
 /** Steps for what is made only when there is a root. */
 function fillSteps({ row, slot }: Mounted, devices: PlanInput['devices']): Step[] {
-  if (row.type === 'bind') return bindSteps(slot, { at: NONE, path: row.source, attributes: row.attributes });
   return row.target === DEV ? callersNodes(devices, slot) : [];
 }
 
@@ -110,7 +128,15 @@ export function planFiles(
   });
 }
 
-function bindSteps(out: Slot, { at, path, attributes }: { at: Slot; path: string; attributes: number }): Step[] {
-  const clone: Step = { op: 'clone_mount', out, at, path, recursive: 0 };
-  return attributes === 0 ? [clone] : [clone, { op: 'set_mount', mount: out, recursive: 0, set: attributes, clear: 0, propagation: 0 }];
+interface Bind {
+  readonly at: Slot;
+  readonly path: string;
+  readonly attributes: number;
+  readonly recursive?: boolean;
+}
+
+function bindSteps(out: Slot, { at, path, attributes, recursive: isRecursive = false }: Bind): Step[] {
+  const recursive = isRecursive ? 1 : 0;
+  const clone: Step = { op: 'clone_mount', out, at, path, recursive };
+  return attributes === 0 ? [clone] : [clone, { op: 'set_mount', mount: out, recursive, set: attributes, clear: 0, propagation: 0 }];
 }

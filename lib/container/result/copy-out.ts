@@ -1,11 +1,12 @@
 import { toError } from '../../errors.js';
+import { containerShim } from '../../host/container-shim.js';
 import { binding, closeDescriptor, streamOf } from '../../native/load-addon.js';
-import { start } from '../../native/shim.js';
 import type { Task } from '../../native/task.js';
 import { confinedStage } from '../../plan/confined-worker.js';
 import { CLONE, O_PATH, SIGKILL } from '../../plan/constants.js';
 import { NONE, type Plan, planOf, Slots } from '../../plan/plan.js';
 import { describeSignal } from '../../process/options/signals.js';
+import { KEEP_GROUPS } from '../../process/program-steps.js';
 import { type CopiedOut, readCopied } from './copied-files.js';
 
 /** Where, and as whom, files of a container are read: descriptors. */
@@ -13,6 +14,8 @@ export interface Inside {
   readonly mountNamespace: number;
   /** What the step `save_user` noted. */
   readonly user: number;
+  /** Whether that user can't leave the groups of who starts the reader. */
+  readonly keepsGroups: boolean;
   /** Closes both, once. */
   close(): void;
 }
@@ -45,9 +48,9 @@ async function read(inside: Inside, paths: readonly string[], options: CopyOutOp
   let task: Task | undefined;
   const cancel = (): void => void task?.kill({ cause: 'cancel', signal: SIGKILL, tree: true }).catch(() => stream.destroy());
   try {
-    const starting = start(plan, slots.descriptors, cancelSignal);
-    closeDescriptor(writeEnd);
-    task = await starting;
+    task = await containerShim()
+      .then((shim) => shim.startPlan(plan, slots.descriptors, cancelSignal))
+      .finally(() => closeDescriptor(writeEnd));
     // whoever closes the namespace last waits for the mounts to go, with all that the program has put there: it must be the reading
     // process, not Node
     inside.close();
@@ -65,7 +68,7 @@ async function read(inside: Inside, paths: readonly string[], options: CopyOutOp
 }
 
 function planCopyOut(
-  { mountNamespace, user }: Inside,
+  { mountNamespace, user, keepsGroups }: Inside,
   writeEnd: number,
   paths: readonly string[],
   { max, cancelSignal, graceMs }: CopyOutOptions,
@@ -77,6 +80,7 @@ function planCopyOut(
     enter: [
       { op: 'setns', ns, type: 'mnt' },
       { op: 'open', out: root, at: NONE, path: '/', flags: O_PATH, mode: 0 },
+      ...(keepsGroups ? [KEEP_GROUPS] : []),
     ],
     capabilities: 0n,
     user: saved,

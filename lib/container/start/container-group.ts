@@ -36,6 +36,8 @@ interface Place {
   readonly devices: readonly ExtraDevice[];
   /** Other programs will come beside the container's own: see {@link MAIN}. */
   readonly park: boolean;
+  /** The program can do without a group. Default: false. */
+  readonly isOptional?: boolean;
 }
 
 /** The group of a container's own program, below that of the container: programs that join it have groups beside. */
@@ -48,7 +50,7 @@ const MAIN = 'main';
  * @throws UnsupportedError for a limit that can't be kept
  */
 export async function planContainerGroup(options: ParsedOptions, place: Place): Promise<PlannedGroup> {
-  const { slots, layout, owner, id, devices, park } = place;
+  const { slots, layout, owner, id, devices, park, isOptional = false } = place;
   const parent = options.cgroup ?? options.cgroupParent;
   const parentName = parent === null ? owner : typeof parent === 'string' ? parent : parent.name;
   const name = `${parentName}/${id}`;
@@ -67,6 +69,7 @@ export async function planContainerGroup(options: ParsedOptions, place: Place): 
       controllers: containerControllers,
       ...(parent === null ? {} : { within: parentName }),
       ...(park ? { leaf: MAIN } : {}),
+      isOptional,
       deviceRules,
       devicesAbove: devicesAbove(layout, name, deviceRules),
       ...(filter ? { deviceFilter: filter } : {}),

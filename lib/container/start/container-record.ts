@@ -130,7 +130,7 @@ export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecor
     ],
     options: resolvedOptions(prepared),
     program,
-    namespaces: namespacesToJoin(options),
+    namespaces: namespacesToJoin(options, prepared.userns),
     mayRefuseNull: mayBeRefused(options),
     processOne: !options.init && options.namespaces.pid === 'new',
     filterKills,

@@ -43,6 +43,8 @@ export async function planExecGroup({ slots, id, container, bases, limits: given
     controllers: countsCpu && !layout.unified ? ['cpuacct'] : [],
     within: container,
     isFixed: true,
+    // the container may have none, without which it was made
+    isOptional: true,
     ...(deviceRules === undefined ? {} : { deviceRules, devicesAbove: devicesAbove(layout, name, deviceRules) }),
     ...(filter ? { deviceFilter: filter } : {}),
   });

@@ -5,7 +5,7 @@ import { dropRecord, writeRecord } from '../../host/journal.js';
 import type { Image } from '../../image/image.js';
 import { endOf, type Holding, hold, undone } from '../../native/host-work.js';
 import { closeDescriptor } from '../../native/load-addon.js';
-import { ownerName, start } from '../../native/shim.js';
+import type { Shim } from '../../native/shim.js';
 import { isShimLost } from '../../native/shim-error.js';
 import type { Task, TaskEnd } from '../../native/task.js';
 import { joinParts } from '../../plan/plan.js';
@@ -92,7 +92,7 @@ async function launchOn<E extends Encoding>(
   onHost: OnHost,
   { park }: LaunchOptions,
 ): Promise<Parts<E>> {
-  const { slots, group } = prepared;
+  const { slots, group, shim } = prepared;
   const { cancelSignal } = prepared.options.process;
   const streams = await program.open({ isConfined: true });
   const recorded = { ...group, undo: [...group.undo, ...onHost.groupRecord] };
@@ -101,17 +101,19 @@ async function launchOn<E extends Encoding>(
   const record: LiveRecord = { current: recordOf(prepared, whole) };
   const task = await program.sent(
     factsOf(record),
-    prewarmed ? prewarmed.beginning.goOn(plan.rest, slots.descriptors, cancelSignal) : start(whole, slots.descriptors, cancelSignal),
+    prewarmed
+      ? prewarmed.beginning.goOn(plan.rest, slots.descriptors, cancelSignal)
+      : shim.startPlan(whole, slots.descriptors, cancelSignal),
   );
   if (park && cancelSignal?.aborted) {
     await abandon(task);
     throw cancelSignal.reason;
   }
-  if (first !== null) prewarm.hasBegun(first, task.ended);
+  if (first !== null) prewarm.hasBegun(first, task.ended, shim);
   const { descriptors } = task.started;
   program.connect(descriptors.get(plan.master));
   const uppers = plan.uppers.map((slot) => descriptors.get(slot));
-  const inside = insideOf(descriptors.get(plan.mountNamespace), descriptors.get(plan.user));
+  const inside = insideOf(record, descriptors.get(plan.mountNamespace), descriptors.get(plan.user));
   const held: Held<E> = {
     program,
     task,
@@ -151,14 +153,14 @@ export function evidenceOf(
   return groupEvidence(ofRun, limits.memory ?? null);
 }
 
-export function insideOf(mountNamespace: number | undefined, user: number | undefined): Inside | null {
+export function insideOf({ current }: LiveRecord, mountNamespace: number | undefined, user: number | undefined): Inside | null {
   if (mountNamespace === undefined || user === undefined) return null;
   const open = new Set([mountNamespace, user]);
   const close = (): void => {
     for (const fd of open) closeDescriptor(fd);
     open.clear();
   };
-  return { mountNamespace, user, close };
+  return { mountNamespace, user, keepsGroups: current.program.keepsGroups ?? false, close };
 }
 
 /** What a container has on the host beside its groups. It is written down in records before it is made. */
@@ -170,23 +172,23 @@ interface OnHost {
   readonly groupRecord: readonly Step[];
 }
 
-async function makeOnHost({ id, root, records }: Prepared, { park }: LaunchOptions): Promise<OnHost> {
+async function makeOnHost({ id, root, records, shim }: Prepared, { park }: LaunchOptions): Promise<OnHost> {
   const path = root.type === 'recipe' ? root.disk : null;
-  const diskRecord = path === null ? [] : writeRecord(ownerName(), id, [{ kind: 'tree', path }]);
+  const diskRecord = path === null ? [] : writeRecord(shim.owner, id, [{ kind: 'tree', path }]);
   const none: OnHost = { disk: [], diskRecord: park ? [] : diskRecord, groupRecord: [] };
   let disk: readonly Holding[] = [];
   try {
-    if (park && path !== null) disk = [await holdFolder(path, diskRecord)];
-    const groupRecord = records.length > 0 ? writeRecord(ownerName(), `${id}-group`, records) : [];
+    if (park && path !== null) disk = [await holdFolder(path, diskRecord, shim)];
+    const groupRecord = records.length > 0 ? writeRecord(shim.owner, `${id}-group`, records) : [];
     return { ...none, disk, groupRecord };
   } catch (error) {
     throw await leave({ ...none, disk }, error);
   }
 }
 
-function holdFolder(path: string, record: readonly Step[]): Promise<Holding> {
+function holdFolder(path: string, record: readonly Step[], on: Shim): Promise<Holding> {
   const { plan, slots, removal } = planWork(path, record);
-  return hold(plan, slots.descriptors, removal);
+  return hold(plan, slots.descriptors, { removal, on });
 }
 
 /** Removes what is on the host for a container that could not be made. @returns the error to throw */

@@ -1,3 +1,4 @@
+import { containerShim } from '../../host/container-shim.js';
 import { MAX_REST_DESCRIPTORS } from '../../native/messages.js';
 import { newId } from '../../plan/id.js';
 import type { ParsedOptions } from '../options/container-options.js';
@@ -41,7 +42,7 @@ export function letGo({ prepared, prewarmed }: PlannedStart): void {
 }
 
 async function plan(options: ParsedOptions, of: { id: string; park: boolean }): Promise<Omit<PlannedStart, 'prewarmed'>> {
-  const prepared = await prepare(options, of);
+  const prepared = await prepare(options, { ...of, shim: await containerShim() });
   try {
     const head = planHead(prepared);
     return { prepared, head, first: head.first !== null && mayBePrewarmed(options, of) ? new FirstPart(of.id, head.first) : null };

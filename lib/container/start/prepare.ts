@@ -6,11 +6,12 @@ import { errnoOf, ImageError, invalidOption, UnsupportedError } from '../../erro
 import { type GroupLayout, groupLayout } from '../../host/cgroup-base.js';
 import type { HostRecord } from '../../host/journal.js';
 import { owner } from '../../host/owner.js';
-import { requireRoot } from '../../host/require-root.js';
+import { type Privilege, privilege, sameIds } from '../../host/privilege.js';
 import type { ImageConfig } from '../../image/formats/image-config.js';
 import { parseStopSignal } from '../../image/formats/stop-signal.js';
 import type { Image } from '../../image/image.js';
 import { closeDescriptor } from '../../native/load-addon.js';
+import type { Shim } from '../../native/shim.js';
 import { attempt, nativeError } from '../../native/system-errors.js';
 import type { ParsedLimits } from '../../options/limits.js';
 import { DEFAULT_PATH } from '../../plan/constants.js';
@@ -27,6 +28,7 @@ import { mayBeRefused } from '../plan/device-nodes.js';
 import { planHealth } from '../plan/health-plan.js';
 import { namespacesToJoin } from '../plan/namespace-steps.js';
 import type { ExtraDevice, PlanInput, RootSource } from '../plan/plan-input.js';
+import type { UserNamespacePlan } from '../plan/userns.js';
 import { anonymousVolumes } from './anonymous-volumes.js';
 import { type NotEnforced, planContainerGroup, requireDeviceController } from './container-group.js';
 import { etcFiles } from './etc-files.js';
@@ -55,6 +57,8 @@ export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
   readonly healthcheck: ParsedHealth | null;
   /** `null` for a root that is a folder, which the program writes to itself. */
   readonly image: Image | null;
+  /** Who makes it. */
+  readonly shim: Shim;
   /** What must stay in the store as long as the container: layers, and descriptors that keep volumes. */
   readonly digests: readonly string[];
   readonly locks: readonly number[];
@@ -67,13 +71,13 @@ export interface PrepareFor {
   readonly id: string;
   /** The program waits before execve, and other programs may join it. */
   readonly park: boolean;
-  /** The name of the shim that makes it, and where that makes groups, when that is not this process's. */
-  readonly owner?: string;
+  /** Who makes it. */
+  readonly shim: Shim;
+  /** Where the shim of a detached container makes groups, which is their owner from the start. */
   readonly layout?: GroupLayout;
 }
 
 export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<Prepared> {
-  requireRoot();
   const found = await findRoot(options, of.id);
   try {
     const sources = await findSources(options, found.root);
@@ -98,8 +102,9 @@ export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<P
 async function prepareOn(
   { root, config, image, digests, release }: FoundRoot,
   options: ParsedOptions,
-  { id, park, owner: ownName, layout = groupLayout() }: PrepareFor,
+  { id, park, shim, layout }: PrepareFor,
 ): Promise<Omit<Prepared, 'images' | 'locks'>> {
+  const own = privilege();
   const argv = argvOf(options, config);
   const stopSignal = stopSignalOf(config);
   const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: ownCapabilities() });
@@ -109,14 +114,17 @@ async function prepareOn(
   const hostname = options.hostname ?? (ownHostname ? id.slice(0, 12) : hostHostname());
   const { group, limits, notEnforced, records } = await planContainerGroup(options, {
     slots,
-    layout,
-    owner: ownName ?? (await owner(layout)),
+    layout: layout ?? groupLayout(),
+    owner: layout === undefined ? await owner(groupLayout(), shim) : shim.owner,
     id,
     devices,
     park,
+    isOptional: own.kind === 'user' && options.namespaces.pid === 'new',
   });
   requireDeviceController(group, { capabilities, devices });
   const { cpuTimeLimit } = options.process;
+  // nobody but root may make nodes
+  const boundDevices = own.kind === 'root' ? [] : options.devices.map(({ path: source, target }) => ({ source, path: target }));
   const prepared: Omit<Prepared, 'proc' | 'images' | 'locks'> = {
     id,
     options,
@@ -129,6 +137,7 @@ async function prepareOn(
       cwd: options.process.cwd ?? (config.workingDir || '/'),
       user: options.process.user ?? userOf(config),
       groupAdd: options.process.groupAdd ?? [],
+      keepsGroups: own.kind === 'user' && own.whyOne !== null,
       umask: options.process.umask,
       capabilities,
       noNewPrivileges: options.noNewPrivileges,
@@ -139,13 +148,21 @@ async function prepareOn(
     },
     hostname,
     group,
-    bases: basesOf(layout),
+    userns: usernsOf(own),
+    shim,
+    bases: basesOf(layout ?? groupLayout()),
     cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit),
     filterKills: options.seccomp !== 'unconfined' && canKill(defaultProfile, architecture()),
-    devices,
+    devices: own.kind === 'root' ? devices : [],
     fileTargets: fileTargets(options),
     volumes: anonymousVolumes([...(config.volumes ?? []), ...options.anonymousVolumes], options.mounts),
-    table: defaultMounts({ options, unified: layout.mode === 'v2', files: etcFiles(options, hostname) }),
+    table: defaultMounts({
+      options,
+      unified: groupLayout().mode === 'v2',
+      files: etcFiles(options, hostname),
+      userns: usernsOf(own),
+      devices: boundDevices,
+    }),
     stopSignal,
     health: null,
     healthcheck: healthOf(options.healthcheck, config.healthcheck),
@@ -168,9 +185,13 @@ async function prepareOn(
   return { ...planned, proc, release: closeBoth };
 }
 
+function usernsOf(own: Privilege): UserNamespacePlan {
+  return own.kind === 'root' ? { kind: 'none' } : { kind: 'identity', uid: sameIds(own.uid), gid: sameIds(own.gid) };
+}
+
 async function planHealthOf(
   health: ParsedHealth,
-  { group, bases, program, options }: Pick<Prepared, 'group' | 'bases' | 'program' | 'options'>,
+  { group, bases, program, options, userns }: Pick<Prepared, 'group' | 'bases' | 'program' | 'options' | 'userns'>,
 ): Promise<HealthCheck> {
   const slots = new Slots();
   return planHealth({
@@ -178,7 +199,7 @@ async function planHealthOf(
     slots,
     group: await planExecGroup({ slots, id: 'health', container: group.name, bases, limits: {}, countsCpu: false }),
     program,
-    namespaces: namespacesToJoin(options),
+    namespaces: namespacesToJoin(options, userns),
     nullByShim: mayBeRefused(options),
     frozen: freezerFile(group.paths) ?? '',
   });

@@ -1,6 +1,6 @@
 import { clearTimeout, setImmediate, setTimeout } from '../../native/clock.js';
 import { encodePlan } from '../../native/encode.js';
-import { beginLater } from '../../native/shim.js';
+import type { Shim } from '../../native/shim.js';
 import type { Beginning } from '../../native/task.js';
 import { newId } from '../../plan/id.js';
 import type { Descriptors, Plan } from '../../plan/plan.js';
@@ -61,7 +61,7 @@ export class Prewarm {
   }
 
   /** To be called when a container has begun: sends the next one's first part if that is likely to be the same as this one's. */
-  hasBegun(first: FirstPart, ended: Promise<unknown>): void {
+  hasBegun(first: FirstPart, ended: Promise<unknown>, shim: Shim): void {
     // those who wait for the container get its failure
     ended.catch(() => undefined).finally(() => this.#hasEnded());
     const before = this.#shape;
@@ -70,7 +70,7 @@ export class Prewarm {
     const id = newId();
     const body = first.body.replaceAll(first.id, id);
     try {
-      this.#waiting = { id, body, beginning: beginLater(first.plan, Buffer.from(body, 'latin1')) };
+      this.#waiting = { id, body, beginning: shim.startLater(first.plan, Buffer.from(body, 'latin1')) };
     } catch {
       // the container that has begun is not affected; the next one is made without prewarming, and gets the failure itself if there is one
     }

@@ -1,8 +1,8 @@
 import { chmod, chown, type FileHandle, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { ImageError, NacelleError } from '../../errors.js';
+import { containerShim } from '../../host/container-shim.js';
 import { binding, closeDescriptor, streamOf } from '../../native/load-addon.js';
-import { start } from '../../native/shim.js';
 import { wordsOf } from '../../native/system-errors.js';
 import type { ProgressListener } from '../../options/progress.js';
 import { deathOf, unpackPlan } from '../../plan/unpack-plan.js';
@@ -89,7 +89,9 @@ async function unpack(source: LayerSource, folder: string, { limits, onProgress,
     const sink = streamOf(input, { readable: false, writable: true });
     try {
       const { plan, slots } = unpackPlan({ input: output, target: folder, lower: source.lower, limits, whiteouts: 'overlay' });
-      const task = await start(plan, slots.descriptors).finally(() => closeDescriptor(output));
+      const task = await containerShim()
+        .then((shim) => shim.startPlan(plan, slots.descriptors))
+        .finally(() => closeDescriptor(output));
       const compressed = new Verifier({ digest, size: total, what: 'layer' }, (bytes) =>
         onProgress?.({ type: 'layer', status: 'unpacking', digest, bytes, total }),
       );

@@ -37,7 +37,7 @@ describe('a group on', () => {
       'devices.deny = a',
     ]);
     expect(group.unified).toBe(0);
-    expect(group.killGroup.at).toBe(0);
+    expect(group.killGroup?.at).toBe(0);
     expect(group.join.map((step) => step.op === 'join_group' && step.group)).toEqual([1, 2, 3, 4]);
     // and where it may come to be when limits are changed
     expect(group.undo.map(shown)).toEqual([
@@ -223,7 +223,7 @@ it('without the unified tree a group is in the freezer, and is killed there', ()
   const mount = '33 24 0:29 / /sys/fs/cgroup/freezer rw,nosuid - cgroup cgroup rw,freezer\n';
   const group = plan({ ...v1, mountinfo: v1.mountinfo + mount, membership: `${v1.membership}7:freezer:/\n` });
   expect(Object.keys(group.paths)[0]).toBe('freezer');
-  expect(group.killGroup.at).toBe(0);
+  expect(group.killGroup?.at).toBe(0);
   expect(planRemoval({ memory: '/m/x', freezer: '/f/x' }).undo.map(shown)[0]).toBe('kill_group /f/x');
   expect(plan(hybrid).paths).not.toHaveProperty('freezer');
 });

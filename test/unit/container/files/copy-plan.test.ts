@@ -5,7 +5,7 @@ import type { Plan } from '../../../../lib/plan/plan.js';
 import type { Step } from '../../../../lib/plan/steps.js';
 import { end, first, ops } from '../../../fixtures/container-plan.js';
 
-const place = { mountNamespace: 20, user: 21, capabilities: capabilityMask('CHOWN', 'DAC_OVERRIDE') };
+const place = { mountNamespace: 20, user: 21, capabilities: capabilityMask('CHOWN', 'DAC_OVERRIDE'), keepsGroups: false };
 const stepsOf = ({ plan }: { readonly plan: Plan }): readonly Step[] => plan.stages[0]?.steps ?? [];
 
 describe('the process that reads a container', () => {

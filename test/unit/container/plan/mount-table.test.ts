@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseRunOptions } from '../../../../lib/container/options/container-options.js';
 import { defaultMounts } from '../../../../lib/container/plan/default-mounts.js';
 import { type MountRow, type MountTable, mountpointsOf } from '../../../../lib/container/plan/mount-table.js';
+import type { UserNamespacePlan } from '../../../../lib/container/plan/userns.js';
 import { CREATE } from '../../../../lib/plan/constants.js';
 import type { Ground } from '../../../../lib/plan/plan.js';
 import { MOUNT_ATTR } from '../../../../lib/plan/recipe.js';
@@ -15,8 +16,8 @@ const [QUIET, FOLDER] = [NOSUID | NODEV | NOEXEC, CREATE.folder | CREATE.noLink]
 
 const files = { hosts: '127.0.0.1 localhost\n', hostname: 'inside\n', resolvConf: 'nameserver 192.0.2.1\n' };
 
-function tableOf(options: object = {}, unified = false): MountTable {
-  return defaultMounts({ options: parseRunOptions({ image: 'host', command: ['true'], ...options }), unified, files });
+function tableOf(options: object = {}, unified = false, userns: UserNamespacePlan = { kind: 'none' }): MountTable {
+  return defaultMounts({ options: parseRunOptions({ image: 'host', command: ['true'], ...options }), unified, files, userns, devices: [] });
 }
 
 const targets = (rows: readonly { readonly target: string }[]): string[] => rows.map(({ target }) => target);
@@ -127,14 +128,16 @@ describe('a table of mounts', () => {
     expect(others(steps)).toEqual(others(usual));
   });
 
-  it("binds what is the host's when there is a root, before what lies in it can be seen, and not in the first part", () => {
+  it("takes what is the host's while the host can be seen, attaches it before what lies in it can be seen, and not in the first part", () => {
     const change = replaced({ target: '/dev/shm', type: 'bind', source: '/dev/shm', attributes: RDONLY, create: FOLDER });
     const steps = stepsOf(change);
     const bound = steps.findIndex((step) => step.op === 'clone_mount' && step.path === '/dev/shm');
     const mount = attachOf(steps, 'shm')?.mount;
     expect(steps[bound]).toEqual({ op: 'clone_mount', out: mount, at: -1, path: '/dev/shm', recursive: 0 });
     expect(steps[bound + 1]).toMatchObject({ op: 'set_mount', mount, set: RDONLY });
-    expect(steps[bound + 2]).toMatchObject({ op: 'attach', path: '/dev' });
+    const below = (path: string): number => steps.findIndex((step) => step.op === 'attach' && step.path === path);
+    expect(bound).toBeLessThan(steps.findIndex(({ op }) => op === 'attach_at'));
+    expect(below('shm')).toBe(below('/dev') + 2);
     const { first } = parts({}, { change });
     expect(first?.stages[0]?.steps.filter(({ op }) => op === 'clone_mount')).toEqual([]);
     expect(attachOf(steps, 'shm')?.root).toBe(attachOf(steps, '/dev')?.mount);

@@ -1,0 +1,10 @@
+import type { IdMap } from '../../plan/user-maps.js';
+
+/** Which user namespace a container is in: plain data. The maps are those of /proc/PID/uid_map and gid_map, as the shim that makes the container sees them. */
+export type UserNamespacePlan =
+  /** That of the shim. */
+  | { readonly kind: 'none' }
+  /** Its own, made with the process; every id is the same inside and outside. */
+  | { readonly kind: 'identity'; readonly uid: readonly IdMap[]; readonly gid: readonly IdMap[] }
+  /** One that is there already, by a descriptor of Node's: what needs rights outside of it is made before it is joined. */
+  | { readonly kind: 'given'; readonly fd: number; readonly uid: readonly IdMap[]; readonly gid: readonly IdMap[] };
