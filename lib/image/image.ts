@@ -107,7 +107,7 @@ export class Image {
       throw invalidOption(issue?.path.map(String).join('.') || 'options', issue?.message ?? 'is wrong');
     }
     const { hide } = result.data;
-    return new Image({ reference: 'host', config: {}, source: null, use: async () => kept(currentHostRecipe(hide)) });
+    return new Image({ reference: 'host', config: {}, source: null, use: async ({ mounter }) => kept(currentHostRecipe(hide, mounter)) });
   }
 
   /**
@@ -118,7 +118,7 @@ export class Image {
   static async fromDirectory(path: string, config: ImageConfig = {}): Promise<Image> {
     parseOptions(imageConfigSchema, config, 'config');
     const folder = folderAt(path, `dir:${path}`);
-    return new Image({ reference: `dir:${folder}`, config, source: null, use: async () => kept(layered([folder])) });
+    return new Image({ reference: `dir:${folder}`, config, source: null, use: async ({ mounter }) => kept(layered([folder], mounter)) });
   }
 
   /**

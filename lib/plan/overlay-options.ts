@@ -9,7 +9,9 @@
  *   changes and packed as a layer. A renamed folder of the image answers EXDEV, and mv(1) copies it.
  * - index off: lower layers may change between two mounts, and are shared by many at once.
  * - volatile (Linux 5.10): what is thrown away at the end is not synced to disk.
+ * - userxattr (Linux 5.11): without it a folder that was removed can't be made anew in a user namespace (EIO), as its mark would be an
+ *   attribute for root of the host alone.
  */
-export function overlayOptions({ volatile = false }: { volatile?: boolean } = {}): string[] {
-  return ['redirect_dir=nofollow', 'metacopy=off', 'index=off', ...(volatile ? ['volatile'] : [])];
+export function overlayOptions({ volatile = false, userxattr = false }: { volatile?: boolean; userxattr?: boolean } = {}): string[] {
+  return ['redirect_dir=nofollow', 'metacopy=off', 'index=off', ...(volatile ? ['volatile'] : []), ...(userxattr ? ['userxattr'] : [])];
 }

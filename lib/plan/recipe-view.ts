@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
-import { CREATE, O_PATH } from './constants.js';
+import { CREATE, O_PATH, PROPAGATION } from './constants.js';
+import { planCover } from './cover.js';
 import { overlayOptions } from './overlay-options.js';
 import { ANYWHERE, NONE, type Slots } from './plan.js';
-import { coverSteps, MOUNT_ATTR, type OverlayRecipe, type RootRecipe } from './recipe.js';
+import { type BindRecipe, MOUNT_ATTR, type OverlayRecipe, type RootRecipe } from './recipe.js';
 import type { Slot, Step } from './steps.js';
 
 /** The mounts of a root recipe, none of which can be written to. */
@@ -26,11 +27,11 @@ interface Place {
 }
 
 /** Steps that mount a recipe to be looked at. */
-export function viewOf({ mounts, binds }: RootRecipe, { slots, tmpfs, name, attributes = 0 }: Place): RecipeView {
+export function viewOf({ mounts, binds, userxattr }: RootRecipe, { slots, tmpfs, name, attributes = 0 }: Place): RecipeView {
   const [open, make, below]: [Step[], Step[], Step[]] = [[], [], []];
   const always = MOUNT_ATTR.RDONLY | attributes;
   const made = mounts.map((mount, index) => {
-    const layers = overlaySteps(mount, { slots, tmpfs, name: `${name}-${index}`, attributes: always });
+    const layers = overlaySteps(mount, { slots, tmpfs, name: `${name}-${index}`, attributes: always, userxattr });
     open.push(...layers.open);
     make.push(...layers.make);
     return { target: mount.target, out: layers.out };
@@ -41,36 +42,52 @@ export function viewOf({ mounts, binds }: RootRecipe, { slots, tmpfs, name, attr
   }
   for (const bind of binds) {
     const out = slots.take();
-    open.push(
-      { op: 'clone_mount', out, at: NONE, path: bind.source, recursive: 0 },
-      { op: 'set_mount', mount: out, recursive: 0, set: bind.attributes | always, clear: 0, propagation: 0 },
-    );
+    open.push(...bindSteps({ ...bind, attributes: bind.attributes | always }, out));
     below.push({ op: 'attach', mount: out, root, path: bind.target, create: CREATE.no, ...ANYWHERE });
   }
   return { open, make, root, below };
+}
+
+/** The steps of a part of the host that is shown as it is, and in which nothing of the host is mounted later. */
+export function bindSteps({ source, recursive: whole, attributes }: BindRecipe, out: Slot): Step[] {
+  const recursive = whole ? 1 : 0;
+  return [
+    { op: 'clone_mount', out, at: NONE, path: source, recursive },
+    { op: 'set_mount', mount: out, recursive, set: attributes, clear: 0, propagation: PROPAGATION.private },
+  ];
 }
 
 /**
  * An overlay without an upper needs two layers at least. The covering layer is always one of them, so that an image of one layer is shown
  * by overlayfs too, which hides whiteouts.
  */
-function overlaySteps(mount: OverlayRecipe, place: Required<Place>): { open: Step[]; make: Step[]; out: Slot } {
-  const { slots, tmpfs, name, attributes } = place;
+function overlaySteps(
+  mount: OverlayRecipe,
+  { slots, tmpfs, name, attributes, userxattr }: Required<Place> & Pick<RootRecipe, 'userxattr'>,
+): { open: Step[]; make: Step[]; out: Slot } {
   const lower = mount.lower.map((path) => ({ slot: slots.take(), path }));
-  const [cover, out] = [slots.take(), slots.take()];
-  const layers = [cover, ...lower.map(({ slot }) => slot)];
+  const cover = planCover(mount, { tmpfs, name, slots, userxattr });
+  const out = slots.take();
+  const covered = [...cover.layers, ...lower.map(({ slot }) => slot)];
+  const bottom = covered.length > 1 ? [] : [slots.take()];
+  const layers = [...covered, ...bottom];
   return {
     out,
-    open: lower.map(({ slot, path }) => ({ op: 'open', out: slot, at: NONE, path, flags: O_PATH | constants.O_DIRECTORY, mode: 0 })),
+    open: [
+      ...lower.map(({ slot, path }): Step => ({ op: 'open', out: slot, at: NONE, path, flags: O_PATH | constants.O_DIRECTORY, mode: 0 })),
+      ...cover.open,
+    ],
     make: [
-      ...coverSteps(mount, { tmpfs, name, out: cover }),
+      ...cover.make,
+      ...bottom.map((slot): Step => ({ op: 'mkdir', out: slot, root: tmpfs, path: `${name}-bottom`, mode: 0o755, uid: 0, gid: 0 })),
+      ...cover.copy,
       {
         op: 'overlay',
         out,
         lower: layers,
         upper: NONE,
         work: NONE,
-        options: overlayOptions(),
+        options: overlayOptions({ userxattr }),
         attributes: mount.attributes | attributes,
       },
       ...layers.map((slot): Step => ({ op: 'close', slot })),

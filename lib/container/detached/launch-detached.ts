@@ -10,6 +10,7 @@ import { attempting } from '../../native/system-errors.js';
 import type { Task } from '../../native/task.js';
 import { O_PATH, OWN_NAME } from '../../plan/constants.js';
 import { joinParts, NONE, type Plan } from '../../plan/plan.js';
+import { comparedWith } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
 import type { LogPlan, Streams } from '../../process/streams/child-end.js';
@@ -224,7 +225,11 @@ function detachedRecord(
     changes:
       root.type === 'recipe'
         ? {
-            mounts: root.recipe.mounts.map(({ target, lower }, index) => ({ target, lower, upper: upperOf(uppers, index) })),
+            mounts: root.recipe.mounts.map((mount, index) => ({
+              target: mount.target,
+              lower: comparedWith(mount),
+              upper: upperOf(uppers, index),
+            })),
             covered: mountpointsOf(table).filter((path) => !isMountedOver(path, options.mounts)),
             volumes,
           }

@@ -2,6 +2,7 @@ import { CREATE, O_PATH, PROPAGATION } from '../../plan/constants.js';
 import { overlayOptions } from '../../plan/overlay-options.js';
 import { ANYWHERE, NONE, type Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR, type RootRecipe } from '../../plan/recipe.js';
+import { bindSteps } from '../../plan/recipe-view.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { PlanInput } from './plan-input.js';
 import { type Staging, upperFolders } from './staging.js';
@@ -62,16 +63,18 @@ export function planRoot(
     const { upper, work, steps: made } = folders ?? upperFolders(mount, index, { place, slots });
     const out = slots.take();
     const [root] = mounts;
-    const layers = cover === null ? lower : [cover, ...lower];
+    const layers = [...(cover?.layers ?? []), ...lower];
+    opened.push(...(cover?.open ?? []));
     steps.push(
       ...(folders === null ? made : []),
+      ...(cover?.copy ?? []),
       {
         op: 'overlay',
         out,
         lower: layers,
         upper,
         work,
-        options: overlayOptions({ volatile: disk !== null }),
+        options: overlayOptions({ volatile: disk !== null, userxattr: recipe.userxattr }),
         attributes: mount.attributes,
       },
       root === undefined
@@ -134,10 +137,7 @@ function planBinds({ binds }: RootRecipe, slots: Slots, root: Slot): { open: Ste
   const [open, attach]: [Step[], Step[]] = [[], []];
   for (const bind of binds) {
     const slot = slots.take();
-    open.push(
-      { op: 'clone_mount', out: slot, at: NONE, path: bind.source, recursive: 0 },
-      { op: 'set_mount', mount: slot, recursive: 0, set: bind.attributes, clear: 0, propagation: 0 },
-    );
+    open.push(...bindSteps(bind, slot));
     const create = bind.kind === 'file' ? CREATE.file : CREATE.folder;
     attach.push({ op: 'attach', mount: slot, root, path: bind.target, create, ...ANYWHERE });
   }

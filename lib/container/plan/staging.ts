@@ -1,5 +1,6 @@
+import { type Cover, planCover } from '../../plan/cover.js';
 import type { Slots } from '../../plan/plan.js';
-import { coverSteps, MOUNT_ATTR, type OverlayRecipe } from '../../plan/recipe.js';
+import { MOUNT_ATTR, type OverlayRecipe } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { HeadInput } from './plan-input.js';
 
@@ -8,8 +9,8 @@ export interface Staging {
   readonly slot: Slot;
   /** Steps that read nothing of the host. */
   readonly steps: readonly Step[];
-  /** For each mount of the recipe: the layer that hides files, and the upper and work folders when they are on this tmpfs. */
-  readonly layers: readonly { readonly cover: Slot | null; readonly folders: UpperFolders | null }[];
+  /** For each mount of the recipe: the layers that hide files, and the upper and work folders when they are on this tmpfs. */
+  readonly layers: readonly { readonly cover: Cover | null; readonly folders: UpperFolders | null }[];
 }
 
 export interface UpperFolders {
@@ -20,27 +21,33 @@ export interface UpperFolders {
 
 /** The size of a staging tmpfs without an upper: it holds only a few files of the container's own. */
 const BYTES = 1024 * 1024;
+const PAGE = 64 * 1024;
 
 export function planStaging({ slots, root: source }: Pick<HeadInput, 'slots' | 'root'>): Staging {
   const slot = slots.take();
   const recipe = source.type === 'recipe' ? source : null;
-  const size = recipe?.disk === null ? recipe.upperSize : BYTES;
-  const layers = (recipe?.recipe.mounts ?? []).map((mount, index) => {
-    const cover = mount.cover.length === 0 ? null : slots.take();
-    return {
-      cover,
-      covering: cover === null ? [] : coverSteps(mount, { tmpfs: slot, name: `cover${index}`, out: cover }),
-      folders: recipe?.disk === null ? upperFolders(mount, index, { place: slot, slots }) : null,
-    };
-  });
+  const { mounts, userxattr } = recipe?.recipe ?? { mounts: [], userxattr: false };
+  const size = (recipe?.disk === null ? recipe.upperSize : BYTES) + mounts.reduce((sum, mount) => sum + copiedBytes(mount), 0);
+  const layers = mounts.map((mount, index) => ({
+    cover:
+      mount.cover.length === 0 && mount.lower.length > 0
+        ? null
+        : planCover(mount, { tmpfs: slot, name: `cover${index}`, slots, userxattr }),
+    folders: recipe?.disk === null ? upperFolders(mount, index, { place: slot, slots }) : null,
+  }));
   return {
     slot,
     layers,
     steps: [
       { op: 'filesystem', out: slot, type: 'tmpfs', options: [`size=${size}`, 'mode=755'], attributes: MOUNT_ATTR.NODEV },
-      ...layers.flatMap(({ covering, folders }) => [...covering, ...(folders?.steps ?? [])]),
+      ...layers.flatMap(({ cover, folders }) => [...(cover?.make ?? []), ...(folders?.steps ?? [])]),
     ],
   };
+}
+
+/** The memory that copies of files take, which is not the container's to use. A page is at most 64 KiB. */
+function copiedBytes({ cover }: OverlayRecipe): number {
+  return cover.reduce((sum, entry) => sum + (entry.kind === 'file' ? Math.ceil(entry.size / PAGE) * PAGE : 0), 0);
 }
 
 /** The writable layer of a mount: overlayfs shows the owner and mode of the upper's root. */

@@ -9,6 +9,7 @@ import type { Shim } from '../../native/shim.js';
 import { isShimLost } from '../../native/shim-error.js';
 import type { Task, TaskEnd } from '../../native/task.js';
 import { joinParts } from '../../plan/plan.js';
+import { comparedWith } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { unlessAborted } from '../../process/abort.js';
 import type { Encoding } from '../../process/options/process-types.js';
@@ -216,10 +217,10 @@ function changesIn(
   disk: readonly Holding[],
 ): RootChanges | null {
   if (root.type !== 'recipe') return null;
-  const mounts = root.recipe.mounts.map(({ target, lower }, index): ChangedMount => {
+  const mounts = root.recipe.mounts.map((mount, index): ChangedMount => {
     const upper = uppers[index];
     if (upper === undefined) throw new NacelleError('the shim gave no upper folder', { code: 'ERR_PROTOCOL' });
-    return { target, lower, upper };
+    return { target: mount.target, lower: comparedWith(mount), upper };
   });
   // a place in a mount of the caller's does not belong to the root
   const covered = mountpointsOf(table).filter((path) => !isMountedOver(path, options.mounts));

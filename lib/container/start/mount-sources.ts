@@ -1,3 +1,4 @@
+import { ROOT_MOUNTER } from '../../plan/mounter.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import { useVolume } from '../../volume/volume-use.js';
 import type { ParsedOptions } from '../options/container-options.js';
@@ -46,7 +47,8 @@ export async function findSources(options: ParsedOptions, root: RootSource): Pro
       }
       mounts.push(mount);
       if (type !== 'image' || source === null) continue;
-      const image = await (await imageOf(source, policy, options)).use({ onProgress: options.onProgress ?? undefined, signal });
+      const found = await imageOf(source, policy, options);
+      const image = await found.use({ onProgress: options.onProgress ?? undefined, signal, mounter: ROOT_MOUNTER });
       held.push(image.release);
       digests.push(...image.digests);
       images.set(target, image.recipe);

@@ -15,6 +15,7 @@ import type { Shim } from '../../native/shim.js';
 import { attempt, nativeError } from '../../native/system-errors.js';
 import type { ParsedLimits } from '../../options/limits.js';
 import { DEFAULT_PATH } from '../../plan/constants.js';
+import { ROOT_MOUNTER } from '../../plan/mounter.js';
 import { type HealthCheck, Slots } from '../../plan/plan.js';
 import { SIGTERM } from '../../process/options/signals.js';
 import { resolveCapabilities } from '../../security/capabilities.js';
@@ -237,6 +238,7 @@ async function findRoot(options: ParsedOptions, id: string): Promise<FoundRoot> 
   const { recipe, digests, release } = await image.use({
     onProgress: options.onProgress ?? undefined,
     signal: options.process.cancelSignal ?? undefined,
+    mounter: ROOT_MOUNTER,
   });
   const half = Math.floor((options.limits.memory ?? totalmem()) / 2);
   return {

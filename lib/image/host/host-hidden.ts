@@ -108,3 +108,12 @@ export const READ_ONLY_TYPES: ReadonlySet<string> = new Set('cramfs erofs iso966
 
 /** Files that a container gets of its own: docker and Kubernetes mount them into what we are in. */
 export const OWN_FILES: ReadonlySet<string> = new Set(['/etc/hosts', '/etc/hostname', '/etc/resolv.conf']);
+
+/**
+ * Folders of programs and their settings (hier(7)). What lies in them is bound read-only where an overlay would have to be one of many:
+ * through a bind, sockets and named pipes of the host work, and here nobody talks by such.
+ */
+export const STATIC: readonly string[] = ['/bin', '/boot', '/etc', '/lib', '/lib32', '/lib64', '/libx32', '/sbin', '/snap', '/usr'];
+
+/** Those of them that are an overlay wherever they can be: programs are installed and set up there. */
+export const CHANGED: ReadonlySet<string> = new Set(['/etc', '/usr']);

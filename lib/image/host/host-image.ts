@@ -1,50 +1,65 @@
-import { lstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
 import { hasCode } from '../../errors.js';
 import { parseMountInfo } from '../../host/mountinfo.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
+import { type Mounter, ROOT_MOUNTER } from '../../plan/mounter.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import { storeRoot } from '../../store/store-root.js';
 import { ALWAYS_HIDDEN, HIDDEN } from './host-hidden.js';
-import { type HostProbe, hostRecipe } from './host-layout.js';
-
-function missing(error: unknown): boolean {
-  return hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP');
-}
+import { hostRecipe } from './host-layout.js';
+import type { HostEntry, HostProbe } from './host-probe.js';
 
 /**
- * Looks at something; `null` where nothing is there. What can't be looked at, such as a folder without permission, is an error, for it
- * can't be hidden either.
+ * Looks at something; `null` where nothing is there. A folder without permission is an error for who can show whole mounts, for what can't be
+ * looked at can't be hidden either. In parts it counts as missing: the program has no more rights than this process.
  */
-function ifThere<T>(look: () => T): T | null {
+function ifThere<T>(look: () => T, { whole }: Mounter): T | null {
   try {
     return look();
   } catch (error) {
-    if (missing(error)) return null;
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP') || (!whole && hasCode(error, 'EACCES'))) return null;
     throw error;
   }
 }
 
-const machine: HostProbe = {
-  entry: (path) => {
-    const stats = lstatSync(path, { throwIfNoEntry: false });
-    if (!stats) return null;
-    return {
-      kind: stats.isDirectory() ? 'folder' : stats.isSymbolicLink() ? 'link' : 'other',
-      mode: stats.mode & 0o7777,
-      uid: stats.uid,
-      gid: stats.gid,
-    };
-  },
-  real: (path) => ifThere(() => realpathSync.native(path)),
-  list: (path) => ifThere(() => readdirSync(path)) ?? [],
-};
+function kindOf(stats: Stats): HostEntry['kind'] {
+  if (stats.isDirectory()) return 'folder';
+  if (stats.isSymbolicLink()) return 'link';
+  return stats.isFile() ? 'file' : 'other';
+}
 
-/** The recipe of this machine, as it is now: files to hide are looked for at each use. */
-export function currentHostRecipe(hide: readonly string[] = HIDDEN): RootRecipe {
+function mayAccess(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'ELOOP')) return false;
+    throw error;
+  }
+}
+
+function probeFor(mounter: Mounter): HostProbe {
+  return {
+    entry: (path) => {
+      const stats = ifThere(() => lstatSync(path, { throwIfNoEntry: false }) ?? null, mounter);
+      if (stats === null) return null;
+      return { kind: kindOf(stats), mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid, size: stats.size };
+    },
+    real: (path) => ifThere(() => realpathSync.native(path), mounter),
+    link: (path) => ifThere(() => readlinkSync(path), mounter),
+    list: (path) => ifThere(() => readdirSync(path), mounter) ?? [],
+    mayRead: (path) => mayAccess(path, constants.R_OK),
+    maySearch: (path) => mayAccess(path, constants.X_OK),
+  };
+}
+
+/** The recipe of this machine for `mounter`, as it is now: files to hide are looked for at each use. */
+export function currentHostRecipe(hide: readonly string[] = HIDDEN, mounter: Mounter = ROOT_MOUNTER): RootRecipe {
   return hostRecipe({
     mounts: parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8')),
     hide,
     hideAlways: [...ALWAYS_HIDDEN, storeRoot(), runtimeDir()],
-    probe: machine,
+    probe: probeFor(mounter),
+    mounter,
   });
 }

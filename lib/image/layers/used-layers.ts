@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { type Mounter, ROOT_MOUNTER } from '../../plan/mounter.js';
 import { MOUNT_ATTR, type RootRecipe } from '../../plan/recipe.js';
 import { hold } from '../../store/lease.js';
 import { chainIds } from '../formats/image-documents.js';
@@ -17,16 +18,19 @@ export interface UsedImage {
 export type Use = (options: UseOptions) => Promise<UsedImage>;
 
 /** How the image's layers are unpacked, when they must be. */
-export type UseOptions = Omit<UnpackOptions, 'limits'>;
+export type UseOptions = Omit<UnpackOptions, 'limits'> & {
+  /** Who will mount it; default: root. */
+  readonly mounter?: Mounter | undefined;
+};
 
 /** The layers of an image for use. They are held before we look whether they are there, so that they stay then. */
-export async function useLayers(source: ImageSource, options: UnpackOptions): Promise<UsedImage> {
+export async function useLayers(source: ImageSource, options: UnpackOptions & Pick<UseOptions, 'mounter'>): Promise<UsedImage> {
   const chain = chainIds(source.config.rootfs.diff_ids);
   const held = await hold(chain);
   try {
     const lower = await unpackedLayers(source, options);
     touchLayer(chain.at(-1) ?? '');
-    return { recipe: layered(lower), digests: chain, release: held.release };
+    return { recipe: layered(lower, options.mounter), digests: chain, release: held.release };
   } catch (error) {
     held.release();
     throw error;
@@ -39,8 +43,12 @@ export function kept(recipe: RootRecipe): UsedImage {
 }
 
 /** One overlay of folders, the topmost first; the root's mode and owner are the topmost's. */
-export function layered(lower: readonly string[]): RootRecipe {
+export function layered(lower: readonly string[], { userxattr }: Mounter = ROOT_MOUNTER): RootRecipe {
   const [top = '/'] = lower;
   const { mode, uid, gid } = statSync(top);
-  return { mounts: [{ target: '/', lower, attributes: MOUNT_ATTR.NODEV, root: { mode: mode & 0o7777, uid, gid }, cover: [] }], binds: [] };
+  return {
+    mounts: [{ target: '/', lower, attributes: MOUNT_ATTR.NODEV, root: { mode: mode & 0o7777, uid, gid }, cover: [] }],
+    binds: [],
+    userxattr,
+  };
 }

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { HostProbe } from '../../../lib/image/host/host-layout.js';
+import type { HostEntry, HostProbe } from '../../../lib/image/host/host-probe.js';
 
 // /proc/self/mountinfo of machines of several kinds, cut to what matters.
 
@@ -46,40 +46,79 @@ export const snaps = `${plainDebian}60 28 7:0 / /snap/core22/1380 ro,nodev,relat
 62 28 0:40 / /var/lib/lxcfs rw,nosuid,nodev,relatime - fuse.lxcfs lxcfs rw
 `;
 
-/** A machine that has the given paths, and the folders above them. A path with '/' at its end is a folder, 'a -> b' a link. */
+/** docker run --init in a machine whose /var is in parts already, and has a socket mounted. */
+export const dockerInit = `${docker}930 900 8:1 /usr/bin/docker-init /usr/sbin/docker-init ro,relatime - ext4 /dev/sda1 rw
+931 900 8:7 / /var/log rw,relatime - ext4 /dev/sda7 rw
+932 900 0:23 /docker.sock /docker.sock rw,relatime - ext4 /dev/sda1 rw
+`;
+
+export const wsl = `60 40 8:48 / / rw,relatime - ext4 /dev/sdd rw,discard,errors=remount-ro,data=ordered
+61 60 0:30 / /mnt/wsl rw,relatime shared:1 - tmpfs none rw
+62 60 0:32 / /usr/lib/wsl/drivers ro,nosuid,nodev,noatime - 9p drivers ro,aname=drivers;fmask=222;dmask=222
+63 60 0:34 / /usr/lib/wsl/lib rw,nosuid,nodev,noatime - overlay none rw,lowerdir=/gpu_lib_packaged,upperdir=/u,workdir=/w
+64 60 0:37 / /init ro,relatime - rootfs rootfs rw,size=1000k
+65 60 0:5 / /dev rw,nosuid,relatime - devtmpfs none rw,size=1000k,mode=755
+66 60 0:20 / /sys rw,nosuid,nodev,noexec,noatime - sysfs sysfs rw
+67 60 0:21 / /proc rw,nosuid,nodev,noexec,noatime - proc proc rw
+68 60 0:22 / /run rw,nosuid,nodev - tmpfs none rw,mode=755
+69 60 0:50 / /mnt/c rw,noatime - 9p C:\\134 rw,dirsync,aname=drvfs
+70 60 0:30 / /mnt/wslg rw,relatime shared:2 - tmpfs none rw
+`;
+
+/**
+ * A machine that has the given paths, and the folders above them. A path with '/' at its end is a folder, 'a -> b' a link, 'a = 5' a file of so
+ * many bytes, 'a closed' one that may be neither read nor searched, 'a listed by nobody' one that may be searched alone, 'a socket' a socket.
+ */
 export function probeOf(...paths: string[]): HostProbe {
-  const folders = new Set(['/']);
-  const files = new Set<string>();
-  const links = new Map<string, string>();
+  const entries = new Map<string, HostEntry>();
+  const targets = new Map<string, string>();
+  const closed = new Set<string>();
+  const unread = new Set<string>();
+  const folder: HostEntry = { kind: 'folder', mode: 0o755, uid: 0, gid: 0, size: 4096 };
+  const addFolder = (path: string): void => {
+    if (path !== '/') addFolder(posix.dirname(path));
+    const isPublic = path === '/tmp' || path === '/var/tmp';
+    if (!entries.has(path)) entries.set(path, isPublic ? { ...folder, mode: 0o1777 } : folder);
+  };
   for (const text of paths) {
-    const [path = '', target] = text.split(' -> ');
-    for (let above = posix.dirname(path); above !== '/'; above = posix.dirname(above)) folders.add(above);
-    if (target) links.set(path, target);
-    else if (path.endsWith('/')) folders.add(path.slice(0, -1));
-    else files.add(path);
+    const [, name = '', what = ''] = /^(\/\S*(?: (?!->|=|closed|listed|socket)\S+)*)(?: (.*))?$/.exec(text) ?? [];
+    const path = name === '/' || !name.endsWith('/') ? name : name.slice(0, -1);
+    addFolder(name.endsWith('/') ? path : posix.dirname(path));
+    if (what === 'closed') closed.add(path);
+    if (what === 'closed' || what === 'listed by nobody') unread.add(path);
+    if (what.startsWith('-> ')) {
+      entries.set(path, { ...folder, kind: 'link', mode: 0o777 });
+      targets.set(path, what.slice(3));
+    } else if (!name.endsWith('/')) {
+      const size = what.startsWith('= ') ? Number(what.slice(2)) : 10;
+      entries.set(path, { kind: what === 'socket' ? 'other' : 'file', mode: 0o644, uid: 0, gid: 0, size });
+    }
   }
-  const real = (path: string): string | null => {
+  addFolder('/');
+  const real = (path: string, links = 0): string | null => {
     if (path === '/') return '/';
-    const folder = real(posix.dirname(path));
-    if (folder === null) return null;
-    const named = posix.join(folder, posix.basename(path));
-    const target = links.get(named);
-    if (target) return real(posix.resolve(folder, target));
-    return folders.has(named) || files.has(named) ? named : null;
+    const above = real(posix.dirname(path), links);
+    if (above === null || closed.has(above) || links > 40) return null;
+    const named = posix.join(above, posix.basename(path));
+    const target = targets.get(named);
+    if (target) return real(posix.resolve(above, target), links + 1);
+    return entries.has(named) ? named : null;
+  };
+  const named = (path: string): string | null => {
+    const above = path === '/' ? '/' : real(posix.dirname(path));
+    return above === null || (path !== '/' && closed.has(above)) ? null : posix.join(above, posix.basename(path));
   };
   return {
-    real,
-    entry: (path) => {
-      const folder = path === '/' ? '/' : real(posix.dirname(path));
-      if (folder === null) return null;
-      const named = posix.join(folder, posix.basename(path));
-      if (links.has(named)) return { kind: 'link', mode: 0o777, uid: 0, gid: 0 };
-      if (folders.has(named)) return { kind: 'folder', mode: named === '/tmp' || named === '/var/tmp' ? 0o1777 : 0o755, uid: 0, gid: 0 };
-      return files.has(named) ? { kind: 'other', mode: 0o644, uid: 0, gid: 0 } : null;
-    },
+    real: (path) => real(path),
+    entry: (path) => entries.get(named(path) ?? '') ?? null,
+    link: (path) => targets.get(named(path) ?? '') ?? null,
     list: (path) =>
-      [...folders, ...files, ...links.keys()]
-        .filter((candidate) => candidate !== '/' && posix.dirname(candidate) === path)
-        .map((candidate) => posix.basename(candidate)),
+      unread.has(path)
+        ? []
+        : [...entries.keys()]
+            .filter((candidate) => candidate !== '/' && posix.dirname(candidate) === path)
+            .map((candidate) => posix.basename(candidate)),
+    mayRead: (path) => !unread.has(path),
+    maySearch: (path) => !closed.has(path),
   };
 }

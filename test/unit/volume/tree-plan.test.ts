@@ -15,7 +15,8 @@ const recipe = {
       cover: [{ kind: 'whiteout', path: 'secret' } as const],
     },
   ],
-  binds: [{ source: '/file', target: '/etc/file', kind: 'file', attributes: MOUNT_ATTR.NODEV } as const],
+  binds: [{ source: '/file', target: '/etc/file', kind: 'file', recursive: false, attributes: MOUNT_ATTR.NODEV } as const],
+  userxattr: false,
 };
 
 function stepsOf(root: TreeRoot): readonly Step[] {

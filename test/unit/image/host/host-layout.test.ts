@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { parseMountInfo } from '../../../../lib/host/mountinfo.js';
 import { ALWAYS_HIDDEN, HIDDEN } from '../../../../lib/image/host/host-hidden.js';
-import { type HostProbe, hostRecipe } from '../../../../lib/image/host/host-layout.js';
-import { coverSteps, MOUNT_ATTR, type RootRecipe } from '../../../../lib/plan/recipe.js';
-import { docker, kubernetes, plainDebian, probeOf, separateMounts, snaps } from '../machines.js';
+import { hostRecipe } from '../../../../lib/image/host/host-layout.js';
+import type { HostProbe } from '../../../../lib/image/host/host-probe.js';
+import { planCover } from '../../../../lib/plan/cover.js';
+import { ROOT_MOUNTER as mounter } from '../../../../lib/plan/mounter.js';
+import { Slots } from '../../../../lib/plan/plan.js';
+import { MOUNT_ATTR, type RootRecipe } from '../../../../lib/plan/recipe.js';
+import { docker, dockerInit, kubernetes, plainDebian, probeOf, separateMounts, snaps } from '../machines.js';
 
 const base = [
   '/root/',
@@ -21,7 +25,7 @@ const base = [
 ];
 
 function recipeOf(mounts: string, probe: HostProbe, hide: readonly string[] = HIDDEN): RootRecipe {
-  return hostRecipe({ mounts: parseMountInfo(mounts), hide, hideAlways: [...ALWAYS_HIDDEN, '/var/lib/nacelle'], probe });
+  return hostRecipe({ mounts: parseMountInfo(mounts), hide, hideAlways: [...ALWAYS_HIDDEN, '/var/lib/nacelle'], probe, mounter });
 }
 
 function coverAt(recipe: RootRecipe, target = '/') {
@@ -60,7 +64,7 @@ describe('a plain Debian', () => {
 
   it('binds what overlayfs refuses, read-only', () => {
     expect(recipe.binds).toEqual([
-      { source: '/boot/efi', target: '/boot/efi', kind: 'folder', attributes: MOUNT_ATTR.NODEV | MOUNT_ATTR.RDONLY },
+      { source: '/boot/efi', target: '/boot/efi', kind: 'folder', recursive: false, attributes: MOUNT_ATTR.NODEV | MOUNT_ATTR.RDONLY },
     ]);
   });
 
@@ -118,6 +122,12 @@ describe('in a container', () => {
     expect(coverAt(recipe).whiteouts).not.toContain('etc/hosts');
   });
 
+  it('leaves a mounted socket out, of which a bind would be one that works', () => {
+    const recipe = recipeOf(dockerInit, probeOf(...base, ...files, '/docker.sock socket', '/usr/sbin/docker-init', '/var/log/'));
+    expect(recipe.binds.map(({ target }) => target)).toEqual(['/etc/settings.toml', '/usr/sbin/docker-init']);
+    expect(coverAt(recipe).whiteouts).toContain('docker.sock');
+  });
+
   it('of Kubernetes: secrets are not seen, wherever they are mounted', () => {
     const recipe = recipeOf(
       kubernetes,
@@ -161,25 +171,32 @@ it('hides the store before it is made, by the first name that is missing', () =>
     hide: [],
     hideAlways: ['/data/nacelle/store'],
     probe: probeOf('/etc/passwd'),
+    mounter,
   });
   expect(coverAt(recipe).whiteouts).toEqual(['data']);
 });
 
 it('needs no mount at / (inside a chroot)', () => {
-  const recipe = hostRecipe({ mounts: [], hide: ['/etc/shadow'], hideAlways: [], probe: probeOf(...base) });
+  const recipe = hostRecipe({ mounts: [], hide: ['/etc/shadow'], hideAlways: [], probe: probeOf(...base), mounter });
   expect(targets(recipe)).toEqual(['/']);
   expect(coverAt(recipe).whiteouts).toEqual(['etc/shadow']);
 });
 
 it('nests no entry below a hidden folder', () => {
-  const recipe = hostRecipe({ mounts: [], hide: ['/etc', '/etc/shadow', '/etc/ssl/private'], hideAlways: [], probe: probeOf(...base) });
+  const recipe = hostRecipe({
+    mounts: [],
+    hide: ['/etc', '/etc/shadow', '/etc/ssl/private'],
+    hideAlways: [],
+    probe: probeOf(...base),
+    mounter,
+  });
   expect(recipe.mounts[0]?.cover).toEqual([{ kind: 'whiteout', path: 'etc' }]);
 });
 
 it('becomes steps', () => {
-  const recipe = hostRecipe({ mounts: [], hide: ['/etc/shadow', '/tmp'], hideAlways: [], probe: probeOf(...base) });
+  const recipe = hostRecipe({ mounts: [], hide: ['/etc/shadow', '/tmp'], hideAlways: [], probe: probeOf(...base), mounter });
   const [mount] = recipe.mounts;
-  const steps = mount ? coverSteps(mount, { tmpfs: 3, name: 'cover', out: 4 }) : [];
+  const steps = mount ? planCover(mount, { tmpfs: 3, name: 'cover', slots: new Slots(), userxattr: false }).make : [];
   expect(steps.map((step) => ('path' in step ? `${step.op} ${step.path}` : step.op))).toEqual([
     'mkdir cover',
     'mkdir cover/etc',

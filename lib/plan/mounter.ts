@@ -1,0 +1,16 @@
+/** Who mounts a root: what the kernel lets that process do, and by which ids it knows the owners of the host's files. */
+export interface Mounter {
+  /**
+   * A mount can be shown without those that lie below it. In the mount namespace of an ordinary user the host's mounts are locked together
+   * (mount_namespaces(7)): there a folder with a mount below is neither bound alone nor the lower layer of an overlay (EINVAL).
+   */
+  readonly whole: boolean;
+  /** Overlays keep their marks in user.overlay.* (Linux 5.11): trusted.* is for who has CAP_SYS_ADMIN on the host. */
+  readonly userxattr: boolean;
+  /** The id by which a file can be made for an owner on the host; 0, root inside, for an owner that the user namespace doesn't have. */
+  uid(onHost: number): number;
+  gid(onHost: number): number;
+}
+
+/** Root of the host. */
+export const ROOT_MOUNTER: Mounter = { whole: true, userxattr: false, uid: (id) => id, gid: (id) => id };
