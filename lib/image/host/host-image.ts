@@ -1,4 +1,4 @@
-import { accessSync, constants, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
+import { accessSync, constants, lstatSync, opendirSync, readdirSync, readFileSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
 import { hasCode } from '../../errors.js';
 import { parseMountInfo } from '../../host/mountinfo.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
@@ -38,6 +38,18 @@ function mayAccess(path: string, mode: number): boolean {
   }
 }
 
+function isEmpty(path: string): boolean {
+  // most file systems count the folders in a folder as links to it
+  if (lstatSync(path).nlink > 2) return false;
+  // a folder may be large, so its names are not all read
+  const folder = opendirSync(path);
+  try {
+    return folder.readSync() === null;
+  } finally {
+    folder.closeSync();
+  }
+}
+
 function probeFor(mounter: Mounter): HostProbe {
   return {
     entry: (path) => {
@@ -48,6 +60,7 @@ function probeFor(mounter: Mounter): HostProbe {
     real: (path) => ifThere(() => realpathSync.native(path), mounter),
     link: (path) => ifThere(() => readlinkSync(path), mounter),
     list: (path) => ifThere(() => readdirSync(path), mounter) ?? [],
+    isEmpty: (path) => ifThere(() => isEmpty(path), mounter) ?? false,
     mayRead: (path) => mayAccess(path, constants.R_OK),
     maySearch: (path) => mayAccess(path, constants.X_OK),
   };

@@ -79,7 +79,7 @@ class Parts {
   #addFolder(path: string): void {
     const { probe } = this.#context;
     const isSplit = this.#split.has(path);
-    if (!probe.maySearch(path) || (probe.mayRead(path) && probe.list(path).length === 0)) return;
+    if (!probe.maySearch(path) || probe.isEmpty(path)) return;
     const hidden = this.#hidden.filter((target) => target.path !== path && isWithin(target.path, path));
     if (hidden.length === 0 && this.#isOnlyRead(path)) this.#bind(path, { kind: 'folder', recursive: isSplit });
     else if (isSplit) this.fill(path);

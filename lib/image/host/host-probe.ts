@@ -20,7 +20,9 @@ export interface HostProbe {
   link(path: string): string | null;
   /** Names in a folder; none when there is no folder. */
   list(path: string): readonly string[];
-  /** Whether this process may read the file or list the folder. */
+  /** Whether a folder has nothing in it; false where this process may not know. */
+  isEmpty(path: string): boolean;
+  /** Whether this process may read the file. */
   mayRead(path: string): boolean;
   /** Whether this process may reach what is in the folder. */
   maySearch(path: string): boolean;

@@ -108,16 +108,17 @@ export function probeOf(...paths: string[]): HostProbe {
     const above = path === '/' ? '/' : real(posix.dirname(path));
     return above === null || (path !== '/' && closed.has(above)) ? null : posix.join(above, posix.basename(path));
   };
+  const list = (path: string): string[] => {
+    if (unread.has(path)) return [];
+    const within = [...entries.keys()].filter((candidate) => candidate !== '/' && posix.dirname(candidate) === path);
+    return within.map((candidate) => posix.basename(candidate));
+  };
   return {
     real: (path) => real(path),
     entry: (path) => entries.get(named(path) ?? '') ?? null,
     link: (path) => targets.get(named(path) ?? '') ?? null,
-    list: (path) =>
-      unread.has(path)
-        ? []
-        : [...entries.keys()]
-            .filter((candidate) => candidate !== '/' && posix.dirname(candidate) === path)
-            .map((candidate) => posix.basename(candidate)),
+    list,
+    isEmpty: (path) => !unread.has(path) && list(path).length === 0,
     mayRead: (path) => !unread.has(path),
     maySearch: (path) => !closed.has(path),
   };
