@@ -1,4 +1,5 @@
 import { getegid, geteuid } from 'node:process';
+import { type Mounter, ROOT_MOUNTER } from '../plan/mounter.js';
 import { type IdMap, singleMap } from '../plan/user-maps.js';
 
 /** With which rights this process makes containers. Everything that differs without root asks this, and not who the user is. */
@@ -36,4 +37,14 @@ function find(): Privilege {
 /** The map of a user namespace below the container shim's, in which every id is what it is in the shim's: one range for each. */
 export function sameIds(map: readonly IdMap[]): IdMap[] {
   return map.map(({ inside, count }) => ({ inside, outside: inside, count }));
+}
+
+/** Who mounts the roots of this process's containers. */
+export function mounter(own: Privilege): Mounter {
+  if (own.kind === 'root') return ROOT_MOUNTER;
+  const inside = (map: readonly IdMap[]) => (onHost: number) => {
+    const range = map.find(({ outside, count }) => outside <= onHost && onHost < outside + count);
+    return range === undefined ? 0 : range.inside + (onHost - range.outside);
+  };
+  return { whole: false, userxattr: true, uid: inside(own.uid), gid: inside(own.gid) };
 }

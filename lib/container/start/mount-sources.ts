@@ -1,4 +1,4 @@
-import { ROOT_MOUNTER } from '../../plan/mounter.js';
+import { mounter, privilege } from '../../host/privilege.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import { useVolume } from '../../volume/volume-use.js';
 import type { ParsedOptions } from '../options/container-options.js';
@@ -48,7 +48,7 @@ export async function findSources(options: ParsedOptions, root: RootSource): Pro
       mounts.push(mount);
       if (type !== 'image' || source === null) continue;
       const found = await imageOf(source, policy, options);
-      const image = await found.use({ onProgress: options.onProgress ?? undefined, signal, mounter: ROOT_MOUNTER });
+      const image = await found.use({ onProgress: options.onProgress ?? undefined, signal, mounter: mounter(privilege()) });
       held.push(image.release);
       digests.push(...image.digests);
       images.set(target, image.recipe);

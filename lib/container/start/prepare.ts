@@ -6,7 +6,7 @@ import { errnoOf, ImageError, invalidOption, UnsupportedError } from '../../erro
 import { type GroupLayout, groupLayout } from '../../host/cgroup-base.js';
 import type { HostRecord } from '../../host/journal.js';
 import { owner } from '../../host/owner.js';
-import { type Privilege, privilege, sameIds } from '../../host/privilege.js';
+import { mounter, type Privilege, privilege, sameIds } from '../../host/privilege.js';
 import type { ImageConfig } from '../../image/formats/image-config.js';
 import { parseStopSignal } from '../../image/formats/stop-signal.js';
 import type { Image } from '../../image/image.js';
@@ -15,7 +15,6 @@ import type { Shim } from '../../native/shim.js';
 import { attempt, nativeError } from '../../native/system-errors.js';
 import type { ParsedLimits } from '../../options/limits.js';
 import { DEFAULT_PATH } from '../../plan/constants.js';
-import { ROOT_MOUNTER } from '../../plan/mounter.js';
 import { type HealthCheck, Slots } from '../../plan/plan.js';
 import { SIGTERM } from '../../process/options/signals.js';
 import { resolveCapabilities } from '../../security/capabilities.js';
@@ -238,7 +237,7 @@ async function findRoot(options: ParsedOptions, id: string): Promise<FoundRoot> 
   const { recipe, digests, release } = await image.use({
     onProgress: options.onProgress ?? undefined,
     signal: options.process.cancelSignal ?? undefined,
-    mounter: ROOT_MOUNTER,
+    mounter: mounter(privilege()),
   });
   const half = Math.floor((options.limits.memory ?? totalmem()) / 2);
   return {
