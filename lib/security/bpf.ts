@@ -20,6 +20,8 @@ const maxInstructions = 4096;
 /** jt and jf of struct sock_filter are bytes. */
 const maxBranch = 255;
 
+const tooMany = (count: string): string => `a filter of ${count} instructions: the kernel takes ${maxInstructions}`;
+
 /** Assembles a classic BPF program, as seccomp(2) takes it. */
 export class Assembler {
   readonly #instructions: Instruction[] = [];
@@ -49,11 +51,16 @@ export class Assembler {
   }
 
   branch(comparison: Comparison, k: number, yes: Label, no: Label): void {
-    this.#instructions.push({ kind: 'branch', code: comparisons[comparison], k, yes, no });
+    this.#push({ kind: 'branch', code: comparisons[comparison], k, yes, no });
   }
 
   #plain(code: number, k: number): void {
-    this.#instructions.push({ kind: 'plain', code, k });
+    this.#push({ kind: 'plain', code, k });
+  }
+
+  /** Too many are refused at once: what is compiled may be a stranger's, of any length. */
+  #push(instruction: Instruction): void {
+    if (this.#instructions.push(instruction) > maxInstructions) throw new RangeError(tooMany(`more than ${maxInstructions}`));
   }
 
   /**
@@ -98,7 +105,7 @@ export class Assembler {
         size += 1;
         if (instruction.kind === 'branch') size += [instruction.yes, instruction.no].filter((label) => far.has(`${index} ${label}`)).length;
       }
-      if (size > maxInstructions) throw new RangeError(`a filter of ${size} instructions: the kernel takes ${maxInstructions}`);
+      if (size > maxInstructions) throw new RangeError(tooMany(`${size}`));
       const at = (label: Label) => {
         const start = starts[this.#places[label] ?? -1];
         if (start === undefined) throw new RangeError(`label ${label} is not placed`);

@@ -1,3 +1,4 @@
+import { ordinaryCalls } from './ordinary-calls.js';
 import type { Action, Profile, Rule } from './profile.js';
 
 const refuse: Action = { errno: 1 }; // EPERM
@@ -22,71 +23,68 @@ const personalities = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
 /** New namespaces would give a root user who can reach much more of the kernel. */
 const namespaces: readonly Rule[] = [
+  { names: ['clone', 'clone3', 'unshare', 'setns'], action: 'allow', when: ['SYS_ADMIN'] },
   { names: ['clone'], args: [{ index: 0, op: 'MASKED_EQ', mask: newNamespaces, value: 0, bits: 32 }], action: 'allow' },
-  { names: ['clone'], action: refuse, unless: ['SYS_ADMIN'] },
-  // clone3's flags are in memory, where a filter can't look. After ENOSYS libraries use clone.
-  { names: ['clone3'], action: notImplemented, unless: ['SYS_ADMIN'] },
   { names: ['unshare'], args: [{ index: 0, op: 'MASKED_EQ', mask: newNamespaces | CLONE_NEWTIME, value: 0, bits: 32 }], action: 'allow' },
-  { names: ['unshare', 'setns'], action: refuse, unless: ['SYS_ADMIN'] },
+  // clone3's flags are in memory, where a filter can't look. After ENOSYS libraries use clone.
+  { names: ['clone3'], action: notImplemented },
 ];
 
 const mounts: readonly Rule[] = [
   {
     names: ['mount', 'umount', 'umount2', 'pivot_root', 'mount_setattr', 'move_mount', 'open_tree', 'open_tree_attr'],
-    action: refuse,
-    unless: ['SYS_ADMIN'],
+    action: 'allow',
+    when: ['SYS_ADMIN'],
   },
-  { names: ['fsopen', 'fsconfig', 'fsmount', 'fspick'], action: refuse, unless: ['SYS_ADMIN'] },
+  { names: ['fsopen', 'fsconfig', 'fsmount', 'fspick', 'statmount', 'listmount'], action: 'allow', when: ['SYS_ADMIN'] },
 ];
 
 /**
- * What belongs to the host: calls that no container needs, or that a capability is for. The kernel asks for the capability as well;
+ * What belongs to the host: calls that a capability is for. The kernel asks for the capability as well;
  * refusing here keeps a bug of that check, or a user namespace, from mattering.
  */
 const administration: readonly Rule[] = [
-  { names: ['quotactl', 'quotactl_fd', 'swapon', 'swapoff', 'fanotify_init', 'lookup_dcookie'], action: refuse, unless: ['SYS_ADMIN'] },
+  {
+    names: ['quotactl', 'quotactl_fd', 'swapon', 'swapoff', 'fanotify_init', 'lookup_dcookie'],
+    action: 'allow',
+    when: ['SYS_ADMIN'],
+  },
   {
     names: ['sethostname', 'setdomainname', 'lsm_get_self_attr', 'lsm_set_self_attr', 'lsm_list_modules'],
-    action: refuse,
-    unless: ['SYS_ADMIN'],
+    action: 'allow',
+    when: ['SYS_ADMIN'],
   },
-  { names: ['syslog'], action: refuse, unless: ['SYSLOG', 'SYS_ADMIN'] },
-  { names: ['bpf'], action: refuse, unless: ['BPF', 'SYS_ADMIN'] },
-  { names: ['perf_event_open'], action: refuse, unless: ['PERFMON', 'SYS_ADMIN'] },
-  { names: ['init_module', 'finit_module', 'delete_module'], action: refuse, unless: ['SYS_MODULE'] },
-  { names: ['reboot'], action: refuse, unless: ['SYS_BOOT'] },
-  { names: ['acct'], action: refuse, unless: ['SYS_PACCT'] },
-  { names: ['chroot'], action: refuse, unless: ['SYS_CHROOT'] },
-  { names: ['iopl', 'ioperm'], action: refuse, unless: ['SYS_RAWIO'] },
-  { names: ['vhangup'], action: refuse, unless: ['SYS_TTY_CONFIG'] },
-  { names: ['open_by_handle_at'], action: refuse, unless: ['DAC_READ_SEARCH'] },
-  // adjtimex and clock_adjtime stay: they read the clock's state too, and the kernel refuses to change it.
-  { names: ['settimeofday', 'clock_settime', 'clock_settime64', 'stime'], action: refuse, unless: ['SYS_TIME'] },
+  { names: ['syslog'], action: 'allow', when: ['SYSLOG', 'SYS_ADMIN'] },
+  { names: ['bpf'], action: 'allow', when: ['BPF', 'SYS_ADMIN'] },
+  { names: ['perf_event_open'], action: 'allow', when: ['PERFMON', 'SYS_ADMIN'] },
+  { names: ['init_module', 'finit_module', 'delete_module'], action: 'allow', when: ['SYS_MODULE'] },
+  { names: ['reboot'], action: 'allow', when: ['SYS_BOOT'] },
+  { names: ['acct'], action: 'allow', when: ['SYS_PACCT'] },
+  { names: ['chroot'], action: 'allow', when: ['SYS_CHROOT'] },
+  { names: ['iopl', 'ioperm'], action: 'allow', when: ['SYS_RAWIO'] },
+  { names: ['vhangup'], action: 'allow', when: ['SYS_TTY_CONFIG'] },
+  { names: ['open_by_handle_at'], action: 'allow', when: ['DAC_READ_SEARCH'] },
+  // adjtimex and clock_adjtime are ordinary: they read the clock's state too, and the kernel refuses to change it.
+  { names: ['settimeofday', 'clock_settime', 'clock_settime64', 'stime'], action: 'allow', when: ['SYS_TIME'] },
   {
     names: ['get_mempolicy', 'set_mempolicy', 'set_mempolicy_home_node', 'mbind', 'migrate_pages', 'move_pages'],
-    action: refuse,
-    unless: ['SYS_NICE'],
+    action: 'allow',
+    when: ['SYS_NICE'],
   },
-  { names: ['kexec_load', 'kexec_file_load'], action: refuse },
 ];
 
 /**
- * Calls on other processes. ptrace, process_vm_readv and process_vm_writev are allowed, as in docker's profile on every kernel from 4.8
+ * Calls on other processes. ptrace, process_vm_readv and process_vm_writev are ordinary, as in docker's profile on every kernel from 4.8
  * (ours are newer): since then a tracer can't lead its tracee past the filter, and the kernel's own rules keep a process to those of its
  * user that have no more capabilities.
  */
-const processes: readonly Rule[] = [
-  { names: ['kcmp', 'pidfd_getfd', 'process_madvise'], action: refuse, unless: ['SYS_PTRACE'] },
+const processes: readonly Rule[] = [{ names: ['kcmp', 'pidfd_getfd', 'process_madvise'], action: 'allow', when: ['SYS_PTRACE'] }];
+
+/** Calls that are ordinary but for some arguments. */
+const byArgument: readonly Rule[] = [
   // A program may set a lease on a file of its user's, even by a read-only mount: whoever opens the file then waits for up to 45 s, on the
   // host too.
   { names: ['fcntl', 'fcntl64'], args: [{ index: 1, op: 'EQ', value: F_SETLEASE, bits: 32 }], action: refuse, unless: ['LEASE'] },
-];
-
-/** Parts of the kernel that are not divided by namespaces, or that gave exploits time and again. */
-const risky: readonly Rule[] = [
-  { names: ['add_key', 'keyctl', 'request_key'], action: refuse },
-  { names: ['io_uring_setup', 'io_uring_enter', 'io_uring_register'], action: refuse },
-  { names: ['userfaultfd'], action: refuse },
   { names: ['socket'], args: [{ index: 0, op: 'EQ', value: AF_ALG, bits: 32 }], action: refuse },
   { names: ['socket'], args: [{ index: 0, op: 'EQ', value: AF_VSOCK, bits: 32 }], action: refuse },
   // i386's old way: the family is in memory, where a filter can't look, so it would let AF_ALG in. With ENOSYS,
@@ -95,22 +93,18 @@ const risky: readonly Rule[] = [
   // These put input into the terminal, to be read by whoever has it next.
   { names: ['ioctl'], args: [{ index: 1, op: 'EQ', value: TIOCSTI, bits: 32 }], action: refuse },
   { names: ['ioctl'], args: [{ index: 1, op: 'EQ', value: TIOCLINUX, bits: 32 }], action: refuse },
+  { names: ['fcntl', 'fcntl64', 'socket', 'socketcall', 'ioctl'], action: 'allow' },
   // Other personalities turn off address randomisation, or make memory executable.
   ...personalities.map((value): Rule => ({ names: ['personality'], args: [{ index: 0, op: 'EQ', value, bits: 32 }], action: 'allow' })),
-  { names: ['personality'], action: refuse },
-];
-
-/** Long superseded, or gone from the kernel. */
-const obsolete: readonly Rule[] = [
-  { names: ['uselib', 'ustat', 'sysfs', '_sysctl', 'nfsservctl', 'vm86', 'vm86old'], action: refuse },
-  { names: ['create_module', 'get_kernel_syms', 'query_module'], action: refuse },
 ];
 
 /**
- * The filter of a container with `seccomp: 'default'`: a list of what is refused; all else is allowed, calls of
- * later kernels too. A capability that the container has takes out the rules about what it governs, as docker does.
+ * The filter of a container with `seccomp: 'default'`: a list of what is allowed; all else is refused. That are, beside what the rules above
+ * leave to capabilities and arguments, the kernel's keyrings, io_uring, userfaultfd and kexec, which are not divided by namespaces or gave
+ * exploits time and again, and what is long superseded or gone. A capability that the container has adds what it governs, as docker does.
  */
 export const defaultProfile: Profile = {
-  defaultAction: 'allow',
-  rules: [...namespaces, ...mounts, ...administration, ...processes, ...risky, ...obsolete],
+  defaultAction: refuse,
+  newerAction: notImplemented,
+  rules: [...namespaces, ...mounts, ...administration, ...processes, ...byArgument, { names: ordinaryCalls, action: 'allow' }],
 };

@@ -1,7 +1,10 @@
 import type { CapabilityName } from '../plan/capability-names.js';
 
-/** What happens to a system call: it goes on, it fails with an errno, or the whole process is killed by SIGSYS. */
-export type Action = 'allow' | 'kill-process' | { readonly errno: number };
+/**
+ * What happens to a system call: it goes on, with a line in the kernel's log for 'log'; it fails with an errno; the process gets SIGSYS;
+ * a tracer is asked, and hears the number; the thread, or the whole process, is killed as if by SIGSYS.
+ */
+export type Action = 'allow' | 'log' | { readonly trace: number } | { readonly errno: number } | 'trap' | 'kill-thread' | 'kill-process';
 
 /** Comparisons of an argument, as the OCI runtime spec names them (without SCMP_CMP_). All are unsigned. */
 export type Operator = 'NE' | 'LT' | 'LE' | 'EQ' | 'GE' | 'GT' | 'MASKED_EQ';
@@ -27,12 +30,20 @@ export interface Rule {
   readonly action: Action;
   /** All tests must hold. Without any, the rule holds for every call. */
   readonly args?: readonly ArgumentTest[];
+  /** The rule is left out unless the container has one of these. */
+  readonly when?: readonly CapabilityName[];
   /** The rule is left out when the container has one of these. */
   readonly unless?: readonly CapabilityName[];
 }
 
 /** A filter, as data. For a call the first rule that names it and whose tests hold decides. */
 export interface Profile {
+  /** For a call that no rule decides. */
   readonly defaultAction: Action;
+  /**
+   * For calls with a higher number than any that a rule names: those of later kernels, which programs try first and do without where they
+   * hear ENOSYS. Default: `defaultAction`.
+   */
+  readonly newerAction?: Action;
   readonly rules: readonly Rule[];
 }

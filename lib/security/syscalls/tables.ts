@@ -19,8 +19,11 @@ function read(...parts: readonly { readonly names: string; readonly first: numbe
   return table;
 }
 
+/** Where the numbers begin that x32 has for itself. */
+export const firstX32 = 512;
+
 const readers: Record<Abi, () => SyscallTable> = {
-  x86_64: () => read({ names: x86_64, first: 0 }, { names: x32, first: 512 }),
+  x86_64: () => read({ names: x86_64, first: 0 }, { names: x32, first: firstX32 }),
   i386: () => read({ names: i386, first: 0 }),
   arm64: () => read({ names: arm64, first: 0 }),
 };

@@ -111,8 +111,17 @@ describe('Assembler', () => {
     const long = new Assembler();
     for (let index = 0; index < 4096; index++) long.ret(0);
     expect(long.assemble()).toHaveLength(4096 * 8);
-    long.ret(0);
-    expect(() => long.assemble()).toThrow(/4097/);
+    expect(() => long.ret(0)).toThrow(/more than 4096/);
+
+    const longByJumps = new Assembler();
+    const [far, farther] = [longByJumps.label(), longByJumps.label()];
+    longByJumps.branch('jeq', 0, far, farther);
+    for (let index = 0; index < 4093; index++) longByJumps.ret(0);
+    longByJumps.place(far);
+    longByJumps.ret(1);
+    longByJumps.place(farther);
+    longByJumps.ret(2);
+    expect(() => longByJumps.assemble()).toThrow(/4098/);
   });
 });
 
