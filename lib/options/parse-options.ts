@@ -22,6 +22,16 @@ export function parseOptions<S extends z.ZodType>(schema: S, value: unknown, wha
   throw asError(result.error.issues.map(specific), what);
 }
 
+/** The same for what is no option itself but, for example, the content of a file: the problems, each with its place, are for the caller. */
+export function checkOptions<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+): { readonly value: z.output<S> } | { readonly problems: readonly (Problem & { readonly name: string })[] } {
+  const result = schema.safeParse(value, { error: inWords });
+  if (result.success) return { value: result.data };
+  return { problems: result.error.issues.map(specific).map((problem) => ({ ...problem, name: pathName(problem.path, '') })) };
+}
+
 /** One error for all problems. The first problem names the option, and the others follow: who mends one wants to know of the next. */
 function asError(problems: readonly Problem[], what: string): NacelleError {
   const [first, ...others] = problems;

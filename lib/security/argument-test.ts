@@ -11,19 +11,21 @@ export function emitArgumentTest(assembler: Assembler, test: ArgumentTest, yes: 
   const value = halves(test.value);
   const wide = test.bits !== 32;
 
-  /** Goes to `yes` when the argument, masked, is the value. */
+  /** Goes to `yes` when the argument, masked, is the value. A half of which no bit counts is not looked at. */
   const equal = (mask: Halves, yes: Label, no: Label) => {
-    const half = (at: number, bits: number, wanted: number, yes: Label) => {
+    const halves = [
+      ...(wide ? [{ at: offset + 4, bits: mask.high, wanted: value.high }] : []),
+      { at: offset, bits: mask.low, wanted: value.low },
+    ].filter(({ bits, wanted }) => bits !== 0 || wanted !== 0);
+    for (const [index, { at, bits, wanted }] of halves.entries()) {
       assembler.load(at);
       if (bits !== 0xffff_ffff) assembler.and(bits);
-      assembler.branch('jeq', wanted, yes, no);
-    };
-    if (wide) {
-      const next = assembler.label();
-      half(offset + 4, mask.high, value.high, next);
-      assembler.place(next);
+      const next = index === halves.length - 1 ? yes : assembler.label();
+      assembler.branch('jeq', wanted, next, no);
+      if (next !== yes) assembler.place(next);
     }
-    half(offset, mask.low, value.low, yes);
+    // Nothing is asked, so all arguments will do.
+    if (halves.length === 0) assembler.branch('jge', 0, yes, yes);
   };
 
   /** Goes to `yes` when the argument is greater than the value: by its high half, or by the low one where the high halves are equal. */

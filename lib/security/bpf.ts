@@ -16,11 +16,13 @@ const BPF_RET_K = 0x06;
 const comparisons: Record<Comparison, number> = { jeq: 0x15, jgt: 0x25, jge: 0x35, jset: 0x45 };
 
 /** The kernel's BPF_MAXINSNS. */
-const maxInstructions = 4096;
+export const maxInstructions = 4096;
 /** jt and jf of struct sock_filter are bytes. */
 const maxBranch = 255;
 
-const tooMany = (count: string): string => `a filter of ${count} instructions: the kernel takes ${maxInstructions}`;
+/** The error of a filter that the kernel would refuse. */
+export const tooMany = (count: string): RangeError =>
+  new RangeError(`a filter of ${count} instructions: the kernel takes ${maxInstructions}`);
 
 /** Assembles a classic BPF program, as seccomp(2) takes it. */
 export class Assembler {
@@ -60,7 +62,7 @@ export class Assembler {
 
   /** Too many are refused at once: what is compiled may be a stranger's, of any length. */
   #push(instruction: Instruction): void {
-    if (this.#instructions.push(instruction) > maxInstructions) throw new RangeError(tooMany(`more than ${maxInstructions}`));
+    if (this.#instructions.push(instruction) > maxInstructions) throw tooMany(`more than ${maxInstructions}`);
   }
 
   /**
@@ -105,7 +107,7 @@ export class Assembler {
         size += 1;
         if (instruction.kind === 'branch') size += [instruction.yes, instruction.no].filter((label) => far.has(`${index} ${label}`)).length;
       }
-      if (size > maxInstructions) throw new RangeError(tooMany(`${size}`));
+      if (size > maxInstructions) throw tooMany(`${size}`);
       const at = (label: Label) => {
         const start = starts[this.#places[label] ?? -1];
         if (start === undefined) throw new RangeError(`label ${label} is not placed`);

@@ -1,3 +1,4 @@
+import { maxInstructions, tooMany } from './bpf.js';
 import type { Profile, Rule } from './profile.js';
 import { type Abi, firstX32, syscallTable } from './syscalls/tables.js';
 
@@ -10,15 +11,23 @@ export interface CaseSpan {
   readonly cases: readonly Case[];
 }
 
-/** Which cases decide each number of an ABI: adjacent spans, from 0, the last of which has no end. */
+/**
+ * Which cases decide each number of an ABI: adjacent spans, from 0, the last of which has no end.
+ *
+ * @throws RangeError for more cases than a filter has room for
+ */
 export function spansOf({ defaultAction, newerAction = defaultAction, rules }: Profile, abi: Abi): CaseSpan[] {
   const table = syscallTable(abi);
-  const byNumber = new Map<number, readonly Case[]>();
+  const byNumber = new Map<number, Case[]>();
   for (const { names, action, args } of rules) {
     const one: Case = { action, ...(args ? { args } : {}) };
     for (const number of names.flatMap((name) => table.get(name) ?? [])) {
       const cases = byNumber.get(number) ?? [];
-      if (!cases.some(isLast)) byNumber.set(number, [...cases, one]);
+      byNumber.set(number, cases);
+      const last = cases.at(-1);
+      if (!last || !isLast(last)) cases.push(one);
+      // Each takes an instruction at least.
+      if (cases.length > maxInstructions) throw tooMany(`more than ${maxInstructions}`);
     }
   }
   const otherwise: Case = { action: defaultAction };
@@ -28,7 +37,7 @@ export function spansOf({ defaultAction, newerAction = defaultAction, rules }: P
   const endOfOwn = Math.max(...[...table.values()].flat()) + 1;
   const casesOf = (number: number): readonly Case[] => {
     const cases = byNumber.get(number);
-    if (cases) return cases.some(isLast) ? cases : [...cases, otherwise];
+    if (cases) return cases.slice(-1).some(isLast) ? cases : [...cases, otherwise];
     const isNewer = number > last && (number < own || number >= endOfOwn);
     return [isNewer && last >= 0 ? { action: newerAction } : otherwise];
   };

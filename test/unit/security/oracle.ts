@@ -29,7 +29,7 @@ export const targets: readonly Target[] = [
 export interface OracleRule {
   readonly action: Action;
   readonly name: string;
-  readonly args?: readonly { index: number; op: Operator; value: number | bigint; valueTwo?: number | bigint | undefined }[];
+  readonly args?: readonly { index: number; op: Operator; value: number | bigint; valueTwo?: number | bigint | null | undefined }[];
 }
 
 /** Their order in enum scmp_compare, from 1. */
@@ -72,6 +72,6 @@ export class Oracle {
   }
 }
 
-function words(index: number, op: Operator, value: number | bigint, valueTwo: number | bigint): string[] {
-  return [index, operators.indexOf(op) + 1, value, valueTwo].map(String);
+function words(index: number, op: Operator, value: number | bigint, valueTwo: number | bigint | null): string[] {
+  return [index, operators.indexOf(op) + 1, value, valueTwo ?? 0].map(String);
 }

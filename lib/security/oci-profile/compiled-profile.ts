@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+import { invalidOption, toError } from '../../errors.js';
+import { kills } from '../actions.js';
+import { compileFilter, doorsOf } from '../filter.js';
+import type { ProfileSubject } from './applicable-groups.js';
+import type { ParsedProfile } from './parsed-profile.js';
+import { resolveProfile } from './resolve-profile.js';
+
+/** A filter that was made of a caller's profile. Not to be changed. */
+export interface CompiledProfile {
+  readonly filter: Uint8Array;
+  /** A process can end by it with SIGSYS. */
+  readonly kills: boolean;
+  /** Names of the profile that no kernel has, as far as is known here; the first 100. */
+  readonly unknownCalls: readonly string[];
+}
+
+/** How many filters are kept: programs use one or a few profiles, for containers with a few sets of capabilities. */
+const MOST_KEPT = 64;
+const MOST_UNKNOWN = 100;
+const kept = new Map<string, CompiledProfile>();
+
+/**
+ * The filter of a profile, which is kept by the digest of all that it depends on.
+ *
+ * @throws NacelleError ERR_INVALID_OPTION for a profile that takes more instructions than the kernel does
+ */
+export function compiledProfile(profile: ParsedProfile, subject: ProfileSubject): CompiledProfile {
+  const key = digestOf([profile, subject]);
+  const compiled = kept.get(key) ?? compile(profile, subject);
+  // The one that was used last is the last in the map, and the first is forgotten.
+  kept.delete(key);
+  kept.set(key, compiled);
+  for (const oldest of kept.keys()) {
+    if (kept.size <= MOST_KEPT) break;
+    kept.delete(oldest);
+  }
+  return compiled;
+}
+
+function compile(profile: ParsedProfile, subject: ProfileSubject): CompiledProfile {
+  const { profiles, unknownCalls } = resolveProfile(profile, subject);
+  const doors = Object.values(profiles);
+  // Through an ABI without rules a call kills.
+  const isWhole = subject.arch !== 'arm64' && doors.length === doorsOf[subject.arch].length;
+  const actions = doors.flatMap(({ defaultAction, rules }) => [defaultAction, ...rules.map(({ action }) => action)]);
+  try {
+    return { filter: compileFilter(profiles), kills: !isWhole || actions.some(kills), unknownCalls: unknownCalls.slice(0, MOST_UNKNOWN) };
+  } catch (cause) {
+    throw invalidOption('seccomp', `the profile is too long: it makes ${toError(cause).message}`, cause);
+  }
+}
+
+function digestOf(value: unknown): string {
+  const text = JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? `${part}n` : part));
+  return createHash('sha256').update(text).digest('hex');
+}

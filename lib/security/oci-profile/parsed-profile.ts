@@ -1,0 +1,36 @@
+import type { CapabilityName } from '../../plan/capability-names.js';
+import type { Action, Operator } from '../profile.js';
+
+/** A profile that was checked, on no machine yet. */
+export interface ParsedProfile {
+  readonly defaultAction: Action;
+  /** Names of ABIs beside the machine's own; by architecture, or for all. */
+  readonly architectures: readonly string[];
+  readonly archMap: Readonly<Record<string, readonly string[]>>;
+  readonly groups: readonly ParsedGroup[];
+  /** What it asks for that can't be had in this version; it must not be used then. */
+  readonly unsupported: readonly string[];
+}
+
+export interface ParsedGroup {
+  readonly names: readonly string[];
+  readonly action: Action;
+  readonly args: readonly ParsedArgument[];
+  readonly includes: ParsedConditions;
+  readonly excludes: ParsedConditions;
+}
+
+export interface ParsedArgument {
+  readonly index: number;
+  readonly op: Operator;
+  readonly value: bigint;
+  /** Of MASKED_EQ; all bits for the others. */
+  readonly mask: bigint;
+}
+
+export interface ParsedConditions {
+  readonly caps: readonly CapabilityName[];
+  readonly arches: readonly string[];
+  /** Major, minor and patch. */
+  readonly minKernel: readonly number[] | null;
+}
