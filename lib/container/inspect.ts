@@ -16,7 +16,7 @@ export function inspected<E extends Encoding>(
   }: Pick<ContainerInspect<E>, 'pid' | 'state' | 'startedAt' | 'restartCount' | 'health' | 'result'>,
 ): ContainerInspect<E> {
   const { id, name, labels, command, createdAt, image, limits, group, program, mounts, detached, notEnforced, restart, options } = record;
-  const { user, groupAdd, cwd, env, umask, noNewPrivileges, filter, capabilities } = program;
+  const { user, groupAdd, cwd, env, umask, noNewPrivileges, filter, unknownCalls = null, capabilities } = program;
   return {
     id,
     name,
@@ -35,7 +35,8 @@ export function inspected<E extends Encoding>(
       env: Object.fromEntries(env.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)])),
       umask,
       noNewPrivileges,
-      seccomp: filter === null ? 'unconfined' : 'default',
+      seccomp: filter === null ? 'unconfined' : unknownCalls === null ? 'default' : 'profile',
+      unknownCalls: [...(unknownCalls ?? [])],
       capabilities: namesOf(capabilities),
     },
     limits: structuredClone(limits),

@@ -14,6 +14,7 @@ import { type GivenHealthcheck, type ParsedRestart, parseRestart } from './lifec
 import type { ParsedMount } from './mount-flags.js';
 import { tmpfsMount } from './mount-options.js';
 import { aboveFirst, target } from './mount-target.js';
+import { type ParsedSeccomp, parseSeccomp } from './seccomp-option.js';
 
 export type { ParsedCopyIn, ParsedDevice, ParsedMount };
 
@@ -72,7 +73,7 @@ export interface ParsedOptions {
   readonly capAdd: readonly string[];
   readonly capDrop: readonly string[];
   readonly noNewPrivileges: boolean;
-  readonly seccomp: 'default' | 'unconfined';
+  readonly seccomp: ParsedSeccomp;
   /** `null`: the default list. */
   readonly maskedPaths: readonly string[] | null;
   /** `null`: the default list. */
@@ -167,7 +168,7 @@ export function parseRunOptions(value: unknown): ParsedOptions {
     capAdd: options.capAdd ?? [],
     capDrop: options.capDrop ?? [],
     noNewPrivileges: options.noNewPrivileges ?? true,
-    seccomp: options.seccomp === 'unconfined' ? 'unconfined' : 'default',
+    seccomp: parseSeccomp(options.seccomp),
     maskedPaths: options.maskedPaths ?? null,
     readonlyPaths: options.readonlyPaths ?? null,
     sysctls: options.sysctls ?? {},

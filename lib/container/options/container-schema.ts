@@ -12,6 +12,7 @@ import type { ProgressEvent } from '../../options/progress.js';
 import { sizeSchema } from '../../options/size.js';
 import { type NamespaceType, namespaceTypes } from '../../plan/namespace-types.js';
 import { processShape, terminalShape } from '../../process/options/process-options.js';
+import { profileSchema } from '../../security/oci-profile/profile-schema.js';
 import { CONTAINER_NAME } from './container-name.js';
 import { lifecycleShape } from './lifecycle-options.js';
 import { mountSchema, tmpfsOptions } from './mount-options.js';
@@ -164,7 +165,7 @@ export const containerShape = {
   capAdd: z.array(word).optional(),
   capDrop: z.array(word).optional(),
   noNewPrivileges: z.boolean().optional(),
-  seccomp: z.enum(['default', 'unconfined']).optional(),
+  seccomp: z.union([word, profileSchema]).optional(),
   maskedPaths: z.array(absolutePath.transform(tidied)).optional(),
   readonlyPaths: z.array(absolutePath.transform(tidied)).optional(),
   sysctls: z.record(word, text).optional(),

@@ -9,6 +9,7 @@ import type { ProgressEvent } from '../../options/progress.js';
 import type { Size } from '../../options/size.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import type { CallOptions, Encoding, ProcessOptions, ProgramOptions, TerminalOptions } from '../../process/options/process-types.js';
+import type { SeccompProfile } from '../../security/oci-profile/profile-types.js';
 import type { VolumePruneReport } from '../../volume/volume.js';
 
 /** What a container is made of. Durations are ms, sizes bytes or docker strings ('256m'). */
@@ -88,8 +89,15 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   capDrop?: readonly string[] | undefined;
   /** Default true. */
   noNewPrivileges?: boolean | undefined;
-  /** Default 'default'. */
-  seccomp?: 'default' | 'unconfined' | undefined;
+  /**
+   * Which system calls its programs may make. Beside nacelle's own list and none at all: a profile of docker or of the OCI runtime spec, or the
+   * path of a file that has one as JSON, of at most 10 MiB, which is read at each start. A name with a typing mistake in a rule that allows is
+   * in `inspect().process.unknownCalls`. Default 'default'.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`: the profile is wrong, with the place, and the line of a file; UnsupportedError:
+   * SCMP_ACT_NOTIFY, and flags
+   */
+  seccomp?: 'default' | 'unconfined' | SeccompProfile | (string & {}) | undefined;
   /** Replaces the default list. */
   maskedPaths?: readonly string[] | undefined;
   /** Replaces the default list. */

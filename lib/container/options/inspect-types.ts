@@ -27,7 +27,10 @@ export interface ContainerInspect<E extends Encoding = 'utf8'> {
     env: Record<string, string>;
     umask: number;
     noNewPrivileges: boolean;
-    seccomp: 'default' | 'unconfined';
+    /** 'profile': one that was given by the option. */
+    seccomp: 'default' | 'unconfined' | 'profile';
+    /** System calls of that profile that no kernel has, as far as is known here: their rules hold for nothing. The first 100. */
+    unknownCalls: string[];
     /** The most that it can have: root has all of them, another user starts with none. */
     capabilities: string[];
   };

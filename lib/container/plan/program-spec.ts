@@ -15,6 +15,8 @@ export interface ProgramSpec extends ProgramUser {
   readonly noNewPrivileges: boolean;
   /** struct sock_filter[], or `null` for none. */
   readonly filter: Uint8Array | null;
+  /** Names of the caller's seccomp profile that no kernel has; `null`, or nothing in an older note, where the filter is of none. */
+  readonly unknownCalls?: readonly string[] | null;
   readonly ulimits: ParsedLimits['ulimits'];
   readonly scheduler: ParsedLimits['scheduler'];
   readonly oomScoreAdj: number | null;

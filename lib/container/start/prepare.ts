@@ -1,8 +1,8 @@
 import { readlinkSync, statSync } from 'node:fs';
 import { hostname as hostHostname, totalmem } from 'node:os';
-import { arch, env as nodeEnv } from 'node:process';
+import { env as nodeEnv } from 'node:process';
 import { freezerFile } from '../../cgroup/freezer.js';
-import { errnoOf, ImageError, invalidOption, UnsupportedError } from '../../errors.js';
+import { errnoOf, ImageError, invalidOption } from '../../errors.js';
 import { type GroupLayout, groupLayout } from '../../host/cgroup-base.js';
 import type { HostRecord } from '../../host/journal.js';
 import { owner } from '../../host/owner.js';
@@ -18,9 +18,6 @@ import { DEFAULT_PATH } from '../../plan/constants.js';
 import { type HealthCheck, Slots } from '../../plan/plan.js';
 import { SIGTERM } from '../../process/options/signals.js';
 import { resolveCapabilities } from '../../security/capabilities.js';
-import { defaultProfile } from '../../security/default-profile.js';
-import type { Architecture } from '../../security/filter.js';
-import { canKill, compileDefault } from '../../security/seccomp.js';
 import { uppersFolder } from '../../store/store-root.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { healthOf, type ParsedHealth } from '../options/healthcheck.js';
@@ -38,6 +35,7 @@ import { joinedProc } from './joined-proc.js';
 import { findSources } from './mount-sources.js';
 import { imageOf } from './named-image.js';
 import { ownCapabilities } from './own-capabilities.js';
+import { systemCallFilter } from './system-call-filter.js';
 import { terminalEnvironment } from './terminal-environment.js';
 
 /**
@@ -109,6 +107,7 @@ async function prepareOn(
   const argv = argvOf(options, config);
   const stopSignal = stopSignalOf(config);
   const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: ownCapabilities() });
+  const { filter, filterKills, unknownCalls } = await systemCallFilter(options.seccomp, capabilities);
   const devices = options.devices.map(findDevice);
   const slots = new Slots();
   const ownHostname = options.namespaces.uts === 'new';
@@ -142,7 +141,8 @@ async function prepareOn(
       umask: options.process.umask,
       capabilities,
       noNewPrivileges: options.noNewPrivileges,
-      filter: options.seccomp === 'unconfined' ? null : compileDefault({ arch: architecture(), capabilities }),
+      filter,
+      unknownCalls,
       ulimits: options.limits.ulimits,
       scheduler: options.limits.scheduler,
       oomScoreAdj: options.oomScoreAdj,
@@ -153,7 +153,7 @@ async function prepareOn(
     shim,
     bases: basesOf(layout ?? groupLayout()),
     cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit),
-    filterKills: options.seccomp !== 'unconfined' && canKill(defaultProfile, architecture()),
+    filterKills,
     devices: own.kind === 'root' ? devices : [],
     fileTargets: fileTargets(options),
     volumes: anonymousVolumes([...(config.volumes ?? []), ...options.anonymousVolumes], options.mounts),
@@ -208,12 +208,6 @@ async function planHealthOf(
 
 function basesOf({ bases }: GroupLayout): Record<string, string> {
   return Object.fromEntries([...bases].flatMap(([mountPoint, { path }]) => (path === null ? [] : [[mountPoint, path] as const])));
-}
-
-function architecture(): Architecture {
-  if (arch === 'x64') return 'x86_64';
-  if (arch === 'arm64') return 'arm64';
-  throw new UnsupportedError('seccomp', `there is no table of system calls for ${arch}`, "Run with seccomp: 'unconfined'.");
 }
 
 interface FoundRoot {
