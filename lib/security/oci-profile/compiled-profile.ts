@@ -4,6 +4,7 @@ import { kills } from '../actions.js';
 import { compileFilter, doorsOf } from '../filter.js';
 import type { ProfileSubject } from './applicable-groups.js';
 import type { ParsedProfile } from './parsed-profile.js';
+import { Recent } from './recent.js';
 import { resolveProfile } from './resolve-profile.js';
 
 /** A filter that was made of a caller's profile. Not to be changed. */
@@ -15,10 +16,11 @@ export interface CompiledProfile {
   readonly unknownCalls: readonly string[];
 }
 
-/** How many filters are kept: programs use one or a few profiles, for containers with a few sets of capabilities. */
-const MOST_KEPT = 64;
+/** Programs use one or a few profiles, for containers with a few sets of capabilities. */
+const compiled = new Recent<CompiledProfile>(64);
 const MOST_UNKNOWN = 100;
-const kept = new Map<string, CompiledProfile>();
+/** Of profiles that are kept, too: those of files. */
+const digests = new WeakMap<ParsedProfile, string>();
 
 /**
  * The filter of a profile, which is kept by the digest of all that it depends on.
@@ -26,16 +28,10 @@ const kept = new Map<string, CompiledProfile>();
  * @throws NacelleError ERR_INVALID_OPTION for a profile that takes more instructions than the kernel does
  */
 export function compiledProfile(profile: ParsedProfile, subject: ProfileSubject): CompiledProfile {
-  const key = digestOf([profile, subject]);
-  const compiled = kept.get(key) ?? compile(profile, subject);
-  // The one that was used last is the last in the map, and the first is forgotten.
-  kept.delete(key);
-  kept.set(key, compiled);
-  for (const oldest of kept.keys()) {
-    if (kept.size <= MOST_KEPT) break;
-    kept.delete(oldest);
-  }
-  return compiled;
+  const digest = digests.get(profile) ?? digestOf(profile);
+  digests.set(profile, digest);
+  const { arch, capabilities, kernel } = subject;
+  return compiled.get([digest, arch, capabilities, kernel].join(' '), () => compile(profile, subject));
 }
 
 function compile(profile: ParsedProfile, subject: ProfileSubject): CompiledProfile {
@@ -51,7 +47,7 @@ function compile(profile: ParsedProfile, subject: ProfileSubject): CompiledProfi
   }
 }
 
-function digestOf(value: unknown): string {
-  const text = JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? `${part}n` : part));
+function digestOf(profile: ParsedProfile): string {
+  const text = JSON.stringify(profile, (_, part: unknown) => (typeof part === 'bigint' ? `${part}n` : part));
   return createHash('sha256').update(text).digest('hex');
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { codeOf, invalidOption, type NacelleError, UnsupportedError } from '../../errors.js';
@@ -6,7 +7,10 @@ import { didYouMean } from '../did-you-mean.js';
 import { lineOf, readJson } from './lined-json.js';
 import type { ParsedProfile } from './parsed-profile.js';
 import { profileSchema } from './profile-schema.js';
+import { Recent } from './recent.js';
 
+/** Profiles by the digest of their files: reading JSON and checking the whole takes longer than a container's start. */
+const parsed = new Recent<ParsedProfile>(16);
 /** docker's is 12 KB. */
 const MAX_BYTES = 10 * 1024 ** 2;
 /** How many are told: who mends some wants to know of the next. */
@@ -20,7 +24,8 @@ const MOST_PROBLEMS = 10;
  * @throws UnsupportedError for a profile that needs what can't be had
  */
 export async function readProfile(path: string): Promise<ParsedProfile> {
-  return parseProfileText(path, await readBounded(path));
+  const bytes = await readBounded(path);
+  return parsed.get(createHash('sha256').update(bytes).digest('hex'), () => parseProfileText(path, bytes));
 }
 
 /** @throws UnsupportedError for a profile that needs what can't be had in this version */
@@ -31,7 +36,7 @@ export function refuseUnsupported(profile: ParsedProfile): ParsedProfile {
 }
 
 /** The same for the text of a file. */
-export function parseProfileText(path: string, bytes: Uint8Array): ParsedProfile {
+function parseProfileText(path: string, bytes: Uint8Array): ParsedProfile {
   const text = decode(path, bytes);
   const json = readJson(text);
   if ('problem' in json) throw wrong(`${path}, line ${json.line}`, json.problem);

@@ -45,6 +45,13 @@ describe('readProfile', () => {
     });
   });
 
+  it('checks the same text once, wherever it is', async () => {
+    const text = '{"defaultAction": "SCMP_ACT_LOG"}';
+    const [first, copy] = [await readProfile(file('one.json', text)), await readProfile(file('two.json', text))];
+    expect(copy).toBe(first);
+    expect(await readProfile(file('two.json', `${text} `))).not.toBe(first);
+  });
+
   it.each([
     ['text that is no JSON', '{\n  "defaultAction":\n  oops\n}', ['.json, line 3 is no JSON from "o" on']],
     ['nothing', '', ['line 1 ends too early']],
