@@ -1,6 +1,6 @@
 import { release } from 'node:os';
 import { arch } from 'node:process';
-import { UnsupportedError } from '../../errors.js';
+import { invalidOption, UnsupportedError } from '../../errors.js';
 import type { CapabilityMask } from '../../plan/capability-names.js';
 import { defaultProfile } from '../../security/default-profile.js';
 import type { Architecture } from '../../security/filter.js';
@@ -22,7 +22,7 @@ export interface SystemCallFilter {
 /**
  * Compiles the option `seccomp` for this machine and a container with these capabilities, and reads the file where it is one.
  *
- * @throws NacelleError ERR_INVALID_OPTION for a file that is no profile; UnsupportedError
+ * @throws NacelleError ERR_INVALID_OPTION for a file that is no profile, and a profile under which no program starts; UnsupportedError
  */
 export async function systemCallFilter(seccomp: ParsedSeccomp, capabilities: CapabilityMask): Promise<SystemCallFilter> {
   if (seccomp === 'unconfined') return { filter: null, filterKills: false, unknownCalls: null };
@@ -30,7 +30,12 @@ export async function systemCallFilter(seccomp: ParsedSeccomp, capabilities: Cap
   if (seccomp === 'default')
     return { filter: compileDefault(subject), filterKills: canKill(defaultProfile, subject.arch), unknownCalls: null };
   const profile = 'file' in seccomp ? await readProfile(seccomp.file) : seccomp;
-  const { filter, kills, unknownCalls } = compiledProfile(profile, { ...subject, kernel: release() });
+  const { filter, kills, unknownCalls, refusedStartCalls } = compiledProfile(profile, { ...subject, kernel: release() });
+  if (refusedStartCalls.length > 0)
+    throw invalidOption(
+      'seccomp',
+      `the profile refuses ${refusedStartCalls.join(', ')}: it is loaded before the program, which starts by that`,
+    );
   return { filter, filterKills: kills, unknownCalls };
 }
 

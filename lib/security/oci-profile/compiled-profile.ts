@@ -6,6 +6,7 @@ import type { ProfileSubject } from './applicable-groups.js';
 import type { ParsedProfile } from './parsed-profile.js';
 import { Recent } from './recent.js';
 import { resolveProfile } from './resolve-profile.js';
+import { refusedStartCalls } from './start-calls.js';
 
 /** A filter that was made of a caller's profile. Not to be changed. */
 export interface CompiledProfile {
@@ -14,6 +15,8 @@ export interface CompiledProfile {
   readonly kills: boolean;
   /** Names of the profile that no kernel has, as far as is known here; the first 100. */
   readonly unknownCalls: readonly string[];
+  /** Calls without which no program starts, and which it never lets pass. */
+  readonly refusedStartCalls: readonly string[];
 }
 
 /** Programs use one or a few profiles, for containers with a few sets of capabilities. */
@@ -37,11 +40,17 @@ export function compiledProfile(profile: ParsedProfile, subject: ProfileSubject)
 function compile(profile: ParsedProfile, subject: ProfileSubject): CompiledProfile {
   const { profiles, unknownCalls } = resolveProfile(profile, subject);
   const doors = Object.values(profiles);
+  const native = profiles[subject.arch];
   // Through an ABI without rules a call kills.
   const isWhole = subject.arch !== 'arm64' && doors.length === doorsOf[subject.arch].length;
   const actions = doors.flatMap(({ defaultAction, rules }) => [defaultAction, ...rules.map(({ action }) => action)]);
   try {
-    return { filter: compileFilter(profiles), kills: !isWhole || actions.some(kills), unknownCalls: unknownCalls.slice(0, MOST_UNKNOWN) };
+    return {
+      filter: compileFilter(profiles),
+      kills: !isWhole || actions.some(kills),
+      unknownCalls: unknownCalls.slice(0, MOST_UNKNOWN),
+      refusedStartCalls: native ? refusedStartCalls(native, subject.arch) : [],
+    };
   } catch (cause) {
     throw invalidOption('seccomp', `the profile is too long: it makes ${toError(cause).message}`, cause);
   }

@@ -7,6 +7,8 @@ import { parseOptions } from '../../../../lib/options/parse-options.js';
 import { profileSchema } from '../../../../lib/security/oci-profile/profile-schema.js';
 import { temporaryFolder } from '../../../fixtures/temporary.js';
 
+const start = ['prctl', 'poll', 'ppoll', 'sendmsg', 'close_range', 'execve'];
+
 describe('systemCallFilter', () => {
   it('is the default list, or nothing', async () => {
     expect(await systemCallFilter('unconfined', 0n)).toEqual({ filter: null, filterKills: false, unknownCalls: null });
@@ -15,7 +17,8 @@ describe('systemCallFilter', () => {
 
   it('is the same of a profile and of a file that has it, and of the file as it is now', async () => {
     const path = join(temporaryFolder(), 'profile.json');
-    const profile = { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [{ names: ['read', 'raed'], action: 'SCMP_ACT_ALLOW' }] };
+    const names = ['read', 'raed', ...start];
+    const profile = { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [{ names, action: 'SCMP_ACT_ALLOW' }] };
     writeFileSync(path, JSON.stringify(profile));
     const parsed = parseSeccomp(parseOptions(profileSchema, profile, 'seccomp'));
     const [given, read] = [await systemCallFilter(parsed, 0n), await systemCallFilter({ file: path }, 0n)];
@@ -25,5 +28,44 @@ describe('systemCallFilter', () => {
 
     writeFileSync(path, JSON.stringify({ ...profile, defaultAction: 'SCMP_ACT_KILL_PROCESS' }));
     expect((await systemCallFilter({ file: path }, 0n)).filter).not.toEqual(given.filter);
+  });
+
+  const filterOf = (profile: unknown) => systemCallFilter(parseSeccomp(parseOptions(profileSchema, profile, 'seccomp')), 0n);
+  const allow = (names: readonly string[], more: object = {}) => ({ names, action: 'SCMP_ACT_ALLOW', ...more });
+
+  it.each<[string, object, RegExp]>([
+    ['allows nothing', { defaultAction: 'SCMP_ACT_KILL', syscalls: [] }, /refuses prctl, p?poll, sendmsg, close_range, execve:/],
+    [
+      'lacks a call',
+      { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [allow(start.filter((name) => name !== 'close_range'))] },
+      /refuses close_range:/,
+    ],
+    ['refuses a call', { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['execve'], action: 'SCMP_ACT_TRAP' }] }, /refuses execve:/],
+    [
+      'has a call traced',
+      { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['execve'], action: 'SCMP_ACT_TRACE' }] },
+      /refuses execve:/,
+    ],
+  ])('is none where the profile %s that starts a program', async (_, profile, message) => {
+    await expect(filterOf(profile)).rejects.toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringMatching(message) }),
+    );
+  });
+
+  it.each<[string, object]>([
+    [
+      'some arguments',
+      { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [allow(start, { args: [{ index: 0, op: 'SCMP_CMP_NE', value: 99 }] })] },
+    ],
+    [
+      'all but some',
+      {
+        defaultAction: 'SCMP_ACT_ALLOW',
+        syscalls: [{ names: start, action: 'SCMP_ACT_KILL', args: [{ index: 0, op: 'SCMP_CMP_EQ', value: 99 }] }],
+      },
+    ],
+    ['the log', { defaultAction: 'SCMP_ACT_LOG' }],
+  ])('may let those calls pass by %s', async (_, profile) => {
+    expect((await filterOf(profile)).filter).not.toBeNull();
   });
 });
