@@ -127,7 +127,7 @@ const group = z
 function complainOfUnknown(groups: readonly ParsedGroup[], defaultAction: Action, context: z.RefinementCtx): void {
   if (!allows(defaultAction)) return;
   for (const [at, { names, action }] of groups.entries()) {
-    if (precedence(action) >= precedence(defaultAction)) continue;
+    if (action === 'log' || precedence(action) >= precedence(defaultAction)) continue;
     for (const [index, name] of names.entries()) {
       if (isKnownCall(name)) continue;
       const message = `there is no system call ${JSON.stringify(name)} that could be refused${didYouMean(name, callNames())}`;

@@ -135,6 +135,8 @@ describe('profileSchema', () => {
     expect(parse({ ...deny, syscalls }).groups).toHaveLength(1);
     expect(parse({ ...allow, syscalls: [{ names: ['set_tls', 'recv', 'keyctl'], action: 'SCMP_ACT_ERRNO' }] }).groups).toHaveLength(1);
     expect(parse({ ...deny, syscalls: [{ names: ['of_a_later_kernel'], action: 'SCMP_ACT_ALLOW' }] }).groups).toHaveLength(1);
+    // Neither does a line in the log refuse.
+    expect(parse({ ...allow, syscalls: [{ names: ['of_a_later_kernel'], action: 'SCMP_ACT_LOG' }] }).groups).toHaveLength(1);
   });
 });
 
