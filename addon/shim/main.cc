@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "kernel/syscalls.h"
+#include "modes/denials.h"
 #include "modes/log.h"
 #include "modes/mapped.h"
 #include "modes/pump.h"
@@ -53,6 +54,7 @@ int main(int argc, char** argv) {
   if (argc > 0 && std::strcmp(argv[0], nacelle::kReaperName) == 0) nacelle::reaper_main(argv[1]);
   if (argc == 2 && std::strcmp(argv[0], nacelle::kPumpName) == 0) nacelle::pump_main(argv[1]);
   if (argc == 4 && std::strcmp(argv[0], nacelle::kLogName) == 0) nacelle::log_main(argv[1], argv[2], argv[3]);
+  if (argc == 1 && std::strcmp(argv[0], nacelle::kDenialsName) == 0) nacelle::denials_main();
   if (argc == 1 && std::strcmp(argv[0], nacelle::kDescribeName) == 0) return nacelle::describe() < 0 ? 1 : 0;
   const bool is_next = argc == 3 && std::strcmp(argv[0], nacelle::kTakeOverName) == 0;
   const bool is_back = argc == 3 && std::strcmp(argv[0], nacelle::kTakeBackName) == 0;

@@ -11,6 +11,7 @@ import { closeDescriptor, copyOfShim, loadNative } from './load-addon.js';
 import {
   decodeAttached,
   decodeCalled,
+  decodeDenied,
   decodeEnded,
   decodeFailed,
   decodeHealth,
@@ -287,6 +288,7 @@ export class Connection implements Carrier {
     else if (type === Event.removed) task.onRemoved(decodeRemoved(body));
     else if (type === Event.died) task.onDied(decodeEnded(body));
     else if (type === Event.health) task.onHealth(decodeHealth(body));
+    else if (type === Event.denied) task.onDenied(decodeDenied(body));
   }
 
   #lost(why: Error = new ShimError()): void {

@@ -219,7 +219,7 @@ function planBytes(plan: Plan, given: readonly Slot[], table: ShimTable): Uint8A
 }
 
 function* partsOf(plan: Plan, given: readonly Slot[], table: ShimTable): Generator<PlanPart> {
-  const { prepare, undo, reports, returns, killGroup, timeoutMs, cpuClock, ending, keep, again, health, words } = plan;
+  const { prepare, undo, reports, returns, killGroup, timeoutMs, cpuClock, ending, keep, again, health, denials, words } = plan;
   yield { op: 'slots', given, count: slotCount(stepsOf(plan), given) };
   if (prepare.length > 0) yield { op: 'prepare', steps: prepare };
   for (const { flags, group = NONE, steps } of plan.stages) yield { op: 'stage', flags, group, steps };
@@ -237,6 +237,7 @@ function* partsOf(plan: Plan, given: readonly Slot[], table: ShimTable): Generat
   if (plan.leavesTree) yield { op: 'leaves_tree' };
   if (again) yield* againParts(again);
   if (health) yield healthPart(health, table);
+  if (denials) yield { op: 'denials', ...denials, told: denials.told ? 1 : 0 };
   if (words) yield { op: 'words', bytes: words };
 }
 

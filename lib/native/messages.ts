@@ -1,7 +1,7 @@
 import { NacelleError } from '../errors.js';
 import { causes, MAX_CHANNEL_DESCRIPTORS } from './protocol.js';
 import type { StepFailure } from './step-failure.js';
-import { type HealthWord, healthWords, type RunEnd, type TaskStatus } from './task.js';
+import { type HealthWord, healthWords, type RawDenial, type RunEnd, type TaskStatus } from './task.js';
 
 /** The most descriptors with the rest of a plan: one message of the process's channel carries them, and the memfd of a long plan. */
 export const MAX_REST_DESCRIPTORS = MAX_CHANNEL_DESCRIPTORS - 1;
@@ -18,7 +18,10 @@ class Decoder {
   }
 
   get isDone(): boolean {
-    return this.#at === this.#bytes.length;
+    return this.left === 0;
+  }
+  get left(): number {
+    return this.#bytes.length - this.#at;
   }
 
   u8(): number {
@@ -29,6 +32,12 @@ class Decoder {
   }
   i32(): number {
     return this.#bytes.readInt32LE(this.#take(4));
+  }
+  u16(): number {
+    return this.#bytes.readUInt16LE(this.#take(2));
+  }
+  u64(): bigint {
+    return this.#bytes.readBigUInt64LE(this.#take(8));
   }
   /** Exact up to 2^53; times and sizes stay below. */
   num(): number {
@@ -124,7 +133,27 @@ export function decodeEnded(body: Buffer): EndMessage & RunEnd {
   };
   const [reports, reportsBefore] = [readReports(decoder), readReports(decoder)];
   const lostCopies = decoder.list(() => ({ copy: decoder.u32(), whileReading: decoder.u8() === 1, errno: decoder.i32() }));
-  return { exit, cause, startedAtMs, startedMs, endedMs, usage, reports, reportsBefore, lostCopies, ...end };
+  const violation = readViolation(decoder);
+  return { exit, cause, startedAtMs, startedMs, endedMs, usage, reports, reportsBefore, lostCopies, violation, ...end };
+}
+
+/** Of an older shim there is nothing here, or the pause before the next run. */
+function readViolation(decoder: Decoder): RunEnd['violation'] {
+  if (decoder.left <= 8) return null;
+  const [hasHappened, arch, call] = [decoder.u8() === 1, decoder.u32(), decoder.i32()];
+  return hasHappened ? { arch, call } : null;
+}
+
+/** The body is `Denial` of addon/shim/modes/denials.h, and what is behind it. */
+export function decodeDenied(body: Buffer): RawDenial {
+  const decoder = new Decoder(body);
+  const [lost, killed, , errno] = [decoder.u32(), decoder.u8() === 1, decoder.u8(), decoder.u16()];
+  const atMs = decoder.num() / NS_PER_MS;
+  const [arch, call, pid] = [decoder.u32(), decoder.i32(), decoder.u32(), decoder.u32()];
+  const args = Array.from({ length: 6 }, () => decoder.u64());
+  const pointedTo: { argument: number; bytes: Buffer }[] = [];
+  while (!decoder.isDone) pointedTo.push({ argument: decoder.u32(), bytes: decoder.bytes() });
+  return { lost, killed, errno, atMs, arch, call, pid, args, pointedTo };
 }
 
 function readReports(decoder: Decoder): (Buffer | null)[] {

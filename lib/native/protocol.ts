@@ -30,6 +30,7 @@ export const Event = {
   removed: 6,
   died: 7,
   health: 8,
+  denied: 9,
   welcome: 256,
   listed: 257,
   attached: 258,

@@ -18,7 +18,7 @@ import { causes, Request, TaskState } from './protocol.js';
 import type { ShimTable } from './shim-table.js';
 import type { StepFailure } from './step-failure.js';
 import { stepError, undoErrorsOf } from './system-errors.js';
-import type { Beginning, HealthWord, RunEnd, StartPlan, Task, TaskEnd, TaskOutput, TaskStatus, TaskWatcher } from './task.js';
+import type { Beginning, HealthWord, RawDenial, RunEnd, StartPlan, Task, TaskEnd, TaskOutput, TaskStatus, TaskWatcher } from './task.js';
 import { cutError, isCut, output } from './task-output.js';
 
 /** What a task needs of the connection to its shim. */
@@ -32,6 +32,9 @@ export interface Carrier {
   /** What the shim knows. */
   readonly table: ShimTable;
 }
+
+/** Whoever starts a task listens soon; whoever attaches to one may not listen at all. */
+const MOST_EARLY = 256;
 
 /** A task of a shim, as this environment knows it. */
 export class RunningTask implements Task, Beginning {
@@ -51,6 +54,9 @@ export class RunningTask implements Task, Beginning {
   /** Its program has run before, as far as is known here. */
   #hasRun = false;
   readonly #watchers = new Set<TaskWatcher>();
+  #denialListener: ((denial: RawDenial) => void) | null = null;
+  /** Refused calls that came before anybody listened. */
+  #earlyDenials: RawDenial[] = [];
   #gone = false;
   #hasBegun = false;
   /** Why the task is of no use, though it has begun in the shim. */
@@ -214,6 +220,12 @@ export class RunningTask implements Task, Beginning {
     return () => this.#watchers.delete(watcher);
   }
 
+  hearDenials(listener: (denial: RawDenial) => void): void {
+    this.#denialListener = listener;
+    for (const denial of this.#earlyDenials) listener(denial);
+    this.#earlyDenials = [];
+  }
+
   get beside(): StartPlan {
     return this.#connection.startPlan;
   }
@@ -278,6 +290,11 @@ export class RunningTask implements Task, Beginning {
 
   onHealth(status: HealthWord): void {
     for (const watcher of this.#watchers) watcher.health(status);
+  }
+
+  onDenied(denial: RawDenial): void {
+    if (this.#denialListener !== null) this.#denialListener(denial);
+    else if (this.#earlyDenials.length < MOST_EARLY) this.#earlyDenials.push(denial);
   }
 
   onCalled(message: ReturnType<typeof decodeCalled>, fds: readonly number[]): void {

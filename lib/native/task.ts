@@ -28,6 +28,8 @@ export interface TaskEnd {
   readonly reportsBefore: readonly (Uint8Array | null)[];
   /** Copies of the step `pump` that failed: their number, and errno of reading or writing. */
   readonly lostCopies: readonly { readonly copy: number; readonly whileReading: boolean; readonly errno: number }[];
+  /** The call for which the program's filter had it killed: AUDIT_ARCH_* and the number. `null`: none, or it is not known. */
+  readonly violation: { readonly arch: number; readonly call: number } | null;
   /** Failures of undo steps. */
   readonly undoErrors: readonly Error[];
   /** Why no other run followed, though one was due. */
@@ -66,6 +68,23 @@ export interface TaskStatus {
   readonly startedAtMs: number | null;
 }
 
+/** A call that the filter of a task's program has refused, as the shim tells of it (addon/shim/modes/denials.h). */
+export interface RawDenial {
+  /** How many before this one were left out. */
+  readonly lost: number;
+  readonly killed: boolean;
+  readonly errno: number;
+  /** ms since the epoch. */
+  readonly atMs: number;
+  /** AUDIT_ARCH_*. */
+  readonly arch: number;
+  readonly call: number;
+  readonly pid: number;
+  readonly args: readonly bigint[];
+  /** What arguments point to. */
+  readonly pointedTo: readonly { readonly argument: number; readonly bytes: Uint8Array }[];
+}
+
 export interface TaskWatcher {
   /** The program has ended, and another run follows. */
   died(end: RunEnd): void;
@@ -102,6 +121,8 @@ export interface Task {
   status(): Promise<TaskStatus>;
   /** Hears of the runs and of the health until the end, or until the function is called that this gives. */
   watch(watcher: TaskWatcher): () => void;
+  /** Hears of each refused call, where the plan's `denials` are told; also of those that came before, as far as they are remembered. */
+  hearDenials(listener: (denial: RawDenial) => void): void;
   /** Starts another plan in the same shim. */
   readonly beside: StartPlan;
   /** Keeps the event loop alive until the end. A task with stages does so from the start, one without never does. */

@@ -18,7 +18,8 @@ export type PlanPart =
   | { readonly op: 'again'; readonly on: number | bigint; readonly most: number | bigint; readonly first: number | bigint; readonly longest: number | bigint; readonly lasting: number | bigint; readonly stop_signal: number | bigint; readonly prepare: readonly Step[]; }
   | { readonly op: 'again_stage'; readonly flags: number | bigint; readonly group: Slot; readonly steps: readonly Step[]; }
   | { readonly op: 'health'; readonly then: number | bigint; readonly retries: number | bigint; readonly interval: number | bigint; readonly start_period: number | bigint; readonly start_interval: number | bigint; readonly at: Slot; readonly frozen: string; readonly check: Uint8Array; }
-  | { readonly op: 'words'; readonly bytes: Uint8Array; };
+  | { readonly op: 'words'; readonly bytes: Uint8Array; }
+  | { readonly op: 'denials'; readonly listener: Slot; readonly answers: Uint8Array; readonly looks: Uint8Array; readonly told: number | bigint; };
 
 export interface PartRow {
   readonly op: PlanPart['op'];
@@ -43,4 +44,5 @@ export const partTable: readonly PartRow[] = [
   { op: 'again_stage', fields: [['NUM', 'flags'], ['SLOT', 'group'], ['STEPS', 'steps']] },
   { op: 'health', fields: [['NUM', 'then'], ['NUM', 'retries'], ['NUM', 'interval'], ['NUM', 'start_period'], ['NUM', 'start_interval'], ['SLOT', 'at'], ['STR', 'frozen'], ['PLAN', 'check']] },
   { op: 'words', fields: [['BYTES', 'bytes']] },
+  { op: 'denials', fields: [['SLOT', 'listener'], ['BYTES', 'answers'], ['BYTES', 'looks'], ['NUM', 'told']] },
 ];

@@ -84,6 +84,18 @@ export interface HealthCheck {
   readonly given: readonly Slot[];
 }
 
+/** How the calls are answered that the filter of the step `load_call_filter` refuses by notification: see addon/shim/modes/denials.h. */
+export interface Denials {
+  /** The slot that the process fills, and hands to the shim by `give`. */
+  readonly listener: Slot;
+  /** struct sock_filter[]: its actions are the answers. */
+  readonly answers: Uint8Array;
+  /** What is read of a process before it is answered: `Look` of denials.h, any number of them. */
+  readonly looks: Uint8Array;
+  /** Those who hear of the task hear of each such call. */
+  readonly told: boolean;
+}
+
 /**
  * Everything the shim has to do for one container, or for one call: plain data.
  *
@@ -111,6 +123,7 @@ export interface Plan {
   /** The program may run several times; each run after the first is as this says. */
   readonly again?: Again;
   readonly health?: HealthCheck;
+  readonly denials?: Denials;
   /** What those who watch hear when the program has started, and when it has ended; at most MAX_WORDS bytes. Without any they hear nothing. */
   readonly words?: Uint8Array;
 }

@@ -97,6 +97,7 @@ export type Step =
   | { readonly op: 'dumpable'; readonly host?: never; readonly value: number | bigint; }
   | { readonly op: 'parent_death_signal'; readonly host?: never; readonly signal: number | bigint; }
   | { readonly op: 'seccomp'; readonly host?: never; readonly filter: Uint8Array; }
+  | { readonly op: 'load_call_filter'; readonly host?: never; readonly out?: Slot; readonly filter: Uint8Array; readonly flags: number | bigint; }
   | { readonly op: 'init'; readonly host?: never; }
   | { readonly op: 'rest'; readonly host?: never; }
   | { readonly op: 'park'; readonly host?: never; }
@@ -211,6 +212,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'dumpable', call: 'prctl', what: 'set whether it can be dumped', fields: [['NUM', 'value']] },
   { op: 'parent_death_signal', call: 'prctl', what: 'die with the shim', fields: [['NUM', 'signal']] },
   { op: 'seccomp', call: 'seccomp', what: 'load the system call filter', fields: [['BYTES', 'filter']] },
+  { op: 'load_call_filter', call: 'seccomp', what: 'load the system call filter', fields: [['OUT', 'out'], ['BYTES', 'filter'], ['NUM', 'flags']] },
   { op: 'init', call: 'clone3', what: 'start the init process', fields: [] },
   { op: 'rest', call: 'recvmsg', what: 'wait for the rest of the plan', fields: [] },
   { op: 'park', call: 'recvmsg', what: 'wait to be started', fields: [] },

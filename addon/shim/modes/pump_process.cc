@@ -8,36 +8,15 @@
 
 #include "../kernel/receive_packet.h"
 #include "../kernel/syscalls.h"
+#include "beside.h"
 #include "log.h"
 
 namespace nacelle {
 namespace {
 
 constexpr size_t kMostDescriptors = 2 * kMaxCopies;
-static_assert(1 + kMaxSources <= kMostDescriptors);
-
-// The first descriptor after the socket, in either mode.
-constexpr int kFirst = kPumpFirst;
-static_assert(kPumpControl == kLogControl && kFirst == kLogFolder);
-
-// Runs in the fork, so it makes nothing but system calls. The descriptors are first moved away from the numbers that they get.
-[[noreturn]] void execute(int executable, int control, const int* fds, size_t count, const char* const* argv) {
-  constexpr int kAside = 1 + kFirst + static_cast<int>(kMostDescriptors);
-  int moved[kMostDescriptors] = {};
-  const int program = fcntl(executable, F_DUPFD_CLOEXEC, kAside);
-  const int socket = fcntl(control, F_DUPFD_CLOEXEC, kAside);
-  bool fine = program >= 0 && socket >= 0;
-  for (size_t i = 0; i < count && fine; ++i) fine = (moved[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, kAside)) >= 0;
-  fine = fine && dup2(socket, kPumpControl) >= 0;
-  for (size_t i = 0; i < count && fine; ++i) fine = dup2(moved[i], kFirst + static_cast<int>(i)) >= 0;
-  const int closed = fine ? sys_close_range(kFirst + static_cast<unsigned>(count), ~0U, CLOSE_RANGE_CLOEXEC) : -errno;
-  if (closed == 0) {
-    const char* const env[] = {nullptr};
-    syscall(SYS_execveat, program, "", argv, env, AT_EMPTY_PATH);
-  }
-  const PumpFailure failure{0, closed < 0 ? -closed : errno, false};
-  _exit(send(control, &failure, sizeof failure, MSG_NOSIGNAL) < 0 ? 2 : 1);
-}
+static_assert(1 + kMaxSources <= kMostDescriptors && kMostDescriptors <= kMostBeside);
+static_assert(kPumpControl == 0 && kLogControl == 0 && kPumpFirst == 1 && kLogFolder == 1);
 
 }  // namespace
 
@@ -77,7 +56,10 @@ int Pump::run(int executable, const int* fds, size_t count, const char* const* a
   CloneArguments fork;
   fork.exit_signal = SIGCHLD;
   const pid_t pid = sys_clone3(fork);
-  if (pid == 0) execute(executable, theirs.get(), fds, count, argv);
+  if (pid == 0) {
+    const PumpFailure failure{0, execute_beside(executable, theirs.get(), fds, count, argv), false};
+    _exit(send(theirs.get(), &failure, sizeof failure, MSG_NOSIGNAL) < 0 ? 2 : 1);
+  }
   if (pid < 0) {
     control_.reset();
     return pid;

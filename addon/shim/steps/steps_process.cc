@@ -17,6 +17,10 @@
 #include "resolve.h"
 #include "steps.h"
 
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
 namespace nacelle {
 namespace {
 
@@ -310,15 +314,35 @@ int run(Context& context, const args::parent_death_signal& a) {
   return (channel.revents & POLLHUP) != 0 ? -EPIPE : 0;
 }
 
-int run(Context& context, const args::seccomp& a) {
-  if (a.filter.size == 0 || a.filter.size % sizeof(sock_filter) != 0) return -EINVAL;
+namespace {
+
+// The filter's listener where the flags ask for one, else 0; or -errno.
+int load_filter(const Bytes& filter, uint64_t flags) {
+  if (filter.size == 0 || filter.size % sizeof(sock_filter) != 0) return -EINVAL;
   static sock_filter instructions[BPF_MAXINSNS];  // the message's bytes may not be aligned
-  const size_t count = a.filter.size / sizeof(sock_filter);
+  const size_t count = filter.size / sizeof(sock_filter);
   if (count > BPF_MAXINSNS) return -E2BIG;
-  std::memcpy(instructions, a.filter.data, a.filter.size);
+  std::memcpy(instructions, filter.data, filter.size);
   sock_fprog program{static_cast<unsigned short>(count), instructions};
-  const int result = checked_int(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
+  return checked_int(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, static_cast<unsigned>(flags), &program));
+}
+
+int explained(Context& context, int result) {
+  if (result == -EBUSY) return context.failed(result, "a filter around this process has a listener already, and there can be no other");
   return result == -EINVAL ? context.failed(result, "the kernel refuses the filter") : result;
+}
+
+}  // namespace
+
+int run(Context& context, const args::seccomp& a) { return explained(context, load_filter(a.filter, 0)); }
+
+// A call that was handed to the listener waits for its answer alone, and no signal makes it begin anew (since Linux 5.19).
+int run(Context& context, const args::load_call_filter& a) {
+  if (a.out < 0) return explained(context, load_filter(a.filter, a.flags));
+  const uint64_t flags = a.flags | SECCOMP_FILTER_FLAG_NEW_LISTENER;
+  int listener = load_filter(a.filter, flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+  if (listener == -EINVAL) listener = load_filter(a.filter, flags);
+  return listener < 0 ? explained(context, listener) : context.slots.put(a.out, unique_fd(listener));
 }
 
 }  // namespace nacelle

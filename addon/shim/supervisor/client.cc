@@ -185,8 +185,21 @@ void Client::attach(const Message& message) {
   send(std::move(reply));
 }
 
+// Of calls that a filter has refused, a client that does not read hears later how many it has missed: each begins with such a number.
+bool Client::counts_in(Message& message) {
+  if (unsent_.size() >= kMostUnasked) return ++lost_denials_, false;
+  uint32_t lost = 0;
+  if (message.body.size() < sizeof lost) return false;
+  std::memcpy(&lost, message.body.data(), sizeof lost);
+  lost += lost_denials_;
+  lost_denials_ = 0;
+  std::memcpy(message.body.data(), &lost, sizeof lost);
+  return true;
+}
+
 void Client::send(Message message) {
   if (closed_) return;
+  if (static_cast<Event>(message.type) == Event::kDenied && !counts_in(message)) return;
   // A client that does not read would be owed ever more of them. One whose tasks would end with it is not given up.
   if (unsent_.size() >= kMostUnasked && is_unasked(message) && supervisor_.serves_others()) return give_up();
   unsent_.push_back(std::move(message));

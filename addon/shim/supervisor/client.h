@@ -49,6 +49,7 @@ class Client {
   void translate(Message& message) const;
   // Whether the table of the shim of that generation is the one that the client speaks from now on.
   bool speaks(uint32_t generation);
+  bool counts_in(Message& message);
   void flush();
   void close();
 
@@ -61,6 +62,7 @@ class Client {
   std::string table_;  // that the client's plans are written with; '': ours
   Translation translation_;
   uint32_t generation_;  // of the shim whose table it is
+  uint32_t lost_denials_ = 0;
   bool closed_ = false;
 };
 

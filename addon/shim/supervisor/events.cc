@@ -103,6 +103,12 @@ Message upgraded_event(int error, const char* why) {
   return message;
 }
 
+Message denied_event(const std::string& denial) {
+  Message message = event(Event::kDenied);
+  message.body = denial;
+  return message;
+}
+
 Message end_event(const End& end) {
   Message message = event(end.never_began ? Event::kFailed : Event::kEnded);
   Writer writer(message.body);
@@ -123,6 +129,7 @@ Message end_event(const End& end) {
   write_reports(writer, end.before);
   writer.u32(static_cast<uint32_t>(end.lost.size()));
   for (const PumpFailure& failure : end.lost) writer.u32(failure.copy).u8(failure.while_reading ? 1 : 0).i32(failure.error);
+  writer.u8(end.violation.has_happened ? 1 : 0).u32(end.violation.arch).i32(end.violation.call);
   return message;
 }
 

@@ -27,6 +27,13 @@ struct Times {
   uint64_t ended_ns = 0;
 };
 
+// The call for which a filter had a program killed.
+struct Violation {
+  bool has_happened = false;
+  uint32_t arch = 0;  // AUDIT_ARCH_*
+  int32_t call = 0;
+};
+
 struct End {
   const StepFailure* failure = nullptr;
   const std::vector<StepFailure>& undo_failures;
@@ -39,6 +46,7 @@ struct End {
   const std::vector<Report>& reports;
   const std::vector<Report>& before;     // the same files when this run began, of a program that was started again
   const std::vector<PumpFailure>& lost;  // copies of the caller's files that failed
+  const Violation& violation;
 };
 
 // kStarted with results, kRunning without. 0, or -EMFILE when a descriptor can't be handed out.
@@ -51,6 +59,8 @@ Message refused_event(uint32_t sequence, const StepFailure& failure);
 Message end_event(const End& end);
 // An end that another run follows, in so many ns.
 Message died_event(const End& end, uint64_t delay_ns);
+// What the process of modes/denials.h has told, as it is.
+Message denied_event(const std::string& denial);
 // The answer to a task's removal, with what could not be removed.
 Message removed_event(const std::vector<StepFailure>& failures);
 // The answer to kAttach: what the task is at, or that there is none of that key.

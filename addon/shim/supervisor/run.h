@@ -26,7 +26,8 @@ struct Run {
   // Whether init has reported its program's end, and whether a kill came after that report. The report counts only when init then exits
   // with that status, since a program could forge the message.
   bool program_told = false, blamed_after_told = false;
-  int program_status = 0;  // a wait status, as waitpid(2) gives it
+  int program_status = 0;                // a wait status, as waitpid(2) gives it
+  Violation violation, violation_below;  // of the first process, and of a child of its
   Times times;
   uint64_t tree_deadline_ns = 0;     // 0: nobody waits for the tree yet
   uint64_t pause_ns = kMillisecond;  // until the tree is looked at again

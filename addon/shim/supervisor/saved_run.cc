@@ -40,6 +40,11 @@ Saved saved_run(const Saved& parent, const Run& run) {
   saved.number("blamed after told", run.blamed_after_told ? 1 : 0).number("status", static_cast<uint32_t>(run.program_status));
   saved.number("started", run.times.started_ns).number("started, real", run.times.started_real_ns).number("ended", run.times.ended_ns);
   saved.text("usage", reinterpret_cast<const char*>(&run.usage), sizeof run.usage);
+  for (const Violation& violation : {run.violation, run.violation_below}) {
+    Saved item = saved.inner();
+    item.number("has happened", violation.has_happened ? 1 : 0).number("arch", violation.arch);
+    saved.add("violations", item.number("call", static_cast<uint32_t>(violation.call)));
+  }
   add_reports(saved, "reports", run.reports);
   return saved;
 }
@@ -60,6 +65,12 @@ bool find_run(const Found& found, Run& run) {
   run.program_status = static_cast<int>(static_cast<uint32_t>(found.number("status")));
   run.times = {found.number("started"), found.number("started, real"), found.number("ended")};
   if (usage.size() == sizeof run.usage) std::memcpy(&run.usage, usage.data(), sizeof run.usage);
+  Violation* violation = &run.violation;
+  for (const Found& item : found.list("violations")) {
+    *violation = {item.number("has happened") != 0, static_cast<uint32_t>(item.number("arch")),
+                  static_cast<int32_t>(static_cast<uint32_t>(item.number("call")))};
+    violation = &run.violation_below;
+  }
   run.reports = find_reports(found, "reports");
   return usage.size() == sizeof run.usage;
 }

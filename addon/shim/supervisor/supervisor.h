@@ -65,6 +65,8 @@ class Supervisor {
   // Whether `pid` is a child of the shim that no task knows yet.
   bool is_unknown_child(pid_t pid) const;
   void watch_process(pid_t pid, Task* task) { processes_[pid] = task; }
+  // Its end is nothing to its task any more.
+  void forget_process(pid_t pid) { processes_.erase(pid); }
 
  private:
   int lock_owner();

@@ -241,6 +241,7 @@ void Task::process_ended(pid_t pid) {
     end_for_lost_copy();
     return run_.has_exit || has_failed_ ? finish_when_empty() : void();
   }
+  if (pid == denials_.pid()) return denials_ended();
   if (calls_.process_ended(pid)) return;
   read_channel();
   siginfo_t info{};
@@ -259,6 +260,7 @@ void Task::process_ended(pid_t pid) {
       run_.has_exit = true;
       run_.usage = usage;
       take_status(info);
+      take_violation();
     } else {
       limit_set_up();
     }
@@ -305,6 +307,7 @@ void Task::finish_when_empty() {
   if (!processes_.empty() && !(run_.has_exit || has_failed_)) return;
   const Reserve::Loan loan(supervisor_.reserve());
   const int left = tree_is_populated();
+  if (left == 0 && !denials_are_done()) return;
   if (left == 0 && comes_again()) return end_run();
   if (left == 0) return pump_is_done() ? finish() : void();
   const uint64_t now = monotonic_ns();

@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "../modes/denials_process.h"
 #include "../steps/ops.h"
 #include "../wire/message.h"
 #include "../wire/plan.h"
@@ -114,6 +115,13 @@ class Task {
   void limit_set_up();
   void began();
   void close_given();
+  void answer_denials(const ChannelMessage& message);
+  void watch_denials();
+  void read_denials(size_t most);
+  void denied(const Denial& denial, const std::string& whole);
+  void take_violation();
+  bool denials_are_done();
+  void denials_ended();
   void watch_pump();
   void pump_told();
   void end_for_lost_copy();
@@ -172,7 +180,8 @@ class Task {
   std::string outputs_;
 
   unique_fd channel_;
-  Watch channel_watch_, pump_watch_;
+  Watch channel_watch_, pump_watch_, denials_watch_;
+  Denials denials_;
   std::unordered_set<pid_t> processes_;
   Run run_;
   StepFailure failure_;

@@ -69,8 +69,8 @@ void Task::undo_step_ended() {
 
 End Task::end() const {
   const bool never_began = has_failed_ && !told_started_;
-  return {failure(),  undo_failures_, run_failures_, never_began, run_.program_status,     run_.cause,
-          run_.times, run_.usage,     run_.reports,  before_,     context_.pump.failures()};
+  return {failure(),  undo_failures_, run_failures_, never_began, run_.program_status,      run_.cause,
+          run_.times, run_.usage,     run_.reports,  before_,     context_.pump.failures(), run_.violation};
 }
 
 Message Task::end_message() {

@@ -43,7 +43,7 @@ void Task::notice_program_end() {
   const std::vector<Report> none;
   const End whole = end();
   const Message end = end_event({whole.failure, whole.undo_failures, whole.run_failures, whole.never_began, whole.status, whole.cause,
-                                 whole.times, whole.usage, none, none, whole.lost});
+                                 whole.times, whole.usage, none, none, whole.lost, whole.violation});
   std::string body;
   Writer(body).bytes(plan_.words.data, plan_.words.size).bytes(end.body.data(), static_cast<uint32_t>(end.body.size()));
   notice(NoticeKind::kProgramEnded, body);

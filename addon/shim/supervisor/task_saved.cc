@@ -65,7 +65,9 @@ void Task::save(Saved& to, const std::function<uint64_t(const Client&)>& number_
   for (const pid_t pid : processes_) to.add("processes", to.inner().number("pid", static_cast<uint64_t>(pid)));
   Saved pump = to.inner();
   context_.pump.save(pump);
-  to.add("pump", pump).add("run", saved_run(to, run_));
+  Saved denials = to.inner();
+  denials_.save(denials);
+  to.add("pump", pump).add("denials", denials).add("run", saved_run(to, run_));
   Saved clocks = to.inner();
   clocks_.save(clocks);
   to.add("clocks", clocks).number("force kill", force_kill_.at());
@@ -139,6 +141,7 @@ int Task::find(const Found& found, const Translation& translation, const std::ve
     supervisor_.watch_process(pid, this);
   }
   for (const Found& item : found.list("pump")) context_.pump.find(item);
+  for (const Found& item : found.list("denials")) denials_.find(item);
   for (const Found& item : found.list("health")) health_.find(item);
   is_again_asked_ = flag("asked again");
   is_stopped_ = flag("stopped");
@@ -189,6 +192,7 @@ int Task::go_on(const Found& found) {
     if (result < 0) return result;
   }
   watch_pump();
+  watch_denials();
   if (found.number("force kill") != 0) force_kill_.start(loop, found.number("force kill"), [this] { signal_tree(); });
   for (const Found& item : found.list("clocks")) clocks_.find(item, loop, plan_, slots_, [this](Cause cause) { end_by_clock(cause); });
   if (state_ == State::kRunning && plan_.has_health)

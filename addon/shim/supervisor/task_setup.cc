@@ -119,7 +119,7 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
     case Signal::kDescriptor:
       if (count != 1) return fail({static_cast<int32_t>(message.stage), message.index, EMFILE, "take a descriptor"});
       slots_.put(message.value, std::move(fds[0]));
-      return;
+      return answer_denials(message);
     case Signal::kCloned: {
       // a forged message could name a process of another task, or one whose end the shim never hears of
       if (!supervisor_.is_unknown_child(sender)) return;

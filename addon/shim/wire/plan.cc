@@ -89,6 +89,12 @@ bool take(Plan& plan, const parts::health& part) {
   return true;
 }
 
+bool take(Plan& plan, const parts::denials& part) {
+  plan.has_denials = true;
+  plan.denials = {part.listener, part.answers, part.looks, part.told != 0};
+  return true;
+}
+
 bool take(Plan& plan, const parts::words& part) { return plan.words = part.bytes, true; }
 
 template <typename Fields>

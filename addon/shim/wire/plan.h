@@ -55,6 +55,14 @@ struct HealthCheck {
   Bytes plan;
 };
 
+// How calls are answered that the filter refuses by notification (modes/denials.h).
+struct DenialRules {
+  int32_t listener = -1;  // the slot that the process fills
+  Bytes answers;
+  Bytes looks;
+  bool are_told = false;  // to clients
+};
+
 // A plan as it came: readers into the message's own bytes, so that a cloned child can read one too. lib/plan/plan.ts says what the fields
 // mean, and lib/native/encode.ts writes the parts.
 struct Plan {
@@ -73,7 +81,7 @@ struct Plan {
   uint64_t cpu_unit_ns = 1;
   uint64_t force_kill_after_ns = 0;
   int signal = 9;
-  bool has_kill_group = false, has_cpu_clock = false, has_again = false, has_health = false;
+  bool has_kill_group = false, has_cpu_clock = false, has_again = false, has_health = false, has_denials = false;
   // The task outlives its clients, and stays after its end until it is closed.
   bool is_kept = false;
   // It is removed at its end.
@@ -84,6 +92,7 @@ struct Plan {
   Reader removal;
   Again again;
   HealthCheck health;
+  DenialRules denials;
   Bytes words;  // for those who watch, when the program has started and when it has ended; none: nobody is told
 };
 

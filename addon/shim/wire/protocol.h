@@ -27,7 +27,8 @@
 //   kStatus       sequence                                  kCalled; its output: see Task::status
 //
 // A task whose plan says how it starts again tells each end that another run follows by kDied (as kEnded; behind it in how many ns, num),
-// and each next run by kRunning; one that keeps watch on its health tells each change by kHealth (HealthStatus, u8).
+// and each next run by kRunning; one that keeps watch on its health tells each change by kHealth (HealthStatus, u8). One whose plan asks
+// for it tells of calls that its filter has refused by kDenied (Denial of modes/denials.h, and what is behind it).
 //
 // A shim of its own, which a detached container has, is found by others, which may be of another version. So these messages, the header
 // and the bodies of kKill and kClose never change, but that bytes are added at the end of a body, which others don't read:
@@ -102,6 +103,7 @@ enum class Event : uint16_t {
   kRemoved,
   kDied,
   kHealth,
+  kDenied,
   kWelcome = 256,
   kListed,
   kAttached,

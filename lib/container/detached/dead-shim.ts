@@ -39,6 +39,7 @@ export function taskOfTheDead(id: string): Task | null {
     again: gone,
     status: gone,
     watch: () => () => undefined,
+    hearDenials: () => undefined,
     kill: async () => undefined,
     tell: () => undefined,
     close: async () => {

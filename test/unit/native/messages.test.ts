@@ -97,7 +97,14 @@ describe('what the shim tells', () => {
               .u8(whileReading ? 1 : 0)
               .i32(errno),
           );
+          // an older shim tells no more than this, or the pause before the next run
+          expect(decodeEnded(body(encoder)).violation).toBeNull();
+          encoder
+            .u8(signalled ? 1 : 0)
+            .u32(0xc000_003e)
+            .i32(value);
           const ended = decodeEnded(body(encoder));
+          expect(ended.violation).toEqual(signalled ? { arch: 0xc000_003e, call: value } : null);
           expect(ended).toMatchObject({
             failure: null,
             exit: { kind: signalled ? 'signalled' : 'exited', value },

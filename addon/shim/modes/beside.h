@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstddef>
+
+#include "../kernel/unique_fd.h"
+
+// How the shim's file is executed in a mode that works beside a program (pump.h, log.h, denials.h).
+namespace nacelle {
+
+// The most descriptors beside the socket to the shim, which is descriptor 0; the others follow in their order.
+constexpr size_t kMostBeside = 6;
+
+// Runs in a fork, so it makes nothing but system calls. Gives the errno of its failure.
+int execute_beside(int executable, int control, const int* fds, size_t count, const char* const* argv);
+
+}  // namespace nacelle
