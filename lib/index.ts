@@ -51,6 +51,7 @@ export {
   connectTerminal,
   type TerminalTarget,
 } from './process/terminal/connect-terminal.js';
+export type * from './security/denials/denial-types.js';
 export type * from './security/oci-profile/profile-types.js';
 export { Volume, type VolumeInfo, type VolumePruneReport } from './volume/volume.js';
 export type { VolumeOptions } from './volume/volume-options.js';

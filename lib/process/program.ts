@@ -23,6 +23,8 @@ export interface ProgramFacts {
   readonly processOne: boolean;
   readonly limits: LethalLimits;
   readonly notEnforced: RunResult['notEnforced'];
+  /** Names a call for which a filter kills; for a program that may have such a filter. */
+  readonly describeCall?: (call: NonNullable<TaskEnd['violation']>) => string;
   /** Decodes the plan's reports: what its groups counted. */
   readGroup(end: Pick<TaskEnd, 'reports' | 'reportsBefore'>): GroupEvidence;
 }
@@ -225,6 +227,7 @@ export class Program<E extends Encoding = Encoding> {
         timeoutMs: timeout,
         cpuTimeLimitMs: cpuTimeLimit,
         limits: facts.limits,
+        forbiddenCall: end.violation === null ? null : (facts.describeCall?.(end.violation) ?? null),
         ...group,
       }),
       ...output,

@@ -44,6 +44,8 @@ export interface Evidence extends Omit<GroupEvidence, 'usage'> {
   readonly timeoutMs: number | null;
   readonly cpuTimeLimitMs: number | null;
   readonly limits: LethalLimits;
+  /** The call for which its filter had it killed, in words; `null` where that is not known. */
+  readonly forbiddenCall?: string | null;
 }
 
 /** The part of a RunResult that says how it ended. */
@@ -96,7 +98,8 @@ function firstCause(evidence: Evidence): { status: Status; reason: string } {
     return { status: exit.value === 0 ? 'ok' : 'nonzero-exit', reason: `exited with ${exit.value}${meanwhile(evidence)}` };
   }
   if (exit.value === SIGSYS && cause === 'none' && evidence.limits.filterKills) {
-    return { status: 'syscall-violation', reason: 'killed by SIGSYS: it made a system call that its filter forbids' };
+    const call = evidence.forbiddenCall ? `the system call ${evidence.forbiddenCall}, which` : 'a system call that';
+    return { status: 'syscall-violation', reason: `killed by SIGSYS: it made ${call} its filter forbids` };
   }
   return { status: 'signalled', reason: `killed by ${describeSignal(exit.value)}${sender(evidence)}${meanwhile(evidence)}` };
 }

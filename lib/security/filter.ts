@@ -20,8 +20,8 @@ export type Door = Abi | 'x32';
 export const doorsOf: Readonly<Record<Architecture, readonly Door[]>> = { x86_64: ['x86_64', 'x32', 'i386'], arm64: ['arm64'] };
 
 /** AUDIT_ARCH_* of linux/audit.h. x32 has that of x86-64. */
-const audits: Readonly<Record<Abi, number>> = { x86_64: 0xc000_003e, i386: 0x4000_0003, arm64: 0xc000_00b7 };
-const x32Bit = 0x4000_0000;
+export const audits: Readonly<Record<Abi, number>> = { x86_64: 0xc000_003e, i386: 0x4000_0003, arm64: 0xc000_00b7 };
+export const x32Bit = 0x4000_0000;
 
 /** Offsets in struct seccomp_data. */
 const nrOffset = 0;

@@ -7,6 +7,7 @@ import type { ParsedProcess } from '../../process/options/process-options.js';
 import type { Encoding } from '../../process/options/process-types.js';
 import { Program } from '../../process/program.js';
 import { Terminal } from '../../process/streams/terminal.js';
+import type { DenialListener } from '../../security/denials/denial-event.js';
 import { type LogPosition, logEnd } from '../logs/log-segments.js';
 import { LogStreams } from '../logs/log-streams.js';
 import type { Inside } from '../result/copy-out.js';
@@ -24,8 +25,8 @@ export interface DetachedParts<E extends Encoding> extends Parts<E> {
 
 const BEGINNING: LogPosition = { segment: 0, bytes: 0 };
 
-export async function partsOfLaunched<E extends Encoding>({ record, task, connection }: Launched): Promise<DetachedParts<E>> {
-  return partsOf({ record, task, connection }, record.detached, { descriptors: task.started.descriptors, from: BEGINNING });
+export async function partsOfLaunched<E extends Encoding>({ record, task, connection, onDenied }: Launched): Promise<DetachedParts<E>> {
+  return partsOf({ record, task, connection, onDenied }, record.detached, { descriptors: task.started.descriptors, from: BEGINNING });
 }
 
 /** @throws what the shim refuses */
@@ -34,17 +35,18 @@ export async function partsOfAttached<E extends Encoding>({ record, task, connec
   const { descriptors } = wanted.length === 0 ? task.started : await task.call([], { returns: wanted });
   const logs = record.detached?.logs ?? null;
   const from = logs === null ? BEGINNING : await logEnd(logs);
-  return partsOf({ record: { ...record, plan: planOf({}) }, task, connection }, record.detached, { descriptors, from });
+  return partsOf({ record: { ...record, plan: planOf({}) }, task, connection, onDenied: null }, record.detached, { descriptors, from });
 }
 
 interface Found {
   readonly record: ContainerRecord;
   readonly task: Task;
   readonly connection: Connection | null;
+  readonly onDenied: DenialListener | null;
 }
 
 async function partsOf<E extends Encoding>(
-  { record, task, connection }: Found,
+  { record, task, connection, onDenied }: Found,
   detached: DetachedRecord | null,
   { descriptors, from }: { readonly descriptors: ReadonlyMap<Slot, number>; readonly from: LogPosition },
 ): Promise<DetachedParts<E>> {
@@ -84,6 +86,7 @@ async function partsOf<E extends Encoding>(
       insideSlots: detached?.inside ?? null,
       keepsInside: inside !== null,
       changes,
+      onDenied,
       release: () => undefined,
     },
     connection,

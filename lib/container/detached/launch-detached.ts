@@ -14,6 +14,7 @@ import { comparedWith } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
 import type { LogPlan, Streams } from '../../process/streams/child-end.js';
+import { type DenialListener, tellDenials } from '../../security/denials/denial-event.js';
 import { handedLease } from '../../store/lease.js';
 import { makeFolder, storeRoot } from '../../store/store-root.js';
 import type { DetachOptions, ParsedOptions } from '../options/container-options.js';
@@ -34,6 +35,7 @@ export interface Launched {
   readonly record: ContainerRecord;
   readonly task: Task;
   readonly connection: Connection;
+  readonly onDenied: DenialListener | null;
 }
 
 /**
@@ -56,7 +58,9 @@ async function launchInOwnShim(options: ParsedOptions, detach: DetachOptions): P
     try {
       const launched = await launchOn(connection, prepared, { detach, layout, moved });
       spareShim.prepare();
-      return { ...launched, connection };
+      const { onDenied } = options;
+      tellDenials(launched.task, onDenied);
+      return { ...launched, connection, onDenied };
     } finally {
       prepared.release();
     }

@@ -6,6 +6,8 @@ import { Slots } from '../../plan/plan.js';
 import { unlessAborted } from '../../process/abort.js';
 import type { Encoding } from '../../process/options/process-types.js';
 import type { Program, ProgramFacts } from '../../process/program.js';
+import { describeCall } from '../../security/denials/call-name.js';
+import { type DenialListener, tellDenials } from '../../security/denials/denial-event.js';
 import type { ParsedExec } from '../options/exec-options.js';
 import { planExec } from '../plan/exec-plan.js';
 import { groupEvidence, lethalLimits } from '../result/group-evidence.js';
@@ -21,6 +23,8 @@ export interface ExecRequest {
   readonly options: ParsedExec;
   readonly record: ContainerRecord;
   readonly firstProcess: FirstProcess;
+  /** Hears of the program's refused calls; `null`: nobody does in this process. */
+  readonly onDenied: DenialListener | null;
   /** What the shim tells those who watch; `null`: nobody hears of this program by the shim. */
   readonly words: Uint8Array | null;
 }
@@ -43,7 +47,7 @@ export async function launchExec<E extends Encoding>(program: Program<E>, reques
 async function launchBeside<E extends Encoding>(
   process: number,
   program: Program<E>,
-  { id, command, options, record, firstProcess, words }: ExecRequest,
+  { id, command, options, record, firstProcess, onDenied, words }: ExecRequest,
 ): Promise<Task> {
   const { cancelSignal, cpuTimeLimit } = options.process;
   const slots = new Slots();
@@ -74,10 +78,12 @@ async function launchBeside<E extends Encoding>(
     processOne: false,
     limits: lethalLimits({ ...record.limits, ...options.limits }, record.filterKills),
     notEnforced: [],
+    describeCall,
     readGroup: evidence(record, firstProcess.counters, { usage: group.usage, limits: options.limits }),
   };
   const told = words === null ? plan : { ...plan, words };
   const task = await program.sent(facts, firstProcess.start(told, slots.descriptors, cancelSignal));
+  tellDenials(task, onDenied);
   program.connect(task.started.descriptors.get(plan.master));
   return task;
 }

@@ -16,10 +16,11 @@ export async function join<F extends Encoding>(
   if (life.state === 'stopped') throw hasEnded(life.id);
   life.expect('running', 'run a program in');
   if (life.isPausing) throw new NacelleError(`run a program in the container ${life.id}: it is being paused`, { code: 'ERR_STATE' });
-  const { firstProcess, joining } = life;
+  const { firstProcess, joining, held } = life;
   const exec = { execId: newId(), command: shortened(command) };
   const words = life.isDetached ? wordsOf(exec) : null;
-  const launched = launchExec<F>(program, { id: exec.execId, command, options, record: life.record.current, firstProcess, words });
+  const request = { id: exec.execId, command, options, record: life.record.current, firstProcess, onDenied: held.onDenied, words };
+  const launched = launchExec<F>(program, request);
   joining.add(launched);
   try {
     const task = await launched;

@@ -8,6 +8,7 @@ import { parseOptions } from '../../options/parse-options.js';
 import type { ProgressEvent } from '../../options/progress.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import { normaliseProcess, type ParsedProcess } from '../../process/options/process-options.js';
+import type { DenialListener } from '../../security/denials/denial-event.js';
 import { type CheckedRun, type ParsedCopyIn, type ParsedDevice, runObject } from './container-schema.js';
 import { checkContradictions } from './contradictions.js';
 import { type GivenHealthcheck, type ParsedRestart, parseRestart } from './lifecycle-options.js';
@@ -87,6 +88,7 @@ export interface ParsedOptions {
   readonly healthcheck: GivenHealthcheck | null;
   /** `null`: it ends with this process. */
   readonly detached: DetachOptions | null;
+  readonly onDenied: DenialListener | null;
   readonly onUnsupported: 'error' | 'report';
   readonly onProgress: ((event: ProgressEvent) => void) | null;
   readonly limits: ParsedLimits;
@@ -183,6 +185,7 @@ export function parseRunOptions(value: unknown): ParsedOptions {
           logFiles: options.logging?.maxFiles ?? 3,
         }
       : null,
+    onDenied: options.onDenied ?? null,
     onUnsupported: options.onUnsupported ?? 'error',
     onProgress: options.onProgress ?? null,
     limits,

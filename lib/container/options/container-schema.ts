@@ -12,6 +12,7 @@ import type { ProgressEvent } from '../../options/progress.js';
 import { sizeSchema } from '../../options/size.js';
 import { type NamespaceType, namespaceTypes } from '../../plan/namespace-types.js';
 import { processShape, terminalShape } from '../../process/options/process-options.js';
+import type { DenialListener } from '../../security/denials/denial-event.js';
 import { profileSchema } from '../../security/oci-profile/profile-schema.js';
 import { CONTAINER_NAME } from './container-name.js';
 import { lifecycleShape } from './lifecycle-options.js';
@@ -175,6 +176,7 @@ export const containerShape = {
   detach: z.boolean().optional(),
   autoRemove: z.boolean().optional(),
   logging: z.strictObject({ maxSize: sizeSchema(4096).optional(), maxFiles: z.int().min(1).max(10_000).optional() }).optional(),
+  onDenied: z.custom<DenialListener>((value) => typeof value === 'function', 'must be a function').optional(),
   onUnsupported: z.enum(['error', 'report']).optional(),
   onProgress: z.custom<(event: ProgressEvent) => void>((value) => typeof value === 'function', 'must be a function').optional(),
 };

@@ -9,6 +9,7 @@ import type { ProgressEvent } from '../../options/progress.js';
 import type { Size } from '../../options/size.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import type { CallOptions, Encoding, ProcessOptions, ProgramOptions, TerminalOptions } from '../../process/options/process-types.js';
+import type { DenialEvent } from '../../security/denials/denial-types.js';
 import type { SeccompProfile } from '../../security/oci-profile/profile-types.js';
 import type { VolumePruneReport } from '../../volume/volume.js';
 
@@ -94,10 +95,17 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
    * path of a file that has one as JSON, of at most 10 MiB, which is read at each start. A name with a typing mistake in a rule that allows is
    * in `inspect().process.unknownCalls`. Default 'default'.
    *
-   * @throws NacelleError `ERR_INVALID_OPTION`: the profile is wrong, with the place, and the line of a file; UnsupportedError:
-   * SCMP_ACT_NOTIFY, and flags
+   * @throws NacelleError `ERR_INVALID_OPTION`: the profile is wrong, with the place, and the line of a file; UnsupportedError: `listenerPath`,
+   * and SCMP_ACT_NOTIFY without `onDenied`
    */
   seccomp?: 'default' | 'unconfined' | SeccompProfile | (string & {}) | undefined;
+  /**
+   * Called for each system call that the filter refuses or kills for, of the container's own program and of those that `exec` runs from this
+   * process, while it lives: a detached container's calls are answered without it too. A refusal by ENOSYS is not told, by which a program
+   * learns that it must do without a call. What is allowed costs nothing; a refused call takes some 20 µs, for a process beside the program
+   * answers it. No program inside can then have a listener of its own (SECCOMP_FILTER_FLAG_NEW_LISTENER: EBUSY). Linux 5.0
+   */
+  onDenied?: ((event: DenialEvent) => void) | undefined;
   /** Replaces the default list. */
   maskedPaths?: readonly string[] | undefined;
   /** Replaces the default list. */

@@ -19,6 +19,9 @@ export function checkContradictions(options: CheckedRun, context: Complaints): v
   checkPlaces(options, wrong);
   checkDetach(options, wrong);
   checkLifecycle(options, wrong);
+  if (options.onDenied !== undefined && options.seccomp === 'unconfined') {
+    wrong('onDenied', "can't go with seccomp 'unconfined', which refuses nothing");
+  }
   if (options.init && options.scheduler?.policy === 'deadline') {
     wrong('scheduler', "can't be 'deadline' with init: under it no process can start another");
   }

@@ -7,6 +7,7 @@ import type { Slot, Step } from '../../plan/steps.js';
 import { findUser, type TailSteps } from '../../process/program-steps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
 import { isMountedOver } from '../options/mount-target.js';
+import { planDenials } from './call-filter.js';
 import { type ContainerStreams, planStreams } from './container-streams.js';
 import { ACCOUNTS, planCopyIn } from './copy-in.js';
 import { bindDevices, mayBeRefused } from './device-nodes.js';
@@ -88,7 +89,9 @@ export interface ContainerPlan extends PlanParts {
 export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   const { options, slots, group, health } = input;
   const kept: KeptSlots = { mountNamespace: slots.take(), user: slots.take() };
-  const run = planRun(head, input, { kept, park: input.park });
+  // each run has a listener of its own in this slot
+  const listener = input.program.denials ? slots.take() : null;
+  const run = planRun(head, input, { kept, listener, park: input.park });
   const { streams, root } = run;
 
   const { process } = options;
@@ -110,8 +113,9 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
     ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),
     ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),
-    ...(maybeAgain(input) ? { again: planAgain(input, { ...kept, roots: root.mounts }) } : {}),
+    ...(maybeAgain(input) ? { again: planAgain(input, { ...kept, roots: root.mounts }, listener) } : {}),
     ...(health === null ? {} : { health }),
+    ...planDenials(input.program, listener),
   };
   const { mountNamespace, user } = kept;
   return { first: head.first, rest, mountNamespace, user, master: streams.terminal?.master ?? NONE, uppers: root.uppers };
@@ -135,10 +139,10 @@ function maybeAgain({ options, health, park, streams }: PlanInput): boolean {
 const BACK_OFF = { firstMs: 100, longestMs: 60_000, lastingMs: 10_000 };
 
 /** The runs after the first: the same container, made anew around the root that it had. */
-function planAgain(input: PlanInput, before: RunBefore): Again {
+function planAgain(input: PlanInput, before: RunBefore, listener: Slot | null): Again {
   const { options, group, stopSignal } = input;
   const head = planHead(input);
-  const run = planRun(head, { ...input, options: { ...options, copyIn: [] } }, { kept: before, park: false, before });
+  const run = planRun(head, { ...input, options: { ...options, copyIn: [] } }, { kept: before, listener, park: false, before });
   return {
     on: options.restart?.on ?? 'never',
     most: options.restart?.maxRetries ?? 0,
@@ -180,8 +184,15 @@ interface RunPlan {
   readonly root: RootPlan;
 }
 
-/** @param of.before the run before, whose root this one has */
-function planRun(head: Head, input: PlanInput, { kept, park, before }: { kept: KeptSlots; park: boolean; before?: RunBefore }): RunPlan {
+interface RunOf {
+  readonly kept: KeptSlots;
+  readonly listener: Slot | null;
+  readonly park: boolean;
+  /** The run before, whose root this one has. */
+  readonly before?: RunBefore;
+}
+
+function planRun(head: Head, input: PlanInput, { kept, listener, park, before }: RunOf): RunPlan {
   const { options, slots } = input;
   const { namespaces, staging, protection } = head;
   const [proc, dev] = [head.mounts.at(PROC), head.mounts.at(DEV)];
@@ -229,6 +240,7 @@ function planRun(head: Head, input: PlanInput, { kept, park, before }: { kept: K
   const program = planProcess(input.program, {
     streams,
     argv: input.argv,
+    listener,
     cwd: { create: 1, ...groundOf(places, input.program.cwd) },
     beforeExec: [
       ...(options.init ? [REFUSE_DESCRIPTORS, { op: 'init' } as const] : []),

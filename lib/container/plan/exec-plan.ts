@@ -5,6 +5,7 @@ import type { Slot, Step } from '../../plan/steps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
 import { findUser } from '../../process/program-steps.js';
 import type { Streams } from '../../process/streams/child-end.js';
+import { planDenials } from './call-filter.js';
 import { bornIn, joinSteps, killGroupOf } from './container-plan.js';
 import { planStreams } from './container-streams.js';
 import { enterPid } from './enter-pid.js';
@@ -49,7 +50,8 @@ export function planExec(input: ExecInput): ExecPlan {
   const streams = planStreams(input.streams, slots, { dev, byShim: input.nullByShim });
   const { terminal } = streams;
   const beforeExec = takeTerminal(terminal, { newSession: false });
-  const program = planProcess(input.program, { streams, argv: input.argv, cwd: { create: 0, ...ANYWHERE }, beforeExec });
+  const listener = input.program.denials ? slots.take() : null;
+  const program = planProcess(input.program, { streams, argv: input.argv, listener, cwd: { create: 0, ...ANYWHERE }, beforeExec });
   const setUp: Step[] = [
     ...joinSteps(group),
     { op: 'setsid' },
@@ -75,6 +77,7 @@ export function planExec(input: ExecInput): ExecPlan {
     ending: { signal: options.killSignal, forceKillAfterMs: options.forceKillAfterDelay },
     ...(options.timeout === null ? {} : { timeoutMs: options.timeout }),
     ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),
+    ...planDenials(input.program, listener),
   });
   return { master: terminal?.master ?? NONE, ...plan };
 }
@@ -89,7 +92,7 @@ function stagesOf(
   if (!namespaces.entersPid) return { early: [], stages: [{ steps: [...setUp, ...program.confine, ...program.run], ...begin }] };
   const { outside, inside } = enterPid(program, 1);
   // where the process hands nothing over, nothing is taken from it from the beginning, and the process need not ask and wait for that
-  const [early, later] = setUp.some(({ op }) => op === 'give')
+  const [early, later] = [...setUp, ...outside].some(({ op }) => op === 'give')
     ? [[], outside]
     : [[REFUSE_DESCRIPTORS], outside.filter((step) => step !== REFUSE_DESCRIPTORS)];
   return {

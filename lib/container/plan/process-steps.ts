@@ -1,19 +1,22 @@
 import { schedulerSteps } from '../../options/scheduler.js';
-import type { Step } from '../../plan/steps.js';
+import type { Slot, Step } from '../../plan/steps.js';
 import { type ProgramTail, type TailSteps, tailSteps } from '../../process/program-steps.js';
 import { resolveUlimits } from '../../security/rlimits.js';
+import { loadFilter } from './call-filter.js';
 import type { ProgramSpec } from './program-spec.js';
 
 /** What a program has beside its spec. */
 type Extras = Pick<ProgramTail, 'streams' | 'argv'> & {
   readonly cwd: Omit<ProgramTail['cwd'], 'path'>;
   readonly beforeExec?: readonly Step[];
+  /** The slot for the filter's listener; `null` for a program that has none beside it. */
+  readonly listener: Slot | null;
 };
 
 /** Steps that turn the set-up process into the program, whose user was looked up. The order is runc's. */
-export function planProcess(spec: ProgramSpec, { cwd, ...extras }: Extras): TailSteps {
-  const { capabilities, filter, noNewPrivileges } = spec;
-  const load: Step[] = filter === null ? [] : [{ op: 'seccomp', filter }];
+export function planProcess(spec: ProgramSpec, { cwd, listener, ...extras }: Extras): TailSteps {
+  const { capabilities, noNewPrivileges } = spec;
+  const load = loadFilter(spec, listener);
   const early = noNewPrivileges ? [] : load;
   const late = noNewPrivileges ? load : [];
   return tailSteps({

@@ -15,6 +15,13 @@ export interface ProgramSpec extends ProgramUser {
   readonly noNewPrivileges: boolean;
   /** struct sock_filter[], or `null` for none. */
   readonly filter: Uint8Array | null;
+  /** SECCOMP_FILTER_FLAG_* that the filter is loaded with; nothing in an older note: none. */
+  readonly filterFlags?: number;
+  /**
+   * The filter's kills, and with `told` its refusals, are answered by a process beside the program, which can name the call; `null`, or nothing
+   * in an older note: the kernel alone answers.
+   */
+  readonly denials?: { readonly told: boolean } | null;
   /** Names of the caller's seccomp profile that no kernel has; `null`, or nothing in an older note, where the filter is of none. */
   readonly unknownCalls?: readonly string[] | null;
   readonly ulimits: ParsedLimits['ulimits'];

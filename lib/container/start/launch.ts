@@ -15,6 +15,8 @@ import { unlessAborted } from '../../process/abort.js';
 import type { Encoding } from '../../process/options/process-types.js';
 import type { Program, ProgramFacts } from '../../process/program.js';
 import type { GroupEvidence } from '../../process/result.js';
+import { describeCall } from '../../security/denials/call-name.js';
+import { type DenialListener, tellDenials } from '../../security/denials/denial-event.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { isMountedOver } from '../options/mount-target.js';
 import { planContainer } from '../plan/container-plan.js';
@@ -43,6 +45,8 @@ export interface Held<E extends Encoding> {
   readonly keepsInside: boolean;
   /** `null` for a run, whose root goes with its end, and for a root that is a folder, which the program writes to itself. */
   readonly changes: RootChanges | null;
+  /** Hears of refused calls, also of programs that join; `null`: nobody does in this process. */
+  readonly onDenied: DenialListener | null;
   /** Releases the image's layers. */
   release(): void;
 }
@@ -111,6 +115,7 @@ async function launchOn<E extends Encoding>(
     throw cancelSignal.reason;
   }
   if (first !== null) prewarm.hasBegun(first, task.ended, shim);
+  tellDenials(task, prepared.options.onDenied);
   const { descriptors } = task.started;
   program.connect(descriptors.get(plan.master));
   const uppers = plan.uppers.map((slot) => descriptors.get(slot));
@@ -124,6 +129,7 @@ async function launchOn<E extends Encoding>(
     insideSlots: park ? { mountNamespace: plan.mountNamespace, user: plan.user } : null,
     keepsInside: park,
     changes: park ? changesIn(prepared, uppers, onHost.disk) : null,
+    onDenied: prepared.options.onDenied,
     release: prepared.release,
   };
   return { record, held };
@@ -140,6 +146,7 @@ export function factsOf(record: LiveRecord): ProgramFacts {
       return lethalLimits(record.current.limits, filterKills);
     },
     notEnforced,
+    describeCall,
     readGroup: (end) => evidenceOf({ group, limits: record.current.limits }, end),
   };
 }

@@ -107,7 +107,8 @@ async function prepareOn(
   const argv = argvOf(options, config);
   const stopSignal = stopSignalOf(config);
   const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: ownCapabilities() });
-  const { filter, filterKills, unknownCalls } = await systemCallFilter(options.seccomp, capabilities);
+  const told = options.onDenied !== null;
+  const { filterKills, ...filtered } = await systemCallFilter(options.seccomp, { capabilities, told });
   const devices = options.devices.map(findDevice);
   const slots = new Slots();
   const ownHostname = options.namespaces.uts === 'new';
@@ -141,11 +142,10 @@ async function prepareOn(
       umask: options.process.umask,
       capabilities,
       noNewPrivileges: options.noNewPrivileges,
-      filter,
-      unknownCalls,
       ulimits: options.limits.ulimits,
       scheduler: options.limits.scheduler,
       oomScoreAdj: options.oomScoreAdj,
+      ...filtered,
     },
     hostname,
     group,

@@ -13,6 +13,8 @@ export interface CompiledProfile {
   readonly filter: Uint8Array;
   /** A process can end by it with SIGSYS. */
   readonly kills: boolean;
+  /** The profile itself kills for some calls. */
+  readonly asksToKill: boolean;
   /** Names of the profile that no kernel has, as far as is known here; the first 100. */
   readonly unknownCalls: readonly string[];
   /** Calls without which no program starts, and which it never lets pass. */
@@ -48,6 +50,7 @@ function compile(profile: ParsedProfile, subject: ProfileSubject): CompiledProfi
     return {
       filter: compileFilter(profiles),
       kills: !isWhole || actions.some(kills),
+      asksToKill: actions.some((action) => action === 'kill-process' || action === 'kill-thread'),
       unknownCalls: unknownCalls.slice(0, MOST_UNKNOWN),
       refusedStartCalls: native ? refusedStartCalls(native, subject.arch) : [],
     };

@@ -1,7 +1,7 @@
 import type { Door } from '../filter.js';
 import type { Action } from '../profile.js';
 
-/** An action as it is named; with a number of its own, or 'notify', which can't be had yet. */
+/** An action as it is named; with a number of its own, or 'notify', which refuses and is told. */
 export type NamedAction = Exclude<Action, object> | 'notify' | { readonly takes: 'errno' | 'trace' };
 
 export const actionNames = {
@@ -38,9 +38,13 @@ export const nativeNames = [
   ...['ppc64', 'ppc64le', 's390', 's390x', 'parisc', 'parisc64', 'riscv64', 'loongarch64', 'm68k', 'sh', 'sheb'],
 ] as const;
 
-/** Flags of the OCI runtime spec that the step which loads a filter has no way to set. */
-export const unsupportedFlags = [
-  'SECCOMP_FILTER_FLAG_LOG',
-  'SECCOMP_FILTER_FLAG_SPEC_ALLOW',
-  'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV',
-] as const;
+/**
+ * Flags of the OCI runtime spec, as seccomp(2) has them. 0: nothing is changed by it here, for a filter is loaded by a process with one thread,
+ * and a call that waits for an answer is always killable.
+ */
+export const filterFlags = {
+  SECCOMP_FILTER_FLAG_TSYNC: 0,
+  SECCOMP_FILTER_FLAG_LOG: 2,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 0,
+} as const;

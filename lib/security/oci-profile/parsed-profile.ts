@@ -8,7 +8,11 @@ export interface ParsedProfile {
   readonly architectures: readonly string[];
   readonly archMap: Readonly<Record<string, readonly string[]>>;
   readonly groups: readonly ParsedGroup[];
-  /** What it asks for that can't be had in this version; it must not be used then. */
+  /** SECCOMP_FILTER_FLAG_* that change something here. */
+  readonly flags: number;
+  /** It has SCMP_ACT_NOTIFY: such a call is refused with EPERM, where somebody is told of that. */
+  readonly notifies: boolean;
+  /** What it asks for that can't be had; it must not be used then. */
   readonly unsupported: readonly string[];
 }
 

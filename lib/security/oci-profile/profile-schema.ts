@@ -5,7 +5,7 @@ import { allows, precedence } from '../actions.js';
 import { didYouMean } from '../did-you-mean.js';
 import type { Action, Operator } from '../profile.js';
 import { callNames, isKnownCall } from './call-names.js';
-import { actionNames, architectureNames, type NamedAction, nativeNames, unsupportedFlags } from './field-names.js';
+import { actionNames, architectureNames, filterFlags, type NamedAction, nativeNames } from './field-names.js';
 import type { ParsedArgument, ParsedConditions, ParsedGroup, ParsedProfile } from './parsed-profile.js';
 
 // Go writes null for a list or text that is not there.
@@ -80,8 +80,7 @@ function actionOf({ action, number, byName }: GivenAction, field: string, contex
   const given = byName ?? number ?? EPERM;
   if (typeof action === 'string') {
     if ((number ?? byName ?? null) !== null) complain('goes with SCMP_ACT_ERRNO and SCMP_ACT_TRACE alone');
-    // A profile that asks for notify is never used: see `unsupported`.
-    return action === 'notify' ? 'kill-process' : action;
+    return action === 'notify' ? { errno: EPERM } : action;
   }
   if (number !== null && number !== undefined && number !== given) complain(`is ${number}, but the name beside it means ${given}`);
   if (action.takes === 'trace') return { trace: given };
@@ -147,7 +146,7 @@ export const profileSchema = z
     architectures: z.array(architecture).nullish(),
     archMap: z.array(z.strictObject({ architecture, subArchitectures: z.array(architecture).nullish() })).nullish(),
     syscalls: z.array(group).nullish(),
-    flags: z.array(z.enum(['SECCOMP_FILTER_FLAG_TSYNC', ...unsupportedFlags])).nullish(),
+    flags: z.array(z.enum(Object.keys(filterFlags) as (keyof typeof filterFlags)[])).nullish(),
     listenerPath: z.string().nullish(),
     listenerMetadata: z.string().nullish(),
   })
@@ -168,10 +167,8 @@ export const profileSchema = z
         (given.archMap ?? []).map(({ architecture, subArchitectures }) => [architecture, subArchitectures ?? []]),
       ),
       groups: groups.map(({ asked, ...rest }) => rest),
-      unsupported: [
-        ...([given.defaultAction, ...groups.map(({ asked }) => asked)].includes('notify') ? ['SCMP_ACT_NOTIFY'] : []),
-        ...unsupportedFlags.filter((flag) => given.flags?.includes(flag)),
-        ...(given.listenerPath ? ['listenerPath'] : []),
-      ],
+      flags: (given.flags ?? []).reduce((all, flag) => all | filterFlags[flag], 0),
+      notifies: [given.defaultAction, ...groups.map(({ asked }) => asked)].includes('notify'),
+      unsupported: given.listenerPath ? ['listenerPath'] : [],
     };
   });

@@ -78,7 +78,7 @@ export interface SeccompProfile {
   /** docker's way: the ABIs beside each architecture. */
   archMap?: readonly SeccompArchitecture[] | null | undefined;
   syscalls?: readonly SeccompRule[] | null | undefined;
-  /** SECCOMP_FILTER_FLAG_TSYNC, which changes nothing here, is the only one that is supported. */
+  /** SECCOMP_FILTER_FLAG_LOG and _SPEC_ALLOW; _TSYNC and _WAIT_KILLABLE_RECV change nothing here. */
   flags?: readonly string[] | null | undefined;
   listenerPath?: string | null | undefined;
   listenerMetadata?: string | null | undefined;

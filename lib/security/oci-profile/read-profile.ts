@@ -28,10 +28,10 @@ export async function readProfile(path: string): Promise<ParsedProfile> {
   return parsed.get(createHash('sha256').update(bytes).digest('hex'), () => parseProfileText(path, bytes));
 }
 
-/** @throws UnsupportedError for a profile that needs what can't be had in this version */
+/** @throws UnsupportedError for a profile that needs what can't be had */
 export function refuseUnsupported(profile: ParsedProfile): ParsedProfile {
   const [first] = profile.unsupported;
-  if (first !== undefined) throw new UnsupportedError(`${first} of a seccomp profile`, 'it comes in a later version');
+  if (first !== undefined) throw new UnsupportedError(`${first} of a seccomp profile`, 'onDenied alone is told of calls');
   return profile;
 }
 

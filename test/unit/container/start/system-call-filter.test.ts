@@ -7,12 +7,18 @@ import { parseOptions } from '../../../../lib/options/parse-options.js';
 import { profileSchema } from '../../../../lib/security/oci-profile/profile-schema.js';
 import { temporaryFolder } from '../../../fixtures/temporary.js';
 
+const silent = { capabilities: 0n, told: false };
 const start = ['prctl', 'poll', 'ppoll', 'sendmsg', 'close_range', 'execve'];
 
 describe('systemCallFilter', () => {
   it('is the default list, or nothing', async () => {
-    expect(await systemCallFilter('unconfined', 0n)).toEqual({ filter: null, filterKills: false, unknownCalls: null });
-    expect(await systemCallFilter('default', 0n)).toMatchObject({ filterKills: process.arch === 'arm64', unknownCalls: null });
+    expect(await systemCallFilter('unconfined', silent)).toMatchObject({
+      filter: null,
+      denials: null,
+      filterKills: false,
+      unknownCalls: null,
+    });
+    expect(await systemCallFilter('default', silent)).toMatchObject({ filterKills: process.arch === 'arm64', unknownCalls: null });
   });
 
   it('is the same of a profile and of a file that has it, and of the file as it is now', async () => {
@@ -21,17 +27,34 @@ describe('systemCallFilter', () => {
     const profile = { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [{ names, action: 'SCMP_ACT_ALLOW' }] };
     writeFileSync(path, JSON.stringify(profile));
     const parsed = parseSeccomp(parseOptions(profileSchema, profile, 'seccomp'));
-    const [given, read] = [await systemCallFilter(parsed, 0n), await systemCallFilter({ file: path }, 0n)];
+    const [given, read] = [await systemCallFilter(parsed, silent), await systemCallFilter({ file: path }, silent)];
     expect(read).toEqual(given);
     // Without a list of other ABIs calls through those kill.
     expect(given).toMatchObject({ filterKills: true, unknownCalls: ['raed'] });
 
     writeFileSync(path, JSON.stringify({ ...profile, defaultAction: 'SCMP_ACT_KILL_PROCESS' }));
-    expect((await systemCallFilter({ file: path }, 0n)).filter).not.toEqual(given.filter);
+    expect((await systemCallFilter({ file: path }, silent)).filter).not.toEqual(given.filter);
   });
 
-  const filterOf = (profile: unknown) => systemCallFilter(parseSeccomp(parseOptions(profileSchema, profile, 'seccomp')), 0n);
+  const filterOf = (profile: unknown) => systemCallFilter(parseSeccomp(parseOptions(profileSchema, profile, 'seccomp')), silent);
   const allow = (names: readonly string[], more: object = {}) => ({ names, action: 'SCMP_ACT_ALLOW', ...more });
+
+  it('asks a process beside the program where somebody is told, or the profile kills', async () => {
+    const denials = async (seccomp: Parameters<typeof systemCallFilter>[0], told: boolean) =>
+      (await systemCallFilter(seccomp, { capabilities: 0n, told })).denials;
+    const profile = (defaultAction: string) => parseOptions(profileSchema, { defaultAction, syscalls: [allow(start)] }, 'seccomp');
+    expect([await denials('default', false), await denials('default', true)]).toEqual([null, { told: true }]);
+    expect([await denials(profile('SCMP_ACT_ERRNO'), false), await denials(profile('SCMP_ACT_ERRNO'), true)]).toEqual([
+      null,
+      { told: true },
+    ]);
+    for (const kill of ['SCMP_ACT_KILL', 'SCMP_ACT_KILL_PROCESS']) expect(await denials(profile(kill), false)).toEqual({ told: false });
+    expect(await denials(profile('SCMP_ACT_NOTIFY'), true)).toEqual({ told: true });
+    await expect(denials(profile('SCMP_ACT_NOTIFY'), false)).rejects.toMatchObject({
+      code: 'ERR_UNSUPPORTED',
+      message: expect.stringContaining('onDenied'),
+    });
+  });
 
   it.each<[string, object, RegExp]>([
     ['allows nothing', { defaultAction: 'SCMP_ACT_KILL', syscalls: [] }, /refuses prctl, p?poll, sendmsg, close_range, execve:/],

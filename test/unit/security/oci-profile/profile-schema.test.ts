@@ -10,7 +10,15 @@ const deny = { defaultAction: 'SCMP_ACT_ERRNO' } as const;
 
 describe('profileSchema', () => {
   it('takes the least', () => {
-    expect(parse(allow)).toEqual({ defaultAction: 'allow', architectures: [], archMap: {}, groups: [], unsupported: [] });
+    expect(parse(allow)).toEqual({
+      flags: 0,
+      notifies: false,
+      defaultAction: 'allow',
+      architectures: [],
+      archMap: {},
+      groups: [],
+      unsupported: [],
+    });
     expect(parse(deny).defaultAction).toEqual({ errno: 1 });
   });
 
@@ -140,20 +148,25 @@ describe('profileSchema', () => {
   });
 });
 
-describe('refuseUnsupported', () => {
-  it.each<[string, SeccompProfile]>([
-    ['SCMP_ACT_NOTIFY', { defaultAction: 'SCMP_ACT_NOTIFY' }],
-    ['SCMP_ACT_NOTIFY', { ...allow, syscalls: [{ names: ['mount'], action: 'SCMP_ACT_NOTIFY' }] }],
-    ['SECCOMP_FILTER_FLAG_LOG', { ...allow, flags: ['SECCOMP_FILTER_FLAG_TSYNC', 'SECCOMP_FILTER_FLAG_LOG'] }],
-    ['listenerPath', { ...allow, listenerPath: '/run/agent.sock' }],
-  ])('names %s', (feature, profile) => {
-    expect(() => refuseUnsupported(parse(profile))).toThrow(
-      expect.objectContaining({ code: 'ERR_UNSUPPORTED', feature: expect.stringContaining(feature) }),
-    );
+describe('what a profile asks for beside its rules', () => {
+  it('are flags, those that change something', () => {
+    const flags = (...names: string[]) => parse({ ...allow, flags: names.map((name) => `SECCOMP_FILTER_FLAG_${name}`) }).flags;
+    expect([flags(), flags('TSYNC', 'WAIT_KILLABLE_RECV'), flags('LOG'), flags('LOG', 'SPEC_ALLOW', 'LOG')]).toEqual([0, 0, 2, 6]);
+    expect(() => flags('LOGS')).toThrow(/flags\[0\]/);
   });
 
-  it('lets pass what changes nothing', () => {
+  it('is somebody who is told, and until then the call is refused', () => {
+    const rule = { names: ['mount'], action: 'SCMP_ACT_NOTIFY' } as const;
+    expect(parse({ ...allow, syscalls: [rule] })).toMatchObject({ notifies: true, groups: [{ action: { errno: 1 } }] });
+    expect(parse({ defaultAction: 'SCMP_ACT_NOTIFY' })).toMatchObject({ notifies: true, defaultAction: { errno: 1 } });
+    expect(parse({ ...allow, syscalls: [] }).notifies).toBe(false);
+  });
+
+  it("is nothing that can't be had", () => {
     const profile = parse({ ...allow, flags: ['SECCOMP_FILTER_FLAG_TSYNC'] });
     expect(refuseUnsupported(profile)).toBe(profile);
+    expect(() => refuseUnsupported(parse({ ...allow, listenerPath: '/run/agent.sock' }))).toThrow(
+      expect.objectContaining({ code: 'ERR_UNSUPPORTED', feature: expect.stringContaining('listenerPath') }),
+    );
   });
 });

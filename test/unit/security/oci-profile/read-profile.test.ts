@@ -89,8 +89,8 @@ describe('readProfile', () => {
     expect(String(error).match(/line \d+/g)).toEqual(Array.from({ length: 10 }, (_, index) => `line ${index + 2}`));
   });
 
-  it('refuses what needs another version', async () => {
-    await expect(readProfile(file('notify.json', '{"defaultAction": "SCMP_ACT_NOTIFY"}'))).rejects.toThrow(
+  it("refuses what can't be had", async () => {
+    await expect(readProfile(file('agent.json', '{"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/agent.sock"}'))).rejects.toThrow(
       expect.objectContaining({ code: 'ERR_UNSUPPORTED' }),
     );
   });
