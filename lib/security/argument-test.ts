@@ -5,10 +5,15 @@ import type { ArgumentTest, Operator } from './profile.js';
 const argsOffset = 16;
 const low32 = 0xffff_ffffn;
 
+/** Where the low half of an argument is. */
+export function argumentOffset(index: number): number {
+  return argsOffset + index * 8;
+}
+
 /** Emits a condition on an argument: one or two comparisons of 32 bits, since the accumulator has no more. */
 export function emitArgumentTest(assembler: Assembler, test: ArgumentTest, yes: Label, no: Label): void {
-  const offset = argsOffset + test.index * 8;
-  const value = halves(test.value);
+  const offset = argumentOffset(test.index);
+  const value = halvesOf(test.value);
   const wide = test.bits !== 32;
 
   /** Goes to `yes` when the argument, masked, is the value. A half of which no bit counts is not looked at. */
@@ -45,7 +50,7 @@ export function emitArgumentTest(assembler: Assembler, test: ArgumentTest, yes: 
   const emit: Record<Operator, () => void> = {
     EQ: () => equal(everything, yes, no),
     NE: () => equal(everything, no, yes),
-    MASKED_EQ: () => equal(test.mask === undefined ? everything : halves(test.mask), yes, no),
+    MASKED_EQ: () => equal(test.mask === undefined ? everything : halvesOf(test.mask), yes, no),
     GT: () => greater('jgt', yes, no),
     GE: () => greater('jge', yes, no),
     LT: () => greater('jge', no, yes),
@@ -54,14 +59,14 @@ export function emitArgumentTest(assembler: Assembler, test: ArgumentTest, yes: 
   emit[test.op]();
 }
 
-interface Halves {
+export interface Halves {
   readonly high: number;
   readonly low: number;
 }
 
 const everything: Halves = { high: 0xffff_ffff, low: 0xffff_ffff };
 
-function halves(value: number | bigint): Halves {
+export function halvesOf(value: number | bigint): Halves {
   const bits = BigInt.asUintN(64, BigInt(value));
   return { high: Number(bits >> 32n), low: Number(bits & low32) };
 }

@@ -1,4 +1,5 @@
 import { returnValue } from './actions.js';
+import { emitSwitch, leadingSwitch } from './argument-switch.js';
 import { emitArgumentTest } from './argument-test.js';
 import type { Assembler, Label } from './bpf.js';
 import { type Case, keyOf } from './case-spans.js';
@@ -34,7 +35,13 @@ export class Blocks {
     };
     for (const { label, cases } of this.#cases.values()) {
       assembler.place(label);
-      for (const { action, args = [] } of cases) {
+      const switched = leadingSwitch(cases);
+      if (switched) {
+        const otherwise = assembler.label();
+        emitSwitch(assembler, switched, { verdict, otherwise });
+        assembler.place(otherwise);
+      }
+      for (const { action, args = [] } of cases.slice(switched?.values.length ?? 0)) {
         const next = assembler.label();
         for (const [index, test] of args.entries()) {
           const holds = assembler.label();
