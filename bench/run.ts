@@ -9,6 +9,7 @@ import { comparisons } from './cases/compare.js';
 import { attaching, detachedStart, listing, logging, shimMemory } from './cases/detached.js';
 import { exec } from './cases/exec.js';
 import { files } from './cases/files.js';
+import { filterCalls, filterLoad } from './cases/filter.js';
 import { heap } from './cases/heap.js';
 import { pullAndRun, secondRun, unpack } from './cases/image.js';
 import { imageMemory } from './cases/image-memory.js';
@@ -34,6 +35,8 @@ const cases: readonly Case[] = [
   stdout,
   files,
   importing,
+  filterLoad,
+  filterCalls,
   ladder,
   groupLife,
   stats,

@@ -51,10 +51,11 @@ export class Oracle {
     return new Map(lines.map((line) => line.split(' ')).map(([number, name = '']) => [Number(number), name]));
   }
 
-  /** The filter of these rules; `null` where libseccomp says that they contradict each other. */
-  filter(defaultAction: Action, archs: readonly string[], rules: readonly OracleRule[]): Uint8Array | null {
+  /** The filter of these rules, a list or, with `level` 2, a tree; `null` where libseccomp says that they contradict each other. */
+  filter(defaultAction: Action, archs: readonly string[], rules: readonly OracleRule[], level: 1 | 2 = 1): Uint8Array | null {
     const lines = [
       `default ${returnValue(defaultAction)}`,
+      ...(level === 1 ? [] : [`optimise ${level}`]),
       ...archs.map((arch) => `arch ${arch}`),
       ...rules.map(({ action, name, args = [] }) =>
         [
