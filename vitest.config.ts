@@ -32,6 +32,8 @@ export default defineConfig({
         },
       },
       { extends: true, test: { ...onTheMachine, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
+      // Attacks, each with its protection and without: npm run test:security.
+      { extends: true, test: { ...onTheMachine, name: 'security', include: ['test/security/**/*.test.ts'] } },
       // This library and one of another version: npm run test:upgrade.
       { extends: true, test: { ...onTheMachine, name: 'upgrade', include: ['test/upgrade/**/*.test.ts'] } },
       // What makes sense where every controller is on the unified tree: npm run test:vm.

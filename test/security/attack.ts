@@ -1,0 +1,67 @@
+import { geteuid } from 'node:process';
+import { inspect } from 'node:util';
+import type { Needs } from '../fixtures/requires.js';
+
+/** Who runs these tests, and so whose containers they are. */
+export type Caller = 'root' | 'user';
+export const caller: Caller = geteuid?.() === 0 ? 'root' : 'user';
+
+/** One run of an attack, and what it has to say at its end: one line. */
+export interface Trial {
+  /** What differs from the defaults, for the reader; '' for nothing. */
+  readonly setting: string;
+  readonly says: string;
+  run(): Promise<string>;
+}
+
+/** Why nobody can see the attack succeed. */
+export interface Unshown {
+  readonly why: string;
+}
+
+interface Facts {
+  /** What the program does, or somebody who is as hostile. */
+  readonly attack: string;
+  /** Vulnerabilities by their numbers; else what the attack is known by. */
+  readonly source: string;
+  /** What stops the attack. */
+  readonly protection: string;
+  /** Of the machine, besides what all attacks need: busybox and a compiler. */
+  readonly needs?: Needs;
+  /** Whose containers it is tried in. Default: root's and those of any user. */
+  readonly as?: readonly Caller[];
+}
+
+export interface Attack extends Facts {
+  /** As things are: it fails. */
+  readonly on: Trial;
+  /** With that protection away: it succeeds, so the protection is what stopped it. */
+  readonly off: Trial | Unshown;
+}
+
+/** An attack that is tried twice in the same way, with two settings. */
+interface Tried<S> extends Facts {
+  readonly tries: (setting: S) => Promise<string>;
+  /** A setting, and what the attack says then. */
+  readonly on: readonly [setting: S, says: string];
+  readonly off: readonly [setting: S, says: string] | Trial | Unshown;
+}
+
+export function attack<S>({ tries, on, off, ...facts }: Tried<S>): Attack {
+  const trial = ([setting, says]: readonly [S, string]): Trial => ({ setting: wordsOf(setting), says, run: () => tries(setting) });
+  return { ...facts, on: trial(on), off: isTrial(off) ? off : trial(off) };
+}
+
+/** The protection is away in what does the same by hand, as others do or once did. */
+export function byHand(setting: string, says: string, run: () => Promise<string>): Trial {
+  return { setting, says, run };
+}
+
+function isTrial(off: object): off is Trial | Unshown {
+  return !Array.isArray(off);
+}
+
+function wordsOf(setting: unknown): string {
+  const words = inspect(setting, { breakLength: Number.POSITIVE_INFINITY, depth: 9, maxStringLength: null });
+  return words === '{}' ? '' : words.replace(/^\{ (.*) \}$/s, '$1');
+}

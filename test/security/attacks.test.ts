@@ -1,0 +1,39 @@
+import { afterAll, expect, it, vi } from 'vitest';
+import { useLeakCheck } from '../fixtures/leaks.js';
+import { requires } from '../fixtures/requires.js';
+import { type Attack, caller } from './attack.js';
+import { attacks } from './cases/index.js';
+import { linesOf, pageOf, type Seen } from './table.js';
+
+// The seam between plans and the shim: some attacks succeed with a plan that lacks a step.
+vi.mock('../../lib/native/encode.js', async (original) => {
+  const { encodePlan, ...others } = await original<typeof import('../../lib/native/encode.js')>();
+  const { altered } = await import('./altered-plans.js');
+  const encodeAltered: typeof encodePlan = (plan, ...rest) => encodePlan(altered(plan), ...rest);
+  return { ...others, encodePlan: encodeAltered };
+});
+
+useLeakCheck();
+const BASE = ['busybox', 'gcc'];
+const seen = new Map<Attack, Seen>();
+
+for (const [title, cases] of Object.entries(attacks)) {
+  const { describe } = requires({ root: true, tools: BASE });
+  describe(title, () => {
+    for (const attack of cases) {
+      if (!(attack.as ?? [caller]).includes(caller)) continue;
+      const { on, off, needs = {} } = attack;
+      requires({ root: true, ...needs }).it(`${attack.attack} (${attack.source})`, async () => {
+        const was: Seen = { on: await on.run(), off: 'why' in off ? null : await off.run() };
+        seen.set(attack, was);
+        expect(was).toEqual({ on: on.says, off: 'why' in off ? null : off.says });
+      });
+    }
+  });
+}
+
+afterAll(() => console.log(linesOf(seen).join('\n')));
+
+it('docs/attacks.md tells of these attacks, and of no others', async () => {
+  await expect(pageOf(attacks)).toMatchFileSnapshot('../../docs/attacks.md');
+});

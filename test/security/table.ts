@@ -1,0 +1,52 @@
+import type { Attack, Trial, Unshown } from './attack.js';
+
+/** What was seen of an attack: what it said with the protection and without. */
+export interface Seen {
+  readonly on: string;
+  /** `null` where that can't be shown. */
+  readonly off: string | null;
+}
+
+const HEAD = `# Attacks, and what stops them
+
+\`npm run test:security\` tries each of these in containers: as things are, where the attack has to fail, and with the protection away, where it
+has to succeed, which shows that this protection is what stops it. Where nobody can see it succeed, the reason stands there.
+
+A test holds this page to the cases in \`test/security/cases\`, and writes it anew with \`npm run test:security -- -u\`.
+`;
+
+/** The cases as a page of the documentation. */
+export function pageOf(groups: Readonly<Record<string, readonly Attack[]>>): string {
+  const sections = Object.entries(groups).map(([title, attacks]) => {
+    const rows = attacks.map(({ attack, source, protection, on, off }) => [attack, source, protection, tried(on), shown(off)]);
+    const head = ['Attack', 'Known from', 'What stops it', 'Then', 'Without'];
+    const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.map(escaped).join(' | ')} |`);
+    return `\n## ${title}\n\n${lines.join('\n')}\n`;
+  });
+  return `${HEAD}${sections.join('')}`;
+}
+
+/** What was seen, a line for each attack. */
+export function linesOf(seen: ReadonlyMap<Attack, Seen>): string[] {
+  const rows = [...seen].map(([{ attack, source, protection, off }, { on, off: without }]) => [
+    source,
+    attack,
+    protection,
+    `on: ${on}`,
+    `off: ${without ?? ('why' in off ? off.why : '')}`,
+  ]);
+  const widths = rows.reduce<number[]>((all, row) => row.map((cell, index) => Math.min(60, Math.max(all[index] ?? 0, cell.length))), []);
+  return rows.map((row) => row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ').trimEnd());
+}
+
+function tried({ setting, says }: Trial): string {
+  return setting === '' ? says : `${says} (\`${setting}\`)`;
+}
+
+function shown(off: Trial | Unshown): string {
+  return 'why' in off ? `not shown: ${off.why}` : tried(off);
+}
+
+function escaped(cell: string): string {
+  return cell.replaceAll('|', '\\|');
+}
