@@ -1,6 +1,8 @@
 import { afterAll, expect, it, vi } from 'vitest';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
+import { useNewStore } from '../fixtures/store.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
 import { type Attack, caller } from './attack.js';
 import { attacks } from './cases/index.js';
 import { linesOf, pageOf, type Seen } from './table.js';
@@ -14,7 +16,8 @@ vi.mock('../../lib/native/encode.js', async (original) => {
 });
 
 useLeakCheck();
-const BASE = ['busybox', 'gcc'];
+useNewStore(temporaryFolder());
+const BASE = ['busybox', 'gcc', 'getfattr', 'grep', 'mount', 'setpriv', 'tar', 'unshare'];
 const seen = new Map<Attack, Seen>();
 
 for (const [title, cases] of Object.entries(attacks)) {
@@ -26,7 +29,8 @@ for (const [title, cases] of Object.entries(attacks)) {
       requires({ root: true, ...needs }).it(`${attack.attack} (${attack.source})`, async () => {
         const was: Seen = { on: await on.run(), off: 'why' in off ? null : await off.run() };
         seen.set(attack, was);
-        expect(was).toEqual({ on: on.says, off: 'why' in off ? null : off.says });
+        // in the message too: not every reporter shows what was compared
+        expect(was, `it says ${was.on}, and without the protection ${was.off}`).toEqual({ on: on.says, off: 'why' in off ? null : off.says });
       });
     }
   });

@@ -1,9 +1,19 @@
 import type { Attack } from '../attack.js';
+import { descriptors } from './descriptors.js';
+import { devices } from './devices.js';
+import { mounts } from './mounts.js';
+import { namespaces } from './namespaces.js';
 import { proc } from './proc.js';
 import { syscalls } from './syscalls.js';
+import { users } from './users.js';
 
 /** All attacks, by what they go for. */
 export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   'System calls': syscalls,
   '/proc and /sys': proc,
+  Mounts: mounts,
+  Devices: devices,
+  'Descriptors and streams': descriptors,
+  'Users and capabilities': users,
+  Namespaces: namespaces,
 };

@@ -1,0 +1,138 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { type ContainerOptions, Namespace, type RunOptions } from '../../../lib/index.js';
+import { attack } from '../attack.js';
+import { beside, by, program, said } from '../inside.js';
+import { hostFile, SECRET, withVictim } from '../outside.js';
+
+const hostPids = { namespaces: { pid: 'host' } } as const;
+const SHOW = 'head -n 1 || echo refused';
+
+/** On a process of the host's, whose number it knows. */
+const onVictim = (text: string) => (options: RunOptions) =>
+  withVictim((pid) => said(['sh', '-c', text], { ...options, env: { VICTIM: String(pid), FILE: hostFile().path } }));
+
+/** What one container puts into something that might be shared, and another one looks for. */
+const shared = (kind: 'shm' | 'mq') => async (setting: { ipc?: 'shared' }) => {
+  const { ipc } = await Namespace.create(['ipc']);
+  await using _ipc = ipc;
+  const options: ContainerOptions = { copyIn: program('escape'), namespaces: setting.ipc ? { ipc } : {} };
+  return await beside({ ...options, command: ['/escape', kind, 'put'] }, async (container) => {
+    await once(container.stdout ?? process, 'readable');
+    return said(['/escape', kind, 'get'], options);
+  });
+};
+
+export const namespaces = [
+  attack({
+    attack: 'kills a process of the host by its number',
+    source: 'pids of the host',
+    protection: 'a pid namespace of its own',
+    tries: (options: RunOptions) =>
+      withVictim(async (pid, victim) => {
+        const ended = once(victim, 'close').then(() => 'killed');
+        const told = await said(['sh', '-c', 'kill -9 $VICTIM 2>/dev/null && echo killed || echo refused'], {
+          ...options,
+          env: { VICTIM: String(pid) },
+        });
+        return told === 'killed' ? ended : told;
+      }),
+    on: [{}, 'refused'],
+    off: [hostPids, 'killed'],
+  }),
+  attack({
+    attack: "beside the host's processes: reads the environment of one",
+    source: 'ptrace(2)',
+    protection: 'no CAP_SYS_PTRACE',
+    tries: onVictim(`tr '\\0' '\\n' < /proc/$VICTIM/environ 2>/dev/null | sed -n s/^SECRET=//p | grep . || echo refused`),
+    on: [hostPids, 'refused'],
+    off: [{ ...hostPids, capAdd: ['SYS_PTRACE'] }, SECRET],
+  }),
+  attack({
+    attack: "beside the host's processes: reads a file by the root of one",
+    source: '/proc/PID/root',
+    protection: 'no CAP_SYS_PTRACE',
+    tries: onVictim(`cat /proc/$VICTIM/root$FILE 2>/dev/null | grep . || echo refused`),
+    on: [hostPids, 'refused'],
+    off: [{ ...hostPids, capAdd: ['SYS_PTRACE'] }, SECRET],
+  }),
+  attack({
+    attack: "beside the host's processes: joins the mount namespace of one",
+    source: 'nsenter(1)',
+    protection: 'no CAP_SYS_ADMIN, no CAP_SYS_PTRACE, and no setns(2) in the filter',
+    tries: onVictim(`nsenter -t $VICTIM -m cat $FILE 2>/dev/null | grep . || echo refused`),
+    on: [hostPids, 'refused'],
+    off: [{ ...hostPids, capAdd: ['SYS_ADMIN', 'SYS_PTRACE'] }, SECRET],
+  }),
+  attack({
+    attack: 'connects to an abstract socket of the host',
+    source: 'CVE-2020-15257',
+    protection: 'a network namespace of its own',
+    tries: async (options: RunOptions) => {
+      const name = `nacelle-test-abstract-${process.pid}`;
+      const server = createServer().listen(`\0${name}`);
+      await once(server, 'listening');
+      try {
+        return await by('escape', 'connect', name)(options);
+      } finally {
+        server.close();
+      }
+    },
+    on: [{}, 'ECONNREFUSED'],
+    off: [{ network: 'host' }, 'connected'],
+  }),
+  attack({
+    attack: "connects to a service on the host's loopback address",
+    source: 'services that trust 127.0.0.1',
+    protection: 'a network namespace of its own',
+    tries: async (options: RunOptions) => {
+      const server = createServer((socket) => socket.end(SECRET)).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const address = server.address();
+      const port = typeof address === 'object' ? address?.port : 0;
+      try {
+        return await said(['sh', '-c', `nc 127.0.0.1 ${port} </dev/null 2>/dev/null | ${SHOW}; true`], options);
+      } finally {
+        server.close();
+      }
+    },
+    on: [{}, 'ok'],
+    off: [{ network: 'host' }, SECRET],
+  }),
+  attack({
+    attack: "finds another container's shared memory of System V",
+    source: 'shared ipc',
+    protection: 'an ipc namespace of its own',
+    tries: shared('shm'),
+    on: [{}, 'ENOENT'],
+    off: [{ ipc: 'shared' }, 'found'],
+  }),
+  attack({
+    attack: "finds another container's message queue",
+    source: 'shared ipc',
+    protection: 'an ipc namespace of its own',
+    tries: shared('mq'),
+    on: [{}, 'ENOENT'],
+    off: [{ ipc: 'shared' }, 'found'],
+  }),
+  attack({
+    attack: 'leaves a key in the keyring of its user, root, and another container finds it there',
+    source: 'keyrings, which no namespace confines',
+    protection: 'the filter',
+    tries: async (setting: RunOptions) => {
+      const options = { ...setting, copyIn: program('escape') };
+      await said(['/escape', 'key', 'put'], options);
+      return said(['/escape', 'key', 'get'], options);
+    },
+    on: [{}, 'EPERM'],
+    off: [{ seccomp: 'unconfined' }, 'found'],
+  }),
+  attack({
+    attack: 'learns where its group lies on the host',
+    source: '/proc/self/cgroup',
+    protection: 'a cgroup namespace of its own',
+    tries: (options: RunOptions) => said(['sh', '-c', 'grep -q nacelle /proc/self/cgroup && echo found || echo nothing'], options),
+    on: [{}, 'nothing'],
+    off: [{ namespaces: { cgroup: 'host' } }, 'found'],
+  }),
+];
