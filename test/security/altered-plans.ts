@@ -1,8 +1,8 @@
 import type { Plan } from '../../lib/plan/plan.js';
 import type { Op, Step } from '../../lib/plan/steps.js';
 
-/** What becomes of a step of a plan before it is sent: `null` leaves it out. */
-export type Change = (step: Step) => Step | null;
+/** What becomes of a step of a plan before it is sent; an empty list leaves it out. */
+export type Change = (step: Step) => Step | readonly Step[];
 
 let current: Change | null = null;
 
@@ -22,7 +22,7 @@ export async function without<T>(ops: readonly Op[], use: () => Promise<T>): Pro
   const drop: Change = (step) => {
     if (!ops.includes(step.op)) return step;
     count++;
-    return null;
+    return [];
   };
   const result = await withPlans(drop, use);
   if (count === 0) throw new Error(`no plan has a step ${ops.join(' or ')}`);
@@ -33,7 +33,7 @@ export async function without<T>(ops: readonly Op[], use: () => Promise<T>): Pro
 export function altered(plan: Plan): Plan {
   const change = current;
   if (change === null) return plan;
-  const steps = (list: readonly Step[]): Step[] => list.map(change).filter((step) => step !== null);
+  const steps = (list: readonly Step[]): Step[] => list.flatMap(change);
   return {
     ...plan,
     prepare: steps(plan.prepare),

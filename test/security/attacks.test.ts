@@ -17,7 +17,7 @@ vi.mock('../../lib/native/encode.js', async (original) => {
 
 useLeakCheck();
 useNewStore(temporaryFolder());
-const BASE = ['busybox', 'gcc', 'getfattr', 'grep', 'mount', 'setpriv', 'tar', 'unshare'];
+const BASE = ['busybox', 'gcc', 'getfattr', 'grep', 'mount', 'setpriv', 'setsid', 'tar', 'unshare'];
 const seen = new Map<Attack, Seen>();
 
 for (const [title, cases] of Object.entries(attacks)) {

@@ -1,9 +1,13 @@
 import type { Attack } from '../attack.js';
 import { descriptors } from './descriptors.js';
 import { devices } from './devices.js';
+import { filesInAndOut } from './files-in-and-out.js';
+import { layers } from './layers.js';
+import { lifetime } from './lifetime.js';
 import { mounts } from './mounts.js';
 import { namespaces } from './namespaces.js';
 import { proc } from './proc.js';
+import { setUp } from './set-up.js';
 import { syscalls } from './syscalls.js';
 import { users } from './users.js';
 
@@ -12,8 +16,12 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   'System calls': syscalls,
   '/proc and /sys': proc,
   Mounts: mounts,
+  'While a container is made': setUp,
   Devices: devices,
   'Descriptors and streams': descriptors,
   'Users and capabilities': users,
   Namespaces: namespaces,
+  'Layers of images': layers,
+  'Files in and out': filesInAndOut,
+  'Limits and lifetime': lifetime,
 };

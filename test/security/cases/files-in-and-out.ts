@@ -1,0 +1,141 @@
+import { buffer } from 'node:stream/consumers';
+import { Container, type ContainerOptions, type RunOptions } from '../../../lib/index.js';
+import { rounds } from '../../fixtures/rounds.js';
+import { busybox } from '../../fixtures/sandbox.js';
+import { attack, byHand } from '../attack.js';
+import { answered, beside } from '../inside.js';
+import { emptyFolder, hostFile, SECRET, shell } from '../outside.js';
+
+/** What copyOut brings of a path, after a script of the program's. */
+async function copiedOut(script: string, path: string, options: RunOptions = {}): Promise<string> {
+  const run = Container.run({ ...(await busybox()), command: ['sh', '-c', script], copyOut: [path], ...options });
+  const { files, notCopied } = await run;
+  const [found] = Object.values(files).map((bytes) => Buffer.from(bytes).toString());
+  return found ?? (notCopied.length > 0 ? 'refused' : 'missing');
+}
+
+/** What copyFrom brings: the secret, or something else. */
+async function copiedFrom(container: Container, path: string): Promise<string> {
+  const tar = await container.copyFrom(path).then(
+    (stream) => buffer(stream),
+    () => Buffer.from('refused'),
+  );
+  return tar.includes(SECRET) ? SECRET : 'nothing of the host';
+}
+
+/** A container in which /box is a link to a folder of the host. */
+const linked = <T>(use: (container: Container, host: ReturnType<typeof hostFile>) => Promise<T>, options: ContainerOptions = {}): Promise<T> => {
+  const host = hostFile();
+  return beside(options, async (container) => {
+    await container.exec(['sh', '-c', 'ln -s "$HOST" /box'], { env: { HOST: host.folder } });
+    return use(container, host);
+  });
+};
+
+/** Whatever is looked for by name is a script that says so. */
+const FAKE_TOOLS = `
+  printf '#!/bin/busybox sh\\n: > /executed\\n' > /fake; chmod 755 /fake
+  for name in tar gzip unpigz zstd cat sh id; do /bin/busybox ln -sf /fake /bin/$name; done`;
+
+const SWAP = 'while :; do mkdir /box; echo own > /box/secret; rm -r /box; ln -s "$HOST" /box; rm /box; done 2>/dev/null';
+
+export const filesInAndOut = [
+  attack({
+    attack: 'has a link to a file of the host where a file is copied out',
+    source: 'CVE-2018-15664, CVE-2019-10152',
+    protection: 'nothing is read through a link',
+    tries: () => {
+      const { path } = hostFile();
+      return copiedOut('ln -s "$HOST" /out', '/out', { env: { HOST: path } });
+    },
+    on: [{}, 'refused'],
+    off: byHand('cat(1) of /proc/PID/root/…', SECRET, () => linked(({ pid }) => shell('cat "/proc/$1/root/box/secret"', String(pid)))),
+  }),
+  attack({
+    attack: 'as nobody: has a file copied out that it may not read itself',
+    source: 'findings, 4',
+    protection: "copyOut has no more rights than the container's user",
+    tries: () => copiedOut('true', '/secret', { user: 'nobody', copyIn: { '/secret': { content: SECRET, mode: 0o600, uid: 0, gid: 0 } } }),
+    on: [{}, 'refused'],
+    off: byHand('cat(1) of /proc/PID/root/…', SECRET, () =>
+      beside({ user: 'nobody', copyIn: { '/secret': { content: SECRET, mode: 0o600, uid: 0, gid: 0 } } }, ({ pid }) =>
+        shell('cat "/proc/$1/root/secret"', String(pid)),
+      ),
+    ),
+  }),
+  attack({
+    attack: 'has a FIFO where a file is copied out',
+    source: 'findings, 13',
+    protection: 'only files, folders and links are opened',
+    tries: () => copiedOut('mkfifo /out', '/out'),
+    on: [{}, 'refused'],
+    off: byHand('cat(1) of the FIFO', 'waits', () => shell('mkfifo "$1/out"; timeout 0.3 cat "$1/out" || echo waits', emptyFolder())),
+  }),
+  attack({
+    attack: 'has a folder of the host copied from it by a link in the middle of the path',
+    source: 'CVE-2018-15664, CVE-2019-10152, CVE-2019-18466',
+    protection: 'paths are resolved below the root of the container',
+    tries: () => linked((container) => copiedFrom(container, '/box/secret')),
+    on: [{}, 'nothing of the host'],
+    off: byHand('cat(1) of /proc/PID/root/…', SECRET, () => linked(({ pid }) => shell('cat "/proc/$1/root/box/secret"', String(pid)))),
+  }),
+  attack({
+    attack: 'has a file of the host overwritten by a link in the middle of the path that is copied to',
+    source: 'CVE-2018-15664',
+    protection: 'paths are resolved below the root of the container',
+    tries: () =>
+      linked(async (container, host) => {
+        await container.copyTo('/box/secret', 'EVIL').catch(() => undefined);
+        return host.state();
+      }),
+    on: [{}, 'untouched'],
+    off: byHand('a write to /proc/PID/root/…', 'changed', () =>
+      linked(async ({ pid }, host) => {
+        await shell('echo EVIL > "/proc/$1/root/box/secret"', String(pid));
+        return host.state();
+      }),
+    ),
+  }),
+  attack({
+    attack: 'swaps a folder for a link to the host, again and again, while files are copied from it and to it',
+    source: 'CVE-2018-15664',
+    protection: 'paths are resolved by openat2(2) with RESOLVE_IN_ROOT',
+    tries: () => {
+      const host = hostFile();
+      return beside({ command: ['sh', '-c', SWAP], env: { HOST: host.folder } }, async (container) => {
+        for (let round = 0; round < rounds(20, 1000); round++) {
+          if ((await copiedFrom(container, '/box/secret')) === SECRET) return SECRET;
+          await container.copyTo('/box/new', 'EVIL').catch(() => undefined);
+        }
+        return host.state();
+      });
+    },
+    on: [{}, 'untouched'],
+    off: byHand('a write to /proc/PID/root/…, at the worst moment', 'changed', () =>
+      linked(async ({ pid }, host) => {
+        await shell('echo EVIL > "/proc/$1/root/box/new"', String(pid));
+        return host.state();
+      }),
+    ),
+  }),
+  attack({
+    attack: 'has programs of its own where somebody who copies from it might look for some',
+    source: 'CVE-2019-14271, CVE-2026-41567',
+    protection: 'nothing of a container is executed for the host',
+    tries: () =>
+      beside({}, async (container) => {
+        await container.exec(['sh', '-c', FAKE_TOOLS]);
+        await (await container.copyFrom('/etc')).resume().toArray();
+        await container.copyTo('/tmp/x', 'x');
+        return answered(container.exec(['/bin/busybox', 'sh', '-c', '[ -e /executed ] && echo executed || echo nothing']));
+      }),
+    on: [{}, 'nothing'],
+    off: byHand('tar(1) in its root', 'executed', () =>
+      beside({}, async (container) => {
+        await container.exec(['sh', '-c', FAKE_TOOLS]);
+        await shell('chroot "/proc/$1/root" /bin/tar -c /etc', String(container.pid));
+        return answered(container.exec(['/bin/busybox', 'sh', '-c', '[ -e /executed ] && echo executed || echo nothing']));
+      }),
+    ),
+  }),
+];
