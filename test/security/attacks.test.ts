@@ -1,10 +1,13 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, expect, it, vi } from 'vitest';
+import { useDetached } from '../fixtures/detached.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
-import { requires } from '../fixtures/requires.js';
+import { type Needs, requires } from '../fixtures/requires.js';
 import { useNewStore } from '../fixtures/store.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 import { type Attack, caller } from './attack.js';
 import { attacks } from './cases/index.js';
+import { elsewhere } from './elsewhere.js';
 import { linesOf, pageOf, type Seen } from './table.js';
 
 // The seam between plans and the shim: some attacks succeed with a plan that lacks a step.
@@ -16,22 +19,30 @@ vi.mock('../../lib/native/encode.js', async (original) => {
 });
 
 useLeakCheck();
+useDetached();
 useNewStore(temporaryFolder());
-const BASE = ['busybox', 'gcc', 'getfattr', 'grep', 'mount', 'setpriv', 'setsid', 'tar', 'unshare'];
+/** What most attacks need. */
+const BASE: Needs = { root: true, tools: ['busybox', 'gcc', 'getfattr', 'grep', 'mount', 'setpriv', 'setsid', 'tar', 'unshare'] };
 const seen = new Map<Attack, Seen>();
 
 for (const [title, cases] of Object.entries(attacks)) {
-  const { describe } = requires({ root: true, tools: BASE });
+  const { describe } = requires(BASE);
   describe(title, () => {
     for (const attack of cases) {
       if (!(attack.as ?? [caller]).includes(caller)) continue;
       const { on, off, needs = {} } = attack;
-      requires({ root: true, ...needs }).it(`${attack.attack} (${attack.source})`, async () => {
-        const was: Seen = { on: await on.run(), off: 'why' in off ? null : await off.run() };
-        seen.set(attack, was);
-        // in the message too: not every reporter shows what was compared
-        expect(was, `it says ${was.on}, and without the protection ${was.off}`).toEqual({ on: on.says, off: 'why' in off ? null : off.says });
-      });
+      requires({ ...BASE, ...needs, tools: [...(BASE.tools ?? []), ...(needs.tools ?? [])] }).it(
+        `${attack.attack} (${attack.source})`,
+        async () => {
+          const was: Seen = { on: await on.run(), off: 'why' in off ? null : await off.run() };
+          seen.set(attack, was);
+          // in the message too: not every reporter shows what was compared
+          expect(was, `it says ${was.on}, and without the protection ${was.off}`).toEqual({
+            on: on.says,
+            off: 'why' in off ? null : off.says,
+          });
+        },
+      );
     }
   });
 }
@@ -39,5 +50,9 @@ for (const [title, cases] of Object.entries(attacks)) {
 afterAll(() => console.log(linesOf(seen).join('\n')));
 
 it('docs/attacks.md tells of these attacks, and of no others', async () => {
-  await expect(pageOf(attacks)).toMatchFileSnapshot('../../docs/attacks.md');
+  await expect(pageOf(attacks, elsewhere)).toMatchFileSnapshot('../../docs/attacks.md');
+});
+
+it.each(elsewhere)('$file has the test: $test', async ({ file, test }) => {
+  expect(await readFile(new URL(`../integration/${file}`, import.meta.url), 'utf8')).toContain(test);
 });

@@ -1,4 +1,4 @@
-import { Container, type ContainerOptions, NacelleError, type RunOptions } from '../../lib/index.js';
+import { Container, type ContainerOptions, type CopyIn, NacelleError, type RunOptions } from '../../lib/index.js';
 import { compile } from '../fixtures/compile.js';
 import { busybox } from '../fixtures/sandbox.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
@@ -6,11 +6,16 @@ import { temporaryFolder } from '../fixtures/temporary.js';
 const folder = temporaryFolder();
 const programs = new Map<string, string>();
 
-/** `copyIn` of a program of test/fixtures/programs, which is then `/NAME`. */
-export function program(name: string): NonNullable<RunOptions['copyIn']> {
-  const source = programs.get(name) ?? compile(name, folder);
-  programs.set(name, source);
-  return { [`/${name}`]: { source, mode: 0o755 } };
+/** A program of test/fixtures/programs, compiled. */
+export function programFile(name: string): string {
+  const path = programs.get(name) ?? compile(name, folder);
+  programs.set(name, path);
+  return path;
+}
+
+/** `copyIn` of such a program, which is then `/NAME`. */
+export function program(name: string, more: CopyIn = {}): Record<string, CopyIn> {
+  return { [`/${name}`]: { source: programFile(name), mode: 0o755, ...more } };
 }
 
 /** What a program says in the small image, or `refused: CODE` where no container is made for it. */

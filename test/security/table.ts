@@ -1,4 +1,5 @@
 import type { Attack, Trial, Unshown } from './attack.js';
+import type { Elsewhere } from './elsewhere.js';
 
 /** What was seen of an attack: what it said with the protection and without. */
 export interface Seen {
@@ -16,14 +17,18 @@ A test holds this page to the cases in \`test/security/cases\`, and writes it an
 `;
 
 /** The cases as a page of the documentation. */
-export function pageOf(groups: Readonly<Record<string, readonly Attack[]>>): string {
+export function pageOf(groups: Readonly<Record<string, readonly Attack[]>>, elsewhere: readonly Elsewhere[]): string {
   const sections = Object.entries(groups).map(([title, attacks]) => {
     const rows = attacks.map(({ attack, source, protection, on, off }) => [attack, source, protection, tried(on), shown(off)]);
-    const head = ['Attack', 'Known from', 'What stops it', 'Then', 'Without'];
-    const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.map(escaped).join(' | ')} |`);
-    return `\n## ${title}\n\n${lines.join('\n')}\n`;
+    return sectionOf(title, ['What somebody does', 'Known from', 'What stops that', 'Then', 'Without'], rows);
   });
-  return `${HEAD}${sections.join('')}`;
+  const others = elsewhere.map(({ attack, source, file, test }) => [attack, source, `\`${file}\`: ${test}`]);
+  return `${HEAD}${sections.join('')}${sectionOf('Tried by other tests', ['What somebody does', 'Known from', 'In test/integration'], others)}`;
+}
+
+function sectionOf(title: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.map(escaped).join(' | ')} |`);
+  return `\n## ${title}\n\n${lines.join('\n')}\n`;
 }
 
 /** What was seen, a line for each attack. */
@@ -36,7 +41,12 @@ export function linesOf(seen: ReadonlyMap<Attack, Seen>): string[] {
     `off: ${without ?? ('why' in off ? off.why : '')}`,
   ]);
   const widths = rows.reduce<number[]>((all, row) => row.map((cell, index) => Math.min(60, Math.max(all[index] ?? 0, cell.length))), []);
-  return rows.map((row) => row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ').trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
 }
 
 function tried({ setting, says }: Trial): string {

@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Container, type RunOptions } from '../../../lib/index.js';
-import { compile, compileShared } from '../../fixtures/compile.js';
+import type { Container, RunOptions } from '../../../lib/index.js';
+import { compileShared } from '../../fixtures/compile.js';
 import { shimOf } from '../../fixtures/host.js';
 import { runNode } from '../../fixtures/node.js';
 import { findTool } from '../../fixtures/tools.js';
 import { attack, byHand } from '../attack.js';
-import { answered, beside, program, said } from '../inside.js';
+import { answered, beside, program, programFile, said } from '../inside.js';
 import { emptyFolder, type HostFile, hostFile, privately, rootWith, SECRET } from '../outside.js';
 
 /** The numbers of descriptors that may lead out. */
@@ -38,7 +38,9 @@ async function rewrites(path: string, then: () => Promise<void>): Promise<string
     await once(container.stdout ?? process, 'readable');
     await then();
     container.stdin?.end('go\n');
-    const lines = String((await container.wait()).stdout).trim().split('\n');
+    const lines = String((await container.wait()).stdout)
+      .trim()
+      .split('\n');
     return lines.at(-1) === 'written' ? 'written' : 'refused';
   });
 }
@@ -152,7 +154,7 @@ export const descriptors = [
     protection: 'all others are closed just before execve(2)',
     tries: async (setting: { in?: 'Node' }) => {
       const { inside, inheritable } = await runNode<{ inheritable: number; inside: string }>('inherited-fds', [
-        compile('probe', emptyFolder()),
+        programFile('probe'),
         compileShared('open-fds'),
       ]);
       return setting.in === 'Node' ? `${inheritable >= 500 ? '500 and more' : inheritable}` : inside.trim();

@@ -65,7 +65,8 @@ export const devices = [
     attack: 'has a link in the place of /dev/null, and so its own file as a mask',
     source: 'CVE-2025-31133',
     protection: 'the null device is checked to be the character device 1:3, and mounted by descriptor',
-    tries: async () => said(['sh', '-c', 'cat /masked | grep . || echo masked'], { rootfs: await rootWithFakeNull(), maskedPaths: ['/masked'] }),
+    tries: async () =>
+      said(['sh', '-c', 'cat /masked | grep . || echo masked'], { rootfs: await rootWithFakeNull(), maskedPaths: ['/masked'] }),
     on: [{}, 'masked'],
     off: byHand('mount(8) by path', SECRET, async () =>
       privately('mount --bind "$1/dev/null" "$1/masked" && cat "$1/masked"', await rootWithFakeNull()),

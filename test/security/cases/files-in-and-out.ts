@@ -6,6 +6,9 @@ import { attack, byHand } from '../attack.js';
 import { answered, beside } from '../inside.js';
 import { emptyFolder, hostFile, SECRET, shell } from '../outside.js';
 
+/** With a file of root's. */
+const asNobody = { user: 'nobody', copyIn: { '/secret': { content: SECRET, mode: 0o600, uid: 0, gid: 0 } } };
+
 /** What copyOut brings of a path, after a script of the program's. */
 async function copiedOut(script: string, path: string, options: RunOptions = {}): Promise<string> {
   const run = Container.run({ ...(await busybox()), command: ['sh', '-c', script], copyOut: [path], ...options });
@@ -16,15 +19,18 @@ async function copiedOut(script: string, path: string, options: RunOptions = {})
 
 /** What copyFrom brings: the secret, or something else. */
 async function copiedFrom(container: Container, path: string): Promise<string> {
-  const tar = await container.copyFrom(path).then(
-    (stream) => buffer(stream),
-    () => Buffer.from('refused'),
-  );
-  return tar.includes(SECRET) ? SECRET : 'nothing of the host';
+  const tar = await container
+    .copyFrom(path)
+    .then((stream) => buffer(stream))
+    .catch(() => null);
+  return tar?.includes(SECRET) ? SECRET : 'nothing of the host';
 }
 
 /** A container in which /box is a link to a folder of the host. */
-const linked = <T>(use: (container: Container, host: ReturnType<typeof hostFile>) => Promise<T>, options: ContainerOptions = {}): Promise<T> => {
+const linked = <T>(
+  use: (container: Container, host: ReturnType<typeof hostFile>) => Promise<T>,
+  options: ContainerOptions = {},
+): Promise<T> => {
   const host = hostFile();
   return beside(options, async (container) => {
     await container.exec(['sh', '-c', 'ln -s "$HOST" /box'], { env: { HOST: host.folder } });
@@ -36,6 +42,8 @@ const linked = <T>(use: (container: Container, host: ReturnType<typeof hostFile>
 const FAKE_TOOLS = `
   printf '#!/bin/busybox sh\\n: > /executed\\n' > /fake; chmod 755 /fake
   for name in tar gzip unpigz zstd cat sh id; do /bin/busybox ln -sf /fake /bin/$name; done`;
+
+const ON_LOG = 'chmod 4755 /proc/self/fd/1; : > /proc/self/fd/1';
 
 const SWAP = 'while :; do mkdir /box; echo own > /box/secret; rm -r /box; ln -s "$HOST" /box; rm /box; done 2>/dev/null';
 
@@ -55,12 +63,20 @@ export const filesInAndOut = [
     attack: 'as nobody: has a file copied out that it may not read itself',
     source: 'findings, 4',
     protection: "copyOut has no more rights than the container's user",
-    tries: () => copiedOut('true', '/secret', { user: 'nobody', copyIn: { '/secret': { content: SECRET, mode: 0o600, uid: 0, gid: 0 } } }),
+    tries: () => copiedOut('true', '/secret', asNobody),
     on: [{}, 'refused'],
     off: byHand('cat(1) of /proc/PID/root/…', SECRET, () =>
-      beside({ user: 'nobody', copyIn: { '/secret': { content: SECRET, mode: 0o600, uid: 0, gid: 0 } } }, ({ pid }) =>
-        shell('cat "/proc/$1/root/secret"', String(pid)),
-      ),
+      beside(asNobody, ({ pid }) => shell('cat "/proc/$1/root/secret"', String(pid))),
+    ),
+  }),
+  attack({
+    attack: 'as nobody: has a file copied from it while it runs that it may not read itself',
+    source: 'findings, 4',
+    protection: "copyFrom has no more rights than the container's user",
+    tries: () => beside(asNobody, (container) => copiedFrom(container, '/secret')),
+    on: [{}, 'nothing of the host'],
+    off: byHand('cat(1) of /proc/PID/root/…', SECRET, () =>
+      beside(asNobody, ({ pid }) => shell('cat "/proc/$1/root/secret"', String(pid))),
     ),
   }),
   attack({
@@ -136,6 +152,42 @@ export const filesInAndOut = [
         await shell('chroot "/proc/$1/root" /bin/tar -c /etc', String(container.pid));
         return answered(container.exec(['/bin/busybox', 'sh', '-c', '[ -e /executed ] && echo executed || echo nothing']));
       }),
+    ),
+  }),
+  attack({
+    attack: 'replaces a folder by a link to the host, whose files would be part of its layer',
+    source: 'point 5 of the issue',
+    protection: 'the upper is read by descriptor, and no link is followed',
+    tries: async () => {
+      const { folder } = hostFile();
+      const box = { ...(await busybox()), command: ['ln', '-s', folder, '/box'] };
+      await using container = await Container.create(box);
+      await container.start();
+      await container.wait();
+      return (await buffer(await container.layer())).includes(SECRET) ? SECRET : 'nothing of the host';
+    },
+    on: [{}, 'nothing of the host'],
+    off: byHand('tar -h', SECRET, async () =>
+      shell('cd "$1"; ln -s "$2" box; tar -c -h box | tar -x -O', emptyFolder(), hostFile().folder),
+    ),
+  }),
+  attack({
+    attack: 'as a detached container: cuts its log, and makes a set-user-id program of it',
+    source: 'findings, 2',
+    protection: 'the log is written by a process beside it, from a pipe',
+    tries: async () => {
+      const box = { ...(await busybox()), detach: true, command: ['sh', '-c', `echo first; (${ON_LOG}) 2>/dev/null; echo last`] };
+      await using container = await Container.create(box);
+      await container.start();
+      await container.wait();
+      let text = '';
+      for await (const { data } of container.logs()) text += String(data);
+      await container.remove();
+      return text.replaceAll('\n', ' ').trim();
+    },
+    on: [{}, 'first last'],
+    off: byHand('a shell that writes to a file', 'last', () =>
+      shell('sh -c "$2" > "$1/log"; cat "$1/log"', emptyFolder(), `echo first; ${ON_LOG}; echo last >> /proc/self/fd/1`),
     ),
   }),
 ];

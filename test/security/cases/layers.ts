@@ -140,7 +140,8 @@ export const layers = [
     attack: 'has a layer that is a thousand times as large when it is unpacked',
     source: 'decompression bomb',
     protection: 'maxBytes, while it is unpacked',
-    tries: ({ maxBytes }: { maxBytes?: string }) => runLayers([tarArchive({ name: 'bomb', data: Buffer.alloc(8 << 20) })], ['true'], maxBytes),
+    tries: ({ maxBytes }: { maxBytes?: string }) =>
+      runLayers([tarArchive({ name: 'bomb', data: Buffer.alloc(8 << 20) })], ['true'], maxBytes),
     on: [{ maxBytes: '4m' }, 'refused: ERR_IMAGE_LIMIT'],
     off: [{}, 'ok'],
   }),
@@ -151,7 +152,11 @@ export const layers = [
     tries: () => runLayout(exchanged(), ['true']),
     on: [{}, 'refused: ERR_IMAGE'],
     off: byHand('tar -x of the blob', 'unpacked', () =>
-      shell('cd "$1"; for blob in "$2"/blobs/sha256/*; do tar -xf "$blob" 2>/dev/null; done; [ -e evil ] && echo unpacked', emptyFolder(), exchanged()),
+      shell(
+        'cd "$1"; for blob in "$2"/blobs/sha256/*; do tar -xf "$blob" 2>/dev/null; done; [ -e evil ] && echo unpacked',
+        emptyFolder(),
+        exchanged(),
+      ),
     ),
   }),
 ];

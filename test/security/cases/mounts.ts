@@ -1,9 +1,12 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import type { RunOptions } from '../../../lib/index.js';
+import { busyboxRootfs } from '../../fixtures/images.js';
 import { rounds } from '../../fixtures/rounds.js';
+import { layoutOf } from '../../fixtures/tiny-image.js';
 import { attack, byHand } from '../attack.js';
 import { answered, beside, opens, program, said, script } from '../inside.js';
-import { emptyFolder, hostFile, privately, rootWith } from '../outside.js';
+import { emptyFolder, hostFile, privately, rootWith, shell } from '../outside.js';
 
 /** A root whose folder is a link to one of the host's, and what became of that. */
 const linked = (path: string, options: (root: string) => RunOptions) => async () => {
@@ -30,6 +33,22 @@ const setUserId = (setting: RunOptions): Promise<string> =>
     await container.exec(['sh', '-c', 'chmod 755 /t; cp /probe /t/; chmod 4755 /t/probe']);
     return answered(container.exec(['/t/probe', 'ids'], { user: 'nobody' }));
   });
+
+/** Runs an image that declares a volume. */
+async function declared(path: string): Promise<string> {
+  const tar = execFileSync('tar', ['-c', '-C', await busyboxRootfs(), '.'], { maxBuffer: 1 << 28 });
+  const layout = layoutOf({ app: [tar] }, emptyFolder(), { config: { Volumes: { [path]: {} } } });
+  return said(
+    [
+      'sh',
+      '-c',
+      'test -e /proc/self/status && test -e /proc/sys/kernel/osrelease && test -d /sys/kernel && test -c /dev/null && echo seen || echo hidden',
+    ],
+    {
+      image: `oci:${layout}:app`,
+    },
+  );
+}
 
 export const mounts = [
   ...['proc', 'sys', 'dev', 'tmp', 'etc'].map((name) =>
@@ -107,6 +126,36 @@ export const mounts = [
       return privately('cp -a "$1/data/." "$2"; ls -A "$2"', root, emptyFolder());
     }),
   }),
+  attack({
+    attack: "leaves a link in a volume, through which another container's mount would be made on the host",
+    source: 'CVE-2024-45310, CVE-2026-41579',
+    protection: 'mount points are found below the mount that holds them by name',
+    tries: async () => {
+      const host = hostFile();
+      const volume = emptyFolder();
+      await said(['ln', '-s', host.folder, '/v/link'], { volumes: [`${volume}:/v`] });
+      await said(['true'], { volumes: [`${volume}:/v`], tmpfs: { '/v/link/new': '' } });
+      return host.state();
+    },
+    on: [{}, 'untouched'],
+    off: byHand('mkdir(1) by path', 'changed', async () => {
+      const host = hostFile();
+      await shell('ln -s "$2" "$1/link"; mkdir "$1/link/new"', emptyFolder(), host.folder);
+      return host.state();
+    }),
+  }),
+  ...['/proc', '/proc/sys', '/sys', '/dev'].map((path) =>
+    attack({
+      attack: `declares a volume at ${path}, over what is masked there and what others believe`,
+      source: 'CVE-2019-16884',
+      protection: 'an image declares no volume where the kernel answers',
+      tries: () => declared(path),
+      on: [{}, 'seen'],
+      off: byHand('mount(8) over proc', 'hidden', () =>
+        privately('mount -t proc proc "$1"; mount --bind "$2" "$1"; test -e "$1/self" || echo hidden', emptyFolder(), emptyFolder()),
+      ),
+    }),
+  ),
   attack({
     attack: "mounts a hierarchy of cgroup v1, and opens the host's release_agent",
     source: 'CVE-2022-0492',

@@ -36,4 +36,32 @@ export const proc = [
     on: [{}, '0'],
     off: [{ capAdd: ['SYS_ADMIN'] }, '5'],
   }),
+  ...['/proc/keys', '/proc/interrupts', '/proc/timer_list'].map((path) =>
+    attack({
+      attack: `reads ${path}, which tells of the whole machine`,
+      source: "docker's masked paths",
+      protection: 'a mask',
+      tries: script(`head -c 5 ${path} | wc -c`),
+      on: [{}, '0'],
+      off: [{ maskedPaths: [] }, '5'],
+    }),
+  ),
+  attack({
+    attack: 'lists /sys/firmware',
+    source: "docker's masked paths",
+    protection: 'a mask',
+    tries: script('ls /sys/firmware | grep -q . && echo seen || echo nothing'),
+    on: [{}, 'nothing'],
+    off: [{ maskedPaths: [] }, 'seen'],
+  }),
+  ...['/proc/sysrq-trigger', '/proc/kcore'].map((path) =>
+    attack({
+      attack: `opens ${path}`,
+      source: "docker's masked and read-only paths",
+      protection: 'a mask, or a read-only mount',
+      tries: script(`if head -c 1 ${path} 2>/dev/null | grep -q . || (: >> ${path}) 2>/dev/null; then echo opened; else echo refused; fi`),
+      on: [{}, 'refused'],
+      off: { why: 'this kernel has no such file; test/unit/container/plan looks at the plan' },
+    }),
+  ),
 ];

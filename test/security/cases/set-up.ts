@@ -5,11 +5,11 @@ import { O_PATH } from '../../../lib/plan/constants.js';
 import { NONE } from '../../../lib/plan/plan.js';
 import type { Slot, Step } from '../../../lib/plan/steps.js';
 import { defaultMaskedPaths, defaultReadonlyPaths } from '../../../lib/security/paths.js';
-import { busybox } from '../../fixtures/sandbox.js';
 import { rounds } from '../../fixtures/rounds.js';
+import { busybox } from '../../fixtures/sandbox.js';
 import { type Change, withPlans } from '../altered-plans.js';
 import { attack, byHand } from '../attack.js';
-import { beside, program, said } from '../inside.js';
+import { beside, program, programFile, said } from '../inside.js';
 import { hostFile, rootWith, SECRET, shell } from '../outside.js';
 
 /** Read-only and masked paths are looked for by their paths from the root, and nobody looks whether /proc is still there: as it once was. */
@@ -72,10 +72,19 @@ async function spied({ join, shows }: Joining, most: number): Promise<string> {
     await once(hostile.stdout ?? process, 'readable');
     for (let round = 0; round < most; round++) await join(hostile, pid);
     await hostile.kill();
-    const lines = String((await hostile.wait()).stdout).trim().split('\n');
+    const lines = String((await hostile.wait()).stdout)
+      .trim()
+      .split('\n');
     if (!lines.includes('caught')) return 'nobody was caught';
     return lines.some((line) => shows.test(line)) ? 'sees the host' : 'nothing of the host';
   });
+}
+
+/** A root whose /proc is a link to a folder that looks as one. */
+async function rootWithProc(target: string): Promise<string> {
+  const root = await rootWith({ proc: target });
+  await shell('mkdir -p "$1/$2/sys/net/ipv4"; echo mine > "$1/$2/sys/net/ipv4/ip_default_ttl"', root, target);
+  return root;
 }
 
 export const setUp = [
@@ -98,13 +107,26 @@ export const setUp = [
     }),
   ),
   attack({
+    attack: 'has a link at /proc to a file system of its own, which a sysctl would be written to',
+    source: 'CVE-2025-52881, CVE-2019-16884',
+    protection: 'sysctls are written by the descriptor of a proc that was just made',
+    tries: async () => {
+      const root = await rootWithProc('fake');
+      await said(['true'], { rootfs: root, sysctls: { 'net.ipv4.ip_default_ttl': '33' } });
+      return shell('cat "$1/fake/sys/net/ipv4/ip_default_ttl"', root);
+    },
+    on: [{}, 'mine'],
+    off: byHand('a write by path', '33', async () =>
+      shell('echo 33 > "$1/proc/sys/net/ipv4/ip_default_ttl"; cat "$1/fake/sys/net/ipv4/ip_default_ttl"', await rootWithProc('fake')),
+    ),
+  }),
+  attack({
     attack: 'opens a file of the host by its handle, through a volume of the same disk',
     source: 'shocker, 2014',
     protection: 'no CAP_DAC_READ_SEARCH, and no open_by_handle_at(2) in the filter',
     tries: async (options: RunOptions) => {
       const [volume, { path }] = [hostFile(), hostFile()];
-      const { '/escape': escape } = program('escape');
-      const handle = await shell('"$1" handle "$2"', Object(escape).source, path);
+      const handle = await shell('"$1" handle "$2"', programFile('escape'), path);
       return said(['/escape', 'shocker', '/v', handle], { copyIn: program('escape'), volumes: [`${volume.folder}:/v`], ...options });
     },
     on: [{}, 'EPERM'],

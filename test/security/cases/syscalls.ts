@@ -2,7 +2,7 @@ import type { RunOptions } from '../../../lib/index.js';
 import { syscallTable } from '../../../lib/security/syscalls/tables.js';
 import { i386 } from '../../fixtures/refused-calls.js';
 import { attack } from '../attack.js';
-import { by, said, script } from '../inside.js';
+import { by, program, said, script } from '../inside.js';
 
 const unconfined = { seccomp: 'unconfined' } as const;
 const FILTER = 'the filter';
@@ -103,11 +103,12 @@ export const syscalls = [
     off: { why: 'the machine would restart' },
   }),
   attack({
-    attack: 'makes any of 57 other calls, through each of the three entries of x86-64',
-    source: 'the table in test/fixtures/refused-calls.ts',
+    attack: 'takes a lease on a file, for which whoever opens that would wait',
+    source: 'fcntl(2) F_SETLEASE, which needs no capability for own files',
     protection: FILTER,
-    tries: () => said(['true'], {}),
-    on: [{}, 'ok'],
-    off: { why: 'test/integration/container/security.test.ts tries them; with capabilities most would harm the machine' },
+    tries: async (setting: RunOptions) =>
+      said(['sh', '-c', 'echo x > /own; /attack lease < /own'], { copyIn: program('attack'), ...setting }),
+    on: [{}, 'EPERM'],
+    off: [{ seccomp: 'unconfined' }, 'taken'],
   }),
 ];

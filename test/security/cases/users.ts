@@ -29,10 +29,8 @@ export const users = [
     attack: 'as nobody: runs a set-user-id program of root',
     source: 'any set-user-id program of an image',
     protection: 'no_new_privs',
-    tries: async (options: RunOptions) => {
-      const { '/probe': probe } = program('probe');
-      return said(['/probe', 'ids'], { user: 'nobody', copyIn: { '/probe': { ...Object(probe), mode: 0o4755, uid: 0 } }, ...options });
-    },
+    tries: (options: RunOptions) =>
+      said(['/probe', 'ids'], { user: 'nobody', copyIn: program('probe', { mode: 0o4755, uid: 0 }), ...options }),
     on: [{}, '65534 65534'],
     off: [{ noNewPrivileges: false }, '65534 0'],
   }),

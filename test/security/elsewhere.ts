@@ -1,0 +1,103 @@
+/** An attack that another test tries, which has more to look at than whether it succeeds. */
+export interface Elsewhere {
+  readonly attack: string;
+  readonly source: string;
+  /** Below test/integration. */
+  readonly file: string;
+  /** Words of the test's name, as they stand in the file. */
+  readonly test: string;
+}
+
+const row = (attack: string, source: string, file: string, test: string): Elsewhere => ({ attack, source, file, test });
+
+export const elsewhere: readonly Elsewhere[] = [
+  row(
+    'calls any of the system calls that nobody needs, by each of the three entries of x86-64',
+    'system calls',
+    'container/security.test.ts',
+    'refuses every call of the table through %s',
+  ),
+  row(
+    'makes a call with arguments at which a filter looks only half',
+    'system calls',
+    'seccomp.test.ts',
+    'looks at the half of a register',
+  ),
+  row('sets a sysctl that is the host’s', 'options', 'container/security.test.ts', 'of the host is refused'),
+  row('is an i386 program that calls by socketcall(2)', 'system calls', 'seccomp.test.ts', 'socketcall(2)'),
+  row('speaks for init, or for who is set up', 'findings, 7', 'container/hostile-program.test.ts', 'speaks for init, with CAP_SYS_PTRACE'),
+  row('hands a folder over as a group', 'findings, 7', 'container/hostile-program.test.ts', 'hands a folder of its own over as the group'),
+  row(
+    'hands descriptors over for which the shim would wait',
+    'SO_PASSRIGHTS',
+    'container/hostile-program.test.ts',
+    'hands the shim no descriptor',
+  ),
+  row('stops its init, or whoever comes into its pid namespace', 'SIGSTOP', 'container/hostile-program.test.ts', 'has all stand still'),
+  row('kills whoever joins', 'kill -1', 'container/exec-attacks.test.ts', 'that kills all it sees harms nobody else'),
+  row(
+    'forks without end while others join',
+    'fork bomb',
+    'container/exec-attacks.test.ts',
+    'that forks without end leaves each call an answer',
+  ),
+  row('holds the pid namespace of others', 'findings, 7', 'container/ways-out.test.ts', 'is held by a process that has no right'),
+  row(
+    'leads a sysctl elsewhere by a link at /proc',
+    'CVE-2025-52881',
+    'container/ways-out.test.ts',
+    'leads no sysctl elsewhere by a link at /proc',
+  ),
+  row(
+    'gets a socket between Node and the shim as a stream',
+    'findings, 2',
+    'container/ways-out.test.ts',
+    'a socket between Node and the shim is refused',
+  ),
+  row(
+    'gets the process number of one that has ended',
+    'findings, 5',
+    'container/ended.test.ts',
+    'also when its number is that of another process',
+  ),
+  row(
+    'clears its death signal, in a group of the caller’s',
+    'findings, 6',
+    'lifetime.test.ts',
+    'a program that no parent death ends dies with the shim',
+  ),
+  row('nests folders deeper than there are descriptors', 'clean-up', 'container/hostile-program.test.ts', 'nests folders deeper'),
+  row('makes 3,000 names of what is copied out', 'findings, 12', 'container/copy-out.test.ts', 'bounds names as well as contents'),
+  row(
+    'makes a terabyte of nothing, a loop or a socket of it',
+    'findings, 13',
+    'container/copy-out.test.ts',
+    'links in a circle, a terabyte of nothing',
+  ),
+  row(
+    'swaps a parent for a link while a layer is unpacked',
+    'races',
+    'layer/hostile.test.ts',
+    'a writer that swaps a parent for a symlink meanwhile',
+  ),
+  row('has names that are none, or too long', 'layers', 'layer/hostile.test.ts', 'a component of 300 bytes'),
+  row('has two names that differ in invalid UTF-8', 'layers', 'layer/hostile.test.ts', 'invalid UTF-8 twins are two files'),
+  row(
+    'has sizes that are negative, huge or no numbers',
+    'layers',
+    'layer/hostile.test.ts',
+    'sizes: negative, huge, base-256, not a number',
+  ),
+  row('has a size in PAX that differs from the header’s', 'layers', 'layer/hostile.test.ts', 'a PAX size counts, as in GNU tar'),
+  row('has PAX records with a NUL, a newline or a wrong length', 'layers', 'layer/hostile.test.ts', 'a NUL in a path'),
+  row('has file, folder and file at one name', 'layers', 'layer/hostile.test.ts', 'file, folder, file at one name'),
+  row('has a file capability, which is kept to the byte', 'layers', 'layer/unpack.test.ts', 'security.capability has its exact bytes'),
+  row('has whiteouts of nothing, or of all', 'layers', 'layer/whiteouts.test.ts', '%s is refused'),
+  row('is cut off, or has a wrong checksum', 'layers', 'image/open.test.ts', 'publishes nothing of a layer with %s'),
+  row('is sent by a registry without end', 'findings, 9', 'image/bounds.test.ts', 'is bounded'),
+  row('says control characters of itself', 'findings, 18', 'container/hostile-image.test.ts', 'goes into no message as it is'),
+  row('leads set-up from one mount into another', 'links', 'container/links-between-mounts.test.ts', 'leads no set-up there'),
+  row('is started from a Worker that ends', 'lifetime', 'workers.test.ts', 'takes its own containers along'),
+  row('SIGKILL of Node, or of Node and the shim, at 20 instants', 'lifetime', 'lifetime.test.ts', 'SIGKILL of Node'),
+  row('starts a thousand times', 'lifetime', 'endurance.test.ts', 'leave no descriptor, thread, mount, group or memory'),
+];
