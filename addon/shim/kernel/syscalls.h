@@ -77,8 +77,14 @@ inline int sys_mount_setattr(int at, const char* path, unsigned flags, const Mou
   return checked_int(syscall(SYS_mount_setattr, at, path, flags, &attributes, sizeof attributes));
 }
 inline int sys_pivot_root(const char* root, const char* old) { return checked_int(syscall(SYS_pivot_root, root, old)); }
+// Filters such as docker's answer ENOSYS to clone3, whose flags they can't see. clone does the same, but for the flags that only clone3
+// has.
 inline pid_t sys_clone3(const CloneArguments& arguments) {
-  return static_cast<pid_t>(checked(syscall(SYS_clone3, &arguments, sizeof arguments)));
+  const long pid = checked(syscall(SYS_clone3, &arguments, sizeof arguments));
+  constexpr uint64_t kSignals = 0xff;
+  if (pid != -ENOSYS || arguments.flags > UINT32_MAX || (arguments.flags & kSignals) != 0) return static_cast<pid_t>(pid);
+  return static_cast<pid_t>(
+      checked(syscall(SYS_clone, arguments.flags | arguments.exit_signal, nullptr, arguments.pidfd, nullptr, nullptr)));
 }
 inline int sys_pidfd_open(pid_t pid) { return checked_int(syscall(SYS_pidfd_open, pid, 0)); }
 inline int sys_pidfd_send_signal(int pidfd, int signal) { return checked_int(syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0)); }
