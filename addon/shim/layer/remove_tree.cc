@@ -1,9 +1,11 @@
 #include "remove_tree.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -61,12 +63,26 @@ int Remover::entry(int folder, const char* name, std::vector<std::string>& folde
   return 0;
 }
 
+// Lets another user than root remove what is in a folder of its own, whatever mode a program has given it.
+int make_passable(int parent, const char* name) {
+  const unique_fd folder(openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!folder) return -errno;
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/self/fd/%d", folder.get());
+  return checked_int(chmod(path, S_IRWXU));
+}
+
 // Goes down into a folder, and removes everything in it but folders.
 int Remover::enter(int parent, std::string name) {
   unique_fd folder;
   struct stat status {};
   std::vector<std::string> names;
   int result = open_below(parent, name.c_str(), folder, status);
+  const bool is_closed = result == -EACCES || (result == 0 && status.st_uid == geteuid() && (status.st_mode & S_IRWXU) != S_IRWXU);
+  if (is_closed && keep_ == nullptr && geteuid() != 0) {
+    result = make_passable(parent, name.c_str());
+    if (result == 0) result = open_below(parent, name.c_str(), folder, status);
+  }
   if (result == 0) result = read_names(folder.get(), names);
   Level level{std::move(name), status.st_dev, status.st_ino, is_kept(status), {}};
   for (size_t i = 0; result == 0 && i < names.size(); ++i) result = entry(folder.get(), names[i].c_str(), level.folders);
