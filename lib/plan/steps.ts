@@ -102,6 +102,14 @@ export type Step =
   | { readonly op: 'rest'; readonly host?: never; }
   | { readonly op: 'park'; readonly host?: never; }
   | { readonly op: 'exec'; readonly host?: never; readonly path: string; readonly argv: readonly string[]; readonly env: readonly string[]; }
+  | { readonly op: 'landlock_abi'; readonly host: true; }
+  | { readonly op: 'landlock_ruleset'; readonly host?: never; readonly out?: Slot; readonly files: number | bigint; readonly ports: number | bigint; readonly scopes: number | bigint; }
+  | { readonly op: 'landlock_paths'; readonly host?: never; readonly ruleset: Slot; readonly paths: readonly string[]; readonly rights: number | bigint; readonly missing: number | bigint; }
+  | { readonly op: 'landlock_folder'; readonly host?: never; readonly ruleset: Slot; readonly folder: Slot; readonly rights: number | bigint; }
+  | { readonly op: 'landlock_port'; readonly host?: never; readonly ruleset: Slot; readonly rights: number | bigint; readonly port: number | bigint; }
+  | { readonly op: 'landlock_restrict'; readonly host?: never; readonly ruleset: Slot; }
+  | { readonly op: 'guard'; readonly host?: never; readonly out?: Slot; }
+  | { readonly op: 'end_guarded'; readonly host: true; readonly guard: Slot; }
   | { readonly op: 'pump'; readonly host: true; readonly from: readonly Slot[]; readonly to: readonly Slot[]; }
   | { readonly op: 'log'; readonly host: true; readonly from: readonly Slot[]; readonly folder: Slot; readonly bytes: number | bigint; readonly segments: number | bigint; }
   | { readonly op: 'work_filter'; readonly host?: never; readonly work: string; readonly output: Slot; }
@@ -217,6 +225,14 @@ export const stepTable: readonly StepRow[] = [
   { op: 'rest', call: 'recvmsg', what: 'wait for the rest of the plan', fields: [] },
   { op: 'park', call: 'recvmsg', what: 'wait to be started', fields: [] },
   { op: 'exec', call: 'execve', what: 'run {path}', fields: [['STR', 'path'], ['LIST', 'argv'], ['LIST', 'env']] },
+  { op: 'landlock_abi', call: 'landlock_create_ruleset', what: 'ask the kernel for Landlock', fields: [] },
+  { op: 'landlock_ruleset', call: 'landlock_create_ruleset', what: 'make the rules of Landlock', fields: [['OUT', 'out'], ['NUM', 'files'], ['NUM', 'ports'], ['NUM', 'scopes']] },
+  { op: 'landlock_paths', call: 'landlock_add_rule', what: 'allow paths by Landlock', fields: [['SLOT', 'ruleset'], ['LIST', 'paths'], ['NUM', 'rights'], ['NUM', 'missing']] },
+  { op: 'landlock_folder', call: 'landlock_add_rule', what: 'allow the run\'s folder by Landlock', fields: [['SLOT', 'ruleset'], ['SLOT', 'folder'], ['NUM', 'rights']] },
+  { op: 'landlock_port', call: 'landlock_add_rule', what: 'allow the port {port} by Landlock', fields: [['SLOT', 'ruleset'], ['NUM', 'rights'], ['NUM', 'port']] },
+  { op: 'landlock_restrict', call: 'landlock_restrict_self', what: 'confine the process by Landlock', fields: [['SLOT', 'ruleset']] },
+  { op: 'guard', call: 'clone', what: 'start the process that ends the tree', fields: [['OUT', 'out']] },
+  { op: 'end_guarded', call: 'kill', what: 'end what the program left running', fields: [['SLOT', 'guard']] },
   { op: 'pump', call: 'clone3', what: 'copy between the caller\'s files and the program', fields: [['SLOTS', 'from'], ['SLOTS', 'to']] },
   { op: 'log', call: 'clone3', what: 'keep the program\'s output', fields: [['SLOTS', 'from'], ['SLOT', 'folder'], ['NUM', 'bytes'], ['NUM', 'segments']] },
   { op: 'work_filter', call: 'seccomp', what: 'limit the system calls to those of {work}', fields: [['STR', 'work'], ['SLOT', 'output']] },

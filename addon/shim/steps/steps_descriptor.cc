@@ -69,7 +69,8 @@ int run(Context& context, const args::give& a) {
 }
 
 int run(Context& context, const args::chown& a) {
-  return checked_int(fchown(context.slots.get(a.slot), context.account.uid, context.account.gid));
+  // the descriptor of a folder may be one by O_PATH
+  return checked_int(fchownat(context.slots.get(a.slot), "", context.account.uid, context.account.gid, AT_EMPTY_PATH));
 }
 
 int run(Context& context, const args::read& a) {
