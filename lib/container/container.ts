@@ -57,7 +57,8 @@ import { parseCopyFrom, parseCopyTo } from './options/copy-options.js';
 import type { ContainerEvent, EventOptions } from './options/event-types.js';
 import { parseExec } from './options/exec-options.js';
 import type { ContainerInspect } from './options/inspect-types.js';
-import { launch, type Parts } from './start/launch.js';
+import type { Parts } from './start/launch.js';
+import { launchIsolated } from './start/launch-isolated.js';
 
 /**
  * A sandbox with one program: namespaces, cgroups, a root file system, and what confines it. `run` is all of a life
@@ -99,7 +100,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       if (parsed.restart) throw invalidOption('restart', 'is for Container.create: run is one run');
       const { process, entrypoint, command } = parsed;
       return execute<E>(process, [...(entrypoint ?? []), ...(command ?? [])], async (program) => {
-        const container = new Container<E>(await launch<E>(program, parsed, { park: false }));
+        const container = new Container<E>(await launchIsolated<E>(program, parsed, { park: false }));
         container.#life.runsOnce();
         program.begin();
         return container;
@@ -119,7 +120,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     if (detached) return new Container<E>(await partsOfLaunched<E>(await launchDetached(parsed, detached)));
     const program = new Program<E>(parsed.process);
     try {
-      const container = new Container<E>(await launch<E>(program, parsed, { park: true }));
+      const container = new Container<E>(await launchIsolated<E>(program, parsed, { park: true }));
       container.#life.keepAlive(false);
       return container;
     } catch (error) {

@@ -11,6 +11,7 @@ import { type CgroupFeatures, cgroupFeatures, noGroups } from './cgroup-features
 import { detachedLayout } from './detached-layout.js';
 import { type Feature, lacking, refused, works } from './feature.js';
 import { folderQuota } from './folder-quota.js';
+import { landlockFeature } from './landlock-abi.js';
 import { findProgram } from './programs.js';
 
 /** What this machine and this user can do. Every part was tried, none is guessed from the kernel's version. */
@@ -28,6 +29,8 @@ export interface Features {
   readonly rootless: Feature;
   /** System call filters. */
   readonly seccomp: Feature;
+  /** What `isolation: 'landlock'` needs, with the version of its ABI: 1 to 7 (Linux 5.13 to 6.15) differ in what they confine. */
+  readonly landlock: Feature & { readonly abi: number | null };
   /** By the values of the option `network`. */
   readonly network: Readonly<Record<'none' | 'host' | 'bridge' | 'pasta', Feature>>;
   /** Programs of the host that some option needs; nothing else of nacelle needs any. */
@@ -46,13 +49,14 @@ const BINARIES = { pasta: 'passt', newuidmap: 'uidmap', newgidmap: 'uidmap' } as
 export async function features(): Promise<Features> {
   const shim = tryShim();
   const when = (attempt: () => Promise<Feature>): Promise<Feature> => (shim.available ? attempt() : Promise.resolve(shim));
-  const [namespaces, cgroup, overlay, seccomp] = await Promise.all([
+  const [namespaces, cgroup, overlay, seccomp, landlock] = await Promise.all([
     Promise.all(namespaceTypes.map(async (type) => [type, await when(() => tryNamespace(type))] as const)),
     shim.available ? cgroupFeatures().catch((error: unknown) => noGroups(refused(error))) : noGroups(shim),
     // as OverlayFs does it, in no user namespace: in one, anybody could make an overlay, but nobody outside would see it
     when(() => attempt(overlaySteps(), CLONE.mnt, { asSelf: true })),
     // struct sock_filter: return SECCOMP_RET_ALLOW
     when(() => attempt([{ op: 'no_new_privileges' }, { op: 'seccomp', filter: Uint8Array.of(6, 0, 0, 0, 0, 0, 0xff, 0x7f) }], 0)),
+    shim.available ? landlockFeature() : { ...shim, abi: null },
   ]);
   const byType = Object.fromEntries(namespaces) as Record<NamespaceType, Feature>;
   return {
@@ -63,6 +67,7 @@ export async function features(): Promise<Features> {
     detach: detachedLayout(inspectGroups()).feature,
     rootless: LATER,
     seccomp,
+    landlock,
     network: { none: byType.net, host: shim, bridge: LATER, pasta: LATER },
     binaries: Object.fromEntries(
       Object.entries(BINARIES).map(([name, debian]) => [

@@ -5,6 +5,7 @@ import type { Program } from '../../process/program.js';
 import { shortened, wordsOf } from '../events/words.js';
 import { hasEnded, launchExec } from '../exec/launch-exec.js';
 import type { ParsedExec } from '../options/exec-options.js';
+import { needNamespaces } from './confined.js';
 import type { Life } from './life.js';
 
 /** Runs one more program in a container. @throws as `Container.exec` */
@@ -13,6 +14,7 @@ export async function join<F extends Encoding>(
   program: Program<F>,
   { command, options }: { readonly command: readonly string[]; readonly options: ParsedExec },
 ): Promise<Program<F>> {
+  needNamespaces(life, 'exec()');
   if (life.state === 'stopped') throw hasEnded(life.id);
   life.expect('running', 'run a program in');
   if (life.isPausing) throw new NacelleError(`run a program in the container ${life.id}: it is being paused`, { code: 'ERR_STATE' });

@@ -6,11 +6,13 @@ import type { Limits } from '../../options/limits.js';
 import type { Step } from '../../plan/steps.js';
 import { writeNote } from '../detached/note.js';
 import { deviceRulesOf } from '../start/container-group.js';
+import { needGroup } from './confined.js';
 import type { Life } from './life.js';
 
 export async function update(life: Life, limits: Limits): Promise<void> {
   const parsed = parseGroupLimits(limits);
   if (life.state === 'stopped') throw new NacelleError(`update the container ${life.id}: it has ended`, { code: 'ERR_STATE' });
+  needGroup(life, 'update()');
   // another process may have changed other limits
   life.learn();
   const record = life.record.current;

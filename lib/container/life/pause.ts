@@ -1,9 +1,11 @@
 import { freeze, lift, thaw } from '../../cgroup/freezer.js';
+import { needGroup } from './confined.js';
 import type { Life } from './life.js';
 import { tell } from './tell.js';
 
 export async function pause(life: Life): Promise<void> {
   life.expect('running', 'pause');
+  needGroup(life, 'pause()');
   life.isPausing = true;
   try {
     // a process that joins would be frozen half way

@@ -4,6 +4,7 @@ import { delay } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { killOf } from '../events/happenings.js';
 import { insideOf } from '../start/launch.js';
+import { needNamespaces } from './confined.js';
 import type { Life } from './life.js';
 import { resume } from './pause.js';
 import { KILL_DELAY } from './stop.js';
@@ -51,6 +52,7 @@ export async function restart(life: Life, options: { timeout?: number | undefine
   if (life.state === 'stopped') throw new NacelleError(`${what}: it has ended`, { code: 'ERR_STATE' });
   // a first run has its streams, whatever becomes of another
   if (life.state === 'created') return life.start();
+  needNamespaces(life, 'restart()');
   if (!life.record.current.isRestartable) {
     throw new UnsupportedError(what, 'its streams are those of one run', "Make it with 'restart' or 'detach', and without 'tty'.");
   }

@@ -9,6 +9,7 @@ import type { ProgressEvent } from '../../options/progress.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import { normaliseProcess, type ParsedProcess } from '../../process/options/process-options.js';
 import type { DenialListener } from '../../security/denials/denial-event.js';
+import type { TcpPorts } from '../../security/landlock-rules.js';
 import { type CheckedRun, type ParsedCopyIn, type ParsedDevice, runObject } from './container-schema.js';
 import { checkContradictions } from './contradictions.js';
 import { type GivenHealthcheck, type ParsedRestart, parseRestart } from './lifecycle-options.js';
@@ -89,6 +90,9 @@ export interface ParsedOptions {
   /** `null`: it ends with this process. */
   readonly detached: DetachOptions | null;
   readonly onDenied: DenialListener | null;
+  readonly isolation: 'namespaces' | 'landlock';
+  /** `null`: as `network` says. */
+  readonly tcpPorts: TcpPorts | null;
   readonly onUnsupported: 'error' | 'report';
   readonly onProgress: ((event: ProgressEvent) => void) | null;
   readonly limits: ParsedLimits;
@@ -186,6 +190,8 @@ export function parseRunOptions(value: unknown): ParsedOptions {
         }
       : null,
     onDenied: options.onDenied ?? null,
+    isolation: options.isolation ?? 'namespaces',
+    tcpPorts: options.tcpPorts ?? null,
     onUnsupported: options.onUnsupported ?? 'error',
     onProgress: options.onProgress ?? null,
     limits,

@@ -15,6 +15,7 @@ import { processShape, terminalShape } from '../../process/options/process-optio
 import type { DenialListener } from '../../security/denials/denial-event.js';
 import { profileSchema } from '../../security/oci-profile/profile-schema.js';
 import { CONTAINER_NAME } from './container-name.js';
+import { landlockShape } from './landlock-shape.js';
 import { lifecycleShape } from './lifecycle-options.js';
 import { mountSchema, tmpfsOptions } from './mount-options.js';
 import { target, tidied } from './mount-target.js';
@@ -172,6 +173,7 @@ export const containerShape = {
   sysctls: z.record(word, text).optional(),
   devices: z.array(device).optional(),
   oomScoreAdj: z.int().min(-1000).max(1000).optional(),
+  ...landlockShape,
   ...lifecycleShape,
   detach: z.boolean().optional(),
   autoRemove: z.boolean().optional(),

@@ -130,6 +130,17 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   healthcheck?: Healthcheck | 'none' | undefined;
   /** How much of a detached container's log is kept: segments of at most `maxSize` ('10m'), the newest `maxFiles` (3) of them. */
   logging?: { maxSize?: Size | undefined; maxFiles?: number | undefined } | undefined;
+  /**
+   * Default 'namespaces'. 'landlock', which never comes unless it is asked for, confines a program where namespaces can't be had, for root and other
+   * users alike: it sees the host's own files, of which rules allow some, and has none of its own. `result.notEnforced` lists all that it lacks; docs/landlock.md
+   * says what it may reach, and which options can go with it. Linux 5.13.
+   */
+  isolation?: 'namespaces' | 'landlock' | undefined;
+  /**
+   * With `isolation: 'landlock'`, in place of `network`: the TCP ports that it may connect to, and listen on, at any address; no UDP, so no
+   * look-up of names by DNS. Linux 6.7.
+   */
+  tcpPorts?: { connect?: readonly number[] | undefined; bind?: readonly number[] | undefined } | undefined;
   /** Default 'error': what can't be enforced rejects. 'report': it runs, and `result.notEnforced` lists it. */
   onUnsupported?: 'error' | 'report' | undefined;
   onProgress?: ((event: ProgressEvent) => void) | undefined;

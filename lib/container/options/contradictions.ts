@@ -2,6 +2,7 @@ import { type Complaints, checkLimits } from '../../options/limits.js';
 import { checkProcess } from '../../process/options/process-options.js';
 import type { CheckedRun } from './container-schema.js';
 import { checkDetach } from './detach-checks.js';
+import { checkIsolation } from './landlock-options.js';
 import { checkLifecycle } from './lifecycle-options.js';
 import { endsAsFolder, MAKES_FILE, target } from './mount-target.js';
 
@@ -12,6 +13,7 @@ export function checkContradictions(options: CheckedRun, context: Complaints): v
   const wrong: Wrong = (option, message, ...path) => context.addIssue({ code: 'custom', path: [option, ...path], message });
   checkLimits(options, context);
   checkProcess(options, context);
+  checkIsolation(options, wrong);
   checkRoot(options, wrong);
   checkCommand(options, wrong);
   checkNamespaces(options, wrong);
@@ -33,7 +35,8 @@ export function checkContradictions(options: CheckedRun, context: Complaints): v
 function checkRoot(options: CheckedRun, wrong: Wrong): void {
   const { image, rootfs, pull } = options;
   if (image !== undefined && rootfs !== undefined) wrong('image', "can't go with rootfs: each is the whole root, give one of them");
-  if (image === undefined && rootfs === undefined) wrong('image', "is missing: give an image, such as 'host', or a rootfs");
+  if (image === undefined && rootfs === undefined && options.isolation !== 'landlock')
+    wrong('image', "is missing: give an image, such as 'host', or a rootfs");
   if (pull !== undefined && typeof image === 'object')
     wrong('pull', "can't go with an Image, which is there already: give the image's name");
   if (rootfs !== undefined) {
@@ -49,10 +52,11 @@ function checkRoot(options: CheckedRun, wrong: Wrong): void {
   }
 }
 
-function checkCommand({ image, rootfs, command, entrypoint }: CheckedRun, wrong: Wrong): void {
+function checkCommand({ image, rootfs, command, entrypoint, isolation }: CheckedRun, wrong: Wrong): void {
   const given = [...(entrypoint ?? []), ...(command ?? [])];
   // Only an image's configuration can say what to run; the host and a folder have none.
-  const silent = rootfs !== undefined || image === 'host' || (typeof image === 'string' && image.startsWith('dir:'));
+  const silent =
+    rootfs !== undefined || isolation === 'landlock' || image === 'host' || (typeof image === 'string' && image.startsWith('dir:'));
   if (given.length === 0 && (silent || (command !== undefined && entrypoint !== undefined))) {
     wrong('command', 'is missing: there is nothing to run, and entrypoint is empty too');
   } else if (given[0] === '' && (entrypoint?.length || silent)) {

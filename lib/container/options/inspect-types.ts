@@ -57,6 +57,7 @@ export interface ContainerInspect<E extends Encoding = 'utf8'> {
 
 /** Most options that are nowhere else, with every default filled in, by the image or by this library. Durations are ms, sizes bytes. */
 export interface ResolvedOptions {
+  isolation: 'namespaces' | 'landlock';
   /** With which `command` begins. */
   entrypoint: string[];
   /** The folder that is the root instead of an image. */
@@ -72,6 +73,8 @@ export interface ResolvedOptions {
   /** `null` for none, and where an older version of this library noted none. */
   timeOffsets: { monotonic: number; boottime: number } | null;
   network: 'none' | 'host' | 'joined';
+  /** `null` where `network` says it all. */
+  tcpPorts: { connect: number[]; bind: number[] } | null;
   dns: string[];
   extraHosts: Record<string, string>;
   /** Options of each tmpfs by its target, as the option `tmpfs` has them. */

@@ -294,7 +294,7 @@ export function bornIn({ unified }: GroupPlan): Pick<Stage, 'group'> {
 }
 
 /** The first steps of a process in a group. */
-export function joinSteps({ join }: GroupPlan): Step[] {
+export function joinSteps({ join }: Pick<GroupPlan, 'join'>): Step[] {
   return [{ op: 'dumpable', value: 0 }, ...join];
 }
 

@@ -40,7 +40,7 @@ export function planStreams(streams: Streams, slots: Slots, { dev, byShim }: { d
   });
   // the shim must not be the last to close the mount, as with the device nodes
   if (isGiven) openNull.push({ op: 'close', host: true, slot: dev });
-  const prepare: Step[] = [...(copies.length === 0 ? [] : [pump(copies, slots)]), ...(log === undefined ? [] : logPipes(log))];
+  const prepare: Step[] = [...pumpSteps(copies, slots), ...(log === undefined ? [] : logPipes(log))];
   return { prepare, open, openNull, terminal: null, set: (give) => setSteps(ends, places, give) };
 }
 
@@ -50,8 +50,10 @@ function terminalStreams(terminal: TerminalPlan): ContainerStreams {
   return { prepare: [], open: [], openNull: [], terminal, set };
 }
 
-function pump(copies: Streams['copies'], slots: Slots): Step {
-  return { op: 'pump', host: true, from: copies.map(({ from }) => slots.give(from)), to: copies.map(({ to }) => slots.give(to)) };
+/** The host step that starts a pump, if there is something to copy. */
+export function pumpSteps(copies: Streams['copies'], slots: Slots): Step[] {
+  if (copies.length === 0) return [];
+  return [{ op: 'pump', host: true, from: copies.map(({ from }) => slots.give(from)), to: copies.map(({ to }) => slots.give(to)) }];
 }
 
 /** A copy of a pipe's end would keep the pipe open, so the log alone has ours. */

@@ -206,12 +206,12 @@ async function leave({ disk, diskRecord, groupRecord }: OnHost, error: unknown):
   return undone(disk, error);
 }
 
-function hasCleanupError(error: unknown): boolean {
+export function hasCleanupError(error: unknown): boolean {
   return error instanceof NacelleError && error.cleanupError !== undefined;
 }
 
 /** Ends a container that is parked, and that the caller never gets. */
-async function abandon(task: Task): Promise<void> {
+export async function abandon(task: Task): Promise<void> {
   for (const fd of task.started.descriptors.values()) closeDescriptor(fd);
   // nobody needs to hear of a failed undo: the record of what is left is kept for the next reap
   await endOf(task);

@@ -206,7 +206,7 @@ async function planHealthOf(
   });
 }
 
-function basesOf({ bases }: GroupLayout): Record<string, string> {
+export function basesOf({ bases }: GroupLayout): Record<string, string> {
   return Object.fromEntries([...bases].flatMap(([mountPoint, { path }]) => (path === null ? [] : [[mountPoint, path] as const])));
 }
 

@@ -9,6 +9,7 @@ export function resolvedOptions({ options, root, entrypoint, hostname, table, st
   const { readOnly, init, domainname, namespaces, dns, extraHosts, mounts, devices, sysctls, process, detached } = options;
   const net = modeOf(namespaces.net);
   return {
+    isolation: 'namespaces',
     entrypoint: [...entrypoint],
     rootfs: root.type === 'folder' ? root.path : null,
     upper: root.type === 'folder' ? null : root.disk === null ? { type: 'tmpfs', size: root.upperSize } : { type: 'disk', size: null },
@@ -28,6 +29,7 @@ export function resolvedOptions({ options, root, entrypoint, hostname, table, st
     },
     timeOffsets: options.timeOffsets === null ? null : { ...options.timeOffsets },
     network: net === 'new' ? 'none' : net,
+    tcpPorts: null,
     dns: [...dns],
     extraHosts: { ...extraHosts },
     tmpfs: Object.fromEntries(
