@@ -24,6 +24,8 @@ export type Sockets = 'none' | 'tcp' | 'host';
 /** For what the filter stands in. */
 export interface LandlockFilterOptions {
   readonly sockets: Sockets;
+  /** With 'tcp': there is a port to listen on. listen(2) without bind(2) takes any free one, which Landlock does not deny. */
+  readonly listens: boolean;
   /** The program's user owns the host's files, and Landlock has no right for their modes, owners, times and attributes. */
   readonly isRoot: boolean;
   /** Landlock denies truncation (ABI 3). */
@@ -34,10 +36,16 @@ export interface LandlockFilterOptions {
  * What Landlock can't confine, as rules for system calls: sockets but those of TCP, those of AF_UNIX above all, since connect(2) to the socket
  * of a daemon is no access to a file for it; System V IPC and POSIX queues; and the limits of other processes of the user.
  */
-export function landlockProfile({ sockets, isRoot, confinesTruncate }: LandlockFilterOptions): Profile {
+export function landlockProfile({ sockets, listens, isRoot, confinesTruncate }: LandlockFilterOptions): Profile {
   return {
     defaultAction: 'allow',
-    rules: [...socketRules(sockets), ...others, ...(isRoot ? metadata : []), ...(confinesTruncate ? [] : truncation)],
+    rules: [
+      ...socketRules(sockets),
+      ...(sockets === 'tcp' && !listens ? noListening : []),
+      ...others,
+      ...(isRoot ? metadata : []),
+      ...(confinesTruncate ? [] : truncation),
+    ],
   };
 }
 
@@ -70,6 +78,8 @@ function socketRules(sockets: Sockets): Rule[] {
     ...(sockets === 'tcp' ? fastOpen : []),
   ];
 }
+
+const noListening: readonly Rule[] = [{ names: ['listen'], action: refuse }];
 
 /** TCP Fast Open connects by sending, which Landlock does not see. */
 const fastOpen: readonly Rule[] = [

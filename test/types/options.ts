@@ -57,6 +57,13 @@ export const options: RunOptions = {
   onProgress: undefined,
 };
 
+export const confined: RunOptions = {
+  isolation: 'landlock',
+  command: words,
+  volumes: words,
+  tcpPorts: { connect: [443] as const, bind: undefined },
+};
+
 export async function calls(): Promise<void> {
   const result = await Container.run({ image: 'host', command: ['true'] as const, encoding: 'buffer' });
   result.stdout satisfies Uint8Array;

@@ -127,7 +127,13 @@ async function prepare(options: ParsedOptions): Promise<Prepared> {
     scheduler: limits.scheduler,
     oomScoreAdj: options.oomScoreAdj,
   };
-  const profile = landlockProfile({ sockets, isRoot, confinesTruncate: abi >= TRUNCATE_ABI });
+  const ports = sockets === 'host' ? null : (options.tcpPorts ?? { connect: [], bind: [] });
+  const profile = landlockProfile({
+    sockets,
+    listens: ports !== null && ports.bind.length > 0,
+    isRoot,
+    confinesTruncate: abi >= TRUNCATE_ABI,
+  });
   const own = compileProfile(profile, { arch: ownArchitecture(), capabilities: 0n });
   return {
     id,
@@ -135,7 +141,7 @@ async function prepare(options: ParsedOptions): Promise<Prepared> {
     slots,
     abi,
     paths,
-    ports: sockets === 'host' ? null : (options.tcpPorts ?? { connect: [], bind: [] }),
+    ports,
     filters: [own, ...(program.filter === null ? [] : [program.filter])],
     folder,
     argv,

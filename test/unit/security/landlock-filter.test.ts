@@ -6,7 +6,7 @@ import { ALLOW, audit, ENOSYS, EPERM, runFilter, x32Bit } from './interpreter.js
 
 type Call = readonly [name: string, ...args: number[]];
 
-const usual: LandlockFilterOptions = { sockets: 'none', isRoot: false, confinesTruncate: true };
+const usual: LandlockFilterOptions = { sockets: 'none', listens: false, isRoot: false, confinesTruncate: true };
 const BASE = { x86_64: 'x86_64', i386: 'x86_64', arm64: 'arm64' } as const;
 
 function verdicts(options: Partial<LandlockFilterOptions>, abi: keyof typeof BASE, [name, ...args]: Call): number[] {
@@ -65,6 +65,12 @@ describe('sockets', () => {
     for (const call of calls(FAST_OPEN | NO_SIGNAL)) expect(verdicts({ sockets: 'tcp' }, 'x86_64', call)).toEqual([EPERM]);
     for (const call of calls(NO_SIGNAL)) expect(verdicts({ sockets: 'tcp' }, 'x86_64', call)).toEqual([ALLOW]);
     expect(verdicts({ sockets: 'tcp' }, 'i386', ['socketcall', 16])).toEqual([ENOSYS]);
+  });
+
+  it("of 'tcp' listen only where there is a port for that", () => {
+    expect(verdicts({ sockets: 'tcp' }, 'x86_64', ['listen', 3, 1])).toEqual([EPERM]);
+    expect(verdicts({ sockets: 'tcp', listens: true }, 'x86_64', ['listen', 3, 1])).toEqual([ALLOW]);
+    expect(verdicts({ sockets: 'host' }, 'x86_64', ['listen', 3, 1])).toEqual([ALLOW]);
   });
 
   it.each(['none', 'tcp', 'host'] as const)("of '%s' come in pairs that can't be connected elsewhere", (sockets) => {
