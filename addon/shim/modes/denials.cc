@@ -185,7 +185,7 @@ int confine() {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -errno;
   SyscallFilter filter;
   for (const uint32_t call :
-       {SYS_read, SYS_pread64, SYS_ppoll, SYS_close, SYS_clock_gettime, SYS_restart_syscall, SYS_exit_group, SYS_pidfd_open}) {
+       {SYS_read, SYS_process_vm_readv, SYS_ppoll, SYS_close, SYS_clock_gettime, SYS_restart_syscall, SYS_exit_group, SYS_pidfd_open}) {
     filter.allow(call);
   }
   filter.allow_with(SYS_openat, 0, {static_cast<uint32_t>(proc)});

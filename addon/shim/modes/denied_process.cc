@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,12 +14,6 @@ namespace nacelle {
 namespace {
 
 constexpr size_t kPage = 4096;
-
-unique_fd open_in(int proc, uint32_t thread, const char* file, int flags) {
-  char path[32];
-  std::snprintf(path, sizeof path, "%u/%s", thread, file);
-  return unique_fd(openat(proc, path, flags | O_CLOEXEC));
-}
 
 // The text behind a name, which a line begins with; nullptr without one. A process chooses its own name, the first line, but no newline in
 // it.
@@ -42,7 +37,9 @@ bool ends_with_one(const char* numbers) {
 
 void DeniedProcess::read_status() {
   char status[8192];
-  const unique_fd file = open_in(proc_, thread_, "status", O_RDONLY);
+  char path[32];
+  std::snprintf(path, sizeof path, "%u/status", thread_);
+  const unique_fd file(openat(proc_, path, O_RDONLY | O_CLOEXEC));
   if (!file) return;
   size_t size = 0;
   for (ssize_t count = 1; count > 0 && size < sizeof status - 1; size += static_cast<size_t>(count)) {
@@ -57,16 +54,17 @@ void DeniedProcess::read_status() {
                   has_sigsys(line_of(status, "\nSigCgt:\t"));
 }
 
-// A page at a time, since a text may end just before memory that can't be read.
+// A page at a time, since a text may end just before memory that can't be read. Not by /proc/PID/mem, whose owner is the program's user: to
+// open that takes the right to read all files.
 ssize_t DeniedProcess::read(uint64_t address, char* to, size_t size, bool text) const {
-  const unique_fd memory = open_in(proc_, thread_, "mem", O_RDONLY);
-  if (!memory) return -errno;
   size_t done = 0;
   while (done < size) {
     const uint64_t at = address + done;
-    if (at < address || at > INT64_MAX) break;
+    if (at < address) break;
     const size_t part = std::min<uint64_t>(size - done, kPage - at % kPage);
-    const ssize_t count = pread(memory.get(), to + done, part, static_cast<off_t>(at));
+    const iovec local{to + done, part};
+    const iovec remote{reinterpret_cast<void*>(at), part};
+    const ssize_t count = process_vm_readv(static_cast<pid_t>(thread_), &local, 1, &remote, 1, 0);
     if (count < 0 && done == 0) return -errno;
     if (count <= 0) break;
     const void* const zero = text ? std::memchr(to + done, '\0', static_cast<size_t>(count)) : nullptr;

@@ -1,8 +1,10 @@
 import { expect } from 'vitest';
 import { Container, type DenialEvent, type SeccompProfile } from '../../../lib/index.js';
 import { useDetached } from '../../fixtures/detached.js';
+import { processes, processInfo, readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
+import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['python3', 'bash'] });
@@ -119,12 +121,89 @@ describe('onDenied', () => {
     const attached = await Container.attach(container.id);
     expect(await attached.exec(['mkdir', '/t/y'])).toMatchObject({ exitCode: 1 });
     await attached.restart({ timeout: 0 });
-    await until(() => denials.length === 2);
+    await until('both are told', () => denials.length === 2);
     expect(denials.map(({ paths }) => paths)).toEqual([['/t/x'], ['/t/x']]);
+  });
+
+  it('answers as the filter itself does', async () => {
+    const test = (value: number, errnoRet: number) => ({
+      names: ['personality'],
+      action: 'SCMP_ACT_ERRNO' as const,
+      errnoRet,
+      args: [{ index: 0, value, op: 'SCMP_CMP_GE' as const }],
+    });
+    const seccomp: SeccompProfile = {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      architectures: everywhere,
+      syscalls: [
+        test(0x8000_0000, 5),
+        test(0x10_0000, 38),
+        { ...test(0x2_0000, 7), args: [{ index: 0, value: 3, valueTwo: 2, op: 'SCMP_CMP_MASKED_EQ' }] },
+      ],
+    };
+    const script = `
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+for value in (0, 2, 3, 6, 0xfffff, 0x100000, 0x7fffffff, 0x80000002, 0xffffffff):
+  print(libc.personality(ctypes.c_ulong(value)) < 0 and ctypes.get_errno())`;
+    const denials: DenialEvent[] = [];
+    const options = { image: 'host', command: ['python3', '-c', script], seccomp };
+    const alone = await Container.run(options);
+    const asked = await Container.run({ ...options, onDenied: (event) => denials.push(event) });
+    expect(asked.stdout).toBe(alone.stdout);
+    // what was refused but for ENOSYS, in its order
+    expect(denials.map(({ args: [first] }) => first)).toEqual([2n, 6n, 0x8000_0002n, 0xffff_ffffn]);
+  });
+
+  it('reads the memory of another user, whose program may gain nothing and may', async () => {
+    for (const noNewPrivileges of [true, false]) {
+      const denials: DenialEvent[] = [];
+      const seccomp = folders('SCMP_ACT_ERRNO');
+      await Container.run({ ...make, user: '65534', noNewPrivileges, seccomp, onDenied: (event) => denials.push(event) });
+      expect(denials.map(({ paths }) => paths)).toEqual([['/t/folder']]);
+    }
+  });
+
+  it('holds up nobody but the program whose memory never comes', async () => {
+    const userfaultfd = process.arch === 'arm64' ? 282 : 323;
+    const script = `
+import ctypes, fcntl, mmap, struct
+libc = ctypes.CDLL(None)
+fd = libc.syscall(${userfaultfd}, 0)
+fcntl.ioctl(fd, 0xc018aa3f, bytearray(struct.pack('QQQ', 0xaa, 0, 0)))
+page = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+at = ctypes.addressof(ctypes.c_char.from_buffer(page))
+fcntl.ioctl(fd, 0xc020aa00, bytearray(struct.pack('QQQQ', at, 4096, 1, 0)))
+print('asks', flush=True)
+libc.mkdir(ctypes.c_void_p(at), 0)
+print('is answered', flush=True)`;
+    const options = { ...make, seccomp: folders('SCMP_ACT_ERRNO'), capAdd: ['SYS_PTRACE'], onDenied: () => undefined };
+    await using container = await Container.create({ ...options, command: ['python3', '-c', script] });
+    await container.start();
+    for await (const text of container.stdout ?? []) if (String(text).includes('asks')) break;
+    const [answerer] = denialsOf(container);
+    const processVmReadv = process.arch === 'arm64' ? '270 ' : '310 ';
+    await until('the memory is read', () => readText(`/proc/${answerer}/syscall`)?.startsWith(processVmReadv));
+    // the same shim goes on
+    expect(await Container.run({ image: 'host', command: ['true'] })).toMatchObject({ exitCode: 0 });
+    expect(await container.exec(['true'])).toMatchObject({ exitCode: 0 });
+    await container.kill();
+    expect(await container.wait()).toMatchObject({ signal: 'SIGKILL', stdout: 'asks\n' });
+  });
+
+  it('ends the container when nobody answers any more', async () => {
+    await using container = await Container.create({ ...make, command: ['sleep', '1000'], seccomp: folders('SCMP_ACT_KILL') });
+    await container.start();
+    const [answerer] = denialsOf(container);
+    process.kill(Number(answerer), 'SIGKILL');
+    await expect(container.wait()).rejects.toThrow(/the process that answers refused calls has died/);
   });
 });
 
-/** Waits for what a message tells. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10));
+/** The processes that answer refused calls for the shim of a container. */
+function denialsOf({ pid }: Container): number[] {
+  const shim = processInfo(pid)?.parent;
+  return processes()
+    .filter(({ parent, command }) => parent === shim && command === 'nacelle-denials')
+    .map((process) => process.pid);
 }
