@@ -1,8 +1,10 @@
+import { Readable } from 'node:stream';
 import { expect } from 'vitest';
 import { Container, type DenialEvent, type SeccompProfile } from '../../../lib/index.js';
 import { useDetached } from '../../fixtures/detached.js';
 import { processes, processInfo, readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
+import { startNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
 import { until } from '../../fixtures/until.js';
 
@@ -123,6 +125,19 @@ describe('onDenied', () => {
     await attached.restart({ timeout: 0 });
     await until('both are told', () => denials.length === 2);
     expect(denials.map(({ paths }) => paths)).toEqual([['/t/x'], ['/t/x']]);
+  });
+
+  it('goes on while the process that is told stands still, and when it has gone', async () => {
+    const maker = startNode('denied-detached');
+    const { value: id } = await maker.lines.next();
+    expect(await maker.lines.next()).toMatchObject({ value: '/t/x' });
+    maker.process.kill('SIGSTOP');
+    const container = await Container.attach(String(id));
+    const refused = (container.stdout ?? Readable.from([]))[Symbol.asyncIterator]();
+    for (let count = 0; count < 3; count++) expect(String((await refused.next()).value)).toContain('refused');
+    maker.process.kill('SIGKILL');
+    await maker.ended;
+    for (let count = 0; count < 3; count++) expect(String((await refused.next()).value)).toContain('refused');
   });
 
   it('answers as the filter itself does', async () => {
