@@ -28,7 +28,7 @@ interface Facts {
   readonly protection: string;
   /** Of the machine, besides what all attacks need: busybox and a compiler. */
   readonly needs?: Needs;
-  /** Whose containers it is tried in. Default: root's and those of any user. */
+  /** Whose containers the attack is tried in. Default: root's and those of any user, whose rights may be too few for it to succeed at all. */
   readonly as?: readonly Caller[];
 }
 

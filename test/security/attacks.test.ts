@@ -22,7 +22,7 @@ useLeakCheck();
 useDetached();
 useNewStore(temporaryFolder());
 /** What most attacks need. */
-const BASE: Needs = { root: true, tools: ['busybox', 'gcc', 'getfattr', 'grep', 'mount', 'setpriv', 'setsid', 'tar', 'unshare'] };
+const BASE: Needs = { root: true, tools: ['busybox', 'gcc', 'getfattr', 'grep', 'mount', 'setpriv', 'setsid', 'tar', 'umount', 'unshare'] };
 const seen = new Map<Attack, Seen>();
 
 for (const [title, cases] of Object.entries(attacks)) {

@@ -7,6 +7,7 @@ import { afterAll } from 'vitest';
 import { busyboxRootfsCopy } from '../fixtures/images.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 import { inventory } from '../fixtures/tree.js';
+import { caller } from './attack.js';
 
 const run = promisify(execFile);
 const folder = temporaryFolder();
@@ -53,7 +54,11 @@ export async function rootWith(links: Readonly<Record<string, string>> = {}): Pr
 
 /** A script of the host's shell, with `$1` and so on; what it says. Its mounts are in a mount namespace of its own, which goes with it. */
 export async function privately(script: string, ...args: readonly string[]): Promise<string> {
-  const { stdout } = await run('unshare', ['-m', '--propagation', 'private', 'sh', '-c', script, 'sh', ...args], { timeout: 60_000 });
+  const { stdout } = await run(
+    'unshare',
+    [...(caller === 'root' ? [] : ['-Ur']), '-m', '--propagation', 'private', 'sh', '-c', script, 'sh', ...args],
+    { timeout: 60_000 },
+  );
   return stdout.trim();
 }
 

@@ -127,6 +127,7 @@ export const descriptors = [
     attack: 'writes to the program that enters containers, by /proc/PID/exe',
     source: 'CVE-2019-5736',
     protection: "the shim's file is a memfd, sealed, behind a read-only mount that nobody has",
+    as: ['root'],
     tries: () => rewrites(`/proc/${shimOf()?.pid}/exe`, async () => undefined),
     on: [{}, 'refused'],
     off: byHand('a runtime that is a file', 'written', () => standIn((pid, end) => rewrites(`/proc/${pid}/exe`, end))),
@@ -135,6 +136,7 @@ export const descriptors = [
     attack: "makes the shim's file no program any more, by chmod(2) of /proc/1/exe",
     source: 'findings, 8',
     protection: 'the file can be changed by nobody',
+    as: ['root'],
     tries: () =>
       said(['sh', '-c', 'chmod 000 /proc/1/exe 2>/dev/null && echo changed || echo refused'], { init: true, capAdd: ['SYS_PTRACE'] }),
     on: [{}, 'refused'],

@@ -31,6 +31,7 @@ export const devices = [
     attack: 'makes a node of a disk, with CAP_MKNOD',
     source: "docker's default has MKNOD",
     protection: "the group's device rules",
+    as: ['root'],
     tries: script('mknod /tmp/disk b 7 0 2>/dev/null && echo made || echo refused', { capAdd: ['MKNOD'] }),
     on: [{}, 'refused'],
     off: [{ deviceRules: [{ type: 'a', access: 'rwm', allow: true }] }, 'made'],
@@ -39,6 +40,7 @@ export const devices = [
     attack: 'opens a device that its image has brought',
     source: 'nodes in layers',
     protection: 'the root is nodev',
+    as: ['root'],
     tries: ownNode,
     on: [{}, '0'],
     off: byHand('a plan without nodev', '1', () =>

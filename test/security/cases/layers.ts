@@ -1,11 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Container, Image } from '../../../lib/index.js';
-import { busyboxRootfs } from '../../fixtures/images.js';
 import { type TarEntry, tarArchive } from '../../fixtures/tar.js';
 import { layoutOf } from '../../fixtures/tiny-image.js';
 import { attack, byHand } from '../attack.js';
+import { busyboxLayer, imageOf } from '../image.js';
 import { answered } from '../inside.js';
 import { emptyFolder, type HostFile, hostFile, privately, shell } from '../outside.js';
 
@@ -14,14 +13,9 @@ const folder = (name: string, more: Partial<TarEntry> = {}): TarEntry => ({ name
 const symlink = (name: string, link: string): TarEntry => ({ name, type: '2', link });
 const hardLink = (name: string, link: string): TarEntry => ({ name, type: '1', link });
 
-/** An image of busybox with more layers, each a tar; `refused: CODE` where it can't be run. */
-async function runLayers(layers: readonly Buffer[], command: readonly string[] = ['true'], maxBytes?: string): Promise<string> {
-  const base = execFileSync('tar', ['-c', '-C', await busyboxRootfs(), '.'], { maxBuffer: 1 << 28 });
-  return runLayout(layoutOf({ app: [base, ...layers] }, emptyFolder()), command, maxBytes);
-}
-
-async function runLayout(layout: string, command: readonly string[], maxBytes?: string): Promise<string> {
-  const opened = Image.open(`oci:${layout}:app`, maxBytes === undefined ? {} : { limits: { maxBytes } });
+/** Runs a program in an image; `refused: CODE` where that can't be run. */
+async function runImage(reference: string, command: readonly string[] = ['true'], maxBytes?: string): Promise<string> {
+  const opened = Image.open(reference, maxBytes === undefined ? {} : { limits: { maxBytes } });
   return answered(opened.then((image) => Container.run({ image, command })));
 }
 
@@ -44,7 +38,7 @@ function extraction(what: string, source: string, protection: string, entries: (
     attack: `has a layer that ${what}`,
     source,
     protection,
-    tries: () => tries((tar) => runLayout(layoutOf({ app: [tar] }, emptyFolder()), ['true'])),
+    tries: () => tries((tar) => runImage(imageOf([tar]))),
     on: [{}, 'untouched'],
     off: byHand('tar -xP', 'changed', () =>
       tries(async (tar) => {
@@ -59,7 +53,8 @@ function extraction(what: string, source: string, protection: string, entries: (
 const IN_ROOT = 'names are resolved below the folder of the layer, in a process whose root that is';
 
 /** What `/d` shows when the upper layer has this. */
-const shows = (...upper: TarEntry[]) => runLayers([tarArchive(folder('d'), file('d/file')), tarArchive(...upper)], ['ls', '/d']);
+const shows = async (...upper: TarEntry[]) =>
+  runImage(imageOf([await busyboxLayer(), tarArchive(folder('d'), file('d/file')), tarArchive(...upper)]), ['ls', '/d']);
 
 /** The same of an overlay of folders that GNU tar unpacked as they are. */
 const overlaid = (...upper: TarEntry[]) => {
@@ -110,7 +105,7 @@ export const layers = [
     protection: 'names are replaced, never written through',
     tries: async () => {
       const host = hostFile();
-      await runLayout(layoutOf({ app: [tarArchive(symlink('l', host.path), file('l'))] }, emptyFolder()), ['true']);
+      await runImage(imageOf([tarArchive(symlink('l', host.path), file('l'))]));
       return host.state();
     },
     on: [{}, 'untouched'],
@@ -140,8 +135,8 @@ export const layers = [
     attack: 'has a layer that is a thousand times as large when it is unpacked',
     source: 'decompression bomb',
     protection: 'maxBytes, while it is unpacked',
-    tries: ({ maxBytes }: { maxBytes?: string }) =>
-      runLayers([tarArchive({ name: 'bomb', data: Buffer.alloc(8 << 20) })], ['true'], maxBytes),
+    tries: async ({ maxBytes }: { maxBytes?: string }) =>
+      runImage(imageOf([await busyboxLayer(), tarArchive({ name: 'bomb', data: Buffer.alloc(8 << 20) })]), ['true'], maxBytes),
     on: [{ maxBytes: '4m' }, 'refused: ERR_IMAGE_LIMIT'],
     off: [{}, 'ok'],
   }),
@@ -149,7 +144,7 @@ export const layers = [
     attack: 'has a layer with other bytes than its digest says',
     source: 'a blob that was exchanged',
     protection: 'digest, size and diff_id are checked before anything is published',
-    tries: () => runLayout(exchanged(), ['true']),
+    tries: () => runImage(`oci:${exchanged()}:app`),
     on: [{}, 'refused: ERR_IMAGE'],
     off: byHand('tar -x of the blob', 'unpacked', () =>
       shell(

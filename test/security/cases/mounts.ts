@@ -1,10 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { RunOptions } from '../../../lib/index.js';
-import { busyboxRootfs } from '../../fixtures/images.js';
 import { rounds } from '../../fixtures/rounds.js';
-import { layoutOf } from '../../fixtures/tiny-image.js';
 import { attack, byHand } from '../attack.js';
+import { busyboxLayer, imageOf } from '../image.js';
 import { answered, beside, opens, program, said, script } from '../inside.js';
 import { emptyFolder, hostFile, privately, rootWith, shell } from '../outside.js';
 
@@ -34,19 +33,27 @@ const setUserId = (setting: RunOptions): Promise<string> =>
     return answered(container.exec(['/t/probe', 'ids'], { user: 'nobody' }));
   });
 
+/** A folder of the host with a shared mount in it, for as long as `use` takes. */
+async function withMount(use: (folder: string) => Promise<string>): Promise<string> {
+  const folder = emptyFolder();
+  await shell('mkdir "$1/mount"; mount -t tmpfs nacelle-test "$1/mount"; mount --make-shared "$1/mount"', folder);
+  try {
+    return await use(folder);
+  } finally {
+    await shell('umount -R "$1/mount"', folder);
+  }
+}
+
 /** Runs an image that declares a volume. */
 async function declared(path: string): Promise<string> {
-  const tar = execFileSync('tar', ['-c', '-C', await busyboxRootfs(), '.'], { maxBuffer: 1 << 28 });
-  const layout = layoutOf({ app: [tar] }, emptyFolder(), { config: { Volumes: { [path]: {} } } });
+  const image = imageOf([await busyboxLayer()], { Volumes: { [path]: {} } });
   return said(
     [
       'sh',
       '-c',
       'test -e /proc/self/status && test -e /proc/sys/kernel/osrelease && test -d /sys/kernel && test -c /dev/null && echo seen || echo hidden',
     ],
-    {
-      image: `oci:${layout}:app`,
-    },
+    { image },
   );
 }
 
@@ -160,6 +167,7 @@ export const mounts = [
     attack: "mounts a hierarchy of cgroup v1, and opens the host's release_agent",
     source: 'CVE-2022-0492',
     protection: 'no CAP_SYS_ADMIN, and no mount(2) in the filter',
+    as: ['root'],
     needs: { cgroup: 'v1' },
     tries: script('mount -t cgroup -o cpu cgroup /tmp 2>/dev/null && (: >> /tmp/release_agent) && echo opened || echo refused'),
     on: [{}, 'refused'],
@@ -177,6 +185,43 @@ export const mounts = [
     },
     on: [{}, 'untouched'],
     off: [{ capAdd: ['SYS_ADMIN'] }, 'changed'],
+  }),
+  attack({
+    attack: 'writes to a mount below its read-only volume',
+    source: 'read-only binds of docker before 25',
+    protection: 'read-only is for all mounts of a volume',
+    as: ['root'],
+    tries: async () =>
+      withMount(async (folder) => {
+        await said(['sh', '-c', 'echo EVIL > /v/mount/file'], { volumes: [`${folder}:/v:ro`] });
+        return existsSync(join(folder, 'mount/file')) ? 'written' : 'refused';
+      }),
+    on: [{}, 'refused'],
+    off: byHand('mount -o remount,bind,ro', 'written', () =>
+      withMount((folder) =>
+        privately(
+          'mount --rbind "$1" "$2"; mount -o remount,bind,ro "$2"; echo EVIL > "$2/mount/file"; [ -s "$1/mount/file" ] && echo written',
+          folder,
+          emptyFolder(),
+        ),
+      ),
+    ),
+  }),
+  attack({
+    attack: 'with CAP_SYS_ADMIN: mounts in a volume, over what the host has there',
+    source: 'shared propagation, systemd’s default',
+    protection: 'mounts of a container are private or slaves',
+    as: ['root'],
+    tries: (setting: { propagation?: 'rshared' }) =>
+      withMount(async (folder) => {
+        const volume = { type: 'bind', source: join(folder, 'mount'), target: '/v', ...setting } as const;
+        await beside({ capAdd: ['SYS_ADMIN'], mounts: [volume] }, async (container) => {
+          await container.exec(['sh', '-c', 'mkdir /v/sub; mount -t tmpfs none /v/sub; touch /v/sub/hidden']);
+        });
+        return existsSync(join(folder, 'mount/sub/hidden')) ? 'mounted there' : 'not there';
+      }),
+    on: [{}, 'not there'],
+    off: [{ propagation: 'rshared' }, 'mounted there'],
   }),
   attack({
     attack: 'runs a program that it wrote to a tmpfs',

@@ -92,6 +92,7 @@ export const setUp = [
     attack: 'moves /proc of a root that another container is made on, so that masks are made elsewhere',
     source: 'findings, 3; CVE-2019-19921, CVE-2025-52881',
     protection: 'paths are resolved below the mounts themselves, which are checked to be in their places at last',
+    as: ['root'],
     tries: movedProc,
     on: [{}, 'refused: EXDEV'],
     off: byHand('a plan that finds them from the root', 'opened', () => withPlans(fromTheRoot(), movedProc)),
@@ -124,6 +125,7 @@ export const setUp = [
     attack: 'opens a file of the host by its handle, through a volume of the same disk',
     source: 'shocker, 2014',
     protection: 'no CAP_DAC_READ_SEARCH, and no open_by_handle_at(2) in the filter',
+    as: ['root'],
     tries: async (options: RunOptions) => {
       const [volume, { path }] = [hostFile(), hostFile()];
       const handle = await shell('"$1" handle "$2"', programFile('escape'), path);

@@ -19,6 +19,8 @@ const reaches = (name: string) => {
   return async (setting: RunOptions) => (/^(?:EPERM|ENOSYS)$/.test(await tries(setting)) ? 'refused' : 'reaches the kernel');
 };
 
+/** The sysctl dev.tty.legacy_tiocsti may refuse it to others (Linux 6.2). */
+const typing = { ...unconfined, capAdd: ['SYS_ADMIN'] };
 const TIOCSTI = '0x5412';
 const terminal = (request: string) => {
   const tries = by('escape', 'inject', request);
@@ -38,7 +40,6 @@ const ofTheKernel: readonly [attack: string, source: string, call: string, prote
   ['opens AF_VSOCK, which no namespace confines', 'sockets to the hypervisor', 'af_vsock', FILTER, unconfined],
   ['opens AF_ALG, which writes shared page cache', 'CVE-2026-31431', 'af_alg', FILTER, unconfined],
   ['forges packets by AF_PACKET', 'CVE-2020-14386', 'af_packet', BOTH, { capAdd: ['NET_RAW'] }],
-  ["sets the machine's clock", 'settimeofday(2)', 'settimeofday', BOTH, { capAdd: ['SYS_TIME'] }],
 ];
 
 export const syscalls = [
@@ -50,9 +51,18 @@ export const syscalls = [
     on: [{}, 'refused'],
     off: [unconfined, 'mounted'],
   }),
-  ...ofTheKernel.map(([attack_, source, call, protection, off]) =>
-    attack({ attack: attack_, source, protection, tries: reaches(call), on: [{}, 'refused'], off: [off, 'reaches the kernel'] }),
+  ...ofTheKernel.map(([what, source, call, protection, off]) =>
+    attack({ attack: what, source, protection, tries: reaches(call), on: [{}, 'refused'], off: [off, 'reaches the kernel'] }),
   ),
+  attack({
+    attack: "sets the machine's clock",
+    source: 'settimeofday(2)',
+    protection: BOTH,
+    as: ['root'],
+    tries: by('probe', 'settimeofday'),
+    on: [{}, 'EPERM'],
+    off: [{ capAdd: ['SYS_TIME'] }, 'OK'],
+  }),
   attack({
     attack: 'handles page faults itself, to win races in the kernel',
     source: 'CVE-2021-22555 and other exploits by userfaultfd(2)',
@@ -76,7 +86,7 @@ export const syscalls = [
     protection: `${FILTER}, and a session of its own`,
     tries: terminal(TIOCSTI),
     on: [{}, 'EPERM'],
-    off: [unconfined, 'typed'],
+    off: [typing, 'typed'],
   }),
   attack({
     attack: 'does so with a bit above the 32 that the kernel reads',
@@ -84,7 +94,7 @@ export const syscalls = [
     protection: 'the filter looks at the low 32 bits',
     tries: terminal(`0x1${TIOCSTI.slice(2).padStart(8, '0')}`),
     on: [{}, 'EPERM'],
-    off: [unconfined, 'typed'],
+    off: [typing, 'typed'],
   }),
   attack({
     attack: 'loads a kernel module',

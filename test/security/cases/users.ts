@@ -1,6 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { RunOptions } from '../../../lib/index.js';
+import { busyboxRootfs } from '../../fixtures/images.js';
+import { type TarEntry, tarArchive } from '../../fixtures/tar.js';
 import { withPlans } from '../altered-plans.js';
 import { attack, byHand } from '../attack.js';
+import { busyboxLayer, imageOf } from '../image.js';
 import { program, said, script } from '../inside.js';
 import { emptyFolder, hostFile, rootWith, shell } from '../outside.js';
 
@@ -35,6 +40,22 @@ export const users = [
     off: [{ noNewPrivileges: false }, '65534 0'],
   }),
   attack({
+    attack: 'as nobody: runs a program whose file has CAP_SYS_ADMIN, where that is not stopped by no_new_privs',
+    source: 'file capabilities of a layer',
+    protection: 'the bounding set',
+    tries: async (options: RunOptions) => {
+      const data = readFileSync(join(await busyboxRootfs(), 'bin/busybox'));
+      // VFS_CAP_REVISION_2 with the effective bit, and bit 21 permitted
+      const capability = Buffer.from('0100000200002000000000000000000000000000', 'hex');
+      const file: TarEntry = { name: 'cap/busybox', mode: 0o755, data, pax: { 'SCHILY.xattr.security.capability': capability } };
+      const image = imageOf([await busyboxLayer(), tarArchive(file)]);
+      const command = ['sh', '-c', '/cap/busybox grep -q "CapEff:.*200000$" /proc/self/status 2>/dev/null && echo gained || echo refused'];
+      return said(command, { image, user: 'nobody', noNewPrivileges: false, ...options });
+    },
+    on: [{}, 'refused'],
+    off: [{ capAdd: ['SYS_ADMIN'] }, 'gained'],
+  }),
+  attack({
     attack: 'opens a raw socket',
     source: "docker's default has NET_RAW: CVE-2020-14386",
     protection: 'no CAP_NET_RAW',
@@ -46,6 +67,7 @@ export const users = [
     attack: 'as another user: is in the groups of who started it',
     source: 'CVE-2022-36109, CVE-2023-25173, CVE-2022-2995',
     protection: 'no supplementary groups but those of the user',
+    as: ['root'],
     tries: script(GROUPS, { user: '1000' }),
     on: [{}, 'its own'],
     off: byHand('setpriv --keep-groups', "root's too", () =>
@@ -56,6 +78,7 @@ export const users = [
     attack: 'is to run as a user that is half a number, 0001, 4294967295, -1, 1x or +0, and would be root',
     source: 'CVE-2026-30892',
     protection: 'users are read exactly, or refused',
+    as: ['root'],
     tries: async () => {
       const users = ['0001', '4294967295', '-1', '1x', '+0'];
       const told = await Promise.all(users.map((user) => said(['id', '-u'], { user })));
