@@ -1,5 +1,5 @@
 import type { Plan } from '../../lib/plan/plan.js';
-import type { Op, Step } from '../../lib/plan/steps.js';
+import type { Step } from '../../lib/plan/steps.js';
 
 /** What becomes of a step of a plan before it is sent; an empty list leaves it out. */
 export type Change = (step: Step) => Step | readonly Step[];
@@ -14,19 +14,6 @@ export async function withPlans<T>(change: Change, use: () => Promise<T>): Promi
   } finally {
     current = null;
   }
-}
-
-/** Plans without certain steps. Plans that never had them would show nothing, so that is an error. */
-export async function without<T>(ops: readonly Op[], use: () => Promise<T>): Promise<T> {
-  let count = 0;
-  const drop: Change = (step) => {
-    if (!ops.includes(step.op)) return step;
-    count++;
-    return [];
-  };
-  const result = await withPlans(drop, use);
-  if (count === 0) throw new Error(`no plan has a step ${ops.join(' or ')}`);
-  return result;
 }
 
 /** For the seam between plans and the shim. */

@@ -1,5 +1,5 @@
 import { buffer } from 'node:stream/consumers';
-import { Container, type ContainerOptions, type RunOptions } from '../../../lib/index.js';
+import { Container, type ContainerOptions, type RunOptions, Volume } from '../../../lib/index.js';
 import { rounds } from '../../fixtures/rounds.js';
 import { busybox } from '../../fixtures/sandbox.js';
 import { attack, byHand } from '../attack.js';
@@ -169,6 +169,30 @@ export const filesInAndOut = [
     on: [{}, 'nothing of the host'],
     off: byHand('tar -h', SECRET, async () =>
       shell('cd "$1"; ln -s "$2" box; tar -c -h box | tar -x -O', emptyFolder(), hostFile().folder),
+    ),
+  }),
+  attack({
+    attack: 'swaps a folder of its volume for a link to the host, again and again, while the volume is exported',
+    source: 'CVE-2018-15664, for volumes',
+    protection: 'a volume is read by descriptor, and no link is followed',
+    tries: () => {
+      const host = hostFile();
+      const swap = SWAP.replaceAll('/box', '/v/box');
+      return beside({ command: ['sh', '-c', swap], env: { HOST: host.folder }, volumes: ['data:/v'] }, async () => {
+        const volume = await Volume.open('data');
+        for (let round = 0; round < rounds(20, 1000); round++) {
+          const tar = await volume
+            .export()
+            .then((stream) => buffer(stream))
+            .catch(() => null);
+          if (tar?.includes(SECRET)) return SECRET;
+        }
+        return 'nothing of the host';
+      });
+    },
+    on: [{}, 'nothing of the host'],
+    off: byHand('cat(1) by path, at the worst moment', SECRET, () =>
+      shell('ln -s "$2" "$1/box"; cat "$1/box/secret"', emptyFolder(), hostFile().folder),
     ),
   }),
   attack({

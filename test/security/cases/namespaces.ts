@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { type ContainerOptions, Namespace, type RunOptions } from '../../../lib/index.js';
 import { attack } from '../attack.js';
 import { beside, by, program, said } from '../inside.js';
-import { hostFile, SECRET, withVictim } from '../outside.js';
+import { emptyFolder, hostFile, SECRET, withVictim } from '../outside.js';
 
 const hostPids = { namespaces: { pid: 'host' } } as const;
 const SHOW = 'head -n 1 || echo refused';
@@ -129,6 +129,20 @@ export const namespaces = [
     },
     on: [{}, 'EPERM'],
     off: [{ seccomp: 'unconfined' }, 'found'],
+  }),
+  attack({
+    attack: "finds another container's file in /dev/shm",
+    source: 'shared memory',
+    protection: 'a tmpfs of its own at /dev/shm',
+    tries: (setting: { share?: 'a folder' }) => {
+      const options = setting.share ? { volumes: [`${emptyFolder()}:/dev/shm`] } : {};
+      return beside(options, async (container) => {
+        await container.exec(['touch', '/dev/shm/file']);
+        return said(['sh', '-c', '[ -e /dev/shm/file ] && echo found || echo nothing'], options);
+      });
+    },
+    on: [{}, 'nothing'],
+    off: [{ share: 'a folder' }, 'found'],
   }),
   attack({
     attack: 'learns where its group lies on the host',

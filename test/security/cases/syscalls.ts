@@ -1,8 +1,8 @@
-import type { RunOptions } from '../../../lib/index.js';
+import type { ContainerOptions, RunOptions } from '../../../lib/index.js';
 import { syscallTable } from '../../../lib/security/syscalls/tables.js';
 import { i386 } from '../../fixtures/refused-calls.js';
 import { attack } from '../attack.js';
-import { by, program, said, script } from '../inside.js';
+import { answered, beside, by, program, said, script } from '../inside.js';
 
 const unconfined = { seccomp: 'unconfined' } as const;
 const FILTER = 'the filter';
@@ -93,6 +93,17 @@ export const syscalls = [
     source: 'CVE-2019-10063, CVE-2019-7303',
     protection: 'the filter looks at the low 32 bits',
     tries: terminal(`0x1${TIOCSTI.slice(2).padStart(8, '0')}`),
+    on: [{}, 'EPERM'],
+    off: [typing, 'typed'],
+  }),
+  attack({
+    attack: 'types into the terminal of a program that the caller runs beside it',
+    source: 'CVE-2017-5226, for exec',
+    protection: FILTER,
+    tries: (setting: ContainerOptions) =>
+      beside({ ...setting, copyIn: program('escape') }, async (container) =>
+        answered(container.exec(['/escape', 'inject', TIOCSTI], { tty: true })),
+      ),
     on: [{}, 'EPERM'],
     off: [typing, 'typed'],
   }),
