@@ -17,6 +17,8 @@ type Told = Readonly<Record<'bare' | 'oracle' | 'confined' | 'host' | 'ports', R
 
 /** Where programs have no business, with secrets that everybody could read, in a mount namespace of the test's own. */
 const SECRETS = '/srv';
+/** In a folder that is shown but for it. */
+const STORE = '/opt/store';
 
 function script(last: string): string {
   return [
@@ -26,16 +28,16 @@ function script(last: string): string {
     'cp "$ATTACK" "$ORACLE" /mnt/programs; chmod 755 /mnt/programs /mnt/programs/*',
     `mount -t tmpfs -o mode=1777 none /tmp; mkdir -p ${project}; mount --bind /mnt/project ${project}`,
     `mount -t tmpfs -o mode=777 none /opt; mount -t tmpfs -o mode=755 none ${SECRETS}`,
-    ...['root', 'home', 'store'].map((name) => `mkdir ${SECRETS}/${name}; echo of others > ${SECRETS}/${name}/secret`),
+    ...[`${SECRETS}/root`, `${SECRETS}/home`, STORE].map((path) => `mkdir ${path}; echo of others > ${path}/secret`),
     'echo host > /mnt/hostname; chmod 666 /mnt/hostname; mount --bind /mnt/hostname /etc/hostname',
     last,
   ].join('\n');
 }
 
 function run(last: string): Promise<Told> {
-  const env = { ATTACK: compile('landlock-attack'), ORACLE: compile('landlock-oracle'), NACELLE_ROOT: `${SECRETS}/store` };
+  const env = { ATTACK: compile('landlock-attack'), ORACLE: compile('landlock-oracle'), NACELLE_ROOT: STORE };
   const through = ['unshare', '--mount', 'sh', '-ec', script(last), 'sh'];
-  return runNode('landlock-attacks', ['/mnt/programs/landlock-attack', '/mnt/programs/landlock-oracle', SECRETS], { through, env });
+  return runNode('landlock-attacks', ['/mnt/programs/landlock-attack', '/mnt/programs/landlock-oracle', SECRETS, STORE], { through, env });
 }
 
 const dropAll = `setpriv --reuid=${USER} --regid=${USER} --clear-groups --inh-caps=-all`;
@@ -50,7 +52,7 @@ const withoutNamespaces = [
 /** What the user can do with nothing around the program, by the error with which Landlock denies it. */
 const DENIED_BY_LANDLOCK = {
   EACCES: [
-    ...[`read=${SECRETS}/root/secret`, `read=${SECRETS}/home/secret`, `read=${SECRETS}/store/secret`, `list=${SECRETS}/home`],
+    ...[`read=${SECRETS}/root/secret`, `read=${SECRETS}/home/secret`, `read=${STORE}/secret`, `list=${SECRETS}/home`],
     ...['read=OTHER/a', 'list=OTHER', 'write=OTHER/a', 'create=OTHER/new', 'empty=OTHER/b', 'truncate=OTHER/c', 'mkdir=OTHER/folder'],
     ...['symlink=OTHER/link', 'unlink=OTHER/d', 'exec=OTHER/tool', 'write=READABLE/a', 'create=READABLE/new', 'empty=READABLE/b'],
     ...['truncate=READABLE/c', 'unlink=READABLE/d', 'rename=OPEN/b,OTHER/moved', 'link=OPEN/c,OTHER/linked', 'rename=OTHER/x,OPEN/taken'],
