@@ -7,9 +7,9 @@ export interface Mounter {
   readonly whole: boolean;
   /** Overlays keep their marks in user.overlay.* (Linux 5.11): trusted.* is for who has CAP_SYS_ADMIN on the host. */
   readonly userxattr: boolean;
-  /** The id by which a file can be made for an owner on the host; 0, root inside, for an owner that the user namespace doesn't have. */
-  uid(onHost: number): number;
-  gid(onHost: number): number;
+  /** The id by which an owner on the host is known; `null` for one that the user namespace doesn't have. */
+  uid(onHost: number): number | null;
+  gid(onHost: number): number | null;
 }
 
 /** Root of the host. */

@@ -41,20 +41,43 @@ export function viewOf({ mounts, binds, userxattr }: RootRecipe, { slots, tmpfs,
     below.push({ op: 'attach', mount: out, root, path: target, create: CREATE.no, ...ANYWHERE });
   }
   for (const bind of binds) {
-    const out = slots.take();
-    open.push(...bindSteps({ ...bind, attributes: bind.attributes | always }, out));
+    const { out, ...made } = planBind({ ...bind, attributes: bind.attributes | always }, { slots, tmpfs, name, userxattr });
+    open.push(...made.open);
+    make.push(...made.make);
     below.push({ op: 'attach', mount: out, root, path: bind.target, create: CREATE.no, ...ANYWHERE });
   }
   return { open, make, root, below };
 }
 
-/** The steps of a part of the host that is shown as it is, and in which nothing of the host is mounted later. */
-export function bindSteps({ source, recursive: whole, attributes }: BindRecipe, out: Slot): Step[] {
-  const recursive = whole ? 1 : 0;
-  return [
-    { op: 'clone_mount', out, at: NONE, path: source, recursive },
-    { op: 'set_mount', mount: out, recursive, set: attributes, clear: 0, propagation: PROPAGATION.private },
-  ];
+/** A part of the host that is shown as it is, and in which nothing of the host is mounted later. */
+export interface BindPlan {
+  readonly out: Slot;
+  /** Steps that open what is the host's: to be run while the host's paths can be seen. */
+  readonly open: readonly Step[];
+  readonly make: readonly Step[];
+}
+
+export function planBind(
+  { source, recursive: whole, attributes, sealed }: BindRecipe,
+  { slots, tmpfs, name, userxattr }: Omit<Required<Place>, 'attributes'> & Pick<RootRecipe, 'userxattr'>,
+): BindPlan {
+  const out = slots.take();
+  if (!sealed) {
+    const recursive = whole ? 1 : 0;
+    const clone: Step = { op: 'clone_mount', out, at: NONE, path: source, recursive };
+    const set: Step = { op: 'set_mount', mount: out, recursive, set: attributes, clear: 0, propagation: PROPAGATION.private };
+    return { out, open: [clone, set], make: [] };
+  }
+  const lower = [slots.take(), slots.take()] as const;
+  return {
+    out,
+    open: [{ op: 'open', out: lower[0], at: NONE, path: source, flags: O_PATH | constants.O_DIRECTORY, mode: 0 }],
+    make: [
+      { op: 'mkdir', out: lower[1], root: tmpfs, path: `${name}-empty`, mode: 0o755, uid: 0, gid: 0 },
+      { op: 'overlay', out, lower, upper: NONE, work: NONE, options: overlayOptions({ userxattr }), attributes },
+      ...lower.map((slot): Step => ({ op: 'close', slot })),
+    ],
+  };
 }
 
 /**

@@ -54,6 +54,8 @@ export interface BindRecipe {
   readonly kind: 'file' | 'folder';
   /** What is mounted below the source is seen too. */
   readonly recursive: boolean;
+  /** A folder is shown through an overlay, in which sockets and named pipes of the host don't work as they do through a bind. */
+  readonly sealed: boolean;
   /** MOUNT_ATTR_*, RDONLY among them. */
   readonly attributes: number;
 }

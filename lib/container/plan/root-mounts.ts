@@ -2,7 +2,7 @@ import { CREATE, O_PATH, PROPAGATION } from '../../plan/constants.js';
 import { overlayOptions } from '../../plan/overlay-options.js';
 import { ANYWHERE, NONE, type Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR, type RootRecipe } from '../../plan/recipe.js';
-import { bindSteps } from '../../plan/recipe-view.js';
+import { planBind } from '../../plan/recipe-view.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { PlanInput } from './plan-input.js';
 import { type Staging, upperFolders } from './staging.js';
@@ -87,7 +87,7 @@ export function planRoot(
     if (keepsUppers) uppers.push(upper);
   });
   const root = mounts[0] ?? NONE;
-  const binds = planBinds(recipe, slots, root);
+  const binds = planBinds(recipe, { slots, root, tmpfs: staging.slot });
   return { root, mounts, uppers, steps: [...opened, ...binds.open, stage, ...steps, ...binds.attach] };
 }
 
@@ -110,7 +110,7 @@ export function planRootAgain(
   const { root: source } = input;
   if (source.type === 'folder') return planRoot(input, staging);
   const { recipe } = source;
-  const binds = planBinds(recipe, input.slots, roots[0] ?? NONE);
+  const binds = planBinds(recipe, { slots: input.slots, root: roots[0] ?? NONE, tmpfs: staging.slot });
   const steps = roots.flatMap((slot, index): Step[] => [
     // its changes may need folders to be mounted on, also where it is read-only for the program
     { op: 'set_mount', mount: slot, recursive: 0, set: 0, clear: MOUNT_ATTR.RDONLY, propagation: 0 },
@@ -133,13 +133,16 @@ export function planRootAgain(
 }
 
 /** Parts of the host that an image shows as they are. */
-function planBinds({ binds }: RootRecipe, slots: Slots, root: Slot): { open: Step[]; attach: Step[] } {
+function planBinds(
+  { binds, userxattr }: RootRecipe,
+  { slots, root, tmpfs }: { slots: Slots; root: Slot; tmpfs: Slot },
+): { open: Step[]; attach: Step[] } {
   const [open, attach]: [Step[], Step[]] = [[], []];
   for (const bind of binds) {
-    const slot = slots.take();
-    open.push(...bindSteps(bind, slot));
+    const made = planBind(bind, { slots, tmpfs, name: 'bind', userxattr });
+    open.push(...made.open);
     const create = bind.kind === 'file' ? CREATE.file : CREATE.folder;
-    attach.push({ op: 'attach', mount: slot, root, path: bind.target, create, ...ANYWHERE });
+    attach.push(...made.make, { op: 'attach', mount: made.out, root, path: bind.target, create, ...ANYWHERE });
   }
   return { open, attach };
 }

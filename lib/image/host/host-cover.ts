@@ -28,9 +28,9 @@ export function overlayOf(path: string, mount: MountInfo, hidden: readonly Targe
   };
 }
 
-/** Mode and owner of a copy. */
+/** Mode and owner of a copy: what belongs to nobody inside is given to root. */
 export function ownershipOf({ mode, uid, gid }: Ownership, mounter: Mounter): Ownership {
-  return { mode, uid: mounter.uid(uid), gid: mounter.gid(gid) };
+  return { mode, uid: mounter.uid(uid) ?? 0, gid: mounter.gid(gid) ?? 0 };
 }
 
 /** The entries of the covering layer. Folders on the way keep their mode and owner, as a layer's folder hides those of the layers below. */

@@ -65,7 +65,7 @@ class Parts {
       if (entry === null || emptied === false || (emptied && entry.kind !== 'folder')) continue;
       if (entry.kind === 'folder') {
         this.cover.push({ kind: 'folder', path: relative(path), opaque: false, ...ownershipOf(entry, mounter) });
-        if (emptied === undefined) this.#addFolder(path);
+        if (emptied === undefined) this.#addFolder(path, entry);
       } else if (entry.kind === 'file') {
         this.#addFile(path, entry);
       } else if (entry.kind === 'link') {
@@ -76,14 +76,26 @@ class Parts {
   }
 
   /** Adds what is seen in a folder that has been made: a mount, unless nothing is to be had there. */
-  #addFolder(path: string): void {
+  #addFolder(path: string, entry: HostEntry): void {
     const { probe } = this.#context;
+    if (!probe.maySearch(path)) return;
     const isSplit = this.#split.has(path);
-    if (!probe.maySearch(path) || probe.isEmpty(path)) return;
     const hidden = this.#hidden.filter((target) => target.path !== path && isWithin(target.path, path));
-    if (hidden.length === 0 && this.#isOnlyRead(path)) this.#bind(path, { kind: 'folder', recursive: isSplit });
+    if (hidden.length === 0 && this.#isOnlyRead(path)) this.#bind(path, { kind: 'folder', recursive: isSplit, sealed: false });
     else if (isSplit) this.fill(path);
+    else if (probe.isEmpty(path)) return;
+    else if (hidden.length === 0 && !this.#mayChange(path, entry)) this.#bind(path, { kind: 'folder', recursive: false, sealed: true });
     else this.overlays.push(overlayOf(path, this.#mountAt(path), hidden, this.#context));
+  }
+
+  /**
+   * Whether a program of the user's may have something to change there, below the folder too. Beside a mount in /var there are dozens of folders,
+   * of services alone, and an upper costs as much again as an overlay without one.
+   */
+  #mayChange(path: string, { mode, uid, gid }: HostEntry): boolean {
+    const { mounter } = this.#context;
+    if (!path.startsWith('/var/') || (mode & 0o002) !== 0) return true;
+    return mounter.uid(uid) !== null || ((mode & 0o020) !== 0 && mounter.gid(gid) !== null);
   }
 
   #isOnlyRead(path: string): boolean {
@@ -100,15 +112,15 @@ class Parts {
     const made = { kind: 'file', path: relative(path), mode: mode & 0o777, uid, gid } as const;
     if (isMount || entry.size > COPIED || !probe.mayRead(path)) {
       this.cover.push({ ...made, source: null, size: 0 });
-      this.#bind(path, { kind: 'file', recursive: false });
+      this.#bind(path, { kind: 'file', recursive: false, sealed: false });
     } else {
       this.cover.push({ ...made, source: path, size: entry.size });
     }
   }
 
-  #bind(path: string, { kind, recursive }: Pick<BindRecipe, 'kind' | 'recursive'>): void {
+  #bind(path: string, how: Pick<BindRecipe, 'kind' | 'recursive' | 'sealed'>): void {
     const attributes = attributesOf(this.#mountAt(path)) | MOUNT_ATTR.RDONLY;
-    this.binds.push({ source: path, target: path, kind, recursive, attributes });
+    this.binds.push({ source: path, target: path, attributes, ...how });
   }
 
   #mountAt(path: string): MountInfo {

@@ -107,7 +107,14 @@ function sortMounts(mounts: readonly MountInfo[], targets: readonly Target[], pl
     if (isHidden || KERNEL_TYPES.has(type) || MEMORY_TYPES.has(type) || (onlyBind && holdsHidden)) {
       covered.push({ path: mountPoint, empty: kind === 'folder' });
     } else if (onlyBind || (READ_ONLY_TYPES.has(type) && !holdsHidden)) {
-      binds.push({ source: mountPoint, target: mountPoint, kind, recursive: false, attributes: attributesOf(mount) | MOUNT_ATTR.RDONLY });
+      binds.push({
+        source: mountPoint,
+        target: mountPoint,
+        kind,
+        recursive: false,
+        sealed: false,
+        attributes: attributesOf(mount) | MOUNT_ATTR.RDONLY,
+      });
     } else {
       overlays.push(mount);
     }

@@ -15,7 +15,7 @@ const recipe = {
       cover: [{ kind: 'whiteout', path: 'secret' } as const],
     },
   ],
-  binds: [{ source: '/file', target: '/etc/file', kind: 'file', recursive: false, attributes: MOUNT_ATTR.NODEV } as const],
+  binds: [{ source: '/file', target: '/etc/file', kind: 'file', recursive: false, sealed: false, attributes: MOUNT_ATTR.NODEV } as const],
   userxattr: false,
 };
 
@@ -56,4 +56,24 @@ it('what an image hides is hidden, and an image of one layer is an overlay too',
   expect(steps.filter(({ op }) => op === 'overlay').map((step) => (step.op === 'overlay' ? step.lower.length : 0))).toEqual([3, 2]);
   expect(steps.filter(({ op }) => op === 'mknod')).toMatchObject([{ path: 'cover-1/secret' }]);
   expect(steps.filter(({ op }) => op === 'attach')).toMatchObject([{ path: '/usr' }, { path: '/etc/file' }]);
+});
+
+it('a folder through which no socket is to work is an overlay of two layers, and a root of a cover alone has a second one', () => {
+  const sealed = {
+    source: '/var/lib',
+    target: '/var/lib',
+    kind: 'folder',
+    recursive: false,
+    sealed: true,
+    attributes: MOUNT_ATTR.NODEV,
+  } as const;
+  const root = { target: '/', lower: [], attributes: MOUNT_ATTR.NODEV, root: ownership, cover: [] };
+  const steps = stepsOf({ type: 'recipe', recipe: { mounts: [root], binds: [sealed], userxattr: true } });
+  const overlays = steps.flatMap((step) => (step.op === 'overlay' ? [step] : []));
+  expect(overlays.map(({ lower, upper }) => [lower.length, upper])).toEqual([
+    [2, -1],
+    [2, -1],
+  ]);
+  for (const { options } of overlays) expect(options).toContain('userxattr');
+  expect(steps.filter(({ op }) => op === 'clone_mount')).toEqual([]);
 });

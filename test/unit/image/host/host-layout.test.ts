@@ -64,7 +64,14 @@ describe('a plain Debian', () => {
 
   it('binds what overlayfs refuses, read-only', () => {
     expect(recipe.binds).toEqual([
-      { source: '/boot/efi', target: '/boot/efi', kind: 'folder', recursive: false, attributes: MOUNT_ATTR.NODEV | MOUNT_ATTR.RDONLY },
+      {
+        source: '/boot/efi',
+        target: '/boot/efi',
+        kind: 'folder',
+        recursive: false,
+        sealed: false,
+        attributes: MOUNT_ATTR.NODEV | MOUNT_ATTR.RDONLY,
+      },
     ]);
   });
 

@@ -9,7 +9,7 @@ import { Slots } from '../../../../lib/plan/plan.js';
 import { MOUNT_ATTR, type RootRecipe } from '../../../../lib/plan/recipe.js';
 import { docker, dockerInit, plainDebian, probeOf, separateMounts, snaps, wsl } from '../machines.js';
 
-const user: Mounter = { whole: false, userxattr: true, uid: () => 0, gid: () => 0 };
+const user: Mounter = { whole: false, userxattr: true, uid: () => null, gid: () => null };
 
 /** A Debian whose /usr was merged. */
 const debian = [
@@ -26,7 +26,7 @@ function recipeOf(mounts: string, probe: HostProbe, hide: readonly string[] = HI
 
 const targets = (recipe: RootRecipe): string[] => recipe.mounts.map(({ target }) => target);
 const bound = (recipe: RootRecipe): string[] =>
-  recipe.binds.map(({ target, recursive }) => (recursive ? `${target} and all below` : target));
+  recipe.binds.map(({ target, recursive, sealed }) => target + (recursive ? ' and all below' : '') + (sealed ? ' sealed' : ''));
 
 function entriesAt(recipe: RootRecipe, target = '/'): string[] {
   const cover = recipe.mounts.find((mount) => mount.target === target)?.cover ?? [];
@@ -97,15 +97,16 @@ describe('separate /usr, /var and /home', () => {
     probeOf(...debian, '/var/spool/', '/srv/www/index', '/mnt/host root/etc/shadow', '/mnt/host root/x'),
   );
 
-  it('has an overlay for each mount, and one for each folder beside a mount in it', () => {
-    expect(targets(recipe)).toEqual(['/', '/etc', '/mnt/host root', '/opt', '/usr', '/var/lib', '/var/log']);
+  it('has an overlay for each mount, and for each folder beside a mount in it, without an upper where nobody but others may write', () => {
+    expect(targets(recipe)).toEqual(['/', '/etc', '/mnt/host root', '/opt', '/usr', '/var/lib']);
+    expect(bound(recipe)).toEqual(['/boot and all below', '/var/log sealed']);
     expect(entriesAt(recipe)).toEqual(expect.arrayContaining(['var/', 'var/lib/', 'var/log/', 'var/spool/', 'var/tmp/', 'srv/www/']));
   });
 
   it('hides the same place in a second mount', () => expect(entriesAt(recipe, '/mnt/host root')).toContain('etc/shadow gone'));
 
   it('keeps nosuid of the mount that a part lies in', () =>
-    expect(recipe.mounts.find(({ target }) => target === '/var/log')?.attributes).toBe(MOUNT_ATTR.NODEV | MOUNT_ATTR.NOSUID));
+    expect(recipe.mounts.find(({ target }) => target === '/var/lib')?.attributes).toBe(MOUNT_ATTR.NODEV | MOUNT_ATTR.NOSUID));
 });
 
 describe('in a container of docker', () => {
@@ -140,7 +141,7 @@ describe('in a container of docker', () => {
       probeOf(...debian.slice(0, 20), ...files, '/usr/sbin/docker-init', '/usr/sbin/adduser', '/docker.sock socket', '/var/log/syslog'),
     );
     expect(bound(recipe)).toEqual(expect.arrayContaining(['/usr/bin', '/usr/lib', '/usr/local', '/usr/sbin and all below']));
-    expect(targets(recipe)).toContain('/var/log');
+    expect(bound(recipe)).toContain('/var/log sealed');
     expect(entriesAt(recipe).some((entry) => entry.includes('docker.sock'))).toBe(false);
     expect(bound(recipe)).not.toContain('/docker.sock');
   });
@@ -148,8 +149,8 @@ describe('in a container of docker', () => {
 
 it('shows all snaps by one bind, and those of /var as what they are', () => {
   const recipe = recipeOf(snaps, probeOf(...debian, '/snap/core22/1380/x', '/snap/lxd/24322/x', '/var/lib/lxcfs/x'));
-  expect(bound(recipe)).toEqual(['/boot and all below', '/snap and all below']);
-  expect(targets(recipe)).toEqual(['/', '/etc', '/opt', '/usr', '/var/lib/dpkg', '/var/log']);
+  expect(bound(recipe)).toEqual(['/boot and all below', '/snap and all below', '/var/lib/dpkg sealed', '/var/log sealed']);
+  expect(targets(recipe)).toEqual(['/', '/etc', '/opt', '/usr']);
   expect(entriesAt(recipe)).toContain('var/lib/lxcfs/');
 });
 
@@ -167,6 +168,27 @@ it('shows the drivers of WSL by one bind, its other mounts as on any machine', (
   expect(bound(recipe)).toEqual(['/init', '/usr/bin', '/usr/lib and all below', '/usr/local']);
   expect(targets(recipe)).toEqual(expect.arrayContaining(['/', '/mnt/c']));
   expect(entriesAt(recipe)).toEqual(expect.arrayContaining(['mnt/', 'mnt/c/', 'mnt/wsl/', 'mnt/wslg/']));
+});
+
+it('has an upper for what anybody, or the user, may write to beside a mount in /var, and for all beside one elsewhere', () => {
+  const probe = probeOf(...['disk', 'mine', 'drop', 'team', 'other'].flatMap((name) => [`/data/${name}/x`, `/var/${name}/x`]));
+  const owned: HostProbe = {
+    ...probe,
+    entry: (path) => {
+      const entry = probe.entry(path);
+      if (path.endsWith('/mine')) return entry && { ...entry, uid: 1000 };
+      if (path.endsWith('/team')) return entry && { ...entry, gid: 1000, mode: 0o2775 };
+      return path.endsWith('/drop') ? entry && { ...entry, mode: 0o1733 } : entry;
+    },
+  };
+  const own = (id: number): number | null => (id === 1000 ? 0 : null);
+  const mounts = parseMountInfo(
+    `${plainDebian}50 28 8:9 / /data/disk rw - ext4 /dev/sda9 rw\n51 28 8:10 / /var/disk rw - ext4 /dev/sda9 rw\n`,
+  );
+  const recipe = hostRecipe({ mounts, hide: [], hideAlways: [], probe: owned, mounter: { ...user, uid: own, gid: own } });
+  const data = ['/data/disk', '/data/drop', '/data/mine', '/data/other', '/data/team'];
+  expect(targets(recipe)).toEqual(['/', ...data, '/var/drop', '/var/mine', '/var/team']);
+  expect(bound(recipe)).toEqual(['/var/disk sealed', '/var/other sealed']);
 });
 
 it('is of parts also where no mount is at / (inside a chroot)', () => {
@@ -190,7 +212,7 @@ it('gives what belongs to nobody inside to root, and takes the rights of its own
       return entry && { ...entry, mode: path === '/su' ? 0o6755 : 0o2775, uid: path === '/data' ? 1000 : 70, gid: 70 };
     },
   };
-  const mounter: Mounter = { ...user, uid: (id) => (id === 1000 ? 5 : 0) };
+  const mounter: Mounter = { ...user, uid: (id) => (id === 1000 ? 5 : null) };
   const { mounts } = hostRecipe({ mounts: [], hide: [], hideAlways: [], probe: owned, mounter });
   expect(mounts[0]?.cover).toEqual([
     { kind: 'folder', path: 'data', opaque: false, mode: 0o2775, uid: 5, gid: 0 },
