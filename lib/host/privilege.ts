@@ -42,9 +42,9 @@ export function sameIds(map: readonly IdMap[]): IdMap[] {
 /** Who mounts the roots of this process's containers. */
 export function mounter(own: Privilege): Mounter {
   if (own.kind === 'root') return ROOT_MOUNTER;
-  const inside = (map: readonly IdMap[]) => (onHost: number) => {
+  const inside = (map: readonly IdMap[]) => (onHost: number): number | null => {
     const range = map.find(({ outside, count }) => outside <= onHost && onHost < outside + count);
-    return range === undefined ? 0 : range.inside + (onHost - range.outside);
+    return range === undefined ? null : range.inside + (onHost - range.outside);
   };
   return { whole: false, userxattr: true, uid: inside(own.uid), gid: inside(own.gid) };
 }
