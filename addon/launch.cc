@@ -17,6 +17,7 @@
 #include <cstring>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "own_sockets.h"
 #include "shim/kernel/ancillary.h"
@@ -150,13 +151,14 @@ int spawn(int executable, int control, Start start, pid_t& pid) {
   char path[32];
   std::snprintf(path, sizeof path, "/proc/self/fd/%d", program.get());
   std::string name = start.is_mapped ? kMappedName : "nacelle-shim";
-  std::string mapped = start.is_mapped ? kMappedArgument : "unmapped";
-  std::string life = start.is_detached ? "detached" : "own";
-  char joins_name[] = "joins";
-  char* argv[] = {name.data(), start.runtime_dir.data(), start.owner.data(), mapped.data(), life.data(), joins ? joins_name : nullptr,
-                  nullptr};
+  std::string detached = "detached", mapped = kMappedArgument, joining = kJoinsArgument;
+  std::vector<char*> argv{name.data(), start.runtime_dir.data(), start.owner.data()};
+  if (start.is_detached) argv.push_back(detached.data());
+  if (start.is_mapped) argv.push_back(mapped.data());
+  if (joins) argv.push_back(joining.data());
+  argv.push_back(nullptr);
   char* env[] = {nullptr};
-  const int result = posix_spawn(&pid, path, actions.get(), &attributes, argv, env);
+  const int result = posix_spawn(&pid, path, actions.get(), &attributes, argv.data(), env);
   posix_spawnattr_destroy(&attributes);
   return -result;
 }

@@ -1,7 +1,7 @@
-// The shim: started by the addon with the control socket as descriptor 3. Its arguments are the runtime directory, its own name as an
-// owner, `mapped` or `unmapped`, and `own` or `detached`. It supervises every container of one Node process and ends when Node has ended
-// and everything is cleaned up; one that is detached is that of one container, which others find, and ends when that container is removed.
-// A mapped one is root of a user namespace (wire/mapping.h).
+// The shim: started by the addon with the control socket as descriptor 3, the runtime directory and its own name as an
+// owner. It supervises every container of one Node process and ends when Node has ended and everything is cleaned up. With the argument
+// `detached` it is that of one detached container, which others find, and ends when that container is removed. With `mapped` it is root of
+// a user namespace (wire/mapping.h).
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -38,14 +38,21 @@ int become_supervisor() {
   return chdir("/") < 0 ? -errno : 0;
 }
 
+// Whether the word is among the arguments after the runtime directory and the owner.
+bool has_word(char* const* argv, const char* word) {
+  for (char* const* at = argv + 3; *at != nullptr; ++at) {
+    if (std::strcmp(*at, word) == 0) return true;
+  }
+  return false;
+}
+
 // Goes on as the shim once its ids are mapped.
-int map_ids(char** argv, bool joins) {
+int map_ids(char** argv) {
   // it may outlive the environment of Node that starts it, so that is not the one to reap it
   if (fork() != 0) return 0;
   char name[] = "nacelle-shim";
   argv[0] = name;
-  argv[5] = nullptr;
-  return nacelle::enter_user_namespace(kControl, joins ? kJoined : -1, argv) < 0 ? 1 : 0;
+  return nacelle::enter_user_namespace(kControl, has_word(argv, nacelle::kJoinsArgument) ? kJoined : -1, argv) < 0 ? 1 : 0;
 }
 
 }  // namespace
@@ -59,10 +66,10 @@ int main(int argc, char** argv) {
   const bool is_next = argc == 3 && std::strcmp(argv[0], nacelle::kTakeOverName) == 0;
   const bool is_back = argc == 3 && std::strcmp(argv[0], nacelle::kTakeBackName) == 0;
   if (is_next || is_back) return nacelle::take_over(argv[1], argv[2]);
-  if (argc >= 5 && std::strcmp(argv[0], nacelle::kMappedName) == 0) return map_ids(argv, argc > 5);
-  if (argc != 5) return 2;
-  const bool is_mapped = std::strcmp(argv[3], nacelle::kMappedArgument) == 0;
-  const bool is_detached = std::strcmp(argv[4], kDetachedArgument) == 0;
+  if (argc < 3) return 2;
+  const bool is_mapped = has_word(argv, nacelle::kMappedArgument);
+  const bool is_detached = has_word(argv, kDetachedArgument);
+  if (std::strcmp(argv[0], nacelle::kMappedName) == 0) return map_ids(argv);
   // Node has started this process, and reaps it at once: the shim of a detached container is no child of Node's
   if (is_detached && !is_mapped && fork() != 0) return 0;
   nacelle::Supervisor supervisor;

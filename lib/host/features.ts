@@ -6,12 +6,15 @@ import { type NamespaceType, namespaceTypes } from '../plan/namespace-types.js';
 import { overlayOptions } from '../plan/overlay-options.js';
 import { NONE, planOf } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
+import { mapSteps } from '../plan/user-maps.js';
 import { inspectGroups } from './cgroup-base.js';
 import { type CgroupFeatures, cgroupFeatures, noGroups } from './cgroup-features.js';
+import { containerShim } from './container-shim.js';
 import { detachedLayout } from './detached-layout.js';
 import { type Feature, lacking, refused, works } from './feature.js';
 import { folderQuota } from './folder-quota.js';
 import { landlockFeature } from './landlock-abi.js';
+import { privilege, sameIds } from './privilege.js';
 import { findProgram } from './programs.js';
 
 /** What this machine and this user can do. Every part was tried, none is guessed from the kernel's version. */
@@ -49,11 +52,12 @@ const BINARIES = { pasta: 'passt', newuidmap: 'uidmap', newgidmap: 'uidmap' } as
 export async function features(): Promise<Features> {
   const shim = tryShim();
   const when = (attempt: () => Promise<Feature>): Promise<Feature> => (shim.available ? attempt() : Promise.resolve(shim));
-  const [namespaces, cgroup, overlay, seccomp, landlock] = await Promise.all([
+  const [namespaces, cgroup, overlay, rootless, seccomp, landlock] = await Promise.all([
     Promise.all(namespaceTypes.map(async (type) => [type, await when(() => tryNamespace(type))] as const)),
     shim.available ? cgroupFeatures().catch((error: unknown) => noGroups(refused(error))) : noGroups(shim),
     // as OverlayFs does it, in no user namespace: in one, anybody could make an overlay, but nobody outside would see it
     when(() => attempt(overlaySteps(), CLONE.mnt, { asSelf: true })),
+    when(tryRootless),
     // struct sock_filter: return SECCOMP_RET_ALLOW
     when(() => attempt([{ op: 'no_new_privileges' }, { op: 'seccomp', filter: Uint8Array.of(6, 0, 0, 0, 0, 0, 0xff, 0x7f) }], 0)),
     shim.available ? landlockFeature() : { ...shim, abi: null },
@@ -65,7 +69,7 @@ export async function features(): Promise<Features> {
     overlay,
     folderQuota,
     detach: detachedLayout(inspectGroups()).feature,
-    rootless: LATER,
+    rootless,
     seccomp,
     landlock,
     network: { none: byType.net, host: shim, bridge: LATER, pasta: LATER },
@@ -82,6 +86,27 @@ export async function features(): Promise<Features> {
 function tryShim(): Feature {
   try {
     ownerName();
+    return works;
+  } catch (error) {
+    return refused(error);
+  }
+}
+
+/** What a container without root is made of: a shim that is root of a user namespace, and one below with all the others, and a /proc. */
+async function tryRootless(): Promise<Feature> {
+  const own = privilege();
+  if (own.kind === 'root') return attempt([], CLONE.user);
+  const steps: Step[] = [
+    ...mapSteps(sameIds(own.uid), sameIds(own.gid), true),
+    { op: 'unshare', flags: CLONE.mnt },
+    { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
+    { op: 'proc', out: 0, pidns: NONE, attributes: 0 },
+    ...overlaySteps(),
+    { op: 'park' },
+  ];
+  const flags = CLONE.user | CLONE.pid | CLONE.net | CLONE.ipc | CLONE.uts;
+  try {
+    await carryOut(planOf({ stages: [{ flags, steps }] }), new Map(), await containerShim());
     return works;
   } catch (error) {
     return refused(error);
@@ -114,7 +139,7 @@ async function attempt(steps: readonly Step[], flags: number, { asSelf = false }
 }
 
 function overlaySteps(): Step[] {
-  const [tmpfs, lower, upper, work] = [0, 1, 2, 3];
+  const [tmpfs, lower, upper, work] = [1, 2, 3, 4];
   const folder = (out: number, path: string): Step => ({ op: 'mkdir', out, root: tmpfs, path, mode: 0o755, uid: 0, gid: 0 });
   return [
     { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },

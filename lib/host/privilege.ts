@@ -31,7 +31,7 @@ export function privilege(): Privilege {
 function find(): Privilege {
   const [uid, gid] = [geteuid?.() ?? 0, getegid?.() ?? 0];
   if (uid === 0) return ROOT;
-  return { kind: 'user', uid: singleMap(uid), gid: singleMap(gid), whyOne: 'this user has no subordinate ids' };
+  return { kind: 'user', uid: singleMap(uid), gid: singleMap(gid), whyOne: "in this user's containers only his own id is mapped" };
 }
 
 /** The map of a user namespace below the container shim's, in which every id is what it is in the shim's: one range for each. */
@@ -42,9 +42,11 @@ export function sameIds(map: readonly IdMap[]): IdMap[] {
 /** Who mounts the roots of this process's containers. */
 export function mounter(own: Privilege): Mounter {
   if (own.kind === 'root') return ROOT_MOUNTER;
-  const inside = (map: readonly IdMap[]) => (onHost: number): number | null => {
-    const range = map.find(({ outside, count }) => outside <= onHost && onHost < outside + count);
-    return range === undefined ? null : range.inside + (onHost - range.outside);
-  };
+  const inside =
+    (map: readonly IdMap[]) =>
+    (onHost: number): number | null => {
+      const range = map.find(({ outside, count }) => outside <= onHost && onHost < outside + count);
+      return range === undefined ? null : range.inside + (onHost - range.outside);
+    };
   return { whole: false, userxattr: true, uid: inside(own.uid), gid: inside(own.gid) };
 }

@@ -61,7 +61,7 @@ describe('the runtime directory', () => {
 
   /** The life of a shim: what it says when it has started, 0 or -errno. */
   async function live(runtime: string, name: string): Promise<number> {
-    const child = spawn(shim, [runtime, name, 'unmapped', 'own'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
+    const child = spawn(shim, [runtime, name], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
     const control = child.stdio[3] as Duplex;
     const ended = once(child, 'exit');
     const [answer] = (await once(control, 'data')) as [Buffer];

@@ -11,8 +11,9 @@ namespace nacelle {
 // The name under which the process is executed: argv[0].
 constexpr char kMappedName[] = "nacelle-map";
 
-// The third argument of a shim that is in such a namespace.
+// An argument of a shim that is in such a namespace; and of one that enters the namespace which descriptor 4 is.
 constexpr char kMappedArgument[] = "mapped";
+constexpr char kJoinsArgument[] = "joins";
 
 struct MappedAnswer {
   int result = 0;

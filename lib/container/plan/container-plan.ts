@@ -88,7 +88,7 @@ export interface ContainerPlan extends PlanParts {
  */
 export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   const { options, slots, group, health } = input;
-  const kept: KeptSlots = { mountNamespace: slots.take(), user: slots.take() };
+  const kept: KeptSlots = { mountNamespace: slots.take(), user: slots.take(), users: slots.take() };
   // each run has a listener of its own in this slot
   const listener = input.program.denials ? slots.take() : null;
   const run = planRun(head, input, { kept, listener, park: input.park });
@@ -140,9 +140,11 @@ const BACK_OFF = { firstMs: 100, longestMs: 60_000, lastingMs: 10_000 };
 
 /** The runs after the first: the same container, made anew around the root that it had. */
 function planAgain(input: PlanInput, before: RunBefore, listener: Slot | null): Again {
-  const { options, group, stopSignal } = input;
-  const head = planHead(input);
-  const run = planRun(head, { ...input, options: { ...options, copyIn: [] } }, { kept: before, listener, park: false, before });
+  const { options, group, stopSignal, userns } = input;
+  // what the run before has made belongs to its user namespace
+  const again = userns.kind === 'identity' ? { ...input, userns: { ...userns, kind: 'kept', users: before.users } as const } : input;
+  const head = planHead(again);
+  const run = planRun(head, { ...again, options: { ...options, copyIn: [] } }, { kept: before, listener, park: false, before });
   return {
     on: options.restart?.on ?? 'never',
     most: options.restart?.maxRetries ?? 0,
@@ -173,6 +175,8 @@ function entered(group: GroupPlan): GroupPlan {
 interface KeptSlots {
   readonly mountNamespace: Slot;
   readonly user: Slot;
+  /** The user namespace, of a container that has its own. */
+  readonly users: Slot;
 }
 
 /** One run of the program, without what begins in the {@link Head}. */
@@ -236,6 +240,9 @@ function planRun(head: Head, input: PlanInput, { kept, listener, park, before }:
     // whoever closes the last descriptor of a mount namespace waits for its mounts to go: so Node gets one only where it reads files there
     ...(copies ? [{ op: 'open_namespace', host: true, out: kept.mountNamespace, type: 'mnt' } as const] : []),
     ...(maybeAgain(input) ? root.mounts.map((slot): Step => ({ op: 'give', slot })) : []),
+    ...(maybeAgain(input) && input.userns.kind === 'identity'
+      ? [{ op: 'open_namespace', host: true, out: kept.users, type: 'user' } as const]
+      : []),
   ];
   const program = planProcess(input.program, {
     streams,

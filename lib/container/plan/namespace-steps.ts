@@ -32,7 +32,7 @@ export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, usern
   // whether groups can be left is as it was before: the namespace above is asked for that
   const maps = isOwn ? mapSteps(userns.uid, userns.gid, true) : [];
   let flags = isOwn ? CLONE.user : 0;
-  const before: Step[] = [];
+  const before: Step[] = userns.kind === 'kept' ? [{ op: 'setns', ns: userns.users, type: 'user' }] : [];
   const join: Step[] = [];
   const cgroup: Step[] = [];
   const mounts: Step[] = [];

@@ -95,6 +95,7 @@ export function planRoot(
 export interface RunBefore {
   readonly mountNamespace: Slot;
   readonly user: Slot;
+  readonly users: Slot;
   readonly roots: readonly Slot[];
 }
 

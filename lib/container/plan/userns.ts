@@ -1,3 +1,4 @@
+import type { Slot } from '../../plan/steps.js';
 import type { IdMap } from '../../plan/user-maps.js';
 
 /** Which user namespace a container is in: plain data. The maps are those of /proc/PID/uid_map and gid_map, as the shim that makes the container sees them. */
@@ -6,5 +7,7 @@ export type UserNamespacePlan =
   | { readonly kind: 'none' }
   /** Its own, made with the process; every id is the same inside and outside. */
   | { readonly kind: 'identity'; readonly uid: readonly IdMap[]; readonly gid: readonly IdMap[] }
+  /** That of the run before, by a slot that the shim keeps. */
+  | { readonly kind: 'kept'; readonly users: Slot; readonly uid: readonly IdMap[]; readonly gid: readonly IdMap[] }
   /** One that is there already, by a descriptor of Node's: what needs rights outside of it is made before it is joined. */
   | { readonly kind: 'given'; readonly fd: number; readonly uid: readonly IdMap[]; readonly gid: readonly IdMap[] };

@@ -37,6 +37,7 @@ import { imageOf } from './named-image.js';
 import { ownCapabilities } from './own-capabilities.js';
 import { systemCallFilter } from './system-call-filter.js';
 import { terminalEnvironment } from './terminal-environment.js';
+import { requireWithoutRoot } from './without-root.js';
 
 /**
  * What a plan needs beside the program's streams. Preparing it reads the host, and makes nothing on it but an image's layers in the store.
@@ -77,6 +78,8 @@ export interface PrepareFor {
 }
 
 export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<Prepared> {
+  const own = privilege();
+  if (own.kind === 'user') requireWithoutRoot(options, own);
   const found = await findRoot(options, of.id);
   try {
     const sources = await findSources(options, found.root);

@@ -1,0 +1,36 @@
+import { UnsupportedError } from '../../errors.js';
+import type { UserPrivilege } from '../../host/privilege.js';
+import { namespaceTypes } from '../../plan/namespace-types.js';
+import type { ParsedOptions } from '../options/container-options.js';
+
+const AS_ROOT = 'Run it as root.';
+
+/**
+ * Refuses what the container of an ordinary user can't have. To be called before anything is made.
+ *
+ * @throws UnsupportedError
+ */
+export function requireWithoutRoot(options: ParsedOptions, { uid, gid, whyOne }: UserPrivilege): void {
+  const { process, namespaces, mounts } = options;
+  if (whyOne !== null && (process.groupAdd ?? []).length > 0) throw new UnsupportedError('groupAdd', whyOne, AS_ROOT);
+  const [user = '', group = '0'] = (process.user ?? '0').split(':');
+  if (!isMapped(user, uid) || !isMapped(group, gid)) {
+    throw new UnsupportedError(`user ${process.user}`, whyOne ?? 'it is none of the ids of this user', AS_ROOT);
+  }
+  const joined = namespaceTypes.find((type) => typeof namespaces[type] !== 'string');
+  if (joined !== undefined) {
+    const reason = 'each container of this user has a user namespace of its own, which has no rights over the namespaces of others';
+    throw new UnsupportedError(`a ${joined} namespace that is joined`, reason, AS_ROOT);
+  }
+  const shared = mounts.find(({ propagation }) => propagation.endsWith('shared'));
+  if (shared !== undefined) {
+    const reason = "mounts of a user's container are never seen on the host";
+    throw new UnsupportedError(`the propagation of ${shared.target}, ${shared.propagation},`, reason, AS_ROOT);
+  }
+}
+
+/** Whether an id can be one inside. Of a name only the container's files tell. */
+function isMapped(id: string, map: UserPrivilege['uid']): boolean {
+  if (!/^\d+$/.test(id)) return true;
+  return map.some(({ inside, count }) => inside <= Number(id) && Number(id) < inside + count);
+}
