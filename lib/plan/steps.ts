@@ -15,6 +15,7 @@ export type Step =
   | { readonly op: 'give'; readonly host?: never; readonly slot: Slot; }
   | { readonly op: 'refuse_descriptors'; readonly host: true; }
   | { readonly op: 'chown'; readonly host?: never; readonly slot: Slot; }
+  | { readonly op: 'chown_to'; readonly host?: never; readonly slot: Slot; readonly uid: number | bigint; readonly gid: number | bigint; }
   | { readonly op: 'read'; readonly host: true; readonly at: Slot; readonly path: string; readonly max: number | bigint; }
   | { readonly op: 'require_procfs'; readonly host?: boolean; readonly slot: Slot; }
   | { readonly op: 'setns'; readonly host?: never; readonly ns: Slot; readonly type: string; }
@@ -31,6 +32,7 @@ export type Step =
   | { readonly op: 'clone_mount'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; readonly recursive: number | bigint; }
   | { readonly op: 'clone_mount_of'; readonly host?: never; readonly out?: Slot; readonly mount: Slot; readonly ns: Slot; }
   | { readonly op: 'set_mount'; readonly host?: boolean; readonly mount: Slot; readonly recursive: number | bigint; readonly set: number | bigint; readonly clear: number | bigint; readonly propagation: number | bigint; }
+  | { readonly op: 'idmap'; readonly host?: boolean; readonly mount: Slot; readonly users: Slot; readonly path: string; readonly recursive: number | bigint; }
   | { readonly op: 'set_propagation'; readonly host?: never; readonly path: string; readonly propagation: number | bigint; }
   | { readonly op: 'attach'; readonly host?: boolean; readonly mount: Slot; readonly root: Slot; readonly path: string; readonly create: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'attach_at'; readonly host?: boolean; readonly mount: Slot; readonly at: Slot; readonly path: string; }
@@ -74,6 +76,7 @@ export type Step =
   | { readonly op: 'setdomainname'; readonly host?: never; readonly name: string; }
   | { readonly op: 'sysctl'; readonly host?: never; readonly proc: Slot; readonly path: string; readonly value: string; }
   | { readonly op: 'rlimit'; readonly host?: never; readonly name: string; readonly resource: number | bigint; readonly soft: number | bigint; readonly hard: number | bigint; }
+  | { readonly op: 'raise_limit'; readonly host?: never; readonly name: string; readonly resource: number | bigint; readonly hard: number | bigint; }
   | { readonly op: 'scheduler'; readonly host?: never; readonly policy: number | bigint; readonly nice: number | bigint; readonly priority: number | bigint; readonly runtime: number | bigint; readonly deadline: number | bigint; readonly period: number | bigint; }
   | { readonly op: 'oom_score_adj'; readonly host?: never; readonly value: string; }
   | { readonly op: 'umask'; readonly host?: never; readonly mask: number | bigint; }
@@ -86,6 +89,7 @@ export type Step =
   | { readonly op: 'control_terminal'; readonly host?: never; }
   | { readonly op: 'user'; readonly host?: never; readonly user: string; readonly apply: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'add_groups'; readonly host?: never; readonly groups: readonly string[]; readonly apply: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
+  | { readonly op: 'become_root'; readonly host?: never; readonly groups: number | bigint; }
   | { readonly op: 'save_user'; readonly host?: never; readonly out?: Slot; }
   | { readonly op: 'restore_user'; readonly host?: never; readonly saved: Slot; readonly apply: number | bigint; }
   | { readonly op: 'keep_groups'; readonly host?: never; }
@@ -138,6 +142,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'give', call: 'sendmsg', what: 'hand a descriptor over', fields: [['SLOT', 'slot']] },
   { op: 'refuse_descriptors', call: 'setsockopt', what: 'let the process hand no more descriptors over', fields: [] },
   { op: 'chown', call: 'fchown', what: 'give a descriptor to its user', fields: [['SLOT', 'slot']] },
+  { op: 'chown_to', call: 'fchown', what: 'give a descriptor to another user', fields: [['SLOT', 'slot'], ['NUM', 'uid'], ['NUM', 'gid']] },
   { op: 'read', call: 'read', what: 'read {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['NUM', 'max']] },
   { op: 'require_procfs', call: 'fstatfs', what: 'check that /proc is the kernel\'s', fields: [['SLOT', 'slot']] },
   { op: 'setns', call: 'setns', what: 'join the {type} namespace', fields: [['SLOT', 'ns'], ['STR', 'type']] },
@@ -154,6 +159,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'clone_mount', call: 'open_tree', what: 'bind {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path'], ['NUM', 'recursive']] },
   { op: 'clone_mount_of', call: 'open_tree', what: 'bind a mount of the run before', fields: [['OUT', 'out'], ['SLOT', 'mount'], ['SLOT', 'ns']] },
   { op: 'set_mount', call: 'mount_setattr', what: 'change a mount\'s attributes', fields: [['SLOT', 'mount'], ['NUM', 'recursive'], ['NUM', 'set'], ['NUM', 'clear'], ['NUM', 'propagation']] },
+  { op: 'idmap', call: 'mount_setattr', what: 'show the owners of {path} as ids of the user namespace', fields: [['SLOT', 'mount'], ['SLOT', 'users'], ['STR', 'path'], ['NUM', 'recursive']] },
   { op: 'set_propagation', call: 'mount', what: 'set the propagation of {path}', fields: [['STR', 'path'], ['NUM', 'propagation']] },
   { op: 'attach', call: 'move_mount', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'create'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'attach_at', call: 'move_mount', what: 'mount on {path}', fields: [['SLOT', 'mount'], ['SLOT', 'at'], ['STR', 'path']] },
@@ -197,6 +203,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'setdomainname', call: 'setdomainname', what: 'set the domain name', fields: [['STR', 'name']] },
   { op: 'sysctl', call: 'write', what: 'set sysctl {path}', fields: [['SLOT', 'proc'], ['STR', 'path'], ['STR', 'value']] },
   { op: 'rlimit', call: 'prlimit', what: 'set ulimit {name}', fields: [['STR', 'name'], ['NUM', 'resource'], ['NUM', 'soft'], ['NUM', 'hard']] },
+  { op: 'raise_limit', call: 'prlimit', what: 'raise ulimit {name}', fields: [['STR', 'name'], ['NUM', 'resource'], ['NUM', 'hard']] },
   { op: 'scheduler', call: 'sched_setattr', what: 'set the scheduler', fields: [['NUM', 'policy'], ['NUM', 'nice'], ['NUM', 'priority'], ['NUM', 'runtime'], ['NUM', 'deadline'], ['NUM', 'period']] },
   { op: 'oom_score_adj', call: 'write', what: 'set oomScoreAdj', fields: [['STR', 'value']] },
   { op: 'umask', call: 'umask', what: 'set the umask', fields: [['NUM', 'mask']] },
@@ -209,6 +216,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'control_terminal', call: 'ioctl', what: 'make the terminal the controlling one', fields: [] },
   { op: 'user', call: 'setresuid', what: 'become the user {user}', fields: [['STR', 'user'], ['NUM', 'apply'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'add_groups', call: 'setgroups', what: 'add the groups of groupAdd', fields: [['LIST', 'groups'], ['NUM', 'apply'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
+  { op: 'become_root', call: 'setresuid', what: 'become root of the user namespace', fields: [['NUM', 'groups']] },
   { op: 'save_user', call: 'memfd_create', what: 'note who the user is', fields: [['OUT', 'out']] },
   { op: 'restore_user', call: 'setresuid', what: 'become the container\'s user', fields: [['SLOT', 'saved'], ['NUM', 'apply']] },
   { op: 'keep_groups', call: 'setgroups', what: 'keep the groups that this user can\'t leave', fields: [] },

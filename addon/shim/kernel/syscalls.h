@@ -25,6 +25,8 @@ constexpr unsigned kFsopenCloexec = 1, kFsmountCloexec = 1;
 constexpr unsigned kMoveMountFromEmpty = 0x4, kMoveMountToEmpty = 0x40;
 enum FsconfigCommand : unsigned { kSetFlag = 0, kSetString = 1, kSetFd = 5, kCreate = 6 };
 
+constexpr uint64_t kMountAttrIdmap = 0x100000;
+
 struct MountAttributes {
   uint64_t set = 0;
   uint64_t clear = 0;

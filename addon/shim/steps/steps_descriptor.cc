@@ -70,7 +70,13 @@ int run(Context& context, const args::give& a) {
 
 int run(Context& context, const args::chown& a) {
   // the descriptor of a folder may be one by O_PATH
-  return checked_int(fchownat(context.slots.get(a.slot), "", context.account.uid, context.account.gid, AT_EMPTY_PATH));
+  const Account& account = context.account;
+  const int result = checked_int(fchownat(context.slots.get(a.slot), "", account.uid, account.gid, AT_EMPTY_PATH));
+  return result == -EINVAL ? context.failed(result, "the user or its group is not in the map of the user namespace") : result;
+}
+
+int run(Context& context, const args::chown_to& a) {
+  return checked_int(fchown(context.slots.get(a.slot), static_cast<uid_t>(a.uid), static_cast<gid_t>(a.gid)));
 }
 
 int run(Context& context, const args::read& a) {

@@ -142,6 +142,14 @@ int run(Context& context, const args::set_mount& a) {
   return sys_mount_setattr(context.slots.get(a.mount), "", flags, attributes);
 }
 
+int run(Context& context, const args::idmap& a) {
+  MountAttributes attributes;
+  attributes.set = kMountAttrIdmap;
+  attributes.userns_fd = static_cast<uint64_t>(context.slots.get(a.users));
+  const unsigned flags = AT_EMPTY_PATH | (a.recursive != 0 ? AT_RECURSIVE : 0U);
+  return context.on(a.path.text, sys_mount_setattr(context.slots.get(a.mount), "", flags, attributes));
+}
+
 int run(Context&, const args::set_propagation& a) {
   return checked_int(mount(nullptr, a.path.text, nullptr, static_cast<unsigned long>(a.propagation) | MS_REC, nullptr));
 }

@@ -116,7 +116,7 @@ int become(const Context& context) {
 
 int become_found(Context& context) {
   const int result = become(context);
-  return result == -EINVAL ? context.failed(result, "the user namespace has no such id") : result;
+  return result == -EINVAL ? context.failed(result, "the user or one of its groups is not in the map of the user namespace") : result;
 }
 
 }  // namespace
@@ -139,6 +139,15 @@ int run(Context& context, const args::sysctl& a) {
 int run(Context&, const args::rlimit& a) {
   const struct rlimit64 limit { a.soft, a.hard };
   return checked_int(prlimit64(0, static_cast<__rlimit_resource>(a.resource), &limit, nullptr));
+}
+
+int run(Context&, const args::raise_limit& a) {
+  const auto resource = static_cast<__rlimit_resource>(a.resource);
+  struct rlimit64 limit {};
+  if (prlimit64(0, resource, nullptr, &limit) < 0) return -errno;
+  if (a.hard <= limit.rlim_max) return 0;
+  limit.rlim_max = a.hard;
+  return checked_int(prlimit64(0, resource, &limit, nullptr));
 }
 
 int run(Context& context, const args::scheduler& a) {
@@ -242,6 +251,14 @@ int run(Context& context, const args::add_groups& a) {
     if (result < 0) return result;
   }
   return a.apply == 0 ? 0 : set_groups(account);
+}
+
+int run(Context&, const args::become_root& a) {
+  if (a.groups != 0) {
+    if (const int result = checked_int(syscall(SYS_setgroups, 0, nullptr)); result < 0) return result;
+  }
+  if (syscall(SYS_setresgid, 0, 0, 0) < 0) return -errno;
+  return checked_int(syscall(SYS_setresuid, 0, 0, 0));
 }
 
 int run(Context& context, const args::save_user& a) {
