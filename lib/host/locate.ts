@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { hasCode } from '../errors.js';
 import { attempt, systemError } from '../native/system-errors.js';
-import { type MountInfo, parseMountInfo, visibleMounts } from './mountinfo.js';
+import { isWithin, type MountInfo, parseMountInfo, visibleMounts } from './mountinfo.js';
 
 /** The mount that a path leads to; `undefined` where nothing is mounted on it. */
 export function mountedOn(path: string): MountInfo | undefined {
@@ -34,3 +34,9 @@ function inodeOf(path: string): number | null {
 }
 
 const UNREACHABLE = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM'];
+
+/** The type of the file system that a path lies on, as a table of mounts calls it; `undefined` where none shows it. */
+export function fileSystemOf(path: string): string | undefined {
+  const real = attempt(`look up ${path}`, () => realpathSync(path));
+  return visibleMounts(mounts()).findLast(({ mountPoint }) => isWithin(real, mountPoint))?.type;
+}

@@ -51,6 +51,12 @@ function usualCure(op: Op | null, errno: number, where: number): string | null {
     case 'attach_at':
     case 'pivot':
       return errno === EPERM ? inDocker : null;
+    case 'idmap':
+      return errno === EINVAL
+        ? 'Owners can be mapped on ext4, xfs, btrfs and others, on a tmpfs since Linux 6.3, never on an overlay'
+        : null;
+    case 'setns':
+      return errno === EPERM ? 'In a user namespace of its own a container can join only what belongs to that user namespace' : null;
     case 'clone_mount':
       if (errno === EINVAL) return 'The path leads into another mount namespace, as /proc/PID/root does: nothing there can be bound';
       return errno === EPERM ? inDocker : null;

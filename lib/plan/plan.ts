@@ -161,8 +161,13 @@ const slotFields = new Map(
 
 /** The last step of a stage: starts the next one, which has the descriptors that its steps name and no others. */
 export function cloneStep(stage: number, steps: readonly Step[]): Step {
-  const named = steps.flatMap((step): Slot[] => (slotFields.get(step.op) ?? []).flatMap((field) => Reflect.get(step, field)));
-  return { op: 'clone', stage, keep: [...new Set(named)].filter((slot) => slot !== NONE) };
+  return { op: 'clone', stage, keep: [...new Set(steps.flatMap(slotsOf))] };
+}
+
+/** The slots whose descriptors a step takes. */
+export function slotsOf(step: Step): Slot[] {
+  const named = (slotFields.get(step.op) ?? []).flatMap((field): Slot[] => Reflect.get(step, field));
+  return named.filter((slot) => slot !== NONE);
 }
 
 /**

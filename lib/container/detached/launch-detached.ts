@@ -22,6 +22,7 @@ import { isMountedOver } from '../options/mount-target.js';
 import { type ContainerPlan, planContainer, planHead } from '../plan/container-plan.js';
 import { mountpointsOf } from '../plan/mount-table.js';
 import { type ContainerRecord, type DetachedRecord, recordOf } from '../start/container-record.js';
+import { claimStep } from '../start/container-users.js';
 import { withNetwork } from '../start/joined-network.js';
 import { type Prepared, prepare } from '../start/prepare.js';
 import { containerFolder } from './container-folders.js';
@@ -84,9 +85,10 @@ async function launchOn(
     const isLogged = pipes.outputs.length > 0 || options.process.tty !== null;
     const logs = isLogged ? join(await attempting('make the folder of logs', logsFolder), id) : null;
     if (options.name !== null) makeNamesFolder();
-    const onHost: OnHost = { id, name: options.name, disk, logs, lease: lease?.path ?? null };
+    const claim = prepared.lease?.claim ?? null;
+    const onHost: OnHost = { id, name: options.name, disk, logs, lease: lease?.path ?? null, claim };
     const kept = writeRecord(id, KEPT, keptRecords(onHost));
-    const trees = [disk, lease?.path ?? null].flatMap((path) => (path === null ? [] : [{ kind: 'tree', path } as const]));
+    const trees = [disk, lease?.path ?? null, claim].flatMap((path) => (path === null ? [] : [{ kind: 'tree', path } as const]));
     const own = writeRecord(id, 'own', [...prepared.records, ...trees]);
     const group = { ...prepared.group, undo: [...prepared.group.undo, ...folderSteps(id, layout)] };
     const log = logs === null ? null : { folder: slots.take(), pipes: pipes.outputs, bytes: detach.logBytes, segments: detach.logFiles };
@@ -119,6 +121,8 @@ interface OnHost {
   readonly disk: string | null;
   readonly logs: string | null;
   readonly lease: string | null;
+  /** The file that keeps its ids from others. */
+  readonly claim: string | null;
 }
 
 /** What stays after the end until the container is removed, whether its shim lives or not. */
@@ -182,12 +186,13 @@ interface KeptPlanInput {
 /** The container's plan as a task that is kept. Pure. */
 function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, log, pipes, heldSlots, moved, forget }: KeptPlanInput): Plan {
   const { slots } = prepared;
-  const { id, name, disk, logs, lease } = onHost;
+  const { id, name, disk, logs, lease, claim } = onHost;
   const whole = joinParts(parts, { waits: false });
   const folder = slots.take();
   const owned = { mode: 0o700, uid: 0, gid: 0 };
   const prepare: Step[] = [
     ...moved.flatMap((top) => shimGroup(top, id)),
+    ...(claim === null ? [] : [claimStep(claim)]),
     { op: 'open', host: true, out: folder, at: NONE, path: containerFolder(id), flags: O_PATH, mode: 0 },
     ...(name === null ? [] : nameSteps(name, id)),
     ...(disk === null ? [] : [{ op: 'mkdir', host: true, out: NONE, root: NONE, path: disk, ...owned } as const]),
@@ -202,6 +207,7 @@ function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, log, pipes, 
       path === null ? [] : [{ op: 'remove_tree', host: true, at: NONE, path }],
     ),
     ...(lease === null ? [] : [{ op: 'unlink', host: true, at: NONE, path: lease } as const]),
+    ...(claim === null ? [] : [{ op: 'unlink', host: true, at: NONE, path: claim } as const]),
     ...forget,
   ];
   return {

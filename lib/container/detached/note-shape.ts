@@ -17,6 +17,7 @@ const SHAPE = {
   mounts: 'list',
   program: 'object',
   namespaces: 'object',
+  userns: 'object or none',
   mayRefuseNull: 'flag',
   processOne: 'flag',
   filterKills: 'flag',
@@ -31,7 +32,7 @@ const SHAPE = {
 } as const satisfies Record<Exclude<keyof ContainerRecord, 'plan'>, Kind>;
 
 /** What came later: a record of an older version of this library may lack it. */
-const LATER: readonly string[] = ['options'];
+const LATER: readonly string[] = ['options', 'userns'];
 
 const PARTS: readonly (readonly [string, Kind])[] = Object.entries(SHAPE);
 

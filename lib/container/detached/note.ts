@@ -29,7 +29,8 @@ export type NotedRecord = Omit<ContainerRecord, 'plan'>;
 type LaterOptions = Pick<ResolvedOptions, 'timeOffsets' | 'killSignal' | 'forceKillAfterDelay' | 'oomScoreAdj'>;
 
 /** A record as an older version of this library may have noted it. */
-type OlderRecord = Omit<NotedRecord, 'program' | 'mounts' | 'options'> & {
+type OlderRecord = Omit<NotedRecord, 'program' | 'mounts' | 'options' | 'userns'> & {
+  readonly userns?: NotedRecord['userns'];
   readonly options?: (Omit<ResolvedOptions, keyof LaterOptions> & Partial<LaterOptions>) | null;
   readonly mounts: readonly (Omit<NotedRecord['mounts'][number], 'name'> & { readonly name?: string | null })[];
   readonly program: Omit<ProgramSpec, 'groupAdd'> & Partial<Pick<ProgramSpec, 'groupAdd'>>;
@@ -112,6 +113,7 @@ function completed(record: OlderRecord): NotedRecord {
   const { program, mounts, options = null } = record;
   return {
     ...record,
+    userns: record.userns ?? null,
     options: options === null ? null : { ...laterOptions(record), ...options },
     mounts: mounts.map((mount) => ({ ...mount, name: mount.name ?? null })),
     program: { ...program, groupAdd: program.groupAdd ?? [] },

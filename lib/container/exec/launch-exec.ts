@@ -2,6 +2,7 @@ import type { OpenGroupFiles } from '../../cgroup/files/open-group-files.js';
 import { blameOom, countersSince, type GroupCounters, isCounter, readCounters, readUsage } from '../../cgroup/stats/usage.js';
 import { hasCode, NacelleError } from '../../errors.js';
 import type { Task } from '../../native/task.js';
+import { allCapabilities } from '../../plan/capability-names.js';
 import { Slots } from '../../plan/plan.js';
 import { unlessAborted } from '../../process/abort.js';
 import type { Encoding } from '../../process/options/process-types.js';
@@ -63,9 +64,10 @@ async function launchBeside<E extends Encoding>(
     slots,
     process,
     namespaces: record.namespaces,
+    userns: record.userns,
     group,
     cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit),
-    program: specOf(record.program, options, ownCapabilities),
+    program: specOf(record.program, options, record.userns === null ? ownCapabilities : () => allCapabilities),
     argv: command,
     streams,
     nullByShim: record.mayRefuseNull,

@@ -1,7 +1,9 @@
+import { statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { hasCode, NacelleError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
+import { withUserNamespace } from '../../host/user-namespace.js';
 import { endOf } from '../../native/host-work.js';
 import { binding, closeDescriptor, streamOf } from '../../native/load-addon.js';
 import { goneWorker, readWorker } from '../../native/worker-output.js';
@@ -10,18 +12,21 @@ import type { ParsedCopyFrom, ParsedCopyTo } from '../options/copy-options.js';
 import type { Inside } from '../result/copy-out.js';
 import { type Place, planCopyFrom, planCopyTo, planLetGo, planUnpackTo } from './copy-plan.js';
 
+/** Where a container's files are, as long as it is there. */
+type Where = Omit<Place, 'users'> & Inside;
+
 /**
  * The files of a container as its programs see them, from its creation until it is removed, whether it runs, stands still or has ended: so
  * long Node keeps its mount namespace.
  */
 export class ContainerFiles {
   readonly #id: string;
-  readonly #place: Place & Inside;
+  readonly #place: Where;
   /** What ends the copies that are under way. */
   readonly #copies = new Set<() => Promise<unknown>>();
   #isClosed = false;
 
-  constructor(id: string, place: Place & Inside) {
+  constructor(id: string, place: Where) {
     this.#id = id;
     this.#place = place;
   }
@@ -29,7 +34,10 @@ export class ContainerFiles {
   async copyFrom({ maxBytes, ...from }: ParsedCopyFrom): Promise<Readable> {
     const what = `copy ${from.path} from the container ${this.#id}`;
     const place = this.#open(what);
-    const stream = await readWorker({ what, on: await containerShim(), maxBytes, plan: (output) => planCopyFrom(place, from, output) });
+    const on = await containerShim();
+    const stream = await withUserNamespace(place.maps, (users) =>
+      readWorker({ what, on, maxBytes, plan: (output) => planCopyFrom({ ...place, users }, from, output) }),
+    );
     const end = (): Promise<void> => goneWorker(stream);
     this.#copies.add(end);
     stream.once('close', () => this.#copies.delete(end));
@@ -43,24 +51,28 @@ export class ContainerFiles {
     const what = `copy to ${to.path} in the container ${this.#id}`;
     const place = this.#open(what);
     if (to.type === 'tar') return this.#unpack(what, place, to);
-    const { plan, slots } = planCopyTo(place, to);
     const shim = await containerShim();
-    const ending = shim.startPlan(plan, slots.descriptors).then(endOf);
+    const ending = withUserNamespace(place.maps, async (users) => {
+      const isFolder = users !== null && to.source !== null && isFolderAt(to.source);
+      const { plan, slots } = planCopyTo({ ...place, users }, to, isFolder);
+      return endOf(await shim.startPlan(plan, slots.descriptors));
+    });
     const failure = await this.#whileOpen(ending, () => ending);
     if (failure) throw failure;
   }
 
-  async #unpack(what: string, place: Place, { path, tar }: Extract<ParsedCopyTo, { type: 'tar' }>): Promise<void> {
+  async #unpack(what: string, place: Where, { path, tar }: Extract<ParsedCopyTo, { type: 'tar' }>): Promise<void> {
     // a stream that fails before it is read has told its reason: the pipeline gives that
     ignoreErrors(tar);
     const [output, input] = binding().pipe();
     // a stream gets the descriptor at once, and closes it whatever fails
     const sink = streamOf(input, { readable: false, writable: true });
     try {
-      const { plan, slots } = planUnpackTo(place, path, output);
-      const task = await containerShim()
-        .then((shim) => shim.startPlan(plan, slots.descriptors))
-        .finally(() => closeDescriptor(output));
+      const task = await withUserNamespace(place.maps, async (users) => {
+        const { plan, slots } = planUnpackTo({ ...place, users }, path, output);
+        const shim = await containerShim();
+        return shim.startPlan(plan, slots.descriptors);
+      }).finally(() => closeDescriptor(output));
       const feeding = pipeline(tar, sink).catch(async (error: unknown) => {
         // a failure of `close` is ignored: a process that had failed by then tells it by `ended`
         await Promise.allSettled([task.close()]);
@@ -94,7 +106,7 @@ export class ContainerFiles {
     await endOf(await starting);
   }
 
-  #open(what: string): Place {
+  #open(what: string): Where {
     if (this.#isClosed) throw new NacelleError(`${what}: it was removed`, { code: 'ERR_CLOSED' });
     return this.#place;
   }
@@ -107,4 +119,9 @@ export class ContainerFiles {
       this.#copies.delete(end);
     }
   }
+}
+
+/** What is not there, or can't be looked at, is left to the process that opens it. */
+function isFolderAt(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

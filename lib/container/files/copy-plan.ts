@@ -5,8 +5,10 @@ import { confinedStage } from '../../plan/confined-worker.js';
 import { CLONE, O_PATH, SIGKILL } from '../../plan/constants.js';
 import { ANYWHERE, NONE, type Plan, planOf, Slots } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
+import { joinUsers } from '../../plan/userns-maps.js';
 import { KEEP_GROUPS } from '../../process/program-steps.js';
 import type { ParsedCopyFrom, ParsedCopyTo } from '../options/copy-options.js';
+import { openMapped } from '../plan/userns-idmap.js';
 
 /** Where a container's files are, and who its user is: descriptors. */
 export interface Place {
@@ -15,6 +17,8 @@ export interface Place {
   readonly user: number;
   /** Whether that user can't leave the groups of who starts the process. */
   readonly keepsGroups: boolean;
+  /** A user namespace with the container's maps; `null` where its ids are the host's. */
+  readonly users: number | null;
   /** What its root may do. */
   readonly capabilities: CapabilityMask;
 }
@@ -73,24 +77,31 @@ export function planUnpackTo(place: Place, path: string, input: number): CopyPla
   return { plan: planOf({ stages: [stage] }), slots };
 }
 
-/** A process that writes a file or a tree of the caller's, as the container's root. Pure. */
+/**
+ * A process that writes a file or a tree of the caller's, as the container's root. Pure.
+ *
+ * @param isFolder the source is a folder
+ */
 export function planCopyTo(
   place: Place,
   { path, folderOnly, source, content, mode, uid, gid }: Extract<ParsedCopyTo, { type: 'file' }>,
+  isFolder: boolean,
 ): CopyPlan {
-  const { slots, root, user, enter } = entrance(place);
+  const { slots, root, user, users, enter } = entrance(place);
   const ids = { uid: uid ?? BY_DEFAULT, gid: gid ?? BY_DEFAULT };
   const from = slots.take();
   // the open must not wait, should the source be a FIFO by now
   const flags = constants.O_NONBLOCK | constants.O_NOCTTY | (folderOnly ? constants.O_DIRECTORY : 0);
   const open: Step[] = source === null ? [] : [{ op: 'open', out: from, at: NONE, path: source, flags, mode: 0 }];
+  // in a user namespace the root reads what it owns there, so the host's root must be the owner of its files there too
+  const mapped: Step[] = isFolder && users !== NONE && source !== null ? openMapped({ out: from, path: source, users }) : open;
   const write: Step =
     source === null
       ? { op: 'write_file', root, path, bytes: content ?? new Uint8Array(), mode: mode ?? 0o644, ...ids, ...ANYWHERE }
       : { op: 'copy_in', source: from, root, path, mode: mode ?? BY_DEFAULT, ...ids, ...ANYWHERE };
   const steps: Step[] = [
     { op: 'dumpable', value: 0 },
-    ...open,
+    ...mapped,
     ...enter,
     { op: 'no_new_privileges' },
     { op: 'bound_capabilities', bounding: WRITING },
@@ -107,7 +118,7 @@ export function planCopyTo(
  * A process that lets go of a mount namespace last. Whoever does waits until the mounts are gone, with all that is in them: that must be
  * neither Node nor the shim. Pure.
  */
-export function planLetGo(place: Place): CopyPlan {
+export function planLetGo(place: Pick<Place, 'mountNamespace'>): CopyPlan {
   const slots = new Slots();
   const ns = slots.give(place.mountNamespace);
   const steps: Step[] = [{ op: 'parent_death_signal', signal: SIGKILL }, { op: 'close', host: true, slot: ns }, nothing(NONE)];
@@ -115,15 +126,23 @@ export function planLetGo(place: Place): CopyPlan {
 }
 
 /** The slots with the place in them, and the steps by which a process comes to see the container's files. */
-function entrance({ mountNamespace, user, keepsGroups }: Place): { slots: Slots; root: Slot; user: Slot; enter: Step[] } {
+function entrance({ mountNamespace, user, users, keepsGroups }: Place): {
+  slots: Slots;
+  root: Slot;
+  user: Slot;
+  users: Slot;
+  enter: Step[];
+} {
   const slots = new Slots();
   const [ns, saved, root] = [slots.give(mountNamespace), slots.give(user), slots.take()];
+  const joined = users === null ? NONE : slots.give(users);
   const enter: Step[] = [
     { op: 'setns', ns, type: 'mnt' },
+    ...joinUsers(joined),
     { op: 'open', out: root, at: NONE, path: '/', flags: O_PATH, mode: 0 },
     ...(keepsGroups ? [KEEP_GROUPS] : []),
   ];
-  return { slots, root, user: saved, enter };
+  return { slots, root, user: saved, users: joined, enter };
 }
 
 /** A stage ends with work: with this one, there is no more to be done. */

@@ -17,6 +17,7 @@ import type { ParsedMount } from './mount-flags.js';
 import { tmpfsMount } from './mount-options.js';
 import { aboveFirst, target } from './mount-target.js';
 import { type ParsedSeccomp, parseSeccomp } from './seccomp-option.js';
+import { checkUserMaps, type ParsedUserns } from './userns-option.js';
 
 export type { ParsedCopyIn, ParsedDevice, ParsedMount };
 
@@ -54,8 +55,10 @@ export interface ParsedOptions {
   readonly name: string | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly init: boolean;
-  /** All eight types; the option `network` is in `net` ('new': the loopback alone). `mnt` is always 'new' and `user` 'host'. */
+  /** All eight types; the option `network` is in `net` ('new': the loopback alone). `mnt` is always 'new'; `user` is it with `userns`. */
   readonly namespaces: Readonly<Record<NamespaceType, ParsedNamespace>>;
+  /** 'host' also where `namespaces.user` is joined. */
+  readonly userns: ParsedUserns;
   /** ms. */
   readonly timeOffsets: { readonly monotonic: number; readonly boottime: number } | null;
   /** The container whose network is shared: `namespaces.net` is filled in when the new container is made. */
@@ -160,6 +163,7 @@ export function parseRunOptions(value: unknown): ParsedOptions {
     labels: options.labels ?? {},
     init: options.init ?? false,
     namespaces: namespacesOf(options),
+    userns: usernsOf(options),
     timeOffsets: options.timeOffsets ? { monotonic: 0, boottime: 0, ...defined(options.timeOffsets) } : null,
     networkOf: typeof options.network === 'object' && !('inode' in options.network) ? options.network : null,
     cgroup: options.cgroup ?? null,
@@ -206,10 +210,16 @@ function rootOf(options: CheckedRun): ParsedRoot {
   return { type: 'image', image, pull, upper, upperSize };
 }
 
-function namespacesOf({ namespaces, network, timeOffsets }: CheckedRun): Record<NamespaceType, ParsedNamespace> {
+function usernsOf({ userns = 'host' }: CheckedRun): ParsedUserns {
+  if (typeof userns === 'object') checkUserMaps(userns);
+  return userns;
+}
+
+function namespacesOf({ namespaces, network, timeOffsets, userns = 'host' }: CheckedRun): Record<NamespaceType, ParsedNamespace> {
   const own = { mnt: 'new', pid: 'new', net: 'new', ipc: 'new', uts: 'new', user: 'host', cgroup: 'new', time: 'host' } as const;
   const given: Partial<Record<NamespaceType, ParsedNamespace>> = defined(namespaces ?? {});
   if (timeOffsets) given.time = 'new';
+  if (userns !== 'host') given.user = 'new';
   if (network === 'host') given.net = 'host';
   else if (typeof network === 'object' && 'type' in network) given.net = network;
   return { ...own, ...given };

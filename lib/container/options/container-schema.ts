@@ -19,6 +19,7 @@ import { landlockShape } from './landlock-shape.js';
 import { lifecycleShape } from './lifecycle-options.js';
 import { mountSchema, tmpfsOptions } from './mount-options.js';
 import { target, tidied } from './mount-target.js';
+import { usernsSchema } from './userns-option.js';
 import { volumeSchema } from './volume-option.js';
 
 const namespace = handle<Namespace>(
@@ -147,6 +148,7 @@ export const containerShape = {
       time: joined('time'),
     })
     .optional(),
+  userns: usernsSchema.optional(),
   timeOffsets: z.strictObject({ monotonic: offset.optional(), boottime: offset.optional() }).optional(),
   cgroup: cgroup.optional(),
   cgroupParent: cgroup.optional(),

@@ -8,6 +8,7 @@ import type { Limits } from '../../options/limits.js';
 import type { ProgressEvent } from '../../options/progress.js';
 import type { Size } from '../../options/size.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
+import type { IdMap } from '../../plan/user-maps.js';
 import type { CallOptions, Encoding, ProcessOptions, ProgramOptions, TerminalOptions } from '../../process/options/process-types.js';
 import type { DenialEvent } from '../../security/denials/denial-types.js';
 import type { SeccompProfile } from '../../security/oci-profile/profile-types.js';
@@ -47,6 +48,21 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   init?: boolean | undefined;
   /** Default: all new but user and time. `mnt` is always new. */
   namespaces?: ContainerNamespaces | undefined;
+  /**
+   * The container's user namespace (user_namespaces(7)). Its root has all rights over the container and none over the host, where it is an
+   * ordinary id. Files of the image, of volumes and of a rootfs have the owners inside that they have on disk: their mounts are mapped
+   * (Linux 5.19; 6.3 where they lie on a tmpfs), nothing is chowned. Files of binds show as nobody's where their owner is not in the map.
+   *
+   * - 'host', the default: that of this process.
+   * - 'auto': a new one with 65,536 ids that no other container of this runtime folder has. They are taken from the ranges of `nacelle`, or else
+   *   `containers`, in /etc/subuid and /etc/subgid; where neither has any, from 1,879,048,192 up.
+   * - 'keep-id': the same, but the option `user`, which must be a number, is that user outside too, and its group that group. Files of
+   *   binds that this user owns are its own inside.
+   * - maps: ids of the caller's choice.
+   *
+   * Refused with an UnsupportedError where the image lies on a file system whose owners can't be mapped, such as overlay.
+   */
+  userns?: 'host' | 'auto' | 'keep-id' | { uid: readonly IdMap[]; gid: readonly IdMap[] } | undefined;
   /** ms added to the clocks (time_namespaces(7), Linux 5.6). The container then gets a new time namespace. */
   timeOffsets?: { monotonic?: number | undefined; boottime?: number | undefined } | undefined;
   /** The container's own group is made below this one, whose limits bind it too. A name may be a path below nacelle's own root: 'judge/7'. */
@@ -149,7 +165,8 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
 /** Which namespaces a container has: new ones, the host's, or those of a handle. */
 export type ContainerNamespaces = { [T in Exclude<NamespaceType, 'mnt' | 'user'>]?: 'new' | 'host' | Namespace | undefined } & {
   mnt?: 'new' | undefined;
-  user?: 'host' | undefined;
+  /** A Namespace: it is joined, and its root is the container's. For a new one give `userns`. */
+  user?: 'host' | Namespace | undefined;
 };
 
 export interface RunOptions<E extends Encoding = 'utf8'>

@@ -5,6 +5,7 @@ import { checkDetach } from './detach-checks.js';
 import { checkIsolation } from './landlock-options.js';
 import { checkLifecycle } from './lifecycle-options.js';
 import { endsAsFolder, MAKES_FILE, target } from './mount-target.js';
+import { numericUser } from './userns-option.js';
 
 type Wrong = (option: keyof CheckedRun, message: string, ...path: string[]) => void;
 
@@ -17,6 +18,7 @@ export function checkContradictions(options: CheckedRun, context: Complaints): v
   checkRoot(options, wrong);
   checkCommand(options, wrong);
   checkNamespaces(options, wrong);
+  checkUserns(options, wrong);
   checkNetwork(options, wrong);
   checkPlaces(options, wrong);
   checkDetach(options, wrong);
@@ -66,16 +68,13 @@ function checkCommand({ image, rootfs, command, entrypoint, isolation }: Checked
 
 function checkNamespaces(options: CheckedRun, wrong: Wrong): void {
   const { namespaces = {}, hostname, domainname, timeOffsets } = options;
-  const { mnt = 'new', user = 'host', uts = 'new', time } = namespaces;
+  const { mnt = 'new', uts = 'new', time } = namespaces;
   if (mnt !== 'new') {
     wrong(
       'namespaces',
       "must be 'new': the container's root is made in a mount namespace of its own. Namespace.run runs a program in another",
       'mnt',
     );
-  }
-  if (user !== 'host') {
-    wrong('namespaces', "must be 'host': a container has no user namespace of its own. Namespace.run runs a program in one", 'user');
   }
   for (const [name, value] of Object.entries({ hostname, domainname })) {
     if (value === undefined || uts === 'new') continue;
@@ -86,6 +85,24 @@ function checkNamespaces(options: CheckedRun, wrong: Wrong): void {
   }
   if (timeOffsets !== undefined && time !== undefined && time !== 'new') {
     wrong('timeOffsets', "can't go with namespaces.time other than 'new': offsets are set before the first process");
+  }
+}
+
+function checkUserns({ userns, namespaces, user, scheduler }: CheckedRun, wrong: Wrong): void {
+  const given = namespaces?.user;
+  if (given === 'new') wrong('namespaces', "must be 'host' or a Namespace: userns makes a new one, and says with which ids", 'user');
+  if (userns !== undefined && given !== undefined) {
+    wrong('userns', "can't go with namespaces.user: both say which user namespace it has, give one of them");
+  }
+  const isOwn = (userns ?? 'host') !== 'host' || typeof given === 'object';
+  if (isOwn && scheduler?.policy === 'deadline') {
+    wrong('scheduler', "can't be 'deadline' in a user namespace: only root of the host may choose it");
+  }
+  if (userns === 'keep-id') {
+    const kept = numericUser(user ?? null);
+    if (kept === null || kept.uid === 0) {
+      wrong('userns', "is 'keep-id', which needs the option user with the number of the user to keep, such as '1000', and not root's");
+    }
   }
 }
 

@@ -23,6 +23,8 @@ import { planRoot, planRootAgain, type RootPlan, type RunBefore } from './root-m
 import { planStaging, type Staging } from './staging.js';
 import { planFiles, planTable, type TablePlan } from './table-mounts.js';
 import { CONSOLE, consoleSteps, type TerminalPlan, takeTerminal } from './terminal-steps.js';
+import type { UserNamespacePlan } from './userns.js';
+import { usernsStages } from './userns-stages.js';
 import { planVolumes } from './volume-mounts.js';
 
 /** The first part of the plan. It needs neither the host's files nor the program, so it may run before they are known. */
@@ -48,7 +50,7 @@ export function planHead(input: HeadInput): Head {
   const mounts = planTable(input);
   const protection = planProtection(input);
   const make = [...staging.steps, ...mounts.make, ...protection.make];
-  const isMapped = input.userns.kind !== 'none';
+  const isMapped = input.userns.kind === 'identity';
   const steps: Step[] = [
     ...namespaces.join,
     ...namespaces.cgroup,
@@ -100,7 +102,7 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     prepare: head.first === null ? [...group.prepare, ...prepare] : prepare,
     stages:
       head.first === null
-        ? wholeStages(head, group, run)
+        ? wholeStages(head, { ...input, group }, run)
         : [{ flags: head.namespaces.flags, steps: [...run.setUp, ...run.program.confine, ...run.program.run] }],
     undo: [...diskUndo(input), ...input.journal, ...group.undo],
     reports: group.reports,
@@ -151,7 +153,7 @@ function planAgain(input: PlanInput, before: RunBefore, listener: Slot | null): 
     ...BACK_OFF,
     stopSignal,
     prepare: [...thawSteps(group), ...run.prepare],
-    stages: wholeStages(head, entered(group), run),
+    stages: wholeStages(head, { ...input, group: entered(group) }, run),
   };
 }
 
@@ -272,9 +274,12 @@ function saveUser(out: Slot): Step[] {
   ];
 }
 
-function wholeStages({ namespaces, steps }: Head, group: GroupPlan, { setUp, program: { confine, run } }: RunPlan): Stage[] {
+function wholeStages(head: Head, input: PlanInput, { setUp, program, root }: RunPlan): Stage[] {
+  const { namespaces, steps } = head;
   const { flags, maps, before, entersPid } = namespaces;
-  const begin = { ...bornIn(group), steps: [...maps, ...joinSteps(group)] };
+  const { confine, run } = program;
+  const begin = { ...bornIn(input.group), steps: [...maps, ...joinSteps(input.group)] };
+  if (input.userns.kind === 'given') return givenStages(head, { ...input, userns: input.userns }, { begin, setUp, program, root });
   const all = [...steps, ...setUp, ...confine, ...run];
   if (before.length === 0) return [{ ...begin, flags, steps: [...begin.steps, ...all] }];
   if (!entersPid) {
@@ -283,11 +288,36 @@ function wholeStages({ namespaces, steps }: Head, group: GroupPlan, { setUp, pro
       { flags, steps: all },
     ];
   }
-  const program = enterPid({ confine, run }, 1);
+  const entering = enterPid({ confine, run }, 1);
   return [
-    { ...begin, flags, steps: [...begin.steps, ...before, ...steps, ...setUp, ...program.outside] },
-    { flags: 0, steps: program.inside },
+    { ...begin, flags, steps: [...begin.steps, ...before, ...steps, ...setUp, ...entering.outside] },
+    { flags: 0, steps: entering.inside },
   ];
+}
+
+function givenStages(
+  { namespaces, steps, staging, mounts }: Head,
+  { options, images, copiedFolders: copied, userns }: PlanInput & { userns: Extract<UserNamespacePlan, { kind: 'given' }> },
+  { begin, setUp, program, root }: Pick<RunPlan, 'setUp' | 'program' | 'root'> & { begin: Omit<Stage, 'flags'> },
+): Stage[] {
+  const own = root.steps.flatMap((step) => (step.op === 'clone_mount' && step.out !== undefined ? [step.out] : []));
+  const volumes = [
+    ...options.mounts.flatMap(({ volume, source }) => (volume === undefined || source === null ? [] : [source])),
+    ...[...images.values()].flatMap(({ binds }) => binds.map(({ source }) => source)),
+  ];
+  return usernsStages({
+    begin,
+    namespaces,
+    isNew: (type) => isNew(options, type),
+    steps: [...steps, ...setUp],
+    program,
+    users: namespaces.users,
+    back: namespaces.back,
+    maps: userns,
+    staging: staging.slot,
+    dev: mounts.at(DEV),
+    idmaps: { mounts: new Set(own), volumes: new Set(volumes), copied },
+  });
 }
 
 /** Without a group, the end of the first process is that of its pid namespace. */

@@ -78,8 +78,9 @@ export interface TableInput {
 export function defaultMounts({ options, unified, files, userns, devices }: TableInput): MountTable {
   const { namespaces, mounts, readOnly, maskedPaths, readonlyPaths } = options;
   const mounted = new Set(mounts.map(({ target }) => target));
-  // a file system shows a namespace, and is mounted by who owns that: nobody in a user namespace owns the host's
-  const isForeign = userns.kind !== 'none';
+  // a file system shows a namespace, and is mounted by who owns that: nobody in a user namespace owns the host's. Where that namespace is
+  // given, a process outside makes what needs such rights (userns-stages.ts)
+  const isForeign = userns.kind === 'identity';
   // the files of /etc are read-only when the root is
   const attributes = readOnly ? RDONLY : 0;
   const etc: FileRow[] = [
@@ -94,7 +95,7 @@ export function defaultMounts({ options, unified, files, userns, devices }: Tabl
       // the tree of the host is bound with /sys
       ...(unified && !(isForeign && namespaces.net !== 'new') ? [groups] : []),
       ...(isForeign ? [boundDev, ...boundDevices, ...devices.map(({ source, path }) => bindDevice(source, path))] : [dev]),
-      isForeign && !userns.gid.some(({ inside, count }) => inside <= TTY && TTY < inside + count) ? ptsWithoutTty : pts,
+      userns.kind !== 'none' && !userns.gid.some(({ inside, count }) => inside <= TTY && TTY < inside + count) ? ptsWithoutTty : pts,
       namespaces.ipc === 'host' ? hostShm : shm,
       ...(isForeign && namespaces.ipc !== 'new' ? [] : [queues]),
     ],

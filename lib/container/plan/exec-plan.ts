@@ -2,6 +2,7 @@ import type { GroupPlan } from '../../cgroup/group-plan.js';
 import { O_PATH } from '../../plan/constants.js';
 import { ANYWHERE, type CpuClock, NONE, type Plan, planOf, REFUSE_DESCRIPTORS, type Slots, type Stage } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
+import { enterUserNamespace, type UserMaps } from '../../plan/userns-maps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
 import { findUser } from '../../process/program-steps.js';
 import type { Streams } from '../../process/streams/child-end.js';
@@ -12,6 +13,7 @@ import { enterPid } from './enter-pid.js';
 import { oomScoreSteps, planProcess } from './process-steps.js';
 import type { ProgramSpec } from './program-spec.js';
 import { takeTerminal } from './terminal-steps.js';
+import { splitProgram } from './userns-process.js';
 
 /** Everything that the plan of a program in a running container depends on. */
 export interface ExecInput {
@@ -20,6 +22,8 @@ export interface ExecInput {
   readonly process: number;
   /** CLONE_NEW* of the namespaces to join: those that the container does not share with the host. */
   readonly namespaces: { readonly flags: number; readonly entersPid: boolean };
+  /** The maps of the container's user namespace, which is among them; `null` where that is the host's. */
+  readonly userns: UserMaps | null;
   /** The program's own group, below the container's. */
   readonly group: GroupPlan;
   readonly cpuClock: CpuClock | null;
@@ -51,14 +55,17 @@ export function planExec(input: ExecInput): ExecPlan {
   const { terminal } = streams;
   const beforeExec = takeTerminal(terminal, { newSession: false });
   const listener = input.program.denials ? slots.take() : null;
-  const program = planProcess(input.program, { streams, argv: input.argv, listener, cwd: { create: 0, ...ANYWHERE }, beforeExec });
+  const whole = planProcess(input.program, { streams, argv: input.argv, listener, cwd: { create: 0, ...ANYWHERE }, beforeExec });
+  const { outside, program } = input.userns === null ? { outside: [], program: whole } : splitProgram(whole, input.userns);
   const setUp: Step[] = [
     ...joinSteps(group),
     { op: 'setsid' },
-    { op: 'keyring' },
     ...oomScoreSteps(input.program),
     ...streams.open,
+    ...outside,
     { op: 'join_process', process, flags: namespaces.flags },
+    ...(input.userns === null ? [] : enterUserNamespace),
+    { op: 'keyring' },
     ...(streams.openNull.length === 0 ? [] : openDev(root, dev)),
     ...streams.openNull,
     ...findUser(input.program, ANYWHERE),

@@ -1,5 +1,6 @@
 import type { GroupPlan } from '../../cgroup/group-plan.js';
 import type { HealthCheck, Slots } from '../../plan/plan.js';
+import type { UserMaps } from '../../plan/userns-maps.js';
 import type { ParsedHealth } from '../options/healthcheck.js';
 import { planExec } from './exec-plan.js';
 import type { ProgramSpec } from './program-spec.js';
@@ -12,6 +13,7 @@ export interface HealthInput {
   readonly group: GroupPlan;
   readonly program: ProgramSpec;
   readonly namespaces: { readonly flags: number; readonly entersPid: boolean };
+  readonly userns: UserMaps | null;
   readonly nullByShim: boolean;
   /** The file that tells whether the container is paused; '' where there is none. */
   readonly frozen: string;
@@ -21,12 +23,13 @@ export interface HealthInput {
 const BY_SHIM = -1;
 
 /** A check of a program's health: one more program in the container, which the shim starts by itself. Pure. */
-export function planHealth({ health, slots, group, program, namespaces, nullByShim, frozen }: HealthInput): HealthCheck {
+export function planHealth({ health, slots, group, program, namespaces, userns, nullByShim, frozen }: HealthInput): HealthCheck {
   const output = { type: 'pipe', fd: BY_SHIM } as const;
   const plan = planExec({
     slots,
     process: BY_SHIM,
     namespaces,
+    userns,
     group,
     cpuClock: null,
     // nobody hears of a check's calls

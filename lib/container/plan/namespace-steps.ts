@@ -1,8 +1,8 @@
 import { encodeTimeOffsets } from '../../namespace/namespace-plan.js';
 import { CLONE } from '../../plan/constants.js';
 import { type NamespaceType, namespaceTypes } from '../../plan/namespace-types.js';
-import type { Slots } from '../../plan/plan.js';
-import type { Step } from '../../plan/steps.js';
+import { NONE, type Slots } from '../../plan/plan.js';
+import type { Slot, Step } from '../../plan/steps.js';
 import { mapSteps } from '../../plan/user-maps.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import type { UserNamespacePlan } from './userns.js';
@@ -25,6 +25,10 @@ export interface NamespacePlan {
   readonly cgroup: readonly Step[];
   /** Steps for the mount namespace, which starts as a copy of the host's mounts at that moment. */
   readonly mounts: readonly Step[];
+  /** The user namespace that is given; NONE where none is. */
+  readonly users: Slot;
+  /** One with its maps turned round; NONE where it is not needed. */
+  readonly back: Slot;
 }
 
 export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, userns: UserNamespacePlan, slots: Slots): NamespacePlan {
@@ -38,7 +42,8 @@ export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, usern
   const mounts: Step[] = [];
   for (const type of namespaceTypes) {
     const wanted = namespaces[type];
-    if (wanted === 'host') continue;
+    // what becomes of it is said by `userns`
+    if (wanted === 'host' || type === 'user') continue;
     if (wanted !== 'new') {
       const step: Step = { op: 'setns', ns: slots.give(wanted.fd), type };
       (type === 'pid' || type === 'time' ? before : join).push(step);
@@ -53,7 +58,10 @@ export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, usern
       flags |= CLONE[type];
     }
   }
-  return { flags, maps, before, entersPid: typeof namespaces.pid !== 'string', join, cgroup, mounts };
+  const given = userns.kind === 'given' ? userns : { fd: null, back: null };
+  const slotOf = (fd: number | null): Slot => (fd === null ? NONE : slots.give(fd));
+  const [users, back] = [slotOf(given.fd), slotOf(given.back)];
+  return { flags, maps, before, entersPid: typeof namespaces.pid !== 'string', join, cgroup, mounts, users, back };
 }
 
 export function isNew({ namespaces }: ParsedOptions, type: NamespaceType): boolean {

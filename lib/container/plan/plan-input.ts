@@ -44,6 +44,8 @@ export interface PlanInput {
   readonly cpuClock: CpuClock | null;
   readonly streams: Streams;
   readonly devices: readonly ExtraDevice[];
+  /** Folders of the host that are copied, by their paths. */
+  readonly copiedFolders: ReadonlySet<string>;
   /** The targets of binds of files, which need a file to be mounted on. */
   readonly fileTargets: ReadonlySet<string>;
   /** Images that are mounted, by the targets of their mounts. */

@@ -1,10 +1,12 @@
 import { toError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
+import { withUserNamespace } from '../../host/user-namespace.js';
 import { binding, closeDescriptor, streamOf } from '../../native/load-addon.js';
 import type { Task } from '../../native/task.js';
 import { confinedStage } from '../../plan/confined-worker.js';
 import { CLONE, O_PATH, SIGKILL } from '../../plan/constants.js';
 import { NONE, type Plan, planOf, Slots } from '../../plan/plan.js';
+import { joinUsers, type UserMaps } from '../../plan/userns-maps.js';
 import { describeSignal } from '../../process/options/signals.js';
 import { KEEP_GROUPS } from '../../process/program-steps.js';
 import { type CopiedOut, readCopied } from './copied-files.js';
@@ -16,6 +18,8 @@ export interface Inside {
   readonly user: number;
   /** Whether that user can't leave the groups of who starts the reader. */
   readonly keepsGroups: boolean;
+  /** The maps of the container's user namespace; `null` where its ids are the host's. */
+  readonly maps: UserMaps | null;
   /** Closes both, once. */
   close(): void;
 }
@@ -44,13 +48,14 @@ async function read(inside: Inside, paths: readonly string[], options: CopyOutOp
   const cancelSignal = options.cancelSignal?.aborted ? null : options.cancelSignal;
   const [readEnd, writeEnd] = binding().pipe();
   const stream = streamOf(readEnd, { readable: true, writable: false });
-  const { plan, slots } = planCopyOut(inside, writeEnd, paths, options);
   let task: Task | undefined;
   const cancel = (): void => void task?.kill({ cause: 'cancel', signal: SIGKILL, tree: true }).catch(() => stream.destroy());
   try {
-    task = await containerShim()
-      .then((shim) => shim.startPlan(plan, slots.descriptors, cancelSignal))
-      .finally(() => closeDescriptor(writeEnd));
+    task = await withUserNamespace(inside.maps, async (users) => {
+      const { plan, slots } = planCopyOut(inside, writeEnd, paths, { ...options, users });
+      const shim = await containerShim();
+      return shim.startPlan(plan, slots.descriptors, cancelSignal);
+    }).finally(() => closeDescriptor(writeEnd));
     // whoever closes the namespace last waits for the mounts to go, with all that the program has put there: it must be the reading
     // process, not Node
     inside.close();
@@ -71,7 +76,7 @@ function planCopyOut(
   { mountNamespace, user, keepsGroups }: Inside,
   writeEnd: number,
   paths: readonly string[],
-  { max, cancelSignal, graceMs }: CopyOutOptions,
+  { max, cancelSignal, graceMs, users }: CopyOutOptions & { readonly users: number | null },
 ): { plan: Plan; slots: Slots } {
   const slots = new Slots();
   const [ns, saved, to, root] = [slots.give(mountNamespace), slots.give(user), slots.give(writeEnd), slots.take()];
@@ -79,6 +84,7 @@ function planCopyOut(
     namespaces: CLONE.net | CLONE.ipc | CLONE.uts,
     enter: [
       { op: 'setns', ns, type: 'mnt' },
+      ...joinUsers(users === null ? NONE : slots.give(users)),
       { op: 'open', out: root, at: NONE, path: '/', flags: O_PATH, mode: 0 },
       ...(keepsGroups ? [KEEP_GROUPS] : []),
     ],

@@ -3,6 +3,7 @@ import { now } from '../../native/clock.js';
 import type { ParsedLimits } from '../../options/limits.js';
 import type { Plan } from '../../plan/plan.js';
 import type { Slot } from '../../plan/steps.js';
+import type { UserMaps } from '../../plan/userns-maps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
 import type { ResolvedOptions } from '../options/inspect-types.js';
 import type { ParsedRestart } from '../options/lifecycle-options.js';
@@ -10,6 +11,7 @@ import { mayBeRefused } from '../plan/device-nodes.js';
 import { namespacesToJoin } from '../plan/namespace-steps.js';
 import type { ExtraDevice } from '../plan/plan-input.js';
 import type { ProgramSpec } from '../plan/program-spec.js';
+import { mapsIn } from '../plan/userns-ids.js';
 import type { NotEnforced } from './container-group.js';
 import type { Prepared } from './prepare.js';
 import { resolvedOptions } from './resolved-options.js';
@@ -58,6 +60,8 @@ export interface ContainerRecord {
   readonly program: ProgramSpec;
   /** CLONE_NEW* of the namespaces that it does not share with the host. */
   readonly namespaces: { readonly flags: number; readonly entersPid: boolean };
+  /** The maps of its own user namespace; `null` where its ids are the host's. */
+  readonly userns: UserMaps | null;
   /** Its rules for devices may refuse a program the null device. */
   readonly mayRefuseNull: boolean;
   /** The program is process 1 of its pid namespace. */
@@ -131,6 +135,7 @@ export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecor
     options: resolvedOptions(prepared),
     program,
     namespaces: namespacesToJoin(options, prepared.userns),
+    userns: mapsIn(prepared.userns),
     mayRefuseNull: mayBeRefused(options),
     processOne: !options.init && options.namespaces.pid === 'new',
     filterKills,

@@ -166,6 +166,7 @@ async function prepare(options: ParsedOptions): Promise<Prepared> {
       options: landlockOptions(options, { hostname, stopSignal: SIGTERM, sockets }),
       program,
       namespaces: { flags: 0, entersPid: false },
+      userns: null,
       mayRefuseNull: false,
       processOne: false,
       filterKills: canKill(defaultProfile, ownArchitecture()),

@@ -8,7 +8,7 @@ import { closeDescriptor } from '../../native/load-addon.js';
 import type { Shim } from '../../native/shim.js';
 import { isShimLost } from '../../native/shim-error.js';
 import type { Task, TaskEnd } from '../../native/task.js';
-import { joinParts } from '../../plan/plan.js';
+import { joinParts, NONE } from '../../plan/plan.js';
 import { comparedWith } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { unlessAborted } from '../../process/abort.js';
@@ -25,6 +25,7 @@ import type { Inside } from '../result/copy-out.js';
 import { groupEvidence, lethalLimits } from '../result/group-evidence.js';
 import { type ChangedMount, RootChanges } from '../result/root-changes.js';
 import { type ContainerRecord, type LiveRecord, recordOf } from './container-record.js';
+import { claimStep } from './container-users.js';
 import { withNetwork } from './joined-network.js';
 import { letGo, type PlannedStart, planStart } from './planned-start.js';
 import type { Prepared } from './prepare.js';
@@ -100,7 +101,8 @@ async function launchOn<E extends Encoding>(
   const { slots, group, shim } = prepared;
   const { cancelSignal } = prepared.options.process;
   const streams = await program.open({ isConfined: true });
-  const recorded = { ...group, undo: [...group.undo, ...onHost.groupRecord] };
+  const { made, undone: removed } = onHost.claim;
+  const recorded = { ...group, prepare: [...made, ...group.prepare], undo: [...group.undo, ...removed, ...onHost.groupRecord] };
   const plan = planContainer(head, { streams, park, journal: park ? [] : onHost.diskRecord, ...prepared, group: recorded });
   const whole = joinParts(plan, { waits: false });
   const record: LiveRecord = { current: recordOf(prepared, whole) };
@@ -168,7 +170,7 @@ export function insideOf({ current }: LiveRecord, mountNamespace: number | undef
     for (const fd of open) closeDescriptor(fd);
     open.clear();
   };
-  return { mountNamespace, user, keepsGroups: current.program.keepsGroups ?? false, close };
+  return { mountNamespace, user, keepsGroups: current.program.keepsGroups ?? false, maps: current.userns, close };
 }
 
 /** What a container has on the host beside its groups. It is written down in records before it is made. */
@@ -178,20 +180,26 @@ interface OnHost {
   /** Steps that remove the records: of the folder, and of groups whose path does not tell their owner. */
   readonly diskRecord: readonly Step[];
   readonly groupRecord: readonly Step[];
+  /** Steps that make and remove the container's claim to its ids. */
+  readonly claim: { readonly made: readonly Step[]; readonly undone: readonly Step[] };
 }
 
-async function makeOnHost({ id, root, records, shim }: Prepared, { park }: LaunchOptions): Promise<OnHost> {
+async function makeOnHost({ id, root, records, lease, shim }: Prepared, { park }: LaunchOptions): Promise<OnHost> {
   const path = root.type === 'recipe' ? root.disk : null;
   const diskRecord = path === null ? [] : writeRecord(shim.owner, id, [{ kind: 'tree', path }]);
-  const none: OnHost = { disk: [], diskRecord: park ? [] : diskRecord, groupRecord: [] };
-  let disk: readonly Holding[] = [];
+  let made: OnHost = { disk: [], diskRecord: park ? [] : diskRecord, groupRecord: [], claim: { made: [], undone: [] } };
   try {
-    if (park && path !== null) disk = [await holdFolder(path, diskRecord, shim)];
-    const groupRecord = records.length > 0 ? writeRecord(shim.owner, `${id}-group`, records) : [];
-    return { ...none, disk, groupRecord };
+    if (park && path !== null) made = { ...made, disk: [await holdFolder(path, diskRecord, shim)] };
+    if (lease !== null) made = { ...made, claim: claimOf(id, lease.claim, shim) };
+    return { ...made, groupRecord: records.length > 0 ? writeRecord(shim.owner, `${id}-group`, records) : [] };
   } catch (error) {
-    throw await leave({ ...none, disk }, error);
+    throw await leave(made, error);
   }
+}
+
+function claimOf(id: string, path: string, { owner }: Shim): OnHost['claim'] {
+  const record = writeRecord(owner, `${id}-claim`, [{ kind: 'tree', path }]);
+  return { made: [claimStep(path)], undone: [{ op: 'unlink', host: true, at: NONE, path }, ...record] };
 }
 
 function holdFolder(path: string, record: readonly Step[], on: Shim): Promise<Holding> {
@@ -200,9 +208,9 @@ function holdFolder(path: string, record: readonly Step[], on: Shim): Promise<Ho
 }
 
 /** Removes what is on the host for a container that could not be made. @returns the error to throw */
-async function leave({ disk, diskRecord, groupRecord }: OnHost, error: unknown): Promise<unknown> {
+async function leave({ disk, diskRecord, groupRecord, claim }: OnHost, error: unknown): Promise<unknown> {
   // a record of what may still be there is kept for the next reap
-  if (!isShimLost(error) && !hasCleanupError(error)) dropRecord([...diskRecord, ...groupRecord]);
+  if (!isShimLost(error) && !hasCleanupError(error)) dropRecord([...diskRecord, ...groupRecord, ...claim.undone]);
   return undone(disk, error);
 }
 

@@ -4,9 +4,10 @@ import { env as nodeEnv } from 'node:process';
 import { freezerFile } from '../../cgroup/freezer.js';
 import { errnoOf, ImageError, invalidOption } from '../../errors.js';
 import { type GroupLayout, groupLayout } from '../../host/cgroup-base.js';
+import type { IdLease } from '../../host/id-ranges.js';
 import type { HostRecord } from '../../host/journal.js';
 import { owner } from '../../host/owner.js';
-import { mounter, type Privilege, privilege, sameIds } from '../../host/privilege.js';
+import { mounter, privilege } from '../../host/privilege.js';
 import type { ImageConfig } from '../../image/formats/image-config.js';
 import { parseStopSignal } from '../../image/formats/stop-signal.js';
 import type { Image } from '../../image/image.js';
@@ -14,23 +15,28 @@ import { closeDescriptor } from '../../native/load-addon.js';
 import type { Shim } from '../../native/shim.js';
 import { attempt, nativeError } from '../../native/system-errors.js';
 import type { ParsedLimits } from '../../options/limits.js';
+import { allCapabilities, type CapabilityMask } from '../../plan/capability-names.js';
 import { DEFAULT_PATH } from '../../plan/constants.js';
 import { type HealthCheck, Slots } from '../../plan/plan.js';
+import type { UserMaps } from '../../plan/userns-maps.js';
 import { SIGTERM } from '../../process/options/signals.js';
 import { resolveCapabilities } from '../../security/capabilities.js';
 import { uppersFolder } from '../../store/store-root.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { healthOf, type ParsedHealth } from '../options/healthcheck.js';
+import { numericUser } from '../options/userns-option.js';
 import { defaultMounts } from '../plan/default-mounts.js';
 import { mayBeRefused } from '../plan/device-nodes.js';
 import { planHealth } from '../plan/health-plan.js';
 import { namespacesToJoin } from '../plan/namespace-steps.js';
 import type { ExtraDevice, PlanInput, RootSource } from '../plan/plan-input.js';
-import type { UserNamespacePlan } from '../plan/userns.js';
+import { mapsIn, toOutside } from '../plan/userns-ids.js';
 import { anonymousVolumes } from './anonymous-volumes.js';
 import { type NotEnforced, planContainerGroup, requireDeviceController } from './container-group.js';
+import { type ContainerUsers, containerUsers, requireUsers } from './container-users.js';
 import { etcFiles } from './etc-files.js';
 import { planExecGroup } from './exec-group.js';
+import { mappedPaths, requireIdmap } from './idmap-support.js';
 import { joinedProc } from './joined-proc.js';
 import { findSources } from './mount-sources.js';
 import { imageOf } from './named-image.js';
@@ -62,6 +68,8 @@ export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
   /** What must stay in the store as long as the container: layers, and descriptors that keep volumes. */
   readonly digests: readonly string[];
   readonly locks: readonly number[];
+  /** The ids that only this container has; `null` where nobody gives it some. */
+  readonly lease: IdLease | null;
   /** Releases the image's layers; to be called when the container's mounts are gone, or were never made. */
   readonly release: () => void;
 };
@@ -80,17 +88,28 @@ export interface PrepareFor {
 export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<Prepared> {
   const own = privilege();
   if (own.kind === 'user') requireWithoutRoot(options, own);
+  requireUsers(options);
   const found = await findRoot(options, of.id);
   try {
     const sources = await findSources(options, found.root);
-    const release = (): void => {
-      sources.release();
-      found.release();
-    };
     try {
-      const { images, locks } = sources;
-      const digests = [...found.digests, ...sources.digests];
-      return { ...(await prepareOn({ ...found, digests, release }, { ...options, mounts: sources.mounts }, of)), images, locks };
+      const users = await usersFor(options, of, mappedPaths(found.root, sources));
+      const release = (): void => {
+        users.close();
+        users.lease?.release();
+        sources.release();
+        found.release();
+      };
+      try {
+        const { images, locks } = sources;
+        const digests = [...found.digests, ...sources.digests];
+        const prepared = await prepareOn({ ...found, digests, release }, { ...options, mounts: sources.mounts }, { ...of, users });
+        return { ...prepared, images, locks };
+      } catch (error) {
+        users.close();
+        users.lease?.release();
+        throw error;
+      }
     } catch (error) {
       sources.release();
       throw error;
@@ -101,15 +120,38 @@ export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<P
   }
 }
 
+/** The user namespace of a container that shows these paths of the host as its own. */
+async function usersFor(options: ParsedOptions, of: PrepareFor, paths: readonly string[]): Promise<ContainerUsers> {
+  const users = await containerUsers(options, { id: of.id, keepsUppers: of.park && options.root.type === 'image' });
+  if (users.plan.kind !== 'given') return users;
+  try {
+    requireMapped(options.process.user, users.plan);
+    await requireIdmap(paths, users.plan.fd);
+    return users;
+  } catch (error) {
+    users.close();
+    users.lease?.release();
+    throw error;
+  }
+}
+
+/** Refuses a user that is given by numbers which are none inside; of one by name only the container's files tell. */
+function requireMapped(user: string | null, { uid, gid }: UserMaps): void {
+  const ids = numericUser(user);
+  if (ids === null) return;
+  const isIn = toOutside(uid, ids.uid) !== undefined && (!user?.includes(':') || toOutside(gid, ids.gid) !== undefined);
+  if (!isIn) throw invalidOption('user', `is ${user}, which is not in the container's map of ids (userns)`);
+}
+
 async function prepareOn(
   { root, config, image, digests, release }: FoundRoot,
   options: ParsedOptions,
-  { id, park, shim, layout }: PrepareFor,
+  { id, park, users, shim, layout }: PrepareFor & { readonly users: ContainerUsers },
 ): Promise<Omit<Prepared, 'images' | 'locks'>> {
   const own = privilege();
   const argv = argvOf(options, config);
   const stopSignal = stopSignalOf(config);
-  const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: ownCapabilities() });
+  const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: heldBy(users) });
   const told = options.onDenied !== null;
   const { filterKills, ...filtered } = await systemCallFilter(options.seccomp, { capabilities, told });
   const devices = options.devices.map(findDevice);
@@ -152,19 +194,21 @@ async function prepareOn(
     },
     hostname,
     group,
-    userns: usernsOf(own),
+    userns: users.plan,
     shim,
     bases: basesOf(layout ?? groupLayout()),
     cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit),
     filterKills,
     devices: own.kind === 'root' ? devices : [],
+    lease: users.lease,
     fileTargets: fileTargets(options),
+    copiedFolders: copiedFolders(options),
     volumes: anonymousVolumes([...(config.volumes ?? []), ...options.anonymousVolumes], options.mounts),
     table: defaultMounts({
       options,
       unified: groupLayout().mode === 'v2',
       files: etcFiles(options, hostname),
-      userns: usernsOf(own),
+      userns: users.plan,
       devices: boundDevices,
     }),
     stopSignal,
@@ -189,10 +233,6 @@ async function prepareOn(
   return { ...planned, proc, release: closeBoth };
 }
 
-function usernsOf(own: Privilege): UserNamespacePlan {
-  return own.kind === 'root' ? { kind: 'none' } : { kind: 'identity', uid: sameIds(own.uid), gid: sameIds(own.gid) };
-}
-
 async function planHealthOf(
   health: ParsedHealth,
   { group, bases, program, options, userns }: Pick<Prepared, 'group' | 'bases' | 'program' | 'options' | 'userns'>,
@@ -204,6 +244,7 @@ async function planHealthOf(
     group: await planExecGroup({ slots, id: 'health', container: group.name, bases, limits: {}, countsCpu: false }),
     program,
     namespaces: namespacesToJoin(options, userns),
+    userns: mapsIn(userns),
     nullByShim: mayBeRefused(options),
     frozen: freezerFile(group.paths) ?? '',
   });
@@ -336,12 +377,22 @@ function fileTargets(options: ParsedOptions): Set<string> {
   for (const { type, source, target } of options.mounts) {
     if (type === 'bind' && source !== null && !lookUp(source, `mounts (${target})`).isDirectory()) targets.add(target);
   }
-  for (const { source } of options.copyIn) if (source !== null) requireContent(source);
   return targets;
 }
 
-/** Refuses a source that is neither a file nor a folder: to read it may wait for ever, or have an effect. */
-function requireContent(source: string): void {
+/** The sources of `copyIn` that are folders. All of them must be there. */
+function copiedFolders({ copyIn }: ParsedOptions): Set<string> {
+  return new Set(copyIn.flatMap(({ source }) => (source !== null && isFolder(source) ? [source] : [])));
+}
+
+/** Whether a source is a folder. Refuses one that is neither that nor a file: to read it may wait for ever, or have an effect. */
+function isFolder(source: string): boolean {
   const status = lookUp(source, 'copyIn');
   if (!status.isFile() && !status.isDirectory()) throw invalidOption('copyIn', `${source} is neither a file nor a folder`);
+  return status.isDirectory();
+}
+
+/** In a user namespace of its own a container may have every capability: each is one over what belongs to that namespace. */
+function heldBy({ plan }: ContainerUsers): CapabilityMask {
+  return plan.kind === 'given' ? allCapabilities : ownCapabilities();
 }

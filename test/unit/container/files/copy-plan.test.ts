@@ -5,7 +5,7 @@ import type { Plan } from '../../../../lib/plan/plan.js';
 import type { Step } from '../../../../lib/plan/steps.js';
 import { end, first, ops } from '../../../fixtures/container-plan.js';
 
-const place = { mountNamespace: 20, user: 21, capabilities: capabilityMask('CHOWN', 'DAC_OVERRIDE'), keepsGroups: false };
+const place = { mountNamespace: 20, user: 21, users: null, capabilities: capabilityMask('CHOWN', 'DAC_OVERRIDE'), keepsGroups: false };
 const stepsOf = ({ plan }: { readonly plan: Plan }): readonly Step[] => plan.stages[0]?.steps ?? [];
 
 describe('the process that reads a container', () => {
@@ -56,7 +56,7 @@ describe('the process that writes a file in a container', () => {
   } as const;
 
   it("opens the caller's file before it enters, and writes last, as nobody that can be looked into", () => {
-    const steps = stepsOf(planCopyTo(place, { ...file, source: '/host', content: null }));
+    const steps = stepsOf(planCopyTo(place, { ...file, source: '/host', content: null }, false));
     expect(steps[0]).toEqual({ op: 'dumpable', value: 0 });
     expect(steps[1]).toMatchObject({ op: 'open', path: '/host' });
     expect(first(steps, 'setns')).toBe(2);
@@ -66,8 +66,11 @@ describe('the process that writes a file in a container', () => {
 
   it('gives what it makes to the user of the container, unless another was said', () => {
     const byDefault = 2n ** 64n - 1n;
-    expect(stepsOf(planCopyTo(place, file)).find(({ op }) => op === 'write_file')).toMatchObject({ uid: byDefault, mode: 0o644 });
-    expect(stepsOf(planCopyTo(place, { ...file, uid: 5 })).find(({ op }) => op === 'write_file')).toMatchObject({ uid: 5, gid: byDefault });
+    expect(stepsOf(planCopyTo(place, file, false)).find(({ op }) => op === 'write_file')).toMatchObject({ uid: byDefault, mode: 0o644 });
+    expect(stepsOf(planCopyTo(place, { ...file, uid: 5 }, false)).find(({ op }) => op === 'write_file')).toMatchObject({
+      uid: 5,
+      gid: byDefault,
+    });
   });
 });
 

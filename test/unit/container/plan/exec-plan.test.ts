@@ -4,6 +4,7 @@ import { parseExec } from '../../../../lib/container/options/exec-options.js';
 import { planExec } from '../../../../lib/container/plan/exec-plan.js';
 import { type Plan, Slots } from '../../../../lib/plan/plan.js';
 import type { Step } from '../../../../lib/plan/steps.js';
+import type { UserMaps } from '../../../../lib/plan/userns-maps.js';
 import type { Streams } from '../../../../lib/process/streams/child-end.js';
 import { end, first, ops, usual } from '../../../fixtures/container-plan.js';
 import { groupLayoutOf, hybrid, systemd } from '../../cgroup/machines.js';
@@ -14,6 +15,7 @@ interface Facts {
   readonly nullByShim?: boolean;
   readonly noNewPrivileges?: boolean;
   readonly machine?: typeof hybrid;
+  readonly userns?: UserMaps;
   readonly options?: object;
 }
 
@@ -21,7 +23,15 @@ const withNull: Streams = { ends: [{ type: 'null' }, { type: 'pipe', fd: 11 }, {
 const withFile: Streams = { ends: [{ type: 'file', path: '/host/file' }, { type: 'pipe', fd: 11 }, { type: 'null' }], copies: [] };
 
 function planned(facts: Facts = {}): Plan {
-  const { entersPid = true, streams = usual, nullByShim = false, noNewPrivileges = true, machine = hybrid, options = {} } = facts;
+  const {
+    entersPid = true,
+    streams = usual,
+    nullByShim = false,
+    noNewPrivileges = true,
+    machine = hybrid,
+    userns = null,
+    options = {},
+  } = facts;
   const slots = new Slots();
   const group = planGroup({
     slots,
@@ -35,6 +45,7 @@ function planned(facts: Facts = {}): Plan {
     slots,
     process: 20,
     namespaces: { flags: 0x2c020000, entersPid },
+    userns,
     group,
     cpuClock: null,
     program: {

@@ -1,0 +1,135 @@
+import { readFileSync } from 'node:fs';
+import { UnsupportedError } from '../../errors.js';
+import { RANGE } from '../../host/id-pool.js';
+import { type IdLease, leaseIds } from '../../host/id-ranges.js';
+import { type Privilege, privilege, sameIds } from '../../host/privilege.js';
+import { reapFirst } from '../../host/reap.js';
+import { makeUserNamespace } from '../../host/user-namespace.js';
+import { during } from '../../native/host-work.js';
+import { closeDescriptor } from '../../native/load-addon.js';
+import { attempt } from '../../native/system-errors.js';
+import { NONE, planOf, Slots } from '../../plan/plan.js';
+import type { Step } from '../../plan/steps.js';
+import type { IdMap } from '../../plan/user-maps.js';
+import { turnedRound, type UserMaps } from '../../plan/userns-maps.js';
+import type { ParsedOptions } from '../options/container-options.js';
+import { numericUser } from '../options/userns-option.js';
+import type { UserNamespacePlan } from '../plan/userns.js';
+
+/** For which container it is. */
+export interface UsersFor {
+  readonly id: string;
+  /** Somebody may want to read what it wrote to its root. */
+  readonly keepsUppers: boolean;
+}
+
+/** The user namespace of a container that is about to be made. */
+export interface ContainerUsers {
+  readonly plan: UserNamespacePlan;
+  /** `null` where its ids were not taken from the pool. */
+  readonly lease: IdLease | null;
+  /** Closes the descriptors of ours in the plan, once or more often. */
+  close(): void;
+}
+
+/** Refuses a user namespace of the caller's choice where every container is in one of its user's. @throws UnsupportedError */
+export function requireUsers({ userns, namespaces }: Pick<ParsedOptions, 'userns' | 'namespaces'>): void {
+  if (privilege().kind === 'root') return;
+  const option = typeof namespaces.user === 'string' ? 'userns' : 'namespaces.user';
+  if (userns === 'host' && option === 'userns') return;
+  throw new UnsupportedError(
+    option,
+    "this user's containers have a user namespace of their own already, which is made of all ids that this user has",
+    'Leave the option out, or run as root.',
+  );
+}
+
+/**
+ * Makes the user namespace that a container is put into, or finds the one that it joins.
+ *
+ * @throws NacelleError `ERR_NO_IDS`; UnsupportedError; SyscallError
+ */
+export async function containerUsers(
+  { userns, namespaces, process: { user } }: ParsedOptions,
+  { id, keepsUppers }: UsersFor,
+): Promise<ContainerUsers> {
+  if (typeof namespaces.user !== 'string') {
+    const { fd } = namespaces.user;
+    return given(await mapsOf(fd), { fd, keepsUppers });
+  }
+  if (userns === 'host') return { plan: usually(privilege()), lease: null, close: () => undefined };
+  if (typeof userns === 'object') return given({ uid: userns.uid, gid: userns.gid }, { fd: null, keepsUppers });
+  await reapFirst();
+  const lease = await leaseIds(id);
+  try {
+    const kept = userns === 'keep-id' ? numericUser(user) : null;
+    const maps = { uid: rangeMap(lease.start, kept?.uid), gid: rangeMap(lease.start, kept?.gid) };
+    return { ...(await given(maps, { fd: null, keepsUppers })), lease };
+  } catch (error) {
+    lease.release();
+    throw error;
+  }
+}
+
+/** Where a container is whose caller asks for no user namespace. */
+function usually(own: Privilege): UserNamespacePlan {
+  return own.kind === 'root' ? { kind: 'none' } : { kind: 'identity', uid: sameIds(own.uid), gid: sameIds(own.gid) };
+}
+
+/** @param of.fd the namespace with these maps; `null`: it is made */
+async function given(maps: UserMaps, { fd, keepsUppers }: { fd: number | null; keepsUppers: boolean }): Promise<ContainerUsers> {
+  const made: number[] = [];
+  const close = (): void => {
+    for (const own of made.splice(0)) closeDescriptor(own);
+  };
+  const make = async (of: UserMaps): Promise<number> => {
+    const own = await makeUserNamespace(of);
+    made.push(own);
+    return own;
+  };
+  try {
+    const users = fd ?? (await make(maps));
+    return { plan: { kind: 'given', fd: users, ...maps, back: keepsUppers ? await make(turnedRound(maps)) : null }, lease: null, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+/** Ids from 0 up are those of a range, but for one that is itself: its place in the range stays empty. Pure. */
+export function rangeMap(start: number, kept = 0): IdMap[] {
+  const whole = { inside: 0, outside: start, count: RANGE };
+  if (kept === 0) return [whole];
+  const self = { inside: kept, outside: kept, count: 1 };
+  if (kept >= RANGE) return [whole, self];
+  const rest = { inside: kept + 1, outside: start + kept + 1, count: RANGE - kept - 1 };
+  return [{ ...whole, count: kept }, self, ...(rest.count > 0 ? [rest] : [])];
+}
+
+/** The step by which a container's shim makes its claim to the ids that were leased. */
+export function claimStep(path: string): Step {
+  return { op: 'put_file', host: true, at: NONE, path, bytes: new Uint8Array() };
+}
+
+/** The maps of a user namespace: the kernel tells them of a process in it alone. */
+async function mapsOf(fd: number): Promise<UserMaps> {
+  const slots = new Slots();
+  const plan = planOf({ stages: [{ flags: 0, steps: [{ op: 'setns', ns: slots.give(fd), type: 'user' }, { op: 'park' }] }] });
+  return during(plan, slots.descriptors, async ({ pid }) => {
+    const read = (name: string): string =>
+      attempt(`read the ${name} of namespaces.user`, () => readFileSync(`/proc/${pid}/${name}`, 'utf8'));
+    if (read('setgroups').startsWith('deny')) {
+      const fix = 'Give it maps as root before it is used, as Namespace.create does.';
+      throw new UnsupportedError('namespaces.user', 'nobody in it may change groups (/proc/PID/setgroups)', fix);
+    }
+    return { uid: parseIdMap(read('uid_map')), gid: parseIdMap(read('gid_map')) };
+  });
+}
+
+/** Reads uid_map or gid_map. Pure. */
+export function parseIdMap(text: string): IdMap[] {
+  return text.split('\n').flatMap((line) => {
+    const [inside, outside, count] = line.trim().split(/\s+/).map(Number);
+    return inside === undefined || outside === undefined || count === undefined ? [] : [{ inside, outside, count }];
+  });
+}

@@ -1,0 +1,114 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { hasCode, NacelleError } from '../errors.js';
+import { endOf, type Holding, hold } from '../native/host-work.js';
+import { runtimeDir } from '../native/runtime-dir.js';
+import { ownShim } from '../native/shim.js';
+import { attempt } from '../native/system-errors.js';
+import { NONE, planOf } from '../plan/plan.js';
+import type { Step } from '../plan/steps.js';
+import { idPool, type RangeFile } from './id-pool.js';
+import { dropRecord, recordsDir, writeRecord } from './journal.js';
+
+/** A range of ids that one container has, and no other. */
+export interface IdLease {
+  /** The first id, for users and groups alike. */
+  readonly start: number;
+  /**
+   * The file that is the container's claim to the range as long as it may have processes or files. Whoever makes the container has its shim
+   * make and remove it: it is there before the lease is released.
+   */
+  readonly claim: string;
+  /** Gives the range back, but for a claim to it; to be called once the container is gone, or has its claim. Once or more often. */
+  release(): void;
+}
+
+/**
+ * START is a range that is being taken, with the id of the container in it; START.ID the claim of a container. A range is free when it has
+ * neither.
+ */
+function idsFolder(): string {
+  return join(runtimeDir(), 'ids');
+}
+
+/**
+ * Takes a range. It is written down before it is taken, and taken by link(2), which only one can do for a name: so neither a crash nor
+ * another process at the same instant leads to a range that is lost or that two have.
+ *
+ * @param id the container's
+ * @throws NacelleError `ERR_NO_IDS`: all are taken; UnsupportedError; SyscallError
+ */
+export async function leaseIds(id: string): Promise<IdLease> {
+  const pool = idPool({ uid: rangeFile('/etc/subuid'), gid: rangeFile('/etc/subgid') });
+  attempt(`make ${idsFolder()}`, () => mkdirSync(idsFolder(), { recursive: true, mode: 0o700 }));
+  const taken = new Set(namesIn(idsFolder()).map(rangeOf));
+  for (const start of pool.starts) {
+    if (taken.has(String(start))) continue;
+    const lease = await take(start, id);
+    if (lease !== null) return lease;
+  }
+  throw new NacelleError(`lease ids for a container: all ${pool.starts.length} ranges of ${pool.name} are taken`, { code: 'ERR_NO_IDS' });
+}
+
+function rangeOf(name: string): string {
+  return name.split('.', 1)[0] ?? name;
+}
+
+/** @returns `null` when somebody else was faster */
+async function take(start: number, id: string): Promise<IdLease | null> {
+  const path = join(idsFolder(), String(start));
+  const name = `${id}-range`;
+  const { owner } = ownShim();
+  const forget = writeRecord(owner, name, [{ kind: 'name', path, id }]);
+  // this is no record, so whoever reaps removes it with the records
+  const whole = join(recordsDir(owner), `${name}.new`);
+  const undo: Step[] = [{ op: 'unlink_if', host: true, at: NONE, path, bytes: Buffer.from(id) }, ...forget];
+  const prepare: Step[] = [
+    { op: 'put_file', host: true, at: NONE, path: whole, bytes: Buffer.from(id) },
+    { op: 'link', host: true, target: whole, path },
+    { op: 'unlink', host: true, at: NONE, path: whole },
+  ];
+  let held: Holding;
+  try {
+    held = await hold(planOf({ prepare, undo }));
+  } catch (error) {
+    rmSync(whole, { force: true });
+    dropRecord(forget);
+    if (hasCode(error, 'EEXIST')) return null;
+    throw error;
+  }
+  const release = (): void => {
+    if (contentOf(path) === id) rmSync(path, { force: true });
+    dropRecord(forget);
+    // its undo finds nothing left
+    void endOf(held.task);
+  };
+  // whoever had the range may have made its claim since we looked
+  if (namesIn(idsFolder()).some((other) => other.startsWith(`${start}.`))) {
+    release();
+    return null;
+  }
+  return { start, claim: `${path}.${id}`, release };
+}
+
+/** A file that is missing has no ranges. */
+function rangeFile(path: string): RangeFile {
+  return { path, text: contentOf(path) ?? '' };
+}
+
+function contentOf(path: string): string | null {
+  return attempt(`read ${path}`, () => unlessMissing(() => readFileSync(path, 'utf8'))) ?? null;
+}
+
+function namesIn(folder: string): string[] {
+  return attempt(`list ${folder}`, () => unlessMissing(() => readdirSync(folder))) ?? [];
+}
+
+function unlessMissing<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,39 @@
+import { NacelleError } from '../errors.js';
+import { carryOut } from '../native/host-work.js';
+import { closeDescriptor } from '../native/load-addon.js';
+import { CLONE } from '../plan/constants.js';
+import { planOf, Slots } from '../plan/plan.js';
+import { mapSteps } from '../plan/user-maps.js';
+import type { UserMaps } from '../plan/userns-maps.js';
+
+/**
+ * Makes a user namespace that nobody is in.
+ *
+ * @returns its descriptor, which the caller closes
+ * @throws SyscallError
+ */
+export async function makeUserNamespace({ uid, gid }: UserMaps): Promise<number> {
+  const slots = new Slots();
+  const out = slots.take();
+  const steps = [...mapSteps(uid, gid, true), { op: 'open_namespace', host: true, out, type: 'user' } as const, { op: 'park' } as const];
+  const { descriptors } = await carryOut(planOf({ stages: [{ flags: CLONE.user, steps }], returns: [out] }));
+  const fd = descriptors.get(out);
+  if (fd === undefined) throw new NacelleError('the shim gave no user namespace back', { code: 'ERR_INTERNAL' });
+  return fd;
+}
+
+/**
+ * Does some work with a user namespace of these maps, whose descriptor is open as long. Whoever is in it has the rights over files that one in
+ * any other namespace with the same maps has, and those in the other can't look at it.
+ *
+ * @param maps `null`: the work needs none
+ */
+export async function withUserNamespace<T>(maps: UserMaps | null, work: (users: number | null) => Promise<T>): Promise<T> {
+  if (maps === null) return work(null);
+  const users = await makeUserNamespace(maps);
+  try {
+    return await work(users);
+  } finally {
+    closeDescriptor(users);
+  }
+}
