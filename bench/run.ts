@@ -18,6 +18,7 @@ import { importing } from './cases/import.js';
 import { ladder } from './cases/ladder.js';
 import { memory, rate } from './cases/rate.js';
 import { stdout } from './cases/stdout.js';
+import { userns } from './cases/userns.js';
 import { sampleLoad } from './load.js';
 import { type Line, type Report, render, toJson } from './table.js';
 
@@ -34,6 +35,7 @@ const cases: readonly Case[] = [
   memory,
   stdout,
   files,
+  userns,
   importing,
   filterLoad,
   filterCalls,
