@@ -43,6 +43,12 @@ it('a user without root is refused a detached container before a shim is started
   });
 });
 
+it('a user without root is refused a user namespace of his choice before a shim is started', async () => {
+  const message = expect.stringMatching(/^userns is not supported here: this user's containers have a user namespace of their own/);
+  const refused = { name: 'UnsupportedError', message };
+  expect(await asUser<object>('', 'userns-as-user')).toEqual({ failures: Array.from({ length: 9 }, () => refused), made: false });
+});
+
 describe('a user without XDG_RUNTIME_DIR', () => {
   it('has a folder of his own below /tmp', async () => {
     const told = await asUser();

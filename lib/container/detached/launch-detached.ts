@@ -22,9 +22,10 @@ import { isMountedOver } from '../options/mount-target.js';
 import { type ContainerPlan, planContainer, planHead } from '../plan/container-plan.js';
 import { mountpointsOf } from '../plan/mount-table.js';
 import { type ContainerRecord, type DetachedRecord, recordOf } from '../start/container-record.js';
-import { claimStep } from '../start/container-users.js';
+import { claimStep, requireUsers } from '../start/container-users.js';
 import { withNetwork } from '../start/joined-network.js';
 import { type Prepared, prepare } from '../start/prepare.js';
+import { requireWithoutRoot } from '../start/without-root.js';
 import { containerFolder } from './container-folders.js';
 import { makeNamesFolder, nameFile, nameTaken } from './names.js';
 import { writeNote } from './note.js';
@@ -46,6 +47,8 @@ export interface Launched {
  * @throws as `Container.create`; NacelleError `ERR_NAME_TAKEN`
  */
 export async function launchDetached(options: ParsedOptions, detach: DetachOptions): Promise<Launched> {
+  requireUsers(options);
+  requireWithoutRoot(options);
   return withNetwork(options, (joined) => launchInOwnShim(joined, detach));
 }
 

@@ -33,8 +33,8 @@ export interface ContainerUsers {
 }
 
 /** Refuses a user namespace of the caller's choice where every container is in one of its user's. @throws UnsupportedError */
-export function requireUsers({ userns, namespaces }: Pick<ParsedOptions, 'userns' | 'namespaces'>): void {
-  if (privilege().kind === 'root') return;
+export function requireUsers({ userns, namespaces }: Pick<ParsedOptions, 'userns' | 'namespaces'>, own: Privilege = privilege()): void {
+  if (own.kind === 'root') return;
   const option = typeof namespaces.user === 'string' ? 'userns' : 'namespaces.user';
   if (userns === 'host' && option === 'userns') return;
   throw new UnsupportedError(

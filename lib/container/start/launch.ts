@@ -25,11 +25,12 @@ import type { Inside } from '../result/copy-out.js';
 import { groupEvidence, lethalLimits } from '../result/group-evidence.js';
 import { type ChangedMount, RootChanges } from '../result/root-changes.js';
 import { type ContainerRecord, type LiveRecord, recordOf } from './container-record.js';
-import { claimStep } from './container-users.js';
+import { claimStep, requireUsers } from './container-users.js';
 import { withNetwork } from './joined-network.js';
 import { letGo, type PlannedStart, planStart } from './planned-start.js';
 import type { Prepared } from './prepare.js';
 import { prewarm } from './prewarm.js';
+import { requireWithoutRoot } from './without-root.js';
 
 /** The part of a container that is open, runs or must be released: only this process has it. */
 export interface Held<E extends Encoding> {
@@ -72,6 +73,8 @@ interface LaunchOptions {
 export async function launch<E extends Encoding>(program: Program<E>, parsed: ParsedOptions, options: LaunchOptions): Promise<Parts<E>> {
   const { cancelSignal } = parsed.process;
   cancelSignal?.throwIfAborted();
+  requireUsers(parsed);
+  requireWithoutRoot(parsed);
   return withNetwork(parsed, async (joined) => {
     const planned = await unlessAborted(cancelSignal, () => planStart(joined, options), letGo);
     try {

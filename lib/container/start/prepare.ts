@@ -33,7 +33,7 @@ import type { ExtraDevice, PlanInput, RootSource } from '../plan/plan-input.js';
 import { mapsIn, toOutside } from '../plan/userns-ids.js';
 import { anonymousVolumes } from './anonymous-volumes.js';
 import { type NotEnforced, planContainerGroup, requireDeviceController } from './container-group.js';
-import { type ContainerUsers, containerUsers, requireUsers } from './container-users.js';
+import { type ContainerUsers, containerUsers } from './container-users.js';
 import { etcFiles } from './etc-files.js';
 import { planExecGroup } from './exec-group.js';
 import { mappedPaths, requireIdmap } from './idmap-support.js';
@@ -43,7 +43,6 @@ import { imageOf } from './named-image.js';
 import { ownCapabilities } from './own-capabilities.js';
 import { systemCallFilter } from './system-call-filter.js';
 import { terminalEnvironment } from './terminal-environment.js';
-import { requireWithoutRoot } from './without-root.js';
 
 /**
  * What a plan needs beside the program's streams. Preparing it reads the host, and makes nothing on it but an image's layers in the store.
@@ -86,9 +85,6 @@ export interface PrepareFor {
 }
 
 export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<Prepared> {
-  const own = privilege();
-  if (own.kind === 'user') requireWithoutRoot(options, own);
-  requireUsers(options);
   const found = await findRoot(options, of.id);
   try {
     const sources = await findSources(options, found.root);

@@ -1,5 +1,5 @@
 import { UnsupportedError } from '../../errors.js';
-import type { UserPrivilege } from '../../host/privilege.js';
+import { type Privilege, privilege, type UserPrivilege } from '../../host/privilege.js';
 import { namespaceTypes } from '../../plan/namespace-types.js';
 import type { ParsedOptions } from '../options/container-options.js';
 
@@ -10,8 +10,9 @@ const AS_ROOT = 'Run it as root.';
  *
  * @throws UnsupportedError
  */
-export function requireWithoutRoot(options: ParsedOptions, { uid, gid, whyOne }: UserPrivilege): void {
-  const { process, namespaces, mounts } = options;
+export function requireWithoutRoot({ process, namespaces, mounts }: ParsedOptions, own: Privilege = privilege()): void {
+  if (own.kind === 'root') return;
+  const { uid, gid, whyOne } = own;
   if (whyOne !== null && (process.groupAdd ?? []).length > 0) throw new UnsupportedError('groupAdd', whyOne, AS_ROOT);
   const [user = '', group = '0'] = (process.user ?? '0').split(':');
   if (!isMapped(user, uid) || !isMapped(group, gid)) {

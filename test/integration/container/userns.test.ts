@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { Container, Namespace, type RunOptions, reap, Volume } from '../../../lib/index.js';
+import { Container, type DenialEvent, Namespace, type RunOptions, reap, Volume } from '../../../lib/index.js';
 import { runtimeDir } from '../../../lib/native/runtime-dir.js';
 import { loadBusybox } from '../../fixtures/busybox-image.js';
 import { useDetached } from '../../fixtures/detached.js';
@@ -157,6 +157,18 @@ describe("userns: 'auto'", () => {
     expect([one, two, second]).toEqual(['1', '2', first]);
     await container.remove();
     expect(leases()).toEqual([]);
+  });
+
+  it('tells of calls that its filter refuses, also to programs that join', async () => {
+    const denials: DenialEvent[] = [];
+    await using container = await sleeper({
+      ...auto,
+      tmpfs: { '/t': 'mode=1777' },
+      seccomp: { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 13 }] },
+      onDenied: (event) => denials.push(event),
+    });
+    expect(await container.exec(['mkdir', '/t/joined'])).toMatchObject({ exitCode: 1 });
+    expect(denials.map(({ paths, errno }) => [paths, errno])).toEqual([[['/t/joined'], 'EACCES']]);
   });
 
   it('takes a detached container, whose claim goes with its removal', async () => {

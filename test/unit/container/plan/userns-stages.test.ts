@@ -118,6 +118,14 @@ describe('a container that is put into a user namespace', () => {
     expect(ops(after)).toEqual(['clone_mount', 'idmap', 'give', 'close']);
   });
 
+  it('leaves terminals to the groups of their users where the group tty has no id', () => {
+    const ptsOf = (steps: readonly Step[]) =>
+      steps.flatMap((step) => (step.op === 'filesystem' && step.type === 'devpts' ? [step.options] : []));
+    expect(ptsOf(stages().inside)).toEqual([expect.arrayContaining(['gid=5'])]);
+    const short = { ...given, gid: [{ inside: 0, outside: START, count: 5 }] };
+    expect(ptsOf(stages({}, { userns: short }).inside)).toEqual([expect.not.arrayContaining(['gid=5'])]);
+  });
+
   it('refuses a root whose owner is not in its map', () => {
     const short = { ...given, uid: [{ inside: 1, outside: START, count: 10 }] };
     expect(() => stages({}, { userns: short })).toThrow(/the user 0, who owns a part of the root, is not in the container's map/);
