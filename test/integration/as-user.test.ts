@@ -36,13 +36,6 @@ function asUser<T = Told>(before = '', program = 'as-user'): Promise<T> {
   return runNode<T>(program, [], { through: ['unshare', '--mount', 'sh', '-ec', script.join('\n'), 'sh'] });
 }
 
-it('a user without root is refused a detached container before a shim is started', async () => {
-  expect(await asUser<object>('', 'detach-as-user')).toEqual({
-    failure: { name: 'UnsupportedError', message: expect.stringMatching(/^a container without root is not supported here/) },
-    made: false,
-  });
-});
-
 it('a user without root is refused a user namespace of his choice before a shim is started', async () => {
   const message = expect.stringMatching(/^userns is not supported here: this user's containers have a user namespace of their own/);
   const refused = { name: 'UnsupportedError', message };

@@ -88,6 +88,7 @@ constexpr Calls kUnpacking = {
     SYS_symlinkat,
     SYS_linkat,
     SYS_unlinkat,
+    SYS_geteuid,
     // owners, modes, times, attributes
     SYS_fchown,
     SYS_fchownat,

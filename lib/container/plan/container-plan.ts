@@ -23,7 +23,7 @@ import { planRoot, planRootAgain, type RootPlan, type RunBefore } from './root-m
 import { planStaging, type Staging } from './staging.js';
 import { planFiles, planTable, type TablePlan } from './table-mounts.js';
 import { CONSOLE, consoleSteps, type TerminalPlan, takeTerminal } from './terminal-steps.js';
-import type { UserNamespacePlan } from './userns.js';
+import { isMadeInside, type UserNamespacePlan } from './userns.js';
 import { usernsStages } from './userns-stages.js';
 import { planVolumes } from './volume-mounts.js';
 
@@ -50,7 +50,7 @@ export function planHead(input: HeadInput): Head {
   const mounts = planTable(input);
   const protection = planProtection(input);
   const make = [...staging.steps, ...mounts.make, ...protection.make];
-  const isMapped = input.userns.kind === 'identity';
+  const isMapped = isMadeInside(input.userns);
   const steps: Step[] = [
     ...namespaces.join,
     ...namespaces.cgroup,

@@ -3,7 +3,7 @@ import { MOUNT_ATTR } from '../../plan/recipe.js';
 import { defaultDeviceLinks, defaultDevices, defaultMaskedPaths, defaultReadonlyPaths } from '../../security/paths.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { DEV, type FileRow, type MountRow, type MountTable, PROC } from './mount-table.js';
-import type { UserNamespacePlan } from './userns.js';
+import { isMadeInside, type UserNamespacePlan } from './userns.js';
 
 const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 const QUIET = NOSUID | NODEV | NOEXEC;
@@ -80,7 +80,7 @@ export function defaultMounts({ options, unified, files, userns, devices }: Tabl
   const mounted = new Set(mounts.map(({ target }) => target));
   // a file system shows a namespace, and is mounted by who owns that: nobody in a user namespace owns the host's. Where that namespace is
   // given, a process outside makes what needs such rights (userns-stages.ts)
-  const isForeign = userns.kind === 'identity';
+  const isForeign = isMadeInside(userns);
   // the files of /etc are read-only when the root is
   const attributes = readOnly ? RDONLY : 0;
   const etc: FileRow[] = [

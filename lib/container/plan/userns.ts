@@ -15,3 +15,8 @@ export type UserNamespacePlan =
         /** One with the maps turned round, where somebody wants to read what was written with its ids; else `null`. */
         readonly back: number | null;
       });
+
+/** Whether all of the container is made inside, where nobody has a right over what the host's user namespace owns. */
+export function isMadeInside({ kind }: UserNamespacePlan): boolean {
+  return kind === 'identity' || kind === 'kept';
+}

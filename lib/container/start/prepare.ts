@@ -163,7 +163,8 @@ async function prepareOn(
     park,
     isOptional: own.kind === 'user' && options.namespaces.pid === 'new',
   });
-  requireDeviceController(group, { capabilities, devices });
+  // in a user namespace nobody can make a device, whatever capability a program has there
+  requireDeviceController(group, { capabilities: users.plan.kind === 'none' ? capabilities : 0n, devices });
   const { cpuTimeLimit } = options.process;
   // nobody but root may make nodes
   const boundDevices = own.kind === 'root' ? [] : options.devices.map(({ path: source, target }) => ({ source, path: target }));

@@ -1,0 +1,70 @@
+import { expect } from 'vitest';
+import { useLeakCheck } from '../fixtures/leaks.js';
+import { asOrdinaryUser } from '../fixtures/ordinary-user.js';
+import { requires } from '../fixtures/requires.js';
+
+useLeakCheck();
+// a tmpfs takes the marks of overlays of users since that kernel
+const { describe, it } = requires({ root: true, kernel: '6.6', tools: ['unshare', 'setpriv', 'mount', 'env', 'chown', 'mkdir'] });
+
+const refused = (message: RegExp) => ({ name: 'UnsupportedError', message: expect.stringMatching(message) });
+
+describe('a user without root', () => {
+  let telling: Promise<Readonly<Record<string, unknown>>> | undefined;
+  /** All is tried once, by one process, in the first of the tests. */
+  function told(): NonNullable<typeof telling> {
+    telling ??= asOrdinaryUser('rootless');
+    return telling;
+  }
+
+  it.each<[name: string, what: string, expected: unknown]>([
+    ['features', 'is told so by features()', { available: true, reason: null, fix: null }],
+    ['ids', 'is root inside, alone, and can leave no group', expect.stringMatching(/^0\n0\n +0 +0 +1\ndeny$/)],
+    ['processes', 'sees no process of others', '1 1'],
+    ['devices', 'has the usual devices', '2\nfd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero'],
+    ['node', 'makes no device', expect.stringContaining('Operation not permitted')],
+    ['etc', "changes files of the machine's root, for itself", expect.stringMatching(/^inside\nls: cannot access '\/etc\/passwd'/)],
+    [
+      'masked',
+      'is refused what root in a container is refused',
+      expect.stringMatching(/mount: .*permission denied[^]*hostname: you must be root/),
+    ],
+    ['network', 'has no network', 'lo\n1'],
+    ['host network', "has the host's, when asked for", expect.stringMatching(/^[1-9]/)],
+    ['disk', 'writes to the disk', 'x'],
+    ['device', 'has devices that are given', 'c'],
+    ['bind', 'has folders that are given', expect.stringMatching(/^bin\ntouch: .*Read-only file system$/)],
+    ['sysctl', 'sets what is of its own namespaces', '1'],
+    [
+      'read-only',
+      'writes nothing to a root that is read-only',
+      expect.stringMatching(/'\/x': Read-only file system\n.*'\/tmp\/x': Read-only/),
+    ],
+    ['init', 'has a process 1 beside', '2'],
+    ['shared memory', "shares the host's ipc namespace", 'ok'],
+    ['ended', 'ends at its time limit, with all that it has started', 'timeout'],
+    ['files', 'gives files', 'out\n'],
+    ['volume', 'has volumes, which last', 'kept'],
+    ['exec', 'takes more programs, also at a terminal', ['0\n00000000800405fb\n/usr/bin/sleep', '/dev/pts/0']],
+    ['copy', 'takes and gives files while it runs', ['text', true]],
+    ['again', 'starts again, with what it had changed', 'twice'],
+    ['changes', 'tells its changes', ['added /etc/new', 'deleted /etc/passwd']],
+    ['detached', 'outlives its process', [3, 'out\n', ['one stopped']]],
+    ['denied', 'tells of refused calls', ['unshare']],
+    ['layers', 'runs an image that was opened', 0],
+    ['at once', 'runs many at once', 20],
+    ['groups', 'is told of groups that it can not have', refused(/^groupAdd is not supported here: .*only his own id is mapped/)],
+    ['user', 'is told of a user that it can not have', refused(/^user 1000 is not supported here: .*only his own id is mapped/)],
+    [
+      'name',
+      'is told of a user by name that it can not have',
+      { name: 'SyscallError', message: expect.stringMatching(/EINVAL.*not in the map of the user namespace/) },
+    ],
+    ['memory', 'is refused a limit that nothing keeps', refused(/^limit memory is not supported here: this user may not make groups/)],
+    ['reported', 'is told of one, when that was asked for', ['memory']],
+    ['joined', 'is told of namespaces that it can not join', refused(/^a net namespace that is joined is not supported here/)],
+    ['shared mount', 'is told of mounts that the host would see', refused(/^the propagation of \/m, rshared, is not supported here/)],
+  ])('%s: %s', async (name, _, expected) => {
+    expect((await told())[name]).toEqual(expected);
+  });
+});
