@@ -1,5 +1,5 @@
 // Hello: three programs in containers made of this machine's own root, copy-on-write.
-//   npm run hello      (as root, on Linux)
+//   npm run hello      (on Linux, as any user)
 import { existsSync, readFileSync } from 'node:fs';
 import { Container, type RunResult, UnsupportedError } from 'nacelle';
 

@@ -27,7 +27,7 @@ describe('a user without root', () => {
     [
       'masked',
       'is refused what root in a container is refused',
-      expect.stringMatching(/mount: .*permission denied[^]*hostname: you must be root/),
+      expect.stringMatching(/mount: .*permission denied[\s\S]*hostname: you must be root/),
     ],
     ['network', 'has no network', 'lo\n1'],
     ['host network', "has the host's, when asked for", expect.stringMatching(/^[1-9]/)],

@@ -154,7 +154,7 @@ export function inspected(shown: ContainerInspect): void {
   shown.options?.namespaces.net satisfies 'new' | 'host' | 'joined' | undefined;
   shown.options satisfies ResolvedOptions | null;
   shown.process.groupAdd satisfies string[];
-  shown.process.seccomp satisfies 'default' | 'unconfined';
+  shown.process.seccomp satisfies 'default' | 'unconfined' | 'profile';
   shown.mounts[0]?.name satisfies string | null | undefined;
   shown.startedAt satisfies Date | null;
   shown.health?.log[0]?.output satisfies string | undefined;

@@ -1,5 +1,3 @@
-import type { Door } from '../filter.js';
-
 /**
  * A system call that the filter of a container's programs has refused. All of it comes from a program that nobody trusts: `paths` and `address`
  * are what the program's memory said while the call waited, and another thread of it may have changed them since.
@@ -9,7 +7,7 @@ export interface DenialEvent {
   readonly call: string | null;
   readonly number: number;
   /** The ABI by which the call was made; `null` for one that the machine's filters don't know. */
-  readonly abi: Door | null;
+  readonly abi: 'x86_64' | 'x32' | 'i386' | 'arm64' | null;
   /** The process, in the pid namespace of this one; 0 where it was gone before it was looked at. */
   readonly pid: number;
   /** All six, unsigned; what the call does not take is what was in the register. */
