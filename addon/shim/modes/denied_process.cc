@@ -63,7 +63,10 @@ ssize_t DeniedProcess::read(uint64_t address, char* to, size_t size, bool text) 
     if (at < address) break;
     const size_t part = std::min<uint64_t>(size - done, kPage - at % kPage);
     const iovec local{to + done, part};
-    const iovec remote{reinterpret_cast<void*>(at), part};
+    // an address of the other process, which is no pointer here
+    iovec remote{nullptr, part};
+    static_assert(sizeof remote.iov_base == sizeof at);
+    std::memcpy(&remote.iov_base, &at, sizeof at);
     const ssize_t count = process_vm_readv(static_cast<pid_t>(thread_), &local, 1, &remote, 1, 0);
     if (count < 0 && done == 0) return -errno;
     if (count <= 0) break;
