@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "../kernel/memfd.h"
 #include "../kernel/run_filter.h"
@@ -93,9 +94,16 @@ void tell() {
 }
 
 // A process that can't be killed ends this one, and so the tree.
-void kill_for(const DeniedProcess& process, const unique_fd& pidfd) {
-  const int result = pidfd ? sys_pidfd_send_signal(pidfd.get(), process.dies_of_sigsys() ? SIGSYS : SIGKILL) : -EBADF;
+void send_signal(const unique_fd& pidfd, int signal) {
+  const int result = pidfd ? sys_pidfd_send_signal(pidfd.get(), signal) : -EBADF;
   if (result < 0 && result != -ESRCH) _exit(1);
+}
+
+// A process may come to mind SIGSYS just now, or be traced from now on. It takes the signal only after the answer to its call.
+void make_sure_of_death(const unique_fd& pidfd) {
+  constexpr timespec kPatience{0, 100'000'000};
+  pollfd ended{pidfd.get(), POLLIN, 0};
+  if (ppoll(&ended, 1, &kPatience, nullptr) != 1) send_signal(pidfd, SIGKILL);
 }
 
 void answer(const seccomp_notif& request, int32_t error) {
@@ -120,6 +128,7 @@ void take_one() {
   const bool is_killed = kills(verdict);
   const auto error = static_cast<uint16_t>((verdict & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO ? verdict & SECCOMP_RET_DATA : EPERM);
   const bool is_told = may_tell();
+  unique_fd dying;
   report.head = Denial{};
   report_size = sizeof report.head;
   if (is_told || is_killed) {
@@ -141,10 +150,14 @@ void take_one() {
     std::copy(std::begin(request.data.args), std::end(request.data.args), std::begin(head.args));
     // the shim hears of it before the process can end
     tell();
-    if (is_killed) kill_for(process, pidfd);
+    if (is_killed) {
+      send_signal(pidfd, process.dies_of_sigsys() ? SIGSYS : SIGKILL);
+      dying = std::move(pidfd);
+    }
   }
   lost = is_told ? 0 : lost + 1;
   answer(request, error);
+  if (dying) make_sure_of_death(dying);
 }
 
 [[noreturn]] void serve() {

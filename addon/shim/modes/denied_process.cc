@@ -51,7 +51,7 @@ void DeniedProcess::read_status() {
   parent_ = number_of(line_of(status, "\nPPid:\t"));
   is_init_ = ends_with_one(line_of(status, "\nNSpid:"));
   minds_sigsys_ = has_sigsys(line_of(status, "\nSigBlk:\t")) || has_sigsys(line_of(status, "\nSigIgn:\t")) ||
-                  has_sigsys(line_of(status, "\nSigCgt:\t"));
+                  has_sigsys(line_of(status, "\nSigCgt:\t")) || number_of(line_of(status, "\nTracerPid:\t")) != 0;
 }
 
 // A page at a time, since a text may end just before memory that can't be read. Not by /proc/PID/mem, whose owner is the program's user: to

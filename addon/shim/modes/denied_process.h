@@ -19,8 +19,8 @@ class DeniedProcess {
   // 0: the thread is gone.
   pid_t pid() const { return pid_; }
   pid_t parent() const { return parent_; }
-  // Whether SIGSYS ends the process: it may have a handler, and the first process of a pid namespace gets no signal that it has not asked
-  // for.
+  // Whether SIGSYS ends the process: it may have a handler, whoever traces it may take the signal away, and the first process of a pid
+  // namespace gets no signal that it has not asked for.
   bool dies_of_sigsys() const { return pid_ != 0 && !is_init_ && !minds_sigsys_; }
 
   // Reads up to `size` bytes there: to the zero byte with `text`, else all of them. How many, or -errno.

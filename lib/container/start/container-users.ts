@@ -8,7 +8,7 @@ import { makeUserNamespace } from '../../host/user-namespace.js';
 import { during } from '../../native/host-work.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import { attempt } from '../../native/system-errors.js';
-import { NONE, planOf, Slots } from '../../plan/plan.js';
+import { planOf, Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import type { IdMap } from '../../plan/user-maps.js';
 import { turnedRound, type UserMaps } from '../../plan/userns-maps.js';
@@ -106,15 +106,17 @@ export function rangeMap(start: number, kept = 0): IdMap[] {
   return [{ ...whole, count: kept }, self, ...(rest.count > 0 ? [rest] : [])];
 }
 
-/** The step by which a container's shim makes its claim to the ids that were leased. */
+/** The step by which a container's shim makes its claim to the ids that were leased. It fails where the lease is gone (ENOENT). */
 export function claimStep(path: string): Step {
-  return { op: 'put_file', host: true, at: NONE, path, bytes: new Uint8Array() };
+  return { op: 'link', host: true, target: path.slice(0, path.lastIndexOf('.')), path };
 }
 
 /** The maps of a user namespace: the kernel tells them of a process in it alone. */
 async function mapsOf(fd: number): Promise<UserMaps> {
   const slots = new Slots();
-  const plan = planOf({ stages: [{ flags: 0, steps: [{ op: 'setns', ns: slots.give(fd), type: 'user' }, { op: 'park' }] }] });
+  // who has rights in that namespace must not look into the process: nothing but its ids is of there
+  const steps: Step[] = [{ op: 'dumpable', value: 0 }, { op: 'setns', ns: slots.give(fd), type: 'user' }, { op: 'park' }];
+  const plan = planOf({ stages: [{ flags: 0, steps }] });
   return during(plan, slots.descriptors, async ({ pid }) => {
     const read = (name: string): string =>
       attempt(`read the ${name} of namespaces.user`, () => readFileSync(`/proc/${pid}/${name}`, 'utf8'));
