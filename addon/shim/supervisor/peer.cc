@@ -35,22 +35,22 @@ bool is_in_own_namespaces(pid_t pid) {
   return true;
 }
 
-// Reads a file of a process, of which anybody may read the first 4 KiB. 0 or -errno.
+// Reads a file of a process, at most 1 MiB: its groups may be many. 0 or -errno.
 int read_process(pid_t pid, const char* name, std::string& text) {
   char path[64];
   std::snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
   const unique_fd file(open(path, O_RDONLY | O_CLOEXEC));
   if (!file) return -errno;
+  constexpr size_t kMost = 1024 * 1024;
   char bytes[4096];
-  size_t size = 0;
+  text.clear();
   for (;;) {
-    const ssize_t got = read(file.get(), bytes + size, sizeof bytes - size);
+    const ssize_t got = read(file.get(), bytes, sizeof bytes);
     if (got < 0) return -errno;
-    size += static_cast<size_t>(got);
-    if (got == 0 || size == sizeof bytes) break;
+    if (got == 0) return 0;
+    text.append(bytes, static_cast<size_t>(got));
+    if (text.size() > kMost) return -E2BIG;
   }
-  text.assign(bytes, size);
-  return 0;
 }
 
 // Whether a process is in the pid namespace of this /proc, and in none below: "NSpid:" has a number for each.
@@ -84,7 +84,8 @@ bool is_own_kind(int socket, const std::string& map) {
   int fd = -1;
   socklen_t size = sizeof fd;
   // without this descriptor the number could be another process's by now; before Linux 6.5 there is none
-  const unique_fd process(getsockopt(socket, SOL_SOCKET, kSoPeerPidfd, &fd, &size) < 0 ? -1 : fd);
+  if (getsockopt(socket, SOL_SOCKET, kSoPeerPidfd, &fd, &size) < 0 && errno != ENOPROTOOPT) return false;
+  const unique_fd process(fd);
   if (!(map.empty() ? is_in_own_namespaces(peer.pid) : is_mapped_as(peer.pid, map))) return false;
   pollfd ended{process.get(), POLLIN, 0};
   return poll(&ended, 1, 0) == 0;

@@ -31,7 +31,7 @@ int Supervisor::start(unique_fd control, const Beginning& beginning) {
   if (result < 0) return result;
   runtime_dir_ = beginning.runtime_dir;
   owner_ = beginning.owner;
-  if (beginning.is_mapped) result = read_peers_map(control_.get(), peers_map_);
+  if (beginning.is_mapped && beginning.found_by_others) result = read_peers_map(control_.get(), peers_map_);
   if (result < 0) return result;
   result = open_executable(executable_);
   if (result < 0) return result;
