@@ -164,3 +164,8 @@ export class ImageError extends NacelleError {
 export function invalidOption(option: string, problem: string, cause?: unknown): NacelleError {
   return new NacelleError(`option ${option}: ${problem}`, { code: 'ERR_INVALID_OPTION', ...(cause === undefined ? {} : { cause }) });
 }
+
+/** Whether undoing failed as well. */
+export function hasCleanupError(error: unknown): boolean {
+  return error instanceof NacelleError && error.cleanupError !== undefined;
+}

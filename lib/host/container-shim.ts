@@ -1,9 +1,12 @@
-import { writeFileSync } from 'node:fs';
+import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
+import { SyscallError, toError, UnsupportedError } from '../errors.js';
 import type { Connection } from '../native/connection.js';
-import { launchMappedShim, launchShim, ownShim, type Shim } from '../native/shim.js';
-import { attempt } from '../native/system-errors.js';
-import { encodeIdMap } from '../plan/user-maps.js';
+import { forClone } from '../native/hints.js';
+import { launchMappedShim, launchShim, type MappedLaunch, ownShim, type Shim } from '../native/shim.js';
 import { privilege, type UserPrivilege } from './privilege.js';
+import { findUserNamespace, noteUserNamespace } from './users-namespace.js';
+import { writeMaps } from './write-maps.js';
 
 // Containers, images, volumes: what they are made of belongs to more users than the one who makes them. Root's own shim has the right to
 // all of that. Another user's container shim is a second one, which is root of a user namespace in which these ids are.
@@ -18,7 +21,7 @@ let launching: Promise<Connection> | undefined;
 export async function containerShim(): Promise<Shim> {
   const own = privilege();
   if (own.kind === 'root') return ownShim();
-  launching ??= launchMappedShim({ writeMaps: (pid) => writeMaps(pid, own) });
+  launching ??= launchMapped(own);
   const ours = launching;
   try {
     const shim = await ours;
@@ -28,23 +31,49 @@ export async function containerShim(): Promise<Shim> {
     if (launching === ours) launching = undefined;
     throw error;
   }
-  // it has died
+  // the shim has died
   if (launching === ours) launching = undefined;
   return containerShim();
+}
+
+/** Who removes what containers have left: where there can be no container any more, this process's own shim does. */
+export async function removalShim(): Promise<Shim> {
+  try {
+    return await containerShim();
+  } catch (error) {
+    if (error instanceof UnsupportedError) return ownShim();
+    throw error;
+  }
 }
 
 /** Starts a shim of its own for a detached container, as {@link launchShim}. */
 export async function launchContainerShim(owner: string): Promise<Connection> {
   const own = privilege();
   if (own.kind === 'root') return launchShim(owner);
-  return launchMappedShim({ detached: owner, writeMaps: (pid) => writeMaps(pid, own) });
+  return launchMapped(own, owner);
 }
 
-/** A user may map one id, his own, where the groups can't be left (user_namespaces(7)). */
-async function writeMaps(pid: number, { uid, gid }: UserPrivilege): Promise<void> {
-  attempt('write the maps of a user namespace', () => {
-    writeFileSync(`/proc/${pid}/setgroups`, 'deny');
-    writeFileSync(`/proc/${pid}/gid_map`, encodeIdMap(gid));
-    writeFileSync(`/proc/${pid}/uid_map`, encodeIdMap(uid));
-  });
+/** @throws UnsupportedError where the machine refuses a user namespace */
+async function launch(how: MappedLaunch): Promise<Connection> {
+  try {
+    return await launchMappedShim(how);
+  } catch (error) {
+    const [code] = error instanceof SyscallError ? [error.code] : [];
+    if (code !== 'EPERM' && code !== 'ENOSPC' && code !== 'EACCES') throw error;
+    const cause = toError(error);
+    throw new UnsupportedError('a container without root', cause.message, forClone(constants.errno[code]), { cause });
+  }
+}
+
+/** @throws the trouble with the user's ids; SyscallError; as `writeMaps` */
+async function launchMapped(own: UserPrivilege, detached?: string): Promise<Connection> {
+  if (own.trouble !== null) throw own.trouble;
+  const joined = findUserNamespace(own);
+  try {
+    const shim = await launch({ detached, joined: joined ?? undefined, writeMaps: (pid) => writeMaps(pid, own) });
+    noteUserNamespace(shim.owner, shim.pid);
+    return shim;
+  } finally {
+    if (joined !== null) closeSync(joined);
+  }
 }

@@ -1,4 +1,5 @@
 import { getegid, geteuid } from 'node:process';
+import { hasCode } from '../errors.js';
 import { carryOut } from '../native/host-work.js';
 import { ownerName } from '../native/shim.js';
 import { CLONE, PROPAGATION } from '../plan/constants.js';
@@ -101,7 +102,8 @@ async function tryRootless(): Promise<Feature> {
     { op: 'unshare', flags: CLONE.mnt },
     { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
     { op: 'proc', out: 0, pidns: NONE, attributes: 0 },
-    ...overlaySteps(),
+    ...overlaySteps({ userxattr: true }),
+    { op: 'set_xattr', root: 1, path: 'upper', name: 'user.overlay.opaque', value: Buffer.from('y') },
     { op: 'park' },
   ];
   const flags = CLONE.user | CLONE.pid | CLONE.net | CLONE.ipc | CLONE.uts;
@@ -109,6 +111,7 @@ async function tryRootless(): Promise<Feature> {
     await carryOut(planOf({ stages: [{ flags, steps }] }), new Map(), await containerShim());
     return works;
   } catch (error) {
+    if (hasCode(error, 'EOPNOTSUPP')) return lacking('a tmpfs takes no marks of overlays here', 'Use Linux 6.6 or later.');
     return refused(error);
   }
 }
@@ -138,7 +141,7 @@ async function attempt(steps: readonly Step[], flags: number, { asSelf = false }
   }
 }
 
-function overlaySteps(): Step[] {
+function overlaySteps({ userxattr = false } = {}): Step[] {
   const [tmpfs, lower, upper, work] = [1, 2, 3, 4];
   const folder = (out: number, path: string): Step => ({ op: 'mkdir', out, root: tmpfs, path, mode: 0o755, uid: 0, gid: 0 });
   return [
@@ -148,6 +151,6 @@ function overlaySteps(): Step[] {
     folder(lower, 'lower'),
     folder(upper, 'upper'),
     folder(work, 'work'),
-    { op: 'overlay', out: NONE, lower: [lower], upper, work, options: overlayOptions({ volatile: false }), attributes: 0 },
+    { op: 'overlay', out: NONE, lower: [lower], upper, work, options: overlayOptions({ userxattr }), attributes: 0 },
   ];
 }

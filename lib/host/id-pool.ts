@@ -1,13 +1,8 @@
 import { UnsupportedError } from '../errors.js';
+import { type IdRange, idLines, type RangeFile, rangesOf } from './id-lines.js';
 
 /** How many ids a container gets: all that a user of 16 bits can be, nobody (65,534) among them. */
 export const RANGE = 65_536;
-
-/** A file of ranges that users own, subuid(5) or subgid(5). */
-export interface RangeFile {
-  readonly path: string;
-  readonly text: string;
-}
 
 /** Where ranges are taken from. */
 export interface IdPool {
@@ -15,12 +10,6 @@ export interface IdPool {
   readonly name: string;
   /** The first ids of its ranges, which are the same for users and groups. */
   readonly starts: readonly number[];
-}
-
-interface Line {
-  readonly owner: string;
-  readonly start: number;
-  readonly count: number;
 }
 
 /** Whose ranges are the pool, the first that has any. podman and containers/storage take those of the second. */
@@ -36,7 +25,7 @@ const FREE = { start: 1_879_048_192, count: 268_435_456 } as const;
  */
 export function idPool(files: { readonly uid: RangeFile; readonly gid: RangeFile }): IdPool {
   for (const owner of OWNERS) {
-    const [uid, gid] = [rangesOf(owner, files.uid), rangesOf(owner, files.gid)];
+    const [uid, gid] = [rangesOf([owner], files.uid, refuse), rangesOf([owner], files.gid, refuse)];
     if (uid.length === 0 && gid.length === 0) continue;
     const starts = uid.flatMap(startsIn).filter((start) => gid.some((range) => holds(range, start)));
     const name = `the ranges of ${owner} in ${files.uid.path} and ${files.gid.path}`;
@@ -44,39 +33,20 @@ export function idPool(files: { readonly uid: RangeFile; readonly gid: RangeFile
     const fix = `Give ${owner} the same ${RANGE} ids, or more, in both files.`;
     throw new UnsupportedError("userns: 'auto'", `${name} have no ${RANGE} ids in common`, fix);
   }
-  const others = [...linesOf(files.uid), ...linesOf(files.gid)].flatMap(({ line }) => line ?? []);
+  const others = [...idLines(files.uid), ...idLines(files.gid)].flatMap(({ range }) => range ?? []);
   const isFree = (start: number): boolean => others.every((range) => start + RANGE <= range.start || range.start + range.count <= start);
   const last = FREE.start + FREE.count - 1;
   return { name: `the ids from ${FREE.start} to ${last}`, starts: startsIn(FREE).filter(isFree) };
 }
 
-function startsIn({ start, count }: Omit<Line, 'owner'>): number[] {
+function startsIn({ start, count }: IdRange): number[] {
   return Array.from({ length: Math.floor(count / RANGE) }, (_, index) => start + index * RANGE);
 }
 
-function holds({ start, count }: Omit<Line, 'owner'>, first: number): boolean {
+function holds({ start, count }: IdRange, first: number): boolean {
   return first >= start && first + RANGE <= start + count;
 }
 
-function rangesOf(owner: string, file: RangeFile): Line[] {
-  return linesOf(file).flatMap(({ line, text, number }) => {
-    if (line !== null) return line.owner === owner ? [line] : [];
-    if (!text.startsWith(`${owner}:`)) return [];
-    throw new UnsupportedError(
-      "userns: 'auto'",
-      `${file.path}, line ${number}, is no range: ${JSON.stringify(text)}`,
-      'It must be name:start:count.',
-    );
-  });
-}
-
-/** The lines of a file; `line` is `null` for one that is no range. */
-function linesOf({ text }: RangeFile): { readonly line: Line | null; readonly text: string; readonly number: number }[] {
-  return text.split('\n').flatMap((line, index) => {
-    if (line.trim() === '' || line.startsWith('#')) return [];
-    const [, owner, start, count] = /^([^:]+):(\d{1,10}):(\d{1,10})$/.exec(line.trim()) ?? [];
-    const range = owner === undefined ? null : { owner, start: Number(start), count: Number(count) };
-    const isRange = range !== null && range.start > 0 && range.count > 0 && range.start + range.count < 2 ** 32;
-    return [{ line: isRange ? range : null, text: line, number: index + 1 }];
-  });
+function refuse(reason: string, fix: string): UnsupportedError {
+  return new UnsupportedError("userns: 'auto'", reason, fix);
 }

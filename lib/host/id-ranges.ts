@@ -1,14 +1,16 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasCode, NacelleError } from '../errors.js';
+import { hasCleanupError, hasCode, NacelleError } from '../errors.js';
 import { endOf, type Holding, hold } from '../native/host-work.js';
 import { runtimeDir } from '../native/runtime-dir.js';
 import { ownShim } from '../native/shim.js';
+import { isShimLost } from '../native/shim-error.js';
 import { attempt } from '../native/system-errors.js';
 import { NONE, planOf } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
-import { idPool, type RangeFile } from './id-pool.js';
+import { idPool } from './id-pool.js';
 import { dropRecord, recordsDir, writeRecord } from './journal.js';
+import { rangeFile } from './privilege.js';
 
 /** A range of ids that one container has, and no other. */
 export interface IdLease {
@@ -60,7 +62,7 @@ async function take(start: number, id: string): Promise<IdLease | null> {
   const name = `${id}-range`;
   const { owner } = ownShim();
   const forget = writeRecord(owner, name, [{ kind: 'name', path, id }]);
-  // this is no record, so whoever reaps removes it with the records
+  // the file is no record, so whoever reaps removes it with the records
   const whole = join(recordsDir(owner), `${name}.new`);
   const undo: Step[] = [{ op: 'unlink_if', host: true, at: NONE, path, bytes: Buffer.from(id) }, ...forget];
   const prepare: Step[] = [
@@ -73,7 +75,8 @@ async function take(start: number, id: string): Promise<IdLease | null> {
     held = await hold(planOf({ prepare, undo }));
   } catch (error) {
     rmSync(whole, { force: true });
-    dropRecord(forget);
+    // a record of what may still be there is kept for the next reap
+    if (!isShimLost(error) && !hasCleanupError(error)) dropRecord(forget);
     if (hasCode(error, 'EEXIST')) return null;
     throw error;
   }
@@ -92,10 +95,6 @@ async function take(start: number, id: string): Promise<IdLease | null> {
 }
 
 /** A file that is missing has no ranges. */
-function rangeFile(path: string): RangeFile {
-  return { path, text: contentOf(path) ?? '' };
-}
-
 function contentOf(path: string): string | null {
   return attempt(`read ${path}`, () => unlessMissing(() => readFileSync(path, 'utf8'))) ?? null;
 }

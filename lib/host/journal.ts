@@ -1,5 +1,5 @@
 import { constants, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { hasCode, NacelleError } from '../errors.js';
 import { runtimeDir } from '../native/runtime-dir.js';
@@ -52,14 +52,20 @@ export function recordsDir(owner: string): string {
  * @returns the host step that removes the record: the last one of the undo
  */
 export function writeRecord(owner: string, id: string, records: readonly HostRecord[]): Step[] {
-  const folder = recordsDir(owner);
-  const file = join(folder, `${id}.json`);
+  const file = join(recordsDir(owner), `${id}.json`);
+  writeBeside(file, JSON.stringify(records));
+  return forgetSteps(file);
+}
+
+/** Writes a file into the folder of an owner's records. What is no record goes with the folder. */
+export function writeBeside(file: string, text: string): void {
+  const folder = dirname(file);
   for (let tried = 1; ; ++tried) {
     try {
       // the file is there whole or not at all; a crash of the machine takes the mounts along, so nothing is synced
-      writeFileSync(`${file}.new`, JSON.stringify(records), { mode: 0o600 });
+      writeFileSync(`${file}.new`, text, { mode: 0o600 });
       renameSync(`${file}.new`, file);
-      return forgetSteps(file);
+      return;
     } catch (error) {
       // this may be the owner's first record; and a shim that ends removes the folders above while they are empty
       if (!isMissing(error)) throw systemError(`write the record ${file}`, error);

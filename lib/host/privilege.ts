@@ -1,6 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { getegid, geteuid } from 'node:process';
+import { hasCode, UnsupportedError } from '../errors.js';
+import { attempt } from '../native/system-errors.js';
 import { type Mounter, ROOT_MOUNTER } from '../plan/mounter.js';
 import { type IdMap, singleMap } from '../plan/user-maps.js';
+import type { RangeFile } from './id-lines.js';
+import { findProgram } from './programs.js';
+import { type UserIds, userIds } from './subordinate-ids.js';
 
 /** With which rights this process makes containers. Everything that differs without root asks this, and not who the user is. */
 export type Privilege =
@@ -9,20 +16,18 @@ export type Privilege =
   /** Those of root in a user namespace of its own, which the container shim is in. */
   | UserPrivilege;
 
-export interface UserPrivilege {
+/** The maps are those of that namespace, as this process sees them. */
+export interface UserPrivilege extends UserIds {
   readonly kind: 'user';
-  /** The maps of that namespace, as this process sees them. */
-  readonly uid: readonly IdMap[];
-  readonly gid: readonly IdMap[];
-  /** Why no more than one id is mapped; `null` where more are. */
-  readonly whyOne: string | null;
+  /** Why there can be no container: what the machine says of this user's ids can't be understood. */
+  readonly trouble: UnsupportedError | null;
 }
 
 const ROOT: Privilege = { kind: 'root' };
 
 let known: Privilege | undefined;
 
-/** What is found out once. */
+/** What is found out once. @throws SyscallError */
 export function privilege(): Privilege {
   known ??= find();
   return known;
@@ -31,12 +36,50 @@ export function privilege(): Privilege {
 function find(): Privilege {
   const [uid, gid] = [geteuid?.() ?? 0, getegid?.() ?? 0];
   if (uid === 0) return ROOT;
-  return { kind: 'user', uid: singleMap(uid), gid: singleMap(gid), whyOne: "in this user's containers only his own id is mapped" };
+  try {
+    const ids = userIds({
+      uid,
+      gid,
+      name: ownName(),
+      subuid: rangeFile('/etc/subuid'),
+      subgid: rangeFile('/etc/subgid'),
+      hasPrograms: findProgram('newuidmap') !== null && findProgram('newgidmap') !== null,
+      gainsNothing: /^NoNewPrivs:\s*1$/m.test(attempt('read /proc/self/status', () => readFileSync('/proc/self/status', 'utf8'))),
+    });
+    return { kind: 'user', ...ids, trouble: null };
+  } catch (error) {
+    if (!(error instanceof UnsupportedError)) throw error;
+    const whyOne = { reason: error.reason, fix: error.fix ?? '' };
+    return { kind: 'user', uid: singleMap(uid), gid: singleMap(gid), whyOne, trouble: error };
+  }
 }
 
-/** The map of a user namespace below the container shim's, in which every id is what it is in the shim's: one range for each. */
+/** `null` for a user whom the machine does not know. */
+function ownName(): string | null {
+  try {
+    return userInfo().username;
+  } catch (error) {
+    if (hasCode(error, 'ERR_SYSTEM_ERROR', 'ENOENT')) return null;
+    throw error;
+  }
+}
+
+/** A file that is missing is as good as an empty one. */
+export function rangeFile(path: string): RangeFile {
+  const text = attempt(`read ${path}`, () => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return '';
+      throw error;
+    }
+  });
+  return { path, text };
+}
+
+/** The map of a user namespace below the container shim's, in which every id is what it is in the shim's. Its ids have no gaps. */
 export function sameIds(map: readonly IdMap[]): IdMap[] {
-  return map.map(({ inside, count }) => ({ inside, outside: inside, count }));
+  return [{ inside: 0, outside: 0, count: map.reduce((sum, { count }) => sum + count, 0) }];
 }
 
 /** Who mounts the roots of this process's containers. */

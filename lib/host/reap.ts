@@ -12,7 +12,7 @@ import { OWN_NAME } from '../plan/constants.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { type GroupLayout, groupLayout } from './cgroup-base.js';
-import { containerShim } from './container-shim.js';
+import { removalShim } from './container-shim.js';
 import { KEPT, parseFile, reapSteps, recordFiles, recordsDir } from './journal.js';
 
 /** What {@link reap} found. */
@@ -31,7 +31,7 @@ export interface ReapReport {
  * each takes the lock first, and to remove what is gone is success.
  */
 export async function reap(): Promise<ReapReport> {
-  return reapBy(await containerShim().catch(() => ownShim()));
+  return reapBy(await removalShim());
 }
 
 /** @param shim who removes it: a user's container shim has the right to all that this user's containers have made */

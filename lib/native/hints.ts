@@ -8,6 +8,9 @@ const { EPERM, EACCES, ENOSPC, ENOENT, ENOSYS, ENODEV, EROFS, EINVAL, EMFILE, EN
 const inDocker =
   "In Docker or Kubernetes the outer container must allow it ('--privileged', or CAP_SYS_ADMIN with seccomp and AppArmor unconfined)";
 
+const MASKED_PROC =
+  'In a container whose /proc is masked no other can be mounted: run docker with --security-opt systempaths=unconfined, podman with --security-opt unmask=ALL, Kubernetes with procMount: Unmasked';
+
 const NEEDS_ROOT = 'It needs root, or CAP_SYS_ADMIN: run it with sudo for example';
 
 /** What is known of a failure. */
@@ -36,6 +39,8 @@ function usualCure(op: Op | null, errno: number, where: number): string | null {
       return errno === EPERM ? 'Raising a hard limit needs CAP_SYS_RESOURCE' : null;
     case 'exec':
       return forExec(errno);
+    case 'proc':
+      return errno === EPERM ? MASKED_PROC : null;
     case 'overlay':
     case 'filesystem':
       return forMount(errno);
@@ -58,14 +63,16 @@ function usualCure(op: Op | null, errno: number, where: number): string | null {
     case 'setns':
       return errno === EPERM ? 'In a user namespace of its own a container can join only what belongs to that user namespace' : null;
     case 'clone_mount':
-      if (errno === EINVAL) return 'The path leads into another mount namespace, as /proc/PID/root does: nothing there can be bound';
+      if (errno === EINVAL)
+        return 'The path leads into another mount namespace, as /proc/PID/root does: nothing there can be bound; or, without root, it has mounts below it, which only root may leave out (recursive: false)';
       return errno === EPERM ? inDocker : null;
     default:
       return null;
   }
 }
 
-function forClone(errno: number): string | null {
+/** Why no process can be made in a new namespace, or no namespace. */
+export function forClone(errno: number): string | null {
   if (errno === EPERM)
     return `${inDocker}; as another user than root, Ubuntu's AppArmor may forbid user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns)`;
   if (errno === ENOSPC) return 'A limit on namespaces is reached: see /proc/sys/user/max_*_namespaces, and 32 levels of nesting';

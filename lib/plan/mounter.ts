@@ -1,3 +1,5 @@
+import type { Ownership } from './recipe.js';
+
 /** Who mounts a root: what the kernel lets that process do, and by which ids it knows the owners of the host's files. */
 export interface Mounter {
   /**
@@ -10,6 +12,11 @@ export interface Mounter {
   /** The id by which an owner on the host is known; `null` for one that the user namespace doesn't have. */
   uid(onHost: number): number | null;
   gid(onHost: number): number | null;
+}
+
+/** Mode and owner of a copy: what belongs to nobody inside is given to root. */
+export function ownershipOf({ mode, uid, gid }: Ownership, mounter: Mounter): Ownership {
+  return { mode, uid: mounter.uid(uid) ?? 0, gid: mounter.gid(gid) ?? 0 };
 }
 
 /** Root of the host. */

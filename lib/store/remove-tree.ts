@@ -1,5 +1,5 @@
 import { oneOf, toError } from '../errors.js';
-import { containerShim } from '../host/container-shim.js';
+import { removalShim } from '../host/container-shim.js';
 import { carryOut } from '../native/host-work.js';
 import { NONE, planOf } from '../plan/plan.js';
 
@@ -10,7 +10,7 @@ import { NONE, planOf } from '../plan/plan.js';
  * @throws SyscallError: some of it is left
  */
 export async function removeTree(path: string): Promise<void> {
-  await carryOut(planOf({ undo: [{ op: 'remove_tree', host: true, at: NONE, path }] }), new Map(), await containerShim());
+  await carryOut(planOf({ undo: [{ op: 'remove_tree', host: true, at: NONE, path }] }), new Map(), await removalShim());
 }
 
 /** Removes each tree, even when others fail. @returns the failures */

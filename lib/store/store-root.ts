@@ -27,6 +27,16 @@ export function storeRoot(): string {
   return join(XDG_DATA_HOME || join(home(), '.local/share'), OWN_NAME);
 }
 
+/** The store's root, for who wants to hide it: a user without a home has none. */
+export function storeFolder(): string[] {
+  try {
+    return [storeRoot()];
+  } catch (error) {
+    if (error instanceof UnsupportedError) return [];
+    throw error;
+  }
+}
+
 function home(): string {
   try {
     return homedir();

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode, NacelleError, oneOf } from '../../errors.js';
-import { containerShim } from '../../host/container-shim.js';
+import { removalShim } from '../../host/container-shim.js';
 import { keptSteps } from '../../host/journal.js';
 import { EVIDENCE, reapOwner } from '../../host/reap.js';
 import { carryOut } from '../../native/host-work.js';
@@ -46,7 +46,7 @@ export function taskOfTheDead(id: string): Task | null {
       const slots = new Slots();
       const evidence = join(containerFolder(id), EVIDENCE);
       // without evidence it is no container any more: the owner's file goes last, and until then whoever reaps removes the rest
-      const shim = await containerShim();
+      const shim = await removalShim();
       const removal = planOf({ prepare: [{ op: 'unlink', host: true, at: NONE, path: evidence }, ...keptSteps(id, slots)] });
       await carryOut(removal, new Map(), shim);
       const failure = oneOf((await reapOwner(id, shim)) ?? []);

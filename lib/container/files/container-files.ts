@@ -101,9 +101,9 @@ export class ContainerFiles {
     this.#isClosed = true;
     await Promise.allSettled([...this.#copies].map((end) => end()));
     const { plan, slots } = planLetGo(this.#place);
-    const starting = (await containerShim()).startPlan(plan, slots.descriptors);
-    this.#place.close();
-    await endOf(await starting);
+    const starting = containerShim().then((shim) => shim.startPlan(plan, slots.descriptors));
+    const task = await starting.finally(() => this.#place.close());
+    await endOf(task);
   }
 
   #open(what: string): Where {

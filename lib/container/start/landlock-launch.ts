@@ -2,7 +2,7 @@ import { hostname as hostHostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { geteuid } from 'node:process';
 import type { GroupPlan } from '../../cgroup/group-plan.js';
-import { UnsupportedError } from '../../errors.js';
+import { hasCleanupError, UnsupportedError } from '../../errors.js';
 import { type GroupLayout, groupLayout } from '../../host/cgroup-base.js';
 import { dropRecord, type HostRecord, writeRecord } from '../../host/journal.js';
 import { landlockAbi } from '../../host/landlock-abi.js';
@@ -31,7 +31,7 @@ import { planLandlockGroup } from './landlock-group.js';
 import { defaultPaths, mountPaths } from './landlock-paths.js';
 import { landlockOptions } from './landlock-record.js';
 import { landlockUser } from './landlock-user.js';
-import { abandon, factsOf, hasCleanupError, type Parts } from './launch.js';
+import { abandon, factsOf, type Parts } from './launch.js';
 import { argvOf, basesOf, environment } from './prepare.js';
 
 /** What a plan needs beside the program's streams. Preparing it reads the host, and makes nothing on it. */
@@ -63,7 +63,8 @@ export async function launchLandlock<E extends Encoding>(
   const journal = prepared.records.length === 0 ? [] : writeRecord(ownerName(), prepared.id, prepared.records);
   try {
     const streams = await program.open({ isConfined: true });
-    return await launchPlanned(program, prepared, planLandlock({ ...prepared, options: options.process, streams, journal, park }));
+    const plan = planLandlock({ ...prepared, options: options.process, streams, journal, park });
+    return await launchPlanned(program, prepared, { plan, park });
   } catch (error) {
     // a record of what may still be there is kept for the next reap
     if (!isShimLost(error) && !hasCleanupError(error)) dropRecord(journal);
@@ -71,11 +72,15 @@ export async function launchLandlock<E extends Encoding>(
   }
 }
 
-async function launchPlanned<E extends Encoding>(program: Program<E>, { slots, record, options }: Prepared, plan: Plan): Promise<Parts<E>> {
+async function launchPlanned<E extends Encoding>(
+  program: Program<E>,
+  { slots, record, options }: Prepared,
+  { plan, park }: { readonly plan: Plan; readonly park: boolean },
+): Promise<Parts<E>> {
   const { cancelSignal } = options.process;
   const live: LiveRecord = { current: { ...record, plan } };
   const task = await program.sent(factsOf(live), start(plan, slots.descriptors, cancelSignal));
-  if (cancelSignal?.aborted) {
+  if (park && cancelSignal?.aborted) {
     await abandon(task);
     throw cancelSignal.reason;
   }

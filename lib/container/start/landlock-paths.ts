@@ -1,12 +1,12 @@
 import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
-import { errnoOf, hasCode, invalidOption, UnsupportedError } from '../../errors.js';
+import { errnoOf, hasCode, invalidOption } from '../../errors.js';
 import { HIDDEN } from '../../image/host/host-hidden.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
 import { nativeError } from '../../native/system-errors.js';
 import type { Sockets } from '../../security/landlock-filter.js';
 import type { PathAccess, PathRule } from '../../security/landlock-rules.js';
 import { type FolderEntry, visiblePaths } from '../../security/visible-paths.js';
-import { storeRoot } from '../../store/store-root.js';
+import { storeFolder } from '../../store/store-root.js';
 import type { ParsedMount } from '../options/container-options.js';
 
 /** Programs and what they are made of. */
@@ -70,15 +70,6 @@ function lookUp(path: string) {
 }
 
 /** None for a user without a home, who has no store either. */
-function storeFolder(): string[] {
-  try {
-    return [storeRoot()];
-  } catch (error) {
-    if (error instanceof UnsupportedError) return [];
-    throw error;
-  }
-}
-
 /** A folder itself: a link needs no rule, for what counts is where it leads. */
 function isFolder(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;

@@ -1,5 +1,5 @@
 import { countersSince, readUsage } from '../../cgroup/stats/usage.js';
-import { NacelleError } from '../../errors.js';
+import { hasCleanupError, NacelleError } from '../../errors.js';
 import { planWork } from '../../filesystem/overlay-plan.js';
 import { dropRecord, writeRecord } from '../../host/journal.js';
 import type { Image } from '../../image/image.js';
@@ -215,10 +215,6 @@ async function leave({ disk, diskRecord, groupRecord, claim }: OnHost, error: un
   // a record of what may still be there is kept for the next reap
   if (!isShimLost(error) && !hasCleanupError(error)) dropRecord([...diskRecord, ...groupRecord, ...claim.undone]);
   return undone(disk, error);
-}
-
-export function hasCleanupError(error: unknown): boolean {
-  return error instanceof NacelleError && error.cleanupError !== undefined;
 }
 
 /** Ends a container that is parked, and that the caller never gets. */

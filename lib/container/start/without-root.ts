@@ -10,24 +10,37 @@ const AS_ROOT = 'Run it as root.';
  *
  * @throws UnsupportedError
  */
-export function requireWithoutRoot({ process, namespaces, mounts }: ParsedOptions, own: Privilege = privilege()): void {
+export function requireWithoutRoot({ process, namespaces, mounts, networkOf }: ParsedOptions, own: Privilege = privilege()): void {
   if (own.kind === 'root') return;
-  const { uid, gid, whyOne } = own;
-  if (whyOne !== null && (process.groupAdd ?? []).length > 0) throw new UnsupportedError('groupAdd', whyOne, AS_ROOT);
+  const { uid, gid, whyOne, trouble } = own;
+  if (trouble !== null) throw trouble;
+  const { reason, fix } = lackOf(own);
+  if (whyOne !== null && (process.groupAdd ?? []).length > 0) throw new UnsupportedError('groupAdd', reason, fix);
   const [user = '', group = '0'] = (process.user ?? '0').split(':');
   if (!isMapped(user, uid) || !isMapped(group, gid)) {
-    throw new UnsupportedError(`user ${process.user}`, whyOne ?? 'it is none of the ids of this user', AS_ROOT);
+    throw new UnsupportedError(`user ${process.user}`, reason, fix);
   }
-  const joined = namespaceTypes.find((type) => typeof namespaces[type] !== 'string');
+  const joined = networkOf === null ? namespaceTypes.find((type) => typeof namespaces[type] !== 'string') : 'net';
   if (joined !== undefined) {
     const reason = 'each container of this user has a user namespace of its own, which has no rights over the namespaces of others';
     throw new UnsupportedError(`a ${joined} namespace that is joined`, reason, AS_ROOT);
+  }
+  const host = (['pid', 'cgroup'] as const).find((type) => namespaces[type] === 'host');
+  if (host !== undefined) {
+    const reason = "what shows the host's can be mounted by root alone";
+    throw new UnsupportedError(`namespaces: { ${host}: 'host' }`, reason, AS_ROOT);
   }
   const shared = mounts.find(({ propagation }) => propagation.endsWith('shared'));
   if (shared !== undefined) {
     const reason = "mounts of a user's container are never seen on the host";
     throw new UnsupportedError(`the propagation of ${shared.target}, ${shared.propagation},`, reason, AS_ROOT);
   }
+}
+
+/** Why an id is none inside. */
+function lackOf({ whyOne }: UserPrivilege): { readonly reason: string; readonly fix: string } {
+  if (whyOne === null) return { reason: 'it is none of the ids of this user, which /etc/subuid and /etc/subgid have', fix: AS_ROOT };
+  return { ...whyOne, reason: `only this user's own id is mapped: ${whyOne.reason}` };
 }
 
 /** Whether an id can be one inside. Of a name only the container's files tell. */

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { MountInfo } from '../../host/mountinfo.js';
-import type { Mounter } from '../../plan/mounter.js';
-import { type CoverEntry, MOUNT_ATTR, type OverlayRecipe, type Ownership } from '../../plan/recipe.js';
+import { type Mounter, ownershipOf } from '../../plan/mounter.js';
+import { type CoverEntry, MOUNT_ATTR, type OverlayRecipe } from '../../plan/recipe.js';
 import type { HostEntry, HostProbe } from './host-probe.js';
 import type { Target } from './host-targets.js';
 
@@ -26,11 +26,6 @@ export function overlayOf(path: string, mount: MountInfo, hidden: readonly Targe
     root: ownershipOf(entry, context.mounter),
     cover: coverOf(path, hidden, context),
   };
-}
-
-/** Mode and owner of a copy: what belongs to nobody inside is given to root. */
-export function ownershipOf({ mode, uid, gid }: Ownership, mounter: Mounter): Ownership {
-  return { mode, uid: mounter.uid(uid) ?? 0, gid: mounter.gid(gid) ?? 0 };
 }
 
 /** The entries of the covering layer. Folders on the way keep their mode and owner, as a layer's folder hides those of the layers below. */

@@ -4,7 +4,7 @@ import { parseMountInfo } from '../../host/mountinfo.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
 import { type Mounter, ROOT_MOUNTER } from '../../plan/mounter.js';
 import type { RootRecipe } from '../../plan/recipe.js';
-import { storeRoot } from '../../store/store-root.js';
+import { storeFolder } from '../../store/store-root.js';
 import { ALWAYS_HIDDEN, HIDDEN } from './host-hidden.js';
 import { hostRecipe } from './host-layout.js';
 import type { HostEntry, HostProbe } from './host-probe.js';
@@ -71,7 +71,7 @@ export function currentHostRecipe(hide: readonly string[] = HIDDEN, mounter: Mou
   return hostRecipe({
     mounts: parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8')),
     hide,
-    hideAlways: [...ALWAYS_HIDDEN, storeRoot(), runtimeDir()],
+    hideAlways: [...ALWAYS_HIDDEN, ...storeFolder(), runtimeDir()],
     probe: probeFor(mounter),
     mounter,
   });

@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
 import { isWithin, type MountInfo } from '../../host/mountinfo.js';
+import { ownershipOf } from '../../plan/mounter.js';
 import { type BindRecipe, type CoverEntry, MOUNT_ATTR, type OverlayRecipe, type RootRecipe } from '../../plan/recipe.js';
-import { attributesOf, type CoverContext, overlayOf, ownershipOf } from './host-cover.js';
+import { attributesOf, type CoverContext, overlayOf } from './host-cover.js';
 import { CHANGED, OWN_FILES, STATIC } from './host-hidden.js';
 import type { HostEntry } from './host-probe.js';
 import { mountOf, type Survey } from './host-survey.js';

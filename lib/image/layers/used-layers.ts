@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { type Mounter, ROOT_MOUNTER } from '../../plan/mounter.js';
+import { type Mounter, ownershipOf, ROOT_MOUNTER } from '../../plan/mounter.js';
 import { MOUNT_ATTR, type RootRecipe } from '../../plan/recipe.js';
 import { hold } from '../../store/lease.js';
 import { chainIds } from '../formats/image-documents.js';
@@ -43,12 +43,14 @@ export function kept(recipe: RootRecipe): UsedImage {
 }
 
 /** One overlay of folders, the topmost first; the root's mode and owner are the topmost's. */
-export function layered(lower: readonly string[], { userxattr }: Mounter = ROOT_MOUNTER): RootRecipe {
+export function layered(lower: readonly string[], mounter: Mounter = ROOT_MOUNTER): RootRecipe {
   const [top = '/'] = lower;
   const { mode, uid, gid } = statSync(top);
   return {
-    mounts: [{ target: '/', lower, attributes: MOUNT_ATTR.NODEV, root: { mode: mode & 0o7777, uid, gid }, cover: [] }],
+    mounts: [
+      { target: '/', lower, attributes: MOUNT_ATTR.NODEV, root: ownershipOf({ mode: mode & 0o7777, uid, gid }, mounter), cover: [] },
+    ],
     binds: [],
-    userxattr,
+    userxattr: mounter.userxattr,
   };
 }

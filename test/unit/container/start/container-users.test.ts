@@ -4,7 +4,7 @@ import { parseIdMap, rangeMap, requireUsers } from '../../../../lib/container/st
 import { checkIdMap, singleMap } from '../../../../lib/plan/user-maps.js';
 
 const options = (more: object) => parseRunOptions({ image: 'host', command: ['true'], ...more });
-const user = { kind: 'user', uid: singleMap(1000), gid: singleMap(1000), whyOne: null } as const;
+const user = { kind: 'user', uid: singleMap(1000), gid: singleMap(1000), whyOne: null, trouble: null } as const;
 
 describe('a user without root', () => {
   it.each([

@@ -1,0 +1,90 @@
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { hasCode } from '../errors.js';
+import { binding, closeDescriptor } from '../native/load-addon.js';
+import { recordsDir, writeBeside } from './journal.js';
+import type { UserIds } from './subordinate-ids.js';
+import { hasMaps } from './write-maps.js';
+
+// All containers of an ordinary user are below one user namespace, whichever process makes them: the shim of one has no rights over what is below
+// another's, as over the mounts of a container that another process has made. It lives as long as one of the shims in it.
+
+const NS_GET_PARENT = 0xb702;
+
+/** What a shim's owner is told to have: the number of the shim, and that of its user namespace. */
+const FILE = 'userns';
+
+function noteFile(owner: string): string {
+  return join(recordsDir(owner), FILE);
+}
+
+/** Lets others find the user namespace of a shim. */
+export function noteUserNamespace(owner: string, pid: number): void {
+  writeBeside(noteFile(owner), JSON.stringify({ pid, inode: statSync(`/proc/${pid}/ns/user`).ino }));
+}
+
+/**
+ * The user namespace of this user's containers, where a shim is in it.
+ *
+ * @param ids that it must have
+ * @returns a descriptor, which the caller closes
+ */
+export function findUserNamespace(ids: UserIds): number | null {
+  for (const owner of ownersWithNotes()) {
+    const fd = openNoted(noteFile(owner), ids);
+    if (fd !== null) return fd;
+  }
+  return null;
+}
+
+function ownersWithNotes(): string[] {
+  try {
+    return readdirSync(dirname(recordsDir('any')));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+/** `null` where it is gone, or the number is another process's by now. */
+function openNoted(file: string, ids: UserIds): number | null {
+  const noted = readNote(file);
+  if (noted === null) return null;
+  const fd = openOf(noted.pid);
+  if (fd === null) return null;
+  if (fstatSync(fd).ino === noted.inode && isChildOfOurs(fd) && hasMaps(noted.pid, ids)) return fd;
+  closeSync(fd);
+  return null;
+}
+
+function readNote(file: string): { readonly pid: number; readonly inode: number } | null {
+  try {
+    const noted: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    if (typeof noted !== 'object' || noted === null) return null;
+    const [pid, inode] = [Reflect.get(noted, 'pid'), Reflect.get(noted, 'inode')];
+    return Number.isSafeInteger(pid) && Number.isSafeInteger(inode) ? { pid, inode } : null;
+  } catch {
+    // most owners have none, and the folder may go just now; without this note a new namespace does as well
+    return null;
+  }
+}
+
+function openOf(pid: number): number | null {
+  try {
+    return openSync(`/proc/${pid}/ns/user`, 'r');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH', 'EACCES')) return null;
+    throw error;
+  }
+}
+
+/** Those of containers are a level below. */
+function isChildOfOurs(fd: number): boolean {
+  const parent = binding().namespaceIoctl(fd, NS_GET_PARENT);
+  if (parent < 0) return false;
+  try {
+    return fstatSync(parent).ino === statSync('/proc/self/ns/user').ino;
+  } finally {
+    closeDescriptor(parent);
+  }
+}
