@@ -1,11 +1,17 @@
+import { chmodSync } from 'node:fs';
 import { expect } from 'vitest';
 import { useLeakCheck } from '../fixtures/leaks.js';
-import { asOrdinaryUser } from '../fixtures/ordinary-user.js';
+import { asOrdinaryUser, USER } from '../fixtures/ordinary-user.js';
 import { requires } from '../fixtures/requires.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
 
 useLeakCheck();
 // a tmpfs takes the marks of overlays of users since that kernel
-const { describe, it } = requires({ root: true, kernel: '6.6', tools: ['unshare', 'setpriv', 'mount', 'env', 'chown', 'mkdir'] });
+const { describe, it } = requires({
+  root: true,
+  kernel: '6.6',
+  tools: ['unshare', 'setpriv', 'mount', 'env', 'chown', 'mkdir', 'cp', 'busybox', 'newuidmap', 'newgidmap'],
+});
 
 const refused = (message: RegExp) => ({ name: 'UnsupportedError', message: expect.stringMatching(message) });
 
@@ -51,10 +57,23 @@ describe('a user without root', () => {
     ['changes', 'tells its changes', ['added /etc/new', 'deleted /etc/passwd']],
     ['detached', 'outlives its process', [3, 'out\n', ['one stopped']]],
     ['denied', 'tells of refused calls', ['unshare']],
-    ['layers', 'runs an image that was opened', 0],
+    ['opened', 'runs an image that was opened', 0],
+    ['folder', 'runs a folder of its own', ['0\nbusybox\nls\nnew\nrm\nsh\n', 'busybox\nid\nls\nrm\nsh\n']],
+    ['files of detached', 'takes and gives files of a detached one', [true, 'text', []]],
+    ['files of others', 'takes files of one that another process has made', true],
+    ['ids of files', 'gives files to nobody else', expect.stringContaining('Invalid argument')],
+    ['all processes', 'is told of processes that it can not show', refused(/^namespaces: \{ pid: 'host' \} is not supported here/)],
     ['at once', 'runs many at once', 20],
-    ['groups', 'is told of groups that it can not have', refused(/^groupAdd is not supported here: .*only his own id is mapped/)],
-    ['user', 'is told of a user that it can not have', refused(/^user 1000 is not supported here: .*only his own id is mapped/)],
+    [
+      'groups',
+      'is told of groups that it can not have',
+      refused(/^groupAdd is not supported here: only this user's own id is mapped: .* no subordinate ids/),
+    ],
+    [
+      'user',
+      'is told of a user that it can not have',
+      refused(/^user 1000 is not supported here: only this user's own id is mapped: .* no subordinate ids/),
+    ],
     [
       'name',
       'is told of a user by name that it can not have',
@@ -66,5 +85,42 @@ describe('a user without root', () => {
     ['shared mount', 'is told of mounts that the host would see', refused(/^the propagation of \/m, rshared, is not supported here/)],
   ])('%s: %s', async (name, _, expected) => {
     expect((await told())[name]).toEqual(expected);
+  });
+});
+
+// on a disk: what is mounted of a tmpfs is no part of the host image
+const folder = temporaryFolder('/var/tmp');
+chmodSync(folder, 0o755);
+
+/** Gives the user a name, and ids in the files that newuidmap(1) reads: in the mount namespace of the test alone. */
+const giving = (line: string): string =>
+  [
+    `cd ${folder}; printf '%s\\n' '${line}' > ids; cp /etc/passwd passwd`,
+    `echo 'tester:x:${USER}:${USER}::/mnt/home:/bin/sh' >> passwd; mount --bind passwd /etc/passwd`,
+    'for file in /etc/subuid /etc/subgid; do mount --bind ids $file; done; cd /',
+  ].join('\n');
+
+describe('a user with subordinate ids', () => {
+  it('is every user in a container, and every group', async () => {
+    const told = await asOrdinaryUser<object>('rootless-ids', [], giving(`${USER}:200000:65536`));
+    expect(told).toEqual({
+      maps: '0 0 65537\n0 0 65537\nallow',
+      outside: `0 ${USER} 1\n1 200000 65536`,
+      user: '1000 1000 1000',
+      groups: '0 4 4242',
+      files: '33 42',
+      volume: '33 42',
+      changes: ['added /tmp/t'],
+      terminal: 'crw--w---- 5',
+      exec: '7 7',
+    });
+  });
+
+  it.each([
+    ['a line that is none', `${USER}:x:1`, /^subordinate ids is not supported here: \/etc\/subuid, line 1, is no range: "61234:x:1"/],
+    ['ids that are not his', `${USER}:200000:65536:`, /line 1/],
+  ])('is refused with %s, before anything is made', async (_, line, message) => {
+    const told = await asOrdinaryUser<{ maps: unknown }>('rootless-ids', [], giving(line));
+    expect(told.maps).toEqual({ name: 'UnsupportedError', message: expect.stringMatching(message) });
   });
 });
