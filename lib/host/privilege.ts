@@ -77,9 +77,9 @@ export function rangeFile(path: string): RangeFile {
   return { path, text };
 }
 
-/** The map of a user namespace below the container shim's, in which every id is what it is in the shim's. Its ids have no gaps. */
+/** The map of a user namespace below the container shim's, in which every id is what it is in the shim's: a range for each, as the kernel takes none that is of two (EPERM). */
 export function sameIds(map: readonly IdMap[]): IdMap[] {
-  return [{ inside: 0, outside: 0, count: map.reduce((sum, { count }) => sum + count, 0) }];
+  return map.map(({ inside, count }) => ({ inside, outside: inside, count }));
 }
 
 /** Who mounts the roots of this process's containers. */

@@ -104,7 +104,7 @@ describe('a user with subordinate ids', () => {
   it('is every user in a container, and every group', async () => {
     const told = await asOrdinaryUser<object>('rootless-ids', [], giving(`${USER}:200000:65536`));
     expect(told).toEqual({
-      maps: '0 0 65537\n0 0 65537\nallow',
+      maps: '0 0 1\n1 1 65536\n0 0 1\n1 1 65536\nallow',
       outside: `0 ${USER} 1\n1 200000 65536`,
       user: '1000 1000 1000',
       groups: '0 4 4242',
