@@ -71,8 +71,13 @@ async function launchMapped(own: UserPrivilege, detached?: string): Promise<Conn
   const joined = findUserNamespace(own);
   try {
     const shim = await launch({ detached, joined: joined ?? undefined, writeMaps: (pid) => writeMaps(pid, own) });
-    noteUserNamespace(shim.owner, shim.pid);
-    return shim;
+    try {
+      noteUserNamespace(shim.owner, shim.pid);
+      return shim;
+    } catch (error) {
+      shim.close();
+      throw error;
+    }
   } finally {
     if (joined !== null) closeSync(joined);
   }

@@ -52,9 +52,16 @@ function openNoted(file: string, ids: UserIds): number | null {
   if (noted === null) return null;
   const fd = openOf(noted.pid);
   if (fd === null) return null;
-  if (fstatSync(fd).ino === noted.inode && isChildOfOurs(fd) && hasMaps(noted.pid, ids)) return fd;
-  closeSync(fd);
-  return null;
+  let isOurs = false;
+  try {
+    isOurs = fstatSync(fd).ino === noted.inode && isChildOfOurs(fd) && hasMaps(noted.pid, ids);
+  } catch (error) {
+    // the process has ended just now
+    if (!hasCode(error, 'ENOENT', 'ESRCH')) throw error;
+  } finally {
+    if (!isOurs) closeSync(fd);
+  }
+  return isOurs ? fd : null;
 }
 
 function readNote(file: string): { readonly pid: number; readonly inode: number } | null {
