@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { invalidOption } from '../errors.js';
-import { handle, id, word } from '../options/common-schemas.js';
+import { handle, idMap, word } from '../options/common-schemas.js';
 import { parseOptions } from '../options/parse-options.js';
 import { type NamespaceType, namespaceTypes } from '../plan/namespace-types.js';
 import { checkIdMap, type IdMap } from '../plan/user-maps.js';
@@ -28,16 +28,6 @@ export interface ParsedCreate {
 
 const type = z.enum(namespaceTypes);
 const typesSchema = z.strictObject({ types: z.array(type).min(1) });
-const idMap = z.array(
-  z.strictObject({
-    inside: id,
-    outside: id,
-    count: z
-      .int()
-      .min(1)
-      .max(2 ** 32 - 1),
-  }),
-);
 /** ms that, added to any clock, stay in the kernel's range (KTIME_SEC_MAX halved). */
 const offset = z.number().min(-4e12).max(4e12);
 

@@ -67,3 +67,15 @@ export const groupName = text.superRefine((value, context) => {
 export function isGroupName(value: unknown): boolean {
   return groupName.safeParse(value).success;
 }
+
+/** Lines of uid_map or gid_map (user_namespaces(7)). */
+export const idMap = z.array(
+  z.strictObject({
+    inside: id,
+    outside: id,
+    count: z
+      .int()
+      .min(1)
+      .max(2 ** 32 - 1),
+  }),
+);

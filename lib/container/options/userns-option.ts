@@ -1,33 +1,17 @@
 import * as z from 'zod';
 import { invalidOption } from '../../errors.js';
-import { id } from '../../options/common-schemas.js';
-import { checkIdMap, type IdMap } from '../../plan/user-maps.js';
-
-/** Ids of a container's own user namespace, and whose they are outside: lines of /proc/PID/uid_map and gid_map. */
-export interface UserMapsOption {
-  readonly uid: readonly IdMap[];
-  readonly gid: readonly IdMap[];
-}
-
-const idMap = z.array(
-  z.strictObject({
-    inside: id,
-    outside: id,
-    count: z
-      .int()
-      .min(1)
-      .max(2 ** 32 - 1),
-  }),
-);
+import { idMap } from '../../options/common-schemas.js';
+import { checkIdMap } from '../../plan/user-maps.js';
+import type { UserMaps } from '../../plan/userns-maps.js';
 
 export const usernsSchema = z.union([z.enum(['host', 'auto', 'keep-id']), z.strictObject({ uid: idMap, gid: idMap })], {
   error: "must be 'host', 'auto', 'keep-id' or maps { uid, gid }",
 });
 
-export type ParsedUserns = 'host' | 'auto' | 'keep-id' | UserMapsOption;
+export type ParsedUserns = 'host' | 'auto' | 'keep-id' | UserMaps;
 
 /** @throws NacelleError `ERR_INVALID_OPTION` for maps that the kernel would refuse, or that lack the root */
-export function checkUserMaps(maps: UserMapsOption): void {
+export function checkUserMaps(maps: UserMaps): void {
   for (const kind of ['uid', 'gid'] as const) {
     checkIdMap(`userns.${kind}`, maps[kind]);
     if (!maps[kind].some(({ inside }) => inside === 0))
