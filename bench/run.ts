@@ -17,6 +17,7 @@ import { manyLayers, smallFiles } from './cases/image-shapes.js';
 import { importing } from './cases/import.js';
 import { ladder } from './cases/ladder.js';
 import { memory, rate } from './cases/rate.js';
+import { rootless } from './cases/rootless.js';
 import { stdout } from './cases/stdout.js';
 import { userns } from './cases/userns.js';
 import { sampleLoad } from './load.js';
@@ -35,6 +36,7 @@ const cases: readonly Case[] = [
   memory,
   stdout,
   files,
+  rootless,
   userns,
   importing,
   filterLoad,

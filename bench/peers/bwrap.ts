@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { geteuid } from 'node:process';
 import { defaultCapabilities, namesOf } from '../../lib/security/capabilities.js';
 import { defaultMaskedPaths } from '../../lib/security/paths.js';
 import { findTool } from '../../test/fixtures/tools.js';
@@ -13,6 +14,8 @@ import { runSpawned } from './spawn.js';
  */
 export function bwrapArguments(rootfs: string): string[] {
   return [
+    // for an ordinary user, root inside is this user
+    ...(geteuid?.() === 0 ? [] : ['--unshare-user', '--uid', '0', '--gid', '0']),
     ...['--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup', '--as-pid-1'],
     ...['--die-with-parent', '--new-session', '--hostname', 'bench', '--clearenv', '--setenv', 'PATH', '/usr/bin:/bin'],
     ...['--bind', rootfs, '/', '--proc', '/proc', '--dev', '/dev'],

@@ -4,13 +4,20 @@ import { fileURLToPath } from 'node:url';
 import type { Subject } from '../measure.js';
 import type { WorkerReply, WorkerRequest } from '../programs/worker.js';
 
+/** Whose process a worker is, in place of this user. */
+export interface WorkerUser {
+  readonly id: number;
+  /** A folder of this user's. */
+  readonly home: string;
+}
+
 /** A Node process of its own, with a heap of that size, in which containers or programs are started. */
 export class NodeWorker {
   readonly #process: ChildProcess;
 
-  constructor(rootfs: string, heapBytes: number) {
+  constructor(rootfs: string, heapBytes: number, user?: WorkerUser) {
     const script = fileURLToPath(new URL('../programs/worker.ts', import.meta.url));
-    this.#process = fork(script, [String(heapBytes), rootfs], { execArgv: ['--import', 'tsx'] });
+    this.#process = fork(script, [String(heapBytes), rootfs], { execArgv: ['--import', 'tsx'], ...(user && asUser(user)) });
   }
 
   subject(name: string, subject: WorkerRequest['subject']): Subject {
@@ -34,4 +41,9 @@ export class NodeWorker {
     this.#process.disconnect();
     await ended;
   }
+}
+
+function asUser({ id, home }: WorkerUser): { uid: number; gid: number; env: NodeJS.ProcessEnv } {
+  const { NACELLE_ROOT, NACELLE_RUNROOT, ...env } = process.env;
+  return { uid: id, gid: id, env: { ...env, HOME: home, TMPDIR: home, XDG_DATA_HOME: home, XDG_RUNTIME_DIR: home } };
 }

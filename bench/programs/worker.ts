@@ -2,7 +2,8 @@
 // Answers each message { subject, count } with the times of the runs.
 
 import { subject } from '../measure.js';
-import { runContainer } from '../peers/nacelle.js';
+import { bwrap } from '../peers/bwrap.js';
+import { runContainer, runUnlimited } from '../peers/nacelle.js';
 import { bareProgram, runSpawned } from '../peers/spawn.js';
 
 const [bytes = '0', rootfs = ''] = process.argv.slice(2);
@@ -13,8 +14,10 @@ const heap = Array.from({ length: Math.round(Number(bytes) / MIB) }, (_, index) 
 
 const [command, args] = bareProgram(rootfs);
 const subjects = {
-  container: subject('container', () => runContainer(rootfs)),
-  spawn: subject('spawn', () => runSpawned(command, args)),
+  container: () => subject('container', () => runContainer(rootfs)),
+  unlimited: () => subject('unlimited', () => runUnlimited(rootfs)),
+  spawn: () => subject('spawn', () => runSpawned(command, args)),
+  bwrap: () => bwrap(rootfs),
 };
 
 export interface WorkerRequest {
@@ -29,10 +32,12 @@ function reply(message: WorkerReply): void {
 }
 
 process.on('message', ({ subject, count }: WorkerRequest) => {
-  subjects[subject].run(count).then(
-    (times) => reply({ times }),
-    (error: unknown) => reply({ failed: String(error) }),
-  );
+  subjects[subject]()
+    .run(count)
+    .then(
+      (times) => reply({ times }),
+      (error: unknown) => reply({ failed: String(error) }),
+    );
 });
 // The heap must outlive the measuring.
 process.on('disconnect', () => process.exit(heap.length < 0 ? 1 : 0));
