@@ -49,7 +49,7 @@ export async function leaseIds(id: string): Promise<IdLease> {
     const lease = await take(start, id);
     if (lease !== null) return lease;
   }
-  throw new NacelleError(`lease ids for a container: all ${pool.starts.length} ranges of ${pool.name} are taken`, { code: 'ERR_NO_IDS' });
+  throw new NacelleError(`lease ids for a container: ${pool.name} are all taken`, { code: 'ERR_NO_IDS' });
 }
 
 function rangeOf(name: string): string {

@@ -220,3 +220,23 @@ requires({ root: true, tools: ['busybox', 'unshare', 'mount', 'mkdir'] }).it(
     expect(leases()).toEqual([]);
   },
 );
+
+requires({ root: true, tools: ['busybox', 'unshare', 'mount'], kernel: '6.3' }).it(
+  'is refused when all ranges are taken, until one is given back',
+  async () => {
+    const ids = join(folder, 'ids');
+    writeFileSync(ids, `nacelle:700000:${RANGE}\n`);
+    const script = `mount --bind ${ids} /etc/subuid && mount --bind ${ids} /etc/subgid && exec "$@"`;
+    const told = await runNode<object>('ids-used-up', [JSON.stringify({ ...(await busybox()), ...auto, command: ['true'] })], {
+      through: ['unshare', '-m', '--propagation', 'private', 'sh', '-c', script, 'sh'],
+    });
+    expect(told).toEqual({
+      second: {
+        code: 'ERR_NO_IDS',
+        message: 'lease ids for a container: the ranges of nacelle in /etc/subuid and /etc/subgid are all taken',
+      },
+      exitCode: 0,
+    });
+    expect(leases()).toEqual([]);
+  },
+);
