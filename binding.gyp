@@ -69,7 +69,11 @@
           'targets': [{
             'target_name': 'nacelle-init',
             'type': 'executable',
-            'sources': ['addon/shim/sanitize/main.cc', 'addon/shim/modes/reaper.cc', 'addon/shim/modes/pump.cc', 'addon/shim/modes/log.cc', 'addon/shim/kernel/file_io.cc', 'addon/shim/wire/channel.cc'],
+            'sources': [
+              'addon/shim/sanitize/main.cc', 'addon/shim/modes/by_name.cc', 'addon/shim/modes/reaper.cc', 'addon/shim/modes/pump.cc',
+              'addon/shim/modes/log.cc', 'addon/shim/modes/denials.cc', 'addon/shim/modes/denied_process.cc',
+              'addon/shim/kernel/file_io.cc', 'addon/shim/wire/channel.cc',
+            ],
             'cflags': ['-fPIE'],
             # after those of the configuration, which it takes back
             'configurations': {

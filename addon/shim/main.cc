@@ -11,11 +11,8 @@
 #include <cstring>
 
 #include "kernel/syscalls.h"
-#include "modes/denials.h"
-#include "modes/log.h"
+#include "modes/by_name.h"
 #include "modes/mapped.h"
-#include "modes/pump.h"
-#include "modes/reaper.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/upgrade.h"
 #include "wire/mapping.h"
@@ -58,10 +55,7 @@ int map_ids(char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 0 && std::strcmp(argv[0], nacelle::kReaperName) == 0) nacelle::reaper_main(argv[1]);
-  if (argc == 2 && std::strcmp(argv[0], nacelle::kPumpName) == 0) nacelle::pump_main(argv[1]);
-  if (argc == 4 && std::strcmp(argv[0], nacelle::kLogName) == 0) nacelle::log_main(argv[1], argv[2], argv[3]);
-  if (argc == 1 && std::strcmp(argv[0], nacelle::kDenialsName) == 0) nacelle::denials_main();
+  nacelle::run_by_name(argc, argv);
   if (argc == 1 && std::strcmp(argv[0], nacelle::kDescribeName) == 0) return nacelle::describe() < 0 ? 1 : 0;
   const bool is_next = argc == 3 && std::strcmp(argv[0], nacelle::kTakeOverName) == 0;
   const bool is_back = argc == 3 && std::strcmp(argv[0], nacelle::kTakeBackName) == 0;

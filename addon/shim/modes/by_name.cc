@@ -1,0 +1,20 @@
+#include "by_name.h"
+
+#include <cstring>
+
+#include "denials.h"
+#include "log.h"
+#include "pump.h"
+#include "reaper.h"
+
+namespace nacelle {
+
+void run_by_name(int argc, char** argv) {
+  if (argc == 0) return;
+  if (std::strcmp(argv[0], kReaperName) == 0) reaper_main(argv[1]);
+  if (argc == 2 && std::strcmp(argv[0], kPumpName) == 0) pump_main(argv[1]);
+  if (argc == 4 && std::strcmp(argv[0], kLogName) == 0) log_main(argv[1], argv[2], argv[3]);
+  if (argc == 1 && std::strcmp(argv[0], kDenialsName) == 0) denials_main();
+}
+
+}  // namespace nacelle
