@@ -1,8 +1,10 @@
+import { existsSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { getegid, geteuid } from 'node:process';
-import { hasCode } from '../errors.js';
 import { carryOut } from '../native/host-work.js';
-import { ownerName } from '../native/shim.js';
-import { CLONE, PROPAGATION } from '../plan/constants.js';
+import { ownerName, type Shim } from '../native/shim.js';
+import { attempt } from '../native/system-errors.js';
+import { CLONE, OWN_NAME, PROPAGATION } from '../plan/constants.js';
 import { type NamespaceType, namespaceTypes } from '../plan/namespace-types.js';
 import { overlayOptions } from '../plan/overlay-options.js';
 import { NONE, planOf } from '../plan/plan.js';
@@ -17,6 +19,8 @@ import { folderQuota } from './folder-quota.js';
 import { landlockFeature } from './landlock-abi.js';
 import { privilege, sameIds } from './privilege.js';
 import { findProgram } from './programs.js';
+import { storeRoot } from './store-path.js';
+import { requireMarks, upperFitsInMemory } from './upper-place.js';
 
 /** What this machine and this user can do. Every part was tried, none is guessed from the kernel's version. */
 export interface Features {
@@ -52,15 +56,15 @@ const BINARIES = { pasta: 'passt', newuidmap: 'uidmap', newgidmap: 'uidmap' } as
  */
 export async function features(): Promise<Features> {
   const shim = tryShim();
-  const when = (attempt: () => Promise<Feature>): Promise<Feature> => (shim.available ? attempt() : Promise.resolve(shim));
+  const when = (work: () => Promise<Feature>): Promise<Feature> => (shim.available ? work() : Promise.resolve(shim));
   const [namespaces, cgroup, overlay, rootless, seccomp, landlock] = await Promise.all([
     Promise.all(namespaceTypes.map(async (type) => [type, await when(() => tryNamespace(type))] as const)),
     shim.available ? cgroupFeatures().catch((error: unknown) => noGroups(refused(error))) : noGroups(shim),
     // as OverlayFs does it, in no user namespace: in one, anybody could make an overlay, but nobody outside would see it
-    when(() => attempt(overlaySteps(), CLONE.mnt, { asSelf: true })),
+    when(() => tried(overlaySteps(), CLONE.mnt, { asSelf: true })),
     when(tryRootless),
     // struct sock_filter: return SECCOMP_RET_ALLOW
-    when(() => attempt([{ op: 'no_new_privileges' }, { op: 'seccomp', filter: Uint8Array.of(6, 0, 0, 0, 0, 0, 0xff, 0x7f) }], 0)),
+    when(() => tried([{ op: 'no_new_privileges' }, { op: 'seccomp', filter: Uint8Array.of(6, 0, 0, 0, 0, 0, 0xff, 0x7f) }], 0)),
     shim.available ? landlockFeature() : { ...shim, abi: null },
   ]);
   const byType = Object.fromEntries(namespaces) as Record<NamespaceType, Feature>;
@@ -96,29 +100,41 @@ function tryShim(): Feature {
 /** What a container without root is made of: a shim that is root of a user namespace, and one below with all the others, and a /proc. */
 async function tryRootless(): Promise<Feature> {
   const own = privilege();
-  if (own.kind === 'root') return attempt([], CLONE.user);
+  if (own.kind === 'root') return tried([], CLONE.user);
   const steps: Step[] = [
     ...mapSteps(sameIds(own.uid), sameIds(own.gid), true),
     { op: 'unshare', flags: CLONE.mnt },
     { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
     { op: 'proc', out: 0, pidns: NONE, attributes: 0 },
     ...overlaySteps({ userxattr: true }),
-    { op: 'set_xattr', root: 1, path: 'upper', name: 'user.overlay.opaque', value: Buffer.from('y') },
     { op: 'park' },
   ];
   const flags = CLONE.user | CLONE.pid | CLONE.net | CLONE.ipc | CLONE.uts;
   try {
-    await carryOut(planOf({ stages: [{ flags, steps }] }), new Map(), await containerShim());
+    const shim = await containerShim();
+    await carryOut(planOf({ stages: [{ flags, steps }] }), new Map(), shim);
+    if (!(await upperFitsInMemory(shim))) await tryUpperOnDisk(shim);
     return works;
   } catch (error) {
-    if (hasCode(error, 'EOPNOTSUPP')) return lacking('a tmpfs takes no marks of overlays here', 'Use Linux 6.6 or later.');
     return refused(error);
+  }
+}
+
+/** Tries it beside the store, which need not be there yet. */
+async function tryUpperOnDisk(shim: Shim): Promise<void> {
+  let above = storeRoot();
+  while (!existsSync(above)) above = dirname(above);
+  const folder = attempt(`make a folder in ${above}`, () => mkdtempSync(join(above, `.${OWN_NAME}-`)));
+  try {
+    await requireMarks(folder, shim);
+  } finally {
+    rmdirSync(folder);
   }
 }
 
 function tryNamespace(type: NamespaceType): Promise<Feature> {
   // a process can't be born in a new time namespace whose offsets are still to be set: the kernel wants unshare there
-  return type === 'time' ? attempt([{ op: 'unshare', flags: CLONE.time }], 0) : attempt([], CLONE[type]);
+  return type === 'time' ? tried([{ op: 'unshare', flags: CLONE.time }], 0) : tried([], CLONE[type]);
 }
 
 /**
@@ -126,7 +142,7 @@ function tryNamespace(type: NamespaceType): Promise<Feature> {
  *
  * @param options.asSelf there is no user namespace around them
  */
-async function attempt(steps: readonly Step[], flags: number, { asSelf = false } = {}): Promise<Feature> {
+async function tried(steps: readonly Step[], flags: number, { asSelf = false } = {}): Promise<Feature> {
   const asIs = geteuid?.() === 0 || asSelf;
   const map = (path: string, text: string): Step => ({ op: 'write_process', host: true, path, bytes: Buffer.from(text) });
   const become = asIs

@@ -4,11 +4,12 @@ import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { hasCode, ImageError, UnsupportedError } from '../errors.js';
+import { storeRoot } from '../host/store-path.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
 import { tryLock } from '../native/load-addon.js';
 import { wordsOf } from '../native/system-errors.js';
 import { withLock } from './store-lock.js';
-import { listFolder, makeFolder, storeRoot } from './store-root.js';
+import { listFolder, makeFolder } from './store-root.js';
 
 /** Keeps blobs and unpacked layers from being removed until it is released; `release` is idempotent. */
 export interface Hold {

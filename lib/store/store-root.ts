@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { hasCode, UnsupportedError } from '../errors.js';
+import { storeRoot } from '../host/store-path.js';
 import { requireOwn } from '../native/own-folder.js';
 import { attempting } from '../native/system-errors.js';
-import { OWN_NAME, SYSTEM_FOLDERS } from '../plan/constants.js';
 
 // The store's root, an OCI image layout (image-layout.md) with some folders more:
 //
@@ -19,14 +18,6 @@ import { OWN_NAME, SYSTEM_FOLDERS } from '../plan/constants.js';
 //   volumes/NAME                    a volume (lib/volume/volume-folder.ts)
 //   lock                            exclusive for who changes the index or removes something, shared for who takes a lease
 
-/** Where images are kept: NACELLE_ROOT, read at each use, else /var/lib/nacelle for root, else $XDG_DATA_HOME/nacelle. */
-export function storeRoot(): string {
-  const { NACELLE_ROOT, XDG_DATA_HOME } = process.env;
-  if (NACELLE_ROOT) return resolve(NACELLE_ROOT);
-  if (process.geteuid?.() === 0) return SYSTEM_FOLDERS.store;
-  return join(XDG_DATA_HOME || join(home(), '.local/share'), OWN_NAME);
-}
-
 /** The store's root, for who wants to hide it: a user without a home has none. */
 export function storeFolder(): string[] {
   try {
@@ -34,14 +25,6 @@ export function storeFolder(): string[] {
   } catch (error) {
     if (error instanceof UnsupportedError) return [];
     throw error;
-  }
-}
-
-function home(): string {
-  try {
-    return homedir();
-  } catch (cause) {
-    throw new UnsupportedError('the store of images', 'this user has no home', 'Set NACELLE_ROOT to a folder of yours.', { cause });
   }
 }
 

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { hasCode, NacelleError, SyscallError, withCleanupError } from '../errors.js';
 import { containerShim } from '../host/container-shim.js';
+import { storeRoot } from '../host/store-path.js';
 import { binding, closeDescriptor, streamOf } from '../native/load-addon.js';
 import { attempting } from '../native/system-errors.js';
 import type { Task } from '../native/task.js';
@@ -11,7 +12,7 @@ import { deathOf, unpackPlan } from '../plan/unpack-plan.js';
 import { hold } from '../store/lease.js';
 import { removeLeavings } from '../store/leavings.js';
 import { removeTree, removeTrees } from '../store/remove-tree.js';
-import { makeFolder, publish, storeRoot } from '../store/store-root.js';
+import { makeFolder, publish } from '../store/store-root.js';
 import { packPlan, type Tree } from './tree-plan.js';
 import { dataFolder } from './volume-folder.js';
 

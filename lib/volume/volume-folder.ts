@@ -2,13 +2,14 @@ import { chmod, mkdir, opendir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { hasCode, NacelleError, withCleanupError } from '../errors.js';
+import { storeRoot } from '../host/store-path.js';
 import { now } from '../native/clock.js';
 import { requireOwn } from '../native/own-folder.js';
 import { attempting } from '../native/system-errors.js';
 import { hold } from '../store/lease.js';
 import { removeLeavings } from '../store/leavings.js';
 import { removeTrees } from '../store/remove-tree.js';
-import { listFolder, makeFolder, publish, storeRoot, syncFolder } from '../store/store-root.js';
+import { listFolder, makeFolder, publish, syncFolder } from '../store/store-root.js';
 import { writeNew } from '../store/whole-file.js';
 
 // A volume in the store:

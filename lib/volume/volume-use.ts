@@ -1,6 +1,6 @@
 import { hasCode } from '../errors.js';
+import { storeRoot } from '../host/store-path.js';
 import { attempting } from '../native/system-errors.js';
-import { storeRoot } from '../store/store-root.js';
 import type { Tree } from './tree-plan.js';
 import { fillFromTree } from './volume-content.js';
 import { dataFolder, findVolume, isEmpty, lockPath, makeVolume } from './volume-folder.js';

@@ -29,7 +29,8 @@ export type ParsedRoot =
       readonly type: 'image';
       readonly image: string | Image;
       readonly pull: PullPolicy;
-      readonly upper: 'tmpfs' | 'disk';
+      /** `null`: memory, where that can be. */
+      readonly upper: 'tmpfs' | 'disk' | null;
       readonly upperSize: number | null;
     }
   | { readonly type: 'rootfs'; readonly rootfs: string | OverlayFs };
@@ -205,7 +206,7 @@ export function parseRunOptions(value: unknown): ParsedOptions {
 
 function rootOf(options: CheckedRun): ParsedRoot {
   if (options.rootfs !== undefined) return { type: 'rootfs', rootfs: options.rootfs };
-  const { image = 'host', pull = 'missing', upper = 'tmpfs', upperSize = null } = options;
+  const { image = 'host', pull = 'missing', upper = null, upperSize = null } = options;
   if (upper === 'disk' && upperSize !== null) refuseFolderSize("upperSize with upper 'disk'");
   return { type: 'image', image, pull, upper, upperSize };
 }

@@ -25,7 +25,7 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   pull?: 'missing' | 'never' | 'always' | undefined;
   /** A folder that is the root instead of an image; the program writes to the folder itself. */
   rootfs?: string | OverlayFs | undefined;
-  /** Where changes to the image go: memory, charged to the container, or a folder on disk. Default 'tmpfs'. */
+  /** Where changes to the image go: memory, charged to the container, or a folder on disk. Default 'tmpfs'; before Linux 6.6 'disk' for another user than root, for whom 'tmpfs' is `ERR_UNSUPPORTED` there. */
   upper?: 'tmpfs' | 'disk' | undefined;
   /** Size of a 'tmpfs' upper; with 'disk' it is refused (`ERR_UNSUPPORTED`), for the reason in `features().folderQuota`. Default half of the limit `memory`, else half of the machine's memory. */
   upperSize?: Size | undefined;

@@ -21,7 +21,6 @@ import { type HealthCheck, Slots } from '../../plan/plan.js';
 import type { UserMaps } from '../../plan/userns-maps.js';
 import { SIGTERM } from '../../process/options/signals.js';
 import { resolveCapabilities } from '../../security/capabilities.js';
-import { uppersFolder } from '../../store/store-root.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { healthOf, type ParsedHealth } from '../options/healthcheck.js';
 import { numericUser } from '../options/userns-option.js';
@@ -43,6 +42,7 @@ import { imageOf } from './named-image.js';
 import { ownCapabilities } from './own-capabilities.js';
 import { systemCallFilter } from './system-call-filter.js';
 import { terminalEnvironment } from './terminal-environment.js';
+import { upperOnDisk } from './upper-on-disk.js';
 
 /**
  * What a plan needs beside the program's streams. Preparing it reads the host, and makes nothing on it but an image's layers in the store.
@@ -85,7 +85,7 @@ export interface PrepareFor {
 }
 
 export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<Prepared> {
-  const found = await findRoot(options, of.id);
+  const found = await findRoot(options, of);
   try {
     const sources = await findSources(options, found.root);
     try {
@@ -259,17 +259,16 @@ interface FoundRoot {
   readonly release: () => void;
 }
 
-async function findRoot(options: ParsedOptions, id: string): Promise<FoundRoot> {
+async function findRoot(options: ParsedOptions, of: PrepareFor): Promise<FoundRoot> {
   if (options.root.type === 'rootfs') {
     const path = typeof options.root.rootfs === 'string' ? options.root.rootfs : options.root.rootfs.path;
     requireFolder(path, 'rootfs');
     requireOwnMounts(path, 'rootfs');
     return { root: { type: 'folder', path }, config: {}, image: null, digests: [], release: () => undefined };
   }
-  const { upper, upperSize } = options.root;
-  const { image: wanted, pull } = options.root;
+  const { image: wanted, pull, upperSize } = options.root;
   const image = typeof wanted === 'string' ? await imageOf(wanted, pull, options) : wanted;
-  const disk = upper === 'disk' ? `${await uppersFolder()}/${id}` : null;
+  const disk = await upperOnDisk(options.root, of);
   const { recipe, digests, release } = await image.use({
     onProgress: options.onProgress ?? undefined,
     signal: options.process.cancelSignal ?? undefined,

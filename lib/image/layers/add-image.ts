@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { storeRoot } from '../../host/store-path.js';
 import type { ProgressListener } from '../../options/progress.js';
 import { hold } from '../../store/lease.js';
-import { storeRoot } from '../../store/store-root.js';
 import { chainIds, type Descriptor, type Manifest, type OciConfig } from '../formats/image-documents.js';
 import { openBlobIn } from '../formats/oci-layout.js';
 import { blobCap, type ParsedLimits } from '../formats/unpack-limits.js';

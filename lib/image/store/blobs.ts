@@ -3,10 +3,11 @@ import { type FileHandle, open, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { hasCode, ImageError, toError } from '../../errors.js';
+import { storeRoot } from '../../host/store-path.js';
 import { tryLock } from '../../native/load-addon.js';
 import { type Hold, hold } from '../../store/lease.js';
 import { lockFile, withLock } from '../../store/store-lock.js';
-import { makeFolder, publish, storeRoot } from '../../store/store-root.js';
+import { makeFolder, publish } from '../../store/store-root.js';
 import { type Compression, compressionOf, MAGIC_BYTES } from '../formats/decompress.js';
 import { digestOf, parseDigest } from '../formats/digest.js';
 import { type Descriptor, MAX_JSON } from '../formats/image-documents.js';

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../../errors.js';
+import { storeRoot } from '../../host/store-path.js';
 import { type Hold, hold } from '../../store/lease.js';
 import { withLock } from '../../store/store-lock.js';
-import { storeRoot } from '../../store/store-root.js';
 import { writeWhole } from '../../store/whole-file.js';
 import { type Descriptor, LAYOUT_FILE, MEDIA, parseIndex, tagOf, withName } from '../formats/image-documents.js';
 

@@ -2,11 +2,12 @@ import { statSync, utimesSync } from 'node:fs';
 import { chmod, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasCode, withCleanupError } from '../../errors.js';
+import { storeRoot } from '../../host/store-path.js';
 import { now } from '../../native/clock.js';
 import { hold } from '../../store/lease.js';
 import { removeLeavings } from '../../store/leavings.js';
 import { removeTree, removeTrees } from '../../store/remove-tree.js';
-import { makeFolder, publish, storeRoot, syncFolder } from '../../store/store-root.js';
+import { makeFolder, publish, syncFolder } from '../../store/store-root.js';
 import { layerPath } from './image-paths.js';
 
 /** The unpacked layer's root, or `null` when it is not in the store. A layer that is there is complete: it came by one rename. */

@@ -1,11 +1,12 @@
 import { readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode, withCleanupError } from '../../errors.js';
+import { storeRoot } from '../../host/store-path.js';
 import { type Hold, hold, livingLeases } from '../../store/lease.js';
 import { deadFiles } from '../../store/leavings.js';
 import { removeTrees } from '../../store/remove-tree.js';
 import { withLock } from '../../store/store-lock.js';
-import { listFolder, storeRoot } from '../../store/store-root.js';
+import { listFolder } from '../../store/store-root.js';
 import {
   chainIds,
   type Descriptor,

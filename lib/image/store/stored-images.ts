@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ImageError } from '../../errors.js';
-import { storeRoot } from '../../store/store-root.js';
+import { storeRoot } from '../../host/store-path.js';
 import { chainIds, type Descriptor, tagOf } from '../formats/image-documents.js';
 import type { ImageSource } from '../formats/image-source.js';
 import { OciLayout, openBlobIn } from '../formats/oci-layout.js';

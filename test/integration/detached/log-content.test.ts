@@ -1,8 +1,8 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { storeRoot } from '../../../lib/host/store-path.js';
 import { Container, type ContainerOptions, type Encoding } from '../../../lib/index.js';
-import { storeRoot } from '../../../lib/store/store-root.js';
 import { useDetached } from '../../fixtures/detached.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { all, textOf } from '../../fixtures/log-records.js';
