@@ -54,6 +54,13 @@ function find(): Privilege {
   }
 }
 
+/** Why an id is none inside. */
+export function lackOf({ whyOne }: UserPrivilege): { readonly reason: string; readonly fix: string } {
+  if (whyOne === null)
+    return { reason: 'it is none of the ids of this user, which /etc/subuid and /etc/subgid have', fix: 'Run it as root.' };
+  return { ...whyOne, reason: `only this user's own id is mapped: ${whyOne.reason}` };
+}
+
 /** `null` for a user whom the machine does not know. */
 function ownName(): string | null {
   try {

@@ -59,7 +59,10 @@ export interface PullOptions extends RegistryOptions, OpenOptions {
    * own credentials.
    */
   mirrors?: readonly string[] | undefined;
-  /** Unpack the layers as they come, so that a first run need not do it; only root can. Default: true for root. */
+  /**
+   * Unpack the layers as they come, so that a first run need not do it. Default: true where they can be unpacked with whatever owners they have:
+   * for root, and for a user with subordinate ids.
+   */
   unpack?: boolean | undefined;
 }
 
@@ -136,7 +139,7 @@ export const pullOptions = openOptions.extend({
   ...registry,
   platform: platform.optional(),
   mirrors: z.array(text).default([]),
-  unpack: z.boolean().default(() => process.geteuid?.() === 0),
+  unpack: z.boolean().optional(),
 });
 export const pushOptions = z.strictObject({ ...registry, chunkSize: sizeSchema(1024).default(64 * 1024 ** 2) });
 

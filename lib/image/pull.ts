@@ -1,5 +1,7 @@
 import { Readable } from 'node:stream';
 import { ImageError, UnsupportedError } from '../errors.js';
+import { containerShim } from '../host/container-shim.js';
+import { privilege } from '../host/privilege.js';
 import { wordsOf } from '../native/system-errors.js';
 import { digestOf, parseDigest } from './formats/digest.js';
 import {
@@ -56,8 +58,8 @@ export async function pull(reference: RegistryReference, options: ParsedPull): P
       if (bytes) return Readable.from([bytes.subarray(from)]);
       return blobFrom(mistrusted.has(blob.digest) ? servers.slice(-1) : servers, { blob, from, signal });
     };
-    const { cancelSignal: signal, ...rest } = options;
-    await addImage(name, { ...image, descriptor: image.document.descriptor, openBlob, mistrust }, { ...rest, signal });
+    const { cancelSignal: signal, unpack = await canUnpack(), ...rest } = options;
+    await addImage(name, { ...image, descriptor: image.document.descriptor, openBlob, mistrust }, { ...rest, unpack, signal });
     return image.document.descriptor.digest;
   } catch (error) {
     options.cancelSignal?.throwIfAborted();
@@ -171,4 +173,18 @@ function blobFrom(
 function platformsOf(manifests: readonly Descriptor[]): string {
   const names = manifests.flatMap(({ platform }) => (platform && platform.os !== 'unknown' ? [platformName(platform)] : []));
   return names.length === 0 ? 'none' : [...new Set(names)].slice(0, 20).join(', ');
+}
+
+/** Whether layers can be unpacked here, whatever owners they have. */
+async function canUnpack(): Promise<boolean> {
+  const own = privilege();
+  if (own.kind === 'root') return true;
+  if (own.whyOne !== null) return false;
+  try {
+    await containerShim();
+    return true;
+  } catch (error) {
+    if (error instanceof UnsupportedError) return false;
+    throw error;
+  }
 }

@@ -58,6 +58,7 @@ export type Step =
   | { readonly op: 'put'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly bytes: Uint8Array; }
   | { readonly op: 'put_file'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly bytes: Uint8Array; }
   | { readonly op: 'link'; readonly host: true; readonly target: string; readonly path: string; }
+  | { readonly op: 'rename'; readonly host: true; readonly path: string; readonly target: string; }
   | { readonly op: 'unlink'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'unlink_if'; readonly host: true; readonly at: Slot; readonly path: string; readonly bytes: Uint8Array; }
   | { readonly op: 'forget'; readonly host: true; readonly path: string; }
@@ -185,6 +186,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'put', call: 'write', what: 'write {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
   { op: 'put_file', call: 'openat', what: 'write {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
   { op: 'link', call: 'linkat', what: 'make the file {path}', fields: [['STR', 'target'], ['STR', 'path']] },
+  { op: 'rename', call: 'renameat', what: 'rename {path} to {target}', fields: [['STR', 'path'], ['STR', 'target']] },
   { op: 'unlink', call: 'unlinkat', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'unlink_if', call: 'unlinkat', what: 'remove {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['BYTES', 'bytes']] },
   { op: 'forget', call: 'unlinkat', what: 'remove the record {path}', fields: [['STR', 'path']] },

@@ -29,6 +29,8 @@ export interface UnpackRequest {
   readonly limits: Partial<UnpackBounds>;
   /** 'overlay': the archive is a layer, whose whiteouts are kept as overlayfs has them. 'none': names that look like one are names. */
   readonly whiteouts: 'overlay' | 'none';
+  /** Who unpacks, and mounts what was unpacked: see layer/unpack.h for what differs. */
+  readonly by: 'root' | 'user';
 }
 
 const HARMLESS = MOUNT_ATTR.NODEV | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC;
@@ -44,9 +46,10 @@ const KEPT = capabilityMask('CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SYS_AD
  * other process, no other mount but the lower layers, to be read). It keeps the capabilities that the entries of a layer need, and the
  * system calls of unpacking.
  *
- * Device nodes are made as the layer has them, so that nothing is lost; every mount of an image is `nodev`, so they open nothing.
+ * Device nodes are made as the layer has them, so that nothing is lost; every mount of an image is `nodev`, so they open nothing. A user can
+ * make none.
  */
-export function unpackPlan({ input, target, lower, limits, whiteouts }: UnpackRequest): { plan: Plan; slots: Slots } {
+export function unpackPlan({ input, target, lower, limits, whiteouts, by }: UnpackRequest): { plan: Plan; slots: Slots } {
   const slots = new Slots();
   const stream = slots.give(input);
   const mount = slots.take();
@@ -68,7 +71,7 @@ export function unpackPlan({ input, target, lower, limits, whiteouts }: UnpackRe
       input: stream,
       root: mount,
       lower: below.map(({ slot }) => slot),
-      options: [`whiteouts=${whiteouts}`, 'devices=1', ...optionsOf(limits)],
+      options: [`whiteouts=${whiteouts}`, `by=${by}`, 'devices=1', ...optionsOf(limits)],
     },
     output: NONE,
   });

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { hasCode, NacelleError, SyscallError, withCleanupError } from '../errors.js';
 import { containerShim } from '../host/container-shim.js';
+import { privilege } from '../host/privilege.js';
 import { storeRoot } from '../host/store-path.js';
 import { binding, closeDescriptor, streamOf } from '../native/load-addon.js';
 import { attempting } from '../native/system-errors.js';
@@ -11,8 +12,9 @@ import { readWorker } from '../native/worker-output.js';
 import { deathOf, unpackPlan } from '../plan/unpack-plan.js';
 import { hold } from '../store/lease.js';
 import { removeLeavings } from '../store/leavings.js';
+import { publishTree } from '../store/publish-tree.js';
 import { removeTree, removeTrees } from '../store/remove-tree.js';
-import { makeFolder, publish } from '../store/store-root.js';
+import { makeFolder } from '../store/store-root.js';
 import { packPlan, type Tree } from './tree-plan.js';
 import { dataFolder } from './volume-folder.js';
 
@@ -108,7 +110,7 @@ async function fill(name: string, work: (folder: string) => Promise<void>, root 
         await chmod(temporary, 0o755);
       });
       await work(temporary);
-      await attempting(`fill the volume ${name}`, () => publish(temporary, dataFolder(name, root)));
+      await attempting(`fill the volume ${name}`, () => publishTree(temporary, dataFolder(name, root)));
     } catch (error) {
       throw withCleanupError(error, await removeTrees([temporary]));
     }
@@ -119,7 +121,7 @@ async function fill(name: string, work: (folder: string) => Promise<void>, root 
 }
 
 async function startUnpacking(folder: string, input: number): Promise<Task> {
-  const { plan, slots } = unpackPlan({ input, target: folder, lower: [], limits: {}, whiteouts: 'none' });
+  const { plan, slots } = unpackPlan({ input, target: folder, lower: [], limits: {}, whiteouts: 'none', by: privilege().kind });
   return (await containerShim()).startPlan(plan, slots.descriptors);
 }
 

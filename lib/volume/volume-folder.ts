@@ -119,8 +119,13 @@ export async function volumeNames(root = storeRoot()): Promise<string[]> {
   return (await attempting(`list the folder ${path}`, () => listFolder(path))).sort();
 }
 
+/** Whether nothing is in a volume. One that an ordinary user's container has given to another id, which lets nobody look, was used already. */
 export async function isEmpty(folder: string): Promise<boolean> {
-  const opened = await opendir(folder);
+  const opened = await opendir(folder).catch((error: unknown) => {
+    if (hasCode(error, 'EACCES')) return null;
+    throw error;
+  });
+  if (opened === null) return false;
   try {
     return (await opened.read()) === null;
   } finally {

@@ -1,7 +1,7 @@
 import { chmodSync } from 'node:fs';
 import { expect } from 'vitest';
 import { useLeakCheck } from '../fixtures/leaks.js';
-import { asOrdinaryUser, USER } from '../fixtures/ordinary-user.js';
+import { asOrdinaryUser, givingIds, USER } from '../fixtures/ordinary-user.js';
 import { requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 
@@ -92,19 +92,11 @@ describe('a user without root', () => {
 const folder = temporaryFolder('/var/tmp');
 chmodSync(folder, 0o755);
 
-/** Gives the user a name, and ids in the files that newuidmap(1) reads: in the mount namespace of the test alone. */
-const giving = (line: string): string =>
-  [
-    `cd ${folder}; printf '%s\\n' '${line}' > ids; cp /etc/passwd passwd`,
-    `echo 'tester:x:${USER}:${USER}::/mnt/home:/bin/sh' >> passwd; mount --bind passwd /etc/passwd`,
-    'for file in /etc/subuid /etc/subgid; do mount --bind ids $file; done; cd /',
-  ].join('\n');
-
 const withIds = requires({ root: true, kernel: '6.6', tools: ['newuidmap', 'newgidmap'] });
 
 withIds.describe('a user with subordinate ids', () => {
   it('is every user in a container, and every group', async () => {
-    const told = await asOrdinaryUser<object>('rootless-ids', [], giving(`${USER}:200000:65536`));
+    const told = await asOrdinaryUser<object>('rootless-ids', [], givingIds(folder, `${USER}:200000:65536`));
     expect(told).toEqual({
       maps: '0 0 1\n1 1 65536\n0 0 1\n1 1 65536\nallow',
       outside: `0 ${USER} 1\n1 200000 65536`,
@@ -122,7 +114,7 @@ withIds.describe('a user with subordinate ids', () => {
     ['a line that is none', `${USER}:x:1`, /^subordinate ids is not supported here: \/etc\/subuid, line 1, is no range: "61234:x:1"/],
     ['ids that are not his', `${USER}:200000:65536:`, /line 1/],
   ])('is refused with %s, before anything is made', async (_, line, message) => {
-    const told = await asOrdinaryUser<{ maps: unknown }>('rootless-ids', [], giving(line));
+    const told = await asOrdinaryUser<{ maps: unknown }>('rootless-ids', [], givingIds(folder, line));
     expect(told.maps).toEqual({ name: 'UnsupportedError', message: expect.stringMatching(message) });
   });
 });

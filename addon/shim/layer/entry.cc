@@ -21,6 +21,12 @@ int failed(const TarEntry& entry, int error, const char* what, Failure& why) {
   return fail(why, error < 0 ? -error : error, "entry %s: %s", shown(entry.name).c_str(), what);
 }
 
+int own_failed(const TarEntry& entry, int error, Failure& why) {
+  // the kernel says so of an id alone that is none in its user namespace
+  if (error != EINVAL) return failed(entry, error, "setting its owner", why);
+  return fail(why, kNobodys, "entry %s: its owner, %u:%u, is none here", shown(entry.name).c_str(), entry.uid, entry.gid);
+}
+
 // Calls `make` (0 or more, or -errno). Where something is in the way, this clears it and calls `make` again, a bounded number of times, as
 // somebody else may keep making it.
 template <typename Make>
@@ -51,7 +57,7 @@ int make_file(Unpacking& work, const TarEntry& entry, const std::string& path, i
   work.tree.made(status);
   // The owner comes first, since a change of owner clears set-id bits and capabilities. Mostly there is nothing to change.
   const bool ours = status.st_uid == entry.uid && status.st_gid == entry.gid;
-  if (!ours && fchown(file.get(), entry.uid, entry.gid) < 0) return failed(entry, errno, "setting its owner", why);
+  if (!ours && fchown(file.get(), entry.uid, entry.gid) < 0) return own_failed(entry, errno, why);
   if (const int result = set_xattrs(file.get(), entry.xattrs, !work.tree.inherits(), path, why); result < 0) return result;
   if (fchmod(file.get(), entry.mode) < 0) return failed(entry, errno, "setting its mode", why);
   const struct timespec times[2] = {entry.mtime, entry.mtime};
@@ -77,12 +83,20 @@ template <typename Make>
 int make_node(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Make make, Failure& why) {
   bool hid = false;
   if (const int result = replacing(work, parent, name, make, hid); result < 0) return failed(entry, result, "making it", why);
-  if (fchownat(parent, name, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) < 0) return failed(entry, errno, "setting its owner", why);
+  if (fchownat(parent, name, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) < 0) return own_failed(entry, errno, why);
   if (const int result = set_xattrs_at(parent, name, entry.xattrs, !work.tree.inherits(), path, why); result < 0) return result;
   const struct timespec times[2] = {entry.mtime, entry.mtime};
   if (utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) < 0) return failed(entry, errno, "setting its time", why);
   if (const int result = work.tree.made(parent, name); result < 0) return failed(entry, result, "stat", why);
   return 0;
+}
+
+// Leaves a device out that can't be made. In a layer it hides what lower layers have at its place all the same.
+int leave_out(Unpacking& work, const TarEntry& entry, int parent, const char* name, Failure& why) {
+  bool hid = false;
+  int result = work.tree.clear(parent, name, hid);
+  if (result == 0 && work.tree.overlay()) result = work.tree.whiteout(parent, name);
+  return result < 0 ? failed(entry, result, "leaving it out", why) : 0;
 }
 
 int make_special(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Failure& why) {
@@ -94,6 +108,7 @@ int make_special(Unpacking& work, const TarEntry& entry, const std::string& path
     if (!work.options.devices) return failed(entry, EPERM, "device nodes are not allowed here", why);
     if (device == 0 && !work.options.plain) return failed(entry, EPERM, "the device 0:0 would be a whiteout", why);
     if (entry.major > kMostMajor || entry.minor > kMostMinor) return failed(entry, EBADMSG, "there is no such device number", why);
+    if (work.options.by_user) return leave_out(work, entry, parent, name, why);
   }
   const auto make = [&] { return mknodat(parent, name, type | entry.mode, device) < 0 ? -errno : 0; };
   return make_node(work, entry, path, parent, name, make, why);
@@ -109,6 +124,8 @@ int make_hard_link(Unpacking& work, const TarEntry& entry, int parent, const cha
   const int folder = work.tree.folder(to.folder, why);
   struct stat theirs, ours;
   int result = folder < 0 ? folder : status_of(folder, to.name, theirs);
+  // a device that was left out
+  if (result == 0 && work.options.by_user && is_whiteout_device(theirs)) return leave_out(work, entry, here.get(), name, why);
   if (result < 0 || (!work.options.plain && is_whiteout_device(theirs))) {
     return failed(entry, result < 0 ? result : -ENOENT, ("the hard link's target " + shown(entry.link) + " is not in the layer").c_str(),
                   why);
@@ -136,7 +153,7 @@ int make_folder(Unpacking& work, const TarEntry& entry, const std::string& path,
   // The archive's own top folder is the target, which is there.
   const int result = path.empty() ? open_folder(work.tree.root(), ".", folder) : open_or_make(work, parent, name, folder, fresh);
   if (result < 0) return failed(entry, result, "making the folder", why);
-  if (fchown(folder.get(), entry.uid, entry.gid) < 0) return failed(entry, errno, "setting its owner", why);
+  if (fchown(folder.get(), entry.uid, entry.gid) < 0) return own_failed(entry, errno, why);
   std::vector<Xattr> now;
   std::string_view acl;  // set at the end, since children would inherit it
   for (const Xattr& xattr : entry.xattrs) {

@@ -9,6 +9,9 @@ namespace nacelle {
 // The errno for whatever exceeds a limit: no system call of unpacking fails with it.
 constexpr int kBeyondLimit = EDOM;
 
+// The errno for an owner whom the user namespace doesn't have, as the kernel itself has it when such a file is to be made.
+constexpr int kNobodys = EOVERFLOW;
+
 // Why a piece of work failed, in words; the errno is its return value.
 struct Failure {
   char text[512] = "";

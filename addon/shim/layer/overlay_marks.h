@@ -4,6 +4,9 @@
 
 namespace nacelle::layer {
 
+// The attribute of a folder that hides what is below it.
+constexpr char kOpaque[] = "trusted.overlay.opaque", kUserOpaque[] = "user.overlay.opaque";
+
 // The marks that overlayfs sets as attributes, in either of its two namespaces: trusted.overlay.* or user.overlay.*.
 struct OverlayMarks {
   bool opaque = false;    // the folder hides what is below it

@@ -16,7 +16,6 @@ namespace nacelle::layer {
 namespace {
 
 constexpr uint64_t kInRoot = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-constexpr char kOpaque[] = "trusted.overlay.opaque";
 
 }  // namespace
 
@@ -82,7 +81,7 @@ int Tree::count() {
 int Tree::hide_below(int folder) {
   unique_fd readable;
   if (const int result = open_folder(folder, ".", readable); result < 0) return result;
-  if (overlay_) return fsetxattr(readable.get(), kOpaque, "y", 1, 0) < 0 ? -errno : 0;
+  if (overlay_) return fsetxattr(readable.get(), opaque_, "y", 1, 0) < 0 ? -errno : 0;
   last_path_.assign(1, '\0');
   std::vector<std::string> names;
   if (const int result = read_names(readable.get(), names); result < 0) return result;

@@ -26,11 +26,17 @@ class Inodes {
   std::unordered_set<uint64_t> known_;
 };
 
+struct TreeOptions {
+  bool overlay;   // whiteouts are kept as overlayfs has them; otherwise they delete, except what this layer has made
+  bool by_user;   // the overlay is one of an ordinary user's
+  uint64_t most;  // entries
+};
+
 // The folder that a layer is unpacked into. Paths are those of check_path: relative, without '.' and '..'.
 class Tree {
  public:
-  // With `overlay` whiteouts are kept as overlayfs has them. Otherwise they delete, except what this layer has made.
-  Tree(int root, bool overlay, uint64_t most) : root_(root), overlay_(overlay), left_(most) {}
+  Tree(int root, const TreeOptions& options)
+      : root_(root), overlay_(options.overlay), opaque_(options.by_user ? kUserOpaque : kOpaque), left_(options.most) {}
 
   // The folder at `path`: O_PATH, borrowed until the next call. Links in the path are resolved in the root. -errno;
   // -ENOENT and -ENOTDIR, when it isn't there, come without words in `why`.
@@ -62,6 +68,7 @@ class Tree {
 
   int root_;
   bool overlay_;
+  const char* opaque_;
   uint64_t left_;
   Inodes ours_;
   std::string last_path_;

@@ -11,6 +11,7 @@
 #include "input.h"
 #include "options.h"
 #include "path.h"
+#include "xattrs.h"
 
 namespace nacelle {
 namespace {
@@ -51,7 +52,18 @@ int unpack_entry(Unpacking& work, TarEntry& entry, Failure& why) {
   }
   if (kind != Whiteout::none) return apply_whiteout(work, entry, path, kind, why);
   if (!work.options.keep_owner) entry.uid = entry.gid = 0;
+  if (work.options.by_user) leave_to_root(entry.xattrs);
   return make_entry(work, entry, path, why);
+}
+
+// Gives the layer's top the owner and mode of the one below, until an entry './' says something else.
+int begin_as_below(const Unpacking& work, Failure& why) {
+  if (work.lower.folders.empty()) return 0;
+  struct stat below;
+  unique_fd top;
+  int result = fstat(work.lower.folders.front().get(), &below) < 0 ? -errno : open_folder(work.tree.root(), ".", top);
+  if (result == 0 && (fchown(top.get(), below.st_uid, below.st_gid) < 0 || fchmod(top.get(), below.st_mode & 07777) < 0)) result = -errno;
+  return result < 0 ? fail(why, -result, "making the layer's top as the one below") : 0;
 }
 
 // Writes all files to the disk by one call, which also reports a write that failed late (Linux 5.8).
@@ -66,6 +78,7 @@ int sync(int root, Failure& why) {
 
 int parse_unpack_options(const char* const* options, size_t count, UnpackOptions& result) {
   return layer::parse_options(options, count, [&](std::string_view key, std::string_view value) {
+    if (key == "by") return choose(value, "root", "user", result.by_user);
     if (key == "devices") return choose(value, "0", "1", result.devices);
     if (key == "whiteouts") {
       result.plain = value == "none";
@@ -82,11 +95,12 @@ int parse_unpack_options(const char* const* options, size_t count, UnpackOptions
 int unpack_layer(int input_fd, int root_fd, const int* lower_fds, size_t lower_count, const UnpackOptions& options, Failure& why) {
   const NoUmask exact;
   Input input(input_fd, options.most_bytes);
-  Unpacking work{Tree(root_fd, options.overlay, options.most_entries), TarReader(input), {}, {}, options};
+  Unpacking work{Tree(root_fd, {options.overlay, options.by_user, options.most_entries}), TarReader(input), {}, {}, options};
   const int opened = open_layers(lower_fds, lower_count, work.lower);
   if (opened < 0) return fail(why, -opened, "opening the lower layers");
   TarEntry entry;
-  int result;
+  int result = begin_as_below(work, why);
+  if (result < 0) return result;
   while ((result = work.reader.next(entry, why)) > 0) {
     if (result = unpack_entry(work, entry, why); result < 0) return result;
   }

@@ -94,6 +94,13 @@ bool is_layer_xattr(std::string_view name) {
   return std::none_of(std::begin(kOthers), std::end(kOthers), [&](std::string_view start) { return starts_with(name, start); });
 }
 
+void leave_to_root(std::vector<Xattr>& xattrs) {
+  const auto is_roots = [](const Xattr& xattr) {
+    return starts_with(xattr.name, "trusted.") || (starts_with(xattr.name, "security.") && xattr.name != "security.capability");
+  };
+  xattrs.erase(std::remove_if(xattrs.begin(), xattrs.end(), is_roots), xattrs.end());
+}
+
 bool has_default_acl(int folder) { return fgetxattr(folder, kDefaultAcl, nullptr, 0) > 0; }
 
 int set_xattrs(int fd, const std::vector<Xattr>& xattrs, bool fresh, std::string_view path, Failure& why) {

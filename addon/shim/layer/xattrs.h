@@ -13,6 +13,9 @@ namespace nacelle::layer {
 
 bool is_layer_xattr(std::string_view name);
 
+// Leaves out the attributes that only root of the host may set, and that nobody in a user namespace is shown or obeys.
+void leave_to_root(std::vector<Xattr>& xattrs);
+
 // The default ACL, which a folder's new children inherit. In a layer each child has its own ACL, so none may be inherited during unpacking.
 constexpr char kDefaultAcl[] = "system.posix_acl_default", kAccessAcl[] = "system.posix_acl_access";
 bool has_default_acl(int folder);

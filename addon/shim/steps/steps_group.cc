@@ -52,6 +52,8 @@ int run(Context& context, const args::put_file& a) {
 
 int run(Context&, const args::link& a) { return checked_int(linkat(AT_FDCWD, a.target.text, AT_FDCWD, a.path.text, 0)); }
 
+int run(Context&, const args::rename& a) { return checked_int(renameat(AT_FDCWD, a.path.text, AT_FDCWD, a.target.text)); }
+
 int run(Context& context, const args::unlink& a) {
   return unlinkat(context.slots.get(a.at), a.path.text, 0) < 0 && errno != ENOENT ? -errno : 0;
 }

@@ -1,5 +1,5 @@
 import { UnsupportedError } from '../../errors.js';
-import { type Privilege, privilege, type UserPrivilege } from '../../host/privilege.js';
+import { lackOf, type Privilege, privilege, type UserPrivilege } from '../../host/privilege.js';
 import { namespaceTypes } from '../../plan/namespace-types.js';
 import type { ParsedOptions } from '../options/container-options.js';
 
@@ -35,12 +35,6 @@ export function requireWithoutRoot({ process, namespaces, mounts, networkOf }: P
     const reason = "mounts of a user's container are never seen on the host";
     throw new UnsupportedError(`the propagation of ${shared.target}, ${shared.propagation},`, reason, AS_ROOT);
   }
-}
-
-/** Why an id is none inside. */
-function lackOf({ whyOne }: UserPrivilege): { readonly reason: string; readonly fix: string } {
-  if (whyOne === null) return { reason: 'it is none of the ids of this user, which /etc/subuid and /etc/subgid have', fix: AS_ROOT };
-  return { ...whyOne, reason: `only this user's own id is mapped: ${whyOne.reason}` };
 }
 
 /** Whether an id can be one inside. Of a name only the container's files tell. */

@@ -1,7 +1,8 @@
-import { chmod, chown, type FileHandle, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { ImageError, NacelleError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
+import { lackOf, privilege } from '../../host/privilege.js';
 import { storeRoot } from '../../host/store-path.js';
 import { binding, closeDescriptor, streamOf } from '../../native/load-addon.js';
 import { wordsOf } from '../../native/system-errors.js';
@@ -82,13 +83,19 @@ async function unpack(source: LayerSource, folder: string, { limits, onProgress,
   const { digest, size: total } = source.descriptor;
   const blob = await source.open();
   try {
-    await makeAsBelow(folder, source.lower);
     const stages = await decompression(await compressionIn(blob));
     const [output, input] = binding().pipe();
     // A stream gets the descriptor at once, and closes it whatever fails.
     const sink = streamOf(input, { readable: false, writable: true });
     try {
-      const { plan, slots } = unpackPlan({ input: output, target: folder, lower: source.lower, limits, whiteouts: 'overlay' });
+      const { plan, slots } = unpackPlan({
+        input: output,
+        target: folder,
+        lower: source.lower,
+        limits,
+        whiteouts: 'overlay',
+        by: privilege().kind,
+      });
       const task = await containerShim()
         .then((shim) => shim.startPlan(plan, slots.descriptors))
         .finally(() => closeDescriptor(output));
@@ -123,21 +130,13 @@ async function unpack(source: LayerSource, folder: string, { limits, onProgress,
   onProgress?.({ type: 'layer', status: 'done', digest, bytes: total, total });
 }
 
-/**
- * Gives the layer's own root folder the owner and mode of the one below: the layer only implies them until an entry './' says something
- * else.
- */
-async function makeAsBelow(folder: string, [below]: readonly string[]): Promise<void> {
-  if (below === undefined) return;
-  const { mode, uid, gid } = await stat(below);
-  await chown(folder, uid, gid);
-  await chmod(folder, mode & 0o7777);
-}
-
-/** The error for what the unpacking process said of a layer. EDOM is its word for a limit (layer/failure.h). */
+/** The error for what the unpacking process said of a layer. EDOM is its word for a limit, EOVERFLOW for an owner (layer/failure.h). */
 function refusal(digest: string, cause: unknown): ImageError {
   const message = `unpack layer ${digest}: ${wordsOf(cause)}`;
-  return cause instanceof NacelleError && cause.code === 'EDOM'
-    ? limitError(message, { digest, cause })
-    : new ImageError(message, { digest, cause });
+  const [code] = cause instanceof NacelleError ? [cause.code] : [];
+  if (code === 'EDOM') return limitError(message, { digest, cause });
+  const own = privilege();
+  if (code !== 'EOVERFLOW' || own.kind === 'root') return new ImageError(message, { digest, cause });
+  const { reason, fix } = lackOf(own);
+  return new ImageError(`${message}: ${reason}. ${fix}`, { digest, cause });
 }

@@ -8,11 +8,11 @@ import { hold } from '../../store/lease.js';
 import { removeLeavings } from '../../store/leavings.js';
 import { removeTree, removeTrees } from '../../store/remove-tree.js';
 import { makeFolder, publish, syncFolder } from '../../store/store-root.js';
-import { layerPath } from './image-paths.js';
+import { layerPath, ownLayerPath } from './image-paths.js';
 
 /** The unpacked layer's root, or `null` when it is not in the store. A layer that is there is complete: it came by one rename. */
 export function findLayer(chainId: string, root = storeRoot()): string | null {
-  const path = join(layerPath(root, chainId), 'fs');
+  const path = join(ownLayerPath(root, chainId), 'fs');
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : null;
 }
 
@@ -23,7 +23,7 @@ export function findLayer(chainId: string, root = storeRoot()): string | null {
  * @returns the layer's root
  */
 export async function addLayer(chainId: string, fill: (folder: string) => Promise<void>, root = storeRoot()): Promise<string> {
-  const target = layerPath(root, chainId);
+  const target = ownLayerPath(root, chainId);
   const held = await hold([chainId], root);
   try {
     await removeLeavings(root);
@@ -33,7 +33,8 @@ export async function addLayer(chainId: string, fill: (folder: string) => Promis
       // The layer's own root, which a container's user must be able to enter. An entry './' of the layer overrules this mode.
       await chmod(folder, 0o755);
       await fill(folder);
-      await syncFolder(folder);
+      // what is in it is on the disk already; and it may belong to an id inside that lets nobody else in
+      await syncFolder(temporary);
       await makeFolder(dirname(target));
       await publish(temporary, target).catch((error: unknown) => {
         if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;

@@ -18,7 +18,7 @@ import {
   tagOf,
 } from '../formats/image-documents.js';
 import { discardIngest } from './blobs.js';
-import { blobPath, layerPath } from './image-paths.js';
+import { blobPath, layerPath, MAP_NAME, mapName } from './image-paths.js';
 import { readEntries, writeEntries } from './index-file.js';
 
 /** What `Image.prune()` has removed from the store. */
@@ -69,7 +69,7 @@ async function sweep(
       for (const entry of kept) await reach(entry, reached, root);
       if (kept.length < entries.length) await writeEntries(kept, root, held);
       const { blobs, bytes } = await sweepBlobs(reached, root);
-      const layers = await sweepLayers(reached, { root, held, trash });
+      const layers = await sweepLayers({ reached, living: living.digests }, { root, held, trash });
       if (!afterRemoval) await sweepIngest(root);
       trash.push(...(await deadFiles(living.names, root)));
       return { images: entries.filter((entry) => !kept.includes(entry)).map(({ digest }) => digest), blobs, layers, bytes };
@@ -122,16 +122,29 @@ interface Sweep {
 }
 
 /** Takes away the names of layers at once; to remove all that is in them takes longer than the store may be locked. */
-async function sweepLayers(reached: ReadonlySet<string>, { root, held, trash }: Sweep): Promise<string[]> {
+async function sweepLayers(
+  { reached, living }: { readonly reached: ReadonlySet<string>; readonly living: ReadonlySet<string> },
+  { root, held, trash }: Sweep,
+): Promise<string[]> {
   const layers: string[] = [];
   for (const chainId of await digestsIn(join(root, 'layers'))) {
-    if (reached.has(chainId)) continue;
-    const away = await held.temporaryPath();
-    await rename(layerPath(root, chainId), away);
-    trash.push(away);
-    layers.push(chainId);
+    const folder = layerPath(root, chainId);
+    const gone = !reached.has(chainId) ? [folder] : living.has(chainId) ? [] : await otherMaps(folder);
+    for (const path of gone) {
+      const away = await held.temporaryPath();
+      await rename(path, away);
+      trash.push(away);
+    }
+    if (gone.length > 0) layers.push(chainId);
   }
   return layers;
+}
+
+/** What a layer has for maps of ids that this user's containers had before. */
+async function otherMaps(folder: string): Promise<string[]> {
+  const own = mapName();
+  const names = own === null ? [] : await listFolder(folder);
+  return names.filter((name) => name.startsWith(MAP_NAME) && name !== own).map((name) => join(folder, name));
 }
 
 /** Removes blobs that were cut off, and that nobody brings just now. */

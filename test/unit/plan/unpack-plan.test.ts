@@ -9,6 +9,7 @@ describe('the plan of unpacking', () => {
     lower: ['/store/top', '/store/bottom'],
     limits,
     whiteouts: 'overlay',
+    by: 'root',
   });
   const steps = plan.stages[0]?.steps ?? [];
   const at = (op: string): number => steps.findIndex((step) => step.op === op);
@@ -45,7 +46,7 @@ describe('the plan of unpacking', () => {
   });
 
   it('hands the limits on', () => {
-    const options = ['whiteouts=overlay', 'devices=1', 'maxBytes=1000', 'maxEntries=10', 'maxPathLength=100', 'maxDepth=5'];
+    const options = ['whiteouts=overlay', 'by=root', 'devices=1', 'maxBytes=1000', 'maxEntries=10', 'maxPathLength=100', 'maxDepth=5'];
     expect(steps.at(-1)).toMatchObject({ options });
   });
 });
