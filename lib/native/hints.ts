@@ -11,6 +11,8 @@ const inDocker =
 const MASKED_PROC =
   'In a container whose /proc is masked no other can be mounted: run docker with --security-opt systempaths=unconfined, podman with --security-opt unmask=ALL, Kubernetes with procMount: Unmasked';
 
+const MOVED = 'Where the host has just mounted or unmounted something there, try it again: without root its root is shown in parts';
+
 const NEEDS_ROOT = 'It needs root, or CAP_SYS_ADMIN: run it with sudo for example';
 
 /** What is known of a failure. */
@@ -25,6 +27,7 @@ interface Failed {
 /** What usually cures a failure, or `null` where the error says it all. */
 export function hintFor({ op, errno, where, isOwnUser }: Failed): string | null {
   const hint = usualCure(op, errno, where);
+  if (errno === EINVAL && geteuid?.() !== 0 && (op === 'clone_mount' || op === 'overlay')) return `${MOVED}. Else: ${hint}`;
   // on every machine this needs root, or CAP_SYS_ADMIN, so the usual cure is of no help
   return hint !== null && errno === EPERM && isOwnUser && geteuid?.() !== 0 && !ofGroups.has(op) ? NEEDS_ROOT : hint;
 }
