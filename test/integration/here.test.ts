@@ -19,7 +19,7 @@ const isRoot = process.geteuid?.() === 0;
 const [major = 0, minor = 0] = release().split('.').map(Number);
 const fitsInMemory = isRoot || major > 6 || (major === 6 && minor >= 6);
 
-// on the disk that the store is on
+// on a disk, as homes are
 let folder = '';
 let image: Image;
 
@@ -27,7 +27,7 @@ const APPLETS = ['sh', 'ls', 'rm', 'mkdir', 'cat', 'stat', 'touch', 'true'];
 
 beforeAll(async () => {
   if (missing(needs).length > 0) return;
-  folder = mkdtempSync(join(homedir(), 'nacelle-test-'));
+  folder = mkdtempSync(join(isRoot ? '/home' : homedir(), 'nacelle-test-'));
   process.env.NACELLE_ROOT = join(folder, 'store');
   const busybox = readFileSync(findTool('busybox') ?? '');
   const lower = tarArchive(

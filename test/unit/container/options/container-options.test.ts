@@ -75,7 +75,7 @@ describe('defaults', () => {
   it('are all there', () => {
     const options = parseRunOptions(good);
     expect(options).toMatchObject({
-      root: { type: 'image', image: 'host', pull: 'missing', upper: 'tmpfs', upperSize: null },
+      root: { type: 'image', image: 'host', pull: 'missing', upper: null, upperSize: null },
       readOnly: false,
       init: false,
       noNewPrivileges: true,
