@@ -27,7 +27,7 @@ const AS_ROOT = [
   'test/integration/container/update.test.ts',
 ];
 /** What works without root. */
-const AS_USER = ['test/integration/cgroup.test.ts', 'test/integration/every-limit.test.ts'];
+const AS_USER = ['test/integration/cgroup.test.ts', 'test/integration/every-limit.test.ts', 'test/integration/here.test.ts'];
 /** What v2 has no controllers for. */
 const HYBRID = ['test/integration/every-limit.test.ts', '-t', 'on this machine'];
 

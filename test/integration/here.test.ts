@@ -27,6 +27,8 @@ const APPLETS = ['sh', 'ls', 'rm', 'mkdir', 'cat', 'stat', 'touch', 'true'];
 
 beforeAll(async () => {
   if (missing(needs).length > 0) return;
+  // what stays open in Node and in the shims from the first use on
+  await features();
   folder = mkdtempSync(join(isRoot ? '/home' : homedir(), 'nacelle-test-'));
   process.env.NACELLE_ROOT = join(folder, 'store');
   const busybox = readFileSync(findTool('busybox') ?? '');
