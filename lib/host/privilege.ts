@@ -92,11 +92,11 @@ export function sameIds(map: readonly IdMap[]): IdMap[] {
 /** Who mounts the roots of this process's containers. */
 export function mounter(own: Privilege): Mounter {
   if (own.kind === 'root') return ROOT_MOUNTER;
-  const inside =
-    (map: readonly IdMap[]) =>
-    (onHost: number): number | null => {
-      const range = map.find(({ outside, count }) => outside <= onHost && onHost < outside + count);
-      return range === undefined ? null : range.inside + (onHost - range.outside);
-    };
-  return { whole: false, userxattr: true, uid: inside(own.uid), gid: inside(own.gid) };
+  return { whole: false, userxattr: true, uid: (id) => idInside(own.uid, id), gid: (id) => idInside(own.gid, id) };
+}
+
+/** What an id outside is inside; `null` where the map doesn't have it. Pure. */
+export function idInside(map: readonly IdMap[], onHost: number): number | null {
+  const range = map.find(({ outside, count }) => outside <= onHost && onHost < outside + count);
+  return range === undefined ? null : range.inside + (onHost - range.outside);
 }

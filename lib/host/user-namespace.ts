@@ -1,6 +1,7 @@
 import { NacelleError } from '../errors.js';
 import { carryOut } from '../native/host-work.js';
 import { closeDescriptor } from '../native/load-addon.js';
+import type { Shim } from '../native/shim.js';
 import { CLONE } from '../plan/constants.js';
 import { planOf, Slots } from '../plan/plan.js';
 import { mapSteps } from '../plan/user-maps.js';
@@ -9,14 +10,15 @@ import type { UserMaps } from '../plan/userns-maps.js';
 /**
  * Makes a user namespace that nobody is in.
  *
+ * @param on below whose own it is. Default: this process's own shim
  * @returns its descriptor, which the caller closes
  * @throws SyscallError
  */
-export async function makeUserNamespace({ uid, gid }: UserMaps): Promise<number> {
+export async function makeUserNamespace({ uid, gid }: UserMaps, on?: Shim): Promise<number> {
   const slots = new Slots();
   const out = slots.take();
   const steps = [...mapSteps(uid, gid, true), { op: 'open_namespace', host: true, out, type: 'user' } as const, { op: 'park' } as const];
-  const { descriptors } = await carryOut(planOf({ stages: [{ flags: CLONE.user, steps }], returns: [out] }));
+  const { descriptors } = await carryOut(planOf({ stages: [{ flags: CLONE.user, steps }], returns: [out] }), new Map(), on);
   const fd = descriptors.get(out);
   if (fd === undefined) throw new NacelleError('the shim gave no user namespace back', { code: 'ERR_INTERNAL' });
   return fd;

@@ -85,12 +85,28 @@ function openOf(pid: number): number | null {
   }
 }
 
+/** Whether a user namespace is one of those directly below the user namespace of this user's containers. */
+export function isOfContainers(fd: number, ids: UserIds): boolean {
+  const containers = findUserNamespace(ids);
+  if (containers === null) return false;
+  try {
+    return parentInode(fd) === fstatSync(containers).ino;
+  } finally {
+    closeSync(containers);
+  }
+}
+
 /** Those of containers are a level below. */
 function isChildOfOurs(fd: number): boolean {
+  return parentInode(fd) === statSync('/proc/self/ns/user').ino;
+}
+
+/** `null` where the parent can't be seen from here. */
+function parentInode(fd: number): number | null {
   const parent = binding().namespaceIoctl(fd, NS_GET_PARENT);
-  if (parent < 0) return false;
+  if (parent < 0) return null;
   try {
-    return fstatSync(parent).ino === statSync('/proc/self/ns/user').ino;
+    return fstatSync(parent).ino;
   } finally {
     closeDescriptor(parent);
   }

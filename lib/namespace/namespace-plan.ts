@@ -21,6 +21,8 @@ export interface Maker {
   readonly gid: number;
   /** Whether the maker may map any id, and need not give up setgroups(2) for that. */
   readonly privileged: boolean;
+  /** The user namespace that is to own them, where none is among them, by a descriptor; `null`: the maker's. */
+  readonly owner: number | null;
 }
 
 /** Plans new namespaces, held by a process that does nothing; their descriptors are returned by type. Pure. */
@@ -32,10 +34,20 @@ export function planNamespaces(options: ParsedCreate, maker: Maker, slots: Slots
     { op: 'pause' },
   ];
   const die: Step = { op: 'parent_death_signal', signal: SIGKILL };
-  return {
-    plan: planOf({ stages: createStages(options, maker, [die, ...hold]), returns: [...returned.values()] }),
-    slots: returned,
-  };
+  const { owner } = maker;
+  const stages = createStages(options, maker, { last: [die, ...hold], first: owner === null ? 0 : 1 });
+  const all = owner === null ? stages : [ownedBy(slots.give(owner), stages), ...stages];
+  return { plan: planOf({ stages: all, returns: [...returned.values()] }), slots: returned };
+}
+
+/** A process that joins a user namespace, and has a child which makes there what is to belong to it. */
+function ownedBy(users: Slot, stages: readonly Stage[]): Stage {
+  const clone = cloneStep(
+    1,
+    stages.flatMap(({ steps }) => steps),
+  );
+  // the change of rights may have made the process dumpable, and others may live there
+  return { flags: 0, steps: [{ op: 'setns', ns: users, type: 'user' }, { op: 'dumpable', value: 0 }, clone] };
 }
 
 /**
@@ -64,7 +76,11 @@ function leaveHost(types: readonly NamespaceType[], slots: Slots): Step[] {
  * out. So the first process unshares it and the second one is born in it; the pid namespace begins with the second, as its process 1 can't
  * have a sibling started with CLONE_PARENT.
  */
-function createStages(options: ParsedCreate, maker: Maker, last: readonly Step[]): Stage[] {
+function createStages(
+  options: ParsedCreate,
+  maker: Maker,
+  { last, first }: { readonly last: readonly Step[]; readonly first: number },
+): Stage[] {
   const { types, timeOffsets } = options;
   if (!types.includes('time')) return [{ flags: flagsOf(types), steps: [...setUp(options, maker), ...last] }];
   const late = types.filter((type) => type === 'pid');
@@ -75,7 +91,7 @@ function createStages(options: ParsedCreate, maker: Maker, last: readonly Step[]
   return [
     {
       flags: flagsOf(early),
-      steps: [...setUp(options, maker), { op: 'unshare', flags: flagsOf(['time']) }, ...offsets, cloneStep(1, last)],
+      steps: [...setUp(options, maker), { op: 'unshare', flags: flagsOf(['time']) }, ...offsets, cloneStep(first + 1, last)],
     },
     { flags: flagsOf(late), steps: last },
   ];
@@ -120,6 +136,8 @@ export interface RunRequest {
   readonly streams: Streams;
   /** Whether the user is root of the host, who enters the user namespace last: until then root may enter what belongs to others. */
   readonly privileged: boolean;
+  /** The user namespace that is joined lets nobody leave groups. */
+  readonly keepsGroups: boolean;
   readonly group: TreeGroup | null;
 }
 

@@ -22,6 +22,7 @@ import { inodeOf, isNamespaceFile, openNamespaceFile, ownerOf, parentOf, typeOf 
 import { listNamespaces, type NamespaceInfo } from './namespace-list.js';
 import { type NamespaceOptions, parseCompanions, parseCreate, parseFilter, parsePath, parsePid, parseType } from './namespace-options.js';
 import { pinSteps, planNamespaceRun, planNamespaces, unpinSteps } from './namespace-plan.js';
+import { makerOf, requirePinning, withOwner } from './namespace-rights.js';
 
 /**
  * A namespace of the kernel, held open by a descriptor: it lives at least until {@link Namespace.close},
@@ -93,14 +94,18 @@ export class Namespace implements AsyncDisposable {
    * Makes new namespaces, all owned by the new user namespace where one is among them. A pid namespace
    * keeps a process 1 of ours until `close()`, as it would die with its first program; the others hold no process.
    *
-   * @throws NacelleError `ERR_INVALID_OPTION`; SyscallError when the kernel refuses (EPERM without CAP_SYS_ADMIN)
+   * Where an ordinary user makes them without a user namespace, one that all of these share owns them, in which the ids are those of the user's
+   * containers. So one container can join namespaces of several calls.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`; SyscallError when the kernel refuses; UnsupportedError where an ordinary user can have no user
+   * namespace, or for ids in the maps that the user doesn't have
    */
   static async create<T extends NamespaceType>(types: readonly T[], options: NamespaceOptions = {}): Promise<Record<T, Namespace>> {
     const parsed = parseCreate(types, options);
-    const { uid, gid, privileged } = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, privileged: isPrivileged() };
+    const { shim, options: known, maker } = await makerOf(parsed);
     const slots = new Slots();
-    const { plan, slots: bySlot } = planNamespaces(parsed, { uid, gid, privileged }, slots);
-    const task = await start(plan, slots.descriptors);
+    const { plan, slots: bySlot } = planNamespaces(known, maker, slots);
+    const task = await shim.startPlan(plan, slots.descriptors);
     const keeps = parsed.types.includes('pid');
     const made = [...bySlot].map(([type, slot]) => {
       const fd = task.started.descriptors.get(slot);
@@ -115,6 +120,9 @@ export class Namespace implements AsyncDisposable {
   /**
    * Runs a program of the host in the namespace, as nsenter(1); with `with` in others too, of other types. It confines nothing. In a user
    * namespace the program is root; in a pid namespace it is a child inside.
+   *
+   * An ordinary user has rights over a namespace only in the user namespace that owns it: so the program enters that too, where it is this
+   * user's. Without subordinate ids it keeps the groups of this user.
    */
   run<E extends Encoding = 'utf8'>(
     command: readonly string[],
@@ -136,9 +144,12 @@ export class Namespace implements AsyncDisposable {
    * Binds the namespace to a file, made with its folders, so that it lives without a process until {@link Namespace.unpin}. `ip netns`
    * works with /run/netns/NAME: as that does, this makes /run/netns a shared mount, so that other mount namespaces see it too. A mount
    * namespace needs a folder on a private mount.
+   *
+   * @throws UnsupportedError for an ordinary user, who can mount nothing where others see it
    */
   async pin(path: string): Promise<void> {
     const given = resolve(parsePath(path));
+    requirePinning();
     const folder = attempt(`pin on ${given}`, () => {
       mkdirSync(dirname(given), { recursive: true });
       return realpathSync(dirname(given));
@@ -200,9 +211,11 @@ async function startIn<E extends Encoding>(
   );
   const streams = await program.open({ isConfined: false });
   const env = hostEnvironment(options);
-  const plan = planNamespaceRun({ slots, namespaces, command, options, env, privileged: isPrivileged(), group, streams });
   const facts = { id: group?.id ?? '', command, processOne: false, limits: noLimits, notEnforced: [], readGroup: noGroup };
-  await program.sent(facts, start(plan, slots.descriptors, cancelSignal));
+  await withOwner(namespaces, async (all, rights) => {
+    const plan = planNamespaceRun({ slots, namespaces: all, ...rights, command, options, env, group, streams });
+    await program.sent(facts, start(plan, slots.descriptors, cancelSignal));
+  });
   program.begin();
   return program;
 }
@@ -219,8 +232,4 @@ function opened(fd: number, make: (fd: number) => Namespace): Namespace {
 
 async function callHost(steps: readonly Step[], { descriptors }: Slots): Promise<void> {
   await during(planOf({}), new Map(), (task) => task.call(steps, { descriptors }));
-}
-
-function isPrivileged(): boolean {
-  return process.geteuid?.() === 0;
 }

@@ -78,13 +78,13 @@ export function tailSteps(tail: ProgramTail): TailSteps {
 }
 
 /** A program on the host's own files, with nothing that confines it. */
-export interface ProgramRequest extends Pick<ProgramTail, 'env' | 'streams' | 'user' | 'givePipes'> {
+export interface ProgramRequest extends Pick<ProgramTail, 'env' | 'streams' | 'user' | 'givePipes'>, Pick<ProgramUser, 'keepsGroups'> {
   readonly options: ParsedProcess;
   readonly command: readonly string[];
 }
 
 /** The last steps of the stage that runs the program. */
-export function programSteps({ options, command, env, streams, user, givePipes }: ProgramRequest): Step[] {
+export function programSteps({ options, command, env, streams, user, givePipes, keepsGroups = false }: ProgramRequest): Step[] {
   const { confine, run } = tailSteps({
     cwd: { path: options.cwd ?? '/', create: 0, ...ANYWHERE },
     streams,
@@ -96,6 +96,6 @@ export function programSteps({ options, command, env, streams, user, givePipes }
   });
   const groupAdd = options.groupAdd ?? [];
   // without a user the process keeps the groups that it has
-  const found = user === null ? addGroups(groupAdd, { apply: 1, ...ANYWHERE }) : findUser({ user, groupAdd }, ANYWHERE);
+  const found = user === null ? addGroups(groupAdd, { apply: 1, ...ANYWHERE }) : findUser({ user, groupAdd, keepsGroups }, ANYWHERE);
   return [{ op: 'setsid' }, ...found, ...confine, ...run];
 }

@@ -81,7 +81,6 @@ describe('a user without root', () => {
     ],
     ['memory', 'is refused a limit that nothing keeps', refused(/^limit memory is not supported here: this user may not make groups/)],
     ['reported', 'is told of one, when that was asked for', ['memory']],
-    ['joined', 'is told of namespaces that it can not join', refused(/^a net namespace that is joined is not supported here/)],
     ['shared mount', 'is told of mounts that the host would see', refused(/^the propagation of \/m, rshared, is not supported here/)],
   ])('%s: %s', async (name, _, expected) => {
     expect((await told())[name]).toEqual(expected);

@@ -153,7 +153,7 @@ class Child {
     args::clone a;
     if (!args::decode(arguments, a) || a.stage >= stages_->count) return -EPROTO;
     const auto next = static_cast<uint32_t>(a.stage);
-    const int closed = let_go(a.keep, stages_->items[next]);
+    const int closed = let_go(a.keep, next);
     if (closed < 0) return closed;
     // CLONE_PARENT: the shim stays the parent of every stage, and reaps it
     const pid_t pid = clone_sibling(stages_->items[next]);
@@ -173,17 +173,26 @@ class Child {
 
   // Closes what the next stage doesn't need before that is cloned. It may enter a pid namespace whose hostile processes take descriptors
   // from it (CVE-2016-9962).
-  int let_go(const List<int32_t>& keep, const Stage& next) {
+  int let_go(const List<int32_t>& keep, uint32_t stage) {
+    const Stage& next = stages_->items[stage];
     for (size_t slot = 0; slot < context_.slots.size(); ++slot) {
       const auto number = static_cast<int32_t>(slot);
       bool is_kept = number == next.group;
       for (const int32_t kept : keep) is_kept = is_kept || kept == number;
       if (!is_kept) context_.slots.close(number);
     }
-    if (!has_step(next, Op::init) && !has_step(next, Op::pause)) context_.executable = -1;
+    if (!executes_own_file(stage)) context_.executable = -1;
     // 0, 1 and 2 are the host's null device until a program's streams take their place
     if (!has_step(next, Op::exec)) static_cast<void>(sys_close_range(0, 2, 0));
     return close_others();
+  }
+
+  // Whether this stage, or one that comes after it, executes the shim's file.
+  bool executes_own_file(uint32_t stage) const {
+    for (uint32_t later = stage; later < stages_->count; ++later) {
+      if (has_step(stages_->items[later], Op::init) || has_step(stages_->items[later], Op::pause)) return true;
+    }
+    return false;
   }
 
   static bool has_step(const Stage& stage, Op op) {

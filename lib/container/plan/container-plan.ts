@@ -59,7 +59,7 @@ export function planHead(input: HeadInput): Head {
     ...(isNew(options, 'net') ? [{ op: 'link_up', name: 'lo' } as const] : []),
     ...(isMapped ? [] : make),
   ];
-  const independent = slots.descriptors.size === 0 && namespaces.before.length === 0;
+  const independent = slots.descriptors.size === 0 && namespaces.clocks.length === 0;
   const first = planOf({
     prepare: group.prepare,
     stages: [{ flags: namespaces.flags, ...bornIn(group), steps: [...namespaces.maps, ...joinSteps(group), ...steps, { op: 'rest' }] }],
@@ -276,23 +276,21 @@ function saveUser(out: Slot): Step[] {
 
 function wholeStages(head: Head, input: PlanInput, { setUp, program, root }: RunPlan): Stage[] {
   const { namespaces, steps } = head;
-  const { flags, maps, before, entersPid } = namespaces;
+  const { flags, maps, enterUsers, clocks } = namespaces;
   const { confine, run } = program;
   const begin = { ...bornIn(input.group), steps: [...maps, ...joinSteps(input.group)] };
   if (input.userns.kind === 'given') return givenStages(head, { ...input, userns: input.userns }, { begin, setUp, program, root });
-  const all = [...steps, ...setUp, ...confine, ...run];
-  if (before.length === 0) return [{ ...begin, flags, steps: [...begin.steps, ...all] }];
-  if (!entersPid) {
-    return [
-      { ...begin, flags: 0, steps: [...begin.steps, ...before, cloneStep(1, all)] },
-      { flags, steps: all },
-    ];
-  }
-  const entering = enterPid({ confine, run }, 1);
-  return [
-    { ...begin, flags, steps: [...begin.steps, ...before, ...steps, ...setUp, ...entering.outside] },
-    { flags: 0, steps: entering.inside },
-  ];
+  const before = [...enterUsers, ...clocks];
+  const entering = namespaces.enterPid.length > 0 ? enterPid({ confine, run }, before.length === 0 ? 1 : 2) : null;
+  const all = [...namespaces.enterPid, ...steps, ...setUp, ...(entering === null ? [...confine, ...run] : entering.outside)];
+  const own: Stage[] =
+    before.length === 0
+      ? [{ ...begin, flags, steps: [...begin.steps, ...all] }]
+      : [
+          { ...begin, flags: 0, steps: [...begin.steps, ...before, cloneStep(1, all)] },
+          { flags, steps: all },
+        ];
+  return entering === null ? own : [...own, { flags: 0, steps: entering.inside }];
 }
 
 function givenStages(

@@ -91,13 +91,13 @@ export function defaultMounts({ options, unified, files, userns, devices }: Tabl
   return {
     mounts: [
       proc,
-      isForeign && namespaces.net !== 'new' ? hostSys : sys,
+      isForeign && namespaces.net === 'host' ? hostSys : sys,
       // the tree of the host is bound with /sys
-      ...(unified && !(isForeign && namespaces.net !== 'new') ? [groups] : []),
+      ...(unified && !(isForeign && namespaces.net === 'host') ? [groups] : []),
       ...(isForeign ? [boundDev, ...boundDevices, ...devices.map(({ source, path }) => bindDevice(source, path))] : [dev]),
       userns.kind !== 'none' && !userns.gid.some(({ inside, count }) => inside <= TTY && TTY < inside + count) ? ptsWithoutTty : pts,
       namespaces.ipc === 'host' ? hostShm : shm,
-      ...(isForeign && namespaces.ipc !== 'new' ? [] : [queues]),
+      ...(isForeign && namespaces.ipc === 'host' ? [] : [queues]),
     ],
     files: etc.filter(({ target }) => !mounted.has(target)),
     maskedPaths: maskedPaths ?? defaultMaskedPaths,

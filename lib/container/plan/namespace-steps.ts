@@ -12,13 +12,12 @@ export interface NamespacePlan {
   readonly flags: number;
   /** The first steps of the container's process: in a user namespace of its own it has no ids before. */
   readonly maps: readonly Step[];
-  /**
-   * Steps of a process before the container's, empty where none is needed: it joins a pid namespace or sets clock offsets, which hold for
-   * children alone (pid_namespaces(7), time_namespaces(7)).
-   */
-  readonly before: readonly Step[];
-  /** A pid namespace is joined: the processes in it can look at each one that enters. */
-  readonly entersPid: boolean;
+  /** Steps by which a process before the container's joins the user namespace that all the others are to belong to. */
+  readonly enterUsers: readonly Step[];
+  /** Steps for the clocks of a process before the container's: they hold for its children alone (time_namespaces(7)). */
+  readonly clocks: readonly Step[];
+  /** Steps for a pid namespace that is joined: only children are in it (pid_namespaces(7)), and processes there can look at each one that enters. */
+  readonly enterPid: readonly Step[];
   /** Steps by which the container's process joins namespaces. */
   readonly join: readonly Step[];
   /** Steps for a new cgroup namespace, after the groups were joined: these become its root. */
@@ -36,7 +35,7 @@ export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, usern
   // whether groups can be left is as it was before: the namespace above is asked for that
   const maps = isOwn ? mapSteps(userns.uid, userns.gid, true) : [];
   let flags = isOwn ? CLONE.user : 0;
-  const before: Step[] = userns.kind === 'kept' ? [{ op: 'setns', ns: userns.users, type: 'user' }] : [];
+  const [clocks, enterPid]: [Step[], Step[]] = [[], []];
   const join: Step[] = [];
   const cgroup: Step[] = [];
   const mounts: Step[] = [];
@@ -46,10 +45,10 @@ export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, usern
     if (wanted === 'host' || type === 'user') continue;
     if (wanted !== 'new') {
       const step: Step = { op: 'setns', ns: slots.give(wanted.fd), type };
-      (type === 'pid' || type === 'time' ? before : join).push(step);
+      (type === 'pid' ? enterPid : type === 'time' ? clocks : join).push(step);
     } else if (type === 'time') {
-      before.push({ op: 'unshare', flags: CLONE.time });
-      if (timeOffsets) before.push({ op: 'write_process', host: true, path: 'timens_offsets', bytes: encodeTimeOffsets(timeOffsets) });
+      clocks.push({ op: 'unshare', flags: CLONE.time });
+      if (timeOffsets) clocks.push({ op: 'write_process', host: true, path: 'timens_offsets', bytes: encodeTimeOffsets(timeOffsets) });
     } else if (type === 'cgroup') {
       cgroup.push({ op: 'unshare', flags: CLONE.cgroup });
     } else if (type === 'mnt') {
@@ -61,7 +60,17 @@ export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, usern
   const given = userns.kind === 'given' ? userns : { fd: null, back: null };
   const slotOf = (fd: number | null): Slot => (fd === null ? NONE : slots.give(fd));
   const [users, back] = [slotOf(given.fd), slotOf(given.back)];
-  return { flags, maps, before, entersPid: typeof namespaces.pid !== 'string', join, cgroup, mounts, users, back };
+  return { flags, maps, enterUsers: enterUsers(userns, slots), clocks, enterPid, join, cgroup, mounts, users, back };
+}
+
+function enterUsers(userns: UserNamespacePlan, slots: Slots): Step[] {
+  if (userns.kind === 'kept') return [{ op: 'setns', ns: userns.users, type: 'user' }];
+  if (userns.kind !== 'joined') return [];
+  // processes that live there have every right over those in it which are dumpable, as the change of rights may have made this one
+  return [
+    { op: 'setns', ns: slots.give(userns.fd), type: 'user' },
+    { op: 'dumpable', value: 0 },
+  ];
 }
 
 export function isNew({ namespaces }: ParsedOptions, type: NamespaceType): boolean {

@@ -35,15 +35,14 @@ export interface OneStage {
  */
 export function usernsStages(one: OneStage): Stage[] {
   const { begin, namespaces, users, back } = one;
-  const entersPid = ({ op, ...step }: Step): boolean => op === 'setns' && Reflect.get(step, 'type') === 'pid';
   const { outside, inside } = apart(one);
   const split = splitProgram(one.program, one.maps);
-  const program = namespaces.entersPid ? enterPid(split.program, 2) : null;
+  const program = namespaces.enterPid.length > 0 ? enterPid(split.program, 2) : null;
   const last = program === null ? [...split.program.confine, ...split.program.run] : program.outside;
-  const second: Step[] = [...enterUserNamespace, ...ownIpc(namespaces), ...namespaces.before.filter(entersPid), ...inside, ...last];
+  const second: Step[] = [...enterUserNamespace, ...ownIpc(namespaces), ...namespaces.enterPid, ...inside, ...last];
   const first: Step[] = [
     ...begin.steps,
-    ...namespaces.before.filter((step) => !entersPid(step)),
+    ...namespaces.clocks,
     ...idmapped(
       outside.map((step) => outsideOf(step, one)),
       { ...one.idmaps, users, back, staging: one.staging },

@@ -10,6 +10,8 @@ export type UserNamespacePlan =
   | { readonly kind: 'identity'; readonly uid: readonly IdMap[]; readonly gid: readonly IdMap[] }
   /** That of the run before, by a slot that the shim keeps. */
   | { readonly kind: 'kept'; readonly users: Slot; readonly uid: readonly IdMap[]; readonly gid: readonly IdMap[] }
+  /** The one that owns the namespaces which the container joins, by a descriptor of Node's; every id is the same inside and outside. */
+  | { readonly kind: 'joined'; readonly fd: number; readonly uid: readonly IdMap[]; readonly gid: readonly IdMap[] }
   /** One that is there already, by a descriptor of Node's: what needs rights outside of it is made before it is joined. */
   | ({ readonly kind: 'given'; readonly fd: number } & UserMaps & {
         /** One with the maps turned round, where somebody wants to read what was written with its ids; else `null`. */
@@ -18,5 +20,5 @@ export type UserNamespacePlan =
 
 /** Whether all of the container is made inside, where nobody has a right over what the host's user namespace owns. */
 export function isMadeInside({ kind }: UserNamespacePlan): boolean {
-  return kind === 'identity' || kind === 'kept';
+  return kind === 'identity' || kind === 'kept' || kind === 'joined';
 }

@@ -1,20 +1,18 @@
-import { readFileSync } from 'node:fs';
 import { UnsupportedError } from '../../errors.js';
 import { RANGE } from '../../host/id-pool.js';
 import { type IdLease, leaseIds } from '../../host/id-ranges.js';
-import { type Privilege, privilege, sameIds } from '../../host/privilege.js';
+import { type Privilege, privilege, sameIds, type UserPrivilege } from '../../host/privilege.js';
 import { reapFirst } from '../../host/reap.js';
 import { makeUserNamespace } from '../../host/user-namespace.js';
-import { during } from '../../native/host-work.js';
 import { closeDescriptor } from '../../native/load-addon.js';
-import { attempt } from '../../native/system-errors.js';
-import { planOf, Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import type { IdMap } from '../../plan/user-maps.js';
 import { turnedRound, type UserMaps } from '../../plan/userns-maps.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { numericUser } from '../options/userns-option.js';
 import type { UserNamespacePlan } from '../plan/userns.js';
+import { idsInside, ownerOfJoined } from './joined-users.js';
+import { mapsOf } from './maps-of.js';
 
 /** For which container it is. */
 export interface UsersFor {
@@ -33,12 +31,10 @@ export interface ContainerUsers {
 }
 
 /** Refuses a user namespace of the caller's choice where every container is in one of its user's. @throws UnsupportedError */
-export function requireUsers({ userns, namespaces }: Pick<ParsedOptions, 'userns' | 'namespaces'>, own: Privilege = privilege()): void {
-  if (own.kind === 'root') return;
-  const option = typeof namespaces.user === 'string' ? 'userns' : 'namespaces.user';
-  if (userns === 'host' && option === 'userns') return;
+export function requireUsers({ userns }: Pick<ParsedOptions, 'userns'>, own: Privilege = privilege()): void {
+  if (own.kind === 'root' || userns === 'host') return;
   throw new UnsupportedError(
-    option,
+    'userns',
     "this user's containers have a user namespace of their own already, which is made of all ids that this user has",
     'Leave the option out, or run as root.',
   );
@@ -53,11 +49,18 @@ export async function containerUsers(
   { userns, namespaces, process: { user } }: ParsedOptions,
   { id, keepsUppers }: UsersFor,
 ): Promise<ContainerUsers> {
+  const own = privilege();
+  if (own.kind === 'user') return usersOfUser(namespaces, own);
   if (typeof namespaces.user !== 'string') {
     const { fd } = namespaces.user;
-    return given(await mapsOf(fd), { fd, keepsUppers });
+    const { mayLeaveGroups, ...maps } = await mapsOf(fd);
+    if (!mayLeaveGroups) {
+      const fix = 'Give it maps as root before it is used, as Namespace.create does.';
+      throw new UnsupportedError('namespaces.user', 'nobody in it may change groups (/proc/PID/setgroups)', fix);
+    }
+    return given(maps, { fd, keepsUppers });
   }
-  if (userns === 'host') return { plan: usually(privilege()), lease: null, close: () => undefined };
+  if (userns === 'host') return { plan: { kind: 'none' }, lease: null, close: () => undefined };
   if (typeof userns === 'object') return given({ uid: userns.uid, gid: userns.gid }, { fd: null, keepsUppers });
   await reapFirst();
   const lease = await leaseIds(id);
@@ -71,9 +74,19 @@ export async function containerUsers(
   }
 }
 
-/** Where a container is whose caller asks for no user namespace. */
-function usually(own: Privilege): UserNamespacePlan {
-  return own.kind === 'root' ? { kind: 'none' } : { kind: 'identity', uid: sameIds(own.uid), gid: sameIds(own.gid) };
+/** Each container of an ordinary user has a user namespace of its own, or else that of the namespaces that it joins. */
+async function usersOfUser(namespaces: ParsedOptions['namespaces'], own: UserPrivilege): Promise<ContainerUsers> {
+  const owner = await ownerOfJoined(namespaces, own);
+  if (owner === null) {
+    return { plan: { kind: 'identity', uid: sameIds(own.uid), gid: sameIds(own.gid) }, lease: null, close: () => undefined };
+  }
+  try {
+    const plan = { kind: 'joined', fd: owner.fd, ...idsInside(await mapsOf(owner.fd), own) } as const;
+    return { plan, lease: null, close: () => void owner.close() };
+  } catch (error) {
+    await owner.close();
+    throw error;
+  }
 }
 
 /** @param of.fd the namespace with these maps; `null`: it is made */
@@ -109,29 +122,4 @@ export function rangeMap(start: number, kept = 0): IdMap[] {
 /** The step by which a container's shim makes its claim to the ids that were leased. It fails where the lease is gone (ENOENT). */
 export function claimStep(path: string): Step {
   return { op: 'link', host: true, target: path.slice(0, path.lastIndexOf('.')), path };
-}
-
-/** The maps of a user namespace: the kernel tells them of a process in it alone. */
-async function mapsOf(fd: number): Promise<UserMaps> {
-  const slots = new Slots();
-  // who has rights in that namespace must not look into the process: nothing but its ids is of there
-  const steps: Step[] = [{ op: 'dumpable', value: 0 }, { op: 'setns', ns: slots.give(fd), type: 'user' }, { op: 'park' }];
-  const plan = planOf({ stages: [{ flags: 0, steps }] });
-  return during(plan, slots.descriptors, async ({ pid }) => {
-    const read = (name: string): string =>
-      attempt(`read the ${name} of namespaces.user`, () => readFileSync(`/proc/${pid}/${name}`, 'utf8'));
-    if (read('setgroups').startsWith('deny')) {
-      const fix = 'Give it maps as root before it is used, as Namespace.create does.';
-      throw new UnsupportedError('namespaces.user', 'nobody in it may change groups (/proc/PID/setgroups)', fix);
-    }
-    return { uid: parseIdMap(read('uid_map')), gid: parseIdMap(read('gid_map')) };
-  });
-}
-
-/** Reads uid_map or gid_map. Pure. */
-export function parseIdMap(text: string): IdMap[] {
-  return text.split('\n').flatMap((line) => {
-    const [inside, outside, count] = line.trim().split(/\s+/).map(Number);
-    return inside === undefined || outside === undefined || count === undefined ? [] : [{ inside, outside, count }];
-  });
 }

@@ -1,7 +1,7 @@
-import { closeSync, openSync } from 'node:fs';
-import { hasCode } from '../../errors.js';
+import { hasCode, UnsupportedError } from '../../errors.js';
+import { containerShim } from '../../host/container-shim.js';
+import { privilege } from '../../host/privilege.js';
 import { carryOut } from '../../native/host-work.js';
-import { attempt } from '../../native/system-errors.js';
 import { capabilityMask } from '../../plan/capability-names.js';
 import { CLONE, PROPAGATION } from '../../plan/constants.js';
 import { cloneStep, NONE, planOf, Slots } from '../../plan/plan.js';
@@ -18,10 +18,14 @@ let answer: boolean | undefined;
  * (fsconfig(2), `pidns`, Linux 6.17). Before that it takes a process in the namespace, where others may look into it and, with
  * CAP_SYS_PTRACE, do what it may do: so it has an empty root, nothing open, and CAP_SYS_ADMIN alone.
  *
- * @throws SyscallError
+ * @throws SyscallError; UnsupportedError for an ordinary user before Linux 6.17
  */
 export async function joinedProc(namespace: number): Promise<number | null> {
   if (await takesNamespace()) return null;
+  if (privilege().kind === 'user') {
+    const reason = "a user's process mounts a /proc only where it sees another, and this would be all of the host to those whom it joins";
+    throw new UnsupportedError('a pid namespace that is joined', reason, 'Use Linux 6.17 or later, or run it as root.');
+  }
   const slots = new Slots();
   const [pid, root, proc] = [slots.give(namespace), slots.take(), slots.take()];
   const mount = capabilityMask('SYS_ADMIN');
@@ -45,21 +49,23 @@ export async function joinedProc(namespace: number): Promise<number | null> {
   return descriptors.get(proc) ?? null;
 }
 
-/** Whether the kernel takes a pid namespace for /proc. It is tried with Node's own namespace until there is an answer. */
+/** Whether the kernel takes a pid namespace for /proc. It is tried with a new namespace until there is an answer. */
 async function takesNamespace(): Promise<boolean> {
   if (answer !== undefined) return answer;
-  const fd = attempt("open this process's pid namespace", () => openSync('/proc/self/ns/pid', 'r'));
+  const slots = new Slots();
+  const [pidns, out] = [slots.take(), slots.take()];
+  const steps: Step[] = [
+    { op: 'open_namespace', host: true, out: pidns, type: 'pid' },
+    { op: 'proc', out, pidns, attributes: QUIET },
+    { op: 'park' },
+  ];
   try {
-    const slots = new Slots();
-    const [pidns, out] = [slots.give(fd), slots.take()];
-    await carryOut(planOf({ prepare: [{ op: 'proc', host: true, out, pidns, attributes: QUIET }] }), slots.descriptors);
+    await carryOut(planOf({ stages: [{ flags: CLONE.mnt | CLONE.pid, steps }] }), new Map(), await containerShim());
     answer = true;
   } catch (error) {
     // EINVAL: the kernel knows no such option
     if (!hasCode(error, 'EINVAL')) throw error;
     answer = false;
-  } finally {
-    closeSync(fd);
   }
   return answer;
 }

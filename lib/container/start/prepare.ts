@@ -119,10 +119,10 @@ export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<P
 /** The user namespace of a container that shows these paths of the host as its own. */
 async function usersFor(options: ParsedOptions, of: PrepareFor, paths: readonly string[]): Promise<ContainerUsers> {
   const users = await containerUsers(options, { id: of.id, keepsUppers: of.park && options.root.type === 'image' });
-  if (users.plan.kind !== 'given') return users;
+  if (users.plan.kind !== 'given' && users.plan.kind !== 'joined') return users;
   try {
     requireMapped(options.process.user, users.plan);
-    await requireIdmap(paths, users.plan.fd);
+    if (users.plan.kind === 'given') await requireIdmap(paths, users.plan.fd);
     return users;
   } catch (error) {
     users.close();

@@ -1,6 +1,5 @@
 import { UnsupportedError } from '../../errors.js';
 import { lackOf, type Privilege, privilege, type UserPrivilege } from '../../host/privilege.js';
-import { namespaceTypes } from '../../plan/namespace-types.js';
 import type { ParsedOptions } from '../options/container-options.js';
 
 const AS_ROOT = 'Run it as root.';
@@ -10,20 +9,16 @@ const AS_ROOT = 'Run it as root.';
  *
  * @throws UnsupportedError
  */
-export function requireWithoutRoot({ process, namespaces, mounts, networkOf }: ParsedOptions, own: Privilege = privilege()): void {
+export function requireWithoutRoot({ process, namespaces, mounts }: ParsedOptions, own: Privilege = privilege()): void {
   if (own.kind === 'root') return;
   const { uid, gid, whyOne, trouble } = own;
   if (trouble !== null) throw trouble;
   const { reason, fix } = lackOf(own);
   if (whyOne !== null && (process.groupAdd ?? []).length > 0) throw new UnsupportedError('groupAdd', reason, fix);
+  // which ids there are in a user namespace that is joined is found out when that is known
   const [user = '', group = '0'] = (process.user ?? '0').split(':');
   if (!isMapped(user, uid) || !isMapped(group, gid)) {
     throw new UnsupportedError(`user ${process.user}`, reason, fix);
-  }
-  const joined = networkOf === null ? namespaceTypes.find((type) => typeof namespaces[type] !== 'string') : 'net';
-  if (joined !== undefined) {
-    const reason = 'each container of this user has a user namespace of its own, which has no rights over the namespaces of others';
-    throw new UnsupportedError(`a ${joined} namespace that is joined`, reason, AS_ROOT);
   }
   const host = (['pid', 'cgroup'] as const).find((type) => namespaces[type] === 'host');
   if (host !== undefined) {

@@ -16,8 +16,8 @@ import { namespaceTypes } from '../../../lib/plan/namespace-types.js';
 import { type Plan, Slots } from '../../../lib/plan/plan.js';
 import { parseProgramOptions } from '../../../lib/process/options/process-options.js';
 
-const root = { uid: 0, gid: 0, privileged: true };
-const user = { uid: 1000, gid: 100, privileged: false };
+const root = { uid: 0, gid: 0, privileged: true, owner: null };
+const user = { uid: 1000, gid: 100, privileged: false, owner: null };
 
 const shown = (plan: Plan): string[][] =>
   plan.stages.map(({ steps }) =>
@@ -133,6 +133,7 @@ describe('a program in namespaces', () => {
       env: [],
       streams: { ends: [{ type: 'null' }, { type: 'pipe', fd: 8 }, { type: 'file', path: '/f' }], copies: [] },
       privileged,
+      keepsGroups: false,
       group: group ? { prepare: [], slot: slots.take(), undo: [] } : null,
     });
   };
