@@ -147,7 +147,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
     ],
     reports: read.map(({ report }) => report),
     usage: read.map(({ usage }) => usage),
-    cpuClock: (limitMs) => cpuClock(limitMs, members, unified),
+    cpuClock: (limitMs) => cpuClock(limitMs, { members, unified, layout }),
     confinesDevices: devices.reason === '',
     unconfinedReason: devices.reason,
     paths,
@@ -327,9 +327,16 @@ function memberOf(members: readonly Member[], controller: string): Member | unde
 }
 
 /** v1's cpuacct counts ns. On v2 cpu.stat is in every group, in µs; beside v1 it counts as well. */
-function cpuClock(limitMs: number, members: readonly Member[], unified: Member | undefined): CpuClock {
+function cpuClock(
+  limitMs: number,
+  { members, unified, layout }: { members: readonly Member[]; unified: Member | undefined; layout: GroupLayout },
+): CpuClock {
   const cpuacct = memberOf(members, 'cpuacct');
   if (cpuacct) return { limitMs, at: cpuacct.slot, path: 'cpuacct.usage', key: '', unit: 1 };
   if (unified) return { limitMs, at: unified.slot, path: 'cpu.stat', key: 'usage_usec', unit: 1000 };
-  throw new UnsupportedError('cpuTimeLimit', 'no cgroup counts CPU time: there is neither cpuacct nor the unified tree', 'Mount cgroup2.');
+  const counting = layout.unified ?? layout.controllers.get('cpuacct');
+  const base = counting === undefined ? undefined : layout.bases.get(counting.mountPoint);
+  const reason = base?.path === null ? base.reason : 'there is neither cpuacct nor the unified tree';
+  const fix = base?.path === null ? base.fix : 'Mount cgroup2.';
+  throw new UnsupportedError('cpuTimeLimit', `no cgroup counts CPU time: ${reason}`, fix);
 }

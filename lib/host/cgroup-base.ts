@@ -96,7 +96,13 @@ function whyNowhere({ ownPath, mountPoint, writable, delegated, type, namespaced
   };
 }
 
-function chooseV1Base({ mountPoint, ownPath, readOnly }: Hierarchy, writable: boolean): Base {
+/** Where groups of a hierarchy of v1 are made. Pure. */
+export function chooseV1Base(
+  { mountPoint, ownPath, readOnly, controllers }: Pick<Hierarchy, 'mountPoint' | 'ownPath' | 'readOnly' | 'controllers'>,
+  { writable, root }: { readonly writable: boolean; readonly root: boolean },
+): Base {
+  // whoever owns its files: the kernel asks for CAP_SYS_ADMIN, and not in a user namespace
+  if (!root && controllers.includes('devices')) return { path: null, reason: 'only root may write rules for devices', fix: 'Run as root.' };
   if (readOnly) return readOnlyBase(mountPoint);
   if (ownPath === null) return { path: null, reason: `the mount ${mountPoint} does not show this process's own cgroup`, fix: null };
   if (!writable)
@@ -165,7 +171,8 @@ function probe(mayMove: boolean): GroupLayout {
   const layout = cgroupLayout();
   const bases = new Map<string, Base>();
   for (const hierarchy of new Set(layout.controllers.values())) {
-    if (hierarchy.version === 1) bases.set(hierarchy.mountPoint, chooseV1Base(hierarchy, mayWrite(hierarchy.ownPath)));
+    if (hierarchy.version === 1)
+      bases.set(hierarchy.mountPoint, chooseV1Base(hierarchy, { writable: mayWrite(hierarchy.ownPath), root: isRoot() }));
   }
   if (!layout.unified) return { ...layout, bases, withheld: null, swap: probeSwap(layout, null) };
   const offered = controllersAt(layout.unified.mountPoint);
@@ -200,7 +207,7 @@ function unifiedBase(
     offered,
     delegated: controllers.length > 0,
     alone: inside.every((pid) => isOurs(pid)),
-    root: process.geteuid?.() === 0,
+    root: isRoot(),
     type,
     namespaced: isNamespaced(),
   });
@@ -267,6 +274,10 @@ function parentOf(pid: number): number {
     if (hasCode(error, 'ENOENT', 'ESRCH')) return 0;
     throw error;
   }
+}
+
+function isRoot(): boolean {
+  return process.geteuid?.() === 0;
 }
 
 function mayWrite(path: string | null): boolean {

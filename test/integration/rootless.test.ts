@@ -80,7 +80,10 @@ describe('a user without root', () => {
       { name: 'SyscallError', message: expect.stringMatching(/EINVAL.*not in the map of the user namespace/) },
     ],
     ['memory', 'is refused a limit that nothing keeps', refused(/^limit memory is not supported here: this user may not make groups/)],
-    ['reported', 'is told of one, when that was asked for', ['memory']],
+    ['number of processes', 'is refused another', refused(/^limit pidsLimit is not supported here: this user may not make groups/)],
+    ['time', 'is refused one of CPU time', refused(/^cpuTimeLimit is not supported here: no cgroup counts CPU time: this user may not/)],
+    ['reported', 'is told of them, when that was asked for', ['memory', 'pidsLimit', 'cpuTimeLimit']],
+    ['used', 'is told what a program has used', [null, true]],
     ['shared mount', 'is told of mounts that the host would see', refused(/^the propagation of \/m, rshared, is not supported here/)],
   ])('%s: %s', async (name, _, expected) => {
     expect((await told())[name]).toEqual(expected);

@@ -4,11 +4,17 @@ import type { Usage } from '../../process/options/process-types.js';
 import { usageOf } from '../../process/result.js';
 import { groupEvidence } from '../result/group-evidence.js';
 import type { Life } from './life.js';
+import { processUsage } from './process-usage.js';
+
+/** Between two runs there is no process. */
+const NOTHING = { userMs: 0, systemMs: 0, maxRssBytes: 0, voluntarySwitches: 0, involuntarySwitches: 0 };
 
 export async function stats(life: Life): Promise<Usage> {
-  if (life.state === 'stopped') return (await life.end()).usage;
   const { group, limits } = life.record.current;
   const files = readGroupFiles(group.usage.map(({ at }) => at)).map((text) => (text === null ? null : Buffer.from(text)));
+  const ofProcess = processUsage(life.held.task.pid) ?? NOTHING;
+  // the number may be another process's when this one has ended
+  if (life.state === 'stopped') return (await life.end()).usage;
   const { usage } = groupEvidence(readUsage(group.usage, files), limits.memory ?? null);
-  return usageOf({ userMs: 0, systemMs: 0, maxRssBytes: 0, voluntarySwitches: 0, involuntarySwitches: 0 }, usage);
+  return usageOf(ofProcess, usage);
 }

@@ -11,7 +11,7 @@ import type { Feature } from '../../host/feature.js';
 import type { HostRecord } from '../../host/journal.js';
 import type { DeviceRule, ParsedDeviceRule, ParsedLimits } from '../../options/limits.js';
 import { type CapabilityMask, capabilityMask } from '../../plan/capability-names.js';
-import { NONE, type Slots } from '../../plan/plan.js';
+import { type CpuClock, NONE, type Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import { defaultDeviceRules } from '../../security/paths.js';
 import type { ParsedOptions } from '../options/container-options.js';
@@ -84,6 +84,19 @@ export async function planContainerGroup(options: ParsedOptions, place: Place): 
   const made = above.filter(isOnTheWay);
   const undo = [...group.undo, ...made.map(removeStep)];
   return { group: { ...group, undo }, limits, notEnforced, records: parent === null ? [] : [...recordsOf(undo), ...roots(group)] };
+}
+
+/** The clock of CPU time; with `onUnsupported: 'report'` why there is none. @throws UnsupportedError */
+export function cpuClockOf(
+  { process: { cpuTimeLimit }, onUnsupported }: Pick<ParsedOptions, 'process' | 'onUnsupported'>,
+  group: GroupPlan,
+): { readonly cpuClock: CpuClock | null; readonly notEnforced: NotEnforced } {
+  try {
+    return { cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit), notEnforced: [] };
+  } catch (error) {
+    if (onUnsupported === 'error' || !(error instanceof UnsupportedError)) throw error;
+    return { cpuClock: null, notEnforced: [{ feature: 'cpuTimeLimit', reason: error.reason }] };
+  }
 }
 
 /** The container's own rules, then its devices, then the caller's rules. */

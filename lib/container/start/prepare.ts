@@ -31,7 +31,7 @@ import { namespacesToJoin } from '../plan/namespace-steps.js';
 import type { ExtraDevice, PlanInput, RootSource } from '../plan/plan-input.js';
 import { mapsIn, toOutside } from '../plan/userns-ids.js';
 import { anonymousVolumes } from './anonymous-volumes.js';
-import { type NotEnforced, planContainerGroup, requireDeviceController } from './container-group.js';
+import { cpuClockOf, type NotEnforced, planContainerGroup, requireDeviceController } from './container-group.js';
 import { type ContainerUsers, containerUsers } from './container-users.js';
 import { etcFiles } from './etc-files.js';
 import { planExecGroup } from './exec-group.js';
@@ -165,7 +165,7 @@ async function prepareOn(
   });
   // in a user namespace nobody can make a device, whatever capability a program has there
   requireDeviceController(group, { capabilities: users.plan.kind === 'none' ? capabilities : 0n, devices });
-  const { cpuTimeLimit } = options.process;
+  const clock = cpuClockOf(options, group);
   // nobody but root may make nodes
   const boundDevices = own.kind === 'root' ? [] : options.devices.map(({ path: source, target }) => ({ source, path: target }));
   const prepared: Omit<Prepared, 'proc' | 'images' | 'locks'> = {
@@ -194,7 +194,7 @@ async function prepareOn(
     userns: users.plan,
     shim,
     bases: basesOf(layout ?? groupLayout()),
-    cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit),
+    cpuClock: clock.cpuClock,
     filterKills,
     devices: own.kind === 'root' ? devices : [],
     lease: users.lease,
@@ -212,7 +212,7 @@ async function prepareOn(
     health: null,
     healthcheck: healthOf(options.healthcheck, config.healthcheck),
     limits,
-    notEnforced,
+    notEnforced: [...notEnforced, ...clock.notEnforced],
     records,
     image,
     digests,
