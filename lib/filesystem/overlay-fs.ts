@@ -1,13 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { NacelleError } from '../errors.js';
+import { NacelleError, UnsupportedError } from '../errors.js';
+import { containerShim } from '../host/container-shim.js';
 import { type HostRecord, writeRecord } from '../host/journal.js';
+import { isWithin } from '../host/mountinfo.js';
+import { mounter, type Privilege, privilege } from '../host/privilege.js';
 import { reapFirst } from '../host/reap.js';
 import { asyncDispose } from '../native/async-dispose.js';
 import { carryOut, type Holding, hold, release, undone } from '../native/host-work.js';
 import { closeDescriptor } from '../native/load-addon.js';
-import { ownerName } from '../native/shim.js';
+import { ownShim, type Shim } from '../native/shim.js';
 import { clampOf, type LayerOptions, type LayerStream } from '../options/layer-options.js';
+import type { Ownership } from '../plan/recipe.js';
+import { type Away, makeAway } from './away-mount.js';
 import type { Change } from './change.js';
 import { listChanges, packFolder, readChanges } from './changes-reader.js';
 import { type Folders, findFolders, type Place } from './overlay-folders.js';
@@ -20,6 +25,8 @@ interface Mounted {
   readonly target: string;
   /** The folder with the changes, O_PATH. */
   readonly changes: number;
+  /** Where an ordinary user's is mounted; `null` for one of root's, which is mounted on the target. */
+  readonly away: Away | null;
   /** To be taken away in this order. */
   readonly holdings: readonly Holding[];
 }
@@ -28,9 +35,13 @@ interface Mounted {
  * Folders shown as one, by the kernel's overlayfs: lower folders that are only read, and an upper one that takes the changes.
  *
  * It goes when it is unmounted and, unless `persist`, when its owner ends.
+ *
+ * An ordinary user's is mounted where no path of the host leads to: its `path` is a descriptor's below /proc, by which this process and the
+ * user's others read and write its files. A container has it as `rootfs`, or by a bind of that path or of one below it, and keeps it as long
+ * as it lives.
  */
 export class OverlayFs implements AsyncDisposable {
-  /** Where it is mounted; without symlinks. */
+  /** Where it is mounted; without symlinks. Of an ordinary user: /proc/PID/fd/FD, of this process. */
   readonly path: string;
   /** The topmost first. */
   readonly lower: string[];
@@ -52,23 +63,43 @@ export class OverlayFs implements AsyncDisposable {
   }
 
   /**
-   * Mounts an overlay. Needs CAP_SYS_ADMIN.
+   * Mounts an overlay.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; SyscallError for a folder that is missing, and for what the kernel refuses, with
-   * its own words in the message. Nothing is left then.
+   * its own words in the message; UnsupportedError for `target` and `persist` of an ordinary user. Nothing is left then.
    */
   static async mount(options: OverlayOptions): Promise<OverlayFs> {
     const settings = parseOverlayOptions(options);
-    await reapFirst();
+    requireOnHost(settings);
+    const shim = await containerShim();
+    await reapFirst(shim);
     const id = randomBytes(8).toString('hex');
     const folders = await findFolders(settings, id);
-    const work = await holdWork(folders.work, settings, id);
+    const work = await holdWork(folders.work, settings, { id, shim });
     try {
-      const made = await make(sourceOf(settings, folders, id), id, folders.target, settings.persist);
-      return new OverlayFs({ settings, target: folders.target.path, changes: made.changes, holdings: [made.holding, ...work] });
+      const source = sourceOf(settings, folders, id);
+      if (source.isUsers) {
+        const { away, changes } = await makeAway(source, shim);
+        return opened(new OverlayFs({ settings, target: away.path, changes, away, holdings: work }));
+      }
+      const made = await make(source, id, folders.target, settings.persist);
+      return new OverlayFs({ settings, target: folders.target.path, changes: made.changes, away: null, holdings: [made.holding, ...work] });
     } catch (error) {
       throw await undone(work, error);
     }
+  }
+
+  /**
+   * What a path shows that leads into an overlay of an ordinary user, as a detached mount which the caller closes; `null` for any other path,
+   * which can be bound as it is.
+   *
+   * @internal
+   */
+  static async bindOf(path: string): Promise<number | null> {
+    for (const overlay of away) {
+      if (isWithin(path, overlay.path) && overlay.#mounted.away) return overlay.#mounted.away.bind(path);
+    }
+    return null;
   }
 
   /**
@@ -123,25 +154,52 @@ export class OverlayFs implements AsyncDisposable {
 
   #read(): Omit<ReadRequest, 'work' | 'output'> {
     if (this.#unmounted) throw new NacelleError(`the overlay on ${this.path} is unmounted`, { code: 'ERR_CLOSED' });
-    return { lower: this.lower, target: this.path, changes: this.#mounted.changes };
+    return { lower: this.lower, target: this.#mounted.away ? null : this.path, changes: this.#mounted.changes };
   }
 
   async #unmount(): Promise<void> {
+    away.delete(this);
+    this.#mounted.away?.close();
     closeDescriptor(this.#mounted.changes);
     await release(this.#mounted.holdings);
   }
 }
 
-function sourceOf(settings: OverlaySettings, { work, root }: Folders, id: string): OverlaySource {
-  const { lower, upper, readOnly, volatile, upperSize } = settings;
-  const common = { source: `nacelle-${id}`, lower, volatile };
-  if (upper !== null && work !== null) return { ...common, upper: { type: 'folder', upper, work: work.path } };
-  return { ...common, upper: readOnly ? { type: 'none' } : { type: 'tmpfs', size: upperSize, root } };
+/** Those of an ordinary user that are mounted. */
+const away = new Set<OverlayFs>();
+
+function opened(overlay: OverlayFs): OverlayFs {
+  away.add(overlay);
+  return overlay;
 }
 
-async function holdWork(work: Place | null, { persist }: OverlaySettings, id: string): Promise<Holding[]> {
+/** @throws UnsupportedError for what only root can have */
+function requireOnHost({ target, persist }: OverlaySettings): void {
+  if (privilege().kind === 'root') return;
+  const option = target !== null ? 'target' : persist ? 'persist' : null;
+  if (option === null) return;
+  const reason = "an ordinary user's overlay is mounted where no path of the host leads to, and goes with this process";
+  throw new UnsupportedError(`OverlayFs with ${option}`, reason, 'Leave the option out and use its path, or run as root.');
+}
+
+function sourceOf(settings: OverlaySettings, { work, root }: Folders, id: string): OverlaySource {
+  const { lower, upper, readOnly, volatile, upperSize } = settings;
+  const own = privilege();
+  const common = { source: `nacelle-${id}`, lower, volatile, isUsers: own.kind === 'user' };
+  if (upper !== null && work !== null) return { ...common, upper: { type: 'folder', upper, work: work.path } };
+  return { ...common, upper: readOnly ? { type: 'none' } : { type: 'tmpfs', size: upperSize, root: ownedBy(root, own) } };
+}
+
+/** The owner as the maker has it: whose id is none of an ordinary user's is this user. */
+function ownedBy(root: Ownership, own: Privilege): Ownership {
+  if (own.kind === 'root') return root;
+  const { uid, gid } = mounter(own);
+  return { ...root, uid: uid(Number(root.uid)) ?? 0, gid: gid(Number(root.gid)) ?? 0 };
+}
+
+async function holdWork(work: Place | null, { persist }: OverlaySettings, { id, shim }: { id: string; shim: Shim }): Promise<Holding[]> {
   if (!work?.made) return [];
-  return [await holdPlanned(planWork(work.path, record(`${id}-work`, persist, [{ kind: 'tree', path: work.path }])))];
+  return [await holdPlanned(planWork(work.path, record(`${id}-work`, { persist, shim }, [{ kind: 'tree', path: work.path }])), shim)];
 }
 
 async function make(source: OverlaySource, id: string, target: Place, persist: boolean): Promise<{ holding: Holding; changes: number }> {
@@ -152,7 +210,7 @@ async function make(source: OverlaySource, id: string, target: Place, persist: b
   try {
     if (mount === undefined || changes === undefined) throw new NacelleError('the shim gave no overlay', { code: 'ERR_PROTOCOL' });
     const { path, made } = target;
-    const forget = record(id, persist, [
+    const forget = record(id, { persist, shim: ownShim() }, [
       { kind: 'mount', path, source: source.source },
       ...(made ? ([{ kind: 'folder', path }] satisfies HostRecord[]) : []),
     ]);
@@ -165,11 +223,11 @@ async function make(source: OverlaySource, id: string, target: Place, persist: b
   }
 }
 
-function holdPlanned({ plan, slots, removal }: Held): Promise<Holding> {
-  return hold(plan, slots.descriptors, { removal });
+function holdPlanned({ plan, slots, removal }: Held, on: Shim = ownShim()): Promise<Holding> {
+  return hold(plan, slots.descriptors, { removal, on });
 }
 
 /** Writes a record before the thing is made. `null`: nobody is to remove what persists, so it has none. */
-function record(id: string, persist: boolean, records: readonly HostRecord[]): Forget {
-  return persist ? null : writeRecord(ownerName(), id, records);
+function record(id: string, { persist, shim }: { persist: boolean; shim: Shim }, records: readonly HostRecord[]): Forget {
+  return persist ? null : writeRecord(shim.owner, id, records);
 }

@@ -17,6 +17,8 @@ export interface OverlaySource {
     | { readonly type: 'tmpfs'; readonly size: number | null; readonly root: Ownership }
     | { readonly type: 'none' };
   readonly volatile: boolean;
+  /** It is made by root of a user namespace, and stays in the mount namespace of the process that makes it. */
+  readonly isUsers: boolean;
 }
 
 /**
@@ -25,11 +27,14 @@ export interface OverlaySource {
  *
  * All is made in a mount namespace of its own, for kernels before 6.15 want the layers of an overlay mounted, and a
  * path that hangs (a dead NFS server) must not hang the shim. The process then waits to be killed.
+ *
+ * An ordinary user's is not detached: root of a user namespace can bind a mount only from within its mount namespace, whose descriptor is
+ * returned too.
  */
-export function planMake(source: OverlaySource): { plan: Plan; mount: Slot; changes: Slot } {
+export function planMake(source: OverlaySource): { plan: Plan; mount: Slot; changes: Slot; namespace: Slot } {
   const slots = new Slots();
   const lower = source.lower.map((path) => ({ slot: slots.take(), path }));
-  const [mount, changes, work] = [slots.take(), slots.take(), slots.take()];
+  const [mount, changes, work, namespace] = [slots.take(), slots.take(), slots.take(), slots.take()];
   const bottom: Slot[] = source.upper.type === 'none' ? [changes] : [];
   const overlay: Step = {
     op: 'overlay',
@@ -37,20 +42,42 @@ export function planMake(source: OverlaySource): { plan: Plan; mount: Slot; chan
     lower: [...lower.map(({ slot }) => slot), ...bottom],
     upper: source.upper.type === 'none' ? NONE : changes,
     work: source.upper.type === 'none' ? NONE : work,
-    options: [`source=${source.source}`, ...overlayOptions({ volatile: source.volatile })],
+    options: [`source=${source.source}`, ...overlayOptions({ volatile: source.volatile, userxattr: source.isUsers })],
     attributes: source.upper.type === 'none' ? MOUNT_ATTR.RDONLY : 0,
   };
+  const stay: Step[] = [
+    { op: 'attach_at', mount, at: NONE, path: '/' },
+    { op: 'open_namespace', host: true, out: namespace, type: 'mnt' },
+  ];
   const steps: Step[] = [
     { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
     { op: 'parent_death_signal', signal: SIGKILL },
     ...lower.map(({ slot, path }) => openFolder(slot, path)),
     ...upperSteps(source.upper, { tmpfs: slots.take(), changes, work }),
     overlay,
+    ...(source.isUsers ? stay : []),
     { op: 'give', slot: mount },
     { op: 'give', slot: changes },
     { op: 'pause' },
   ];
-  return { plan: planOf({ stages: [{ flags: CLONE.mnt, steps }], returns: [mount, changes] }), mount, changes };
+  const returns = [mount, changes, ...(source.isUsers ? [namespace] : [])];
+  return { plan: planOf({ stages: [{ flags: CLONE.mnt, steps }], returns }), mount, changes, namespace };
+}
+
+/**
+ * The plan that binds what lies in an overlay of an ordinary user, as a detached mount. Its process goes into the overlay's mount namespace, and
+ * could not leave that again.
+ */
+export function planBindOf(namespace: number, place: number): { plan: Plan; slots: Slots; mount: Slot } {
+  const slots = new Slots();
+  const [ns, at, mount] = [slots.give(namespace), slots.give(place), slots.take()];
+  const steps: Step[] = [
+    { op: 'setns', ns, type: 'mnt' },
+    { op: 'clone_mount', out: mount, at, path: '', recursive: 0 },
+    { op: 'give', slot: mount },
+    { op: 'park' },
+  ];
+  return { plan: planOf({ stages: [{ flags: 0, steps }], returns: [mount] }), slots, mount };
 }
 
 function upperSteps(upper: OverlaySource['upper'], { tmpfs, changes, work }: Record<'tmpfs' | 'changes' | 'work', Slot>): Step[] {

@@ -7,7 +7,7 @@ import { attempt } from '../native/system-errors.js';
 import { CLONE, OWN_NAME, PROPAGATION } from '../plan/constants.js';
 import { type NamespaceType, namespaceTypes } from '../plan/namespace-types.js';
 import { overlayOptions } from '../plan/overlay-options.js';
-import { NONE, planOf } from '../plan/plan.js';
+import { NONE, planOf, type Stage } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { mapSteps } from '../plan/user-maps.js';
 import { inspectGroups } from './cgroup-base.js';
@@ -60,8 +60,7 @@ export async function features(): Promise<Features> {
   const [namespaces, cgroup, overlay, rootless, seccomp, landlock] = await Promise.all([
     Promise.all(namespaceTypes.map(async (type) => [type, await when(() => tryNamespace(type))] as const)),
     shim.available ? cgroupFeatures().catch((error: unknown) => noGroups(refused(error))) : noGroups(shim),
-    // as OverlayFs does it, in no user namespace: in one, anybody could make an overlay, but nobody outside would see it
-    when(() => tried(overlaySteps(), CLONE.mnt, { asSelf: true })),
+    when(tryOverlay),
     when(tryRootless),
     // struct sock_filter: return SECCOMP_RET_ALLOW
     when(() => tried([{ op: 'no_new_privileges' }, { op: 'seccomp', filter: Uint8Array.of(6, 0, 0, 0, 0, 0, 0xff, 0x7f) }], 0)),
@@ -97,6 +96,12 @@ function tryShim(): Feature {
   }
 }
 
+/** As OverlayFs does it. */
+async function tryOverlay(): Promise<Feature> {
+  if (privilege().kind === 'root') return tried(overlaySteps(), CLONE.mnt);
+  return tryOn([{ flags: CLONE.mnt, steps: [...overlaySteps({ userxattr: true }), { op: 'park' }] }]);
+}
+
 /** What a container without root is made of: a shim that is root of a user namespace, and one below with all the others, and a /proc. */
 async function tryRootless(): Promise<Feature> {
   const own = privilege();
@@ -110,10 +115,17 @@ async function tryRootless(): Promise<Feature> {
     { op: 'park' },
   ];
   const flags = CLONE.user | CLONE.pid | CLONE.net | CLONE.ipc | CLONE.uts;
+  return tryOn([{ flags, steps }], async (shim) => {
+    if (!(await upperFitsInMemory(shim))) await tryUpperOnDisk(shim);
+  });
+}
+
+/** Runs these stages in a process of the container shim that then waits, and ends it. */
+async function tryOn(stages: readonly Stage[], more?: (shim: Shim) => Promise<void>): Promise<Feature> {
   try {
     const shim = await containerShim();
-    await carryOut(planOf({ stages: [{ flags, steps }] }), new Map(), shim);
-    if (!(await upperFitsInMemory(shim))) await tryUpperOnDisk(shim);
+    await carryOut(planOf({ stages }), new Map(), shim);
+    await more?.(shim);
     return works;
   } catch (error) {
     return refused(error);
@@ -139,11 +151,9 @@ function tryNamespace(type: NamespaceType): Promise<Feature> {
 
 /**
  * Runs steps in a new process that then waits, and ends it. Another user than root gets a user namespace around them.
- *
- * @param options.asSelf there is no user namespace around them
  */
-async function tried(steps: readonly Step[], flags: number, { asSelf = false } = {}): Promise<Feature> {
-  const asIs = geteuid?.() === 0 || asSelf;
+async function tried(steps: readonly Step[], flags: number): Promise<Feature> {
+  const asIs = geteuid?.() === 0;
   const map = (path: string, text: string): Step => ({ op: 'write_process', host: true, path, bytes: Buffer.from(text) });
   const become = asIs
     ? []

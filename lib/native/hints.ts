@@ -93,5 +93,7 @@ function forExec(errno: number): string | null {
 function forMount(errno: number): string | null {
   if (errno === ENODEV) return 'The kernel lacks this file system (modprobe overlay)';
   if (errno === EPERM) return inDocker;
-  return errno === EINVAL ? 'An overlay on an overlay may exceed the depth of two; a tmpfs or another file system as upper helps' : null;
+  return errno === EINVAL
+    ? 'An overlay on an overlay may exceed the depth of two; a tmpfs or another file system as upper helps. Without root, no layer may have mounts below it'
+    : null;
 }

@@ -79,8 +79,7 @@ describe('a user without XDG_RUNTIME_DIR', () => {
 
   it('is told of overlays what OverlayFs then does', async () => {
     const { overlay, mounted } = await asUser();
-    expect(overlay).toMatchObject({ available: false, fix: expect.stringContaining('root') });
-    expect(mounted).toMatch(/EPERM.*root/);
-    expect(`${overlay.fix} ${mounted}`).not.toMatch(/AppArmor|Docker/);
+    expect(overlay).toEqual({ available: true, reason: null, fix: null });
+    expect(mounted).toBe('works');
   });
 });

@@ -33,7 +33,7 @@ function attributesOf(flags: ReadonlySet<MountFlag>): number {
  * those of `before` first.
  */
 export function planMounts(
-  input: Pick<PlanInput, 'slots' | 'options' | 'fileTargets' | 'images'>,
+  input: Pick<PlanInput, 'slots' | 'options' | 'fileTargets' | 'images' | 'bound'>,
   {
     root,
     proc,
@@ -55,14 +55,16 @@ export function planMounts(
     const recipe = input.images.get(mount.target);
     const attributes = attributesOf(mount.flags);
     const view = recipe && viewOf(recipe, { slots, tmpfs, name: `image${places.length}`, attributes });
-    const slot = view?.root ?? slots.take();
+    const bound = input.bound.get(mount.target);
+    const slot = view?.root ?? (bound === undefined ? slots.take() : slots.give(bound));
     if (view) {
       open.push(...view.open);
       attach.push(...view.make);
     } else if (mount.type === 'bind') {
       const shared = mount.propagation.endsWith('shared');
       // a peer of the host's mount can only be made in the mount namespace of the host
-      (shared ? prepare : open).push(...bindSteps(mount, slot, shared));
+      const [clone, ...set] = bindSteps(mount, slot, shared);
+      (shared ? prepare : open).push(...(bound === undefined ? [clone] : []), ...set);
     } else {
       const joins = mount.type === 'proc' && typeof options.namespaces.pid !== 'string';
       attach.push(...(joins ? sameProc(mount, slot, proc) : [filesystemStep(mount, slot)]));
@@ -86,7 +88,7 @@ function showsOf({ type }: ParsedMount): Pick<Place, 'shows'> {
   return type === 'sysfs' ? { shows: '/sys' } : {};
 }
 
-function bindSteps(mount: ParsedMount, slot: Slot, host: boolean): Step[] {
+function bindSteps(mount: ParsedMount, slot: Slot, host: boolean): [clone: Step, set: Step] {
   const recursive = mount.recursive ? 1 : 0;
   const side = host ? { host } : {};
   const set = attributesOf(mount.flags);

@@ -17,7 +17,12 @@ export type RootSource =
       readonly upperSize: number /** A folder on disk; `null`: a tmpfs. */;
       readonly disk: string | null;
     }
-  | { readonly type: 'folder'; readonly path: string };
+  | {
+      readonly type: 'folder';
+      readonly path: string;
+      /** A descriptor of Node's, of a detached mount of it, where the container's process can't bind it by the path. */
+      readonly bound: number | null;
+    };
 
 /** A device of the host that goes into /dev, looked up. */
 export interface ExtraDevice extends Device {
@@ -48,6 +53,8 @@ export interface PlanInput {
   readonly copiedFolders: ReadonlySet<string>;
   /** The targets of binds of files, which need a file to be mounted on. */
   readonly fileTargets: ReadonlySet<string>;
+  /** Descriptors of Node's, of detached mounts, by the targets of binds whose source the container's process can't bind by its path. */
+  readonly bound: ReadonlyMap<string, number>;
   /** Images that are mounted, by the targets of their mounts. */
   readonly images: ReadonlyMap<string, RootRecipe>;
   /** Folders that the image or the caller declares as volumes without a name, and that nothing else is mounted on: absolute, parents first. They may lie in the caller's mounts. */

@@ -30,13 +30,13 @@ export function planRoot(
 ): RootPlan {
   const stage: Step = { op: 'attach_at', mount: staging.slot, at: NONE, path: STAGING };
   if (source.type === 'folder') {
-    const root = slots.take();
+    const root = source.bound === null ? slots.take() : slots.give(source.bound);
     return {
       root,
       mounts: [root],
       uppers: [],
       steps: [
-        { op: 'clone_mount', out: root, at: NONE, path: source.path, recursive: 1 },
+        ...(source.bound === null ? [{ op: 'clone_mount', out: root, at: NONE, path: source.path, recursive: 1 } as const] : []),
         // device nodes work only in /dev, where we made them
         { op: 'set_mount', mount: root, recursive: 1, set: MOUNT_ATTR.NODEV, clear: 0, propagation: PROPAGATION.private },
         ...(options.readOnly ? readOnlyBelow(root) : []),

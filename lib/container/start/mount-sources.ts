@@ -1,4 +1,7 @@
+import { UnsupportedError } from '../../errors.js';
+import { OverlayFs } from '../../filesystem/overlay-fs.js';
 import { mounter, privilege } from '../../host/privilege.js';
+import { closeDescriptor } from '../../native/load-addon.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import { useVolume } from '../../volume/volume-use.js';
 import type { ParsedOptions } from '../options/container-options.js';
@@ -12,6 +15,8 @@ export interface MountSources {
   readonly mounts: readonly ParsedMount[];
   /** Images that are mounted, by their targets. */
   readonly images: ReadonlyMap<string, RootRecipe>;
+  /** Detached mounts of binds that lead into an overlay of an ordinary user, by their targets. */
+  readonly bound: ReadonlyMap<string, number>;
   /** What of the store must stay as long as the mounts: layers of images, and descriptors that keep volumes. */
   readonly digests: readonly string[];
   readonly locks: readonly number[];
@@ -27,6 +32,7 @@ export interface MountSources {
 export async function findSources(options: ParsedOptions, root: RootSource): Promise<MountSources> {
   const mounts: ParsedMount[] = [];
   const images = new Map<string, RootRecipe>();
+  const bound = new Map<string, number>();
   const held: (() => void)[] = [];
   const digests: string[] = [];
   const locks: number[] = [];
@@ -46,6 +52,11 @@ export async function findSources(options: ParsedOptions, root: RootSource): Pro
         continue;
       }
       mounts.push(mount);
+      const fd = type === 'bind' && source !== null ? await boundOf(source, options) : null;
+      if (fd !== null) {
+        held.push(closing(fd));
+        bound.set(target, fd);
+      }
       if (type !== 'image' || source === null) continue;
       const found = await imageOf(source, policy, options);
       const image = await found.use({ onProgress: options.onProgress ?? undefined, signal, mounter: mounter(privilege()) });
@@ -53,9 +64,36 @@ export async function findSources(options: ParsedOptions, root: RootSource): Pro
       digests.push(...image.digests);
       images.set(target, image.recipe);
     }
-    return { mounts, images, digests, locks, release };
+    return { mounts, images, bound, digests, locks, release };
   } catch (error) {
     release();
     throw error;
   }
+}
+
+/**
+ * What a path shows that leads into an overlay of an ordinary user, as a detached mount; `null` for any other.
+ *
+ * @throws SyscallError; UnsupportedError for a container that may run more than once: such a mount can be attached once
+ */
+export async function boundOf(path: string, { restart, detached, healthcheck }: ParsedOptions): Promise<number | null> {
+  const bound = await OverlayFs.bindOf(path);
+  const mayRestart = restart !== null || detached !== null || (typeof healthcheck === 'object' && healthcheck?.then === 'restart');
+  if (bound === null || !mayRestart) return bound;
+  closeDescriptor(bound);
+  const reason = 'without root its mount can be given to one run of a container alone';
+  throw new UnsupportedError(
+    'an OverlayFs in a container that may be started again',
+    reason,
+    'Leave out restart and detach, or run as root.',
+  );
+}
+
+/** Closes a descriptor of ours, once. */
+export function closing(fd: number): () => void {
+  let isOpen = true;
+  return () => {
+    if (isOpen) closeDescriptor(fd);
+    isOpen = false;
+  };
 }

@@ -37,7 +37,7 @@ import { etcFiles } from './etc-files.js';
 import { planExecGroup } from './exec-group.js';
 import { mappedPaths, requireIdmap } from './idmap-support.js';
 import { joinedProc } from './joined-proc.js';
-import { findSources } from './mount-sources.js';
+import { boundOf, closing, findSources } from './mount-sources.js';
 import { imageOf } from './named-image.js';
 import { ownCapabilities } from './own-capabilities.js';
 import { systemCallFilter } from './system-call-filter.js';
@@ -97,10 +97,10 @@ export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<P
         found.release();
       };
       try {
-        const { images, locks } = sources;
+        const { images, bound, locks } = sources;
         const digests = [...found.digests, ...sources.digests];
         const prepared = await prepareOn({ ...found, digests, release }, { ...options, mounts: sources.mounts }, { ...of, users });
-        return { ...prepared, images, locks };
+        return { ...prepared, images, bound, locks };
       } catch (error) {
         users.close();
         users.lease?.release();
@@ -143,7 +143,7 @@ async function prepareOn(
   { root, config, image, digests, release }: FoundRoot,
   options: ParsedOptions,
   { id, park, users, shim, layout }: PrepareFor & { readonly users: ContainerUsers },
-): Promise<Omit<Prepared, 'images' | 'locks'>> {
+): Promise<Omit<Prepared, 'images' | 'bound' | 'locks'>> {
   const own = privilege();
   const argv = argvOf(options, config);
   const stopSignal = stopSignalOf(config);
@@ -168,7 +168,7 @@ async function prepareOn(
   const clock = cpuClockOf(options, group);
   // nobody but root may make nodes
   const boundDevices = own.kind === 'root' ? [] : options.devices.map(({ path: source, target }) => ({ source, path: target }));
-  const prepared: Omit<Prepared, 'proc' | 'images' | 'locks'> = {
+  const prepared: Omit<Prepared, 'proc' | 'images' | 'bound' | 'locks'> = {
     id,
     options,
     slots,
@@ -264,7 +264,9 @@ async function findRoot(options: ParsedOptions, of: PrepareFor): Promise<FoundRo
     const path = typeof options.root.rootfs === 'string' ? options.root.rootfs : options.root.rootfs.path;
     requireFolder(path, 'rootfs');
     requireOwnMounts(path, 'rootfs');
-    return { root: { type: 'folder', path }, config: {}, image: null, digests: [], release: () => undefined };
+    const bound = await boundOf(path, options);
+    const release = bound === null ? () => undefined : closing(bound);
+    return { root: { type: 'folder', path, bound }, config: {}, image: null, digests: [], release };
   }
   const { image: wanted, pull, upperSize } = options.root;
   const image = typeof wanted === 'string' ? await imageOf(wanted, pull, options) : wanted;

@@ -14,7 +14,7 @@ function find<O extends Op>(steps: readonly Step[], op: O): Extract<Step, { op: 
 }
 
 function source(upper: OverlaySource['upper'], lower = ['/l1', '/l2']): OverlaySource {
-  return { source: 'nacelle-1', lower, upper, volatile: false };
+  return { source: 'nacelle-1', lower, upper, volatile: false, isUsers: false };
 }
 
 const tmpfs = { type: 'tmpfs', size: null, root: { mode: 0o750, uid: 5, gid: 6 } } as const;
