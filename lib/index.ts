@@ -16,6 +16,7 @@ export type { CgroupMode } from './host/cgroup-layout.js';
 export type { Feature } from './host/feature.js';
 export { type Features, features } from './host/features.js';
 export { type ReapReport, reap } from './host/reap.js';
+export type { RootlessFeature, RootlessParts } from './host/rootless-features.js';
 export type { ImageConfig, ImageHealthcheck } from './image/formats/image-config.js';
 export type { UnpackLimits } from './image/formats/unpack-limits.js';
 export { type Committable, Image, type LayerInfo } from './image/image.js';

@@ -1,26 +1,18 @@
-import { existsSync, mkdtempSync, rmdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { getegid, geteuid } from 'node:process';
 import { carryOut } from '../native/host-work.js';
-import { ownerName, type Shim } from '../native/shim.js';
-import { attempt } from '../native/system-errors.js';
-import { CLONE, OWN_NAME, PROPAGATION } from '../plan/constants.js';
+import { ownerName } from '../native/shim.js';
+import { CLONE } from '../plan/constants.js';
 import { type NamespaceType, namespaceTypes } from '../plan/namespace-types.js';
-import { overlayOptions } from '../plan/overlay-options.js';
-import { NONE, planOf, type Stage } from '../plan/plan.js';
+import { planOf } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
-import { mapSteps } from '../plan/user-maps.js';
 import { inspectGroups } from './cgroup-base.js';
 import { type CgroupFeatures, cgroupFeatures, noGroups } from './cgroup-features.js';
-import { containerShim } from './container-shim.js';
 import { detachedLayout } from './detached-layout.js';
 import { type Feature, lacking, refused, works } from './feature.js';
 import { folderQuota } from './folder-quota.js';
 import { landlockFeature } from './landlock-abi.js';
-import { privilege, sameIds } from './privilege.js';
 import { findProgram } from './programs.js';
-import { storeRoot } from './store-path.js';
-import { requireMarks, upperFitsInMemory } from './upper-place.js';
+import { noRootless, type RootlessFeature, rootlessFeature } from './rootless-features.js';
 
 /** What this machine and this user can do. Every part was tried, none is guessed from the kernel's version. */
 export interface Features {
@@ -33,8 +25,8 @@ export interface Features {
   readonly folderQuota: Feature;
   /** Whether a detached container outlives the systemd unit that this process is part of. */
   readonly detach: Feature;
-  /** Containers without root. */
-  readonly rootless: Feature;
+  /** Containers without root, with what they are made of. */
+  readonly rootless: RootlessFeature;
   /** System call filters. */
   readonly seccomp: Feature;
   /** What `isolation: 'landlock'` needs, with the version of its ABI: 1 to 7 (Linux 5.13 to 6.15) differ in what they confine. */
@@ -56,21 +48,20 @@ const BINARIES = { pasta: 'passt', newuidmap: 'uidmap', newgidmap: 'uidmap' } as
  */
 export async function features(): Promise<Features> {
   const shim = tryShim();
-  const when = (work: () => Promise<Feature>): Promise<Feature> => (shim.available ? work() : Promise.resolve(shim));
-  const [namespaces, cgroup, overlay, rootless, seccomp, landlock] = await Promise.all([
+  const when = (attempt: () => Promise<Feature>): Promise<Feature> => (shim.available ? attempt() : Promise.resolve(shim));
+  const [namespaces, cgroup, rootless, seccomp, landlock] = await Promise.all([
     Promise.all(namespaceTypes.map(async (type) => [type, await when(() => tryNamespace(type))] as const)),
     shim.available ? cgroupFeatures().catch((error: unknown) => noGroups(refused(error))) : noGroups(shim),
-    when(tryOverlay),
-    when(tryRootless),
+    shim.available ? rootlessFeature() : noRootless(shim),
     // struct sock_filter: return SECCOMP_RET_ALLOW
-    when(() => tried([{ op: 'no_new_privileges' }, { op: 'seccomp', filter: Uint8Array.of(6, 0, 0, 0, 0, 0, 0xff, 0x7f) }], 0)),
+    when(() => attempt([{ op: 'no_new_privileges' }, { op: 'seccomp', filter: Uint8Array.of(6, 0, 0, 0, 0, 0, 0xff, 0x7f) }], 0)),
     shim.available ? landlockFeature() : { ...shim, abi: null },
   ]);
   const byType = Object.fromEntries(namespaces) as Record<NamespaceType, Feature>;
   return {
     namespaces: byType,
     cgroup,
-    overlay,
+    overlay: rootless.parts.overlay,
     folderQuota,
     detach: detachedLayout(inspectGroups()).feature,
     rootless,
@@ -96,63 +87,15 @@ function tryShim(): Feature {
   }
 }
 
-/** As OverlayFs does it. */
-async function tryOverlay(): Promise<Feature> {
-  if (privilege().kind === 'root') return tried(overlaySteps(), CLONE.mnt);
-  return tryOn([{ flags: CLONE.mnt, steps: [...overlaySteps({ userxattr: true }), { op: 'park' }] }]);
-}
-
-/** What a container without root is made of: a shim that is root of a user namespace, and one below with all the others, and a /proc. */
-async function tryRootless(): Promise<Feature> {
-  const own = privilege();
-  if (own.kind === 'root') return tried([], CLONE.user);
-  const steps: Step[] = [
-    ...mapSteps(sameIds(own.uid), sameIds(own.gid), true),
-    { op: 'unshare', flags: CLONE.mnt },
-    { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
-    { op: 'proc', out: 0, pidns: NONE, attributes: 0 },
-    ...overlaySteps({ userxattr: true }),
-    { op: 'park' },
-  ];
-  const flags = CLONE.user | CLONE.pid | CLONE.net | CLONE.ipc | CLONE.uts;
-  return tryOn([{ flags, steps }], async (shim) => {
-    if (!(await upperFitsInMemory(shim))) await tryUpperOnDisk(shim);
-  });
-}
-
-/** Runs these stages in a process of the container shim that then waits, and ends it. */
-async function tryOn(stages: readonly Stage[], more?: (shim: Shim) => Promise<void>): Promise<Feature> {
-  try {
-    const shim = await containerShim();
-    await carryOut(planOf({ stages }), new Map(), shim);
-    await more?.(shim);
-    return works;
-  } catch (error) {
-    return refused(error);
-  }
-}
-
-/** Tries it beside the store, which need not be there yet. */
-async function tryUpperOnDisk(shim: Shim): Promise<void> {
-  let above = storeRoot();
-  while (!existsSync(above)) above = dirname(above);
-  const folder = attempt(`make a folder in ${above}`, () => mkdtempSync(join(above, `.${OWN_NAME}-`)));
-  try {
-    await requireMarks(folder, shim);
-  } finally {
-    rmdirSync(folder);
-  }
-}
-
 function tryNamespace(type: NamespaceType): Promise<Feature> {
   // a process can't be born in a new time namespace whose offsets are still to be set: the kernel wants unshare there
-  return type === 'time' ? tried([{ op: 'unshare', flags: CLONE.time }], 0) : tried([], CLONE[type]);
+  return type === 'time' ? attempt([{ op: 'unshare', flags: CLONE.time }], 0) : attempt([], CLONE[type]);
 }
 
 /**
  * Runs steps in a new process that then waits, and ends it. Another user than root gets a user namespace around them.
  */
-async function tried(steps: readonly Step[], flags: number): Promise<Feature> {
+async function attempt(steps: readonly Step[], flags: number): Promise<Feature> {
   const asIs = geteuid?.() === 0;
   const map = (path: string, text: string): Step => ({ op: 'write_process', host: true, path, bytes: Buffer.from(text) });
   const become = asIs
@@ -165,18 +108,4 @@ async function tried(steps: readonly Step[], flags: number): Promise<Feature> {
   } catch (error) {
     return refused(error);
   }
-}
-
-function overlaySteps({ userxattr = false } = {}): Step[] {
-  const [tmpfs, lower, upper, work] = [1, 2, 3, 4];
-  const folder = (out: number, path: string): Step => ({ op: 'mkdir', out, root: tmpfs, path, mode: 0o755, uid: 0, gid: 0 });
-  return [
-    { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
-    { op: 'filesystem', out: tmpfs, type: 'tmpfs', options: ['size=65536', 'mode=755'], attributes: 0 },
-    { op: 'attach_at', mount: tmpfs, at: NONE, path: '/' },
-    folder(lower, 'lower'),
-    folder(upper, 'upper'),
-    folder(work, 'work'),
-    { op: 'overlay', out: NONE, lower: [lower], upper, work, options: overlayOptions({ userxattr }), attributes: 0 },
-  ];
 }

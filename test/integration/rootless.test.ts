@@ -13,6 +13,8 @@ const { describe, it } = requires({
   tools: ['unshare', 'setpriv', 'mount', 'env', 'chown', 'mkdir', 'cp', 'busybox'],
 });
 
+const works = { available: true, reason: null, fix: null };
+const why = { reason: expect.stringContaining('no subordinate ids'), fix: expect.stringContaining('usermod') };
 const refused = (message: RegExp) => ({ name: 'UnsupportedError', message: expect.stringMatching(message) });
 
 describe('a user without root', () => {
@@ -24,7 +26,14 @@ describe('a user without root', () => {
   }
 
   it.each<[name: string, what: string, expected: unknown]>([
-    ['features', 'is told so by features()', { available: true, reason: null, fix: null }],
+    [
+      'features',
+      'is told so by features()',
+      {
+        ...works,
+        parts: { namespace: works, ids: { ...works, available: false, ...why }, loopback: works, proc: works, overlay: works },
+      },
+    ],
     ['ids', 'is root inside, alone, and can leave no group', expect.stringMatching(/^0\n0\n +0 +0 +1\ndeny$/)],
     ['processes', 'sees no process of others', '1 1'],
     ['devices', 'has the usual devices', '2\nfd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero'],
