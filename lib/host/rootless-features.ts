@@ -69,6 +69,14 @@ function idsFeature(): Feature {
   return own.whyOne === null ? works : lacking(own.whyOne.reason, own.whyOne.fix);
 }
 
+let known: Promise<Feature> | undefined;
+
+/** Whether this user's containers can have a /proc of their own. It is tried once. */
+export function ownProc(): Promise<Feature> {
+  known ??= tryProc();
+  return known;
+}
+
 async function tryProc(): Promise<Feature> {
   const tried = await tryIn(CLONE.pid | CLONE.mnt, [{ op: 'proc', out: 0, pidns: NONE, attributes: 0 }]);
   if (tried.available) return tried;

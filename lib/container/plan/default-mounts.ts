@@ -13,6 +13,11 @@ const FOLDER = CREATE.folder | CREATE.noLink;
 const NAMES = 'nr_inodes=16384';
 
 const proc: MountRow = { target: PROC, type: 'proc', attributes: QUIET, create: FOLDER };
+/**
+ * The one of the host, where no other can be mounted. Read-only, for a program would be the owner of what this user's other processes have there, as
+ * their oom_score_adj; it may look into none of them, since they are in other user namespaces.
+ */
+const hostProc: MountRow = { target: PROC, type: 'bind', source: '/proc', recursive: true, attributes: QUIET | RDONLY, create: FOLDER };
 /** Much of what /sys shows is the host's, so it is read-only. */
 const sys: MountRow = { target: '/sys', type: 'sysfs', options: [], attributes: QUIET | RDONLY, create: FOLDER };
 const hostSys: MountRow = { target: '/sys', type: 'bind', source: '/sys', recursive: true, attributes: QUIET | RDONLY, create: FOLDER };
@@ -70,12 +75,14 @@ export interface TableInput {
   /** Devices of the host that the caller gives, where nobody may make nodes: they are bound. */
   readonly devices: readonly { readonly source: string; readonly path: string }[];
   readonly options: Pick<ParsedOptions, 'namespaces' | 'mounts' | 'readOnly' | 'maskedPaths' | 'readonlyPaths'>;
+  /** It has a /proc of its own, and not that of the host. */
+  readonly ownProc: boolean;
   /** The machine has control groups v2 alone. */
   readonly unified: boolean;
   readonly files: EtcFiles;
 }
 
-export function defaultMounts({ options, unified, files, userns, devices }: TableInput): MountTable {
+export function defaultMounts({ options, ownProc, unified, files, userns, devices }: TableInput): MountTable {
   const { namespaces, mounts, readOnly, maskedPaths, readonlyPaths } = options;
   const mounted = new Set(mounts.map(({ target }) => target));
   // a file system shows a namespace, and is mounted by who owns that: nobody in a user namespace owns the host's. Where that namespace is
@@ -90,7 +97,7 @@ export function defaultMounts({ options, unified, files, userns, devices }: Tabl
   ];
   return {
     mounts: [
-      proc,
+      ownProc ? proc : hostProc,
       isForeign && namespaces.net === 'host' ? hostSys : sys,
       // the tree of the host is bound with /sys
       ...(unified && !(isForeign && namespaces.net === 'host') ? [groups] : []),

@@ -40,6 +40,7 @@ import { joinedProc } from './joined-proc.js';
 import { boundOf, closing, findSources } from './mount-sources.js';
 import { imageOf } from './named-image.js';
 import { ownCapabilities } from './own-capabilities.js';
+import { procOf } from './seen-proc.js';
 import { systemCallFilter } from './system-call-filter.js';
 import { terminalEnvironment } from './terminal-environment.js';
 import { upperOnDisk } from './upper-on-disk.js';
@@ -166,6 +167,7 @@ async function prepareOn(
   // in a user namespace nobody can make a device, whatever capability a program has there
   requireDeviceController(group, { capabilities: users.plan.kind === 'none' ? capabilities : 0n, devices });
   const clock = cpuClockOf(options, group);
+  const seenProc = await procOf(options);
   // nobody but root may make nodes
   const boundDevices = own.kind === 'root' ? [] : options.devices.map(({ path: source, target }) => ({ source, path: target }));
   const prepared: Omit<Prepared, 'proc' | 'images' | 'bound' | 'locks'> = {
@@ -203,6 +205,7 @@ async function prepareOn(
     volumes: anonymousVolumes([...(config.volumes ?? []), ...options.anonymousVolumes], options.mounts),
     table: defaultMounts({
       options,
+      ownProc: seenProc.isOwn,
       unified: groupLayout().mode === 'v2',
       files: etcFiles(options, hostname),
       userns: users.plan,
@@ -212,7 +215,7 @@ async function prepareOn(
     health: null,
     healthcheck: healthOf(options.healthcheck, config.healthcheck),
     limits,
-    notEnforced: [...notEnforced, ...clock.notEnforced],
+    notEnforced: [...notEnforced, ...clock.notEnforced, ...seenProc.notEnforced],
     records,
     image,
     digests,

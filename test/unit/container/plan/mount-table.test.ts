@@ -17,7 +17,14 @@ const [QUIET, FOLDER] = [NOSUID | NODEV | NOEXEC, CREATE.folder | CREATE.noLink]
 const files = { hosts: '127.0.0.1 localhost\n', hostname: 'inside\n', resolvConf: 'nameserver 192.0.2.1\n' };
 
 function tableOf(options: object = {}, unified = false, userns: UserNamespacePlan = { kind: 'none' }): MountTable {
-  return defaultMounts({ options: parseRunOptions({ image: 'host', command: ['true'], ...options }), unified, files, userns, devices: [] });
+  return defaultMounts({
+    ownProc: true,
+    options: parseRunOptions({ image: 'host', command: ['true'], ...options }),
+    unified,
+    files,
+    userns,
+    devices: [],
+  });
 }
 
 const targets = (rows: readonly { readonly target: string }[]): string[] => rows.map(({ target }) => target);
