@@ -246,7 +246,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   exec<F extends Encoding = 'utf8'>(command: readonly string[], options?: ExecOptions<F>): Execution<F> {
     try {
       const argv = parseCommand(command);
-      const parsed = parseExec(options);
+      const parsed = parseExec(options, this.#life.record.current.options?.profile ?? null);
       return execute<F>(parsed.process, argv, (program) => join(this.#life, program, { command: argv, options: parsed }));
     } catch (error) {
       return refuse<F>(error);

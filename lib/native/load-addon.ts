@@ -91,16 +91,26 @@ export function tryLock(fd: number, kind: 'shared' | 'exclusive'): boolean {
 export function streamOf(fd: number, options: { readable: boolean; writable: boolean }): Socket {
   const stream = attempt('watch a pipe', () => new PipeStream({ fd, ...options }));
   // this comes last: until here the addon closes the end when a Worker is terminated
-  loadNative().addon.releaseDescriptor(fd);
+  releaseDescriptor(fd);
   return stream;
+}
+
+/** The same open file by another descriptor, which {@link closeDescriptor} closes. @throws SyscallError */
+export function duplicateDescriptor(fd: number): number {
+  const own = loadNative().addon.duplicateDescriptor(fd);
+  if (own < 0) throw nativeError('duplicate a descriptor', 'fcntl', -own);
+  return own;
+}
+
+/** To be called when another owner, such as a stream, closes a descriptor from now on. */
+export function releaseDescriptor(fd: number): void {
+  loadNative().addon.releaseDescriptor(fd);
 }
 
 /** Replaces a descriptor that node:fs opened by one of the same open file that {@link closeDescriptor} closes. */
 export function adoptDescriptor(fd: number): number {
   try {
-    const own = loadNative().addon.duplicateDescriptor(fd);
-    if (own < 0) throw nativeError('duplicate a descriptor', 'fcntl', -own);
-    return own;
+    return duplicateDescriptor(fd);
   } finally {
     closeSync(fd);
   }

@@ -124,6 +124,7 @@ function processOf(detached: DetachedRecord | null): ParsedProcess {
     cwd: null,
     user: null,
     groupAdd: null,
+    pipesOnly: false,
     umask: 0o022,
     stdin: [],
     stdout: [],

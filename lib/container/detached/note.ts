@@ -26,7 +26,7 @@ interface Note {
 export type NotedRecord = Omit<ContainerRecord, 'plan'>;
 
 /** Options that came later than the others. */
-type LaterOptions = Pick<ResolvedOptions, 'timeOffsets' | 'killSignal' | 'forceKillAfterDelay' | 'oomScoreAdj'>;
+type LaterOptions = Pick<ResolvedOptions, 'profile' | 'timeOffsets' | 'killSignal' | 'forceKillAfterDelay' | 'oomScoreAdj'>;
 
 /** A record as an older version of this library may have noted it. */
 type OlderRecord = Omit<NotedRecord, 'program' | 'mounts' | 'options' | 'userns'> & {
@@ -123,7 +123,13 @@ function completed(record: OlderRecord): NotedRecord {
 /** What an older version of this library noted of them elsewhere. */
 function laterOptions({ program, detached }: OlderRecord): LaterOptions {
   const { killSignal = 9, forceKillAfterDelay = 1000 } = detached?.process ?? {};
-  return { timeOffsets: null, killSignal: signalName(killSignal) ?? killSignal, forceKillAfterDelay, oomScoreAdj: program.oomScoreAdj };
+  return {
+    profile: null,
+    timeOffsets: null,
+    killSignal: signalName(killSignal) ?? killSignal,
+    forceKillAfterDelay,
+    oomScoreAdj: program.oomScoreAdj,
+  };
 }
 
 function read(id: string, revive?: typeof reviver): OlderRecord | null {

@@ -53,7 +53,9 @@ async function launchBeside<E extends Encoding>(
   const { cancelSignal, cpuTimeLimit } = options.process;
   const slots = new Slots();
   const { name: container, bases } = record.group;
-  const countsCpu = cpuTimeLimit !== null;
+  // what the container was allowed to do without, its programs are
+  const notEnforced = cpuTimeLimit === null ? [] : record.notEnforced.filter(({ feature }) => feature === 'cpuTimeLimit');
+  const countsCpu = cpuTimeLimit !== null && notEnforced.length === 0;
   const group = await unlessAborted(
     cancelSignal,
     () => planExecGroup({ slots, id, container, bases, limits: options.limits, countsCpu }),
@@ -66,7 +68,7 @@ async function launchBeside<E extends Encoding>(
     namespaces: record.namespaces,
     userns: record.userns,
     group,
-    cpuClock: cpuTimeLimit === null ? null : group.cpuClock(cpuTimeLimit),
+    cpuClock: countsCpu ? group.cpuClock(cpuTimeLimit) : null,
     program: specOf(record.program, options, record.userns === null ? ownCapabilities : () => allCapabilities),
     argv: command,
     streams,
@@ -79,7 +81,7 @@ async function launchBeside<E extends Encoding>(
     command,
     processOne: false,
     limits: lethalLimits({ ...record.limits, ...options.limits }, record.filterKills),
-    notEnforced: [],
+    notEnforced,
     describeCall,
     readGroup: evidence(record, firstProcess.counters, { usage: group.usage, limits: options.limits }),
   };

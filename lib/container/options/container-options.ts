@@ -1,6 +1,7 @@
 import type { Cgroup } from '../../cgroup/cgroup.js';
 import type { OverlayFs } from '../../filesystem/overlay-fs.js';
 import { refuseFolderSize } from '../../host/folder-quota.js';
+import { privilege } from '../../host/privilege.js';
 import type { Image } from '../../image/image.js';
 import type { NetworkOwner } from '../../network/veth-options.js';
 import { limitsShape, type ParsedLimits } from '../../options/limits.js';
@@ -16,6 +17,7 @@ import { type GivenHealthcheck, type ParsedRestart, parseRestart } from './lifec
 import type { ParsedMount } from './mount-flags.js';
 import { tmpfsMount } from './mount-options.js';
 import { aboveFirst, target } from './mount-target.js';
+import { MOUNT_FLAGS, type ProfileName, withProfile } from './profiles.js';
 import { type ParsedSeccomp, parseSeccomp } from './seccomp-option.js';
 import { checkUserMaps, type ParsedUserns } from './userns-option.js';
 
@@ -47,6 +49,8 @@ export interface DetachOptions {
 
 /** Checked options with every default filled in. `null` means that an option was not given, and that the image or the machine decides. */
 export interface ParsedOptions {
+  /** Whose defaults it has. */
+  readonly profile: ProfileName | null;
   readonly root: ParsedRoot;
   readonly readOnly: boolean;
   readonly command: readonly string[] | null;
@@ -140,12 +144,15 @@ function namesOf(value: unknown): string[] | null {
 }
 
 /**
- * Checks RunOptions, or ContainerOptions, and fills in the defaults. Makes nothing, reads nothing.
+ * Checks RunOptions, or ContainerOptions, and fills in the defaults. Makes nothing; of the machine only a profile asks.
  *
+ * @param isRoot whether its containers are root's
  * @throws NacelleError `ERR_INVALID_OPTION`: a wrong option, or ones that can't go together; UnsupportedError
  */
-export function parseRunOptions(value: unknown): ParsedOptions {
+export function parseRunOptions(given: unknown, isRoot = () => privilege().kind === 'root'): ParsedOptions {
+  const value = withProfile(given, isRoot);
   const options = parseOptions(schemaFor(value), value, 'options');
+  const profile = options.profile ?? null;
   const mounts = aboveFirst([
     ...(options.mounts ?? []),
     ...(options.volumes ?? []),
@@ -154,6 +161,7 @@ export function parseRunOptions(value: unknown): ParsedOptions {
   const isAnonymous = ({ type, source }: ParsedMount): boolean => type === 'volume' && source === null;
   const limits = limitsOf(options);
   return {
+    profile,
     root: rootOf(options),
     readOnly: options.readOnly ?? false,
     command: options.command ?? null,
@@ -171,7 +179,7 @@ export function parseRunOptions(value: unknown): ParsedOptions {
     cgroupParent: options.cgroupParent ?? null,
     dns: options.dns ?? [],
     extraHosts: options.extraHosts ?? {},
-    mounts: mounts.filter((mount) => !isAnonymous(mount)),
+    mounts: mounts.filter((mount) => !isAnonymous(mount)).map(profile === null ? same : withoutRights),
     anonymousVolumes: mounts.filter(isAnonymous).map((mount) => mount.target),
     copyIn: Object.entries(options.copyIn ?? {}).map(([path, file]) => ({ target: target.parse(path), ...file })),
     copyOut: options.copyOut ?? [],
@@ -200,8 +208,18 @@ export function parseRunOptions(value: unknown): ParsedOptions {
     onUnsupported: options.onUnsupported ?? 'error',
     onProgress: options.onProgress ?? null,
     limits,
-    process: normaliseProcess(options),
+    process: normaliseProcess(options, { pipesOnly: profile !== null }),
   };
+}
+
+function same(mount: ParsedMount): ParsedMount {
+  return mount;
+}
+
+/** What comes from outside neither raises rights nor opens devices, unless its options say that it may. */
+function withoutRights(mount: ParsedMount): ParsedMount {
+  const flags = MOUNT_FLAGS.filter((flag) => !mount.lifted?.has(flag));
+  return { ...mount, flags: new Set([...mount.flags, ...flags]) };
 }
 
 function rootOf(options: CheckedRun): ParsedRoot {

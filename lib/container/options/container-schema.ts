@@ -19,6 +19,7 @@ import { landlockShape } from './landlock-shape.js';
 import { lifecycleShape } from './lifecycle-options.js';
 import { mountSchema, tmpfsOptions } from './mount-options.js';
 import { target, tidied } from './mount-target.js';
+import { profileNames } from './profiles.js';
 import { usernsSchema } from './userns-option.js';
 import { volumeSchema } from './volume-option.js';
 
@@ -123,6 +124,7 @@ const offset = z.number().min(-4e12).max(4e12);
 
 /** The keys of RunOptions that are the container's own. */
 export const containerShape = {
+  profile: z.enum(profileNames).optional(),
   image: image.optional(),
   pull: z.enum(['missing', 'never', 'always']).optional(),
   rootfs: rootfs.optional(),

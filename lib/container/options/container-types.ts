@@ -16,6 +16,15 @@ import type { VolumePruneReport } from '../../volume/volume.js';
 
 /** What a container is made of. Durations are ms, sizes bytes or docker strings ('256m'). */
 export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, ProcessOptions<E>, TerminalOptions {
+  /**
+   * Whose defaults it has. 'untrusted': those for strangers' code, of which docs/security.md has the table: a user namespace of its own, no
+   * capability, a root that can't be written to with a small tmpfs at /tmp, limits of memory, processes, time and output, binds and volumes
+   * that are nosuid and nodev, and streams that are pipes of Node's alone. What is given beside it wins; in `tmpfs` and `ulimits` key by key.
+   *
+   * Where one of these can't be had, such as `memory` for an ordinary user without a delegated group, it is an UnsupportedError as if it had
+   * been given. Default: none.
+   */
+  profile?: 'untrusted' | undefined;
   /** 'host', 'docker.io/library/alpine:3', 'sha256:HEX', 'oci:DIR:TAG', 'docker-archive:FILE', 'dir:ROOTFS'. This or `rootfs` is needed. */
   image?: string | Image | undefined;
   /**

@@ -9,6 +9,7 @@ import {
   type StdioItem,
   terminalShape,
 } from '../../process/options/process-options.js';
+import { type ProfileName, withExecProfile } from './profiles.js';
 
 /** Checked ExecOptions, defaults filled in. */
 export interface ParsedExec {
@@ -53,11 +54,12 @@ let defaults: ParsedExec | undefined;
 
 /**
  * @param value `undefined` is no options. They say the same each time, so they are checked only once.
+ * @param profile the container's
  * @throws NacelleError `ERR_INVALID_OPTION`
  */
-export function parseExec(value: unknown): ParsedExec {
-  if (value !== undefined) return check(value);
-  defaults ??= frozen(check({}));
+export function parseExec(value: unknown, profile: ProfileName | null = null): ParsedExec {
+  if (value !== undefined || profile !== null) return check(withExecProfile(value, profile), profile);
+  defaults ??= frozen(check({}, null));
   return defaults;
 }
 
@@ -66,11 +68,11 @@ function frozen(parsed: ParsedExec): ParsedExec {
   return Object.freeze({ ...parsed, process: Object.freeze(parsed.process), limits: Object.freeze(parsed.limits) });
 }
 
-function check(value: unknown): ParsedExec {
+function check(value: unknown, profile: ProfileName | null): ParsedExec {
   const { privileged, limits, detach = false, ...process } = parseOptions(schema, value, 'options');
   const streams = detach ? ({ stdin: IGNORED, stdout: IGNORED, stderr: IGNORED } as const) : {};
   return {
-    process: normaliseProcess({ ...process, ...streams }),
+    process: normaliseProcess({ ...process, ...streams }, { pipesOnly: profile !== null }),
     detach,
     umask: process.umask ?? null,
     privileged: privileged ?? false,

@@ -57,6 +57,8 @@ export interface ContainerInspect<E extends Encoding = 'utf8'> {
 
 /** Most options that are nowhere else, with every default filled in, by the image or by this library. Durations are ms, sizes bytes. */
 export interface ResolvedOptions {
+  /** Whose defaults it has. */
+  profile: 'untrusted' | null;
   isolation: 'namespaces' | 'landlock';
   /** With which `command` begins. */
   entrypoint: string[];

@@ -18,6 +18,7 @@ const ALLOWED: ReadonlySet<string> = new Set([
 
 /** Why not, for those that one might try. */
 const REASONS: Readonly<Record<string, string>> = {
+  profile: 'it lacks most of what the profile sets. Give memory, pidsLimit, timeout and the like themselves',
   rootfs: "it has no root of its own, and sees the host's files",
   copyIn: 'it has no root of its own: give it a folder with volumes',
   copyOut: 'it has no root of its own: give it a folder with volumes',

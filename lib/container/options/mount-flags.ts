@@ -19,6 +19,8 @@ export interface ParsedMount {
   readonly recursive: boolean;
   readonly propagation: Propagation;
   readonly flags: ReadonlySet<MountFlag>;
+  /** What it was told to be without, such as `nodev` by 'dev': no default brings that back. */
+  readonly lifted?: ReadonlySet<MountFlag>;
   /** The file system's own options: 'size=8388608', 'mode=1777'. */
   readonly data: readonly string[];
   /** Whether an empty volume takes what the image has at the target. False for any other mount. */
@@ -47,17 +49,22 @@ const TMPFS = new Map<string, RegExp>([
 /** Sorts options into flags and the file system's own; `complain` is told of what is neither. */
 export function sortOptions(type: string, options: readonly string[], defaults: readonly MountFlag[], complain: (problem: string) => void) {
   const flags = new Set<MountFlag>(defaults);
+  const lifted = new Set<MountFlag>();
   const data: string[] = [];
   for (const option of options) {
     const flag = mountFlags.find((name) => name === option);
     const off = OPPOSITES.get(option);
-    if (flag) flags.add(flag);
-    else if (off) flags.delete(off);
-    else if (type === 'tmpfs') data.push(tmpfsOption(option, complain));
+    if (flag) {
+      flags.add(flag);
+      lifted.delete(flag);
+    } else if (off) {
+      flags.delete(off);
+      lifted.add(off);
+    } else if (type === 'tmpfs') data.push(tmpfsOption(option, complain));
     else if (type === 'overlay' || type === 'proc') data.push(option);
     else complain(`has an option that a ${type} mount doesn't know: ${JSON.stringify(option)}`);
   }
-  return { flags, data };
+  return { flags, data, ...(lifted.size > 0 ? { lifted } : {}) };
 }
 
 function tmpfsOption(option: string, complain: (problem: string) => void): string {

@@ -27,7 +27,7 @@ export const mountSchema = z
       complain(`is a ${mount.type}, which has no source`);
     if (mount.type !== 'bind' && mount.recursive !== undefined) complain('has recursive, which is for binds');
     if (mount.type === 'volume') return volumeMount({ ...mount, source: mount.source ?? null }, complain);
-    const { flags, data } = sortOptions(mount.type, mount.options ?? [], defaultFlags(mount.type), complain);
+    const { flags, ...others } = sortOptions(mount.type, mount.options ?? [], defaultFlags(mount.type), complain);
     if (mount.type === 'image') requireFlags(mount.type, flags, complain);
     // a write to a sysfs changes the host
     if (mount.type === 'sysfs' && (mount.readOnly === false || !flags.has('ro'))) return fail('is a sysfs, which is read-only');
@@ -40,7 +40,7 @@ export const mountSchema = z
       recursive: mount.recursive ?? mount.type === 'bind',
       propagation: mount.propagation ?? 'rprivate',
       flags,
-      data,
+      ...others,
       copies: false,
     };
   });

@@ -27,15 +27,14 @@ export const volumeSchema = text.transform((value, context): ParsedMount => {
   const propagation = propagations.find((word) => words.includes(word));
   const others = words.filter((word) => word !== propagation);
   if (isVolume) return volumeMount({ source, target: inside.data, propagation, options: others }, complain);
-  const { flags } = sortOptions('bind', others, [], complain);
+  const sorted = sortOptions('bind', others, [], complain);
   return {
     type: 'bind',
     source,
     target: inside.data,
     recursive: true,
     propagation: propagation ?? 'rprivate',
-    flags,
-    data: [],
+    ...sorted,
     copies: false,
   };
 });
@@ -55,7 +54,7 @@ export function volumeMount(mount: VolumeMount, complain: (problem: string) => v
   if (problem !== null) complain(`has a source that ${problem}, not ${JSON.stringify(source)}`);
   if (source === null && (options.length > 0 || propagation !== undefined || readOnly !== undefined))
     complain('is a volume without a source: it goes with the container, and has no options');
-  const { flags } = sortOptions(
+  const { flags, ...others } = sortOptions(
     'volume',
     options.filter((option) => option !== 'nocopy'),
     defaultFlags('volume'),
@@ -71,7 +70,7 @@ export function volumeMount(mount: VolumeMount, complain: (problem: string) => v
     recursive: false,
     propagation: propagation ?? 'rprivate',
     flags,
-    data: [],
+    ...others,
     copies: !options.includes('nocopy'),
   };
 }

@@ -10,6 +10,7 @@ export function landlockOptions(
 ): ResolvedOptions {
   const host = 'host' as const;
   return {
+    profile: null,
     isolation: 'landlock',
     entrypoint: [...(entrypoint ?? [])],
     rootfs: null,

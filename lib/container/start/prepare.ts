@@ -23,12 +23,14 @@ import { SIGTERM } from '../../process/options/signals.js';
 import { resolveCapabilities } from '../../security/capabilities.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { healthOf, type ParsedHealth } from '../options/healthcheck.js';
+import { NOBODY, SCRATCH, toldOfProfile } from '../options/profiles.js';
 import { numericUser } from '../options/userns-option.js';
 import { defaultMounts } from '../plan/default-mounts.js';
 import { mayBeRefused } from '../plan/device-nodes.js';
 import { planHealth } from '../plan/health-plan.js';
 import { namespacesToJoin } from '../plan/namespace-steps.js';
 import type { ExtraDevice, PlanInput, RootSource } from '../plan/plan-input.js';
+import type { UserNamespacePlan } from '../plan/userns.js';
 import { mapsIn, toOutside } from '../plan/userns-ids.js';
 import { anonymousVolumes } from './anonymous-volumes.js';
 import { cpuClockOf, type NotEnforced, planContainerGroup, requireDeviceController } from './container-group.js';
@@ -86,6 +88,14 @@ export interface PrepareFor {
 }
 
 export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<Prepared> {
+  try {
+    return await prepareAll(options, of);
+  } catch (error) {
+    throw toldOfProfile(error, options.profile);
+  }
+}
+
+async function prepareAll(options: ParsedOptions, of: PrepareFor): Promise<Prepared> {
   const found = await findRoot(options, of);
   try {
     const sources = await findSources(options, found.root);
@@ -179,8 +189,8 @@ async function prepareOn(
     entrypoint: entrypointOf(options, config),
     program: {
       env: environment(options, config, hostname),
-      cwd: options.process.cwd ?? (config.workingDir || '/'),
-      user: options.process.user ?? userOf(config),
+      cwd: options.process.cwd ?? (config.workingDir || (options.profile === null ? '/' : SCRATCH)),
+      user: options.process.user ?? usualUser(options, config, users.plan),
       groupAdd: options.process.groupAdd ?? [],
       keepsGroups: own.kind === 'user' && own.whyOne !== null,
       umask: options.process.umask,
@@ -324,6 +334,14 @@ function lookUp(path: string, option: string) {
 function userOf({ user = '' }: ImageConfig): string {
   const [name, group] = user.split(':');
   return `${name || '0'}${group ? `:${group}` : ''}`;
+}
+
+/** The image's user; of a profile, one who is not root where there is such a one inside. */
+function usualUser({ profile }: ParsedOptions, config: ImageConfig, users: UserNamespacePlan): string {
+  const user = userOf(config);
+  if (profile === null || !/^(?:root|0)(?::|$)/.test(user)) return user;
+  const isThere = users.kind === 'none' || [users.uid, users.gid].every((map) => toOutside(map, NOBODY) !== undefined);
+  return isThere ? `${NOBODY}:${NOBODY}` : user;
 }
 
 /** The signal that asks the first process to end. @throws ImageError when the image names no signal */

@@ -9,6 +9,7 @@ export function resolvedOptions({ options, root, entrypoint, hostname, table, st
   const { readOnly, init, domainname, namespaces, dns, extraHosts, mounts, devices, sysctls, process, detached } = options;
   const net = modeOf(namespaces.net);
   return {
+    profile: options.profile,
     isolation: 'namespaces',
     entrypoint: [...entrypoint],
     rootfs: root.type === 'folder' ? root.path : null,

@@ -29,6 +29,8 @@ export interface ParsedProcess {
   /** Each a name or an exact number; `null` is not given. */
   readonly groupAdd: readonly string[] | null;
   readonly umask: number;
+  /** The program has pipes of ours as its streams, whatever these name: Node copies between, within `maxBuffer`. */
+  readonly pipesOnly: boolean;
   readonly stdin: readonly StdioItem[];
   readonly stdout: readonly StdioItem[];
   readonly stderr: readonly StdioItem[];
@@ -193,7 +195,7 @@ export function checkProcess(options: CheckedProcess, context: Complaints): void
 }
 
 /** Fills in the defaults. The options must have been checked. */
-export function normaliseProcess(options: CheckedProcess): ParsedProcess {
+export function normaliseProcess(options: CheckedProcess, { pipesOnly = false }: { pipesOnly?: boolean } = {}): ParsedProcess {
   const pipe: readonly StdioItem[] = [{ type: 'pipe' }];
   const ignore: readonly StdioItem[] = [{ type: 'ignore' }];
   const tty = options.tty === true ? DEFAULT_SIZE : options.tty || null;
@@ -204,6 +206,7 @@ export function normaliseProcess(options: CheckedProcess): ParsedProcess {
     user: options.user ?? null,
     groupAdd: options.groupAdd ?? null,
     umask: options.umask ?? 0o022,
+    pipesOnly,
     stdin: options.stdin ?? (options.input === undefined && tty === null ? ignore : pipe),
     stdout: options.stdout ?? pipe,
     stderr: options.stderr ?? (tty === null ? pipe : ignore),

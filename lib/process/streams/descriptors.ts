@@ -76,12 +76,24 @@ export async function untilOpen(stream: Readable | Writable, option: string): Pr
   }
 }
 
-const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND, O_NOCTTY, O_NONBLOCK } = constants;
+const { O_RDONLY, O_WRONLY, O_CREAT, O_TRUNC, O_APPEND, O_NOCTTY, O_NONBLOCK } = constants;
 
 /** Looks at the file that an input is to come from. @throws SyscallError; NacelleError `ERR_INVALID_OPTION` for what is no file */
 export async function inputFile(file: string, option: string): Promise<'file' | 'null'> {
   const status = await attempting(`open ${file} as ${option}`, () => stat(file));
   return fileKind(status, file, option);
+}
+
+/** Opens the file that an input comes from. The call never blocks. @throws as {@link inputFile} */
+export async function openInput(file: string, option: string): Promise<number> {
+  const fd = await attempting(`open ${file} as ${option}`, () => open(file, O_RDONLY | O_NOCTTY | O_NONBLOCK));
+  try {
+    fileKind(fstatSync(fd), file, option);
+    return fd;
+  } catch (error) {
+    await close(fd);
+    throw error;
+  }
 }
 
 /**

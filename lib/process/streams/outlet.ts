@@ -46,6 +46,8 @@ export class Outlet {
   readonly #copies = new Set<LiveCopy>();
   readonly #sinks: Writable[] = [];
   /** The sinks and copies that can't take more now. */
+  /** The sinks get what is within the collector's limit, and nothing past that. */
+  readonly #boundsSinks: boolean;
   readonly #full = new Set<Writable | LiveCopy>();
   #leaving: (() => unknown)[] = [];
   #isRef = true;
@@ -53,7 +55,8 @@ export class Outlet {
   #ended = false;
   #closed = false;
 
-  constructor(source: UnopenedSource, collector: Collector | null) {
+  constructor(source: UnopenedSource, collector: Collector | null, { boundsSinks = false }: { boundsSinks?: boolean } = {}) {
+    this.#boundsSinks = boundsSinks;
     this.#unopened = source;
     this.#collector = collector;
   }
@@ -138,7 +141,10 @@ export class Outlet {
   /** Whoever takes a chunk may change it, so the collector's is shared with nobody. */
   #give(chunk: Uint8Array): void {
     const kept = this.#collector?.push(chunk);
-    for (const sink of this.#sinks) if (sink.writable && !sink.write(kept ? Buffer.from(chunk) : chunk)) this.#wait(sink);
+    const given = (this.#boundsSinks ? kept : null) ?? chunk;
+    for (const sink of this.#sinks) {
+      if (given.length > 0 && sink.writable && !sink.write(kept ? Buffer.from(given) : given)) this.#wait(sink);
+    }
     if (kept) for (const copy of this.#copies) this.#offer(copy, kept);
   }
 

@@ -10,8 +10,11 @@ import { openOutput } from './descriptors.js';
 export class OutputFiles {
   readonly #outputs: readonly (readonly StdioItem[])[];
   readonly #emptied = new Set<string>();
+  readonly #allByNode: boolean;
 
-  constructor(stdout: readonly StdioItem[], stderr: readonly StdioItem[]) {
+  /** @param allByNode every output goes by way of Node */
+  constructor(stdout: readonly StdioItem[], stderr: readonly StdioItem[], allByNode = false) {
+    this.#allByNode = allByNode;
     this.#outputs = [stdout, stderr];
   }
 
@@ -26,6 +29,6 @@ export class OutputFiles {
   /** Two outputs that go to the file alone share one descriptor. */
   #isOfBoth(path: string): boolean {
     const names = (item: StdioItem): boolean => item.type === 'file' && resolve(item.file) === path;
-    return this.#outputs.every((items) => items.some(names)) && this.#outputs.some(({ length }) => length > 1);
+    return this.#outputs.every((items) => items.some(names)) && (this.#allByNode || this.#outputs.some(({ length }) => length > 1));
   }
 }

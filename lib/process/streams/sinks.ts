@@ -4,36 +4,47 @@ import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { StdioItem } from '../options/process-options.js';
 import { isStandard } from './callers-streams.js';
-import { checkOpen } from './descriptors.js';
+import { streamOfCopy } from './copied-descriptor.js';
+import { checkOpen, kindOf } from './descriptors.js';
 import type { OutputFiles } from './output-files.js';
 
 /** The streams that Node writes a program's outputs to: the caller's, and those of files. */
 export class Sinks {
   readonly #files: OutputFiles;
+  readonly #forPipesOnly: boolean;
   /** `wait`: {@link finish} waits until all of it is written. */
   readonly #sinks = new Map<Writable, { end: boolean; wait: boolean }>();
   readonly #opened: Writable[] = [];
 
-  constructor(files: OutputFiles) {
+  /** @param forPipesOnly nothing but pipes is between Node and the program, so that this is the one way to what a descriptor is */
+  constructor(files: OutputFiles, forPipesOnly = false) {
     this.#files = files;
+    this.#forPipesOnly = forPipesOnly;
   }
 
   /**
    * The stream of a place that an output goes to; `null` for a place that is no sink.
    *
-   * @throws as {@link OutputFiles.open}; NacelleError `ERR_INVALID_OPTION` for a descriptor that is not open
+   * @throws as {@link OutputFiles.open}; NacelleError `ERR_INVALID_OPTION` for a descriptor that is not open, or of what is no stream
    */
   async open(item: StdioItem, option: 'stdout' | 'stderr'): Promise<Writable | null> {
     if (item.type === 'inherit') return this.#keep(process[option], { end: false, wait: false });
     if (item.type === 'sink') return this.#keep(item.stream, { end: !isStandard(item.stream), wait: false });
     if (item.type === 'fd') {
+      const kind = this.#forPipesOnly ? kindOf(item.fd, option).kind : 'file';
+      if (kind === 'null') return null;
+      if (kind === 'given') return this.#keep(this.#own(streamOfCopy(item.fd, 'write')), { end: true, wait: true });
       checkOpen(item.fd, option);
       return this.#keep(createWriteStream('', { fd: item.fd, autoClose: false }), { end: true, wait: true });
     }
     if (item.type !== 'file') return null;
     const sink = createWriteStream('', { fd: await this.#files.open(resolve(item.file), item.append, option) });
+    return this.#keep(this.#own(sink), { end: true, wait: true });
+  }
+
+  #own(sink: Writable): Writable {
     this.#opened.push(sink);
-    return this.#keep(sink, { end: true, wait: true });
+    return sink;
   }
 
   #keep(sink: Writable, ending: { end: boolean; wait: boolean }): Writable {
@@ -44,10 +55,12 @@ export class Sinks {
   /** To be called when all output was given: ends the sinks, and waits until files are written. */
   async finish(): Promise<void> {
     for (const [sink, { end }] of this.#sinks) if (end) sink.end();
-    await Promise.all([...this.#sinks].filter(([sink, { wait }]) => wait && !sink.errored).map(([sink]) => finished(sink)));
+    await Promise.all(
+      [...this.#sinks].filter(([sink, { wait }]) => wait && !sink.errored).map(([sink]) => finished(sink, { readable: false })),
+    );
   }
 
-  /** Closes the files. */
+  /** Closes what was opened here. */
   close(): void {
     for (const sink of this.#opened.splice(0)) sink.destroy();
   }

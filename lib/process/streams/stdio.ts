@@ -6,7 +6,8 @@ import type { ParsedProcess, StdioItem } from '../options/process-options.js';
 import { callersStreams, feed, isStream, sourceOf } from './callers-streams.js';
 import type { ChildEnd, Copy, Streams } from './child-end.js';
 import { Collector } from './collect.js';
-import { checkOpen, directDescriptor, inputFile, kindOf, untilOpen } from './descriptors.js';
+import { streamOfCopy } from './copied-descriptor.js';
+import { checkOpen, directDescriptor, inputFile, kindOf, openInput, untilOpen } from './descriptors.js';
 import { ignoreErrors } from './ignore-errors.js';
 import { Outlet } from './outlet.js';
 import { OutputFiles } from './output-files.js';
@@ -20,7 +21,7 @@ export type MakePipe = () => readonly [number, number];
 /** Makes a stream of our end of a pipe; the end is closed with the stream. */
 type MakeStream = (fd: number, options: { readable: boolean; writable: boolean }) => Socket;
 
-type Options = Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'input' | 'maxBuffer' | 'buffer'>;
+type Options = Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'input' | 'maxBuffer' | 'buffer' | 'pipesOnly'>;
 type Stream = 0 | 1 | 2;
 
 /** Something to be closed. */
@@ -44,6 +45,8 @@ export class Stdio implements ProgramStreams {
   readonly stderr: Readable | null;
   readonly terminal = null;
   #stdin: Socket | null = null;
+  /** What Node writes to it. */
+  #source: ParsedProcess['input'];
   readonly #outlets: [stdout: Outlet | null, stderr: Outlet | null] = [null, null];
   /** The program's ends of our pipes. */
   readonly #pipeEnds = new Map<Stream, number>();
@@ -81,8 +84,9 @@ export class Stdio implements ProgramStreams {
     streamOf: MakeStream = (fd, direction) => new Socket({ fd, ...direction }),
   ) {
     this.#options = options;
-    this.#outputFiles = new OutputFiles(this.#items(1), this.#items(2));
-    this.#sinks = new Sinks(this.#outputFiles);
+    this.#source = sourceOf(options);
+    this.#outputFiles = new OutputFiles(this.#items(1), this.#items(2), options.pipesOnly);
+    this.#sinks = new Sinks(this.#outputFiles, options.pipesOnly);
     this.#owned.push({ close: () => this.#sinks.close() });
     this.#pipe = pipe;
     this.#closeEnd = closeEnd;
@@ -91,9 +95,7 @@ export class Stdio implements ProgramStreams {
     for (const stream of callersStreams(options)) stream.on('error', this.#onFailure);
     try {
       if (options.stdin[0]?.type === 'pipe') this.#makeStdin();
-      const [stdout, stderr] = ([1, 2] as const).map((stream) =>
-        this.#items(stream).some((item) => item.type === 'pipe') ? this.#makeOutlet(stream).copy() : null,
-      );
+      const [stdout, stderr] = ([1, 2] as const).map((stream) => (this.#isVisible(stream) ? this.#makeOutlet(stream).copy() : null));
       this.stdout = stdout ?? null;
       this.stderr = stderr ?? null;
     } catch (error) {
@@ -109,9 +111,8 @@ export class Stdio implements ProgramStreams {
 
   /** New streams that give the output from its beginning on. The list is empty where the output goes elsewhere. */
   copies(from: 'stdout' | 'stderr' | 'all'): Readable[] {
-    const [stdout, stderr] = this.#outlets;
-    const wanted = { stdout: [stdout], stderr: [stderr], all: [stdout, stderr] }[from];
-    return wanted.flatMap((outlet) => outlet?.copy() ?? []);
+    const wanted = ({ stdout: [1], stderr: [2], all: [1, 2] } as const)[from];
+    return wanted.flatMap((stream) => (this.#isVisible(stream) ? (this.#outlets[stream - 1]?.copy() ?? []) : []));
   }
 
   /**
@@ -146,9 +147,8 @@ export class Stdio implements ProgramStreams {
     this.#hooks = hooks;
     for (const outlet of this.#outlets) outlet?.begin(hooks);
     if (this.#failure) hooks.onError(this.#failure);
-    const source = sourceOf(this.#options);
-    if (!this.#stdin || source === null) return;
-    feed(this.#stdin, source, this.#onSourceClose);
+    if (!this.#stdin || this.#source === null) return;
+    feed(this.#stdin, this.#source, this.#onSourceClose);
   }
 
   /**
@@ -206,6 +206,11 @@ export class Stdio implements ProgramStreams {
     return useful.length === 0 ? items.slice(0, 1) : useful;
   }
 
+  /** Whether the caller sees an output here. */
+  #isVisible(stream: 1 | 2): boolean {
+    return this.#items(stream).some((item) => item.type === 'pipe');
+  }
+
   /** A pipe of ours: gives our end of it. */
   #makePipe(stream: Stream): number {
     const [readEnd, writeEnd] = this.#pipe();
@@ -235,14 +240,13 @@ export class Stdio implements ProgramStreams {
   }
 
   #makeOutlet(stream: 1 | 2): Outlet {
-    const { maxBuffer, buffer } = this.#options;
-    const isVisible = this.#items(stream).some((item) => item.type === 'pipe');
-    const collector = isVisible
-      ? new Collector({ limit: maxBuffer, keep: buffer }, () => this.#hooks?.onOverflow(stream === 1 ? 'stdout' : 'stderr'))
-      : null;
+    const { maxBuffer, buffer, pipesOnly } = this.#options;
+    const isVisible = this.#isVisible(stream);
+    const onOverflow = (): void => this.#hooks?.onOverflow(stream === 1 ? 'stdout' : 'stderr');
+    const collector = isVisible || pipesOnly ? new Collector({ limit: maxBuffer, keep: buffer && isVisible }, onOverflow) : null;
     const own = this.#makePipe(stream);
     const source = { open: () => this.#streamOf(own, { readable: true, writable: false }), close: () => this.#closeEnd(own) };
-    const outlet = new Outlet(source, collector);
+    const outlet = new Outlet(source, collector, { boundsSinks: pipesOnly });
     this.#owned.push({ close: () => outlet.close() });
     this.#outlets[stream - 1] = outlet;
     return outlet;
@@ -254,7 +258,8 @@ export class Stdio implements ProgramStreams {
 
   async #openStdin(): Promise<ChildEnd> {
     const [item] = this.#options.stdin;
-    const direct = item && item.type !== 'pipe' ? await this.#direct(0, item) : null;
+    const given = item && item.type !== 'pipe' ? item : null;
+    const direct = given === null ? null : await (this.#options.pipesOnly ? this.#piped(given) : this.#direct(0, given));
     if (direct !== null) return direct;
     if (!this.#stdin) this.#makeStdin();
     return this.#pipeEnd(0);
@@ -263,7 +268,8 @@ export class Stdio implements ProgramStreams {
   async #openOutput(stream: 1 | 2): Promise<ChildEnd> {
     const items = this.#items(stream);
     const [only] = items;
-    const direct = only && items.length === 1 && only.type !== 'pipe' ? await this.#direct(stream, only) : null;
+    const isDirect = only && items.length === 1 && only.type !== 'pipe' && (!this.#options.pipesOnly || only.type === 'ignore');
+    const direct = isDirect ? await this.#direct(stream, only) : null;
     if (direct !== null) return direct;
     const outlet = this.#outlets[stream - 1] ?? this.#makeOutlet(stream);
     for (const item of items) {
@@ -293,6 +299,24 @@ export class Stdio implements ProgramStreams {
       default:
         return null;
     }
+  }
+
+  /** What is a pipe, or nothing, as stdin; `null` where Node copies to a pipe. */
+  async #piped(item: StdioItem): Promise<ChildEnd | null> {
+    if (item.type === 'source') return null;
+    if (item.type === 'file') {
+      const fd = await openInput(item.file, NAMES[0]);
+      this.#childFds.push(fd);
+      return this.#given(0, fd, resolve(item.file));
+    }
+    const fd = item.type === 'inherit' ? 0 : item.type === 'fd' ? item.fd : null;
+    if (fd === null) return { type: 'null' };
+    if (kindOf(fd, NAMES[0]).kind !== 'given') return this.#given(0, fd);
+    const source = streamOfCopy(fd, 'read');
+    source.on('error', this.#onFailure);
+    this.#owned.push({ close: () => source.destroy() });
+    this.#source = source;
+    return null;
   }
 
   /** A descriptor of the caller's. */

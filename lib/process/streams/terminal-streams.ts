@@ -14,7 +14,7 @@ import { Sinks } from './sinks.js';
 import { streamFailed } from './stream-failed.js';
 import { Terminal } from './terminal.js';
 
-type Options = Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'input' | 'maxBuffer' | 'buffer'>;
+type Options = Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'input' | 'maxBuffer' | 'buffer' | 'pipesOnly'>;
 
 const NOTHING: ChildEnds = [{ type: 'null' }, { type: 'null' }, { type: 'null' }];
 
@@ -26,6 +26,8 @@ export class TerminalStreams implements ProgramStreams {
   readonly #options: Options;
   readonly #size: TerminalSize;
   readonly #outlet: Outlet;
+  /** The caller sees the output here. */
+  readonly #isVisible: boolean;
   readonly #sinks: Sinks;
   #source: ParsedProcess['input'];
   #hooks: StreamHooks | null = null;
@@ -42,12 +44,15 @@ export class TerminalStreams implements ProgramStreams {
     this.#size = size;
     this.terminal = terminal;
     this.#source = options.input;
-    this.#sinks = new Sinks(new OutputFiles(options.stdout, []));
-    const { maxBuffer, buffer } = options;
+    this.#sinks = new Sinks(new OutputFiles(options.stdout, []), options.pipesOnly);
+    const { maxBuffer, buffer, pipesOnly } = options;
     const isVisible = options.stdout.some(({ type }) => type === 'pipe');
-    const collector = isVisible ? new Collector({ limit: maxBuffer, keep: buffer }, () => this.#hooks?.onOverflow('stdout')) : null;
-    this.#outlet = new Outlet({ open: () => terminal.output, close: () => void terminal.output.destroy() }, collector);
-    this.stdout = this.#outlet.copy();
+    const limits = { limit: maxBuffer, keep: buffer && isVisible };
+    const collector = isVisible || pipesOnly ? new Collector(limits, () => this.#hooks?.onOverflow('stdout')) : null;
+    const source = { open: () => terminal.output, close: () => void terminal.output.destroy() };
+    this.#outlet = new Outlet(source, collector, { boundsSinks: pipesOnly });
+    this.#isVisible = isVisible;
+    this.stdout = isVisible ? this.#outlet.copy() : null;
     // errors are heard from now on, for an image may be pulled before the program runs
     for (const stream of callersStreams(options)) stream.on('error', this.#onFailure);
   }
@@ -57,7 +62,7 @@ export class TerminalStreams implements ProgramStreams {
   }
 
   copies(from: 'stdout' | 'stderr' | 'all'): Readable[] {
-    const copy = from === 'stderr' ? null : this.#outlet.copy();
+    const copy = from === 'stderr' || !this.#isVisible ? null : this.#outlet.copy();
     return copy === null ? [] : [copy];
   }
 

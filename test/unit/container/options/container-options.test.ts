@@ -174,6 +174,7 @@ describe('what is given', () => {
         recursive: false,
         propagation: 'rprivate',
         flags: new Set(['nosuid', 'nodev']),
+        lifted: new Set(['noexec']),
         data: ['size=8388608', 'mode=1777'],
         ...rest,
       },
