@@ -16,6 +16,19 @@ export const defaultMaskedPaths: readonly string[] = [
   '/sys/firmware',
 ];
 
+/**
+ * What only user 0 of the host may read: where things lie in the machine's memory and the kernel's, by which attacks on the kernel and side
+ * channels are aimed. A container in a user namespace has no such user.
+ */
+export const maskedPathsForRoot: readonly string[] = [
+  '/proc/kpagecgroup',
+  '/proc/kpagecount',
+  '/proc/kpageflags',
+  '/proc/pagetypeinfo',
+  '/proc/slabinfo',
+  '/proc/vmallocinfo',
+];
+
 /** Paths that may be read, but that change the host when they are written, whoever writes. */
 export const defaultReadonlyPaths: readonly string[] = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 

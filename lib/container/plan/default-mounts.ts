@@ -1,6 +1,6 @@
 import { CREATE } from '../../plan/constants.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
-import { defaultDeviceLinks, defaultDevices, defaultMaskedPaths, defaultReadonlyPaths } from '../../security/paths.js';
+import { defaultDeviceLinks, defaultDevices, defaultMaskedPaths, defaultReadonlyPaths, maskedPathsForRoot } from '../../security/paths.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { DEV, type FileRow, type MountRow, type MountTable, PROC } from './mount-table.js';
 import { isMadeInside, type UserNamespacePlan } from './userns.js';
@@ -107,7 +107,7 @@ export function defaultMounts({ options, ownProc, unified, files, userns, device
       ...(isForeign && namespaces.ipc === 'host' ? [] : [queues]),
     ],
     files: etc.filter(({ target }) => !mounted.has(target)),
-    maskedPaths: maskedPaths ?? defaultMaskedPaths,
+    maskedPaths: maskedPaths ?? (userns.kind === 'none' ? [...defaultMaskedPaths, ...maskedPathsForRoot] : defaultMaskedPaths),
     readonlyPaths: readonlyPaths ?? defaultReadonlyPaths,
   };
 }

@@ -49,6 +49,17 @@ export const proc = [
       off: [{ maskedPaths: [] }, '5'],
     }),
   ),
+  ...['slabinfo', 'vmallocinfo', 'pagetypeinfo', 'kpagecount', 'kpageflags', 'kpagecgroup'].map((name) =>
+    attack({
+      attack: `as root of the host: reads /proc/${name}, which tells where things lie in the machine's memory`,
+      source: 'grooming of the kernel’s heap, and rowhammer',
+      protection: 'a mask',
+      as: ['root'],
+      tries: script(`dd if=/proc/${name} bs=8 count=1 2>/dev/null | wc -c`),
+      on: [{}, '0'],
+      off: [{ maskedPaths: [] }, '8'],
+    }),
+  ),
   attack({
     attack: 'lists /sys/firmware',
     source: "docker's masked paths",

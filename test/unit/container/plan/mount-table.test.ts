@@ -7,7 +7,13 @@ import { CREATE } from '../../../../lib/plan/constants.js';
 import type { Ground } from '../../../../lib/plan/plan.js';
 import { MOUNT_ATTR } from '../../../../lib/plan/recipe.js';
 import type { Step } from '../../../../lib/plan/steps.js';
-import { defaultDeviceLinks, defaultDevices, defaultMaskedPaths, defaultReadonlyPaths } from '../../../../lib/security/paths.js';
+import {
+  defaultDeviceLinks,
+  defaultDevices,
+  defaultMaskedPaths,
+  defaultReadonlyPaths,
+  maskedPathsForRoot,
+} from '../../../../lib/security/paths.js';
 import { type Facts, last, parts, plan } from '../../../fixtures/container-plan.js';
 import { systemd } from '../../cgroup/machines.js';
 
@@ -65,7 +71,7 @@ describe('the default table', () => {
         { target: '/etc/hostname', content: files.hostname, attributes: 0 },
         { target: '/etc/resolv.conf', content: files.resolvConf, attributes: 0 },
       ],
-      maskedPaths: defaultMaskedPaths,
+      maskedPaths: [...defaultMaskedPaths, ...maskedPathsForRoot],
       readonlyPaths: defaultReadonlyPaths,
     });
   });
