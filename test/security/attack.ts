@@ -6,6 +6,17 @@ import type { Needs } from '../fixtures/requires.js';
 export type Caller = 'root' | 'user';
 export const caller: Caller = geteuid?.() === 0 ? 'root' : 'user';
 
+/** One caller alone, and why not the others. */
+export interface Only {
+  readonly caller: Caller;
+  readonly why: string;
+}
+
+/** An attack that nothing is to be seen of in the containers of an ordinary user. */
+export function rootOnly(why: string): Only {
+  return { caller: 'root', why };
+}
+
 /** One run of an attack, and what it has to say at its end: one line. */
 export interface Trial {
   /** What differs from the defaults, for the reader; '' for nothing. */
@@ -28,8 +39,8 @@ interface Facts {
   readonly protection: string;
   /** Of the machine, besides what all attacks need: busybox and a compiler. */
   readonly needs?: Needs;
-  /** Whose containers the attack is tried in. Default: root's and those of any user, whose rights may be too few for it to succeed at all. */
-  readonly as?: readonly Caller[];
+  /** In whose containers the attack is tried, where it is not in those of everybody. */
+  readonly as?: Only;
 }
 
 export interface Attack extends Facts {

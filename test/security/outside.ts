@@ -56,7 +56,7 @@ export async function rootWith(links: Readonly<Record<string, string>> = {}): Pr
 export async function privately(script: string, ...args: readonly string[]): Promise<string> {
   const { stdout } = await run(
     'unshare',
-    [...(caller === 'root' ? [] : ['-Ur']), '-m', '--propagation', 'private', 'sh', '-c', script, 'sh', ...args],
+    [...(caller === 'root' ? [] : ['-Ur', '--pid', '--fork']), '-m', '--propagation', 'private', 'sh', '-c', script, 'sh', ...args],
     { timeout: 60_000 },
   );
   return stdout.trim();

@@ -1,4 +1,4 @@
-import type { Attack, Trial, Unshown } from './attack.js';
+import type { Attack, Only, Trial, Unshown } from './attack.js';
 import type { Elsewhere } from './elsewhere.js';
 
 /** What was seen of an attack: what it said with the protection and without. */
@@ -13,14 +13,23 @@ const HEAD = `# Attacks, and what stops them
 \`npm run test:security\` tries each of these in containers: as things are, where the attack has to fail, and with the protection away, where it
 has to succeed, which shows that this protection is what stops it. Where nobody can see it succeed, the reason stands there.
 
+Each is tried in containers of root's, and in those of an ordinary user, without subordinate ids and without a group, unless it says why not.
+
 A test holds this page to the cases in \`test/security/cases\`, and writes it anew with \`npm run test:security -- -u\`.
 `;
 
 /** The cases as a page of the documentation. */
 export function pageOf(groups: Readonly<Record<string, readonly Attack[]>>, elsewhere: readonly Elsewhere[]): string {
   const sections = Object.entries(groups).map(([title, attacks]) => {
-    const rows = attacks.map(({ attack, source, protection, on, off }) => [attack, source, protection, tried(on), shown(off)]);
-    return sectionOf(title, ['What somebody does', 'Known from', 'What stops that', 'Then', 'Without'], rows);
+    const rows = attacks.map(({ attack, source, protection, on, off, as }) => [
+      attack,
+      source,
+      protection,
+      tried(on),
+      shown(off),
+      whose(as),
+    ]);
+    return sectionOf(title, ['What somebody does', 'Known from', 'What stops that', 'Then', 'Without', 'Whose containers'], rows);
   });
   const others = elsewhere.map(({ attack, source, file, test }) => [attack, source, `\`${file}\`: ${test}`]);
   return `${HEAD}${sections.join('')}${sectionOf('Tried by other tests', ['What somebody does', 'Known from', 'In test/integration'], others)}`;
@@ -51,6 +60,10 @@ export function linesOf(seen: ReadonlyMap<Attack, Seen>): string[] {
 
 function tried({ setting, says }: Trial): string {
   return setting === '' ? says : `${says} (\`${setting}\`)`;
+}
+
+function whose(as: Only | undefined): string {
+  return as === undefined ? 'root’s and a user’s' : `${as.caller}’s: ${as.why}`;
 }
 
 function shown(off: Trial | Unshown): string {

@@ -7,7 +7,7 @@ import { compileShared } from '../../fixtures/compile.js';
 import { shimOf } from '../../fixtures/host.js';
 import { runNode } from '../../fixtures/node.js';
 import { findTool } from '../../fixtures/tools.js';
-import { attack, byHand } from '../attack.js';
+import { attack, byHand, rootOnly } from '../attack.js';
 import { answered, beside, program, programFile, said } from '../inside.js';
 import { emptyFolder, type HostFile, hostFile, privately, rootWith, SECRET } from '../outside.js';
 
@@ -127,7 +127,7 @@ export const descriptors = [
     attack: 'writes to the program that enters containers, by /proc/PID/exe',
     source: 'CVE-2019-5736',
     protection: "the shim's file is a memfd, sealed, behind a read-only mount that nobody has",
-    as: ['root'],
+    as: rootOnly("the host's is for root"),
     tries: () => rewrites(`/proc/${shimOf()?.pid}/exe`, async () => undefined),
     on: [{}, 'refused'],
     off: byHand('a runtime that is a file', 'written', () => standIn((pid, end) => rewrites(`/proc/${pid}/exe`, end))),
@@ -136,7 +136,7 @@ export const descriptors = [
     attack: "makes the shim's file no program any more, by chmod(2) of /proc/1/exe",
     source: 'findings, 8',
     protection: 'the file can be changed by nobody',
-    as: ['root'],
+    as: rootOnly("the host's is for root"),
     tries: () =>
       said(['sh', '-c', 'chmod 000 /proc/1/exe 2>/dev/null && echo changed || echo refused'], { init: true, capAdd: ['SYS_PTRACE'] }),
     on: [{}, 'refused'],

@@ -4,7 +4,7 @@ import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MOUNT_ATTR } from '../../../lib/plan/recipe.js';
 import { withPlans } from '../altered-plans.js';
-import { attack, byHand } from '../attack.js';
+import { attack, byHand, rootOnly } from '../attack.js';
 import { beside, said, script } from '../inside.js';
 import { emptyFolder, privately, rootWith, SECRET, shell } from '../outside.js';
 
@@ -31,7 +31,7 @@ export const devices = [
     attack: 'makes a node of a disk, with CAP_MKNOD',
     source: "docker's default has MKNOD",
     protection: "the group's device rules",
-    as: ['root'],
+    as: rootOnly('nobody but root makes nodes'),
     tries: script('mknod /tmp/disk b 7 0 2>/dev/null && echo made || echo refused', { capAdd: ['MKNOD'] }),
     on: [{}, 'refused'],
     off: [{ deviceRules: [{ type: 'a', access: 'rwm', allow: true }] }, 'made'],
@@ -40,7 +40,7 @@ export const devices = [
     attack: 'opens a device that its image has brought',
     source: 'nodes in layers',
     protection: 'the root is nodev',
-    as: ['root'],
+    as: rootOnly('nobody but root makes nodes'),
     tries: ownNode,
     on: [{}, '0'],
     off: byHand('a plan without nodev', '1', () =>
@@ -51,6 +51,7 @@ export const devices = [
     attack: "gets the host's null device as its stdin, whose mode it may change for the whole machine",
     source: 'findings, 1',
     protection: "'ignore' is the container's own null device",
+    as: rootOnly("a user's null device is the host's in any case, whose mode is for root"),
     tries: async () => whose(await said(['stat', '-L', '-c', '%d:%i', '/proc/self/fd/0'], { stdin: 'ignore' })),
     on: [{}, 'its own'],
     off: byHand("'ignore' of Node's", "the host's", async () => {
@@ -78,6 +79,7 @@ export const devices = [
     attack: 'replaces its own /dev/null by a link, which exec would open and write to',
     source: 'CVE-2025-31133, for exec',
     protection: 'the null device is checked before it is opened',
+    as: rootOnly("a user's null device is mounted, and can't be replaced"),
     tries: () =>
       beside({}, async (container) => {
         await container.exec(['sh', '-c', 'rm /dev/null; ln -s /tmp/file /dev/null; touch /tmp/file'], { stdin: 'pipe' });

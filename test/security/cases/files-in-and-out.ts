@@ -2,7 +2,7 @@ import { buffer } from 'node:stream/consumers';
 import { Container, type ContainerOptions, type RunOptions, Volume } from '../../../lib/index.js';
 import { rounds } from '../../fixtures/rounds.js';
 import { busybox } from '../../fixtures/sandbox.js';
-import { attack, byHand } from '../attack.js';
+import { attack, byHand, rootOnly } from '../attack.js';
 import { answered, beside } from '../inside.js';
 import { emptyFolder, hostFile, SECRET, shell } from '../outside.js';
 
@@ -63,6 +63,7 @@ export const filesInAndOut = [
     attack: 'as nobody: has a file copied out that it may not read itself',
     source: 'findings, 4',
     protection: "copyOut has no more rights than the container's user",
+    as: rootOnly('an ordinary user has one id inside, unless there are subordinate ones'),
     tries: () => copiedOut('true', '/secret', asNobody),
     on: [{}, 'refused'],
     off: byHand('cat(1) of /proc/PID/root/…', SECRET, () =>
@@ -73,6 +74,7 @@ export const filesInAndOut = [
     attack: 'as nobody: has a file copied from it while it runs that it may not read itself',
     source: 'findings, 4',
     protection: "copyFrom has no more rights than the container's user",
+    as: rootOnly('an ordinary user has one id inside, unless there are subordinate ones'),
     tries: () => beside(asNobody, (container) => copiedFrom(container, '/secret')),
     on: [{}, 'nothing of the host'],
     off: byHand('cat(1) of /proc/PID/root/…', SECRET, () =>
@@ -138,6 +140,7 @@ export const filesInAndOut = [
     attack: 'has programs of its own where somebody who copies from it might look for some',
     source: 'CVE-2019-14271, CVE-2026-41567',
     protection: 'nothing of a container is executed for the host',
+    as: rootOnly("nobody but root enters another's root"),
     tries: () =>
       beside({}, async (container) => {
         await container.exec(['sh', '-c', FAKE_TOOLS]);

@@ -9,6 +9,7 @@ import { namespaces } from './namespaces.js';
 import { proc } from './proc.js';
 import { setUp } from './set-up.js';
 import { syscalls } from './syscalls.js';
+import { untrusted } from './untrusted.js';
 import { users } from './users.js';
 
 /** All attacks, by what they go for. */
@@ -24,4 +25,5 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   'Layers of images': layers,
   'Files in and out': filesInAndOut,
   'Limits and lifetime': lifetime,
+  "With profile: 'untrusted'": untrusted,
 };

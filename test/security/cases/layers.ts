@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Container, Image } from '../../../lib/index.js';
 import { type TarEntry, tarArchive } from '../../fixtures/tar.js';
 import { layoutOf } from '../../fixtures/tiny-image.js';
-import { attack, byHand } from '../attack.js';
+import { attack, byHand, rootOnly } from '../attack.js';
 import { busyboxLayer, imageOf } from '../image.js';
 import { answered } from '../inside.js';
 import { emptyFolder, type HostFile, hostFile, privately, shell } from '../outside.js';
@@ -119,6 +119,7 @@ export const layers = [
     attack: 'has a layer that hides a folder of the layers below, as overlayfs would see it and no tool',
     source: 'trusted.overlay.opaque in a PAX record',
     protection: 'attributes of overlayfs are left out',
+    as: rootOnly('the image has files of others'),
     tries: () => shows(folder('d', { pax: { 'SCHILY.xattr.trusted.overlay.opaque': 'y' } })),
     on: [{}, 'file'],
     off: byHand('tar --xattrs', 'hidden', () => overlaid(folder('d', { pax: { 'SCHILY.xattr.trusted.overlay.opaque': 'y' } }))),
@@ -135,6 +136,7 @@ export const layers = [
     attack: 'has a layer that is a thousand times as large when it is unpacked',
     source: 'decompression bomb',
     protection: 'maxBytes, while it is unpacked',
+    as: rootOnly('the image has files of others'),
     tries: async ({ maxBytes }: { maxBytes?: string }) =>
       runImage(imageOf([await busyboxLayer(), tarArchive({ name: 'bomb', data: Buffer.alloc(8 << 20) })]), ['true'], maxBytes),
     on: [{ maxBytes: '4m' }, 'refused: ERR_IMAGE_LIMIT'],

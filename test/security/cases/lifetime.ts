@@ -5,7 +5,7 @@ import { isAlive } from '../../fixtures/host.js';
 import { startNode } from '../../fixtures/node.js';
 import { busybox } from '../../fixtures/sandbox.js';
 import { until } from '../../fixtures/until.js';
-import { attack, byHand } from '../attack.js';
+import { attack, byHand, rootOnly } from '../attack.js';
 import { by, said, script } from '../inside.js';
 import { shell } from '../outside.js';
 
@@ -45,6 +45,7 @@ export const lifetime = [
     attack: 'takes more memory than it was given',
     source: 'out of memory',
     protection: 'memory',
+    as: rootOnly('a group must be delegated'),
     tries: async (options: RunOptions) => by('probe', 'eat', '64')(options),
     on: [{ memory: '32m' }, 'memory-limit'],
     off: [{}, 'ate'],
@@ -69,6 +70,7 @@ export const lifetime = [
     attack: 'burns processor time',
     source: 'miner',
     protection: 'cpuTimeLimit',
+    as: rootOnly('a group must be delegated'),
     tries: status(BURN),
     on: [{ cpuTimeLimit: 50 }, 'cpu-time-limit'],
     off: [{}, 'ok'],

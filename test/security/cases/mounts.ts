@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunOptions } from '../../../lib/index.js';
 import { rounds } from '../../fixtures/rounds.js';
-import { attack, byHand } from '../attack.js';
+import { attack, byHand, rootOnly } from '../attack.js';
 import { busyboxLayer, imageOf } from '../image.js';
 import { answered, beside, opens, program, said, script } from '../inside.js';
 import { emptyFolder, hostFile, privately, rootWith, shell } from '../outside.js';
@@ -156,6 +156,7 @@ export const mounts = [
       attack: `declares a volume at ${path}, over what is masked there and what others believe`,
       source: 'CVE-2019-16884',
       protection: 'an image declares no volume where the kernel answers',
+      as: rootOnly('the image has files of others'),
       tries: () => declared(path),
       on: [{}, 'seen'],
       off: byHand('mount(8) over proc', 'hidden', () =>
@@ -167,7 +168,7 @@ export const mounts = [
     attack: "mounts a hierarchy of cgroup v1, and opens the host's release_agent",
     source: 'CVE-2022-0492',
     protection: 'no CAP_SYS_ADMIN, and no mount(2) in the filter',
-    as: ['root'],
+    as: rootOnly('nobody but root mounts it'),
     needs: { cgroup: 'v1' },
     tries: script('mount -t cgroup -o cpu cgroup /tmp 2>/dev/null && (: >> /tmp/release_agent) && echo opened || echo refused'),
     on: [{}, 'refused'],
@@ -190,7 +191,7 @@ export const mounts = [
     attack: 'writes to a mount below its read-only volume',
     source: 'read-only binds of docker before 25',
     protection: 'read-only is for all mounts of a volume',
-    as: ['root'],
+    as: rootOnly("a user's binds have all that is mounted below"),
     tries: async () =>
       withMount(async (folder) => {
         await said(['sh', '-c', 'echo EVIL > /v/mount/file'], { volumes: [`${folder}:/v:ro`] });
@@ -211,7 +212,7 @@ export const mounts = [
     attack: 'with CAP_SYS_ADMIN: mounts in a volume, over what the host has there',
     source: 'shared propagation, systemd’s default',
     protection: 'mounts of a container are private or slaves',
-    as: ['root'],
+    as: rootOnly("a user's mounts are never shared"),
     tries: (setting: { propagation?: 'rshared' }) =>
       withMount(async (folder) => {
         const volume = { type: 'bind', source: join(folder, 'mount'), target: '/v', ...setting } as const;
@@ -235,6 +236,7 @@ export const mounts = [
     attack: 'makes a set-user-id program on a tmpfs, for another user to run',
     source: "docker's defaults",
     protection: 'tmpfs are nosuid',
+    as: rootOnly('an ordinary user has one id inside, unless there are subordinate ones'),
     tries: setUserId,
     on: [{ tmpfs: { '/t': 'exec' } }, '65534 65534'],
     off: [{ tmpfs: { '/t': 'exec,suid' } }, '65534 0'],

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { type ContainerOptions, Namespace, type RunOptions } from '../../../lib/index.js';
-import { attack } from '../attack.js';
+import { attack, rootOnly } from '../attack.js';
 import { beside, by, program, said } from '../inside.js';
 import { emptyFolder, hostFile, SECRET, withVictim } from '../outside.js';
 
@@ -28,6 +28,7 @@ export const namespaces = [
     attack: 'kills a process of the host by its number',
     source: 'pids of the host',
     protection: 'a pid namespace of its own',
+    as: rootOnly("the host's is for root"),
     tries: (options: RunOptions) =>
       withVictim(async (pid, victim) => {
         const ended = once(victim, 'close').then(() => 'killed');
@@ -44,7 +45,7 @@ export const namespaces = [
     attack: "beside the host's processes: reads the environment of one",
     source: 'ptrace(2)',
     protection: 'no CAP_SYS_PTRACE',
-    as: ['root'],
+    as: rootOnly("the host's is for root"),
     tries: onVictim(`tr '\\0' '\\n' < /proc/$VICTIM/environ 2>/dev/null | sed -n s/^SECRET=//p | grep . || echo refused`),
     on: [hostPids, 'refused'],
     off: [{ ...hostPids, capAdd: ['SYS_PTRACE'] }, SECRET],
@@ -53,7 +54,7 @@ export const namespaces = [
     attack: "beside the host's processes: reads a file by the root of one",
     source: '/proc/PID/root',
     protection: 'no CAP_SYS_PTRACE',
-    as: ['root'],
+    as: rootOnly("the host's is for root"),
     tries: onVictim(`cat /proc/$VICTIM/root$FILE 2>/dev/null | grep . || echo refused`),
     on: [hostPids, 'refused'],
     off: [{ ...hostPids, capAdd: ['SYS_PTRACE'] }, SECRET],
@@ -62,7 +63,7 @@ export const namespaces = [
     attack: "beside the host's processes: joins the mount namespace of one",
     source: 'nsenter(1)',
     protection: 'no CAP_SYS_ADMIN, no CAP_SYS_PTRACE, and no setns(2) in the filter',
-    as: ['root'],
+    as: rootOnly("the host's is for root"),
     tries: onVictim(`nsenter -t $VICTIM -m cat $FILE 2>/dev/null | grep . || echo refused`),
     on: [hostPids, 'refused'],
     off: [{ ...hostPids, capAdd: ['SYS_ADMIN', 'SYS_PTRACE'] }, SECRET],
@@ -106,6 +107,7 @@ export const namespaces = [
     attack: "finds another container's shared memory of System V",
     source: 'shared ipc',
     protection: 'an ipc namespace of its own',
+    as: rootOnly('an ordinary user joins no namespace'),
     tries: shared('shm'),
     on: [{}, 'ENOENT'],
     off: [{ ipc: 'shared' }, 'found'],
@@ -114,6 +116,7 @@ export const namespaces = [
     attack: "finds another container's message queue",
     source: 'shared ipc',
     protection: 'an ipc namespace of its own',
+    as: rootOnly('an ordinary user joins no namespace'),
     tries: shared('mq'),
     on: [{}, 'ENOENT'],
     off: [{ ipc: 'shared' }, 'found'],
@@ -122,6 +125,7 @@ export const namespaces = [
     attack: 'leaves a key in the keyring of its user, root, and another container finds it there',
     source: 'keyrings, which no namespace confines',
     protection: 'the filter',
+    as: rootOnly('each user namespace has keyrings of its own'),
     tries: async (setting: RunOptions) => {
       const options = { ...setting, copyIn: program('escape') };
       await said(['/escape', 'key', 'put'], options);
@@ -148,6 +152,7 @@ export const namespaces = [
     attack: 'learns where its group lies on the host',
     source: '/proc/self/cgroup',
     protection: 'a cgroup namespace of its own',
+    as: rootOnly("the host's is for root"),
     tries: (options: RunOptions) => said(['sh', '-c', 'grep -q nacelle /proc/self/cgroup && echo found || echo nothing'], options),
     on: [{}, 'nothing'],
     off: [{ namespaces: { cgroup: 'host' } }, 'found'],

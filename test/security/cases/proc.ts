@@ -1,4 +1,4 @@
-import { attack } from '../attack.js';
+import { attack, rootOnly } from '../attack.js';
 import { opens, script } from '../inside.js';
 
 const CORE_PATTERN = '/proc/sys/kernel/core_pattern';
@@ -8,7 +8,7 @@ export const proc = [
     attack: "opens core_pattern, by which the host's root runs a program",
     source: 'CVE-2022-0492',
     protection: '/proc/sys is read-only',
-    as: ['root'],
+    as: rootOnly("the host's is for root"),
     tries: script(opens(CORE_PATTERN)),
     on: [{}, 'refused'],
     off: [{ readonlyPaths: [] }, 'opened'],
@@ -17,7 +17,7 @@ export const proc = [
     attack: 'makes /proc/sys writable again, then opens core_pattern',
     source: 'remount of a read-only path',
     protection: 'no CAP_SYS_ADMIN, and no mount(2) in the filter',
-    as: ['root'],
+    as: rootOnly("the host's is for root"),
     tries: script(opens(CORE_PATTERN, 'mount -o remount,bind,rw /proc/sys')),
     on: [{}, 'refused'],
     off: [{ capAdd: ['SYS_ADMIN'] }, 'opened'],
@@ -26,7 +26,7 @@ export const proc = [
     attack: 'mounts another proc, without masks, and opens core_pattern there',
     source: 'new proc',
     protection: 'no CAP_SYS_ADMIN, and no mount(2) in the filter',
-    as: ['root'],
+    as: rootOnly('no proc can be mounted without its masks'),
     tries: script(opens('/tmp/sys/kernel/core_pattern', 'mount -t proc proc /tmp')),
     on: [{}, 'refused'],
     off: [{ capAdd: ['SYS_ADMIN'] }, 'opened'],
@@ -35,6 +35,7 @@ export const proc = [
     attack: 'takes a mask away, and reads what is below',
     source: 'umount of a mask',
     protection: 'no CAP_SYS_ADMIN, and no umount2(2) in the filter',
+    as: rootOnly("the file is the host's root's"),
     tries: script('umount /proc/timer_list 2>/dev/null; head -c 5 /proc/timer_list | wc -c'),
     on: [{}, '0'],
     off: [{ capAdd: ['SYS_ADMIN'] }, '5'],
@@ -44,6 +45,7 @@ export const proc = [
       attack: `reads ${path}, which tells of the whole machine`,
       source: "docker's masked paths",
       protection: 'a mask',
+      ...(path === '/proc/timer_list' ? { as: rootOnly("the file is the host's root's") } : {}),
       tries: script(`head -c 5 ${path} | wc -c`),
       on: [{}, '0'],
       off: [{ maskedPaths: [] }, '5'],
@@ -54,7 +56,7 @@ export const proc = [
       attack: `as root of the host: reads /proc/${name}, which tells where things lie in the machine's memory`,
       source: 'grooming of the kernel’s heap, and rowhammer',
       protection: 'a mask',
-      as: ['root'],
+      as: rootOnly("the file is the host's root's"),
       tries: script(`dd if=/proc/${name} bs=8 count=1 2>/dev/null | wc -c`),
       on: [{}, '0'],
       off: [{ maskedPaths: [] }, '8'],

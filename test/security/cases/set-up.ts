@@ -8,7 +8,7 @@ import { defaultMaskedPaths, defaultReadonlyPaths } from '../../../lib/security/
 import { rounds } from '../../fixtures/rounds.js';
 import { busybox } from '../../fixtures/sandbox.js';
 import { type Change, withPlans } from '../altered-plans.js';
-import { attack, byHand } from '../attack.js';
+import { attack, byHand, rootOnly } from '../attack.js';
 import { beside, program, programFile, said } from '../inside.js';
 import { hostFile, rootWith, SECRET, shell } from '../outside.js';
 
@@ -92,7 +92,7 @@ export const setUp = [
     attack: 'moves /proc of a root that another container is made on, so that masks are made elsewhere',
     source: 'findings, 3; CVE-2019-19921, CVE-2025-52881',
     protection: 'paths are resolved below the mounts themselves, which are checked to be in their places at last',
-    as: ['root'],
+    as: rootOnly('binds of a rootfs are for root'),
     tries: movedProc,
     on: [{}, 'refused: EXDEV'],
     off: byHand('a plan that finds them from the root', 'opened', () => withPlans(fromTheRoot(), movedProc)),
@@ -102,6 +102,7 @@ export const setUp = [
       attack: `traces who comes into its pid namespace by ${how}, to get out by what it has open`,
       source: 'CVE-2016-9962; findings, 7',
       protection: "the namespace is entered last, with nothing of the host's open",
+      as: rootOnly('an ordinary user joins no namespace'),
       tries: () => spied(joining[how], rounds(20, 1000)),
       on: [{}, 'nothing of the host'],
       off: byHand('a plan that leaves a folder open', 'sees the host', () => withPlans(leavesOpen('/'), () => spied(joining[how], 40))),
@@ -125,7 +126,7 @@ export const setUp = [
     attack: 'opens a file of the host by its handle, through a volume of the same disk',
     source: 'shocker, 2014',
     protection: 'no CAP_DAC_READ_SEARCH, and no open_by_handle_at(2) in the filter',
-    as: ['root'],
+    as: rootOnly('nobody but root opens by handle'),
     tries: async (options: RunOptions) => {
       const [volume, { path }] = [hostFile(), hostFile()];
       const handle = await shell('"$1" handle "$2"', programFile('escape'), path);

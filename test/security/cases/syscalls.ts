@@ -1,7 +1,7 @@
 import type { ContainerOptions, RunOptions } from '../../../lib/index.js';
 import { syscallTable } from '../../../lib/security/syscalls/tables.js';
 import { i386 } from '../../fixtures/refused-calls.js';
-import { attack } from '../attack.js';
+import { attack, rootOnly } from '../attack.js';
 import { answered, beside, by, program, said, script } from '../inside.js';
 
 const unconfined = { seccomp: 'unconfined' } as const;
@@ -58,7 +58,7 @@ export const syscalls = [
     attack: "sets the machine's clock",
     source: 'settimeofday(2)',
     protection: BOTH,
-    as: ['root'],
+    as: rootOnly('nobody but root sets the clock'),
     tries: by('probe', 'settimeofday'),
     on: [{}, 'EPERM'],
     off: [{ capAdd: ['SYS_TIME'] }, 'OK'],
