@@ -3,21 +3,33 @@ import { carryOut } from '../native/host-work.js';
 import { closeDescriptor } from '../native/load-addon.js';
 import type { Shim } from '../native/shim.js';
 import { CLONE } from '../plan/constants.js';
-import { planOf, Slots } from '../plan/plan.js';
+import { NONE, planOf, Slots } from '../plan/plan.js';
 import { mapSteps } from '../plan/user-maps.js';
 import type { UserMaps } from '../plan/userns-maps.js';
 
 /**
  * Makes a user namespace that nobody is in.
  *
- * @param on below whose own it is. Default: this process's own shim
+ * @param options.on below whose own it is. Default: this process's own shim
+ * @param options.counts what its users may have of each kind, by the names in /proc/sys/user; else what the machine allows its owner
  * @returns its descriptor, which the caller closes
  * @throws SyscallError
  */
-export async function makeUserNamespace({ uid, gid }: UserMaps, on?: Shim): Promise<number> {
+export async function makeUserNamespace(
+  { uid, gid }: UserMaps,
+  { on, counts = {} }: { readonly on?: Shim; readonly counts?: Readonly<Record<string, number>> } = {},
+): Promise<number> {
   const slots = new Slots();
   const out = slots.take();
-  const steps = [...mapSteps(uid, gid, true), { op: 'open_namespace', host: true, out, type: 'user' } as const, { op: 'park' } as const];
+  const limits = Object.entries(counts).map(([name, most]) => {
+    return { op: 'put', at: NONE, path: `/proc/sys/user/${name}`, bytes: Buffer.from(String(most)) } as const;
+  });
+  const steps = [
+    ...mapSteps(uid, gid, true),
+    ...limits,
+    { op: 'open_namespace', host: true, out, type: 'user' } as const,
+    { op: 'park' } as const,
+  ];
   const { descriptors } = await carryOut(planOf({ stages: [{ flags: CLONE.user, steps }], returns: [out] }), new Map(), on);
   const fd = descriptors.get(out);
   if (fd === undefined) throw new NacelleError('the shim gave no user namespace back', { code: 'ERR_INTERNAL' });

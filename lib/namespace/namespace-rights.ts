@@ -29,7 +29,7 @@ export async function makerOf(
 
 async function sharedOwner(shim: Shim, own: UserPrivilege): Promise<number> {
   // after the end of a shim, the next one may be root of another user namespace, and have no rights over this one
-  shared = shared?.shim === shim ? shared : { shim, fd: makeUserNamespace({ uid: sameIds(own.uid), gid: sameIds(own.gid) }, shim) };
+  shared = shared?.shim === shim ? shared : { shim, fd: makeUserNamespace({ uid: sameIds(own.uid), gid: sameIds(own.gid) }, { on: shim }) };
   const ours = shared;
   try {
     return await ours.fd;

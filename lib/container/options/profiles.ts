@@ -27,6 +27,11 @@ export interface ProfileDefault {
 export const NOBODY = 65_534;
 /** The folder that can be written to. */
 export const SCRATCH = '/tmp';
+/**
+ * What the users of a profile's new user namespace may have, by the names in /proc/sys/user (namespaces(7)): the kernel counts these for the owner of
+ * the namespace too, so that one container could use up all that the host's root may have.
+ */
+export const USER_COUNTS = { max_inotify_instances: 16, max_inotify_watches: 8192 } as const;
 /** Of binds, volumes and images that are mounted. */
 export const MOUNT_FLAGS = ['nosuid', 'nodev'] as const;
 

@@ -9,6 +9,7 @@ import type { Step } from '../../plan/steps.js';
 import type { IdMap } from '../../plan/user-maps.js';
 import { turnedRound, type UserMaps } from '../../plan/userns-maps.js';
 import type { ParsedOptions } from '../options/container-options.js';
+import { USER_COUNTS } from '../options/profiles.js';
 import { numericUser } from '../options/userns-option.js';
 import type { UserNamespacePlan } from '../plan/userns.js';
 import { idsInside, ownerOfJoined } from './joined-users.js';
@@ -46,7 +47,7 @@ export function requireUsers({ userns }: Pick<ParsedOptions, 'userns'>, own: Pri
  * @throws NacelleError `ERR_NO_IDS`; UnsupportedError; SyscallError
  */
 export async function containerUsers(
-  { userns, namespaces, process: { user } }: ParsedOptions,
+  { userns, namespaces, process: { user }, profile }: ParsedOptions,
   { id, keepsUppers }: UsersFor,
 ): Promise<ContainerUsers> {
   const own = privilege();
@@ -61,13 +62,14 @@ export async function containerUsers(
     return given(maps, { fd, keepsUppers });
   }
   if (userns === 'host') return { plan: { kind: 'none' }, lease: null, close: () => undefined };
-  if (typeof userns === 'object') return given({ uid: userns.uid, gid: userns.gid }, { fd: null, keepsUppers });
+  const counts = profile === null ? {} : USER_COUNTS;
+  if (typeof userns === 'object') return given({ uid: userns.uid, gid: userns.gid }, { fd: null, keepsUppers, counts });
   await reapFirst();
   const lease = await leaseIds(id);
   try {
     const kept = userns === 'keep-id' ? numericUser(user) : null;
     const maps = { uid: rangeMap(lease.start, kept?.uid), gid: rangeMap(lease.start, kept?.gid) };
-    return { ...(await given(maps, { fd: null, keepsUppers })), lease };
+    return { ...(await given(maps, { fd: null, keepsUppers, counts })), lease };
   } catch (error) {
     lease.release();
     throw error;
@@ -90,13 +92,16 @@ async function usersOfUser(namespaces: ParsedOptions['namespaces'], own: UserPri
 }
 
 /** @param of.fd the namespace with these maps; `null`: it is made */
-async function given(maps: UserMaps, { fd, keepsUppers }: { fd: number | null; keepsUppers: boolean }): Promise<ContainerUsers> {
+async function given(
+  maps: UserMaps,
+  { fd, keepsUppers, counts = {} }: { fd: number | null; keepsUppers: boolean; counts?: Readonly<Record<string, number>> },
+): Promise<ContainerUsers> {
   const made: number[] = [];
   const close = (): void => {
     for (const own of made.splice(0)) closeDescriptor(own);
   };
   const make = async (of: UserMaps): Promise<number> => {
-    const own = await makeUserNamespace(of);
+    const own = await makeUserNamespace(of, { counts: of === maps ? counts : {} });
     made.push(own);
     return own;
   };

@@ -96,6 +96,18 @@ describe('a stranger', () => {
     });
   });
 
+  it('can not use up what the kernel counts for the host’s root', async () => {
+    const look =
+      'cat /proc/sys/user/max_inotify_instances /proc/sys/user/max_inotify_watches; (echo 99 > /proc/sys/user/max_inotify_instances) 2>/dev/null && echo raised';
+    expect(await says(`${look}; true`, { user: 0 })).toBe('16\n8192');
+    const { stdout } = await Container.run({
+      ...(await busybox()),
+      userns: 'auto',
+      command: ['cat', '/proc/sys/user/max_inotify_instances'],
+    });
+    expect(Number(stdout)).toBeGreaterThan(16);
+  });
+
   it('gets files, and gives some back', async () => {
     const options = await stranger('tr a-z A-Z < in > out', { copyIn: { '/tmp/in': 'text' }, copyOut: ['/tmp/out'] });
     expect((await Container.run(options)).files['/tmp/out']?.toString()).toBe('TEXT');
