@@ -57,6 +57,8 @@ struct Report {
   char data[kMaxDenial - sizeof(Denial)];
 };
 Report report;
+// the shim hears no more: the program has ended, and has left processes that it was to leave
+bool is_alone = false;
 size_t report_size = 0;
 
 void add(const void* data, size_t size) {
@@ -90,6 +92,7 @@ void look_around(const DeniedProcess& process, const seccomp_data& call) {
 bool still_waits(uint64_t id) { return ioctl(kDenialsListener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0; }
 
 void tell() {
+  if (is_alone) return;
   if (send(kDenialsControl, &report, report_size, MSG_NOSIGNAL) < 0) _exit(1);
 }
 
@@ -162,12 +165,17 @@ void take_one() {
 
 [[noreturn]] void serve() {
   for (;;) {
-    pollfd waits[] = {{kDenialsControl, 0, 0}, {kDenialsListener, POLLIN, 0}};
+    // poll(2) ignores a descriptor of -1
+    pollfd waits[] = {{is_alone ? -1 : static_cast<int>(kDenialsControl), POLLIN, 0}, {kDenialsListener, POLLIN, 0}};
     if (ppoll(waits, 2, nullptr, nullptr) < 0) {
       if (errno == EINTR) continue;
       _exit(1);
     }
-    if (waits[0].revents != 0) _exit(0);
+    if (waits[0].revents != 0) {
+      char byte = 0;
+      if (read(kDenialsControl, &byte, 1) != 1) _exit(0);
+      is_alone = true;
+    }
     if ((waits[1].revents & POLLIN) != 0) {
       take_one();
     } else if (waits[1].revents != 0) {

@@ -61,6 +61,12 @@ void Denials::kill() {
   is_killed_ = true;
 }
 
+bool Denials::leave() {
+  if (send(control_.get(), "", 1, MSG_NOSIGNAL) != 1) return false;
+  forget();
+  return true;
+}
+
 bool Denials::ended() {
   int status = 0;
   const bool is_fine = waitpid(pid_, &status, __WALL) == pid_ && status == 0;

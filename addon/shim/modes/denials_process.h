@@ -25,6 +25,8 @@ class Denials {
   // Reads what it has told, at most `most` of them. `told` also gets the whole message. False when there is no more to come.
   bool read(size_t most, const std::function<void(const Denial&, const std::string&)>& told);
   void kill();
+  // The process goes on alone, tells nobody, and ends when no process has the filter any more. False when it does not hear.
+  bool leave();
   // Reaps the process, which has ended. Whether it has done so because it had nothing more to do.
   bool ended();
   // It does not end: nobody waits for it any more.

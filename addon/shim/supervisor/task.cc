@@ -293,11 +293,13 @@ void Task::take_status(const siginfo_t& info) {
   run_.program_status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status;
 }
 
+// Whether what the program has started lives on after it.
+bool Task::leaves_others() const { return plan_.leaves_tree && run_.cause == Cause::kNone && !has_failed_; }
+
 // 1 when a process of the tree lives, 0 when none does, or -errno when that can't be told.
 int Task::tree_is_populated() {
   if (!processes_.empty()) return 1;
-  const bool leaves_others = plan_.leaves_tree && run_.cause == Cause::kNone && !has_failed_;
-  if (!plan_.has_kill_group || leaves_others) return 0;
+  if (!plan_.has_kill_group || leaves_others()) return 0;
   return is_populated(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text);
 }
 

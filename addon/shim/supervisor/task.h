@@ -133,6 +133,7 @@ class Task {
   void signal_tree();
   void signal_first(int signal);
   void finish_when_empty();
+  bool leaves_others() const;
   int tree_is_populated();
   void give_up_on_tree(int left);
   void notice(NoticeKind kind, const std::string& body = {});

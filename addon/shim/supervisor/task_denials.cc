@@ -63,9 +63,16 @@ void Task::take_violation() {
   if (run_.violation.has_happened && WTERMSIG(run_.program_status) == SIGKILL) run_.program_status = W_EXITCODE(0, SIGSYS);
 }
 
-// No process makes calls any more. One that was killed while it read hostile memory may end late, and is not waited for without end.
+// No process makes calls any more, but for those that the program was to leave. One that was killed while it read hostile memory may end
+// late, and is not waited for without end.
 bool Task::denials_are_done() {
   if (denials_.pid() == 0) return true;
+  const pid_t pid = denials_.pid();
+  if (leaves_others() && denials_.leave()) {
+    supervisor_.forget_process(pid);
+    denials_watch_.stop();
+    return true;
+  }
   denials_.kill();
   retry_.start(supervisor_.loop(), monotonic_ns() + kPatience, [this] {
     supervisor_.forget_process(denials_.pid());

@@ -206,6 +206,34 @@ print('is answered', flush=True)`;
     expect(await container.wait()).toMatchObject({ signal: 'SIGKILL', stdout: 'asks\n' });
   });
 
+  it('goes on for what a program that was to leave something has left, and ends with that', async () => {
+    await using container = await Container.create({
+      ...make,
+      command: ['sleep', '1000'],
+      seccomp: folders('SCMP_ACT_KILL_PROCESS'),
+    });
+    await container.start();
+    const before = denialsOf(container).length;
+    const left = 'until [ -e /t/go ]; do sleep 0.01; done; mkdir /t/x; echo $? > /t/status.new; mv /t/status.new /t/status';
+    await container.exec(['sh', '-c', `(${left}) > /dev/null 2>&1 &`], { detach: true });
+    await until('the program has ended', async () => !(await container.exec(['pidof', 'sh'])).stdout.includes(' '));
+    expect(denialsOf(container)).toHaveLength(before + 1);
+    await container.exec(['touch', '/t/go']);
+    // 128 and SIGSYS: ENOSYS would be 1
+    const status = await until('its call is answered', async () => (await container.exec(['cat', '/t/status'])).stdout);
+    expect(status).toBe('159\n');
+    await until('its answerer has ended', () => denialsOf(container).length === before);
+  });
+
+  it('is refused with a profile that may refuse the hand-over of the listener', async () => {
+    const rule = { names: ['sendmsg'], action: 'SCMP_ACT_ERRNO', args: [{ index: 0, value: 1_000_000, op: 'SCMP_CMP_LT' }] } as const;
+    const seccomp: SeccompProfile = { defaultAction: 'SCMP_ACT_ALLOW', architectures: everywhere, syscalls: [rule] };
+    await expect(Container.run({ ...make, seccomp, onDenied: () => undefined })).rejects.toMatchObject({
+      code: 'ERR_UNSUPPORTED',
+      message: expect.stringContaining('sendmsg'),
+    });
+  });
+
   it('ends the container when nobody answers any more', async () => {
     await using container = await Container.create({ ...make, command: ['sleep', '1000'], seccomp: folders('SCMP_ACT_KILL') });
     await container.start();
