@@ -47,7 +47,8 @@ export async function systemCallFilter(
       'nobody hears of the calls',
       "Give 'onDenied': they are refused, and told.",
     );
-  const { filter, kills, asksToKill, unknownCalls, refusedStartCalls } = compiledProfile(profile, { ...subject, kernel: release() });
+  const compiled = compiledProfile(profile, { ...subject, kernel: release() });
+  const { filter, kills, asksToKill, unknownCalls, refusedStartCalls, mayRefuseHandOver } = compiled;
   if (refusedStartCalls.length > 0)
     throw invalidOption(
       'seccomp',
@@ -55,5 +56,11 @@ export async function systemCallFilter(
     );
   // the kernel does not tell for which call it kills
   const denials = told || asksToKill ? { told } : null;
+  if (denials !== null && mayRefuseHandOver)
+    throw new UnsupportedError(
+      told ? 'onDenied' : 'a seccomp profile that kills',
+      'the profile allows sendmsg for some arguments alone, and by that call the program hands over who answers its calls',
+      'Allow sendmsg, whatever its arguments are.',
+    );
   return { filter, filterFlags: profile.flags, denials, filterKills: kills, unknownCalls };
 }

@@ -6,7 +6,7 @@ import type { ProfileSubject } from './applicable-groups.js';
 import type { ParsedProfile } from './parsed-profile.js';
 import { Recent } from './recent.js';
 import { resolveProfile } from './resolve-profile.js';
-import { refusedStartCalls } from './start-calls.js';
+import { mayRefuseHandOver, refusedStartCalls } from './start-calls.js';
 
 /** A filter that was made of a caller's profile. Not to be changed. */
 export interface CompiledProfile {
@@ -19,6 +19,8 @@ export interface CompiledProfile {
   readonly unknownCalls: readonly string[];
   /** Calls without which no program starts, and which it never lets pass. */
   readonly refusedStartCalls: readonly string[];
+  /** Its calls can't be asked for: see {@link mayRefuseHandOver}. */
+  readonly mayRefuseHandOver: boolean;
 }
 
 /** Programs use one or a few profiles, for containers with a few sets of capabilities. */
@@ -53,6 +55,7 @@ function compile(profile: ParsedProfile, subject: ProfileSubject): CompiledProfi
       asksToKill: actions.some((action) => action === 'kill-process' || action === 'kill-thread'),
       unknownCalls: unknownCalls.slice(0, MOST_UNKNOWN),
       refusedStartCalls: native ? refusedStartCalls(native, subject.arch) : [],
+      mayRefuseHandOver: native !== undefined && mayRefuseHandOver(native),
     };
   } catch (cause) {
     throw invalidOption('seccomp', `the profile is too long: it makes ${toError(cause).message}`, cause);

@@ -12,12 +12,23 @@ const startCalls: Readonly<Record<Architecture, readonly string[]>> = {
 
 /** The calls of these that a profile, of the machine's own ABI, never lets pass: no program can be started under it. */
 export function refusedStartCalls({ defaultAction, rules }: Profile, arch: Architecture): string[] {
-  return startCalls[arch].filter((call) => {
-    const own = rules.filter(({ names }) => names.includes(call));
-    const last = own.findIndex(({ args = [] }) => args.length === 0);
-    const actions = last < 0 ? [...own.map(({ action }) => action), defaultAction] : own.slice(0, last + 1).map(({ action }) => action);
-    return !actions.some(isMade);
-  });
+  return startCalls[arch].filter((call) => !actionsFor(call, { defaultAction, rules }).some(isMade));
+}
+
+/**
+ * Whether a profile, of the machine's own ABI, may refuse the message by which the listener of its calls is handed over. That call would be
+ * asked of the listener, which nobody has yet: it would wait for ever.
+ */
+export function mayRefuseHandOver(profile: Profile): boolean {
+  return !actionsFor('sendmsg', profile).every(isMade);
+}
+
+/** What may be done with a call, depending on its arguments. */
+function actionsFor(call: string, { defaultAction, rules }: Pick<Profile, 'defaultAction' | 'rules'>): Action[] {
+  const own = rules.filter(({ names }) => names.includes(call));
+  const last = own.findIndex(({ args = [] }) => args.length === 0);
+  const decided = last < 0 ? own : own.slice(0, last + 1);
+  return [...decided.map(({ action }) => action), ...(last < 0 ? [defaultAction] : [])];
 }
 
 /** A traced call fails: the tracer is none of ours. */
