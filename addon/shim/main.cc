@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -46,7 +47,13 @@ bool has_word(char* const* argv, const char* word) {
 // Goes on as the shim once its ids are mapped.
 int map_ids(char** argv) {
   // it may outlive the environment of Node that starts it, so that is not the one to reap it
-  if (fork() != 0) return 0;
+  const pid_t pid = fork();
+  if (pid < 0) {
+    nacelle::MappedAnswer answer;
+    answer.result = -errno;
+    return send(kControl, &answer, sizeof answer, MSG_NOSIGNAL) < 0 ? 2 : 1;
+  }
+  if (pid > 0) return 0;
   char name[] = "nacelle-shim";
   argv[0] = name;
   return nacelle::enter_user_namespace(kControl, has_word(argv, nacelle::kJoinsArgument) ? kJoined : -1, argv) < 0 ? 1 : 0;
@@ -65,9 +72,10 @@ int main(int argc, char** argv) {
   const bool is_detached = has_word(argv, kDetachedArgument);
   if (std::strcmp(argv[0], nacelle::kMappedName) == 0) return map_ids(argv);
   // Node has started this process, and reaps it at once: the shim of a detached container is no child of Node's
-  if (is_detached && !is_mapped && fork() != 0) return 0;
+  const pid_t pid = is_detached && !is_mapped ? fork() : 0;
+  if (pid > 0) return 0;
   nacelle::Supervisor supervisor;
-  int result = become_supervisor();
+  int result = pid < 0 ? -errno : become_supervisor();
   // ids that nobody has mapped: nothing that such a shim makes would be confined as it should be
   if (result == 0 && is_mapped && geteuid() != 0) result = -EPERM;
   if (result == 0) result = supervisor.start(unique_fd(kControl), {argv[1], argv[2], is_detached, is_mapped});
