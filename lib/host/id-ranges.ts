@@ -81,10 +81,15 @@ async function take(start: number, id: string): Promise<IdLease | null> {
     throw error;
   }
   const release = (): void => {
-    if (contentOf(path) === id) rmSync(path, { force: true });
-    dropRecord(forget);
-    // its undo finds nothing left
-    void endOf(held.task);
+    try {
+      // at once: the shim's undo then finds nothing left
+      if (contentOf(path) === id) rmSync(path, { force: true });
+      dropRecord(forget);
+    } catch {
+      // what this process can't do now, for want of a descriptor for instance, the undo does
+    } finally {
+      void endOf(held.task);
+    }
   };
   // whoever had the range may have made its claim since we looked
   if (namesIn(idsFolder()).some((other) => other.startsWith(`${start}.`))) {

@@ -1,7 +1,7 @@
 import { constants, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
-import { hasCode, NacelleError } from '../errors.js';
+import { hasCode, isNacelleError, NacelleError } from '../errors.js';
 import { runtimeDir } from '../native/runtime-dir.js';
 import { attempt, systemError } from '../native/system-errors.js';
 import { NETLINK_ROUTE } from '../plan/constants.js';
@@ -68,7 +68,10 @@ export function writeBeside(file: string, text: string): void {
       return;
     } catch (error) {
       // this may be the owner's first record; and a shim that ends removes the folders above while they are empty
-      if (!isMissing(error)) throw systemError(`write the record ${file}`, error);
+      if (!isMissing(error)) {
+        rmSync(`${file}.new`, { force: true });
+        throw systemError(`write the record ${file}`, error);
+      }
       if (tried === ATTEMPTS)
         throw new NacelleError(`write the record ${file}: its folder is removed again and again`, { code: 'ENOENT', cause: error });
       attempt(`make the folder of records ${folder}`, () => mkdirSync(folder, { recursive: true, mode: 0o700 }));
@@ -110,6 +113,16 @@ export function recordFiles(owner: string): string[] {
 export function readRecord(file: string): HostRecord[] {
   if (!file.endsWith('.json')) return [];
   return parseFile(file, (text) => schema.parse(JSON.parse(text))) ?? [];
+}
+
+/** Whether a record tells of trees, which processes may use. One that can't be understood is told of when it is undone. */
+export function hasTrees(file: string): boolean {
+  try {
+    return readRecord(file).some(({ kind }) => kind === 'tree');
+  } catch (error) {
+    if (isNacelleError(error)) return false;
+    throw error;
+  }
 }
 
 /**

@@ -13,7 +13,7 @@ import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { type GroupLayout, groupLayout } from './cgroup-base.js';
 import { removalShim } from './container-shim.js';
-import { KEPT, parseFile, reapSteps, recordFiles, recordsDir } from './journal.js';
+import { hasTrees, KEPT, parseFile, reapSteps, recordFiles, recordsDir } from './journal.js';
 
 /** What {@link reap} found. */
 export interface ReapReport {
@@ -130,24 +130,32 @@ export async function reapOwner(owner: string, shim: Shim): Promise<NacelleError
   return thenEnd(task, async () => {
     const folder = join(runtimeDir(), 'containers', owner);
     const hasEvidence = existsSync(join(folder, EVIDENCE));
+    const failures: NacelleError[] = [];
     // each part is done by itself, so that one that fails doesn't keep the others from being done
-    const parts = [
+    const doEach = async (parts: readonly (() => Step[])[]): Promise<void> => {
+      for (const steps of parts) {
+        try {
+          await task.call(steps());
+        } catch (error) {
+          if (!(error instanceof NacelleError)) throw error;
+          failures.push(error);
+        }
+      }
+    };
+    const records = recordFiles(owner).filter((record) => !(hasEvidence && basename(record) === `${KEPT}.json`));
+    const ofRecord = (record: string) => (): Step[] => reapSteps(record, slots);
+    await doEach([
       () => groupSteps(owner, ownBases(groupLayout())),
       () => groupSteps(owner, readBases(file)),
-      ...recordFiles(owner)
-        .filter((record) => !(hasEvidence && basename(record) === `${KEPT}.json`))
-        .map((record) => () => reapSteps(record, slots)),
-      // its shim makes this folder before anything is written down; most owners have none
-      (): Step[] => (hasEvidence || !existsSync(folder) ? [] : [{ op: 'remove_tree', host: true, at: NONE, path: folder }]),
-    ];
-    const failures: NacelleError[] = [];
-    for (const steps of parts) {
-      try {
-        await task.call(steps());
-      } catch (error) {
-        if (!(error instanceof NacelleError)) throw error;
-        failures.push(error);
-      }
+      ...records.filter((record) => !hasTrees(record)).map(ofRecord),
+    ]);
+    // a process that can't be killed may still use its trees, and has its ids
+    if (failures.length === 0) {
+      await doEach([
+        ...records.filter(hasTrees).map(ofRecord),
+        // its shim makes this folder before anything is written down; most owners have none
+        () => (hasEvidence || !existsSync(folder) ? [] : [{ op: 'remove_tree', host: true, at: NONE, path: folder }]),
+      ]);
     }
     if (hasEvidence && failures.length === 0) return null;
     // the owner's file goes last: until then the next reap finds the owner again

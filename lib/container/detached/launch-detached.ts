@@ -23,7 +23,7 @@ import { isMountedOver } from '../options/mount-target.js';
 import { type ContainerPlan, planContainer, planHead } from '../plan/container-plan.js';
 import { mountpointsOf } from '../plan/mount-table.js';
 import { type ContainerRecord, type DetachedRecord, recordOf } from '../start/container-record.js';
-import { claimStep, requireUsers } from '../start/container-users.js';
+import { claimStep, giveBackStep, requireUsers } from '../start/container-users.js';
 import { withNetwork } from '../start/joined-network.js';
 import { type Prepared, prepare } from '../start/prepare.js';
 import { requireWithoutRoot } from '../start/without-root.js';
@@ -211,7 +211,8 @@ function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, log, pipes, 
       path === null ? [] : [{ op: 'remove_tree', host: true, at: NONE, path }],
     ),
     ...(lease === null ? [] : [{ op: 'unlink', host: true, at: NONE, path: lease } as const]),
-    ...(claim === null ? [] : [{ op: 'unlink', host: true, at: NONE, path: claim } as const]),
+    // the end has removed the groups, unless somebody is left in them
+    ...(claim === null ? [] : [...whole.undo.filter(({ op }) => op === 'remove_group'), giveBackStep(claim)]),
     ...forget,
   ];
   return {

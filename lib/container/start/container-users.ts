@@ -128,3 +128,11 @@ export function rangeMap(start: number, kept = 0): IdMap[] {
 export function claimStep(path: string): Step {
   return { op: 'link', host: true, target: path.slice(0, path.lastIndexOf('.')), path };
 }
+
+/**
+ * The step by which a container's shim gives the ids back, after the steps that remove its groups. Where one of these has failed, a process
+ * that can't be killed may still have the ids: the claim then stays for the next reap, which finds out.
+ */
+export function giveBackStep(claim: string): Step {
+  return { op: 'forget', host: true, path: claim };
+}

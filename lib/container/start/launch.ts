@@ -8,7 +8,7 @@ import { closeDescriptor } from '../../native/load-addon.js';
 import type { Shim } from '../../native/shim.js';
 import { isShimLost } from '../../native/shim-error.js';
 import type { Task, TaskEnd } from '../../native/task.js';
-import { joinParts, NONE } from '../../plan/plan.js';
+import { joinParts } from '../../plan/plan.js';
 import { comparedWith } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { unlessAborted } from '../../process/abort.js';
@@ -25,7 +25,7 @@ import type { Inside } from '../result/copy-out.js';
 import { groupEvidence, lethalLimits } from '../result/group-evidence.js';
 import { type ChangedMount, RootChanges } from '../result/root-changes.js';
 import { type ContainerRecord, type LiveRecord, recordOf } from './container-record.js';
-import { claimStep, requireUsers } from './container-users.js';
+import { claimStep, giveBackStep, requireUsers } from './container-users.js';
 import { withNetwork } from './joined-network.js';
 import { letGo, type PlannedStart, planStart } from './planned-start.js';
 import type { Prepared } from './prepare.js';
@@ -202,7 +202,7 @@ async function makeOnHost({ id, root, records, lease, shim }: Prepared, { park }
 
 function claimOf(id: string, path: string, { owner }: Shim): OnHost['claim'] {
   const record = writeRecord(owner, `${id}-claim`, [{ kind: 'tree', path }]);
-  return { made: [claimStep(path)], undone: [{ op: 'unlink', host: true, at: NONE, path }, ...record] };
+  return { made: [claimStep(path)], undone: [giveBackStep(path), ...record] };
 }
 
 function holdFolder(path: string, record: readonly Step[], on: Shim): Promise<Holding> {
