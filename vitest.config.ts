@@ -34,6 +34,9 @@ export default defineConfig({
       { extends: true, test: { ...onTheMachine, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
       // Attacks, each with its protection and without: npm run test:security.
       { extends: true, test: { ...onTheMachine, name: 'security', include: ['test/security/**/*.test.ts'] } },
+      // What fails, whoever is killed, and many at once: npm run test:faults, all of it by npm run soak. Some have a runtime folder that
+      // others can't see, whose groups a worker beside would take for something left.
+      { extends: true, test: { ...onTheMachine, maxWorkers: 1, name: 'faults', include: ['test/faults/**/*.test.ts'] } },
       // This library and one of another version: npm run test:upgrade.
       { extends: true, test: { ...onTheMachine, name: 'upgrade', include: ['test/upgrade/**/*.test.ts'] } },
       // What makes sense where every controller is on the unified tree: npm run test:vm.

@@ -18,6 +18,9 @@
 namespace nacelle {
 namespace {
 
+// How often in a row the kernel may have no memory for a message.
+constexpr unsigned kMostRefusals = 1000;
+
 int send_now(int socket, const std::string& bytes, const std::vector<int>& fds) {
   iovec part{const_cast<char*>(bytes.data()), bytes.size()};
   Ancillary<kMaxDescriptors> room{};
@@ -243,6 +246,10 @@ int Socket::Flush() {
     for (const unique_fd& fd : unsent_.front().fds) raw.push_back(fd.get());
     const int result = send_now(fd_.get(), unsent_.front().bytes, raw);
     if (result == -EAGAIN) return 0;
+    // a message that got lost might be the one that ends a task: each of the next turns of the loop tries it again
+    const bool lacks_memory = result == -ENOMEM || result == -ENOBUFS;
+    if (lacks_memory && ++refusals_ < kMostRefusals) return 0;
+    refusals_ = 0;
     unsent_.pop_front();
     if (result < 0) return result;
   }

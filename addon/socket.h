@@ -67,6 +67,7 @@ class Socket : public Napi::ObjectWrap<Socket> {
   unique_fd fd_;
   Poll poll_;  // declared after the descriptor, so that it is destroyed first
   std::deque<Outgoing> unsent_;
+  unsigned refusals_ = 0;  // in a row, for want of memory
   Napi::FunctionReference on_message_, on_close_;
   std::string owner_;
   int pid_ = 0;

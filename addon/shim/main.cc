@@ -80,6 +80,9 @@ int main(int argc, char** argv) {
   if (result == 0 && is_mapped && geteuid() != 0) result = -EPERM;
   if (result == 0) result = supervisor.start(unique_fd(kControl), {argv[1], argv[2], is_detached, is_mapped});
   // the addon reads one number: 0, or the -errno of what failed
-  if (write(kControl, &result, sizeof result) != sizeof result || result < 0) return 1;
+  if (write(kControl, &result, sizeof result) != sizeof result || result < 0) {
+    supervisor.give_up();
+    return 1;
+  }
   return supervisor.run() < 0 ? 1 : 0;
 }

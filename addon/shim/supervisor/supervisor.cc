@@ -1,6 +1,7 @@
 #include "supervisor.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -131,6 +132,10 @@ int Supervisor::listen_for_others() {
   return listening_watch_.start(loop_, listening_.get(), EPOLLIN, [this](uint32_t) { accept_others(); });
 }
 
+void Supervisor::give_up() {
+  if (lock_) remove_owner();
+}
+
 void Supervisor::accept_others() {
   for (;;) {
     unique_fd socket(accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
@@ -202,6 +207,7 @@ Task* Supervisor::new_task(const Listener& starter) {
   auto task = std::make_unique<Task>(*this, starter, next_key_++);
   Task* raw = task.get();
   tasks_[raw] = std::move(task);
+  most_tasks_ = std::max(most_tasks_, tasks_.size());
   return raw;
 }
 
@@ -212,8 +218,17 @@ void Supervisor::remove(Task* task) {
     for (auto process = processes_.begin(); process != processes_.end();)
       process = process->second == task ? processes_.erase(process) : ++process;
     tasks_.erase(task);
+    give_back_memory();
     stop_when_done();
   });
+}
+
+// malloc(3) keeps what many tasks needed at once, so this gives back what is free when most of them have gone.
+void Supervisor::give_back_memory() {
+  constexpr size_t kMany = 64, kPart = 8;
+  if (most_tasks_ < kMany || tasks_.size() * kPart > most_tasks_) return;
+  most_tasks_ = tasks_.size();
+  malloc_trim(0);
 }
 
 void Supervisor::remove(Client* client) {

@@ -33,6 +33,8 @@ class Supervisor {
   // `control` brings new clients, and its end of file is Node's end. 0 or -errno.
   int start(unique_fd control, const Beginning& beginning);
   int run() { return loop_.run(); }
+  // What start() has made goes: nobody hears that this shim serves, or it can't.
+  void give_up();
 
   // Instead of start(): goes on as the shim before did. `error`: why a newer one could not, or 0. 0 or -errno.
   int find(const Found& found, int error);
@@ -81,6 +83,7 @@ class Supervisor {
   int find_files(const Found& found);
   int find_tasks(const Found& found);
   void reap();
+  void give_back_memory();
   void stop_when_done();
 
   Loop loop_;
@@ -96,6 +99,7 @@ class Supervisor {
   uint32_t next_key_ = 1, generation_ = 0;
   std::unordered_map<Client*, std::unique_ptr<Client>> clients_;
   std::unordered_map<Task*, std::unique_ptr<Task>> tasks_;
+  size_t most_tasks_ = 0;  // at once, since memory was given back
   std::unordered_map<pid_t, Task*> processes_;
 };
 

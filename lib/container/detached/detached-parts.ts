@@ -31,11 +31,17 @@ export async function partsOfLaunched<E extends Encoding>({ record, task, connec
 
 /** @throws what the shim refuses */
 export async function partsOfAttached<E extends Encoding>({ record, task, connection }: Attached): Promise<DetachedParts<E>> {
-  const wanted = connection === null || record.detached === null ? [] : slotsOf(record.detached);
-  const { descriptors } = wanted.length === 0 ? task.started : await task.call([], { returns: wanted });
-  const logs = record.detached?.logs ?? null;
-  const from = logs === null ? BEGINNING : await logEnd(logs);
-  return partsOf({ record: { ...record, plan: planOf({}) }, task, connection, onDenied: null }, record.detached, { descriptors, from });
+  try {
+    const logs = record.detached?.logs ?? null;
+    // first of all, since a failure must leave no descriptor open
+    const from = logs === null ? BEGINNING : await logEnd(logs);
+    const wanted = connection === null || record.detached === null ? [] : slotsOf(record.detached);
+    const { descriptors } = wanted.length === 0 ? task.started : await task.call([], { returns: wanted });
+    return await partsOf({ record: { ...record, plan: planOf({}) }, task, connection, onDenied: null }, record.detached, { descriptors, from });
+  } catch (error) {
+    connection?.close();
+    throw error;
+  }
 }
 
 interface Found {
