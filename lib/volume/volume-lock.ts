@@ -35,9 +35,11 @@ export class VolumeLock {
 
   /** Whether the volume is still the one whose lock this is: it may have been removed before the lock was taken. */
   get isCurrent(): boolean {
-    const there = statSync(this.#path, { throwIfNoEntry: false });
-    const own = fstatSync(this.#descriptor);
-    return there?.ino === own.ino && there.dev === own.dev;
+    return attempt(`look at the lock ${this.#path}`, () => {
+      const there = statSync(this.#path, { throwIfNoEntry: false });
+      const own = fstatSync(this.#descriptor);
+      return there?.ino === own.ino && there.dev === own.dev;
+    });
   }
 
   /** The descriptor that has the lock. Whoever has a copy of the descriptor keeps the lock. */

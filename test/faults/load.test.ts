@@ -18,9 +18,13 @@ interface Cost {
 }
 
 /** Bears a load in a Node process of its own, shows what it cost, and checks that nothing of it stays. */
-async function bear<T extends Cost>(what: string, count: number, { nodeMib, shimMib = 1 }: { readonly nodeMib: number; readonly shimMib?: number }): Promise<T> {
+async function bear<T extends Cost>(
+  what: string,
+  count: number,
+  { nodeMib, shimMib = 1 }: { readonly nodeMib: number; readonly shimMib?: number },
+): Promise<T> {
   const cost = await runNode<T>('load', [what, String(count)]);
-  console.log(`${what} ${count}: ${JSON.stringify(cost)}`);
+  console.info(`${what} ${count}: ${JSON.stringify(cost)}`);
   const { before, after } = cost;
   for (const name of ['nodeDescriptors', 'shimDescriptors', 'groups'] as const) expect(after[name], name).toBeLessThanOrEqual(before[name]);
   // V8 grows by itself for a while, and what it has had once it keeps
