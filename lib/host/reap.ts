@@ -2,7 +2,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { emitWarning } from 'node:process';
 import * as z from 'zod';
-import { hasCode, NacelleError } from '../errors.js';
+import { hasCode, NacelleError, SyscallError } from '../errors.js';
 import { thenEnd } from '../native/host-work.js';
 import { ownersDir, runtimeDir } from '../native/runtime-dir.js';
 import { ownShim, type Shim } from '../native/shim.js';
@@ -150,7 +150,7 @@ export async function reapOwner(owner: string, shim: Shim): Promise<NacelleError
       ...records.filter((record) => !hasTrees(record)).map(ofRecord),
     ]);
     // a process that can't be killed may still use its trees, and has its ids
-    if (failures.length === 0) {
+    if (!failures.some(isOfGroup)) {
       await doEach([
         ...records.filter(hasTrees).map(ofRecord),
         // its shim makes this folder before anything is written down; most owners have none
@@ -167,6 +167,11 @@ export async function reapOwner(owner: string, shim: Shim): Promise<NacelleError
     }
     return failures;
   });
+}
+
+/** A group that can't be emptied or removed. */
+function isOfGroup(failure: NacelleError): boolean {
+  return failure instanceof SyscallError && (failure.step === 'kill_group' || failure.step === 'remove_group');
 }
 
 /** Groups are in nacelle/OWNER below the base of each hierarchy. */
