@@ -58,8 +58,14 @@ export async function uppersFolder(root = storeRoot()): Promise<string> {
 
 /** Gives a file or folder that is on the disk its name, in one step, and brings the name to the disk too. */
 export async function publish(temporary: string, target: string): Promise<void> {
-  await rename(temporary, target);
-  await syncFolder(dirname(target));
+  // opened first: for want of a descriptor the thing would have its name, and its maker a failure
+  const folder = await open(dirname(target), 'r');
+  try {
+    await rename(temporary, target);
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 export async function syncFolder(path: string): Promise<void> {

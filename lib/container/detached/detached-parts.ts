@@ -37,7 +37,10 @@ export async function partsOfAttached<E extends Encoding>({ record, task, connec
     const from = logs === null ? BEGINNING : await logEnd(logs);
     const wanted = connection === null || record.detached === null ? [] : slotsOf(record.detached);
     const { descriptors } = wanted.length === 0 ? task.started : await task.call([], { returns: wanted });
-    return await partsOf({ record: { ...record, plan: planOf({}) }, task, connection, onDenied: null }, record.detached, { descriptors, from });
+    return await partsOf({ record: { ...record, plan: planOf({}) }, task, connection, onDenied: null }, record.detached, {
+      descriptors,
+      from,
+    });
   } catch (error) {
     connection?.close();
     throw error;
