@@ -6,7 +6,7 @@ import { isAlive } from '../fixtures/host.js';
 import { leftovers, snapshot, useLeakCheck } from '../fixtures/leaks.js';
 import { seededRandom } from '../fixtures/random.js';
 import { requires } from '../fixtures/requires.js';
-import { rounds } from '../fixtures/rounds.js';
+import { rounds, seed } from '../fixtures/rounds.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 import { until } from '../fixtures/until.js';
 import { type Failure, Victim } from './victim.js';
@@ -14,7 +14,6 @@ import { type Failure, Victim } from './victim.js';
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'gcc', 'tar', 'id'] });
 const folder = temporaryFolder();
-const seed = Number(process.env.NACELLE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const moments = rounds(3, 200 / 6);
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -5,6 +5,7 @@ import { Container, Image, reap, Volume } from '../../lib/index.js';
 import { isAlive } from '../fixtures/host.js';
 import { leftovers, snapshot } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
+import { seed } from '../fixtures/rounds.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 import { until } from '../fixtures/until.js';
 import { faultsAt, spread } from './errnos.js';
@@ -12,7 +13,6 @@ import { type Failure, type Place, Victim } from './victim.js';
 
 const { describe, it } = requires({ root: true, tools: ['busybox', 'gcc', 'tar', 'id'] });
 const folder = temporaryFolder();
-const seed = Number(process.env.NACELLE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const only = process.env.NACELLE_SCENARIO;
 
 interface Case extends Place {
