@@ -6,6 +6,7 @@ import { type HostRecord, writeRecord } from '../host/journal.js';
 import { isWithin } from '../host/mountinfo.js';
 import { mounter, type Privilege, privilege } from '../host/privilege.js';
 import { reapFirst } from '../host/reap.js';
+import { requireMarks, upperFitsInMemory } from '../host/upper-place.js';
 import { asyncDispose } from '../native/async-dispose.js';
 import { carryOut, type Holding, hold, release, undone } from '../native/host-work.js';
 import { closeDescriptor } from '../native/load-addon.js';
@@ -66,7 +67,8 @@ export class OverlayFs implements AsyncDisposable {
    * Mounts an overlay.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; SyscallError for a folder that is missing, and for what the kernel refuses, with
-   * its own words in the message; UnsupportedError for `target` and `persist` of an ordinary user. Nothing is left then.
+   * its own words in the message; UnsupportedError for `target` and `persist` of an ordinary user, and for a place that takes no marks of an
+   * overlay of that user. Nothing is left then.
    */
   static async mount(options: OverlayOptions): Promise<OverlayFs> {
     const settings = parseOverlayOptions(options);
@@ -75,6 +77,7 @@ export class OverlayFs implements AsyncDisposable {
     await reapFirst(shim);
     const id = randomBytes(8).toString('hex');
     const folders = await findFolders(settings, id);
+    await requireMarksFor(settings, shim);
     const work = await holdWork(folders.work, settings, { id, shim });
     try {
       const source = sourceOf(settings, folders, id);
@@ -180,6 +183,19 @@ function requireOnHost({ target, persist }: OverlaySettings): void {
   if (option === null) return;
   const reason = "an ordinary user's overlay is mounted where no path of the host leads to, and goes with this process";
   throw new UnsupportedError(`OverlayFs with ${option}`, reason, 'Leave the option out and use its path, or run as root.');
+}
+
+/**
+ * The overlay of an ordinary user has its marks in attributes that not every file system takes.
+ *
+ * @throws UnsupportedError; SyscallError
+ */
+async function requireMarksFor({ upper, readOnly }: OverlaySettings, shim: Shim): Promise<void> {
+  if (readOnly) return;
+  const fix = 'Give an upper on ext4, xfs or btrfs.';
+  if (upper !== null) return requireMarks(upper, shim, { what: `the upper ${upper}`, fix });
+  if (await upperFitsInMemory(shim)) return;
+  throw new UnsupportedError('OverlayFs without upper', 'a tmpfs takes no marks of overlays here', `${fix} Or use Linux 6.6 or later.`);
 }
 
 function sourceOf(settings: OverlaySettings, { work, root }: Folders, id: string): OverlaySource {

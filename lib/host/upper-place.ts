@@ -36,21 +36,30 @@ export function upperFitsInMemory(shim: Shim): Promise<boolean> {
   return inMemory;
 }
 
+/** What an upper is for, in the words of a refusal. */
+interface UpperUse {
+  readonly what: string;
+  readonly fix: string;
+}
+
+const IN_STORE: UpperUse = { what: 'an upper on disk', fix: 'Let NACELLE_ROOT be a folder on ext4, xfs or btrfs.' };
+
 /** Folders that were seen to take marks. */
 const known = new Set<string>();
 
 /**
- * Refuses a folder for uppers that takes no marks. Nothing is made in it.
+ * Refuses a folder for uppers that takes no marks. It keeps the one that is tried.
  *
+ * @param what it is for, and the line that mends a refusal
  * @throws UnsupportedError; SyscallError
  */
-export async function requireMarks(folder: string, shim: Shim): Promise<void> {
+export async function requireMarks(folder: string, shim: Shim, { what, fix }: UpperUse = IN_STORE): Promise<void> {
   if (privilege().kind === 'root' || known.has(folder)) return;
   const flags = constants.O_RDONLY | constants.O_DIRECTORY;
   const prepare: Step[] = [{ op: 'open', host: true, out: PLACE, at: NONE, path: folder, flags, mode: 0 }, mark(true)];
   if (!(await takesMarks(planOf({ prepare }), shim))) {
     const reason = `${folder} lies on ${fileSystemOf(folder) ?? 'a file system'}, which takes no attributes of users here`;
-    throw new UnsupportedError('an upper on disk', reason, `Let NACELLE_ROOT be a folder on ext4, xfs or btrfs. ${NEWER}`);
+    throw new UnsupportedError(what, reason, `${fix} ${NEWER}`);
   }
   known.add(folder);
 }
@@ -60,8 +69,9 @@ export function noUpperInMemory(what: string): UnsupportedError {
   return new UnsupportedError(what, 'a tmpfs takes no marks of overlays here, so changes are kept in a folder on disk', NEWER);
 }
 
+/** Like the marks of an overlay: nobody sees such an attribute through one, and no layer has it. */
 function mark(host: boolean): Step {
-  return { op: 'set_xattr', host, root: PLACE, path: '.', name: 'user.nacelle', value: Buffer.from('y') };
+  return { op: 'set_xattr', host, root: PLACE, path: '.', name: 'user.overlay.nacelle', value: Buffer.from('y') };
 }
 
 async function takesMarks(plan: Plan, shim: Shim): Promise<boolean> {
