@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { codeOf, toError } from '../errors.js';
+import { codeOf, hasCode, toError } from '../errors.js';
 import { carryOut } from '../native/host-work.js';
 import type { Shim } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
@@ -69,22 +69,41 @@ function idsFeature(): Feature {
   return own.whyOne === null ? works : lacking(own.whyOne.reason, own.whyOne.fix);
 }
 
-let known: Promise<Feature> | undefined;
-
-/** Whether this user's containers can have a /proc of their own. It is tried once. */
-export function ownProc(): Promise<Feature> {
-  known ??= tryProc();
-  return known;
+async function tryProc(): Promise<Feature> {
+  try {
+    const mask = await maskOfProc();
+    return mask === null ? works : lacking(maskedReason(mask), UNMASK);
+  } catch (error) {
+    return blamed(error);
+  }
 }
 
-async function tryProc(): Promise<Feature> {
-  const tried = await tryIn(CLONE.pid | CLONE.mnt, [{ op: 'proc', out: 0, pidns: NONE, attributes: 0 }]);
-  if (tried.available) return tried;
-  const masks = mountsInProc();
-  if (masks.length === 0) return tried;
-  const fix =
-    'Run docker with --security-opt systempaths=unconfined, podman with --security-opt unmask=ALL, Kubernetes with procMount: Unmasked.';
-  return lacking(`parts of /proc are masked, as ${masks[0]} is: then no other can be mounted`, fix);
+export const UNMASK =
+  'Run docker with --security-opt systempaths=unconfined, podman with --security-opt unmask=ALL, Kubernetes with procMount: Unmasked.';
+
+/** In words, why no other /proc can be mounted. */
+export function maskedReason(mask: string): string {
+  return `parts of /proc are masked, as ${mask} is: then no other can be mounted`;
+}
+
+let known: string | null | undefined;
+
+/**
+ * What hides a part of /proc, so that this user's containers can't have one of their own; `null` where they can. What was found out is kept.
+ *
+ * @throws SyscallError where it can't be found out
+ */
+export async function maskOfProc(): Promise<string | null> {
+  if (known !== undefined) return known;
+  try {
+    await carryOutIn(CLONE.pid | CLONE.mnt, [{ op: 'proc', out: 0, pidns: NONE, attributes: 0 }]);
+    known = null;
+  } catch (error) {
+    const [mask] = hasCode(error, 'EPERM') ? mountsInProc() : [];
+    if (mask === undefined) throw error;
+    known = mask;
+  }
+  return known;
 }
 
 /** What hides parts of /proc. */
@@ -118,8 +137,17 @@ async function tryUpperOnDisk(shim: Shim): Promise<void> {
   }
 }
 
-/** Tries steps where a container is: of an ordinary user, in a user namespace below that of the shim. */
 async function tryIn(flags: number, steps: readonly Step[]): Promise<Feature> {
+  try {
+    await carryOutIn(flags, steps);
+    return works;
+  } catch (error) {
+    return blamed(error);
+  }
+}
+
+/** Carries steps out where a container is: of an ordinary user, in a user namespace below that of the shim. @throws SyscallError */
+async function carryOutIn(flags: number, steps: readonly Step[]): Promise<void> {
   const own = privilege();
   const maps = own.kind === 'user' ? mapSteps(sameIds(own.uid), sameIds(own.gid), true) : [];
   const mounts: Step[] = [
@@ -130,12 +158,7 @@ async function tryIn(flags: number, steps: readonly Step[]): Promise<Feature> {
     flags: (flags & ~CLONE.mnt) | (own.kind === 'user' ? CLONE.user : 0),
     steps: [...maps, ...((flags & CLONE.mnt) === 0 ? [] : mounts), ...steps, { op: 'park' }],
   };
-  try {
-    await carryOut(planOf({ stages: [stage] }), new Map(), await containerShim());
-    return works;
-  } catch (error) {
-    return blamed(error);
-  }
+  await carryOut(planOf({ stages: [stage] }), new Map(), await containerShim());
 }
 
 /** The feature of which a try failed with this error: what is at fault of the things that are known, or else the error itself. */

@@ -24,5 +24,10 @@ it('a user without root is told that /proc is masked, or has the outer one where
     'kills others': expect.stringContaining('No such process'),
     masks: '',
     'joined by others': 'cat',
+    neighbour: {
+      name: 'UnsupportedError',
+      message: expect.stringMatching(/^a namespace that is joined is not supported here: parts of \/proc are masked/),
+    },
+    "a stranger's": { name: 'SyscallError', message: expect.stringMatching(/^make a proc file system: EPERM/) },
   });
 });

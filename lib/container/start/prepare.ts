@@ -177,7 +177,7 @@ async function prepareOn(
   // in a user namespace nobody can make a device, whatever capability a program has there
   requireDeviceController(group, { capabilities: users.plan.kind === 'none' ? capabilities : 0n, devices });
   const clock = cpuClockOf(options, group);
-  const seenProc = await procOf(options);
+  const seenProc = await procOf(options, users.plan);
   // nobody but root may make nodes
   const boundDevices = own.kind === 'root' ? [] : options.devices.map(({ path: source, target }) => ({ source, path: target }));
   const prepared: Omit<Prepared, 'proc' | 'images' | 'bound' | 'locks'> = {
