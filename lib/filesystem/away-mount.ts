@@ -27,10 +27,17 @@ export async function makeAway(source: OverlaySource, shim: Shim): Promise<{ rea
     for (const fd of descriptors.values()) closeDescriptor(fd);
     throw new NacelleError('the shim gave no overlay', { code: 'ERR_PROTOCOL' });
   }
+  let isOpen = true;
+  const inside = (): number => {
+    if (!isOpen) throw new NacelleError(`the overlay on ${path} is unmounted`, { code: 'ERR_CLOSED' });
+    return namespace;
+  };
+  const path = `/proc/${pid}/fd/${mount}`;
   const away: Away = {
-    path: `/proc/${pid}/fd/${mount}`,
-    bind: (path) => bindOf(namespace, path),
+    path,
+    bind: (wanted) => bindOf(inside, wanted),
     close: () => {
+      isOpen = false;
       closeDescriptor(mount);
       closeDescriptor(namespace);
     },
@@ -38,11 +45,13 @@ export async function makeAway(source: OverlaySource, shim: Shim): Promise<{ rea
   return { away, changes };
 }
 
-async function bindOf(namespace: number, path: string): Promise<number> {
+/** @param namespace asked for when its descriptor is sent, as it may be closed before */
+async function bindOf(namespace: () => number, path: string): Promise<number> {
   const place = attempt(`open ${path}`, () => openSync(path, O_PATH));
   try {
-    const { plan, slots, mount } = planBindOf(namespace, place);
-    const { descriptors } = await carryOut(plan, slots.descriptors, await containerShim());
+    const shim = await containerShim();
+    const { plan, slots, mount } = planBindOf(namespace(), place);
+    const { descriptors } = await carryOut(plan, slots.descriptors, shim);
     const fd = descriptors.get(mount);
     if (fd === undefined) throw new NacelleError('the shim gave no mount', { code: 'ERR_PROTOCOL' });
     return fd;

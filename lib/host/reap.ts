@@ -144,13 +144,11 @@ export async function reapOwner(owner: string, shim: Shim): Promise<NacelleError
     };
     const records = recordFiles(owner).filter((record) => !(hasEvidence && basename(record) === `${KEPT}.json`));
     const ofRecord = (record: string) => (): Step[] => reapSteps(record, slots);
-    await doEach([
-      () => groupSteps(owner, ownBases(groupLayout())),
-      () => groupSteps(owner, readBases(file)),
-      ...records.filter((record) => !hasTrees(record)).map(ofRecord),
-    ]);
-    // a process that can't be killed may still use its trees, and has its ids
-    if (!failures.some(isOfGroup)) {
+    await doEach([() => groupSteps(owner, ownBases(groupLayout())), () => groupSteps(owner, readBases(file))]);
+    const isEmpty = failures.length === 0;
+    await doEach(records.filter((record) => !hasTrees(record)).map(ofRecord));
+    // a process that can't be killed, or that nobody has looked for, may still use its trees, and has its ids
+    if (isEmpty && !failures.some(isOfGroup)) {
       await doEach([
         ...records.filter(hasTrees).map(ofRecord),
         // its shim makes this folder before anything is written down; most owners have none

@@ -1,4 +1,4 @@
-import { NacelleError } from '../errors.js';
+import { NacelleError, SyscallError, UnsupportedError } from '../errors.js';
 import { carryOut } from '../native/host-work.js';
 import { closeDescriptor } from '../native/load-addon.js';
 import type { Shim } from '../native/shim.js';
@@ -13,7 +13,7 @@ import type { UserMaps } from '../plan/userns-maps.js';
  * @param options.on below whose own it is. Default: this process's own shim
  * @param options.counts what its users may have of each kind, by the names in /proc/sys/user; else what the machine allows its owner
  * @returns its descriptor, which the caller closes
- * @throws SyscallError
+ * @throws SyscallError; UnsupportedError where `counts` can't be set
  */
 export async function makeUserNamespace(
   { uid, gid }: UserMaps,
@@ -30,10 +30,22 @@ export async function makeUserNamespace(
     { op: 'open_namespace', host: true, out, type: 'user' } as const,
     { op: 'park' } as const,
   ];
-  const { descriptors } = await carryOut(planOf({ stages: [{ flags: CLONE.user, steps }], returns: [out] }), new Map(), on);
+  const plan = planOf({ stages: [{ flags: CLONE.user, steps }], returns: [out] });
+  const { descriptors } = await carryOut(plan, new Map(), on).catch((error: unknown) => {
+    throw limits.length > 0 && isStepOf(error, 'put') ? noCounts(error) : error;
+  });
   const fd = descriptors.get(out);
   if (fd === undefined) throw new NacelleError('the shim gave no user namespace back', { code: 'ERR_INTERNAL' });
   return fd;
+}
+
+function isStepOf(error: unknown, step: string): error is SyscallError {
+  return error instanceof SyscallError && error.step === step;
+}
+
+function noCounts({ code }: SyscallError): UnsupportedError {
+  const fix = 'Let /proc/sys/user be writable, as docker has it with --security-opt systempaths=unconfined.';
+  return new UnsupportedError('limits in /proc/sys/user', `they can't be written to (${code})`, fix);
 }
 
 /**

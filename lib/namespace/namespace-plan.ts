@@ -148,10 +148,13 @@ export interface RunRequest {
  */
 export function planNamespaceRun(request: RunRequest): Plan {
   const { slots, options, group, namespaces } = request;
-  const joins = joinOrder(namespaces, request.privileged).map(({ type, fd }): Step => ({ op: 'setns', ns: slots.give(fd), type }));
-  // Processes of a namespace must not look into the one that joins (CVE-2016-9962).
+  // Processes of a namespace must not look into the one that joins (CVE-2016-9962). The change of rights by a user namespace may have undone that.
+  const hide: Step = { op: 'dumpable', value: 0 };
+  const joins = joinOrder(namespaces, request.privileged).flatMap(({ type, fd }): Step[] => {
+    return [{ op: 'setns', ns: slots.give(fd), type }, ...(type === 'user' ? [hide] : [])];
+  });
   const streams = planHostStreams(request.streams.ends, slots);
-  const enter: Step[] = [...streams.open, { op: 'dumpable', value: 0 }, ...joins];
+  const enter: Step[] = [...streams.open, hide, ...joins];
   const hasUser = namespaces.some(({ type }) => type === 'user');
   // The ids that the program had outside are often none inside: it becomes root there, as nsenter does.
   const become = programSteps({ ...request, streams, user: options.user ?? (hasUser ? '0:0' : null), givePipes: !hasUser });

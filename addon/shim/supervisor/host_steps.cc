@@ -51,7 +51,8 @@ bool passes(Op op, int result) {
 HostSteps::Outcome HostSteps::run(Context& context, bool last_try, StepFailure& failure) {
   StepHead head;
   for (Reader ahead = left_; next_step(ahead, head); left_ = ahead, ++index_) {
-    if (head.op == Op::forget && has_failed_) continue;
+    // what could not be ended or unmounted may still use the tree, which the next reap finds by its record
+    if ((head.op == Op::forget || head.op == Op::remove_tree) && has_failed_) continue;
     const bool apart = head.op == Op::remove_tree && where_ != kInPrepare;
     const int result = apart                   ? start_apart(context, head.arguments)
                        : runs_in_shim(head.op) ? interpret(context, head.op, head.arguments)

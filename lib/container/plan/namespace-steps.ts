@@ -64,11 +64,10 @@ export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, usern
 }
 
 function enterUsers(userns: UserNamespacePlan, slots: Slots): Step[] {
-  if (userns.kind === 'kept') return [{ op: 'setns', ns: userns.users, type: 'user' }];
-  if (userns.kind !== 'joined') return [];
+  if (userns.kind !== 'kept' && userns.kind !== 'joined') return [];
   // processes that live there have every right over those in it which are dumpable, as the change of rights may have made this one
   return [
-    { op: 'setns', ns: slots.give(userns.fd), type: 'user' },
+    { op: 'setns', ns: userns.kind === 'kept' ? userns.users : slots.give(userns.fd), type: 'user' },
     { op: 'dumpable', value: 0 },
   ];
 }

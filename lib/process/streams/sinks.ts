@@ -12,7 +12,7 @@ import type { OutputFiles } from './output-files.js';
 export class Sinks {
   readonly #files: OutputFiles;
   readonly #forPipesOnly: boolean;
-  /** `wait`: {@link finish} waits until all of it is written. */
+  /** `end`: {@link finish} ends it; `wait`: and waits until all of it is written. */
   readonly #sinks = new Map<Writable, { end: boolean; wait: boolean }>();
   readonly #opened: Writable[] = [];
 
@@ -33,7 +33,7 @@ export class Sinks {
     if (item.type === 'fd') {
       const kind = this.#forPipesOnly ? kindOf(item.fd, option).kind : 'file';
       if (kind === 'null') return null;
-      if (kind === 'given') return this.#keep(this.#own(streamOfCopy(item.fd, 'write')), { end: true, wait: true });
+      if (kind === 'given') return this.#keep(this.#own(streamOfCopy(item.fd, 'write')), { end: false, wait: true });
       checkOpen(item.fd, option);
       return this.#keep(createWriteStream('', { fd: item.fd, autoClose: false }), { end: true, wait: true });
     }
@@ -56,7 +56,9 @@ export class Sinks {
   async finish(): Promise<void> {
     for (const [sink, { end }] of this.#sinks) if (end) sink.end();
     await Promise.all(
-      [...this.#sinks].filter(([sink, { wait }]) => wait && !sink.errored).map(([sink]) => finished(sink, { readable: false })),
+      [...this.#sinks]
+        .filter(([sink, { wait }]) => wait && !sink.errored)
+        .map(([sink, { end }]) => (end ? finished(sink, { readable: false }) : written(sink))),
     );
   }
 
@@ -64,4 +66,9 @@ export class Sinks {
   close(): void {
     for (const sink of this.#opened.splice(0)) sink.destroy();
   }
+}
+
+/** Until all is written. The end of a stream over a socket would be that of the caller's own too. */
+function written(sink: Writable): Promise<void> {
+  return new Promise((done, fail) => sink.write('', (error) => (error ? fail(error) : done())));
 }

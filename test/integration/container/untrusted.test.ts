@@ -13,6 +13,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Container, type ContainerOptions, type ExecOptions } from '../../../lib/index.js';
@@ -193,6 +194,21 @@ describe.each(Object.entries(ways))('the streams of a stranger, by %s', (_, by) 
       closeSync(fd);
       execFileSync('rm', [path('fifo')]);
     }
+  });
+
+  it('are pipes where a socket is given, which the caller goes on to use', async () => {
+    const heard: string[] = [];
+    const server = createServer((other) => other.on('data', (data) => heard.push(String(data)))).listen(path('socket'));
+    await once(server, 'listening');
+    const socket = connect(path('socket'));
+    await once(socket, 'connect');
+    const { fd } = Reflect.get(socket, '_handle') as { fd: number };
+    await Container.run(await stranger('echo out', { stdout: fd }));
+    const closed = once(socket, 'close');
+    socket.end('after');
+    await closed;
+    await until('all has come', () => heard.join('') === 'out\nafter');
+    server.close();
   });
 
   it('are refused where a folder or a device is given', async () => {

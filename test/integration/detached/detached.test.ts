@@ -51,12 +51,14 @@ describe('a detached container', () => {
   });
 
   it('is created, started by another process, killed, stopped and removed by others', async () => {
-    const made = await Container.create(await options('trap "exit 3" TERM; while :; do sleep 0.1; done'));
+    const made = await Container.create(await options('trap "exit 3" TERM; echo ready; while :; do sleep 0.1; done'));
     expect(made.state).toBe('created');
     const other = await Container.attach(made.id);
     expect(other.state).toBe('created');
     await other.start();
     expect((await Container.attach(made.id)).state).toBe('running');
+    // until then it has no trap
+    await other.waitFor({ log: 'ready' });
     expect(await other.stop()).toMatchObject({ status: 'nonzero-exit', exitCode: 3 });
     await until('the first handle knows', () => made.state === 'stopped');
     await made.remove();
