@@ -149,7 +149,7 @@ async function tryIn(flags: number, steps: readonly Step[]): Promise<Feature> {
 /** Carries steps out where a container is: of an ordinary user, in a user namespace below that of the shim. @throws SyscallError */
 async function carryOutIn(flags: number, steps: readonly Step[]): Promise<void> {
   const own = privilege();
-  const maps = own.kind === 'user' ? mapSteps(sameIds(own.uid), sameIds(own.gid), true) : [];
+  const maps = own.kind === 'user' ? mapSteps(sameIds(own.uid), sameIds(own.gid)) : [];
   const mounts: Step[] = [
     { op: 'unshare', flags: CLONE.mnt },
     { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },

@@ -25,7 +25,7 @@ export async function makeUserNamespace(
     return { op: 'put', at: NONE, path: `/proc/sys/user/${name}`, bytes: Buffer.from(String(most)) } as const;
   });
   const steps = [
-    ...mapSteps(uid, gid, true),
+    ...mapSteps(uid, gid),
     ...limits,
     { op: 'open_namespace', host: true, out, type: 'user' } as const,
     { op: 'park' } as const,

@@ -15,18 +15,16 @@ import type { Held, ParsedCreate } from './namespace-options.js';
 
 const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 
-/** Who makes the namespaces: what a map may hold depends on it. */
-export interface Maker {
-  readonly uid: number;
-  readonly gid: number;
-  /** Whether the maker may map any id, and need not give up setgroups(2) for that. */
-  readonly privileged: boolean;
-  /** The user namespace that is to own them, where none is among them, by a descriptor; `null`: the maker's. */
-  readonly owner: number | null;
-}
-
-/** Plans new namespaces, held by a process that does nothing; their descriptors are returned by type. Pure. */
-export function planNamespaces(options: ParsedCreate, maker: Maker, slots: Slots): { plan: Plan; slots: ReadonlyMap<NamespaceType, Slot> } {
+/**
+ * Plans new namespaces, held by a process that does nothing; their descriptors are returned by type. Pure.
+ *
+ * @param owner the user namespace that is to own them, where none is among them, by a descriptor; `null`: the maker's
+ */
+export function planNamespaces(
+  options: ParsedCreate,
+  owner: number | null,
+  slots: Slots,
+): { plan: Plan; slots: ReadonlyMap<NamespaceType, Slot> } {
   const returned = new Map(options.types.map((type) => [type, slots.take()] as const));
   const hold: Step[] = [
     ...[...returned].map(([type, out]): Step => ({ op: 'open_namespace', host: true, out, type })),
@@ -34,8 +32,7 @@ export function planNamespaces(options: ParsedCreate, maker: Maker, slots: Slots
     { op: 'pause' },
   ];
   const die: Step = { op: 'parent_death_signal', signal: SIGKILL };
-  const { owner } = maker;
-  const stages = createStages(options, maker, { last: [die, ...hold], first: owner === null ? 0 : 1 });
+  const stages = createStages(options, { last: [die, ...hold], first: owner === null ? 0 : 1 });
   const all = owner === null ? stages : [ownedBy(slots.give(owner), stages), ...stages];
   return { plan: planOf({ stages: all, returns: [...returned.values()] }), slots: returned };
 }
@@ -76,13 +73,9 @@ function leaveHost(types: readonly NamespaceType[], slots: Slots): Step[] {
  * out. So the first process unshares it and the second one is born in it; the pid namespace begins with the second, as its process 1 can't
  * have a sibling started with CLONE_PARENT.
  */
-function createStages(
-  options: ParsedCreate,
-  maker: Maker,
-  { last, first }: { readonly last: readonly Step[]; readonly first: number },
-): Stage[] {
+function createStages(options: ParsedCreate, { last, first }: { readonly last: readonly Step[]; readonly first: number }): Stage[] {
   const { types, timeOffsets } = options;
-  if (!types.includes('time')) return [{ flags: flagsOf(types), steps: [...setUp(options, maker), ...last] }];
+  if (!types.includes('time')) return [{ flags: flagsOf(types), steps: [...setUp(options), ...last] }];
   const late = types.filter((type) => type === 'pid');
   const early = types.filter((type) => type !== 'pid' && type !== 'time');
   const offsets: Step[] = timeOffsets
@@ -91,15 +84,15 @@ function createStages(
   return [
     {
       flags: flagsOf(early),
-      steps: [...setUp(options, maker), { op: 'unshare', flags: flagsOf(['time']) }, ...offsets, cloneStep(first + 1, last)],
+      steps: [...setUp(options), { op: 'unshare', flags: flagsOf(['time']) }, ...offsets, cloneStep(first + 1, last)],
     },
     { flags: flagsOf(late), steps: last },
   ];
 }
 
-function setUp({ types, uidMap, gidMap, hostname }: ParsedCreate, maker: Maker): Step[] {
+function setUp({ types, uidMap, gidMap, hostname }: ParsedCreate): Step[] {
   const steps: Step[] = [];
-  if (types.includes('user')) steps.push(...mapSteps(uidMap ?? singleMap(maker.uid), gidMap ?? singleMap(maker.gid), maker.privileged));
+  if (types.includes('user')) steps.push(...mapSteps(uidMap ?? singleMap(0), gidMap ?? singleMap(0)));
   // As with unshare(1), mounts that are made inside stay inside.
   if (types.includes('mnt')) steps.push({ op: 'set_propagation', path: '/', propagation: PROPAGATION.private });
   if (hostname !== null) steps.push({ op: 'sethostname', name: hostname });

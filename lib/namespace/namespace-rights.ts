@@ -9,22 +9,26 @@ import { ownShim, type Shim } from '../native/shim.js';
 import type { IdMap } from '../plan/user-maps.js';
 import { ownerOf } from './namespace-files.js';
 import type { Held, ParsedCreate } from './namespace-options.js';
-import type { Maker, RunRequest } from './namespace-plan.js';
+import type { RunRequest } from './namespace-plan.js';
 
 /** The one that owns what an ordinary user makes without a user namespace: those of one shim share it, and it stays as long as this process. */
 let shared: { readonly shim: Shim; readonly fd: Promise<number> } | undefined;
 
-/** Who makes namespaces, with options in which the ids are those that the maker has. @throws SyscallError; UnsupportedError */
+/**
+ * Who makes namespaces, with options in which the ids are those that the maker has, and the user namespace that is to own them; `null`: the
+ * maker's.
+ *
+ * @throws SyscallError; UnsupportedError
+ */
 export async function makerOf(
   options: ParsedCreate,
-): Promise<{ readonly shim: Shim; readonly options: ParsedCreate; readonly maker: Maker }> {
+): Promise<{ readonly shim: Shim; readonly options: ParsedCreate; readonly owner: number | null }> {
   const own = privilege();
-  const root = { uid: 0, gid: 0, privileged: true } as const;
-  if (own.kind === 'root') return { shim: ownShim(), options, maker: { ...root, owner: null } };
+  if (own.kind === 'root') return { shim: ownShim(), options, owner: null };
   const shim = await containerShim();
-  if (!options.types.includes('user')) return { shim, options, maker: { ...root, owner: await sharedOwner(shim, own) } };
+  if (!options.types.includes('user')) return { shim, options, owner: await sharedOwner(shim, own) };
   const [uidMap, gidMap] = [inside('uidMap', options.uidMap, own.uid), inside('gidMap', options.gidMap, own.gid)];
-  return { shim, options: { ...options, uidMap, gidMap }, maker: { ...root, owner: null } };
+  return { shim, options: { ...options, uidMap, gidMap }, owner: null };
 }
 
 async function sharedOwner(shim: Shim, own: UserPrivilege): Promise<number> {

@@ -102,9 +102,9 @@ export class Namespace implements AsyncDisposable {
    */
   static async create<T extends NamespaceType>(types: readonly T[], options: NamespaceOptions = {}): Promise<Record<T, Namespace>> {
     const parsed = parseCreate(types, options);
-    const { shim, options: known, maker } = await makerOf(parsed);
+    const { shim, options: seen, owner } = await makerOf(parsed);
     const slots = new Slots();
-    const { plan, slots: bySlot } = planNamespaces(known, maker, slots);
+    const { plan, slots: bySlot } = planNamespaces(seen, owner, slots);
     const task = await shim.startPlan(plan, slots.descriptors);
     const keeps = parsed.types.includes('pid');
     const made = [...bySlot].map(([type, slot]) => {

@@ -21,15 +21,10 @@ export function singleMap(outside: number): IdMap[] {
   return [{ inside: 0, outside, count: 1 }];
 }
 
-/** The shim writes the maps: from outside any map may be written, and only before the first use. */
-export function mapSteps(uid: readonly IdMap[], gid: readonly IdMap[], privileged: boolean): Step[] {
+/** The shim writes the maps: from outside any map may be written, and only before the first use. It has the rights over groups. */
+export function mapSteps(uid: readonly IdMap[], gid: readonly IdMap[]): Step[] {
   const write = (path: string, bytes: Uint8Array): Step => ({ op: 'write_process', host: true, path, bytes });
-  return [
-    // A user without rights over groups may not drop them either: a group can be what forbids access (CVE-2014-8989).
-    ...(privileged ? [] : [write('setgroups', Buffer.from('deny'))]),
-    write('gid_map', encodeIdMap(gid)),
-    write('uid_map', encodeIdMap(uid)),
-  ];
+  return [write('gid_map', encodeIdMap(gid)), write('uid_map', encodeIdMap(uid))];
 }
 
 /**

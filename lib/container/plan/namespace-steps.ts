@@ -33,7 +33,7 @@ export interface NamespacePlan {
 export function planNamespaces({ namespaces, timeOffsets }: ParsedOptions, userns: UserNamespacePlan, slots: Slots): NamespacePlan {
   const isOwn = userns.kind === 'identity';
   // whether groups can be left is as it was before: the namespace above is asked for that
-  const maps = isOwn ? mapSteps(userns.uid, userns.gid, true) : [];
+  const maps = isOwn ? mapSteps(userns.uid, userns.gid) : [];
   let flags = isOwn ? CLONE.user : 0;
   const [clocks, enterPid]: [Step[], Step[]] = [[], []];
   const join: Step[] = [];
