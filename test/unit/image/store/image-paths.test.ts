@@ -17,6 +17,9 @@ it('two maps have one name when they are the same, and a name is part of a path'
       const [one, other] = [mapName(user(uid, gid)), mapName(user(uid2, gid2))];
       expect(one).toMatch(new RegExp(`^${MAP_NAME}[0-9a-f]{32}$`));
       expect(one === other).toBe(JSON.stringify([uid, gid]) === JSON.stringify([uid2, gid2]));
+      // two random maps are hardly ever equal, so each of the two differs alone too
+      expect(mapName(user(uid, gid2)) === one).toBe(JSON.stringify(gid) === JSON.stringify(gid2));
+      expect(mapName(user(uid2, gid)) === one).toBe(JSON.stringify(uid) === JSON.stringify(uid2));
       expect(mapName(user(structuredClone(uid), structuredClone(gid)))).toBe(one);
     }),
   );
