@@ -40,7 +40,7 @@ export const untrusted: readonly ProfileDefault[] = [
   {
     option: 'userns',
     value: 'auto',
-    why: 'its ids are nobody’s on the host. An ordinary user’s containers have a user namespace of his ids anyway',
+    why: 'its ids are nobody’s on the host. An ordinary user’s containers have a user namespace of that user’s ids anyway',
     isLeftOut: ({ namespaces }) => hasKey(namespaces, 'user'),
   },
   {
