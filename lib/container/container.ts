@@ -436,7 +436,10 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     });
   }
 
-  /** What the container's groups have counted until now; after its end, what they had counted by then. */
+  /**
+   * What the container's groups have counted until now; after its end, what they had counted by then. Where no group counts, what the first
+   * process has used, and the children that it has waited for.
+   */
   async stats(): Promise<Usage> {
     return stats(this.#life);
   }

@@ -12,7 +12,10 @@ export interface OverlayOptions {
   readonly upper?: string | undefined;
   /** An empty folder of the upper's file system, which the kernel works in. Default: one beside the upper, removed at the end. */
   readonly work?: string | undefined;
-  /** An existing folder to mount on. Default: a new one in the folder for temporary files, removed at the end. */
+  /**
+   * An existing folder to mount on. Root alone: UnsupportedError for an ordinary user. Default: a new one in the folder for temporary files,
+   * removed at the end.
+   */
   readonly target?: string | undefined;
   /** Nothing can be changed: there is no upper. Default false. */
   readonly readOnly?: boolean | undefined;
@@ -20,7 +23,7 @@ export interface OverlayOptions {
   readonly volatile?: boolean | undefined;
   /** How much the tmpfs may hold. Default: half of the machine's memory, as tmpfs(5) has it. */
   readonly upperSize?: Size | undefined;
-  /** The mount stays when its owner has ended. Default false. */
+  /** The mount stays when its owner has ended. Root alone: UnsupportedError for an ordinary user. Default false. */
   readonly persist?: boolean | undefined;
 }
 

@@ -7,9 +7,12 @@ import { checkIdMap, type IdMap } from '../plan/user-maps.js';
 
 /** What new namespaces are like. */
 export interface NamespaceOptions {
-  /** The ids of a new user namespace. Default: Node's user alone, as root inside. */
+  /**
+   * The ids of a new user namespace. `outside` is an id of the host; an ordinary user has only its own and those of /etc/subuid: else
+   * UnsupportedError. Default: Node's user alone, as root inside.
+   */
   uidMap?: readonly IdMap[] | undefined;
-  /** Default: Node's group alone, as root's inside. */
+  /** The same for groups, with /etc/subgid. Default: Node's group alone, as root's inside. */
   gidMap?: readonly IdMap[] | undefined;
   /** The host name of a new UTS namespace, at most 64 bytes. Default: the host's, copied. */
   hostname?: string | undefined;

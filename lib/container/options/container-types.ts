@@ -17,7 +17,7 @@ import type { VolumePruneReport } from '../../volume/volume.js';
 /** What a container is made of. Durations are ms, sizes bytes or docker strings ('256m'). */
 export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, ProcessOptions<E>, TerminalOptions {
   /**
-   * Whose defaults it has. 'untrusted': those for strangers' code, of which docs/security.md has the table: a user namespace of its own, no
+   * The profile whose defaults the container has. 'untrusted': those for strangers' code, of which docs/security.md has the table: a user namespace of its own, no
    * capability, a root that can't be written to with a small tmpfs at /tmp, limits of memory, processes, time and output, binds and volumes
    * that are nosuid and nodev, and streams that are pipes of Node's alone. What is given beside it wins; in `tmpfs` and `ulimits` key by key.
    *
@@ -36,7 +36,7 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   rootfs?: string | OverlayFs | undefined;
   /** Where changes to the image go: memory, charged to the container, or a folder on disk. Default 'tmpfs'; before Linux 6.6 'disk' for another user than root, for whom 'tmpfs' is `ERR_UNSUPPORTED` there. */
   upper?: 'tmpfs' | 'disk' | undefined;
-  /** Size of a 'tmpfs' upper; with 'disk' it is refused (`ERR_UNSUPPORTED`), for the reason in `features().folderQuota`. Default half of the limit `memory`, else half of the machine's memory. */
+  /** Size of a 'tmpfs' upper; with 'disk' it is refused (`ERR_UNSUPPORTED`), for the reason in `features().folderQuota`. Also refused for an ordinary user before Linux 6.6. Default half of the limit `memory`, else half of the machine's memory. */
   upperSize?: Size | undefined;
   /** The root can't be written to. Default false. */
   readOnly?: boolean | undefined;
@@ -69,7 +69,8 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
    *   binds that this user owns are its own inside.
    * - maps: ids of the caller's choice.
    *
-   * Refused with an UnsupportedError where the image lies on a file system whose owners can't be mapped, such as overlay.
+   * Refused with an UnsupportedError where the image lies on a file system whose owners can't be mapped, such as overlay. An ordinary user's
+   * containers each have one of that user's ids instead; any other value is then an UnsupportedError.
    */
   userns?: 'host' | 'auto' | 'keep-id' | { uid: readonly IdMap[]; gid: readonly IdMap[] } | undefined;
   /** ms added to the clocks (time_namespaces(7), Linux 5.6). The container then gets a new time namespace. */
@@ -110,7 +111,10 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   copyOut?: readonly string[] | undefined;
   /** Bytes that `copyOut` brings at most; each file, folder and link that is found counts 1 KiB besides. Default '100m'. */
   copyOutMax?: Size | undefined;
-  /** Capabilities added to the default ones, with or without 'CAP_'; 'ALL' is all that this process holds. */
+  /**
+   * Capabilities added to the default ones, with or without 'CAP_'; 'ALL' is all that this process holds. In a user namespace (`userns`, or
+   * without root) 'ALL' is all capabilities, which count over the container alone.
+   */
   capAdd?: readonly string[] | undefined;
   capDrop?: readonly string[] | undefined;
   /** Default true. */
@@ -184,7 +188,10 @@ export interface RunOptions<E extends Encoding = 'utf8'>
 
 /** How a program is run in a running container. What is not given is as for the container's own program. */
 export interface ExecOptions<E extends Encoding = 'utf8'> extends ProgramOptions<E>, TerminalOptions {
-  /** With all capabilities of Node's process. The system call filter and `noNewPrivileges` stay. Default false. */
+  /**
+   * With all capabilities of Node's process; in a user namespace (`userns`, or without root) with all capabilities, which count over the
+   * container alone. The system call filter and `noNewPrivileges` stay. Default false.
+   */
   privileged?: boolean | undefined;
   /**
    * Default false. true: the program goes on when this process ends, and what it leaves running in the background goes on after its end, until
