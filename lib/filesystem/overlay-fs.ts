@@ -168,7 +168,7 @@ export class OverlayFs implements AsyncDisposable {
   }
 }
 
-/** Those of an ordinary user that are mounted. */
+/** Overlays of an ordinary user that are mounted. */
 const away = new Set<OverlayFs>();
 
 function opened(overlay: OverlayFs): OverlayFs {

@@ -17,7 +17,7 @@ export interface OverlaySource {
     | { readonly type: 'tmpfs'; readonly size: number | null; readonly root: Ownership }
     | { readonly type: 'none' };
   readonly volatile: boolean;
-  /** It is made by root of a user namespace, and stays in the mount namespace of the process that makes it. */
+  /** An ordinary user's: made by root of a user namespace, and left in the mount namespace of the process that makes the overlay. */
   readonly isUsers: boolean;
 }
 

@@ -54,7 +54,7 @@ function find(): Privilege {
   }
 }
 
-/** Why an id is none inside. */
+/** Why an id that was asked for is none of this user's, and what mends that. */
 export function lackOf({ whyOne }: UserPrivilege): { readonly reason: string; readonly fix: string } {
   if (whyOne === null)
     return { reason: 'it is none of the ids of this user, which /etc/subuid and /etc/subgid have', fix: 'Run it as root.' };

@@ -96,7 +96,7 @@ export function isOfContainers(fd: number, ids: UserIds): boolean {
   }
 }
 
-/** Those of containers are a level below. */
+/** Whether a user namespace lies directly below this process's own, as that of this user's containers does. */
 function isChildOfOurs(fd: number): boolean {
   return parentInode(fd) === statSync('/proc/self/ns/user').ino;
 }

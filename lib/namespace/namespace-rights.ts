@@ -11,7 +11,10 @@ import { ownerOf } from './namespace-files.js';
 import type { Held, ParsedCreate } from './namespace-options.js';
 import type { RunRequest } from './namespace-plan.js';
 
-/** The one that owns what an ordinary user makes without a user namespace: those of one shim share it, and it stays as long as this process. */
+/**
+ * The user namespace that owns what an ordinary user makes without one: all namespaces of one shim share it, and it stays as long as this
+ * process.
+ */
 let shared: { readonly shim: Shim; readonly fd: Promise<number> } | undefined;
 
 /**

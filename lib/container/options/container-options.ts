@@ -49,7 +49,7 @@ export interface DetachOptions {
 
 /** Checked options with every default filled in. `null` means that an option was not given, and that the image or the machine decides. */
 export interface ParsedOptions {
-  /** Whose defaults it has. */
+  /** The profile whose defaults the container has. */
   readonly profile: ProfileName | null;
   readonly root: ParsedRoot;
   readonly readOnly: boolean;

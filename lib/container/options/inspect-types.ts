@@ -57,7 +57,7 @@ export interface ContainerInspect<E extends Encoding = 'utf8'> {
 
 /** Most options that are nowhere else, with every default filled in, by the image or by this library. Durations are ms, sizes bytes. */
 export interface ResolvedOptions {
-  /** Whose defaults it has. */
+  /** The profile whose defaults the container has. */
   profile: 'untrusted' | null;
   isolation: 'namespaces' | 'landlock';
   /** With which `command` begins. */

@@ -14,7 +14,7 @@ const NAMES = 'nr_inodes=16384';
 
 const proc: MountRow = { target: PROC, type: 'proc', attributes: QUIET, create: FOLDER };
 /**
- * The one of the host, where no other can be mounted. Read-only, for a program would be the owner of what this user's other processes have there, as
+ * The host's /proc, where no other can be mounted. Read-only, for a program would be the owner of what this user's other processes have there, as
  * their oom_score_adj; it may look into none of them, since they are in other user namespaces.
  */
 const hostProc: MountRow = { target: PROC, type: 'bind', source: '/proc', recursive: true, attributes: QUIET | RDONLY, create: FOLDER };
@@ -75,7 +75,7 @@ export interface TableInput {
   /** Devices of the host that the caller gives, where nobody may make nodes: they are bound. */
   readonly devices: readonly { readonly source: string; readonly path: string }[];
   readonly options: Pick<ParsedOptions, 'namespaces' | 'mounts' | 'readOnly' | 'maskedPaths' | 'readonlyPaths'>;
-  /** It has a /proc of its own, and not that of the host. */
+  /** The container has a /proc of its own. */
   readonly ownProc: boolean;
   /** The machine has control groups v2 alone. */
   readonly unified: boolean;

@@ -15,10 +15,10 @@ import type { UserNamespacePlan } from '../plan/userns.js';
 import { idsInside, ownerOfJoined } from './joined-users.js';
 import { mapsOf } from './maps-of.js';
 
-/** For which container it is. */
+/** The container that the user namespace is for. */
 export interface UsersFor {
   readonly id: string;
-  /** Somebody may want to read what it wrote to its root. */
+  /** Somebody may want to read what the container wrote to its root. */
   readonly keepsUppers: boolean;
 }
 

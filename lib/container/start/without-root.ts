@@ -5,7 +5,8 @@ import type { ParsedOptions } from '../options/container-options.js';
 const AS_ROOT = 'Run it as root.';
 
 /**
- * Refuses what the container of an ordinary user can't have. To be called before anything is made.
+ * Refuses what the container of an ordinary user can't have. To be called before anything is made. The ids of a user namespace that is joined are
+ * checked later, by `usersFor`.
  *
  * @throws UnsupportedError
  */
@@ -15,7 +16,6 @@ export function requireWithoutRoot({ process, namespaces, mounts }: ParsedOption
   if (trouble !== null) throw trouble;
   const { reason, fix } = lackOf(own);
   if (whyOne !== null && (process.groupAdd ?? []).length > 0) throw new UnsupportedError('groupAdd', reason, fix);
-  // which ids there are in a user namespace that is joined is found out when that is known
   const [user = '', group = '0'] = (process.user ?? '0').split(':');
   if (!isMapped(user, uid) || !isMapped(group, gid)) {
     throw new UnsupportedError(`user ${process.user}`, reason, fix);
