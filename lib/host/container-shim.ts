@@ -4,8 +4,8 @@ import { SyscallError, toError, UnsupportedError } from '../errors.js';
 import type { Connection } from '../native/connection.js';
 import { forClone } from '../native/hints.js';
 import { launchMappedShim, launchShim, type MappedLaunch, ownShim, type Shim } from '../native/shim.js';
+import { findUserNamespace, noteUserNamespace } from './containers-namespace.js';
 import { privilege, type UserPrivilege } from './privilege.js';
-import { findUserNamespace, noteUserNamespace } from './users-namespace.js';
 import { writeMaps } from './write-maps.js';
 
 // Containers, images, volumes: what they are made of belongs to more users than the one who makes them. Root's own shim has the right to

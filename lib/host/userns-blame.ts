@@ -17,7 +17,7 @@ export interface UsernsFacts {
 
 const SYSCTLS = '/proc/sys';
 const APPARMOR = 'kernel.apparmor_restrict_unprivileged_userns';
-const CLONE = 'kernel.unprivileged_userns_clone';
+const CLONE_SYSCTL = 'kernel.unprivileged_userns_clone';
 
 /**
  * What is at fault when a try failed with this code, and the line that mends it; `null` where nothing of this is. Pure.
@@ -34,7 +34,7 @@ export function blame({ clone, apparmor, limits, isFiltered }: UsernsFacts, code
     return lacking(reason, `Have root raise it: sysctl -w ${name}=15000.`);
   }
   if (code !== 'EPERM' && code !== 'EACCES' && code !== 'ENOSYS') return null;
-  if (clone === 0) return lacking(`the sysctl ${CLONE} is 0`, `Have root allow it: sysctl -w ${CLONE}=1.`);
+  if (clone === 0) return lacking(`the sysctl ${CLONE_SYSCTL} is 0`, `Have root allow it: sysctl -w ${CLONE_SYSCTL}=1.`);
   if (apparmor !== null && apparmor !== 0) {
     const fix = `Have root allow it: sysctl -w ${APPARMOR}=0, or load an AppArmor profile for this program with the rule userns.`;
     return lacking(`AppArmor gives no rights in user namespaces (the sysctl ${APPARMOR} is ${apparmor})`, fix);
@@ -55,7 +55,7 @@ export function usernsFacts(): UsernsFacts {
   });
   const status = attempt('read /proc/self/status', () => readFileSync('/proc/self/status', 'utf8'));
   return {
-    clone: numberIn(`${SYSCTLS}/${CLONE.replace('.', '/')}`),
+    clone: numberIn(`${SYSCTLS}/${CLONE_SYSCTL.replace('.', '/')}`),
     apparmor: numberIn(`${SYSCTLS}/${APPARMOR.replace('.', '/')}`),
     limits: new Map(limits),
     isFiltered: /^Seccomp:\s*2$/m.test(status),

@@ -1,9 +1,9 @@
 import { fstatSync, statSync } from 'node:fs';
 import { hasCode, UnsupportedError } from '../errors.js';
 import { containerShim } from '../host/container-shim.js';
+import { isOfContainers } from '../host/containers-namespace.js';
 import { idInside, privilege, sameIds, type UserPrivilege } from '../host/privilege.js';
 import { makeUserNamespace } from '../host/user-namespace.js';
-import { isOfContainers } from '../host/users-namespace.js';
 import { closeDescriptor } from '../native/load-addon.js';
 import { ownShim, type Shim } from '../native/shim.js';
 import type { IdMap } from '../plan/user-maps.js';
@@ -30,7 +30,7 @@ export async function makerOf(
   if (own.kind === 'root') return { shim: ownShim(), options, owner: null };
   const shim = await containerShim();
   if (!options.types.includes('user')) return { shim, options, owner: await sharedOwner(shim, own) };
-  const [uidMap, gidMap] = [inside('uidMap', options.uidMap, own.uid), inside('gidMap', options.gidMap, own.gid)];
+  const [uidMap, gidMap] = [asSeenByMaker('uidMap', options.uidMap, own.uid), asSeenByMaker('gidMap', options.gidMap, own.gid)];
   return { shim, options: { ...options, uidMap, gidMap }, owner: null };
 }
 
@@ -48,7 +48,7 @@ async function sharedOwner(shim: Shim, own: UserPrivilege): Promise<number> {
 }
 
 /** A map whose outer ids are this machine's, as the maker sees it. */
-function inside(option: string, map: readonly IdMap[] | null, own: readonly IdMap[]): IdMap[] | null {
+function asSeenByMaker(option: string, map: readonly IdMap[] | null, own: readonly IdMap[]): IdMap[] | null {
   if (map === null) return null;
   return map.flatMap(({ inside, outside, count }) => {
     const parts: IdMap[] = [];

@@ -153,11 +153,12 @@ export function parseRunOptions(given: unknown, isRoot = () => privilege().kind 
   const value = withProfile(given, isRoot);
   const options = parseOptions(schemaFor(value), value, 'options');
   const profile = options.profile ?? null;
-  const mounts = aboveFirst([
+  const wanted = aboveFirst([
     ...(options.mounts ?? []),
     ...(options.volumes ?? []),
     ...Object.entries(options.tmpfs ?? {}).map(([path, tmpfs]) => tmpfsMount(target.parse(path), tmpfs)),
   ]);
+  const mounts = profile === null ? wanted : wanted.map(withoutRights);
   const isAnonymous = ({ type, source }: ParsedMount): boolean => type === 'volume' && source === null;
   const limits = limitsOf(options);
   return {
@@ -179,7 +180,7 @@ export function parseRunOptions(given: unknown, isRoot = () => privilege().kind 
     cgroupParent: options.cgroupParent ?? null,
     dns: options.dns ?? [],
     extraHosts: options.extraHosts ?? {},
-    mounts: mounts.filter((mount) => !isAnonymous(mount)).map(profile === null ? same : withoutRights),
+    mounts: mounts.filter((mount) => !isAnonymous(mount)),
     anonymousVolumes: mounts.filter(isAnonymous).map((mount) => mount.target),
     copyIn: Object.entries(options.copyIn ?? {}).map(([path, file]) => ({ target: target.parse(path), ...file })),
     copyOut: options.copyOut ?? [],
@@ -210,10 +211,6 @@ export function parseRunOptions(given: unknown, isRoot = () => privilege().kind 
     limits,
     process: normaliseProcess(options, { pipesOnly: profile !== null }),
   };
-}
-
-function same(mount: ParsedMount): ParsedMount {
-  return mount;
 }
 
 /** What comes from outside neither raises rights nor opens devices, unless its options say that it may. */

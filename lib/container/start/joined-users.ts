@@ -1,6 +1,6 @@
 import { UnsupportedError } from '../../errors.js';
+import { isOfContainers } from '../../host/containers-namespace.js';
 import { idInside, type UserPrivilege } from '../../host/privilege.js';
-import { isOfContainers } from '../../host/users-namespace.js';
 import { Namespace } from '../../namespace/namespace.js';
 import { type NamespaceType, namespaceTypes } from '../../plan/namespace-types.js';
 import type { IdMap } from '../../plan/user-maps.js';
