@@ -4,7 +4,7 @@ import { getegid, geteuid } from 'node:process';
 import { hasCode, UnsupportedError } from '../errors.js';
 import { attempt } from '../native/system-errors.js';
 import { type Mounter, ROOT_MOUNTER } from '../plan/mounter.js';
-import { type IdMap, singleMap } from '../plan/user-maps.js';
+import { type IdMap, idInside, singleMap } from '../plan/user-maps.js';
 import type { RangeFile } from './id-lines.js';
 import { findProgram } from './programs.js';
 import { type UserIds, userIds } from './subordinate-ids.js';
@@ -93,10 +93,4 @@ export function sameIds(map: readonly IdMap[]): IdMap[] {
 export function mounter(own: Privilege): Mounter {
   if (own.kind === 'root') return ROOT_MOUNTER;
   return { whole: false, userxattr: true, uid: (id) => idInside(own.uid, id), gid: (id) => idInside(own.gid, id) };
-}
-
-/** What an id outside is inside; `null` where the map doesn't have it. Pure. */
-export function idInside(map: readonly IdMap[], onHost: number): number | null {
-  const range = map.find(({ outside, count }) => outside <= onHost && onHost < outside + count);
-  return range === undefined ? null : range.inside + (onHost - range.outside);
 }

@@ -2,7 +2,7 @@ import { fstatSync, statSync } from 'node:fs';
 import { hasCode, UnsupportedError } from '../errors.js';
 import { containerShim } from '../host/container-shim.js';
 import { isOfContainers } from '../host/containers-namespace.js';
-import { idInside, privilege, sameIds, type UserPrivilege } from '../host/privilege.js';
+import { privilege, sameIds, type UserPrivilege } from '../host/privilege.js';
 import { makeUserNamespace } from '../host/user-namespace.js';
 import { closeDescriptor } from '../native/load-addon.js';
 import { ownShim, type Shim } from '../native/shim.js';
@@ -55,8 +55,7 @@ function asSeenByMaker(option: string, map: readonly IdMap[] | null, own: readon
     // the kernel takes no line that is of two of the maker's
     for (let done = 0; done < count; ) {
       const range = own.find((range) => range.outside <= outside + done && outside + done < range.outside + range.count);
-      const id = idInside(own, outside + done);
-      if (range === undefined || id === null) {
+      if (range === undefined) {
         throw new UnsupportedError(
           option,
           `${outside + done} is none of the ids of this user`,
@@ -64,7 +63,7 @@ function asSeenByMaker(option: string, map: readonly IdMap[] | null, own: readon
         );
       }
       const part = Math.min(count - done, range.outside + range.count - outside - done);
-      parts.push({ inside: inside + done, outside: id, count: part });
+      parts.push({ inside: inside + done, outside: range.inside + outside + done - range.outside, count: part });
       done += part;
     }
     return parts;

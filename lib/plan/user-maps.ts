@@ -21,6 +21,18 @@ export function singleMap(outside: number): IdMap[] {
   return [{ inside: 0, outside, count: 1 }];
 }
 
+/** What an id inside is outside; `null` where the map doesn't have it. Pure. */
+export function idOutside(map: readonly IdMap[], id: number): number | null {
+  const range = map.find(({ inside, count }) => inside <= id && id < inside + count);
+  return range === undefined ? null : range.outside + (id - range.inside);
+}
+
+/** What an id outside is inside; `null` where the map doesn't have it. Pure. */
+export function idInside(map: readonly IdMap[], id: number): number | null {
+  const range = map.find(({ outside, count }) => outside <= id && id < outside + count);
+  return range === undefined ? null : range.inside + (id - range.outside);
+}
+
 /** The shim writes the maps: from outside any map may be written, and only before the first use. It has the rights over groups. */
 export function mapSteps(uid: readonly IdMap[], gid: readonly IdMap[]): Step[] {
   const write = (path: string, bytes: Uint8Array): Step => ({ op: 'write_process', host: true, path, bytes });

@@ -1,5 +1,6 @@
 import { CREATE } from '../../plan/constants.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
+import { idOutside } from '../../plan/user-maps.js';
 import { defaultDeviceLinks, defaultDevices, defaultMaskedPaths, defaultReadonlyPaths, maskedPathsForRoot } from '../../security/paths.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { DEV, type FileRow, type MountRow, type MountTable, PROC } from './mount-table.js';
@@ -102,7 +103,7 @@ export function defaultMounts({ options, ownProc, unified, files, userns, device
       // the tree of the host is bound with /sys
       ...(unified && !(isForeign && namespaces.net === 'host') ? [groups] : []),
       ...(isForeign ? [boundDev, ...boundDevices, ...devices.map(({ source, path }) => bindDevice(source, path))] : [dev]),
-      userns.kind !== 'none' && !userns.gid.some(({ inside, count }) => inside <= TTY && TTY < inside + count) ? ptsWithoutTty : pts,
+      userns.kind !== 'none' && idOutside(userns.gid, TTY) === null ? ptsWithoutTty : pts,
       namespaces.ipc === 'host' ? hostShm : shm,
       ...(isForeign && namespaces.ipc === 'host' ? [] : [queues]),
     ],

@@ -1,18 +1,12 @@
 import { UnsupportedError } from '../../errors.js';
 import type { Step } from '../../plan/steps.js';
-import type { IdMap } from '../../plan/user-maps.js';
+import { type IdMap, idOutside } from '../../plan/user-maps.js';
 import type { UserMaps } from '../../plan/userns-maps.js';
 import type { UserNamespacePlan } from './userns.js';
 
 /** The maps of a container's own user namespace; `null` where it has none, or none that changes an id. */
 export function mapsIn(userns: UserNamespacePlan): UserMaps | null {
   return userns.kind === 'given' ? { uid: userns.uid, gid: userns.gid } : null;
-}
-
-/** What an id inside is outside; `undefined` where the map doesn't have it. */
-export function toOutside(map: readonly IdMap[], id: number): number | undefined {
-  const range = map.find(({ inside, count }) => id >= inside && id < inside + count);
-  return range && range.outside + (id - range.inside);
 }
 
 /** Who the root of a user namespace is outside of it. @throws UnsupportedError where nobody is */
@@ -27,7 +21,7 @@ export function ownedOutside<S extends Step>(step: S, maps: UserMaps): S {
 }
 
 function required(map: readonly IdMap[], id: number, kind: 'user' | 'group'): number {
-  const outside = toOutside(map, id);
-  if (outside !== undefined) return outside;
+  const outside = idOutside(map, id);
+  if (outside !== null) return outside;
   throw new UnsupportedError('userns', `the ${kind} ${id}, who owns a part of the root, is not in the container's map`, 'Map more ids.');
 }

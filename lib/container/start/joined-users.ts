@@ -1,9 +1,9 @@
 import { UnsupportedError } from '../../errors.js';
 import { isOfContainers } from '../../host/containers-namespace.js';
-import { idInside, type UserPrivilege } from '../../host/privilege.js';
+import type { UserPrivilege } from '../../host/privilege.js';
 import { Namespace } from '../../namespace/namespace.js';
 import { type NamespaceType, namespaceTypes } from '../../plan/namespace-types.js';
-import type { IdMap } from '../../plan/user-maps.js';
+import { type IdMap, idInside } from '../../plan/user-maps.js';
 import type { UserMaps } from '../../plan/userns-maps.js';
 import type { ParsedOptions } from '../options/container-options.js';
 

@@ -18,6 +18,7 @@ import type { ParsedLimits } from '../../options/limits.js';
 import { allCapabilities, type CapabilityMask } from '../../plan/capability-names.js';
 import { DEFAULT_PATH } from '../../plan/constants.js';
 import { type HealthCheck, Slots } from '../../plan/plan.js';
+import { idOutside } from '../../plan/user-maps.js';
 import type { UserMaps } from '../../plan/userns-maps.js';
 import { SIGTERM } from '../../process/options/signals.js';
 import { resolveCapabilities } from '../../security/capabilities.js';
@@ -31,7 +32,7 @@ import { planHealth } from '../plan/health-plan.js';
 import { namespacesToJoin } from '../plan/namespace-steps.js';
 import type { ExtraDevice, PlanInput, RootSource } from '../plan/plan-input.js';
 import type { UserNamespacePlan } from '../plan/userns.js';
-import { mapsIn, toOutside } from '../plan/userns-ids.js';
+import { mapsIn } from '../plan/userns-ids.js';
 import { anonymousVolumes } from './anonymous-volumes.js';
 import { cpuClockOf, type NotEnforced, planContainerGroup, requireDeviceController } from './container-group.js';
 import { type ContainerUsers, containerUsers } from './container-users.js';
@@ -146,7 +147,7 @@ async function usersFor(options: ParsedOptions, of: PrepareFor, paths: readonly 
 function requireMapped(user: string | null, { uid, gid }: UserMaps): void {
   const ids = numericUser(user);
   if (ids === null) return;
-  const isIn = toOutside(uid, ids.uid) !== undefined && (!user?.includes(':') || toOutside(gid, ids.gid) !== undefined);
+  const isIn = idOutside(uid, ids.uid) !== null && (!user?.includes(':') || idOutside(gid, ids.gid) !== null);
   if (!isIn) throw invalidOption('user', `is ${user}, which is not in the container's map of ids (userns)`);
 }
 
@@ -340,7 +341,7 @@ function userOf({ user = '' }: ImageConfig): string {
 function usualUser({ profile }: ParsedOptions, config: ImageConfig, users: UserNamespacePlan): string {
   const user = userOf(config);
   if (profile === null || !/^(?:root|0)(?::|$)/.test(user)) return user;
-  const isThere = users.kind === 'none' || [users.uid, users.gid].every((map) => toOutside(map, NOBODY) !== undefined);
+  const isThere = users.kind === 'none' || [users.uid, users.gid].every((map) => idOutside(map, NOBODY) !== null);
   return isThere ? `${NOBODY}:${NOBODY}` : user;
 }
 

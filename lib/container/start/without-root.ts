@@ -1,5 +1,6 @@
 import { UnsupportedError } from '../../errors.js';
 import { lackOf, type Privilege, privilege, type UserPrivilege } from '../../host/privilege.js';
+import { idOutside } from '../../plan/user-maps.js';
 import type { ParsedOptions } from '../options/container-options.js';
 
 const AS_ROOT = 'Run it as root.';
@@ -35,5 +36,5 @@ export function requireWithoutRoot({ process, namespaces, mounts }: ParsedOption
 /** Whether an id can be one inside. Of a name only the container's files tell. */
 function isMapped(id: string, map: UserPrivilege['uid']): boolean {
   if (!/^\d+$/.test(id)) return true;
-  return map.some(({ inside, count }) => inside <= Number(id) && Number(id) < inside + count);
+  return idOutside(map, Number(id)) !== null;
 }

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkIdMap, encodeIdMap, singleMap } from '../../../lib/plan/user-maps.js';
+import { checkIdMap, encodeIdMap, idInside, idOutside, singleMap } from '../../../lib/plan/user-maps.js';
 
 describe('id maps', () => {
   it('are written a line a range', () => {
@@ -45,5 +46,27 @@ describe('id maps', () => {
       { inside: 0, outside: 5, count: 10 },
     ];
     expect(() => checkIdMap('uidMap', map)).not.toThrow();
+  });
+
+  it('say of each id what it is on the other side, and of no other', () => {
+    // gaps and counts of ranges on both sides, so that none overlap
+    const gap = fc.integer({ min: 0, max: 3 });
+    const ranges = fc.array(fc.tuple(gap, gap, fc.integer({ min: 1, max: 4 })), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(ranges, (given) => {
+        let [inside, outside] = [0, 100];
+        const map = given.map(([before, beyond, count]) => {
+          const range = { inside: inside + before, outside: outside + beyond, count };
+          [inside, outside] = [range.inside + count, range.outside + count];
+          return range;
+        });
+        const pairs = map.flatMap(({ inside, outside, count }) =>
+          Array.from({ length: count }, (_, i) => [inside + i, outside + i] as const),
+        );
+        const [outer, inner] = [new Map(pairs), new Map(pairs.map(([inside, outside]) => [outside, inside]))];
+        for (let id = 0; id <= inside; id++) expect(idOutside(map, id)).toBe(outer.get(id) ?? null);
+        for (let id = 99; id <= outside; id++) expect(idInside(map, id)).toBe(inner.get(id) ?? null);
+      }),
+    );
   });
 });
