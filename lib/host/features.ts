@@ -52,7 +52,7 @@ export async function features(): Promise<Features> {
   const [namespaces, cgroup, rootless, seccomp, landlock] = await Promise.all([
     Promise.all(namespaceTypes.map(async (type) => [type, await when(() => tryNamespace(type))] as const)),
     shim.available ? cgroupFeatures().catch((error: unknown) => noGroups(refused(error))) : noGroups(shim),
-    shim.available ? rootlessFeature() : noRootless(shim),
+    shim.available ? rootlessFeature().catch((error: unknown) => noRootless(refused(error))) : noRootless(shim),
     // struct sock_filter: return SECCOMP_RET_ALLOW
     when(() => attempt([{ op: 'no_new_privileges' }, { op: 'seccomp', filter: Uint8Array.of(6, 0, 0, 0, 0, 0, 0xff, 0x7f) }], 0)),
     shim.available ? landlockFeature() : { ...shim, abi: null },

@@ -30,6 +30,13 @@ chmodSync(folder, 0o755);
 const told = async (before?: string, through?: readonly string[]): Promise<Features['rootless']> =>
   (await asOrdinaryUser<Features>('features', [], before, through)).rootless;
 
+/** The command around which a filter refuses what makes user namespaces. */
+function filtered(): string[] {
+  const table = syscallTable(ownArchitecture());
+  const refuses = (name: string, error: number): string => `${table.get(name)?.[0]}:${error}`;
+  return [compile('refuse-calls', folder), refuses('unshare', 1), refuses('clone3', 38), '--'];
+}
+
 describe('a user without root is told', () => {
   it('which limit on namespaces is reached, and of all that needs one', async () => {
     const none = 'echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --inh-caps=-all --ambient-caps=-all "$@"';
@@ -53,14 +60,7 @@ describe('a user without root is told', () => {
   });
 
   it('that a filter refuses it', async () => {
-    const table = syscallTable(ownArchitecture());
-    const refuses = (name: string, error: number): string => `${table.get(name)?.[0]}:${error}`;
-    const { parts, ...rootless } = await told(undefined, [
-      compile('refuse-calls', folder),
-      refuses('unshare', 1),
-      refuses('clone3', 38),
-      '--',
-    ]);
+    const { parts, ...rootless } = await told(undefined, filtered());
     expect(rootless).toEqual(lacks('a filter of system calls around this process', 'seccomp=unconfined'));
     expect(parts.namespace).toEqual(lacks('a filter of system calls around this process', 'seccomp=unconfined'));
   });
@@ -70,6 +70,13 @@ describe('a user without root is told', () => {
     const masked = lacks('as /proc/timer_list is', 'systempaths=unconfined');
     expect(rootless).toEqual(masked);
     expect(parts).toMatchObject({ namespace: works, loopback: works, proc: masked, overlay: works });
+  });
+
+  it('why nothing can be told, where what explains a refusal can not be read', async () => {
+    const unreadable = 'mount -t tmpfs none /proc/sys/user; mkdir /proc/sys/user/max_net_namespaces';
+    const { parts, ...rootless } = await told(unreadable, filtered());
+    expect(rootless).toMatchObject({ available: false, reason: expect.stringContaining('/proc/sys/user/max_net_namespaces') });
+    expect(parts.overlay).toEqual(rootless);
   });
 
   it('that the programs are missing which map the ids that were given to the user', async () => {
