@@ -34,7 +34,7 @@ export interface RootlessParts {
 /** Whether containers without root work, with each part. */
 export type RootlessFeature = Feature & { readonly parts: RootlessParts };
 
-/** What root has is tried with root's rights. */
+/** What root has is tried with root's rights. @throws SyscallError where what explains a refusal can't be read */
 export async function rootlessFeature(): Promise<RootlessFeature> {
   const namespace = await tryNamespace();
   const when = (attempt: () => Promise<Feature>): Promise<Feature> => (namespace.available ? attempt() : Promise.resolve(namespace));
@@ -114,7 +114,7 @@ function mountsInProc(): string[] {
 
 /** An overlay, and a place for the marks in its upper. */
 async function tryOverlay(): Promise<Feature> {
-  const overlay = await tryIn(CLONE.mnt, overlaySteps({ userxattr: privilege().kind === 'user' }));
+  const overlay = await tryIn(CLONE.mnt, overlaySteps(privilege().kind === 'user'));
   if (!overlay.available) return overlay;
   try {
     const shim = await containerShim();
@@ -168,11 +168,10 @@ function blamed(error: unknown): Feature {
   return blame(usernsFacts(), code) ?? refused(error);
 }
 
-function overlaySteps({ userxattr = false } = {}): Step[] {
+function overlaySteps(userxattr: boolean): Step[] {
   const [tmpfs, lower, upper, work] = [1, 2, 3, 4];
   const folder = (out: number, path: string): Step => ({ op: 'mkdir', out, root: tmpfs, path, mode: 0o755, uid: 0, gid: 0 });
   return [
-    { op: 'set_propagation', path: '/', propagation: PROPAGATION.private },
     { op: 'filesystem', out: tmpfs, type: 'tmpfs', options: ['size=65536', 'mode=755'], attributes: 0 },
     { op: 'attach_at', mount: tmpfs, at: NONE, path: '/' },
     folder(lower, 'lower'),
