@@ -173,3 +173,8 @@ export function requireDeviceController(
       "Give it with access 'rwm', or as a bind mount.",
     );
 }
+
+/** Where groups are made, by the mount points of their hierarchies. */
+export function basesOf({ bases }: GroupLayout): Record<string, string> {
+  return Object.fromEntries([...bases].flatMap(([mountPoint, { path }]) => (path === null ? [] : [[mountPoint, path] as const])));
+}

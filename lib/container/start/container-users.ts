@@ -1,22 +1,25 @@
-import { UnsupportedError } from '../../errors.js';
+import { invalidOption, UnsupportedError } from '../../errors.js';
 import { RANGE } from '../../host/id-pool.js';
 import { type IdLease, leaseIds } from '../../host/id-ranges.js';
 import { type Privilege, privilege, sameIds, type UserPrivilege } from '../../host/privilege.js';
 import { reapFirst } from '../../host/reap.js';
 import { makeUserNamespace } from '../../host/user-namespace.js';
 import { closeDescriptor } from '../../native/load-addon.js';
+import { allCapabilities, type CapabilityMask } from '../../plan/capability-names.js';
 import type { Step } from '../../plan/steps.js';
-import type { IdMap } from '../../plan/user-maps.js';
+import { type IdMap, idOutside } from '../../plan/user-maps.js';
 import { turnedRound, type UserMaps } from '../../plan/userns-maps.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { USER_COUNTS } from '../options/profiles.js';
 import { numericUser } from '../options/userns-option.js';
 import type { UserNamespacePlan } from '../plan/userns.js';
+import { requireIdmap } from './idmap-support.js';
 import { idsInside, ownerOfJoined } from './joined-users.js';
 import { mapsOf } from './maps-of.js';
+import { ownCapabilities } from './own-capabilities.js';
 
 /** The container that the user namespace is for. */
-export interface UsersFor {
+interface UsersFor {
   readonly id: string;
   /** Somebody may want to read what the container wrote to its root. */
   readonly keepsUppers: boolean;
@@ -27,8 +30,8 @@ export interface ContainerUsers {
   readonly plan: UserNamespacePlan;
   /** `null` where its ids were not taken from the pool. */
   readonly lease: IdLease | null;
-  /** Closes the descriptors of ours in the plan, once or more often. */
-  close(): void;
+  /** Closes the descriptors of ours in the plan, and gives the ids back: once or more often. */
+  readonly release: () => void;
 }
 
 /** Refuses a user namespace of the caller's choice where every container is in one of its user's. @throws UnsupportedError */
@@ -42,11 +45,41 @@ export function requireUsers({ userns }: Pick<ParsedOptions, 'userns'>, own: Pri
 }
 
 /**
+ * The user namespace of a container that shows these paths of the host as its own.
+ *
+ * @throws as `containerUsers`; NacelleError `ERR_INVALID_OPTION` for a `user` who is not in it
+ */
+export async function usersFor(
+  options: ParsedOptions,
+  of: { readonly id: string; readonly park: boolean },
+  paths: readonly string[],
+): Promise<ContainerUsers> {
+  const users = await containerUsers(options, { id: of.id, keepsUppers: of.park && options.root.type === 'image' });
+  if (users.plan.kind !== 'given' && users.plan.kind !== 'joined') return users;
+  try {
+    requireMapped(options.process.user, users.plan);
+    if (users.plan.kind === 'given') await requireIdmap(paths, users.plan.fd);
+    return users;
+  } catch (error) {
+    users.release();
+    throw error;
+  }
+}
+
+/** Refuses a user that is given by numbers which are none inside; of one by name only the container's files tell. */
+function requireMapped(user: string | null, { uid, gid }: UserMaps): void {
+  const ids = numericUser(user);
+  if (ids === null) return;
+  const isIn = idOutside(uid, ids.uid) !== null && (!user?.includes(':') || idOutside(gid, ids.gid) !== null);
+  if (!isIn) throw invalidOption('user', `is ${user}, which is not in the container's map of ids (userns)`);
+}
+
+/**
  * Makes the user namespace that a container is put into, or finds the one that it joins.
  *
  * @throws NacelleError `ERR_NO_IDS`; UnsupportedError; SyscallError
  */
-export async function containerUsers(
+async function containerUsers(
   { userns, namespaces, process: { user }, profile }: ParsedOptions,
   { id, keepsUppers }: UsersFor,
 ): Promise<ContainerUsers> {
@@ -61,7 +94,7 @@ export async function containerUsers(
     }
     return given(maps, { fd, keepsUppers });
   }
-  if (userns === 'host') return { plan: { kind: 'none' }, lease: null, close: () => undefined };
+  if (userns === 'host') return { plan: { kind: 'none' }, lease: null, release: () => undefined };
   const counts = profile === null ? {} : USER_COUNTS;
   if (typeof userns === 'object') return given({ uid: userns.uid, gid: userns.gid }, { fd: null, keepsUppers, counts });
   await reapFirst();
@@ -69,7 +102,12 @@ export async function containerUsers(
   try {
     const kept = userns === 'keep-id' ? numericUser(user) : null;
     const maps = { uid: rangeMap(lease.start, kept?.uid), gid: rangeMap(lease.start, kept?.gid) };
-    return { ...(await given(maps, { fd: null, keepsUppers, counts })), lease };
+    const users = await given(maps, { fd: null, keepsUppers, counts });
+    const release = (): void => {
+      users.release();
+      lease.release();
+    };
+    return { ...users, lease, release };
   } catch (error) {
     lease.release();
     throw error;
@@ -80,11 +118,11 @@ export async function containerUsers(
 async function usersOfUser(namespaces: ParsedOptions['namespaces'], own: UserPrivilege): Promise<ContainerUsers> {
   const owner = await ownerOfJoined(namespaces, own);
   if (owner === null) {
-    return { plan: { kind: 'identity', uid: sameIds(own.uid), gid: sameIds(own.gid) }, lease: null, close: () => undefined };
+    return { plan: { kind: 'identity', uid: sameIds(own.uid), gid: sameIds(own.gid) }, lease: null, release: () => undefined };
   }
   try {
     const plan = { kind: 'joined', fd: owner.fd, ...idsInside(await mapsOf(owner.fd), own) } as const;
-    return { plan, lease: null, close: () => void owner.close() };
+    return { plan, lease: null, release: () => void owner.close() };
   } catch (error) {
     await owner.close();
     throw error;
@@ -97,7 +135,7 @@ async function given(
   { fd, keepsUppers, counts = {} }: { fd: number | null; keepsUppers: boolean; counts?: Readonly<Record<string, number>> },
 ): Promise<ContainerUsers> {
   const made: number[] = [];
-  const close = (): void => {
+  const release = (): void => {
     for (const own of made.splice(0)) closeDescriptor(own);
   };
   const make = async (of: UserMaps): Promise<number> => {
@@ -107,9 +145,9 @@ async function given(
   };
   try {
     const users = fd ?? (await make(maps));
-    return { plan: { kind: 'given', fd: users, ...maps, back: keepsUppers ? await make(turnedRound(maps)) : null }, lease: null, close };
+    return { plan: { kind: 'given', fd: users, ...maps, back: keepsUppers ? await make(turnedRound(maps)) : null }, lease: null, release };
   } catch (error) {
-    close();
+    release();
     throw error;
   }
 }
@@ -135,4 +173,9 @@ export function claimStep(path: string): Step {
  */
 export function giveBackStep(claim: string): Step {
   return { op: 'forget', host: true, path: claim };
+}
+
+/** In a user namespace of its own a container may have every capability: each is one over what belongs to that namespace. */
+export function heldBy({ plan }: ContainerUsers): CapabilityMask {
+  return plan.kind === 'given' ? allCapabilities : ownCapabilities();
 }

@@ -26,13 +26,14 @@ import { canKill, compileDefault, compileProfile } from '../../security/seccomp.
 import type { ParsedOptions } from '../options/container-options.js';
 import { planLandlock } from '../plan/landlock-plan.js';
 import type { ProgramSpec } from '../plan/program-spec.js';
+import { basesOf } from './container-group.js';
 import type { ContainerRecord, LiveRecord } from './container-record.js';
 import { planLandlockGroup } from './landlock-group.js';
 import { defaultPaths, mountPaths } from './landlock-paths.js';
 import { landlockOptions } from './landlock-record.js';
 import { landlockUser } from './landlock-user.js';
 import { abandon, factsOf, type Parts } from './launch.js';
-import { argvOf, basesOf, environment } from './prepare.js';
+import { argvOf, environment } from './program-facts.js';
 
 /** What a plan needs beside the program's streams. Preparing it reads the host, and makes nothing on it. */
 type Prepared = Omit<Parameters<typeof planLandlock>[0], 'streams' | 'journal' | 'park' | 'options'> & {

@@ -1,52 +1,37 @@
-import { readlinkSync, statSync } from 'node:fs';
-import { hostname as hostHostname, totalmem } from 'node:os';
-import { env as nodeEnv } from 'node:process';
+import { hostname as hostHostname } from 'node:os';
 import { freezerFile } from '../../cgroup/freezer.js';
-import { errnoOf, ImageError, invalidOption } from '../../errors.js';
 import { type GroupLayout, groupLayout } from '../../host/cgroup-base.js';
 import type { IdLease } from '../../host/id-ranges.js';
 import type { HostRecord } from '../../host/journal.js';
 import { owner } from '../../host/owner.js';
-import { mounter, privilege } from '../../host/privilege.js';
-import type { ImageConfig } from '../../image/formats/image-config.js';
-import { parseStopSignal } from '../../image/formats/stop-signal.js';
+import { privilege } from '../../host/privilege.js';
 import type { Image } from '../../image/image.js';
-import { closeDescriptor } from '../../native/load-addon.js';
 import type { Shim } from '../../native/shim.js';
-import { attempt, nativeError } from '../../native/system-errors.js';
 import type { ParsedLimits } from '../../options/limits.js';
-import { allCapabilities, type CapabilityMask } from '../../plan/capability-names.js';
-import { DEFAULT_PATH } from '../../plan/constants.js';
 import { type HealthCheck, Slots } from '../../plan/plan.js';
-import { idOutside } from '../../plan/user-maps.js';
-import type { UserMaps } from '../../plan/userns-maps.js';
-import { SIGTERM } from '../../process/options/signals.js';
 import { resolveCapabilities } from '../../security/capabilities.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { healthOf, type ParsedHealth } from '../options/healthcheck.js';
-import { NOBODY, SCRATCH, toldOfProfile } from '../options/profiles.js';
-import { numericUser } from '../options/userns-option.js';
+import { SCRATCH, toldOfProfile } from '../options/profiles.js';
 import { defaultMounts } from '../plan/default-mounts.js';
 import { mayBeRefused } from '../plan/device-nodes.js';
 import { planHealth } from '../plan/health-plan.js';
 import { namespacesToJoin } from '../plan/namespace-steps.js';
-import type { ExtraDevice, PlanInput, RootSource } from '../plan/plan-input.js';
-import type { UserNamespacePlan } from '../plan/userns.js';
+import type { PlanInput } from '../plan/plan-input.js';
 import { mapsIn } from '../plan/userns-ids.js';
 import { anonymousVolumes } from './anonymous-volumes.js';
-import { cpuClockOf, type NotEnforced, planContainerGroup, requireDeviceController } from './container-group.js';
-import { type ContainerUsers, containerUsers } from './container-users.js';
+import { basesOf, cpuClockOf, type NotEnforced, planContainerGroup, requireDeviceController } from './container-group.js';
+import { type ContainerUsers, heldBy, usersFor } from './container-users.js';
 import { etcFiles } from './etc-files.js';
 import { planExecGroup } from './exec-group.js';
-import { mappedPaths, requireIdmap } from './idmap-support.js';
+import { type FoundRoot, findRoot } from './found-root.js';
+import { copiedFolders, fileTargets, findDevice } from './host-paths.js';
+import { mappedPaths } from './idmap-support.js';
 import { joinedProc } from './joined-proc.js';
-import { boundOf, closing, findSources } from './mount-sources.js';
-import { imageOf } from './named-image.js';
-import { ownCapabilities } from './own-capabilities.js';
+import { closing, findSources } from './mount-sources.js';
+import { argvOf, entrypointOf, environment, stopSignalOf, usualUser } from './program-facts.js';
 import { procOf } from './seen-proc.js';
 import { systemCallFilter } from './system-call-filter.js';
-import { terminalEnvironment } from './terminal-environment.js';
-import { upperOnDisk } from './upper-on-disk.js';
 
 /**
  * What a plan needs beside the program's streams. Preparing it reads the host, and makes nothing on it but an image's layers in the store.
@@ -97,65 +82,37 @@ export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<P
 }
 
 async function prepareAll(options: ParsedOptions, of: PrepareFor): Promise<Prepared> {
-  const found = await findRoot(options, of);
+  const held: (() => void)[] = [];
+  const release = (): void => {
+    for (const letGo of held.splice(0).reverse()) letGo();
+  };
   try {
+    const found = await findRoot(options, of);
+    held.push(found.release);
     const sources = await findSources(options, found.root);
-    try {
-      const users = await usersFor(options, of, mappedPaths(found.root, sources));
-      const release = (): void => {
-        users.close();
-        users.lease?.release();
-        sources.release();
-        found.release();
-      };
-      try {
-        const { images, bound, locks } = sources;
-        const digests = [...found.digests, ...sources.digests];
-        const prepared = await prepareOn({ ...found, digests, release }, { ...options, mounts: sources.mounts }, { ...of, users });
-        return { ...prepared, images, bound, locks };
-      } catch (error) {
-        users.close();
-        users.lease?.release();
-        throw error;
-      }
-    } catch (error) {
-      sources.release();
-      throw error;
-    }
+    held.push(sources.release);
+    const users = await usersFor(options, of, mappedPaths(found.root, sources));
+    held.push(users.release);
+    const { images, bound, locks } = sources;
+    const prepared = await prepareOn(found, { ...options, mounts: sources.mounts }, { ...of, users });
+    const { pid } = options.namespaces;
+    const proc = typeof pid === 'string' ? null : await joinedProc(pid.fd);
+    if (proc !== null) held.push(closing(proc));
+    return { ...prepared, images, bound, proc, locks, digests: [...found.digests, ...sources.digests], release };
   } catch (error) {
-    found.release();
+    release();
     throw error;
   }
 }
 
-/** The user namespace of a container that shows these paths of the host as its own. */
-async function usersFor(options: ParsedOptions, of: PrepareFor, paths: readonly string[]): Promise<ContainerUsers> {
-  const users = await containerUsers(options, { id: of.id, keepsUppers: of.park && options.root.type === 'image' });
-  if (users.plan.kind !== 'given' && users.plan.kind !== 'joined') return users;
-  try {
-    requireMapped(options.process.user, users.plan);
-    if (users.plan.kind === 'given') await requireIdmap(paths, users.plan.fd);
-    return users;
-  } catch (error) {
-    users.close();
-    users.lease?.release();
-    throw error;
-  }
-}
-
-/** Refuses a user that is given by numbers which are none inside; of one by name only the container's files tell. */
-function requireMapped(user: string | null, { uid, gid }: UserMaps): void {
-  const ids = numericUser(user);
-  if (ids === null) return;
-  const isIn = idOutside(uid, ids.uid) !== null && (!user?.includes(':') || idOutside(gid, ids.gid) !== null);
-  if (!isIn) throw invalidOption('user', `is ${user}, which is not in the container's map of ids (userns)`);
-}
+/** What `prepareAll` adds: all that is held for the container. */
+type Held = 'images' | 'bound' | 'proc' | 'locks' | 'digests' | 'release';
 
 async function prepareOn(
-  { root, config, image, digests, release }: FoundRoot,
+  { root, config, image }: FoundRoot,
   options: ParsedOptions,
   { id, park, users, shim, layout }: PrepareFor & { readonly users: ContainerUsers },
-): Promise<Omit<Prepared, 'images' | 'bound' | 'locks'>> {
+): Promise<Omit<Prepared, Held>> {
   const own = privilege();
   const argv = argvOf(options, config);
   const stopSignal = stopSignalOf(config);
@@ -181,7 +138,7 @@ async function prepareOn(
   const seenProc = await procOf(options, users.plan);
   // nobody but root may make nodes
   const boundDevices = own.kind === 'root' ? [] : options.devices.map(({ path: source, target }) => ({ source, path: target }));
-  const prepared: Omit<Prepared, 'proc' | 'images' | 'bound' | 'locks'> = {
+  const prepared: Omit<Prepared, Held> = {
     id,
     options,
     slots,
@@ -229,19 +186,9 @@ async function prepareOn(
     notEnforced: [...notEnforced, ...clock.notEnforced, ...seenProc.notEnforced],
     records,
     image,
-    digests,
-    release,
   };
   const { healthcheck: health } = prepared;
-  const planned = health === null ? prepared : { ...prepared, health: await planHealthOf(health, prepared) };
-  const { pid } = options.namespaces;
-  const proc = typeof pid === 'string' ? null : await joinedProc(pid.fd);
-  if (proc === null) return { ...planned, proc };
-  const closeBoth = (): void => {
-    closeDescriptor(proc);
-    release();
-  };
-  return { ...planned, proc, release: closeBoth };
+  return health === null ? prepared : { ...prepared, health: await planHealthOf(health, prepared) };
 }
 
 async function planHealthOf(
@@ -259,160 +206,4 @@ async function planHealthOf(
     nullByShim: mayBeRefused(options),
     frozen: freezerFile(group.paths) ?? '',
   });
-}
-
-export function basesOf({ bases }: GroupLayout): Record<string, string> {
-  return Object.fromEntries([...bases].flatMap(([mountPoint, { path }]) => (path === null ? [] : [[mountPoint, path] as const])));
-}
-
-interface FoundRoot {
-  readonly root: RootSource;
-  readonly config: ImageConfig;
-  readonly image: Image | null;
-  readonly digests: readonly string[];
-  readonly release: () => void;
-}
-
-async function findRoot(options: ParsedOptions, of: PrepareFor): Promise<FoundRoot> {
-  if (options.root.type === 'rootfs') {
-    const path = typeof options.root.rootfs === 'string' ? options.root.rootfs : options.root.rootfs.path;
-    requireFolder(path, 'rootfs');
-    requireOwnMounts(path, 'rootfs');
-    const bound = await boundOf(path, options);
-    const release = bound === null ? () => undefined : closing(bound);
-    return { root: { type: 'folder', path, bound }, config: {}, image: null, digests: [], release };
-  }
-  const { image: wanted, pull, upperSize } = options.root;
-  const image = typeof wanted === 'string' ? await imageOf(wanted, pull, options) : wanted;
-  const disk = await upperOnDisk(options.root, of);
-  const { recipe, digests, release } = await image.use({
-    onProgress: options.onProgress ?? undefined,
-    signal: options.process.cancelSignal ?? undefined,
-    mounter: mounter(privilege()),
-  });
-  const half = Math.floor((options.limits.memory ?? totalmem()) / 2);
-  return {
-    root: { type: 'recipe', recipe, upperSize: upperSize ?? Math.max(half, 4096), disk },
-    config: image.config,
-    image,
-    digests,
-    release,
-  };
-}
-
-function requireFolder(path: string, option: string): void {
-  const status = lookUp(path, option);
-  if (!status.isDirectory()) throw invalidOption(option, `${path} is not a folder`);
-}
-
-/**
- * Refuses a path that leads, by /proc/PID/root and the like, into the mounts of another namespace: it can't be bound (open_tree(2),
- * EINVAL).
- */
-function requireOwnMounts(path: string, option: string): void {
-  const pid = /^\/proc\/(\d+)\/(?:root|cwd|fd\/\d+)(?:\/|$)/.exec(path)?.[1];
-  if (pid === undefined) return;
-  const [own, other] = ['self', pid].map((process) =>
-    attempt(`look up ${path} for ${option}`, () => readlinkSync(`/proc/${process}/ns/mnt`)),
-  );
-  if (own !== other) throw invalidOption(option, `${path} leads into another mount namespace, of which nothing can be bound`);
-}
-
-function lookUp(path: string, option: string) {
-  try {
-    return statSync(path);
-  } catch (cause) {
-    const errno = errnoOf(cause);
-    if (errno === undefined) throw cause;
-    throw nativeError(`look up ${path} for ${option}`, 'stat', errno, path);
-  }
-}
-
-/**
- * The image's user as docker reads it: an empty user (from an empty variable in a Dockerfile) is root, and an empty group is the user's
- * own.
- */
-function userOf({ user = '' }: ImageConfig): string {
-  const [name, group] = user.split(':');
-  return `${name || '0'}${group ? `:${group}` : ''}`;
-}
-
-/** The image's user; of a profile, one who is not root where there is such a one inside. */
-function usualUser({ profile }: ParsedOptions, config: ImageConfig, users: UserNamespacePlan): string {
-  const user = userOf(config);
-  if (profile === null || !/^(?:root|0)(?::|$)/.test(user)) return user;
-  const isThere = users.kind === 'none' || [users.uid, users.gid].every((map) => idOutside(map, NOBODY) !== null);
-  return isThere ? `${NOBODY}:${NOBODY}` : user;
-}
-
-/** The signal that asks the first process to end. @throws ImageError when the image names no signal */
-function stopSignalOf({ stopSignal }: ImageConfig): number {
-  const number = stopSignal ? parseStopSignal(stopSignal) : SIGTERM;
-  if (number === null) throw new ImageError(`the image's StopSignal is ${JSON.stringify(stopSignal)}, which is no signal`);
-  return number;
-}
-
-function entrypointOf(options: ParsedOptions, config: ImageConfig): readonly string[] {
-  return options.entrypoint ?? config.entrypoint ?? [];
-}
-
-/** Entrypoint and command as docker combines them: an entrypoint of the caller's drops the image's command. */
-export function argvOf(options: ParsedOptions, config: ImageConfig): string[] {
-  const entrypoint = entrypointOf(options, config);
-  const imageCommand = options.entrypoint === null ? (config.cmd ?? []) : [];
-  // an empty list counts as not given: a caller may pass on arguments of which there are none
-  const command = options.command?.length ? options.command : imageCommand;
-  const argv = [...entrypoint, ...command];
-  if (argv.length === 0) throw invalidOption('command', 'is missing: the image names no program either');
-  return argv;
-}
-
-/** 'NAME=value', later ones winning: PATH, HOSTNAME and TERM, Node's own when asked for, the image's, the caller's. */
-export function environment(options: ParsedOptions, config: ImageConfig, hostname: string): string[] {
-  const { env, extendEnv, tty } = options.process;
-  const all: Record<string, string | undefined> = {
-    PATH: DEFAULT_PATH,
-    HOSTNAME: hostname,
-    ...terminalEnvironment(tty),
-    ...(extendEnv ? nodeEnv : {}),
-    ...config.env,
-    ...env,
-  };
-  return Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
-}
-
-function findDevice({ path, target, access }: ParsedOptions['devices'][number]): ExtraDevice {
-  const status = lookUp(path, 'devices');
-  if (!status.isBlockDevice() && !status.isCharacterDevice()) throw invalidOption('devices', `${path} is not a device`);
-  // makedev(3) of glibc
-  const device = BigInt(status.rdev);
-  const major = Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n));
-  const minor = Number((device & 0xffn) | ((device >> 12n) & 0xffffff00n));
-  return { path: target, type: status.isBlockDevice() ? 'b' : 'c', major, minor, mode: status.mode & 0o777, access };
-}
-
-/** The targets of binds of files: where a target is missing, a file is made to mount on. The sources must be there. */
-function fileTargets(options: ParsedOptions): Set<string> {
-  const targets = new Set<string>();
-  for (const { type, source, target } of options.mounts) {
-    if (type === 'bind' && source !== null && !lookUp(source, `mounts (${target})`).isDirectory()) targets.add(target);
-  }
-  return targets;
-}
-
-/** The sources of `copyIn` that are folders. All of them must be there. */
-function copiedFolders({ copyIn }: ParsedOptions): Set<string> {
-  return new Set(copyIn.flatMap(({ source }) => (source !== null && isFolder(source) ? [source] : [])));
-}
-
-/** Whether a source is a folder. Refuses one that is neither that nor a file: to read it may wait for ever, or have an effect. */
-function isFolder(source: string): boolean {
-  const status = lookUp(source, 'copyIn');
-  if (!status.isFile() && !status.isDirectory()) throw invalidOption('copyIn', `${source} is neither a file nor a folder`);
-  return status.isDirectory();
-}
-
-/** In a user namespace of its own a container may have every capability: each is one over what belongs to that namespace. */
-function heldBy({ plan }: ContainerUsers): CapabilityMask {
-  return plan.kind === 'given' ? allCapabilities : ownCapabilities();
 }

@@ -1,0 +1,66 @@
+import { env as nodeEnv } from 'node:process';
+import { ImageError, invalidOption } from '../../errors.js';
+import type { ImageConfig } from '../../image/formats/image-config.js';
+import { parseStopSignal } from '../../image/formats/stop-signal.js';
+import { DEFAULT_PATH } from '../../plan/constants.js';
+import { idOutside } from '../../plan/user-maps.js';
+import { SIGTERM } from '../../process/options/signals.js';
+import type { ParsedOptions } from '../options/container-options.js';
+import { NOBODY } from '../options/profiles.js';
+import type { UserNamespacePlan } from '../plan/userns.js';
+import { terminalEnvironment } from './terminal-environment.js';
+
+// What a container's program is, of the caller's options and of what the image says of it.
+
+/**
+ * The image's user as docker reads it: an empty user (from an empty variable in a Dockerfile) is root, and an empty group is the user's
+ * own.
+ */
+function userOf({ user = '' }: ImageConfig): string {
+  const [name, group] = user.split(':');
+  return `${name || '0'}${group ? `:${group}` : ''}`;
+}
+
+/** The image's user; of a profile, one who is not root where there is such a one inside. */
+export function usualUser({ profile }: ParsedOptions, config: ImageConfig, users: UserNamespacePlan): string {
+  const user = userOf(config);
+  if (profile === null || !/^(?:root|0)(?::|$)/.test(user)) return user;
+  const isThere = users.kind === 'none' || [users.uid, users.gid].every((map) => idOutside(map, NOBODY) !== null);
+  return isThere ? `${NOBODY}:${NOBODY}` : user;
+}
+
+/** The signal that asks the first process to end. @throws ImageError when the image names no signal */
+export function stopSignalOf({ stopSignal }: ImageConfig): number {
+  const number = stopSignal ? parseStopSignal(stopSignal) : SIGTERM;
+  if (number === null) throw new ImageError(`the image's StopSignal is ${JSON.stringify(stopSignal)}, which is no signal`);
+  return number;
+}
+
+export function entrypointOf(options: ParsedOptions, config: ImageConfig): readonly string[] {
+  return options.entrypoint ?? config.entrypoint ?? [];
+}
+
+/** Entrypoint and command as docker combines them: an entrypoint of the caller's drops the image's command. */
+export function argvOf(options: ParsedOptions, config: ImageConfig): string[] {
+  const entrypoint = entrypointOf(options, config);
+  const imageCommand = options.entrypoint === null ? (config.cmd ?? []) : [];
+  // an empty list counts as not given: a caller may pass on arguments of which there are none
+  const command = options.command?.length ? options.command : imageCommand;
+  const argv = [...entrypoint, ...command];
+  if (argv.length === 0) throw invalidOption('command', 'is missing: the image names no program either');
+  return argv;
+}
+
+/** 'NAME=value', later ones winning: PATH, HOSTNAME and TERM, Node's own when asked for, the image's, the caller's. */
+export function environment(options: ParsedOptions, config: ImageConfig, hostname: string): string[] {
+  const { env, extendEnv, tty } = options.process;
+  const all: Record<string, string | undefined> = {
+    PATH: DEFAULT_PATH,
+    HOSTNAME: hostname,
+    ...terminalEnvironment(tty),
+    ...(extendEnv ? nodeEnv : {}),
+    ...config.env,
+    ...env,
+  };
+  return Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+}
