@@ -85,15 +85,8 @@ export async function inputFile(file: string, option: string): Promise<'file' | 
 }
 
 /** Opens the file that an input comes from. The call never blocks. @throws as {@link inputFile} */
-export async function openInput(file: string, option: string): Promise<number> {
-  const fd = await attempting(`open ${file} as ${option}`, () => open(file, O_RDONLY | O_NOCTTY | O_NONBLOCK));
-  try {
-    fileKind(fstatSync(fd), file, option);
-    return fd;
-  } catch (error) {
-    await close(fd);
-    throw error;
-  }
+export function openInput(file: string, option: string): Promise<number> {
+  return openChecked(file, O_RDONLY, option);
 }
 
 /**
@@ -101,9 +94,12 @@ export async function openInput(file: string, option: string): Promise<number> {
  *
  * @throws SyscallError; NacelleError `ERR_INVALID_OPTION` for what is no file
  */
-export async function openOutput(file: string, append: boolean, option: string): Promise<number> {
-  const flags = O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC) | O_NOCTTY | O_NONBLOCK;
-  const fd = await attempting(`open ${file} as ${option}`, () => open(file, flags, 0o644));
+export function openOutput(file: string, append: boolean, option: string): Promise<number> {
+  return openChecked(file, O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC), option);
+}
+
+async function openChecked(file: string, flags: number, option: string): Promise<number> {
+  const fd = await attempting(`open ${file} as ${option}`, () => open(file, flags | O_NOCTTY | O_NONBLOCK, 0o644));
   try {
     fileKind(fstatSync(fd), file, option);
     return fd;
