@@ -67,7 +67,7 @@ describe('a user without root', () => {
     ['detached', 'outlives its process', [3, 'out\n', ['one stopped']]],
     ['denied', 'tells of refused calls', ['unshare']],
     ['opened', 'runs an image that was opened', 0],
-    ['folder', 'runs a folder of its own', ['0\nbusybox\nls\nnew\nrm\nsh\n', 'busybox\nid\nls\nrm\nsh\n']],
+    ['folder', 'runs a folder of its own', ['0\nbusybox\ncat\nls\nnew\nrm\nsh\n', 'busybox\ncat\nid\nls\nrm\nsh\n']],
     ['files of detached', 'takes and gives files of a detached one', [true, 'text', []]],
     ['files of others', 'takes files of one that another process has made', true],
     ['ids of files', 'gives files to nobody else', expect.stringContaining('Invalid argument')],
