@@ -3,26 +3,23 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath, geteuid } from 'node:process';
+import { tsImport } from 'tsx/esm/api';
 import { root, run, skip } from './shared.mjs';
 import { bundlePrograms } from './test-programs.mjs';
 
+/** @type {typeof import('../test/fixtures/become-user.js')} */
+const { throughUser } = await tsImport('../test/fixtures/become-user.ts', import.meta.url);
+
 const VITEST = [execPath, 'node_modules/vitest/vitest.mjs', 'run', '--project', 'security'];
 const REPORT = '--outputFile.json=';
-/** A user whom no file of the machine knows. */
-const USER = 61_234;
 const PROGRAMS = 'build/test-programs-of-user';
 
-/** What root makes ready for the user, in a mount namespace that goes with the run: a home, and places where vitest may write. */
-const SCRIPT = `
-mount -t tmpfs -o mode=755 none /mnt
-mkdir -m 700 /mnt/home /mnt/run /mnt/tmp
-chown ${USER}:${USER} /mnt/home /mnt/run /mnt/tmp
+/** Places where vitest may write. */
+const SCRATCH = `
 for folder in node_modules/.vite node_modules/.vite-temp node_modules/.vitest; do
   mkdir -p $folder
   mount -t tmpfs -o mode=777 none $folder
 done
-exec env -u NACELLE_RUNROOT -u NACELLE_ROOT HOME=/mnt/home XDG_DATA_HOME=/mnt/home XDG_RUNTIME_DIR=/mnt/run TMPDIR=/mnt/tmp \\
-  setpriv --reuid=${USER} --regid=${USER} --clear-groups --inh-caps=-all "$@"
 `;
 
 function asUser(args) {
@@ -35,17 +32,10 @@ function asUser(args) {
     const others = args.filter((arg) => !arg.startsWith(REPORT));
     // the file is there already, and stays the same one: the user may write to it, and not to its folder
     const where = target === undefined ? [] : [`${REPORT}/mnt/report.json`];
-    const script =
-      target === undefined
-        ? SCRIPT
-        : SCRIPT.replace(
-            '\nmkdir',
-            `\ninstall -m 666 /dev/null /mnt/report.json; mount --bind ${report} /mnt/report.json; chmod 666 ${report}\nmkdir`,
-          );
+    const bound = `install -m 666 /dev/null /mnt/report.json; mount --bind ${report} /mnt/report.json; chmod 666 ${report}`;
+    const [command, ...words] = throughUser(target === undefined ? SCRATCH : SCRATCH + bound);
     const env = { NACELLE_TEST_AS_USER: '1', NACELLE_TEST_PROGRAMS: `${root}${PROGRAMS}` };
-    const passed = run('unshare', ['--mount', '--propagation', 'private', 'sh', '-ec', script, 'sh', ...VITEST, ...others, ...where], {
-      env,
-    });
+    const passed = run(command, [...words, ...VITEST, ...others, ...where], { env });
     if (target !== undefined) addUp(target, report);
     return passed;
   } finally {
