@@ -33,7 +33,7 @@ export function idInside(map: readonly IdMap[], id: number): number | null {
   return range === undefined ? null : range.inside + (id - range.outside);
 }
 
-/** The shim writes the maps: from outside any map may be written, and only before the first use. It has the rights over groups. */
+/** The shim writes the maps, with rights over groups: from outside any map may be written, and only before the first use. */
 export function mapSteps(uid: readonly IdMap[], gid: readonly IdMap[]): Step[] {
   const write = (path: string, bytes: Uint8Array): Step => ({ op: 'write_process', host: true, path, bytes });
   return [write('gid_map', encodeIdMap(gid)), write('uid_map', encodeIdMap(uid))];

@@ -17,9 +17,10 @@ import type { VolumePruneReport } from '../../volume/volume.js';
 /** What a container is made of. Durations are ms, sizes bytes or docker strings ('256m'). */
 export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, ProcessOptions<E>, TerminalOptions {
   /**
-   * The profile whose defaults the container has. 'untrusted': those for strangers' code, of which docs/security.md has the table: a user namespace of its own, no
-   * capability, a root that can't be written to with a small tmpfs at /tmp, limits of memory, processes, time and output, binds and volumes
-   * that are nosuid and nodev, and streams that are pipes of Node's alone. What is given beside it wins; in `tmpfs` and `ulimits` key by key.
+   * The profile whose defaults the container has. 'untrusted': those for strangers' code, of which docs/security.md has the table: a user
+   * namespace of its own, no capability, a root that can't be written to with a small tmpfs at /tmp, limits of memory, processes, time and
+   * output, binds and volumes that are nosuid and nodev, and streams that are pipes of Node's alone. What is given beside it wins; in `tmpfs`
+   * and `ulimits` key by key.
    *
    * Where one of these can't be had, such as `memory` for an ordinary user without a delegated group, it is an UnsupportedError as if it had
    * been given. Default: none.
@@ -62,15 +63,15 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
    * ordinary id. Files of the image, of volumes and of a rootfs have the owners inside that they have on disk: their mounts are mapped
    * (Linux 5.19; 6.3 where they lie on a tmpfs), nothing is chowned. Files of binds show as nobody's where their owner is not in the map.
    *
-   * - 'host', the default: that of this process.
+   * - 'host', the default: that of this process. An ordinary user's containers each have one of that user's ids instead; any other value is then
+   *   an UnsupportedError.
    * - 'auto': a new one with 65,536 ids that no other container of this runtime folder has. They are taken from the ranges of `nacelle`, or else
    *   `containers`, in /etc/subuid and /etc/subgid; where neither has any, from 1,879,048,192 up.
    * - 'keep-id': the same, but the option `user`, which must be a number, is that user outside too, and its group that group. Files of
    *   binds that this user owns are its own inside.
    * - maps: ids of the caller's choice.
    *
-   * Refused with an UnsupportedError where the image lies on a file system whose owners can't be mapped, such as overlay. An ordinary user's
-   * containers each have one of that user's ids instead; any other value is then an UnsupportedError.
+   * Refused with an UnsupportedError where the image lies on a file system whose owners can't be mapped, such as overlay.
    */
   userns?: 'host' | 'auto' | 'keep-id' | { uid: readonly IdMap[]; gid: readonly IdMap[] } | undefined;
   /** ms added to the clocks (time_namespaces(7), Linux 5.6). The container then gets a new time namespace. */
