@@ -38,12 +38,15 @@ export interface ProgramUser {
   readonly groupAdd: readonly string[];
   /** The program has the groups of whoever starts it, which that user can't leave. Default: those of the user. */
   readonly keepsGroups?: boolean;
+  /** The id that takes the place of root's, as user and as group, whatever the files say. Default: root may be the user. */
+  readonly notRoot?: number;
 }
 
 /** Steps that look up who the program's user is, in files of this ground. */
-export function findUser({ user, groupAdd, keepsGroups = false }: ProgramUser, ground: Ground): Step[] {
+export function findUser({ user, groupAdd, keepsGroups = false, notRoot }: ProgramUser, ground: Ground): Step[] {
   return [
     { op: 'user', user, apply: 0, ...ground },
+    ...(notRoot === undefined ? [] : [{ op: 'not_root', id: notRoot } as const]),
     ...addGroups(groupAdd, { apply: 0, ...ground }),
     ...(keepsGroups ? [KEEP_GROUPS] : []),
   ];

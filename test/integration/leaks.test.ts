@@ -72,8 +72,8 @@ describe('the leak check', () => {
     const left = await found(async () => {
       const fd = openSync(file, 'r');
       // one of its own: processes of other tests are in Node's
-      const { uts } = await Namespace.create(['uts']);
-      return () => Promise.all([closeSync(fd), uts.close()]);
+      const { uts, ipc } = await Namespace.create(['uts', 'ipc']);
+      return () => Promise.all([closeSync(fd), uts.close(), ipc.close()]);
     });
     expect(left).toEqual(
       expect.arrayContaining([

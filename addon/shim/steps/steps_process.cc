@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstring>
 
@@ -251,6 +252,19 @@ int run(Context& context, const args::add_groups& a) {
     if (result < 0) return result;
   }
   return a.apply == 0 ? 0 : set_groups(account);
+}
+
+int run(Context& context, const args::not_root& a) {
+  Account& account = context.account;
+  if (!account.known) return -EPROTO;
+  if (account.uid == 0) {
+    account.uid = static_cast<uid_t>(a.id);
+    std::strcpy(account.home, "/");
+  }
+  if (account.gid == 0) account.gid = static_cast<gid_t>(a.id);
+  gid_t* const end = std::remove(account.groups, account.groups + account.group_count, gid_t{0});
+  account.group_count = static_cast<size_t>(end - account.groups);
+  return 0;
 }
 
 int run(Context&, const args::become_root& a) {

@@ -2,6 +2,7 @@ import { env as nodeEnv } from 'node:process';
 import type { CapabilityMask } from '../../plan/capability-names.js';
 import type { ParsedExec } from '../options/exec-options.js';
 import type { ProgramSpec } from '../plan/program-spec.js';
+import { asksForRoot } from '../start/program-facts.js';
 import { terminalEnvironment } from '../start/terminal-environment.js';
 
 /**
@@ -10,8 +11,9 @@ import { terminalEnvironment } from '../start/terminal-environment.js';
  * @param held what this process may hand on to a program that is privileged
  */
 export function specOf(of: ProgramSpec, { process, umask, privileged, limits }: ParsedExec, held: () => CapabilityMask): ProgramSpec {
+  const { notRoot, ...whole } = of;
   return {
-    ...of,
+    ...(process.user !== null && asksForRoot(process.user) ? whole : of),
     env: environment(of.env, process),
     cwd: process.cwd ?? of.cwd,
     user: process.user ?? of.user,

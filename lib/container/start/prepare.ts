@@ -29,7 +29,7 @@ import { copiedFolders, fileTargets, findDevice } from './host-paths.js';
 import { mappedPaths } from './idmap-support.js';
 import { joinedProc } from './joined-proc.js';
 import { closing, findSources } from './mount-sources.js';
-import { argvOf, entrypointOf, environment, stopSignalOf, usualUser } from './program-facts.js';
+import { argvOf, entrypointOf, environment, imageVolumes, programUser, stopSignalOf } from './program-facts.js';
 import { procOf } from './seen-proc.js';
 import { systemCallFilter } from './system-call-filter.js';
 
@@ -148,7 +148,7 @@ async function prepareOn(
     program: {
       env: environment(options, config, hostname),
       cwd: options.process.cwd ?? (config.workingDir || (options.profile === null ? '/' : SCRATCH)),
-      user: options.process.user ?? usualUser(options, config, users.plan),
+      ...programUser(options, config, users.plan),
       groupAdd: options.process.groupAdd ?? [],
       keepsGroups: own.kind === 'user' && own.whyOne !== null,
       umask: options.process.umask,
@@ -170,7 +170,7 @@ async function prepareOn(
     lease: users.lease,
     fileTargets: fileTargets(options),
     copiedFolders: copiedFolders(options),
-    volumes: anonymousVolumes([...(config.volumes ?? []), ...options.anonymousVolumes], options.mounts),
+    volumes: anonymousVolumes([...imageVolumes(options, config), ...options.anonymousVolumes], options.mounts),
     table: defaultMounts({
       options,
       ownProc: seenProc.isOwn,

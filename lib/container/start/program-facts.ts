@@ -5,6 +5,7 @@ import { parseStopSignal } from '../../image/formats/stop-signal.js';
 import { DEFAULT_PATH } from '../../plan/constants.js';
 import { idOutside } from '../../plan/user-maps.js';
 import { SIGTERM } from '../../process/options/signals.js';
+import type { ProgramUser } from '../../process/program-steps.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { NOBODY } from '../options/profiles.js';
 import type { UserNamespacePlan } from '../plan/userns.js';
@@ -21,12 +22,27 @@ function userOf({ user = '' }: ImageConfig): string {
   return `${name || '0'}${group ? `:${group}` : ''}`;
 }
 
-/** The image's user; of a profile, one who is not root where there is such a one inside. */
-export function usualUser({ profile }: ParsedOptions, config: ImageConfig, users: UserNamespacePlan): string {
-  const user = userOf(config);
-  if (profile === null || !/^(?:root|0)(?::|$)/.test(user)) return user;
+const ROOT = /^(?:root|0)(?::|$)|:(?:root|0)$/;
+
+/**
+ * Whom a program runs as. Of a profile, nobody takes the place of root, but where the caller has asked for root, or where only root is mapped: the
+ * image's own files say which id a name has, also one that the caller gives.
+ */
+export function programUser(
+  { profile, process: { user } }: Pick<ParsedOptions, 'profile' | 'process'>,
+  config: ImageConfig,
+  users: UserNamespacePlan,
+): Pick<ProgramUser, 'user' | 'notRoot'> {
+  const wanted = user ?? userOf(config);
+  if (profile === null || (user !== null && asksForRoot(user))) return { user: wanted };
   const isThere = users.kind === 'none' || [users.uid, users.gid].every((map) => idOutside(map, NOBODY) !== null);
-  return isThere ? `${NOBODY}:${NOBODY}` : user;
+  if (!isThere) return { user: wanted };
+  return { user: asksForRoot(wanted) ? `${NOBODY}:${NOBODY}` : wanted, notRoot: NOBODY };
+}
+
+/** Whether root is asked for, and not by a name that files may give to root. */
+export function asksForRoot(user: string): boolean {
+  return ROOT.test(user);
 }
 
 /** The signal that asks the first process to end. @throws ImageError when the image names no signal */
@@ -63,4 +79,12 @@ export function environment(options: ParsedOptions, config: ImageConfig, hostnam
     ...env,
   };
   return Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+}
+
+/** The image's own volumes; where a profile has a root that is read-only, an image has no place to write but the caller's. */
+export function imageVolumes(
+  { profile, readOnly }: Pick<ParsedOptions, 'profile' | 'readOnly'>,
+  { volumes }: ImageConfig,
+): readonly string[] {
+  return profile !== null && readOnly ? [] : (volumes ?? []);
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  appendFileSync,
   closeSync,
   constants,
   createReadStream,
@@ -10,6 +11,7 @@ import {
   openSync,
   readFileSync,
   readSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -18,6 +20,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Container, type ContainerOptions, type ExecOptions } from '../../../lib/index.js';
 import { useDetached } from '../../fixtures/detached.js';
+import { busyboxRootfsCopy } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
@@ -107,6 +110,22 @@ describe('a stranger', () => {
       command: ['cat', '/proc/sys/user/max_inotify_instances'],
     });
     expect(Number(stdout)).toBeGreaterThan(16);
+  });
+
+  it('is nobody in place of root, whatever the image’s files say of its name', async () => {
+    const rootfs = await busyboxRootfsCopy();
+    try {
+      appendFileSync(join(rootfs, 'etc/passwd'), 'toor:x:0:0::/root:/bin/sh\nmixed:x:1000:0::/:/bin/sh\n');
+      const who = (user: string) => says('id -u; id -g; id -G', { image: `dir:${rootfs}`, user });
+      expect(await who('toor')).toBe('65534\n65534\n65534');
+      expect(await who('mixed')).toBe('1000\n65534\n65534');
+      await using container = await Container.create(await stranger('sleep 1000', { image: `dir:${rootfs}` }));
+      await container.start();
+      expect((await container.exec(['id', '-u'], { user: 'toor' })).stdout).toBe('65534\n');
+      expect((await container.exec(['id', '-u'], { user: '0' })).stdout).toBe('0\n');
+    } finally {
+      rmSync(rootfs, { recursive: true });
+    }
   });
 
   it('gets files, and gives some back', async () => {
