@@ -7,7 +7,7 @@ import { hostEnvironment } from '../host/environment.js';
 import { writeRecord } from '../host/journal.js';
 import { owner } from '../host/owner.js';
 import { asyncDispose } from '../native/async-dispose.js';
-import { carryOut, type Holding, hold, release } from '../native/host-work.js';
+import { carryOut, type Holding, hold, release, undone } from '../native/host-work.js';
 import { start } from '../native/shim.js';
 import { isShimLost } from '../native/shim-error.js';
 import type { TaskEnd } from '../native/task.js';
@@ -115,8 +115,14 @@ export class Cgroup implements AsyncDisposable {
     if (there)
       throw new NacelleError(`make the cgroup ${full}: EEXIST (${there} is there already; Cgroup.open takes it)`, { code: 'EEXIST' });
     const owned = await make(full, group, slots, persist);
-    // the group gets the same paths that `open` would find
-    return new Cgroup(full, findPaths(layout, full), owned);
+    try {
+      // the group gets the same paths that `open` would find
+      return new Cgroup(full, findPaths(layout, full), owned);
+    } catch (error) {
+      if (owned) throw await undone([owned], error);
+      await remove(full, group.paths, null);
+      throw error;
+    }
   }
 
   /**
