@@ -60,6 +60,8 @@ describe('a user without root', () => {
     ['ended', 'ends at its time limit, with all that it has started', 'timeout'],
     ['files', 'gives files', 'out\n'],
     ['volume', 'has volumes, which last', 'kept'],
+    ['exec of a file', 'reads a file as a further program', true],
+    ['clocks', 'has clocks of its own', expect.stringMatching(/^1\d{9}$/)],
     ['exec', 'takes more programs, also at a terminal', ['0\n00000000800405fb\n/usr/bin/sleep', '/dev/pts/0']],
     ['copy', 'takes and gives files while it runs', ['text', true]],
     ['again', 'starts again, with what it had changed', 'twice'],

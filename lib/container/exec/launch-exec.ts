@@ -1,6 +1,7 @@
 import type { OpenGroupFiles } from '../../cgroup/files/open-group-files.js';
 import { blameOom, countersSince, type GroupCounters, isCounter, readCounters, readUsage } from '../../cgroup/stats/usage.js';
 import { hasCode, NacelleError } from '../../errors.js';
+import { privilege } from '../../host/privilege.js';
 import type { Task } from '../../native/task.js';
 import { allCapabilities } from '../../plan/capability-names.js';
 import { Slots } from '../../plan/plan.js';
@@ -67,6 +68,7 @@ async function launchBeside<E extends Encoding>(
     process,
     namespaces: record.namespaces,
     userns: record.userns,
+    unsharesMounts: privilege().kind === 'user',
     group,
     cpuClock: countsCpu ? group.cpuClock(cpuTimeLimit) : null,
     program: specOf(record.program, options, record.userns === null ? ownCapabilities : () => allCapabilities),
@@ -125,12 +127,17 @@ function countersOf(usage: ContainerRecord['group']['usage'], files: OpenGroupFi
 
 /**
  * Whether a failure is that of a container which ended at that moment: its process is gone (ESRCH), its group is (ENODEV), its pid namespace
- * takes no new process (ENOMEM; fork(2)), or the one that joined was killed with all others (ECHILD).
+ * takes no new process (ENOMEM; fork(2)), the one that joined was killed with all others (ECHILD), or nobody but root of the host may join
+ * a process that is half gone (EPERM).
  */
 async function endedMeanwhile(error: unknown, firstProcess: FirstProcess): Promise<boolean> {
   if (hasCode(error, 'ERR_ENDED', 'ESRCH', 'ENODEV')) return true;
-  if (hasCode(error, 'ECHILD')) return firstProcess.isEnding();
-  return hasCode(error, 'ENOMEM') && error instanceof NacelleError && Reflect.get(error, 'step') === 'clone';
+  if (hasCode(error, 'ECHILD') || failedAt(error, 'join_process', 'EPERM')) return firstProcess.isEnding();
+  return failedAt(error, 'clone', 'ENOMEM');
+}
+
+function failedAt(error: unknown, step: string, code: string): boolean {
+  return hasCode(error, code) && error instanceof NacelleError && Reflect.get(error, 'step') === step;
 }
 
 /** The error for a container that takes no program any more. */

@@ -1,6 +1,6 @@
 import { thawing } from '../../cgroup/freezer.js';
 import type { GroupPlan } from '../../cgroup/group-plan.js';
-import { PROPAGATION } from '../../plan/constants.js';
+import { CLONE, PROPAGATION } from '../../plan/constants.js';
 import { type Again, cloneStep, NONE, type Plan, type PlanParts, planOf, REFUSE_DESCRIPTORS, type Stage } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
@@ -287,8 +287,9 @@ function wholeStages(head: Head, input: PlanInput, { setUp, program, root }: Run
     before.length === 0
       ? [{ ...begin, flags, steps: [...begin.steps, ...all] }]
       : [
-          { ...begin, flags: 0, steps: [...begin.steps, ...before, cloneStep(1, all)] },
-          { flags, steps: all },
+          // a user namespace of the container's own is first, since it owns the others
+          { ...begin, flags: flags & CLONE.user, steps: [...begin.steps, ...before, cloneStep(1, all)] },
+          { flags: flags & ~CLONE.user, steps: all },
         ];
   return entering === null ? own : [...own, { flags: 0, steps: entering.inside }];
 }

@@ -1,5 +1,5 @@
 import type { GroupPlan } from '../../cgroup/group-plan.js';
-import { O_PATH } from '../../plan/constants.js';
+import { CLONE, O_PATH, PROPAGATION } from '../../plan/constants.js';
 import { ANYWHERE, type CpuClock, NONE, type Plan, planOf, REFUSE_DESCRIPTORS, type Slots, type Stage } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { enterUserNamespace, type UserMaps } from '../../plan/userns-maps.js';
@@ -24,6 +24,8 @@ export interface ExecInput {
   readonly namespaces: { readonly flags: number; readonly entersPid: boolean };
   /** The maps of the container's user namespace, which is among them; `null` where that is the host's. */
   readonly userns: UserMaps | null;
+  /** The shim has no rights over the host's mounts where it is, so the process clones them in a mount namespace of its own. */
+  readonly unsharesMounts?: boolean;
   /** The program's own group, below the container's. */
   readonly group: GroupPlan;
   readonly cpuClock: CpuClock | null;
@@ -43,6 +45,12 @@ export interface ExecPlan extends Plan {
   readonly master: Slot;
 }
 
+/** A mount namespace in which the process may clone mounts until it joins the container's. */
+const ownMounts: readonly Step[] = [
+  { op: 'unshare', flags: CLONE.mnt },
+  { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
+];
+
 /**
  * A program that joins a running container. Its process is born in the program's own group, opens what is the host's, joins the namespaces of
  * the container's first process, and confines itself as the container's own program did. Only then a child of it enters the pid namespace.
@@ -61,6 +69,7 @@ export function planExec(input: ExecInput): ExecPlan {
     ...joinSteps(group),
     { op: 'setsid' },
     ...oomScoreSteps(input.program),
+    ...(input.unsharesMounts && streams.open.length > 0 ? ownMounts : []),
     ...streams.open,
     ...outside,
     { op: 'join_process', process, flags: namespaces.flags },
