@@ -1,47 +1,19 @@
 // Tries the attacks of test/security in root's containers and then, when run by root, in those of an ordinary user. Arguments go to vitest.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { execPath, geteuid } from 'node:process';
-import { tsImport } from 'tsx/esm/api';
-import { root, run, skip } from './shared.mjs';
-import { bundlePrograms } from './test-programs.mjs';
-
-/** @type {typeof import('../test/fixtures/become-user.js')} */
-const { throughUser } = await tsImport('../test/fixtures/become-user.ts', import.meta.url);
+import { run, skip } from './shared.mjs';
+import { REPORT, vitestAsUser } from './vitest-as-user.mjs';
 
 const VITEST = [execPath, 'node_modules/vitest/vitest.mjs', 'run', '--project', 'security'];
-const REPORT = '--outputFile.json=';
-const PROGRAMS = 'build/test-programs-of-user';
-
-/** Places where vitest may write. */
-const SCRATCH = `
-for folder in node_modules/.vite node_modules/.vite-temp node_modules/.vitest; do
-  mkdir -p $folder
-  mount -t tmpfs -o mode=777 none $folder
-done
-`;
 
 function asUser(args) {
-  if (!bundlePrograms(PROGRAMS)) return false;
-  const scratch = mkdtempSync(join(tmpdir(), 'nacelle-test-'));
-  try {
-    const target = args.find((arg) => arg.startsWith(REPORT))?.slice(REPORT.length);
-    const report = join(scratch, 'report.json');
-    writeFileSync(report, '', { mode: 0o666 });
-    const others = args.filter((arg) => !arg.startsWith(REPORT));
-    // the file is there already, and stays the same one: the user may write to it, and not to its folder
-    const where = target === undefined ? [] : [`${REPORT}/mnt/report.json`];
-    const bound = `install -m 666 /dev/null /mnt/report.json; mount --bind ${report} /mnt/report.json; chmod 666 ${report}`;
-    const [command, ...words] = throughUser(target === undefined ? SCRATCH : SCRATCH + bound);
-    const env = { NACELLE_TEST_AS_USER: '1', NACELLE_TEST_PROGRAMS: `${root}${PROGRAMS}` };
-    const passed = run(command, [...words, ...VITEST, ...others, ...where], { env });
-    if (target !== undefined) addUp(target, report);
-    return passed;
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-    rmSync(`${root}${PROGRAMS}`, { recursive: true, force: true });
-  }
+  const target = args.find((arg) => arg.startsWith(REPORT))?.slice(REPORT.length);
+  if (target === undefined) return vitestAsUser('security', args);
+  const report = `${target}.user`;
+  const passed = vitestAsUser('security', [...args.filter((arg) => !arg.startsWith(REPORT)), `${REPORT}${report}`]);
+  addUp(target, report);
+  rmSync(report, { force: true });
+  return passed;
 }
 
 /** One report of both runs. */

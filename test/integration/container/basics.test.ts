@@ -6,7 +6,7 @@ import { requires } from '../../fixtures/requires.js';
 import { busybox, output, sh } from '../../fixtures/sandbox.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox'] });
 
 describe('a program in a container', () => {
   it('says hello', async () => {

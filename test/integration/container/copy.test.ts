@@ -7,7 +7,7 @@ import { output, sh, shUntil } from '../../fixtures/sandbox.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox'] });
 const folder = temporaryFolder();
 const text = (bytes: Uint8Array | undefined): string | undefined => (bytes === undefined ? undefined : Buffer.from(bytes).toString());
 

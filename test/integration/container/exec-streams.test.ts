@@ -8,7 +8,7 @@ import { busybox } from '../../fixtures/sandbox.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox'] });
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 

@@ -9,7 +9,8 @@ import { busybox, output, sh } from '../../fixtures/sandbox.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox'] });
+const asRoot = requires({ root: true, tools: ['busybox'] });
 const folder = temporaryFolder();
 
 /** A small root of its own, to be written to. */
@@ -97,7 +98,7 @@ describe('root file systems', () => {
     expect((await sh('echo x >> /etc/hosts && tail -n 1 /etc/hosts')).stdout).toBe('x\n');
   });
 
-  it('readOnly: what is mounted in a rootfs is of it too', async () => {
+  asRoot.it('readOnly: what is mounted in a rootfs is of it too', async () => {
     const root = await ownRootfs('mounted');
     const lower = join(folder, 'lower');
     for (const path of [lower, join(root, 'inner')]) mkdirSync(path);
@@ -183,7 +184,7 @@ describe('what is on the root', () => {
     expect(options('/dev/mqueue')).toEqual(expect.arrayContaining(['nosuid', 'nodev', 'noexec']));
   });
 
-  it('no mount of the host is seen, and no propagation goes either way', async () => {
+  asRoot.it('no mount of the host is seen, and no propagation goes either way', async () => {
     const lines = (await output('cat /proc/self/mountinfo')).split('\n');
     expect(lines.filter((line) => /\b(shared|master):\d+/.test(line))).toEqual([]);
     expect(lines.filter((line) => line.includes('/mnt/'))).toEqual([]);
@@ -214,7 +215,7 @@ describe('what is on the root', () => {
     expect((await sh('echo x > /etc/group', { readonlyPaths: ['/etc'] })).stderr).toMatch(/Read-only/);
   });
 
-  it('given lists replace the default ones', async () => {
+  asRoot.it('given lists replace the default ones', async () => {
     expect(await sh('head -c 1 /proc/timer_list | wc -c', { ...(await busybox()), maskedPaths: [] })).toMatchObject({ stdout: '1\n' });
   });
 });

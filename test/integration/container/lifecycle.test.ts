@@ -9,7 +9,8 @@ import { busybox } from '../../fixtures/sandbox.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox'] });
+const asRoot = requires({ root: true, tools: ['busybox'] });
 const sleeper = async () => Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
 const shell = async (script: string) => Container.create({ ...(await busybox()), command: ['sh', '-c', script] });
 
@@ -67,24 +68,27 @@ describe('a container', () => {
     await expect(container.start()).rejects.toThrow();
   });
 
-  it.each([false, true])('whose process is killed from outside before its start says so, and leaves nothing (init: %s)', async (init) => {
-    const before = snapshot();
-    const container = await Container.create({ ...(await busybox()), command: ['true'], memory: '64m', upper: 'disk', init });
-    const early = container.wait();
-    process.kill(container.pid, 'SIGKILL');
-    await until('it is dead', () => !isAlive(container.pid));
-    // by then it may know itself that it is over
-    await expect(container.start()).rejects.toMatchObject({ name: 'NacelleError', code: expect.stringMatching(/^ERR_(ENDED|STATE)$/) });
-    expect(container.state).toBe('stopped');
-    const result = await early;
-    expect(result).toMatchObject({ status: 'signalled', signal: 'SIGKILL', exitCode: null, stdout: '', durationMs: 0 });
-    expect(Math.abs(result.startedAt.getTime() - Date.now())).toBeLessThan(3_600_000);
-    expect(await container.wait()).toEqual(result);
-    expect((await Container.list()).map(({ id }) => id)).not.toContain(container.id);
-    // what it wrote could be looked into until then
-    await container.remove();
-    expect(await leftovers(before)).toEqual([]);
-  });
+  asRoot.it.each([false, true])(
+    'whose process is killed from outside before its start says so, and leaves nothing (init: %s)',
+    async (init) => {
+      const before = snapshot();
+      const container = await Container.create({ ...(await busybox()), command: ['true'], memory: '64m', upper: 'disk', init });
+      const early = container.wait();
+      process.kill(container.pid, 'SIGKILL');
+      await until('it is dead', () => !isAlive(container.pid));
+      // by then it may know itself that it is over
+      await expect(container.start()).rejects.toMatchObject({ name: 'NacelleError', code: expect.stringMatching(/^ERR_(ENDED|STATE)$/) });
+      expect(container.state).toBe('stopped');
+      const result = await early;
+      expect(result).toMatchObject({ status: 'signalled', signal: 'SIGKILL', exitCode: null, stdout: '', durationMs: 0 });
+      expect(Math.abs(result.startedAt.getTime() - Date.now())).toBeLessThan(3_600_000);
+      expect(await container.wait()).toEqual(result);
+      expect((await Container.list()).map(({ id }) => id)).not.toContain(container.id);
+      // what it wrote could be looked into until then
+      await container.remove();
+      expect(await leftovers(before)).toEqual([]);
+    },
+  );
 
   it('that is killed by its caller before its start ran for no time', async () => {
     await using container = await sleeper();

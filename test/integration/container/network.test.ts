@@ -6,7 +6,8 @@ import { requires } from '../../fixtures/requires.js';
 import { busybox, output } from '../../fixtures/sandbox.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox'] });
+const asRoot = requires({ root: true, tools: ['busybox'] });
 const linksInside = 'ls /sys/class/net';
 const IFF_UP = 1;
 
@@ -39,7 +40,7 @@ describe('network', () => {
     ).toEqual(entries('/sys/class/net').sort());
   });
 
-  it('a Namespace, shared by two', async () => {
+  asRoot.it('a Namespace, shared by two', async () => {
     const { net } = await Namespace.create(['net']);
     try {
       const [one, two] = await Promise.all([

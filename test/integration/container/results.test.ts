@@ -7,7 +7,8 @@ import { requires } from '../../fixtures/requires.js';
 import { busybox, sh, shUntil } from '../../fixtures/sandbox.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox'] });
+const asRoot = requires({ root: true, tools: ['busybox'] });
 const spin = 'while :; do :; done';
 
 describe('timeout', () => {
@@ -32,7 +33,7 @@ describe('timeout', () => {
     }
   });
 
-  it('and those in the pid namespace of the host', async () => {
+  asRoot.it('and those in the pid namespace of the host', async () => {
     const daemon = `sleep ${1_000_000 + process.pid}`;
     const running = () => processes().filter(({ pid }) => readText(`/proc/${pid}/cmdline`) === `${daemon.replace(' ', '\0')}\0`);
     const script = `(setsid sh -c 'echo up; exec ${daemon} >/dev/null 2>&1' &); sleep 1000`;
@@ -57,19 +58,19 @@ describe('timeout', () => {
 });
 
 describe('cpuTimeLimit', () => {
-  it('counts the whole tree', async () => {
+  asRoot.it('counts the whole tree', async () => {
     const result = await sh(`(${spin}) & (${spin}) & wait`, { cpuTimeLimit: 300 });
     expect(result).toMatchObject({ status: 'cpu-time-limit', timedOut: true, signal: 'SIGKILL' });
     expect(result.usage.cpuTimeMs).toBeGreaterThanOrEqual(300);
     expect(result.reason).toMatch(/CPU/);
   });
 
-  it('counts children that have ended', async () => {
+  asRoot.it('counts children that have ended', async () => {
     const script = 'while :; do (i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done); done';
     expect(await sh(script, { cpuTimeLimit: 300 })).toMatchObject({ status: 'cpu-time-limit' });
   });
 
-  it('does not count sleeping', async () => {
+  asRoot.it('does not count sleeping', async () => {
     expect(await sh('sleep 0.6; echo done', { cpuTimeLimit: 500 })).toMatchObject({ status: 'ok', stdout: 'done\n' });
   });
 });

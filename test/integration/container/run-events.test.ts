@@ -8,7 +8,7 @@ import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 useDetached();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox'] });
 
 const typesOf = (events: ContainerEvent[]): string[] => events.map(({ type }) => type);
 

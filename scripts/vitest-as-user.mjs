@@ -1,0 +1,51 @@
+// Runs tests as an ordinary user, whom root becomes for the time.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execPath } from 'node:process';
+import { tsImport } from 'tsx/esm/api';
+import { root, run } from './shared.mjs';
+import { bundlePrograms } from './test-programs.mjs';
+
+/** @type {typeof import('../test/fixtures/become-user.js')} */
+const { throughUser } = await tsImport('../test/fixtures/become-user.ts', import.meta.url);
+
+export const REPORT = '--outputFile.json=';
+const PROGRAMS = 'build/test-programs-of-user';
+
+/** Places where vitest may write, and one for temporary files beside the home: what is left there is told. */
+const SCRATCH = `
+mkdir -m 1777 /mnt/tmp
+for folder in node_modules/.vite node_modules/.vite-temp node_modules/.vitest; do
+  mkdir -p $folder
+  mount -t tmpfs -o mode=777 none $folder
+done
+`;
+
+/**
+ * @param args of vitest. A report goes to the place that is named in them
+ * @param before a script that root runs first, in the mount namespace of the run; it is given a folder of its own
+ */
+export function vitestAsUser(project, args, before = () => '') {
+  if (!bundlePrograms(PROGRAMS)) return false;
+  const scratch = mkdtempSync(join(tmpdir(), 'nacelle-test-'));
+  try {
+    const target = args.find((arg) => arg.startsWith(REPORT))?.slice(REPORT.length);
+    const report = join(scratch, 'report.json');
+    writeFileSync(report, '', { mode: 0o666 });
+    const others = args.filter((arg) => !arg.startsWith(REPORT));
+    // the file is there already, and stays the same one: the user may write to it, and not to its folder
+    const where = target === undefined ? [] : [`${REPORT}/mnt/report.json`];
+    const bound = `install -m 666 /dev/null /mnt/report.json; mount --bind ${report} /mnt/report.json; chmod 666 ${report}`;
+    const script = [SCRATCH, before(scratch), target === undefined ? '' : bound].join('\n');
+    const vitest = [execPath, 'node_modules/vitest/vitest.mjs', 'run', '--project', project, ...others, ...where];
+    const [command, ...words] = throughUser(script);
+    const env = { NACELLE_TEST_AS_USER: '1', NACELLE_TEST_PROGRAMS: `${root}${PROGRAMS}` };
+    const passed = run(command, [...words, 'env', 'TMPDIR=/mnt/tmp', ...vitest], { env });
+    if (target !== undefined) writeFileSync(target, readFileSync(report));
+    return passed;
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+    rmSync(`${root}${PROGRAMS}`, { recursive: true, force: true });
+  }
+}
