@@ -104,7 +104,7 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
       head.first === null
         ? wholeStages(head, { ...input, group }, run)
         : [{ flags: head.namespaces.flags, steps: [...run.setUp, ...run.program.confine, ...run.program.run] }],
-    undo: [...group.undo, ...diskUndo(input), ...input.journal],
+    undo: [...diskUndo(input), ...input.journal, ...group.undo],
     reports: group.reports,
     returns: [
       ...(keepsInside(input) ? [kept.mountNamespace, kept.user] : []),
