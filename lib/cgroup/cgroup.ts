@@ -4,17 +4,13 @@ import { NacelleError, UnsupportedError } from '../errors.js';
 import { cgroupLayout, type GroupLayout, groupLayout } from '../host/cgroup-base.js';
 import { deviceFilter } from '../host/device-filter-support.js';
 import { hostEnvironment } from '../host/environment.js';
-import { writeRecord } from '../host/journal.js';
-import { owner } from '../host/owner.js';
 import { asyncDispose } from '../native/async-dispose.js';
-import { carryOut, type Holding, hold, release, undone } from '../native/host-work.js';
+import { carryOut, type Holding } from '../native/host-work.js';
 import { start } from '../native/shim.js';
-import { isShimLost } from '../native/shim-error.js';
 import type { TaskEnd } from '../native/task.js';
 import type { Limits } from '../options/limits.js';
 import { newId } from '../plan/id.js';
-import { NONE, type Plan, Slots } from '../plan/plan.js';
-import type { Step } from '../plan/steps.js';
+import { Slots } from '../plan/plan.js';
 import { unlessAborted } from '../process/abort.js';
 import { execute, refuse } from '../process/execute.js';
 import { type ParsedProcess, parseCommand, parseProgramOptions } from '../process/options/process-options.js';
@@ -29,21 +25,11 @@ import { watchGroup } from './events/group-watch.js';
 import { groupsIn, hugePageSizes, readGroupFile, readGroupFiles } from './files/group-files.js';
 import type { ReadFile } from './files/interface-file-formats.js';
 import { freeze, lift, thaw, untilEmpty } from './freezer.js';
-import {
-  basesBeside,
-  foldersAbove,
-  type GroupPlan,
-  groupControllers,
-  homeOf,
-  pathOf,
-  planGroup,
-  planKill,
-  planRemoval,
-} from './group-plan.js';
+import { basesBeside, groupControllers, homeOf, pathOf, planGroup, planKill } from './group-plan.js';
 import { findDisks, groupFiles } from './group-probe.js';
-import { recordsOf } from './group-records.js';
+import { makeGroup, removeGroup, withoutGroup } from './make-group.js';
 import { moveAbove, moveTo } from './move-processes.js';
-import { claim, holdGroups, isOnTheWay, noteMissing } from './parent-folders.js';
+import { holdGroups } from './parent-folders.js';
 import { realTimeAbove } from './real-time.js';
 import { type CgroupStats, readStats, statsFiles } from './stats/group-stats.js';
 import { blameOom, countersSince, type GroupCounters, readCounters } from './stats/usage.js';
@@ -114,14 +100,12 @@ export class Cgroup implements AsyncDisposable {
     const there = Object.values(group.paths).find((path) => existsSync(path));
     if (there)
       throw new NacelleError(`make the cgroup ${full}: EEXIST (${there} is there already; Cgroup.open takes it)`, { code: 'EEXIST' });
-    const owned = await make(full, group, slots, persist);
+    const owned = await makeGroup(full, group, slots, persist);
     try {
       // the group gets the same paths that `open` would find
       return new Cgroup(full, findPaths(layout, full), owned);
     } catch (error) {
-      if (owned) throw await undone([owned], error);
-      await remove(full, group.paths, null);
-      throw error;
+      throw await withoutGroup({ name: full, paths: group.paths, owned }, error);
     }
   }
 
@@ -289,7 +273,7 @@ export class Cgroup implements AsyncDisposable {
 
   /** Kills what is left, then removes the group and those below it. Idempotent. */
   remove(): Promise<void> {
-    this.#removed ??= remove(this.name, this.paths, this.#owned);
+    this.#removed ??= removeGroup(this.name, this.paths, this.#owned);
     return this.#removed;
   }
 
@@ -329,59 +313,6 @@ export class Cgroup implements AsyncDisposable {
   #folders(): string[] {
     return [...new Set(Object.values(this.paths))];
   }
-}
-
-/** Makes the folders. What is given back removes them when its owner ends; `null` for what persists. */
-async function make(name: string, group: GroupPlan, slots: Slots, persist: boolean): Promise<Holding | null> {
-  noteMissing(group.folders.flatMap((path) => foldersAbove(path, name)));
-  claim(Object.values(group.paths));
-  const removal = removalOf(name, group.paths);
-  if (!persist) {
-    // the record comes before the folders: whoever reaps after this process and its shim finds the folders by it
-    const forget = writeRecord(await owner(groupLayout()), newId(), recordsOf(removal.undo));
-    return hold({ ...removal, prepare: group.prepare, undo: [...removal.undo, ...forget] }, slots.descriptors);
-  }
-  try {
-    await carryOut({ ...removal, prepare: group.prepare, undo: [] }, slots.descriptors);
-    return null;
-  } catch (error) {
-    await remove(name, group.paths, null);
-    throw error;
-  }
-}
-
-async function remove(name: string, paths: Readonly<Record<string, string>>, owned: Holding | null): Promise<void> {
-  if (owned === null) {
-    await carryOut(removalOf(name, paths));
-    return;
-  }
-  try {
-    await release([owned]);
-  } catch (error) {
-    // the task that would have removed the group ended with the shim: the next use works off its record, which must not be left when this
-    // returns
-    if (!isShimLost(error)) throw error;
-    await owner(groupLayout());
-    await carryOut(removalOf(name, paths));
-  }
-}
-
-/**
- * The plan that removes a group wherever it has come to be, by whatever handle; with the folders that were made on the way to it, and our
- * own root, where nothing else is in them.
- */
-function removalOf(name: string, paths: Readonly<Record<string, string>>): Plan {
-  const beside = basesBeside(groupLayout(), name, paths).map((base) => pathOf(base, name));
-  const everywhere = { ...paths, ...Object.fromEntries(beside.map((path) => [path, path])) };
-  const removal = planRemoval(everywhere);
-  const above = new Set(
-    Object.values(everywhere).flatMap((path) => [
-      ...foldersAbove(path, name).filter(isOnTheWay),
-      path.slice(0, path.length - name.length - 1),
-    ]),
-  );
-  const empty = [...above].map((path): Step => ({ op: 'remove_folder', host: true, at: NONE, path, wait: 0 }));
-  return { ...removal, undo: [...removal.undo, ...empty] };
 }
 
 /** The existing folders of a group, by controller; on the unified tree only for controllers that are handed on to the group. */
