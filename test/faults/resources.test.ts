@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';
 import { Image, reap, Volume } from '../../lib/index.js';
+import { removeEmptied } from '../fixtures/emptied-group.js';
 import { entries, groupOf, isAlive } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
@@ -143,14 +144,7 @@ describe('memory of the shim', () => {
         expect(await victim.do('rich'), `after ${kib} KiB`).toEqual([]);
         await ended(victim);
       } finally {
-        await until('the group is empty', () => {
-          try {
-            rmdirSync(group);
-            return true;
-          } catch {
-            return false;
-          }
-        });
+        await removeEmptied(group);
       }
     }
   });

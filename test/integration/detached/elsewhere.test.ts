@@ -1,14 +1,14 @@
-import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Container, reap } from '../../../lib/index.js';
 import { useDetached } from '../../fixtures/detached.js';
+import { removeEmptied } from '../../fixtures/emptied-group.js';
 import { cgroupMounts, folderOf, isAlive, processInfo, readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode, startNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
-import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 useDetached();
@@ -30,14 +30,7 @@ async function within<T>(group: string, run: (through: string[]) => Promise<T>):
   try {
     return await run(['sh', '-c', `echo $$ > ${group}/cgroup.procs; exec "$@"`, 'sh']);
   } finally {
-    await until('the group is empty', () => {
-      try {
-        rmdirSync(group);
-        return true;
-      } catch {
-        return false;
-      }
-    });
+    await removeEmptied(group);
   }
 }
 
