@@ -44,19 +44,23 @@ function pathName(path: readonly PropertyKey[], what: string): string {
   return path.map((part, i) => (typeof part === 'number' ? `[${part}]` : `${i === 0 ? '' : '.'}${String(part)}`)).join('');
 }
 
-/** The place that a problem is about: for an unknown key the key itself, inside a union the branch that got furthest. */
+/** The place that a problem is about: for an unknown key the key itself, inside a union the branch that was meant. */
 function specific(issue: Issue): Problem {
   if (issue.code === 'unrecognized_keys') return { path: [...issue.path, ...issue.keys.slice(0, 1)], text: issue.message };
-  if (issue.code === 'invalid_union') {
-    const inside = issue.errors
-      .flat()
-      .find((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys' || (inner.code === 'custom' && !inner.params?.isHandle));
-    if (inside) {
-      const problem = specific(inside);
-      return { path: [...issue.path, ...problem.path], text: problem.text };
-    }
+  const inside = issue.code === 'invalid_union' ? nearestBranch(issue.errors) : undefined;
+  if (inside) {
+    const problem = specific(inside);
+    return { path: [...issue.path, ...problem.path], text: problem.text };
   }
   return { path: issue.path, text: issue.message };
+}
+
+/** Of the branch of a union that has the fewest problems, the first of those within the value. None where two branches are as near. */
+function nearestBranch(branches: readonly (readonly Issue[])[]): Issue | undefined {
+  const isWithin = (issue: Issue): boolean =>
+    issue.path.length > 0 || issue.code === 'unrecognized_keys' || (issue.code === 'custom' && !issue.params?.isHandle);
+  const [first, second] = branches.filter((issues) => issues.some(isWithin)).sort((a, b) => a.length - b.length);
+  return first?.length === second?.length ? undefined : first?.find(isWithin);
 }
 
 /** zod's issues in plain words; `undefined` leaves zod's own. */

@@ -7,6 +7,9 @@ const schema = z.strictObject({
   memory: z.number().optional(),
   inner: z.strictObject({ first: z.string() }).optional(),
   either: z.union([z.number(), z.strictObject({ soft: z.number() })]).optional(),
+  one: z
+    .union([z.strictObject({ file: z.string() }), z.strictObject({ log: z.string() })], { error: 'must be { file } or { log }' })
+    .optional(),
   list: z
     .array(z.enum(['one', 'two']))
     .min(1)
@@ -35,6 +38,8 @@ describe('parseOptions', () => {
     [{ inner: {} }, 'option inner.first: is missing: a string is needed'],
     [{ either: { soft: 'x' } }, 'option either.soft: must be a number, not "x"'],
     [{ either: true }, 'option either: must be a number, not true, or must be an object, not true'],
+    [{ one: { log: 1 } }, 'option one.log: must be a string, not 1'],
+    [{ one: { line: 'x' } }, 'option one: must be { file } or { log }'],
     [{ list: ['one', 'tow'] }, "option list[1]: must be one of 'one', 'two', not \"tow\"; did you mean 'two'?"],
     [{ list: [] }, 'option list: must be at least 1 items long'],
     [{ memory: 'x', inner: 3 }, 'option memory: must be a number, not "x"; option inner: must be an object, not 3'],
