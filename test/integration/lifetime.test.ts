@@ -1,16 +1,19 @@
 import { once } from 'node:events';
-import { existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Cgroup, Container, type ContainerOptions, NacelleError, reap } from '../../lib/index.js';
+import { throughUser } from '../fixtures/become-user.js';
 import { compile } from '../fixtures/compile.js';
 import { removeGroups } from '../fixtures/groups.js';
 import { cgroupFolders, descendants, folderOf, isAlive, type ProcessInfo, processInfo, shimOf } from '../fixtures/host.js';
 import { leftovers, snapshot, useLeakCheck } from '../fixtures/leaks.js';
 import { type NodeProgram, startNode } from '../fixtures/node.js';
+import { givingIds, USER } from '../fixtures/ordinary-user.js';
 import { seededRandom } from '../fixtures/random.js';
 import { requires } from '../fixtures/requires.js';
 import { busybox, sh } from '../fixtures/sandbox.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
 import { findTool } from '../fixtures/tools.js';
 import { until } from '../fixtures/until.js';
 
@@ -198,6 +201,45 @@ requires({ root: true, tools: ['busybox', 'gcc', 'sleep'], unified: true }).desc
       code: 'ERR_INVALID_OPTION',
     });
     // the leak check looks for it
+  });
+});
+
+requires({ root: true, tools: ['env', 'gcc', 'mount', 'newgidmap', 'newuidmap', 'setpriv', 'unshare'] }).describe('without a group, as for an ordinary user', () => {
+  const folder = temporaryFolder();
+  const program = findTool('gcc') ? compile('undying', folder) : '';
+  chmodSync(folder, 0o755);
+  const options = JSON.stringify({ image: 'host', copyIn: { '/undying': { source: program, mode: 0o755 } } });
+  const watchdogOf = (shim: ProcessInfo) => descendants(shim.pid).find(({ command }) => command === 'nacelle-watch');
+
+  async function undying(before?: string): Promise<{ owner: NodeProgram; program: ProcessInfo; shim: ProcessInfo }> {
+    const owner = startNode('undying', [options], { through: throughUser(before) });
+    const { value } = await owner.lines.next();
+    if (value === undefined) throw new Error((await owner.ended).stderr);
+    const { pid } = JSON.parse(value) as { pid: number };
+    const [program, shim] = [processInfo(pid), processInfo(processInfo(pid)?.parent ?? 0)];
+    if (!program || shim?.command !== 'nacelle-shim') throw new Error('no shim');
+    return { owner, program, shim };
+  }
+
+  it.each([
+    ['that user’s', 'true'],
+    ['one of subordinate ids', givingIds(folder, `${USER}:200000:65536`)],
+  ])('a program that no parent death ends dies with Node and the shim: %s', async (_, before) => {
+    const { owner, program, shim } = await undying(before);
+    for (const pid of [owner.pid, shim.pid]) process.kill(pid, 'SIGKILL');
+    await owner.ended;
+    await until('it is dead', () => !isThere(program));
+  });
+
+  it('also when the process that sees to that was killed before', async () => {
+    const { owner, program, shim } = await undying();
+    const first = watchdogOf(shim);
+    if (!first) throw new Error('no watchdog');
+    process.kill(first.pid, 'SIGKILL');
+    await until('there is another', () => ![undefined, first.pid].includes(watchdogOf(shim)?.pid));
+    for (const pid of [owner.pid, shim.pid]) process.kill(pid, 'SIGKILL');
+    await owner.ended;
+    await until('it is dead', () => !isThere(program));
   });
 });
 

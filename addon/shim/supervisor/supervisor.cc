@@ -182,6 +182,10 @@ void Supervisor::reap() {
     }
     if (known == processes_.end()) {
       waitpid(info.si_pid, nullptr, __WALL);
+      if (info.si_pid != watchdog_.pid()) continue;
+      watchdog_.ended();
+      // one that can't be executed exits, and would do so again
+      if (info.si_code != CLD_EXITED) static_cast<void>(watch_all());
       continue;
     }
     Task* task = known->second;
@@ -190,9 +194,24 @@ void Supervisor::reap() {
   }
 }
 
+// A watchdog that somebody has killed knows of none of them any more.
+int Supervisor::keep_watch(int pidfd) {
+  const int result = watchdog_.watch(executable(), pidfd);
+  return result == -EPIPE || result == -ECONNRESET ? watch_all() : result;
+}
+
+int Supervisor::watch_all() {
+  for (const auto& entry : tasks_) {
+    const int pidfd = entry.first->watched();
+    const int result = pidfd < 0 ? 0 : watchdog_.watch(executable(), pidfd);
+    if (result < 0) return result;
+  }
+  return 0;
+}
+
 bool Supervisor::is_unknown_child(pid_t pid) const {
   siginfo_t info{};
-  return pid > 0 && processes_.count(pid) == 0 && sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) == 0;
+  return pid > 0 && pid != watchdog_.pid() && processes_.count(pid) == 0 && sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) == 0;
 }
 
 std::vector<Task*> Supervisor::kept_tasks() const {

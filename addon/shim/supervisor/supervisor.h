@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "../modes/watchdog_process.h"
 #include "../wire/message.h"
 #include "client.h"
 #include "loop.h"
@@ -67,6 +68,8 @@ class Supervisor {
   // Whether `pid` is a child of the shim that no task knows yet.
   bool is_unknown_child(pid_t pid) const;
   void watch_process(pid_t pid, Task* task) { processes_[pid] = task; }
+  // Has the first process of each task that asks for it end with the shim. 0 or -errno.
+  int keep_watch(int pidfd);
   // Its end is nothing to its task any more.
   void forget_process(pid_t pid) { processes_.erase(pid); }
 
@@ -83,6 +86,7 @@ class Supervisor {
   int find_files(const Found& found);
   int find_tasks(const Found& found);
   void reap();
+  int watch_all();
   void give_back_memory();
   void stop_when_done();
 
@@ -90,6 +94,7 @@ class Supervisor {
   unique_fd control_, signals_, lock_, executable_, listening_;
   Reserve reserve_;
   Notices notices_;
+  Watchdog watchdog_;
   Upgrade upgrade_{*this};
   Listener asker_;  // for answer_upgrade()
   std::string runtime_dir_, owner_;

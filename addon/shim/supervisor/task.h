@@ -46,6 +46,8 @@ class Task {
 
   uint32_t key() const { return key_; }
   pid_t pid() const { return run_.first; }
+  // The pidfd of its first process, where only the watchdog ends that one when the shim dies (modes/watchdog.h); else -1.
+  int watched() const { return is_watched_ ? run_.first_pidfd.get() : -1; }
   bool is_kept() const { return plan_.is_kept && told_started_; }
   TaskState state() const;
 
@@ -106,6 +108,8 @@ class Task {
   int give(ChannelMessage& reply, const std::vector<int32_t>& filled);
   void start_first_stage();
   void new_process(pid_t pid, unique_fd pidfd);
+  bool runs_program(uint32_t stage) const;
+  void keep_watch(uint32_t stage);
   void heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender);
   bool is_due(const ChannelMessage& message) const;
   bool step_at(const ChannelMessage& message, StepHead& head) const;
@@ -190,7 +194,7 @@ class Task {
   Clocks clocks_;
   Timer set_up_clock_, force_kill_, retry_;
   uint64_t deadline_ns_ = 0;
-  bool told_started_ = false, has_failed_ = false, is_closing_ = false, is_removing_ = false;
+  bool told_started_ = false, has_failed_ = false, is_watched_ = false, is_closing_ = false, is_removing_ = false;
   bool is_again_asked_ = false, is_stopped_ = false;
   uint32_t restarts_ = 0, retries_ = 0;  // the latter: in a row, that nobody asked for
   // of a task that starts again: the run before, what its files of reports held when this run began, and the pause before the next one

@@ -41,7 +41,25 @@ void Task::start_first_stage() {
   context_.channel = channel_.get();
   if (result < 0) return fail({kInClone, 0, -result, "hide the plan"});
   result = channel_watch_.start(supervisor_.loop(), channel_.get(), EPOLLIN, [this](uint32_t) { read_channel(); });
-  if (result < 0) fail({kInClone, 0, -result, "watch the channel"});
+  if (result < 0) return fail({kInClone, 0, -result, "watch the channel"});
+  keep_watch(0);
+}
+
+// Whether the stage's process becomes a program: by its own steps, or by those of a rest.
+bool Task::runs_program(uint32_t stage) const {
+  Reader steps = plan_.stages.items[stage].steps;
+  for (StepHead head; next_step(steps, head);) {
+    if (head.op == Op::exec || head.op == Op::rest) return true;
+  }
+  return false;
+}
+
+// A program may clear its parent-death signal. Whoever reaps finds it by its group; one without a group must end by another way.
+void Task::keep_watch(uint32_t stage) {
+  is_watched_ = !plan_.has_kill_group && runs_program(stage);
+  if (!is_watched_) return;
+  const int result = supervisor_.keep_watch(run_.first_pidfd.get());
+  if (result < 0) fail({kInClone, 0, -result, "have it end with the shim"});
 }
 
 // Notes the process of the newest stage.
@@ -126,6 +144,7 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
       const int pidfd = sys_pidfd_open(sender);
       if (pidfd < 0) return fail({static_cast<int32_t>(message.stage), 0, -pidfd, "the process is gone"});
       new_process(sender, unique_fd(pidfd));
+      keep_watch(message.stage);
       if (has_failed_ || run_.cause != Cause::kNone) signal_tree();
       return limit_set_up();
     }

@@ -1,0 +1,79 @@
+#include "watchdog.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include "../kernel/ancillary.h"
+#include "../kernel/receive_packet.h"
+#include "../kernel/syscalls.h"
+
+namespace nacelle {
+namespace {
+
+constexpr size_t kFirst = 2;  // what is waited for beside the processes: the shim, then the socket
+
+// As many as the shim may have, which has more descriptors for each process.
+void allow_many() {
+  struct rlimit limit {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  static_cast<void>(setrlimit(RLIMIT_NOFILE, &limit));  // without it, the shim hears that no more can be watched
+}
+
+// Takes the pidfds that have come. False when no more can come.
+bool take_new(std::vector<pollfd>& watched) {
+  for (;;) {
+    char byte;
+    iovec part{&byte, sizeof byte};
+    Ancillary<1> room{};
+    msghdr header{};
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = room.bytes;
+    header.msg_controllen = sizeof room.bytes;
+    const ssize_t size = receive_packet(kWatchdogControl, header, MSG_DONTWAIT);
+    if (size == -EAGAIN) return true;
+    if (size <= 0) return false;
+    // the pidfd is closed when its process has ended
+    take_descriptors(header, [&watched](unique_fd fd) { watched.push_back({fd.release(), POLLIN, 0}); });
+  }
+}
+
+void forget_ended(std::vector<pollfd>& watched) {
+  const auto has_ended = [](const pollfd& process) { return process.revents != 0 && (close(process.fd), true); };
+  watched.erase(std::remove_if(watched.begin() + kFirst, watched.end(), has_ended), watched.end());
+}
+
+}  // namespace
+
+void watchdog_main() {
+  allow_many();
+  prctl(PR_SET_DUMPABLE, 0);
+  prctl(PR_SET_NAME, kWatchdogName);
+  std::vector<pollfd> watched{{kWatchdogShim, POLLIN, 0}, {kWatchdogControl, POLLIN, 0}};
+  // without the socket nothing new comes: then the last end is the end of this
+  while (watched[1].fd >= 0 || watched.size() > kFirst) {
+    if (poll(watched.data(), watched.size(), -1) < 0) {
+      if (errno == EINTR) continue;
+      _exit(1);
+    }
+    // what came before the shim died is still in the socket
+    const bool is_over = watched[0].revents != 0;
+    const bool has_more = watched[1].revents != 0;
+    forget_ended(watched);
+    if ((has_more || is_over) && watched[1].fd >= 0 && !take_new(watched)) watched[1].fd = -1;
+    if (!is_over) continue;
+    for (size_t i = kFirst; i < watched.size(); ++i) static_cast<void>(sys_pidfd_send_signal(watched[i].fd, SIGKILL));
+    break;
+  }
+  _exit(0);
+}
+
+}  // namespace nacelle
