@@ -1,16 +1,21 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { containerShim } from '../host/container-shim.js';
+import { privilege } from '../host/privilege.js';
 import { attempt } from '../native/system-errors.js';
 import { goneWorker, readWorker } from '../native/worker-output.js';
 import { clampOf, type LayerOptions } from '../options/layer-options.js';
 import { type Change, ChangeParser } from './change.js';
 import { planRead, type ReadRequest } from './overlay-plan.js';
 
+/** What there is to read; the rest is the reader's own. */
+type Wanted = Omit<ReadRequest, 'output' | 'userxattr'>;
+
 /** What a reading process writes, as a stream: see {@link readWorker}. */
-export async function readChanges(request: Omit<ReadRequest, 'output'>): Promise<Readable> {
+export async function readChanges(request: Wanted): Promise<Readable> {
   const what = request.work === 'pack' ? 'pack the changes' : 'list the changes';
-  return readWorker({ what, on: await containerShim(), plan: (output) => planRead({ ...request, output }) });
+  const userxattr = privilege().kind === 'user';
+  return readWorker({ what, on: await containerShim(), plan: (output) => planRead({ ...request, userxattr, output }) });
 }
 
 /** Packs a folder as a layer. An overlay that is mounted on the folder is not in the layer. */
@@ -25,7 +30,7 @@ export async function packFolder(path: string, target: string | null, options: L
 }
 
 /** The changes that a process lists. Leaving the loop early ends the process. */
-export async function* listChanges(request: Omit<ReadRequest, 'output' | 'work'>): AsyncGenerator<Change, void, undefined> {
+export async function* listChanges(request: Omit<Wanted, 'work'>): AsyncGenerator<Change, void, undefined> {
   const parser = new ChangeParser();
   const stream = await readChanges({ ...request, work: 'changes' });
   try {

@@ -155,7 +155,7 @@ export class OverlayFs implements AsyncDisposable {
     return this.unmount();
   }
 
-  #read(): Omit<ReadRequest, 'work' | 'output'> {
+  #read(): Omit<ReadRequest, 'work' | 'output' | 'userxattr'> {
     if (this.#unmounted) throw new NacelleError(`the overlay on ${this.path} is unmounted`, { code: 'ERR_CLOSED' });
     return { lower: this.lower, target: this.#mounted.away ? null : this.path, changes: this.#mounted.changes };
   }

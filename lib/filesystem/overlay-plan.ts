@@ -152,6 +152,8 @@ export interface ReadRequest {
   readonly target: string | null;
   readonly changes: number;
   readonly output: number;
+  /** The overlay has its marks in user.overlay.*, and not in trusted.overlay.*, as those of ordinary users do. */
+  readonly userxattr: boolean;
   /** Seconds since the epoch; `pack`: no later time is written. */
   readonly clampMtime?: number | undefined;
   /** Paths that do not count as changes. */
@@ -170,12 +172,13 @@ export interface LeaveOut {
  * The plan of a process that reads an overlay's changes. What a container wrote is hostile: the process sees no network, no
  * other process and no file but the layers, and may do nothing but read.
  */
-export function planRead({ work, lower, target, changes, output, clampMtime, leaveOut }: ReadRequest): { plan: Plan; slots: Slots } {
+export function planRead({ work, lower, target, changes, output, userxattr, clampMtime, leaveOut }: ReadRequest): { plan: Plan; slots: Slots } {
   const slots = new Slots();
   const [upper, out] = [slots.give(changes), slots.give(output)];
   const folders = lower.map((path) => ({ slot: slots.take(), path }));
   const root = slots.take();
-  const options = [...(clampMtime === undefined ? [] : [`mtime=${clampMtime}`]), ...(leaveOut ? optionsOf(leaveOut) : [])];
+  const marks = `marks=${userxattr ? 'user' : 'trusted'}`;
+  const options = [marks, ...(clampMtime === undefined ? [] : [`mtime=${clampMtime}`]), ...(leaveOut ? optionsOf(leaveOut) : [])];
   const stage = confinedStage({
     namespaces: CLONE.mnt | CLONE.pid | CLONE.net | CLONE.ipc | CLONE.uts | CLONE.cgroup,
     enter: [

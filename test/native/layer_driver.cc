@@ -144,9 +144,9 @@ int run(int count, char** arguments, Failure& why) {
     if (parse_pack_options(options.data(), options.size(), parsed) < 0) return fail(why, EINVAL, "unknown option");
     return pack_layer(upper.get(), lower.descriptors(), lower.size(), STDOUT_FILENO, std::move(parsed), why);
   }
-  layer::LeaveOut leave_out;
-  if (parse_changes_options(options.data(), options.size(), leave_out) < 0) return fail(why, EINVAL, "unknown option");
-  return list_changes(upper.get(), lower.descriptors(), lower.size(), STDOUT_FILENO, std::move(leave_out), why);
+  ChangesOptions parsed;
+  if (parse_changes_options(options.data(), options.size(), parsed) < 0) return fail(why, EINVAL, "unknown option");
+  return list_changes(upper.get(), lower.descriptors(), lower.size(), STDOUT_FILENO, std::move(parsed), why);
 }
 
 }  // namespace

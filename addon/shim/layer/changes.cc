@@ -7,7 +7,7 @@
 #include "merged.h"
 #include "options.h"
 #include "output.h"
-#include "overlay_marks.h"
+#include "path.h"
 #include "xattrs.h"
 
 namespace nacelle {
@@ -23,7 +23,7 @@ char type_of(const struct stat& status) {
 
 class Lister {
  public:
-  Lister(int output_fd, const LeaveOut& leave_out, Failure& why) : output_(output_fd), leave_out_(leave_out), why_(why) {}
+  Lister(int output_fd, const ChangesOptions& options, Failure& why) : output_(output_fd), options_(options), why_(why) {}
 
   // With `hides` nothing of the lower folder shows through the upper one.
   int folder(int upper, const Merged& lower, bool hides, const std::string& path);
@@ -41,7 +41,7 @@ class Lister {
   }
 
   Output output_;
-  const LeaveOut& leave_out_;
+  const ChangesOptions& options_;
   Failure& why_;
 };
 
@@ -71,57 +71,65 @@ int Lister::folder(int upper, const Merged& lower, bool hides, const std::string
 }
 
 int Lister::entry(int upper, const Merged& lower, bool hides, const std::string& name, const std::string& path) {
-  if (leave_out_.excludes(path.substr(1))) return 0;
+  if (options_.leave_out.excludes(path.substr(1))) return 0;
+  if (path.size() > kLongestPath) return fail(why_, ENAMETOOLONG, "%s: %s", shown(path).c_str(), kTooDeep);
   Found below;
   struct stat status;
   if (const int result = look_up(lower, name.c_str(), below); result < 0) return failed(result, path);
   const int found = status_of(upper, name.c_str(), status);
   if (found == -ENOENT) return hides ? gone(below, path) : 0;  // otherwise the entry was removed after its folder was read
   if (found < 0) return failed(found, path);
-  const int hidden = is_whiteout(upper, name.c_str(), status);
+  const int hidden = is_whiteout(upper, name.c_str(), status, options_.marks);
   if (hidden < 0) return failed(hidden, path);
   if (hidden > 0) return gone(below, path);
   if (S_ISDIR(status.st_mode)) return subfolder(upper, below, hides, name, path);
   return put(below.exists ? 'M' : 'A', type_of(status), path);
 }
 
+// Whether a folder of the upper is the one below in all but its time: 1 or 0, or -errno.
+int is_unchanged(int folder, const Found& below) {
+  struct stat status {};
+  if (fstat(folder, &status) < 0) return -errno;
+  const struct stat& before = below.status;
+  if (below.folder.folders.empty() || status.st_mode != before.st_mode || status.st_uid != before.st_uid || status.st_gid != before.st_gid)
+    return 0;
+  std::vector<Xattr> ours, theirs;
+  int result = read_xattrs(folder, ours);
+  if (result == 0) result = read_xattrs(below.folder.folders.front().get(), theirs);
+  const auto same = [](const Xattr& a, const Xattr& b) { return a.name == b.name && a.value == b.value; };
+  return result < 0 ? result : static_cast<int>(std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(), same));
+}
+
 int Lister::subfolder(int upper, Found& below, bool hides, const std::string& name, const std::string& path) {
   unique_fd fd;
-  struct stat status;
   OverlayMarks marks;
-  std::vector<Xattr> ours, theirs;
   int result = open_folder(upper, name.c_str(), fd);
-  if (result == 0 && fstat(fd.get(), &status) < 0) result = -errno;
-  if (result == 0) result = read_overlay_marks(fd.get(), marks);
+  if (result == 0) result = read_overlay_marks(fd.get(), options_.marks, marks);
   if (result == 0 && marks.partial) result = -EOPNOTSUPP;
-  if (result == 0) result = read_xattrs(fd.get(), ours);
-  const bool merges = !below.folder.folders.empty();
-  if (result == 0 && merges) result = read_xattrs(below.folder.folders.front().get(), theirs);
-  if (result < 0) return failed(result, path);
-
-  const auto same = [](const Xattr& a, const Xattr& b) { return a.name == b.name && a.value == b.value; };
-  const bool unchanged = merges && !marks.opaque && status.st_mode == below.status.st_mode && status.st_uid == below.status.st_uid &&
-                         status.st_gid == below.status.st_gid && std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(), same);
-  if (!unchanged) {
+  const int unchanged = result == 0 ? is_unchanged(fd.get(), below) : result;
+  if (unchanged < 0) return failed(unchanged, path);
+  if (marks.opaque || unchanged == 0) {
     if (result = put(below.exists ? 'M' : 'A', 'd', path); result < 0) return result;
   }
-  if (leave_out_.empties(path.substr(1))) return 0;
+  if (options_.leave_out.empties(path.substr(1))) return 0;
   return folder(fd.get(), below.folder, hides || marks.opaque, path);
 }
 
 }  // namespace
 
-int parse_changes_options(const char* const* options, size_t count, LeaveOut& result) {
-  return parse_options(options, count, [&](std::string_view key, std::string_view value) { return result.add(key, value); });
+int parse_changes_options(const char* const* options, size_t count, ChangesOptions& result) {
+  return parse_options(options, count, [&](std::string_view key, std::string_view value) {
+    return key == "marks" ? parse_mark_names(value, result.marks) : result.leave_out.add(key, value);
+  });
 }
 
-int list_changes(int upper_fd, const int* lower_fds, size_t count, int output_fd, LeaveOut leave_out, Failure& why) {
-  Lister lister(output_fd, leave_out, why);
+int list_changes(int upper_fd, const int* lower_fds, size_t count, int output_fd, ChangesOptions options, Failure& why) {
+  Lister lister(output_fd, options, why);
   unique_fd upper;
   Merged lower;
   int result = open_folder(upper_fd, ".", upper);
-  if (result == 0) result = open_layers(lower_fds, count, lower);
-  if (result == 0) result = leave_out.resolve(lower);
+  if (result == 0) result = open_layers(lower_fds, count, options.marks, lower);
+  if (result == 0) result = options.leave_out.resolve(lower);
   if (result < 0) return fail(why, -result, "opening the layers");
   // false: the kernel merges the layers' top folders even where one is marked as opaque
   if (result = lister.folder(upper.get(), lower, false, ""); result < 0) return result;

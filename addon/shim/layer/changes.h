@@ -23,10 +23,16 @@
 // something else, is one record: its content is not listed. Below an opaque folder, what the lower has and the upper hasn't is deleted.
 namespace nacelle {
 
-// Each option is one of LeaveOut's. -EINVAL for an unknown key or a wrong value.
-int parse_changes_options(const char* const* options, size_t count, layer::LeaveOut& result);
+struct ChangesOptions {
+  layer::MarkNames marks = layer::MarkNames::kTrusted;  // marks=trusted|user
+  layer::LeaveOut leave_out;                            // exclude=PATH and empty=PATH, which may each be given many times
+};
 
-// `lower_fds`: the topmost first. 0 or -errno with the reason in `why`.
-int list_changes(int upper_fd, const int* lower_fds, size_t count, int output_fd, layer::LeaveOut leave_out, Failure& why);
+// -EINVAL for an unknown key or a wrong value.
+int parse_changes_options(const char* const* options, size_t count, ChangesOptions& result);
+
+// `lower_fds`: the topmost first. 0 or -errno with the reason in `why`; -ENAMETOOLONG for what lies so deep that no path leads there
+// (path.h).
+int list_changes(int upper_fd, const int* lower_fds, size_t count, int output_fd, ChangesOptions options, Failure& why);
 
 }  // namespace nacelle

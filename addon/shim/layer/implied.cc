@@ -32,7 +32,7 @@ int look_below(Unpacking& work, std::string_view path, Found& found) {
     const std::string name(path.substr(start, end - start));
     start = end + 1;
     OverlayMarks marks;
-    if (const int result = ours ? read_overlay_marks(ours.get(), marks) : 0; result < 0) return result;
+    if (const int result = ours ? read_overlay_marks(ours.get(), work.lower.marks, marks) : 0; result < 0) return result;
     if (marks.opaque) return 0;
     const Merged& lower = last ? last->folder : work.lower;
     work.looks += lower.folders.size();

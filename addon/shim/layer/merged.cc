@@ -5,18 +5,18 @@
 #include <iterator>
 
 #include "folder.h"
-#include "overlay_marks.h"
 
 namespace nacelle::layer {
 
 int look_up(const Merged& merged, const char* name, Found& found) {
   found = Found{};
+  found.folder.marks = merged.marks;
   for (const unique_fd& layer : merged.folders) {
     struct stat status;
     const int there = status_of(layer.get(), name, status);
     if (there == -ENOENT) continue;
     if (there < 0) return there;
-    const int hidden = is_whiteout(layer.get(), name, status);
+    const int hidden = is_whiteout(layer.get(), name, status, merged.marks);
     if (hidden < 0) return hidden;
     if (hidden > 0) return 0;
     if (!found.exists) found.status = status;
@@ -28,7 +28,7 @@ int look_up(const Merged& merged, const char* name, Found& found) {
     unique_fd folder;
     OverlayMarks marks;
     if (const int result = open_folder(layer.get(), name, folder); result < 0) return result;
-    if (const int result = read_overlay_marks(folder.get(), marks); result < 0) return result;
+    if (const int result = read_overlay_marks(folder.get(), merged.marks, marks); result < 0) return result;
     if (marks.partial) return -EOPNOTSUPP;
     found.folder.folders.push_back(std::move(folder));
     if (marks.opaque) return 0;
@@ -36,7 +36,8 @@ int look_up(const Merged& merged, const char* name, Found& found) {
   return 0;
 }
 
-int open_layers(const int* tops, size_t count, Merged& merged) {
+int open_layers(const int* tops, size_t count, MarkNames marks, Merged& merged) {
+  merged.marks = marks;
   for (size_t i = 0; i < count; ++i) {
     if (const int result = open_folder(tops[i], ".", merged.folders.emplace_back()); result < 0) return result;
   }

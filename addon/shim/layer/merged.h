@@ -7,12 +7,14 @@
 #include <vector>
 
 #include "../kernel/unique_fd.h"
+#include "overlay_marks.h"
 
 namespace nacelle::layer {
 
 // A folder as overlayfs merges it from several layers, the topmost first; without any it doesn't exist.
 struct Merged {
   std::vector<unique_fd> folders;
+  MarkNames marks = MarkNames::kTrusted;
 };
 
 struct Found {
@@ -26,7 +28,7 @@ struct Found {
 int look_up(const Merged& merged, const char* name, Found& found);
 
 // Opens layers by their top folders, the topmost first.
-int open_layers(const int* tops, size_t count, Merged& merged);
+int open_layers(const int* tops, size_t count, MarkNames marks, Merged& merged);
 
 // Every name that exists in it, sorted.
 int merged_names(const Merged& merged, std::vector<std::string>& names);

@@ -11,7 +11,6 @@
 
 #include "folder.h"
 #include "options.h"
-#include "overlay_marks.h"
 #include "pack_file.h"
 #include "path.h"
 #include "tar_format.h"
@@ -90,11 +89,12 @@ int Packer::top(int fd) {
 
 int Packer::entry(int parent, const std::string& name, const std::string& path) {
   if (options_.leave_out.excludes(path)) return 0;
+  if (path.size() > kLongestPath) return fail(why_, ENAMETOOLONG, "%s: %s", shown(path).c_str(), kTooDeep);
   struct stat status;
   const int found = status_of(parent, name.c_str(), status);
   if (found == -ENOENT && path != options_.only) return 0;  // it was removed after its folder was read
   if (found < 0) return failed(found, path, "stat");
-  const int hidden = options_.plain ? 0 : is_whiteout(parent, name.c_str(), status);
+  const int hidden = options_.plain ? 0 : is_whiteout(parent, name.c_str(), status, options_.marks);
   if (hidden < 0) return failed(hidden, path, "reading its attributes");
   if (hidden > 0) return put_mark(path.substr(0, path.size() - name.size()).append(kWhiteoutPrefix).append(name));
   if (S_ISSOCK(status.st_mode)) return 0;
@@ -122,7 +122,7 @@ int Packer::subfolder(int parent, const char* name, TarEntry& entry) {
   OverlayMarks marks;
   int result = open_folder(parent, name, fd);
   if (result == 0 && fstat(fd.get(), &status) < 0) result = -errno;
-  if (result == 0 && !options_.plain) result = read_overlay_marks(fd.get(), marks);
+  if (result == 0 && !options_.plain) result = read_overlay_marks(fd.get(), options_.marks, marks);
   if (result == 0) result = read_xattrs(fd.get(), entry.xattrs);
   if (result < 0) return failed(result, entry.name, "reading the folder");
   if (marks.partial) return failed(-EOPNOTSUPP, entry.name, "the folder was renamed by reference (redirect_dir): its content is elsewhere");
@@ -131,6 +131,7 @@ int Packer::subfolder(int parent, const char* name, TarEntry& entry) {
   entry.type = tar::kDirectory;
   entry.name += '/';
   if (result = put(entry); result < 0 || empty) return result;
+  entry.xattrs = {};  // large ones of each folder on the way would add up
   if (marks.opaque && !options_.plain) {
     if (result = put_mark(entry.name + std::string(kOpaqueName)); result < 0) return result;
   }
@@ -144,7 +145,7 @@ int Packer::file(int parent, const char* name, TarEntry& entry) {
   OverlayMarks marks;
   if (!fd || fstat(fd.get(), &status) < 0) return failed(-errno, entry.name, "opening it");
   if (!S_ISREG(status.st_mode)) return failed(-EAGAIN, entry.name, "it was replaced while it was packed");
-  int result = options_.plain ? 0 : read_overlay_marks(fd.get(), marks);
+  int result = options_.plain ? 0 : read_overlay_marks(fd.get(), options_.marks, marks);
   if (marks.partial) return failed(-EOPNOTSUPP, entry.name, "only the file's metadata is in the upper (metacopy)");
   describe(status, entry);
   entry.size = static_cast<uint64_t>(status.st_size);
@@ -191,6 +192,7 @@ int parse_pack_options(const char* const* options, size_t count, PackOptions& re
       result.plain = result.has_top || value == "contents";
       return result.plain || value == "layer";
     }
+    if (key == "marks") return parse_mark_names(value, result.marks);
     if (key == "only") return !(result.only = value).empty();
     if (key != "mtime") return result.leave_out.add(key, value);
     if (!parse_decimal(value, INT64_MAX, seconds)) return false;
@@ -201,7 +203,7 @@ int parse_pack_options(const char* const* options, size_t count, PackOptions& re
 
 int pack_layer(int upper_fd, const int* lower_fds, size_t count, int output_fd, PackOptions options, Failure& why) {
   Merged lower;
-  int opened = open_layers(lower_fds, count, lower);
+  int opened = open_layers(lower_fds, count, options.marks, lower);
   if (opened == 0) opened = options.leave_out.resolve(lower);
   if (opened < 0) return fail(why, -opened, "reading the lower layers");
   Packer packer(output_fd, options, why);

@@ -6,6 +6,7 @@
 
 #include "failure.h"
 #include "leave_out.h"
+#include "overlay_marks.h"
 
 // Packs the upper folder of an overlay as an OCI layer: a tar whose bytes depend on nothing but what is in the folder.
 //
@@ -13,8 +14,8 @@
 // '.wh.NAME', and folders that hide what is below them begin with '.wh..wh..opq'; both have mode, owner and time 0. The
 // first name of a file with several is the file, the others are links to it. Holes are kept as GNU.sparse 1.0. Left out:
 // sockets, trusted.overlay.*, user.overlay.*, security.selinux, the names of users and groups.
-// Refused: names that begin with '.wh.' (they'd delete something), and files of which only a part is in the upper
-// (metacopy, redirect_dir).
+// Refused: names that begin with '.wh.' (they'd delete something), files of which only a part is in the upper (metacopy, redirect_dir), and
+// what lies so deep that no path leads there (path.h).
 namespace nacelle {
 
 struct PackOptions {
@@ -23,6 +24,7 @@ struct PackOptions {
   std::string only;      // only=NAME: packs this one file or folder in the folder, which itself need not be readable
   bool clamp = false;
   int64_t mtime = 0;          // mtime=SECONDS: later times are written as this one
+  layer::MarkNames marks = layer::MarkNames::kTrusted;  // marks=trusted|user
   layer::LeaveOut leave_out;  // exclude=PATH and empty=PATH, which may each be given many times
 };
 

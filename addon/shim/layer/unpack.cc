@@ -96,7 +96,7 @@ int unpack_layer(int input_fd, int root_fd, const int* lower_fds, size_t lower_c
   const NoUmask exact;
   Input input(input_fd, options.most_bytes);
   Unpacking work{Tree(root_fd, {options.overlay, options.by_user, options.most_entries}), TarReader(input), {}, {}, options};
-  const int opened = open_layers(lower_fds, lower_count, work.lower);
+  const int opened = open_layers(lower_fds, lower_count, options.by_user ? MarkNames::kUser : MarkNames::kTrusted, work.lower);
   if (opened < 0) return fail(why, -opened, "opening the lower layers");
   TarEntry entry;
   int result = begin_as_below(work, why);

@@ -64,12 +64,12 @@ int run(Context& context, const args::pack& a) {
 
 int run(Context& context, const args::changes& a) {
   const std::vector<const char*> list = pointers(a.options);
-  layer::LeaveOut leave_out;
-  if (parse_changes_options(list.data(), list.size(), leave_out) < 0) return context.failed(-EINVAL, "unknown option");
+  ChangesOptions options;
+  if (parse_changes_options(list.data(), list.size(), options) < 0) return context.failed(-EINVAL, "unknown option");
   const std::vector<int> lower = descriptors(context, a.lower);
   const int upper = context.slots.get(a.upper), output = context.slots.get(a.output);
   Failure why;
-  return explained(context, list_changes(upper, lower.data(), lower.size(), output, std::move(leave_out), why), why);
+  return explained(context, list_changes(upper, lower.data(), lower.size(), output, std::move(options), why), why);
 }
 
 int run(Context& context, const args::pause&) { return hold_namespaces(context.executable); }

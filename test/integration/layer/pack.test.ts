@@ -178,7 +178,6 @@ describe('whiteouts', () => {
       'o/.wh..wh..opq',
       'o/-',
       'u',
-      'u/.wh..wh..opq',
       'x',
       'x/file',
       'x/.wh.w',
@@ -186,6 +185,28 @@ describe('whiteouts', () => {
     ]);
     for (const mark of found.filter((member) => member.name.includes('.wh.')))
       expect(mark).toMatchObject({ type: '0', mode: 0, uid: 0, mtime: 0, size: 0 });
+  });
+
+  it('of an ordinary user’s overlay have other names, and root’s are none there', () => {
+    sh(`mkdir o u; setfattr -n trusted.overlay.opaque -v y o; setfattr -n user.overlay.opaque -v y u; : > w; setfattr -n user.overlay.whiteout w
+      : > f; setfattr -n trusted.overlay.whiteout f`);
+    expect(members(pack('marks=user')).map((member) => member.name)).toEqual(['f', 'o', 'u', 'u/.wh..wh..opq', '.wh.w']);
+    expect(members(pack('marks=trusted')).map((member) => member.name)).toEqual(['.wh.f', 'o', 'o/.wh..wh..opq', 'u', 'w']);
+    expect(feed(driver, ['pack', upper, 'marks=both']).error).toMatch(/^EINVAL/);
+  });
+
+  it('what lies deeper than any path leads is refused, by pack and by changes', () => {
+    const nest = (names: number) =>
+      sh(`python3 -c 'import os
+for i in range(${names}): os.mkdir("d" * 255); os.chdir("d" * 255)'`);
+    nest(15);
+    expect(members(pack())).toHaveLength(15);
+    upper = newFolder(parent);
+    nest(40);
+    for (const work of ['pack', 'changes'])
+      expect(feed(driver, [work, upper]).error).toMatch(/^ENAMETOOLONG: \/?ddd.*: it lies too deep: its path has more than 4095 bytes/);
+    // Node removes no tree that is deeper than its paths are long
+    execFileSync('rm', ['-r', upper]);
   });
 
   it('a file that would be read as a whiteout is refused', () => {

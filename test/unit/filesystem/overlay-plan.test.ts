@@ -87,7 +87,7 @@ describe('the plan that holds an overlay', () => {
 });
 
 describe('the plan that reads changes', () => {
-  const request = { lower: ['/l1', '/l2'], target: '/target', changes: 5, output: 6 };
+  const request = { lower: ['/l1', '/l2'], target: '/target', changes: 5, output: 6, userxattr: false };
 
   it.each(['changes', 'pack'] as const)('confines the process before it looks at anything: %s', (work) => {
     const { plan } = planRead({ ...request, work });
@@ -102,6 +102,11 @@ describe('the plan that reads changes', () => {
     expect(find(steps, 'capabilities')).toMatchObject({ effective: reading, permitted: reading, inheritable: 0, ambient: 0 });
   });
 
+  it('reads the marks that the overlay has, and no others', () => {
+    const marks = (userxattr: boolean) => find(stepsOf(planRead({ ...request, userxattr, work: 'changes' }).plan), 'changes').options;
+    expect([marks(false), marks(true)]).toEqual([['marks=trusted'], ['marks=user']]);
+  });
+
   it('looks below the overlay for the lower folders', () => {
     const steps = ops(stepsOf(planRead({ ...request, work: 'changes' }).plan));
     expect(steps.slice(1, 5)).toEqual(['set_propagation', 'detach', 'open', 'open']);
@@ -109,7 +114,7 @@ describe('the plan that reads changes', () => {
 });
 
 it('all of them can be sent', () => {
-  const read = planRead({ work: 'changes', lower: ['/l'], target: '/t', changes: 5, output: 6 });
+  const read = planRead({ work: 'changes', lower: ['/l'], target: '/t', changes: 5, output: 6, userxattr: false });
   const hold = planHold(7, '/t', { madeTarget: true, forget: [] });
   for (const [plan, descriptors] of [
     [planMake(source(tmpfs)).plan, new Map()],
