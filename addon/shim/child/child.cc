@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <initializer_list>
 
 #include "../kernel/syscalls.h"
 #include "../modes/init.h"
@@ -181,16 +182,18 @@ class Child {
       for (const int32_t kept : keep) is_kept = is_kept || kept == number;
       if (!is_kept) context_.slots.close(number);
     }
-    if (!executes_own_file(stage)) context_.executable = -1;
+    if (!runs_later(stage, {Op::init, Op::pause})) context_.executable = -1;
     // 0, 1 and 2 are the host's null device until a program's streams take their place
-    if (!has_step(next, Op::exec)) static_cast<void>(sys_close_range(0, 2, 0));
+    if (!runs_later(stage, {Op::exec})) static_cast<void>(sys_close_range(0, 2, 0));
     return close_others();
   }
 
-  // Whether this stage, or one that comes after it, executes the shim's file.
-  bool executes_own_file(uint32_t stage) const {
+  // Whether this stage, or one that comes after it, has a step of these.
+  bool runs_later(uint32_t stage, std::initializer_list<Op> ops) const {
     for (uint32_t later = stage; later < stages_->count; ++later) {
-      if (has_step(stages_->items[later], Op::init) || has_step(stages_->items[later], Op::pause)) return true;
+      for (const Op op : ops) {
+        if (has_step(stages_->items[later], op)) return true;
+      }
     }
     return false;
   }

@@ -19,6 +19,7 @@ void Task::finish() {
   if (plan_.has_again) close_given();
   if (run_.has_exit) run_.reports = read_reports(plan_.reports, slots_);
   undo_ = HostSteps(plan_.undo, kInUndo);
+  if (!undo_failures_.empty()) undo_.leave_in_use();
   deadline_ns_ = monotonic_ns() + kPatience;
   undo();
 }

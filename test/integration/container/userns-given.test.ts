@@ -78,6 +78,9 @@ describe('a user namespace that is joined', () => {
       expect(statSync(`/proc/${container.pid}`).uid).toBe(600_000);
       const exec = await container.exec(['sh', '-c', 'id -u; stat -c %u /etc/passwd; ls /sys/class/net; readlink /proc/self/ns/user']);
       expect(exec.stdout).toBe(`0\n0\nlo\nuser:[${user.inode}]\n`);
+      // the streams too are those of the caller, in a process that enters both
+      const beside = await Container.run({ ...(await busybox()), command: ['sh', '-c', 'cat; echo >&2 said'], input: 'heard', namespaces });
+      expect(beside).toMatchObject({ status: 'ok', stdout: 'heard', stderr: 'said\n' });
     } finally {
       for (const namespace of [user, net, pid]) await namespace.close();
     }

@@ -10,6 +10,7 @@ import { proc } from './proc.js';
 import { setUp } from './set-up.js';
 import { syscalls } from './syscalls.js';
 import { untrusted } from './untrusted.js';
+import { upper } from './upper.js';
 import { users } from './users.js';
 
 /** All attacks, by what they go for. */
@@ -24,6 +25,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   Namespaces: namespaces,
   'Layers of images': layers,
   'Files in and out': filesInAndOut,
+  'Changes and layers of containers': upper,
   'Limits and lifetime': lifetime,
   "With profile: 'untrusted'": untrusted,
 };

@@ -23,7 +23,53 @@ const shared = (kind: 'shm' | 'mq') => async (setting: { ipc?: 'shared' }) => {
   });
 };
 
+const MAPS = { uidMap: [{ inside: 0, outside: 700_000, count: 65_536 }], gidMap: [{ inside: 0, outside: 700_000, count: 65_536 }] };
+
+/** What else two containers share that are in one user namespace, beside that. */
+interface Beside {
+  readonly also?: 'pid' | 'pid, and CAP_SYS_PTRACE';
+}
+
+/** What a container tries on another one in the same user namespace, whose process 1 has the secret in its environment and its root. */
+const onNeighbour = (text: string) => async (setting: Beside) => {
+  const { user, pid } = await Namespace.create(['user', 'pid'], MAPS);
+  await using _user = user;
+  await using _pid = pid;
+  const traces = setting.also === 'pid, and CAP_SYS_PTRACE' ? { capAdd: ['SYS_PTRACE'] as const } : {};
+  const options = { namespaces: { user, ...(setting.also === undefined ? {} : { pid }) } };
+  const victim = {
+    ...options,
+    env: { SECRET },
+    copyIn: { '/secret': SECRET },
+    command: ['sh', '-c', 'trap "" TERM; while :; do sleep 1; done'],
+  };
+  return await beside(victim, async () => said(['sh', '-c', text], { ...options, ...traces }));
+};
+
+/** Each process that is none of its own. */
+const OTHERS = 'for p in /proc/[0-9]*; do [ $p = /proc/$$ ] && continue; ';
+
 export const namespaces = [
+  attack({
+    attack: 'in the user namespace of another container: kills that one’s processes',
+    source: 'a namespace that is shared',
+    protection: 'a pid namespace of its own',
+    as: rootOnly('nobody but root makes several user namespaces for its containers'),
+    tries: onNeighbour(
+      `${OTHERS} grep -q [t]rap $p/cmdline 2>/dev/null && kill -9 \${p#/proc/} && echo killed; done | grep . || echo nobody`,
+    ),
+    on: [{}, 'nobody'],
+    off: [{ also: 'pid' }, 'killed'],
+  }),
+  attack({
+    attack: 'in the user namespace of another container: reads its environment and its files by ptrace’s rights',
+    source: 'a namespace that is shared',
+    protection: 'a pid namespace of its own, and no CAP_SYS_PTRACE',
+    as: rootOnly('nobody but root makes several user namespaces for its containers'),
+    tries: onNeighbour(`${OTHERS} cat $p/root/secret 2>/dev/null && break; done | grep . || echo nothing`),
+    on: [{}, 'nothing'],
+    off: [{ also: 'pid, and CAP_SYS_PTRACE' }, SECRET],
+  }),
   attack({
     attack: 'kills a process of the host by its number',
     source: 'pids of the host',
