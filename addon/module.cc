@@ -3,6 +3,7 @@
 #include "descriptors.h"
 #include "event_counter.h"
 #include "files.h"
+#include "local_stream.h"
 #include "own_sockets.h"
 #include "socket.h"
 #include "terminal.h"
@@ -24,6 +25,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("duplicateDescriptor", Napi::Function::New<nacelle::DuplicateDescriptor>(env, "duplicateDescriptor"));
   exports.Set("tryLock", Napi::Function::New<nacelle::TryLock>(env, "tryLock"));
   exports.Set("readFiles", Napi::Function::New<nacelle::ReadFiles>(env, "readFiles"));
+  exports.Set("connectLocal", Napi::Function::New<nacelle::ConnectLocal>(env, "connectLocal"));
   exports.Set("releaseDescriptor", Napi::Function::New<nacelle::ReleaseDescriptor>(env, "releaseDescriptor"));
   exports.Set("isOwnSocket", Napi::Function::New<nacelle::IsOwnSocket>(env, "isOwnSocket"));
   exports.Set("namespaceIoctl", Napi::Function::New<nacelle::NamespaceIoctl>(env, "namespaceIoctl"));

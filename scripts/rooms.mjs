@@ -30,6 +30,7 @@ const typescript = {
     ['lib/process/streams'],
     ['lib/process/options'],
     ['lib/host'],
+    ['lib/dbus'],
     ['lib/native'],
     ['lib/options'],
     ['lib/plan'],

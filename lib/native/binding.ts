@@ -59,6 +59,8 @@ export interface Binding {
   readFiles(paths: readonly string[]): (string | number)[];
   /** Whether the descriptor is a socket between Node and the shim; see addon/own_sockets.h. */
   isOwnSocket(fd: number): boolean;
+  /** A stream socket connected to a unix(7) address, with the credentials of whoever listens there: see addon/local_stream.h. */
+  connectLocal(address: string): { fd: number; pid: number; uid: number } | number;
   /** ioctl_ns(2): a descriptor. */
   namespaceIoctl(fd: number, request: number): number;
 }

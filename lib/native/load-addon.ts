@@ -95,6 +95,27 @@ export function streamOf(fd: number, options: { readable: boolean; writable: boo
   return stream;
 }
 
+/** A connection to a socket of the unix domain, and who listens there. */
+export interface LocalStream {
+  readonly stream: Socket;
+  /** In this process's pid namespace; 0 for a process that is not in it. */
+  readonly pid: number;
+  readonly uid: number;
+}
+
+/** Connects to a path, or to an abstract address, which begins with NUL (unix(7)). @throws SyscallError */
+export function connectLocal(address: string): LocalStream {
+  const connected = loadNative().addon.connectLocal(address);
+  if (typeof connected === 'number') throw nativeError(`connect to ${address.replace('\0', '@')}`, 'connect', -connected, address);
+  const { fd, pid, uid } = connected;
+  try {
+    return { stream: streamOf(fd, { readable: true, writable: true }), pid, uid };
+  } catch (error) {
+    closeDescriptor(fd);
+    throw error;
+  }
+}
+
 /** The same open file by another descriptor, which {@link closeDescriptor} closes. @throws SyscallError */
 export function duplicateDescriptor(fd: number): number {
   const own = loadNative().addon.duplicateDescriptor(fd);
