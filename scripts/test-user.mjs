@@ -1,26 +1,62 @@
-// Runs integration tests as an ordinary user with subordinate ids. What needs root is left out: npm test runs that. Arguments go to vitest.
+// Runs integration tests as an ordinary user with subordinate ids: without groups, then with groups that root handed over. What needs root is
+// left out: npm test runs that. Arguments go to vitest; files among them run without groups, after --groups with them.
 import { chmodSync } from 'node:fs';
-import { geteuid } from 'node:process';
+import { geteuid, pid } from 'node:process';
 import { tsImport } from 'tsx/esm/api';
+import { addingReport } from './reports.mjs';
 import { skip } from './shared.mjs';
 import { vitestAsUser } from './vitest-as-user.mjs';
 
 /** @type {typeof import('../test/fixtures/ordinary-user.js')} */
 const { givingIds, USER } = await tsImport('../test/fixtures/ordinary-user.ts', import.meta.url);
+/** @type {typeof import('../test/fixtures/delegated-groups.js')} */
+const { groupsBelowOwn, handOver, joining, removeHandedOver } = await tsImport('../test/fixtures/delegated-groups.ts', import.meta.url);
+
+const container = (...names) => names.map((name) => `test/integration/container/${name}.test.ts`);
 
 /** Those whose tests `requires` containers, whosever these are. */
-const FILES = ['basics', 'copy.test', 'exec-refused', 'exec-streams', 'execution', 'filesystem', 'links.test', 'lifecycle']
-  .concat(['network', 'results', 'run-events', 'streams'])
-  .map((name) => `test/integration/container/${name}`);
+const FILES = [
+  ...container('basics', 'copy', 'exec-refused', 'exec-streams', 'execution', 'filesystem', 'links', 'lifecycle'),
+  ...container('network', 'results', 'run-events', 'streams'),
+];
+/** Those whose tests `requires` groups as well. */
+const WITH_GROUPS = container('causes', 'exec', 'exec-tree', 'limits', 'namespaces', 'untrusted', 'update');
 
-function main() {
-  if (geteuid() !== 0) return skip('test:user', 'needs root, to become another user');
-  const args = process.argv.slice(2);
-  const files = args.some((arg) => arg.startsWith('test/')) ? [] : FILES;
-  return vitestAsUser('integration', [...args, ...files], (folder) => {
-    chmodSync(folder, 0o755);
-    return givingIds(folder, `${USER}:200000:65536`);
-  });
+async function asUser(args, groups = []) {
+  try {
+    for (const folder of groups) handOver(folder);
+    const before = (folder) => {
+      chmodSync(folder, 0o755);
+      return [givingIds(folder, `${USER}:200000:65536`), joining(groups)].join('\n');
+    };
+    return vitestAsUser('integration', args, { before, groups: groups.length > 0 });
+  } finally {
+    await removeHandedOver(groups);
+  }
 }
 
-process.exitCode = main() ? 0 : 1;
+/** The arguments of both runs; `null` for one that wasn't asked for. */
+function wanted(args) {
+  const split = args.indexOf('--groups');
+  const [plain, grouped] = split === -1 ? [args, []] : [args.slice(0, split), args.slice(split + 1)];
+  const isFile = (arg) => arg.startsWith('test/');
+  if (![...plain, ...grouped].some(isFile))
+    return [
+      [...plain, ...FILES],
+      [...plain, ...grouped, ...WITH_GROUPS],
+    ];
+  const options = plain.filter((arg) => !isFile(arg));
+  return [plain.some(isFile) ? plain : null, grouped.some(isFile) ? [...options, ...grouped] : null];
+}
+
+async function main() {
+  if (geteuid() !== 0) return skip('test:user', 'needs root, to become another user');
+  const [plain, grouped] = wanted(process.argv.slice(2));
+  const passed = plain === null || (await asUser(plain));
+  if (grouped === null) return passed;
+  console.log('--- with groups');
+  const work = (args) => asUser(args, groupsBelowOwn(`nacelle-test-user-${pid}`));
+  return (await (plain === null ? work(grouped) : addingReport(grouped, work))) && passed;
+}
+
+process.exitCode = (await main()) ? 0 : 1;

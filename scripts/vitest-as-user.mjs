@@ -2,16 +2,16 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execPath } from 'node:process';
+import { execPath, pid } from 'node:process';
 import { tsImport } from 'tsx/esm/api';
+import { REPORT } from './reports.mjs';
 import { root, run } from './shared.mjs';
 import { bundlePrograms } from './test-programs.mjs';
 
 /** @type {typeof import('../test/fixtures/become-user.js')} */
 const { throughUser } = await tsImport('../test/fixtures/become-user.ts', import.meta.url);
 
-export const REPORT = '--outputFile.json=';
-const PROGRAMS = 'build/test-programs-of-user';
+const PROGRAMS = `build/test-programs-of-user-${pid}`;
 
 /** Places where vitest may write, and one for temporary files beside the home: what is left there is told. */
 const SCRATCH = `
@@ -25,8 +25,9 @@ done
 /**
  * @param args of vitest. A report goes to the place that is named in them
  * @param before a script that root runs first, in the mount namespace of the run; it is given a folder of its own
+ * @param groups whether groups were handed over to the user
  */
-export function vitestAsUser(project, args, before = () => '') {
+export function vitestAsUser(project, args, { before = () => '', groups = false } = {}) {
   if (!bundlePrograms(PROGRAMS)) return false;
   const scratch = mkdtempSync(join(tmpdir(), 'nacelle-test-'));
   try {
@@ -40,7 +41,7 @@ export function vitestAsUser(project, args, before = () => '') {
     const script = [SCRATCH, before(scratch), target === undefined ? '' : bound].join('\n');
     const vitest = [execPath, 'node_modules/vitest/vitest.mjs', 'run', '--project', project, ...others, ...where];
     const [command, ...words] = throughUser(script);
-    const env = { NACELLE_TEST_AS_USER: '1', NACELLE_TEST_PROGRAMS: `${root}${PROGRAMS}` };
+    const env = { NACELLE_TEST_AS_USER: groups ? 'with groups' : 'without groups', NACELLE_TEST_PROGRAMS: `${root}${PROGRAMS}` };
     const passed = run(command, [...words, 'env', 'TMPDIR=/mnt/tmp', ...vitest], { env });
     if (target !== undefined) writeFileSync(target, readFileSync(report));
     return passed;

@@ -1,10 +1,9 @@
-import { chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { afterEach, expect } from 'vitest';
+import { groupsBelowOwn, handOver, joining } from '../fixtures/delegated-groups.js';
 import { removeGroups } from '../fixtures/groups.js';
-import { cgroupMounts, readText } from '../fixtures/host.js';
+import { cgroupMounts } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
-import { asOrdinaryUser, USER } from '../fixtures/ordinary-user.js';
+import { asOrdinaryUser } from '../fixtures/ordinary-user.js';
 import { requires } from '../fixtures/requires.js';
 
 useLeakCheck();
@@ -17,35 +16,14 @@ const { it } = requires({
 
 const hybrid = requires({ root: true, kernel: '6.6', cgroup: 'v1', unified: true, tools: [] });
 
-/** Groups below this process's own in all hierarchies. */
-const NAME = `nacelle-test-${process.pid}`;
-
-function groups(): string[] {
-  const own = (readText('/proc/self/cgroup') ?? '').split('\n').map((line) => line.split(':'));
-  return cgroupMounts().flatMap(({ path, version, controllers }) => {
-    const line = own.find(([id, names]) => (version === 2 ? id === '0' : names?.split(',').some((name) => controllers.includes(name))));
-    return line?.[2] === undefined ? [] : [join(path, line[2], NAME)];
-  });
-}
-
-/** Hands a group over, as an administrator does: the folder, and what moves processes. */
-function handOver(folder: string): void {
-  mkdirSync(folder);
-  // a new group of that controller may use nothing until it is told what
-  for (const name of ['cpuset.cpus', 'cpuset.mems']) {
-    const above = readText(join(dirname(folder), name));
-    if (above !== null) writeFileSync(join(folder, name), above);
-  }
-  const files = readdirSync(folder).filter((name) => /^(tasks|cgroup\.(procs|threads|subtree_control))$/.test(name));
-  for (const name of ['', ...files]) chownSync(join(folder, name), USER, USER);
-}
+const groups = (): string[] => groupsBelowOwn(`nacelle-test-${process.pid}`);
 
 afterEach(() => removeGroups(...groups()));
 
 /** What the program tells, in the groups of these hierarchies. */
 function toldIn(folders: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
   for (const folder of folders) handOver(folder);
-  return asOrdinaryUser('rootless-groups', [], folders.map((folder) => `echo $$ > ${folder}/cgroup.procs`).join('\n'));
+  return asOrdinaryUser('rootless-groups', [], joining(folders));
 }
 
 const refused = (message: RegExp) => ({ name: 'UnsupportedError', message: expect.stringMatching(message) });

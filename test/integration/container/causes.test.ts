@@ -5,12 +5,12 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { Cgroup, Container, type RunOptions, type RunResult } from '../../../lib/index.js';
 import { compile } from '../../fixtures/compile.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { requires } from '../../fixtures/requires.js';
+import { missing, requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
 import { findTool } from '../../fixtures/tools.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox', 'gcc'], cgroup: 'memory' });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox', 'gcc'], cgroup: 'memory' });
 const program = findTool('gcc') ? compile('ends') : '';
 const NAME = `nacelle-test-${process.pid}-causes`;
 const MiB = 1024 ** 2;
@@ -244,7 +244,7 @@ const fatal = Object.entries(constants.signals).filter(([name]) => !harmless.inc
 let parent: Cgroup | null = null;
 
 beforeAll(async () => {
-  if (process.geteuid?.() === 0) parent = await Cgroup.create(NAME, { memory: 64 * MiB });
+  if (missing({ groups: true }).length === 0) parent = await Cgroup.create(NAME, { memory: 64 * MiB });
 });
 
 afterAll(async () => {

@@ -1,11 +1,10 @@
 import { readdirSync } from 'node:fs';
-import { geteuid } from 'node:process';
 import { expect } from 'vitest';
 import { Container, type ContainerOptions, type ExecOptions } from '../../../lib/index.js';
-import { cgroupFolders, shimOf } from '../../fixtures/host.js';
+import { cgroupFolders, makerOfContainers } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { live } from '../../fixtures/live.js';
-import { requires } from '../../fixtures/requires.js';
+import { isRoot, requires } from '../../fixtures/requires.js';
 import { rounds } from '../../fixtures/rounds.js';
 import { busybox } from '../../fixtures/sandbox.js';
 import { until } from '../../fixtures/until.js';
@@ -13,10 +12,9 @@ import { until } from '../../fixtures/until.js';
 useLeakCheck();
 const { describe, it } = requires({ containers: true, tools: ['busybox'] });
 const asRoot = requires({ root: true, tools: ['busybox'] });
-const isRoot = geteuid?.() === 0;
 
 const groupsOf = ({ id }: Container): string[] => cgroupFolders().filter((path) => path.includes(id));
-const openFiles = (): number[] => ['self', String(shimOf()?.pid)].map((pid) => readdirSync(`/proc/${pid}/fd`).length);
+const openFiles = (): number[] => ['self', String(makerOfContainers())].map((pid) => readdirSync(`/proc/${pid}/fd`).length);
 
 describe('a program that is refused', () => {
   it('in a container that was not started, or has ended, or was removed', async () => {

@@ -5,15 +5,16 @@ import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { expect } from 'vitest';
 import { Cgroup, type Container, type ContainerOptions, Namespace } from '../../../lib/index.js';
-import { descendants, namespaceOf, readText, shimOf, statusField } from '../../fixtures/host.js';
+import { descendants, makerOfContainers, namespaceOf, readText, statusField } from '../../fixtures/host.js';
 import { busyboxRootfsCopy } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { live, outputOf } from '../../fixtures/live.js';
-import { requires } from '../../fixtures/requires.js';
+import { isRoot, requires } from '../../fixtures/requires.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
+const asRoot = requires({ root: true, tools: ['busybox'] });
 
 const NAMESPACES = ['mnt', 'pid', 'net', 'ipc', 'uts', 'user', 'cgroup', 'time'];
 const CONFINEMENT = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb', 'NoNewPrivs', 'Seccomp', 'Seccomp_filters', 'Umask', 'Uid', 'Gid'];
@@ -64,9 +65,7 @@ describe('what a program joins', () => {
   const variants: [string, ContainerOptions][] = [
     ['by default', {}],
     ['with an init of ours', { init: true }],
-    ["in the host's pid namespace", { namespaces: { pid: 'host' } }],
     ["in the host's network, ipc and uts namespaces", { network: 'host', namespaces: { ipc: 'host', uts: 'host' } }],
-    ["in the host's cgroup namespace", { namespaces: { cgroup: 'host' } }],
     ['with a read-only root and a tmpfs', { readOnly: true, tmpfs: { '/scratch': '' } }],
     ['with clocks of its own', { timeOffsets: { monotonic: 3_600_000, boottime: 7_200_000 } }],
     ['without no_new_privs', { noNewPrivileges: false }],
@@ -77,15 +76,19 @@ describe('what a program joins', () => {
     ['with a nice value', { scheduler: { policy: 'other', nice: 5 } }],
     ['with limits', { memory: '64m', pidsLimit: 32, cpus: 0.5 }],
   ];
+  const ofHost: typeof variants = [
+    ["in the host's pid namespace", { namespaces: { pid: 'host' } }],
+    ["in the host's cgroup namespace", { namespaces: { cgroup: 'host' } }],
+  ];
 
-  it.each(variants)('is as the container of its own program: %s', async (_, options) => {
+  it.each([...variants, ...(isRoot ? ofHost : [])])('is as the container of its own program: %s', async (_, options) => {
     await using container = await live(options);
     const [joined, own] = await both(container);
     expect(joined).toEqual(own);
     expect(own).not.toEqual(confinement(process.pid));
   });
 
-  it('so it is where the pid namespace and the network are of others', async () => {
+  asRoot.it('so it is where the pid namespace and the network are of others', async () => {
     await using other = await live();
     const { pid } = await Namespace.create(['pid']);
     await using _pid = pid;
@@ -93,6 +96,15 @@ describe('what a program joins', () => {
     const [joined, own] = await both(container);
     expect(joined).toEqual(own);
     expect(own).toMatchObject({ namespaces: { net: namespaceOf(other.pid, 'net'), pid: `pid:[${pid.inode}]` } });
+  });
+
+  it('so it is where both are of another container', async () => {
+    await using other = await live();
+    await using pid = await other.namespace('pid');
+    await using container = await live({ namespaces: { pid }, network: other });
+    const [joined, own] = await both(container);
+    expect(joined).toEqual(own);
+    expect(own).toMatchObject({ namespaces: { net: namespaceOf(other.pid, 'net'), pid: namespaceOf(other.pid, 'pid') } });
   });
 
   it('so it is in a folder as the root', async () => {
@@ -179,7 +191,10 @@ describe('what a program has of its own', () => {
     };
     const none = '0'.repeat(16);
     expect(await fields({ user: 0 })).toEqual([none, none, '2', '1']);
-    expect(await fields({ user: 0, privileged: true })).toEqual([statusField('CapEff'), statusField('CapEff'), '2', '1']);
+    // an ordinary user has them all over what belongs to the containers' user namespace
+    const last = BigInt(readText('/proc/sys/kernel/cap_last_cap') ?? 0);
+    const all = isRoot ? statusField('CapEff') : ((2n << last) - 1n).toString(16).padStart(16, '0');
+    expect(await fields({ user: 0, privileged: true })).toEqual([all, all, '2', '1']);
   });
 
   it('ulimits and a scheduler', async () => {
@@ -278,7 +293,7 @@ describe('its result', () => {
     await using container = await live();
     const execution = container.exec(['sleep', '100000']);
     const pid = await execution.pid;
-    expect(descendants(shimOf()?.pid ?? 0).map((info) => info.pid)).toContain(pid);
+    expect(descendants(makerOfContainers() ?? 0).map((info) => info.pid)).toContain(pid);
     await execution.kill();
     expect(await execution).toMatchObject({ status: 'signalled', signal: 'SIGKILL' });
   });

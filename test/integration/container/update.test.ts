@@ -8,7 +8,8 @@ import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'], cgroup: 'memory' });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'], cgroup: 'memory' });
+const asRoot = requires({ root: true, tools: ['busybox'], cgroup: 'memory' });
 
 async function running(limits: Limits = {}, command = ['sleep', '1000']): Promise<Container> {
   const container = await Container.create({ ...(await busybox()), command, ...limits });
@@ -67,7 +68,7 @@ describe('container.update()', () => {
     expect((await container.stats()).oomKills).toBe(0);
   });
 
-  it('replaces device rules', async () => {
+  asRoot.it('replaces device rules', async () => {
     const script = 'while read word; do head -c 1 /dev/urandom >/dev/null 2>&1 && echo may || echo may not; done';
     const container = await Container.create({ ...(await busybox()), command: ['sh', '-c', script], stdin: 'pipe' });
     await container.start();
