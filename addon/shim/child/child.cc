@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <initializer_list>
 
 #include "../kernel/syscalls.h"
 #include "../modes/init.h"
@@ -182,18 +181,17 @@ class Child {
       for (const int32_t kept : keep) is_kept = is_kept || kept == number;
       if (!is_kept) context_.slots.close(number);
     }
-    if (!runs_later(stage, {Op::init, Op::pause})) context_.executable = -1;
-    // 0, 1 and 2 are the host's null device until a program's streams take their place
-    if (!runs_later(stage, {Op::exec})) static_cast<void>(sys_close_range(0, 2, 0));
+    // it executes the shim's own file
+    if (!is_ahead(stage, Op::init) && !is_ahead(stage, Op::pause)) context_.executable = -1;
+    // 0, 1 and 2 are the host's null device until a program's streams take their place, which may be set up a stage before its execve
+    if (!is_ahead(stage, Op::exec)) static_cast<void>(sys_close_range(0, 2, 0));
     return close_others();
   }
 
-  // Whether this stage, or one that comes after it, has a step of these.
-  bool runs_later(uint32_t stage, std::initializer_list<Op> ops) const {
+  // Whether this stage, or one that comes after it, has such a step.
+  bool is_ahead(uint32_t stage, Op op) const {
     for (uint32_t later = stage; later < stages_->count; ++later) {
-      for (const Op op : ops) {
-        if (has_step(stages_->items[later], op)) return true;
-      }
+      if (has_step(stages_->items[later], op)) return true;
     }
     return false;
   }

@@ -3,11 +3,12 @@ import { Container, Namespace } from '../../../lib/index.js';
 import type { NamespaceType } from '../../../lib/plan/namespace-types.js';
 import { namespaceOf, readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { requires } from '../../fixtures/requires.js';
-import { busybox, output } from '../../fixtures/sandbox.js';
+import { isRoot, requires } from '../../fixtures/requires.js';
+import { busybox, output, sh } from '../../fixtures/sandbox.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
+const asRoot = requires({ root: true, tools: ['busybox'] });
 const types: NamespaceType[] = ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup', 'user', 'time'];
 
 /** The namespaces of a program in a container, by type. */
@@ -19,10 +20,10 @@ async function inside(options: Parameters<typeof output>[1] = {}): Promise<Recor
 const outside = (type: NamespaceType): string => namespaceOf('self', type) ?? '';
 
 describe('by default', () => {
-  it('all are new but user and time', async () => {
+  it('all are new but time, and root’s user namespace', async () => {
     const found = await inside();
     for (const type of types) {
-      if (type === 'user' || type === 'time') expect(found[type], type).toBe(outside(type));
+      if (type === 'time' || (type === 'user' && isRoot)) expect(found[type], type).toBe(outside(type));
       else expect(found[type], type).not.toBe(outside(type));
     }
   });
@@ -40,7 +41,8 @@ describe('by default', () => {
 
 describe("'host'", () => {
   for (const type of ['pid', 'net', 'ipc', 'uts', 'cgroup'] as const) {
-    it(`${type} is the host's, the others are not`, async () => {
+    const { it: test } = type === 'pid' || type === 'cgroup' ? asRoot : { it };
+    test(`${type} is the host's, the others are not`, async () => {
       const found = await inside({ namespaces: { [type]: 'host' } });
       expect(found[type]).toBe(outside(type));
       for (const other of ['mnt', 'pid', 'net', 'ipc', 'uts'].filter((name) => name !== type)) {
@@ -68,7 +70,7 @@ describe("'new'", () => {
 });
 
 describe('given ones', () => {
-  it('any mix of given, new and host', async () => {
+  asRoot.it('any mix of given, new and host', async () => {
     const given = await Namespace.create(['uts', 'ipc', 'net'], { hostname: 'given' });
     try {
       const found = await inside({ namespaces: { uts: given.uts, ipc: given.ipc, net: given.net, cgroup: 'host' } });
@@ -92,6 +94,15 @@ describe('given ones', () => {
     } finally {
       await pid.close();
     }
+  });
+
+  it('a pid namespace, beside clocks of its own', async () => {
+    const { pid } = await Namespace.create(['pid']);
+    await using _pid = pid;
+    const options = { namespaces: { pid }, timeOffsets: { boottime: 1_000_000 } };
+    expect(await inside(options)).toMatchObject({ pid: `pid:[${pid.inode}]`, time: expect.not.stringContaining(outside('time')) });
+    const result = await sh('cat; echo failed >&2', { ...options, input: 'read' });
+    expect(result).toMatchObject({ status: 'ok', stdout: 'read', stderr: 'failed\n' });
   });
 
   it("another container's: they see each other", async () => {
