@@ -1,14 +1,11 @@
 // Runs integration tests as an ordinary user with subordinate ids: without groups, then with groups that root handed over. What needs root is
 // left out: npm test runs that. Arguments go to vitest; files among them run without groups, after --groups with them.
-import { chmodSync } from 'node:fs';
 import { geteuid, pid } from 'node:process';
 import { tsImport } from 'tsx/esm/api';
 import { addingReport } from './reports.mjs';
 import { skip } from './shared.mjs';
-import { vitestAsUser } from './vitest-as-user.mjs';
+import { vitestAsUser, withIds } from './vitest-as-user.mjs';
 
-/** @type {typeof import('../test/fixtures/ordinary-user.js')} */
-const { givingIds, USER } = await tsImport('../test/fixtures/ordinary-user.ts', import.meta.url);
 /** @type {typeof import('../test/fixtures/delegated-groups.js')} */
 const { groupsBelowOwn, handOver, joining, removeHandedOver } = await tsImport('../test/fixtures/delegated-groups.ts', import.meta.url);
 
@@ -25,10 +22,7 @@ const WITH_GROUPS = container('causes', 'exec', 'exec-tree', 'limits', 'namespac
 async function asUser(args, groups = []) {
   try {
     for (const folder of groups) handOver(folder);
-    const before = (folder) => {
-      chmodSync(folder, 0o755);
-      return [givingIds(folder, `${USER}:200000:65536`), joining(groups)].join('\n');
-    };
+    const before = (folder) => [withIds(folder), joining(groups)].join('\n');
     return vitestAsUser('integration', args, { before, groups: groups.length > 0 });
   } finally {
     await removeHandedOver(groups);

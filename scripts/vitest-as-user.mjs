@@ -1,5 +1,5 @@
 // Runs tests as an ordinary user, whom root becomes for the time.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath, pid } from 'node:process';
@@ -11,6 +11,9 @@ import { bundlePrograms } from './test-programs.mjs';
 /** @type {typeof import('../test/fixtures/become-user.js')} */
 const { throughUser } = await tsImport('../test/fixtures/become-user.ts', import.meta.url);
 
+/** @type {typeof import('../test/fixtures/ordinary-user.js')} */
+const { givingIds, USER } = await tsImport('../test/fixtures/ordinary-user.ts', import.meta.url);
+
 const PROGRAMS = `build/test-programs-of-user-${pid}`;
 
 /** Places where vitest may write, and one for temporary files beside the home: what is left there is told. */
@@ -21,6 +24,12 @@ for folder in node_modules/.vite node_modules/.vite-temp node_modules/.vitest; d
   mount -t tmpfs -o mode=777 none $folder
 done
 `;
+
+/** The script that gives this user subordinate ids, with files in a folder that is for all to read. */
+export function withIds(folder) {
+  chmodSync(folder, 0o755);
+  return givingIds(folder, `${USER}:200000:65536`);
+}
 
 /**
  * @param args of vitest. A report goes to the place that is named in them

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Cgroup, Container, type ContainerOptions, NacelleError, reap } from '../../lib/index.js';
 import { throughUser } from '../fixtures/become-user.js';
 import { compile } from '../fixtures/compile.js';
 import { removeGroups } from '../fixtures/groups.js';
-import { cgroupFolders, descendants, folderOf, isAlive, type ProcessInfo, processInfo, shimOf } from '../fixtures/host.js';
+import { cgroupFolders, cgroupMounts, descendants, folderOf, isAlive, type ProcessInfo, processInfo, shimOf } from '../fixtures/host.js';
 import { leftovers, snapshot, useLeakCheck } from '../fixtures/leaks.js';
 import { type NodeProgram, startNode } from '../fixtures/node.js';
 import { givingIds, USER } from '../fixtures/ordinary-user.js';
@@ -204,44 +204,87 @@ requires({ root: true, tools: ['busybox', 'gcc', 'sleep'], unified: true }).desc
   });
 });
 
-requires({ root: true, tools: ['env', 'gcc', 'mount', 'newgidmap', 'newuidmap', 'setpriv', 'unshare'] }).describe('without a group, as for an ordinary user', () => {
-  const folder = temporaryFolder();
-  const program = findTool('gcc') ? compile('undying', folder) : '';
-  chmodSync(folder, 0o755);
-  const options = JSON.stringify({ image: 'host', copyIn: { '/undying': { source: program, mode: 0o755 } } });
-  const watchdogOf = (shim: ProcessInfo) => descendants(shim.pid).find(({ command }) => command === 'nacelle-watch');
+requires({ root: true, tools: ['env', 'gcc', 'mount', 'newgidmap', 'newuidmap', 'setpriv', 'unshare'] }).describe(
+  'without a group, as for an ordinary user',
+  () => {
+    const folder = temporaryFolder();
+    const program = findTool('gcc') ? compile('undying', folder) : '';
+    chmodSync(folder, 0o755);
+    const options = JSON.stringify({ image: 'host', copyIn: { '/undying': { source: program, mode: 0o755 } } });
+    const watchdogOf = (shim: ProcessInfo) => descendants(shim.pid).find(({ command }) => command === 'nacelle-watch');
 
-  async function undying(before?: string): Promise<{ owner: NodeProgram; program: ProcessInfo; shim: ProcessInfo }> {
-    const owner = startNode('undying', [options], { through: throughUser(before) });
-    const { value } = await owner.lines.next();
-    if (value === undefined) throw new Error((await owner.ended).stderr);
-    const { pid } = JSON.parse(value) as { pid: number };
-    const [program, shim] = [processInfo(pid), processInfo(processInfo(pid)?.parent ?? 0)];
-    if (!program || shim?.command !== 'nacelle-shim') throw new Error('no shim');
-    return { owner, program, shim };
-  }
+    async function undying(before?: string): Promise<{ owner: NodeProgram; program: ProcessInfo; shim: ProcessInfo }> {
+      const owner = startNode('undying', [options], { through: throughUser(before) });
+      const { value } = await owner.lines.next();
+      if (value === undefined) throw new Error((await owner.ended).stderr);
+      const { pid } = JSON.parse(value) as { pid: number };
+      const [program, shim] = [processInfo(pid), processInfo(processInfo(pid)?.parent ?? 0)];
+      if (!program || shim?.command !== 'nacelle-shim') throw new Error('no shim');
+      return { owner, program, shim };
+    }
 
-  it.each([
-    ['that user’s', 'true'],
-    ['one of subordinate ids', givingIds(folder, `${USER}:200000:65536`)],
-  ])('a program that no parent death ends dies with Node and the shim: %s', async (_, before) => {
-    const { owner, program, shim } = await undying(before);
-    for (const pid of [owner.pid, shim.pid]) process.kill(pid, 'SIGKILL');
-    await owner.ended;
-    await until('it is dead', () => !isThere(program));
-  });
+    it.each([
+      ['that user’s', 'true'],
+      ['one of subordinate ids', givingIds(folder, `${USER}:200000:65536`)],
+    ])('a program that no parent death ends dies with Node and the shim: %s', async (_, before) => {
+      const { owner, program, shim } = await undying(before);
+      for (const pid of [owner.pid, shim.pid]) process.kill(pid, 'SIGKILL');
+      await owner.ended;
+      await until('it is dead', () => !isThere(program));
+    });
 
-  it('also when the process that sees to that was killed before', async () => {
-    const { owner, program, shim } = await undying();
-    const first = watchdogOf(shim);
-    if (!first) throw new Error('no watchdog');
-    process.kill(first.pid, 'SIGKILL');
-    await until('there is another', () => ![undefined, first.pid].includes(watchdogOf(shim)?.pid));
-    for (const pid of [owner.pid, shim.pid]) process.kill(pid, 'SIGKILL');
-    await owner.ended;
-    await until('it is dead', () => !isThere(program));
-  });
-});
+    it('also when the process that sees to that was killed before', async () => {
+      const { owner, program, shim } = await undying();
+      const first = watchdogOf(shim);
+      if (!first) throw new Error('no watchdog');
+      process.kill(first.pid, 'SIGKILL');
+      await until('there is another', () => ![undefined, first.pid].includes(watchdogOf(shim)?.pid));
+      for (const pid of [owner.pid, shim.pid]) process.kill(pid, 'SIGKILL');
+      await owner.ended;
+      await until('it is dead', () => !isThere(program));
+    });
+  },
+);
+
+// a minute of patience with processes that were killed
+const isSoak = process.env.NACELLE_SOAK === '1';
+const stuckStore = temporaryFolder();
+(isSoak ? requires({ root: true, cgroup: 'v1', tools: ['sleep'] }).it : it.skip)(
+  'what can not be ended keeps its upper, and its record for the next reap',
+  { timeout: 300_000 },
+  async () => {
+    const store = stuckStore;
+    process.env.NACELLE_ROOT = store;
+    const frozen = `${cgroupMounts().find(({ controllers }) => controllers.includes('freezer'))?.path}/nacelle-test-${process.pid}-stuck`;
+    mkdirSync(frozen);
+    const kept = () => readdirSync(join(store, 'containers'));
+    try {
+      const script = 'sleep 54321 & echo $!; wait';
+      const run = Container.run({
+        image: 'host',
+        upper: 'disk',
+        namespaces: { pid: 'host' },
+        command: ['sh', '-c', script],
+        timeout: 2000,
+      });
+      const [line] = await once(run.stdout ?? process, 'data');
+      writeFileSync(join(frozen, 'cgroup.procs'), String(line));
+      writeFileSync(join(frozen, 'freezer.state'), 'FROZEN');
+      await expect(run).rejects.toMatchObject({ code: 'ERR_CLEANUP', message: expect.stringContaining('do not end') });
+      expect(kept()).toHaveLength(1);
+      writeFileSync(join(frozen, 'freezer.state'), 'THAWED');
+      await until('it is dead', () => !isAlive(Number(line)));
+      process.kill(shimOf()?.pid ?? 0, 'SIGKILL');
+      await until('its shim is gone', () => shimOf() === null);
+      await reap();
+      expect(kept()).toEqual([]);
+    } finally {
+      writeFileSync(join(frozen, 'freezer.state'), 'THAWED');
+      await removeGroups(frozen);
+      delete process.env.NACELLE_ROOT;
+    }
+  },
+);
 
 describe('SIGKILL of the shim alone', () => {
   const sleepersOf = (shim: ProcessInfo, count: number) =>

@@ -17,6 +17,7 @@
 #include "../../addon/shim/layer/changes.h"
 #include "../../addon/shim/layer/folder.h"
 #include "../../addon/shim/layer/pack.h"
+#include "../../addon/shim/layer/remove_tree.h"
 #include "../../addon/shim/layer/unpack.h"
 #include "../../addon/shim/layer/work_filter.h"
 
@@ -24,6 +25,7 @@
 //
 //   layer_driver unpack ROOT [option...]     a tar from stdin; 'lower=FOLDER', the topmost first, as options too
 //   layer_driver open ROOT [option...]       the same without the confinement: only the paths' resolution holds it in
+//   layer_driver remove FOLDER NAME          a tree in the folder, without any confinement
 //   layer_driver calls WORK                  which system calls the filter of that work lets through, to stdout
 //   layer_driver call WORK NUMBER [argument...]   makes one, under the filter
 //   layer_driver pack UPPER [option...]      a tar to stdout; 'lower=FOLDER' too
@@ -135,6 +137,10 @@ int run(int count, char** arguments, Failure& why) {
     return unpack_layer(STDIN_FILENO, root.get(), lower.descriptors(), lower.size(), parsed, why);
   }
   const unique_fd upper(open_path(arguments[2]));
+  if (upper && count == 4 && std::strcmp(command, "remove") == 0) {
+    const int result = layer::remove_tree(upper.get(), arguments[3]);
+    return result < 0 ? fail(why, -result, "removing it") : 0;
+  }
   if (!upper) return fail(why, errno, "opening the upper");
   if (!find_work(command, work)) return fail(why, EINVAL, "unknown work");
   layer::allow_many_descriptors();

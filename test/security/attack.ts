@@ -1,20 +1,42 @@
 import { geteuid } from 'node:process';
 import { inspect } from 'node:util';
+import { privilege } from '../../lib/host/privilege.js';
 import type { Needs } from '../fixtures/requires.js';
+import { admitTools } from '../fixtures/tools.js';
 
 /** Who runs these tests, and so whose containers they are. */
 export type Caller = 'root' | 'user';
 export const caller: Caller = geteuid?.() === 0 ? 'root' : 'user';
 
-/** One caller alone, and why not the others. */
+/** Whether the containers of an ordinary user have more than one id. */
+export function hasIds(): boolean {
+  admitTools(['newuidmap', 'newgidmap']);
+  const own = privilege();
+  return own.kind === 'user' && own.whyOne === null;
+}
+
+/** Some callers alone, and why not the others. */
 export interface Only {
-  readonly caller: Caller;
+  readonly callers: 'root' | 'whoever has several ids';
   readonly why: string;
 }
 
 /** An attack that nothing is to be seen of in the containers of an ordinary user. */
 export function rootOnly(why: string): Only {
-  return { caller: 'root', why };
+  return { callers: 'root', why };
+}
+
+/** An attack that takes more than one user inside: those of an ordinary user have that only with subordinate ids. */
+export const needsIds: Only = { callers: 'whoever has several ids', why: 'an ordinary user has else one id inside' };
+
+/**
+ * Whether an attack is tried by whoever runs these tests. A user with subordinate ids tries what one without can't, for all else is the same;
+ * in `npm run soak` all.
+ */
+export function isTried({ as }: Attack): boolean {
+  if (caller === 'root') return true;
+  if (as !== undefined) return as.callers !== 'root' && hasIds();
+  return !hasIds() || process.env.NACELLE_SOAK === '1';
 }
 
 /** One run of an attack, and what it has to say at its end: one line. */

@@ -7,7 +7,7 @@ import { afterAll } from 'vitest';
 import { busyboxRootfsCopy } from '../fixtures/images.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 import { inventory } from '../fixtures/tree.js';
-import { caller } from './attack.js';
+import { caller, hasIds } from './attack.js';
 
 const run = promisify(execFile);
 const folder = temporaryFolder();
@@ -56,7 +56,17 @@ export async function rootWith(links: Readonly<Record<string, string>> = {}): Pr
 export async function privately(script: string, ...args: readonly string[]): Promise<string> {
   const { stdout } = await run(
     'unshare',
-    [...(caller === 'root' ? [] : ['-Ur', '--pid', '--fork']), '-m', '--propagation', 'private', 'sh', '-c', script, 'sh', ...args],
+    [
+      ...(caller === 'root' ? [] : ['-Ur', ...(hasIds() ? ['--map-auto'] : []), '--pid', '--fork']),
+      '-m',
+      '--propagation',
+      'private',
+      'sh',
+      '-c',
+      script,
+      'sh',
+      ...args,
+    ],
     { timeout: 60_000 },
   );
   return stdout.trim();

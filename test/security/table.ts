@@ -13,7 +13,8 @@ const HEAD = `# Attacks, and what stops them
 \`npm run test:security\` tries each of these in containers: as things are, where the attack has to fail, and with the protection away, where it
 has to succeed, which shows that this protection is what stops it. Where nobody can see it succeed, the reason stands there.
 
-Each is tried in containers of root's, and in those of an ordinary user, without subordinate ids and without a group, unless it says why not.
+Each is tried in containers of root's, and in those of an ordinary user, without a group, and with subordinate ids only where that makes a
+difference, unless it says why not.
 
 A test holds this page to the cases in \`test/security/cases\`, and writes it anew with \`npm run test:security -- -u\`.
 `;
@@ -63,7 +64,8 @@ function tried({ setting, says }: Trial): string {
 }
 
 function whose(as: Only | undefined): string {
-  return as === undefined ? 'root’s and a user’s' : `${as.caller}’s: ${as.why}`;
+  if (as === undefined) return 'root’s and a user’s';
+  return as.callers === 'root' ? `root’s: ${as.why}` : `root’s, and a user’s with subordinate ids: ${as.why}`;
 }
 
 function shown(off: Trial | Unshown): string {

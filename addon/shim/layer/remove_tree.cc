@@ -28,17 +28,19 @@ struct Level {
 
 class Remover {
  public:
-  explicit Remover(const Inodes* keep) : keep_(keep) {}
+  explicit Remover(const Removal& how) : keep_(how.keep), opens_(how.opens && how.keep == nullptr) {}
 
   int run(int parent, const char* name);
 
  private:
   int entry(int folder, const char* name, std::vector<std::string>& folders) const;
+  int entries(int folder, const std::vector<std::string>& names, std::vector<std::string>& folders, size_t& done) const;
   int enter(int parent, std::string name);
   int leave(int top);
   bool is_kept(const struct stat& status) const { return keep_ != nullptr && keep_->has(status); }
 
   const Inodes* keep_;
+  const bool opens_;
   std::vector<Level> levels_;
   unique_fd current_;  // the deepest level
 };
@@ -63,7 +65,8 @@ int Remover::entry(int folder, const char* name, std::vector<std::string>& folde
   return 0;
 }
 
-// Lets another user than root remove what is in a folder of its own, whatever mode a program has given it.
+// Lets whoever is not root of the host remove what is in a folder of its own, whatever mode a program has given it. Root of a user namespace
+// has no right over a folder whose group is none there, as a set-group-id folder hands its own on.
 int make_passable(int parent, const char* name) {
   const unique_fd folder(openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!folder) return -errno;
@@ -72,20 +75,30 @@ int make_passable(int parent, const char* name) {
   return checked_int(chmod(path, S_IRWXU));
 }
 
+// Goes on at the entry `done`, and leaves there the place of the one that failed.
+int Remover::entries(int folder, const std::vector<std::string>& names, std::vector<std::string>& folders, size_t& done) const {
+  for (; done < names.size(); ++done) {
+    if (const int result = entry(folder, names[done].c_str(), folders); result < 0) return result;
+  }
+  return 0;
+}
+
 // Goes down into a folder, and removes everything in it but folders.
 int Remover::enter(int parent, std::string name) {
   unique_fd folder;
   struct stat status {};
   std::vector<std::string> names;
   int result = open_below(parent, name.c_str(), folder, status);
-  const bool is_closed = result == -EACCES || (result == 0 && status.st_uid == geteuid() && (status.st_mode & S_IRWXU) != S_IRWXU);
-  if (is_closed && keep_ == nullptr && geteuid() != 0) {
+  if (result == -EACCES && opens_) {
     result = make_passable(parent, name.c_str());
     if (result == 0) result = open_below(parent, name.c_str(), folder, status);
   }
   if (result == 0) result = read_names(folder.get(), names);
-  Level level{std::move(name), status.st_dev, status.st_ino, is_kept(status), {}};
-  for (size_t i = 0; result == 0 && i < names.size(); ++i) result = entry(folder.get(), names[i].c_str(), level.folders);
+  Level level{name, status.st_dev, status.st_ino, is_kept(status), {}};
+  size_t done = 0;
+  if (result == 0) result = entries(folder.get(), names, level.folders, done);
+  if (result == -EACCES && opens_ && make_passable(parent, name.c_str()) == 0)
+    result = entries(folder.get(), names, level.folders, done);
   if (result < 0) return result == -ENOENT ? 0 : result;  // somebody else removes it too
   current_ = std::move(folder);
   levels_.push_back(std::move(level));
@@ -127,14 +140,14 @@ int Remover::run(int parent, const char* name) {
 
 }  // namespace
 
-int remove_tree(int at, const char* path, const Inodes* keep) {
+int remove_tree(int at, const char* path, const Removal& how) {
   const char* slash = std::strrchr(path, '/');
-  if (slash == nullptr) return Remover(keep).run(at, path);
+  if (slash == nullptr) return Remover(how).run(at, path);
   // the path to the tree may cross mounts, which are refused only inside the tree
   const std::string folder(path, static_cast<size_t>(slash - path) + 1);
   const unique_fd parent(openat(at, folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!parent) return errno == ENOENT ? 0 : -errno;
-  return Remover(keep).run(parent.get(), slash + 1);
+  return Remover(how).run(parent.get(), slash + 1);
 }
 
 }  // namespace nacelle::layer

@@ -4,9 +4,13 @@ namespace nacelle::layer {
 
 class Inodes;
 
+struct Removal {
+  const Inodes* keep = nullptr;  // what stays, and so do the folders that lead to it
+  bool opens = true;             // folders of its own whose mode refuses that are made passable; not by a process that has a filter
+};
+
 // Removes what is at a path, of whatever type, with all that is in it: never across a mount (-EXDEV) and never through a
-// link. What is in `keep` stays, and so do the folders that lead to it. The depth is not limited by
-// descriptors or stack. A missing path is success.
-int remove_tree(int at, const char* path, const Inodes* keep = nullptr);
+// link. The depth is not limited by descriptors or stack. A missing path is success.
+int remove_tree(int at, const char* path, const Removal& how = {});
 
 }  // namespace nacelle::layer

@@ -57,7 +57,7 @@ int Tree::clear(int parent, const char* name, bool& hid) {
   hid = overlay_ && is_whiteout_device(status);
   // A path through what is removed may now lead elsewhere, so the remembered folder is forgotten.
   if (S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode)) last_path_.assign(1, '\0');
-  return remove_tree(parent, name);
+  return remove_tree(parent, name, {nullptr, false});
 }
 
 int Tree::made(int parent, const char* name) {
@@ -86,7 +86,7 @@ int Tree::hide_below(int folder) {
   std::vector<std::string> names;
   if (const int result = read_names(readable.get(), names); result < 0) return result;
   for (const std::string& name : names) {
-    if (const int result = remove_tree(readable.get(), name.c_str(), &ours_); result < 0) return result;
+    if (const int result = remove_tree(readable.get(), name.c_str(), {&ours_, false}); result < 0) return result;
   }
   return 0;
 }
@@ -97,7 +97,7 @@ int Tree::whiteout(int parent, const char* name) {
   if (found < 0 && found != -ENOENT) return found;
   if (!overlay_) {
     last_path_.assign(1, '\0');
-    return remove_tree(parent, name, &ours_);
+    return remove_tree(parent, name, {&ours_, false});
   }
   if (found == -ENOENT) return mknodat(parent, name, S_IFCHR, makedev(0, 0)) < 0 ? -errno : 0;
   // A whiteout hides only lower layers. What this layer has hides them already, except that a folder is merged with theirs.

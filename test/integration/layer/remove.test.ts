@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
 import { feed, LAYER_COMPILER, layerDriver, newFolder } from '../../fixtures/layer.js';
 import { requires } from '../../fixtures/requires.js';
@@ -40,6 +41,31 @@ function crowd(folder: string, count: number): void {
   mkdirSync(folder);
   for (let index = 0; index < count; index++) writeFileSync(join(folder, `${index}`), '');
 }
+
+requires({ root: true, tools: [LAYER_COMPILER, 'setpriv', 'unshare'] }).describe('what root of a user namespace owns', () => {
+  const OWNER = 700_000;
+
+  it('may be in folders that are closed, and of a group which is none there, as set-group-id folders hand theirs on', () => {
+    const root = newFolder(parent);
+    for (const path of [parent, dirname(root), root]) chmodSync(path, 0o755);
+    const top = join(root, 'top');
+    const closed = [0o000, 0o200, 0o300, 0o500, 0o600];
+    mkdirSync(top);
+    for (const mode of closed) {
+      const folder = join(top, `of-${mode.toString(8)}`);
+      mkdirSync(join(folder, 'inner'), { recursive: true });
+      for (const path of [join(folder, 'file'), join(folder, 'inner', 'file')]) writeFileSync(path, '');
+      for (const path of [join(folder, 'inner'), folder]) chmodSync(path, 0o2000 | mode);
+    }
+    execFileSync('chown', ['-R', `${OWNER}:4`, top]);
+    // chown clears the bit
+    execFileSync('chmod', ['-R', 'g+s', top]);
+    chownSync(root, OWNER, OWNER);
+    const inside = [`--reuid=${OWNER}`, `--regid=${OWNER}`, '--clear-groups', 'unshare', '--map-root-user'];
+    expect(feed('setpriv', [...inside, driver, 'remove', root, 'top']).error).toBe('');
+    expect(readdirSync(root)).toEqual([]);
+  });
+});
 
 describe('what a layer takes away', () => {
   it.each([

@@ -2,7 +2,7 @@ import { buffer } from 'node:stream/consumers';
 import { Container, type ContainerOptions, type RunOptions, Volume } from '../../../lib/index.js';
 import { rounds } from '../../fixtures/rounds.js';
 import { busybox } from '../../fixtures/sandbox.js';
-import { attack, byHand, rootOnly } from '../attack.js';
+import { attack, byHand, needsIds, rootOnly } from '../attack.js';
 import { answered, beside } from '../inside.js';
 import { emptyFolder, hostFile, SECRET, shell } from '../outside.js';
 
@@ -63,7 +63,7 @@ export const filesInAndOut = [
     attack: 'as nobody: has a file copied out that it may not read itself',
     source: 'findings, 4',
     protection: "copyOut has no more rights than the container's user",
-    as: rootOnly('an ordinary user has one id inside, unless there are subordinate ones'),
+    as: needsIds,
     tries: () => copiedOut('true', '/secret', asNobody),
     on: [{}, 'refused'],
     off: byHand('cat(1) of /proc/PID/root/…', SECRET, () =>
@@ -74,7 +74,7 @@ export const filesInAndOut = [
     attack: 'as nobody: has a file copied from it while it runs that it may not read itself',
     source: 'findings, 4',
     protection: "copyFrom has no more rights than the container's user",
-    as: rootOnly('an ordinary user has one id inside, unless there are subordinate ones'),
+    as: needsIds,
     tries: () => beside(asNobody, (container) => copiedFrom(container, '/secret')),
     on: [{}, 'nothing of the host'],
     off: byHand('cat(1) of /proc/PID/root/…', SECRET, () =>

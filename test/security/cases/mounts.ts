@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunOptions } from '../../../lib/index.js';
 import { rounds } from '../../fixtures/rounds.js';
-import { attack, byHand, rootOnly } from '../attack.js';
+import { attack, byHand, needsIds, rootOnly } from '../attack.js';
 import { busyboxLayer, imageOf } from '../image.js';
 import { answered, beside, opens, program, said, script } from '../inside.js';
 import { emptyFolder, hostFile, privately, rootWith, shell } from '../outside.js';
@@ -236,7 +236,7 @@ export const mounts = [
     attack: 'makes a set-user-id program on a tmpfs, for another user to run',
     source: "docker's defaults",
     protection: 'tmpfs are nosuid',
-    as: rootOnly('an ordinary user has one id inside, unless there are subordinate ones'),
+    as: needsIds,
     tries: setUserId,
     on: [{ tmpfs: { '/t': 'exec' } }, '65534 65534'],
     off: [{ tmpfs: { '/t': 'exec,suid' } }, '65534 0'],

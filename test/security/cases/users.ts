@@ -4,10 +4,10 @@ import type { RunOptions } from '../../../lib/index.js';
 import { busyboxRootfs } from '../../fixtures/images.js';
 import { type TarEntry, tarArchive } from '../../fixtures/tar.js';
 import { withPlans } from '../altered-plans.js';
-import { attack, byHand, rootOnly } from '../attack.js';
+import { attack, byHand, needsIds } from '../attack.js';
 import { busyboxLayer, imageOf } from '../image.js';
 import { program, said, script } from '../inside.js';
-import { emptyFolder, hostFile, rootWith, shell } from '../outside.js';
+import { emptyFolder, hostFile, privately, rootWith, shell } from '../outside.js';
 
 /** With some of the sets of capabilities as large as the permitted one. */
 async function withSets<T>(sets: readonly ('inheritable' | 'ambient')[], use: () => Promise<T>): Promise<T> {
@@ -34,7 +34,7 @@ export const users = [
     attack: 'as nobody: runs a set-user-id program of root',
     source: 'any set-user-id program of an image',
     protection: 'no_new_privs',
-    as: rootOnly('an ordinary user has one id inside, unless there are subordinate ones'),
+    as: needsIds,
     tries: (options: RunOptions) =>
       said(['/probe', 'ids'], { user: 'nobody', copyIn: program('probe', { mode: 0o4755, uid: 0 }), ...options }),
     on: [{}, '65534 65534'],
@@ -44,7 +44,7 @@ export const users = [
     attack: 'as nobody: runs a program whose file has CAP_SYS_ADMIN, where that is not stopped by no_new_privs',
     source: 'file capabilities of a layer',
     protection: 'the bounding set',
-    as: rootOnly('an ordinary user has one id inside, unless there are subordinate ones'),
+    as: needsIds,
     tries: async (options: RunOptions) => {
       const data = readFileSync(join(await busyboxRootfs(), 'bin/busybox'));
       // VFS_CAP_REVISION_2 with the effective bit, and bit 21 permitted
@@ -69,25 +69,25 @@ export const users = [
     attack: 'as another user: is in the groups of who started it',
     source: 'CVE-2022-36109, CVE-2023-25173, CVE-2022-2995',
     protection: 'no supplementary groups but those of the user',
-    as: rootOnly('an ordinary user has one id inside, unless there are subordinate ones'),
+    as: needsIds,
     tries: script(GROUPS, { user: '1000' }),
     on: [{}, 'its own'],
     off: byHand('setpriv --keep-groups', "root's too", () =>
-      shell('setpriv --groups=0 setpriv --reuid=1000 --regid=1000 --keep-groups sh -c "$1"', GROUPS),
+      privately('setpriv --groups=0 setpriv --reuid=1000 --regid=1000 --keep-groups sh -c "$1"', GROUPS),
     ),
   }),
   attack({
     attack: 'is to run as a user that is half a number, 0001, 4294967295, -1, 1x or +0, and would be root',
     source: 'CVE-2026-30892',
     protection: 'users are read exactly, or refused',
-    as: rootOnly('an ordinary user has one id inside, unless there are subordinate ones'),
+    as: needsIds,
     tries: async () => {
       const users = ['0001', '4294967295', '-1', '1x', '+0'];
       const told = await Promise.all(users.map((user) => said(['id', '-u'], { user })));
       return told.every((line) => line.startsWith('refused: E')) ? 'refused' : told.join(' ');
     },
     on: [{}, 'refused'],
-    off: byHand("chroot(1)'s +0", '0', () => shell('chroot --userspec=+0 / id -u')),
+    off: byHand("chroot(1)'s +0", '0', () => privately('chroot --userspec=+0 / id -u')),
   }),
   attack({
     attack: "has a FIFO in the place of /etc/passwd, at which the host's root would wait",
