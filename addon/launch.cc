@@ -84,8 +84,8 @@ int copy_as_memfd(int source, unique_fd& out) {
   if (!copy && errno == EINVAL) copy.reset(memfd_create("nacelle-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING));  // before Linux 6.3
   if (!copy) return -errno;
   int result = copy_all(source, copy.get());
-  // its own user may read it: otherwise the shim would not be dumpable, and could not write the uid_map and gid_map of its children
-  if (result == 0 && fchmod(copy.get(), 0511) < 0) result = -errno;
+  // as above; a shim that may not read its own file makes itself dumpable (shim/main.cc)
+  if (result == 0 && fchmod(copy.get(), 0111) < 0) result = -errno;
   if (result == 0) result = seal_executable(copy.get());
   if (result == 0) out = std::move(copy);
   return result;

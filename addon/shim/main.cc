@@ -68,6 +68,9 @@ int main(int argc, char** argv) {
   const bool is_back = argc == 3 && std::strcmp(argv[0], nacelle::kTakeBackName) == 0;
   if (is_next || is_back) return nacelle::take_over(argv[1], argv[2]);
   if (argc < 3) return 2;
+  // an ordinary user may not read the shim's file, so this process is not dumpable; then neither newuidmap nor the process itself could
+  // write the maps of its children
+  if (geteuid() != 0 && prctl(PR_SET_DUMPABLE, 1) < 0) return 1;
   const bool is_mapped = has_word(argv, nacelle::kMappedArgument);
   const bool is_detached = has_word(argv, kDetachedArgument);
   if (std::strcmp(argv[0], nacelle::kMappedName) == 0) return map_ids(argv);
