@@ -14,10 +14,15 @@ const container = (...names) => names.map((name) => `test/integration/container/
 /** Those whose tests `requires` containers, whosever these are. */
 const FILES = [
   ...container('basics', 'copy', 'exec-refused', 'exec-streams', 'execution', 'filesystem', 'links', 'lifecycle'),
-  ...container('network', 'results', 'run-events', 'streams'),
+  ...container('network', 'results', 'run-events', 'streams', 'connect-terminal', 'copy-files', 'copy-paths', 'hostile-image'),
+  ...container('links-between-mounts', 'mounts', 'pump', 'removal', 'seccomp-profile', 'security', 'tty-many'),
 ];
 /** Those whose tests `requires` groups as well. */
-const WITH_GROUPS = container('causes', 'exec', 'exec-tree', 'limits', 'namespaces', 'untrusted', 'update');
+const WITH_GROUPS = [
+  ...container('cancel', 'causes', 'denials', 'ended', 'exec', 'exec-attacks', 'exec-paused', 'exec-tree', 'group-add', 'health'),
+  ...container('hostile-program', 'inspect', 'limits', 'memory', 'namespaces', 'own-events', 'record', 'refused', 'regressions'),
+  ...container('restart', 'tty', 'undo', 'untrusted', 'update', 'wait-for', 'ways-out'),
+];
 
 async function asUser(args, groups = []) {
   try {

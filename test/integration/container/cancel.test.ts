@@ -11,7 +11,7 @@ import { temporaryFolder } from '../../fixtures/temporary.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'], unified: true, kernel: '5.14' });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'], unified: true, kernel: '5.14' });
 const folder = temporaryFolder();
 
 /** With the first look at events Node opens what it keeps. */

@@ -10,7 +10,7 @@ import { busybox } from '../../fixtures/sandbox.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: [...OUTER_TOOLS, 'bash', 'vi', 'top', 'busybox'] });
+const { describe, it } = requires({ containers: true, tools: [...OUTER_TOOLS, 'bash', 'vi', 'top', 'busybox'] });
 
 describe('a real terminal, connected with a program', () => {
   it('bash: echo, Ctrl-C, Ctrl-Z and fg, a new size, its end', async () => {

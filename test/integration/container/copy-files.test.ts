@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { expect } from 'vitest';
 import { Container } from '../../../lib/index.js';
-import { descendants, shimOf } from '../../fixtures/host.js';
+import { descendants } from '../../fixtures/host.js';
 import { busyboxRootfsCopy } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { live, outputOf } from '../../fixtures/live.js';
@@ -16,7 +16,8 @@ import { temporaryFolder } from '../../fixtures/temporary.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox', 'tar'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar'] });
+const asRoot = requires({ root: true, tools: ['busybox', 'tar'] });
 const folder = temporaryFolder();
 
 /** GNU tar's listing of an archive: mode, owner, size, time and name of each entry. */
@@ -84,7 +85,7 @@ describe('copyFrom', () => {
     expect(content(await from(container, '/z'), 'z')).toBe('z\n');
   });
 
-  it('tells what is missing, or leads elsewhere by magic', async () => {
+  asRoot.it('tells what is missing, or leads elsewhere by magic', async () => {
     await using container = await live({ namespaces: { pid: 'host' } });
     await expect(container.copyFrom('/no/such')).rejects.toMatchObject({ code: 'ENOENT', path: '/no/such' });
     await expect(container.copyFrom('/etc/passwd/')).rejects.toMatchObject({ code: 'ENOTDIR' });
@@ -107,10 +108,11 @@ describe('copyFrom', () => {
   it('waits for its reader, and ends when that has gone, or the container', async () => {
     await using container = await live();
     await outputOf(container, 'dd if=/dev/zero of=/tmp/big bs=1M count=8 2>/dev/null');
-    const workers = () => descendants(shimOf()?.pid ?? 0).filter(({ command }) => command === 'nacelle-shim').length;
+    const workers = () => descendants().filter(({ command }) => command === 'nacelle-shim').length;
     const idle = workers();
     const left = await container.copyFrom('/tmp/big');
-    expect(workers()).toBe(idle + 1);
+    // it may have another beside it
+    expect(workers()).toBeGreaterThan(idle);
     left.destroy();
     await until('its process has ended', () => workers() === idle);
     const kept = await container.copyFrom('/tmp/big');
@@ -147,7 +149,7 @@ describe('copyTo', () => {
     expect(await stat(container, '/said')).toBe('600 0:0 4');
   });
 
-  it('unpacks what GNU tar makes, with its owners, and without whiteouts', async () => {
+  asRoot.it('unpacks what GNU tar makes, with its owners, and without whiteouts', async () => {
     await using container = await live({ user: 'user' });
     await outputOf(container, 'mkdir /tmp/in; echo old > /tmp/in/name; echo keep > /tmp/in/keep');
     const tar = tarOf(
@@ -186,7 +188,7 @@ describe('copyTo', () => {
     await expect(container.copyTo('relative', 'x')).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
   });
 
-  it('makes no device', async () => {
+  asRoot.it('makes no device', async () => {
     await using container = await live();
     const tar = tarOf('mknod null c 1 3');
     await expect(container.copyTo('/tmp', Readable.from([tar]))).rejects.toThrow(/device/);
@@ -230,7 +232,7 @@ describe('a container that moves links under it', () => {
   const swap = (link: string) =>
     `cd /box; mkdir real; while :; do mv real place; mv place real; ln -s ${link} place; rm place; ln -sfn ${link} real2; mv -T real2 place 2>/dev/null; rm -f place; done`;
 
-  it.each([['../../../../../..'], ['/proc/1/root'], ['/proc/self/cwd'], ['/../..']])('never reaches outside by %s', async (link) => {
+  asRoot.it.each([['../../../../../..'], ['/proc/1/root'], ['/proc/self/cwd'], ['/../..']])('never reaches outside by %s', async (link) => {
     const rootfs = await busyboxRootfsCopy();
     const marker = join(rootfs, '..', `nacelle-test-marker-${process.pid}`);
     try {

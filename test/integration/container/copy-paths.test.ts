@@ -14,7 +14,7 @@ import { useNewStore } from '../../fixtures/store.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox', 'tar'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar'] });
 const folder = temporaryFolder();
 useNewStore(folder);
 

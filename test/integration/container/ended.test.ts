@@ -7,7 +7,8 @@ import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox', 'unshare'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
+const asRoot = requires({ root: true, tools: ['busybox', 'unshare'] });
 
 async function sleeper(): Promise<Container<'utf8'>> {
   const container = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
@@ -48,7 +49,7 @@ describe('of a container that has ended nothing can be joined', () => {
     await expect(ask(container)).rejects.toMatchObject({ code: 'ERR_STATE' });
   });
 
-  it('also when its number is that of another process', async () => {
+  asRoot.it('also when its number is that of another process', async () => {
     const { reused, own, before, after } = await runNode<Record<'reused' | 'own' | 'before' | 'after', string>>('reused-pid', [], {
       through: ['unshare', '--pid', '--fork', '--mount-proc'],
     });

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { Container, type ContainerOptions, NacelleError, type RunResult } from '../../../lib/index.js';
 import { compile } from '../../fixtures/compile.js';
-import { shimOf } from '../../fixtures/host.js';
+import { makerOfContainers } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { live, outputOf } from '../../fixtures/live.js';
-import { requires } from '../../fixtures/requires.js';
+import { isRoot, requires } from '../../fixtures/requires.js';
 import { rounds } from '../../fixtures/rounds.js';
 import { busybox } from '../../fixtures/sandbox.js';
 import { traced } from '../../fixtures/strace.js';
@@ -13,7 +13,8 @@ import { temporaryFolder } from '../../fixtures/temporary.js';
 import { findTool } from '../../fixtures/tools.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox', 'gcc'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox', 'gcc'] });
+const asRoot = requires({ root: true, tools: ['busybox', 'gcc'] });
 const attack = findTool('gcc') ? compile('attack') : '';
 const folder = temporaryFolder();
 const probe = findTool('gcc') ? compile('probe') : '';
@@ -101,18 +102,18 @@ describe('the file that the joining process executes (CVE-2019-5736)', () => {
   ])('is not to be written to, %s', async (_, command) => {
     await using container = await live({ copyIn: { '/attack': { source: attack, mode: 0o755 } } });
     await outputOf(container, "printf '#!/proc/self/exe\\n' > /script; chmod 755 /script; ln -s /proc/self/exe /link");
-    const shim = readFileSync(`/proc/${shimOf()?.pid}/exe`);
+    const shim = readFileSync(`/proc/${makerOfContainers()}/exe`);
     const end = await answer(container.exec(command, { timeout: 5_000 }));
     // the shim knows no such arguments
     if (!(end instanceof NacelleError)) expect(end.failed).toBe(true);
-    expect(readFileSync(`/proc/${shimOf()?.pid}/exe`).equals(shim)).toBe(true);
+    expect(readFileSync(`/proc/${makerOfContainers()}/exe`).equals(shim)).toBe(true);
     expect(await container.exec(['true'])).toMatchObject({ status: 'ok' });
   });
 
-  it("is not to be had where the host's processes are seen", async () => {
+  asRoot.it("is not to be had where the host's processes are seen", async () => {
     const copyIn = { '/attack': { source: attack, mode: 0o755 } };
     await using container = await live({ copyIn, namespaces: { pid: 'host' }, capAdd: ['SYS_PTRACE'] });
-    const { stdout } = await container.exec(['/attack', 'overwrite', `/proc/${shimOf()?.pid}/exe`]);
+    const { stdout } = await container.exec(['/attack', 'overwrite', `/proc/${makerOfContainers()}/exe`]);
     expect(stdout).toBe('refused\n');
   });
 });
@@ -120,8 +121,8 @@ describe('the file that the joining process executes (CVE-2019-5736)', () => {
 describe('a folder to work in (CVE-2024-21626)', () => {
   it.each([
     ['', {}],
-    [" in the host's pid namespace", { namespaces: { pid: 'host' as const } }],
-  ])('that is one of the descriptors leads nowhere but into the container%s', async (_, options) => {
+    ...(isRoot ? [[" in the host's pid namespace", { namespaces: { pid: 'host' } }] satisfies [string, ContainerOptions]] : []),
+  ] satisfies [string, ContainerOptions][])('that is one of the descriptors leads nowhere but into the container%s', async (_, options) => {
     await using container = await live(options);
     const own = await outputOf(container, 'stat -c %d:%i /');
     for (let fd = 0; fd < 40; fd++) {
@@ -133,7 +134,7 @@ describe('a folder to work in (CVE-2024-21626)', () => {
     }
   });
 
-  it("that is a root of the host's is refused", async () => {
+  asRoot.it("that is a root of the host's is refused", async () => {
     await using container = await live({ namespaces: { pid: 'host' }, capAdd: ['SYS_PTRACE'] });
     for (const cwd of ['/proc/1/root', '/proc/1/cwd', `/proc/${process.pid}/cwd`, `/proc/${process.pid}/root/etc`]) {
       await expect(container.exec(['true'], { cwd })).rejects.toMatchObject({ syscall: 'chdir' });
@@ -151,7 +152,8 @@ describe('a null device that is none', () => {
     ['a folder', 'mkdir /dev/null', {}],
     ['nothing', 'true', {}],
   ];
-  it.each(replacements)('but %s is refused for every stream, and never written to', async (_, replace, options) => {
+  // of an ordinary user's containers it is a mount, which nobody inside takes away
+  asRoot.it.each(replacements)('but %s is refused for every stream, and never written to', async (_, replace, options) => {
     await using container = await live(options);
     await container.exec(['sh', '-c', `rm /dev/null; ${replace}`], { stdin: 'pipe' });
     const piped = { input: '' };
@@ -212,13 +214,16 @@ describe('the confinement of what joins', () => {
     expect((await free.exec(['/probe', ...calls])).stdout).not.toBe(own.stdout);
   });
 
-  requires({ root: true, tools: ['busybox', 'strace'] }).it('has the shim take no descriptors from its first process on', async () => {
-    await using container = await live();
-    const options = { follow: false, trace: ['setsockopt', 'clone3'] };
-    const { lines } = await traced(shimOf()?.pid ?? -1, folder, options, () => container.exec(['true']));
-    // SO_PASSRIGHTS, 83, which strace may not know
-    const refused = lines.findIndex((line) => /^setsockopt\(\d+, SOL_SOCKET, (?:SO_PASSRIGHTS|0x53 .*), \[0\]/.test(line));
-    expect(refused).toBeGreaterThanOrEqual(0);
-    expect(refused).toBeLessThan(lines.findIndex((line) => line.startsWith('clone3')));
-  });
+  requires({ containers: true, groups: true, tools: ['busybox', 'strace'] }).it(
+    'has the shim take no descriptors from its first process on',
+    async () => {
+      await using container = await live();
+      const options = { follow: false, trace: ['setsockopt', 'clone3'] };
+      const { lines } = await traced(makerOfContainers() ?? -1, folder, options, () => container.exec(['true']));
+      // SO_PASSRIGHTS, 83, which strace may not know
+      const refused = lines.findIndex((line) => /^setsockopt\(\d+, SOL_SOCKET, (?:SO_PASSRIGHTS|0x53 .*), \[0\]/.test(line));
+      expect(refused).toBeGreaterThanOrEqual(0);
+      expect(refused).toBeLessThan(lines.findIndex((line) => line.startsWith('clone3')));
+    },
+  );
 });

@@ -7,7 +7,7 @@ import { requires } from '../../fixtures/requires.js';
 import { rounds } from '../../fixtures/rounds.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 
 // The first wait for a group that stands still makes libuv's inotify descriptor, which stays.
 beforeAll(async () => {

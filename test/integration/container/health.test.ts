@@ -13,7 +13,7 @@ import { until } from '../../fixtures/until.js';
 useLeakCheck();
 useDetached();
 useNewStore(temporaryFolder());
-const { describe, it } = requires({ root: true, tools: ['busybox', 'tar'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox', 'tar'] });
 
 type Check = Exclude<ContainerOptions['healthcheck'], 'none' | undefined>;
 

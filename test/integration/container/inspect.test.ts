@@ -16,7 +16,8 @@ useLeakCheck();
 useDetached();
 const folder = temporaryFolder();
 useNewStore(folder);
-const { describe, it } = requires({ root: true, tools: ['busybox', 'tar'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox', 'tar'] });
+const asRoot = requires({ root: true, tools: ['busybox', 'tar'] });
 
 const NAMESPACES = ['mnt', 'pid', 'net', 'ipc', 'uts', 'user', 'cgroup', 'time'] as const;
 
@@ -112,7 +113,7 @@ async function expectTrue(container: Container, shown: ContainerInspect): Promis
 }
 
 describe('inspect()', () => {
-  it('tells the options as they were resolved, and the kernel agrees', async () => {
+  asRoot.it('tells the options as they were resolved, and the kernel agrees', async () => {
     const container = await running(many);
     const shown = await container.inspect();
     expect(shown).toMatchObject({
@@ -155,7 +156,7 @@ describe('inspect()', () => {
     await container.remove({ force: true });
   });
 
-  it('tells defaults, and what is shared', async () => {
+  asRoot.it('tells defaults, and what is shared', async () => {
     await using first = await running({ command: ['sleep', '1000'] });
     const { uts } = await Namespace.create(['uts']);
     const options = { namespaces: { uts, ipc: 'host' }, network: first, seccomp: 'unconfined', init: true, readOnly: true } as const;
@@ -207,7 +208,7 @@ describe('inspect()', () => {
     expect(await container.inspect()).toMatchObject({ image: null, options: { rootfs, upper: null } });
   });
 
-  it('tells the same by a handle that found the container, in each of its states', async () => {
+  asRoot.it('tells the same by a handle that found the container, in each of its states', async () => {
     const container = await running({ ...many, restart: { on: 'always' }, detach: true, logging: { maxSize: '8k', maxFiles: 2 } });
     const found = await Container.attach(container.id);
     const both = async (state: string) => {

@@ -11,7 +11,8 @@ import { useNewStore } from '../../fixtures/store.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox', 'mount', 'tar', 'umount'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar'] });
+const asRoot = requires({ root: true, tools: ['busybox', 'mount', 'tar', 'umount'] });
 const folder = temporaryFolder();
 const roots: string[] = [];
 let count = 0;
@@ -151,7 +152,7 @@ describe.each(['rootfs', 'image'] as const)("a link of the image into a caller's
     }
   });
 
-  it('where another mount lies in the volume', async () => {
+  asRoot.it('where another mount lies in the volume', async () => {
     const data = hostFolder();
     mkdirSync(join(data, 'inner'));
     writeFileSync(join(data, 'accounts'), '');
@@ -265,7 +266,7 @@ describe('what a path leads to without such a link is set up', () => {
       expect(await output({ image: `dir:${root}`, readOnly, ...own, cwd: '/etc' })).toBe('1234\n/home/svc\n2\n');
   });
 
-  it("in mounts inside a rootfs and inside a caller's bind", async () => {
+  asRoot.it("in mounts inside a rootfs and inside a caller's bind", async () => {
     const rootfs = await rootWith({
       '/in': '/srv/inner',
       '/etc/resolv.conf': '../srv/inner/resolv.conf',

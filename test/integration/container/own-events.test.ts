@@ -8,7 +8,7 @@ import { busybox } from '../../fixtures/sandbox.js';
 useLeakCheck();
 // Node keeps one descriptor for all that is ever watched
 watch('/', { persistent: false }).close();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 
 /** The events of a loop that runs while `work` does, to the last 'destroy' of so many containers. */
 async function during(work: () => Promise<unknown>, count = 1): Promise<ContainerEvent[]> {

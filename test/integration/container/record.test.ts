@@ -10,7 +10,7 @@ import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 
 const SECRET = 'a-secret-of-the-caller';
 const options = async (more: RunOptions = {}): Promise<RunOptions> => ({

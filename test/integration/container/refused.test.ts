@@ -1,12 +1,12 @@
 import { expect } from 'vitest';
 import { Container, NacelleError, Namespace } from '../../../lib/index.js';
 import { leftovers, snapshot, useLeakCheck } from '../../fixtures/leaks.js';
-import { requires } from '../../fixtures/requires.js';
+import { isRoot, requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
 import { wrongInputs } from '../../fixtures/wrong-inputs.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 
 describe('wrong inputs', () => {
   it('are at least forty', () => {
@@ -37,8 +37,8 @@ describe('what belongs to another container', () => {
       message: `option rootfs: ${path} leads into another mount namespace, of which nothing can be bound`,
     });
     await expect(Container.run({ ...(await busybox()), command: ['true'], volumes: [`${path}:/other`] })).rejects.toMatchObject({
-      code: 'EINVAL',
-      hint: expect.stringContaining('another mount namespace'),
+      // an ordinary user's shim may not even look there
+      ...(isRoot ? { code: 'EINVAL', hint: expect.stringContaining('another mount namespace') } : { code: 'EACCES' }),
     });
   });
 

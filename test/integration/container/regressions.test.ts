@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { Container, Namespace } from '../../../lib/index.js';
-import { isAlive, shimOf } from '../../fixtures/host.js';
+import { isAlive, makerOfContainers } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode, startNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
@@ -10,11 +10,12 @@ import { temporaryFolder } from '../../fixtures/temporary.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
+const asRoot = requires({ root: true, tools: ['busybox'] });
 const folder = temporaryFolder();
 
 describe('a program', () => {
-  it('that died while init waited to start it was never started', async () => {
+  asRoot.it('that died while init waited to start it was never started', async () => {
     const container = await Container.create({ ...(await busybox()), command: ['true'], init: true });
     const children = await output(`cat /proc/${container.pid}/task/${container.pid}/children`, {
       namespaces: { pid: 'host' },
@@ -41,9 +42,9 @@ describe('a plan', () => {
   it('longer than a message may be is refused, and the others live', async () => {
     await using other = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });
     await other.start();
-    const shim = shimOf()?.pid;
+    const shim = makerOfContainers();
     await expect(sh('true', { copyIn: { '/big': new Uint8Array(65 * 1024 ** 2) } })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
-    expect(shimOf()?.pid).toBe(shim);
+    expect(makerOfContainers()).toBe(shim);
     expect(other.state).toBe('running');
   });
 
@@ -94,13 +95,13 @@ describe('the old root', () => {
   });
 });
 
-const withStrace = requires({ root: true, tools: ['busybox', 'strace'] });
+const withStrace = requires({ containers: true, groups: true, tools: ['busybox', 'strace'] });
 withStrace.it('that ended while the stage before it still held the channel has ended, and its set-up has not failed', async () => {
   const { pid } = await Namespace.create(['pid']);
   await using _pid = pid;
   // a stage that made way ends by this call; the program is killed by a signal, and makes none
   const delays = [{ call: 'exit_group', microseconds: 300_000 }];
   const run = () => sh('kill -KILL $$', { namespaces: { pid } });
-  const { value } = await traced(shimOf()?.pid ?? -1, folder, { follow: true, delays }, run);
+  const { value } = await traced(makerOfContainers() ?? -1, folder, { follow: true, delays }, run);
   expect(value).toMatchObject({ status: 'signalled', signal: 'SIGKILL' });
 });

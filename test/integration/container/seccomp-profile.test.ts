@@ -8,7 +8,7 @@ import { requires } from '../../fixtures/requires.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true });
+const { describe, it } = requires({ containers: true });
 
 const everywhere = ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32', 'SCMP_ARCH_AARCH64'];
 /** EACCES is nothing that a root user would hear of mkdir(2) otherwise. */

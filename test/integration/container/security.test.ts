@@ -12,9 +12,9 @@ import { busybox, output, sh } from '../../fixtures/sandbox.js';
 import { findTool } from '../../fixtures/tools.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox', 'gcc'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox', 'gcc'] });
 // the entries below are x86-64's
-const x64 = requires({ root: true, tools: process.arch === 'x64' ? ['busybox', 'gcc'] : ['busybox', 'gcc', 'an x86-64 processor'] });
+const x64 = requires({ containers: true, tools: process.arch === 'x64' ? ['busybox', 'gcc'] : ['busybox', 'gcc', 'an x86-64 processor'] });
 const program = findTool('gcc') ? compile('probe') : '';
 const seccompProbe = findTool('gcc') ? compile('seccomp-probe') : '';
 const library = findTool('gcc') ? compileShared('open-fds') : '';

@@ -8,7 +8,7 @@ import { output } from '../../fixtures/sandbox.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox'] });
 
 /** All that was seen of a program's terminal until now. */
 function seenOf({ stdout }: Execution): () => string {

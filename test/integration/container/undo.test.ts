@@ -8,7 +8,7 @@ import { busybox } from '../../fixtures/sandbox.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 const folder = temporaryFolder();
 writeFileSync(join(folder, 'file'), '');
 
