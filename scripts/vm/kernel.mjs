@@ -1,46 +1,80 @@
 // Debian's cloud kernel with an initrd of our own. Each version is fetched once and kept in the user's cache folder.
+// NACELLE_VM_SUITE, as `trixie`, takes that of another suite, from the mirror that this machine has its own suite from.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const BUSYBOX = '/bin/busybox';
+const DEBIAN_KEYS = '/usr/share/keyrings/debian-archive-keyring.gpg';
 /** What it takes to reach the host's files and the disk. All else is loaded from there, when the kernel asks for it. */
 const EARLY_MODULES = ['virtio_pci', 'virtio_blk', 'virtiofs', 'overlay'];
 
 /** The kernel that Debian's package lists name now: its release and the folder it was unpacked into. Throws where there is none. */
-export function fetchKernel() {
-  const release = releaseName();
+export function fetchKernel(suite = process.env.NACELLE_VM_SUITE) {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'nacelle', 'vm');
-  const kept = join(cache, release);
-  if (!existsSync(kept)) {
-    mkdirSync(cache, { recursive: true });
-    const folder = mkdtempSync(join(cache, '.new-'));
-    try {
-      download(release, folder);
+  mkdirSync(cache, { recursive: true });
+  const scratch = mkdtempSync(join(cache, '.new-'));
+  try {
+    const apt = suite ? listsOf(suite, join(scratch, 'apt')) : [];
+    const release = releaseName(apt);
+    const kept = join(cache, release);
+    if (!existsSync(kept)) {
+      const folder = join(scratch, release);
+      mkdirSync(folder);
+      download(release, folder, apt);
       // two at once both make it, and one wins
       if (!existsSync(kept)) renameSync(folder, kept);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
     }
+    return { folder: kept, image: join(kept, `boot/vmlinuz-${release}`), modules: join(kept, 'lib/modules', release) };
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
   }
-  return { folder: kept, image: join(kept, `boot/vmlinuz-${release}`), modules: join(kept, 'lib/modules', release) };
+}
+
+/** Has the package lists of a suite in a folder, and in no place of the machine's own: the options by which apt uses them. */
+function listsOf(suite, folder) {
+  if (!/^[a-z-]+$/.test(suite)) throw new Error(`NACELLE_VM_SUITE: ${suite} is no name of a suite, as trixie is`);
+  const targets = ['indextargets', '--format', '$(REPO_URI)', 'Identifier: Packages', 'Origin: Debian', 'Component: main'];
+  const [mirror] = command('apt-get', targets).split('\n');
+  if (!mirror) throw new Error('apt knows no mirror of Debian: this needs Debian, after apt-get update');
+  mkdirSync(join(folder, 'lists/partial'), { recursive: true });
+  writeFileSync(join(folder, 'sources.list'), `deb [signed-by=${DEBIAN_KEYS}] ${mirror} ${suite} main\n`);
+  const places = {
+    'Dir::Etc::SourceList': join(folder, 'sources.list'),
+    'Dir::Etc::SourceParts': '-',
+    'Dir::State::Lists': join(folder, 'lists'),
+    'Dir::Cache::pkgcache': '',
+    'Dir::Cache::srcpkgcache': '',
+    // the user of apt's own does not come into this cache folder
+    'APT::Sandbox::User': 'root',
+    'Acquire::Languages': 'none',
+  };
+  const options = Object.entries(places).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+  command('apt-get', [...options, '-q', '--error-on=any', 'update']);
+  return options;
 }
 
 /** As in /lib/modules: `6.1.0-56-cloud-amd64`. */
-function releaseName() {
-  const depends = command('apt-cache', ['depends', 'linux-image-cloud-amd64']);
-  const name = /Depends: linux-image-(\S+)/.exec(depends)?.[1];
+function releaseName(apt) {
+  const depends = command('apt-cache', [...apt, 'depends', 'linux-image-cloud-amd64']);
+  const name = /Depends: linux-image-(\d\S*)/.exec(depends)?.[1];
   if (!name) throw new Error('apt knows no linux-image-cloud-amd64: this needs Debian, after apt-get update');
   return name;
 }
 
-function download(release, folder) {
-  command('apt-get', ['download', '-q', `linux-image-${release}`], folder);
+function download(release, folder, apt) {
+  command('apt-get', [...apt, 'download', '-q', `linux-image-${release}`], folder);
   const [file] = command('find', ['.', '-name', '*.deb'], folder).split('\n');
   command('dpkg-deb', ['-x', file, folder], folder);
   rmSync(join(folder, file));
+  // later suites have them there, and compressed
+  if (!existsSync(join(folder, 'lib/modules'))) {
+    mkdirSync(join(folder, 'lib'), { recursive: true });
+    renameSync(join(folder, 'usr/lib/modules'), join(folder, 'lib/modules'));
+  }
+  command('find', ['lib/modules', '-name', '*.ko.xz', '-exec', BUSYBOX, 'unxz', '{}', '+'], folder);
   command(BUSYBOX, ['depmod', '-b', folder, release]);
 }
 
@@ -59,11 +93,12 @@ export function writeInitrd({ folder, modules }, path) {
   rmSync(root, { recursive: true });
 }
 
-/** The files of the early modules and of what they depend on: modules.dep lists all of it. */
+/** The files of the early modules and of what they depend on: modules.dep lists all of it. A kernel may have some of them built in. */
 function closure(modules) {
-  const lines = readFileSync(join(modules, 'modules.dep'), 'utf8').split('\n');
+  const [lines, builtIn] = ['dep', 'builtin'].map((kind) => readFileSync(join(modules, `modules.${kind}`), 'utf8').split('\n'));
   const files = EARLY_MODULES.flatMap((name) => {
     const line = lines.find((each) => each.split(':')[0].endsWith(`/${name}.ko`));
+    if (builtIn.some((each) => each.endsWith(`/${name}.ko`))) return [];
     if (line === undefined) throw new Error(`the kernel in ${modules} has no module ${name}`);
     return line.split(/[:\s]+/).filter(Boolean);
   });
