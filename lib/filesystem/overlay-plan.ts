@@ -172,7 +172,10 @@ export interface LeaveOut {
  * The plan of a process that reads an overlay's changes. What a container wrote is hostile: the process sees no network, no
  * other process and no file but the layers, and may do nothing but read.
  */
-export function planRead({ work, lower, target, changes, output, userxattr, clampMtime, leaveOut }: ReadRequest): { plan: Plan; slots: Slots } {
+export function planRead({ work, lower, target, changes, output, userxattr, clampMtime, leaveOut }: ReadRequest): {
+  plan: Plan;
+  slots: Slots;
+} {
   const slots = new Slots();
   const [upper, out] = [slots.give(changes), slots.give(output)];
   const folders = lower.map((path) => ({ slot: slots.take(), path }));

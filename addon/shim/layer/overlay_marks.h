@@ -9,8 +9,8 @@ namespace nacelle::layer {
 // The attribute of a folder that hides what is below it.
 constexpr char kOpaque[] = "trusted.overlay.opaque", kUserOpaque[] = "user.overlay.opaque";
 
-// Whose attributes an overlay reads: trusted.overlay.* of root's, user.overlay.* of an ordinary user's (userxattr). The others are no marks:
-// in root's overlay a program may set any user.overlay.* itself.
+// Whose attributes an overlay reads: trusted.overlay.* of root's, user.overlay.* of an ordinary user's (userxattr). The others are no
+// marks: in root's overlay a program may set any user.overlay.* itself.
 enum class MarkNames { kTrusted, kUser };
 
 // Reads 'trusted' or 'user'; false for any other word.

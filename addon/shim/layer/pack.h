@@ -23,9 +23,9 @@ struct PackOptions {
   bool has_top = false;  // form=tree: the top folder comes first
   std::string only;      // only=NAME: packs this one file or folder in the folder, which itself need not be readable
   bool clamp = false;
-  int64_t mtime = 0;          // mtime=SECONDS: later times are written as this one
+  int64_t mtime = 0;                                    // mtime=SECONDS: later times are written as this one
   layer::MarkNames marks = layer::MarkNames::kTrusted;  // marks=trusted|user
-  layer::LeaveOut leave_out;  // exclude=PATH and empty=PATH, which may each be given many times
+  layer::LeaveOut leave_out;                            // exclude=PATH and empty=PATH, which may each be given many times
 };
 
 int parse_pack_options(const char* const* options, size_t count, PackOptions& result);

@@ -65,8 +65,8 @@ int Remover::entry(int folder, const char* name, std::vector<std::string>& folde
   return 0;
 }
 
-// Lets whoever is not root of the host remove what is in a folder of its own, whatever mode a program has given it. Root of a user namespace
-// has no right over a folder whose group is none there, as a set-group-id folder hands its own on.
+// Lets whoever is not root of the host remove what is in a folder of its own, whatever mode a program has given it. Root of a user
+// namespace has no right over a folder whose group is none there, as a set-group-id folder hands its own on.
 int make_passable(int parent, const char* name) {
   const unique_fd folder(openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!folder) return -errno;
@@ -97,8 +97,7 @@ int Remover::enter(int parent, std::string name) {
   Level level{name, status.st_dev, status.st_ino, is_kept(status), {}};
   size_t done = 0;
   if (result == 0) result = entries(folder.get(), names, level.folders, done);
-  if (result == -EACCES && opens_ && make_passable(parent, name.c_str()) == 0)
-    result = entries(folder.get(), names, level.folders, done);
+  if (result == -EACCES && opens_ && make_passable(parent, name.c_str()) == 0) result = entries(folder.get(), names, level.folders, done);
   if (result < 0) return result == -ENOENT ? 0 : result;  // somebody else removes it too
   current_ = std::move(folder);
   levels_.push_back(std::move(level));

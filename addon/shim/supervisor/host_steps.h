@@ -35,7 +35,8 @@ class HostSteps {
 
   // Stops at the first failure. `last_try`: a busy group is a failure.
   Outcome run(Context& context, bool last_try, StepFailure& failure);
-  // Processes that can't be ended may still use what these steps would remove: trees, and the records by which the next reap finds them, stay.
+  // Processes that can't be ended may still use what these steps would remove: trees, and the records by which the next reap finds them,
+  // stay.
   void leave_in_use() { has_failed_ = true; }
   // Goes past the step that failed, so that run() continues behind it.
   void skip();

@@ -211,7 +211,8 @@ int Supervisor::watch_all() {
 
 bool Supervisor::is_unknown_child(pid_t pid) const {
   siginfo_t info{};
-  return pid > 0 && pid != watchdog_.pid() && processes_.count(pid) == 0 && sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) == 0;
+  return pid > 0 && pid != watchdog_.pid() && processes_.count(pid) == 0 &&
+         sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) == 0;
 }
 
 std::vector<Task*> Supervisor::kept_tasks() const {
