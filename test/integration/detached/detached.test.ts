@@ -13,7 +13,7 @@ import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 useDetached();
-const { describe, it } = requires({ root: true, tools: ['busybox', 'unshare'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 
 const options = async (script: string) => ({ ...(await busybox()), detach: true, command: ['sh', '-c', script] }) as const;
 
@@ -272,9 +272,12 @@ describe('bad input', () => {
   });
 });
 
-it('its shim speaks to nobody of another namespace, whatever the user', async () => {
-  const container = await started('sleep 1000');
-  const failure = await runNode('attach', [container.id], { through: ['unshare', '-p', '-f', '--mount-proc'] });
-  expect(failure).toMatchObject({ code: 'ERR_SHIM_DIED' });
-  expect(await runNode('attach', [container.id])).toBe('running');
-});
+requires({ root: true, tools: ['busybox', 'unshare'] }).it(
+  'its shim speaks to nobody of another namespace, whatever the user',
+  async () => {
+    const container = await started('sleep 1000');
+    const failure = await runNode('attach', [container.id], { through: ['unshare', '-p', '-f', '--mount-proc'] });
+    expect(failure).toMatchObject({ code: 'ERR_SHIM_DIED' });
+    expect(await runNode('attach', [container.id])).toBe('running');
+  },
+);

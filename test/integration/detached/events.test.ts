@@ -12,7 +12,7 @@ import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 useDetached();
-const { describe, it } = requires({ root: true, tools: ['busybox', 'unshare'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox', 'unshare'] });
 
 const options = async (script: string) => ({ ...(await busybox()), detach: true, command: ['sh', '-c', script] }) as const;
 

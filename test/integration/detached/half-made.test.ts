@@ -13,7 +13,7 @@ import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 useDetached();
-const { it } = requires({ root: true, tools: ['busybox'] });
+const { it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 
 const inRuntime = (...names: string[]): string => join(runtimeDir(), ...names);
 

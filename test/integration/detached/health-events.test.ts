@@ -8,7 +8,7 @@ import { busybox } from '../../fixtures/sandbox.js';
 
 useLeakCheck();
 useDetached();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 
 const options = async () => ({
   ...(await busybox()),

@@ -12,7 +12,7 @@ import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 useDetached();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 
 /** So long that the log, which reads 64 KiB at most at once, needs many records for a few thousand lines. */
 const PADDING = 'x'.repeat(100);

@@ -13,7 +13,7 @@ import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 useDetached();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 
 const options = async () => ({ ...(await busybox()), detach: true, command: ['sleep', '1000'] }) as const;
 

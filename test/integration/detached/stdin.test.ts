@@ -10,7 +10,7 @@ import { busybox } from '../../fixtures/sandbox.js';
 
 useLeakCheck();
 useDetached();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 
 async function started(options: ContainerOptions): Promise<Container<'utf8'>> {
   const container = await Container.create({ ...(await busybox()), detach: true, command: ['cat'], ...options });

@@ -10,7 +10,7 @@ import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 useDetached();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 
 /** One container in two hands: that which made it, and one that has found it. */
 async function two(script = 'sleep 1000', more: object = {}): Promise<[made: Container, found: Container]> {

@@ -13,7 +13,7 @@ import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 useDetached();
-const { it } = requires({ root: true, tools: ['busybox', 'tar'] });
+const { it } = requires({ containers: true, tools: ['busybox', 'tar'] });
 const folder = temporaryFolder();
 useNewStore(folder);
 const bind = join(folder, 'bind');

@@ -10,7 +10,7 @@ import { temporaryFolder } from '../../fixtures/temporary.js';
 import { layoutOf } from '../../fixtures/tiny-image.js';
 
 useLeakCheck();
-const { it } = requires({ root: true, tools: ['busybox', 'tar'] });
+const { it } = requires({ containers: true, tools: ['busybox', 'tar'] });
 const folder = temporaryFolder();
 const store = useNewStore(folder);
 
