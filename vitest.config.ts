@@ -41,6 +41,8 @@ export default defineConfig({
       { extends: true, test: { ...onTheMachine, name: 'upgrade', include: ['test/upgrade/**/*.test.ts'] } },
       // What makes sense where every controller is on the unified tree: npm run test:vm.
       { extends: true, test: { ...onTheMachine, name: 'v2', include: ['test/v2/**/*.test.ts'] } },
+      // What needs the systemd of an ordinary user, which has this in a session: npm run test:vm.
+      { extends: true, test: { ...onTheMachine, name: 'systemd', include: ['test/systemd/**/*.test.ts'] } },
     ],
   },
 });

@@ -1,6 +1,7 @@
 // Runs integration tests in a virtual machine with a Debian kernel and pure cgroup v2: as root, then as a user with a
-// delegated group, and last as root where v1's controllers of networks are mounted too. Arguments go to vitest and choose
-// what root runs; after --user, what the user runs; after --hybrid, what runs last.
+// delegated group, and last as root where v1's controllers of networks are mounted too; then, in a second machine, as a user in a
+// session of systemd. Arguments go to vitest and choose what root runs; after --user, what the user runs; after --hybrid, what runs
+// last; after --systemd, what runs in the second machine.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,19 +31,22 @@ const AS_ROOT = [
 const AS_USER = ['test/integration/cgroup.test.ts', 'test/integration/every-limit.test.ts', 'test/integration/here.test.ts'];
 /** What v2 has no controllers for. */
 const HYBRID = ['test/integration/every-limit.test.ts', '-t', 'on this machine'];
+/** What needs the systemd of a user. */
+const SYSTEMD = ['test/systemd'];
 
 /** Where the programs that tests start are bundled. */
 const PROGRAMS = 'build/test-programs';
 const REPORT = '--outputFile.json=';
 /** No process of its own for each file: loading the library anew takes half a minute in the machine. */
-const VITEST = ['--project', 'integration', '--project', 'v2', '--no-isolate', '--experimental.fsModuleCache'];
+const PROJECTS = ['integration', 'v2', 'systemd'].flatMap((name) => ['--project', name]);
+const VITEST = [...PROJECTS, '--no-isolate', '--experimental.fsModuleCache'];
 
 function runs(args) {
-  if (args.length === 0) return { root: AS_ROOT, user: AS_USER, hybrid: HYBRID };
+  if (args.length === 0) return { root: AS_ROOT, user: AS_USER, hybrid: HYBRID, systemd: SYSTEMD };
   const wanted = { root: [] };
   let who = 'root';
   for (const arg of args) {
-    const named = /^--(user|hybrid)$/.exec(arg)?.[1];
+    const named = /^--(user|hybrid|systemd)$/.exec(arg)?.[1];
     if (named) {
       who = named;
       wanted[who] = [];
@@ -53,18 +57,25 @@ function runs(args) {
   return wanted;
 }
 
-/**
- * Each runs, whether or not the one before it failed. A v1 hierarchy stays for good once it has had groups: so the last has it.
- */
-function script(wanted) {
-  const before = {
-    root: '',
-    user: 'install -o 1000 /dev/null /run/vm/user.json; scripts/vm/as-user ',
-    hybrid: 'mkdir /run/networks; mount -t cgroup -o net_cls,net_prio networks /run/networks; ',
-  };
-  const lines = ['root', 'user', 'hybrid']
+/** What comes before the command of each, as a script. */
+const BEFORE = {
+  root: '',
+  user: 'install -o 1000 /dev/null /run/vm/user.json; scripts/vm/as-user ',
+  hybrid: 'mkdir /run/networks; mount -t cgroup -o net_cls,net_prio networks /run/networks; ',
+  systemd: 'install -o 1000 /dev/null /run/vm/systemd.json; scripts/vm/in-session ',
+};
+
+/** The machines, and who runs in each. A v1 hierarchy stays for good once it has had groups: so the last of a machine has it. */
+const MACHINES = [
+  { systemd: false, all: ['root', 'user', 'hybrid'] },
+  { systemd: true, all: ['systemd'] },
+];
+
+/** Each runs, whether or not the one before it failed. */
+function script(wanted, all) {
+  const lines = all
     .filter((who) => wanted[who]?.length > 0)
-    .map((who) => `echo "--- as ${who}"; ${before[who]}${vitest(who, wanted[who])} || status=1`);
+    .map((who) => `echo "--- as ${who}"; ${BEFORE[who]}${vitest(who, wanted[who])} || status=1`);
   return [`export NACELLE_TEST_PROGRAMS=$PWD/${PROGRAMS}`, 'status=0', ...lines, 'exit $status'].join('\n');
 }
 
@@ -103,12 +114,19 @@ async function main() {
   const args = process.argv.slice(2).filter((arg) => !arg.startsWith(REPORT) && !arg.startsWith('--reporter='));
   const output = process.argv.find((arg) => arg.startsWith(REPORT))?.slice(REPORT.length);
   const wanted = runs(args);
+  const reports = [];
   const collect = (folder) => {
     const paths = Object.keys(wanted).map((who) => `${folder}/${who}.json`);
-    const reports = paths.filter((path) => existsSync(path)).map((path) => JSON.parse(readFileSync(path, 'utf8')));
-    if (output) writeFileSync(output, JSON.stringify(merged(reports)));
+    reports.push(...paths.filter((path) => existsSync(path)).map((path) => JSON.parse(readFileSync(path, 'utf8'))));
   };
-  return bundlePrograms(PROGRAMS) && transformAhead(wanted) && (await runInMachine(kernel, script(wanted), { collect })) === 0;
+  if (!bundlePrograms(PROGRAMS) || !transformAhead(wanted)) return false;
+  let succeeded = true;
+  for (const { systemd, all } of MACHINES) {
+    if (!all.some((who) => wanted[who]?.length > 0)) continue;
+    succeeded = (await runInMachine(kernel, script(wanted, all), { collect, systemd })) === 0 && succeeded;
+  }
+  if (output) writeFileSync(output, JSON.stringify(merged(reports)));
+  return succeeded;
 }
 
 process.exitCode = (await main()) ? 0 : 1;

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { hasCode, UnsupportedError } from '../errors.js';
+import { isLaunchedShim } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
 import { type CgroupLayout, type Hierarchy, parseCgroupLayout, withUnifiedControllers } from './cgroup-layout.js';
 
@@ -262,7 +263,7 @@ function processesIn(folder: string): number[] {
 
 /** Whether a process is Node, or something that Node started. */
 function isOurs(pid: number): boolean {
-  for (let at = pid; at > 1; at = parentOf(at)) if (at === process.pid) return true;
+  for (let at = pid; at > 1; at = parentOf(at)) if (at === process.pid || isLaunchedShim(at)) return true;
   return pid === process.pid;
 }
 

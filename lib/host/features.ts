@@ -5,9 +5,8 @@ import { CLONE } from '../plan/constants.js';
 import { type NamespaceType, namespaceTypes } from '../plan/namespace-types.js';
 import { planOf } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
-import { inspectGroups } from './cgroup-base.js';
 import { type CgroupFeatures, cgroupFeatures, noGroups } from './cgroup-features.js';
-import { detachedLayout } from './detached-layout.js';
+import { detachFeature } from './detach-feature.js';
 import { type Feature, lacking, refused, works } from './feature.js';
 import { folderQuota } from './folder-quota.js';
 import { landlockFeature } from './landlock-abi.js';
@@ -23,7 +22,10 @@ export interface Features {
   readonly overlay: Feature;
   /** A size for a folder on disk: `Volume.create` with `size`, and `upperSize` with `upper: 'disk'`. */
   readonly folderQuota: Feature;
-  /** Whether a detached container outlives the systemd unit that this process is part of. */
+  /**
+   * Whether a detached container goes on when the systemd unit that this process is part of is stopped, and when its user logs out. An ordinary
+   * user's gets a scope of that user's systemd: that is tried with a scope that goes at once.
+   */
   readonly detach: Feature;
   /** Containers without root, with what they are made of. */
   readonly rootless: RootlessFeature;
@@ -49,9 +51,10 @@ const BINARIES = { pasta: 'passt', newuidmap: 'uidmap', newgidmap: 'uidmap' } as
 export async function features(): Promise<Features> {
   const shim = tryShim();
   const when = (attempt: () => Promise<Feature>): Promise<Feature> => (shim.available ? attempt() : Promise.resolve(shim));
-  const [namespaces, cgroup, rootless, seccomp, landlock] = await Promise.all([
+  const [namespaces, cgroup, detach, rootless, seccomp, landlock] = await Promise.all([
     Promise.all(namespaceTypes.map(async (type) => [type, await when(() => tryNamespace(type))] as const)),
     shim.available ? cgroupFeatures().catch((error: unknown) => noGroups(refused(error))) : noGroups(shim),
+    when(detachFeature),
     shim.available ? rootlessFeature().catch((error: unknown) => noRootless(refused(error))) : noRootless(shim),
     // struct sock_filter: return SECCOMP_RET_ALLOW
     when(() => attempt([{ op: 'no_new_privileges' }, { op: 'seccomp', filter: Uint8Array.of(6, 0, 0, 0, 0, 0, 0xff, 0x7f) }], 0)),
@@ -63,7 +66,7 @@ export async function features(): Promise<Features> {
     cgroup,
     overlay: rootless.parts.overlay,
     folderQuota,
-    detach: detachedLayout(inspectGroups()).feature,
+    detach,
     rootless,
     seccomp,
     landlock,

@@ -16,7 +16,7 @@ function connected(): Connection {
 }
 
 /** Whoever carries plans out. */
-export type Shim = Pick<Connection, 'owner' | 'startPlan' | 'startLater'>;
+export type Shim = Pick<Connection, 'owner' | 'pid' | 'startPlan' | 'startLater'>;
 
 /** The shim of this process, which has this process's own rights. It is started when there is none. @throws SyscallError */
 export function ownShim(): Shim {
@@ -30,9 +30,23 @@ export function ownerName(): string {
   return connected().owner;
 }
 
+/** Shims that this environment has started and that are no children of this process. */
+const launched = new Set<Connection>();
+
+function noted(connection: Connection): Connection {
+  for (const other of launched) if (other.closed) launched.delete(other);
+  launched.add(connection);
+  return connection;
+}
+
+/** Whether a process is a shim that this environment has started, though it has another parent. */
+export function isLaunchedShim(pid: number): boolean {
+  return [...launched].some((connection) => !connection.closed && connection.pid === pid);
+}
+
 /** Starts a shim of its own for a detached container, which is its owner's name too. The shim outlives this process once it has a task to keep. */
 export function launchShim(owner: string): Connection {
-  return new Connection((...hooks) => openSocket({ detached: owner }, hooks));
+  return noted(new Connection((...hooks) => openSocket({ detached: owner }, hooks)));
 }
 
 /** A shim that is root of a user namespace (addon/shim/wire/mapping.h). */
@@ -52,7 +66,7 @@ export async function launchMappedShim({ detached, joined, writeMaps }: MappedLa
   try {
     if (joined === undefined) await writeMaps(connection.pid);
     withErrno('execveat', () => connection.goOn());
-    return connection;
+    return noted(connection);
   } catch (error) {
     connection.close();
     throw error;

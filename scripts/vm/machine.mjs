@@ -33,14 +33,16 @@ export function prepare() {
 
 /**
  * Boots, runs a bash script as root in the project's folder, and powers off. The script finds a folder of the host at
- * /run/vm, written through; `collect` gets that folder when all is over. The script's exit status, or `null` without one.
+ * /run/vm, written through; `collect` gets that folder when all is over. With `systemd`, Debian's systemd is process 1, and the script a
+ * service of it. The script's exit status, or `null` without one.
  */
-export async function runInMachine(kernel, script, { collect = () => {}, minutes = 45 } = {}) {
+export async function runInMachine(kernel, script, { collect = () => {}, minutes = 45, systemd = false } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'nacelle-test-vm-'));
   const processes = [];
   try {
     chmodSync(folder, 0o711);
-    writeFileSync(join(folder, 'start'), startScript(script));
+    writeFileSync(join(folder, 'start'), systemd ? systemdScript : startScript);
+    writeFileSync(join(folder, 'script'), wholeScript(script));
     writeInitrd(kernel, join(folder, 'initrd'));
     // an overlay, as the root is one, can't be the upper of another
     writeFileSync(join(folder, 'disk'), '');
@@ -82,18 +84,34 @@ function qemuArguments({ image, modules }, folder) {
   ];
 }
 
-/** Process 1 once the host's root is there. It is in a group such as a service has, as on a machine with systemd. */
-function startScript(script) {
+/** What process 1 does first, once the host's root is there. */
+const places = `
+mkdir -p /mnt /var/lib/nacelle
+mount /dev/vda /mnt
+for folder in /home /var/lib/nacelle; do mkdir -p /mnt$folder; mount --bind /mnt$folder $folder; done
+`;
+
+/** Process 1 as a script, in a group such as a service has, as on a machine with systemd. */
+const startScript = `${places}
+for controller in $(</sys/fs/cgroup/cgroup.controllers); do echo +$controller >/sys/fs/cgroup/cgroup.subtree_control; done
+mkdir -p /sys/fs/cgroup/system.slice/vm.service
+echo $$ >/sys/fs/cgroup/system.slice/vm.service/cgroup.procs
+bash /run/vm/script
+sleep infinity
+`;
+
+/** Process 1 becomes systemd, which gets the units of scripts/vm/units, and none of those that the host starts at its boot. */
+const systemdScript = `${places}
+bash "${root}/scripts/vm/with-systemd"
+exec /lib/systemd/systemd --unit=nacelle-vm.target --show-status=false --log-target=kmsg --log-level=notice
+`;
+
+/** Runs the caller's script, and ends the machine. */
+function wholeScript(script) {
   const kept = Object.entries(process.env).filter(([name]) => /^(PATH|CI|NACELLE_.*)$/.test(name));
   // through cat, as programs write otherwise to a terminal
   return `cd ${quote(root)}
 export HOME=/root TERM=dumb NACELLE_TEST_IN_VM=1 NACELLE_TEST_PATIENCE=${PATIENCE} ${kept.map(([name, value]) => `${name}=${quote(value)}`).join(' ')}
-for controller in $(</sys/fs/cgroup/cgroup.controllers); do echo +$controller >/sys/fs/cgroup/cgroup.subtree_control; done
-mkdir -p /sys/fs/cgroup/system.slice/vm.service
-echo $$ >/sys/fs/cgroup/system.slice/vm.service/cgroup.procs
-mkdir -p /mnt /var/lib/nacelle
-mount /dev/vda /mnt
-for folder in /home /var/lib/nacelle; do mkdir -p /mnt$folder; mount --bind /mnt$folder $folder; done
 # users too get to Node and to the project: these files are a copy
 for folder in "$PWD" "$(dirname "$(command -v node)")"; do
   while [[ $folder != / ]]; do chmod a+rx "$folder"; folder=$(dirname "$folder"); done
@@ -104,7 +122,6 @@ ${script}
 ) </dev/null 2>&1 | cat >/dev/ttyS1
 echo \${PIPESTATUS[0]} >/run/vm/status
 echo o >/proc/sysrq-trigger
-sleep infinity
 `;
 }
 

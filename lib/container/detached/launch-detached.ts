@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { hasCode, NacelleError, SyscallError } from '../../errors.js';
 import type { GroupLayout } from '../../host/cgroup-base.js';
 import { containerShim } from '../../host/container-shim.js';
-import { type DetachedLayout, detachedLayout } from '../../host/detached-layout.js';
+import { type DetachedLayout, leaveUnit, type ShimPlace } from '../../host/detached-layout.js';
 import { type HostRecord, KEPT, writeRecord } from '../../host/journal.js';
 import { EVIDENCE, ownBases, reapFirst, writeBases } from '../../host/reap.js';
 import { storeRoot } from '../../host/store-path.js';
@@ -57,7 +57,7 @@ async function launchInOwnShim(options: ParsedOptions, detach: DetachOptions): P
   await reapFirst(await containerShim());
   const { id, connection } = await spareShim.take();
   try {
-    const { layout, moved } = detachedLayout();
+    const { layout, moved } = await leaveUnit(connection);
     writeBases(id, ownBases(layout));
     const prepared = await prepare(options, { id, park: true, shim: connection, layout });
     try {
@@ -156,8 +156,8 @@ function folderSteps(id: string, layout: GroupLayout): Step[] {
 }
 
 /** Steps by which the shim leaves the unit of this process, for a group of its own. */
-function shimGroup(top: string, id: string): Step[] {
-  const path = `${top}/${OWN_NAME}/${id}/shim`;
+function shimGroup({ folder }: ShimPlace, id: string): Step[] {
+  const path = `${folder}/${OWN_NAME}/${id}/shim`;
   return [
     { op: 'make_group', host: true, out: NONE, at: NONE, path },
     { op: 'put', host: true, at: NONE, path: `${path}/cgroup.procs`, bytes: Buffer.from('0') },
@@ -165,7 +165,9 @@ function shimGroup(top: string, id: string): Step[] {
 }
 
 /** Steps by which it leaves that group, so that the group can be removed: the top holds processes and groups alike. */
-function leaveGroup(top: string, id: string): Step[] {
+function leaveGroup({ folder: top, isTop }: ShimPlace, id: string): Step[] {
+  // systemd removes a scope, with the groups in it, when the shim has ended
+  if (!isTop) return [];
   const folder = `${top}/${OWN_NAME}/${id}`;
   return [
     { op: 'put', host: true, at: NONE, path: `${top}/cgroup.procs`, bytes: Buffer.from('0') },
@@ -182,8 +184,8 @@ interface KeptPlanInput {
   readonly pipes: OwnPipes;
   /** Slots with descriptors that keep what the container uses of the store. */
   readonly heldSlots: readonly Slot[];
-  /** Mount points of hierarchies at whose top the shim has a group of its own. */
-  readonly moved: readonly string[];
+  /** Where the shim has a group of its own. */
+  readonly moved: readonly ShimPlace[];
   readonly forget: readonly Step[];
 }
 
@@ -195,7 +197,7 @@ function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, log, pipes, 
   const folder = slots.take();
   const owned = { mode: 0o700, uid: 0, gid: 0 };
   const prepare: Step[] = [
-    ...moved.flatMap((top) => shimGroup(top, id)),
+    ...moved.flatMap((place) => shimGroup(place, id)),
     ...(claim === null ? [] : [claimStep(claim)]),
     { op: 'open', host: true, out: folder, at: NONE, path: containerFolder(id), flags: O_PATH, mode: 0 },
     ...(name === null ? [] : nameSteps(name, id)),
@@ -205,7 +207,7 @@ function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, log, pipes, 
   const removal: Step[] = [
     // what is half removed is no container any more: whoever reaps then removes the rest
     { op: 'unlink', host: true, at: NONE, path: join(containerFolder(id), EVIDENCE) },
-    ...moved.flatMap((top) => leaveGroup(top, id)),
+    ...moved.flatMap((place) => leaveGroup(place, id)),
     ...(name === null ? [] : [{ op: 'unlink_if', host: true, at: NONE, path: nameFile(name), bytes: Buffer.from(id) } as const]),
     ...[logs, disk, containerFolder(id)].flatMap((path): Step[] =>
       path === null ? [] : [{ op: 'remove_tree', host: true, at: NONE, path }],

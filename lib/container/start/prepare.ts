@@ -1,10 +1,12 @@
 import { hostname as hostHostname } from 'node:os';
 import { freezerFile } from '../../cgroup/freezer.js';
+import { controllersOf } from '../../cgroup/limits/limit-writes.js';
 import { type GroupLayout, groupLayout } from '../../host/cgroup-base.js';
 import type { IdLease } from '../../host/id-ranges.js';
 import type { HostRecord } from '../../host/journal.js';
 import { owner } from '../../host/owner.js';
 import { privilege } from '../../host/privilege.js';
+import { layoutWithLimits } from '../../host/scope-layout.js';
 import type { Image } from '../../image/image.js';
 import type { Shim } from '../../native/shim.js';
 import type { ParsedLimits } from '../../options/limits.js';
@@ -113,7 +115,7 @@ async function prepareOn(
   options: ParsedOptions,
   { id, park, users, shim, layout }: PrepareFor & { readonly users: ContainerUsers },
 ): Promise<Omit<Prepared, Held>> {
-  const own = privilege();
+  const user = privilege();
   const argv = argvOf(options, config);
   const stopSignal = stopSignalOf(config);
   const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: heldBy(users) });
@@ -123,21 +125,22 @@ async function prepareOn(
   const slots = new Slots();
   const ownHostname = options.namespaces.uts === 'new';
   const hostname = options.hostname ?? (ownHostname ? id.slice(0, 12) : hostHostname());
+  const own = layout ?? (needsControllers(options) ? await layoutWithLimits(shim) : groupLayout());
   const { group, limits, notEnforced, records } = await planContainerGroup(options, {
     slots,
-    layout: layout ?? groupLayout(),
-    owner: layout === undefined ? await owner(groupLayout(), shim) : shim.owner,
+    layout: own,
+    owner: layout === undefined ? await owner(own, shim) : shim.owner,
     id,
     devices,
     park,
-    isOptional: own.kind === 'user' && options.namespaces.pid === 'new',
+    isOptional: user.kind === 'user' && options.namespaces.pid === 'new',
   });
   // in a user namespace nobody can make a device, whatever capability a program has there
   requireDeviceController(group, { capabilities: users.plan.kind === 'none' ? capabilities : 0n, devices });
   const clock = cpuClockOf(options, group);
   const seenProc = await procOf(options, users.plan);
   // nobody but root may make nodes
-  const boundDevices = own.kind === 'root' ? [] : options.devices.map(({ path: source, target }) => ({ source, path: target }));
+  const boundDevices = user.kind === 'root' ? [] : options.devices.map(({ path: source, target }) => ({ source, path: target }));
   const prepared: Omit<Prepared, Held> = {
     id,
     options,
@@ -150,7 +153,7 @@ async function prepareOn(
       cwd: options.process.cwd ?? (config.workingDir || (options.profile === null ? '/' : SCRATCH)),
       ...programUser(options, config, users.plan),
       groupAdd: options.process.groupAdd ?? [],
-      keepsGroups: own.kind === 'user' && own.whyOne !== null,
+      keepsGroups: user.kind === 'user' && user.whyOne !== null,
       umask: options.process.umask,
       capabilities,
       noNewPrivileges: options.noNewPrivileges,
@@ -163,10 +166,10 @@ async function prepareOn(
     group,
     userns: users.plan,
     shim,
-    bases: basesOf(layout ?? groupLayout()),
+    bases: basesOf(own),
     cpuClock: clock.cpuClock,
     filterKills,
-    devices: own.kind === 'root' ? devices : [],
+    devices: user.kind === 'root' ? devices : [],
     lease: users.lease,
     fileTargets: fileTargets(options),
     copiedFolders: copiedFolders(options),
@@ -189,6 +192,11 @@ async function prepareOn(
   };
   const { healthcheck: health } = prepared;
   return health === null ? prepared : { ...prepared, health: await planHealthOf(health, prepared) };
+}
+
+/** Whether a group without controllers will not do. */
+function needsControllers({ limits, process: { cpuTimeLimit } }: ParsedOptions): boolean {
+  return controllersOf(limits, groupLayout()).length > 0 || cpuTimeLimit !== null;
 }
 
 async function planHealthOf(
