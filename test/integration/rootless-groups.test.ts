@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';
+import { LEAF } from '../../lib/host/cgroup-base.js';
 import { groupsBelowOwn, handOver, joining } from '../fixtures/delegated-groups.js';
 import { removeGroups } from '../fixtures/groups.js';
 import { cgroupMounts } from '../fixtures/host.js';
@@ -18,7 +20,8 @@ const hybrid = requires({ root: true, kernel: '6.6', cgroup: 'v1', unified: true
 
 const groups = (): string[] => groupsBelowOwn(`nacelle-test-${process.pid}`);
 
-afterEach(() => removeGroups(...groups()));
+// on v2 Node has moved into a leaf
+afterEach(() => removeGroups(...groups().flatMap((folder) => [join(folder, LEAF), folder])));
 
 /** What the program tells, in the groups of these hierarchies. */
 function toldIn(folders: readonly string[]): Promise<Readonly<Record<string, unknown>>> {

@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { Container, features } from '../../lib/index.js';
 import { useDetached } from '../fixtures/detached.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
@@ -23,8 +23,10 @@ const scopes = (): string[] =>
 /** systemd removes a scope when it hears that the scope is empty. */
 const withoutScopes = (): Promise<true> => until('all scopes have gone', () => scopes().length === 0);
 
-/** A command in a service of the user's systemd, whose group is handed over. */
+/** A command in a service of the user's systemd, whose group is handed over. It ends with the test. */
 function inUnit(unit: string): string[] {
+  // one that has ended is not known any more
+  onTestFinished(() => void spawnSync('systemctl', ['--user', 'stop', unit]));
   const kept = Object.entries(process.env).filter(([name]) => /^(?:PATH|NACELLE_.*)$/.test(name));
   const env = kept.map(([name, value]) => `--setenv=${name}=${value}`);
   return [
@@ -43,9 +45,9 @@ function inUnit(unit: string): string[] {
 }
 
 const limits = { memory: '64m', pidsLimit: 20 };
-const service = `nacelle-test-${process.pid}.service`;
 
 it('a detached container has a scope of its own, and outlives the unit of the process that made it', async () => {
+  const service = `maker-${process.pid}.service`;
   const options = { image: 'host', command: ['sleep', '600'], detach: true, ...limits };
   const maker = startNode('detach', [JSON.stringify(options), 'wait'], { through: inUnit(service) });
   const id: string = JSON.parse((await maker.lines.next()).value);
@@ -58,7 +60,7 @@ it('a detached container has a scope of its own, and outlives the unit of the pr
       .split('\n')
       .map((line) => line.split(/=(.*)/)),
   );
-  expect(others).toEqual({ Description: `nacelle container ${id}`, Delegate: 'yes', ActiveState: 'active' });
+  expect(others).toEqual({ Description: `nacelle ${id}`, Delegate: 'yes', ActiveState: 'active' });
   expect(group).toMatch(new RegExp(`/app\\.slice/${scope}$`));
 
   systemctl('stop', service);
@@ -103,6 +105,7 @@ it('in a plain session limits hold in a scope, which goes with the process', asy
 });
 
 it('in a unit whose group is handed over, limits hold without a scope', async () => {
+  const service = `limited-${process.pid}.service`;
   expect(await runNode('user-limits', [], { through: inUnit(service) })).toEqual({
     own: expect.stringContaining(`/${service}/`),
     memory: 'memory-limit',
