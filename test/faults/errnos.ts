@@ -6,7 +6,8 @@ const opens = ['EMFILE', 'ENFILE', 'ENOMEM'];
 
 /**
  * What a call may say that is right and is made at a good time: the machine lacks something, its disk fails, a signal comes. Calls that
- * can't fail so are not here: those that look at the process itself, and those that change what every process may change of itself.
+ * can't fail so are not here: those that look at the process itself, those that change what every process may change of itself, and signals
+ * to a child, whose user namespace is the sender's or one below.
  */
 const errnos: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(
@@ -114,7 +115,6 @@ const errnos: Readonly<Record<string, readonly string[]>> = {
   clock_nanosleep: ['EINTR'],
   timerfd_settime: ['ENOMEM'],
   inotify_add_watch: ['ENOSPC', 'ENOMEM'],
-  pidfd_send_signal: ['EPERM'],
   landlock_create_ruleset: ['ENOMEM', 'EMFILE'],
   landlock_add_rule: ['ENOMEM'],
   landlock_restrict_self: ['ENOMEM', 'E2BIG'],

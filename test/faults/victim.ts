@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
 import { syscallTable } from '../../lib/security/syscalls/tables.js';
 import { compile } from '../fixtures/compile.js';
-import { entries, processes, readLink } from '../fixtures/host.js';
+import { entries, processInfo, readLink, shimOf } from '../fixtures/host.js';
 import { programFile } from '../fixtures/node.js';
 
 /** Whose call: Node's own, of the process with its threads; a shim's; or that of a process that a shim has started. */
@@ -79,6 +79,8 @@ class Talk {
 export class Victim {
   readonly #program: Talk;
   #tracer: Talk | null = null;
+  /** Looked for among all processes only when it is no longer there. */
+  #shim = 0;
   readonly scenarios: readonly string[];
   /** Of the Node process. */
   readonly pid: number;
@@ -100,7 +102,9 @@ export class Victim {
 
   /** The shim that serves this process, not those of its detached containers. */
   get shim(): number {
-    return processes().find(({ parent, command, state }) => parent === this.pid && command === 'nacelle-shim' && state !== 'Z')?.pid ?? 0;
+    const known = processInfo(this.#shim);
+    this.#shim = shimOf(this.pid, known ? [known] : [])?.pid ?? shimOf(this.pid)?.pid ?? 0;
+    return this.#shim;
   }
 
   /** What came of a scenario: its failures, those of tidying up too. */
