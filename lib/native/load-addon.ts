@@ -87,9 +87,15 @@ export function tryLock(fd: number, kind: 'shared' | 'exclusive'): boolean {
   return true;
 }
 
-/** A stream over an end of a pipe that the addon made; the stream closes the end. When no stream can be made, the end stays open. */
+/** A stream over an end of a pipe that the addon made. The end is closed with the stream, and at once when no stream can be made. */
 export function streamOf(fd: number, options: { readable: boolean; writable: boolean }): Socket {
-  const stream = attempt('watch a pipe', () => new PipeStream({ fd, ...options }));
+  let stream: Socket;
+  try {
+    stream = attempt('watch a pipe', () => new PipeStream({ fd, ...options }));
+  } catch (error) {
+    closeDescriptor(fd);
+    throw error;
+  }
   // this comes last: until here the addon closes the end when a Worker is terminated
   releaseDescriptor(fd);
   return stream;
@@ -108,10 +114,17 @@ export function connectLocal(address: string): LocalStream {
   const connected = loadNative().addon.connectLocal(address);
   if (typeof connected === 'number') throw nativeError(`connect to ${address.replace('\0', '@')}`, 'connect', -connected, address);
   const { fd, pid, uid } = connected;
+  return { stream: streamOf(fd, { readable: true, writable: true }), pid, uid };
+}
+
+/** A pipe to or from a process: a stream over the end that is ours, and the other end, which the caller closes. @throws SyscallError */
+export function streamedPipe(ours: 'read' | 'write'): { readonly stream: Socket; readonly other: number } {
+  const [readEnd, writeEnd] = binding().pipe();
+  const [own, other] = ours === 'read' ? [readEnd, writeEnd] : [writeEnd, readEnd];
   try {
-    return { stream: streamOf(fd, { readable: true, writable: true }), pid, uid };
+    return { stream: streamOf(own, { readable: ours === 'read', writable: ours === 'write' }), other };
   } catch (error) {
-    closeDescriptor(fd);
+    closeDescriptor(other);
     throw error;
   }
 }

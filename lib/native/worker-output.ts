@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { NacelleError, toError } from '../errors.js';
 import type { Plan, Slots } from '../plan/plan.js';
-import { binding, closeDescriptor, streamOf } from './load-addon.js';
+import { closeDescriptor, streamedPipe } from './load-addon.js';
 import { ownShim, type Shim } from './shim.js';
 import type { Task } from './task.js';
 
@@ -25,9 +25,7 @@ export interface Worker {
  * @throws when the process can't begin its work
  */
 export async function readWorker({ what, on = ownShim(), maxBytes = null, plan: planFor }: Worker): Promise<Readable> {
-  const [output, input] = binding().pipe();
-  // a socket gets the descriptor at once, and closes it whatever fails
-  const pipe = streamOf(output, { readable: true, writable: false });
+  const { stream: pipe, other: input } = streamedPipe('read');
   try {
     const { plan, slots } = planFor(input);
     return new WorkerOutput(pipe, await on.startPlan(plan, slots.descriptors), { what, maxBytes });

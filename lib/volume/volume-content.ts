@@ -5,7 +5,7 @@ import { hasCode, NacelleError, SyscallError, withCleanupError } from '../errors
 import { containerShim } from '../host/container-shim.js';
 import { privilege } from '../host/privilege.js';
 import { storeRoot } from '../host/store-path.js';
-import { binding, closeDescriptor, streamOf } from '../native/load-addon.js';
+import { binding, closeDescriptor, streamedPipe } from '../native/load-addon.js';
 import { attempting } from '../native/system-errors.js';
 import type { Task } from '../native/task.js';
 import { readWorker } from '../native/worker-output.js';
@@ -32,8 +32,7 @@ export async function packTree(tree: Tree, what: string): Promise<Readable> {
  */
 export async function fillFrom(name: string, source: Readable, signal?: AbortSignal): Promise<void> {
   await fill(name, async (folder) => {
-    const [output, input] = binding().pipe();
-    const sink = streamOf(input, { readable: false, writable: true });
+    const { stream: sink, other: output } = streamedPipe('write');
     try {
       const task = await startUnpacking(folder, output).finally(() => closeDescriptor(output));
       const feeding = pipeline(source, sink, signal ? { signal } : {}).catch(async (error: unknown) => {

@@ -5,7 +5,7 @@ import { hasCode, NacelleError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
 import { withUserNamespace } from '../../host/user-namespace.js';
 import { endOf } from '../../native/host-work.js';
-import { binding, closeDescriptor, streamOf } from '../../native/load-addon.js';
+import { closeDescriptor, streamedPipe } from '../../native/load-addon.js';
 import { goneWorker, readWorker } from '../../native/worker-output.js';
 import { ignoreErrors } from '../../process/streams/ignore-errors.js';
 import type { ParsedCopyFrom, ParsedCopyTo } from '../options/copy-options.js';
@@ -64,9 +64,7 @@ export class ContainerFiles {
   async #unpack(what: string, place: Where, { path, tar }: Extract<ParsedCopyTo, { type: 'tar' }>): Promise<void> {
     // a stream that fails before it is read has told its reason: the pipeline gives that
     ignoreErrors(tar);
-    const [output, input] = binding().pipe();
-    // a stream gets the descriptor at once, and closes it whatever fails
-    const sink = streamOf(input, { readable: false, writable: true });
+    const { stream: sink, other: output } = streamedPipe('write');
     try {
       const task = await withUserNamespace(place.maps, async (users) => {
         const { plan, slots } = planUnpackTo({ ...place, users }, path, output);

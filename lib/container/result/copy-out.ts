@@ -1,7 +1,7 @@
 import { toError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
 import { withUserNamespace } from '../../host/user-namespace.js';
-import { binding, closeDescriptor, streamOf } from '../../native/load-addon.js';
+import { closeDescriptor, streamedPipe } from '../../native/load-addon.js';
 import type { Task } from '../../native/task.js';
 import { confinedStage } from '../../plan/confined-worker.js';
 import { CLONE, O_PATH, SIGKILL } from '../../plan/constants.js';
@@ -46,8 +46,7 @@ export async function copyOut(inside: Inside, paths: readonly string[], options:
 /** @returns why not everything was read; `null` when it was */
 async function read(inside: Inside, paths: readonly string[], options: CopyOutOptions, chunks: Buffer[]): Promise<string | null> {
   const cancelSignal = options.cancelSignal?.aborted ? null : options.cancelSignal;
-  const [readEnd, writeEnd] = binding().pipe();
-  const stream = streamOf(readEnd, { readable: true, writable: false });
+  const { stream, other: writeEnd } = streamedPipe('read');
   let task: Task | undefined;
   const cancel = (): void => void task?.kill({ cause: 'cancel', signal: SIGKILL, tree: true }).catch(() => stream.destroy());
   try {

@@ -4,7 +4,7 @@ import { ImageError, NacelleError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
 import { lackOf, privilege } from '../../host/privilege.js';
 import { storeRoot } from '../../host/store-path.js';
-import { binding, closeDescriptor, streamOf } from '../../native/load-addon.js';
+import { closeDescriptor, streamedPipe } from '../../native/load-addon.js';
 import { wordsOf } from '../../native/system-errors.js';
 import type { ProgressListener } from '../../options/progress.js';
 import { deathOf, unpackPlan } from '../../plan/unpack-plan.js';
@@ -84,9 +84,7 @@ async function unpack(source: LayerSource, folder: string, { limits, onProgress,
   const blob = await source.open();
   try {
     const stages = await decompression(await compressionIn(blob));
-    const [output, input] = binding().pipe();
-    // A stream gets the descriptor at once, and closes it whatever fails.
-    const sink = streamOf(input, { readable: false, writable: true });
+    const { stream: sink, other: output } = streamedPipe('write');
     try {
       const { plan, slots } = unpackPlan({
         input: output,

@@ -11,8 +11,8 @@ import { attempt } from '../../native/system-errors.js';
  */
 export function streamOfCopy(fd: number, direction: 'read' | 'write'): Socket {
   const own = duplicateDescriptor(fd);
+  if (!isatty(own)) return streamOf(own, { readable: direction === 'read', writable: direction === 'write' });
   try {
-    if (!isatty(own)) return streamOf(own, { readable: direction === 'read', writable: direction === 'write' });
     const stream = attempt('watch a terminal', () => (direction === 'read' ? new ReadStream(own) : new WriteStream(own)));
     // libuv opens a terminal anew where it can, and the duplicate is still ours then
     const used: unknown = Reflect.get(Object(Reflect.get(stream, '_handle')), 'fd');

@@ -14,7 +14,7 @@ export interface OutletSource extends Readable {
   unref(): unknown;
 }
 
-/** What an outlet will read from. `open` is called when the program starts; `close` when it won't, or when `open` has thrown. */
+/** What an outlet will read from. `open` is called when the program starts, and closes all when it throws; `close` when none starts. */
 export interface UnopenedSource {
   open(): OutletSource;
   close(): void;
@@ -103,12 +103,11 @@ export class Outlet {
   #open({ onError }: OutletHooks): OutletSource | null {
     const unopened = this.#unopened;
     if (unopened === null) return null;
+    this.#unopened = null;
     try {
       this.#source = unopened.open();
-      this.#unopened = null;
       if (!this.#isRef) this.#source.unref();
     } catch (error) {
-      this.#destroy();
       onError(toError(error));
     }
     return this.#source;

@@ -18,7 +18,7 @@ import { streamFailed } from './stream-failed.js';
 /** Makes a pipe, close-on-exec: [read end, write end]. Throws when it can't. */
 export type MakePipe = () => readonly [number, number];
 
-/** Makes a stream of our end of a pipe; the end is closed with the stream. */
+/** Makes a stream of our end of a pipe. The end is closed with the stream, and at once when no stream can be made. */
 type MakeStream = (fd: number, options: { readable: boolean; writable: boolean }) => Socket;
 
 type Options = Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'input' | 'maxBuffer' | 'buffer' | 'pipesOnly'>;
@@ -221,22 +221,13 @@ export class Stdio implements ProgramStreams {
   }
 
   #makeStdin(): void {
-    const stdin = this.#stdinOf(this.#makePipe(0));
+    const stdin = this.#streamOf(this.#makePipe(0), { readable: false, writable: true });
     this.#owned.push({ close: () => stdin.destroy() });
     this.#stdin = stdin;
     // A program may close its stdin when it likes: what can't be written then is dropped.
     stdin.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') this.#onFailure(error);
     });
-  }
-
-  #stdinOf(own: number): Socket {
-    try {
-      return this.#streamOf(own, { readable: false, writable: true });
-    } catch (error) {
-      this.#closeEnd(own);
-      throw error;
-    }
   }
 
   #makeOutlet(stream: 1 | 2): Outlet {

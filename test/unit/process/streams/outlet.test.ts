@@ -179,7 +179,8 @@ describe('our ends of the pipes', () => {
       closed.push(fd);
       closeSync(fd);
     };
-    const refuse = (): never => {
+    const refuse = (fd: number): never => {
+      close(fd);
       throw new Error('no more');
     };
     const stdio = new Stdio(parseProgramOptions({ stdin: 'ignore' }), makePipe, close, refuse);
