@@ -97,6 +97,20 @@ export function oneOf(errors: readonly Error[]): Error | undefined {
   return first instanceof NacelleError ? toError(withCleanupError(first, allOf(others))) : allOf(errors);
 }
 
+/** Does all of these in turn, each even when one before it failed. @throws the failures as one */
+export async function doAll(works: readonly (() => unknown)[]): Promise<void> {
+  const failures: Error[] = [];
+  for (const work of works) {
+    try {
+      await work();
+    } catch (error) {
+      failures.push(toError(error));
+    }
+  }
+  const failure = oneOf(failures);
+  if (failure) throw failure;
+}
+
 /** A system call failed. The message says what was being done, on which path, and what usually cures it. */
 export class SyscallError extends NacelleError {
   override readonly name = 'SyscallError';

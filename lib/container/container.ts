@@ -16,9 +16,9 @@ import { parseCommand, parseTerminalSize } from '../process/options/process-opti
 import type { Encoding, Execution, RunResult, TerminalSize, Usage } from '../process/options/process-types.js';
 import { Program } from '../process/program.js';
 import { findContainer } from './detached/attach.js';
-import { partsOfAttached, partsOfLaunched } from './detached/detached-parts.js';
+import { partsOfAttached, partsOfLaunched, stateOfAttached } from './detached/detached-parts.js';
 import { launchDetached } from './detached/launch-detached.js';
-import { detachedContainers, stateOf } from './detached/list-containers.js';
+import { detachedContainers } from './detached/list-containers.js';
 import { pruneContainers } from './detached/prune-containers.js';
 import { containerEvents } from './events/container-events.js';
 import { type Waitable, waitFor } from './exec/wait-for.js';
@@ -138,7 +138,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    */
   static async attach(idOrName: string): Promise<Container> {
     const attached = await findContainer(parseOptions(word, idOrName, 'idOrName'));
-    return new Container(await partsOfAttached<Encoding>(attached), stateOf(attached.state, attached.record));
+    const state = stateOfAttached(attached);
+    return new Container(await partsOfAttached<Encoding>(attached), state);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   allOf,
+  doAll,
   ImageError,
   invalidOption,
   NacelleError,
@@ -106,5 +107,19 @@ describe('several failures', () => {
     expect(ours.cleanupError).toBeUndefined();
     expect(oneOf([ours, one, two])).toBe(ours);
     expect(ours.cleanupError).toMatchObject({ errors: [one, two] });
+  });
+});
+
+describe('doing all', () => {
+  it('goes on after a failure, in order, and tells all failures by the first', async () => {
+    const done: number[] = [];
+    const [first, second] = [new NacelleError('first', { code: 'ERR_TEST' }), new Error('second')];
+    const fail = (error: Error): (() => Promise<never>) => {
+      return () => Promise.reject(error);
+    };
+    const all = doAll([() => done.push(1), fail(first), async () => done.push(2), fail(second), () => done.push(3)]);
+    await expect(all).rejects.toMatchObject({ message: expect.stringContaining('first'), cleanupError: second });
+    expect(done).toEqual([1, 2, 3]);
+    await expect(doAll([() => done.push(4), () => undefined])).resolves.toBeUndefined();
   });
 });

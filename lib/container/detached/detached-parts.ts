@@ -10,6 +10,7 @@ import { Terminal } from '../../process/streams/terminal.js';
 import type { DenialListener } from '../../security/denials/denial-event.js';
 import { type LogPosition, logEnd } from '../logs/log-segments.js';
 import { LogStreams } from '../logs/log-streams.js';
+import type { State } from '../options/container-types.js';
 import type { Inside } from '../result/copy-out.js';
 import { RootChanges } from '../result/root-changes.js';
 import type { ContainerRecord, DetachedRecord } from '../start/container-record.js';
@@ -17,6 +18,7 @@ import { factsOf, insideOf, type Parts } from '../start/launch.js';
 import type { Attached } from './attach.js';
 import { DetachedStdin } from './detached-stdin.js';
 import type { Launched } from './launch-detached.js';
+import { stateOf } from './list-containers.js';
 
 /** What a handle of a detached container is made of, whether this process made the container or found it. */
 export interface DetachedParts<E extends Encoding> extends Parts<E> {
@@ -27,6 +29,16 @@ const BEGINNING: LogPosition = { segment: 0, bytes: 0 };
 
 export async function partsOfLaunched<E extends Encoding>({ record, task, connection, onDenied }: Launched): Promise<DetachedParts<E>> {
   return partsOf({ record, task, connection, onDenied }, record.detached, { descriptors: task.started.descriptors, from: BEGINNING });
+}
+
+/** The state that it was found in. Where that can't be told, nothing stays open. @throws SyscallError */
+export function stateOfAttached({ state, record, connection }: Attached): State {
+  try {
+    return stateOf(state, record);
+  } catch (error) {
+    connection?.close();
+    throw error;
+  }
 }
 
 /** @throws what the shim refuses */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { isFrozen } from '../../cgroup/freezer.js';
-import { hasCode, NacelleError } from '../../errors.js';
+import { doAll, isNacelleError, NacelleError } from '../../errors.js';
 import type { Connection } from '../../native/connection.js';
 import { abortSignal } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
@@ -89,8 +89,12 @@ export class Life<E extends Encoding = Encoding> {
     const [before, files] = [this.inside, this.files];
     this.inside = inside;
     this.files = this.#filesIn(inside);
-    await files?.close();
-    before?.close();
+    await doAll([() => files?.close(), () => before?.close()]);
+  }
+
+  /** Whether its program has ended for good: unlike {@link state} this asks no group, so that whoever ends the container needs none. */
+  get hasEnded(): boolean {
+    return this.#state === 'stopped';
   }
 
   /** Others may pause a detached container too, or let it go on: its groups tell. */
@@ -114,8 +118,8 @@ export class Life<E extends Encoding = Encoding> {
     try {
       this.learn();
     } catch (error) {
-      // the end is told also where the note of the container was damaged
-      if (!hasCode(error, 'ERR_NOTE')) throw error;
+      // the end is told also where the note is damaged, or can't be read: it is judged by the limits that were known
+      if (!isNacelleError(error)) throw error;
     }
   }
 
@@ -220,9 +224,7 @@ export class Life<E extends Encoding = Encoding> {
   /** Closes the handle of a detached container, which goes on. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.held.program.streams.close();
-    await this.held.changes?.close();
-    this.inside?.close();
-    this.connection?.close();
+    const { program, changes } = this.held;
+    await doAll([() => program.streams.close(), () => changes?.close(), () => this.inside?.close(), () => this.connection?.close()]);
   }
 }

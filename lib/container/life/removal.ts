@@ -1,4 +1,4 @@
-import { NacelleError } from '../../errors.js';
+import { doAll, NacelleError } from '../../errors.js';
 import type { Life } from './life.js';
 import { kill } from './stop.js';
 
@@ -14,7 +14,7 @@ export async function remove(life: Life, { force }: { force: boolean }): Promise
 async function removeDetached(life: Life): Promise<void> {
   const { task } = life.held;
   try {
-    if (life.state !== 'stopped') await kill(life);
+    await kill(life);
     // a task that is closed is not started again, whoever asks for that now
     await task.close();
   } finally {
@@ -27,8 +27,8 @@ async function removeOwn(life: Life): Promise<void> {
   const ended = life.end();
   // the caller waits for the removal, so Node stays alive for it, also after `unref`
   task.ref();
-  try {
-    if (life.state !== 'stopped') await kill(life);
+  const end = async (): Promise<void> => {
+    await kill(life);
     // so that it is not started again, whoever asks for that now; how it ends is told by `ended`
     task.close().catch(() => undefined);
     await ended.catch((error: unknown) => {
@@ -36,10 +36,7 @@ async function removeOwn(life: Life): Promise<void> {
       const left = error instanceof NacelleError ? error.cleanupError : undefined;
       if (left) throw left;
     });
-  } finally {
-    program.streams.close();
-    await life.files?.close();
-    await changes?.close().finally(() => release());
-  }
+  };
+  await doAll([end, () => program.streams.close(), () => life.files?.close(), () => changes?.close(), () => changes && release()]);
   life.own?.tellAtEnd({ type: 'destroy' });
 }

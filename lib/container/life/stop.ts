@@ -1,4 +1,6 @@
+import { toError } from '../../errors.js';
 import { clearTimeout, setTimeout } from '../../native/clock.js';
+import { Deferred } from '../../native/deferred.js';
 import { delay } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { unlessAborted } from '../../process/abort.js';
@@ -14,13 +16,13 @@ const stopOptions = waitOptions.extend({ timeout: delay.optional() });
 
 export async function kill(life: Life, signal: NodeJS.Signals | number = 'SIGKILL'): Promise<void> {
   const number = signalNumber(signal);
-  if (life.state === 'stopped') return;
+  if (life.hasEnded) return;
   await send(life, number, { tree: number === SIGKILL });
 }
 
 async function send(life: Life, signal: number, { tree }: { tree: boolean }): Promise<void> {
   // between two runs there is nobody to hear it
-  if (life.state !== 'restarting') life.own?.tell(killOf(signal));
+  if (life.own !== null && life.state !== 'restarting') life.own.tell(killOf(signal));
   await life.held.task.kill({ cause: 'caller', signal, tree });
 }
 
@@ -41,9 +43,11 @@ export async function stop<E extends Encoding>(
     tellAtEnd(life, { type: 'stop' });
     await send(life, life.record.current.stopSignal, { tree: false });
     if (life.state === 'paused') await resume(life);
-    const timer = setTimeout(() => void kill(life).catch(() => undefined), timeout);
+    const late = new Deferred<never>();
+    // what can't be killed would be waited for without end
+    const timer = setTimeout(() => void kill(life).catch((error: unknown) => late.reject(toError(error))), timeout);
     try {
-      return await untilEnd();
+      return await Promise.race([untilEnd(), late.promise]);
     } finally {
       clearTimeout(timer);
     }

@@ -97,9 +97,19 @@ describe('a note that is damaged', () => {
     expect(await Container.list()).toHaveLength(2);
   });
 
-  it('lets its container be killed and waited for by whoever has it', async () => {
+  it.each<Damage>([
+    ['damaged', (_, path) => void writeFileSync(path, '{')],
+    // open(2): ELOOP
+    [
+      'not to be read',
+      (_, path) => {
+        rmSync(path);
+        symlinkSync(path, path);
+      },
+    ],
+  ])('that is %s lets its container be killed and waited for by whoever has it', async (_, damage) => {
     const container = await started();
-    writeFileSync(fileOf(container.id, 'note'), '{');
+    damage('', fileOf(container.id, 'note'));
     await container.kill();
     expect(await container.wait()).toMatchObject({ status: 'signalled', signal: 'SIGKILL' });
     await container.remove();
