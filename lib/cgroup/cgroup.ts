@@ -5,7 +5,7 @@ import { cgroupLayout, type GroupLayout, groupLayout } from '../host/cgroup-base
 import { deviceFilter } from '../host/device-filter-support.js';
 import { hostEnvironment } from '../host/environment.js';
 import { asyncDispose } from '../native/async-dispose.js';
-import { carryOut, type Holding } from '../native/host-work.js';
+import { carryOut } from '../native/host-work.js';
 import { start } from '../native/shim.js';
 import type { TaskEnd } from '../native/task.js';
 import type { Limits } from '../options/limits.js';
@@ -27,7 +27,7 @@ import type { ReadFile } from './files/interface-file-formats.js';
 import { freeze, lift, thaw, untilEmpty } from './freezer.js';
 import { basesBeside, groupControllers, homeOf, pathOf, planGroup, planKill } from './group-plan.js';
 import { findDisks, groupFiles } from './group-probe.js';
-import { makeGroup, removeGroup, withoutGroup } from './make-group.js';
+import { makeGroup, type OwnedGroup, removeGroup, withoutGroup } from './make-group.js';
 import { moveAbove, moveTo } from './move-processes.js';
 import { holdGroups } from './parent-folders.js';
 import { realTimeAbove } from './real-time.js';
@@ -46,7 +46,7 @@ export class Cgroup implements AsyncDisposable {
   readonly paths: Record<string, string>;
   readonly controllers: string[];
   /** What removes the group with its owner; `null` for a group that was opened, or persists. */
-  readonly #owned: Holding | null;
+  readonly #owned: OwnedGroup | null;
   #removed: Promise<void> | undefined;
 
   /** Whether it goes with this process. @internal */
@@ -54,7 +54,7 @@ export class Cgroup implements AsyncDisposable {
     return this.#owned !== null;
   }
 
-  private constructor(name: string, paths: Readonly<Record<string, string>>, owned: Holding | null) {
+  private constructor(name: string, paths: Readonly<Record<string, string>>, owned: OwnedGroup | null) {
     this.name = name;
     this.paths = { ...paths };
     this.controllers = Object.keys(paths).filter((key) => key !== 'unified');

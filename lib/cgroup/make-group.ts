@@ -1,8 +1,8 @@
 import { toError, withCleanupError } from '../errors.js';
 import { groupLayout } from '../host/cgroup-base.js';
-import { writeRecord } from '../host/journal.js';
+import { making, removing, writeRecord } from '../host/journal.js';
 import { owner } from '../host/owner.js';
-import { carryOut, type Holding, hold, release, undone } from '../native/host-work.js';
+import { carryOut, type Holding, hold, undone } from '../native/host-work.js';
 import { isShimLost } from '../native/shim-error.js';
 import { newId } from '../plan/id.js';
 import { NONE, type Plan, type Slots } from '../plan/plan.js';
@@ -11,15 +11,22 @@ import { basesBeside, foldersAbove, type GroupPlan, pathOf, planRemoval } from '
 import { recordsOf } from './group-records.js';
 import { claim, isOnTheWay, noteMissing } from './parent-folders.js';
 
+/** What removes a group with its owner. */
+export interface OwnedGroup extends Holding {
+  /** The steps that remove its record. */
+  readonly forget: readonly Step[];
+}
+
 /** Makes the folders. What is given back removes them when its owner ends; `null` for what persists. */
-export async function makeGroup(name: string, group: GroupPlan, slots: Slots, persist: boolean): Promise<Holding | null> {
+export async function makeGroup(name: string, group: GroupPlan, slots: Slots, persist: boolean): Promise<OwnedGroup | null> {
   noteMissing(group.folders.flatMap((path) => foldersAbove(path, name)));
   claim(Object.values(group.paths));
   const removal = removalOf(name, group.paths);
   if (!persist) {
     // the record comes before the folders: whoever reaps after this process and its shim finds the folders by it
     const forget = writeRecord(await owner(groupLayout()), newId(), recordsOf(removal.undo));
-    return hold({ ...removal, prepare: group.prepare, undo: [...removal.undo, ...forget] }, slots.descriptors);
+    const plan = { ...removal, prepare: group.prepare, undo: [...removal.undo, ...forget] };
+    return { ...(await making(forget, () => hold(plan, slots.descriptors))), forget };
   }
   try {
     await carryOut({ ...removal, prepare: group.prepare, undo: [] }, slots.descriptors);
@@ -33,7 +40,7 @@ export async function makeGroup(name: string, group: GroupPlan, slots: Slots, pe
 interface MadeGroup {
   readonly name: string;
   readonly paths: Readonly<Record<string, string>>;
-  readonly owned: Holding | null;
+  readonly owned: OwnedGroup | null;
 }
 
 /** Removes a group after a failure. @returns the error to throw: the failure itself, with that of the removal if it failed too */
@@ -48,13 +55,13 @@ export async function withoutGroup({ name, paths, owned }: MadeGroup, error: unk
 }
 
 /** Removes a group, by what holds it or, of one that persists, by its folders. @throws SyscallError */
-export async function removeGroup(name: string, paths: Readonly<Record<string, string>>, owned: Holding | null): Promise<void> {
+export async function removeGroup(name: string, paths: Readonly<Record<string, string>>, owned: OwnedGroup | null): Promise<void> {
   if (owned === null) {
     await carryOut(removalOf(name, paths));
     return;
   }
   try {
-    await release([owned]);
+    await removing(owned.forget, owned);
   } catch (error) {
     // the task that would have removed the group ended with the shim: the next use works off its record, which must not be left when this
     // returns

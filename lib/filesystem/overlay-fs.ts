@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { NacelleError, UnsupportedError } from '../errors.js';
 import { containerShim } from '../host/container-shim.js';
-import { type HostRecord, writeRecord } from '../host/journal.js';
+import { type HostRecord, making, writeRecord } from '../host/journal.js';
 import { isWithin } from '../host/mountinfo.js';
 import { mounter, type Privilege, privilege } from '../host/privilege.js';
 import { reapFirst } from '../host/reap.js';
@@ -215,7 +215,8 @@ function ownedBy(root: Ownership, own: Privilege): Ownership {
 
 async function holdWork(work: Place | null, { persist }: OverlaySettings, { id, shim }: { id: string; shim: Shim }): Promise<Holding[]> {
   if (!work?.made) return [];
-  return [await holdPlanned(planWork(work.path, record(`${id}-work`, { persist, shim }, [{ kind: 'tree', path: work.path }])), shim)];
+  const forget = record(`${id}-work`, { persist, shim }, [{ kind: 'tree', path: work.path }]);
+  return [await making(forget ?? [], () => holdPlanned(planWork(work.path, forget), shim))];
 }
 
 async function make(source: OverlaySource, id: string, target: Place, persist: boolean): Promise<{ holding: Holding; changes: number }> {
@@ -230,7 +231,8 @@ async function make(source: OverlaySource, id: string, target: Place, persist: b
       { kind: 'mount', path, source: source.source },
       ...(made ? ([{ kind: 'folder', path }] satisfies HostRecord[]) : []),
     ]);
-    return { holding: await holdPlanned(planHold(mount, path, { madeTarget: made, forget })), changes };
+    const holding = await making(forget ?? [], () => holdPlanned(planHold(mount, path, { madeTarget: made, forget })));
+    return { holding, changes };
   } catch (error) {
     if (changes !== undefined) closeDescriptor(changes);
     throw error;

@@ -1,15 +1,14 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasCleanupError, hasCode, NacelleError } from '../errors.js';
+import { hasCode, NacelleError } from '../errors.js';
 import { endOf, type Holding, hold } from '../native/host-work.js';
 import { runtimeDir } from '../native/runtime-dir.js';
 import { ownShim } from '../native/shim.js';
-import { isShimLost } from '../native/shim-error.js';
 import { attempt } from '../native/system-errors.js';
 import { NONE, planOf } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { idPool } from './id-pool.js';
-import { dropRecord, recordsDir, writeRecord } from './journal.js';
+import { dropRecord, dropUnlessLeft, recordsDir, writeRecord } from './journal.js';
 import { rangeFile } from './privilege.js';
 
 /** A range of ids that one container has, and no other. */
@@ -75,8 +74,7 @@ async function take(start: number, id: string): Promise<IdLease | null> {
     held = await hold(planOf({ prepare, undo }));
   } catch (error) {
     rmSync(whole, { force: true });
-    // a record of what may still be there is kept for the next reap
-    if (!isShimLost(error) && !hasCleanupError(error)) dropRecord(forget);
+    dropUnlessLeft(forget, error);
     if (hasCode(error, 'EEXIST')) return null;
     throw error;
   }

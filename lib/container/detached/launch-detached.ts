@@ -3,7 +3,7 @@ import { hasCode, NacelleError, SyscallError } from '../../errors.js';
 import type { GroupLayout } from '../../host/cgroup-base.js';
 import { containerShim } from '../../host/container-shim.js';
 import { type DetachedLayout, leaveUnit, type ShimPlace } from '../../host/detached-layout.js';
-import { type HostRecord, KEPT, writeRecord } from '../../host/journal.js';
+import { type HostRecord, KEPT, making, writeRecord } from '../../host/journal.js';
 import { EVIDENCE, ownBases, reapFirst, writeBases } from '../../host/reap.js';
 import { storeRoot } from '../../host/store-path.js';
 import type { Connection } from '../../native/connection.js';
@@ -101,9 +101,10 @@ async function launchOn(
     const heldSlots = [...(lease === null ? [] : [lease.fd]), ...prepared.locks].map((fd) => slots.give(fd));
     const whole = keptPlan(plan, { prepared, detach, onHost, log, pipes, heldSlots, moved, forget: [...own, ...kept] });
     const record = recordOf(prepared, whole, detachedRecord(prepared, plan, { pipes, logs, detach }));
-    writeNote(record);
-    const task = await connection.startPlan(whole, slots.descriptors);
-    return { record, task };
+    return await making([...own, ...kept], async () => {
+      writeNote(record);
+      return { record, task: await connection.startPlan(whole, slots.descriptors) };
+    });
   } finally {
     pipes.close();
     await lease?.close();

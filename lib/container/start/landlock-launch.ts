@@ -2,14 +2,13 @@ import { hostname as hostHostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { geteuid } from 'node:process';
 import type { GroupPlan } from '../../cgroup/group-plan.js';
-import { hasCleanupError, UnsupportedError } from '../../errors.js';
+import { UnsupportedError } from '../../errors.js';
 import { type GroupLayout, groupLayout } from '../../host/cgroup-base.js';
-import { dropRecord, type HostRecord, writeRecord } from '../../host/journal.js';
+import { type HostRecord, making, writeRecord } from '../../host/journal.js';
 import { landlockAbi } from '../../host/landlock-abi.js';
 import { owner } from '../../host/owner.js';
 import { now } from '../../native/clock.js';
 import { ownerName, start } from '../../native/shim.js';
-import { isShimLost } from '../../native/shim-error.js';
 import { OWN_NAME } from '../../plan/constants.js';
 import { newId } from '../../plan/id.js';
 import { type Plan, Slots } from '../../plan/plan.js';
@@ -62,15 +61,11 @@ export async function launchLandlock<E extends Encoding>(
     () => undefined,
   );
   const journal = prepared.records.length === 0 ? [] : writeRecord(ownerName(), prepared.id, prepared.records);
-  try {
+  return making(journal, async () => {
     const streams = await program.open({ isConfined: true });
     const plan = planLandlock({ ...prepared, options: options.process, streams, journal, park });
-    return await launchPlanned(program, prepared, { plan, park });
-  } catch (error) {
-    // a record of what may still be there is kept for the next reap
-    if (!isShimLost(error) && !hasCleanupError(error)) dropRecord(journal);
-    throw error;
-  }
+    return launchPlanned(program, prepared, { plan, park });
+  });
 }
 
 async function launchPlanned<E extends Encoding>(

@@ -1,12 +1,11 @@
 import { countersSince, readUsage } from '../../cgroup/stats/usage.js';
-import { hasCleanupError, NacelleError } from '../../errors.js';
+import { NacelleError } from '../../errors.js';
 import { planWork } from '../../filesystem/overlay-plan.js';
-import { dropRecord, writeRecord } from '../../host/journal.js';
+import { dropUnlessLeft, writeRecord } from '../../host/journal.js';
 import type { Image } from '../../image/image.js';
 import { endOf, type Holding, hold, undone } from '../../native/host-work.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import type { Shim } from '../../native/shim.js';
-import { isShimLost } from '../../native/shim-error.js';
 import type { Task, TaskEnd } from '../../native/task.js';
 import { joinParts } from '../../plan/plan.js';
 import { comparedWith } from '../../plan/recipe.js';
@@ -212,8 +211,7 @@ function holdFolder(path: string, record: readonly Step[], on: Shim): Promise<Ho
 
 /** Removes what is on the host for a container that could not be made. @returns the error to throw */
 async function leave({ disk, diskRecord, groupRecord, claim }: OnHost, error: unknown): Promise<unknown> {
-  // a record of what may still be there is kept for the next reap
-  if (!isShimLost(error) && !hasCleanupError(error)) dropRecord([...diskRecord, ...groupRecord, ...claim.undone]);
+  dropUnlessLeft([...diskRecord, ...groupRecord, ...claim.undone], error);
   return undone(disk, error);
 }
 
