@@ -42,7 +42,7 @@ export function typeOf(fd: number): NamespaceType {
 }
 
 export function inodeOf(fd: number): bigint {
-  return fstatSync(fd, { bigint: true }).ino;
+  return attempt('look at a namespace', () => fstatSync(fd, { bigint: true }).ino);
 }
 
 /** The user namespace that owns this one; of a user namespace, its parent. */

@@ -1,10 +1,10 @@
 import { closeSync, mkdirSync, openSync, realpathSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { invalidOption, NacelleError } from '../errors.js';
+import { invalidOption, NacelleError, withCleanupError } from '../errors.js';
 import { hostEnvironment } from '../host/environment.js';
 import { treeGroup } from '../host/tree-group.js';
 import { asyncDispose } from '../native/async-dispose.js';
-import { during } from '../native/host-work.js';
+import { during, endOf } from '../native/host-work.js';
 import { closeDescriptor } from '../native/load-addon.js';
 import { start } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
@@ -106,15 +106,20 @@ export class Namespace implements AsyncDisposable {
     const slots = new Slots();
     const { plan, slots: bySlot } = planNamespaces(seen, owner, slots);
     const task = await shim.startPlan(plan, slots.descriptors);
-    const keeps = parsed.types.includes('pid');
-    const made = [...bySlot].map(([type, slot]) => {
-      const fd = task.started.descriptors.get(slot);
-      if (fd === undefined) throw new NacelleError(`the shim gave no ${type} namespace back`, { code: 'ERR_INTERNAL' });
-      return [type, new Namespace(fd, type, type === 'pid' ? task : null)] as const;
-    });
-    if (keeps) task.unref();
-    else await task.close();
-    return Object.fromEntries(made) as Record<T, Namespace>;
+    const { descriptors } = task.started;
+    try {
+      const made = [...bySlot].map(([type, slot]) => {
+        const fd = descriptors.get(slot);
+        if (fd === undefined) throw new NacelleError(`the shim gave no ${type} namespace back`, { code: 'ERR_INTERNAL' });
+        return [type, new Namespace(fd, type, type === 'pid' ? task : null)] as const;
+      });
+      if (parsed.types.includes('pid')) task.unref();
+      else await task.close();
+      return Object.fromEntries(made) as Record<T, Namespace>;
+    } catch (error) {
+      for (const fd of descriptors.values()) closeDescriptor(fd);
+      throw withCleanupError(error, await endOf(task));
+    }
   }
 
   /**
