@@ -49,10 +49,7 @@ class Lease {
   static async take(root: string): Promise<Lease> {
     // the lock is shared, as a process that removes something would take a file that is not locked yet for that of a dead process
     return withLock(root, 'shared', async () => {
-      const name = randomUUID();
-      const path = join(await makeFolder(join(root, 'leases')), name);
-      const file = await open(path, 'wx+', 0o600);
-      tryLock(file.fd, 'exclusive');
+      const { name, path, file } = await lockedFile(root, async () => undefined);
       return new Lease(root, path, name, file);
     });
   }
@@ -152,13 +149,30 @@ export interface HandedLease {
   close(): Promise<void>;
 }
 
+/** A new file of a lease, locked, with what `fill` writes: none after a failure. The caller has the store's lock. */
+async function lockedFile(
+  root: string,
+  fill: (file: FileHandle) => Promise<unknown>,
+): Promise<{ readonly name: string; readonly path: string; readonly file: FileHandle }> {
+  const name = randomUUID();
+  const path = join(await makeFolder(join(root, 'leases')), name);
+  const file = await open(path, 'wx+', 0o600);
+  try {
+    tryLock(file.fd, 'exclusive');
+    await fill(file);
+    return { name, path, file };
+  } catch (error) {
+    await file.close();
+    // the file of a dead process at worst, which the next prune removes
+    await unlink(path).catch(() => undefined);
+    throw error;
+  }
+}
+
 /** Takes a lease of its own for digests that are in use already. */
 export async function handedLease(digests: readonly string[], root = storeRoot()): Promise<HandedLease> {
   return withLock(root, 'shared', async () => {
-    const path = join(await makeFolder(join(root, 'leases')), randomUUID());
-    const file = await open(path, 'wx+', 0o600);
-    tryLock(file.fd, 'exclusive');
-    await file.write(JSON.stringify(digests));
+    const { path, file } = await lockedFile(root, (made) => made.write(JSON.stringify(digests)));
     return { fd: file.fd, path, close: () => file.close() };
   });
 }
