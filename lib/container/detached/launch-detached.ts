@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { hasCode, NacelleError, SyscallError } from '../../errors.js';
+import { hasCode, NacelleError, SyscallError, toError, withCleanupError } from '../../errors.js';
 import type { GroupLayout } from '../../host/cgroup-base.js';
 import { containerShim } from '../../host/container-shim.js';
 import { type DetachedLayout, leaveUnit, type ShimPlace } from '../../host/detached-layout.js';
@@ -7,6 +7,8 @@ import { type HostRecord, KEPT, making, writeRecord } from '../../host/journal.j
 import { EVIDENCE, ownBases, reapFirst, writeBases } from '../../host/reap.js';
 import { storeRoot } from '../../host/store-path.js';
 import type { Connection } from '../../native/connection.js';
+import { endOf } from '../../native/host-work.js';
+import { isShimLost } from '../../native/shim-error.js';
 import { attempting } from '../../native/system-errors.js';
 import type { Task } from '../../native/task.js';
 import { O_PATH, OWN_NAME } from '../../plan/constants.js';
@@ -27,6 +29,7 @@ import { claimStep, giveBackStep, requireUsers } from '../start/container-users.
 import { withNetwork } from '../start/joined-network.js';
 import { type Prepared, prepare } from '../start/prepare.js';
 import { requireWithoutRoot } from '../start/without-root.js';
+import { findContainer } from './attach.js';
 import { containerFolder } from './container-folders.js';
 import { makeNamesFolder, nameFile, nameTaken } from './names.js';
 import { writeNote } from './note.js';
@@ -71,8 +74,26 @@ async function launchInOwnShim(options: ParsedOptions, detach: DetachOptions): P
     }
   } catch (error) {
     connection.close();
+    if (isShimLost(error)) throw await withoutContainer(id, error);
     const isTaken = options.name !== null && error instanceof SyscallError && error.step === 'link' && hasCode(error, 'EEXIST');
     throw isTaken ? nameTaken(options.name, error) : error;
+  }
+}
+
+/**
+ * Removes what a shim may have made that this process has lost: the shim goes on, and would keep the container and its name.
+ *
+ * @returns the error to throw
+ */
+async function withoutContainer(id: string, error: unknown): Promise<unknown> {
+  try {
+    const { task, connection } = await findContainer(id);
+    const failure = await endOf(task);
+    connection?.close();
+    return failure ? withCleanupError(error, failure) : error;
+  } catch (failure) {
+    // the shim has died, and the next reap removes the rest
+    return isShimLost(failure) || hasCode(failure, 'ERR_NO_CONTAINER') ? error : withCleanupError(error, toError(failure));
   }
 }
 
