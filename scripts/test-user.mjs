@@ -1,5 +1,6 @@
 // Runs integration tests as an ordinary user with subordinate ids: without groups, then with groups that root handed over. What needs root is
 // left out: npm test runs that. Arguments go to vitest; files among them run without groups, after --groups with them.
+import { join } from 'node:path';
 import { geteuid, pid } from 'node:process';
 import { tsImport } from 'tsx/esm/api';
 import { addingReport } from './reports.mjs';
@@ -9,19 +10,25 @@ import { vitestAsUser, withIds } from './vitest-as-user.mjs';
 /** @type {typeof import('../test/fixtures/delegated-groups.js')} */
 const { groupsBelowOwn, handOver, joining, removeHandedOver } = await tsImport('../test/fixtures/delegated-groups.ts', import.meta.url);
 
-const container = (...names) => names.map((name) => `test/integration/container/${name}.test.ts`);
+const files = (folder, ...names) => names.map((name) => join('test/integration', folder, `${name}.test.ts`));
+const container = (...names) => files('container', ...names);
 
 /** Those whose tests `requires` containers, whosever these are. */
 const FILES = [
   ...container('basics', 'copy', 'exec-refused', 'exec-streams', 'execution', 'filesystem', 'links', 'lifecycle'),
   ...container('network', 'results', 'run-events', 'streams', 'connect-terminal', 'copy-files', 'copy-paths', 'hostile-image'),
   ...container('links-between-mounts', 'mounts', 'pump', 'removal', 'seccomp-profile', 'security', 'tty-many'),
+  ...files('volume', 'below-mounts', 'image-mount', 'in-containers', 'volume'),
 ];
 /** Those whose tests `requires` groups as well. */
 const WITH_GROUPS = [
   ...container('cancel', 'causes', 'denials', 'ended', 'exec', 'exec-attacks', 'exec-paused', 'exec-tree', 'group-add', 'health'),
   ...container('hostile-program', 'inspect', 'limits', 'memory', 'namespaces', 'own-events', 'record', 'refused', 'regressions'),
   ...container('restart', 'tty', 'undo', 'untrusted', 'update', 'wait-for', 'ways-out'),
+  ...files('detached', 'detached', 'events', 'half-made', 'health-events', 'log-content', 'logs', 'lying-shim', 'note', 'spare-shim'),
+  ...files('detached', 'stdin', 'terminal', 'two-handles'),
+  ...files('image', 'commit', 'names', 'prune'),
+  ...files('.', 'bundled', 'host-work', 'namespace', 'workers', 'wrong-side'),
 ];
 
 async function asUser(args, groups = []) {

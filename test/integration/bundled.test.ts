@@ -9,7 +9,7 @@ import { requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true });
+const { describe, it } = requires({ containers: true });
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 const folder = temporaryFolder();

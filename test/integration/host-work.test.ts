@@ -10,7 +10,7 @@ import { requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true });
+const { describe, it } = requires({ containers: true });
 const folder = temporaryFolder();
 
 /** A folder, which `unlink` refuses. */

@@ -14,7 +14,10 @@ import { requires } from '../fixtures/requires.js';
 import { until } from '../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['lsns', 'ip', 'nsenter', 'unshare', 'mount', 'grep', 'hostname'], kernel: '5.6' });
+const tools = ['lsns', 'ip', 'nsenter', 'unshare', 'mount', 'grep', 'hostname'];
+const { describe, it } = requires({ containers: true, groups: true, tools, kernel: '5.6' });
+/** Maps of any ids, the namespaces of others, files that show a namespace to others. */
+const asRoot = requires({ root: true, tools, kernel: '5.6' });
 const exec = promisify(execFile);
 
 const made: Namespace[] = [];
@@ -57,7 +60,7 @@ describe('new namespaces', () => {
     expect(namespaceOf('self', type)).toBe(before);
   });
 
-  it('all at once, owned by the new user namespace', async () => {
+  asRoot.it('all at once, owned by the new user namespace', async () => {
     const all = await create([...namespaceTypes]);
     for (const type of namespaceTypes.filter((name) => name !== 'user')) {
       expect((await keep(all[type].owner())).inode).toBe(all.user.inode);
@@ -67,7 +70,7 @@ describe('new namespaces', () => {
     await expect(all.net.parent()).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
   });
 
-  it('map ids, and keep setgroups where the maker may', async () => {
+  asRoot.it('map ids, and keep setgroups where the maker may', async () => {
     const map = [{ inside: 0, outside: 100_000, count: 1000 }];
     const { user } = await create(['user'], { uidMap: map, gidMap: map });
     const { stdout } = await user.run(['sh', '-c', 'cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; id -u; id -g']);
@@ -143,14 +146,14 @@ describe('programs', () => {
     expect((await net.run(['sh', '-c', 'id -u; echo $$'], { with: Object.values(others) })).stdout).toBe('0\n2\n');
   });
 
-  it('run in a user namespace beside a namespace that is not its own', async () => {
+  asRoot.it('run in a user namespace beside a namespace that is not its own', async () => {
     const { user } = await create(['user']);
     const { net } = await create(['net']);
     const { stdout } = await user.run(['readlink', '/proc/self/ns/user', '/proc/self/ns/net'], { with: [net] });
     expect(stdout).toBe(`user:[${user.inode}]\nnet:[${net.inode}]\n`);
   });
 
-  it('see the same as with nsenter', async () => {
+  asRoot.it('see the same as with nsenter', async () => {
     const child = spawn('unshare', ['-n', '-u', 'sleep', 'infinity'], { stdio: 'ignore' });
     const ended = once(child, 'exit');
     try {
@@ -199,7 +202,7 @@ describe('programs', () => {
 });
 
 describe('the list', () => {
-  it('is lsns’s', async () => {
+  asRoot.it('is lsns’s', async () => {
     const child = spawn('unshare', ['-n', '-i', 'sleep', 'infinity'], { stdio: 'ignore' });
     const ended = once(child, 'exit');
     try {
@@ -255,7 +258,7 @@ describe('a pinned namespace', () => {
     pinned.clear();
   });
 
-  it('lives without a process, and is what ip netns works with, in other mount namespaces too', async () => {
+  asRoot.it('lives without a process, and is what ip netns works with, in other mount namespaces too', async () => {
     const ownRun = ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs test /run && "$@"', 'sh'];
     // what ip netns makes of /run/netns, where it comes first; the machine's own, hidden, may be listed before
     const [command = '', ...args] = [...ownRun, 'sh', '-c', 'ip netns add a && cat /proc/self/mountinfo'];
@@ -273,7 +276,7 @@ describe('a pinned namespace', () => {
     });
   });
 
-  it('of every type but mnt can be opened again', async () => {
+  asRoot.it('of every type but mnt can be opened again', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'nacelle-test-'));
     try {
       const types = namespaceTypes.filter((type) => type !== 'mnt');
@@ -290,7 +293,7 @@ describe('a pinned namespace', () => {
     }
   });
 
-  it('takes no file that is there, and leaves it alone', async () => {
+  asRoot.it('takes no file that is there, and leaves it alone', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'nacelle-test-'));
     try {
       const path = join(folder, 'file');

@@ -4,7 +4,7 @@ import { runNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox'] });
 
 interface Seen {
   shims: number;

@@ -6,7 +6,7 @@ import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true });
+const { describe, it } = requires({ containers: true });
 
 // Types refuse these. The shim does, too: a plan may come from elsewhere.
 const wrong = (step: { op: string; host?: boolean } & Record<string, unknown>): Step => step as unknown as Step;

@@ -14,7 +14,8 @@ import { temporaryFolder } from '../../fixtures/temporary.js';
 import { layoutOf } from '../../fixtures/tiny-image.js';
 
 useLeakCheck();
-const { it, describe } = requires({ root: true, tools: ['tar', 'busybox', 'umoci'] });
+const { it, describe } = requires({ containers: true, groups: true, tools: ['tar', 'busybox'] });
+const asRoot = requires({ root: true, tools: ['tar', 'busybox', 'umoci'] });
 
 const folder = temporaryFolder();
 const store = useNewStore(folder);
@@ -102,7 +103,7 @@ describe('commit', () => {
     return container;
   }
 
-  it('makes an image that has the changes, and runs as it says', async () => {
+  asRoot.it('makes an image that has the changes, and runs as it says', async () => {
     await using container = await changed();
     const options = {
       reference: 'local/committed:1',
@@ -207,7 +208,7 @@ describe('commit', () => {
     }
   });
 
-  it('of an overlay has each of its folders as a layer', async () => {
+  asRoot.it('of an overlay has each of its folders as a layer', async () => {
     const [low, high] = ['low', 'high'].map((name) => join(folder, `lower-${name}`));
     for (const path of [low, high]) mkdirSync(path ?? '', { recursive: true });
     writeFileSync(join(low ?? '', 'a'), 'low');

@@ -13,7 +13,7 @@ import { layoutOf, tarOf } from '../../fixtures/tiny-image.js';
 
 // How an image of the store is found, named and removed.
 useLeakCheck();
-const { it } = requires({ root: true, tools: ['tar'] });
+const { it } = requires({ containers: true, tools: ['tar'] });
 
 const folder = temporaryFolder();
 const store = useNewStore(folder);

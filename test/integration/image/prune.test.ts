@@ -21,7 +21,7 @@ import { layoutOf } from '../../fixtures/tiny-image.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
-const { it, describe } = requires({ root: true, tools: ['tar', 'busybox'] });
+const { it, describe } = requires({ containers: true, tools: ['tar', 'busybox'] });
 
 const folder = temporaryFolder();
 const store = useNewStore(folder);
