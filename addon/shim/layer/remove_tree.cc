@@ -35,7 +35,7 @@ class Remover {
  private:
   int entry(int folder, const char* name, std::vector<std::string>& folders) const;
   int entries(int folder, const std::vector<std::string>& names, std::vector<std::string>& folders, size_t& done) const;
-  int enter(int parent, std::string name);
+  int enter(int parent, const std::string& name);
   int leave(int top);
   bool is_kept(const struct stat& status) const { return keep_ != nullptr && keep_->has(status); }
 
@@ -84,7 +84,7 @@ int Remover::entries(int folder, const std::vector<std::string>& names, std::vec
 }
 
 // Goes down into a folder, and removes everything in it but folders.
-int Remover::enter(int parent, std::string name) {
+int Remover::enter(int parent, const std::string& name) {
   unique_fd folder;
   struct stat status {};
   std::vector<std::string> names;
@@ -123,15 +123,15 @@ int Remover::leave(int top) {
 int Remover::run(int parent, const char* name) {
   std::vector<std::string> top;
   if (const int result = entry(parent, name, top); result < 0 || top.empty()) return result;
-  int result = enter(parent, std::move(top.front()));
+  int result = enter(parent, top.front());
   while (result == 0 && !levels_.empty()) {
     std::vector<std::string>& folders = levels_.back().folders;
     if (folders.empty()) {
       result = leave(parent);
     } else {
-      std::string next = std::move(folders.back());
+      const std::string next = std::move(folders.back());
       folders.pop_back();
-      result = enter(current_.get(), std::move(next));
+      result = enter(current_.get(), next);
     }
   }
   return result;
