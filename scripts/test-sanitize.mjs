@@ -87,6 +87,8 @@ const TYPESCRIPT_ALONE = [
   ...['own-folders', 'freeze', 'features', 'every-limit', 'container/scheduler', 'container/memory'].map(
     (name) => `test/integration/${name}.test.ts`,
   ),
+  // a socket that is connected, and otherwise TypeScript
+  'test/integration/dbus.test.ts',
   // what a program under Landlock and a filter may do is the kernel's: setting these up is in landlock and denials
   ...['landlock-user', 'landlock-attacks', 'container/seccomp-profile'].map((name) => `test/integration/${name}.test.ts`),
   ...['pull', 'push', 'pull-faults', 'push-faults', 'credentials', 'transport', 'interchange', 'config', 'open', 'bounds', 'names'].map(

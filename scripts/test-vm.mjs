@@ -20,7 +20,6 @@ const AS_ROOT = [
   'test/integration/namespace.test.ts',
   'test/integration/network.test.ts',
   'test/integration/overlay/mount.test.ts',
-  'test/integration/container/basics.test.ts',
   'test/integration/container/causes.test.ts',
   'test/integration/container/controllers.test.ts',
   'test/integration/container/limits.test.ts',
