@@ -225,13 +225,7 @@ int start(Shim& shim, const Launch& launch, std::string& what) {
 
 int send_client(int control, int fd) {
   Header header{kProtocolVersion, 0, 0, 0, 0};
-  iovec part{&header, sizeof header};
-  Ancillary<1> room{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  put_descriptors(message, room, &fd, 1);
-  return sendmsg(control, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+  return send_descriptor(control, fd, {&header, sizeof header});
 }
 
 int add_client(int control, unique_fd& socket, std::string& what) {

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Cgroup, Container, type ContainerOptions, NacelleError, reap } from '../../lib/index.js';
@@ -239,6 +240,24 @@ requires({ root: true, tools: ['env', 'gcc', 'mount', 'newgidmap', 'newuidmap', 
       if (!first) throw new Error('no watchdog');
       process.kill(first.pid, 'SIGKILL');
       await until('there is another', () => ![undefined, first.pid].includes(watchdogOf(shim)?.pid));
+      for (const pid of [owner.pid, shim.pid]) process.kill(pid, 'SIGKILL');
+      await owner.ended;
+      await until('it is dead', () => !isThere(program));
+    });
+
+    requires({ root: true, tools: ['prlimit'] }).it('also when another such process could not be started for a while', async () => {
+      const { owner, program, shim } = await undying();
+      const first = watchdogOf(shim);
+      if (!first) throw new Error('no watchdog');
+      const [, before] = /^Max processes +(\w+)/m.exec(readFileSync(`/proc/${shim.pid}/limits`, 'utf8')) ?? [];
+      const asUser = { uid: USER, gid: USER };
+      // this user has more processes already
+      execFileSync('prlimit', ['--pid', String(shim.pid), '--nproc=1:'], asUser);
+      process.kill(first.pid, 'SIGKILL');
+      await until('the shim has heard of that', () => !isThere(first));
+      expect(watchdogOf(shim)).toBeUndefined();
+      execFileSync('prlimit', ['--pid', String(shim.pid), `--nproc=${before}:`], asUser);
+      await until('there is another', () => watchdogOf(shim) !== undefined);
       for (const pid of [owner.pid, shim.pid]) process.kill(pid, 'SIGKILL');
       await owner.ended;
       await until('it is dead', () => !isThere(program));

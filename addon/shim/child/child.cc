@@ -191,15 +191,7 @@ class Child {
   // Whether this stage, or one that comes after it, has such a step.
   bool is_ahead(uint32_t stage, Op op) const {
     for (uint32_t later = stage; later < stages_->count; ++later) {
-      if (has_step(stages_->items[later], op)) return true;
-    }
-    return false;
-  }
-
-  static bool has_step(const Stage& stage, Op op) {
-    Reader steps = stage.steps;
-    for (StepHead head; next_step(steps, head);) {
-      if (head.op == op) return true;
+      if (has_step(stages_->items[later].steps, op)) return true;
     }
     return false;
   }

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
 
@@ -29,6 +30,20 @@ void put_descriptors(msghdr& header, Ancillary<kDescriptors>& room, const int* f
   item->cmsg_type = SCM_RIGHTS;
   item->cmsg_len = CMSG_LEN(sizeof(int) * count);
   std::memcpy(CMSG_DATA(item), fds, sizeof(int) * count);
+}
+
+// Sends one message with one descriptor. 0 or -errno.
+inline int send_descriptor(int socket, int fd, iovec part, int flags = 0) {
+  Ancillary<1> room{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  put_descriptors(header, room, &fd, 1);
+  ssize_t sent;
+  do {
+    sent = sendmsg(socket, &header, flags | MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -errno : 0;
 }
 
 // Calls `take` with each descriptor that came, so that every one has an owner from then on.

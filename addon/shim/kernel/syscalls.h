@@ -49,6 +49,7 @@ struct CloneArguments {
 };
 constexpr uint64_t kCloneIntoCgroup = 0x200000000ULL;
 constexpr uint64_t kClonePidfd = 0x1000;
+constexpr uint64_t kCloneVfork = 0x4000;
 constexpr uint64_t kCloneParent = 0x8000;
 constexpr uint64_t kCloneNewPid = 0x20000000;
 

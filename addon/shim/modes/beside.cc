@@ -1,12 +1,34 @@
 #include "beside.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "../kernel/syscalls.h"
 
 namespace nacelle {
+
+pid_t start_beside(int executable, const int* fds, size_t count, const char* const* argv, unique_fd& control) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
+  unique_fd ours(pair[0]);
+  const unique_fd theirs(pair[1]);
+  CloneArguments fork;
+  fork.flags = kCloneVfork;  // until execve, or the end of a process that could not come so far
+  fork.exit_signal = SIGCHLD;
+  const pid_t pid = sys_clone3(fork);
+  if (pid == 0) _exit(execute_beside(executable, theirs.get(), fds, count, argv));
+  if (pid < 0) return pid;
+  siginfo_t end{};
+  if (sys_waitid(P_PID, pid, &end, WEXITED | WNOHANG | __WALL, nullptr) == 0 && end.si_pid == pid)
+    return end.si_code == CLD_EXITED && end.si_status != 0 ? -end.si_status : -EAGAIN;
+  control = std::move(ours);
+  return pid;
+}
 
 // The descriptors are first moved away from the numbers that they get.
 int execute_beside(int executable, int control, const int* fds, size_t count, const char* const* argv) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 
 #include "../kernel/unique_fd.h"
@@ -9,6 +11,10 @@ namespace nacelle {
 
 // The most descriptors beside the socket to the shim, which is descriptor 0; the others follow in their order.
 constexpr size_t kMostBeside = 6;
+
+// Starts such a process as a child of the caller, which goes on once the process has executed the file. Its pid, or -errno; `control` is
+// the caller's end of the socket.
+pid_t start_beside(int executable, const int* fds, size_t count, const char* const* argv, unique_fd& control);
 
 // Runs in a fork, so it makes nothing but system calls. Gives the errno of its failure.
 int execute_beside(int executable, int control, const int* fds, size_t count, const char* const* argv);

@@ -20,21 +20,14 @@ int Denials::start(int executable, int listener, const DenialRules& rules) {
   unique_fd file;
   const int written = sealed_memfd(bytes.data(), bytes.size(), file);
   if (written < 0) return written;
-  int pair[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
-  unique_fd ours(pair[0]);
-  const unique_fd theirs(pair[1]);
   const int fds[] = {listener, file.get()};
   const char* const argv[] = {kDenialsName, nullptr};
-  CloneArguments fork;
-  fork.exit_signal = SIGCHLD;
-  const pid_t pid = sys_clone3(fork);
-  // the status of its end tells of its failure
-  if (pid == 0) _exit(execute_beside(executable, theirs.get(), fds, 2, argv) == 0 ? 0 : 1);
+  unique_fd control;
+  const pid_t pid = start_beside(executable, fds, 2, argv, control);
   if (pid < 0) return pid;
   pid_ = pid;
   is_killed_ = false;
-  control_ = std::move(ours);
+  control_ = std::move(control);
   return 0;
 }
 

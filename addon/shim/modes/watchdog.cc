@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -24,10 +25,10 @@ void allow_many() {
   struct rlimit limit {};
   if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
   limit.rlim_cur = limit.rlim_max;
-  static_cast<void>(setrlimit(RLIMIT_NOFILE, &limit));  // without it, the shim hears that no more can be watched
+  static_cast<void>(setrlimit(RLIMIT_NOFILE, &limit));  // without it, take_new() ends earlier
 }
 
-// Takes the pidfds that have come. False when no more can come.
+// Takes the pidfds that have come. False when no more can come, or none can be taken.
 bool take_new(std::vector<pollfd>& watched) {
   for (;;) {
     char byte;
@@ -41,6 +42,8 @@ bool take_new(std::vector<pollfd>& watched) {
     const ssize_t size = receive_packet(kWatchdogControl, header, MSG_DONTWAIT);
     if (size == -EAGAIN) return true;
     if (size <= 0) return false;
+    // a pidfd that found no room is lost
+    if ((header.msg_flags & MSG_CTRUNC) != 0) return false;
     // the pidfd is closed when its process has ended
     take_descriptors(header, [&watched](unique_fd fd) { watched.push_back({fd.release(), POLLIN, 0}); });
   }
@@ -58,7 +61,7 @@ void watchdog_main() {
   prctl(PR_SET_DUMPABLE, 0);
   prctl(PR_SET_NAME, kWatchdogName);
   std::vector<pollfd> watched{{kWatchdogShim, POLLIN, 0}, {kWatchdogControl, POLLIN, 0}};
-  // without the socket nothing new comes: then the last end is the end of this
+  // the shim, which finds the socket closed, starts another watchdog; with the last of its processes this one ends
   while (watched[1].fd >= 0 || watched.size() > kFirst) {
     if (poll(watched.data(), watched.size(), -1) < 0) {
       if (errno == EINTR) continue;
@@ -68,7 +71,10 @@ void watchdog_main() {
     const bool is_over = watched[0].revents != 0;
     const bool has_more = watched[1].revents != 0;
     forget_ended(watched);
-    if ((has_more || is_over) && watched[1].fd >= 0 && !take_new(watched)) watched[1].fd = -1;
+    if ((has_more || is_over) && watched[1].fd >= 0 && !take_new(watched)) {
+      close(kWatchdogControl);
+      watched[1].fd = -1;
+    }
     if (!is_over) continue;
     for (size_t i = kFirst; i < watched.size(); ++i) static_cast<void>(sys_pidfd_send_signal(watched[i].fd, SIGKILL));
     break;

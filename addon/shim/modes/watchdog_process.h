@@ -10,13 +10,13 @@ namespace nacelle {
 // The watchdog as the shim sees it.
 class Watchdog {
  public:
-  // Starts the process the first time, and after somebody has killed it. 0 or -errno; -EPIPE: it has died, with all that it knew.
+  // Starts the process where there is none. 0 or -errno; -EPIPE: the process takes no more, and may have died with all that it knew.
   int watch(int executable, int pidfd);
 
   // 0 when there is none.
   pid_t pid() const { return pid_; }
-  // The process has ended, and was reaped.
-  void ended();
+  // The next watch() starts another process. This one, if it lives, goes on with what it knows.
+  void forget();
 
  private:
   int start(int executable);

@@ -65,4 +65,11 @@ bool next_step(Reader& reader, StepHead& head) {
   return true;
 }
 
+bool has_step(Reader steps, Op op) {
+  for (StepHead head; next_step(steps, head);) {
+    if (head.op == op) return true;
+  }
+  return false;
+}
+
 }  // namespace nacelle

@@ -24,5 +24,7 @@ int interpret(Context& context, Op op, Reader arguments);
 
 // Reads the next step; false at the end or when the message is wrong.
 bool next_step(Reader& reader, StepHead& head);
+// Whether there is such a step among them.
+bool has_step(Reader steps, Op op);
 
 }  // namespace nacelle

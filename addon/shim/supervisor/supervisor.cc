@@ -183,9 +183,13 @@ void Supervisor::reap() {
     if (known == processes_.end()) {
       waitpid(info.si_pid, nullptr, __WALL);
       if (info.si_pid != watchdog_.pid()) continue;
-      watchdog_.ended();
-      // one that can't be executed exits, and would do so again
-      if (info.si_code != CLD_EXITED) static_cast<void>(watch_all());
+      watchdog_.forget();
+      // one that exits can't work, and may do so again
+      if (info.si_code == CLD_EXITED) {
+        watch_all_later();
+      } else {
+        keep_all_watched();
+      }
       continue;
     }
     Task* task = known->second;
@@ -194,19 +198,36 @@ void Supervisor::reap() {
   }
 }
 
-// A watchdog that somebody has killed knows of none of them any more.
+// A new watchdog knows of none of the processes before.
 int Supervisor::keep_watch(int pidfd) {
+  if (watchdog_.pid() == 0) return watch_all();
   const int result = watchdog_.watch(executable(), pidfd);
-  return result == -EPIPE || result == -ECONNRESET ? watch_all() : result;
+  if (result != -EPIPE && result != -ECONNRESET) return result;
+  watchdog_.forget();
+  return watch_all();
 }
 
+// Has one watchdog know all of them: after a failure another one has to begin with the first.
 int Supervisor::watch_all() {
   for (const auto& entry : tasks_) {
     const int pidfd = entry.first->watched();
     const int result = pidfd < 0 ? 0 : watchdog_.watch(executable(), pidfd);
-    if (result < 0) return result;
+    if (result == 0) continue;
+    watchdog_.forget();
+    return result;
   }
   return 0;
+}
+
+void Supervisor::keep_all_watched() {
+  if (watch_all() < 0) watch_all_later();
+}
+
+void Supervisor::watch_all_later() {
+  constexpr uint64_t kPause = 100 * kMillisecond;
+  watch_again_.start(loop_, monotonic_ns() + kPause, [this] {
+    if (watchdog_.pid() == 0) keep_all_watched();
+  });
 }
 
 bool Supervisor::is_unknown_child(pid_t pid) const {

@@ -68,7 +68,7 @@ class Supervisor {
   // Whether `pid` is a child of the shim that no task knows yet.
   bool is_unknown_child(pid_t pid) const;
   void watch_process(pid_t pid, Task* task) { processes_[pid] = task; }
-  // Has the first process of each task that asks for it end with the shim. 0 or -errno.
+  // Has the process of this pidfd, which its task says is watched, end with the shim. 0 or -errno.
   int keep_watch(int pidfd);
   // Its end is nothing to its task any more.
   void forget_process(pid_t pid) { processes_.erase(pid); }
@@ -87,6 +87,8 @@ class Supervisor {
   int find_tasks(const Found& found);
   void reap();
   int watch_all();
+  void keep_all_watched();
+  void watch_all_later();
   void give_back_memory();
   void stop_when_done();
 
@@ -95,6 +97,7 @@ class Supervisor {
   Reserve reserve_;
   Notices notices_;
   Watchdog watchdog_;
+  Timer watch_again_;
   Upgrade upgrade_{*this};
   Listener asker_;  // for answer_upgrade()
   std::string runtime_dir_, owner_;

@@ -104,6 +104,7 @@ int Supervisor::find_tasks(const Found& found) {
     tasks_[raw] = std::move(task);
     result = std::min(result, raw->find(item, translation, clients));
   }
+  keep_all_watched();
   for (const Found& item : found.list("notices")) notices_.find(item, clients);
   const uint64_t asker = found.number("asker", clients.size());
   if (asker < clients.size()) asker_ = {clients[asker], static_cast<uint32_t>(found.number("asker id"))};

@@ -108,7 +108,7 @@ class Task {
   int give(ChannelMessage& reply, const std::vector<int32_t>& filled);
   void start_first_stage();
   void new_process(pid_t pid, unique_fd pidfd);
-  bool runs_program(uint32_t stage) const;
+  bool is_to_be_watched(uint32_t stage) const;
   void keep_watch(uint32_t stage);
   void heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender);
   bool is_due(const ChannelMessage& message) const;

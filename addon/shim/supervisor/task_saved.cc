@@ -191,6 +191,7 @@ int Task::go_on(const Found& found) {
     const int result = channel_watch_.start(loop, channel_.get(), EPOLLIN, [this](uint32_t) { read_channel(); });
     if (result < 0) return result;
   }
+  is_watched_ = run_.first_pidfd && is_to_be_watched(run_.stage);
   watch_pump();
   watch_denials();
   if (found.number("force kill") != 0) force_kill_.start(loop, found.number("force kill"), [this] { signal_tree(); });

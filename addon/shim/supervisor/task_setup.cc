@@ -45,18 +45,15 @@ void Task::start_first_stage() {
   keep_watch(0);
 }
 
-// Whether the stage's process becomes a program: by its own steps, or by those of a rest.
-bool Task::runs_program(uint32_t stage) const {
-  Reader steps = plan_.stages.items[stage].steps;
-  for (StepHead head; next_step(steps, head);) {
-    if (head.op == Op::exec || head.op == Op::rest) return true;
-  }
-  return false;
+// Whether the stage's process becomes a program, by its own steps or by those of a rest, and is in no group. A program may clear its
+// parent-death signal. Whoever reaps finds it by its group; one without a group must end by another way.
+bool Task::is_to_be_watched(uint32_t stage) const {
+  if (plan_.has_kill_group || stage >= plan_.stages.count) return false;
+  return has_step(plan_.stages.items[stage].steps, Op::exec) || has_step(plan_.stages.items[stage].steps, Op::rest);
 }
 
-// A program may clear its parent-death signal. Whoever reaps finds it by its group; one without a group must end by another way.
 void Task::keep_watch(uint32_t stage) {
-  is_watched_ = !plan_.has_kill_group && runs_program(stage);
+  is_watched_ = is_to_be_watched(stage);
   if (!is_watched_) return;
   const int result = supervisor_.keep_watch(run_.first_pidfd.get());
   if (result < 0) fail({kInClone, 0, -result, "have it end with the shim"});
