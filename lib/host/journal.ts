@@ -48,6 +48,11 @@ export function recordsDir(owner: string): string {
   return join(runtimeDir(), 'records', owner);
 }
 
+/** The names of those who have records. */
+export function recordOwners(): string[] {
+  return namesIn(join(runtimeDir(), 'records'));
+}
+
 /**
  * Writes down what is about to be made, in the order in which it is to be undone.
  *

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { emitWarning } from 'node:process';
 import * as z from 'zod';
@@ -13,7 +13,7 @@ import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { type GroupLayout, groupLayout } from './cgroup-base.js';
 import { removalShim } from './container-shim.js';
-import { hasTrees, KEPT, parseFile, reapSteps, recordFiles, recordsDir } from './journal.js';
+import { hasTrees, KEPT, parseFile, reapSteps, recordFiles, recordOwners, recordsDir } from './journal.js';
 
 /** What {@link reap} found. */
 export interface ReapReport {
@@ -44,7 +44,7 @@ export async function reap(): Promise<ReapReport> {
 async function reapBy(shim: Shim): Promise<ReapReport> {
   const owners: string[] = [];
   const failures: NacelleError[] = [];
-  for (const owner of attempt('list the owners', () => readdirSync(ownersDir()))) {
+  for (const owner of listOwners()) {
     // its lock would be given to the shim itself
     if (owner === shim.owner) continue;
     if (owner.endsWith('.new')) {
@@ -56,6 +56,20 @@ async function reapBy(shim: Shim): Promise<ReapReport> {
     failures.push(...(left ?? []));
   }
   return { owners, failures };
+}
+
+/**
+ * Owners that are alive or dead. A shim that ended while its process wrote a record down has left that record without an owner's file: it
+ * gets one, which is there to be locked.
+ */
+function listOwners(): string[] {
+  // first: a shim that starts meanwhile has its file before its records
+  const recorded = recordOwners();
+  const list = (): string[] => attempt('list the owners', () => readdirSync(ownersDir()));
+  const known = new Set(list());
+  const lost = recorded.filter((owner) => !known.has(owner) && existsSync(recordsDir(owner)));
+  for (const owner of lost) attempt("make the owner's file again", () => closeSync(openSync(join(ownersDir(), owner), 'a', 0o600)));
+  return lost.length === 0 ? [...known] : list();
 }
 
 /** By the names of those who reap. */

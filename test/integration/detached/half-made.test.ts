@@ -9,12 +9,14 @@ import { processInfo, readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 useDetached();
 const { it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 
+const temporary = temporaryFolder();
 const inRuntime = (...names: string[]): string => join(runtimeDir(), ...names);
 
 /** A container whose shim was killed after the end. */
@@ -44,6 +46,16 @@ it('a shim that died before anything was written down leaves nothing after reap(
   writeFileSync(inRuntime('containers', id, 'note.new'), '{');
   expect(await reap()).toEqual({ owners: [id], failures: [] });
   expect(existsSync(inRuntime('containers', id))).toBe(false);
+});
+
+it('what was written down for a shim that had ended just then is removed by reap()', async () => {
+  ownerName();
+  const [id, folder] = ['c'.repeat(32), join(temporary, 'made')];
+  mkdirSync(folder);
+  mkdirSync(inRuntime('records', id), { recursive: true });
+  writeFileSync(inRuntime('records', id, 'own.json'), JSON.stringify([{ kind: 'tree', path: folder }]));
+  expect(await reap()).toEqual({ owners: [id], failures: [] });
+  expect([folder, inRuntime('records', id), inRuntime('owners', id)].filter(existsSync)).toEqual([]);
 });
 
 it('what is half removed when its shim dies is removed by reap(), its name too', async () => {
