@@ -6,6 +6,7 @@ import { type DetachedLayout, leaveUnit, type ShimPlace } from '../../host/detac
 import { type HostRecord, KEPT, making, writeRecord } from '../../host/journal.js';
 import { EVIDENCE, ownBases, reapFirst, writeBases } from '../../host/reap.js';
 import { storeRoot } from '../../host/store-path.js';
+import { delay } from '../../native/clock.js';
 import type { Connection } from '../../native/connection.js';
 import { endOf } from '../../native/host-work.js';
 import { isShimLost } from '../../native/shim-error.js';
@@ -29,7 +30,7 @@ import { claimStep, giveBackStep, requireUsers } from '../start/container-users.
 import { withNetwork } from '../start/joined-network.js';
 import { type Prepared, prepare } from '../start/prepare.js';
 import { requireWithoutRoot } from '../start/without-root.js';
-import { findContainer } from './attach.js';
+import { connectToShim, findContainer } from './attach.js';
 import { containerFolder } from './container-folders.js';
 import { makeNamesFolder, nameFile, nameTaken } from './names.js';
 import { writeNote } from './note.js';
@@ -80,21 +81,38 @@ async function launchInOwnShim(options: ParsedOptions, detach: DetachOptions): P
   }
 }
 
+/** How long a shim may take to undo what it was making, in ms, and how often that is looked at. */
+const UNDOING = { patience: 5000, every: 10 };
+
 /**
- * Removes what a shim may have made that this process has lost: the shim goes on, and would keep the container and its name.
+ * Removes what a shim may have made that this process has lost: the shim goes on, and would keep the container and its name. One that was still
+ * making it undoes that by itself, and is waited for: until then the name is taken.
  *
  * @returns the error to throw
  */
 async function withoutContainer(id: string, error: unknown): Promise<unknown> {
-  try {
-    const { task, connection } = await findContainer(id);
-    const failure = await endOf(task);
-    connection?.close();
-    return failure ? withCleanupError(error, failure) : error;
-  } catch (failure) {
-    // the shim has died, and the next reap removes the rest
-    return isShimLost(failure) || hasCode(failure, 'ERR_NO_CONTAINER') ? error : withCleanupError(error, toError(failure));
+  for (let waited = 0; ; waited += UNDOING.every) {
+    try {
+      const { task, connection } = await findContainer(id);
+      const failure = await endOf(task);
+      connection?.close();
+      return failure ? withCleanupError(error, failure) : error;
+    } catch (failure) {
+      // the shim has died, and the next reap removes the rest
+      if (isShimLost(failure)) return error;
+      if (!hasCode(failure, 'ERR_NO_CONTAINER')) return withCleanupError(error, toError(failure));
+      if (!serves(id)) return error;
+      if (waited >= UNDOING.patience) return withCleanupError(error, toError(failure));
+    }
+    await delay(UNDOING.every);
   }
+}
+
+/** Whether the shim of a container, or of what is not yet one, is there. */
+function serves(id: string): boolean {
+  const connection = connectToShim(id);
+  connection?.close();
+  return connection !== null;
 }
 
 async function launchOn(
@@ -115,7 +133,7 @@ async function launchOn(
     const kept = writeRecord(id, KEPT, keptRecords(onHost));
     const trees = [disk, lease?.path ?? null, claim].flatMap((path) => (path === null ? [] : [{ kind: 'tree', path } as const]));
     const own = writeRecord(id, 'own', [...prepared.records, ...trees]);
-    const group = { ...prepared.group, undo: [...prepared.group.undo, ...folderSteps(id, layout)] };
+    const group = { ...prepared.group, undo: [...prepared.group.undo, ...folderSteps(id, layout, moved)] };
     const log = logs === null ? null : { folder: slots.take(), pipes: pipes.outputs, bytes: detach.logBytes, segments: detach.logFiles };
     const streams = streamsOf(options.process, pipes, log);
     const plan = planContainer(planHead({ ...prepared, group }), { ...prepared, group, streams, park: true, journal: [] });
@@ -169,10 +187,16 @@ function nameSteps(name: string, id: string): Step[] {
   ];
 }
 
-/** Our own folders in each hierarchy, which are this container's alone. */
-function folderSteps(id: string, layout: GroupLayout): Step[] {
+/** Our own folders in each hierarchy, which are this container's alone: where the shim itself stays in one, its removal has the steps. */
+function folderSteps(id: string, layout: GroupLayout, moved: readonly ShimPlace[]): Step[] {
   return ownBases(layout).flatMap((base): Step[] => [
-    { op: 'remove_folder', host: true, at: NONE, path: `${base}/${OWN_NAME}/${id}`, wait: 0 },
+    {
+      op: 'remove_folder',
+      host: true,
+      at: NONE,
+      path: `${base}/${OWN_NAME}/${id}`,
+      wait: moved.some(({ folder }) => folder === base) ? 0 : 1,
+    },
     { op: 'remove_folder', host: true, at: NONE, path: `${base}/${OWN_NAME}`, wait: 0 },
   ]);
 }
