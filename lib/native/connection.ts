@@ -59,8 +59,11 @@ export class Connection implements Carrier {
   table: ShimTable = ownTable;
   closed = false;
   readonly #over = new Deferred<void>();
+  readonly #detached: string | null;
 
-  constructor(open: OpenSocket) {
+  /** @param detached the id of the container that the shim is for; `null` for a shim that ends with this process */
+  constructor(open: OpenSocket, detached: string | null = null) {
+    this.#detached = detached;
     this.#socket = open(
       (type, id, body, fds) => this.#heard(type, id, body, fds),
       () => this.#lost(),
@@ -105,7 +108,7 @@ export class Connection implements Carrier {
 
   async #askAs(id: number, type: number, body: Uint8Array, fds: readonly number[] = []): Promise<Buffer> {
     // nobody would answer
-    if (this.closed) throw new ShimError();
+    if (this.closed) throw new ShimError(this.#detached);
     const answer = new Deferred<Buffer>();
     this.#questions.set(id, answer);
     this.ref();
@@ -204,7 +207,7 @@ export class Connection implements Carrier {
 
   #start(request: number, plan: Plan, descriptors: Descriptors, body: Uint8Array): RunningTask {
     // nobody would tell of its end
-    if (this.closed) throw new ShimError();
+    if (this.closed) throw new ShimError(this.#detached);
     checkSize(body);
     const task = new RunningTask(this, this.#nextId++, plan, descriptors);
     this.#tasks.set(task.id, task);
@@ -291,7 +294,7 @@ export class Connection implements Carrier {
     else if (type === Event.denied) task.onDenied(decodeDenied(body));
   }
 
-  #lost(why: Error = new ShimError()): void {
+  #lost(why: Error = new ShimError(this.#detached)): void {
     this.closed = true;
     this.#over.resolve();
     for (const answer of this.#questions.values()) answer.reject(why);

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { errnoOf, toError } from '../errors.js';
 import type { Binding, ShimSocket } from './binding.js';
 import { Connection } from './connection.js';
@@ -46,7 +47,7 @@ export function isLaunchedShim(pid: number): boolean {
 
 /** Starts a shim of its own for a detached container, which is its owner's name too. The shim outlives this process once it has a task to keep. */
 export function launchShim(owner: string): Connection {
-  return noted(new Connection((...hooks) => openSocket({ detached: owner }, hooks)));
+  return noted(new Connection((...hooks) => openSocket({ detached: owner }, hooks), owner));
 }
 
 /** A shim that is root of a user namespace (addon/shim/wire/mapping.h). */
@@ -62,7 +63,7 @@ export interface MappedLaunch {
 /** Starts a mapped shim, which ends with this environment, or outlives it as {@link launchShim} says. @throws SyscallError; as `writeMaps` */
 export async function launchMappedShim({ detached, joined, writeMaps }: MappedLaunch): Promise<Connection> {
   const given = { ...(detached === undefined ? {} : { detached }), ...(joined === undefined ? {} : { joined }) };
-  const connection = new Connection((...hooks) => openSocket({ mapped: true, ...given }, hooks));
+  const connection = new Connection((...hooks) => openSocket({ mapped: true, ...given }, hooks), detached ?? null);
   try {
     if (joined === undefined) await writeMaps(connection.pid);
     withErrno('execveat', () => connection.goOn());
@@ -83,9 +84,9 @@ function openSocket(more: Partial<ConstructorParameters<Binding['Socket']>[0]>, 
   return withErrno('posix_spawn', () => new addon.Socket({ shim, runtimeDir: runtimeDir(), ...more }, ...hooks));
 }
 
-/** Connects to the shim that serves in a folder. @throws SyscallError: ENOENT, ECONNREFUSED where none does any more */
+/** Connects to the shim of a detached container, which serves in the container's folder. @throws SyscallError: ENOENT, ECONNREFUSED where none does any more */
 export function connectTo(folder: string): Connection {
-  return new Connection((...hooks) => withErrno('connect', () => new (loadNative().addon.Socket)({ folder }, ...hooks)));
+  return new Connection((...hooks) => withErrno('connect', () => new (loadNative().addon.Socket)({ folder }, ...hooks)), basename(folder));
 }
 
 function withErrno<T>(syscall: string, open: () => T): T {

@@ -209,7 +209,7 @@ describe('when the shim dies', () => {
     const container = await started('sleep 1000', { name: 'nacelle-test', upper: 'disk' });
     const { pid } = container;
     process.kill(detachedShim(container.id), 'SIGKILL');
-    await expect(container.wait()).rejects.toMatchObject({ code: 'ERR_SHIM_DIED' });
+    await expect(container.wait()).rejects.toMatchObject({ code: 'ERR_SHIM_DIED', message: expect.stringContaining(container.id) });
     await until('its program is dead', () => !isAlive(pid));
     expect(await reap()).toMatchObject({ owners: [container.id], failures: [] });
     await expect(Container.attach('nacelle-test')).rejects.toMatchObject({ code: 'ERR_NO_CONTAINER' });
