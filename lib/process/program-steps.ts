@@ -59,6 +59,14 @@ function addGroups(groups: readonly string[], how: { readonly apply: 0 | 1 } & G
   return groups.length === 0 ? [] : [{ op: 'add_groups', groups, ...how }];
 }
 
+/** A change of ids makes a process as dumpable as fs.suid_dumpable says (proc(5)), and it may show what it was set up with until execve. */
+function become(user: string): Step[] {
+  return [
+    { op: 'user', user, apply: 1, ...ANYWHERE },
+    { op: 'dumpable', value: 0 },
+  ];
+}
+
 /** The last steps of every program. */
 export function tailSteps(tail: ProgramTail): TailSteps {
   const { cwd, streams, givePipes, umask, user, beforeUser = [], afterUser = [], beforeExec = [], argv, env } = tail;
@@ -68,7 +76,7 @@ export function tailSteps(tail: ProgramTail): TailSteps {
       ...streams.set(givePipes),
       { op: 'umask', mask: umask },
       ...beforeUser,
-      ...(user === null ? [] : [{ op: 'user', user, apply: 1, ...ANYWHERE } as const]),
+      ...(user === null ? [] : become(user)),
       ...afterUser,
     ],
     run: [

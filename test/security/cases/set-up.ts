@@ -41,8 +41,11 @@ async function movedProc(): Promise<string> {
 /** The last process of a plan has a folder of the host open. */
 function leavesOpen(path: string): Change {
   const slot = 90;
+  let before: Step['op'] | null = null;
   return (step: Step): Step | readonly Step[] => {
-    if (step.op === 'dumpable') return [step, { op: 'open', out: slot, at: NONE, path, flags: O_PATH, mode: 0 }];
+    const isFirst = before !== 'user';
+    before = step.op;
+    if (step.op === 'dumpable' && isFirst) return [step, { op: 'open', out: slot, at: NONE, path, flags: O_PATH, mode: 0 }];
     if (step.op === 'clone') return { ...step, keep: [...step.keep, slot] };
     return step;
   };

@@ -117,6 +117,15 @@ describe('the order of a container', () => {
     expect(first(steps, 'capabilities')).toBeLessThan(first(steps, 'parent_death_signal'));
   });
 
+  it('can’t be looked at after the change of ids, which may have undone that', () => {
+    const after = steps.slice(end(steps, 'user'));
+    expect(after.slice(0, 2)).toMatchObject([
+      { op: 'user', apply: 1 },
+      { op: 'dumpable', value: 0 },
+    ]);
+    expect(ops(after).filter((op) => ['user', 'add_groups', 'dumpable'].includes(op))).toEqual(['user', 'dumpable']);
+  });
+
   it('execve is the last step of all', () => {
     expect(steps.at(-1)).toMatchObject({ op: 'exec', path: 'true' });
   });

@@ -11,6 +11,7 @@ function entered(options: object): string[][] {
   return stages.map(({ steps }) =>
     steps.flatMap((step) => {
       if (step.op === 'setns') return [`${step.op} ${step.type}`];
+      if (step.op === 'user') return step.apply === 0 ? [] : ['user'];
       if (step.op === 'dumpable') return [`dumpable ${step.value}`];
       return ['clone', 'unshare', 'exec'].includes(step.op) ? [step.op] : [];
     }),
@@ -20,14 +21,14 @@ function entered(options: object): string[][] {
 it('a container that joins what a user namespace owns enters that first, and nobody there can look at its process', () => {
   expect(entered({ namespaces: { net: handle('net', 41) } })).toEqual([
     ['dumpable 0', 'setns user', 'dumpable 0', 'clone'],
-    ['setns net', 'unshare', 'unshare', 'exec'],
+    ['setns net', 'unshare', 'unshare', 'user', 'dumpable 0', 'exec'],
   ]);
 });
 
 it('only a child of the process that is set up there enters a pid namespace', () => {
   expect(entered({ namespaces: { pid: handle('pid', 42) } })).toEqual([
     ['dumpable 0', 'setns user', 'dumpable 0', 'clone'],
-    ['setns pid', 'unshare', 'unshare', 'clone'],
+    ['setns pid', 'unshare', 'unshare', 'user', 'dumpable 0', 'clone'],
     ['dumpable 0', 'exec'],
   ]);
 });
