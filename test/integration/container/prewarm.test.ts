@@ -1,6 +1,7 @@
 import { beforeEach, expect, describe as group } from 'vitest';
 import { prewarm } from '../../../lib/container/start/prewarm.js';
 import { Container, type RunOptions } from '../../../lib/index.js';
+import { pidOf } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode } from '../../fixtures/node.js';
 import { waiting } from '../../fixtures/prewarmed.js';
@@ -9,7 +10,7 @@ import { busybox } from '../../fixtures/sandbox.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
-const { it } = requires({ root: true, tools: ['busybox'] });
+const { it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 const mounting = requires({ root: true, tools: ['busybox', 'unshare', 'mount', 'umount'] });
 
 async function options(more: RunOptions = {}): Promise<RunOptions> {
@@ -20,7 +21,7 @@ async function options(more: RunOptions = {}): Promise<RunOptions> {
 async function twice(more: RunOptions = {}): Promise<number> {
   for (let i = 0; i < 2; i++) expect(await Container.run(await options(more))).toMatchObject({ status: 'ok' });
   const [pid] = await until('one waits', () => (waiting().length === 1 ? waiting() : null));
-  return pid ?? 0;
+  return pidOf({ pid });
 }
 
 /** A container that was created has another group than one that only runs: one of the same shape, which has ended. */
