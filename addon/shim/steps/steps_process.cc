@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -77,22 +78,37 @@ bool has_capability(unsigned capability) {
   return syscall(SYS_capget, &header, data) == 0 && (data[capability / 32].effective >> capability % 32 & 1) != 0;
 }
 
+// The kernel asks for CAP_SYS_NICE in the machine's first user namespace: root of another has it for nothing here.
+bool may_schedule_as_root() {
+  constexpr ino_t kFirstUserNamespace = 0xeffffffd;  // PROC_USER_INIT_INO of linux/proc_ns.h
+  struct stat users {};
+  const bool in_another = stat("/proc/self/ns/user", &users) == 0 && users.st_ino != kFirstUserNamespace;
+  return !in_another && has_capability(CAP_SYS_NICE);
+}
+
 // Adds why the kernel refuses the scheduling, since one errno has several causes.
 int scheduler_refused(Context& context, const args::scheduler& a, int error) {
   if (error == -EBUSY) return context.failed(error, "the CPUs have promised too much of their time to others under 'deadline'");
   if (error != -EPERM) return error;
   const bool real_time = a.policy == kFifo || a.policy == kRoundRobin;
-  if (has_capability(CAP_SYS_NICE)) {
+  if (may_schedule_as_root()) {
     if (a.policy == kDeadline) return context.failed(error, "it may not use all CPUs, which 'deadline' wants");
     return context.failed(error,
                           real_time ? "its cgroup has no real-time run time: cpuRtRuntime gives it some" : "a security module forbids it");
   }
-  if (a.policy == kDeadline) return context.failed(error, "it has no CAP_SYS_NICE");
+  if (a.policy == kDeadline) return context.failed(error, "it has no CAP_SYS_NICE on the host");
   struct rlimit64 limit {};
   const __rlimit_resource resource = real_time ? RLIMIT_RTPRIO : RLIMIT_NICE;
   if (prlimit64(0, resource, nullptr, &limit) < 0) return error;
-  std::snprintf(context.text, sizeof context.text, "it has no CAP_SYS_NICE, and its ulimit %s is %llu", real_time ? "rtprio" : "nice",
-                static_cast<unsigned long long>(limit.rlim_cur));
+  const auto most = static_cast<unsigned long long>(limit.rlim_cur);
+  if (real_time) {
+    std::snprintf(context.text, sizeof context.text, "it has no CAP_SYS_NICE on the host, and its ulimit rtprio is %llu", most);
+  } else {
+    // the call can't fail: it is about this process
+    const int now = getpriority(PRIO_PROCESS, 0);
+    std::snprintf(context.text, sizeof context.text,
+                  "its nice value is %d: for a lower one it has no CAP_SYS_NICE on the host, and its ulimit nice is %llu", now, most);
+  }
   return error;
 }
 

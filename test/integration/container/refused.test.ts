@@ -27,6 +27,18 @@ describe('wrong inputs', () => {
   }
 });
 
+it('a nice value below its own is for root of the host alone: others are told so, and what they have', async () => {
+  const lower = { ...(await busybox()), command: ['true'], scheduler: { policy: 'other', nice: -20 } } as const;
+  // root's container gets it before it enters its user namespace
+  if (isRoot) return expect(await Container.run({ ...lower, userns: 'auto' })).toMatchObject({ status: 'ok' });
+  await expect(Container.run(lower)).rejects.toMatchObject({
+    code: 'EPERM',
+    message: expect.stringMatching(
+      /its nice value is -?\d+: for a lower one it has no CAP_SYS_NICE on the host, and its ulimit nice is \d+/,
+    ),
+  });
+});
+
 describe('what belongs to another container', () => {
   it("its root by way of /proc: is refused in words, and can't be bound", async () => {
     await using other = await Container.create({ ...(await busybox()), command: ['sleep', '1000'] });

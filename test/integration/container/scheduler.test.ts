@@ -83,7 +83,9 @@ describe('scheduler', () => {
     };
     expect(await tried({ policy: 'other', nice: -5 })).toMatchObject({
       code: 'EPERM',
-      message: expect.stringMatching(/no CAP_SYS_NICE, and its ulimit nice is \d+/),
+      message: expect.stringMatching(
+        /its nice value is -?\d+: for a lower one it has no CAP_SYS_NICE on the host, and its ulimit nice is \d+/,
+      ),
     });
     expect(await tried({ policy: 'rr', priority: 5 })).toMatchObject({
       code: 'EPERM',
