@@ -51,11 +51,11 @@ const BINARIES = { pasta: 'passt', newuidmap: 'uidmap', newgidmap: 'uidmap' } as
 export async function features(): Promise<Features> {
   const shim = tryShim();
   const when = (attempt: () => Promise<Feature>): Promise<Feature> => (shim.available ? attempt() : Promise.resolve(shim));
-  const [namespaces, cgroup, detach, rootless, seccomp, landlock] = await Promise.all([
+  const cgroup = shim.available ? await cgroupFeatures().catch((error: unknown) => noGroups(refused(error))) : noGroups(shim);
+  const [namespaces, detach, rootless, seccomp, landlock] = await Promise.all([
     Promise.all(namespaceTypes.map(async (type) => [type, await when(() => tryNamespace(type))] as const)),
-    shim.available ? cgroupFeatures().catch((error: unknown) => noGroups(refused(error))) : noGroups(shim),
     when(detachFeature),
-    shim.available ? rootlessFeature().catch((error: unknown) => noRootless(refused(error))) : noRootless(shim),
+    shim.available ? rootlessFeature(cgroup).catch((error: unknown) => noRootless(refused(error))) : noRootless(shim),
     // struct sock_filter: return SECCOMP_RET_ALLOW
     when(() => attempt([{ op: 'no_new_privileges' }, { op: 'seccomp', filter: Uint8Array.of(6, 0, 0, 0, 0, 0, 0xff, 0x7f) }], 0)),
     shim.available ? landlockFeature() : { ...shim, abi: null },

@@ -9,8 +9,10 @@ import { overlayOptions } from '../plan/overlay-options.js';
 import { NONE, planOf, type Stage } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { mapSteps } from '../plan/user-maps.js';
+import type { CgroupFeatures } from './cgroup-features.js';
 import { containerShim } from './container-shim.js';
 import { type Feature, lacking, refused, works } from './feature.js';
+import { limitsFeature } from './limits-feature.js';
 import { parseMountInfo } from './mountinfo.js';
 import { privilege, sameIds } from './privilege.js';
 import { storeRoot } from './store-path.js';
@@ -29,27 +31,33 @@ export interface RootlessParts {
   readonly proc: Feature;
   /** An overlay whose upper layer is a tmpfs, or before Linux 6.6 a folder on disk. */
   readonly overlay: Feature;
+  /**
+   * `memory`, `pidsLimit` and `cpus`: in groups that were handed over to this process or, in a plain login session of pure cgroup v2, in a scope
+   * of the user's systemd, which `cgroup` says nothing of. Containers do without them.
+   */
+  readonly limits: Feature;
 }
 
 /** Whether containers without root work, with each part. */
 export type RootlessFeature = Feature & { readonly parts: RootlessParts };
 
-/** What root has is tried with root's rights. @throws SyscallError where what explains a refusal can't be read */
-export async function rootlessFeature(): Promise<RootlessFeature> {
+/** What root has is tried with root's rights. @param groups what this process itself can do with groups. @throws SyscallError where what explains a refusal can't be read */
+export async function rootlessFeature(groups: CgroupFeatures): Promise<RootlessFeature> {
   const namespace = await tryNamespace();
   const when = (attempt: () => Promise<Feature>): Promise<Feature> => (namespace.available ? attempt() : Promise.resolve(namespace));
-  const [loopback, proc, overlay] = await Promise.all([
+  const [loopback, proc, overlay, limits] = await Promise.all([
     when(() => tryIn(CLONE.net, [{ op: 'link_up', name: 'lo' }])),
     when(tryProc),
     when(tryOverlay),
+    limitsFeature(groups),
   ]);
   const { available, reason, fix } = [namespace, loopback, proc, overlay].find((part) => !part.available) ?? works;
-  return { available, reason, fix, parts: { namespace, ids: idsFeature(), loopback, proc, overlay } };
+  return { available, reason, fix, parts: { namespace, ids: idsFeature(), loopback, proc, overlay, limits } };
 }
 
 /** A report in which nothing works, for this reason. */
 export function noRootless(why: Feature): RootlessFeature {
-  return { ...why, parts: { namespace: why, ids: why, loopback: why, proc: why, overlay: why } };
+  return { ...why, parts: { namespace: why, ids: why, loopback: why, proc: why, overlay: why, limits: why } };
 }
 
 async function tryNamespace(): Promise<Feature> {

@@ -92,10 +92,16 @@ async function makeScope(shim: Shim, own: GroupLayout): Promise<GroupLayout> {
   return layout;
 }
 
-function refusing(own: GroupLayout, { reason, fix }: UnsupportedError): GroupLayout {
-  const mountPoint = own.unified?.mountPoint ?? '';
-  const base = own.bases.get(mountPoint);
-  if (base?.path !== null) return own;
-  const refusal = { path: null, reason: `${base.reason}, and ${reason}`, fix: fix ?? base.fix };
-  return { ...own, bases: new Map([...own.bases, [mountPoint, refusal]]) };
+function refusing(own: GroupLayout, error: UnsupportedError): GroupLayout {
+  const why = whyNoLimits(own, error);
+  return why === null ? own : { ...own, bases: new Map([...own.bases, [own.unified?.mountPoint ?? '', { path: null, ...why }]]) };
+}
+
+/** Why limits can be had neither in groups of this process nor in a scope, which was refused; `null` where this process can make groups. */
+export function whyNoLimits(
+  { unified, bases }: Pick<GroupLayout, 'unified' | 'bases'>,
+  { reason, fix }: Pick<UnsupportedError, 'reason' | 'fix'>,
+): { readonly reason: string; readonly fix: string | null } | null {
+  const base = bases.get(unified?.mountPoint ?? '');
+  return base?.path === null ? { reason: `${base.reason}, and ${reason}`, fix: fix ?? base.fix } : null;
 }

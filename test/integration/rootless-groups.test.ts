@@ -1,8 +1,5 @@
-import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';
-import { LEAF } from '../../lib/host/cgroup-base.js';
-import { groupsBelowOwn, handOver, joining } from '../fixtures/delegated-groups.js';
-import { removeGroups } from '../fixtures/groups.js';
+import { groupsBelowOwn, handOver, joining, removeHandedOver } from '../fixtures/delegated-groups.js';
 import { cgroupMounts } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { asOrdinaryUser } from '../fixtures/ordinary-user.js';
@@ -20,8 +17,7 @@ const hybrid = requires({ root: true, kernel: '6.6', cgroup: 'v1', unified: true
 
 const groups = (): string[] => groupsBelowOwn(`nacelle-test-${process.pid}`);
 
-// on v2 Node has moved into a leaf
-afterEach(() => removeGroups(...groups().flatMap((folder) => [join(folder, LEAF), folder])));
+afterEach(() => removeHandedOver(groups()));
 
 /** What the program tells, in the groups of these hierarchies. */
 function toldIn(folders: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
@@ -43,7 +39,7 @@ const always = {
 it('a user with groups that were handed over has limits, and ends trees', async () => {
   expect(await toldIn(groups())).toEqual({
     ...always,
-    features: ['memory', 'pids', 'cpu', 'freezer'].map((name) => [name, true]),
+    features: ['memory', 'pids', 'cpu', 'freezer', 'limits'].map((name) => [name, true]),
     memory: 'memory-limit',
     processes: [true, 8],
     cpus: true,

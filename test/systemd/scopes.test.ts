@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { expect, onTestFinished } from 'vitest';
-import { Container, features } from '../../lib/index.js';
+import { Container, type Features, features } from '../../lib/index.js';
 import { useDetached } from '../fixtures/detached.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode, startNode } from '../fixtures/node.js';
@@ -113,6 +113,20 @@ it('in a unit whose group is handed over, limits hold without a scope', async ()
     groups: expect.stringContaining(`/${service}/nacelle/`),
   });
   expect(scopes()).toEqual([]);
+});
+
+it('features() tells that containers have limits, which the groups of the process itself could not give', async () => {
+  const { cgroup, rootless } = await features();
+  expect(cgroup.controllers.memory).toMatchObject({ available: false });
+  expect(rootless.parts.limits).toEqual({ available: true, reason: null, fix: null });
+  await withoutScopes();
+  const noSystemd = { XDG_RUNTIME_DIR: '/nowhere', DBUS_SESSION_BUS_ADDRESS: '', NACELLE_RUNROOT: process.env.NACELLE_RUNROOT ?? '' };
+  const told = await runNode<Features>('features', [], { env: noSystemd });
+  expect(told.rootless.parts.limits).toEqual({
+    available: false,
+    reason: expect.stringMatching(/^this user may not make groups in .*, and no systemd of user 1000 runs: it has no socket in \/nowhere$/),
+    fix: expect.any(String),
+  });
 });
 
 it('features() tells whether a detached container goes on, and what would make it', async () => {
