@@ -2,6 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import { pid } from 'node:process';
 import { NacelleError } from '../errors.js';
 import { containerShim } from '../host/container-shim.js';
+import { isWithin } from '../host/mountinfo.js';
 import { carryOut } from '../native/host-work.js';
 import { closeDescriptor } from '../native/load-addon.js';
 import type { Shim } from '../native/shim.js';
@@ -16,6 +17,24 @@ export interface Away {
   /** A detached mount of what a path in it shows, as a descriptor that the caller closes. @throws SyscallError */
   bind(path: string): Promise<number>;
   close(): void;
+}
+
+const KEY: unique symbol = Symbol.for('nacelle.away-mounts');
+
+/** Where all of them are that are mounted by this thread, whichever copy of the package made them: a program may have loaded two. */
+const shared: typeof globalThis & { [KEY]?: Set<Pick<Away, 'path' | 'bind'>> } = globalThis;
+shared[KEY] ??= new Set();
+const mounted = shared[KEY];
+
+/**
+ * What a path shows that leads into an overlay of an ordinary user, as a detached mount which the caller closes; `null` for any other path,
+ * which can be bound as it is.
+ *
+ * @throws SyscallError
+ */
+export async function bindOfAway(path: string): Promise<number | null> {
+  for (const away of mounted) if (isWithin(path, away.path)) return away.bind(path);
+  return null;
 }
 
 /** @param shim who is root of the user namespace that the overlay belongs to */
@@ -38,10 +57,12 @@ export async function makeAway(source: OverlaySource, shim: Shim): Promise<{ rea
     bind: (wanted) => bindOf(inside, wanted),
     close: () => {
       isOpen = false;
+      mounted.delete(away);
       closeDescriptor(mount);
       closeDescriptor(namespace);
     },
   };
+  mounted.add(away);
   return { away, changes };
 }
 

@@ -3,7 +3,6 @@ import type { Readable } from 'node:stream';
 import { NacelleError, UnsupportedError } from '../errors.js';
 import { containerShim } from '../host/container-shim.js';
 import { type HostRecord, making, writeRecord } from '../host/journal.js';
-import { isWithin } from '../host/mountinfo.js';
 import { mounter, type Privilege, privilege } from '../host/privilege.js';
 import { reapFirst } from '../host/reap.js';
 import { requireMarks, upperFitsInMemory } from '../host/upper-place.js';
@@ -83,26 +82,13 @@ export class OverlayFs implements AsyncDisposable {
       const source = sourceOf(settings, folders, id);
       if (source.isUsers) {
         const { away, changes } = await makeAway(source, shim);
-        return opened(new OverlayFs({ settings, target: away.path, changes, away, holdings: work }));
+        return new OverlayFs({ settings, target: away.path, changes, away, holdings: work });
       }
       const made = await make(source, id, folders.target, settings.persist);
       return new OverlayFs({ settings, target: folders.target.path, changes: made.changes, away: null, holdings: [made.holding, ...work] });
     } catch (error) {
       throw await undone(work, error);
     }
-  }
-
-  /**
-   * What a path shows that leads into an overlay of an ordinary user, as a detached mount which the caller closes; `null` for any other path,
-   * which can be bound as it is.
-   *
-   * @internal
-   */
-  static async bindOf(path: string): Promise<number | null> {
-    for (const overlay of away) {
-      if (isWithin(path, overlay.path) && overlay.#mounted.away) return overlay.#mounted.away.bind(path);
-    }
-    return null;
   }
 
   /**
@@ -161,19 +147,10 @@ export class OverlayFs implements AsyncDisposable {
   }
 
   async #unmount(): Promise<void> {
-    away.delete(this);
     this.#mounted.away?.close();
     closeDescriptor(this.#mounted.changes);
     await release(this.#mounted.holdings);
   }
-}
-
-/** Overlays of an ordinary user that are mounted. */
-const away = new Set<OverlayFs>();
-
-function opened(overlay: OverlayFs): OverlayFs {
-  away.add(overlay);
-  return overlay;
 }
 
 /** @throws UnsupportedError for what only root can have */

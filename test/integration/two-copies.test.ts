@@ -8,7 +8,7 @@ import { temporaryFolder } from '../fixtures/temporary.js';
 import { layoutOf } from '../fixtures/tiny-image.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['tar'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['tar'] });
 const folder = temporaryFolder();
 useNewStore(folder);
 
@@ -25,7 +25,7 @@ const copies = [
 
 // what stays open in Node and in the shim from the first use on
 beforeAll(async () => {
-  if (missing({ root: true }).length > 0) return;
+  if (missing({ containers: true }).length > 0) return;
   for (const copy of [imported, required]) await copy.Container.run({ image, command: ['true'] });
 });
 

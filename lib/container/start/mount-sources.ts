@@ -1,5 +1,5 @@
 import { UnsupportedError } from '../../errors.js';
-import { OverlayFs } from '../../filesystem/overlay-fs.js';
+import { bindOfAway } from '../../filesystem/away-mount.js';
 import { mounter, privilege } from '../../host/privilege.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import type { RootRecipe } from '../../plan/recipe.js';
@@ -77,7 +77,7 @@ export async function findSources(options: ParsedOptions, root: RootSource): Pro
  * @throws SyscallError; UnsupportedError for a container that may run more than once: such a mount can be attached once
  */
 export async function boundOf(path: string, { restart, detached, healthcheck }: ParsedOptions): Promise<number | null> {
-  const bound = await OverlayFs.bindOf(path);
+  const bound = await bindOfAway(path);
   const mayRestart = restart !== null || detached !== null || (typeof healthcheck === 'object' && healthcheck?.then === 'restart');
   if (bound === null || !mayRestart) return bound;
   closeDescriptor(bound);
