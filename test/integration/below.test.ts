@@ -6,7 +6,7 @@ import { afterEach, beforeAll, expect } from 'vitest';
 import { untilEmpty } from '../../lib/cgroup/freezer.js';
 import { Cgroup, Container, type ContainerOptions, type DeviceRule, reap } from '../../lib/index.js';
 import { compile } from '../fixtures/compile.js';
-import { cgroupMounts, folderOf, groupOf, readText, statusField } from '../fixtures/host.js';
+import { cgroupMounts, folderOf, groupOf, pidOf, readText, statusField } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode } from '../fixtures/node.js';
 import { missing, requires } from '../fixtures/requires.js';
@@ -38,8 +38,8 @@ async function sleeper(group: Cgroup): Promise<number> {
   const child = spawn('sleep', ['infinity'], { stdio: 'ignore' });
   children.push(child);
   await once(child, 'spawn');
-  await group.add(child.pid ?? 0);
-  return child.pid ?? 0;
+  await group.add(pidOf(child));
+  return pidOf(child);
 }
 
 async function running(options: Partial<ContainerOptions>): Promise<number> {

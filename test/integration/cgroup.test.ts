@@ -6,7 +6,7 @@ import { afterEach, beforeAll, expect } from 'vitest';
 import { Cgroup } from '../../lib/cgroup/cgroup.js';
 import { UnsupportedError } from '../../lib/errors.js';
 import { reap } from '../../lib/host/reap.js';
-import { cgroupMounts, entries, folderOf, groupOf, isAlive, shimOf } from '../fixtures/host.js';
+import { cgroupMounts, entries, folderOf, groupOf, isAlive, pidOf, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { startNode } from '../fixtures/node.js';
 import { missing, requires } from '../fixtures/requires.js';
@@ -35,7 +35,7 @@ async function create(...[name = NAME, limits, options]: Partial<Parameters<type
 function sleeper(): { pid: number; ended: Promise<unknown[]> } {
   const child = spawn('sleep', ['infinity'], { stdio: 'ignore' });
   children.push(child);
-  return { pid: child.pid ?? 0, ended: once(child, 'exit') };
+  return { pid: pidOf(child), ended: once(child, 'exit') };
 }
 
 /** What the kernel's own file says, by the names of either version. */
@@ -344,7 +344,7 @@ describe('when the owner dies', () => {
 
   it('and when the shim alone does, it is removed all the same, and no record of it ends the next of that name', async () => {
     const group = await create(NAME);
-    const shim = shimOf()?.pid ?? 0;
+    const shim = pidOf(shimOf());
     process.kill(shim, 'SIGKILL');
     // one that is dying may still be asked, and takes that with it
     await until('the shim is dead', () => !isAlive(shim));
@@ -362,10 +362,10 @@ describe('when the owner dies', () => {
     const { pid, paths }: { pid: number; paths: string[] } = JSON.parse(line.value);
     const shim = shimOf(program.pid);
     process.kill(program.pid, 'SIGSTOP');
-    process.kill(shim?.pid ?? 0, 'SIGKILL');
+    process.kill(pidOf(shim), 'SIGKILL');
     process.kill(program.pid, 'SIGKILL');
     await program.ended;
-    await until('the shim is gone', () => !isAlive(shim?.pid ?? 0));
+    await until('the shim is gone', () => !isAlive(pidOf(shim)));
     expect(paths.every((path) => existsSync(path))).toBe(true);
     await reap();
     expect(paths.some((path) => existsSync(path) || existsSync(join(path, '..')))).toBe(false);

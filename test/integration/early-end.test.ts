@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { prewarm } from '../../lib/container/start/prewarm.js';
 import { OverlayFs } from '../../lib/filesystem/overlay-fs.js';
-import { shimOf } from '../fixtures/host.js';
+import { pidOf, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode } from '../fixtures/node.js';
 import { changesOf, tree } from '../fixtures/overlay.js';
@@ -21,7 +21,7 @@ async function shim(): Promise<number> {
   await sh('true');
   // what was made for the next container would speak to the shim as well
   await prewarm.undo();
-  return shimOf()?.pid ?? -1;
+  return pidOf(shimOf());
 }
 
 describe('an end of a socket that is told too early', () => {

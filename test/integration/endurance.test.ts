@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { Container, type RunOptions } from '../../lib/index.js';
 import { ownerName } from '../../lib/native/shim.js';
-import { cgroupFolders, entries, mounts, readText, shimOf, statusField } from '../fixtures/host.js';
+import { cgroupFolders, entries, mounts, pidOf, readText, shimOf, statusField } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
 import { busybox } from '../fixtures/sandbox.js';
@@ -13,7 +13,7 @@ const kib = (pid: number | 'self', field: string): number => Number.parseInt(sta
 
 /** What must not grow with the number of containers that have been. */
 function held(): Record<string, number> {
-  const shim = shimOf()?.pid ?? 0;
+  const shim = pidOf(shimOf());
   return {
     descriptors: entries('/proc/self/fd').length,
     threads: kib('self', 'Threads'),
@@ -41,7 +41,7 @@ describe('1,000 containers one after the other, and 64 at once', () => {
     for (let i = 0; i < 100; i++) await run(i);
     await parallel();
     const before = held();
-    const [node, shim, owner] = [kib('self', 'VmRSS'), kib(shimOf()?.pid ?? 0, 'VmRSS'), shimOf()?.pid];
+    const [node, shim, owner] = [kib('self', 'VmRSS'), kib(pidOf(shimOf()), 'VmRSS'), shimOf()?.pid];
     for (let i = 0; i < 1000; i++) await run(i);
     await parallel();
     await until('nothing is more than before', () => Object.entries(held()).every(([name, count]) => count <= (before[name] ?? 0)));

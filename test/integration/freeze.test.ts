@@ -4,7 +4,7 @@ import { reap } from '../../lib/host/reap.js';
 import { Cgroup } from '../../lib/index.js';
 import { compile } from '../fixtures/compile.js';
 import { BOMBS, left, type Programs, type Scene, scenes, threaded } from '../fixtures/freezing.js';
-import { isAlive, shimOf } from '../fixtures/host.js';
+import { isAlive, pidOf, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode, startNode } from '../fixtures/node.js';
 import { missing, requires } from '../fixtures/requires.js';
@@ -81,7 +81,7 @@ it('a group that cgroup.kill refuses is killed by hand', async () => {
 });
 
 requires({ ...needs, tools: [...needs.tools, 'strace'], unified: true }).it('by hand, what left it meanwhile lives on', async () => {
-  expect(await left(`${NAME}-left`, shimOf()?.pid ?? 0, folder)).toBe(true);
+  expect(await left(`${NAME}-left`, pidOf(shimOf()), folder)).toBe(true);
 });
 
 it('a process that can not be stopped is told, and the others go on', { timeout: GUARD }, async () => {
@@ -97,7 +97,7 @@ requires({ ...needs, cgroup: 'v1' }).it('what a dead owner froze by v1 is reaped
   if (shim !== null) process.kill(shim.pid, 'SIGKILL');
   process.kill(program.pid, 'SIGKILL');
   await program.ended;
-  await until('the shim is gone', () => !isAlive(shim?.pid ?? 0));
+  await until('the shim is gone', () => !isAlive(pidOf(shim)));
   await reap();
   expect(paths.some((path) => existsSync(path))).toBe(false);
   await until('its program is gone', () => !isAlive(pid));

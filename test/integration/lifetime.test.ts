@@ -7,7 +7,17 @@ import { Cgroup, Container, type ContainerOptions, NacelleError, reap } from '..
 import { throughUser } from '../fixtures/become-user.js';
 import { compile } from '../fixtures/compile.js';
 import { removeGroups } from '../fixtures/groups.js';
-import { cgroupFolders, cgroupMounts, descendants, folderOf, isAlive, type ProcessInfo, processInfo, shimOf } from '../fixtures/host.js';
+import {
+  cgroupFolders,
+  cgroupMounts,
+  descendants,
+  folderOf,
+  isAlive,
+  type ProcessInfo,
+  pidOf,
+  processInfo,
+  shimOf,
+} from '../fixtures/host.js';
 import { leftovers, snapshot, useLeakCheck } from '../fixtures/leaks.js';
 import { type NodeProgram, startNode } from '../fixtures/node.js';
 import { givingIds, USER } from '../fixtures/ordinary-user.js';
@@ -147,7 +157,7 @@ requires({ root: true, tools: ['busybox', 'gcc', 'sleep'], unified: true }).desc
     await once(execution.stdout ?? process, 'data');
     execution.catch(() => undefined);
     const waiting = container.wait().catch((reason: unknown) => reason);
-    process.kill(shimOf()?.pid ?? 0, 'SIGKILL');
+    process.kill(pidOf(shimOf()), 'SIGKILL');
     expect(await waiting).toMatchObject({ code: 'ERR_SHIM_DIED' });
     await until('both are dead', () => !isAlive(container.pid) && !isAlive(pid));
     await container.remove({ force: true });
@@ -292,7 +302,7 @@ const stuckStore = temporaryFolder();
       expect(kept()).toHaveLength(1);
       writeFileSync(join(frozen, 'freezer.state'), 'THAWED');
       await until('it is dead', () => !isAlive(Number(line)));
-      process.kill(shimOf()?.pid ?? 0, 'SIGKILL');
+      process.kill(pidOf(shimOf()), 'SIGKILL');
       await until('its shim is gone', () => shimOf() === null);
       // whatever is next finds that out, and starts another
       expect(await sh('true')).toMatchObject({ status: 'ok' });
@@ -342,7 +352,7 @@ describe('SIGKILL of the shim alone', () => {
       const before = snapshot();
       const runs = mixed.map((options) => sh('sleep 0.02', options).catch((reason: unknown) => reason));
       await sleep(random() * 40);
-      process.kill(shim?.pid ?? 0, 'SIGKILL');
+      process.kill(pidOf(shim), 'SIGKILL');
       for (const outcome of await Promise.all(runs)) {
         if (outcome instanceof Error) expect(outcome).toBeInstanceOf(NacelleError);
         else expect(outcome).toMatchObject({ status: 'ok' });

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeAll, expect } from 'vitest';
 import { Namespace } from '../../lib/namespace/namespace.js';
 import { type NamespaceType, namespaceTypes } from '../../lib/plan/namespace-types.js';
-import { isAlive, namespaceOf, readLink } from '../fixtures/host.js';
+import { isAlive, namespaceOf, pidOf, readLink } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
@@ -161,8 +161,8 @@ describe('programs', () => {
         'it is in a namespace of its own',
         () => ![namespaceOf('self', 'net'), null].includes(readLink(`/proc/${child.pid}/ns/net`)),
       );
-      const net = await keep(Namespace.of(child.pid ?? 0, 'net'));
-      const uts = await keep(Namespace.of(child.pid ?? 0, 'uts'));
+      const net = await keep(Namespace.of(pidOf(child), 'net'));
+      const uts = await keep(Namespace.of(pidOf(child), 'uts'));
       const script = 'cat /proc/net/dev; readlink /proc/self/ns/uts';
       const oracle = await exec('nsenter', ['-t', String(child.pid), '-n', '-u', 'sh', '-c', script]);
       expect((await net.run(['sh', '-c', script], { with: [uts] })).stdout).toBe(oracle.stdout);

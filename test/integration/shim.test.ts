@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { Container } from '../../lib/index.js';
-import { descendants, entries, readLink, shimOf, statusField } from '../fixtures/host.js';
+import { descendants, entries, pidOf, readLink, shimOf, statusField } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { startNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
@@ -33,7 +33,7 @@ describe('the shim', () => {
   it('ignores what a terminal or a service manager sends', async () => {
     await sh('true');
     const shim = shimOf();
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const) process.kill(shim?.pid ?? 0, signal);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const) process.kill(pidOf(shim), signal);
     expect(await sh('echo alive')).toMatchObject({ stdout: 'alive\n' });
     expect(shimOf()?.pid).toBe(shim?.pid);
   });

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { processInfo, shimOf } from '../fixtures/host.js';
+import { pidOf, processInfo, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { live } from '../fixtures/live.js';
 import { requires } from '../fixtures/requires.js';
@@ -12,7 +12,7 @@ const { describe, it } = requires({ root: true, tools: ['busybox'] });
 describe('a test whose time is almost over', () => {
   it('shows its processes, what they wait for and what they hold', async () => {
     await using container = await live();
-    const shim = shimOf()?.pid ?? -1;
+    const shim = pidOf(shimOf());
     await until('the program is that of the command', () => processInfo(container.pid)?.command === 'sleep');
     await until('both sleep', () => [container.pid, shim].every((pid) => processInfo(pid)?.state === 'S'));
     const words = await new Promise<string>((resolve) => {

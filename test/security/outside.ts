@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll } from 'vitest';
+import { pidOf } from '../fixtures/host.js';
 import { busyboxRootfsCopy } from '../fixtures/images.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 import { inventory } from '../fixtures/tree.js';
@@ -83,7 +84,7 @@ export async function withVictim<T>(use: (pid: number, victim: ChildProcess) => 
   const victim = spawn('sleep', ['1000'], { env: { ...process.env, SECRET }, stdio: 'ignore' });
   await once(victim, 'spawn');
   try {
-    return await use(victim.pid ?? -1, victim);
+    return await use(pidOf(victim), victim);
   } finally {
     const ended = victim.exitCode !== null || victim.signalCode !== null ? null : once(victim, 'close');
     victim.kill('SIGKILL');

@@ -8,7 +8,7 @@ import { closeDescriptor, loadNative } from '../../lib/native/load-addon.js';
 import { decodeUpgraded } from '../../lib/native/messages.js';
 import { Request } from '../../lib/native/protocol.js';
 import { useDetached } from '../fixtures/detached.js';
-import { cgroupFolders, processInfo, readText } from '../fixtures/host.js';
+import { cgroupFolders, pidOf, processInfo, readText } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
 import { busybox } from '../fixtures/sandbox.js';
@@ -35,7 +35,7 @@ async function typed(line: string, id: string): Promise<void> {
   await other.run('await new Promise((done) => kept[values.id].stdin.write(values.line + "\\n", done));', { id, line });
 }
 
-const shimOf = (container: Container): number => processInfo(container.pid)?.parent ?? 0;
+const shimOf = (container: Container): number => pidOf({ pid: processInfo(container.pid)?.parent });
 const runs = (count: number): string => Array.from({ length: count }, (_, index) => `run ${index + 1}\n`).join('');
 /** Counts the runs in a file of the container's root. */
 const COUNT = 'echo run >> /runs; n=$(wc -l < /runs); echo "run $n";';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { Container, reap } from '../../../lib/index.js';
 import { compile } from '../../fixtures/compile.js';
-import { descendants, isAlive, type ProcessInfo, processInfo, shimOf, shimsOf } from '../../fixtures/host.js';
+import { descendants, isAlive, type ProcessInfo, pidOf, processInfo, shimOf, shimsOf } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { startNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
@@ -73,7 +73,7 @@ describe('the removal of an upper on disk', () => {
     const node = startNode('crowd', [program, ...CROWD]);
     const removal = await stoppedRemoval(node.pid, () => node.process.exitCode === null);
     process.kill(node.pid, 'SIGSTOP');
-    process.kill(shimOf(node.pid)?.pid ?? 0, 'SIGKILL');
+    process.kill(pidOf(shimOf(node.pid)), 'SIGKILL');
     process.kill(node.pid, 'SIGKILL');
     await node.ended;
     await until('it has ended', () => !isAlive(removal.pid));

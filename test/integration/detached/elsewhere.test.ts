@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { Container, reap } from '../../../lib/index.js';
 import { useDetached } from '../../fixtures/detached.js';
 import { removeEmptied } from '../../fixtures/emptied-group.js';
-import { cgroupMounts, folderOf, isAlive, processInfo, readText } from '../../fixtures/host.js';
+import { cgroupMounts, folderOf, isAlive, pidOf, processInfo, readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode, startNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
@@ -41,7 +41,7 @@ it('a container outlives the unit of systemd in which it was made', async () => 
     const program = startNode('detach', [JSON.stringify(await options()), 'wait'], { through });
     const id: string = JSON.parse((await program.lines.next()).value ?? '');
     const container = await Container.attach(id);
-    const shim = processInfo(container.pid)?.parent ?? 0;
+    const shim = pidOf({ pid: processInfo(container.pid)?.parent });
     for (const pid of [container.pid, shim]) expect(readText(`/proc/${pid}/cgroup`)).not.toContain(name);
     expect(readText(`/proc/${shim}/cgroup`)).toContain(`/nacelle/${id}/shim`);
     // as systemd stops a unit

@@ -4,7 +4,7 @@ import { closeSync, constants, openSync, readFileSync, statSync, writeFileSync }
 import { join } from 'node:path';
 import type { Container, RunOptions } from '../../../lib/index.js';
 import { compileShared } from '../../fixtures/compile.js';
-import { shimOf } from '../../fixtures/host.js';
+import { pidOf, shimOf } from '../../fixtures/host.js';
 import { runNode } from '../../fixtures/node.js';
 import { findTool } from '../../fixtures/tools.js';
 import { attack, byHand, rootOnly } from '../attack.js';
@@ -57,7 +57,7 @@ async function standIn<T>(use: (pid: number, end: () => Promise<void>) => Promis
     await closed;
   };
   try {
-    return await use(child.pid ?? -1, end);
+    return await use(pidOf(child), end);
   } finally {
     await end();
   }
