@@ -1,25 +1,28 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
-import { Container, Image, reap, Volume } from '../../lib/index.js';
-import { isAlive } from '../fixtures/host.js';
+import { Container, Image, NacelleError, reap, Volume } from '../../lib/index.js';
+import { isAlive, shimOf } from '../fixtures/host.js';
+import { busyboxRootfs } from '../fixtures/images.js';
 import { leftovers, snapshot, useLeakCheck } from '../fixtures/leaks.js';
 import { seededRandom } from '../fixtures/random.js';
 import { requires } from '../fixtures/requires.js';
 import { rounds, seed } from '../fixtures/rounds.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 import { until } from '../fixtures/until.js';
-import { type Failure, Victim } from './victim.js';
+import type { Failure, Victim } from './victim.js';
+import { Victims } from './victims.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox', 'gcc', 'tar', 'id'] });
+const { describe, it } = requires({ root: true, tools: ['busybox', 'gcc', 'tar', 'id', 'docker-registry', 'skopeo'] });
 const folder = temporaryFolder();
-const moments = rounds(3, 200 / 6);
+const victims = new Victims(folder);
+const moments = rounds(2, Math.ceil(200 / 9));
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What is created, started, run, attached to, stopped, detached, loaded and mounted. */
-const SCENARIOS = ['rich', 'life', 'detached', 'volume', 'image', 'userns', 'overlay', 'restart'];
+/** What is created, started, run, joined, attached to, stopped, detached, pulled, loaded and mounted. */
+const SCENARIOS = ['rich', 'life', 'exec', 'detached', 'pull', 'volume', 'image', 'userns', 'overlay', 'restart'];
 /** All moments. */
 const LONG = { timeout: 3_600_000 };
 
@@ -32,7 +35,7 @@ function send(victim: Victim, whom: Whom, signal: NodeJS.Signals): void {
 
 /** Begins a scenario that has run before, and waits for some moment of it. */
 async function begun(scenario: string, random: () => number): Promise<{ victim: Victim; doing: Promise<Failure[] | null> }> {
-  const victim = await Victim.start();
+  const victim = await victims.start(scenario);
   const from = Date.now();
   expect(await victim.do(scenario)).toEqual([]);
   const took = Date.now() - from;
@@ -62,8 +65,9 @@ describe.each<Whom>(['Node', 'the shim', 'both'])('%s', (whom) => {
       const scenario = SCENARIOS[Math.floor(random() * SCENARIOS.length)] ?? '';
       const store = join(folder, `store-${kind}-${round}`);
       process.env.NACELLE_ROOT = store;
-      const before = snapshot();
       const told = `${kind} of ${whom} in ${scenario}, round ${round}`;
+      await victims.prepare(scenario);
+      const before = snapshot();
       await work(scenario, told, random);
       await tidy();
       expect(await leftovers(before), told).toEqual([]);
@@ -71,10 +75,17 @@ describe.each<Whom>(['Node', 'the shim', 'both'])('%s', (whom) => {
     }
   }
 
-  it(`killed at ${Math.ceil(moments)} moments: typed errors, nothing left, and the next one works (seed ${seed})`, LONG, async () => {
-    await each('SIGKILL', async (scenario, told, random) => {
+  it.each([
+    ['killed', []],
+    ['killed while stopped', ['SIGSTOP']],
+  ] as const)(`%s at ${moments} moments: typed errors, nothing left, and the next one works (seed ${seed})`, LONG, async (kind, first) => {
+    await each(kind.replaceAll(' ', '-'), async (scenario, told, random) => {
       const { victim, doing } = await begun(scenario, random);
       const { shim } = victim;
+      for (const signal of first) {
+        send(victim, whom, signal);
+        await sleep(random() * 50);
+      }
       send(victim, whom, 'SIGKILL');
       const failures = await doing;
       expect(failures?.filter(({ typed }) => !typed) ?? [], told).toEqual([]);
@@ -92,7 +103,7 @@ describe.each<Whom>(['Node', 'the shim', 'both'])('%s', (whom) => {
     });
   });
 
-  it(`stopped at ${Math.ceil(moments)} moments goes on as if nothing had been (seed ${seed})`, LONG, async () => {
+  it(`stopped at ${moments} moments goes on as if nothing had been (seed ${seed})`, LONG, async () => {
     await each('SIGSTOP', async (scenario, told, random) => {
       const { victim, doing } = await begun(scenario, random);
       send(victim, whom, 'SIGSTOP');
@@ -103,5 +114,33 @@ describe.each<Whom>(['Node', 'the shim', 'both'])('%s', (whom) => {
       await victim.end();
       await until('the shim has ended', () => !isAlive(shim));
     });
+  });
+});
+
+describe('a call that is cancelled while the shim stands still', () => {
+  it.each(['run', 'exec', 'stop'] as const)('%s: ends when the shim goes on, as cancelled or with a typed error', async (what) => {
+    const options = { image: `dir:${await busyboxRootfs()}`, command: ['sleep', '1000'] };
+    await using container = await Container.create(options);
+    await container.start();
+    const shim = shimOf()?.pid ?? 0;
+    const controller = new AbortController();
+    const { signal: cancelSignal } = controller;
+    const calls = {
+      run: () => Container.run({ ...options, cancelSignal }),
+      exec: () => container.exec(['sleep', '1000'], { cancelSignal }),
+      stop: () => container.stop({ cancelSignal }),
+    };
+    process.kill(shim, 'SIGSTOP');
+    let ended: Promise<unknown>;
+    try {
+      ended = Promise.resolve(calls[what]()).catch((error: unknown) => error);
+      await sleep(50);
+      controller.abort();
+    } finally {
+      process.kill(shim, 'SIGCONT');
+    }
+    const outcome = await ended;
+    if (outcome === cancelSignal.reason || outcome instanceof NacelleError) return;
+    expect(outcome).toMatchObject({ status: 'canceled' });
   });
 });

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
 import { syscallTable } from '../../lib/security/syscalls/tables.js';
 import { compile } from '../fixtures/compile.js';
-import { entries, processInfo, readLink, shimOf } from '../fixtures/host.js';
+import { entries, processInfo, readLink, shimOf, shimsOf } from '../fixtures/host.js';
 import { programFile } from '../fixtures/node.js';
 
 /** Whose call: Node's own, of the process with its threads; a shim's; or that of a process that a shim has started. */
@@ -84,27 +84,38 @@ export class Victim {
   readonly scenarios: readonly string[];
   /** Of the Node process. */
   readonly pid: number;
+  /** The runtime folder of an ordinary user, one of whose shims is no child of Node's; `null` for root. */
+  readonly #runtime: string | null;
 
-  private constructor(program: Talk, scenarios: readonly string[], pid: number) {
+  private constructor(program: Talk, scenarios: readonly string[], pid: number, runtime: string | null) {
     this.#program = program;
     this.scenarios = scenarios;
     this.pid = pid;
+    this.#runtime = runtime;
   }
 
-  /** @param through a command that ends with exec of its arguments */
-  static async start(through: readonly string[] = [], env: Record<string, string> = {}): Promise<Victim> {
+  /**
+   * @param through a command that ends with exec of its arguments
+   * @param runtime where it becomes an ordinary user: that user's runtime folder
+   */
+  static async start(through: readonly string[] = [], env: Record<string, string> = {}, runtime: string | null = null): Promise<Victim> {
     const [command = '', ...args] = [...through, process.execPath, programFile('faulty')];
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     const program = new Talk(child);
     const { ready } = JSON.parse(await program.answer()) as { ready: string[] };
-    return new Victim(program, ready, child.pid ?? 0);
+    return new Victim(program, ready, child.pid ?? 0, runtime);
   }
 
-  /** The shim that serves this process, not those of its detached containers. */
+  /** The shim that makes the containers of this process, not those of its detached ones. */
   get shim(): number {
+    if (this.#runtime !== null) return this.#shims().at(-1) ?? 0;
     const known = processInfo(this.#shim);
     this.#shim = shimOf(this.pid, known ? [known] : [])?.pid ?? shimOf(this.pid)?.pid ?? 0;
     return this.#shim;
+  }
+
+  #shims(): number[] {
+    return this.#runtime === null ? [this.shim] : shimsOf(this.#runtime, this.pid);
   }
 
   /** What came of a scenario: its failures, those of tidying up too. */
@@ -122,11 +133,15 @@ export class Victim {
     return JSON.parse(await this.#program.ask('reap'));
   }
 
+  /** Removes all containers, images and volumes of its user, and what dead owners left. */
+  async tidy(): Promise<Failure[]> {
+    return JSON.parse(await this.#program.ask('tidy'));
+  }
+
   /** From now on a tracer follows this process and all that it starts. */
   async trace(folder: string): Promise<void> {
-    const tracer = new Talk(
-      spawn(compiled(folder), [String(this.pid), 'node', String(this.shim), 'shim'], { stdio: ['pipe', 'pipe', 'pipe'] }),
-    );
+    const traced = [String(this.pid), 'node', ...this.#shims().flatMap((pid) => [String(pid), 'shim'])];
+    const tracer = new Talk(spawn(compiled(folder), traced, { stdio: ['pipe', 'pipe', 'pipe'] }));
     if ((await tracer.answer()) !== 'attached') throw new Error('the tracer is not attached');
     this.#tracer = tracer;
   }
@@ -155,10 +170,7 @@ export class Victim {
   /** Its descriptors and the shim's, by kind. */
   held(): string[] {
     const kinds = new Map<string, number>();
-    for (const [who, pid] of [
-      ['Node', this.pid],
-      ['shim', this.shim],
-    ] as const) {
+    for (const [who, pid] of [['Node', this.pid] as const, ...this.#shims().map((shim) => ['shim', shim] as const)]) {
       for (const fd of entries(`/proc/${pid}/fd`)) {
         const kind = `${who} ${(readLink(`/proc/${pid}/fd/${fd}`) ?? '').replace(/\[\d+\]$/, '').replace(/[0-9a-f-]{16,}/g, 'ID')}`;
         kinds.set(kind, (kinds.get(kind) ?? 0) + 1);

@@ -1,0 +1,64 @@
+import { chmodSync, chownSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { throughUser, USER } from '../fixtures/become-user.js';
+import { busyboxRootfs } from '../fixtures/images.js';
+import { givingIds } from '../fixtures/ordinary-user.js';
+import { startRegistry, type TestRegistry } from '../fixtures/registry.js';
+import { placed } from '../fixtures/registry-images.js';
+import { requires } from '../fixtures/requires.js';
+import { layoutOf, wholeTar } from '../fixtures/tiny-image.js';
+import { Victim } from './victim.js';
+
+const TOOLS = ['busybox', 'gcc', 'tar', 'id'];
+const plain = requires({ root: true, tools: TOOLS });
+const ofUser = requires({ root: true, tools: [...TOOLS, 'unshare', 'setpriv', 'mount', 'newuidmap', 'newgidmap'] });
+const withRegistry = requires({ root: true, tools: [...TOOLS, 'docker-registry', 'skopeo'] });
+
+/** Whose Node becomes an ordinary user. */
+const isOfUser = (scenario: string): boolean => scenario.startsWith('user-');
+
+/** What a test of a scenario is made with: it needs more of the machine where an ordinary user or a registry is part of it. */
+export function itOf(scenario: string): typeof plain.it {
+  if (isOfUser(scenario)) return ofUser.it;
+  return scenario === 'pull' ? withRegistry.it : plain.it;
+}
+
+/** Starts victims for a file of tests, each with what its scenario needs. The store is that of NACELLE_ROOT. */
+export class Victims {
+  readonly #folder: string;
+  /** Root sees it as a runtime folder beside its own. The folder within goes with the last shim. */
+  readonly #user = `${process.env.NACELLE_RUNROOT}-user`;
+  #registry: Promise<TestRegistry> | null = null;
+  #image = '';
+
+  /** @param folder on a disk */
+  constructor(folder: string) {
+    this.#folder = folder;
+    chmodSync(folder, 0o755);
+    afterAll(async () => {
+      rmSync(this.#user, { recursive: true, force: true });
+      await (await this.#registry)?.close();
+    });
+  }
+
+  /** What stays until all tests of the file are over. */
+  async prepare(scenario: string): Promise<void> {
+    if (scenario !== 'pull' || this.#registry !== null) return;
+    this.#registry = startRegistry(this.#folder);
+    this.#image = `${(await this.#registry).host}/test/app:1`;
+    placed(this.#image, layoutOf({ v0: [wholeTar(await busyboxRootfs())] }, this.#folder));
+  }
+
+  async start(scenario: string): Promise<Victim> {
+    await this.prepare(scenario);
+    if (!isOfUser(scenario)) return Victim.start([], { NACELLE_TEST_IMAGE: this.#image });
+    const [store, runtime] = [process.env.NACELLE_ROOT ?? '', join(this.#user, 'runtime')];
+    for (const path of [store, this.#user]) {
+      mkdirSync(path, { recursive: true });
+      chownSync(path, USER, USER);
+    }
+    const ids = scenario === 'user-run' ? 'true' : givingIds(this.#folder, `${USER}:200000:65536`);
+    return Victim.start([...throughUser(ids), 'env', `NACELLE_ROOT=${store}`, `NACELLE_RUNROOT=${runtime}`], {}, runtime);
+  }
+}
