@@ -89,10 +89,15 @@ async function take(start: number, id: string): Promise<IdLease | null> {
       void endOf(held.task);
     }
   };
-  // whoever had the range may have made its claim since we looked
-  if (namesIn(idsFolder()).some((other) => other.startsWith(`${start}.`))) {
+  try {
+    // whoever had the range may have made its claim since we looked
+    if (namesIn(idsFolder()).some((other) => other.startsWith(`${start}.`))) {
+      release();
+      return null;
+    }
+  } catch (error) {
     release();
-    return null;
+    throw error;
   }
   return { start, claim: `${path}.${id}`, release };
 }
