@@ -18,6 +18,7 @@ import { listChanges, packFolder, readChanges } from './changes-reader.js';
 import { type Folders, findFolders, type Place } from './overlay-folders.js';
 import { type OverlayOptions, type OverlaySettings, parseOverlayOptions } from './overlay-fs-options.js';
 import { type Forget, type Held, type OverlaySource, planHold, planMake, planWork, type ReadRequest } from './overlay-plan.js';
+import { requireWhole } from './whole-lowers.js';
 
 /** What a mounted overlay is made of. */
 interface Mounted {
@@ -66,8 +67,8 @@ export class OverlayFs implements AsyncDisposable {
    * Mounts an overlay.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; SyscallError for a folder that is missing, and for what the kernel refuses, with
-   * its own words in the message; UnsupportedError for `target` and `persist` of an ordinary user, and for a place that takes no marks of an
-   * overlay of that user. Nothing is left then.
+   * its own words in the message; UnsupportedError for `target` and `persist` of an ordinary user, for a lower folder of that user's with mounts
+   * below it, and for a place that takes no marks of an overlay of that user. Nothing is left then.
    */
   static async mount(options: OverlayOptions): Promise<OverlayFs> {
     const settings = parseOverlayOptions(options);
@@ -76,6 +77,7 @@ export class OverlayFs implements AsyncDisposable {
     await reapFirst(shim);
     const id = randomBytes(8).toString('hex');
     const folders = await findFolders(settings, id);
+    if (privilege().kind === 'user') requireWhole(settings.lower);
     await requireMarksFor(settings, shim);
     const work = await holdWork(folders.work, settings, { id, shim });
     try {

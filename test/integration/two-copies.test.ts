@@ -1,14 +1,15 @@
 import { createRequire } from 'node:module';
 import { beforeAll, expect } from 'vitest';
 import type * as Nacelle from '../../lib/index.js';
+import { busyboxRootfs } from '../fixtures/images.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
-import { missing, requires } from '../fixtures/requires.js';
+import { isRoot, missing, requires } from '../fixtures/requires.js';
 import { useNewStore } from '../fixtures/store.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 import { layoutOf } from '../fixtures/tiny-image.js';
 
 useLeakCheck();
-const { describe, it } = requires({ containers: true, groups: true, tools: ['tar'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox', 'tar'] });
 const folder = temporaryFolder();
 useNewStore(folder);
 
@@ -33,8 +34,9 @@ describe.each(copies)('what the copy that was %s made, given to the one that was
   it('is as good as its own', async () => {
     await using holder = await from.Container.create({ image, command: ['true'] });
     await using group = await from.Cgroup.create(`nacelle-test-${process.pid}-copies`, { pidsLimit: 20 });
-    const { ipc } = await from.Namespace.create(['ipc']);
-    await using overlay = await from.OverlayFs.mount({ lower: ['/'] });
+    // all that a user's container joins belongs to one user namespace
+    const ipc = isRoot ? (await from.Namespace.create(['ipc'])).ipc : await holder.namespace('ipc');
+    await using overlay = await from.OverlayFs.mount({ lower: [await busyboxRootfs()] });
     const result = await to.Container.run({
       image: from.Image.host(),
       command: ['sh', '-c', 'readlink /proc/self/ns/ipc; readlink /proc/self/ns/net'],
@@ -45,8 +47,12 @@ describe.each(copies)('what the copy that was %s made, given to the one that was
     await using net = await holder.namespace('net');
     expect(result.stdout).toBe(`ipc:[${ipc.inode}]\nnet:[${net.inode}]\n`);
     expect((await to.Container.run({ rootfs: overlay, command: ['true'] })).status).toBe('ok');
-    await using pair = await to.VethPair.create({ peer: holder, namespace: net });
-    expect(pair.peer.addresses).toEqual(expect.any(Array));
+    const volumes = [`${overlay.path}/bin:/seen`];
+    expect((await to.Container.run({ image, command: ['ls', '/seen'], volumes })).stdout).toContain('busybox');
+    if (isRoot) {
+      await using pair = await to.VethPair.create({ peer: holder, namespace: net });
+      expect(pair.peer.addresses).toEqual(expect.any(Array));
+    }
     await ipc.close();
   });
 
@@ -61,7 +67,7 @@ describe.each(copies)('what the copy that was %s made, given to the one that was
   });
 
   it('fails with its own errors, told by name and code', async () => {
-    const overlay = await from.OverlayFs.mount({ lower: ['/etc'] });
+    const overlay = await from.OverlayFs.mount({ lower: [folder] });
     await overlay.unmount();
     await expect(to.Image.commit(overlay)).rejects.toMatchObject({ name: 'NacelleError', code: 'ERR_CLOSED' });
     await using container = await from.Container.create({ image, command: ['true'] });
