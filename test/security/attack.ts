@@ -27,7 +27,7 @@ export function rootOnly(why: string): Only {
 }
 
 /** An attack that takes more than one user inside: those of an ordinary user have that only with subordinate ids. */
-export const needsIds: Only = { callers: 'whoever has several ids', why: 'an ordinary user has else one id inside' };
+export const needsIds: Only = { callers: 'whoever has several ids', why: 'an ordinary user otherwise has one id inside' };
 
 /**
  * Whether an attack is tried by whoever runs these tests. A user with subordinate ids tries what one without can't, for all else is the same;

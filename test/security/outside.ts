@@ -27,10 +27,10 @@ export interface HostFile {
   state(): string;
 }
 
-export function hostFile(mode = 0o644): HostFile {
+export function hostFile(mode = 0o644, name = 'secret'): HostFile {
   const own = mkdtempSync(join(folder, 'host-'));
   chmodSync(own, 0o755);
-  const path = join(own, 'secret');
+  const path = join(own, name);
   writeFileSync(path, SECRET, { mode });
   const before = factsOf(own);
   return { folder: own, path, state: () => (factsOf(own) === before ? 'untouched' : 'changed') };

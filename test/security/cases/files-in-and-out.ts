@@ -61,7 +61,7 @@ export const filesInAndOut = [
   }),
   attack({
     attack: 'as nobody: has a file copied out that it may not read itself',
-    source: 'findings, 4',
+    source: 'a read with more rights than the container’s user',
     protection: "copyOut has no more rights than the container's user",
     as: needsIds,
     tries: () => copiedOut('true', '/secret', asNobody),
@@ -72,7 +72,7 @@ export const filesInAndOut = [
   }),
   attack({
     attack: 'as nobody: has a file copied from it while it runs that it may not read itself',
-    source: 'findings, 4',
+    source: 'a read with more rights than the container’s user',
     protection: "copyFrom has no more rights than the container's user",
     as: needsIds,
     tries: () => beside(asNobody, (container) => copiedFrom(container, '/secret')),
@@ -83,7 +83,7 @@ export const filesInAndOut = [
   }),
   attack({
     attack: 'has a FIFO where a file is copied out',
-    source: 'findings, 13',
+    source: 'FIFOs in place of files',
     protection: 'only files, folders and links are opened',
     tries: () => copiedOut('mkfifo /out', '/out'),
     on: [{}, 'refused'],
@@ -159,7 +159,7 @@ export const filesInAndOut = [
   }),
   attack({
     attack: 'replaces a folder by a link to the host, whose files would be part of its layer',
-    source: 'point 5 of the issue',
+    source: 'links in place of folders',
     protection: 'the upper is read by descriptor, and no link is followed',
     tries: async () => {
       const { folder } = hostFile();
