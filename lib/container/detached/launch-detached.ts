@@ -253,14 +253,15 @@ function keptPlan(parts: ContainerPlan, { prepared, detach, onHost, log, pipes, 
   const removal: Step[] = [
     // what is half removed is no container any more: whoever reaps then removes the rest
     { op: 'unlink', host: true, at: NONE, path: join(containerFolder(id), EVIDENCE) },
+    // the end has removed the groups, unless somebody is left in them: then the trees that they use stay for the next reap
+    ...whole.undo.filter(({ op }) => op === 'remove_group'),
     ...moved.flatMap((place) => leaveGroup(place, id)),
     ...(name === null ? [] : [{ op: 'unlink_if', host: true, at: NONE, path: nameFile(name), bytes: Buffer.from(id) } as const]),
     ...[logs, disk, containerFolder(id)].flatMap((path): Step[] =>
       path === null ? [] : [{ op: 'remove_tree', host: true, at: NONE, path }],
     ),
     ...(lease === null ? [] : [{ op: 'unlink', host: true, at: NONE, path: lease } as const]),
-    // the end has removed the groups, unless somebody is left in them
-    ...(claim === null ? [] : [...whole.undo.filter(({ op }) => op === 'remove_group'), giveBackStep(claim)]),
+    ...(claim === null ? [] : [giveBackStep(claim)]),
     ...forget,
   ];
   return {
