@@ -38,10 +38,10 @@ export class Bus {
   #serial = 0;
   #failure: Error | null = null;
 
-  private constructor(stream: Socket, { patience, onSignal }: BusOptions) {
+  private constructor(stream: Socket, { timeout, onSignal }: BusOptions) {
     this.#stream = stream;
     this.#onSignal = onSignal;
-    this.#clock = setTimeout(() => this.#fail(new DBusError(`D-Bus: no answer within ${patience} ms`)), patience);
+    this.#clock = setTimeout(() => this.#fail(new DBusError(`D-Bus: no answer within ${Math.ceil(timeout)} ms`)), timeout);
     stream.on('data', (bytes: Buffer) => this.#heard(bytes));
     stream.on('error', (error) => this.#fail(new DBusError(`D-Bus: ${error.message}`, { cause: error })));
     stream.on('close', () => this.#fail(new DBusError('D-Bus: the other end has closed the connection')));
@@ -167,7 +167,7 @@ export class Bus {
 
 export interface BusOptions {
   /** How long the whole conversation may take, in ms. */
-  readonly patience: number;
+  readonly timeout: number;
   /** A bus, which gives names; else the program itself. */
   readonly isBus: boolean;
   readonly onSignal: (signal: Message) => void;

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { env, geteuid } from 'node:process';
 import { Bus } from '../dbus/bus.js';
 import { unixSocketsIn } from '../dbus/bus-address.js';
@@ -9,7 +11,7 @@ import { hasCode, isNacelleError, toError, UnsupportedError } from '../errors.js
 import { Deferred } from '../native/deferred.js';
 
 /** How long systemd may take for a scope, in ms. */
-const PATIENCE = 5000;
+const TIMEOUT = 5000;
 
 const SYSTEMD = {
   destination: 'org.freedesktop.systemd1',
@@ -17,7 +19,7 @@ const SYSTEMD = {
   interface: 'org.freedesktop.systemd1.Manager',
 } as const;
 
-const ENDED = `type='signal',sender='${SYSTEMD.destination}',path='${SYSTEMD.path}',interface='${SYSTEMD.interface}',member='JobRemoved'`;
+const JOB_REMOVED_RULE = `type='signal',sender='${SYSTEMD.destination}',path='${SYSTEMD.path}',interface='${SYSTEMD.interface}',member='JobRemoved'`;
 
 /** A unit that systemd makes of processes that others have started (systemd.scope(5)). It goes with the last of them. */
 export interface ScopeRequest {
@@ -36,22 +38,23 @@ export interface ScopeRequest {
  */
 export async function startScope(request: ScopeRequest): Promise<void> {
   const jobs = new Map<string, Deferred<string>>();
-  const bus = await connect((signal) => noteJob(signal, jobs));
+  const systemd = await connect((signal) => noteJob(signal, jobs), performance.now() + TIMEOUT);
+  const { connection } = systemd;
   try {
-    await bus.subscribe();
-    const [job] = await bus.connection.call({
+    await subscribe(systemd);
+    const [job] = await connection.call({
       ...SYSTEMD,
       member: 'StartTransientUnit',
       signature: 'ssa(sv)a(sa(sv))',
       body: [request.unit, 'fail', propertiesOf(request), []],
     });
     if (typeof job !== 'string') throw new DBusError('D-Bus: systemd gave no job');
-    const result = await Promise.race([jobOf(job, jobs).promise, bus.connection.lost]);
+    const result = await Promise.race([jobOf(job, jobs).promise, connection.lost]);
     if (result !== 'done') throw new DBusError(`systemd: the start of ${request.unit} ended as '${result}'`);
   } catch (error) {
-    throw isNacelleError(error) ? noScope(error) : error;
+    throw isNacelleError(error) ? noScope([error]) : error;
   } finally {
-    bus.connection.close();
+    connection.close();
   }
 }
 
@@ -85,51 +88,65 @@ function jobOf(job: string, jobs: Map<string, Deferred<string>>): Deferred<strin
 
 interface Systemd {
   readonly connection: Bus;
-  /** From then on it tells of its jobs. */
-  subscribe(): Promise<void>;
+  readonly isBus: boolean;
 }
 
-/** @throws UnsupportedError: none answers */
-async function connect(onSignal: (signal: Message) => void): Promise<Systemd> {
-  const failures: Error[] = [];
-  for (const { socket, isBus } of socketsOf(folder())) {
+/** @param until by the clock of `performance`, for all sockets together @throws UnsupportedError: none answers */
+async function connect(onSignal: (signal: Message) => void, until: number): Promise<Systemd> {
+  const { sockets, failures } = socketsOf(runtimeFolder());
+  for (const { socket, isBus } of sockets) {
+    const timeout = until - performance.now();
+    if (timeout <= 0) break;
     try {
-      const connection = await Bus.connect(socket, { patience: PATIENCE, isBus, onSignal });
-      const subscribe = async (): Promise<void> => {
-        // on its own socket it tells everybody of everything
-        if (!isBus) return;
-        await connection.addMatch(ENDED);
-        await connection.call({ ...SYSTEMD, member: 'Subscribe' });
-      };
-      return { connection, subscribe };
+      return { connection: await Bus.connect(socket, { timeout, isBus, onSignal }), isBus };
     } catch (error) {
       if (!hasCode(error, 'ENOENT', 'ENOTDIR')) failures.push(toError(error));
     }
   }
-  throw failures[0] === undefined ? noScope() : noScope(failures[0]);
+  throw noScope(failures);
+}
+
+/** On its own socket it tells everybody of everything. */
+async function subscribe({ connection, isBus }: Systemd): Promise<void> {
+  if (!isBus) return;
+  await connection.addMatch(JOB_REMOVED_RULE);
+  await connection.call({ ...SYSTEMD, member: 'Subscribe' });
+}
+
+interface Sockets {
+  readonly sockets: readonly { readonly socket: string; readonly isBus: boolean }[];
+  /** Of an address that is none. */
+  readonly failures: Error[];
 }
 
 /** systemd's own socket, which serves where no bus is installed, then the buses of the session and of the user. */
-function socketsOf(runtime: string): { readonly socket: string; readonly isBus: boolean }[] {
-  const buses = [...unixSocketsIn(env.DBUS_SESSION_BUS_ADDRESS ?? '', runtime), join(runtime, 'bus')];
-  return [{ socket: join(runtime, 'systemd/private'), isBus: false }, ...[...new Set(buses)].map((socket) => ({ socket, isBus: true }))];
+function socketsOf(runtime: string): Sockets {
+  const own = { socket: join(runtime, 'systemd/private'), isBus: false };
+  const withBuses = (buses: readonly string[]) => [own, ...[...new Set(buses)].map((socket) => ({ socket, isBus: true }))];
+  const users = join(runtime, 'bus');
+  try {
+    return { sockets: withBuses([...unixSocketsIn(env.DBUS_SESSION_BUS_ADDRESS ?? '', runtime), users]), failures: [] };
+  } catch (error) {
+    return { sockets: withBuses([users]), failures: [toError(error)] };
+  }
 }
 
 /** Where the systemd of this user has its sockets. Services and jobs of CI may lack the variable. */
-function folder(): string {
+function runtimeFolder(): string {
   return env.XDG_RUNTIME_DIR || `/run/user/${geteuid?.()}`;
 }
 
-function noScope(cause?: Error): UnsupportedError {
+/** What has a systemd of this user run from the boot on. */
+export const LINGER = `Run: loginctl enable-linger ${geteuid?.()}`;
+
+function noScope(failures: readonly Error[]): UnsupportedError {
   const feature = "a scope of the user's systemd";
-  if (cause === undefined) {
-    const user = geteuid?.();
-    return new UnsupportedError(
-      feature,
-      `no systemd of user ${user} runs: it has no socket in ${folder()}`,
-      `Run: loginctl enable-linger ${user}`,
-    );
+  const [first, ...others] = failures;
+  if (first === undefined) {
+    const fix = existsSync('/run/systemd/system') ? LINGER : null;
+    return new UnsupportedError(feature, `user ${geteuid?.()} has no systemd: no socket in ${runtimeFolder()}`, fix);
   }
-  const isAbsent = cause instanceof DBusError && /\.(?:ServiceUnknown|NameHasNoOwner)$/.test(cause.errorName ?? '');
+  const cause = others.length === 0 ? first : new AggregateError(failures, failures.map(({ message }) => message).join('; '));
+  const isAbsent = first instanceof DBusError && /\.(?:ServiceUnknown|NameHasNoOwner)$/.test(first.errorName ?? '');
   return new UnsupportedError(feature, isAbsent ? 'there is no systemd on the bus of this user' : cause.message, null, { cause });
 }
