@@ -72,7 +72,7 @@ int Lister::folder(int upper, const Merged& lower, bool hides, const std::string
 
 int Lister::entry(int upper, const Merged& lower, bool hides, const std::string& name, const std::string& path) {
   if (options_.leave_out.excludes(path.substr(1))) return 0;
-  if (path.size() > kLongestPath) return fail(why_, ENAMETOOLONG, "%s: %s", shown(path).c_str(), kTooDeep);
+  if (const int result = check_length(std::string_view(path).substr(1), why_); result < 0) return result;
   Found below;
   struct stat status;
   if (const int result = look_up(lower, name.c_str(), below); result < 0) return failed(result, path);

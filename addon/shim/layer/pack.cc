@@ -89,7 +89,7 @@ int Packer::top(int fd) {
 
 int Packer::entry(int parent, const std::string& name, const std::string& path) {
   if (options_.leave_out.excludes(path)) return 0;
-  if (path.size() > kLongestPath) return fail(why_, ENAMETOOLONG, "%s: %s", shown(path).c_str(), kTooDeep);
+  if (const int result = check_length(path, why_); result < 0) return result;
   struct stat status;
   const int found = status_of(parent, name.c_str(), status);
   if (found == -ENOENT && path != options_.only) return 0;  // it was removed after its folder was read

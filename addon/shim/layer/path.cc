@@ -12,6 +12,11 @@ bool is_whiteout_name(std::string_view name) { return name.substr(0, kWhiteoutPr
 
 }  // namespace
 
+int check_length(std::string_view path, Failure& why) {
+  if (path.size() <= kLongestPath) return 0;
+  return fail(why, ENAMETOOLONG, "%s: it lies too deep: its path has more than %zu bytes", shown(path).c_str(), kLongestPath);
+}
+
 int check_path(std::string_view name, const PathLimits& limits, std::string& path, Failure& why) {
   path.clear();
   const auto refused = [&](int error, const char* reason) { return fail(why, error, "entry %s: %s", shown(name).c_str(), reason); };

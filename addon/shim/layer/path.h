@@ -17,7 +17,8 @@ struct PathLimits {
 // Bytes of the longest path that a system call takes. What lies deeper no program opens by its path; reading it all the same would cost
 // memory, and a list of it space, by the square of the depth.
 constexpr size_t kLongestPath = 4095;
-constexpr char kTooDeep[] = "it lies too deep: its path has more than 4095 bytes";
+// Refuses a longer path, which does not begin with '/'.
+int check_length(std::string_view path, Failure& why);
 
 // Makes a path below the root of a name: without slashes at its ends, doubled slashes and '.'; empty for the root itself.
 // Refused: '..', nothing at all, a component over 255 bytes, a folder named as a whiteout; -kBeyondLimit for what exceeds the limits.
