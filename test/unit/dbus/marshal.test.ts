@@ -72,22 +72,22 @@ describe('values of D-Bus', () => {
   });
 
   it.each([
-    ['a text without its end', 's', '03000000 666f6f01'],
-    ['a text that goes beyond the message', 's', 'ffffff7f 666f6f00'],
-    ['a text with a NUL', 's', '03000000 66006f00'],
-    ['a text that is not UTF-8', 's', '01000000 ff00'],
-    ['a boolean of 2', 'b', '02000000'],
-    ['an array that goes beyond the message', 'ay', '05000000 01020304'],
-    ['an array of more than anybody reads', 'ay', '01000004'],
-    ['an element that goes beyond its array', 'aq', '01000000 0100'],
-    ['bytes between values', 'yu', '01 000100 02000000'],
-    ['bytes after the values', 'y', '0102'],
-    ['a variant of two types', 'v', '02 7575 00 00000000 00000000'],
-    ['a variant without a type', 'v', '00 00'],
-    ['a path that is none', 'o', '02000000 612f00'],
-    ['a signature that is none', 'g', '01 2800'],
-  ])('are refused: %s', (_, signature, bytes) => {
-    expect(() => unmarshal(signature, hex(bytes), 'little')).toThrow(/^D-Bus: /);
+    ['a text without its end', 's', '03000000 666f6f01', 'a text that is none'],
+    ['a text that goes beyond the message', 's', 'ffffff7f 666f6f00', 'the message ends within a value'],
+    ['a text with a NUL', 's', '03000000 66006f00', 'a text that is none'],
+    ['a text that is not UTF-8', 's', '01000000 ff00', 'a text that is none'],
+    ['a boolean of 2', 'b', '02000000', '2 is no boolean'],
+    ['an array that goes beyond the message', 'ay', '05000000 01020304', 'an array of 5 bytes goes beyond its message'],
+    ['an array of more than anybody reads', 'ay', '01000004', 'an array of 67108865 bytes'],
+    ['an element that goes beyond its array', 'aq', '01000000 0100', 'an element goes beyond its array'],
+    ['bytes between values', 'yu', '01 000100 02000000', 'bytes between two values are not 0'],
+    ['bytes after the values', 'y', '0102', "1 bytes after the values of 'y'"],
+    ['a variant of two types', 'v', '02 7575 00 00000000 00000000', "the signature 'uu' is not of one type"],
+    ['a variant without a type', 'v', '00 00', "the signature '' is not of one type"],
+    ['a path that is none', 'o', '02000000 612f00', "'a/' is no object path"],
+    ['a signature that is none', 'g', '01 2800', "'(' "],
+  ])('are refused: %s', (_, signature, bytes, problem) => {
+    expect(() => unmarshal(signature, hex(bytes), 'little')).toThrow(`D-Bus: ${problem}`);
   });
 
   it('that lie too deep in variants are refused both ways', () => {
