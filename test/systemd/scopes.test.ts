@@ -90,7 +90,11 @@ it('a detached container of a plain session has limits, and its scope goes with 
 
 it('a detached container that could not be made leaves no scope', async () => {
   const mounts = [{ type: 'bind' as const, source: '/no/such/folder', target: '/mnt' }];
+  // how many jobs systemd has had: the start of a scope is one
+  const jobs = () => Number(systemctl('show', '-p', 'NInstalledJobs', '--value'));
+  const before = jobs();
   await expect(Container.create({ image: 'host', command: ['true'], detach: true, mounts })).rejects.toThrow('/no/such/folder');
+  expect(jobs()).toBeGreaterThan(before);
   await withoutScopes();
 });
 
