@@ -6,7 +6,7 @@ import { attempt } from '../native/system-errors.js';
 import { type CgroupLayout, type Hierarchy, parseCgroupLayout, withUnifiedControllers } from './cgroup-layout.js';
 
 /**
- * The group of Node's own below a v2 group that gets child groups: a group with controllers for its children may hold no process itself.
+ * The group of Node's own, or of the shim in a scope, below a v2 group that gets child groups: a group with controllers for its children may hold no process itself.
  */
 export const LEAF = 'nacelle-node';
 

@@ -33,7 +33,10 @@ export interface UnifiedFeatures {
   readonly pressure: Feature;
 }
 
-/** How this machine's control groups are set up; `available`: this process can make some. */
+/**
+ * How this machine's control groups are set up; `available`: this process can make some. In a login session containers may have limits by a scope
+ * of the user's systemd all the same.
+ */
 export interface CgroupFeatures extends Feature {
   readonly mode: CgroupMode;
   /** By the kernel's name; `io` is v1's blkio. */

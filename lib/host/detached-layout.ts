@@ -45,7 +45,8 @@ export function detachedLayout(own = groupLayout(), isRoot = geteuid?.() === 0):
 
 /**
  * Takes the shim of a detached container out of the unit of this process where the shim can't go by itself: into a scope of the systemd of this
- * user, which is then the container's own. Where there is no such systemd, the container stays in the unit.
+ * user, which is then the container's own. Where there is no such systemd, the container stays in the unit: `feature`
+ * has the reason.
  */
 export async function leaveUnit(shim: Pick<Shim, 'pid' | 'owner'>, layout: GroupLayout = groupLayout()): Promise<DetachedLayout> {
   const own = detachedLayout(layout);

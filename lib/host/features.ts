@@ -24,7 +24,7 @@ export interface Features {
   readonly folderQuota: Feature;
   /**
    * Whether a detached container goes on when the systemd unit that this process is part of is stopped, and when its user logs out. An ordinary
-   * user's gets a scope of that user's systemd: that is tried with a scope that goes at once.
+   * user's container gets a scope of the user's systemd; this makes one for a moment, and removes it.
    */
   readonly detach: Feature;
   /** Containers without root, with what they are made of. */

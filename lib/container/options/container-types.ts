@@ -22,7 +22,7 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
    * output, binds and volumes that are nosuid and nodev, and streams that are pipes of Node's alone. What is given beside it wins; in `tmpfs`
    * and `ulimits` key by key.
    *
-   * Where one of these can't be had, such as `memory` for an ordinary user without a delegated group, it is an UnsupportedError as if it had
+   * Where one of these can't be had, such as `memory` for an ordinary user without a delegated group or a scope, it is an UnsupportedError as if it had
    * been given. Default: none.
    */
   profile?: 'untrusted' | undefined;
