@@ -6,7 +6,8 @@ class Inodes;
 
 struct Removal {
   const Inodes* keep = nullptr;  // what stays, and so do the folders that lead to it
-  bool opens = true;             // folders of its own whose mode refuses that are made passable; not by a process that has a filter
+  bool opens = true;  // folders of its own whose mode refuses that are made passable; with `keep` none is. False while unpacking, whose
+                      // filter has no chmod
 };
 
 // Removes what is at a path, of whatever type, with all that is in it: never across a mount (-EXDEV) and never through a

@@ -125,7 +125,7 @@ async function prepareOn(
   const slots = new Slots();
   const ownHostname = options.namespaces.uts === 'new';
   const hostname = options.hostname ?? (ownHostname ? id.slice(0, 12) : hostHostname());
-  const own = layout ?? (needsControllers(options) ? await layoutWithLimits(shim) : groupLayout());
+  const own = layout ?? (needsGroup(options) ? await layoutWithLimits(shim) : groupLayout());
   const { group, limits, notEnforced, records } = await planContainerGroup(options, {
     slots,
     layout: own,
@@ -194,8 +194,8 @@ async function prepareOn(
   return health === null ? prepared : { ...prepared, health: await planHealthOf(health, prepared) };
 }
 
-/** Whether a group without controllers will not do. */
-function needsControllers({ limits, process: { cpuTimeLimit } }: ParsedOptions): boolean {
+/** Whether an option holds only in a group: a limit, or processor time that is counted for a tree. */
+function needsGroup({ limits, process: { cpuTimeLimit } }: ParsedOptions): boolean {
   return controllersOf(limits, groupLayout()).length > 0 || cpuTimeLimit !== null;
 }
 
