@@ -1,6 +1,5 @@
 import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
-import { geteuid } from 'node:process';
 import { toError } from '../errors.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
 import { Deferred } from '../native/deferred.js';
@@ -8,6 +7,7 @@ import { connectLocal } from '../native/load-addon.js';
 import { afterAuth, authRequest, BEGIN } from './auth.js';
 import { DBusError, malformed } from './dbus-error.js';
 import { decodeMessage, encodeMessage, HEAD, lengthOf, type Message } from './message.js';
+import { strangeness } from './peer.js';
 import type { Value } from './value.js';
 
 /** A method of an object, as a program on the bus has it. */
@@ -49,20 +49,18 @@ export class Bus {
 
   /**
    * @param socket a path, or an abstract address that begins with NUL
-   * @throws DBusError: another user's, not in this pid namespace, not a bus; SyscallError: nobody listens there
+   * @throws DBusError: another user's, in a namespace below, not a bus; SyscallError: nobody listens there
    */
   static async connect(socket: string, options: BusOptions): Promise<Bus> {
     const { stream, pid, uid } = connectLocal(socket);
-    const own = geteuid?.() ?? 0;
-    if (uid !== own || pid === 0) {
+    const strange = strangeness({ pid, uid });
+    if (strange !== null) {
       stream.destroy();
-      throw new DBusError(
-        `D-Bus: ${socket.replace('\0', '@')} is of ${uid === own ? 'a process in another pid namespace' : `user ${uid}, not of this one`}`,
-      );
+      throw new DBusError(`D-Bus: ${socket.replace('\0', '@')} is of ${strange}`);
     }
     const bus = new Bus(stream, options);
     try {
-      stream.write(authRequest(own));
+      stream.write(authRequest(uid));
       await bus.#admitted.promise;
       stream.write(BEGIN);
       // a program that is no bus has no names
@@ -84,13 +82,6 @@ export class Bus {
     this.#calls.set(serial, answer);
     this.#stream.write(bytes);
     return answer.promise;
-  }
-
-  /** Sends a signal, to which nobody answers. @throws DBusError: the connection is lost, or a value is not of its type */
-  emit({ signature = '', body = [], ...signal }: Method): void {
-    if (this.#failure !== null) throw this.#failure;
-    this.#serial += 1;
-    this.#stream.write(encodeMessage({ type: 'signal', serial: this.#serial, ...signal, signature, body }));
   }
 
   /** Has the bus tell of signals that fit a rule: "type='signal',member='JobRemoved'". @throws DBusError */

@@ -1,11 +1,12 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, it as everywhere, expect } from 'vitest';
+import { authRequest, BEGIN } from '../../lib/dbus/auth.js';
 import { Bus } from '../../lib/dbus/bus.js';
 import { unixSocketsIn } from '../../lib/dbus/bus-address.js';
 import { encodeMessage, LONGEST, type Message } from '../../lib/dbus/message.js';
@@ -55,6 +56,17 @@ async function connect(socket: string, onSignal: (signal: Message) => void = () 
   return bus;
 }
 
+/** A program on the bus that sends signals, which nothing of the library does: an invalid one ends its connection. */
+async function sender(socket: string): Promise<Socket> {
+  const raw = createConnection(socket).on('error', () => undefined);
+  ends.push(() => raw.destroy());
+  raw.write(authRequest(process.geteuid?.() ?? 0));
+  await once(raw, 'data');
+  const bus = { destination: 'org.freedesktop.DBus', path: '/org/freedesktop/DBus', interface: 'org.freedesktop.DBus' };
+  raw.write(Buffer.concat([BEGIN, encodeMessage({ type: 'call', serial: 1, ...bus, member: 'Hello', body: [] })]));
+  return raw;
+}
+
 /** Another process that serves at a socket: what it answers after the client's first bytes. */
 async function serve(answer: (client: Socket) => void, socket = join(folder, 'server')): Promise<string> {
   const server: Server = createServer((client) => {
@@ -95,6 +107,9 @@ withDaemon.it('values of all types are what libdbus takes them for: the bus chec
     member: 'ListNames',
   });
   const own = (names as readonly Value[]).map(String).find((name) => name.startsWith(':')) ?? '';
+  const other = await sender(socket);
+  const lost = once(other, 'close').then(() => Promise.reject(new Error('the bus has closed the connection of who sends')));
+  let serial = 1;
   heard.length = 0;
   await fc.assert(
     fc.asyncProperty(typedValues, async (typed) => {
@@ -104,12 +119,14 @@ withDaemon.it('values of all types are what libdbus takes them for: the bus chec
       const came = new Promise<void>((resolve) => {
         wake = resolve;
       });
-      bus.emit({ destination: own, path: '/a', interface: 'a.b', member: 'M', signature, body });
-      await Promise.race([came, bus.lost]);
+      serial += 1;
+      other.write(encodeMessage({ type: 'signal', serial, destination: own, path: '/a', interface: 'a.b', member: 'M', signature, body }));
+      await Promise.race([came, lost]);
       expect(heard.pop()?.body).toEqual(body);
     }),
     { numRuns: 200 },
   );
+  lost.catch(() => undefined);
 });
 
 withDaemon.it("what another program sends is read: dbus-send's words", async () => {
@@ -205,16 +222,35 @@ everywhere('an answer that comes byte by byte is read', async () => {
   await connect(socket);
 });
 
-asRoot.it('a socket of another user is none for this one', async () => {
-  chmodSync(folder, 0o777);
-  const socket = join(folder, 'stranger');
-  const script = `require('node:net').createServer().listen(process.argv[1], () => { require('node:fs').chmodSync(process.argv[1], 0o777); console.log('listening'); })`;
-  const other = spawn(process.execPath, ['-e', script, socket], { uid: 65_534, gid: 65_534, stdio: ['ignore', 'pipe', 'inherit'] });
+const LISTEN = `require('node:net').createServer().listen(process.argv[1], () => { require('node:fs').chmodSync(process.argv[1], 0o777); console.log('listening'); })`;
+
+/** A Node.js that listens at the socket, started by a command. */
+async function listener(
+  socket: string,
+  [command = '', ...words]: readonly string[],
+  as: { uid?: number; gid?: number } = {},
+): Promise<void> {
+  const other = spawn(command, [...words, process.execPath, '-e', LISTEN, socket], { ...as, stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(other, 'close');
   ends.push(async () => {
     other.kill('SIGKILL');
     await ended;
   });
   await once(other.stdout, 'data');
-  await expect(connect(socket)).rejects.toThrow('is of user 65534, not of this one');
+}
+
+asRoot.it('a socket of another user is none for this one', async () => {
+  chmodSync(folder, 0o777);
+  const socket = join(folder, 'stranger');
+  await listener(socket, ['env'], { uid: 65_534, gid: 65_534 });
+  await expect(connect(socket, undefined, true, 5000)).rejects.toThrow('is of user 65534, not of this one');
+});
+
+requires({ tools: ['unshare'] }).it.each([
+  ['user', ['unshare', '--user', '--map-root-user']],
+  ['pid', ['unshare', '--user', '--map-current-user', '--pid', '--fork', '--kill-child']],
+])('a socket of this user, below in a %s namespace, is none for this one', async (_, command) => {
+  const socket = join(folder, 'below');
+  await listener(socket, command);
+  await expect(connect(socket, undefined, true, 5000)).rejects.toThrow('is of a process in another user or pid namespace');
 });

@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { geteuid } from 'node:process';
+
+/** Who listens at a socket, as the kernel tells. */
+export interface Peer {
+  /** 0 for a process that has no number in this pid namespace. */
+  readonly pid: number;
+  readonly uid: number;
+}
+
+/**
+ * Why a peer can't be the systemd or the bus of this user; `null` when it can. The root of a container without root is this user for the kernel, so
+ * the uid alone doesn't tell them apart: a peer must be in this user namespace and this pid namespace, and not in one below them.
+ */
+export function strangeness({ pid, uid }: Peer): string | null {
+  if (uid !== geteuid?.()) return `user ${uid}, not of this one`;
+  return pid > 0 && isBeside(pid) ? null : 'a process in another user or pid namespace';
+}
+
+function isBeside(pid: number): boolean {
+  try {
+    return hasOneNumber(readFileSync(`/proc/${pid}/status`, 'latin1')) && readMap(pid) === readMap('self');
+  } catch {
+    // the process has ended, or /proc doesn't show it
+    return false;
+  }
+}
+
+/** "NSpid:" has the process's number in this pid namespace, and one more for each namespace below (proc_pid_status(5)). */
+function hasOneNumber(status: string): boolean {
+  return /^NSpid:\t\d+$/m.test(status);
+}
+
+/** A namespace below has another map, seen from here. */
+function readMap(pid: number | 'self'): string {
+  return readFileSync(`/proc/${pid}/uid_map`, 'latin1');
+}
