@@ -134,7 +134,7 @@ export const descriptors = [
   }),
   attack({
     attack: "makes the shim's file no program any more, by chmod(2) of /proc/1/exe",
-    source: 'findings, 8',
+    source: 'an attack on an earlier version',
     protection: 'the file can be changed by nobody',
     as: rootOnly("the host's is for root"),
     tries: () =>
@@ -166,7 +166,7 @@ export const descriptors = [
   }),
   attack({
     attack: "leaves its root by a folder of the caller's that is its stdin",
-    source: 'findings, 2',
+    source: 'an attack on an earlier version',
     protection: 'only files, pipes, sockets and terminals are streams',
     tries: async () => {
       const fd = openSync(hostFile().folder, constants.O_DIRECTORY | constants.O_RDONLY);
@@ -189,7 +189,7 @@ export const descriptors = [
         .map((stream) =>
           attack({
             attack: `by ${how}: has a file of the caller's that is its ${stream} ${became}`,
-            source: 'findings, 2',
+            source: 'an attack on an earlier version',
             protection: stream === 'stdin' ? 'a read-only mount of that file alone' : 'a pump between the file and the program',
             tries: () => onStream(how, stream, script),
             on: [{}, 'untouched'],

@@ -49,7 +49,7 @@ export const devices = [
   }),
   attack({
     attack: "gets the host's null device as its stdin, whose mode it may change for the whole machine",
-    source: 'findings, 1',
+    source: 'an attack on an earlier version',
     protection: "'ignore' is the container's own null device",
     as: rootOnly("a user's null device is the host's in any case, whose mode is for root"),
     tries: async () => whose(await said(['stat', '-L', '-c', '%d:%i', '/proc/self/fd/0'], { stdin: 'ignore' })),

@@ -200,7 +200,7 @@ export const filesInAndOut = [
   }),
   attack({
     attack: 'as a detached container: cuts its log, and makes a set-user-id program of it',
-    source: 'findings, 2',
+    source: 'an attack on an earlier version',
     protection: 'the log is written by a process beside it, from a pipe',
     tries: async () => {
       const box = { ...(await busybox()), detach: true, command: ['sh', '-c', `echo first; (${ON_LOG}) 2>/dev/null; echo last`] };

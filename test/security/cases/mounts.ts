@@ -243,7 +243,7 @@ export const mounts = [
   }),
   attack({
     attack: 'changes /etc/hosts though its root is read-only',
-    source: 'findings, 16',
+    source: 'an attack on an earlier version',
     protection: 'readOnly is for the files that are mounted there too',
     tries: script(opens('/etc/hosts')),
     on: [{ readOnly: true }, 'refused'],

@@ -93,7 +93,7 @@ async function rootWithProc(target: string): Promise<string> {
 export const setUp = [
   attack({
     attack: 'moves /proc of a root that another container is made on, so that masks are made elsewhere',
-    source: 'findings, 3; CVE-2019-19921, CVE-2025-52881',
+    source: 'an attack on an earlier version; CVE-2019-19921, CVE-2025-52881',
     protection: 'paths are resolved below the mounts themselves, which are checked to be in their places at last',
     as: rootOnly('binds of a rootfs are for root'),
     tries: movedProc,
@@ -103,7 +103,7 @@ export const setUp = [
   ...(['exec', 'run'] as const).map((how) =>
     attack({
       attack: `traces who comes into its pid namespace by ${how}, to get out by what it has open`,
-      source: 'CVE-2016-9962; findings, 7',
+      source: 'CVE-2016-9962; an attack on an earlier version',
       protection: "the namespace is entered last, with nothing of the host's open",
       as: rootOnly('an ordinary user joins no namespace'),
       tries: () => spied(joining[how], rounds(20, 1000)),
