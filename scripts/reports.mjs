@@ -17,12 +17,18 @@ export async function addingReport(args, work) {
 }
 
 function addUp(target, report) {
-  const [first, second] = [target, report].map(read);
-  if (first === null || second === null) return;
-  for (const [name, value] of Object.entries(second)) if (typeof value === 'number' && name.startsWith('num')) first[name] += value;
-  first.testResults.push(...second.testResults);
-  first.success &&= second.success;
-  writeFileSync(target, JSON.stringify(first));
+  const both = [target, report].map(read);
+  if (!both.includes(null)) writeFileSync(target, JSON.stringify(merged(both)));
+}
+
+/** What is read of several reports, in one. */
+export function merged(reports) {
+  const sum = (field) => reports.reduce((total, report) => total + report[field], 0);
+  return {
+    numPassedTests: sum('numPassedTests'),
+    numFailedTests: sum('numFailedTests'),
+    testResults: reports.flatMap(({ testResults }) => testResults),
+  };
 }
 
 function read(path) {

@@ -5,6 +5,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { merged, REPORT } from './reports.mjs';
 import { run, skip } from './shared.mjs';
 import { bundlePrograms } from './test-programs.mjs';
 import { prepare, quote, runInMachine } from './vm/machine.mjs';
@@ -42,7 +43,6 @@ const SYSTEMD = ['test/systemd'];
 
 /** Where the programs that tests start are bundled. */
 const PROGRAMS = 'build/test-programs';
-const REPORT = '--outputFile.json=';
 /** No process of its own for each file: loading the library anew takes half a minute in the machine. */
 const PROJECTS = ['integration', 'v2', 'systemd'].flatMap((name) => ['--project', name]);
 const VITEST = [...PROJECTS, '--no-isolate', '--experimental.fsModuleCache'];
@@ -102,16 +102,6 @@ function transformAhead(wanted) {
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-}
-
-/** What is read of vitest's JSON reports, in one. */
-function merged(reports) {
-  const sum = (field) => reports.reduce((total, report) => total + report[field], 0);
-  return {
-    numPassedTests: sum('numPassedTests'),
-    numFailedTests: sum('numFailedTests'),
-    testResults: reports.flatMap(({ testResults }) => testResults),
-  };
 }
 
 async function main() {
