@@ -1,7 +1,8 @@
 import { toError, withCleanupError } from '../errors.js';
 import { groupLayout } from '../host/cgroup-base.js';
-import { making, removing, writeRecord } from '../host/journal.js';
+import { writeRecord } from '../host/journal.js';
 import { owner } from '../host/owner.js';
+import { removeRecorded, withRecord } from '../host/recorded.js';
 import { carryOut, type Holding, hold, undone } from '../native/host-work.js';
 import { isShimLost } from '../native/shim-error.js';
 import { newId } from '../plan/id.js';
@@ -26,7 +27,7 @@ export async function makeGroup(name: string, group: GroupPlan, slots: Slots, pe
     // the record comes before the folders: whoever reaps after this process and its shim finds the folders by it
     const forget = writeRecord(await owner(groupLayout()), newId(), recordsOf(removal.undo));
     const plan = { ...removal, prepare: group.prepare, undo: [...removal.undo, ...forget] };
-    return { ...(await making(forget, () => hold(plan, slots.descriptors))), forget };
+    return { ...(await withRecord(forget, () => hold(plan, slots.descriptors))), forget };
   }
   try {
     await carryOut({ ...removal, prepare: group.prepare, undo: [] }, slots.descriptors);
@@ -61,7 +62,7 @@ export async function removeGroup(name: string, paths: Readonly<Record<string, s
     return;
   }
   try {
-    await removing(owned.forget, owned);
+    await removeRecorded(owned.forget, owned);
   } catch (error) {
     // the task that would have removed the group ended with the shim: the next use works off its record, which must not be left when this
     // returns

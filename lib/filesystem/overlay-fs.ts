@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { NacelleError, UnsupportedError } from '../errors.js';
 import { containerShim } from '../host/container-shim.js';
-import { type HostRecord, making, writeRecord } from '../host/journal.js';
+import { type HostRecord, writeRecord } from '../host/journal.js';
 import { mounter, type Privilege, privilege } from '../host/privilege.js';
 import { reapFirst } from '../host/reap.js';
+import { withRecord } from '../host/recorded.js';
 import { requireMarks, upperFitsInMemory } from '../host/upper-place.js';
 import { asyncDispose } from '../native/async-dispose.js';
 import { carryOut, type Holding, hold, release, undone } from '../native/host-work.js';
@@ -195,7 +196,7 @@ function ownedBy(root: Ownership, own: Privilege): Ownership {
 async function holdWork(work: Place | null, { persist }: OverlaySettings, { id, shim }: { id: string; shim: Shim }): Promise<Holding[]> {
   if (!work?.made) return [];
   const forget = record(`${id}-work`, { persist, shim }, [{ kind: 'tree', path: work.path }]);
-  return [await making(forget ?? [], () => holdPlanned(planWork(work.path, forget), shim))];
+  return [await withRecord(forget ?? [], () => holdPlanned(planWork(work.path, forget), shim))];
 }
 
 async function make(source: OverlaySource, id: string, target: Place, persist: boolean): Promise<{ holding: Holding; changes: number }> {
@@ -210,7 +211,7 @@ async function make(source: OverlaySource, id: string, target: Place, persist: b
       { kind: 'mount', path, source: source.source },
       ...(made ? ([{ kind: 'folder', path }] satisfies HostRecord[]) : []),
     ]);
-    const holding = await making(forget ?? [], () => holdPlanned(planHold(mount, path, { madeTarget: made, forget })));
+    const holding = await withRecord(forget ?? [], () => holdPlanned(planHold(mount, path, { madeTarget: made, forget })));
     return { holding, changes };
   } catch (error) {
     if (changes !== undefined) closeDescriptor(changes);

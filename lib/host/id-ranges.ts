@@ -8,8 +8,9 @@ import { attempt } from '../native/system-errors.js';
 import { NONE, planOf } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { idPool } from './id-pool.js';
-import { dropRecord, dropUnlessLeft, recordsDir, writeRecord } from './journal.js';
+import { recordsDir, writeRecord } from './journal.js';
 import { rangeFile } from './privilege.js';
+import { dropRecord, dropRecordUnlessLeft } from './recorded.js';
 
 /** A range of ids that one container has, and no other. */
 export interface IdLease {
@@ -74,7 +75,7 @@ async function take(start: number, id: string): Promise<IdLease | null> {
     held = await hold(planOf({ prepare, undo }));
   } catch (error) {
     rmSync(whole, { force: true });
-    dropUnlessLeft(forget, error);
+    dropRecordUnlessLeft(forget, error);
     if (hasCode(error, 'EEXIST')) return null;
     throw error;
   }

@@ -1,13 +1,11 @@
 import { constants, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
-import { hasCleanupError, hasCode, isNacelleError, NacelleError } from '../errors.js';
-import { carryOut, type Holding, release } from '../native/host-work.js';
+import { hasCode, isNacelleError, NacelleError } from '../errors.js';
 import { runtimeDir } from '../native/runtime-dir.js';
-import { isShimLost } from '../native/shim-error.js';
 import { attempt, systemError } from '../native/system-errors.js';
 import { NETLINK_ROUTE } from '../plan/constants.js';
-import { NONE, planOf, Slots } from '../plan/plan.js';
+import { NONE, type Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { mountedOn, networkNamespacePath } from './locate.js';
 
@@ -88,48 +86,6 @@ export function writeBeside(file: string, text: string): void {
 
 function forgetSteps(file: string): Step[] {
   return [{ op: 'forget', host: true, path: file }];
-}
-
-/**
- * Makes what a record tells of. When that fails and nothing is left, the record goes too, for the steps that remove it may never have come to
- * the shim; a record of what may still be there is kept for the next reap.
- *
- * @param forget the steps of {@link writeRecord}
- */
-export async function making<T>(forget: readonly Step[], make: () => Promise<T>): Promise<T> {
-  try {
-    return await make();
-  } catch (error) {
-    dropUnlessLeft(forget, error);
-    throw error;
-  }
-}
-
-/**
- * Removes what a record tells of. What the undo could not remove is tried once more by its record, at once: until this process ends nobody else
- * would, and the name that the caller chose would stay taken.
- *
- * @param forget the steps of {@link writeRecord}
- */
-export async function removing(forget: readonly Step[], holding: Holding): Promise<void> {
-  try {
-    await release([holding]);
-  } catch (error) {
-    if (isShimLost(error)) throw error;
-    const slots = new Slots();
-    const prepare = forget.flatMap((step) => (step.op === 'forget' ? reapSteps(step.path, slots) : []));
-    await carryOut(planOf({ prepare }), slots.descriptors);
-  }
-}
-
-/** After a failure: as {@link making}. */
-export function dropUnlessLeft(forget: readonly Step[], error: unknown): void {
-  if (!isShimLost(error) && !hasCleanupError(error)) dropRecord(forget);
-}
-
-/** Removes the record of something that was not made, or was undone: for a caller that could not send the steps of {@link writeRecord}. */
-export function dropRecord(forget: readonly Step[]): void {
-  for (const step of forget) if (step.op === 'forget') rmSync(step.path, { force: true });
 }
 
 /** Groups that an owner has written down: whatever they are called, and whether they are made yet. */

@@ -2,8 +2,9 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { fstatSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { hasCode, invalidOption, NacelleError } from '../errors.js';
-import { making, writeRecord } from '../host/journal.js';
+import { writeRecord } from '../host/journal.js';
 import { reapFirst } from '../host/reap.js';
+import { withRecord } from '../host/recorded.js';
 import { asyncDispose } from '../native/async-dispose.js';
 import { type Holding, release, undone } from '../native/host-work.js';
 import { ownerName, start } from '../native/shim.js';
@@ -111,7 +112,7 @@ async function make(settings: VethSettings, peerNamespace: number): Promise<Made
     settings.namespace ? fstatSync(settings.namespace.fd) : statSync('/proc/self/ns/net'),
   );
   const forget = writeRecord(ownerName(), `veth-${group}`, [{ kind: 'links', group, namespace: namespace.ino }]);
-  const task = await making(forget, () => start(pairPlan(pair.socket, group, forget), slots.descriptors));
+  const task = await withRecord(forget, () => start(pairPlan(pair.socket, group, forget), slots.descriptors));
   try {
     const { master, here, there } = await openSockets(task, pair, settings.bridge);
     requireFree(settings.address, parseAddresses(here), HERE);

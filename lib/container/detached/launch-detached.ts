@@ -3,8 +3,9 @@ import { hasCode, NacelleError, SyscallError, toError, withCleanupError } from '
 import type { GroupLayout } from '../../host/cgroup-base.js';
 import { containerShim } from '../../host/container-shim.js';
 import { type DetachedLayout, leaveUnit, type ShimPlace } from '../../host/detached-layout.js';
-import { type HostRecord, KEPT, making, writeRecord } from '../../host/journal.js';
+import { type HostRecord, KEPT, writeRecord } from '../../host/journal.js';
 import { EVIDENCE, ownBases, reapFirst, writeBases } from '../../host/reap.js';
+import { withRecord } from '../../host/recorded.js';
 import { storeRoot } from '../../host/store-path.js';
 import { delay } from '../../native/clock.js';
 import type { Connection } from '../../native/connection.js';
@@ -140,7 +141,7 @@ async function launchOn(
     const heldSlots = [...(lease === null ? [] : [lease.fd]), ...prepared.locks].map((fd) => slots.give(fd));
     const whole = keptPlan(plan, { prepared, detach, onHost, log, pipes, heldSlots, moved, forget: [...own, ...kept] });
     const record = recordOf(prepared, whole, detachedRecord(prepared, plan, { pipes, logs, detach }));
-    return await making([...own, ...kept], async () => {
+    return await withRecord([...own, ...kept], async () => {
       writeNote(record);
       return { record, task: await connection.startPlan(whole, slots.descriptors) };
     });

@@ -4,9 +4,10 @@ import { geteuid } from 'node:process';
 import type { GroupPlan } from '../../cgroup/group-plan.js';
 import { UnsupportedError } from '../../errors.js';
 import { type GroupLayout, groupLayout } from '../../host/cgroup-base.js';
-import { type HostRecord, making, writeRecord } from '../../host/journal.js';
+import { type HostRecord, writeRecord } from '../../host/journal.js';
 import { landlockAbi } from '../../host/landlock-abi.js';
 import { owner } from '../../host/owner.js';
+import { withRecord } from '../../host/recorded.js';
 import { now } from '../../native/clock.js';
 import { ownerName, start } from '../../native/shim.js';
 import { OWN_NAME } from '../../plan/constants.js';
@@ -61,7 +62,7 @@ export async function launchLandlock<E extends Encoding>(
     () => undefined,
   );
   const journal = prepared.records.length === 0 ? [] : writeRecord(ownerName(), prepared.id, prepared.records);
-  return making(journal, async () => {
+  return withRecord(journal, async () => {
     const streams = await program.open({ isConfined: true });
     const plan = planLandlock({ ...prepared, options: options.process, streams, journal, park });
     return launchPlanned(program, prepared, { plan, park });

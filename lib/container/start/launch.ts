@@ -1,7 +1,8 @@
 import { countersSince, readUsage } from '../../cgroup/stats/usage.js';
 import { NacelleError } from '../../errors.js';
 import { planWork } from '../../filesystem/overlay-plan.js';
-import { dropUnlessLeft, writeRecord } from '../../host/journal.js';
+import { writeRecord } from '../../host/journal.js';
+import { dropRecordUnlessLeft } from '../../host/recorded.js';
 import type { Image } from '../../image/image.js';
 import { endOf, type Holding, hold, undone } from '../../native/host-work.js';
 import { closeDescriptor } from '../../native/load-addon.js';
@@ -211,7 +212,7 @@ function holdFolder(path: string, record: readonly Step[], on: Shim): Promise<Ho
 
 /** Removes what is on the host for a container that could not be made. @returns the error to throw */
 async function leave({ disk, diskRecord, groupRecord, claim }: OnHost, error: unknown): Promise<unknown> {
-  dropUnlessLeft([...diskRecord, ...groupRecord, ...claim.undone], error);
+  dropRecordUnlessLeft([...diskRecord, ...groupRecord, ...claim.undone], error);
   return undone(disk, error);
 }
 

@@ -3,10 +3,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { join } from 'node:path';
 import { env } from 'node:process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { NacelleError, withCleanupError } from '../../../lib/errors.js';
-import { making, readRecord, reapSteps, recordFiles, writeRecord } from '../../../lib/host/journal.js';
+import { readRecord, reapSteps, recordFiles, writeRecord } from '../../../lib/host/journal.js';
 import { runtimeDir } from '../../../lib/native/runtime-dir.js';
-import { ShimError } from '../../../lib/native/shim-error.js';
 import { Slots } from '../../../lib/plan/plan.js';
 import type { Step } from '../../../lib/plan/steps.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
@@ -99,25 +97,5 @@ describe('the journal', () => {
 
   it('has nothing to do for one that another reaper was faster to remove', () => {
     expect(readRecord(join(runtimeDir(), 'records', owner, 'gone.json'))).toEqual([]);
-  });
-});
-
-describe('the record of what could not be made', () => {
-  const failed = (): NacelleError => new NacelleError('it failed', { code: 'ERR_TEST' });
-
-  it.each([
-    ['goes when nothing is left', failed(), 0],
-    ['stays when undoing failed too', withCleanupError(failed(), new Error('it is still there')), 1],
-    ['stays when nobody knows what became of it', new ShimError(), 1],
-  ])('%s', async (_, error, files) => {
-    const forget = writeRecord(owner, 'one', [{ kind: 'folder', path: '/no/such/folder' }]);
-    await expect(making(forget, () => Promise.reject(error))).rejects.toBe(error);
-    expect(recordFiles(owner)).toHaveLength(files);
-  });
-
-  it('stays with what was made', async () => {
-    const forget = writeRecord(owner, 'one', [{ kind: 'folder', path: '/no/such/folder' }]);
-    expect(await making(forget, async () => 'made')).toBe('made');
-    expect(recordFiles(owner)).toHaveLength(1);
   });
 });
