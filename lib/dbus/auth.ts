@@ -13,7 +13,7 @@ export function authRequest(uid: number): Buffer {
 export const BEGIN = Buffer.from('BEGIN\r\n');
 
 /** Bytes. The answer is 'OK' and 32 digits. */
-const LONGEST = 1024;
+const LONGEST_ANSWER = 1024;
 
 /**
  * What is left after the server's answer in what came of it; `null`: it is not all there. Pure.
@@ -22,8 +22,8 @@ const LONGEST = 1024;
  */
 export function afterAuth(received: Buffer): Buffer | null {
   const end = received.indexOf('\r\n');
-  if (end < 0 && received.length <= LONGEST) return null;
-  if (end < 0 || end > LONGEST) throw malformed('the answer to AUTH has no end');
+  if (end < 0 && received.length <= LONGEST_ANSWER) return null;
+  if (end < 0 || end > LONGEST_ANSWER) throw malformed('the answer to AUTH has no end');
   const line = received.toString('latin1', 0, end);
   if (!/^OK(?: |$)/.test(line)) throw new DBusError(`D-Bus: the bus refuses this user: ${line}`);
   return received.subarray(end + 2);

@@ -6,7 +6,7 @@ import { Deferred } from '../native/deferred.js';
 import { connectLocal } from '../native/load-addon.js';
 import { afterAuth, authRequest, BEGIN } from './auth.js';
 import { DBusError, malformed } from './dbus-error.js';
-import { decodeMessage, encodeMessage, HEAD, lengthOf, type Message } from './message.js';
+import { decodeMessage, encodeMessage, HEAD_BYTES, lengthOf, type Message } from './message.js';
 import { strangeness } from './peer.js';
 import type { Value } from './value.js';
 
@@ -132,7 +132,7 @@ export class Bus {
 
   /** Whether there was a whole one. */
   #takeMessage(): boolean {
-    if (this.#received.length < HEAD) return false;
+    if (this.#received.length < HEAD_BYTES) return false;
     const length = lengthOf(this.#received);
     if (this.#received.length < length) return false;
     const message = decodeMessage(this.#received.subarray(0, length));

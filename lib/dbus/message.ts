@@ -16,7 +16,7 @@ import { isList, isVariant, type Value, type Variant } from './value.js';
 
 const HEADER = 'yyyyuua(yv)';
 /** Bytes that tell how long the whole is. */
-export const HEAD = 16;
+export const HEAD_BYTES = 16;
 
 const TYPES = { call: 1, return: 2, error: 3, signal: 4 } as const;
 
@@ -33,7 +33,7 @@ const FIELDS = {
 } as const;
 
 /** Bytes. What systemd answers has a few hundred; nobody is to be kept busy, or out of memory, with more. */
-export const LONGEST = 1024 ** 2;
+export const LONGEST_MESSAGE = 1024 ** 2;
 
 export interface Message {
   readonly type: keyof typeof TYPES;
@@ -66,26 +66,36 @@ export function encodeMessage(message: Message): Buffer {
   const flags = noAutoStart ? NO_AUTO_START : 0;
   const header = marshal(HEADER, ['l'.charCodeAt(0), TYPES[type], flags, 1, bytes.length, serial, fields]);
   const whole = Buffer.concat([header, Buffer.alloc(upTo8(header.length)), bytes]);
-  if (whole.length > LONGEST) throw malformed(`a message of ${whole.length} bytes`);
+  if (whole.length > LONGEST_MESSAGE) throw malformed(`a message of ${whole.length} bytes`);
   return whole;
 }
 
-/** How many bytes a message has that begins so. Pure. @param head its first {@link HEAD} bytes @throws DBusError */
+/** Where the parts of a message end, by its first {@link HEAD_BYTES} bytes. */
+interface Extent {
+  readonly endian: Endian;
+  readonly headerEnd: number;
+  readonly bodyBegin: number;
+  readonly length: number;
+}
+
+function extentOf(head: Buffer): Extent {
+  const endian = endianOf(head);
+  const numberAt = (offset: number): number => (endian === 'little' ? head.readUInt32LE(offset) : head.readUInt32BE(offset));
+  const headerEnd = HEAD_BYTES + numberAt(12);
+  const bodyBegin = headerEnd + upTo8(headerEnd);
+  return { endian, headerEnd, bodyBegin, length: bodyBegin + numberAt(4) };
+}
+
+/** How many bytes a message has that begins so. Pure. @param head its first {@link HEAD_BYTES} bytes @throws DBusError */
 export function lengthOf(head: Buffer): number {
-  const isLittle = endianOf(head) === 'little';
-  const numberAt = (offset: number): number => (isLittle ? head.readUInt32LE(offset) : head.readUInt32BE(offset));
-  const header = HEAD + numberAt(12);
-  const length = header + upTo8(header) + numberAt(4);
-  if (length > LONGEST) throw malformed(`a message of ${length} bytes, more than ${LONGEST}`);
+  const { length } = extentOf(head);
+  if (length > LONGEST_MESSAGE) throw malformed(`a message of ${length} bytes, more than ${LONGEST_MESSAGE}`);
   return length;
 }
 
 /** Pure. @throws DBusError; a message of a later type is `null`, which the specification wants ignored */
 export function decodeMessage(bytes: Buffer): Message | null {
-  const endian = endianOf(bytes);
-  const fieldBytes = endian === 'little' ? bytes.readUInt32LE(12) : bytes.readUInt32BE(12);
-  const headerEnd = HEAD + fieldBytes;
-  const bodyBegin = headerEnd + upTo8(headerEnd);
+  const { endian, headerEnd, bodyBegin } = extentOf(bytes);
   const [, code, flags, version, , serial, fields] = unmarshal(HEADER, bytes.subarray(0, headerEnd), endian);
   if (bytes.subarray(headerEnd, bodyBegin).some((byte) => byte !== 0)) throw malformed('bytes before the body are not 0');
   if (version !== 1) throw malformed(`version ${version}`);
@@ -116,8 +126,9 @@ function fieldsIn(list: Value): Fields {
     return variant?.value;
   };
   const names = Object.keys(FIELDS) as (keyof typeof FIELDS)[];
+  const known = names.map((name) => [name, fieldOf(name)] as const).filter(([, value]) => value !== undefined);
   // the type of each was compared
-  return Object.fromEntries(names.flatMap((name) => (fieldOf(name) === undefined ? [] : [[name, fieldOf(name)]])));
+  return Object.fromEntries(known);
 }
 
 const REQUIRED: Readonly<Record<keyof typeof TYPES, readonly (keyof typeof FIELDS)[]>> = {

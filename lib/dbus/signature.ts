@@ -12,8 +12,8 @@ export type Type =
   | { readonly code: '{'; readonly fields: readonly [Type, Type] };
 
 /** Bytes of a signature, and how deep arrays and structs may lie in each other, by the specification. */
-const MOST = 255;
-const DEEPEST = 32;
+const LONGEST_SIGNATURE = 255;
+const DEEPEST_TYPE = 32;
 
 const BASIC = new Set<string>(['y', 'b', 'n', 'q', 'i', 'u', 'x', 't', 'd', 's', 'o', 'g'] satisfies BasicCode[]);
 
@@ -23,7 +23,8 @@ function isBasic(code: string): code is BasicCode {
 
 /** The types that a signature lists: 'sa(sv)' has two. Pure. @throws DBusError */
 export function parseSignature(signature: string): Type[] {
-  if (signature.length > MOST) throw malformed(`a signature of ${signature.length} characters, more than ${MOST}`);
+  if (signature.length > LONGEST_SIGNATURE)
+    throw malformed(`a signature of ${signature.length} characters, more than ${LONGEST_SIGNATURE}`);
   const types: Type[] = [];
   for (let at = 0; at < signature.length; ) {
     const [type, end] = typeAt(signature, at, { arrays: 0, structs: 0 });
@@ -48,7 +49,7 @@ interface Depth {
 /** The type that begins there, and where it ends. */
 function typeAt(signature: string, at: number, depth: Depth): [Type, number] {
   const code = signature.charAt(at);
-  if (depth.arrays > DEEPEST || depth.structs > DEEPEST) throw malformed(`types deeper than ${DEEPEST}`);
+  if (depth.arrays > DEEPEST_TYPE || depth.structs > DEEPEST_TYPE) throw malformed(`types deeper than ${DEEPEST_TYPE}`);
   if (isBasic(code)) return [{ code }, at + 1];
   if (code === 'v') return [{ code }, at + 1];
   if (code === 'a') {

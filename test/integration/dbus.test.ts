@@ -9,7 +9,7 @@ import { afterEach, beforeEach, it as everywhere, expect } from 'vitest';
 import { authRequest, BEGIN } from '../../lib/dbus/auth.js';
 import { Bus } from '../../lib/dbus/bus.js';
 import { unixSocketsIn } from '../../lib/dbus/bus-address.js';
-import { encodeMessage, LONGEST, type Message } from '../../lib/dbus/message.js';
+import { encodeMessage, LONGEST_MESSAGE, type Message } from '../../lib/dbus/message.js';
 import type { Value } from '../../lib/dbus/value.js';
 import { startScope } from '../../lib/host/user-systemd.js';
 import { typedValues } from '../fixtures/dbus-values.js';
@@ -196,10 +196,10 @@ everywhere.each<[string, (bytes: Buffer) => Buffer, string]>([
   [
     'a message without end',
     (bytes) => {
-      bytes.writeUInt32LE(LONGEST, 4);
+      bytes.writeUInt32LE(LONGEST_MESSAGE, 4);
       return bytes;
     },
-    `more than ${LONGEST}`,
+    `more than ${LONGEST_MESSAGE}`,
   ],
   [
     'an answer to nobody',

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeMessage, encodeMessage, HEAD, LONGEST, lengthOf, type Message } from '../../../lib/dbus/message.js';
+import { decodeMessage, encodeMessage, HEAD_BYTES, LONGEST_MESSAGE, lengthOf, type Message } from '../../../lib/dbus/message.js';
 import { typedValues } from '../../fixtures/dbus-values.js';
 
 const hello: Message = {
@@ -40,7 +40,7 @@ describe('messages of D-Bus', () => {
             body: typed.map(({ value }) => value),
           };
           const bytes = encodeMessage(message);
-          expect(lengthOf(bytes.subarray(0, HEAD))).toBe(bytes.length);
+          expect(lengthOf(bytes.subarray(0, HEAD_BYTES))).toBe(bytes.length);
           expect(decodeMessage(bytes)).toEqual(message);
         },
       ),
@@ -56,7 +56,7 @@ describe('messages of D-Bus', () => {
         const bytes = encodeMessage({ ...type, serial: 1, signature, body: typed.map(({ value }) => value) });
         for (const { at, to } of changed) bytes[at % bytes.length] = to;
         try {
-          const length = lengthOf(bytes.subarray(0, HEAD));
+          const length = lengthOf(bytes.subarray(0, HEAD_BYTES));
           if (length <= bytes.length) decodeMessage(bytes.subarray(0, length));
         } catch (error) {
           expect(error).toMatchObject({ name: 'DBusError', code: 'ERR_DBUS' });
@@ -69,11 +69,11 @@ describe('messages of D-Bus', () => {
   it('that begin with another letter, or go on for ever, are refused by their head', () => {
     const bytes = encodeMessage(hello);
     const longer = Buffer.from(bytes);
-    longer.writeUInt32LE(LONGEST, 4);
-    expect(() => lengthOf(longer)).toThrow(`more than ${LONGEST}`);
+    longer.writeUInt32LE(LONGEST_MESSAGE, 4);
+    expect(() => lengthOf(longer)).toThrow(`more than ${LONGEST_MESSAGE}`);
     longer[0] = 0;
     expect(() => lengthOf(longer)).toThrow('begins with 0');
-    expect(() => encodeMessage({ ...hello, signature: 's', body: ['a'.repeat(LONGEST)] })).toThrow('a message of');
+    expect(() => encodeMessage({ ...hello, signature: 's', body: ['a'.repeat(LONGEST_MESSAGE)] })).toThrow('a message of');
   });
 
   it.each([
