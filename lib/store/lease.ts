@@ -7,7 +7,7 @@ import { hasCode, ImageError, UnsupportedError } from '../errors.js';
 import { storeRoot } from '../host/store-path.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
 import { tryLock } from '../native/load-addon.js';
-import { attempting, wordsOf } from '../native/system-errors.js';
+import { wordsOf } from '../native/system-errors.js';
 import { withLock } from './store-lock.js';
 import { listFolder, makeFolder } from './store-root.js';
 
@@ -94,11 +94,7 @@ class Lease {
     }
     return {
       release,
-      temporaryPath: async () =>
-        join(
-          await attempting('make the folder of working files', () => makeFolder(join(this.#root, 'tmp'))),
-          `${this.name}-${randomUUID()}`,
-        ),
+      temporaryPath: async () => join(await makeFolder(join(this.#root, 'tmp')), `${this.name}-${randomUUID()}`),
     };
   }
 

@@ -102,7 +102,7 @@ async function fill(name: string, work: (folder: string) => Promise<void>, root 
   const held = await hold([], root);
   try {
     await removeLeavings(root);
-    const temporary = await held.temporaryPath();
+    const temporary = await attempting(`fill the volume ${name}`, () => held.temporaryPath());
     try {
       await attempting(`fill the volume ${name}`, async () => {
         await makeFolder(temporary);

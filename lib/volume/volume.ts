@@ -205,8 +205,11 @@ export class Volume implements AsyncDisposable {
 async function removeFolder(name: string, root: string): Promise<void> {
   const held = await hold([], root);
   try {
-    const away = await held.temporaryPath();
-    await attempting(`remove the volume ${name}`, () => rename(volumeFolder(name, root), away));
+    const away = await attempting(`remove the volume ${name}`, async () => {
+      const path = await held.temporaryPath();
+      await rename(volumeFolder(name, root), path);
+      return path;
+    });
     await removeTree(away);
   } finally {
     held.release();

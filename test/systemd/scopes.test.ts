@@ -128,8 +128,8 @@ it('features() tells that containers have limits, which the groups of the proces
   const told = await runNode<Features>('features', [], { env: noSystemd });
   expect(told.rootless.parts.limits).toEqual({
     available: false,
-    reason: expect.stringMatching(/^this user may not make groups in .*, and no systemd of user 1000 runs: it has no socket in \/nowhere$/),
-    fix: expect.any(String),
+    reason: expect.stringMatching(/^this user may not make groups in .*, and user 1000 has no systemd: no socket in \/nowhere$/),
+    fix: 'Run: loginctl enable-linger 1000',
   });
 });
 
