@@ -71,7 +71,7 @@
             'type': 'executable',
             'sources': [
               'addon/shim/sanitize/main.cc', 'addon/shim/modes/by_name.cc', 'addon/shim/modes/reaper.cc', 'addon/shim/modes/pump.cc',
-              'addon/shim/modes/log.cc', 'addon/shim/modes/denials.cc', 'addon/shim/modes/denied_process.cc',
+              'addon/shim/modes/log.cc', 'addon/shim/modes/denials.cc', 'addon/shim/modes/denied_process.cc', 'addon/shim/modes/watchdog.cc',
               'addon/shim/kernel/file_io.cc', 'addon/shim/wire/channel.cc',
             ],
             'cflags': ['-fPIE'],
