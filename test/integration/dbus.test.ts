@@ -252,5 +252,5 @@ requires({ tools: ['unshare'] }).it.each([
 ])('a socket of this user, below in a %s namespace, is none for this one', async (_, command) => {
   const socket = join(folder, 'below');
   await listener(socket, command);
-  await expect(connect(socket, undefined, true, 5000)).rejects.toThrow('is of a process in another user or pid namespace');
+  await expect(connect(socket, undefined, true, 5000)).rejects.toThrow('is of a process in a user or pid namespace below');
 });
