@@ -1,32 +1,17 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { env } from 'node:process';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readRecord, reapSteps, recordFiles, writeRecord } from '../../../lib/host/journal.js';
 import { runtimeDir } from '../../../lib/native/runtime-dir.js';
 import { Slots } from '../../../lib/plan/plan.js';
 import type { Step } from '../../../lib/plan/steps.js';
-import { temporaryFolder } from '../../fixtures/temporary.js';
+import { useOwnRecords } from '../../fixtures/own-records.js';
 
-const runtime = temporaryFolder();
-const before = env.NACELLE_RUNROOT;
-let owner = '';
-
-beforeEach(() => {
-  env.NACELLE_RUNROOT = runtime;
-  owner = `test-${randomBytes(6).toString('hex')}`;
-});
-
-afterEach(() => {
-  rmSync(join(runtimeDir(), 'records', owner), { recursive: true, force: true });
-  if (before === undefined) delete env.NACELLE_RUNROOT;
-  else env.NACELLE_RUNROOT = before;
-});
+const owner = useOwnRecords();
 
 function steps(): Step[] {
   const slots = new Slots();
-  return recordFiles(owner).flatMap((file) => reapSteps(file, slots));
+  return recordFiles(owner()).flatMap((file) => reapSteps(file, slots));
 }
 
 describe('the journal', () => {
@@ -36,9 +21,9 @@ describe('the journal', () => {
       { kind: 'folder', path: '/a\nb' },
       { kind: 'links', group: 2 ** 30, namespace: 4026531840 },
     ] as const;
-    const [unlink, ...others] = writeRecord(owner, 'one', records);
+    const [unlink, ...others] = writeRecord(owner(), 'one', records);
     const file = unlink && 'path' in unlink ? unlink.path : '';
-    expect(recordFiles(owner)).toEqual([file]);
+    expect(recordFiles(owner())).toEqual([file]);
     expect(readRecord(file)).toEqual(records);
     expect(existsSync(file)).toBe(true);
     expect(unlink).toMatchObject({ op: 'forget', host: true });
@@ -46,11 +31,11 @@ describe('the journal', () => {
   });
 
   it('has nothing of an owner that wrote nothing', () => {
-    expect(recordFiles(owner)).toEqual([]);
+    expect(recordFiles(owner())).toEqual([]);
   });
 
   it('undoes in the order that was written, each record before its file', () => {
-    writeRecord(owner, 'one', [
+    writeRecord(owner(), 'one', [
       { kind: 'folder', path: '/no/such/folder' },
       { kind: 'tree', path: '/no/such/tree' },
     ]);
@@ -58,9 +43,9 @@ describe('the journal', () => {
   });
 
   it('leaves alone what is not mounted, or another mount', () => {
-    mkdirSync(join(runtime, 'target'));
-    writeRecord(owner, 'one', [{ kind: 'mount', path: join(runtime, 'target'), source: 'nacelle-1' }]);
-    writeRecord(owner, 'two', [{ kind: 'mount', path: '/proc', source: 'nacelle-1' }]);
+    mkdirSync(join(runtimeDir(), 'target'));
+    writeRecord(owner(), 'one', [{ kind: 'mount', path: join(runtimeDir(), 'target'), source: 'nacelle-1' }]);
+    writeRecord(owner(), 'two', [{ kind: 'mount', path: '/proc', source: 'nacelle-1' }]);
     expect(steps().map(({ op }) => op)).not.toContain('detach');
   });
 
@@ -69,26 +54,26 @@ describe('the journal', () => {
       readFileSync('/proc/self/mountinfo', 'utf8')
         .split('\n')
         .find((text) => text.split(' ')[4] === '/proc') ?? '';
-    writeRecord(owner, 'one', [{ kind: 'mount', path: '/proc', source: line.split(' - ')[1]?.split(' ')[1] ?? '' }]);
+    writeRecord(owner(), 'one', [{ kind: 'mount', path: '/proc', source: line.split(' - ')[1]?.split(' ')[1] ?? '' }]);
     expect(steps()[0]).toEqual({ op: 'detach', host: true, at: -1, path: '/proc' });
   });
 
   it('removes links where their namespace still is, and has nothing to do where it is gone', () => {
-    writeRecord(owner, 'here', [{ kind: 'links', group: 5, namespace: statSync('/proc/self/ns/net').ino }]);
+    writeRecord(owner(), 'here', [{ kind: 'links', group: 5, namespace: statSync('/proc/self/ns/net').ino }]);
     expect(steps().filter(({ op }) => op === 'remove_links')).toEqual([{ op: 'remove_links', host: true, socket: 1, group: 5 }]);
-    writeRecord(owner, 'here', [{ kind: 'links', group: 5, namespace: 1 }]);
+    writeRecord(owner(), 'here', [{ kind: 'links', group: 5, namespace: 1 }]);
     expect(steps().map(({ op }) => op)).toEqual(['forget']);
   });
 
   it('takes a record that was cut off for one of nothing', () => {
-    writeRecord(owner, 'one', []);
-    writeFileSync(join(runtimeDir(), 'records', owner, 'two.json.new'), '[{"kind"');
+    writeRecord(owner(), 'one', []);
+    writeFileSync(join(runtimeDir(), 'records', owner(), 'two.json.new'), '[{"kind"');
     expect(steps().filter(({ op }) => op === 'forget')).toHaveLength(2);
   });
 
   it('refuses a record that it does not understand, by its name', () => {
-    writeRecord(owner, 'one', []);
-    const file = join(runtimeDir(), 'records', owner, 'two.json');
+    writeRecord(owner(), 'one', []);
+    const file = join(runtimeDir(), 'records', owner(), 'two.json');
     for (const text of ['[{"kind":"planet","path":"/"}]', '[{"kind"', '']) {
       writeFileSync(file, text);
       expect(() => readRecord(file)).toThrow(expect.objectContaining({ code: 'ERR_RECORD', message: expect.stringContaining(file) }));
@@ -96,6 +81,6 @@ describe('the journal', () => {
   });
 
   it('has nothing to do for one that another reaper was faster to remove', () => {
-    expect(readRecord(join(runtimeDir(), 'records', owner, 'gone.json'))).toEqual([]);
+    expect(readRecord(join(runtimeDir(), 'records', owner(), 'gone.json'))).toEqual([]);
   });
 });

@@ -1,29 +1,11 @@
-import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { env } from 'node:process';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { NacelleError, withCleanupError } from '../../../lib/errors.js';
 import { recordFiles, writeRecord } from '../../../lib/host/journal.js';
 import { withRecord } from '../../../lib/host/recorded.js';
-import { runtimeDir } from '../../../lib/native/runtime-dir.js';
 import { ShimError } from '../../../lib/native/shim-error.js';
-import { temporaryFolder } from '../../fixtures/temporary.js';
+import { useOwnRecords } from '../../fixtures/own-records.js';
 
-const runtime = temporaryFolder();
-const before = env.NACELLE_RUNROOT;
-let owner = '';
-
-beforeEach(() => {
-  env.NACELLE_RUNROOT = runtime;
-  owner = `test-${randomBytes(6).toString('hex')}`;
-});
-
-afterEach(() => {
-  rmSync(join(runtimeDir(), 'records', owner), { recursive: true, force: true });
-  if (before === undefined) delete env.NACELLE_RUNROOT;
-  else env.NACELLE_RUNROOT = before;
-});
+const owner = useOwnRecords();
 
 describe('the record of what could not be made', () => {
   const failed = (): NacelleError => new NacelleError('it failed', { code: 'ERR_TEST' });
@@ -33,14 +15,14 @@ describe('the record of what could not be made', () => {
     ['stays when undoing failed too', withCleanupError(failed(), new Error('it is still there')), 1],
     ['stays when nobody knows what became of it', new ShimError(), 1],
   ])('%s', async (_, error, files) => {
-    const forget = writeRecord(owner, 'one', [{ kind: 'folder', path: '/no/such/folder' }]);
+    const forget = writeRecord(owner(), 'one', [{ kind: 'folder', path: '/no/such/folder' }]);
     await expect(withRecord(forget, () => Promise.reject(error))).rejects.toBe(error);
-    expect(recordFiles(owner)).toHaveLength(files);
+    expect(recordFiles(owner())).toHaveLength(files);
   });
 
   it('stays with what was made', async () => {
-    const forget = writeRecord(owner, 'one', [{ kind: 'folder', path: '/no/such/folder' }]);
+    const forget = writeRecord(owner(), 'one', [{ kind: 'folder', path: '/no/such/folder' }]);
     expect(await withRecord(forget, async () => 'made')).toBe('made');
-    expect(recordFiles(owner)).toHaveLength(1);
+    expect(recordFiles(owner())).toHaveLength(1);
   });
 });
