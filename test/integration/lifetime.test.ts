@@ -275,9 +275,8 @@ requires({ root: true, tools: ['env', 'gcc', 'mount', 'newgidmap', 'newuidmap', 
 );
 
 // a minute of patience with processes that were killed
-const isSoak = process.env.NACELLE_SOAK === '1';
 const stuckStore = temporaryFolder();
-(isSoak ? requires({ root: true, cgroup: 'v1', tools: ['busybox', 'sleep'] }).it : it.skip)(
+requires({ root: true, cgroup: 'v1', soak: true, tools: ['busybox', 'sleep'] }).it(
   'what can not be ended keeps its upper, and its record for the next reap',
   { timeout: 300_000 },
   async () => {
