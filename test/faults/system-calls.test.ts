@@ -149,8 +149,11 @@ describe('one system call that fails', () => {
           const next = await within(`the next after ${told}`, victim.do(scenario));
           report(...next.map(({ name, message }) => `${told}: the next one fails: ${name}: ${message}`));
           await victim.settle();
-          if (victim.shim !== shim && !isShimLost) report(`${told}: another shim, and nobody says why`);
-          if (isShimLost) {
+          const isAnother = victim.shim !== shim;
+          // a shim ends a connection that it can't read; one without tasks has nobody to tell
+          const maySayNothing = place.who === 'shim' && place.call === 'recvmsg';
+          if (isAnother && !isShimLost && !maySayNothing) report(`${told}: another shim, and nobody says why`);
+          if (isAnother || isShimLost) {
             await end(told);
             continue;
           }

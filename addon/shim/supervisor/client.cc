@@ -16,6 +16,10 @@ namespace {
 
 constexpr size_t kMostUnasked = 256;
 
+// Whether the kernel has no room for a message now, of which it has kept nothing. ETOOMANYREFS: an ordinary user has too many descriptors
+// on their way (unix(7)).
+bool lacks_room(int result) { return result == -ENOMEM || result == -ENOBUFS || result == -ETOOMANYREFS; }
+
 // Whether a message tells of a next run, or of the health, of a task: there is no end of them, and nobody asked.
 bool is_unasked(const Message& message) {
   const auto type = static_cast<Event>(message.type);
@@ -219,14 +223,21 @@ void Client::send_notice(Message notice) {
 }
 
 void Client::flush() {
+  constexpr int kMostTries = 100;
+  constexpr uint64_t kPause = 10 * kMillisecond;
   while (!unsent_.empty()) {
     const int result = nacelle::send(socket_.get(), unsent_.front());
     if (result == -EAGAIN) {
       watch_.change(EPOLLIN | EPOLLOUT);
       return;
     }
-    // Node would wait for ever for a message that got lost, so any failure ends the connection
+    if (lacks_room(result) && tries_++ < kMostTries) {
+      again_.start(supervisor_.loop(), monotonic_ns() + kPause, [this] { flush(); });
+      return;
+    }
+    // Node would wait for ever for a message that got lost, so any other failure ends the connection
     if (result < 0) return give_up();
+    tries_ = 0;
     unsent_.pop_front();
   }
   watch_.change(EPOLLIN);
@@ -242,6 +253,7 @@ void Client::close() {
   if (closed_) return;
   closed_ = true;
   watch_.stop();
+  again_.stop();
   socket_.reset();
   supervisor_.notices().forget(*this);
   supervisor_.upgrade().forget(*this);

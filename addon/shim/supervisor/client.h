@@ -56,6 +56,8 @@ class Client {
   Supervisor& supervisor_;
   unique_fd socket_;
   Watch watch_;
+  Timer again_;    // until there is room for a message again
+  int tries_ = 0;  // for the message that is the next to go
   std::unordered_map<uint32_t, Task*> tasks_;
   std::unordered_map<uint32_t, std::vector<unique_fd>> ahead_;  // descriptors that came before their message
   std::list<Message> unsent_;
