@@ -58,6 +58,8 @@ export class Connection implements Carrier {
   /** What the shim at the other end knows. */
   table: ShimTable = ownTable;
   closed = false;
+  /** By task: descriptors whose message is still to come. */
+  readonly #ahead = new Map<number, readonly number[]>();
   readonly #over = new Deferred<void>();
   readonly #detached: string | null;
 
@@ -248,15 +250,17 @@ export class Connection implements Carrier {
 
   forget(task: RunningTask): void {
     this.#tasks.delete(task.id);
+    for (const fd of this.#takeAhead(task.id)) closeDescriptor(fd);
   }
 
   /** What can't be understood ends the connection: nothing that comes later could be believed. */
   #heard(type: number, id: number, body: Buffer, fds: number[]): void {
+    const all = [...this.#takeAhead(id), ...fds];
     try {
-      this.#received(type, id, body, fds);
+      this.#received(type, id, body, all);
     } catch (error) {
       if (!hasCode(error, 'ERR_SHIM_MESSAGE')) throw error;
-      for (const fd of fds) closeDescriptor(fd);
+      for (const fd of all) closeDescriptor(fd);
       this.#socket.close();
       this.#lost(toError(error));
     }
@@ -280,7 +284,8 @@ export class Connection implements Carrier {
       for (const fd of fds) closeDescriptor(fd);
       return;
     }
-    if (type === Event.started) {
+    if (type === Event.ahead) this.#ahead.set(id, fds);
+    else if (type === Event.started) {
       const started = decodeStarted(body);
       if (isCut(started, fds)) task.onCut();
       else task.onStarted(started, output(started, fds));
@@ -294,9 +299,17 @@ export class Connection implements Carrier {
     else if (type === Event.denied) task.onDenied(decodeDenied(body));
   }
 
+  /** The descriptors that have come ahead of a message. */
+  #takeAhead(id: number): readonly number[] {
+    const fds = this.#ahead.get(id) ?? [];
+    this.#ahead.delete(id);
+    return fds;
+  }
+
   #lost(why: Error = new ShimError(this.#detached)): void {
     this.closed = true;
     this.#over.resolve();
+    for (const id of [...this.#ahead.keys()]) for (const fd of this.#takeAhead(id)) closeDescriptor(fd);
     for (const answer of this.#questions.values()) answer.reject(why);
     for (const task of [...this.#tasks.values()]) task.onLost(why);
   }

@@ -31,6 +31,7 @@ export const Event = {
   died: 7,
   health: 8,
   denied: 9,
+  ahead: 10,
   welcome: 256,
   listed: 257,
   attached: 258,

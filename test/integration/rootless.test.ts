@@ -1,4 +1,5 @@
-import { chmodSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { asOrdinaryUser, givingIds, USER } from '../fixtures/ordinary-user.js';
@@ -112,6 +113,23 @@ describe('a user without root', () => {
 // on a disk: what is mounted of a tmpfs is no part of the host image
 const folder = temporaryFolder('/var/tmp');
 chmodSync(folder, 0o755);
+
+describe('a machine with a mount in a folder of hundreds', () => {
+  // a folder that the host image does not hide
+  const many = temporaryFolder('/srv');
+  chmodSync(many, 0o755);
+
+  it('is shown whole, each of the others as a part of its own', async () => {
+    for (let i = 0; i < 300; i++) {
+      const path = join(many, String(i));
+      mkdirSync(path);
+      writeFileSync(join(path, 'file'), 'x\n');
+      chownSync(path, USER, USER);
+    }
+    const told = await asOrdinaryUser('rootless-many-parts', [many], `mount -t tmpfs none ${many}/7; echo y > ${many}/7/file`);
+    expect(told).toEqual({ seen: ['x', '300', ''], added: [`${many}/299/new`], left: 0 });
+  });
+});
 
 const withIds = requires({ root: true, kernel: '6.6', tools: ['newuidmap', 'newgidmap'] });
 

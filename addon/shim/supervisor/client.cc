@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "../wire/saved.h"
 #include "supervisor.h"
@@ -206,8 +207,24 @@ void Client::send(Message message) {
   if (static_cast<Event>(message.type) == Event::kDenied && !counts_in(message)) return;
   // A client that does not read would be owed ever more of them. One whose tasks would end with it is not given up.
   if (unsent_.size() >= kMostUnasked && is_unasked(message) && supervisor_.serves_others()) return give_up();
+  const bool was_empty = unsent_.empty();
+  send_ahead(message);
   unsent_.push_back(std::move(message));
-  if (unsent_.size() == 1) flush();
+  if (was_empty) flush();
+}
+
+// Descriptors past what one message carries go before the message.
+void Client::send_ahead(Message& message) {
+  constexpr size_t kMost = kMaxDescriptors - 1;  // a long body is a descriptor too
+  while (message.fds.size() > kMost) {
+    Message ahead;
+    ahead.type = static_cast<uint16_t>(Event::kAhead);
+    ahead.id = message.id;
+    const auto end = message.fds.begin() + kMost;
+    std::move(message.fds.begin(), end, std::back_inserter(ahead.fds));
+    message.fds.erase(message.fds.begin(), end);
+    unsent_.push_back(std::move(ahead));
+  }
 }
 
 void Client::send_notice(Message notice) {

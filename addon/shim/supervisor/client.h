@@ -50,6 +50,7 @@ class Client {
   // Whether the table of the shim of that generation is the one that the client speaks from now on.
   bool speaks(uint32_t generation);
   bool counts_in(Message& message);
+  void send_ahead(Message& message);
   void flush();
   void close();
 

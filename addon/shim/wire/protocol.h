@@ -17,7 +17,7 @@
 //   kStart        slots of the descriptors, plan            kStarted, then kEnded; or kFailed
 //   kStartLater   the same; the task waits for kGo or kRest -
 //   kGo           -                                         as for kStart
-//   kDescriptors  descriptors sent ahead (253 a message)    -
+//   kDescriptors  descriptors sent ahead                    -
 //   kRest         as kStart, for the second part of a plan  -
 //   kRelease      -                                         kRunning, or kFailed
 //   kCall         sequence, descriptors, steps, returns     kCalled
@@ -25,6 +25,8 @@
 //   kClose        -                                         kEnded; for a task that is kept then kRemoved
 //   kAgain        signal, time until SIGKILL (ns)           ends the run; the end is followed by another run, at once: kDied, kRunning
 //   kStatus       sequence                                  kCalled; its output: see Task::status
+//
+// A message has up to kMaxDescriptors. More go ahead of it by kDescriptors, to the shim, and by kAhead, to Node, with the same id.
 //
 // A task whose plan says how it starts again tells each end that another run follows by kDied (as kEnded; behind it in how many ns, num),
 // and each next run by kRunning; one that keeps watch on its health tells each change by kHealth (HealthStatus, u8). One whose plan asks
@@ -104,6 +106,7 @@ enum class Event : uint16_t {
   kDied,
   kHealth,
   kDenied,
+  kAhead,
   kWelcome = 256,
   kListed,
   kAttached,

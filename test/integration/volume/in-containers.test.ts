@@ -126,7 +126,14 @@ describe('what goes and what stays', () => {
     });
     await gone.start();
     await gone.wait();
-    await until('it is removed', () => kept().length === 1);
+    await until('it is removed', () => {
+      try {
+        return kept().length === 1;
+      } catch {
+        // a folder went while it was read
+        return false;
+      }
+    });
     expect((await Volume.list()).map(({ name }) => name)).toEqual(['data']);
   });
 
