@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readdirSync, readFileSync, statSync } f
 import { dirname, join } from 'node:path';
 import { hasCode } from '../errors.js';
 import { binding, closeDescriptor } from '../native/load-addon.js';
+import { attempt } from '../native/system-errors.js';
 import { recordsDir, writeBeside } from './journal.js';
 import type { UserIds } from './subordinate-ids.js';
 import { hasMaps } from './write-maps.js';
@@ -18,9 +19,11 @@ function noteFile(owner: string): string {
   return join(recordsDir(owner), FILE);
 }
 
-/** Lets others find the user namespace of a shim. */
+/** Lets others find the user namespace of a shim. @throws SyscallError */
 export function noteUserNamespace(owner: string, pid: number): void {
-  writeBeside(noteFile(owner), JSON.stringify({ pid, inode: statSync(`/proc/${pid}/ns/user`).ino }));
+  attempt("note the user namespace of this user's containers", () =>
+    writeBeside(noteFile(owner), JSON.stringify({ pid, inode: statSync(`/proc/${pid}/ns/user`).ino })),
+  );
 }
 
 /**
@@ -28,13 +31,16 @@ export function noteUserNamespace(owner: string, pid: number): void {
  *
  * @param ids that it must have
  * @returns a descriptor, which the caller closes
+ * @throws SyscallError
  */
 export function findUserNamespace(ids: UserIds): number | null {
-  for (const owner of ownersWithNotes()) {
-    const fd = openNoted(noteFile(owner), ids);
-    if (fd !== null) return fd;
-  }
-  return null;
+  return attempt("find the user namespace of this user's containers", () => {
+    for (const owner of ownersWithNotes()) {
+      const fd = openNoted(noteFile(owner), ids);
+      if (fd !== null) return fd;
+    }
+    return null;
+  });
 }
 
 function ownersWithNotes(): string[] {
@@ -85,12 +91,12 @@ function openOf(pid: number): number | null {
   }
 }
 
-/** Whether a user namespace is one of those directly below the user namespace of this user's containers. */
+/** Whether a user namespace is one of those directly below the user namespace of this user's containers. @throws SyscallError */
 export function isOfContainers(fd: number, ids: UserIds): boolean {
   const containers = findUserNamespace(ids);
   if (containers === null) return false;
   try {
-    return parentInode(fd) === fstatSync(containers).ino;
+    return attempt('look at a user namespace', () => parentInode(fd) === fstatSync(containers).ino);
   } finally {
     closeSync(containers);
   }
