@@ -73,6 +73,7 @@ export type Step =
   | { readonly op: 'netlink'; readonly host: true; readonly socket: Slot; readonly what: string; readonly message: Uint8Array; readonly patch: Slot; readonly patch_offset: number | bigint; }
   | { readonly op: 'remove_links'; readonly host: true; readonly socket: Slot; readonly group: number | bigint; }
   | { readonly op: 'link_up'; readonly host?: never; readonly name: string; }
+  | { readonly op: 'tcp_socket'; readonly host: true; readonly out?: Slot; readonly ns: Slot; readonly family: number | bigint; }
   | { readonly op: 'sethostname'; readonly host?: never; readonly name: string; }
   | { readonly op: 'setdomainname'; readonly host?: never; readonly name: string; }
   | { readonly op: 'sysctl'; readonly host?: never; readonly proc: Slot; readonly path: string; readonly value: string; }
@@ -202,6 +203,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'netlink', call: 'sendmsg', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['BYTES', 'message'], ['SLOT', 'patch'], ['NUM', 'patch_offset']] },
   { op: 'remove_links', call: 'sendmsg', what: 'remove the links of group {group}', fields: [['SLOT', 'socket'], ['NUM', 'group']] },
   { op: 'link_up', call: 'ioctl', what: 'bring up {name}', fields: [['STR', 'name']] },
+  { op: 'tcp_socket', call: 'socket', what: 'open a TCP socket in the network namespace', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['NUM', 'family']] },
   { op: 'sethostname', call: 'sethostname', what: 'set the host name', fields: [['STR', 'name']] },
   { op: 'setdomainname', call: 'setdomainname', what: 'set the domain name', fields: [['STR', 'name']] },
   { op: 'sysctl', call: 'write', what: 'set sysctl {path}', fields: [['SLOT', 'proc'], ['STR', 'path'], ['STR', 'value']] },

@@ -1,9 +1,12 @@
+#include <fcntl.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
 
 #include "../kernel/syscalls.h"
@@ -11,19 +14,57 @@
 #include "steps.h"
 
 namespace nacelle {
+namespace {
+
+// Runs in a process of its own, which has the caller's descriptors: puts what `make` opens in a network namespace in the place of `place`.
+template <typename Make>
+int make_inside(int ns, const Make& make, int place) {
+  if (::setns(ns, CLONE_NEWNET) < 0) return -errno;
+  unique_fd fd;
+  const int result = make(fd);
+  return result < 0 ? result : checked_int(dup3(fd.get(), place, O_CLOEXEC));
+}
+
+// Makes a socket in a network namespace; ns -1: in the process's own. A socket belongs to the namespace that its maker is in. The shim
+// can't go there itself: without root it has no right to come back. So a process does that which shares its descriptors, and ends.
+template <typename Make>
+int made_in(const Context& context, int32_t ns, const Make& make, unique_fd& out) {
+  if (ns < 0) return make(out);
+  const int inside = context.slots.get(ns);
+  unique_fd place(fcntl(inside, F_DUPFD_CLOEXEC, 3));
+  if (!place) return -errno;
+  CloneArguments sharing;
+  sharing.flags = CLONE_FILES;
+  const pid_t pid = sys_clone3(sharing);
+  if (pid < 0) return pid;
+  if (pid == 0) {
+    const int result = make_inside(inside, make, place.get());
+    _exit(result < 0 ? -result : 0);
+  }
+  int status = 0;
+  if (waitpid(pid, &status, __WALL) < 0) return -errno;
+  if (!WIFEXITED(status)) return -ECHILD;
+  if (WEXITSTATUS(status) != 0) return -WEXITSTATUS(status);
+  out = std::move(place);
+  return 0;
+}
+
+}  // namespace
 
 int run(Context& context, const args::netlink_socket& a) {
-  unique_fd own;
-  if (a.ns >= 0) {
-    // a socket belongs to the namespace in which it is made: so the shim enters that, and comes back
-    own.reset(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
-    if (!own) return -errno;
-    if (::setns(context.slots.get(a.ns), CLONE_NEWNET) < 0) return -errno;
-  }
   unique_fd fd;
-  const int result = netlink_socket(static_cast<int>(a.protocol), fd);
-  // the shim must not go on in a container's network namespace
-  if (own && ::setns(own.get(), CLONE_NEWNET) < 0) std::abort();
+  const auto make = [&](unique_fd& out) { return netlink_socket(static_cast<int>(a.protocol), out); };
+  const int result = made_in(context, a.ns, make, fd);
+  return result < 0 ? result : context.slots.put(a.out, std::move(fd));
+}
+
+int run(Context& context, const args::tcp_socket& a) {
+  unique_fd fd;
+  const auto make = [&](unique_fd& out) {
+    out.reset(socket(static_cast<int>(a.family), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
+    return out ? 0 : -errno;
+  };
+  const int result = made_in(context, a.ns, make, fd);
   return result < 0 ? result : context.slots.put(a.out, std::move(fd));
 }
 

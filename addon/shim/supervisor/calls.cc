@@ -1,5 +1,6 @@
 #include "calls.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "../wire/plan.h"
@@ -51,8 +52,10 @@ int Calls::read(Call& call, Message& message, std::vector<unique_fd> ahead) {
 void Calls::run(Call& call, bool last_try) {
   context_.outputs = &call.outputs;
   context_.output_count = call.output_count;
+  context_.slots.note(&call.filled);
   StepFailure failure;
   const HostSteps::Outcome outcome = call.steps.run(context_, last_try, failure);
+  context_.slots.note(nullptr);
   call.output_count = context_.output_count;
   context_.outputs = nullptr;
   if (outcome == HostSteps::Outcome::kBusy) {
@@ -74,6 +77,9 @@ void Calls::refuse(const Call& call, const StepFailure& failure) {
 }
 
 void Calls::forget(const Call& call) {
+  for (const int32_t slot : call.returns) {
+    if (std::find(call.filled.begin(), call.filled.end(), slot) != call.filled.end()) context_.slots.close(slot);
+  }
   calls_.remove_if([&call](const Call& item) { return &item == &call; });
 }
 

@@ -14,7 +14,8 @@
 
 namespace nacelle {
 
-// Host steps that Node asks for while a task lives. A call that finds a group busy is tried again, and others go on meanwhile.
+// Host steps that Node asks for while a task lives. A call that finds a group busy is tried again, and others go on meanwhile. What a call
+// has opened and returns is Node's alone: a copy that stayed here would keep a connection open which Node has closed.
 class Calls {
  public:
   using Tell = std::function<void(const Listener&, Message)>;
@@ -37,6 +38,7 @@ class Calls {
     uint32_t sequence = 0;
     HostSteps steps;
     std::vector<int32_t> returns;
+    std::vector<int32_t> filled;
     std::string outputs;
     uint32_t output_count = 0;
     uint64_t deadline_ns = 0;
