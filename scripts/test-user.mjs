@@ -16,7 +16,7 @@ const container = (...names) => files('container', ...names);
 /** Those whose tests `requires` containers, whosever these are. */
 const FILES = [
   ...container('basics', 'copy', 'exec-refused', 'exec-streams', 'execution', 'filesystem', 'links', 'lifecycle'),
-  ...container('network', 'results', 'run-events', 'streams', 'connect-terminal', 'copy-files', 'copy-paths', 'hostile-image'),
+  ...container('network', 'results', 'run-events', 'streams', 'connect-terminal', 'copy-files', 'copy-paths', 'hostile-image', 'connect'),
   ...container('links-between-mounts', 'mounts', 'pump', 'removal', 'seccomp-profile', 'security', 'tty-many'),
   ...files('volume', 'below-mounts', 'image-mount', 'in-containers', 'volume'),
 ];
@@ -25,7 +25,19 @@ const WITH_GROUPS = [
   ...container('cancel', 'causes', 'denials', 'ended', 'exec', 'exec-attacks', 'exec-paused', 'exec-tree', 'group-add', 'health'),
   ...container('hostile-program', 'inspect', 'limits', 'memory', 'namespaces', 'own-events', 'record', 'refused', 'regressions'),
   ...container('restart', 'tty', 'undo', 'untrusted', 'update', 'wait-for', 'ways-out'),
-  ...files('detached', 'detached', 'events', 'half-made', 'health-events', 'log-content', 'logs', 'lying-shim', 'note', 'spare-shim'),
+  ...files(
+    'detached',
+    'connect',
+    'detached',
+    'events',
+    'half-made',
+    'health-events',
+    'log-content',
+    'logs',
+    'lying-shim',
+    'note',
+    'spare-shim',
+  ),
   ...files('detached', 'stdin', 'terminal', 'two-handles'),
   ...files('image', 'commit', 'names', 'prune'),
   ...files('.', 'bundled', 'host-work', 'namespace', 'workers', 'wrong-side'),

@@ -1,4 +1,4 @@
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import { invalidOption } from '../errors.js';
 import type { Change } from '../filesystem/change.js';
 import type { Image } from '../image/image.js';
@@ -23,6 +23,7 @@ import { pruneContainers } from './detached/prune-containers.js';
 import { containerEvents } from './events/container-events.js';
 import { type Waitable, waitFor } from './exec/wait-for.js';
 import { inspected } from './inspect.js';
+import { connect } from './life/connect.js';
 import { changesOf, filesOf } from './life/content.js';
 import { healthFrom, statusOf, untilHealthy } from './life/health.js';
 import { join } from './life/join.js';
@@ -37,6 +38,7 @@ import { stats } from './life/stats.js';
 import { kill, stop } from './life/stop.js';
 import { tell } from './life/tell.js';
 import { upgrade } from './life/upgrade.js';
+import { parseConnect } from './options/connect-options.js';
 import { parseFilter } from './options/container-filter.js';
 import { parseRunOptions } from './options/container-options.js';
 import type {
@@ -48,6 +50,7 @@ import type {
   ExecOptions,
   LogOptions,
   LogRecord,
+  PortOptions,
   RunOptions,
   State,
   WaitCondition,
@@ -402,18 +405,38 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /**
+   * A TCP stream to a port in the container's network: with any network, also none, and without a port on the host. The container's supervisor
+   * has the socket made inside its network namespace, and this process connects it.
+   *
+   * Each side ends its writing by itself: the stream can be read after `end()`, and written after the other's end. What has come before the
+   * container's end can still be read. The stream keeps the network of that run until it is closed, which `remove()` does at the latest. As
+   * any socket, it keeps Node alive.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_STATE` when it has ended, or is restarting; `ERR_TIMEOUT`; `ERR_CLOSED` when it is removed
+   * meanwhile; SyscallError: ECONNREFUSED when nobody listens, EHOSTUNREACH, ETIMEDOUT and others of connect(2); UnsupportedError for a
+   * container under Landlock without a network, and where an older version's supervisor has the container; the reason of `cancelSignal`
+   */
+  async connect(port: number, options: PortOptions = {}): Promise<Duplex> {
+    return connect(this.#life, parseConnect(port, options));
+  }
+
+  /**
    * Waits until the program has written a line (that has the string in it, or that the RegExp fits), until a command in the container
-   * succeeds, which is tried again and again, or until the container's healthcheck says that it is healthy.
+   * succeeds, which is tried again and again, until the container's healthcheck says that it is healthy, until somebody listens on a port, or
+   * until a GET is answered with a status. As with {@link connect}, ports are those of the container's network; a connection that tells of a
+   * listener is closed at once, and a request that is not answered within 5 s is tried again.
    *
    * @param options.timeout ms, default 60,000
    * @throws ContainerRunError, with the result, when the container ends before; NacelleError `ERR_TIMEOUT`, which says what was seen last,
-   * `ERR_INVALID_OPTION`, `ERR_STATE` for the health of a container without a healthcheck; the reason of `cancelSignal`
+   * `ERR_INVALID_OPTION`, `ERR_STATE` for the health of a container without a healthcheck; UnsupportedError as {@link exec} and
+   * {@link connect}; the reason of `cancelSignal`
    */
   async waitFor(condition: WaitCondition, options: WaitOptions = {}): Promise<void> {
     const waitable: Waitable = {
       id: this.id,
       follow: (until) => follow(this.#life, until),
       tryCommand: (command, cancelSignal) => this.exec(command, { cancelSignal, maxBuffer: '64k' }),
+      connect: (to) => connect(this.#life, to),
       healthy: (signal, see) => untilHealthy(this.#life, signal, see),
       ended: (cancelSignal) => this.wait({ cancelSignal }),
     };
@@ -464,7 +487,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /** Removes the container; a detached one goes on, and only this handle is closed. */
   async [asyncDispose](): Promise<void> {
-    if (this.isDetached) await this.#life.close();
-    else await this.remove({ force: true });
+    if (!this.isDetached) return this.remove({ force: true });
+    this.#life.connections.close();
+    await this.#life.close();
   }
 }

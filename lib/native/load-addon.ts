@@ -87,11 +87,14 @@ export function tryLock(fd: number, kind: 'shared' | 'exclusive'): boolean {
   return true;
 }
 
-/** A stream over an end of a pipe that the addon made. The end is closed with the stream, and at once when no stream can be made. */
-export function streamOf(fd: number, options: { readable: boolean; writable: boolean }): Socket {
+/**
+ * A stream over an end of a pipe that the addon made, or over a socket. The end is closed with the stream, and at once when no stream can be
+ * made.
+ */
+export function streamOf(fd: number, options: { readable: boolean; writable: boolean; allowHalfOpen?: boolean }): Socket {
   let stream: Socket;
   try {
-    stream = attempt('watch a pipe', () => new PipeStream({ fd, ...options }));
+    stream = attempt('watch a stream', () => new PipeStream({ fd, ...options }));
   } catch (error) {
     closeDescriptor(fd);
     throw error;

@@ -4,7 +4,7 @@ import { NacelleError } from '../errors.js';
 /** What a stream calls when a write is over. */
 export type Done = (error?: Error | null) => void;
 
-/** An end of a pipe. Node tells a write that `destroy` has cut short as done; here it fails. */
+/** An end of a pipe, or a socket. Node tells a write that `destroy` has cut short as done; here it fails. */
 export class PipeStream extends Socket {
   override _write(chunk: unknown, encoding: BufferEncoding, done: Done): void {
     super._write(chunk, encoding, this.#told(done));
@@ -16,6 +16,6 @@ export class PipeStream extends Socket {
   }
 
   #told(done: Done): Done {
-    return (error) => done(error ?? (this.destroyed ? new NacelleError('write to a pipe: it was closed', { code: 'ERR_CLOSED' }) : null));
+    return (error) => done(error ?? (this.destroyed ? new NacelleError('write to a stream: it was closed', { code: 'ERR_CLOSED' }) : null));
   }
 }

@@ -34,6 +34,9 @@ export const O_WRONLY = 1;
 export const O_NOCTTY = 0o400;
 export const O_NONBLOCK = 0o4000;
 
+/** Families of addresses, as socket(2) has them. */
+export const AF = { inet: 2, inet6: 10 } as const;
+
 /** The protocol of a netlink(7) socket for links, addresses and routes. */
 export const NETLINK_ROUTE = 0;
 

@@ -1,10 +1,12 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, watch, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { beforeAll, expect } from 'vitest';
 import { HIDDEN } from '../../lib/image/host/host-hidden.js';
 import { Container, features, type RunOptions } from '../../lib/index.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
+import { all } from '../fixtures/log-records.js';
 import { requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 
@@ -192,8 +194,23 @@ describe('a container of Landlock', () => {
     await expect(container.copyTo('/a', 'text')).rejects.toMatchObject({ feature: 'copyTo()', ...refused });
     await expect(container.copyFrom('/etc')).rejects.toMatchObject({ feature: 'copyFrom()', ...refused });
     await expect(container.namespace('pid')).rejects.toMatchObject({ feature: 'namespace()', ...refused });
+    await expect(container.connect(80)).rejects.toMatchObject({ feature: 'connect()', ...refused });
+    await expect(container.waitFor({ port: 80 })).rejects.toMatchObject({ feature: 'connect()', ...refused });
     await expect(container.restart()).rejects.toMatchObject({ feature: 'restart()', ...refused });
     expect(() => container.changes()).toThrow(expect.objectContaining({ feature: 'changes()', ...refused }));
+  });
+
+  it("can be connected to where the host's network is its own", async () => {
+    const script =
+      "require('node:net').createServer((socket) => socket.end('hi')).listen(0, '127.0.0.1', function () { console.log(this.address().port) })";
+    const command = [process.execPath, '-e', script];
+    await using container = await Container.create({ isolation: 'landlock', network: 'host', command });
+    await container.start();
+    await container.waitFor({ log: /^\d+$/ });
+    const [record] = await all(container.logs());
+    const stream = await container.connect(Number(record?.data));
+    stream.end();
+    expect(await text(stream)).toBe('hi');
   });
 
   it('that is never started leaves nothing', async () => {

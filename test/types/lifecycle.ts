@@ -99,10 +99,11 @@ export const limited: ExecOptions = { memory: '64m' };
 export const mounting: ExecOptions = { volumes: words };
 
 export const conditions: readonly WaitCondition[] = [{ log: 'ready' }, { log: /ready/ }, { command: words }, { healthy: true }];
+export const ports: readonly WaitCondition[] = [{ port: 80 }, { port: 80, host: maybe }, { http: '/', port: 80, status: size }];
 // @ts-expect-error nobody waits for a container to be unhealthy
 export const unhealthy: WaitCondition = { healthy: false };
-// @ts-expect-error a port comes with networks
-export const port: WaitCondition = { port: 80 };
+// @ts-expect-error nobody can be asked without a port
+export const portless: WaitCondition = { http: '/' };
 
 export async function calls(container: Container, bytes: Container<'buffer'>): Promise<void> {
   const text = await Container.create({ image: 'host', command: words });

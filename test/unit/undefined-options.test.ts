@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
+import { parseConnect } from '../../lib/container/options/connect-options.js';
 import { parseRunOptions } from '../../lib/container/options/container-options.js';
 import { runObject } from '../../lib/container/options/container-schema.js';
 import { parseOverlayOptions } from '../../lib/filesystem/overlay-fs-options.js';
@@ -30,7 +31,7 @@ describe('an option that is undefined is not given', () => {
     expect(Object.keys(all).length).toBeGreaterThan(80);
   });
 
-  it('to a program, a group, an overlay, a pair, namespaces', () => {
+  it('to a program, a group, an overlay, a pair, a connection, namespaces', () => {
     expect(parseProgramOptions(undefinedOf(Object.keys(processShape)))).toEqual(parseProgramOptions({}));
     expect(limitsSchema.parse(undefinedOf(Object.keys(limitsShape)))).toEqual({});
     const overlay = undefinedOf(['upper', 'work', 'target', 'readOnly', 'volatile', 'upperSize', 'persist']);
@@ -49,6 +50,7 @@ describe('an option that is undefined is not given', () => {
       'persist',
     ]);
     expect(parseVethOptions({ ...pair, peer: 1 })).toEqual(parseVethOptions({ peer: 1 }));
+    expect(parseConnect(80, undefinedOf(['host', 'timeout', 'cancelSignal']))).toEqual(parseConnect(80, {}));
     expect(parseCreate(['net'], undefinedOf(['uidMap', 'gidMap', 'hostname', 'timeOffsets']))).toEqual(parseCreate(['net'], {}));
   });
 

@@ -7,7 +7,10 @@ import { parseOptions } from '../../options/parse-options.js';
 import { commandSchema } from '../../process/options/process-options.js';
 import type { Encoding, RunResult } from '../../process/options/process-types.js';
 import { ContainerRunError } from '../../process/run-error.js';
+import { hostAddress, portNumber } from '../options/connect-options.js';
 import type { LogRecord, WaitCondition, WaitOptions } from '../options/container-types.js';
+import { httpAnswers } from './wait-for-http.js';
+import { portOpens, type Reachable } from './wait-for-port.js';
 
 /** ms */
 const DEFAULT_TIMEOUT = 60_000;
@@ -17,19 +20,29 @@ const LONGEST_PAUSE = 1000;
 /** Characters of what was seen last that a message shows. */
 const SHOWN = 500;
 
+/** What a request's first line takes as it is. */
+const HTTP_PATH = /^\/[\x21-\x7e]*$/;
+
 const regexp = z.custom<RegExp>((value) => types.isRegExp(value), 'must be a string or a RegExp');
 const conditionSchema = z.union(
   [
     z.strictObject({ log: z.union([text, regexp]) }),
     z.strictObject({ command: commandSchema }),
     z.strictObject({ healthy: z.literal(true) }),
+    z.strictObject({ port: portNumber, host: hostAddress.optional() }),
+    z.strictObject({
+      http: text.regex(HTTP_PATH, "must be a path: '/', then characters that need no escape in a URL"),
+      port: portNumber,
+      host: hostAddress.optional(),
+      status: z.int().min(200).max(599).optional(),
+    }),
   ],
-  { error: 'must be { log }, { command } or { healthy: true }' },
+  { error: 'must be { log }, { command }, { healthy: true }, { port } or { http, port }' },
 );
 const optionsSchema = z.strictObject({ timeout: delay.optional(), cancelSignal: abortSignal.optional() });
 
 /** What is asked of a container while something is waited for. */
-export interface Waitable {
+export interface Waitable extends Reachable {
   readonly id: string;
   /** What it writes, from the beginning until its end or until the promise has settled. */
   follow(until: Promise<unknown>): AsyncIterable<LogRecord>;
@@ -68,6 +81,8 @@ export async function waitFor(container: Waitable, wanted: WaitCondition, option
         seen.last = last;
       });
     }
+    if ('http' in condition) return httpAnswers(container, condition, { seen, signal: over.signal });
+    if ('port' in condition) return portOpens(container, condition, { seen, signal: over.signal });
     if (!(await lineComes(container.follow(isOver), condition.log, seen))) await new Promise<void>(() => undefined);
   };
   const cancelled = new Promise<never>((_, reject) => {
@@ -87,6 +102,8 @@ type Condition = z.output<typeof conditionSchema>;
 
 function wordsOf(condition: Condition): string {
   if ('log' in condition) return `the log line ${String(condition.log)}`;
+  if ('http' in condition) return `an answer to GET ${condition.http} on port ${condition.port}`;
+  if ('port' in condition) return `port ${condition.port}`;
   return 'command' in condition ? `the command ${condition.command.join(' ')}` : 'the health';
 }
 

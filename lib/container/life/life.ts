@@ -14,6 +14,7 @@ import type { ContainerInfo, State } from '../options/container-types.js';
 import { copyOut, type Inside } from '../result/copy-out.js';
 import type { LiveRecord } from '../start/container-record.js';
 import type { Held, Parts } from '../start/launch.js';
+import { Connections } from './connections.js';
 
 /** The containers of this environment (main thread or Worker), in the order in which they were made. */
 export const live = new Set<Life>();
@@ -38,6 +39,7 @@ export class Life<E extends Encoding = Encoding> {
   restarts = 0;
   /** Programs that are about to join. */
   readonly joining = new Set<Promise<unknown>>();
+  readonly connections = new Connections();
   isPausing = false;
   removed: Promise<void> | null = null;
   #outcome: Promise<RunResult<E>> | null = null;

@@ -7,6 +7,7 @@ export async function remove(life: Life, { force }: { force: boolean }): Promise
   if (life.state !== 'created' && life.state !== 'stopped' && !force) {
     throw new NacelleError(`remove the container ${life.id}: it is ${life.state}. Stop it, or use force`, { code: 'ERR_STATE' });
   }
+  life.connections.close();
   life.removed ??= life.isDetached ? removeDetached(life) : removeOwn(life);
   await life.removed;
 }

@@ -37,10 +37,30 @@ describe.each([false, true])('waitFor() of a container (detached: %s)', (detach)
     await container.remove({ force: true });
   });
 
+  it('a port on which somebody listens, by IPv4 or IPv6', async () => {
+    const container = await started('sleep 0.3; nc -ll -p 7000 -e cat & httpd -p [::1]:7001 -h /; sleep 1000', { detach });
+    for (const host of [undefined, '127.0.0.1']) await container.waitFor({ port: 7000, host });
+    for (const host of [undefined, '::1']) await container.waitFor({ port: 7001, host });
+    await container.remove({ force: true });
+  });
+
+  it('an answer by HTTP', async () => {
+    const script = 'sleep 0.3; mkdir -p /www/folder; httpd -p 8080 -h /www; sleep 0.3; echo well > /www/health; sleep 1000';
+    const container = await started(script, { detach });
+    await container.waitFor({ http: '/health', port: 8080 });
+    await container.waitFor({ http: '/health?full=1', port: 8080, host: '127.0.0.1', status: 200 });
+    await container.waitFor({ http: '/none', port: 8080, status: 404 });
+    // what is answered by a redirect is not looked for elsewhere
+    await container.waitFor({ http: '/folder', port: 8080, status: 302 });
+    await container.remove({ force: true });
+  });
+
   it('rejects with the result of one that ends before', async () => {
     const container = await started('echo no; exit 4', { detach });
     await expect(container.waitFor({ log: 'yes' })).rejects.toMatchObject({ name: 'ContainerRunError', exitCode: 4, stdout: 'no\n' });
     await expect(container.waitFor({ command: ['true'] })).rejects.toMatchObject({ code: expect.any(String) });
+    await expect(container.waitFor({ port: 7000 })).rejects.toMatchObject({ name: 'ContainerRunError', exitCode: 4 });
+    await expect(container.waitFor({ http: '/', port: 7000 })).rejects.toMatchObject({ name: 'ContainerRunError', exitCode: 4 });
     // the line may be the last thing that it said
     await container.waitFor({ log: 'no' });
     await container.remove();
@@ -56,6 +76,14 @@ describe.each([false, true])('waitFor() of a container (detached: %s)', (detach)
     await expect(container.waitFor({ command: ['sh', '-c', 'echo refused >&2; exit 1'] }, { timeout: 300 })).rejects.toMatchObject({
       message: expect.stringContaining('refused'),
     });
+    await expect(container.waitFor({ port: 7000 }, { timeout: 300 })).rejects.toMatchObject({
+      code: 'ERR_TIMEOUT',
+      message: expect.stringContaining('ECONNREFUSED'),
+    });
+    const controller = new AbortController();
+    const cancelled = container.waitFor({ http: '/', port: 7000 }, { cancelSignal: controller.signal });
+    controller.abort(new Error('enough'));
+    await expect(cancelled).rejects.toThrow('enough');
     const cancelSignal = AbortSignal.timeout(100);
     await expect(container.waitFor({ log: 'ready' }, { cancelSignal })).rejects.toMatchObject({ name: 'TimeoutError' });
     expect(container.state).toBe('running');
@@ -63,7 +91,16 @@ describe.each([false, true])('waitFor() of a container (detached: %s)', (detach)
   });
 });
 
-it.each([{}, { log: 1 }, { log: 'x', command: ['y'] }, { command: [] }])('a wrong condition is refused: %j', async (wrong) => {
+it.each([
+  ...[{}, { log: 1 }, { log: 'x', command: ['y'] }, { command: [] }],
+  ...[{ port: 0 }, { port: '80' }, { port: 80, host: 'localhost' }, { http: '/' }, { http: 'health', port: 80 }],
+  ...[
+    { http: '/a b', port: 80 },
+    { http: '/\r\nx: y', port: 80 },
+    { http: '/', port: 80, status: 100 },
+    { port: 80, status: 200 },
+  ],
+])('a wrong condition is refused: %j', async (wrong) => {
   await using container = await Container.create({ ...(await busybox()), command: ['true'] });
   await expect(container.waitFor(wrong as { log: string })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
 });
