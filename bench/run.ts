@@ -6,6 +6,7 @@ import { busyboxRootfs } from '../test/fixtures/images.js';
 import type { Case, Context } from './case.js';
 import { crowd, groupLife, limits, stats } from './cases/cgroup.js';
 import { comparisons } from './cases/compare.js';
+import { connect } from './cases/connect.js';
 import { attaching, detachedStart, listing, logging, shimMemory } from './cases/detached.js';
 import { exec } from './cases/exec.js';
 import { files } from './cases/files.js';
@@ -31,6 +32,7 @@ const cases: readonly Case[] = [
   listing,
   shimMemory,
   logging,
+  connect,
   heap,
   rate,
   memory,

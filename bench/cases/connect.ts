@@ -1,0 +1,114 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect as connectPlain, createServer } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import type { Duplex } from 'node:stream';
+import { Container } from 'nacelle';
+import { type Case, effort } from '../case.js';
+import { interleave, type Subject, subject } from '../measure.js';
+import { containerOptions } from '../peers/nacelle.js';
+import { bareProgram } from '../peers/spawn.js';
+
+const MIB = 2 ** 20;
+const BYTES = 1024 * MIB;
+
+/** Sends so many zeros to whoever connects. */
+const serving = (port: number): string[] => ['nc', '-ll', '-p', String(port), '-e', 'head', '-c', String(BYTES), '/dev/zero'];
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+async function plain(port: number): Promise<Duplex> {
+  const stream = connectPlain(port, '127.0.0.1');
+  await once(stream, 'connect');
+  return stream;
+}
+
+/** Reads to the end; MiB a second. */
+async function rateOf(stream: Duplex): Promise<number> {
+  let bytes = 0;
+  const started = performance.now();
+  stream.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
+  await once(stream, 'end');
+  stream.end();
+  if (bytes !== BYTES) throw new Error(`${bytes} bytes came of ${BYTES}`);
+  return bytes / MIB / ((performance.now() - started) / 1000);
+}
+
+function rates(name: string, open: () => Promise<Duplex>): Subject {
+  return {
+    name,
+    async run(count) {
+      const values: number[] = [];
+      for (let i = 0; i < count; i++) values.push(await rateOf(await open()));
+      return values;
+    },
+  };
+}
+
+async function untilServed(port: number, server: ChildProcess): Promise<void> {
+  while (server.exitCode === null) {
+    const stream = await plain(port).catch(() => null);
+    if (stream !== null) return void stream.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error('the plain server has ended');
+}
+
+export const connect: Case = {
+  name: 'connect',
+  async measure(context) {
+    const port = await freePort();
+    const [busybox] = bareProgram(context.rootfs);
+    const server = spawn(busybox, serving(port), { stdio: 'ignore' });
+    const ended = once(server, 'exit');
+    try {
+      await untilServed(port, server);
+      await using container = await Container.create({ ...containerOptions(context.rootfs), command: serving(port) });
+      await container.start();
+      await container.waitFor({ port });
+      const [ours, theirs] = await interleave(
+        [rates('container.connect', () => container.connect(port)), rates('net.connect', () => plain(port))],
+        effort(context, { rounds: 8, batch: 1 }, { rounds: 2, batch: 1 }),
+      );
+      const opened = async (open: () => Promise<Duplex>): Promise<void> => void (await open()).destroy();
+      const [ourTime, theirTime] = await interleave(
+        [
+          subject('container.connect', () => opened(() => container.connect(port))),
+          subject('net.connect', () => opened(() => plain(port))),
+        ],
+        effort(context, { rounds: 20, batch: 10 }, { rounds: 5, batch: 10 }),
+      );
+      if (!ours || !theirs || !ourTime || !theirTime) throw new Error('nothing was measured');
+      return [
+        {
+          what: '1 GiB through connect, against a plain socket',
+          unit: 'MiB/s',
+          measured: ours,
+          against: { name: 'net.connect', measured: theirs },
+          compare: 'ratio',
+          target: { bound: 'at least', value: 0.6 },
+        },
+        {
+          what: 'a connection, against a plain one',
+          unit: 'ms',
+          measured: ourTime,
+          against: { name: 'net.connect', measured: theirTime },
+          compare: 'ratio',
+        },
+      ];
+    } finally {
+      server.kill('SIGKILL');
+      await ended;
+    }
+  },
+};
