@@ -48,6 +48,7 @@ const SCENARIOS = [
   'namespace',
   'group',
   'exec',
+  'connect',
   'pull',
   'user-run',
   'user-image',
