@@ -6,7 +6,7 @@ import { runtimeDir } from '../native/runtime-dir.js';
 import { attempt, systemError } from '../native/system-errors.js';
 import { NETLINK_ROUTE } from '../plan/constants.js';
 import { NONE, type Slots } from '../plan/plan.js';
-import type { Step } from '../plan/steps.js';
+import type { Slot, Step } from '../plan/steps.js';
 import { mountedOn, networkNamespacePath } from './locate.js';
 
 /**
@@ -25,7 +25,9 @@ export type HostRecord =
   /** A cgroup with its processes, and those below it. */
   | { readonly kind: 'group'; readonly path: string }
   /** Network links of a link group that is nobody else's, in the network namespace with this inode number. */
-  | { readonly kind: 'links'; readonly group: number; readonly namespace: number };
+  | { readonly kind: 'links'; readonly group: number; readonly namespace: number }
+  /** The file of a use of a bridge, which is the only link of its group in that namespace and goes with the last file beside. */
+  | { readonly kind: 'use'; readonly path: string; readonly lock: string; readonly group: number; readonly namespace: number };
 
 const schema: z.ZodType<HostRecord[]> = z.array(
   z.discriminatedUnion('kind', [
@@ -35,6 +37,13 @@ const schema: z.ZodType<HostRecord[]> = z.array(
     z.object({ kind: z.literal('name'), path: z.string(), id: z.string() }),
     z.object({ kind: z.literal('group'), path: z.string() }),
     z.object({ kind: z.literal('links'), group: z.int().positive(), namespace: z.int().positive() }),
+    z.object({
+      kind: z.literal('use'),
+      path: z.string(),
+      lock: z.string(),
+      group: z.int().positive(),
+      namespace: z.int().positive(),
+    }),
   ]),
 );
 
@@ -165,19 +174,26 @@ function undoSteps(record: HostRecord, slots: Slots): Step[] {
         { op: 'remove_group', host: true, at: NONE, path: record.path },
       ];
     case 'links':
-      return linkSteps(record, slots);
+      return linkSteps(record.namespace, slots, (socket) => ({ op: 'remove_links', host: true, socket, group: record.group }));
+    case 'use': {
+      const { path, lock, group } = record;
+      return [
+        { op: 'unlink', host: true, at: NONE, path },
+        ...linkSteps(record.namespace, slots, (socket) => ({ op: 'leave_bridge', host: true, socket, group, path, lock })),
+      ];
+    }
   }
 }
 
-function linkSteps({ group, namespace }: { readonly group: number; readonly namespace: number }, slots: Slots): Step[] {
+/** A step over a socket in a network namespace; none where the namespace has gone, and its links with it. */
+function linkSteps(namespace: number, slots: Slots, step: (socket: Slot) => Step): Step[] {
   const path = networkNamespacePath(namespace);
-  // links go with their namespace
   if (path === null) return [];
   const [ns, socket] = [slots.take(), slots.take()];
   return [
     { op: 'open', host: true, out: ns, at: NONE, path, flags: constants.O_RDONLY, mode: 0 },
     { op: 'netlink_socket', host: true, out: socket, ns, protocol: NETLINK_ROUTE },
-    { op: 'remove_links', host: true, socket, group },
+    step(socket),
     { op: 'close', host: true, slot: socket },
     { op: 'close', host: true, slot: ns },
   ];

@@ -7,8 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <string>
 
+#include "../kernel/file_io.h"
 #include "../kernel/syscalls.h"
 #include "netlink.h"
 #include "steps.h"
@@ -49,6 +54,36 @@ int made_in(const Context& context, int32_t ns, const Make& make, unique_fd& out
   return 0;
 }
 
+constexpr int kTries = 20;
+constexpr timespec kPause{0, 1'000'000};
+
+// Takes a lock as Node does (open file description locks). Whoever else leaves a bridge has it for less than a millisecond; whoever joins
+// one uses it from then on, and so need not be waited for. -EAGAIN when that is so.
+int lock_soon(int fd) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  for (int tried = 1;; ++tried) {
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0) return 0;
+    if (errno != EAGAIN && errno != EACCES) return -errno;
+    if (tried == kTries) return -EAGAIN;
+    nanosleep(&kPause, nullptr);
+  }
+}
+
+// Whether there is a file in the folder of this one. A folder that is gone has none.
+int has_others(const char* path, bool& found) {
+  const char* end = std::strrchr(path, '/');
+  if (end == nullptr) return -EINVAL;
+  const std::string folder(path, end);
+  unique_fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return errno == ENOENT ? 0 : -errno;
+  Folder names(std::move(fd));
+  if (!names.opened()) return -errno;
+  found = names.next() != nullptr;
+  return 0;
+}
+
 }  // namespace
 
 int run(Context& context, const args::netlink_socket& a) {
@@ -75,6 +110,20 @@ int run(Context& context, const args::netlink& a) {
 int run(Context& context, const args::remove_links& a) {
   const int socket = context.slots.get(a.socket);
   return socket < 0 ? 0 : remove_links(context, socket, static_cast<uint32_t>(a.group));
+}
+
+int run(Context& context, const args::leave_bridge& a) {
+  if (::unlink(a.path.text) < 0 && errno != ENOENT) return -errno;
+  const unique_fd lock(::open(a.lock.text, O_RDWR | O_CLOEXEC));
+  // nobody has ever made a bridge
+  if (!lock) return errno == ENOENT ? 0 : -errno;
+  const int locked = lock_soon(lock.get());
+  if (locked < 0) return locked == -EAGAIN ? 0 : locked;
+  bool used = false;
+  const int looked = has_others(a.path.text, used);
+  if (looked < 0) return looked;
+  const int socket = context.slots.get(a.socket);
+  return used || socket < 0 ? 0 : remove_links(context, socket, static_cast<uint32_t>(a.group));
 }
 
 int run(Context&, const args::link_up& a) {
