@@ -84,6 +84,11 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     return this.#life.isDetached;
   }
 
+  /** The names of the networks that it has links to, for whoever shares its network. @internal */
+  get networks(): readonly string[] {
+    return this.#life.record.current.networks.map(({ name }) => name);
+  }
+
   /** Whether it goes with this process. @internal */
   get isOwned(): boolean {
     return !this.isDetached;

@@ -15,7 +15,8 @@ export function inspected<E extends Encoding>(
     result,
   }: Pick<ContainerInspect<E>, 'pid' | 'state' | 'startedAt' | 'restartCount' | 'health' | 'result'>,
 ): ContainerInspect<E> {
-  const { id, name, labels, command, createdAt, image, limits, group, program, mounts, detached, notEnforced, restart, options } = record;
+  const { id, name, labels, command, createdAt, image, limits, group, program, mounts, detached, notEnforced, restart, options, networks } =
+    record;
   const { user, groupAdd, cwd, env, umask, noNewPrivileges, filter, unknownCalls = null, capabilities } = program;
   return {
     id,
@@ -42,6 +43,7 @@ export function inspected<E extends Encoding>(
     limits: structuredClone(limits),
     cgroup: { name: group.name, paths: { ...group.paths } },
     mounts: structuredClone([...mounts]),
+    networks: networks.map((network) => ({ ...network, addresses: [...network.addresses] })),
     options: structuredClone(options),
     notEnforced: structuredClone(notEnforced),
     restart: restart === null ? null : { on: restart.on, ...(restart.maxRetries === null ? {} : { maxRetries: restart.maxRetries }) },

@@ -41,25 +41,43 @@ export interface LinkSettings {
   readonly group?: number | undefined;
 }
 
+/** What a new link is to be beside. */
+export interface NewLink extends LinkSettings {
+  /** Default: the kernel's choice. In a veth pair the peer's counts only where this end has one too. */
+  readonly index?: number | undefined;
+  /** Default: it is down. */
+  readonly up?: boolean | undefined;
+}
+
 /**
  * Makes both ends of a veth pair, the peer in another network namespace.
  *
  * The kernel looks the namespace's descriptor up in the process that sends, whose numbers are not known here:
  * it is to be written as u32 at `namespaceOffset` first.
  */
-export function newVethPair(end: LinkSettings, peer: LinkSettings): { message: Uint8Array; namespaceOffset: number } {
+export function newVethPair(end: NewLink, peer: NewLink): { message: Uint8Array; namespaceOffset: number } {
   const request = message(
     { type: RTM.NEWLINK, flags: CREATED },
-    linkHeader(),
+    newLinkHeader(end),
     ...linkAttributes(end),
     attribute(
       IFLA.LINKINFO,
       attribute(IFLA_INFO.KIND, Buffer.from('veth')),
-      attribute(IFLA_INFO.DATA, attribute(VETH_INFO_PEER, linkHeader(), ...linkAttributes(peer), attribute(IFLA.NET_NS_FD, u32(0)))),
+      attribute(IFLA_INFO.DATA, attribute(VETH_INFO_PEER, newLinkHeader(peer), ...linkAttributes(peer), attribute(IFLA.NET_NS_FD, u32(0)))),
     ),
   );
   // All the nests end where the message ends.
   return { message: request, namespaceOffset: request.length - 4 };
+}
+
+/** Makes a bridge, without ports. */
+export function newBridge(bridge: NewLink): Uint8Array {
+  return message(
+    { type: RTM.NEWLINK, flags: CREATED },
+    newLinkHeader(bridge),
+    ...linkAttributes(bridge),
+    attribute(IFLA.LINKINFO, attribute(IFLA_INFO.KIND, Buffer.from('bridge'))),
+  );
 }
 
 /** Changes a link: what is not given stays. `up` brings it up or down. */
@@ -109,6 +127,10 @@ export function newDefaultRoute(index: number, gateway: Address): Uint8Array {
 /** struct ifinfomsg: family and padding, hardware type, index, flags, the mask of flags to change. */
 function linkHeader(index = 0, flags = 0, change = 0): Uint8Array {
   return Buffer.concat([u16(0), u16(0), u32(index), u32(flags), u32(change)]);
+}
+
+function newLinkHeader({ index, up = false }: NewLink): Uint8Array {
+  return linkHeader(index, up ? IFF_UP : 0, up ? IFF_UP : 0);
 }
 
 function linkAttributes({ name, mac, mtu, master, group }: LinkSettings): Uint8Array[] {

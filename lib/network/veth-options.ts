@@ -10,6 +10,8 @@ export interface NetworkNamespace {
 
 /** Something that has a network namespace: a `Container`. The namespace that it gives is closed after use. */
 export interface NetworkOwner {
+  /** The networks by which its namespace reaches others; none where it has none. */
+  readonly networks?: readonly string[] | undefined;
   namespace(type: 'net'): Promise<NetworkNamespace & { close(): Promise<void> }>;
 }
 
@@ -63,7 +65,7 @@ export function nameProblem(name: string): string | null {
 }
 
 /** The schema of a text that `read` understands; where it does not, it returns the problem in words. */
-function readable<T extends object>(read: (value: string) => T | string) {
+export function readable<T extends object>(read: (value: string) => T | string) {
   return z.string().transform((value, context): T => {
     const result = read(value);
     if (typeof result !== 'string') return result;
@@ -74,8 +76,8 @@ function readable<T extends object>(read: (value: string) => T | string) {
 
 const cidr = readable<Cidr>(parseCidr);
 const cidrs = z.union([cidr, z.array(cidr)]).transform((given) => (Array.isArray(given) ? given : [given]));
-const mac = readable<Uint8Array>(parseMac);
-const linkName = z.string().superRefine((name, context) => {
+export const mac = readable<Uint8Array>(parseMac);
+export const linkName = z.string().superRefine((name, context) => {
   const problem = nameProblem(name);
   if (problem) context.addIssue({ code: 'custom', message: problem });
 });

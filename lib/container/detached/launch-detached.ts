@@ -143,6 +143,7 @@ async function launchOn(
     const record = recordOf(prepared, whole, detachedRecord(prepared, plan, { pipes, logs, detach }));
     return await withRecord([...own, ...kept], async () => {
       writeNote(record);
+      prepared.networks.handOver();
       return { record, task: await connection.startPlan(whole, slots.descriptors) };
     });
   } finally {

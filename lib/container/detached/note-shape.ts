@@ -15,6 +15,7 @@ const SHAPE = {
   devices: 'list',
   group: 'object',
   mounts: 'list',
+  networks: 'list',
   program: 'object',
   namespaces: 'object',
   userns: 'object or none',
@@ -32,7 +33,7 @@ const SHAPE = {
 } as const satisfies Record<Exclude<keyof ContainerRecord, 'plan'>, Kind>;
 
 /** What came later: a record of an older version of this library may lack it. */
-const LATER: readonly string[] = ['options', 'userns'];
+const LATER: readonly string[] = ['networks', 'options', 'userns'];
 
 const PARTS: readonly (readonly [string, Kind])[] = Object.entries(SHAPE);
 

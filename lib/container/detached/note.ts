@@ -29,7 +29,8 @@ export type NotedRecord = Omit<ContainerRecord, 'plan'>;
 type LaterOptions = Pick<ResolvedOptions, 'profile' | 'timeOffsets' | 'killSignal' | 'forceKillAfterDelay' | 'oomScoreAdj'>;
 
 /** A record as an older version of this library may have noted it. */
-type OlderRecord = Omit<NotedRecord, 'program' | 'mounts' | 'options' | 'userns'> & {
+type OlderRecord = Omit<NotedRecord, 'program' | 'mounts' | 'options' | 'userns' | 'networks'> & {
+  readonly networks?: NotedRecord['networks'];
   readonly userns?: NotedRecord['userns'];
   readonly options?: (Omit<ResolvedOptions, keyof LaterOptions> & Partial<LaterOptions>) | null;
   readonly mounts: readonly (Omit<NotedRecord['mounts'][number], 'name'> & { readonly name?: string | null })[];
@@ -114,6 +115,7 @@ function completed(record: OlderRecord): NotedRecord {
   return {
     ...record,
     userns: record.userns ?? null,
+    networks: record.networks ?? [],
     options: options === null ? null : { ...laterOptions(record), ...options },
     mounts: mounts.map((mount) => ({ ...mount, name: mount.name ?? null })),
     program: { ...program, groupAdd: program.groupAdd ?? [] },

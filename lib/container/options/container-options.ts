@@ -3,6 +3,7 @@ import type { OverlayFs } from '../../filesystem/overlay-fs.js';
 import { refuseFolderSize } from '../../host/folder-quota.js';
 import { privilege } from '../../host/privilege.js';
 import type { Image } from '../../image/image.js';
+import type { WantedNetwork } from '../../network/bridge/join-networks.js';
 import type { NetworkOwner } from '../../network/veth-options.js';
 import { limitsShape, type ParsedLimits } from '../../options/limits.js';
 import { parseOptions } from '../../options/parse-options.js';
@@ -17,6 +18,7 @@ import { type GivenHealthcheck, type ParsedRestart, parseRestart } from './lifec
 import type { ParsedMount } from './mount-flags.js';
 import { tmpfsMount } from './mount-options.js';
 import { aboveFirst, target } from './mount-target.js';
+import { isNamespace, ownerIn, wantedIn } from './network-option.js';
 import { MOUNT_FLAGS, type ProfileName, withProfile } from './profiles.js';
 import { type ParsedSeccomp, parseSeccomp } from './seccomp-option.js';
 import { checkUserMaps, type ParsedUserns } from './userns-option.js';
@@ -60,7 +62,7 @@ export interface ParsedOptions {
   readonly name: string | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly init: boolean;
-  /** All eight types; the option `network` is in `net` ('new': the loopback alone). `mnt` is always 'new'; `user` is it with `userns`. */
+  /** All eight types; the option `network` is in `net` ('new': the loopback, and the links of `networks`). `mnt` is always 'new'; `user` is it with `userns`. */
   readonly namespaces: Readonly<Record<NamespaceType, ParsedNamespace>>;
   /** 'host' also where `namespaces.user` is joined. */
   readonly userns: ParsedUserns;
@@ -68,6 +70,10 @@ export interface ParsedOptions {
   readonly timeOffsets: { readonly monotonic: number; readonly boottime: number } | null;
   /** The container whose network is shared: `namespaces.net` is filled in when the new container is made. */
   readonly networkOf: NetworkOwner | null;
+  /** The networks that it gets a link to. */
+  readonly networks: readonly WantedNetwork[];
+  /** The networks of that container, filled in as its namespace is. */
+  readonly sharedNetworks: readonly string[];
   readonly cgroup: Cgroup | string | null;
   readonly cgroupParent: Cgroup | string | null;
   readonly dns: readonly string[];
@@ -175,7 +181,9 @@ export function parseRunOptions(given: unknown, isRoot = () => privilege().kind 
     namespaces: namespacesOf(options),
     userns: usernsOf(options),
     timeOffsets: options.timeOffsets ? { monotonic: 0, boottime: 0, ...defined(options.timeOffsets) } : null,
-    networkOf: typeof options.network === 'object' && !('inode' in options.network) ? options.network : null,
+    networkOf: ownerIn(options.network),
+    networks: wantedIn(options),
+    sharedNetworks: [],
     cgroup: options.cgroup ?? null,
     cgroupParent: options.cgroupParent ?? null,
     dns: options.dns ?? [],
@@ -237,7 +245,7 @@ function namespacesOf({ namespaces, network, timeOffsets, userns = 'host' }: Che
   if (timeOffsets) given.time = 'new';
   if (userns !== 'host') given.user = 'new';
   if (network === 'host') given.net = 'host';
-  else if (typeof network === 'object' && 'type' in network) given.net = network;
+  else if (isNamespace(network)) given.net = network;
   return { ...own, ...given };
 }
 

@@ -19,6 +19,7 @@ import { landlockShape } from './landlock-shape.js';
 import { lifecycleShape } from './lifecycle-options.js';
 import { mountSchema, tmpfsOptions } from './mount-options.js';
 import { target, tidied } from './mount-target.js';
+import { ip, networkSchema } from './network-option.js';
 import { profileNames } from './profiles.js';
 import { usernsSchema } from './userns-option.js';
 import { volumeSchema } from './volume-option.js';
@@ -154,10 +155,8 @@ export const containerShape = {
   timeOffsets: z.strictObject({ monotonic: offset.optional(), boottime: offset.optional() }).optional(),
   cgroup: cgroup.optional(),
   cgroupParent: cgroup.optional(),
-  network: z
-    .union([z.enum(['none', 'host']), namespace, container], { error: "must be 'none', 'host', a Namespace or a Container" })
-    .refine((value) => typeof value === 'string' || !('inode' in value) || value.type === 'net', "must be a Namespace of type 'net'")
-    .optional(),
+  network: networkSchema(namespace, container).optional(),
+  ip: ip.optional(),
   dns: z.array(address).optional(),
   extraHosts: z
     .record(hostName, address, { error: (issue) => (issue.code === 'invalid_key' ? "has a host name that can't be one" : undefined) })

@@ -3,6 +3,7 @@ import type { OverlayFs } from '../../filesystem/overlay-fs.js';
 import type { Image } from '../../image/image.js';
 import type { ImagePruneReport } from '../../image/store/prune.js';
 import type { Namespace } from '../../namespace/namespace.js';
+import type { Network } from '../../network/bridge/network.js';
 import type { NetworkOwner } from '../../network/veth-options.js';
 import type { Limits } from '../../options/limits.js';
 import type { ProgressEvent } from '../../options/progress.js';
@@ -13,6 +14,7 @@ import type { CallOptions, Encoding, ProcessOptions, ProgramOptions, TerminalOpt
 import type { DenialEvent } from '../../security/denials/denial-types.js';
 import type { SeccompProfile } from '../../security/oci-profile/profile-types.js';
 import type { VolumePruneReport } from '../../volume/volume.js';
+import type { NetworkAttachment } from './network-option.js';
 
 /** What a container is made of. Durations are ms, sizes bytes or docker strings ('256m'). */
 export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, ProcessOptions<E>, TerminalOptions {
@@ -80,8 +82,14 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   cgroup?: Cgroup | string | undefined;
   /** The same by docker's name. Not together with `cgroup`. */
   cgroupParent?: Cgroup | string | undefined;
-  /** Default 'none': a network namespace with the loopback alone. */
-  network?: 'none' | 'host' | Namespace | NetworkOwner | undefined;
+  /**
+   * Default 'none': a network namespace with the loopback alone. A network's name, or the `Network`: a link to its bridge, with an address of
+   * its own (docs/networks.md); 'bridge' is there from its first use on. Several: a list of places in networks, of which the first that is
+   * not internal has the default route. A container: its network, as long as its namespace lives.
+   */
+  network?: 'none' | 'host' | 'bridge' | (string & {}) | Network | Namespace | NetworkOwner | readonly NetworkAttachment[] | undefined;
+  /** The address in its one network. Default: the next that is free. */
+  ip?: string | undefined;
   /** Addresses of name servers, for /etc/resolv.conf. */
   dns?: readonly string[] | undefined;
   /** Name to address, for /etc/hosts. */

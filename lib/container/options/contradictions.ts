@@ -5,6 +5,7 @@ import { checkDetach } from './detach-checks.js';
 import { checkIsolation } from './landlock-options.js';
 import { checkLifecycle } from './lifecycle-options.js';
 import { endsAsFolder, MAKES_FILE, target } from './mount-target.js';
+import { checkNetworks, wantedIn } from './network-option.js';
 import { numericUser } from './userns-option.js';
 
 type Wrong = (option: keyof CheckedRun, message: string, ...path: string[]) => void;
@@ -20,6 +21,7 @@ export function checkContradictions(options: CheckedRun, context: Complaints): v
   checkNamespaces(options, wrong);
   checkUserns(options, wrong);
   checkNetwork(options, wrong);
+  checkNetworks(options, wrong);
   checkPlaces(options, wrong);
   checkDetach(options, wrong);
   checkLifecycle(options, wrong);
@@ -108,7 +110,8 @@ function checkUserns({ userns, namespaces, user, scheduler }: CheckedRun, wrong:
 
 function checkNetwork({ network, namespaces }: CheckedRun, wrong: Wrong): void {
   const net = namespaces?.net;
-  const agree = (network === 'none' && net === 'new') || (network === 'host' && net === 'host') || network === net;
+  const isOwn = network === 'none' || wantedIn({ network }).length > 0;
+  const agree = (isOwn && net === 'new') || (network === 'host' && net === 'host') || network === net;
   if (network !== undefined && net !== undefined && !agree) {
     wrong('network', "can't go with namespaces.net: both say which network it has, give one of them");
   }

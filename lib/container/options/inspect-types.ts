@@ -43,6 +43,8 @@ export interface ContainerInspect<E extends Encoding = 'utf8'> {
    * container.
    */
   mounts: { type: string; name: string | null; source: string | null; target: string; readOnly: boolean }[];
+  /** Its links to networks, with its addresses in CIDR notation. */
+  networks: { name: string; interface: string; mac: string; addresses: string[] }[];
   /** `null` for a container of an older version of this library, which noted less. */
   options: ResolvedOptions | null;
   notEnforced: { feature: string; reason: string }[];
@@ -74,7 +76,8 @@ export interface ResolvedOptions {
   namespaces: Record<NamespaceType, 'new' | 'host' | 'joined'>;
   /** `null` for none, and where an older version of this library noted none. */
   timeOffsets: { monotonic: number; boottime: number } | null;
-  network: 'none' | 'host' | 'joined';
+  /** 'bridge': it has links to the networks of `networks`. */
+  network: 'none' | 'host' | 'joined' | 'bridge';
   /** `null` where `network` says it all. */
   tcpPorts: { connect: number[]; bind: number[] } | null;
   dns: string[];

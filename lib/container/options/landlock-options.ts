@@ -50,7 +50,8 @@ export function checkIsolation(options: CheckedRun, wrong: Wrong): void {
   }
   const { image, network, noNewPrivileges, seccomp, tcpPorts, mounts = [], volumes = [] } = options;
   if (image !== undefined && image !== 'host') wrong('image', `${CANT}, but for 'host': it sees the host's files`);
-  if (typeof network === 'object') wrong('network', `${CANT}, but for 'none' and 'host': it enters no namespace`);
+  if (network !== undefined && network !== 'none' && network !== 'host')
+    wrong('network', `${CANT}, but for 'none' and 'host': it enters no namespace`);
   if (tcpPorts !== undefined && network !== undefined) wrong('tcpPorts', "can't go with network: the ports are all that it has of it");
   if (noNewPrivileges === false) wrong('noNewPrivileges', `must be true with isolation: 'landlock'`);
   if (seccomp !== undefined && seccomp !== 'default')

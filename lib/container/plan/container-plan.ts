@@ -16,6 +16,7 @@ import { groundOf, type Place } from './ground.js';
 import { planMounts } from './mount-steps.js';
 import { DEV, PROC } from './mount-table.js';
 import { isNew, type NamespacePlan, planNamespaces } from './namespace-steps.js';
+import { networkSteps } from './network-steps.js';
 import type { HeadInput, PlanInput } from './plan-input.js';
 import { oomScoreSteps, planProcess } from './process-steps.js';
 import { type Protection, planProtection } from './protect.js';
@@ -104,7 +105,7 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
       head.first === null
         ? wholeStages(head, { ...input, group }, run)
         : [{ flags: head.namespaces.flags, steps: [...run.setUp, ...run.program.confine, ...run.program.run] }],
-    undo: [...diskUndo(input), ...input.journal, ...group.undo],
+    undo: [...diskUndo(input), ...input.networks.undo(slots), ...input.journal, ...group.undo],
     reports: group.reports,
     returns: [
       ...(keepsInside(input) ? [kept.mountNamespace, kept.user] : []),
@@ -237,6 +238,7 @@ function planRun(head: Head, input: PlanInput, { kept, listener, park, before }:
     ...(copies ? saveUser(kept.user) : []),
     ...copyIn.others,
     ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
+    ...networkSteps(input.networks, { slots, proc, isAgain: before !== undefined }),
     ...identitySteps(input, proc),
     ...protection.protect(places, head.mounts.nullDevice),
     // whoever closes the last descriptor of a mount namespace waits for its mounts to go: so Node gets one only where it reads files there

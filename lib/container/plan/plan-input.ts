@@ -1,4 +1,5 @@
 import type { GroupPlan } from '../../cgroup/group-plan.js';
+import type { JoinedNetworks } from '../../network/bridge/join-networks.js';
 import type { CpuClock, HealthCheck, Slots } from '../../plan/plan.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import type { Step } from '../../plan/steps.js';
@@ -46,6 +47,7 @@ export interface PlanInput {
   readonly hostname: string;
   readonly group: GroupPlan;
   readonly userns: UserNamespacePlan;
+  readonly networks: Pick<JoinedNetworks, 'attachments' | 'hasIpv6' | 'undo'>;
   readonly cpuClock: CpuClock | null;
   readonly streams: Streams;
   readonly devices: readonly ExtraDevice[];

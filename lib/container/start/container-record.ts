@@ -1,5 +1,6 @@
 import type { PlacedUsageFile } from '../../cgroup/stats/usage.js';
 import { now } from '../../native/clock.js';
+import { formatMac } from '../../network/address.js';
 import type { ParsedLimits } from '../../options/limits.js';
 import type { Plan } from '../../plan/plan.js';
 import type { Slot } from '../../plan/steps.js';
@@ -53,6 +54,13 @@ export interface ContainerRecord {
     readonly source: string | null;
     readonly target: string;
     readonly readOnly: boolean;
+  }[];
+  /** Its links to networks. */
+  readonly networks: readonly {
+    readonly name: string;
+    readonly interface: string;
+    readonly mac: string;
+    readonly addresses: readonly string[];
   }[];
   /** What those are told who look at the container; `null` where an older version of this library made it. */
   readonly options: ResolvedOptions | null;
@@ -132,6 +140,12 @@ export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecor
       })),
       ...prepared.volumes.map((target) => ({ type: 'volume', name: null, source: null, target, readOnly: false })),
     ],
+    networks: prepared.networks.attachments.map(({ network, interface: name, mac, addresses }) => ({
+      name: network,
+      interface: name,
+      mac: formatMac(mac),
+      addresses: addresses.map(({ text }) => text),
+    })),
     options: resolvedOptions(prepared),
     program,
     namespaces: namespacesToJoin(options, prepared.userns),

@@ -6,7 +6,9 @@ import type { ParsedOptions } from '../options/container-options.js';
 export async function withNetwork<T>(options: ParsedOptions, work: (joined: ParsedOptions) => Promise<T>): Promise<T> {
   const network = await options.networkOf?.namespace('net');
   try {
-    return await work(network ? { ...options, namespaces: { ...options.namespaces, net: isOwn(network) ? 'host' : network } } : options);
+    if (!network) return await work(options);
+    const net = isOwn(network) ? 'host' : network;
+    return await work({ ...options, namespaces: { ...options.namespaces, net }, sharedNetworks: options.networkOf?.networks ?? [] });
   } finally {
     await network?.close();
   }

@@ -109,6 +109,7 @@ async function launchOn<E extends Encoding>(
   const plan = planContainer(head, { streams, park, journal: park ? [] : onHost.diskRecord, ...prepared, group: recorded });
   const whole = joinParts(plan, { waits: false });
   const record: LiveRecord = { current: recordOf(prepared, whole) };
+  prepared.networks.handOver();
   const task = await program.sent(
     factsOf(record),
     prewarmed

@@ -9,6 +9,7 @@ import { privilege } from '../../host/privilege.js';
 import { layoutWithLimits } from '../../host/scope-layout.js';
 import type { Image } from '../../image/image.js';
 import type { Shim } from '../../native/shim.js';
+import type { JoinedNetworks } from '../../network/bridge/join-networks.js';
 import type { ParsedLimits } from '../../options/limits.js';
 import { type HealthCheck, Slots } from '../../plan/plan.js';
 import { resolveCapabilities } from '../../security/capabilities.js';
@@ -23,6 +24,7 @@ import type { PlanInput } from '../plan/plan-input.js';
 import { mapsIn } from '../plan/userns-ids.js';
 import { anonymousVolumes } from './anonymous-volumes.js';
 import { basesOf, cpuClockOf, type NotEnforced, planContainerGroup, requireDeviceController } from './container-group.js';
+import { networksFor } from './container-networks.js';
 import { type ContainerUsers, heldBy, usersFor } from './container-users.js';
 import { etcFiles } from './etc-files.js';
 import { planExecGroup } from './exec-group.js';
@@ -39,6 +41,7 @@ import { systemCallFilter } from './system-call-filter.js';
  * What a plan needs beside the program's streams. Preparing it reads the host, and makes nothing on it but an image's layers in the store.
  */
 export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
+  readonly networks: JoinedNetworks;
   /** The limits that can be kept. */
   readonly limits: ParsedLimits;
   readonly notEnforced: NotEnforced;
@@ -95,8 +98,10 @@ async function prepareAll(options: ParsedOptions, of: PrepareFor): Promise<Prepa
     held.push(sources.release);
     const users = await usersFor(options, of, mappedPaths(found.root, sources));
     held.push(users.release);
+    const networks = await networksFor(options, { id: of.id, owner: of.shim.owner });
+    held.push(networks.release);
     const { images, bound, locks } = sources;
-    const prepared = await prepareOn(found, { ...options, mounts: sources.mounts }, { ...of, users });
+    const prepared = await prepareOn(found, { ...options, mounts: sources.mounts }, { ...of, users, networks });
     const { pid } = options.namespaces;
     const proc = typeof pid === 'string' ? null : await joinedProc(pid.fd);
     if (proc !== null) held.push(closing(proc));
@@ -113,7 +118,7 @@ type Held = 'images' | 'bound' | 'proc' | 'locks' | 'digests' | 'release';
 async function prepareOn(
   { root, config, image }: FoundRoot,
   options: ParsedOptions,
-  { id, park, users, shim, layout }: PrepareFor & { readonly users: ContainerUsers },
+  { id, park, users, networks, shim, layout }: PrepareFor & { readonly users: ContainerUsers; readonly networks: JoinedNetworks },
 ): Promise<Omit<Prepared, Held>> {
   const user = privilege();
   const argv = argvOf(options, config);
@@ -165,6 +170,7 @@ async function prepareOn(
     hostname,
     group,
     userns: users.plan,
+    networks,
     shim,
     bases: basesOf(own),
     cpuClock: clock.cpuClock,
@@ -178,7 +184,7 @@ async function prepareOn(
       options,
       ownProc: seenProc.isOwn,
       unified: groupLayout().mode === 'v2',
-      files: etcFiles(options, hostname),
+      files: etcFiles(options, { hostname, attachments: networks.attachments }),
       userns: users.plan,
       devices: boundDevices,
     }),

@@ -29,7 +29,7 @@ export function resolvedOptions({ options, root, entrypoint, hostname, table, st
       time: modeOf(namespaces.time),
     },
     timeOffsets: options.timeOffsets === null ? null : { ...options.timeOffsets },
-    network: net === 'new' ? 'none' : net,
+    network: net !== 'new' ? net : options.networks.length > 0 ? 'bridge' : 'none',
     tcpPorts: null,
     dns: [...dns],
     extraHosts: { ...extraHosts },

@@ -11,8 +11,12 @@ const AS_ROOT = 'Run it as root.';
  *
  * @throws UnsupportedError
  */
-export function requireWithoutRoot({ process, namespaces, mounts }: ParsedOptions, own: Privilege = privilege()): void {
+export function requireWithoutRoot({ process, namespaces, mounts, networks }: ParsedOptions, own: Privilege = privilege()): void {
   if (own.kind === 'root') return;
+  if (networks.length > 0) {
+    const reason = "a bridge in the machine's network namespace can be made by root alone";
+    throw new UnsupportedError(`the network ${networks[0]?.name}`, reason, `Give network 'none' or 'host', or run it as root.`);
+  }
   const { uid, gid, whyOne, trouble } = own;
   if (trouble !== null) throw trouble;
   const { reason, fix } = lackOf(own);

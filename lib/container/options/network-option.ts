@@ -1,0 +1,104 @@
+import * as z from 'zod';
+import type { Namespace } from '../../namespace/namespace.js';
+import { type Address, parseAddress } from '../../network/address.js';
+import type { WantedNetwork } from '../../network/bridge/join-networks.js';
+import type { Network } from '../../network/bridge/network.js';
+import { networkName } from '../../network/bridge/network-options.js';
+import { linkName, mac, type NetworkOwner, readable } from '../../network/veth-options.js';
+import { handle } from '../../options/common-schemas.js';
+
+/** A container's place in a network. */
+export interface NetworkAttachment {
+  /** By its name, or as it was made. */
+  readonly network: Network | string;
+  /** An address of one of the network's subnets. Default: the next that is free. */
+  readonly ip?: string | undefined;
+  /** Default: one that follows from the address. */
+  readonly mac?: string | undefined;
+  /** 1 to 15 bytes. Default: eth0 for the first network, eth1 for the next. */
+  readonly interfaceName?: string | undefined;
+}
+
+const network = handle<Network>((value) => 'name' in value && 'driver' in value && 'inspect' in value, 'a Network');
+
+export const ip = readable<Address>(parseAddress);
+
+const attachment = z.strictObject({
+  network: z.union([networkName, network]),
+  ip: ip.optional(),
+  mac: mac.optional(),
+  interfaceName: linkName.refine((name) => name !== 'lo', "is the loopback's name").optional(),
+});
+
+const word = z.string().superRefine((value, context) => {
+  if (value === 'none' || value === 'host') return;
+  const parsed = networkName.safeParse(value);
+  if (!parsed.success) context.addIssue(`must be 'none', 'host' or the name of a network, not ${JSON.stringify(value)}`);
+});
+
+/** @param namespace, container the schemas of handles that have a network namespace */
+export function networkSchema(namespace: z.ZodType<Namespace, Namespace>, container: z.ZodType<NetworkOwner, NetworkOwner>) {
+  return z
+    .union([word, namespace, container, network, z.array(attachment).min(1)], {
+      error: "must be 'none', 'host', the name of a network, a Network, a list of places in networks, a Namespace or a Container",
+    })
+    .refine((value) => !isNamespace(value) || value.type === 'net', "must be a Namespace of type 'net'");
+}
+
+type Given = z.output<ReturnType<typeof networkSchema>> | undefined;
+
+/** The two options that say on which networks a container is. */
+interface GivenNetworks {
+  readonly network?: Given;
+  readonly ip?: Address | undefined;
+}
+
+export function isNamespace(value: unknown): value is Namespace {
+  return typeof value === 'object' && value !== null && 'inode' in value;
+}
+
+/** The container whose network is shared; `null` for every other kind. */
+export function ownerIn(given: Given): NetworkOwner | null {
+  return typeof given === 'object' && 'namespace' in given && !isNamespace(given) ? given : null;
+}
+
+/** The networks that are named; none where the option says something else. */
+export function wantedIn({ network: given, ip: address }: GivenNetworks): WantedNetwork[] {
+  if (Array.isArray(given)) {
+    return given.map((one) => ({
+      name: nameOf(one.network),
+      ip: one.ip ?? null,
+      mac: one.mac ?? null,
+      interfaceName: one.interfaceName ?? null,
+    }));
+  }
+  if (given === undefined || given === 'none' || given === 'host' || isNamespace(given) || ownerIn(given)) return [];
+  return typeof given === 'string' || 'driver' in given
+    ? [{ name: nameOf(given), ip: address ?? null, mac: null, interfaceName: null }]
+    : [];
+}
+
+function nameOf(given: string | Network): string {
+  return typeof given === 'string' ? given : given.name;
+}
+
+/** What is wrong with a container's places in networks. */
+export function checkNetworks(options: GivenNetworks, wrong: (option: 'network' | 'ip', message: string, ...path: string[]) => void): void {
+  const wanted = wantedIn(options);
+  if (options.ip !== undefined && (Array.isArray(options.network) || wanted.length === 0)) {
+    wrong(
+      'ip',
+      Array.isArray(options.network)
+        ? "can't go with a list of networks: give it there"
+        : 'needs the option network: the name of a network',
+    );
+  }
+  const [names, links] = [new Set<string>(), new Set<string>()];
+  for (const [place, { name, interfaceName }] of wanted.entries()) {
+    const link = interfaceName ?? `eth${place}`;
+    if (names.has(name)) wrong('network', `has the network ${name} twice`);
+    if (links.has(link)) wrong('network', `has two links ${link}`);
+    names.add(name);
+    links.add(link);
+  }
+}

@@ -1,0 +1,44 @@
+import { NETLINK_ROUTE } from '../../plan/constants.js';
+import { NONE, type Plan, planOf } from '../../plan/plan.js';
+import type { Slot, Step } from '../../plan/steps.js';
+import type { Cidr } from '../address.js';
+import { deleteLink, getLink, newAddress, newBridge, setLink } from '../rtnetlink.js';
+import { request } from '../veth-plan.js';
+import { macOf } from './host-end.js';
+import type { Bridge } from './network-folder.js';
+
+// The requests by which a bridge is made, over a socket that the task of who keeps it has open. Pure.
+
+/** @param leave the steps by which the use ends */
+export function keeperPlan(socket: Slot, leave: readonly Step[]): Plan {
+  return planOf({
+    prepare: [{ op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_ROUTE }],
+    undo: leave,
+  });
+}
+
+export function lookUpBridge(socket: Slot, { name, index }: Bridge): Step {
+  return request(socket, `look up the bridge ${name}`, getLink({ index }));
+}
+
+export function lookUpLink(socket: Slot, name: string): Step {
+  return request(socket, `look up ${name}`, getLink({ name }));
+}
+
+/**
+ * All in one call, so that no process leaves half a bridge when it dies: what is up is whole. The bridge has a MAC address of its own, for it
+ * would else have that of one of its ports, and another one when that goes.
+ */
+export function makeBridgeSteps(
+  socket: Slot,
+  { name, index }: Bridge,
+  { mtu, addresses, isHalf }: { mtu: number; addresses: readonly Cidr[] /** A shim has died while it made it. */; isHalf: boolean },
+): Step[] {
+  const [first] = addresses;
+  return [
+    ...(isHalf ? [request(socket, `remove what is there of the bridge ${name}`, deleteLink(index))] : []),
+    request(socket, `make the bridge ${name}`, newBridge({ name, index, group: index, mtu, ...(first ? { mac: macOf(first) } : {}) })),
+    ...addresses.map((address) => request(socket, `add the address ${address.text} to ${name}`, newAddress(index, address))),
+    request(socket, `bring up ${name}`, setLink(index, { up: true })),
+  ];
+}

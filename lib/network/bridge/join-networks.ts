@@ -1,0 +1,151 @@
+import { randomInt } from 'node:crypto';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { writeRecord } from '../../host/journal.js';
+import { dropRecord } from '../../host/recorded.js';
+import { attempt } from '../../native/system-errors.js';
+import type { Slots } from '../../plan/plan.js';
+import type { Step } from '../../plan/steps.js';
+import type { Address, Cidr } from '../address.js';
+import { leaseAddress } from './address-lease.js';
+import { hostEndName, macOf } from './host-end.js';
+import { keepBridge } from './kept-bridge.js';
+import { leaveSteps, useOf, useRecord } from './network-folder.js';
+import { gatewaysOf } from './network-settings.js';
+
+/** A network that a container is to be on. */
+export interface WantedNetwork {
+  readonly name: string;
+  readonly ip: Address | null;
+  readonly mac: Uint8Array | null;
+  /** `null`: eth0 for the first, eth1 for the next. */
+  readonly interfaceName: string | null;
+}
+
+/** A link of a container to a bridge: all that is needed to make it, and nothing to be looked up. */
+export interface Attachment {
+  readonly network: string;
+  /** The end in the container. */
+  readonly interface: string;
+  /** Its number in the container's network namespace, which has no other links yet but the kernel's first ones. */
+  readonly index: number;
+  readonly mac: Uint8Array;
+  readonly mtu: number;
+  readonly addresses: readonly Cidr[];
+  /** The gateways of the container's default routes that go through this link. */
+  readonly gateways: readonly Address[];
+  /** The bridge's port. Its number, and its link group, are one, which nobody else has. */
+  readonly port: { readonly name: string; readonly index: number };
+  /** The bridge's number. */
+  readonly bridge: number;
+}
+
+/** The networks of a container that is about to be made. */
+export interface JoinedNetworks {
+  readonly attachments: readonly Attachment[];
+  /** The kernel has IPv6. */
+  readonly hasIpv6: boolean;
+  /** Host steps that end the container's uses: its task's last ones. */
+  undo(slots: Slots): Step[];
+  /** The task has these steps now, and whoever reaps the record of them. */
+  handOver(): void;
+  /** Lets the bridges go, and ends the uses unless they were handed over. Once or more often. */
+  release(): void;
+}
+
+/** Numbers of a container's links begin here: the kernel's own first ones (lo, and of some modules) have small numbers. */
+const FIRST_INDEX = 100;
+/** Ports have numbers from here, so that neither the kernel nor the administrator gives another link one of them. */
+const FIRST_PORT = 2 ** 30;
+
+interface Joining {
+  /** The container's. */
+  readonly id: string;
+  /** The shim that makes and ends it. */
+  readonly owner: string;
+}
+
+/**
+ * Takes addresses for a container, and has the bridges made where they are not there.
+ *
+ * @param shared networks of a container whose network namespace this one joins: they stay with it
+ * @throws as `keepBridge` and `leaseAddress`
+ */
+export async function joinNetworks(wanted: readonly WantedNetwork[], shared: readonly string[], of: Joining): Promise<JoinedNetworks> {
+  const kept: (() => void)[] = [];
+  const uses: Pick<ReturnType<typeof leaseAddress>, 'undo' | 'release'>[] = [];
+  const attachments: Attachment[] = [];
+  let isHandedOver = false;
+  const release = (): void => {
+    if (!isHandedOver) for (const use of uses.splice(0)) use.release();
+    for (const letGo of kept.splice(0)) letGo();
+  };
+  try {
+    for (const [place, network] of wanted.entries()) {
+      const bridge = await keepBridge(network.name);
+      kept.push(bridge.release);
+      const lease = leaseAddress(network.name, bridge.record, { ...of, ip: network.ip, place });
+      uses.push(lease);
+      attachments.push(attachmentOf(network, place, { bridge, addresses: lease.addresses, before: attachments }));
+    }
+    for (const [place, name] of shared.entries()) {
+      kept.push((await keepBridge(name)).release);
+      uses.push(shareBridge(name, place, of));
+    }
+  } catch (error) {
+    release();
+    throw error;
+  }
+  return {
+    attachments,
+    hasIpv6: attachments.length > 0 && existsSync('/proc/sys/net/ipv6'),
+    undo: (slots) => uses.flatMap((use) => use.undo(slots)),
+    handOver() {
+      isHandedOver = true;
+    },
+    release,
+  };
+}
+
+function attachmentOf(
+  { name, mac, interfaceName }: WantedNetwork,
+  place: number,
+  {
+    bridge: { index, mtu, record },
+    addresses,
+    before,
+  }: { bridge: Awaited<ReturnType<typeof keepBridge>>; addresses: readonly Cidr[]; before: readonly Attachment[] },
+): Attachment {
+  const [first] = addresses;
+  if (!first) throw new Error('a lease has an address of each subnet');
+  const hasRoute = ({ family }: Address): boolean => before.some(({ gateways }) => gateways.some((gateway) => gateway.family === family));
+  return {
+    network: name,
+    interface: interfaceName ?? `eth${place}`,
+    index: FIRST_INDEX + place,
+    mac: mac ?? macOf(first),
+    mtu,
+    addresses,
+    gateways: record.internal ? [] : gatewaysOf(record).filter((gateway) => !hasRoute(gateway)),
+    port: { name: hostEndName(first), index: randomInt(FIRST_PORT, 2 ** 31 - 1) },
+    bridge: index,
+  };
+}
+
+/** Keeps a bridge while the container lives, without an address of its own. */
+function shareBridge(name: string, place: number, { id, owner }: Joining): Pick<ReturnType<typeof leaseAddress>, 'undo' | 'release'> {
+  const use = useOf(name, `${id}-${place}`);
+  const forget = writeRecord(owner, `${id}-network-${place}`, [useRecord(use)]);
+  try {
+    attempt(`write ${use.path}`, () => writeFileSync(use.path, '', { flag: 'wx', mode: 0o600 }));
+  } catch (error) {
+    dropRecord(forget);
+    throw error;
+  }
+  return {
+    undo: (slots) => [...leaveSteps(use, slots), ...forget],
+    release() {
+      rmSync(use.path, { force: true });
+      dropRecord(forget);
+    },
+  };
+}

@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { hasCode } from '../../errors.js';
+import type { HostRecord } from '../../host/journal.js';
+import { runtimeDir } from '../../native/runtime-dir.js';
+import { attempt, attempting } from '../../native/system-errors.js';
+import { NETLINK_ROUTE } from '../../plan/constants.js';
+import { NONE, type Slots } from '../../plan/plan.js';
+import type { Step } from '../../plan/steps.js';
+import { lockFile } from '../../store/store-lock.js';
+
+// What is running of a network, in the runtime folder:
+//
+//   networks/lock              exclusive for who makes or removes a bridge, or looks whether anybody uses it
+//   networks/NETNS/NAME/uses   a file for each use: while there is one, the bridge stays
+//       ADDRESS                the lease of a container
+//       ID                     a process that keeps the bridge for its containers, or a container that shares another's network
+//       persist                the network itself
+//   networks/NETNS/NAME/last   the number of the address given last
+//
+// NETNS is the inode number of the network namespace with the bridge: processes in another one have bridges of their own.
+
+/** A use's place. */
+export interface Use {
+  readonly path: string;
+  readonly lock: string;
+  /** The link group of the bridge, by which it is removed with the last use. */
+  readonly group: number;
+}
+
+/** The use of a network that keeps its bridge without a container. */
+export const PERSIST = 'persist';
+
+function lockPath(): string {
+  return join(runtimeDir(), 'networks', 'lock');
+}
+
+export function networkNamespace(): number {
+  return attempt("look at this process's network namespace", () => statSync('/proc/self/ns/net').ino);
+}
+
+export function networkFolder(name: string): string {
+  return join(runtimeDir(), 'networks', String(networkNamespace()), name);
+}
+
+export function useOf(name: string, use: string): Use {
+  return { path: join(networkFolder(name), 'uses', use), lock: lockPath(), group: bridgeOf(name).index };
+}
+
+/** The names of a network's uses. */
+export function usesOf(name: string): string[] {
+  const folder = join(networkFolder(name), 'uses');
+  return attempt(`list ${folder}`, () => {
+    try {
+      return readdirSync(folder);
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return [];
+      throw error;
+    }
+  });
+}
+
+/** What a use says; `null` when it has gone. */
+export function readUse(name: string, use: string): string | null {
+  const { path } = useOf(name, use);
+  return attempt(`read ${path}`, () => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return null;
+      throw error;
+    }
+  });
+}
+
+export function makeUsesFolder(name: string): void {
+  const folder = join(networkFolder(name), 'uses');
+  attempt(`make the folder ${folder}`, () => mkdirSync(folder, { recursive: true, mode: 0o700 }));
+}
+
+/** Removes the folders of a network that nobody uses. */
+export function removeNetworkFolder(name: string): void {
+  const folder = networkFolder(name);
+  attempt(`remove ${folder}`, () => {
+    try {
+      rmSync(join(folder, 'last'), { force: true });
+      for (const path of [join(folder, 'uses'), folder, dirname(folder)]) rmdirSync(path);
+    } catch (error) {
+      // others have begun to use a network of this name, or of this namespace
+      if (!hasCode(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST')) throw error;
+    }
+  });
+}
+
+/** A network's bridge. Its index, and its link group, are the same number, so that nobody must look them up. */
+export interface Bridge {
+  /** 12 bytes. */
+  readonly name: string;
+  readonly index: number;
+}
+
+/** The first of the numbers that are ours: smaller ones are left to the kernel and the administrator, who count from the bottom. */
+const FIRST = 2 ** 30;
+
+/** Another runtime folder may have a network of the same name beside it, so the folder is a part of the bridge's name. */
+export function bridgeOf(name: string): Bridge {
+  const hash = createHash('sha256').update(`${runtimeDir()}\0${name}`).digest();
+  return { name: `ncl-${hash.toString('hex', 0, 4)}`, index: FIRST + (hash.readUInt32BE(4) % (FIRST - 1)) };
+}
+
+/** Does some work with the lock of all networks; it must not have the shim leave a bridge, which takes the same lock. */
+export async function withNetworks<T>(work: () => Promise<T>): Promise<T> {
+  const path = lockPath();
+  const file = await attempting(`open ${path}`, () => {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    return open(path, 'a+', 0o600);
+  });
+  try {
+    await lockFile(file, 'exclusive');
+    return await work();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Host steps by which a use ends: the last one removes the bridge. */
+export function leaveSteps({ path, lock, group }: Use, slots: Slots): Step[] {
+  const socket = slots.take();
+  return [
+    { op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_ROUTE },
+    { op: 'leave_bridge', host: true, socket, group, path, lock },
+    { op: 'close', host: true, slot: socket },
+  ];
+}
+
+/** What tells a reap of a use. It is written down before the use is made. */
+export function useRecord({ path, lock, group }: Use): HostRecord {
+  return { kind: 'use', path, lock, group, namespace: networkNamespace() };
+}

@@ -1,0 +1,208 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { isAlive, shimOf } from '../fixtures/host.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
+import { inside, makeNet, type Net, names, useNets } from '../fixtures/nets.js';
+import { type NodeProgram, runNode, startNode } from '../fixtures/node.js';
+import { requires } from '../fixtures/requires.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
+import { until } from '../fixtures/until.js';
+
+useLeakCheck();
+const { describe, it } = requires({ root: true, containers: true, tools: ['ip', 'nsenter', 'unshare', 'ping', 'cat', 'sh', 'sleep'] });
+const temporary = temporaryFolder();
+useNets();
+
+let places = 0;
+
+/** A network namespace for this machine's side, with a runtime folder and a store of its own. */
+async function machine(): Promise<{ net: Net; through: string[]; env: Record<string, string> }> {
+  const net = await makeNet();
+  await inside(net, 'ip', 'link', 'set', 'lo', 'up');
+  const folder = join(temporary, String(places++));
+  mkdirSync(folder);
+  const env = { NACELLE_RUNROOT: join(folder, 'run'), NACELLE_ROOT: join(folder, 'store') };
+  return { net, through: ['nsenter', '-t', String(net.pid), '-n'], env };
+}
+
+interface ShownAddress {
+  ifname: string;
+  address: string;
+  mtu: number;
+  group: string;
+  flags: string[];
+  addr_info: { family: string; local: string; prefixlen: number; scope: string }[];
+}
+
+/** What a link has, as `ip` shows it, without what the kernel gives each link. */
+function shown(links: ShownAddress[], name: string): { address: string; mtu: number; isUp: boolean; addresses: string[] } {
+  const link = links.find(({ ifname }) => ifname === name);
+  if (!link) throw new Error(`no link ${name}`);
+  const addresses = link.addr_info.filter(({ scope }) => scope === 'global').map(({ local, prefixlen }) => `${local}/${prefixlen}`);
+  return { address: link.address, mtu: link.mtu, isUp: link.flags.includes('UP'), addresses };
+}
+
+const way = (dev: string, gateway: string): object => expect.objectContaining({ dst: 'default', gateway, dev });
+
+describe('a container in a network', () => {
+  it('has an address and a default route, reaches the others and this machine, and leaves nothing', async () => {
+    interface Seen {
+      [key: string]: unknown;
+      links: ShownAddress[];
+      bridge: ShownAddress[];
+      info: { interface: string; containers: { addresses: string[] }[] };
+    }
+    const { through, env } = await machine();
+    const { links, bridge, info, ...seen } = await runNode<Seen>('networks', ['usual'], { through, env });
+    expect(shown(links, 'eth0')).toEqual({ address: '02:6e:0a:59:00:02', mtu: 1500, isUp: true, addresses: ['10.89.0.2/24'] });
+    expect(shown(bridge, info.interface)).toEqual({ address: '02:6e:0a:59:00:01', mtu: 1500, isUp: true, addresses: ['10.89.0.1/24'] });
+    expect(info).toMatchObject({ name: 'bridge', subnets: [{ subnet: '10.89.0.0/24', gateway: '10.89.0.1' }], internal: false });
+    expect(info.interface).toMatch(/^ncl-[0-9a-f]{8}$/);
+    expect(info.containers.map(({ addresses }) => addresses)).toEqual(expect.arrayContaining([['10.89.0.2/24'], ['10.89.0.3/24']]));
+    expect(seen).toEqual({
+      inspected: [{ name: 'bridge', interface: 'eth0', mac: '02:6e:0a:59:00:02', addresses: ['10.89.0.2/24'] }],
+      option: 'bridge',
+      addresses: [['10.89.0.2/24'], ['10.89.0.3/24']],
+      routes: [way('eth0', '10.89.0.1'), expect.objectContaining({ dst: '10.89.0.0/24', dev: 'eth0' })],
+      hosts: '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.89.0.2\tone\n',
+      reached: [true, true, true],
+      routers: '0',
+      ports: 2,
+      removal: expect.stringMatching(/^ERR_IN_USE: /),
+      pruned: [],
+      usesLeft: [],
+      next: expect.stringContaining('inet 10.89.0.4/24'),
+    });
+  });
+
+  it('is in several, with links, MAC and addresses of its choice; the first that leads out has the default route', async () => {
+    interface Seen {
+      [key: string]: unknown;
+      links: ShownAddress[];
+    }
+    const { through, env } = await machine();
+    const { links, ...seen } = await runNode<Seen>('networks', ['several'], { through, env });
+    expect(shown(links, 'inner')).toEqual({
+      address: '02:00:00:00:00:07',
+      mtu: 1400,
+      isUp: true,
+      addresses: ['10.1.0.7/24', 'fd00:1::7/64'],
+    });
+    expect(shown(links, 'eth1')).toMatchObject({ mtu: 1500, isUp: true, addresses: ['10.2.0.64/24'] });
+    expect(seen).toMatchObject({
+      routes: [expect.arrayContaining([way('eth1', '10.2.0.254')]), []],
+      alone: { routes: [], resolv: '' },
+      reached: [true, true, true],
+      info: { internal: true, mtu: 1400, labels: { app: 'a' } },
+      asked: expect.stringContaining('inet 10.2.0.9/24'),
+      networks: ['back', 'front'],
+      left: [],
+    });
+  });
+
+  it('is made in a user namespace, made again by restart, and kept by its own shim when it is detached', async () => {
+    const { through, env } = await machine();
+    expect(await runNode('networks', ['ways'], { through, env })).toEqual({
+      userns: expect.stringMatching(/inet 10\.89\.0\.2\/24.*reached\n$/s),
+      runs: [expect.stringMatching(/inet 10\.89\.0\.3\/24.*\n1\n$/s), expect.stringMatching(/inet 10\.89\.0\.3\/24.*\n1\n$/s)],
+      kept: { reached: true, networks: 1 },
+      usesLeft: [],
+    });
+  });
+
+  it('leaves its address and the bridge to a container that shares its network, as long as that lives', async () => {
+    const { through, env } = await machine();
+    expect(await runNode('networks', ['shared'], { through, env })).toEqual({
+      reached: true,
+      static: expect.stringMatching(/^EADDRINUSE: /),
+      usesLeft: [],
+    });
+  });
+
+  it('is refused with the option and the reason, and the network goes on', async () => {
+    const { through, env } = await machine();
+    expect(await runNode('networks', ['refused'], { through, env })).toEqual({
+      again: 'ERR_NAME_TAKEN: there is a network small already',
+      overlap: 'ERR_INVALID_OPTION: option subnet: 10.3.0.0/16 overlaps 10.3.0.0/29, which the network small has',
+      missing: 'ERR_NO_NETWORK: there is no network missing. Network.create makes one',
+      taken: 'EADDRINUSE: take the address 10.3.0.3 in the network small: another container has it',
+      gateway: 'ERR_INVALID_OPTION: option ip: is 10.3.0.1, the gateway of the network small',
+      broadcast: 'ERR_INVALID_OPTION: option ip: is 10.3.0.7, which no link in the network small can have',
+      outside: 'ERR_INVALID_OPTION: option ip: is 10.4.0.1, which lies in no subnet of the network small',
+      alone: 'ERR_INVALID_OPTION: option ip: needs the option network: the name of a network',
+      word: `ERR_INVALID_OPTION: option network: must be 'none', 'host' or the name of a network, not "-x"`,
+      twice: 'ERR_INVALID_OPTION: option network: has the network small twice',
+      names: 'ERR_INVALID_OPTION: option network: has two links eth1',
+      full: 'ERR_NO_ADDRESS: take an address in the network small: all are taken',
+      given: [['10.3.0.2/29'], ['10.3.0.4/29'], ['10.3.0.5/29'], ['10.3.0.6/29']],
+      afterOne: expect.stringContaining('inet 10.3.0.4/29'),
+      name: expect.stringMatching(/^ERR_NAME_TAKEN: make the bridge of the network small: the link ncl-/),
+      link: expect.stringMatching(/^ERR_SUBNET_TAKEN: .* overlaps 10\.3\.0\.0\/16, which a link of this machine has by now/),
+      onLink: 'ERR_INVALID_OPTION: option subnet: 10.3.1.0/24 overlaps 10.3.0.0/16, which a link of this machine has',
+      usesLeft: [],
+    });
+  });
+});
+
+describe('a network', () => {
+  it('that persists has its bridge until it is removed', async () => {
+    const { through, env } = await machine();
+    expect(await runNode('networks', ['persistent'], { through, env })).toEqual({
+      there: 1,
+      pruned: [],
+      left: [],
+      usesLeft: [],
+      opened: 'ERR_NO_NETWORK: there is no network stays. Network.create makes one',
+    });
+  });
+
+  it('is made by one of two processes, whose containers never have one address at the same time', async () => {
+    const { net, through, env } = await machine();
+    const both = [startNode('networks', ['race'], { through, env }), startNode('networks', ['race'], { through, env })];
+    const ended = await Promise.all(both.map((program) => program.ended));
+    const last = ended.map(({ code, stdout, stderr }) => [code, stderr, JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')]);
+    expect(last.map(([, , { made }]) => made).sort()).toEqual(['ERR_NAME_TAKEN: there is a network race already', 'no error']);
+    expect(last.map(([code, stderr]) => [code, stderr])).toEqual([
+      [0, ''],
+      [0, ''],
+    ]);
+    await until('the bridge is gone', async () => (await names(net)).length === 0);
+  });
+
+  /** A process with a container on a network. */
+  async function holder(from: { through: string[]; env: Record<string, string> }): Promise<{ program: NodeProgram; shim: number }> {
+    const program = startNode('networks', ['hold'], from);
+    const line = await program.lines.next();
+    if (line.done) throw new Error(`it ended: ${(await program.ended).stderr}`);
+    const shim = shimOf(program.pid);
+    if (!shim) throw new Error('it has no shim');
+    return { program, shim: shim.pid };
+  }
+
+  it('goes on when one of its processes is killed, and leaves nothing when the last one is', async () => {
+    const { net, ...from } = await machine();
+    const [one, other] = [await holder(from), await holder(from)];
+    expect(await names(net)).toHaveLength(3);
+    one.program.process.kill('SIGKILL');
+    await until('its shim has ended too', () => !isAlive(one.shim));
+    await until('its port has gone', async () => (await names(net)).length === 2);
+    await inside(net, 'ping', '-c1', '-W5', '10.89.0.3');
+    other.program.process.kill('SIGKILL');
+    await until('its shim has ended too', () => !isAlive(other.shim));
+    await until('the bridge is gone', async () => (await names(net)).length === 0);
+  });
+
+  it('is removed by a reap when nobody is left that could', async () => {
+    const { net, ...from } = await machine();
+    const { program, shim } = await holder(from);
+    process.kill(shim, 'SIGKILL');
+    program.process.kill('SIGKILL');
+    await program.ended;
+    await until('the shim has ended too', () => !isAlive(shim));
+    const { before, ...seen } = await runNode<{ before: { uses: number } }>('networks', ['reap'], from);
+    expect(before.uses).toBe(2);
+    expect(seen).toEqual({ failures: [], usesLeft: [] });
+    expect(await names(net)).toEqual([]);
+  });
+});
