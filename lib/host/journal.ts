@@ -27,7 +27,14 @@ export type HostRecord =
   /** Network links of a link group that is nobody else's, in the network namespace with this inode number. */
   | { readonly kind: 'links'; readonly group: number; readonly namespace: number }
   /** The file of a use of a bridge, which is the only link of its group in that namespace and goes with the last file beside. */
-  | { readonly kind: 'use'; readonly path: string; readonly lock: string; readonly group: number; readonly namespace: number };
+  | {
+      readonly kind: 'use';
+      readonly path: string /** What the file says: another's has other words. */;
+      readonly text: string;
+      readonly lock: string;
+      readonly group: number;
+      readonly namespace: number;
+    };
 
 const schema: z.ZodType<HostRecord[]> = z.array(
   z.discriminatedUnion('kind', [
@@ -40,6 +47,7 @@ const schema: z.ZodType<HostRecord[]> = z.array(
     z.object({
       kind: z.literal('use'),
       path: z.string(),
+      text: z.string(),
       lock: z.string(),
       group: z.int().positive(),
       namespace: z.int().positive(),
@@ -176,10 +184,10 @@ function undoSteps(record: HostRecord, slots: Slots): Step[] {
     case 'links':
       return linkSteps(record.namespace, slots, (socket) => ({ op: 'remove_links', host: true, socket, group: record.group }));
     case 'use': {
-      const { path, lock, group } = record;
+      const { path, text, lock, group } = record;
       return [
-        { op: 'unlink', host: true, at: NONE, path },
-        ...linkSteps(record.namespace, slots, (socket) => ({ op: 'leave_bridge', host: true, socket, group, path, lock })),
+        { op: 'unlink_if', host: true, at: NONE, path, bytes: Buffer.from(text) },
+        ...linkSteps(record.namespace, slots, (socket) => ({ op: 'leave_bridge', host: true, socket, group, uses: dirname(path), lock })),
       ];
     }
   }

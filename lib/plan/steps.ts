@@ -72,7 +72,7 @@ export type Step =
   | { readonly op: 'netlink_socket'; readonly host?: boolean; readonly out?: Slot; readonly ns: Slot; readonly protocol: number | bigint; }
   | { readonly op: 'netlink'; readonly host: true; readonly socket: Slot; readonly what: string; readonly message: Uint8Array; readonly patch: Slot; readonly patch_offset: number | bigint; }
   | { readonly op: 'remove_links'; readonly host: true; readonly socket: Slot; readonly group: number | bigint; }
-  | { readonly op: 'leave_bridge'; readonly host: true; readonly socket: Slot; readonly group: number | bigint; readonly path: string; readonly lock: string; }
+  | { readonly op: 'leave_bridge'; readonly host: true; readonly socket: Slot; readonly group: number | bigint; readonly uses: string; readonly lock: string; }
   | { readonly op: 'link_up'; readonly host?: never; readonly name: string; }
   | { readonly op: 'tcp_socket'; readonly host: true; readonly out?: Slot; readonly ns: Slot; readonly family: number | bigint; }
   | { readonly op: 'sethostname'; readonly host?: never; readonly name: string; }
@@ -203,7 +203,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'netlink_socket', call: 'socket', what: 'open a route netlink socket', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['NUM', 'protocol']] },
   { op: 'netlink', call: 'sendmsg', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['BYTES', 'message'], ['SLOT', 'patch'], ['NUM', 'patch_offset']] },
   { op: 'remove_links', call: 'sendmsg', what: 'remove the links of group {group}', fields: [['SLOT', 'socket'], ['NUM', 'group']] },
-  { op: 'leave_bridge', call: 'sendmsg', what: 'end the use {path} of a bridge', fields: [['SLOT', 'socket'], ['NUM', 'group'], ['STR', 'path'], ['STR', 'lock']] },
+  { op: 'leave_bridge', call: 'sendmsg', what: 'remove a bridge without uses in {uses}', fields: [['SLOT', 'socket'], ['NUM', 'group'], ['STR', 'uses'], ['STR', 'lock']] },
   { op: 'link_up', call: 'ioctl', what: 'bring up {name}', fields: [['STR', 'name']] },
   { op: 'tcp_socket', call: 'socket', what: 'open a TCP socket in the network namespace', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['NUM', 'family']] },
   { op: 'sethostname', call: 'sethostname', what: 'set the host name', fields: [['STR', 'name']] },

@@ -193,6 +193,26 @@ describe('a network', () => {
     await until('the bridge is gone', async () => (await names(net)).length === 0);
   });
 
+  it.each(['Node', 'both'])('leaves nothing when %s dies between any two steps of the making of a container', async (who) => {
+    const { net, ...from } = await machine();
+    for (let after = 0; ; after++) {
+      const program = startNode('networks', ['stop', String(after)], from);
+      const line = await program.lines.next();
+      if (line.done) throw new Error(`it ended: ${(await program.ended).stderr}`);
+      const shim = shimOf(program.pid)?.pid;
+      if (!shim) throw new Error('it has no shim');
+      if (who === 'both') process.kill(shim, 'SIGKILL');
+      program.process.kill('SIGKILL');
+      await program.ended;
+      await until('the shim has ended too', () => !isAlive(shim));
+      const seen = await runNode('networks', ['reap'], from);
+      expect(seen, `before request ${after}`).toMatchObject({ failures: [], usesLeft: [] });
+      expect(await names(net), `before request ${after}`).toEqual([]);
+      if (line.value === 'made') break;
+      expect(line.value).toBe('stopped');
+    }
+  });
+
   it('is removed by a reap when nobody is left that could', async () => {
     const { net, ...from } = await machine();
     const { program, shim } = await holder(from);

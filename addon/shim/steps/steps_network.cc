@@ -11,7 +11,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <string>
 
 #include "../kernel/file_io.h"
 #include "../kernel/syscalls.h"
@@ -71,12 +70,9 @@ int lock_soon(int fd) {
   }
 }
 
-// Whether there is a file in the folder of this one. A folder that is gone has none.
-int has_others(const char* path, bool& found) {
-  const char* end = std::strrchr(path, '/');
-  if (end == nullptr) return -EINVAL;
-  const std::string folder(path, end);
-  unique_fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+// Whether there is a file in a folder. One that is gone has none.
+int has_files(const char* folder, bool& found) {
+  unique_fd fd(::open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return errno == ENOENT ? 0 : -errno;
   Folder names(std::move(fd));
   if (!names.opened()) return -errno;
@@ -113,14 +109,13 @@ int run(Context& context, const args::remove_links& a) {
 }
 
 int run(Context& context, const args::leave_bridge& a) {
-  if (::unlink(a.path.text) < 0 && errno != ENOENT) return -errno;
   const unique_fd lock(::open(a.lock.text, O_RDWR | O_CLOEXEC));
   // nobody has ever made a bridge
   if (!lock) return errno == ENOENT ? 0 : -errno;
   const int locked = lock_soon(lock.get());
   if (locked < 0) return locked == -EAGAIN ? 0 : locked;
   bool used = false;
-  const int looked = has_others(a.path.text, used);
+  const int looked = has_files(a.uses.text, used);
   if (looked < 0) return looked;
   const int socket = context.slots.get(a.socket);
   return used || socket < 0 ? 0 : remove_links(context, socket, static_cast<uint32_t>(a.group));

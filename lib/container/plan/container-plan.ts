@@ -98,7 +98,7 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   const { streams, root } = run;
 
   const { process } = options;
-  const prepare = [...diskSteps(input), ...run.prepare, ...streams.prepare];
+  const prepare = [...input.networks.prepare, ...diskSteps(input), ...run.prepare, ...streams.prepare];
   const rest: Plan = {
     prepare: head.first === null ? [...group.prepare, ...prepare] : prepare,
     stages:

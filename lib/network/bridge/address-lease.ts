@@ -10,15 +10,17 @@ import type { Address, Cidr } from '../address.js';
 import { numbersAfter } from '../ipam/address-numbers.js';
 import { addressAt, inSubnet, numberIn } from '../ipam/subnet.js';
 import { hostEndName } from './host-end.js';
-import { leaveSteps, networkFolder, type Use, useOf, useRecord } from './network-folder.js';
+import { leaveSteps, networkFolder, offerPath, offersOf, useOf, useRecord } from './network-folder.js';
 import { type NetworkRecord, numbersOf, subnetsOf } from './network-settings.js';
 
 /** For whom an address is taken. */
 export interface LeaseFor {
   /** The container's. */
   readonly id: string;
-  /** The shim that removes it. */
+  /** The shim that makes and removes it. */
   readonly owner: string;
+  /** The use by which this process keeps the bridge. */
+  readonly keeper: string;
   /** The address that is asked for; `null`: the next one that is free. */
   readonly ip: Address | null;
   /** Tells the container's attachments apart. */
@@ -28,14 +30,16 @@ export interface LeaseFor {
 /** A container's addresses in one network, one of each subnet. */
 export interface AddressLease {
   readonly addresses: readonly Cidr[];
-  /** Host steps that give the addresses back. */
+  /** Host steps by which the container's task takes the addresses, and gives them back. */
+  readonly prepare: readonly Step[];
   undo(slots: Slots): Step[];
-  /** Gives the addresses back where no task has these steps. */
-  release(): void;
+  /** Gives back what no task has taken. `isHandedOver`: a task has, or had, these steps. Once or more often. */
+  release(isHandedOver: boolean): void;
 }
 
 /**
- * Takes a number for a container, by a file that only one can make. Its network namespace may outlive the container, when others have joined
+ * Chooses a number for a container, by an offer, a file that only one can make. The container's shim makes a lease of it: so nothing is left
+ * when this process dies in between but an offer, which is void without the process that keeps the bridge. A container's network namespace may outlive the container, when others have joined
  * it: so a number is free only when there is neither its file nor the link that the address is behind, which goes with the namespace.
  *
  * @throws NacelleError `ERR_INVALID_OPTION` for an address that is none for a container; `EADDRINUSE`; `ERR_NO_ADDRESS`: all are taken
@@ -54,34 +58,76 @@ export function leaseAddress(name: string, record: NetworkRecord, of: LeaseFor):
   throw new NacelleError(`take an address in the network ${name}: all are taken`, { code: 'ERR_NO_ADDRESS' });
 }
 
-function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owner, place }: LeaseFor): AddressLease | null {
+function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owner, keeper, place }: LeaseFor): AddressLease | null {
   const addresses = subnets.map((subnet) => inSubnet(subnet, number));
   const [first] = subnets;
   if (!first) throw new NacelleError(`the network ${name} has no subnet`, { code: 'ERR_RECORD' });
   const address = addressAt(first, number);
-  const use = useOf(name, address.text);
+  const text = JSON.stringify({ id, addresses: addresses.map((one) => one.text), keeper });
+  const use = useOf(name, address.text, text);
   // the kernel shows this process the links of its own network namespace there, whatever is mounted on /sys
-  if (existsSync(use.path) || existsSync(`/proc/sys/net/ipv4/conf/${hostEndName(address)}`)) return null;
-  const forget = writeRecord(owner, `${id}-network-${place}`, [useRecord(use)]);
+  const isTaken = (): boolean => existsSync(use.path) || existsSync(`/proc/sys/net/ipv4/conf/${hostEndName(address)}`);
+  if (isTaken()) return null;
+  const offer = offerPath(name, address.text);
+  if (!makeOffer(offer, text)) return null;
+  const letGo = (): void => removeOffer(offer, text);
   try {
-    writeFileSync(use.path, JSON.stringify({ id, addresses: addresses.map(({ text }) => text) }), { flag: 'wx', mode: 0o600 });
+    // another process's offer may have become a lease since we looked
+    if (isTaken()) {
+      letGo();
+      return null;
+    }
+    const forget = writeRecord(owner, `${id}-network-${place}`, [useRecord(use)]);
+    return {
+      addresses,
+      prepare: [{ op: 'rename', host: true, path: offer, target: use.path }],
+      undo: (slots) => [...leaveSteps(use, slots), ...forget],
+      release(isHandedOver) {
+        letGo();
+        if (!isHandedOver) dropRecord(forget);
+      },
+    };
   } catch (error) {
-    dropRecord(forget);
-    if (hasCode(error, 'EEXIST')) return null;
-    throw systemError(`write ${use.path}`, error);
+    letGo();
+    throw error;
   }
-  return leaseOf(addresses, use, forget);
 }
 
-function leaseOf(addresses: readonly Cidr[], use: Use, forget: readonly Step[]): AddressLease {
-  return {
-    addresses,
-    undo: (slots) => [...leaveSteps(use, slots), ...forget],
-    release() {
-      rmSync(use.path, { force: true });
-      dropRecord(forget);
-    },
-  };
+/** @returns false where there is an offer already */
+function makeOffer(path: string, text: string): boolean {
+  return attempt(`write ${path}`, () => {
+    try {
+      writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'EEXIST')) return false;
+      throw error;
+    }
+  });
+}
+
+/** Removes an offer that has become no lease; after a lease has come and gone, the file may be another's. */
+function removeOffer(path: string, text: string): void {
+  if (offerIn(path) === text) rmSync(path, { force: true });
+}
+
+/** `null` when it has become a lease, or was taken back. */
+function offerIn(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw systemError(`read ${path}`, error);
+  }
+}
+
+/** Removes offers of processes that keep the bridge no more. The caller has the lock of all networks: nobody else removes one of another's. */
+export function removeVoidOffers(name: string): void {
+  for (const path of offersOf(name)) {
+    const [, keeper] = /"keeper":"([0-9a-f]+)"\}$/.exec(offerIn(path) ?? '') ?? [];
+    // one that is just being written is of a process that lives
+    if (keeper !== undefined && !existsSync(useOf(name, keeper).path)) rmSync(path, { force: true });
+  }
 }
 
 function askedFor(name: string, record: NetworkRecord, ip: Address): bigint {

@@ -9,10 +9,13 @@ import type { Bridge } from './network-folder.js';
 
 // The requests by which a bridge is made, over a socket that the task of who keeps it has open. Pure.
 
-/** @param leave the steps by which the use ends */
-export function keeperPlan(socket: Slot, leave: readonly Step[]): Plan {
+/**
+ * @param use the step that makes the use: it is the shim that does, so that there is none when Node dies before
+ * @param leave the steps by which it ends
+ */
+export function keeperPlan(socket: Slot, use: Step, leave: readonly Step[]): Plan {
   return planOf({
-    prepare: [{ op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_ROUTE }],
+    prepare: [use, { op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_ROUTE }],
     undo: leave,
   });
 }

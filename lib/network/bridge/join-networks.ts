@@ -1,15 +1,14 @@
 import { randomInt } from 'node:crypto';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { writeRecord } from '../../host/journal.js';
 import { dropRecord } from '../../host/recorded.js';
-import { attempt } from '../../native/system-errors.js';
 import type { Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import type { Address, Cidr } from '../address.js';
-import { leaseAddress } from './address-lease.js';
+import { type AddressLease, leaseAddress } from './address-lease.js';
 import { hostEndName, macOf } from './host-end.js';
 import { keepBridge } from './kept-bridge.js';
-import { leaveSteps, useOf, useRecord } from './network-folder.js';
+import { leaveSteps, useOf, useRecord, useStep } from './network-folder.js';
 import { gatewaysOf } from './network-settings.js';
 
 /** A network that a container is to be on. */
@@ -44,6 +43,8 @@ export interface JoinedNetworks {
   readonly attachments: readonly Attachment[];
   /** The kernel has IPv6. */
   readonly hasIpv6: boolean;
+  /** Host steps that make the container's uses. */
+  readonly prepare: readonly Step[];
   /** Host steps that end the container's uses: its task's last ones. */
   undo(slots: Slots): Step[];
   /** The task has these steps now, and whoever reaps the record of them. */
@@ -72,18 +73,18 @@ interface Joining {
  */
 export async function joinNetworks(wanted: readonly WantedNetwork[], shared: readonly string[], of: Joining): Promise<JoinedNetworks> {
   const kept: (() => void)[] = [];
-  const uses: Pick<ReturnType<typeof leaseAddress>, 'undo' | 'release'>[] = [];
+  const uses: Omit<AddressLease, 'addresses'>[] = [];
   const attachments: Attachment[] = [];
   let isHandedOver = false;
   const release = (): void => {
-    if (!isHandedOver) for (const use of uses.splice(0)) use.release();
+    for (const use of uses.splice(0)) use.release(isHandedOver);
     for (const letGo of kept.splice(0)) letGo();
   };
   try {
     for (const [place, network] of wanted.entries()) {
       const bridge = await keepBridge(network.name);
       kept.push(bridge.release);
-      const lease = leaseAddress(network.name, bridge.record, { ...of, ip: network.ip, place });
+      const lease = leaseAddress(network.name, bridge.record, { ...of, keeper: bridge.keeper, ip: network.ip, place });
       uses.push(lease);
       attachments.push(attachmentOf(network, place, { bridge, addresses: lease.addresses, before: attachments }));
     }
@@ -95,10 +96,12 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
     release();
     throw error;
   }
+  const all = [...uses];
   return {
     attachments,
     hasIpv6: attachments.length > 0 && existsSync('/proc/sys/net/ipv6'),
-    undo: (slots) => uses.flatMap((use) => use.undo(slots)),
+    prepare: all.flatMap((use) => use.prepare),
+    undo: (slots) => all.flatMap((use) => use.undo(slots)),
     handOver() {
       isHandedOver = true;
     },
@@ -132,20 +135,14 @@ function attachmentOf(
 }
 
 /** Keeps a bridge while the container lives, without an address of its own. */
-function shareBridge(name: string, place: number, { id, owner }: Joining): Pick<ReturnType<typeof leaseAddress>, 'undo' | 'release'> {
+function shareBridge(name: string, place: number, { id, owner }: Joining): Omit<AddressLease, 'addresses'> {
   const use = useOf(name, `${id}-${place}`);
   const forget = writeRecord(owner, `${id}-network-${place}`, [useRecord(use)]);
-  try {
-    attempt(`write ${use.path}`, () => writeFileSync(use.path, '', { flag: 'wx', mode: 0o600 }));
-  } catch (error) {
-    dropRecord(forget);
-    throw error;
-  }
   return {
+    prepare: [useStep(use)],
     undo: (slots) => [...leaveSteps(use, slots), ...forget],
-    release() {
-      rmSync(use.path, { force: true });
-      dropRecord(forget);
+    release(isHandedOver) {
+      if (!isHandedOver) dropRecord(forget);
     },
   };
 }

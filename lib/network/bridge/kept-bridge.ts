@@ -1,8 +1,8 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { hasCode, NacelleError } from '../../errors.js';
 import { writeRecord } from '../../host/journal.js';
 import { reapFirst } from '../../host/reap.js';
-import { dropRecordUnlessLeft } from '../../host/recorded.js';
+import { withRecord } from '../../host/recorded.js';
 import { clearTimeout, setTimeout } from '../../native/clock.js';
 import { endOf, undone } from '../../native/host-work.js';
 import { ownerName, start } from '../../native/shim.js';
@@ -13,9 +13,20 @@ import { Slots } from '../../plan/plan.js';
 import type { Slot } from '../../plan/steps.js';
 import { defaultLink } from '../ipam/routes.js';
 import { type LinkInfo, parseLink } from '../link.js';
+import { removeVoidOffers } from './address-lease.js';
 import { keeperPlan, lookUpBridge, lookUpLink, makeBridgeSteps } from './bridge-plan.js';
 import { findNetwork, noNetwork } from './network-file.js';
-import { bridgeOf, leaveSteps, makeUsesFolder, networkFolder, PERSIST, useOf, useRecord, withNetworks } from './network-folder.js';
+import {
+  bridgeOf,
+  leaveSteps,
+  makeNetworkFolder,
+  networkFolder,
+  PERSIST,
+  useOf,
+  useRecord,
+  useStep,
+  withNetworks,
+} from './network-folder.js';
 import { clashOf, gatewaysOf, type NetworkRecord, subnetsOf } from './network-settings.js';
 import { ownRoutes, takenByMachine } from './taken-subnets.js';
 
@@ -25,6 +36,8 @@ export interface KeptBridge {
   /** Bytes. */
   readonly mtu: number;
   readonly record: NetworkRecord;
+  /** The name of this process's use. */
+  readonly keeper: string;
 }
 
 interface Keeper {
@@ -93,7 +106,7 @@ function begin(key: string, name: string): Keeper {
   return keeper;
 }
 
-async function make(name: string): Promise<KeptBridge & { task: Task }> {
+async function make(name: string): Promise<KeptBridge & { readonly task: Task }> {
   if ((await findNetwork(name)) === null) throw noNetwork(name);
   await reapFirst();
   const id = newId();
@@ -101,26 +114,20 @@ async function make(name: string): Promise<KeptBridge & { task: Task }> {
   const socket = slots.take();
   const use = useOf(name, id);
   const forget = writeRecord(ownerName(), `network-${id}`, [useRecord(use)]);
-  let task: Task;
-  try {
-    makeUsesFolder(name);
-    attempt(`write ${use.path}`, () => writeFileSync(use.path, '', { flag: 'wx', mode: 0o600 }));
-    task = await start(keeperPlan(socket, [...leaveSteps(use, slots), ...forget]), slots.descriptors);
-  } catch (error) {
-    rmSync(use.path, { force: true });
-    dropRecordUnlessLeft(forget, error);
-    throw error;
-  }
+  const task = await withRecord(forget, async () => {
+    makeNetworkFolder(name);
+    return start(keeperPlan(socket, useStep(use), [...leaveSteps(use, slots), ...forget]), slots.descriptors);
+  });
   try {
     const bridge = await withNetworks(() => findOrMake(name, task, socket));
-    return { ...bridge, task };
+    return { ...bridge, keeper: id, task };
   } catch (error) {
     // not under the lock, for which the shim would wait
     throw await undone([{ task, removal: [] }], error);
   }
 }
 
-async function findOrMake(name: string, task: Task, socket: Slot): Promise<KeptBridge> {
+async function findOrMake(name: string, task: Task, socket: Slot): Promise<Omit<KeptBridge, 'keeper'>> {
   // others may have removed it, or made it anew
   const record = await findNetwork(name);
   if (record === null) throw noNetwork(name);
@@ -128,6 +135,7 @@ async function findOrMake(name: string, task: Task, socket: Slot): Promise<KeptB
   const found = await linkOf(task, lookUpBridge(socket, bridge));
   if (found && (found.kind !== 'bridge' || found.name !== bridge.name)) throw taken(name, found.name);
   if (record.persist) markPersistent(name);
+  removeVoidOffers(name);
   if (found?.up) {
     refuseAdvertisements(bridge.name);
     return { index: bridge.index, mtu: found.mtu, record };

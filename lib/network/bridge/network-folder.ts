@@ -18,13 +18,16 @@ import { lockFile } from '../../store/store-lock.js';
 //       ADDRESS                the lease of a container
 //       ID                     a process that keeps the bridge for its containers, or a container that shares another's network
 //       persist                the network itself
+//   networks/NETNS/NAME/offers an address that a process has chosen for a container: its plan makes a lease of that, and an offer is void
+//                              when the process does not keep the bridge any more
 //   networks/NETNS/NAME/last   the number of the address given last
 //
 // NETNS is the inode number of the network namespace with the bridge: processes in another one have bridges of their own.
 
-/** A use's place. */
+/** A use's place, and what its file says, which is no other's words. */
 export interface Use {
   readonly path: string;
+  readonly text: string;
   readonly lock: string;
   /** The link group of the bridge, by which it is removed with the last use. */
   readonly group: number;
@@ -45,8 +48,18 @@ export function networkFolder(name: string): string {
   return join(runtimeDir(), 'networks', String(networkNamespace()), name);
 }
 
-export function useOf(name: string, use: string): Use {
-  return { path: join(networkFolder(name), 'uses', use), lock: lockPath(), group: bridgeOf(name).index };
+export function useOf(name: string, use: string, text = use): Use {
+  return { path: join(networkFolder(name), 'uses', use), text, lock: lockPath(), group: bridgeOf(name).index };
+}
+
+/** The files of all offers of a network. */
+export function offersOf(name: string): string[] {
+  const folder = join(networkFolder(name), 'offers');
+  return attempt(`list ${folder}`, () => readdirSync(folder)).map((address) => join(folder, address));
+}
+
+export function offerPath(name: string, address: string): string {
+  return join(networkFolder(name), 'offers', address);
 }
 
 /** The names of a network's uses. */
@@ -75,9 +88,11 @@ export function readUse(name: string, use: string): string | null {
   });
 }
 
-export function makeUsesFolder(name: string): void {
-  const folder = join(networkFolder(name), 'uses');
-  attempt(`make the folder ${folder}`, () => mkdirSync(folder, { recursive: true, mode: 0o700 }));
+export function makeNetworkFolder(name: string): void {
+  for (const part of ['uses', 'offers']) {
+    const folder = join(networkFolder(name), part);
+    attempt(`make the folder ${folder}`, () => mkdirSync(folder, { recursive: true, mode: 0o700 }));
+  }
 }
 
 /** Removes the folders of a network that nobody uses. */
@@ -86,6 +101,7 @@ export function removeNetworkFolder(name: string): void {
   attempt(`remove ${folder}`, () => {
     try {
       rmSync(join(folder, 'last'), { force: true });
+      rmSync(join(folder, 'offers'), { recursive: true, force: true });
       for (const path of [join(folder, 'uses'), folder, dirname(folder)]) rmdirSync(path);
     } catch (error) {
       // others have begun to use a network of this name, or of this namespace
@@ -129,13 +145,19 @@ export async function withNetworks<T>(work: () => Promise<T>): Promise<T> {
 export function leaveSteps({ path, lock, group }: Use, slots: Slots): Step[] {
   const socket = slots.take();
   return [
+    { op: 'unlink', host: true, at: NONE, path },
     { op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_ROUTE },
-    { op: 'leave_bridge', host: true, socket, group, path, lock },
+    { op: 'leave_bridge', host: true, socket, group, uses: dirname(path), lock },
     { op: 'close', host: true, slot: socket },
   ];
 }
 
+/** The host step that makes a use which is no lease. */
+export function useStep({ path, text }: Use): Step {
+  return { op: 'put_file', host: true, at: NONE, path, bytes: Buffer.from(text) };
+}
+
 /** What tells a reap of a use. It is written down before the use is made. */
-export function useRecord({ path, lock, group }: Use): HostRecord {
-  return { kind: 'use', path, lock, group, namespace: networkNamespace() };
+export function useRecord({ path, text, lock, group }: Use): HostRecord {
+  return { kind: 'use', path, text, lock, group, namespace: networkNamespace() };
 }

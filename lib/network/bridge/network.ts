@@ -195,9 +195,9 @@ function infoOf(name: string, { driver, subnets, range, internal, mtu, labels, p
   };
 }
 
-/** Uses that are none of a container's own say nothing, as one that is being written. */
+/** A lease is JSON; a use of another kind says only its name. */
 function leaseIn(text: string | null): { id: string; addresses: string[] }[] {
-  if (!text) return [];
+  if (!text?.startsWith('{')) return [];
   const lease = leaseSchema.safeParse(JSON.parse(text));
   return lease.success ? [lease.data] : [];
 }

@@ -20,7 +20,7 @@ describe('the journal', () => {
       { kind: 'mount', path: '/a\nb', source: 'nacelle-1' },
       { kind: 'folder', path: '/a\nb' },
       { kind: 'links', group: 2 ** 30, namespace: 4026531840 },
-      { kind: 'use', path: '/uses/10.89.0.2', lock: '/lock', group: 2 ** 30, namespace: 4026531840 },
+      { kind: 'use', path: '/uses/10.89.0.2', text: 'its id', lock: '/lock', group: 2 ** 30, namespace: 4026531840 },
     ] as const;
     const [unlink, ...others] = writeRecord(owner(), 'one', records);
     const file = unlink && 'path' in unlink ? unlink.path : '';
@@ -32,11 +32,11 @@ describe('the journal', () => {
   });
 
   it('ends the use of a bridge, also where its network namespace has gone', () => {
-    const use = { kind: 'use', path: '/uses/10.89.0.2', lock: '/lock', group: 2 ** 30 } as const;
+    const use = { kind: 'use', path: '/uses/10.89.0.2', text: 'its id', lock: '/lock', group: 2 ** 30 } as const;
     writeRecord(owner(), 'here', [{ ...use, namespace: statSync('/proc/self/ns/net').ino }]);
-    expect(steps().map(({ op }) => op)).toEqual(['unlink', 'open', 'netlink_socket', 'leave_bridge', 'close', 'close', 'forget']);
+    expect(steps().map(({ op }) => op)).toEqual(['unlink_if', 'open', 'netlink_socket', 'leave_bridge', 'close', 'close', 'forget']);
     writeRecord(owner(), 'here', [{ ...use, namespace: 1 }]);
-    expect(steps().map(({ op }) => op)).toEqual(['unlink', 'forget']);
+    expect(steps().map(({ op }) => op)).toEqual(['unlink_if', 'forget']);
   });
 
   it('has nothing of an owner that wrote nothing', () => {
