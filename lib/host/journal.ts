@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { hasCode, isNacelleError, NacelleError } from '../errors.js';
 import { runtimeDir } from '../native/runtime-dir.js';
 import { attempt, systemError } from '../native/system-errors.js';
-import { NETLINK_ROUTE } from '../plan/constants.js';
+import { NETLINK_NETFILTER, NETLINK_ROUTE } from '../plan/constants.js';
 import { NONE, type Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import { mountedOn, networkNamespacePath } from './locate.js';
@@ -29,12 +29,15 @@ export type HostRecord =
   /** The file of a use of a bridge, which is the only link of its group in that namespace and goes with the last file beside. */
   | {
       readonly kind: 'use';
-      readonly path: string /** What the file says: another's has other words. */;
+      readonly path: string;
+      /** What the file says: another's has other words. */
       readonly text: string;
       readonly lock: string;
       readonly group: number;
       readonly namespace: number;
-    };
+    }
+  /** A table of nftables whose name is nobody else's, in the network namespace with this inode number. `family` is its NFPROTO_*. */
+  | { readonly kind: 'nftables'; readonly family: number; readonly table: string; readonly namespace: number };
 
 const schema: z.ZodType<HostRecord[]> = z.array(
   z.discriminatedUnion('kind', [
@@ -52,6 +55,7 @@ const schema: z.ZodType<HostRecord[]> = z.array(
       group: z.int().positive(),
       namespace: z.int().positive(),
     }),
+    z.object({ kind: z.literal('nftables'), family: z.int().positive(), table: z.string().min(1), namespace: z.int().positive() }),
   ]),
 );
 
@@ -181,27 +185,34 @@ function undoSteps(record: HostRecord, slots: Slots): Step[] {
         { op: 'kill_group', host: true, at: NONE, path: record.path },
         { op: 'remove_group', host: true, at: NONE, path: record.path },
       ];
-    case 'links':
-      return linkSteps(record.namespace, slots, (socket) => ({ op: 'remove_links', host: true, socket, group: record.group }));
+    case 'links': {
+      const { group, namespace } = record;
+      return netlinkSteps(namespace, NETLINK_ROUTE, slots, (socket) => ({ op: 'remove_links', host: true, socket, group }));
+    }
     case 'use': {
-      const { path, text, lock, group } = record;
+      const { path, text, lock, group, namespace } = record;
+      const leave = (socket: Slot): Step => ({ op: 'leave_bridge', host: true, socket, group, uses: dirname(path), lock });
       return [
         { op: 'unlink_if', host: true, at: NONE, path, bytes: Buffer.from(text) },
-        ...linkSteps(record.namespace, slots, (socket) => ({ op: 'leave_bridge', host: true, socket, group, uses: dirname(path), lock })),
+        ...netlinkSteps(namespace, NETLINK_ROUTE, slots, leave),
       ];
+    }
+    case 'nftables': {
+      const { family, table, namespace } = record;
+      return netlinkSteps(namespace, NETLINK_NETFILTER, slots, (socket) => ({ op: 'remove_table', host: true, socket, family, table }));
     }
   }
 }
 
-/** A step over a socket in a network namespace; none where the namespace has gone, and its links with it. */
-function linkSteps(namespace: number, slots: Slots, step: (socket: Slot) => Step): Step[] {
+/** A step with a netlink socket in that network namespace. What is in a namespace goes with it. */
+function netlinkSteps(namespace: number, protocol: number, slots: Slots, remove: (socket: Slot) => Step): Step[] {
   const path = networkNamespacePath(namespace);
   if (path === null) return [];
   const [ns, socket] = [slots.take(), slots.take()];
   return [
     { op: 'open', host: true, out: ns, at: NONE, path, flags: constants.O_RDONLY, mode: 0 },
-    { op: 'netlink_socket', host: true, out: socket, ns, protocol: NETLINK_ROUTE },
-    step(socket),
+    { op: 'netlink_socket', host: true, out: socket, ns, protocol },
+    remove(socket),
     { op: 'close', host: true, slot: socket },
     { op: 'close', host: true, slot: ns },
   ];

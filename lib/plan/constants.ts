@@ -39,6 +39,8 @@ export const AF = { inet: 2, inet6: 10 } as const;
 
 /** The protocol of a netlink(7) socket for links, addresses and routes. */
 export const NETLINK_ROUTE = 0;
+/** The same for netfilter: nftables and connections. */
+export const NETLINK_NETFILTER = 12;
 
 /** The `create` field of the step `attach`. */
 export const CREATE = { no: 0, folder: 1, file: 2, noLink: 4 } as const;

@@ -71,6 +71,8 @@ export type Step =
   | { readonly op: 'lock'; readonly host: true; readonly out?: Slot; readonly at: Slot; readonly path: string; }
   | { readonly op: 'netlink_socket'; readonly host?: boolean; readonly out?: Slot; readonly ns: Slot; readonly protocol: number | bigint; }
   | { readonly op: 'netlink'; readonly host: true; readonly socket: Slot; readonly what: string; readonly message: Uint8Array; readonly patch: Slot; readonly patch_offset: number | bigint; }
+  | { readonly op: 'netlink_batch'; readonly host: true; readonly socket: Slot; readonly what: string; readonly names: readonly string[]; readonly messages: Uint8Array; }
+  | { readonly op: 'remove_table'; readonly host: true; readonly socket: Slot; readonly family: number | bigint; readonly table: string; }
   | { readonly op: 'remove_links'; readonly host: true; readonly socket: Slot; readonly group: number | bigint; }
   | { readonly op: 'leave_bridge'; readonly host: true; readonly socket: Slot; readonly group: number | bigint; readonly uses: string; readonly lock: string; }
   | { readonly op: 'link_up'; readonly host?: never; readonly name: string; }
@@ -200,8 +202,10 @@ export const stepTable: readonly StepRow[] = [
   { op: 'load_device_filter', call: 'bpf', what: 'load the device filter', fields: [['OUT', 'out'], ['BYTES', 'program']] },
   { op: 'attach_device_filter', call: 'bpf', what: 'confine the devices of the cgroup', fields: [['SLOT', 'group'], ['SLOT', 'program']] },
   { op: 'lock', call: 'fcntl', what: 'take the lock {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
-  { op: 'netlink_socket', call: 'socket', what: 'open a route netlink socket', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['NUM', 'protocol']] },
+  { op: 'netlink_socket', call: 'socket', what: 'open a netlink socket', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['NUM', 'protocol']] },
   { op: 'netlink', call: 'sendmsg', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['BYTES', 'message'], ['SLOT', 'patch'], ['NUM', 'patch_offset']] },
+  { op: 'netlink_batch', call: 'sendmsg', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['LIST', 'names'], ['BYTES', 'messages']] },
+  { op: 'remove_table', call: 'sendmsg', what: 'remove the nftables table {table}', fields: [['SLOT', 'socket'], ['NUM', 'family'], ['STR', 'table']] },
   { op: 'remove_links', call: 'sendmsg', what: 'remove the links of group {group}', fields: [['SLOT', 'socket'], ['NUM', 'group']] },
   { op: 'leave_bridge', call: 'sendmsg', what: 'remove a bridge without uses in {uses}', fields: [['SLOT', 'socket'], ['NUM', 'group'], ['STR', 'uses'], ['STR', 'lock']] },
   { op: 'link_up', call: 'ioctl', what: 'bring up {name}', fields: [['STR', 'name']] },

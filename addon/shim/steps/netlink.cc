@@ -11,7 +11,24 @@
 namespace nacelle {
 namespace {
 
-// The text attribute behind an error message, when the kernel sent one.
+// Reads one datagram of answers. 1 when more are to come.
+int read_answers(Context& context, const char* data, size_t size, std::string& answers) {
+  size_t left = size;
+  for (const auto* header = reinterpret_cast<const nlmsghdr*>(data); NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+    if (header->nlmsg_type == NLMSG_ERROR) {
+      if (header->nlmsg_len < NLMSG_LENGTH(sizeof(nlmsgerr))) return -EBADMSG;
+      const int error = static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error;
+      if (error < 0) read_extended_ack(header, context.text, sizeof context.text);
+      return error;
+    }
+    if (header->nlmsg_type == NLMSG_DONE) return 0;
+    answers.append(reinterpret_cast<const char*>(header), NLMSG_ALIGN(header->nlmsg_len));
+  }
+  return 1;
+}
+
+}  // namespace
+
 void read_extended_ack(const nlmsghdr* header, char* text, size_t size) {
   if ((header->nlmsg_flags & NLM_F_ACK_TLVS) == 0) return;
   const auto* error = static_cast<const nlmsgerr*>(NLMSG_DATA(header));
@@ -33,24 +50,6 @@ void read_extended_ack(const nlmsghdr* header, char* text, size_t size) {
     offset += NLA_ALIGN(attribute.nla_len);
   }
 }
-
-// Reads one datagram of answers. 1 when more are to come.
-int read_answers(Context& context, const char* data, size_t size, std::string& answers) {
-  size_t left = size;
-  for (const auto* header = reinterpret_cast<const nlmsghdr*>(data); NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
-    if (header->nlmsg_type == NLMSG_ERROR) {
-      if (header->nlmsg_len < NLMSG_LENGTH(sizeof(nlmsgerr))) return -EBADMSG;
-      const int error = static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error;
-      if (error < 0) read_extended_ack(header, context.text, sizeof context.text);
-      return error;
-    }
-    if (header->nlmsg_type == NLMSG_DONE) return 0;
-    answers.append(reinterpret_cast<const char*>(header), NLMSG_ALIGN(header->nlmsg_len));
-  }
-  return 1;
-}
-
-}  // namespace
 
 int netlink_socket(int protocol, unique_fd& out) {
   unique_fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <linux/netlink.h>
+
 #include "context.h"
 
 namespace nacelle {
@@ -13,5 +15,8 @@ int netlink_request(Context& context, int socket, const Bytes& message, int patc
 int remove_links(Context& context, int socket, uint32_t group);
 
 int netlink_socket(int protocol, unique_fd& out);
+
+// The text attribute behind an error message, when the kernel sent one.
+void read_extended_ack(const nlmsghdr* header, char* text, size_t size);
 
 }  // namespace nacelle

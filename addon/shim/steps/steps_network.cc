@@ -15,6 +15,7 @@
 #include "../kernel/file_io.h"
 #include "../kernel/syscalls.h"
 #include "netlink.h"
+#include "netlink_batch.h"
 #include "steps.h"
 
 namespace nacelle {
@@ -101,6 +102,13 @@ int run(Context& context, const args::tcp_socket& a) {
 
 int run(Context& context, const args::netlink& a) {
   return netlink_request(context, context.slots.get(a.socket), a.message, a.patch, a.patch_offset);
+}
+
+int run(Context& context, const args::netlink_batch& a) { return netlink_batch(context, context.slots.get(a.socket), a.messages, a.names); }
+
+int run(Context& context, const args::remove_table& a) {
+  const int socket = context.slots.get(a.socket);
+  return socket < 0 ? 0 : remove_table(context, socket, static_cast<uint8_t>(a.family), a.table);
 }
 
 int run(Context& context, const args::remove_links& a) {

@@ -1,0 +1,122 @@
+#include "netlink_batch.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "netlink.h"
+
+namespace nacelle {
+namespace {
+
+constexpr uint16_t kNewTable = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWTABLE;
+constexpr uint16_t kDeleteTable = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_DELTABLE;
+
+// What the kernel has said of a batch so far.
+struct Answers {
+  bool agreed = false;  // it has acknowledged a message
+  int error = 0;        // of the first refusal
+  uint32_t sequence = 0;
+  char text[sizeof Context::text] = "";
+};
+
+// Reads one datagram. false when it is cut off.
+bool read_answers(const char* data, size_t size, Answers& answers) {
+  size_t left = size;
+  for (const auto* header = reinterpret_cast<const nlmsghdr*>(data); NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+    if (header->nlmsg_type != NLMSG_ERROR) continue;
+    if (header->nlmsg_len < NLMSG_LENGTH(sizeof(nlmsgerr))) return false;
+    const int error = static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error;
+    if (error == 0) answers.agreed = true;
+    if (error == 0 || answers.error < 0) continue;
+    answers.error = error;
+    answers.sequence = header->nlmsg_seq;
+    read_extended_ack(header, answers.text, sizeof answers.text);
+  }
+  return true;
+}
+
+// "NAME: the kernel's words", as far as either is known.
+void write_words(Context& context, const Answers& answers, const List<Str>& names) {
+  const char* name = "";
+  uint32_t sequence = 0;
+  for (const Str& one : names)
+    if (++sequence == answers.sequence) name = one.text;
+  const char* between = name[0] != '\0' && answers.text[0] != '\0' ? ": " : "";
+  std::snprintf(context.text, sizeof context.text, "%s%s%s", name, between, answers.text);
+}
+
+int send_all(int socket, const Bytes& messages) {
+  if (send(socket, messages.data, messages.size, 0) >= 0) return 0;
+  if (errno != EMSGSIZE) return -errno;
+  // it is larger than what the socket may have under way; only root of the host may go beyond the limit in net.core.wmem_max
+  const int room = static_cast<int>(messages.size);
+  if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) < 0) setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+  return send(socket, messages.data, messages.size, 0) < 0 ? -errno : 0;
+}
+
+void append(std::string& batch, uint16_t type, uint16_t flags, const nfgenmsg& head, const Str& table) {
+  nlmsghdr header{};
+  nlattr attribute{};
+  const size_t value = table.empty() ? 0 : NLA_HDRLEN + table.size + 1;
+  header.nlmsg_len = static_cast<uint32_t>(NLMSG_LENGTH(sizeof head) + value);
+  header.nlmsg_type = type;
+  header.nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags);
+  batch.append(reinterpret_cast<const char*>(&header), sizeof header);
+  batch.append(reinterpret_cast<const char*>(&head), sizeof head);
+  if (table.empty()) return;
+  static_assert(static_cast<int>(NFTA_TABLE_NAME) == 1, "the name of a table");
+  attribute.nla_len = static_cast<uint16_t>(value);
+  attribute.nla_type = NFTA_TABLE_NAME;
+  batch.append(reinterpret_cast<const char*>(&attribute), sizeof attribute);
+  batch.append(table.text, table.size + 1);
+  batch.resize(NLMSG_ALIGN(batch.size()));
+}
+
+}  // namespace
+
+int netlink_batch(Context& context, int socket, const Bytes& messages, const List<Str>& names) {
+  if (const int result = send_all(socket, messages); result < 0) return result;
+  // nfnetlink has done all and answered by the time that send() returns, so there is nothing to wait for. Only messages that were refused
+  // and those that ask for it are answered: whatever the order, the batch is done when one was acknowledged and none was refused.
+  Answers answers;
+  bool lost = false;
+  alignas(nlmsghdr) char buffer[8 * 1024];
+  for (;;) {
+    const ssize_t count = recv(socket, buffer, sizeof buffer, MSG_TRUNC | MSG_DONTWAIT);
+    if (count < 0 && errno == EAGAIN) break;
+    if (count < 0 && errno != ENOBUFS) return -errno;
+    lost = lost || count < 0;
+    if (count < 0) continue;
+    if (static_cast<size_t>(count) > sizeof buffer || !read_answers(buffer, static_cast<size_t>(count), answers)) return -EBADMSG;
+  }
+  if (answers.error < 0) {
+    write_words(context, answers, names);
+    return answers.error;
+  }
+  if (lost) return -ENOBUFS;
+  return answers.agreed ? 0 : -EBADMSG;
+}
+
+int remove_table(Context& context, int socket, uint8_t family, const Str& table) {
+  if (table.empty() || table.size >= NFT_TABLE_MAXNAMELEN) return -EINVAL;
+  nfgenmsg frame{}, head{};
+  frame.res_id = htons(NFNL_SUBSYS_NFTABLES);
+  head.nfgen_family = family;
+  // a table that was not there is made and removed in one: before Linux 6.3 the kernel has no other word for "if there is one"
+  std::string batch;
+  append(batch, NFNL_MSG_BATCH_BEGIN, 0, frame, Str{});
+  append(batch, kNewTable, NLM_F_CREATE, head, table);
+  append(batch, kDeleteTable, NLM_F_ACK, head, table);
+  append(batch, NFNL_MSG_BATCH_END, 0, frame, Str{});
+  return netlink_batch(context, socket, Bytes{batch.data(), static_cast<uint32_t>(batch.size())}, List<Str>());
+}
+
+}  // namespace nacelle
