@@ -43,7 +43,7 @@ const cpp = {
   imports: /^#include "([^"]+)"/gm,
   fileOf: (name) => name,
   rooms: [
-    ['addon/shim/main.cc', 'addon/shim/sanitize', 'addon/shim/layer/fuzz', 'addon/shim/supervisor/fuzz'],
+    ['addon/shim/main.cc', 'addon/shim/sanitize', 'addon/shim/layer/fuzz', 'addon/shim/steps/fuzz', 'addon/shim/supervisor/fuzz'],
     ['addon/shim/supervisor'],
     ['addon/shim/child'],
     ['addon/shim/steps'],

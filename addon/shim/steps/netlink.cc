@@ -11,23 +11,23 @@
 namespace nacelle {
 namespace {
 
-// Reads one datagram of answers. 1 when more are to come.
-int read_answers(Context& context, const char* data, size_t size, std::string& answers) {
-  size_t left = size;
-  for (const auto* header = reinterpret_cast<const nlmsghdr*>(data); NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
-    if (header->nlmsg_type == NLMSG_ERROR) {
-      if (header->nlmsg_len < NLMSG_LENGTH(sizeof(nlmsgerr))) return -EBADMSG;
-      const int error = static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error;
-      if (error < 0) read_extended_ack(header, context.text, sizeof context.text);
-      return error;
-    }
-    if (header->nlmsg_type == NLMSG_DONE) return 0;
-    answers.append(reinterpret_cast<const char*>(header), NLMSG_ALIGN(header->nlmsg_len));
-  }
-  return 1;
+// What the kernel says at the end of a list: 0, or the error for which the list is not whole.
+int end_of_dump(const nlmsghdr* header) {
+  int status = 0;
+  if (header->nlmsg_len >= NLMSG_LENGTH(sizeof status)) std::memcpy(&status, NLMSG_DATA(header), sizeof status);
+  return status < 0 ? status : 0;
 }
 
 }  // namespace
+
+const nlmsghdr* next_message(const char* data, size_t size, size_t& at) {
+  if (at > size || size - at < sizeof(nlmsghdr)) return nullptr;
+  const auto* header = reinterpret_cast<const nlmsghdr*>(data + at);
+  if (header->nlmsg_len < sizeof *header || header->nlmsg_len > size - at) return nullptr;
+  // the padding of the last one may be missing
+  at += NLMSG_ALIGN(size_t{header->nlmsg_len});
+  return header;
+}
 
 void read_extended_ack(const nlmsghdr* header, char* text, size_t size) {
   if ((header->nlmsg_flags & NLM_F_ACK_TLVS) == 0) return;
@@ -49,6 +49,22 @@ void read_extended_ack(const nlmsghdr* header, char* text, size_t size) {
     }
     offset += NLA_ALIGN(attribute.nla_len);
   }
+}
+
+int read_answers(Context& context, const char* data, size_t size, std::string& answers) {
+  size_t at = 0;
+  while (const nlmsghdr* header = next_message(data, size, at)) {
+    if (header->nlmsg_type == NLMSG_ERROR) {
+      if (header->nlmsg_len < NLMSG_LENGTH(sizeof(nlmsgerr))) return -EBADMSG;
+      const int error = static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error;
+      if (error < 0) read_extended_ack(header, context.text, sizeof context.text);
+      return error > 0 ? -EBADMSG : error;
+    }
+    if (header->nlmsg_type == NLMSG_DONE) return end_of_dump(header);
+    answers.append(reinterpret_cast<const char*>(header), header->nlmsg_len);
+    answers.append(NLMSG_ALIGN(header->nlmsg_len) - header->nlmsg_len, '\0');
+  }
+  return 1;
 }
 
 int netlink_socket(int protocol, unique_fd& out) {

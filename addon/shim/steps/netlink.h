@@ -2,6 +2,8 @@
 
 #include <linux/netlink.h>
 
+#include <string>
+
 #include "context.h"
 
 namespace nacelle {
@@ -15,6 +17,12 @@ int netlink_request(Context& context, int socket, const Bytes& message, int patc
 int remove_links(Context& context, int socket, uint32_t group);
 
 int netlink_socket(int protocol, unique_fd& out);
+
+// Reads one datagram of answers to a request, and appends the messages to `answers`. 1 when more are to come, 0 or -errno at the end.
+int read_answers(Context& context, const char* data, size_t size, std::string& answers);
+
+// The next whole message of a datagram, from `at` on, which then is behind it; nullptr at the end, or where a message is cut off.
+const nlmsghdr* next_message(const char* data, size_t size, size_t& at);
 
 // The text attribute behind an error message, when the kernel sent one.
 void read_extended_ack(const nlmsghdr* header, char* text, size_t size);

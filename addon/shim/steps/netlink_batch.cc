@@ -19,32 +19,8 @@ namespace {
 constexpr uint16_t kNewTable = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWTABLE;
 constexpr uint16_t kDeleteTable = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_DELTABLE;
 
-// What the kernel has said of a batch so far.
-struct Answers {
-  bool agreed = false;  // it has acknowledged a message
-  int error = 0;        // of the first refusal
-  uint32_t sequence = 0;
-  char text[sizeof Context::text] = "";
-};
-
-// Reads one datagram. false when it is cut off.
-bool read_answers(const char* data, size_t size, Answers& answers) {
-  size_t left = size;
-  for (const auto* header = reinterpret_cast<const nlmsghdr*>(data); NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
-    if (header->nlmsg_type != NLMSG_ERROR) continue;
-    if (header->nlmsg_len < NLMSG_LENGTH(sizeof(nlmsgerr))) return false;
-    const int error = static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error;
-    if (error == 0) answers.agreed = true;
-    if (error == 0 || answers.error < 0) continue;
-    answers.error = error;
-    answers.sequence = header->nlmsg_seq;
-    read_extended_ack(header, answers.text, sizeof answers.text);
-  }
-  return true;
-}
-
 // "NAME: the kernel's words", as far as either is known.
-void write_words(Context& context, const Answers& answers, const List<Str>& names) {
+void write_words(Context& context, const BatchAnswers& answers, const List<Str>& names) {
   const char* name = "";
   uint32_t sequence = 0;
   for (const Str& one : names)
@@ -82,11 +58,26 @@ void append(std::string& batch, uint16_t type, uint16_t flags, const nfgenmsg& h
 
 }  // namespace
 
+bool read_batch_answers(const char* data, size_t size, BatchAnswers& answers) {
+  size_t at = 0;
+  while (const nlmsghdr* header = next_message(data, size, at)) {
+    if (header->nlmsg_type != NLMSG_ERROR) continue;
+    if (header->nlmsg_len < NLMSG_LENGTH(sizeof(nlmsgerr))) return false;
+    const int error = static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error;
+    if (error == 0) answers.agreed = true;
+    if (error >= 0 || answers.error < 0) continue;
+    answers.error = error;
+    answers.sequence = header->nlmsg_seq;
+    read_extended_ack(header, answers.text, sizeof answers.text);
+  }
+  return at >= size;
+}
+
 int netlink_batch(Context& context, int socket, const Bytes& messages, const List<Str>& names) {
   if (const int result = send_all(socket, messages); result < 0) return result;
   // nfnetlink has done all and answered by the time that send() returns, so there is nothing to wait for. Only messages that were refused
   // and those that ask for it are answered: whatever the order, the batch is done when one was acknowledged and none was refused.
-  Answers answers;
+  BatchAnswers answers;
   bool lost = false;
   alignas(nlmsghdr) char buffer[8 * 1024];
   for (;;) {
@@ -95,7 +86,7 @@ int netlink_batch(Context& context, int socket, const Bytes& messages, const Lis
     if (count < 0 && errno != ENOBUFS) return -errno;
     lost = lost || count < 0;
     if (count < 0) continue;
-    if (static_cast<size_t>(count) > sizeof buffer || !read_answers(buffer, static_cast<size_t>(count), answers)) return -EBADMSG;
+    if (static_cast<size_t>(count) > sizeof buffer || !read_batch_answers(buffer, static_cast<size_t>(count), answers)) return -EBADMSG;
   }
   if (answers.error < 0) {
     write_words(context, answers, names);
