@@ -3,7 +3,8 @@ import { geteuid } from 'node:process';
 import type { Op } from '../plan/steps.js';
 import { Where } from './protocol.js';
 
-const { EPERM, EACCES, ENOSPC, ENOENT, ENOSYS, ENODEV, EROFS, EINVAL, EMFILE, ENFILE, ENOMEM } = constants.errno;
+const { EPERM, EACCES, ENOSPC, ENOENT, ENOSYS, ENODEV, EROFS, EINVAL, EMFILE, ENFILE, ENOMEM, EOPNOTSUPP, EPROTONOSUPPORT } =
+  constants.errno;
 
 const inDocker =
   "In Docker or Kubernetes the outer container must allow it ('--privileged', or CAP_SYS_ADMIN with seccomp and AppArmor unconfined)";
@@ -62,6 +63,13 @@ function usualCure(op: Op | null, errno: number, where: number): string | null {
     case 'idmap':
       return errno === EINVAL
         ? 'Owners can be mapped on ext4, xfs, btrfs and others, on a tmpfs since Linux 6.3, never on an overlay'
+        : null;
+    case 'netlink_socket':
+      return errno === EPROTONOSUPPORT ? 'The kernel lacks this kind of netlink socket (modprobe nfnetlink)' : null;
+    case 'netlink_batch':
+      if (errno === EOPNOTSUPP) return 'The kernel lacks nftables, or a part of it (modprobe nf_tables, nf_conntrack_netlink)';
+      return errno === EPERM
+        ? 'The table belongs to another socket, or CAP_NET_ADMIN is missing in the user namespace that owns the network namespace'
         : null;
     case 'setns':
       return errno === EPERM ? 'In a user namespace of its own a container can join only what belongs to that user namespace' : null;

@@ -87,6 +87,19 @@ describe('a table of an owner', () => {
     }
   });
 
+  it('belongs to its socket alone, also in one process', async () => {
+    const net = await makeNet();
+    await using one = await OwnerTable.open({ namespace: net });
+    await using other = await OwnerTable.open({ namespace: net });
+    expect((await tables(net)).toSorted()).toEqual([one.table.name, other.table.name].toSorted());
+    await expect(one.apply('change another’s', [addChain({ table: other.table, name: 'c' })])).rejects.toMatchObject({
+      code: 'EPERM',
+      hint: expect.stringContaining('belongs to another socket'),
+    });
+    await one.close();
+    expect(await tables(net)).toEqual([other.table.name]);
+  });
+
   it.each(modes)('%s goes with the object, and leaves no record', async (_, owned) => {
     const net = await makeNet();
     const own = await OwnerTable.open({ namespace: net, owned });
