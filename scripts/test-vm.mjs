@@ -20,6 +20,7 @@ const AS_ROOT = [
   'test/integration/features.test.ts',
   'test/integration/namespace.test.ts',
   'test/integration/network.test.ts',
+  'test/integration/nftables.test.ts',
   'test/integration/overlay/mount.test.ts',
   'test/integration/container/causes.test.ts',
   'test/integration/container/controllers.test.ts',

@@ -6,15 +6,15 @@ import { expect } from 'vitest';
 import { recordFiles } from '../../lib/host/journal.js';
 import { reap } from '../../lib/index.js';
 import { ownerName } from '../../lib/native/shim.js';
-import { iifname } from '../../lib/network/nftables/fields.js';
+import { fibDaddrType, iifname, l4proto, thDport } from '../../lib/network/nftables/fields.js';
 import { forgetConnections } from '../../lib/network/nftables/forget-connections.js';
 import { forwardPolicies } from '../../lib/network/nftables/forward-policies.js';
 import { OwnerTable } from '../../lib/network/nftables/owner-table.js';
-import { addElements, addSet, addVerdicts, deleteElements, deleteSet } from '../../lib/network/nftables/set-requests.js';
-import { accept, inState, jump, verdictOf } from '../../lib/network/nftables/statements.js';
-import type { Chain, NamedSet, VerdictMap } from '../../lib/network/nftables/table.js';
+import { addElements, addEntries, addSet, addVerdicts, deleteElements, deleteSet } from '../../lib/network/nftables/set-requests.js';
+import { accept, dnatBy, equals, inState, jump, verdictOf } from '../../lib/network/nftables/statements.js';
+import type { Chain, NamedMap, NamedSet, VerdictMap } from '../../lib/network/nftables/table.js';
 import { addChain, addRule, deleteChain, flushChain } from '../../lib/network/nftables/table-requests.js';
-import { ifname, ipv4Addr } from '../../lib/network/nftables/values.js';
+import { addressType, ifname, inetProto, inetService, ipv4Addr } from '../../lib/network/nftables/values.js';
 import { isAlive, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { inside, makeNet, type Net, useNets } from '../fixtures/nets.js';
@@ -210,6 +210,36 @@ describe('changes of a table', () => {
   });
 });
 
+describe('the rules of a table', () => {
+  it('lead connections elsewhere, whatever others flush, until the table goes', async () => {
+    const net = await makeNet();
+    await inside(net, 'ip', 'link', 'set', 'lo', 'up');
+    await using server = await listen(net, 9090);
+    await using own = await OwnerTable.open({ namespace: net });
+    const { table } = own;
+    const ports: NamedMap<['inet_proto', 'inet_service'], ['ipv4_addr', 'inet_service']> = {
+      ...{ table, name: 'ports', key: ['inet_proto', 'inet_service'], data: ['ipv4_addr', 'inet_service'] },
+    };
+    const output: Chain = { table, name: 'output', base: { type: 'nat', hook: 'output', priority: -100, policy: 'accept' } };
+    const key = [inetProto('tcp'), inetService(8080)] as const;
+    await own.apply('publish a port', [
+      addSet(ports),
+      addChain(output),
+      addRule(output, equals(fibDaddrType, addressType('local')), dnatBy([l4proto, thDport], ports)),
+      ...addEntries(ports, [{ key, value: [ipv4Addr(addressOf('127.0.0.1')), inetService(server.port)] }]),
+    ]);
+    expect(await answerFrom(net, 8080)).toBe('hello');
+    await nft(net, 'flush ruleset');
+    expect(await answerFrom(net, 8080)).toBe('hello');
+    await own.apply('take it back', deleteElements(ports, [key]));
+    expect(await answerFrom(net, 8080)).toBe('ECONNREFUSED');
+    await own.apply('publish it again', addEntries(ports, [{ key, value: [ipv4Addr(addressOf('127.0.0.1')), inetService(server.port)] }]));
+    expect(await answerFrom(net, 8080)).toBe('hello');
+    await own.close();
+    expect(await answerFrom(net, 8080)).toBe('ECONNREFUSED');
+  });
+});
+
 describe('what is there of others', () => {
   it('are the chains that decide about what is forwarded', async () => {
     const net = await makeNet();
@@ -277,4 +307,25 @@ async function send(net: Net, address: string, port: number): Promise<void> {
   const child = spawn('nsenter', ['-t', String(net.pid), '-n', process.execPath, '-e', script], { stdio: 'inherit' });
   const [code] = await once(child, 'exit');
   expect(code).toBe(0);
+}
+
+/** A server in the network namespace, which says hello. */
+async function listen(net: Net, port: number): Promise<{ port: number; [Symbol.asyncDispose](): Promise<void> }> {
+  const script = `require('node:net').createServer((s) => s.end('hello')).listen(${port}, '127.0.0.1', () => console.log('ready'))`;
+  const child = spawn('nsenter', ['-t', String(net.pid), '-n', process.execPath, '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  await once(child.stdout, 'data');
+  return {
+    port,
+    async [Symbol.asyncDispose](): Promise<void> {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+/** What a connection to the port brings, or why there is none. */
+function answerFrom(net: Net, port: number): Promise<string> {
+  const script = `require('node:net').connect(${port}, '127.0.0.1').on('error', (e) => process.stdout.write(e.code)).pipe(process.stdout)`;
+  return inside(net, process.execPath, '-e', script);
 }
