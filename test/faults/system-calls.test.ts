@@ -45,6 +45,7 @@ const SCENARIOS = [
   'image',
   'overlay',
   'veth',
+  'rules',
   'namespace',
   'group',
   'exec',

@@ -29,6 +29,12 @@ void write_words(Context& context, const BatchAnswers& answers, const List<Str>&
   std::snprintf(context.text, sizeof context.text, "%s%s%s", name, between, answers.text);
 }
 
+// Takes what is left of an earlier batch whose answers could not be read to their end: it would pass for an answer to the next one.
+void drop_answers(int socket) {
+  char byte = 0;
+  while (recv(socket, &byte, sizeof byte, MSG_DONTWAIT) >= 0 || errno == ENOBUFS) continue;
+}
+
 int send_all(int socket, const Bytes& messages) {
   if (send(socket, messages.data, messages.size, 0) >= 0) return 0;
   if (errno != EMSGSIZE) return -errno;
@@ -74,6 +80,7 @@ bool read_batch_answers(const char* data, size_t size, BatchAnswers& answers) {
 }
 
 int netlink_batch(Context& context, int socket, const Bytes& messages, const List<Str>& names) {
+  drop_answers(socket);
   if (const int result = send_all(socket, messages); result < 0) return result;
   // nfnetlink has done all and answered by the time that send() returns, so there is nothing to wait for. Only messages that were refused
   // and those that ask for it are answered: whatever the order, the batch is done when one was acknowledged and none was refused.
