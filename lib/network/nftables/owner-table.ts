@@ -3,7 +3,7 @@ import { fstatSync, statSync } from 'node:fs';
 import { hasCode } from '../../errors.js';
 import { writeRecord } from '../../host/journal.js';
 import { reapFirst } from '../../host/reap.js';
-import { withRecord } from '../../host/recorded.js';
+import { removeRecorded, withRecord } from '../../host/recorded.js';
 import { asyncDispose } from '../../native/async-dispose.js';
 import { type Holding, hold, release } from '../../native/host-work.js';
 import { ownShim } from '../../native/shim.js';
@@ -27,6 +27,8 @@ export interface OwnerTableOptions {
 interface Opened {
   readonly holding: Holding;
   readonly socket: Slot;
+  /** Ends the task, and removes the table where that does not go with the socket. */
+  readonly remove: () => Promise<void>;
 }
 
 /**
@@ -69,7 +71,7 @@ export class OwnerTable implements AsyncDisposable {
 
   /** Removes the table with all that is in it. */
   close(): Promise<void> {
-    this.#closed ??= release([this.#opened.holding]);
+    this.#closed ??= this.#opened.remove();
     return this.#closed;
   }
 
@@ -82,7 +84,8 @@ export class OwnerTable implements AsyncDisposable {
 async function openOwned(table: Table, namespace: number | undefined): Promise<Opened | null> {
   const { slots, places } = slotsFor(namespace);
   try {
-    return { holding: await hold(ownedTablePlan(places, table), slots.descriptors), socket: places.socket };
+    const holding = await hold(ownedTablePlan(places, table), slots.descriptors);
+    return { holding, socket: places.socket, remove: () => release([holding]) };
   } catch (error) {
     if (hasCode(error, 'EINVAL', 'EOPNOTSUPP')) return null;
     throw error;
@@ -96,7 +99,7 @@ async function openRecorded(table: Table, namespace: number | undefined, owner: 
   );
   const forget = writeRecord(owner, table.name, [{ kind: 'nftables', family: NFPROTO[table.family], table: table.name, namespace: ino }]);
   const holding = await withRecord(forget, () => hold(recordedTablePlan(places, table, forget), slots.descriptors));
-  return { holding, socket: places.socket };
+  return { holding, socket: places.socket, remove: () => removeRecorded(forget, holding) };
 }
 
 function slotsFor(namespace: number | undefined) {
