@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "../kernel/loop.h"
 #include "../wire/message.h"
 #include "../wire/secret.h"
 #include "host_steps.h"
 #include "listeners.h"
-#include "loop.h"
 
 namespace nacelle {
 

@@ -5,10 +5,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "../kernel/loop.h"
 #include "../kernel/unique_fd.h"
 #include "../steps/shim_table.h"
 #include "../wire/message.h"
-#include "loop.h"
 
 namespace nacelle {
 

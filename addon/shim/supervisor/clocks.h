@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <functional>
 
+#include "../kernel/loop.h"
 #include "../wire/plan.h"
 #include "../wire/protocol.h"
-#include "loop.h"
 
 namespace nacelle {
 

@@ -5,12 +5,12 @@
 #include <functional>
 #include <string>
 
+#include "../kernel/loop.h"
 #include "../kernel/unique_fd.h"
 #include "../wire/plan.h"
 #include "../wire/protocol.h"
 #include "../wire/slots.h"
 #include "../wire/wire.h"
-#include "loop.h"
 
 namespace nacelle {
 

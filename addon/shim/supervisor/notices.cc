@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "../kernel/loop.h"
 #include "../wire/saved.h"
 #include "../wire/wire.h"
-#include "loop.h"
 #include "supervisor.h"
 
 namespace nacelle {

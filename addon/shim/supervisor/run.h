@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "../kernel/loop.h"
 #include "../kernel/unique_fd.h"
 #include "../wire/protocol.h"
 #include "events.h"
-#include "loop.h"
 #include "reports.h"
 
 namespace nacelle {

@@ -7,10 +7,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "../kernel/loop.h"
 #include "../modes/watchdog_process.h"
 #include "../wire/message.h"
 #include "client.h"
-#include "loop.h"
 #include "notices.h"
 #include "reserve.h"
 #include "task.h"

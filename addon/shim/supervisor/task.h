@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "../kernel/loop.h"
 #include "../modes/denials_process.h"
 #include "../steps/ops.h"
 #include "../wire/message.h"
@@ -19,7 +20,6 @@
 #include "health.h"
 #include "host_steps.h"
 #include "listeners.h"
-#include "loop.h"
 #include "reports.h"
 #include "run.h"
 

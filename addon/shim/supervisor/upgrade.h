@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
+#include "../kernel/loop.h"
 #include "../kernel/unique_fd.h"
 #include "listeners.h"
-#include "loop.h"
 
 // A newer shim takes over from the one that keeps a detached container, in the same process: pid, children, locks and sockets stay.
 //

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "../kernel/unique_fd.h"
+#include "unique_fd.h"
 
 // One epoll loop and one timer: everything that the shim waits for.
 namespace nacelle {
