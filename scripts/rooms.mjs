@@ -43,11 +43,12 @@ const cpp = {
   imports: /^#include "([^"]+)"/gm,
   fileOf: (name) => name,
   rooms: [
-    ['addon/shim/main.cc', 'addon/shim/sanitize', 'addon/shim/layer/fuzz', 'addon/shim/steps/fuzz', 'addon/shim/supervisor/fuzz'],
+    ['addon/shim/main.cc', 'addon/shim/sanitize', ...['layer', 'names', 'steps', 'supervisor'].map((room) => `addon/shim/${room}/fuzz`)],
     ['addon/shim/supervisor'],
     ['addon/shim/child'],
     ['addon/shim/steps'],
     ['addon', 'addon/shim/layer', 'addon/shim/modes'],
+    ['addon/shim/names'],
     ['addon/shim/wire'],
     ['addon/shim/kernel'],
   ],

@@ -4,6 +4,7 @@
 
 #include "denials.h"
 #include "log.h"
+#include "names.h"
 #include "pump.h"
 #include "reaper.h"
 #include "watchdog.h"
@@ -16,6 +17,7 @@ void run_by_name(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[0], kPumpName) == 0) pump_main(argv[1]);
   if (argc == 4 && std::strcmp(argv[0], kLogName) == 0) log_main(argv[1], argv[2], argv[3]);
   if (argc == 1 && std::strcmp(argv[0], kDenialsName) == 0) denials_main();
+  if (argc == 2 && std::strcmp(argv[0], kNamesName) == 0) names_main(argv[1]);
   if (argc == 1 && std::strcmp(argv[0], kWatchdogName) == 0) watchdog_main();
 }
 

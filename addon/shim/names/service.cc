@@ -1,0 +1,132 @@
+#include "service.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace nacelle::names {
+namespace {
+
+// What is taken from one client in one turn.
+constexpr int kMostInTurn = 32;
+// As we tell clients by EDNS0; a longer query is none that anybody makes.
+constexpr size_t kMaxDatagramQuery = kOurSize;
+constexpr uint64_t kPause = 1000 * kMillisecond;
+
+int option_of(int fd, int name) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  return getsockopt(fd, SOL_SOCKET, name, &value, &size) < 0 ? -1 : value;
+}
+
+bool is_internet(int fd) {
+  const int domain = option_of(fd, SO_DOMAIN);
+  return domain == AF_INET || domain == AF_INET6;
+}
+
+// Room for what one call takes.
+struct Datagrams {
+  Datagrams() {
+    for (int i = 0; i < kMostInTurn; ++i) {
+      parts[i] = {bytes[i], sizeof bytes[i]};
+      messages[i].msg_hdr.msg_iov = &parts[i];
+      messages[i].msg_hdr.msg_iovlen = 1;
+      messages[i].msg_hdr.msg_name = &from[i];
+      messages[i].msg_hdr.msg_namelen = sizeof from[i];
+    }
+  }
+  char bytes[kMostInTurn][kMaxDatagramQuery];
+  sockaddr_storage from[kMostInTurn];
+  iovec parts[kMostInTurn];
+  mmsghdr messages[kMostInTurn] = {};
+};
+
+}  // namespace
+
+Service::Service(Loop& loop, Resolver& resolver, Shares& connections, uint64_t id, Scope scope)
+    : loop_(loop), resolver_(resolver), shares_(connections), id_(id), scope_(std::move(scope)) {}
+
+int Service::start(unique_fd udp, unique_fd tcp) {
+  udp_ = std::move(udp);
+  tcp_ = std::move(tcp);
+  const bool is_udp = is_internet(udp_.get()) && option_of(udp_.get(), SO_TYPE) == SOCK_DGRAM;
+  const bool is_tcp = is_internet(tcp_.get()) && option_of(tcp_.get(), SO_TYPE) == SOCK_STREAM && option_of(tcp_.get(), SO_ACCEPTCONN) == 1;
+  if (!is_udp || !is_tcp) return -EINVAL;
+  if (fcntl(tcp_.get(), F_SETFL, O_NONBLOCK) < 0) return -errno;
+  const int result = datagrams_.start(loop_, udp_.get(), EPOLLIN, [this](uint32_t) { take_datagrams(); });
+  return result < 0 ? result : connections_.start(loop_, tcp_.get(), EPOLLIN, [this](uint32_t) { take_connections(); });
+}
+
+void Service::stop() {
+  datagrams_.stop();
+  connections_.stop();
+  pause_.stop();
+  resolver_.forget(id_);
+  shares_.remove_all(id_);
+  udp_.reset();
+  tcp_.reset();
+}
+
+// As many as there are, in one call.
+void Service::take_datagrams() {
+  static Datagrams taken;
+  // an error is what an earlier answer met, which the client is to find out
+  const int count = recvmmsg(udp_.get(), taken.messages, kMostInTurn, MSG_DONTWAIT, nullptr);
+  resolver_.refresh();
+  for (int i = 0; i < count; ++i) {
+    msghdr& header = taken.messages[i].msg_hdr;
+    const bool is_whole = (header.msg_flags & MSG_TRUNC) == 0;
+    if (is_whole) take_datagram({taken.bytes[i], taken.messages[i].msg_len}, taken.from[i], header.msg_namelen);
+    header.msg_namelen = sizeof taken.from[i];
+  }
+}
+
+// A client that doesn't read loses answers, as on any network.
+void Service::take_datagram(std::string_view message, const sockaddr_storage& from, socklen_t from_size) {
+  Query query;
+  std::string answer;
+  const Outcome outcome = resolver_.ask(scope_, message, false, query, answer);
+  if (outcome == Outcome::kAnswer) reply(answer, from, from_size);
+  if (outcome != Outcome::kForward) return;
+  resolver_.forward(id_, scope_, message, query, false, [self = weak_from_this(), from, from_size](const std::string& late) {
+    const std::shared_ptr<Service> service = self.lock();
+    if (service && service->udp_) service->reply(late, from, from_size);
+  });
+}
+
+void Service::reply(const std::string& answer, const sockaddr_storage& to, socklen_t to_size) {
+  sendto(udp_.get(), answer.data(), answer.size(), MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&to), to_size);
+}
+
+void Service::take_connections() {
+  for (int i = 0; i < kMostInTurn; ++i) {
+    unique_fd fd(accept4(tcp_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (fd) {
+      take_connection(std::move(fd));
+      continue;
+    }
+    const bool is_full = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    if (is_full && connections_.change(0) == 0) pause_.start(loop_, monotonic_ns() + kPause, [this] { connections_.change(EPOLLIN); });
+    return;
+  }
+}
+
+void Service::take_connection(unique_fd fd) {
+  const uint64_t number = ++last_;
+  const auto ended = [this, number] {
+    shares_.remove(id_, number);
+    const auto item = open_.find(number);
+    // the connection is just being called
+    loop_.later([kept = item->second] {});
+    open_.erase(item);
+  };
+  const auto connection = std::make_shared<Connection>(loop_, resolver_, id_, scope_, std::move(fd), ended);
+  open_.emplace(number, connection);
+  shares_.add(id_, number, [this, number] { open_.at(number)->close(); });
+  if (open_.count(number) > 0) connection->start();
+}
+
+}  // namespace nacelle::names
