@@ -17,6 +17,7 @@ import { imageMemory } from './cases/image-memory.js';
 import { manyLayers, smallFiles } from './cases/image-shapes.js';
 import { importing } from './cases/import.js';
 import { ladder } from './cases/ladder.js';
+import { names } from './cases/names.js';
 import { network } from './cases/network.js';
 import { memory, rate } from './cases/rate.js';
 import { rootless } from './cases/rootless.js';
@@ -39,6 +40,7 @@ const cases: readonly Case[] = [
   memory,
   stdout,
   files,
+  names,
   rootless,
   userns,
   network,

@@ -7,7 +7,7 @@ export async function pair(
   [ours, theirs]: readonly [Subject, Subject],
   effort: Effort,
 ): Promise<Line[]> {
-  const [measured, against] = await interleave([ours, theirs], effort).finally(() => theirs.close?.());
+  const [measured, against] = await interleave([ours, theirs], effort).finally(() => Promise.all([ours.close?.(), theirs.close?.()]));
   if (!measured || !against) throw new Error('nothing was measured');
   return [{ ...row, unit: 'ms', measured, against: { name: theirs.name, measured: against } }];
 }

@@ -9,8 +9,12 @@ import { runSpawned } from './spawn.js';
 /** Runs of a new process that don't count: its pages are not there yet. */
 const WARM_UP = 2;
 
-/** A C program of this folder that does something so often, and prints the nanoseconds of each, one a line. */
-export function compiled(name: string, args: (count: string) => readonly string[]): Subject {
+/**
+ * A C program of this folder that does something so often, and prints the nanoseconds of each, one a line.
+ *
+ * @param through a command that ends with exec of its arguments
+ */
+export function compiled(name: string, args: (count: string) => readonly string[], through: readonly string[] = []): Subject {
   const folder = mkdtempSync(join(tmpdir(), `nacelle-bench-${name}-`));
   const program = join(folder, name);
   const source = fileURLToPath(new URL(`../${name}.c`, import.meta.url));
@@ -18,7 +22,8 @@ export function compiled(name: string, args: (count: string) => readonly string[
   return {
     name: `bench/${name}.c`,
     async run(count) {
-      const lines = (await runSpawned(program, args(String(count + WARM_UP)))).trim().split('\n');
+      const [command = '', ...rest] = [...through, program, ...args(String(count + WARM_UP))];
+      const lines = (await runSpawned(command, rest)).trim().split('\n');
       return lines.slice(WARM_UP).map((line) => Number(line) / 1e6);
     },
     close: async () => rmSync(folder, { recursive: true, force: true }),
