@@ -5,6 +5,7 @@ import { CLONE } from '../plan/constants.js';
 import { type NamespaceType, namespaceTypes } from '../plan/namespace-types.js';
 import { planOf } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
+import { bridgeFeature } from './bridge-feature.js';
 import { type CgroupFeatures, cgroupFeatures, noGroups } from './cgroup-features.js';
 import { detachFeature } from './detach-feature.js';
 import { type Feature, lacking, refused, works } from './feature.js';
@@ -70,7 +71,7 @@ export async function features(): Promise<Features> {
     rootless,
     seccomp,
     landlock,
-    network: { none: byType.net, host: shim, bridge: LATER, pasta: LATER },
+    network: { none: byType.net, host: shim, bridge: bridgeFeature(byType.net), pasta: LATER },
     binaries: Object.fromEntries(
       Object.entries(BINARIES).map(([name, debian]) => [
         name,

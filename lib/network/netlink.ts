@@ -184,6 +184,7 @@ function need(bytes: Uint8Array, offset: number, length: number): void {
   if (offset + length > bytes.length) throw malformed(`${length} bytes at ${offset} of ${bytes.length}`);
 }
 
-function malformed(problem: string): NacelleError {
+/** @returns the error to throw for bytes that are not what they should be */
+export function malformed(problem: string): NacelleError {
   return new NacelleError(`cannot read a netlink message: ${problem}`, { code: 'ERR_NETLINK' });
 }

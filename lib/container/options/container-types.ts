@@ -3,7 +3,7 @@ import type { OverlayFs } from '../../filesystem/overlay-fs.js';
 import type { Image } from '../../image/image.js';
 import type { ImagePruneReport } from '../../image/store/prune.js';
 import type { Namespace } from '../../namespace/namespace.js';
-import type { Network } from '../../network/bridge/network.js';
+import type { Network, NetworkPruneReport } from '../../network/bridge/network.js';
 import type { NetworkOwner } from '../../network/veth-options.js';
 import type { Limits } from '../../options/limits.js';
 import type { ProgressEvent } from '../../options/progress.js';
@@ -331,7 +331,7 @@ export interface ContainerPruneReport {
 }
 
 /** What a `prune()` has removed, of whichever kind: that of containers has no `images`. */
-export type PruneReport = Partial<ContainerPruneReport & ImagePruneReport & VolumePruneReport>;
+export type PruneReport = Partial<ContainerPruneReport & ImagePruneReport & VolumePruneReport & NetworkPruneReport>;
 
 /** A container of this process, or a detached one, as `Container.list()` gives it. */
 export interface ContainerInfo {

@@ -1,4 +1,5 @@
 import { UnsupportedError } from '../../errors.js';
+import { requireBridges } from '../../host/bridge-feature.js';
 import { lackOf, type Privilege, privilege, type UserPrivilege } from '../../host/privilege.js';
 import { idOutside } from '../../plan/user-maps.js';
 import type { ParsedOptions } from '../options/container-options.js';
@@ -13,10 +14,7 @@ const AS_ROOT = 'Run it as root.';
  */
 export function requireWithoutRoot({ process, namespaces, mounts, networks }: ParsedOptions, own: Privilege = privilege()): void {
   if (own.kind === 'root') return;
-  if (networks.length > 0) {
-    const reason = "a bridge in the machine's network namespace can be made by root alone";
-    throw new UnsupportedError(`the network ${networks[0]?.name}`, reason, `Give network 'none' or 'host', or run it as root.`);
-  }
+  if (networks[0]) requireBridges(`the network ${networks[0].name}`);
   const { uid, gid, whyOne, trouble } = own;
   if (trouble !== null) throw trouble;
   const { reason, fix } = lackOf(own);

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import * as z from 'zod';
-import { NacelleError, UnsupportedError } from '../../errors.js';
-import { privilege } from '../../host/privilege.js';
+import { NacelleError } from '../../errors.js';
+import { requireBridges } from '../../host/bridge-feature.js';
 import { asyncDispose } from '../../native/async-dispose.js';
 import { now } from '../../native/clock.js';
 import { carryOut } from '../../native/host-work.js';
@@ -53,7 +53,7 @@ const leaseSchema = z.object({ id: z.string(), addresses: z.array(z.string()) })
  *
  * @example
  * const network = await Network.create('shop');
- * await Container.run({ image: 'host', command: ['ping', '-c1', '10.89.0.1'], network });
+ * await Container.run({ image: 'host', command: ['ip', 'address'], network });
  */
 export class Network implements AsyncDisposable {
   readonly name: string;
@@ -74,7 +74,7 @@ export class Network implements AsyncDisposable {
   static async create(name: string, options: NetworkOptions = {}): Promise<Network> {
     const checked = parseOptions(networkName, name, 'name');
     const parsed = parseNetworkOptions(options);
-    requireRoot();
+    requireBridges('a network');
     await withNetworkFiles(async () => {
       if (await findNetwork(checked)) throw new NacelleError(`there is a network ${checked} already`, { code: 'ERR_NAME_TAKEN' });
       await writeNetwork(checked, settleNetwork(parsed, await surroundings()));
@@ -148,19 +148,12 @@ export async function makeDefaultNetwork(): Promise<void> {
   });
 }
 
-/** @throws UnsupportedError */
-export function requireRoot(): void {
-  if (privilege().kind === 'root') return;
-  const reason = "a bridge in the machine's network namespace can be made by root alone";
-  throw new UnsupportedError('a network', reason, "Run it as root, or use network 'none' or 'host'.");
-}
-
 async function surroundings() {
   return { taken: await takenSubnets(), random: randomBytes(5), createdAt: new Date(now()) };
 }
 
 async function removed(name: string): Promise<'removed' | 'missing' | 'used'> {
-  requireRoot();
+  requireBridges('a network');
   await dropIdleBridge(name);
   const found = await withNetworkFiles(() =>
     withNetworks(async () => {

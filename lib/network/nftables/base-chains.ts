@@ -1,4 +1,4 @@
-import { type Message, NLM_F, parseAttributes, parseReplies, readText } from '../netlink.js';
+import { type Attributes, type Message, malformed, NLM_F, parseAttributes, parseReplies, readText } from '../netlink.js';
 import { encodeRequest, familyOf, NFGENMSG, NFPROTO, readBe32, SUBSYSTEM, typeOf } from './nfnetlink.js';
 import { hooks, policies } from './table.js';
 import { NFT_MSG, NFTA_CHAIN, NFTA_HOOK } from './table-requests.js';
@@ -48,9 +48,9 @@ function parseBaseChain(message: Message): BaseChain[] {
   const hook = attributes.get(NFTA_CHAIN.HOOK);
   if (!hook) return [];
   const place = parseAttributes(hook);
-  const number = readBe32(place.get(NFTA_HOOK.NUM) ?? new Uint8Array()) ?? 0;
-  const priority = readBe32(place.get(NFTA_HOOK.PRIORITY) ?? new Uint8Array()) ?? 0;
-  const policy = readBe32(attributes.get(NFTA_CHAIN.POLICY) ?? new Uint8Array());
+  const number = numberOf(place, NFTA_HOOK.NUM);
+  const priority = numberOf(place, NFTA_HOOK.PRIORITY);
+  const policy = numberOf(attributes, NFTA_CHAIN.POLICY);
   const words = (type: number): string => readText(attributes.get(type) ?? new Uint8Array());
   const family = wordFor(NFPROTO, familyOf(message));
   return [
@@ -65,6 +65,12 @@ function parseBaseChain(message: Message): BaseChain[] {
       policy: policy === policies.drop ? 'drop' : 'accept',
     },
   ];
+}
+
+function numberOf(attributes: Attributes, type: number): number {
+  const number = readBe32(attributes.get(type) ?? new Uint8Array());
+  if (number === null) throw malformed(`a base chain without its attribute ${type}`);
+  return number;
 }
 
 function wordFor<T extends Readonly<Record<string, number>>>(words: T, number: number): keyof T | number {
