@@ -41,7 +41,8 @@ describe('features()', () => {
       expect({ [type]: report.namespaces[type].available }).toEqual({ [type]: made !== null });
       await made?.[type].close();
     }
-    expect(report).toMatchObject({ overlay: { available: true }, seccomp: { available: true }, network: { none: { available: true } } });
+    expect(report).toMatchObject({ overlay: { available: true }, seccomp: { available: true } });
+    expect(report.network).toMatchObject({ none: { available: true }, bridge: { available: true } });
   });
 
   it('says where cgroups are mounted read-only, and what helps', async () => {
@@ -64,7 +65,12 @@ describe('features()', () => {
   it('says what keeps all of it from working', async () => {
     const nothing = { available: false, reason: expect.stringContaining('/nowhere'), fix: expect.stringContaining('npm rebuild') };
     const report = await elsewhere([], { NACELLE_BUILD_DIR: '/nowhere' });
-    expect(report).toMatchObject({ overlay: nothing, seccomp: nothing, network: { none: nothing, host: nothing }, cgroup: nothing });
+    expect(report).toMatchObject({
+      overlay: nothing,
+      seccomp: nothing,
+      network: { none: nothing, host: nothing, bridge: nothing },
+      cgroup: nothing,
+    });
     expect(report).toMatchObject({
       namespaces: { user: nothing },
       cgroup: { mode: await Cgroup.mode(), controllers: { memory: nothing } },

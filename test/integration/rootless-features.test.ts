@@ -38,6 +38,11 @@ function filtered(): string[] {
 }
 
 describe('a user without root is told', () => {
+  it('that bridges are made by root alone', async () => {
+    const { network } = await asOrdinaryUser<Features>('features');
+    expect(network).toMatchObject({ none: works, bridge: lacks('by root alone', "network 'none' or 'host'") });
+  });
+
   it('which limit on namespaces is reached, and of all that needs one', async () => {
     const none = 'echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --inh-caps=-all --ambient-caps=-all "$@"';
     const own = ['unshare', '--user', `--map-user=${USER}`, `--map-group=${USER}`, '--keep-caps', 'sh', '-c', none, 'sh'];
