@@ -34,22 +34,23 @@ export function noteUserNamespace(owner: string, pid: number): void {
  * @throws SyscallError
  */
 export function findUserNamespace(ids: UserIds): number | null {
-  return attempt("find the user namespace of this user's containers", () => {
-    for (const owner of ownersWithNotes()) {
-      const fd = openNoted(noteFile(owner), ids);
-      if (fd !== null) return fd;
-    }
-    return null;
-  });
+  for (const owner of ownersWithNotes()) {
+    const fd = openNoted(noteFile(owner), ids);
+    if (fd !== null) return fd;
+  }
+  return null;
 }
 
 function ownersWithNotes(): string[] {
-  try {
-    return readdirSync(dirname(recordsDir('any')));
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  }
+  const folder = dirname(recordsDir('any'));
+  return attempt(`list ${folder}`, () => {
+    try {
+      return readdirSync(folder);
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return [];
+      throw error;
+    }
+  });
 }
 
 /** `null` where it is gone, or the number is another process's by now. */
@@ -60,17 +61,29 @@ function openNoted(file: string, ids: UserIds): number | null {
   if (fd === null) return null;
   let isOurs = false;
   try {
-    isOurs = fstatSync(fd).ino === noted.inode && isChildOfOurs(fd) && hasMaps(noted.pid, ids);
-  } catch (error) {
-    // the process has ended just now
-    if (!hasCode(error, 'ENOENT', 'ESRCH')) throw error;
+    isOurs = attempt(`look at the user namespace of process ${noted.pid}`, () => isNoted(fd, noted, ids));
   } finally {
     if (!isOurs) closeSync(fd);
   }
   return isOurs ? fd : null;
 }
 
-function readNote(file: string): { readonly pid: number; readonly inode: number } | null {
+function isNoted(fd: number, { pid, inode }: Noted, ids: UserIds): boolean {
+  try {
+    return fstatSync(fd).ino === inode && isChildOfOurs(fd) && hasMaps(pid, ids);
+  } catch (error) {
+    // the process has ended just now
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return false;
+    throw error;
+  }
+}
+
+interface Noted {
+  readonly pid: number;
+  readonly inode: number;
+}
+
+function readNote(file: string): Noted | null {
   try {
     const noted: unknown = JSON.parse(readFileSync(file, 'utf8'));
     if (typeof noted !== 'object' || noted === null) return null;
@@ -83,12 +96,14 @@ function readNote(file: string): { readonly pid: number; readonly inode: number 
 }
 
 function openOf(pid: number): number | null {
-  try {
-    return openSync(`/proc/${pid}/ns/user`, 'r');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ESRCH', 'EACCES')) return null;
-    throw error;
-  }
+  return attempt(`open the user namespace of process ${pid}`, () => {
+    try {
+      return openSync(`/proc/${pid}/ns/user`, 'r');
+    } catch (error) {
+      if (hasCode(error, 'ENOENT', 'ESRCH', 'EACCES')) return null;
+      throw error;
+    }
+  });
 }
 
 /** Whether a user namespace is one of those directly below the user namespace of this user's containers. @throws SyscallError */

@@ -37,8 +37,8 @@ function damagedParts(text: string): Damage[] {
       [`${key} of a wrong type`, () => changed(text, ({ record }) => Object.assign(record, { [key]: wrong }))],
       [`no ${key}`, () => changed(text, ({ record }) => Reflect.deleteProperty(record, key))],
     ];
-    // an older version of this library has noted neither
-    return ['options', 'userns'].includes(key) ? damages.slice(0, 1) : damages;
+    // an older version of this library has noted none of them
+    return ['networks', 'sharedNetworks', 'options', 'userns'].includes(key) ? damages.slice(0, 1) : damages;
   });
 }
 
