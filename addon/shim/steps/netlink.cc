@@ -51,6 +51,19 @@ void read_extended_ack(const nlmsghdr* header, char* text, size_t size) {
   }
 }
 
+ssize_t receive_of_kernel(int socket, char* buffer, size_t size) {
+  constexpr int kMostOfOthers = 4096;  // more than fit into the socket
+  for (int i = 0; i < kMostOfOthers; ++i) {
+    sockaddr_nl from{};
+    socklen_t from_size = sizeof from;
+    const ssize_t count = recvfrom(socket, buffer, size, MSG_TRUNC | MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &from_size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return -errno;
+    if (from.nl_pid == 0) return count;
+  }
+  return -EBUSY;
+}
+
 int read_answers(Context& context, const char* data, size_t size, std::string& answers) {
   size_t at = 0;
   while (const nlmsghdr* header = next_message(data, size, at)) {
@@ -89,8 +102,9 @@ int netlink_request(Context& context, int socket, const Bytes& message, int patc
   std::string answers;
   int result = 1;
   while (result == 1) {
-    const ssize_t count = recv(socket, buffer, sizeof buffer, MSG_TRUNC);
-    if (count < 0) return -errno;
+    const ssize_t count = receive_of_kernel(socket, buffer, sizeof buffer);
+    // the kernel drops an answer for which there is no room
+    if (count < 0) return count == -EAGAIN ? -ENOBUFS : static_cast<int>(count);
     if (static_cast<size_t>(count) > sizeof buffer) return -EMSGSIZE;
     result = read_answers(context, buffer, static_cast<size_t>(count), answers);
   }

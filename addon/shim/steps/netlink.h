@@ -1,6 +1,7 @@
 #pragma once
 
 #include <linux/netlink.h>
+#include <sys/types.h>
 
 #include <string>
 
@@ -17,6 +18,11 @@ int netlink_request(Context& context, int socket, const Bytes& message, int patc
 int remove_links(Context& context, int socket, uint32_t group);
 
 int netlink_socket(int protocol, unique_fd& out);
+
+// Takes one datagram of the kernel's, which has all of its answer ready when a request was sent: -EAGAIN when none is there. One that is
+// longer than the buffer has that size all the same. Whoever has CAP_NET_ADMIN over the network namespace of a socket may send to the
+// socket too (netlink(7)): such a datagram is dropped.
+ssize_t receive_of_kernel(int socket, char* buffer, size_t size);
 
 // Reads one datagram of answers to a request, and appends the messages to `answers`. 1 when more are to come, 0 or -errno at the end.
 int read_answers(Context& context, const char* data, size_t size, std::string& answers);

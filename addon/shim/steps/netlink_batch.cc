@@ -31,8 +31,12 @@ void write_words(Context& context, const BatchAnswers& answers, const List<Str>&
 
 // Takes what is left of an earlier batch whose answers could not be read to their end: it would pass for an answer to the next one.
 void drop_answers(int socket) {
+  constexpr int kMost = 4096;
   char byte = 0;
-  while (recv(socket, &byte, sizeof byte, MSG_DONTWAIT) >= 0 || errno == ENOBUFS) continue;
+  for (int i = 0; i < kMost; ++i) {
+    const ssize_t count = receive_of_kernel(socket, &byte, sizeof byte);
+    if (count < 0 && count != -ENOBUFS) return;
+  }
 }
 
 int send_all(int socket, const Bytes& messages) {
@@ -88,9 +92,9 @@ int netlink_batch(Context& context, int socket, const Bytes& messages, const Lis
   bool lost = false;
   alignas(nlmsghdr) char buffer[8 * 1024];
   for (;;) {
-    const ssize_t count = recv(socket, buffer, sizeof buffer, MSG_TRUNC | MSG_DONTWAIT);
-    if (count < 0 && errno == EAGAIN) break;
-    if (count < 0 && errno != ENOBUFS) return -errno;
+    const ssize_t count = receive_of_kernel(socket, buffer, sizeof buffer);
+    if (count == -EAGAIN) break;
+    if (count < 0 && count != -ENOBUFS) return static_cast<int>(count);
     lost = lost || count < 0;
     if (count < 0) continue;
     if (static_cast<size_t>(count) > sizeof buffer || !read_batch_answers(buffer, static_cast<size_t>(count), answers)) return -EBADMSG;
