@@ -55,7 +55,7 @@ int Connection::read_some() {
 // Takes queries and writes answers, as far as that goes now. -errno at the end.
 int Connection::go_on() {
   for (;;) {
-    take_queries();
+    if (!take_queries()) return -EMSGSIZE;
     if (out_.empty()) break;
     const ssize_t count = send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
     if (count < 0 && errno == EAGAIN) break;
@@ -70,10 +70,12 @@ int Connection::go_on() {
   return watch_.change(events);
 }
 
-void Connection::take_queries() {
+// False for a query that is longer than any.
+bool Connection::take_queries() {
   size_t at = 0;
   while (has_room() && in_.size() - at >= kSize) {
     const size_t size = static_cast<uint8_t>(in_[at]) << 8 | static_cast<uint8_t>(in_[at + 1]);
+    if (size > kOurSize) return false;
     if (in_.size() - at < kSize + size) break;
     const std::string_view message(in_.data() + at + kSize, size);
     at += kSize + size;
@@ -89,11 +91,14 @@ void Connection::take_queries() {
     });
   }
   in_.erase(0, at);
+  return true;
 }
 
 void Connection::take_answer(const std::string& answer) {
   if (!fd_) return;
   --waiting_;
+  // a client that asks on and does not read: what it is owed has a bound
+  if (out_.size() >= kMostOut) return close();
   put(answer);
   if (go_on() < 0) close();
 }

@@ -23,7 +23,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void ready(uint32_t events);
   int read_some();
   int go_on();
-  void take_queries();
+  bool take_queries();
   void take_answer(const std::string& answer);
   void put(const std::string& answer);
   void check_idle();

@@ -108,6 +108,8 @@ void Service::take_connections() {
       take_connection(std::move(fd));
       continue;
     }
+    // whoever may administer the network namespace can destroy the socket, which is ready for ever then (SOCK_DESTROY, since Linux 4.5)
+    if (errno == EINVAL) return connections_.stop();
     const bool is_full = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
     if (is_full && connections_.change(0) == 0) pause_.start(loop_, monotonic_ns() + kPause, [this] { connections_.change(EPOLLIN); });
     return;

@@ -100,7 +100,6 @@ describe('the server of names', () => {
         [2, true],
         [1, false],
       ],
-      left: 0,
     });
   });
 
