@@ -249,6 +249,7 @@ void Client::flush() {
       return;
     }
     if (lacks_room(result) && tries_++ < kMostTries) {
+      watch_.change(EPOLLIN);
       again_.start(supervisor_.loop(), monotonic_ns() + kPause, [this] { flush(); });
       return;
     }
