@@ -63,7 +63,8 @@ describe.each([
 
   it.each(['kill', 'remove'] as const)('ends by %s in the pause before the next run', async (what) => {
     const container = await made(`${COUNT} exit 1`, { ...how, restart: { on: 'always' } });
-    await container.waitFor({ log: 'run 4' });
+    // the pause after it is of 1.6 s
+    await container.waitFor({ log: 'run 5' });
     await until('it waits for its next run', () => container.state === 'restarting');
     expect((await container.inspect()).pid).toBe(0);
     await expect(container.exec(['true'])).rejects.toMatchObject({ code: 'ERR_STATE' });
