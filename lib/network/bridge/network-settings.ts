@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { invalidOption, NacelleError } from '../../errors.js';
 import { type Cidr, parseAddress, parseCidr } from '../address.js';
-import type { NumberRange } from '../ipam/address-numbers.js';
+import { type NumberRange, numbersAfter } from '../ipam/address-numbers.js';
 import { freeSubnet, localSubnet } from '../ipam/pools.js';
 import { addressAt, lastNumber, numberIn, overlaps } from '../ipam/subnet.js';
 import type { ParsedNetwork } from './network-options.js';
@@ -52,7 +52,7 @@ export function settleNetwork(parsed: ParsedNetwork, { taken, random, createdAt 
   const subnets = [ipv4, ipv6].filter((subnet) => subnet !== null);
   const [first] = subnets;
   const number = parsed.gateway && first ? (numberIn(first, parsed.gateway) ?? 1n) : 1n;
-  return {
+  const record: NetworkRecord = {
     driver: 'bridge',
     subnets: subnets.map((subnet) => ({ subnet: subnet.text, gateway: addressAt(subnet, number).text })),
     range: parsed.range?.text ?? null,
@@ -62,6 +62,13 @@ export function settleNetwork(parsed: ParsedNetwork, { taken, random, createdAt 
     persist: parsed.persist,
     createdAt: createdAt.toISOString(),
   };
+  if (parsed.range && numbersAfter(null, numbersOf(record)).next().done) {
+    throw invalidOption(
+      'range',
+      `is ${parsed.range.text}, which has no address for a container beside those of the subnet and its gateway`,
+    );
+  }
+  return record;
 }
 
 export function clashOf(subnet: Cidr, taken: readonly TakenSubnet[]): TakenSubnet | null {

@@ -88,6 +88,11 @@ describe('a network', () => {
     [{ range: '10.1.0.0/25' }, 'option range: needs subnet: it is a part of it'],
     [{ subnet: '10.1.0.0/24', range: '10.1.1.0/25' }, 'option range: is 10.1.1.0/25, which is no part of 10.1.0.0/24'],
     [{ subnet: '10.1.0.0/24', range: '10.1.0.0/16' }, 'option range: is 10.1.0.0/16, which is no part of 10.1.0.0/24'],
+    [{ subnet: '10.1.0.0/24', range: '10.1.0.1/32' }, 'option range: is 10.1.0.1/32, which has no address for a container'],
+    [{ subnet: '10.1.0.0/24', range: '10.1.0.0/31' }, 'option range: is 10.1.0.0/31, which has no address for a container'],
+    [{ subnet: '10.1.0.0/24', range: '10.1.0.255/32' }, 'option range: is 10.1.0.255/32, which has no address for a container'],
+    [{ subnet: '10.1.0.0/24', gateway: '10.1.0.9', range: '10.1.0.9/32' }, 'option range: is 10.1.0.9/32, which has no address'],
+    [{ subnet: 'fd00::/64', range: 'fd00::1/128' }, 'option range: is fd00::1/128, which has no address for a container'],
     [{ ipv6: true, mtu: 1000 }, 'option mtu: must be at least 1280 with IPv6, not 1000'],
   ])('refuses %j', (options, message) => {
     expect(() => settle(options)).toThrow(message);
@@ -112,6 +117,10 @@ describe('the numbers of a network', () => {
     const options = { subnet: '10.1.0.0/24', range: '10.1.0.64/26' };
     expect(of(options)).toEqual([64, 127, 1]);
     expect(of(options, true)).toEqual([1, 254, 1]);
+  });
+
+  it('may be one', () => {
+    expect(of({ subnet: '10.1.0.0/24', range: '10.1.0.9/32' })).toEqual([9, 9, 1]);
   });
 
   it('leave out the same where the range begins or ends with the subnet', () => {
