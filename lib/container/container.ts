@@ -419,7 +419,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_STATE` when it has ended, or is restarting; `ERR_TIMEOUT`; `ERR_CLOSED` when it is removed
    * meanwhile; SyscallError: ECONNREFUSED when nobody listens, EHOSTUNREACH, ETIMEDOUT and others of connect(2); UnsupportedError for a
-   * container under Landlock without a network, and where an older version's supervisor has the container; the reason of `cancelSignal`
+   * container under Landlock that may listen on no port, and where an older version's supervisor has the container; the reason of `cancelSignal`
    */
   async connect(port: number, options: PortOptions = {}): Promise<Duplex> {
     return connect(this.#life, parseConnect(port, options));

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, watch, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -23,6 +25,15 @@ beforeAll(() => {
 
 const run = (options: RunOptions) => Container.run({ isolation: 'landlock', ...options });
 const sh = (line: string, options: RunOptions = {}) => run({ command: ['sh', '-c', line], ...options });
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
 
 function folderOf(name: string, mode = 0o777): string {
   const path = join(temporary, name);
@@ -211,6 +222,24 @@ describe('a container of Landlock', () => {
     const stream = await container.connect(Number(record?.data));
     stream.end();
     expect(await text(stream)).toBe('hi');
+  });
+
+  it('can be connected to where it has a port to listen on', async () => {
+    const port = await freePort();
+    const script = `require('node:net').createServer((socket) => socket.end('hi')).listen(${port}, '127.0.0.1')`;
+    const command = [process.execPath, '-e', script];
+    await using container = await Container.create({ isolation: 'landlock', tcpPorts: { bind: [port] }, command });
+    await container.start();
+    await container.waitFor({ port });
+    const stream = await container.connect(port);
+    stream.end();
+    expect(await text(stream)).toBe('hi');
+    await using other = await Container.create({ isolation: 'landlock', tcpPorts: { connect: [port] }, command: ['sleep', '1000'] });
+    await other.start();
+    await expect(other.connect(port)).rejects.toMatchObject({
+      code: 'ERR_UNSUPPORTED',
+      reason: expect.stringContaining('may listen on no port'),
+    });
   });
 
   it('that is never started leaves nothing', async () => {

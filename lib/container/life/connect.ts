@@ -18,7 +18,7 @@ import type { Life } from './life.js';
 /** A TCP stream into a container's network. @throws as `Container.connect` */
 export async function connect(life: Life, { port, host, timeout, cancelSignal }: ParsedConnect): Promise<Duplex> {
   const to = `connect to port ${port} of the container ${life.id}`;
-  needSockets(life);
+  needListeners(life);
   return within(to, { timeout, cancelSignal }, async (signal) => {
     const reach = (address: string): Promise<Socket> => connectTo(life, { what: `${to} (${address})`, host: address, port }, signal);
     if (host !== null) return reach(host);
@@ -35,11 +35,11 @@ export async function connect(life: Life, { port, host, timeout, cancelSignal }:
   });
 }
 
-/** Without a network namespace of its own, a container that may have no sockets can't be told from its host. */
-function needSockets(life: Life): void {
+/** Without a network namespace of its own, a container that may not listen can't be told from its host. */
+function needListeners(life: Life): void {
   const { options } = life.record.current;
-  if (options?.isolation !== 'landlock' || options.network === 'host') return;
-  throw new UnsupportedError('connect()', "the container has isolation: 'landlock' without a network, so its programs have no sockets");
+  if (options?.isolation !== 'landlock' || options.network === 'host' || (options.tcpPorts?.bind.length ?? 0) > 0) return;
+  throw new UnsupportedError('connect()', "the container has isolation: 'landlock', and its programs may listen on no port");
 }
 
 interface Goal {
