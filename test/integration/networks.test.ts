@@ -161,12 +161,18 @@ describe('a network', () => {
     const { net, through, env } = await machine();
     const both = [startNode('networks', ['race'], { through, env }), startNode('networks', ['race'], { through, env })];
     const ended = await Promise.all(both.map((program) => program.ended));
-    const last = ended.map(({ code, stdout, stderr }) => [code, stderr, JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')]);
-    expect(last.map(([, , { made }]) => made).sort()).toEqual(['ERR_NAME_TAKEN: there is a network race already', 'no error']);
-    expect(last.map(([code, stderr]) => [code, stderr])).toEqual([
+    expect(ended.map(({ code, stderr }) => [code, stderr])).toEqual([
       [0, ''],
       [0, ''],
     ]);
+    const seen: { made: string; had: { address: string; from: number; to: number }[] }[] = ended.map(({ stdout }) => JSON.parse(stdout));
+    expect(seen.map(({ made }) => made).sort()).toEqual(['ERR_NAME_TAKEN: there is a network race already', 'no error']);
+    const had = seen.flatMap((one) => one.had).sort((one, other) => one.from - other.from);
+    expect(had.map(({ address }) => address)).toEqual(Array(20).fill(expect.stringMatching(/^10\.89\.0\.\d+\/24$/)));
+    const atOnce = had.filter(({ address, from }, place) =>
+      had.slice(0, place).some((before) => before.address === address && before.to > from),
+    );
+    expect(atOnce).toEqual([]);
     await until('the bridge is gone', async () => (await names(net)).length === 0);
   });
 
