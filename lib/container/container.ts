@@ -84,9 +84,10 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     return this.#life.isDetached;
   }
 
-  /** The names of the networks that it has links to, for whoever shares its network. @internal */
+  /** The names of the networks of its network namespace, for whoever shares that: a container that has joined it may outlive the first one. @internal */
   get networks(): readonly string[] {
-    return this.#life.record.current.networks.map(({ name }) => name);
+    const { networks, sharedNetworks } = this.#life.record.current;
+    return [...networks.map(({ name }) => name), ...sharedNetworks];
   }
 
   /** Whether it goes with this process. @internal */

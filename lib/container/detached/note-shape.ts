@@ -16,6 +16,7 @@ const SHAPE = {
   group: 'object',
   mounts: 'list',
   networks: 'list',
+  sharedNetworks: 'list',
   program: 'object',
   namespaces: 'object',
   userns: 'object or none',
@@ -33,7 +34,7 @@ const SHAPE = {
 } as const satisfies Record<Exclude<keyof ContainerRecord, 'plan'>, Kind>;
 
 /** What came later: a record of an older version of this library may lack it. */
-const LATER: readonly string[] = ['networks', 'options', 'userns'];
+const LATER: readonly string[] = ['networks', 'sharedNetworks', 'options', 'userns'];
 
 const PARTS: readonly (readonly [string, Kind])[] = Object.entries(SHAPE);
 

@@ -29,8 +29,9 @@ export type NotedRecord = Omit<ContainerRecord, 'plan'>;
 type LaterOptions = Pick<ResolvedOptions, 'profile' | 'timeOffsets' | 'killSignal' | 'forceKillAfterDelay' | 'oomScoreAdj'>;
 
 /** A record as an older version of this library may have noted it. */
-type OlderRecord = Omit<NotedRecord, 'program' | 'mounts' | 'options' | 'userns' | 'networks'> & {
+type OlderRecord = Omit<NotedRecord, 'program' | 'mounts' | 'options' | 'userns' | 'networks' | 'sharedNetworks'> & {
   readonly networks?: NotedRecord['networks'];
+  readonly sharedNetworks?: NotedRecord['sharedNetworks'];
   readonly userns?: NotedRecord['userns'];
   readonly options?: (Omit<ResolvedOptions, keyof LaterOptions> & Partial<LaterOptions>) | null;
   readonly mounts: readonly (Omit<NotedRecord['mounts'][number], 'name'> & { readonly name?: string | null })[];
@@ -116,6 +117,7 @@ function completed(record: OlderRecord): NotedRecord {
     ...record,
     userns: record.userns ?? null,
     networks: record.networks ?? [],
+    sharedNetworks: record.sharedNetworks ?? [],
     options: options === null ? null : { ...laterOptions(record), ...options },
     mounts: mounts.map((mount) => ({ ...mount, name: mount.name ?? null })),
     program: { ...program, groupAdd: program.groupAdd ?? [] },

@@ -62,6 +62,8 @@ export interface ContainerRecord {
     readonly mac: string;
     readonly addresses: readonly string[];
   }[];
+  /** The networks of the container whose network namespace it has joined: their links are that one's. */
+  readonly sharedNetworks: readonly string[];
   /** What those are told who look at the container; `null` where an older version of this library made it. */
   readonly options: ResolvedOptions | null;
   /** How programs run in it. */
@@ -146,6 +148,7 @@ export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecor
       mac: formatMac(mac),
       addresses: addresses.map(({ text }) => text),
     })),
+    sharedNetworks: options.sharedNetworks,
     options: resolvedOptions(prepared),
     program,
     namespaces: namespacesToJoin(options, prepared.userns),

@@ -166,6 +166,7 @@ async function prepare(options: ParsedOptions): Promise<Prepared> {
       group: groupRecord(group, layout),
       mounts: options.mounts.map(({ type, source, target, flags }) => ({ type, name: null, source, target, readOnly: flags.has('ro') })),
       networks: [],
+      sharedNetworks: [],
       options: landlockOptions(options, { hostname, stopSignal: SIGTERM, sockets }),
       program,
       namespaces: { flags: 0, entersPid: false },
