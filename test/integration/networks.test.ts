@@ -176,6 +176,11 @@ describe('a network', () => {
     await until('the bridge is gone', async () => (await names(net)).length === 0);
   });
 
+  it('goes when its lock is free, and does not wait for that of another network', async () => {
+    const { through, env } = await machine();
+    expect(await runNode('networks', ['busy'], { through, env })).toEqual({ there: [true], networks: ['free', 'held'] });
+  });
+
   /** A process with a container on a network. */
   async function holder(from: { through: string[]; env: Record<string, string> }): Promise<{ program: NodeProgram; shim: number }> {
     const program = startNode('networks', ['hold'], from);

@@ -4,13 +4,13 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 
 #include "../kernel/file_io.h"
 #include "../kernel/syscalls.h"
@@ -54,21 +54,16 @@ int made_in(const Context& context, int32_t ns, const Make& make, unique_fd& out
   return 0;
 }
 
-constexpr int kTries = 20;
-constexpr timespec kPause{0, 1'000'000};
-
-// Takes a lock as Node does (open file description locks). Whoever else leaves a bridge has it for less than a millisecond; whoever joins
-// one uses it from then on, and so need not be waited for. -EAGAIN when that is so.
-int lock_soon(int fd) {
+// Takes a lock as Node does (open file description locks). -EBUSY: another process has it, or has removed the file, beside which there may
+// be a new one.
+int try_lock(int fd) {
   struct flock lock {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  for (int tried = 1;; ++tried) {
-    if (fcntl(fd, F_OFD_SETLK, &lock) == 0) return 0;
-    if (errno != EAGAIN && errno != EACCES) return -errno;
-    if (tried == kTries) return -EAGAIN;
-    nanosleep(&kPause, nullptr);
-  }
+  if (fcntl(fd, F_OFD_SETLK, &lock) < 0) return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+  struct stat file {};
+  if (fstat(fd, &file) < 0) return -errno;
+  return file.st_nlink == 0 ? -EBUSY : 0;
 }
 
 // Whether there is a file in a folder. One that is gone has none.
@@ -120,13 +115,15 @@ int run(Context& context, const args::leave_bridge& a) {
   const unique_fd lock(::open(a.lock.text, O_RDWR | O_CLOEXEC));
   // nobody has ever made a bridge
   if (!lock) return errno == ENOENT ? 0 : -errno;
-  const int locked = lock_soon(lock.get());
-  if (locked < 0) return locked == -EAGAIN ? 0 : locked;
+  const int locked = try_lock(lock.get());
   bool used = false;
   const int looked = has_files(a.uses.text, used);
   if (looked < 0) return looked;
+  // whoever has a use leaves the bridge after this, and so need not be waited for
+  if (used) return 0;
+  if (locked < 0) return locked;
   const int socket = context.slots.get(a.socket);
-  return used || socket < 0 ? 0 : remove_links(context, socket, static_cast<uint32_t>(a.group));
+  return socket < 0 ? 0 : remove_links(context, socket, static_cast<uint32_t>(a.group));
 }
 
 int run(Context&, const args::link_up& a) {

@@ -43,7 +43,8 @@ pid_t start_apart(const Context& context, Reader arguments) {
 bool passes(Op op, int result) {
   if (op == Op::remove_tree) return result == -EAGAIN;  // EAGAIN: no more processes are allowed now
   if (op == Op::share_folder) return result == -EWOULDBLOCK;
-  return result == -EBUSY && (op == Op::kill_group || op == Op::remove_group || op == Op::remove_folder || op == Op::end_guarded);
+  return result == -EBUSY &&
+         (op == Op::kill_group || op == Op::remove_group || op == Op::remove_folder || op == Op::end_guarded || op == Op::leave_bridge);
 }
 
 }  // namespace

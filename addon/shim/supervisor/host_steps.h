@@ -13,7 +13,7 @@
 namespace nacelle {
 
 constexpr uint64_t kStopPatience = 10'000'000'000;  // ns, for a program that was asked to end, as docker gives it
-constexpr uint64_t kPatience = 5'000'000'000;       // ns, for a control group whose last process is still dying
+constexpr uint64_t kPatience = 5'000'000'000;       // ns, for a control group whose last process is still dying, and a lock
 
 struct StepFailure {
   int32_t where = kInPrepare;
@@ -22,9 +22,9 @@ struct StepFailure {
   std::string text;
 };
 
-// Steps that the shim runs itself. `kill_group` and `remove_group` may find processes that are still dying: run() then says
-// kBusy, and goes on at that step when called again. What may take long (`remove_tree`) is done by a process of its own: run() says
-// kApart, and is called again when take_end() was told how that process ended.
+// Steps that the shim runs itself. `kill_group` and `remove_group` may find processes that are still dying, and `leave_bridge` a lock that
+// another process has for a moment: run() then says kBusy, and goes on at that step when called again. What may take long (`remove_tree`)
+// is done by a process of its own: run() says kApart, and is called again when take_end() was told how that process ended.
 class HostSteps {
  public:
   enum class Outcome { kDone, kBusy, kApart, kFailed };
@@ -33,7 +33,7 @@ class HostSteps {
   // `index`: the place of the first of these steps in the list that Node knows.
   HostSteps(Reader steps, int32_t where, uint32_t index = 0) : left_(steps), where_(where), index_(index) {}
 
-  // Stops at the first failure. `last_try`: a busy group is a failure.
+  // Stops at the first failure. `last_try`: what is busy is a failure.
   Outcome run(Context& context, bool last_try, StepFailure& failure);
   // Processes that can't be ended may still use what these steps would remove: trees, and the records by which the next reap finds them,
   // stay.

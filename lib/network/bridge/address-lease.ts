@@ -121,7 +121,7 @@ function offerIn(path: string): string | null {
   }
 }
 
-/** Removes offers of processes that keep the bridge no more. The caller has the lock of all networks: nobody else removes one of another's. */
+/** Removes offers of processes that keep the bridge no more. The caller has the lock of the network: nobody else removes one of another's. */
 export function removeVoidOffers(name: string): void {
   for (const path of offersOf(name)) {
     const [, keeper] = /"keeper":"([0-9a-f]+)"\}$/.exec(offerIn(path) ?? '') ?? [];

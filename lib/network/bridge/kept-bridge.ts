@@ -15,7 +15,7 @@ import { defaultLink } from '../ipam/routes.js';
 import { type LinkInfo, parseLink } from '../link.js';
 import { removeVoidOffers } from './address-lease.js';
 import { keeperPlan, lookUpBridge, lookUpLink, makeBridgeSteps } from './bridge-plan.js';
-import { findNetwork, noNetwork } from './network-file.js';
+import { findNetwork, noNetwork, withNetworkFiles } from './network-file.js';
 import {
   bridgeOf,
   leaveSteps,
@@ -25,7 +25,7 @@ import {
   useOf,
   useRecord,
   useStep,
-  withNetworks,
+  withNetwork,
 } from './network-folder.js';
 import { clashOf, gatewaysOf, type NetworkRecord, subnetsOf } from './network-settings.js';
 import { ownRoutes, takenByMachine } from './taken-subnets.js';
@@ -119,7 +119,7 @@ async function make(name: string): Promise<KeptBridge & { readonly task: Task }>
     return start(keeperPlan(socket, useStep(use), [...leaveSteps(use, slots), ...forget]), slots.descriptors);
   });
   try {
-    const bridge = await withNetworks(() => findOrMake(name, task, socket));
+    const bridge = await withNetwork(name, () => findOrMake(name, task, socket));
     return { ...bridge, keeper: id, task };
   } catch (error) {
     // not under the lock, for which the shim would wait
@@ -128,8 +128,8 @@ async function make(name: string): Promise<KeptBridge & { readonly task: Task }>
 }
 
 async function findOrMake(name: string, task: Task, socket: Slot): Promise<Omit<KeptBridge, 'keeper'>> {
-  // others may have removed it, or made it anew
-  const record = await findNetwork(name);
+  // others may have removed it, or made it anew: who does so has seen our use, or we see what was done
+  const record = await withNetworkFiles(() => findNetwork(name));
   if (record === null) throw noNetwork(name);
   const bridge = bridgeOf(name);
   const found = await linkOf(task, lookUpBridge(socket, bridge));

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasCode } from '../../errors.js';
 import type { HostRecord } from '../../host/journal.js';
@@ -13,7 +13,7 @@ import { lockFile } from '../../store/store-lock.js';
 
 // What is running of a network, in the runtime folder:
 //
-//   networks/lock              exclusive for who makes or removes a bridge, or looks whether anybody uses it
+//   networks/NETNS/NAME/lock   exclusive for who makes or removes the bridge, or looks whether anybody uses it
 //   networks/NETNS/NAME/uses   a file for each use: while there is one, the bridge stays
 //       ADDRESS                the lease of a container
 //       ID                     a process that keeps the bridge for its containers, or a container that shares another's network
@@ -36,8 +36,8 @@ export interface Use {
 /** The use of a network that keeps its bridge without a container. */
 export const PERSIST = 'persist';
 
-function lockPath(): string {
-  return join(runtimeDir(), 'networks', 'lock');
+function lockPath(name: string): string {
+  return join(networkFolder(name), 'lock');
 }
 
 export function networkNamespace(): number {
@@ -49,7 +49,7 @@ export function networkFolder(name: string): string {
 }
 
 export function useOf(name: string, use: string, text = use): Use {
-  return { path: join(networkFolder(name), 'uses', use), text, lock: lockPath(), group: bridgeOf(name).index };
+  return { path: join(networkFolder(name), 'uses', use), text, lock: lockPath(name), group: bridgeOf(name).index };
 }
 
 /** The files of all offers of a network. */
@@ -95,14 +95,16 @@ export function makeNetworkFolder(name: string): void {
   }
 }
 
-/** Removes the folders of a network that nobody uses. */
+/** Removes the folders of a network that nobody uses. The caller has the network's lock, which goes with them. */
 export function removeNetworkFolder(name: string): void {
   const folder = networkFolder(name);
   attempt(`remove ${folder}`, () => {
     try {
+      rmdirSync(join(folder, 'uses'));
       rmSync(join(folder, 'last'), { force: true });
       rmSync(join(folder, 'offers'), { recursive: true, force: true });
-      for (const path of [join(folder, 'uses'), folder, dirname(folder)]) rmdirSync(path);
+      rmSync(lockPath(name), { force: true });
+      for (const path of [folder, dirname(folder)]) rmdirSync(path);
     } catch (error) {
       // others have begun to use a network of this name, or of this namespace
       if (!hasCode(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST')) throw error;
@@ -126,19 +128,40 @@ export function bridgeOf(name: string): Bridge {
   return { name: `ncl-${hash.toString('hex', 0, 4)}`, index: FIRST + (hash.readUInt32BE(4) % (FIRST - 1)) };
 }
 
-/** Does some work with the lock of all networks; it must not have the shim leave a bridge, which takes the same lock. */
-export async function withNetworks<T>(work: () => Promise<T>): Promise<T> {
-  const path = lockPath();
-  const file = await attempting(`open ${path}`, () => {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    return open(path, 'a+', 0o600);
-  });
+/** Does some work with a network's folders and lock; it must not have the shim leave the bridge, which takes the same lock. */
+export async function withNetwork<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const file = await lockNetwork(name);
   try {
-    await lockFile(file, 'exclusive');
+    // whoever had the lock before may have removed them
+    makeNetworkFolder(name);
     return await work();
   } finally {
     await file.close();
   }
+}
+
+async function lockNetwork(name: string): Promise<FileHandle> {
+  const path = lockPath(name);
+  return attempting(`lock ${path}`, async () => {
+    for (;;) {
+      makeNetworkFolder(name);
+      const file = await open(path, 'a+', 0o600).catch((error: unknown) => {
+        // the network has just been removed by another process
+        if (hasCode(error, 'ENOENT')) return null;
+        throw error;
+      });
+      if (file === null) continue;
+      try {
+        await lockFile(file, 'exclusive');
+        if ((await file.stat()).nlink > 0) return file;
+      } catch (error) {
+        await file.close();
+        throw error;
+      }
+      // another process has removed the network, and perhaps made a new file
+      await file.close();
+    }
+  });
 }
 
 /** Host steps by which a use ends: the last one removes the bridge. */
@@ -148,6 +171,16 @@ export function leaveSteps({ path, lock, group }: Use, slots: Slots): Step[] {
     { op: 'unlink', host: true, at: NONE, path },
     { op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_ROUTE },
     { op: 'leave_bridge', host: true, socket, group, uses: dirname(path), lock },
+    { op: 'close', host: true, slot: socket },
+  ];
+}
+
+/** Host steps that remove a bridge which nobody uses, for a caller with its network's lock. */
+export function removeSteps({ index }: Bridge, slots: Slots): Step[] {
+  const socket = slots.take();
+  return [
+    { op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_ROUTE },
+    { op: 'remove_links', host: true, socket, group: index },
     { op: 'close', host: true, slot: socket },
   ];
 }

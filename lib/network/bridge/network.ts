@@ -11,7 +11,7 @@ import { parseOptions } from '../../options/parse-options.js';
 import { planOf, Slots } from '../../plan/plan.js';
 import { dropIdleBridge, keepBridge } from './kept-bridge.js';
 import { findNetwork, forgetNetwork, networkNames, noNetwork, withNetworkFiles, writeNetwork } from './network-file.js';
-import { bridgeOf, leaveSteps, PERSIST, readUse, removeNetworkFolder, useOf, usesOf, withNetworks } from './network-folder.js';
+import { bridgeOf, PERSIST, readUse, removeNetworkFolder, removeSteps, useOf, usesOf, withNetwork } from './network-folder.js';
 import { type NetworkOptions, networkName, parseNetworkOptions } from './network-options.js';
 import { type NetworkRecord, settleNetwork } from './network-settings.js';
 import { takenSubnets } from './taken-subnets.js';
@@ -155,21 +155,20 @@ async function surroundings() {
 async function removed(name: string): Promise<'removed' | 'missing' | 'used'> {
   requireBridges('a network');
   await dropIdleBridge(name);
-  const found = await withNetworkFiles(() =>
-    withNetworks(async () => {
+  // always in this order: `keepBridge` takes both locks too
+  return withNetwork(name, async () => {
+    const found = await withNetworkFiles(async () => {
       if ((await findNetwork(name)) === null) return 'missing';
       if (usesOf(name).some((use) => use !== PERSIST)) return 'used';
+      const slots = new Slots();
+      await carryOut(planOf({ prepare: removeSteps(bridgeOf(name), slots) }), slots.descriptors);
       await forgetNetwork(name);
       attempt('forget that the bridge stays', () => rmSync(useOf(name, PERSIST).path, { force: true }));
       return 'removed';
-    }),
-  );
-  if (found !== 'removed') return found;
-  // without the lock, which the shim takes for it
-  const slots = new Slots();
-  await carryOut(planOf({ prepare: leaveSteps(useOf(name, PERSIST), slots) }), slots.descriptors);
-  removeNetworkFolder(name);
-  return found;
+    });
+    removeNetworkFolder(name);
+    return found;
+  });
 }
 
 function infoOf(name: string, { driver, subnets, range, internal, mtu, labels, persist, createdAt }: NetworkRecord): NetworkInfo {
