@@ -204,6 +204,18 @@ describe('a network', () => {
     await until('the bridge is gone', async () => (await names(net)).length === 0);
   });
 
+  it('is in use while a container is on it in another network namespace', async () => {
+    const { env, ...here } = await machine();
+    const other = await machine();
+    const { program, shim } = await holder({ through: here.through, env });
+    const from = { through: other.through, env };
+    expect(await runNode('networks', ['remove'], from)).toEqual({ removal: expect.stringMatching(/^ERR_IN_USE: /), pruned: [] });
+    program.process.kill('SIGKILL');
+    await until('its shim has ended too', () => !isAlive(shim));
+    expect(await runNode('networks', ['remove'], from)).toEqual({ removal: 'no error', pruned: [] });
+    await until('the bridge is gone', async () => (await names(here.net)).length === 0);
+  });
+
   it.each(['Node', 'both'])('leaves nothing when %s dies between any two steps of the making of a container', async (who) => {
     const { net, ...from } = await machine();
     for (let after = 0; ; after++) {

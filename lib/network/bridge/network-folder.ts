@@ -62,14 +62,23 @@ export function offerPath(name: string, address: string): string {
   return join(networkFolder(name), 'offers', address);
 }
 
-/** The names of a network's uses. */
+/** The names of a network's uses in this process's network namespace. */
 export function usesOf(name: string): string[] {
-  const folder = join(networkFolder(name), 'uses');
+  return namesIn(join(networkFolder(name), 'uses'));
+}
+
+/** Whether a process or a container uses a network, in any network namespace. */
+export function isUsed(name: string): boolean {
+  const all = join(runtimeDir(), 'networks');
+  return namesIn(all).some((namespace) => namesIn(join(all, namespace, name, 'uses')).some((use) => use !== PERSIST));
+}
+
+function namesIn(folder: string): string[] {
   return attempt(`list ${folder}`, () => {
     try {
       return readdirSync(folder);
     } catch (error) {
-      if (hasCode(error, 'ENOENT')) return [];
+      if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
       throw error;
     }
   });

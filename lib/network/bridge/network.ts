@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import * as z from 'zod';
 import { NacelleError } from '../../errors.js';
 import { requireBridges } from '../../host/bridge-feature.js';
+import { reapFirst } from '../../host/reap.js';
 import { asyncDispose } from '../../native/async-dispose.js';
 import { now } from '../../native/clock.js';
 import { carryOut } from '../../native/host-work.js';
@@ -11,7 +12,7 @@ import { parseOptions } from '../../options/parse-options.js';
 import { planOf, Slots } from '../../plan/plan.js';
 import { dropIdleBridge, keepBridge } from './kept-bridge.js';
 import { findNetwork, forgetNetwork, networkNames, noNetwork, withNetworkFiles, writeNetwork } from './network-file.js';
-import { bridgeOf, PERSIST, readUse, removeNetworkFolder, removeSteps, useOf, usesOf, withNetwork } from './network-folder.js';
+import { bridgeOf, isUsed, PERSIST, readUse, removeNetworkFolder, removeSteps, useOf, usesOf, withNetwork } from './network-folder.js';
 import { type NetworkOptions, networkName, parseNetworkOptions } from './network-options.js';
 import { type NetworkRecord, settleNetwork } from './network-settings.js';
 import { takenSubnets } from './taken-subnets.js';
@@ -127,7 +128,8 @@ export class Network implements AsyncDisposable {
   /**
    * Removes the network, with its bridge where that is still there. One that was removed is no error.
    *
-   * @throws NacelleError `ERR_IN_USE` while a container is on it, or another process had one on it a second ago; SyscallError
+   * @throws NacelleError `ERR_IN_USE` while a container is on it, in whichever network namespace, or another process had one on it a second
+   * ago; SyscallError
    */
   async remove(): Promise<void> {
     if ((await removed(this.name)) !== 'used') return;
@@ -154,12 +156,14 @@ async function surroundings() {
 
 async function removed(name: string): Promise<'removed' | 'missing' | 'used'> {
   requireBridges('a network');
+  // uses of the dead are none
+  await reapFirst();
   await dropIdleBridge(name);
   // always in this order: `keepBridge` takes both locks too
   return withNetwork(name, async () => {
     const found = await withNetworkFiles(async () => {
       if ((await findNetwork(name)) === null) return 'missing';
-      if (usesOf(name).some((use) => use !== PERSIST)) return 'used';
+      if (isUsed(name)) return 'used';
       const slots = new Slots();
       await carryOut(planOf({ prepare: removeSteps(bridgeOf(name), slots) }), slots.descriptors);
       await forgetNetwork(name);
