@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode, NacelleError } from '../../errors.js';
 import { writeRecord } from '../../host/journal.js';
@@ -10,7 +10,7 @@ import type { Address, Cidr } from '../address.js';
 import { numbersAfter } from '../ipam/address-numbers.js';
 import { addressAt, inSubnet, numberIn } from '../ipam/subnet.js';
 import { hostEndName } from './host-end.js';
-import { leaveSteps, networkFolder, offerPath, offersOf, useOf, useRecord } from './network-folder.js';
+import { keeperOfUnfinished, leaveSteps, networkFolder, offerPath, offersOf, unfinishedOffer, useOf, useRecord } from './network-folder.js';
 import { type NetworkRecord, numbersOf, subnetsOf } from './network-settings.js';
 
 /** For whom an address is taken. */
@@ -69,7 +69,7 @@ function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owne
   const isTaken = (): boolean => existsSync(use.path) || existsSync(`/proc/sys/net/ipv4/conf/${hostEndName(address)}`);
   if (isTaken()) return null;
   const offer = offerPath(name, address.text);
-  if (!makeOffer(offer, text)) return null;
+  if (!makeOffer(offer, text, unfinishedOffer(name, keeper))) return null;
   const letGo = (): void => removeOffer(offer, text);
   try {
     // another process's offer may have become a lease since we looked
@@ -93,15 +93,23 @@ function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owne
   }
 }
 
-/** @returns false where there is an offer already */
-function makeOffer(path: string, text: string): boolean {
+/**
+ * The offer is there whole or not at all, whenever this process dies.
+ *
+ * @param unfinished a file of this process's alone
+ * @returns false where there is an offer already
+ */
+function makeOffer(path: string, text: string, unfinished: string): boolean {
   return attempt(`write ${path}`, () => {
     try {
-      writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
+      writeFileSync(unfinished, text, { mode: 0o600 });
+      linkSync(unfinished, path);
       return true;
     } catch (error) {
       if (hasCode(error, 'EEXIST')) return false;
       throw error;
+    } finally {
+      rmSync(unfinished, { force: true });
     }
   });
 }
@@ -121,12 +129,13 @@ function offerIn(path: string): string | null {
   }
 }
 
-/** Removes offers of processes that keep the bridge no more. The caller has the lock of the network: nobody else removes one of another's. */
+/** Removes offers of processes that keep the bridge no more, finished or not, and what is no offer. The caller has the lock of the network: nobody else removes one of another's. */
 export function removeVoidOffers(name: string): void {
   for (const path of offersOf(name)) {
-    const [, keeper] = /"keeper":"([0-9a-f]+)"\}$/.exec(offerIn(path) ?? '') ?? [];
-    // one that is just being written is of a process that lives
-    if (keeper !== undefined && !existsSync(useOf(name, keeper).path)) rmSync(path, { force: true });
+    const text = offerIn(path);
+    if (text === null) continue;
+    const keeper = keeperOfUnfinished(path) ?? /"keeper":"([0-9a-f]+)"\}$/.exec(text)?.[1];
+    if (keeper === undefined || !existsSync(useOf(name, keeper).path)) attempt(`remove ${path}`, () => rmSync(path, { force: true }));
   }
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { hasCode } from '../../errors.js';
 import type { HostRecord } from '../../host/journal.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
@@ -19,7 +19,7 @@ import { lockFile } from '../../store/store-lock.js';
 //       ID                     a process that keeps the bridge for its containers, or a container that shares another's network
 //       persist                the network itself
 //   networks/NETNS/NAME/offers an address that a process has chosen for a container: its plan makes a lease of that, and an offer is void
-//                              when the process does not keep the bridge any more
+//                              when the process does not keep the bridge any more. KEEPER.new is one that is being written
 //   networks/NETNS/NAME/last   the number of the address given last
 //
 // NETNS is the inode number of the network namespace with the bridge: processes in another one have bridges of their own.
@@ -60,6 +60,18 @@ export function offersOf(name: string): string[] {
 
 export function offerPath(name: string, address: string): string {
   return join(networkFolder(name), 'offers', address);
+}
+
+const UNFINISHED = '.new';
+
+/** The file from which a process makes an offer, among the offers; it makes one at a time. */
+export function unfinishedOffer(name: string, keeper: string): string {
+  return offerPath(name, `${keeper}${UNFINISHED}`);
+}
+
+/** `undefined` for an offer. */
+export function keeperOfUnfinished(path: string): string | undefined {
+  return path.endsWith(UNFINISHED) ? basename(path, UNFINISHED) : undefined;
 }
 
 /** The names of a network's uses in this process's network namespace. */

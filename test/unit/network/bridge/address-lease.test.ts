@@ -1,0 +1,57 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { recordFiles } from '../../../../lib/host/journal.js';
+import { type Address, parseAddress } from '../../../../lib/network/address.js';
+import { type AddressLease, leaseAddress, removeVoidOffers } from '../../../../lib/network/bridge/address-lease.js';
+import { makeNetworkFolder, offerPath, offersOf, unfinishedOffer, useOf } from '../../../../lib/network/bridge/network-folder.js';
+import { parseNetworkOptions } from '../../../../lib/network/bridge/network-options.js';
+import { type NetworkRecord, settleNetwork } from '../../../../lib/network/bridge/network-settings.js';
+import { useOwnRecords } from '../../../fixtures/own-records.js';
+
+const owner = useOwnRecords();
+const keeper = 'a1';
+let name = '';
+let count = 0;
+
+beforeEach(() => {
+  name = `shop${count++}`;
+  makeNetworkFolder(name);
+  writeFileSync(useOf(name, keeper).path, keeper);
+});
+
+const recordOf = (...subnet: string[]): NetworkRecord =>
+  settleNetwork(parseNetworkOptions({ subnet }), { taken: [], random: new Uint8Array(5), createdAt: new Date(0) });
+const record = recordOf('10.201.0.0/29');
+
+function address(text: string): Address {
+  const read = parseAddress(text);
+  if (typeof read === 'string') throw new Error(read);
+  return read;
+}
+
+function lease(of: NetworkRecord = record, ip: string | null = null): AddressLease {
+  return leaseAddress(name, of, { id: 'one', owner: owner(), keeper, ip: ip === null ? null : address(ip), place: 0 });
+}
+
+describe('an offer of an address', () => {
+  it('is whole, alone, and gone when it is given back', () => {
+    const { addresses, release } = lease();
+    expect(addresses.map(({ text }) => text)).toEqual(['10.201.0.2/29']);
+    expect(offersOf(name)).toEqual([offerPath(name, '10.201.0.2')]);
+    expect(JSON.parse(readFileSync(offerPath(name, '10.201.0.2'), 'utf8'))).toEqual({ id: 'one', addresses: ['10.201.0.2/29'], keeper });
+    expect(() => lease(record, '10.201.0.2')).toThrow(expect.objectContaining({ code: 'EADDRINUSE' }));
+    release(false);
+    expect(offersOf(name)).toEqual([]);
+    expect(recordFiles(owner())).toEqual([]);
+  });
+
+  it('is void when its process keeps the bridge no more, also where it was not finished', () => {
+    lease();
+    writeFileSync(offerPath(name, '10.201.0.3'), JSON.stringify({ id: 'two', addresses: [], keeper: 'b2' }));
+    writeFileSync(offerPath(name, '10.201.0.4'), '');
+    writeFileSync(unfinishedOffer(name, 'b2'), '');
+    writeFileSync(unfinishedOffer(name, keeper), '');
+    removeVoidOffers(name);
+    expect(offersOf(name).sort()).toEqual([offerPath(name, '10.201.0.2'), unfinishedOffer(name, keeper)]);
+  });
+});
