@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { hasCleanupError } from '../errors.js';
 import { carryOut, type Holding, release } from '../native/host-work.js';
 import { isShimLost } from '../native/shim-error.js';
+import { attempt } from '../native/system-errors.js';
 import { planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { reapSteps } from './journal.js';
@@ -45,5 +46,5 @@ export function dropRecordUnlessLeft(forget: readonly Step[], error: unknown): v
 
 /** Removes the record of something that was not made, or was undone: for a caller that could not send the steps of {@link writeRecord}. */
 export function dropRecord(forget: readonly Step[]): void {
-  for (const step of forget) if (step.op === 'forget') rmSync(step.path, { force: true });
+  for (const step of forget) if (step.op === 'forget') attempt(`remove ${step.path}`, () => rmSync(step.path, { force: true }));
 }

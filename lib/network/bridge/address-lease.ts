@@ -83,8 +83,11 @@ function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owne
       prepare: [{ op: 'rename', host: true, path: offer, target: use.path }],
       undo: (slots) => [...leaveSteps(use, slots), ...forget],
       release(isHandedOver) {
-        letGo();
-        if (!isHandedOver) dropRecord(forget);
+        try {
+          letGo();
+        } finally {
+          if (!isHandedOver) dropRecord(forget);
+        }
       },
     };
   } catch (error) {
@@ -116,7 +119,7 @@ function makeOffer(path: string, text: string, unfinished: string): boolean {
 
 /** Removes an offer that has become no lease; after a lease has come and gone, the file may be another's. */
 function removeOffer(path: string, text: string): void {
-  if (offerIn(path) === text) rmSync(path, { force: true });
+  if (offerIn(path) === text) attempt(`remove ${path}`, () => rmSync(path, { force: true }));
 }
 
 /** `null` when it has become a lease, or was taken back. */

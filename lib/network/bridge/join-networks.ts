@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { oneOf, toError, withCleanupError } from '../../errors.js';
 import { writeRecord } from '../../host/journal.js';
 import { dropRecord } from '../../host/recorded.js';
 import type { Slots } from '../../plan/plan.js';
@@ -77,8 +78,16 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
   const attachments: Attachment[] = [];
   let isHandedOver = false;
   const release = (): void => {
-    for (const use of uses.splice(0)) use.release(isHandedOver);
-    for (const letGo of kept.splice(0)) letGo();
+    const failures: Error[] = [];
+    for (const letGo of [...uses.splice(0).map((use) => () => use.release(isHandedOver)), ...kept.splice(0)]) {
+      try {
+        letGo();
+      } catch (error) {
+        failures.push(toError(error));
+      }
+    }
+    const failure = oneOf(failures);
+    if (failure) throw failure;
   };
   try {
     for (const [place, network] of wanted.entries()) {
@@ -93,7 +102,11 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
       uses.push(shareBridge(name, place, of));
     }
   } catch (error) {
-    release();
+    try {
+      release();
+    } catch (failure) {
+      throw withCleanupError(error, toError(failure));
+    }
     throw error;
   }
   const all = [...uses];

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { recordFiles } from '../../../../lib/host/journal.js';
 import { type Address, parseAddress } from '../../../../lib/network/address.js';
@@ -53,5 +53,16 @@ describe('an offer of an address', () => {
     writeFileSync(unfinishedOffer(name, keeper), '');
     removeVoidOffers(name);
     expect(offersOf(name).sort()).toEqual([offerPath(name, '10.201.0.2'), unfinishedOffer(name, keeper)]);
+  });
+
+  it('that can not be removed keeps no record, and says which file it is', () => {
+    const { release } = lease();
+    const path = offerPath(name, '10.201.0.2');
+    rmSync(path);
+    mkdirSync(path);
+    expect(() => release(false)).toThrow(
+      expect.objectContaining({ name: 'SyscallError', code: 'EISDIR', message: expect.stringContaining(path) }),
+    );
+    expect(recordFiles(owner())).toEqual([]);
   });
 });
