@@ -65,16 +65,17 @@ export function ownerIn(given: Given): NetworkOwner | null {
 /** The networks that are named; none where the option says something else. */
 export function wantedIn({ network: given, ip: address }: GivenNetworks): WantedNetwork[] {
   if (Array.isArray(given)) {
-    return given.map((one) => ({
+    return given.map((one, place) => ({
       name: nameOf(one.network),
       ip: one.ip ?? null,
+      ipOption: `network[${place}].ip`,
       mac: one.mac ?? null,
       interfaceName: one.interfaceName ?? null,
     }));
   }
   if (given === undefined || given === 'none' || given === 'host' || isNamespace(given) || ownerIn(given)) return [];
   return typeof given === 'string' || 'driver' in given
-    ? [{ name: nameOf(given), ip: address ?? null, mac: null, interfaceName: null }]
+    ? [{ name: nameOf(given), ip: address ?? null, ipOption: 'ip', mac: null, interfaceName: null }]
     : [];
 }
 

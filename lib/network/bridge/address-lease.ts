@@ -1,6 +1,6 @@
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasCode, NacelleError } from '../../errors.js';
+import { hasCode, invalidOption, NacelleError } from '../../errors.js';
 import { writeRecord } from '../../host/journal.js';
 import { dropRecord } from '../../host/recorded.js';
 import { attempt, systemError } from '../../native/system-errors.js';
@@ -23,6 +23,8 @@ export interface LeaseFor {
   readonly keeper: string;
   /** The address that is asked for; `null`: the next one that is free. */
   readonly ip: Address | null;
+  /** The option that asks: 'ip', 'network[0].ip'. */
+  readonly option: string;
   /** Tells the container's attachments apart. */
   readonly place: number;
 }
@@ -46,7 +48,7 @@ export interface AddressLease {
  */
 export function leaseAddress(name: string, record: NetworkRecord, of: LeaseFor): AddressLease {
   const subnets = subnetsOf(record);
-  for (const number of of.ip === null ? nextNumbers(name, record) : [askedFor(name, record, of.ip)]) {
+  for (const number of of.ip === null ? nextNumbers(name, record) : [askedFor(name, record, of.ip, of.option)]) {
     const lease = take(name, subnets, number, of);
     if (lease === null) continue;
     if (of.ip === null) attempt('write the last address', () => writeFileSync(lastFile(name), String(number), { mode: 0o600 }));
@@ -142,15 +144,16 @@ export function removeVoidOffers(name: string): void {
   }
 }
 
-function askedFor(name: string, record: NetworkRecord, ip: Address): bigint {
-  const number = subnetsOf(record)
-    .map((subnet) => numberIn(subnet, ip))
-    .find((found) => found !== null);
+function askedFor(name: string, record: NetworkRecord, ip: Address, option: string): bigint {
+  const subnets = subnetsOf(record);
+  const number = subnets.map((subnet) => numberIn(subnet, ip)).find((found) => found !== null);
   const { first, last, gateway } = numbersOf(record, { all: true });
-  const refused = (problem: string): NacelleError =>
-    new NacelleError(`option ip: is ${ip.text}, ${problem}`, { code: 'ERR_INVALID_OPTION' });
+  const refused = (problem: string): NacelleError => invalidOption(option, `is ${ip.text}, ${problem}`);
   if (number === undefined) throw refused(`which lies in no subnet of the network ${name}`);
-  if (number < first || number > last) throw refused(`which no link in the network ${name} can have`);
+  if (number < first || number > last) {
+    const both = `: a container has the same number in ${subnets.map(({ text }) => text).join(' and ')}, ${first} to ${last}`;
+    throw refused(`which no link in the network ${name} can have${subnets.length > 1 ? both : ''}`);
+  }
   if (number === gateway) throw refused(`the gateway of the network ${name}`);
   return number;
 }

@@ -16,6 +16,8 @@ import { gatewaysOf } from './network-settings.js';
 export interface WantedNetwork {
   readonly name: string;
   readonly ip: Address | null;
+  /** Where the address is among the caller's options: 'ip', 'network[0].ip'. */
+  readonly ipOption: string;
   readonly mac: Uint8Array | null;
   /** `null`: eth0 for the first, eth1 for the next. */
   readonly interfaceName: string | null;
@@ -93,7 +95,13 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
     for (const [place, network] of wanted.entries()) {
       const bridge = await keepBridge(network.name);
       kept.push(bridge.release);
-      const lease = leaseAddress(network.name, bridge.record, { ...of, keeper: bridge.keeper, ip: network.ip, place });
+      const lease = leaseAddress(network.name, bridge.record, {
+        ...of,
+        keeper: bridge.keeper,
+        ip: network.ip,
+        option: network.ipOption,
+        place,
+      });
       uses.push(lease);
       attachments.push(attachmentOf(network, place, { bridge, addresses: lease.addresses, before: attachments }));
     }

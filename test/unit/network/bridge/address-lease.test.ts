@@ -29,8 +29,8 @@ function address(text: string): Address {
   return read;
 }
 
-function lease(of: NetworkRecord = record, ip: string | null = null): AddressLease {
-  return leaseAddress(name, of, { id: 'one', owner: owner(), keeper, ip: ip === null ? null : address(ip), place: 0 });
+function lease(of: NetworkRecord = record, ip: string | null = null, option = 'ip'): AddressLease {
+  return leaseAddress(name, of, { id: 'one', owner: owner(), keeper, ip: ip === null ? null : address(ip), option, place: 0 });
 }
 
 describe('an offer of an address', () => {
@@ -64,5 +64,24 @@ describe('an offer of an address', () => {
       expect.objectContaining({ name: 'SyscallError', code: 'EISDIR', message: expect.stringContaining(path) }),
     );
     expect(recordFiles(owner())).toEqual([]);
+  });
+});
+
+describe('an address that is asked for', () => {
+  it.each([
+    [['10.201.0.0/29'], '10.201.1.1', 'which lies in no subnet of the network NAME'],
+    [['10.201.0.0/29'], '10.201.0.7', 'which no link in the network NAME can have'],
+    [['10.201.0.0/29'], '10.201.0.1', 'the gateway of the network NAME'],
+    [
+      ['10.201.0.0/29', 'fd00:201::/64'],
+      'fd00:201::7',
+      'which no link in the network NAME can have: a container has the same number in 10.201.0.0/29 and fd00:201::/64, 1 to 6',
+    ],
+  ])('in %j is refused with the option that asks: %s', (subnets, ip, problem) => {
+    const message = `option network[1].ip: is ${ip}, ${problem.replace('NAME', name)}`;
+    expect(() => lease(recordOf(...subnets), ip, 'network[1].ip')).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_OPTION', message }),
+    );
+    expect(offersOf(name)).toEqual([]);
   });
 });
