@@ -25,8 +25,10 @@ void write_words(Context& context, const BatchAnswers& answers, const List<Str>&
   uint32_t sequence = 0;
   for (const Str& one : names)
     if (++sequence == answers.sequence) name = one.text;
-  const char* between = name[0] != '\0' && answers.text[0] != '\0' ? ": " : "";
-  std::snprintf(context.text, sizeof context.text, "%s%s%s", name, between, answers.text);
+  std::string words = name;
+  if (!words.empty() && answers.text[0] != '\0') words += ": ";
+  words += answers.text;
+  std::snprintf(context.text, sizeof context.text, "%s", words.c_str());
 }
 
 // Takes what is left of an earlier batch whose answers could not be read to their end: it would pass for an answer to the next one.
