@@ -14,7 +14,7 @@ const AS_ROOT = 'Run it as root.';
  */
 export function requireWithoutRoot({ process, namespaces, mounts, networks }: ParsedOptions, own: Privilege = privilege()): void {
   if (own.kind === 'root') return;
-  if (networks[0]) requireBridges(`the network ${networks[0].name}`);
+  if (networks[0]) requireBridges(`the network ${networks[0].name}`, own);
   const { uid, gid, whyOne, trouble } = own;
   if (trouble !== null) throw trouble;
   const { reason, fix } = lackOf(own);
