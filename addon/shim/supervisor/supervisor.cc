@@ -102,7 +102,7 @@ void Supervisor::remove_owner() {
   unlink((runtime_dir_ + "/owners/" + owner_).c_str());
   // other owners may be about to put something into the folders that are empty
   if (rmdir((runtime_dir_ + "/owners").c_str()) < 0) return;
-  for (const char* folder : {"/records", "/containers", "/names", "/ids", ""}) rmdir((runtime_dir_ + folder).c_str());
+  for (const char* folder : {"/records", "/containers", "/names", "/ids", "/networks", ""}) rmdir((runtime_dir_ + folder).c_str());
 }
 
 // The owner of a detached container is called as the container is.

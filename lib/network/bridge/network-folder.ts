@@ -125,7 +125,7 @@ export function removeNetworkFolder(name: string): void {
       rmSync(join(folder, 'last'), { force: true });
       rmSync(join(folder, 'offers'), { recursive: true, force: true });
       rmSync(lockPath(name), { force: true });
-      for (const path of [folder, dirname(folder)]) rmdirSync(path);
+      for (const path of [folder, dirname(folder), dirname(dirname(folder))]) rmdirSync(path);
     } catch (error) {
       // others have begun to use a network of this name, or of this namespace
       if (!hasCode(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST')) throw error;
