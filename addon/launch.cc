@@ -20,8 +20,8 @@
 #include <vector>
 
 #include "own_sockets.h"
-#include "shim/kernel/ancillary.h"
 #include "shim/kernel/memfd.h"
+#include "shim/kernel/packet.h"
 #include "shim/kernel/syscalls.h"
 #include "shim/wire/mapping.h"
 #include "shim/wire/protocol.h"
@@ -224,8 +224,8 @@ int start(Shim& shim, const Launch& launch, std::string& what) {
 }
 
 int send_client(int control, int fd) {
-  Header header{kProtocolVersion, 0, 0, 0, 0};
-  return send_descriptor(control, fd, {&header, sizeof header});
+  const Header header{kProtocolVersion, 0, 0, 0, 0};
+  return send_packet<1>(control, &header, sizeof header, &fd, 1);
 }
 
 int add_client(int control, unique_fd& socket, std::string& what) {

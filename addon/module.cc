@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "change_watch.h"
 #include "descriptors.h"
 #include "event_counter.h"
 #include "files.h"
@@ -16,6 +17,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("version", Napi::String::New(env, NACELLE_VERSION));
   exports.Set("Socket", nacelle::Socket::Define(env));
   exports.Set("EventCounter", nacelle::EventCounter::Define(env));
+  exports.Set("ChangeWatch", nacelle::ChangeWatch::Define(env));
   exports.Set("Terminal", nacelle::Terminal::Define(env));
   exports.Set("enterRawMode", Napi::Function::New<nacelle::EnterRawMode>(env, "enterRawMode"));
   exports.Set("restoreMode", Napi::Function::New<nacelle::RestoreMode>(env, "restoreMode"));

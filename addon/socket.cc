@@ -6,13 +6,13 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "callback.h"
 #include "descriptors.h"
 #include "own_sockets.h"
-#include "shim/kernel/ancillary.h"
 #include "shim/kernel/memfd.h"
-#include "shim/kernel/receive_packet.h"
+#include "shim/kernel/packet.h"
 #include "shim/wire/protocol.h"
 
 namespace nacelle {
@@ -22,17 +22,7 @@ namespace {
 constexpr unsigned kMostRefusals = 1000;
 
 int send_now(int socket, const std::string& bytes, const std::vector<int>& fds) {
-  iovec part{const_cast<char*>(bytes.data()), bytes.size()};
-  Ancillary<kMaxDescriptors> room{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  put_descriptors(message, room, fds.data(), fds.size());
-  ssize_t sent;
-  do {
-    sent = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-  } while (sent < 0 && errno == EINTR);
-  return sent < 0 ? -errno : 0;
+  return send_packet<kMaxDescriptors>(socket, bytes.data(), bytes.size(), fds.data(), fds.size(), MSG_DONTWAIT);
 }
 
 // Reads a descriptor's number from an array. False when the environment is ending, since nothing can be read then.
@@ -157,19 +147,12 @@ void Socket::OnReady(int events) {
 
 bool Socket::ReceiveOne() {
   static thread_local char buffer[sizeof(Header) + kInlineBody];
-  iovec part{buffer, sizeof buffer};
-  Ancillary<kMaxDescriptors> room{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = room.bytes;
-  message.msg_controllen = sizeof room.bytes;
-  const ssize_t size = receive_packet(fd_.get(), message, MSG_DONTWAIT);
+  Packet<kMaxDescriptors> packet = receive_packet<kMaxDescriptors>(fd_.get(), buffer, sizeof buffer);
+  const ssize_t size = packet.size;
   if (size == -EAGAIN) return false;
   if (size < static_cast<ssize_t>(sizeof(Header))) return Lost();
   // when this process has no room for all descriptors, the rest is lost (MSG_CTRUNC); the reader of the message sees that some are missing
-  std::vector<unique_fd> fds;
-  take_descriptors(message, [&fds](unique_fd fd) { fds.push_back(std::move(fd)); });
+  std::vector<unique_fd> fds(std::make_move_iterator(packet.fds), std::make_move_iterator(packet.fds + packet.count));
   Header header{};
   std::memcpy(&header, buffer, sizeof header);
   if (!is_whole(header, static_cast<size_t>(size) - sizeof header, fds)) return Lost();

@@ -3,7 +3,7 @@
 /** A numbered file descriptor of a plan; -1 is none. */
 export type Slot = number;
 
-export type FieldKind = 'SLOT' | 'OUT' | 'NUM' | 'STR' | 'BYTES' | 'LIST' | 'SLOTS';
+export type FieldKind = 'SLOT' | 'OUT' | 'NUM' | 'STR' | 'BYTES' | 'LIST' | 'SLOTS' | 'STEPS';
 
 /** A step of a plan: a serialised system call. `host: true` has the shim run it instead of the child. */
 export type Step =
@@ -12,11 +12,15 @@ export type Step =
   | { readonly op: 'open_null'; readonly host?: boolean; readonly out?: Slot; readonly dev: Slot; readonly flags: number | bigint; }
   | { readonly op: 'reopen'; readonly host?: never; readonly out?: Slot; readonly slot: Slot; readonly path: string; readonly flags: number | bigint; }
   | { readonly op: 'close'; readonly host?: boolean; readonly slot: Slot; }
+  | { readonly op: 'close_from'; readonly host: true; readonly first: number | bigint; }
   | { readonly op: 'give'; readonly host?: never; readonly slot: Slot; }
   | { readonly op: 'refuse_descriptors'; readonly host: true; }
   | { readonly op: 'chown'; readonly host?: never; readonly slot: Slot; }
   | { readonly op: 'chown_to'; readonly host?: never; readonly slot: Slot; readonly uid: number | bigint; readonly gid: number | bigint; }
   | { readonly op: 'read'; readonly host: true; readonly at: Slot; readonly path: string; readonly max: number | bigint; }
+  | { readonly op: 'require_inode'; readonly host: true; readonly slot: Slot; readonly path: string; readonly inode: number | bigint; }
+  | { readonly op: 'keep_steps'; readonly host: true; readonly key: number | bigint; readonly steps: readonly Step[]; }
+  | { readonly op: 'run_steps'; readonly host: true; readonly first: number | bigint; readonly last: number | bigint; readonly steps: readonly Step[]; }
   | { readonly op: 'require_procfs'; readonly host?: boolean; readonly slot: Slot; }
   | { readonly op: 'setns'; readonly host?: never; readonly ns: Slot; readonly type: string; }
   | { readonly op: 'unshare'; readonly host?: never; readonly flags: number | bigint; }
@@ -71,12 +75,28 @@ export type Step =
   | { readonly op: 'lock'; readonly host: true; readonly out?: Slot; readonly at: Slot; readonly path: string; }
   | { readonly op: 'netlink_socket'; readonly host?: boolean; readonly out?: Slot; readonly ns: Slot; readonly protocol: number | bigint; }
   | { readonly op: 'netlink'; readonly host: true; readonly socket: Slot; readonly what: string; readonly message: Uint8Array; readonly patch: Slot; readonly patch_offset: number | bigint; }
+  | { readonly op: 'netlink_list'; readonly host: true; readonly socket: Slot; readonly what: string; readonly message: Uint8Array; readonly having: Uint8Array; readonly most: number | bigint; }
   | { readonly op: 'netlink_batch'; readonly host: true; readonly socket: Slot; readonly what: string; readonly names: readonly string[]; readonly messages: Uint8Array; }
-  | { readonly op: 'remove_table'; readonly host: true; readonly socket: Slot; readonly family: number | bigint; readonly table: string; }
   | { readonly op: 'remove_links'; readonly host: true; readonly socket: Slot; readonly group: number | bigint; }
   | { readonly op: 'leave_bridge'; readonly host: true; readonly socket: Slot; readonly group: number | bigint; readonly uses: string; readonly lock: string; }
+  | { readonly op: 'serve_names'; readonly host: true; readonly ns: Slot; readonly forwards: number | bigint; readonly networks: readonly string[]; readonly folder: string; }
+  | { readonly op: 'put_member'; readonly host: true; readonly folder: string; readonly name: string; readonly bytes: Uint8Array; }
+  | { readonly op: 'change_names'; readonly host: true; readonly forwards: number | bigint; readonly networks: readonly string[]; }
+  | { readonly op: 'stop_names'; readonly host: true; }
+  | { readonly op: 'relay_ports'; readonly host: true; readonly ns: Slot; readonly at: string; readonly ports: readonly string[]; readonly to: readonly string[]; }
+  | { readonly op: 'serve_egress'; readonly host: true; readonly ns: Slot; readonly at: readonly string[]; readonly port: number | bigint; readonly rules: readonly string[]; }
+  | { readonly op: 'stop_relay'; readonly host: true; }
+  | { readonly op: 'start_pasta'; readonly host: true; readonly out?: Slot; readonly ns: Slot; readonly path: string; readonly arguments: readonly string[]; }
+  | { readonly op: 'await_pasta'; readonly host?: never; readonly said: Slot; readonly path: string; }
+  | { readonly op: 'keep_pasta'; readonly host: true; }
+  | { readonly op: 'stop_pasta'; readonly host: true; }
+  | { readonly op: 'leave_settings'; readonly host: true; readonly folder: string; readonly saved: readonly string[]; readonly settings: readonly string[]; }
   | { readonly op: 'link_up'; readonly host?: never; readonly name: string; }
+  | { readonly op: 'sysctls_in'; readonly host: true; readonly ns: Slot; readonly paths: readonly string[]; readonly value: string; }
   | { readonly op: 'tcp_socket'; readonly host: true; readonly out?: Slot; readonly ns: Slot; readonly family: number | bigint; }
+  | { readonly op: 'hold_port'; readonly host: true; readonly out?: Slot; readonly what: string; readonly type: number | bigint; readonly address: Uint8Array; readonly port: number | bigint; }
+  | { readonly op: 'relay_port'; readonly host: true; readonly socket: Slot; readonly to: string; readonly port: number | bigint; }
+  | { readonly op: 'stop_ports'; readonly host: true; readonly first: number | bigint; readonly last: number | bigint; }
   | { readonly op: 'sethostname'; readonly host?: never; readonly name: string; }
   | { readonly op: 'setdomainname'; readonly host?: never; readonly name: string; }
   | { readonly op: 'sysctl'; readonly host?: never; readonly proc: Slot; readonly path: string; readonly value: string; }
@@ -145,11 +165,15 @@ export const stepTable: readonly StepRow[] = [
   { op: 'open_null', call: 'openat2', what: 'open /dev/null', fields: [['OUT', 'out'], ['SLOT', 'dev'], ['NUM', 'flags']] },
   { op: 'reopen', call: 'open', what: 'open {path}', fields: [['OUT', 'out'], ['SLOT', 'slot'], ['STR', 'path'], ['NUM', 'flags']] },
   { op: 'close', call: 'close', what: 'close a descriptor', fields: [['SLOT', 'slot']] },
+  { op: 'close_from', call: 'close', what: 'close descriptors', fields: [['NUM', 'first']] },
   { op: 'give', call: 'sendmsg', what: 'hand a descriptor over', fields: [['SLOT', 'slot']] },
   { op: 'refuse_descriptors', call: 'setsockopt', what: 'let the process hand no more descriptors over', fields: [] },
   { op: 'chown', call: 'fchown', what: 'give a descriptor to its user', fields: [['SLOT', 'slot']] },
   { op: 'chown_to', call: 'fchown', what: 'give a descriptor to another user', fields: [['SLOT', 'slot'], ['NUM', 'uid'], ['NUM', 'gid']] },
   { op: 'read', call: 'read', what: 'read {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['NUM', 'max']] },
+  { op: 'require_inode', call: 'fstat', what: 'check what {path} leads to', fields: [['SLOT', 'slot'], ['STR', 'path'], ['NUM', 'inode']] },
+  { op: 'keep_steps', call: 'memfd_create', what: 'keep steps for later', fields: [['NUM', 'key'], ['STEPS', 'steps']] },
+  { op: 'run_steps', call: 'memfd_create', what: 'run the steps that were kept', fields: [['NUM', 'first'], ['NUM', 'last'], ['STEPS', 'steps']] },
   { op: 'require_procfs', call: 'fstatfs', what: 'check that /proc is the kernel\'s', fields: [['SLOT', 'slot']] },
   { op: 'setns', call: 'setns', what: 'join the {type} namespace', fields: [['SLOT', 'ns'], ['STR', 'type']] },
   { op: 'unshare', call: 'unshare', what: 'unshare namespaces', fields: [['NUM', 'flags']] },
@@ -204,12 +228,28 @@ export const stepTable: readonly StepRow[] = [
   { op: 'lock', call: 'fcntl', what: 'take the lock {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
   { op: 'netlink_socket', call: 'socket', what: 'open a netlink socket', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['NUM', 'protocol']] },
   { op: 'netlink', call: 'sendmsg', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['BYTES', 'message'], ['SLOT', 'patch'], ['NUM', 'patch_offset']] },
+  { op: 'netlink_list', call: 'sendmsg', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['BYTES', 'message'], ['BYTES', 'having'], ['NUM', 'most']] },
   { op: 'netlink_batch', call: 'sendmsg', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['LIST', 'names'], ['BYTES', 'messages']] },
-  { op: 'remove_table', call: 'sendmsg', what: 'remove the nftables table {table}', fields: [['SLOT', 'socket'], ['NUM', 'family'], ['STR', 'table']] },
   { op: 'remove_links', call: 'sendmsg', what: 'remove the links of group {group}', fields: [['SLOT', 'socket'], ['NUM', 'group']] },
   { op: 'leave_bridge', call: 'sendmsg', what: 'remove a bridge without uses in {uses}', fields: [['SLOT', 'socket'], ['NUM', 'group'], ['STR', 'uses'], ['STR', 'lock']] },
+  { op: 'serve_names', call: 'bind', what: 'answer questions about names at 127.0.0.11', fields: [['SLOT', 'ns'], ['NUM', 'forwards'], ['LIST', 'networks'], ['STR', 'folder']] },
+  { op: 'put_member', call: 'openat', what: 'tell others in its networks of {name}', fields: [['STR', 'folder'], ['STR', 'name'], ['BYTES', 'bytes']] },
+  { op: 'change_names', call: 'sendmsg', what: 'tell the names of other networks', fields: [['NUM', 'forwards'], ['LIST', 'networks']] },
+  { op: 'stop_names', call: 'close', what: 'answer no more questions about names', fields: [] },
+  { op: 'relay_ports', call: 'bind', what: 'carry connections to {at}', fields: [['SLOT', 'ns'], ['STR', 'at'], ['LIST', 'ports'], ['LIST', 'to']] },
+  { op: 'serve_egress', call: 'bind', what: 'carry connections to what the list allows', fields: [['SLOT', 'ns'], ['LIST', 'at'], ['NUM', 'port'], ['LIST', 'rules']] },
+  { op: 'stop_relay', call: 'close', what: 'carry no more connections', fields: [] },
+  { op: 'start_pasta', call: 'execve', what: 'start {path}', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['STR', 'path'], ['LIST', 'arguments']] },
+  { op: 'await_pasta', call: 'read', what: 'connect the network by {path}', fields: [['SLOT', 'said'], ['STR', 'path']] },
+  { op: 'keep_pasta', call: 'execve', what: 'keep the network', fields: [] },
+  { op: 'stop_pasta', call: 'kill', what: 'end what connects the network', fields: [] },
+  { op: 'leave_settings', call: 'write', what: 'put back the settings in {folder}', fields: [['STR', 'folder'], ['LIST', 'saved'], ['LIST', 'settings']] },
   { op: 'link_up', call: 'ioctl', what: 'bring up {name}', fields: [['STR', 'name']] },
+  { op: 'sysctls_in', call: 'write', what: 'set {paths} of the network namespace', fields: [['SLOT', 'ns'], ['LIST', 'paths'], ['STR', 'value']] },
   { op: 'tcp_socket', call: 'socket', what: 'open a TCP socket in the network namespace', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['NUM', 'family']] },
+  { op: 'hold_port', call: 'bind', what: '{what}', fields: [['OUT', 'out'], ['STR', 'what'], ['NUM', 'type'], ['BYTES', 'address'], ['NUM', 'port']] },
+  { op: 'relay_port', call: 'listen', what: 'carry connections to port {port} of {to}', fields: [['SLOT', 'socket'], ['STR', 'to'], ['NUM', 'port']] },
+  { op: 'stop_ports', call: 'close', what: 'carry no more connections to ports', fields: [['NUM', 'first'], ['NUM', 'last']] },
   { op: 'sethostname', call: 'sethostname', what: 'set the host name', fields: [['STR', 'name']] },
   { op: 'setdomainname', call: 'setdomainname', what: 'set the domain name', fields: [['STR', 'name']] },
   { op: 'sysctl', call: 'write', what: 'set sysctl {path}', fields: [['SLOT', 'proc'], ['STR', 'path'], ['STR', 'value']] },

@@ -10,6 +10,7 @@ namespace nacelle {
 namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
+// How long nothing happens until idle work is done, and until a timer is looked at that could not be set.
 constexpr int kIdleMs = 100;
 
 uint64_t read_clock(clockid_t clock) {
@@ -84,7 +85,7 @@ void Loop::arm() {
   when.it_value.tv_sec = static_cast<time_t>(at / kSecond);
   when.it_value.tv_nsec = static_cast<long>(at % kSecond);
   if (at == 0) when.it_value.tv_nsec = 1;
-  timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+  armed_ = timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr) == 0;
 }
 
 void Loop::fire_timers() {
@@ -112,9 +113,10 @@ void Loop::run_later() {
 int Loop::run() {
   epoll_event events[64];
   for (bool rests = !idle_; !stopped_;) {
-    const int count = epoll_wait(epoll_.get(), events, 64, rests ? -1 : kIdleMs);
+    const int count = epoll_wait(epoll_.get(), events, 64, rests && armed_ ? -1 : kIdleMs);
     if (count < 0 && errno != EINTR) return -errno;
-    if (count == 0) idle_();
+    if (!armed_) fire_timers();
+    if (count == 0 && idle_) idle_();
     rests = count == 0 || !idle_;
     for (int i = 0; i < count; ++i) {
       auto* watch = static_cast<Watch*>(events[i].data.ptr);

@@ -77,6 +77,8 @@ class Loop {
 
   unique_fd epoll_, timer_;
   bool stopped_ = false;
+  // Whether the kernel wakes this loop when the first timer is due.
+  bool armed_ = true;
   std::set<std::pair<uint64_t, Timer*>> timers_;
   std::set<Watch*> watches_;
   std::vector<std::function<void()>> later_;

@@ -37,12 +37,12 @@ class SyscallFilter {
     add(verdict(SECCOMP_RET_ALLOW));
   }
   // Allows the call only when the argument is one of the values.
-  void allow_with(uint32_t call, size_t index, std::initializer_list<uint32_t> values) {
-    std::vector<sock_filter> tests;
-    for (const uint32_t value : values) {
-      const size_t left = values.size() - tests.size() - 1;
-      tests.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, static_cast<uint8_t>(left), static_cast<uint8_t>(left == 0)));
-    }
+  void allow_with(uint32_t call, size_t index, std::initializer_list<uint32_t> values) { when(call, index, is_one_of(values, 1)); }
+  // And another argument has this value.
+  void allow_with(uint32_t call, size_t index, std::initializer_list<uint32_t> values, size_t other, uint32_t value) {
+    std::vector<sock_filter> tests = is_one_of(values, 3);
+    tests.push_back(load(argument(other)));
+    tests.push_back(skip_unless(BPF_JEQ, value, 1));
     when(call, index, tests);
   }
   // Allows the call only when the argument has none of the bits.
@@ -62,6 +62,16 @@ class SyscallFilter {
   }
   // The offset of an argument's low half, which is enough: the arguments that are tested are ints.
   static constexpr size_t argument(size_t index) { return offsetof(seccomp_data, args) + index * sizeof(uint64_t); }
+
+  // Goes on behind the last test when the argument that was loaded is one of the values, and else skips so many instructions there.
+  static std::vector<sock_filter> is_one_of(std::initializer_list<uint32_t> values, uint8_t skipped) {
+    std::vector<sock_filter> tests;
+    for (const uint32_t value : values) {
+      const size_t left = values.size() - tests.size() - 1;
+      tests.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, static_cast<uint8_t>(left), left == 0 ? skipped : uint8_t{0}));
+    }
+    return tests;
+  }
 
   void add(sock_filter instruction) { instructions_.push_back(instruction); }
   // The last of `tests` goes on to the next instruction where the call is allowed, and skips that where it is not.

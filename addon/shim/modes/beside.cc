@@ -12,6 +12,20 @@
 
 namespace nacelle {
 
+namespace {
+
+// A process that could not execute the file has exited with its errno. Any other may have ended as well by now, its work done: its end
+// stays to be waited for by whoever watches the process.
+int failed_start(pid_t pid) {
+  siginfo_t end{};
+  const int result = sys_waitid(P_PID, pid, &end, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr);
+  if (result < 0 || end.si_pid != pid || end.si_code != CLD_EXITED || end.si_status == 0) return 0;
+  waitpid(pid, nullptr, __WALL);
+  return -end.si_status;
+}
+
+}  // namespace
+
 pid_t start_beside(int executable, const int* fds, size_t count, const char* const* argv, unique_fd& control) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
@@ -23,9 +37,8 @@ pid_t start_beside(int executable, const int* fds, size_t count, const char* con
   const pid_t pid = sys_clone3(fork);
   if (pid == 0) _exit(execute_beside(executable, theirs.get(), fds, count, argv));
   if (pid < 0) return pid;
-  siginfo_t end{};
-  if (sys_waitid(P_PID, pid, &end, WEXITED | WNOHANG | __WALL, nullptr) == 0 && end.si_pid == pid)
-    return end.si_code == CLD_EXITED && end.si_status != 0 ? -end.si_status : -EAGAIN;
+  const int failed = failed_start(pid);
+  if (failed < 0) return failed;
   control = std::move(ours);
   return pid;
 }

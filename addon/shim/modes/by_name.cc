@@ -7,6 +7,7 @@
 #include "names.h"
 #include "pump.h"
 #include "reaper.h"
+#include "relay.h"
 #include "watchdog.h"
 
 namespace nacelle {
@@ -18,6 +19,9 @@ void run_by_name(int argc, char** argv) {
   if (argc == 4 && std::strcmp(argv[0], kLogName) == 0) log_main(argv[1], argv[2], argv[3]);
   if (argc == 1 && std::strcmp(argv[0], kDenialsName) == 0) denials_main();
   if (argc == 2 && std::strcmp(argv[0], kNamesName) == 0) names_main(argv[1]);
+  if (argc == 1 && std::strcmp(argv[0], kRelayName) == 0) relay_main();
+  if (argc == 1 && std::strcmp(argv[0], kConnectorName) == 0) connector_main();
+  if (argc == 1 && std::strcmp(argv[0], kDatagramsName) == 0) datagrams_main();
   if (argc == 1 && std::strcmp(argv[0], kWatchdogName) == 0) watchdog_main();
 }
 

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "../kernel/memfd.h"
-#include "../kernel/receive_packet.h"
+#include "../kernel/packet.h"
 #include "../kernel/syscalls.h"
 #include "beside.h"
 
@@ -34,11 +34,7 @@ int Denials::start(int executable, int listener, const DenialRules& rules) {
 bool Denials::read(size_t most, const std::function<void(const Denial&, const std::string&)>& told) {
   static char buffer[kMaxDenial];
   for (size_t count = 0; count < most; ++count) {
-    iovec part{buffer, sizeof buffer};
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    const ssize_t size = receive_packet(control_.get(), header, MSG_DONTWAIT);
+    const ssize_t size = receive_packet(control_.get(), buffer, sizeof buffer).size;
     if (size == -EAGAIN) return true;
     if (size < static_cast<ssize_t>(sizeof(Denial))) return false;
     Denial denial;

@@ -11,9 +11,9 @@ namespace nacelle {
 // The name under which it is executed, argv[0]; argv[1] is the path of resolv.conf(5).
 constexpr char kNamesName[] = "nacelle-names";
 
-// Its descriptors: the socket to the shim (names/request.h), whose end is its own; and the folder of members, which the process must be
-// able to search as another user, and whose files any user may read.
-constexpr int kNamesControl = 0, kNamesFolder = 1;
+// Its descriptors: the socket to the shim (names/request.h), whose end is its own; the folder of members, which the process must be
+// able to search as another user, and whose files any user may read; and what tells of changes there (names/members_folder.h).
+constexpr int kNamesControl = 0, kNamesFolder = 1, kNamesChanges = 2;
 
 [[noreturn]] void names_main(const char* resolv_conf);
 

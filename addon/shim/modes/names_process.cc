@@ -1,11 +1,12 @@
 #include "names_process.h"
 
+#include <signal.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 
-#include "../kernel/ancillary.h"
-#include "../kernel/receive_packet.h"
+#include "../kernel/packet.h"
+#include "../names/members_folder.h"
 #include "../wire/wire.h"
 #include "beside.h"
 
@@ -14,7 +15,7 @@ namespace {
 
 using names::RequestKind;
 
-static_assert(kNamesControl == 0 && kNamesFolder == 1);
+static_assert(kNamesControl == 0 && kNamesFolder == 1 && kNamesChanges == 2);
 
 std::string request_of(RequestKind kind, uint64_t id) {
   std::string request;
@@ -34,9 +35,11 @@ std::string request_of(RequestKind kind, uint64_t id, bool forwards, const std::
 
 int Names::start(int executable, int folder, const char* resolv_conf) {
   if (pid_ != 0) return -EBUSY;
-  const int fds[] = {folder};
+  unique_fd changes;
+  if (const int result = names::watch_members(folder, changes); result < 0) return result;
+  const int fds[] = {folder, changes.get()};
   const char* const argv[] = {kNamesName, resolv_conf, nullptr};
-  const pid_t pid = start_beside(executable, fds, 1, argv, control_);
+  const pid_t pid = start_beside(executable, fds, 2, argv, control_);
   if (pid < 0) return pid;
   pid_ = pid;
   return 0;
@@ -53,33 +56,31 @@ int Names::change(uint64_t id, bool forwards, const std::vector<std::string>& ne
 
 int Names::stop(uint64_t id) { return send(request_of(RequestKind::kStop, id), nullptr, 0); }
 
+void Names::kill() const {
+  // the number is still that process's: it is a child of the shim, and nobody else reaps it
+  if (pid_ != 0) ::kill(pid_, SIGKILL);
+}
+
+void Names::forget() {
+  pid_ = 0;
+  control_.reset();
+}
+
 int Names::send(const std::string& request, const int* fds, size_t count) {
-  Ancillary<2> room{};
-  std::string bytes = request;
-  iovec part{bytes.data(), bytes.size()};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  put_descriptors(header, room, fds, count);
-  ssize_t sent;
-  do {
-    sent = sendmsg(control_.get(), &header, MSG_DONTWAIT | MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  return sent < 0 ? -errno : 0;
+  return send_packet<2>(control_.get(), request.data(), request.size(), fds, count, MSG_DONTWAIT);
 }
 
 bool Names::read(const std::function<void(const names::RequestAnswer&)>& told) {
-  for (;;) {
+  // a process that a container has taken over must not keep the shim busy
+  constexpr int kMostInTurn = 64;
+  for (int i = 0; i < kMostInTurn; ++i) {
     names::RequestAnswer answer;
-    iovec part{&answer, sizeof answer};
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    const ssize_t size = receive_packet(control_.get(), header, MSG_DONTWAIT);
+    const ssize_t size = receive_packet(control_.get(), &answer, sizeof answer).size;
     if (size == -EAGAIN) return true;
     if (size != sizeof answer) return false;
     told(answer);
   }
+  return true;
 }
 
 }  // namespace nacelle

@@ -16,12 +16,15 @@ namespace nacelle {
 // The server of names as the shim sees it. Each request is answered later: read() tells.
 class Names {
  public:
-  // Starts it in the caller's network namespace. 0 or -errno.
+  // Starts it in the caller's network namespace. `folder`: that of the members' files (names/member.h). 0 or -errno.
   int start(int executable, int folder, const char* resolv_conf);
   // Who asks on these sockets is told the names of these networks, and, when it `forwards`, what the host's servers say of others.
   int serve(uint64_t id, int udp, int tcp, bool forwards, const std::vector<std::string>& networks);
   int change(uint64_t id, bool forwards, const std::vector<std::string>& networks);
   int stop(uint64_t id);
+  void kill() const;
+  // It has ended, or is to end by itself: the next start() starts another one.
+  void forget();
 
   // 0 when there is none.
   pid_t pid() const { return pid_; }

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "../kernel/receive_packet.h"
+#include "../kernel/packet.h"
 #include "../kernel/syscalls.h"
 #include "beside.h"
 #include "log.h"
@@ -71,11 +71,7 @@ int Pump::run(int executable, const int* fds, size_t count, const char* const* a
 bool Pump::read() {
   for (;;) {
     PumpFailure failure;
-    iovec part{&failure, sizeof failure};
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    const ssize_t size = receive_packet(control_.get(), header, MSG_DONTWAIT);
+    const ssize_t size = receive_packet(control_.get(), &failure, sizeof failure).size;
     if (size == -EAGAIN) return true;
     if (size != sizeof failure) return false;
     failures_.push_back(failure);

@@ -11,8 +11,7 @@
 #include <cerrno>
 #include <vector>
 
-#include "../kernel/ancillary.h"
-#include "../kernel/receive_packet.h"
+#include "../kernel/packet.h"
 #include "../kernel/syscalls.h"
 
 namespace nacelle {
@@ -32,20 +31,12 @@ void allow_many() {
 bool take_new(std::vector<pollfd>& watched) {
   for (;;) {
     char byte;
-    iovec part{&byte, sizeof byte};
-    Ancillary<1> room{};
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = room.bytes;
-    header.msg_controllen = sizeof room.bytes;
-    const ssize_t size = receive_packet(kWatchdogControl, header, MSG_DONTWAIT);
-    if (size == -EAGAIN) return true;
-    if (size <= 0) return false;
+    Packet<1> packet = receive_packet(kWatchdogControl, &byte, sizeof byte);
+    if (packet.size == -EAGAIN) return true;
     // a pidfd that found no room is lost
-    if ((header.msg_flags & MSG_CTRUNC) != 0) return false;
+    if (packet.size <= 0 || packet.lacks_fds) return false;
     // the pidfd is closed when its process has ended
-    take_descriptors(header, [&watched](unique_fd fd) { watched.push_back({fd.release(), POLLIN, 0}); });
+    if (packet.fds[0]) watched.push_back({packet.fds[0].release(), POLLIN, 0});
   }
 }
 

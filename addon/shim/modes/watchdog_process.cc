@@ -6,7 +6,7 @@
 
 #include <cerrno>
 
-#include "../kernel/ancillary.h"
+#include "../kernel/packet.h"
 #include "../kernel/syscalls.h"
 #include "beside.h"
 
@@ -30,10 +30,10 @@ int Watchdog::watch(int executable, int pidfd) {
     if (const int result = start(executable); result < 0) return result;
   }
   constexpr int kPatience = 1000;  // ms, for a watchdog that has much to read
-  char byte = 0;
+  const char byte = 0;
   int result;
   do {
-    result = send_descriptor(control_.get(), pidfd, {&byte, sizeof byte}, MSG_DONTWAIT);
+    result = send_packet<1>(control_.get(), &byte, sizeof byte, &pidfd, 1, MSG_DONTWAIT);
     pollfd room{control_.get(), POLLOUT, 0};
     if (result == -EAGAIN && poll(&room, 1, kPatience) == 0) return result;
   } while (result == -EAGAIN);

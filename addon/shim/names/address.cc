@@ -1,8 +1,10 @@
 #include "address.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 
 #include <algorithm>
+#include <cstring>
 #include <string_view>
 
 namespace nacelle::names {
@@ -66,6 +68,38 @@ bool parse_reverse_name(const std::string& name, std::string& out) {
   std::string_view left = name;
   if (take_suffix(left, ".in-addr.arpa")) return reverse_ipv4(left, out);
   return take_suffix(left, ".ip6.arpa") && reverse_ipv6(left, out);
+}
+
+socklen_t socket_address(const std::string& address, uint16_t port, sockaddr_storage& out) {
+  out = {};
+  if (address.size() == kIpv4Size) {
+    sockaddr_in ipv4{};
+    ipv4.sin_family = AF_INET;
+    ipv4.sin_port = htons(port);
+    std::memcpy(&ipv4.sin_addr, address.data(), kIpv4Size);
+    std::memcpy(&out, &ipv4, sizeof ipv4);
+    return sizeof ipv4;
+  }
+  sockaddr_in6 ipv6{};
+  ipv6.sin6_family = AF_INET6;
+  ipv6.sin6_port = htons(port);
+  std::memcpy(&ipv6.sin6_addr, address.data(), std::min(address.size(), kIpv6Size));
+  std::memcpy(&out, &ipv6, sizeof ipv6);
+  return sizeof ipv6;
+}
+
+std::string address_of(const sockaddr_storage& from, uint16_t& port) {
+  if (from.ss_family == AF_INET) {
+    sockaddr_in ipv4;
+    std::memcpy(&ipv4, &from, sizeof ipv4);
+    port = ntohs(ipv4.sin_port);
+    return {reinterpret_cast<const char*>(&ipv4.sin_addr), kIpv4Size};
+  }
+  if (from.ss_family != AF_INET6) return {};
+  sockaddr_in6 ipv6;
+  std::memcpy(&ipv6, &from, sizeof ipv6);
+  port = ntohs(ipv6.sin6_port);
+  return {reinterpret_cast<const char*>(&ipv6.sin6_addr), kIpv6Size};
 }
 
 }  // namespace nacelle::names

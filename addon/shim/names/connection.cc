@@ -15,8 +15,8 @@ constexpr size_t kSize = 2;  // bytes of the size before each message
 
 }  // namespace
 
-Connection::Connection(Loop& loop, Resolver& resolver, uint64_t owner, const Scope& scope, unique_fd fd, std::function<void()> ended)
-    : loop_(loop), resolver_(resolver), owner_(owner), scope_(scope), fd_(std::move(fd)), ended_(std::move(ended)) {}
+Connection::Connection(Loop& loop, Answers& answers, unique_fd fd, std::function<void()> ended)
+    : loop_(loop), answers_(answers), fd_(std::move(fd)), ended_(std::move(ended)) {}
 
 void Connection::start() {
   active_at_ = monotonic_ns();
@@ -47,7 +47,7 @@ int Connection::read_some() {
   const ssize_t count = recv(fd_.get(), buffer, sizeof buffer, 0);
   if (count < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
   if (count == 0) is_read_ = true;
-  resolver_.refresh();
+  answers_.refresh();
   in_.append(buffer, static_cast<size_t>(count));
   return 0;
 }
@@ -82,11 +82,11 @@ bool Connection::take_queries() {
     active_at_ = monotonic_ns();
     Query query;
     std::string answer;
-    const Outcome outcome = resolver_.ask(scope_, message, true, query, answer);
+    const Outcome outcome = answers_.ask(message, true, query, answer);
     if (outcome == Outcome::kAnswer) put(answer);
     if (outcome != Outcome::kForward) continue;
     ++waiting_;
-    resolver_.forward(owner_, scope_, message, query, true, [self = weak_from_this()](const std::string& late) {
+    answers_.forward(message, query, true, [self = weak_from_this()](const std::string& late) {
       if (const std::shared_ptr<Connection> connection = self.lock()) connection->take_answer(late);
     });
   }

@@ -6,7 +6,7 @@
 
 #include "../kernel/loop.h"
 #include "../kernel/unique_fd.h"
-#include "resolver.h"
+#include "answers.h"
 
 namespace nacelle::names {
 
@@ -14,8 +14,8 @@ namespace nacelle::names {
 // client does not read is kept up to a bound, and as long nothing more is read from it.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  // The owner and the scope are those of the service that has accepted it, and outlive it. `ended` is called once.
-  Connection(Loop& loop, Resolver& resolver, uint64_t owner, const Scope& scope, unique_fd fd, std::function<void()> ended);
+  // The answers are those of the service that has accepted it, and outlive it. `ended` is called once.
+  Connection(Loop& loop, Answers& answers, unique_fd fd, std::function<void()> ended);
   void start();
   void close();
 
@@ -30,9 +30,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool has_room() const;
 
   Loop& loop_;
-  Resolver& resolver_;
-  const uint64_t owner_;
-  const Scope& scope_;
+  Answers& answers_;
   unique_fd fd_;
   std::function<void()> ended_;
   Watch watch_;

@@ -44,10 +44,12 @@ void Database::remove(const std::string& file) {
   members_.erase(found);
 }
 
-void Database::clear() {
-  members_.clear();
-  by_name_.clear();
-  by_address_.clear();
+void Database::keep(const std::set<std::string>& files) {
+  std::vector<std::string> others;
+  for (const auto& [file, member] : members_) {
+    if (files.count(file) == 0) others.push_back(file);
+  }
+  for (const std::string& file : others) remove(file);
 }
 
 void Database::forget(Index& index, const std::string& key, const std::string& file) {

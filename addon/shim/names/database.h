@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -15,7 +16,8 @@ class Database {
   // Takes the place of what this file said before.
   void put(const std::string& file, Member member);
   void remove(const std::string& file);
-  void clear();
+  // Forgets all other files.
+  void keep(const std::set<std::string>& files);
 
   // The addresses of all members that one of the networks knows by this name, in lower case. Empty: the name is unknown there.
   std::vector<std::string> find(const std::vector<std::string>& networks, const std::string& name) const;

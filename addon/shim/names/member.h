@@ -4,8 +4,8 @@
 #include <string_view>
 #include <vector>
 
-// A container as others on its networks find it. One file for each, in a folder (members_folder.h), written beside it and renamed; a name
-// that begins with a dot is none. A line for each network:
+// A container as others on its networks find it. One file for each, in a folder (members_folder.h): renamed, or made so that the server may
+// read it only when it is whole. A name that begins with a dot is none. A line for each network:
 //
 //   NETWORK ADDRESS[,ADDRESS…] NAME[ NAME…]
 //

@@ -64,14 +64,17 @@ bool same(const struct stat& a, const struct stat& b) {
          a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
 }
 
-std::string read_text(int file) {
-  std::string text(kMostBytes, '\0');
+// A file that is missing says nothing. False for one that can't be read.
+bool read_text(const char* path, std::string& text) {
+  const unique_fd file(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!file) return errno == ENOENT;
+  text.resize(kMostBytes);
   ssize_t size;
   do {
-    size = pread(file, text.data(), text.size(), 0);
+    size = pread(file.get(), text.data(), text.size(), 0);
   } while (size < 0 && errno == EINTR);
   text.resize(size < 0 ? 0 : static_cast<size_t>(size));
-  return text;
+  return size >= 0;
 }
 
 }  // namespace
@@ -94,13 +97,17 @@ std::vector<NameServer> parse_resolv_conf(std::string_view text) {
 std::shared_ptr<const std::vector<NameServer>> ResolvConf::servers() {
   struct stat now = {};
   static_cast<void>(stat(path_.c_str(), &now));  // a file that is missing is one of size 0
-  if (servers_ && is_settled_ && same(now, seen_)) return servers_;
+  if (is_settled_ && same(now, seen_)) return servers_;
   timespec clock{};
   clock_gettime(CLOCK_REALTIME, &clock);
   is_settled_ = clock.tv_sec > now.st_mtim.tv_sec + 1;
   seen_ = now;
-  const unique_fd file(open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  servers_ = std::make_shared<const std::vector<NameServer>>(parse_resolv_conf(file ? read_text(file.get()) : std::string()));
+  std::string text;
+  if (read_text(path_.c_str(), text)) {
+    servers_ = std::make_shared<const std::vector<NameServer>>(parse_resolv_conf(text));
+  } else {
+    is_settled_ = false;
+  }
   return servers_;
 }
 

@@ -18,7 +18,8 @@ struct NameServer {
 // The servers of a resolv.conf(5), at most three, at port 53. One without any stands for the machine itself, as for the C library.
 std::vector<NameServer> parse_resolv_conf(std::string_view text);
 
-// The servers in a file, which is read again when it has changed.
+// The servers in a file, which is read again when it has changed. What could not be read says what it said before; at first that there
+// are no servers.
 class ResolvConf {
  public:
   explicit ResolvConf(std::string path) : path_(std::move(path)) {}
@@ -28,7 +29,7 @@ class ResolvConf {
   std::string path_;
   struct stat seen_ = {};
   bool is_settled_ = false;
-  std::shared_ptr<const std::vector<NameServer>> servers_;
+  std::shared_ptr<const std::vector<NameServer>> servers_ = std::make_shared<const std::vector<NameServer>>();
 };
 
 }  // namespace nacelle::names

@@ -6,9 +6,9 @@
 
 namespace nacelle::names {
 
-int Resolver::open(int folder) {
-  const int result = folder_.open(folder);
-  return result < 0 ? result : changes_.start(loop_, folder_.changes(), EPOLLIN, [this](uint32_t) { folder_.refresh(); });
+int Resolver::open(int folder, unique_fd changes) {
+  if (const int result = folder_.open(folder, std::move(changes)); result != 0) return result;
+  return changes_.start(loop_, folder_.changes(), EPOLLIN, [this](uint32_t) { folder_.refresh(); });
 }
 
 void Resolver::forward(uint64_t owner, const Scope& scope, std::string_view message, const Query& query, bool is_tcp, const Later& later) {

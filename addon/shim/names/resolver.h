@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "../kernel/loop.h"
+#include "../kernel/unique_fd.h"
 #include "answer.h"
 #include "forwarded.h"
 #include "members_folder.h"
@@ -21,7 +22,7 @@ class Resolver {
   // At most `most` queries are with the host's servers at a time.
   Resolver(Loop& loop, std::string resolv_conf, size_t most) : loop_(loop), resolv_conf_(std::move(resolv_conf)), shares_(most) {}
   // 0 or -errno.
-  int open(int folder);
+  int open(int folder, unique_fd changes);
 
   // Reads what has changed in the members' files. Called after a query has come, so that who asks after a file was written finds it.
   void refresh() { folder_.refresh(); }

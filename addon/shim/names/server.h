@@ -7,6 +7,7 @@
 #include "../kernel/loop.h"
 #include "../kernel/unique_fd.h"
 #include "../wire/wire.h"
+#include "member_answers.h"
 #include "resolver.h"
 #include "service.h"
 #include "shares.h"
@@ -20,7 +21,7 @@ class Server {
   Server(int control, std::string resolv_conf, size_t most)
       : control_(control), resolver_(loop_, std::move(resolv_conf), most), shares_(most) {}
   // 0 or -errno.
-  int open(int folder);
+  int open(int folder, unique_fd changes);
   // Until the other side of the control socket is gone. 0 or -errno.
   int run() { return loop_.run(); }
 
@@ -33,7 +34,11 @@ class Server {
   Loop loop_;
   Resolver resolver_;
   Shares shares_;
-  std::unordered_map<uint64_t, std::shared_ptr<Service>> services_;
+  struct Served {
+    std::shared_ptr<MemberAnswers> answers;
+    std::shared_ptr<Service> service;
+  };
+  std::unordered_map<uint64_t, Served> services_;
   Watch requests_;
 };
 

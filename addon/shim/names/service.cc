@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "../kernel/socket_options.h"
+
 namespace nacelle::names {
 namespace {
 
@@ -15,17 +17,6 @@ constexpr int kMostInTurn = 32;
 // As we tell clients by EDNS0; a longer query is none that anybody makes.
 constexpr size_t kMaxDatagramQuery = kOurSize;
 constexpr uint64_t kPause = 1000 * kMillisecond;
-
-int option_of(int fd, int name) {
-  int value = -1;
-  socklen_t size = sizeof value;
-  return getsockopt(fd, SOL_SOCKET, name, &value, &size) < 0 ? -1 : value;
-}
-
-bool is_internet(int fd) {
-  const int domain = option_of(fd, SO_DOMAIN);
-  return domain == AF_INET || domain == AF_INET6;
-}
 
 // Room for what one call takes.
 struct Datagrams {
@@ -46,15 +37,13 @@ struct Datagrams {
 
 }  // namespace
 
-Service::Service(Loop& loop, Resolver& resolver, Shares& connections, uint64_t id, Scope scope)
-    : loop_(loop), resolver_(resolver), shares_(connections), id_(id), scope_(std::move(scope)) {}
+Service::Service(Loop& loop, std::shared_ptr<Answers> answers, Shares& connections, uint64_t id)
+    : loop_(loop), answers_(std::move(answers)), shares_(connections), id_(id) {}
 
 int Service::start(unique_fd udp, unique_fd tcp) {
   udp_ = std::move(udp);
   tcp_ = std::move(tcp);
-  const bool is_udp = is_internet(udp_.get()) && option_of(udp_.get(), SO_TYPE) == SOCK_DGRAM;
-  const bool is_tcp = is_internet(tcp_.get()) && option_of(tcp_.get(), SO_TYPE) == SOCK_STREAM && option_of(tcp_.get(), SO_ACCEPTCONN) == 1;
-  if (!is_udp || !is_tcp) return -EINVAL;
+  if (!is_internet(udp_.get(), SOCK_DGRAM) || !is_listening(tcp_.get())) return -EINVAL;
   if (fcntl(tcp_.get(), F_SETFL, O_NONBLOCK) < 0) return -errno;
   const int result = datagrams_.start(loop_, udp_.get(), EPOLLIN, [this](uint32_t) { take_datagrams(); });
   return result < 0 ? result : connections_.start(loop_, tcp_.get(), EPOLLIN, [this](uint32_t) { take_connections(); });
@@ -64,7 +53,7 @@ void Service::stop() {
   datagrams_.stop();
   connections_.stop();
   pause_.stop();
-  resolver_.forget(id_);
+  answers_->forget();
   shares_.remove_all(id_);
   udp_.reset();
   tcp_.reset();
@@ -75,7 +64,7 @@ void Service::take_datagrams() {
   static Datagrams taken;
   // an error is what an earlier answer met, which the client is to find out
   const int count = recvmmsg(udp_.get(), taken.messages, kMostInTurn, MSG_DONTWAIT, nullptr);
-  resolver_.refresh();
+  answers_->refresh();
   for (int i = 0; i < count; ++i) {
     msghdr& header = taken.messages[i].msg_hdr;
     const bool is_whole = (header.msg_flags & MSG_TRUNC) == 0;
@@ -88,10 +77,10 @@ void Service::take_datagrams() {
 void Service::take_datagram(std::string_view message, const sockaddr_storage& from, socklen_t from_size) {
   Query query;
   std::string answer;
-  const Outcome outcome = resolver_.ask(scope_, message, false, query, answer);
+  const Outcome outcome = answers_->ask(message, false, query, answer);
   if (outcome == Outcome::kAnswer) reply(answer, from, from_size);
   if (outcome != Outcome::kForward) return;
-  resolver_.forward(id_, scope_, message, query, false, [self = weak_from_this(), from, from_size](const std::string& late) {
+  answers_->forward(message, query, false, [self = weak_from_this(), from, from_size](const std::string& late) {
     const std::shared_ptr<Service> service = self.lock();
     if (service && service->udp_) service->reply(late, from, from_size);
   });
@@ -125,7 +114,7 @@ void Service::take_connection(unique_fd fd) {
     loop_.later([kept = item->second] {});
     open_.erase(item);
   };
-  const auto connection = std::make_shared<Connection>(loop_, resolver_, id_, scope_, std::move(fd), ended);
+  const auto connection = std::make_shared<Connection>(loop_, *answers_, std::move(fd), ended);
   open_.emplace(number, connection);
   shares_.add(id_, number, [this, number] { open_.at(number)->close(); });
   if (open_.count(number) > 0) connection->start();

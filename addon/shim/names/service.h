@@ -9,19 +9,18 @@
 
 #include "../kernel/loop.h"
 #include "../kernel/unique_fd.h"
+#include "answers.h"
 #include "connection.h"
-#include "resolver.h"
 #include "shares.h"
 
 namespace nacelle::names {
 
-// The two sockets by which one container asks: what it may know is told by the socket, not by its address.
+// The two sockets by which one container asks: what it is told follows from the socket, not from its address.
 class Service : public std::enable_shared_from_this<Service> {
  public:
-  Service(Loop& loop, Resolver& resolver, Shares& connections, uint64_t id, Scope scope);
+  Service(Loop& loop, std::shared_ptr<Answers> answers, Shares& connections, uint64_t id);
   // Takes a bound UDP socket and a listening TCP socket. 0 or -errno.
   int start(unique_fd udp, unique_fd tcp);
-  void change(Scope scope) { scope_ = std::move(scope); }
   void stop();
 
  private:
@@ -32,10 +31,9 @@ class Service : public std::enable_shared_from_this<Service> {
   void take_connection(unique_fd fd);
 
   Loop& loop_;
-  Resolver& resolver_;
+  const std::shared_ptr<Answers> answers_;
   Shares& shares_;
   const uint64_t id_;
-  Scope scope_;
   unique_fd udp_, tcp_;
   Watch datagrams_, connections_;
   Timer pause_;

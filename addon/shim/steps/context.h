@@ -6,9 +6,13 @@
 #include <string>
 
 #include "../modes/pump_process.h"
+#include "../modes/served_names.h"
+#include "../modes/served_pasta.h"
+#include "../modes/served_relay.h"
 #include "../wire/slots.h"
 #include "../wire/wire.h"
 #include "account.h"
+#include "kept_steps.h"
 
 // What a step works on: the slots of its plan, and the place for words about a failure.
 namespace nacelle {
@@ -26,6 +30,11 @@ struct Context {
   uint32_t stage = 0, index = 0;  // child steps: the place of the current step
   int executable = -1;            // the file that init and pump execute (modes/executable.h)
   Pump pump;                      // host steps: the process that copies files
+  ServedNames* names = nullptr;   // host steps
+  ServedRelay* relay = nullptr;   // host steps
+  ServedPasta* pasta = nullptr;   // host steps
+  uint64_t served_id = 0;         // of what this task has served by these
+  KeptSteps kept;                 // host steps
   Account account;                // child steps: who `user` found
   bool keeps_groups = false;      // child steps: keep_groups has run
 

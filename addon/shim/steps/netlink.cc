@@ -18,6 +18,24 @@ int end_of_dump(const nlmsghdr* header) {
   return status < 0 ? status : 0;
 }
 
+// Sends a request, and gives `told` the messages of each datagram of answers, padded. 0 or -errno.
+template <typename Told>
+int ask(Context& context, int socket, const std::string& request, const Told& told) {
+  if (send(socket, request.data(), request.size(), 0) < 0) return -errno;
+  alignas(nlmsghdr) char buffer[32 * 1024];
+  int result = 1;
+  while (result == 1) {
+    const ssize_t count = receive_of_kernel(socket, buffer, sizeof buffer);
+    // the kernel drops an answer for which there is no room
+    if (count < 0) return count == -EAGAIN ? -ENOBUFS : static_cast<int>(count);
+    if (static_cast<size_t>(count) > sizeof buffer) return -EMSGSIZE;
+    std::string answers;
+    result = read_answers(context, buffer, static_cast<size_t>(count), answers);
+    told(answers);
+  }
+  return result;
+}
+
 }  // namespace
 
 const nlmsghdr* next_message(const char* data, size_t size, size_t& at) {
@@ -97,18 +115,23 @@ int netlink_request(Context& context, int socket, const Bytes& message, int patc
     if (patch_offset + sizeof fd > request.size()) return -EINVAL;
     std::memcpy(request.data() + patch_offset, &fd, sizeof fd);
   }
-  if (send(socket, request.data(), request.size(), 0) < 0) return -errno;
-  alignas(nlmsghdr) char buffer[32 * 1024];
   std::string answers;
-  int result = 1;
-  while (result == 1) {
-    const ssize_t count = receive_of_kernel(socket, buffer, sizeof buffer);
-    // the kernel drops an answer for which there is no room
-    if (count < 0) return count == -EAGAIN ? -ENOBUFS : static_cast<int>(count);
-    if (static_cast<size_t>(count) > sizeof buffer) return -EMSGSIZE;
-    result = read_answers(context, buffer, static_cast<size_t>(count), answers);
-  }
+  const int result = ask(context, socket, request, [&answers](const std::string& some) { answers += some; });
   if (result == 0) context.output(answers.data(), answers.size());
+  return result;
+}
+
+int netlink_list(Context& context, int socket, const Bytes& message, const Bytes& having, size_t most) {
+  std::string kept;
+  const auto keep = [&](const std::string& some) {
+    size_t at = 0;
+    while (const nlmsghdr* header = next_message(some.data(), some.size(), at)) {
+      if (kept.size() >= most || memmem(header, header->nlmsg_len, having.data, having.size) == nullptr) continue;
+      kept.append(reinterpret_cast<const char*>(header), NLMSG_ALIGN(size_t{header->nlmsg_len}));
+    }
+  };
+  const int result = ask(context, socket, std::string(message.data, message.size), keep);
+  if (result == 0) context.output(kept.data(), kept.size());
   return result;
 }
 

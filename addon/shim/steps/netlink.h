@@ -13,6 +13,9 @@ namespace nacelle {
 // step's output, the kernel's own words (extended acknowledgement) the failure's text. 0 or -errno.
 int netlink_request(Context& context, int socket, const Bytes& message, int patch, uint64_t patch_offset);
 
+// As netlink_request, but keeps only answers with these bytes in them, and none more once it has so many bytes: so the list may be long.
+int netlink_list(Context& context, int socket, const Bytes& message, const Bytes& having, size_t most);
+
 // Removes all links of a group (since Linux 4.1); removing one end of a veth pair removes both. A group without links is success. 0 or
 // -errno.
 int remove_links(Context& context, int socket, uint32_t group);

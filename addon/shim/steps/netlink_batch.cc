@@ -1,23 +1,16 @@
 #include "netlink_batch.h"
 
-#include <arpa/inet.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <string>
 
 #include "netlink.h"
 
 namespace nacelle {
 namespace {
-
-constexpr uint16_t kNewTable = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWTABLE;
-constexpr uint16_t kDeleteTable = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_DELTABLE;
 
 // "NAME: the kernel's words", as far as either is known.
 void write_words(Context& context, const BatchAnswers& answers, const List<Str>& names) {
@@ -48,24 +41,6 @@ int send_all(int socket, const Bytes& messages) {
   const int room = static_cast<int>(messages.size);
   if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) < 0) setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
   return send(socket, messages.data, messages.size, 0) < 0 ? -errno : 0;
-}
-
-void append(std::string& batch, uint16_t type, uint16_t flags, const nfgenmsg& head, const Str& table) {
-  nlmsghdr header{};
-  nlattr attribute{};
-  const size_t value = table.empty() ? 0 : NLA_HDRLEN + table.size + 1;
-  header.nlmsg_len = static_cast<uint32_t>(NLMSG_LENGTH(sizeof head) + value);
-  header.nlmsg_type = type;
-  header.nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags);
-  batch.append(reinterpret_cast<const char*>(&header), sizeof header);
-  batch.append(reinterpret_cast<const char*>(&head), sizeof head);
-  if (table.empty()) return;
-  static_assert(static_cast<int>(NFTA_TABLE_NAME) == 1, "the name of a table");
-  attribute.nla_len = static_cast<uint16_t>(value);
-  attribute.nla_type = NFTA_TABLE_NAME;
-  batch.append(reinterpret_cast<const char*>(&attribute), sizeof attribute);
-  batch.append(table.text, table.size + 1);
-  batch.resize(NLMSG_ALIGN(batch.size()));
 }
 
 }  // namespace
@@ -107,20 +82,6 @@ int netlink_batch(Context& context, int socket, const Bytes& messages, const Lis
   }
   if (lost) return -ENOBUFS;
   return answers.agreed ? 0 : -EBADMSG;
-}
-
-int remove_table(Context& context, int socket, uint8_t family, const Str& table) {
-  if (table.empty() || table.size >= NFT_TABLE_MAXNAMELEN) return -EINVAL;
-  nfgenmsg frame{}, head{};
-  frame.res_id = htons(NFNL_SUBSYS_NFTABLES);
-  head.nfgen_family = family;
-  // a table that was not there is made and removed in one: before Linux 6.3 the kernel has no other word for "if there is one"
-  std::string batch;
-  append(batch, NFNL_MSG_BATCH_BEGIN, 0, frame, Str{});
-  append(batch, kNewTable, NLM_F_CREATE, head, table);
-  append(batch, kDeleteTable, NLM_F_ACK, head, table);
-  append(batch, NFNL_MSG_BATCH_END, 0, frame, Str{});
-  return netlink_batch(context, socket, Bytes{batch.data(), static_cast<uint32_t>(batch.size())}, List<Str>());
 }
 
 }  // namespace nacelle

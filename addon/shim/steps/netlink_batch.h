@@ -19,7 +19,4 @@ bool read_batch_answers(const char* data, size_t size, BatchAnswers& answers);
 // first message that was refused, and the kernel's own words. 0 or -errno.
 int netlink_batch(Context& context, int socket, const Bytes& messages, const List<Str>& names);
 
-// Removes an nftables table with all that is in it; one that is not there is success. 0 or -errno.
-int remove_table(Context& context, int socket, uint8_t family, const Str& table);
-
 }  // namespace nacelle

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "../wire/plan_parts.h"
+#include "ops.h"
 
 #ifndef NACELLE_VERSION
 #define NACELLE_VERSION "0.0.0"
@@ -56,6 +57,23 @@ bool replace(char* data, const char* at, const std::vector<uint16_t>& numbers, u
   return true;
 }
 
+// The steps in a step; false when it can't be read. Those that have none leave `out` as it is.
+bool inner_steps(uint16_t number, Reader fields, Reader& out) {
+  const auto found = [&](auto arguments) {
+    const bool is_read = args::decode(fields, arguments);
+    out = arguments.steps;
+    return is_read;
+  };
+  switch (static_cast<Op>(number)) {
+    case Op::keep_steps:
+      return found(args::keep_steps{});
+    case Op::run_steps:
+      return found(args::run_steps{});
+    default:
+      return true;
+  }
+}
+
 }  // namespace
 
 void Translation::read(const std::string& table) {
@@ -69,7 +87,7 @@ void Translation::read(const std::string& table) {
 }
 
 // `data` is where the steps' first byte is.
-bool Translation::steps(char* data, const Reader& steps) const {
+bool Translation::steps(char* data, const Reader& steps, bool outer) const {
   Reader reader = steps;
   const char* const begin = steps.position();
   for (;;) {
@@ -78,6 +96,9 @@ bool Translation::steps(char* data, const Reader& steps) const {
     if (!next_item(reader, item)) return reader.ok();
     uint16_t number = 0;
     if (!replace(data + (at - begin), at, steps_, number)) return false;
+    Reader inner;
+    if (!inner_steps(number, item.fields, inner)) return false;
+    if (!inner.done() && !(outer && this->steps(data + (inner.position() - begin), inner, false))) return false;
   }
 }
 
@@ -96,7 +117,7 @@ bool Translation::plan(char* data, size_t size, bool outer) const {
 bool Translation::part(char* data, const Item& item, uint16_t number, bool outer) const {
   Reader fields = item.fields;
   const auto place = [data](const char* at) { return data + (at - data); };
-  const auto inner_steps = [&](const Reader& inner) { return steps(place(inner.position()), inner); };
+  const auto inner_steps = [&](const Reader& inner) { return steps(place(inner.position()), inner, true); };
   const auto inner_plan = [&](const Bytes& inner) { return outer && plan(place(inner.data), inner.size, false); };
   switch (static_cast<Part>(number)) {
 #define NONE
@@ -128,13 +149,14 @@ bool Translation::call(char* data, size_t size) const {
   reader.list<int32_t>();
   reader.u32();
   const Reader inner = reader.sized_part();
-  return reader.ok() && steps(data + (inner.position() - data), inner);
+  return reader.ok() && steps(data + (inner.position() - data), inner, true);
 }
 
 bool are_known(Reader steps) {
   Item item;
   while (next_item(steps, item)) {
-    if (item.number == kUnknown) return false;
+    Reader inner;
+    if (item.number == kUnknown || !inner_steps(item.number, item.fields, inner) || !are_known(inner)) return false;
   }
   return true;
 }

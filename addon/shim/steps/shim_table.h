@@ -31,11 +31,14 @@ class Translation {
   bool plan(char* data, size_t size) const { return plan(data, size, true); }
   // The body of a kCall.
   bool call(char* data, size_t size) const;
+  // Steps that a task has kept.
+  bool list(char* data, size_t size) const { return steps(data, Reader(data, size), false); }
 
  private:
   // `outer`: it may have a check of health, which is a plan that has none.
   bool plan(char* data, size_t size, bool outer) const;
-  bool steps(char* data, const Reader& steps) const;
+  // `outer`: some of them may have a list of steps, of which none has one.
+  bool steps(char* data, const Reader& steps, bool outer) const;
   bool part(char* data, const Item& item, uint16_t number, bool outer) const;
 
   std::vector<uint16_t> steps_, parts_;

@@ -58,6 +58,11 @@ int run(Context& context, const args::close& a) {
   return 0;
 }
 
+int run(Context& context, const args::close_from& a) {
+  for (uint64_t slot = a.first; slot < context.slots.size(); ++slot) context.slots.close(static_cast<int32_t>(slot));
+  return 0;
+}
+
 int run(Context& context, const args::give& a) {
   ChannelMessage message;
   message.signal = Signal::kDescriptor;
@@ -92,6 +97,12 @@ int run(Context& context, const args::read& a) {
   }
   context.output(content.data(), content.size());
   return 0;
+}
+
+int run(Context& context, const args::require_inode& a) {
+  struct stat opened {};
+  if (fstat(context.slots.get(a.slot), &opened) < 0) return -errno;
+  return opened.st_ino == a.inode ? 0 : -ESTALE;
 }
 
 int run(Context& context, const args::require_procfs& a) {

@@ -1,58 +1,24 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include "../kernel/file_io.h"
+#include "../kernel/procfs.h"
 #include "../kernel/syscalls.h"
+#include "made_in.h"
 #include "netlink.h"
 #include "netlink_batch.h"
 #include "steps.h"
 
 namespace nacelle {
 namespace {
-
-// Runs in a process of its own, which has the caller's descriptors: puts what `make` opens in a network namespace in the place of `place`.
-template <typename Make>
-int make_inside(int ns, const Make& make, int place) {
-  if (::setns(ns, CLONE_NEWNET) < 0) return -errno;
-  unique_fd fd;
-  const int result = make(fd);
-  return result < 0 ? result : checked_int(dup3(fd.get(), place, O_CLOEXEC));
-}
-
-// Makes a socket in a network namespace; ns -1: in the process's own. A socket belongs to the namespace that its maker is in. The shim
-// can't go there itself: without root it has no right to come back. So a process does that which shares its descriptors, and ends.
-template <typename Make>
-int made_in(const Context& context, int32_t ns, const Make& make, unique_fd& out) {
-  if (ns < 0) return make(out);
-  const int inside = context.slots.get(ns);
-  unique_fd place(fcntl(inside, F_DUPFD_CLOEXEC, 3));
-  if (!place) return -errno;
-  CloneArguments sharing;
-  sharing.flags = CLONE_FILES;
-  const pid_t pid = sys_clone3(sharing);
-  if (pid < 0) return pid;
-  if (pid == 0) {
-    const int result = make_inside(inside, make, place.get());
-    _exit(result < 0 ? -result : 0);
-  }
-  int status = 0;
-  if (waitpid(pid, &status, __WALL) < 0) return -errno;
-  if (!WIFEXITED(status)) return -ECHILD;
-  if (WEXITSTATUS(status) != 0) return -WEXITSTATUS(status);
-  out = std::move(place);
-  return 0;
-}
 
 // Takes a lock as Node does (open file description locks). -EBUSY: another process has it, or has removed the file, beside which there may
 // be a new one.
@@ -76,35 +42,62 @@ int has_files(const char* folder, bool& found) {
   return 0;
 }
 
+// Whether one of the links is there whose names the files in a folder have. Files of others are removed if `sweep` says so.
+int has_links(int at, bool sweep, bool& found) {
+  unique_fd fd(openat(at, "links", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return errno == ENOENT ? 0 : -errno;
+  Folder names(std::move(fd));
+  if (!names.opened()) return -errno;
+  while (const char* name = names.next()) {
+    const bool there = if_nametoindex(name) != 0;
+    if (!there && errno != ENODEV) return -errno;
+    found = found || there;
+    if (!there && sweep && unlinkat(names.fd(), name, 0) < 0 && errno != ENOENT) return -errno;
+  }
+  return 0;
+}
+
+// Writes what a file in a folder says to a setting, and removes the file. One that is missing is success.
+int put_back(int at, const char* saved, const char* setting) {
+  const unique_fd file(openat(at, saved, O_RDONLY | O_CLOEXEC));
+  if (!file) return errno == ENOENT ? 0 : -errno;
+  char value[32];
+  const ssize_t size = read(file.get(), value, sizeof value);
+  if (size < 0) return -errno;
+  const unique_fd target(::open(setting, O_WRONLY | O_CLOEXEC));
+  if (!target) return -errno;
+  const int written = write_all(target.get(), value, static_cast<size_t>(size));
+  return written < 0 ? written : checked_int(unlinkat(at, saved, 0));
+}
+
 }  // namespace
 
 int run(Context& context, const args::netlink_socket& a) {
-  unique_fd fd;
-  const auto make = [&](unique_fd& out) { return netlink_socket(static_cast<int>(a.protocol), out); };
-  const int result = made_in(context, a.ns, make, fd);
-  return result < 0 ? result : context.slots.put(a.out, std::move(fd));
+  unique_fd made[1];
+  const auto make = [&](unique_fd(&out)[1]) { return netlink_socket(static_cast<int>(a.protocol), out[0]); };
+  const int result = made_in(context.slots, a.ns, make, made);
+  return result < 0 ? result : context.slots.put(a.out, std::move(made[0]));
 }
 
 int run(Context& context, const args::tcp_socket& a) {
-  unique_fd fd;
-  const auto make = [&](unique_fd& out) {
-    out.reset(socket(static_cast<int>(a.family), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
-    return out ? 0 : -errno;
+  unique_fd made[1];
+  const auto make = [&](unique_fd(&out)[1]) {
+    out[0].reset(socket(static_cast<int>(a.family), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
+    return out[0] ? 0 : -errno;
   };
-  const int result = made_in(context, a.ns, make, fd);
-  return result < 0 ? result : context.slots.put(a.out, std::move(fd));
+  const int result = made_in(context.slots, a.ns, make, made);
+  return result < 0 ? result : context.slots.put(a.out, std::move(made[0]));
 }
 
 int run(Context& context, const args::netlink& a) {
   return netlink_request(context, context.slots.get(a.socket), a.message, a.patch, a.patch_offset);
 }
 
-int run(Context& context, const args::netlink_batch& a) { return netlink_batch(context, context.slots.get(a.socket), a.messages, a.names); }
-
-int run(Context& context, const args::remove_table& a) {
-  const int socket = context.slots.get(a.socket);
-  return socket < 0 ? 0 : remove_table(context, socket, static_cast<uint8_t>(a.family), a.table);
+int run(Context& context, const args::netlink_list& a) {
+  return netlink_list(context, context.slots.get(a.socket), a.message, a.having, a.most);
 }
+
+int run(Context& context, const args::netlink_batch& a) { return netlink_batch(context, context.slots.get(a.socket), a.messages, a.names); }
 
 int run(Context& context, const args::remove_links& a) {
   const int socket = context.slots.get(a.socket);
@@ -126,6 +119,29 @@ int run(Context& context, const args::leave_bridge& a) {
   return socket < 0 ? 0 : remove_links(context, socket, static_cast<uint32_t>(a.group));
 }
 
+int run(Context&, const args::leave_settings& a) {
+  const unique_fd folder(::open(a.folder.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // nobody has ever changed one
+  if (!folder) return errno == ENOENT ? 0 : -errno;
+  bool used = false;
+  if (const int result = has_links(folder.get(), false, used); result < 0 || used) return result;
+  const unique_fd lock(openat(folder.get(), "lock", O_RDWR | O_CLOEXEC));
+  if (!lock) return errno == ENOENT ? 0 : -errno;
+  if (const int result = try_lock(lock.get()); result < 0) return result;
+  // another process may have made a link since we looked
+  if (const int result = has_links(folder.get(), true, used); result < 0 || used) return result;
+  auto setting = a.settings.begin();
+  for (const Str& saved : a.saved) {
+    if (!(setting != a.settings.end())) return -EINVAL;
+    if (const int result = put_back(folder.get(), saved.text, (*setting).text); result < 0) return result;
+    ++setting;
+  }
+  // whoever makes the folders makes them before there is a lock to wait for: then they stay
+  if (unlinkat(folder.get(), "links", AT_REMOVEDIR) < 0 && errno != ENOENT && errno != ENOTEMPTY) return -errno;
+  if (unlinkat(folder.get(), "lock", 0) < 0) return -errno;
+  return rmdir(a.folder.text) < 0 && errno != ENOENT && errno != ENOTEMPTY ? -errno : 0;
+}
+
 int run(Context&, const args::link_up& a) {
   ifreq request{};
   if (a.name.size >= sizeof request.ifr_name) return -ENAMETOOLONG;
@@ -135,6 +151,21 @@ int run(Context&, const args::link_up& a) {
   if (ioctl(fd.get(), SIOCGIFFLAGS, &request) < 0) return -errno;
   request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
   return checked_int(ioctl(fd.get(), SIOCSIFFLAGS, &request));
+}
+
+int run(Context& context, const args::sysctls_in& a) {
+  const int ns = context.slots.get(a.ns);
+  // copied, since a fork does not inherit the plan (secret.h)
+  const std::string value(a.value.text, a.value.size);
+  std::vector<std::string> files;
+  for (const Str& path : a.paths) files.push_back(std::string("/proc/sys/net/") + path.text);
+  return in_sharing_process([&] {
+    int result = checked_int(::setns(ns, CLONE_NEWNET));
+    for (const std::string& file : files) {
+      if (result == 0) result = write_procfs(AT_FDCWD, file.c_str(), value.data(), value.size());
+    }
+    return result;
+  });
 }
 
 }  // namespace nacelle

@@ -109,6 +109,17 @@ Message denied_event(const std::string& denial) {
   return message;
 }
 
+Message refused_event(const egress::Refusal& refusal) {
+  Message message = event(Event::kRefused);
+  Writer(message.body)
+      .u32(refusal.port)
+      .num(refusal.lost)
+      .num(realtime_ns())
+      .bytes(refusal.address.data(), refusal.address.size())
+      .bytes(refusal.host.data(), refusal.host.size());
+  return message;
+}
+
 Message end_event(const End& end) {
   Message message = event(end.never_began ? Event::kFailed : Event::kEnded);
   Writer writer(message.body);

@@ -5,6 +5,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+
 #include "../kernel/syscalls.h"
 #include "../layer/remove_tree.h"
 #include "../steps/steps.h"
@@ -43,17 +45,25 @@ pid_t start_apart(const Context& context, Reader arguments) {
 bool passes(Op op, int result) {
   if (op == Op::remove_tree) return result == -EAGAIN;  // EAGAIN: no more processes are allowed now
   if (op == Op::share_folder) return result == -EWOULDBLOCK;
-  return result == -EBUSY &&
-         (op == Op::kill_group || op == Op::remove_group || op == Op::remove_folder || op == Op::end_guarded || op == Op::leave_bridge);
+  return result == -EBUSY && (op == Op::kill_group || op == Op::remove_group || op == Op::remove_folder || op == Op::end_guarded ||
+                              op == Op::leave_bridge || op == Op::leave_settings);
 }
 
 }  // namespace
 
 HostSteps::Outcome HostSteps::run(Context& context, bool last_try, StepFailure& failure) {
   StepHead head;
-  for (Reader ahead = left_; next_step(ahead, head); left_ = ahead, ++index_) {
+  Reader ahead;
+  while (next(ahead, head)) {
+    if (args::run_steps kept; head.op == Op::run_steps && kept_.empty() && args::decode(head.arguments, kept)) {
+      enter(context, kept);
+      continue;
+    }
     // what could not be ended or unmounted may still use the tree, which the next reap finds by its record
-    if ((head.op == Op::forget || head.op == Op::remove_tree) && has_failed_) continue;
+    if ((head.op == Op::forget || head.op == Op::remove_tree) && has_failed_) {
+      pass(ahead);
+      continue;
+    }
     const bool apart = head.op == Op::remove_tree && where_ != kInPrepare;
     const int result = apart                   ? start_apart(context, head.arguments)
                        : runs_in_shim(head.op) ? interpret(context, head.op, head.arguments)
@@ -62,10 +72,12 @@ HostSteps::Outcome HostSteps::run(Context& context, bool last_try, StepFailure& 
       apart_ = result;
       return Outcome::kApart;
     }
-    if (result >= 0) continue;
-    if (passes(head.op, result) && !last_try) return Outcome::kBusy;
-    // another environment (a Worker, or Node's main thread) uses the folder too, and removes it when it ends
-    if (head.op == Op::remove_folder && result == -EBUSY) continue;
+    if (result < 0 && passes(head.op, result) && !last_try) return Outcome::kBusy;
+    // EBUSY: another environment (a Worker, or Node's main thread) uses the folder too, and removes it when it ends
+    if (result >= 0 || (head.op == Op::remove_folder && result == -EBUSY)) {
+      pass(ahead);
+      continue;
+    }
     has_failed_ = true;
     failure = StepFailure{where_, index_, -result, context.text};
     return Outcome::kFailed;
@@ -89,7 +101,38 @@ HostSteps::Outcome HostSteps::take_end(StepFailure& failure) {
 
 void HostSteps::skip() {
   StepHead head;
-  if (next_step(left_, head)) ++index_;
+  if (!kept_.empty()) {
+    next_step(kept_.back(), head);
+  } else if (next_step(left_, head)) {
+    ++index_;
+  }
+}
+
+// Reads the step that is to be run, with what comes after it; false when there are no more.
+bool HostSteps::next(Reader& ahead, StepHead& head) {
+  while (!kept_.empty()) {
+    ahead = kept_.back();
+    if (next_step(ahead, head)) return true;
+    kept_.pop_back();
+    // the step is done that they stood for
+    if (kept_.empty()) skip();
+  }
+  ahead = left_;
+  return next_step(ahead, head);
+}
+
+void HostSteps::pass(const Reader& ahead) {
+  if (!kept_.empty()) {
+    kept_.back() = ahead;
+    return;
+  }
+  left_ = ahead;
+  ++index_;
+}
+
+void HostSteps::enter(const Context& context, const args::run_steps& step) {
+  kept_ = context.kept.of(step);
+  std::reverse(kept_.begin(), kept_.end());
 }
 
 }  // namespace nacelle

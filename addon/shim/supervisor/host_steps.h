@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../steps/context.h"
+#include "../steps/ops.h"
 #include "../wire/protocol.h"
 #include "../wire/wire.h"
 
@@ -22,9 +23,10 @@ struct StepFailure {
   std::string text;
 };
 
-// Steps that the shim runs itself. `kill_group` and `remove_group` may find processes that are still dying, and `leave_bridge` a lock that
-// another process has for a moment: run() then says kBusy, and goes on at that step when called again. What may take long (`remove_tree`)
-// is done by a process of its own: run() says kApart, and is called again when take_end() was told how that process ended.
+// Steps that the shim runs itself. `kill_group` and `remove_group` may find processes that are still dying, `leave_bridge` and
+// `leave_settings` a lock that another process has for a moment: run() then says kBusy, and goes on at that step when called again. What
+// may take long (`remove_tree`) is done by a process of its own: run() says kApart, and is called again when take_end() was told how that
+// process ended.
 class HostSteps {
  public:
   enum class Outcome { kDone, kBusy, kApart, kFailed };
@@ -47,7 +49,12 @@ class HostSteps {
   uint32_t index() const { return index_; }
 
  private:
+  bool next(Reader& ahead, StepHead& head);
+  void pass(const Reader& ahead);
+  void enter(const Context& context, const args::run_steps& step);
+
   Reader left_;
+  std::vector<Reader> kept_;  // what is left of the lists that the step at hand stands for (`run_steps`), the first one last
   int32_t where_ = kInPrepare;
   uint32_t index_ = 0;
   pid_t apart_ = 0;

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "../kernel/file_io.h"
 #include "../kernel/syscalls.h"
 #include "../layer/remove_tree.h"
 #include "../modes/executable.h"
@@ -24,6 +25,16 @@
 extern "C" char __executable_start, etext;
 
 namespace nacelle {
+namespace {
+
+// Removes the empty folders in a folder: one for each network namespace, with members' files (names/member.h).
+void remove_empty_below(const std::string& path) {
+  Folder folder(unique_fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+  if (!folder.opened()) return;
+  while (const char* name = folder.next()) unlinkat(folder.fd(), name, AT_REMOVEDIR);
+}
+
+}  // namespace
 
 int Supervisor::start(unique_fd control, const Beginning& beginning) {
   // this comes first: the socket must stay open, since main() reports a failure through it
@@ -43,6 +54,11 @@ int Supervisor::start(unique_fd control, const Beginning& beginning) {
   if (result == 0 && beginning.found_by_others) result = listen_for_others();
   if (result < 0) return result;
 
+  relay_.when_refused([this](uint64_t id, const egress::Refusal& refusal) {
+    const auto is_meant = [id](const auto& entry) { return entry.first->key() == id; };
+    const auto found = std::find_if(tasks_.begin(), tasks_.end(), is_meant);
+    if (found != tasks_.end()) found->first->refused(refusal);
+  });
   result = watch_signals();
   if (result < 0) return result;
   return control_watch_.start(loop_, control_.get(), EPOLLIN, [this](uint32_t) { control_ready(); });
@@ -102,7 +118,9 @@ void Supervisor::remove_owner() {
   unlink((runtime_dir_ + "/owners/" + owner_).c_str());
   // other owners may be about to put something into the folders that are empty
   if (rmdir((runtime_dir_ + "/owners").c_str()) < 0) return;
-  for (const char* folder : {"/records", "/containers", "/names", "/ids", "/networks", ""}) rmdir((runtime_dir_ + folder).c_str());
+  remove_empty_below(runtime_dir_ + "/members");
+  for (const char* folder : {"/members", "/records", "/containers", "/names", "/ids", "/networks", ""})
+    rmdir((runtime_dir_ + folder).c_str());
 }
 
 // The owner of a detached container is called as the container is.
@@ -182,6 +200,9 @@ void Supervisor::reap() {
     }
     if (known == processes_.end()) {
       waitpid(info.si_pid, nullptr, __WALL);
+      if (info.si_pid == names_.pid()) names_.ended();
+      if (relay_.has(info.si_pid)) relay_.ended(info.si_pid);
+      if (pasta_.has(info.si_pid)) pasta_.ended(info.si_pid);
       if (info.si_pid != watchdog_.pid()) continue;
       watchdog_.forget();
       // one that exits can't work, and may do so again
@@ -232,7 +253,7 @@ void Supervisor::watch_all_later() {
 
 bool Supervisor::is_unknown_child(pid_t pid) const {
   siginfo_t info{};
-  return pid > 0 && pid != watchdog_.pid() && processes_.count(pid) == 0 &&
+  return pid > 0 && pid != watchdog_.pid() && pid != names_.pid() && !relay_.has(pid) && !pasta_.has(pid) && processes_.count(pid) == 0 &&
          sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) == 0;
 }
 

@@ -8,6 +8,9 @@
 #include <vector>
 
 #include "../kernel/loop.h"
+#include "../modes/served_names.h"
+#include "../modes/served_pasta.h"
+#include "../modes/served_relay.h"
 #include "../modes/watchdog_process.h"
 #include "../wire/message.h"
 #include "client.h"
@@ -54,6 +57,9 @@ class Supervisor {
   // The shim's own executable, for children: see modes/init.h.
   int executable() const { return executable_.get(); }
   Reserve& reserve() { return reserve_; }
+  ServedNames& names() { return names_; }
+  ServedRelay& relay() { return relay_; }
+  ServedPasta& pasta() { return pasta_; }
   Notices& notices() { return notices_; }
   Upgrade& upgrade() { return upgrade_; }
   Task* new_task(const Listener& starter);
@@ -97,6 +103,9 @@ class Supervisor {
   Reserve reserve_;
   Notices notices_;
   Watchdog watchdog_;
+  ServedNames names_{loop_};
+  ServedRelay relay_{loop_};
+  ServedPasta pasta_{loop_};
   Timer watch_again_;
   Upgrade upgrade_{*this};
   Listener asker_;  // for answer_upgrade()

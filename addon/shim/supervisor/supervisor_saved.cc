@@ -50,6 +50,15 @@ void Supervisor::save(Saved& to, const Listener& asker) const {
   Saved notices = to.inner();
   notices_.save(notices, number_of);
   to.add("notices", notices);
+  Saved names = to.inner();
+  names_.save(names);
+  to.add("names", names);
+  Saved relay = to.inner();
+  relay_.save(relay);
+  to.add("relay", relay);
+  Saved pasta = to.inner();
+  pasta_.save(pasta);
+  to.add("pasta", pasta);
 }
 
 int Supervisor::find(const Found& found, int error) {
@@ -105,6 +114,9 @@ int Supervisor::find_tasks(const Found& found) {
     result = std::min(result, raw->find(item, translation, clients));
   }
   keep_all_watched();
+  for (const Found& item : found.list("names")) names_.find(item, executable());
+  for (const Found& item : found.list("relay")) relay_.find(item, executable());
+  for (const Found& item : found.list("pasta")) pasta_.find(item);
   for (const Found& item : found.list("notices")) notices_.find(item, clients);
   const uint64_t asker = found.number("asker", clients.size());
   if (asker < clients.size()) asker_ = {clients[asker], static_cast<uint32_t>(found.number("asker id"))};

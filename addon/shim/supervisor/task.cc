@@ -30,6 +30,10 @@ Task::Task(Supervisor& supervisor, const Listener& starter, uint32_t key)
           supervisor.loop(), context_, [this](const Listener& to, Message message) { listeners_.answer(to, std::move(message)); },
           [this](pid_t pid) { supervisor_.watch_process(pid, this); }) {
   context_.executable = supervisor.executable();
+  context_.names = &supervisor.names();
+  context_.relay = &supervisor.relay();
+  context_.pasta = &supervisor.pasta();
+  context_.served_id = key;
   if (starter.client != nullptr) listeners_.add(starter);
 }
 

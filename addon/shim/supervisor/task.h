@@ -44,6 +44,8 @@ class Task {
   Task(const Task&) = delete;
   Task& operator=(const Task&) = delete;
 
+  // A connection of its programs, or a question about a name.
+  void refused(const egress::Refusal& refusal) { listeners_.tell(refused_event(refusal)); }
   uint32_t key() const { return key_; }
   pid_t pid() const { return run_.first; }
   // The pidfd of its first process, where only the watchdog ends that one when the shim dies (modes/watchdog.h); else -1.

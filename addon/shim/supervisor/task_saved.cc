@@ -61,6 +61,7 @@ void Task::save(Saved& to, const std::function<uint64_t(const Client&)>& number_
     if (fd >= 0) to.add("descriptors", to.inner().number("slot", slot).fd("fd", fd));
   }
   to.text("outputs", outputs_).number("output count", context_.output_count).number("words alone", context_.words_alone ? 1 : 0);
+  for (const auto& [key, steps] : context_.kept.all()) to.add("kept steps", to.inner().number("key", key).text("steps", steps));
   to.fd("channel", channel_.get());
   for (const pid_t pid : processes_) to.add("processes", to.inner().number("pid", static_cast<uint64_t>(pid)));
   Saved pump = to.inner();
@@ -121,6 +122,11 @@ int Task::find(const Found& found, const Translation& translation, const std::ve
   // what undoes the task, and what starts it again, must be there when its time comes
   const uint64_t state = found.number("state");
   if (state == kSavedKept ? !are_known(plan_.removal) : !is_known(plan_, state == kSavedParked)) return -ENOTSUP;
+  for (const Found& item : found.list("kept steps")) {
+    std::string steps = item.text("steps");
+    if (!translation.list(steps.data(), steps.size()) || !are_known({steps.data(), steps.size()})) return -ENOTSUP;
+    context_.kept.put(item.number("key"), {steps.data(), static_cast<uint32_t>(steps.size())});
+  }
   int result = find_slots(found);
   if (result < 0) return result;
   told_started_ = flag("told started");

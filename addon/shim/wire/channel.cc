@@ -7,8 +7,7 @@
 #include <cstring>
 #include <utility>
 
-#include "../kernel/ancillary.h"
-#include "../kernel/receive_packet.h"
+#include "../kernel/packet.h"
 
 namespace nacelle {
 namespace {
@@ -35,39 +34,18 @@ int refuse_descriptors(int shim) {
 }
 
 int send_message(int channel, const ChannelMessage& message, const int* fds, size_t count) {
-  if (count > kMaxChannelFds) return -E2BIG;
-  iovec part{const_cast<ChannelMessage*>(&message), offsetof(ChannelMessage, text) + std::strlen(message.text) + 1};
-  Ancillary<kMaxChannelFds> room{};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  put_descriptors(header, room, fds, count);
-  ssize_t sent;
-  do {
-    sent = sendmsg(channel, &header, MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  return sent < 0 ? -errno : 0;
+  return send_packet<kMaxChannelFds>(channel, &message, offsetof(ChannelMessage, text) + std::strlen(message.text) + 1, fds, count);
 }
 
 int receive_message(int channel, ChannelMessage& message, unique_fd* fds, size_t& count, int& sender) {
   message = ChannelMessage{};
-  count = 0;
-  sender = 0;
-  iovec part{&message, sizeof message};
-  Ancillary<kMaxChannelFds> room{};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = room.bytes;
-  header.msg_controllen = sizeof room.bytes;
-  const ssize_t size = receive_packet(channel, header, 0);
-  if (size <= 0) return static_cast<int>(size);
-  take_descriptors(header, [fds, &count](unique_fd fd) {
-    if (count < kMaxChannelFds) fds[count++] = std::move(fd);
-  });
-  sender = sender_of(header);
+  Packet<kMaxChannelFds> packet = receive_packet<kMaxChannelFds>(channel, &message, sizeof message, 0);
+  sender = packet.sender;
+  count = packet.count;
+  for (size_t i = 0; i < count; ++i) fds[i] = std::move(packet.fds[i]);
+  if (packet.size <= 0) return static_cast<int>(packet.size);
   message.text[sizeof message.text - 1] = '\0';
-  return static_cast<size_t>(size) > offsetof(ChannelMessage, text) ? 1 : -EBADMSG;
+  return static_cast<size_t>(packet.size) > offsetof(ChannelMessage, text) ? 1 : -EBADMSG;
 }
 
 }  // namespace nacelle

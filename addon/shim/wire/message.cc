@@ -5,10 +5,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
-#include "../kernel/ancillary.h"
 #include "../kernel/memfd.h"
-#include "../kernel/receive_packet.h"
+#include "../kernel/packet.h"
 
 namespace nacelle {
 namespace {
@@ -25,20 +25,14 @@ int read_body(int fd, uint32_t size, std::string& out) {
 
 int receive(int socket, Message& message) {
   static char buffer[sizeof(Header) + kInlineBody];
-  iovec part{buffer, sizeof buffer};
-  Ancillary<kMaxDescriptors> room{};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = room.bytes;
-  header.msg_controllen = sizeof room.bytes;
-  const ssize_t size = receive_packet(socket, header, MSG_DONTWAIT);
+  Packet<kMaxDescriptors> packet = receive_packet<kMaxDescriptors>(socket, buffer, sizeof buffer);
+  const ssize_t size = packet.size;
   if (size <= 0) return static_cast<int>(size);
   message = Message{};
-  take_descriptors(header, [&message](unique_fd fd) { message.fds.push_back(std::move(fd)); });
+  message.fds.assign(std::make_move_iterator(packet.fds), std::make_move_iterator(packet.fds + packet.count));
   Header head{};
-  if (static_cast<size_t>(size) < sizeof head || (header.msg_flags & MSG_TRUNC) != 0) return -EPROTO;
-  message.cut = (header.msg_flags & MSG_CTRUNC) != 0;
+  if (static_cast<size_t>(size) < sizeof head || packet.is_cut) return -EPROTO;
+  message.cut = packet.lacks_fds;
   std::memcpy(&head, buffer, sizeof head);
   if (head.version != kProtocolVersion) return -EPROTO;
   message.type = head.type;
@@ -58,27 +52,18 @@ int receive(int socket, Message& message) {
 int send(int socket, Message& message) {
   Header head{kProtocolVersion, message.type, message.id, static_cast<uint32_t>(message.body.size()), 0};
   iovec parts[2] = {{&head, sizeof head}, {message.body.data(), message.body.size()}};
-  msghdr header{};
-  header.msg_iov = parts;
-  header.msg_iovlen = 2;
+  size_t count = 2;
   unique_fd memfd;
   std::vector<int> raw;
   if (message.body.size() > kInlineBody) {
     const int result = sealed_memfd(message.body.data(), message.body.size(), memfd);
     if (result < 0) return result;
     head.flags = kBodyInMemfd;
-    header.msg_iovlen = 1;
+    count = 1;
     raw.push_back(memfd.get());
   }
   for (const unique_fd& fd : message.fds) raw.push_back(fd.get());
-  if (raw.size() > static_cast<size_t>(kMaxDescriptors)) return -E2BIG;
-  Ancillary<kMaxDescriptors> room{};
-  put_descriptors(header, room, raw.data(), raw.size());
-  ssize_t sent;
-  do {
-    sent = sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
-  } while (sent < 0 && errno == EINTR);
-  return sent < 0 ? -errno : 0;
+  return send_packet<kMaxDescriptors>(socket, parts, count, raw.data(), raw.size(), MSG_DONTWAIT);
 }
 
 }  // namespace nacelle

@@ -107,6 +107,7 @@ enum class Event : uint16_t {
   kHealth,
   kDenied,
   kAhead,
+  kRefused,
   kWelcome = 256,
   kListed,
   kAttached,

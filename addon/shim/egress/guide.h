@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "../kernel/loop.h"
+#include "../kernel/unique_fd.h"
+#include "../names/answers.h"
+#include "../names/service.h"
+#include "../names/shares.h"
+#include "fake_addresses.h"
+#include "policy.h"
+#include "reach.h"
+#include "refusals.h"
+
+namespace nacelle::egress {
+
+// What one container hears about names, and where its connections are meant to go.
+class Guide {
+ public:
+  // `start`: where the addresses that stand for names begin.
+  Guide(Loop& loop, names::Shares& connections, uint64_t owner, std::shared_ptr<const Policy> policy, bool has_ipv6, uint32_t start,
+        Refusals::Told told);
+  ~Guide();
+  Guide(const Guide&) = delete;
+  Guide& operator=(const Guide&) = delete;
+  // Takes the sockets at which the container asks about names: a bound one of UDP and a listening one of TCP. 0 or -errno.
+  int start(unique_fd udp, unique_fd tcp);
+
+  // Where an accepted connection is to go. False when the list does not allow that, which has been told then.
+  bool find_goal(int client, Goal& goal);
+  Refusals& refusals() { return refusals_; }
+
+ private:
+  class Answers;
+
+  const std::shared_ptr<const Policy> policy_;
+  FakeAddresses addresses_;
+  Refusals refusals_;
+  const std::shared_ptr<names::Service> service_;
+};
+
+}  // namespace nacelle::egress

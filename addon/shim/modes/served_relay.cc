@@ -1,0 +1,231 @@
+#include "served_relay.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "relay.h"
+
+namespace nacelle {
+namespace {
+
+using relay::RequestKind;
+
+// How long the processes stay that serve nobody: programs run one container after the other.
+constexpr uint64_t kLinger = 1000 * kMillisecond;
+
+relay::Request request_of(RequestKind kind, uint64_t socket) {
+  relay::Request request;
+  request.kind = kind;
+  request.socket = socket;
+  return request;
+}
+
+}  // namespace
+
+int ServedRelay::serve(int executable, uint64_t id, std::vector<RelayedSocket> sockets) {
+  const uint64_t before = last_;
+  for (RelayedSocket& socket : sockets) add(served_by(id, std::move(socket)));
+  return serve_since(executable, before);
+}
+
+int ServedRelay::guide(int executable, uint64_t id, GuidedSockets sockets) {
+  const uint64_t before = last_;
+  add(served_by(id, std::move(sockets)));
+  return serve_since(executable, before);
+}
+
+int ServedRelay::serve_since(int executable, uint64_t before) {
+  executable_ = executable;
+  // one that begins now is told of all
+  const bool is_there = connector_.pid() != 0;
+  const int result = start();
+  for (uint64_t number = before + 1; number <= last_; ++number) {
+    if (result < 0) sockets_.erase(number);
+    if (result == 0 && is_there) tell_connector(number);
+  }
+  return result;
+}
+
+ServedRelay::Served ServedRelay::served_by(uint64_t owner, RelayedSocket socket) {
+  Served served;
+  served.owner = owner;
+  served.slot = socket.slot;
+  served.fds.push_back(std::make_shared<const unique_fd>(std::move(socket.fd)));
+  served.to = std::move(socket.to);
+  return served;
+}
+
+ServedRelay::Served ServedRelay::served_by(uint64_t owner, GuidedSockets sockets) {
+  Served served;
+  served.owner = owner;
+  served.has_list = true;
+  served.has_ipv6 = sockets.has_ipv6;
+  served.rules = std::move(sockets.rules);
+  for (unique_fd& fd : sockets.listening) served.fds.push_back(std::make_shared<const unique_fd>(std::move(fd)));
+  for (unique_fd* fd : {&sockets.udp, &sockets.tcp}) served.fds.push_back(std::make_shared<const unique_fd>(std::move(*fd)));
+  return served;
+}
+
+void ServedRelay::stop(uint64_t id, int64_t first, int64_t last) {
+  datagrams_.stop(id, first, last);
+  bool has_stopped = false;
+  for (auto item = sockets_.begin(); item != sockets_.end();) {
+    const Served& served = item->second;
+    if (served.owner != id || served.slot < first || served.slot > last) {
+      ++item;
+      continue;
+    }
+    for (RelayProcess* process : {&relay_, &connector_}) {
+      process->drop(item->first);
+      process->ask(request_of(RequestKind::kStop, item->first), {});
+    }
+    item = sockets_.erase(item);
+    has_stopped = true;
+  }
+  if (!has_stopped || !sockets_.empty()) return;
+  idle_.start(loop_, monotonic_ns() + kLinger, [this] {
+    if (!sockets_.empty()) return;
+    // their sockets are closed, so they end
+    relay_.forget();
+    connector_.forget();
+  });
+}
+
+void ServedRelay::ended(pid_t pid) {
+  if (pid == relay_.pid()) relay_.forget();
+  if (pid == connector_.pid()) connector_.forget();
+  if (datagrams_.has(pid)) return datagrams_.ended();
+  if (!sockets_.empty()) start_later();
+}
+
+// Connections wait in their sockets meanwhile.
+void ServedRelay::start_later() {
+  again_.start(loop_, monotonic_ns() + pause_.next(), [this] {
+    if (!sockets_.empty() && start() < 0) start_later();
+  });
+}
+
+// Starts what is not there. Each process hears its requests in their order, so the connector knows where connections may go before the
+// relay can ask it for one.
+int ServedRelay::start() {
+  if (relay_.pid() != 0 && connector_.pid() != 0) return 0;
+  int result = connector_.pid() == 0 ? start_connector() : 0;
+  if (result == 0) result = join();
+  return result;
+}
+
+int ServedRelay::start_connector() {
+  const auto told = [this](const relay::RequestAnswer& answer) {
+    if (answer.kind == 0) return stands(answer);
+    const auto found = sockets_.find(answer.socket);
+    const bool is_known =
+        answer.kind == static_cast<uint32_t>(RequestKind::kAllow) || answer.kind == static_cast<uint32_t>(RequestKind::kList);
+    if (!is_known || found == sockets_.end() || answer.result < 0) return;
+    if (!std::exchange(found->second.is_allowed, true)) tell_relay(answer.socket);
+  };
+  const int result = connector_.start(executable_, kConnectorName, told, [](uint64_t, const egress::Refusal&) {});
+  if (result < 0) return result;
+  for (const auto& entry : sockets_) tell_connector(entry.first);
+  return 0;
+}
+
+void ServedRelay::stands(const relay::RequestAnswer& ready) {
+  if (ready.result == 0) pause_.begin_anew();
+}
+
+int ServedRelay::start_relay() {
+  const auto told = [this](const relay::RequestAnswer& answer) {
+    if (answer.kind == 0) return stands(answer);
+    // whoever can't be served hears that at once, and does not wait. ENOENT: what was to be stopped had never begun
+    if (answer.result >= 0 || answer.result == -ENOENT || sockets_.erase(answer.socket) == 0) return;
+    connector_.ask(request_of(RequestKind::kStop, answer.socket), {});
+  };
+  const auto refused = [this](uint64_t socket, const egress::Refusal& refusal) {
+    const auto found = sockets_.find(socket);
+    if (found != sockets_.end() && refused_) refused_(found->second.owner, refusal);
+  };
+  const int result = relay_.start(executable_, kRelayName, told, refused);
+  if (result < 0) return result;
+  for (const auto& [number, served] : sockets_) {
+    if (served.is_allowed) tell_relay(number);
+  }
+  return 0;
+}
+
+// Gives each of the two a socket to the other.
+int ServedRelay::join() {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
+  const auto ours = std::make_shared<const unique_fd>(pair[0]), theirs = std::make_shared<const unique_fd>(pair[1]);
+  const int result = relay_.pid() == 0 ? start_relay() : 0;
+  if (result < 0) return result;
+  connector_.ask(request_of(RequestKind::kPeer, 0), {ours});
+  relay_.ask(request_of(RequestKind::kPeer, 0), {theirs});
+  return 0;
+}
+
+void ServedRelay::tell_connector(uint64_t number) {
+  const Served& served = sockets_.at(number);
+  relay::Request request = request_of(served.has_list ? RequestKind::kList : RequestKind::kAllow, number);
+  request.endpoints = served.to;
+  request.rules = served.rules;
+  connector_.ask(request, {});
+}
+
+void ServedRelay::tell_relay(uint64_t number) {
+  const Served& served = sockets_.at(number);
+  relay::Request request = request_of(served.has_list ? RequestKind::kGuide : RequestKind::kServe, number);
+  request.owner = served.owner;
+  request.endpoints = served.to;
+  request.has_ipv6 = served.has_ipv6;
+  request.rules = served.rules;
+  relay_.ask(request, served.fds);
+}
+
+void ServedRelay::save(Saved& to) const {
+  for (const auto& entry : sockets_) {
+    const Served& served = entry.second;
+    Saved item = to.inner();
+    std::string endpoints;
+    Writer writer(endpoints);
+    relay::write_endpoints(writer, served.to);
+    item.number("owner", served.owner).number("slot", static_cast<uint64_t>(served.slot)).text("to", endpoints);
+    item.number("list", served.has_list ? 1 : 0).number("ipv6", served.has_ipv6 ? 1 : 0);
+    for (const auto& fd : served.fds) {
+      Saved one = to.inner();
+      one.fd("fd", fd->get());
+      item.add("fds", one);
+    }
+    for (const std::string& rule : served.rules) {
+      Saved one = to.inner();
+      one.text("rule", rule);
+      item.add("rules", one);
+    }
+    to.add("sockets", item);
+  }
+  Saved datagrams = to.inner();
+  datagrams_.save(datagrams);
+  to.add("datagrams", datagrams);
+}
+
+void ServedRelay::find(const Found& found, int executable) {
+  executable_ = executable;
+  for (const Found& item : found.list("sockets")) {
+    Served served;
+    served.owner = item.number("owner");
+    served.slot = static_cast<int64_t>(item.number("slot", static_cast<uint64_t>(kNoSlot)));
+    served.has_list = item.number("list") != 0;
+    served.has_ipv6 = item.number("ipv6") != 0;
+    for (const Found& one : item.list("fds")) served.fds.push_back(std::make_shared<const unique_fd>(one.fd("fd")));
+    for (const Found& one : item.list("rules")) served.rules.push_back(one.text("rule"));
+    const std::string endpoints = item.text("to");
+    Reader reader(endpoints.data(), endpoints.size());
+    if (relay::read_endpoints(reader, served.to)) add(std::move(served));
+  }
+  if (!sockets_.empty() && start() < 0) start_later();
+  for (const Found& item : found.list("datagrams")) datagrams_.find(item, executable);
+}
+
+}  // namespace nacelle

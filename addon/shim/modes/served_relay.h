@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "../kernel/loop.h"
+#include "../kernel/unique_fd.h"
+#include "../wire/saved.h"
+#include "relay_process.h"
+#include "restart_pause.h"
+#include "served_datagrams.h"
+
+namespace nacelle {
+
+// What has no slot: the sockets in a container's network.
+constexpr int64_t kNoSlot = -1;
+
+// A listening socket, and where what it accepts goes: to the first that takes it, and nowhere else. It is in a container's network, or a
+// published port, which the task has in a slot too.
+struct RelayedSocket {
+  unique_fd fd;
+  std::vector<relay::Endpoint> to;
+  int64_t slot = kNoSlot;
+};
+
+// The sockets of a container whose connections go where its list allows (egress/policy.h): one or two that listen, and those at which it
+// asks about names.
+struct GuidedSockets {
+  std::vector<unique_fd> listening;
+  unique_fd udp, tcp;
+  bool has_ipv6 = false;
+  std::vector<std::string> rules;
+};
+
+// The streams of the shim's containers, carried by two processes (relay.h), which are there while one of them has a socket. The sockets are
+// the shim's too: when a process dies another one goes on with them, and with the connections that wait there. Streams end with the relay,
+// and go on without the connector.
+class ServedRelay {
+ public:
+  explicit ServedRelay(Loop& loop) : loop_(loop), relay_(loop), connector_(loop), datagrams_(loop) {}
+
+  // Serves these sockets of the task of this number, beside those that are served for it already. 0 or -errno: then none of them is.
+  int serve(int executable, uint64_t id, std::vector<RelayedSocket> sockets);
+  int guide(int executable, uint64_t id, GuidedSockets sockets);
+  // What the task has in the slots from `first` to `last`, of both kinds.
+  void stop(uint64_t id, int64_t first, int64_t last);
+  // Published ports of UDP.
+  ServedDatagrams& datagrams() { return datagrams_; }
+  // What the task of a number was refused.
+  using Refused = std::function<void(uint64_t id, const egress::Refusal&)>;
+  void when_refused(Refused refused) { refused_ = std::move(refused); }
+
+  // Whether the pid is one of the processes.
+  bool has(pid_t pid) const { return pid > 0 && (pid == relay_.pid() || pid == connector_.pid() || datagrams_.has(pid)); }
+  // One of the processes has ended, and was reaped.
+  void ended(pid_t pid);
+
+  // For the shim that takes over, which has processes of its own; those that were there go on until their streams have ended.
+  void save(Saved& to) const;
+  void find(const Found& found, int executable);
+
+ private:
+  struct Served {
+    uint64_t owner = 0;
+    int64_t slot = kNoSlot;
+    RelayProcess::Descriptors fds;
+    std::vector<relay::Endpoint> to;
+    bool has_list = false, has_ipv6 = false;
+    std::vector<std::string> rules;
+    bool is_allowed = false;  // the connector knows
+  };
+  void add(Served served) { sockets_.emplace(++last_, std::move(served)); }
+  int serve_since(int executable, uint64_t before);
+  static Served served_by(uint64_t owner, RelayedSocket socket);
+  static Served served_by(uint64_t owner, GuidedSockets sockets);
+  int start();
+  int start_connector();
+  int start_relay();
+  int join();
+  void start_later();
+  void stands(const relay::RequestAnswer& ready);
+  void tell_connector(uint64_t number);
+  void tell_relay(uint64_t number);
+
+  Loop& loop_;
+  int executable_ = -1;
+  std::unordered_map<uint64_t, Served> sockets_;  // by numbers that are given once
+  uint64_t last_ = 0;
+  RelayProcess relay_, connector_;
+  ServedDatagrams datagrams_;
+  Refused refused_;
+  Timer again_, idle_;
+  RestartPause pause_;
+};
+
+}  // namespace nacelle

@@ -1,0 +1,99 @@
+#include "streams.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <utility>
+
+namespace nacelle::relay {
+
+Streams::Streams(Loop& loop, size_t most, std::function<void()> ended)
+    : loop_(loop),
+      most_(most),
+      ended_(std::move(ended)),
+      dialer_(loop, [this](const DialAnswer& answer, unique_fd socket) { connected(answer, std::move(socket)); }) {}
+
+void Streams::connected(const DialAnswer& answer, unique_fd socket) {
+  const auto found = streams_.find(answer.stream);
+  if (found == streams_.end()) return;
+  const Item& item = found->second;
+  // what is not there or does not answer is nobody's refusal
+  if (item.guide && (answer.result == -EACCES || answer.result == -EPERM)) {
+    const std::string address(reinterpret_cast<const char*>(answer.address), std::min<size_t>(answer.address_size, sizeof answer.address));
+    item.guide->refusals().tell({item.goal.name, address, item.goal.port, 0});
+  }
+  item.stream->connected(answer.result, std::move(socket));
+}
+
+bool Streams::make_room(uint64_t owner) {
+  if (count_ < most_) return true;
+  const auto most = std::max_element(counts_.begin(), counts_.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto own = counts_.find(owner);
+  if (most == counts_.end() || most->second <= (own == counts_.end() ? 0 : own->second) + 1) return false;
+  longest_idle(most->first).reset();
+  return true;
+}
+
+Stream& Streams::longest_idle(uint64_t owner) {
+  Stream* found = nullptr;
+  for (const auto& entry : streams_) {
+    const Item& item = entry.second;
+    if (item.owner == owner && (found == nullptr || item.stream->active_at() < found->active_at())) found = item.stream.get();
+  }
+  return *found;
+}
+
+void Streams::add(uint64_t owner, uint64_t socket, unique_fd client, std::vector<Endpoint> to) {
+  add({owner, socket, nullptr, {}, nullptr}, std::move(client), std::move(to), nullptr);
+}
+
+void Streams::add(uint64_t owner, uint64_t socket, unique_fd client, egress::Goal goal, std::shared_ptr<egress::Guide> guide) {
+  Stream::Admit admit;
+  if (!goal.name.empty()) {
+    const auto check = std::make_shared<egress::OpeningCheck>(goal.name, goal.port);
+    admit = [check, guide, goal](int fd, bool has_ended) {
+      const egress::Admission admission = check->look(fd, has_ended);
+      const std::string& other = check->other_name();
+      if (admission == egress::Admission::kRefuse) guide->refusals().tell({other.empty() ? goal.name : other, {}, goal.port, 0});
+      return admission;
+    };
+  }
+  const Endpoint to{goal.address, goal.port};
+  add({owner, socket, nullptr, std::move(goal), std::move(guide)}, std::move(client), {to}, std::move(admit));
+}
+
+void Streams::add(Item item, unique_fd client, std::vector<Endpoint> to, Stream::Admit admit) {
+  const uint64_t number = ++last_;
+  const auto dial = [this, number, owner = item.owner, socket = item.socket, name = item.goal.name](const Endpoint& endpoint) {
+    dialer_.dial(owner, {number, socket, endpoint, name});
+  };
+  Stream::Calls calls{dial, std::move(admit), [this, number] { remove(number); }};
+  item.stream = std::make_unique<Stream>(loop_, pool_, std::move(client), std::move(to), std::move(calls));
+  Stream& added = *item.stream;
+  ++counts_[item.owner];
+  ++count_;
+  streams_.emplace(number, std::move(item));
+  added.start();
+}
+
+void Streams::remove(uint64_t number) {
+  const auto found = streams_.find(number);
+  dialer_.forget(number);
+  const auto count = counts_.find(found->second.owner);
+  if (--count->second == 0) counts_.erase(count);
+  --count_;
+  // the stream is just being called
+  const std::shared_ptr<Stream> kept = std::move(found->second.stream);
+  streams_.erase(found);
+  loop_.later([this, kept] { ended_(); });
+}
+
+void Streams::end_all(uint64_t socket) {
+  std::vector<Stream*> all;
+  for (const auto& entry : streams_) {
+    if (entry.second.socket == socket) all.push_back(entry.second.stream.get());
+  }
+  for (Stream* stream : all) stream->reset();
+}
+
+}  // namespace nacelle::relay
