@@ -174,6 +174,44 @@ export class ImageError extends NacelleError {
   }
 }
 
+/**
+ * A plugin of CNI has failed. `code`: ERR_CNI_REFUSED (its error result), ERR_CNI_ENDED (it died, failed without one, or is in no folder any more),
+ * ERR_CNI_TIMEOUT, ERR_CNI_OUTPUT (it printed what can't be understood). After a failed ADD all plugins of the network were told DEL.
+ */
+export class CniError extends NacelleError {
+  override readonly name = 'CniError';
+  /** Its `type` in the configuration. */
+  readonly plugin: string;
+  /** The executable; '' where no folder has it. */
+  readonly path: string;
+  /** 'ADD', 'DEL', 'CHECK', 'GC', 'STATUS' or 'VERSION'. */
+  readonly command: string;
+  /** The number in the plugin's error result (SPEC.md, section 5: up to 99 they are the specification's); `null` where it printed none. */
+  readonly pluginCode: number | null;
+  /** What the error result, or standard error, says beyond the message. */
+  readonly details: string | null;
+
+  constructor(
+    message: string,
+    options: {
+      code: 'ERR_CNI_REFUSED' | 'ERR_CNI_OUTPUT' | 'ERR_CNI_TIMEOUT' | 'ERR_CNI_ENDED';
+      plugin: string;
+      path: string;
+      command: string;
+      pluginCode?: number | null;
+      details?: string | null;
+      cause?: unknown;
+    },
+  ) {
+    super(message, options);
+    this.plugin = options.plugin;
+    this.path = options.path;
+    this.command = options.command;
+    this.pluginCode = options.pluginCode ?? null;
+    this.details = options.details ?? null;
+  }
+}
+
 /** An option is wrong: unknown, of the wrong type, or impossible beside another. Nothing was made. */
 export function invalidOption(option: string, problem: string, cause?: unknown): NacelleError {
   return new NacelleError(`option ${option}: ${problem}`, { code: 'ERR_INVALID_OPTION', ...(cause === undefined ? {} : { cause }) });

@@ -11,6 +11,8 @@ import { detachFeature } from './detach-feature.js';
 import { type Feature, lacking, refused, works } from './feature.js';
 import { folderQuota } from './folder-quota.js';
 import { landlockFeature } from './landlock-abi.js';
+import { linkFeature } from './link-feature.js';
+import { pastaFeature } from './pasta-feature.js';
 import { findProgram } from './programs.js';
 import { noRootless, type RootlessFeature, rootlessFeature } from './rootless-features.js';
 
@@ -34,13 +36,11 @@ export interface Features {
   readonly seccomp: Feature;
   /** What `isolation: 'landlock'` needs, with the version of its ABI: 1 to 7 (Linux 5.13 to 6.15) differ in what they confine. */
   readonly landlock: Feature & { readonly abi: number | null };
-  /** By the values of the option `network`. */
-  readonly network: Readonly<Record<'none' | 'host' | 'bridge' | 'pasta', Feature>>;
+  /** By the values of the option `network`, and the drivers of `Network.create` but for plugins of CNI, which that looks for itself. */
+  readonly network: Readonly<Record<'none' | 'host' | 'bridge' | 'pasta' | 'macvlan' | 'ipvlan' | 'vxlan', Feature>>;
   /** Programs of the host that some option needs; nothing else of nacelle needs any. */
   readonly binaries: Readonly<Record<string, Feature>>;
 }
-
-const LATER = lacking('it comes in a later version');
 
 /** The Debian package of each. */
 const BINARIES = { pasta: 'passt', newuidmap: 'uidmap', newgidmap: 'uidmap' } as const;
@@ -53,8 +53,13 @@ export async function features(): Promise<Features> {
   const shim = tryShim();
   const when = (attempt: () => Promise<Feature>): Promise<Feature> => (shim.available ? attempt() : Promise.resolve(shim));
   const cgroup = shim.available ? await cgroupFeatures().catch((error: unknown) => noGroups(refused(error))) : noGroups(shim);
-  const [namespaces, detach, rootless, seccomp, landlock] = await Promise.all([
+  const [namespaces, bridge, macvlan, ipvlan, vxlan, pasta, detach, rootless, seccomp, landlock] = await Promise.all([
     Promise.all(namespaceTypes.map(async (type) => [type, await when(() => tryNamespace(type))] as const)),
+    when(bridgeFeature),
+    when(() => linkFeature('macvlan')),
+    when(() => linkFeature('ipvlan')),
+    when(() => linkFeature('vxlan')),
+    when(pastaFeature),
     when(detachFeature),
     shim.available ? rootlessFeature(cgroup).catch((error: unknown) => noRootless(refused(error))) : noRootless(shim),
     // struct sock_filter: return SECCOMP_RET_ALLOW
@@ -62,6 +67,7 @@ export async function features(): Promise<Features> {
     shim.available ? landlockFeature() : { ...shim, abi: null },
   ]);
   const byType = Object.fromEntries(namespaces) as Record<NamespaceType, Feature>;
+  const bridges = byType.net.available ? bridge : byType.net;
   return {
     namespaces: byType,
     cgroup,
@@ -71,7 +77,15 @@ export async function features(): Promise<Features> {
     rootless,
     seccomp,
     landlock,
-    network: { none: byType.net, host: shim, bridge: bridgeFeature(byType.net), pasta: LATER },
+    network: {
+      none: byType.net,
+      host: shim,
+      bridge: bridges,
+      macvlan: bridges.available ? macvlan : bridges,
+      ipvlan: bridges.available ? ipvlan : bridges,
+      vxlan: bridges.available ? vxlan : bridges,
+      pasta: byType.net.available ? pasta : byType.net,
+    },
     binaries: Object.fromEntries(
       Object.entries(BINARIES).map(([name, debian]) => [
         name,

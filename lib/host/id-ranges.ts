@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode, NacelleError } from '../errors.js';
 import { endOf, type Holding, hold } from '../native/host-work.js';
+import { listIfThere, readIfThere } from '../native/read-if-there.js';
 import { runtimeDir } from '../native/runtime-dir.js';
 import { ownShim } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
@@ -43,7 +44,7 @@ function idsFolder(): string {
 export async function leaseIds(id: string): Promise<IdLease> {
   const pool = idPool({ uid: rangeFile('/etc/subuid'), gid: rangeFile('/etc/subgid') });
   attempt(`make ${idsFolder()}`, () => mkdirSync(idsFolder(), { recursive: true, mode: 0o700 }));
-  const taken = new Set(namesIn(idsFolder()).map(rangeOf));
+  const taken = new Set(listIfThere(idsFolder()).map(rangeOf));
   for (const start of pool.starts) {
     if (taken.has(String(start))) continue;
     const lease = await take(start, id);
@@ -82,7 +83,7 @@ async function take(start: number, id: string): Promise<IdLease | null> {
   const release = (): void => {
     try {
       // at once: the shim's undo then finds nothing left
-      if (contentOf(path) === id) rmSync(path, { force: true });
+      if (readIfThere(path) === id) rmSync(path, { force: true });
       dropRecord(forget);
     } catch {
       // what this process can't do now, for want of a descriptor for instance, the undo does
@@ -92,7 +93,7 @@ async function take(start: number, id: string): Promise<IdLease | null> {
   };
   try {
     // whoever had the range may have made its claim since we looked
-    if (namesIn(idsFolder()).some((other) => other.startsWith(`${start}.`))) {
+    if (listIfThere(idsFolder()).some((other) => other.startsWith(`${start}.`))) {
       release();
       return null;
     }
@@ -101,22 +102,4 @@ async function take(start: number, id: string): Promise<IdLease | null> {
     throw error;
   }
   return { start, claim: `${path}.${id}`, release };
-}
-
-/** A file that is missing has no ranges. */
-function contentOf(path: string): string | null {
-  return attempt(`read ${path}`, () => unlessMissing(() => readFileSync(path, 'utf8'))) ?? null;
-}
-
-function namesIn(folder: string): string[] {
-  return attempt(`list ${folder}`, () => unlessMissing(() => readdirSync(folder))) ?? [];
-}
-
-function unlessMissing<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return null;
-    throw error;
-  }
 }

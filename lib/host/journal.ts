@@ -1,13 +1,15 @@
-import { constants, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { hasCode, isNacelleError, NacelleError } from '../errors.js';
+import { listIfThere } from '../native/read-if-there.js';
 import { runtimeDir } from '../native/runtime-dir.js';
 import { attempt, systemError } from '../native/system-errors.js';
-import { NETLINK_NETFILTER, NETLINK_ROUTE } from '../plan/constants.js';
+import { NETLINK_ROUTE } from '../plan/constants.js';
 import { NONE, type Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
-import { mountedOn, networkNamespacePath } from './locate.js';
+import { forwardingIn, leaveForwarding } from './forwarding.js';
+import { mountedOn, networkNamespacePath, ownNetworkNamespace } from './locate.js';
 
 /**
  * Something on the host whose name does not tell its owner, as the caller named it: from this record, whoever reaps after a dead owner
@@ -20,6 +22,8 @@ export type HostRecord =
   | { readonly kind: 'folder'; readonly path: string }
   /** A folder with all that is in it. */
   | { readonly kind: 'tree'; readonly path: string }
+  /** A file whose name is nobody else's. */
+  | { readonly kind: 'file'; readonly path: string }
   /** The file of a name, which may be another owner's: it has the id of whom the name belongs to. */
   | { readonly kind: 'name'; readonly path: string; readonly id: string }
   /** A cgroup with its processes, and those below it. */
@@ -35,15 +39,14 @@ export type HostRecord =
       readonly lock: string;
       readonly group: number;
       readonly namespace: number;
-    }
-  /** A table of nftables whose name is nobody else's, in the network namespace with this inode number. `family` is its NFPROTO_*. */
-  | { readonly kind: 'nftables'; readonly family: number; readonly table: string; readonly namespace: number };
+    };
 
 const schema: z.ZodType<HostRecord[]> = z.array(
   z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('mount'), path: z.string(), source: z.string() }),
     z.object({ kind: z.literal('folder'), path: z.string() }),
     z.object({ kind: z.literal('tree'), path: z.string() }),
+    z.object({ kind: z.literal('file'), path: z.string() }),
     z.object({ kind: z.literal('name'), path: z.string(), id: z.string() }),
     z.object({ kind: z.literal('group'), path: z.string() }),
     z.object({ kind: z.literal('links'), group: z.int().positive(), namespace: z.int().positive() }),
@@ -55,7 +58,6 @@ const schema: z.ZodType<HostRecord[]> = z.array(
       group: z.int().positive(),
       namespace: z.int().positive(),
     }),
-    z.object({ kind: z.literal('nftables'), family: z.int().positive(), table: z.string().min(1), namespace: z.int().positive() }),
   ]),
 );
 
@@ -69,7 +71,7 @@ export function recordsDir(owner: string): string {
 
 /** The names of those who have records. */
 export function recordOwners(): string[] {
-  return namesIn(join(runtimeDir(), 'records'));
+  return listIfThere(join(runtimeDir(), 'records'));
 }
 
 /**
@@ -127,7 +129,7 @@ export function keptSteps(owner: string, slots: Slots): Step[] {
 
 /** The files of an owner's records. */
 export function recordFiles(owner: string): string[] {
-  return namesIn(recordsDir(owner)).map((name) => join(recordsDir(owner), name));
+  return listIfThere(recordsDir(owner)).map((name) => join(recordsDir(owner), name));
 }
 
 /** The records in a file. A file that was cut off while it was written has none: nothing was made yet. */
@@ -178,6 +180,8 @@ function undoSteps(record: HostRecord, slots: Slots): Step[] {
       return [{ op: 'remove_folder', host: true, at: NONE, path: record.path, wait: 0 }];
     case 'tree':
       return [{ op: 'remove_tree', host: true, at: NONE, path: record.path }];
+    case 'file':
+      return [{ op: 'unlink', host: true, at: NONE, path: record.path }];
     case 'name':
       return [{ op: 'unlink_if', host: true, at: NONE, path: record.path, bytes: Buffer.from(record.id) }];
     case 'group':
@@ -187,44 +191,37 @@ function undoSteps(record: HostRecord, slots: Slots): Step[] {
       ];
     case 'links': {
       const { group, namespace } = record;
-      return netlinkSteps(namespace, NETLINK_ROUTE, slots, (socket) => ({ op: 'remove_links', host: true, socket, group }));
+      return linkSteps(namespace, slots, (socket) => ({ op: 'remove_links', host: true, socket, group }));
     }
     case 'use': {
       const { path, text, lock, group, namespace } = record;
       const leave = (socket: Slot): Step => ({ op: 'leave_bridge', host: true, socket, group, uses: dirname(path), lock });
       return [
         { op: 'unlink_if', host: true, at: NONE, path, bytes: Buffer.from(text) },
-        ...netlinkSteps(namespace, NETLINK_ROUTE, slots, leave),
+        // the shim was killed before it wrote the words: a file that another may have at this place is never empty
+        { op: 'unlink_if', host: true, at: NONE, path, bytes: Buffer.alloc(0) },
+        ...linkSteps(namespace, slots, leave),
+        // PATH is networks/NETNS/NAME@STORE/uses/USE; the settings of another namespace are put back by who is in that one
+        ...(namespace === ownNetworkNamespace() ? [leaveForwarding(forwardingIn(dirname(dirname(dirname(path)))))] : []),
       ];
-    }
-    case 'nftables': {
-      const { family, table, namespace } = record;
-      return netlinkSteps(namespace, NETLINK_NETFILTER, slots, (socket) => ({ op: 'remove_table', host: true, socket, family, table }));
     }
   }
 }
 
 /** A step with a netlink socket in that network namespace. What is in a namespace goes with it. */
-function netlinkSteps(namespace: number, protocol: number, slots: Slots, remove: (socket: Slot) => Step): Step[] {
+function linkSteps(namespace: number, slots: Slots, remove: (socket: Slot) => Step): Step[] {
   const path = networkNamespacePath(namespace);
   if (path === null) return [];
   const [ns, socket] = [slots.take(), slots.take()];
   return [
     { op: 'open', host: true, out: ns, at: NONE, path, flags: constants.O_RDONLY, mode: 0 },
-    { op: 'netlink_socket', host: true, out: socket, ns, protocol },
+    // the process may have ended since, and its pid be another's: the next reap looks for another path
+    { op: 'require_inode', host: true, slot: ns, path, inode: namespace },
+    { op: 'netlink_socket', host: true, out: socket, ns, protocol: NETLINK_ROUTE },
     remove(socket),
     { op: 'close', host: true, slot: socket },
     { op: 'close', host: true, slot: ns },
   ];
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw systemError(`list ${folder}`, error);
-  }
 }
 
 function isMissing(error: unknown): boolean {

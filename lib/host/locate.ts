@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { fstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { hasCode } from '../errors.js';
 import { attempt, systemError } from '../native/system-errors.js';
 import { isWithin, type MountInfo, parseMountInfo, visibleMounts } from './mountinfo.js';
@@ -17,6 +17,19 @@ export function networkNamespacePath(inode: number): string | null {
   const processes = attempt('list the processes', () => readdirSync('/proc')).filter((name) => /^\d+$/.test(name));
   const paths = ['self', ...processes].map((pid) => `/proc/${pid}/ns/net`);
   return [...pinned.map(({ mountPoint }) => mountPoint), ...paths].find((path) => inodeOf(path) === inode) ?? null;
+}
+
+let ownNamespace: number | null = null;
+
+/** The inode number of this process's network namespace. It is looked up once: the shim stays in the one in which it was started, too. */
+export function ownNetworkNamespace(): number {
+  ownNamespace ??= attempt("look at this process's network namespace", () => statSync('/proc/self/ns/net').ino);
+  return ownNamespace;
+}
+
+/** That of a network namespace's descriptor; without one, this process's. */
+export function networkNamespaceOf(fd: number | undefined): number {
+  return fd === undefined ? ownNetworkNamespace() : attempt('look at a network namespace', () => fstatSync(fd).ino);
 }
 
 function mounts(): MountInfo[] {

@@ -89,8 +89,14 @@ export function sameIds(map: readonly IdMap[]): IdMap[] {
   return map.map(({ inside, count }) => ({ inside, outside: inside, count }));
 }
 
-/** Who mounts the roots of this process's containers. */
+const mounters = new WeakMap<UserPrivilege, Mounter>();
+
+/** Who mounts the roots of this process's containers: the same object for the same privilege. */
 export function mounter(own: Privilege): Mounter {
   if (own.kind === 'root') return ROOT_MOUNTER;
-  return { whole: false, userxattr: true, uid: (id) => idInside(own.uid, id), gid: (id) => idInside(own.gid, id) };
+  const known = mounters.get(own);
+  if (known) return known;
+  const made = { whole: false, userxattr: true, uid: (id: number) => idInside(own.uid, id), gid: (id: number) => idInside(own.gid, id) };
+  mounters.set(own, made);
+  return made;
 }

@@ -1,10 +1,10 @@
 import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, resolve } from 'node:path';
 import { env } from 'node:process';
 
 /** The absolute path of a program in PATH that this user may run, or `null`. */
 export function findProgram(name: string): string | null {
-  const paths = (env.PATH ?? '').split(delimiter).map((folder) => join(folder, name));
+  const paths = (env.PATH ?? '').split(delimiter).map((folder) => resolve(folder, name));
   return paths.find(mayRun) ?? null;
 }
 

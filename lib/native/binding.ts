@@ -17,6 +17,14 @@ export interface EventCounter {
   close(): void;
 }
 
+/** What changes of folders and of the mounts, asked without waiting; see addon/change_watch.h. */
+export interface ChangeWatch {
+  /** The folder's number, or -errno. */
+  add(path: string): number;
+  /** Since the last question: names in folders; '' is the folder itself, and a folder of -1 anything, the mounts too. */
+  changes(): [folder: number, name: string][];
+}
+
 /** The master of a pseudo-terminal in the event loop; addon/terminal.h says how it behaves. */
 export interface NativeTerminal {
   watch(reads: boolean, writes: boolean): void;
@@ -39,6 +47,7 @@ export interface Binding {
     onClose: () => void,
   ) => ShimSocket;
   readonly EventCounter: new (onEvents: (count: number) => void) => EventCounter;
+  readonly ChangeWatch: new () => ChangeWatch;
   readonly Terminal: new (fd: number, onReady: (mayRead: boolean, mayWrite: boolean) => void) => NativeTerminal;
   /** cfmakeraw(3): the settings before, for `restoreMode`. */
   enterRawMode(fd: number): Uint8Array | number;

@@ -4,6 +4,7 @@ import { hasCode, NacelleError, toError } from '../errors.js';
 import { type Descriptors, NONE, type Plan, planOf } from '../plan/plan.js';
 import type { ShimSocket } from './binding.js';
 import { checkSize } from './body-size.js';
+import type { Carrier } from './carrier.js';
 import { clearTimeout, setTimeout } from './clock.js';
 import { Deferred } from './deferred.js';
 import { Encoder, encodePlan } from './encode.js';
@@ -16,6 +17,7 @@ import {
   decodeFailed,
   decodeHealth,
   decodeNotice,
+  decodeRefused,
   decodeRemoved,
   decodeRunning,
   decodeStarted,
@@ -24,7 +26,7 @@ import {
   type Notice,
 } from './messages.js';
 import { Event, MAX_DESCRIPTORS, Request } from './protocol.js';
-import { type Carrier, RunningTask } from './running-task.js';
+import { RunningTask } from './running-task.js';
 import { ShimError } from './shim-error.js';
 import { ownTable, type ShimTable, tableOf } from './shim-table.js';
 import { nativeError } from './system-errors.js';
@@ -248,7 +250,7 @@ export class Connection implements Carrier {
     if (--this.#references === 0) this.#socket.unref();
   }
 
-  forget(task: RunningTask): void {
+  forget(task: { readonly id: number }): void {
     this.#tasks.delete(task.id);
     for (const fd of this.#takeAhead(task.id)) closeDescriptor(fd);
   }
@@ -297,6 +299,7 @@ export class Connection implements Carrier {
     else if (type === Event.died) task.onDied(decodeEnded(body));
     else if (type === Event.health) task.onHealth(decodeHealth(body));
     else if (type === Event.denied) task.onDenied(decodeDenied(body));
+    else if (type === Event.refused) task.onRefused(decodeRefused(body));
   }
 
   /** The descriptors that have come ahead of a message. */

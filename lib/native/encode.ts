@@ -280,7 +280,10 @@ export function slotCount(lists: readonly (readonly Step[])[], given: Iterable<S
   let count = 0;
   for (const slot of given) count = Math.max(count, slot + 1);
   for (const steps of lists) {
-    for (const step of steps) if ('out' in step && step.out !== undefined) count = Math.max(count, step.out + 1);
+    for (const step of steps) {
+      if ('out' in step && step.out !== undefined) count = Math.max(count, step.out + 1);
+      if ('steps' in step) count = Math.max(count, slotCount([step.steps], []));
+    }
   }
   return count;
 }

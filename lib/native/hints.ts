@@ -3,7 +3,7 @@ import { geteuid } from 'node:process';
 import type { Op } from '../plan/steps.js';
 import { Where } from './protocol.js';
 
-const { EPERM, EACCES, ENOSPC, ENOENT, ENOSYS, ENODEV, EROFS, EINVAL, EMFILE, ENFILE, ENOMEM, EOPNOTSUPP, EPROTONOSUPPORT } =
+const { EPERM, EACCES, ENOSPC, ENOENT, ENOSYS, ENODEV, EROFS, EINVAL, EMFILE, EADDRINUSE, ENFILE, ENOMEM, EOPNOTSUPP, EPROTONOSUPPORT } =
   constants.errno;
 
 const inDocker =
@@ -36,6 +36,7 @@ export function hintFor({ op, errno, where, isOwnUser }: Failed): string | null 
 const ofGroups: ReadonlySet<Op | null> = new Set<Op>(['make_group', 'put', 'join_group', 'rlimit']);
 
 function usualCure(op: Op | null, errno: number, where: number): string | null {
+  if (op === 'serve_names') return forNames(errno);
   if (errno === EMFILE || errno === ENFILE) return 'Too many descriptors are open: raise the limit on open files (ulimit -n)';
   if (where === Where.clone || op === 'clone' || op === 'unshare') return forClone(errno);
   switch (op) {
@@ -68,6 +69,8 @@ function usualCure(op: Op | null, errno: number, where: number): string | null {
       return errno === EPROTONOSUPPORT ? 'The kernel lacks this kind of netlink socket (modprobe nfnetlink)' : null;
     case 'netlink_batch':
       if (errno === EOPNOTSUPP) return 'The kernel lacks nftables, or a part of it (modprobe nf_tables, nf_conntrack_netlink)';
+      // also an expression that no module brings: what else a change names is made before it, in the same batch
+      if (errno === ENOENT) return 'The kernel lacks a part of nftables (modprobe nft_masq, nft_ct), or what a rule names is not there';
       return errno === EPERM
         ? 'The table belongs to another socket, or CAP_NET_ADMIN is missing in the user namespace that owns the network namespace'
         : null;
@@ -80,6 +83,15 @@ function usualCure(op: Op | null, errno: number, where: number): string | null {
     default:
       return null;
   }
+}
+
+/** Why the names of containers can't be served at port 53. */
+function forNames(errno: number): string | null {
+  if (errno === EADDRINUSE)
+    return 'A program in this network namespace listens at port 53 of all addresses: give the option dns, then names are asked for there';
+  const inotify = 'inotify instances (sysctl fs.inotify.max_user_instances)';
+  if (errno === EMFILE) return `Too many descriptors are open (ulimit -n), or too many ${inotify}`;
+  return errno === ENOSPC ? 'Too many inotify watches: raise sysctl fs.inotify.max_user_watches' : null;
 }
 
 /** Why no process can be made in a new namespace, or no namespace. */

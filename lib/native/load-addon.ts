@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { arch, platform, versions } from 'node:process';
 import { errnoOf, toError, UnsupportedError } from '../errors.js';
-import type { Binding, EventCounter, NativeTerminal } from './binding.js';
+import type { Binding, ChangeWatch, EventCounter, NativeTerminal } from './binding.js';
 import { inBundle, ownFile } from './own-module.js';
 import { PipeStream } from './pipe-stream.js';
 import { attempt, nativeError } from './system-errors.js';
@@ -54,6 +54,11 @@ export function eventCounter(onEvents: (count: number) => void): EventCounter {
     if (errno === undefined) throw error;
     throw nativeError(toError(error).message, 'eventfd2', errno);
   }
+}
+
+/** Hears of changes of folders that are added, and of mounts. */
+export function changeWatch(): ChangeWatch {
+  return new (loadNative().addon.ChangeWatch)();
 }
 
 /** The master of a terminal that the shim sent, non-blocking; its descriptor is closed with it. */

@@ -1,7 +1,7 @@
 import { NacelleError } from '../errors.js';
 import { causes, MAX_CHANNEL_DESCRIPTORS } from './protocol.js';
 import type { StepFailure } from './step-failure.js';
-import { type HealthWord, healthWords, type RawDenial, type RunEnd, type TaskStatus } from './task.js';
+import { type HealthWord, healthWords, type RawDenial, type RawRefusal, type RunEnd, type TaskStatus } from './task.js';
 
 /** The most descriptors with the rest of a plan: one message of the process's channel carries them, and the memfd of a long plan. */
 export const MAX_REST_DESCRIPTORS = MAX_CHANNEL_DESCRIPTORS - 1;
@@ -154,6 +154,13 @@ export function decodeDenied(body: Buffer): RawDenial {
   const pointedTo: { argument: number; bytes: Buffer }[] = [];
   while (!decoder.isDone) pointedTo.push({ argument: decoder.u32(), bytes: decoder.bytes() });
   return { lost, killed, errno, atMs, arch, call, pid, args, pointedTo };
+}
+
+export function decodeRefused(body: Buffer): RawRefusal {
+  const decoder = new Decoder(body);
+  const [port, lost, atMs] = [decoder.u32(), decoder.num(), decoder.num() / NS_PER_MS];
+  const address = Uint8Array.from(decoder.bytes());
+  return { port, lost, atMs, address, host: decoder.bytes().toString('utf8') };
 }
 
 function readReports(decoder: Decoder): (Buffer | null)[] {

@@ -32,6 +32,7 @@ export const Event = {
   health: 8,
   denied: 9,
   ahead: 10,
+  refused: 11,
   welcome: 256,
   listed: 257,
   attached: 258,

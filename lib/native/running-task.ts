@@ -1,11 +1,12 @@
 import { allOf, hasCode, isError, NacelleError, oneOf } from '../errors.js';
 import { SIGKILL } from '../plan/constants.js';
-import { type Descriptors, joinParts, type Plan } from '../plan/plan.js';
+import { type Descriptors, joinParts, type Plan, planOf } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import { checkSize } from './body-size.js';
+import type { Carrier } from './carrier.js';
 import { Deferred } from './deferred.js';
 import { Encoder, encodePlan, slotCount, stepsOf } from './encode.js';
-import { closeDescriptor } from './load-addon.js';
+import { KeptEvents } from './kept-events.js';
 import {
   type AttachedMessage,
   type decodeCalled,
@@ -14,27 +15,27 @@ import {
   type EndMessage,
   type StartedMessage,
 } from './messages.js';
+import { endedError, PendingCalls } from './pending-calls.js';
 import { causes, Request, TaskState } from './protocol.js';
-import type { ShimTable } from './shim-table.js';
 import type { StepFailure } from './step-failure.js';
 import { stepError, undoErrorsOf } from './system-errors.js';
-import type { Beginning, HealthWord, RawDenial, RunEnd, StartPlan, Task, TaskEnd, TaskOutput, TaskStatus, TaskWatcher } from './task.js';
-import { cutError, isCut, output } from './task-output.js';
+import type {
+  Beginning,
+  HealthWord,
+  RawDenial,
+  RawRefusal,
+  RunEnd,
+  StartPlan,
+  Task,
+  TaskEnd,
+  TaskOutput,
+  TaskStatus,
+  TaskWatcher,
+} from './task.js';
+import { cutError } from './task-output.js';
 
-/** What a task needs of the connection to its shim. */
-export interface Carrier {
-  send(type: number, id: number, body: Uint8Array, fds?: readonly number[]): void;
-  /** Each `ref` keeps the event loop alive until its `unref`. */
-  ref(): void;
-  unref(): void;
-  forget(task: RunningTask): void;
-  readonly startPlan: StartPlan;
-  /** What the shim knows. */
-  readonly table: ShimTable;
-}
-
-/** Whoever starts a task listens soon; whoever attaches to one may not listen at all. */
-const MOST_EARLY = 256;
+/** What is left to be done of a task that is over. */
+const NOTHING = planOf({});
 
 /** A task of a shim, as this environment knows it. */
 export class RunningTask implements Task, Beginning {
@@ -43,8 +44,7 @@ export class RunningTask implements Task, Beginning {
   readonly #connection: Carrier;
   #plan: Plan;
   readonly #ended = new Deferred<TaskEnd>();
-  readonly #calls = new Map<number, { reply: Deferred<TaskOutput>; steps: readonly Step[] }>();
-  #sequence = 0;
+  readonly #calls: PendingCalls;
   #slots: number;
   #started: TaskOutput = { outputs: [], descriptors: new Map() };
   #pid = 0;
@@ -54,9 +54,8 @@ export class RunningTask implements Task, Beginning {
   /** Its program has run before, as far as is known here. */
   #hasRun = false;
   readonly #watchers = new Set<TaskWatcher>();
-  #denialListener: ((denial: RawDenial) => void) | null = null;
-  /** Refused calls that came before anybody listened. */
-  #earlyDenials: RawDenial[] = [];
+  readonly #denials = new KeptEvents<RawDenial>();
+  readonly #refusals = new KeptEvents<RawRefusal>();
   #gone = false;
   #hasBegun = false;
   /** Why the task is of no use, though it has begun in the shim. */
@@ -72,6 +71,7 @@ export class RunningTask implements Task, Beginning {
 
   constructor(connection: Carrier, id: number, plan: Plan, descriptors: Descriptors) {
     this.#connection = connection;
+    this.#calls = new PendingCalls(connection);
     this.id = id;
     this.#plan = plan;
     this.#stays = plan.keep !== undefined;
@@ -199,7 +199,7 @@ export class RunningTask implements Task, Beginning {
   }
 
   async again({ signal, killAfterMs }: { signal: number; killAfterMs: number }): Promise<void> {
-    if (this.#over || this.#hasEnded) throw new NacelleError('it has ended', { code: 'ERR_ENDED' });
+    if (this.#over || this.#hasEnded) throw endedError();
     const body = new Encoder().u32(signal).num(Math.ceil(killAfterMs * 1e6));
     this.#connection.send(Request.again, this.id, body.finish());
     this.#again ??= new Deferred<void>();
@@ -221,9 +221,11 @@ export class RunningTask implements Task, Beginning {
   }
 
   hearDenials(listener: (denial: RawDenial) => void): void {
-    this.#denialListener = listener;
-    for (const denial of this.#earlyDenials) listener(denial);
-    this.#earlyDenials = [];
+    this.#denials.hear(listener);
+  }
+
+  hearRefusals(listener: ((refusal: RawRefusal) => void) | null): void {
+    this.#refusals.hear(listener);
   }
 
   get beside(): StartPlan {
@@ -243,19 +245,8 @@ export class RunningTask implements Task, Beginning {
   }
 
   async #ask(steps: readonly Step[], send: (sequence: number) => void): Promise<TaskOutput> {
-    if (this.#over) throw new NacelleError('it has ended', { code: 'ERR_ENDED' });
-    const sequence = ++this.#sequence;
-    const reply = new Deferred<TaskOutput>();
-    this.#calls.set(sequence, { reply, steps });
-    this.#connection.ref();
-    try {
-      send(sequence);
-    } catch (error) {
-      this.#calls.delete(sequence);
-      this.#connection.unref();
-      throw error;
-    }
-    return reply.promise;
+    if (this.#over) throw endedError();
+    return this.#calls.ask(steps, send);
   }
 
   onStarted(message: StartedMessage, output: TaskOutput): void {
@@ -293,21 +284,15 @@ export class RunningTask implements Task, Beginning {
   }
 
   onDenied(denial: RawDenial): void {
-    if (this.#denialListener !== null) this.#denialListener(denial);
-    else if (this.#earlyDenials.length < MOST_EARLY) this.#earlyDenials.push(denial);
+    this.#denials.tell(denial);
+  }
+
+  onRefused(refusal: RawRefusal): void {
+    this.#refusals.tell(refusal);
   }
 
   onCalled(message: ReturnType<typeof decodeCalled>, fds: readonly number[]): void {
-    const call = this.#calls.get(message.sequence);
-    if (!call) {
-      for (const fd of fds) closeDescriptor(fd);
-      return;
-    }
-    this.#calls.delete(message.sequence);
-    this.#connection.unref();
-    if ('failure' in message) call.reply.reject(stepError(message.failure, { plan: this.#plan, call: call.steps }));
-    else if (isCut(message.results, fds)) call.reply.reject(cutError());
-    else call.reply.resolve(output(message.results, fds));
+    this.#calls.onCalled(message, fds, this.#plan);
   }
 
   onFailed(message: EndMessage): void {
@@ -388,11 +373,9 @@ export class RunningTask implements Task, Beginning {
     if (!this.#hasBegun) this.begun.reject(this.#refusal ?? why());
     if (!this.#isRunning) this.#released?.reject(why());
     this.#refuseAgain(why);
-    for (const { reply } of this.#calls.values()) {
-      reply.reject(why());
-      this.#connection.unref();
-    }
-    this.#calls.clear();
+    this.#calls.end(why);
+    // no step can fail any more, and a caller may keep the handle for long
+    this.#plan = NOTHING;
     this.unref();
     this.#connection.forget(this);
   }

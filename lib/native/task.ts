@@ -85,6 +85,20 @@ export interface RawDenial {
   readonly pointedTo: readonly { readonly argument: number; readonly bytes: Uint8Array }[];
 }
 
+/** What a task's programs tried to reach and its list does not allow, as the shim tells of it (addon/shim/egress/refusals.h). */
+export interface RawRefusal {
+  /** '' for an address without a name. */
+  readonly host: string;
+  /** 4 or 16 bytes, or none. */
+  readonly address: Uint8Array;
+  /** 0 for a question about a name. */
+  readonly port: number;
+  /** ms since the epoch. */
+  readonly atMs: number;
+  /** How many before this one were left out. */
+  readonly lost: number;
+}
+
 export interface TaskWatcher {
   /** The program has ended, and another run follows. */
   died(end: RunEnd): void;
@@ -123,6 +137,8 @@ export interface Task {
   watch(watcher: TaskWatcher): () => void;
   /** Hears of each refused call, where the plan's `denials` are told; also of those that came before, as far as they are remembered. */
   hearDenials(listener: (denial: RawDenial) => void): void;
+  /** Hears of each refusal, also of those that came before, as far as they are remembered. `null`: nobody does. */
+  hearRefusals(listener: ((refusal: RawRefusal) => void) | null): void;
   /** Starts another plan in the same shim. */
   readonly beside: StartPlan;
   /** Keeps the event loop alive until the end. A task with stages does so from the start, one without never does. */

@@ -38,7 +38,16 @@ export function parseCidr(value: string): Cidr | string {
   const prefix = Number(length);
   const longest = address.family === 4 ? 32 : 128;
   if (prefix > longest) return `'${value}' has a prefix longer than ${longest}`;
-  return { ...address, prefix, text: `${address.text}/${prefix}` };
+  return withPrefix(address, prefix);
+}
+
+export function withPrefix({ family, bytes, text }: Address, prefix: number): Cidr {
+  return { family, bytes, prefix, text: `${text}/${prefix}` };
+}
+
+/** The address alone, as text: '10.0.0.1' of '10.0.0.1/24'. */
+export function hostOf(cidr: string): string {
+  return cidr.slice(0, cidr.indexOf('/'));
 }
 
 /** The address of a kernel's attribute: 4 or 16 bytes. */

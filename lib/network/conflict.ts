@@ -1,5 +1,5 @@
 import { NacelleError } from '../errors.js';
-import { type Cidr, isLinkLocal } from './address.js';
+import { type Cidr, hostOf, isLinkLocal } from './address.js';
 import type { LinkAddress } from './link.js';
 
 /**
@@ -11,17 +11,13 @@ import type { LinkAddress } from './link.js';
  */
 export function requireFree(wanted: readonly Cidr[], there: readonly LinkAddress[], { where, own }: { where: string; own?: number }): void {
   for (const address of wanted.filter((one) => !isLinkLocal(one))) {
+    // both are written in the shortest form
     const taken = there.find((other) => other.index !== own && hostOf(other.address) === hostOf(address.text));
     if (!taken) continue;
     throw new NacelleError(`add the address ${address.text}: link ${taken.index} in ${where} has ${taken.address} already`, {
       code: 'EADDRINUSE',
     });
   }
-}
-
-/** Both are written in the shortest form. */
-function hostOf(cidr: string): string {
-  return cidr.slice(0, cidr.indexOf('/'));
 }
 
 let last: Promise<unknown> = Promise.resolve();

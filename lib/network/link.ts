@@ -1,7 +1,9 @@
 import { NacelleError } from '../errors.js';
+import type { LinkStats } from '../process/options/process-types.js';
 import { describe, formatMac } from './address.js';
 import { parseAttributes, parseReplies, readText, readU32, readU64 } from './netlink.js';
 import { IFA, IFF_UP, IFLA, IFLA_INFO, RTM } from './rtnetlink.js';
+import { IFLA_VXLAN } from './vxlan/vxlan-link.js';
 
 /** One end of a pair, as the kernel made it. */
 export interface Link {
@@ -13,18 +15,6 @@ export interface Link {
   readonly mtu: number;
   /** In CIDR notation, in the order in which they were given. */
   readonly addresses: readonly string[];
-}
-
-/** Since the link was made, as `ip -s link` counts. */
-export interface LinkStats {
-  readonly rxBytes: number;
-  readonly txBytes: number;
-  readonly rxPackets: number;
-  readonly txPackets: number;
-  readonly rxErrors: number;
-  readonly txErrors: number;
-  readonly rxDropped: number;
-  readonly txDropped: number;
 }
 
 /** What RTM_GETLINK tells of a link. */
@@ -39,6 +29,8 @@ export interface LinkInfo {
   /** The index of the bridge that it is a port of. */
   readonly master: number | null;
   readonly group: number;
+  /** Of a link to other hosts by VXLAN: the number of the network, and the port of UDP. */
+  readonly vxlan: { readonly vni: number; readonly port: number } | null;
   /** The other end's network namespace as this one numbers it; `null` when both ends are in the same. */
   readonly peerNamespaceId: number | null;
   readonly stats: LinkStats | null;
@@ -63,16 +55,19 @@ export function parseLinks(replies: Uint8Array): LinkInfo[] {
       return value ? readU32(value) : null;
     };
     const stats = attributes.get(IFLA.STATS64);
-    const kind = parseAttributes(attributes.get(IFLA.LINKINFO) ?? new Uint8Array()).get(IFLA_INFO.KIND);
+    const info = parseAttributes(attributes.get(IFLA.LINKINFO) ?? new Uint8Array());
+    const kind = info.get(IFLA_INFO.KIND);
+    const name = kind ? readText(kind) : null;
     return {
       name: readText(attributes.get(IFLA.IFNAME) ?? new Uint8Array()),
       index: readU32(payload, 4),
       mac: formatMac(attributes.get(IFLA.ADDRESS) ?? new Uint8Array()),
       mtu: number(IFLA.MTU) ?? 0,
       up: (readU32(payload, 8) & IFF_UP) !== 0,
-      kind: kind ? readText(kind) : null,
+      kind: name,
       master: number(IFLA.MASTER),
       group: number(IFLA.GROUP) ?? 0,
+      vxlan: name === 'vxlan' ? parseVxlan(info.get(IFLA_INFO.DATA) ?? new Uint8Array()) : null,
       peerNamespaceId: number(IFLA.LINK_NETNSID),
       stats: stats ? parseStats(stats) : null,
     };
@@ -100,6 +95,13 @@ function payloads(replies: Uint8Array, type: number): Uint8Array[] {
   return parseReplies(replies)
     .filter((reply) => reply.type === type)
     .map((reply) => reply.payload);
+}
+
+function parseVxlan(bytes: Uint8Array): LinkInfo['vxlan'] {
+  const attributes = parseAttributes(bytes);
+  const [vni, port] = [attributes.get(IFLA_VXLAN.ID), attributes.get(IFLA_VXLAN.PORT)];
+  // the port alone is in the order of the network
+  return vni && port ? { vni: readU32(vni), port: ((port[0] ?? 0) << 8) | (port[1] ?? 0) } : null;
 }
 
 /** struct rtnl_link_stats64 begins with these eight. */

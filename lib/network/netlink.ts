@@ -30,7 +30,16 @@ const NLM_F_ACK_TLVS = 0x200;
 const NLMSGERR_ATTR_MSG = 1;
 const NLMSGERR_ATTR_OFFS = 2;
 
-export const NLM_F = { REQUEST: 0x1, MULTI: 0x2, ACK: 0x4, EXCL: 0x200, CREATE: 0x400, DUMP: 0x300 } as const;
+export const NLM_F = {
+  REQUEST: 0x1,
+  MULTI: 0x2,
+  ACK: 0x4,
+  REPLACE: 0x100,
+  EXCL: 0x200,
+  CREATE: 0x400,
+  APPEND: 0x800,
+  DUMP: 0x300,
+} as const;
 
 const little = endianness() === 'LE';
 
@@ -53,14 +62,14 @@ export interface Acknowledgement {
 export type Attributes = ReadonlyMap<number, Uint8Array>;
 
 export function u16(value: number): Uint8Array {
-  const bytes = new Uint8Array(2);
-  view(bytes).setUint16(0, value, little);
+  const bytes = Buffer.allocUnsafe(2);
+  put16(bytes, 0, value);
   return bytes;
 }
 
 export function u32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  view(bytes).setUint32(0, value, little);
+  const bytes = Buffer.allocUnsafe(4);
+  put32(bytes, 0, value);
   return bytes;
 }
 
@@ -93,19 +102,50 @@ export function readText(bytes: Uint8Array): string {
 
 /** One attribute, padded. Several values follow each other, so nested attributes are the values of their parent. */
 export function attribute(type: number, ...values: readonly Uint8Array[]): Uint8Array {
-  const value = Buffer.concat(values);
-  const length = ATTRIBUTE_HEADER + value.length;
-  if (length > 0xffff) throw new RangeError(`a netlink attribute holds at most ${0xffff - ATTRIBUTE_HEADER} bytes, not ${value.length}`);
-  return Buffer.concat([u16(length), u16(type), value], align(length));
+  const { bytes, length } = behindHead(ATTRIBUTE_HEADER, values);
+  if (length > 0xffff) {
+    throw new RangeError(`a netlink attribute holds at most ${0xffff - ATTRIBUTE_HEADER} bytes, not ${length - ATTRIBUTE_HEADER}`);
+  }
+  put16(bytes, 0, length);
+  put16(bytes, 2, type);
+  return bytes;
 }
 
 /** One message. The parts (family header, attributes) are whole multiples of 4 bytes. */
 export function message(head: { type: number; flags: number; sequence?: number }, ...parts: readonly Uint8Array[]): Uint8Array {
-  const payload = Buffer.concat(parts);
-  return Buffer.concat(
-    [u32(HEADER + payload.length), u16(head.type), u16(head.flags), u32(head.sequence ?? 0), u32(0), payload],
-    align(HEADER + payload.length),
-  );
+  const { bytes, length } = behindHead(HEADER, parts);
+  put32(bytes, 0, length);
+  put16(bytes, 4, head.type);
+  put16(bytes, 6, head.flags);
+  put32(bytes, 8, head.sequence ?? 0);
+  put32(bytes, 12, 0);
+  return bytes;
+}
+
+/** The parts behind a head that is to be written, and padding. A container that joins a network takes some hundred of these. */
+function behindHead(head: number, parts: readonly Uint8Array[]): { readonly bytes: Buffer; readonly length: number } {
+  let length = head;
+  for (const value of parts) length += value.length;
+  const bytes = Buffer.allocUnsafe(align(length));
+  let at = head;
+  for (const value of parts) {
+    bytes.set(value, at);
+    at += value.length;
+  }
+  bytes.fill(0, at);
+  return { bytes, length };
+}
+
+function put16(bytes: Buffer, offset: number, value: number): void {
+  const bits = value & 0xffff;
+  if (little) bytes.writeUInt16LE(bits, offset);
+  else bytes.writeUInt16BE(bits, offset);
+}
+
+function put32(bytes: Buffer, offset: number, value: number): void {
+  const bits = value >>> 0;
+  if (little) bytes.writeUInt32LE(bits, offset);
+  else bytes.writeUInt32BE(bits, offset);
 }
 
 /** The messages of one or several datagrams. */
@@ -121,11 +161,16 @@ export function parseMessages(bytes: Uint8Array): Message[] {
 }
 
 export function parseAttributes(bytes: Uint8Array): Attributes {
-  const attributes = new Map<number, Uint8Array>();
+  return new Map(parseAttributeList(bytes));
+}
+
+/** Attributes in their order, for lists whose elements are all of one type. */
+export function parseAttributeList(bytes: Uint8Array): [type: number, value: Uint8Array][] {
+  const attributes: [number, Uint8Array][] = [];
   for (let offset = 0; offset < bytes.length; ) {
     const length = readU16(bytes, offset);
     const whole = part(bytes, offset, length, ATTRIBUTE_HEADER);
-    attributes.set(readU16(whole, 2) & TYPE_MASK, whole.subarray(ATTRIBUTE_HEADER));
+    attributes.push([readU16(whole, 2) & TYPE_MASK, whole.subarray(ATTRIBUTE_HEADER)]);
     offset += align(length);
   }
   return attributes;

@@ -4,33 +4,55 @@ import { attribute, message, NLM_F, text, u16, u32 } from './netlink.js';
 // Requests of rtnetlink(7) as bytes. The numbers are those of linux/rtnetlink.h, if_link.h, if_addr.h and veth.h.
 // Nested attributes go without NLA_F_NESTED, as iproute2 sends them: the families here are older than the flag.
 
-export const RTM = { NEWLINK: 16, DELLINK: 17, GETLINK: 18, NEWADDR: 20, GETADDR: 22, NEWROUTE: 24 } as const;
+export const RTM = { NEWLINK: 16, DELLINK: 17, GETLINK: 18, NEWADDR: 20, GETADDR: 22, NEWROUTE: 24, NEWNEIGH: 28 } as const;
 export const IFLA = {
   ADDRESS: 1,
   IFNAME: 3,
   MTU: 4,
+  LINK: 5,
   MASTER: 10,
   LINKINFO: 18,
   STATS64: 23,
+  AF_SPEC: 26,
   GROUP: 27,
   NET_NS_FD: 28,
   LINK_NETNSID: 37,
   TARGET_NETNSID: 46,
 } as const;
-export const IFLA_INFO = { KIND: 1, DATA: 2 } as const;
+export const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 export const IFA = { ADDRESS: 1, LOCAL: 2 } as const;
 export const IFF_UP = 1;
 export const AF = { INET: 2, INET6: 10 } as const;
 
 const VETH_INFO_PEER = 1;
-const RTA = { GATEWAY: 5, OIF: 4 } as const;
+const IFLA_INET_CONF = 1;
+/** The places of settings of IPv4 in a list of all, of linux/ip.h. */
+const IPV4_DEVCONF = { ARP_NOTIFY: 22 } as const;
+const IFLA_BR_MCAST_SNOOPING = 23;
+const IFLA_BRPORT = { MODE: 4, LEARNING: 8, UNICAST_FLOOD: 9, GROUP_FWD_MASK: 31, NEIGH_SUPPRESS: 32, LOCKED: 39 } as const;
+/** All of the groups 01:80:c2:00:00:00 to 0f but that of pause frames, which no bridge forwards. */
+const ALL_GROUPS = 0xfffd;
+const NDA = { DST: 1, LLADDR: 2 } as const;
+const NUD = { REACHABLE: 0x02, NOARP: 0x40, PERMANENT: 0x80 } as const;
+/** What bridge(8) calls static. */
+const STATIC = NUD.NOARP | NUD.REACHABLE;
+const NTF = { SELF: 2, MASTER: 4 } as const;
+const AF_BRIDGE = 7;
+const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PREFSRC: 7 } as const;
+const RT_SCOPE_LINK = 253;
 const RT_TABLE_MAIN = 254;
 const RTPROT_STATIC = 4;
 const RTN_UNICAST = 1;
+const RTN_LOCAL = 2;
+const RT_SCOPE_HOST = 254;
 const IFA_F_NODAD = 2;
+/** RT_SCOPE_HOST: an address that no packet to another machine has as its own. */
+export const SCOPE_HOST = 254;
 
 const ACKED = NLM_F.REQUEST | NLM_F.ACK;
 const CREATED = ACKED | NLM_F.CREATE | NLM_F.EXCL;
+const REPLACED = ACKED | NLM_F.CREATE | NLM_F.REPLACE;
+const APPENDED = ACKED | NLM_F.CREATE | NLM_F.APPEND;
 
 export interface LinkSettings {
   readonly name?: string | undefined;
@@ -47,6 +69,8 @@ export interface NewLink extends LinkSettings {
   readonly index?: number | undefined;
   /** Default: it is down. */
   readonly up?: boolean | undefined;
+  /** The index of the link whose child it is. */
+  readonly parent?: number | undefined;
 }
 
 /**
@@ -70,14 +94,109 @@ export function newVethPair(end: NewLink, peer: NewLink): { message: Uint8Array;
   return { message: request, namespaceOffset: request.length - 4 };
 }
 
-/** Makes a bridge, without ports. */
-export function newBridge(bridge: NewLink): Uint8Array {
+/** Makes a link of some kind. @param data the attributes of its kind */
+export function newLink(kind: string, link: NewLink, data: readonly Uint8Array[], ...more: readonly Uint8Array[]): Uint8Array {
   return message(
     { type: RTM.NEWLINK, flags: CREATED },
-    newLinkHeader(bridge),
-    ...linkAttributes(bridge),
-    attribute(IFLA.LINKINFO, attribute(IFLA_INFO.KIND, Buffer.from('bridge'))),
+    newLinkHeader(link),
+    ...linkAttributes(link),
+    attribute(IFLA.LINKINFO, attribute(IFLA_INFO.KIND, Buffer.from(kind)), attribute(IFLA_INFO.DATA, ...data)),
+    ...more,
   );
+}
+
+/** Makes a bridge, without ports. It takes part in no protocol of multicast groups: what belongs to a group goes to all ports. */
+export function newBridge(bridge: NewLink): Uint8Array {
+  return newLink('bridge', bridge, [attribute(IFLA_BR_MCAST_SNOOPING, Uint8Array.of(0))]);
+}
+
+/** Makes an intermediate functional block: what is led to it waits in its queue, and then goes on from where it came. */
+export function newIfb(ifb: NewLink): Uint8Array {
+  return message(
+    { type: RTM.NEWLINK, flags: CREATED },
+    newLinkHeader(ifb),
+    ...linkAttributes(ifb),
+    attribute(IFLA.LINKINFO, attribute(IFLA_INFO.KIND, Buffer.from('ifb'))),
+  );
+}
+
+/**
+ * Has a bridge believe nothing about who is behind a port; it is to be told (bridge(8): learning). From another MAC address than it was told
+ * nothing comes in (locked: Linux 5.18, older kernels overlook it), and what is for an unknown one does not go out (flood). All that comes in
+ * is forwarded as a frame (group_fwd_mask): else frames to some groups would go up to this machine itself, past all rules of the bridge.
+ */
+export function lockPort(port: number): Uint8Array {
+  return setPort(
+    port,
+    // with br_netfilter a container's packet to its own published port is sent back by the bridge itself
+    attribute(IFLA_BRPORT.MODE, Uint8Array.of(1)),
+    attribute(IFLA_BRPORT.LEARNING, Uint8Array.of(0)),
+    attribute(IFLA_BRPORT.UNICAST_FLOOD, Uint8Array.of(0)),
+    attribute(IFLA_BRPORT.GROUP_FWD_MASK, u16(ALL_GROUPS)),
+    attribute(IFLA_BRPORT.LOCKED, Uint8Array.of(1)),
+  );
+}
+
+/**
+ * Has a bridge send through a port what is for MAC addresses that it doesn't know, and believe nothing about who is behind it. What neighbours
+ * of the bridge's it knows there, the bridge answers itself (neigh_suppress: Linux 4.15), and nobody asks there for those of this machine.
+ */
+export function openPort(port: number): Uint8Array {
+  return setPort(
+    port,
+    attribute(IFLA_BRPORT.LEARNING, Uint8Array.of(0)),
+    attribute(IFLA_BRPORT.GROUP_FWD_MASK, u16(ALL_GROUPS)),
+    attribute(IFLA_BRPORT.NEIGH_SUPPRESS, Uint8Array.of(1)),
+  );
+}
+
+function setPort(port: number, ...settings: readonly Uint8Array[]): Uint8Array {
+  return message(
+    { type: RTM.NEWLINK, flags: ACKED },
+    linkHeader(port),
+    attribute(IFLA.LINKINFO, attribute(IFLA_INFO.SLAVE_KIND, Buffer.from('bridge')), attribute(IFLA_INFO.SLAVE_DATA, ...settings)),
+  );
+}
+
+/** Adds a MAC address to the forwarding database of a bridge: it is behind this port, as long as the port is there (bridge(8): fdb). */
+export function newFdbEntry(port: number, mac: Uint8Array): Uint8Array {
+  return neighbourMessage(CREATED, { family: AF_BRIDGE, index: port, state: STATIC, flags: NTF.MASTER }, attribute(NDA.LLADDR, mac));
+}
+
+/** As {@link newFdbEntry}, where the MAC address may have been behind another port. */
+export function setFdbEntry(port: number, mac: Uint8Array): Uint8Array {
+  return neighbourMessage(REPLACED, { family: AF_BRIDGE, index: port, state: STATIC, flags: NTF.MASTER }, attribute(NDA.LLADDR, mac));
+}
+
+/** Has a VXLAN link send what is for a MAC address to one host, whichever had it before. */
+export function setTunnelEntry(link: number, mac: Uint8Array, host: Address): Uint8Array {
+  return tunnelEntry(REPLACED, link, mac, host);
+}
+
+/** Has a VXLAN link send what is for nobody whom it knows, or for a group, to this host too. A host that it sends to already stays. */
+export function addTunnelPeer(link: number, host: Address): Uint8Array {
+  return tunnelEntry(APPENDED, link, new Uint8Array(6), host);
+}
+
+function tunnelEntry(flags: number, link: number, mac: Uint8Array, host: Address): Uint8Array {
+  const head = { family: AF_BRIDGE, index: link, state: NUD.NOARP | NUD.PERMANENT, flags: NTF.SELF };
+  return neighbourMessage(flags, head, attribute(NDA.LLADDR, mac), attribute(NDA.DST, host.bytes));
+}
+
+/** Tells a link the MAC address of a neighbour, for good (ip-neighbour(8): permanent). */
+export function setNeighbour(link: number, address: Address, mac: Uint8Array): Uint8Array {
+  const head = { family: familyOf(address), index: link, state: NUD.PERMANENT, flags: 0 };
+  return neighbourMessage(REPLACED, head, attribute(NDA.DST, address.bytes), attribute(NDA.LLADDR, mac));
+}
+
+/** struct ndmsg: family and padding, index, state, flags, type. */
+function neighbourMessage(
+  flags: number,
+  head: { readonly family: number; readonly index: number; readonly state: number; readonly flags: number },
+  ...attributes: readonly Uint8Array[]
+): Uint8Array {
+  const header = Buffer.concat([Uint8Array.of(head.family, 0, 0, 0), u32(head.index), u16(head.state), Uint8Array.of(head.flags, 0)]);
+  return message({ type: RTM.NEWNEIGH, flags }, header, ...attributes);
 }
 
 /** Changes a link: what is not given stays. `up` brings it up or down. */
@@ -87,11 +206,22 @@ export function setLink(index: number, settings: LinkSettings & { readonly up?: 
   return message({ type: RTM.NEWLINK, flags: ACKED }, linkHeader(index, flags, change), ...linkAttributes(settings));
 }
 
+/** Has a link tell all neighbours whose its address of IPv4 is when it comes up (Documentation/networking/ip-sysctl.rst: arp_notify). */
+export function announceLink(index: number): Uint8Array {
+  const settings = attribute(IFLA_INET_CONF, attribute(IPV4_DEVCONF.ARP_NOTIFY, u32(1)));
+  return message({ type: RTM.NEWLINK, flags: ACKED }, linkHeader(index), attribute(IFLA.AF_SPEC, attribute(AF.INET, settings)));
+}
+
 /** Asks for one link. `namespaceId` is that of another network namespace, as this one numbers it (since Linux 4.20). */
 export function getLink(link: { readonly name: string } | { readonly index: number; readonly namespaceId?: number | null }): Uint8Array {
   if ('name' in link) return message({ type: RTM.GETLINK, flags: ACKED }, linkHeader(), attribute(IFLA.IFNAME, text(link.name)));
   const target = link.namespaceId === undefined || link.namespaceId === null ? [] : [attribute(IFLA.TARGET_NETNSID, u32(link.namespaceId))];
   return message({ type: RTM.GETLINK, flags: ACKED }, linkHeader(link.index), ...target);
+}
+
+/** Asks for all links of the namespace. */
+export function getLinks(): Uint8Array {
+  return message({ type: RTM.GETLINK, flags: NLM_F.REQUEST | NLM_F.DUMP }, linkHeader());
 }
 
 /** Removes a link; of a veth pair both ends go. */
@@ -100,9 +230,9 @@ export function deleteLink(index: number): Uint8Array {
 }
 
 /** Adds an address. An IPv6 one is usable at once: no duplicate address detection. */
-export function newAddress(index: number, address: Cidr): Uint8Array {
+export function newAddress(index: number, address: Cidr, scope: 0 | typeof SCOPE_HOST = 0): Uint8Array {
   const flags = address.family === 6 ? IFA_F_NODAD : 0;
-  const header = Uint8Array.of(familyOf(address), address.prefix, flags, 0);
+  const header = Uint8Array.of(familyOf(address), address.prefix, flags, scope);
   return message(
     { type: RTM.NEWADDR, flags: CREATED },
     header,
@@ -117,11 +247,29 @@ export function getAddresses(): Uint8Array {
   return message({ type: RTM.GETADDR, flags: NLM_F.REQUEST | NLM_F.DUMP }, new Uint8Array(8));
 }
 
-/** Adds the default route of the gateway's family to the main table. */
-export function newDefaultRoute(index: number, gateway: Address): Uint8Array {
+/** Adds the default route of the gateway's family to the main table, or puts it in the place of the one that is there. */
+export function newDefaultRoute(index: number, gateway: Address, { replaces = false } = {}): Uint8Array {
   // struct rtmsg: family, lengths of destination and source, tos, table, protocol, scope (universe), type, flags
   const header = Uint8Array.of(familyOf(gateway), 0, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, 0, RTN_UNICAST, 0, 0, 0, 0);
-  return message({ type: RTM.NEWROUTE, flags: CREATED }, header, attribute(RTA.GATEWAY, gateway.bytes), attribute(RTA.OIF, u32(index)));
+  return message(
+    { type: RTM.NEWROUTE, flags: replaces ? REPLACED : CREATED },
+    header,
+    attribute(RTA.GATEWAY, gateway.bytes),
+    attribute(RTA.OIF, u32(index)),
+  );
+}
+
+/** Has packets to one address go through a link, whichever they went through before (ip-route(8): replace). */
+export function setRoute(index: number, to: Address): Uint8Array {
+  const scope = to.family === 4 ? RT_SCOPE_LINK : 0;
+  const header = Uint8Array.of(familyOf(to), 8 * to.bytes.length, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, scope, RTN_UNICAST, 0, 0, 0, 0);
+  return message({ type: RTM.NEWROUTE, flags: REPLACED }, header, attribute(RTA.DST, to.bytes), attribute(RTA.OIF, u32(index)));
+}
+
+/** Makes all addresses of a family local, by the main table, so that those of the local table come first; packets to them come from this one. */
+export function newLocalRoute(index: number, source: Address): Uint8Array {
+  const header = Uint8Array.of(familyOf(source), 0, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, RT_SCOPE_HOST, RTN_LOCAL, 0, 0, 0, 0);
+  return message({ type: RTM.NEWROUTE, flags: CREATED }, header, attribute(RTA.PREFSRC, source.bytes), attribute(RTA.OIF, u32(index)));
 }
 
 /** struct ifinfomsg: family and padding, hardware type, index, flags, the mask of flags to change. */
@@ -133,12 +281,13 @@ function newLinkHeader({ index, up = false }: NewLink): Uint8Array {
   return linkHeader(index, up ? IFF_UP : 0, up ? IFF_UP : 0);
 }
 
-function linkAttributes({ name, mac, mtu, master, group }: LinkSettings): Uint8Array[] {
+function linkAttributes({ name, mac, mtu, master, group, parent }: LinkSettings & Pick<NewLink, 'parent'>): Uint8Array[] {
   const attributes: Uint8Array[] = [];
   if (mac) attributes.push(attribute(IFLA.ADDRESS, mac));
   if (mtu !== undefined) attributes.push(attribute(IFLA.MTU, u32(mtu)));
   if (group !== undefined) attributes.push(attribute(IFLA.GROUP, u32(group)));
   if (master !== undefined) attributes.push(attribute(IFLA.MASTER, u32(master)));
+  if (parent !== undefined) attributes.push(attribute(IFLA.LINK, u32(parent)));
   if (name !== undefined) attributes.push(attribute(IFLA.IFNAME, text(name)));
   return attributes;
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { parseOptions } from '../options/parse-options.js';
 import { type Address, type Cidr, contains, isLinkLocal, parseAddress, parseCidr, parseMac } from './address.js';
+import type { GuardedPort } from './rules/guarded-port.js';
 
 /** What a network namespace is to this folder: a descriptor. A `Namespace` is one. */
 export interface NetworkNamespace {
@@ -10,8 +11,14 @@ export interface NetworkNamespace {
 
 /** Something that has a network namespace: a `Container`. The namespace that it gives is closed after use. */
 export interface NetworkOwner {
-  /** The networks by which its namespace reaches others; none where it has none. */
+  /** The networks by which its namespace reaches others; none where it has none. @internal */
   readonly networks?: readonly string[] | undefined;
+  /** What may be sent by its links to them. @internal */
+  readonly guarded?: readonly GuardedPort[] | undefined;
+  /** What its programs reach is a list of names (`egress`), which are asked for inside. @internal */
+  readonly hasEgress?: boolean | undefined;
+  /** It reaches others by pasta(1), and names are asked for inside. @internal */
+  readonly hasPasta?: boolean | undefined;
   namespace(type: 'net'): Promise<NetworkNamespace & { close(): Promise<void> }>;
 }
 

@@ -1,25 +1,24 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { fstatSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { hasCode, invalidOption, NacelleError } from '../errors.js';
 import { writeRecord } from '../host/journal.js';
+import { networkNamespaceOf } from '../host/locate.js';
 import { reapFirst } from '../host/reap.js';
 import { withRecord } from '../host/recorded.js';
 import { asyncDispose } from '../native/async-dispose.js';
 import { type Holding, release, undone } from '../native/host-work.js';
 import { ownerName, start } from '../native/shim.js';
-import { attempt, systemError } from '../native/system-errors.js';
+import { systemError } from '../native/system-errors.js';
 import type { Task } from '../native/task.js';
 import { NONE, Slots } from '../plan/plan.js';
 import type { Slot } from '../plan/steps.js';
+import type { LinkStats } from '../process/options/process-types.js';
 import { inTurn, requireFree } from './conflict.js';
-import { type Link, type LinkInfo, type LinkStats, parseAddresses, parseLink } from './link.js';
+import { type Link, type LinkInfo, parseAddresses, parseLink } from './link.js';
+import { FIRST_OWN_NUMBER } from './link-numbers.js';
 import { deleteLink } from './rtnetlink.js';
 import { type NetworkNamespace, type NetworkOwner, parseVethOptions, type VethOptions, type VethSettings } from './veth-options.js';
 import { configureSteps, lookUpSteps, makeSteps, openSteps, type PairSlots, pairPlan, request, statsSteps } from './veth-plan.js';
-
-/** The first link group that we use. Smaller numbers are left to the administrator, who counts from 0. */
-const FIRST_GROUP = 2 ** 30;
 
 const HERE = { where: "this end's namespace" };
 const THERE = { where: "the peer's namespace" };
@@ -98,7 +97,7 @@ async function make(settings: VethSettings, peerNamespace: number): Promise<Made
   const { persist } = settings;
   const end = { name: settings.name ?? uniqueName(), mac: settings.mac, mtu: settings.mtu };
   const peer = { name: settings.peerName ?? uniqueName(), mac: settings.peerMac, mtu: settings.mtu };
-  const group = randomInt(FIRST_GROUP, 2 ** 31 - 1);
+  const group = randomInt(FIRST_OWN_NUMBER, 2 ** 31 - 1);
 
   const slots = new Slots();
   const pair: PairSlots = {
@@ -108,10 +107,8 @@ async function make(settings: VethSettings, peerNamespace: number): Promise<Made
     peerSocket: slots.take(),
   };
   await reapFirst();
-  const namespace = attempt("look at this end's namespace", () =>
-    settings.namespace ? fstatSync(settings.namespace.fd) : statSync('/proc/self/ns/net'),
-  );
-  const forget = writeRecord(ownerName(), `veth-${group}`, [{ kind: 'links', group, namespace: namespace.ino }]);
+  const namespace = networkNamespaceOf(settings.namespace?.fd);
+  const forget = writeRecord(ownerName(), `veth-${group}`, [{ kind: 'links', group, namespace }]);
   const task = await withRecord(forget, () => start(pairPlan(pair.socket, group, forget), slots.descriptors));
   try {
     const { master, here, there } = await openSockets(task, pair, settings.bridge);

@@ -36,6 +36,8 @@ export const O_NONBLOCK = 0o4000;
 
 /** Families of addresses, as socket(2) has them. */
 export const AF = { inet: 2, inet6: 10 } as const;
+/** The types of a socket: SOCK_* of socket(2). */
+export const SOCK = { stream: 1, dgram: 2 } as const;
 
 /** The protocol of a netlink(7) socket for links, addresses and routes. */
 export const NETLINK_ROUTE = 0;

@@ -23,7 +23,7 @@ export type PlanPart =
 
 export interface PartRow {
   readonly op: PlanPart['op'];
-  readonly fields: readonly (readonly [FieldKind | 'STEPS' | 'FILES' | 'PLAN', string])[];
+  readonly fields: readonly (readonly [FieldKind | 'FILES' | 'PLAN', string])[];
 }
 
 /** In the order of the numbers. */

@@ -181,8 +181,13 @@ export type Descriptors = ReadonlyMap<Slot, number>;
 
 /** Numbers the slots of a plan and collects the descriptors that fill the first of them. */
 export class Slots {
-  #next = 0;
+  #next: Slot;
   readonly #descriptors = new Map<Slot, number>();
+
+  /** @param first the first of them */
+  constructor(first: Slot = 0) {
+    this.#next = first;
+  }
 
   /** A slot that a step will fill. */
   take(): Slot {

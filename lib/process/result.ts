@@ -172,6 +172,7 @@ export function usageOf(process: TaskEnd['usage'], group: Partial<Usage> = {}): 
     throttledMs: 0,
     oomKills: 0,
     pressure: null,
+    network: null,
     ...group,
   };
 }

@@ -23,13 +23,13 @@ export async function lockFile(file: { readonly fd: number }, kind: 'shared' | '
   }
 }
 
-/** Does some work while this process has the store's lock; it must be short. */
-export async function withLock<T>(root: string, kind: 'shared' | 'exclusive', work: () => Promise<T>): Promise<T> {
+/** Does some work while this process has the lock of the store, or of a folder in it; it must be short. @param signal as {@link lockFile} */
+export async function withLock<T>(root: string, kind: 'shared' | 'exclusive', work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   await makeFolder(root);
   requireOwn(root);
   const file = await open(join(root, 'lock'), 'a+', 0o600);
   try {
-    await lockFile(file, kind);
+    await lockFile(file, kind, signal);
     return await work();
   } finally {
     await file.close();

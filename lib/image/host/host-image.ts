@@ -1,13 +1,15 @@
 import { accessSync, constants, lstatSync, opendirSync, readdirSync, readFileSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
 import { hasCode } from '../../errors.js';
-import { parseMountInfo } from '../../host/mountinfo.js';
+import { parseMountInfo, visibleMounts } from '../../host/mountinfo.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
 import { type Mounter, ROOT_MOUNTER } from '../../plan/mounter.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import { storeFolder } from '../../store/store-root.js';
+import { HostChanges } from './host-changes.js';
 import { ALWAYS_HIDDEN, HIDDEN } from './host-hidden.js';
 import { hostRecipe } from './host-layout.js';
 import type { HostEntry, HostProbe } from './host-probe.js';
+import { WatchedHost } from './watched-host.js';
 
 /**
  * Looks at something; `null` where nothing is there. A folder without permission is an error for who can show whole mounts, for what can't be
@@ -66,13 +68,44 @@ function probeFor(mounter: Mounter): HostProbe {
   };
 }
 
-/** The recipe of this machine for `mounter`, as it is now: files to hide are looked for at each use. */
+/** What was found, and by which changes it may have become another. */
+interface Known {
+  readonly mounter: Mounter;
+  readonly asked: string;
+  /** `null` where not all changes are told. */
+  readonly recipe: RootRecipe | null;
+  readonly watched: WatchedHost;
+}
+
+/** The last ones, the last used at the end; of this thread. */
+let known: readonly Known[] = [];
+const MOST_KNOWN = 4;
+
+/**
+ * One for the thread: a user has 128 instances of inotify, and to close one takes the kernel some 15 ms, at the end of a process too. So a
+ * script that asks once has none.
+ */
+let changes: HostChanges | undefined;
+let hasAsked = false;
+
+/**
+ * The recipe of this machine for `mounter`, as it is now. Files to hide are looked for again when one of the folders that they can be in, or a
+ * mount, has changed; where the kernel does not tell of all these, at each use.
+ */
 export function currentHostRecipe(hide: readonly string[] = HIDDEN, mounter: Mounter = ROOT_MOUNTER): RootRecipe {
-  return hostRecipe({
-    mounts: parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8')),
-    hide,
-    hideAlways: [...ALWAYS_HIDDEN, ...storeFolder(), runtimeDir()],
-    probe: probeFor(mounter),
-    mounter,
-  });
+  if (hasAsked) changes ??= new HostChanges();
+  hasAsked = true;
+  for (const change of changes?.since() ?? []) known = known.filter(({ watched }) => !watched.concerns(change));
+  const hideAlways = [...ALWAYS_HIDDEN, ...storeFolder(), runtimeDir()];
+  const asked = JSON.stringify([hide, hideAlways]);
+  const last = known.find((one) => one.mounter === mounter && one.asked === asked);
+  if (last) known = [...known.filter((one) => one !== last), last];
+  if (last?.recipe) return last.recipe;
+  const mounts = parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'));
+  const look = (probe: HostProbe): RootRecipe => hostRecipe({ mounts, hide, hideAlways, probe, mounter });
+  if (last || changes === undefined) return look(probeFor(mounter));
+  const watched = new WatchedHost({ add: changes.add, probe: probeFor(mounter), mounts: visibleMounts(mounts) });
+  const recipe = look(watched.probe);
+  known = [...known.slice(1 - MOST_KNOWN), { mounter, asked, recipe: watched.hearsAll ? recipe : null, watched }];
+  return recipe;
 }

@@ -1,17 +1,34 @@
-import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode, invalidOption, NacelleError } from '../../errors.js';
 import { writeRecord } from '../../host/journal.js';
 import { dropRecord } from '../../host/recorded.js';
-import { attempt, systemError } from '../../native/system-errors.js';
+import { readIfThere } from '../../native/read-if-there.js';
+import { attempt } from '../../native/system-errors.js';
 import type { Slots } from '../../plan/plan.js';
-import type { Step } from '../../plan/steps.js';
+import { unlessAborted } from '../../process/abort.js';
 import type { Address, Cidr } from '../address.js';
 import { numbersAfter } from '../ipam/address-numbers.js';
 import { addressAt, inSubnet, numberIn } from '../ipam/subnet.js';
+import { ownAddresses } from '../own-addresses.js';
+import { isOwnLink } from '../own-link.js';
 import { hostEndName } from './host-end.js';
-import { keeperOfUnfinished, leaveSteps, networkFolder, offerPath, offersOf, unfinishedOffer, useOf, useRecord } from './network-folder.js';
-import { type NetworkRecord, numbersOf, subnetsOf } from './network-settings.js';
+import {
+  keeperOfUnfinished,
+  leaveSteps,
+  networkFolder,
+  offerPath,
+  offersOf,
+  unfinishedOffer,
+  useOf,
+  useRecord,
+  withNetwork,
+} from './network-folder.js';
+import { isChildRecord, type NetworkRecord, numbersElsewhere, numbersOf, subnetsOf } from './network-settings.js';
+import type { TaskSteps } from './parts.js';
+
+/** Of 2^128. */
+const MOST_DIGITS = 39;
 
 /** For whom an address is taken. */
 export interface LeaseFor {
@@ -33,31 +50,53 @@ export interface LeaseFor {
 export interface AddressLease {
   readonly addresses: readonly Cidr[];
   /** Host steps by which the container's task takes the addresses, and gives them back. */
-  readonly prepare: readonly Step[];
-  undo(slots: Slots): Step[];
+  steps(slots: Slots): TaskSteps;
   /** Gives back what no task has taken. `isHandedOver`: a task has, or had, these steps. Once or more often. */
   release(isHandedOver: boolean): void;
 }
 
 /**
  * Chooses a number for a container, by an offer, a file that only one can make. The container's shim makes a lease of it: so nothing is left
- * when this process dies in between but an offer, which is void without the process that keeps the bridge. A container's network namespace may outlive the container, when others have joined
- * it: so a number is free only when there is neither its file nor the link that the address is behind, which goes with the namespace.
+ * when this process dies in between but an offer, which is void without the process that keeps the bridge. A container's network namespace may
+ * outlive the container, when others have joined it: so a number is free only when there is neither its file nor the link that the address is
+ * behind, which goes with the namespace.
  *
  * @throws NacelleError `ERR_INVALID_OPTION` for an address that is none for a container; `EADDRINUSE`; `ERR_NO_ADDRESS`: all are taken
  */
 export function leaseAddress(name: string, record: NetworkRecord, of: LeaseFor): AddressLease {
   const subnets = subnetsOf(record);
+  const elsewhere = numbersElsewhere(record, isChildRecord(record) ? ownAddresses() : []);
   for (const number of of.ip === null ? nextNumbers(name, record) : [askedFor(name, record, of.ip, of.option)]) {
-    const lease = take(name, subnets, number, of);
-    if (lease === null) continue;
-    if (of.ip === null) attempt('write the last address', () => writeFileSync(lastFile(name), String(number), { mode: 0o600 }));
-    return lease;
+    const taken = elsewhere.has(number) ? null : take(name, subnets, number, of);
+    if (taken === null) continue;
+    if (of.ip === null) rememberLast(name, number);
+    return taken;
   }
   if (of.ip !== null) {
     throw new NacelleError(`take the address ${of.ip.text} in the network ${name}: another container has it`, { code: 'EADDRINUSE' });
   }
   throw new NacelleError(`take an address in the network ${name}: all are taken`, { code: 'ERR_NO_ADDRESS' });
+}
+
+/**
+ * The same, and once more where nothing is left but what a killed process had offered.
+ *
+ * @param of.signal its abort ends the waiting for others
+ * @throws as {@link leaseAddress}; the signal's reason
+ */
+export async function leaseFreeAddress(
+  name: string,
+  record: NetworkRecord,
+  of: LeaseFor & { readonly signal: AbortSignal | null },
+): Promise<AddressLease> {
+  try {
+    return leaseAddress(name, record, of);
+  } catch (error) {
+    if (!hasCode(error, 'EADDRINUSE', 'ERR_NO_ADDRESS')) throw error;
+    const clear = (): Promise<boolean> => withNetwork(name, async () => removeVoidOffers(name));
+    if (!(await unlessAborted(of.signal, clear, () => undefined))) throw error;
+    return leaseAddress(name, record, of);
+  }
 }
 
 function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owner, keeper, place }: LeaseFor): AddressLease | null {
@@ -67,8 +106,7 @@ function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owne
   const address = addressAt(first, number);
   const text = JSON.stringify({ id, addresses: addresses.map((one) => one.text), keeper });
   const use = useOf(name, address.text, text);
-  // the kernel shows this process the links of its own network namespace there, whatever is mounted on /sys
-  const isTaken = (): boolean => existsSync(use.path) || existsSync(`/proc/sys/net/ipv4/conf/${hostEndName(address)}`);
+  const isTaken = (): boolean => existsSync(use.path) || isOwnLink(hostEndName(address));
   if (isTaken()) return null;
   const offer = offerPath(name, address.text);
   if (!makeOffer(offer, text, unfinishedOffer(name, keeper))) return null;
@@ -82,8 +120,10 @@ function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owne
     const forget = writeRecord(owner, `${id}-network-${place}`, [useRecord(use)]);
     return {
       addresses,
-      prepare: [{ op: 'rename', host: true, path: offer, target: use.path }],
-      undo: (slots) => [...leaveSteps(use, slots), ...forget],
+      steps: (slots) => ({
+        prepare: [{ op: 'rename', host: true, path: offer, target: use.path }],
+        undo: [...leaveSteps(use, slots), ...forget],
+      }),
       release(isHandedOver) {
         try {
           letGo();
@@ -121,27 +161,28 @@ function makeOffer(path: string, text: string, unfinished: string): boolean {
 
 /** Removes an offer that has become no lease; after a lease has come and gone, the file may be another's. */
 function removeOffer(path: string, text: string): void {
-  if (offerIn(path) === text) attempt(`remove ${path}`, () => rmSync(path, { force: true }));
+  // most offers have become leases: an error of a missing file takes longer than a look
+  if (existsSync(path) && readIfThere(path) === text) attempt(`remove ${path}`, () => rmSync(path, { force: true }));
 }
 
-/** `null` when it has become a lease, or was taken back. */
-function offerIn(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return null;
-    throw systemError(`read ${path}`, error);
-  }
-}
-
-/** Removes offers of processes that keep the bridge no more, finished or not, and what is no offer. The caller has the lock of the network: nobody else removes one of another's. */
-export function removeVoidOffers(name: string): void {
+/**
+ * Removes offers of processes that keep the bridge no more, finished or not, and what is no offer. The caller has the lock of the network:
+ * nobody else removes one of another's.
+ *
+ * @returns whether there were any
+ */
+export function removeVoidOffers(name: string): boolean {
+  let isFound = false;
   for (const path of offersOf(name)) {
-    const text = offerIn(path);
+    const text = readIfThere(path);
+    // it has become a lease, or was taken back
     if (text === null) continue;
     const keeper = keeperOfUnfinished(path) ?? /"keeper":"([0-9a-f]+)"\}$/.exec(text)?.[1];
-    if (keeper === undefined || !existsSync(useOf(name, keeper).path)) attempt(`remove ${path}`, () => rmSync(path, { force: true }));
+    if (keeper !== undefined && existsSync(useOf(name, keeper).path)) continue;
+    attempt(`remove ${path}`, () => rmSync(path, { force: true }));
+    isFound = true;
   }
+  return isFound;
 }
 
 function askedFor(name: string, record: NetworkRecord, ip: Address, option: string): bigint {
@@ -166,13 +207,22 @@ function lastFile(name: string): string {
   return join(networkFolder(name), 'last');
 }
 
+/** Of a fixed size, over what was there: a file system may write out at once what a file has after it was cut, which takes milliseconds. */
+function rememberLast(name: string, number: bigint): void {
+  const path = lastFile(name);
+  const text = String(number).padEnd(MOST_DIGITS);
+  attempt(`write ${path}`, () => {
+    try {
+      writeFileSync(path, text, { flag: 'r+' });
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+      writeFileSync(path, text, { mode: 0o600 });
+    }
+  });
+}
+
 /** A hint, so one that is damaged is none. */
 function lastNumberOf(name: string): bigint | null {
-  try {
-    const text = readFileSync(lastFile(name), 'utf8');
-    return /^\d{1,39}$/.test(text) ? BigInt(text) : null;
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return null;
-    throw systemError(`read ${lastFile(name)}`, error);
-  }
+  const text = (readIfThere(lastFile(name)) ?? '').trimEnd();
+  return /^\d+$/.test(text) ? BigInt(text) : null;
 }

@@ -2,7 +2,7 @@ import { NETLINK_ROUTE } from '../../plan/constants.js';
 import { NONE, type Plan, planOf } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { Cidr } from '../address.js';
-import { deleteLink, getLink, newAddress, newBridge, setLink } from '../rtnetlink.js';
+import { getLink, newAddress, newBridge, setLink } from '../rtnetlink.js';
 import { request } from '../veth-plan.js';
 import { macOf } from './host-end.js';
 import type { Bridge } from './network-folder.js';
@@ -31,16 +31,21 @@ export function lookUpLink(socket: Slot, name: string): Step {
 /**
  * All in one call, so that no process leaves half a bridge when it dies: what is up is whole. The bridge has a MAC address of its own, for it
  * would else have that of one of its ports, and another one when that goes.
+ *
+ * @param of.isHalf a shim has died while it made it, or somebody has removed the bridge and left its ports
+ * @param of.ports steps that make ports to other hosts
  */
 export function makeBridgeSteps(
   socket: Slot,
   { name, index }: Bridge,
-  { mtu, addresses, isHalf }: { mtu: number; addresses: readonly Cidr[] /** A shim has died while it made it. */; isHalf: boolean },
+  of: { readonly mtu: number; readonly addresses: readonly Cidr[]; readonly isHalf: boolean; readonly ports: readonly Step[] },
 ): Step[] {
+  const { mtu, addresses, ports, isHalf } = of;
   const [first] = addresses;
   return [
-    ...(isHalf ? [request(socket, `remove what is there of the bridge ${name}`, deleteLink(index))] : []),
+    ...(isHalf ? [{ op: 'remove_links', host: true, socket, group: index } as const] : []),
     request(socket, `make the bridge ${name}`, newBridge({ name, index, group: index, mtu, ...(first ? { mac: macOf(first) } : {}) })),
+    ...ports,
     ...addresses.map((address) => request(socket, `add the address ${address.text} to ${name}`, newAddress(index, address))),
     request(socket, `bring up ${name}`, setLink(index, { up: true })),
   ];

@@ -3,7 +3,7 @@ import type { Address } from '../address.js';
 
 // What follows from an address, so that nobody must look it up. Pure.
 
-/** The name of the bridge's port to the container with this address; 12 bytes. */
+/** The name of the bridge port to the container with this address; 12 bytes. */
 export function hostEndName(address: Address): string {
   return `nclv${shortOf(address)}`;
 }

@@ -1,114 +1,141 @@
-import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { oneOf, toError, withCleanupError } from '../../errors.js';
-import { writeRecord } from '../../host/journal.js';
-import { dropRecord } from '../../host/recorded.js';
+import { toError, withCleanupError } from '../../errors.js';
+import { ownNetworkNamespace } from '../../host/locate.js';
 import type { Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
-import type { Address, Cidr } from '../address.js';
-import { type AddressLease, leaseAddress } from './address-lease.js';
-import { hostEndName, macOf } from './host-end.js';
-import { keepBridge } from './kept-bridge.js';
-import { leaveSteps, useOf, useRecord, useStep } from './network-folder.js';
-import { gatewaysOf } from './network-settings.js';
-
-/** A network that a container is to be on. */
-export interface WantedNetwork {
-  readonly name: string;
-  readonly ip: Address | null;
-  /** Where the address is among the caller's options: 'ip', 'network[0].ip'. */
-  readonly ipOption: string;
-  readonly mac: Uint8Array | null;
-  /** `null`: eth0 for the first, eth1 for the next. */
-  readonly interfaceName: string | null;
-}
-
-/** A link of a container to a bridge: all that is needed to make it, and nothing to be looked up. */
-export interface Attachment {
-  readonly network: string;
-  /** The end in the container. */
-  readonly interface: string;
-  /** Its number in the container's network namespace, which has no other links yet but the kernel's first ones. */
-  readonly index: number;
-  readonly mac: Uint8Array;
-  readonly mtu: number;
-  readonly addresses: readonly Cidr[];
-  /** The gateways of the container's default routes that go through this link. */
-  readonly gateways: readonly Address[];
-  /** The bridge's port. Its number, and its link group, are one, which nobody else has. */
-  readonly port: { readonly name: string; readonly index: number };
-  /** The bridge's number. */
-  readonly bridge: number;
-}
+import { hostOf } from '../address.js';
+import type { CniDns } from '../cni/cni-result.js';
+import { KEYS, kept, keptFrom, MOST_PLACES } from '../live/kept-steps.js';
+import { type LinksRecord, linkRecord } from '../live/links-record.js';
+import { type JoinedNames, joinNames, type NamesService } from '../names/join-names.js';
+import { type AskedPort, type JoinedPorts, joinPorts } from '../ports/join-ports.js';
+import type { PortsRecord } from '../ports/port-record.js';
+import { type GuardedPort, guardedPort } from '../rules/guarded-port.js';
+import { type Attachment, attach, isMadeHere, type JoiningContainer, share, type WantedNetwork } from './attach-network.js';
+import { attachPlugins, dnsOf } from './attach-plugins.js';
+import { bridgeOf } from './network-folder.js';
+import { Parts, releaseAll, type TaskSteps } from './parts.js';
 
 /** The networks of a container that is about to be made. */
 export interface JoinedNetworks {
   readonly attachments: readonly Attachment[];
+  /** What it may send: its own bridge ports, or those of the container whose network it shares. */
+  readonly guarded: readonly GuardedPort[];
   /** The kernel has IPv6. */
   readonly hasIpv6: boolean;
-  /** Host steps that make the container's uses. */
-  readonly prepare: readonly Step[];
-  /** Host steps that end the container's uses: its task's last ones. */
-  undo(slots: Slots): Step[];
+  /** What it may ask about names; `null` where it asks others. */
+  readonly names: NamesService | null;
+  /** What plugins of CNI say of names. */
+  readonly dns: CniDns;
+  /** It can join and leave networks later. */
+  readonly canChange: boolean;
+  /** What of them can change while the container lives, to be asked after `steps`; `null`: nothing can. */
+  links(): LinksRecord | null;
+  /** What this process has of each of its networks, by their names. */
+  readonly parts: ReadonlyMap<string, Parts>;
+  /** The path of pasta(1), for a container that has it in place of networks. */
+  readonly pasta: string | null;
+  /** Host steps that make the container's uses, and those that end them: its task's last ones. */
+  steps(slots: Slots): Required<TaskSteps>;
+  /** `null` where it has no link to a network. */
+  readonly ports: Pick<JoinedPorts, 'record' | 'begun'> | null;
   /** The task has these steps now, and whoever reaps the record of them. */
   handOver(): void;
   /** Lets the bridges go, and ends the uses unless they were handed over. Once or more often. */
   release(): void;
 }
 
-/** Numbers of a container's links begin here: the kernel's own first ones (lo, and of some modules) have small numbers. */
-const FIRST_INDEX = 100;
-/** Ports have numbers from here, so that neither the kernel nor the administrator gives another link one of them. */
-const FIRST_PORT = 2 ** 30;
-
-interface Joining {
-  /** The container's. */
-  readonly id: string;
-  /** The shim that makes and ends it. */
-  readonly owner: string;
+interface Joining extends JoiningContainer {
+  /** The container asks us about names. */
+  readonly asksNames: boolean;
+  /** It can join and leave networks later. */
+  readonly canChange: boolean;
+  readonly ports: readonly AskedPort[];
+  /** Of the container whose network it shares. */
+  readonly guarded: readonly GuardedPort[];
+  /** Name servers that it asks instead. */
+  readonly dns: readonly string[];
+  /** Its network namespace, by a descriptor that is closed in time, where that is made before it: for plugins of CNI. */
+  readonly namespace: number | null;
+  /** The path of pasta(1); `null`: it has networks, or none. */
+  readonly pasta: string | null;
 }
 
 /**
  * Takes addresses for a container, and has the bridges made where they are not there.
  *
  * @param shared networks of a container whose network namespace this one joins: they stay with it
- * @throws as `keepBridge` and `leaseAddress`
+ * @throws as `keepBridge`, `leaseFreeAddress`, `attachPlugins` and `joinPorts`; the signal's reason
  */
 export async function joinNetworks(wanted: readonly WantedNetwork[], shared: readonly string[], of: Joining): Promise<JoinedNetworks> {
-  const kept: (() => void)[] = [];
-  const uses: Omit<AddressLease, 'addresses'>[] = [];
-  const attachments: Attachment[] = [];
+  const parts = new Parts();
+  const own = new Map<string, Parts>();
   let isHandedOver = false;
-  const release = (): void => {
-    const failures: Error[] = [];
-    for (const letGo of [...uses.splice(0).map((use) => () => use.release(isHandedOver)), ...kept.splice(0)]) {
-      try {
-        letGo();
-      } catch (error) {
-        failures.push(toError(error));
-      }
-    }
-    const failure = oneOf(failures);
-    if (failure) throw failure;
-  };
+  const release = (): void => releaseAll([parts, ...[...own.values()].reverse()], isHandedOver);
   try {
+    const plugged = await attachPlugins(wanted, parts, of);
+    // plugins know of no links that come and go
+    const canChange = of.canChange && plugged.size === 0;
+    const placed = new Map<number, Attachment>(plugged);
+    const internal = new Set<Attachment>();
+    let leave: (readonly Step[])[] = [];
+    const targets: PortsRecord['targets'][number][] = [];
+    let leadsOut = plugged.size > 0;
     for (const [place, network] of wanted.entries()) {
-      const bridge = await keepBridge(network.name);
-      kept.push(bridge.release);
-      const lease = leaseAddress(network.name, bridge.record, {
-        ...of,
-        keeper: bridge.keeper,
-        ip: network.ip,
-        option: network.ipOption,
-        place,
-      });
-      uses.push(lease);
-      attachments.push(attachmentOf(network, place, { bridge, addresses: lease.addresses, before: attachments }));
+      if (plugged.has(place)) continue;
+      const held = new Parts();
+      own.set(network.name, held);
+      const { attachment, isInternal } = await attach(network, held, { ...of, place });
+      placed.set(place, attachment);
+      leadsOut ||= !isInternal;
+      if (isInternal) internal.add(attachment);
+      else targets.push(...targetsOf(attachment));
     }
+    const attachments = wanted.flatMap((_, place) => placed.get(place) ?? []);
     for (const [place, name] of shared.entries()) {
-      kept.push((await keepBridge(name)).release);
-      uses.push(shareBridge(name, place, of));
+      const { record } = await share(name, parts, { ...of, place, ports: of.guarded });
+      leadsOut ||= !record.internal;
     }
+    const dns = dnsOf(plugged.values());
+    const asksNames = of.asksNames && dns.nameservers.length === 0;
+    const asked = plugged.size > 0 && plugged.size === wanted.length ? [] : of.ports;
+    const ports = wanted.length > 0 ? parts.add(await joinPorts(asked, { owner: of.owner, targets })) : null;
+    const hasPasta = of.pasta !== null;
+    const isOnAny = wanted.length + shared.length > 0 || hasPasta;
+    const names = isOnAny ? namesFor(attachments, shared, { ...of, asksNames, forwards: leadsOut || hasPasta }) : null;
+    if (names !== null) parts.add(names);
+    return {
+      attachments,
+      guarded: [...attachments.flatMap(guardedIn), ...of.guarded],
+      names: names?.service ?? null,
+      dns,
+      pasta: of.pasta,
+      hasIpv6: (attachments.length > 0 || hasPasta) && existsSync('/proc/sys/net/ipv6'),
+      parts: own,
+      canChange,
+      links() {
+        if (!canChange) return null;
+        const list = attachments
+          .filter(isMadeHere)
+          .map((one, place) => linkRecord(one, { place, isInternal: internal.has(one), leave: leave[place] ?? [] }));
+        return linksOf(list, of);
+      },
+      steps(slots) {
+        const each = [...own.values()].map((held) => held.steps(slots));
+        leave = each.map(({ undo }) => undo);
+        const others = parts.steps(slots);
+        return {
+          prepare: [...each.flatMap(({ prepare }) => prepare), ...others.prepare],
+          undo: canChange ? changeableEnd(leave, others.undo) : [...others.undo, ...leave.toReversed().flat()],
+          returns: others.returns,
+        };
+      },
+      ports,
+      handOver() {
+        isHandedOver = true;
+      },
+      release,
+    };
   } catch (error) {
     try {
       release();
@@ -117,53 +144,41 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
     }
     throw error;
   }
-  const all = [...uses];
-  return {
-    attachments,
-    hasIpv6: attachments.length > 0 && existsSync('/proc/sys/net/ipv6'),
-    prepare: all.flatMap((use) => use.prepare),
-    undo: (slots) => all.flatMap((use) => use.undo(slots)),
-    handOver() {
-      isHandedOver = true;
-    },
-    release,
-  };
 }
 
-function attachmentOf(
-  { name, mac, interfaceName }: WantedNetwork,
-  place: number,
-  {
-    bridge: { index, mtu, record },
-    addresses,
-    before,
-  }: { bridge: Awaited<ReturnType<typeof keepBridge>>; addresses: readonly Cidr[]; before: readonly Attachment[] },
-): Attachment {
-  const [first] = addresses;
-  if (!first) throw new Error('a lease has an address of each subnet');
-  const hasRoute = ({ family }: Address): boolean => before.some(({ gateways }) => gateways.some((gateway) => gateway.family === family));
-  return {
-    network: name,
-    interface: interfaceName ?? `eth${place}`,
-    index: FIRST_INDEX + place,
-    mac: mac ?? macOf(first),
-    mtu,
-    addresses,
-    gateways: record.internal ? [] : gatewaysOf(record).filter((gateway) => !hasRoute(gateway)),
-    port: { name: hostEndName(first), index: randomInt(FIRST_PORT, 2 ** 31 - 1) },
-    bridge: index,
-  };
+export function guardedIn(attachment: Attachment): GuardedPort[] {
+  return 'bridge' in attachment ? [guardedPort(attachment.network, { ...attachment, ...attachment.port })] : [];
 }
 
-/** Keeps a bridge while the container lives, without an address of its own. */
-function shareBridge(name: string, place: number, { id, owner }: Joining): Omit<AddressLease, 'addresses'> {
-  const use = useOf(name, `${id}-${place}`);
-  const forget = writeRecord(owner, `${id}-network-${place}`, [useRecord(use)]);
-  return {
-    prepare: [useStep(use)],
-    undo: (slots) => [...leaveSteps(use, slots), ...forget],
-    release(isHandedOver) {
-      if (!isHandedOver) dropRecord(forget);
-    },
-  };
+/** The last steps of a container whose networks can change: what it has joined later goes first. */
+function changeableEnd(leave: readonly (readonly Step[])[], others: readonly Step[]): Step[] {
+  const isFirst = leave.length === 0;
+  return [
+    ...(isFirst ? [kept(KEYS.endNames, []), kept(KEYS.endPorts, [])] : []),
+    ...others,
+    keptFrom(KEYS.leave(leave.length), KEYS.leave(MOST_PLACES - 1)),
+    ...leave.map((steps, place) => kept(KEYS.leave(place), steps)).reverse(),
+  ];
+}
+
+function linksOf(list: LinksRecord['list'], { hostname, asksNames }: Joining): LinksRecord {
+  const hasIpv6 = existsSync('/proc/sys/net/ipv6');
+  return { namespace: ownNetworkNamespace(), hostname, asksNames, isMember: list.length > 0, hasIpv6, list };
+}
+
+/** Where packets to its published ports may go: through a bridge, for what goes to another link is not this machine's to lead. */
+export function targetsOf(attachment: Attachment): PortsRecord['targets'] {
+  if (!('bridge' in attachment)) return [];
+  return attachment.addresses.map(({ family, text }) => ({ family, address: hostOf(text) }));
+}
+
+/** Networks of one name in two stores are two for who is asked about names, as their bridges are. */
+function namesFor(
+  attachments: readonly Attachment[],
+  shared: readonly string[],
+  of: Joining & { readonly forwards: boolean },
+): JoinedNames {
+  const places = attachments.map((place) => ({ ...place, network: bridgeOf(place.network).name }));
+  const others = shared.map((name) => bridgeOf(name).name);
+  return joinNames(places, others, { ...of, namespace: ownNetworkNamespace() });
 }

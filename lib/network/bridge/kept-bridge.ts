@@ -1,21 +1,29 @@
 import { writeFileSync } from 'node:fs';
-import { hasCode, NacelleError } from '../../errors.js';
+import { doAll, hasCode, NacelleError } from '../../errors.js';
 import { writeRecord } from '../../host/journal.js';
 import { reapFirst } from '../../host/reap.js';
 import { withRecord } from '../../host/recorded.js';
 import { clearTimeout, setTimeout } from '../../native/clock.js';
-import { endOf, undone } from '../../native/host-work.js';
+import { release as releaseAll, undone } from '../../native/host-work.js';
 import { ownerName, start } from '../../native/shim.js';
 import { attempt } from '../../native/system-errors.js';
 import type { Task } from '../../native/task.js';
 import { newId } from '../../plan/id.js';
 import { Slots } from '../../plan/plan.js';
 import type { Slot } from '../../plan/steps.js';
+import { unlessAborted } from '../../process/abort.js';
 import { defaultLink } from '../ipam/routes.js';
 import { type LinkInfo, parseLink } from '../link.js';
+import { type LinkBelow, type ParentWay, parentWay } from '../macvlan/parent-way.js';
+import type { RuledNetwork } from '../rules/network-rules.js';
+import { OwnRules } from '../rules/own-rules.js';
+import { portsToHosts, requireFreeNumber, tellNames } from '../vxlan/network-tunnel.js';
+import { mtuThrough } from '../vxlan/vxlan-link.js';
+import { familyOfPeers } from '../vxlan/vxlan-place.js';
 import { removeVoidOffers } from './address-lease.js';
 import { keeperPlan, lookUpBridge, lookUpLink, makeBridgeSteps } from './bridge-plan.js';
-import { findNetwork, noNetwork, withNetworkFiles } from './network-file.js';
+import { forwardedFamilies, forwardPackets } from './forward-packets.js';
+import { findNetwork, requireOwnNetwork, withNetworkFiles } from './network-file.js';
 import {
   bridgeOf,
   leaveSteps,
@@ -27,17 +35,26 @@ import {
   useStep,
   withNetwork,
 } from './network-folder.js';
-import { clashOf, gatewaysOf, type NetworkRecord, subnetsOf } from './network-settings.js';
+import { clashOf, gatewaysOf, isChildRecord, type NetworkRecord, peersOf, subnetsOf } from './network-settings.js';
+import { requireOpenForward } from './open-forward.js';
 import { ownRoutes, takenByMachine } from './taken-subnets.js';
 
 /** A bridge that is there as long as this process uses it. */
 export interface KeptBridge {
-  readonly index: number;
   /** Bytes. */
   readonly mtu: number;
   readonly record: NetworkRecord;
   /** The name of this process's use. */
   readonly keeper: string;
+  /** How containers get into the network. */
+  readonly way: BridgeWay | ParentWay;
+}
+
+/** By ports of a bridge. */
+interface BridgeWay {
+  /** The bridge's number. */
+  readonly bridge: number;
+  readonly rules: OwnRules;
 }
 
 interface Keeper {
@@ -55,10 +72,12 @@ const keepers = new Map<string, Keeper>();
 /**
  * Keeps a network's bridge, which is made when it is not there.
  *
+ * @param signal its abort ends this caller's waiting; the bridge may be wanted by others in this process
  * @returns the bridge, and what lets it go: to be called once
- * @throws NacelleError `ERR_NO_NETWORK`, `ERR_SUBNET_TAKEN`, `ERR_NAME_TAKEN`; SyscallError
+ * @throws NacelleError `ERR_NO_NETWORK`, `ERR_SUBNET_TAKEN`, `ERR_NAME_TAKEN`, `ERR_VNI_TAKEN`, `ERR_NO_LINK`, `ERR_FORWARDING`, `ERR_FORWARD_POLICY`; SyscallError; the
+ * signal's reason
  */
-export async function keepBridge(name: string): Promise<KeptBridge & { release(): void }> {
+export async function keepBridge(name: string, signal: AbortSignal | null = null): Promise<KeptBridge & { release(): void }> {
   const key = networkFolder(name);
   const keeper = keepers.get(key) ?? begin(key, name);
   clearTimeout(keeper.timer);
@@ -68,13 +87,21 @@ export async function keepBridge(name: string): Promise<KeptBridge & { release()
     if (isReleased) return;
     isReleased = true;
     if (--keeper.users > 0 || keepers.get(key) !== keeper) return;
-    keeper.timer = setTimeout(() => void letGo(key, keeper), LINGER).unref();
+    // nobody waits for this: what fails stays in the journal, for the next reap, and the tables go with the shim
+    keeper.timer = setTimeout(() => void letGo(key, keeper).catch(() => undefined), LINGER).unref();
   };
   try {
-    return { ...(await keeper.bridge), release };
+    const kept = await unlessAborted(
+      signal,
+      () => keeper.bridge,
+      () => undefined,
+    );
+    // of other hosts it may have learned since
+    const written = kept.record.driver === 'vxlan' ? await findNetwork(name) : null;
+    const record = written?.driver === 'vxlan' ? written : kept.record;
+    return { ...kept, record, release };
   } catch (error) {
-    // there is no bridge to let go
-    keeper.users--;
+    release();
     throw error;
   }
 }
@@ -89,9 +116,10 @@ export async function dropIdleBridge(name: string): Promise<void> {
 async function letGo(key: string, keeper: Keeper): Promise<void> {
   clearTimeout(keeper.timer);
   if (keepers.get(key) === keeper) keepers.delete(key);
-  const { task } = await keeper.bridge;
-  // what can't be removed now stays in the journal, for the next reap
-  await endOf(task);
+  // who waits for the bridge was told why there is none
+  const kept = await keeper.bridge.catch(() => null);
+  if (!kept) return;
+  await doAll([() => releaseAll([{ task: kept.task, removal: [] }]), () => ('rules' in kept.way ? kept.way.rules.close() : undefined)]);
 }
 
 function begin(key: string, name: string): Keeper {
@@ -107,7 +135,7 @@ function begin(key: string, name: string): Keeper {
 }
 
 async function make(name: string): Promise<KeptBridge & { readonly task: Task }> {
-  if ((await findNetwork(name)) === null) throw noNetwork(name);
+  await requireOwnNetwork(name);
   await reapFirst();
   const id = newId();
   const slots = new Slots();
@@ -119,27 +147,49 @@ async function make(name: string): Promise<KeptBridge & { readonly task: Task }>
     return start(keeperPlan(socket, useStep(use), [...leaveSteps(use, slots), ...forget]), slots.descriptors);
   });
   try {
-    const bridge = await withNetwork(name, () => findOrMake(name, task, socket));
-    return { ...bridge, keeper: id, task };
+    const { record, mtu, way } = await withNetwork(name, () => findOrMake(name, task, socket));
+    const kept = { record, mtu, keeper: id, task };
+    if ('parent' in way) return { ...kept, way };
+    await requireOpenForward(name, record);
+    return { ...kept, way: { ...way, rules: await OwnRules.open(ruledNetwork(name, record)) } };
   } catch (error) {
     // not under the lock, for which the shim would wait
     throw await undone([{ task, removal: [] }], error);
   }
 }
 
-async function findOrMake(name: string, task: Task, socket: Slot): Promise<Omit<KeptBridge, 'keeper'>> {
+interface Found {
+  readonly record: NetworkRecord;
+  readonly mtu: number;
+  readonly way: Omit<BridgeWay, 'rules'> | ParentWay;
+}
+
+async function findOrMake(name: string, task: Task, socket: Slot): Promise<Found> {
   // others may have removed it, or made it anew: who does so has seen our use, or we see what was done
-  const record = await withNetworkFiles(() => findNetwork(name));
-  if (record === null) throw noNetwork(name);
+  const record = await withNetworkFiles(() => requireOwnNetwork(name));
+  const isChild = isChildRecord(record);
   const bridge = bridgeOf(name);
   const found = await linkOf(task, lookUpBridge(socket, bridge));
-  if (found && (found.kind !== 'bridge' || found.name !== bridge.name)) throw taken(name, found.name);
+  if (found && (found.kind !== (isChild ? 'macvlan' : 'bridge') || found.name !== bridge.name)) throw taken(name, found.name);
   if (record.persist) markPersistent(name);
   removeVoidOffers(name);
-  if (found?.up) {
-    refuseAdvertisements(bridge.name);
-    return { index: bridge.index, mtu: found.mtu, record };
+  if (isChild) {
+    const parent = await linkBelow(name, record, { task, socket });
+    return { record, ...(await parentWay(name, record, { task, socket, parent, isUp: found?.up === true })) };
   }
+  const mtu = found?.up ? found.mtu : await makeBridge(name, record, { task, socket, found });
+  refuseAdvertisements(bridge.name);
+  await forwardPackets(bridge.name, forwardedFamilies(record));
+  return { record, mtu, way: { bridge: bridge.index } };
+}
+
+/** @param on.found a link in the bridge's place, which is half a bridge */
+async function makeBridge(
+  name: string,
+  record: NetworkRecord,
+  { task, socket, found }: { readonly task: Task; readonly socket: Slot; readonly found: LinkInfo | null },
+): Promise<number> {
+  const bridge = bridgeOf(name);
   const clash = found ? null : subnetsOf(record).flatMap((subnet) => clashOf(subnet, takenByMachine()) ?? [])[0];
   if (clash) {
     const problem = `its subnet overlaps ${clash.subnet.text}, which ${clash.whose} has by now`;
@@ -147,13 +197,24 @@ async function findOrMake(name: string, task: Task, socket: Slot): Promise<Omit<
       code: 'ERR_SUBNET_TAKEN',
     });
   }
-  const mtu = record.mtu ?? (await defaultMtu(task, socket));
-  const settings = { mtu, addresses: gatewaysOf(record), isHalf: found !== null };
-  await task.call(makeBridgeSteps(socket, bridge, settings)).catch((error: unknown) => {
-    throw hasCode(error, 'EEXIST') ? taken(name, bridge.name, error) : error;
+  const under = await linkBelow(name, record, { task, socket });
+  const family = record.driver === 'vxlan' ? familyOfPeers(peersOf(record)) : null;
+  const mtu = record.mtu ?? (family === null ? under.mtu : mtuThrough(under.mtu, family));
+  const ports = record.driver === 'vxlan' ? portsToHosts(name, record, { socket, mtu, parent: under.index }) : [];
+  const settings = { mtu, addresses: gatewaysOf(record), isHalf: found !== null || ports.length > 0, ports };
+  await task.call(makeBridgeSteps(socket, bridge, settings)).catch(async (error: unknown) => {
+    if (!hasCode(error, 'EEXIST')) throw error;
+    if (record.driver === 'vxlan') await requireFreeNumber(name, record, error);
+    throw taken(name, bridge.name, error);
   });
-  refuseAdvertisements(bridge.name);
-  return { index: bridge.index, mtu, record };
+  if (record.driver === 'vxlan') tellNames(name, record);
+  return mtu;
+}
+
+/** A network as its rules have it. */
+export function ruledNetwork(name: string, record: NetworkRecord): RuledNetwork {
+  const { name: bridge, index } = bridgeOf(name);
+  return { bridge, index, subnets: subnetsOf(record), internal: record.internal };
 }
 
 /** A use without an end: it goes with the network, or at a reboot, as the bridge does. */
@@ -162,10 +223,22 @@ function markPersistent(name: string): void {
   attempt(`write ${path}`, () => writeFileSync(path, '', { mode: 0o600 }));
 }
 
-async function defaultMtu(task: Task, socket: Slot): Promise<number> {
-  const link = defaultLink(ownRoutes());
+/** The link by which a network reaches others: its parent, or else the one with this machine's default route. */
+async function linkBelow(
+  name: string,
+  record: NetworkRecord,
+  { task, socket }: { readonly task: Task; readonly socket: Slot },
+): Promise<LinkBelow> {
+  const parent = record.driver === 'bridge' ? null : record.parent;
+  const link = parent ?? defaultLink(ownRoutes());
   const found = link === null ? null : await linkOf(task, lookUpLink(socket, link));
-  return found?.mtu ?? 1500;
+  if (parent !== null && !found) {
+    throw new NacelleError(`use the network ${name}: this machine has no link ${parent}, which is its parent`, {
+      code: 'ERR_NO_LINK',
+    });
+  }
+  const mac = found ? Buffer.from(found.mac.replaceAll(':', ''), 'hex') : null;
+  return { index: parent === null ? null : (found?.index ?? null), mac, mtu: found?.mtu ?? 1500 };
 }
 
 async function linkOf(task: Task, lookUp: Parameters<Task['call']>[0][number]): Promise<LinkInfo | null> {

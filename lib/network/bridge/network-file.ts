@@ -1,14 +1,14 @@
-import { open, readFile, unlink } from 'node:fs/promises';
+import { readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasCode, NacelleError } from '../../errors.js';
+import { hasCode, isNacelleError, NacelleError, UnsupportedError } from '../../errors.js';
 import { storeRoot } from '../../host/store-path.js';
-import { requireOwn } from '../../native/own-folder.js';
+import { readIfThere } from '../../native/read-if-there.js';
 import { attempting } from '../../native/system-errors.js';
 import { hold } from '../../store/lease.js';
-import { lockFile } from '../../store/store-lock.js';
-import { listFolder, makeFolder, syncFolder } from '../../store/store-root.js';
+import { withLock } from '../../store/store-lock.js';
+import { listFolder, syncFolder } from '../../store/store-root.js';
 import { writeWhole } from '../../store/whole-file.js';
-import { type NetworkRecord, networkSchema } from './network-settings.js';
+import { type NetworkRecord, parseWritten, type WrittenRecord } from './network-settings.js';
 
 // What a network is to be is written down in the store, in networks/NAME.json. Its bridge and the addresses in use are of the running
 // machine (network-folder.ts).
@@ -28,7 +28,7 @@ export function noNetwork(name: string): NacelleError {
 }
 
 /** What is written down of a network; `null` when there is none of that name. @throws NacelleError `ERR_RECORD` when that is damaged */
-export async function findNetwork(name: string): Promise<NetworkRecord | null> {
+export async function findNetwork(name: string): Promise<WrittenRecord | null> {
   const path = fileOf(name);
   const text = await attempting(`read ${path}`, () =>
     readFile(path, 'utf8').catch((error: unknown) => {
@@ -38,35 +38,64 @@ export async function findNetwork(name: string): Promise<NetworkRecord | null> {
   );
   if (text === null) return null;
   try {
-    return networkSchema.parse(JSON.parse(text));
+    return parseWritten(text);
   } catch (cause) {
-    throw new NacelleError(`what ${path} says of a network is damaged`, { code: 'ERR_RECORD', cause });
+    throw new NacelleError(`what ${path} says of a network is damaged. Remove that file`, { code: 'ERR_RECORD', cause });
   }
 }
 
-/** The names of all networks, sorted. */
-export async function networkNames(): Promise<string[]> {
-  const names = await attempting(`list the folder ${folder()}`, () => listFolder(folder()));
-  return names.flatMap((name) => (name.endsWith(END) ? [name.slice(0, -END.length)] : [])).sort();
+/** As {@link findNetwork}, of a network that nacelle itself makes. @throws NacelleError `ERR_NO_NETWORK`; UnsupportedError for one that plugins make */
+export async function requireOwnNetwork(name: string): Promise<NetworkRecord> {
+  const record = await findNetwork(name);
+  if (record === null) throw noNetwork(name);
+  if (record.driver !== 'cni') return record;
+  const reason = `plugins of CNI make the network ${name}, and attach containers before their programs begin`;
+  throw new UnsupportedError('this use of a network', reason, 'Name the network when the container is made.');
 }
 
-/** Does some work while no other process writes a network down. */
-export async function withNetworkFiles<T>(work: () => Promise<T>): Promise<T> {
-  const path = join(folder(), 'lock');
-  const file = await attempting(`open ${path}`, async () => {
-    requireOwn(await makeFolder(folder()));
-    return open(path, 'a+', 0o600);
-  });
+/** Whether plugins make a network, which is looked up at once: a container that is about to be made needs to know it first. */
+export function isPluginNetwork(name: string): boolean {
+  const text = readIfThere(fileOf(name));
   try {
-    await lockFile(file, 'exclusive');
-    return await work();
-  } finally {
-    await file.close();
+    // most are none, and need not be understood for that
+    return text?.includes('"cni"') === true && parseWritten(text).driver === 'cni';
+  } catch {
+    // whoever uses it tells what is damaged
+    return false;
   }
+}
+
+/** A network with what is written down of it, or why that can't be understood. */
+export type WrittenNetwork = { readonly name: string } & (
+  | { readonly record: WrittenRecord; readonly error: null }
+  | { readonly record: null; readonly error: NacelleError }
+);
+
+/** All networks, sorted by name. One that is damaged keeps nobody from the others. */
+export async function allNetworks(): Promise<WrittenNetwork[]> {
+  const files = await attempting(`list the folder ${folder()}`, () => listFolder(folder()));
+  const names = files.flatMap((file) => (file.endsWith(END) ? [file.slice(0, -END.length)] : [])).sort();
+  const found: WrittenNetwork[] = [];
+  for (const name of names) {
+    try {
+      const record = await findNetwork(name);
+      // a network may be removed while this looks
+      if (record) found.push({ name, record, error: null });
+    } catch (error) {
+      if (!isNacelleError(error) || error.code !== 'ERR_RECORD') throw error;
+      found.push({ name, record: null, error });
+    }
+  }
+  return found;
+}
+
+/** Does some work while no other process writes a network down. @param signal its abort ends the waiting, with the signal's reason */
+export function withNetworkFiles<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  return attempting(`lock the folder ${folder()}`, () => withLock(folder(), 'exclusive', work, signal));
 }
 
 /** Writes down a network. The caller has the lock, and has seen that there is none of that name. */
-export async function writeNetwork(name: string, record: NetworkRecord): Promise<void> {
+export async function writeNetwork(name: string, record: WrittenRecord): Promise<void> {
   await attempting(`write down the network ${name}`, async () => {
     const held = await hold([], storeRoot());
     try {

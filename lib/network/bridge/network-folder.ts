@@ -1,28 +1,36 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { existsSync, mkdirSync, readdirSync, realpathSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { hasCode } from '../../errors.js';
+import { forwardingIn, leaveForwarding } from '../../host/forwarding.js';
 import type { HostRecord } from '../../host/journal.js';
+import { ownNetworkNamespace } from '../../host/locate.js';
+import { storeRoot } from '../../host/store-path.js';
+import { listIfThere, readIfThere } from '../../native/read-if-there.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
-import { attempt, attempting } from '../../native/system-errors.js';
+import { attempt } from '../../native/system-errors.js';
 import { NETLINK_ROUTE } from '../../plan/constants.js';
 import { NONE, type Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
-import { lockFile } from '../../store/store-lock.js';
+import { withRemovable } from '../../store/removable-lock.js';
+import { FIRST_OWN_NUMBER } from '../link-numbers.js';
+import type { TunnelPort } from '../vxlan/tunnel-plan.js';
 
 // What is running of a network, in the runtime folder:
 //
-//   networks/NETNS/NAME/lock   exclusive for who makes or removes the bridge, or looks whether anybody uses it
-//   networks/NETNS/NAME/uses   a file for each use: while there is one, the bridge stays
-//       ADDRESS                the lease of a container
-//       ID                     a process that keeps the bridge for its containers, or a container that shares another's network
-//       persist                the network itself
-//   networks/NETNS/NAME/offers an address that a process has chosen for a container: its plan makes a lease of that, and an offer is void
-//                              when the process does not keep the bridge any more. KEEPER.new is one that is being written
-//   networks/NETNS/NAME/last   the number of the address given last
+//   networks/NETNS/NAME@STORE/lock   exclusive for who makes or removes the bridge, or looks whether anybody uses it
+//   networks/NETNS/NAME@STORE/uses   a file for each use: while there is one, the bridge stays
+//       ADDRESS                      the lease of a container
+//       ID                           a process that keeps the bridge for its containers, or a container that shares another's network
+//       persist                      the network itself
+//   networks/NETNS/NAME@STORE/offers an address that a process has chosen for a container: its plan makes a lease of that, and an offer is
+//                                    void when the process does not keep the bridge any more. KEEPER.new is one that is being written
+//   networks/NETNS/NAME@STORE/last   the number of the address given last
+//   networks/NETNS/NAME@STORE/macs   a container has, or had, another MAC address than the one that follows from its address
+//   networks/NETNS/.forwarding       what has been changed so that packets are forwarded (lib/host/forwarding.ts)
 //
-// NETNS is the inode number of the network namespace with the bridge: processes in another one have bridges of their own.
+// NETNS is the inode number of the network namespace with the bridge: processes in another one have bridges of their own. STORE tells
+// networks of one name in two stores apart.
 
 /** A use's place, and what its file says, which is no other's words. */
 export interface Use {
@@ -40,12 +48,44 @@ function lockPath(name: string): string {
   return join(networkFolder(name), 'lock');
 }
 
-export function networkNamespace(): number {
-  return attempt("look at this process's network namespace", () => statSync('/proc/self/ns/net').ino);
+/** The folder of all networks with bridges in the network namespace of this process. */
+function namespaceFolder(): string {
+  return join(runtimeDir(), 'networks', String(ownNetworkNamespace()));
 }
 
 export function networkFolder(name: string): string {
-  return join(runtimeDir(), 'networks', String(networkNamespace()), name);
+  return join(namespaceFolder(), nameWithStore(name));
+}
+
+/** No name has an '@'. */
+function nameWithStore(name: string): string {
+  return `${name}@${createHash('sha256').update(realStore()).digest('hex').slice(0, 8)}`;
+}
+
+/** Real paths of stores, by the paths that callers gave. */
+const realStores = new Map<string, string>();
+
+/** The store by one name, however the caller gives its path. It is looked up once: what a path means is not to change in a process's life. */
+function realStore(): string {
+  const root = storeRoot();
+  const known = realStores.get(root);
+  if (known !== undefined) return known;
+  return attempt(`look up ${root}`, () => {
+    try {
+      const real = realpathSync(root);
+      realStores.set(root, real);
+      return real;
+    } catch (error) {
+      // no network was ever written down there
+      if (hasCode(error, 'ENOENT')) return root;
+      throw error;
+    }
+  });
+}
+
+/** What has been changed so that this machine forwards packets (lib/host/forwarding.ts); no network has this name. */
+export function forwardingFolder(): string {
+  return forwardingIn(namespaceFolder());
 }
 
 export function useOf(name: string, use: string, text = use): Use {
@@ -76,37 +116,34 @@ export function keeperOfUnfinished(path: string): string | undefined {
 
 /** The names of a network's uses in this process's network namespace. */
 export function usesOf(name: string): string[] {
-  return namesIn(join(networkFolder(name), 'uses'));
+  return listIfThere(join(networkFolder(name), 'uses'));
 }
 
 /** Whether a process or a container uses a network, in any network namespace. */
 export function isUsed(name: string): boolean {
   const all = join(runtimeDir(), 'networks');
-  return namesIn(all).some((namespace) => namesIn(join(all, namespace, name, 'uses')).some((use) => use !== PERSIST));
-}
-
-function namesIn(folder: string): string[] {
-  return attempt(`list ${folder}`, () => {
-    try {
-      return readdirSync(folder);
-    } catch (error) {
-      if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
-      throw error;
-    }
-  });
+  return listIfThere(all).some((namespace) =>
+    listIfThere(join(all, namespace, nameWithStore(name), 'uses')).some((use) => use !== PERSIST),
+  );
 }
 
 /** What a use says; `null` when it has gone. */
 export function readUse(name: string, use: string): string | null {
-  const { path } = useOf(name, use);
-  return attempt(`read ${path}`, () => {
-    try {
-      return readFileSync(path, 'utf8');
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return null;
-      throw error;
-    }
-  });
+  return readIfThere(useOf(name, use).path);
+}
+
+function macsFile(name: string): string {
+  return join(networkFolder(name), 'macs');
+}
+
+/** From now on until its bridge goes, neighbours in a network may remember another MAC address for an address than its own. */
+export function markOwnMacs(name: string): void {
+  const path = macsFile(name);
+  attempt(`write ${path}`, () => writeFileSync(path, '', { mode: 0o600 }));
+}
+
+export function hasOwnMacs(name: string): boolean {
+  return existsSync(macsFile(name));
 }
 
 export function makeNetworkFolder(name: string): void {
@@ -123,6 +160,7 @@ export function removeNetworkFolder(name: string): void {
     try {
       rmdirSync(join(folder, 'uses'));
       rmSync(join(folder, 'last'), { force: true });
+      rmSync(macsFile(name), { force: true });
       rmSync(join(folder, 'offers'), { recursive: true, force: true });
       rmSync(lockPath(name), { force: true });
       for (const path of [folder, dirname(folder), dirname(dirname(folder))]) rmdirSync(path);
@@ -140,59 +178,44 @@ export interface Bridge {
   readonly index: number;
 }
 
-/** The first of the numbers that are ours: smaller ones are left to the kernel and the administrator, who count from the bottom. */
-const FIRST = 2 ** 30;
+/** With what the names of all bridges begin. */
+export const BRIDGE_PREFIX = 'ncl-';
 
-/** Another runtime folder may have a network of the same name beside it, so the folder is a part of the bridge's name. */
+/** Another store or runtime folder may have a network of the same name beside it, so the bridge's name is made of both too. */
 export function bridgeOf(name: string): Bridge {
-  const hash = createHash('sha256').update(`${runtimeDir()}\0${name}`).digest();
-  return { name: `ncl-${hash.toString('hex', 0, 4)}`, index: FIRST + (hash.readUInt32BE(4) % (FIRST - 1)) };
+  const hash = hashOf(name);
+  return { name: `${BRIDGE_PREFIX}${hash.toString('hex', 0, 4)}`, index: numberAt(hash, 4) };
+}
+
+/** The bridge's port to other hosts, where the network is one of several: made, named and removed as the bridge is. */
+export function tunnelOf(name: string): TunnelPort {
+  const hash = hashOf(name);
+  return { name: `nclx${hash.toString('hex', 0, 4)}`, index: numberAt(hash, 8), bridge: numberAt(hash, 4) };
+}
+
+function hashOf(name: string): Buffer {
+  return createHash('sha256').update(`${runtimeDir()}\0${realStore()}\0${name}`).digest();
+}
+
+function numberAt(hash: Buffer, offset: number): number {
+  return FIRST_OWN_NUMBER + (hash.readUInt32BE(offset) % (FIRST_OWN_NUMBER - 1));
 }
 
 /** Does some work with a network's folders and lock; it must not have the shim leave the bridge, which takes the same lock. */
 export async function withNetwork<T>(name: string, work: () => Promise<T>): Promise<T> {
-  const file = await lockNetwork(name);
-  try {
-    // whoever had the lock before may have removed them
-    makeNetworkFolder(name);
-    return await work();
-  } finally {
-    await file.close();
-  }
-}
-
-async function lockNetwork(name: string): Promise<FileHandle> {
-  const path = lockPath(name);
-  return attempting(`lock ${path}`, async () => {
-    for (;;) {
-      makeNetworkFolder(name);
-      const file = await open(path, 'a+', 0o600).catch((error: unknown) => {
-        // the network has just been removed by another process
-        if (hasCode(error, 'ENOENT')) return null;
-        throw error;
-      });
-      if (file === null) continue;
-      try {
-        await lockFile(file, 'exclusive');
-        if ((await file.stat()).nlink > 0) return file;
-      } catch (error) {
-        await file.close();
-        throw error;
-      }
-      // another process has removed the network, and perhaps made a new file
-      await file.close();
-    }
-  });
+  return withRemovable(lockPath(name), () => makeNetworkFolder(name), work);
 }
 
 /** Host steps by which a use ends: the last one removes the bridge. */
-export function leaveSteps({ path, lock, group }: Use, slots: Slots): Step[] {
+export function leaveSteps({ path, text, lock, group }: Use, slots: Slots): Step[] {
   const socket = slots.take();
   return [
-    { op: 'unlink', host: true, at: NONE, path },
+    // a use that ended before its container may be another's by now
+    { op: 'unlink_if', host: true, at: NONE, path, bytes: Buffer.from(text) },
     { op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_ROUTE },
     { op: 'leave_bridge', host: true, socket, group, uses: dirname(path), lock },
     { op: 'close', host: true, slot: socket },
+    leaveForwarding(forwardingFolder()),
   ];
 }
 
@@ -203,6 +226,7 @@ export function removeSteps({ index }: Bridge, slots: Slots): Step[] {
     { op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_ROUTE },
     { op: 'remove_links', host: true, socket, group: index },
     { op: 'close', host: true, slot: socket },
+    leaveForwarding(forwardingFolder()),
   ];
 }
 
@@ -213,5 +237,5 @@ export function useStep({ path, text }: Use): Step {
 
 /** What tells a reap of a use. It is written down before the use is made. */
 export function useRecord({ path, text, lock, group }: Use): HostRecord {
-  return { kind: 'use', path, text, lock, group, namespace: networkNamespace() };
+  return { kind: 'use', path, text, lock, group, namespace: ownNetworkNamespace() };
 }

@@ -3,35 +3,64 @@ import { invalidOption } from '../../errors.js';
 import { text } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { type Address, type Cidr, parseAddress, parseCidr } from '../address.js';
+import { type CniDriver, cniDriver } from '../cni/plugin-network.js';
 import { hostBits, lastNumber, numberIn, subnetOf } from '../ipam/subnet.js';
+import { type DriverChoice, driverShape, readDriver } from './driver-options.js';
 
 /** Options of `Network.create`. */
 export interface NetworkOptions {
-  /** Default 'bridge': a bridge of the kernel's, with this machine at the gateway's address. */
-  readonly driver?: 'bridge' | undefined;
+  /**
+   * What the network's packets go through. Default 'bridge': a bridge of the kernel's, with this machine at the gateway's address. 'vxlan': such
+   * a bridge on each of several hosts, with tunnels between them (RFC 7348). 'macvlan': containers are on the network of one of this machine's
+   * links, as if they were machines there (ip-link(8)), and the gateway is a router there. 'ipvlan': so too, with the link's own MAC address
+   * (Documentation/networking/ipvlan.rst). `{ cni }`: plugins of CNI make the links of containers, and choose their addresses (docs/cni.md); of the
+   * other options it has `labels` alone.
+   */
+  readonly driver?: 'bridge' | 'macvlan' | 'ipvlan' | 'vxlan' | CniDriver | undefined;
   /**
    * In CIDR notation, one of a family at most: '10.1.0.0/24', ['10.1.0.0/24', 'fd00:1::/64']. Default: a free /24 of 10.89.0.0/16,
    * 10.90.0.0/15, 10.92.0.0/14, 10.96.0.0/11 and 10.128.0.0/9.
    */
   readonly subnet?: string | readonly string[] | undefined;
-  /** This machine's address in the first subnet. Default: the subnet's first. */
+  /** This machine's address in the first subnet; with macvlan and ipvlan that of a router there. Default: the subnet's first. */
   readonly gateway?: string | undefined;
   /** The part of the first subnet from which containers get addresses that don't ask for one. Default: all of it. */
   readonly range?: string | undefined;
-  /** Containers get no default route from it. Default false. */
+  /**
+   * The name of a link of this machine. macvlan, ipvlan: whose children the containers' links are, always needed. vxlan: through which the other
+   * hosts are reached; default: as the routes say.
+   */
+  readonly parent?: string | undefined;
+  /**
+   * macvlan: how children of a link reach each other (ip-link(8)): 'bridge', directly (default), 'private', not at all, 'vepa', by the
+   * switch. ipvlan: what goes by the link, 'l2', frames (default), 'l3', packets, 'l3s', packets that pass this machine's rules.
+   */
+  readonly mode?: 'bridge' | 'private' | 'vepa' | 'l2' | 'l3' | 'l3s' | undefined;
+  /** macvlan: this machine has a link of its own in the network, and routes to its containers, which else can't reach this machine. Default false. */
+  readonly hostAccess?: boolean | undefined;
+  /** vxlan: the network's number on all of its hosts, 1 to 16,777,215. */
+  readonly vni?: number | undefined;
+  /** vxlan: addresses of the other hosts, all of IPv4 or all of IPv6. This host's own may be among them. Default none: `learn` tells of others. */
+  readonly peers?: readonly string[] | undefined;
+  /** No default route, and nothing passes its border: containers reach each other and this machine. Default false. */
   readonly internal?: boolean | undefined;
   /** A random subnet of unique local addresses (RFC 4193), where `subnet` has none of IPv6. Default false. */
   readonly ipv6?: boolean | undefined;
-  /** Bytes. Default: that of the link with this machine's default route, or 1500. */
+  /**
+   * Bytes of a packet, from 68, or 1,280 with IPv6, to 65,535. Default: with macvlan and ipvlan that of the parent; with a bridge that of the link
+   * with this machine's default route, or 1500; with vxlan that of the parent, or else of the link with the default route, less 50, or less 70 over IPv6.
+   * With macvlan, ipvlan and vxlan the default is also the most.
+   */
   readonly mtu?: number | undefined;
   /** Words of the caller's own. Default none. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
-  /** The bridge is made at once and stays without containers until the network is removed, or the machine goes down. Default false. */
+  /** The bridge, or what else this machine has of the network, is made at once and stays without containers until the network is removed, or the machine goes down. Default false. */
   readonly persist?: boolean | undefined;
 }
 
 /** Checked, with subnets and addresses read. */
 export interface ParsedNetwork {
+  readonly choice: DriverChoice;
   readonly ipv4: Cidr | null;
   readonly ipv6: Cidr | null;
   /** An IPv6 subnet is wanted, which somebody must pick. */
@@ -55,7 +84,7 @@ export const networkName = z
   .refine((name) => !OTHERS.includes(name), 'is a word with another meaning for the network of a container');
 
 const shape = z.strictObject({
-  driver: z.enum(['bridge']).optional(),
+  ...driverShape,
   subnet: z.union([z.string(), z.array(z.string())]).optional(),
   gateway: z.string().optional(),
   range: z.string().optional(),
@@ -66,18 +95,32 @@ const shape = z.strictObject({
   persist: z.boolean().optional(),
 });
 
+/** A network that plugins of CNI make. */
+export interface ParsedPluginNetwork {
+  readonly driver: z.output<typeof cniDriver>;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+const ofPlugins = z.undefined({ error: 'is none of the driver cni: its plugins have such settings in their configuration' }).optional();
+const pluginNetwork = z.strictObject({
+  driver: cniDriver,
+  labels: shape.shape.labels,
+  ...{ subnet: ofPlugins, gateway: ofPlugins, range: ofPlugins, ipv6: ofPlugins, internal: ofPlugins, mtu: ofPlugins, persist: ofPlugins },
+  ...{ parent: ofPlugins, mode: ofPlugins, hostAccess: ofPlugins, vni: ofPlugins, peers: ofPlugins },
+});
+
+/** `null`: the options are of another driver. @throws NacelleError `ERR_INVALID_OPTION` */
+export function parsePluginNetwork(given: unknown): ParsedPluginNetwork | null {
+  if (typeof given !== 'object' || given === null || !('driver' in given) || typeof given.driver !== 'object') return null;
+  const { driver, labels: words = {} } = parseOptions(pluginNetwork, given, 'options');
+  return { driver, labels: words };
+}
+
 /** @throws NacelleError `ERR_INVALID_OPTION` */
 export function parseNetworkOptions(given: unknown): ParsedNetwork {
-  const {
-    subnet = [],
-    gateway,
-    range,
-    internal = false,
-    ipv6 = false,
-    mtu,
-    labels = {},
-    persist = false,
-  } = parseOptions(shape, given, 'options');
+  const options = parseOptions(shape, given, 'options');
+  const { subnet = [], gateway, range, internal = false, ipv6 = false, mtu, labels = {}, persist = false } = options;
+  const choice = readDriver(options);
   const subnets = (typeof subnet === 'string' ? [subnet] : subnet).map((value) => readSubnet(value));
   const [four, six] = ([4, 6] as const).map((family) => subnets.filter((one) => one.family === family));
   if (!four || !six || four.length > 1 || six.length > 1) throw invalidOption('subnet', 'has two of one family: a network has one at most');
@@ -92,6 +135,7 @@ export function parseNetworkOptions(given: unknown): ParsedNetwork {
   }
   const first = parsed.ipv4 ?? parsed.ipv6;
   return {
+    choice,
     ...parsed,
     picksIpv6: ipv6 && parsed.ipv6 === null,
     gateway: gateway === undefined ? null : readGateway(gateway, first),

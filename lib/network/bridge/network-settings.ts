@@ -1,16 +1,20 @@
 import * as z from 'zod';
 import { invalidOption, NacelleError } from '../../errors.js';
-import { type Cidr, parseAddress, parseCidr } from '../address.js';
+import { type Address, type Cidr, parseAddress, parseCidr, parseMac } from '../address.js';
+import { pluginShape } from '../cni/plugin-network.js';
 import { type NumberRange, numbersAfter } from '../ipam/address-numbers.js';
 import { freeSubnet, localSubnet } from '../ipam/pools.js';
 import { addressAt, lastNumber, numberIn, overlaps } from '../ipam/subnet.js';
+import type { Remote } from '../vxlan/tunnel-plan.js';
+import type { DriverChoice } from './driver-options.js';
 import type { ParsedNetwork } from './network-options.js';
 
-/** What is written down of a network in the store. */
-export const networkSchema = z.strictObject({
-  driver: z.literal('bridge'),
+const subnets = z.array(z.strictObject({ subnet: z.string(), gateway: z.string() }));
+
+/** What every network has. */
+const common = {
   /** IPv4's first. A container has the same number in each of them. */
-  subnets: z.array(z.strictObject({ subnet: z.string(), gateway: z.string() })).min(1),
+  subnets: subnets.min(1),
   range: z.string().nullable(),
   internal: z.boolean(),
   /** Bytes; `null`: that of the link with the default route when the bridge is made. */
@@ -18,9 +22,46 @@ export const networkSchema = z.strictObject({
   labels: z.record(z.string(), z.string()),
   persist: z.boolean(),
   createdAt: z.iso.datetime(),
-});
+};
+
+/** What a host of a vxlan network was told of a container on another one. */
+const learned = z.strictObject({ address: z.string(), mac: z.string(), host: z.string(), names: z.array(z.string()) });
+
+/** What is written down of a network in the store. */
+export const networkSchema = z.discriminatedUnion('driver', [
+  z.strictObject({ driver: z.literal('bridge'), ...common }),
+  z.strictObject({
+    driver: z.literal('vxlan'),
+    vni: z.number(),
+    peers: z.array(z.string()),
+    learned: z.array(learned),
+    parent: z.string().nullable(),
+    ...common,
+  }),
+  z.strictObject({
+    driver: z.literal('macvlan'),
+    parent: z.string(),
+    mode: z.enum(['bridge', 'private', 'vepa']),
+    hostAccess: z.boolean(),
+    ...common,
+  }),
+  z.strictObject({ driver: z.literal('ipvlan'), parent: z.string(), mode: z.enum(['l2', 'l3', 'l3s']), ...common }),
+]);
 
 export type NetworkRecord = z.output<typeof networkSchema>;
+/** What is written down of a network that plugins make: nacelle gives no addresses there. */
+export type PluginRecord = z.output<typeof pluginRecord>;
+export type WrittenRecord = NetworkRecord | PluginRecord;
+
+const pluginRecord = z.strictObject({
+  driver: z.literal('cni'),
+  ...pluginShape,
+  ...common,
+  subnets: subnets.max(0),
+});
+/** A network of the children of a link. */
+export type ChildRecord = Extract<NetworkRecord, { driver: 'macvlan' | 'ipvlan' }>;
+export type VxlanRecord = Extract<NetworkRecord, { driver: 'vxlan' }>;
 
 /** What subnets are picked by. */
 export interface Surroundings {
@@ -53,7 +94,7 @@ export function settleNetwork(parsed: ParsedNetwork, { taken, random, createdAt 
   const [first] = subnets;
   const number = parsed.gateway && first ? (numberIn(first, parsed.gateway) ?? 1n) : 1n;
   const record: NetworkRecord = {
-    driver: 'bridge',
+    ...chosenDriver(parsed.choice),
     subnets: subnets.map((subnet) => ({ subnet: subnet.text, gateway: addressAt(subnet, number).text })),
     range: parsed.range?.text ?? null,
     internal: parsed.internal,
@@ -62,17 +103,25 @@ export function settleNetwork(parsed: ParsedNetwork, { taken, random, createdAt 
     persist: parsed.persist,
     createdAt: createdAt.toISOString(),
   };
-  if (parsed.range && numbersAfter(null, numbersOf(record)).next().done) {
-    throw invalidOption(
-      'range',
-      `is ${parsed.range.text}, which has no address for a container beside those of the subnet and its gateway`,
-    );
+  const elsewhere = numbersElsewhere(record, []);
+  if (parsed.range && !hasOther(numbersAfter(null, numbersOf(record)), elsewhere)) {
+    const beside = elsewhere.size > 0 ? 'those of the subnet, its gateway and this machine' : 'those of the subnet and its gateway';
+    throw invalidOption('range', `is ${parsed.range.text}, which has no address for a container beside ${beside}`);
   }
   return record;
 }
 
+function chosenDriver(choice: DriverChoice) {
+  return choice.driver === 'vxlan' ? { ...choice, peers: choice.peers.map(({ text }) => text), learned: [] } : choice;
+}
+
 export function clashOf(subnet: Cidr, taken: readonly TakenSubnet[]): TakenSubnet | null {
   return taken.find((other) => overlaps(subnet, other.subnet)) ?? null;
+}
+
+function hasOther(numbers: Iterable<bigint>, than: ReadonlySet<bigint>): boolean {
+  for (const number of numbers) if (!than.has(number)) return true;
+  return false;
 }
 
 function pickIpv4(taken: readonly TakenSubnet[]): Cidr {
@@ -93,6 +142,46 @@ export function gatewaysOf({ subnets }: Pick<NetworkRecord, 'subnets'>): Cidr[] 
   return subnets.map(({ subnet, gateway }) => noted(parseCidr(`${gateway}/${noted(parseCidr(subnet)).prefix}`)));
 }
 
+export function isChildRecord(record: WrittenRecord): record is ChildRecord {
+  return record.driver === 'macvlan' || record.driver === 'ipvlan';
+}
+
+/** The other hosts of a network. */
+export function peersOf({ peers }: Pick<VxlanRecord, 'peers'>): Address[] {
+  return peers.map((host) => noted(parseAddress(host)));
+}
+
+/** The containers on other hosts that a network was told of. */
+export function remotesOf({ learned }: Pick<VxlanRecord, 'learned'>): Remote[] {
+  return learned.map(({ address, mac, host, names }) => ({
+    address: noted(parseAddress(address)),
+    mac: noted(parseMac(mac)),
+    host: noted(parseAddress(host)),
+    names,
+  }));
+}
+
+/**
+ * The numbers that no container here gets: those of containers on other hosts, and of this machine.
+ *
+ * @param own this machine's addresses
+ */
+export function numbersElsewhere(record: NetworkRecord, own: readonly Address[]): ReadonlySet<bigint> {
+  const subnets = subnetsOf(record);
+  const of = (addresses: readonly Address[]): bigint[] =>
+    addresses.flatMap((address) => subnets.map((subnet) => numberIn(subnet, address)).filter((number) => number !== null));
+  if (record.driver === 'vxlan') return new Set(of(remotesOf(record).map(({ address }) => address)));
+  if (isChildRecord(record)) return new Set([...of(own), ...of(hostAddressesOf(record))]);
+  return new Set();
+}
+
+/** This machine's addresses in a network of its parent's, one of each subnet: the last that containers would get. None without `hostAccess`. */
+export function hostAddressesOf(record: NetworkRecord): Address[] {
+  if (record.driver !== 'macvlan' || !record.hostAccess) return [];
+  const { last, gateway } = numbersOf(record);
+  return subnetsOf(record).map((subnet) => addressAt(subnet, last === gateway ? last - 1n : last));
+}
+
 /** The numbers that containers get, by themselves or, with `all`, when they ask for one. */
 export function numbersOf(record: Pick<NetworkRecord, 'subnets' | 'range'>, { all = false } = {}): NumberRange {
   const [subnet] = subnetsOf(record);
@@ -106,6 +195,29 @@ export function numbersOf(record: Pick<NetworkRecord, 'subnets' | 'range'>, { al
   const start = numberIn(subnet, range) ?? 0n;
   const end = start + (1n << BigInt(8 * range.bytes.length - range.prefix)) - 1n;
   return { first: start > 1n ? start : 1n, last: end < whole.last ? end : whole.last, gateway };
+}
+
+/**
+ * What is written down of a network. Pure.
+ *
+ * @throws what is wrong with it
+ */
+export function parseNetwork(text: string): NetworkRecord {
+  const record = networkSchema.parse(JSON.parse(text));
+  gatewaysOf(record);
+  numbersOf(record);
+  if (record.driver === 'vxlan') {
+    peersOf(record);
+    remotesOf(record);
+  }
+  return record;
+}
+
+/** As {@link parseNetwork}, of a network of whichever driver. */
+export function parseWritten(text: string): WrittenRecord {
+  const value: unknown = JSON.parse(text);
+  const isOfPlugins = typeof value === 'object' && value !== null && 'driver' in value && value.driver === 'cni';
+  return isOfPlugins ? pluginRecord.parse(value) : parseNetwork(text);
 }
 
 function noted<T extends object>(read: T | string): T {

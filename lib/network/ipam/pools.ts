@@ -1,4 +1,4 @@
-import { type Cidr, describe } from '../address.js';
+import { type Cidr, describe, withPrefix } from '../address.js';
 import { overlaps } from './subnet.js';
 
 /** Where networks without a subnet of the caller's get theirs: podman's pools, which clash least with docker's. Each network gets a /24. */
@@ -14,7 +14,7 @@ const POOLS = [
 export function freeSubnet(taken: readonly Cidr[]): Cidr | null {
   for (const { first, blocks } of POOLS) {
     for (let block = 0; block < blocks; block++) {
-      const subnet = describeSubnet(Uint8Array.of(first[0], first[1] + (block >> 8), block & 0xff, 0), 24);
+      const subnet = withPrefix(describe(Uint8Array.of(first[0], first[1] + (block >> 8), block & 0xff, 0)), 24);
       if (!taken.some((other) => overlaps(subnet, other))) return subnet;
     }
   }
@@ -25,11 +25,5 @@ export function freeSubnet(taken: readonly Cidr[]): Cidr | null {
 export function localSubnet(random: Uint8Array): Cidr {
   const bytes = new Uint8Array(16);
   bytes.set([0xfd, ...random.subarray(0, 5)]);
-  return describeSubnet(bytes, 64);
-}
-
-/** @param bytes of the subnet's own address */
-function describeSubnet(bytes: Uint8Array, prefix: number): Cidr {
-  const { family, text } = describe(bytes);
-  return { family, bytes, prefix, text: `${text}/${prefix}` };
+  return withPrefix(describe(bytes), 64);
 }

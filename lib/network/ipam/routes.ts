@@ -1,5 +1,5 @@
 import { endianness } from 'node:os';
-import { type Cidr, describe, isLinkLocal, parseAddress } from '../address.js';
+import { type Cidr, describe, isLinkLocal, parseAddress, withPrefix } from '../address.js';
 
 // What /proc/net/route, /proc/net/ipv6_route (proc_pid_net(5)) and /etc/resolv.conf (resolv.conf(5)) tell. Pure.
 
@@ -14,6 +14,8 @@ export interface Route {
 }
 
 const UP = 1;
+/** RTF_ADDRCONF of linux/ipv6_route.h. */
+const ADVERTISED = 0x40000;
 
 /** The routes of IPv4. Addresses are numbers of 32 bits there, in the machine's byte order. */
 export function parseRoutes(text: string, order = endianness()): Route[] {
@@ -21,7 +23,7 @@ export function parseRoutes(text: string, order = endianness()): Route[] {
     if (!/^[0-9A-F]{8}$/.test(to) || (Number.parseInt(flags, 16) & UP) === 0) return [];
     const bytes = order === 'LE' ? Buffer.from(to, 'hex').reverse() : Buffer.from(to, 'hex');
     const prefix = ones(Number.parseInt(mask, 16));
-    return [{ link, to: cidrOf(bytes, prefix), isOnLink: /^0+$/.test(gateway), metric: Number(metric) }];
+    return [{ link, to: withPrefix(describe(Uint8Array.from(bytes)), prefix), isOnLink: /^0+$/.test(gateway), metric: Number(metric) }];
   });
 }
 
@@ -29,10 +31,19 @@ export function parseRoutes(text: string, order = endianness()): Route[] {
 export function parseRoutes6(text: string): Route[] {
   return fieldsOf(text).flatMap(([to = '', length = '', , , next = '', metric = '', , , flags = '', link = '']): Route[] => {
     if (!/^[0-9a-f]{32}$/.test(to) || (Number.parseInt(flags, 16) & UP) === 0 || link === 'lo') return [];
-    const cidr = cidrOf(Buffer.from(to, 'hex'), Number.parseInt(length, 16));
+    const cidr = withPrefix(describe(Uint8Array.from(Buffer.from(to, 'hex'))), Number.parseInt(length, 16));
     if (isLinkLocal(cidr) || cidr.bytes[0] === 0xff) return [];
     return [{ link, to: cidr, isOnLink: /^0+$/.test(next), metric: Number.parseInt(metric, 16) }];
   });
+}
+
+/** Links by which a router has given this machine a default route of IPv6. */
+export function advertisedLinks(text: string): string[] {
+  const found = fieldsOf(text).flatMap(([to = '', length = '', , , , , , , flags = '', link = '']): string[] => {
+    const isDefault = /^0{32}$/.test(to) && /^0+$/.test(length) && link !== 'lo';
+    return isDefault && (Number.parseInt(flags, 16) & ADVERTISED) !== 0 ? [link] : [];
+  });
+  return [...new Set(found)];
 }
 
 /** The link of the default route that is used: the one with the lowest metric. */
@@ -50,7 +61,7 @@ export function onLink(routes: readonly Route[]): Cidr[] {
 export function nameServers(text: string): Cidr[] {
   return [...text.matchAll(/^nameserver[ \t]+([^\s%]+)/gm)].flatMap(([, given = '']): Cidr[] => {
     const address = parseAddress(given);
-    return typeof address === 'string' ? [] : [cidrOf(address.bytes, 8 * address.bytes.length)];
+    return typeof address === 'string' ? [] : [withPrefix(address, 8 * address.bytes.length)];
   });
 }
 
@@ -59,11 +70,6 @@ function fieldsOf(text: string): string[][] {
     .split('\n')
     .filter(Boolean)
     .map((line) => line.trim().split(/\s+/));
-}
-
-function cidrOf(bytes: Uint8Array, prefix: number): Cidr {
-  const { family, text } = describe(Uint8Array.from(bytes));
-  return { family, bytes: Uint8Array.from(bytes), prefix, text: `${text}/${prefix}` };
 }
 
 function ones(mask: number): number {

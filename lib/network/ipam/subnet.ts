@@ -1,4 +1,4 @@
-import { type Address, type Cidr, describe } from '../address.js';
+import { type Address, type Cidr, describe, withPrefix } from '../address.js';
 
 // An address of a subnet as a number: 0 is the subnet's own, 1 the first that a link can have. Pure.
 
@@ -19,8 +19,7 @@ export function hostBits({ bytes, prefix }: Cidr): number {
 /** The subnet that an address with a prefix lies in: 10.0.0.7/24 is in 10.0.0.0/24. */
 export function subnetOf(cidr: Cidr): Cidr {
   const bits = BigInt(hostBits(cidr));
-  const { family, bytes, text } = describe(bytesOf((integerOf(cidr.bytes) >> bits) << bits, cidr.bytes.length));
-  return { family, bytes, prefix: cidr.prefix, text: `${text}/${cidr.prefix}` };
+  return withPrefix(describe(bytesOf((integerOf(cidr.bytes) >> bits) << bits, cidr.bytes.length)), cidr.prefix);
 }
 
 export function addressAt(subnet: Cidr, number: bigint): Address {
@@ -47,6 +46,5 @@ export function overlaps(one: Cidr, other: Cidr): boolean {
 
 /** An address with the prefix of its subnet, as a link gets it. */
 export function inSubnet(subnet: Cidr, number: bigint): Cidr {
-  const address = addressAt(subnet, number);
-  return { ...address, prefix: subnet.prefix, text: `${address.text}/${subnet.prefix}` };
+  return withPrefix(addressAt(subnet, number), subnet.prefix);
 }

@@ -17,7 +17,11 @@ export interface BaseChain {
   readonly policy: 'accept' | 'drop';
 }
 
-const NLM_F_DUMP_INTR = 0x10;
+/** A chain that sees packets of IP. */
+export type ForwardChain = BaseChain & { readonly family: 'inet' | 'ip' | 'ip6' };
+
+/** Others changed their rules while the kernel listed them. */
+export const NLM_F_DUMP_INTR = 0x10;
 
 /** Asks for the chains of all tables of the namespace. */
 export function getChains(): Uint8Array {
@@ -37,9 +41,9 @@ export function parseBaseChains(replies: Uint8Array): BaseChain[] | null {
 }
 
 /** Those that decide about what is forwarded: a packet gets through when all of them let it, so one that drops is enough to stop it. */
-export function forwardChains(chains: readonly BaseChain[]): BaseChain[] {
-  const seesIp = ({ family }: BaseChain): boolean => family === 'inet' || family === 'ip' || family === 'ip6';
-  return chains.filter((chain) => chain.hook === 'forward' && chain.type === 'filter' && seesIp(chain));
+export function forwardChains(chains: readonly BaseChain[]): ForwardChain[] {
+  const seesIp = (chain: BaseChain): chain is ForwardChain => chain.family === 'inet' || chain.family === 'ip' || chain.family === 'ip6';
+  return chains.filter(seesIp).filter(({ hook, type }) => hook === 'forward' && type === 'filter');
 }
 
 /** Empty for a chain that only jumps lead to. */

@@ -18,16 +18,19 @@ export interface Destination {
 }
 
 const IPCTNL_MSG_CT = { NEW: 0, GET: 1, DELETE: 2 } as const;
-const CTA = { TUPLE_ORIG: 1, ID: 12, ZONE: 18, FILTER: 25 } as const;
+const CTA = { TUPLE_ORIG: 1, TUPLE_REPLY: 2, ID: 12, ZONE: 18, FILTER: 25 } as const;
 const CTA_FILTER_ORIG_FLAGS = 1;
 const CTA_TUPLE = { IP: 1, PROTO: 2 } as const;
-const CTA_IP = { V4_DST: 2, V6_DST: 4 } as const;
+const CTA_IP = { V4_SRC: 1, V4_DST: 2, V6_SRC: 3, V6_DST: 4 } as const;
 const CTA_PROTO = { NUM: 1, DST_PORT: 3 } as const;
 /** The bits of a filter: by which parts of a tuple it chooses. Of net/netfilter/nf_internals.h, and part of the kernel's interface. */
 const FILTER = { IP_DST: 1 << 1, PROTO_NUM: 1 << 3, PROTO_DST_PORT: 1 << 5 } as const;
 const NLA_TYPE_NESTED = 0x8000;
 
-/** Asks for the entries that were made to a destination. A kernel before 5.8 lists all entries of the family. */
+/**
+ * Asks for the entries that were made to a destination. A kernel before 5.8 lists all entries of the family: those without
+ * {@link portBytes} are others'.
+ */
 export function getConnections({ protocol, port, address }: Destination): Uint8Array {
   const bytes = bytesOf(address);
   const number = attribute(CTA_PROTO.NUM, inetProto(protocol).bytes);
@@ -40,10 +43,20 @@ export function getConnections({ protocol, port, address }: Destination): Uint8A
       nested(
         CTA.TUPLE_ORIG,
         ...(bytes ? [nested(CTA_TUPLE.IP, attribute(destinationType(address), bytes))] : []),
-        nested(CTA_TUPLE.PROTO, number, attribute(CTA_PROTO.DST_PORT, be16(port))),
+        nested(CTA_TUPLE.PROTO, number, portBytes({ port })),
       ),
       nested(CTA.FILTER, hostNumber(CTA_FILTER_ORIG_FLAGS, flags)),
     ],
+  });
+}
+
+/** Asks for all entries of a family. */
+export function getAllConnections(family: 4 | 6): Uint8Array {
+  return encodeRequest({
+    type: typeOf(SUBSYSTEM.conntrack, IPCTNL_MSG_CT.GET),
+    flags: NLM_F.REQUEST | NLM_F.DUMP,
+    family: familyNumber({ family }),
+    attributes: [],
   });
 }
 
@@ -54,19 +67,37 @@ export function getConnections({ protocol, port, address }: Destination): Uint8A
  * @throws NacelleError `ERR_NETLINK`: the bytes are no such reply; SyscallError: the kernel refused
  */
 export function deleteConnections(replies: Uint8Array, destination: Destination): Request[] {
-  const { protocol, port, address } = destination;
+  const words = `forget a connection to ${destination.protocol} port ${destination.port}`;
+  return deletions(replies, words, destination.address, (entry) => leadsTo(tupleOf(entry, CTA.TUPLE_ORIG), destination));
+}
+
+/**
+ * As {@link deleteConnections}, for the entries of a reply to {@link getAllConnections} with one side at this address, whichever began and
+ * whatever NAT they have.
+ */
+export function deleteConnectionsOf(replies: Uint8Array, address: Address): Request[] {
+  const isAt = (entry: Attributes): boolean =>
+    [CTA.TUPLE_ORIG, CTA.TUPLE_REPLY].some((side) => {
+      const source = parseAttributes(tupleOf(entry, side).get(CTA_TUPLE.IP) ?? new Uint8Array()).get(sourceType(address));
+      return source !== undefined && Buffer.from(source).equals(address.bytes);
+    });
+  return deletions(replies, `forget a connection of ${address.text}`, address, isAt);
+}
+
+type Attributes = ReturnType<typeof parseAttributes>;
+
+function deletions(replies: Uint8Array, words: string, of: Destination['address'], isMeant: (entry: Attributes) => boolean): Request[] {
   const entries = parseReplies(replies).filter(({ type }) => type === typeOf(SUBSYSTEM.conntrack, IPCTNL_MSG_CT.NEW));
   return entries.flatMap(({ payload }) => {
-    const attributes = parseAttributes(payload.subarray(NFGENMSG));
-    const tuple = attributes.get(CTA.TUPLE_ORIG);
-    if (!tuple || !leadsTo(tuple, destination)) return [];
-    const [id, zone] = [attributes.get(CTA.ID), attributes.get(CTA.ZONE)];
+    const entry = parseAttributes(payload.subarray(NFGENMSG));
+    const [tuple, id, zone] = [entry.get(CTA.TUPLE_ORIG), entry.get(CTA.ID), entry.get(CTA.ZONE)];
+    if (!tuple || !isMeant(entry)) return [];
     return [
       {
-        words: `forget a connection to ${protocol} port ${port}`,
+        words,
         type: typeOf(SUBSYSTEM.conntrack, IPCTNL_MSG_CT.DELETE),
         flags: NLM_F.REQUEST,
-        family: familyNumber(address),
+        family: familyNumber(of),
         attributes: [
           attribute(NLA_TYPE_NESTED | CTA.TUPLE_ORIG, tuple),
           ...(zone ? [attribute(CTA.ZONE, zone)] : []),
@@ -77,8 +108,21 @@ export function deleteConnections(replies: Uint8Array, destination: Destination)
   });
 }
 
-function leadsTo(tuple: Uint8Array, { protocol, port, address }: Destination): boolean {
-  const parts = parseAttributes(tuple);
+function tupleOf(entry: Attributes, side: number): Attributes {
+  return parseAttributes(entry.get(side) ?? new Uint8Array());
+}
+
+/** What each entry has that has one side at this address: that side sends in one of the two directions. */
+export function addressBytes(address: Address): Uint8Array {
+  return attribute(sourceType(address), address.bytes);
+}
+
+/** What the entries have that were made to the destination's port: an attribute, as it stands in the message. */
+export function portBytes({ port }: Pick<Destination, 'port'>): Uint8Array {
+  return attribute(CTA_PROTO.DST_PORT, be16(port));
+}
+
+function leadsTo(parts: Attributes, { protocol, port, address }: Destination): boolean {
   const ip = parseAttributes(parts.get(CTA_TUPLE.IP) ?? new Uint8Array()).get(destinationType(address));
   const proto = parseAttributes(parts.get(CTA_TUPLE.PROTO) ?? new Uint8Array());
   const same = (type: number, bytes: Uint8Array): boolean => Buffer.from(proto.get(type) ?? []).equals(bytes);
@@ -96,6 +140,10 @@ function bytesOf(address: Destination['address']): Uint8Array | null {
 
 function destinationType({ family }: Destination['address']): number {
   return family === 4 ? CTA_IP.V4_DST : CTA_IP.V6_DST;
+}
+
+function sourceType({ family }: Address): number {
+  return family === 4 ? CTA_IP.V4_SRC : CTA_IP.V6_SRC;
 }
 
 function familyNumber({ family }: Destination['address']): number {

@@ -50,7 +50,7 @@ export type Expression =
   | { readonly op: 'notrack' };
 
 export const payloadBases = { link: 0, network: 1, transport: 2 } as const;
-export const metaKeys = { protocol: 1, mark: 3, iifname: 6, oifname: 7, nfproto: 15, l4proto: 16 } as const;
+export const metaKeys = { protocol: 1, mark: 3, iif: 4, oif: 5, iifname: 6, oifname: 7, nfproto: 15, l4proto: 16 } as const;
 export const ctKeys = { state: 0, status: 2, mark: 3 } as const;
 export const fibFlags = { saddr: 1, daddr: 2 } as const;
 export const comparisons = { '==': 0, '!=': 1 } as const;
@@ -64,7 +64,7 @@ export const rejections = {
   'admin-prohibited': [2, 3],
 } as const;
 
-const verdicts = { drop: 0, accept: 1, jump: -3, goto: -4, return: -5 } as const;
+export const verdicts = { drop: 0, accept: 1, jump: -3, goto: -4, return: -5 } as const;
 const NFT_FIB_RESULT_ADDRTYPE = 3;
 const NF_NAT_RANGE_PROTO_SPECIFIED = 2;
 const NFT_LOOKUP_F_INV = 1;

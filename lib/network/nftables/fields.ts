@@ -13,6 +13,10 @@ export interface Field<T extends DataType = DataType> {
   readonly load: (to: Register) => Expression;
 }
 
+/** The number of the link that the packet came by, in a table of bridges that of the port. No rule needs the link to be there. */
+export const iif = meta('iif', 'iface_index');
+/** The number of the link that it goes to. */
+export const oif = meta('oif', 'iface_index');
 export const iifname = meta('iifname', 'ifname');
 export const oifname = meta('oifname', 'ifname');
 export const metaMark = meta('mark', 'mark');
@@ -37,6 +41,9 @@ export const ip6Daddr = payload('network', 24, 16, 'ipv6_addr', 'ip6');
 /** Who says in an ARP packet to have an address: `arp saddr ether`, `arp saddr ip`. */
 export const arpSaddrEther = payload('network', 8, 6, 'ether_addr', 'arp');
 export const arpSaddrIp = payload('network', 14, 4, 'ipv4_addr', 'arp');
+export const icmpv6Type = payload('transport', 0, 1, 'icmpv6_type', 'icmpv6');
+/** Whose address a neighbour tells of, in the messages of RFC 4861, 4.3 and 4.4: nft's `icmpv6 taddr` since 1.0.8. */
+export const neighbourTarget = payload('transport', 8, 16, 'ipv6_addr', 'icmpv6');
 export const tcpDport = payload('transport', 2, 2, 'inet_service', 'tcp');
 export const udpDport = payload('transport', 2, 2, 'inet_service', 'udp');
 /** The source and the destination port of any protocol that has ports where TCP has them: `th sport`, `th dport`. */

@@ -1,10 +1,24 @@
-import { hasCode } from '../../errors.js';
+import { hasCode, NacelleError } from '../../errors.js';
+import { readIfThere } from '../../native/read-if-there.js';
 import type { Task } from '../../native/task.js';
 import type { Slot } from '../../plan/steps.js';
-import { type Destination, deleteConnections, getConnections } from './conntrack.js';
-import { ask, type Where, withNetfilter } from './netfilter-socket.js';
+import type { Address } from '../address.js';
+import {
+  addressBytes,
+  type Destination,
+  deleteConnections,
+  deleteConnectionsOf,
+  getAllConnections,
+  getConnections,
+  portBytes,
+} from './conntrack.js';
+import { answerTo, type Where, withNetfilter } from './netfilter-socket.js';
 import { encodeMessages, type Request } from './nfnetlink.js';
 
+/** So many bytes of entries are listed at once, of some 200 each: whoever makes connections decides how many there are. */
+const MOST_LISTED = 1024 * 1024;
+/** As many entries as large machines keep. */
+const MOST_LISTS = 64;
 /** So many requests travel in one message: some 100 bytes each. */
 const AT_ONCE = 256;
 
@@ -13,15 +27,50 @@ const AT_ONCE = 256;
  * for when a published port leads elsewhere, or nowhere. Established ones are cut off.
  *
  * @returns how many there were
- * @throws SyscallError the kernel keeps no connections (nf_conntrack_netlink), or CAP_NET_ADMIN over the namespace is missing
+ * @throws SyscallError the kernel keeps no connections (nf_conntrack_netlink), or CAP_NET_ADMIN over the namespace is missing; NacelleError
+ * `EBUSY`: others are made as fast as they are forgotten
  */
 export function forgetConnections(destination: Destination, where: Where = {}): Promise<number> {
-  return withNetfilter(where, async (task, socket) => {
-    const what = `list the connections to ${destination.protocol} port ${destination.port}`;
-    const requests = deleteConnections(await ask(task, socket, what, getConnections(destination)), destination);
+  return withNetfilter(where, (task, socket) => forgetConnectionsBy(task, socket, destination));
+}
+
+/** As {@link forgetConnections}, with a task's own netlink socket for netfilter: to close one waits for all that the kernel has yet to tidy up. */
+export function forgetConnectionsBy(task: Task, socket: Slot, destination: Destination): Promise<number> {
+  const what = `list the connections to ${destination.protocol} port ${destination.port}`;
+  const list = { what, message: getConnections(destination), having: portBytes(destination) };
+  return forgetListed(task, socket, list, (listed) => deleteConnections(listed, destination));
+}
+
+/** As {@link forgetConnectionsBy}, for all connections with one side at an address. */
+export function forgetConnectionsOf(task: Task, socket: Slot, address: Address): Promise<number> {
+  const list = {
+    what: `list the connections of ${address.text}`,
+    message: getAllConnections(address.family),
+    having: addressBytes(address),
+  };
+  return forgetListed(task, socket, list, (listed) => deleteConnectionsOf(listed, address));
+}
+
+/** Whether the kernel knows that this network namespace has no connections at all. */
+export function hasNoConnections(): boolean {
+  return readIfThere('/proc/sys/net/netfilter/nf_conntrack_count')?.trim() === '0';
+}
+
+async function forgetListed(
+  task: Task,
+  socket: Slot,
+  list: { readonly what: string; readonly message: Uint8Array; readonly having: Uint8Array },
+  requestsFor: (listed: Uint8Array) => Request[],
+): Promise<number> {
+  let count = 0;
+  for (let lists = 0; lists < MOST_LISTS; lists++) {
+    const listed = await answerTo(task, { op: 'netlink_list', host: true, socket, ...list, most: MOST_LISTED });
+    const requests = requestsFor(listed);
     for (let at = 0; at < requests.length; at += AT_ONCE) await forget(task, socket, requests.slice(at, at + AT_ONCE));
-    return requests.length;
-  });
+    count += requests.length;
+    if (listed.length < MOST_LISTED) return count;
+  }
+  throw new NacelleError(`${list.what}: others are made as fast as they are forgotten`, { code: 'EBUSY' });
 }
 
 async function forget(task: Task, socket: Slot, requests: readonly Request[]): Promise<void> {

@@ -1,24 +1,52 @@
 import { NacelleError } from '../../errors.js';
-import { type BaseChain, forwardChains, getChains, parseBaseChains } from './base-chains.js';
+import type { Task } from '../../native/task.js';
+import type { Slot } from '../../plan/steps.js';
+import { type ForwardChain, forwardChains, getChains, parseBaseChains } from './base-chains.js';
+import { chainsFrom, getRules, letsThrough, parseRules } from './forward-rules.js';
 import { ask, type Where, withNetfilter } from './netfilter-socket.js';
+
+/** A chain with the policy to drop, and the names of those that all of its packets come to. */
+export type DroppingChain = ForwardChain & { readonly reached: readonly string[] };
+
+/** The packets that a table of each family sees. */
+const sees: Readonly<Record<ForwardChain['family'], readonly (4 | 6)[]>> = { inet: [4, 6], ip: [4], ip6: [6] };
 
 /** How often the kernel is asked while others change their rules. */
 const ATTEMPTS = 20;
 
 /**
- * The chains of all tables that decide about what is forwarded, with what they do with a packet that none of their rules decides about.
+ * The chains that drop what goes through a link, since none of their rules lets it pass and their policy is to drop: what others decide can't
+ * be overruled by a table of one's own. Those of iptables-nft are among them, those of iptables-legacy are not: they are in no table of nftables.
  *
- * Those of iptables-nft are among them, those of iptables-legacy are not: they are in no table of nftables.
- *
+ * @param families those that the link has packets of
  * @throws SyscallError the kernel has no nf_tables, or CAP_NET_ADMIN over the namespace is missing; NacelleError `ERR_NETLINK`: others changed
  * their rules all the time
  */
-export function forwardPolicies(where: Where = {}): Promise<BaseChain[]> {
+export function droppingChains(link: string, families: readonly (4 | 6)[], where: Where = {}): Promise<DroppingChain[]> {
   return withNetfilter(where, async (task, socket) => {
-    for (let tried = 0; tried < ATTEMPTS; ++tried) {
-      const chains = parseBaseChains(await ask(task, socket, 'list the chains of nftables', getChains()));
-      if (chains) return forwardChains(chains);
+    const chains = forwardChains(await listed(task, socket, 'chains', getChains(), parseBaseChains));
+    const dropping: DroppingChain[] = [];
+    for (const chain of chains) {
+      const { family, policy } = chain;
+      if (policy !== 'drop' || !families.some((one) => sees[family].includes(one))) continue;
+      const rules = await listed(task, socket, 'rules', getRules(family, chain.table), parseRules);
+      const reached = chainsFrom(chain.name, rules);
+      if (!letsThrough(link, rules, reached)) dropping.push({ ...chain, reached });
     }
-    throw new NacelleError('list the chains of nftables: they change all the time', { code: 'ERR_NETLINK' });
+    return dropping;
   });
+}
+
+async function listed<T>(
+  task: Task,
+  socket: Slot,
+  what: string,
+  request: Uint8Array,
+  parse: (replies: Uint8Array) => T | null,
+): Promise<T> {
+  for (let tried = 0; tried < ATTEMPTS; ++tried) {
+    const found = parse(await ask(task, socket, `list the ${what} of nftables`, request));
+    if (found !== null) return found;
+  }
+  throw new NacelleError(`list the ${what} of nftables: they change all the time`, { code: 'ERR_NETLINK' });
 }

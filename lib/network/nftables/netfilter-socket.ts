@@ -3,7 +3,7 @@ import { during } from '../../native/host-work.js';
 import type { Task } from '../../native/task.js';
 import { NETLINK_NETFILTER } from '../../plan/constants.js';
 import { NONE, planOf, Slots } from '../../plan/plan.js';
-import type { Slot } from '../../plan/steps.js';
+import type { Slot, Step } from '../../plan/steps.js';
 
 /** A network namespace; without one, that which the shim is in, which is Node's own. */
 export interface Where {
@@ -20,9 +20,13 @@ export function withNetfilter<T>({ namespace }: Where, work: (task: Task, socket
 }
 
 /** Sends one request. @returns the messages that the kernel answers with */
-export async function ask(task: Task, socket: Slot, what: string, message: Uint8Array): Promise<Uint8Array> {
-  const { outputs } = await task.call([{ op: 'netlink', host: true, socket, what, message, patch: NONE, patch_offset: 0 }]);
-  const [output] = outputs;
-  if (!output) throw new NacelleError(`${what}: the kernel has not answered`, { code: 'ERR_NETLINK' });
+export function ask(task: Task, socket: Slot, what: string, message: Uint8Array): Promise<Uint8Array> {
+  return answerTo(task, { op: 'netlink', host: true, socket, what, message, patch: NONE, patch_offset: 0 });
+}
+
+/** As {@link ask}, by a step of its own. */
+export async function answerTo(task: Task, step: Extract<Step, { readonly what: string }>): Promise<Uint8Array> {
+  const [output] = (await task.call([step])).outputs;
+  if (!output) throw new NacelleError(`${step.what}: the kernel has not answered`, { code: 'ERR_NETLINK' });
   return output;
 }

@@ -1,7 +1,8 @@
-import { NETLINK_NETFILTER } from '../../plan/constants.js';
+import { randomBytes } from 'node:crypto';
+import { NETLINK_NETFILTER, OWN_NAME } from '../../plan/constants.js';
 import { NONE, type Plan, planOf } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import { encodeBatch, NFPROTO, type Request } from './nfnetlink.js';
+import { encodeBatch, type Request } from './nfnetlink.js';
 import type { Table } from './table.js';
 import { createTable } from './table-requests.js';
 
@@ -11,30 +12,39 @@ export interface TableSlots {
   readonly socket: Slot;
 }
 
-/** Holds a table that belongs to the socket: whatever closes that removes the table. */
-export function ownedTablePlan(slots: TableSlots, table: Table): Plan {
-  return planOf({ prepare: makeSteps(slots, table, true), undo: [{ op: 'close', host: true, slot: slots.socket }] });
+/** A name for a table of a shim's: the environments of a process share its shim, and two tables of one family can't have one name. */
+export function tableName(owner: string): string {
+  return `${OWN_NAME}-${owner}-${randomBytes(4).toString('hex')}`;
 }
 
-/** Holds a table that belongs to nobody, and removes it at the end of the task. */
-export function recordedTablePlan(slots: TableSlots, table: Table, forget: readonly Step[]): Plan {
-  const family = NFPROTO[table.family];
+/** Holds a table that belongs to the socket: whatever closes that removes the table. */
+export function ownerTablePlan({ namespace, socket }: TableSlots, table: Table): Plan {
   return planOf({
-    prepare: makeSteps(slots, table, false),
-    undo: [{ op: 'remove_table', host: true, socket: slots.socket, family, table: table.name }, ...forget],
+    prepare: [
+      { op: 'netlink_socket', host: true, out: socket, ns: namespace, protocol: NETLINK_NETFILTER },
+      // at once, for an open descriptor would keep the namespace alive after its last process
+      ...(namespace === NONE ? [] : [{ op: 'close', host: true, slot: namespace } as const]),
+      batchStep(socket, `make the nftables table ${table.name}`, [createTable(table, { owned: true })]),
+    ],
+    undo: [{ op: 'close', host: true, slot: socket }],
   });
+}
+
+/** Steps of a task that has tables beside its other work: their rules are there at once, or none is. */
+export function heldTables(
+  socket: Slot,
+  { what, tables, requests }: { what: string; tables: readonly Table[]; requests: readonly Request[] },
+): { readonly prepare: readonly Step[]; readonly undo: readonly Step[] } {
+  return {
+    prepare: [
+      { op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_NETFILTER },
+      batchStep(socket, what, [...tables.map((table) => createTable(table, { owned: true })), ...requests]),
+    ],
+    undo: [{ op: 'close', host: true, slot: socket }],
+  };
 }
 
 /** Changes of nftables, all of them or none. */
 export function batchStep(socket: Slot, what: string, requests: readonly Request[]): Step {
   return { op: 'netlink_batch', host: true, socket, what, ...encodeBatch(requests) };
-}
-
-/** The namespace is let go at once: an open descriptor would keep it alive after its last process. */
-function makeSteps({ namespace, socket }: TableSlots, table: Table, owned: boolean): Step[] {
-  return [
-    { op: 'netlink_socket', host: true, out: socket, ns: namespace, protocol: NETLINK_NETFILTER },
-    ...(namespace === NONE ? [] : [{ op: 'close', host: true, slot: namespace } as const]),
-    batchStep(socket, `make the nftables table ${table.name}`, [createTable(table, { owned })]),
-  ];
 }

@@ -6,12 +6,12 @@ import { type Base, type Chain, hooks, policies, requestFor, type Table } from '
 
 // Tables, chains and rules of nftables as requests. Each names what it is about, so that none needs an answer of the kernel's first.
 
-export const NFT_MSG = { NEWTABLE: 0, DELTABLE: 2, NEWCHAIN: 3, GETCHAIN: 4, DELCHAIN: 5, NEWRULE: 6, DELRULE: 8 } as const;
+export const NFT_MSG = { NEWTABLE: 0, DELTABLE: 2, NEWCHAIN: 3, GETCHAIN: 4, DELCHAIN: 5, NEWRULE: 6, GETRULE: 7, DELRULE: 8 } as const;
 export const NFTA_CHAIN = { TABLE: 1, NAME: 3, HOOK: 4, POLICY: 5, TYPE: 7 } as const;
 export const NFTA_HOOK = { NUM: 1, PRIORITY: 2 } as const;
 
 const NFTA_TABLE = { NAME: 1, FLAGS: 2 } as const;
-const NFTA_RULE = { TABLE: 1, CHAIN: 2, EXPRESSIONS: 4 } as const;
+export const NFTA_RULE = { TABLE: 1, CHAIN: 2, EXPRESSIONS: 4 } as const;
 const NFT_TABLE_F_OWNER = 2;
 const NLM_F_APPEND = 0x800;
 
@@ -19,7 +19,7 @@ const NLM_F_APPEND = 0x800;
  * Makes a table, which must not be there yet.
  *
  * @param options.owned it belongs to the socket: only that changes it, `flush ruleset` of others leaves it, and it goes when the socket is
- * closed (since Linux 5.12; before, the kernel answers EINVAL or EOPNOTSUPP)
+ * closed (since Linux 5.12; before, the kernel answers EINVAL or EOPNOTSUPP). Else it goes with its network namespace
  */
 export function createTable(table: Table, { owned }: { owned: boolean }): Request {
   return requestFor(`create the table ${table.name}`, NFT_MSG.NEWTABLE, NLM_F.CREATE | NLM_F.EXCL, table, [

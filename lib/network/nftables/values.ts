@@ -13,8 +13,10 @@ export const dataTypes = {
   inet_proto: { id: 12, size: 1, host: false },
   inet_service: { id: 13, size: 2, host: false },
   mark: { id: 19, size: 4, host: true },
+  iface_index: { id: 20, size: 4, host: true },
   ct_state: { id: 26, size: 4, host: true },
   ct_status: { id: 28, size: 4, host: true },
+  icmpv6_type: { id: 29, size: 1, host: false },
   fib_addrtype: { id: 40, size: 4, host: true },
   ifname: { id: 41, size: 16, host: true },
 } as const;
@@ -46,6 +48,10 @@ export type State = keyof typeof states;
 const statuses = { expected: 1, 'seen-reply': 2, assured: 4, confirmed: 8, snat: 16, dnat: 32 } as const;
 export type Status = keyof typeof statuses;
 
+/** ICMPV6_*: `nft describe icmpv6_type`. */
+const icmpv6Types = { 'nd-router-advert': 134, 'nd-neighbor-advert': 136, 'nd-redirect': 137 } as const;
+export type Icmpv6Type = keyof typeof icmpv6Types;
+
 /** @throws RangeError for a name that no link can have */
 export function ifname(name: string): Value<'ifname'> {
   const bytes = Buffer.alloc(dataTypes.ifname.size);
@@ -53,6 +59,16 @@ export function ifname(name: string): Value<'ifname'> {
   if (length === 0 || length >= bytes.length || name.includes('\0')) throw new RangeError(`'${name}' is no name of a link`);
   bytes.write(name);
   return { type: 'ifname', bytes };
+}
+
+/** The number of a link. @throws RangeError for one that no link can have */
+export function ifindex(index: number): Value<'iface_index'> {
+  if (!Number.isInteger(index) || index <= 0 || index > 0x7fff_ffff) throw new RangeError(`${index} is no number of a link`);
+  return { type: 'iface_index', bytes: u32(index) };
+}
+
+export function icmpv6(type: Icmpv6Type): Value<'icmpv6_type'> {
+  return { type: 'icmpv6_type', bytes: Uint8Array.of(icmpv6Types[type]) };
 }
 
 /** @throws RangeError for an address of the other family */

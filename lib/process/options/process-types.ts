@@ -147,6 +147,23 @@ export interface Usage {
   /** Processes of the group that the kernel killed for want of memory. */
   oomKills: number;
   pressure: Pressure | null;
+  /**
+   * Of each link in the network namespace but lo, by its name there. `stats()` alone tells them, while the program runs or is parked: the
+   * links go with the namespace. `null` where that is this machine's, or has gone. Who shares a container's network sees that one's links.
+   */
+  network: Record<string, LinkStats> | null;
+}
+
+/** Since the link was made, as `ip -s link` counts. */
+export interface LinkStats {
+  readonly rxBytes: number;
+  readonly txBytes: number;
+  readonly rxPackets: number;
+  readonly txPackets: number;
+  readonly rxErrors: number;
+  readonly txErrors: number;
+  readonly rxDropped: number;
+  readonly txDropped: number;
 }
 
 /** The first cause that ended a program. */

@@ -1,0 +1,213 @@
+import { randomInt } from 'node:crypto';
+import { invalidOption, UnsupportedError } from '../../errors.js';
+import { writeRecord } from '../../host/journal.js';
+import { dropRecord } from '../../host/recorded.js';
+import { ownerName } from '../../native/shim.js';
+import type { Address, Cidr } from '../address.js';
+import type { CniDns } from '../cni/cni-result.js';
+import { FIRST_OWN_NUMBER } from '../link-numbers.js';
+import type { ParentWay } from '../macvlan/parent-way.js';
+import { dnsNamesOf } from '../names/member.js';
+import type { PublishedPort } from '../ports/port-mapping.js';
+import { type GuardedPort, portOf } from '../rules/guarded-port.js';
+import { heldRules } from '../rules/held-rules.js';
+import type { NamedPort, OwnRules } from '../rules/own-rules.js';
+import type { ParsedBandwidth } from '../traffic/bandwidth.js';
+import { recordedIfb } from '../traffic/recorded-ifb.js';
+import { leaseFreeAddress } from './address-lease.js';
+import { hostEndName, macOf } from './host-end.js';
+import { type KeptBridge, keepBridge, ruledNetwork } from './kept-bridge.js';
+import { isPluginNetwork } from './network-file.js';
+import { hasOwnMacs, leaveSteps, markOwnMacs, useOf, useRecord, useStep } from './network-folder.js';
+import { gatewaysOf } from './network-settings.js';
+import type { Parts } from './parts.js';
+
+/** A network that a container is to be on. */
+export interface WantedNetwork {
+  readonly name: string;
+  readonly ip: Address | null;
+  /** Where the address is among the caller's options: 'ip', 'network[0].ip'. */
+  readonly ipOption: string;
+  readonly mac: Uint8Array | null;
+  /** `null`: eth0 for the first, eth1 for the next. */
+  readonly interfaceName: string | null;
+  /** Names that it has in this network beside its own. */
+  readonly aliases: readonly string[];
+}
+
+/** A link of a container to a network: all that is needed to make it, and nothing to be looked up. */
+export type Attachment = MadeAttachment | PluggedAttachment;
+
+/** One that the plan of the container makes. */
+export type MadeAttachment = BridgedAttachment | ChildAttachment;
+
+/** Plugins of CNI have made their links before. */
+export function isMadeHere(attachment: Attachment): attachment is MadeAttachment {
+  return 'port' in attachment || 'child' in attachment;
+}
+
+interface AttachedLink {
+  readonly network: string;
+  /** The end in the container. */
+  readonly interface: string;
+  /** Its number in the container's network namespace, which has no other links yet but the kernel's first ones. */
+  readonly index: number;
+  readonly mac: Uint8Array;
+  readonly mtu: number;
+  readonly addresses: readonly Cidr[];
+  /** Neighbours may remember another MAC address for its address, so they are told. A frame to all in a large network takes long. */
+  readonly announces: boolean;
+  /** A way out of the network for each family; none where it has none. */
+  readonly gateways: readonly Address[];
+  /** By which others in the network find the container. */
+  readonly names: readonly string[];
+}
+
+/** A veth pair to a port of a bridge. */
+export interface BridgedAttachment extends AttachedLink {
+  /** The bridge's port. Its number, and its link group, are one, which nobody else has. */
+  readonly port: { readonly name: string; readonly index: number };
+  /** The bridge's number. */
+  readonly bridge: number;
+}
+
+/** A child of one of this machine's links. */
+export interface ChildAttachment extends AttachedLink {
+  readonly child: ParentWay & {
+    /** The link group of the child, which nobody else has. */
+    readonly group: number;
+  };
+}
+
+/** A link that plugins of CNI have made, which is in the container's network namespace already. */
+export interface PluggedAttachment extends Omit<AttachedLink, 'index' | 'mtu' | 'announces'> {
+  /** What the plugins say of names. */
+  readonly dns: CniDns;
+  /** Those that plugins lead to the container. */
+  readonly ports: readonly PublishedPort[];
+}
+
+/** A container that is about to be made. */
+export interface JoiningContainer {
+  readonly id: string;
+  /** The shim that makes and ends it. */
+  readonly owner: string;
+  readonly name: string | null;
+  readonly hostname: string | null;
+  /** Of each of its links. */
+  readonly bandwidth: ParsedBandwidth | null;
+  /** Its abort ends the waiting for others, with its reason. */
+  readonly signal: AbortSignal | null;
+}
+
+/** Numbers of a container's links begin here: the kernel's own first ones (lo, and of some modules) have small numbers. */
+const FIRST_INDEX = 100;
+
+/**
+ * Attaches a container to a network: a bridge that is kept, an address in it, rules for what goes through the container's port.
+ *
+ * @param parts what is taken for the container is added there at once
+ * @throws as `keepBridge` and `leaseFreeAddress`; the signal's reason
+ */
+export async function attach(
+  network: WantedNetwork,
+  parts: Parts,
+  of: JoiningContainer & { readonly place: number },
+): Promise<{ readonly attachment: MadeAttachment; readonly isInternal: boolean }> {
+  const bridge = parts.add(await keepBridge(network.name, of.signal));
+  const { name, ip, mac, ipOption: option } = network;
+  if (mac !== null && 'parent' in bridge.way && bridge.way.mac !== null) {
+    throw invalidOption(option.replace(/ip$/, 'mac'), `can't be chosen in the network ${name}: all of the driver ipvlan have the parent's`);
+  }
+  const { addresses } = parts.add(await leaseFreeAddress(name, bridge.record, { ...of, keeper: bridge.keeper, ip, option }));
+  const link = attachedLink(network, addresses, { ...of, bridge });
+  const isInternal = bridge.record.internal;
+  const { way } = bridge;
+  if ('parent' in way) {
+    if (of.bandwidth !== null) {
+      const problem = `the network ${name} has the driver ${bridge.record.driver}: what its containers send goes through no link of this machine's own`;
+      throw invalidOption('bandwidth', problem);
+    }
+    return { attachment: { ...link, child: { ...way, group: randomNumber() } }, isInternal };
+  }
+  const [first] = addresses;
+  if (!first) throw new Error('a lease has an address of each subnet');
+  const attachment = { ...link, port: { name: hostEndName(first), index: randomNumber() }, bridge: way.bridge };
+  const port = { ...attachment.port, mac: attachment.mac, addresses };
+  await way.rules.forget(addresses);
+  if (of.owner === ownerName()) {
+    await guardPart(way.rules, port, parts);
+  } else {
+    parts.add(heldRules(ruledNetwork(name, bridge.record), [port], of.owner));
+  }
+  if (of.bandwidth !== null && of.bandwidth.egress !== null) parts.add(recordedIfb(port, of));
+  return { attachment, isInternal };
+}
+
+const OWN_PLACE = 'Give this container a place of its own in the network.';
+
+/** Keeps the bridge of a network that another container shares, without an address of its own, and its rules, which the other one's end must not take away. */
+export async function share(
+  name: string,
+  parts: Parts,
+  of: JoiningContainer & { readonly place: number; readonly ports: readonly GuardedPort[] },
+): Promise<KeptBridge> {
+  if (isPluginNetwork(name)) {
+    const reason = `the plugins of its network ${name} take the links away when that container ends`;
+    throw new UnsupportedError("sharing a container's network", reason, OWN_PLACE);
+  }
+  const bridge = parts.add(await keepBridge(name, of.signal));
+  if ('parent' in bridge.way) {
+    const reason = `its network ${name} has the driver ${bridge.record.driver}, where nobody sees how long the address is in use`;
+    throw new UnsupportedError("sharing a container's network", reason, OWN_PLACE);
+  }
+  const use = useOf(name, `${of.id}-${of.place}`);
+  const forget = writeRecord(of.owner, `${of.id}-network-${of.place}`, [useRecord(use)]);
+  parts.add({
+    steps: (slots) => ({ prepare: [useStep(use)], undo: [...leaveSteps(use, slots), ...forget] }),
+    release(isHandedOver) {
+      if (!isHandedOver) dropRecord(forget);
+    },
+  });
+  const ports = of.ports.filter(({ network }) => network === name).map(portOf);
+  if (of.owner === ownerName()) {
+    for (const port of ports) await guardPart(bridge.way.rules, port, parts);
+  } else {
+    parts.add(heldRules(ruledNetwork(name, bridge.record), ports, of.owner));
+  }
+  return bridge;
+}
+
+async function guardPart(rules: OwnRules, port: NamedPort, parts: Parts): Promise<void> {
+  await rules.guard(port);
+  parts.add({ release: () => rules.release(port) });
+}
+
+function attachedLink(
+  network: WantedNetwork,
+  addresses: readonly Cidr[],
+  of: JoiningContainer & { readonly bridge: KeptBridge; readonly place: number },
+): AttachedLink {
+  const { name, mac, interfaceName, aliases } = network;
+  const { place } = of;
+  const { mtu, record, way } = of.bridge;
+  const [first] = addresses;
+  if (!first) throw new Error('a lease has an address of each subnet');
+  if (mac !== null) markOwnMacs(name);
+  return {
+    network: name,
+    interface: interfaceName ?? `eth${place}`,
+    index: FIRST_INDEX + place,
+    mac: mac ?? ('parent' in way ? way.mac : null) ?? macOf(first),
+    mtu,
+    addresses,
+    announces: record.driver !== 'bridge' || hasOwnMacs(name),
+    gateways: record.internal ? [] : gatewaysOf(record),
+    names: dnsNamesOf(of, aliases),
+  };
+}
+
+/** For a link, and a link group, that nobody else has. */
+function randomNumber(): number {
+  return randomInt(FIRST_OWN_NUMBER, 2 ** 31 - 1);
+}

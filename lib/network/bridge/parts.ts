@@ -1,0 +1,57 @@
+import { oneOf, toError } from '../../errors.js';
+import type { Slots } from '../../plan/plan.js';
+import type { Slot, Step } from '../../plan/steps.js';
+
+/** Something that a container has of its networks: a bridge that is kept, a lease, rules, names. */
+export interface Part {
+  /** Host steps of the container's task, and those that undo them. */
+  steps?(slots: Slots): TaskSteps;
+  /** Lets go what no task has. `isHandedOver`: a task has, or had, the steps. */
+  release?(isHandedOver: boolean): void;
+}
+
+export interface TaskSteps {
+  readonly prepare: readonly Step[];
+  readonly undo: readonly Step[];
+  /** Slots with descriptors that were given with the plan, and that the task keeps; Node gets copies of them. */
+  readonly returns?: readonly Slot[];
+}
+
+/** The parts of one container: what comes first goes last. */
+export class Parts {
+  readonly #parts: Part[] = [];
+
+  /** @returns the part */
+  add<P extends Part>(part: P): P {
+    this.#parts.push(part);
+    return part;
+  }
+
+  steps(slots: Slots): Required<TaskSteps> {
+    const all = this.#parts.flatMap((part) => part.steps?.(slots) ?? []);
+    return {
+      prepare: all.flatMap(({ prepare }) => prepare),
+      undo: all.toReversed().flatMap(({ undo }) => undo),
+      returns: all.flatMap(({ returns }) => returns ?? []),
+    };
+  }
+
+  /** Releases each part, also when one before it failed; those that were released once are no more. @throws the first failure */
+  release(isHandedOver: boolean): void {
+    releaseAll(this.#parts.splice(0).reverse(), isHandedOver);
+  }
+}
+
+/** Releases each part, in this order, also when one before it failed. @throws the first failure */
+export function releaseAll(parts: readonly Part[], isHandedOver: boolean): void {
+  const failures: Error[] = [];
+  for (const part of parts) {
+    try {
+      part.release?.(isHandedOver);
+    } catch (error) {
+      failures.push(toError(error));
+    }
+  }
+  const failure = oneOf(failures);
+  if (failure) throw failure;
+}

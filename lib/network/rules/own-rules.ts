@@ -1,0 +1,92 @@
+import { doAll, toError, withCleanupError } from '../../errors.js';
+import type { Address } from '../address.js';
+import { hasNoConnections } from '../nftables/forget-connections.js';
+import { OwnerTable } from '../nftables/owner-table.js';
+import { isOwnLink } from '../own-link.js';
+import { borderRequests, type RuledNetwork } from './network-rules.js';
+import { guardRequests, type Port, portRequests } from './port-rules.js';
+
+/** A bridge port that a process guards. */
+export interface NamedPort extends Port {
+  readonly name: string;
+}
+
+/**
+ * The rules of a network in tables of this process's shim, with the ports of its containers.
+ *
+ * A port is guarded for as long as it is there, which may be longer than its container: others may have joined the container's network
+ * namespace, and the kernel takes a namespace down in its own time. So a port that is gone is forgotten when the next one comes.
+ */
+export class OwnRules {
+  readonly #routed: OwnerTable;
+  readonly #bridged: OwnerTable;
+  /** By their numbers. */
+  readonly #ports = new Map<number, { readonly port: NamedPort; isOver: boolean }>();
+
+  private constructor(routed: OwnerTable, bridged: OwnerTable) {
+    this.#routed = routed;
+    this.#bridged = bridged;
+  }
+
+  /** @throws as `OwnerTable.open` */
+  static async open(network: RuledNetwork): Promise<OwnRules> {
+    const routed = await OwnerTable.open({ family: 'inet' });
+    let bridged: OwnerTable | null = null;
+    try {
+      bridged = await OwnerTable.open({ family: 'bridge' });
+      const what = `make the rules of the bridge ${network.bridge}`;
+      await routed.apply(what, borderRequests(routed.table, network));
+      await bridged.apply(what, guardRequests(bridged.table));
+      return new OwnRules(routed, bridged);
+    } catch (error) {
+      const opened = [routed, ...(bridged === null ? [] : [bridged])];
+      const failure = await doAll(opened.map((table) => () => table.close())).then(() => undefined, toError);
+      throw withCleanupError(error, failure);
+    }
+  }
+
+  /**
+   * Has the containers behind a port send nothing but their own, from the first frame: the port need not be there yet. It may be guarded
+   * already, for another container with the same network. @throws SyscallError
+   */
+  async guard(port: NamedPort): Promise<void> {
+    const known = this.#ports.get(port.index);
+    if (known) {
+      known.isOver = false;
+      return;
+    }
+    const gone = [...this.#ports.values()].filter(({ isOver, port: { name } }) => isOver && !isOwnLink(name));
+    for (const one of gone) this.#ports.delete(one.port.index);
+    const removed = gone.map((one) => one.port);
+    const what = `guard the port ${port.name}`;
+    this.#ports.set(port.index, { port, isOver: false });
+    try {
+      await this.#bridged.apply(what, portRequests(this.#bridged.table, { added: [port], removed }));
+    } catch (error) {
+      this.#ports.delete(port.index);
+      for (const one of gone) this.#ports.set(one.port.index, one);
+      throw error;
+    }
+  }
+
+  /**
+   * Ends flows of whoever had these addresses before, which would go on to who has them next: those of UDP to its published ports, or answers
+   * to what it had sent. @throws as `forgetConnections`
+   */
+  async forget(addresses: readonly Address[]): Promise<void> {
+    // to look through the kernel's table takes some 20 ms, however few there are
+    if (hasNoConnections()) return;
+    for (const address of addresses) await this.#routed.forget(address);
+  }
+
+  /** A container has ended: its port is forgotten when it is gone. To be called once for each that was guarded. */
+  release({ index }: NamedPort): void {
+    const known = this.#ports.get(index);
+    if (known) known.isOver = true;
+  }
+
+  /** Removes the rules. */
+  close(): Promise<void> {
+    return doAll([this.#routed, this.#bridged].map((table) => () => table.close()));
+  }
+}
