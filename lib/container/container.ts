@@ -5,9 +5,10 @@ import type { Image } from '../image/image.js';
 import type { Namespace } from '../namespace/namespace.js';
 import { asyncDispose } from '../native/async-dispose.js';
 import type { Connection } from '../native/connection.js';
+import type { WantedNetwork } from '../network/bridge/attach-network.js';
+import type { PortMapping, PublishedPort } from '../network/ports/port-mapping.js';
 import { word } from '../options/common-schemas.js';
 import type { LayerOptions } from '../options/layer-options.js';
-import type { Limits } from '../options/limits.js';
 import { parseOptions } from '../options/parse-options.js';
 import type { Size } from '../options/size.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
@@ -28,10 +29,12 @@ import { changesOf, filesOf } from './life/content.js';
 import { healthFrom, statusOf, untilHealthy } from './life/health.js';
 import { join } from './life/join.js';
 import { Life, live } from './life/life.js';
-import { update } from './life/limits-update.js';
+import { type ContainerUpdate, update } from './life/limits-update.js';
+import { joinNetwork, leaveNetwork } from './life/networks.js';
 import { openNamespace } from './life/open-namespace.js';
 import { follow, logs } from './life/output.js';
 import { pause, resume } from './life/pause.js';
+import { publish, publishedPorts, unpublish } from './life/publish.js';
 import { remove } from './life/removal.js';
 import { followRuns, restart } from './life/runs.js';
 import { stats } from './life/stats.js';
@@ -41,25 +44,17 @@ import { upgrade } from './life/upgrade.js';
 import { parseConnect } from './options/connect-options.js';
 import { parseFilter } from './options/container-filter.js';
 import { parseRunOptions } from './options/container-options.js';
-import type {
-  ContainerFilter,
-  ContainerInfo,
-  ContainerOptions,
-  ContainerPruneReport,
-  CopyIn,
-  ExecOptions,
-  LogOptions,
-  LogRecord,
-  PortOptions,
-  RunOptions,
-  State,
-  WaitCondition,
-  WaitOptions,
-} from './options/container-types.js';
+import type { ContainerOptions, CopyIn, ExecOptions, RunOptions } from './options/container-types.js';
 import { parseCopyFrom, parseCopyTo } from './options/copy-options.js';
 import type { ContainerEvent, EventOptions } from './options/event-types.js';
 import { parseExec } from './options/exec-options.js';
 import type { ContainerInspect } from './options/inspect-types.js';
+import { isRunAgain } from './options/lifecycle-options.js';
+import type { ContainerFilter, ContainerInfo, ContainerPruneReport, State } from './options/list-types.js';
+import type { LogOptions, LogRecord } from './options/log-types.js';
+import { parsePort, parsePublished } from './options/ports-option.js';
+import type { PortOptions, WaitCondition, WaitOptions } from './options/wait-types.js';
+import { type ContainerRecord, networkNames } from './start/container-record.js';
 import type { Parts } from './start/launch.js';
 import { launchIsolated } from './start/launch-isolated.js';
 
@@ -86,8 +81,34 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /** The names of the networks of its network namespace, for whoever shares that: a container that has joined it may outlive the first one. @internal */
   get networks(): readonly string[] {
-    const { networks, sharedNetworks } = this.#life.record.current;
-    return [...networks.map(({ name }) => name), ...sharedNetworks];
+    this.#life.learn();
+    return networkNames(this.#life.record.current);
+  }
+
+  /** What may be sent by its links to them. @internal */
+  get guarded(): ContainerRecord['guarded'] {
+    this.#life.learn();
+    return this.#life.record.current.guarded;
+  }
+
+  /** @internal */
+  joinNetwork(network: WantedNetwork): Promise<void> {
+    return joinNetwork(this.#life, network);
+  }
+
+  /** @internal */
+  leaveNetwork(name: string): Promise<void> {
+    return leaveNetwork(this.#life, name);
+  }
+
+  /** What its programs reach is a list: whoever shares its network asks for names as they do. @internal */
+  get hasEgress(): boolean {
+    return (this.#life.record.current.options?.egress ?? null) !== null;
+  }
+
+  /** As `hasEgress`, for names that are asked for everywhere. @internal */
+  get hasPasta(): boolean {
+    return this.#life.record.current.options?.network === 'pasta';
   }
 
   /** Whether it goes with this process. @internal */
@@ -122,12 +143,14 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   /**
    * Makes everything of a container and parks its program just before execve. The container ends with this process (or Worker) unless it is
    * detached, or removed before. It keeps Node alive only when it was started, or when its end is waited for.
+   *
+   * @throws as {@link Container.run}, but for what the program did; the reason of `cancelSignal`, and nothing is left of the container
    */
   static async create<E extends Encoding = 'utf8'>(options: ContainerOptions<E>): Promise<Container<E>> {
     const parsed = parseRunOptions(options);
     const { detached } = parsed;
     if (detached) return new Container<E>(await partsOfLaunched<E>(await launchDetached(parsed, detached)));
-    const program = new Program<E>(parsed.process);
+    const program = new Program<E>(isRunAgain(parsed) ? { ...parsed.process, cancelSignal: null } : parsed.process);
     try {
       const container = new Container<E>(await launchIsolated<E>(program, parsed, { park: true }));
       container.#life.keepAlive(false);
@@ -317,13 +340,14 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /**
-   * Changes the container's limits while it lives. Limits that are not named stay as they are; `deviceRules` replace those given before.
-   * `ulimits` and `scheduler` are of the process and can't be changed.
+   * Changes the container's limits while it lives. Limits that are not named stay as they are; `deviceRules` replace those given before, and so does
+   * `bandwidth`, of each of its links: what it doesn't name is without limit, and `null` lifts it. `ulimits` and `scheduler` are of the process and
+   * can't be changed.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`, `ERR_STATE` after its end; UnsupportedError for a limit that can't be kept here;
    * SyscallError, EBUSY when more memory is in use than can be freed. The limits that were changed before it are then put back
    */
-  async update(limits: Limits): Promise<void> {
+  async update(limits: ContainerUpdate): Promise<void> {
     await update(this.#life, limits);
   }
 
@@ -449,6 +473,31 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     return waitFor(waitable, condition, options);
   }
 
+  /** Ports of this machine that lead to it, as far as this process knows: others may publish ports of a detached one, of which `inspect` tells. */
+  get ports(): PublishedPort[] {
+    return publishedPorts(this.#life);
+  }
+
+  /**
+   * Publishes one more port while the container lives, as the option `ports` says.
+   *
+   * @returns the port as it is, with the number that was chosen
+   * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_PORT_IN_USE`, which names who has the port; `ERR_PORTS`: it has published a thousand; `ERR_STATE` when it
+   * has ended; UnsupportedError where it has no link to a network, and from another network namespace; SyscallError
+   */
+  async publish(port: string | PortMapping): Promise<PublishedPort> {
+    return publish(this.#life, parsePort(port));
+  }
+
+  /**
+   * Publishes a port no more, and lets others have it. Flows of UDP end with that; connections of TCP that were made before go on until they end, but for those by this machine's loopback, which are reset.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`: it is none of the container's; else as {@link publish}
+   */
+  async unpublish(port: PublishedPort): Promise<void> {
+    await unpublish(this.#life, parsePublished(port));
+  }
+
   /** The container as it is: its options as they were resolved, its image, state, groups, mounts and result. */
   async inspect(): Promise<ContainerInspect<E>> {
     const result = this.state === 'stopped' ? await this.#life.end() : null;
@@ -468,7 +517,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /**
    * What the container's groups have counted until now; after its end, what they had counted by then. Where no group counts, what the first
-   * process has used, and the children that it has waited for.
+   * process has used, and the children that it has waited for. What its links have counted is told while it has them (`network`).
    */
   async stats(): Promise<Usage> {
     return stats(this.#life);

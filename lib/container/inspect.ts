@@ -1,7 +1,7 @@
 import type { Encoding } from '../process/options/process-types.js';
 import { namesOf } from '../security/capabilities.js';
 import type { ContainerInspect } from './options/inspect-types.js';
-import type { ContainerRecord } from './start/container-record.js';
+import { type ContainerRecord, portsIn } from './start/container-record.js';
 
 /** What a container is, for people and programs that look at it. Pure. */
 export function inspected<E extends Encoding>(
@@ -43,7 +43,8 @@ export function inspected<E extends Encoding>(
     limits: structuredClone(limits),
     cgroup: { name: group.name, paths: { ...group.paths } },
     mounts: structuredClone([...mounts]),
-    networks: networks.map((network) => ({ ...network, addresses: [...network.addresses] })),
+    networks: networks.map(({ ports: _, ...network }) => ({ ...network, addresses: [...network.addresses], names: [...network.names] })),
+    ports: state === 'stopped' ? [] : portsIn(record),
     options: structuredClone(options),
     notEnforced: structuredClone(notEnforced),
     restart: restart === null ? null : { on: restart.on, ...(restart.maxRetries === null ? {} : { maxRetries: restart.maxRetries }) },

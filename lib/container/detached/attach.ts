@@ -4,14 +4,15 @@ import { decodeListed, type KeptTask } from '../../native/messages.js';
 import { Request } from '../../native/protocol.js';
 import { connectTo } from '../../native/shim.js';
 import type { Task } from '../../native/task.js';
+import type { ContainerRecord } from '../start/container-record.js';
 import { containerFolder, containerIds } from './container-folders.js';
 import { taskOfTheDead } from './dead-shim.js';
 import { idOf } from './names.js';
-import { type NotedRecord, readNote } from './note.js';
+import { readNote } from './note.js';
 
 /** A detached container as another process finds it. */
 export interface Attached {
-  readonly record: NotedRecord;
+  readonly record: ContainerRecord;
   readonly task: Task;
   /** See TaskState; `null` for a container whose shim died after its end. */
   readonly state: number | null;

@@ -40,6 +40,7 @@ export function taskOfTheDead(id: string): Task | null {
     status: gone,
     watch: () => () => undefined,
     hearDenials: () => undefined,
+    hearRefusals: () => undefined,
     kill: async () => undefined,
     tell: () => undefined,
     close: async () => {

@@ -1,7 +1,6 @@
 import type { Connection } from '../../native/connection.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import type { Task } from '../../native/task.js';
-import { planOf } from '../../plan/plan.js';
 import type { Slot } from '../../plan/steps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
 import type { Encoding } from '../../process/options/process-types.js';
@@ -10,7 +9,7 @@ import { Terminal } from '../../process/streams/terminal.js';
 import type { DenialListener } from '../../security/denials/denial-event.js';
 import { type LogPosition, logEnd } from '../logs/log-segments.js';
 import { LogStreams } from '../logs/log-streams.js';
-import type { State } from '../options/container-types.js';
+import type { State } from '../options/list-types.js';
 import type { Inside } from '../result/copy-out.js';
 import { RootChanges } from '../result/root-changes.js';
 import type { ContainerRecord, DetachedRecord } from '../start/container-record.js';
@@ -49,7 +48,7 @@ export async function partsOfAttached<E extends Encoding>({ record, task, connec
     const from = logs === null ? BEGINNING : await logEnd(logs);
     const wanted = connection === null || record.detached === null ? [] : slotsOf(record.detached);
     const { descriptors } = wanted.length === 0 ? task.started : await task.call([], { returns: wanted });
-    return await partsOf({ record: { ...record, plan: planOf({}) }, task, connection, onDenied: null }, record.detached, {
+    return await partsOf({ record, task, connection, onDenied: null }, record.detached, {
       descriptors,
       from,
     });
@@ -108,6 +107,7 @@ async function partsOf<E extends Encoding>(
       keepsInside: inside !== null,
       changes,
       onDenied,
+      networks: new Map(),
       release: () => undefined,
     },
     connection,

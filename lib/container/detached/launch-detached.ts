@@ -13,6 +13,7 @@ import { endOf } from '../../native/host-work.js';
 import { isShimLost } from '../../native/shim-error.js';
 import { attempting } from '../../native/system-errors.js';
 import type { Task } from '../../native/task.js';
+import { tellEgressRefusals } from '../../network/egress/egress-refusal.js';
 import { O_PATH, OWN_NAME } from '../../plan/constants.js';
 import { joinParts, NONE, type Plan } from '../../plan/plan.js';
 import { comparedWith } from '../../plan/recipe.js';
@@ -29,6 +30,7 @@ import { mountpointsOf } from '../plan/mount-table.js';
 import { type ContainerRecord, type DetachedRecord, recordOf } from '../start/container-record.js';
 import { claimStep, giveBackStep, requireUsers } from '../start/container-users.js';
 import { withNetwork } from '../start/joined-network.js';
+import { abandon, beginPorts } from '../start/launch.js';
 import { type Prepared, prepare } from '../start/prepare.js';
 import { requireWithoutRoot } from '../start/without-root.js';
 import { connectToShim, findContainer } from './attach.js';
@@ -50,9 +52,10 @@ export interface Launched {
  * Makes a container in a shim of its own, with its program parked just before execve. All that must be on the host is written down under the
  * container's own name before it is made, so whoever reaps after a crash finds it. A failure leaves nothing.
  *
- * @throws as `Container.create`; NacelleError `ERR_NAME_TAKEN`
+ * @throws as `Container.create`; NacelleError `ERR_NAME_TAKEN`; the reason of `cancelSignal`
  */
 export async function launchDetached(options: ParsedOptions, detach: DetachOptions): Promise<Launched> {
+  options.process.cancelSignal?.throwIfAborted();
   requireUsers(options);
   requireWithoutRoot(options);
   return withNetwork(options, (joined) => launchInOwnShim(joined, detach));
@@ -66,10 +69,18 @@ async function launchInOwnShim(options: ParsedOptions, detach: DetachOptions): P
     writeBases(id, ownBases(layout));
     const prepared = await prepare(options, { id, park: true, shim: connection, layout });
     try {
+      const { cancelSignal } = options.process;
+      cancelSignal?.throwIfAborted();
       const launched = await launchOn(connection, prepared, { detach, layout, moved });
+      if (cancelSignal?.aborted) {
+        await abandon(launched.task);
+        throw cancelSignal.reason;
+      }
+      await beginPorts(prepared.networks.ports, launched.task);
       spareShim.prepare();
       const { onDenied } = options;
       tellDenials(launched.task, onDenied);
+      tellEgressRefusals(launched.task, options.egress?.onDenied ?? null);
       return { ...launched, connection, onDenied };
     } finally {
       prepared.release();
@@ -144,7 +155,7 @@ async function launchOn(
     return await withRecord([...own, ...kept], async () => {
       writeNote(record);
       prepared.networks.handOver();
-      return { record, task: await connection.startPlan(whole, slots.descriptors) };
+      return { record, task: await connection.startPlan(whole, slots.descriptors, options.process.cancelSignal) };
     });
   } finally {
     pipes.close();

@@ -1,7 +1,8 @@
 import { isFrozen } from '../../cgroup/freezer.js';
 import { hasCode } from '../../errors.js';
 import { TaskState } from '../../native/protocol.js';
-import type { ContainerInfo, State } from '../options/container-types.js';
+import type { ContainerInfo, State } from '../options/list-types.js';
+import { networkNames } from '../start/container-record.js';
 import { askShim } from './attach.js';
 import { containerIds } from './container-folders.js';
 import { taskOfTheDead } from './dead-shim.js';
@@ -18,7 +19,7 @@ async function infoOf(id: string): Promise<ContainerInfo | null> {
   if (record === null) return null;
   const { name, command, labels, createdAt } = record;
   const at = await whereIs(record);
-  return at === null ? null : { id, name, ...at, command, labels, createdAt: new Date(createdAt) };
+  return at === null ? null : { id, name, ...at, command, labels, networks: networkNames(record), createdAt: new Date(createdAt) };
 }
 
 async function whereIs(record: ListedRecord): Promise<{ pid: number; state: State | 'unknown' } | null> {

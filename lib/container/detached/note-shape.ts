@@ -16,7 +16,10 @@ const SHAPE = {
   group: 'object',
   mounts: 'list',
   networks: 'list',
+  links: 'object or none',
+  ports: 'object or none',
   sharedNetworks: 'list',
+  guarded: 'list',
   program: 'object',
   namespaces: 'object',
   userns: 'object or none',
@@ -31,10 +34,10 @@ const SHAPE = {
   copyOutMax: 'number',
   options: 'object or none',
   detached: 'object',
-} as const satisfies Record<Exclude<keyof ContainerRecord, 'plan'>, Kind>;
+} as const satisfies Record<keyof ContainerRecord, Kind>;
 
 /** What came later: a record of an older version of this library may lack it. */
-const LATER: readonly string[] = ['networks', 'sharedNetworks', 'options', 'userns'];
+const LATER: readonly string[] = ['networks', 'links', 'ports', 'sharedNetworks', 'guarded', 'options', 'userns'];
 
 const PARTS: readonly (readonly [string, Kind])[] = Object.entries(SHAPE);
 

@@ -22,24 +22,30 @@ interface Note {
   readonly record: OlderRecord;
 }
 
-/** The record without its plan, which has the files and secrets of `copyIn`, and is of no use to others. */
-export type NotedRecord = Omit<ContainerRecord, 'plan'>;
-
 /** Options that came later than the others. */
-type LaterOptions = Pick<ResolvedOptions, 'profile' | 'timeOffsets' | 'killSignal' | 'forceKillAfterDelay' | 'oomScoreAdj'>;
+type LaterOptions = Pick<
+  ResolvedOptions,
+  'profile' | 'bandwidth' | 'timeOffsets' | 'hostPorts' | 'egress' | 'killSignal' | 'forceKillAfterDelay' | 'oomScoreAdj'
+>;
 
 /** A record as an older version of this library may have noted it. */
-type OlderRecord = Omit<NotedRecord, 'program' | 'mounts' | 'options' | 'userns' | 'networks' | 'sharedNetworks'> & {
-  readonly networks?: NotedRecord['networks'];
-  readonly sharedNetworks?: NotedRecord['sharedNetworks'];
-  readonly userns?: NotedRecord['userns'];
+type OlderRecord = Omit<
+  ContainerRecord,
+  'program' | 'mounts' | 'options' | 'userns' | 'networks' | 'links' | 'ports' | 'sharedNetworks' | 'guarded'
+> & {
+  readonly networks?: readonly (Omit<ContainerRecord['networks'][number], 'names'> & { readonly names?: readonly string[] })[];
+  readonly links?: ContainerRecord['links'];
+  readonly ports?: ContainerRecord['ports'];
+  readonly sharedNetworks?: ContainerRecord['sharedNetworks'];
+  readonly guarded?: ContainerRecord['guarded'];
+  readonly userns?: ContainerRecord['userns'];
   readonly options?: (Omit<ResolvedOptions, keyof LaterOptions> & Partial<LaterOptions>) | null;
-  readonly mounts: readonly (Omit<NotedRecord['mounts'][number], 'name'> & { readonly name?: string | null })[];
+  readonly mounts: readonly (Omit<ContainerRecord['mounts'][number], 'name'> & { readonly name?: string | null })[];
   readonly program: Omit<ProgramSpec, 'groupAdd'> & Partial<Pick<ProgramSpec, 'groupAdd'>>;
 };
 
 /** What a list shows of a container. It has neither numbers of 64 bits nor bytes. */
-export type ListedRecord = Pick<NotedRecord, 'id' | 'name' | 'labels' | 'command' | 'createdAt' | 'group'>;
+export type ListedRecord = Pick<OlderRecord, 'id' | 'name' | 'labels' | 'command' | 'createdAt' | 'group' | 'networks' | 'sharedNetworks'>;
 
 let boot: string | undefined;
 
@@ -74,7 +80,7 @@ function reviver(_: string, value: unknown): unknown {
  *
  * @throws NacelleError `ERR_NOTE`: it would be longer than anybody reads; SyscallError
  */
-export function writeNote({ plan: _, ...record }: ContainerRecord | (NotedRecord & { plan?: never })): void {
+export function writeNote(record: ContainerRecord): void {
   const path = join(containerFolder(record.id), 'note');
   const note: Note = { version: VERSION, boot: bootId(), record };
   const text = Buffer.from(JSON.stringify(note, replacer));
@@ -90,7 +96,7 @@ export function writeNote({ plan: _, ...record }: ContainerRecord | (NotedRecord
  *
  * @throws NacelleError `ERR_NOTE`: the note is damaged, or another version's
  */
-export function readNote(id: string): NotedRecord | null {
+export function readNote(id: string): ContainerRecord | null {
   const record = read(id, reviver);
   return record === null ? null : completed(record);
 }
@@ -111,13 +117,16 @@ export function unlessDamaged<T>(readIt: () => T | null): T | null {
 }
 
 /** Fills in what a container of an older version can't have had. */
-function completed(record: OlderRecord): NotedRecord {
+function completed(record: OlderRecord): ContainerRecord {
   const { program, mounts, options = null } = record;
   return {
     ...record,
     userns: record.userns ?? null,
-    networks: record.networks ?? [],
+    networks: (record.networks ?? []).map((network) => ({ ...network, names: network.names ?? [] })),
+    links: record.links ?? null,
+    ports: record.ports ?? null,
     sharedNetworks: record.sharedNetworks ?? [],
+    guarded: record.guarded ?? [],
     options: options === null ? null : { ...laterOptions(record), ...options },
     mounts: mounts.map((mount) => ({ ...mount, name: mount.name ?? null })),
     program: { ...program, groupAdd: program.groupAdd ?? [] },
@@ -129,7 +138,10 @@ function laterOptions({ program, detached }: OlderRecord): LaterOptions {
   const { killSignal = 9, forceKillAfterDelay = 1000 } = detached?.process ?? {};
   return {
     profile: null,
+    bandwidth: null,
     timeOffsets: null,
+    hostPorts: [],
+    egress: null,
     killSignal: signalName(killSignal) ?? killSignal,
     forceKillAfterDelay,
     oomScoreAdj: program.oomScoreAdj,

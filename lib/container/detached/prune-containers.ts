@@ -1,5 +1,6 @@
 import { hasCode, oneOf, toError } from '../../errors.js';
 import { TaskState } from '../../native/protocol.js';
+import { detachEnded } from '../../network/cni/attachments.js';
 import { findContainer } from './attach.js';
 import { containerIds } from './container-folders.js';
 
@@ -14,6 +15,7 @@ export async function pruneContainers(): Promise<string[]> {
         if (state !== null && state !== TaskState.ended) continue;
         await task.close();
         removed.push(id);
+        await detachEnded(id);
       } finally {
         connection?.close();
       }

@@ -1,18 +1,20 @@
 import type { RunEnd, TaskEnd } from '../../native/task.js';
 import { signalName } from '../../process/options/signals.js';
 import { judge } from '../../process/result.js';
-import type { NotedRecord } from '../detached/note.js';
 import type { ContainerEvent, ContainerHappening } from '../options/event-types.js';
 import { lethalLimits } from '../result/group-evidence.js';
+import type { ContainerRecord } from '../start/container-record.js';
 import { evidenceOf } from '../start/launch.js';
 
 /** What an end is judged by, beside its evidence. */
-export type Judged = Pick<NotedRecord, 'limits' | 'filterKills' | 'processOne'> & { readonly group: Pick<NotedRecord['group'], 'usage'> };
+export type Judged = Pick<ContainerRecord, 'limits' | 'filterKills' | 'processOne'> & {
+  readonly group: Pick<ContainerRecord['group'], 'usage'>;
+};
 
 const UNKNOWN = { exitCode: null, signal: null, signalNumber: null } as const;
 
 export function eventOf(
-  { id, name, labels }: Pick<NotedRecord, 'id' | 'name' | 'labels'>,
+  { id, name, labels }: Pick<ContainerRecord, 'id' | 'name' | 'labels'>,
   happening: ContainerHappening,
   { at, lost = 0 }: { readonly at: number; readonly lost?: number },
 ): ContainerEvent {

@@ -7,8 +7,9 @@ import { NoticeKind, TaskState } from '../../native/protocol.js';
 import { connectToShim } from '../detached/attach.js';
 import { containerFolder } from '../detached/container-folders.js';
 import { taskOfTheDead } from '../detached/dead-shim.js';
-import { type NotedRecord, readNote, unlessDamaged } from '../detached/note.js';
+import { readNote, unlessDamaged } from '../detached/note.js';
 import type { ContainerEvent, ContainerHappening } from '../options/event-types.js';
+import type { ContainerRecord } from '../start/container-record.js';
 import { endOf, eventOf } from './happenings.js';
 import { happeningsIn } from './notice-events.js';
 
@@ -30,7 +31,7 @@ export class WatchedContainer {
   /** ns of the monotonic clock; `null` for one that came after the watch began: all of it is told. */
   readonly #since: bigint | null;
   #noteWatch: FSWatcher | undefined;
-  #record: NotedRecord | null = null;
+  #record: ContainerRecord | null = null;
   #connection: Connection | null = null;
   /** What was lost with a connection. */
   #lost = 0;

@@ -8,7 +8,8 @@ import { commandSchema } from '../../process/options/process-options.js';
 import type { Encoding, RunResult } from '../../process/options/process-types.js';
 import { ContainerRunError } from '../../process/run-error.js';
 import { hostAddress, portNumber } from '../options/connect-options.js';
-import type { LogRecord, WaitCondition, WaitOptions } from '../options/container-types.js';
+import type { LogRecord } from '../options/log-types.js';
+import type { WaitCondition, WaitOptions } from '../options/wait-types.js';
 import { httpAnswers } from './wait-for-http.js';
 import { portOpens, type Reachable } from './wait-for-port.js';
 

@@ -10,11 +10,12 @@ import { readNote } from '../detached/note.js';
 import { OwnEvents } from '../events/own-events.js';
 import { FirstProcess } from '../exec/first-process.js';
 import { ContainerFiles } from '../files/container-files.js';
-import type { ContainerInfo, State } from '../options/container-types.js';
+import type { ContainerInfo, State } from '../options/list-types.js';
 import { copyOut, type Inside } from '../result/copy-out.js';
-import type { LiveRecord } from '../start/container-record.js';
+import { type LiveRecord, networkNames } from '../start/container-record.js';
 import type { Held, Parts } from '../start/launch.js';
 import { Connections } from './connections.js';
+import { detachAtEnd } from './plugins.js';
 
 /** The containers of this environment (main thread or Worker), in the order in which they were made. */
 export const live = new Set<Life>();
@@ -40,10 +41,14 @@ export class Life<E extends Encoding = Encoding> {
   /** Programs that are about to join. */
   readonly joining = new Set<Promise<unknown>>();
   readonly connections = new Connections();
+  /** The changes of what is noted of it that this process has begun. */
+  changing: Promise<void> = Promise.resolve();
   isPausing = false;
   removed: Promise<void> | null = null;
   #outcome: Promise<RunResult<E>> | null = null;
   #isClosed = false;
+  /** Once its networks' plugins have detached it. */
+  #detaching: Promise<void> = Promise.resolve();
   /** How many wait for the end of a detached container. */
   #waiting = 0;
   /** Whether {@link unref} was called, and not {@link ref} since. */
@@ -65,6 +70,7 @@ export class Life<E extends Encoding = Encoding> {
     const end = (): void => {
       live.delete(this);
       this.firstProcess.end();
+      this.#detaching = detachAtEnd(record.current);
       if (!this.isDetached) return;
       this.state = 'stopped';
       this.#learnLast();
@@ -110,10 +116,18 @@ export class Life<E extends Encoding = Encoding> {
     this.#state = state;
   }
 
-  /** Takes what others have changed of a detached container: its limits, and the groups that keep them. */
+  /** Takes what others have changed of a detached container: its limits, the groups that keep them, its networks and its ports. */
   learn(): void {
     const noted = this.isDetached ? readNote(this.id) : null;
-    if (noted !== null) this.record.current = { ...this.record.current, limits: noted.limits, group: noted.group };
+    if (noted === null) return;
+    const { limits, group, networks, links, ports, guarded } = noted;
+    const { options } = this.record.current;
+    const bandwidth = noted.options?.bandwidth ?? null;
+    this.record.current = {
+      ...this.record.current,
+      ...{ limits, group, networks, links, ports, guarded },
+      options: options === null ? null : { ...options, bandwidth },
+    };
   }
 
   #learnLast(): void {
@@ -132,7 +146,8 @@ export class Life<E extends Encoding = Encoding> {
 
   get info(): ContainerInfo {
     const { id, name, command, labels, createdAt } = this.record.current;
-    return { id, name, pid: this.held.task.pid, state: this.state, command, labels, createdAt: new Date(createdAt) };
+    const networks = networkNames(this.record.current);
+    return { id, name, pid: this.held.task.pid, state: this.state, command, labels, networks, createdAt: new Date(createdAt) };
   }
 
   /** @throws NacelleError `ERR_STATE` */
@@ -219,6 +234,8 @@ export class Life<E extends Encoding = Encoding> {
       this.state = 'stopped';
       // `changes` can be read until the container is removed, and lie on the image's layers: these are then kept as long
       if (!changes) release();
+      // the next one may want the same address
+      await this.#detaching;
       if (!keepsInside) this.inside?.close();
     }
   }

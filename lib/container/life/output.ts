@@ -1,7 +1,7 @@
 import { NacelleError } from '../../errors.js';
 import { keptLogs } from '../logs/kept-logs.js';
 import { parseLogOptions, readLogs } from '../logs/read-logs.js';
-import type { LogOptions, LogRecord } from '../options/container-types.js';
+import type { LogOptions, LogRecord } from '../options/log-types.js';
 import type { Life } from './life.js';
 
 export function logs(life: Life, options: LogOptions): AsyncIterable<LogRecord> {

@@ -1,4 +1,5 @@
 import { doAll, NacelleError } from '../../errors.js';
+import { detachEnded } from '../../network/cni/attachments.js';
 import type { Life } from './life.js';
 import { kill } from './stop.js';
 
@@ -18,6 +19,7 @@ async function removeDetached(life: Life): Promise<void> {
     await kill(life);
     // a task that is closed is not started again, whoever asks for that now
     await task.close();
+    await detachEnded(life.id);
   } finally {
     await life.close();
   }
@@ -38,6 +40,13 @@ async function removeOwn(life: Life): Promise<void> {
       if (left) throw left;
     });
   };
-  await doAll([end, () => program.streams.close(), () => life.files?.close(), () => changes?.close(), () => changes && release()]);
+  await doAll([
+    end,
+    () => program.streams.close(),
+    () => life.files?.close(),
+    () => changes?.close(),
+    () => changes && release(),
+    () => detachEnded(life.id),
+  ]);
   life.own?.tellAtEnd({ type: 'destroy' });
 }

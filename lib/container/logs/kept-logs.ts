@@ -4,7 +4,7 @@ import { toError } from '../../errors.js';
 import { now } from '../../native/clock.js';
 import type { Encoding } from '../../process/options/process-types.js';
 import type { Collected, ProgramStreams } from '../../process/streams/program-streams.js';
-import type { LogRecord } from '../options/container-types.js';
+import type { LogRecord } from '../options/log-types.js';
 import type { RawRecord } from './log-records.js';
 import { decoded, lastLines, type ParsedLogOptions, wanted } from './read-logs.js';
 

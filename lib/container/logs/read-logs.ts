@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { date } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import type { Encoding } from '../../process/options/process-types.js';
-import type { LogOptions, LogRecord } from '../options/container-types.js';
+import type { LogOptions, LogRecord } from '../options/log-types.js';
 import type { RawRecord } from './log-records.js';
 import { type LogPosition, logEnd, readSegments } from './log-segments.js';
 

@@ -3,7 +3,11 @@ import type { OverlayFs } from '../../filesystem/overlay-fs.js';
 import { refuseFolderSize } from '../../host/folder-quota.js';
 import { privilege } from '../../host/privilege.js';
 import type { Image } from '../../image/image.js';
-import type { WantedNetwork } from '../../network/bridge/join-networks.js';
+import type { WantedNetwork } from '../../network/bridge/attach-network.js';
+import type { ParsedEgress } from '../../network/egress/egress-options.js';
+import type { AskedPort } from '../../network/ports/join-ports.js';
+import type { GuardedPort } from '../../network/rules/guarded-port.js';
+import { type ParsedBandwidth, parsedBandwidth } from '../../network/traffic/bandwidth.js';
 import type { NetworkOwner } from '../../network/veth-options.js';
 import { limitsShape, type ParsedLimits } from '../../options/limits.js';
 import { parseOptions } from '../../options/parse-options.js';
@@ -19,6 +23,7 @@ import type { ParsedMount } from './mount-flags.js';
 import { tmpfsMount } from './mount-options.js';
 import { aboveFirst, target } from './mount-target.js';
 import { isNamespace, ownerIn, wantedIn } from './network-option.js';
+import { askedPorts } from './ports-option.js';
 import { MOUNT_FLAGS, type ProfileName, withProfile } from './profiles.js';
 import { type ParsedSeccomp, parseSeccomp } from './seccomp-option.js';
 import { checkUserMaps, type ParsedUserns } from './userns-option.js';
@@ -72,12 +77,28 @@ export interface ParsedOptions {
   readonly networkOf: NetworkOwner | null;
   /** The networks that it gets a link to. */
   readonly networks: readonly WantedNetwork[];
+  /** It reaches what this machine reaches by pasta(1); it has no networks then. */
+  readonly pasta: boolean;
+  /** Of each link to these networks; `null`: no limit. */
+  readonly bandwidth: ParsedBandwidth | null;
+  /** The ports of this machine that lead to it. */
+  readonly ports: readonly AskedPort[];
   /** The networks of that container, filled in as its namespace is. */
   readonly sharedNetworks: readonly string[];
+  /** What may be sent by its links to them, filled in likewise. */
+  readonly sharedGuards: readonly GuardedPort[];
+  /** That container has a list of names that it reaches, filled in likewise. */
+  readonly sharesEgress: boolean;
+  /** That container has pasta(1), filled in likewise. */
+  readonly sharesPasta: boolean;
   readonly cgroup: Cgroup | string | null;
   readonly cgroupParent: Cgroup | string | null;
   readonly dns: readonly string[];
   readonly extraHosts: Readonly<Record<string, string>>;
+  /** Of this process's loopback. */
+  readonly hostPorts: readonly number[];
+  /** `null`: what its network lets out. */
+  readonly egress: ParsedEgress | null;
   /** `mounts`, then `volumes`, then `tmpfs`, in the order given, but one above another before that; no target twice. */
   readonly mounts: readonly ParsedMount[];
   /** Folders that are made volumes as those that the image declares: they go with the container. Absolute. */
@@ -183,11 +204,19 @@ export function parseRunOptions(given: unknown, isRoot = () => privilege().kind 
     timeOffsets: options.timeOffsets ? { monotonic: 0, boottime: 0, ...defined(options.timeOffsets) } : null,
     networkOf: ownerIn(options.network),
     networks: wantedIn(options),
+    pasta: options.network === 'pasta',
+    bandwidth: options.bandwidth ? parsedBandwidth(options.bandwidth) : null,
+    ports: askedPorts(options.ports),
     sharedNetworks: [],
+    sharedGuards: [],
+    sharesEgress: false,
+    sharesPasta: false,
     cgroup: options.cgroup ?? null,
     cgroupParent: options.cgroupParent ?? null,
     dns: options.dns ?? [],
     extraHosts: options.extraHosts ?? {},
+    hostPorts: options.hostPorts ?? [],
+    egress: options.egress ?? null,
     mounts: mounts.filter((mount) => !isAnonymous(mount)),
     anonymousVolumes: mounts.filter(isAnonymous).map((mount) => mount.target),
     copyIn: Object.entries(options.copyIn ?? {}).map(([path, file]) => ({ target: target.parse(path), ...file })),

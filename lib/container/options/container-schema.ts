@@ -5,6 +5,10 @@ import type { Cgroup } from '../../cgroup/cgroup.js';
 import type { OverlayFs } from '../../filesystem/overlay-fs.js';
 import type { Image } from '../../image/image.js';
 import type { Namespace } from '../../namespace/namespace.js';
+import { egress } from '../../network/egress/egress-options.js';
+import { aliases } from '../../network/names/aliases.js';
+import { portMappings } from '../../network/ports/port-mapping.js';
+import { bandwidth } from '../../network/traffic/bandwidth.js';
 import type { NetworkOwner } from '../../network/veth-options.js';
 import { absolutePath, groupName, handle, id, isGroupName, text, word } from '../../options/common-schemas.js';
 import { limitsShape } from '../../options/limits.js';
@@ -19,7 +23,7 @@ import { landlockShape } from './landlock-shape.js';
 import { lifecycleShape } from './lifecycle-options.js';
 import { mountSchema, tmpfsOptions } from './mount-options.js';
 import { target, tidied } from './mount-target.js';
-import { ip, networkSchema } from './network-option.js';
+import { hostPorts, ip, networkSchema } from './network-option.js';
 import { profileNames } from './profiles.js';
 import { usernsSchema } from './userns-option.js';
 import { volumeSchema } from './volume-option.js';
@@ -157,10 +161,15 @@ export const containerShape = {
   cgroupParent: cgroup.optional(),
   network: networkSchema(namespace, container).optional(),
   ip: ip.optional(),
+  aliases: aliases.optional(),
+  bandwidth: bandwidth.optional(),
+  ports: portMappings.optional(),
   dns: z.array(address).optional(),
   extraHosts: z
     .record(hostName, address, { error: (issue) => (issue.code === 'invalid_key' ? "has a host name that can't be one" : undefined) })
     .optional(),
+  hostPorts: hostPorts.optional(),
+  egress: egress.optional(),
   mounts: z.array(mountSchema).optional(),
   volumes: z.array(volumeSchema).optional(),
   tmpfs: z.record(text, tmpfsOptions).optional(),

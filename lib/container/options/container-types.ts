@@ -1,9 +1,11 @@
 import type { Cgroup } from '../../cgroup/cgroup.js';
 import type { OverlayFs } from '../../filesystem/overlay-fs.js';
 import type { Image } from '../../image/image.js';
-import type { ImagePruneReport } from '../../image/store/prune.js';
 import type { Namespace } from '../../namespace/namespace.js';
-import type { Network, NetworkPruneReport } from '../../network/bridge/network.js';
+import type { Network } from '../../network/bridge/network.js';
+import type { EgressOptions } from '../../network/egress/egress-options.js';
+import type { PortMapping } from '../../network/ports/port-mapping.js';
+import type { Bandwidth } from '../../network/traffic/bandwidth.js';
 import type { NetworkOwner } from '../../network/veth-options.js';
 import type { Limits } from '../../options/limits.js';
 import type { ProgressEvent } from '../../options/progress.js';
@@ -13,7 +15,6 @@ import type { IdMap } from '../../plan/user-maps.js';
 import type { CallOptions, Encoding, ProcessOptions, ProgramOptions, TerminalOptions } from '../../process/options/process-types.js';
 import type { DenialEvent } from '../../security/denials/denial-types.js';
 import type { SeccompProfile } from '../../security/oci-profile/profile-types.js';
-import type { VolumePruneReport } from '../../volume/volume.js';
 import type { NetworkAttachment } from './network-option.js';
 
 /** What a container is made of. Durations are ms, sizes bytes or docker strings ('256m'). */
@@ -28,6 +29,11 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
    * been given. Default: none.
    */
   profile?: 'untrusted' | undefined;
+  /**
+   * Its abort ends the making of the container: `create` rejects with its reason, and `run` has the status 'canceled'. Afterwards it ends the
+   * program, status 'canceled', but for a container that is detached or started again (`restart`), whose program goes on.
+   */
+  cancelSignal?: AbortSignal | undefined;
   /** 'host', 'docker.io/library/alpine:3', 'sha256:HEX', 'oci:DIR:TAG', 'docker-archive:FILE', 'dir:ROOTFS'. This or `rootfs` is needed. */
   image?: string | Image | undefined;
   /**
@@ -83,17 +89,83 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   /** The same by docker's name. Not together with `cgroup`. */
   cgroupParent?: Cgroup | string | undefined;
   /**
-   * Default 'none': a network namespace with the loopback alone. A network's name, or the `Network`: a link to its bridge, with an address of
+   * Default 'none': a network namespace with the loopback alone. A network's name, or the `Network`: a link to it, with an address of
    * its own (docs/networks.md); 'bridge' is there from its first use on. Several: a list of places in networks, of which the first that is
-   * not internal has the default route. A container: its network, as long as its namespace lives.
+   * not internal has the default route. A container: its network, as long as its namespace lives. Networks need root, and nf_tables.
+   * 'pasta', for any user: what this machine reaches, by the program pasta(1) of its own, and nobody reaches the container; an UnsupportedError where
+   * pasta or /dev/net/tun is missing, ENETUNREACH with pasta's words where nothing leads out.
+   *
+   * Making the container fails with a `NacelleError`: `ERR_NO_NETWORK` and `ERR_NO_ADDRESS`, `EADDRINUSE` for an `ip` that another container has,
+   * `ERR_SUBNET_TAKEN` and `ERR_NAME_TAKEN` where a link of others has the subnet or the bridge's name, `ERR_FORWARDING` where this machine would
+   * lose its own routes, `ERR_FORWARD_POLICY` where the policy of others drops its packets; with vxlan, macvlan and ipvlan `ERR_NO_LINK` where the
+   * parent has gone; with vxlan `ERR_VNI_TAKEN` where another link has its number by now; `CniError` and `ERR_CNI_RESULT` where plugins make it. An UnsupportedError: without
+   * root, and for the network of a container that is on one of macvlan, ipvlan or plugins of CNI, which can't be shared.
    */
-  network?: 'none' | 'host' | 'bridge' | (string & {}) | Network | Namespace | NetworkOwner | readonly NetworkAttachment[] | undefined;
+  network?:
+    | 'none'
+    | 'host'
+    | 'bridge'
+    | 'pasta'
+    | (string & {})
+    | Network
+    | Namespace
+    | NetworkOwner
+    | readonly NetworkAttachment[]
+    | undefined;
   /** The address in its one network. Default: the next that is free. */
   ip?: string | undefined;
-  /** Addresses of name servers, for /etc/resolv.conf. */
+  /**
+   * How fast each of its links to networks is, in bytes a second, from 1 KiB to 64 GiB; `egress` is what it sends, `ingress` what it receives.
+   * Default: no limit. After a pause 25 ms' worth goes at once, 64 KiB at least. What is faster waits for such a burst and 25 ms more, and is
+   * lost when it would have to wait longer.
+   * Needs links of its own: the option `network` with networks, none of them of macvlan or ipvlan, and of those of plugins of CNI with the capability
+   * bandwidth (`ERR_INVALID_OPTION`). The kernel must have sch_tbf, for `egress` also ifb, sch_ingress, cls_u32
+   * and act_mirred (tc-tbf(8), tc-mirred(8)).
+   */
+  bandwidth?: Bandwidth | undefined;
+  /**
+   * Names by which others in its one network find it, beside its `name`, `hostname` and id, in lower case. Several containers may have one name:
+   * who asks is told all addresses. Default: none.
+   */
+  aliases?: readonly string[] | undefined;
+  /**
+   * Ports of this machine that lead to the container's, as docker writes them: '8080:80', '127.0.0.1::53/udp', '9000-9010:9000-9010', '8000-8999:80'
+   * for the first of these that is free, '[::]:8080:80'; without a port of this machine the kernel chooses a free one, which `inspect().ports` tells.
+   * Needs a network with a bridge (the drivers bridge and vxlan) that is not internal, or one whose plugins of CNI have the capability portMappings: there each port needs
+   * its number, and nobody holds it. The address is 127.0.0.1 unless one is given, unlike docker's: '0.0.0.0' or '::' shows the port to all who reach
+   * this machine. With a bridge no other process gets such a port from the first moment on (docs/networks.md).
+   *
+   * Making the container fails with a `NacelleError`: `ERR_PORT_IN_USE`, which names who has the port; `ERR_INVALID_OPTION` for an address that is
+   * none of this machine's, for one of a family of which the container has no address, unless it is at the loopback, and where all of its networks are internal,
+   * or of macvlan or ipvlan.
+   */
+  ports?: readonly (string | PortMapping)[] | undefined;
+  /**
+   * Addresses of name servers, for /etc/resolv.conf. Default in a network: 127.0.0.11, which knows the names of the containers there and,
+   * where not all of its networks are internal, asks the servers of this machine for others. Without a network: as root 127.0.0.11 as well, where
+   * nobody answers until it joins one (`Network.connect`); else none, or the host's resolv.conf where the network is not its own.
+   */
   dns?: readonly string[] | undefined;
   /** Name to address, for /etc/hosts. */
   extraHosts?: Record<string, string> | undefined;
+  /**
+   * TCP ports of this process's loopback that programs in the container reach at `host.nacelle.internal`, 198.19.255.254 (docs/networks.md), and no
+   * others: 1 to 65535, at most 256. A connection goes to 127.0.0.1, or to ::1 where nobody listens there, in the network namespace of this
+   * process; where nobody listens at either, the program's connection is reset. They work while the event loop is blocked, and after this
+   * process for a detached container. Not with `network: 'host'`, a `Namespace` or a container: they are for a network namespace of its own.
+   * Default: none.
+   */
+  hostPorts?: readonly number[] | undefined;
+  /**
+   * Names and subnets that its programs may connect to over TCP, and nothing else; no variables for proxies, and no program of its own inside
+   * (docs/egress.md). For any user. It goes with the network 'none', which is the default, and with `hostPorts`. Needs nf_tables with NAT in this
+   * machine's kernel. Default: none.
+   *
+   * Making the container fails with a `NacelleError` `ERR_INVALID_OPTION`: for an entry that is neither a name nor a subnet, and with `dns`, with any
+   * other `network` or `namespaces.net` (networks of every driver, the host's, a `Namespace`, a container), with `isolation: 'landlock'`. It fails
+   * with a SyscallError where the kernel refuses the rules or addresses.
+   */
+  egress?: EgressOptions | undefined;
   /**
    * Mounts, made in this order, but for one above another: also where that is of `volumes` or `tmpfs`, the one above is made first. What is
    * set up (mount points, `copyIn`, a `cwd` that is made, files of /etc, the look-up of `user`) follows no link from one mount, or from the
@@ -211,39 +283,6 @@ export interface ExecOptions<E extends Encoding = 'utf8'> extends ProgramOptions
   limits?: Limits | undefined;
 }
 
-/**
- * 'created': everything is set up, the program waits just before execve. 'restarting': a run has ended, and the next one waits for its time.
- */
-export type State = 'created' | 'running' | 'paused' | 'restarting' | 'stopped';
-
-/** What containers `Container.list()` gives: those that have all of this. */
-export interface ContainerFilter {
-  labels?: Record<string, string> | undefined;
-  name?: string | undefined;
-  state?: State | 'unknown' | undefined;
-}
-
-/** A piece of what a container's program wrote. */
-export interface LogRecord {
-  stream: 'stdout' | 'stderr';
-  at: Date;
-  /** Text with the encoding 'utf8', else bytes. A piece may end anywhere in a line. */
-  data: string | Uint8Array;
-  /** Bytes before this piece that could not be kept, as when the disk was full. */
-  lost: number;
-}
-
-export interface LogOptions {
-  /** Leaves out what is older. */
-  since?: Date | undefined;
-  /** Only so many lines at the end, of what is there now. */
-  tail?: number | undefined;
-  /** Goes on until the container's end. Default false. */
-  follow?: boolean | undefined;
-  /** Default both. */
-  stream?: 'stdout' | 'stderr' | undefined;
-}
-
 /** When a container's program is started again by itself, by docker's times: after 100 ms, doubled each time up to a minute. */
 export interface RestartPolicy {
   /** 'failure': after an exit code other than 0, or a signal. */
@@ -284,66 +323,6 @@ export interface ContainerHealth {
     /** Its first 4,096 bytes, as UTF-8; why it could not be run. */
     readonly output: string;
   }[];
-}
-
-/**
- * What `container.waitFor()` waits for: a line of the output, a command that succeeds, the container's own healthcheck, somebody who listens on
- * a port, or an answer by HTTP.
- */
-export type WaitCondition =
-  | { log: string | RegExp }
-  | { command: readonly string[] }
-  | { healthy: true }
-  | {
-      port: number;
-      /** As that of {@link PortOptions}. */
-      host?: string | undefined;
-    }
-  | {
-      /** What is asked for: a path, with its query where it has one, '/health?full=1'. */
-      http: string;
-      port: number;
-      /** As that of {@link PortOptions}. */
-      host?: string | undefined;
-      /** Which answer will do, from 200 to 599. Default 200: a redirect is not followed. */
-      status?: number | undefined;
-    };
-
-/** For `container.connect()`. */
-export interface PortOptions {
-  /** An IP address as the container sees it. Default '127.0.0.1', and '::1' where that refuses. */
-  host?: string | undefined;
-  /** ms. Default: as long as the kernel tries, some two minutes where nobody answers (tcp(7), tcp_syn_retries). */
-  timeout?: number | undefined;
-  cancelSignal?: AbortSignal | undefined;
-}
-
-export interface WaitOptions {
-  /** ms. Default 60,000. */
-  timeout?: number | undefined;
-  cancelSignal?: AbortSignal | undefined;
-}
-
-/** What `Container.prune()` has removed. */
-export interface ContainerPruneReport {
-  /** Their ids. */
-  readonly containers: readonly string[];
-}
-
-/** What a `prune()` has removed, of whichever kind: that of containers has no `images`. */
-export type PruneReport = Partial<ContainerPruneReport & ImagePruneReport & VolumePruneReport & NetworkPruneReport>;
-
-/** A container of this process, or a detached one, as `Container.list()` gives it. */
-export interface ContainerInfo {
-  readonly id: string;
-  readonly name: string | null;
-  /** 0 after the end. */
-  readonly pid: number;
-  /** 'unknown': a detached container whose shim does not answer. */
-  readonly state: State | 'unknown';
-  readonly command: readonly string[];
-  readonly labels: Readonly<Record<string, string>>;
-  readonly createdAt: Date;
 }
 
 export interface Mount {

@@ -5,7 +5,7 @@ import { checkDetach } from './detach-checks.js';
 import { checkIsolation } from './landlock-options.js';
 import { checkLifecycle } from './lifecycle-options.js';
 import { endsAsFolder, MAKES_FILE, target } from './mount-target.js';
-import { checkNetworks, wantedIn } from './network-option.js';
+import { checkHostPorts, checkNetworks, wantedIn } from './network-option.js';
 import { numericUser } from './userns-option.js';
 
 type Wrong = (option: keyof CheckedRun, message: string, ...path: string[]) => void;
@@ -22,6 +22,12 @@ export function checkContradictions(options: CheckedRun, context: Complaints): v
   checkUserns(options, wrong);
   checkNetwork(options, wrong);
   checkNetworks(options, wrong);
+  checkHostPorts(options, wrong);
+  if ((options.ports?.length ?? 0) > 0 && options.egress === undefined && wantedIn(options).length === 0) {
+    wrong('ports', "needs the option network: 'bridge', or another network with a bridge");
+  }
+  checkEgress(options, wrong);
+  checkPasta(options, wrong);
   checkPlaces(options, wrong);
   checkDetach(options, wrong);
   checkLifecycle(options, wrong);
@@ -110,11 +116,38 @@ function checkUserns({ userns, namespaces, user, scheduler }: CheckedRun, wrong:
 
 function checkNetwork({ network, namespaces }: CheckedRun, wrong: Wrong): void {
   const net = namespaces?.net;
-  const isOwn = network === 'none' || wantedIn({ network }).length > 0;
+  const isOwn = network === 'none' || network === 'pasta' || wantedIn({ network }).length > 0;
   const agree = (isOwn && net === 'new') || (network === 'host' && net === 'host') || network === net;
   if (network !== undefined && net !== undefined && !agree) {
     wrong('network', "can't go with namespaces.net: both say which network it has, give one of them");
   }
+}
+
+/** A list is of a network namespace of the container's own, with nothing else that leads out. */
+function checkEgress({ egress, network, namespaces, dns, ports, bandwidth }: CheckedRun, wrong: Wrong): void {
+  if (egress === undefined) return;
+  for (const [name, value] of Object.entries({ ports, bandwidth })) {
+    if (value !== undefined)
+      wrong(name === 'ports' ? 'ports' : 'bandwidth', "can't go with egress, whose container has no link to a network");
+  }
+  const isOwn = (network === undefined || network === 'none') && (namespaces?.net ?? 'new') === 'new';
+  if (!isOwn) wrong('egress', "needs network: 'none': nothing but what it allows may lead out of the container");
+  if (dns !== undefined) wrong('egress', "can't go with dns: the names that it allows are told at 127.0.0.11 alone");
+}
+
+/** What gets around the rules that keep a program from this machine's loopback, or into the process that carries its packets. */
+function checkPasta({ network, namespaces, capAdd = [] }: CheckedRun, wrong: Wrong): void {
+  if (network !== 'pasta') return;
+  const given = capAdd.map((name) => name.toUpperCase().replace(/^CAP_/, ''));
+  const tooMuch = given.find((name) => ['ALL', 'NET_ADMIN', 'NET_RAW'].includes(name));
+  if (tooMuch !== undefined) {
+    wrong(
+      'capAdd',
+      `can't have ${tooMuch} with network: 'pasta': with it a program sends to this machine's loopback. Give it the network 'bridge'`,
+    );
+  }
+  if (namespaces?.pid === 'host')
+    wrong('namespaces', "can't have the host's pid with network: 'pasta', whose process is not the container's to see", 'pid');
 }
 
 /** Two mounts at one place: the first would be hidden, which nobody wants. Keys that are paths are checked here, too. */

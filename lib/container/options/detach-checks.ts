@@ -12,7 +12,7 @@ export function checkDetach(options: CheckedRun, wrong: Wrong): void {
     if (options.logging) wrong('logging', NEEDS);
     return;
   }
-  for (const name of ['input', 'cancelSignal', 'maxBuffer', 'reject'] as const) {
+  for (const name of ['input', 'maxBuffer', 'reject'] as const) {
     if (options[name] !== undefined) wrong(name, "can't go with detach: the container outlives this call");
   }
   if (options.tty && options.stdout?.every(({ type }) => type === 'ignore'))

@@ -1,7 +1,9 @@
+import type { PublishedPort } from '../../network/ports/port-mapping.js';
 import type { Limits } from '../../options/limits.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import type { Encoding, RunResult, TerminalSize } from '../../process/options/process-types.js';
-import type { ContainerHealth, Healthcheck, RestartPolicy, State } from './container-types.js';
+import type { ContainerHealth, Healthcheck, RestartPolicy } from './container-types.js';
+import type { State } from './list-types.js';
 
 /** What `container.inspect()` tells: the options as they were resolved, and where the container is. */
 export interface ContainerInspect<E extends Encoding = 'utf8'> {
@@ -43,8 +45,13 @@ export interface ContainerInspect<E extends Encoding = 'utf8'> {
    * container.
    */
   mounts: { type: string; name: string | null; source: string | null; target: string; readOnly: boolean }[];
-  /** Its links to networks, with its addresses in CIDR notation. */
-  networks: { name: string; interface: string; mac: string; addresses: string[] }[];
+  /**
+   * Its links to networks, with its addresses in CIDR notation, and the names by which others there find it. None for a container that shares
+   * the network of another, whose links they are: `Container.list()` names the networks of both.
+   */
+  networks: { name: string; interface: string; mac: string; addresses: string[]; names: string[] }[];
+  /** Ports of this machine that lead to it; none after its end. */
+  ports: PublishedPort[];
   /** `null` for a container of an older version of this library, which noted less. */
   options: ResolvedOptions | null;
   notEnforced: { feature: string; reason: string }[];
@@ -77,11 +84,17 @@ export interface ResolvedOptions {
   /** `null` for none, and where an older version of this library noted none. */
   timeOffsets: { monotonic: number; boottime: number } | null;
   /** 'bridge': it has links to the networks of `networks`. */
-  network: 'none' | 'host' | 'joined' | 'bridge';
+  network: 'none' | 'host' | 'joined' | 'bridge' | 'pasta';
+  /** Bytes a second of each link; `null` for no limit. */
+  bandwidth: { egress: number | null; ingress: number | null } | null;
   /** `null` where `network` says it all. */
   tcpPorts: { connect: number[]; bind: number[] } | null;
   dns: string[];
   extraHosts: Record<string, string>;
+  /** Ports of the loopback of the process that has made it. */
+  hostPorts: number[];
+  /** `null`: its network alone says what it may reach. */
+  egress: { allow: string[]; deny: string[] } | null;
   /** Options of each tmpfs by its target, as the option `tmpfs` has them. */
   tmpfs: Record<string, string>;
   devices: { path: string; target: string; access: string }[];

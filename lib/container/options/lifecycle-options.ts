@@ -58,6 +58,17 @@ export function parseRestart({ restart }: Pick<CheckedLifecycle, 'restart'>): Pa
   return restart ? { on: restart.on, maxRetries: restart.maxRetries ?? null } : null;
 }
 
+/** Whether a container's program may be started again after its end. */
+export function isRunAgain({
+  restart,
+  healthcheck,
+}: {
+  readonly restart?: unknown;
+  readonly healthcheck?: GivenHealthcheck | null | undefined;
+}): boolean {
+  return Boolean(restart) || (typeof healthcheck === 'object' && healthcheck?.then === 'restart');
+}
+
 interface WithLifecycle extends CheckedLifecycle {
   readonly timeout?: number | undefined;
   readonly cpuTimeLimit?: number | undefined;
@@ -67,9 +78,8 @@ interface WithLifecycle extends CheckedLifecycle {
 
 /** What a program that is started again can't have: each belongs to one run. */
 export function checkLifecycle<T extends WithLifecycle>(options: T, wrong: (option: keyof T & string, message: string) => void): void {
-  const { restart, healthcheck } = options;
-  const restarts = restart !== undefined || (typeof healthcheck === 'object' && healthcheck.then === 'restart');
-  if (!restarts) return;
+  const { restart } = options;
+  if (!isRunAgain(options)) return;
   const what = restart ? 'restart' : "a healthcheck with then: 'restart'";
   for (const name of ['timeout', 'cpuTimeLimit'] as const) {
     if (options[name] !== undefined) wrong(name, `can't go with ${what}: it is the limit of one run`);

@@ -1,9 +1,11 @@
 import * as z from 'zod';
 import type { Namespace } from '../../namespace/namespace.js';
 import { type Address, parseAddress } from '../../network/address.js';
-import type { WantedNetwork } from '../../network/bridge/join-networks.js';
+import type { WantedNetwork } from '../../network/bridge/attach-network.js';
 import type { Network } from '../../network/bridge/network.js';
 import { networkName } from '../../network/bridge/network-options.js';
+import { aliases } from '../../network/names/aliases.js';
+import { HOST_NAME } from '../../network/relay/host-ports.js';
 import { linkName, mac, type NetworkOwner, readable } from '../../network/veth-options.js';
 import { handle } from '../../options/common-schemas.js';
 
@@ -17,40 +19,54 @@ export interface NetworkAttachment {
   readonly mac?: string | undefined;
   /** 1 to 15 bytes. Default: eth0 for the first network, eth1 for the next. */
   readonly interfaceName?: string | undefined;
+  /** Names by which others in this network find it, beside its own. */
+  readonly aliases?: readonly string[] | undefined;
 }
 
 const network = handle<Network>((value) => 'name' in value && 'driver' in value && 'inspect' in value, 'a Network');
 
 export const ip = readable<Address>(parseAddress);
 
+const MOST_HOST_PORTS = 256;
+
+export const hostPorts = z
+  .array(z.int().min(1).max(65535))
+  .max(MOST_HOST_PORTS)
+  .refine((ports) => new Set(ports).size === ports.length, 'must have each port once')
+  .readonly();
+
 const attachment = z.strictObject({
   network: z.union([networkName, network]),
   ip: ip.optional(),
   mac: mac.optional(),
   interfaceName: linkName.refine((name) => name !== 'lo', "is the loopback's name").optional(),
+  aliases: aliases.optional(),
 });
 
 const word = z.string().superRefine((value, context) => {
-  if (value === 'none' || value === 'host') return;
+  if (value === 'none' || value === 'host' || value === 'pasta') return;
   const parsed = networkName.safeParse(value);
-  if (!parsed.success) context.addIssue(`must be 'none', 'host' or the name of a network, not ${JSON.stringify(value)}`);
+  if (!parsed.success) context.addIssue(`must be 'none', 'host', 'pasta' or the name of a network, not ${JSON.stringify(value)}`);
 });
 
 /** @param namespace, container the schemas of handles that have a network namespace */
 export function networkSchema(namespace: z.ZodType<Namespace, Namespace>, container: z.ZodType<NetworkOwner, NetworkOwner>) {
   return z
     .union([word, namespace, container, network, z.array(attachment).min(1)], {
-      error: "must be 'none', 'host', the name of a network, a Network, a list of places in networks, a Namespace or a Container",
+      error: "must be 'none', 'host', 'pasta', the name of a network, a Network, a list of places in networks, a Namespace or a Container",
     })
     .refine((value) => !isNamespace(value) || value.type === 'net', "must be a Namespace of type 'net'");
 }
 
 type Given = z.output<ReturnType<typeof networkSchema>> | undefined;
 
-/** The two options that say on which networks a container is. */
+/** The options that say on which networks a container is. */
 interface GivenNetworks {
   readonly network?: Given;
   readonly ip?: Address | undefined;
+  readonly aliases?: readonly string[] | undefined;
+  readonly bandwidth?: object | undefined;
+  readonly egress?: object | undefined;
 }
 
 export function isNamespace(value: unknown): value is Namespace {
@@ -63,7 +79,7 @@ export function ownerIn(given: Given): NetworkOwner | null {
 }
 
 /** The networks that are named; none where the option says something else. */
-export function wantedIn({ network: given, ip: address }: GivenNetworks): WantedNetwork[] {
+export function wantedIn({ network: given, ip: address, aliases: names }: GivenNetworks): WantedNetwork[] {
   if (Array.isArray(given)) {
     return given.map((one, place) => ({
       name: nameOf(one.network),
@@ -71,11 +87,12 @@ export function wantedIn({ network: given, ip: address }: GivenNetworks): Wanted
       ipOption: `network[${place}].ip`,
       mac: one.mac ?? null,
       interfaceName: one.interfaceName ?? null,
+      aliases: one.aliases ?? [],
     }));
   }
-  if (given === undefined || given === 'none' || given === 'host' || isNamespace(given) || ownerIn(given)) return [];
+  if (given === undefined || given === 'none' || given === 'host' || given === 'pasta' || isNamespace(given) || ownerIn(given)) return [];
   return typeof given === 'string' || 'driver' in given
-    ? [{ name: nameOf(given), ip: address ?? null, ipOption: 'ip', mac: null, interfaceName: null }]
+    ? [{ name: nameOf(given), ip: address ?? null, ipOption: 'ip', mac: null, interfaceName: null, aliases: names ?? [] }]
     : [];
 }
 
@@ -84,16 +101,22 @@ function nameOf(given: string | Network): string {
 }
 
 /** What is wrong with a container's places in networks. */
-export function checkNetworks(options: GivenNetworks, wrong: (option: 'network' | 'ip', message: string, ...path: string[]) => void): void {
+export function checkNetworks(
+  options: GivenNetworks,
+  wrong: (option: 'network' | 'ip' | 'aliases' | 'bandwidth', message: string, ...path: string[]) => void,
+): void {
   const wanted = wantedIn(options);
-  if (options.ip !== undefined && (Array.isArray(options.network) || wanted.length === 0)) {
+  for (const option of ['ip', 'aliases'] as const) {
+    if (options[option] === undefined || (!Array.isArray(options.network) && wanted.length > 0)) continue;
     wrong(
-      'ip',
+      option,
       Array.isArray(options.network)
         ? "can't go with a list of networks: give it there"
         : 'needs the option network: the name of a network',
     );
   }
+  if (options.bandwidth !== undefined && options.egress === undefined && wanted.length === 0)
+    wrong('bandwidth', 'needs links of its own: the option network with networks');
   const [names, links] = [new Set<string>(), new Set<string>()];
   for (const [place, { name, interfaceName }] of wanted.entries()) {
     const link = interfaceName ?? `eth${place}`;
@@ -102,4 +125,24 @@ export function checkNetworks(options: GivenNetworks, wrong: (option: 'network' 
     names.add(name);
     links.add(link);
   }
+}
+
+/** What is wrong with ports of the caller's loopback: they are for a network namespace of the container's own. */
+export function checkHostPorts(
+  options: {
+    readonly network?: Given;
+    readonly namespaces?: { readonly net?: unknown } | undefined;
+    readonly hostPorts?: readonly number[] | undefined;
+    readonly extraHosts?: Readonly<Record<string, string>> | undefined;
+  },
+  wrong: (option: 'hostPorts' | 'extraHosts', message: string, ...path: string[]) => void,
+): void {
+  const { network: given, hostPorts: ports = [], extraHosts = {} } = options;
+  const net = options.namespaces?.net ?? 'new';
+  if (ports.length === 0) return;
+  if (given === 'host' || net === 'host') wrong('hostPorts', "can't go with the host's network, whose loopback the program has itself");
+  else if (ownerIn(given)) wrong('hostPorts', "can't go with the network of another container: give it to that one");
+  else if (isNamespace(given) || net !== 'new')
+    wrong('hostPorts', "can't go with a Namespace, which others may have: no address is added there");
+  if (HOST_NAME in extraHosts) wrong('extraHosts', `can't have ${HOST_NAME} with hostPorts, whose name it is`, HOST_NAME);
 }

@@ -1,5 +1,7 @@
 import { thawing } from '../../cgroup/freezer.js';
 import type { GroupPlan } from '../../cgroup/group-plan.js';
+import { egressSteps } from '../../network/egress/egress-plan.js';
+import { hostPortSteps } from '../../network/relay/host-ports.js';
 import { CLONE, PROPAGATION } from '../../plan/constants.js';
 import { type Again, cloneStep, NONE, type Plan, type PlanParts, planOf, REFUSE_DESCRIPTORS, type Stage } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
@@ -16,12 +18,13 @@ import { groundOf, type Place } from './ground.js';
 import { planMounts } from './mount-steps.js';
 import { DEV, PROC } from './mount-table.js';
 import { isNew, type NamespacePlan, planNamespaces } from './namespace-steps.js';
-import { networkSteps } from './network-steps.js';
+import { keepsChildren, networkSteps } from './network-steps.js';
 import type { HeadInput, PlanInput } from './plan-input.js';
 import { oomScoreSteps, planProcess } from './process-steps.js';
 import { type Protection, planProtection } from './protect.js';
 import { planRoot, planRootAgain, type RootPlan, type RunBefore } from './root-mounts.js';
 import { planStaging, type Staging } from './staging.js';
+import { stopCarriers } from './stop-carriers.js';
 import { planFiles, planTable, type TablePlan } from './table-mounts.js';
 import { CONSOLE, consoleSteps, type TerminalPlan, takeTerminal } from './terminal-steps.js';
 import { isMadeInside, type UserNamespacePlan } from './userns.js';
@@ -91,26 +94,33 @@ export interface ContainerPlan extends PlanParts {
  */
 export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   const { options, slots, group, health } = input;
-  const kept: KeptSlots = { mountNamespace: slots.take(), user: slots.take(), users: slots.take() };
+  const kept: KeptSlots = {
+    mountNamespace: slots.take(),
+    user: slots.take(),
+    users: slots.take(),
+    network: maybeAgain(input) && keepsChildren(input.networks) ? slots.take() : NONE,
+  };
   // each run has a listener of its own in this slot
   const listener = input.program.denials ? slots.take() : null;
   const run = planRun(head, input, { kept, listener, park: input.park });
   const { streams, root } = run;
 
   const { process } = options;
-  const prepare = [...input.networks.prepare, ...diskSteps(input), ...run.prepare, ...streams.prepare];
+  const networks = input.networks.steps(slots);
+  const prepare = [...networks.prepare, ...diskSteps(input), ...run.prepare, ...streams.prepare];
   const rest: Plan = {
     prepare: head.first === null ? [...group.prepare, ...prepare] : prepare,
     stages:
       head.first === null
         ? wholeStages(head, { ...input, group }, run)
         : [{ flags: head.namespaces.flags, steps: [...run.setUp, ...run.program.confine, ...run.program.run] }],
-    undo: [...diskUndo(input), ...input.networks.undo(slots), ...input.journal, ...group.undo],
+    undo: [...diskUndo(input), ...stopCarriers(input), ...closeKept(kept.network), ...networks.undo, ...input.journal, ...group.undo],
     reports: group.reports,
     returns: [
       ...(keepsInside(input) ? [kept.mountNamespace, kept.user] : []),
       ...(streams.terminal ? [streams.terminal.master] : []),
       ...root.uppers,
+      ...networks.returns,
     ],
     ...killGroupOf(group),
     ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
@@ -122,6 +132,10 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   };
   const { mountNamespace, user } = kept;
   return { first: head.first, rest, mountNamespace, user, master: streams.terminal?.master ?? NONE, uppers: root.uppers };
+}
+
+function closeKept(slot: Slot): Step[] {
+  return slot === NONE ? [] : [{ op: 'close', host: true, slot }];
 }
 
 /** Whoever makes a container, and does not only run it, may read and write its files until it is removed. */
@@ -180,6 +194,8 @@ interface KeptSlots {
   readonly user: Slot;
   /** The user namespace, of a container that has its own. */
   readonly users: Slot;
+  /** A netlink socket in the network namespace; NONE where no later run needs it. */
+  readonly network: Slot;
 }
 
 /** One run of the program, without what begins in the {@link Head}. */
@@ -238,7 +254,20 @@ function planRun(head: Head, input: PlanInput, { kept, listener, park, before }:
     ...(copies ? saveUser(kept.user) : []),
     ...copyIn.others,
     ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
-    ...networkSteps(input.networks, { slots, proc, isAgain: before !== undefined }),
+    ...networkSteps(input.networks, {
+      slots,
+      proc,
+      isAgain: before !== undefined,
+      kept: kept.network,
+      bandwidth: options.bandwidth,
+    }),
+    ...hostPortSteps(options.hostPorts, { slots, isAgain: before !== undefined }),
+    ...egressSteps(options.egress?.rules ?? null, {
+      slots,
+      hasIpv6: input.networks.hasIpv6,
+      // that has stopped all that the run before had
+      isAgain: before !== undefined && options.hostPorts.length === 0,
+    }),
     ...identitySteps(input, proc),
     ...protection.protect(places, head.mounts.nullDevice),
     // whoever closes the last descriptor of a mount namespace waits for its mounts to go: so Node gets one only where it reads files there

@@ -1,5 +1,28 @@
-import type { Attachment } from '../../network/bridge/join-networks.js';
-import { newAddress, newDefaultRoute, newVethPair, setLink } from '../../network/rtnetlink.js';
+import {
+  type Attachment,
+  type BridgedAttachment,
+  type ChildAttachment,
+  isMadeHere,
+  type MadeAttachment,
+} from '../../network/bridge/attach-network.js';
+import { KEYS, kept, keptFrom, MOST_PLACES } from '../../network/live/kept-steps.js';
+import { linkDefaults } from '../../network/live/link-defaults.js';
+import { type Route, routesOf } from '../../network/live/links-record.js';
+import { newChildIn } from '../../network/macvlan/child-link.js';
+import { type NamesService, serveNames } from '../../network/names/join-names.js';
+import { awaitPasta, closeLoopback, startPasta } from '../../network/pasta/pasta-plan.js';
+import {
+  announceLink,
+  lockPort,
+  newAddress,
+  newDefaultRoute,
+  newFdbEntry,
+  newVethPair,
+  setLink,
+  setRoute,
+} from '../../network/rtnetlink.js';
+import type { ParsedBandwidth } from '../../network/traffic/bandwidth.js';
+import { limitSteps } from '../../network/traffic/limit-steps.js';
 import { request } from '../../network/veth-plan.js';
 import { NETLINK_ROUTE } from '../../plan/constants.js';
 import { NONE, type Slots } from '../../plan/plan.js';
@@ -8,6 +31,11 @@ import type { Slot, Step } from '../../plan/steps.js';
 export interface NetworkPlan {
   readonly attachments: readonly Attachment[];
   readonly hasIpv6: boolean;
+  readonly names: NamesService | null;
+  /** What was put in the place of these steps since is done instead, in each later run. */
+  readonly canChange: boolean;
+  /** The path of the program by which it reaches what this machine reaches; `null`: it has none. */
+  readonly pasta: string | null;
 }
 
 /**
@@ -15,45 +43,160 @@ export interface NetworkPlan {
  * the host's. Each link goes with the namespace. Pure.
  *
  * @param of.proc the container's /proc, where it can be written to
+ * @param of.kept where a socket in the namespace stays open, by which the next run removes what nobody outside can ({@link keepsChildren}); or NONE
+ * @param of.bandwidth of each link; `null`: no limit
  * @param of.isAgain the run before may have left its links, whose namespace the kernel takes down in its own time
  */
-export function networkSteps({ attachments, hasIpv6 }: NetworkPlan, of: { slots: Slots; proc: Slot; isAgain: boolean }): Step[] {
-  if (attachments.length === 0) return [];
-  const { slots, proc, isAgain } = of;
-  const [namespace, outside, inside] = [slots.take(), slots.take(), slots.take()];
+export function networkSteps(
+  { attachments: all, hasIpv6, names, pasta, canChange }: NetworkPlan,
+  of: {
+    readonly slots: Slots;
+    readonly proc: Slot;
+    readonly isAgain: boolean;
+    readonly kept: Slot;
+    readonly bandwidth: ParsedBandwidth | null;
+  },
+): Step[] {
+  const { slots, proc, isAgain, kept: keptSocket, bandwidth } = of;
+  const attachments = all.filter(isMadeHere);
+  const canDiffer = isAgain && canChange;
+  const or = (key: number, steps: Step[]): Step[] => (canDiffer ? [kept(key, steps)] : steps);
+  const later = canDiffer ? [keptFrom(KEYS.link(attachments.length), KEYS.link(MOST_PLACES - 1))] : [];
+  const serve = (slot: Slot): Step[] => (names === null ? [] : [serveNames(names, slot)]);
+  if (pasta !== null) return pastaSteps(pasta, { slots, defaults: defaultSteps(hasIpv6, proc), serve });
+  if (attachments.length === 0) {
+    const asked = names === null ? [] : inNamespace(slots.take(), serve);
+    return [...later, ...or(KEYS.limits, []), ...or(KEYS.ways, []), ...or(KEYS.names, asked)];
+  }
+  const [namespace, outside, inside] = [slots.take(), slots.take(), keptSocket === NONE ? slots.take() : keptSocket];
   return [
-    ...linkDefaults(hasIpv6).map(([name, value]): Step => ({ op: 'sysctl', proc, path: `net/${name}`, value })),
+    ...defaultSteps(hasIpv6, proc),
+    ...(isAgain && keptSocket !== NONE ? removeChildren(attachments, keptSocket) : []),
     { op: 'open_namespace', host: true, out: namespace, type: 'net' },
     { op: 'netlink_socket', host: true, out: outside, ns: NONE, protocol: NETLINK_ROUTE },
     { op: 'netlink_socket', host: true, out: inside, ns: namespace, protocol: NETLINK_ROUTE },
-    ...(isAgain ? attachments.map(({ port }): Step => ({ op: 'remove_links', host: true, socket: outside, group: port.index })) : []),
-    ...attachments.flatMap((attachment) => attachSteps(attachment, { namespace, outside, inside })),
-    // an open socket would keep the namespace alive after its last process
-    ...[inside, outside, namespace].map((slot): Step => ({ op: 'close', host: true, slot })),
+    ...(isAgain ? removePorts(attachments, outside) : []),
+    ...attachments.flatMap((attachment, place) => or(KEYS.link(place), linkSteps(attachment, { namespace, outside, inside }))),
+    ...later,
+    ...or(KEYS.limits, bandwidth === null ? [] : attachments.flatMap((one) => limitsOf(one, outside, bandwidth))),
+    ...or(KEYS.ways, waySteps(attachments, routesAmong(all), inside)),
+    ...or(KEYS.names, serve(namespace)),
+    // an open socket keeps the namespace alive after its last process
+    ...[...(keptSocket === NONE ? [inside] : []), outside, namespace].map((slot): Step => ({ op: 'close', host: true, slot })),
   ];
 }
 
-/** What links are to have that are made from now on: no router gives them addresses, and neighbours are told of theirs. */
-function linkDefaults(hasIpv6: boolean): [string, string][] {
+/** The default routes that are made here: links of plugins have theirs. */
+function routesAmong(all: readonly Attachment[]): Route[] {
+  const plugged = 0;
+  const links = all.map((one) => ({ index: isMadeHere(one) ? one.index : plugged, gateways: one.gateways }));
+  return routesOf(links).filter(({ index }) => index !== plugged);
+}
+
+interface PastaSteps {
+  readonly slots: Slots;
+  readonly defaults: readonly Step[];
+  readonly serve: (namespace: Slot) => Step[];
+}
+
+function pastaSteps(path: string, { slots, defaults, serve }: PastaSteps): Step[] {
+  const said = slots.take();
+  const socket = slots.take();
+  const start = inNamespace(slots.take(), (namespace) => [
+    ...closeLoopback(namespace, socket),
+    ...startPasta(path, namespace, said),
+    ...serve(namespace),
+  ]);
+  return [...defaults, ...start, ...awaitPasta(path, said)];
+}
+
+/** Whether a container has links that this machine doesn't see, and whose MAC addresses no other has as long as they are there. */
+export function keepsChildren({ attachments }: Pick<NetworkPlan, 'attachments'>): boolean {
+  return attachments.some((attachment) => 'child' in attachment);
+}
+
+function removePorts(attachments: readonly Attachment[], outside: Slot): Step[] {
+  return attachments.flatMap((one): Step[] =>
+    'port' in one ? [{ op: 'remove_links', host: true, socket: outside, group: one.port.index }] : [],
+  );
+}
+
+function removeChildren(attachments: readonly Attachment[], inside: Slot): Step[] {
+  const removed = attachments.flatMap((one): Step[] =>
+    'child' in one ? [{ op: 'remove_links', host: true, socket: inside, group: one.child.group }] : [],
+  );
+  return [...removed, { op: 'close', host: true, slot: inside }];
+}
+
+/** Steps with the container's network namespace in a slot. */
+function inNamespace(slot: Slot, steps: (slot: Slot) => Step[]): Step[] {
+  return [{ op: 'open_namespace', host: true, out: slot, type: 'net' }, ...steps(slot), { op: 'close', host: true, slot }];
+}
+
+function defaultSteps(hasIpv6: boolean, proc: Slot): Step[] {
+  return linkDefaults(hasIpv6).map((name): Step => ({ op: 'sysctl', proc, path: `net/${name}`, value: '0' }));
+}
+
+interface LinkSlots {
+  readonly namespace: Slot;
+  readonly outside: Slot;
+  readonly inside: Slot;
+}
+
+/** Steps that make a link of a container, with sockets on both sides. It is down: its limits come first. Pure. */
+export function linkSteps(attachment: MadeAttachment, slots: LinkSlots): Step[] {
+  const { interface: name, index, addresses, announces } = attachment;
   return [
-    ['ipv4/conf/default/arp_notify', '1'],
-    ...(hasIpv6
-      ? (['accept_ra', 'autoconf', 'accept_dad'] as const).map((name): [string, string] => [`ipv6/conf/default/${name}`, '0'])
-      : []),
+    ...('child' in attachment ? childSteps(attachment, slots) : portSteps(attachment, slots)),
+    ...addresses.map((address) => request(slots.inside, `add the address ${address.text} to ${name}`, newAddress(index, address))),
+    ...(announces ? [request(slots.inside, `have ${name} announce its address`, announceLink(index))] : []),
   ];
 }
 
-function attachSteps(attachment: Attachment, slots: { namespace: Slot; outside: Slot; inside: Slot }): Step[] {
-  const { network, interface: name, index, mac, mtu, addresses, gateways, port, bridge } = attachment;
+/** Steps that bring up links, and then make default routes, with a socket inside. Pure. */
+export function waySteps(
+  links: readonly { readonly interface: string; readonly index: number }[],
+  routes: readonly Route[],
+  inside: Slot,
+  options?: { replaces: boolean },
+): Step[] {
+  return [
+    ...links.map(({ interface: name, index }) => request(inside, `bring up ${name}`, setLink(index, { up: true }))),
+    ...routes.map(({ index, gateway }) =>
+      request(inside, `add the default route by ${gateway.text}`, newDefaultRoute(index, gateway, options)),
+    ),
+  ];
+}
+
+function limitsOf(attachment: Attachment, outside: Slot, bandwidth: ParsedBandwidth): Step[] {
+  return 'port' in attachment ? limitSteps(outside, attachment.port, attachment.mtu, bandwidth) : [];
+}
+
+function portSteps(attachment: BridgedAttachment, { namespace, outside }: LinkSlots): Step[] {
+  const { network, interface: name, index, mac, mtu, port, bridge } = attachment;
   const { message, namespaceOffset } = newVethPair(
     { name: port.name, index: port.index, group: port.index, mtu, master: bridge, up: true },
     { name, index, mac, mtu },
   );
-  const { outside, inside, namespace } = slots;
   return [
     request(outside, `make ${name}, the link to the network ${network}`, message, { slot: namespace, offset: namespaceOffset }),
-    ...addresses.map((address) => request(inside, `add the address ${address.text} to ${name}`, newAddress(index, address))),
-    request(inside, `bring up ${name}`, setLink(index, { up: true })),
-    ...gateways.map((gateway) => request(inside, `add the default route by ${gateway.text}`, newDefaultRoute(index, gateway))),
+    // a port that tells the bridge where others are could have their frames: those of the kind that no rule sees tell as well
+    request(outside, `lock the port ${port.name}`, lockPort(port.index)),
+    request(outside, `add the MAC address of ${port.name} to the bridge's forwarding database`, newFdbEntry(port.index, mac)),
+  ];
+}
+
+/** The routes of this machine go with its own link. One that is left of a container leads where the others of that network are found too. */
+function childSteps(attachment: ChildAttachment, { namespace, outside }: LinkSlots): Step[] {
+  const { network, interface: name, index, mtu, addresses } = attachment;
+  const { parent, kind, group, hostLink } = attachment.child;
+  // where all have the parent's there is none to be given
+  const mac = attachment.child.mac === null ? attachment.mac : undefined;
+  const { message, namespaceOffset } = newChildIn({ name, index, mac, mtu, group, parent }, kind);
+  return [
+    request(outside, `make ${name}, the link to the network ${network}`, message, { slot: namespace, offset: namespaceOffset }),
+    ...(hostLink === null
+      ? []
+      : addresses.map((address) => request(outside, `add a route to ${address.text}`, setRoute(hostLink, address)))),
   ];
 }

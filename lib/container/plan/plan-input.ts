@@ -47,7 +47,7 @@ export interface PlanInput {
   readonly hostname: string;
   readonly group: GroupPlan;
   readonly userns: UserNamespacePlan;
-  readonly networks: Pick<JoinedNetworks, 'attachments' | 'hasIpv6' | 'prepare' | 'undo'>;
+  readonly networks: Pick<JoinedNetworks, 'attachments' | 'hasIpv6' | 'names' | 'pasta' | 'canChange' | 'steps'>;
   readonly cpuClock: CpuClock | null;
   readonly streams: Streams;
   readonly devices: readonly ExtraDevice[];

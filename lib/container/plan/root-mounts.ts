@@ -97,6 +97,8 @@ export interface RunBefore {
   readonly user: Slot;
   readonly users: Slot;
   readonly roots: readonly Slot[];
+  /** A socket in its network namespace; or NONE. */
+  readonly network: Slot;
 }
 
 /**

@@ -1,17 +1,65 @@
+import { existsSync } from 'node:fs';
+import { makeNetworkNamespace } from '../../host/network-namespace.js';
+import { requirePasta } from '../../host/pasta-feature.js';
+import { privilege } from '../../host/privilege.js';
 import { type JoinedNetworks, joinNetworks } from '../../network/bridge/join-networks.js';
 import { DEFAULT_NETWORK, makeDefaultNetwork } from '../../network/bridge/network.js';
+import { isPluginNetwork } from '../../network/bridge/network-file.js';
+import { MOST_PLACES } from '../../network/live/kept-steps.js';
 import type { ParsedOptions } from '../options/container-options.js';
+import type { UserNamespacePlan } from '../plan/userns.js';
+
+/** With the network namespace that was made before the container, since plugins of CNI make links in it; `null` where the container's process makes its own. */
+export interface ContainerNetworks extends JoinedNetworks {
+  readonly namespace: number | null;
+}
+
+/** Whether plugins of CNI make one of the networks. */
+export function usesPlugins({ networks }: Pick<ParsedOptions, 'networks'>): boolean {
+  return networks.some(({ name }) => isPluginNetwork(name));
+}
 
 /**
  * The networks of a container that is about to be made, with its addresses in them.
  *
- * @throws NacelleError `ERR_NO_NETWORK`, `ERR_NO_ADDRESS`, `EADDRINUSE`, `ERR_INVALID_OPTION` for an `ip` that is none of the network's;
- * SyscallError
+ * @throws as {@link joinNetworks} and `requirePasta`; the reason of `cancelSignal`
  */
 export async function networksFor(
-  { networks, sharedNetworks }: Pick<ParsedOptions, 'networks' | 'sharedNetworks'>,
-  of: { readonly id: string; readonly owner: string },
-): Promise<JoinedNetworks> {
-  if (networks.some(({ name }) => name === DEFAULT_NETWORK)) await makeDefaultNetwork();
-  return joinNetworks(networks, sharedNetworks, of);
+  options: Pick<
+    ParsedOptions,
+    | 'namespaces'
+    | 'networks'
+    | 'pasta'
+    | 'userns'
+    | 'sharedNetworks'
+    | 'sharedGuards'
+    | 'bandwidth'
+    | 'ports'
+    | 'name'
+    | 'hostname'
+    | 'dns'
+    | 'egress'
+    | 'process'
+  >,
+  of: { readonly id: string; readonly owner: string; readonly users: UserNamespacePlan },
+): Promise<ContainerNetworks> {
+  const { networks, sharedNetworks, sharedGuards: guarded, bandwidth, ports, name, hostname, dns } = options;
+  const { cancelSignal: signal } = options.process;
+  const { id, owner, users } = of;
+  if (networks.some(({ name }) => name === DEFAULT_NETWORK)) await makeDefaultNetwork(signal ?? undefined);
+  const pasta = options.pasta ? requirePasta({ ofOthers: options.userns !== 'host' }) : null;
+  const namespace = usesPlugins(options) ? await makeNetworkNamespace(users.kind === 'given' ? users.fd : null) : null;
+  const asksNames = dns.length === 0;
+  const container = {
+    ...{ id, owner, name, hostname, bandwidth, ports, guarded, dns, asksNames, signal, namespace, pasta },
+    canChange: canChange(options),
+  };
+  const joined = await joinNetworks(networks, sharedNetworks, container);
+  const made = { ...joined, namespace };
+  return options.egress === null ? made : { ...made, hasIpv6: existsSync('/proc/sys/net/ipv6') };
+}
+
+/** Whether the container can join and leave networks while it lives. */
+function canChange({ namespaces, networks, egress, pasta }: Pick<ParsedOptions, 'namespaces' | 'networks' | 'egress' | 'pasta'>): boolean {
+  return namespaces.net === 'new' && egress === null && !pasta && networks.length <= MOST_PLACES && privilege().kind === 'root';
 }

@@ -1,6 +1,11 @@
 import type { PlacedUsageFile } from '../../cgroup/stats/usage.js';
 import { now } from '../../native/clock.js';
 import { formatMac } from '../../network/address.js';
+import type { Attachment } from '../../network/bridge/attach-network.js';
+import type { LinksRecord } from '../../network/live/links-record.js';
+import type { PublishedPort } from '../../network/ports/port-mapping.js';
+import { type PortsRecord, told } from '../../network/ports/port-record.js';
+import type { GuardedPort } from '../../network/rules/guarded-port.js';
 import type { ParsedLimits } from '../../options/limits.js';
 import type { Plan } from '../../plan/plan.js';
 import type { Slot } from '../../plan/steps.js';
@@ -18,8 +23,8 @@ import type { Prepared } from './prepare.js';
 import { resolvedOptions } from './resolved-options.js';
 
 /**
- * What a container is, as plain data that another process could read; what is open, runs or must be released is in {@link Held}. The plan
- * holds the environment and files of the program, so neither errors nor logs show it.
+ * What a container is, as plain data that another process can read; what is open, runs or must be released is in {@link Held}. The program's
+ * part holds its environment, so neither errors nor logs show it.
  */
 export interface ContainerRecord {
   readonly id: string;
@@ -61,9 +66,18 @@ export interface ContainerRecord {
     readonly interface: string;
     readonly mac: string;
     readonly addresses: readonly string[];
+    readonly names: readonly string[];
+    /** Ports that plugins of CNI lead to it. */
+    readonly ports?: readonly PublishedPort[];
   }[];
+  /** What of these links can change while it lives; `null`: nothing can, or an older version of this library made it. */
+  readonly links: LinksRecord | null;
+  /** What it has of published ports; `null` where it has no link to a network. */
+  readonly ports: PortsRecord | null;
   /** The networks of the container whose network namespace it has joined: their links are that one's. */
   readonly sharedNetworks: readonly string[];
+  /** What it may send by these links and its own. */
+  readonly guarded: readonly GuardedPort[];
   /** What those are told who look at the container; `null` where an older version of this library made it. */
   readonly options: ResolvedOptions | null;
   /** How programs run in it. */
@@ -89,7 +103,6 @@ export interface ContainerRecord {
   readonly copyOutMax: number;
   /** What other processes need of it; `null` for a container that ends with this process. */
   readonly detached: DetachedRecord | null;
-  readonly plan: Plan;
 }
 
 /** Where other processes find what a detached container has. Slots are those of its task. */
@@ -112,6 +125,22 @@ export interface DetachedRecord {
   readonly free: Slot;
   readonly autoRemove: boolean;
   readonly process: Pick<ParsedProcess, 'timeout' | 'cpuTimeLimit' | 'encoding' | 'buffer' | 'killSignal' | 'forceKillAfterDelay'>;
+}
+
+/** The names of the networks that a container is on. A record of an older version of this library may lack them. */
+export function networkNames({
+  networks = [],
+  sharedNetworks = [],
+}: {
+  readonly networks?: readonly { readonly name: string }[];
+  readonly sharedNetworks?: readonly string[];
+}): string[] {
+  return [...networks.map(({ name }) => name), ...sharedNetworks];
+}
+
+/** The ports of this machine that lead to a container: nacelle's own, and those of plugins of CNI. */
+export function portsIn({ ports, networks }: Pick<ContainerRecord, 'ports' | 'networks'>): PublishedPort[] {
+  return [...(ports?.list ?? []), ...networks.flatMap((network) => network.ports ?? [])].map(told);
 }
 
 /** The record as it is now: limits change while a container lives, and its end is judged by the last ones. */
@@ -142,13 +171,11 @@ export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecor
       })),
       ...prepared.volumes.map((target) => ({ type: 'volume', name: null, source: null, target, readOnly: false })),
     ],
-    networks: prepared.networks.attachments.map(({ network, interface: name, mac, addresses }) => ({
-      name: network,
-      interface: name,
-      mac: formatMac(mac),
-      addresses: addresses.map(({ text }) => text),
-    })),
+    networks: prepared.networks.attachments.map(networkRecord),
+    links: prepared.networks.links(),
+    ports: prepared.networks.ports?.record ?? null,
     sharedNetworks: options.sharedNetworks,
+    guarded: prepared.networks.guarded,
     options: resolvedOptions(prepared),
     program,
     namespaces: namespacesToJoin(options, prepared.userns),
@@ -163,6 +190,12 @@ export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecor
     copyOut: options.copyOut,
     copyOutMax: options.copyOutMax,
     detached,
-    plan,
   };
+}
+
+/** A link of a container as it is told. */
+export function networkRecord(attachment: Attachment): ContainerRecord['networks'][number] {
+  const { network, interface: link, mac, addresses, names } = attachment;
+  const of = { name: network, interface: link, mac: formatMac(mac), addresses: addresses.map(({ text }) => text), names };
+  return 'ports' in attachment ? { ...of, ports: attachment.ports } : of;
 }

@@ -1,49 +1,61 @@
 import { readFileSync } from 'node:fs';
 import { hasCode } from '../../errors.js';
 import { systemError } from '../../native/system-errors.js';
-import type { Attachment } from '../../network/bridge/join-networks.js';
+import { hostOf } from '../../network/address.js';
+import type { JoinedNetworks } from '../../network/bridge/join-networks.js';
+import { EGRESS_RESOLV_CONF } from '../../network/egress/egress-plan.js';
+import { ownResolvConf, pluginResolvConf } from '../../network/names/resolv-conf.js';
+import { HOST_ADDRESS, HOST_NAME } from '../../network/relay/host-ports.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import type { EtcFiles } from '../plan/default-mounts.js';
 
 /**
  * Contents of /etc/hosts, hostname and resolv.conf in the container. With the host's network they are the host's. In networks, the
- * container's name is that of its addresses, and the name servers are the host's, where a default route leads out.
+ * container's name is that of its addresses, and it asks our server of names.
  */
 export function etcFiles(
   options: ParsedOptions,
-  { hostname, attachments }: { readonly hostname: string; readonly attachments: readonly Attachment[] },
+  {
+    hostname,
+    attachments,
+    names,
+    dns,
+    canChange,
+  }: { readonly hostname: string } & Pick<JoinedNetworks, 'attachments' | 'names' | 'dns' | 'canChange'>,
 ): EtcFiles {
-  const own = options.namespaces.net === 'new';
+  // that of a container with links of its own may have been made before it
+  const own = options.namespaces.net === 'new' || attachments.length > 0;
   const hosts = own ? ownHosts(hostname, attachments) : readOr('/etc/hosts', '127.0.0.1\tlocalhost\n');
   const extra = Object.entries(options.extraHosts).map(([name, address]) => `${address}\t${name}\n`);
+  const host = options.hostPorts.length === 0 ? '' : `${HOST_ADDRESS}\t${HOST_NAME}\n`;
   const servers = options.dns.map((address) => `nameserver ${address}\n`).join('');
   return {
-    hosts: hosts + extra.join(''),
+    hosts: hosts + host + extra.join(''),
     hostname: `${hostname}\n`,
-    resolvConf: servers || resolvConf(own, attachments),
+    resolvConf:
+      options.egress !== null || options.sharesEgress
+        ? EGRESS_RESOLV_CONF
+        : servers || resolvConf(own, { names: names ?? (options.sharesPasta ? { forwards: true } : null), dns, canChange }),
   };
 }
 
-function ownHosts(hostname: string, attachments: readonly Attachment[]): string {
-  const addresses = attachments.flatMap((attachment) => attachment.addresses.map(hostOf));
+function ownHosts(hostname: string, attachments: JoinedNetworks['attachments']): string {
+  const addresses = attachments.flatMap((attachment) => attachment.addresses.map(({ text }) => hostOf(text)));
   const local = addresses.length === 0 ? `localhost ${hostname}` : 'localhost';
   const named = addresses.map((address) => `${address}\t${hostname}\n`).join('');
   return `127.0.0.1\t${local}\n::1\tlocalhost ip6-localhost ip6-loopback\n${named}`;
 }
 
-function resolvConf(own: boolean, attachments: readonly Attachment[]): string {
-  if (!own) return readOr('/etc/resolv.conf', '');
-  const leadsOut = attachments.some(({ gateways }) => gateways.length > 0);
-  return leadsOut ? reachableServers(readOr('/etc/resolv.conf', '')) : '';
-}
-
-/** A resolv.conf without servers at the host's loopback, which can't be reached from another network namespace. Pure. */
-export function reachableServers(text: string): string {
-  return text.replace(/^nameserver[ \t]+(?:127\.|::1(?![0-9a-f:]))[^\n]*(?:\n|$)/gim, '');
-}
-
-function hostOf({ text }: { readonly text: string }): string {
-  return text.slice(0, text.indexOf('/'));
+function resolvConf(
+  own: boolean,
+  { names, dns, canChange }: Pick<JoinedNetworks, 'dns' | 'canChange'> & { readonly names: { readonly forwards: boolean } | null },
+): string {
+  const said = pluginResolvConf(dns);
+  // of lines with one keyword the last one counts
+  if (names !== null) return ownResolvConf(`${readOr('/etc/resolv.conf', '')}\n${said}`, names);
+  // nobody answers there before it joins a network, and the program may read the file before
+  if (canChange) return ownResolvConf('', { forwards: false });
+  return own ? said : readOr('/etc/resolv.conf', '');
 }
 
 /** A host without the file is no error: the container gets what it would get without it, `otherwise`. */

@@ -1,5 +1,6 @@
-import { fstatSync, statSync } from 'node:fs';
-import { attempt } from '../../native/system-errors.js';
+import { withCleanupError } from '../../errors.js';
+import { networkNamespaceOf, ownNetworkNamespace } from '../../host/locate.js';
+import { settleEnded } from '../../network/cni/attachments.js';
 import type { ParsedOptions } from '../options/container-options.js';
 
 /** Does some work with the options in which another container's network is a namespace to join. @throws what the work throws; SyscallError */
@@ -8,7 +9,12 @@ export async function withNetwork<T>(options: ParsedOptions, work: (joined: Pars
   try {
     if (!network) return await work(options);
     const net = isOwn(network) ? 'host' : network;
-    return await work({ ...options, namespaces: { ...options.namespaces, net }, sharedNetworks: options.networkOf?.networks ?? [] });
+    const { networks = [], guarded = [], hasEgress = false, hasPasta = false } = options.networkOf ?? {};
+    const shared = { sharedNetworks: networks, sharedGuards: guarded, sharesEgress: hasEgress, sharesPasta: hasPasta };
+    return await work({ ...options, namespaces: { ...options.namespaces, net }, ...shared });
+  } catch (error) {
+    // plugins may have attached it before something failed
+    throw withCleanupError(error, await settleEnded());
   } finally {
     await network?.close();
   }
@@ -16,5 +22,5 @@ export async function withNetwork<T>(options: ParsedOptions, work: (joined: Pars
 
 /** Whether the other container has the network of this process, which not everybody may join. */
 function isOwn({ fd }: { readonly fd: number }): boolean {
-  return attempt("look at this process's network", () => fstatSync(fd).ino === statSync('/proc/self/ns/net').ino);
+  return networkNamespaceOf(fd) === ownNetworkNamespace();
 }

@@ -41,7 +41,7 @@ type Prepared = Omit<Parameters<typeof planLandlock>[0], 'streams' | 'journal' |
   readonly options: ParsedOptions;
   readonly records: readonly HostRecord[];
   /** All but the plan. */
-  readonly record: Omit<ContainerRecord, 'plan'>;
+  readonly record: ContainerRecord;
 };
 
 /**
@@ -75,7 +75,7 @@ async function launchPlanned<E extends Encoding>(
   { plan, park }: { readonly plan: Plan; readonly park: boolean },
 ): Promise<Parts<E>> {
   const { cancelSignal } = options.process;
-  const live: LiveRecord = { current: { ...record, plan } };
+  const live: LiveRecord = { current: record };
   const task = await program.sent(factsOf(live), start(plan, slots.descriptors, cancelSignal));
   if (park && cancelSignal?.aborted) {
     await abandon(task);
@@ -92,6 +92,7 @@ async function launchPlanned<E extends Encoding>(
       inside: null,
       insideSlots: null,
       keepsInside: false,
+      networks: new Map(),
       changes: null,
       onDenied: null,
       release: () => undefined,
@@ -166,7 +167,10 @@ async function prepare(options: ParsedOptions): Promise<Prepared> {
       group: groupRecord(group, layout),
       mounts: options.mounts.map(({ type, source, target, flags }) => ({ type, name: null, source, target, readOnly: flags.has('ro') })),
       networks: [],
+      links: null,
+      ports: null,
       sharedNetworks: [],
+      guarded: [],
       options: landlockOptions(options, { hostname, stopSignal: SIGTERM, sockets }),
       program,
       namespaces: { flags: 0, entersPid: false },

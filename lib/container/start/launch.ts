@@ -1,5 +1,5 @@
 import { countersSince, readUsage } from '../../cgroup/stats/usage.js';
-import { NacelleError } from '../../errors.js';
+import { NacelleError, withCleanupError } from '../../errors.js';
 import { planWork } from '../../filesystem/overlay-plan.js';
 import { writeRecord } from '../../host/journal.js';
 import { dropRecordUnlessLeft } from '../../host/recorded.js';
@@ -8,6 +8,9 @@ import { endOf, type Holding, hold, undone } from '../../native/host-work.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import type { Shim } from '../../native/shim.js';
 import type { Task, TaskEnd } from '../../native/task.js';
+import type { JoinedNetworks } from '../../network/bridge/join-networks.js';
+import { type Parts as NetworkParts, releaseAll } from '../../network/bridge/parts.js';
+import { tellEgressRefusals } from '../../network/egress/egress-refusal.js';
 import { joinParts } from '../../plan/plan.js';
 import { comparedWith } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
@@ -49,6 +52,8 @@ export interface Held<E extends Encoding> {
   readonly changes: RootChanges | null;
   /** Hears of refused calls, also of programs that join; `null`: nobody does in this process. */
   readonly onDenied: DenialListener | null;
+  /** What this process has of each of its networks, by their names; none of a detached container. */
+  readonly networks: Map<string, NetworkParts>;
   /** Releases the image's layers. */
   release(): void;
 }
@@ -122,10 +127,18 @@ async function launchOn<E extends Encoding>(
   }
   if (first !== null) prewarm.hasBegun(first, task.ended, shim);
   tellDenials(task, prepared.options.onDenied);
+  tellEgressRefusals(task, prepared.options.egress?.onDenied ?? null);
   const { descriptors } = task.started;
+  const { ports } = prepared.networks;
+  // the shim has duplicates of these sockets, which hold the ports
+  for (const { slot } of ports?.record?.list ?? []) {
+    const fd = descriptors.get(slot);
+    if (fd !== undefined) closeDescriptor(fd);
+  }
   program.connect(descriptors.get(plan.master));
   const uppers = plan.uppers.map((slot) => descriptors.get(slot));
   const inside = insideOf(record, descriptors.get(plan.mountNamespace), descriptors.get(plan.user));
+  const networks = new Map(prepared.networks.parts);
   const held: Held<E> = {
     program,
     task,
@@ -136,9 +149,22 @@ async function launchOn<E extends Encoding>(
     keepsInside: park,
     changes: park ? changesIn(prepared, uppers, onHost.disk) : null,
     onDenied: prepared.options.onDenied,
-    release: prepared.release,
+    networks,
+    release() {
+      releaseAll([...networks.values(), prepared], true);
+    },
   };
+  await beginPorts(ports, task);
   return { record, held };
+}
+
+/** The last of what makes a container. A failure ends it. */
+export async function beginPorts(ports: JoinedNetworks['ports'], task: Task): Promise<void> {
+  try {
+    await ports?.begun(task);
+  } catch (error) {
+    throw withCleanupError(error, await endOf(task));
+  }
 }
 
 /** The facts by which the program's end is judged. */

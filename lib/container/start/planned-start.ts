@@ -3,6 +3,7 @@ import { MAX_REST_DESCRIPTORS } from '../../native/messages.js';
 import { newId } from '../../plan/id.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { type Head, planHead } from '../plan/container-plan.js';
+import { usesPlugins } from './container-networks.js';
 import { type Prepared, prepare } from './prepare.js';
 import { discard, FirstPart, fits, type Prewarmed, prewarm } from './prewarm.js';
 
@@ -20,7 +21,8 @@ export interface PlannedStart {
  * be.
  */
 export async function planStart(options: ParsedOptions, { park }: { park: boolean }): Promise<PlannedStart> {
-  const prewarmed = prewarm.take();
+  // plugins make the network namespace of a container before its first part, and are run once
+  const prewarmed = usesPlugins(options) ? null : prewarm.take();
   // the prewarmed part begins while this container is planned
   prewarmed?.beginning.go();
   try {

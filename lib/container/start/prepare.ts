@@ -98,10 +98,12 @@ async function prepareAll(options: ParsedOptions, of: PrepareFor): Promise<Prepa
     held.push(sources.release);
     const users = await usersFor(options, of, mappedPaths(found.root, sources));
     held.push(users.release);
-    const networks = await networksFor(options, { id: of.id, owner: of.shim.owner });
+    const networks = await networksFor(options, { id: of.id, owner: of.shim.owner, users: users.plan });
     held.push(networks.release);
     const { images, bound, locks } = sources;
-    const prepared = await prepareOn(found, { ...options, mounts: sources.mounts }, { ...of, users, networks });
+    const { namespace } = networks;
+    const namespaces = namespace === null ? options.namespaces : { ...options.namespaces, net: { fd: namespace } };
+    const prepared = await prepareOn(found, { ...options, namespaces, mounts: sources.mounts }, { ...of, users, networks });
     const { pid } = options.namespaces;
     const proc = typeof pid === 'string' ? null : await joinedProc(pid.fd);
     if (proc !== null) held.push(closing(proc));
@@ -184,7 +186,7 @@ async function prepareOn(
       options,
       ownProc: seenProc.isOwn,
       unified: groupLayout().mode === 'v2',
-      files: etcFiles(options, { hostname, attachments: networks.attachments }),
+      files: etcFiles(options, { hostname, ...networks }),
       userns: users.plan,
       devices: boundDevices,
     }),

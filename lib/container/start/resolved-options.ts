@@ -6,8 +6,10 @@ import type { Prepared } from './prepare.js';
 
 /** The options of a container as it was prepared, in the words in which they are given. Pure. */
 export function resolvedOptions({ options, root, entrypoint, hostname, table, stopSignal, healthcheck }: Prepared): ResolvedOptions {
-  const { readOnly, init, domainname, namespaces, dns, extraHosts, mounts, devices, sysctls, process, detached } = options;
-  const net = modeOf(namespaces.net);
+  const { readOnly, init, domainname, namespaces, dns, extraHosts, hostPorts, egress, mounts, devices, sysctls, process, detached } =
+    options;
+  // one that was made before the container, for plugins of CNI, is its own
+  const net = options.networks.length > 0 ? 'new' : modeOf(namespaces.net);
   return {
     profile: options.profile,
     isolation: 'namespaces',
@@ -29,10 +31,13 @@ export function resolvedOptions({ options, root, entrypoint, hostname, table, st
       time: modeOf(namespaces.time),
     },
     timeOffsets: options.timeOffsets === null ? null : { ...options.timeOffsets },
-    network: net !== 'new' ? net : options.networks.length > 0 ? 'bridge' : 'none',
+    network: net !== 'new' ? net : options.networks.length > 0 ? 'bridge' : options.pasta ? 'pasta' : 'none',
+    bandwidth: options.bandwidth === null ? null : { ...options.bandwidth },
     tcpPorts: null,
     dns: [...dns],
     extraHosts: { ...extraHosts },
+    hostPorts: [...hostPorts],
+    egress: egress === null ? null : { allow: [...egress.allow], deny: [...egress.deny] },
     tmpfs: Object.fromEntries(
       mounts.filter(({ type }) => type === 'tmpfs').map(({ target, flags, data }) => [target, [...flags, ...data].join()]),
     ),

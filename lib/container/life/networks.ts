@@ -1,0 +1,206 @@
+import { invalidOption, NacelleError, toError, UnsupportedError, withCleanupError } from '../../errors.js';
+import { requireBridges } from '../../host/bridge-feature.js';
+import { ownNetworkNamespace } from '../../host/locate.js';
+import { ownerName } from '../../native/shim.js';
+import { hostOf } from '../../network/address.js';
+import { attach, type MadeAttachment, type WantedNetwork } from '../../network/bridge/attach-network.js';
+import { guardedIn } from '../../network/bridge/join-networks.js';
+import { isPluginNetwork } from '../../network/bridge/network-file.js';
+import { Parts } from '../../network/bridge/parts.js';
+import { KEYS, keep, MOST_PLACES } from '../../network/live/kept-steps.js';
+import { type LinksRecord, linkRecord } from '../../network/live/links-record.js';
+import { Slots } from '../../plan/plan.js';
+import type { Step } from '../../plan/steps.js';
+import { writeNote } from '../detached/note.js';
+import { endSteps, firstSlotOf, joinSteps, laterSteps, limitAll, newWaySteps, removeSteps } from '../plan/changed-links.js';
+import { type ContainerRecord, networkRecord } from '../start/container-record.js';
+import { callInside } from './call-inside.js';
+import { inTurn } from './in-turn.js';
+import type { Life } from './life.js';
+import { movePorts, portsWith, portsWithout } from './moved-ports.js';
+import { firstNames, nameSteps, serviceOf } from './own-names.js';
+
+// The networks of a container that lives. All that its next run and its end have to do differently is told its task in the same call that makes
+// the change (lib/network/live/kept-steps.ts): so nobody needs this process for it any more.
+
+const CONNECT = 'network.connect()';
+const DISCONNECT = 'network.disconnect()';
+
+/** @throws as `Network.connect` */
+export function joinNetwork(life: Life, wanted: WantedNetwork): Promise<void> {
+  return onLinks(life, CONNECT, async (links) => {
+    const place = freePlace(life, links);
+    const network = { ...wanted, interfaceName: interfaceFor(life, wanted) };
+    const { id, name, options } = life.record.current;
+    const joining = {
+      id,
+      name,
+      hostname: links.hostname,
+      owner: ownerOf(life),
+      bandwidth: options?.bandwidth ?? null,
+      signal: null,
+      place,
+    };
+    const parts = new Parts();
+    try {
+      await make(life, links, { ...(await attach(network, parts, joining)), parts, place });
+    } catch (error) {
+      parts.release(false);
+      throw error;
+    }
+    if (life.isDetached) parts.release(true);
+    else life.held.networks.set(wanted.name, parts);
+  });
+}
+
+interface Joined {
+  readonly attachment: MadeAttachment;
+  readonly isInternal: boolean;
+  readonly parts: Parts;
+  readonly place: number;
+}
+
+async function make(life: Life, links: LinksRecord, { attachment, isInternal, parts, place }: Joined): Promise<void> {
+  const { prepare, undo } = parts.steps(new Slots(firstSlotOf(place)));
+  const leave = [...endSteps(attachment, place), ...undo];
+  const link = linkRecord(attachment, { place, isInternal, leave });
+  const after: LinksRecord = { ...links, isMember: true, list: [...links.list, link] };
+  const before = life.record.current;
+  const owner = ownerOf(life);
+  const { ports, steps: portSteps } = portsWith(before.ports, { attachment, isInternal, owner });
+  const bandwidth = before.options?.bandwidth ?? null;
+  const current: ContainerRecord = {
+    ...before,
+    networks: [...before.networks, networkRecord(attachment)],
+    guarded: [...before.guarded, ...guardedIn(attachment)],
+    links: after,
+    ports,
+  };
+  const { hasIpv6 } = links;
+  const first = links.isMember ? null : firstNames(links, { id: life.id, owner });
+  // noted first: a link of which nobody knows would have its place, and the next one could not be made
+  note(life, current);
+  try {
+    await callInside(life, CONNECT, [
+      keep(KEYS.leave(place), leave),
+      ...(first?.kept ?? []),
+      ...portSteps,
+      ...prepare,
+      ...joinSteps(attachment, { place, hasIpv6, isAgain: false }),
+      ...(bandwidth === null ? [] : limitAll([link], bandwidth)),
+      ...newWaySteps(links, after),
+      keep(KEYS.link(place), joinSteps(attachment, { place, hasIpv6, isAgain: true })),
+      ...laterSteps(after, { bandwidth, service: serviceOf(after) }),
+      ...nameSteps(current, { wasServed: links.isMember }),
+    ]);
+  } catch (error) {
+    const names = first?.undo ?? nameSteps(before, { wasServed: true });
+    const service = links.isMember ? serviceOf(links) : null;
+    const back = [...leave, ...forgotten(place), ...laterSteps(links, { bandwidth, service }), ...names];
+    const failure = await life.held.task.call(back).then(() => undefined, toError);
+    note(life, before);
+    // a container that has ended in the meantime has undone all of it
+    throw withCleanupError(error, life.hasEnded ? undefined : failure);
+  }
+}
+
+/** @throws as `Network.disconnect` */
+export function leaveNetwork(life: Life, name: string): Promise<void> {
+  return onLinks(life, DISCONNECT, async (links) => {
+    const link = links.list.find(({ network }) => network === name);
+    if (!link)
+      throw new NacelleError(`disconnect the container ${life.id} from the network ${name}: it isn't on it`, { code: 'ERR_NOT_CONNECTED' });
+    const after: LinksRecord = { ...links, list: links.list.filter((one) => one !== link) };
+    const bandwidth = life.record.current.options?.bandwidth ?? null;
+    const own = life.record.current.networks.find((one) => one.name === name);
+    const ports = portsWithout(life, (own?.addresses ?? []).map(hostOf));
+    await movePorts(life, ports);
+    const { networks, guarded } = life.record.current;
+    const isOther = (network: string): boolean => network !== name;
+    const current: ContainerRecord = {
+      ...life.record.current,
+      networks: networks.filter((one) => isOther(one.name)),
+      guarded: guarded.filter((one) => isOther(one.network)),
+      links: after,
+    };
+    await callInside(life, DISCONNECT, [
+      ...nameSteps(current, { wasServed: true }),
+      ...removeSteps(link),
+      ...newWaySteps(links, after),
+      ...laterSteps(after, { bandwidth, service: serviceOf(after) }),
+      ...link.limit,
+      ...link.leave,
+      ...forgotten(link.place),
+    ]);
+    note(life, current);
+    const parts = life.held.networks.get(name);
+    life.held.networks.delete(name);
+    parts?.release(true);
+  });
+}
+
+/** The container does nothing more for what had this place. */
+function forgotten(place: number): Step[] {
+  return [keep(KEYS.leave(place), []), keep(KEYS.link(place), [])];
+}
+
+function onLinks(life: Life, what: string, work: (links: LinksRecord) => Promise<void>): Promise<void> {
+  return inTurn(life, what, async () => {
+    requireBridges(what);
+    requireAlive(life, what);
+    return work(linksOf(life, what));
+  });
+}
+
+/** @throws NacelleError `ERR_STATE` for a container that has no links now */
+export function requireAlive({ id, state }: Life, what: string): void {
+  if (state !== 'stopped' && state !== 'restarting') return;
+  const why = state === 'stopped' ? 'it has ended' : 'it is restarting';
+  throw new NacelleError(`${what} of the container ${id}: ${why}`, { code: 'ERR_STATE' });
+}
+
+/** What of a container's networks can change. @throws UnsupportedError */
+export function linksOf(life: Life, what: string): LinksRecord {
+  const { links, options, networks } = life.record.current;
+  if (links === null) throw new UnsupportedError(what, whyNot(options, networks));
+  if (links.namespace === ownNetworkNamespace()) return links;
+  throw new UnsupportedError(what, "the container's networks are in another network namespace", 'Call it from a process there.');
+}
+
+function whyNot(options: ContainerRecord['options'], networks: ContainerRecord['networks']): string {
+  if (networks.some(({ name }) => isPluginNetwork(name))) return 'plugins of CNI have made a network of the container';
+  if (options === null) return 'an older version of this library made the container';
+  if (options.egress !== null) return 'the container reaches a list of names (egress), and has no link';
+  if (options.network === 'host') return "the container has the host's network";
+  if (options.network === 'joined') return 'the container shares a network that was there before: ask the one that it belongs to';
+  if (options.network === 'pasta') return 'the container reaches what this machine does by pasta, and has no network';
+  if (options.isolation === 'landlock') return 'the container has no network namespace of its own';
+  return 'an older version of this library made the container, or it was on more than 64 networks';
+}
+
+function freePlace({ id }: Life, { list }: LinksRecord): number {
+  const taken = new Set(list.map(({ place }) => place));
+  for (let place = 0; place < MOST_PLACES; place++) if (!taken.has(place)) return place;
+  throw new NacelleError(`connect the container ${id} to a network: it is on ${MOST_PLACES}`, { code: 'ERR_NETWORKS' });
+}
+
+function interfaceFor({ id, record: { current } }: Life, { name, interfaceName: wanted }: WantedNetwork): string {
+  if (current.networks.some((one) => one.name === name)) {
+    throw new NacelleError(`connect the container ${id} to the network ${name}: it is on it already`, { code: 'ERR_CONNECTED' });
+  }
+  const taken = new Set(current.networks.map((one) => one.interface));
+  if (wanted !== null && taken.has(wanted)) throw invalidOption('interfaceName', `is ${wanted}, which the container has already`);
+  let number = 0;
+  while (taken.has(`eth${number}`)) number++;
+  return wanted ?? `eth${number}`;
+}
+
+/** The shim that ends the container. */
+export function ownerOf(life: Life): string {
+  return life.isDetached ? life.id : ownerName();
+}
+
+export function note(life: Life, record: ContainerRecord): void {
+  life.record.current = record;
+  if (life.isDetached) writeNote(record);
+}
