@@ -18,8 +18,10 @@ import { manyLayers, smallFiles } from './cases/image-shapes.js';
 import { importing } from './cases/import.js';
 import { ladder } from './cases/ladder.js';
 import { names } from './cases/names.js';
-import { network } from './cases/network.js';
+import { network, networkCrowd } from './cases/network.js';
+import { packets, throughput } from './cases/packets.js';
 import { memory, rate } from './cases/rate.js';
+import { relay } from './cases/relay.js';
 import { rootless } from './cases/rootless.js';
 import { stdout } from './cases/stdout.js';
 import { userns } from './cases/userns.js';
@@ -35,6 +37,7 @@ const cases: readonly Case[] = [
   shimMemory,
   logging,
   connect,
+  relay,
   heap,
   rate,
   memory,
@@ -44,6 +47,9 @@ const cases: readonly Case[] = [
   rootless,
   userns,
   network,
+  networkCrowd,
+  packets,
+  throughput,
   importing,
   filterLoad,
   filterCalls,

@@ -1,6 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect as connectPlain, createServer } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
 import { Container } from 'nacelle';
@@ -8,28 +7,10 @@ import { type Case, effort } from '../case.js';
 import { interleave, type Subject, subject } from '../measure.js';
 import { containerOptions } from '../peers/nacelle.js';
 import { bareProgram } from '../peers/spawn.js';
+import { freePort, plain, serving, untilServed } from '../served.js';
 
 const MIB = 2 ** 20;
 const BYTES = 1024 * MIB;
-
-/** Sends so many zeros to whoever connects. */
-const serving = (port: number): string[] => ['nc', '-ll', '-p', String(port), '-e', 'head', '-c', String(BYTES), '/dev/zero'];
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
-async function plain(port: number): Promise<Duplex> {
-  const stream = connectPlain(port, '127.0.0.1');
-  await once(stream, 'connect');
-  return stream;
-}
 
 /** Reads to the end; MiB a second. */
 async function rateOf(stream: Duplex): Promise<number> {
@@ -55,25 +36,16 @@ function rates(name: string, open: () => Promise<Duplex>): Subject {
   };
 }
 
-async function untilServed(port: number, server: ChildProcess): Promise<void> {
-  while (server.exitCode === null) {
-    const stream = await plain(port).catch(() => null);
-    if (stream !== null) return void stream.destroy();
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error('the plain server has ended');
-}
-
 export const connect: Case = {
   name: 'connect',
   async measure(context) {
     const port = await freePort();
     const [busybox] = bareProgram(context.rootfs);
-    const server = spawn(busybox, serving(port), { stdio: 'ignore' });
+    const server = spawn(busybox, serving(port, BYTES), { stdio: 'ignore' });
     const ended = once(server, 'exit');
     try {
       await untilServed(port, server);
-      await using container = await Container.create({ ...containerOptions(context.rootfs), command: serving(port) });
+      await using container = await Container.create({ ...containerOptions(context.rootfs), command: serving(port, BYTES) });
       await container.start();
       await container.waitFor({ port });
       const [ours, theirs] = await interleave(

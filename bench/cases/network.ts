@@ -1,34 +1,69 @@
-import { readFileSync } from 'node:fs';
-import { Container, Network, type RunOptions } from 'nacelle';
-import { type Case, effort } from '../case.js';
-import { interleave, type Subject, subject } from '../measure.js';
+import { Container, type ContainerOptions, type Network, type RunOptions } from 'nacelle';
+import { type Case, type Context, effort } from '../case.js';
+import { interleave, type Subject, subject, summarise } from '../measure.js';
+import { onOwnNetwork, withContainers } from '../own-network.js';
 import { containerOptions } from '../peers/nacelle.js';
-
-const WHAT = 'a run on a network';
-/** Of the bench's own, so that none of the machine's is used. */
-const NAME = 'nacelle-bench';
+import type { Line, Row } from '../table.js';
 
 /** What a link to a bridge costs a run: a lease, a veth pair, an address, a route. */
 export const network: Case = {
   name: 'network',
-  async measure(context) {
-    if (/^ *(?!lo:)[^ :]+:/m.test(readFileSync('/proc/self/net/dev', 'utf8'))) {
-      return [{ what: WHAT, reason: 'it would make a bridge beside the links of this machine: run it by `unshare -n`' }];
-    }
-    const run = (name: string, more: RunOptions): Subject =>
-      subject(name, () => Container.run({ ...containerOptions(context.rootfs), ...more }));
-    const plan = effort(context, { rounds: 100, batch: 4 }, { rounds: 10, batch: 4 });
-    const network = await Network.create(NAME);
-    const [none, bridge] = await interleave([run('none', {}), run('bridge', { network })], plan).finally(() => network.remove());
-    if (!none || !bridge) return [];
-    return [
-      {
-        what: WHAT,
+  measure: (context) =>
+    onOwnNetwork('a run on a network', undefined, async (network) => {
+      const run = (name: string, more: RunOptions): Subject =>
+        subject(name, () => Container.run({ ...containerOptions(context.rootfs), ...more }));
+      const plan = effort(context, { rounds: 100, batch: 4 }, { rounds: 10, batch: 4 });
+      const [none, bridge] = await interleave([run('none', {}), run('bridge', { network })], plan);
+      if (!none || !bridge) return [];
+      return [
+        {
+          what: 'a run on a network',
+          unit: 'ms',
+          measured: bridge,
+          against: { name: "network: 'none'", measured: none },
+          compare: 'difference',
+          target: { bound: 'at most', value: 1.5 },
+        },
+        await published(context, network),
+      ];
+    }),
+};
+
+const sleeper = (context: Context, network?: Network): ContainerOptions => ({
+  ...containerOptions(context.rootfs),
+  command: ['/bin/sleep', '100000'],
+  ...(network && { network }),
+});
+
+/** A port of TCP that comes and goes while the container lives: half of that is a port more. */
+async function published(context: Context, network: Network): Promise<Row> {
+  await using container = await Container.create(sleeper(context, network));
+  await container.start();
+  const once = subject('publish', async () => container.unpublish(await container.publish('80')));
+  const [measured] = await interleave([once], effort(context, { rounds: 30, batch: 10 }, { rounds: 10, batch: 5 }));
+  if (!measured) throw new Error('nothing was measured');
+  return { what: 'a port of a living container published, and no more', unit: 'ms', measured, target: { bound: 'at most', value: 2 } };
+}
+
+const MANY = 500;
+/** The first ones warm up what the others use too. */
+const WARM_UP = 20;
+const SAMPLE = 40;
+
+/** Containers that stay, each added beside all before it: on a network, and for comparison on none. */
+export const networkCrowd: Case = {
+  name: 'network-crowd',
+  measure: (context) =>
+    onOwnNetwork(`the last of ${MANY} containers on a network`, '10.250.0.0/16', async (network) => {
+      const added = (options: ContainerOptions) => withContainers(MANY, options, async (times) => times.slice(WARM_UP));
+      const row = (where: string, times: readonly number[]): Line => ({
+        what: `the last of ${MANY} containers added ${where}`,
         unit: 'ms',
-        measured: bridge,
-        against: { name: "network: 'none'", measured: none },
-        compare: 'difference',
-      },
-    ];
-  },
+        measured: summarise(times.slice(-SAMPLE)),
+        against: { name: 'one of the first', measured: summarise(times.slice(0, SAMPLE)) },
+        compare: 'ratio',
+        ...(where === 'to a network' && { target: { bound: 'at most', value: 1.5 } }),
+      });
+      return [row('to a network', await added(sleeper(context, network))), row("with network: 'none'", await added(sleeper(context)))];
+    }),
 };
