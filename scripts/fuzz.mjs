@@ -1,6 +1,8 @@
-// Builds every addon/shim/**/fuzz/NAME.cc with libFuzzer and the sanitizers, and runs each for some seconds.
+// Builds every addon/shim/**/fuzz/NAME.cc with libFuzzer and the sanitizers, and runs each for some seconds, one on each processor.
 // `node scripts/fuzz.mjs [--grow] [SECONDS] [NAME…]`. What every run begins with is in test/fixtures/fuzz/NAME: seeds, inputs that once
 // failed, and those that earlier runs found to reach something new; `--grow` adds this run's.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
@@ -22,21 +24,34 @@ function compile(files) {
   return run('sh', ['-c', script, 'sh', ...jobs]);
 }
 
+/** As `run`, while others run too. */
+async function runBeside(command, args) {
+  const [status] = await once(spawn(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }), 'close');
+  return status === 0;
+}
+
 /** The fewest of the corpus that reach what nothing in the seeds does become seeds. */
 function grow(program, seeds, corpus) {
   mkdirSync(`${root}${seeds}`, { recursive: true });
-  return run(program, ['-set_cover_merge=1', '-verbosity=0', seeds, corpus]);
+  return runBeside(program, ['-set_cover_merge=1', '-verbosity=0', seeds, corpus]);
 }
 
-function fuzz(target, seconds, grows) {
+async function fuzz(target, seconds, grows) {
   const name = basename(target, '.cc');
   const corpus = `${folder}/corpus/${name}`;
   const seeds = `test/fixtures/fuzz/${name}`;
   mkdirSync(`${root}${corpus}`, { recursive: true });
-  const linked = run('clang++', ['-fsanitize=fuzzer,address,undefined', object(target), ...parts.map(object), '-o', `${folder}/${name}`]);
+  const linked = await runBeside('clang++', [
+    '-fsanitize=fuzzer,address,undefined',
+    object(target),
+    ...parts.map(object),
+    '-o',
+    `${folder}/${name}`,
+  ]);
   if (!linked) return false;
   const folders = [corpus, ...(existsSync(`${root}${seeds}`) ? [seeds] : [])];
-  const found = run(`${folder}/${name}`, [
+  console.log(`fuzz: ${target} for ${seconds} s`);
+  const found = await runBeside(`${folder}/${name}`, [
     `-max_total_time=${seconds}`,
     '-timeout=10',
     '-print_final_stats=1',
@@ -44,10 +59,10 @@ function fuzz(target, seconds, grows) {
     `-artifact_prefix=${folder}/${name}-`,
     ...folders,
   ]);
-  return found && (!grows || grow(`${folder}/${name}`, seeds, corpus));
+  return found && (!grows || (await grow(`${folder}/${name}`, seeds, corpus)));
 }
 
-function main() {
+async function main() {
   const { values, positionals } = parseArgs({ options: { grow: { type: 'boolean', default: false } }, allowPositionals: true });
   const [seconds = '60', ...names] = positionals;
   if (!/^[1-9]\d*$/.test(seconds)) throw new Error(`seconds: a whole number is wanted, not ${seconds}`);
@@ -56,14 +71,18 @@ function main() {
   if (wanted.length === 0) throw new Error('no fuzz target has that name');
   mkdirSync(`${root}${folder}`, { recursive: true });
   if (!compile([...parts, ...wanted])) return false;
-  const failed = wanted.filter((target) => {
-    console.log(`fuzz: ${target} for ${seconds} s`);
-    return !fuzz(target, seconds, values.grow);
-  });
+  const left = [...wanted];
+  const failed = [];
+  const one = async () => {
+    for (let target = left.shift(); target !== undefined; target = left.shift()) {
+      if (!(await fuzz(target, seconds, values.grow))) failed.push(target);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, one));
   console.log(
     `fuzz: ${wanted.length - failed.length} of ${wanted.length} targets found nothing${failed.length > 0 ? `; look at ${folder}/*-crash-*` : ''}`,
   );
   return failed.length === 0;
 }
 
-process.exitCode = main() ? 0 : 1;
+process.exitCode = (await main()) ? 0 : 1;

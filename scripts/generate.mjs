@@ -11,12 +11,12 @@ const types = {
   BYTES: 'Uint8Array',
   LIST: 'readonly string[]',
   SLOTS: 'readonly Slot[]',
+  STEPS: 'readonly Step[]',
 };
 
 /** The kinds of fields that only parts of a plan have, beside the others. */
 const partTypes = {
   ...types,
-  STEPS: 'readonly Step[]',
   FILES: 'readonly { readonly at: Slot; readonly path: string }[]',
   PLAN: 'Uint8Array',
 };
@@ -101,7 +101,7 @@ ${parts.map(({ name, fields }) => `  | { readonly op: '${name}';${membersOf(fiel
 
 export interface PartRow {
   readonly op: PlanPart['op'];
-  readonly fields: readonly (readonly [FieldKind | 'STEPS' | 'FILES' | 'PLAN', string])[];
+  readonly fields: readonly (readonly [FieldKind | 'FILES' | 'PLAN', string])[];
 }
 
 /** In the order of the numbers. */

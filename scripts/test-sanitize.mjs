@@ -87,8 +87,13 @@ const TYPESCRIPT_ALONE = [
   ...['own-folders', 'freeze', 'features', 'every-limit', 'container/scheduler', 'container/memory'].map(
     (name) => `test/integration/${name}.test.ts`,
   ),
-  // whose process has a filter under which no sanitizer's runtime can work: what it reads of others is in names/answers, and fuzzed
+  // whose processes have a filter under which no sanitizer's runtime can work: what they read of others is in names/answers, and fuzzed
   'test/integration/names/server.test.ts',
+  'test/integration/relay/connector.test.ts',
+  // what egress decides is in DRIVEN, and its streams are those of host-ports; whole, its containers take minutes there
+  'test/integration/egress/containers.test.ts',
+  // what is refused before anything is made, and what the kernel does by rules: sending these is in nftables
+  ...['container/refused', 'container/exec-refused', 'network-rules'].map((name) => `test/integration/${name}.test.ts`),
   // a socket that is connected, and otherwise TypeScript
   'test/integration/dbus.test.ts',
   // what a program under Landlock and a filter may do is the kernel's: setting these up is in landlock and denials
@@ -98,8 +103,10 @@ const TYPESCRIPT_ALONE = [
   ),
 ];
 
-/** The answers to names, as the layers are, by a program of the test's own. */
-const NAMES = 'test/integration/names/answers.test.ts';
+/** What is tried by a program of the test's own, as the layers are: the answers to names, and what egress decides. */
+const DRIVEN = ['names/answers', ...['policy', 'name-answers', 'openings', 'resolved'].map((name) => `egress/${name}`)].map(
+  (name) => `test/integration/${name}.test.ts`,
+);
 
 async function main() {
   const runtime = output('g++', ['-print-file-name=libasan.so']);
@@ -107,8 +114,8 @@ async function main() {
   if (!build() || !run('npm', ['run', '--silent', 'build:lib'])) return false;
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'integration'];
   // code that is tested by itself is built with clang's runtime, which can't be beside the preloaded one
-  const drivers = run('node', [...vitest, 'test/integration/layer', NAMES], { env: { NACELLE_SANITIZE: '1' } });
-  const others = ['test/integration/layer/**', NAMES, ...TYPESCRIPT_ALONE].flatMap((file) => ['--exclude', file]);
+  const drivers = run('node', [...vitest, 'test/integration/layer', ...DRIVEN], { env: { NACELLE_SANITIZE: '1' } });
+  const others = ['test/integration/layer/**', ...DRIVEN, ...TYPESCRIPT_ALONE].flatMap((file) => ['--exclude', file]);
   const arguments_ = [...vitest, ...others, ...process.argv.slice(2)];
   const passed = run('node', arguments_, { env: environment(realpathSync(runtime)) });
   const ended = await shimsEnded();

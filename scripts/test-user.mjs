@@ -16,7 +16,18 @@ const container = (...names) => files('container', ...names);
 /** Those whose tests `requires` containers, whosever these are. */
 const FILES = [
   ...container('basics', 'copy', 'exec-refused', 'exec-streams', 'execution', 'filesystem', 'links', 'lifecycle'),
-  ...container('network', 'results', 'run-events', 'streams', 'connect-terminal', 'copy-files', 'copy-paths', 'hostile-image', 'connect'),
+  ...container(
+    'network',
+    'results',
+    'run-events',
+    'streams',
+    'connect-terminal',
+    'copy-files',
+    'copy-paths',
+    'hostile-image',
+    'connect',
+    'host-ports',
+  ),
   ...container('links-between-mounts', 'mounts', 'pump', 'removal', 'seccomp-profile', 'security', 'tty-many'),
   ...files('volume', 'below-mounts', 'image-mount', 'in-containers', 'volume'),
 ];

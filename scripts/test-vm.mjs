@@ -18,6 +18,7 @@ const AS_ROOT = [
   'test/integration/every-limit.test.ts',
   'test/integration/freeze.test.ts',
   'test/integration/features.test.ts',
+  'test/integration/ipvlan.test.ts',
   'test/integration/namespace.test.ts',
   'test/integration/network.test.ts',
   'test/integration/nftables.test.ts',

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { Container, Image, NacelleError, reap, Volume } from '../../lib/index.js';
 import { isAlive, shimOf } from '../fixtures/host.js';
 import { busyboxRootfs } from '../fixtures/images.js';
@@ -53,6 +53,9 @@ async function tidy(): Promise<void> {
   await Image.prune();
   for (const { name } of await Volume.list()) await (await Volume.open(name)).remove();
 }
+
+// the registry lives for the whole file, so no test is blamed for it
+beforeAll(() => victims.prepare('pull'));
 
 describe.each<Whom>(['Node', 'the shim', 'both'])('%s', (whom) => {
   afterAll(() => {

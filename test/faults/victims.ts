@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { throughUser, USER } from '../fixtures/become-user.js';
 import { busyboxRootfs } from '../fixtures/images.js';
+import { inside, makeNet, type Net } from '../fixtures/nets.js';
 import { givingIds } from '../fixtures/ordinary-user.js';
 import { startRegistry, type TestRegistry } from '../fixtures/registry.js';
 import { placed } from '../fixtures/registry-images.js';
@@ -14,13 +15,18 @@ const TOOLS = ['busybox', 'gcc', 'tar', 'id'];
 const plain = requires({ root: true, tools: TOOLS });
 const ofUser = requires({ root: true, tools: [...TOOLS, 'unshare', 'setpriv', 'mount', 'newuidmap', 'newgidmap'] });
 const withRegistry = requires({ root: true, tools: [...TOOLS, 'docker-registry', 'skopeo'] });
+const inNet = requires({ root: true, tools: [...TOOLS, 'ip', 'nft', 'nsenter', 'ss', 'unshare'], kernel: '5.12' });
 
 /** Whose Node becomes an ordinary user. */
 const isOfUser = (scenario: string): boolean => scenario.startsWith('user-');
 
-/** What a test of a scenario is made with: it needs more of the machine where an ordinary user or a registry is part of it. */
+/** Whose Node has a network namespace of its own. */
+const isInNet = (scenario: string): boolean => scenario.startsWith('net-');
+
+/** What a test of a scenario is made with: it needs more of the machine where an ordinary user, a network or a registry is part of it. */
 export function itOf(scenario: string): typeof plain.it {
   if (isOfUser(scenario)) return ofUser.it;
+  if (isInNet(scenario)) return inNet.it;
   return scenario === 'pull' ? withRegistry.it : plain.it;
 }
 
@@ -31,6 +37,7 @@ export class Victims {
   readonly #user = `${process.env.NACELLE_RUNROOT}-user`;
   #registry: Promise<TestRegistry> | null = null;
   #image = '';
+  #net: Net | null = null;
 
   /** @param folder on a disk */
   constructor(folder: string) {
@@ -39,11 +46,13 @@ export class Victims {
     afterAll(async () => {
       rmSync(this.#user, { recursive: true, force: true });
       await (await this.#registry)?.close();
+      await this.#net?.close();
     });
   }
 
   /** What stays until all tests of the file are over. */
   async prepare(scenario: string): Promise<void> {
+    if (isInNet(scenario)) this.#net ??= await netWithLink();
     if (scenario !== 'pull' || this.#registry !== null) return;
     this.#registry = startRegistry(this.#folder);
     this.#image = `${(await this.#registry).host}/test/app:1`;
@@ -52,6 +61,7 @@ export class Victims {
 
   async start(scenario: string): Promise<Victim> {
     await this.prepare(scenario);
+    if (isInNet(scenario)) return Victim.start(['nsenter', '-t', String(this.#net?.pid), '-n']);
     if (!isOfUser(scenario)) return Victim.start([], { NACELLE_TEST_IMAGE: this.#image });
     const [store, runtime] = [process.env.NACELLE_ROOT ?? '', join(this.#user, 'runtime')];
     for (const path of [store, this.#user]) {
@@ -61,4 +71,33 @@ export class Victims {
     const ids = scenario === 'user-run' ? 'true' : givingIds(this.#folder, `${USER}:200000:65536`);
     return Victim.start([...throughUser(ids), 'env', `NACELLE_ROOT=${store}`, `NACELLE_RUNROOT=${runtime}`], {}, runtime);
   }
+
+  /** What there is in the network namespace of a scenario that it could leave, a line a thing; nothing where it has none of its own. */
+  async look(scenario: string): Promise<string[]> {
+    if (this.#net === null || !isInNet(scenario)) return [];
+    return lookInto(this.#net);
+  }
+}
+
+/** With a link whose other end is nobody's. */
+async function netWithLink(): Promise<Net> {
+  const net = await makeNet();
+  await inside(net, 'ip', 'link', 'set', 'lo', 'up');
+  await inside(net, 'ip', 'link', 'add', 'up0', 'type', 'veth', 'peer', 'name', 'w0');
+  await inside(net, 'ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'up0');
+  for (const link of ['up0', 'w0']) await inside(net, 'ip', 'link', 'set', link, 'up');
+  return net;
+}
+
+/** Links, routes, rules, sockets that listen, and whether packets are forwarded, as programs of others show them. */
+async function lookInto(net: Net): Promise<string[]> {
+  const lines = async (label: string, ...command: string[]): Promise<string[]> =>
+    (await inside(net, ...command)).split('\n').flatMap((line) => (line.trim() === '' ? [] : [`${label} ${line.trim()}`]));
+  return [
+    ...(await lines('link', 'ip', '-br', 'link')),
+    ...(await lines('route', 'ip', 'route', 'show', 'table', 'all', 'type', 'unicast')),
+    ...(await lines('table', 'nft', 'list', 'tables')),
+    ...(await lines('port', 'ss', '-Hlntu')),
+    ...(await lines('forwarding', 'cat', '/proc/sys/net/ipv4/ip_forward')),
+  ];
 }

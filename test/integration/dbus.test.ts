@@ -1,11 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, it as everywhere, expect } from 'vitest';
+import { afterEach, beforeEach, it as everywhere, expect, vi } from 'vitest';
 import { authRequest, BEGIN } from '../../lib/dbus/auth.js';
 import { Bus } from '../../lib/dbus/bus.js';
 import { unixSocketsIn } from '../../lib/dbus/bus-address.js';
@@ -238,6 +238,21 @@ async function listener(
   });
   await once(other.stdout, 'data');
 }
+
+everywhere('a systemd that has not answered is waited for once, and hardly again', async () => {
+  const runtime = join(folder, 'runtime');
+  mkdirSync(join(runtime, 'systemd'), { recursive: true });
+  await listener(join(runtime, 'systemd/private'), ['env']);
+  vi.stubEnv('XDG_RUNTIME_DIR', runtime);
+  vi.stubEnv('DBUS_SESSION_BUS_ADDRESS', undefined);
+  const start = () => startScope({ unit: 'nacelle-test.scope', description: 'test', pids: [process.pid] });
+  try {
+    await expect(start()).rejects.toMatchObject({ reason: expect.stringMatching(/no answer within (4\d{3}|5000) ms/) });
+    await expect(start()).rejects.toMatchObject({ reason: expect.stringMatching(/no answer within ([1-4]\d\d|500) ms/) });
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
 
 asRoot.it('a socket of another user is none for this one', async () => {
   chmodSync(folder, 0o777);

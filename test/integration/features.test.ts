@@ -42,7 +42,21 @@ describe('features()', () => {
       await made?.[type].close();
     }
     expect(report).toMatchObject({ overlay: { available: true }, seccomp: { available: true } });
-    expect(report.network).toMatchObject({ none: { available: true }, bridge: { available: true } });
+    expect(report.network).toMatchObject({
+      none: { available: true },
+      bridge: { available: true },
+      macvlan: { available: true },
+      vxlan: { available: true },
+    });
+  });
+
+  it('says what root lacks for networks', async () => {
+    const { network } = await elsewhere(['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin']);
+    expect(network).toMatchObject({
+      none: { available: true },
+      bridge: { available: false, fix: expect.stringContaining('CAP_NET_ADMIN') },
+    });
+    expect(network.bridge.reason).toContain('nftables');
   });
 
   it('says where cgroups are mounted read-only, and what helps', async () => {

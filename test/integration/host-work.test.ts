@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { constants, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { NacelleError } from '../../lib/errors.js';
 import { carryOut, during, hold, release, undone } from '../../lib/native/host-work.js';
+import { parseReplies } from '../../lib/network/netlink.js';
 import { NONE, planOf } from '../../lib/plan/plan.js';
 import type { Step } from '../../lib/plan/steps.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
@@ -52,6 +53,32 @@ describe('work on the host', () => {
     ];
     await expect(release(holdings)).rejects.toMatchObject({ path: one, cleanupError: { path: two } });
     expect([gone, kept].map((path) => existsSync(path))).toEqual([false, false]);
+  });
+
+  it('is refused where a path leads to something else than before', async () => {
+    const path = '/proc/self/ns/net';
+    const open: Step = { op: 'open', host: true, out: 0, at: NONE, path, flags: constants.O_RDONLY, mode: 0 };
+    const require = (inode: number): Step => ({ op: 'require_inode', host: true, slot: 0, path, inode });
+    const { ino } = statSync(path);
+    await carryOut(planOf({ prepare: [open, require(ino)] }));
+    const message = expect.stringContaining(`check what ${path} leads to`);
+    await expect(carryOut(planOf({ prepare: [open, require(ino + 1)] }))).rejects.toMatchObject({ code: 'ESTALE', message });
+  });
+
+  it('lists of what the kernel tells only what has some bytes, up to so many', async () => {
+    const links = async (having: string, most: number): Promise<number> => {
+      const message = Buffer.alloc(32);
+      // struct nlmsghdr and an empty struct ifinfomsg: RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP
+      message.writeUInt32LE(32, 0);
+      message.writeUInt16LE(18, 4);
+      message.writeUInt16LE(0x301, 6);
+      const list: Step = { op: 'netlink_list', host: true, socket: 0, what: 'list links', message, having: Buffer.from(having), most };
+      const { outputs } = await carryOut(planOf({ prepare: [{ op: 'netlink_socket', host: true, out: 0, ns: NONE, protocol: 0 }, list] }));
+      return parseReplies(outputs[0] ?? Buffer.alloc(0)).length;
+    };
+    expect(await links('\u0003\0lo\0', 2 ** 20)).toBe(1);
+    expect(await links('no link has this name', 2 ** 20)).toBe(0);
+    expect(await links('\u0003\0lo\0', 0)).toBe(0);
   });
 
   it('that is undone after a failure never hides it', async () => {

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { isAlive, shimOf } from '../fixtures/host.js';
@@ -61,7 +61,12 @@ describe('a container in a network', () => {
     expect(info.interface).toMatch(/^ncl-[0-9a-f]{8}$/);
     expect(info.containers.map(({ addresses }) => addresses)).toEqual(expect.arrayContaining([['10.89.0.2/24'], ['10.89.0.3/24']]));
     expect(seen).toEqual({
-      inspected: [{ name: 'bridge', interface: 'eth0', mac: '02:6e:0a:59:00:02', addresses: ['10.89.0.2/24'] }],
+      inspected: [
+        {
+          ...{ name: 'bridge', interface: 'eth0', mac: '02:6e:0a:59:00:02', addresses: ['10.89.0.2/24'] },
+          names: ['one', expect.stringMatching(/^[0-9a-f]{12}$/), expect.stringMatching(/^[0-9a-f]{32}$/)],
+        },
+      ],
       option: 'bridge',
       addresses: [['10.89.0.2/24'], ['10.89.0.3/24']],
       routes: [way('eth0', '10.89.0.1'), expect.objectContaining({ dst: '10.89.0.0/24', dev: 'eth0' })],
@@ -92,12 +97,22 @@ describe('a container in a network', () => {
     expect(shown(links, 'eth1')).toMatchObject({ mtu: 1500, isUp: true, addresses: ['10.2.0.64/24'] });
     expect(seen).toMatchObject({
       routes: [expect.arrayContaining([way('eth1', '10.2.0.254')]), []],
-      alone: { routes: [], resolv: '' },
+      alone: { routes: [], resolv: 'nameserver 127.0.0.11\noptions ndots:0\n' },
       reached: [true, true, true],
       info: { internal: true, mtu: 1400, labels: { app: 'a' } },
       asked: expect.stringContaining('inet 10.2.0.9/24'),
       networks: ['back', 'front'],
       left: [],
+    });
+  });
+
+  it('takes the place of one with a MAC address of its choice, which neighbours remember', async () => {
+    const { through, env } = await machine();
+    expect(await runNode('networks', ['neighbours'], { through, env })).toEqual({
+      before: '0',
+      reached: [true, true],
+      remembered: [['02:00:00:00:00:07'], ['02:6e:0a:03:00:09']],
+      left: false,
     });
   });
 
@@ -114,6 +129,7 @@ describe('a container in a network', () => {
   it('leaves its address and the bridge to a container that shares its network, as long as that lives', async () => {
     const { through, env } = await machine();
     expect(await runNode('networks', ['shared'], { through, env })).toEqual({
+      uses: 1,
       reached: true,
       static: expect.stringMatching(/^EADDRINUSE: /),
       usesLeft: [],
@@ -131,7 +147,10 @@ describe('a container in a network', () => {
       broadcast: 'ERR_INVALID_OPTION: option ip: is 10.3.0.7, which no link in the network small can have',
       outside: 'ERR_INVALID_OPTION: option ip: is 10.4.0.1, which lies in no subnet of the network small',
       alone: 'ERR_INVALID_OPTION: option ip: needs the option network: the name of a network',
-      word: `ERR_INVALID_OPTION: option network: must be 'none', 'host' or the name of a network, not "-x"`,
+      aliases: 'ERR_INVALID_OPTION: option aliases: needs the option network: the name of a network',
+      alias: expect.stringMatching(/^ERR_INVALID_OPTION: option aliases\[1\]: must be a name that can be asked for/),
+      listed: "ERR_INVALID_OPTION: option aliases: can't go with a list of networks: give it there",
+      word: `ERR_INVALID_OPTION: option network: must be 'none', 'host', 'pasta' or the name of a network, not "-x"`,
       twice: 'ERR_INVALID_OPTION: option network: has the network small twice',
       names: 'ERR_INVALID_OPTION: option network: has two links eth1',
       full: 'ERR_NO_ADDRESS: take an address in the network small: all are taken',
@@ -176,19 +195,47 @@ describe('a network', () => {
     await until('the bridge is gone', async () => (await names(net)).length === 0);
   });
 
+  it('that is damaged is told by its name, and keeps nobody from the others', async () => {
+    const { through, env } = await machine();
+    const { seen, path, pruned } = await runNode<{ seen: unknown[]; path: string; pruned: string[] }>('networks', ['damaged'], {
+      through,
+      env,
+    });
+    const error = `ERR_RECORD: what ${path} says of a network is damaged. Remove that file`;
+    const told = (...others: string[]) => ({
+      listed: [['damaged', 0, error], ...others.map((name) => [name, 1, null])],
+      opened: error,
+      inspected: error,
+      joined: error,
+      next: 1,
+    });
+    expect(seen).toEqual([
+      { ...told('idle', 'stays'), pruned: ['idle', 'next'] },
+      { ...told('stays'), pruned: ['next'] },
+    ]);
+    expect(pruned).toEqual(['damaged']);
+  });
+
   it('goes when its lock is free, and does not wait for that of another network', async () => {
     const { through, env } = await machine();
-    expect(await runNode('networks', ['busy'], { through, env })).toEqual({ there: [true], networks: ['free', 'held'] });
+    expect(await runNode('networks', ['busy'], { through, env })).toEqual({
+      aborted: ['undefined: no more', 'undefined: no default'],
+      there: [true],
+      networks: ['free', 'held'],
+    });
   });
 
   /** A process with a container on a network. */
-  async function holder(from: { through: string[]; env: Record<string, string> }): Promise<{ program: NodeProgram; shim: number }> {
+  async function holder(from: {
+    through: string[];
+    env: Record<string, string>;
+  }): Promise<{ program: NodeProgram; shim: number; line: string }> {
     const program = startNode('networks', ['hold'], from);
     const line = await program.lines.next();
     if (line.done) throw new Error(`it ended: ${(await program.ended).stderr}`);
     const shim = shimOf(program.pid);
     if (!shim) throw new Error('it has no shim');
-    return { program, shim: shim.pid };
+    return { program, shim: shim.pid, line: line.value };
   }
 
   it('goes on when one of its processes is killed, and leaves nothing when the last one is', async () => {
@@ -216,6 +263,23 @@ describe('a network', () => {
     await until('the bridge is gone', async () => (await names(here.net)).length === 0);
   });
 
+  it('has nothing in common with one of the same name in another store, but for the runtime folder', async () => {
+    const { net, through, env } = await machine();
+    const link = join(temporary, 'link');
+    symlinkSync(env.NACELLE_ROOT ?? '', link);
+    const one = await holder({ through, env });
+    const same = await holder({ through, env: { ...env, NACELLE_ROOT: link } });
+    const other = await holder({ through, env: { ...env, NACELLE_ROOT: `${env.NACELLE_ROOT}-other` } });
+    expect([one, same, other].map(({ line }) => line)).toEqual(['["10.89.0.2/24"]', '["10.89.0.3/24"]', '["10.89.1.2/24"]']);
+    expect((await names(net)).filter((name) => name.startsWith('ncl-'))).toHaveLength(2);
+    for (const { program } of [one, same]) program.process.kill('SIGKILL');
+    await until('the bridge of the first store is gone', async () => (await names(net)).length === 2);
+    await inside(net, 'ping', '-c1', '-W5', '10.89.1.2');
+    other.program.process.kill('SIGKILL');
+    await until('the other one is gone', async () => (await names(net)).length === 0);
+    for (const { shim } of [one, same, other]) await until('its shim has ended', () => !isAlive(shim));
+  });
+
   it.each(['Node', 'both'])('leaves nothing when %s dies between any two steps of the making of a container', async (who) => {
     const { net, ...from } = await machine();
     for (let after = 0; ; after++) {
@@ -234,6 +298,21 @@ describe('a network', () => {
       if (line.value === 'made') break;
       expect(line.value).toBe('stopped');
     }
+  });
+
+  it('is not used by who was killed before it had written what its use says', async () => {
+    const { net, ...from } = await machine();
+    const { before, ...seen } = await runNode<{ before: { uses: number } }>('networks', ['cut'], from);
+    expect(before.uses).toBe(1);
+    expect(seen).toEqual({ failures: [], usesLeft: [] });
+  });
+
+  it('gives an address that a process was about to give when it was killed', async () => {
+    const { through, env } = await machine();
+    expect(await runNode('networks', ['offered'], { through, env })).toEqual({
+      given: [2, 3, 4, 5, 6].map((number) => `10.3.0.${number}/29`),
+      full: 'ERR_NO_ADDRESS: take an address in the network small: all are taken',
+    });
   });
 
   it('is removed by a reap when nobody is left that could', async () => {

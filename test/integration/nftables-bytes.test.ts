@@ -3,10 +3,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
-import { encodeBatch } from '../../lib/network/nftables/nfnetlink.js';
+import { type Address, describe as describeAddress } from '../../lib/network/address.js';
+import { attribute } from '../../lib/network/netlink.js';
+import { be32, encodeBatch, type Request } from '../../lib/network/nftables/nfnetlink.js';
 import { createTable } from '../../lib/network/nftables/table-requests.js';
+import { addPorts, portTableRequests } from '../../lib/network/ports/published-rules.js';
+import { borderRequests } from '../../lib/network/rules/network-rules.js';
+import { fixedGuardRequests, guardRequests, portRequests } from '../../lib/network/rules/port-rules.js';
 import { type Attribute, readTree, sentBytes, type TreeMessage } from '../fixtures/netlink-tree.js';
-import { bridgeRules, inetRules } from '../fixtures/nft-rules.js';
+import { addressOf, bridgeRules, cidrOf, inetRules } from '../fixtures/nft-rules.js';
 import { requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 
@@ -68,6 +73,10 @@ const inOrder = (messages: readonly TreeMessage[]): string[] =>
     .map((message) => JSON.stringify(essence(message)))
     .toSorted();
 
+const sent = (requests: readonly Request[]): TreeMessage[] => readTree(Buffer.from(encodeBatch(requests).messages));
+/** 16 bytes at offset 8 of the transport header: NFTA_PAYLOAD_BASE, _OFFSET and _LEN. */
+const LOAD_OF_TARGET = Buffer.concat([attribute(2, be32(2)), attribute(3, be32(8)), attribute(4, be32(16))]);
+
 describe('the bytes of rules', () => {
   it.each([
     ['inet', inetRules],
@@ -75,8 +84,114 @@ describe('the bytes of rules', () => {
   ] as const)('are those of nft in a table of the family %s', async (family, rules) => {
     const table = { family, name: 't' };
     const { text, requests } = rules(table);
-    const own = readTree(Buffer.from(encodeBatch([createTable(table, { owned: false }), ...requests]).messages));
+    const own = readTree(Buffer.from(encodeBatch([createTable(table, { owned: true }), ...requests]).messages));
     expect(own.length).toBeGreaterThan(10);
-    expect(inOrder(own)).toEqual(inOrder(await sentByNft(`table ${family} t {\n${text}\n}\n`)));
+    expect(inOrder(own)).toEqual(inOrder(await sentByNft(`table ${family} t {\nflags owner;\n${text}\n}\n`)));
+  });
+});
+
+describe('the rules of a network', () => {
+  const subnets = [cidrOf('10.1.0.0/24'), cidrOf('fd00:1::/64')];
+  const forward = (...rules: string[]): string =>
+    ['chain forward { type filter hook forward priority 0; policy accept;', ...rules, '}'].join('\n');
+  const index = 2 ** 30 + 9;
+  const border = (enters: string[], leaves: string[]): string => `
+      chain enters {\n${[...enters, 'drop'].join('\n')}\n}
+      chain leaves {\n${[`oif ${index} accept`, ...leaves, 'drop'].join('\n')}\n}
+      ${forward(`iif ${index} goto leaves`, `oif ${index} goto enters`)}`;
+
+  it.each([
+    [
+      'an open one',
+      false,
+      `${border(
+        ['ct state established,related accept', 'ct status dnat accept'],
+        ['ip saddr 10.1.0.0/24 accept', 'ip6 saddr fd00:1::/64 accept'],
+      )}
+      chain postrouting { type nat hook postrouting priority 100; policy accept;
+        ip saddr 10.1.0.0/24 oif != ${index} masquerade
+        ip6 saddr fd00:1::/64 oif != ${index} masquerade
+        ip saddr 10.1.0.0/24 oif ${index} ct status dnat masquerade
+        ip6 saddr fd00:1::/64 oif ${index} ct status dnat masquerade
+      }`,
+    ],
+    ['an internal one', true, border([], [])],
+  ] as const)('say what crosses the border of %s', async (_, internal, text) => {
+    const table = { family: 'inet', name: 't' } as const;
+    const requests = [createTable(table, { owned: true }), ...borderRequests(table, { bridge: 'br0', index, subnets, internal })];
+    expect(inOrder(sent(requests))).toEqual(inOrder(await sentByNft(`table inet t {\nflags owner;\n${text}\n}\n`)));
+  });
+
+  it('lead published ports to a container', async () => {
+    const table = { family: 'inet', name: 't' } as const;
+    const port = (address: Address, to: string) => ({ protocol: 'tcp', address, host: 8080, to: addressOf(to), container: 80 }) as const;
+    const [four, six] = [describeAddress(new Uint8Array(4)), describeAddress(new Uint8Array(16))];
+    const ports = [
+      port(addressOf('192.0.2.1'), '10.1.0.2'),
+      port(addressOf('2001:db8::1'), 'fd00:1::2'),
+      { ...port(four, '10.1.0.2'), protocol: 'udp' } as const,
+      port(six, 'fd00:1::2'),
+    ];
+    const lead = (hook: string): string => `chain ${hook} { type nat hook ${hook} priority -100; policy accept;
+      meta nfproto ipv4 fib daddr type local dnat ip to meta l4proto . ip daddr . th dport map @own4
+      meta nfproto ipv6 fib daddr type local dnat ip6 to meta l4proto . ip6 daddr . th dport map @own6
+      ip daddr != 127.0.0.0/8 fib daddr type local dnat ip to meta l4proto . th dport map @any4
+      ip6 daddr != ::1 fib daddr type local dnat ip6 to meta l4proto . th dport map @any6
+    }`;
+    const refuse = (...held: string[]): string =>
+      held.map((one) => `${one} meta l4proto tcp reject with tcp reset\n${one} reject with icmpx port-unreachable`).join('\n');
+    const text = `
+      map own4 { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; elements = { tcp . 192.0.2.1 . 8080 : 10.1.0.2 . 80 } }
+      map own6 { type inet_proto . ipv6_addr . inet_service : ipv6_addr . inet_service; elements = { tcp . 2001:db8::1 . 8080 : fd00:1::2 . 80 } }
+      map any4 { type inet_proto . inet_service : ipv4_addr . inet_service; elements = { udp . 8080 : 10.1.0.2 . 80 } }
+      map any6 { type inet_proto . inet_service : ipv6_addr . inet_service; elements = { tcp . 8080 : fd00:1::2 . 80 } }
+      set held4 { type inet_proto . ipv4_addr . inet_service; elements = { tcp . 192.0.2.1 . 8080 } }
+      set held6 { type inet_proto . ipv6_addr . inet_service; elements = { tcp . 2001:db8::1 . 8080 } }
+      set held-any4 { type inet_proto . inet_service; elements = { udp . 8080 } }
+      set held-any6 { type inet_proto . inet_service; elements = { tcp . 8080 } }
+      ${lead('prerouting')}
+      ${lead('output')}
+      chain input { type filter hook input priority 0; policy accept;
+        ${refuse(
+          'meta l4proto . ip daddr . th dport @held4',
+          'meta l4proto . ip6 daddr . th dport @held6',
+          'ip daddr != 127.0.0.0/8 meta l4proto . th dport @held-any4',
+          'ip6 daddr != ::1 meta l4proto . th dport @held-any6',
+        )}
+      }`;
+    const requests = [createTable(table, { owned: true }), ...portTableRequests(table), ...addPorts(table, ports)];
+    expect(inOrder(sent(requests))).toEqual(inOrder(await sentByNft(`table inet t {\nflags owner;\n${text}\n}\n`)));
+  });
+
+  it.each(['ports that come and go', 'one port alone'])('say what may be sent by %s', async (kind) => {
+    const isFixed = kind === 'one port alone';
+    const table = { family: 'bridge', name: 't' } as const;
+    const port = { index, mac: Uint8Array.of(2, 0x6e, 10, 1, 0, 2), addresses: [cidrOf('10.1.0.2/24')] };
+    const requests = isFixed
+      ? fixedGuardRequests(table, [port])
+      : [...guardRequests(table), ...portRequests(table, { added: [port], removed: [] })];
+    // nft 1.0.6 has no word for the target of a neighbour, and would have no set of addresses with that
+    const [target, ...more] = requests.filter(({ attributes }) => Buffer.concat(attributes).includes(LOAD_OF_TARGET));
+    expect(more).toEqual([]);
+    const own = [createTable(table, { owned: true }), ...requests.filter((request) => request !== target)];
+    const text = `
+      ${isFixed ? '' : `map ports { type iface_index : verdict; elements = { ${index} : goto guard } }`}
+      set macs { type iface_index . ether_addr; elements = { ${index} . 02:6e:0a:01:00:02 } }
+      set ipv4 { type iface_index . ipv4_addr; elements = { ${index} . 10.1.0.2 } }
+      set ipv6 { type iface_index . ipv6_addr; elements = { ${index} . fe80::6e:aff:fe01:2 } }
+      chain guard {
+        meta iif . ether saddr != @macs drop
+        meta iif . ip saddr @ipv4 accept
+        meta protocol arp meta iif . arp saddr ether != @macs drop
+        meta protocol arp meta iif . arp saddr ip @ipv4 accept
+        meta protocol ip6 icmpv6 type nd-router-advert drop
+        meta protocol ip6 icmpv6 type nd-redirect drop
+        meta iif . ip6 saddr @ipv6 accept
+        drop
+      }
+      chain prerouting { type filter hook prerouting priority -300; policy accept;
+        ${isFixed ? `meta iif ${index} goto guard` : 'meta iif vmap @ports'}
+      }`;
+    expect(inOrder(sent(own))).toEqual(inOrder(await sentByNft(`table bridge t {\nflags owner;\n${text}\n}\n`)));
   });
 });

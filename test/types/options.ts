@@ -3,6 +3,7 @@ import type { ReadStream } from 'node:tty';
 import {
   Cgroup,
   Container,
+  type ContainerOptions,
   connectTerminal,
   Image,
   type Limits,
@@ -31,6 +32,8 @@ export const limits: Limits = {
   deviceRules: [{ type: 'c', major: size, access: 'r', allow: true }] as const,
   scheduler: { policy: 'other', nice: size },
 };
+
+export const cancelled: ContainerOptions = { image: maybe, cancelSignal: signal };
 
 export const options: RunOptions = {
   ...limits,

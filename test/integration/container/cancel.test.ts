@@ -80,6 +80,42 @@ describe('cancelSignal is heard while the program is not running yet', () => {
     expect(await Container.list()).toEqual([]);
   });
 
+  it('by Container.create of a detached one, of which nothing is left, its name neither', async () => {
+    const { group, begun } = await frozen('detached');
+    await using _ = group;
+    const controller = new AbortController();
+    const options = { ...(await busybox()), command: ['sleep', '1000'], detach: true, name: 'nacelle-test-cancelled' };
+    const creating = Container.create({
+      ...options,
+      cgroupParent: `nacelle-test-${process.pid}-detached`,
+      cancelSignal: controller.signal,
+    });
+    await begun();
+    controller.abort(new Error('enough'));
+    await expect(creating).rejects.toThrow('enough');
+    await expect(Container.create({ ...options, cancelSignal: AbortSignal.abort(new Error('before')) })).rejects.toThrow('before');
+    expect(await Container.list()).toEqual([]);
+    // once it is made the signal has no say, and neither has the name
+    const made = new AbortController();
+    const container = await Container.create({ ...options, cancelSignal: made.signal });
+    await container.start();
+    made.abort();
+    expect((await container.exec(['true'])).status).toBe('ok');
+    await container.remove({ force: true });
+  });
+
+  it('while a container that was created runs, unless it is started again', async () => {
+    const controller = new AbortController();
+    const options = { ...(await busybox()), command: ['sleep', '1000'], cancelSignal: controller.signal };
+    await using once = await Container.create(options);
+    await using again = await Container.create({ ...options, restart: { on: 'always' } });
+    await Promise.all([once.start(), again.start()]);
+    controller.abort();
+    expect(await once.wait()).toMatchObject({ status: 'canceled', reason: 'killed because cancelSignal was aborted' });
+    expect((await again.exec(['true'])).status).toBe('ok');
+    expect((await again.inspect()).restartCount).toBe(0);
+  });
+
   it('by Cgroup.run', async () => {
     const { group, begun } = await frozen('group');
     await using _ = group;

@@ -2,15 +2,18 @@ import { Readable } from 'node:stream';
 import { expect } from 'vitest';
 import { Container, type DenialEvent, type SeccompProfile } from '../../../lib/index.js';
 import { useDetached } from '../../fixtures/detached.js';
-import { processes, processInfo, readText } from '../../fixtures/host.js';
+import { makerOfContainers, processes, processInfo, readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { startNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
+import { traced } from '../../fixtures/strace.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({ containers: true, groups: true, tools: ['python3', 'bash'] });
 const asRoot = requires({ root: true, tools: ['python3', 'bash'] });
+const folder = temporaryFolder();
 
 const everywhere = ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32', 'SCMP_ARCH_AARCH64'];
 const folders = (action: 'SCMP_ACT_ERRNO' | 'SCMP_ACT_NOTIFY' | 'SCMP_ACT_KILL' | 'SCMP_ACT_KILL_PROCESS'): SeccompProfile => ({
@@ -60,6 +63,24 @@ describe('onDenied', () => {
     expect(addresses).toContainEqual(['connect', '192.0.2.7:8080', 'ECONNREFUSED']);
     // the library asks for names first
     expect(addresses.every(([, address]) => address === '192.0.2.7:8080' || address === 'unix:/var/run/nscd/socket')).toBe(true);
+  });
+
+  const late = requires({ containers: true, groups: true, tools: ['busybox', 'strace'] });
+  late.it('may begin after the program has ended', async () => {
+    const denials: DenialEvent[] = [];
+    await Container.run(make);
+    // the shim looks at the process that answers by waitid
+    const delays = [{ call: 'waitid', microseconds: 300_000 }];
+    const { value } = await traced(makerOfContainers() ?? -1, folder, { follow: false, delays }, () =>
+      Container.run({
+        ...make,
+        command: ['busybox', 'mkdir', '/t/folder'],
+        seccomp: folders('SCMP_ACT_ERRNO'),
+        onDenied: (event) => denials.push(event),
+      }),
+    );
+    expect(value).toMatchObject({ exitCode: 1 });
+    expect(denials).toMatchObject([{ paths: ['/t/folder'], errno: 'EACCES' }]);
   });
 
   it('tells of what the default list refuses, and not of ENOSYS', async () => {

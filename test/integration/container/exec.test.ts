@@ -15,6 +15,7 @@ import { until } from '../../fixtures/until.js';
 useLeakCheck();
 const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 const asRoot = requires({ root: true, tools: ['busybox'] });
+const joining = requires({ containers: true, groups: true, joinsPid: true, tools: ['busybox'] });
 
 const NAMESPACES = ['mnt', 'pid', 'net', 'ipc', 'uts', 'user', 'cgroup', 'time'];
 const CONFINEMENT = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb', 'NoNewPrivs', 'Seccomp', 'Seccomp_filters', 'Umask', 'Uid', 'Gid'];
@@ -101,7 +102,7 @@ describe('what a program joins', () => {
     expect(own).toMatchObject({ namespaces: { net: namespaceOf(other.pid, 'net'), pid: `pid:[${pid.inode}]` } });
   });
 
-  it('so it is where both are of another container', async () => {
+  joining.it('so it is where both are of another container', async () => {
     await using other = await live();
     await using pid = await other.namespace('pid');
     await using container = await live({ namespaces: { pid }, network: other });

@@ -213,6 +213,7 @@ describe('while it runs', () => {
     await container.start();
     const usage = await container.stats();
     expect(usage.cpuTimeMs).toBeGreaterThanOrEqual(0);
+    expect(usage.network).toEqual({});
     await Promise.all([container.stats(), container.stats()]);
   });
 

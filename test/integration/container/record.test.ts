@@ -3,7 +3,6 @@ import { expect } from 'vitest';
 import { parseRunOptions } from '../../../lib/container/options/container-options.js';
 import { launch } from '../../../lib/container/start/launch.js';
 import { Container, type RunOptions } from '../../../lib/index.js';
-import { encodePlan } from '../../../lib/native/encode.js';
 import { Program } from '../../../lib/process/program.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
@@ -31,10 +30,7 @@ describe('the record of a container', () => {
     const program = new Program(parsed.process);
     const { record, held } = await launch(program, parsed, { park: true });
     try {
-      const { plan, ...facts } = record.current;
-      const { plan: read, ...others } = structuredClone(record.current);
-      expect(others).toEqual(facts);
-      expect(encodePlan(read, new Map())).toEqual(encodePlan(plan, new Map()));
+      expect(structuredClone(record.current)).toEqual(record.current);
       expect(record.current).toMatchObject({
         name: 'recorded',
         labels: { of: 'a test' },
@@ -43,8 +39,6 @@ describe('the record of a container', () => {
         copyOut: ['/box/file'],
         group: { paths: { pids: expect.stringContaining(record.current.id) } },
       });
-      const steps = record.current.plan.stages.flatMap((stage) => stage.steps);
-      expect(steps.find((step) => step.op === 'exec')).toMatchObject({ argv: ['true'], env: expect.arrayContaining([`TOKEN=${SECRET}`]) });
     } finally {
       program.streams.close();
       held.inside?.close();

@@ -16,6 +16,7 @@ import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox'] });
+const joining = requires({ containers: true, groups: true, joinsPid: true, tools: ['busybox'] });
 const folder = temporaryFolder();
 const tty = { columns: 100, rows: 30 };
 
@@ -90,7 +91,7 @@ describe('a program at a terminal', () => {
     await container.remove({ force: true });
   });
 
-  it('in a container whose pid namespace is the one of another', async () => {
+  joining.it('in a container whose pid namespace is the one of another', async () => {
     const first = await running();
     const pid = await first.namespace('pid');
     const second = await running({ namespaces: { pid } });

@@ -88,6 +88,22 @@ describe('the server of names', () => {
     expect(random.ports).toBeGreaterThan(25);
   });
 
+  it('takes nothing that it can not read for something that is not there', async () => {
+    const { NOERROR, SERVFAIL, NXDOMAIN } = CODES;
+    expect(await scenario('unread')).toEqual({
+      servers: {
+        never: [SERVFAIL],
+        readable: [NOERROR, '192.0.2.1'],
+        asBefore: [NOERROR, '192.0.2.1'],
+        askedOneself: 0,
+        missing: [NOERROR, '192.0.2.1'],
+        askedOneselfThen: 1,
+      },
+      member: { asBefore: [NOERROR, '10.89.0.2'], readable: [NOERROR, '10.89.0.9'], link: [NXDOMAIN] },
+      folder: { asBefore: [NOERROR, '10.89.0.4'], added: [NXDOMAIN], readable: [NOERROR, '10.89.0.5'], gone: [NXDOMAIN] },
+    });
+  });
+
   it('lets no client harm another, whatever it wants', async () => {
     const meanwhile = [CODES.NOERROR, 200];
     expect(await scenario('bounds')).toEqual({

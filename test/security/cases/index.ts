@@ -6,6 +6,7 @@ import { layers } from './layers.js';
 import { lifetime } from './lifetime.js';
 import { mounts } from './mounts.js';
 import { namespaces } from './namespaces.js';
+import { networks } from './networks.js';
 import { proc } from './proc.js';
 import { setUp } from './set-up.js';
 import { syscalls } from './syscalls.js';
@@ -23,6 +24,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   'Descriptors and streams': descriptors,
   'Users and capabilities': users,
   Namespaces: namespaces,
+  Networks: networks,
   'Layers of images': layers,
   'Files in and out': filesInAndOut,
   'Changes and layers of containers': upper,

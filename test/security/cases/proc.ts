@@ -1,6 +1,8 @@
 import { attack, rootOnly } from '../attack.js';
 import { opens, script } from '../inside.js';
 
+const NO_FILE = 'not every kernel has this file; test/unit/container/plan looks at the plan';
+
 const CORE_PATTERN = '/proc/sys/kernel/core_pattern';
 
 export const proc = [
@@ -70,14 +72,20 @@ export const proc = [
     on: [{}, 'nothing'],
     off: [{ maskedPaths: [] }, 'seen'],
   }),
-  ...['/proc/sysrq-trigger', '/proc/kcore'].map((path) =>
-    attack({
-      attack: `opens ${path}`,
-      source: "docker's masked and read-only paths",
-      protection: 'a mask, or a read-only mount',
-      tries: script(`if head -c 1 ${path} 2>/dev/null | grep -q . || (: >> ${path}) 2>/dev/null; then echo opened; else echo refused; fi`),
-      on: [{}, 'refused'],
-      off: { why: 'this kernel has no such file; test/unit/container/plan looks at the plan' },
-    }),
-  ),
+  attack({
+    attack: 'opens /proc/sysrq-trigger, which restarts the machine',
+    source: "docker's read-only paths",
+    protection: 'a read-only mount',
+    tries: script(opens('/proc/sysrq-trigger')),
+    on: [{}, 'refused'],
+    off: { why: NO_FILE },
+  }),
+  attack({
+    attack: "reads /proc/kcore, which is the kernel's memory",
+    source: "docker's masked paths",
+    protection: 'a mask, and no CAP_SYS_RAWIO',
+    tries: script('head -c 1 /proc/kcore 2>/dev/null | wc -c'),
+    on: [{}, '0'],
+    off: { why: NO_FILE },
+  }),
 ];

@@ -87,6 +87,7 @@ export const syscalls = [
     tries: terminal(TIOCSTI),
     on: [{}, 'EPERM'],
     off: [typing, 'typed'],
+    needs: { typing: true },
   }),
   attack({
     attack: 'does so with a bit above the 32 that the kernel reads',
@@ -95,6 +96,7 @@ export const syscalls = [
     tries: terminal(`0x1${TIOCSTI.slice(2).padStart(8, '0')}`),
     on: [{}, 'EPERM'],
     off: [typing, 'typed'],
+    needs: { typing: true },
   }),
   attack({
     attack: 'types into the terminal of a program that the caller runs beside it',
@@ -106,6 +108,7 @@ export const syscalls = [
       ),
     on: [{}, 'EPERM'],
     off: [typing, 'typed'],
+    needs: { typing: true },
   }),
   attack({
     attack: 'loads a kernel module',

@@ -21,7 +21,6 @@ describe('the journal', () => {
       { kind: 'folder', path: '/a\nb' },
       { kind: 'links', group: 2 ** 30, namespace: 4026531840 },
       { kind: 'use', path: '/uses/10.89.0.2', text: 'its id', lock: '/lock', group: 2 ** 30, namespace: 4026531840 },
-      { kind: 'nftables', family: 1, table: 'nacelle-1', namespace: 4026531840 },
     ] as const;
     const [unlink, ...others] = writeRecord(owner(), 'one', records);
     const file = unlink && 'path' in unlink ? unlink.path : '';
@@ -35,9 +34,20 @@ describe('the journal', () => {
   it('ends the use of a bridge, also where its network namespace has gone', () => {
     const use = { kind: 'use', path: '/uses/10.89.0.2', text: 'its id', lock: '/lock', group: 2 ** 30 } as const;
     writeRecord(owner(), 'here', [{ ...use, namespace: statSync('/proc/self/ns/net').ino }]);
-    expect(steps().map(({ op }) => op)).toEqual(['unlink_if', 'open', 'netlink_socket', 'leave_bridge', 'close', 'close', 'forget']);
+    expect(steps().map(({ op }) => op)).toEqual([
+      'unlink_if',
+      'unlink_if',
+      'open',
+      'require_inode',
+      'netlink_socket',
+      'leave_bridge',
+      'close',
+      'close',
+      'leave_settings',
+      'forget',
+    ]);
     writeRecord(owner(), 'here', [{ ...use, namespace: 1 }]);
-    expect(steps().map(({ op }) => op)).toEqual(['unlink_if', 'forget']);
+    expect(steps().map(({ op }) => op)).toEqual(['unlink_if', 'unlink_if', 'forget']);
   });
 
   it('has nothing of an owner that wrote nothing', () => {
@@ -69,24 +79,18 @@ describe('the journal', () => {
   });
 
   it('removes links where their namespace still is, and has nothing to do where it is gone', () => {
-    writeRecord(owner(), 'here', [{ kind: 'links', group: 5, namespace: statSync('/proc/self/ns/net').ino }]);
-    expect(steps().filter(({ op }) => op === 'remove_links')).toEqual([{ op: 'remove_links', host: true, socket: 1, group: 5 }]);
-    writeRecord(owner(), 'here', [{ kind: 'links', group: 5, namespace: 1 }]);
-    expect(steps().map(({ op }) => op)).toEqual(['forget']);
-  });
-
-  it('removes a table where its namespace still is', () => {
-    const record = { kind: 'nftables', family: 1, table: 'nacelle-1' } as const;
-    writeRecord(owner(), 'here', [{ ...record, namespace: statSync('/proc/self/ns/net').ino }]);
+    const namespace = statSync('/proc/self/ns/net').ino;
+    writeRecord(owner(), 'here', [{ kind: 'links', group: 5, namespace }]);
     expect(steps()).toMatchObject([
       { op: 'open', host: true, out: 0 },
-      { op: 'netlink_socket', host: true, out: 1, ns: 0, protocol: 12 },
-      { op: 'remove_table', host: true, socket: 1, family: 1, table: 'nacelle-1' },
+      { op: 'require_inode', host: true, slot: 0, inode: namespace },
+      { op: 'netlink_socket', host: true, out: 1, ns: 0, protocol: 0 },
+      { op: 'remove_links', host: true, socket: 1, group: 5 },
       { op: 'close', slot: 1 },
       { op: 'close', slot: 0 },
       { op: 'forget' },
     ]);
-    writeRecord(owner(), 'here', [{ ...record, namespace: 1 }]);
+    writeRecord(owner(), 'here', [{ kind: 'links', group: 5, namespace: 1 }]);
     expect(steps().map(({ op }) => op)).toEqual(['forget']);
   });
 

@@ -83,11 +83,17 @@ const values: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   SLOTS: fc.array(slot),
 };
 
-/** Any step, with fields that fit its line of the table. */
-const anyStep: fc.Arbitrary<Step> = fc.constantFrom(...stepTable).chain(({ op, fields }) => {
-  const shape = Object.fromEntries(fields.map(([kind, field]) => [field, values[kind] ?? fc.constant(null)]));
-  return fc.record({ op: fc.constant(op), host: fc.boolean(), ...shape }) as fc.Arbitrary<unknown> as fc.Arbitrary<Step>;
-});
+/** Steps of these rows, with fields that fit them. */
+function stepsOf(rows: readonly StepRow[], kinds: typeof values): fc.Arbitrary<Step> {
+  return fc.constantFrom(...rows).chain(({ op, fields }) => {
+    const shape = Object.fromEntries(fields.map(([kind, field]) => [field, kinds[kind] ?? fc.constant(null)]));
+    return fc.record({ op: fc.constant(op), host: fc.boolean(), ...shape }) as fc.Arbitrary<unknown> as fc.Arbitrary<Step>;
+  });
+}
+
+/** A step with a list of steps has one of such as have none. */
+const plain = stepTable.filter(({ fields }) => fields.every(([kind]) => kind !== 'STEPS'));
+const anyStep = stepsOf(stepTable, { ...values, STEPS: fc.array(stepsOf(plain, values), { maxLength: 3 }) });
 
 /** As the shim sees a step: every number 64 bits wide, bytes as numbers. */
 function seen(step: Step): Record<string, unknown> {
@@ -97,6 +103,7 @@ function seen(step: Step): Record<string, unknown> {
     const value = result[field];
     if (kind === 'NUM') result[field] = BigInt(value as number | bigint);
     if (kind === 'BYTES') result[field] = [...(value as Uint8Array)];
+    if (kind === 'STEPS') result[field] = (value as Step[]).map(seen);
   }
   return result;
 }
@@ -243,11 +250,8 @@ describe('slots', () => {
   it('are counted by the largest that anything fills', () => {
     fc.assert(
       fc.property(fc.array(fc.array(anyStep)), fc.uniqueArray(fc.nat({ max: 5000 })), (lists, numbers) => {
-        const filled = [
-          -1,
-          ...numbers,
-          ...lists.flat().flatMap((step) => ('out' in step && typeof step.out === 'number' ? [step.out] : [])),
-        ];
+        const steps = lists.flat().flatMap((step) => ('steps' in step ? step.steps : [step]));
+        const filled = [-1, ...numbers, ...steps.flatMap((step) => ('out' in step && typeof step.out === 'number' ? [step.out] : []))];
         expect(slotCount(lists, numbers)).toBe(Math.max(...filled) + 1);
       }),
     );

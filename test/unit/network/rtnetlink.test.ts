@@ -98,6 +98,7 @@ describe("the kernel's replies are read as ip shows them", () => {
       kind: shown.linkinfo.info_kind,
       master: 2,
       group: Number(shown.group),
+      vxlan: null,
       peerNamespaceId: shown.link_netnsid,
       stats: {
         rxBytes: shown.stats64.rx.bytes,
@@ -122,7 +123,19 @@ describe("the kernel's replies are read as ip shows them", () => {
   it('a link that says little', () => {
     const bare = message({ type: 16, flags: 0 }, Buffer.concat([u32(0), u32(1), u32(0), u32(0)]), attribute(3, text('lo')));
     expect(parseLinks(bare)).toEqual([
-      { name: 'lo', index: 1, mac: '', mtu: 0, up: false, kind: null, master: null, group: 0, peerNamespaceId: null, stats: null },
+      {
+        name: 'lo',
+        index: 1,
+        mac: '',
+        mtu: 0,
+        up: false,
+        kind: null,
+        vxlan: null,
+        master: null,
+        group: 0,
+        peerNamespaceId: null,
+        stats: null,
+      },
     ]);
     expect(() => parseLink(new Uint8Array())).toThrow('without a link');
   });

@@ -16,6 +16,7 @@ const refused: Record<string, unknown> = {
   timeOffsets: { boottime: 1 },
   dns: ['1.1.1.1'],
   extraHosts: { a: '1.1.1.1' },
+  hostPorts: [80],
   tmpfs: { '/t': '' },
   copyIn: { '/a': '' },
   copyOut: ['/a'],

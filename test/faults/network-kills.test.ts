@@ -1,0 +1,125 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, expect } from 'vitest';
+import { descendants, isAlive, type ProcessInfo, processInfo, readText } from '../fixtures/host.js';
+import { leftovers, type Snapshot, snapshot } from '../fixtures/leaks.js';
+import { seededRandom } from '../fixtures/random.js';
+import { rounds, seed } from '../fixtures/rounds.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
+import { until } from '../fixtures/until.js';
+import type { Failure, Victim } from './victim.js';
+import { itOf, Victims } from './victims.js';
+
+// Whoever is killed while containers on networks live: nothing of the dead is left, and the connections of another process go on.
+const LIFE = 'net-life';
+const it = itOf(LIFE);
+const folder = temporaryFolder();
+const victims = new Victims(folder);
+const moments = rounds(2, 100);
+const LONG = { timeout: 7_200_000 };
+
+const WHO: Readonly<Record<string, readonly string[]>> = {
+  Node: ['node'],
+  'the shim': ['nacelle-shim'],
+  'who answers about names': ['nacelle-names'],
+  'the relay': ['nacelle-relay'],
+  'who connects for the relay': ['nacelle-connect'],
+  all: ['node', 'nacelle-shim', 'nacelle-names', 'nacelle-relay', 'nacelle-connect'],
+};
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const isSame = ({ pid, startTime }: ProcessInfo): boolean => processInfo(pid)?.startTime === startTime;
+
+/** What there is more than before, once the kernel had its time to take network namespaces down. */
+async function moreThan(before: readonly string[]): Promise<string[]> {
+  const more = async (): Promise<string[]> => (await victims.look(LIFE)).filter((thing) => !before.includes(thing));
+  return until('nothing more is there', async () => ((await more()).length === 0 ? [] : null), 30_000).catch(more);
+}
+
+/** The name of a shim's owner, by which its groups are called. */
+const ownerOf = ({ pid, command }: ProcessInfo): string[] =>
+  command === 'nacelle-shim' ? [readText(`/proc/${pid}/cmdline`)?.split('\0')[2] ?? ''].filter(Boolean) : [];
+
+/** What is left on the machine. Groups and processes of others come and go beside this test: those of the dead are told by their owners. */
+async function leftOf(owners: ReadonlySet<string>, before: Snapshot): Promise<string[]> {
+  return (await leftovers(before, 0)).filter((line) => {
+    // an offer of an address is void without its process, and goes when somebody else wants the address
+    if (line.includes('/offers/')) return false;
+    return !/^(cgroup|namespace|process|zombie) /.test(line) || [...owners].some((owner) => line.includes(owner));
+  });
+}
+async function leftAtLast(owners: ReadonlySet<string>, before: Snapshot): Promise<string[]> {
+  return until('nothing is left', async () => ((await leftOf(owners, before)).length === 0 ? [] : null), 30_000).catch(() =>
+    leftOf(owners, before),
+  );
+}
+
+afterAll(() => {
+  delete process.env.NACELLE_ROOT;
+});
+
+it.each(Object.keys(WHO))(`%s, killed at ${moments} moments of containers with networks (seed ${seed})`, LONG, async (whom) => {
+  const random = seededRandom(seed);
+  const targets = WHO[whom] ?? [];
+  const endsNode = targets.includes('node');
+  process.env.NACELLE_ROOT = join(folder, `store-${whom.replaceAll(' ', '-')}`);
+  await victims.prepare(LIFE);
+  const clean = { machine: snapshot(), net: await victims.look(LIFE) };
+  const living = await victims.start(LIFE);
+  const goesOn = async (told: string): Promise<void> => expect(await living.do('net-living'), told).toEqual([]);
+  await goesOn('at first');
+  const before = { machine: snapshot(), net: await victims.look(LIFE) };
+  let victim: Victim = await victims.start(LIFE);
+  expect(await victim.do(LIFE), 'without a kill').toEqual([]);
+  const from = Date.now();
+  expect(await victim.do(LIFE), 'without a kill').toEqual([]);
+  const took = Date.now() - from;
+  const owners = new Set<string>();
+  let kills = 0;
+  for (let round = 0; round < moments; round++) {
+    const told = `${whom}, round ${round}`;
+    if (!isAlive(victim.pid)) victim = await victims.start(LIFE);
+    const doing: Promise<Failure[] | null> = victim.do(LIFE).catch(() => null);
+    await sleep(random() * took);
+    const below = descendants(victim.pid);
+    const own = processInfo(victim.pid);
+    for (const owner of below.flatMap(ownerOf)) owners.add(owner);
+    const killed = [...(own === null ? [] : [own]), ...below].filter(
+      ({ pid, command }) => targets.includes(command) || (endsNode && pid === victim.pid),
+    );
+    for (const one of killed) {
+      if (!isSame(one)) continue;
+      process.kill(one.pid, 'SIGKILL');
+      kills++;
+    }
+    const failures = await doing;
+    expect(failures?.filter(({ typed }) => !typed) ?? [], told).toEqual([]);
+    if (!endsNode) {
+      const next = await victim.do(LIFE);
+      // Node may not have heard of the shim's death yet, where the kill came after all was done
+      expect(
+        next.filter(({ code }) => whom !== 'the shim' || code !== 'ERR_SHIM_DIED'),
+        `after ${told}`,
+      ).toEqual([]);
+      expect(await victim.reap(), told).toEqual([]);
+      expect(await victim.do(LIFE), `the second after ${told}`).toEqual([]);
+    } else {
+      await until(`all processes have ended that were there: ${told}`, () => !below.some(isSame));
+      // whoever lives takes what the dead shim has left
+      if (whom === 'all') expect(await living.reap(), told).toEqual([]);
+    }
+    await goesOn(told);
+    if (!endsNode) {
+      await victim.end();
+      await until(`all processes have ended that were there: ${told}`, () => !below.some(isSame));
+    }
+    expect(await leftAtLast(owners, before.machine), told).toEqual([]);
+    expect(await moreThan(before.net), told).toEqual([]);
+  }
+  expect(kills).toBeGreaterThan(0);
+  expect(await living.do('net-living-end')).toEqual([]);
+  await living.end();
+  expect(await leftAtLast(owners, clean.machine)).toEqual([]);
+  expect(await moreThan(clean.net)).toEqual([]);
+  rmSync(process.env.NACELLE_ROOT, { recursive: true, force: true });
+});

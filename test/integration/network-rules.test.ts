@@ -1,0 +1,283 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import { isAlive, shimOf } from '../fixtures/host.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
+import { inside, names, useNets } from '../fixtures/nets.js';
+import { type NodeProgram, runNode, startNode } from '../fixtures/node.js';
+import { requires } from '../fixtures/requires.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
+import { until } from '../fixtures/until.js';
+import { type Machine, machineInWorld, tellWhoAsks, WORLD_TOOLS } from '../fixtures/world.js';
+
+useLeakCheck();
+const { describe, it } = requires({
+  root: true,
+  containers: true,
+  tools: [...WORLD_TOOLS, 'nft', 'ping', 'python3', 'bridge'],
+  kernel: '5.12',
+});
+const iptables = requires({ root: true, containers: true, tools: [...WORLD_TOOLS, 'nft', 'ping', 'iptables-nft', 'iptables-nft-restore'] });
+const sharing = requires({ root: true, containers: true, tools: [...WORLD_TOOLS, 'nft', 'python3'] });
+const temporary = temporaryFolder();
+useNets();
+
+const rules = ({ net }: Machine): Promise<string> => inside(net, 'nft', 'list', 'ruleset');
+const forwards = async ({ net }: Machine): Promise<string> => inside(net, 'cat', '/proc/sys/net/ipv4/ip_forward');
+const nothingLeft = (machine: Machine): Promise<unknown> =>
+  until('no rule, bridge or setting is left', async () => {
+    const left = await names(machine.net);
+    return left.join() === 'up0' && (await rules(machine)) === '' && (await forwards(machine)) === '0\n';
+  });
+
+describe('a network', () => {
+  it('leads out by the address of the machine, and is apart from others; one that is internal leads nowhere', async () => {
+    const machine = await machineInWorld(temporary);
+    await using _server = await tellWhoAsks(machine);
+    // the world finds the way to and back, so nothing but rules keeps packets from it
+    await inside(machine.world, 'ip', 'route', 'add', '10.0.0.0/8', 'via', '192.0.2.1');
+    await inside(machine.world, 'ip', '-6', 'route', 'add', 'fd00::/8', 'via', '2001:db8::1');
+    const program = startNode('network-rules', ['apart'], machine.from);
+    const line = await program.lines.next();
+    if (line.done) throw new Error(`it ended: ${(await program.ended).stderr}`);
+    // it is not let in
+    for (const address of ['10.1.0.2', '10.3.0.2', 'fd00:1::2']) {
+      await expect(inside(machine.world, 'ping', '-c1', '-W1', address), address).rejects.toMatchObject({
+        stdout: expect.stringContaining(' 0 received'),
+      });
+    }
+    // and its own way is there
+    await inside(machine.world, 'ping', '-c1', '-W5', '10.1.0.1');
+    program.process.kill('SIGUSR2');
+    const { stdout, stderr } = await program.ended;
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')).toEqual({
+      settings: [
+        ['0', '0'],
+        ['1', '1'],
+      ],
+      world: [true, true],
+      asked: ['::ffff:192.0.2.1', '2001:db8::1'],
+      machine: [true, true],
+      neighbour: [true, true],
+      routes: [true, true],
+      cutOff: { apart: [true, true], fromInner: [true, true, true], toInner: [true, true] },
+      after: ['0', '0'],
+      redirects: '0\n',
+    });
+    expect(await rules(machine)).toBe('');
+  });
+
+  it('leaves what others have switched on as it is', async () => {
+    const machine = await machineInWorld(temporary);
+    await inside(machine.net, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward');
+    expect(await runNode('network-rules', ['run'], machine.from)).toBe('no error');
+    expect(await forwards(machine)).toBe('1\n');
+  });
+
+  iptables.it.each([
+    [
+      'docker',
+      `*filter
+      :FORWARD DROP
+      :DOCKER-USER -
+      -A FORWARD -j DOCKER-USER
+      COMMIT`,
+      'is dropped by the chain FORWARD of the table ip filter.',
+      /Type: (iptables -I DOCKER-USER -i ncl-\+ -j ACCEPT); (iptables -I DOCKER-USER -o ncl-\+ -j ACCEPT)$/,
+    ],
+    [
+      'iptables',
+      `*filter
+      :FORWARD DROP
+      -A FORWARD -i ncl-+ -p tcp -j ACCEPT
+      -A FORWARD -o eth0 -j ACCEPT
+      COMMIT`,
+      'is dropped by the chain FORWARD of the table ip filter.',
+      /Type: (iptables -I FORWARD -i ncl-\+ -j ACCEPT); (iptables -I FORWARD -o ncl-\+ -j ACCEPT)$/,
+    ],
+  ])('tells of a policy of %s that drops its packets, and works once the lines were typed', async (_, policy, problem, lines) => {
+    const machine = await machineInWorld(temporary);
+    await inside(machine.net, 'sh', '-c', `iptables-nft-restore <<END\n${policy.replaceAll(/^ +/gm, '')}\nEND\n`);
+    const refused = await runNode<string>('network-rules', ['run'], machine.from);
+    expect(refused).toMatch(/^ERR_FORWARD_POLICY: use the network bridge: /);
+    expect(refused).toContain(problem);
+    const [, ...typed] = lines.exec(refused) ?? [];
+    expect(typed).toHaveLength(2);
+    expect((await names(machine.net)).join()).toBe('up0');
+    expect(await forwards(machine)).toBe('0\n');
+    await inside(machine.net, 'sh', '-c', typed.join('\n').replaceAll('iptables', 'iptables-nft'));
+    expect(await runNode('network-rules', ['run'], machine.from)).toBe('no error');
+  });
+
+  it('tells of policies of nftables in the same way, of all of them at once', async () => {
+    const machine = await machineInWorld(temporary);
+    await inside(machine.net, 'nft', 'add table inet f { chain c { type filter hook forward priority 5; policy drop; }; }');
+    await inside(machine.net, 'nft', 'add table ip g { chain c { type filter hook forward priority 6; policy drop; }; }');
+    const refused = await runNode<string>('network-rules', ['run'], machine.from);
+    const [, typed = ''] = /^ERR_FORWARD_POLICY: .* Type: (.*)$/.exec(refused) ?? [];
+    expect(typed.split('; ')).toHaveLength(4);
+    await inside(machine.net, 'sh', '-c', typed);
+    expect(await runNode('network-rules', ['run'], machine.from)).toBe('no error');
+    await inside(machine.net, 'nft', 'flush', 'chain', 'inet', 'f', 'c');
+    expect(await runNode('network-rules', ['run'], machine.from)).toMatch(/^ERR_FORWARD_POLICY: /);
+  });
+
+  it('lets a container send what is its own alone', async () => {
+    const machine = await machineInWorld(temporary);
+    const all = frames({ mac: '026e0a590002', ip: '10.89.0.2', linkLocal: 'fe80000000000000006e0afffe590002' });
+    const script = readFileSync(fileURLToPath(new URL('../fixtures/programs/frames.py', import.meta.url)), 'utf8');
+    const seen = await runNode<{ seen: string[]; heard: string[]; known: string[] }>(
+      'network-rules',
+      ['spoof', JSON.stringify(all), script],
+      machine.from,
+    );
+    expect(seen).toEqual({
+      seen: ['own ARP', 'own IPv4', 'own IPv6', 'own neighbour', 'own by a group'],
+      heard: ['own by a group'],
+      known: expect.arrayContaining(['02:6e:0a:59:00:02 nclv0a590002 static', '02:6e:0a:59:00:03 nclv0a590003 static']),
+    });
+    expect(seen.known.filter((entry) => !entry.endsWith(' permanent'))).toHaveLength(2);
+  });
+});
+
+/** Broadcast frames, named: first some that a container may send who has all of this, then some that it may not, then the end. */
+function frames({ mac, ip, linkLocal }: { mac: string; ip: string; linkLocal: string }): Record<string, string> {
+  const other = '026e0a590063';
+  const otherIp = '10.89.0.99';
+  const [stranger, global] = ['fe80000000000000006e0afffe590063', 'fd000000000000000000000000000063'];
+  const own = { ether: mac, ip, ip6: linkLocal };
+  return {
+    'own ARP': arp(own),
+    'own IPv4': ipv4(own),
+    'own IPv6': ipv6(own),
+    'own neighbour': ipv6(own, `8800000020000000${linkLocal}`),
+    MAC: ipv4({ ...own, ether: other }),
+    'MAC in ARP': arp(own, other),
+    'address in ARP': arp({ ...own, ip: otherIp }),
+    'gateway in ARP': arp({ ...own, ip: '10.89.0.1' }),
+    IPv4: ipv4({ ...own, ip: otherIp }),
+    IPv6: ipv6({ ...own, ip6: global }),
+    'link-local': ipv6({ ...own, ip6: stranger }),
+    neighbour: ipv6(own, `8800000020000000${stranger}`),
+    router: ipv6(own, '86000000000007080000000000000000'),
+    redirect: ipv6(own, `8900000000000000${stranger}${stranger}`),
+    VLAN: ipv4({ ...own, ip: otherIp }).replace('0800', '810000010800'),
+    'group of the link': `0180c200000e${VICTIM}88cc`,
+    'another protocol': `${BROADCAST}${mac}88b5`,
+    'IPv4 by a group': ipv4({ ...own, ip: otherIp }, TO_MACHINE),
+    'own by a group': ipv4(own, TO_MACHINE),
+    end: ipv4(own),
+  };
+}
+
+/** From whom a frame says to be. */
+interface From {
+  readonly ether: string;
+  readonly ip: string;
+  readonly ip6: string;
+}
+
+/** The MAC address of who looks. */
+const VICTIM = '026e0a590003';
+const BROADCAST = 'ffffffffffff';
+/** The sender adds a text of so many bytes, which tells the frame. */
+const TEXT = 40;
+
+const word = (value: number): string => value.toString(16).padStart(4, '0');
+const hex = (address: string): string => Buffer.from(address.split('.').map(Number)).toString('hex');
+
+function arp({ ether, ip }: From, inside = ether): string {
+  return `${BROADCAST}${ether}0806${'0001080006040002'}${inside}${hex(ip)}${BROADCAST}${hex('10.89.0.98')}`;
+}
+
+/** To the gateway, by a group whose frames a bridge hands up to its machine, or forwards where it is told so (IEEE 802.1D, 7.12.6). */
+const TO_MACHINE = { target: '0180c200000e', to: hex('10.89.0.1'), port: 7777 };
+
+/** UDP. Nobody looks at its checksum, but a bridge looks at that of IPv4. */
+function ipv4({ ether, ip }: From, { target, to, port } = { target: BROADCAST, to: 'ffffffff', port: 9 }): string {
+  const header = (sum: string): string => `4500${word(28 + TEXT)}0000000040${11}${sum}${hex(ip)}${to}`;
+  return `${target}${ether}0800${header(checksum(header('0000')))}0009${word(port)}${word(8 + TEXT)}0000`;
+}
+
+/** UDP to port 9, or a message of ICMPv6. */
+function ipv6({ ether, ip6 }: From, message?: string): string {
+  const payload = message ?? `00090009${word(8 + TEXT)}0000`;
+  const next = message === undefined ? '11' : '3a';
+  return `${BROADCAST}${ether}86dd60000000${word(payload.length / 2 + TEXT)}${next}ff${ip6}ff020000000000000000000000000001${payload}`;
+}
+
+/** RFC 1071. */
+function checksum(header: string): string {
+  const sum = [...header.matchAll(/.{4}/g)].reduce((total, [word]) => total + Number.parseInt(word, 16), 0);
+  return (0xffff - ((sum & 0xffff) + (sum >> 16))).toString(16).padStart(4, '0');
+}
+
+describe('the rules of several owners', () => {
+  /** A process whose container asks the world all the time. */
+  async function holder({ from }: Machine): Promise<{ program: NodeProgram; shim: number }> {
+    const program = startNode('network-rules', ['hold'], from);
+    expect(await program.lines.next()).toEqual({ done: false, value: '1' });
+    const shim = shimOf(program.pid);
+    if (!shim) throw new Error('it has no shim');
+    return { program, shim: shim.pid };
+  }
+  async function killed({ program, shim }: { program: NodeProgram; shim: number }, ...which: ('node' | 'shim')[]): Promise<void> {
+    if (which.includes('shim')) process.kill(shim, 'SIGKILL');
+    program.process.kill('SIGKILL');
+    await program.ended;
+    await until('its shim has ended too', () => !isAlive(shim));
+  }
+  /** The next answers: some of them were on their way before this. */
+  async function goesOn({ program }: { program: NodeProgram }): Promise<void> {
+    for (let count = 0; count < 5; count++)
+      expect(await program.lines.next()).toEqual({ done: false, value: expect.stringMatching(/^\d+$/) });
+  }
+  const tablesOf = async (machine: Machine): Promise<number> => (await rules(machine)).match(/^table /gm)?.length ?? 0;
+
+  it.each(['first', 'second'])('stay when the %s of two is killed, and when another flushes', async (which) => {
+    const machine = await machineInWorld(temporary);
+    const both = [await holder(machine), await holder(machine)];
+    const [gone, left] = which === 'first' ? both : both.reverse();
+    if (!gone || !left) throw new Error('no holders');
+    expect(await tablesOf(machine)).toBe(4);
+    await killed(gone, 'node');
+    expect(await tablesOf(machine)).toBe(2);
+    await goesOn(left);
+    const before = await rules(machine);
+    await inside(machine.net, 'nft', 'flush', 'ruleset');
+    expect(await rules(machine)).toBe(before);
+    await goesOn(left);
+    await killed(left, 'node');
+    await nothingLeft(machine);
+  });
+
+  it('are gone when Node and its shim are killed, and the setting is put back by who comes next', async () => {
+    const machine = await machineInWorld(temporary);
+    await killed(await holder(machine), 'node', 'shim');
+    expect(await rules(machine)).toBe('');
+    expect(await forwards(machine)).toBe('1\n');
+    expect(await runNode('network-rules', ['reap'], machine.from)).toEqual({ failures: [], settings: ['0', '0'] });
+    await nothingLeft(machine);
+  });
+
+  it('are those of a detached container’s own shim', async () => {
+    const machine = await machineInWorld(temporary);
+    const { id, pid } = await runNode<{ id: string; pid: number }>('network-rules', ['detached'], machine.from);
+    await until('the rules of the process are gone', async () => (await tablesOf(machine)) === 2);
+    expect(await rules(machine)).toMatch(/10\.89\.0\.2/);
+    await inside({ ...machine.net, pid }, 'ping', '-c1', '-W5', '192.0.2.2');
+    expect(await runNode('network-rules', ['remove', id], machine.from)).toEqual(['0', '0']);
+    await nothingLeft(machine);
+  });
+
+  sharing.it('are those of whoever shares a network too, when the one whose it was has ended', async () => {
+    const machine = await machineInWorld(temporary);
+    const seen = { reached: false, sent: true, heard: ['last'], world: true, forged: false };
+    expect(await runNode('network-rules', ['shared'], machine.from)).toEqual({
+      ...{ before: seen, after: seen },
+      alone: { world: true, forged: false },
+    });
+    await nothingLeft(machine);
+  });
+});

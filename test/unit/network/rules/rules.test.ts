@@ -1,0 +1,137 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { isNacelleError } from '../../../../lib/errors.js';
+import { refusalOf } from '../../../../lib/network/bridge/open-forward.js';
+import { advertisedLinks } from '../../../../lib/network/ipam/routes.js';
+import { iifname, oifname } from '../../../../lib/network/nftables/fields.js';
+import type { DroppingChain } from '../../../../lib/network/nftables/forward-policies.js';
+import { chainsFrom, letsThrough, parseRules } from '../../../../lib/network/nftables/forward-rules.js';
+import { encodeRequest, type Request } from '../../../../lib/network/nftables/nfnetlink.js';
+import { accept, counter, differs, drop, equals, goTo, jump, protocol, startsWith } from '../../../../lib/network/nftables/statements.js';
+import type { Chain, Table } from '../../../../lib/network/nftables/table.js';
+import { addRule } from '../../../../lib/network/nftables/table-requests.js';
+import { ifindex, ifname } from '../../../../lib/network/nftables/values.js';
+import { heldRules } from '../../../../lib/network/rules/held-rules.js';
+import { linkLocalOf, portRequests } from '../../../../lib/network/rules/port-rules.js';
+import { Slots } from '../../../../lib/plan/plan.js';
+import { cidrOf } from '../../../fixtures/nft-rules.js';
+
+const mac = Uint8Array.of(2, 0x6e, 10, 1, 0, 2);
+const port = { index: 2 ** 30, mac, addresses: [cidrOf('10.1.0.2/24'), cidrOf('fd00:1::2/64')] };
+const network = { bridge: 'ncl-1', index: 2 ** 30 + 9, subnets: [cidrOf('10.1.0.0/24')], internal: false };
+
+describe('a port', () => {
+  it('has the link-local address that the kernel makes of its MAC address', () => {
+    expect(linkLocalOf(mac).text).toBe('fe80::6e:aff:fe01:2');
+    expect(linkLocalOf(Uint8Array.of(0, 1, 2, 3, 4, 5)).text).toBe('fe80::201:2ff:fe03:405');
+  });
+
+  it('is guarded and forgotten by the same keys, those that come before those that go', () => {
+    const other = { ...port, index: 2 ** 30 + 1 };
+    const words = portRequests({ family: 'bridge', name: 't' }, { added: [port], removed: [other] }).map((request) => request.words);
+    expect(words).toEqual([
+      ...['macs', 'ipv4', 'ipv6', 'ports'].map((name) => `add to the set ${name}`),
+      ...['ports', 'macs', 'ipv4', 'ipv6'].map((name) => `delete from the set ${name}`),
+    ]);
+  });
+
+  it.each([0, -1, 1.5, 2 ** 31])('can not have the number %s', (index) => {
+    expect(() => ifindex(index)).toThrow(RangeError);
+  });
+});
+
+describe('the rules that a container’s own shim holds', () => {
+  it('are there at once, and go with their socket', () => {
+    const { prepare, undo } = heldRules(network, [port], 'owner').steps(new Slots());
+    expect(prepare.map(({ op }) => op)).toEqual(['netlink_socket', 'netlink_batch']);
+    expect(undo.map(({ op }) => op)).toEqual(['close']);
+  });
+});
+
+describe('the links that a router has told a default route of', () => {
+  const line = (to: string, length: string, flags: string, link: string): string =>
+    `${to} ${length} ${'0'.repeat(32)} 00 ${'f'.repeat(32)} 00000400 00000001 00000000 ${flags} ${link}`;
+  const all = '0'.repeat(32);
+
+  it('are those with its mark, once each', () => {
+    const told = '00450003';
+    const text = [
+      line(all, '00', told, 'eth0'),
+      line(all, '00', told, 'eth0'),
+      line(all, '00', '00000003', 'eth1'),
+      line(`fd${'0'.repeat(30)}`, '40', '00040001', 'eth2'),
+      line(all, '00', '00240200', 'lo'),
+    ];
+    expect(advertisedLinks(`${text.join('\n')}\n`)).toEqual(['eth0']);
+    expect(advertisedLinks('')).toEqual([]);
+  });
+});
+
+describe('rules of others', () => {
+  const table: Table = { family: 'inet', name: 't' };
+  const [base, user, lost]: [Chain, Chain, Chain] = [
+    { table, name: 'FORWARD' },
+    { table, name: 'user' },
+    { table, name: 'lost' },
+  ];
+  const read = (...requests: Request[]) => parseRules(Buffer.concat(requests.map((request) => encodeRequest(request)))) ?? [];
+  const opens = (...requests: Request[]): boolean => letsThrough('ncl-1', read(...requests), chainsFrom('FORWARD', read(...requests)));
+  const [comes, goes] = [equals(iifname, ifname('ncl-1')), startsWith(oifname, 'ncl-')];
+
+  it.each([
+    ['one for each way', true, [addRule(base, comes, accept), addRule(base, goes, accept)]],
+    ['one for all', true, [addRule(base, counter, accept)]],
+    [
+      'in a chain that all come to',
+      true,
+      [addRule(base, counter, jump('user')), addRule(user, comes, counter, accept), addRule(user, goes, accept)],
+    ],
+    ['chains in a circle', false, [addRule(base, jump('user')), addRule(user, goTo('FORWARD'))]],
+    ['none', false, []],
+    ['one way alone', false, [addRule(base, comes, accept)]],
+    ['another link', false, [addRule(base, equals(iifname, ifname('ncl-12')), accept), addRule(base, goes, accept)]],
+    ['a shorter name', false, [addRule(base, equals(iifname, ifname('ncl-')), accept), addRule(base, goes, accept)]],
+    ['not this link', false, [addRule(base, differs(iifname, ifname('ncl-1')), accept), addRule(base, goes, accept)]],
+    ['a drop', false, [addRule(base, comes, drop), addRule(base, goes, accept)]],
+    ['a condition more', false, [addRule(base, comes, protocol('tcp'), accept), addRule(base, goes, accept)]],
+    ['a chain that some come to', false, [addRule(base, comes, jump('user')), addRule(user, comes, accept), addRule(user, goes, accept)]],
+    ['a chain that nobody comes to', false, [addRule(lost, accept)]],
+  ] as const)('let packets through or not: %s', (_, is, requests) => {
+    expect(opens(...requests)).toBe(is);
+  });
+
+  it('are read from whatever bytes there are, or refused', () => {
+    const whole = Buffer.concat([encodeRequest(addRule(base, comes, accept)), encodeRequest(addRule(user, jump('lost')))]);
+    const damaged = fc.tuple(fc.nat(whole.length - 1), fc.nat(255), fc.nat(whole.length)).map(([at, byte, end]) => {
+      const bytes = Buffer.from(whole);
+      bytes[at] = byte;
+      return bytes.subarray(0, end);
+    });
+    fc.assert(
+      fc.property(fc.oneof(damaged, fc.uint8Array({ maxLength: 100 })), (bytes) => {
+        try {
+          parseRules(bytes);
+        } catch (error) {
+          expect(isNacelleError(error)).toBe(true);
+        }
+      }),
+    );
+  });
+
+  it('are opened in the way that their owner expects', () => {
+    const chain = { family: 'ip', table: 'filter', name: 'FORWARD', type: 'filter', hook: 'forward', priority: 0, policy: 'drop' } as const;
+    const lines = (...chains: readonly DroppingChain[]): string[] | undefined => refusalOf(chains).split('Type: ')[1]?.split('; ');
+    const docker = { ...chain, reached: ['FORWARD', 'DOCKER-USER'] };
+    expect(lines(docker)).toEqual(['iptables -I DOCKER-USER -i ncl-+ -j ACCEPT', 'iptables -I DOCKER-USER -o ncl-+ -j ACCEPT']);
+    expect(lines({ ...chain, family: 'ip6', reached: ['FORWARD'] })?.[0]).toBe('ip6tables -I FORWARD -i ncl-+ -j ACCEPT');
+    const inet = { ...chain, family: 'inet', reached: ['FORWARD'] } as const;
+    const words = [
+      `nft insert rule inet filter FORWARD iifname '"ncl-*"' accept`,
+      `nft insert rule inet filter FORWARD oifname '"ncl-*"' accept`,
+    ];
+    expect(lines(inet)).toEqual(words);
+    // one alone would let nothing through
+    expect(lines(docker, inet)).toHaveLength(4);
+    expect(refusalOf([docker, inet])).toContain('the chain FORWARD of the table ip filter and the chain FORWARD of the table inet filter.');
+  });
+});
