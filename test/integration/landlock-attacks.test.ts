@@ -6,7 +6,7 @@ import { runNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
 
 useLeakCheck();
-const { it } = requires({ root: true, tools: ['unshare', 'setpriv', 'mount', 'env', 'gcc'], kernel: '6.12' });
+const { it } = requires({ root: true, tools: ['unshare', 'setpriv', 'mount', 'env', 'gcc', 'ip'], kernel: '6.12' });
 
 const USER = 61_234;
 const project = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
@@ -23,6 +23,8 @@ const STORE = '/opt/store';
 function script(last: string): string {
   return [
     'PATH=$NACELLE_TEST_PATH',
+    // where no other program takes the port that an attack is about to bind
+    'ip link set lo up',
     // what the test finds is below /tmp, which is about to be hidden
     `mount -t tmpfs none /mnt; mkdir /mnt/project /mnt/programs; mount --bind ${project} /mnt/project`,
     'cp "$ATTACK" "$ORACLE" /mnt/programs; chmod 755 /mnt/programs /mnt/programs/*',
@@ -36,7 +38,7 @@ function script(last: string): string {
 
 function run(last: string): Promise<Told> {
   const env = { ATTACK: compile('landlock-attack'), ORACLE: compile('landlock-oracle'), NACELLE_ROOT: STORE };
-  const through = ['unshare', '--mount', 'sh', '-ec', script(last), 'sh'];
+  const through = ['unshare', '--mount', '--net', 'sh', '-ec', script(last), 'sh'];
   return runNode('landlock-attacks', ['/mnt/programs/landlock-attack', '/mnt/programs/landlock-oracle', SECRETS, STORE], { through, env });
 }
 
