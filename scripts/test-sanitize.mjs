@@ -79,6 +79,7 @@ const TYPESCRIPT_ALONE = [
   'test/integration/detached/killed.test.ts',
   'test/integration/image/killed.test.ts',
   'test/integration/volume/killed-while-filling.test.ts',
+  ...['networks-killed', 'veth-owner'].map((name) => `test/integration/${name}.test.ts`),
   // what grows with the number of containers: LeakSanitizer sees what one of them leaves
   'test/integration/endurance.test.ts',
   // a Node of its own in a terminal: the native side of a terminal is in tty.test.ts
@@ -94,6 +95,8 @@ const TYPESCRIPT_ALONE = [
   'test/integration/egress/containers.test.ts',
   // what is refused before anything is made, and what the kernel does by rules: sending these is in nftables
   ...['container/refused', 'container/exec-refused', 'network-rules'].map((name) => `test/integration/${name}.test.ts`),
+  // what plugins of others do, or others' engines beside: the steps are those of connected and networks
+  ...['cni', 'netavark'].map((name) => `test/integration/${name}.test.ts`),
   // a socket that is connected, and otherwise TypeScript
   'test/integration/dbus.test.ts',
   // what a program under Landlock and a filter may do is the kernel's: setting these up is in landlock and denials

@@ -1,13 +1,12 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'vitest';
 import { isAlive, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
-import { makeNet, type Net, names, useNets } from '../fixtures/nets.js';
+import { names, useNets } from '../fixtures/nets.js';
 import { runNode, startNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 import { until } from '../fixtures/until.js';
+import { loneMachine } from '../fixtures/world.js';
 
 useLeakCheck();
 const { describe, it } = requires({
@@ -18,16 +17,7 @@ const { describe, it } = requires({
 const temporary = temporaryFolder();
 useNets();
 
-let places = 0;
-
-/** A network namespace for this machine's side, with a runtime folder and a store of its own. */
-async function machine(): Promise<{ net: Net; from: { through: string[]; env: Record<string, string> } }> {
-  const net = await makeNet();
-  const folder = join(temporary, String(places++));
-  mkdirSync(folder);
-  const env = { NACELLE_RUNROOT: join(folder, 'run'), NACELLE_ROOT: join(folder, 'store') };
-  return { net, from: { through: ['nsenter', '-t', String(net.pid), '-n'], env } };
-}
+const machine = () => loneMachine(temporary);
 
 const MiB = 1024 ** 2;
 const LEAST_BURST = 64 * 1024;

@@ -1,13 +1,12 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'vitest';
 import { isAlive, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
-import { inside, makeNet, type Net, useNets } from '../fixtures/nets.js';
+import { inside, makeNet, useNets } from '../fixtures/nets.js';
 import { type NodeProgram, runNode, startNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 import { until } from '../fixtures/until.js';
+import { loneMachine } from '../fixtures/world.js';
 
 // Containers that join and leave networks, and get other limits, while they live.
 useLeakCheck();
@@ -19,22 +18,7 @@ const { describe, it } = requires({
 const temporary = temporaryFolder();
 useNets();
 
-interface Machine {
-  net: Net;
-  from: { through: string[]; env: Record<string, string> };
-}
-let places = 0;
-
-/** A network namespace for this machine's side, with a runtime folder and a store of its own. */
-async function machine(): Promise<Machine> {
-  const net = await makeNet();
-  await inside(net, 'ip', 'link', 'set', 'lo', 'up');
-  const folder = join(temporary, String(places++));
-  mkdirSync(folder);
-  const env = { NACELLE_RUNROOT: join(folder, 'run'), NACELLE_ROOT: join(folder, 'store') };
-  return { net, from: { through: ['nsenter', '-t', String(net.pid), '-n'], env } };
-}
-
+const machine = () => loneMachine(temporary);
 const nothing = (networks: number) => ({ members: [], removals: Array(networks).fill('no error') });
 const next = async ({ lines }: NodeProgram): Promise<string> => String((await lines.next()).value);
 

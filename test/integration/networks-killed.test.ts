@@ -1,0 +1,130 @@
+import { symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { isAlive, shimOf } from '../fixtures/host.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
+import { inside, names, useNets } from '../fixtures/nets.js';
+import { type NodeProgram, runNode, startNode } from '../fixtures/node.js';
+import { requires } from '../fixtures/requires.js';
+import { rounds } from '../fixtures/rounds.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
+import { until } from '../fixtures/until.js';
+import { loneMachine, WORLD_TOOLS } from '../fixtures/world.js';
+
+useLeakCheck();
+const { describe, it } = requires({ root: true, containers: true, tools: [...WORLD_TOOLS, 'ping', 'sleep'] });
+const temporary = temporaryFolder();
+useNets();
+
+/** Between how many steps the processes are killed: all of them in a soak, which takes minutes. */
+const stride = rounds(4, 1);
+
+async function machine() {
+  const { net, from } = await loneMachine(temporary);
+  return { net, ...from };
+}
+
+/** A process with a container on a network. */
+async function holder(from: {
+  through: string[];
+  env: Record<string, string>;
+}): Promise<{ program: NodeProgram; shim: number; line: string }> {
+  const program = startNode('networks', ['hold'], from);
+  const line = await program.lines.next();
+  if (line.done) throw new Error(`it ended: ${(await program.ended).stderr}`);
+  const shim = shimOf(program.pid);
+  if (!shim) throw new Error('it has no shim');
+  return { program, shim: shim.pid, line: line.value };
+}
+
+describe('a network whose processes are killed', () => {
+  it('goes on when one of its processes is killed, and leaves nothing when the last one is', async () => {
+    const { net, ...from } = await machine();
+    const [one, other] = [await holder(from), await holder(from)];
+    expect(await names(net)).toHaveLength(3);
+    one.program.process.kill('SIGKILL');
+    await until('its shim has ended too', () => !isAlive(one.shim));
+    await until('its port has gone', async () => (await names(net)).length === 2);
+    await inside(net, 'ping', '-c1', '-W5', '10.89.0.3');
+    other.program.process.kill('SIGKILL');
+    await until('its shim has ended too', () => !isAlive(other.shim));
+    await until('the bridge is gone', async () => (await names(net)).length === 0);
+  });
+
+  it('is in use while a container is on it in another network namespace', async () => {
+    const { env, ...here } = await machine();
+    const other = await machine();
+    const { program, shim } = await holder({ through: here.through, env });
+    const from = { through: other.through, env };
+    expect(await runNode('networks', ['remove'], from)).toEqual({ removal: expect.stringMatching(/^ERR_IN_USE: /), pruned: [] });
+    program.process.kill('SIGKILL');
+    await until('its shim has ended too', () => !isAlive(shim));
+    expect(await runNode('networks', ['remove'], from)).toEqual({ removal: 'no error', pruned: [] });
+    await until('the bridge is gone', async () => (await names(here.net)).length === 0);
+  });
+
+  it('has nothing in common with one of the same name in another store, but for the runtime folder', async () => {
+    const { net, through, env } = await machine();
+    const link = join(temporary, 'link');
+    symlinkSync(env.NACELLE_ROOT ?? '', link);
+    const one = await holder({ through, env });
+    const same = await holder({ through, env: { ...env, NACELLE_ROOT: link } });
+    const other = await holder({ through, env: { ...env, NACELLE_ROOT: `${env.NACELLE_ROOT}-other` } });
+    expect([one, same, other].map(({ line }) => line)).toEqual(['["10.89.0.2/24"]', '["10.89.0.3/24"]', '["10.89.1.2/24"]']);
+    expect((await names(net)).filter((name) => name.startsWith('ncl-'))).toHaveLength(2);
+    for (const { program } of [one, same]) program.process.kill('SIGKILL');
+    await until('the bridge of the first store is gone', async () => (await names(net)).length === 2);
+    await inside(net, 'ping', '-c1', '-W5', '10.89.1.2');
+    other.program.process.kill('SIGKILL');
+    await until('the other one is gone', async () => (await names(net)).length === 0);
+    for (const { shim } of [one, same, other]) await until('its shim has ended', () => !isAlive(shim));
+  });
+
+  it.each(['Node', 'both'])('leaves nothing when %s dies between two steps of the making of a container', async (who) => {
+    const { net, ...from } = await machine();
+    for (let after = 0; ; after += stride) {
+      const program = startNode('networks', ['stop', String(after)], from);
+      const line = await program.lines.next();
+      if (line.done) throw new Error(`it ended: ${(await program.ended).stderr}`);
+      const shim = shimOf(program.pid)?.pid;
+      if (!shim) throw new Error('it has no shim');
+      if (who === 'both') process.kill(shim, 'SIGKILL');
+      program.process.kill('SIGKILL');
+      await program.ended;
+      await until('the shim has ended too', () => !isAlive(shim));
+      const seen = await runNode('networks', ['reap'], from);
+      expect(seen, `before request ${after}`).toMatchObject({ failures: [], usesLeft: [] });
+      expect(await names(net), `before request ${after}`).toEqual([]);
+      if (line.value === 'made') break;
+      expect(line.value).toBe('stopped');
+    }
+  });
+
+  it('is not used by who was killed before it had written what its use says', async () => {
+    const { net, ...from } = await machine();
+    const { before, ...seen } = await runNode<{ before: { uses: number } }>('networks', ['cut'], from);
+    expect(before.uses).toBe(1);
+    expect(seen).toEqual({ failures: [], usesLeft: [] });
+  });
+
+  it('gives an address that a process was about to give when it was killed', async () => {
+    const { through, env } = await machine();
+    expect(await runNode('networks', ['offered'], { through, env })).toEqual({
+      given: [2, 3, 4, 5, 6].map((number) => `10.3.0.${number}/29`),
+      full: 'ERR_NO_ADDRESS: take an address in the network small: all are taken',
+    });
+  });
+
+  it('is removed by a reap when nobody is left that could', async () => {
+    const { net, ...from } = await machine();
+    const { program, shim } = await holder(from);
+    process.kill(shim, 'SIGKILL');
+    program.process.kill('SIGKILL');
+    await program.ended;
+    await until('the shim has ended too', () => !isAlive(shim));
+    const { before, ...seen } = await runNode<{ before: { uses: number } }>('networks', ['reap'], from);
+    expect(before.uses).toBe(2);
+    expect(seen).toEqual({ failures: [], usesLeft: [] });
+    expect(await names(net)).toEqual([]);
+  });
+});
