@@ -78,6 +78,7 @@ export type Step =
   | { readonly op: 'netlink_list'; readonly host: true; readonly socket: Slot; readonly what: string; readonly message: Uint8Array; readonly having: Uint8Array; readonly most: number | bigint; }
   | { readonly op: 'netlink_batch'; readonly host: true; readonly socket: Slot; readonly what: string; readonly names: readonly string[]; readonly messages: Uint8Array; }
   | { readonly op: 'remove_links'; readonly host: true; readonly socket: Slot; readonly group: number | bigint; }
+  | { readonly op: 'remove_link'; readonly host: true; readonly socket: Slot; readonly index: number | bigint; readonly name: string; readonly required: number | bigint; }
   | { readonly op: 'leave_bridge'; readonly host: true; readonly socket: Slot; readonly group: number | bigint; readonly uses: string; readonly lock: string; }
   | { readonly op: 'serve_names'; readonly host: true; readonly ns: Slot; readonly forwards: number | bigint; readonly networks: readonly string[]; readonly folder: string; }
   | { readonly op: 'put_member'; readonly host: true; readonly folder: string; readonly name: string; readonly bytes: Uint8Array; }
@@ -231,6 +232,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'netlink_list', call: 'sendmsg', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['BYTES', 'message'], ['BYTES', 'having'], ['NUM', 'most']] },
   { op: 'netlink_batch', call: 'sendmsg', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['LIST', 'names'], ['BYTES', 'messages']] },
   { op: 'remove_links', call: 'sendmsg', what: 'remove the links of group {group}', fields: [['SLOT', 'socket'], ['NUM', 'group']] },
+  { op: 'remove_link', call: 'sendmsg', what: 'remove {name}', fields: [['SLOT', 'socket'], ['NUM', 'index'], ['STR', 'name'], ['NUM', 'required']] },
   { op: 'leave_bridge', call: 'sendmsg', what: 'remove a bridge without uses in {uses}', fields: [['SLOT', 'socket'], ['NUM', 'group'], ['STR', 'uses'], ['STR', 'lock']] },
   { op: 'serve_names', call: 'bind', what: 'answer questions about names at 127.0.0.11', fields: [['SLOT', 'ns'], ['NUM', 'forwards'], ['LIST', 'networks'], ['STR', 'folder']] },
   { op: 'put_member', call: 'openat', what: 'tell others in its networks of {name}', fields: [['STR', 'folder'], ['STR', 'name'], ['BYTES', 'bytes']] },

@@ -6,7 +6,7 @@ import { type NodeProgram, runNode, startNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 import { until } from '../fixtures/until.js';
-import { loneMachine } from '../fixtures/world.js';
+import { type LoneMachine, loneMachine } from '../fixtures/world.js';
 
 // Containers that join and leave networks, and get other limits, while they live.
 useLeakCheck();
@@ -19,6 +19,22 @@ const temporary = temporaryFolder();
 useNets();
 
 const machine = () => loneMachine(temporary);
+
+/** As {@link machine}, with the link lan0 to another one. */
+async function machineOnLink(): Promise<LoneMachine> {
+  const { net, from } = await machine();
+  const world = await makeNet();
+  await inside(net, 'ip', 'link', 'add', 'lan0', 'type', 'veth', 'peer', 'name', 'lan0', 'netns', String(world.pid));
+  for (const [one, address] of [
+    [net, '192.0.2.1/24'],
+    [world, '192.0.2.2/24'],
+  ] as const) {
+    await inside(one, 'ip', 'addr', 'add', address, 'dev', 'lan0');
+    await inside(one, 'ip', 'link', 'set', 'lan0', 'up');
+  }
+  return { net, from };
+}
+
 const nothing = (networks: number) => ({ members: [], removals: Array(networks).fill('no error') });
 const next = async ({ lines }: NodeProgram): Promise<string> => String((await lines.next()).value);
 
@@ -152,16 +168,7 @@ describe('a container that lives', () => {
 
 describe('a container that lives, and the drivers of networks,', () => {
   it('joins a link of this machine, other hosts and an internal network with a user namespace of its own', async () => {
-    const { net, from } = await machine();
-    const world = await makeNet();
-    await inside(net, 'ip', 'link', 'add', 'lan0', 'type', 'veth', 'peer', 'name', 'lan0', 'netns', String(world.pid));
-    for (const [one, address] of [
-      [net, '192.0.2.1/24'],
-      [world, '192.0.2.2/24'],
-    ] as const) {
-      await inside(one, 'ip', 'addr', 'add', address, 'dev', 'lan0');
-      await inside(one, 'ip', 'link', 'set', 'lan0', 'up');
-    }
+    const { from } = await machineOnLink();
     const links = ['eth0 02:6e:c0:00:02:40 192.0.2.64/24', 'eth1 02:6e:0a:07:00:40 10.7.0.64/24', 'eth2 02:6e:0a:03:00:02 10.3.0.2/24'];
     const whole = { links, ways: ['192.0.2.1 eth0'], reached: [true, true, true] };
     expect(await runNode('connected', ['drivers', 'lan0'], from)).toEqual({
@@ -171,6 +178,23 @@ describe('a container that lives, and the drivers of networks,', () => {
       other: { links: links.slice(1), ways: ['10.7.0.1 eth1'] },
       left: nothing(3),
     });
+  });
+
+  it('keeps nothing of what is taken from it, whatever rights its program has over links', async () => {
+    const { from } = await machineOnLink();
+    const id = (text: string): string => text.replaceAll(/[0-9a-f]{32}/g, 'ID');
+    const refused = expect.stringMatching(/^ERR_UNSUPPORTED: network\.disconnect\(\) .* the capability NET_ADMIN, .*macvlan or ipvlan/);
+    const { moved, ways, ...seen } = await runNode<Record<string, string[]>>('connected', ['rights'], from);
+    expect(seen).toEqual({ renamed: ['no error', []], admin: refused, privileged: refused, left: nothing(2) });
+    // it is on the network still, which keeps its address from others
+    expect(moved).toEqual([expect.stringMatching(/^ENODEV: .*remove eth0/), ['lan eth0 192.0.2.65/24'], 1]);
+    // it has left all the same
+    expect(ways?.map((one) => id(String(one)))).toEqual([
+      expect.stringMatching(/^ENODEV: .*bring up|default route/),
+      'b eth1 10.2.0.2/24',
+      '0',
+      "ERR_NOT_CONNECTED: disconnect the container ID from the network a: it isn't on it",
+    ]);
   });
 });
 

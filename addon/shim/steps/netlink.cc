@@ -135,6 +135,19 @@ int netlink_list(Context& context, int socket, const Bytes& message, const Bytes
   return result;
 }
 
+namespace {
+
+// Sends a request that begins with a header, of which the rest is filled in.
+template <typename Request>
+int remove_by(Context& context, int socket, Request& request) {
+  request.header.nlmsg_len = sizeof request;
+  request.header.nlmsg_type = RTM_DELLINK;
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+  return netlink_request(context, socket, Bytes{reinterpret_cast<const char*>(&request), sizeof request}, -1, 0);
+}
+
+}  // namespace
+
 int remove_links(Context& context, int socket, uint32_t group) {
   struct {
     nlmsghdr header;
@@ -143,14 +156,20 @@ int remove_links(Context& context, int socket, uint32_t group) {
     uint32_t group;
   } request{};
   static_assert(sizeof request == NLMSG_SPACE(sizeof(ifinfomsg)) + NLA_HDRLEN + sizeof(uint32_t), "no padding");
-  request.header.nlmsg_len = sizeof request;
-  request.header.nlmsg_type = RTM_DELLINK;
-  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
   request.attribute.nla_len = NLA_HDRLEN + sizeof request.group;
   request.attribute.nla_type = IFLA_GROUP;
   request.group = group;
-  const int result = netlink_request(context, socket, Bytes{reinterpret_cast<const char*>(&request), sizeof request}, -1, 0);
+  const int result = remove_by(context, socket, request);
   return result == -ENODEV ? 0 : result;
+}
+
+int remove_link(Context& context, int socket, int index) {
+  struct {
+    nlmsghdr header;
+    ifinfomsg link;
+  } request{};
+  request.link.ifi_index = index;
+  return remove_by(context, socket, request);
 }
 
 }  // namespace nacelle

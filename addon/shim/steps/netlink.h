@@ -20,6 +20,9 @@ int netlink_list(Context& context, int socket, const Bytes& message, const Bytes
 // -errno.
 int remove_links(Context& context, int socket, uint32_t group);
 
+// Removes the link with a number. 0 or -errno: ENODEV when the socket's network namespace has none.
+int remove_link(Context& context, int socket, int index);
+
 int netlink_socket(int protocol, unique_fd& out);
 
 // Takes one datagram of the kernel's, which has all of its answer ready when a request was sent: -EAGAIN when none is there. One that is

@@ -104,6 +104,13 @@ int run(Context& context, const args::remove_links& a) {
   return socket < 0 ? 0 : remove_links(context, socket, static_cast<uint32_t>(a.group));
 }
 
+int run(Context& context, const args::remove_link& a) {
+  const int socket = context.slots.get(a.socket);
+  if (socket < 0) return a.required == 0 ? 0 : -EBADF;
+  const int result = remove_link(context, socket, static_cast<int>(a.index));
+  return result == -ENODEV && a.required == 0 ? 0 : result;
+}
+
 int run(Context& context, const args::leave_bridge& a) {
   const unique_fd lock(::open(a.lock.text, O_RDWR | O_CLOEXEC));
   // nobody has ever made a bridge

@@ -7,6 +7,7 @@ import { hasEnded, launchExec } from '../exec/launch-exec.js';
 import type { ParsedExec } from '../options/exec-options.js';
 import { needNamespaces } from './confined.js';
 import type { Life } from './life.js';
+import { noteRights } from './networks.js';
 
 /** Runs one more program in a container. @throws as `Container.exec` */
 export async function join<F extends Encoding>(
@@ -18,6 +19,7 @@ export async function join<F extends Encoding>(
   if (life.state === 'stopped') throw hasEnded(life.id);
   life.expect('running', 'run a program in');
   if (life.isPausing) throw new NacelleError(`run a program in the container ${life.id}: it is being paused`, { code: 'ERR_STATE' });
+  if (options.privileged) noteRights(life);
   const { firstProcess, joining, held } = life;
   const exec = { execId: newId(), command: shortened(command) };
   const words = life.isDetached ? wordsOf(exec) : null;

@@ -8,7 +8,8 @@ import { guardedIn } from '../../network/bridge/join-networks.js';
 import { isPluginNetwork } from '../../network/bridge/network-file.js';
 import { Parts } from '../../network/bridge/parts.js';
 import { KEYS, keep, MOST_PLACES } from '../../network/live/kept-steps.js';
-import { type LinksRecord, linkRecord } from '../../network/live/links-record.js';
+import { type LinkRecord, type LinksRecord, linkRecord } from '../../network/live/links-record.js';
+import { capabilityMask } from '../../plan/capability-names.js';
 import { Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import { writeNote } from '../detached/note.js';
@@ -110,6 +111,7 @@ export function leaveNetwork(life: Life, name: string): Promise<void> {
     const link = links.list.find(({ network }) => network === name);
     if (!link)
       throw new NacelleError(`disconnect the container ${life.id} from the network ${name}: it isn't on it`, { code: 'ERR_NOT_CONNECTED' });
+    requireOnlyChild(life, link);
     const after: LinksRecord = { ...links, list: links.list.filter((one) => one !== link) };
     const bandwidth = life.record.current.options?.bandwidth ?? null;
     const own = life.record.current.networks.find((one) => one.name === name);
@@ -123,10 +125,10 @@ export function leaveNetwork(life: Life, name: string): Promise<void> {
       guarded: guarded.filter((one) => isOther(one.network)),
       links: after,
     };
+    // what a program could make fail is the first thing, of which nothing is left, or the last one: leaving ends in between
     await callInside(life, DISCONNECT, [
-      ...nameSteps(current, { wasServed: true }),
       ...removeSteps(link),
-      ...newWaySteps(links, after),
+      ...nameSteps(current, { wasServed: true }),
       ...laterSteps(after, { bandwidth, service: serviceOf(after) }),
       ...link.limit,
       ...link.leave,
@@ -136,7 +138,30 @@ export function leaveNetwork(life: Life, name: string): Promise<void> {
     const parts = life.held.networks.get(name);
     life.held.networks.delete(name);
     parts?.release(true);
+    await callInside(life, DISCONNECT, newWaySteps(links, after));
   });
+}
+
+/**
+ * Of a child others can be made, which are its parent's (`macvlan_common_newlink` of the kernel), and nobody outside sees them: so a program with rights over
+ * links keeps what it wants of such a network until its namespace has gone.
+ *
+ * @throws UnsupportedError
+ */
+function requireOnlyChild({ record: { current } }: Life, { group }: LinkRecord): void {
+  const hasRights = (current.program.capabilities & capabilityMask('NET_ADMIN')) !== 0n;
+  if (group === null || !(hasRights || current.links?.hadRights)) return;
+  throw new UnsupportedError(
+    DISCONNECT,
+    'a program in the container has, or had, the capability NET_ADMIN, by which it can have made more links of a network of macvlan or ipvlan',
+    'End the container, or run it without NET_ADMIN.',
+  );
+}
+
+/** Remembers that a program with rights over the container's links ran in it. */
+export function noteRights(life: Life): void {
+  const { current } = life.record;
+  if (current.links !== null && !current.links.hadRights) note(life, { ...current, links: { ...current.links, hadRights: true } });
 }
 
 /** The container does nothing more for what had this place. */

@@ -27,7 +27,7 @@ export function joinSteps(
   const [namespace, outside, inside] = [slotOf(place), slotOf(place) + 1, insideOf(place)];
   return [
     // the run before may have left its link, whose namespace the kernel takes down in its own time
-    ...(isAgain && 'child' in attachment ? [removeGroup(inside, attachment.child.group), close(inside)] : []),
+    ...(isAgain && 'child' in attachment ? [removeChild(inside, attachment), close(inside)] : []),
     { op: 'open_namespace', host: true, out: namespace, type: 'net' },
     ...(hasIpv6 ? [{ op: 'sysctls_in', host: true, ns: namespace, paths: linkDefaults(hasIpv6), value: '0' } as const] : []),
     socket(outside, NONE),
@@ -44,14 +44,17 @@ export function joinSteps(
 /** Steps that end a link that was made by {@link joinSteps}: nobody who shares the container's network goes on with it, since nothing guards it. */
 export function endSteps(attachment: MadeAttachment, place: number): Step[] {
   const inside = insideOf(place);
-  if ('child' in attachment) return [removeGroup(inside, attachment.child.group), close(inside)];
+  if ('child' in attachment) return [removeChild(inside, attachment), close(inside)];
   return outsideSteps((outside) => [removeGroup(outside, attachment.port.index)]);
 }
 
-/** Steps that remove a link, whoever has made it. */
-export function removeSteps({ port, group }: LinkRecord): Step[] {
+/**
+ * Steps that remove a link, whoever has made it. They fail when a child is no longer in the container's network namespace: it would go on elsewhere
+ * with an address that is another container's next.
+ */
+export function removeSteps({ port, group, index, interface: name }: LinkRecord): Step[] {
   if (port !== null) return outsideSteps((outside) => [removeGroup(outside, port.index)]);
-  return group === null ? [] : insideSteps((inside) => [removeGroup(inside, group)]);
+  return group === null ? [] : insideSteps((inside) => [{ op: 'remove_link', host: true, socket: inside, index, name, required: 1 }]);
 }
 
 /** What the links' steps at the next run are, where these are the container's links. */
@@ -120,6 +123,11 @@ function socket(out: Slot, ns: Slot): Step {
 
 function removeGroup(from: Slot, group: number): Step {
   return { op: 'remove_links', host: true, socket: from, group };
+}
+
+/** Not by its group, which the program may have changed. */
+function removeChild(from: Slot, { index, interface: name }: MadeAttachment): Step {
+  return { op: 'remove_link', host: true, socket: from, index, name, required: 0 };
 }
 
 function close(slot: Slot): Step {

@@ -123,7 +123,7 @@ function removePorts(attachments: readonly Attachment[], outside: Slot): Step[] 
 
 function removeChildren(attachments: readonly Attachment[], inside: Slot): Step[] {
   const removed = attachments.flatMap((one): Step[] =>
-    'child' in one ? [{ op: 'remove_links', host: true, socket: inside, group: one.child.group }] : [],
+    'child' in one ? [{ op: 'remove_link', host: true, socket: inside, index: one.index, name: one.interface, required: 0 }] : [],
   );
   return [...removed, { op: 'close', host: true, slot: inside }];
 }

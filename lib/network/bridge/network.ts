@@ -222,7 +222,9 @@ export class Network implements AsyncDisposable {
    * through another of its networks, the first one that leads out. Published ports that led there lead to another of its networks.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_NOT_CONNECTED` when it isn't on the network; `ERR_IN_USE` when a published port would lead nowhere;
-   * `ERR_STATE`, UnsupportedError as {@link connect}; SyscallError
+   * `ERR_STATE`, UnsupportedError as {@link connect}, and from a network of macvlan or ipvlan for a container of which a program has, or had, the
+   * capability NET_ADMIN: of its link it can have made others, which nobody finds; SyscallError: `ENODEV` when such a link is no longer in the container, which stays on
+   * the network then. When the container prevents its new default route, the error comes after it has left
    */
   async disconnect(container: NetworkedContainer): Promise<void> {
     await parseContainer(container).leaveNetwork(this.name);

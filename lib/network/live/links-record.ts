@@ -15,6 +15,8 @@ export interface LinksRecord {
   readonly isMember: boolean;
   /** The kernel has IPv6. */
   readonly hasIpv6: boolean;
+  /** A privileged program ran in the container beside its own. Absent: none did. */
+  readonly hadRights?: boolean;
   /** In the order in which it has joined them: the default route goes through the first one that has a gateway, for each family. */
   readonly list: readonly LinkRecord[];
 }
