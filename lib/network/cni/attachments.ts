@@ -9,7 +9,7 @@ import { storeRoot } from '../../host/store-path.js';
 import { endOf } from '../../native/host-work.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import { ownerName, start } from '../../native/shim.js';
-import { attempting } from '../../native/system-errors.js';
+import { attempt, attempting } from '../../native/system-errors.js';
 import type { Task } from '../../native/task.js';
 import { NONE, planOf } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
@@ -168,10 +168,12 @@ async function detachOne(folder: string, noted: NotedAttachment, within: number 
   forgetAttachment(folder, noted);
 }
 
-/** Whether the path that the plugins were given leads to the container's network namespace still. */
-export function isThere({ request: { netns }, inode }: Pick<NotedAttachment, 'request' | 'inode'>): boolean {
+/** Whether the path that the plugins were given leads to the container's network namespace still, and to no file that has the same number elsewhere. */
+export function isThere({ request: { netns }, inode }: { readonly request: { readonly netns: string }; readonly inode: number }): boolean {
+  const namespaces = attempt('look at a network namespace', () => statSync('/proc/self/ns/net').dev);
   try {
-    return statSync(netns).ino === inode;
+    const { dev, ino } = statSync(netns);
+    return dev === namespaces && ino === inode;
   } catch {
     // the process whose descriptor it was has ended
     return false;
