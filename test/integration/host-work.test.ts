@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { NacelleError } from '../../lib/errors.js';
 import { carryOut, during, hold, release, undone } from '../../lib/native/host-work.js';
+import { keep, kept } from '../../lib/network/live/kept-steps.js';
 import { parseReplies } from '../../lib/network/netlink.js';
 import { NONE, planOf } from '../../lib/plan/plan.js';
 import type { Step } from '../../lib/plan/steps.js';
+import { withLock } from '../../lib/store/store-lock.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
@@ -79,6 +81,30 @@ describe('work on the host', () => {
     expect(await links('\u0003\0lo\0', 2 ** 20)).toBe(1);
     expect(await links('no link has this name', 2 ** 20)).toBe(0);
     expect(await links('\u0003\0lo\0', 0)).toBe(0);
+  });
+
+  it('goes on with the steps that were kept when it began, and names the one that fails', async () => {
+    const put = (name: string): Step => ({ op: 'put_file', host: true, at: NONE, path: join(folder, name), bytes: new Uint8Array() });
+    const [store, uses] = [made('store'), made('uses')];
+    const waits = (name: string): Step[] => [
+      { op: 'leave_bridge', host: true, socket: NONE, group: 1, uses, lock: join(store, 'lock') },
+      put(name),
+    ];
+    await during(planOf({}), nothing, async (task) => {
+      const going = await withLock(store, 'exclusive', async () => {
+        await task.call([keep(5, waits('first'))]);
+        const calls = [task.call([kept(5, [])]), task.call([keep(5, waits('other'))])] as const;
+        await calls[1];
+        return calls;
+      });
+      await Promise.all(going);
+      expect(['first', 'other'].map((name) => existsSync(join(folder, name)))).toEqual([true, false]);
+      await expect(task.call([keep(5, [put('third'), unlink(one)]), kept(5, [])])).rejects.toMatchObject({
+        code: 'EISDIR',
+        message: expect.stringContaining(`run the steps that were kept: EISDIR (illegal operation on a directory: remove ${one}`),
+      });
+      for (const step of [kept(5, []), keep(6, [])]) await expect(task.call([keep(5, [step])])).rejects.toMatchObject({ code: 'EPROTO' });
+    });
   });
 
   it('that is undone after a failure never hides it', async () => {

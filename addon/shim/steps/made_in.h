@@ -29,7 +29,11 @@ int in_sharing_process(const Work& work) {
   const pid_t pid = clone(enter, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_FILES, &call);
   if (pid < 0) return -errno;
   int status = 0;
-  if (waitpid(pid, &status, __WALL) < 0) return -errno;
+  pid_t ended = 0;
+  do {
+    ended = waitpid(pid, &status, __WALL);
+  } while (ended < 0 && errno == EINTR);
+  if (ended < 0) return -errno;
   return WIFEXITED(status) ? call.result : -ECHILD;
 }
 

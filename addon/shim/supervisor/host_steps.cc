@@ -9,6 +9,7 @@
 
 #include "../kernel/syscalls.h"
 #include "../layer/remove_tree.h"
+#include "../steps/step_words.h"
 #include "../steps/steps.h"
 
 namespace nacelle {
@@ -64,10 +65,9 @@ HostSteps::Outcome HostSteps::run(Context& context, bool last_try, StepFailure& 
       pass(ahead);
       continue;
     }
+    const bool is_ours = kept_.empty() ? runs_in_shim(head.op) : may_be_kept(head.op);
     const bool apart = head.op == Op::remove_tree && where_ != kInPrepare;
-    const int result = apart                   ? start_apart(context, head.arguments)
-                       : runs_in_shim(head.op) ? interpret(context, head.op, head.arguments)
-                                               : -EPROTO;
+    const int result = !is_ours ? -EPROTO : apart ? start_apart(context, head.arguments) : interpret(context, head.op, head.arguments);
     if (apart && result > 0) {
       apart_ = result;
       return Outcome::kApart;
@@ -79,6 +79,7 @@ HostSteps::Outcome HostSteps::run(Context& context, bool last_try, StepFailure& 
       continue;
     }
     has_failed_ = true;
+    if (!kept_.empty()) name_failure(context, head);
     failure = StepFailure{where_, index_, -result, context.text};
     return Outcome::kFailed;
   }
@@ -102,7 +103,7 @@ HostSteps::Outcome HostSteps::take_end(StepFailure& failure) {
 void HostSteps::skip() {
   StepHead head;
   if (!kept_.empty()) {
-    next_step(kept_.back(), head);
+    next_step(kept_.back().left, head);
   } else if (next_step(left_, head)) {
     ++index_;
   }
@@ -111,7 +112,7 @@ void HostSteps::skip() {
 // Reads the step that is to be run, with what comes after it; false when there are no more.
 bool HostSteps::next(Reader& ahead, StepHead& head) {
   while (!kept_.empty()) {
-    ahead = kept_.back();
+    ahead = kept_.back().left;
     if (next_step(ahead, head)) return true;
     kept_.pop_back();
     // the step is done that they stood for
@@ -123,7 +124,7 @@ bool HostSteps::next(Reader& ahead, StepHead& head) {
 
 void HostSteps::pass(const Reader& ahead) {
   if (!kept_.empty()) {
-    kept_.back() = ahead;
+    kept_.back().left = ahead;
     return;
   }
   left_ = ahead;

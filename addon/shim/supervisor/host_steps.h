@@ -54,7 +54,7 @@ class HostSteps {
   void enter(const Context& context, const args::run_steps& step);
 
   Reader left_;
-  std::vector<Reader> kept_;  // what is left of the lists that the step at hand stands for (`run_steps`), the first one last
+  std::vector<KeptList> kept_;  // what is left of the lists that the step at hand stands for (`run_steps`), the first one last
   int32_t where_ = kInPrepare;
   uint32_t index_ = 0;
   pid_t apart_ = 0;

@@ -49,6 +49,8 @@ void Task::run_again() {
   plan_.stages = plan_.again.stages;
   first_index_ = 0;
   context_.words_alone = false;
+  // Node has the outputs of the first run, and gets no others
+  context_.outputs = nullptr;
   HostSteps prepare(plan_.again.prepare, kInPrepareAgain);
   StepFailure failure;
   if (prepare.run(context_, true, failure) != HostSteps::Outcome::kDone) return fail(std::move(failure));

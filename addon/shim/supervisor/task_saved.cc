@@ -61,7 +61,7 @@ void Task::save(Saved& to, const std::function<uint64_t(const Client&)>& number_
     if (fd >= 0) to.add("descriptors", to.inner().number("slot", slot).fd("fd", fd));
   }
   to.text("outputs", outputs_).number("output count", context_.output_count).number("words alone", context_.words_alone ? 1 : 0);
-  for (const auto& [key, steps] : context_.kept.all()) to.add("kept steps", to.inner().number("key", key).text("steps", steps));
+  for (const auto& [key, steps] : context_.kept.all()) to.add("kept steps", to.inner().number("key", key).text("steps", *steps));
   to.fd("channel", channel_.get());
   for (const pid_t pid : processes_) to.add("processes", to.inner().number("pid", static_cast<uint64_t>(pid)));
   Saved pump = to.inner();
