@@ -11,6 +11,7 @@ const typescript = {
   fileOf: (name) => name.replace(/\.js$/, '.ts'),
   rooms: [
     ['lib/index.ts'],
+    ['lib/build'],
     ['lib/container'],
     ['lib/container/life'],
     ['lib/container/events'],
@@ -34,6 +35,7 @@ const typescript = {
     ['lib/host'],
     ['lib/dbus'],
     ['lib/native'],
+    ['lib/build/language'],
     ['lib/options'],
     ['lib/plan'],
     ['lib/errors.ts'],
