@@ -7,5 +7,6 @@ const outputs = ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts'].map((name
 const sources = ['lib', ...filesBelow('lib', /./), 'tsup.config.ts', 'tsconfig.json', 'package.json', 'package-lock.json'];
 const changed = (file) => statSync(`${root}${file}`).mtimeMs;
 
-const isDone = outputs.every((file) => existsSync(`${root}${file}`)) && Math.min(...outputs.map(changed)) > Math.max(...sources.map(changed));
+const isDone =
+  outputs.every((file) => existsSync(`${root}${file}`)) && Math.min(...outputs.map(changed)) > Math.max(...sources.map(changed));
 process.exitCode = isDone || run('npx', ['--no-install', 'tsup', '--silent']) ? 0 : 1;

@@ -6,8 +6,9 @@ import { expect } from 'vitest';
 import { recordFiles } from '../../lib/host/journal.js';
 import { reap } from '../../lib/index.js';
 import { fibDaddrType, iifname, l4proto, thDport } from '../../lib/network/nftables/fields.js';
-import { forgetConnections } from '../../lib/network/nftables/forget-connections.js';
+import { forgetConnections, forgetConnectionsOf, forgetEachOf } from '../../lib/network/nftables/forget-connections.js';
 import { droppingChains } from '../../lib/network/nftables/forward-policies.js';
+import { withNetfilter } from '../../lib/network/nftables/netfilter-socket.js';
 import { OwnerTable } from '../../lib/network/nftables/owner-table.js';
 import { addElements, addEntries, addSet, addVerdicts, deleteElements, deleteSet } from '../../lib/network/nftables/set-requests.js';
 import { accept, dnatBy, equals, inState, jump, verdictOf } from '../../lib/network/nftables/statements.js';
@@ -260,45 +261,77 @@ describe('what is there of others', () => {
 
   it('are connections to a port, which are forgotten', async () => {
     const net = await makeNet();
-    await inside(net, 'ip', 'link', 'set', 'lo', 'up');
-    await using own = await OwnerTable.open({ namespace: net });
-    const input: Chain = { table: own.table, name: 'input', base: { type: 'filter', hook: 'input', priority: 0, policy: 'accept' } };
-    // whoever asks for states has the kernel keep connections
-    await own.apply('keep connections', [addChain(input), addRule(input, inState('new'), accept)]);
-    // on a slow machine the kernel would forget them meanwhile
-    await inside(net, 'sh', '-c', 'echo 3600 > /proc/sys/net/netfilter/nf_conntrack_udp_timeout');
-    const ports = [5001, 5001, 5002];
-    for (const [n, port] of ports.entries()) {
-      for (const address of [`127.0.0.${n + 1}`, '::1']) await send(net, address, port);
-    }
-    const entries = async () => {
-      const lines = (await inside(net, 'cat', '/proc/self/net/nf_conntrack')).trim().split('\n');
-      return lines.map((line) => /dst=(\S+) sport=\d+ dport=(\d+)/.exec(line)?.slice(1).join(' ') ?? '').toSorted();
-    };
-    const v6 = '0000:0000:0000:0000:0000:0000:0000:0001';
-    expect(await entries()).toEqual(
-      [`${v6} 5001`, `${v6} 5001`, `${v6} 5002`, '127.0.0.1 5001', '127.0.0.2 5001', '127.0.0.3 5002'].toSorted(),
-    );
-    const to = { protocol: 'udp', port: 5001 } as const;
-    expect(await forgetConnections({ ...to, address: addressOf('127.0.0.1') }, { namespace: net })).toBe(1);
-    expect(await entries()).toEqual([`${v6} 5001`, `${v6} 5001`, `${v6} 5002`, '127.0.0.2 5001', '127.0.0.3 5002'].toSorted());
-    expect(await forgetConnections({ ...to, address: { family: 6 } }, { namespace: net })).toBe(2);
-    expect(await forgetConnections({ ...to, protocol: 'tcp', address: { family: 4 } }, { namespace: net })).toBe(0);
-    expect(await forgetConnections({ ...to, address: { family: 4 } }, { namespace: net })).toBe(1);
-    expect(await entries()).toEqual([`${v6} 5002`, '127.0.0.3 5002'].toSorted());
-    // more than are listed at once
-    const script = `const socket = require('node:dgram').createSocket('udp4');
-      socket.bind(5003, async () => {
-        for (let i = 256; i < 8192 + 256; i++) await new Promise((sent) => socket.send('x', 5001, '127.0.' + (i >> 8) + '.' + (i & 255), sent));
-        socket.close();
-      });`;
-    await inside(net, process.execPath, '-e', script);
-    const many = Number.parseInt(await inside(net, 'wc', '-l', '/proc/self/net/nf_conntrack'), 10) - 2;
-    expect(many).toBeGreaterThan(8000);
-    expect(await forgetConnections({ ...to, address: { family: 4 } }, { namespace: net })).toBe(many);
-    expect(await entries()).toEqual([`${v6} 5002`, '127.0.0.3 5002'].toSorted());
+    await withFlows(net, async (entries) => {
+      const to = { protocol: 'udp', port: 5001 } as const;
+      expect(await forgetConnections({ ...to, address: addressOf('127.0.0.1') }, { namespace: net })).toBe(1);
+      expect(await entries()).toEqual([`${V6} 5001`, `${V6} 5001`, `${V6} 5002`, '127.0.0.2 5001', '127.0.0.3 5002'].toSorted());
+      expect(await forgetConnections({ ...to, address: addressOf('::2') }, { namespace: net })).toBe(0);
+      expect(await forgetConnections({ ...to, address: addressOf('::1') }, { namespace: net })).toBe(2);
+      await send(net, '::1', 5001);
+      expect(await forgetConnections({ ...to, address: { family: 6 } }, { namespace: net })).toBe(1);
+      expect(await forgetConnections({ ...to, protocol: 'tcp', address: { family: 4 } }, { namespace: net })).toBe(0);
+      expect(await forgetConnections({ ...to, address: { family: 4 } }, { namespace: net })).toBe(1);
+      expect(await entries()).toEqual([`${V6} 5002`, '127.0.0.3 5002'].toSorted());
+      // more than are listed at once
+      const script = `const socket = require('node:dgram').createSocket('udp4');
+        socket.bind(5003, async () => {
+          for (let i = 256; i < 8192 + 256; i++) await new Promise((sent) => socket.send('x', 5001, '127.0.' + (i >> 8) + '.' + (i & 255), sent));
+          socket.close();
+        });`;
+      await inside(net, process.execPath, '-e', script);
+      const many = Number.parseInt(await inside(net, 'wc', '-l', '/proc/self/net/nf_conntrack'), 10) - 2;
+      expect(many).toBeGreaterThan(8000);
+      expect(await forgetConnections({ ...to, address: { family: 4 } }, { namespace: net })).toBe(many);
+      expect(await entries()).toEqual([`${V6} 5002`, '127.0.0.3 5002'].toSorted());
+    });
+  });
+
+  it.each([
+    ['by the kernel', forgetConnectionsOf],
+    ['one by one', forgetEachOf],
+  ])('are connections of an address, which are forgotten: %s', async (_, forget) => {
+    const net = await makeNet();
+    await withFlows(net, async (entries) => {
+      const forgetAll = (...addresses: string[]): Promise<void> =>
+        withNetfilter({ namespace: net }, (task, socket) => forget(task, socket, addresses.map(addressOf)));
+      await forgetAll('127.0.0.2');
+      expect(await entries()).toEqual([`${V6} 5001`, `${V6} 5001`, `${V6} 5002`, '127.0.0.1 5001', '127.0.0.3 5002'].toSorted());
+      await forgetAll('127.0.0.4', '::1', '127.0.0.3');
+      expect(await entries()).toEqual(['127.0.0.1 5001']);
+      // the last ones are those from the address to others
+      await send(net, '127.0.0.2', 5001);
+      await forgetAll('127.0.0.1');
+      expect(await entries()).toEqual(['']);
+    });
   });
 });
+
+const V6 = '0000:0000:0000:0000:0000:0000:0000:0001';
+
+/** Has the kernel keep connections, of which there are some: of UDP from the loopback's first address to its first three, and of IPv6. */
+async function withFlows(net: Net, use: (entries: () => Promise<string[]>) => Promise<void>): Promise<void> {
+  await inside(net, 'ip', 'link', 'set', 'lo', 'up');
+  await using own = await OwnerTable.open({ namespace: net });
+  const input: Chain = { table: own.table, name: 'input', base: { type: 'filter', hook: 'input', priority: 0, policy: 'accept' } };
+  // whoever asks for states has the kernel keep connections
+  await own.apply('keep connections', [addChain(input), addRule(input, inState('new'), accept)]);
+  // on a slow machine the kernel would forget them meanwhile
+  await inside(net, 'sh', '-c', 'echo 3600 > /proc/sys/net/netfilter/nf_conntrack_udp_timeout');
+  for (const [n, port] of [5001, 5001, 5002].entries()) {
+    for (const address of [`127.0.0.${n + 1}`, '::1']) await send(net, address, port);
+  }
+  const entries = async (): Promise<string[]> => {
+    const text = (await inside(net, 'cat', '/proc/self/net/nf_conntrack')).trim();
+    return text
+      .split('\n')
+      .map((line) => /dst=(\S+) sport=\d+ dport=(\d+)/.exec(line)?.slice(1).join(' ') ?? '')
+      .toSorted();
+  };
+  expect(await entries()).toEqual(
+    [`${V6} 5001`, `${V6} 5001`, `${V6} 5002`, '127.0.0.1 5001', '127.0.0.2 5001', '127.0.0.3 5002'].toSorted(),
+  );
+  await use(entries);
+}
 
 /** One datagram, in the network namespace. */
 async function send(net: Net, address: string, port: number): Promise<void> {

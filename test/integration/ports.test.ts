@@ -144,9 +144,9 @@ describe('published ports', () => {
     await nothingLeft(machine);
   });
 
-  it('lead nobody on to who has the address next', async () => {
+  it.each(['flows', 'wrapped'])('lead nobody on to who has the address next: %s', async (scenario) => {
     const machine = await machineInWorld(temporary);
-    const program = startNode('ports', ['flows'], machine.from);
+    const program = startNode('ports', [scenario], machine.from);
     const ready = async (): Promise<void> => {
       const line = await program.lines.next();
       if (line.done) throw new Error(`it ended: ${(await program.ended).stderr}`);
@@ -170,7 +170,7 @@ describe('published ports', () => {
     program.process.kill('SIGUSR2');
     const { stdout, stderr } = await program.ended;
     expect(stderr).toBe('');
-    expect(JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')).toEqual({ log: 'ready\nheard x\n' });
+    expect(JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')).toEqual({ same: true, log: 'ready\nheard x\n' });
     await nothingLeft(machine);
   });
 

@@ -19,20 +19,21 @@ export interface Destination {
 
 const IPCTNL_MSG_CT = { NEW: 0, GET: 1, DELETE: 2 } as const;
 const CTA = { TUPLE_ORIG: 1, TUPLE_REPLY: 2, ID: 12, ZONE: 18, FILTER: 25 } as const;
-const CTA_FILTER_ORIG_FLAGS = 1;
+const CTA_FILTER = { ORIG_FLAGS: 1, REPLY_FLAGS: 2 } as const;
 const CTA_TUPLE = { IP: 1, PROTO: 2 } as const;
 const CTA_IP = { V4_SRC: 1, V4_DST: 2, V6_SRC: 3, V6_DST: 4 } as const;
 const CTA_PROTO = { NUM: 1, DST_PORT: 3 } as const;
 /** The bits of a filter: by which parts of a tuple it chooses. Of net/netfilter/nf_internals.h, and part of the kernel's interface. */
-const FILTER = { IP_DST: 1 << 1, PROTO_NUM: 1 << 3, PROTO_DST_PORT: 1 << 5 } as const;
+const FILTER = { IP_SRC: 1 << 0, IP_DST: 1 << 1, PROTO_NUM: 1 << 3, PROTO_DST_PORT: 1 << 5 } as const;
 const NLA_TYPE_NESTED = 0x8000;
 
 /**
  * Asks for the entries that were made to a destination. A kernel before 5.8 lists all entries of the family: those without
- * {@link portBytes} are others'.
+ * {@link portBytes} are others'. With an address of IPv6 those at others are listed too, for by that kernels choose the wrong way round:
+ * entries that do not have it (seen in 6.18; `ctnetlink_filter_match_tuple`).
  */
 export function getConnections({ protocol, port, address }: Destination): Uint8Array {
-  const bytes = bytesOf(address);
+  const bytes = address.family === 4 ? bytesOf(address) : null;
   const number = attribute(CTA_PROTO.NUM, inetProto(protocol).bytes);
   const flags = FILTER.PROTO_NUM | FILTER.PROTO_DST_PORT | (bytes ? FILTER.IP_DST : 0);
   return encodeRequest({
@@ -45,9 +46,33 @@ export function getConnections({ protocol, port, address }: Destination): Uint8A
         ...(bytes ? [nested(CTA_TUPLE.IP, attribute(destinationType(address), bytes))] : []),
         nested(CTA_TUPLE.PROTO, number, portBytes({ port })),
       ),
-      nested(CTA.FILTER, hostNumber(CTA_FILTER_ORIG_FLAGS, flags)),
+      nested(CTA.FILTER, hostNumber(CTA_FILTER.ORIG_FLAGS, flags)),
     ],
   });
+}
+
+/**
+ * Requests that remove all entries with one side at an address of IPv4, whichever began and whatever NAT they have. The kernel finds them by
+ * itself, in its whole table, which takes it a tenth of what a list takes. A kernel before 6.8 refuses them with EINVAL: there a tuple has to be
+ * whole. There is no such request for IPv6: see {@link getConnections}.
+ */
+export function deleteAllConnectionsOf(address: Address & { readonly family: 4 }): Request[] {
+  const side = nested(CTA_TUPLE.IP, attribute(sourceType(address), address.bytes));
+  const sides = [
+    { tuple: CTA.TUPLE_ORIG, flags: CTA_FILTER.ORIG_FLAGS },
+    { tuple: CTA.TUPLE_REPLY, flags: CTA_FILTER.REPLY_FLAGS },
+  ];
+  return sides.map(({ tuple, flags }) => ({
+    words: wordsOf(address),
+    type: typeOf(SUBSYSTEM.conntrack, IPCTNL_MSG_CT.DELETE),
+    flags: NLM_F.REQUEST,
+    family: familyNumber(address),
+    attributes: [nested(tuple, side), nested(CTA.FILTER, hostNumber(flags, FILTER.IP_SRC))],
+  }));
+}
+
+function wordsOf({ text }: Address): string {
+  return `forget a connection of ${text}`;
 }
 
 /** Asks for all entries of a family. */
@@ -81,7 +106,7 @@ export function deleteConnectionsOf(replies: Uint8Array, address: Address): Requ
       const source = parseAttributes(tupleOf(entry, side).get(CTA_TUPLE.IP) ?? new Uint8Array()).get(sourceType(address));
       return source !== undefined && Buffer.from(source).equals(address.bytes);
     });
-  return deletions(replies, `forget a connection of ${address.text}`, address, isAt);
+  return deletions(replies, wordsOf(address), address, isAt);
 }
 
 type Attributes = ReturnType<typeof parseAttributes>;

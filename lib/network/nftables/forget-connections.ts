@@ -6,6 +6,7 @@ import type { Address } from '../address.js';
 import {
   addressBytes,
   type Destination,
+  deleteAllConnectionsOf,
   deleteConnections,
   deleteConnectionsOf,
   getAllConnections,
@@ -41,14 +42,42 @@ export function forgetConnectionsBy(task: Task, socket: Slot, destination: Desti
   return forgetListed(task, socket, list, (listed) => deleteConnections(listed, destination));
 }
 
-/** As {@link forgetConnectionsBy}, for all connections with one side at an address. */
-export function forgetConnectionsOf(task: Task, socket: Slot, address: Address): Promise<number> {
-  const list = {
-    what: `list the connections of ${address.text}`,
-    message: getAllConnections(address.family),
-    having: addressBytes(address),
-  };
-  return forgetListed(task, socket, list, (listed) => deleteConnectionsOf(listed, address));
+/** The kernel finds the connections of an address of IPv4 by itself, as far as this process knows. */
+let canChoose = true;
+
+/** As {@link forgetConnectionsBy}, for all connections with one side at one of these addresses. */
+export async function forgetConnectionsOf(task: Task, socket: Slot, addresses: readonly Address[]): Promise<void> {
+  const chosen = canChoose ? addresses.filter(isIpv4) : [];
+  const isRefused = chosen.length > 0 && !(await hasForgotten(task, socket, chosen.flatMap(deleteAllConnectionsOf)));
+  if (isRefused) canChoose = false;
+  await forgetEachOf(task, socket, isRefused ? addresses : addresses.filter((address) => !chosen.some((one) => one === address)));
+}
+
+function isIpv4<T extends Address>(address: T): address is T & { readonly family: 4 } {
+  return address.family === 4;
+}
+
+/** @returns false where the kernel does not know such requests */
+async function hasForgotten(task: Task, socket: Slot, requests: readonly Request[]): Promise<boolean> {
+  try {
+    await forget(task, socket, requests);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EINVAL')) return false;
+    throw error;
+  }
+}
+
+/** As {@link forgetConnectionsOf}, one by one: to list them takes the kernel some 10 ms for an address. */
+export async function forgetEachOf(task: Task, socket: Slot, addresses: readonly Address[]): Promise<void> {
+  for (const address of addresses) {
+    const list = {
+      what: `list the connections of ${address.text}`,
+      message: getAllConnections(address.family),
+      having: addressBytes(address),
+    };
+    await forgetListed(task, socket, list, (listed) => deleteConnectionsOf(listed, address));
+  }
 }
 
 /** Whether the kernel knows that this network namespace has no connections at all. */

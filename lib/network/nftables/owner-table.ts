@@ -65,9 +65,9 @@ export class OwnerTable implements AsyncDisposable {
     await this.#holding.task.call([batchStep(this.#socket, what, requests)]);
   }
 
-  /** Has the kernel forget the connections of an address, by the table's socket. @throws as `forgetConnections` */
-  async forget(address: Address): Promise<void> {
-    await forgetConnectionsOf(this.#holding.task, this.#socket, address);
+  /** Has the kernel forget the connections of some addresses, by the table's socket. @throws as `forgetConnections` */
+  async forget(addresses: readonly Address[]): Promise<void> {
+    await forgetConnectionsOf(this.#holding.task, this.#socket, addresses);
   }
 
   /** Removes the table with all that is in it. */

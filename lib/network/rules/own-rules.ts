@@ -74,9 +74,9 @@ export class OwnRules {
    * to what it had sent. @throws as `forgetConnections`
    */
   async forget(addresses: readonly Address[]): Promise<void> {
-    // to look through the kernel's table takes some 20 ms, however few there are
+    // to look through the kernel's table takes some 0.5 ms for an address of IPv4, and 10 for one of IPv6, however few there are
     if (hasNoConnections()) return;
-    for (const address of addresses) await this.#routed.forget(address);
+    await this.#routed.forget(addresses);
   }
 
   /** A container has ended: its port is forgotten when it is gone. To be called once for each that was guarded. */

@@ -4,7 +4,7 @@ import { isNacelleError } from '../../../lib/errors.js';
 import { parseAddress } from '../../../lib/network/address.js';
 import { attribute, message, text, u32 } from '../../../lib/network/netlink.js';
 import { forwardChains, getChains, parseBaseChains } from '../../../lib/network/nftables/base-chains.js';
-import { type Destination, deleteConnections, getConnections } from '../../../lib/network/nftables/conntrack.js';
+import { type Destination, deleteAllConnectionsOf, deleteConnections, getConnections } from '../../../lib/network/nftables/conntrack.js';
 import { arpSaddrIp, iifname, ip6Daddr, ipDaddr, ipSaddr, l4proto, tcpDport, thDport } from '../../../lib/network/nftables/fields.js';
 import { be16, be32, encodeBatch, encodeMessages, NFPROTO, nested } from '../../../lib/network/nftables/nfnetlink.js';
 import { addElements, addEntries, addVerdicts, deleteElements } from '../../../lib/network/nftables/set-requests.js';
@@ -311,5 +311,25 @@ describe('connections', () => {
     expect(at(asked?.attributes ?? [], 25, 1)).toEqual([hex(u32(2 | 8 | 32))]);
     const [any] = readTree(Buffer.from(getConnections({ ...to, address: { family: 6 } })));
     expect([any?.family, at(any?.attributes ?? [], 1, 1), at(any?.attributes ?? [], 25, 1)]).toEqual([10, [], [hex(u32(8 | 32))]]);
+  });
+
+  it('are asked for by the port alone where the destination is of IPv6, for by that address kernels choose all but these', () => {
+    const [asked] = readTree(Buffer.from(getConnections({ ...to, address: addressOf('fd00::1') })));
+    expect([asked?.family, at(asked?.attributes ?? [], 1, 1), at(asked?.attributes ?? [], 25, 1)]).toEqual([10, [], [hex(u32(8 | 32))]]);
+  });
+
+  it('of an address are forgotten by either side that sends', () => {
+    const address = { ...addressOf('10.0.0.1'), family: 4 } as const;
+    const [begun, answered, ...others] = readTree(Buffer.from(encodeMessages(deleteAllConnectionsOf(address)).messages));
+    expect(others).toEqual([]);
+    // without a filter the kernel would forget all that it has
+    expect(at(begun?.attributes ?? [], 1, 1, 1)).toEqual(['0a000001']);
+    expect(at(begun?.attributes ?? [], 25, 1)).toEqual([hex(u32(1))]);
+    expect(at(answered?.attributes ?? [], 2, 1, 1)).toEqual(['0a000001']);
+    expect(at(answered?.attributes ?? [], 25, 2)).toEqual([hex(u32(1))]);
+    expect([begun, answered].map((one) => [one?.type, one?.family])).toEqual([
+      [0x102, 2],
+      [0x102, 2],
+    ]);
   });
 });
