@@ -12,6 +12,9 @@ const typescript = {
   rooms: [
     ['lib/index.ts'],
     ['lib/build'],
+    ['lib/build/execute'],
+    ['lib/build/files'],
+    ['lib/build/language'],
     ['lib/container'],
     ['lib/container/life'],
     ['lib/container/events'],
@@ -35,7 +38,6 @@ const typescript = {
     ['lib/host'],
     ['lib/dbus'],
     ['lib/native'],
-    ['lib/build/language'],
     ['lib/options'],
     ['lib/plan'],
     ['lib/errors.ts'],

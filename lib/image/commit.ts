@@ -1,8 +1,4 @@
-import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
-import { hasCode, invalidOption, NacelleError } from '../errors.js';
+import { invalidOption, NacelleError } from '../errors.js';
 import { now } from '../native/clock.js';
 import type { LayerStream } from '../options/layer-options.js';
 import { hold } from '../store/lease.js';
@@ -11,9 +7,10 @@ import { chainIds, type Descriptor, type OciConfig, ociLayerType } from './forma
 import type { ImageSource } from './formats/image-source.js';
 import { currentPlatform } from './formats/platform.js';
 import type { ParsedCommit } from './image-options.js';
+import { addCompressed, type MadeLayer } from './layers/add-compressed.js';
 import { streamFrom } from './layers/add-image.js';
 import { addMadeImage } from './layers/add-made-image.js';
-import { addBlob, addStream, type StoredLayer } from './store/blobs.js';
+import { addBlob } from './store/blobs.js';
 
 /** What an image is made of. */
 export interface CommitParts {
@@ -43,7 +40,7 @@ export async function commit(
   const entry: History = { created, created_by: 'nacelle commit', ...(author ? { author } : {}), ...(comment ? { comment } : {}) };
   const below = base?.manifest.layers ?? [];
   const held = await hold([...below.map(({ digest }) => digest), ...chainIds(base?.config.rootfs.diff_ids ?? [])]);
-  const built: (StoredLayer & { readonly diffId: string; release(): void })[] = [];
+  const built: MadeLayer[] = [];
   try {
     if (base) for (const blob of below) await addFrom(base, blob);
     for (const open of layers)
@@ -69,35 +66,6 @@ export async function commit(
 async function addFrom(base: ImageSource, blob: Descriptor): Promise<void> {
   const { digest, size } = blob;
   await addBlob({ digest, size, open: async (from) => streamFrom(await base.openBlob(blob), from) });
-}
-
-async function addCompressed(plain: Readable): Promise<StoredLayer & { diffId: string; release(): void }> {
-  const hash = createHash('sha256');
-  const gzip = createGzip();
-  const feeding = pipeline(
-    plain,
-    async function* (source: AsyncIterable<Buffer>) {
-      for await (const chunk of source) {
-        hash.update(chunk);
-        yield chunk;
-      }
-    },
-    gzip,
-  );
-  const adding = addStream(gzip).catch((error: unknown) => {
-    // whatever feeds the stream would else wait for ever
-    gzip.destroy();
-    throw error;
-  });
-  const [added, fed] = await Promise.allSettled([adding, feeding]);
-  // when one fails it breaks the other, whose error then says no more than that
-  if (added.status === 'rejected' && fed.status === 'rejected' && hasCode(fed.reason, 'ERR_STREAM_PREMATURE_CLOSE')) throw added.reason;
-  if (fed.status === 'rejected') {
-    if (added.status === 'fulfilled') added.value.release();
-    throw fed.reason;
-  }
-  if (added.status === 'rejected') throw added.reason;
-  return { ...added.value, diffId: `sha256:${hash.digest('hex')}` };
 }
 
 /** Variables and labels are added to those of the base; every other setting replaces the base's. */

@@ -308,6 +308,20 @@ export class Image {
     throw new UnsupportedError(`${what} ${this.reference}`, 'it is no image with layers, but a folder of this machine');
   }
 
+  /**
+   * The image of documents that are no file yet: the state between two steps of a build. Its layers must be in the store, and held.
+   *
+   * @internal
+   */
+  static ofSource(source: ImageSource): Image {
+    return Image.#of(source, DEFAULT_LIMITS);
+  }
+
+  /** An image that has just come into the store. @internal */
+  static ofStored(reference: string | null, digest: string): Promise<Image> {
+    return Image.#stored(reference, digest, DEFAULT_LIMITS);
+  }
+
   static async #stored(reference: string | null, digest: string, limits: ParsedLimits): Promise<Image> {
     const source = await asImageErrors(`open ${reference ?? digest}`, () => findEntry(reference, digest), { reference });
     if (source) return Image.#of(source, limits);

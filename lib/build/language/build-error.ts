@@ -1,4 +1,5 @@
 import { NacelleError } from '../../errors.js';
+import type { RunResult } from '../../process/options/process-types.js';
 
 /** Lines of a Dockerfile, from 1. */
 export interface LineRange {
@@ -15,15 +16,18 @@ export class BuildError extends NacelleError {
   readonly line: number;
   /** The instruction as it is written there; '' where none is to blame. */
   readonly instruction: string;
+  /** What the program of a RUN did that has failed; `null` for any other failure. */
+  readonly result: RunResult | null;
 
   constructor(
     message: string | readonly string[],
-    options: { file: string; line: number; instruction?: string; code?: string; cause?: unknown },
+    options: { file: string; line: number; instruction?: string; code?: string; cause?: unknown; result?: RunResult },
   ) {
     super(message, { code: 'ERR_BUILD', ...options });
     this.file = options.file;
     this.line = options.line;
     this.instruction = options.instruction ?? '';
+    this.result = options.result ?? null;
   }
 }
 

@@ -7,7 +7,10 @@ import type { ParsedOptions, PullPolicy } from '../options/container-options.js'
 export async function imageOf(
   reference: string,
   policy: PullPolicy,
-  { onProgress, process: { cancelSignal } }: ParsedOptions,
+  {
+    onProgress,
+    process: { cancelSignal },
+  }: Pick<ParsedOptions, 'onProgress'> & { readonly process: Pick<ParsedOptions['process'], 'cancelSignal'> },
 ): Promise<Image> {
   const pull = () => Image.pull(reference, { ...(onProgress ? { onProgress } : {}), ...(cancelSignal ? { cancelSignal } : {}) });
   const isNamed = parseReference(reference).kind === 'registry';

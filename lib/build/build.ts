@@ -1,0 +1,205 @@
+import { open, readFile } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { hasCode, invalidOption } from '../errors.js';
+import { digestOf } from '../image/formats/digest.js';
+import { ociLayerType } from '../image/formats/image-documents.js';
+import { currentPlatform } from '../image/formats/platform.js';
+import { formatReference, parseRegistryName } from '../image/formats/reference.js';
+import { Image } from '../image/image.js';
+import { streamFrom } from '../image/layers/add-image.js';
+import { addMadeImage } from '../image/layers/add-made-image.js';
+import { addBlob } from '../image/store/blobs.js';
+import { now } from '../native/clock.js';
+import { wordsOf } from '../native/system-errors.js';
+import { hold } from '../store/lease.js';
+import { type BuildOptions, type BuildResult, type BuildWarning, type ParsedBuild, parseBuildOptions } from './execute/build-options.js';
+import { Builder } from './execute/builder.js';
+import { namedImage } from './execute/named-base.js';
+import { configDocument, descriptorOf, type StageState } from './execute/stage-state.js';
+import { requireSupported } from './execute/supported.js';
+import { type FileTree, FolderTree, resolveIn } from './files/file-tree.js';
+import { BuildError, InstructionProblem } from './language/build-error.js';
+import { type Dockerfile, parseDockerfile, withPlace } from './language/dockerfile.js';
+import { IgnoreRules, parseIgnoreFile } from './language/ignore-file.js';
+import { automaticArgs, globalScope, PROXY_NAMES } from './language/scopes.js';
+import { stageGraph } from './language/stage-graph.js';
+
+/**
+ * Builds an image from a Dockerfile, as BuildKit does, in this process: each RUN is a container, each step that changes files a layer. The image
+ * comes into the store when all of it is there. docs/build.md tells what a Dockerfile may have.
+ *
+ * @throws NacelleError `ERR_INVALID_OPTION`; BuildError `ERR_DOCKERFILE` for what is wrong in the Dockerfile, `ERR_BUILD` for a step that has
+ *   failed, with `result` where that was a program; the reason of `cancelSignal`
+ */
+export async function build(options: BuildOptions = {}): Promise<BuildResult> {
+  const parsed = parseBuildOptions(options);
+  const tags = parsed.tags.map((tag) => tagName(tag));
+  const context = await openContext(parsed.context);
+  try {
+    const { file, ignoreFile } = await readDockerfile(parsed);
+    return await buildFrom(file, { context, ignored: await ignoreRules(ignoreFile, context), options: parsed, tags });
+  } finally {
+    await context.close();
+  }
+}
+
+interface Sources {
+  readonly context: FileTree;
+  readonly ignored: IgnoreRules;
+  readonly options: ParsedBuild;
+  readonly tags: readonly string[];
+}
+
+async function buildFrom(file: Dockerfile, { context, ignored, options, tags }: Sources): Promise<BuildResult> {
+  const platform = currentPlatform();
+  const { graph, globals } = plan(file, options, platform);
+  const epoch = options.sourceDateEpoch ?? sourceDate();
+  const builder = new Builder({
+    file,
+    graph,
+    globals,
+    options,
+    context,
+    ignored,
+    now: Math.floor(now() / 1000),
+    epoch,
+    imageNamed: (name) => namedImage(name, options),
+  });
+  try {
+    const state = await builder.build();
+    const image = await store(state, { tags, options, created: new Date(epoch === null ? now() : epoch * 1000) });
+    return { image, warnings: unusedArgs(file, options) };
+  } finally {
+    builder.close();
+  }
+}
+
+function plan(file: Dockerfile, options: ParsedBuild, platform: ReturnType<typeof currentPlatform>) {
+  return withPlace(file, () => {
+    const automatic = automaticArgs({ build: platform, target: platform, stage: options.target ?? 'default' });
+    const globals = atFirst(() => globalScope(file.globals, { automatic, args: options.buildArgs, escaper: file.parsed.escaper }), file);
+    const graph = stageGraph(file, { target: options.target ?? null, globals });
+    requireSupported(graph, options);
+    return { graph, globals };
+  });
+}
+
+function atFirst<T>(work: () => T, { file }: Dockerfile): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof InstructionProblem)
+      throw new BuildError(`${file}: ${error.message}`, { file, line: 0, code: 'ERR_DOCKERFILE', cause: error });
+    throw error;
+  }
+}
+
+/** Writes the image's documents. The layers of its base come into the store, where they are not there. */
+async function store(
+  state: StageState,
+  { tags, options, created }: { tags: readonly string[]; options: ParsedBuild; created: Date },
+): Promise<Image> {
+  const { base, made } = state.layers;
+  const below = base?.manifest.layers ?? [];
+  if (below.length + made.length === 0)
+    throw new BuildError('build: the image would have no files, and no layer: COPY something', { file: '', line: 0 });
+  const held = await hold(below.map(({ digest }) => digest));
+  try {
+    if (base)
+      for (const blob of below)
+        await addBlob({ digest: blob.digest, size: blob.size, open: async (from) => streamFrom(await base.openBlob(blob), from) });
+    const config = state.config.result(state.scope);
+    const labelled = Object.keys(options.labels).length === 0 ? config : { ...config, Labels: { ...config.Labels, ...options.labels } };
+    const time = created.toISOString().replace('.000Z', 'Z');
+    const document = configDocument(state.layers, { config: labelled, history: state.history, created: time });
+    const layers = [...below.map((layer) => ({ ...layer, mediaType: ociLayerType(layer.mediaType) })), ...made.map(descriptorOf)];
+    const names = tags.length === 0 ? [null] : tags;
+    const [loaded] = await addMadeImage(names, { config: Buffer.from(JSON.stringify(document)), layers });
+    return await Image.ofStored(tags[0] ?? null, loaded?.digest ?? digestOf(Buffer.alloc(0)));
+  } finally {
+    held.release();
+  }
+}
+
+function tagName(tag: string): string {
+  const name = parseRegistryName(tag);
+  if (name.digest === null) return formatReference(name);
+  throw invalidOption('tags', `${JSON.stringify(tag)} has a digest, which is not given but follows from the bytes`);
+}
+
+async function openContext(path: string): Promise<FolderTree> {
+  try {
+    // all that comes from the context is root's, whoever owns it here
+    return await FolderTree.open(resolve(path), { uid: () => 0, gid: () => 0 });
+  } catch (error) {
+    throw invalidOption('context', `${JSON.stringify(path)}: ${wordsOf(error)}`, error);
+  }
+}
+
+/** A Dockerfile is a small file, which the parser limits to this as well. */
+const LARGEST = 16 * 1024 * 1024;
+
+async function readDockerfile({ context, dockerfile }: ParsedBuild): Promise<{ file: Dockerfile; ignoreFile: string | null }> {
+  if (typeof dockerfile !== 'string') return { file: parseDockerfile(dockerfile.content), ignoreFile: null };
+  const path = isAbsolute(dockerfile) ? dockerfile : join(resolve(context), dockerfile);
+  let text: string;
+  try {
+    text = await readSmall(path);
+  } catch (error) {
+    throw invalidOption('dockerfile', `${JSON.stringify(dockerfile)}: ${wordsOf(error)}`, error);
+  }
+  return { file: parseDockerfile(text, dockerfile), ignoreFile: join(dirname(path), `${basename(path)}.dockerignore`) };
+}
+
+async function readSmall(path: string): Promise<string> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    if (size > LARGEST) throw invalidOption('dockerfile', `${JSON.stringify(path)} is larger than ${LARGEST} bytes`);
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
+/** The rules of the ignore file beside the Dockerfile, or else of the context's. */
+async function ignoreRules(beside: string | null, context: FileTree): Promise<IgnoreRules> {
+  const own = beside === null ? null : await textIfThere(beside);
+  if (own !== null) return parseIgnoreFile(own, basename(beside ?? ''));
+  const { path, entry } = await resolveIn(context, '.dockerignore');
+  if (entry?.kind !== 'file') return new IgnoreRules([]);
+  const file = await context.open(path);
+  try {
+    return parseIgnoreFile(await file.readFile('utf8'), '.dockerignore');
+  } finally {
+    await file.close();
+  }
+}
+
+async function textIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw error;
+  }
+}
+
+/** Build arguments that no ARG asks for: probably misspelt. */
+function unusedArgs({ file, globals, stages }: Dockerfile, { buildArgs }: ParsedBuild): BuildWarning[] {
+  const asked = new Set(
+    [...globals, ...stages.flatMap(({ instructions }) => instructions)].flatMap((one) =>
+      one.kind === 'arg' ? one.args.map(({ name }) => name) : [],
+    ),
+  );
+  const known = new Set([...asked, ...PROXY_NAMES]);
+  const unknown = Object.keys(buildArgs).filter((name) => !known.has(name));
+  return unknown.map((name) => ({ message: `the build argument ${JSON.stringify(name)} is asked for by no ARG`, file, line: 0 }));
+}
+
+function sourceDate(): number | null {
+  const seconds = process.env.SOURCE_DATE_EPOCH;
+  if (!seconds) return null;
+  if (/^\d{1,11}$/.test(seconds)) return Number(seconds);
+  throw invalidOption('SOURCE_DATE_EPOCH', `must be seconds since 1970, not ${JSON.stringify(seconds)}`);
+}

@@ -1,0 +1,99 @@
+import * as z from 'zod';
+import type { Image } from '../../image/image.js';
+import { abortSignal } from '../../options/common-schemas.js';
+import { parseOptions } from '../../options/parse-options.js';
+import { type Size, sizeSchema } from '../../options/size.js';
+
+/** What happens while an image is built. */
+export type BuildEvent =
+  /** A step begins. `number` counts the steps of all stages that are needed, from 1 to `of`. */
+  | {
+      readonly type: 'step';
+      readonly stage: string;
+      readonly number: number;
+      readonly of: number;
+      readonly instruction: string;
+      readonly line: number;
+    }
+  /** What the program of RUN has written. */
+  | { readonly type: 'output'; readonly number: number; readonly stream: 'stdout' | 'stderr'; readonly text: string };
+
+/** Something that is probably not meant. */
+export interface BuildWarning {
+  readonly message: string;
+  readonly file: string;
+  /** From 1; 0 where no line is to blame. */
+  readonly line: number;
+}
+
+/** What is built of what. */
+export interface BuildOptions {
+  /** The folder that COPY and ADD take files from. Default: the current one. What its `.dockerignore` says is left out. */
+  readonly context?: string | undefined;
+  /**
+   * The Dockerfile: a path below the context or an absolute one, or its text. Default 'Dockerfile' in the context. An ignore file beside it,
+   * `NAME.dockerignore`, takes the place of the context's.
+   */
+  readonly dockerfile?: string | { readonly content: string } | undefined;
+  /** The stage that is wanted: its name or its number, from 0. Default: the last. */
+  readonly target?: string | undefined;
+  /** Values for ARG. Those of `HTTP_PROXY`, `HTTPS_PROXY`, `FTP_PROXY`, `NO_PROXY`, `ALL_PROXY` (in either case) need no ARG, and stay out of the image. */
+  readonly buildArgs?: Readonly<Record<string, string>> | undefined;
+  /** Names for the image in the store. */
+  readonly tags?: readonly string[] | undefined;
+  /** Labels, over those of the Dockerfile. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /**
+   * The network of RUN, as of {@link ContainerOptions.network}: 'none', the default, 'bridge' (root), 'pasta' or 'host'. `RUN --network=none` has
+   * none; `RUN --network=host` is refused unless `allow` has 'network.host'.
+   */
+  readonly network?: 'none' | 'bridge' | 'pasta' | 'host' | undefined;
+  /** What the Dockerfile may ask for and doesn't get by itself. */
+  readonly allow?: readonly 'network.host'[] | undefined;
+  /** When to pull images that FROM and `--from` name. Default 'missing'. */
+  readonly pull?: 'missing' | 'never' | 'always' | undefined;
+  /** Memory of each RUN. */
+  readonly memory?: Size | undefined;
+  /** Processors of each RUN. */
+  readonly cpus?: number | undefined;
+  /**
+   * Seconds since 1970: the time of the image and of its history, and the latest that any file of its layers has. Default: the environment's
+   * SOURCE_DATE_EPOCH (reproducible-builds.org), or else none.
+   */
+  readonly sourceDateEpoch?: number | undefined;
+  /** Its abort ends the build, which rejects with its reason. */
+  readonly cancelSignal?: AbortSignal | undefined;
+  readonly onProgress?: ((event: BuildEvent) => void) | undefined;
+}
+
+export interface BuildResult {
+  readonly image: Image;
+  readonly warnings: readonly BuildWarning[];
+}
+
+const text = z.string().refine((value) => !value.includes('\0'), 'must have no NUL byte');
+const word = text.min(1);
+
+const schema = z.strictObject({
+  context: word.default('.'),
+  dockerfile: z.union([word, z.strictObject({ content: z.string() })]).default('Dockerfile'),
+  target: word.optional(),
+  buildArgs: z.record(z.string(), text).default({}),
+  tags: z.array(word).default([]),
+  labels: z.record(z.string(), z.string()).default({}),
+  network: z.enum(['none', 'bridge', 'pasta', 'host']).default('none'),
+  allow: z.array(z.enum(['network.host'])).default([]),
+  pull: z.enum(['missing', 'never', 'always']).default('missing'),
+  memory: sizeSchema().optional(),
+  cpus: z.number().positive().optional(),
+  sourceDateEpoch: z.int().min(0).max(253_402_300_799).optional(),
+  cancelSignal: abortSignal.optional(),
+  onProgress: z.custom<(event: BuildEvent) => void>((value) => typeof value === 'function', 'must be a function').optional(),
+});
+
+export type ParsedBuild = z.output<typeof schema>;
+
+/** @throws NacelleError `ERR_INVALID_OPTION` */
+export function parseBuildOptions(options: unknown): ParsedBuild {
+  return parseOptions(schema, options, 'options');
+}

@@ -1,0 +1,101 @@
+import { Container } from '../../container/container.js';
+import type { Image } from '../../image/image.js';
+import { addCompressed, type MadeLayer } from '../../image/layers/add-compressed.js';
+import type { RunResult } from '../../process/options/process-types.js';
+import { InstructionProblem } from '../language/build-error.js';
+import type { Run } from '../language/instruction-types.js';
+import type { StageScope } from '../language/scopes.js';
+import type { StageConfig } from './stage-config.js';
+
+export interface RunRequest {
+  readonly image: Image;
+  readonly run: Run;
+  readonly config: StageConfig;
+  readonly scope: StageScope;
+  readonly network: string;
+  readonly limits: { readonly memory?: number | undefined; readonly cpus?: number | undefined };
+  /** Variables that the program has and the image doesn't. */
+  readonly proxies: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal | undefined;
+  readonly onOutput: (stream: 'stdout' | 'stderr', text: string) => void;
+  /** No file of the layer has a later time. */
+  readonly clampMtime: Date | undefined;
+}
+
+/** What RUN executes: the words, and a file for a heredoc that says itself by which program it is run. */
+export interface RunCommand {
+  readonly words: readonly string[];
+  readonly files: Readonly<Record<string, { readonly content: string; readonly mode: number }>>;
+}
+
+/** Heredocs that BuildKit mounts lie there. */
+const PIPES = '/dev/pipes';
+
+/** How a RUN with its heredocs is executed. */
+export function runCommand(run: Run, config: StageConfig): RunCommand {
+  const [first] = run.heredocs;
+  const [line = ''] = run.words;
+  const isScript = run.isShell && run.heredocs.length === 1 && /^<<-?\s*(["']?)[^\s<"']+\1$/.test(line.trim());
+  if (!first || !run.isShell) return { words: config.command(run), files: {} };
+  if (isScript && first.content.startsWith('#!')) {
+    const path = `${PIPES}/${first.name}`;
+    return { words: config.command({ words: [path], isShell: true }), files: { [path]: { content: first.content, mode: 0o755 } } };
+  }
+  if (isScript) return { words: config.command({ words: [first.content], isShell: true }), files: {} };
+  // the shell reads several by itself
+  const { heredocs } = run.line;
+  const text = [line, ...heredocs.map(({ content, name }) => `${content}${name}`)].join('\n');
+  return { words: config.command({ words: [text], isShell: true }), files: {} };
+}
+
+/**
+ * Runs a program on the files so far.
+ *
+ * @returns what it changed, as a layer in the store; `null` when the program has failed
+ * @throws what making a container throws
+ */
+export async function runStep(request: RunRequest): Promise<{ readonly result: RunResult; readonly layer: MadeLayer | null }> {
+  const { image, run, config, scope, network, limits, proxies, signal } = request;
+  const { words, files } = runCommand(run, config);
+  const [program, ...rest] = words;
+  if (program === undefined) throw new InstructionProblem('RUN has nothing to run');
+  const container = await Container.create({
+    image,
+    entrypoint: [program],
+    command: rest,
+    env: { ...Object.fromEntries(scope.variables), ...proxies },
+    cwd: config.workingDir.replace(/(?<=.)\/$/, ''),
+    ...(config.user === '' ? {} : { user: config.user }),
+    hostname: 'buildkitsandbox',
+    network,
+    copyIn: files,
+    stdin: 'ignore',
+    buffer: false,
+    healthcheck: 'none',
+    ...limits,
+    ...(signal ? { cancelSignal: signal } : {}),
+  });
+  try {
+    // the streams are read from before the program's first word
+    const told = tell(container, request.onOutput);
+    const [result] = await Promise.all([container.start().then(() => container.wait()), told]);
+    signal?.throwIfAborted();
+    if (result.failed) return { result, layer: null };
+    const { clampMtime } = request;
+    return { result, layer: await addCompressed(await container.layer(clampMtime ? { clampMtime } : {})) };
+  } finally {
+    await container.remove();
+  }
+}
+
+async function tell(container: Container, onOutput: RunRequest['onOutput']): Promise<void> {
+  const read = async (name: 'stdout' | 'stderr'): Promise<void> => {
+    const stream = container[name];
+    if (!stream) return;
+    const decoder = new TextDecoder();
+    for await (const chunk of stream as AsyncIterable<Buffer>) onOutput(name, decoder.decode(chunk, { stream: true }));
+    const rest = decoder.decode();
+    if (rest !== '') onOutput(name, rest);
+  };
+  await Promise.all([read('stdout'), read('stderr')]);
+}

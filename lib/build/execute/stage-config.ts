@@ -1,0 +1,195 @@
+import { posix } from 'node:path';
+import { ImageError } from '../../errors.js';
+import type { OciConfig } from '../../image/formats/image-documents.js';
+import { parseStopSignal } from '../../image/formats/stop-signal.js';
+import { InstructionProblem } from '../language/build-error.js';
+import { expandWords } from '../language/expand-words.js';
+import type { CommandLine, Expose, Healthcheck, StageInstruction } from '../language/instruction-types.js';
+import type { StageScope } from '../language/scopes.js';
+
+type RunConfig = NonNullable<OciConfig['config']>;
+export type History = NonNullable<OciConfig['history']>[number];
+
+/** What BuildKit gives an image that has no PATH. */
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const DEFAULT_SHELL: readonly string[] = ['/bin/sh', '-c'];
+const NANOSECONDS = 1_000_000;
+
+/** The variables of an image, as its stage begins: with a PATH. */
+export function variablesOf(config: OciConfig['config'] | undefined): Map<string, string> {
+  const pairs = (config?.Env ?? []).flatMap((entry): [string, string][] => {
+    const sign = entry.indexOf('=');
+    return sign > 0 ? [[entry.slice(0, sign), entry.slice(sign + 1)]] : [];
+  });
+  const variables = new Map(pairs);
+  if (!variables.has('PATH')) variables.set('PATH', DEFAULT_PATH);
+  return variables;
+}
+
+/** What the instructions of a stage without files do to its configuration, as BuildKit writes it. */
+export class StageConfig {
+  readonly #config: RunConfig;
+  readonly #escaper: string;
+  #shell: readonly string[];
+  /** This stage has a CMD of its own, which an ENTRYPOINT leaves. */
+  #hasCmd = false;
+
+  constructor(base: OciConfig['config'] | StageConfig | undefined, escaper: string) {
+    const before = base instanceof StageConfig ? base.#config : (base ?? {});
+    // triggers are for the first stage that is on the image, and no further
+    const { OnBuild: _, ...config } = before;
+    this.#config = { ...config, WorkingDir: config.WorkingDir || '/' };
+    this.#escaper = escaper;
+    this.#shell = base instanceof StageConfig ? base.#shell : (shellOf(before) ?? DEFAULT_SHELL);
+  }
+
+  get user(): string {
+    return this.#config.User ?? '';
+  }
+
+  get workingDir(): string {
+    return this.#config.WorkingDir ?? '/';
+  }
+
+  /** A path of an instruction, from the working directory; a '/' at its end stays. */
+  absolute(path: string): string {
+    const joined = path.startsWith('/') ? path : posix.join(this.workingDir, path);
+    const isFolder = path.endsWith('/') || path === '.' || path.endsWith('/.') || path === '';
+    const clean = posix.normalize(joined);
+    return isFolder && !clean.endsWith('/') ? `${clean}/` : clean;
+  }
+
+  /** What is executed for a command. */
+  command({ words, isShell }: CommandLine): readonly string[] {
+    return isShell && words.length > 0 ? [...this.#shell, ...words] : words;
+  }
+
+  /** The configuration, with the variables of ENV. */
+  result(scope: StageScope): RunConfig {
+    const env = [...scope.env].map(([name, value]) => `${name}=${value}`);
+    return { ...this.#config, Env: env };
+  }
+
+  /**
+   * What an instruction without files changes.
+   *
+   * @throws InstructionProblem
+   */
+  apply(instruction: StageInstruction, scope: StageScope): void {
+    const config = this.#config;
+    switch (instruction.kind) {
+      case 'env':
+        scope.setEnv(instruction.pairs);
+        return;
+      case 'arg':
+        scope.setArgs(instruction);
+        return;
+      case 'label':
+        config.Labels = {
+          ...config.Labels,
+          ...Object.fromEntries(instruction.pairs.map(({ name, value }) => [scope.expand(name), scope.expand(value)])),
+        };
+        return;
+      case 'cmd':
+        config.Cmd = [...this.command(instruction)];
+        this.#hasCmd = true;
+        return;
+      case 'entrypoint':
+        config.Entrypoint = [...this.command(instruction)];
+        if (!this.#hasCmd) delete config.Cmd;
+        return;
+      case 'shell':
+        this.#shell = instruction.words;
+        config.Shell = instruction.words;
+        return;
+      case 'workdir':
+        config.WorkingDir = this.#workdir(scope.expand(instruction.text));
+        return;
+      case 'user':
+        config.User = scope.expand(instruction.text);
+        return;
+      case 'stopsignal':
+        config.StopSignal = stopSignal(scope.expand(instruction.text));
+        return;
+      case 'expose':
+        config.ExposedPorts = { ...config.ExposedPorts, ...asSet(this.#ports(instruction, scope)) };
+        return;
+      case 'volume':
+        config.Volumes = { ...config.Volumes, ...asSet(instruction.paths.map((path) => notEmpty(scope.expand(path)))) };
+        return;
+      case 'healthcheck':
+        config.Healthcheck = ociHealth(instruction);
+        return;
+      case 'onbuild':
+        config.OnBuild = [...triggersOf(config), instruction.text];
+        return;
+      default:
+        return;
+    }
+  }
+
+  #workdir(path: string): string {
+    const joined = path.startsWith('/') ? path : posix.join(this.workingDir, path);
+    const clean = posix.normalize(joined);
+    // a slash at the end stays, as BuildKit has it
+    return clean.length > 1 && clean.endsWith('/') && !path.endsWith('/') ? clean.slice(0, -1) : clean;
+  }
+
+  #ports({ ports }: Expose, scope: StageScope): string[] {
+    return ports.flatMap((word) => expandWords(word, { escaper: this.#escaper, lookup: scope.lookup })).flatMap(exposed);
+  }
+}
+
+function shellOf(config: RunConfig): readonly string[] | undefined {
+  const { Shell: shell } = config;
+  if (!Array.isArray(shell) || shell.length === 0) return undefined;
+  const words = shell.filter((word) => typeof word === 'string');
+  return words.length === shell.length ? words : undefined;
+}
+
+/** What ONBUILD of an image has. @throws ImageError when that is no list of texts */
+export function triggersOf(config: OciConfig['config'] | undefined): readonly string[] {
+  const triggers = config?.OnBuild ?? [];
+  if (!Array.isArray(triggers)) throw new ImageError('OnBuild of the image is no list');
+  const texts = triggers.filter((text) => typeof text === 'string');
+  if (texts.length < triggers.length) throw new ImageError('OnBuild of the image has something that is no text');
+  return texts;
+}
+
+function asSet(names: readonly string[]): Record<string, object> {
+  return Object.fromEntries(names.map((name) => [name, {}]));
+}
+
+function notEmpty(path: string): string {
+  if (path.trim() === '') throw new InstructionProblem('VOLUME specified can not be an empty string');
+  return path;
+}
+
+function stopSignal(text: string): string {
+  if (parseStopSignal(text) === null) throw new InstructionProblem(`invalid signal: ${JSON.stringify(text)}`);
+  return text;
+}
+
+const PORT = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/([a-zA-Z]+))?$/;
+
+/** A port, or a range of them, each by itself: '80/tcp'. */
+function exposed(text: string): string[] {
+  const [, first = '', last = first, protocol = 'tcp'] = PORT.exec(text) ?? [];
+  const [from, to] = [Number(first), Number(last)];
+  const kind = protocol.toLowerCase();
+  if (first === '' || from > to || to > 65_535 || !['tcp', 'udp', 'sctp'].includes(kind))
+    throw new InstructionProblem(`invalid containerPort: ${text}`);
+  return Array.from({ length: to - from + 1 }, (_, index) => `${from + index}/${kind}`);
+}
+
+function ociHealth({ test, interval, timeout, startPeriod, startInterval, retries }: Healthcheck): NonNullable<RunConfig['Healthcheck']> {
+  const time = (name: string, ms: number): Record<string, number> => (ms === 0 ? {} : { [name]: Math.round(ms * NANOSECONDS) });
+  return {
+    Test: [...test],
+    ...time('Interval', interval),
+    ...time('Timeout', timeout),
+    ...time('StartPeriod', startPeriod),
+    ...time('StartInterval', startInterval),
+    ...(retries === 0 ? {} : { Retries: retries }),
+  };
+}

@@ -1,0 +1,39 @@
+import { OverlayFs } from '../../filesystem/overlay-fs.js';
+import { mounter, privilege } from '../../host/privilege.js';
+import type { Image } from '../../image/image.js';
+import { idInside } from '../../plan/user-maps.js';
+import { EMPTY_TREE, type FileTree, FolderTree, type TreeIds } from '../files/file-tree.js';
+
+/**
+ * Does something with the files of an image, which are mounted meanwhile, to be read alone.
+ *
+ * @param image `null`: no files at all
+ */
+export async function withFiles<T>(image: Image | null, signal: AbortSignal | undefined, work: (tree: FileTree) => Promise<T>): Promise<T> {
+  if (image === null) return work(EMPTY_TREE);
+  const own = privilege();
+  const used = await image.use({ signal, mounter: mounter(own) });
+  try {
+    const [root] = used.recipe.mounts;
+    const overlay = await OverlayFs.mount({ lower: root?.lower ?? [], readOnly: true });
+    try {
+      const tree = await FolderTree.open(overlay.path, ownIds());
+      try {
+        return await work(tree);
+      } finally {
+        await tree.close();
+      }
+    } finally {
+      await overlay.unmount();
+    }
+  } finally {
+    used.release();
+  }
+}
+
+/** Owners as they are inside: on the disk of an ordinary user they are that user's subordinate ids. An id that is none of these is root's. */
+function ownIds(): TreeIds | undefined {
+  const own = privilege();
+  if (own.kind === 'root') return undefined;
+  return { uid: (id) => idInside(own.uid, id) ?? 0, gid: (id) => idInside(own.gid, id) ?? 0 };
+}

@@ -1,0 +1,66 @@
+import { storeRoot } from '../../host/store-path.js';
+import type { Descriptor, Manifest, OciConfig } from '../../image/formats/image-documents.js';
+import { MEDIA } from '../../image/formats/image-documents.js';
+import type { ImageSource } from '../../image/formats/image-source.js';
+import { openBlobIn } from '../../image/formats/oci-layout.js';
+import { currentPlatform } from '../../image/formats/platform.js';
+import { Image } from '../../image/image.js';
+import type { MadeLayer } from '../../image/layers/add-compressed.js';
+import type { StageScope } from '../language/scopes.js';
+import type { History, StageConfig } from './stage-config.js';
+
+/** Layers, the lowest first, and where they are read. */
+export interface Layers {
+  readonly base: ImageSource | null;
+  readonly made: readonly MadeLayer[];
+}
+
+/** How far a stage is. */
+export interface StageState {
+  readonly layers: Layers;
+  readonly config: StageConfig;
+  readonly scope: StageScope;
+  readonly history: readonly History[];
+  /** What ONBUILD has for the stage that is on this one. */
+  readonly triggers: readonly string[];
+}
+
+export function descriptorOf({ digest, size, compression }: MadeLayer): Descriptor {
+  return { mediaType: compression === 'none' ? MEDIA.layer : `${MEDIA.layer}+${compression}`, digest, size };
+}
+
+/** The image's configuration as a document, `config` being how it is run. */
+export function configDocument(
+  { base, made }: Layers,
+  parts: { config: OciConfig['config']; history: readonly History[]; created: string },
+): OciConfig {
+  const { config, history, created } = parts;
+  return {
+    ...(base?.config ?? currentPlatform()),
+    created,
+    config,
+    rootfs: { type: 'layers', diff_ids: [...(base?.config.rootfs.diff_ids ?? []), ...made.map(({ diffId }) => diffId)] },
+    history: [...history],
+  };
+}
+
+/** The files so far as an image to run on or to read; `null`: there are none. */
+export function imageOf(layers: Layers): Image | null {
+  const { base, made } = layers;
+  const manifest: Manifest = {
+    schemaVersion: 2,
+    config: { mediaType: MEDIA.config, digest: `sha256:${'0'.repeat(64)}`, size: 0 },
+    layers: [...(base?.manifest.layers ?? []), ...made.map(descriptorOf)],
+  };
+  if (manifest.layers.length === 0) return null;
+  const own = new Set(made.map(({ digest }) => digest));
+  return Image.ofSource({
+    reference: null,
+    tag: null,
+    descriptor: { mediaType: MEDIA.manifest, digest: `sha256:${'0'.repeat(64)}`, size: 0 },
+    manifest,
+    // how it is run is said by who runs it
+    config: configDocument(layers, { config: {}, history: [], created: '1970-01-01T00:00:00Z' }),
+    openBlob: (blob) => (base && !own.has(blob.digest) ? base.openBlob(blob) : openBlobIn(storeRoot(), blob)),
+  });
+}

@@ -1,0 +1,37 @@
+import { DockerfileProblem } from '../language/build-error.js';
+import type { StageInstruction } from '../language/instruction-types.js';
+import type { StageGraph } from '../language/stage-graph.js';
+import type { ParsedBuild } from './build-options.js';
+
+/**
+ * Refuses what a stage that is needed asks for and can't have, before anything is made.
+ *
+ * @throws DockerfileProblem
+ */
+export function requireSupported({ needed }: StageGraph, options: ParsedBuild): void {
+  for (const { stage } of needed)
+    for (const instruction of stage.instructions) {
+      const problem = problemOf(instruction, options);
+      if (problem !== null) throw new DockerfileProblem(problem, instruction.lines);
+    }
+}
+
+/** @returns `null` for an instruction that can be carried out */
+export function problemOf(instruction: StageInstruction, { allow }: Pick<ParsedBuild, 'allow'>): string | null {
+  switch (instruction.kind) {
+    case 'run':
+      if (instruction.mounts.length > 0) return 'RUN --mount is not supported';
+      if (instruction.security === 'insecure') return 'RUN --security=insecure is not supported';
+      if (instruction.network === 'host' && !allow.includes('network.host'))
+        return "RUN --network=host is not allowed: the option allow must have 'network.host'";
+      return null;
+    case 'copy':
+      return instruction.parents ? 'COPY --parents is not supported' : instruction.link ? 'COPY --link is not supported' : null;
+    case 'add':
+      if (instruction.link) return 'ADD --link is not supported';
+      if (instruction.checksum !== '') return 'ADD --checksum is for files from elsewhere, which are not supported';
+      return instruction.keepGitDir === null ? null : 'ADD --keep-git-dir is for git repositories, which are not supported';
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,186 @@
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
+import { hasCode, NacelleError } from '../../errors.js';
+
+/** Something in a tree of files, by its path below the root: '' is the root itself, no path begins or ends with '/'. */
+export interface TreeEntry {
+  readonly kind: 'file' | 'folder' | 'link' | 'other';
+  /** The permissions, with setuid, setgid and the sticky bit. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Seconds since the epoch. */
+  readonly mtime: number;
+  readonly size: number;
+  /** Tells two names of one file; `null`: it has one name. */
+  readonly inode: string | null;
+}
+
+/** Files that are read. No path that is asked for leads through a link: `resolveIn` finds such paths. */
+export interface FileTree {
+  /** `null`: there is none. A link is not followed. */
+  get(path: string): Promise<TreeEntry | null>;
+  /** The names in a folder, sorted by their bytes. */
+  list(path: string): Promise<readonly string[]>;
+  readLink(path: string): Promise<string>;
+  /** A file's bytes. */
+  open(path: string): Promise<FileHandle>;
+}
+
+/** A tree without anything: what FROM scratch begins with. */
+export const EMPTY_TREE: FileTree = {
+  get: async (path) => (path === '' ? { kind: 'folder', mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0, inode: null } : null),
+  list: async () => [],
+  readLink: async (path) => Promise.reject(gone(path)),
+  open: async (path) => Promise.reject(gone(path)),
+};
+
+function gone(path: string): NacelleError {
+  return new NacelleError(`read ${path}: it is not there`, { code: 'ENOENT' });
+}
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
+
+/** Whose ids a tree's files have: what is inside for what is on the disk. */
+export interface TreeIds {
+  uid(onDisk: number): number;
+  gid(onDisk: number): number;
+}
+
+const SAME_IDS: TreeIds = { uid: (id) => id, gid: (id) => id };
+
+/**
+ * A folder of this machine. Somebody may change it meanwhile: whatever is opened is checked to be what was meant, and not where a link led that
+ * was put in its way.
+ */
+export class FolderTree implements FileTree {
+  readonly #root: FileHandle;
+  readonly #base: string;
+  readonly #ids: TreeIds;
+
+  private constructor(root: FileHandle, base: string, ids: TreeIds) {
+    this.#root = root;
+    this.#base = base;
+    this.#ids = ids;
+  }
+
+  static async open(path: string, ids = SAME_IDS): Promise<FolderTree> {
+    const root = await open(path, O_RDONLY | O_DIRECTORY);
+    try {
+      return new FolderTree(root, await pathOf(root), ids);
+    } catch (error) {
+      await root.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#root.close();
+  }
+
+  async get(path: string): Promise<TreeEntry | null> {
+    try {
+      const found = await lstat(this.#path(path));
+      const kind = found.isFile() ? 'file' : found.isDirectory() ? 'folder' : found.isSymbolicLink() ? 'link' : 'other';
+      return {
+        kind,
+        mode: found.mode & 0o7777,
+        uid: this.#ids.uid(found.uid),
+        gid: this.#ids.gid(found.gid),
+        mtime: Math.floor(found.mtimeMs / 1000),
+        size: found.size,
+        inode: found.nlink > 1 && kind === 'file' ? `${found.dev}:${found.ino}` : null,
+      };
+    } catch (error) {
+      if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
+      throw error;
+    }
+  }
+
+  async list(path: string): Promise<readonly string[]> {
+    const folder = await this.#open(path, O_RDONLY | O_DIRECTORY);
+    try {
+      const names = await readdir(`/proc/self/fd/${folder.fd}`, { encoding: 'buffer' });
+      return names.toSorted(Buffer.compare).map((name) => textOf(name, path));
+    } finally {
+      await folder.close();
+    }
+  }
+
+  readLink(path: string): Promise<string> {
+    return readlink(this.#path(path));
+  }
+
+  /** A FIFO that takes a file's place is not waited for. */
+  async open(path: string): Promise<FileHandle> {
+    const file = await this.#open(path, O_RDONLY | O_NONBLOCK);
+    if ((await file.stat()).isFile()) return file;
+    await file.close();
+    throw changed(path);
+  }
+
+  async #open(path: string, flags: number): Promise<FileHandle> {
+    const opened = await open(this.#path(path), path === '' ? flags : flags | O_NOFOLLOW);
+    try {
+      const wanted = path === '' ? this.#base : `${this.#base === '/' ? '' : this.#base}/${path}`;
+      if ((await pathOf(opened)) !== wanted) throw changed(path);
+      return opened;
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
+  }
+
+  #path(path: string): string {
+    return `/proc/self/fd/${this.#root.fd}/${path}`;
+  }
+}
+
+function changed(path: string): NacelleError {
+  return new NacelleError(`read ${path}: it was changed while it was read`, { code: 'ERR_CHANGED' });
+}
+
+/** Where an open file is, by the kernel's word. */
+function pathOf(file: FileHandle): Promise<string> {
+  return readlink(`/proc/self/fd/${file.fd}`);
+}
+
+function textOf(name: Buffer, folder: string): string {
+  const text = name.toString();
+  if (Buffer.from(text).equals(name)) return text;
+  throw new NacelleError(`read the folder ${folder || '/'}: the name ${JSON.stringify(text)} is not UTF-8`, { code: 'EILSEQ' });
+}
+
+/** As the kernel's limit (path_resolution(7)). */
+const MOST_LINKS = 40;
+
+/**
+ * Finds the path that a path leads to, its links followed below the tree's root. What is not there is part of the path that comes back.
+ *
+ * @throws NacelleError ELOOP
+ */
+export async function resolveIn(tree: FileTree, path: string): Promise<{ readonly path: string; readonly entry: TreeEntry | null }> {
+  const open = path.split('/').reverse();
+  let links = 0;
+  let at: string[] = [];
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    if (name === '' || name === '.') continue;
+    if (name === '..') {
+      at = at.slice(0, -1);
+      continue;
+    }
+    const next = [...at, name].join('/');
+    const entry = await tree.get(next);
+    if (entry?.kind !== 'link') {
+      at = [...at, name];
+      continue;
+    }
+    links++;
+    if (links > MOST_LINKS) throw new NacelleError(`follow ${path}: too many links`, { code: 'ELOOP' });
+    const target = await tree.readLink(next);
+    if (target.startsWith('/')) at = [];
+    open.push(...target.split('/').reverse());
+  }
+  const found = at.join('/');
+  return { path: found, entry: await tree.get(found) };
+}

@@ -1,0 +1,43 @@
+import type { FileHandle } from 'node:fs/promises';
+import { NacelleError } from '../../errors.js';
+import type { LayerFile } from './layer-files.js';
+import { padding, TAR_END, tarHeader } from './tar-header.js';
+
+const CHUNK = 256 * 1024;
+
+/**
+ * The tar of a layer.
+ *
+ * @param latest no file has a later time; seconds since the epoch, `null` for none
+ * @throws NacelleError `ERR_CHANGED` when a file has other bytes than it had when it was looked at
+ */
+export async function* layerTar(files: readonly LayerFile[], latest: number | null): AsyncGenerator<Buffer, void, undefined> {
+  for (const file of files) {
+    yield tarHeader({ ...file, mtime: latest === null ? file.mtime : Math.min(file.mtime, latest) });
+    if (file.bytes && 'content' in file.bytes) yield file.bytes.content;
+    else if (file.bytes) {
+      const { tree, path } = file.bytes;
+      const opened = await tree.open(path);
+      try {
+        yield* contentOf(opened, file.size, path);
+      } finally {
+        await opened.close();
+      }
+    }
+    yield padding(file.size);
+  }
+  yield TAR_END;
+}
+
+async function* contentOf(file: FileHandle, size: number, path: string): AsyncGenerator<Buffer, void, undefined> {
+  let left = size;
+  while (left > 0) {
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, left));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length);
+    if (bytesRead === 0) break;
+    left -= bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+  const more = await file.read(Buffer.alloc(1), 0, 1);
+  if (left > 0 || more.bytesRead > 0) throw new NacelleError(`read ${path}: it was changed while it was read`, { code: 'ERR_CHANGED' });
+}

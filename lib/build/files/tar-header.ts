@@ -1,0 +1,87 @@
+/** What a layer has of one file. */
+export interface TarEntry {
+  /** Below the root, without a '/' at either end. */
+  readonly path: string;
+  readonly type: 'file' | 'folder' | 'link' | 'hardlink';
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Seconds since the epoch. */
+  readonly mtime: number;
+  /** Of a file. */
+  readonly size: number;
+  /** Where a link leads; of a hard link the path of the file, which came before. */
+  readonly target: string;
+}
+
+const BLOCK = 512;
+const TYPES = { file: '0', hardlink: '1', link: '2', folder: '5' } as const;
+/** What the octal fields of a header hold (POSIX, pax: ustar Interchange Format). */
+const LARGEST_ID = 0o7777777;
+const LARGEST_SIZE = 0o77777777777;
+/** What isn't ASCII, or has a line's end, goes into an extended header. */
+const PLAIN = /^[\x20-\x7e]*$/;
+
+/** The blocks before a file's bytes. The same entry gives the same bytes. */
+export function tarHeader(entry: TarEntry): Buffer {
+  const name = entry.type === 'folder' ? `${entry.path}/` : entry.path;
+  const fits = (text: string): boolean => PLAIN.test(text) && text.length <= 100;
+  const records = [
+    ...(fits(name) ? [] : [record('path', name)]),
+    ...(fits(entry.target) ? [] : [record('linkpath', entry.target)]),
+    ...(entry.uid > LARGEST_ID ? [record('uid', `${entry.uid}`)] : []),
+    ...(entry.gid > LARGEST_ID ? [record('gid', `${entry.gid}`)] : []),
+    ...(entry.size > LARGEST_SIZE ? [record('size', `${entry.size}`)] : []),
+    ...(entry.mtime < 0 || entry.mtime > LARGEST_SIZE ? [record('mtime', `${entry.mtime}`)] : []),
+  ];
+  const extended = Buffer.concat(records);
+  const own = header({ ...entry, path: name }, TYPES[entry.type]);
+  if (extended.length === 0) return own;
+  const pax = header({ ...entry, path: 'pax', target: '', mode: 0o644, uid: 0, gid: 0, size: extended.length, mtime: 0 }, 'x');
+  return Buffer.concat([pax, extended, padding(extended.length), own]);
+}
+
+/** What fills the last block of a file. */
+export function padding(size: number): Buffer {
+  return Buffer.alloc((BLOCK - (size % BLOCK)) % BLOCK);
+}
+
+/** Two empty blocks. */
+export const TAR_END: Buffer = Buffer.alloc(2 * BLOCK);
+
+/** 'LENGTH KEY=VALUE\n', of which the length counts itself. */
+function record(key: string, value: string): Buffer {
+  const rest = Buffer.from(` ${key}=${value}\n`);
+  let length = rest.length;
+  while (length !== rest.length + `${length}`.length) length = rest.length + `${length}`.length;
+  return Buffer.concat([Buffer.from(`${length}`), rest]);
+}
+
+function header({ path, target, mode, uid, gid, size, mtime }: Omit<TarEntry, 'type'>, type: string): Buffer {
+  const block = Buffer.alloc(BLOCK);
+  const text = (value: string, at: number, length: number): void =>
+    void block.write(value.replaceAll(/[^\x20-\x7e]/g, '?'), at, length, 'latin1');
+  const octal = (value: number, at: number, length: number): void => {
+    const most = 8 ** (length - 1) - 1;
+    block.write(
+      Math.min(Math.max(0, value), most)
+        .toString(8)
+        .padStart(length - 1, '0'),
+      at,
+      'latin1',
+    );
+  };
+  text(path, 0, 100);
+  octal(mode, 100, 8);
+  octal(uid, 108, 8);
+  octal(gid, 116, 8);
+  octal(size, 124, 12);
+  octal(mtime, 136, 12);
+  block.write('        ', 148, 'latin1');
+  block.write(type, 156, 'latin1');
+  text(target, 157, 100);
+  block.write('ustar\0' + '00', 257, 'latin1');
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  return block;
+}

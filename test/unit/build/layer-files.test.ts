@@ -1,0 +1,171 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { Parser } from 'tar';
+import { afterAll, describe, expect, test } from 'vitest';
+import { parseChmod } from '../../../lib/build/files/chmod.js';
+import { EMPTY_TREE, FolderTree, resolveIn } from '../../../lib/build/files/file-tree.js';
+import { layerFiles } from '../../../lib/build/files/layer-files.js';
+import { padding, TAR_END, type TarEntry, tarHeader } from '../../../lib/build/files/tar-header.js';
+import { IgnoreRules } from '../../../lib/build/language/ignore-file.js';
+
+const root = mkdtempSync(join(tmpdir(), 'nacelle-build-'));
+afterAll(() => rmSync(root, { recursive: true }));
+let count = 0;
+
+/** Files by their paths, or links ('-> where'). */
+function folder(files: Record<string, string>): string {
+  const path = join(root, `${count++}`);
+  mkdirSync(path);
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(join(path, name, '..'), { recursive: true });
+    if (content.startsWith('-> ')) symlinkSync(content.slice(3), join(path, name));
+    else writeFileSync(join(path, name), content);
+  }
+  return path;
+}
+
+interface Copy {
+  readonly sources: readonly string[];
+  readonly target: string;
+  readonly ignored?: readonly string[];
+  readonly excludes?: readonly string[];
+}
+
+async function copied(
+  from: Record<string, string>,
+  onto: Record<string, string> | null,
+  { ignored, excludes = [], ...rest }: Copy,
+): Promise<string[]> {
+  const trees = [await FolderTree.open(folder(from)), onto && (await FolderTree.open(folder(onto)))] as const;
+  try {
+    const files = await layerFiles({
+      from: trees[0],
+      ignored: ignored ? new IgnoreRules(ignored) : null,
+      onto: trees[1] ?? EMPTY_TREE,
+      excludes: new IgnoreRules(excludes),
+      inline: [],
+      owner: null,
+      chmod: null,
+      madeAt: 0,
+      ...rest,
+    });
+    return files.map(({ path, type }) => (type === 'folder' ? `${path}/` : path));
+  } finally {
+    for (const tree of trees) await tree?.close();
+  }
+}
+
+describe('layerFiles', () => {
+  const from = { a: '', b: '', 'd/x': '', 'd/y/z': '', l: '-> d', dangling: '-> none' };
+
+  test.each<[Copy, Record<string, string> | null, readonly string[]]>([
+    [{ sources: ['a'], target: '/new' }, null, ['new']],
+    [{ sources: ['a'], target: '/new/' }, null, ['new/', 'new/a']],
+    [{ sources: ['a'], target: '/p/q/new' }, null, ['p/', 'p/q/', 'p/q/new']],
+    [{ sources: ['a'], target: '/there' }, { 'there/x': '' }, ['there/a']],
+    [{ sources: ['a'], target: '/link' }, { 'there/x': '', link: '-> there' }, ['there/a']],
+    [{ sources: ['a'], target: '/link/' }, { link: '-> /../../made/../deep' }, ['deep/', 'deep/a']],
+    [{ sources: ['/a', '../../b', './d/x'], target: '/t/' }, null, ['t/', 't/a', 't/b', 't/x']],
+    [{ sources: ['d'], target: '/t' }, null, ['t/', 't/x', 't/y/', 't/y/z']],
+    [{ sources: ['d/'], target: '/' }, null, ['x', 'y/', 'y/z']],
+    [{ sources: ['l'], target: '/t' }, null, ['t/', 't/x', 't/y/', 't/y/z']],
+    [{ sources: ['l/y'], target: '/t/' }, null, ['t/', 't/z']],
+    [{ sources: ['.'], target: '/t', excludes: ['d', 'l'] }, null, ['t/', 't/a', 't/b', 't/dangling']],
+    [{ sources: ['.'], target: '/t', ignored: ['*', '!d/y'] }, null, ['t/', 't/d/', 't/d/y/', 't/d/y/z']],
+    [{ sources: ['.'], target: '/t', ignored: ['*', '!none/y'] }, null, []],
+    [{ sources: ['[ab]'], target: '/t/' }, null, ['t/', 't/a', 't/b']],
+    [{ sources: ['*/x'], target: '/t/' }, null, ['t/', 't/x']],
+    [{ sources: ['none*'], target: '/t/' }, null, []],
+    [{ sources: ['a', 'b'], target: '/t' }, null, ['t', 't']],
+  ])('%j onto %j', async (copy, onto, wanted) => {
+    const found = await copied(from, onto, copy);
+    // the folder of the target is made even when nothing comes into it
+    expect(found.filter((path) => path !== 't/' || wanted.includes('t/'))).toEqual(wanted);
+  });
+
+  test.each<[Copy, Record<string, string>, string]>([
+    [{ sources: ['none'], target: '/' }, {}, '"/none": not found'],
+    [{ sources: ['dangling'], target: '/' }, {}, 'not found'],
+    [{ sources: ['a'], target: '/', ignored: ['a'] }, {}, 'the ignore file leaves it out'],
+    [{ sources: ['a'], target: '/f/' }, { f: '' }, 'cannot copy to non-directory: /f'],
+    [{ sources: ['d'], target: '/' }, { y: '' }, 'cannot copy to non-directory: /y'],
+    [{ sources: ['d'], target: '/' }, { 'x/y': '' }, 'cannot replace to directory /x with file'],
+    [{ sources: ['a'], target: '/f/x' }, { f: '-> f' }, 'too many links'],
+  ])('refuses %j onto %j', async (copy, onto, message) => {
+    await expect(copied(from, onto, copy)).rejects.toThrow(message);
+  });
+});
+
+describe('FolderTree', () => {
+  test('opens no file that a link has taken the place of', async () => {
+    const path = folder({ 'd/a': 'x', l: '-> d' });
+    const tree = await FolderTree.open(path);
+    try {
+      await expect(tree.open('l/a')).rejects.toMatchObject({ code: 'ERR_CHANGED' });
+      await expect(tree.open('l')).rejects.toThrow();
+      await expect(tree.list('l')).rejects.toThrow();
+      expect((await resolveIn(tree, 'l/a')).path).toBe('d/a');
+    } finally {
+      await tree.close();
+    }
+  });
+});
+
+describe('tarHeader', () => {
+  const names = fc.stringMatching(/^[^/\0]{1,120}$/u).filter((name) => name !== '.' && name !== '..');
+
+  test('property: another reader reads what was written', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(names, { minLength: 1, maxLength: 3 }),
+        fc.nat(0o7777),
+        fc.nat(2 ** 31),
+        fc.nat(2 ** 32),
+        async (path, mode, id, mtime) => {
+          const entry: TarEntry = { path: path.join('/'), type: 'file', mode, uid: id, gid: id, mtime, size: 3, target: '' };
+          const found: object[] = [];
+          const parser = new Parser({
+            onReadEntry: (read) => {
+              found.push({
+                path: read.path,
+                mode: read.mode,
+                uid: read.uid,
+                gid: read.gid,
+                mtime: Number(read.mtime) / 1000,
+                size: read.size,
+              });
+              read.resume();
+            },
+          });
+          const ended = new Promise((resolve) => parser.on('end', resolve));
+          parser.end(Buffer.concat([tarHeader(entry), Buffer.from('abc'), padding(3), TAR_END]));
+          await ended;
+          const { type: _, target: __, ...wanted } = entry;
+          expect(found).toEqual([wanted]);
+        },
+      ),
+    );
+  });
+});
+
+describe('parseChmod', () => {
+  test.each<[string, number, boolean, number]>([
+    ['755', 0o600, false, 0o755],
+    ['07777', 0, false, 0o7777],
+    ['u=rwX,go=rX', 0o640, false, 0o644],
+    ['u=rwX,go=rX', 0o750, false, 0o755],
+    ['u=rwX,go=rX', 0o600, true, 0o755],
+    ['+x', 0o644, false, 0o755],
+    ['g-w,o=', 0o666, false, 0o640],
+    ['u+s', 0o755, false, 0o4755],
+    ['a+t', 0o755, true, 0o1755],
+  ])('%s of %o', (text, mode, isFolder, wanted) => {
+    expect(parseChmod(text)(mode, isFolder)).toBe(wanted);
+  });
+
+  test.each(['', '8', '10000', 'x', 'u=z', 'u', 'rwx', '-1'])('refuses %j', (text) => {
+    expect(() => parseChmod(text)).toThrow('invalid chmod parameter');
+  });
+});
