@@ -1,3 +1,6 @@
+export { build } from './build/build.js';
+export type { BuildEvent, BuildOptions, BuildResult, BuildWarning } from './build/execute/build-options.js';
+export { BuildError } from './build/language/build-error.js';
 export { Cgroup } from './cgroup/cgroup.js';
 export type { NamedGroup } from './cgroup/cgroup-options.js';
 export type { CgroupEvent } from './cgroup/events/event-counts.js';

@@ -30,6 +30,7 @@ const FILES = [
   ),
   ...container('links-between-mounts', 'mounts', 'pump', 'removal', 'seccomp-profile', 'security', 'tty-many'),
   ...files('volume', 'below-mounts', 'image-mount', 'in-containers', 'volume'),
+  ...files('.', 'build'),
 ];
 /** Those whose tests `requires` groups as well. */
 const WITH_GROUPS = [

@@ -68,7 +68,7 @@ async function buildFrom(file: Dockerfile, { context, ignored, options, tags }: 
   try {
     const state = await builder.build();
     const image = await store(state, { tags, options, created: new Date(epoch === null ? now() : epoch * 1000) });
-    return { image, warnings: unusedArgs(file, options) };
+    return { image, warnings: [...emptyLines(file), ...unusedArgs(file, options)] };
   } finally {
     builder.close();
   }
@@ -183,6 +183,11 @@ async function textIfThere(path: string): Promise<string | null> {
     if (hasCode(error, 'ENOENT')) return null;
     throw error;
   }
+}
+
+/** Empty lines within instructions, which later versions of the language may refuse. */
+function emptyLines({ file, parsed: { emptyContinuations } }: Dockerfile): BuildWarning[] {
+  return emptyContinuations.map(({ line }) => ({ message: 'an empty line within an instruction: NoEmptyContinuation', file, line }));
 }
 
 /** Build arguments that no ARG asks for: probably misspelt. */

@@ -3,9 +3,7 @@ import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect } from 'vitest';
-import { build } from '../../lib/build/build.js';
-import type { BuildEvent, BuildOptions } from '../../lib/build/execute/build-options.js';
-import { Container, Image } from '../../lib/index.js';
+import { type BuildEvent, type BuildOptions, build, Container, Image } from '../../lib/index.js';
 import { loadBusybox } from '../fixtures/busybox-image.js';
 import { requires } from '../fixtures/requires.js';
 import { useNewStore } from '../fixtures/store.js';
@@ -236,6 +234,31 @@ describe('build', () => {
     const failing = build({ context: context({ 'a/bin': '', 'c/etc/passwd/x': '' }), ...dockerfile(text), tags: ['test/never'] });
     await expect(failing).rejects.toMatchObject({ name: 'BuildError', message: expect.stringContaining(message), ...fields });
     expect((await Image.list()).map(({ reference }) => reference)).toEqual(['docker.io/test/busybox:1']);
+  });
+
+  it.each<[BuildOptions | object, string]>([
+    [{ dockerfil: 'x' }, "dockerfil: is unknown; did you mean 'dockerfile'?"],
+    [{ context: '/none' }, 'context'],
+    [{ dockerfile: 'none' }, 'dockerfile'],
+    [{ dockerfile: '.' }, 'dockerfile'],
+    [{ tags: ['UPPER'] }, 'UPPER'],
+    [{ tags: [`a@sha256:${'0'.repeat(64)}`] }, 'tags'],
+    [{ buildArgs: { a: 1 } }, 'buildArgs.a'],
+    [{ network: 'other' }, 'network'],
+    [{ allow: ['security.insecure'] }, 'allow'],
+    [{ sourceDateEpoch: -1 }, 'sourceDateEpoch'],
+    [{ cpus: 0 }, 'cpus'],
+    [{ cancelSignal: {} }, 'cancelSignal'],
+  ])('refuses the options %j', async (options, message) => {
+    await expect(build({ context: context({}), ...options })).rejects.toMatchObject({
+      code: 'ERR_INVALID_OPTION',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('warns of empty lines within an instruction', async () => {
+    const { warnings } = await build({ context: context({ a: '' }), ...dockerfile('FROM scratch\nCOPY a \\\n\n  /b') });
+    expect(warnings).toEqual([{ message: expect.stringContaining('NoEmptyContinuation'), file: 'Dockerfile', line: 4 }]);
   });
 
   it('what leads out of the context finds nothing there', async () => {

@@ -61,13 +61,6 @@ export function syntaxOf(text: string): { readonly value: string; readonly line:
   return syntax === null ? null : { value: syntax, line: shebang + 1 };
 }
 
-/** The value of the directive `check`, which says what is checked; `null`: there is none. */
-export function checkOf(text: string): string | null {
-  const lines = text.split(/\r?\n/);
-  const found = directivesOf(lines[0]?.startsWith('#!') ? lines.slice(1) : lines, '#').find(({ name }) => name === 'check');
-  return found?.value ?? null;
-}
-
 function directivesOf(lines: readonly string[], prefix: string): Directive[] {
   const reader = new DirectiveReader(prefix);
   const found: Directive[] = [];

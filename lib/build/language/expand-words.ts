@@ -28,7 +28,7 @@ export interface ExpandedWord {
 
 /** How deep substitutions may lie in one another, and how long a word may get: a Dockerfile could double it in each line. */
 const MOST_DEEP = 100;
-export const LONGEST_WORD = 1024 * 1024;
+const LONGEST_WORD = 1024 * 1024;
 
 const NAME_CHARACTER = /^[\p{L}\p{Nd}_]$/u;
 const DIGIT = /^\p{Nd}$/u;

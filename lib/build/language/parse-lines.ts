@@ -30,7 +30,7 @@ export interface ParsedLines {
   /** What escapes a character, and a line's end. */
   readonly escaper: string;
   /** Empty lines within an instruction. */
-  readonly emptyContinuations: readonly { readonly line: number; readonly text: string }[];
+  readonly emptyContinuations: readonly { readonly line: number }[];
 }
 
 /** The longest line, in bytes, and the largest file. */
@@ -66,7 +66,7 @@ class LineParser {
   readonly #lines: readonly string[];
   readonly #directives = new DirectiveReader();
   readonly #found: Line[] = [];
-  readonly #emptyContinuations: { line: number; text: string }[] = [];
+  readonly #emptyContinuations: { line: number }[] = [];
   #at = 0;
   #escaper = '\\';
   #continued = continuedBy('\\');
@@ -148,7 +148,7 @@ class LineParser {
       isOver = isLast;
     }
     const text = parts.join('');
-    if (hasEmpty) this.#emptyContinuations.push({ line: this.#at, text });
+    if (hasEmpty) this.#emptyContinuations.push({ line: this.#at });
     return text;
   }
 
