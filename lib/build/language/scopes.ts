@@ -59,7 +59,7 @@ export function globalScope(
   for (const { args: wanted } of globals)
     for (const { name, value } of wanted) {
       const found =
-        given(args, name) ?? (value === null ? scope.get(name) : expandWord(value, { escaper, lookup: (key) => scope.get(key) }).text);
+        given(args, name) ?? (value === null ? undefined : expandWord(value, { escaper, lookup: (key) => scope.get(key) }).text);
       if (found !== undefined) scope.set(name, found);
     }
   return scope;

@@ -1,0 +1,97 @@
+import { describe, expect, test } from 'vitest';
+import { StageConfig, variablesOf } from '../../../lib/build/execute/stage-config.js';
+import { problemOf } from '../../../lib/build/execute/supported.js';
+import { parseDockerfile } from '../../../lib/build/language/dockerfile.js';
+import { StageScope } from '../../../lib/build/language/scopes.js';
+
+type Base = ConstructorParameters<typeof StageConfig>[0];
+
+function applied(lines: string, base: Exclude<Base, StageConfig> = {}) {
+  const scope = new StageScope(variablesOf(base), { escaper: '\\', args: {}, globals: new Map() });
+  const config = new StageConfig(base, '\\');
+  for (const instruction of parseDockerfile(`FROM a\n${lines}`).stages[0]?.instructions ?? []) config.apply(instruction, scope);
+  return { config, result: config.result(scope) };
+}
+
+describe('StageConfig', () => {
+  test.each<[string, Exclude<Base, StageConfig>, object]>([
+    ['ENTRYPOINT ["a"]', { Cmd: ['b'] }, { Entrypoint: ['a'] }],
+    ['CMD c\nENTRYPOINT ["a"]', { Cmd: ['b'] }, { Entrypoint: ['a'], Cmd: ['/bin/sh', '-c', 'c'] }],
+    ['CMD []', { Cmd: ['b'] }, { Cmd: [] }],
+    ['CMD a', { Shell: ['/bin/bash', '-c'] }, { Cmd: ['/bin/bash', '-c', 'a'] }],
+    ['SHELL ["x"]\nCMD a\nENTRYPOINT b', {}, { Shell: ['x'], Cmd: ['x', 'a'], Entrypoint: ['x', 'b'] }],
+    ['WORKDIR a\nWORKDIR ../b/', { WorkingDir: '/w' }, { WorkingDir: '/w/b/' }],
+    ['ENV d=/x\nWORKDIR $d/y', {}, { WorkingDir: '/x/y' }],
+    ['USER $u', { Env: ['u=me:us'] }, { User: 'me:us' }],
+    [
+      'ENV p="80 81/udp"\nEXPOSE $p 90-92/TCP',
+      { ExposedPorts: { '1/tcp': {} } },
+      { ExposedPorts: { '1/tcp': {}, '80/tcp': {}, '81/udp': {}, '90/tcp': {}, '91/tcp': {}, '92/tcp': {} } },
+    ],
+    ['VOLUME /a "/b"', { Volumes: { '/c': {} } }, { Volumes: { '/c': {}, '/a': {}, '/b': {} } }],
+    ['LABEL a=b', { Labels: { a: 'c', d: 'e' } }, { Labels: { a: 'b', d: 'e' } }],
+    ['HEALTHCHECK NONE', { Healthcheck: { Test: ['CMD', 'x'], Interval: 1 } }, { Healthcheck: { Test: ['NONE'] } }],
+    ['HEALTHCHECK --timeout=1500ms CMD ["a"]', {}, { Healthcheck: { Test: ['CMD', 'a'], Timeout: 1_500_000_000 } }],
+    ['ONBUILD RUN a\nONBUILD COPY b /', { OnBuild: ['RUN x'] }, { OnBuild: ['RUN a', 'COPY b /'] }],
+    ['STOPSIGNAL 9', {}, { StopSignal: '9' }],
+    ['ENV A=1', { Env: ['A=0', 'B=2', 'PATH=/p'] }, { Env: ['A=1', 'B=2', 'PATH=/p'] }],
+    ['ARG A=1', {}, { Env: [expect.stringMatching(/^PATH=.*\/sbin:\/bin$/)] }],
+  ])('%j on %j', (lines, base, wanted) => {
+    expect(applied(lines, base).result).toMatchObject(wanted);
+  });
+
+  test.each([
+    ['EXPOSE 80/x', 'invalid containerPort: 80/x'],
+    ['EXPOSE 70000', 'invalid containerPort'],
+    ['EXPOSE 9-8', 'invalid containerPort'],
+    ['STOPSIGNAL SIGNONE', 'invalid signal'],
+    ['VOLUME $none', 'VOLUME specified can not be an empty string'],
+  ])('refuses %j', (lines, message) => {
+    expect(() => applied(lines)).toThrow(message);
+  });
+
+  test('an ENTRYPOINT takes the CMD of the base away', () => {
+    expect(applied('ENTRYPOINT ["a"]', { Cmd: ['b'] }).result).not.toHaveProperty('Cmd');
+  });
+
+  test('leaves the configuration of the stage below as it is', () => {
+    const { config: below, result } = applied('LABEL a=b\nCMD x\nSHELL ["s"]');
+    const scope = new StageScope(new Map(), { escaper: '\\', args: {}, globals: new Map() });
+    const above = new StageConfig(below, '\\');
+    for (const instruction of parseDockerfile('FROM a\nLABEL a=c\nWORKDIR /x\nCMD y').stages[0]?.instructions ?? [])
+      above.apply(instruction, scope);
+    expect(above.result(scope)).toMatchObject({ Labels: { a: 'c' }, WorkingDir: '/x', Cmd: ['s', 'y'] });
+    expect(result).toMatchObject({ Labels: { a: 'b' }, WorkingDir: '/', Cmd: ['/bin/sh', '-c', 'x'] });
+  });
+
+  test.each([
+    ['.', '/w/'],
+    ['x', '/w/x'],
+    ['x/', '/w/x/'],
+    ['/x/../y', '/y'],
+    ['..', '/'],
+  ])('the path %j is %j', (path, wanted) => {
+    expect(applied('', { WorkingDir: '/w' }).config.absolute(path)).toBe(wanted);
+  });
+});
+
+describe('problemOf', () => {
+  test.each([
+    ['RUN --mount=type=secret,id=a b', 'RUN --mount is not supported'],
+    ['RUN --security=insecure b', 'RUN --security=insecure is not supported'],
+    ['RUN --network=host b', "the option allow must have 'network.host'"],
+    ['COPY --link a b', 'COPY --link is not supported'],
+    ['COPY --parents a b', 'COPY --parents is not supported'],
+    ['ADD --link a b', 'ADD --link is not supported'],
+    ['ADD --checksum=x a b', 'ADD --checksum'],
+    ['ADD --keep-git-dir=false a b', 'ADD --keep-git-dir'],
+  ])('%s', (line, message) => {
+    const [instruction] = parseDockerfile(`FROM a\n${line}`).stages[0]?.instructions ?? [];
+    expect(instruction && problemOf(instruction, { allow: [] })).toContain(message);
+  });
+
+  test('what the caller allows is none', () => {
+    const [instruction] = parseDockerfile('FROM a\nRUN --network=host b').stages[0]?.instructions ?? [];
+    expect(instruction && problemOf(instruction, { allow: ['network.host'] })).toBeNull();
+  });
+});
