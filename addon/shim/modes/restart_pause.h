@@ -7,6 +7,9 @@
 
 namespace nacelle {
 
+// How long a process stays that serves nobody: programs run one container after the other.
+constexpr uint64_t kLinger = 1000 * kMillisecond;
+
 // How long the shim waits before another process takes the place of one that has ended: one that dies at once must not keep the shim busy,
 // and the longer none can stand up, the rarer it is tried.
 class RestartPause {

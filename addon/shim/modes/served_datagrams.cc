@@ -9,9 +9,6 @@ namespace {
 
 using relay::RequestKind;
 
-// How long the process stays that carries nothing: programs run one container after the other.
-constexpr uint64_t kLinger = 1000 * kMillisecond;
-
 }  // namespace
 
 int ServedDatagrams::serve(int executable, uint64_t owner, int64_t slot, unique_fd socket, const relay::Endpoint& to) {

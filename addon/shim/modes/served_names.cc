@@ -13,8 +13,6 @@ using names::RequestKind;
 constexpr char kResolvConf[] = "/etc/resolv.conf";
 // So that neither side's socket is ever full.
 constexpr size_t kMostUnanswered = 64;
-// How long the process stays that serves nobody: programs run one container after the other.
-constexpr uint64_t kLinger = 1000 * kMillisecond;
 
 }  // namespace
 

@@ -12,9 +12,6 @@ namespace {
 
 using relay::RequestKind;
 
-// How long the processes stay that serve nobody: programs run one container after the other.
-constexpr uint64_t kLinger = 1000 * kMillisecond;
-
 relay::Request request_of(RequestKind kind, uint64_t socket) {
   relay::Request request;
   request.kind = kind;
