@@ -41,6 +41,16 @@ export function parseCidr(value: string): Cidr | string {
   return withPrefix(address, prefix);
 }
 
+/** Reads what was written down of an address that {@link parseAddress} or {@link parseCidr} gave. @throws RangeError when it is none */
+export function known<T extends object>(parsed: T | string): T {
+  if (typeof parsed === 'string') throw new RangeError(parsed);
+  return parsed;
+}
+
+export function knownAddress(text: string): Address {
+  return known(parseAddress(text));
+}
+
 export function withPrefix({ family, bytes, text }: Address, prefix: number): Cidr {
   return { family, bytes, prefix, text: `${text}/${prefix}` };
 }

@@ -9,7 +9,7 @@ import { Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import { firstSlotOf, limitAll, outsideSteps } from '../plan/changed-links.js';
 import type { Life } from './life.js';
-import { linksOf, note, ownerOf, requireAlive } from './networks.js';
+import { linksOf, ownerOf, requireAlive } from './networks.js';
 
 const UPDATE = 'update()';
 const NO_LIMIT: ParsedBandwidth = { egress: null, ingress: null };
@@ -32,7 +32,7 @@ export async function updateBandwidth(life: Life, wanted: ParsedBandwidth | null
   const limited = links.list.map((link) => (change.before.egress === null && change.after.egress !== null ? withIfb(life, link) : link));
   const after: LinksRecord = { ...links, list: limited };
   // what the end has to remove is known before there is anything
-  note(life, { ...life.record.current, links: after });
+  life.note({ ...life.record.current, links: after });
   const ports = portsOf(after);
   try {
     await life.held.task.call([
@@ -54,7 +54,7 @@ function noteRates(
   links: LinksRecord | null,
 ): ParsedBandwidth | null {
   const { current } = life.record;
-  note(life, { ...current, links, options: current.options === null ? null : { ...current.options, bandwidth } });
+  life.note({ ...current, links, options: current.options === null ? null : { ...current.options, bandwidth } });
   return before;
 }
 

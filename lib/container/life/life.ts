@@ -6,13 +6,13 @@ import { abortSignal } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { unlessAborted } from '../../process/abort.js';
 import type { Encoding, RunResult } from '../../process/options/process-types.js';
-import { readNote } from '../detached/note.js';
+import { readNote, writeNote } from '../detached/note.js';
 import { OwnEvents } from '../events/own-events.js';
 import { FirstProcess } from '../exec/first-process.js';
 import { ContainerFiles } from '../files/container-files.js';
 import type { ContainerInfo, State } from '../options/list-types.js';
 import { copyOut, type Inside } from '../result/copy-out.js';
-import { type LiveRecord, networkNames } from '../start/container-record.js';
+import { type ContainerRecord, type LiveRecord, networkNames } from '../start/container-record.js';
 import type { Held, Parts } from '../start/launch.js';
 import { Connections } from './connections.js';
 import { detachAtEnd } from './plugins.js';
@@ -140,6 +140,12 @@ export class Life<E extends Encoding = Encoding> {
   }
 
   /** Whether it outlives this process. */
+  /** Has the container be what the record says from now on, for whoever looks: of a detached one it is written down. @throws SyscallError */
+  note(record: ContainerRecord): void {
+    this.record.current = record;
+    if (this.isDetached) writeNote(record);
+  }
+
   get isDetached(): boolean {
     return this.record.current.detached !== null;
   }

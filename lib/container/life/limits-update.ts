@@ -5,7 +5,6 @@ import { groupLayout, withBases } from '../../host/cgroup-base.js';
 import { type Bandwidth, parseBandwidth } from '../../network/traffic/bandwidth.js';
 import type { Limits } from '../../options/limits.js';
 import type { Step } from '../../plan/steps.js';
-import { writeNote } from '../detached/note.js';
 import { deviceRulesOf } from '../start/container-group.js';
 import { updateBandwidth } from './bandwidth-update.js';
 import { needGroup } from './confined.js';
@@ -46,7 +45,6 @@ async function updateNoted(life: Life, parsed: ReturnType<typeof parseGroupLimit
   const make = (steps: readonly Step[]) => life.held.task.call(steps);
   const paths = await updateGroup({ layout, name, paths: before, limits: parsed, deviceRules, leaf, make });
   const { current } = life.record;
-  life.record.current = { ...current, limits: { ...current.limits, ...parsed }, group: { ...current.group, paths } };
   // its end is judged by the last limits, whoever asks
-  if (life.isDetached) writeNote(life.record.current);
+  life.note({ ...current, limits: { ...current.limits, ...parsed }, group: { ...current.group, paths } });
 }

@@ -6,7 +6,6 @@ import { KEYS, keep, OWN_SLOTS } from '../../network/live/kept-steps.js';
 import { tableName } from '../../network/nftables/owner-table-plan.js';
 import { addressOf, endSteps, moveSteps, type PortsRecord, targetOf } from '../../network/ports/port-record.js';
 import type { Step } from '../../plan/steps.js';
-import { writeNote } from '../detached/note.js';
 import type { Life } from './life.js';
 
 /** What a container has of published ports when it is on one network more, and the steps by which its end learns of it. */
@@ -53,6 +52,5 @@ export async function movePorts(life: Life, after: PortsRecord | null): Promise<
   if (ports === null || after === null) return;
   const steps = moveSteps(ports, after);
   if (steps.length > 0) await life.held.task.call(steps);
-  life.record.current = { ...life.record.current, ports: after };
-  if (life.isDetached) writeNote(life.record.current);
+  life.note({ ...life.record.current, ports: after });
 }

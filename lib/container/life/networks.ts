@@ -12,7 +12,6 @@ import { type LinkRecord, type LinksRecord, linkRecord } from '../../network/liv
 import { capabilityMask } from '../../plan/capability-names.js';
 import { Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
-import { writeNote } from '../detached/note.js';
 import { endSteps, firstSlotOf, joinSteps, laterSteps, limitAll, newWaySteps, removeSteps } from '../plan/changed-links.js';
 import { type ContainerRecord, networkRecord } from '../start/container-record.js';
 import { callInside } from './call-inside.js';
@@ -80,7 +79,7 @@ async function make(life: Life, links: LinksRecord, { attachment, isInternal, pa
   const { hasIpv6 } = links;
   const first = links.isMember ? null : firstNames(links, { id: life.id, owner });
   // noted first: a link of which nobody knows would have its place, and the next one could not be made
-  note(life, current);
+  life.note(current);
   try {
     await callInside(life, CONNECT, [
       keep(KEYS.leave(place), leave),
@@ -99,7 +98,7 @@ async function make(life: Life, links: LinksRecord, { attachment, isInternal, pa
     const service = links.isMember ? serviceOf(links) : null;
     const back = [...leave, ...forgotten(place), ...laterSteps(links, { bandwidth, service }), ...names];
     const failure = await life.held.task.call(back).then(() => undefined, toError);
-    note(life, before);
+    life.note(before);
     // a container that has ended in the meantime has undone all of it
     throw withCleanupError(error, life.hasEnded ? undefined : failure);
   }
@@ -134,7 +133,7 @@ export function leaveNetwork(life: Life, name: string): Promise<void> {
       ...link.leave,
       ...forgotten(link.place),
     ]);
-    note(life, current);
+    life.note(current);
     const parts = life.held.networks.get(name);
     life.held.networks.delete(name);
     parts?.release(true);
@@ -161,7 +160,7 @@ function requireOnlyChild({ record: { current } }: Life, { group }: LinkRecord):
 /** Remembers that a program with rights over the container's links ran in it. */
 export function noteRights(life: Life): void {
   const { current } = life.record;
-  if (current.links !== null && !current.links.hadRights) note(life, { ...current, links: { ...current.links, hadRights: true } });
+  if (current.links !== null && !current.links.hadRights) life.note({ ...current, links: { ...current.links, hadRights: true } });
 }
 
 /** The container does nothing more for what had this place. */
@@ -223,9 +222,4 @@ function interfaceFor({ id, record: { current } }: Life, { name, interfaceName: 
 /** The shim that ends the container. */
 export function ownerOf(life: Life): string {
   return life.isDetached ? life.id : ownerName();
-}
-
-export function note(life: Life, record: ContainerRecord): void {
-  life.record.current = record;
-  if (life.isDetached) writeNote(record);
 }

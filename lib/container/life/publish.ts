@@ -14,7 +14,6 @@ import {
   told,
   unpublishSteps,
 } from '../../network/ports/port-record.js';
-import { writeNote } from '../detached/note.js';
 import { portsIn } from '../start/container-record.js';
 import { inTurn } from './in-turn.js';
 import type { Life } from './life.js';
@@ -92,6 +91,5 @@ function portsOf(life: Life, what: string): PortsRecord {
 }
 
 function note(life: Life, ports: PortsRecord): void {
-  life.record.current = { ...life.record.current, ports };
-  if (life.isDetached) writeNote(life.record.current);
+  life.note({ ...life.record.current, ports });
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { hasIpv6 } from '../../host/ipv6.js';
 import { makeNetworkNamespace } from '../../host/network-namespace.js';
 import { requirePasta } from '../../host/pasta-feature.js';
 import { privilege } from '../../host/privilege.js';
@@ -56,7 +56,7 @@ export async function networksFor(
   };
   const joined = await joinNetworks(networks, sharedNetworks, container);
   const made = { ...joined, namespace };
-  return options.egress === null ? made : { ...made, hasIpv6: existsSync('/proc/sys/net/ipv6') };
+  return options.egress === null ? made : { ...made, hasIpv6: hasIpv6() };
 }
 
 /** Whether the container can join and leave networks while it lives. */

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { invalidOption, UnsupportedError } from '../../errors.js';
+import { invalidOption, NacelleError, UnsupportedError } from '../../errors.js';
 import { writeRecord } from '../../host/journal.js';
 import { dropRecord } from '../../host/recorded.js';
 import { ownerName } from '../../native/shim.js';
@@ -130,8 +130,7 @@ export async function attach(
     }
     return { attachment: { ...link, child: { ...way, group: randomNumber() } }, isInternal };
   }
-  const [first] = addresses;
-  if (!first) throw new Error('a lease has an address of each subnet');
+  const first = firstOf(addresses, name);
   const attachment = { ...link, port: { name: hostEndName(first), index: randomNumber() }, bridge: way.bridge };
   const port = { ...attachment.port, mac: attachment.mac, addresses };
   await way.rules.forget(addresses);
@@ -178,6 +177,13 @@ export async function share(
   return bridge;
 }
 
+/** @throws NacelleError `ERR_RECORD`: a network that was written down without a subnet has no address for anybody */
+function firstOf(addresses: readonly Cidr[], network: string): Cidr {
+  const [first] = addresses;
+  if (first) return first;
+  throw new NacelleError(`join the network ${network}: what is written down of it is damaged, it has no subnet`, { code: 'ERR_RECORD' });
+}
+
 async function guardPart(rules: OwnRules, port: NamedPort, parts: Parts): Promise<void> {
   await rules.guard(port);
   parts.add({ release: () => rules.release(port) });
@@ -191,8 +197,7 @@ function attachedLink(
   const { name, mac, interfaceName, aliases } = network;
   const { place } = of;
   const { mtu, record, way } = of.bridge;
-  const [first] = addresses;
-  if (!first) throw new Error('a lease has an address of each subnet');
+  const first = firstOf(addresses, name);
   if (mac !== null) markOwnMacs(name);
   return {
     network: name,

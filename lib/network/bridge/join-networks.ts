@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
 import { toError, withCleanupError } from '../../errors.js';
+import { hasIpv6 } from '../../host/ipv6.js';
 import { ownNetworkNamespace } from '../../host/locate.js';
 import type { Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
@@ -110,7 +110,7 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
       names: names?.service ?? null,
       dns,
       pasta: of.pasta,
-      hasIpv6: (attachments.length > 0 || hasPasta) && existsSync('/proc/sys/net/ipv6'),
+      hasIpv6: (attachments.length > 0 || hasPasta) && hasIpv6(),
       parts: own,
       canChange,
       links() {
@@ -162,8 +162,7 @@ function changeableEnd(leave: readonly (readonly Step[])[], others: readonly Ste
 }
 
 function linksOf(list: LinksRecord['list'], { hostname, asksNames }: Joining): LinksRecord {
-  const hasIpv6 = existsSync('/proc/sys/net/ipv6');
-  return { namespace: ownNetworkNamespace(), hostname, asksNames, isMember: list.length > 0, hasIpv6, list };
+  return { namespace: ownNetworkNamespace(), hostname, asksNames, isMember: list.length > 0, hasIpv6: hasIpv6(), list };
 }
 
 /** Where packets to its published ports may go: through a bridge, for what goes to another link is not this machine's to lead. */

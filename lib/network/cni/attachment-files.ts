@@ -8,6 +8,7 @@ import { runtimeDir } from '../../native/runtime-dir.js';
 import { attempt } from '../../native/system-errors.js';
 import { withRemovable } from '../../store/removable-lock.js';
 import { CNI_VERSIONS } from './cni-version.js';
+import { pluginList } from './plugin-list.js';
 
 // What plugins have been told of containers, in the runtime folder, so that they can be told to take it back, whoever has died:
 //
@@ -24,13 +25,7 @@ const attachmentSchema = z.strictObject({
   /** The network's, and its store's. */
   network: z.string(),
   store: z.string(),
-  list: z.strictObject({
-    name: z.string(),
-    versions: z.array(z.string()),
-    disableCheck: z.boolean(),
-    disableGC: z.boolean(),
-    plugins: z.array(z.looseObject({ type: z.string(), capabilities: z.record(z.string(), z.boolean()).optional() })),
-  }),
+  list: pluginList,
   version: z.enum(CNI_VERSIONS),
   path: z.array(z.string()),
   timeout: z.number(),

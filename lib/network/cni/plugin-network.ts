@@ -4,6 +4,7 @@ import { absolutePath, text } from '../../options/common-schemas.js';
 import { commonVersion, type PluginChain } from './chain.js';
 import { CNI_VERSIONS } from './cni-version.js';
 import { cniPath, requirePlugins } from './find-plugin.js';
+import { pluginList } from './plugin-list.js';
 import { loadConflist } from './read-conflist.js';
 
 /** The driver of a network that plugins of CNI make. */
@@ -33,13 +34,7 @@ export const cniDriver = z.strictObject({
 
 /** What is written down of the plugins of a network. */
 export const pluginShape = {
-  list: z.strictObject({
-    name: z.string(),
-    versions: z.array(z.string()),
-    disableCheck: z.boolean(),
-    disableGC: z.boolean(),
-    plugins: z.array(z.looseObject({ type: z.string(), capabilities: z.record(z.string(), z.boolean()).optional() })).min(1),
-  }),
+  list: pluginList,
   /** Of the specification: it is found out once. */
   version: z.enum(CNI_VERSIONS),
   /** Where the configuration was read from. */

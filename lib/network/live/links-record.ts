@@ -1,5 +1,5 @@
 import type { Step } from '../../plan/steps.js';
-import { type Address, hostOf, parseAddress } from '../address.js';
+import { type Address, hostOf, knownAddress } from '../address.js';
 import type { MadeAttachment } from '../bridge/attach-network.js';
 import { bridgeOf } from '../bridge/network-folder.js';
 
@@ -78,11 +78,5 @@ export function routesOf(links: readonly { readonly index: number; readonly gate
 
 /** As {@link routesOf}, of links as they are written down. */
 export function recordedRoutes(links: readonly LinkRecord[]): Route[] {
-  return routesOf(links.map(({ index, gateways }) => ({ index, gateways: gateways.map(known) })));
-}
-
-function known(text: string): Address {
-  const address = parseAddress(text);
-  if (typeof address === 'string') throw new RangeError(address);
-  return address;
+  return routesOf(links.map(({ index, gateways }) => ({ index, gateways: gateways.map(knownAddress) })));
 }

@@ -1,7 +1,7 @@
 import { NETLINK_NETFILTER } from '../../plan/constants.js';
 import { NONE } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import { type Address, describe, parseAddress } from '../address.js';
+import { type Address, describe, knownAddress } from '../address.js';
 import { batchStep } from '../nftables/owner-table-plan.js';
 import type { Table } from '../nftables/table.js';
 import { createTable } from '../nftables/table-requests.js';
@@ -143,7 +143,7 @@ export function isSamePort(one: PublishedPort, other: PublishedPort): boolean {
 export function addressOf({ address }: Pick<PublishedPort, 'address'>): Address {
   if (address === '0.0.0.0') return describe(new Uint8Array(4));
   if (address === '::') return describe(new Uint8Array(16));
-  return parsed(address);
+  return knownAddress(address);
 }
 
 function tableOf({ table: name }: PortsRecord): Table {
@@ -156,7 +156,7 @@ function written({ host, address, protocol }: PublishedPort): string {
 
 function redirects(record: PortsRecord, ports: readonly PublishedPort[]): Redirect[] {
   return ports.map((port) => {
-    const target = parsed(known(record, port).address);
+    const target = knownAddress(known(record, port).address);
     return { protocol: port.protocol, address: addressOf(port), host: port.host, to: target, container: port.container };
   });
 }
@@ -166,10 +166,4 @@ function known(record: PortsRecord, port: PublishedPort): PortsRecord['targets']
   const target = targetOf(record, { address: addressOf(port) });
   if (target === null) throw new RangeError(`the container has no address for ${written(port)}`);
   return target;
-}
-
-function parsed(text: string): Address {
-  const address = parseAddress(text);
-  if (typeof address === 'string') throw new RangeError(address);
-  return address;
 }

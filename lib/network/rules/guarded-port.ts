@@ -1,4 +1,4 @@
-import { type Address, formatMac, parseCidr, parseMac } from '../address.js';
+import { type Address, formatMac, known, parseCidr, parseMac } from '../address.js';
 import type { NamedPort } from './own-rules.js';
 
 /** What a container may send by a link to a network, as plain data: who shares its network namespace is held to the same, also after its end. */
@@ -17,10 +17,5 @@ export function guardedPort(network: string, { name, index, mac, addresses }: Na
 }
 
 export function portOf({ name, index, mac, addresses }: GuardedPort): NamedPort {
-  return { name, index, mac: parsed(parseMac(mac)), addresses: addresses.map((text): Address => parsed(parseCidr(text))) };
-}
-
-function parsed<T>(value: T | string): T {
-  if (typeof value === 'string') throw new RangeError(value);
-  return value;
+  return { name, index, mac: known(parseMac(mac)), addresses: addresses.map((text): Address => known(parseCidr(text))) };
 }

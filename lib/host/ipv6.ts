@@ -1,0 +1,6 @@
+import { existsSync } from 'node:fs';
+
+/** Whether the kernel has IPv6: nothing of it can be set where it was left out, or was not loaded (`ipv6.disable=1`). */
+export function hasIpv6(): boolean {
+  return existsSync('/proc/sys/net/ipv6');
+}
