@@ -235,6 +235,7 @@ function* partsOf(plan: Plan, given: readonly Slot[], table: ShimTable): Generat
   yield { op: 'ending', signal: ending.signal, force_kill_after: nanoseconds(ending.forceKillAfterMs) };
   if (keep) yield { op: 'keep', auto_remove: keep.auto ? 1 : 0, ...keep.evidence, removal: keep.removal };
   if (plan.leavesTree) yield { op: 'leaves_tree' };
+  if (plan.withClients) yield { op: 'with_clients' };
   if (again) yield* againParts(again);
   if (health) yield healthPart(health, table);
   if (denials) yield { op: 'denials', ...denials, told: denials.told ? 1 : 0 };

@@ -118,6 +118,8 @@ export interface Plan {
   readonly ending: Ending;
   /** The task ends with its first process and leaves the rest of the tree running; this process may end before. */
   readonly leavesTree?: boolean;
+  /** The task outlives the client that started it, and ends when its shim has no client any more. */
+  readonly withClients?: boolean;
   /** The task outlives its clients, and stays after its end, with its slots, until it is closed. */
   readonly keep?: Keep;
   /** The program may run several times; each run after the first is as this says. */

@@ -73,6 +73,7 @@ export type Step =
   | { readonly op: 'load_device_filter'; readonly host: true; readonly out?: Slot; readonly program: Uint8Array; }
   | { readonly op: 'attach_device_filter'; readonly host: true; readonly group: Slot; readonly program: Slot; }
   | { readonly op: 'lock'; readonly host: true; readonly out?: Slot; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'networks_in'; readonly host: true; readonly folder: string; readonly path: string; readonly inode: number | bigint; }
   | { readonly op: 'netlink_socket'; readonly host?: boolean; readonly out?: Slot; readonly ns: Slot; readonly protocol: number | bigint; }
   | { readonly op: 'netlink'; readonly host: true; readonly socket: Slot; readonly what: string; readonly message: Uint8Array; readonly patch: Slot; readonly patch_offset: number | bigint; }
   | { readonly op: 'netlink_list'; readonly host: true; readonly socket: Slot; readonly what: string; readonly message: Uint8Array; readonly having: Uint8Array; readonly most: number | bigint; }
@@ -227,6 +228,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'load_device_filter', call: 'bpf', what: 'load the device filter', fields: [['OUT', 'out'], ['BYTES', 'program']] },
   { op: 'attach_device_filter', call: 'bpf', what: 'confine the devices of the cgroup', fields: [['SLOT', 'group'], ['SLOT', 'program']] },
   { op: 'lock', call: 'fcntl', what: 'take the lock {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'networks_in', call: 'connect', what: 'use the network namespace of this user\'s networks', fields: [['STR', 'folder'], ['STR', 'path'], ['NUM', 'inode']] },
   { op: 'netlink_socket', call: 'socket', what: 'open a netlink socket', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['NUM', 'protocol']] },
   { op: 'netlink', call: 'sendmsg', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['BYTES', 'message'], ['SLOT', 'patch'], ['NUM', 'patch_offset']] },
   { op: 'netlink_list', call: 'sendmsg', what: '{what}', fields: [['SLOT', 'socket'], ['STR', 'what'], ['BYTES', 'message'], ['BYTES', 'having'], ['NUM', 'most']] },

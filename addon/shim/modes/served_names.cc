@@ -1,6 +1,7 @@
 #include "served_names.h"
 
 #include <sys/epoll.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <utility>
@@ -14,11 +15,24 @@ constexpr char kResolvConf[] = "/etc/resolv.conf";
 // So that neither side's socket is ever full.
 constexpr size_t kMostUnanswered = 64;
 
+// Whether a folder is not the one that is used. One that was removed may have left its number to the other.
+bool is_another(int used, int folder) {
+  struct stat own {
+  }, other{};
+  if (fstat(used, &own) < 0 || fstat(folder, &other) < 0) return true;
+  return own.st_nlink == 0 || own.st_ino != other.st_ino || own.st_dev != other.st_dev;
+}
+
 }  // namespace
 
 int ServedNames::serve(int executable, uint64_t id, NamesService service, unique_fd folder) {
   executable_ = executable;
-  if (!folder_) folder_ = std::move(folder);
+  if (!folder_ || is_another(folder_.get(), folder.get())) {
+    folder_ = std::move(folder);
+    answers_.stop();
+    // its socket is closed, so it ends, and the next one reads the other folder
+    names_.forget();
+  }
   stop(id);
   services_.emplace(id, std::move(service));
   if (pid() != 0) return ask({RequestKind::kServe, id}), 0;

@@ -27,8 +27,8 @@ class ServedNames {
  public:
   explicit ServedNames(Loop& loop) : loop_(loop) {}
 
-  // Serves the task of this number, in the place of what was served for it before. `folder`: that of the members' files, the same for all.
-  // 0 or -errno.
+  // Serves the task of this number, in the place of what was served for it before. `folder`: that of the members' files; where
+  // that is another one than before, nobody reads the one before any more. 0 or -errno.
   int serve(int executable, uint64_t id, NamesService service, unique_fd folder);
   // Tells what is served of other networks. 0 or -errno: ENOENT when nothing is.
   int change(uint64_t id, bool forwards, std::vector<std::string> networks);

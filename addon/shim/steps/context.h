@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <string>
 
+#include "../kernel/unique_fd.h"
 #include "../modes/pump_process.h"
 #include "../modes/served_names.h"
 #include "../modes/served_pasta.h"
@@ -16,6 +17,11 @@
 
 // What a step works on: the slots of its plan, and the place for words about a failure.
 namespace nacelle {
+
+// The network namespace of a user's networks, and a connection to the shim that keeps it (lib/network/holder).
+struct JoinedNetworks {
+  unique_fd ns, keeper;
+};
 
 struct Context {
   explicit Context(Slots& s) : slots(s) {}
@@ -35,6 +41,7 @@ struct Context {
   ServedPasta* pasta = nullptr;   // host steps
   uint64_t served_id = 0;         // of what this task has served by these
   KeptSteps kept;                 // host steps
+  JoinedNetworks networks;        // host steps: what networks_in has opened
   Account account;                // child steps: who `user` found
   bool keeps_groups = false;      // child steps: keep_groups has run
 

@@ -37,14 +37,19 @@ int in_sharing_process(const Work& work) {
   return WIFEXITED(status) ? call.result : -ECHILD;
 }
 
+// Runs `make` in a network namespace, in a process that shares all with this one.
+template <typename Make>
+int made_by(int ns, const Make& make) {
+  return in_sharing_process([&] { return ::setns(ns, CLONE_NEWNET) < 0 ? -errno : make(); });
+}
+
 // Makes sockets in the network namespace of a slot; -1: in the process's own. A socket belongs to the namespace that its maker is in. The
 // shim can't go there itself: without root it has no right to come back. So a process does that which shares all with it, and ends.
 // `make` fills what is made, and is called once.
 template <typename Make, typename Made>
 int made_in(const Slots& slots, int32_t slot, const Make& make, Made& out) {
   if (slot < 0) return make(out);
-  const int ns = slots.get(slot);
-  return in_sharing_process([&] { return ::setns(ns, CLONE_NEWNET) < 0 ? -errno : make(out); });
+  return made_by(slots.get(slot), [&] { return make(out); });
 }
 
 template <typename Make>

@@ -75,7 +75,8 @@ int put_back(int at, const char* saved, const char* setting) {
 int run(Context& context, const args::netlink_socket& a) {
   unique_fd made[1];
   const auto make = [&](unique_fd(&out)[1]) { return netlink_socket(static_cast<int>(a.protocol), out[0]); };
-  const int result = made_in(context.slots, a.ns, make, made);
+  const int networks = context.networks.ns.get();
+  const int result = a.ns < 0 && networks >= 0 ? made_by(networks, [&] { return make(made); }) : made_in(context.slots, a.ns, make, made);
   return result < 0 ? result : context.slots.put(a.out, std::move(made[0]));
 }
 

@@ -86,7 +86,8 @@ bool is_own_kind(int socket, const std::string& map) {
   // without this descriptor the number could be another process's by now; before Linux 6.5 there is none
   if (getsockopt(socket, SOL_SOCKET, kSoPeerPidfd, &fd, &size) < 0 && errno != ENOPROTOOPT) return false;
   const unique_fd process(fd);
-  if (!(map.empty() ? is_in_own_namespaces(peer.pid) : is_mapped_as(peer.pid, map))) return false;
+  // the peers of a shim that is root of a user namespace are outside of that, but for other shims of this user
+  if (!is_in_own_namespaces(peer.pid) && (map.empty() || !is_mapped_as(peer.pid, map))) return false;
   pollfd ended{process.get(), POLLIN, 0};
   return poll(&ended, 1, 0) == 0;
 }

@@ -296,8 +296,24 @@ void Supervisor::give_back_memory() {
 void Supervisor::remove(Client* client) {
   loop_.later([this, client] {
     clients_.erase(client);
+    // one that waits to be let in is a client already: its connect(2) has succeeded
+    if (listening_ && !has_open_clients()) accept_others();
+    if (!has_open_clients()) end_with_clients();
     stop_when_done();
   });
+}
+
+// Ends the tasks that live as long as there is a client. Whoever connects from now on finds nobody.
+void Supervisor::end_with_clients() {
+  bool ends = false;
+  for (const auto& entry : tasks_) ends = entry.first->leave_last() || ends;
+  if (!ends || !listening_) return;
+  listening_watch_.stop();
+  unlink((container_folder() + "/shim.sock").c_str());
+}
+
+bool Supervisor::has_open_clients() const {
+  return std::any_of(clients_.begin(), clients_.end(), [](const auto& entry) { return !entry.first->is_closed(); });
 }
 
 void Supervisor::stop_when_done() {

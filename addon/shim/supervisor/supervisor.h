@@ -69,6 +69,7 @@ class Supervisor {
   bool serves_others() const { return static_cast<bool>(listening_); }
   void remove(Task* task);
   void remove(Client* client);
+  bool has_open_clients() const;
   // Something could not be undone: the files of this owner must outlive the shim, for the next reap().
   void keep_journal() { keeps_journal_ = true; }
   // Whether `pid` is a child of the shim that no task knows yet.
@@ -87,6 +88,7 @@ class Supervisor {
   int listen_for_others();
   void accept_others();
   void add_client(unique_fd socket);
+  void end_with_clients();
   int watch_signals();
   void rest_when_idle();
   int find_files(const Found& found);

@@ -172,6 +172,17 @@ void Task::attach(const Listener& listener) {
 void Task::leave(const Client& client) {
   listeners_.remove(client);
   if (!listeners_.empty() || is_kept() || (plan_.leaves_tree && told_started_)) return;
+  if (plan_.with_clients && told_started_ && supervisor_.has_open_clients()) return;
+  end_unheard();
+}
+
+bool Task::leave_last() {
+  if (!plan_.with_clients) return false;
+  end_unheard();
+  return true;
+}
+
+void Task::end_unheard() {
   if (state_ == State::kWaiting || state_ == State::kHolding) return finish_when_empty();
   if (state_ == State::kEnding || state_ == State::kKept || state_ == State::kGone) return;
   want_no_other_run();

@@ -70,6 +70,8 @@ class Task {
   void attach(const Listener& listener);
   // The client is gone. A task that has no other, and is not kept, kills its processes and undoes.
   void leave(const Client& client);
+  // The shim has no client any more: ends a task that lives as long as there is one. False for any other.
+  bool leave_last();
 
   // Ends the program's run, and starts the program again; at once, when the run has ended before.
   void again(const Message& message);
@@ -139,6 +141,7 @@ class Task {
   void signal_tree();
   void signal_first(int signal);
   void finish_when_empty();
+  void end_unheard();
   bool leaves_others() const;
   int tree_is_populated();
   void give_up_on_tree(int left);

@@ -62,6 +62,7 @@ void Task::save(Saved& to, const std::function<uint64_t(const Client&)>& number_
   }
   to.text("outputs", outputs_).number("output count", context_.output_count).number("words alone", context_.words_alone ? 1 : 0);
   for (const auto& [key, steps] : context_.kept.all()) to.add("kept steps", to.inner().number("key", key).text("steps", *steps));
+  to.fd("networks", context_.networks.ns.get()).fd("networks' keeper", context_.networks.keeper.get());
   to.fd("channel", channel_.get());
   for (const pid_t pid : processes_) to.add("processes", to.inner().number("pid", static_cast<uint64_t>(pid)));
   Saved pump = to.inner();
@@ -136,6 +137,8 @@ int Task::find(const Found& found, const Translation& translation, const std::ve
   context_.outputs = &outputs_;
   context_.output_count = count("output count");
   context_.words_alone = flag("words alone");
+  context_.networks.ns = found.fd("networks");
+  context_.networks.keeper = found.fd("networks' keeper");
   channel_ = found.fd("channel");
   context_.channel = channel_.get();
   for (const Found& item : found.list("run")) result = find_run(item, run_) ? result : -EPROTO;

@@ -88,6 +88,8 @@ struct Plan {
   bool auto_remove = false;
   // The task ends with its first process and leaves the others running; its client may go before.
   bool leaves_tree = false;
+  // The task outlives the client that started it, and ends when the shim has no client any more.
+  bool with_clients = false;
   FileAt evidence;  // the file that the end is written to
   Reader removal;
   Again again;
