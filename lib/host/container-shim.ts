@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { SyscallError, toError, UnsupportedError } from '../errors.js';
+import { NacelleError, SyscallError, toError, UnsupportedError } from '../errors.js';
 import type { Connection } from '../native/connection.js';
 import { forClone } from '../native/hints.js';
 import { launchMappedShim, launchShim, type MappedLaunch, ownShim, type Shim } from '../native/shim.js';
@@ -12,6 +12,7 @@ import { writeMaps } from './write-maps.js';
 // all of that. Another user's container shim is a second one, which is root of a user namespace in which these ids are.
 
 let launching: Promise<Connection> | undefined;
+let latest: Connection | undefined;
 
 /**
  * The shim that makes this process's containers, which is started when there is none.
@@ -25,6 +26,7 @@ export async function containerShim(): Promise<Shim> {
   const ours = launching;
   try {
     const shim = await ours;
+    latest = shim;
     if (!shim.closed) return shim;
   } catch (error) {
     // the next call tries again
@@ -34,6 +36,13 @@ export async function containerShim(): Promise<Shim> {
   // the shim has died
   if (launching === ours) launching = undefined;
   return containerShim();
+}
+
+/** The owner's name of the shim that {@link containerShim} has given last. @throws NacelleError: there was none */
+export function containersOwner(): string {
+  if (privilege().kind === 'root') return ownShim().owner;
+  if (latest === undefined) throw new NacelleError('no shim makes containers yet', { code: 'ERR_INTERNAL' });
+  return latest.owner;
 }
 
 /** Who removes what containers have left: where there can be no container any more, this process's own shim does. */

@@ -31,11 +31,15 @@ export interface ReapReport {
  * each takes the lock first, and to remove what is gone is success.
  */
 export async function reap(): Promise<ReapReport> {
-  const report = await reapBy(ownShim());
+  return reapWell(ownShim());
+}
+
+async function reapWell(first: Shim): Promise<ReapReport> {
+  const report = await reapBy(first);
   if (report.failures.length === 0) return report;
   // some of it may belong to ids of a user's containers, over which this process has no right
   const shim = await removalShim();
-  if (shim.owner === ownShim().owner) return report;
+  if (shim.owner === first.owner) return report;
   const again = await reapBy(shim);
   return { owners: [...report.owners, ...again.owners], failures: again.failures };
 }
@@ -82,7 +86,7 @@ const first = new Map<string, Promise<void>>();
 export function reapFirst(shim: Shim = ownShim()): Promise<void> {
   const before = first.get(shim.owner);
   if (before !== undefined) return before;
-  const done = reapBy(shim).then(({ failures }) => warn(failures));
+  const done = reapWell(shim).then(({ failures }) => warn(failures));
   first.set(shim.owner, done);
   // the next call tries again
   done.catch(() => first.delete(shim.owner));

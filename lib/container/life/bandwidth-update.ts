@@ -1,5 +1,4 @@
 import { invalidOption, NacelleError, toError, withCleanupError } from '../../errors.js';
-import { requireBridges } from '../../host/bridge-feature.js';
 import { KEYS, keep } from '../../network/live/kept-steps.js';
 import type { LinkRecord, LinksRecord } from '../../network/live/links-record.js';
 import type { ParsedBandwidth } from '../../network/traffic/bandwidth.js';
@@ -25,7 +24,6 @@ export async function updateBandwidth(life: Life, wanted: ParsedBandwidth | null
   const noted = life.record.current.links;
   if (wanted === null && (before === null || noted?.list.length === 0)) return noteRates(life, before, null, noted);
   requireAlive(life, UPDATE);
-  requireBridges(UPDATE);
   const links = linksOf(life, UPDATE);
   if (wanted !== null) requireLimitable(links);
   const change = { before: before ?? NO_LIMIT, after: wanted ?? NO_LIMIT };

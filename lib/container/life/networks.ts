@@ -1,12 +1,11 @@
 import { invalidOption, NacelleError, toError, UnsupportedError, withCleanupError } from '../../errors.js';
-import { requireBridges } from '../../host/bridge-feature.js';
-import { ownNetworkNamespace } from '../../host/locate.js';
-import { ownerName } from '../../native/shim.js';
+import { containersOwner } from '../../host/container-shim.js';
 import { hostOf } from '../../network/address.js';
 import { attach, type MadeAttachment, type WantedNetwork } from '../../network/bridge/attach-network.js';
 import { guardedIn } from '../../network/bridge/join-networks.js';
 import { isPluginNetwork } from '../../network/bridge/network-file.js';
 import { Parts } from '../../network/bridge/parts.js';
+import { networksNamespace } from '../../network/holder/networks-place.js';
 import { KEYS, keep, MOST_PLACES } from '../../network/live/kept-steps.js';
 import { type LinkRecord, type LinksRecord, linkRecord } from '../../network/live/links-record.js';
 import { capabilityMask } from '../../plan/capability-names.js';
@@ -43,7 +42,9 @@ export function joinNetwork(life: Life, wanted: WantedNetwork): Promise<void> {
     };
     const parts = new Parts();
     try {
-      await make(life, links, { ...(await attach(network, parts, joining)), parts, place });
+      const attached = await attach(network, parts, joining);
+      // a container on no network may be older than the namespace that has them
+      await make(life, { ...links, namespace: networksNamespace() }, { ...attached, parts, place });
     } catch (error) {
       parts.release(false);
       throw error;
@@ -170,7 +171,6 @@ function forgotten(place: number): Step[] {
 
 function onLinks(life: Life, what: string, work: (links: LinksRecord) => Promise<void>): Promise<void> {
   return inTurn(life, what, async () => {
-    requireBridges(what);
     requireAlive(life, what);
     return work(linksOf(life, what));
   });
@@ -187,7 +187,7 @@ export function requireAlive({ id, state }: Life, what: string): void {
 export function linksOf(life: Life, what: string): LinksRecord {
   const { links, options, networks } = life.record.current;
   if (links === null) throw new UnsupportedError(what, whyNot(options, networks));
-  if (links.namespace === ownNetworkNamespace()) return links;
+  if (links.namespace === networksNamespace() || links.list.length === 0) return links;
   throw new UnsupportedError(what, "the container's networks are in another network namespace", 'Call it from a process there.');
 }
 
@@ -221,5 +221,5 @@ function interfaceFor({ id, record: { current } }: Life, { name, interfaceName: 
 
 /** The shim that ends the container. */
 export function ownerOf(life: Life): string {
-  return life.isDetached ? life.id : ownerName();
+  return life.isDetached ? life.id : containersOwner();
 }

@@ -1,4 +1,5 @@
 import { hasCode, invalidOption, NacelleError, toError, UnsupportedError, withCleanupError } from '../../errors.js';
+import { requireRoot } from '../../host/bridge-feature.js';
 import { ownNetworkNamespace } from '../../host/locate.js';
 import { forgetConnectionsTo } from '../../network/ports/forget-ports.js';
 import { holdPort } from '../../network/ports/hold-port.js';
@@ -73,6 +74,7 @@ async function withdraw(life: Life, port: HeldPort): Promise<void> {
 
 function onPorts<T>(life: Life, what: string, work: (ports: PortsRecord) => Promise<T>): Promise<T> {
   return inTurn(life, what, async () => {
+    requireRoot(what);
     if (life.state === 'stopped') throw new NacelleError(`${what} of the container ${life.id}: it has ended`, { code: 'ERR_STATE' });
     return work(portsOf(life, what));
   });

@@ -1,7 +1,6 @@
 import { hasIpv6 } from '../../host/ipv6.js';
 import { makeNetworkNamespace } from '../../host/network-namespace.js';
 import { requirePasta } from '../../host/pasta-feature.js';
-import { privilege } from '../../host/privilege.js';
 import { type JoinedNetworks, joinNetworks } from '../../network/bridge/join-networks.js';
 import { DEFAULT_NETWORK, makeDefaultNetwork } from '../../network/bridge/network.js';
 import { isPluginNetwork } from '../../network/bridge/network-file.js';
@@ -61,5 +60,5 @@ export async function networksFor(
 
 /** Whether the container can join and leave networks while it lives. */
 function canChange({ namespaces, networks, egress, pasta }: Pick<ParsedOptions, 'namespaces' | 'networks' | 'egress' | 'pasta'>): boolean {
-  return namespaces.net === 'new' && egress === null && !pasta && networks.length <= MOST_PLACES && privilege().kind === 'root';
+  return namespaces.net === 'new' && egress === null && !pasta && networks.length <= MOST_PLACES;
 }

@@ -1,10 +1,10 @@
 import { UnsupportedError } from '../../errors.js';
-import { requireBridges } from '../../host/bridge-feature.js';
 import { lackOf, type Privilege, privilege, type UserPrivilege } from '../../host/privilege.js';
 import { idOutside } from '../../plan/user-maps.js';
 import type { ParsedOptions } from '../options/container-options.js';
 
 const AS_ROOT = 'Run it as root.';
+const NO_PORTS = "packets to this machine's ports are led elsewhere by root alone";
 
 /**
  * Refuses what the container of an ordinary user can't have. To be called before anything is made. The ids of a user namespace that is joined are
@@ -12,9 +12,9 @@ const AS_ROOT = 'Run it as root.';
  *
  * @throws UnsupportedError
  */
-export function requireWithoutRoot({ process, namespaces, mounts, networks }: ParsedOptions, own: Privilege = privilege()): void {
+export function requireWithoutRoot({ process, namespaces, mounts, ports }: ParsedOptions, own: Privilege = privilege()): void {
   if (own.kind === 'root') return;
-  if (networks[0]) requireBridges(`the network ${networks[0].name}`, own);
+  if (ports.length > 0) throw new UnsupportedError('ports', NO_PORTS, AS_ROOT);
   const { uid, gid, whyOne, trouble } = own;
   if (trouble !== null) throw trouble;
   const { reason, fix } = lackOf(own);

@@ -11,7 +11,7 @@ import type { Address, Cidr } from '../address.js';
 import { numbersAfter } from '../ipam/address-numbers.js';
 import { addressAt, inSubnet, numberIn } from '../ipam/subnet.js';
 import { ownAddresses } from '../own-addresses.js';
-import { isOwnLink } from '../own-link.js';
+import { isNetworksLink } from '../own-link.js';
 import { hostEndName } from './host-end.js';
 import {
   keeperOfUnfinished,
@@ -106,7 +106,7 @@ function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owne
   const address = addressAt(first, number);
   const text = JSON.stringify({ id, addresses: addresses.map((one) => one.text), keeper });
   const use = useOf(name, address.text, text);
-  const isTaken = (): boolean => existsSync(use.path) || isOwnLink(hostEndName(address));
+  const isTaken = (): boolean => existsSync(use.path) || isNetworksLink(hostEndName(address));
   if (isTaken()) return null;
   const offer = offerPath(name, address.text);
   if (!makeOffer(offer, text, unfinishedOffer(name, keeper))) return null;

@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { invalidOption, NacelleError, UnsupportedError } from '../../errors.js';
+import { containersOwner } from '../../host/container-shim.js';
 import { writeRecord } from '../../host/journal.js';
 import { dropRecord } from '../../host/recorded.js';
-import { ownerName } from '../../native/shim.js';
 import type { Address, Cidr } from '../address.js';
 import type { CniDns } from '../cni/cni-result.js';
 import { FIRST_OWN_NUMBER } from '../link-numbers.js';
@@ -20,7 +20,7 @@ import { type KeptBridge, keepBridge, ruledNetwork } from './kept-bridge.js';
 import { isPluginNetwork } from './network-file.js';
 import { hasOwnMacs, leaveSteps, markOwnMacs, useOf, useRecord, useStep } from './network-folder.js';
 import { gatewaysOf } from './network-settings.js';
-import type { Parts } from './parts.js';
+import type { Part, Parts } from './parts.js';
 
 /** A network that a container is to be on. */
 export interface WantedNetwork {
@@ -115,6 +115,7 @@ export async function attach(
   of: JoiningContainer & { readonly place: number },
 ): Promise<{ readonly attachment: MadeAttachment; readonly isInternal: boolean }> {
   const bridge = parts.add(await keepBridge(network.name, of.signal));
+  parts.add(entered(bridge));
   const { name, ip, mac, ipOption: option } = network;
   if (mac !== null && 'parent' in bridge.way && bridge.way.mac !== null) {
     throw invalidOption(option.replace(/ip$/, 'mac'), `can't be chosen in the network ${name}: all of the driver ipvlan have the parent's`);
@@ -134,7 +135,7 @@ export async function attach(
   const attachment = { ...link, port: { name: hostEndName(first), index: randomNumber() }, bridge: way.bridge };
   const port = { ...attachment.port, mac: attachment.mac, addresses };
   await way.rules.forget(addresses);
-  if (of.owner === ownerName()) {
+  if (of.owner === containersOwner()) {
     await guardPart(way.rules, port, parts);
   } else {
     parts.add(heldRules(ruledNetwork(name, bridge.record), [port], of.owner));
@@ -160,6 +161,7 @@ export async function share(
     const reason = `its network ${name} has the driver ${bridge.record.driver}, where nobody sees how long the address is in use`;
     throw new UnsupportedError("sharing a container's network", reason, OWN_PLACE);
   }
+  parts.add(entered(bridge));
   const use = useOf(name, `${of.id}-${of.place}`);
   const forget = writeRecord(of.owner, `${of.id}-network-${of.place}`, [useRecord(use)]);
   parts.add({
@@ -169,7 +171,7 @@ export async function share(
     },
   });
   const ports = of.ports.filter(({ network }) => network === name).map(portOf);
-  if (of.owner === ownerName()) {
+  if (of.owner === containersOwner()) {
     for (const port of ports) await guardPart(bridge.way.rules, port, parts);
   } else {
     parts.add(heldRules(ruledNetwork(name, bridge.record), ports, of.owner));
@@ -182,6 +184,11 @@ function firstOf(addresses: readonly Cidr[], network: string): Cidr {
   const [first] = addresses;
   if (first) return first;
   throw new NacelleError(`join the network ${network}: what is written down of it is damaged, it has no subnet`, { code: 'ERR_RECORD' });
+}
+
+/** The container's task works where the bridge is. */
+function entered({ place }: KeptBridge): Part {
+  return { steps: () => ({ prepare: place.enter, undo: [] }) };
 }
 
 async function guardPart(rules: OwnRules, port: NamedPort, parts: Parts): Promise<void> {

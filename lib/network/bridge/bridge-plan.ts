@@ -10,13 +10,17 @@ import type { Bridge } from './network-folder.js';
 // The requests by which a bridge is made, over a socket that the task of who keeps it has open. Pure.
 
 /**
- * @param use the step that makes the use: it is the shim that does, so that there is none when Node dies before
- * @param leave the steps by which it ends
+ * @param of.enter those by which the task works where bridges are
+ * @param of.use the step that makes the use: it is the shim that does, so that there is none when Node dies before
+ * @param of.leave the steps by which it ends
  */
-export function keeperPlan(socket: Slot, use: Step, leave: readonly Step[]): Plan {
+export function keeperPlan(
+  socket: Slot,
+  of: { readonly enter: readonly Step[]; readonly use: Step; readonly leave: readonly Step[] },
+): Plan {
   return planOf({
-    prepare: [use, { op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_ROUTE }],
-    undo: leave,
+    prepare: [...of.enter, of.use, { op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_ROUTE }],
+    undo: of.leave,
   });
 }
 

@@ -1,10 +1,10 @@
 import { toError, withCleanupError } from '../../errors.js';
 import { hasIpv6 } from '../../host/ipv6.js';
-import { ownNetworkNamespace } from '../../host/locate.js';
 import type { Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import { hostOf } from '../address.js';
 import type { CniDns } from '../cni/cni-result.js';
+import { networksNamespace } from '../holder/networks-place.js';
 import { KEYS, kept, keptFrom, MOST_PLACES } from '../live/kept-steps.js';
 import { type LinksRecord, linkRecord } from '../live/links-record.js';
 import { type JoinedNames, joinNames, type NamesService } from '../names/join-names.js';
@@ -162,7 +162,7 @@ function changeableEnd(leave: readonly (readonly Step[])[], others: readonly Ste
 }
 
 function linksOf(list: LinksRecord['list'], { hostname, asksNames }: Joining): LinksRecord {
-  return { namespace: ownNetworkNamespace(), hostname, asksNames, isMember: list.length > 0, hasIpv6: hasIpv6(), list };
+  return { namespace: networksNamespace(), hostname, asksNames, isMember: list.length > 0, hasIpv6: hasIpv6(), list };
 }
 
 /** Where packets to its published ports may go: through a bridge, for what goes to another link is not this machine's to lead. */
@@ -179,5 +179,5 @@ function namesFor(
 ): JoinedNames {
   const places = attachments.map((place) => ({ ...place, network: bridgeOf(place.network).name }));
   const others = shared.map((name) => bridgeOf(name).name);
-  return joinNames(places, others, { ...of, namespace: ownNetworkNamespace() });
+  return joinNames(places, others, { ...of, namespace: networksNamespace() });
 }

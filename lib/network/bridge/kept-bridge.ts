@@ -1,17 +1,19 @@
 import { writeFileSync } from 'node:fs';
 import { doAll, hasCode, NacelleError } from '../../errors.js';
+import { requireRoot } from '../../host/bridge-feature.js';
 import { writeRecord } from '../../host/journal.js';
+import { privilege } from '../../host/privilege.js';
 import { reapFirst } from '../../host/reap.js';
 import { withRecord } from '../../host/recorded.js';
 import { clearTimeout, setTimeout } from '../../native/clock.js';
 import { release as releaseAll, undone } from '../../native/host-work.js';
-import { ownerName, start } from '../../native/shim.js';
 import { attempt } from '../../native/system-errors.js';
 import type { Task } from '../../native/task.js';
 import { newId } from '../../plan/id.js';
 import { Slots } from '../../plan/plan.js';
 import type { Slot } from '../../plan/steps.js';
 import { unlessAborted } from '../../process/abort.js';
+import { inNetworks, type NetworksPlace } from '../holder/networks-place.js';
 import { defaultLink } from '../ipam/routes.js';
 import { type LinkInfo, parseLink } from '../link.js';
 import { type LinkBelow, type ParentWay, parentWay } from '../macvlan/parent-way.js';
@@ -46,6 +48,8 @@ export interface KeptBridge {
   readonly record: NetworkRecord;
   /** The name of this process's use. */
   readonly keeper: string;
+  /** Where the bridge is. */
+  readonly place: NetworksPlace;
   /** How containers get into the network. */
   readonly way: BridgeWay | ParentWay;
 }
@@ -77,9 +81,13 @@ const keepers = new Map<string, Keeper>();
  * @throws NacelleError `ERR_NO_NETWORK`, `ERR_SUBNET_TAKEN`, `ERR_NAME_TAKEN`, `ERR_VNI_TAKEN`, `ERR_NO_LINK`, `ERR_FORWARDING`, `ERR_FORWARD_POLICY`; SyscallError; the
  * signal's reason
  */
-export async function keepBridge(name: string, signal: AbortSignal | null = null): Promise<KeptBridge & { release(): void }> {
+export function keepBridge(name: string, signal: AbortSignal | null = null): Promise<KeptBridge & { release(): void }> {
+  return inNetworks((place) => keepIn(place, name, signal));
+}
+
+async function keepIn(place: NetworksPlace, name: string, signal: AbortSignal | null): Promise<KeptBridge & { release(): void }> {
   const key = networkFolder(name);
-  const keeper = keepers.get(key) ?? begin(key, name);
+  const keeper = keepers.get(key) ?? begin(key, name, place);
   clearTimeout(keeper.timer);
   keeper.users++;
   let isReleased = false;
@@ -122,8 +130,8 @@ async function letGo(key: string, keeper: Keeper): Promise<void> {
   await doAll([() => releaseAll([{ task: kept.task, removal: [] }]), () => ('rules' in kept.way ? kept.way.rules.close() : undefined)]);
 }
 
-function begin(key: string, name: string): Keeper {
-  const bridge = make(name);
+function begin(key: string, name: string, place: NetworksPlace): Keeper {
+  const bridge = make(name, place);
   const keeper: Keeper = { bridge, users: 0, timer: undefined };
   keepers.set(key, keeper);
   const forget = (): void => {
@@ -134,24 +142,27 @@ function begin(key: string, name: string): Keeper {
   return keeper;
 }
 
-async function make(name: string): Promise<KeptBridge & { readonly task: Task }> {
-  await requireOwnNetwork(name);
-  await reapFirst();
+async function make(name: string, place: NetworksPlace): Promise<KeptBridge & { readonly task: Task }> {
+  const { driver } = await requireOwnNetwork(name);
+  if (driver !== 'bridge') requireRoot(`the driver ${driver} of a network`);
+  const { shim, enter } = place;
+  await reapFirst(shim);
   const id = newId();
   const slots = new Slots();
   const socket = slots.take();
   const use = useOf(name, id);
-  const forget = writeRecord(ownerName(), `network-${id}`, [useRecord(use)]);
+  const forget = writeRecord(shim.owner, `network-${id}`, [useRecord(use)]);
   const task = await withRecord(forget, async () => {
     makeNetworkFolder(name);
-    return start(keeperPlan(socket, useStep(use), [...leaveSteps(use, slots), ...forget]), slots.descriptors);
+    const leave = [...leaveSteps(use, slots), ...forget];
+    return shim.startPlan(keeperPlan(socket, { enter, use: useStep(use), leave }), slots.descriptors);
   });
   try {
     const { record, mtu, way } = await withNetwork(name, () => findOrMake(name, task, socket));
-    const kept = { record, mtu, keeper: id, task };
+    const kept = { record, mtu, keeper: id, place, task };
     if ('parent' in way) return { ...kept, way };
-    await requireOpenForward(name, record);
-    return { ...kept, way: { ...way, rules: await OwnRules.open(ruledNetwork(name, record)) } };
+    if (privilege().kind === 'root') await requireOpenForward(name, record);
+    return { ...kept, way: { ...way, rules: await OwnRules.open(ruledNetwork(name, record), place) } };
   } catch (error) {
     // not under the lock, for which the shim would wait
     throw await undone([{ task, removal: [] }], error);
@@ -178,8 +189,11 @@ async function findOrMake(name: string, task: Task, socket: Slot): Promise<Found
     return { record, ...(await parentWay(name, record, { task, socket, parent, isUp: found?.up === true })) };
   }
   const mtu = found?.up ? found.mtu : await makeBridge(name, record, { task, socket, found });
-  refuseAdvertisements(bridge.name);
-  await forwardPackets(bridge.name, forwardedFamilies(record));
+  // an ordinary user's networks are where nothing else is, which forwards from its beginning (lib/network/holder)
+  if (privilege().kind === 'root') {
+    refuseAdvertisements(bridge.name);
+    await forwardPackets(bridge.name, forwardedFamilies(record));
+  }
   return { record, mtu, way: { bridge: bridge.index } };
 }
 

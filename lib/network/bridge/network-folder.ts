@@ -4,7 +4,6 @@ import { basename, dirname, join } from 'node:path';
 import { hasCode } from '../../errors.js';
 import { forwardingIn, leaveForwarding } from '../../host/forwarding.js';
 import type { HostRecord } from '../../host/journal.js';
-import { ownNetworkNamespace } from '../../host/locate.js';
 import { storeRoot } from '../../host/store-path.js';
 import { listIfThere, readIfThere } from '../../native/read-if-there.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
@@ -13,6 +12,7 @@ import { NETLINK_ROUTE } from '../../plan/constants.js';
 import { NONE, type Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import { withRemovable } from '../../store/removable-lock.js';
+import { networksNamespace } from '../holder/networks-place.js';
 import { FIRST_OWN_NUMBER } from '../link-numbers.js';
 import type { TunnelPort } from '../vxlan/tunnel-plan.js';
 
@@ -29,7 +29,8 @@ import type { TunnelPort } from '../vxlan/tunnel-plan.js';
 //   networks/NETNS/NAME@STORE/macs   a container has, or had, another MAC address than the one that follows from its address
 //   networks/NETNS/.forwarding       what has been changed so that packets are forwarded (lib/host/forwarding.ts)
 //
-// NETNS is the inode number of the network namespace with the bridge: processes in another one have bridges of their own. STORE tells
+// NETNS is the inode number of the network namespace with the bridge: processes in another one have bridges of their own, and those of one
+// ordinary user share one (lib/network/holder). STORE tells
 // networks of one name in two stores apart.
 
 /** A use's place, and what its file says, which is no other's words. */
@@ -48,9 +49,9 @@ function lockPath(name: string): string {
   return join(networkFolder(name), 'lock');
 }
 
-/** The folder of all networks with bridges in the network namespace of this process. */
+/** The folder of all networks with bridges in the network namespace that this process has them in. */
 function namespaceFolder(): string {
-  return join(runtimeDir(), 'networks', String(ownNetworkNamespace()));
+  return join(runtimeDir(), 'networks', String(networksNamespace()));
 }
 
 export function networkFolder(name: string): string {
@@ -237,5 +238,5 @@ export function useStep({ path, text }: Use): Step {
 
 /** What tells a reap of a use. It is written down before the use is made. */
 export function useRecord({ path, text, lock, group }: Use): HostRecord {
-  return { kind: 'use', path, text, lock, group, namespace: ownNetworkNamespace() };
+  return { kind: 'use', path, text, lock, group, namespace: networksNamespace() };
 }

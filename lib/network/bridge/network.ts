@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import * as z from 'zod';
-import { NacelleError } from '../../errors.js';
-import { requireBridges } from '../../host/bridge-feature.js';
+import { NacelleError, UnsupportedError } from '../../errors.js';
+import { requireRoot } from '../../host/bridge-feature.js';
+import { containerShim } from '../../host/container-shim.js';
+import { privilege } from '../../host/privilege.js';
 import { reapFirst } from '../../host/reap.js';
 import { asyncDispose } from '../../native/async-dispose.js';
 import { now } from '../../native/clock.js';
@@ -10,13 +12,14 @@ import { carryOut } from '../../native/host-work.js';
 import { attempt } from '../../native/system-errors.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { planOf, Slots } from '../../plan/plan.js';
+import { networksNow } from '../holder/networks-place.js';
 import { type NetworkConnectOptions, type NetworkedContainer, parseConnectOptions, parseContainer } from '../live/place-in-network.js';
 import { learnPeer, type NetworkPeer } from '../vxlan/learn.js';
 import { keepNames } from '../vxlan/remote-names.js';
 import { dropIdleBridge, keepBridge } from './kept-bridge.js';
 import { allNetworks, findNetwork, forgetNetwork, isPluginNetwork, noNetwork, withNetworkFiles, writeNetwork } from './network-file.js';
 import { bridgeOf, isUsed, PERSIST, readUse, removeNetworkFolder, removeSteps, useOf, usesOf, withNetwork } from './network-folder.js';
-import { type NetworkOptions, networkName, parseNetworkOptions, parsePluginNetwork } from './network-options.js';
+import { type NetworkOptions, networkName, type ParsedNetwork, parseNetworkOptions, parsePluginNetwork } from './network-options.js';
 import { hostAddressesOf, type PluginRecord, settleNetwork, type WrittenRecord } from './network-settings.js';
 import { checkPluginNetwork, createPluginNetwork, nameTaken, pluggedInto, removePluginNetwork } from './plugin-networks.js';
 import { requireDriver, requirePlace } from './required-driver.js';
@@ -104,8 +107,8 @@ export class Network implements AsyncDisposable {
    *
    * @param name letters, digits, '_', '.' and '-', of which the first is a letter or a digit; 128 at most
    * @throws NacelleError `ERR_INVALID_OPTION`: also for a subnet that another network, a link or a name server of this machine has, a `vni` that
-   * another network or link has, a `parent` that is not there; `ERR_NAME_TAKEN` when there is one of that name; `ERR_NO_SUBNET` when nothing is free. UnsupportedError without root, or where the
-   * kernel lacks the driver. With `{ cni }`: `ERR_INVALID_OPTION` also for a configuration that is none, and for a plugin that is nowhere; `ERR_CNI_VERSION`
+   * another network or link has, a `parent` that is not there; `ERR_NAME_TAKEN` when there is one of that name; `ERR_NO_SUBNET` when nothing is free. UnsupportedError where the
+   * kernel lacks the driver, and without root for another driver than bridge, and for `persist`. With `{ cni }`: `ERR_INVALID_OPTION` also for a configuration that is none, and for a plugin that is nowhere; `ERR_CNI_VERSION`
    * where there is no version of the specification that all speak; CniError. With `persist`
    * as a container that joins it, and then no network is left
    */
@@ -113,12 +116,12 @@ export class Network implements AsyncDisposable {
     const checked = parseOptions(networkName, name, 'name');
     const plugins = parsePluginNetwork(options);
     if (plugins !== null) {
-      requireBridges('a network');
+      requireRoot('the driver cni of a network');
       await createPluginNetwork(checked, plugins);
       return new Network(checked, 'cni');
     }
     const parsed = parseNetworkOptions(options);
-    requireBridges('a network');
+    requireForUser(parsed);
     await requireDriver(parsed);
     await withNetworkFiles(async () => {
       if (await findNetwork(checked)) throw nameTaken(checked);
@@ -209,7 +212,7 @@ export class Network implements AsyncDisposable {
    *
    * @throws NacelleError `ERR_INVALID_OPTION`: also for an interface name that it has; `ERR_CONNECTED` when it is on the network already;
    * `ERR_STATE` when it has ended, or is restarting; `ERR_NETWORKS`: it is on 64; `ERR_NO_NETWORK`, `EADDRINUSE`, `ERR_NO_ADDRESS` and others as for a container that joins
-   * at its making; UnsupportedError for one without root, without a network namespace of its own (`network: 'host'`, a Container, a Namespace, Landlock), with egress, pasta or a network of plugins of CNI, as this one may be,
+   * at its making; UnsupportedError for one without a network namespace of its own (`network: 'host'`, a Container, a Namespace, Landlock), with egress, pasta or a network of plugins of CNI, as this one may be,
    * that an older version has made, or whose networks are in another network namespace; SyscallError: EEXIST for a link of the program's own by that name
    */
   async connect(container: NetworkedContainer, options: NetworkConnectOptions = {}): Promise<void> {
@@ -248,9 +251,9 @@ async function surroundings(parent: string | null = null) {
 }
 
 async function removed(name: string): Promise<'removed' | 'missing' | 'used'> {
-  requireBridges('a network');
+  const shim = await containerShim();
   // uses of the dead are none
-  await reapFirst();
+  await reapFirst(shim);
   if (isPluginNetwork(name)) return removePluginNetwork(name);
   await dropIdleBridge(name);
   // always in this order: `keepBridge` takes both locks too
@@ -258,8 +261,7 @@ async function removed(name: string): Promise<'removed' | 'missing' | 'used'> {
     const found = await withNetworkFiles(async () => {
       if ((await findNetwork(name)) === null) return 'missing';
       if (isUsed(name)) return 'used';
-      const slots = new Slots();
-      await carryOut(planOf({ prepare: removeSteps(bridgeOf(name), slots) }), slots.descriptors);
+      await removeBridge(name);
       keepNames(name, []);
       await forgetNetwork(name);
       attempt('forget that the bridge stays', () => rmSync(useOf(name, PERSIST).path, { force: true }));
@@ -268,6 +270,24 @@ async function removed(name: string): Promise<'removed' | 'missing' | 'used'> {
     removeNetworkFolder(name);
     return found;
   });
+}
+
+/** An ordinary user's bridges are where they are, or nowhere: who removes one makes no place for it. */
+async function removeBridge(name: string): Promise<void> {
+  const place = networksNow();
+  if (place === null) return;
+  const slots = new Slots();
+  const plan = planOf({ prepare: [...place.enter, ...removeSteps(bridgeOf(name), slots)] });
+  await carryOut(plan, slots.descriptors, await containerShim());
+}
+
+/** Refuses what an ordinary user's networks can't be. @throws UnsupportedError */
+function requireForUser({ choice, persist }: ParsedNetwork): void {
+  if (privilege().kind === 'root') return;
+  if (choice.driver !== 'bridge') requireRoot(`the driver ${choice.driver} of a network`);
+  if (!persist) return;
+  const reason = 'the bridges of an ordinary user go with the last of the containers on them';
+  throw new UnsupportedError('persist', reason, 'Leave it out: the network itself stays, and its bridge comes with the next container.');
 }
 
 function infoOf(name: string, record: WrittenRecord): NetworkInfo {

@@ -7,6 +7,7 @@ import { checkAll, collectLeft, isPluggedInto, placesIn } from '../cni/ask-plugi
 import { detachAllEnded } from '../cni/attachments.js';
 import { addressesOf, readResult } from '../cni/cni-result.js';
 import { settlePlugins } from '../cni/plugin-network.js';
+import { removeLeftNetworks } from '../holder/networks-place.js';
 import { allNetworks, findNetwork, forgetNetwork, noNetwork, withNetworkFiles, writeNetwork } from './network-file.js';
 import type { ParsedPluginNetwork } from './network-options.js';
 import type { PluginRecord } from './network-settings.js';
@@ -74,6 +75,7 @@ export function pluggedInto(name: string, { version }: PluginRecord): { id: stri
 export async function reap(): Promise<ReapReport> {
   const { owners, failures } = await reapOwners();
   const more = await detachAllEnded();
+  await removeLeftNetworks().catch((error: unknown) => more.push(toError(error)));
   // plugins need root, and another's store may not be this user's to read
   for (const { record } of privilege().kind === 'root' ? await allNetworks() : []) {
     if (record?.driver === 'cni') await collectLeft(record).catch((error: unknown) => more.push(toError(error)));

@@ -1,4 +1,5 @@
 import { hasCode, NacelleError } from '../../errors.js';
+import { privilege } from '../../host/privilege.js';
 import { readIfThere } from '../../native/read-if-there.js';
 import type { Task } from '../../native/task.js';
 import type { Slot } from '../../plan/steps.js';
@@ -80,8 +81,10 @@ export async function forgetEachOf(task: Task, socket: Slot, addresses: readonly
   }
 }
 
-/** Whether the kernel knows that this network namespace has no connections at all. */
+/** Whether the kernel knows that the network namespace with the bridges has no connections at all. */
 export function hasNoConnections(): boolean {
+  // the kernel shows the number to those alone who are in the namespace
+  if (privilege().kind === 'user') return false;
   return readIfThere('/proc/sys/net/netfilter/nf_conntrack_count')?.trim() === '0';
 }
 

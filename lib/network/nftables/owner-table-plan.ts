@@ -17,10 +17,11 @@ export function tableName(owner: string): string {
   return `${OWN_NAME}-${owner}-${randomBytes(4).toString('hex')}`;
 }
 
-/** Holds a table that belongs to the socket: whatever closes that removes the table. */
-export function ownerTablePlan({ namespace, socket }: TableSlots, table: Table): Plan {
+/** Holds a table that belongs to the socket: whatever closes that removes the table. @param enter the steps before */
+export function ownerTablePlan({ namespace, socket }: TableSlots, table: Table, enter: readonly Step[] = []): Plan {
   return planOf({
     prepare: [
+      ...enter,
       { op: 'netlink_socket', host: true, out: socket, ns: namespace, protocol: NETLINK_NETFILTER },
       // at once, for an open descriptor would keep the namespace alive after its last process
       ...(namespace === NONE ? [] : [{ op: 'close', host: true, slot: namespace } as const]),

@@ -6,6 +6,7 @@ import { ownShim } from '../../native/shim.js';
 import { NONE, Slots } from '../../plan/plan.js';
 import type { Slot } from '../../plan/steps.js';
 import type { Address } from '../address.js';
+import type { NetworksPlace } from '../holder/networks-place.js';
 import { forgetConnectionsOf } from './forget-connections.js';
 import type { Request } from './nfnetlink.js';
 import { batchStep, ownerTablePlan, tableName } from './owner-table-plan.js';
@@ -16,6 +17,8 @@ export interface OwnerTableOptions {
   readonly family?: Table['family'];
   /** The network namespace that it is in; the caller's descriptor stays open. Default: the one that the shim is in, which is Node's own. */
   readonly namespace?: { readonly fd: number };
+  /** Default: this process's own shim, in that namespace. */
+  readonly place?: Pick<NetworksPlace, 'shim' | 'enter'>;
 }
 
 /**
@@ -40,15 +43,17 @@ export class OwnerTable implements AsyncDisposable {
    * @throws SyscallError `EPROTONOSUPPORT`: the kernel has no nf_tables; `EPERM`: CAP_NET_ADMIN over the namespace is missing;
    * UnsupportedError: the kernel knows no tables with an owner
    */
-  static async open({ family = 'inet', namespace }: OwnerTableOptions = {}): Promise<OwnerTable> {
-    await reapFirst();
-    const { owner } = ownShim();
+  static async open({ family = 'inet', namespace, place }: OwnerTableOptions = {}): Promise<OwnerTable> {
+    const { shim, enter } = place ?? { shim: ownShim(), enter: [] };
+    await reapFirst(shim);
+    const { owner } = shim;
     const table: Table = { family, name: tableName(owner) };
     const slots = new Slots();
     const given = namespace === undefined ? NONE : slots.give(namespace.fd);
     const socket = slots.take();
     try {
-      return new OwnerTable(table, await hold(ownerTablePlan({ namespace: given, socket }, table), slots.descriptors), socket);
+      const plan = ownerTablePlan({ namespace: given, socket }, table, enter);
+      return new OwnerTable(table, await hold(plan, slots.descriptors, { on: shim }), socket);
     } catch (error) {
       throw hasCode(error, 'EINVAL', 'EOPNOTSUPP') ? withoutOwners(error) : error;
     }

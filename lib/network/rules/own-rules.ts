@@ -1,8 +1,9 @@
 import { doAll, toError, withCleanupError } from '../../errors.js';
 import type { Address } from '../address.js';
+import type { NetworksPlace } from '../holder/networks-place.js';
 import { hasNoConnections } from '../nftables/forget-connections.js';
 import { OwnerTable } from '../nftables/owner-table.js';
-import { isOwnLink } from '../own-link.js';
+import { isNetworksLink } from '../own-link.js';
 import { borderRequests, type RuledNetwork } from './network-rules.js';
 import { guardRequests, type Port, portRequests } from './port-rules.js';
 
@@ -29,11 +30,11 @@ export class OwnRules {
   }
 
   /** @throws as `OwnerTable.open` */
-  static async open(network: RuledNetwork): Promise<OwnRules> {
-    const routed = await OwnerTable.open({ family: 'inet' });
+  static async open(network: RuledNetwork, place: NetworksPlace): Promise<OwnRules> {
+    const routed = await OwnerTable.open({ family: 'inet', place });
     let bridged: OwnerTable | null = null;
     try {
-      bridged = await OwnerTable.open({ family: 'bridge' });
+      bridged = await OwnerTable.open({ family: 'bridge', place });
       const what = `make the rules of the bridge ${network.bridge}`;
       await routed.apply(what, borderRequests(routed.table, network));
       await bridged.apply(what, guardRequests(bridged.table));
@@ -55,7 +56,7 @@ export class OwnRules {
       known.isOver = false;
       return;
     }
-    const gone = [...this.#ports.values()].filter(({ isOver, port: { name } }) => isOver && !isOwnLink(name));
+    const gone = [...this.#ports.values()].filter(({ isOver, port: { name } }) => isOver && !isNetworksLink(name));
     for (const one of gone) this.#ports.delete(one.port.index);
     const removed = gone.map((one) => one.port);
     const what = `guard the port ${port.name}`;

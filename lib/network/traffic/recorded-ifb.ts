@@ -1,9 +1,9 @@
 import { writeRecord } from '../../host/journal.js';
-import { ownNetworkNamespace } from '../../host/locate.js';
 import { dropRecord } from '../../host/recorded.js';
 import { NETLINK_ROUTE } from '../../plan/constants.js';
 import { NONE } from '../../plan/plan.js';
 import type { Part } from '../bridge/parts.js';
+import { networksNamespace } from '../holder/networks-place.js';
 import type { LimitedPort } from './limit-steps.js';
 
 /**
@@ -17,7 +17,7 @@ export function recordedIfb(
   { index: group }: LimitedPort,
   of: { readonly id: string; readonly owner: string; readonly place: number },
 ): Part {
-  const forget = writeRecord(of.owner, `${of.id}-ifb-${of.place}`, [{ kind: 'links', group, namespace: ownNetworkNamespace() }]);
+  const forget = writeRecord(of.owner, `${of.id}-ifb-${of.place}`, [{ kind: 'links', group, namespace: networksNamespace() }]);
   return {
     steps(slots) {
       const socket = slots.take();

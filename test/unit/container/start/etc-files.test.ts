@@ -92,10 +92,10 @@ describe('a network without root', () => {
   const map = [{ inside: 0, outside: 1000, count: 65_536 }];
   const user = { kind: 'user', uid: map, gid: map, whyOne: null, trouble: null } as const;
 
-  it('is refused with the reason, and what can be had instead', () => {
-    expect(() => requireWithoutRoot(options(), user)).toThrow(
-      expect.objectContaining({ code: 'ERR_UNSUPPORTED', message: expect.stringMatching(/the network shop.*'none' or 'host'/s) }),
+  it('is there, but for its ports', () => {
+    expect(() => requireWithoutRoot(options({ ports: ['80'] }), user)).toThrow(
+      expect.objectContaining({ code: 'ERR_UNSUPPORTED', message: expect.stringMatching(/^ports is not supported here: .*root alone/) }),
     );
-    expect(() => requireWithoutRoot(options({ network: 'none' }), user)).not.toThrow();
+    expect(() => requireWithoutRoot(options(), user)).not.toThrow();
   });
 });

@@ -1,0 +1,70 @@
+import { describe, expect } from 'vitest';
+import { throughUser } from '../fixtures/become-user.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
+import { runNode } from '../fixtures/node.js';
+import { requires } from '../fixtures/requires.js';
+
+useLeakCheck();
+const { it } = requires({ root: true, kernel: '6.6', tools: ['unshare', 'setpriv', 'mount', 'env', 'chown', 'mkdir', 'sleep'] });
+
+/** What a scenario tells, by an ordinary user in a network namespace without links. */
+const told = (scenario: string): Promise<unknown> =>
+  runNode('rootless-networks', [scenario], { through: ['unshare', '--net', ...throughUser(), 'env', 'NACELLE_RUNROOT=/mnt/run/nacelle'] });
+
+const unsupported = (what: string): unknown => expect.stringMatching(`^UnsupportedError: ${what} is not supported here: `);
+const succeeded = 'nothing was refused';
+
+describe('networks of an ordinary user', () => {
+  it('have containers that find each other by name, apart from those of other networks, and leave nothing', async () => {
+    expect(await told('usual')).toEqual({
+      addresses: ['10.1.0.2/24', '10.1.0.3/24'],
+      links: ['lo'],
+      heard: ['two', 'two', 'one', 'one'],
+      stranger: ['EAI_AGAIN', 'silence', 'ENOTFOUND'],
+      holders: 1,
+      removal: expect.stringMatching(/^NacelleError: remove the network shop: it is in use/),
+      sharing: 'two\n',
+      left: [],
+    });
+  });
+
+  it('are those of all processes of the user, and stay when one of these is killed', async () => {
+    expect(await told('processes')).toEqual({ heard: ['far', 'next', 'near'], namespaces: 1, left: [], removed: succeeded });
+  });
+
+  it('are joined and left by a container that lives, with limits', async () => {
+    expect(await told('live')).toEqual({ heard: ['EAI_AGAIN', 'one', 'late', 'EAI_AGAIN', 'late', 'late'], left: [] });
+  });
+
+  it('are kept by a detached container, also after its upgrade', async () => {
+    expect(await told('detached')).toEqual({ heard: ['kept', 'one', 'kept', 'one'], stays: true, left: [] });
+  });
+
+  it('go on for those who are on them when the holder is killed, and are made anew for others', async () => {
+    expect(await told('holder')).toEqual({
+      heard: ['two', 'four', 'EAI_AGAIN', 'one'],
+      namespaces: 1,
+      failures: [],
+      left: [],
+    });
+  });
+
+  it('go with a shim that is killed, and the next one makes them anew', async () => {
+    const ended = expect.stringMatching(/^ShimError/);
+    expect(await told('shim')).toEqual({ ended, heard: 'two', failures: 0, left: [], removed: succeeded });
+  });
+
+  it('have no driver that reaches beyond them, and do not persist', async () => {
+    expect(await told('refused')).toEqual({
+      bridge: { available: true, reason: null, fix: null },
+      refused: [
+        unsupported('the driver macvlan of a network'),
+        unsupported('the driver vxlan of a network'),
+        unsupported('persist'),
+        expect.stringMatching(/^NacelleError: there is no network nothing/),
+      ],
+      made: 0,
+      left: [],
+    });
+  });
+});
