@@ -1,15 +1,25 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { throughUser } from '../fixtures/become-user.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
+import { besideNeighbour, makeNeighbour, NEIGHBOUR_TOOLS, useNeighbours } from '../fixtures/neighbour.js';
 import { runNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
 
 useLeakCheck();
-const { it } = requires({ root: true, kernel: '6.6', tools: ['unshare', 'setpriv', 'mount', 'env', 'chown', 'mkdir', 'sleep'] });
+useNeighbours();
+const temporary = temporaryFolder();
+const TOOLS = ['unshare', 'setpriv', 'mount', 'env', 'chown', 'mkdir', 'sleep', 'ip'];
+const { it } = requires({ root: true, kernel: '6.6', tools: TOOLS });
+const withPasta = requires({ root: true, kernel: '6.6', tools: [...new Set([...TOOLS, ...NEIGHBOUR_TOOLS, 'mknod', 'pasta'])] });
 
 /** What a scenario tells, by an ordinary user in a network namespace without links. */
-const told = (scenario: string): Promise<unknown> =>
-  runNode('rootless-networks', [scenario], { through: ['unshare', '--net', ...throughUser(), 'env', 'NACELLE_RUNROOT=/mnt/run/nacelle'] });
+const told = (scenario: string, before?: string): Promise<unknown> =>
+  runNode('rootless-networks', [scenario], {
+    through: ['unshare', '--net', ...throughUser(before), 'env', 'NACELLE_RUNROOT=/mnt/run/nacelle'],
+  });
 
 const unsupported = (what: string): unknown => expect.stringMatching(`^UnsupportedError: ${what} is not supported here: `);
 const succeeded = 'nothing was refused';
@@ -54,6 +64,14 @@ describe('networks of an ordinary user', () => {
     expect(await told('shim')).toEqual({ ended, heard: 'two', failures: 0, left: [], removed: succeeded });
   });
 
+  it('are beside ports of the caller and streams into a container, and publish none', async () => {
+    expect(await told('ports', 'ip link set lo up')).toEqual({
+      heard: ['the caller', 'one', 'ECONNREFUSED', 'one'],
+      publish: [unsupported('publish\\(\\)'), unsupported('ports')],
+      left: [],
+    });
+  });
+
   it('have no driver that reaches beyond them, and do not persist', async () => {
     expect(await told('refused')).toEqual({
       bridge: { available: true, reason: null, fix: null },
@@ -64,6 +82,20 @@ describe('networks of an ordinary user', () => {
         expect.stringMatching(/^NacelleError: there is no network nothing/),
       ],
       made: 0,
+      left: [],
+    });
+  });
+
+  withPasta.it('lead out by pasta, with nothing of this machine’s loopback, but for internal ones', async () => {
+    const folder = join(temporary, 'out');
+    mkdirSync(folder);
+    chmodSync(folder, 0o755);
+    const openTun = `mknod -m 666 ${folder}/tun c 10 200; mount --bind ${folder}/tun /dev/net/tun`;
+    const before = [besideNeighbour(await makeNeighbour(), { folder, routed: true }), openTun].join('\n');
+    expect(await told('out', before)).toEqual({
+      heard: ['heard 192.0.2.2', 'heard 2001:db8::2', 'ENETUNREACH'],
+      own: ['ECONNREFUSED', 'one', 'ECONNREFUSED'],
+      again: 1,
       left: [],
     });
   });

@@ -2,6 +2,7 @@ import { CLONE, SIGKILL } from '../../plan/constants.js';
 import { NONE, type Plan, planOf, Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import { keep, kept } from '../live/kept-steps.js';
+import { awaitPasta, closeLoopback, startPasta, stopPasta } from '../pasta/pasta-plan.js';
 
 const LEFT = 0;
 
@@ -11,10 +12,11 @@ const LEFT = 0;
  * before. Pure.
  *
  * @param hasIpv6 the kernel has it
+ * @param pasta the path of the program that connects it with what this machine reaches; `null`: nothing leads out
  */
-export function holderPlan(hasIpv6: boolean): Plan {
+export function holderPlan(hasIpv6: boolean, pasta: string | null): Plan {
   const slots = new Slots();
-  const ns = slots.take();
+  const [ns, said] = [slots.take(), slots.take()];
   const set = (value: string, paths: readonly string[]): Step => ({ op: 'sysctls_in', host: true, ns, paths, value });
   const steps: Step[] = [
     { op: 'parent_death_signal', signal: SIGKILL },
@@ -22,9 +24,10 @@ export function holderPlan(hasIpv6: boolean): Plan {
     { op: 'open_namespace', host: true, out: ns, type: 'net' },
     set('1', ['ipv4/ip_forward', ...(hasIpv6 ? ['ipv6/conf/all/forwarding'] : [])]),
     ...(hasIpv6 ? [set('0', ['ipv6/conf/all/accept_ra', 'ipv6/conf/default/accept_ra'])] : []),
+    ...(pasta === null ? [] : [...closeLoopback(ns, slots.take()), ...startPasta(pasta, ns, said), ...awaitPasta(pasta, said)]),
     { op: 'pause' },
   ];
-  return planOf({ stages: [{ flags: CLONE.net, steps }], withClients: true, undo: [kept(LEFT, [])] });
+  return planOf({ stages: [{ flags: CLONE.net, steps }], withClients: true, undo: [...stopPasta(pasta), kept(LEFT, [])] });
 }
 
 /** What the end of the namespace has to remove: the folders that tell of its networks. */

@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { hasCode } from '../../errors.js';
+import { hasCode, SyscallError, UnsupportedError } from '../../errors.js';
 import { containerShim, launchContainerShim } from '../../host/container-shim.js';
 import { ownNetworkNamespace } from '../../host/locate.js';
+import { requirePasta } from '../../host/pasta-feature.js';
 import { privilege } from '../../host/privilege.js';
 import type { Connection } from '../../native/connection.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
@@ -155,11 +156,32 @@ async function connectToHolder(id: string): Promise<Connection | null> {
   }
 }
 
+/** With a way out by pasta, where that can be had and finds one. */
 async function startHolder(): Promise<Held> {
+  const pasta = usablePasta();
+  try {
+    return await startWith(pasta);
+  } catch (error) {
+    const isPastas = error instanceof SyscallError && (error.step === 'start_pasta' || error.step === 'await_pasta');
+    if (pasta === null || !isPastas) throw error;
+    return startWith(null);
+  }
+}
+
+function usablePasta(): string | null {
+  try {
+    return requirePasta({ ofOthers: false });
+  } catch (error) {
+    if (error instanceof UnsupportedError) return null;
+    throw error;
+  }
+}
+
+async function startWith(pasta: string | null): Promise<Held> {
   const id = newId();
   const connection = await launchContainerShim(id);
   try {
-    const task = await connection.startPlan(holderPlan(existsSync('/proc/sys/net/ipv6')), new Map());
+    const task = await connection.startPlan(holderPlan(existsSync('/proc/sys/net/ipv6'), pasta), new Map());
     task.unref();
     // its end is no concern of this process, which has let the holder go by then, or hears of it by what it does next
     task.ended.catch(() => undefined);

@@ -39,7 +39,7 @@ const LOOPBACK: readonly Cidr[] = [
 
 /**
  * Host steps that keep what is sent to the loopback's addresses from the link, ahead of pasta. A socket that is bound to the link (SO_BINDTODEVICE)
- * passes the loopback and its routes by, and a pasta of 2023 sends on to this machine's what comes to it so.
+ * passes the loopback and its routes by, as what is forwarded for a container on a bridge does, and a pasta of 2023 sends on to this machine's what comes to it so.
  */
 export function closeLoopback(namespace: Slot, socket: Slot): Step[] {
   return [
@@ -51,11 +51,15 @@ export function closeLoopback(namespace: Slot, socket: Slot): Step[] {
 
 function loopbackRules(): Request[] {
   const table: Table = { family: 'inet', name: 'nacelle' };
-  const filter: Chain = { table, name: 'refused', base: { type: 'filter', hook: 'output', priority: 0, policy: 'accept' } };
+  const chains = (['output', 'forward'] as const).map((hook): Chain => {
+    return { table, name: hook === 'output' ? 'refused' : 'forwarded', base: { type: 'filter', hook, priority: 0, policy: 'accept' } };
+  });
   return [
     createTable(table, { owned: false }),
-    addChain(filter),
-    ...LOOPBACK.map((addresses) => addRule(filter, differs(oifname, ifname('lo')), daddrIn(addresses), drop)),
+    ...chains.flatMap((chain) => [
+      addChain(chain),
+      ...LOOPBACK.map((addresses) => addRule(chain, differs(oifname, ifname('lo')), daddrIn(addresses), drop)),
+    ]),
   ];
 }
 
@@ -64,7 +68,7 @@ export function startPasta(path: string, namespace: Slot, said: Slot): Step[] {
   return [{ op: 'start_pasta', host: true, out: said, ns: namespace, path, arguments: ARGUMENTS }];
 }
 
-/** The container waits until its network is there; from then on the shim keeps it so. */
+/** The process waits until its network is there; from then on the shim keeps it so. */
 export function awaitPasta(path: string, said: Slot): Step[] {
   return [
     { op: 'await_pasta', said, path },
