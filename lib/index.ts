@@ -47,7 +47,7 @@ export { Network, type NetworkInfo, type NetworkPruneReport } from './network/br
 export type { NetworkOptions } from './network/bridge/network-options.js';
 export { reap } from './network/bridge/plugin-networks.js';
 export type { CniDriver } from './network/cni/plugin-network.js';
-export type { EgressOptions } from './network/egress/egress-options.js';
+export type { EgressLists, EgressOptions } from './network/egress/egress-options.js';
 export type { EgressRefusal } from './network/egress/egress-refusal.js';
 export type { Link } from './network/link.js';
 export type { NetworkConnectOptions, NetworkedContainer } from './network/live/place-in-network.js';

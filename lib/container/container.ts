@@ -6,6 +6,7 @@ import type { Namespace } from '../namespace/namespace.js';
 import { asyncDispose } from '../native/async-dispose.js';
 import type { Connection } from '../native/connection.js';
 import type { WantedNetwork } from '../network/bridge/attach-network.js';
+import type { EgressLists } from '../network/egress/egress-options.js';
 import type { PortMapping, PublishedPort } from '../network/ports/port-mapping.js';
 import { word } from '../options/common-schemas.js';
 import type { LayerOptions } from '../options/layer-options.js';
@@ -33,6 +34,7 @@ import { type ContainerUpdate, update } from './life/limits-update.js';
 import { joinNetwork, leaveNetwork } from './life/networks.js';
 import { openNamespace } from './life/open-namespace.js';
 import { follow, logs } from './life/output.js';
+import { setEgress } from './life/own-egress.js';
 import { pause, resume } from './life/pause.js';
 import { publish, publishedPorts, unpublish } from './life/publish.js';
 import { remove } from './life/removal.js';
@@ -349,6 +351,18 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    */
   async update(limits: ContainerUpdate): Promise<void> {
     await update(this.#life, limits);
+  }
+
+  /**
+   * Changes what its programs may connect to: the lists take the place of those that it has by the option `egress`, also in later runs and for whoever
+   * shares its network. Connections that go where the new lists don't allow are reset; `onDenied` stays. Any process with a handle of a detached
+   * container can do this.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_STATE` when it has ended, or is restarting; UnsupportedError for a container that was made
+   * without `egress`, or by an older version; SyscallError
+   */
+  async setEgress(lists: EgressLists): Promise<void> {
+    await setEgress(this.#life, lists);
   }
 
   /**

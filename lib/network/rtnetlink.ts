@@ -38,12 +38,14 @@ const NUD = { REACHABLE: 0x02, NOARP: 0x40, PERMANENT: 0x80 } as const;
 const STATIC = NUD.NOARP | NUD.REACHABLE;
 const NTF = { SELF: 2, MASTER: 4 } as const;
 const AF_BRIDGE = 7;
-const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PREFSRC: 7 } as const;
+const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7 } as const;
 const RT_SCOPE_LINK = 253;
 const RT_TABLE_MAIN = 254;
 const RTPROT_STATIC = 4;
 const RTN_UNICAST = 1;
 const RTN_LOCAL = 2;
+/** Of a route that all others to the same addresses come before: they have smaller ones. */
+const LAST_METRIC = 0x7fff_ffff;
 const RT_SCOPE_HOST = 254;
 const IFA_F_NODAD = 2;
 /** RT_SCOPE_HOST: an address that no packet to another machine has as its own. */
@@ -266,10 +268,19 @@ export function setRoute(index: number, to: Address): Uint8Array {
   return message({ type: RTM.NEWROUTE, flags: REPLACED }, header, attribute(RTA.DST, to.bytes), attribute(RTA.OIF, u32(index)));
 }
 
-/** Makes all addresses of a family local, by the main table, so that those of the local table come first; packets to them come from this one. */
+/**
+ * Makes all addresses of a family local that no other route leads to, by the main table, so that those of the local table come first; packets to
+ * them come from this one.
+ */
 export function newLocalRoute(index: number, source: Address): Uint8Array {
   const header = Uint8Array.of(familyOf(source), 0, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, RT_SCOPE_HOST, RTN_LOCAL, 0, 0, 0, 0);
-  return message({ type: RTM.NEWROUTE, flags: CREATED }, header, attribute(RTA.PREFSRC, source.bytes), attribute(RTA.OIF, u32(index)));
+  return message(
+    { type: RTM.NEWROUTE, flags: CREATED },
+    header,
+    attribute(RTA.PREFSRC, source.bytes),
+    attribute(RTA.OIF, u32(index)),
+    attribute(RTA.PRIORITY, u32(LAST_METRIC)),
+  );
 }
 
 /** struct ifinfomsg: family and padding, hardware type, index, flags, the mask of flags to change. */

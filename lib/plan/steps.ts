@@ -82,11 +82,13 @@ export type Step =
   | { readonly op: 'remove_link'; readonly host: true; readonly socket: Slot; readonly index: number | bigint; readonly name: string; readonly required: number | bigint; }
   | { readonly op: 'leave_bridge'; readonly host: true; readonly socket: Slot; readonly group: number | bigint; readonly uses: string; readonly lock: string; }
   | { readonly op: 'serve_names'; readonly host: true; readonly ns: Slot; readonly forwards: number | bigint; readonly networks: readonly string[]; readonly folder: string; }
+  | { readonly op: 'serve_peers'; readonly host: true; readonly ns: Slot; readonly networks: readonly string[]; readonly folder: string; }
   | { readonly op: 'put_member'; readonly host: true; readonly folder: string; readonly name: string; readonly bytes: Uint8Array; }
   | { readonly op: 'change_names'; readonly host: true; readonly forwards: number | bigint; readonly networks: readonly string[]; }
   | { readonly op: 'stop_names'; readonly host: true; }
   | { readonly op: 'relay_ports'; readonly host: true; readonly ns: Slot; readonly at: string; readonly ports: readonly string[]; readonly to: readonly string[]; }
-  | { readonly op: 'serve_egress'; readonly host: true; readonly ns: Slot; readonly at: readonly string[]; readonly port: number | bigint; readonly rules: readonly string[]; }
+  | { readonly op: 'serve_egress'; readonly host: true; readonly ns: Slot; readonly at: readonly string[]; readonly port: number | bigint; readonly peers: number | bigint; readonly rules: readonly string[]; }
+  | { readonly op: 'change_egress'; readonly host: true; readonly rules: readonly string[]; }
   | { readonly op: 'stop_relay'; readonly host: true; }
   | { readonly op: 'start_pasta'; readonly host: true; readonly out?: Slot; readonly ns: Slot; readonly path: string; readonly arguments: readonly string[]; }
   | { readonly op: 'await_pasta'; readonly host?: never; readonly said: Slot; readonly path: string; }
@@ -237,11 +239,13 @@ export const stepTable: readonly StepRow[] = [
   { op: 'remove_link', call: 'sendmsg', what: 'remove {name}', fields: [['SLOT', 'socket'], ['NUM', 'index'], ['STR', 'name'], ['NUM', 'required']] },
   { op: 'leave_bridge', call: 'sendmsg', what: 'remove a bridge without uses in {uses}', fields: [['SLOT', 'socket'], ['NUM', 'group'], ['STR', 'uses'], ['STR', 'lock']] },
   { op: 'serve_names', call: 'bind', what: 'answer questions about names at 127.0.0.11', fields: [['SLOT', 'ns'], ['NUM', 'forwards'], ['LIST', 'networks'], ['STR', 'folder']] },
+  { op: 'serve_peers', call: 'bind', what: 'answer questions about names of its networks at 127.0.0.12', fields: [['SLOT', 'ns'], ['LIST', 'networks'], ['STR', 'folder']] },
   { op: 'put_member', call: 'openat', what: 'tell others in its networks of {name}', fields: [['STR', 'folder'], ['STR', 'name'], ['BYTES', 'bytes']] },
   { op: 'change_names', call: 'sendmsg', what: 'tell the names of other networks', fields: [['NUM', 'forwards'], ['LIST', 'networks']] },
   { op: 'stop_names', call: 'close', what: 'answer no more questions about names', fields: [] },
   { op: 'relay_ports', call: 'bind', what: 'carry connections to {at}', fields: [['SLOT', 'ns'], ['STR', 'at'], ['LIST', 'ports'], ['LIST', 'to']] },
-  { op: 'serve_egress', call: 'bind', what: 'carry connections to what the list allows', fields: [['SLOT', 'ns'], ['LIST', 'at'], ['NUM', 'port'], ['LIST', 'rules']] },
+  { op: 'serve_egress', call: 'bind', what: 'carry connections to what the list allows', fields: [['SLOT', 'ns'], ['LIST', 'at'], ['NUM', 'port'], ['NUM', 'peers'], ['LIST', 'rules']] },
+  { op: 'change_egress', call: 'sendmsg', what: 'carry connections to what another list allows', fields: [['LIST', 'rules']] },
   { op: 'stop_relay', call: 'close', what: 'carry no more connections', fields: [] },
   { op: 'start_pasta', call: 'execve', what: 'start {path}', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['STR', 'path'], ['LIST', 'arguments']] },
   { op: 'await_pasta', call: 'read', what: 'connect the network by {path}', fields: [['SLOT', 'said'], ['STR', 'path']] },

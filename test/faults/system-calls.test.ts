@@ -58,6 +58,7 @@ const SCENARIOS = [
   'net-ports',
   'net-host-ports',
   'net-egress',
+  'net-egress-networks',
   'net-vxlan',
   'net-macvlan',
   'net-bandwidth',

@@ -120,7 +120,6 @@ describe('a container that lives', () => {
       alias: expect.stringMatching(/^ERR_INVALID_OPTION: option aliases\[0\]: must be a name/),
       shares: `${unsupported} shares a network that was there before: ask the one that it belongs to`,
       host: `${unsupported} has the host's network`,
-      egress: `${unsupported} reaches a list of names (egress), and has no link`,
       ended: 'ERR_STATE: network.connect() of the container ID: it has ended',
       gone: 'ERR_NO_NETWORK: there is no network gone. Network.create makes one',
       what: 'ERR_INVALID_OPTION: option container: must be a Container',

@@ -118,7 +118,10 @@ describe('the rules of a network', () => {
     ['an internal one', true, border([], [])],
   ] as const)('say what crosses the border of %s', async (_, internal, text) => {
     const table = { family: 'inet', name: 't' } as const;
-    const requests = [createTable(table, { owned: true }), ...borderRequests(table, { bridge: 'br0', index, subnets, internal })];
+    const requests = [
+      createTable(table, { owned: true }),
+      ...borderRequests(table, { bridge: 'br0', index, subnets, gateways: [], internal }),
+    ];
     expect(inOrder(sent(requests))).toEqual(inOrder(await sentByNft(`table inet t {\nflags owner;\n${text}\n}\n`)));
   });
 

@@ -102,7 +102,7 @@ int main(int count, char** arguments) {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) fail("socketpair");
   const unique_fd peer(pair[0]);
   unique_fd theirs(pair[1]);
-  ask(control.get(), {RequestKind::kPeer, 0, 0, {}, false, {}}, theirs.get());
+  ask(control.get(), {RequestKind::kPeer, 0, 0, {}, false, false, {}}, theirs.get());
   theirs.reset();
   unsigned long socket = 0;
   char address[64];
@@ -113,10 +113,10 @@ int main(int count, char** arguments) {
     if (stream == 1) {
       Endpoint four, six;
       if (!parse_endpoint("127.0.0.1", wanted.to.port, four) || !parse_endpoint("::1", wanted.to.port, six)) fail("address");
-      ask(control.get(), {RequestKind::kAllow, 1, 0, {four}, false, {}});
-      ask(control.get(), {RequestKind::kAllow, 2, 0, {six}, false, {}});
-      ask(control.get(), {RequestKind::kAllow, 3, 0, {four}, false, {}});
-      ask(control.get(), {RequestKind::kStop, 3, 0, {}, false, {}});
+      ask(control.get(), {RequestKind::kAllow, 1, 0, {four}, false, false, {}});
+      ask(control.get(), {RequestKind::kAllow, 2, 0, {six}, false, false, {}});
+      ask(control.get(), {RequestKind::kAllow, 3, 0, {four}, false, false, {}});
+      ask(control.get(), {RequestKind::kStop, 3, 0, {}, false, false, {}});
     }
     dial(peer.get(), wanted);
   }

@@ -173,6 +173,12 @@ export const elsewhere: readonly Elsewhere[] = [
     'finds no way around it, and each refusal is told',
   ),
   row(
+    'gets out by its place in a network, as root of its network namespace: other protocols, frames, routes, peers that route, this machine, what others publish',
+    'egress',
+    'egress/networks.test.ts',
+    'finds none when it takes away the rules in its own network namespace',
+  ),
+  row(
     'takes over the process that reads what containers send, and makes connections',
     'hostPorts and egress',
     'container/host-ports.test.ts',

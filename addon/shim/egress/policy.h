@@ -34,6 +34,8 @@ class Policy {
 
   // Whether there is such a name for the container: some port of it is allowed.
   bool knows(std::string_view name) const;
+  // Whether an entry denies it, at every port.
+  bool denies(std::string_view name) const { return denies_name(name, 0); }
   // Whether it may connect to the name at this port.
   bool allows_name(std::string_view name, uint16_t port) const;
   // Whether an entry names this address, to which the container connects without a name; may_lead_to() is asked as well.

@@ -73,7 +73,7 @@ void Reach::ready() {
   if (error < 0) return fail(error);
   watch_.stop();
   patience_.stop();
-  finish({std::move(socket_), 0, addresses_[tried_]});
+  finish({std::move(socket_), 0, addresses_[tried_], is_own_address(addresses_[tried_])});
 }
 
 void Reach::fail(int result) {

@@ -20,6 +20,12 @@ struct Goal {
   uint16_t port = 0;
 };
 
+// Where a connection has got to.
+struct Place {
+  std::string address;  // 4 or 16 bytes; '' for one that goes on its way still
+  bool is_own = false;  // of this machine
+};
+
 // What came of it.
 struct Reached {
   unique_fd socket;  // connected
@@ -27,6 +33,7 @@ struct Reached {
   // may lead; ENOENT when it leads to none; or what connect(2) says of the last one.
   int result = 0;
   std::string address;  // that was connected to, or was refused
+  bool is_own = false;  // it is one of the machine's
 };
 
 // One connection, as far as a list allows it: the name is allowed, it is resolved now, and each address is looked at before it is tried.

@@ -59,10 +59,29 @@ ServedRelay::Served ServedRelay::served_by(uint64_t owner, GuidedSockets sockets
   served.owner = owner;
   served.has_list = true;
   served.has_ipv6 = sockets.has_ipv6;
+  served.has_peers = static_cast<bool>(sockets.peers);
   served.rules = std::move(sockets.rules);
   for (unique_fd& fd : sockets.listening) served.fds.push_back(std::make_shared<const unique_fd>(std::move(fd)));
-  for (unique_fd* fd : {&sockets.udp, &sockets.tcp}) served.fds.push_back(std::make_shared<const unique_fd>(std::move(*fd)));
+  for (unique_fd* fd : {&sockets.peers, &sockets.udp, &sockets.tcp}) {
+    if (*fd) served.fds.push_back(std::make_shared<const unique_fd>(std::move(*fd)));
+  }
   return served;
+}
+
+// The connector hears of it first: what the relay takes for allowed is asked of it again.
+int ServedRelay::change(uint64_t id, std::vector<std::string> rules) {
+  bool is_there = false;
+  for (auto& [number, served] : sockets_) {
+    if (served.owner != id || !served.has_list) continue;
+    served.rules = rules;
+    is_there = true;
+    tell_connector(number);
+    if (!served.is_allowed) continue;  // the relay is told of all once the connector knows
+    relay::Request request = request_of(RequestKind::kChange, number);
+    request.rules = served.rules;
+    relay_.ask(request, {});
+  }
+  return is_there ? 0 : -ENOENT;
 }
 
 void ServedRelay::stop(uint64_t id, int64_t first, int64_t last) {
@@ -177,6 +196,7 @@ void ServedRelay::tell_relay(uint64_t number) {
   request.owner = served.owner;
   request.endpoints = served.to;
   request.has_ipv6 = served.has_ipv6;
+  request.has_peers = served.has_peers;
   request.rules = served.rules;
   relay_.ask(request, served.fds);
 }
@@ -189,7 +209,7 @@ void ServedRelay::save(Saved& to) const {
     Writer writer(endpoints);
     relay::write_endpoints(writer, served.to);
     item.number("owner", served.owner).number("slot", static_cast<uint64_t>(served.slot)).text("to", endpoints);
-    item.number("list", served.has_list ? 1 : 0).number("ipv6", served.has_ipv6 ? 1 : 0);
+    item.number("list", served.has_list ? 1 : 0).number("ipv6", served.has_ipv6 ? 1 : 0).number("peers", served.has_peers ? 1 : 0);
     for (const auto& fd : served.fds) {
       Saved one = to.inner();
       one.fd("fd", fd->get());
@@ -215,6 +235,7 @@ void ServedRelay::find(const Found& found, int executable) {
     served.slot = static_cast<int64_t>(item.number("slot", static_cast<uint64_t>(kNoSlot)));
     served.has_list = item.number("list") != 0;
     served.has_ipv6 = item.number("ipv6") != 0;
+    served.has_peers = item.number("peers", 0) != 0;
     for (const Found& one : item.list("fds")) served.fds.push_back(std::make_shared<const unique_fd>(one.fd("fd")));
     for (const Found& one : item.list("rules")) served.rules.push_back(one.text("rule"));
     const std::string endpoints = item.text("to");

@@ -32,6 +32,7 @@ struct RelayedSocket {
 struct GuidedSockets {
   std::vector<unique_fd> listening;
   unique_fd udp, tcp;
+  unique_fd peers;  // by which names of the container's networks are asked for; none where it can have no networks
   bool has_ipv6 = false;
   std::vector<std::string> rules;
 };
@@ -46,6 +47,8 @@ class ServedRelay {
   // Serves these sockets of the task of this number, beside those that are served for it already. 0 or -errno: then none of them is.
   int serve(int executable, uint64_t id, std::vector<RelayedSocket> sockets);
   int guide(int executable, uint64_t id, GuidedSockets sockets);
+  // Another list for the guided sockets of the task. 0 or -errno: ENOENT when it has none.
+  int change(uint64_t id, std::vector<std::string> rules);
   // What the task has in the slots from `first` to `last`, of both kinds.
   void stop(uint64_t id, int64_t first, int64_t last);
   // Published ports of UDP.
@@ -69,7 +72,7 @@ class ServedRelay {
     int64_t slot = kNoSlot;
     RelayProcess::Descriptors fds;
     std::vector<relay::Endpoint> to;
-    bool has_list = false, has_ipv6 = false;
+    bool has_list = false, has_ipv6 = false, has_peers = false;
     std::vector<std::string> rules;
     bool is_allowed = false;  // the connector knows
   };

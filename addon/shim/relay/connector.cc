@@ -61,6 +61,7 @@ int Connector::carry_out(Request request, std::vector<unique_fd> fds) {
     }
     case RequestKind::kServe:
     case RequestKind::kGuide:
+    case RequestKind::kChange:
     case RequestKind::kRefused:
       break;
   }
@@ -110,6 +111,7 @@ void Connector::reach(const Dial& dial, std::shared_ptr<const egress::Policy> po
     told.stream = stream;
     told.result = reached.result;
     told.address_size = static_cast<uint32_t>(std::min(reached.address.size(), sizeof told.address));
+    told.is_own = reached.is_own ? 1 : 0;
     std::memcpy(told.address, reached.address.data(), told.address_size);
     answer(told, reached.socket.get());
     reaches_.erase(stream);

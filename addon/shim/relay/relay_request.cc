@@ -33,8 +33,9 @@ std::string bytes_of(const Request& request) {
   Writer writer(bytes);
   writer.u8(static_cast<uint8_t>(request.kind)).num(request.socket);
   if (request.kind == RequestKind::kServe || request.kind == RequestKind::kGuide) writer.num(request.owner);
-  if (request.kind == RequestKind::kGuide) writer.u8(request.has_ipv6 ? 1 : 0);
-  if (request.kind == RequestKind::kGuide || request.kind == RequestKind::kList) write_rules(writer, request.rules);
+  if (request.kind == RequestKind::kGuide) writer.u8(request.has_ipv6 ? 1 : 0).u8(request.has_peers ? 1 : 0);
+  const bool has_rules = request.kind == RequestKind::kGuide || request.kind == RequestKind::kList || request.kind == RequestKind::kChange;
+  if (has_rules) write_rules(writer, request.rules);
   if (request.kind == RequestKind::kServe || request.kind == RequestKind::kAllow) write_endpoints(writer, request.endpoints);
   return bytes;
 }
@@ -62,8 +63,9 @@ bool read_request(const char* data, size_t size, Request& out) {
       return read_endpoints(reader, out.endpoints) && reader.done();
     case RequestKind::kGuide:
       out.owner = reader.num();
-      return read_flag(reader, out.has_ipv6) && read_rules(reader, out.rules);
+      return read_flag(reader, out.has_ipv6) && read_flag(reader, out.has_peers) && read_rules(reader, out.rules);
     case RequestKind::kList:
+    case RequestKind::kChange:
       return read_rules(reader, out.rules);
     case RequestKind::kRefused:
       return false;

@@ -20,10 +20,12 @@
 //   kServe   one descriptor: a listening TCP socket; owner (u64): the container; endpoints: count (u32), each an address (bytes) and a
 //            port (u32). A connection goes to the first of them that takes it
 //   kAllow   endpoints, as above: where the connections of that socket may go, and nowhere else
-//   kGuide   (relay) three or four descriptors: one or two listening TCP sockets, and those at which the container asks about names, of
-//            UDP and of TCP; owner; whether it has IPv6 (u8); its list: texts (egress/policy.h). Where a connection goes follows from
+//   kGuide   (relay) three to five descriptors: one or two listening TCP sockets; one of UDP by which names of the container's networks are
+//            asked for, where it may have any; and those at which the container asks about names, of UDP and of TCP; owner; whether it has
+//            IPv6 (u8), and that one of UDP (u8); its list: texts (egress/policy.h). Where a connection goes follows from
 //            where it was meant to go (egress/guide.h). While it is served, the relay tells of each Refusal with a message of its own
-//   kList    (connector) its list: where the connections of that socket may go
+//   kList    (connector) its list: where the connections of that socket may go, in the place of the one before
+//   kChange  (relay) another list for what is guided. Streams that it does not allow end
 //   kStop    nothing more. The relay ends the socket's streams too
 //
 // Each request gets one RequestAnswer, in the same order. The first answer comes without a request, with kind 0, once the process stands
@@ -36,7 +38,7 @@
 // dial has one answer.
 namespace nacelle::relay {
 
-enum class RequestKind : uint8_t { kPeer = 1, kServe = 2, kAllow = 3, kStop = 4, kGuide = 5, kList = 6, kRefused = 7 };
+enum class RequestKind : uint8_t { kPeer = 1, kServe = 2, kAllow = 3, kStop = 4, kGuide = 5, kList = 6, kRefused = 7, kChange = 8 };
 
 struct RequestAnswer {
   uint64_t socket = 0;
@@ -50,14 +52,16 @@ struct DialAnswer {
   // 0 or -errno: EACCES (not allowed), EPERM (no address to which a name may lead), ECANCELED, what socket(2) or connect(2) says
   int32_t result = 0;
   uint32_t address_size = 0;
-  uint8_t address[16] = {};  // of a name: that was refused
+  uint8_t address[16] = {};  // of a name: that was refused; by a list, also that is connected
+  uint32_t is_own = 0;       // the address is one of the machine's
+  uint32_t unused = 0;
 };
-static_assert(sizeof(DialAnswer) == 32);
+static_assert(sizeof(DialAnswer) == 40);
 
 // Of requests, and of dials: so that no socket is ever full.
 constexpr size_t kMostUnanswered = 64;
 // With one request.
-constexpr size_t kMostDescriptors = 4;
+constexpr size_t kMostDescriptors = 5;
 constexpr size_t kMaxRequest = 65536;
 // The bytes of a list's texts, so that a request with them is no longer than that: no text is shorter than 8 bytes, and each has 5 more.
 constexpr size_t kMaxRules = 32768;
@@ -66,7 +70,7 @@ struct Request {
   RequestKind kind = RequestKind::kStop;
   uint64_t socket = 0, owner = 0;
   std::vector<Endpoint> endpoints;
-  bool has_ipv6 = false;
+  bool has_ipv6 = false, has_peers = false;
   std::vector<std::string> rules;
 };
 

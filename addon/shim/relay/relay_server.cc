@@ -41,8 +41,11 @@ int RelayServer::carry_out(const Request& request, std::vector<unique_fd> fds) {
     case RequestKind::kStop:
       if (!is_there) return -ENOENT;
       acceptors_.erase(request.socket);
+      guides_.erase(request.socket);
       streams_.end_all(request.socket);
       return 0;
+    case RequestKind::kChange:
+      return change(request);
     case RequestKind::kAllow:
     case RequestKind::kList:
     case RequestKind::kRefused:
@@ -65,14 +68,19 @@ int RelayServer::serve(const Request& request, std::vector<unique_fd> fds) {
 int RelayServer::guide(const Request& request, std::vector<unique_fd> fds) {
   constexpr size_t kNameSockets = 2;
   const auto policy = egress::policy_of(request.rules);
-  if (fds.size() <= kNameSockets || !policy) return -EINVAL;
+  if (fds.size() <= kNameSockets + (request.has_peers ? 1 : 0) || !policy) return -EINVAL;
   const auto told = [this, socket = request.socket](const egress::Refusal& refusal) { tell(socket, refusal); };
   const auto guide = std::make_shared<egress::Guide>(loop_, questions_, request.owner, policy, request.has_ipv6, start_, told);
   unique_fd tcp = std::move(fds.back());
   fds.pop_back();
   unique_fd udp = std::move(fds.back());
   fds.pop_back();
-  if (const int result = guide->start(std::move(udp), std::move(tcp)); result < 0) return result;
+  unique_fd peers;
+  if (request.has_peers) {
+    peers = std::move(fds.back());
+    fds.pop_back();
+  }
+  if (const int result = guide->start(std::move(udp), std::move(tcp), std::move(peers)); result < 0) return result;
   const auto accepted = [this, owner = request.owner, socket = request.socket, guide](unique_fd client) {
     egress::Goal goal;
     if (guide->find_goal(client.get(), goal)) return streams_.add(owner, socket, std::move(client), std::move(goal), guide);
@@ -84,6 +92,17 @@ int RelayServer::guide(const Request& request, std::vector<unique_fd> fds) {
     if (const int result = acceptors.back()->start(std::move(fd)); result < 0) return result;
   }
   acceptors_.emplace(request.socket, std::move(acceptors));
+  guides_.emplace(request.socket, guide);
+  return 0;
+}
+
+int RelayServer::change(const Request& request) {
+  const auto found = guides_.find(request.socket);
+  if (found == guides_.end()) return -ENOENT;
+  auto policy = egress::policy_of(request.rules);
+  if (!policy) return -EINVAL;
+  found->second->change(std::move(policy));
+  streams_.end_refused(request.socket);
   return 0;
 }
 
@@ -97,6 +116,7 @@ void RelayServer::tell(uint64_t socket, const egress::Refusal& refusal) {
 void RelayServer::drain() {
   requests_.stop();
   acceptors_.clear();
+  guides_.clear();
   is_draining_ = true;
   streams_.dialer().expect_no_other();
   stream_ended();

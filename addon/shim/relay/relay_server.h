@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "../egress/guide.h"
 #include "../kernel/loop.h"
 #include "../kernel/unique_fd.h"
 #include "../names/shares.h"
@@ -29,6 +30,7 @@ class RelayServer {
   int carry_out(const Request& request, std::vector<unique_fd> fds);
   int serve(const Request& request, std::vector<unique_fd> fds);
   int guide(const Request& request, std::vector<unique_fd> fds);
+  int change(const Request& request);
   void tell(uint64_t socket, const egress::Refusal& refusal);
   void drain();
   void stream_ended();
@@ -38,6 +40,7 @@ class RelayServer {
   Streams streams_;
   names::Shares questions_;  // connections over which containers ask about names
   std::unordered_map<uint64_t, std::vector<std::unique_ptr<Acceptor>>> acceptors_;
+  std::unordered_map<uint64_t, std::shared_ptr<egress::Guide>> guides_;
   Watch requests_;
   uint32_t start_ = 0;  // of the addresses that stand for names: another one in each process
   bool is_draining_ = false;

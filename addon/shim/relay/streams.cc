@@ -16,12 +16,15 @@ Streams::Streams(Loop& loop, size_t most, std::function<void()> ended)
 void Streams::connected(const DialAnswer& answer, unique_fd socket) {
   const auto found = streams_.find(answer.stream);
   if (found == streams_.end()) return;
-  const Item& item = found->second;
+  Item& item = found->second;
+  const std::string address(reinterpret_cast<const char*>(answer.address), std::min<size_t>(answer.address_size, sizeof answer.address));
   // what is not there or does not answer is nobody's refusal
   if (item.guide && (answer.result == -EACCES || answer.result == -EPERM)) {
-    const std::string address(reinterpret_cast<const char*>(answer.address), std::min<size_t>(answer.address_size, sizeof answer.address));
     item.guide->refusals().tell({item.goal.name, address, item.goal.port, 0});
   }
+  item.place = {address, answer.is_own != 0};
+  // the list may have changed while it was being connected
+  if (answer.result == 0 && item.guide && !item.guide->allows(item.goal, item.place)) return item.stream->reset();
   item.stream->connected(answer.result, std::move(socket));
 }
 
@@ -44,7 +47,7 @@ Stream& Streams::longest_idle(uint64_t owner) {
 }
 
 void Streams::add(uint64_t owner, uint64_t socket, unique_fd client, std::vector<Endpoint> to) {
-  add({owner, socket, nullptr, {}, nullptr}, std::move(client), std::move(to), nullptr);
+  add({owner, socket, nullptr, {}, {}, nullptr}, std::move(client), std::move(to), nullptr);
 }
 
 void Streams::add(uint64_t owner, uint64_t socket, unique_fd client, egress::Goal goal, std::shared_ptr<egress::Guide> guide) {
@@ -59,7 +62,7 @@ void Streams::add(uint64_t owner, uint64_t socket, unique_fd client, egress::Goa
     };
   }
   const Endpoint to{goal.address, goal.port};
-  add({owner, socket, nullptr, std::move(goal), std::move(guide)}, std::move(client), {to}, std::move(admit));
+  add({owner, socket, nullptr, std::move(goal), {}, std::move(guide)}, std::move(client), {to}, std::move(admit));
 }
 
 void Streams::add(Item item, unique_fd client, std::vector<Endpoint> to, Stream::Admit admit) {
@@ -86,6 +89,15 @@ void Streams::remove(uint64_t number) {
   const std::shared_ptr<Stream> kept = std::move(found->second.stream);
   streams_.erase(found);
   loop_.later([this, kept] { ended_(); });
+}
+
+void Streams::end_refused(uint64_t socket) {
+  std::vector<Stream*> all;
+  for (const auto& entry : streams_) {
+    const Item& item = entry.second;
+    if (item.socket == socket && item.guide && !item.guide->allows(item.goal, item.place)) all.push_back(item.stream.get());
+  }
+  for (Stream* stream : all) stream->reset();
 }
 
 void Streams::end_all(uint64_t socket) {

@@ -32,12 +32,15 @@ class Streams {
   void add(uint64_t owner, uint64_t socket, unique_fd client, egress::Goal goal, std::shared_ptr<egress::Guide> guide);
   // Resets the streams of one listening socket.
   void end_all(uint64_t socket);
+  // Those that go where their list, which has changed, does not let them.
+  void end_refused(uint64_t socket);
 
  private:
   struct Item {
     uint64_t owner = 0, socket = 0;
     std::unique_ptr<Stream> stream;
     egress::Goal goal;
+    egress::Place place;  // where it has got to, once it is connected
     std::shared_ptr<egress::Guide> guide;
   };
   void add(Item item, unique_fd client, std::vector<Endpoint> to, Stream::Admit admit);

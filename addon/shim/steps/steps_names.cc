@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <string>
+#include <utility>
 
 #include "../kernel/file_io.h"
 #include "made_in.h"
@@ -40,6 +42,18 @@ int put_file_at(int folder, const args::put_member& a) {
   return result;
 }
 
+template <typename Args>
+int serve_at(uint32_t address, Context& context, const Args& a, bool forwards) {
+  unique_fd folder;
+  if (const int result = make_members_folder(a.folder.text, folder); result < 0) return result;
+  unique_fd sockets[2];
+  const auto open = [address](unique_fd(&out)[2]) { return open_name_sockets(address, out); };
+  if (const int result = made_in(context.slots, a.ns, open, sockets); result < 0) return result;
+  NamesService service{std::move(sockets[0]), std::move(sockets[1]), forwards, {}};
+  for (const Str& network : a.networks) service.networks.emplace_back(network.text, network.size);
+  return context.names->serve(context.executable, context.served_id, std::move(service), std::move(folder));
+}
+
 }  // namespace
 
 int run(Context&, const args::put_member& a) {
@@ -53,15 +67,9 @@ int run(Context&, const args::put_member& a) {
   return result;
 }
 
-int run(Context& context, const args::serve_names& a) {
-  unique_fd folder;
-  if (const int result = make_members_folder(a.folder.text, folder); result < 0) return result;
-  unique_fd sockets[2];
-  if (const int result = made_in(context.slots, a.ns, open_name_sockets, sockets); result < 0) return result;
-  NamesService service{std::move(sockets[0]), std::move(sockets[1]), a.forwards != 0, {}};
-  for (const Str& network : a.networks) service.networks.emplace_back(network.text, network.size);
-  return context.names->serve(context.executable, context.served_id, std::move(service), std::move(folder));
-}
+int run(Context& context, const args::serve_names& a) { return serve_at(kNamesAddress, context, a, a.forwards != 0); }
+
+int run(Context& context, const args::serve_peers& a) { return serve_at(kPeersAddress, context, a, false); }
 
 int run(Context& context, const args::change_names& a) {
   std::vector<std::string> networks;

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "../egress/policy.h"
+#include "../relay/relay_request.h"
 #include "made_in.h"
 #include "name_sockets.h"
 #include "steps.h"
@@ -37,6 +39,19 @@ int listen_at(const relay::Endpoint& at, unique_fd& out) {
   if (setsockopt(out.get(), SOL_SOCKET, SO_REUSEADDR, &kOn, sizeof kOn) < 0) return -errno;
   if (bind(out.get(), reinterpret_cast<const sockaddr*>(&address), size) < 0) return -errno;
   return listen(out.get(), SOMAXCONN) < 0 ? -errno : 0;
+}
+
+// The texts of a list. 0 or -errno: EINVAL for one that is no rule.
+int take_rules(const List<Str>& texts, std::vector<std::string>& out) {
+  size_t size = 0;
+  for (const Str& text : texts) {
+    egress::Rule rule;
+    size += text.size;
+    if (size > relay::kMaxRules) return -E2BIG;
+    if (!egress::parse_rule({text.text, text.size}, rule)) return -EINVAL;
+    out.emplace_back(text.text, text.size);
+  }
+  return 0;
 }
 
 }  // namespace
@@ -73,29 +88,41 @@ int run(Context& context, const args::serve_egress& a) {
     at.emplace_back();
     if (!relay::parse_endpoint(text.text, static_cast<uint16_t>(a.port), at.back())) return -EINVAL;
   }
-  if (at.empty() || at.size() + kNameSockets > relay::kMostDescriptors) return -EINVAL;
-  size_t size = 0;
-  for (const Str& rule : a.rules) size += rule.size;
-  if (size > relay::kMaxRules) return -E2BIG;
+  const bool has_peers = a.peers != 0;
+  const size_t asking = has_peers ? 1 : 0;
+  if (at.empty() || at.size() + asking + kNameSockets > relay::kMostDescriptors) return -EINVAL;
+  std::vector<std::string> rules;
+  if (const int result = take_rules(a.rules, rules); result < 0) return result;
   std::vector<unique_fd> made;
   const auto make = [&](std::vector<unique_fd>& out) {
     int result = 0;
     for (size_t i = 0; i < at.size() && result == 0; ++i) result = listen_at(at[i], out[i]);
     unique_fd asked[kNameSockets];
-    if (result == 0) result = open_name_sockets(asked);
-    for (size_t i = 0; i < kNameSockets; ++i) out[at.size() + i] = std::move(asked[i]);
+    if (result == 0) result = open_name_sockets(kNamesAddress, asked);
+    if (result == 0 && has_peers) result = open_asking_socket(kPeersAddress, out[at.size()]);
+    for (size_t i = 0; i < kNameSockets; ++i) out[at.size() + asking + i] = std::move(asked[i]);
     return result;
   };
-  if (const int result = made_in(context.slots, a.ns, at.size() + kNameSockets, make, made); result < 0) return result;
+  if (const int result = made_in(context.slots, a.ns, at.size() + asking + kNameSockets, make, made); result < 0) return result;
   GuidedSockets sockets;
   sockets.tcp = std::move(made.back());
   made.pop_back();
   sockets.udp = std::move(made.back());
   made.pop_back();
+  if (has_peers) {
+    sockets.peers = std::move(made.back());
+    made.pop_back();
+  }
   sockets.has_ipv6 = at.size() > 1;
   sockets.listening = std::move(made);
-  for (const Str& rule : a.rules) sockets.rules.emplace_back(rule.text, rule.size);
+  sockets.rules = std::move(rules);
   return context.relay->guide(context.executable, context.served_id, std::move(sockets));
+}
+
+int run(Context& context, const args::change_egress& a) {
+  std::vector<std::string> rules;
+  if (const int result = take_rules(a.rules, rules); result < 0) return result;
+  return context.relay->change(context.served_id, std::move(rules));
 }
 
 int run(Context& context, const args::stop_relay&) {

@@ -8,7 +8,8 @@ import { Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import { firstSlotOf, limitAll, outsideSteps } from '../plan/changed-links.js';
 import type { Life } from './life.js';
-import { linksOf, ownerOf, requireAlive } from './networks.js';
+import { linksOf, ownerOf } from './networks.js';
+import { requireAlive } from './require-alive.js';
 
 const UPDATE = 'update()';
 const NO_LIMIT: ParsedBandwidth = { egress: null, ingress: null };

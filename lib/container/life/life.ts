@@ -123,10 +123,11 @@ export class Life<E extends Encoding = Encoding> {
     const { limits, group, networks, links, ports, guarded } = noted;
     const { options } = this.record.current;
     const bandwidth = noted.options?.bandwidth ?? null;
+    const egress = noted.options?.egress ?? null;
     this.record.current = {
       ...this.record.current,
       ...{ limits, group, networks, links, ports, guarded },
-      options: options === null ? null : { ...options, bandwidth },
+      options: options === null ? null : { ...options, bandwidth, egress },
     };
   }
 

@@ -17,7 +17,9 @@ import { callInside } from './call-inside.js';
 import { inTurn } from './in-turn.js';
 import type { Life } from './life.js';
 import { movePorts, portsWith, portsWithout } from './moved-ports.js';
+import { egressOn } from './own-egress.js';
 import { firstNames, nameSteps, serviceOf } from './own-names.js';
+import { requireAlive } from './require-alive.js';
 
 // The networks of a container that lives. All that its next run and its end have to do differently is told its task in the same call that makes
 // the change (lib/network/live/kept-steps.ts): so nobody needs this process for it any more.
@@ -37,6 +39,7 @@ export function joinNetwork(life: Life, wanted: WantedNetwork): Promise<void> {
       hostname: links.hostname,
       owner: ownerOf(life),
       bandwidth: options?.bandwidth ?? null,
+      isConfined: links.isGuided ?? false,
       signal: null,
       place,
     };
@@ -93,11 +96,12 @@ async function make(life: Life, links: LinksRecord, { attachment, isInternal, pa
       keep(KEYS.link(place), joinSteps(attachment, { place, hasIpv6, isAgain: true })),
       ...laterSteps(after, { bandwidth, service: serviceOf(after) }),
       ...nameSteps(current, { wasServed: links.isMember }),
+      ...egressOn(current),
     ]);
   } catch (error) {
     const names = first?.undo ?? nameSteps(before, { wasServed: true });
     const service = links.isMember ? serviceOf(links) : null;
-    const back = [...leave, ...forgotten(place), ...laterSteps(links, { bandwidth, service }), ...names];
+    const back = [...leave, ...forgotten(place), ...laterSteps(links, { bandwidth, service }), ...names, ...egressOn(before)];
     const failure = await life.held.task.call(back).then(() => undefined, toError);
     life.note(before);
     // a container that has ended in the meantime has undone all of it
@@ -139,6 +143,8 @@ export function leaveNetwork(life: Life, name: string): Promise<void> {
     life.held.networks.delete(name);
     parts?.release(true);
     await callInside(life, DISCONNECT, newWaySteps(links, after));
+    // last, since a program with rights in there can have it fail
+    if (links.isGuided) await callInside(life, DISCONNECT, egressOn(current));
   });
 }
 
@@ -176,13 +182,6 @@ function onLinks(life: Life, what: string, work: (links: LinksRecord) => Promise
   });
 }
 
-/** @throws NacelleError `ERR_STATE` for a container that has no links now */
-export function requireAlive({ id, state }: Life, what: string): void {
-  if (state !== 'stopped' && state !== 'restarting') return;
-  const why = state === 'stopped' ? 'it has ended' : 'it is restarting';
-  throw new NacelleError(`${what} of the container ${id}: ${why}`, { code: 'ERR_STATE' });
-}
-
 /** What of a container's networks can change. @throws UnsupportedError */
 export function linksOf(life: Life, what: string): LinksRecord {
   const { links, options, networks } = life.record.current;
@@ -194,7 +193,6 @@ export function linksOf(life: Life, what: string): LinksRecord {
 function whyNot(options: ContainerRecord['options'], networks: ContainerRecord['networks']): string {
   if (networks.some(({ name }) => isPluginNetwork(name))) return 'plugins of CNI have made a network of the container';
   if (options === null) return 'an older version of this library made the container';
-  if (options.egress !== null) return 'the container reaches a list of names (egress), and has no link';
   if (options.network === 'host') return "the container has the host's network";
   if (options.network === 'joined') return 'the container shares a network that was there before: ask the one that it belongs to';
   if (options.network === 'pasta') return 'the container reaches what this machine does by pasta, and has no network';

@@ -10,12 +10,13 @@ import { serveSteps } from '../plan/changed-links.js';
 import type { ContainerRecord } from '../start/container-record.js';
 
 /** What a container with these links may ask at 127.0.0.11; `null`: it asks others. */
-export function serviceOf({ namespace, asksNames, list }: LinksRecord): NamesService | null {
+export function serviceOf({ namespace, asksNames, isGuided = false, list }: LinksRecord): NamesService | null {
   if (!asksNames) return null;
   return {
     folder: membersFolder(namespace),
     networks: list.map(({ bridge }) => bridge),
-    forwards: list.some(({ isInternal }) => !isInternal),
+    forwards: !isGuided && list.some(({ isInternal }) => !isInternal),
+    isGuided,
   };
 }
 

@@ -158,11 +158,11 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   hostPorts?: readonly number[] | undefined;
   /**
    * Names and subnets that its programs may connect to over TCP, and nothing else; no variables for proxies, and no program of its own inside
-   * (docs/egress.md). For any user. It goes with the network 'none', which is the default, and with `hostPorts`. Needs nf_tables with NAT in this
-   * machine's kernel. Default: none.
+   * (docs/egress.md). For any user. It goes with the network 'none', which is the default, with networks that have a bridge, whose containers it
+   * reaches too, and with `hostPorts`. `container.setEgress` changes it. Needs nf_tables with NAT in this machine's kernel. Default: none.
    *
    * Making the container fails with a `NacelleError` `ERR_INVALID_OPTION`: for an entry that is neither a name nor a subnet, and with `dns`, with any
-   * other `network` or `namespaces.net` (networks of every driver, the host's, a `Namespace`, a container), with `isolation: 'landlock'`. It fails
+   * other `network` or `namespaces.net` (networks of macvlan, ipvlan and plugins of CNI, the host's, a `Namespace`, a container), with `isolation: 'landlock'`. It fails
    * with a SyscallError where the kernel refuses the rules or addresses.
    */
   egress?: EgressOptions | undefined;

@@ -23,7 +23,7 @@ export function checkContradictions(options: CheckedRun, context: Complaints): v
   checkNetwork(options, wrong);
   checkNetworks(options, wrong);
   checkHostPorts(options, wrong);
-  if ((options.ports?.length ?? 0) > 0 && options.egress === undefined && wantedIn(options).length === 0) {
+  if ((options.ports?.length ?? 0) > 0 && wantedIn(options).length === 0) {
     wrong('ports', "needs the option network: 'bridge', or another network with a bridge");
   }
   checkEgress(options, wrong);
@@ -123,15 +123,13 @@ function checkNetwork({ network, namespaces }: CheckedRun, wrong: Wrong): void {
   }
 }
 
-/** A list is of a network namespace of the container's own, with nothing else that leads out. */
-function checkEgress({ egress, network, namespaces, dns, ports, bandwidth }: CheckedRun, wrong: Wrong): void {
+/** A list is of a network namespace of the container's own, with no way out that this machine's rules don't see. */
+function checkEgress(options: CheckedRun, wrong: Wrong): void {
+  const { egress, network, namespaces, dns } = options;
   if (egress === undefined) return;
-  for (const [name, value] of Object.entries({ ports, bandwidth })) {
-    if (value !== undefined)
-      wrong(name === 'ports' ? 'ports' : 'bandwidth', "can't go with egress, whose container has no link to a network");
-  }
-  const isOwn = (network === undefined || network === 'none') && (namespaces?.net ?? 'new') === 'new';
-  if (!isOwn) wrong('egress', "needs network: 'none': nothing but what it allows may lead out of the container");
+  const hasOwn = network === undefined || network === 'none' || wantedIn(options).length > 0;
+  if (!hasOwn || (namespaces?.net ?? 'new') !== 'new')
+    wrong('egress', "needs network: 'none', or networks with a bridge: nothing but what it allows may lead out of the container");
   if (dns !== undefined) wrong('egress', "can't go with dns: the names that it allows are told at 127.0.0.11 alone");
 }
 

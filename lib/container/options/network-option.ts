@@ -66,7 +66,6 @@ interface GivenNetworks {
   readonly ip?: Address | undefined;
   readonly aliases?: readonly string[] | undefined;
   readonly bandwidth?: object | undefined;
-  readonly egress?: object | undefined;
 }
 
 export function isNamespace(value: unknown): value is Namespace {
@@ -115,7 +114,7 @@ export function checkNetworks(
         : 'needs the option network: the name of a network',
     );
   }
-  if (options.bandwidth !== undefined && options.egress === undefined && wanted.length === 0)
+  if (options.bandwidth !== undefined && wanted.length === 0)
     wrong('bandwidth', 'needs links of its own: the option network with networks');
   const [names, links] = [new Set<string>(), new Set<string>()];
   for (const [place, { name, interfaceName }] of wanted.entries()) {

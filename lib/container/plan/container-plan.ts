@@ -1,6 +1,6 @@
 import { thawing } from '../../cgroup/freezer.js';
 import type { GroupPlan } from '../../cgroup/group-plan.js';
-import { egressSteps } from '../../network/egress/egress-plan.js';
+import { egressNetworks, egressSteps } from '../../network/egress/egress-plan.js';
 import { hostPortSteps } from '../../network/relay/host-ports.js';
 import { CLONE, PROPAGATION } from '../../plan/constants.js';
 import { type Again, cloneStep, NONE, type Plan, type PlanParts, planOf, REFUSE_DESCRIPTORS, type Stage } from '../../plan/plan.js';
@@ -261,13 +261,15 @@ function planRun(head: Head, input: PlanInput, { kept, listener, park, before }:
       kept: kept.network,
       bandwidth: options.bandwidth,
     }),
-    ...hostPortSteps(options.hostPorts, { slots, isAgain: before !== undefined }),
     ...egressSteps(options.egress?.rules ?? null, {
       slots,
       hasIpv6: input.networks.hasIpv6,
-      // that has stopped all that the run before had
-      isAgain: before !== undefined && options.hostPorts.length === 0,
+      hasPeers: input.networks.canChange || options.networks.length > 0,
+      networks: egressNetworks(input.networks.attachments),
+      isAgain: before !== undefined,
     }),
+    // what serves the list has stopped what the run before had
+    ...hostPortSteps(options.hostPorts, { slots, isAgain: before !== undefined && options.egress === null }),
     ...identitySteps(input, proc),
     ...protection.protect(places, head.mounts.nullDevice),
     // whoever closes the last descriptor of a mount namespace waits for its mounts to go: so Node gets one only where it reads files there

@@ -32,6 +32,7 @@ export async function networksFor(
     | 'userns'
     | 'sharedNetworks'
     | 'sharedGuards'
+    | 'sharesEgress'
     | 'bandwidth'
     | 'ports'
     | 'name'
@@ -48,10 +49,12 @@ export async function networksFor(
   if (networks.some(({ name }) => name === DEFAULT_NETWORK)) await makeDefaultNetwork(signal ?? undefined);
   const pasta = options.pasta ? requirePasta({ ofOthers: options.userns !== 'host' }) : null;
   const namespace = usesPlugins(options) ? await makeNetworkNamespace(users.kind === 'given' ? users.fd : null) : null;
-  const asksNames = dns.length === 0;
+  // what answers for the list of the container whose network it shares answers it too
+  const asksNames = dns.length === 0 && !options.sharesEgress;
   const container = {
     ...{ id, owner, name, hostname, bandwidth, ports, guarded, dns, asksNames, signal, namespace, pasta },
     canChange: canChange(options),
+    isConfined: options.egress !== null,
   };
   const joined = await joinNetworks(networks, sharedNetworks, container);
   const made = { ...joined, namespace };
@@ -59,6 +62,6 @@ export async function networksFor(
 }
 
 /** Whether the container can join and leave networks while it lives. */
-function canChange({ namespaces, networks, egress, pasta }: Pick<ParsedOptions, 'namespaces' | 'networks' | 'egress' | 'pasta'>): boolean {
-  return namespaces.net === 'new' && egress === null && !pasta && networks.length <= MOST_PLACES;
+function canChange({ namespaces, networks, pasta }: Pick<ParsedOptions, 'namespaces' | 'networks' | 'pasta'>): boolean {
+  return namespaces.net === 'new' && !pasta && networks.length <= MOST_PLACES;
 }

@@ -69,6 +69,8 @@ export interface BridgedAttachment extends AttachedLink {
   readonly port: { readonly name: string; readonly index: number };
   /** The bridge's number. */
   readonly bridge: number;
+  /** By the port it reaches the others of the network alone. Default: no. */
+  readonly isConfined?: boolean;
 }
 
 /** A child of one of this machine's links. */
@@ -96,6 +98,8 @@ export interface JoiningContainer {
   readonly hostname: string | null;
   /** Of each of its links. */
   readonly bandwidth: ParsedBandwidth | null;
+  /** By its links it reaches the others of its networks alone: a list says what else it may connect to. */
+  readonly isConfined: boolean;
   /** Its abort ends the waiting for others, with its reason. */
   readonly signal: AbortSignal | null;
 }
@@ -125,6 +129,10 @@ export async function attach(
   const isInternal = bridge.record.internal;
   const { way } = bridge;
   if ('parent' in way) {
+    if (of.isConfined) {
+      const problem = `can't go with the network ${name} of the driver ${bridge.record.driver}: no rule of this machine's sees what is sent there`;
+      throw invalidOption('egress', problem);
+    }
     if (of.bandwidth !== null) {
       const problem = `the network ${name} has the driver ${bridge.record.driver}: what its containers send goes through no link of this machine's own`;
       throw invalidOption('bandwidth', problem);
@@ -132,8 +140,8 @@ export async function attach(
     return { attachment: { ...link, child: { ...way, group: randomNumber() } }, isInternal };
   }
   const first = firstOf(addresses, name);
-  const attachment = { ...link, port: { name: hostEndName(first), index: randomNumber() }, bridge: way.bridge };
-  const port = { ...attachment.port, mac: attachment.mac, addresses };
+  const attachment = { ...link, port: { name: hostEndName(first), index: randomNumber() }, bridge: way.bridge, isConfined: of.isConfined };
+  const port = { ...attachment.port, mac: attachment.mac, addresses, isConfined: of.isConfined };
   await way.rules.forget(addresses);
   if (of.owner === containersOwner()) {
     await guardPart(way.rules, port, parts);

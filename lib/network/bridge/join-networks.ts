@@ -1,4 +1,4 @@
-import { toError, withCleanupError } from '../../errors.js';
+import { invalidOption, toError, withCleanupError } from '../../errors.js';
 import { hasIpv6 } from '../../host/ipv6.js';
 import type { Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
@@ -13,6 +13,7 @@ import type { PortsRecord } from '../ports/port-record.js';
 import { type GuardedPort, guardedPort } from '../rules/guarded-port.js';
 import { type Attachment, attach, isMadeHere, type JoiningContainer, share, type WantedNetwork } from './attach-network.js';
 import { attachPlugins, dnsOf } from './attach-plugins.js';
+import { isPluginNetwork } from './network-file.js';
 import { bridgeOf } from './network-folder.js';
 import { Parts, releaseAll, type TaskSteps } from './parts.js';
 
@@ -73,6 +74,13 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
   let isHandedOver = false;
   const release = (): void => releaseAll([parts, ...[...own.values()].reverse()], isHandedOver);
   try {
+    const plugin = wanted.find(({ name }) => isPluginNetwork(name));
+    if (of.isConfined && plugin) {
+      throw invalidOption(
+        'egress',
+        `can't go with the network ${plugin.name}, which plugins of CNI make: what they do with packets is theirs to say`,
+      );
+    }
     const plugged = await attachPlugins(wanted, parts, of);
     // plugins know of no links that come and go
     const canChange = of.canChange && plugged.size === 0;
@@ -102,7 +110,9 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
     const ports = wanted.length > 0 ? parts.add(await joinPorts(asked, { owner: of.owner, targets })) : null;
     const hasPasta = of.pasta !== null;
     const isOnAny = wanted.length + shared.length > 0 || hasPasta;
-    const names = isOnAny ? namesFor(attachments, shared, { ...of, asksNames, forwards: leadsOut || hasPasta }) : null;
+    const names = isOnAny
+      ? namesFor(attachments, shared, { ...of, asksNames, forwards: leadsOut || hasPasta, isGuided: of.isConfined })
+      : null;
     if (names !== null) parts.add(names);
     return {
       attachments,
@@ -161,8 +171,9 @@ function changeableEnd(leave: readonly (readonly Step[])[], others: readonly Ste
   ];
 }
 
-function linksOf(list: LinksRecord['list'], { hostname, asksNames }: Joining): LinksRecord {
-  return { namespace: networksNamespace(), hostname, asksNames, isMember: list.length > 0, hasIpv6: hasIpv6(), list };
+function linksOf(list: LinksRecord['list'], { hostname, asksNames, isConfined }: Joining): LinksRecord {
+  const namespace = networksNamespace();
+  return { namespace, hostname, asksNames, isGuided: isConfined, isMember: list.length > 0, hasIpv6: hasIpv6(), list };
 }
 
 /** Where packets to its published ports may go: through a bridge, for what goes to another link is not this machine's to lead. */
@@ -175,7 +186,7 @@ export function targetsOf(attachment: Attachment): PortsRecord['targets'] {
 function namesFor(
   attachments: readonly Attachment[],
   shared: readonly string[],
-  of: Joining & { readonly forwards: boolean },
+  of: Joining & { readonly forwards: boolean; readonly isGuided: boolean },
 ): JoinedNames {
   const places = attachments.map((place) => ({ ...place, network: bridgeOf(place.network).name }));
   const others = shared.map((name) => bridgeOf(name).name);

@@ -228,7 +228,7 @@ async function makeBridge(
 /** A network as its rules have it. */
 export function ruledNetwork(name: string, record: NetworkRecord): RuledNetwork {
   const { name: bridge, index } = bridgeOf(name);
-  return { bridge, index, subnets: subnetsOf(record), internal: record.internal };
+  return { bridge, index, subnets: subnetsOf(record), gateways: gatewaysOf(record), internal: record.internal };
 }
 
 /** A use without an end: it goes with the network, or at a reboot, as the bridge does. */

@@ -212,7 +212,7 @@ export class Network implements AsyncDisposable {
    *
    * @throws NacelleError `ERR_INVALID_OPTION`: also for an interface name that it has; `ERR_CONNECTED` when it is on the network already;
    * `ERR_STATE` when it has ended, or is restarting; `ERR_NETWORKS`: it is on 64; `ERR_NO_NETWORK`, `EADDRINUSE`, `ERR_NO_ADDRESS` and others as for a container that joins
-   * at its making; UnsupportedError for one without a network namespace of its own (`network: 'host'`, a Container, a Namespace, Landlock), with egress, pasta or a network of plugins of CNI, as this one may be,
+   * at its making; UnsupportedError for one without a network namespace of its own (`network: 'host'`, a Container, a Namespace, Landlock), with pasta or a network of plugins of CNI, as this one may be,
    * that an older version has made, or whose networks are in another network namespace; SyscallError: EEXIST for a link of the program's own by that name
    */
   async connect(container: NetworkedContainer, options: NetworkConnectOptions = {}): Promise<void> {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { parseOptions } from '../../options/parse-options.js';
 import { readable } from '../veth-options.js';
 import type { EgressListener, EgressRefusal } from './egress-refusal.js';
 import { type EgressTarget, egressRule, egressText, parseEgressTarget } from './egress-target.js';
@@ -7,6 +8,7 @@ const target = readable<EgressTarget>(parseEgressTarget);
 
 /** How long a list may be, in bytes of what the shim reads: some 900 names. `kMaxRules` in addon/shim/relay/relay_request.h. */
 const MAX_RULES = 32 * 1024;
+const TOO_LONG = `has more than ${MAX_RULES} bytes of entries: give wildcards or subnets`;
 
 /** What a container's programs may connect to (docs/egress.md). */
 export interface EgressOptions {
@@ -26,6 +28,9 @@ export interface EgressOptions {
   readonly onDenied?: ((event: EgressRefusal) => void) | undefined;
 }
 
+/** Of a container that lives: what takes the place of its lists. */
+export type EgressLists = Pick<EgressOptions, 'allow' | 'deny'>;
+
 /** Checked. */
 export interface ParsedEgress {
   /** As the shim reads them. */
@@ -44,7 +49,7 @@ export const egressShape = {
 /** The option `egress` of a container. */
 export const egress = z
   .strictObject(egressShape)
-  .refine((list) => bytesOf(egressRules(list)) <= MAX_RULES, `has more than ${MAX_RULES} bytes of entries: give wildcards or subnets`)
+  .refine((list) => bytesOf(egressRules(list)) <= MAX_RULES, TOO_LONG)
   .transform(
     ({ allow, deny = [], onDenied = null }): ParsedEgress => ({
       rules: egressRules({ allow, deny }),
@@ -53,6 +58,26 @@ export const egress = z
       onDenied,
     }),
   );
+
+const lists = z
+  .strictObject({ allow: egressShape.allow, deny: egressShape.deny })
+  .refine((list) => bytesOf(egressRules(list)) <= MAX_RULES, TOO_LONG)
+  .transform(({ allow, deny = [] }) => ({ rules: egressRules({ allow, deny }), allow: allow.map(egressText), deny: deny.map(egressText) }));
+
+/** @throws NacelleError `ERR_INVALID_OPTION` */
+export function parseEgressLists(given: EgressLists): Omit<ParsedEgress, 'onDenied'> {
+  return parseOptions(lists, given, 'egress');
+}
+
+/** As they are told. */
+export function egressTexts({ allow, deny }: Pick<ParsedEgress, 'allow' | 'deny'>): { allow: string[]; deny: string[] } {
+  return { allow: [...allow], deny: [...deny] };
+}
+
+/** The rules of lists that were checked before, as they are told. @throws NacelleError `ERR_INVALID_OPTION` */
+export function rulesOf(told: Pick<ParsedEgress, 'allow' | 'deny'>): readonly string[] {
+  return parseEgressLists(told).rules;
+}
 
 /** The list as the shim gets it: one text an entry. */
 export function egressRules({

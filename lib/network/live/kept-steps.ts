@@ -31,6 +31,8 @@ export const KEYS = {
   limits: 100,
   ways: 101,
   names: 102,
+  /** What leads its connections to what its list allows. */
+  egress: 103,
   /** Of the end. */
   leave: (place: number): number => 200 + place,
   endNames: 300,

@@ -11,6 +11,8 @@ export interface LinksRecord {
   readonly hostname: string | null;
   /** The container asks about names at 127.0.0.11. */
   readonly asksNames: boolean;
+  /** It has a list of where it may connect to. What an older version has written down lacks this. */
+  readonly isGuided?: boolean;
   /** Its file of names is there, and the server of names answers it; false until its first network. */
   readonly isMember: boolean;
   /** The kernel has IPv6. */

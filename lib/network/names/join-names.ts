@@ -19,6 +19,8 @@ export interface NamesService {
   readonly networks: readonly string[];
   /** Other names are asked for on the host. */
   readonly forwards: boolean;
+  /** It has a list of names: what answers for that asks here, and the container does not. Default: no. */
+  readonly isGuided?: boolean;
 }
 
 /** What a container has of names: the file by which others find it, and whom it asks. */
@@ -40,6 +42,8 @@ interface Joining {
   readonly asksNames: boolean;
   /** One of its networks leads out. */
   readonly forwards: boolean;
+  /** What answers for its list of names asks us. */
+  readonly isGuided: boolean;
   /** The inode number of the network namespace with the bridges. */
   readonly namespace: number;
 }
@@ -55,7 +59,7 @@ export function joinNames(places: readonly MemberPlace[], shared: readonly strin
   const networks = [...places.map(({ network }) => network), ...shared];
   const member = places.length === 0 ? null : memberSteps(places, { ...of, folder });
   return {
-    service: of.asksNames ? { folder, networks, forwards: of.forwards } : null,
+    service: of.asksNames ? { folder, networks, forwards: of.forwards && !of.isGuided, isGuided: of.isGuided } : null,
     steps: () => ({
       prepare: member?.prepare ?? [],
       undo: [...(of.asksNames ? [{ op: 'stop_names', host: true } as const] : []), ...(member?.undo ?? [])],
@@ -76,6 +80,7 @@ function memberSteps(places: readonly MemberPlace[], { id, owner, folder }: Join
 }
 
 /** The step by which a container may ask, from its network namespace. */
-export function serveNames({ folder, networks, forwards }: NamesService, namespace: Slot): Step {
+export function serveNames({ folder, networks, forwards, isGuided }: NamesService, namespace: Slot): Step {
+  if (isGuided) return { op: 'serve_peers', host: true, ns: namespace, networks, folder };
   return { op: 'serve_names', host: true, ns: namespace, forwards: forwards ? 1 : 0, networks, folder };
 }

@@ -51,7 +51,7 @@ export type Expression =
 
 export const payloadBases = { link: 0, network: 1, transport: 2 } as const;
 export const metaKeys = { protocol: 1, mark: 3, iif: 4, oif: 5, iifname: 6, oifname: 7, nfproto: 15, l4proto: 16 } as const;
-export const ctKeys = { state: 0, status: 2, mark: 3 } as const;
+export const ctKeys = { state: 0, direction: 1, status: 2, mark: 3 } as const;
 export const fibFlags = { saddr: 1, daddr: 2 } as const;
 export const comparisons = { '==': 0, '!=': 1 } as const;
 export const natKinds = { snat: 0, dnat: 1 } as const;

@@ -25,6 +25,7 @@ export const l4proto = meta('l4proto', 'inet_proto');
 
 export const ctMark: Field<'mark'> = { type: 'mark', guard: null, load: (to) => ({ op: 'ct', key: 'mark', to }) };
 export const ctState: Field<'ct_state'> = { type: 'ct_state', guard: null, load: (to) => ({ op: 'ct', key: 'state', to }) };
+export const ctDirection: Field<'ct_dir'> = { type: 'ct_dir', guard: null, load: (to) => ({ op: 'ct', key: 'direction', to }) };
 export const ctStatus: Field<'ct_status'> = { type: 'ct_status', guard: null, load: (to) => ({ op: 'ct', key: 'status', to }) };
 
 /** What kind of address the destination is, by this namespace's routes: `fib daddr type`. */

@@ -28,6 +28,11 @@ export function createTable(table: Table, { owned }: { owned: boolean }): Reques
   ]);
 }
 
+/** Makes a table where it is not there. */
+export function haveTable(table: Table): Request {
+  return requestFor(`have the table ${table.name}`, NFT_MSG.NEWTABLE, NLM_F.CREATE, table, [attribute(NFTA_TABLE.NAME, text(table.name))]);
+}
+
 /** Removes a table with all that is in it. */
 export function deleteTable(table: Table): Request {
   return requestFor(`delete the table ${table.name}`, NFT_MSG.DELTABLE, 0, table, [attribute(NFTA_TABLE.NAME, text(table.name))]);

@@ -15,6 +15,7 @@ export const dataTypes = {
   mark: { id: 19, size: 4, host: true },
   iface_index: { id: 20, size: 4, host: true },
   ct_state: { id: 26, size: 4, host: true },
+  ct_dir: { id: 27, size: 1, host: true },
   ct_status: { id: 28, size: 4, host: true },
   icmpv6_type: { id: 29, size: 1, host: false },
   fib_addrtype: { id: 40, size: 4, host: true },
@@ -49,7 +50,7 @@ const statuses = { expected: 1, 'seen-reply': 2, assured: 4, confirmed: 8, snat:
 export type Status = keyof typeof statuses;
 
 /** ICMPV6_*: `nft describe icmpv6_type`. */
-const icmpv6Types = { 'nd-router-advert': 134, 'nd-neighbor-advert': 136, 'nd-redirect': 137 } as const;
+const icmpv6Types = { 'nd-router-advert': 134, 'nd-neighbor-solicit': 135, 'nd-neighbor-advert': 136, 'nd-redirect': 137 } as const;
 export type Icmpv6Type = keyof typeof icmpv6Types;
 
 /** @throws RangeError for a name that no link can have */
@@ -103,6 +104,11 @@ export function inetService(port: number): Value<'inet_service'> {
 export function mark(value: number): Value<'mark'> {
   if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) throw new RangeError(`${value} is no mark`);
   return { type: 'mark', bytes: u32(value) };
+}
+
+/** IP_CT_DIR_*: whether a packet goes the way of the first one of its connection, or back. */
+export function ctDir(direction: 'original' | 'reply'): Value<'ct_dir'> {
+  return { type: 'ct_dir', bytes: Uint8Array.of(direction === 'reply' ? 1 : 0) };
 }
 
 export function addressType(kind: AddressType): Value<'fib_addrtype'> {

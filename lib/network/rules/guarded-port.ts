@@ -10,12 +10,14 @@ export interface GuardedPort {
   readonly mac: string;
   /** In CIDR notation. */
   readonly addresses: readonly string[];
+  /** As of {@link NamedPort}; what an older version of this library has written down lacks it. */
+  readonly isConfined?: boolean;
 }
 
-export function guardedPort(network: string, { name, index, mac, addresses }: NamedPort): GuardedPort {
-  return { network, name, index, mac: formatMac(mac), addresses: addresses.map(({ text }) => text) };
+export function guardedPort(network: string, { name, index, mac, addresses, isConfined = false }: NamedPort): GuardedPort {
+  return { network, name, index, mac: formatMac(mac), addresses: addresses.map(({ text }) => text), isConfined };
 }
 
-export function portOf({ name, index, mac, addresses }: GuardedPort): NamedPort {
-  return { name, index, mac: known(parseMac(mac)), addresses: addresses.map((text): Address => known(parseCidr(text))) };
+export function portOf({ name, index, mac, addresses, isConfined = false }: GuardedPort): NamedPort {
+  return { isConfined, name, index, mac: known(parseMac(mac)), addresses: addresses.map((text): Address => known(parseCidr(text))) };
 }

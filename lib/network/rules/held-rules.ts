@@ -2,6 +2,7 @@ import type { Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import { heldTables, tableName } from '../nftables/owner-table-plan.js';
 import type { Table } from '../nftables/table.js';
+import { fixedConfinedRequests } from './confined-rules.js';
 import { borderRequests, type RuledNetwork } from './network-rules.js';
 import { fixedGuardRequests, type Port } from './port-rules.js';
 
@@ -17,7 +18,12 @@ export function heldRules(network: RuledNetwork, ports: readonly Port[], owner: 
     { family: 'inet', name },
     { family: 'bridge', name },
   ];
-  const requests = [...borderRequests(routed, network), ...fixedGuardRequests(bridged, ports)];
+  const confined = ports.filter(({ isConfined }) => isConfined);
+  const requests = [
+    ...borderRequests(routed, network),
+    ...fixedGuardRequests(bridged, ports),
+    ...(confined.length === 0 ? [] : fixedConfinedRequests({ routed, bridged }, network, confined)),
+  ];
   const what = `make the rules of the bridge ${network.bridge}`;
   return { steps: (slots) => heldTables(slots.take(), { what, tables: [routed, bridged], requests }) };
 }

@@ -1,4 +1,4 @@
-import type { Cidr } from '../address.js';
+import type { Address, Cidr } from '../address.js';
 import { iif, oif } from '../nftables/fields.js';
 import type { Request } from '../nftables/nfnetlink.js';
 import { accept, differs, drop, equals, goTo, hasStatus, inState, masquerade, saddrIn } from '../nftables/statements.js';
@@ -18,6 +18,8 @@ export interface RuledNetwork {
   /** The bridge's number, which is the same whenever it is there. */
   readonly index: number;
   readonly subnets: readonly Cidr[];
+  /** The machine's address in each. */
+  readonly gateways: readonly Address[];
   readonly internal: boolean;
 }
 

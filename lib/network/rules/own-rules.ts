@@ -2,8 +2,10 @@ import { doAll, toError, withCleanupError } from '../../errors.js';
 import type { Address } from '../address.js';
 import type { NetworksPlace } from '../holder/networks-place.js';
 import { hasNoConnections } from '../nftables/forget-connections.js';
+import type { Request } from '../nftables/nfnetlink.js';
 import { OwnerTable } from '../nftables/owner-table.js';
 import { isNetworksLink } from '../own-link.js';
+import { addressesOf, confineBridged, confinedAddresses, confinedPorts, confineRouted } from './confined-rules.js';
 import { borderRequests, type RuledNetwork } from './network-rules.js';
 import { guardRequests, type Port, portRequests } from './port-rules.js';
 
@@ -21,10 +23,15 @@ export interface NamedPort extends Port {
 export class OwnRules {
   readonly #routed: OwnerTable;
   readonly #bridged: OwnerTable;
+  readonly #network: RuledNetwork;
+  /** By which addresses this machine knows confined ports, and the numbers of these. */
+  readonly #confined = new Map<string, { readonly address: Address; readonly port: number }>();
+  #confines = false;
   /** By their numbers. */
   readonly #ports = new Map<number, { readonly port: NamedPort; isOver: boolean }>();
 
-  private constructor(routed: OwnerTable, bridged: OwnerTable) {
+  private constructor(network: RuledNetwork, routed: OwnerTable, bridged: OwnerTable) {
+    this.#network = network;
     this.#routed = routed;
     this.#bridged = bridged;
   }
@@ -38,7 +45,7 @@ export class OwnRules {
       const what = `make the rules of the bridge ${network.bridge}`;
       await routed.apply(what, borderRequests(routed.table, network));
       await bridged.apply(what, guardRequests(bridged.table));
-      return new OwnRules(routed, bridged);
+      return new OwnRules(network, routed, bridged);
     } catch (error) {
       const opened = [routed, ...(bridged === null ? [] : [bridged])];
       const failure = await doAll(opened.map((table) => () => table.close())).then(() => undefined, toError);
@@ -62,12 +69,42 @@ export class OwnRules {
     const what = `guard the port ${port.name}`;
     this.#ports.set(port.index, { port, isOver: false });
     try {
-      await this.#bridged.apply(what, portRequests(this.#bridged.table, { added: [port], removed }));
+      await this.#confine(what, port, removed);
+      const requests = portRequests(this.#bridged.table, { added: [port], removed });
+      await this.#bridged.apply(what, [...requests, ...this.#confinedPorts(port, removed)]);
     } catch (error) {
       this.#ports.delete(port.index);
       for (const one of gone) this.#ports.set(one.port.index, one);
       throw error;
     }
+  }
+
+  /**
+   * Changes whom this machine knows as confined. An address may be another container's by now, while the port that had it is not gone yet. What
+   * a failure afterwards leaves is right: of a port that never comes.
+   */
+  async #confine(what: string, port: NamedPort, gone: readonly NamedPort[]): Promise<void> {
+    if (port.isConfined && !this.#confines) {
+      await this.#bridged.apply(what, confineBridged(this.#bridged.table, this.#network));
+      await this.#routed.apply(what, confineRouted(this.#routed.table, this.#network));
+      this.#confines = true;
+    }
+    const isGone = (index: number): boolean => gone.some((one) => one.index === index);
+    const own = addressesOf(port);
+    const isOwn = (text: string): boolean => own.some((one) => one.text === text);
+    const removed = [...this.#confined.values()]
+      .filter(({ address, port: index }) => isGone(index) || isOwn(address.text))
+      .map(({ address }) => address);
+    const added = port.isConfined ? own : [];
+    await this.#routed.apply(what, confinedAddresses(this.#routed.table, this.#network, { added, removed }));
+    for (const { text } of removed) this.#confined.delete(text);
+    for (const address of added) this.#confined.set(address.text, { address, port: port.index });
+  }
+
+  #confinedPorts(port: NamedPort, gone: readonly NamedPort[]): Request[] {
+    if (!this.#confines) return [];
+    const removed = gone.filter(({ isConfined }) => isConfined);
+    return confinedPorts(this.#bridged.table, { added: port.isConfined ? [port] : [], removed });
   }
 
   /**

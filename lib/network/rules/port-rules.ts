@@ -15,6 +15,8 @@ export interface Port {
   readonly index: number;
   readonly mac: Uint8Array;
   readonly addresses: readonly Address[];
+  /** It reaches the others of its network alone (confined-rules.ts). Default: no. */
+  readonly isConfined?: boolean;
 }
 
 interface Guard {

@@ -161,7 +161,7 @@ describe('a container with a list', () => {
 
   it.each([
     [{ network: 'host' }, "needs network: 'none'"],
-    [{ network: 'bridge' }, "needs network: 'none'"],
+    [{ network: 'pasta' }, "needs network: 'none'"],
     [{ namespaces: { net: 'host' } }, "needs network: 'none'"],
     [{ dns: ['192.0.2.1'] }, "can't go with dns"],
     [{ isolation: 'landlock' }, 'it has no network of its own'],

@@ -9,6 +9,7 @@
 #include "../client_hello.h"
 #include "../fake_addresses.h"
 #include "../name_answer.h"
+#include "../peer_names.h"
 #include "../policy.h"
 #include "../resolved.h"
 #include "../special_addresses.h"
@@ -44,6 +45,17 @@ void take_question(std::string_view message) {
     require(answer.refused.empty() || answer.refused == query.name);
   }
   require(addresses.size() <= 2);
+}
+
+// What is asked of the server of names is the same question.
+void take_peers_question(std::string_view message) {
+  names::Query query, asked;
+  if (!names::is_query(message) || names::read_query(message, query) != names::Code::kNoError) return;
+  const std::string roomy = roomy_query(message, query);
+  require(names::is_query(roomy) && names::read_query(roomy, asked) == names::Code::kNoError);
+  require(asked.name == query.name && asked.type == query.type && asked.question_end == query.question_end);
+  const bool is_address = query.type == names::kTypeA || query.type == names::kTypeAaaa;
+  require(!is_address || asked.udp_size == names::kMaxDatagram);
 }
 
 // Once the opening is told, no byte that follows changes it.
@@ -100,6 +112,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   switch (data[0] % 4) {
     case 0:
       take_question(rest);
+      take_peers_question(rest);
       break;
     case 1:
       take_opening(rest);

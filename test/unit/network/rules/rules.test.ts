@@ -18,7 +18,7 @@ import { cidrOf } from '../../../fixtures/nft-rules.js';
 
 const mac = Uint8Array.of(2, 0x6e, 10, 1, 0, 2);
 const port = { index: 2 ** 30, mac, addresses: [cidrOf('10.1.0.2/24'), cidrOf('fd00:1::2/64')] };
-const network = { bridge: 'ncl-1', index: 2 ** 30 + 9, subnets: [cidrOf('10.1.0.0/24')], internal: false };
+const network = { bridge: 'ncl-1', index: 2 ** 30 + 9, subnets: [cidrOf('10.1.0.0/24')], gateways: [], internal: false };
 
 describe('a port', () => {
   it('has the link-local address that the kernel makes of its MAC address', () => {

@@ -1,0 +1,56 @@
+import { existsSync } from 'node:fs';
+import { UnsupportedError } from '../../errors.js';
+import { type Address, type Cidr, parseAddress, parseCidr } from '../../network/address.js';
+import { type EgressLists, egressTexts, parseEgressLists, rulesOf } from '../../network/egress/egress-options.js';
+import { changeEgress, changeEgressNetworks, egressNetworks, keepEgress } from '../../network/egress/egress-plan.js';
+import type { Step } from '../../plan/steps.js';
+import type { ContainerRecord } from '../start/container-record.js';
+import { callInside } from './call-inside.js';
+import { inTurn } from './in-turn.js';
+import type { Life } from './life.js';
+import { requireAlive } from './require-alive.js';
+
+// What a container that lives may connect to, as it was noted of it.
+
+const SET_EGRESS = 'setEgress()';
+
+/** @throws as `Container.setEgress` */
+export function setEgress(life: Life, given: EgressLists): Promise<void> {
+  const lists = parseEgressLists(given);
+  return inTurn(life, SET_EGRESS, async () => {
+    const { options } = life.record.current;
+    if (options === null) throw new UnsupportedError(SET_EGRESS, 'an older version of this library made the container');
+    if (options.egress === null) throw new UnsupportedError(SET_EGRESS, NO_LIST, 'Give it the option egress when it is made.');
+    requireAlive(life, SET_EGRESS);
+    await callInside(life, SET_EGRESS, changeEgress(lists.rules, placeOf(life.record.current)));
+    life.note({ ...life.record.current, options: { ...options, egress: egressTexts(lists) } });
+  });
+}
+
+const NO_LIST = 'the container has none (egress), and what it reaches by its network is not led through one';
+
+/** Steps that have a container with a list reach what its networks are now by its links, and that have its later runs do so. */
+export function egressOn(record: ContainerRecord): Step[] {
+  const egress = record.options?.egress ?? null;
+  if (egress === null) return [];
+  const place = placeOf(record);
+  return [...changeEgressNetworks(place), keepEgress(rulesOf(egress), place)];
+}
+
+function placeOf({ networks, links }: ContainerRecord) {
+  const places = networks.map(({ name, addresses }) => ({
+    addresses: addresses.map((text): Cidr => read(parseCidr(text))),
+    gateways: (links?.list.find(({ network }) => network === name)?.gateways ?? []).map((text): Address => read(parseAddress(text))),
+  }));
+  return {
+    hasIpv6: existsSync('/proc/sys/net/ipv6'),
+    hasPeers: links !== null || networks.length > 0,
+    networks: egressNetworks(places),
+  };
+}
+
+/** What was noted was checked before. */
+function read<T>(value: T | string): T {
+  if (typeof value === 'string') throw new RangeError(value);
+  return value;
+}

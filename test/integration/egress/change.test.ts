@@ -1,0 +1,50 @@
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { throughUser } from '../../fixtures/become-user.js';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { runNode } from '../../fixtures/node.js';
+import { requires } from '../../fixtures/requires.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+
+// A list that changes while the container lives.
+const { describe, it } = requires({ root: true, tools: ['unshare', 'ip', 'mount', 'setpriv', 'chown', 'mkdir', 'sleep'] });
+
+useLeakCheck();
+const parent = temporaryFolder();
+chmodSync(parent, 0o755);
+
+const LINK = 'ip link set lo up; ip addr add 192.0.2.1/24 dev lo';
+const ways = {
+  root: () => ({
+    through: ['unshare', '-n', 'sh', '-ec', `${LINK}\nexec "$@"`, 'sh'],
+    env: { NACELLE_RUNROOT: join(parent, 'run'), NACELLE_ROOT: join(parent, 'store') },
+  }),
+  'an ordinary user': () => ({ through: ['unshare', '-n', ...throughUser(LINK)] }),
+};
+
+describe('another list', () => {
+  it.each(Object.keys(ways) as (keyof typeof ways)[])('takes the place of the one before, for %s', async (who) => {
+    const refused = expect.stringMatching(/^E[A-Z]+$/);
+    const [then, now] = [
+      { 7001: 'server 7001', 7002: refused },
+      { 7001: refused, 7002: 'server 7002' },
+    ];
+    expect(await runNode('egress-change', [], ways[who]())).toEqual({
+      early: 'no error',
+      before: then,
+      ended: 'open\nECONNRESET',
+      stayed: 'open',
+      after: now,
+      egress: { allow: ['192.0.2.1/32:7002', '192.0.2.1/32:7003'], deny: [] },
+      again: now,
+      wrong: {
+        none: expect.stringMatching(/^ERR_INVALID_OPTION: option allow: /),
+        words: expect.stringMatching(/^ERR_INVALID_OPTION: option allow\[0\]: 'https:\/\/example\.org' is a URL/),
+      },
+      gone: expect.stringMatching(/^ERR_STATE: setEgress\(\) of the container ID: it has ended/),
+      never: expect.stringMatching(/^ERR_UNSUPPORTED: setEgress\(\) is not supported here: the container has none/),
+      refused: [7002, 7001, 7001],
+    });
+  });
+});
