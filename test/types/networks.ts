@@ -5,6 +5,7 @@ import {
   type CniError,
   Container,
   type ContainerUpdate,
+  type EgressLists,
   Network,
   type NetworkAttachment,
   type NetworkConnectOptions,
@@ -50,6 +51,8 @@ export async function changes(network: Network, container: Container): Promise<v
   const update: ContainerUpdate = { memory: '64m', bandwidth: { egress: size } };
   await container.update(update);
   await container.update({ bandwidth: null });
+  const lists: EgressLists = { allow: ['example.org:443'], deny: undefined };
+  await container.setEgress(lists);
 }
 
 // @ts-expect-error a network is joined by a container, not by its name
