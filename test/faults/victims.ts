@@ -15,7 +15,10 @@ const TOOLS = ['busybox', 'gcc', 'tar', 'id'];
 const plain = requires({ root: true, tools: TOOLS });
 const ofUser = requires({ root: true, tools: [...TOOLS, 'unshare', 'setpriv', 'mount', 'newuidmap', 'newgidmap'] });
 const withRegistry = requires({ root: true, tools: [...TOOLS, 'docker-registry', 'skopeo'] });
-const inNet = requires({ root: true, tools: [...TOOLS, 'ip', 'nft', 'nsenter', 'ss', 'unshare'], kernel: '5.12' });
+const NET_TOOLS = [...TOOLS, 'ip', 'nft', 'nsenter', 'ss', 'unshare'];
+const inNet = requires({ root: true, tools: NET_TOOLS, kernel: '5.12' });
+const withPasta = requires({ root: true, tools: [...NET_TOOLS, 'pasta'] });
+const withPlugins = requires({ root: true, tools: NET_TOOLS, cniPlugins: true });
 
 /** Whose Node becomes an ordinary user. */
 const isOfUser = (scenario: string): boolean => scenario.startsWith('user-');
@@ -26,6 +29,8 @@ const isInNet = (scenario: string): boolean => scenario.startsWith('net-');
 /** What a test of a scenario is made with: it needs more of the machine where an ordinary user, a network or a registry is part of it. */
 export function itOf(scenario: string): typeof plain.it {
   if (isOfUser(scenario)) return ofUser.it;
+  if (scenario === 'net-pasta') return withPasta.it;
+  if (scenario === 'net-cni') return withPlugins.it;
   if (isInNet(scenario)) return inNet.it;
   return scenario === 'pull' ? withRegistry.it : plain.it;
 }
@@ -53,6 +58,8 @@ export class Victims {
   /** What stays until all tests of the file are over. */
   async prepare(scenario: string): Promise<void> {
     if (isInNet(scenario)) this.#net ??= await netWithLink();
+    // pasta takes the link of the default route; for the others there is none, so that nothing is waited for that nobody answers
+    if (this.#net !== null) await inside(this.#net, 'sh', '-c', scenario === 'net-pasta' ? ROUTED : UNROUTED);
     if (scenario !== 'pull' || this.#registry !== null) return;
     this.#registry = startRegistry(this.#folder);
     this.#image = `${(await this.#registry).host}/test/app:1`;
@@ -78,6 +85,9 @@ export class Victims {
     return lookInto(this.#net);
   }
 }
+
+const ROUTED = 'ip route replace default via 192.0.2.2';
+const UNROUTED = 'ip route flush default';
 
 /** With a link whose other end is nobody's. */
 async function netWithLink(): Promise<Net> {
