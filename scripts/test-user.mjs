@@ -29,6 +29,7 @@ const FILES = [
     'host-ports',
   ),
   ...container('links-between-mounts', 'mounts', 'pump', 'removal', 'seccomp-profile', 'security', 'tty-many'),
+  ...files('.', 'rootless-networks'),
   ...files('volume', 'below-mounts', 'image-mount', 'in-containers', 'volume'),
   ...files('.', 'build'),
 ];
