@@ -26,6 +26,8 @@ export const AF = { INET: 2, INET6: 10 } as const;
 
 const VETH_INFO_PEER = 1;
 const IFLA_INET_CONF = 1;
+const IFLA_INET6_ADDR_GEN_MODE = 8;
+const IN6_ADDR_GEN_MODE_EUI64 = 0;
 /** The places of settings of IPv4 in a list of all, of linux/ip.h. */
 const IPV4_DEVCONF = { ARP_NOTIFY: 22 } as const;
 const IFLA_BR_MCAST_SNOOPING = 23;
@@ -206,6 +208,12 @@ export function setLink(index: number, settings: LinkSettings & { readonly up?: 
   const flags = settings.up ? IFF_UP : 0;
   const change = settings.up === undefined ? 0 : IFF_UP;
   return message({ type: RTM.NEWLINK, flags: ACKED }, linkHeader(index, flags, change), ...linkAttributes(settings));
+}
+
+/** Has the link-local address of a link follow from its MAC address, from when it comes up. It needs an MTU that IPv6 can do with. */
+export function addressByMac(index: number): Uint8Array {
+  const settings = attribute(IFLA_INET6_ADDR_GEN_MODE, Uint8Array.of(IN6_ADDR_GEN_MODE_EUI64));
+  return message({ type: RTM.NEWLINK, flags: ACKED }, linkHeader(index), attribute(IFLA.AF_SPEC, attribute(AF.INET6, settings)));
 }
 
 /** Has a link tell all neighbours whose its address of IPv4 is when it comes up (Documentation/networking/ip-sysctl.rst: arp_notify). */

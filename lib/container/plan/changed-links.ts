@@ -33,7 +33,7 @@ export function joinSteps(
     socket(outside, NONE),
     socket(inside, namespace),
     ...(isAgain && 'port' in attachment ? [removeGroup(outside, attachment.port.index)] : []),
-    ...linkSteps(attachment, { namespace, outside, inside }),
+    ...linkSteps(attachment, { namespace, outside, inside, hasIpv6 }),
     // nobody outside can remove a child but by a socket in its namespace
     ...('child' in attachment ? [] : [close(inside)]),
     close(outside),

@@ -6,12 +6,13 @@ import {
   type MadeAttachment,
 } from '../../network/bridge/attach-network.js';
 import { KEYS, kept, keptFrom, MOST_PLACES } from '../../network/live/kept-steps.js';
-import { linkDefaults } from '../../network/live/link-defaults.js';
+import { ADDRESS_MODE, linkDefaults } from '../../network/live/link-defaults.js';
 import { type Route, routesOf } from '../../network/live/links-record.js';
 import { newChildIn } from '../../network/macvlan/child-link.js';
 import { type NamesService, serveNames } from '../../network/names/join-names.js';
 import { awaitPasta, closeLoopback, startPasta } from '../../network/pasta/pasta-plan.js';
 import {
+  addressByMac,
   announceLink,
   lockPort,
   newAddress,
@@ -63,7 +64,7 @@ export function networkSteps(
   const or = (key: number, steps: Step[]): Step[] => (canDiffer ? [kept(key, steps)] : steps);
   const later = canDiffer ? [keptFrom(KEYS.link(attachments.length), KEYS.link(MOST_PLACES - 1))] : [];
   const serve = (slot: Slot): Step[] => (names === null ? [] : [serveNames(names, slot)]);
-  if (pasta !== null) return pastaSteps(pasta, { slots, defaults: defaultSteps(hasIpv6, proc), serve });
+  if (pasta !== null) return pastaSteps(pasta, { slots, defaults: defaultSteps(hasIpv6, proc, hasIpv6 ? [ADDRESS_MODE] : []), serve });
   if (attachments.length === 0) {
     const asked = names === null ? [] : inNamespace(slots.take(), serve);
     return [...later, ...or(KEYS.limits, []), ...or(KEYS.ways, []), ...or(KEYS.names, asked)];
@@ -76,7 +77,7 @@ export function networkSteps(
     { op: 'netlink_socket', host: true, out: outside, ns: NONE, protocol: NETLINK_ROUTE },
     { op: 'netlink_socket', host: true, out: inside, ns: namespace, protocol: NETLINK_ROUTE },
     ...(isAgain ? removePorts(attachments, outside) : []),
-    ...attachments.flatMap((attachment, place) => or(KEYS.link(place), linkSteps(attachment, { namespace, outside, inside }))),
+    ...attachments.flatMap((attachment, place) => or(KEYS.link(place), linkSteps(attachment, { namespace, outside, inside, hasIpv6 }))),
     ...later,
     ...or(KEYS.limits, bandwidth === null ? [] : attachments.flatMap((one) => limitsOf(one, outside, bandwidth))),
     ...or(KEYS.ways, waySteps(attachments, routesAmong(all), inside)),
@@ -133,8 +134,8 @@ function inNamespace(slot: Slot, steps: (slot: Slot) => Step[]): Step[] {
   return [{ op: 'open_namespace', host: true, out: slot, type: 'net' }, ...steps(slot), { op: 'close', host: true, slot }];
 }
 
-function defaultSteps(hasIpv6: boolean, proc: Slot): Step[] {
-  return linkDefaults(hasIpv6).map((name): Step => ({ op: 'sysctl', proc, path: `net/${name}`, value: '0' }));
+function defaultSteps(hasIpv6: boolean, proc: Slot, more: readonly string[] = []): Step[] {
+  return [...linkDefaults(hasIpv6), ...more].map((name): Step => ({ op: 'sysctl', proc, path: `net/${name}`, value: '0' }));
 }
 
 interface LinkSlots {
@@ -143,11 +144,17 @@ interface LinkSlots {
   readonly inside: Slot;
 }
 
+/** The least of IPv6: RFC 8200, section 5. A link with less has nothing of it. */
+const LEAST_MTU = 1280;
+
 /** Steps that make a link of a container, with sockets on both sides. It is down: its limits come first. Pure. */
-export function linkSteps(attachment: MadeAttachment, slots: LinkSlots): Step[] {
-  const { interface: name, index, addresses, announces } = attachment;
+export function linkSteps(attachment: MadeAttachment, slots: LinkSlots & { readonly hasIpv6: boolean }): Step[] {
+  const { interface: name, index, addresses, announces, mtu } = attachment;
   return [
     ...('child' in attachment ? childSteps(attachment, slots) : portSteps(attachment, slots)),
+    ...(slots.hasIpv6 && mtu >= LEAST_MTU
+      ? [request(slots.inside, `have ${name} take its link-local address from its MAC address`, addressByMac(index))]
+      : []),
     ...addresses.map((address) => request(slots.inside, `add the address ${address.text} to ${name}`, newAddress(index, address))),
     ...(announces ? [request(slots.inside, `have ${name} announce its address`, announceLink(index))] : []),
   ];

@@ -100,6 +100,7 @@ describe('the links of a container', () => {
       'make eth0, the link to the network shop',
       'lock the port nclv0a010002',
       "add the MAC address of nclv0a010002 to the bridge's forwarding database",
+      'have eth0 take its link-local address from its MAC address',
       'add the address 10.1.0.2/24 to eth0',
       'add the address fd00:1::2/64 to eth0',
       'bring up eth0',
@@ -107,12 +108,18 @@ describe('the links of a container', () => {
     ]);
   });
 
+  it('say nothing of IPv6 to a link that can have none', () => {
+    const said = (mtu: number, hasIpv6: boolean) =>
+      words(steps([{ ...attachment, mtu }], { hasIpv6 })).filter((what) => what.includes('link-local'));
+    expect([said(1279, true), said(1280, true), said(1500, false)].map(({ length }) => length)).toEqual([0, 1, 0]);
+  });
+
   it('tell of their addresses where neighbours may remember others, before they are up', () => {
-    expect(words(steps([{ ...attachment, announces: true }])).slice(5, 7)).toEqual(['have eth0 announce its address', 'bring up eth0']);
+    expect(words(steps([{ ...attachment, announces: true }])).slice(6, 8)).toEqual(['have eth0 announce its address', 'bring up eth0']);
   });
 
   it('are limited at this end before the other one is up, whichever way is asked for', () => {
-    const limits = (bandwidth: ParsedBandwidth): string[] => words(steps([attachment], { bandwidth })).slice(5, -2);
+    const limits = (bandwidth: ParsedBandwidth): string[] => words(steps([attachment], { bandwidth })).slice(6, -2);
     const receives = 'limit what nclv0a010002 sends to 2000 bytes a second (sch_tbf)';
     const sends = [
       'make ncli0a010002, through which goes what nclv0a010002 receives (ifb)',
@@ -138,7 +145,6 @@ describe('the links of a container', () => {
       'net/ipv6/conf/default/accept_ra=0 at 3',
       'net/ipv6/conf/default/autoconf=0 at 3',
       'net/ipv6/conf/default/accept_dad=0 at 3',
-      'net/ipv6/conf/default/addr_gen_mode=0 at 3',
     ]);
   });
 
@@ -162,7 +168,7 @@ describe('the links of a container', () => {
     const { link, limits, ways, names } = KEYS;
     expect(again([attachment], false, service)).toEqual([]);
     expect(again([attachment], true, service)).toEqual([
-      [link(0), link(0), 5],
+      [link(0), link(0), 6],
       [link(1), link(MOST_PLACES - 1), 0],
       [limits, limits, 1],
       [ways, ways, 2],
