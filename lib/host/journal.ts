@@ -85,6 +85,25 @@ export function writeRecord(owner: string, id: string, records: readonly HostRec
   return forgetSteps(file);
 }
 
+/**
+ * The same by host steps, for who has a record already, so that the folder is there: the first of them write it down.
+ *
+ * @returns what comes before all that the record tells of, and the last step of the undo
+ */
+export function recordSteps(
+  owner: string,
+  id: string,
+  records: readonly HostRecord[],
+): { readonly write: Step[]; readonly forget: Step[] } {
+  const file = join(recordsDir(owner), `${id}.json`);
+  const unfinished = `${file}.new`;
+  const write: Step[] = [
+    { op: 'put_file', host: true, at: NONE, path: unfinished, bytes: Buffer.from(JSON.stringify(records)) },
+    { op: 'rename', host: true, path: unfinished, target: file },
+  ];
+  return { write, forget: forgetSteps(file) };
+}
+
 /** Writes a file into the folder of an owner's records. What is no record goes with the folder. */
 export function writeBeside(file: string, text: string): void {
   const folder = dirname(file);

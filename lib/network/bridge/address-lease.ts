@@ -1,8 +1,6 @@
-import { existsSync, linkSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode, invalidOption, NacelleError } from '../../errors.js';
-import { writeRecord } from '../../host/journal.js';
-import { dropRecord } from '../../host/recorded.js';
 import { readIfThere } from '../../native/read-if-there.js';
 import { attempt } from '../../native/system-errors.js';
 import type { Slots } from '../../plan/plan.js';
@@ -10,6 +8,7 @@ import { unlessAborted } from '../../process/abort.js';
 import type { Address, Cidr } from '../address.js';
 import { numbersAfter } from '../ipam/address-numbers.js';
 import { addressAt, inSubnet, numberIn } from '../ipam/subnet.js';
+import { noteOf } from '../noted.js';
 import { ownAddresses } from '../own-addresses.js';
 import { isNetworksLink } from '../own-link.js';
 import { hostEndName } from './host-end.js';
@@ -117,18 +116,18 @@ function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owne
       letGo();
       return null;
     }
-    const forget = writeRecord(owner, `${id}-network-${place}`, [useRecord(use)]);
+    const noted = noteOf({ owner, keepsBridge: true }, `${id}-network-${place}`, [useRecord(use)]);
     return {
       addresses,
       steps: (slots) => ({
-        prepare: [{ op: 'rename', host: true, path: offer, target: use.path }],
-        undo: [...leaveSteps(use, slots), ...forget],
+        prepare: [...noted.write, { op: 'rename', host: true, path: offer, target: use.path }],
+        undo: [...leaveSteps(use, slots), ...noted.forget],
       }),
       release(isHandedOver) {
         try {
           letGo();
         } finally {
-          if (!isHandedOver) dropRecord(forget);
+          if (!isHandedOver) noted.drop();
         }
       },
     };
@@ -154,7 +153,7 @@ function makeOffer(path: string, text: string, unfinished: string): boolean {
       if (hasCode(error, 'EEXIST')) return false;
       throw error;
     } finally {
-      rmSync(unfinished, { force: true });
+      unlinkIfThere(unfinished);
     }
   });
 }
@@ -162,7 +161,16 @@ function makeOffer(path: string, text: string, unfinished: string): boolean {
 /** Removes an offer that has become no lease; after a lease has come and gone, the file may be another's. */
 function removeOffer(path: string, text: string): void {
   // most offers have become leases: an error of a missing file takes longer than a look
-  if (existsSync(path) && readIfThere(path) === text) attempt(`remove ${path}`, () => rmSync(path, { force: true }));
+  if (existsSync(path) && readIfThere(path) === text) attempt(`remove ${path}`, () => unlinkIfThere(path));
+}
+
+/** As `rmSync` with `force`, which looks twice before. */
+function unlinkIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
 }
 
 /**
@@ -179,7 +187,7 @@ export function removeVoidOffers(name: string): boolean {
     if (text === null) continue;
     const keeper = keeperOfUnfinished(path) ?? /"keeper":"([0-9a-f]+)"\}$/.exec(text)?.[1];
     if (keeper !== undefined && existsSync(useOf(name, keeper).path)) continue;
-    attempt(`remove ${path}`, () => rmSync(path, { force: true }));
+    attempt(`remove ${path}`, () => unlinkIfThere(path));
     isFound = true;
   }
   return isFound;

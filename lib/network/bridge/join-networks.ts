@@ -190,5 +190,5 @@ function namesFor(
 ): JoinedNames {
   const places = attachments.map((place) => ({ ...place, network: bridgeOf(place.network).name }));
   const others = shared.map((name) => bridgeOf(name).name);
-  return joinNames(places, others, { ...of, namespace: networksNamespace() });
+  return joinNames(places, others, { ...of, namespace: networksNamespace(), keepsBridge: attachments.some(isMadeHere) });
 }

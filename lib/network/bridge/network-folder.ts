@@ -60,7 +60,7 @@ export function networkFolder(name: string): string {
 
 /** No name has an '@'. */
 function nameWithStore(name: string): string {
-  return `${name}@${createHash('sha256').update(realStore()).digest('hex').slice(0, 8)}`;
+  return `${name}@${hashOf(realStore()).toString('hex', 0, 4)}`;
 }
 
 /** Real paths of stores, by the paths that callers gave. */
@@ -184,18 +184,31 @@ export const BRIDGE_PREFIX = 'ncl-';
 
 /** Another store or runtime folder may have a network of the same name beside it, so the bridge's name is made of both too. */
 export function bridgeOf(name: string): Bridge {
-  const hash = hashOf(name);
+  const hash = hashOfNetwork(name);
   return { name: `${BRIDGE_PREFIX}${hash.toString('hex', 0, 4)}`, index: numberAt(hash, 4) };
 }
 
 /** The bridge's port to other hosts, where the network is one of several: made, named and removed as the bridge is. */
 export function tunnelOf(name: string): TunnelPort {
-  const hash = hashOf(name);
+  const hash = hashOfNetwork(name);
   return { name: `nclx${hash.toString('hex', 0, 4)}`, index: numberAt(hash, 8), bridge: numberAt(hash, 4) };
 }
 
-function hashOf(name: string): Buffer {
-  return createHash('sha256').update(`${runtimeDir()}\0${realStore()}\0${name}`).digest();
+function hashOfNetwork(name: string): Buffer {
+  return hashOf(`${runtimeDir()}\0${realStore()}\0${name}`);
+}
+
+/** The last hashes: a container that joins asks for two of them a dozen times. */
+const hashes = new Map<string, Buffer>();
+const MOST_HASHES = 64;
+
+function hashOf(text: string): Buffer {
+  const known = hashes.get(text);
+  if (known) return known;
+  const hash = createHash('sha256').update(text).digest();
+  if (hashes.size === MOST_HASHES) hashes.clear();
+  hashes.set(text, hash);
+  return hash;
 }
 
 function numberAt(hash: Buffer, offset: number): number {

@@ -1,9 +1,8 @@
 import { join } from 'node:path';
-import { type HostRecord, writeRecord } from '../../host/journal.js';
-import { dropRecord } from '../../host/recorded.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
 import { NONE } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
+import { noteOf } from '../noted.js';
 import { type MemberPlace, memberText } from './member.js';
 
 // How a container is found by others on its networks, and finds them. In the runtime folder:
@@ -46,6 +45,8 @@ interface Joining {
   readonly isGuided: boolean;
   /** The inode number of the network namespace with the bridges. */
   readonly namespace: number;
+  /** This process keeps a bridge for it, which plugins of CNI don't need. */
+  readonly keepsBridge: boolean;
 }
 
 /** @param namespace the inode number of the network namespace with the bridges */
@@ -65,18 +66,17 @@ export function joinNames(places: readonly MemberPlace[], shared: readonly strin
       undo: [...(of.asksNames ? [{ op: 'stop_names', host: true } as const] : []), ...(member?.undo ?? [])],
     }),
     release(isHandedOver) {
-      if (!isHandedOver && member) dropRecord(member.forget);
+      if (!isHandedOver) member?.drop();
     },
   };
 }
 
-function memberSteps(places: readonly MemberPlace[], { id, owner, folder }: Joining & { readonly folder: string }) {
+function memberSteps(places: readonly MemberPlace[], { id, owner, keepsBridge, folder }: Joining & { readonly folder: string }) {
   const path = join(folder, id);
-  const record: HostRecord = { kind: 'file', path };
-  const forget = writeRecord(owner, `${id}-names`, [record]);
-  const prepare: Step[] = [{ op: 'put_member', host: true, folder, name: id, bytes: Buffer.from(memberText(places)) }];
-  const undo: Step[] = [{ op: 'unlink', host: true, at: NONE, path }, ...forget];
-  return { prepare, undo, forget };
+  const noted = noteOf({ owner, keepsBridge }, `${id}-names`, [{ kind: 'file', path }]);
+  const prepare: Step[] = [...noted.write, { op: 'put_member', host: true, folder, name: id, bytes: Buffer.from(memberText(places)) }];
+  const undo: Step[] = [{ op: 'unlink', host: true, at: NONE, path }, ...noted.forget];
+  return { prepare, undo, drop: () => noted.drop() };
 }
 
 /** The step by which a container may ask, from its network namespace. */
