@@ -92,7 +92,7 @@ const TYPESCRIPT_ALONE = [
   'test/integration/names/server.test.ts',
   'test/integration/relay/connector.test.ts',
   // what egress decides is in DRIVEN, and its streams are those of host-ports; whole, its containers take minutes there
-  'test/integration/egress/containers.test.ts',
+  ...['containers', 'networks'].map((name) => `test/integration/egress/${name}.test.ts`),
   // what is refused before anything is made, and what the kernel does by rules: sending these is in nftables
   ...['container/refused', 'container/exec-refused', 'network-rules'].map((name) => `test/integration/${name}.test.ts`),
   // what plugins of others do, or others' engines beside: the steps are those of connected and networks
