@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
 import { UnsupportedError } from '../../errors.js';
-import { type Address, type Cidr, parseAddress, parseCidr } from '../../network/address.js';
+import { hasIpv6 } from '../../host/ipv6.js';
+import { known, knownAddress, parseCidr } from '../../network/address.js';
 import { type EgressLists, egressTexts, parseEgressLists, rulesOf } from '../../network/egress/egress-options.js';
 import { changeEgress, changeEgressNetworks, egressNetworks, keepEgress } from '../../network/egress/egress-plan.js';
 import type { Step } from '../../plan/steps.js';
@@ -39,18 +39,12 @@ export function egressOn(record: ContainerRecord): Step[] {
 
 function placeOf({ networks, links }: ContainerRecord) {
   const places = networks.map(({ name, addresses }) => ({
-    addresses: addresses.map((text): Cidr => read(parseCidr(text))),
-    gateways: (links?.list.find(({ network }) => network === name)?.gateways ?? []).map((text): Address => read(parseAddress(text))),
+    addresses: addresses.map((text) => known(parseCidr(text))),
+    gateways: (links?.list.find(({ network }) => network === name)?.gateways ?? []).map(knownAddress),
   }));
   return {
-    hasIpv6: existsSync('/proc/sys/net/ipv6'),
+    hasIpv6: hasIpv6(),
     hasPeers: links !== null || networks.length > 0,
     networks: egressNetworks(places),
   };
-}
-
-/** What was noted was checked before. */
-function read<T>(value: T | string): T {
-  if (typeof value === 'string') throw new RangeError(value);
-  return value;
 }

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { hasCode, SyscallError, UnsupportedError } from '../../errors.js';
 import { containerShim, launchContainerShim } from '../../host/container-shim.js';
+import { hasIpv6 } from '../../host/ipv6.js';
 import { ownNetworkNamespace } from '../../host/locate.js';
 import { requirePasta } from '../../host/pasta-feature.js';
 import { privilege } from '../../host/privilege.js';
@@ -181,7 +182,7 @@ async function startWith(pasta: string | null): Promise<Held> {
   const id = newId();
   const connection = await launchContainerShim(id);
   try {
-    const task = await connection.startPlan(holderPlan(existsSync('/proc/sys/net/ipv6'), pasta), new Map());
+    const task = await connection.startPlan(holderPlan(hasIpv6(), pasta), new Map());
     task.unref();
     // its end is no concern of this process, which has let the holder go by then, or hears of it by what it does next
     task.ended.catch(() => undefined);
