@@ -13,7 +13,7 @@ useNeighbours();
 const temporary = temporaryFolder();
 const TOOLS = ['unshare', 'setpriv', 'mount', 'env', 'chown', 'mkdir', 'sleep', 'ip'];
 const { it } = requires({ containers: true, kernel: '6.6', tools: isRoot ? TOOLS : [] });
-const asRoot = requires({ root: true, kernel: '6.6', tools: [...new Set([...TOOLS, ...NEIGHBOUR_TOOLS, 'mknod', 'pasta'])] });
+const asRoot = requires({ root: true, kernel: '6.6', tools: [...new Set([...TOOLS, ...NEIGHBOUR_TOOLS, 'mknod', 'pasta', 'nft'])] });
 
 /**
  * What a scenario tells, by an ordinary user. Root becomes one, in a network namespace without links; a user's networks are in one of the user's own
@@ -96,13 +96,30 @@ describe('networks of an ordinary user', () => {
     });
   });
 
-  asRoot.it('lead out by pasta, with nothing of this machine’s loopback, but for internal ones', async () => {
-    const folder = join(temporary, 'out');
+  /** As {@link told}, where pasta leads out to a neighbour. */
+  async function toldBesideNeighbour(scenario: string): Promise<unknown> {
+    const folder = join(temporary, scenario);
     mkdirSync(folder);
     chmodSync(folder, 0o755);
     const openTun = `mknod -m 666 ${folder}/tun c 10 200; mount --bind ${folder}/tun /dev/net/tun`;
-    const before = [besideNeighbour(await makeNeighbour(), { folder, routed: true }), openTun].join('\n');
-    expect(await told('out', before)).toEqual({
+    return told(scenario, [besideNeighbour(await makeNeighbour(), { folder, routed: true }), openTun].join('\n'));
+  }
+
+  asRoot.it('hold a container to the list of what it may connect to', async () => {
+    const held = ['heard 192.0.2.2', 'ECONNRESET', 'EPERM'];
+    expect(await toldBesideNeighbour('egress')).toEqual({
+      free: ['heard 192.0.2.2', 'heard 2001:db8::2', 'heard 192.0.2.2'],
+      before: held,
+      flushed: ['silence', 'silence', 'silence'],
+      peers: ['one', 'listed'],
+      // the steps of connecting put its namespace's rules back
+      connected: held,
+      left: [],
+    });
+  });
+
+  asRoot.it('lead out by pasta, with nothing of this machine’s loopback, but for internal ones', async () => {
+    expect(await toldBesideNeighbour('out')).toEqual({
       heard: ['heard 192.0.2.2', 'heard 2001:db8::2', 'ENETUNREACH'],
       own: ['ECONNREFUSED', 'one', 'ECONNREFUSED'],
       again: 1,
