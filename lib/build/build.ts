@@ -1,7 +1,5 @@
-import { open, readFile } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import { hasCode, invalidOption } from '../errors.js';
-import { digestOf } from '../image/formats/digest.js';
+import { resolve } from 'node:path';
+import { invalidOption, NacelleError } from '../errors.js';
 import { ociLayerType } from '../image/formats/image-documents.js';
 import { currentPlatform } from '../image/formats/platform.js';
 import { formatReference, parseRegistryName } from '../image/formats/reference.js';
@@ -17,10 +15,11 @@ import { Builder } from './execute/builder.js';
 import { namedImage } from './execute/named-base.js';
 import { configDocument, descriptorOf, type StageState } from './execute/stage-state.js';
 import { requireSupported } from './execute/supported.js';
-import { type FileTree, FolderTree, resolveIn } from './files/file-tree.js';
+import { readDockerfile } from './files/dockerfile-source.js';
+import { type FileTree, FolderTree } from './files/file-tree.js';
 import { BuildError, InstructionProblem } from './language/build-error.js';
-import { type Dockerfile, parseDockerfile, withPlace } from './language/dockerfile.js';
-import { IgnoreRules, parseIgnoreFile } from './language/ignore-file.js';
+import { type Dockerfile, withPlace } from './language/dockerfile.js';
+import type { IgnoreRules } from './language/ignore-file.js';
 import { automaticArgs, globalScope, PROXY_NAMES } from './language/scopes.js';
 import { stageGraph } from './language/stage-graph.js';
 
@@ -36,8 +35,8 @@ export async function build(options: BuildOptions = {}): Promise<BuildResult> {
   const tags = parsed.tags.map((tag) => tagName(tag));
   const context = await openContext(parsed.context);
   try {
-    const { file, ignoreFile } = await readDockerfile(parsed);
-    return await buildFrom(file, { context, ignored: await ignoreRules(ignoreFile, context), options: parsed, tags });
+    const { file, ignored } = await readDockerfile(parsed, context);
+    return await buildFrom(file, { context, ignored, options: parsed, tags });
   } finally {
     await context.close();
   }
@@ -111,11 +110,12 @@ async function store(
     const config = state.config.result(state.scope);
     const labelled = Object.keys(options.labels).length === 0 ? config : { ...config, Labels: { ...config.Labels, ...options.labels } };
     const time = created.toISOString().replace('.000Z', 'Z');
-    const document = configDocument(state.layers, { config: labelled, history: state.history, created: time });
+    const document = configDocument(state.layers, { config: labelled, history: state.history, created: time, author: state.config.author });
     const layers = [...below.map((layer) => ({ ...layer, mediaType: ociLayerType(layer.mediaType) })), ...made.map(descriptorOf)];
     const names = tags.length === 0 ? [null] : tags;
     const [loaded] = await addMadeImage(names, { config: Buffer.from(JSON.stringify(document)), layers });
-    return await Image.ofStored(tags[0] ?? null, loaded?.digest ?? digestOf(Buffer.alloc(0)));
+    if (!loaded) throw new NacelleError('build: nothing was added', { code: 'ERR_PROTOCOL' });
+    return await Image.ofStored(tags[0] ?? null, loaded.digest);
   } finally {
     held.release();
   }
@@ -133,55 +133,6 @@ async function openContext(path: string): Promise<FolderTree> {
     return await FolderTree.open(resolve(path), { uid: () => 0, gid: () => 0 });
   } catch (error) {
     throw invalidOption('context', `${JSON.stringify(path)}: ${wordsOf(error)}`, error);
-  }
-}
-
-/** A Dockerfile is a small file, which the parser limits to this as well. */
-const LARGEST = 16 * 1024 * 1024;
-
-async function readDockerfile({ context, dockerfile }: ParsedBuild): Promise<{ file: Dockerfile; ignoreFile: string | null }> {
-  if (typeof dockerfile !== 'string') return { file: parseDockerfile(dockerfile.content), ignoreFile: null };
-  const path = isAbsolute(dockerfile) ? dockerfile : join(resolve(context), dockerfile);
-  let text: string;
-  try {
-    text = await readSmall(path);
-  } catch (error) {
-    throw invalidOption('dockerfile', `${JSON.stringify(dockerfile)}: ${wordsOf(error)}`, error);
-  }
-  return { file: parseDockerfile(text, dockerfile), ignoreFile: join(dirname(path), `${basename(path)}.dockerignore`) };
-}
-
-async function readSmall(path: string): Promise<string> {
-  const file = await open(path, 'r');
-  try {
-    const { size } = await file.stat();
-    if (size > LARGEST) throw invalidOption('dockerfile', `${JSON.stringify(path)} is larger than ${LARGEST} bytes`);
-    return await file.readFile('utf8');
-  } finally {
-    await file.close();
-  }
-}
-
-/** The rules of the ignore file beside the Dockerfile, or else of the context's. */
-async function ignoreRules(beside: string | null, context: FileTree): Promise<IgnoreRules> {
-  const own = beside === null ? null : await textIfThere(beside);
-  if (own !== null) return parseIgnoreFile(own, basename(beside ?? ''));
-  const { path, entry } = await resolveIn(context, '.dockerignore');
-  if (entry?.kind !== 'file') return new IgnoreRules([]);
-  const file = await context.open(path);
-  try {
-    return parseIgnoreFile(await file.readFile('utf8'), '.dockerignore');
-  } finally {
-    await file.close();
-  }
-}
-
-async function textIfThere(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return null;
-    throw error;
   }
 }
 

@@ -4,7 +4,7 @@ import { CLONE, NETLINK_NETFILTER } from '../plan/constants.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import { containerShim } from './container-shim.js';
-import { type Feature, refused, works } from './feature.js';
+import { type Feature, lacking, refused, works } from './feature.js';
 import { type Privilege, privilege } from './privilege.js';
 
 const REASON = "it reaches beyond this user's own network namespace, over which root alone has rights";
@@ -46,6 +46,11 @@ function getGeneration(): Uint8Array {
   new Uint32Array(bytes.buffer, 0, 1).set([bytes.length]);
   new Uint16Array(bytes.buffer, 4, 2).set([GET_GENERATION, ACKED]);
   return bytes;
+}
+
+/** What needs rights over this machine's network, which an ordinary user has not; `null` for root. */
+export function rootAlone(own: Privilege = privilege()): Feature | null {
+  return own.kind === 'root' ? null : lacking(REASON, FIX);
 }
 
 /** @param what needs rights over this machine's network, in the caller's words @throws UnsupportedError for an ordinary user */

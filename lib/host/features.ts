@@ -5,8 +5,9 @@ import { CLONE } from '../plan/constants.js';
 import { type NamespaceType, namespaceTypes } from '../plan/namespace-types.js';
 import { planOf } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
-import { bridgeFeature } from './bridge-feature.js';
+import { bridgeFeature, rootAlone } from './bridge-feature.js';
 import { type CgroupFeatures, cgroupFeatures, noGroups } from './cgroup-features.js';
+import { cniFeature } from './cni-feature.js';
 import { detachFeature } from './detach-feature.js';
 import { type Feature, lacking, refused, works } from './feature.js';
 import { folderQuota } from './folder-quota.js';
@@ -36,8 +37,8 @@ export interface Features {
   readonly seccomp: Feature;
   /** What `isolation: 'landlock'` needs, with the version of its ABI: 1 to 7 (Linux 5.13 to 6.15) differ in what they confine. */
   readonly landlock: Feature & { readonly abi: number | null };
-  /** By the values of the option `network`, and the drivers of `Network.create` but for plugins of CNI, which that looks for itself. */
-  readonly network: Readonly<Record<'none' | 'host' | 'bridge' | 'pasta' | 'macvlan' | 'ipvlan' | 'vxlan', Feature>>;
+  /** By the values of the option `network`, and the drivers of `Network.create`; `cni`: whether there are plugins, whichever. */
+  readonly network: Readonly<Record<'none' | 'host' | 'bridge' | 'pasta' | 'macvlan' | 'ipvlan' | 'vxlan' | 'cni', Feature>>;
   /** Programs of the host that some option needs; nothing else of nacelle needs any. */
   readonly binaries: Readonly<Record<string, Feature>>;
 }
@@ -68,6 +69,7 @@ export async function features(): Promise<Features> {
   ]);
   const byType = Object.fromEntries(namespaces) as Record<NamespaceType, Feature>;
   const bridges = byType.net.available ? bridge : byType.net;
+  const others = rootAlone() ?? bridges;
   return {
     namespaces: byType,
     cgroup,
@@ -81,9 +83,10 @@ export async function features(): Promise<Features> {
       none: byType.net,
       host: shim,
       bridge: bridges,
-      macvlan: bridges.available ? macvlan : bridges,
-      ipvlan: bridges.available ? ipvlan : bridges,
-      vxlan: bridges.available ? vxlan : bridges,
+      macvlan: others.available ? macvlan : others,
+      ipvlan: others.available ? ipvlan : others,
+      vxlan: others.available ? vxlan : others,
+      cni: rootAlone() ?? (byType.net.available ? cniFeature() : byType.net),
       pasta: byType.net.available ? pasta : byType.net,
     },
     binaries: Object.fromEntries(

@@ -11,7 +11,7 @@ import { temporaryFolder } from '../fixtures/temporary.js';
 
 const BASE = 'test/busybox:1';
 
-const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip', 'mkfifo'] });
 
 describe('build', () => {
   const folder = temporaryFolder();
@@ -240,7 +240,8 @@ describe('build', () => {
     [{ dockerfil: 'x' }, "dockerfil: is unknown; did you mean 'dockerfile'?"],
     [{ context: '/none' }, 'context'],
     [{ dockerfile: 'none' }, 'dockerfile'],
-    [{ dockerfile: '.' }, 'dockerfile'],
+    [{ dockerfile: '.' }, 'it is no file'],
+    [{ target: 'none', dockerfile: { content: 'FROM scratch' } }, 'target'],
     [{ tags: ['UPPER'] }, 'UPPER'],
     [{ tags: [`a@sha256:${'0'.repeat(64)}`] }, 'tags'],
     [{ buildArgs: { a: 1 } }, 'buildArgs.a'],
@@ -254,6 +255,40 @@ describe('build', () => {
       code: 'ERR_INVALID_OPTION',
       message: expect.stringContaining(message),
     });
+  });
+
+  it.each<[string, string, (path: string) => void]>([
+    ['a Dockerfile', 'Dockerfile', (path) => symlinkSync('/etc/hostname', path)],
+    ['an ignore file', 'Dockerfile.dockerignore', (path) => symlinkSync('/etc/hostname', path)],
+    ['an ignore file', '.dockerignore', (path) => symlinkSync('../../../../../../etc/hostname', path)],
+  ])('follows %s no further than the root of the context: %s', async (_, name, link) => {
+    const path = context(name === 'Dockerfile' ? { a: '' } : { a: '', Dockerfile: 'FROM scratch\nCOPY . /' });
+    link(join(path, name));
+    const built = build({ context: path });
+    if (name === 'Dockerfile')
+      await expect(built).rejects.toMatchObject({ message: 'option dockerfile: "Dockerfile": there is no such file' });
+    else expect(await listed((await built).image, 0)).toContainEqual(expect.stringMatching(/ a$/));
+  });
+
+  it.each(['Dockerfile', 'Dockerfile.dockerignore', '.dockerignore'])('refuses a folder and a FIFO in the place of %s', async (name) => {
+    for (const make of [mkdirSync, (path: string) => execFileSync('mkfifo', [path])]) {
+      const path = context(name === 'Dockerfile' ? {} : { Dockerfile: 'FROM scratch' });
+      make(join(path, name));
+      await expect(build({ context: path })).rejects.toMatchObject({
+        code: 'ERR_INVALID_OPTION',
+        message: expect.stringContaining(`"${name}": it is no file`),
+      });
+    }
+  });
+
+  it('ends the program of a RUN when its listener throws, and tells what that has thrown', async () => {
+    await base();
+    const listener = ({ type }: BuildEvent): void => {
+      if (type === 'output') throw new RangeError('of the listener');
+    };
+    const built = build({ context: context({}), ...dockerfile(`FROM ${BASE}\nRUN echo a; sleep 1000`), onProgress: listener });
+    await expect(built).rejects.toThrow('of the listener');
+    expect(await Container.list()).toEqual([]);
   });
 
   it('warns of empty lines within an instruction', async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, describe as suite } from 'vitest';
 import { LEAF } from '../../lib/host/cgroup-base.js';
+import { cniPath } from '../../lib/host/cni-feature.js';
 import { Cgroup, type Features, features, Namespace } from '../../lib/index.js';
 import { namespaceTypes } from '../../lib/plan/namespace-types.js';
 import { removeGroups } from '../fixtures/groups.js';
@@ -47,6 +48,7 @@ describe('features()', () => {
       bridge: { available: true },
       macvlan: { available: true },
       vxlan: { available: true },
+      cni: { available: cniPath().some(existsSync) },
     });
   });
 

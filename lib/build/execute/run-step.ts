@@ -84,7 +84,8 @@ export async function runStep(request: RunRequest): Promise<{ readonly result: R
     const { clampMtime } = request;
     return { result, layer: await addCompressed(await container.layer(clampMtime ? { clampMtime } : {})) };
   } finally {
-    await container.remove();
+    // whoever is told of the output may throw while the program runs
+    await container.remove({ force: true });
   }
 }
 
@@ -93,7 +94,7 @@ async function tell(container: Container, onOutput: RunRequest['onOutput']): Pro
     const stream = container[name];
     if (!stream) return;
     const decoder = new TextDecoder();
-    for await (const chunk of stream as AsyncIterable<Buffer>) onOutput(name, decoder.decode(chunk, { stream: true }));
+    for await (const chunk of stream) onOutput(name, decoder.decode(chunk, { stream: true }));
     const rest = decoder.decode();
     if (rest !== '') onOutput(name, rest);
   };

@@ -31,6 +31,7 @@ export class StageConfig {
   readonly #config: RunConfig;
   readonly #escaper: string;
   #shell: readonly string[];
+  #author: string | null = null;
   /** This stage has a CMD of its own, which an ENTRYPOINT leaves. */
   #hasCmd = false;
 
@@ -40,11 +41,17 @@ export class StageConfig {
     const { OnBuild: _, ...config } = before;
     this.#config = { ...config, WorkingDir: config.WorkingDir || '/' };
     this.#escaper = escaper;
+    if (base instanceof StageConfig) this.#author = base.#author;
     this.#shell = base instanceof StageConfig ? base.#shell : (shellOf(before) ?? DEFAULT_SHELL);
   }
 
   get user(): string {
     return this.#config.User ?? '';
+  }
+
+  /** By MAINTAINER; `null`: who made the base, if that is known. */
+  get author(): string | null {
+    return this.#author;
   }
 
   get workingDir(): string {
@@ -123,7 +130,12 @@ export class StageConfig {
       case 'onbuild':
         config.OnBuild = [...triggersOf(config), instruction.text];
         return;
-      default:
+      case 'maintainer':
+        this.#author = scope.expand(instruction.text);
+        return;
+      case 'run':
+      case 'copy':
+      case 'add':
         return;
     }
   }
@@ -136,7 +148,11 @@ export class StageConfig {
   }
 
   #ports({ ports }: Expose, scope: StageScope): string[] {
-    return ports.flatMap((word) => expandWords(word, { escaper: this.#escaper, lookup: scope.lookup })).flatMap(exposed);
+    const words = ports.flatMap((word) => expandWords(word, { escaper: this.#escaper, lookup: scope.lookup }));
+    const ranges = words.map(portRange);
+    if (ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0) > MOST_PORTS)
+      throw new InstructionProblem('EXPOSE has more ports than there are');
+    return ranges.flatMap(({ from, to, protocol }) => Array.from({ length: to - from + 1 }, (_, index) => `${from + index}/${protocol}`));
   }
 }
 
@@ -172,14 +188,17 @@ function stopSignal(text: string): string {
 
 const PORT = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/([a-zA-Z]+))?$/;
 
-/** A port, or a range of them, each by itself: '80/tcp'. */
-function exposed(text: string): string[] {
-  const [, first = '', last = first, protocol = 'tcp'] = PORT.exec(text) ?? [];
+/** All ports of tcp, udp and sctp. */
+const MOST_PORTS = 3 * 65_536;
+
+/** A port, or a range of them: '80', '8000-8010/udp'. */
+function portRange(text: string): { readonly from: number; readonly to: number; readonly protocol: string } {
+  const [, first = '', last = first, kind = 'tcp'] = PORT.exec(text) ?? [];
   const [from, to] = [Number(first), Number(last)];
-  const kind = protocol.toLowerCase();
-  if (first === '' || from > to || to > 65_535 || !['tcp', 'udp', 'sctp'].includes(kind))
+  const protocol = kind.toLowerCase();
+  if (first === '' || from > to || to > 65_535 || !['tcp', 'udp', 'sctp'].includes(protocol))
     throw new InstructionProblem(`invalid containerPort: ${text}`);
-  return Array.from({ length: to - from + 1 }, (_, index) => `${from + index}/${kind}`);
+  return { from, to, protocol };
 }
 
 function ociHealth({ test, interval, timeout, startPeriod, startInterval, retries }: Healthcheck): NonNullable<RunConfig['Healthcheck']> {

@@ -32,11 +32,12 @@ export function descriptorOf({ digest, size, compression }: MadeLayer): Descript
 /** The image's configuration as a document, `config` being how it is run. */
 export function configDocument(
   { base, made }: Layers,
-  parts: { config: OciConfig['config']; history: readonly History[]; created: string },
+  parts: { config: OciConfig['config']; history: readonly History[]; created: string; author?: string | null },
 ): OciConfig {
-  const { config, history, created } = parts;
+  const { config, history, created, author = null } = parts;
   return {
     ...(base?.config ?? currentPlatform()),
+    ...(author === null ? {} : { author }),
     created,
     config,
     rootfs: { type: 'layers', diff_ids: [...(base?.config.rootfs.diff_ids ?? []), ...made.map(({ diffId }) => diffId)] },

@@ -1,3 +1,4 @@
+import { invalidOption } from '../../errors.js';
 import { DockerfileProblem, InstructionProblem } from './build-error.js';
 import type { Dockerfile, Stage } from './dockerfile.js';
 import { expandWord } from './expand-words.js';
@@ -119,8 +120,5 @@ function targetOf(all: readonly GraphStage[], target: string | null): GraphStage
       : (all.findLast(({ stage }) => stage.from.name === name) ?? (/^\d+$/.test(name) ? all[Number(name)] : undefined));
   if (found) return found;
   const names = all.flatMap(({ stage }) => stage.from.name ?? []);
-  throw new DockerfileProblem(`target stage ${JSON.stringify(target)} could not be found${didYouMeanOf(target ?? '', names)}`, {
-    start: 1,
-    end: 1,
-  });
+  throw invalidOption('target', `${JSON.stringify(target)} is no stage of the Dockerfile${didYouMeanOf(target ?? '', names)}`);
 }

@@ -140,13 +140,13 @@ export class Life<E extends Encoding = Encoding> {
     }
   }
 
-  /** Whether it outlives this process. */
   /** Has the container be what the record says from now on, for whoever looks: of a detached one it is written down. @throws SyscallError */
   note(record: ContainerRecord): void {
     this.record.current = record;
     if (this.isDetached) writeNote(record);
   }
 
+  /** Whether it outlives this process. */
   get isDetached(): boolean {
     return this.record.current.detached !== null;
   }

@@ -1,8 +1,8 @@
 import { CniError, doAll } from '../../errors.js';
+import { findPlugin } from '../../host/cni-feature.js';
 import { type CniResult, readResult, readVersions } from './cni-result.js';
 import { type CniVersion, highestCommon, isAtLeast } from './cni-version.js';
 import type { Conflist, PluginConf } from './conflist.js';
-import { findPlugin } from './find-plugin.js';
 import { type AttachmentRequest, type CniCommand, environmentOf, requestOf } from './request.js';
 import { runPlugin } from './run-plugin.js';
 

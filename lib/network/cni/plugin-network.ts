@@ -1,11 +1,12 @@
 import * as z from 'zod';
 import { NacelleError } from '../../errors.js';
+import { cniPath } from '../../host/cni-feature.js';
 import { absolutePath, text } from '../../options/common-schemas.js';
 import { commonVersion, type PluginChain } from './chain.js';
 import { CNI_VERSIONS } from './cni-version.js';
-import { cniPath, requirePlugins } from './find-plugin.js';
 import { pluginList } from './plugin-list.js';
 import { loadConflist } from './read-conflist.js';
+import { requirePlugins } from './require-plugins.js';
 
 /** The driver of a network that plugins of CNI make. */
 export interface CniDriver {

@@ -1,4 +1,5 @@
 import { CniError } from '../../errors.js';
+import { findPlugin } from '../../host/cni-feature.js';
 import { hostEnvironment } from '../../host/environment.js';
 import { start } from '../../native/shim.js';
 import { planOf, Slots } from '../../plan/plan.js';
@@ -11,7 +12,6 @@ import { programSteps } from '../../process/program-steps.js';
 import { noLimits } from '../../process/result.js';
 import { planHostStreams } from '../../process/streams/stream-steps.js';
 import { readErrorResult } from './cni-result.js';
-import { findPlugin } from './find-plugin.js';
 import type { CniCommand } from './request.js';
 
 /** How a plugin is run. */

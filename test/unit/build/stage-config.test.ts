@@ -43,11 +43,17 @@ describe('StageConfig', () => {
   test.each([
     ['EXPOSE 80/x', 'invalid containerPort: 80/x'],
     ['EXPOSE 70000', 'invalid containerPort'],
+    ['EXPOSE 0-65535 0-65535/udp 0-65535/sctp 80', 'more ports than there are'],
     ['EXPOSE 9-8', 'invalid containerPort'],
     ['STOPSIGNAL SIGNONE', 'invalid signal'],
     ['VOLUME $none', 'VOLUME specified can not be an empty string'],
   ])('refuses %j', (lines, message) => {
     expect(() => applied(lines)).toThrow(message);
+  });
+
+  test('tells who MAINTAINER says has made the image, also to the stage above', () => {
+    const { config } = applied('ARG who=me\nMAINTAINER $who');
+    expect([config.author, new StageConfig(config, '\\').author, applied('USER x').config.author]).toEqual(['me', 'me', null]);
   });
 
   test('an ENTRYPOINT takes the CMD of the base away', () => {

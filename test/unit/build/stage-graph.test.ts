@@ -42,7 +42,7 @@ describe('stageGraph', () => {
 
   test.each([
     ['FROM $none', null, 'should not be blank'],
-    ['FROM a AS x\nFROM b', 'z', 'target stage "z" could not be found'],
+    ['FROM a AS x\nFROM b', 'z', 'option target: "z" is no stage of the Dockerfile'],
     ['FROM a AS build\nFROM b', 'biuld', 'did you mean build?'],
     ['FROM a AS x\nCOPY --from=x / /', null, 'circular dependency detected on stage: x'],
     ['FROM a\nCOPY --from=y / /\nFROM b AS y', '0', 'is defined later'],

@@ -1,10 +1,9 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { env } from 'node:process';
-import { invalidOption } from '../../errors.js';
-import type { PluginConf } from './conflist.js';
+import { type Feature, lacking, works } from './feature.js';
 
-/** Where distributions put plugins: upstream's own place, Debian's, Fedora's. */
+/** Where distributions put plugins of CNI: upstream's own place, Debian's, Fedora's. */
 const USUAL = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni'];
 
 /** The folders with plugins: those of the variable CNI_PATH, as it is now, or the usual ones. */
@@ -21,12 +20,23 @@ export function findPlugin(type: string, path: readonly string[]): string | null
   return path.map((folder) => join(folder, type)).find(isExecutable) ?? null;
 }
 
-/** @throws NacelleError `ERR_INVALID_OPTION`, which names the folders that were searched */
-export function requirePlugins(plugins: readonly PluginConf[], path: readonly string[]): void {
-  const [missing] = plugins.filter(({ type }) => findPlugin(type, path) === null);
-  if (missing === undefined) return;
-  const cure = 'Install it (Debian: containernetworking-plugins), or name its folder in the variable CNI_PATH';
-  throw invalidOption('driver.cni', `has the plugin '${missing.type}', which is in none of ${path.join(', ')}. ${cure}`);
+/** Whether any plugin is here: which of them a configuration needs is for it to say. */
+export function cniFeature(path: readonly string[] = cniPath()): Feature {
+  const hasPlugin = path.some((folder) => namesIn(folder).some((name) => isExecutable(join(folder, name))));
+  if (hasPlugin) return works;
+  return lacking(
+    `none of ${path.join(', ')} has a plugin of CNI`,
+    'Install some (Debian: containernetworking-plugins), or name their folder in the variable CNI_PATH.',
+  );
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    // there is no such folder, or none that this user may list
+    return [];
+  }
 }
 
 function isExecutable(path: string): boolean {
