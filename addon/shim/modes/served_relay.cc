@@ -69,7 +69,7 @@ ServedRelay::Served ServedRelay::served_by(uint64_t owner, GuidedSockets sockets
 }
 
 // The connector hears of it first: what the relay takes for allowed is asked of it again.
-int ServedRelay::change(uint64_t id, std::vector<std::string> rules) {
+int ServedRelay::change(uint64_t id, const std::vector<std::string>& rules) {
   bool is_there = false;
   for (auto& [number, served] : sockets_) {
     if (served.owner != id || !served.has_list) continue;

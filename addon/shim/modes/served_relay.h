@@ -48,7 +48,7 @@ class ServedRelay {
   int serve(int executable, uint64_t id, std::vector<RelayedSocket> sockets);
   int guide(int executable, uint64_t id, GuidedSockets sockets);
   // Another list for the guided sockets of the task. 0 or -errno: ENOENT when it has none.
-  int change(uint64_t id, std::vector<std::string> rules);
+  int change(uint64_t id, const std::vector<std::string>& rules);
   // What the task has in the slots from `first` to `last`, of both kinds.
   void stop(uint64_t id, int64_t first, int64_t last);
   // Published ports of UDP.

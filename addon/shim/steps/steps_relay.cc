@@ -122,7 +122,7 @@ int run(Context& context, const args::serve_egress& a) {
 int run(Context& context, const args::change_egress& a) {
   std::vector<std::string> rules;
   if (const int result = take_rules(a.rules, rules); result < 0) return result;
-  return context.relay->change(context.served_id, std::move(rules));
+  return context.relay->change(context.served_id, rules);
 }
 
 int run(Context& context, const args::stop_relay&) {

@@ -124,6 +124,12 @@ export async function attach(
   if (mac !== null && 'parent' in bridge.way && bridge.way.mac !== null) {
     throw invalidOption(option.replace(/ip$/, 'mac'), `can't be chosen in the network ${name}: all of the driver ipvlan have the parent's`);
   }
+  if (of.isConfined && bridge.record.driver === 'vxlan') {
+    throw invalidOption(
+      'egress',
+      `can't go with the network ${name} of the driver vxlan: no rule here knows the addresses of the other hosts themselves`,
+    );
+  }
   const { addresses } = parts.add(await leaseFreeAddress(name, bridge.record, { ...of, keeper: bridge.keeper, ip, option }));
   const link = attachedLink(network, addresses, { ...of, bridge });
   const isInternal = bridge.record.internal;

@@ -32,6 +32,9 @@ const ARGUMENTS = [
 
 const LOOPBACK: readonly Cidr[] = [
   withPrefix(describe(Uint8Array.of(127, 0, 0, 0)), 8),
+  // what is sent to no address in particular gets to the loopback as well
+  withPrefix(describe(Uint8Array.of(0, 0, 0, 0)), 8),
+  withPrefix(describe(new Uint8Array(16)), 128),
   withPrefix(describe(Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)), 128),
   // addresses of IPv4 as those of IPv6
   withPrefix(describe(Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0)), 96),

@@ -1,4 +1,4 @@
-import { type Address, describe, withPrefix } from '../address.js';
+import { type Address, type Cidr, describe, withPrefix } from '../address.js';
 import { ctDirection, icmpv6Type, iif, ip6Saddr, ipSaddr, oif } from '../nftables/fields.js';
 import type { Request } from '../nftables/nfnetlink.js';
 import { addElements, addSet, addVerdicts, deleteElements } from '../nftables/set-requests.js';
@@ -154,14 +154,20 @@ function bridgedBase(table: Table): Chain {
   return { table, name: 'confined_forward', base: { type: 'filter', hook: 'forward', priority: 0, policy: 'accept' } };
 }
 
-/** The machine's address in the network may be another machine's too, at the other end of a tunnel. */
+/** Where neighbours are looked for (RFC 4861): to other addresses a message of theirs would be routed on as any packet is. */
+const ON_LINK: readonly Cidr[] = [
+  withPrefix(describe(Uint8Array.of(0xff, 0x02, ...Array<number>(14).fill(0))), 16),
+  withPrefix(describe(Uint8Array.of(0xfe, 0x80, ...Array<number>(14).fill(0))), 10),
+];
+
+/** Frames to the machine's own address go to its bridge, and are none of these. */
 function amongPeers(table: Table, { subnets, gateways }: RuledNetwork): Request[] {
   const chain: Chain = { table, name: CONFINED };
   const rule = (...statements: readonly Statement[]): Request => addRule(chain, ...statements);
   return [
     addChain(chain),
     rule(family('arp'), accept),
-    ...NEIGHBOURS.map((type) => rule(family('ip6'), equals(icmpv6Type, type), accept)),
+    ...NEIGHBOURS.flatMap((type) => ON_LINK.map((group) => rule(family('ip6'), equals(icmpv6Type, type), daddrIn(group), accept))),
     ...gateways.map((gateway) => rule(daddrIn(withPrefix(gateway, gateway.family === 4 ? 32 : 128)), drop)),
     ...subnets.map((subnet) => rule(daddrIn(subnet), accept)),
     rule(drop),
