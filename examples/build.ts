@@ -35,7 +35,8 @@ const { image, warnings } = await build({
   buildArgs: { WORD: 'good morning' },
   onProgress: (event) => {
     if (event.type === 'step') console.log(`[${event.number}/${event.of}] ${event.stage}: ${event.instruction.split('\n')[0]}`);
-    else process.stdout.write(event.text);
+    else if (event.type === 'output') process.stdout.write(event.text);
+    else if (event.cached) console.log('  (cached)');
   },
 });
 for (const { message } of warnings) console.warn(message);
