@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect } from 'vitest';
@@ -186,7 +186,7 @@ describe('build', () => {
     await base();
     const text = `FROM ${BASE}\nCOPY . /c\nWORKDIR /w/x\nRUN echo a > b`;
     const options = { context: context({ a: '1', 'b/c': '2' }), ...dockerfile(text), sourceDateEpoch: 1_600_000_000 };
-    const [one, two] = [await build(options), await build(options)];
+    const [one, two] = [await build(options), await build({ ...options, cache: false })];
     expect(one.image.digest).toBe(two.image.digest);
   });
 
@@ -213,9 +213,48 @@ describe('build', () => {
     expect(await shell(two.image, 'ls -A /x')).toBe('a');
   });
 
+  it('runs what a base has for later once, whatever comes after it there', async () => {
+    const events: BuildEvent[] = [];
+    const text = 'FROM scratch AS a\nONBUILD COPY f /g\nCOPY f /\nFROM a AS b\nFROM b';
+    const { image } = await build({ context: context({ f: '' }), ...dockerfile(text), onProgress: (event) => events.push(event) });
+    expect(image.layers).toHaveLength(2);
+    const steps = events.flatMap((event) => (event.type === 'step' ? [[event.number, event.of]] : []));
+    expect(steps).toEqual([
+      [1, 2],
+      [2, 2],
+      [3, 3],
+    ]);
+  });
+
+  it('COPY of a file over one that has another name leaves that name its bytes', async () => {
+    const path = context({ 'a/x': 'one', 'b/x': 'two' });
+    linkSync(join(path, 'a/x'), join(path, 'b/y'));
+    await base();
+    const { image } = await build({ context: path, ...dockerfile(`FROM ${BASE}\nCOPY a b /d/`) });
+    expect(await shell(image, 'cat /d/x /d/y')).toBe('twoone');
+  });
+
   it.each<[string, string, object]>([
     ['FROM test/busybox:1\nRUN echo no >&2; exit 3', 'RUN has failed', { code: 'ERR_BUILD', line: 2, result: { exitCode: 3 } }],
+    [
+      'FROM test/busybox:1\nRUN echo "a $(printf \\\\033)[2Jword" >&2; exit 3',
+      '\n| a [2Jword',
+      { code: 'ERR_BUILD', result: { exitCode: 3 } },
+    ],
+    ['FROM test/busybox:1\nRUN false', 'the option network gives it one', {}],
     ['FROM test/busybox:1\nRUN ["/none"]', '/none', { code: 'ERR_BUILD', line: 2 }],
+    ['FROM test/busybox:1\nUSER nobody9\nWORKDIR /new', 'USER: the user "nobody9" is not in /etc/passwd', { line: 3 }],
+    // what a base has for later may do no more than the file's own instructions
+    [
+      'FROM test/busybox:1 AS a\nONBUILD RUN --network=host true\nFROM a',
+      'ONBUILD of the base: RUN --network=host is not allowed',
+      { line: 3 },
+    ],
+    ['FROM test/busybox:1 AS a\nONBUILD RUN --mount=type=secret,id=x true\nFROM a', 'ONBUILD of the base: RUN --mount', { line: 3 }],
+    ['FROM test/busybox:1 AS a\nONBUILD COPY --link a /\nFROM a', 'ONBUILD of the base: COPY --link', { line: 3 }],
+    ['FROM test/busybox:1 AS a\nONBUILD COPY --from=test/none a /\nFROM a', 'is not in the store', { line: 3 }],
+    ['FROM scratch AS b\nFROM test/busybox:1 AS a\nONBUILD COPY --from=b a /\nFROM a', 'the stage b is built for no', { line: 4 }],
+    ['FROM test/busybox:1 AS a\nONBUILD COPY one\nFROM a', 'ONBUILD of the base: ', { code: 'ERR_DOCKERFILE', line: 3 }],
     ['FROM test/busybox:1\nCOPY none /', '"/none": not found', { code: 'ERR_DOCKERFILE', line: 2 }],
     ['FROM test/busybox:1\nCOPY a /', 'cannot replace to directory /bin with file', { line: 2 }],
     ['FROM test/busybox:1\nCOPY c /', 'cannot copy to non-directory: /etc/passwd', { line: 2 }],
@@ -246,6 +285,7 @@ describe('build', () => {
     [{ tags: [`a@sha256:${'0'.repeat(64)}`] }, 'tags'],
     [{ buildArgs: { a: 1 } }, 'buildArgs.a'],
     [{ network: 'other' }, 'network'],
+    [{ cache: 'no' }, 'cache'],
     [{ allow: ['security.insecure'] }, 'allow'],
     [{ sourceDateEpoch: -1 }, 'sourceDateEpoch'],
     [{ cpus: 0 }, 'cpus'],

@@ -64,6 +64,9 @@ describe('expandWord', () => {
   test.each([
     ['deep', `${'${a:-'.repeat(100_000)}x${'}'.repeat(100_000)}`, /substitutions in one another/],
     ['long', '$a'.repeat(2000), /longer than/],
+    ['long by a last substitution', `${'$a'.repeat(1000)}$b`, /longer than/],
+    ['long in double quotes', `"${'$a'.repeat(2000)}"`, /longer than/],
+    ['long by what takes the place of a pattern', `\${b//a/${'x'.repeat(100)}}`, /longer than/],
     ['a hostile pattern', `\${b%%${'*a'.repeat(10_000)}b}`, /too long/],
   ])('refuses what is %s in time', (_, word, message) => {
     const value = (name: string): string => (name === 'b' ? 'a'.repeat(100_000) : 'x'.repeat(1000));

@@ -1,0 +1,311 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect } from 'vitest';
+import * as z from 'zod';
+import { digestOf } from '../../lib/image/formats/digest.js';
+import { BuildCache, type BuildEvent, type BuildOptions, type BuildResult, build, Container, Image } from '../../lib/index.js';
+import { tidyLeases } from '../../lib/store/lease.js';
+import { loadBusybox } from '../fixtures/busybox-image.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
+import { startNode } from '../fixtures/node.js';
+import { seededRandom } from '../fixtures/random.js';
+import { requires } from '../fixtures/requires.js';
+import { useNewStore } from '../fixtures/store.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
+
+const BASE = 'test/busybox:1';
+/** What a step writes that is never the same twice: equal layers are one layer. */
+const RANDOM = 'head -c 16 /dev/urandom | hexdump';
+
+const kills = Number(process.env.NACELLE_KILLS ?? 20);
+
+/** What the program `build` prints. */
+const result = z.object({ layers: z.array(z.string()) });
+
+useLeakCheck();
+const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip'] });
+
+describe("build's cache", () => {
+  const folder = temporaryFolder();
+  const store = useNewStore(folder);
+
+  let count = 0;
+  function context(files: Record<string, string>): string {
+    const path = join(folder, `context-${count++}`);
+    mkdirSync(path, { recursive: true });
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(dirname(join(path, name)), { recursive: true });
+      writeFileSync(join(path, name), content);
+    }
+    return path;
+  }
+
+  async function made(path: string, lines: readonly string[], options: BuildOptions = {}): Promise<BuildResult> {
+    return build({ context: path, dockerfile: { content: [`FROM ${BASE}`, ...lines].join('\n') }, pull: 'never', ...options });
+  }
+
+  async function base(): Promise<void> {
+    await (await loadBusybox()).tag(BASE);
+  }
+
+  /** One letter a step: c for cached, r for carried out, - for one that changes no files. */
+  function told({ steps }: BuildResult): string {
+    return steps.map(({ cached }) => (cached === null ? '-' : cached ? 'c' : 'r')).join('');
+  }
+
+  function layers({ image }: BuildResult): string[] {
+    return image.layers.map(({ digest }) => digest);
+  }
+
+  function blob(digest: string | undefined): string {
+    return join(store.root, 'blobs', (digest ?? '').replace(':', '/'));
+  }
+
+  const LINES = ['ENV A=1', 'WORKDIR /w/x', 'COPY . .', `RUN ${RANDOM} > one`, 'USER 1000', 'LABEL a=b', `RUN ${RANDOM} > /tmp/two`];
+
+  it('takes all layers of what was built before, and gives the same image', async () => {
+    await base();
+    const path = context({ a: '1', 'b/c': '2' });
+    const events: BuildEvent[] = [];
+    const first = await made(path, LINES);
+    const second = await made(path, LINES, { onProgress: (event) => events.push(event) });
+    expect([told(first), told(second)]).toEqual(['-rrr--r', '-ccc--c']);
+    expect(second.image.digest).toBe(first.image.digest);
+    expect(events.flatMap((event) => (event.type === 'done' ? [event.cached] : []))).toEqual([null, true, true, true, null, null, true]);
+    expect(events.filter(({ type }) => type === 'output')).toEqual([]);
+    expect(second.steps[3]).toMatchObject({ stage: '0', instruction: LINES[3], line: 5, cached: true, durationMs: expect.any(Number) });
+    const { stdout } = await Container.run({ image: second.image, entrypoint: ['/bin/sh'], command: ['-c', 'cat a b/c'], reject: true });
+    expect(stdout).toBe('12');
+  });
+
+  it.each<[string, (path: string) => void, string]>([
+    ['a time', (path) => utimesSync(join(path, 'a'), 1, 1), 'cccc'],
+    ['other bytes', (path) => writeFileSync(join(path, 'a'), '2'), 'crrr'],
+    ['a mode', (path) => chmodSync(join(path, 'a'), 0o700), 'crrr'],
+    ['a new file', (path) => writeFileSync(join(path, 'c'), ''), 'crrr'],
+    ['a file less', (path) => rmSync(join(path, 'b'), { recursive: true }), 'crrr'],
+    ['a file that is left out', (path) => writeFileSync(join(path, 'out'), '2'), 'cccc'],
+  ])('%s of the context', async (_, change, expected) => {
+    await base();
+    const path = context({ a: '1', 'b/c': '2', out: '1', '.dockerignore': 'out' });
+    const lines = [`RUN ${RANDOM} > /zero`, 'COPY . /x/', `RUN ${RANDOM} > /one`, `RUN ${RANDOM} > /two`];
+    const first = await made(path, lines);
+    change(path);
+    const second = await made(path, lines);
+    expect(told(second)).toBe(expected);
+    const same = layers(second).filter((digest, index) => digest === layers(first)[index]).length;
+    expect(same).toBe(1 + expected.replaceAll('r', '').length);
+  });
+
+  it.each<[string, readonly string[], readonly string[], string]>([
+    ['the order of ENV', ['ENV A=1', 'ENV B=2', 'RUN true'], ['ENV B=2', 'ENV A=1', 'RUN true'], '--c'],
+    ['another value', ['ENV A=1', 'RUN true'], ['ENV A=2', 'RUN true'], '-r'],
+    ['a label', ['LABEL a=1', 'RUN true'], ['LABEL a=2', 'RUN true'], '-c'],
+    ['a user', ['USER 1', 'RUN true'], ['USER 2', 'RUN true'], '-r'],
+    ['the shell', ['RUN true'], ['SHELL ["/bin/sh", "-ec"]', 'RUN true'], '-r'],
+    ['a script', ['RUN <<E', '#!/bin/sh', 'true', 'E'], ['RUN <<E', '#!/bin/sh', ':', 'E'], 'r'],
+    ['where it is copied to', ['COPY a /x'], ['COPY a /y'], 'r'],
+    ['the name that it has there', ['COPY a /usr'], ['COPY same /usr'], 'r'],
+    ['the owner', ['COPY --chown=1 a /x'], ['COPY --chown=2 a /x'], 'r'],
+    ['the mode', ['COPY --chmod=600 a /x'], ['COPY --chmod=700 a /x'], 'r'],
+    ['the mode that it has anyway', ['COPY a /x'], ['COPY --chmod=644 a /x'], 'c'],
+    ['the text of a heredoc', ['COPY <<E /x', '1', 'E'], ['COPY <<E /x', '2', 'E'], 'r'],
+    ['the network', ['RUN true'], ['RUN --network=none true'], 'c'],
+  ])('%s', async (_, before, after, expected) => {
+    await base();
+    const path = context({ a: '1', same: '1' });
+    for (const name of ['a', 'same']) chmodSync(join(path, name), 0o644);
+    await made(path, before);
+    expect(told(await made(path, after))).toBe(expected);
+  });
+
+  it('an ARG counts from its line on, and proxies never do', async () => {
+    await base();
+    const path = context({});
+    const lines = [`RUN ${RANDOM} > /one`, 'ARG V', `RUN ${RANDOM} > /two`];
+    await made(path, lines, { buildArgs: { V: '1', HTTP_PROXY: 'http://a' } });
+    expect(told(await made(path, lines, { buildArgs: { V: '2' } }))).toBe('c-r');
+    expect(told(await made(path, lines, { buildArgs: { V: '1', HTTP_PROXY: 'http://b' } }))).toBe('c-c');
+    expect(told(await made(path, lines, { buildArgs: { V: '1' }, sourceDateEpoch: 1 }))).toBe('r-r');
+  });
+
+  it('COPY --from counts by what it copies', async () => {
+    await base();
+    const text = (word: string, kept: string): string =>
+      [
+        `FROM ${BASE} AS make`,
+        `RUN echo ${word} > /away && echo ${kept} > /kept`,
+        `FROM ${BASE}`,
+        'COPY --from=make /kept /',
+        'RUN true',
+      ].join('\n');
+    const run = (word: string, kept: string) => build({ context: context({}), dockerfile: { content: text(word, kept) }, pull: 'never' });
+    await run('1', '1');
+    expect([told(await run('2', '1')), told(await run('2', '2')), told(await run('2', '2'))]).toEqual(['rcc', 'rrr', 'ccc']);
+  });
+
+  it('without the cache all is carried out, and takes the place of what was there', async () => {
+    await base();
+    const path = context({});
+    const lines = [`RUN ${RANDOM} > /one`, `RUN ${RANDOM} > /two`];
+    const first = await made(path, lines);
+    const second = await made(path, lines, { cache: false });
+    const third = await made(path, lines);
+    expect([told(first), told(second), told(third)]).toEqual(['rr', 'rr', 'cc']);
+    expect(layers(second)[1]).not.toBe(layers(first)[1]);
+    expect(layers(third)).toEqual(layers(second));
+  });
+
+  it.each<[string, (path: string) => void]>([
+    ['gone', (path) => rmSync(path)],
+    ['cut off', (path) => writeFileSync(path, readFileSync(path).subarray(0, 20))],
+    ['damaged', (path) => writeFileSync(path, readFileSync(path).fill(0x55, 20, 40))],
+  ])('a layer that is %s is made again', async (_, harm) => {
+    await base();
+    const path = context({ a: 'something that has some length' });
+    const lines = ['COPY a /a', `RUN ${RANDOM} > /one`];
+    const first = await made(path, lines, { sourceDateEpoch: 1 });
+    const [, copied] = layers(first);
+    harm(blob(copied));
+    const second = await made(path, lines, { sourceDateEpoch: 1 });
+    expect(told(second)).toBe('rc');
+    // the blob is whole again, under the same digest
+    expect(layers(second)).toEqual(layers(first));
+    await second.image.save(join(folder, `whole-${count++}.tar`));
+    harm(blob(layers(first)[2]));
+    expect(told(await made(path, lines, { sourceDateEpoch: 1 }))).toBe('cr');
+  });
+
+  it.each(['', '{', '{"version":1}', 'null'])('a record with %j is none', async (text) => {
+    await base();
+    const path = context({});
+    await made(path, ['RUN true']);
+    const records = join(store.root, 'build-cache/sha256');
+    for (const name of readdirSync(records)) writeFileSync(join(records, name), text);
+    expect(await BuildCache.list()).toEqual([]);
+    expect(told(await made(path, ['RUN true']))).toBe('r');
+    expect(told(await made(path, ['RUN true']))).toBe('c');
+  });
+
+  it('a record of another key, put in its place, is none', async () => {
+    await base();
+    const path = context({});
+    await made(path, [`RUN echo 1 > /x`]);
+    const [one = ''] = readdirSync(join(store.root, 'build-cache/sha256'));
+    await made(path, [`RUN echo 2 > /x`]);
+    const two = readdirSync(join(store.root, 'build-cache/sha256')).find((name) => name !== one) ?? '';
+    const at = (name: string): string => join(store.root, 'build-cache/sha256', name);
+    writeFileSync(at(two), readFileSync(at(one)));
+    expect(told(await made(path, [`RUN echo 2 > /x`]))).toBe('r');
+  });
+
+  it('a build that fails or is ended leaves the steps before', async () => {
+    await base();
+    const path = context({});
+    const lines = [`RUN ${RANDOM} > /one`, 'RUN false'];
+    await expect(made(path, lines)).rejects.toMatchObject({ name: 'BuildError', line: 3 });
+    const controller = new AbortController();
+    const ended = made(path, [lines[0] ?? '', 'RUN echo begun; while :; do :; done'], {
+      cancelSignal: controller.signal,
+      onProgress: ({ type }) => void (type === 'output' && controller.abort(new Error('enough'))),
+    });
+    await expect(ended).rejects.toThrow('enough');
+    expect((await BuildCache.list()).map(({ instruction }) => instruction)).toEqual([lines[0]]);
+    expect(told(await made(path, [lines[0] ?? '']))).toBe('c');
+  });
+
+  it('two builds at once', async () => {
+    await base();
+    const path = context({ a: '1' });
+    const both = await Promise.all([made(path, LINES), made(path, LINES)]);
+    const third = await made(path, LINES);
+    expect(told(third)).toBe('-ccc--c');
+    // all layers of one: none lies on another's
+    expect(both.map(layers)).toContainEqual(layers(third));
+    await third.image.save(join(folder, `both-${count++}.tar`));
+  });
+
+  it('two processes at once', async () => {
+    await base();
+    const path = context({ a: '1' });
+    const text = [`FROM ${BASE}`, ...LINES].join('\n');
+    const programs = [startNode('build', [path, text]), startNode('build', [path, text])];
+    const built = await Promise.all(programs.map(({ ended }) => ended));
+    expect(built.map(({ stderr }) => stderr)).toEqual(['', '']);
+    const both = built.map(({ stdout }) => result.parse(JSON.parse(stdout.split('\n')[1] ?? '')).layers);
+    const third = await made(path, LINES);
+    expect(told(third)).toBe('-ccc--c');
+    expect(both).toContainEqual(layers(third));
+  });
+
+  it(`a process that is killed at ${kills} moments leaves what the next build goes on from`, { timeout: 600_000 }, async () => {
+    await base();
+    const path = context({ a: '1', b: 'b'.repeat(100_000) });
+    const random = seededRandom(7);
+    for (let round = 0; round < kills; round++) {
+      const lines = [`ENV ROUND=${round}`, ...LINES];
+      const program = startNode('build', [path, [`FROM ${BASE}`, ...lines].join('\n')]);
+      await program.lines.next();
+      // no waiting for anything: the moment of the kill is what is chosen
+      await delay(random() * 300);
+      program.process.kill('SIGKILL');
+      expect((await program.ended).stderr).toBe('');
+      for (const hex of readdirSync(join(store.root, 'blobs/sha256'))) {
+        const bytes = readFileSync(join(store.root, 'blobs/sha256', hex));
+        expect(digestOf(bytes)).toBe(`sha256:${hex}`);
+      }
+      const first = await made(path, lines);
+      // what was over was over in its order
+      expect(told(first).replaceAll('-', '')).toMatch(/^c*r*$/);
+      expect(told(await made(path, lines))).toBe('--ccc--c');
+    }
+    await tidyLeases();
+    await Image.prune();
+    expect(readdirSync(join(store.root, 'tmp'))).toEqual([]);
+  });
+
+  it('lists what it has, keeps it when images go, and prunes', async () => {
+    await base();
+    const path = context({ a: '1' });
+    const lines = ['WORKDIR /', 'COPY a /x', `RUN ${RANDOM} > /one`];
+    const first = await made(path, lines);
+    const listed = await BuildCache.list();
+    expect(listed.map(({ instruction }) => instruction).toSorted()).toEqual(lines.toSorted());
+    for (const { instruction, digest, size, createdAt, lastUsedAt } of listed) {
+      expect(digest).toBe(instruction === 'WORKDIR /' ? null : layers(first)[lines.indexOf(instruction)]);
+      expect(size).toBe(digest === null ? 0 : statSync(blob(digest)).size);
+      expect(lastUsedAt.getTime()).toBeGreaterThanOrEqual(createdAt.getTime());
+    }
+    await first.image.remove();
+    await tidyLeases();
+    await Image.prune();
+    expect(told(await made(path, lines))).toBe('ccc');
+    expect((await Image.list()).map(({ digest }) => digest)).toContain(first.image.digest);
+    await (await made(path, lines)).image.remove();
+    await tidyLeases();
+    const report = await BuildCache.prune();
+    expect(report.keys.toSorted()).toEqual(listed.map(({ key }) => key).toSorted());
+    expect(report.blobs).toEqual(expect.arrayContaining(layers(first).slice(1)));
+    expect(report.bytes).toBeGreaterThan(0);
+    expect(await BuildCache.list()).toEqual([]);
+    expect(told(await made(path, lines))).toBe('rrr');
+  });
+
+  it('what an image needs stays when the cache is pruned', async () => {
+    await base();
+    const path = context({ a: '1' });
+    const { image } = await made(path, ['COPY a /x'], { tags: ['test/kept:1'] });
+    await tidyLeases();
+    expect((await BuildCache.prune()).blobs).toEqual([]);
+    const { stdout } = await Container.run({
+      image: 'test/kept:1',
+      pull: 'never',
+      entrypoint: ['/bin/cat'],
+      command: ['/x'],
+      reject: true,
+    });
+    expect(stdout).toBe('1');
+    expect(image.layers).toHaveLength(2);
+  });
+});
