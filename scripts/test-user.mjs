@@ -31,7 +31,7 @@ const FILES = [
   ...container('links-between-mounts', 'mounts', 'pump', 'removal', 'seccomp-profile', 'security', 'tty-many'),
   ...files('.', 'rootless-networks'),
   ...files('volume', 'below-mounts', 'image-mount', 'in-containers', 'volume'),
-  ...files('.', 'build'),
+  ...files('.', 'build', 'build-cache'),
 ];
 /** Those whose tests `requires` groups as well. */
 const WITH_GROUPS = [

@@ -12,8 +12,9 @@ import { wordsOf } from '../native/system-errors.js';
 import { hold } from '../store/lease.js';
 import { type BuildOptions, type BuildResult, type BuildWarning, type ParsedBuild, parseBuildOptions } from './execute/build-options.js';
 import { Builder } from './execute/builder.js';
+import { withTimes } from './execute/history-times.js';
 import { namedImage } from './execute/named-base.js';
-import { configDocument, descriptorOf, type StageState } from './execute/stage-state.js';
+import { configDocument, descriptorOf, isoTime, type StageState } from './execute/stage-state.js';
 import { requireSupported } from './execute/supported.js';
 import { readDockerfile } from './files/dockerfile-source.js';
 import { type FileTree, FolderTree } from './files/file-tree.js';
@@ -53,6 +54,7 @@ async function buildFrom(file: Dockerfile, { context, ignored, options, tags }: 
   const platform = currentPlatform();
   const { graph, globals } = plan(file, options, platform);
   const epoch = options.sourceDateEpoch ?? sourceDate();
+  const began = Math.floor(now() / 1000);
   const builder = new Builder({
     file,
     graph,
@@ -60,14 +62,14 @@ async function buildFrom(file: Dockerfile, { context, ignored, options, tags }: 
     options,
     context,
     ignored,
-    now: Math.floor(now() / 1000),
+    now: began,
     epoch,
     imageNamed: (name) => namedImage(name, options),
   });
   try {
     const state = await builder.build();
-    const image = await store(state, { tags, options, created: new Date(epoch === null ? now() : epoch * 1000) });
-    return { image, warnings: [...emptyLines(file), ...unusedArgs(file, options)] };
+    const image = await store(state, { tags, options, epoch, now: began });
+    return { image, warnings: [...emptyLines(file), ...unusedArgs(file, options)], steps: builder.steps };
   } finally {
     builder.close();
   }
@@ -96,7 +98,7 @@ function atFirst<T>(work: () => T, { file }: Dockerfile): T {
 /** Writes the image's documents. The layers of its base come into the store, where they are not there. */
 async function store(
   state: StageState,
-  { tags, options, created }: { tags: readonly string[]; options: ParsedBuild; created: Date },
+  { tags, options, epoch, now: began }: { tags: readonly string[]; options: ParsedBuild; epoch: number | null; now: number },
 ): Promise<Image> {
   const { base, made } = state.layers;
   const below = base?.manifest.layers ?? [];
@@ -109,8 +111,10 @@ async function store(
         await addBlob({ digest: blob.digest, size: blob.size, open: async (from) => streamFrom(await base.openBlob(blob), from) });
     const config = state.config.result(state.scope);
     const labelled = Object.keys(options.labels).length === 0 ? config : { ...config, Labels: { ...config.Labels, ...options.labels } };
-    const time = created.toISOString().replace('.000Z', 'Z');
-    const document = configDocument(state.layers, { config: labelled, history: state.history, created: time, author: state.config.author });
+    const history = withTimes(state.history, base?.config.created ?? isoTime(began));
+    // an image of the same layers is the same whenever it was built
+    const created = epoch === null ? (history.at(-1)?.created ?? isoTime(began)) : isoTime(epoch);
+    const document = configDocument(state.layers, { config: labelled, history, created, author: state.config.author });
     const layers = [...below.map((layer) => ({ ...layer, mediaType: ociLayerType(layer.mediaType) })), ...made.map(descriptorOf)];
     const names = tags.length === 0 ? [null] : tags;
     const [loaded] = await addMadeImage(names, { config: Buffer.from(JSON.stringify(document)), layers });

@@ -194,7 +194,8 @@ export class Image {
 
   /**
    * Removes from the store what no reference reaches and nobody uses: images without a name, their layers, unpacked or not, and blobs that
-   * were cut off. What a live container uses, or a pull brings just now, stays, whatever process that is in.
+   * were cut off. What a live container uses, or a pull brings just now, stays, whatever process that is in, and so do the layers of the build
+   * cache, which {@link BuildCache.prune} removes.
    *
    * @throws ImageError when an image there is damaged: {@link Image.remove} it first; SyscallError when something can't be removed
    */

@@ -11,6 +11,7 @@ import { attempting } from '../native/system-errors.js';
 //   oci-layout, index.json          as the specification has them; references are `org.opencontainers.image.ref.name`
 //   blobs/sha256/HEX                manifests, configs, layers
 //   layers/sha256/CHAINID/fs        an unpacked layer; in a user's store CHAINID/map-…/fs, as owners are of one map of ids
+//   build-cache/sha256/KEY         which layer came of a step of a build (lib/image/store/layer-records.ts)
 //   ingest/sha256-HEX               a blob on its way, locked by who brings it; goes on where it was cut off
 //   leases/NAME                     what a living process uses, locked by it
 //   tmp/NAME-…                      working files of the process with that lease

@@ -15,8 +15,23 @@ export type BuildEvent =
       readonly instruction: string;
       readonly line: number;
     }
+  /** A step is over. `cached` as in {@link BuildStep}. */
+  | { readonly type: 'done'; readonly number: number; readonly cached: boolean | null; readonly durationMs: number }
   /** What the program of RUN has written. */
   | { readonly type: 'output'; readonly number: number; readonly stream: 'stdout' | 'stderr'; readonly text: string };
+
+/** A step of a build, as it went. */
+export interface BuildStep {
+  /** The stage's name, or its number from 0. */
+  readonly stage: string;
+  /** The instruction as it is written. */
+  readonly instruction: string;
+  /** From 1. */
+  readonly line: number;
+  /** Whether the result of an earlier build was taken; `null` for an instruction that changes no files, such as ENV. */
+  readonly cached: boolean | null;
+  readonly durationMs: number;
+}
 
 /** Something that is probably not meant. */
 export interface BuildWarning {
@@ -52,6 +67,11 @@ export interface BuildOptions {
   readonly allow?: readonly 'network.host'[] | undefined;
   /** When to pull images that FROM and `--from` name. Default 'missing'. */
   readonly pull?: 'missing' | 'never' | 'always' | undefined;
+  /**
+   * Takes the layers of steps that an earlier build has carried out on the same files, with the same input. Default true; `false` carries all
+   * out, and puts their layers in the place of those. {@link BuildCache} shows and removes them.
+   */
+  readonly cache?: boolean | undefined;
   /** Memory of each RUN. */
   readonly memory?: Size | undefined;
   /** Processors of each RUN. */
@@ -69,6 +89,8 @@ export interface BuildOptions {
 export interface BuildResult {
   readonly image: Image;
   readonly warnings: readonly BuildWarning[];
+  /** Those of all stages that the target needed, in the order in which they were carried out. */
+  readonly steps: readonly BuildStep[];
 }
 
 const text = z.string().refine((value) => !value.includes('\0'), 'must have no NUL byte');
@@ -84,6 +106,7 @@ const schema = z.strictObject({
   network: z.enum(['none', 'bridge', 'pasta', 'host']).default('none'),
   allow: z.array(z.enum(['network.host'])).default([]),
   pull: z.enum(['missing', 'never', 'always']).default('missing'),
+  cache: z.boolean().default(true),
   memory: sizeSchema().optional(),
   cpus: z.number().positive().optional(),
   sourceDateEpoch: z.int().min(0).max(253_402_300_799).optional(),

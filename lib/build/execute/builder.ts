@@ -4,27 +4,31 @@ import type { ImageSource } from '../../image/formats/image-source.js';
 import { currentPlatform } from '../../image/formats/platform.js';
 import type { Image } from '../../image/image.js';
 import { addCompressed, type MadeLayer } from '../../image/layers/add-compressed.js';
+import { monotonicMs, nextTurn } from '../../native/clock.js';
+import { StepCache, type StepOutcome } from '../cache/step-cache.js';
+import type { Common, CopyInput, RunInput, WorkdirInput } from '../cache/step-key.js';
 import { parseChmod } from '../files/chmod.js';
 import { findOwner } from '../files/chown.js';
+import { copiedContent } from '../files/copied-content.js';
 import { type FileTree, resolveIn } from '../files/file-tree.js';
 import { type LayerFile, layerFiles } from '../files/layer-files.js';
 import { layerTar } from '../files/layer-tar.js';
+import { RememberedTree } from '../files/remembered-tree.js';
 import { BuildError, DockerfileProblem, InstructionProblem } from '../language/build-error.js';
 import type { Dockerfile } from '../language/dockerfile.js';
 import { asBuildError } from '../language/excerpt.js';
 import { expandWord } from '../language/expand-words.js';
 import { IgnoreRules } from '../language/ignore-file.js';
 import type { Add, Copy, Run, StageInstruction } from '../language/instruction-types.js';
-import { parseInstruction } from '../language/instructions.js';
-import { parseLines } from '../language/parse-lines.js';
 import { PROXY_NAMES, StageScope } from '../language/scopes.js';
 import type { GraphStage, Origin, StageGraph } from '../language/stage-graph.js';
-import type { BuildEvent, ParsedBuild } from './build-options.js';
+import type { BuildEvent, BuildStep, ParsedBuild } from './build-options.js';
 import { requireLocal, requireNoArchive } from './local-sources.js';
-import { runStep } from './run-step.js';
+import { type RunCommand, runCommand, runStep, workingFolder } from './run-step.js';
 import { StageConfig, triggersOf, variablesOf } from './stage-config.js';
 import { withFiles } from './stage-files.js';
-import { imageOf, type StageState } from './stage-state.js';
+import { diffIdsOf, imageOf, isoTime, type StageState } from './stage-state.js';
+import { parseTriggers, type Triggers } from './triggers.js';
 
 export interface BuildInput {
   readonly file: Dockerfile;
@@ -41,16 +45,39 @@ export interface BuildInput {
   readonly imageNamed: (name: string) => Promise<Image>;
 }
 
+/** What a step follows from, but for the layers below. */
+type StepDetails = Omit<RunInput, keyof Common> | Omit<CopyInput, keyof Common> | Omit<WorkdirInput, keyof Common>;
+
+/** How much of what a RUN that failed has said is in the error, in UTF-16 units; and control characters, which terminals would obey. */
+const LAST_OUTPUT = 4096;
+const NOT_SHOWN = /[^\P{C}\n\t]/gu;
+
+/** What `--from` means, by what is written. */
+type Origins = ReadonlyMap<string, Origin>;
+
 /** Builds the stages that a target needs, one after the other. */
 export class Builder {
   readonly #input: BuildInput;
   readonly #stages = new Map<number, StageState>();
   /** Layers that were made: held until the build is over. */
   readonly #made: MadeLayer[] = [];
+  readonly #cache: StepCache;
+  readonly #steps: BuildStep[] = [];
   #number = 0;
+  /** Instructions to be carried out, with those triggers that are known by now. */
+  #total: number;
+  /** Of the step that is carried out: as {@link BuildStep.cached}. */
+  #isCached: boolean | null = null;
 
   constructor(input: BuildInput) {
     this.#input = input;
+    this.#total = input.graph.needed.reduce((sum, { stage }) => sum + stage.instructions.length, 0);
+    this.#cache = new StepCache({ reads: input.options.cache, now: input.now });
+  }
+
+  /** Those that are over. */
+  get steps(): readonly BuildStep[] {
+    return this.#steps;
   }
 
   /** @throws BuildError, and what making containers and images throws */
@@ -69,20 +96,30 @@ export class Builder {
 
   async #stage(stage: GraphStage): Promise<StageState> {
     const { from } = stage.stage;
-    let state = await this.#at(from.lines, () => this.#base(stage));
-    for (const instruction of [...this.#triggers(stage, state), ...stage.stage.instructions]) {
+    const base = await this.#at(from.lines, () => this.#base(stage));
+    const triggers = await this.#at(from.lines, async () => this.#triggers(stage, base));
+    const origins = new Map([...stage.origins, ...triggers.origins]);
+    this.#total += triggers.instructions.length;
+    // triggers are for the first stage that is on the image, and no further
+    let state: StageState = { ...base, triggers: [] };
+    for (const instruction of [...triggers.instructions, ...stage.stage.instructions]) {
+      // whatever a Dockerfile has, others have their turn in between
+      await nextTurn();
       this.#input.options.cancelSignal?.throwIfAborted();
       this.#number++;
-      this.#tell({
-        type: 'step',
+      this.#isCached = null;
+      const step = {
         stage: from.name ?? `${stage.stage.index}`,
-        number: this.#number,
-        of: this.#input.graph.needed.reduce((sum, one) => sum + one.stage.instructions.length, 0),
         instruction: instruction.line.original.trim(),
         line: instruction.lines.start,
-      });
+      };
+      this.#tell({ type: 'step', ...step, number: this.#number, of: this.#total });
+      const began = monotonicMs();
       const before = state;
-      state = await this.#at(instruction.lines, () => this.#step(stage, instruction, before));
+      state = await this.#at(instruction.lines, () => this.#step(origins, instruction, before));
+      const end = { cached: this.#isCached, durationMs: monotonicMs() - began };
+      this.#steps.push({ ...step, ...end });
+      this.#tell({ type: 'done', number: this.#number, ...end });
     }
     return state;
   }
@@ -140,27 +177,19 @@ export class Builder {
     return state;
   }
 
-  /** What ONBUILD of the base has for the first stage that is on it. */
-  #triggers({ stage, base }: GraphStage, state: StageState): StageInstruction[] {
-    if (base.kind === 'scratch') return [];
-    return state.triggers.flatMap((text) =>
-      parseLines(text).lines.map((line) => {
-        const instruction = parseInstruction({ ...line, lines: stage.from.lines });
-        if (instruction.kind === 'from' || instruction.kind === 'onbuild' || instruction.kind === 'maintainer')
-          throw new DockerfileProblem(`ONBUILD of the base has ${instruction.line.word}, which isn't allowed`, stage.from.lines);
-        return instruction;
-      }),
-    );
+  #triggers({ stage, base }: GraphStage, { triggers }: StageState): Triggers {
+    if (base.kind === 'scratch') return { instructions: [], origins: new Map() };
+    const { file, options } = this.#input;
+    return parseTriggers(triggers, { stage, stages: file.stages, options, isBuilt: (index) => this.#stages.has(index) });
   }
 
-  async #step(stage: GraphStage, instruction: StageInstruction, before: StageState): Promise<StageState> {
-    const state = { ...before, triggers: [] };
+  async #step(origins: Origins, instruction: StageInstruction, state: StageState): Promise<StageState> {
     switch (instruction.kind) {
       case 'run':
         return this.#run(instruction, state);
       case 'copy':
       case 'add':
-        return this.#copy(stage, instruction, state);
+        return this.#copy(origins, instruction, state);
       case 'workdir':
         state.config.apply(instruction, state.scope);
         return this.#workdir(instruction, state);
@@ -174,71 +203,109 @@ export class Builder {
   }
 
   /** The state with an entry in the history, and a layer if there is one. */
-  #noted(instruction: StageInstruction, state: StageState, layer: MadeLayer | null, words?: string): StageState {
-    const created = new Date((this.#input.epoch ?? this.#input.now) * 1000).toISOString().replace('.000Z', 'Z');
+  #noted(instruction: StageInstruction, state: StageState, outcome: StepOutcome | null, words?: string): StageState {
+    const { layer = null } = outcome ?? {};
     const text = words ?? `${instruction.line.word.toUpperCase()}${instruction.line.original.trim().slice(instruction.line.word.length)}`;
+    const seconds = this.#input.epoch ?? (layer ? outcome?.created : undefined);
     const entry = {
-      created,
+      ...(seconds === undefined ? {} : { created: isoTime(seconds) }),
       created_by: layer ? `${text} # buildkit` : text,
       comment: 'buildkit.dockerfile.v0',
       ...(layer ? {} : { empty_layer: true }),
     };
-    if (layer) this.#made.push(layer);
     const layers = layer ? { ...state.layers, made: [...state.layers.made, layer] } : state.layers;
     return { ...state, layers, history: [...state.history, entry] };
   }
 
+  /** What came of a step, or of the same one in an earlier build. */
+  async #cached(input: StepDetails, instruction: StageInstruction, state: StageState, make: () => Promise<MadeLayer | null>) {
+    const common = { below: diffIdsOf(state.layers), epoch: this.#input.epoch };
+    const outcome = await this.#cache.step({ ...input, ...common }, instruction.line.original.trim(), make);
+    if (outcome.layer) this.#made.push(outcome.layer);
+    this.#isCached = outcome.isCached;
+    return outcome;
+  }
+
   async #run(run: Run, state: StageState): Promise<StageState> {
-    const { options, epoch, file } = this.#input;
+    const { options } = this.#input;
+    const { config, scope } = state;
     const image = imageOf(state.layers);
     if (!image) throw new InstructionProblem('there is no file in this stage, so that nothing can be run');
+    const command = runCommand(run, config);
+    const network = run.network === 'default' ? options.network : run.network;
+    const { os, architecture } = currentPlatform();
+    const input = {
+      kind: 'run',
+      platform: `${os}/${architecture}`,
+      ...command,
+      env: scope.variables,
+      cwd: workingFolder(config),
+      user: config.user,
+      network,
+    } as const;
+    const outcome = await this.#cached(input, run, state, () => this.#runOn(image, run, { command, network, state }));
+    const args = scope.args.map(([name, value]) => ` ${name}=${value}`).join('');
+    const shown = run.isShell ? [...config.command(run)] : run.words;
+    const words = `RUN ${args === '' ? '' : `|${scope.args.length}${args} `}${shown.join(' ')}`;
+    return this.#noted(run, state, outcome, words);
+  }
+
+  async #runOn(
+    image: Image,
+    run: Run,
+    { command, network, state }: { readonly command: RunCommand; readonly network: string; readonly state: StageState },
+  ): Promise<MadeLayer> {
+    const { options, epoch, file } = this.#input;
     const number = this.#number;
+    let last = '';
     const { result, layer } = await runStep({
       image,
-      run,
+      command,
       config: state.config,
-      scope: state.scope,
-      network: run.network === 'default' ? options.network : run.network,
+      variables: state.scope.variables,
+      network,
       limits: { memory: options.memory, cpus: options.cpus },
       proxies: Object.fromEntries(
         PROXY_NAMES.flatMap((name) => (Object.hasOwn(options.buildArgs, name) ? [[name, options.buildArgs[name] ?? '']] : [])),
       ),
       signal: options.cancelSignal,
       clampMtime: epoch === null ? undefined : new Date(epoch * 1000),
-      onOutput: (stream, text) => this.#tell({ type: 'output', number, stream, text }),
+      onOutput: (stream, text) => {
+        last = (last + text).slice(-LAST_OUTPUT);
+        this.#tell({ type: 'output', number, stream, text });
+      },
     });
-    if (!layer) {
-      const problem = new DockerfileProblem(`RUN has failed: ${result.reason}`, run.lines);
-      const { message, instruction } = asBuildError(problem, file);
-      throw new BuildError(message.split('\n'), { file: file.file, line: run.lines.start, instruction, result });
-    }
-    const args = state.scope.args.map(([name, value]) => ` ${name}=${value}`).join('');
-    const command = run.isShell ? [...state.config.command(run)] : run.words;
-    const words = `RUN ${args === '' ? '' : `|${state.scope.args.length}${args} `}${command.join(' ')}`;
-    return this.#noted(run, state, layer, words);
+    if (layer) return layer;
+    const problem = new DockerfileProblem(`RUN has failed: ${result.reason}`, run.lines);
+    const { message, instruction } = asBuildError(problem, file);
+    const said = last.replaceAll(NOT_SHOWN, '').split('\n').filter(Boolean);
+    const hint = network === 'none' ? ['It has no network: the option network gives it one.'] : [];
+    throw new BuildError([...message.split('\n'), ...hint, ...said.map((line) => `| ${line}`)], {
+      ...{ file: file.file, line: run.lines.start, instruction },
+      result,
+    });
   }
 
   async #workdir(
     instruction: Extract<StageInstruction, { kind: 'workdir' | 'user' | 'stopsignal' | 'maintainer' }>,
     state: StageState,
   ): Promise<StageState> {
-    const path = state.config.workingDir;
-    const words = `WORKDIR ${path}`;
-    const files = await withFiles(imageOf(state.layers), this.#input.options.cancelSignal, async (tree) => {
-      const { path: found, entry } = await resolveIn(tree, path);
-      if (entry && entry.kind !== 'folder') throw new InstructionProblem(`${path} is no folder`);
-      if (entry) return [];
-      const { uid, gid } = state.config.user === '' ? { uid: 0, gid: 0 } : await findOwner(state.config.user, tree);
-      return missingFolders(found, tree, { uid, gid, mtime: this.#input.epoch ?? this.#input.now });
-    });
-    if (files.length === 0) return this.#noted(instruction, state, null, words);
-    return this.#noted(instruction, state, await this.#layer(files), words);
+    const { workingDir: path, user } = state.config;
+    const outcome = await this.#cached({ kind: 'workdir', path, user }, instruction, state, () =>
+      withFiles(imageOf(state.layers), this.#input.options.cancelSignal, async (tree) => {
+        const { path: found, entry } = await resolveIn(tree, path);
+        if (entry && entry.kind !== 'folder') throw new InstructionProblem(`${path} is no folder`);
+        if (entry) return null;
+        const { uid, gid } = user === '' ? { uid: 0, gid: 0 } : await findOwner(user, tree, 'USER');
+        return this.#layer(await missingFolders(found, tree, { uid, gid, mtime: this.#input.epoch ?? this.#input.now }));
+      }),
+    );
+    return this.#noted(instruction, state, outcome, `WORKDIR ${path}`);
   }
 
-  async #copy(stage: GraphStage, instruction: Copy | Add, state: StageState): Promise<StageState> {
+  async #copy(origins: Origins, instruction: Copy | Add, state: StageState): Promise<StageState> {
     const { scope } = state;
     const { options, context, ignored, now, epoch } = this.#input;
-    const chmod = instruction.chmod === '' ? null : parseChmod(scope.expand(instruction.chmod));
     const sources = instruction.sources.map((source) => scope.expand(source));
     const inline = instruction.inline.map(({ name, content, expand }) => ({
       name,
@@ -247,30 +314,37 @@ export class Builder {
     const unpacks = instruction.kind === 'add' && instruction.unpack !== false;
     if (instruction.kind === 'add') requireLocal(sources);
     const chown = scope.expand(instruction.chown);
-    const origin = instruction.kind === 'copy' && instruction.from !== '' ? stage.origins.get(instruction.from) : undefined;
-    const own = imageOf(state.layers);
-    const layer = await withFiles(own, options.cancelSignal, (onto) =>
-      this.#withOrigin(origin, async (from) => {
-        const files = await layerFiles({
-          from: from ?? context,
-          ignored: from ? null : ignored,
-          sources,
-          inline,
-          onto,
-          target: state.config.absolute(scope.expand(instruction.target)),
-          excludes: new IgnoreRules([...instruction.excludes]),
-          owner: chown === '' ? null : await findOwner(chown, onto),
-          chmod,
-          madeAt: epoch ?? now,
-          ...(unpacks ? { onFile: (path: string) => requireNoArchive(path, context) } : {}),
-        });
-        return this.#layer(files);
-      }),
-    );
+    const target = state.config.absolute(scope.expand(instruction.target));
+    const origin = instruction.kind === 'copy' ? originOf(instruction.from, origins) : undefined;
+    const outcome = await this.#withOrigin(origin, async (tree) => {
+      const copy = {
+        // looked at for the key, and again for the layer
+        from: new RememberedTree(tree ?? context),
+        ignored: tree ? null : ignored,
+        sources,
+        inline,
+        excludes: new IgnoreRules([...instruction.excludes]),
+        chmod: instruction.chmod === '' ? null : parseChmod(scope.expand(instruction.chmod)),
+      };
+      const { digest: content, bytes } = await copiedContent({ ...copy, hasOwner: chown !== '' });
+      return this.#cached({ kind: 'copy', content, target, chown, unpacks }, instruction, state, () =>
+        withFiles(imageOf(state.layers), options.cancelSignal, async (onto) => {
+          const files = await layerFiles({
+            ...copy,
+            onto,
+            target,
+            owner: chown === '' ? null : await findOwner(chown, onto),
+            madeAt: epoch ?? now,
+            ...(unpacks ? { onFile: (path: string) => requireNoArchive(path, context) } : {}),
+          });
+          return this.#layer(files, bytes);
+        }),
+      );
+    });
     return this.#noted(
       instruction,
       state,
-      layer,
+      outcome,
       `${instruction.line.word.toUpperCase()} ${[...flagsShown(instruction, chown), ...sources, ...inline.map(({ name }) => `<<${name}`), scope.expand(instruction.target)].join(' ')}`,
     );
   }
@@ -291,9 +365,17 @@ export class Builder {
     return withFiles(image, this.#input.options.cancelSignal, work);
   }
 
-  #layer(files: readonly LayerFile[]): Promise<MadeLayer> {
-    return addCompressed(Readable.from(layerTar(files, this.#input.epoch), { objectMode: false }));
+  #layer(files: readonly LayerFile[], known?: ReadonlyMap<string, string>): Promise<MadeLayer> {
+    return addCompressed(Readable.from(layerTar(files, this.#input.epoch, known), { objectMode: false }));
   }
+}
+
+/** @returns `undefined` for the context */
+function originOf(word: string, origins: Origins): Origin | undefined {
+  if (word === '') return undefined;
+  const origin = origins.get(word);
+  if (!origin) throw new InstructionProblem(`--from=${word} names nothing`);
+  return origin;
 }
 
 function flagsShown({ chmod, kind, ...rest }: Copy | Add, chown: string): string[] {

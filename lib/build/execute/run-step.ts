@@ -2,16 +2,17 @@ import { Container } from '../../container/container.js';
 import type { Image } from '../../image/image.js';
 import { addCompressed, type MadeLayer } from '../../image/layers/add-compressed.js';
 import type { RunResult } from '../../process/options/process-types.js';
+import { sorted } from '../cache/step-key.js';
 import { InstructionProblem } from '../language/build-error.js';
 import type { Run } from '../language/instruction-types.js';
-import type { StageScope } from '../language/scopes.js';
 import type { StageConfig } from './stage-config.js';
 
 export interface RunRequest {
   readonly image: Image;
-  readonly run: Run;
+  readonly command: RunCommand;
+  /** ENV and ARG. */
+  readonly variables: ReadonlyMap<string, string>;
   readonly config: StageConfig;
-  readonly scope: StageScope;
   readonly network: string;
   readonly limits: { readonly memory?: number | undefined; readonly cpus?: number | undefined };
   /** Variables that the program has and the image doesn't. */
@@ -48,6 +49,11 @@ export function runCommand(run: Run, config: StageConfig): RunCommand {
   return { words: config.command({ words: [text], isShell: true }), files: {} };
 }
 
+/** Where a program begins. */
+export function workingFolder({ workingDir }: StageConfig): string {
+  return workingDir.replace(/(?<=.)\/$/, '');
+}
+
 /**
  * Runs a program on the files so far.
  *
@@ -55,16 +61,17 @@ export function runCommand(run: Run, config: StageConfig): RunCommand {
  * @throws what making a container throws
  */
 export async function runStep(request: RunRequest): Promise<{ readonly result: RunResult; readonly layer: MadeLayer | null }> {
-  const { image, run, config, scope, network, limits, proxies, signal } = request;
-  const { words, files } = runCommand(run, config);
+  const { image, command, variables, config, network, limits, proxies, signal } = request;
+  const { words, files } = command;
   const [program, ...rest] = words;
   if (program === undefined) throw new InstructionProblem('RUN has nothing to run');
   const container = await Container.create({
     image,
     entrypoint: [program],
     command: rest,
-    env: { ...Object.fromEntries(scope.variables), ...proxies },
-    cwd: config.workingDir.replace(/(?<=.)\/$/, ''),
+    // in an order that is the same for the same variables, which the cache relies on
+    env: { ...Object.fromEntries(sorted([...variables])), ...proxies },
+    cwd: workingFolder(config),
     ...(config.user === '' ? {} : { user: config.user }),
     hostname: 'buildkitsandbox',
     network,

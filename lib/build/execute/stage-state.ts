@@ -29,18 +29,28 @@ export function descriptorOf({ digest, size, compression }: MadeLayer): Descript
   return { mediaType: compression === 'none' ? MEDIA.layer : `${MEDIA.layer}+${compression}`, digest, size };
 }
 
+/** The digests of all layers' tars: they tell the files. */
+export function diffIdsOf({ base, made }: Layers): string[] {
+  return [...(base?.config.rootfs.diff_ids ?? []), ...made.map(({ diffId }) => diffId)];
+}
+
+/** A time as OCI's documents have it. @param seconds since the epoch */
+export function isoTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
+}
+
 /** The image's configuration as a document, `config` being how it is run. */
 export function configDocument(
-  { base, made }: Layers,
+  layers: Layers,
   parts: { config: OciConfig['config']; history: readonly History[]; created: string; author?: string | null },
 ): OciConfig {
   const { config, history, created, author = null } = parts;
   return {
-    ...(base?.config ?? currentPlatform()),
+    ...(layers.base?.config ?? currentPlatform()),
     ...(author === null ? {} : { author }),
     created,
     config,
-    rootfs: { type: 'layers', diff_ids: [...(base?.config.rootfs.diff_ids ?? []), ...made.map(({ diffId }) => diffId)] },
+    rootfs: { type: 'layers', diff_ids: diffIdsOf(layers) },
     history: [...history],
   };
 }

@@ -10,36 +10,37 @@ export interface Owner {
 const LARGEST = 1024 * 1024;
 
 /**
- * The owner that `--chown` means, its names looked up in the files of the stage. A name without a group means that user's own group, a number
+ * The owner that `--chown`, or USER, means, its names looked up in the files of the stage. A name without a group means that user's own group, a number
  * the group of the same number.
  *
+ * @param what to blame
  * @throws InstructionProblem for a name that isn't there
  */
-export async function findOwner(text: string, tree: FileTree): Promise<Owner> {
+export async function findOwner(text: string, tree: FileTree, what = '--chown'): Promise<Owner> {
   const [user = '', group] = text.split(':', 2);
-  const own = user === '' ? { uid: 0, gid: 0 } : (numbers(user) ?? (await findUser(user, tree)));
+  const own = user === '' ? { uid: 0, gid: 0 } : (numbers(user, what) ?? (await findUser(user, tree, what)));
   if (group === undefined || group === '') return own;
-  return { uid: own.uid, gid: numbers(group)?.gid ?? (await findGroup(group, tree)) };
+  return { uid: own.uid, gid: numbers(group, what)?.gid ?? (await findGroup(group, tree, what)) };
 }
 
-function numbers(text: string): Owner | null {
+function numbers(text: string, what: string): Owner | null {
   if (!/^\d{1,10}$/.test(text)) return null;
   const id = Number(text);
-  if (id > 0xfffffffe) throw new InstructionProblem(`--chown: ${text} is no id of a user or group`);
+  if (id > 0xfffffffe) throw new InstructionProblem(`${what}: ${text} is no id of a user or group`);
   return { uid: id, gid: id };
 }
 
-async function findUser(name: string, tree: FileTree): Promise<Owner> {
+async function findUser(name: string, tree: FileTree, what: string): Promise<Owner> {
   const fields = (await lines('etc/passwd', tree)).find(([first]) => first === name);
   const [uid, gid] = [fields?.[2], fields?.[3]].map((field) => (field && /^\d{1,10}$/.test(field) ? Number(field) : null));
   if (typeof uid === 'number' && typeof gid === 'number') return { uid, gid };
-  throw new InstructionProblem(`--chown: the user ${JSON.stringify(name)} is not in /etc/passwd`);
+  throw new InstructionProblem(`${what}: the user ${JSON.stringify(name)} is not in /etc/passwd`);
 }
 
-async function findGroup(name: string, tree: FileTree): Promise<number> {
+async function findGroup(name: string, tree: FileTree, what: string): Promise<number> {
   const gid = (await lines('etc/group', tree)).find(([first]) => first === name)?.[2];
   if (gid && /^\d{1,10}$/.test(gid)) return Number(gid);
-  throw new InstructionProblem(`--chown: the group ${JSON.stringify(name)} is not in /etc/group`);
+  throw new InstructionProblem(`${what}: the group ${JSON.stringify(name)} is not in /etc/group`);
 }
 
 async function lines(path: string, tree: FileTree): Promise<readonly (readonly string[])[]> {

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { basename, isAbsolute, normalize, resolve } from 'node:path';
+import { basename, relative, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { hasCode, invalidOption, isNacelleError, NacelleError } from '../../errors.js';
 import { wordsOf } from '../../native/system-errors.js';
 import { type Dockerfile, parseDockerfile } from '../language/dockerfile.js';
@@ -33,17 +34,19 @@ export async function readDockerfile(
   const inside = reader(async (path) => openIn(context, path));
   const ofContext = async (): Promise<IgnoreRules> => (await rulesAt('.dockerignore', inside)) ?? new IgnoreRules([]);
   if (typeof dockerfile !== 'string') return { file: parseDockerfile(dockerfile.content), ignored: await ofContext() };
-  const isInside = !isAbsolute(dockerfile) && normalize(dockerfile).split('/')[0] !== '..';
+  const below = relative(resolve(folder), resolve(folder, dockerfile));
+  const isInside = below.split('/')[0] !== '..';
   // a FIFO is not waited for
-  const read = isInside ? inside : reader((path) => open(resolve(folder, path), O_RDONLY | O_NONBLOCK));
-  const text = await read(dockerfile);
-  if (text === null) throw invalidOption('dockerfile', `${JSON.stringify(dockerfile)}: there is no such file`);
-  return { file: parseDockerfile(text, dockerfile), ignored: (await rulesAt(`${dockerfile}.dockerignore`, read)) ?? (await ofContext()) };
+  const read = isInside ? inside : reader((path) => open(path, O_RDONLY | O_NONBLOCK));
+  const path = isInside ? below : resolve(folder, dockerfile);
+  const content = await read(path);
+  if (content === null) throw invalidOption('dockerfile', `${JSON.stringify(dockerfile)}: there is no such file`);
+  return { file: parseDockerfile(content, dockerfile), ignored: (await rulesAt(`${path}.dockerignore`, read)) ?? (await ofContext()) };
 }
 
 async function rulesAt(path: string, read: Read): Promise<IgnoreRules | null> {
-  const text = await read(path);
-  return text === null ? null : parseIgnoreFile(text, basename(path));
+  const content = await read(path);
+  return content === null ? null : parseIgnoreFile(content, basename(path));
 }
 
 async function openIn(context: FileTree, path: string): Promise<FileHandle | null> {
@@ -70,8 +73,10 @@ async function textOf(file: FileHandle): Promise<string> {
   try {
     const found = await file.stat();
     if (!found.isFile()) throw new NacelleError('it is no file', { code: 'ERR_INVALID_OPTION' });
-    if (found.size > LARGEST) throw new NacelleError(`it is larger than ${LARGEST} bytes`, { code: 'ERR_INVALID_OPTION' });
-    return await file.readFile('utf8');
+    // one byte more, since somebody may write to the file meanwhile
+    const content = await text(file.createReadStream({ autoClose: false, end: LARGEST }));
+    if (Buffer.byteLength(content) > LARGEST) throw new NacelleError(`it is larger than ${LARGEST} bytes`, { code: 'ERR_INVALID_OPTION' });
+    return content;
   } finally {
     await file.close();
   }

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
 import { hasCode, NacelleError } from '../../errors.js';
+import { systemError } from '../../native/system-errors.js';
 
 /** Something in a tree of files, by its path below the root: '' is the root itself, no path begins or ends with '/'. */
 export interface TreeEntry {
@@ -93,7 +94,7 @@ export class FolderTree implements FileTree {
       };
     } catch (error) {
       if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
-      throw error;
+      throw ofPath(path, error);
     }
   }
 
@@ -107,8 +108,12 @@ export class FolderTree implements FileTree {
     }
   }
 
-  readLink(path: string): Promise<string> {
-    return readlink(this.#path(path));
+  async readLink(path: string): Promise<string> {
+    try {
+      return await readlink(this.#path(path));
+    } catch (error) {
+      throw ofPath(path, error);
+    }
   }
 
   /** A FIFO that takes a file's place is not waited for. */
@@ -120,7 +125,9 @@ export class FolderTree implements FileTree {
   }
 
   async #open(path: string, flags: number): Promise<FileHandle> {
-    const opened = await open(this.#path(path), path === '' ? flags : flags | O_NOFOLLOW);
+    const opened = await open(this.#path(path), path === '' ? flags : flags | O_NOFOLLOW).catch((error: unknown) => {
+      throw ofPath(path, error);
+    });
     try {
       const wanted = path === '' ? this.#base : `${this.#base === '/' ? '' : this.#base}/${path}`;
       if ((await pathOf(opened)) !== wanted) throw changed(path);
@@ -134,6 +141,11 @@ export class FolderTree implements FileTree {
   #path(path: string): string {
     return `/proc/self/fd/${this.#root.fd}/${path}`;
   }
+}
+
+/** What Node says of a path below `/proc/self/fd`, said of the path that was meant. */
+function ofPath(path: string, error: unknown): unknown {
+  return systemError(`read ${path || '/'}`, error);
 }
 
 function changed(path: string): NacelleError {

@@ -52,7 +52,9 @@ class Copier {
   readonly #request: CopyRequest;
   /** What this instruction has made, over what was there. */
   readonly #made = new Map<string, LayerFile['type']>();
+  /** The first name of each file that has several, and the other way round. */
   readonly #inodes = new Map<string, string>();
+  readonly #inodeAt = new Map<string, string>();
 
   constructor(request: CopyRequest) {
     this.#request = request;
@@ -189,8 +191,7 @@ class Copier {
       this.#add({ ...common, type: 'hardlink', size: 0, target: first, bytes: null });
       return;
     }
-    if (entry.inode) this.#inodes.set(entry.inode, target);
-    this.#add({ ...common, type: 'file', size: entry.size, target: '', bytes });
+    this.#add({ ...common, type: 'file', size: entry.size, target: '', bytes }, entry.inode);
   }
 
   async #refuseFolderAt(target: string): Promise<void> {
@@ -206,7 +207,15 @@ class Copier {
     return this.#request.chmod?.(mode, isFolder) ?? mode;
   }
 
-  #add(file: LayerFile): void {
+  #add(file: LayerFile, inode: string | null = null): void {
+    // what takes the place of a file is none that others are names of
+    const before = this.#inodeAt.get(file.path);
+    if (before !== undefined) this.#inodes.delete(before);
+    this.#inodeAt.delete(file.path);
+    if (inode !== null) {
+      this.#inodes.set(inode, file.path);
+      this.#inodeAt.set(file.path, inode);
+    }
     this.#made.set(file.path, file.type);
     this.files.push(file);
   }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { NacelleError } from '../../errors.js';
 import type { LayerFile } from './layer-files.js';
@@ -9,9 +10,14 @@ const CHUNK = 256 * 1024;
  * The tar of a layer.
  *
  * @param latest no file has a later time; seconds since the epoch, `null` for none
+ * @param known SHA-256 of files' bytes as they were before, by their paths in the tree that they come from
  * @throws NacelleError `ERR_CHANGED` when a file has other bytes than it had when it was looked at
  */
-export async function* layerTar(files: readonly LayerFile[], latest: number | null): AsyncGenerator<Buffer, void, undefined> {
+export async function* layerTar(
+  files: readonly LayerFile[],
+  latest: number | null,
+  known: ReadonlyMap<string, string> = new Map(),
+): AsyncGenerator<Buffer, void, undefined> {
   for (const file of files) {
     yield tarHeader({ ...file, mtime: latest === null ? file.mtime : Math.min(file.mtime, latest) });
     if (file.bytes && 'content' in file.bytes) yield file.bytes.content;
@@ -19,7 +25,7 @@ export async function* layerTar(files: readonly LayerFile[], latest: number | nu
       const { tree, path } = file.bytes;
       const opened = await tree.open(path);
       try {
-        yield* contentOf(opened, file.size, path);
+        yield* sameContent(contentOf(opened, file.size, path), path, known.get(path));
       } finally {
         await opened.close();
       }
@@ -29,7 +35,25 @@ export async function* layerTar(files: readonly LayerFile[], latest: number | nu
   yield TAR_END;
 }
 
-async function* contentOf(file: FileHandle, size: number, path: string): AsyncGenerator<Buffer, void, undefined> {
+async function* sameContent(
+  content: AsyncIterable<Buffer>,
+  path: string,
+  expected: string | undefined,
+): AsyncGenerator<Buffer, void, undefined> {
+  const hash = createHash('sha256');
+  for await (const chunk of content) {
+    if (expected !== undefined) hash.update(chunk);
+    yield chunk;
+  }
+  if (expected !== undefined && hash.digest('hex') !== expected) throw changed(path);
+}
+
+/**
+ * A file's bytes, which are to be `size`.
+ *
+ * @throws NacelleError `ERR_CHANGED`
+ */
+export async function* contentOf(file: FileHandle, size: number, path: string): AsyncGenerator<Buffer, void, undefined> {
   let left = size;
   while (left > 0) {
     const buffer = Buffer.allocUnsafe(Math.min(CHUNK, left));
@@ -39,5 +63,9 @@ async function* contentOf(file: FileHandle, size: number, path: string): AsyncGe
     yield buffer.subarray(0, bytesRead);
   }
   const more = await file.read(Buffer.alloc(1), 0, 1);
-  if (left > 0 || more.bytesRead > 0) throw new NacelleError(`read ${path}: it was changed while it was read`, { code: 'ERR_CHANGED' });
+  if (left > 0 || more.bytesRead > 0) throw changed(path);
+}
+
+function changed(path: string): NacelleError {
+  return new NacelleError(`read ${path}: it was changed while it was read`, { code: 'ERR_CHANGED' });
 }

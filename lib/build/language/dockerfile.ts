@@ -26,6 +26,9 @@ export interface Dockerfile {
 /** Frontends that read this language: `docker/dockerfile:1`, `docker.io/docker/dockerfile-upstream:master`, … */
 const FRONTEND = /(?:^|\/)dockerfile(?:-upstream)?(?:[:@.]|$)/;
 
+/** Each may cost as much as all values before it. */
+const MOST_INSTRUCTIONS = 10_000;
+
 /**
  * Reads a Dockerfile.
  *
@@ -35,6 +38,8 @@ export function parseDockerfile(text: string, file = 'Dockerfile'): Dockerfile {
   return withPlace({ file, text }, () => {
     requireFrontend(text);
     const parsed = parseLines(text);
+    const excess = parsed.lines[MOST_INSTRUCTIONS];
+    if (excess) throw new DockerfileProblem(`more than ${MOST_INSTRUCTIONS} instructions`, excess.lines);
     const globals: Arg[] = [];
     const stages: { from: From; index: number; instructions: StageInstruction[] }[] = [];
     for (const instruction of parsed.lines.map(parseInstruction)) {

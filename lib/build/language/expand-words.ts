@@ -1,4 +1,5 @@
 import { InstructionProblem } from './build-error.js';
+import { longerWord } from './longest-word.js';
 import { replaceMatches, trimPrefix, trimSuffix } from './shell-pattern.js';
 import { isSpace } from './spaces.js';
 
@@ -26,9 +27,8 @@ export interface ExpandedWord {
   readonly unset: ReadonlySet<string>;
 }
 
-/** How deep substitutions may lie in one another, and how long a word may get: a Dockerfile could double it in each line. */
+/** How deep substitutions may lie in one another. */
 const MOST_DEEP = 100;
-const LONGEST_WORD = 1024 * 1024;
 
 const NAME_CHARACTER = /^[\p{L}\p{Nd}_]$/u;
 const DIGIT = /^\p{Nd}$/u;
@@ -42,12 +42,14 @@ const SPECIAL = new Set(['@', '*', '#', '?', '-', '$', '!', '0']);
  */
 export function expandWord(word: string, options: WordOptions): ExpandedWord {
   const reader = new WordReader(word, options);
-  return { text: reader.read().text, names: reader.names, unset: reader.unset };
+  return { text: reader.read(null), names: reader.names, unset: reader.unset };
 }
 
 /** The same, cut at the spaces that are not quoted, after values were put in. @throws InstructionProblem */
 export function expandWords(text: string, options: WordOptions): string[] {
-  return [...new WordReader(text, options).read().words];
+  const cutter = new Cutter();
+  new WordReader(text, options).read(cutter);
+  return [...cutter.end()];
 }
 
 /** Cuts a text at spaces while it comes; what was quoted is never cut. */
@@ -94,11 +96,10 @@ class WordReader {
     this.#rawEscapes = options.rawEscapes ?? false;
   }
 
-  read(): { readonly text: string; readonly words: readonly string[] } {
+  /** @param cutter what cuts the text into words meanwhile */
+  read(cutter: Cutter | null): string {
     try {
-      const cutter = new Cutter();
-      const text = this.#until(null, this.#rawEscapes, cutter);
-      return { text, words: cutter.end() };
+      return this.#until(null, this.#rawEscapes, cutter);
     } catch (error) {
       if (!(error instanceof InstructionProblem)) throw error;
       const shown = this.#source.length > 200 ? `${this.#source.slice(0, 200)}…` : this.#source;
@@ -115,24 +116,23 @@ class WordReader {
   }
 
   /** Reads until the character `stop`, or the end. */
-  #until(stop: string | null, rawEscapes: boolean, cutter = new Cutter()): string {
+  #until(stop: string | null, rawEscapes: boolean, cutter: Cutter | null): string {
     const before = this.#rawEscapes;
     this.#rawEscapes = rawEscapes;
     this.#depth++;
     if (this.#depth > MOST_DEEP) throw new InstructionProblem(`more than ${MOST_DEEP} substitutions in one another`);
     let result = '';
     for (let character = this.#peek(); character !== undefined; character = this.#peek()) {
-      if (result.length > LONGEST_WORD) throw new InstructionProblem(`a word gets longer than ${LONGEST_WORD} characters`);
       if (character === stop) break;
       const isQuote = !this.#options.plainQuotes && (character === "'" || character === '"');
       if (character === '$') {
         const value = this.#dollar();
-        cutter.add(value);
-        result += value;
+        cutter?.add(value);
+        result = longerWord(result, value);
       } else if (isQuote || character === '<') {
         const part = character === "'" ? this.#singleQuoted() : character === '"' ? this.#doubleQuoted() : this.#heredoc();
-        cutter.addRaw(part);
-        result += part;
+        cutter?.addRaw(part);
+        result = longerWord(result, part);
       } else result += this.#plain(cutter);
     }
     if (stop !== null && this.#next() === undefined)
@@ -143,15 +143,15 @@ class WordReader {
   }
 
   /** One character outside of quotes, or an escaped one. */
-  #plain(cutter: Cutter): string {
+  #plain(cutter: Cutter | null): string {
     const character = this.#next() ?? '';
     if (character !== this.#options.escaper) {
-      cutter.add(character);
+      cutter?.add(character);
       return character;
     }
     const kept = this.#rawEscapes ? character : '';
     const text = kept + (this.#next() ?? '');
-    cutter.addRaw(text);
+    cutter?.addRaw(text);
     return text;
   }
 
@@ -175,7 +175,7 @@ class WordReader {
     for (let character = this.#peek(); character !== '"'; character = this.#peek()) {
       if (character === undefined) throw new InstructionProblem('unexpected end of statement while looking for matching double-quote');
       if (character === '$') {
-        result += this.#dollar();
+        result = longerWord(result, this.#dollar());
         continue;
       }
       this.#next();
@@ -232,7 +232,7 @@ class WordReader {
   /** The word within a substitution, until the character that ends it. */
   #inner(stop: string, rawEscapes: boolean): string {
     try {
-      return this.#until(stop, rawEscapes);
+      return this.#until(stop, rawEscapes, null);
     } catch (error) {
       const isCut = this.#peek() === undefined && error instanceof InstructionProblem && error.message.startsWith('unexpected end');
       throw isCut ? new InstructionProblem(`syntax error: missing '${stop}'${stop === '/' ? ' in a substitution' : ''}`) : error;

@@ -194,5 +194,7 @@ function isComment(line: string): boolean {
 }
 
 function withoutEnd(line: string): string {
-  return line.replace(/[\r\n]+$/, '');
+  let end = line.length;
+  while (end > 0 && '\r\n'.includes(line.charAt(end - 1))) end--;
+  return line.slice(0, end);
 }

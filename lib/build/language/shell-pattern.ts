@@ -1,4 +1,5 @@
 import { InstructionProblem } from './build-error.js';
+import { longerWord } from './longest-word.js';
 
 /** A part of a pattern: a character, or what stands for any one or any number of them. */
 type Part = { readonly kind: 'one' | 'many' } | { readonly kind: 'character'; readonly character: string };
@@ -91,7 +92,7 @@ export function replaceMatches(pattern: string, value: string, { replacement, al
       i++;
       continue;
     }
-    result += replacement;
+    result = longerWord(result, replacement);
     if (!all) return result + text.slice(end).join('');
     if (end === i) {
       result += text[i] ?? '';

@@ -51,24 +51,31 @@ export function stageGraph(
   return { needed: [...needed].flatMap((index) => all[index] ?? []), target: wanted };
 }
 
+function at<T>(lines: StageInstruction['lines'], work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof InstructionProblem ? new DockerfileProblem(error.message, lines) : error;
+  }
+}
+
 function graphStage(stage: Stage, { stages, expand }: { stages: readonly Stage[]; expand: (word: string) => string }): GraphStage {
   const { from, index } = stage;
-  const at = <T>(lines: StageInstruction['lines'], work: () => T): T => {
-    try {
-      return work();
-    } catch (error) {
-      throw error instanceof InstructionProblem ? new DockerfileProblem(error.message, lines) : error;
-    }
-  };
   const { name, platform } = at(from.lines, () => ({ name: expand(from.base), platform: expand(from.platform) }));
   if (name === '') throw new DockerfileProblem(`base name (${from.base}) should not be blank`, from.lines);
   const base = baseOf(name, stages.slice(0, index));
-  const origins = new Map<string, Origin>();
-  for (const instruction of stage.instructions)
-    at(instruction.lines, () => {
-      for (const word of fromsOf(instruction)) origins.set(word, originOf(word, { stages, index }));
-    });
-  return { stage, base, platform, origins };
+  return { stage, base, platform, origins: originsOf(stage.instructions, { stages, index }) };
+}
+
+/** What `--from` of instructions of a stage means, by what is written. @throws DockerfileProblem */
+export function originsOf(
+  instructions: readonly StageInstruction[],
+  of: { readonly stages: readonly Stage[]; readonly index: number },
+): ReadonlyMap<string, Origin> {
+  const pairs = instructions.flatMap((instruction) =>
+    at(instruction.lines, () => fromsOf(instruction).map((word): [string, Origin] => [word, originOf(word, of)])),
+  );
+  return new Map(pairs);
 }
 
 function baseOf(name: string, before: readonly Stage[]): Origin {

@@ -67,7 +67,7 @@ export async function addBlob(source: BlobSource, { signal, onBytes }: AddOption
     try {
       await lockFile(file, 'exclusive', signal);
       // the one that had the lock before may have published the file, or thrown it away
-      if (!(await isSame(file, ingest))) continue;
+      if (!(await isSameFile(file, ingest))) continue;
       // it may also have published the file between our look and our open, which then made a new file
       if (await hasBlob(source, root)) {
         await unlink(ingest);
@@ -169,7 +169,7 @@ function problemOf({
   return `blob ${digest} is damaged or forged: its bytes have the digest ${algorithm}:${found}`;
 }
 
-async function hashFile(file: FileHandle, size: number, hash: Hash): Promise<void> {
+export async function hashFile(file: FileHandle, size: number, hash: Hash): Promise<void> {
   const buffer = Buffer.allocUnsafe(Math.min(size, 1 << 20));
   for (let at = 0; at < size; ) {
     const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, size - at), at);
@@ -183,7 +183,8 @@ export async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
   for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten;
 }
 
-async function isSame(file: FileHandle, path: string): Promise<boolean> {
+/** Whether a path still leads to an open file. */
+export async function isSameFile(file: FileHandle, path: string): Promise<boolean> {
   try {
     const [mine, there] = [await file.stat(), await stat(path)];
     return mine.ino === there.ino && mine.dev === there.dev;

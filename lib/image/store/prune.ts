@@ -20,6 +20,7 @@ import {
 import { discardIngest } from './blobs.js';
 import { blobPath, layerPath, MAP_NAME, mapName } from './image-paths.js';
 import { readEntries, writeEntries } from './index-file.js';
+import { sweepRecords } from './layer-records.js';
 
 /** What `Image.prune()` has removed from the store. */
 export interface ImagePruneReport {
@@ -34,7 +35,8 @@ export interface ImagePruneReport {
 }
 
 /**
- * Removes what no reference reaches and no living process uses: images without one, blobs, unpacked layers, and what dead processes left.
+ * Removes what no reference reaches, no record of the build cache needs and no living process uses: images without a reference, blobs, unpacked
+ * layers, and what dead processes left.
  * Names are removed while the store is locked, for a moment; the trees after that. A tree that can't be removed is tried again by the next
  * prune.
  *
@@ -67,6 +69,7 @@ async function sweep(
       const kept = entries.filter((entry) => afterRemoval || tagOf(entry) !== null || living.digests.has(entry.digest));
       const reached = new Set(living.digests);
       for (const entry of kept) await reach(entry, reached, root);
+      for (const digest of await sweepRecords(root)) reached.add(digest);
       if (kept.length < entries.length) await writeEntries(kept, root, held);
       const { blobs, bytes } = await sweepBlobs(reached, root);
       const layers = await sweepLayers({ reached, living: living.digests }, { root, held, trash });

@@ -1,0 +1,75 @@
+import type { MadeLayer } from '../../image/layers/add-compressed.js';
+import { isIntact } from '../../image/store/intact-blob.js';
+import { type LayerRecord, readRecord, touchRecord, writeRecord } from '../../image/store/layer-records.js';
+import { hold } from '../../store/lease.js';
+import { type StepInput, stepKey } from './step-key.js';
+
+/** What came of a step. */
+export interface StepOutcome {
+  /** Held; `null`: the step changed nothing. */
+  readonly layer: MadeLayer | null;
+  /** When the layer was made; seconds since the epoch. */
+  readonly created: number;
+  /** The step was not carried out: its layer was there. */
+  readonly isCached: boolean;
+}
+
+/** The most of an instruction that a record shows. */
+const LONGEST = 200;
+
+/**
+ * Layers of earlier builds, by the keys of their steps. Builds of several processes may use it at once: a record is replaced as a whole, and a key
+ * names the layers below by their content, so that a layer only ever comes onto those that it was made on.
+ */
+export class StepCache {
+  readonly #reads: boolean;
+  readonly #now: number;
+
+  /**
+   * @param options.reads `false`: each step is carried out, and its layer takes the place of the one before
+   * @param options.now seconds since the epoch: when layers are made
+   */
+  constructor({ reads, now }: { readonly reads: boolean; readonly now: number }) {
+    this.#reads = reads;
+    this.#now = now;
+  }
+
+  /** The layer of a step: a known one, or else what `make` makes, which is known from then on. What it throws leaves no record. */
+  async step(input: StepInput, instruction: string, make: () => Promise<MadeLayer | null>): Promise<StepOutcome> {
+    const key = stepKey(input);
+    const known = this.#reads ? await knownStep(key) : null;
+    if (known) return known;
+    const layer = await make();
+    try {
+      await writeRecord({ key, instruction: instruction.slice(0, LONGEST), created: this.#now, layer: layer && fieldsOf(layer) });
+      return { layer, created: this.#now, isCached: false };
+    } catch (error) {
+      layer?.release();
+      throw error;
+    }
+  }
+}
+
+function fieldsOf({ digest, size, compression, diffId }: MadeLayer): LayerRecord['layer'] {
+  return { digest, size, compression, diffId };
+}
+
+/** @returns `null` also when the layer is gone or damaged */
+async function knownStep(key: string): Promise<StepOutcome | null> {
+  const record = await readRecord(key);
+  if (!record) return null;
+  const { layer, created } = record;
+  if (!layer) return { layer: null, created, isCached: true };
+  const { release } = await hold([layer.digest]);
+  try {
+    if (await isIntact(layer)) {
+      await touchRecord(key);
+      return { layer: { ...layer, release }, created, isCached: true };
+    }
+  } catch (error) {
+    release();
+    throw error;
+  }
+  release();
+  return null;
+}

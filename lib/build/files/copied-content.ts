@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import { inParallel, settled } from '../../image/layers/in-parallel.js';
+import { EMPTY_TREE, type FileTree } from './file-tree.js';
+import { type CopyRequest, type LayerFile, layerFiles } from './layer-files.js';
+import { contentOf } from './layer-tar.js';
+
+/** What a COPY takes, wherever it goes. */
+export interface CopiedContent {
+  /** Of names, kinds, modes, owners, sizes, where links lead, and bytes. Times don't count. */
+  readonly digest: string;
+  /** SHA-256 of each file's bytes, by its path in the tree that is copied from. */
+  readonly bytes: ReadonlyMap<string, string>;
+}
+
+/** Files that are read at a time. */
+const PARALLEL = 8;
+
+/**
+ * The content that the sources of a COPY select.
+ *
+ * @param request.hasOwner the copies get an owner of their own, so that those of the sources don't count
+ * @throws as `layerFiles`
+ */
+export async function copiedContent(
+  request: Pick<CopyRequest, 'from' | 'ignored' | 'sources' | 'inline' | 'excludes' | 'chmod'> & { readonly hasOwner: boolean },
+): Promise<CopiedContent> {
+  const { hasOwner, ...copy } = request;
+  // the last names of sources count, since they may be names in the target: so all goes into one folder
+  const files = await layerFiles({ ...copy, onto: EMPTY_TREE, target: '/', owner: hasOwner ? { uid: 0, gid: 0 } : null, madeAt: 0 });
+  const bytes = new Map<string, string>();
+  await settled(
+    inParallel(files, PARALLEL, async ({ bytes: source, size }) => {
+      if (source && 'tree' in source && !bytes.has(source.path)) bytes.set(source.path, await hashOf(source.tree, source.path, size));
+    }),
+  );
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(`${JSON.stringify([...fieldsOf(file), bytesOf(file, bytes)])}\n`);
+  return { digest: `sha256:${hash.digest('hex')}`, bytes };
+}
+
+function fieldsOf({ path, type, mode, uid, gid, size, target }: LayerFile): readonly (string | number)[] {
+  return [path, type, mode, uid, gid, size, target];
+}
+
+function bytesOf({ bytes }: LayerFile, known: ReadonlyMap<string, string>): string | null {
+  if (!bytes) return null;
+  if ('content' in bytes) return createHash('sha256').update(bytes.content).digest('hex');
+  return known.get(bytes.path) ?? null;
+}
+
+async function hashOf(tree: FileTree, path: string, size: number): Promise<string> {
+  const file = await tree.open(path);
+  try {
+    const hash = createHash('sha256');
+    for await (const chunk of contentOf(file, size, path)) hash.update(chunk);
+    return hash.digest('hex');
+  } finally {
+    await file.close();
+  }
+}
