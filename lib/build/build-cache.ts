@@ -3,7 +3,7 @@ import { listRecords, removeRecords } from '../image/store/layer-records.js';
 import { prune } from '../image/store/prune.js';
 
 /** What the build cache has of one step. */
-export interface BuildCacheInfo {
+export interface CacheInfo {
   /** The digest of all that the step's layer follows from. */
   readonly key: string;
   /** How the instruction was written, its first 200 characters. */
@@ -30,7 +30,7 @@ export interface BuildCachePruneReport {
 // biome-ignore lint/complexity/noStaticOnlyClass: named as Image and Volume are, which have these methods too
 export class BuildCache {
   /** The steps whose layers are there, those used last at the end. @throws ImageError when the store can't be read */
-  static async list(): Promise<BuildCacheInfo[]> {
+  static async list(): Promise<CacheInfo[]> {
     const found = await asImageErrors('list the build cache', () => listRecords());
     return found
       .toSorted((a, b) => a.lastUsedAt.getTime() - b.lastUsedAt.getTime())

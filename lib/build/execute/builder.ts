@@ -326,7 +326,7 @@ export class Builder {
         excludes: new IgnoreRules([...instruction.excludes]),
         chmod: instruction.chmod === '' ? null : parseChmod(scope.expand(instruction.chmod)),
       };
-      const { digest: content, bytes } = await copiedContent({ ...copy, hasOwner: chown !== '' });
+      const { digest: content, bytes } = await copiedContent({ ...copy, hasOwner: chown !== '', signal: options.cancelSignal });
       return this.#cached({ kind: 'copy', content, target, chown, unpacks }, instruction, state, () =>
         withFiles(imageOf(state.layers), options.cancelSignal, async (onto) => {
           const files = await layerFiles({

@@ -19,18 +19,22 @@ const PARALLEL = 8;
  * The content that the sources of a COPY select.
  *
  * @param request.hasOwner the copies get an owner of their own, so that those of the sources don't count
+ * @param request.signal its abort ends the reading, with its reason
  * @throws as `layerFiles`
  */
 export async function copiedContent(
-  request: Pick<CopyRequest, 'from' | 'ignored' | 'sources' | 'inline' | 'excludes' | 'chmod'> & { readonly hasOwner: boolean },
+  request: Pick<CopyRequest, 'from' | 'ignored' | 'sources' | 'inline' | 'excludes' | 'chmod'> & {
+    readonly hasOwner: boolean;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<CopiedContent> {
-  const { hasOwner, ...copy } = request;
+  const { hasOwner, signal, ...copy } = request;
   // the last names of sources count, since they may be names in the target: so all goes into one folder
   const files = await layerFiles({ ...copy, onto: EMPTY_TREE, target: '/', owner: hasOwner ? { uid: 0, gid: 0 } : null, madeAt: 0 });
   const bytes = new Map<string, string>();
   await settled(
     inParallel(files, PARALLEL, async ({ bytes: source, size }) => {
-      if (source && 'tree' in source && !bytes.has(source.path)) bytes.set(source.path, await hashOf(source.tree, source.path, size));
+      if (source && 'tree' in source && !bytes.has(source.path)) bytes.set(source.path, await hashOf(source, size, signal));
     }),
   );
   const hash = createHash('sha256');
@@ -48,11 +52,19 @@ function bytesOf({ bytes }: LayerFile, known: ReadonlyMap<string, string>): stri
   return known.get(bytes.path) ?? null;
 }
 
-async function hashOf(tree: FileTree, path: string, size: number): Promise<string> {
+async function hashOf(
+  { tree, path }: { readonly tree: FileTree; readonly path: string },
+  size: number,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  signal?.throwIfAborted();
   const file = await tree.open(path);
   try {
     const hash = createHash('sha256');
-    for await (const chunk of contentOf(file, size, path)) hash.update(chunk);
+    for await (const chunk of contentOf(file, size, path)) {
+      signal?.throwIfAborted();
+      hash.update(chunk);
+    }
     return hash.digest('hex');
   } finally {
     await file.close();

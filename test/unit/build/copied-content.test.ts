@@ -33,9 +33,13 @@ interface Copy {
   readonly inline?: readonly { readonly name: string; readonly content: string }[];
   readonly owner?: number;
   readonly hasOwner?: boolean;
+  readonly signal?: AbortSignal;
 }
 
-async function content(path: string, { sources = ['.'], chmod, excludes = [], inline = [], owner = 0, hasOwner = false }: Copy = {}) {
+async function content(
+  path: string,
+  { sources = ['.'], chmod, excludes = [], inline = [], owner = 0, hasOwner = false, signal }: Copy = {},
+) {
   const tree = await FolderTree.open(path, { uid: () => owner, gid: () => owner });
   try {
     return await copiedContent({
@@ -46,6 +50,7 @@ async function content(path: string, { sources = ['.'], chmod, excludes = [], in
       excludes: new IgnoreRules(excludes),
       chmod: chmod === undefined ? null : parseChmod(chmod),
       hasOwner,
+      signal,
     });
   } finally {
     await tree.close();
@@ -91,6 +96,10 @@ describe('copiedContent', () => {
     const path = folder();
     change(path);
     expect(await digestOf(path)).not.toBe(await digestOf(folder()));
+  });
+
+  test('an abort ends the reading', async () => {
+    await expect(content(folder(), { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
   });
 
   test('a hard link is not the same as a copy', async () => {
