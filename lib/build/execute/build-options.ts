@@ -59,7 +59,7 @@ export interface BuildOptions {
   /** Labels, over those of the Dockerfile. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /**
-   * The network of RUN, as of {@link ContainerOptions.network}: 'none', the default, 'bridge' (root), 'pasta' or 'host'. `RUN --network=none` has
+   * The network of RUN, as of {@link ContainerOptions.network}: 'none', the default, 'bridge', 'pasta' or 'host'. `RUN --network=none` has
    * none; `RUN --network=host` is refused unless `allow` has 'network.host'.
    */
   readonly network?: 'none' | 'bridge' | 'pasta' | 'host' | undefined;

@@ -91,7 +91,7 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   /**
    * Default 'none': a network namespace with the loopback alone. A network's name, or the `Network`: a link to it, with an address of
    * its own (docs/networks.md); 'bridge' is there from its first use on. Several: a list of places in networks, of which the first that is
-   * not internal has the default route. A container: its network, as long as its namespace lives. Networks need root, and nf_tables.
+   * not internal has the default route. A container: its network, as long as its namespace lives. Networks need nf_tables; without root there are those of the driver bridge.
    * 'pasta', for any user: what this machine reaches, by the program pasta(1) of its own, and nobody reaches the container; an UnsupportedError where
    * pasta or /dev/net/tun is missing, ENETUNREACH with pasta's words where nothing leads out.
    *
@@ -99,7 +99,7 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
    * `ERR_SUBNET_TAKEN` and `ERR_NAME_TAKEN` where a link of others has the subnet or the bridge's name, `ERR_FORWARDING` where this machine would
    * lose its own routes, `ERR_FORWARD_POLICY` where the policy of others drops its packets; with vxlan, macvlan and ipvlan `ERR_NO_LINK` where the
    * parent has gone; with vxlan `ERR_VNI_TAKEN` where another link has its number by now; `CniError` and `ERR_CNI_RESULT` where plugins make it. An UnsupportedError: without
-   * root, and for the network of a container that is on one of macvlan, ipvlan or plugins of CNI, which can't be shared.
+   * root for other drivers than bridge, and for the network of a container that is on one of macvlan, ipvlan or plugins of CNI, which can't be shared.
    */
   network?:
     | 'none'
@@ -137,12 +137,12 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
    *
    * Making the container fails with a `NacelleError`: `ERR_PORT_IN_USE`, which names who has the port; `ERR_INVALID_OPTION` for an address that is
    * none of this machine's, for one of a family of which the container has no address, unless it is at the loopback, and where all of its networks are internal,
-   * or of macvlan or ipvlan.
+   * or of macvlan or ipvlan. An UnsupportedError without root.
    */
   ports?: readonly (string | PortMapping)[] | undefined;
   /**
    * Addresses of name servers, for /etc/resolv.conf. Default in a network: 127.0.0.11, which knows the names of the containers there and,
-   * where not all of its networks are internal, asks the servers of this machine for others. Without a network: as root 127.0.0.11 as well, where
+   * where not all of its networks are internal, asks the servers of this machine for others. Without a network: 127.0.0.11 as well, where
    * nobody answers until it joins one (`Network.connect`); else none, or the host's resolv.conf where the network is not its own.
    */
   dns?: readonly string[] | undefined;
