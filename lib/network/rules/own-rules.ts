@@ -80,8 +80,8 @@ export class OwnRules {
   }
 
   /**
-   * Changes whom this machine knows as confined. An address may be another container's by now, while the port that had it is not gone yet. What
-   * a failure afterwards leaves is right: of a port that never comes.
+   * Changes whom this machine knows as confined. An address may be another container's by now, while the port that had it is not gone yet. After a
+   * failure the elements stay, which is harmless: their port is never made.
    */
   async #confine(what: string, port: NamedPort, gone: readonly NamedPort[]): Promise<void> {
     if (port.isConfined && !this.#confines) {
