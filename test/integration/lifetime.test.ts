@@ -16,6 +16,7 @@ import {
   type ProcessInfo,
   pidOf,
   processInfo,
+  readText,
   shimOf,
 } from '../fixtures/host.js';
 import { leftovers, snapshot, useLeakCheck } from '../fixtures/leaks.js';
@@ -224,6 +225,13 @@ requires({ root: true, tools: ['env', 'gcc', 'mount', 'newgidmap', 'newuidmap', 
     const options = JSON.stringify({ image: 'host', copyIn: { '/undying': { source: program, mode: 0o755 } } });
     const watchdogOf = (shim: ProcessInfo) => descendants(shim.pid).find(({ command }) => command === 'nacelle-watch');
 
+    /** What the shim has told a process to see to: proc(5), fdinfo of a pidfd. */
+    function hasPidfd(holder: ProcessInfo | undefined, { pid }: ProcessInfo): boolean {
+      const folder = `/proc/${holder?.pid}/fdinfo`;
+      const held = holder && existsSync(folder) ? readdirSync(folder).map((fd) => readText(`${folder}/${fd}`) ?? '') : [];
+      return held.some((text) => text.split('\n').includes(`Pid:\t${pid}`));
+    }
+
     async function undying(before?: string): Promise<{ owner: NodeProgram; program: ProcessInfo; shim: ProcessInfo }> {
       const owner = startNode('undying', [options], { through: throughUser(before) });
       const { value } = await owner.lines.next();
@@ -249,7 +257,7 @@ requires({ root: true, tools: ['env', 'gcc', 'mount', 'newgidmap', 'newuidmap', 
       const first = watchdogOf(shim);
       if (!first) throw new Error('no watchdog');
       process.kill(first.pid, 'SIGKILL');
-      await until('there is another', () => ![undefined, first.pid].includes(watchdogOf(shim)?.pid));
+      await until('another one has the program', () => hasPidfd(watchdogOf(shim), program));
       for (const pid of [owner.pid, shim.pid]) process.kill(pid, 'SIGKILL');
       await owner.ended;
       await until('it is dead', () => !isThere(program));
@@ -266,7 +274,7 @@ requires({ root: true, tools: ['env', 'gcc', 'mount', 'newgidmap', 'newuidmap', 
       process.kill(first.pid, 'SIGKILL');
       await until('the shim has reaped it', () => watchdogOf(shim) === undefined);
       execFileSync('prlimit', ['--pid', String(shim.pid), `--nproc=${before}:`], asUser);
-      await until('there is another', () => watchdogOf(shim) !== undefined);
+      await until('another one has the program', () => hasPidfd(watchdogOf(shim), program));
       for (const pid of [owner.pid, shim.pid]) process.kill(pid, 'SIGKILL');
       await owner.ended;
       await until('it is dead', () => !isThere(program));
