@@ -98,7 +98,7 @@ const TYPESCRIPT_ALONE = [
   // what plugins of others do, or others' engines beside: the steps are those of connected and networks
   ...['cni', 'netavark'].map((name) => `test/integration/${name}.test.ts`),
   // containers and layers, whose own tests are here
-  'test/integration/build.test.ts',
+  ...['build', 'build-cache'].map((name) => `test/integration/${name}.test.ts`),
   // a socket that is connected, and otherwise TypeScript
   'test/integration/dbus.test.ts',
   // what a program under Landlock and a filter may do is the kernel's: setting these up is in landlock and denials
