@@ -34,9 +34,9 @@ describe('a real terminal, connected with a program', () => {
     await outer.see('trapped');
     await outer.see('inside$ ');
     await once(spawn('stty', ['-F', outer.tty, 'rows', '40', 'cols', '120'], { stdio: 'inherit' }), 'exit');
-    // bash runs a trap at once where it waits for a key, and after the next line where it was just about to
-    outer.type('\r');
-    await outer.see('40 120');
+    // bash runs a trap at once where it waits for a key, and after the next line where it was just about to; stty sets rows, then columns
+    const lines = setInterval(() => outer.type('\r'), 100);
+    await outer.see('40 120').finally(() => clearInterval(lines));
     outer.type('exit 4\r');
     await outer.see('outcome: ended, exited with 4');
     expect(await outer.over()).toMatchObject({ changed: false, shown: expect.stringContaining('code: 0') });

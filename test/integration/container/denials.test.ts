@@ -160,6 +160,8 @@ describe('onDenied', () => {
     maker.process.kill('SIGKILL');
     await maker.ended;
     for (let count = 0; count < 3; count++) expect(String((await refused.next()).value)).toContain('refused');
+    // closes the log, which goes with the container
+    await refused.return?.();
   });
 
   it('answers as the filter itself does', async () => {
