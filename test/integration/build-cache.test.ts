@@ -1,11 +1,12 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import * as z from 'zod';
 import { digestOf } from '../../lib/image/formats/digest.js';
 import { BuildCache, type BuildEvent, type BuildOptions, type BuildResult, build, Container, Image } from '../../lib/index.js';
 import { tidyLeases } from '../../lib/store/lease.js';
+import { buildContext } from '../fixtures/build-context.js';
 import { loadBusybox } from '../fixtures/busybox-image.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { startNode } from '../fixtures/node.js';
@@ -31,15 +32,7 @@ describe("build's cache", () => {
   const store = useNewStore(folder);
 
   let count = 0;
-  function context(files: Record<string, string>): string {
-    const path = join(folder, `context-${count++}`);
-    mkdirSync(path, { recursive: true });
-    for (const [name, content] of Object.entries(files)) {
-      mkdirSync(dirname(join(path, name)), { recursive: true });
-      writeFileSync(join(path, name), content);
-    }
-    return path;
-  }
+  const context = (files: Record<string, string>): string => buildContext(folder, files);
 
   async function made(path: string, lines: readonly string[], options: BuildOptions = {}): Promise<BuildResult> {
     return build({ context: path, dockerfile: { content: [`FROM ${BASE}`, ...lines].join('\n') }, pull: 'never', ...options });

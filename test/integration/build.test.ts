@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect } from 'vitest';
 import { type BuildEvent, type BuildOptions, build, Container, Image } from '../../lib/index.js';
+import { buildContext } from '../fixtures/build-context.js';
 import { loadBusybox } from '../fixtures/busybox-image.js';
 import { requires } from '../fixtures/requires.js';
 import { useNewStore } from '../fixtures/store.js';
@@ -18,15 +19,7 @@ describe('build', () => {
   useNewStore(folder);
 
   let count = 0;
-  function context(files: Record<string, string>): string {
-    const path = join(folder, `context-${count++}`);
-    mkdirSync(path, { recursive: true });
-    for (const [name, content] of Object.entries(files)) {
-      mkdirSync(dirname(join(path, name)), { recursive: true });
-      writeFileSync(join(path, name), content);
-    }
-    return path;
-  }
+  const context = (files: Record<string, string>): string => buildContext(folder, files);
 
   async function base(): Promise<void> {
     await (await loadBusybox()).tag(BASE);

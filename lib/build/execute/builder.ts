@@ -13,6 +13,7 @@ import { copiedContent } from '../files/copied-content.js';
 import { type FileTree, resolveIn } from '../files/file-tree.js';
 import { type LayerFile, layerFiles } from '../files/layer-files.js';
 import { layerTar } from '../files/layer-tar.js';
+import { missingFolders } from '../files/missing-folders.js';
 import { RememberedTree } from '../files/remembered-tree.js';
 import { BuildError, DockerfileProblem, InstructionProblem } from '../language/build-error.js';
 import type { Dockerfile } from '../language/dockerfile.js';
@@ -24,6 +25,7 @@ import { PROXY_NAMES, StageScope } from '../language/scopes.js';
 import type { GraphStage, Origin, StageGraph } from '../language/stage-graph.js';
 import type { BuildEvent, BuildStep, ParsedBuild } from './build-options.js';
 import { requireLocal, requireNoArchive } from './local-sources.js';
+import { requirePlatform } from './own-platform.js';
 import { type RunCommand, runCommand, runStep, workingFolder } from './run-step.js';
 import { StageConfig, triggersOf, variablesOf } from './stage-config.js';
 import { withFiles } from './stage-files.js';
@@ -385,20 +387,4 @@ function flagsShown({ chmod, kind, ...rest }: Copy | Add, chown: string): string
     ...(chown === '' ? [] : [`--chown=${chown}`]),
     ...(chmod === '' ? [] : [`--chmod=${chmod}`]),
   ];
-}
-
-async function missingFolders(path: string, tree: FileTree, owner: { uid: number; gid: number; mtime: number }): Promise<LayerFile[]> {
-  const names = path.split('/');
-  const folders = names.map((_, index) => names.slice(0, index + 1).join('/'));
-  const there = await Promise.all(folders.map((folder) => tree.get(folder)));
-  return folders
-    .filter((_, index) => !there[index])
-    .map((folder) => ({ path: folder, type: 'folder', mode: 0o755, ...owner, size: 0, target: '', bytes: null }));
-}
-
-/** @throws InstructionProblem for another platform than this machine's */
-function requirePlatform(platform: string): void {
-  const { os, architecture } = currentPlatform();
-  if (platform === '' || platform === `${os}/${architecture}` || platform === architecture) return;
-  throw new InstructionProblem(`the platform ${platform} can't be built here, which is ${os}/${architecture}`);
 }

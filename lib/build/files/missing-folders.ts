@@ -1,0 +1,16 @@
+import type { FileTree } from './file-tree.js';
+import type { LayerFile } from './layer-files.js';
+
+/** The folders of a path that a tree lacks, from the highest on. @param path without links, as `resolveIn` finds it */
+export async function missingFolders(
+  path: string,
+  tree: FileTree,
+  owner: { uid: number; gid: number; mtime: number },
+): Promise<LayerFile[]> {
+  const names = path.split('/');
+  const folders = names.map((_, index) => names.slice(0, index + 1).join('/'));
+  const there = await Promise.all(folders.map((folder) => tree.get(folder)));
+  return folders
+    .filter((_, index) => !there[index])
+    .map((folder) => ({ path: folder, type: 'folder', mode: 0o755, ...owner, size: 0, target: '', bytes: null }));
+}
