@@ -80,8 +80,8 @@ const TYPESCRIPT_ALONE = [
   'test/integration/image/killed.test.ts',
   'test/integration/volume/killed-while-filling.test.ts',
   ...['networks-killed', 'veth-owner'].map((name) => `test/integration/${name}.test.ts`),
-  // what grows with the number of containers: LeakSanitizer sees what one of them leaves
-  'test/integration/endurance.test.ts',
+  // what grows with the number of containers: LeakSanitizer sees what one of them leaves, and its allocator has areas of memory of its own
+  ...['endurance', 'plan-memory'].map((name) => `test/integration/${name}.test.ts`),
   // a Node of its own in a terminal: the native side of a terminal is in tty.test.ts
   'test/integration/container/connect-terminal.test.ts',
   // whose files, limits and groups are looked at: the plans behind them are those of the other files
@@ -124,7 +124,9 @@ async function main() {
   const arguments_ = [...vitest, ...others, ...process.argv.slice(2)];
   const passed = run('node', arguments_, { env: environment(realpathSync(runtime)) });
   const ended = await shimsEnded();
-  return noReports() && ended && passed && drivers;
+  // a report or a shim that stays is worse than a test that fails
+  return noReports() && ended ? passed && drivers : null;
 }
 
-process.exitCode = (await main()) ? 0 : 1;
+const result = await main();
+process.exitCode = result === null ? 2 : result ? 0 : 1;

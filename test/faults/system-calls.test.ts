@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { isAlive } from '../fixtures/host.js';
 import { leftovers, snapshot } from '../fixtures/leaks.js';
 import { seed } from '../fixtures/rounds.js';
@@ -83,6 +83,7 @@ const LONG = { timeout: 7_200_000 };
 
 describe('one system call that fails', () => {
   let store = 0;
+  const tried = { chosen: 0, hits: 0 };
   afterAll(() => {
     delete process.env.NACELLE_ROOT;
   });
@@ -207,8 +208,14 @@ describe('one system call that fails', () => {
       await end('at last');
       console.info(`${scenario}: ${hits} of ${chosen.length} faults hit, of ${cases.length} that there are; ${wrong.length} wrong`);
       expect(wrong).toEqual([]);
-      // which call is the nth differs a little between two runs
-      expect(hits).toBeGreaterThan(chosen.length / 2);
+      tried.chosen += chosen.length;
+      tried.hits += hits;
     });
   }
+
+  // which call is the nth differs a little between two runs, so of the few of one scenario none may be hit
+  it('most faults are hit', ({ skip }) => {
+    skip(tried.chosen === 0);
+    expect(tried.hits).toBeGreaterThan(tried.chosen / 2);
+  });
 });

@@ -213,7 +213,7 @@ describe('a container of Landlock', () => {
 
   it("can be connected to where the host's network is its own", async () => {
     const script =
-      "require('node:net').createServer((socket) => socket.end('hi')).listen(0, '127.0.0.1', function () { console.log(this.address().port) })";
+      "require('node:net').createServer((socket) => socket.on('error', () => undefined).end('hi')).listen(0, '127.0.0.1', function () { console.log(this.address().port) })";
     const command = [process.execPath, '-e', script];
     await using container = await Container.create({ isolation: 'landlock', network: 'host', command });
     await container.start();
@@ -226,7 +226,7 @@ describe('a container of Landlock', () => {
 
   it('can be connected to where it has a port to listen on', async () => {
     const port = await freePort();
-    const script = `require('node:net').createServer((socket) => socket.end('hi')).listen(${port}, '127.0.0.1')`;
+    const script = `require('node:net').createServer((socket) => socket.on('error', () => undefined).end('hi')).listen(${port}, '127.0.0.1')`;
     const command = [process.execPath, '-e', script];
     await using container = await Container.create({ isolation: 'landlock', tcpPorts: { bind: [port] }, command });
     await container.start();

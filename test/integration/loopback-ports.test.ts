@@ -50,7 +50,8 @@ async function serving(): Promise<{ net: Net; program: NodeProgram; shim: number
 
 async function ends({ program }: { program: NodeProgram }): Promise<void> {
   program.process.kill('SIGUSR2');
-  expect(await program.lines.next()).toEqual({ done: false, value: 'true' });
+  const line = await program.lines.next();
+  if (line.done) throw new Error(`it ended: ${JSON.stringify(await program.ended)}`);
   program.process.kill('SIGUSR2');
   expect((await program.ended).stderr).toBe('');
 }

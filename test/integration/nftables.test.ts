@@ -343,7 +343,7 @@ async function send(net: Net, address: string, port: number): Promise<void> {
 
 /** A server in the network namespace, which says hello. */
 async function listen(net: Net, port: number): Promise<{ port: number; [Symbol.asyncDispose](): Promise<void> }> {
-  const script = `require('node:net').createServer((s) => s.end('hello')).listen(${port}, '127.0.0.1', () => console.log('ready'))`;
+  const script = `require('node:net').createServer((s) => s.on('error', () => undefined).end('hello')).listen(${port}, '127.0.0.1', () => console.log('ready'))`;
   const child = spawn('nsenter', ['-t', String(net.pid), '-n', process.execPath, '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(child, 'exit');
   await once(child.stdout, 'data');
