@@ -1,5 +1,5 @@
 // Runs integration tests as an ordinary user with subordinate ids: without groups, then with groups that root handed over. What needs root is
-// left out: npm test runs that. Arguments go to vitest; files among them run without groups, after --groups with them.
+// left out: npm test runs that. Arguments go to vitest; files among them run without groups, after --groups and those that need them with.
 import { join } from 'node:path';
 import { geteuid, pid } from 'node:process';
 import { tsImport } from 'tsx/esm/api';
@@ -65,7 +65,10 @@ function wanted(args) {
       [...plain, ...grouped, ...WITH_GROUPS],
     ];
   const options = plain.filter((arg) => !isFile(arg));
-  return [plain.some(isFile) ? plain : null, grouped.some(isFile) ? [...options, ...grouped] : null];
+  const needing = plain.filter((arg) => WITH_GROUPS.includes(arg));
+  const others = plain.filter((arg) => !WITH_GROUPS.includes(arg));
+  const withGroups = [...grouped, ...needing];
+  return [others.some(isFile) ? others : null, withGroups.some(isFile) ? [...options, ...withGroups] : null];
 }
 
 async function main() {
