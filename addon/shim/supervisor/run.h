@@ -21,6 +21,7 @@ struct Run {
   unique_fd first_pidfd;
   bool is_draining = false;  // no process of the tree is left, but the pump still copies
   bool executing = false;
+  int stranger_signal = 0;  // which killed the newest process that no message has told of: it may be the next stage
   Cause cause = Cause::kNone;
   bool has_exit = false;
   // Whether init has reported its program's end, and whether a kill came after that report. The report counts only when init then exits

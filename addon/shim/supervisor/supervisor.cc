@@ -194,7 +194,7 @@ void Supervisor::reap() {
     auto known = processes_.find(info.si_pid);
     if (known == processes_.end()) {
       for (const auto& entry : tasks_) {
-        if (entry.first->setting_up()) entry.first->read_channel();
+        if (entry.first->setting_up()) entry.first->stranger_ended(info);
       }
       known = processes_.find(info.si_pid);
     }

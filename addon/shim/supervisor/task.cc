@@ -248,6 +248,11 @@ bool Task::pump_is_done() {
 
 // --- the end ---------------------------------------------------------------------------------------------------------
 
+void Task::stranger_ended(const siginfo_t& info) {
+  run_.stranger_signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
+  read_channel();
+}
+
 void Task::process_ended(pid_t pid) {
   if (pid == undo_.apart()) return undo_step_ended();
   if (pid == context_.pump.pid()) {
@@ -290,9 +295,7 @@ void Task::process_ended(pid_t pid) {
   const bool was_killed = told_started_ && WIFSIGNALED(run_.program_status);
   if (in_set_up && run_.has_exit && !was_killed && !has_failed_ && run_.cause == Cause::kNone) {
     has_failed_ = true;
-    std::string text = "the process died while it was set up";
-    if (info.si_code != CLD_EXITED) text += ", by signal " + std::to_string(info.si_status);
-    failure_ = {kInClone, 0, ECHILD, text};
+    failure_ = died_in_set_up(info.si_code == CLD_EXITED ? 0 : info.si_status);
   }
   if (run_.has_exit || has_failed_) finish_when_empty();
 }

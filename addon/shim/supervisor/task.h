@@ -97,6 +97,8 @@ class Task {
   void read_channel();
   // Takes the end of `pid`, a process of this task, after the messages that came before it.
   void process_ended(pid_t pid);
+  // Any child of the shim that no task knows has ended.
+  void stranger_ended(const siginfo_t& info);
   bool setting_up() const { return state_ == State::kSetUp; }
 
  private:
@@ -120,6 +122,7 @@ class Task {
   void run_host_steps_of(const ChannelMessage& message);
   void close_channel();
   void channel_closed();
+  static StepFailure died_in_set_up(int signal);
   void limit_set_up();
   void began();
   void close_given();

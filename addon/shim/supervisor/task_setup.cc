@@ -263,7 +263,14 @@ void Task::channel_closed() {
   // a process whose words can't be read is of no use, and might wait for ever
   signal_first(SIGKILL);
   // a stage has ended for the next one, which died before its first message: no other end will be reported
-  if (processes_.empty() && !run_.has_exit) fail({kInClone, 0, ECHILD, "the process died while it was set up"});
+  if (processes_.empty() && !run_.has_exit) fail(died_in_set_up(run_.stranger_signal));
+}
+
+// `signal`: 0 for a process that has exited.
+StepFailure Task::died_in_set_up(int signal) {
+  std::string text = "the process died while it was set up";
+  if (signal != 0) text += ", by signal " + std::to_string(signal);
+  return {kInClone, 0, ECHILD, text};
 }
 
 void Task::began() {
