@@ -11,10 +11,10 @@ import { now } from '../native/clock.js';
 import { wordsOf } from '../native/system-errors.js';
 import { hold } from '../store/lease.js';
 import { type BuildOptions, type BuildResult, type BuildWarning, type ParsedBuild, parseBuildOptions } from './execute/build-options.js';
-import { Builder } from './execute/builder.js';
 import { withTimes } from './execute/history-times.js';
 import { namedImage } from './execute/named-base.js';
 import { configDocument, descriptorOf, isoTime, type StageState } from './execute/stage-state.js';
+import { onceEach, StagesBuilder } from './execute/stages-builder.js';
 import { requireSupported } from './execute/supported.js';
 import { readDockerfile } from './files/dockerfile-source.js';
 import { type FileTree, FolderTree } from './files/file-tree.js';
@@ -55,17 +55,11 @@ async function buildFrom(file: Dockerfile, { context, ignored, options, tags }: 
   const { graph, globals } = plan(file, options, platform);
   const epoch = options.sourceDateEpoch ?? sourceDate();
   const began = Math.floor(now() / 1000);
-  const builder = new Builder({
-    file,
-    graph,
-    globals,
-    options,
-    context,
-    ignored,
-    now: began,
-    epoch,
-    imageNamed: (name) => namedImage(name, options),
-  });
+  const stop = new AbortController();
+  const signals = options.cancelSignal ? [options.cancelSignal, stop.signal] : [stop.signal];
+  const own = { ...options, cancelSignal: AbortSignal.any(signals) };
+  const input = { file, graph, globals, options: own, context, ignored, now: began, epoch };
+  const builder = new StagesBuilder({ ...input, imageNamed: onceEach((name) => namedImage(name, own)) }, stop);
   try {
     const state = await builder.build();
     const image = await store(state, { tags, options, epoch, now: began });

@@ -24,6 +24,8 @@ const LONGEST = 200;
 export class StepCache {
   readonly #reads: boolean;
   readonly #now: number;
+  /** Of this build: a step that two stages have is carried out once, so that both have the same files. */
+  readonly #steps = new Map<string, Promise<StepOutcome>>();
 
   /**
    * @param options.reads `false`: each step is carried out, and its layer takes the place of the one before
@@ -37,6 +39,14 @@ export class StepCache {
   /** The layer of a step: a known one, or else what `make` makes, which is known from then on. What it throws leaves no record. */
   async step(input: StepInput, instruction: string, make: () => Promise<MadeLayer | null>): Promise<StepOutcome> {
     const key = stepKey(input);
+    const own = this.#steps.get(key);
+    if (own) return sharedStep(await own);
+    const outcome = this.#outcome(key, instruction, make);
+    this.#steps.set(key, outcome);
+    return outcome;
+  }
+
+  async #outcome(key: string, instruction: string, make: () => Promise<MadeLayer | null>): Promise<StepOutcome> {
     const known = this.#reads ? await knownStep(key) : null;
     if (known) return known;
     const layer = await make();
@@ -52,6 +62,11 @@ export class StepCache {
 
 function fieldsOf({ digest, size, compression, diffId }: MadeLayer): LayerRecord['layer'] {
   return { digest, size, compression, diffId };
+}
+
+/** The layer is held by the step that had it first, as long as the build goes on. */
+function sharedStep({ layer, created }: StepOutcome): StepOutcome {
+  return { layer: layer && { ...layer, release: () => {} }, created, isCached: true };
 }
 
 /** @returns `null` also when the layer is gone or damaged */

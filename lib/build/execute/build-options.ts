@@ -6,7 +6,7 @@ import { type Size, sizeSchema } from '../../options/size.js';
 
 /** What happens while an image is built. */
 export type BuildEvent =
-  /** A step begins. `number` counts the steps of all stages that are needed, from 1 to `of`. */
+  /** A step begins, beside those of other stages. `number` counts the steps of all stages that are needed, as they begin, from 1 to `of`. */
   | {
       readonly type: 'step';
       readonly stage: string;
@@ -89,7 +89,7 @@ export interface BuildOptions {
 export interface BuildResult {
   readonly image: Image;
   readonly warnings: readonly BuildWarning[];
-  /** Those of all stages that the target needed, in the order in which they were carried out. */
+  /** Those of all stages that the target needed, stage by stage, each after those that it needs: whichever was faster. */
   readonly steps: readonly BuildStep[];
 }
 

@@ -1,18 +1,16 @@
-import { Readable } from 'node:stream';
-import { isNacelleError, NacelleError } from '../../errors.js';
+import { isNacelleError } from '../../errors.js';
 import type { ImageSource } from '../../image/formats/image-source.js';
 import { currentPlatform } from '../../image/formats/platform.js';
 import type { Image } from '../../image/image.js';
-import { addCompressed, type MadeLayer } from '../../image/layers/add-compressed.js';
+import type { MadeLayer } from '../../image/layers/add-compressed.js';
 import { monotonicMs, nextTurn } from '../../native/clock.js';
-import { StepCache, type StepOutcome } from '../cache/step-cache.js';
+import type { StepCache, StepOutcome } from '../cache/step-cache.js';
 import type { Common, CopyInput, RunInput, WorkdirInput } from '../cache/step-key.js';
 import { parseChmod } from '../files/chmod.js';
 import { findOwner } from '../files/chown.js';
 import { copiedContent } from '../files/copied-content.js';
 import { type FileTree, resolveIn } from '../files/file-tree.js';
 import { type LayerFile, layerFiles } from '../files/layer-files.js';
-import { layerTar } from '../files/layer-tar.js';
 import { missingFolders } from '../files/missing-folders.js';
 import { RememberedTree } from '../files/remembered-tree.js';
 import { BuildError, DockerfileProblem, InstructionProblem } from '../language/build-error.js';
@@ -22,8 +20,10 @@ import { expandWord } from '../language/expand-words.js';
 import { IgnoreRules } from '../language/ignore-file.js';
 import type { Add, Copy, Run, StageInstruction } from '../language/instruction-types.js';
 import { PROXY_NAMES, StageScope } from '../language/scopes.js';
-import type { GraphStage, Origin, StageGraph } from '../language/stage-graph.js';
-import type { BuildEvent, BuildStep, ParsedBuild } from './build-options.js';
+import { fromsOf, type GraphStage, type Origin, type StageGraph } from '../language/stage-graph.js';
+import { addLayer } from './add-layer.js';
+import type { BuildStep, ParsedBuild } from './build-options.js';
+import type { BuildProgress } from './build-progress.js';
 import { requireLocal, requireNoArchive } from './local-sources.js';
 import { requirePlatform } from './own-platform.js';
 import { type RunCommand, runCommand, runStep, workingFolder } from './run-step.js';
@@ -47,6 +47,18 @@ export interface BuildInput {
   readonly imageNamed: (name: string) => Promise<Image>;
 }
 
+/** What the stages of one build share. */
+export interface Shared {
+  readonly cache: StepCache;
+  readonly progress: BuildProgress;
+  /** Layers that were made: held until the build is over. */
+  readonly made: MadeLayer[];
+  /** Carries out a step when a processor is free for it. */
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
+  /** A stage as it is when all of it is built. */
+  readonly stageAt: (index: number) => Promise<StageState>;
+}
+
 /** What a step follows from, but for the layers below. */
 type StepDetails = Omit<RunInput, keyof Common> | Omit<CopyInput, keyof Common> | Omit<WorkdirInput, keyof Common>;
 
@@ -57,24 +69,19 @@ const NOT_SHOWN = /[^\P{C}\n\t]/gu;
 /** What `--from` means, by what is written. */
 type Origins = ReadonlyMap<string, Origin>;
 
-/** Builds the stages that a target needs, one after the other. */
+/** Builds one stage. */
 export class Builder {
   readonly #input: BuildInput;
-  readonly #stages = new Map<number, StageState>();
-  /** Layers that were made: held until the build is over. */
-  readonly #made: MadeLayer[] = [];
-  readonly #cache: StepCache;
+  readonly #shared: Shared;
   readonly #steps: BuildStep[] = [];
+  /** Of the step that is carried out. */
   #number = 0;
-  /** Instructions to be carried out, with those triggers that are known by now. */
-  #total: number;
   /** Of the step that is carried out: as {@link BuildStep.cached}. */
   #isCached: boolean | null = null;
 
-  constructor(input: BuildInput) {
+  constructor(input: BuildInput, shared: Shared) {
     this.#input = input;
-    this.#total = input.graph.needed.reduce((sum, { stage }) => sum + stage.instructions.length, 0);
-    this.#cache = new StepCache({ reads: input.options.cache, now: input.now });
+    this.#shared = shared;
   }
 
   /** Those that are over. */
@@ -83,51 +90,49 @@ export class Builder {
   }
 
   /** @throws BuildError, and what making containers and images throws */
-  async build(): Promise<StageState> {
-    const { needed, target } = this.#input.graph;
-    for (const stage of needed) this.#stages.set(stage.stage.index, await this.#stage(stage));
-    const state = this.#stages.get(target.stage.index);
-    if (!state) throw new NacelleError('build: the target was not built', { code: 'ERR_PROTOCOL' });
-    return state;
-  }
-
-  /** Lets go of the layers that were made. */
-  close(): void {
-    for (const { release } of this.#made) release();
-  }
-
-  async #stage(stage: GraphStage): Promise<StageState> {
+  async build(stage: GraphStage): Promise<StageState> {
     const { from } = stage.stage;
+    const { progress, inTurn } = this.#shared;
     const base = await this.#at(from.lines, () => this.#base(stage));
     const triggers = await this.#at(from.lines, async () => this.#triggers(stage, base));
     const origins = new Map([...stage.origins, ...triggers.origins]);
-    this.#total += triggers.instructions.length;
+    progress.add(triggers.instructions.length);
     // triggers are for the first stage that is on the image, and no further
     let state: StageState = { ...base, triggers: [] };
     for (const instruction of [...triggers.instructions, ...stage.stage.instructions]) {
-      // whatever a Dockerfile has, others have their turn in between
-      await nextTurn();
-      this.#input.options.cancelSignal?.throwIfAborted();
-      this.#number++;
-      this.#isCached = null;
-      const step = {
-        stage: from.name ?? `${stage.stage.index}`,
-        instruction: instruction.line.original.trim(),
-        line: instruction.lines.start,
-      };
-      this.#tell({ type: 'step', ...step, number: this.#number, of: this.#total });
-      const began = monotonicMs();
+      await this.#stagesOf(instruction, origins);
       const before = state;
-      state = await this.#at(instruction.lines, () => this.#step(origins, instruction, before));
-      const end = { cached: this.#isCached, durationMs: monotonicMs() - began };
-      this.#steps.push({ ...step, ...end });
-      this.#tell({ type: 'done', number: this.#number, ...end });
+      state = await inTurn(() => this.#carryOut(instruction, { stage, origins, state: before }));
     }
     return state;
   }
 
-  #tell(event: BuildEvent): void {
-    this.#input.options.onProgress?.(event);
+  async #carryOut(
+    instruction: StageInstruction,
+    { stage, origins, state }: { readonly stage: GraphStage; readonly origins: Origins; readonly state: StageState },
+  ): Promise<StageState> {
+    const { progress } = this.#shared;
+    // whatever a Dockerfile has, others have their turn in between
+    await nextTurn();
+    this.#input.options.cancelSignal?.throwIfAborted();
+    this.#isCached = null;
+    const { from, index } = stage.stage;
+    const step = { stage: from.name ?? `${index}`, instruction: instruction.line.original.trim(), line: instruction.lines.start };
+    this.#number = progress.begin(step);
+    const began = monotonicMs();
+    const after = await this.#at(instruction.lines, () => this.#step(origins, instruction, state));
+    const end = { cached: this.#isCached, durationMs: monotonicMs() - began };
+    this.#steps.push({ ...step, ...end });
+    progress.tell({ type: 'done', number: this.#number, ...end });
+    return after;
+  }
+
+  /** Waits for the stages that an instruction takes files from. */
+  async #stagesOf(instruction: StageInstruction, origins: Origins): Promise<void> {
+    for (const word of fromsOf(instruction)) {
+      const origin = origins.get(word);
+      if (origin?.kind === 'stage') await this.#shared.stageAt(origin.index);
+    }
   }
 
   /** What goes wrong in an instruction is told with its place. */
@@ -154,7 +159,7 @@ export class Builder {
     requirePlatform(platform);
     const scopeOptions = { escaper: file.parsed.escaper, args: options.buildArgs, globals };
     if (base.kind === 'stage') {
-      const before = this.#stageAt(base.index);
+      const before = await this.#shared.stageAt(base.index);
       const scope = new StageScope(before.scope, scopeOptions);
       return { ...before, scope, config: new StageConfig(before.config, file.parsed.escaper) };
     }
@@ -173,16 +178,11 @@ export class Builder {
     return (await this.#input.imageNamed(name)).withLayers(`build on`);
   }
 
-  #stageAt(index: number): StageState {
-    const state = this.#stages.get(index);
-    if (!state) throw new NacelleError(`build: stage ${index} was not built`, { code: 'ERR_PROTOCOL' });
-    return state;
-  }
-
   #triggers({ stage, base }: GraphStage, { triggers }: StageState): Triggers {
     if (base.kind === 'scratch') return { instructions: [], origins: new Map() };
-    const { file, options } = this.#input;
-    return parseTriggers(triggers, { stage, stages: file.stages, options, isBuilt: (index) => this.#stages.has(index) });
+    const { file, options, graph } = this.#input;
+    const built = new Set(graph.needed.map((needed) => needed.stage.index));
+    return parseTriggers(triggers, { stage, stages: file.stages, options, isBuilt: (index) => built.has(index) });
   }
 
   async #step(origins: Origins, instruction: StageInstruction, state: StageState): Promise<StageState> {
@@ -222,8 +222,8 @@ export class Builder {
   /** What came of a step, or of the same one in an earlier build. */
   async #cached(input: StepDetails, instruction: StageInstruction, state: StageState, make: () => Promise<MadeLayer | null>) {
     const common = { below: diffIdsOf(state.layers), epoch: this.#input.epoch };
-    const outcome = await this.#cache.step({ ...input, ...common }, instruction.line.original.trim(), make);
-    if (outcome.layer) this.#made.push(outcome.layer);
+    const outcome = await this.#shared.cache.step({ ...input, ...common }, instruction.line.original.trim(), make);
+    if (outcome.layer) this.#shared.made.push(outcome.layer);
     this.#isCached = outcome.isCached;
     return outcome;
   }
@@ -274,7 +274,7 @@ export class Builder {
       clampMtime: epoch === null ? undefined : new Date(epoch * 1000),
       onOutput: (stream, text) => {
         last = (last + text).slice(-LAST_OUTPUT);
-        this.#tell({ type: 'output', number, stream, text });
+        this.#shared.progress.tell({ type: 'output', number, stream, text });
       },
     });
     if (layer) return layer;
@@ -321,7 +321,7 @@ export class Builder {
     const outcome = await this.#withOrigin(origin, async (tree) => {
       const copy = {
         // looked at for the key, and again for the layer
-        from: new RememberedTree(tree ?? context),
+        from: new RememberedTree(tree ?? context, options.cancelSignal),
         ignored: tree ? null : ignored,
         sources,
         inline,
@@ -360,7 +360,7 @@ export class Builder {
     if (!origin) return work(null);
     const image =
       origin.kind === 'stage'
-        ? imageOf(this.#stageAt(origin.index).layers)
+        ? imageOf((await this.#shared.stageAt(origin.index)).layers)
         : origin.kind === 'name'
           ? await this.#input.imageNamed(origin.name)
           : null;
@@ -368,7 +368,8 @@ export class Builder {
   }
 
   #layer(files: readonly LayerFile[], known?: ReadonlyMap<string, string>): Promise<MadeLayer> {
-    return addCompressed(Readable.from(layerTar(files, this.#input.epoch, known), { objectMode: false }));
+    const { epoch, options } = this.#input;
+    return addLayer(files, { latest: epoch, known, signal: options.cancelSignal });
   }
 }
 

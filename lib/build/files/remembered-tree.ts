@@ -8,29 +8,34 @@ export class RememberedTree implements FileTree {
   readonly #lists = new Map<string, Promise<readonly string[]>>();
   readonly #links = new Map<string, Promise<string>>();
 
-  constructor(tree: FileTree) {
+  readonly #signal: AbortSignal | undefined;
+
+  /** @param signal once it is aborted, whoever looks at the tree gets its reason */
+  constructor(tree: FileTree, signal?: AbortSignal) {
     this.#tree = tree;
+    this.#signal = signal;
   }
 
   get(path: string): Promise<TreeEntry | null> {
-    return remembered(this.#entries, path, () => this.#tree.get(path));
+    return this.#remembered(this.#entries, path, () => this.#tree.get(path));
   }
 
   list(path: string): Promise<readonly string[]> {
-    return remembered(this.#lists, path, () => this.#tree.list(path));
+    return this.#remembered(this.#lists, path, () => this.#tree.list(path));
   }
 
   readLink(path: string): Promise<string> {
-    return remembered(this.#links, path, () => this.#tree.readLink(path));
+    return this.#remembered(this.#links, path, () => this.#tree.readLink(path));
   }
 
   open(path: string): Promise<FileHandle> {
     return this.#tree.open(path);
   }
-}
 
-function remembered<T>(known: Map<string, Promise<T>>, path: string, look: () => Promise<T>): Promise<T> {
-  const found = known.get(path) ?? look();
-  known.set(path, found);
-  return found;
+  async #remembered<T>(known: Map<string, Promise<T>>, path: string, look: () => Promise<T>): Promise<T> {
+    this.#signal?.throwIfAborted();
+    const found = known.get(path) ?? look();
+    known.set(path, found);
+    return found;
+  }
 }

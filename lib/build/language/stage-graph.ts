@@ -85,7 +85,7 @@ function baseOf(name: string, before: readonly Stage[]): Origin {
 }
 
 /** What `--from` of an instruction, or of its mounts, names. */
-function fromsOf(instruction: StageInstruction): readonly string[] {
+export function fromsOf(instruction: StageInstruction): readonly string[] {
   switch (instruction.kind) {
     case 'copy':
       return instruction.from === '' ? [] : [instruction.from];
