@@ -1,6 +1,6 @@
 import { InstructionProblem } from '../language/build-error.js';
 import type { IgnoreRules, Matched } from '../language/ignore-file.js';
-import { cleanPath, ignorePattern } from '../language/ignore-pattern.js';
+import { cleanPath, hasWildcard, wildcardTest } from '../language/ignore-pattern.js';
 import type { ChangeMode } from './chmod.js';
 import type { Owner } from './chown.js';
 import { type FileTree, resolveIn, type TreeEntry } from './file-tree.js';
@@ -33,8 +33,6 @@ export interface CopyRequest {
   readonly onFile?: ((path: string) => Promise<void>) | undefined;
 }
 
-const WILDCARD = /[*?[\\]/;
-
 /**
  * What a COPY adds to the files that are there, folders before their content, as BuildKit copies.
  *
@@ -62,7 +60,7 @@ class Copier {
 
   async copy(source: string): Promise<void> {
     const clean = cleanPath(`/${source}`).slice(1);
-    const found = WILDCARD.test(clean) ? await this.#matches(clean) : [clean];
+    const found = hasWildcard(clean) ? await this.#matches(clean) : [clean];
     for (const path of found) await this.#copyOne(path);
   }
 
@@ -220,18 +218,20 @@ class Copier {
     this.files.push(file);
   }
 
-  /** The paths that a pattern matches, name by name: none is no error. */
+  /** The paths that a pattern matches, name by name: none is no error. Links are followed in the names before the first wildcard alone. */
   async #matches(pattern: string): Promise<string[]> {
     const { from, ignored } = this.#request;
-    let found = [''];
-    for (const part of pattern.split('/')) {
-      const test = ignorePattern(part.replaceAll(/\*{2,}/g, '*'));
+    const parts = pattern.split('/');
+    const first = parts.findIndex(hasWildcard);
+    let found = [(await resolveIn(from, parts.slice(0, first).join('/'))).path];
+    for (const part of parts.slice(first)) {
+      const matches = wildcardTest(part);
       const next: string[] = [];
       for (const folder of found) {
         if ((await from.get(folder))?.kind !== 'folder') continue;
         for (const name of await from.list(folder)) {
           const path = folder === '' ? name : `${folder}/${name}`;
-          if (test?.matches(name) && !(ignored?.test(path).isIgnored && !ignored.mayReachInto(path))) next.push(path);
+          if (matches(name) && !(ignored?.test(path).isIgnored && !ignored.mayReachInto(path))) next.push(path);
         }
       }
       found = next;

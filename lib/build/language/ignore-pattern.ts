@@ -39,8 +39,23 @@ export function cleanPath(path: string): string {
   return normal.length > 1 && normal.endsWith('/') ? normal.slice(0, -1) : normal;
 }
 
+/** Whether a name of COPY stands for several: it has a wildcard that no backslash takes the meaning from. */
+export function hasWildcard(name: string): boolean {
+  return /^(?:[^\\*?[]|\\.?)*[*?[]/su.test(name);
+}
+
+/**
+ * Reads a wildcard of COPY for one name, as Go's path/filepath.Match reads it: '!' and blanks are characters as any other, and '**' is no more than '*'.
+ *
+ * @throws InstructionProblem
+ */
+export function wildcardTest(pattern: string): Test {
+  const parts = partsOf(pattern, { isDeep: false });
+  return (name) => walk(parts, [...name]);
+}
+
 function testOf(pattern: string): Test {
-  const parts = partsOf(pattern);
+  const parts = partsOf(pattern, { isDeep: true });
   const isPlain = (some: readonly Part[]): boolean => some.every(({ kind }) => kind === 'character') && !pattern.includes('\\');
   if (isPlain(parts)) return (path) => path === pattern;
   // '**' at one end and no other wildcard: the other end counts, and that need not be a whole name
@@ -53,13 +68,13 @@ function testOf(pattern: string): Test {
 }
 
 /** @throws InstructionProblem for a class that doesn't end, or an escape of nothing */
-function partsOf(pattern: string): Part[] {
+function partsOf(pattern: string, { isDeep }: { readonly isDeep: boolean }): Part[] {
   const characters = [...pattern];
   const bad = (): InstructionProblem => new InstructionProblem(`syntax error in pattern ${JSON.stringify(pattern)}`);
   const parts: Part[] = [];
   for (let i = 0; i < characters.length; i++) {
     const character = characters[i] ?? '';
-    if (character === '*' && characters[i + 1] === '*') {
+    if (isDeep && character === '*' && characters[i + 1] === '*') {
       i++;
       if (characters[i + 1] === '/') i++;
       if (i + 1 >= characters.length) parts.push({ kind: 'all' });

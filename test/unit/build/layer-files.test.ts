@@ -85,6 +85,23 @@ describe('layerFiles', () => {
     expect(found.filter((path) => path !== 't/' || wanted.includes('t/'))).toEqual(wanted);
   });
 
+  test.each<[string, readonly string[]]>([
+    ['!a*', ['!a', '!ab']],
+    ['[!a]*', ['!a', '!ab', 'a']],
+    ['[^!a]*', [' b', '*', '\\x', 'x', 'x']],
+    ['**', [' b', '!a', '!ab', '*', '\\x', 'a', 'x', 'x']],
+    ['\\**', ['*']],
+    ['\\x', ['\\x']],
+    [' ?', [' b']],
+    ['l/?', ['x']],
+    ['d/**', ['x']],
+    ['?/x', ['x']],
+  ])('the wildcard %j', async (source, wanted) => {
+    const from = { '!a': '', '!ab': '', a: '', ' b': '', '\\x': '', '*': '', 'd/x': '', l: '-> d' };
+    const found = await copied(from, null, { sources: [source], target: '/t/' });
+    expect(found).toEqual(['t/', ...wanted.map((name) => `t/${name}`)]);
+  });
+
   test.each<[Copy, Record<string, string>, string]>([
     [{ sources: ['none'], target: '/' }, {}, '"/none": not found'],
     [{ sources: ['dangling'], target: '/' }, {}, 'not found'],
