@@ -1,7 +1,7 @@
 import { digestOf } from '../../image/formats/digest.js';
 
 /** To be raised when the same input gives other layers than before. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** What all inputs have. */
 export interface Common {
@@ -35,6 +35,8 @@ export interface CopyInput extends Common {
   readonly target: string;
   /** `--chown` as it is written, its variables expanded: its names are looked up in the layers below. */
   readonly chown: string;
+  /** Sources keep the folders that they are in. */
+  readonly parents: boolean;
   /** Archives are unpacked. */
   readonly unpacks: boolean;
 }
@@ -66,7 +68,7 @@ function fields(input: StepInput): readonly unknown[] {
         input.network,
       ];
     case 'copy':
-      return [input.content, input.target, input.chown, input.unpacks];
+      return [input.content, input.target, input.chown, input.parents, input.unpacks];
     case 'workdir':
       return [input.path, input.user];
   }

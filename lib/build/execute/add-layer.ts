@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { addCompressed, type MadeLayer } from '../../image/layers/add-compressed.js';
-import type { LayerFile } from '../files/layer-files.js';
+import type { LayerFile } from '../files/landing.js';
 import { layerTar } from '../files/layer-tar.js';
 
 /**

@@ -6,25 +6,21 @@ import type { MadeLayer } from '../../image/layers/add-compressed.js';
 import { monotonicMs, nextTurn } from '../../native/clock.js';
 import type { StepCache, StepOutcome } from '../cache/step-cache.js';
 import type { Common, CopyInput, RunInput, WorkdirInput } from '../cache/step-key.js';
-import { parseChmod } from '../files/chmod.js';
 import { findOwner } from '../files/chown.js';
-import { copiedContent } from '../files/copied-content.js';
 import { type FileTree, resolveIn } from '../files/file-tree.js';
-import { type LayerFile, layerFiles } from '../files/layer-files.js';
+import type { LayerFile } from '../files/landing.js';
 import { missingFolders } from '../files/missing-folders.js';
-import { RememberedTree } from '../files/remembered-tree.js';
 import { BuildError, DockerfileProblem, InstructionProblem } from '../language/build-error.js';
 import type { Dockerfile } from '../language/dockerfile.js';
 import { asBuildError } from '../language/excerpt.js';
-import { expandWord } from '../language/expand-words.js';
-import { IgnoreRules } from '../language/ignore-file.js';
+import type { IgnoreRules } from '../language/ignore-file.js';
 import type { Add, Copy, Run, StageInstruction } from '../language/instruction-types.js';
 import { PROXY_NAMES, StageScope } from '../language/scopes.js';
 import { fromsOf, type GraphStage, type Origin, type StageGraph } from '../language/stage-graph.js';
 import { addLayer } from './add-layer.js';
 import type { BuildStep, ParsedBuild } from './build-options.js';
 import type { BuildProgress } from './build-progress.js';
-import { requireLocal, requireNoArchive } from './local-sources.js';
+import { copyStep, readCopy } from './copy-step.js';
 import { requirePlatform } from './own-platform.js';
 import { type RunCommand, runCommand, runStep, workingFolder } from './run-step.js';
 import { StageConfig, triggersOf, variablesOf } from './stage-config.js';
@@ -65,6 +61,8 @@ type StepDetails = Omit<RunInput, keyof Common> | Omit<CopyInput, keyof Common> 
 /** How much of what a RUN that failed has said is in the error, in UTF-16 units; and control characters, which terminals would obey. */
 const LAST_OUTPUT = 4096;
 const NOT_SHOWN = /[^\P{C}\n\t]/gu;
+
+const NO_LAYERS: StageState['layers'] = { base: null, made: [] };
 
 /** What `--from` means, by what is written. */
 type Origins = ReadonlyMap<string, Origin>;
@@ -220,7 +218,12 @@ export class Builder {
   }
 
   /** What came of a step, or of the same one in an earlier build. */
-  async #cached(input: StepDetails, instruction: StageInstruction, state: StageState, make: () => Promise<MadeLayer | null>) {
+  async #cached(
+    input: StepDetails,
+    instruction: StageInstruction,
+    state: Pick<StageState, 'layers'>,
+    make: () => Promise<MadeLayer | null>,
+  ) {
     const common = { below: diffIdsOf(state.layers), epoch: this.#input.epoch };
     const outcome = await this.#shared.cache.step({ ...input, ...common }, instruction.line.original.trim(), make);
     if (outcome.layer) this.#shared.made.push(outcome.layer);
@@ -306,53 +309,19 @@ export class Builder {
   }
 
   async #copy(origins: Origins, instruction: Copy | Add, state: StageState): Promise<StageState> {
-    const { scope } = state;
-    const { options, context, ignored, now, epoch } = this.#input;
-    const sources = instruction.sources.map((source) => scope.expand(source));
-    const inline = instruction.inline.map(({ name, content, expand }) => ({
-      name,
-      content: expand ? this.#expanded(content, scope) : content,
-    }));
-    const unpacks = instruction.kind === 'add' && instruction.unpack !== false;
-    if (instruction.kind === 'add') requireLocal(sources);
-    const chown = scope.expand(instruction.chown);
-    const target = state.config.absolute(scope.expand(instruction.target));
+    const { context, ignored, now, epoch, file, options } = this.#input;
+    const read = readCopy(instruction, state, file.parsed.escaper);
     const origin = instruction.kind === 'copy' ? originOf(instruction.from, origins) : undefined;
-    const outcome = await this.#withOrigin(origin, async (tree) => {
-      const copy = {
-        // looked at for the key, and again for the layer
-        from: new RememberedTree(tree ?? context, options.cancelSignal),
+    const outcome = await this.#withOrigin(origin, (tree) =>
+      copyStep(read, {
+        from: tree ?? context,
         ignored: tree ? null : ignored,
-        sources,
-        inline,
-        excludes: new IgnoreRules([...instruction.excludes]),
-        chmod: instruction.chmod === '' ? null : parseChmod(scope.expand(instruction.chmod)),
-      };
-      const { digest: content, bytes } = await copiedContent({ ...copy, hasOwner: chown !== '', signal: options.cancelSignal });
-      return this.#cached({ kind: 'copy', content, target, chown, unpacks }, instruction, state, () =>
-        withFiles(imageOf(state.layers), options.cancelSignal, async (onto) => {
-          const files = await layerFiles({
-            ...copy,
-            onto,
-            target,
-            owner: chown === '' ? null : await findOwner(chown, onto),
-            madeAt: epoch ?? now,
-            ...(unpacks ? { onFile: (path: string) => requireNoArchive(path, context) } : {}),
-          });
-          return this.#layer(files, bytes);
-        }),
-      );
-    });
-    return this.#noted(
-      instruction,
-      state,
-      outcome,
-      `${instruction.line.word.toUpperCase()} ${[...flagsShown(instruction, chown), ...sources, ...inline.map(({ name }) => `<<${name}`), scope.expand(instruction.target)].join(' ')}`,
+        layers: state.layers,
+        ...{ epoch, now, signal: options.cancelSignal },
+        cached: (input, make) => this.#cached(input, instruction, read.isLinked ? { layers: NO_LAYERS } : state, make),
+      }),
     );
-  }
-
-  #expanded(content: string, scope: StageScope): string {
-    return expandWord(content, { escaper: this.#input.file.parsed.escaper, lookup: scope.lookup, plainQuotes: true }).text;
+    return this.#noted(instruction, state, outcome, read.words);
   }
 
   /** The files of `--from`; `null`: the context's. */
@@ -367,9 +336,9 @@ export class Builder {
     return withFiles(image, this.#input.options.cancelSignal, work);
   }
 
-  #layer(files: readonly LayerFile[], known?: ReadonlyMap<string, string>): Promise<MadeLayer> {
+  #layer(files: readonly LayerFile[]): Promise<MadeLayer> {
     const { epoch, options } = this.#input;
-    return addLayer(files, { latest: epoch, known, signal: options.cancelSignal });
+    return addLayer(files, { latest: epoch, signal: options.cancelSignal });
   }
 }
 
@@ -379,13 +348,4 @@ function originOf(word: string, origins: Origins): Origin | undefined {
   const origin = origins.get(word);
   if (!origin) throw new InstructionProblem(`--from=${word} names nothing`);
   return origin;
-}
-
-function flagsShown({ chmod, kind, ...rest }: Copy | Add, chown: string): string[] {
-  const from = kind === 'copy' && 'from' in rest ? rest.from : '';
-  return [
-    ...(from === '' ? [] : [`--from=${from}`]),
-    ...(chown === '' ? [] : [`--chown=${chown}`]),
-    ...(chmod === '' ? [] : [`--chmod=${chmod}`]),
-  ];
 }

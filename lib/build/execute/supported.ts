@@ -25,10 +25,7 @@ export function problemOf(instruction: StageInstruction, { allow }: Pick<ParsedB
       if (instruction.network === 'host' && !allow.includes('network.host'))
         return "RUN --network=host is not allowed: the option allow must have 'network.host'";
       return null;
-    case 'copy':
-      return instruction.parents ? 'COPY --parents is not supported' : instruction.link ? 'COPY --link is not supported' : null;
     case 'add':
-      if (instruction.link) return 'ADD --link is not supported';
       if (instruction.checksum !== '') return 'ADD --checksum is for files from elsewhere, which are not supported';
       return instruction.keepGitDir === null ? null : 'ADD --keep-git-dir is for git repositories, which are not supported';
     default:

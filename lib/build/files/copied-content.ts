@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { inParallel, settled } from '../../image/layers/in-parallel.js';
 import { EMPTY_TREE, type FileTree } from './file-tree.js';
-import { type CopyRequest, type LayerFile, layerFiles } from './layer-files.js';
+import type { LayerFile } from './landing.js';
+import { type CopyRequest, layerFiles } from './layer-files.js';
 import { contentOf } from './layer-tar.js';
 
 /** What a COPY takes, wherever it goes. */
@@ -23,7 +24,7 @@ const PARALLEL = 8;
  * @throws as `layerFiles`
  */
 export async function copiedContent(
-  request: Pick<CopyRequest, 'from' | 'ignored' | 'sources' | 'inline' | 'excludes' | 'chmod'> & {
+  request: Pick<CopyRequest, 'from' | 'ignored' | 'sources' | 'inline' | 'excludes' | 'chmod' | 'parents'> & {
     readonly hasOwner: boolean;
     readonly signal?: AbortSignal | undefined;
   },
@@ -49,7 +50,7 @@ function fieldsOf({ path, type, mode, uid, gid, size, target }: LayerFile): read
 function bytesOf({ bytes }: LayerFile, known: ReadonlyMap<string, string>): string | null {
   if (!bytes) return null;
   if ('content' in bytes) return createHash('sha256').update(bytes.content).digest('hex');
-  return known.get(bytes.path) ?? null;
+  return 'path' in bytes ? (known.get(bytes.path) ?? null) : null;
 }
 
 async function hashOf(

@@ -171,7 +171,10 @@ const MOST_LINKS = 40;
  *
  * @throws NacelleError ELOOP
  */
-export async function resolveIn(tree: FileTree, path: string): Promise<{ readonly path: string; readonly entry: TreeEntry | null }> {
+export async function resolveIn(
+  tree: Pick<FileTree, 'get' | 'readLink'>,
+  path: string,
+): Promise<{ readonly path: string; readonly entry: TreeEntry | null }> {
   const open = path.split('/').reverse();
   let links = 0;
   let at: string[] = [];

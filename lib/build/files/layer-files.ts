@@ -1,15 +1,11 @@
 import { InstructionProblem } from '../language/build-error.js';
-import type { IgnoreRules, Matched } from '../language/ignore-file.js';
+import { IgnoreRules, type Matched } from '../language/ignore-file.js';
 import { cleanPath, hasWildcard, wildcardTest } from '../language/ignore-pattern.js';
+import { type ArchiveEntry, unpackOnto } from './archive-files.js';
 import type { ChangeMode } from './chmod.js';
 import type { Owner } from './chown.js';
 import { type FileTree, resolveIn, type TreeEntry } from './file-tree.js';
-import type { TarEntry } from './tar-header.js';
-
-/** A file of a layer, and where its bytes come from. */
-export interface LayerFile extends TarEntry {
-  readonly bytes: { readonly tree: FileTree; readonly path: string } | { readonly content: Buffer } | null;
-}
+import { Landing, type LayerFile } from './landing.js';
 
 export interface CopyRequest {
   /** What is copied from, and what of it is left out. */
@@ -24,13 +20,15 @@ export interface CopyRequest {
   /** Absolute; a '/' at its end means a folder. */
   readonly target: string;
   readonly excludes: IgnoreRules;
+  /** Sources keep the folders that they are in: `--parents`. */
+  readonly parents?: boolean | undefined;
   /** `null`: as the source has it. */
   readonly owner: Owner | null;
   readonly chmod: ChangeMode | null;
   /** Of folders that are made on the way; seconds since the epoch. */
   readonly madeAt: number;
-  /** Called with each source that is a file, before it is copied. */
-  readonly onFile?: ((path: string) => Promise<void>) | undefined;
+  /** What is in a source that is an archive, which is unpacked then; `null`: it is none, and is copied. */
+  readonly openArchive?: ((path: string, size: number) => Promise<readonly ArchiveEntry[] | null>) | undefined;
 }
 
 /**
@@ -46,19 +44,20 @@ export async function layerFiles(request: CopyRequest): Promise<LayerFile[]> {
 }
 
 class Copier {
-  readonly files: LayerFile[] = [];
   readonly #request: CopyRequest;
-  /** What this instruction has made, over what was there. */
-  readonly #made = new Map<string, LayerFile['type']>();
-  /** The first name of each file that has several, and the other way round. */
-  readonly #inodes = new Map<string, string>();
-  readonly #inodeAt = new Map<string, string>();
+  readonly #landing: Landing;
 
   constructor(request: CopyRequest) {
     this.#request = request;
+    this.#landing = new Landing(request.onto);
+  }
+
+  get files(): LayerFile[] {
+    return this.#landing.files;
   }
 
   async copy(source: string): Promise<void> {
+    if (this.#request.parents) return this.#copyParents(source);
     const clean = cleanPath(`/${source}`).slice(1);
     const found = hasWildcard(clean) ? await this.#matches(clean) : [clean];
     for (const path of found) await this.#copyOne(path);
@@ -76,16 +75,46 @@ class Copier {
     const reachable = isHidden && entry?.kind === 'folder' && ignored?.mayReachInto(path) === true;
     if (!entry || (isHidden && !reachable))
       throw new InstructionProblem(`${JSON.stringify(`/${source}`)}: not found${isHidden ? ': the ignore file leaves it out' : ''}`);
-    if (entry.kind === 'file') await this.#request.onFile?.(path);
+    const archive = entry.kind === 'file' ? await this.#request.openArchive?.(path, entry.size) : null;
+    if (archive) return this.#unpack(archive);
     const target = await this.#targetOf(source, entry.kind === 'folder');
     if (entry.kind === 'folder') await this.#folder(path, target, { isTop: true, inside: '' });
     else await this.#entry(path, entry, target);
   }
 
+  /** Copies what a path matches with the folders that it is in, from the root on, or from what is before '/./'. */
+  async #copyParents(source: string): Promise<void> {
+    const { from } = this.#request;
+    const pivot = source.indexOf('/./');
+    const [root, rest] = pivot < 0 ? ['', source] : [source.slice(0, pivot), source.slice(pivot + 2)];
+    const top = cleanPath(`/${root}`).slice(1);
+    const pattern = cleanPath(`/${rest}`).slice(1);
+    const parents = new IgnoreRules([pattern]);
+    const before = this.files.length;
+    let made = 0;
+    for (const path of hasWildcard(top) ? await this.#matches(top) : [top]) {
+      const found = await resolveIn(from, path);
+      if (found.entry?.kind !== 'folder') continue;
+      const start = this.files.length;
+      const target = await this.#targetOf(path, true);
+      made += this.files.length - start;
+      await this.#folder(found.path, target, { isTop: true, inside: '', parents });
+    }
+    const isPlain = pattern !== '' && !hasWildcard(top) && !hasWildcard(pattern);
+    if (isPlain && this.files.length === before + made) throw new InstructionProblem(`${JSON.stringify(`/${source}`)}: not found`);
+  }
+
+  async #unpack(entries: readonly ArchiveEntry[]): Promise<void> {
+    const { target, owner, madeAt } = this.#request;
+    const { path } = await resolveIn(this.#landing, target);
+    await this.#makeFolders(path);
+    await unpackOnto(this.#landing, entries, { folder: path, owner, madeAt });
+  }
+
   /** Where something goes, the folders above made. */
   async #targetOf(source: string, isFolder: boolean): Promise<string> {
-    const { onto, target } = this.#request;
-    const { path } = await resolveIn(onto, target);
+    const { target } = this.#request;
+    const { path } = await resolveIn(this.#landing, target);
     const kind = await this.#kindAt(path);
     const isInto = !isFolder && (target.endsWith('/') || kind === 'folder');
     if (isInto) await this.#makeFolders(path);
@@ -95,58 +124,58 @@ class Copier {
     return path === '' ? name : `${path}/${name}`;
   }
 
-  async #kindAt(path: string): Promise<'file' | 'folder' | 'link' | 'hardlink' | 'other' | null> {
-    return this.#made.get(path) ?? (await this.#request.onto.get(path))?.kind ?? null;
+  async #kindAt(path: string): Promise<TreeEntry['kind'] | null> {
+    return (await this.#landing.get(path))?.kind ?? null;
   }
 
   async #makeFolders(path: string): Promise<void> {
-    const names = path === '' ? [] : path.split('/');
-    for (const index of names.keys()) {
-      const folder = names.slice(0, index + 1).join('/');
-      const kind = await this.#kindAt(folder);
-      if (kind === 'folder') continue;
-      if (kind !== null) throw new InstructionProblem(`cannot copy to non-directory: /${folder}`);
-      const { uid, gid } = this.#request.owner ?? { uid: 0, gid: 0 };
-      this.#add({ path: folder, type: 'folder', mode: 0o755, uid, gid, mtime: this.#request.madeAt, size: 0, target: '', bytes: null });
-    }
+    const { owner, madeAt } = this.#request;
+    await this.#landing.makeFolders(path, { ...(owner ?? { uid: 0, gid: 0 }), mtime: madeAt });
   }
 
-  async #folder(path: string, target: string, { isTop, inside, above, excluded }: Walk): Promise<void> {
-    const { from, ignored, excludes } = this.#request;
-    if (!isTop) await this.#folderEntry(path, target);
-    for (const name of await from.list(path)) {
+  async #folder(path: string, target: string, walk: Walk): Promise<void> {
+    if (!walk.isTop) await this.#folderEntry(path, target);
+    for (const name of await this.#request.from.list(path)) {
       const child = path === '' ? name : `${path}/${name}`;
-      const relative = inside === '' ? name : `${inside}/${name}`;
-      const entry = await from.get(child);
+      const entry = await this.#request.from.get(child);
       if (!entry) throw new InstructionProblem(`/${child} was removed while it was copied`);
-      const hidden = ignored?.test(child, above);
-      const left = excludes.test(relative, excluded);
-      const isOut = hidden?.isIgnored === true || left.isIgnored;
+      const { isOut, mayHold, below } = this.#look(child, name, walk);
       const next = target === '' ? name : `${target}/${name}`;
       if (entry.kind !== 'folder') {
         if (!isOut) await this.#entry(child, entry, next);
         continue;
       }
-      const mayReach = (hidden?.isIgnored && ignored?.mayReachInto(child)) || (left.isIgnored && excludes.mayReachInto(relative));
-      if (isOut && !mayReach) continue;
-      const walk = { isTop: false, inside: relative, above: hidden?.matched, excluded: left.matched };
-      if (!isOut) await this.#folder(child, next, walk);
       // a folder that is left out, of which something is not, is there only for that
-      else if (await this.#holdsAny(child, walk)) await this.#folder(child, next, walk);
+      if (!isOut || (mayHold && (await this.#holdsAny(child, below)))) await this.#folder(child, next, below);
     }
   }
 
+  /** Whether something in a folder is left out, and whether what is below it may not be. */
+  #look(child: string, name: string, { inside, above, excluded, parents, included }: Walk) {
+    const { ignored, excludes } = this.#request;
+    const relative = inside === '' ? name : `${inside}/${name}`;
+    const hidden = ignored?.test(child, above);
+    const left = excludes.test(relative, excluded);
+    const wanted = parents?.test(relative, included);
+    const isOut = hidden?.isIgnored === true || left.isIgnored || wanted?.isIgnored === false;
+    const mayHold =
+      (!hidden?.isIgnored || ignored?.mayReachInto(child) === true) &&
+      (!left.isIgnored || excludes.mayReachInto(relative)) &&
+      (wanted?.isIgnored !== false || parents?.mayMatchInto(relative) === true);
+    const below: Walk = {
+      ...{ isTop: false, inside: relative, parents },
+      ...{ above: hidden?.matched, excluded: left.matched, included: wanted?.matched },
+    };
+    return { isOut, mayHold, below };
+  }
+
   /** Whether something below a folder that is left out is copied. */
-  async #holdsAny(path: string, { inside, above, excluded }: Walk): Promise<boolean> {
-    const { from, ignored, excludes } = this.#request;
-    for (const name of await from.list(path)) {
-      const child = `${path}/${name}`;
-      const relative = `${inside}/${name}`;
-      const hidden = ignored?.test(child, above);
-      const left = excludes.test(relative, excluded);
-      if (hidden?.isIgnored !== true && !left.isIgnored) return true;
-      const walk = { isTop: false, inside: relative, above: hidden?.matched, excluded: left.matched };
-      if ((await from.get(child))?.kind === 'folder' && (await this.#holdsAny(child, walk))) return true;
+  async #holdsAny(path: string, walk: Walk): Promise<boolean> {
+    for (const name of await this.#request.from.list(path)) {
+      const child = path === '' ? name : `${path}/${name}`;
+      const { isOut, mayHold, below } = this.#look(child, name, walk);
+      if (!isOut) return true;
+      if (mayHold && (await this.#request.from.get(child))?.kind === 'folder' && (await this.#holdsAny(child, below))) return true;
     }
     return false;
   }
@@ -156,7 +185,7 @@ class Copier {
     if (entry?.kind !== 'folder') throw new InstructionProblem(`/${path} was changed while it was copied`);
     const kind = await this.#kindAt(target);
     if (kind !== null && kind !== 'folder') throw new InstructionProblem(`cannot copy to non-directory: /${target}`);
-    this.#add({
+    this.#landing.add({
       path: target,
       type: 'folder',
       ...this.#ownerOf(entry),
@@ -174,7 +203,16 @@ class Copier {
     if (entry.kind === 'file') return this.#file(target, entry, { tree: from, path });
     await this.#refuseFolderAt(target);
     const link = await from.readLink(path);
-    this.#add({ path: target, type: 'link', ...this.#ownerOf(entry), mode: 0o777, mtime: entry.mtime, size: 0, target: link, bytes: null });
+    this.#landing.add({
+      path: target,
+      type: 'link',
+      ...this.#ownerOf(entry),
+      mode: 0o777,
+      mtime: entry.mtime,
+      size: 0,
+      target: link,
+      bytes: null,
+    });
   }
 
   async #file(
@@ -184,12 +222,12 @@ class Copier {
   ): Promise<void> {
     await this.#refuseFolderAt(target);
     const common = { path: target, ...this.#ownerOf(entry), mode: this.#modeOf(entry, false), mtime: entry.mtime };
-    const first = entry.inode ? this.#inodes.get(entry.inode) : undefined;
+    const first = entry.inode ? this.#landing.firstName(entry.inode) : undefined;
     if (first !== undefined) {
-      this.#add({ ...common, type: 'hardlink', size: 0, target: first, bytes: null });
+      this.#landing.add({ ...common, type: 'hardlink', size: 0, target: first, bytes: null });
       return;
     }
-    this.#add({ ...common, type: 'file', size: entry.size, target: '', bytes }, entry.inode);
+    this.#landing.add({ ...common, type: 'file', size: entry.size, target: '', bytes }, entry.inode);
   }
 
   async #refuseFolderAt(target: string): Promise<void> {
@@ -203,19 +241,6 @@ class Copier {
 
   #modeOf({ mode }: { readonly mode: number }, isFolder: boolean): number {
     return this.#request.chmod?.(mode, isFolder) ?? mode;
-  }
-
-  #add(file: LayerFile, inode: string | null = null): void {
-    // what takes the place of a file is none that others are names of
-    const before = this.#inodeAt.get(file.path);
-    if (before !== undefined) this.#inodes.delete(before);
-    this.#inodeAt.delete(file.path);
-    if (inode !== null) {
-      this.#inodes.set(inode, file.path);
-      this.#inodeAt.set(file.path, inode);
-    }
-    this.#made.set(file.path, file.type);
-    this.files.push(file);
   }
 
   /** The paths that a pattern matches, name by name: none is no error. Links are followed in the names before the first wildcard alone. */
@@ -247,4 +272,7 @@ interface Walk {
   readonly inside: string;
   readonly above?: Matched | undefined;
   readonly excluded?: Matched | undefined;
+  /** What `--parents` copies; without it all. */
+  readonly parents?: IgnoreRules | undefined;
+  readonly included?: Matched | undefined;
 }

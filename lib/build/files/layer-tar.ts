@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { NacelleError } from '../../errors.js';
-import type { LayerFile } from './layer-files.js';
+import type { LayerFile } from './landing.js';
 import { padding, TAR_END, tarHeader } from './tar-header.js';
 
 const CHUNK = 256 * 1024;
@@ -21,6 +21,7 @@ export async function* layerTar(
   for (const file of files) {
     yield tarHeader({ ...file, mtime: latest === null ? file.mtime : Math.min(file.mtime, latest) });
     if (file.bytes && 'content' in file.bytes) yield file.bytes.content;
+    else if (file.bytes && 'file' in file.bytes) yield* contentAt(file.bytes.file, file.bytes.at, file.size, file.path);
     else if (file.bytes) {
       const { tree, path } = file.bytes;
       const opened = await tree.open(path);
@@ -64,6 +65,17 @@ export async function* contentOf(file: FileHandle, size: number, path: string): 
   }
   const more = await file.read(Buffer.alloc(1), 0, 1);
   if (left > 0 || more.bytesRead > 0) throw changed(path);
+}
+
+/** The bytes of a part of a file. */
+async function* contentAt(file: FileHandle, from: number, size: number, path: string): AsyncGenerator<Buffer, void, undefined> {
+  for (let at = from; at < from + size; ) {
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, from + size - at));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+    if (bytesRead === 0) throw changed(path);
+    at += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
 }
 
 function changed(path: string): NacelleError {

@@ -1,5 +1,5 @@
 import type { FileTree } from './file-tree.js';
-import type { LayerFile } from './layer-files.js';
+import type { LayerFile } from './landing.js';
 
 /** The folders of a path that a tree lacks, from the highest on. @param path without links, as `resolveIn` finds it */
 export async function missingFolders(

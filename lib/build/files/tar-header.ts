@@ -2,7 +2,7 @@
 export interface TarEntry {
   /** Below the root, without a '/' at either end. */
   readonly path: string;
-  readonly type: 'file' | 'folder' | 'link' | 'hardlink';
+  readonly type: 'file' | 'folder' | 'link' | 'hardlink' | 'char' | 'block' | 'fifo';
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
@@ -12,10 +12,14 @@ export interface TarEntry {
   readonly size: number;
   /** Where a link leads; of a hard link the path of the file, which came before. */
   readonly target: string;
+  /** Of a device. */
+  readonly device?: { readonly major: number; readonly minor: number } | undefined;
+  /** Extended attributes, by their names (xattr(7)). */
+  readonly xattrs?: ReadonlyMap<string, Buffer> | undefined;
 }
 
 const BLOCK = 512;
-const TYPES = { file: '0', hardlink: '1', link: '2', folder: '5' } as const;
+const TYPES = { file: '0', hardlink: '1', link: '2', char: '3', block: '4', folder: '5', fifo: '6' } as const;
 /** What the octal fields of a header hold (POSIX, pax: ustar Interchange Format). */
 const LARGEST_ID = 0o7777777;
 const LARGEST_SIZE = 0o77777777777;
@@ -33,11 +37,13 @@ export function tarHeader(entry: TarEntry): Buffer {
     ...(entry.gid > LARGEST_ID ? [record('gid', `${entry.gid}`)] : []),
     ...(entry.size > LARGEST_SIZE ? [record('size', `${entry.size}`)] : []),
     ...(entry.mtime < 0 || entry.mtime > LARGEST_SIZE ? [record('mtime', `${entry.mtime}`)] : []),
+    // as star, GNU tar and the layers of other tools have them
+    ...[...(entry.xattrs ?? [])].map(([key, value]) => record(`SCHILY.xattr.${key}`, value)),
   ];
   const extended = Buffer.concat(records);
   const own = header({ ...entry, path: name }, TYPES[entry.type]);
   if (extended.length === 0) return own;
-  const pax = header({ ...entry, path: 'pax', target: '', mode: 0o644, uid: 0, gid: 0, size: extended.length, mtime: 0 }, 'x');
+  const pax = header({ path: 'pax', target: '', mode: 0o644, uid: 0, gid: 0, size: extended.length, mtime: 0 }, 'x');
   return Buffer.concat([pax, extended, padding(extended.length), own]);
 }
 
@@ -50,14 +56,14 @@ export function padding(size: number): Buffer {
 export const TAR_END: Buffer = Buffer.alloc(2 * BLOCK);
 
 /** 'LENGTH KEY=VALUE\n', of which the length counts itself. */
-function record(key: string, value: string): Buffer {
-  const rest = Buffer.from(` ${key}=${value}\n`);
+function record(key: string, value: string | Buffer): Buffer {
+  const rest = Buffer.concat([Buffer.from(` ${key}=`), typeof value === 'string' ? Buffer.from(value) : value, Buffer.from('\n')]);
   let length = rest.length;
   while (length !== rest.length + `${length}`.length) length = rest.length + `${length}`.length;
   return Buffer.concat([Buffer.from(`${length}`), rest]);
 }
 
-function header({ path, target, mode, uid, gid, size, mtime }: Omit<TarEntry, 'type'>, type: string): Buffer {
+function header({ path, target, mode, uid, gid, size, mtime, device }: Omit<TarEntry, 'type'>, type: string): Buffer {
   const block = Buffer.alloc(BLOCK);
   const text = (value: string, at: number, length: number): void =>
     void block.write(value.replaceAll(/[^\x20-\x7e]/g, '?'), at, length, 'latin1');
@@ -81,6 +87,10 @@ function header({ path, target, mode, uid, gid, size, mtime }: Omit<TarEntry, 't
   block.write(type, 156, 'latin1');
   text(target, 157, 100);
   block.write('ustar\0' + '00', 257, 'latin1');
+  if (device) {
+    octal(device.major, 329, 8);
+    octal(device.minor, 337, 8);
+  }
   const sum = block.reduce((total, byte) => total + byte, 0);
   block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return block;

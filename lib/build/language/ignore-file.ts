@@ -71,15 +71,21 @@ export class IgnoreRules {
 
   /** Whether something in an ignored folder may not be ignored: else nobody need look into it. */
   mayReachInto(folder: string): boolean {
-    return this.#patterns.some(({ isException, text }) => {
-      if (!isException) return false;
-      const [plain = ''] = /^[^*?[\\]*/.exec(text) ?? [];
-      return plain.startsWith(`${folder}/`) || `${folder}/`.startsWith(plain) || text === folder;
-    });
+    return this.#patterns.some((pattern) => pattern.isException && mayMatchBelow(pattern, folder));
+  }
+
+  /** Whether a pattern may match something in a folder that none matches. */
+  mayMatchInto(folder: string): boolean {
+    return this.#patterns.some((pattern) => mayMatchBelow(pattern, folder));
   }
 
   #matchesAbove(pattern: IgnorePattern, path: string): boolean {
     const names = path.split('/');
     return names.slice(1).some((_, index) => pattern.matches(names.slice(0, index + 1).join('/')));
   }
+}
+
+function mayMatchBelow({ text }: IgnorePattern, folder: string): boolean {
+  const [plain = ''] = /^[^*?[\\]*/.exec(text) ?? [];
+  return plain.startsWith(`${folder}/`) || `${folder}/`.startsWith(plain) || text === folder;
 }

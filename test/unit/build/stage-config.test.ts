@@ -86,9 +86,6 @@ describe('problemOf', () => {
     ['RUN --mount=type=secret,id=a b', 'RUN --mount is not supported'],
     ['RUN --security=insecure b', 'RUN --security=insecure is not supported'],
     ['RUN --network=host b', "the option allow must have 'network.host'"],
-    ['COPY --link a b', 'COPY --link is not supported'],
-    ['COPY --parents a b', 'COPY --parents is not supported'],
-    ['ADD --link a b', 'ADD --link is not supported'],
     ['ADD --checksum=x a b', 'ADD --checksum'],
     ['ADD --keep-git-dir=false a b', 'ADD --keep-git-dir'],
   ])('%s', (line, message) => {

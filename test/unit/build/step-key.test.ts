@@ -18,7 +18,15 @@ const input: fc.Arbitrary<StepInput> = fc.oneof(
     user: text,
     network: text,
   }),
-  fc.record({ kind: fc.constant('copy' as const), ...common, content: text, target: text, chown: text, unpacks: fc.boolean() }),
+  fc.record({
+    kind: fc.constant('copy' as const),
+    ...common,
+    content: text,
+    target: text,
+    chown: text,
+    parents: fc.boolean(),
+    unpacks: fc.boolean(),
+  }),
   fc.record({ kind: fc.constant('workdir' as const), ...common, path: text, user: text }),
 );
 
@@ -82,8 +90,8 @@ describe('stepKey', () => {
   });
 
   test('stays what it is', () => {
-    // by sha256sum of [1,"workdir",[],null,"/",""]; whoever changes this raises the version
-    expect(stepKey(workdir({}))).toBe('sha256:0a558119e6ff52d933e5564d815dc3f67c8b9c6e12b13229b09425120de5bd20');
+    // by sha256sum of [2,"workdir",[],null,"/",""]; whoever changes this raises the version
+    expect(stepKey(workdir({}))).toBe('sha256:474e0653f02bb8d9ec6e3e390c3f83ff79cab6d47bf8e4e9de931a1585a48e22');
   });
 });
 

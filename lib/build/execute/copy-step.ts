@@ -1,0 +1,112 @@
+import type { MadeLayer } from '../../image/layers/add-compressed.js';
+import type { StepOutcome } from '../cache/step-cache.js';
+import type { Common, CopyInput } from '../cache/step-key.js';
+import { Spools } from '../files/archive-spool.js';
+import { parseChmod } from '../files/chmod.js';
+import { findOwner } from '../files/chown.js';
+import { copiedContent } from '../files/copied-content.js';
+import { EMPTY_TREE, type FileTree } from '../files/file-tree.js';
+import { layerFiles } from '../files/layer-files.js';
+import { RememberedTree } from '../files/remembered-tree.js';
+import { expandWord } from '../language/expand-words.js';
+import { IgnoreRules } from '../language/ignore-file.js';
+import type { Add, Copy } from '../language/instruction-types.js';
+import { addLayer } from './add-layer.js';
+import { requireLocal } from './local-sources.js';
+import { withFiles } from './stage-files.js';
+import { imageOf, type StageState } from './stage-state.js';
+
+/** A COPY or an ADD as it is to be carried out: its variables have their values. */
+export interface ReadCopy {
+  readonly sources: readonly string[];
+  readonly inline: readonly { readonly name: string; readonly content: string }[];
+  readonly chown: string;
+  readonly chmod: string;
+  readonly excludes: readonly string[];
+  /** Absolute; a '/' at its end counts. */
+  readonly target: string;
+  readonly parents: boolean;
+  /** Archives are unpacked. */
+  readonly unpacks: boolean;
+  /** The files before don't count: the layer is made as for a stage without any. */
+  readonly isLinked: boolean;
+  /** For the history. */
+  readonly words: string;
+}
+
+/** @throws InstructionProblem */
+export function readCopy(instruction: Copy | Add, { scope, config }: Pick<StageState, 'scope' | 'config'>, escaper: string): ReadCopy {
+  const sources = instruction.sources.map((source) => scope.expand(source));
+  if (instruction.kind === 'add') requireLocal(sources);
+  const inline = instruction.inline.map(({ name, content, expand }) => ({
+    name,
+    content: expand ? expandWord(content, { escaper, lookup: scope.lookup, plainQuotes: true }).text : content,
+  }));
+  const [chown, target] = [scope.expand(instruction.chown), scope.expand(instruction.target)];
+  const parents = instruction.kind === 'copy' && instruction.parents;
+  const from = instruction.kind === 'copy' ? instruction.from : '';
+  const flags = [
+    ...(from === '' ? [] : [`--from=${from}`]),
+    ...(parents ? ['--parents'] : []),
+    ...(chown === '' ? [] : [`--chown=${chown}`]),
+    ...(instruction.chmod === '' ? [] : [`--chmod=${instruction.chmod}`]),
+  ];
+  return {
+    ...{ sources, inline, chown, parents },
+    chmod: scope.expand(instruction.chmod),
+    excludes: instruction.excludes,
+    target: config.absolute(target),
+    unpacks: instruction.kind === 'add' && instruction.unpack !== false,
+    // as BuildKit, which has no layer of its own for what --chmod changes
+    isLinked: instruction.link && instruction.chmod === '',
+    words: [instruction.line.word.toUpperCase(), ...flags, ...sources, ...inline.map(({ name }) => `<<${name}`), target].join(' '),
+  };
+}
+
+/** What a COPY or an ADD is carried out with. */
+export interface CopyStep {
+  /** What is copied from, and what of it is left out. */
+  readonly from: FileTree;
+  readonly ignored: IgnoreRules | null;
+  readonly layers: StageState['layers'];
+  /** The latest time of files; seconds since the epoch. */
+  readonly epoch: number | null;
+  readonly now: number;
+  readonly signal: AbortSignal | undefined;
+  /** Takes the layer of an earlier build, or makes it. */
+  readonly cached: (input: Omit<CopyInput, keyof Common>, make: () => Promise<MadeLayer | null>) => Promise<StepOutcome>;
+}
+
+/** @throws InstructionProblem, and what reading files and mounting throws */
+export async function copyStep(
+  read: ReadCopy,
+  { from: tree, ignored, layers, epoch, now, signal, cached }: CopyStep,
+): Promise<StepOutcome> {
+  const { sources, inline, chown, chmod, target, parents, unpacks, isLinked } = read;
+  // looked at for the key, and again for the layer
+  const from = new RememberedTree(tree, signal);
+  const copy = {
+    ...{ from, ignored, sources, inline, parents },
+    excludes: new IgnoreRules([...read.excludes]),
+    chmod: chmod === '' ? null : parseChmod(chmod),
+  };
+  const { digest: content, bytes: known } = await copiedContent({ ...copy, hasOwner: chown !== '', signal });
+  const make = async (onto: FileTree): Promise<MadeLayer> => {
+    const spools = new Spools();
+    try {
+      const files = await layerFiles({
+        ...copy,
+        ...{ onto, target },
+        owner: chown === '' ? null : await findOwner(chown, onto),
+        madeAt: epoch ?? now,
+        openArchive: unpacks ? (path, size) => spools.entries(path, size, { tree: from, known, signal }) : undefined,
+      });
+      return await addLayer(files, { latest: epoch, known, signal });
+    } finally {
+      await spools.close();
+    }
+  };
+  return cached({ kind: 'copy', content, target, chown, parents, unpacks }, () =>
+    isLinked ? make(EMPTY_TREE) : withFiles(imageOf(layers), signal, make),
+  );
+}

@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { isNacelleError, NacelleError } from '../../errors.js';
+import { compressionIn, decompression } from '../../image/formats/decompress.js';
+import { Cap, DEFAULT_LIMITS, mostBytes } from '../../image/formats/unpack-limits.js';
+import { wordsOf } from '../../native/system-errors.js';
+import { hold } from '../../store/lease.js';
+import { InstructionProblem } from '../language/build-error.js';
+import { archiveEntries, isTarHeader } from './archive-entries.js';
+import type { ArchiveEntry } from './archive-files.js';
+import type { FileTree } from './file-tree.js';
+import { contentOf } from './layer-tar.js';
+
+const HEADER = 512;
+/** How archives begin that tar(1) would unpack and nothing here does: bzip2, xz. */
+const UNKNOWN = { bzip2: Buffer.from('BZh'), xz: Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]) };
+
+class NoArchive extends Error {}
+
+/** Writes what comes into a file, once it is known to be a tar. */
+class TarFile extends Writable {
+  readonly #file: FileHandle;
+  #start = Buffer.alloc(0);
+  isTar = false;
+
+  constructor(file: FileHandle) {
+    super();
+    this.#file = file;
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#take(chunk).then(() => done(), done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    done(this.isTar ? null : new NoArchive());
+  }
+
+  async #take(chunk: Buffer): Promise<void> {
+    if (this.isTar) return this.#file.writeFile(chunk);
+    this.#start = Buffer.concat([this.#start, chunk]);
+    if (this.#start.length < HEADER) return;
+    if (!isTarHeader(this.#start.subarray(0, HEADER))) throw new NoArchive();
+    this.isTar = true;
+    await this.#file.writeFile(this.#start);
+  }
+}
+
+export interface SpoolSource {
+  readonly tree: FileTree;
+  /** SHA-256 of files' bytes as they were before, by their paths. */
+  readonly known: ReadonlyMap<string, string>;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Archives that are unpacked: without their compression, in files without a name, until they are closed. */
+export class Spools {
+  readonly #files: FileHandle[] = [];
+
+  /**
+   * What is in an archive, told by its content: a tar, as it is or compressed by gzip or zstd.
+   *
+   * @returns `null` for what is no archive
+   * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`; NacelleError `ERR_CHANGED`
+   */
+  async entries(path: string, size: number, source: SpoolSource): Promise<readonly ArchiveEntry[] | null> {
+    const what = `ADD of ${JSON.stringify(path)}`;
+    const file = await source.tree.open(path);
+    try {
+      await refuseUnknown(file, what);
+      const spool = await temporaryFile();
+      this.#files.push(spool);
+      const isArchive = await decompressed(file, spool, { ...source, path, size, what });
+      return isArchive ? await archiveEntries(spool, what, DEFAULT_LIMITS) : null;
+    } finally {
+      await file.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const file of this.#files) await file.close();
+  }
+}
+
+interface Decompressing extends SpoolSource {
+  readonly path: string;
+  readonly size: number;
+  readonly what: string;
+}
+
+/** @returns whether it is a tar */
+async function decompressed(file: FileHandle, spool: FileHandle, { path, size, what, known, signal }: Decompressing): Promise<boolean> {
+  const hash = createHash('sha256');
+  const stages = await decompression(await compressionIn(file));
+  const cap = new Cap(() => mostBytes(DEFAULT_LIMITS, size), { what: `${what}: the archive` });
+  const tar = new TarFile(spool);
+  const bytes = async function* (): AsyncGenerator<Buffer> {
+    for await (const chunk of contentOf(file, size, path)) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  };
+  try {
+    await pipeline([Readable.from(bytes(), { objectMode: false }), ...stages, cap, tar], signal ? { signal } : {});
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof NoArchive) return false;
+    if (isNacelleError(error)) throw error;
+    // what only begins as if it were compressed is a file as any other
+    if (!tar.isTar) return false;
+    throw new InstructionProblem(`${what}: the archive is damaged: ${wordsOf(error)}`);
+  }
+  const expected = known.get(path);
+  if (expected !== undefined && hash.digest('hex') !== expected)
+    throw new NacelleError(`read ${path}: it was changed while it was read`, { code: 'ERR_CHANGED' });
+  return true;
+}
+
+async function refuseUnknown(file: FileHandle, what: string): Promise<void> {
+  const start = Buffer.alloc(6);
+  await file.read(start, 0, start.length, 0);
+  for (const [name, magic] of Object.entries(UNKNOWN))
+    if (start.subarray(0, magic.length).equals(magic))
+      throw new InstructionProblem(`${what}: unpacking what ${name} has compressed is not supported; --unpack=false copies it as it is`);
+}
+
+/** A file in the store that is gone as soon as it is closed. */
+async function temporaryFile(): Promise<FileHandle> {
+  const held = await hold([]);
+  try {
+    const path = await held.temporaryPath();
+    const file = await open(path, 'wx+', 0o600);
+    try {
+      await unlink(path);
+      return file;
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  } finally {
+    held.release();
+  }
+}

@@ -1,0 +1,127 @@
+import type { FileHandle } from 'node:fs/promises';
+import { InstructionProblem } from '../language/build-error.js';
+import type { FileTree, TreeEntry } from './file-tree.js';
+import type { TarEntry } from './tar-header.js';
+
+/** Where a file's bytes are: in a tree, in an open file from a byte on, or here. */
+export type ByteSource =
+  | { readonly tree: FileTree; readonly path: string }
+  | { readonly file: FileHandle; readonly at: number }
+  | { readonly content: Buffer };
+
+/** A file of a layer, and where its bytes come from. */
+export interface LayerFile extends TarEntry {
+  readonly bytes: ByteSource | null;
+}
+
+/** What an instruction has made so far, over the files that were there. */
+export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
+  /** In the order of the layer: of two with one path the later counts. */
+  readonly files: LayerFile[] = [];
+  readonly #onto: FileTree;
+  readonly #made = new Map<string, LayerFile>();
+  /** The first name of each file that has several, and the other way round. */
+  readonly #inodes = new Map<string, string>();
+  readonly #inodeAt = new Map<string, string>();
+  /** Where something else has taken the place of a folder, and where a folder has taken that of something else. */
+  readonly #replaced = new Set<string>();
+  readonly #fresh = new Set<string>();
+
+  constructor(onto: FileTree) {
+    this.#onto = onto;
+  }
+
+  async get(path: string): Promise<TreeEntry | null> {
+    if (isBelow(path, this.#replaced)) return null;
+    const made = this.#made.get(path);
+    if (made) return { ...made, kind: this.#kindOf(made), inode: null };
+    return isBelow(path, this.#fresh) ? null : this.#onto.get(path);
+  }
+
+  async readLink(path: string): Promise<string> {
+    const made = this.#made.get(path);
+    if (made?.type === 'hardlink') return this.readLink(made.target);
+    return made ? made.target : this.#onto.readLink(path);
+  }
+
+  /** Whether this instruction has made what is at a path. */
+  has(path: string): boolean {
+    return this.#made.has(path);
+  }
+
+  /** The first name of a file that has several; `undefined`: this is the first. */
+  firstName(inode: string): string | undefined {
+    return this.#inodes.get(inode);
+  }
+
+  /** Makes the folders of a path that are missing. @param path without links, as `resolveIn` finds it */
+  async makeFolders(path: string, { uid, gid, mtime }: Pick<TarEntry, 'uid' | 'gid' | 'mtime'>): Promise<void> {
+    const names = path === '' ? [] : path.split('/');
+    for (const index of names.keys()) {
+      const folder = names.slice(0, index + 1).join('/');
+      const kind = (await this.get(folder))?.kind;
+      if (kind === 'folder') continue;
+      if (kind !== undefined) throw new InstructionProblem(`cannot copy to non-directory: /${folder}`);
+      this.add({ path: folder, type: 'folder', mode: 0o755, uid, gid, mtime, size: 0, target: '', bytes: null });
+    }
+  }
+
+  /** @param inode of a file that may have other names */
+  add(file: LayerFile, inode: string | null = null): void {
+    const name = file.path.slice(file.path.lastIndexOf('/') + 1);
+    if (name.startsWith('.wh.'))
+      throw new InstructionProblem(
+        `/${file.path}: a layer has names that begin with .wh. for what was removed, and can't have files with them`,
+      );
+    // what takes the place of a file is none that others are names of
+    const before = this.#inodeAt.get(file.path);
+    if (before !== undefined) this.#inodes.delete(before);
+    this.#inodeAt.delete(file.path);
+    if (inode !== null) {
+      this.#inodes.set(inode, file.path);
+      this.#inodeAt.set(file.path, inode);
+    }
+    this.#made.set(file.path, file);
+    this.files.push(file);
+  }
+
+  /**
+   * Adds what takes the place of whatever is there, as an archive's entries do. A folder on a folder keeps what is in there.
+   *
+   * @throws InstructionProblem where a folder had to make room before: a layer can't say that what was in there stays away
+   */
+  async replace(file: LayerFile): Promise<void> {
+    const before = (await this.get(file.path))?.kind;
+    if (file.type === 'folder' && this.#replaced.has(file.path))
+      throw new InstructionProblem(`/${file.path} is a folder, something else and a folder again`);
+    if (before !== undefined && before !== 'folder' && file.type === 'folder') this.#fresh.add(file.path);
+    if (before === 'folder' && file.type !== 'folder') {
+      this.#replaced.add(file.path);
+      // names of what was in there can't be linked to any more
+      this.#inodes.clear();
+      this.#inodeAt.clear();
+    }
+    this.add(file);
+  }
+
+  #kindOf({ type, target }: LayerFile): TreeEntry['kind'] {
+    switch (type) {
+      case 'file':
+      case 'folder':
+      case 'link':
+        return type;
+      case 'hardlink': {
+        const first = this.#made.get(target);
+        return first ? this.#kindOf(first) : 'file';
+      }
+      default:
+        return 'other';
+    }
+  }
+}
+
+function isBelow(path: string, folders: ReadonlySet<string>): boolean {
+  if (folders.size === 0) return false;
+  const names = path.split('/');
+  return names.some((_, index) => index > 0 && folders.has(names.slice(0, index).join('/')));
+}

@@ -1,0 +1,203 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { linkSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { expect } from 'vitest';
+import { type BuildOptions, type BuildResult, build, Container, Image } from '../../lib/index.js';
+import { buildContext } from '../fixtures/build-context.js';
+import { loadBusybox } from '../fixtures/busybox-image.js';
+import { layerListing, tarListing } from '../fixtures/layer-listing.js';
+import { requires } from '../fixtures/requires.js';
+import { useNewStore } from '../fixtures/store.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
+
+const BASE = 'test/busybox:1';
+
+const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip', 'zstd', 'mkfifo'] });
+
+describe('build: ADD and COPY', () => {
+  const folder = temporaryFolder();
+  useNewStore(folder);
+
+  const context = (files: Record<string, string>): string => buildContext(folder, files);
+
+  async function base(): Promise<void> {
+    await (await loadBusybox()).tag(BASE);
+  }
+
+  const run = (path: string, content: string, options: BuildOptions = {}): Promise<BuildResult> =>
+    build({ context: path, dockerfile: { content }, pull: 'never', ...options });
+
+  async function shell(image: Image, line: string): Promise<string> {
+    const { stdout, stderr } = await Container.run({ image, entrypoint: ['/bin/sh'], command: ['-c', line], reject: true });
+    return `${stdout}${stderr}`.trim();
+  }
+
+  /** A context with an archive of these files, made by GNU tar. */
+  function archived(
+    files: Record<string, string>,
+    options: readonly string[] = [],
+    prepare: (path: string) => void = () => undefined,
+  ): string {
+    const content = context(files);
+    prepare(content);
+    const path = context({});
+    const names = ['--sort=name', '--owner=0', '--group=0', '--mtime=@1000000000', ...options];
+    execFileSync('tar', ['-cf', join(path, 'a.tar'), ...names, '-C', content, '.']);
+    return path;
+  }
+
+  const everyKind = (path: string): void => {
+    symlinkSync('../a', join(path, 'd/link'));
+    linkSync(join(path, 'a'), join(path, 'other'));
+    execFileSync('mkfifo', ['-m', '600', join(path, 'pipe')]);
+  };
+
+  it.each([
+    ['tar', (tar: Buffer) => tar],
+    ['gzip', (tar: Buffer) => gzipSync(tar)],
+    ['zstd', (tar: Buffer) => execFileSync('zstd', ['-qc'], { input: tar })],
+  ])('unpacks an archive (%s) as GNU tar has it', async (_, compress) => {
+    const long = 'n'.repeat(200);
+    const path = archived({ a: 'one', 'd/b c': 'two', [long]: 'x', 'ü\nü': '' }, ['--format=pax', '--owner=1234', '--group=77'], everyKind);
+    const tar = readFileSync(join(path, 'a.tar'));
+    writeFileSync(join(path, 'a.tar'), compress(tar));
+    const { image } = await run(path, 'FROM scratch\nADD a.tar /');
+    expect(await layerListing(image, 0, folder)).toEqual(
+      tarListing(tar)
+        .slice(1)
+        .map((line) => line.replaceAll(' ./', ' ')),
+    );
+    const again = await run(path, 'FROM scratch\nADD a.tar /');
+    expect(again.image.digest).toBe(image.digest);
+    expect(again.steps.map(({ cached }) => cached)).toEqual([true]);
+  });
+
+  it('unpacks over what is there: links are followed, other things make room', async () => {
+    await base();
+    const path = archived({ 'lib/new': 'new', 'd/x': 'file in a folder', 'f/y': 'z' }, ['--exclude=./lib', '--exclude=./f']);
+    // without entries for the folders, which are only implied
+    const content = context({ 'lib/new': 'new', 'f/y': 'z' });
+    execFileSync('tar', ['-rf', join(path, 'a.tar'), '-C', content, 'lib/new', 'f/y']);
+    const { image } = await run(
+      path,
+      `FROM ${BASE}\nRUN mkdir -p /t/usr/lib /t/d/x /t/f && ln -s /usr/lib /t/lib && touch /t/usr/lib/old /t/d/x/gone /t/f/kept && chmod 700 /t/f\nADD a.tar /t`,
+    );
+    expect(await shell(image, 'cd /t; readlink lib; cat usr/lib/new d/x f/y; ls usr/lib f; stat -c %a f')).toBe(
+      ['/usr/lib', 'newfile in a folderzf:', 'kept', 'y', '', 'usr/lib:', 'new', 'old', '700'].join('\n'),
+    );
+  });
+
+  it('gives what an archive has the owner of --chown', async () => {
+    await base();
+    const path = archived({ a: 'x' });
+    const { image } = await run(path, `FROM ${BASE}\nADD --chown=5:6 a.tar /x/`);
+    expect(await shell(image, 'stat -c "%u:%g %n" /x /x/a')).toBe('5:6 /x\n5:6 /x/a');
+  });
+
+  it('copies what is no archive, and any with --unpack=false', async () => {
+    await base();
+    const path = archived({ a: 'x' });
+    writeFileSync(join(path, 'b.gz'), gzipSync('no tar'));
+    writeFileSync(join(path, 'zeros'), Buffer.alloc(10_240));
+    writeFileSync(join(path, 'short'), Buffer.from([0x1f, 0x8b]));
+    const { image } = await run(path, `FROM ${BASE}\nADD b.gz zeros short /x/\nADD --unpack=false a.tar /x/`);
+    expect(await shell(image, 'cd /x; ls; gunzip -c b.gz; tar -tf a.tar')).toBe('a.tar\nb.gz\nshort\nzeros\nno tar./\n./a');
+  });
+
+  it.each<[string, (path: string) => void, string]>([
+    [
+      'a name that leads out',
+      (path) => execFileSync('tar', ['-Pcf', join(path, 'a.tar'), '-C', path, '--transform=s,x,../../x,', 'x']),
+      'names with ..',
+    ],
+    ['a hard link that leads out', (path) => hostile(path, { type: '1', link: '/../etc/passwd' }), 'names with ..'],
+    ['a hard link to what is not in there', (path) => hostile(path, { type: '1', link: 'bin/busybox' }), 'no file that came before'],
+    ['a whiteout', (path) => hostile(path, { name: '.wh.bin' }), 'begin with .wh.'],
+    ['an unknown type', (path) => hostile(path, { type: 'M' }), 'is not unpacked'],
+    ['bytes that are missing', (path) => hostile(path, { size: 100_000 }), 'ends too early'],
+    ['a bomb', (path) => writeFileSync(join(path, 'a.tar'), bomb()), 'maxRatio'],
+    ['bzip2', (path) => writeFileSync(join(path, 'a.tar'), 'BZh91AY&SY'), 'bzip2'],
+    [
+      'a damaged one',
+      (path) =>
+        writeFileSync(join(path, 'a.tar'), gzipSync(Buffer.concat([header({ size: 100_000 }), randomBytes(100_000)])).subarray(0, -9)),
+      'damaged',
+    ],
+  ])('refuses an archive with %s', async (_, make, message) => {
+    await base();
+    const path = context({ x: 'x' });
+    make(path);
+    await expect(run(path, `FROM ${BASE}\nADD a.tar /t/`, { tags: ['test/never'] })).rejects.toMatchObject({
+      name: 'BuildError',
+      line: 2,
+      message: expect.stringContaining(message),
+    });
+    expect(await Image.list()).toHaveLength(1);
+  });
+
+  it('a link in an archive leads out of nothing', async () => {
+    await base();
+    const path = archived({ none: '' }, [], (content) => symlinkSync('../../../etc', join(content, 'up')));
+    const more = context({ 'up/passwd2': 'x' });
+    execFileSync('tar', ['-rf', join(path, 'a.tar'), '-C', more, 'up/passwd2']);
+    const { image } = await run(path, `FROM ${BASE}\nADD a.tar /t/`);
+    expect(await shell(image, 'ls /t /t/etc /etc/passwd2 2>&1; true')).toBe(
+      ['ls: /etc/passwd2: No such file or directory', '/t:', 'etc', 'none', 'up', '', '/t/etc:', 'passwd2'].join('\n'),
+    );
+  });
+
+  it('--parents keeps folders, --link needs none of the files before', async () => {
+    await base();
+    const path = context({ 'src/a/x.c': '1', 'src/a/y.h': '2', 'src/b/z.c': '3', top: '4' });
+    const text = (first: string): string =>
+      `FROM ${BASE}\nRUN ${first}\nCOPY --parents src/**/*.c top /p/\nCOPY --link --parents ./src/./a /l\nADD --link top /l/m/`;
+    const { image, steps } = await run(path, text('true'));
+    expect(await shell(image, 'find /p /l -type f | sort')).toBe('/l/a/x.c\n/l/a/y.h\n/l/m/top\n/p/src/a/x.c\n/p/src/b/z.c\n/p/top');
+    expect(steps.map(({ cached }) => cached)).toEqual([false, false, false, false]);
+    // what is linked stays when something before it is another
+    const { steps: later } = await run(path, text('touch /new'));
+    expect(later.map(({ cached }) => cached)).toEqual([false, false, true, true]);
+    await expect(run(path, `FROM ${BASE}\nCOPY --parents src/none /x/`)).rejects.toThrow('"/src/none": not found');
+    await expect(run(path, `FROM ${BASE}\nCOPY --link --chown=root top /x/`)).rejects.toThrow('not in /etc/passwd');
+  });
+
+  it('the same file with --parents and without is not the same step', async () => {
+    const path = context({ f: '1' });
+    const { image } = await run(path, 'FROM scratch\nCOPY f /x');
+    const { image: other } = await run(path, 'FROM scratch\nCOPY --parents f /x');
+    expect((await layerListing(image, 0, folder)).map((line) => line.split(' ').at(-1))).toEqual(['x']);
+    expect((await layerListing(other, 0, folder)).map((line) => line.split(' ').at(-1))).toEqual(['x/', 'x/f']);
+  });
+});
+
+interface Fields {
+  readonly name?: string;
+  readonly type?: string;
+  readonly link?: string;
+  readonly size?: number;
+}
+
+/** A header as POSIX has it (pax: ustar Interchange Format). */
+function header({ name = 'x', type = '0', link = '', size = 0 }: Fields): Buffer {
+  const block = Buffer.alloc(512);
+  block.write(name, 0);
+  block.write('0000644\0' + '0000000\0' + '0000000\0', 100);
+  block.write([size, 0].map((number) => `${number.toString(8).padStart(11, '0')}\0`).join(''), 124);
+  block.write(`        ${type}${link}`, 148);
+  block.write('ustar\0' + '00', 257);
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  return block;
+}
+
+function hostile(path: string, fields: Fields): void {
+  writeFileSync(join(path, 'a.tar'), Buffer.concat([header(fields), Buffer.alloc(1024)]));
+}
+
+/** A little file that would be a large one. */
+function bomb(): Buffer {
+  const size = 256 * 1024 ** 2;
+  return gzipSync(Buffer.concat([header({ size }), Buffer.alloc(size)]));
+}
