@@ -1,10 +1,11 @@
-// An image from a Dockerfile, on a base that is made of this machine's own shell: nothing is pulled.
+// An image from a Dockerfile, whose steps are shown as they go on, on a base that is made of this machine's own shell: nothing is pulled.
 //   node --import tsx examples/build.ts
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, Container, Image } from 'nacelle';
+import { showBuild } from './support/build-progress.js';
 
 const libraries = execFileSync('ldd', ['/bin/sh'], { encoding: 'utf8' }).match(/\/\S+/g) ?? [];
 const files = ['/bin/sh', ...libraries].map((path) => path.slice(1));
@@ -29,16 +30,9 @@ COPY greet.sh /
 CMD ["sh", "/greet.sh"]
 `,
 );
-const { image, warnings } = await build({
-  context,
-  tags: ['example/greet'],
-  buildArgs: { WORD: 'good morning' },
-  onProgress: (event) => {
-    if (event.type === 'step') console.log(`[${event.number}/${event.of}] ${event.stage}: ${event.instruction.split('\n')[0]}`);
-    else if (event.type === 'output') process.stdout.write(event.text);
-    else if (event.cached) console.log('  (cached)');
-  },
-});
+const building = build({ context, tags: ['example/greet'], buildArgs: { WORD: 'good morning' } });
+await showBuild(building);
+const { image, warnings } = await building;
 for (const { message } of warnings) console.warn(message);
 
 const { stdout } = await Container.run({ image, reject: true });

@@ -1,6 +1,6 @@
 export { build } from './build/build.js';
 export { BuildCache, type BuildCachePruneReport, type CacheInfo } from './build/build-cache.js';
-export type { BuildEvent, BuildOptions, BuildResult, BuildStep, BuildWarning } from './build/execute/build-options.js';
+export type { Build, BuildEvent, BuildOptions, BuildResult, BuildStep, BuildWarning } from './build/execute/build-options.js';
 export { BuildError } from './build/language/build-error.js';
 export { Cgroup } from './cgroup/cgroup.js';
 export type { NamedGroup } from './cgroup/cgroup-options.js';

@@ -10,7 +10,17 @@ import { addBlob } from '../image/store/blobs.js';
 import { now } from '../native/clock.js';
 import { wordsOf } from '../native/system-errors.js';
 import { hold } from '../store/lease.js';
-import { type BuildOptions, type BuildResult, type BuildWarning, type ParsedBuild, parseBuildOptions } from './execute/build-options.js';
+import {
+  type Build,
+  type BuildEvent,
+  type BuildOptions,
+  type BuildResult,
+  type BuildWarning,
+  type ParsedBuild,
+  parseBuildOptions,
+} from './execute/build-options.js';
+import { BuildProgress } from './execute/build-progress.js';
+import { EventFeed } from './execute/event-feed.js';
 import { withTimes } from './execute/history-times.js';
 import { namedImage } from './execute/named-base.js';
 import { configDocument, descriptorOf, isoTime, type StageState } from './execute/stage-state.js';
@@ -28,19 +38,39 @@ import { stageGraph } from './language/stage-graph.js';
  * Builds an image from a Dockerfile, as BuildKit does, in this process: each RUN is a container, each step that changes files a layer. The image
  * comes into the store when all of it is there. docs/build.md tells what a Dockerfile may have.
  *
+ * `for await` gives the events from its beginning on; at its end it throws what the promise rejects with. RUNs wait for a loop that has not read 64
+ * events that came. A loop that breaks off leaves the build going on.
+ *
  * @throws NacelleError `ERR_INVALID_OPTION`; BuildError `ERR_DOCKERFILE` for what is wrong in the Dockerfile, `ERR_BUILD` for a step that has
  *   failed, with `result` where that was a program; the reason of `cancelSignal`
  */
-export async function build(options: BuildOptions = {}): Promise<BuildResult> {
-  const parsed = parseBuildOptions(options);
-  const tags = parsed.tags.map((tag) => tagName(tag));
-  const context = await openContext(parsed.context);
+export function build(options: BuildOptions = {}): Build {
+  const feed = new EventFeed<BuildEvent>();
+  const result = built(options, feed);
+  return Object.assign(result, { [Symbol.asyncIterator]: () => eventsOf(result, feed) });
+}
+
+async function built(options: BuildOptions, feed: EventFeed<BuildEvent>): Promise<BuildResult> {
   try {
-    const { file, ignored } = await readDockerfile(parsed, context);
-    return await buildFrom(file, { context, ignored, options: parsed, tags });
+    const parsed = parseBuildOptions(options);
+    const tags = parsed.tags.map((tag) => tagName(tag));
+    const context = await openContext(parsed.context);
+    try {
+      const { file, ignored } = await readDockerfile(parsed, context);
+      return await buildFrom(file, { context, ignored, options: parsed, tags, feed });
+    } finally {
+      await context.close();
+    }
   } finally {
-    await context.close();
+    feed.end();
   }
+}
+
+async function* eventsOf(result: Promise<BuildResult>, feed: EventFeed<BuildEvent>): AsyncGenerator<BuildEvent, void, undefined> {
+  // the loop throws why the build has failed, when it has read what came before
+  result.catch(() => undefined);
+  yield* feed.read();
+  await result;
 }
 
 interface Sources {
@@ -48,9 +78,10 @@ interface Sources {
   readonly ignored: IgnoreRules;
   readonly options: ParsedBuild;
   readonly tags: readonly string[];
+  readonly feed: EventFeed<BuildEvent>;
 }
 
-async function buildFrom(file: Dockerfile, { context, ignored, options, tags }: Sources): Promise<BuildResult> {
+async function buildFrom(file: Dockerfile, { context, ignored, options, tags, feed }: Sources): Promise<BuildResult> {
   const platform = currentPlatform();
   const { graph, globals } = plan(file, options, platform);
   const epoch = options.sourceDateEpoch ?? sourceDate();
@@ -59,7 +90,11 @@ async function buildFrom(file: Dockerfile, { context, ignored, options, tags }: 
   const signals = options.cancelSignal ? [options.cancelSignal, stop.signal] : [stop.signal];
   const own = { ...options, cancelSignal: AbortSignal.any(signals) };
   const input = { file, graph, globals, options: own, context, ignored, now: began, epoch };
-  const builder = new StagesBuilder({ ...input, imageNamed: onceEach((name) => namedImage(name, own)) }, stop);
+  const progress = new BuildProgress(options.onProgress, feed);
+  const imageNamed = onceEach((name) => namedImage(name, own, (layer) => progress.mention({ type: 'pull', reference: name, layer })));
+  const builder = new StagesBuilder({ ...input, imageNamed }, { stop, progress });
+  // what is to end waits for nobody
+  own.cancelSignal.addEventListener('abort', () => feed.hurry(), { once: true });
   try {
     const state = await builder.build();
     const image = await store(state, { tags, options, epoch, now: began });

@@ -2,10 +2,23 @@ import * as z from 'zod';
 import type { Image } from '../../image/image.js';
 import { abortSignal } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
+import type { ProgressEvent } from '../../options/progress.js';
 import { type Size, sizeSchema } from '../../options/size.js';
 
 /** What happens while an image is built. */
 export type BuildEvent =
+  /**
+   * A stage begins, when the one that it is on is done; or all of it is built. `base` is what FROM names, as it is written, `line` that of FROM.
+   */
+  | {
+      readonly type: 'stage';
+      readonly stage: string;
+      readonly base: string;
+      readonly line: number;
+      readonly status: 'started' | 'done';
+    }
+  /** An image that FROM or `--from` names is pulled: what `Image.pull` tells of a layer. */
+  | { readonly type: 'pull'; readonly reference: string; readonly layer: ProgressEvent }
   /** A step begins, beside those of other stages. `number` counts the steps of all stages that are needed, as they begin, from 1 to `of`. */
   | {
       readonly type: 'step';
@@ -92,6 +105,9 @@ export interface BuildResult {
   /** Those of all stages that the target needed, stage by stage, each after those that it needs: whichever was faster. */
   readonly steps: readonly BuildStep[];
 }
+
+/** A build that goes on: a promise of what comes of it, and its events for `for await`. */
+export type Build = Promise<BuildResult> & AsyncIterable<BuildEvent>;
 
 const text = z.string().refine((value) => !value.includes('\0'), 'must have no NUL byte');
 const word = text.min(1);

@@ -1,13 +1,16 @@
 import type { BuildEvent } from './build-options.js';
+import type { EventFeed } from './event-feed.js';
 
 /** What is told of a build, whose stages go on side by side: steps are numbered as they begin. */
 export class BuildProgress {
   readonly #listener: ((event: BuildEvent) => void) | undefined;
+  readonly #feed: EventFeed<BuildEvent>;
   #number = 0;
   #total = 0;
 
-  constructor(listener: ((event: BuildEvent) => void) | undefined) {
+  constructor(listener: ((event: BuildEvent) => void) | undefined, feed: EventFeed<BuildEvent>) {
     this.#listener = listener;
+    this.#feed = feed;
   }
 
   /** So many more steps are to be carried out, as is known by now. */
@@ -16,13 +19,21 @@ export class BuildProgress {
   }
 
   /** @returns the step's number */
-  begin(step: { readonly stage: string; readonly instruction: string; readonly line: number }): number {
+  async begin(step: { readonly stage: string; readonly instruction: string; readonly line: number }): Promise<number> {
     const number = ++this.#number;
-    this.tell({ type: 'step', ...step, number, of: this.#total });
+    await this.tell({ type: 'step', ...step, number, of: this.#total });
     return number;
   }
 
-  tell(event: BuildEvent): void {
+  /** @returns when whoever reads the events has room for more; throws what the listener throws */
+  async tell(event: BuildEvent): Promise<void> {
     this.#listener?.(event);
+    await this.#feed.tell(event);
+  }
+
+  /** Tells of something that is told anew soon, to those who are ready to hear of it. */
+  mention(event: BuildEvent): void {
+    this.#listener?.(event);
+    this.#feed.offer(event);
   }
 }

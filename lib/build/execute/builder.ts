@@ -90,7 +90,10 @@ export class Builder {
   /** @throws BuildError, and what making containers and images throws */
   async build(stage: GraphStage): Promise<StageState> {
     const { from } = stage.stage;
-    const { progress, inTurn } = this.#shared;
+    const { progress, inTurn, stageAt } = this.#shared;
+    if (stage.base.kind === 'stage') await stageAt(stage.base.index);
+    const name = stageName(stage);
+    await progress.tell({ type: 'stage', stage: name, base: from.base, line: from.lines.start, status: 'started' });
     const base = await this.#at(from.lines, () => this.#base(stage));
     const triggers = await this.#at(from.lines, async () => this.#triggers(stage, base));
     const origins = new Map([...stage.origins, ...triggers.origins]);
@@ -102,6 +105,7 @@ export class Builder {
       const before = state;
       state = await inTurn(() => this.#carryOut(instruction, { stage, origins, state: before }));
     }
+    await progress.tell({ type: 'stage', stage: name, base: from.base, line: from.lines.start, status: 'done' });
     return state;
   }
 
@@ -114,14 +118,13 @@ export class Builder {
     await nextTurn();
     this.#input.options.cancelSignal?.throwIfAborted();
     this.#isCached = null;
-    const { from, index } = stage.stage;
-    const step = { stage: from.name ?? `${index}`, instruction: instruction.line.original.trim(), line: instruction.lines.start };
-    this.#number = progress.begin(step);
+    const step = { stage: stageName(stage), instruction: instruction.line.original.trim(), line: instruction.lines.start };
+    this.#number = await progress.begin(step);
     const began = monotonicMs();
     const after = await this.#at(instruction.lines, () => this.#step(origins, instruction, state));
     const end = { cached: this.#isCached, durationMs: monotonicMs() - began };
     this.#steps.push({ ...step, ...end });
-    progress.tell({ type: 'done', number: this.#number, ...end });
+    await progress.tell({ type: 'done', number: this.#number, ...end });
     return after;
   }
 
@@ -277,7 +280,7 @@ export class Builder {
       clampMtime: epoch === null ? undefined : new Date(epoch * 1000),
       onOutput: (stream, text) => {
         last = (last + text).slice(-LAST_OUTPUT);
-        this.#shared.progress.tell({ type: 'output', number, stream, text });
+        return this.#shared.progress.tell({ type: 'output', number, stream, text });
       },
     });
     if (layer) return layer;
@@ -340,6 +343,10 @@ export class Builder {
     const { epoch, options } = this.#input;
     return addLayer(files, { latest: epoch, signal: options.cancelSignal });
   }
+}
+
+function stageName({ stage: { from, index } }: GraphStage): string {
+  return from.name ?? `${index}`;
 }
 
 /** @returns `undefined` for the context */

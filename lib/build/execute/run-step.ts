@@ -18,7 +18,8 @@ export interface RunRequest {
   /** Variables that the program has and the image doesn't. */
   readonly proxies: Readonly<Record<string, string>>;
   readonly signal: AbortSignal | undefined;
-  readonly onOutput: (stream: 'stdout' | 'stderr', text: string) => void;
+  /** The program waits, at the latest when its pipe is full, until what it has said is heard. */
+  readonly onOutput: (stream: 'stdout' | 'stderr', text: string) => Promise<void>;
   /** No file of the layer has a later time. */
   readonly clampMtime: Date | undefined;
 }
@@ -101,9 +102,9 @@ async function tell(container: Container, onOutput: RunRequest['onOutput']): Pro
     const stream = container[name];
     if (!stream) return;
     const decoder = new TextDecoder();
-    for await (const chunk of stream) onOutput(name, decoder.decode(chunk, { stream: true }));
+    for await (const chunk of stream) await onOutput(name, decoder.decode(chunk, { stream: true }));
     const rest = decoder.decode();
-    if (rest !== '') onOutput(name, rest);
+    if (rest !== '') await onOutput(name, rest);
   };
   await Promise.all([read('stdout'), read('stderr')]);
 }

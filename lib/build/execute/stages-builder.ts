@@ -4,7 +4,7 @@ import type { MadeLayer } from '../../image/layers/add-compressed.js';
 import { settled } from '../../image/layers/in-parallel.js';
 import { StepCache } from '../cache/step-cache.js';
 import type { BuildStep } from './build-options.js';
-import { BuildProgress } from './build-progress.js';
+import type { BuildProgress } from './build-progress.js';
 import { Builder, type BuildInput } from './builder.js';
 import type { StageState } from './stage-state.js';
 import { Turns } from './turns.js';
@@ -22,10 +22,13 @@ export class StagesBuilder {
   readonly #made: MadeLayer[] = [];
   readonly #builders: Builder[] = [];
 
-  /** @param stop ends what is carried out; `input.options.cancelSignal` is aborted by it too */
-  constructor(input: BuildInput, stop: AbortController) {
+  readonly #progress: BuildProgress;
+
+  /** @param own.stop ends what is carried out; `input.options.cancelSignal` is aborted by it too */
+  constructor(input: BuildInput, { stop, progress }: { readonly stop: AbortController; readonly progress: BuildProgress }) {
     this.#input = input;
     this.#stop = stop;
+    this.#progress = progress;
   }
 
   /** Those that are over, stage by stage, which doesn't depend on which stage was faster. */
@@ -40,7 +43,7 @@ export class StagesBuilder {
   async build(): Promise<StageState> {
     const { graph, options, now } = this.#input;
     const stages = new Map<number, Promise<StageState>>();
-    const progress = new BuildProgress(options.onProgress);
+    const progress = this.#progress;
     const turns = new Turns(Math.max(FEWEST_AT_A_TIME, availableParallelism()));
     const shared = {
       cache: new StepCache({ reads: options.cache, now }),
