@@ -276,6 +276,9 @@ describe('build', () => {
     [{ allow: ['security.insecure'] }, 'allow'],
     [{ sourceDateEpoch: -1 }, 'sourceDateEpoch'],
     [{ cpus: 0 }, 'cpus'],
+    [{ pidsLimit: 0 }, 'pidsLimit'],
+    [{ timeout: -1 }, 'timeout'],
+    [{ userns: 'keep-id' }, 'userns'],
     [{ cancelSignal: {} }, 'cancelSignal'],
   ])('refuses the options %j', async (options, message) => {
     await expect(build({ context: context({}), ...options })).rejects.toMatchObject({

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Image } from '../../image/image.js';
-import { abortSignal } from '../../options/common-schemas.js';
+import { abortSignal, duration } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import type { ProgressEvent } from '../../options/progress.js';
 import { type Size, sizeSchema } from '../../options/size.js';
@@ -89,6 +89,16 @@ export interface BuildOptions {
   readonly memory?: Size | undefined;
   /** Processors of each RUN. */
   readonly cpus?: number | undefined;
+  /** Processes and threads of each RUN at one time. */
+  readonly pidsLimit?: number | undefined;
+  /** Limit of wall clock time of each RUN, ms. 0, the default, is none. */
+  readonly timeout?: number | undefined;
+  /**
+   * 'auto': each RUN has a user namespace of its own, as of {@link ContainerOptions.userns}, so that root of the image is an ordinary id on this
+   * machine; files have the same owners in the layer. Default 'host'. An ordinary user's RUNs have that user's anyway: 'auto' is an
+   * UnsupportedError then.
+   */
+  readonly userns?: 'host' | 'auto' | undefined;
   /**
    * Seconds since 1970: the time of the image and of its history, and the latest that any file of its layers has. Default: the environment's
    * SOURCE_DATE_EPOCH (reproducible-builds.org), or else none.
@@ -125,6 +135,9 @@ const schema = z.strictObject({
   cache: z.boolean().default(true),
   memory: sizeSchema().optional(),
   cpus: z.number().positive().optional(),
+  pidsLimit: z.int().min(1).max(4_194_304).optional(),
+  timeout: duration.default(0),
+  userns: z.enum(['host', 'auto']).default('host'),
   sourceDateEpoch: z.int().min(0).max(253_402_300_799).optional(),
   cancelSignal: abortSignal.optional(),
   onProgress: z.custom<(event: BuildEvent) => void>((value) => typeof value === 'function', 'must be a function').optional(),

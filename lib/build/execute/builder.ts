@@ -22,7 +22,7 @@ import type { BuildStep, ParsedBuild } from './build-options.js';
 import type { BuildProgress } from './build-progress.js';
 import { copyStep, readCopy } from './copy-step.js';
 import { requirePlatform } from './own-platform.js';
-import { type RunCommand, runCommand, runStep, workingFolder } from './run-step.js';
+import { limitsOf, type RunCommand, runCommand, runStep, workingFolder } from './run-step.js';
 import { StageConfig, triggersOf, variablesOf } from './stage-config.js';
 import { withFiles } from './stage-files.js';
 import { diffIdsOf, imageOf, isoTime, type StageState } from './stage-state.js';
@@ -272,7 +272,7 @@ export class Builder {
       config: state.config,
       variables: state.scope.variables,
       network,
-      limits: { memory: options.memory, cpus: options.cpus },
+      limits: limitsOf(options),
       proxies: Object.fromEntries(
         PROXY_NAMES.flatMap((name) => (Object.hasOwn(options.buildArgs, name) ? [[name, options.buildArgs[name] ?? '']] : [])),
       ),

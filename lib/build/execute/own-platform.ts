@@ -1,9 +1,18 @@
-import { currentPlatform } from '../../image/formats/platform.js';
+import { currentPlatform, parsePlatform, platformName, runsOn } from '../../image/formats/platform.js';
 import { InstructionProblem } from '../language/build-error.js';
 
-/** @throws InstructionProblem for another platform than this machine's */
+/**
+ * Refuses what this machine's processor doesn't run.
+ *
+ * @param platform as FROM has it: 'linux/amd64', 'arm64', 'linux/arm/v7'; '': not given
+ * @throws InstructionProblem
+ */
 export function requirePlatform(platform: string): void {
-  const { os, architecture } = currentPlatform();
-  if (platform === '' || platform === `${os}/${architecture}` || platform === architecture) return;
-  throw new InstructionProblem(`the platform ${platform} can't be built here, which is ${os}/${architecture}`);
+  if (platform === '') return;
+  const wanted = parsePlatform(platform);
+  if (!wanted)
+    throw new InstructionProblem(`the platform ${JSON.stringify(platform)} is none: it has to be like linux/amd64 or linux/arm/v7`);
+  const own = currentPlatform();
+  if (!runsOn(wanted, own))
+    throw new InstructionProblem(`the platform ${platformName(wanted)} can't be built here, which is ${platformName(own)}`);
 }

@@ -1,10 +1,12 @@
 import { Container } from '../../container/container.js';
+import type { ContainerOptions } from '../../container/options/container-types.js';
 import type { Image } from '../../image/image.js';
 import { addCompressed, type MadeLayer } from '../../image/layers/add-compressed.js';
 import type { RunResult } from '../../process/options/process-types.js';
 import { sorted } from '../cache/step-key.js';
 import { InstructionProblem } from '../language/build-error.js';
 import type { Run } from '../language/instruction-types.js';
+import type { ParsedBuild } from './build-options.js';
 import type { StageConfig } from './stage-config.js';
 
 export interface RunRequest {
@@ -14,7 +16,8 @@ export interface RunRequest {
   readonly variables: ReadonlyMap<string, string>;
   readonly config: StageConfig;
   readonly network: string;
-  readonly limits: { readonly memory?: number | undefined; readonly cpus?: number | undefined };
+  /** What it is held to. */
+  readonly limits: Pick<ContainerOptions, 'memory' | 'cpus' | 'pidsLimit' | 'timeout' | 'userns'>;
   /** Variables that the program has and the image doesn't. */
   readonly proxies: Readonly<Record<string, string>>;
   readonly signal: AbortSignal | undefined;
@@ -22,6 +25,11 @@ export interface RunRequest {
   readonly onOutput: (stream: 'stdout' | 'stderr', text: string) => Promise<void>;
   /** No file of the layer has a later time. */
   readonly clampMtime: Date | undefined;
+}
+
+/** What each RUN is held to. */
+export function limitsOf({ memory, cpus, pidsLimit, timeout, userns }: ParsedBuild): RunRequest['limits'] {
+  return { memory, cpus, pidsLimit, timeout, userns };
 }
 
 /** What RUN executes: the words, and a file for a heredoc that says itself by which program it is run. */
