@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
 import { hasCode, NacelleError } from '../../errors.js';
 import { systemError } from '../../native/system-errors.js';
+import { O_PATH } from '../../plan/constants.js';
 
 /** Something in a tree of files, by its path below the root: '' is the root itself, no path begins or ends with '/'. */
 export interface TreeEntry {
@@ -42,6 +43,9 @@ function gone(path: string): NacelleError {
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
 
+/** Folders that are kept open, since what is asked for next is mostly in one of them. */
+const MOST_OPEN = 32;
+
 /** Whose ids a tree's files have: what is inside for what is on the disk. */
 export interface TreeIds {
   uid(onDisk: number): number;
@@ -50,14 +54,21 @@ export interface TreeIds {
 
 const SAME_IDS: TreeIds = { uid: (id) => id, gid: (id) => id };
 
+interface OpenFolder {
+  readonly handle: Promise<FileHandle>;
+  uses: number;
+}
+
 /**
- * A folder of this machine. Somebody may change it meanwhile: whatever is opened is checked to be what was meant, and not where a link led that
- * was put in its way.
+ * A folder of this machine. Somebody may change it meanwhile: whatever is looked at or opened is so in its folder, by the name there, and the folder was
+ * checked to be what was meant, and not where a link led that was put in its way.
  */
 export class FolderTree implements FileTree {
   readonly #root: FileHandle;
   readonly #base: string;
   readonly #ids: TreeIds;
+  /** By their paths, the one that was used last at the end. */
+  readonly #folders = new Map<string, OpenFolder>();
 
   private constructor(root: FileHandle, base: string, ids: TreeIds) {
     this.#root = root;
@@ -76,12 +87,15 @@ export class FolderTree implements FileTree {
   }
 
   async close(): Promise<void> {
+    const opened = await Promise.allSettled([...this.#folders.values()].map(({ handle }) => handle));
+    for (const one of opened) if (one.status === 'fulfilled') await one.value.close();
+    this.#folders.clear();
     await this.#root.close();
   }
 
   async get(path: string): Promise<TreeEntry | null> {
     try {
-      const found = await lstat(this.#path(path));
+      const found = path === '' ? await this.#root.stat() : await this.#in(path, (place) => lstat(place));
       const kind = found.isFile() ? 'file' : found.isDirectory() ? 'folder' : found.isSymbolicLink() ? 'link' : 'other';
       return {
         kind,
@@ -99,47 +113,75 @@ export class FolderTree implements FileTree {
   }
 
   async list(path: string): Promise<readonly string[]> {
-    const folder = await this.#open(path, O_RDONLY | O_DIRECTORY);
-    try {
-      const names = await readdir(`/proc/self/fd/${folder.fd}`, { encoding: 'buffer' });
-      return names.toSorted(Buffer.compare).map((name) => textOf(name, path));
-    } finally {
-      await folder.close();
-    }
+    const names = await this.#asked(path, () => this.#within(path, (place) => readdir(place, { encoding: 'buffer' })));
+    return names.toSorted(Buffer.compare).map((name) => textOf(name, path));
   }
 
   async readLink(path: string): Promise<string> {
-    try {
-      return await readlink(this.#path(path));
-    } catch (error) {
-      throw ofPath(path, error);
-    }
+    return this.#asked(path, () => this.#in(path, (place) => readlink(place)));
   }
 
   /** A FIFO that takes a file's place is not waited for. */
   async open(path: string): Promise<FileHandle> {
-    const file = await this.#open(path, O_RDONLY | O_NONBLOCK);
+    const file = await this.#asked(path, () => this.#in(path, (place) => open(place, O_RDONLY | O_NONBLOCK | O_NOFOLLOW)));
     if ((await file.stat()).isFile()) return file;
     await file.close();
     throw changed(path);
   }
 
-  async #open(path: string, flags: number): Promise<FileHandle> {
-    const opened = await open(this.#path(path), path === '' ? flags : flags | O_NOFOLLOW).catch((error: unknown) => {
-      throw ofPath(path, error);
-    });
+  /** What was a folder, or a file, when it was looked at is none now when the kernel says so. */
+  async #asked<T>(path: string, work: () => Promise<T>): Promise<T> {
     try {
-      const wanted = path === '' ? this.#base : `${this.#base === '/' ? '' : this.#base}/${path}`;
-      if ((await pathOf(opened)) !== wanted) throw changed(path);
-      return opened;
+      return await work();
     } catch (error) {
-      await opened.close();
-      throw error;
+      throw hasCode(error, 'ENOTDIR', 'ELOOP') ? changed(path) : ofPath(path, error);
     }
   }
 
-  #path(path: string): string {
-    return `/proc/self/fd/${this.#root.fd}/${path}`;
+  /** Does something with a file by its name in its folder. A link in the last place is followed when `work` does so. */
+  #in<T>(path: string, work: (place: string) => Promise<T>): Promise<T> {
+    const end = path.lastIndexOf('/');
+    return this.#within(path.slice(0, Math.max(0, end)), (folder) => work(`${folder}/${path.slice(end + 1)}`));
+  }
+
+  async #within<T>(folder: string, work: (place: string) => Promise<T>): Promise<T> {
+    if (folder === '') return work(`/proc/self/fd/${this.#root.fd}`);
+    const found = this.#folders.get(folder) ?? { handle: this.#open(folder), uses: 0 };
+    // the map keeps the order in which its keys came
+    this.#folders.delete(folder);
+    this.#folders.set(folder, found);
+    found.uses++;
+    try {
+      return await work(`/proc/self/fd/${(await found.handle).fd}`);
+    } finally {
+      found.uses--;
+      await this.#letGo();
+    }
+  }
+
+  async #letGo(): Promise<void> {
+    for (const [path, { handle, uses }] of this.#folders) {
+      if (this.#folders.size <= MOST_OPEN) return;
+      if (uses > 0) continue;
+      this.#folders.delete(path);
+      await (await handle).close();
+    }
+  }
+
+  async #open(folder: string): Promise<FileHandle> {
+    try {
+      const opened = await open(`/proc/self/fd/${this.#root.fd}/${folder}`, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+      try {
+        if ((await pathOf(opened)) !== `${this.#base === '/' ? '' : this.#base}/${folder}`) throw changed(folder);
+        return opened;
+      } catch (error) {
+        await opened.close();
+        throw error;
+      }
+    } catch (error) {
+      this.#folders.delete(folder);
+      throw error;
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -124,6 +124,70 @@ describe('FolderTree', () => {
       await expect(tree.open('l')).rejects.toThrow();
       await expect(tree.list('l')).rejects.toThrow();
       expect((await resolveIn(tree, 'l/a')).path).toBe('d/a');
+    } finally {
+      await tree.close();
+    }
+  });
+});
+
+/** How many files below a folder this process has open. */
+function openBelow(path: string): number {
+  const links = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      // what others of this process have closed meanwhile
+      return '';
+    }
+  });
+  return links.filter((link) => link.startsWith(`${path}/`)).length;
+}
+
+describe('FolderTree, changed meanwhile', () => {
+  test('shows nothing of where a link leads that has taken the place of a folder', async () => {
+    const path = folder({ 'd/a': 'x', 'secret/b': 'hidden', 'secret/l': '-> b' });
+    const tree = await FolderTree.open(path);
+    try {
+      renameSync(join(path, 'd'), join(path, 'away'));
+      symlinkSync('secret', join(path, 'd'));
+      expect(await tree.get('d/b')).toBeNull();
+      for (const read of [tree.readLink('d/l'), tree.open('d/b'), tree.list('d')])
+        await expect(read).rejects.toMatchObject({ code: 'ERR_CHANGED' });
+      // and neither does one further up
+      mkdirSync(join(path, 'e/deep'), { recursive: true });
+      mkdirSync(join(path, 'secret/deep'));
+      writeFileSync(join(path, 'secret/deep/c'), '');
+      rmSync(join(path, 'e'), { recursive: true });
+      symlinkSync('secret', join(path, 'e'));
+      await expect(tree.get('e/deep/c')).rejects.toMatchObject({ code: 'ERR_CHANGED' });
+    } finally {
+      await tree.close();
+    }
+  });
+
+  test('goes on with a folder that it has looked into', async () => {
+    const path = folder({ 'd/a': 'x', 'secret/a': 'hidden' });
+    const tree = await FolderTree.open(path);
+    try {
+      expect(await tree.list('d')).toEqual(['a']);
+      renameSync(join(path, 'd'), join(path, 'away'));
+      symlinkSync('secret', join(path, 'd'));
+      expect((await tree.get('d/a'))?.size).toBe(1);
+    } finally {
+      await tree.close();
+    }
+  });
+
+  test('keeps few folders open, whatever is asked for at a time', async () => {
+    const names = Array.from({ length: 100 }, (_, index) => `d${index}/x`);
+    const path = folder(Object.fromEntries(names.map((name) => [name, ''])));
+    const tree = await FolderTree.open(path);
+    try {
+      for (const turn of [names, names.toReversed()]) {
+        expect((await Promise.all(turn.map((name) => tree.get(name)))).every((entry) => entry?.kind === 'file')).toBe(true);
+        expect(openBelow(path)).toBeLessThanOrEqual(32);
+      }
+      expect(await Promise.all(names.map((name) => tree.get(`${name}/none`)))).toEqual(names.map(() => null));
     } finally {
       await tree.close();
     }
