@@ -1,7 +1,17 @@
 export { build } from './build/build.js';
 export { BuildCache, type BuildCachePruneReport, type CacheInfo } from './build/build-cache.js';
-export type { Build, BuildEvent, BuildOptions, BuildResult, BuildStep, BuildWarning } from './build/execute/build-options.js';
+export type {
+  Build,
+  BuildCheck,
+  BuildEvent,
+  BuildOptions,
+  BuildResult,
+  BuildStep,
+  BuildWarning,
+  CheckOptions,
+} from './build/execute/build-options.js';
 export { BuildError } from './build/language/build-error.js';
+export type { LintRule } from './build/lint/lint-rules.js';
 export { Cgroup } from './cgroup/cgroup.js';
 export type { NamedGroup } from './cgroup/cgroup-options.js';
 export type { CgroupEvent } from './cgroup/events/event-counts.js';

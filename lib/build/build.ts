@@ -10,12 +10,15 @@ import { addBlob } from '../image/store/blobs.js';
 import { now } from '../native/clock.js';
 import { wordsOf } from '../native/system-errors.js';
 import { hold } from '../store/lease.js';
+import { checkFile } from './check.js';
 import {
   type Build,
+  type BuildCheck,
   type BuildEvent,
   type BuildOptions,
   type BuildResult,
   type BuildWarning,
+  type CheckOptions,
   type ParsedBuild,
   parseBuildOptions,
 } from './execute/build-options.js';
@@ -41,16 +44,19 @@ import { stageGraph } from './language/stage-graph.js';
  * `for await` gives the events from its beginning on; at its end it throws what the promise rejects with. RUNs wait for a loop that has not read 64
  * events that came. A loop that breaks off leaves the build going on.
  *
- * @throws NacelleError `ERR_INVALID_OPTION`; BuildError `ERR_DOCKERFILE` for what is wrong in the Dockerfile, `ERR_BUILD` for a step that has
- *   failed, with `result` where that was a program; the reason of `cancelSignal`
+ * @throws NacelleError `ERR_INVALID_OPTION`; BuildError `ERR_DOCKERFILE` for what is wrong in the Dockerfile, and for a warning where the file
+ *   asks for that (`# check=error=true`), but with `check: true`; `ERR_BUILD` for a step that has failed, with `result` where that was a program;
+ *   the reason of `cancelSignal`
  */
-export function build(options: BuildOptions = {}): Build {
+export function build(options: CheckOptions): Promise<BuildCheck>;
+export function build(options?: BuildOptions): Build;
+export function build(options: BuildOptions | CheckOptions = {}): Promise<BuildResult | BuildCheck> & AsyncIterable<BuildEvent> {
   const feed = new EventFeed<BuildEvent>();
   const result = built(options, feed);
   return Object.assign(result, { [Symbol.asyncIterator]: () => eventsOf(result, feed) });
 }
 
-async function built(options: BuildOptions, feed: EventFeed<BuildEvent>): Promise<BuildResult> {
+async function built(options: BuildOptions | CheckOptions, feed: EventFeed<BuildEvent>): Promise<BuildResult | BuildCheck> {
   try {
     const parsed = parseBuildOptions(options);
     const tags = parsed.tags.map((tag) => tagName(tag));
@@ -66,7 +72,7 @@ async function built(options: BuildOptions, feed: EventFeed<BuildEvent>): Promis
   }
 }
 
-async function* eventsOf(result: Promise<BuildResult>, feed: EventFeed<BuildEvent>): AsyncGenerator<BuildEvent, void, undefined> {
+async function* eventsOf(result: Promise<unknown>, feed: EventFeed<BuildEvent>): AsyncGenerator<BuildEvent, void, undefined> {
   // the loop throws why the build has failed, when it has read what came before
   result.catch(() => undefined);
   yield* feed.read();
@@ -81,24 +87,28 @@ interface Sources {
   readonly feed: EventFeed<BuildEvent>;
 }
 
-async function buildFrom(file: Dockerfile, { context, ignored, options, tags, feed }: Sources): Promise<BuildResult> {
+async function buildFrom(file: Dockerfile, { context, ignored, options, tags, feed }: Sources): Promise<BuildResult | BuildCheck> {
   const platform = currentPlatform();
-  const { graph, globals } = plan(file, options, platform);
-  const epoch = options.sourceDateEpoch ?? sourceDate();
-  const began = Math.floor(now() / 1000);
+  const { graph, globals, automatic } = plan(file, options, platform);
   const stop = new AbortController();
   const signals = options.cancelSignal ? [options.cancelSignal, stop.signal] : [stop.signal];
   const own = { ...options, cancelSignal: AbortSignal.any(signals) };
-  const input = { file, graph, globals, options: own, context, ignored, now: began, epoch };
   const progress = new BuildProgress(options.onProgress, feed);
+  // the checks and the build take the same image, also when a name is given to another one meanwhile
   const imageNamed = onceEach((name) => namedImage(name, own, (layer) => progress.mention({ type: 'pull', reference: name, layer })));
-  const builder = new StagesBuilder({ ...input, imageNamed }, { stop, progress });
+  const found = await checkFile(file, { graph, globals, automatic, ignored, options, imageNamed });
+  const warnings = [...found, ...unusedArgs(file, options)];
+  if (options.check) return { warnings };
+  const epoch = options.sourceDateEpoch ?? sourceDate();
+  const began = Math.floor(now() / 1000);
+  const input = { file, graph, globals, options: own, context, ignored, now: began, epoch, imageNamed };
+  const builder = new StagesBuilder(input, { stop, progress });
   // what is to end waits for nobody
   own.cancelSignal.addEventListener('abort', () => feed.hurry(), { once: true });
   try {
     const state = await builder.build();
     const image = await store(state, { tags, options, epoch, now: began });
-    return { image, warnings: [...emptyLines(file), ...unusedArgs(file, options)], steps: builder.steps };
+    return { image, warnings, steps: builder.steps };
   } finally {
     builder.close();
   }
@@ -110,7 +120,7 @@ function plan(file: Dockerfile, options: ParsedBuild, platform: ReturnType<typeo
     const globals = atFirst(() => globalScope(file.globals, { automatic, args: options.buildArgs, escaper: file.parsed.escaper }), file);
     const graph = stageGraph(file, { target: options.target ?? null, globals });
     requireSupported(graph, options);
-    return { graph, globals };
+    return { graph, globals, automatic };
   });
 }
 
@@ -169,11 +179,6 @@ async function openContext(path: string): Promise<FolderTree> {
   }
 }
 
-/** Empty lines within instructions, which later versions of the language may refuse. */
-function emptyLines({ file, parsed: { emptyContinuations } }: Dockerfile): BuildWarning[] {
-  return emptyContinuations.map(({ line }) => ({ message: 'an empty line within an instruction: NoEmptyContinuation', file, line }));
-}
-
 /** Build arguments that no ARG asks for: probably misspelt. */
 function unusedArgs({ file, globals, stages }: Dockerfile, { buildArgs }: ParsedBuild): BuildWarning[] {
   const asked = new Set(
@@ -183,7 +188,12 @@ function unusedArgs({ file, globals, stages }: Dockerfile, { buildArgs }: Parsed
   );
   const known = new Set([...asked, ...PROXY_NAMES]);
   const unknown = Object.keys(buildArgs).filter((name) => !known.has(name));
-  return unknown.map((name) => ({ message: `the build argument ${JSON.stringify(name)} is asked for by no ARG`, file, line: 0 }));
+  return unknown.map((name) => ({
+    rule: null,
+    message: `the build argument ${JSON.stringify(name)} is asked for by no ARG`,
+    file,
+    line: 0,
+  }));
 }
 
 function sourceDate(): number | null {

@@ -4,6 +4,7 @@ import { abortSignal, duration } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import type { ProgressEvent } from '../../options/progress.js';
 import { type Size, sizeSchema } from '../../options/size.js';
+import type { LintRule } from '../lint/lint-rules.js';
 
 /** What happens while an image is built. */
 export type BuildEvent =
@@ -46,8 +47,10 @@ export interface BuildStep {
   readonly durationMs: number;
 }
 
-/** Something that is probably not meant. */
+/** Something that is probably not meant. docs/build.md has the rules; a Dockerfile chooses among them by its directive `check`. */
 export interface BuildWarning {
+  /** The rule of BuildKit's by which that was found; `null` for a build argument that no ARG asks for. */
+  readonly rule: LintRule | null;
   readonly message: string;
   readonly file: string;
   /** From 1; 0 where no line is to blame. */
@@ -85,6 +88,8 @@ export interface BuildOptions {
    * out, and puts their layers in the place of those. {@link BuildCache} shows and removes them.
    */
   readonly cache?: boolean | undefined;
+  /** Default false; see {@link CheckOptions}. */
+  readonly check?: false | undefined;
   /** Memory of each RUN. */
   readonly memory?: Size | undefined;
   /** Processors of each RUN. */
@@ -119,6 +124,18 @@ export interface BuildResult {
 /** A build that goes on: a promise of what comes of it, and its events for `for await`. */
 export type Build = Promise<BuildResult> & AsyncIterable<BuildEvent>;
 
+/** Nothing is built: the Dockerfile is only looked at. */
+export interface CheckOptions extends Omit<BuildOptions, 'check'> {
+  /**
+   * Only looks for what is probably not meant. Images that FROM names are taken or pulled as for a build. Without `target` all stages are looked
+   * at, where a build has only the warnings of those that it needs.
+   */
+  readonly check: true;
+}
+
+/** What a Dockerfile was found to have, with `check: true`. */
+export type BuildCheck = Pick<BuildResult, 'warnings'>;
+
 const text = z.string().refine((value) => !value.includes('\0'), 'must have no NUL byte');
 const word = text.min(1);
 
@@ -133,6 +150,7 @@ const schema = z.strictObject({
   allow: z.array(z.enum(['network.host'])).default([]),
   pull: z.enum(['missing', 'never', 'always']).default('missing'),
   cache: z.boolean().default(true),
+  check: z.boolean().default(false),
   memory: sizeSchema().optional(),
   cpus: z.number().positive().optional(),
   pidsLimit: z.int().min(1).max(4_194_304).optional(),

@@ -1,6 +1,6 @@
 import { ARGUMENT_FORMS } from './arguments.js';
 import { DockerfileProblem, InstructionProblem, type LineRange } from './build-error.js';
-import { DirectiveReader } from './directives.js';
+import { type Directive, DirectiveReader } from './directives.js';
 import { type Heredoc, type HeredocStart, heredocsIn } from './heredoc.js';
 import { trim, trimStart } from './spaces.js';
 import { splitInstruction } from './split-instruction.js';
@@ -19,7 +19,7 @@ export interface Line {
   /** The line, with those that it goes on in. */
   readonly original: string;
   readonly lines: LineRange;
-  /** The comments before it. */
+  /** The comments right before it. */
   readonly comments: readonly string[];
   /** What ONBUILD has. */
   readonly child: Line | null;
@@ -29,6 +29,8 @@ export interface ParsedLines {
   readonly lines: readonly Line[];
   /** What escapes a character, and a line's end. */
   readonly escaper: string;
+  /** What the file says about its own warnings. */
+  readonly check: Directive | null;
   /** Empty lines within an instruction. */
   readonly emptyContinuations: readonly { readonly line: number }[];
 }
@@ -71,6 +73,7 @@ class LineParser {
   #escaper = '\\';
   #continued = continuedBy('\\');
   #comments: string[] = [];
+  #check: Directive | null = null;
 
   constructor(source: string) {
     this.#lines = (source.startsWith('\uFEFF') ? source.slice(1) : source).split(/(?<=\n)/);
@@ -80,7 +83,7 @@ class LineParser {
     if (this.#lines.length === 1 && this.#lines[0] === '') throw problem('file with no instructions', 1);
     while (this.#at < this.#lines.length) this.#instruction();
     if (this.#found.length === 0) throw problem('file with no instructions', Math.max(1, this.#at));
-    return { lines: this.#found, escaper: this.#escaper, emptyContinuations: this.#emptyContinuations };
+    return { lines: this.#found, escaper: this.#escaper, check: this.#check, emptyContinuations: this.#emptyContinuations };
   }
 
   /** The next line, its end included. */
@@ -101,7 +104,11 @@ class LineParser {
       return;
     }
     const { text, isOver } = this.#withoutContinuation(first);
-    if (isOver && text === '') return;
+    if (isOver && text === '') {
+      // what stands before an empty line describes nothing after it
+      this.#comments = [];
+      return;
+    }
     const line = text + (isOver ? '' : this.#continuation());
     this.#add(line, start);
   }
@@ -109,6 +116,7 @@ class LineParser {
   #directive(line: string): boolean {
     try {
       const directive = this.#directives.read(line);
+      if (directive?.name === 'check') this.#check = directive;
       if (directive?.name !== 'escape') return directive !== null;
       const { value } = directive;
       if (value !== '`' && value !== '\\') throw new InstructionProblem(`invalid escape token '${value}' does not match \` or \\`);

@@ -25,6 +25,8 @@ export interface StageGraph {
   /** What the target needs, each after those that it needs. */
   readonly needed: readonly GraphStage[];
   readonly target: GraphStage;
+  /** All of the file, in its order, needed or not. */
+  readonly all: readonly GraphStage[];
 }
 
 /**
@@ -48,7 +50,7 @@ export function stageGraph(
     needed.add(index);
   };
   need(wanted.stage.index);
-  return { needed: [...needed].flatMap((index) => all[index] ?? []), target: wanted };
+  return { needed: [...needed].flatMap((index) => all[index] ?? []), target: wanted, all };
 }
 
 function at<T>(lines: StageInstruction['lines'], work: () => T): T {
