@@ -99,7 +99,9 @@ export type Step =
   | { readonly op: 'sysctls_in'; readonly host: true; readonly ns: Slot; readonly paths: readonly string[]; readonly value: string; }
   | { readonly op: 'tcp_socket'; readonly host: true; readonly out?: Slot; readonly ns: Slot; readonly family: number | bigint; }
   | { readonly op: 'hold_port'; readonly host: true; readonly out?: Slot; readonly what: string; readonly type: number | bigint; readonly address: Uint8Array; readonly port: number | bigint; }
+  | { readonly op: 'hold_open_port'; readonly host: true; readonly out?: Slot; readonly what: string; readonly type: number | bigint; readonly address: Uint8Array; readonly port: number | bigint; readonly loopback: number | bigint; }
   | { readonly op: 'relay_port'; readonly host: true; readonly socket: Slot; readonly to: string; readonly port: number | bigint; }
+  | { readonly op: 'relay_port_inside'; readonly host: true; readonly socket: Slot; readonly to: string; readonly port: number | bigint; }
   | { readonly op: 'stop_ports'; readonly host: true; readonly first: number | bigint; readonly last: number | bigint; }
   | { readonly op: 'sethostname'; readonly host?: never; readonly name: string; }
   | { readonly op: 'setdomainname'; readonly host?: never; readonly name: string; }
@@ -256,7 +258,9 @@ export const stepTable: readonly StepRow[] = [
   { op: 'sysctls_in', call: 'write', what: 'set {paths} of the network namespace', fields: [['SLOT', 'ns'], ['LIST', 'paths'], ['STR', 'value']] },
   { op: 'tcp_socket', call: 'socket', what: 'open a TCP socket in the network namespace', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['NUM', 'family']] },
   { op: 'hold_port', call: 'bind', what: '{what}', fields: [['OUT', 'out'], ['STR', 'what'], ['NUM', 'type'], ['BYTES', 'address'], ['NUM', 'port']] },
+  { op: 'hold_open_port', call: 'bind', what: '{what}', fields: [['OUT', 'out'], ['STR', 'what'], ['NUM', 'type'], ['BYTES', 'address'], ['NUM', 'port'], ['NUM', 'loopback']] },
   { op: 'relay_port', call: 'listen', what: 'carry connections to port {port} of {to}', fields: [['SLOT', 'socket'], ['STR', 'to'], ['NUM', 'port']] },
+  { op: 'relay_port_inside', call: 'listen', what: 'carry connections to port {port} of {to}', fields: [['SLOT', 'socket'], ['STR', 'to'], ['NUM', 'port']] },
   { op: 'stop_ports', call: 'close', what: 'carry no more connections to ports', fields: [['NUM', 'first'], ['NUM', 'last']] },
   { op: 'sethostname', call: 'sethostname', what: 'set the host name', fields: [['STR', 'name']] },
   { op: 'setdomainname', call: 'setdomainname', what: 'set the domain name', fields: [['STR', 'name']] },

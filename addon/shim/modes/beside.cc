@@ -1,6 +1,7 @@
 #include "beside.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -26,7 +27,7 @@ int failed_start(pid_t pid) {
 
 }  // namespace
 
-pid_t start_beside(int executable, const int* fds, size_t count, const char* const* argv, unique_fd& control) {
+pid_t start_beside(int executable, const int* fds, size_t count, const char* const* argv, unique_fd& control, int ns) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
   unique_fd ours(pair[0]);
@@ -35,7 +36,7 @@ pid_t start_beside(int executable, const int* fds, size_t count, const char* con
   fork.flags = kCloneVfork;  // until execve, or the end of a process that could not come so far
   fork.exit_signal = SIGCHLD;
   const pid_t pid = sys_clone3(fork);
-  if (pid == 0) _exit(execute_beside(executable, theirs.get(), fds, count, argv));
+  if (pid == 0) _exit(ns >= 0 && setns(ns, CLONE_NEWNET) < 0 ? errno : execute_beside(executable, theirs.get(), fds, count, argv));
   if (pid < 0) return pid;
   const int failed = failed_start(pid);
   if (failed < 0) return failed;

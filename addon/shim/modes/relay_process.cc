@@ -23,7 +23,7 @@ constexpr int kMostInTurn = 64;
 int RelayProcess::start(int executable, const char* name, Told told, Refused refused) {
   if (pid_ != 0) return -EBUSY;
   const char* const argv[] = {name, nullptr};
-  const pid_t pid = start_beside(executable, nullptr, 0, argv, control_);
+  const pid_t pid = start_beside(executable, nullptr, 0, argv, control_, ns_);
   if (pid < 0) return pid;
   pid_ = pid;
   const auto ready = [this, told = std::move(told), refused = std::move(refused)](uint32_t) { read_answers(told, refused); };

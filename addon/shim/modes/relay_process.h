@@ -20,7 +20,8 @@ class RelayProcess {
   using Told = std::function<void(const relay::RequestAnswer&)>;
   using Refused = std::function<void(uint64_t socket, const egress::Refusal&)>;
   using Descriptors = std::vector<std::shared_ptr<const unique_fd>>;
-  explicit RelayProcess(Loop& loop) : loop_(loop) {}
+  // It runs in the network namespace ns; -1: in the shim's.
+  explicit RelayProcess(Loop& loop, int ns = -1) : loop_(loop), ns_(ns) {}
 
   // 0 or -errno. `told` hears each answer, first whether it stands ready (kind 0), `refused` what containers were refused.
   int start(int executable, const char* name, Told told, Refused refused);
@@ -45,6 +46,7 @@ class RelayProcess {
   void read_answers(const Told& told, const Refused& refused);
 
   Loop& loop_;
+  const int ns_;
   pid_t pid_ = 0;
   unique_fd control_;
   Watch answers_;

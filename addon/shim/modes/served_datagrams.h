@@ -18,13 +18,15 @@ namespace nacelle {
 // takes over.
 class ServedDatagrams {
  public:
-  explicit ServedDatagrams(Loop& loop) : loop_(loop), process_(loop) {}
+  // Datagrams are sent on in the network namespace ns; -1: in the shim's.
+  explicit ServedDatagrams(Loop& loop, int ns = -1) : loop_(loop), process_(loop, ns) {}
 
   // Carries what comes to the socket to an endpoint. `slot` is where the task of this number keeps the port. 0 or -errno: then it does not.
   int serve(int executable, uint64_t owner, int64_t slot, unique_fd socket, const relay::Endpoint& to);
   // The ports of the task in the slots from `first` to `last`.
   void stop(uint64_t owner, int64_t first, int64_t last);
 
+  bool is_idle() const { return ports_.empty(); }
   bool has(pid_t pid) const { return pid > 0 && pid == process_.pid(); }
   // The process has ended, and was reaped.
   void ended();

@@ -42,7 +42,9 @@ struct GuidedSockets {
 // and go on without the connector.
 class ServedRelay {
  public:
-  explicit ServedRelay(Loop& loop) : loop_(loop), relay_(loop), connector_(loop), datagrams_(loop) {}
+  // Connections are made in the network namespace ns, where that is one, and else in the shim's.
+  explicit ServedRelay(Loop& loop, unique_fd ns = {})
+      : loop_(loop), ns_(std::move(ns)), relay_(loop), connector_(loop, ns_.get()), datagrams_(loop, ns_.get()) {}
 
   // Serves these sockets of the task of this number, beside those that are served for it already. 0 or -errno: then none of them is.
   int serve(int executable, uint64_t id, std::vector<RelayedSocket> sockets);
@@ -57,6 +59,9 @@ class ServedRelay {
   using Refused = std::function<void(uint64_t id, const egress::Refusal&)>;
   void when_refused(Refused refused) { refused_ = std::move(refused); }
 
+  // Nothing is served.
+  bool is_idle() const { return sockets_.empty() && datagrams_.is_idle(); }
+  int ns() const { return ns_.get(); }
   // Whether the pid is one of the processes.
   bool has(pid_t pid) const { return pid > 0 && (pid == relay_.pid() || pid == connector_.pid() || datagrams_.has(pid)); }
   // One of the processes has ended, and was reaped.
@@ -90,6 +95,7 @@ class ServedRelay {
   void tell_relay(uint64_t number);
 
   Loop& loop_;
+  const unique_fd ns_;
   int executable_ = -1;
   std::unordered_map<uint64_t, Served> sockets_;  // by numbers that are given once
   uint64_t last_ = 0;

@@ -7,6 +7,7 @@
 
 #include "../kernel/unique_fd.h"
 #include "../modes/pump_process.h"
+#include "../modes/relays_inside.h"
 #include "../modes/served_names.h"
 #include "../modes/served_pasta.h"
 #include "../modes/served_relay.h"
@@ -30,20 +31,21 @@ struct Context {
   char text[512] = "";             // what the kernel or the step says beside the errno
   std::string* outputs = nullptr;  // host steps: counted bytes, one for each step with output
   uint32_t output_count = 0;
-  pid_t process = 0;              // host steps: the stage's process; 0 once it was reaped
-  int channel = -1;               // this process's end of the channel
-  bool words_alone = false;       // host steps: the step refuse_descriptors has run
-  uint32_t stage = 0, index = 0;  // child steps: the place of the current step
-  int executable = -1;            // the file that init and pump execute (modes/executable.h)
-  Pump pump;                      // host steps: the process that copies files
-  ServedNames* names = nullptr;   // host steps
-  ServedRelay* relay = nullptr;   // host steps
-  ServedPasta* pasta = nullptr;   // host steps
-  uint64_t served_id = 0;         // of what this task has served by these
-  KeptSteps kept;                 // host steps
-  JoinedNetworks networks;        // host steps: what networks_in has opened
-  Account account;                // child steps: who `user` found
-  bool keeps_groups = false;      // child steps: keep_groups has run
+  pid_t process = 0;                      // host steps: the stage's process; 0 once it was reaped
+  int channel = -1;                       // this process's end of the channel
+  bool words_alone = false;               // host steps: the step refuse_descriptors has run
+  uint32_t stage = 0, index = 0;          // child steps: the place of the current step
+  int executable = -1;                    // the file that init and pump execute (modes/executable.h)
+  Pump pump;                              // host steps: the process that copies files
+  ServedNames* names = nullptr;           // host steps
+  ServedRelay* relay = nullptr;           // host steps
+  RelaysInside* relays_inside = nullptr;  // host steps
+  ServedPasta* pasta = nullptr;           // host steps
+  uint64_t served_id = 0;                 // of what this task has served by these
+  KeptSteps kept;                         // host steps
+  JoinedNetworks networks;                // host steps: what networks_in has opened
+  Account account;                        // child steps: who `user` found
+  bool keeps_groups = false;              // child steps: keep_groups has run
 
   int failed(int error, const char* words) {
     std::snprintf(text, sizeof text, "%s", words);

@@ -25,7 +25,8 @@ union SocketAddress {
 };
 
 // The size of the address, or -EINVAL when the bytes are none.
-int read_address(const args::hold_port& a, SocketAddress& address) {
+template <typename Arguments>
+int read_address(const Arguments& a, SocketAddress& address) {
   std::memset(&address, 0, sizeof address);
   const uint16_t port = htons(static_cast<uint16_t>(a.port));
   if (a.address.size == sizeof address.ipv4.sin_addr) {
@@ -77,16 +78,28 @@ int take_from_loopback(int socket, bool is_ipv6) {
   return setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ? -errno : 0;
 }
 
-}  // namespace
+// A packet from another link doesn't get there, whatever address it is for.
+int take_from_loopback_device(int socket) {
+  constexpr char kLoopback[] = "lo";
+  return setsockopt(socket, SOL_SOCKET, SO_BINDTODEVICE, kLoopback, sizeof kLoopback) < 0 ? -errno : 0;
+}
 
-int run(Context& context, const args::hold_port& a) {
+// Of datagrams: who answers has to know to which of the socket's addresses was sent.
+int tell_addresses(int socket) {
+  const bool is_ipv6 = socket_option(socket, SO_DOMAIN) == AF_INET6;
+  return is_ipv6 ? set_option(socket, IPPROTO_IPV6, IPV6_RECVPKTINFO) : set_option(socket, IPPROTO_IP, IP_PKTINFO);
+}
+
+// Binds a socket that `prepare` has seen.
+template <typename Arguments, typename Prepare>
+int hold(Context& context, const Arguments& a, const Prepare& prepare) {
   SocketAddress address{};
   const int size = read_address(a, address);
   if (size < 0) return size;
   const bool is_stream = a.type == SOCK_STREAM;
   unique_fd socket(::socket(address.any.sa_family, (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return -errno;
-  if (const int result = take_nothing(socket.get()); result < 0) return result;
+  if (const int result = prepare(socket.get()); result < 0) return result;
   // each family has its own ports here, as it has its own rules
   if (address.any.sa_family == AF_INET6)
     if (const int result = set_option(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY); result < 0) return result;
@@ -103,33 +116,61 @@ int run(Context& context, const args::hold_port& a) {
   return context.slots.put(a.out, std::move(socket));
 }
 
-int run(Context& context, const args::relay_port& a) {
+bool read_endpoint(const Str& to, uint64_t port, relay::Endpoint& out) {
   constexpr uint64_t kLastPort = 65535;
-  const int socket = context.slots.get(a.socket);
+  return port != 0 && port <= kLastPort && relay::parse_endpoint(to.text, static_cast<uint16_t>(port), out);
+}
+
+// Has the processes of `relay` carry what comes to the socket of a slot.
+int carry(Context& context, int32_t slot, const relay::Endpoint& to, ServedRelay& relay) {
+  const int socket = context.slots.get(slot);
   RelayedSocket relayed;
-  relayed.slot = a.socket;
-  relay::Endpoint to;
-  if (a.port == 0 || a.port > kLastPort || !relay::parse_endpoint(a.to.text, static_cast<uint16_t>(a.port), to)) return -EINVAL;
-  const bool is_ipv6 = socket_option(socket, SO_DOMAIN) == AF_INET6;
-  if (const int result = take_from_loopback(socket, is_ipv6); result < 0) return result;
+  relayed.slot = slot;
   relayed.fd.reset(fcntl(socket, F_DUPFD_CLOEXEC, 0));
   if (!relayed.fd) return -errno;
   if (is_internet(socket, SOCK_DGRAM)) {
-    // who answers has to know to which address of the loopback was sent
-    const int result = is_ipv6 ? set_option(socket, IPPROTO_IPV6, IPV6_RECVPKTINFO) : set_option(socket, IPPROTO_IP, IP_PKTINFO);
-    if (result < 0) return result;
-    return context.relay->datagrams().serve(context.executable, context.served_id, relayed.slot, std::move(relayed.fd), to);
+    if (const int result = tell_addresses(socket); result < 0) return result;
+    return relay.datagrams().serve(context.executable, context.served_id, slot, std::move(relayed.fd), to);
   }
   if (listen(socket, SOMAXCONN) < 0) return -errno;
   relayed.to.push_back(to);
   std::vector<RelayedSocket> sockets;
   sockets.push_back(std::move(relayed));
-  return context.relay->serve(context.executable, context.served_id, std::move(sockets));
+  return relay.serve(context.executable, context.served_id, std::move(sockets));
+}
+
+}  // namespace
+
+int run(Context& context, const args::hold_port& a) { return hold(context, a, take_nothing); }
+
+int run(Context& context, const args::hold_open_port& a) {
+  return hold(context, a, [&](int socket) {
+    // of those that wait too
+    const int result = a.type == SOCK_DGRAM ? tell_addresses(socket) : 0;
+    return result < 0 || a.loopback == 0 ? result : take_from_loopback_device(socket);
+  });
+}
+
+int run(Context& context, const args::relay_port& a) {
+  relay::Endpoint to;
+  if (!read_endpoint(a.to, a.port, to)) return -EINVAL;
+  const int socket = context.slots.get(a.socket);
+  if (const int result = take_from_loopback(socket, socket_option(socket, SO_DOMAIN) == AF_INET6); result < 0) return result;
+  return carry(context, a.socket, to, *context.relay);
+}
+
+int run(Context& context, const args::relay_port_inside& a) {
+  relay::Endpoint to;
+  if (!context.networks.ns || !read_endpoint(a.to, a.port, to)) return -EINVAL;
+  ServedRelay* relay = nullptr;
+  const int result = context.relays_inside->find_or_make(context.networks.ns.get(), relay);
+  return result < 0 ? result : carry(context, a.socket, to, *relay);
 }
 
 int run(Context& context, const args::stop_ports& a) {
   if (a.first > a.last || a.last >= kMaxSlots) return -EINVAL;
   context.relay->stop(context.served_id, static_cast<int64_t>(a.first), static_cast<int64_t>(a.last));
+  context.relays_inside->stop(context.served_id, static_cast<int64_t>(a.first), static_cast<int64_t>(a.last));
   return 0;
 }
 

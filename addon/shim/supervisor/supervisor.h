@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../kernel/loop.h"
+#include "../modes/relays_inside.h"
 #include "../modes/served_names.h"
 #include "../modes/served_pasta.h"
 #include "../modes/served_relay.h"
@@ -59,6 +60,7 @@ class Supervisor {
   Reserve& reserve() { return reserve_; }
   ServedNames& names() { return names_; }
   ServedRelay& relay() { return relay_; }
+  RelaysInside& relays_inside() { return relays_inside_; }
   ServedPasta& pasta() { return pasta_; }
   Notices& notices() { return notices_; }
   Upgrade& upgrade() { return upgrade_; }
@@ -107,6 +109,7 @@ class Supervisor {
   Watchdog watchdog_;
   ServedNames names_{loop_};
   ServedRelay relay_{loop_};
+  RelaysInside relays_inside_{loop_};
   ServedPasta pasta_{loop_};
   Timer watch_again_;
   Upgrade upgrade_{*this};

@@ -56,6 +56,9 @@ void Supervisor::save(Saved& to, const Listener& asker) const {
   Saved relay = to.inner();
   relay_.save(relay);
   to.add("relay", relay);
+  Saved inside = to.inner();
+  relays_inside_.save(inside);
+  to.add("relays inside", inside);
   Saved pasta = to.inner();
   pasta_.save(pasta);
   to.add("pasta", pasta);
@@ -116,6 +119,7 @@ int Supervisor::find_tasks(const Found& found) {
   keep_all_watched();
   for (const Found& item : found.list("names")) names_.find(item, executable());
   for (const Found& item : found.list("relay")) relay_.find(item, executable());
+  for (const Found& item : found.list("relays inside")) relays_inside_.find(item, executable());
   for (const Found& item : found.list("pasta")) pasta_.find(item);
   for (const Found& item : found.list("notices")) notices_.find(item, clients);
   const uint64_t asker = found.number("asker", clients.size());

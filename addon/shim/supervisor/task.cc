@@ -32,6 +32,7 @@ Task::Task(Supervisor& supervisor, const Listener& starter, uint32_t key)
   context_.executable = supervisor.executable();
   context_.names = &supervisor.names();
   context_.relay = &supervisor.relay();
+  context_.relays_inside = &supervisor.relays_inside();
   context_.pasta = &supervisor.pasta();
   context_.served_id = key;
   if (starter.client != nullptr) listeners_.add(starter);

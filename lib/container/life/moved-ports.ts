@@ -4,6 +4,7 @@ import type { Attachment } from '../../network/bridge/attach-network.js';
 import { targetsOf } from '../../network/bridge/join-networks.js';
 import { KEYS, keep, OWN_SLOTS } from '../../network/live/kept-steps.js';
 import { tableName } from '../../network/nftables/owner-table-plan.js';
+import { areCarried } from '../../network/ports/join-ports.js';
 import { addressOf, endSteps, moveSteps, type PortsRecord, targetOf } from '../../network/ports/port-record.js';
 import type { Step } from '../../plan/steps.js';
 import type { Life } from './life.js';
@@ -20,6 +21,7 @@ export function portsWith(
     table: tableName(of.owner),
     socket: OWN_SLOTS.ports,
     isMade: false,
+    isCarried: areCarried(),
     targets,
     list: [],
   };

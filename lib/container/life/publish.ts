@@ -1,9 +1,8 @@
 import { hasCode, invalidOption, NacelleError, toError, UnsupportedError, withCleanupError } from '../../errors.js';
-import { requireRoot } from '../../host/bridge-feature.js';
 import { ownNetworkNamespace } from '../../host/locate.js';
 import { forgetConnectionsTo } from '../../network/ports/forget-ports.js';
 import { holdPort } from '../../network/ports/hold-port.js';
-import { requireTarget } from '../../network/ports/join-ports.js';
+import { areCarried, requireTarget } from '../../network/ports/join-ports.js';
 import type { PublishedPort, WantedPort } from '../../network/ports/port-mapping.js';
 import {
   freeSlot,
@@ -34,14 +33,14 @@ export function publish(life: Life, wanted: WantedPort): Promise<PublishedPort> 
       const message = `publish a port of the container ${life.id}: it has all that it can have. Unpublish another one first`;
       throw new NacelleError(message, { code: 'ERR_PORTS' });
     }
-    const { host } = await holdPort(wanted, { option: 'port', out: slot }, (step) => task.call([step]));
+    const { host } = await holdPort(wanted, { option: 'port', out: slot, isCarried: ports.isCarried }, (step) => task.call([step]));
     const port: HeldPort = { container: wanted.container, host, address: wanted.address.text, protocol: wanted.protocol, slot };
     // noted first: a port of which nobody knows would stay for as long as the container
     note(life, { ...ports, list: [...ports.list, port] });
     try {
       await task.call(publishSteps(ports, [port]));
-      note(life, { ...ports, isMade: ports.isMade || hasRules(port), list: [...ports.list, port] });
-      await forgetConnectionsTo(port, { task, socket: ports.socket });
+      note(life, { ...ports, isMade: ports.isMade || hasRules(ports, port), list: [...ports.list, port] });
+      await forgetConnectionsTo(port, { task, ports });
     } catch (error) {
       const failure = await withdraw(life, port).then(() => undefined, toError);
       throw withCleanupError(error, failure);
@@ -55,7 +54,7 @@ export function unpublish(life: Life, port: PublishedPort): Promise<void> {
   return onPorts(life, 'unpublish()', async (ports) => {
     const found = ports.list.find((one) => isSamePort(one, port));
     if (!found) throw invalidOption('port', `is none that the container ${life.id} has published`);
-    await forgetConnectionsTo(found, { task: life.held.task, socket: ports.socket });
+    await forgetConnectionsTo(found, { task: life.held.task, ports });
     await withdraw(life, found);
   });
 }
@@ -74,7 +73,6 @@ async function withdraw(life: Life, port: HeldPort): Promise<void> {
 
 function onPorts<T>(life: Life, what: string, work: (ports: PortsRecord) => Promise<T>): Promise<T> {
   return inTurn(life, what, async () => {
-    requireRoot(what);
     if (life.state === 'stopped') throw new NacelleError(`${what} of the container ${life.id}: it has ended`, { code: 'ERR_STATE' });
     return work(portsOf(life, what));
   });
@@ -88,7 +86,8 @@ function portsOf(life: Life, what: string): PortsRecord {
       'the container has no link to a network',
       "Give it the option network: 'bridge', or connect it to a network (network.connect).",
     );
-  if (ports.namespace === ownNetworkNamespace()) return ports;
+  // the note of an older version doesn't tell
+  if (ports.namespace === ownNetworkNamespace()) return { ...ports, isCarried: areCarried() };
   throw new UnsupportedError(what, "the container's ports are in another network namespace", 'Call it from a process there.');
 }
 

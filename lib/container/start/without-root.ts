@@ -4,7 +4,6 @@ import { idOutside } from '../../plan/user-maps.js';
 import type { ParsedOptions } from '../options/container-options.js';
 
 const AS_ROOT = 'Run it as root.';
-const NO_PORTS = "packets to this machine's ports are led elsewhere by root alone";
 
 /**
  * Refuses what the container of an ordinary user can't have. To be called before anything is made. The ids of a user namespace that is joined are
@@ -12,9 +11,8 @@ const NO_PORTS = "packets to this machine's ports are led elsewhere by root alon
  *
  * @throws UnsupportedError
  */
-export function requireWithoutRoot({ process, namespaces, mounts, ports }: ParsedOptions, own: Privilege = privilege()): void {
+export function requireWithoutRoot({ process, namespaces, mounts }: ParsedOptions, own: Privilege = privilege()): void {
   if (own.kind === 'root') return;
-  if (ports.length > 0) throw new UnsupportedError('ports', NO_PORTS, AS_ROOT);
   const { uid, gid, whyOne, trouble } = own;
   if (trouble !== null) throw trouble;
   const { reason, fix } = lackOf(own);

@@ -1,10 +1,9 @@
 import type { Task } from '../../native/task.js';
-import type { Slot } from '../../plan/steps.js';
 import { isLinkLocal } from '../address.js';
 import { forgetConnectionsBy } from '../nftables/forget-connections.js';
 import { ownAddresses } from '../own-addresses.js';
 import { isWildcard, type PublishedPort } from './port-mapping.js';
-import { addressOf, hasRules } from './port-record.js';
+import { addressOf, hasRules, type PortsRecord } from './port-record.js';
 
 /**
  * Has the kernel forget flows of UDP to a port, which would else go on to where they led before the port was published, or while it was. What
@@ -15,13 +14,13 @@ import { addressOf, hasRules } from './port-record.js';
  */
 export async function forgetConnectionsTo(
   port: PublishedPort,
-  { task, socket }: { readonly task: Task; readonly socket: Slot },
+  { task, ports }: { readonly task: Task; readonly ports: PortsRecord },
 ): Promise<void> {
   const { protocol, host } = port;
-  if (protocol !== 'udp' || !hasRules(port)) return;
+  if (protocol !== 'udp' || !hasRules(ports, port)) return;
   const address = addressOf(port);
   const own = isWildcard(address) ? ownAddresses().filter((one) => one.family === address.family && !isLinkLocal(one)) : [address];
   for (const one of own) {
-    await forgetConnectionsBy(task, socket, { protocol, port: host, address: one });
+    await forgetConnectionsBy(task, ports.socket, { protocol, port: host, address: one });
   }
 }

@@ -1,5 +1,6 @@
 import { invalidOption } from '../../errors.js';
 import { ownNetworkNamespace } from '../../host/locate.js';
+import { privilege } from '../../host/privilege.js';
 import { carryOut } from '../../native/host-work.js';
 import { closeDescriptor } from '../../native/load-addon.js';
 import type { Task } from '../../native/task.js';
@@ -28,6 +29,8 @@ export interface JoinedPorts {
   release(): void;
 }
 
+type Targets = Pick<PortsRecord, 'targets' | 'isCarried'>;
+
 interface Held extends PublishedPort {
   readonly fd: number;
 }
@@ -43,11 +46,12 @@ export async function joinPorts(
   of: { readonly owner: string } & Pick<PortsRecord, 'targets'>,
 ): Promise<JoinedPorts> {
   const held: Held[] = [];
+  const isCarried = areCarried();
   const release = (): void => {
     for (const { fd } of held.splice(0)) closeDescriptor(fd);
   };
   try {
-    for (const one of asked) held.push(await hold(one, of));
+    for (const one of asked) held.push(await hold(one, { ...of, isCarried }));
   } catch (error) {
     release();
     throw error;
@@ -60,10 +64,11 @@ export async function joinPorts(
         table: tableName(of.owner),
         socket: slots.take(),
         isMade: false,
+        isCarried,
         targets: of.targets,
         list: held.map(({ fd, ...port }) => ({ ...port, slot: slots.give(fd) })),
       };
-      record = { ...bare, isMade: bare.list.some(hasRules) };
+      record = { ...bare, isMade: bare.list.some((port) => hasRules(bare, port)) };
       const returns = bare.list.map(({ slot }) => slot);
       return { prepare: publishSteps(bare, bare.list), undo: endSteps(bare), returns };
     },
@@ -74,24 +79,30 @@ export async function joinPorts(
       // the task has duplicates of these sockets by now
       release();
       if (record === null) return;
-      const { socket, list } = record;
-      for (const port of list) await forgetConnectionsTo(port, { task, socket });
+      for (const port of record.list) await forgetConnectionsTo(port, { task, ports: record });
     },
     release,
   };
 }
 
-async function hold({ option, ...wanted }: AskedPort, of: Pick<PortsRecord, 'targets'>): Promise<Held> {
+/** Whether this user's ports are carried to the containers: these are on networks in a namespace of the user's. */
+export function areCarried(): boolean {
+  return privilege().kind !== 'root';
+}
+
+async function hold({ option, ...wanted }: AskedPort, of: Targets): Promise<Held> {
   requireTarget(wanted, option, of);
   const out = 0;
-  const { host, made } = await holdPort(wanted, { option, out }, (step) => carryOut(planOf({ prepare: [step], returns: [out] })));
+  const { host, made } = await holdPort(wanted, { option, out, isCarried: of.isCarried }, (step) =>
+    carryOut(planOf({ prepare: [step], returns: [out] })),
+  );
   const fd = made.descriptors.get(out);
   if (fd === undefined) throw new Error('the shim gives what a plan returns');
   return { container: wanted.container, host, address: wanted.address.text, protocol: wanted.protocol, fd };
 }
 
 /** @throws NacelleError `ERR_INVALID_OPTION` */
-export function requireTarget(wanted: WantedPort, option: string, of: Pick<PortsRecord, 'targets'>): void {
+export function requireTarget(wanted: WantedPort, option: string, of: Targets): void {
   if (of.targets.length === 0)
     throw invalidOption(option, 'needs a network with a bridge that is not internal: from an internal one nothing goes out');
   if (targetOf(of, wanted) !== null) return;

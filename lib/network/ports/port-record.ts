@@ -29,6 +29,8 @@ export interface PortsRecord {
   readonly socket: Slot;
   /** The table has been made. */
   readonly isMade: boolean;
+  /** No rules lead to the container: its networks are a user's, in a network namespace that this machine's packets don't reach. */
+  readonly isCarried: boolean;
   /** Where packets go: the container's addresses in networks that lead out. */
   readonly targets: readonly { readonly family: 4 | 6; readonly address: string }[];
   readonly list: readonly HeldPort[];
@@ -36,15 +38,20 @@ export interface PortsRecord {
 
 /** Host steps that lead packets to these ports to the container, whose sockets are there by then. */
 export function publishSteps(record: PortsRecord, added: readonly HeldPort[]): Step[] {
-  return [...ruleSteps(record, added.filter(hasRules)), ...relaySteps(record, added)];
+  return [...ruleSteps(record, ruled(record, added)), ...relaySteps(record, added)];
 }
 
 /**
  * Whether rules lead packets to the port. What is sent to the loopback has none: its answers would come back by the bridge, to an address
- * that no link but the loopback may take packets for (ip-sysctl.rst: route_localnet). It is carried by a process of the shim instead.
+ * that no link but the loopback may take packets for (ip-sysctl.rst: route_localnet). It is carried by a process of the shim instead, as
+ * all is that goes to a user's networks.
  */
-export function hasRules(port: Pick<PublishedPort, 'address'>): boolean {
-  return !isLoopback(addressOf(port));
+export function hasRules({ isCarried }: Pick<PortsRecord, 'isCarried'>, port: Pick<PublishedPort, 'address'>): boolean {
+  return !isCarried && !isLoopback(addressOf(port));
+}
+
+function ruled<P extends PublishedPort>(record: PortsRecord, ports: readonly P[]): P[] {
+  return ports.filter((port) => hasRules(record, port));
 }
 
 function ruleSteps(record: PortsRecord, added: readonly PublishedPort[]): Step[] {
@@ -55,22 +62,26 @@ function ruleSteps(record: PortsRecord, added: readonly PublishedPort[]): Step[]
   return [
     ...(record.isMade ? [] : [{ op: 'netlink_socket', host: true, out: record.socket, ns: NONE, protocol: NETLINK_NETFILTER } as const]),
     // where the table has to be made, ports may be noted whose publisher died before that
-    batchStep(record.socket, what, [...made, ...addPorts(table, redirects(record, record.isMade ? added : merged(record.list, added)))]),
+    batchStep(record.socket, what, [
+      ...made,
+      ...addPorts(table, redirects(record, record.isMade ? added : merged(ruled(record, record.list), added))),
+    ]),
   ];
 }
 
 /** A port at all addresses is at those of the loopback too. */
 function relaySteps(record: PortsRecord, added: readonly HeldPort[]): Step[] {
   return added
-    .filter((port) => isWildcard(addressOf(port)) || !hasRules(port))
+    .filter((port) => isWildcard(addressOf(port)) || !hasRules(record, port))
     .map((port) => {
       const { address } = known(record, port);
-      return { op: 'relay_port', host: true, socket: port.slot, to: address, port: port.container };
+      const op = record.isCarried ? 'relay_port_inside' : 'relay_port';
+      return { op, host: true, socket: port.slot, to: address, port: port.container };
     });
 }
 
 function merged(list: readonly PublishedPort[], added: readonly PublishedPort[]): PublishedPort[] {
-  return [...list.filter((one) => hasRules(one) && !added.some((other) => isSamePort(one, other))), ...added];
+  return [...list.filter((one) => !added.some((other) => isSamePort(one, other))), ...added];
 }
 
 /** Host steps that lead nobody to a port any more. */
@@ -78,7 +89,9 @@ export function unpublishSteps(record: PortsRecord, port: HeldPort): Step[] {
   const what = `publish ${written(port)} no more`;
   return [
     { op: 'stop_ports', host: true, first: port.slot, last: port.slot },
-    ...(record.isMade && hasRules(port) ? [batchStep(record.socket, what, removePorts(tableOf(record), redirects(record, [port])))] : []),
+    ...(record.isMade && hasRules(record, port)
+      ? [batchStep(record.socket, what, removePorts(tableOf(record), redirects(record, [port])))]
+      : []),
   ];
 }
 
@@ -88,14 +101,14 @@ export function moveSteps(before: PortsRecord, after: PortsRecord): Step[] {
     const wanted = { address: addressOf(port) };
     return targetOf(before, wanted)?.address !== targetOf(after, wanted)?.address;
   });
-  const ruled = before.isMade ? moved.filter(hasRules) : [];
-  const what = `lead ${ruled.map(written).join(' and ')} to another address`;
+  const led = before.isMade ? ruled(before, moved) : [];
+  const what = `lead ${led.map(written).join(' and ')} to another address`;
   const table = tableOf(before);
   return [
     // at once
-    ...(ruled.length === 0
+    ...(led.length === 0
       ? []
-      : [batchStep(before.socket, what, [...removePorts(table, redirects(before, ruled)), ...addPorts(table, redirects(after, ruled))])]),
+      : [batchStep(before.socket, what, [...removePorts(table, redirects(before, led)), ...addPorts(table, redirects(after, led))])]),
     ...moved.map(({ slot }): Step => ({ op: 'stop_ports', host: true, first: slot, last: slot })),
     ...relaySteps(after, moved),
   ];
@@ -119,15 +132,15 @@ export function freeSlot({ list }: PortsRecord): Slot | null {
 }
 
 /**
- * Where packets to a port of this address go; `null` where the container has no address of the family. What is carried from the loopback may
- * change its family on the way.
+ * Where packets to a port of this address go; `null` where the container has no address of the family. What is carried may change its family
+ * on the way.
  */
 export function targetOf<T extends { readonly family: 4 | 6 }>(
-  { targets }: { readonly targets: readonly T[] },
+  { targets, isCarried }: { readonly targets: readonly T[]; readonly isCarried: boolean },
   { address }: Pick<WantedPort, 'address'>,
 ): T | null {
   const same = targets.find(({ family }) => family === address.family);
-  return same ?? (isLoopback(address) ? (targets[0] ?? null) : null);
+  return same ?? (isCarried || isLoopback(address) ? (targets[0] ?? null) : null);
 }
 
 /** As it is told: without what holds it. */

@@ -8,6 +8,7 @@ import {
   FIRST_LIVE_SLOT,
   freeSlot,
   type HeldPort,
+  moveSteps,
   type PortsRecord,
   publishSteps,
   unpublishSteps,
@@ -124,7 +125,7 @@ describe('who has a port', () => {
 
 describe('what a task has of its ports', () => {
   const record: PortsRecord = {
-    ...{ namespace: 1, table: 't', socket: 5, isMade: false, list: [] },
+    ...{ namespace: 1, table: 't', socket: 5, isMade: false, isCarried: false, list: [] },
     targets: [
       { family: 4, address: '10.1.0.2' },
       { family: 6, address: 'fd00::2' },
@@ -147,6 +148,20 @@ describe('what a task has of its ports', () => {
     const only: PortsRecord = { ...record, targets: [{ family: 4, address: '10.1.0.2' }] };
     expect(publishSteps(only, [held('::1')])).toMatchObject([{ op: 'relay_port', to: '10.1.0.2', socket: 7, port: 80 }]);
     expect(() => publishSteps(only, [held('::')])).toThrow(RangeError);
+  });
+
+  it('of networks that are a user’s are all carried, from whichever address', () => {
+    const carried = (address: string): unknown => publishSteps({ ...record, isCarried: true }, [held(address)]);
+    const inside = { op: 'relay_port_inside', host: true, socket: 7, port: 80 };
+    expect(carried('127.0.0.1')).toEqual([{ ...inside, to: '10.1.0.2' }]);
+    expect(carried('0.0.0.0')).toEqual([{ ...inside, to: '10.1.0.2' }]);
+    expect(carried('2001:db8::1')).toEqual([{ ...inside, to: 'fd00::2' }]);
+    const moved = { ...record, isCarried: true, list: [held('192.0.2.1')] };
+    expect(moveSteps(moved, { ...moved, targets: record.targets.slice(1) })).toEqual([
+      { op: 'stop_ports', host: true, first: 7, last: 7 },
+      { ...inside, to: 'fd00::2' },
+    ]);
+    expect(unpublishSteps(moved, held('192.0.2.1')).map(({ op }) => op)).toEqual(['stop_ports']);
   });
 
   it('is taken away as it was made', () => {
