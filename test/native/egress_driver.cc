@@ -10,6 +10,7 @@
 #include "../../addon/shim/egress/name_answer.h"
 #include "../../addon/shim/egress/policy.h"
 #include "../../addon/shim/egress/resolved.h"
+#include "../../addon/shim/egress/server_hello.h"
 #include "../../addon/shim/names/address.h"
 
 // The egress code without effects, by itself. For tests.
@@ -26,6 +27,8 @@
 //   meant ADDRESS                   the name that an address stands for, or '-'
 //   start NUMBER                    the addresses of the first two names, where the circle begins so
 //   opening BYTES                   more | plain | named NAME | unnamed | broken
+//   size BYTES                      how many bytes the records of a ClientHello have
+//   answer BYTES                    more | retry | other | broken
 //   resolved NAME TYPE ANSWER       addresses in hexadecimal digits
 namespace {
 
@@ -60,7 +63,8 @@ std::string address_of(const std::string& text) {
 
 std::string opening_of(const std::string& bytes) {
   std::string name;
-  switch (read_opening(bytes, name)) {
+  size_t size = 0;
+  switch (read_opening(bytes, name, size)) {
     case Opening::kMore:
       return "more";
     case Opening::kPlain:
@@ -70,6 +74,27 @@ std::string opening_of(const std::string& bytes) {
     case Opening::kUnnamed:
       return "unnamed";
     case Opening::kBroken:
+      return "broken";
+  }
+  return "";
+}
+
+std::string size_of(const std::string& bytes) {
+  std::string name;
+  size_t size = 0;
+  read_opening(bytes, name, size);
+  return std::to_string(size);
+}
+
+std::string answer_of(const std::string& bytes) {
+  switch (read_answer(bytes)) {
+    case Answer::kMore:
+      return "more";
+    case Answer::kRetry:
+      return "retry";
+    case Answer::kOther:
+      return "other";
+    case Answer::kBroken:
       return "broken";
   }
   return "";
@@ -99,6 +124,8 @@ std::string carry_out(std::istringstream& words, const Policy& policy, FakeAddre
   }
   if (command == "meant") return or_dash(addresses.name_of(address_of(first)));
   if (command == "opening") return opening_of(from_hex(first));
+  if (command == "size") return size_of(from_hex(first));
+  if (command == "answer") return answer_of(from_hex(first));
   if (command == "resolved") return resolved(first, port, from_hex(third));
   if (command != "dns") return "no command";
   const NameAnswer answer = answer_name(from_hex(third), first == "tcp", second == "6", policy, addresses);

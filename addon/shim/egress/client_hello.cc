@@ -3,21 +3,14 @@
 #include <cstdint>
 
 #include "../names/dns_message.h"
+#include "tls_record.h"
 
 namespace nacelle::egress {
 namespace {
 
-// The types of records are from 20 to 23: change of cipher, alert, handshake, data.
-constexpr uint8_t kFirstType = 20, kHandshake = 22, kLastType = 23, kMajorVersion = 3, kClientHello = 1;
 constexpr uint16_t kServerName = 0;
 constexpr uint8_t kHostName = 0;
-constexpr size_t kRecordHead = 5, kMessageHead = 4, kMaxRecord = 1 << 14, kMaxHello = kMaxOpening - 4096;
-
-size_t number_at(std::string_view bytes, size_t at, size_t size) {
-  size_t value = 0;
-  for (const char byte : bytes.substr(at, size)) value = value << 8 | static_cast<uint8_t>(byte);
-  return value;
-}
+constexpr size_t kMaxHello = kMaxOpening - 4096;
 
 // Takes vectors off the front of bytes, each behind its size. What is not there is empty, and ok() false from then on.
 class Vectors {
@@ -43,24 +36,6 @@ class Vectors {
   std::string_view rest_;
   bool ok_ = true;
 };
-
-// The handshake messages in the records at the front. kPlain and kBroken are final; otherwise kMore.
-Opening join_records(std::string_view bytes, std::string& messages) {
-  while (!bytes.empty()) {
-    const auto type = static_cast<uint8_t>(bytes[0]);
-    const bool is_other_version = bytes.size() > 1 && static_cast<uint8_t>(bytes[1]) != kMajorVersion;
-    if (type < kFirstType || type > kLastType || is_other_version) return messages.empty() ? Opening::kPlain : Opening::kBroken;
-    // a server might go past one of another type, to a ClientHello
-    if (bytes.size() > 1 && type != kHandshake) return Opening::kBroken;
-    if (bytes.size() < kRecordHead) break;
-    const size_t size = number_at(bytes, 3, 2);
-    if (size == 0 || size > kMaxRecord) return Opening::kBroken;
-    messages.append(bytes.substr(kRecordHead, size));
-    if (bytes.size() < kRecordHead + size) break;
-    bytes.remove_prefix(kRecordHead + size);
-  }
-  return Opening::kMore;
-}
 
 // The one name of a list that has to have one. False when it has none, or two.
 bool read_names(std::string_view extension, std::string& name) {
@@ -103,20 +78,26 @@ Opening read_hello(std::string_view body, std::string& name) {
 
 }  // namespace
 
-Opening read_opening(std::string_view bytes, std::string& name) {
-  std::string messages;
+Opening read_opening(std::string_view bytes, std::string& name, size_t& size) {
+  std::string message;
   name.clear();
-  if (const Opening opening = join_records(bytes, messages); opening != Opening::kMore) {
-    // what comes behind the ClientHello is not looked at, so that it may be of any kind
-    if (opening == Opening::kPlain || messages.size() < kMessageHead) return opening;
-    if (messages.size() < kMessageHead + number_at(messages, 1, 3)) return opening;
+  for (size = 0;;) {
+    const Record record = record_at(bytes.substr(size));
+    if (record.kind == Record::Kind::kOther) return message.empty() ? Opening::kPlain : Opening::kBroken;
+    // a server might go past a record of another type, to a ClientHello
+    if (record.kind == Record::Kind::kBroken || (record.type != 0 && record.type != kHandshake)) return Opening::kBroken;
+    const size_t said = message.size() + record.body_size;
+    message.append(record.body);
+    size += record.size();
+    if (!message.empty() && static_cast<uint8_t>(message[0]) != kClientHello) return Opening::kBroken;
+    if (message.size() >= kMessageHead) {
+      const size_t whole = kMessageHead + number_at(message, 1, 3);
+      // of what is behind it in its last record, a server might take another ClientHello
+      if (whole > kMessageHead + kMaxHello || said > whole) return Opening::kBroken;
+      if (message.size() == whole) return read_hello(std::string_view(message).substr(kMessageHead), name);
+    }
+    if (record.kind == Record::Kind::kPart) return Opening::kMore;
   }
-  if (!messages.empty() && static_cast<uint8_t>(messages[0]) != kClientHello) return Opening::kBroken;
-  if (messages.size() < kMessageHead) return Opening::kMore;
-  const size_t size = number_at(messages, 1, 3);
-  if (size > kMaxHello) return Opening::kBroken;
-  if (messages.size() < kMessageHead + size) return Opening::kMore;
-  return read_hello(std::string_view(messages).substr(kMessageHead, size), name);
 }
 
 }  // namespace nacelle::egress

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -15,9 +16,9 @@ enum class Opening {
 };
 
 // Reads the ClientHello of TLS 1.0 to 1.3 (RFC 8446 section 4.1.2) at the front of what a client has sent, over as many records as it
-// takes, up to the name of the server (RFC 6066). `name` is that as it came, in lower case and without a dot at the end. Any bytes may
-// come.
-Opening read_opening(std::string_view bytes, std::string& name);
+// takes, up to the name of the server (RFC 6066). `name` is that as it came, in lower case and without a dot at the end; `size` how many
+// bytes its records have, where it is kNamed or kUnnamed. Any bytes may come.
+Opening read_opening(std::string_view bytes, std::string& name, size_t& size);
 
 // So much may have come without an answer but kMore. No client's ClientHello is longer.
 constexpr size_t kMaxOpening = 64 * 1024;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <utility>
@@ -18,9 +19,9 @@ bool is_for_later(int error) { return error == EAGAIN || error == EINTR; }
 
 // splice(2) never goes past TCP's urgent mark: it says EAGAIN there for ever, or the end when the other side has ended, while more is to
 // be read. recv(2) goes past the mark, mostly without the urgent byte. What it says is returned.
-ssize_t take_past_mark(int from, int pipe) {
+ssize_t take_past_mark(int from, int pipe, size_t most) {
   char bytes[4096];  // for which an empty pipe has room
-  const ssize_t count = recv(from, bytes, sizeof bytes, MSG_DONTWAIT);
+  const ssize_t count = recv(from, bytes, std::min(sizeof bytes, most), MSG_DONTWAIT);
   if (count > 0 && write(pipe, bytes, static_cast<size_t>(count)) != count) return errno = EIO, -1;
   return count;
 }
@@ -29,7 +30,7 @@ ssize_t take_past_mark(int from, int pipe) {
 
 int Flow::move(int from, int to) {
   int result = 0;
-  if (wants_read()) result = take(from);
+  if (wants_read() && may_take()) result = take(from);
   if (result == 0 && held_ > 0) result = put(to);
   if (held_ == 0) give_back();
   return result;
@@ -40,11 +41,12 @@ int Flow::take(int from) {
   if (!pipe_) {
     if (const int result = pool_.take(pipe_); result < 0) return result;
   }
-  ssize_t count = splice(from, nullptr, pipe_.in.get(), nullptr, kMost, kFlags);
-  if (count == 0 || (count < 0 && errno == EAGAIN)) count = take_past_mark(from, pipe_.in.get());
+  ssize_t count = splice(from, nullptr, pipe_.in.get(), nullptr, std::min(kMost, left_), kFlags);
+  if (count == 0 || (count < 0 && errno == EAGAIN)) count = take_past_mark(from, pipe_.in.get(), left_);
   if (count < 0) return is_for_later(errno) ? 0 : -errno;
   is_read_ = count == 0;
   held_ = static_cast<size_t>(count);
+  if (left_ != kAll) left_ -= held_;
   return 0;
 }
 

@@ -38,6 +38,7 @@ void break_off(int fd) {
 Stream::Stream(Loop& loop, PipePool& pool, unique_fd client, std::vector<Endpoint> to, Calls calls)
     : loop_(loop), to_(std::move(to)), calls_(std::move(calls)), up_(pool), down_(pool), active_at_(monotonic_ns()) {
   client_.fd = std::move(client);
+  if (calls_.opening) up_.allow(0);
 }
 
 // Nothing is read from the client before there is somebody to whom it can go, but a client that breaks off is heard.
@@ -78,7 +79,7 @@ void Stream::ready(Side& side, uint32_t events, Flow& from_here, Flow& to_here) 
   int result = (events & EPOLLERR) != 0 ? -ECONNRESET : 0;
   const bool hung_up = (events & EPOLLHUP) != 0;
   if (is_connected_) {
-    if (result == 0 && is_admitted(side, events, result) && from_here.wants_read() && ((events & EPOLLIN) != 0 || hung_up)) {
+    if (result == 0 && from_here.wants_read() && may_move(side, events, result) && ((events & EPOLLIN) != 0 || hung_up)) {
       result = from_here.move(side.fd.get(), other.fd.get());
     }
     if (result == 0 && to_here.wants_write() && ((events & EPOLLOUT) != 0 || hung_up)) {
@@ -92,15 +93,36 @@ void Stream::ready(Side& side, uint32_t events, Flow& from_here, Flow& to_here) 
   if (hung_up && side.events == 0) unwatch(side);
 }
 
-// False while what the client says is held back; it stays in the client's socket. -errno in `result` when it is not to go on.
-bool Stream::is_admitted(const Side& side, uint32_t events, int& result) {
-  if (&side != &client_ || is_admitted_ || !calls_.admit) return true;
+// False while what a side says is held back; that stays in its socket. -errno in `result` when it is not to go on.
+bool Stream::may_move(const Side& side, uint32_t events, int& result) {
+  if (!is_opening()) return true;
+  const bool may = &side == &client_ ? client_may(events, result) : server_may(events, result);
+  if (result < 0) calls_.refused();
+  return may;
+}
+
+bool Stream::client_may(uint32_t events, int& result) {
+  if (up_.may_take()) return true;
+  client_ended_ = client_ended_ || (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
+  if ((events & EPOLLIN) == 0 && !client_ended_) return false;
+  const egress::Admission admission = calls_.opening->look(client_.fd.get(), client_ended_);
+  if (admission == egress::Admission::kRefuse) result = -ECONNREFUSED;
+  if (admission != egress::Admission::kAdmit) return false;
+  up_.allow(calls_.opening->admitted());
+  return true;
+}
+
+// Until the ClientHello has gone on, what the server says is no answer to that.
+bool Stream::server_may(uint32_t events, int& result) {
+  const bool goes_on = up_.wants_write() || (up_.wants_read() && up_.may_take());
+  if (!calls_.opening->awaits_answer() || goes_on) return true;
   const bool has_ended = (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
   if ((events & EPOLLIN) == 0 && !has_ended) return false;
-  const egress::Admission admission = calls_.admit(side.fd.get(), has_ended);
+  const egress::Admission admission = calls_.opening->look_at_answer(server_.fd.get(), has_ended);
   if (admission == egress::Admission::kRefuse) result = -ECONNREFUSED;
-  is_admitted_ = admission == egress::Admission::kAdmit;
-  return is_admitted_;
+  if (admission != egress::Admission::kAdmit) return false;
+  up_.allow(calls_.opening->admitted());
+  return true;
 }
 
 // Passes on that one side has said all, and waits for what is still to come. -errno.
@@ -114,13 +136,23 @@ int Stream::end_flows() {
     if (shutdown(client_.fd.get(), SHUT_WR) < 0) return -errno;
   }
   if (up_ended_ && down_ended_) return close(), 0;
-  const auto wanted = [](const Flow& from, const Flow& to) {
-    return (from.wants_read() ? uint32_t{EPOLLIN} : 0U) | (to.wants_write() ? uint32_t{EPOLLOUT} : 0U);
-  };
+  const int result = watch(client_, awaited_of_client());
+  return result < 0 ? result : watch(server_, awaited_of_server());
+}
+
+uint32_t Stream::awaited_of_client() const {
+  const uint32_t room = down_.wants_write() ? uint32_t{EPOLLOUT} : 0U;
+  if (!up_.wants_read()) return room;
+  if (!is_opening() || up_.may_take()) return room | EPOLLIN;
   // a client of which more is waited for may end instead
-  const uint32_t end = calls_.admit && !is_admitted_ ? uint32_t{EPOLLRDHUP} : 0U;
-  const int result = watch(client_, wanted(up_, down_) | end);
-  return result < 0 ? result : watch(server_, wanted(down_, up_));
+  if (!calls_.opening->awaits_answer()) return room | EPOLLIN | EPOLLRDHUP;
+  return client_ended_ ? room : room | EPOLLRDHUP;
+}
+
+uint32_t Stream::awaited_of_server() const {
+  const uint32_t room = up_.wants_write() ? uint32_t{EPOLLOUT} : 0U;
+  if (!down_.wants_read()) return room;
+  return room | EPOLLIN | (is_opening() ? uint32_t{EPOLLRDHUP} : 0U);
 }
 
 int Stream::watch(Side& side, uint32_t events) {

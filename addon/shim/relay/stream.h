@@ -20,13 +20,13 @@ void break_off(int fd);
 // what breaks one of the connections resets the other.
 class Stream {
  public:
-  // Whether what the client sends first may go on: called while it is in its socket. `has_ended`: no more is to come.
-  using Admit = std::function<egress::Admission(int client, bool has_ended)>;
   struct Calls {
     // Has a connection to the endpoint made: connected() is called then.
     std::function<void(const Endpoint&)> dial;
-    // Where there is none, everything may.
-    Admit admit;
+    // What looks at how the stream begins; null: nothing does.
+    std::shared_ptr<egress::OpeningCheck> opening;
+    // That has refused it: the stream is reset next.
+    std::function<void()> refused;
     // Once: the stream is over, and may be deleted when what calls it has returned.
     std::function<void()> ended;
   };
@@ -51,7 +51,12 @@ class Stream {
   void server_ready(uint32_t events);
   void ready(Side& side, uint32_t events, Flow& from_here, Flow& to_here);
   int end_flows();
-  bool is_admitted(const Side& side, uint32_t events, int& result);
+  bool may_move(const Side& side, uint32_t events, int& result);
+  bool client_may(uint32_t events, int& result);
+  bool server_may(uint32_t events, int& result);
+  bool is_opening() const { return calls_.opening && !calls_.opening->is_over(); }
+  uint32_t awaited_of_client() const;
+  uint32_t awaited_of_server() const;
   int watch(Side& side, uint32_t events);
   void unwatch(Side& side);
   void close();
@@ -62,7 +67,7 @@ class Stream {
   Side client_, server_;
   Flow up_, down_;  // to the server, and from it
   size_t tried_ = 0;
-  bool is_admitted_ = false;  // what the client sends
+  bool client_ended_ = false;  // has been heard while the client was looked at
   bool is_connected_ = false, up_ended_ = false, down_ended_ = false;
   uint64_t active_at_ = 0;
 };

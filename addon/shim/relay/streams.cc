@@ -47,30 +47,30 @@ Stream& Streams::longest_idle(uint64_t owner) {
 }
 
 void Streams::add(uint64_t owner, uint64_t socket, unique_fd client, std::vector<Endpoint> to) {
-  add({owner, socket, nullptr, {}, {}, nullptr}, std::move(client), std::move(to), nullptr);
+  add({owner, socket, nullptr, {}, {}, nullptr}, std::move(client), std::move(to), nullptr, nullptr);
 }
 
 void Streams::add(uint64_t owner, uint64_t socket, unique_fd client, egress::Goal goal, std::shared_ptr<egress::Guide> guide) {
-  Stream::Admit admit;
+  std::shared_ptr<egress::OpeningCheck> opening;
+  std::function<void()> refused;
   if (!goal.name.empty()) {
-    const auto check = std::make_shared<egress::OpeningCheck>(goal.name, goal.port);
-    admit = [check, guide, goal](int fd, bool has_ended) {
-      const egress::Admission admission = check->look(fd, has_ended);
-      const std::string& other = check->other_name();
-      if (admission == egress::Admission::kRefuse) guide->refusals().tell({other.empty() ? goal.name : other, {}, goal.port, 0});
-      return admission;
+    opening = std::make_shared<egress::OpeningCheck>(goal.name, goal.port);
+    refused = [opening, guide, goal] {
+      const std::string& other = opening->other_name();
+      guide->refusals().tell({other.empty() ? goal.name : other, {}, goal.port, 0});
     };
   }
   const Endpoint to{goal.address, goal.port};
-  add({owner, socket, nullptr, std::move(goal), {}, std::move(guide)}, std::move(client), {to}, std::move(admit));
+  add({owner, socket, nullptr, std::move(goal), {}, std::move(guide)}, std::move(client), {to}, std::move(opening), std::move(refused));
 }
 
-void Streams::add(Item item, unique_fd client, std::vector<Endpoint> to, Stream::Admit admit) {
+void Streams::add(Item item, unique_fd client, std::vector<Endpoint> to, std::shared_ptr<egress::OpeningCheck> opening,
+                  std::function<void()> refused) {
   const uint64_t number = ++last_;
   const auto dial = [this, number, owner = item.owner, socket = item.socket, name = item.goal.name](const Endpoint& endpoint) {
     dialer_.dial(owner, {number, socket, endpoint, name});
   };
-  Stream::Calls calls{dial, std::move(admit), [this, number] { remove(number); }};
+  Stream::Calls calls{dial, std::move(opening), std::move(refused), [this, number] { remove(number); }};
   item.stream = std::make_unique<Stream>(loop_, pool_, std::move(client), std::move(to), std::move(calls));
   Stream& added = *item.stream;
   ++counts_[item.owner];

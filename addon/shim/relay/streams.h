@@ -43,7 +43,8 @@ class Streams {
     egress::Place place;  // where it has got to, once it is connected
     std::shared_ptr<egress::Guide> guide;
   };
-  void add(Item item, unique_fd client, std::vector<Endpoint> to, Stream::Admit admit);
+  void add(Item item, unique_fd client, std::vector<Endpoint> to, std::shared_ptr<egress::OpeningCheck> opening,
+           std::function<void()> refused);
   void connected(const DialAnswer& answer, unique_fd socket);
   void remove(uint64_t number);
   Stream& longest_idle(uint64_t owner);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, expect } from 'vitest';
 import { clientHello, egressDriver, egressLines } from '../../fixtures/egress.js';
@@ -119,6 +120,12 @@ describe('the opening of a connection', () => {
           one.type === 0 ? { type: 0, data: Buffer.concat([serverNames(entry('good.example')).data, Buffer.from([0])]) } : one,
         ),
       ),
+      'another message in its last record': Buffer.concat([
+        hello.subarray(0, 3),
+        number(2 * (hello.length - HEAD), 2),
+        hello.subarray(HEAD),
+        hello.subarray(HEAD),
+      ]),
       'another message first': Buffer.concat([hello.subarray(0, HEAD), Buffer.from([2]), hello.subarray(HEAD + 1)]),
       'an alert between the parts': Buffer.concat([
         inRecords(hello, [50]).subarray(0, 55),
@@ -138,5 +145,68 @@ describe('the opening of a connection', () => {
     );
     // what was changed is the only thing that is wrong with them
     expect(openings(names(entry('good.example')), names(entry('other.example.')))).toEqual(['named good.example', 'named other.example']);
+  });
+
+  it('has as many bytes as its records, whatever comes behind it', async () => {
+    const hello = await clientHello({ servername: 'registry.example.org' });
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 200 }), { maxLength: 40 }), fc.uint8Array({ maxLength: 30 }), (sizes, rest) => {
+        const split = inRecords(hello, sizes);
+        const lines = [split, Buffer.concat([split, rest]), Buffer.concat([split, hello])].map((bytes) => `size ${bytes.toString('hex')}`);
+        expect(egressLines(driver, [], lines)).toEqual(lines.map(() => String(split.length)));
+      }),
+      { numRuns: rounds(50, 1000), seed },
+    );
+  });
+});
+
+describe('what a server answers', () => {
+  const answers = (...all: Buffer[]): string[] =>
+    egressLines(
+      driver,
+      [],
+      all.map((bytes) => `answer ${bytes.toString('hex')}`),
+    );
+  /** RFC 8446 section 4.1.3: a version, this random, a session, a cipher suite, no compression, extensions. */
+  const serverHello = (random: Buffer, type = 2): Buffer => {
+    const body = Buffer.concat([Buffer.from([3, 3]), random, Buffer.from([0, 0x13, 1, 0, 0, 0])]);
+    const message = Buffer.concat([Buffer.from([type]), number(body.length, 3), body]);
+    return Buffer.concat([Buffer.from([22, 3, 3]), number(message.length, 2), message]);
+  };
+  const retry = serverHello(createHash('sha256').update('HelloRetryRequest').digest());
+  const random = createHash('sha256').update('another').digest();
+  const warning = Buffer.from([21, 3, 3, 0, 2, 1, 112]);
+
+  it('is to begin anew by one random alone, over any split of bytes and records', () => {
+    expect(answers(retry, Buffer.concat([warning, warning, retry]), serverHello(random))).toEqual(['retry', 'retry', 'other']);
+    const known = HEAD + 4 + 2 + 32;
+    const prefixes = Array.from({ length: retry.length }, (_, size) => retry.subarray(0, size));
+    expect(answers(...prefixes)).toEqual(prefixes.map((_, size) => (size < known ? 'more' : 'retry')));
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 20 }), { maxLength: 40 }), fc.uint8Array({ maxLength: 30 }), (sizes, rest) => {
+        const split = Buffer.concat([inRecords(retry, sizes), rest]);
+        expect(answers(split)).toEqual(['retry']);
+      }),
+      { numRuns: rounds(50, 1000), seed },
+    );
+  });
+
+  it('is something else, or broken', () => {
+    const all: Record<string, [bytes: Buffer, found: string]> = {
+      nothing: [Buffer.alloc(0), 'more'],
+      'a warning': [warning, 'more'],
+      'an alert that is the end': [Buffer.from([21, 3, 3, 0, 2, 2, 40]), 'other'],
+      'no TLS': [Buffer.from('HTTP/1.1 400 Bad Request'), 'other'],
+      'no TLS in the middle': [Buffer.concat([inRecords(retry, [10]).subarray(0, 15), Buffer.from('HTTP')]), 'broken'],
+      'another message': [serverHello(random, 1), 'broken'],
+      'a change of cipher before it': [Buffer.concat([Buffer.from([20, 3, 3, 0, 1, 1]), retry]), 'broken'],
+      'data before it': [Buffer.concat([Buffer.from([23, 3, 3, 0, 1, 1]), retry]), 'broken'],
+      'an alert in the middle': [Buffer.concat([inRecords(retry, [10]).subarray(0, 15), warning]), 'broken'],
+      'an empty record': [Buffer.from([22, 3, 3, 0, 0]), 'broken'],
+    };
+    const found = answers(...Object.values(all).map(([bytes]) => bytes));
+    expect(Object.fromEntries(Object.keys(all).map((name, i) => [name, found[i]]))).toEqual(
+      Object.fromEntries(Object.entries(all).map(([name, [, expected]]) => [name, expected])),
+    );
   });
 });

@@ -12,10 +12,11 @@
 #include "../peer_names.h"
 #include "../policy.h"
 #include "../resolved.h"
+#include "../server_hello.h"
 #include "../special_addresses.h"
 
-// libFuzzer target for what comes from a container, and from servers that its names lead to: questions, the openings of connections, other
-// servers' answers; and the rules of its list. The first byte says which it is.
+// libFuzzer target for what comes from a container, and from servers that its names lead to: questions, the openings of connections, what
+// is answered to these, other servers' answers; and the rules of its list. The first byte says which it is.
 namespace {
 
 using namespace nacelle;
@@ -61,13 +62,27 @@ void take_peers_question(std::string_view message) {
 // Once the opening is told, no byte that follows changes it.
 void take_opening(std::string_view bytes) {
   std::string name, at_end;
-  const Opening last = read_opening(bytes, at_end);
+  size_t whole = 0, part = 0;
+  const Opening last = read_opening(bytes, at_end, whole);
   require((last == Opening::kNamed) == !at_end.empty() || last == Opening::kBroken);
-  require(last != Opening::kNamed || names::is_name(at_end));
+  require(last != Opening::kNamed || (names::is_name(at_end) && whole <= bytes.size()));
   for (size_t size = 0; size < std::min<size_t>(bytes.size(), 600); ++size) {
-    const Opening opening = read_opening(bytes.substr(0, size), name);
+    const Opening opening = read_opening(bytes.substr(0, size), name, part);
     if (opening == Opening::kMore) continue;
     require(opening == last && (opening == Opening::kBroken || name == at_end));
+    // no more goes on than what was looked at
+    require(opening != Opening::kNamed || (part == size && part == whole));
+    return;
+  }
+}
+
+// The same for what a server has answered.
+void take_server(std::string_view bytes) {
+  const Answer last = read_answer(bytes);
+  for (size_t size = 0; size < std::min<size_t>(bytes.size(), 600); ++size) {
+    const Answer answer = read_answer(bytes.substr(0, size));
+    if (answer == Answer::kMore) continue;
+    require(answer == last);
     return;
   }
 }
@@ -109,7 +124,7 @@ void take_rule(std::string_view bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 4) {
+  switch (data[0] % 5) {
     case 0:
       take_question(rest);
       take_peers_question(rest);
@@ -119,6 +134,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case 2:
       take_answer(rest);
+      break;
+    case 3:
+      take_server(rest);
       break;
     default:
       take_rule(rest);

@@ -1,0 +1,87 @@
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { runNode } from '../../fixtures/node.js';
+import { requires } from '../../fixtures/requires.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+
+// A server of TLS 1.3 that doesn't like the client's keys asks for another ClientHello, and takes the name in that one (OpenSSL does): so the
+// name in both has to be the one that the list has.
+const { describe, it } = requires({ root: true, tools: ['unshare', 'nsenter', 'ip', 'dnsmasq', 'openssl', 'mount', 'umount'] });
+
+useLeakCheck();
+const parent = temporaryFolder();
+chmodSync(parent, 0o755);
+
+interface Told {
+  got: Record<string, string>;
+  refused: [host: string | null, address: string | null, port: number | null][];
+  served: string[];
+}
+let places = 0;
+
+function attempt(attempts: Record<string, string>, options: object): Promise<Told> {
+  const folder = join(parent, String(places++));
+  const env = { NACELLE_RUNROOT: join(folder, 'run'), NACELLE_ROOT: join(folder, 'store') };
+  const args = ['attempts', folder, JSON.stringify({ attempts, options })];
+  return runNode<Told>('egress', args, { through: ['unshare', '-n', '-m'], env });
+}
+
+/** Two ClientHellos, the second one to this name, sent in some way. */
+const ways = (host: string, first: string, second: string): Record<string, string> => {
+  const twice = (write = ''): string => `twice('${host}', 9443, '${first}', '${second}'${write && `, (one, other) => ${write}`})`;
+  return {
+    'once it was asked for': twice(),
+    'before it was asked for': twice('[Buffer.concat([one, other])]'),
+    'in pieces': twice('[...inRecords(one, 40), null, ...inRecords(other, 40)]'),
+    'in pieces, and before it was asked for': twice('[...inRecords(one, 200), ...inRecords(other, 200)]'),
+    'behind a change of cipher': twice('[one, null, CHANGE, other]'),
+    'behind a change of cipher in one segment': twice('[Buffer.concat([one, CHANGE, other])]'),
+  };
+};
+/** What a server might take one from, and what it might go past. */
+const OTHERS = {
+  'in the same record':
+    "twice('good.example', 9443, 'good.example', 'evil.example', (one, other) => [record(22, Buffer.concat([one.subarray(5), other.subarray(5)]))])",
+  'without a name': "twice('good.example', 9443, 'good.example', '')",
+  'with an alert in it':
+    "twice('good.example', 9443, 'good.example', 'good.example', (one, other) => [one, null, inRecords(other, 40)[0], record(21, Buffer.from([1, 0]))])",
+  'that is none':
+    "twice('good.example', 9443, 'good.example', 'good.example', (one) => [one, null, Buffer.from('GET / HTTP/1.1\\r\\n\\r\\n')])",
+};
+
+describe('a second ClientHello', () => {
+  it('goes on when it is to the same name', async () => {
+    const client = "['s_client', '-connect', 'good.example:9443', '-servername', 'good.example', '-groups', 'X25519:P-384', '-msg']";
+    const { got, refused, served } = await attempt(
+      { openssl: `run('openssl', ${client}, 'GET / HTTP/1.0\\r\\n\\r\\n')`, ...ways('good.example', 'good.example', 'GOOD.example') },
+      { egress: { allow: ['good.example'] } },
+    );
+    expect(refused).toEqual([]);
+    const { openssl = '', ...others } = got;
+    // what OpenSSL says itself of two
+    expect(openssl.match(/>>> TLS 1\.[0-3], Handshake \[length \w+\], ClientHello/g)).toHaveLength(2);
+    expect(openssl).toContain('New, TLSv1.3');
+    expect(others).toEqual(Object.fromEntries(Object.keys(others).map((name) => [name, 'an answer'])));
+    expect(new Set(served.map((name) => name.toLowerCase()))).toEqual(new Set(['good.example']));
+  });
+
+  it('does not go on when it is to another name, or to none', async () => {
+    const { got, refused, served } = await attempt(
+      { ...ways('good.example', 'good.example', 'evil.example'), ...OTHERS },
+      { egress: { allow: ['good.example'] } },
+    );
+    const error = expect.stringMatching(/^(ECONNRESET|closed)$/);
+    expect(got).toEqual(Object.fromEntries(Object.keys(got).map((name) => [name, error])));
+    const evil = Object.keys(ways('', '', '')).map(() => ['evil.example', null, 9443]);
+    expect(refused).toEqual([...evil, ...Object.keys(OTHERS).map(() => ['good.example', null, 9443])]);
+    expect(new Set(served)).toEqual(new Set(['good.example']));
+  });
+
+  it('would reach the server by these ways without the list', async () => {
+    const { got, served } = await attempt(ways('11.1.0.1', 'good.example', 'evil.example'), { network: 'host' });
+    expect(got).toEqual(Object.fromEntries(Object.keys(got).map((name) => [name, 'an answer'])));
+    expect(served.filter((name) => name === 'evil.example')).toHaveLength(Object.keys(got).length);
+  });
+});
