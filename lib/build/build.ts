@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { invalidOption, NacelleError } from '../errors.js';
 import { ociLayerType } from '../image/formats/image-documents.js';
 import { currentPlatform } from '../image/formats/platform.js';
@@ -8,7 +7,6 @@ import { streamFrom } from '../image/layers/add-image.js';
 import { addMadeImage } from '../image/layers/add-made-image.js';
 import { addBlob } from '../image/store/blobs.js';
 import { now } from '../native/clock.js';
-import { wordsOf } from '../native/system-errors.js';
 import { hold } from '../store/lease.js';
 import { checkFile } from './check.js';
 import {
@@ -23,6 +21,7 @@ import {
   parseBuildOptions,
 } from './execute/build-options.js';
 import { BuildProgress } from './execute/build-progress.js';
+import { type Contexts, imageNamedIn, openContexts } from './execute/contexts.js';
 import { EventFeed } from './execute/event-feed.js';
 import { withTimes } from './execute/history-times.js';
 import { namedImage } from './execute/named-base.js';
@@ -30,7 +29,6 @@ import { configDocument, descriptorOf, isoTime, type StageState } from './execut
 import { onceEach, StagesBuilder } from './execute/stages-builder.js';
 import { requireSupported } from './execute/supported.js';
 import { readDockerfile } from './files/dockerfile-source.js';
-import { type FileTree, FolderTree } from './files/file-tree.js';
 import { BuildError, InstructionProblem } from './language/build-error.js';
 import { type Dockerfile, withPlace } from './language/dockerfile.js';
 import type { IgnoreRules } from './language/ignore-file.js';
@@ -60,12 +58,12 @@ async function built(options: BuildOptions | CheckOptions, feed: EventFeed<Build
   try {
     const parsed = parseBuildOptions(options);
     const tags = parsed.tags.map((tag) => tagName(tag));
-    const context = await openContext(parsed.context);
+    const contexts = await openContexts(parsed);
     try {
-      const { file, ignored } = await readDockerfile(parsed, context);
-      return await buildFrom(file, { context, ignored, options: parsed, tags, feed });
+      const { file, ignored } = await readDockerfile({ context: contexts.folder, dockerfile: parsed.dockerfile }, contexts.tree);
+      return await buildFrom(file, { contexts, ignored, options: parsed, tags, feed });
     } finally {
-      await context.close();
+      await contexts.close();
     }
   } finally {
     feed.end();
@@ -80,14 +78,14 @@ async function* eventsOf(result: Promise<unknown>, feed: EventFeed<BuildEvent>):
 }
 
 interface Sources {
-  readonly context: FileTree;
+  readonly contexts: Contexts;
   readonly ignored: IgnoreRules;
   readonly options: ParsedBuild;
   readonly tags: readonly string[];
   readonly feed: EventFeed<BuildEvent>;
 }
 
-async function buildFrom(file: Dockerfile, { context, ignored, options, tags, feed }: Sources): Promise<BuildResult | BuildCheck> {
+async function buildFrom(file: Dockerfile, { contexts, ignored, options, tags, feed }: Sources): Promise<BuildResult | BuildCheck> {
   const platform = currentPlatform();
   const { graph, globals, automatic } = plan(file, options, platform);
   const stop = new AbortController();
@@ -95,13 +93,20 @@ async function buildFrom(file: Dockerfile, { context, ignored, options, tags, fe
   const own = { ...options, cancelSignal: AbortSignal.any(signals) };
   const progress = new BuildProgress(options.onProgress, feed);
   // the checks and the build take the same image, also when a name is given to another one meanwhile
-  const imageNamed = onceEach((name) => namedImage(name, own, (layer) => progress.mention({ type: 'pull', reference: name, layer })));
+  const imageNamed = onceEach(
+    async (name) =>
+      imageNamedIn(contexts.named, name) ??
+      (await namedImage(name, own, (layer) => progress.mention({ type: 'pull', reference: name, layer }))),
+  );
   const found = await checkFile(file, { graph, globals, automatic, ignored, options, imageNamed });
   const warnings = [...found, ...unusedArgs(file, options)];
   if (options.check) return { warnings };
   const epoch = options.sourceDateEpoch ?? sourceDate();
   const began = Math.floor(now() / 1000);
-  const input = { file, graph, globals, options: own, context, ignored, now: began, epoch, imageNamed };
+  const input = {
+    ...{ file, graph, globals, options: own, ignored, now: began, epoch, imageNamed },
+    ...{ context: contexts.tree, contexts: contexts.named },
+  };
   const builder = new StagesBuilder(input, { stop, progress });
   // what is to end waits for nobody
   own.cancelSignal.addEventListener('abort', () => feed.hurry(), { once: true });
@@ -118,7 +123,7 @@ function plan(file: Dockerfile, options: ParsedBuild, platform: ReturnType<typeo
   return withPlace(file, () => {
     const automatic = automaticArgs({ build: platform, target: platform, stage: options.target ?? 'default' });
     const globals = atFirst(() => globalScope(file.globals, { automatic, args: options.buildArgs, escaper: file.parsed.escaper }), file);
-    const graph = stageGraph(file, { target: options.target ?? null, globals });
+    const graph = stageGraph(file, { target: options.target ?? null, globals, contexts: Object.keys(options.contexts) });
     requireSupported(graph, options);
     return { graph, globals, automatic };
   });
@@ -168,15 +173,6 @@ function tagName(tag: string): string {
   const name = parseRegistryName(tag);
   if (name.digest === null) return formatReference(name);
   throw invalidOption('tags', `${JSON.stringify(tag)} has a digest, which is not given but follows from the bytes`);
-}
-
-async function openContext(path: string): Promise<FolderTree> {
-  try {
-    // all that comes from the context is root's, whoever owns it here
-    return await FolderTree.open(resolve(path), { uid: () => 0, gid: () => 0 });
-  } catch (error) {
-    throw invalidOption('context', `${JSON.stringify(path)}: ${wordsOf(error)}`, error);
-  }
 }
 
 /** Build arguments that no ARG asks for: probably misspelt. */

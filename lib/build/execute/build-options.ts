@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import * as z from 'zod';
 import type { Image } from '../../image/image.js';
 import { abortSignal, duration } from '../../options/common-schemas.js';
@@ -5,6 +6,7 @@ import { parseOptions } from '../../options/parse-options.js';
 import type { ProgressEvent } from '../../options/progress.js';
 import { type Size, sizeSchema } from '../../options/size.js';
 import type { LintRule } from '../lint/lint-rules.js';
+import { contextSchema, contextsSchema } from './context-options.js';
 
 /** What happens while an image is built. */
 export type BuildEvent =
@@ -59,8 +61,16 @@ export interface BuildWarning {
 
 /** What is built of what. */
 export interface BuildOptions {
-  /** The folder that COPY and ADD take files from. Default: the current one. What its `.dockerignore` says is left out. */
-  readonly context?: string | undefined;
+  /**
+   * What COPY and ADD take files from: a folder, by default the current one; or files by their paths in it, of mode 0644; or the stream of a tar, which
+   * may be compressed by gzip or zstd, and is read to its end. Its `.dockerignore` says what is left out.
+   */
+  readonly context?: string | Readonly<Record<string, string | Uint8Array>> | Readable | undefined;
+  /**
+   * What names in FROM and `--from` mean, as they are written there: images, or for `--from` folders. They take the place of stages and images of these
+   * names. A folder has its own `.dockerignore`.
+   */
+  readonly contexts?: Readonly<Record<string, string | Image>> | undefined;
   /**
    * The Dockerfile: a path below the context or an absolute one, or its text. Default 'Dockerfile' in the context. An ignore file beside it,
    * `NAME.dockerignore`, takes the place of the context's.
@@ -140,7 +150,8 @@ const text = z.string().refine((value) => !value.includes('\0'), 'must have no N
 const word = text.min(1);
 
 const schema = z.strictObject({
-  context: word.default('.'),
+  context: contextSchema,
+  contexts: contextsSchema,
   dockerfile: z.union([word, z.strictObject({ content: z.string() })]).default('Dockerfile'),
   target: word.optional(),
   buildArgs: z.record(z.string(), text).default({}),

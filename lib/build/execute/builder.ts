@@ -20,6 +20,7 @@ import { fromsOf, type GraphStage, type Origin, type StageGraph } from '../langu
 import { addLayer } from './add-layer.js';
 import type { BuildStep, ParsedBuild } from './build-options.js';
 import type { BuildProgress } from './build-progress.js';
+import type { Contexts } from './contexts.js';
 import { copyStep, readCopy } from './copy-step.js';
 import { requirePlatform } from './own-platform.js';
 import { limitsOf, type RunCommand, runCommand, runStep, workingFolder } from './run-step.js';
@@ -34,6 +35,8 @@ export interface BuildInput {
   readonly globals: ReadonlyMap<string, string>;
   readonly options: ParsedBuild;
   readonly context: FileTree;
+  /** What names mean that the caller has given. */
+  readonly contexts: Contexts['named'];
   readonly ignored: IgnoreRules;
   /** When the build is; seconds since the epoch. */
   readonly now: number;
@@ -315,10 +318,10 @@ export class Builder {
     const { context, ignored, now, epoch, file, options } = this.#input;
     const read = readCopy(instruction, state, file.parsed.escaper);
     const origin = instruction.kind === 'copy' ? originOf(instruction.from, origins) : undefined;
-    const outcome = await this.#withOrigin(origin, (tree) =>
+    const outcome = await this.#withOrigin(origin, (tree, rules) =>
       copyStep(read, {
         from: tree ?? context,
-        ignored: tree ? null : ignored,
+        ignored: tree ? rules : ignored,
         layers: state.layers,
         ...{ epoch, now, signal: options.cancelSignal },
         cached: (input, make) => this.#cached(input, instruction, read.isLinked ? { layers: NO_LAYERS } : state, make),
@@ -327,16 +330,18 @@ export class Builder {
     return this.#noted(instruction, state, outcome, read.words);
   }
 
-  /** The files of `--from`; `null`: the context's. */
-  async #withOrigin<T>(origin: Origin | undefined, work: (tree: FileTree | null) => Promise<T>): Promise<T> {
-    if (!origin) return work(null);
+  /** The files of `--from`, with what is left out of them; `null`: the context's. */
+  async #withOrigin<T>(origin: Origin | undefined, work: (tree: FileTree | null, ignored: IgnoreRules | null) => Promise<T>): Promise<T> {
+    if (!origin) return work(null, null);
+    const given = origin.kind === 'name' ? this.#input.contexts.get(origin.name) : undefined;
+    if (given && 'tree' in given) return work(given.tree, given.ignored);
     const image =
       origin.kind === 'stage'
         ? imageOf((await this.#shared.stageAt(origin.index)).layers)
         : origin.kind === 'name'
           ? await this.#input.imageNamed(origin.name)
           : null;
-    return withFiles(image, this.#input.options.cancelSignal, work);
+    return withFiles(image, this.#input.options.cancelSignal, (tree) => work(tree, null));
   }
 
   #layer(files: readonly LayerFile[]): Promise<MadeLayer> {

@@ -22,14 +22,14 @@ export interface Triggers {
  */
 export function parseTriggers(
   texts: readonly string[],
-  of: { stage: Stage; stages: readonly Stage[]; options: Pick<ParsedBuild, 'allow'>; isBuilt: (index: number) => boolean },
+  of: { stage: Stage; stages: readonly Stage[]; options: Pick<ParsedBuild, 'allow' | 'contexts'>; isBuilt: (index: number) => boolean },
 ): Triggers {
   const { lines } = of.stage.from;
   try {
     const instructions = texts.flatMap((text) => parseLines(text).lines.map((line) => triggerOf({ ...line, lines })));
     const [problem] = instructions.flatMap((instruction) => problemOf(instruction, of.options) ?? []);
     if (problem !== undefined) throw new InstructionProblem(problem);
-    const origins = originsOf(instructions, { stages: of.stages, index: of.stage.index });
+    const origins = originsOf(instructions, { stages: of.stages, index: of.stage.index, contexts: Object.keys(of.options.contexts) });
     for (const [word, origin] of origins)
       if (origin.kind === 'stage' && !of.isBuilt(origin.index))
         throw new InstructionProblem(`the stage ${word} is built for no instruction of the file`);

@@ -4,20 +4,34 @@ import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { isNacelleError, NacelleError } from '../../errors.js';
 import { compressionIn, decompression } from '../../image/formats/decompress.js';
-import { Cap, DEFAULT_LIMITS, mostBytes } from '../../image/formats/unpack-limits.js';
+import { Cap, DEFAULT_LIMITS, mostBlobBytes, mostBytes } from '../../image/formats/unpack-limits.js';
 import { wordsOf } from '../../native/system-errors.js';
 import { hold } from '../../store/lease.js';
 import { InstructionProblem } from '../language/build-error.js';
 import { archiveEntries, isTarHeader } from './archive-entries.js';
 import type { ArchiveEntry } from './archive-files.js';
 import type { FileTree } from './file-tree.js';
-import { contentOf } from './layer-tar.js';
+import { contentAt } from './layer-tar.js';
 
 const HEADER = 512;
 /** How archives begin that tar(1) would unpack and nothing here does: bzip2, xz. */
 const UNKNOWN = { bzip2: Buffer.from('BZh'), xz: Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]) };
 
 class NoArchive extends Error {}
+
+/** Writes what comes into a file. */
+class PlainFile extends Writable {
+  readonly #file: FileHandle;
+
+  constructor(file: FileHandle) {
+    super();
+    this.#file = file;
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#file.writeFile(chunk).then(() => done(), done);
+  }
+}
 
 /** Writes what comes into a file, once it is known to be a tar. */
 class TarFile extends Writable {
@@ -65,18 +79,38 @@ export class Spools {
    * @returns `null` for what is no archive
    * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`; NacelleError `ERR_CHANGED`
    */
-  async entries(path: string, size: number, source: SpoolSource): Promise<readonly ArchiveEntry[] | null> {
-    const what = `ADD of ${JSON.stringify(path)}`;
-    const file = await source.tree.open(path);
+  async entries(path: string, size: number, { tree, known, signal }: SpoolSource): Promise<readonly ArchiveEntry[] | null> {
+    const file = await tree.open(path);
     try {
-      await refuseUnknown(file, what);
-      const spool = await temporaryFile();
-      this.#files.push(spool);
-      const isArchive = await decompressed(file, spool, { ...source, path, size, what });
-      return isArchive ? await archiveEntries(spool, what, DEFAULT_LIMITS) : null;
+      return await this.#read(file, { path, size, what: `ADD of ${JSON.stringify(path)}`, expected: known.get(path), signal });
     } finally {
       await file.close();
     }
+  }
+
+  /**
+   * What is in an archive that comes as a stream.
+   *
+   * @param what for errors
+   * @returns `null` for what is no archive
+   * @throws as `entries`, and what the stream fails with
+   */
+  async entriesOf(stream: Readable, what: string, signal: AbortSignal | undefined): Promise<readonly ArchiveEntry[] | null> {
+    const file = await temporaryFile();
+    try {
+      const cap = new Cap(() => ({ bytes: mostBlobBytes(DEFAULT_LIMITS), option: 'maxBytes' }), { what });
+      await pipeline([stream, cap, new PlainFile(file)], signal ? { signal } : {});
+      return await this.#read(file, { path: what, size: (await file.stat()).size, what, expected: undefined, signal });
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #read(file: FileHandle, source: Decompressing): Promise<readonly ArchiveEntry[] | null> {
+    await refuseUnknown(file, source.what);
+    const spool = await temporaryFile();
+    this.#files.push(spool);
+    return (await decompressed(file, spool, source)) ? archiveEntries(spool, source.what, DEFAULT_LIMITS) : null;
   }
 
   async close(): Promise<void> {
@@ -84,20 +118,23 @@ export class Spools {
   }
 }
 
-interface Decompressing extends SpoolSource {
+interface Decompressing {
   readonly path: string;
   readonly size: number;
   readonly what: string;
+  /** SHA-256 of the bytes as they were before; `undefined`: nobody has looked. */
+  readonly expected: string | undefined;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** @returns whether it is a tar */
-async function decompressed(file: FileHandle, spool: FileHandle, { path, size, what, known, signal }: Decompressing): Promise<boolean> {
+async function decompressed(file: FileHandle, spool: FileHandle, { path, size, what, expected, signal }: Decompressing): Promise<boolean> {
   const hash = createHash('sha256');
   const stages = await decompression(await compressionIn(file));
   const cap = new Cap(() => mostBytes(DEFAULT_LIMITS, size), { what: `${what}: the archive` });
   const tar = new TarFile(spool);
   const bytes = async function* (): AsyncGenerator<Buffer> {
-    for await (const chunk of contentOf(file, size, path)) {
+    for await (const chunk of contentAt(file, 0, size, path)) {
       hash.update(chunk);
       yield chunk;
     }
@@ -112,7 +149,6 @@ async function decompressed(file: FileHandle, spool: FileHandle, { path, size, w
     if (!tar.isTar) return false;
     throw new InstructionProblem(`${what}: the archive is damaged: ${wordsOf(error)}`);
   }
-  const expected = known.get(path);
   if (expected !== undefined && hash.digest('hex') !== expected)
     throw new NacelleError(`read ${path}: it was changed while it was read`, { code: 'ERR_CHANGED' });
   return true;

@@ -32,7 +32,7 @@ export async function readDockerfile(
   context: FileTree,
 ): Promise<DockerfileSource> {
   const inside = reader(async (path) => openIn(context, path));
-  const ofContext = async (): Promise<IgnoreRules> => (await rulesAt('.dockerignore', inside)) ?? new IgnoreRules([]);
+  const ofContext = async (): Promise<IgnoreRules> => (await contextRules(context)) ?? new IgnoreRules([]);
   if (typeof dockerfile !== 'string') return { file: parseDockerfile(dockerfile.content), ignored: await ofContext() };
   const below = relative(resolve(folder), resolve(folder, dockerfile));
   const isInside = below.split('/')[0] !== '..';
@@ -42,6 +42,14 @@ export async function readDockerfile(
   const content = await read(path);
   if (content === null) throw invalidOption('dockerfile', `${JSON.stringify(dockerfile)}: there is no such file`);
   return { file: parseDockerfile(content, dockerfile), ignored: (await rulesAt(`${path}.dockerignore`, read)) ?? (await ofContext()) };
+}
+
+/** What the ignore file of a context leaves out; `null`: there is none. @throws NacelleError `ERR_INVALID_OPTION`; BuildError */
+export async function contextRules(context: FileTree): Promise<IgnoreRules | null> {
+  return rulesAt(
+    '.dockerignore',
+    reader((path) => openIn(context, path)),
+  );
 }
 
 async function rulesAt(path: string, read: Read): Promise<IgnoreRules | null> {

@@ -20,20 +20,28 @@ export async function* layerTar(
 ): AsyncGenerator<Buffer, void, undefined> {
   for (const file of files) {
     yield tarHeader({ ...file, mtime: latest === null ? file.mtime : Math.min(file.mtime, latest) });
-    if (file.bytes && 'content' in file.bytes) yield file.bytes.content;
-    else if (file.bytes && 'file' in file.bytes) yield* contentAt(file.bytes.file, file.bytes.at, file.size, file.path);
-    else if (file.bytes) {
-      const { tree, path } = file.bytes;
-      const opened = await tree.open(path);
-      try {
-        yield* sameContent(contentOf(opened, file.size, path), path, known.get(path));
-      } finally {
-        await opened.close();
-      }
-    }
+    yield* bytesOf(file, known);
     yield padding(file.size);
   }
   yield TAR_END;
+}
+
+/** A file's bytes, wherever they are. @throws NacelleError `ERR_CHANGED` */
+export async function* bytesOf(
+  { bytes, path, size }: LayerFile,
+  known: ReadonlyMap<string, string> = new Map(),
+): AsyncGenerator<Buffer, void, undefined> {
+  if (bytes === null) return;
+  if ('content' in bytes) yield bytes.content;
+  else if ('file' in bytes) yield* contentAt(bytes.file, bytes.at, size, path);
+  else {
+    const opened = await bytes.tree.open(bytes.path);
+    try {
+      yield* sameContent(contentOf(opened, size, bytes.path), bytes.path, known.get(bytes.path));
+    } finally {
+      await opened.close();
+    }
+  }
 }
 
 async function* sameContent(
@@ -67,8 +75,8 @@ export async function* contentOf(file: FileHandle, size: number, path: string): 
   if (left > 0 || more.bytesRead > 0) throw changed(path);
 }
 
-/** The bytes of a part of a file. */
-async function* contentAt(file: FileHandle, from: number, size: number, path: string): AsyncGenerator<Buffer, void, undefined> {
+/** The bytes of a part of a file. @throws NacelleError `ERR_CHANGED` when it has fewer */
+export async function* contentAt(file: FileHandle, from: number, size: number, path: string): AsyncGenerator<Buffer, void, undefined> {
   for (let at = from; at < from + size; ) {
     const buffer = Buffer.allocUnsafe(Math.min(CHUNK, from + size - at));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, at);

@@ -33,14 +33,15 @@ export interface StageGraph {
  * Finds out which stage is on which, and what the target needs.
  *
  * @param target a stage's name or number; `null` for the last
+ * @param contexts names that the caller gives another meaning than the file
  * @throws DockerfileProblem
  */
 export function stageGraph(
   { stages, parsed }: Pick<Dockerfile, 'stages' | 'parsed'>,
-  { target, globals }: { target: string | null; globals: ReadonlyMap<string, string> },
+  { target, globals, contexts = [] }: { target: string | null; globals: ReadonlyMap<string, string>; contexts?: readonly string[] },
 ): StageGraph {
   const expand = (word: string): string => expandWord(word, { escaper: parsed.escaper, lookup: (name) => globals.get(name) }).text;
-  const all = stages.map((stage) => graphStage(stage, { stages, expand }));
+  const all = stages.map((stage) => graphStage(stage, { stages, expand, contexts }));
   const wanted = targetOf(all, target);
   const needed = new Set<number>();
   const need = (index: number): void => {
@@ -61,18 +62,21 @@ function at<T>(lines: StageInstruction['lines'], work: () => T): T {
   }
 }
 
-function graphStage(stage: Stage, { stages, expand }: { stages: readonly Stage[]; expand: (word: string) => string }): GraphStage {
+function graphStage(
+  stage: Stage,
+  { stages, expand, contexts }: { stages: readonly Stage[]; expand: (word: string) => string; contexts: readonly string[] },
+): GraphStage {
   const { from, index } = stage;
   const { name, platform } = at(from.lines, () => ({ name: expand(from.base), platform: expand(from.platform) }));
   if (name === '') throw new DockerfileProblem(`base name (${from.base}) should not be blank`, from.lines);
-  const base = baseOf(name, stages.slice(0, index));
-  return { stage, base, platform, origins: originsOf(stage.instructions, { stages, index }) };
+  const base = contexts.includes(name) ? { kind: 'name' as const, name } : baseOf(name, stages.slice(0, index));
+  return { stage, base, platform, origins: originsOf(stage.instructions, { stages, index, contexts }) };
 }
 
 /** What `--from` of instructions of a stage means, by what is written. @throws DockerfileProblem */
 export function originsOf(
   instructions: readonly StageInstruction[],
-  of: { readonly stages: readonly Stage[]; readonly index: number },
+  of: { readonly stages: readonly Stage[]; readonly index: number; readonly contexts: readonly string[] },
 ): ReadonlyMap<string, Origin> {
   const pairs = instructions.flatMap((instruction) =>
     at(instruction.lines, () => fromsOf(instruction).map((word): [string, Origin] => [word, originOf(word, of)])),
@@ -102,7 +106,8 @@ export function fromsOf(instruction: StageInstruction): readonly string[] {
   }
 }
 
-function originOf(word: string, { stages, index }: { stages: readonly Stage[]; index: number }): Origin {
+function originOf(word: string, { stages, index, contexts }: Parameters<typeof originsOf>[1]): Origin {
+  if (contexts.includes(word)) return { kind: 'name', name: word };
   if (word.includes('$'))
     throw new InstructionProblem(
       `variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround`,

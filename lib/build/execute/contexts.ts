@@ -1,0 +1,111 @@
+import { resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { invalidOption, isNacelleError } from '../../errors.js';
+import type { Image } from '../../image/image.js';
+import { now } from '../../native/clock.js';
+import { wordsOf } from '../../native/system-errors.js';
+import { hold } from '../../store/lease.js';
+import { removeTree } from '../../store/remove-tree.js';
+import type { ArchiveEntry } from '../files/archive-files.js';
+import { Spools } from '../files/archive-spool.js';
+import { writeContext } from '../files/context-folder.js';
+import { contextRules } from '../files/dockerfile-source.js';
+import { type FileTree, FolderTree } from '../files/file-tree.js';
+import { InstructionProblem } from '../language/build-error.js';
+import type { IgnoreRules } from '../language/ignore-file.js';
+import type { ParsedBuild } from './build-options.js';
+import type { ContextFiles } from './context-options.js';
+
+/** What a name means that the caller has given. */
+export type NamedContext = Image | { readonly tree: FileTree; readonly ignored: IgnoreRules | null };
+
+export interface Contexts {
+  /** Where the files of the context are. */
+  readonly folder: string;
+  readonly tree: FileTree;
+  readonly named: ReadonlyMap<string, NamedContext>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens what COPY takes files from. Files that are given, or come as a stream, are in a folder of the store until it is closed.
+ *
+ * @throws NacelleError `ERR_INVALID_OPTION`; BuildError for an ignore file that is malformed; the reason of `cancelSignal`
+ */
+export async function openContexts({
+  context,
+  contexts,
+  cancelSignal,
+}: Pick<ParsedBuild, 'context' | 'contexts' | 'cancelSignal'>): Promise<Contexts> {
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const one of closers.reverse()) await one();
+  };
+  try {
+    const folder = typeof context === 'string' ? resolve(context) : await writtenFolder(context, cancelSignal, closers);
+    const tree = await openFolder(folder, 'context', closers);
+    const named = new Map<string, NamedContext>();
+    for (const [name, value] of Object.entries(contexts)) {
+      if (typeof value !== 'string') {
+        named.set(name, value);
+        continue;
+      }
+      const opened = await openFolder(resolve(value), `contexts.${name}`, closers);
+      named.set(name, { tree: opened, ignored: await contextRules(opened) });
+    }
+    return { folder, tree, named, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The image of a name that the caller has given; `null`: the name is none of these. @throws InstructionProblem for a folder */
+export function imageNamedIn(named: Contexts['named'], name: string): Image | null {
+  const found = named.get(name);
+  if (found && 'tree' in found) throw new InstructionProblem(`the context ${JSON.stringify(name)} is a folder: there is no image in it`);
+  return found ?? null;
+}
+
+async function openFolder(path: string, option: string, closers: (() => Promise<void>)[]): Promise<FolderTree> {
+  try {
+    // all that comes from the context is root's, whoever owns it here
+    const tree = await FolderTree.open(path, { uid: () => 0, gid: () => 0 });
+    closers.push(() => tree.close());
+    return tree;
+  } catch (error) {
+    throw invalidOption(option, `${JSON.stringify(path)}: ${wordsOf(error)}`, error);
+  }
+}
+
+async function writtenFolder(files: ContextFiles, signal: AbortSignal | undefined, closers: (() => Promise<void>)[]): Promise<string> {
+  const held = await hold([]);
+  closers.push(async () => held.release());
+  const folder = await held.temporaryPath();
+  closers.push(() => removeTree(folder));
+  const spools = new Spools();
+  try {
+    const began = Math.floor(now() / 1000);
+    const entries = isStream(files) ? await spools.entriesOf(files, 'the context', signal) : entriesOf(files, began);
+    if (entries === null) throw new InstructionProblem('it is no tar archive');
+    await writeContext(folder, entries, began);
+    return folder;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (isNacelleError(error) && error.code === 'ERR_INVALID_OPTION') throw error;
+    throw invalidOption('context', wordsOf(error), error);
+  } finally {
+    await spools.close();
+  }
+}
+
+function entriesOf(files: Exclude<ContextFiles, Readable>, mtime: number): ArchiveEntry[] {
+  return Object.entries(files).map(([path, given]) => {
+    const content = typeof given === 'string' ? Buffer.from(given) : Buffer.from(given.buffer, given.byteOffset, given.byteLength);
+    return { path, type: 'file', mode: 0o644, uid: 0, gid: 0, mtime, size: content.length, target: '', bytes: { content } };
+  });
+}
+
+function isStream(files: ContextFiles): files is Readable {
+  return Symbol.asyncIterator in files;
+}
