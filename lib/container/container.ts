@@ -356,10 +356,11 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   /**
    * Changes what its programs may connect to: the lists take the place of those that it has by the option `egress`, also in later runs and for whoever
    * shares its network. Connections that go where the new lists don't allow are reset; `onDenied` stays. Any process with a handle of a detached
-   * container can do this.
+   * container can do this. It resolves once the new lists hold.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_STATE` when it has ended, or is restarting; UnsupportedError for a container that was made
-   * without `egress`, or by an older version; SyscallError
+   * without `egress`, or by an older version; SyscallError, EBUSY when the processes that carry its connections have not answered within 60 s: the
+   * lists before stay
    */
   async setEgress(lists: EgressLists): Promise<void> {
     await setEgress(this.#life, lists);

@@ -79,8 +79,22 @@ int ServedRelay::change(uint64_t id, const std::vector<std::string>& rules) {
     if (!served.is_allowed) continue;  // the relay is told of all once the connector knows
     relay::Request request = request_of(RequestKind::kChange, number);
     request.rules = served.rules;
+    ++served.unanswered_by_relay;
     relay_.ask(request, {});
   }
+  return is_there ? 0 : -ENOENT;
+}
+
+int ServedRelay::goes_by_list(uint64_t id) const {
+  bool is_there = false;
+  for (const auto& entry : sockets_) {
+    const Served& served = entry.second;
+    if (served.owner != id || !served.has_list) continue;
+    is_there = true;
+    if (!served.is_allowed || served.unanswered_by_relay + served.unanswered_by_connector > 0) return -EBUSY;
+  }
+  // one that has died is followed by another, which is told of all
+  if (is_there && (relay_.pid() == 0 || connector_.pid() == 0)) return -EBUSY;
   return is_there ? 0 : -ENOENT;
 }
 
@@ -138,12 +152,17 @@ int ServedRelay::start_connector() {
     const auto found = sockets_.find(answer.socket);
     const bool is_known =
         answer.kind == static_cast<uint32_t>(RequestKind::kAllow) || answer.kind == static_cast<uint32_t>(RequestKind::kList);
-    if (!is_known || found == sockets_.end() || answer.result < 0) return;
+    if (!is_known || found == sockets_.end()) return;
+    if (found->second.unanswered_by_connector > 0) --found->second.unanswered_by_connector;
+    if (answer.result < 0) return;
     if (!std::exchange(found->second.is_allowed, true)) tell_relay(answer.socket);
   };
   const int result = connector_.start(executable_, kConnectorName, told, [](uint64_t, const egress::Refusal&) {});
   if (result < 0) return result;
-  for (const auto& entry : sockets_) tell_connector(entry.first);
+  for (auto& [number, served] : sockets_) {
+    served.unanswered_by_connector = 0;
+    tell_connector(number);
+  }
   return 0;
 }
 
@@ -154,6 +173,9 @@ void ServedRelay::stands(const relay::RequestAnswer& ready) {
 int ServedRelay::start_relay() {
   const auto told = [this](const relay::RequestAnswer& answer) {
     if (answer.kind == 0) return stands(answer);
+    if (const auto found = sockets_.find(answer.socket); found != sockets_.end() && found->second.unanswered_by_relay > 0) {
+      --found->second.unanswered_by_relay;
+    }
     // whoever can't be served hears that at once, and does not wait. ENOENT: what was to be stopped had never begun
     if (answer.result >= 0 || answer.result == -ENOENT || sockets_.erase(answer.socket) == 0) return;
     connector_.ask(request_of(RequestKind::kStop, answer.socket), {});
@@ -164,7 +186,8 @@ int ServedRelay::start_relay() {
   };
   const int result = relay_.start(executable_, kRelayName, told, refused);
   if (result < 0) return result;
-  for (const auto& [number, served] : sockets_) {
+  for (auto& [number, served] : sockets_) {
+    served.unanswered_by_relay = 0;
     if (served.is_allowed) tell_relay(number);
   }
   return 0;
@@ -183,7 +206,8 @@ int ServedRelay::join() {
 }
 
 void ServedRelay::tell_connector(uint64_t number) {
-  const Served& served = sockets_.at(number);
+  Served& served = sockets_.at(number);
+  ++served.unanswered_by_connector;
   relay::Request request = request_of(served.has_list ? RequestKind::kList : RequestKind::kAllow, number);
   request.endpoints = served.to;
   request.rules = served.rules;
@@ -191,7 +215,8 @@ void ServedRelay::tell_connector(uint64_t number) {
 }
 
 void ServedRelay::tell_relay(uint64_t number) {
-  const Served& served = sockets_.at(number);
+  Served& served = sockets_.at(number);
+  ++served.unanswered_by_relay;
   relay::Request request = request_of(served.has_list ? RequestKind::kGuide : RequestKind::kServe, number);
   request.owner = served.owner;
   request.endpoints = served.to;

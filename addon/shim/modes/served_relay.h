@@ -49,8 +49,10 @@ class ServedRelay {
   // Serves these sockets of the task of this number, beside those that are served for it already. 0 or -errno: then none of them is.
   int serve(int executable, uint64_t id, std::vector<RelayedSocket> sockets);
   int guide(int executable, uint64_t id, GuidedSockets sockets);
-  // Another list for the guided sockets of the task. 0 or -errno: ENOENT when it has none.
+  // Another list for the guided sockets of the task. 0 or -errno: ENOENT when it has none. Both processes hear of it later.
   int change(uint64_t id, const std::vector<std::string>& rules);
+  // Whether both go by the list that the task has now. 0 or -errno: EBUSY until they do, ENOENT as above.
+  int goes_by_list(uint64_t id) const;
   // What the task has in the slots from `first` to `last`, of both kinds.
   void stop(uint64_t id, int64_t first, int64_t last);
   // Published ports of UDP.
@@ -80,6 +82,8 @@ class ServedRelay {
     bool has_list = false, has_ipv6 = false, has_peers = false;
     std::vector<std::string> rules;
     bool is_allowed = false;  // the connector knows
+    // Requests about it that each process has still to answer.
+    size_t unanswered_by_relay = 0, unanswered_by_connector = 0;
   };
   void add(Served served) { sockets_.emplace(++last_, std::move(served)); }
   int serve_since(int executable, uint64_t before);

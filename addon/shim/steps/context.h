@@ -34,6 +34,7 @@ struct Context {
   pid_t process = 0;                      // host steps: the stage's process; 0 once it was reaped
   int channel = -1;                       // this process's end of the channel
   bool words_alone = false;               // host steps: the step refuse_descriptors has run
+  bool is_again = false;                  // host steps: the step is tried again, since it was busy
   uint32_t stage = 0, index = 0;          // child steps: the place of the current step
   int executable = -1;                    // the file that init and pump execute (modes/executable.h)
   Pump pump;                              // host steps: the process that copies files

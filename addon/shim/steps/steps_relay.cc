@@ -119,10 +119,14 @@ int run(Context& context, const args::serve_egress& a) {
   return context.relay->guide(context.executable, context.served_id, std::move(sockets));
 }
 
+// Is tried again until both processes go by the list.
 int run(Context& context, const args::change_egress& a) {
-  std::vector<std::string> rules;
-  if (const int result = take_rules(a.rules, rules); result < 0) return result;
-  return context.relay->change(context.served_id, rules);
+  if (!context.is_again) {
+    std::vector<std::string> rules;
+    if (const int result = take_rules(a.rules, rules); result < 0) return result;
+    if (const int result = context.relay->change(context.served_id, rules); result < 0) return result;
+  }
+  return context.relay->goes_by_list(context.served_id);
 }
 
 int run(Context& context, const args::stop_relay&) {

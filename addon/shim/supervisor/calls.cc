@@ -23,7 +23,7 @@ bool Calls::process_ended(pid_t pid) {
     if (call.steps.take_end(failure) == HostSteps::Outcome::kFailed) {
       refuse(call, failure);
     } else {
-      call.deadline_ns = monotonic_ns() + kPatience;
+      call.began_ns = monotonic_ns();
       run(call, false);
     }
     return true;
@@ -42,7 +42,7 @@ int Calls::read(Call& call, Message& message, std::vector<unique_fd> ahead) {
   const uint32_t size = reader.u32();
   call.steps = HostSteps(reader.part(size), kInCall);
   call.returns = numbers(reader.list<int32_t>());
-  call.deadline_ns = monotonic_ns() + kPatience;
+  call.began_ns = monotonic_ns();
   if (message.cut) return -EMFILE;
   if (!reader.ok() || slot_count > kMaxSlots) return -EPROTO;
   if (slot_count > context_.slots.size()) context_.slots.resize(slot_count);
@@ -59,7 +59,8 @@ void Calls::run(Call& call, bool last_try) {
   call.output_count = context_.output_count;
   context_.outputs = nullptr;
   if (outcome == HostSteps::Outcome::kBusy) {
-    call.retry.start(loop_, monotonic_ns() + kMillisecond, [this, &call] { run(call, monotonic_ns() >= call.deadline_ns); });
+    call.retry.start(loop_, monotonic_ns() + kMillisecond,
+                     [this, &call] { run(call, monotonic_ns() - call.began_ns >= call.steps.patience()); });
     return;
   }
   if (outcome == HostSteps::Outcome::kApart) return watch_process_(call.steps.apart());

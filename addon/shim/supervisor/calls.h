@@ -41,7 +41,7 @@ class Calls {
     std::vector<int32_t> filled;
     std::string outputs;
     uint32_t output_count = 0;
-    uint64_t deadline_ns = 0;
+    uint64_t began_ns = 0;  // or went on behind a process of its own
     Timer retry;
   };
 

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "../kernel/syscalls.h"
 #include "../layer/remove_tree.h"
@@ -47,7 +48,7 @@ bool passes(Op op, int result) {
   if (op == Op::remove_tree) return result == -EAGAIN;  // EAGAIN: no more processes are allowed now
   if (op == Op::share_folder) return result == -EWOULDBLOCK;
   return result == -EBUSY && (op == Op::kill_group || op == Op::remove_group || op == Op::remove_folder || op == Op::end_guarded ||
-                              op == Op::leave_bridge || op == Op::leave_settings);
+                              op == Op::leave_bridge || op == Op::leave_settings || op == Op::change_egress);
 }
 
 }  // namespace
@@ -67,12 +68,17 @@ HostSteps::Outcome HostSteps::run(Context& context, bool last_try, StepFailure& 
     }
     const bool is_ours = kept_.empty() ? runs_in_shim(head.op) : may_be_kept(head.op);
     const bool apart = head.op == Op::remove_tree && where_ != kInPrepare;
+    context.is_again = std::exchange(was_busy_, false);
     const int result = !is_ours ? -EPROTO : apart ? start_apart(context, head.arguments) : interpret(context, head.op, head.arguments);
     if (apart && result > 0) {
       apart_ = result;
       return Outcome::kApart;
     }
-    if (result < 0 && passes(head.op, result) && !last_try) return Outcome::kBusy;
+    if (result < 0 && passes(head.op, result) && !last_try) {
+      was_busy_ = true;
+      patience_ = head.op == Op::change_egress ? kAnswerPatience : kPatience;
+      return Outcome::kBusy;
+    }
     // EBUSY: another environment (a Worker, or Node's main thread) uses the folder too, and removes it when it ends
     if (result >= 0 || (head.op == Op::remove_folder && result == -EBUSY)) {
       pass(ahead);

@@ -13,8 +13,9 @@
 
 namespace nacelle {
 
-constexpr uint64_t kStopPatience = 10'000'000'000;  // ns, for a program that was asked to end, as docker gives it
-constexpr uint64_t kPatience = 5'000'000'000;       // ns, for a control group whose last process is still dying, and a lock
+constexpr uint64_t kStopPatience = 10'000'000'000;    // ns, for a program that was asked to end, as docker gives it
+constexpr uint64_t kAnswerPatience = 60'000'000'000;  // ns, for processes beside the shim that are to go by something else
+constexpr uint64_t kPatience = 5'000'000'000;         // ns, for a control group whose last process is still dying, and a lock
 
 struct StepFailure {
   int32_t where = kInPrepare;
@@ -24,9 +25,9 @@ struct StepFailure {
 };
 
 // Steps that the shim runs itself. `kill_group` and `remove_group` may find processes that are still dying, `leave_bridge` and
-// `leave_settings` a lock that another process has for a moment: run() then says kBusy, and goes on at that step when called again. What
-// may take long (`remove_tree`) is done by a process of its own: run() says kApart, and is called again when take_end() was told how that
-// process ended.
+// `leave_settings` a lock that another process has for a moment, `change_egress` processes that have still to answer: run() then says
+// kBusy, and goes on at that step when called again. What may take long (`remove_tree`) is done by a process of its own: run() says kApart,
+// and is called again when take_end() was told how that process ended.
 class HostSteps {
  public:
   enum class Outcome { kDone, kBusy, kApart, kFailed };
@@ -47,6 +48,8 @@ class HostSteps {
   // Reaps that process, which has ended. kDone: its step is done, and run() goes on behind it.
   Outcome take_end(StepFailure& failure);
   uint32_t index() const { return index_; }
+  // For how long the step that was busy is to be tried, since the steps began.
+  uint64_t patience() const { return patience_; }
 
  private:
   bool next(Reader& ahead, StepHead& head);
@@ -58,7 +61,8 @@ class HostSteps {
   int32_t where_ = kInPrepare;
   uint32_t index_ = 0;
   pid_t apart_ = 0;
-  bool has_failed_ = false;
+  bool has_failed_ = false, was_busy_ = false;
+  uint64_t patience_ = kPatience;
 };
 
 }  // namespace nacelle

@@ -1,4 +1,4 @@
-import { UnsupportedError } from '../../errors.js';
+import { SyscallError, toError, UnsupportedError, withCleanupError } from '../../errors.js';
 import { hasIpv6 } from '../../host/ipv6.js';
 import { known, knownAddress, parseCidr } from '../../network/address.js';
 import { type EgressLists, egressTexts, parseEgressLists, rulesOf } from '../../network/egress/egress-options.js';
@@ -22,9 +22,20 @@ export function setEgress(life: Life, given: EgressLists): Promise<void> {
     if (options === null) throw new UnsupportedError(SET_EGRESS, 'an older version of this library made the container');
     if (options.egress === null) throw new UnsupportedError(SET_EGRESS, NO_LIST, 'Give it the option egress when it is made.');
     requireAlive(life, SET_EGRESS);
-    await callInside(life, SET_EGRESS, changeEgress(lists.rules, placeOf(life.record.current)));
+    await change(life, { from: rulesOf(options.egress), to: lists.rules });
     life.note({ ...life.record.current, options: { ...options, egress: egressTexts(lists) } });
   });
+}
+
+/** Where the processes that carry connections don't answer, they go by the list before as soon as they do. */
+async function change(life: Life, { from, to }: { readonly from: readonly string[]; readonly to: readonly string[] }): Promise<void> {
+  const place = placeOf(life.record.current);
+  try {
+    await callInside(life, SET_EGRESS, changeEgress(to, place));
+  } catch (error) {
+    if (!(error instanceof SyscallError) || error.code !== 'EBUSY') throw error;
+    throw withCleanupError(error, await callInside(life, SET_EGRESS, changeEgress(from, place)).then(() => undefined, toError));
+  }
 }
 
 const NO_LIST = 'the container has none (egress), and what it reaches by its network is not led through one';

@@ -32,6 +32,7 @@ describe('another list', () => {
     ];
     expect(await runNode('egress-change', [], ways[who]())).toEqual({
       early: 'no error',
+      premature: who === 'root' ? [false, false, false, false] : [],
       before: then,
       ended: 'open\nECONNRESET',
       stayed: 'open',
