@@ -8,6 +8,14 @@ import { attribute } from '../../lib/network/netlink.js';
 import { be32, encodeBatch, type Request } from '../../lib/network/nftables/nfnetlink.js';
 import { createTable } from '../../lib/network/nftables/table-requests.js';
 import { addPorts, portTableRequests } from '../../lib/network/ports/published-rules.js';
+import {
+  addressesOf,
+  confineBridged,
+  confinedAddresses,
+  confinedPorts,
+  confineRouted,
+  fixedConfinedRequests,
+} from '../../lib/network/rules/confined-rules.js';
 import { borderRequests } from '../../lib/network/rules/network-rules.js';
 import { fixedGuardRequests, guardRequests, portRequests } from '../../lib/network/rules/port-rules.js';
 import { type Attribute, readTree, sentBytes, type TreeMessage } from '../fixtures/netlink-tree.js';
@@ -47,8 +55,13 @@ function essence({ type, flags, family, attributes }: TreeMessage): object {
     type,
     family,
     ...(type === NEWTABLE ? {} : { flags: flags & ~4 }),
-    attributes: sorted(type === NEWRULE ? own.map(withoutSetIds) : own),
+    attributes: sorted(type === NEWRULE ? own.map(withoutSetIds) : type === NEWSETELEM ? own.map(withoutCount) : own),
   };
+}
+
+/** nft counts the elements of a set (NFTA_SET_ELEM_LIST_ELEMENTS 3) by their attributes' numbers, which the kernel doesn't look at. */
+function withoutCount([number, value]: Attribute): Attribute {
+  return [number, number === 3 && typeof value !== 'string' ? value.map(([, element]): Attribute => [1, element]) : value];
 }
 
 function withoutSetIds([number, value]: Attribute): Attribute {
@@ -196,5 +209,91 @@ describe('the rules of a network', () => {
         ${isFixed ? `meta iif ${index} goto guard` : 'meta iif vmap @ports'}
       }`;
     expect(inOrder(sent(own))).toEqual(inOrder(await sentByNft(`table bridge t {\nflags owner;\n${text}\n}\n`)));
+  });
+
+  const routed = { family: 'inet', name: 't' } as const;
+  const bridged = { family: 'bridge', name: 't' } as const;
+  const confinedNetwork = {
+    ...{ bridge: 'br0', index, subnets, internal: false },
+    gateways: [addressOf('10.1.0.1'), addressOf('fd00:1::1')],
+  };
+  const confinedPort = {
+    index: index + 1,
+    mac: Uint8Array.of(2, 0x6e, 10, 1, 0, 2),
+    addresses: [cidrOf('10.1.0.2/24'), cidrOf('fd00:1::2/64')],
+  };
+  const leaves = (set4: string, set6: string): string => `
+    set confined_ipv4 { type iface_index . ipv4_addr; ${set4} }
+    set confined_ipv6 { type iface_index . ipv6_addr; ${set6} }
+    chain confined_leaves {
+      ct direction reply ct state established accept
+      ct status dnat drop
+      oif ${index} accept
+      drop
+    }
+    chain confined_arrives {
+      ct direction reply ct state established accept
+      meta nfproto ipv6 icmpv6 type nd-neighbor-solicit accept
+      meta nfproto ipv6 icmpv6 type nd-neighbor-advert accept
+      drop
+    }
+    ${[
+      ['forward', 'leaves'],
+      ['input', 'arrives'],
+    ]
+      .map(
+        ([hook, to]) => `chain confined_${hook} { type filter hook ${hook} priority 0; policy accept;
+          iif ${index} iif . ip saddr @confined_ipv4 goto confined_${to}
+          iif ${index} iif . ip6 saddr @confined_ipv6 goto confined_${to}
+        }`,
+      )
+      .join('\n')}`;
+  const peers = (ports: string, base: string): string => `
+    ${ports}
+    chain confined_peers {
+      meta protocol arp accept
+      ${['solicit', 'advert']
+        .flatMap((one) => ['ff02::/16', 'fe80::/10'].map((to) => `meta protocol ip6 icmpv6 type nd-neighbor-${one} ip6 daddr ${to} accept`))
+        .join('\n')}
+      ip daddr 10.1.0.1 drop
+      ip6 daddr fd00:1::1 drop
+      ip daddr 10.1.0.0/24 accept
+      ip6 daddr fd00:1::/64 accept
+      drop
+    }
+    chain confined_forward { type filter hook forward priority 0; policy accept;
+      ${base}
+    }`;
+  const own4 = `elements = { ${index} . 10.1.0.2 }`;
+  const own6 = `elements = { ${index} . fd00:1::2, ${index} . fe80::6e:aff:fe01:2 }`;
+
+  it('say what confined containers may send by this machine', async () => {
+    const added = addressesOf(confinedPort);
+    const requests = [
+      createTable(routed, { owned: true }),
+      ...confineRouted(routed, confinedNetwork),
+      ...confinedAddresses(routed, confinedNetwork, { added, removed: [] }),
+    ];
+    const text = `table inet t {\nflags owner;\n${leaves(own4, own6)}\n}\n`;
+    expect(inOrder(sent(requests))).toEqual(inOrder(await sentByNft(text)));
+  });
+
+  it('say what confined containers may send to others of their network', async () => {
+    const requests = [
+      createTable(bridged, { owned: true }),
+      ...confineBridged(bridged, confinedNetwork),
+      ...confinedPorts(bridged, { added: [confinedPort], removed: [] }),
+    ];
+    const ports = `map confined { type iface_index : verdict; elements = { ${index + 1} : goto confined_peers } }`;
+    const text = `table bridge t {\nflags owner;\n${peers(ports, 'iif vmap @confined')}\n}\n`;
+    expect(inOrder(sent(requests))).toEqual(inOrder(await sentByNft(text)));
+  });
+
+  it('say the same in the tables of one confined container alone', async () => {
+    const requests = fixedConfinedRequests({ routed, bridged }, confinedNetwork, [confinedPort]);
+    const tables = [routed, bridged].map((table) => createTable(table, { owned: true }));
+    const text = `table inet t {\nflags owner;\n${leaves(own4, own6)}\n}
+      table bridge t {\nflags owner;\n${peers('', `iif ${index + 1} goto confined_peers`)}\n}\n`;
+    expect(inOrder(sent([...tables, ...requests]))).toEqual(inOrder(await sentByNft(text)));
   });
 });

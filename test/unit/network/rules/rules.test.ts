@@ -11,10 +11,17 @@ import { accept, counter, differs, drop, equals, goTo, jump, protocol, startsWit
 import type { Chain, Table } from '../../../../lib/network/nftables/table.js';
 import { addRule } from '../../../../lib/network/nftables/table-requests.js';
 import { ifindex, ifname } from '../../../../lib/network/nftables/values.js';
+import {
+  addressesOf,
+  confineBridged,
+  confinedAddresses,
+  confinedPorts,
+  fixedConfinedRequests,
+} from '../../../../lib/network/rules/confined-rules.js';
 import { heldRules } from '../../../../lib/network/rules/held-rules.js';
 import { linkLocalOf, portRequests } from '../../../../lib/network/rules/port-rules.js';
 import { Slots } from '../../../../lib/plan/plan.js';
-import { cidrOf } from '../../../fixtures/nft-rules.js';
+import { addressOf, cidrOf } from '../../../fixtures/nft-rules.js';
 
 const mac = Uint8Array.of(2, 0x6e, 10, 1, 0, 2);
 const port = { index: 2 ** 30, mac, addresses: [cidrOf('10.1.0.2/24'), cidrOf('fd00:1::2/64')] };
@@ -37,6 +44,53 @@ describe('a port', () => {
 
   it.each([0, -1, 1.5, 2 ** 31])('can not have the number %s', (index) => {
     expect(() => ifindex(index)).toThrow(RangeError);
+  });
+});
+
+describe('a confined port', () => {
+  const [routed, bridged]: [Table, Table] = [
+    { family: 'inet', name: 't' },
+    { family: 'bridge', name: 't' },
+  ];
+  const words = (requests: Request[]): string[] => requests.map((request) => request.words);
+  const bytes = (requests: Request[]): string => Buffer.concat(requests.map((request) => encodeRequest(request))).toString('hex');
+  const own = addressesOf(port);
+
+  it('is known by each of its addresses, and by the one that its link gives itself', () => {
+    expect(own.map(({ text }) => text)).toEqual(['10.1.0.2', 'fd00:1::2', 'fe80::6e:aff:fe01:2']);
+  });
+
+  it('takes over an address that another had: what goes is deleted before the same comes', () => {
+    const change = { added: own, removed: own };
+    expect(words(confinedAddresses(routed, network, change))).toEqual([
+      ...['ipv4', 'ipv6'].map((kind) => `delete from the set confined_${kind}`),
+      ...['ipv4', 'ipv6'].map((kind) => `add to the set confined_${kind}`),
+    ]);
+    expect(confinedAddresses(routed, network, { added: [], removed: [] })).toEqual([]);
+  });
+
+  it('is added and deleted by the same key', () => {
+    const [added, removed] = [
+      confinedPorts(bridged, { added: [port], removed: [] }),
+      confinedPorts(bridged, { added: [], removed: [port] }),
+    ];
+    expect([words(added), words(removed)]).toEqual([['add to the set confined'], ['delete from the set confined']]);
+    const key = ifindex(port.index).bytes;
+    for (const requests of [added, removed]) expect(bytes(requests)).toContain(Buffer.from(key).toString('hex'));
+  });
+
+  it('has no rule of its own where it comes and goes, and one where it stays', () => {
+    const base = (requests: Request[]): string[] => words(requests).filter((one) => one === 'add a rule to the chain confined_forward');
+    expect(base(confineBridged(bridged, network))).toHaveLength(1);
+    const others = [port, { ...port, index: port.index + 1 }];
+    const [one, two] = [[port], others].map((ports) => base(fixedConfinedRequests({ routed, bridged }, network, ports)).length);
+    expect(two).toBe((one ?? 0) + 1);
+  });
+
+  it('is not let to the address of the machine, whose subnet it reaches', () => {
+    const gateways = [addressOf('10.1.0.1')];
+    const peers = (requests: Request[]): number => words(requests).filter((one) => one.endsWith('the chain confined_peers')).length;
+    expect(peers(confineBridged(bridged, { ...network, gateways }))).toBe(peers(confineBridged(bridged, network)) + 1);
   });
 });
 
