@@ -25,6 +25,7 @@ import { type Contexts, imageNamedIn, openContexts } from './execute/contexts.js
 import { EventFeed } from './execute/event-feed.js';
 import { withTimes } from './execute/history-times.js';
 import { namedImage } from './execute/named-base.js';
+import { requireFree, writeOutput } from './execute/output.js';
 import { configDocument, descriptorOf, isoTime, type StageState } from './execute/stage-state.js';
 import { onceEach, StagesBuilder } from './execute/stages-builder.js';
 import { requireSupported } from './execute/supported.js';
@@ -58,6 +59,7 @@ async function built(options: BuildOptions | CheckOptions, feed: EventFeed<Build
   try {
     const parsed = parseBuildOptions(options);
     const tags = parsed.tags.map((tag) => tagName(tag));
+    if (parsed.output) await requireFree(parsed.output);
     const contexts = await openContexts(parsed);
     try {
       const { file, ignored } = await readDockerfile({ context: contexts.folder, dockerfile: parsed.dockerfile }, contexts.tree);
@@ -112,6 +114,7 @@ async function buildFrom(file: Dockerfile, { contexts, ignored, options, tags, f
   own.cancelSignal.addEventListener('abort', () => feed.hurry(), { once: true });
   try {
     const state = await builder.build();
+    if (options.output) await writeOutput(state.layers, options.output, own.cancelSignal);
     const image = await store(state, { tags, options, epoch, now: began });
     return { image, warnings, steps: builder.steps };
   } finally {

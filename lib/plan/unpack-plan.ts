@@ -29,6 +29,8 @@ export interface UnpackRequest {
   readonly limits: Partial<UnpackBounds>;
   /** 'overlay': the archive is a layer, whose whiteouts are kept as overlayfs has them. 'none': names that look like one are names. */
   readonly whiteouts: 'overlay' | 'none';
+  /** '0': all is root's, whatever the archive says. Default: as it says. */
+  readonly owner?: 'keep' | '0' | undefined;
   /** Who unpacks, and mounts what was unpacked: see layer/unpack.h for what differs. */
   readonly by: 'root' | 'user';
 }
@@ -49,7 +51,7 @@ const KEPT = capabilityMask('CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SYS_AD
  * Device nodes are made as the layer has them, so that nothing is lost; every mount of an image is `nodev`, so they open nothing. A user can
  * make none.
  */
-export function unpackPlan({ input, target, lower, limits, whiteouts, by }: UnpackRequest): { plan: Plan; slots: Slots } {
+export function unpackPlan({ input, target, lower, limits, whiteouts, owner, by }: UnpackRequest): { plan: Plan; slots: Slots } {
   const slots = new Slots();
   const stream = slots.give(input);
   const mount = slots.take();
@@ -71,7 +73,7 @@ export function unpackPlan({ input, target, lower, limits, whiteouts, by }: Unpa
       input: stream,
       root: mount,
       lower: below.map(({ slot }) => slot),
-      options: [`whiteouts=${whiteouts}`, `by=${by}`, 'devices=1', ...optionsOf(limits)],
+      options: [`whiteouts=${whiteouts}`, ...(owner ? [`owner=${owner}`] : []), `by=${by}`, 'devices=1', ...optionsOf(limits)],
     },
     output: NONE,
   });

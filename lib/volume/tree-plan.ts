@@ -17,6 +17,8 @@ export interface Tree {
   readonly root: TreeRoot;
   /** Absolute, below the root: none of its links leads out of the root. */
   readonly path: string;
+  /** 'contents': without an entry of the folder itself. Default 'tree'. */
+  readonly form?: 'tree' | 'contents' | undefined;
 }
 
 const NAMESPACES = CLONE.mnt | CLONE.pid | CLONE.net | CLONE.ipc | CLONE.uts | CLONE.cgroup;
@@ -30,7 +32,7 @@ const PLACE = '/sys';
  *
  * @param output a descriptor of the pipe that takes the tar
  */
-export function packPlan({ root: source, path }: Tree, output: number): { plan: Plan; slots: Slots } {
+export function packPlan({ root: source, path, form = 'tree' }: Tree, output: number): { plan: Plan; slots: Slots } {
   const slots = new Slots();
   const out = slots.give(output);
   const [top, empty] = [slots.take(), slots.take()];
@@ -46,7 +48,7 @@ export function packPlan({ root: source, path }: Tree, output: number): { plan: 
       { op: 'pivot', root: empty, between: 0 },
     ],
     capabilities: READING,
-    work: { op: 'pack', upper: top, lower: [], output: out, options: ['form=tree'] },
+    work: { op: 'pack', upper: top, lower: [], output: out, options: [`form=${form}`] },
     output: out,
   });
   return { plan: planOf({ stages: [stage] }), slots };

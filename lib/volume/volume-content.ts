@@ -31,26 +31,40 @@ export async function packTree(tree: Tree, what: string): Promise<Readable> {
  * @throws NacelleError `ERR_ARCHIVE` for a tar that can't be unpacked; SyscallError
  */
 export async function fillFrom(name: string, source: Readable, signal?: AbortSignal): Promise<void> {
-  await fill(name, async (folder) => {
-    const { stream: sink, other: output } = streamedPipe('write');
-    try {
-      const task = await startUnpacking(folder, output).finally(() => closeDescriptor(output));
-      const feeding = pipeline(source, sink, signal ? { signal } : {}).catch(async (error: unknown) => {
-        // the process waits for bytes that will not come; how it ends then is of no interest
-        await Promise.allSettled([task.close()]);
-        throw error;
-      });
-      const [fed, ended] = await Promise.allSettled([feeding, endOf(task)]);
-      signal?.throwIfAborted();
-      // a process that refuses the archive breaks the pipe, and a source that fails ends the process
-      const isBroken = fed.status === 'rejected' && !hasCode(fed.reason, 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE');
-      if (isBroken) throw fed.reason;
-      if (ended.status === 'rejected') throw badArchive(name, ended.reason);
-      if (fed.status === 'rejected') throw fed.reason;
-    } finally {
-      sink.destroy();
-    }
-  });
+  await fill(name, (folder) => unpackInto(folder, source, { what: `fill the volume ${name}`, owner: 'keep', signal }));
+}
+
+/**
+ * Unpacks a tar, which need not be trusted, into an empty folder.
+ *
+ * @param options.owner '0': all files are root's; of an ordinary user that user's own
+ * @param options.signal its abort ends the work, with the signal's reason
+ * @throws NacelleError `ERR_ARCHIVE` for a tar that can't be unpacked; what the source failed with
+ */
+export async function unpackInto(
+  folder: string,
+  source: Readable,
+  options: { readonly what: string; readonly owner: 'keep' | '0'; readonly signal?: AbortSignal | undefined },
+): Promise<void> {
+  const { what, owner, signal } = options;
+  const { stream: sink, other: output } = streamedPipe('write');
+  try {
+    const task = await startUnpacking(folder, output, owner).finally(() => closeDescriptor(output));
+    const feeding = pipeline(source, sink, signal ? { signal } : {}).catch(async (error: unknown) => {
+      // the process waits for bytes that will not come; how it ends then is of no interest
+      await Promise.allSettled([task.close()]);
+      throw error;
+    });
+    const [fed, ended] = await Promise.allSettled([feeding, endOf(task)]);
+    signal?.throwIfAborted();
+    // a process that refuses the archive breaks the pipe, and a source that fails ends the process
+    const isBroken = fed.status === 'rejected' && !hasCode(fed.reason, 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE');
+    if (isBroken) throw fed.reason;
+    if (ended.status === 'rejected') throw badArchive(what, ended.reason);
+    if (fed.status === 'rejected') throw fed.reason;
+  } finally {
+    sink.destroy();
+  }
 }
 
 /**
@@ -73,7 +87,7 @@ export async function fillFromTree(name: string, tree: Tree, signal?: AbortSigna
       } finally {
         closeDescriptor(input);
       }
-      tasks.push(await startUnpacking(folder, output));
+      tasks.push(await startUnpacking(folder, output, 'keep'));
     } catch (error) {
       stop();
       throw error;
@@ -119,8 +133,8 @@ async function fill(name: string, work: (folder: string) => Promise<void>, root 
   }
 }
 
-async function startUnpacking(folder: string, input: number): Promise<Task> {
-  const { plan, slots } = unpackPlan({ input, target: folder, lower: [], limits: {}, whiteouts: 'none', by: privilege().kind });
+async function startUnpacking(folder: string, input: number, owner: 'keep' | '0'): Promise<Task> {
+  const { plan, slots } = unpackPlan({ input, target: folder, lower: [], limits: {}, whiteouts: 'none', owner, by: privilege().kind });
   return (await containerShim()).startPlan(plan, slots.descriptors);
 }
 
@@ -130,7 +144,7 @@ async function endOf(task: Task): Promise<void> {
   if (exit.kind !== 'exited' || exit.value !== 0) throw new NacelleError(`copy files: ${deathOf(exit)}`, { code: 'ERR_CHILD' });
 }
 
-function badArchive(name: string, cause: unknown): unknown {
+function badArchive(what: string, cause: unknown): unknown {
   if (!(cause instanceof SyscallError)) return cause;
-  return new NacelleError(`fill the volume ${name}: ${cause.message}`, { code: 'ERR_ARCHIVE', cause });
+  return new NacelleError(`${what}: ${cause.message}`, { code: 'ERR_ARCHIVE', cause });
 }

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod';
 import type { Image } from '../../image/image.js';
 import { abortSignal, duration } from '../../options/common-schemas.js';
@@ -119,6 +119,11 @@ export interface BuildOptions {
    * SOURCE_DATE_EPOCH (reproducible-builds.org), or else none.
    */
   readonly sourceDateEpoch?: number | undefined;
+  /**
+   * Where the image's files go besides, all layers together, when they are built: a folder, which is empty or made, of mode 0700 and with all files the
+   * caller's own; or a tar, not compressed, with owners as they are in the image, as a file or into a stream, which is ended.
+   */
+  readonly output?: { readonly directory: string } | { readonly tar: string | Writable } | undefined;
   /** Its abort ends the build, which rejects with its reason. */
   readonly cancelSignal?: AbortSignal | undefined;
   readonly onProgress?: ((event: BuildEvent) => void) | undefined;
@@ -149,6 +154,10 @@ export type BuildCheck = Pick<BuildResult, 'warnings'>;
 const text = z.string().refine((value) => !value.includes('\0'), 'must have no NUL byte');
 const word = text.min(1);
 
+function isWritable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'write' in value && typeof value.write === 'function' && 'pipe' in value;
+}
+
 const schema = z.strictObject({
   context: contextSchema,
   contexts: contextsSchema,
@@ -168,6 +177,9 @@ const schema = z.strictObject({
   timeout: duration.default(0),
   userns: z.enum(['host', 'auto']).default('host'),
   sourceDateEpoch: z.int().min(0).max(253_402_300_799).optional(),
+  output: z
+    .union([z.strictObject({ directory: word }), z.strictObject({ tar: z.union([word, z.custom<Writable>(isWritable)]) })])
+    .optional(),
   cancelSignal: abortSignal.optional(),
   onProgress: z.custom<(event: BuildEvent) => void>((value) => typeof value === 'function', 'must be a function').optional(),
 });
