@@ -9,6 +9,7 @@ import { addBlob } from '../image/store/blobs.js';
 import { now } from '../native/clock.js';
 import { hold } from '../store/lease.js';
 import { checkFile } from './check.js';
+import { buildDate, SOURCE_DATE_EPOCH, withDateArg } from './execute/build-date.js';
 import {
   type Build,
   type BuildCheck,
@@ -57,7 +58,7 @@ export function build(options: BuildOptions | CheckOptions = {}): Promise<BuildR
 
 async function built(options: BuildOptions | CheckOptions, feed: EventFeed<BuildEvent>): Promise<BuildResult | BuildCheck> {
   try {
-    const parsed = parseBuildOptions(options);
+    const parsed = withDateArg(parseBuildOptions(options));
     const tags = parsed.tags.map((tag) => tagName(tag));
     if (parsed.output) await requireFree(parsed.output);
     const contexts = await openContexts(parsed);
@@ -89,7 +90,7 @@ interface Sources {
 
 async function buildFrom(file: Dockerfile, { contexts, ignored, options, tags, feed }: Sources): Promise<BuildResult | BuildCheck> {
   const platform = currentPlatform();
-  const { graph, globals, automatic } = plan(file, options, platform);
+  const { graph, globals, automatic, epoch } = plan(file, options, platform);
   const stop = new AbortController();
   const signals = options.cancelSignal ? [options.cancelSignal, stop.signal] : [stop.signal];
   const own = { ...options, cancelSignal: AbortSignal.any(signals) };
@@ -103,7 +104,6 @@ async function buildFrom(file: Dockerfile, { contexts, ignored, options, tags, f
   const found = await checkFile(file, { graph, globals, automatic, ignored, options, imageNamed });
   const warnings = [...found, ...unusedArgs(file, options)];
   if (options.check) return { warnings };
-  const epoch = options.sourceDateEpoch ?? sourceDate();
   const began = Math.floor(now() / 1000);
   const input = {
     ...{ file, graph, globals, options: own, ignored, now: began, epoch, imageNamed },
@@ -128,7 +128,7 @@ function plan(file: Dockerfile, options: ParsedBuild, platform: ReturnType<typeo
     const globals = atFirst(() => globalScope(file.globals, { automatic, args: options.buildArgs, escaper: file.parsed.escaper }), file);
     const graph = stageGraph(file, { target: options.target ?? null, globals, contexts: Object.keys(options.contexts) });
     requireSupported(graph, options);
-    return { graph, globals, automatic };
+    return { graph, globals, automatic, epoch: buildDate(options, file, globals) };
   });
 }
 
@@ -185,7 +185,7 @@ function unusedArgs({ file, globals, stages }: Dockerfile, { buildArgs }: Parsed
       one.kind === 'arg' ? one.args.map(({ name }) => name) : [],
     ),
   );
-  const known = new Set([...asked, ...PROXY_NAMES]);
+  const known = new Set([...asked, ...PROXY_NAMES, SOURCE_DATE_EPOCH]);
   const unknown = Object.keys(buildArgs).filter((name) => !known.has(name));
   return unknown.map((name) => ({
     rule: null,
@@ -193,11 +193,4 @@ function unusedArgs({ file, globals, stages }: Dockerfile, { buildArgs }: Parsed
     file,
     line: 0,
   }));
-}
-
-function sourceDate(): number | null {
-  const seconds = process.env.SOURCE_DATE_EPOCH;
-  if (!seconds) return null;
-  if (/^\d{1,11}$/.test(seconds)) return Number(seconds);
-  throw invalidOption('SOURCE_DATE_EPOCH', `must be seconds since 1970, not ${JSON.stringify(seconds)}`);
 }

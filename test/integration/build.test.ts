@@ -177,6 +177,24 @@ describe('build', () => {
     expect(one.image.digest).toBe(two.image.digest);
   });
 
+  it('the date as a build argument, as an ARG before FROM and as the option: the same image', async () => {
+    await base();
+    const DATE = '1600000000';
+    const body = `FROM ${BASE}\nARG SOURCE_DATE_EPOCH\nWORKDIR /w\nRUN echo $SOURCE_DATE_EPOCH > date`;
+    const path = context({});
+    const made = (text: string, options: BuildOptions) => build({ context: path, ...dockerfile(text), cache: false, ...options });
+    const builds = [
+      await made(body, { sourceDateEpoch: Number(DATE) }),
+      await made(body, { buildArgs: { SOURCE_DATE_EPOCH: DATE } }),
+      await made(`ARG SOURCE_DATE_EPOCH=${DATE}\n${body}`, {}),
+    ];
+    for (const { image, warnings } of builds) {
+      expect([image.digest, warnings]).toEqual([builds[0]?.image.digest, []]);
+      expect(await shell(image, 'cat /w/date; stat -c %Y /w/date')).toBe(`${DATE}\n${DATE}`);
+    }
+    await expect(made(`ARG SOURCE_DATE_EPOCH=no\n${body}`, {})).rejects.toMatchObject({ code: 'ERR_DOCKERFILE', line: 1 });
+  });
+
   it('the ignore file, and one beside the Dockerfile', async () => {
     await base();
     const path = context({

@@ -115,8 +115,9 @@ export interface BuildOptions {
    */
   readonly userns?: 'host' | 'auto' | undefined;
   /**
-   * Seconds since 1970: the time of the image and of its history, and the latest that any file of its layers has. Default: the environment's
-   * SOURCE_DATE_EPOCH (reproducible-builds.org), or else none.
+   * Seconds since 1970: the time of the image and of its history, and the latest that any file of its layers has. Default: the build argument
+   * SOURCE_DATE_EPOCH (reproducible-builds.org), or else the environment's, or else that of an ARG before the first FROM, or else none. An ARG of that name
+   * has it, too.
    */
   readonly sourceDateEpoch?: number | undefined;
   /**
