@@ -31,7 +31,7 @@ const FILES = [
   ...container('links-between-mounts', 'mounts', 'pump', 'removal', 'seccomp-profile', 'security', 'tty-many'),
   ...files('.', 'rootless-networks'),
   ...files('volume', 'below-mounts', 'image-mount', 'in-containers', 'volume'),
-  ...files('.', 'build', 'build-cache', 'build-events', 'build-limits', 'build-output', 'build-stages'),
+  ...files('.', 'build', 'build-cache', 'build-debug', 'build-events', 'build-limits', 'build-output', 'build-stages'),
 ];
 /** Those whose tests `requires` groups as well. */
 const WITH_GROUPS = [

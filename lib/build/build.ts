@@ -21,12 +21,12 @@ import {
   type ParsedBuild,
   parseBuildOptions,
 } from './execute/build-options.js';
+import { requireFree, writeOutput } from './execute/build-output.js';
 import { BuildProgress } from './execute/build-progress.js';
 import { type Contexts, imageNamedIn, openContexts } from './execute/contexts.js';
 import { EventFeed } from './execute/event-feed.js';
 import { withTimes } from './execute/history-times.js';
 import { namedImage } from './execute/named-base.js';
-import { requireFree, writeOutput } from './execute/output.js';
 import { configDocument, descriptorOf, isoTime, type StageState } from './execute/stage-state.js';
 import { onceEach, StagesBuilder } from './execute/stages-builder.js';
 import { requireSupported } from './execute/supported.js';

@@ -270,6 +270,7 @@ describe('build', () => {
     ['FROM test/busybox:1\nADD https://example.org/x /', 'not supported', { line: 2 }],
     ['FROM test/busybox:1\nRUN --network=host true', 'is not allowed', { line: 2 }],
     ['FROM test/busybox:1\nRUN --mount=type=cache,target=/c true', 'not supported', { line: 2 }],
+    ['FROM test/busybox:1\nWORKDIR /etc/passwd/x/y', '/etc/passwd is no folder', { code: 'ERR_DOCKERFILE', line: 2 }],
     ['FROM scratch\nRUN true', 'nothing can be run', { line: 2 }],
     ['FROM scratch\nENV a=b', 'no layer', {}],
     ['FROM --platform=linux/s390x test/busybox:1', "can't be built here", { line: 1 }],

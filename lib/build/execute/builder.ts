@@ -4,13 +4,13 @@ import { currentPlatform } from '../../image/formats/platform.js';
 import type { Image } from '../../image/image.js';
 import type { MadeLayer } from '../../image/layers/add-compressed.js';
 import { monotonicMs, nextTurn } from '../../native/clock.js';
-import type { StepCache, StepOutcome } from '../cache/step-cache.js';
+import type { StepOutcome } from '../cache/step-cache.js';
 import type { Common, CopyInput, RunInput, WorkdirInput } from '../cache/step-key.js';
 import { findOwner } from '../files/chown.js';
 import { type FileTree, resolveIn } from '../files/file-tree.js';
 import type { LayerFile } from '../files/landing.js';
 import { missingFolders } from '../files/missing-folders.js';
-import { BuildError, DockerfileProblem, InstructionProblem } from '../language/build-error.js';
+import { BuildError, canBeDebugged, DockerfileProblem, InstructionProblem } from '../language/build-error.js';
 import type { Dockerfile } from '../language/dockerfile.js';
 import { asBuildError } from '../language/excerpt.js';
 import type { IgnoreRules } from '../language/ignore-file.js';
@@ -19,11 +19,12 @@ import { PROXY_NAMES, StageScope } from '../language/scopes.js';
 import { fromsOf, type GraphStage, type Origin, type StageGraph } from '../language/stage-graph.js';
 import { addLayer } from './add-layer.js';
 import type { BuildStep, ParsedBuild } from './build-options.js';
-import type { BuildProgress } from './build-progress.js';
 import type { Contexts } from './contexts.js';
 import { copyStep, readCopy } from './copy-step.js';
+import { debugContainer } from './debug-container.js';
 import { requirePlatform } from './own-platform.js';
 import { limitsOf, type RunCommand, runCommand, runStep, workingFolder } from './run-step.js';
+import type { Shared } from './shared.js';
 import { StageConfig, triggersOf, variablesOf } from './stage-config.js';
 import { withFiles } from './stage-files.js';
 import { diffIdsOf, imageOf, isoTime, type StageState } from './stage-state.js';
@@ -44,18 +45,6 @@ export interface BuildInput {
   readonly epoch: number | null;
   /** The image of a name. */
   readonly imageNamed: (name: string) => Promise<Image>;
-}
-
-/** What the stages of one build share. */
-export interface Shared {
-  readonly cache: StepCache;
-  readonly progress: BuildProgress;
-  /** Layers that were made: held until the build is over. */
-  readonly made: MadeLayer[];
-  /** Carries out a step when a processor is free for it. */
-  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
-  /** A stage as it is when all of it is built. */
-  readonly stageAt: (index: number) => Promise<StageState>;
 }
 
 /** What a step follows from, but for the layers below. */
@@ -124,7 +113,10 @@ export class Builder {
     const step = { stage: stageName(stage), instruction: instruction.line.original.trim(), line: instruction.lines.start };
     this.#number = await progress.begin(step);
     const began = monotonicMs();
-    const after = await this.#at(instruction.lines, () => this.#step(origins, instruction, state));
+    const debug = debugContainer(state, this.#input.options);
+    const after = await this.#at(instruction.lines, () => this.#step(origins, instruction, state)).catch((error: unknown) => {
+      throw canBeDebugged(error, debug);
+    });
     const end = { cached: this.#isCached, durationMs: monotonicMs() - began };
     this.#steps.push({ ...step, ...end });
     await progress.tell({ type: 'done', number: this.#number, ...end });

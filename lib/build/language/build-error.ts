@@ -1,3 +1,4 @@
+import type { Container } from '../../container/container.js';
 import { NacelleError } from '../../errors.js';
 import type { RunResult } from '../../process/options/process-types.js';
 
@@ -29,6 +30,28 @@ export class BuildError extends NacelleError {
     this.instruction = options.instruction ?? '';
     this.result = options.result ?? null;
   }
+
+  /**
+   * A container with the files, the variables, USER and WORKDIR that the failed step began with, for looking around: its program is the stage's shell, which
+   * is started and ends with its stdin, so that `exec` runs others beside. Limits and the network are those of RUN, but for `timeout`; the step's mounts, its
+   * secrets and proxies are not there. Whoever asked for the container removes it.
+   *
+   * @throws NacelleError `ERR_STATE` when no step has failed, or a step of a stage without files; ImageError when the layers are no longer there, as
+   *   `BuildCache.prune()` and `Image.prune()` remove them; what making a container throws, ENOENT where the stage has no shell
+   */
+  async debug(): Promise<Container> {
+    const make = debugged.get(this);
+    if (!make) throw new NacelleError(`debug a build: it was no step that failed: ${this.message}`, { code: 'ERR_STATE' });
+    return make();
+  }
+}
+
+const debugged = new WeakMap<BuildError, () => Promise<Container>>();
+
+/** @returns the error, whose `debug()` is `make` if it is a BuildError that has none */
+export function canBeDebugged(error: unknown, make: () => Promise<Container>): unknown {
+  if (error instanceof BuildError && !debugged.has(error)) debugged.set(error, make);
+  return error;
 }
 
 /** What is wrong with some lines of a Dockerfile. Whoever knows the file makes a {@link BuildError} of it. */

@@ -1,0 +1,40 @@
+import { Container } from '../../container/container.js';
+import { NacelleError } from '../../errors.js';
+import { sorted } from '../cache/step-key.js';
+import type { ParsedBuild } from './build-options.js';
+import { limitsOf, workingFolder } from './run-step.js';
+import { imageOf, type StageState } from './stage-state.js';
+
+/**
+ * What makes a container in the state that a stage has now, whatever becomes of it.
+ *
+ * @returns a function that throws NacelleError `ERR_STATE` where there are no files, and what making a container throws
+ */
+export function debugContainer({ layers, config, scope }: StageState, options: ParsedBuild): () => Promise<Container> {
+  const [variables, cwd, user] = [[...scope.variables], workingFolder(config), config.user];
+  const [shell = '/bin/sh'] = config.command({ words: [''], isShell: true });
+  return async () => {
+    const image = imageOf(layers);
+    if (!image) throw new NacelleError('debug a build: the stage has no files yet', { code: 'ERR_STATE' });
+    const container = await Container.create({
+      image,
+      entrypoint: [shell],
+      command: [],
+      env: Object.fromEntries(sorted(variables)),
+      cwd,
+      ...(user === '' ? {} : { user }),
+      hostname: 'buildkitsandbox',
+      network: options.network,
+      stdin: 'pipe',
+      healthcheck: 'none',
+      ...limitsOf({ ...options, timeout: 0 }),
+    });
+    try {
+      await container.start();
+      return container;
+    } catch (error) {
+      await container.remove({ force: true });
+      throw error;
+    }
+  };
+}
