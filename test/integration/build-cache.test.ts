@@ -102,7 +102,8 @@ describe("build's cache", () => {
     ['the name that it has there', ['COPY a /usr'], ['COPY same /usr'], 'r'],
     ['the owner', ['COPY --chown=1 a /x'], ['COPY --chown=2 a /x'], 'r'],
     ['the mode', ['COPY --chmod=600 a /x'], ['COPY --chmod=700 a /x'], 'r'],
-    ['the mode that it has anyway', ['COPY a /x'], ['COPY --chmod=644 a /x'], 'c'],
+    ['the mode that it has anyway', ['COPY a /x'], ['COPY --chmod=u=rw,go=r a /x'], 'c'],
+    ['the mode of folders that are made', ['COPY --chmod=u=rw,go=r a /n/x'], ['COPY --chmod=644 a /n/x'], 'r'],
     ['the text of a heredoc', ['COPY <<E /x', '1', 'E'], ['COPY <<E /x', '2', 'E'], 'r'],
     ['the network', ['RUN true'], ['RUN --network=none true'], 'c'],
   ])('%s', async (_, before, after, expected) => {

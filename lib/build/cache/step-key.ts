@@ -37,6 +37,8 @@ export interface CopyInput extends Common {
   readonly chown: string;
   /** Sources keep the folders that they are in. */
   readonly parents: boolean;
+  /** Of folders that are made on the way. */
+  readonly folderMode: number;
   /** Archives are unpacked. */
   readonly unpacks: boolean;
 }
@@ -68,7 +70,7 @@ function fields(input: StepInput): readonly unknown[] {
         input.network,
       ];
     case 'copy':
-      return [input.content, input.target, input.chown, input.parents, input.unpacks];
+      return [input.content, input.target, input.chown, input.folderMode, input.parents, input.unpacks];
     case 'workdir':
       return [input.path, input.user];
   }

@@ -160,7 +160,7 @@ export class Builder {
       return { ...before, scope, config: new StageConfig(before.config, file.parsed.escaper) };
     }
     const source = base.kind === 'name' ? await this.#source(base.name) : null;
-    const config = source?.config.config;
+    const config = source ? (source.config.config ?? {}) : undefined;
     return {
       layers: { base: source, made: [] },
       triggers: triggersOf(config),
@@ -193,21 +193,19 @@ export class Builder {
         return this.#workdir(instruction, state);
       case 'onbuild':
         state.config.apply(instruction, state.scope);
-        return { ...this.#noted(instruction, state, null), triggers: triggersOf(state.config.result(state.scope)) };
+        return { ...state, triggers: triggersOf(state.config.result(state.scope)) };
       default:
-        state.config.apply(instruction, state.scope);
-        return this.#noted(instruction, state, null);
+        return this.#noted(instruction, state, null, state.config.apply(instruction, state.scope) ?? '');
     }
   }
 
   /** The state with an entry in the history, and a layer if there is one. */
-  #noted(instruction: StageInstruction, state: StageState, outcome: StepOutcome | null, words?: string): StageState {
+  #noted(instruction: StageInstruction, state: StageState, outcome: StepOutcome | null, text: string): StageState {
     const { layer = null } = outcome ?? {};
-    const text = words ?? `${instruction.line.word.toUpperCase()}${instruction.line.original.trim().slice(instruction.line.word.length)}`;
     const seconds = this.#input.epoch ?? (layer ? outcome?.created : undefined);
     const entry = {
       ...(seconds === undefined ? {} : { created: isoTime(seconds) }),
-      created_by: layer ? `${text} # buildkit` : text,
+      created_by: layer && instruction.kind !== 'workdir' ? `${text} # buildkit` : text,
       comment: 'buildkit.dockerfile.v0',
       ...(layer ? {} : { empty_layer: true }),
     };
@@ -248,8 +246,7 @@ export class Builder {
     } as const;
     const outcome = await this.#cached(input, run, state, () => this.#runOn(image, run, { command, network, state }));
     const args = scope.args.map(([name, value]) => ` ${name}=${value}`).join('');
-    const shown = run.isShell ? [...config.command(run)] : run.words;
-    const words = `RUN ${args === '' ? '' : `|${scope.args.length}${args} `}${shown.join(' ')}`;
+    const words = `RUN ${args === '' ? '' : `|${scope.args.length}${args} `}${command.words.join(' ')}`;
     return this.#noted(run, state, outcome, words);
   }
 

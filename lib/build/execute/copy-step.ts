@@ -2,7 +2,7 @@ import type { MadeLayer } from '../../image/layers/add-compressed.js';
 import type { StepOutcome } from '../cache/step-cache.js';
 import type { Common, CopyInput } from '../cache/step-key.js';
 import { Spools } from '../files/archive-spool.js';
-import { parseChmod } from '../files/chmod.js';
+import { madeFolderMode, parseChmod } from '../files/chmod.js';
 import { findOwner } from '../files/chown.js';
 import { copiedContent } from '../files/copied-content.js';
 import { EMPTY_TREE, type FileTree } from '../files/file-tree.js';
@@ -42,23 +42,18 @@ export function readCopy(instruction: Copy | Add, { scope, config }: Pick<StageS
     name,
     content: expand ? expandWord(content, { escaper, lookup: scope.lookup, plainQuotes: true }).text : content,
   }));
-  const [chown, target] = [scope.expand(instruction.chown), scope.expand(instruction.target)];
+  const [chown, chmod] = [scope.expand(instruction.chown), scope.expand(instruction.chmod)];
+  const target = scope.expand(instruction.target);
   const parents = instruction.kind === 'copy' && instruction.parents;
-  const from = instruction.kind === 'copy' ? instruction.from : '';
-  const flags = [
-    ...(from === '' ? [] : [`--from=${from}`]),
-    ...(parents ? ['--parents'] : []),
-    ...(chown === '' ? [] : [`--chown=${chown}`]),
-    ...(instruction.chmod === '' ? [] : [`--chmod=${instruction.chmod}`]),
-  ];
+  // BuildKit's history has these two flags alone
+  const flags = [...(chown === '' ? [] : [`--chown=${chown}`]), ...(chmod === '' ? [] : [`--chmod=${chmod}`])];
   return {
-    ...{ sources, inline, chown, parents },
-    chmod: scope.expand(instruction.chmod),
+    ...{ sources, inline, chown, chmod, parents },
     excludes: instruction.excludes,
     target: config.absolute(target),
     unpacks: instruction.kind === 'add' && instruction.unpack !== false,
     // as BuildKit, which has no layer of its own for what --chmod changes
-    isLinked: instruction.link && instruction.chmod === '',
+    isLinked: instruction.link && chmod === '',
     words: [instruction.line.word.toUpperCase(), ...flags, ...sources, ...inline.map(({ name }) => `<<${name}`), target].join(' '),
   };
 }
@@ -85,6 +80,7 @@ export async function copyStep(
   const { sources, inline, chown, chmod, target, parents, unpacks, isLinked } = read;
   // looked at for the key, and again for the layer
   const from = new RememberedTree(tree, signal);
+  const folderMode = madeFolderMode(chmod);
   const copy = {
     ...{ from, ignored, sources, inline, parents },
     excludes: new IgnoreRules([...read.excludes]),
@@ -96,7 +92,7 @@ export async function copyStep(
     try {
       const files = await layerFiles({
         ...copy,
-        ...{ onto, target },
+        ...{ onto, target, folderMode },
         owner: chown === '' ? null : await findOwner(chown, onto),
         madeAt: epoch ?? now,
         openArchive: unpacks ? (path, size) => spools.entries(path, size, { tree: from, known, signal }) : undefined,
@@ -106,7 +102,7 @@ export async function copyStep(
       await spools.close();
     }
   };
-  return cached({ kind: 'copy', content, target, chown, parents, unpacks }, () =>
+  return cached({ kind: 'copy', content, target, chown, folderMode, parents, unpacks }, () =>
     isLinked ? make(EMPTY_TREE) : withFiles(imageOf(layers), signal, make),
   );
 }

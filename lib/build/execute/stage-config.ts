@@ -35,11 +35,12 @@ export class StageConfig {
   /** This stage has a CMD of its own, which an ENTRYPOINT leaves. */
   #hasCmd = false;
 
+  /** @param base `undefined`: there is no image, but scratch */
   constructor(base: OciConfig['config'] | StageConfig | undefined, escaper: string) {
-    const before = base instanceof StageConfig ? base.#config : (base ?? {});
+    const before = base instanceof StageConfig ? base.#config : (base ?? { WorkingDir: '/' });
     // triggers are for the first stage that is on the image, and no further
     const { OnBuild: _, ...config } = before;
-    this.#config = { ...config, WorkingDir: config.WorkingDir || '/' };
+    this.#config = config;
     this.#escaper = escaper;
     if (base instanceof StageConfig) this.#author = base.#author;
     this.#shell = base instanceof StageConfig ? base.#shell : (shellOf(before) ?? DEFAULT_SHELL);
@@ -55,7 +56,7 @@ export class StageConfig {
   }
 
   get workingDir(): string {
-    return this.#config.WorkingDir ?? '/';
+    return this.#config.WorkingDir || '/';
   }
 
   /** A path of an instruction, from the working directory; a '/' at its end stays. */
@@ -74,77 +75,87 @@ export class StageConfig {
   /** The configuration, with the variables of ENV. */
   result(scope: StageScope): RunConfig {
     const env = [...scope.env].map(([name, value]) => `${name}=${value}`);
-    return { ...this.#config, Env: env };
+    const { Cmd: cmd = [], Entrypoint: entrypoint = [], ...config } = this.#config;
+    // no words at all are none
+    return {
+      ...config,
+      ...(cmd && cmd.length > 0 ? { Cmd: cmd } : {}),
+      ...(entrypoint && entrypoint.length > 0 ? { Entrypoint: entrypoint } : {}),
+      Env: env,
+    };
   }
 
   /**
    * What an instruction without files changes.
    *
+   * @returns how the history tells of it, as BuildKit writes that; `null`: it tells nothing, or what is done with files
    * @throws InstructionProblem
    */
-  apply(instruction: StageInstruction, scope: StageScope): void {
+  apply(instruction: StageInstruction, scope: StageScope): string | null {
     const config = this.#config;
     switch (instruction.kind) {
       case 'env':
-        scope.setEnv(instruction.pairs);
-        return;
+        return `ENV ${asPairs(scope.setEnv(instruction.pairs))}`;
       case 'arg':
-        scope.setArgs(instruction);
-        return;
-      case 'label':
-        config.Labels = {
-          ...config.Labels,
-          ...Object.fromEntries(instruction.pairs.map(({ name, value }) => [scope.expand(name), scope.expand(value)])),
-        };
-        return;
+        return `ARG ${asPairs(scope.setArgs(instruction))}`;
+      case 'label': {
+        const pairs = instruction.pairs.map(({ name, value }) => [scope.expand(name), scope.expand(value)] as const);
+        config.Labels = { ...config.Labels, ...Object.fromEntries(pairs) };
+        return `LABEL ${asPairs(pairs)}`;
+      }
       case 'cmd':
         config.Cmd = [...this.command(instruction)];
+        // nothing but Windows reads that; BuildKit writes it
+        config.ArgsEscaped = true;
         this.#hasCmd = true;
-        return;
+        return `CMD ${quoted(config.Cmd)}`;
       case 'entrypoint':
         config.Entrypoint = [...this.command(instruction)];
         if (!this.#hasCmd) delete config.Cmd;
-        return;
+        return `ENTRYPOINT ${quoted(config.Entrypoint)}`;
       case 'shell':
         this.#shell = instruction.words;
         config.Shell = instruction.words;
-        return;
+        return `SHELL [${instruction.words.join(' ')}]`;
       case 'workdir':
         config.WorkingDir = this.#workdir(scope.expand(instruction.text));
-        return;
+        return `WORKDIR ${config.WorkingDir}`;
       case 'user':
         config.User = scope.expand(instruction.text);
-        return;
+        return `USER ${config.User}`;
       case 'stopsignal':
         config.StopSignal = stopSignal(scope.expand(instruction.text));
-        return;
-      case 'expose':
-        config.ExposedPorts = { ...config.ExposedPorts, ...asSet(this.#ports(instruction, scope)) };
-        return;
-      case 'volume':
-        config.Volumes = { ...config.Volumes, ...asSet(instruction.paths.map((path) => notEmpty(scope.expand(path)))) };
-        return;
+        return `STOPSIGNAL ${config.StopSignal}`;
+      case 'expose': {
+        const ports = this.#ports(instruction, scope);
+        config.ExposedPorts = { ...config.ExposedPorts, ...asSet(ports) };
+        return `EXPOSE [${[...new Set(ports)].join(' ')}]`;
+      }
+      case 'volume': {
+        const paths = instruction.paths.map((path) => notEmpty(scope.expand(path)));
+        config.Volumes = { ...config.Volumes, ...asSet(paths) };
+        return `VOLUME [${paths.join(' ')}]`;
+      }
       case 'healthcheck':
         config.Healthcheck = ociHealth(instruction);
-        return;
+        return instruction.line.original.trim().replace(/^\S+/, 'HEALTHCHECK');
       case 'onbuild':
         config.OnBuild = [...triggersOf(config), instruction.text];
-        return;
+        return null;
       case 'maintainer':
-        this.#author = scope.expand(instruction.text);
-        return;
+        this.#author = instruction.text;
+        return `MAINTAINER ${instruction.text}`;
       case 'run':
       case 'copy':
       case 'add':
-        return;
+        return null;
     }
   }
 
   #workdir(path: string): string {
-    const joined = path.startsWith('/') ? path : posix.join(this.workingDir, path);
-    const clean = posix.normalize(joined);
-    // a slash at the end stays, as BuildKit has it
-    return clean.length > 1 && clean.endsWith('/') && !path.endsWith('/') ? clean.slice(0, -1) : clean;
+    // a slash at the end of an absolute path stays, as BuildKit has it
+    if (path.startsWith('/')) return posix.normalize(path);
+    return posix.join(this.workingDir, path).replace(/(?<=.)\/$/, '');
   }
 
   #ports({ ports }: Expose, scope: StageScope): string[] {
@@ -172,6 +183,15 @@ export function triggersOf(config: OciConfig['config'] | undefined): readonly st
   return texts;
 }
 
+/** `value` is `undefined` for what has none. */
+function asPairs(pairs: readonly (readonly [string, string | undefined])[]): string {
+  return pairs.map(([name, value]) => (value === undefined ? name : `${name}=${value}`)).join(' ');
+}
+
+function quoted(words: readonly string[]): string {
+  return `[${words.map((word) => JSON.stringify(word)).join(' ')}]`;
+}
+
 function asSet(names: readonly string[]): Record<string, object> {
   return Object.fromEntries(names.map((name) => [name, {}]));
 }
@@ -186,12 +206,13 @@ function stopSignal(text: string): string {
   return text;
 }
 
-const PORT = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/([a-zA-Z]+))?$/;
+/** An address and a port of the host may stand before it, which an image has no use for. */
+const PORT = /^(?:(?:(?:\[[\da-fA-F:.]*\]|[\d.]*):)?(?:\d{1,5}(?:-\d{1,5})?)?:)?(\d{1,5})(?:-(\d{1,5}))?(?:\/([a-zA-Z]+))?$/;
 
 /** All ports of tcp, udp and sctp. */
 const MOST_PORTS = 3 * 65_536;
 
-/** A port, or a range of them: '80', '8000-8010/udp'. */
+/** A port, or a range of them: '80', '8000-8010/udp', '127.0.0.1:8080:80'. */
 function portRange(text: string): { readonly from: number; readonly to: number; readonly protocol: string } {
   const [, first = '', last = first, kind = 'tcp'] = PORT.exec(text) ?? [];
   const [from, to] = [Number(first), Number(last)];

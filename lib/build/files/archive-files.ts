@@ -33,7 +33,7 @@ export async function unpackOnto(landing: Landing, entries: readonly ArchiveEntr
     // the folder that is unpacked into stays as it is
     if (name === '') continue;
     const path = await placeOf(name);
-    await landing.makeFolders(path.split('/').slice(0, -1).join('/'), { uid: 0, gid: 0, mtime: madeAt });
+    await landing.makeFolders(path.split('/').slice(0, -1).join('/'), { mode: 0o755, uid: 0, gid: 0, mtime: madeAt });
     const file = { ...entry, ...owner, path };
     if (entry.type !== 'hardlink') {
       await landing.replace(file);

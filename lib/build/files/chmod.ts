@@ -23,6 +23,11 @@ export function parseChmod(text: string): ChangeMode {
   return (mode, isFolder) => parsed.reduce((now, clause) => apply(now, clause, isFolder), mode);
 }
 
+/** The mode of folders that are made for a copy: that of an octal `--chmod`, as BuildKit has it. */
+export function madeFolderMode(chmod: string): number {
+  return /^[0-7]+$/.test(chmod) ? Number.parseInt(chmod, 8) : 0o755;
+}
+
 function apply(mode: number, { who, actions }: { who: string; actions: string }, isFolder: boolean): number {
   const mask = [...(who || 'a')].reduce((all, one) => all | (WHO[one] ?? 0), 0);
   let result = mode;

@@ -31,7 +31,14 @@ export async function copiedContent(
 ): Promise<CopiedContent> {
   const { hasOwner, signal, ...copy } = request;
   // the last names of sources count, since they may be names in the target: so all goes into one folder
-  const files = await layerFiles({ ...copy, onto: EMPTY_TREE, target: '/', owner: hasOwner ? { uid: 0, gid: 0 } : null, madeAt: 0 });
+  const files = await layerFiles({
+    ...copy,
+    onto: EMPTY_TREE,
+    target: '/',
+    owner: hasOwner ? { uid: 0, gid: 0 } : null,
+    folderMode: 0o755,
+    madeAt: 0,
+  });
   const bytes = new Map<string, string>();
   await settled(
     inParallel(files, PARALLEL, async ({ bytes: source, size }) => {

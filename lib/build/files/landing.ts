@@ -55,14 +55,14 @@ export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
   }
 
   /** Makes the folders of a path that are missing. @param path without links, as `resolveIn` finds it */
-  async makeFolders(path: string, { uid, gid, mtime }: Pick<TarEntry, 'uid' | 'gid' | 'mtime'>): Promise<void> {
+  async makeFolders(path: string, { mode, uid, gid, mtime }: Pick<TarEntry, 'mode' | 'uid' | 'gid' | 'mtime'>): Promise<void> {
     const names = path === '' ? [] : path.split('/');
     for (const index of names.keys()) {
       const folder = names.slice(0, index + 1).join('/');
       const kind = (await this.get(folder))?.kind;
       if (kind === 'folder') continue;
       if (kind !== undefined) throw new InstructionProblem(`cannot copy to non-directory: /${folder}`);
-      this.add({ path: folder, type: 'folder', mode: 0o755, uid, gid, mtime, size: 0, target: '', bytes: null });
+      this.add({ path: folder, type: 'folder', mode, uid, gid, mtime, size: 0, target: '', bytes: null });
     }
   }
 

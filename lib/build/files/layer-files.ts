@@ -25,7 +25,8 @@ export interface CopyRequest {
   /** `null`: as the source has it. */
   readonly owner: Owner | null;
   readonly chmod: ChangeMode | null;
-  /** Of folders that are made on the way; seconds since the epoch. */
+  /** Of folders that are made on the way, and the time of these in seconds since the epoch. */
+  readonly folderMode: number;
   readonly madeAt: number;
   /** What is in a source that is an archive, which is unpacked then; `null`: it is none, and is copied. */
   readonly openArchive?: ((path: string, size: number) => Promise<readonly ArchiveEntry[] | null>) | undefined;
@@ -129,8 +130,8 @@ class Copier {
   }
 
   async #makeFolders(path: string): Promise<void> {
-    const { owner, madeAt } = this.#request;
-    await this.#landing.makeFolders(path, { ...(owner ?? { uid: 0, gid: 0 }), mtime: madeAt });
+    const { owner, madeAt, folderMode: mode } = this.#request;
+    await this.#landing.makeFolders(path, { ...(owner ?? { uid: 0, gid: 0 }), mode, mtime: madeAt });
   }
 
   async #folder(path: string, target: string, walk: Walk): Promise<void> {

@@ -75,7 +75,7 @@ interface ScopeOptions {
 export class StageScope {
   readonly #variables: Map<string, string>;
   readonly #env: Map<string, string>;
-  readonly #args: [string, string][];
+  readonly #args: Set<string>;
   readonly #options: ScopeOptions;
 
   /** @param before the stage that it is on, or the variables of its image */
@@ -83,7 +83,7 @@ export class StageScope {
     const isStage = before instanceof StageScope;
     this.#variables = new Map(isStage ? before.#variables : before);
     this.#env = new Map(isStage ? before.#env : before);
-    this.#args = isStage ? [...before.#args] : [];
+    this.#args = new Set(isStage ? before.#args : []);
     this.#options = options;
   }
 
@@ -97,9 +97,9 @@ export class StageScope {
     return this.#variables;
   }
 
-  /** The ARGs so far, as the history shows them. */
+  /** The ARGs so far with what they are by now, as the history shows them: an ENV of the same name counts. */
   get args(): readonly (readonly [string, string])[] {
-    return this.#args;
+    return [...this.#args].map((name) => [name, this.#variables.get(name) ?? '']);
   }
 
   get lookup(): Lookup {
@@ -111,25 +111,28 @@ export class StageScope {
     return expandWord(word, { escaper: this.#options.escaper, lookup: this.lookup }).text;
   }
 
-  /** All values of one ENV see the variables before it. @throws InstructionProblem */
-  setEnv(pairs: readonly { readonly name: string; readonly value: string }[]): void {
+  /** All values of one ENV see the variables before it. @returns names and values, expanded @throws InstructionProblem */
+  setEnv(pairs: readonly { readonly name: string; readonly value: string }[]): readonly (readonly [string, string])[] {
     const expanded = pairs.map(({ name, value }) => [this.expand(name), this.expand(value)] as const);
     for (const [name, value] of expanded) {
       if (name === '') throw new InstructionProblem('ENV names can not be blank');
       this.#env.set(name, value);
       this.#variables.set(name, value);
     }
+    return expanded;
   }
 
-  /** @throws InstructionProblem */
-  setArgs({ args }: Arg): void {
-    for (const { name: word, value: fallback } of args) {
+  /** @returns names and values, `undefined` for an argument without @throws InstructionProblem */
+  setArgs({ args }: Arg): readonly (readonly [string, string | undefined])[] {
+    return args.map(({ name: word, value: fallback }) => {
       const name = this.expand(word);
       const { args: all, globals } = this.#options;
       const value = given(all, name) ?? (fallback === null ? globals.get(name) : this.expand(fallback));
-      if (value === undefined) continue;
-      this.#args.push([name, value]);
-      this.#variables.set(name, value);
-    }
+      if (value !== undefined) {
+        this.#args.add(name);
+        this.#variables.set(name, value);
+      }
+      return [name, value] as const;
+    });
   }
 }

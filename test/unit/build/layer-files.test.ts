@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { Parser } from 'tar';
 import { afterAll, describe, expect, test } from 'vitest';
-import { parseChmod } from '../../../lib/build/files/chmod.js';
+import { madeFolderMode, parseChmod } from '../../../lib/build/files/chmod.js';
 import { EMPTY_TREE, FolderTree, resolveIn } from '../../../lib/build/files/file-tree.js';
 import { layerFiles } from '../../../lib/build/files/layer-files.js';
 import { padding, TAR_END, type TarEntry, tarHeader } from '../../../lib/build/files/tar-header.js';
@@ -33,6 +33,18 @@ interface Copy {
   readonly excludes?: readonly string[];
 }
 
+/** The folders that a copy makes, with their modes. */
+async function modesOfMade(chmod: string): Promise<string[]> {
+  const tree = await FolderTree.open(folder({ a: '' }));
+  try {
+    const common = { ignored: null, onto: EMPTY_TREE, excludes: new IgnoreRules([]), inline: [], owner: null, chmod: null, madeAt: 0 };
+    const files = await layerFiles({ ...common, from: tree, sources: ['a'], target: '/p/q/', folderMode: madeFolderMode(chmod) });
+    return files.flatMap(({ path, type, mode }) => (type === 'folder' ? `${path} ${mode.toString(8)}` : []));
+  } finally {
+    await tree.close();
+  }
+}
+
 async function copied(
   from: Record<string, string>,
   onto: Record<string, string> | null,
@@ -48,6 +60,7 @@ async function copied(
       inline: [],
       owner: null,
       chmod: null,
+      folderMode: 0o755,
       madeAt: 0,
       ...rest,
     });
@@ -58,6 +71,14 @@ async function copied(
 }
 
 describe('layerFiles', () => {
+  test.each([
+    ['', '755'],
+    ['700', '700'],
+    ['u=rwx,go=', '755'],
+  ])('folders on the way with --chmod %j are %s', async (chmod, mode) => {
+    expect(await modesOfMade(chmod)).toEqual([`p ${mode}`, `p/q ${mode}`]);
+  });
+
   const from = { a: '', b: '', 'd/x': '', 'd/y/z': '', l: '-> d', dangling: '-> none' };
 
   test.each<[Copy, Record<string, string> | null, readonly string[]]>([

@@ -17,10 +17,9 @@ describe('StageConfig', () => {
   test.each<[string, Exclude<Base, StageConfig>, object]>([
     ['ENTRYPOINT ["a"]', { Cmd: ['b'] }, { Entrypoint: ['a'] }],
     ['CMD c\nENTRYPOINT ["a"]', { Cmd: ['b'] }, { Entrypoint: ['a'], Cmd: ['/bin/sh', '-c', 'c'] }],
-    ['CMD []', { Cmd: ['b'] }, { Cmd: [] }],
     ['CMD a', { Shell: ['/bin/bash', '-c'] }, { Cmd: ['/bin/bash', '-c', 'a'] }],
     ['SHELL ["x"]\nCMD a\nENTRYPOINT b', {}, { Shell: ['x'], Cmd: ['x', 'a'], Entrypoint: ['x', 'b'] }],
-    ['WORKDIR a\nWORKDIR ../b/', { WorkingDir: '/w' }, { WorkingDir: '/w/b/' }],
+    ['WORKDIR a\nWORKDIR ../b/', { WorkingDir: '/w' }, { WorkingDir: '/w/b' }],
     ['ENV d=/x\nWORKDIR $d/y', {}, { WorkingDir: '/x/y' }],
     ['USER $u', { Env: ['u=me:us'] }, { User: 'me:us' }],
     [
@@ -53,11 +52,41 @@ describe('StageConfig', () => {
 
   test('tells who MAINTAINER says has made the image, also to the stage above', () => {
     const { config } = applied('ARG who=me\nMAINTAINER $who');
-    expect([config.author, new StageConfig(config, '\\').author, applied('USER x').config.author]).toEqual(['me', 'me', null]);
+    expect([config.author, new StageConfig(config, '\\').author, applied('USER x').config.author]).toEqual(['$who', '$who', null]);
   });
 
   test('an ENTRYPOINT takes the CMD of the base away', () => {
     expect(applied('ENTRYPOINT ["a"]', { Cmd: ['b'] }).result).not.toHaveProperty('Cmd');
+  });
+
+  test('leaves a command without words out', () => {
+    expect(applied('CMD []\nENTRYPOINT []', { Cmd: ['b'], Entrypoint: ['c'] }).result).toEqual({
+      Env: [expect.stringContaining('PATH=')],
+      ArgsEscaped: true,
+    });
+  });
+
+  test.each([
+    ['ENV A=1 B="two words" C=$A', 'ENV A=1 B=two words C='],
+    ['ENV A some  text', 'ENV A=some  text'],
+    ['ARG A=1 B C=$A', 'ARG A=1 B C=1'],
+    ['LABEL "a b"=c', 'LABEL a b=c'],
+    ['CMD a "b"', 'CMD ["/bin/sh" "-c" "a \\"b\\""]'],
+    ['ENTRYPOINT ["a", "b"]', 'ENTRYPOINT ["a" "b"]'],
+    ['SHELL ["a", "-b"]', 'SHELL [a -b]'],
+    ['WORKDIR a/', 'WORKDIR /a'],
+    ['USER ${U:-x}', 'USER x'],
+    ['STOPSIGNAL 9', 'STOPSIGNAL 9'],
+    ['EXPOSE 81 80/UDP 80-81', 'EXPOSE [80/tcp 81/tcp 80/udp]'],
+    ['EXPOSE 8080:80 127.0.0.1:81:82/udp [::1]:83:84 90-91:92-93', 'EXPOSE [82/udp 80/tcp 92/tcp 93/tcp 84/tcp]'],
+    ['VOLUME ["/a b", "/c"]', 'VOLUME [/a b /c]'],
+    ['healthcheck --retries=2  CMD x', 'HEALTHCHECK --retries=2  CMD x'],
+    ['MAINTAINER me $x', 'MAINTAINER me $x'],
+    ['ONBUILD RUN x', null],
+  ])('tells the history of %j', (line, words) => {
+    const scope = new StageScope(new Map(), { escaper: '\\', args: {}, globals: new Map() });
+    const [instruction] = parseDockerfile(`FROM a\n${line}`).stages[0]?.instructions ?? [];
+    expect(instruction && new StageConfig({}, '\\').apply(instruction, scope)).toBe(words);
   });
 
   test('leaves the configuration of the stage below as it is', () => {
@@ -67,7 +96,15 @@ describe('StageConfig', () => {
     for (const instruction of parseDockerfile('FROM a\nLABEL a=c\nWORKDIR /x\nCMD y').stages[0]?.instructions ?? [])
       above.apply(instruction, scope);
     expect(above.result(scope)).toMatchObject({ Labels: { a: 'c' }, WorkingDir: '/x', Cmd: ['s', 'y'] });
-    expect(result).toMatchObject({ Labels: { a: 'b' }, WorkingDir: '/', Cmd: ['/bin/sh', '-c', 'x'] });
+    expect(result).toMatchObject({ Labels: { a: 'b' }, Cmd: ['/bin/sh', '-c', 'x'] });
+    expect(result).not.toHaveProperty('WorkingDir');
+  });
+
+  test('begins in /, which is said where there is no image below', () => {
+    const scope = new StageScope(new Map(), { escaper: '\\', args: {}, globals: new Map() });
+    expect(new StageConfig(undefined, '\\').result(scope).WorkingDir).toBe('/');
+    expect(new StageConfig({}, '\\').result(scope)).not.toHaveProperty('WorkingDir');
+    expect(new StageConfig({}, '\\').workingDir).toBe('/');
   });
 
   test.each([

@@ -24,6 +24,7 @@ const input: fc.Arbitrary<StepInput> = fc.oneof(
     content: text,
     target: text,
     chown: text,
+    folderMode: fc.nat(),
     parents: fc.boolean(),
     unpacks: fc.boolean(),
   }),
