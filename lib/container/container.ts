@@ -498,14 +498,16 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    *
    * @returns the port as it is, with the number that was chosen
    * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_PORT_IN_USE`, which names who has the port; `ERR_PORTS`: it has published a thousand; `ERR_STATE` when it
-   * has ended; UnsupportedError where it has no link to a network, and from another network namespace; SyscallError
+   * has ended; UnsupportedError where it has no link to a network, from another network namespace, for a port that this user may not have, and where an older
+   * version's supervisor has an ordinary user's container; SyscallError
    */
   async publish(port: string | PortMapping): Promise<PublishedPort> {
     return publish(this.#life, parsePort(port));
   }
 
   /**
-   * Publishes a port no more, and lets others have it. Flows of UDP end with that; connections of TCP that were made before go on until they end, but for those by this machine's loopback, which are reset.
+   * Publishes a port no more, and lets others have it. Flows of UDP end with that; connections of TCP that were made before go on until they end, but for those by this machine's loopback, and all without root, which are
+   * reset.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`: it is none of the container's; else as {@link publish}
    */

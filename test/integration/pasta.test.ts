@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { throughUser } from '../fixtures/become-user.js';
+import { ownRuntimeFolder, throughUser } from '../fixtures/become-user.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { besideNeighbour, makeNeighbour, NEIGHBOUR_TOOLS, useNeighbours } from '../fixtures/neighbour.js';
 import { runNode } from '../fixtures/node.js';
@@ -40,7 +40,7 @@ async function told(
   const through =
     who === 'root'
       ? [...asRoot, 'env', `NACELLE_RUNROOT=${join(folder, 'run')}`, `NACELLE_ROOT=${join(folder, 'store')}`]
-      : [...throughUser(script), 'env', 'NACELLE_RUNROOT=/mnt/run/nacelle'];
+      : [...throughUser(script), 'env', ownRuntimeFolder()];
   return runNode('pasta', [scenario, argument], { through: ['unshare', '--net', ...through] });
 }
 

@@ -5,7 +5,7 @@ import { isAlive, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { inside, type Net, names, show, useNets } from '../fixtures/nets.js';
 import { runNode, startNode } from '../fixtures/node.js';
-import { ASK } from '../fixtures/ports.js';
+import { ASK, FORGE } from '../fixtures/ports.js';
 import { requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 import { until } from '../fixtures/until.js';
@@ -81,8 +81,8 @@ describe('published ports', () => {
     }
     // by frames that no route would send
     const { address: mac } = await show(net, 'up0');
-    await inside(world, 'python3', '-c', FORGE, mac, '127.0.0.1', '8080', 'forged');
-    await inside(world, 'python3', '-c', FORGE, mac, '192.0.2.1', '8081', 'honest');
+    await inside(world, 'python3', '-c', FORGE, mac, '192.0.2.2', '127.0.0.1', '8080', 'forged');
+    await inside(world, 'python3', '-c', FORGE, mac, '192.0.2.2', '192.0.2.1', '8081', 'honest');
     expect(await ask(world, 'udp', '192.0.2.1', 8081)).toBe('192.0.2.2');
     program.process.kill('SIGUSR2');
     const { stdout, stderr } = await program.ended;
@@ -208,18 +208,3 @@ describe('published ports', () => {
     await nothingLeft(machine);
   });
 });
-
-/** Sends a datagram from 192.0.2.2 by a raw socket: MAC ADDRESS PORT TEXT. */
-const FORGE = `
-import socket, struct, sys
-mac, address, port, text = sys.argv[1:]
-link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x0800)
-link.bind(('w0', 0x0800))
-data = struct.pack('!HHHH', 4000, int(port), 8 + len(text), 0) + text.encode()
-head = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(data), 1, 0, 64, 17, 0, socket.inet_aton('192.0.2.2'), socket.inet_aton(address))
-total = sum(struct.unpack('!10H', head))
-total = (total & 0xffff) + (total >> 16)
-total = ~((total & 0xffff) + (total >> 16)) & 0xffff
-head = head[:10] + struct.pack('!H', total) + head[12:]
-link.send(bytes.fromhex(mac.replace(':', '')) + link.getsockname()[4] + b'\\x08\\x00' + head + data)
-`;

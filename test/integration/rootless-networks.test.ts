@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { throughUser } from '../fixtures/become-user.js';
+import { ownRuntimeFolder, throughUser } from '../fixtures/become-user.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { besideNeighbour, makeNeighbour, NEIGHBOUR_TOOLS, useNeighbours } from '../fixtures/neighbour.js';
 import { runNode } from '../fixtures/node.js';
@@ -21,7 +21,7 @@ const asRoot = requires({ root: true, kernel: '6.6', tools: [...new Set([...TOOL
  */
 function told(scenario: string, before?: string): Promise<unknown> {
   if (isRoot) {
-    const through = ['unshare', '--net', ...throughUser(before), 'env', 'NACELLE_RUNROOT=/mnt/run/nacelle'];
+    const through = ['unshare', '--net', ...throughUser(before), 'env', ownRuntimeFolder()];
     return runNode('rootless-networks', [scenario], { through });
   }
   const folder = join(temporary, scenario);

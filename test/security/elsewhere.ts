@@ -161,6 +161,18 @@ export const elsewhere: readonly Elsewhere[] = [
     'are reached from where they are shown, by all protocols and families, and from nowhere else',
   ),
   row(
+    "reaches a port of a user's container at the loopback by frames from another machine, where route_localnet opens it",
+    'route_localnet',
+    'rootless-ports.test.ts',
+    'are at the addresses that were asked for, and at no other, whatever frames are sent',
+  ),
+  row(
+    "takes over a process that carries ports of a user's networks",
+    'ports without root',
+    'rootless-ports.test.ts',
+    'go on when what carries them is killed, and their holder, and are free when their shim is',
+  ),
+  row(
     'reaches the ports of the caller that another container has',
     'hostPorts',
     'container/host-ports.test.ts',

@@ -137,7 +137,8 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
    *
    * Making the container fails with a `NacelleError`: `ERR_PORT_IN_USE`, which names who has the port; `ERR_INVALID_OPTION` for an address that is
    * none of this machine's, for one of a family of which the container has no address, unless it is at the loopback, and where all of its networks are internal,
-   * or of macvlan or ipvlan. An UnsupportedError without root.
+   * or of macvlan or ipvlan; an UnsupportedError for a port below the setting `net.ipv4.ip_unprivileged_port_start` without root, where the program sees no
+   * client's address but the network's own (docs/rootless.md).
    */
   ports?: readonly (string | PortMapping)[] | undefined;
   /**
