@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "restart_pause.h"
@@ -68,7 +69,7 @@ void RelaysInside::find(const Found& found, int executable) {
   for (const Found& item : found.list("places")) {
     const unique_fd ns = item.fd("ns");
     ServedRelay* relay = nullptr;
-    if (find_or_make(ns.get(), relay) < 0) continue;
+    if (find_or_make(ns.get(), relay) < 0 || relay == nullptr) continue;
     for (const Found& one : item.list("relay")) relay->find(one, executable);
   }
 }
