@@ -29,7 +29,7 @@ const FILES = [
     'host-ports',
   ),
   ...container('links-between-mounts', 'mounts', 'pump', 'removal', 'seccomp-profile', 'security', 'tty-many'),
-  ...files('.', 'rootless-networks'),
+  ...files('.', 'rootless-networks', 'rootless-ports'),
   ...files('volume', 'below-mounts', 'image-mount', 'in-containers', 'volume'),
   ...files('.', 'build', 'build-cache', 'build-debug', 'build-events', 'build-limits', 'build-output', 'build-stages'),
 ];
