@@ -13,7 +13,7 @@ const spoof = readFileSync(fileURLToPath(new URL('../fixtures/programs/spoof.py'
 /** One of two who are on a network attacks the other, 10.89.0.3; then a script looks what became of it. */
 interface NetworkAttack extends Pick<Attack, 'attack' | 'source' | 'protection'> {
   /** Of spoof.py. */
-  readonly what: 'arp' | 'ip' | 'mac' | 'router';
+  readonly what: 'arp' | 'neighbour' | 'ip' | 'mac' | 'router';
   /** What the other does before. */
   readonly before: string;
   readonly look: { readonly at: 'victim' | 'machine'; readonly script: string };
@@ -58,6 +58,7 @@ const BY_HAND = `
   ip link set lo up
   ip link add br0 type bridge
   ip addr add 10.89.0.1/24 dev br0
+  ip addr add fd00:1::1/64 dev br0 nodad
   ip link set br0 up
   for n in 2 3; do
     unshare -n sleep 1000 </dev/null >/dev/null 2>&1 & pid=$!
@@ -66,6 +67,7 @@ const BY_HAND = `
     ip link add v$n type veth peer name eth0 netns $pid
     ip link set v$n master br0 up
     nsenter -t $pid -n ip addr add 10.89.0.$n/24 dev eth0
+    nsenter -t $pid -n ip addr add fd00:1::$n/64 dev eth0 nodad
     nsenter -t $pid -n ip link set eth0 up
     until nsenter -t $pid -n ip -6 addr show dev eth0 scope link -tentative | grep -q fe80; do sleep 0.05; done
     eval pid$n=$pid

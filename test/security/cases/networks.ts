@@ -20,6 +20,21 @@ other=$(ip neigh show 10.89.0.2 | sed 's/.*lladdr //; s/ .*//'); gateway=$(ip ne
     off: 'led astray',
   }),
   onNetwork({
+    attack: 'tells another container on its network that the gateway of IPv6 is itself',
+    source: 'neighbour spoofing (RFC 4861 section 11.1)',
+    protection: RULES,
+    what: 'neighbour',
+    before: 'ping -6 -c1 -W5 fd00:1::1 >/dev/null',
+    look: {
+      at: 'victim',
+      script: `ping -c1 -W5 10.89.0.2 >/dev/null; \
+other=$(ip neigh show 10.89.0.2 | sed 's/.*lladdr //; s/ .*//'); gateway=$(ip -6 neigh show fd00:1::1 | sed 's/.*lladdr //; s/ .*//'); \
+[ -z "$gateway" ] && echo unknown || { [ "$other" = "$gateway" ] && echo 'led astray' || echo 'as before'; }`,
+    },
+    on: 'as before',
+    off: 'led astray',
+  }),
+  onNetwork({
     attack: 'asks in the name of another container, which gets the answers',
     source: 'IP spoofing',
     protection: RULES,
