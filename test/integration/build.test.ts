@@ -267,7 +267,7 @@ describe('build', () => {
     ['FROM dir:/etc', "can't name files of this machine", { line: 1 }],
     ['FROM host', "can't name files of this machine", { line: 1 }],
     ['FROM test/busybox:1\nCOPY --chown=nobody9 a /x/', 'not in /etc/passwd', { line: 2 }],
-    ['FROM test/busybox:1\nADD https://example.org/x /', 'not supported', { line: 2 }],
+    ['FROM test/busybox:1\nADD https://example.org/x /', 'the build has no network', { line: 2 }],
     ['FROM test/busybox:1\nRUN --network=host true', 'is not allowed', { line: 2 }],
     ['FROM test/busybox:1\nRUN --mount=type=cache,target=/c true', 'not supported', { line: 2 }],
     ['FROM test/busybox:1\nWORKDIR /etc/passwd/x/y', '/etc/passwd is no folder', { code: 'ERR_DOCKERFILE', line: 2 }],

@@ -39,8 +39,8 @@ export interface CopyInput extends Common {
   readonly parents: boolean;
   /** Of folders that are made on the way. */
   readonly folderMode: number;
-  /** Archives are unpacked. */
-  readonly unpacks: boolean;
+  /** Which archives are unpacked: those of the context, those that are fetched too, or none. */
+  readonly unpacks: 'none' | 'local' | 'all';
 }
 
 export interface WorkdirInput extends Common {

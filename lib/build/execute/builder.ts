@@ -312,7 +312,7 @@ export class Builder {
         from: tree ?? context,
         ignored: tree ? rules : ignored,
         layers: state.layers,
-        ...{ epoch, now, signal: options.cancelSignal },
+        ...{ epoch, now, network: options.network, signal: options.cancelSignal },
         cached: (input, make) => this.#cached(input, instruction, read.isLinked ? { layers: NO_LAYERS } : state, make),
       }),
     );

@@ -1,18 +1,21 @@
 import type { MadeLayer } from '../../image/layers/add-compressed.js';
 import type { StepOutcome } from '../cache/step-cache.js';
 import type { Common, CopyInput } from '../cache/step-key.js';
+import type { ArchiveEntry } from '../files/archive-files.js';
 import { Spools } from '../files/archive-spool.js';
 import { madeFolderMode, parseChmod } from '../files/chmod.js';
 import { findOwner } from '../files/chown.js';
 import { copiedContent } from '../files/copied-content.js';
+import type { FetchedFile } from '../files/fetch-file.js';
 import { EMPTY_TREE, type FileTree } from '../files/file-tree.js';
-import { layerFiles } from '../files/layer-files.js';
+import { type ArchiveSource, layerFiles } from '../files/layer-files.js';
 import { RememberedTree } from '../files/remembered-tree.js';
 import { expandWord } from '../language/expand-words.js';
 import { IgnoreRules } from '../language/ignore-file.js';
 import type { Add, Copy } from '../language/instruction-types.js';
 import { addLayer } from './add-layer.js';
-import { requireLocal } from './local-sources.js';
+import { fetchSources, requireNoUrl, requireSources } from './add-sources.js';
+import type { ParsedBuild } from './build-options.js';
 import { withFiles } from './stage-files.js';
 import { imageOf, type StageState } from './stage-state.js';
 
@@ -26,8 +29,10 @@ export interface ReadCopy {
   /** Absolute; a '/' at its end counts. */
   readonly target: string;
   readonly parents: boolean;
-  /** Archives are unpacked. */
-  readonly unpacks: boolean;
+  /** Which archives are unpacked: those of the context, those that are fetched too, or none. */
+  readonly unpacks: CopyInput['unpacks'];
+  /** What is expected of a file that is fetched; '': nothing. */
+  readonly checksum: string;
   /** The files before don't count: the layer is made as for a stage without any. */
   readonly isLinked: boolean;
   /** For the history. */
@@ -37,7 +42,9 @@ export interface ReadCopy {
 /** @throws InstructionProblem */
 export function readCopy(instruction: Copy | Add, { scope, config }: Pick<StageState, 'scope' | 'config'>, escaper: string): ReadCopy {
   const sources = instruction.sources.map((source) => scope.expand(source));
-  if (instruction.kind === 'add') requireLocal(sources);
+  const checksum = instruction.kind === 'add' ? scope.expand(instruction.checksum) : '';
+  if (instruction.kind === 'add') requireSources(sources, checksum);
+  else requireNoUrl(sources);
   const inline = instruction.inline.map(({ name, content, expand }) => ({
     name,
     content: expand ? expandWord(content, { escaper, lookup: scope.lookup, plainQuotes: true }).text : content,
@@ -48,10 +55,10 @@ export function readCopy(instruction: Copy | Add, { scope, config }: Pick<StageS
   // BuildKit's history has these two flags alone
   const flags = [...(chown === '' ? [] : [`--chown=${chown}`]), ...(chmod === '' ? [] : [`--chmod=${chmod}`])];
   return {
-    ...{ sources, inline, chown, chmod, parents },
+    ...{ sources, inline, chown, chmod, parents, checksum },
     excludes: instruction.excludes,
     target: config.absolute(target),
-    unpacks: instruction.kind === 'add' && instruction.unpack !== false,
+    unpacks: instruction.kind === 'copy' || instruction.unpack === false ? 'none' : instruction.unpack ? 'all' : 'local',
     // as BuildKit, which has no layer of its own for what --chmod changes
     isLinked: instruction.link && chmod === '',
     words: [instruction.line.word.toUpperCase(), ...flags, ...sources, ...inline.map(({ name }) => `<<${name}`), target].join(' '),
@@ -67,35 +74,50 @@ export interface CopyStep {
   /** The latest time of files; seconds since the epoch. */
   readonly epoch: number | null;
   readonly now: number;
+  /** What files are fetched by. */
+  readonly network: ParsedBuild['network'];
   readonly signal: AbortSignal | undefined;
   /** Takes the layer of an earlier build, or makes it. */
   readonly cached: (input: Omit<CopyInput, keyof Common>, make: () => Promise<MadeLayer | null>) => Promise<StepOutcome>;
 }
 
-/** @throws InstructionProblem, and what reading files and mounting throws */
-export async function copyStep(
-  read: ReadCopy,
+/** @throws InstructionProblem, and what reading files, fetching and mounting throws */
+export async function copyStep(read: ReadCopy, step: CopyStep): Promise<StepOutcome> {
+  const fetched: FetchedFile[] = [];
+  try {
+    return await copied(read, await fetchSources(read.sources, { ...step, checksum: read.checksum }, fetched), step);
+  } finally {
+    for (const { file } of fetched) await file.close();
+  }
+}
+
+async function copied(
+  { inline, excludes, chown, chmod, target, parents, unpacks, isLinked }: ReadCopy,
+  sources: readonly (string | FetchedFile)[],
   { from: tree, ignored, layers, epoch, now, signal, cached }: CopyStep,
 ): Promise<StepOutcome> {
-  const { sources, inline, chown, chmod, target, parents, unpacks, isLinked } = read;
   // looked at for the key, and again for the layer
   const from = new RememberedTree(tree, signal);
   const folderMode = madeFolderMode(chmod);
   const copy = {
     ...{ from, ignored, sources, inline, parents },
-    excludes: new IgnoreRules([...read.excludes]),
+    excludes: new IgnoreRules([...excludes]),
     chmod: chmod === '' ? null : parseChmod(chmod),
   };
   const { digest: content, bytes: known } = await copiedContent({ ...copy, hasOwner: chown !== '', signal });
   const make = async (onto: FileTree): Promise<MadeLayer> => {
     const spools = new Spools();
+    const openArchive = async (source: ArchiveSource): Promise<readonly ArchiveEntry[] | null> => {
+      if ('path' in source) return spools.entries(source.path, source.size, { tree: from, known, signal });
+      return unpacks === 'all' ? spools.entriesIn(source.file, source.size, `ADD of ${source.url.href}`, signal) : null;
+    };
     try {
       const files = await layerFiles({
         ...copy,
         ...{ onto, target, folderMode },
         owner: chown === '' ? null : await findOwner(chown, onto),
         madeAt: epoch ?? now,
-        openArchive: unpacks ? (path, size) => spools.entries(path, size, { tree: from, known, signal }) : undefined,
+        openArchive: unpacks === 'none' ? undefined : openArchive,
       });
       return await addLayer(files, { latest: epoch, known, signal });
     } finally {

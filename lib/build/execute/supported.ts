@@ -26,7 +26,6 @@ export function problemOf(instruction: StageInstruction, { allow }: Pick<ParsedB
         return "RUN --network=host is not allowed: the option allow must have 'network.host'";
       return null;
     case 'add':
-      if (instruction.checksum !== '') return 'ADD --checksum is for files from elsewhere, which are not supported';
       return instruction.keepGitDir === null ? null : 'ADD --keep-git-dir is for git repositories, which are not supported';
     default:
       return null;

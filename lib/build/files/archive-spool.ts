@@ -1,37 +1,23 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, unlink } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { isNacelleError, NacelleError } from '../../errors.js';
 import { compressionIn, decompression } from '../../image/formats/decompress.js';
 import { Cap, DEFAULT_LIMITS, mostBlobBytes, mostBytes } from '../../image/formats/unpack-limits.js';
 import { wordsOf } from '../../native/system-errors.js';
-import { hold } from '../../store/lease.js';
 import { InstructionProblem } from '../language/build-error.js';
 import { archiveEntries, isTarHeader } from './archive-entries.js';
 import type { ArchiveEntry } from './archive-files.js';
 import type { FileTree } from './file-tree.js';
 import { contentAt } from './layer-tar.js';
+import { PlainFile, temporaryFile } from './temporary-file.js';
 
 const HEADER = 512;
 /** How archives begin that tar(1) would unpack and nothing here does: bzip2, xz. */
 const UNKNOWN = { bzip2: Buffer.from('BZh'), xz: Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]) };
 
 class NoArchive extends Error {}
-
-/** Writes what comes into a file. */
-class PlainFile extends Writable {
-  readonly #file: FileHandle;
-
-  constructor(file: FileHandle) {
-    super();
-    this.#file = file;
-  }
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#file.writeFile(chunk).then(() => done(), done);
-  }
-}
 
 /** Writes what comes into a file, once it is known to be a tar. */
 class TarFile extends Writable {
@@ -88,6 +74,11 @@ export class Spools {
     }
   }
 
+  /** The same of a file that is open. @param what for errors */
+  async entriesIn(file: FileHandle, size: number, what: string, signal: AbortSignal | undefined): Promise<readonly ArchiveEntry[] | null> {
+    return this.#read(file, { path: what, size, what, expected: undefined, signal });
+  }
+
   /**
    * What is in an archive that comes as a stream.
    *
@@ -100,7 +91,7 @@ export class Spools {
     try {
       const cap = new Cap(() => ({ bytes: mostBlobBytes(DEFAULT_LIMITS), option: 'maxBytes' }), { what });
       await pipeline([stream, cap, new PlainFile(file)], signal ? { signal } : {});
-      return await this.#read(file, { path: what, size: (await file.stat()).size, what, expected: undefined, signal });
+      return await this.entriesIn(file, (await file.stat()).size, what, signal);
     } finally {
       await file.close();
     }
@@ -160,22 +151,4 @@ async function refuseUnknown(file: FileHandle, what: string): Promise<void> {
   for (const [name, magic] of Object.entries(UNKNOWN))
     if (start.subarray(0, magic.length).equals(magic))
       throw new InstructionProblem(`${what}: unpacking what ${name} has compressed is not supported; --unpack=false copies it as it is`);
-}
-
-/** A file in the store that is gone as soon as it is closed. */
-async function temporaryFile(): Promise<FileHandle> {
-  const held = await hold([]);
-  try {
-    const path = await held.temporaryPath();
-    const file = await open(path, 'wx+', 0o600);
-    try {
-      await unlink(path);
-      return file;
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
-  } finally {
-    held.release();
-  }
 }

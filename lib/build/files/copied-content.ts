@@ -57,7 +57,7 @@ function fieldsOf({ path, type, mode, uid, gid, size, target }: LayerFile): read
 function bytesOf({ bytes }: LayerFile, known: ReadonlyMap<string, string>): string | null {
   if (!bytes) return null;
   if ('content' in bytes) return createHash('sha256').update(bytes.content).digest('hex');
-  return 'path' in bytes ? (known.get(bytes.path) ?? null) : null;
+  return 'path' in bytes ? (known.get(bytes.path) ?? null) : (bytes.hash ?? null);
 }
 
 async function hashOf(

@@ -4,6 +4,7 @@ import { cleanPath, hasWildcard, wildcardTest } from '../language/ignore-pattern
 import { type ArchiveEntry, unpackOnto } from './archive-files.js';
 import type { ChangeMode } from './chmod.js';
 import type { Owner } from './chown.js';
+import type { FetchedFile } from './fetch-file.js';
 import { type FileTree, resolveIn, type TreeEntry } from './file-tree.js';
 import { Landing, type LayerFile } from './landing.js';
 
@@ -11,8 +12,8 @@ export interface CopyRequest {
   /** What is copied from, and what of it is left out. */
   readonly from: FileTree;
   readonly ignored: IgnoreRules | null;
-  /** Each as it is written, its variables expanded. */
-  readonly sources: readonly string[];
+  /** Each as it is written, its variables expanded, or what was fetched for it. */
+  readonly sources: readonly (string | FetchedFile)[];
   /** Contents that are written in the Dockerfile. */
   readonly inline: readonly { readonly name: string; readonly content: string }[];
   /** The files that are there already. */
@@ -29,8 +30,11 @@ export interface CopyRequest {
   readonly folderMode: number;
   readonly madeAt: number;
   /** What is in a source that is an archive, which is unpacked then; `null`: it is none, and is copied. */
-  readonly openArchive?: ((path: string, size: number) => Promise<readonly ArchiveEntry[] | null>) | undefined;
+  readonly openArchive?: ((source: ArchiveSource) => Promise<readonly ArchiveEntry[] | null>) | undefined;
 }
+
+/** A file of the tree that is copied from, or one that was fetched. */
+export type ArchiveSource = { readonly path: string; readonly size: number } | FetchedFile;
 
 /**
  * What a COPY adds to the files that are there, folders before their content, as BuildKit copies.
@@ -39,7 +43,7 @@ export interface CopyRequest {
  */
 export async function layerFiles(request: CopyRequest): Promise<LayerFile[]> {
   const copier = new Copier(request);
-  for (const source of request.sources) await copier.copy(source);
+  for (const source of request.sources) await (typeof source === 'string' ? copier.copy(source) : copier.place(source));
   for (const { name, content } of request.inline) await copier.write(name, Buffer.from(content));
   return copier.files;
 }
@@ -69,6 +73,15 @@ class Copier {
     await this.#file(target, { mode: 0o644, uid: 0, gid: 0, mtime: this.#request.madeAt, size: content.length }, { content });
   }
 
+  /** Puts a file that was fetched where it belongs, or unpacks it. */
+  async place(fetched: FetchedFile): Promise<void> {
+    const archive = await this.#request.openArchive?.(fetched);
+    if (archive) return this.#unpack(archive);
+    const { name, mtime, size, file, hash } = fetched;
+    const target = await this.#targetOf(name, false);
+    await this.#file(target, { mode: 0o600, uid: 0, gid: 0, mtime, size }, { file, at: 0, hash });
+  }
+
   async #copyOne(source: string): Promise<void> {
     const { from, ignored } = this.#request;
     const { path, entry } = await resolveIn(from, source);
@@ -76,7 +89,7 @@ class Copier {
     const reachable = isHidden && entry?.kind === 'folder' && ignored?.mayReachInto(path) === true;
     if (!entry || (isHidden && !reachable))
       throw new InstructionProblem(`${JSON.stringify(`/${source}`)}: not found${isHidden ? ': the ignore file leaves it out' : ''}`);
-    const archive = entry.kind === 'file' ? await this.#request.openArchive?.(path, entry.size) : null;
+    const archive = entry.kind === 'file' ? await this.#request.openArchive?.({ path, size: entry.size }) : null;
     if (archive) return this.#unpack(archive);
     const target = await this.#targetOf(source, entry.kind === 'folder');
     if (entry.kind === 'folder') await this.#folder(path, target, { isTop: true, inside: '' });

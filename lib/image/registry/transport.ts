@@ -171,7 +171,7 @@ function trust(ca: string | undefined): { ca?: string[] } {
 }
 
 /** The proxies of the environment, as other clients read them: a scheme may be missing. */
-function proxies(env: NodeJS.ProcessEnv = process.env): { httpProxy: string; httpsProxy: string } {
+export function proxies(env: NodeJS.ProcessEnv = process.env): { httpProxy: string; httpsProxy: string } {
   const named = (name: string): string => {
     const value = env[name] ?? env[name.toUpperCase()] ?? '';
     return value === '' || value.includes('://') ? value : `http://${value}`;

@@ -123,7 +123,6 @@ describe('problemOf', () => {
     ['RUN --mount=type=secret,id=a b', 'RUN --mount is not supported'],
     ['RUN --security=insecure b', 'RUN --security=insecure is not supported'],
     ['RUN --network=host b', "the option allow must have 'network.host'"],
-    ['ADD --checksum=x a b', 'ADD --checksum'],
     ['ADD --keep-git-dir=false a b', 'ADD --keep-git-dir'],
   ])('%s', (line, message) => {
     const [instruction] = parseDockerfile(`FROM a\n${line}`).stages[0]?.instructions ?? [];

@@ -26,7 +26,7 @@ const input: fc.Arbitrary<StepInput> = fc.oneof(
     chown: text,
     folderMode: fc.nat(),
     parents: fc.boolean(),
-    unpacks: fc.boolean(),
+    unpacks: fc.constantFrom('none' as const, 'local' as const, 'all' as const),
   }),
   fc.record({ kind: fc.constant('workdir' as const), ...common, path: text, user: text }),
 );

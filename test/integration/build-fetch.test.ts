@@ -1,0 +1,155 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect } from 'vitest';
+import { type BuildOptions, type BuildResult, build, Image } from '../../lib/index.js';
+import { buildContext } from '../fixtures/build-context.js';
+import { layerListing } from '../fixtures/layer-listing.js';
+import { requires } from '../fixtures/requires.js';
+import { useNewStore } from '../fixtures/store.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
+
+const { describe, it } = requires({ containers: true, tools: ['tar', 'gzip'] });
+
+type Answer = (response: ServerResponse, request: IncomingMessage) => void;
+
+describe('build: ADD of URLs', () => {
+  const folder = temporaryFolder();
+  const store = useNewStore(folder);
+  let server: Server;
+  let root = '';
+  let asked: string[] = [];
+  const answers = new Map<string, Answer>();
+
+  beforeEach(async () => {
+    asked = [];
+    answers.clear();
+    server = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      const answer = answers.get(request.url ?? '');
+      if (answer) answer(response, request);
+      else response.writeHead(404).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    root = `http://127.0.0.1:${portOf(server)}`;
+  });
+
+  afterEach(async () => {
+    // this waits for all connections: none was left open
+    await new Promise((resolve) => server.close(resolve));
+    expect(
+      existsSync(join(store.root, 'tmp')) ? readdirSync(join(store.root, 'tmp')).filter((name) => !name.endsWith('.lease')) : [],
+    ).toEqual([]);
+  });
+
+  const has = (path: string, content: string | Buffer, headers: Record<string, string> = {}): void =>
+    void answers.set(path, (response) => response.writeHead(200, headers).end(content));
+
+  const run = (lines: string, options: BuildOptions = {}): Promise<BuildResult> =>
+    build({
+      context: buildContext(folder, { local: 'local' }),
+      dockerfile: { content: `FROM scratch\nARG ROOT\n${lines}` },
+      buildArgs: { ROOT: root },
+      pull: 'never',
+      network: 'host',
+      ...options,
+    });
+
+  const digest = (content: string, algorithm = 'sha256'): string => `${algorithm}:${createHash(algorithm).update(content).digest('hex')}`;
+
+  it('gives files their names, modes and times', async () => {
+    const headers = { 'last-modified': 'Sun, 09 Sep 2001 01:46:40 GMT' };
+    has('/d/a%20b.txt?x=1', 'one', headers);
+    has('/', 'two');
+    answers.set('/moved', (response) => response.writeHead(302, { location: '/d/a%20b.txt?x=1' }).end());
+    const { image } = await run(
+      'ADD $ROOT/d/a%20b.txt?x=1 local ${ROOT} /x/\nADD --chown=5:6 --chmod=755 $ROOT/moved /y\nADD $ROOT/moved /z/',
+      { sourceDateEpoch: 2_000_000_000 },
+    );
+    const found = await Promise.all([0, 1, 2].map((index) => layerListing(image, index, folder)));
+    expect(found.map((lines) => lines.filter((line) => line.startsWith('-') && !line.endsWith('local')))).toEqual([
+      ['-rw------- 0/0               3 2001-09-09 01:46:40 x/a b.txt', '-rw------- 0/0               3 1970-01-01 00:00:00 x/__unnamed__'],
+      ['-rwxr-xr-x 5/6               3 2001-09-09 01:46:40 y'],
+      ['-rw------- 0/0               3 2001-09-09 01:46:40 z/moved'],
+    ]);
+  });
+
+  it('compares checksums, and takes the layer of an earlier build for the same bytes', async () => {
+    has('/a', 'one');
+    const text = (sum: string): string => `ARG SUM=${sum}\nADD --checksum=$SUM $ROOT/a /`;
+    await run(text(digest('one', 'sha512')));
+    const { steps } = await run(text(digest('one')));
+    expect(steps.at(-1)?.cached).toBe(true);
+    has('/a', 'two');
+    await expect(run(text(digest('one')))).rejects.toThrow(`digest mismatch ${digest('two')}`);
+    expect((await run('ADD $ROOT/a /')).steps.at(-1)?.cached).toBe(false);
+  });
+
+  it('unpacks an archive with --unpack=true alone', async () => {
+    const path = buildContext(folder, { inside: 'x' });
+    has('/a.tgz', execFileSync('tar', ['-czf', '-', '-C', path, 'inside']));
+    const { image } = await run('ADD $ROOT/a.tgz /\nADD --unpack=true $ROOT/a.tgz /\nADD --unpack=false $ROOT/a.tgz /');
+    const found = await Promise.all([0, 1, 2].map((index) => layerListing(image, index, folder)));
+    expect(found.flat().map((line) => line.split(' ').at(-1))).toEqual(['a.tgz', 'inside', 'a.tgz']);
+  });
+
+  it('asks again after a failure that passes', async () => {
+    let count = 0;
+    answers.set('/a', (response) => {
+      if (count++ === 0) response.writeHead(503).end();
+      else if (count === 2) response.writeHead(200, { 'content-length': '10' }).write('half', () => response.destroy());
+      else response.writeHead(200).end('whole');
+    });
+    const { image } = await run('ADD $ROOT/a /');
+    expect((await layerListing(image, 0, folder)).map((line) => line.split(/ +/).slice(2, 3))).toEqual([['5']]);
+    expect(asked).toEqual(['/a', '/a', '/a']);
+  });
+
+  it.each<[string, BuildOptions, string]>([
+    ['ADD $ROOT/a /', { network: 'none' }, 'the build has no network'],
+    ['ADD $ROOT/a /', { network: 'bridge' }, 'this machine itself'],
+    ['ADD http://localhost:1/a /', { network: 'pasta' }, 'this machine itself'],
+    ['ADD http://[::1]:1/a /', { network: 'bridge' }, 'this machine itself'],
+    ['ADD http://[::ffff:127.0.0.1]:1/a /', { network: 'bridge' }, 'this machine itself'],
+    ['ADD http://169.254.169.254/a /', { network: 'bridge' }, 'this machine itself'],
+    ['ADD $ROOT/none /', {}, 'the server answers 404'],
+    ['ADD $ROOT/file /', {}, 'which is not fetched'],
+    ['ADD $ROOT/loop /', {}, 'more than 5 redirects'],
+    ['ADD $ROOT/%2e%2e%2f.. /x/', {}, 'no name of a file'],
+    ['ADD $ROOT/.wh.bin /', {}, 'begin with .wh.'],
+    ['ADD http://name:secret@example.org/ /', {}, 'a name or a password'],
+    ['ADD http://example.org:none/ /', {}, 'it is no URL'],
+    ['ADD https://example.org/x.git#main /', {}, 'git repositories'],
+    ['ADD --checksum=sha256:0 $ROOT/a /', {}, 'no sha256 or sha512 digest'],
+    [`ADD --checksum=sha256:${'0'.repeat(64)} $ROOT/a $ROOT/b /x/`, {}, "checksum can't be specified for multiple"],
+    [`ADD --checksum=sha256:${'0'.repeat(64)} local /`, {}, 'checksum requires HTTP(S)'],
+    ['COPY $ROOT/a /', {}, "source can't be a URL for COPY"],
+  ])('refuses %s with %j', async (line, options, message) => {
+    has('/.wh.bin', '');
+    has('/..%2f..', 'x');
+    answers.set('/%2e%2e%2f..', (response) => response.writeHead(200).end('x'));
+    answers.set('/file', (response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end());
+    answers.set('/loop', (response) => response.writeHead(307, { location: '/loop' }).end());
+    const failing = run(line, { ...options, tags: ['test/never'] });
+    await expect(failing).rejects.toMatchObject({ name: 'BuildError', line: 3, message: expect.stringContaining(message) });
+    expect(await Image.list()).toEqual([]);
+    if (options.network) expect(asked).toEqual([]);
+  });
+
+  it.each(['before the answer', 'within the body'])('an abort ends a fetch: %s', async (when) => {
+    const cancel = new AbortController();
+    answers.set('/a', (response) => {
+      if (when === 'within the body') response.writeHead(200).write('some');
+      cancel.abort(new RangeError('enough'));
+    });
+    await expect(run('ADD $ROOT/a /', { cancelSignal: cancel.signal })).rejects.toThrow('enough');
+  });
+});
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new TypeError('no port');
+  return address.port;
+}

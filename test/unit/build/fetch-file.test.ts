@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest';
+import { isOwnAddress, nameOfUrl, redirected } from '../../../lib/build/files/fetch-file.js';
+
+test.each([
+  ['https://a/b/c.txt?x=y#z', 'c.txt'],
+  ['https://a', '__unnamed__'],
+  ['https://a/b/', 'b'],
+  ['https://a/b%2Fc', 'c'],
+  ['https://a/%C3%BC%0A', 'ü\n'],
+])('the name of %s', (url, name) => {
+  expect(nameOfUrl(new URL(url))).toBe(name);
+});
+
+test.each(['https://a/x%2F..', 'https://a/%00', 'https://a/%ff'])('%s has none', (url) => {
+  expect(() => nameOfUrl(new URL(url))).toThrow('ADD of');
+});
+
+describe('redirected', () => {
+  test.each([
+    ['/x', 'https://a/b', 'https://a/x'],
+    ['http://b/', 'http://a/', 'http://b/'],
+    ['https://b/', 'http://a/', 'https://b/'],
+  ])('to %s from %s', (location, from, wanted) => {
+    expect(redirected(location, new URL(from)).href).toBe(wanted);
+  });
+
+  test.each([
+    ['http://b/', 'https://a/'],
+    ['file:///etc/passwd', 'http://a/'],
+    ['data:,x', 'https://a/'],
+    ['http://[', 'http://a/'],
+  ])('not to %s from %s', (location, from) => {
+    expect(() => redirected(location, new URL(from))).toThrow('a redirect leads to');
+  });
+});
+
+test.each([
+  ['127.0.0.2', true],
+  ['::1', true],
+  ['::ffff:127.0.0.1', true],
+  ['0.0.0.0', true],
+  ['169.254.169.254', true],
+  ['fe80::1', true],
+  ['10.0.0.1', false],
+  ['192.0.2.1', false],
+  ['2001:db8::1', false],
+  ['example.org', false],
+])('isOwnAddress(%s) is %s', (address, wanted) => {
+  expect(isOwnAddress(address)).toBe(wanted);
+});
