@@ -31,7 +31,8 @@ const FILES = [
   ...container('links-between-mounts', 'mounts', 'pump', 'removal', 'seccomp-profile', 'security', 'tty-many'),
   ...files('.', 'rootless-networks', 'rootless-ports'),
   ...files('volume', 'below-mounts', 'image-mount', 'in-containers', 'volume'),
-  ...files('.', 'build', 'build-cache', 'build-debug', 'build-events', 'build-limits', 'build-output', 'build-stages'),
+  ...files('.', 'build', 'build-add', 'build-cache', 'build-contexts', 'build-debug', 'build-events', 'build-fetch'),
+  ...files('.', 'build-limits', 'build-output', 'build-stages'),
 ];
 /** Those whose tests `requires` groups as well. */
 const WITH_GROUPS = [
