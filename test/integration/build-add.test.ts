@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { linkSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { linkSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'vitest';
+import { Spools } from '../../lib/build/files/archive-spool.js';
+import { FolderTree } from '../../lib/build/files/file-tree.js';
 import { type BuildOptions, type BuildResult, build, Container, Image } from '../../lib/index.js';
 import { buildContext } from '../fixtures/build-context.js';
 import { loadBusybox } from '../fixtures/busybox-image.js';
@@ -135,6 +137,27 @@ describe('build: ADD and COPY', () => {
       message: expect.stringContaining(message),
     });
     expect(await Image.list()).toHaveLength(1);
+  });
+
+  it('an archive that is another one by now is an error', async () => {
+    const path = archived({ a: 'x' });
+    const { size } = statSync(join(path, 'a.tar'));
+    const tree = await FolderTree.open(path);
+    const spools = new Spools();
+    try {
+      const hash = createHash('sha256')
+        .update(readFileSync(join(path, 'a.tar')))
+        .digest('hex');
+      const read = (known: string) => spools.entries('a.tar', size, { tree, known: new Map([['a.tar', known]]), signal: undefined });
+      expect(await read(hash)).toHaveLength(2);
+      await expect(read('0'.repeat(64))).rejects.toMatchObject({ code: 'ERR_CHANGED' });
+      await expect(spools.entries('a.tar', size + 1, { tree, known: new Map(), signal: undefined })).rejects.toMatchObject({
+        code: 'ERR_CHANGED',
+      });
+    } finally {
+      await spools.close();
+      await tree.close();
+    }
   });
 
   it('a link in an archive leads out of nothing', async () => {
