@@ -45,7 +45,7 @@ import { tell } from './life/tell.js';
 import { upgrade } from './life/upgrade.js';
 import { parseConnect } from './options/connect-options.js';
 import { parseFilter } from './options/container-filter.js';
-import { parseRunOptions } from './options/container-options.js';
+import { type OwnFile, type ParsedOptions, parseRunOptions } from './options/container-options.js';
 import type { ContainerOptions, CopyIn, ExecOptions, RunOptions } from './options/container-types.js';
 import { parseCopyFrom, parseCopyTo } from './options/copy-options.js';
 import type { ContainerEvent, EventOptions } from './options/event-types.js';
@@ -149,7 +149,15 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * @throws as {@link Container.run}, but for what the program did; the reason of `cancelSignal`, and nothing is left of the container
    */
   static async create<E extends Encoding = 'utf8'>(options: ContainerOptions<E>): Promise<Container<E>> {
-    const parsed = parseRunOptions(options);
+    return Container.#create<E>(parseRunOptions(options));
+  }
+
+  /** As {@link Container.create}, with files in memory, of which nothing comes into {@link Container.layer}. @internal */
+  static async createWithFiles(options: ContainerOptions<'utf8'>, files: readonly OwnFile[]): Promise<Container<'utf8'>> {
+    return Container.#create<'utf8'>({ ...parseRunOptions(options), files });
+  }
+
+  static async #create<E extends Encoding>(parsed: ParsedOptions): Promise<Container<E>> {
     const { detached } = parsed;
     if (detached) return new Container<E>(await partsOfLaunched<E>(await launchDetached(parsed, detached)));
     const program = new Program<E>(isRunAgain(parsed) ? { ...parsed.process, cancelSignal: null } : parsed.process);

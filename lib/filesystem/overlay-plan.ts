@@ -166,6 +166,8 @@ export interface LeaveOut {
   readonly covered: readonly string[];
   /** Folders whose content is not the layer's. */
   readonly volumes: readonly string[];
+  /** Places of the caller's mounts: what was made there to mount upon is left out while it is an empty file or folder. */
+  readonly stubs: readonly string[];
 }
 
 /**
@@ -201,8 +203,8 @@ export function planRead({ work, lower, target, changes, output, userxattr, clam
   return { plan: planOf({ stages: [stage] }), slots };
 }
 
-function optionsOf({ covered, volumes }: LeaveOut): string[] {
-  return [...covered.map((path) => `exclude=${path}`), ...volumes.map((path) => `empty=${path}`)];
+function optionsOf({ covered, volumes, stubs }: LeaveOut): string[] {
+  return [...covered.map((path) => `exclude=${path}`), ...volumes.map((path) => `empty=${path}`), ...stubs.map((path) => `stub=${path}`)];
 }
 
 function openFolder(out: Slot, path: string): Step {

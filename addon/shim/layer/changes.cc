@@ -8,6 +8,7 @@
 #include "options.h"
 #include "output.h"
 #include "path.h"
+#include "stubs.h"
 #include "xattrs.h"
 
 namespace nacelle {
@@ -23,7 +24,8 @@ char type_of(const struct stat& status) {
 
 class Lister {
  public:
-  Lister(int output_fd, const ChangesOptions& options, Failure& why) : output_(output_fd), options_(options), why_(why) {}
+  Lister(int output_fd, const ChangesOptions& options, const Merged& lower, Failure& why)
+      : output_(output_fd), options_(options), lower_(lower), why_(why) {}
 
   // With `hides` nothing of the lower folder shows through the upper one.
   int folder(int upper, const Merged& lower, bool hides, const std::string& path);
@@ -42,6 +44,7 @@ class Lister {
 
   Output output_;
   const ChangesOptions& options_;
+  const Merged& lower_;
   Failure& why_;
 };
 
@@ -82,22 +85,10 @@ int Lister::entry(int upper, const Merged& lower, bool hides, const std::string&
   const int hidden = is_whiteout(upper, name.c_str(), status, options_.marks);
   if (hidden < 0) return failed(hidden, path);
   if (hidden > 0) return gone(below, path);
+  const int stub = below.exists ? 0 : is_stub(upper, name, path.substr(1), options_.leave_out, lower_);
+  if (stub != 0) return stub < 0 ? failed(stub, path) : 0;
   if (S_ISDIR(status.st_mode)) return subfolder(upper, below, hides, name, path);
   return put(below.exists ? 'M' : 'A', type_of(status), path);
-}
-
-// Whether a folder of the upper is the one below in all but its time: 1 or 0, or -errno.
-int is_unchanged(int folder, const Found& below) {
-  struct stat status {};
-  if (fstat(folder, &status) < 0) return -errno;
-  const struct stat& before = below.status;
-  if (below.folder.folders.empty() || status.st_mode != before.st_mode || status.st_uid != before.st_uid || status.st_gid != before.st_gid)
-    return 0;
-  std::vector<Xattr> ours, theirs;
-  int result = read_xattrs(folder, ours);
-  if (result == 0) result = read_xattrs(below.folder.folders.front().get(), theirs);
-  const auto same = [](const Xattr& a, const Xattr& b) { return a.name == b.name && a.value == b.value; };
-  return result < 0 ? result : static_cast<int>(std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(), same));
 }
 
 int Lister::subfolder(int upper, Found& below, bool hides, const std::string& name, const std::string& path) {
@@ -124,9 +115,9 @@ int parse_changes_options(const char* const* options, size_t count, ChangesOptio
 }
 
 int list_changes(int upper_fd, const int* lower_fds, size_t count, int output_fd, ChangesOptions options, Failure& why) {
-  Lister lister(output_fd, options, why);
   unique_fd upper;
   Merged lower;
+  Lister lister(output_fd, options, lower, why);
   int result = open_folder(upper_fd, ".", upper);
   if (result == 0) result = open_layers(lower_fds, count, options.marks, lower);
   if (result == 0) result = options.leave_out.resolve(lower);

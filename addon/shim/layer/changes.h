@@ -25,7 +25,7 @@ namespace nacelle {
 
 struct ChangesOptions {
   layer::MarkNames marks = layer::MarkNames::kTrusted;  // marks=trusted|user
-  layer::LeaveOut leave_out;                            // exclude=PATH and empty=PATH, which may each be given many times
+  layer::LeaveOut leave_out;                            // exclude=PATH, empty=PATH and stub=PATH, which may each be given many times
 };
 
 // -EINVAL for an unknown key or a wrong value.

@@ -45,6 +45,8 @@ class Walk {
 
   // Gives the path to which the links lead. 0 or -errno: -ELOOP and -ENAMETOOLONG mean that nothing can be mounted there.
   int follow(const std::string& path, std::string& result);
+  // Of the path that was followed last: what must be made to mount there, and, if anything must, the folders that are there above it.
+  void split(std::unordered_set<std::string>& missing, std::unordered_set<std::string>& ways) const;
 
  private:
   struct Folder {
@@ -98,6 +100,15 @@ int Walk::follow(const std::string& path, std::string& result) {
   return 0;
 }
 
+void Walk::split(std::unordered_set<std::string>& missing, std::unordered_set<std::string>& ways) const {
+  if (path_.empty() || path_.back().found.exists) return;
+  std::string path;
+  for (const Folder& folder : path_) {
+    path.append(path.empty() ? "" : "/").append(folder.name);
+    (folder.found.exists ? ways : missing).insert(path);
+  }
+}
+
 int follow_all(Walk& walk, std::unordered_set<std::string>& paths) {
   std::unordered_set<std::string> followed;
   for (const std::string& path : paths) {
@@ -116,13 +127,22 @@ int follow_all(Walk& walk, std::unordered_set<std::string>& paths) {
 
 bool LeaveOut::add(std::string_view key, std::string_view value) {
   if (value.empty() || value.front() == '/' || value.back() == '/') return false;
-  if (key != "exclude" && key != "empty") return false;
-  (key == "exclude" ? exclude_ : empty_).emplace(value);
+  if (key != "exclude" && key != "empty" && key != "stub") return false;
+  (key == "exclude" ? exclude_ : key == "empty" ? empty_ : mounted_).emplace(value);
   return true;
 }
 
 int LeaveOut::resolve(const Merged& lower) {
   Walk walk(lower);
+  for (const auto* paths : {&exclude_, &mounted_}) {
+    for (const std::string& path : *paths) {
+      std::string real;
+      const int result = walk.follow(path, real);
+      if (result == -ELOOP || result == -ENAMETOOLONG) continue;
+      if (result < 0) return result;
+      walk.split(stubs_, ways_);
+    }
+  }
   const int result = follow_all(walk, exclude_);
   return result < 0 ? result : follow_all(walk, empty_);
 }

@@ -13,6 +13,7 @@
 #include "options.h"
 #include "pack_file.h"
 #include "path.h"
+#include "stubs.h"
 #include "tar_format.h"
 #include "tree.h"
 #include "xattrs.h"
@@ -24,7 +25,8 @@ using namespace layer;
 
 class Packer {
  public:
-  Packer(int output_fd, const PackOptions& options, Failure& why) : output_(output_fd), options_(options), why_(why) {}
+  Packer(int output_fd, const PackOptions& options, const Merged& lower, Failure& why)
+      : output_(output_fd), options_(options), lower_(lower), why_(why) {}
 
   int top(int fd);
   int folder(int fd, const std::string& path);
@@ -42,6 +44,7 @@ class Packer {
 
   Output output_;
   const PackOptions& options_;
+  const Merged& lower_;
   Failure& why_;
   std::map<std::pair<dev_t, ino_t>, std::string> first_names_;
 };
@@ -98,6 +101,8 @@ int Packer::entry(int parent, const std::string& name, const std::string& path) 
   if (hidden < 0) return failed(hidden, path, "reading its attributes");
   if (hidden > 0) return put_mark(path.substr(0, path.size() - name.size()).append(kWhiteoutPrefix).append(name));
   if (S_ISSOCK(status.st_mode)) return 0;
+  const int stub = is_stub(parent, name, path, options_.leave_out, lower_);
+  if (stub != 0) return stub < 0 ? failed(stub, path, "reading it") : 0;
   if (!options_.plain && name.compare(0, kWhiteoutPrefix.size(), kWhiteoutPrefix) == 0)
     return failed(-EINVAL, path, "a layer can't hold a name that begins with .wh.");
 
@@ -206,7 +211,7 @@ int pack_layer(int upper_fd, const int* lower_fds, size_t count, int output_fd, 
   int opened = open_layers(lower_fds, count, options.marks, lower);
   if (opened == 0) opened = options.leave_out.resolve(lower);
   if (opened < 0) return fail(why, -opened, "reading the lower layers");
-  Packer packer(output_fd, options, why);
+  Packer packer(output_fd, options, lower, why);
   if (!options.only.empty()) {
     const int result = packer.entry(upper_fd, options.only, options.only);
     return result < 0 ? result : packer.finish();

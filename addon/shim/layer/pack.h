@@ -25,7 +25,7 @@ struct PackOptions {
   bool clamp = false;
   int64_t mtime = 0;                                    // mtime=SECONDS: later times are written as this one
   layer::MarkNames marks = layer::MarkNames::kTrusted;  // marks=trusted|user
-  layer::LeaveOut leave_out;                            // exclude=PATH and empty=PATH, which may each be given many times
+  layer::LeaveOut leave_out;                            // exclude=PATH, empty=PATH and stub=PATH, which may each be given many times
 };
 
 int parse_pack_options(const char* const* options, size_t count, PackOptions& result);

@@ -116,12 +116,12 @@ async function partsOf<E extends Encoding>(
 
 function changesOf(detached: DetachedRecord | null, take: (slot: Slot | undefined) => number | undefined): RootChanges | null {
   if (!detached?.changes) return null;
-  const { mounts, covered, volumes } = detached.changes;
+  const { mounts, covered, volumes, stubs = [] } = detached.changes;
   const open = mounts.flatMap(({ target, lower, upper }) => {
     const fd = take(upper);
     return fd === undefined ? [] : [{ target, lower, upper: fd }];
   });
-  return open.length === mounts.length ? new RootChanges(open, [], { covered, volumes }) : null;
+  return open.length === mounts.length ? new RootChanges(open, [], { covered, volumes, stubs }) : null;
 }
 
 function slotsOf({ inside, terminal, changes }: DetachedRecord): Slot[] {

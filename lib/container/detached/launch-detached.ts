@@ -309,6 +309,7 @@ function detachedRecord(
             })),
             covered: mountpointsOf(table).filter((path) => !isMountedOver(path, options.mounts)),
             volumes,
+            stubs: [...options.mounts, ...options.files].map(({ target }) => target),
           }
         : null,
     free: slots.take(),

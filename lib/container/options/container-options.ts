@@ -55,6 +55,16 @@ export interface DetachOptions {
 }
 
 /** Checked options with every default filled in. `null` means that an option was not given, and that the image or the machine decides. */
+/** A read-only file of the container's alone, which is bound at its target: what is in it lies in memory, and goes with the container. */
+export interface OwnFile {
+  /** Absolute and tidy, inside. */
+  readonly target: string;
+  readonly content: Uint8Array;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface ParsedOptions {
   /** The profile whose defaults the container has. */
   readonly profile: ProfileName | null;
@@ -104,6 +114,8 @@ export interface ParsedOptions {
   /** Folders that are made volumes as those that the image declares: they go with the container. Absolute. */
   readonly anonymousVolumes: readonly string[];
   readonly copyIn: readonly (ParsedCopyIn & { readonly target: string })[];
+  /** Files in memory that nothing of the root has: for this package's own use. */
+  readonly files: readonly OwnFile[];
   readonly copyOut: readonly string[];
   /** Bytes. */
   readonly copyOutMax: number;
@@ -220,6 +232,7 @@ export function parseRunOptions(given: unknown, isRoot = () => privilege().kind 
     mounts: mounts.filter((mount) => !isAnonymous(mount)),
     anonymousVolumes: mounts.filter(isAnonymous).map((mount) => mount.target),
     copyIn: Object.entries(options.copyIn ?? {}).map(([path, file]) => ({ target: target.parse(path), ...file })),
+    files: [],
     copyOut: options.copyOut ?? [],
     copyOutMax: options.copyOutMax ?? 100 * 1024 ** 2,
     capAdd: options.capAdd ?? [],

@@ -23,11 +23,18 @@ export interface UpperFolders {
 const BYTES = 1024 * 1024;
 const PAGE = 64 * 1024;
 
-export function planStaging({ slots, root: source }: Pick<HeadInput, 'slots' | 'root'>): Staging {
+export function planStaging({
+  slots,
+  root: source,
+  options,
+}: Pick<HeadInput, 'slots' | 'root'> & { readonly options: Pick<HeadInput['options'], 'files'> }): Staging {
   const slot = slots.take();
   const recipe = source.type === 'recipe' ? source : null;
   const { mounts, userxattr } = recipe?.recipe ?? { mounts: [], userxattr: false };
-  const size = (recipe?.disk === null ? recipe.upperSize : BYTES) + mounts.reduce((sum, mount) => sum + copiedBytes(mount), 0);
+  const size =
+    (recipe?.disk === null ? recipe.upperSize : BYTES) +
+    mounts.reduce((sum, mount) => sum + copiedBytes(mount), 0) +
+    ownBytes(options.files);
   const layers = mounts.map((mount, index) => ({
     cover:
       mount.cover.length === 0 && mount.lower.length > 0
@@ -43,6 +50,11 @@ export function planStaging({ slots, root: source }: Pick<HeadInput, 'slots' | '
       ...layers.flatMap(({ cover, folders }) => [...(cover?.make ?? []), ...(folders?.steps ?? [])]),
     ],
   };
+}
+
+/** The memory that the container's own files take. */
+function ownBytes(files: HeadInput['options']['files']): number {
+  return files.reduce((sum, { content }) => sum + Math.ceil(content.length / PAGE) * PAGE, 0);
 }
 
 /** The memory that copies of files take, which is not the container's to use. A page is at most 64 KiB. */

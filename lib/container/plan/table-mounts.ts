@@ -3,6 +3,7 @@ import { NacelleError } from '../../errors.js';
 import { isWithin } from '../../host/mountinfo.js';
 import { CREATE, O_PATH } from '../../plan/constants.js';
 import { ANYWHERE, NONE } from '../../plan/plan.js';
+import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { callersNodes, nodesIn } from './device-nodes.js';
 import { groundOf, type Place } from './ground.js';
@@ -113,15 +114,25 @@ function attachStep({ row: { target, create }, slot: mount, on }: Mounted, root:
   return { op: 'attach', mount, root, path: target, create, ...ground };
 }
 
-/** Steps for the files of the table: written to the staging folder, and bound over the image's, which stay as they are. */
+const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
+
+/** Steps for the files of the table, and of the options: written to the staging folder, and bound over the image's, which stay as they are. */
 export function planFiles(
-  { slots, table }: Pick<PlanInput, 'slots' | 'table'>,
+  { slots, table, options }: Pick<PlanInput, 'slots' | 'table' | 'options'>,
   { root, staging, places }: { root: Slot; staging: Slot; places: readonly Place[] },
 ): Step[] {
-  return table.files.flatMap(({ target, content, attributes }): Step[] => {
-    const [mount, path] = [slots.take(), pathIn('', target)];
+  const usual = table.files.map(({ target, content, attributes }) => ({
+    ...{ path: pathIn('', target), target, bytes: Buffer.from(content), attributes },
+    ...{ mode: 0o644, uid: 0, gid: 0 },
+  }));
+  // whatever their targets are, no two of them meet in the staging folder, and none meets what else is there
+  const own = options.files.map(({ content, ...file }, index) => ({
+    ...{ ...file, path: `file${index}`, bytes: content, attributes: RDONLY | NOSUID | NODEV | NOEXEC },
+  }));
+  return [...usual, ...own].flatMap(({ target, path, bytes, attributes, mode, uid, gid }): Step[] => {
+    const mount = slots.take();
     return [
-      { op: 'write_file', root: staging, path, bytes: Buffer.from(content), mode: 0o644, uid: 0, gid: 0, ...ANYWHERE },
+      { op: 'write_file', root: staging, path, bytes, mode, uid, gid, ...ANYWHERE },
       ...bindSteps(mount, { at: staging, path, attributes }),
       { op: 'attach', mount, root, path: target, create: CREATE.file, ...groundOf(places, target) },
     ];

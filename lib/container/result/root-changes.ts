@@ -63,9 +63,9 @@ export class RootChanges {
 }
 
 /** Takes those of the absolute paths that are in a mount, relative to it. */
-function below(target: string, { covered, volumes }: LeaveOut): LeaveOut {
+function below(target: string, { covered, volumes, stubs }: LeaveOut): LeaveOut {
   const start = target === '/' ? '/' : `${target}/`;
   const relative = (paths: readonly string[]): string[] =>
     paths.flatMap((path) => (path.startsWith(start) ? [path.slice(start.length)] : []));
-  return { covered: relative(covered), volumes: relative(volumes) };
+  return { covered: relative(covered), volumes: relative(volumes), stubs: relative(stubs) };
 }

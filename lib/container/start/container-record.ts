@@ -120,6 +120,8 @@ export interface DetachedRecord {
     readonly mounts: readonly { readonly target: string; readonly lower: readonly string[]; readonly upper: Slot }[];
     readonly covered: readonly string[];
     readonly volumes: readonly string[];
+    /** An older version has none. */
+    readonly stubs?: readonly string[] | undefined;
   } | null;
   /** A slot that nothing in the plan uses, for calls. */
   readonly free: Slot;

@@ -264,5 +264,5 @@ function changesIn(
   });
   // a place in a mount of the caller's does not belong to the root
   const covered = mountpointsOf(table).filter((path) => !isMountedOver(path, options.mounts));
-  return new RootChanges(mounts, disk, { covered, volumes });
+  return new RootChanges(mounts, disk, { covered, volumes, stubs: [...options.mounts, ...options.files].map(({ target }) => target) });
 }

@@ -56,18 +56,22 @@ describe('what a container changed', () => {
     await expect(list(container.changes())).rejects.toMatchObject({ code: 'ERR_CLOSED' });
   });
 
-  it('has none of the places of the mounts that every container has, where the image has none', async () => {
+  it("has none of the places of mounts, where the image has none: those that every container has, and the caller's", async () => {
     const base = await Image.open(`oci:${layoutOf({ bare: [{ 'etc/only': '' }] }, folder)}:bare`);
     await using container = await Container.create({
       image: base,
-      command: ['/bin/busybox', 'sh', '-c', 'cat /etc/hosts; echo x > /made'],
-      mounts: [{ type: 'bind', source: join(await busyboxRootfs(), 'bin'), target: '/bin' }],
+      command: ['/bin/busybox', 'sh', '-c', 'cat /etc/hosts; echo x > /made; echo y > /kept/made'],
+      mounts: [
+        { type: 'bind', source: join(await busyboxRootfs(), 'bin'), target: '/bin' },
+        { type: 'bind', source: join(await busyboxRootfs(), 'bin/busybox'), target: '/some/where/file' },
+        { type: 'tmpfs', target: '/kept/here' },
+      ],
     });
     await container.start();
     expect((await container.wait()).stdout).toContain('localhost');
-    expect(await list(container.changes())).toEqual(['added /bin directory', 'added /made file']);
+    expect(await list(container.changes())).toEqual(['added /kept directory', 'added /kept/made file', 'added /made file']);
     const tar = execFileSync('tar', ['-t'], { input: await buffer(await container.layer()), encoding: 'utf8' });
-    expect(tar).toBe('bin/\netc/\nmade\n');
+    expect(tar).toBe('kept/\nkept/made\nmade\n');
   });
 
   it('is nothing where the root is a folder that is written to', async () => {
