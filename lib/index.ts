@@ -1,5 +1,12 @@
 export { build } from './build/build.js';
-export { BuildCache, type BuildCachePruneReport, type CacheInfo } from './build/build-cache.js';
+export {
+  BuildCache,
+  type BuildCachePruneReport,
+  type CachedStepInfo,
+  type CacheInfo,
+  type CacheMountInfo,
+  type CacheMountOptions,
+} from './build/build-cache.js';
 export type {
   Build,
   BuildCheck,
@@ -12,6 +19,7 @@ export type {
 } from './build/execute/build-options.js';
 export { BuildError } from './build/language/build-error.js';
 export type { LintRule } from './build/lint/lint-rules.js';
+export type { SecretSource } from './build/mounts/secrets.js';
 export { Cgroup } from './cgroup/cgroup.js';
 export type { NamedGroup } from './cgroup/cgroup-options.js';
 export type { CgroupEvent } from './cgroup/events/event-counts.js';

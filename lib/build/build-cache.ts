@@ -1,9 +1,26 @@
+import type { Readable } from 'node:stream';
+import * as z from 'zod';
 import { asImageErrors } from '../image/as-image-errors.js';
 import { listRecords, removeRecords } from '../image/store/layer-records.js';
 import { prune } from '../image/store/prune.js';
+import { word } from '../options/common-schemas.js';
+import { parseOptions } from '../options/parse-options.js';
+import { packTree, unpackInto } from '../volume/volume-content.js';
+import { type CacheMountName, listCacheMounts, openCacheMount, pruneCacheMounts, replaceCacheMount } from './cache/cache-mounts.js';
+
+const pruneOptions = z.strictObject({ type: z.enum(['step', 'mount']).optional() });
+const mountOptions = z.strictObject({ namespace: word.default('default') });
+
+function nameOf(id: string, options: CacheMountOptions): CacheMountName {
+  return { id: parseOptions(word, id, 'id'), ...parseOptions(mountOptions, options, 'options') };
+}
+
+/** What the build cache has. */
+export type CacheInfo = CachedStepInfo | CacheMountInfo;
 
 /** What the build cache has of one step. */
-export interface CacheInfo {
+export interface CachedStepInfo {
+  readonly type: 'step';
   /** The digest of all that the step's layer follows from. */
   readonly key: string;
   /** How the instruction was written, its first 200 characters. */
@@ -16,8 +33,26 @@ export interface CacheInfo {
   readonly lastUsedAt: Date;
 }
 
+/** A folder that `RUN --mount=type=cache` shows. */
+export interface CacheMountInfo {
+  readonly type: 'mount';
+  readonly id: string;
+  /** The {@link BuildOptions.cacheNamespace} of the builds that use it. */
+  readonly namespace: string;
+  readonly createdAt: Date;
+  readonly lastUsedAt: Date;
+}
+
+/** Which cache mount it is. */
+export interface CacheMountOptions {
+  /** As {@link BuildOptions.cacheNamespace}. Default 'default'. */
+  readonly namespace?: string | undefined;
+}
+
 /** What `BuildCache.prune()` has removed. */
 export interface BuildCachePruneReport {
+  /** Ids of cache mounts. */
+  readonly mounts: readonly string[];
   /** Keys of steps. */
   readonly keys: readonly string[];
   /** Digests of blobs, of which no image had need. */
@@ -26,35 +61,77 @@ export interface BuildCachePruneReport {
   readonly bytes: number;
 }
 
-/** The layers of earlier steps of {@link build}, in the store. They stay, whatever images are removed, until this is pruned. */
+/** The layers of earlier steps of {@link build}, and the folders of `RUN --mount=type=cache`, in the store. They stay, whatever images are removed, until this is pruned. */
 // biome-ignore lint/complexity/noStaticOnlyClass: named as Image and Volume are, which have these methods too
 export class BuildCache {
-  /** The steps whose layers are there, those used last at the end. @throws ImageError when the store can't be read */
+  /** The steps whose layers are there, and the cache mounts, those used last at the end. @throws ImageError when the store can't be read */
   static async list(): Promise<CacheInfo[]> {
-    const found = await asImageErrors('list the build cache', () => listRecords());
-    return found
-      .toSorted((a, b) => a.lastUsedAt.getTime() - b.lastUsedAt.getTime())
-      .map(({ record: { key, instruction, created, layer }, lastUsedAt }) => ({
-        key,
-        instruction,
-        digest: layer?.digest ?? null,
-        size: layer?.size ?? 0,
-        createdAt: new Date(created * 1000),
-        lastUsedAt,
-      }));
+    const [steps, mounts] = await asImageErrors('list the build cache', () => Promise.all([listRecords(), listCacheMounts()]));
+    const all: CacheInfo[] = [
+      ...steps.map(({ record: { key, instruction, created, layer }, lastUsedAt }) => ({
+        ...{ type: 'step' as const, key, instruction, digest: layer?.digest ?? null, size: layer?.size ?? 0 },
+        ...{ createdAt: new Date(created * 1000), lastUsedAt },
+      })),
+      ...mounts.map(({ id, namespace, createdAt, lastUsedAt }) => ({ type: 'mount' as const, id, namespace, createdAt, lastUsedAt })),
+    ];
+    return all.toSorted((a, b) => a.lastUsedAt.getTime() - b.lastUsedAt.getTime());
   }
 
   /**
-   * Forgets all steps, and removes the layers that no image needs. A build that goes on meanwhile, in whatever process, keeps those that it has
-   * begun to use.
+   * Forgets all steps, and removes the layers that no image needs and the cache mounts. A build that goes on meanwhile, in whatever process, keeps
+   * those that it has begun to use.
    *
+   * @param options.type 'step' or 'mount': these alone. Default both
    * @throws ImageError when an image in the store is damaged: {@link Image.remove} it first; the steps are forgotten by then
    */
-  static async prune(): Promise<BuildCachePruneReport> {
+  static async prune(options: { readonly type?: 'step' | 'mount' | undefined } = {}): Promise<BuildCachePruneReport> {
+    const { type } = parseOptions(pruneOptions, options, 'options');
     return asImageErrors('prune the build cache', async () => {
+      const mounts = type === 'step' ? [] : await pruneCacheMounts();
+      if (type === 'mount') return { mounts, keys: [], blobs: [], bytes: 0 };
       const keys = await removeRecords();
       const { blobs, bytes } = await prune({ afterRemoval: true });
-      return { keys, blobs, bytes };
+      return { mounts, keys, blobs, bytes };
     });
+  }
+
+  /**
+   * The files of a cache mount as a tar, as `Volume.export` has them: with owners, modes and attributes. It is in use until the stream has
+   * closed.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`, `ERR_NO_CACHE_MOUNT`; SyscallError
+   */
+  static async exportMount(id: string, options: CacheMountOptions = {}): Promise<Readable> {
+    const used = await openCacheMount(nameOf(id, options));
+    try {
+      const stream = await packTree(
+        { root: { type: 'folder', path: used.path }, path: '/' },
+        `export the cache mount ${JSON.stringify(id)}`,
+      );
+      return stream.once('close', () => used.release());
+    } catch (error) {
+      used.release();
+      throw error;
+    }
+  }
+
+  /**
+   * Makes a cache mount of a tar, uncompressed, as {@link exportMount} gives it, in the place of one that is there. The tar need not be trusted:
+   * nothing of it gets out of the cache.
+   *
+   * @throws NacelleError `ERR_INVALID_OPTION`, `ERR_IN_USE` while a RUN uses the one that is there, `ERR_ARCHIVE` for a tar that can't be unpacked;
+   *   what the source failed with; SyscallError. What was there stays then
+   */
+  static async importMount(id: string, source: Readable, options: CacheMountOptions = {}): Promise<void> {
+    try {
+      const name = nameOf(id, options);
+      await replaceCacheMount(name, (folder) =>
+        unpackInto(folder, source, { owner: 'keep', what: `import the cache mount ${JSON.stringify(id)}` }),
+      );
+    } catch (error) {
+      // whoever writes to the source would else wait for ever
+      source.destroy();
+      throw error;
+    }
   }
 }

@@ -36,6 +36,8 @@ import { type Dockerfile, withPlace } from './language/dockerfile.js';
 import type { IgnoreRules } from './language/ignore-file.js';
 import { automaticArgs, globalScope, PROXY_NAMES } from './language/scopes.js';
 import { stageGraph } from './language/stage-graph.js';
+import { agentSockets, readSecrets } from './mounts/secrets.js';
+import type { MountSources } from './mounts/step-mounts.js';
 
 /**
  * Builds an image from a Dockerfile, as BuildKit does, in this process: each RUN is a container, each step that changes files a layer. The image
@@ -61,10 +63,11 @@ async function built(options: BuildOptions | CheckOptions, feed: EventFeed<Build
     const parsed = withDateArg(parseBuildOptions(options));
     const tags = parsed.tags.map((tag) => tagName(tag));
     if (parsed.output) await requireFree(parsed.output);
+    const given = { secrets: await readSecrets(parsed.secrets), ssh: agentSockets(parsed.ssh) };
     const contexts = await openContexts(parsed);
     try {
       const { file, ignored } = await readDockerfile({ context: contexts.folder, dockerfile: parsed.dockerfile }, contexts.tree);
-      return await buildFrom(file, { contexts, ignored, options: parsed, tags, feed });
+      return await buildFrom(file, { contexts, ignored, options: parsed, tags, feed, given });
     } finally {
       await contexts.close();
     }
@@ -86,9 +89,10 @@ interface Sources {
   readonly options: ParsedBuild;
   readonly tags: readonly string[];
   readonly feed: EventFeed<BuildEvent>;
+  readonly given: Pick<MountSources, 'secrets' | 'ssh'>;
 }
 
-async function buildFrom(file: Dockerfile, { contexts, ignored, options, tags, feed }: Sources): Promise<BuildResult | BuildCheck> {
+async function buildFrom(file: Dockerfile, { contexts, ignored, options, tags, feed, given }: Sources): Promise<BuildResult | BuildCheck> {
   const platform = currentPlatform();
   const { graph, globals, automatic, epoch } = plan(file, options, platform);
   const stop = new AbortController();
@@ -105,9 +109,11 @@ async function buildFrom(file: Dockerfile, { contexts, ignored, options, tags, f
   const warnings = [...found, ...unusedArgs(file, options)];
   if (options.check) return { warnings };
   const began = Math.floor(now() / 1000);
+  const { cacheNamespace, cancelSignal: signal } = own;
+  const mountSources = { context: { tree: contexts.tree, ignored }, ...given, cacheNamespace, signal };
   const input = {
     ...{ file, graph, globals, options: own, ignored, now: began, epoch, imageNamed },
-    ...{ context: contexts.tree, contexts: contexts.named },
+    ...{ context: contexts.tree, contexts: contexts.named, mountSources },
   };
   const builder = new StagesBuilder(input, { stop, progress });
   // what is to end waits for nobody

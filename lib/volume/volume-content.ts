@@ -74,41 +74,44 @@ export async function unpackInto(
  * @throws SyscallError
  */
 export async function fillFromTree(name: string, tree: Tree, signal?: AbortSignal): Promise<void> {
-  await fill(name, async (folder) => {
-    const [output, input] = binding().pipe();
-    const tasks: Task[] = [];
-    const stop = (): void => {
-      for (const task of tasks) void task.close().catch(() => undefined);
-    };
-    try {
-      const { plan, slots } = packPlan(tree, input);
-      try {
-        tasks.push(await (await containerShim()).startPlan(plan, slots.descriptors));
-      } finally {
-        closeDescriptor(input);
-      }
-      tasks.push(await startUnpacking(folder, output, 'keep'));
-    } catch (error) {
-      stop();
-      throw error;
-    } finally {
-      closeDescriptor(output);
-    }
-    signal?.addEventListener('abort', stop, { once: true });
-    if (signal?.aborted) stop();
-    // each ends when the other does, for the pipe breaks: the first to fail in this order is the one to be told
-    const [packed, unpacked] = await Promise.allSettled(tasks.map(endOf)).finally(() => signal?.removeEventListener('abort', stop));
-    signal?.throwIfAborted();
-    if (packed?.status === 'rejected' && !hasCode(packed.reason, 'EPIPE')) throw packed.reason;
-    if (unpacked?.status === 'rejected') throw unpacked.reason;
-    if (packed?.status === 'rejected') throw packed.reason;
-  }).catch((error: unknown) => {
+  await fill(name, (folder) => copyTree(tree, folder, signal)).catch((error: unknown) => {
     if (!isMissing(error)) throw error;
   });
 }
 
+/** Copies a tree into an empty folder of this user's, as {@link unpackInto}. @throws SyscallError; {@link isMissing} tells a tree that is not there */
+export async function copyTree(tree: Tree, folder: string, signal?: AbortSignal): Promise<void> {
+  const [output, input] = binding().pipe();
+  const tasks: Task[] = [];
+  const stop = (): void => {
+    for (const task of tasks) void task.close().catch(() => undefined);
+  };
+  try {
+    const { plan, slots } = packPlan(tree, input);
+    try {
+      tasks.push(await (await containerShim()).startPlan(plan, slots.descriptors));
+    } finally {
+      closeDescriptor(input);
+    }
+    tasks.push(await startUnpacking(folder, output, 'keep'));
+  } catch (error) {
+    stop();
+    throw error;
+  } finally {
+    closeDescriptor(output);
+  }
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted) stop();
+  // each ends when the other does, for the pipe breaks: the first to fail in this order is the one to be told
+  const [packed, unpacked] = await Promise.allSettled(tasks.map(endOf)).finally(() => signal?.removeEventListener('abort', stop));
+  signal?.throwIfAborted();
+  if (packed?.status === 'rejected' && !hasCode(packed.reason, 'EPIPE')) throw packed.reason;
+  if (unpacked?.status === 'rejected') throw unpacked.reason;
+  if (packed?.status === 'rejected') throw packed.reason;
+}
+
 /** Whether there is nothing at the path that was to be copied. */
-function isMissing(error: unknown): boolean {
+export function isMissing(error: unknown): boolean {
   return error instanceof SyscallError && error.step === 'open_in_root' && error.code === 'ENOENT';
 }
 

@@ -25,6 +25,8 @@ export interface RunInput extends Common {
   readonly cwd: string;
   readonly user: string;
   readonly network: string;
+  /** Of each mount its shape and, where it shows files of a build, their content: `StepMounts.key`. */
+  readonly mounts: readonly (readonly (string | number | boolean | null)[])[];
 }
 
 export interface CopyInput extends Common {
@@ -68,6 +70,7 @@ function fields(input: StepInput): readonly unknown[] {
         input.cwd,
         input.user,
         input.network,
+        input.mounts,
       ];
     case 'copy':
       return [input.content, input.target, input.chown, input.folderMode, input.parents, input.unpacks];

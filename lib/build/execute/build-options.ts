@@ -1,11 +1,12 @@
 import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod';
 import type { Image } from '../../image/image.js';
-import { abortSignal, duration } from '../../options/common-schemas.js';
+import { abortSignal, bytes, duration } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import type { ProgressEvent } from '../../options/progress.js';
 import { type Size, sizeSchema } from '../../options/size.js';
 import type { LintRule } from '../lint/lint-rules.js';
+import type { SecretSource } from '../mounts/secrets.js';
 import { contextSchema, contextsSchema } from './context-options.js';
 
 /** What happens while an image is built. */
@@ -101,6 +102,16 @@ export interface BuildOptions {
   readonly cache?: boolean | undefined;
   /** Default false; see {@link CheckOptions}. */
   readonly check?: false | undefined;
+  /**
+   * What `RUN --mount=type=secret` is given, by ids: text, bytes, `env`: a variable of this process, or `file`: a path; at most 500 KiB each.
+   * No layer, history or key of the cache has any of it. One that a Dockerfile names and that is not here is a file that is missing, or an error where it is
+   * `required`.
+   */
+  readonly secrets?: Readonly<Record<string, SecretSource>> | undefined;
+  /** What `RUN --mount=type=ssh` reaches, by ids, of which 'default' is the usual one: paths of agents' sockets, or 'default' for that of SSH_AUTH_SOCK. */
+  readonly ssh?: Readonly<Record<string, string>> | undefined;
+  /** Whose `RUN --mount=type=cache` these are: builds with another name have other caches, whatever ids their Dockerfiles write. Default 'default'. */
+  readonly cacheNamespace?: string | undefined;
   /** Memory of each RUN. */
   readonly memory?: Size | undefined;
   /** Processors of each RUN. */
@@ -160,6 +171,14 @@ function isWritable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'write' in value && typeof value.write === 'function' && 'pipe' in value;
 }
 
+// no message has what was given in the place of a secret
+const SECRETS = 'must be an object, by ids, of texts, bytes, { env: NAME } and { file: PATH }';
+
+function isSecrets(value: unknown): boolean {
+  const source = z.union([z.string(), bytes, z.strictObject({ env: word }), z.strictObject({ file: word })]);
+  return z.record(z.string(), source).safeParse(value).success;
+}
+
 const schema = z.strictObject({
   context: contextSchema,
   contexts: contextsSchema,
@@ -173,6 +192,9 @@ const schema = z.strictObject({
   pull: z.enum(['missing', 'never', 'always']).default('missing'),
   cache: z.boolean().default(true),
   check: z.boolean().default(false),
+  secrets: z.custom<Readonly<Record<string, SecretSource>>>(isSecrets, SECRETS).default({}),
+  ssh: z.record(z.string(), word).default({}),
+  cacheNamespace: word.default('default'),
   memory: sizeSchema().optional(),
   cpus: z.number().positive().optional(),
   pidsLimit: z.int().min(1).max(4_194_304).optional(),

@@ -17,13 +17,17 @@ import type { IgnoreRules } from '../language/ignore-file.js';
 import type { Add, Copy, Run, StageInstruction } from '../language/instruction-types.js';
 import { PROXY_NAMES, StageScope } from '../language/scopes.js';
 import { fromsOf, type GraphStage, type Origin, type StageGraph } from '../language/stage-graph.js';
+import type { ContextFiles } from '../mounts/bind-sources.js';
+import { plannedMounts, requireOwners } from '../mounts/planned-mounts.js';
+import { type MountSources, StepMounts } from '../mounts/step-mounts.js';
 import { addLayer } from './add-layer.js';
 import type { BuildStep, ParsedBuild } from './build-options.js';
 import type { Contexts } from './contexts.js';
 import { copyStep, readCopy } from './copy-step.js';
 import { debugContainer } from './debug-container.js';
+import { failedRun } from './failed-run.js';
 import { requirePlatform } from './own-platform.js';
-import { limitsOf, type RunCommand, runCommand, runStep, workingFolder } from './run-step.js';
+import { limitsOf, type RunRequest, runCommand, runStep, workingFolder } from './run-step.js';
 import type { Shared } from './shared.js';
 import { StageConfig, triggersOf, variablesOf } from './stage-config.js';
 import { withFiles } from './stage-files.js';
@@ -43,6 +47,7 @@ export interface BuildInput {
   readonly now: number;
   /** The date that the build is to have; `null`: none was given. */
   readonly epoch: number | null;
+  readonly mountSources: MountSources;
   /** The image of a name. */
   readonly imageNamed: (name: string) => Promise<Image>;
 }
@@ -50,9 +55,8 @@ export interface BuildInput {
 /** What a step follows from, but for the layers below. */
 type StepDetails = Omit<RunInput, keyof Common> | Omit<CopyInput, keyof Common> | Omit<WorkdirInput, keyof Common>;
 
-/** How much of what a RUN that failed has said is in the error, in UTF-16 units; and control characters, which terminals would obey. */
+/** How much of what a RUN that failed has said is in the error, in UTF-16 units. */
 const LAST_OUTPUT = 4096;
-const NOT_SHOWN = /[^\P{C}\n\t]/gu;
 
 const NO_LAYERS: StageState['layers'] = { base: null, made: [] };
 
@@ -184,7 +188,7 @@ export class Builder {
   async #step(origins: Origins, instruction: StageInstruction, state: StageState): Promise<StageState> {
     switch (instruction.kind) {
       case 'run':
-        return this.#run(instruction, state);
+        return this.#run(origins, instruction, state);
       case 'copy':
       case 'add':
         return this.#copy(origins, instruction, state);
@@ -227,7 +231,7 @@ export class Builder {
     return outcome;
   }
 
-  async #run(run: Run, state: StageState): Promise<StageState> {
+  async #run(origins: Origins, run: Run, state: StageState): Promise<StageState> {
     const { options } = this.#input;
     const { config, scope } = state;
     const image = imageOf(state.layers);
@@ -235,6 +239,7 @@ export class Builder {
     const command = runCommand(run, config);
     const network = run.network === 'default' ? options.network : run.network;
     const { os, architecture } = currentPlatform();
+    const mounts = await this.#mounts(origins, run, state);
     const input = {
       kind: 'run',
       platform: `${os}/${architecture}`,
@@ -243,17 +248,32 @@ export class Builder {
       cwd: workingFolder(config),
       user: config.user,
       network,
+      mounts: mounts.key,
     } as const;
-    const outcome = await this.#cached(input, run, state, () => this.#runOn(image, run, { command, network, state }));
+    const outcome = await this.#cached(input, run, state, () =>
+      mounts.during((given) => this.#runOn(image, run, { command, network, state, given })),
+    );
     const args = scope.args.map(([name, value]) => ` ${name}=${value}`).join('');
     const words = `RUN ${args === '' ? '' : `|${scope.args.length}${args} `}${command.words.join(' ')}`;
     return this.#noted(run, state, outcome, words);
   }
 
+  #mounts(origins: Origins, { mounts }: Run, { config, scope }: StageState): Promise<StepMounts> {
+    const { mountSources: sources, options } = this.#input;
+    const planned = plannedMounts(mounts, { expand: (word) => scope.expand(word), workingDir: config.workingDir });
+    requireOwners(planned, options);
+    const folder = (from: string): ContextFiles | null => this.#folderAt(originOf(from, origins));
+    const image = (from: string): Promise<Image | null> => this.#imageAt(originOf(from, origins));
+    return StepMounts.of(planned, {
+      sources,
+      origins: { folder, image, withFiles: (of, work) => withFiles(of, options.cancelSignal, work) },
+    });
+  }
+
   async #runOn(
     image: Image,
     run: Run,
-    { command, network, state }: { readonly command: RunCommand; readonly network: string; readonly state: StageState },
+    { command, network, state, given }: Pick<RunRequest, 'command' | 'network' | 'given'> & { readonly state: StageState },
   ): Promise<MadeLayer> {
     const { options, epoch, file } = this.#input;
     const number = this.#number;
@@ -263,7 +283,7 @@ export class Builder {
       command,
       config: state.config,
       variables: state.scope.variables,
-      network,
+      ...{ network, given },
       limits: limitsOf(options),
       proxies: Object.fromEntries(
         PROXY_NAMES.flatMap((name) => (Object.hasOwn(options.buildArgs, name) ? [[name, options.buildArgs[name] ?? '']] : [])),
@@ -276,14 +296,7 @@ export class Builder {
       },
     });
     if (layer) return layer;
-    const problem = new DockerfileProblem(`RUN has failed: ${result.reason}`, run.lines);
-    const { message, instruction } = asBuildError(problem, file);
-    const said = last.replaceAll(NOT_SHOWN, '').split('\n').filter(Boolean);
-    const hint = network === 'none' ? ['It has no network: the option network gives it one.'] : [];
-    throw new BuildError([...message.split('\n'), ...hint, ...said.map((line) => `| ${line}`)], {
-      ...{ file: file.file, line: run.lines.start, instruction },
-      result,
-    });
+    throw failedRun(run, { file, result, network, last });
   }
 
   async #workdir(
@@ -322,15 +335,20 @@ export class Builder {
   /** The files of `--from`, with what is left out of them; `null`: the context's. */
   async #withOrigin<T>(origin: Origin | undefined, work: (tree: FileTree | null, ignored: IgnoreRules | null) => Promise<T>): Promise<T> {
     if (!origin) return work(null, null);
-    const given = origin.kind === 'name' ? this.#input.contexts.get(origin.name) : undefined;
-    if (given && 'tree' in given) return work(given.tree, given.ignored);
-    const image =
-      origin.kind === 'stage'
-        ? imageOf((await this.#shared.stageAt(origin.index)).layers)
-        : origin.kind === 'name'
-          ? await this.#input.imageNamed(origin.name)
-          : null;
-    return withFiles(image, this.#input.options.cancelSignal, (tree) => work(tree, null));
+    const given = this.#folderAt(origin);
+    if (given) return work(given.tree, given.ignored);
+    return withFiles(await this.#imageAt(origin), this.#input.options.cancelSignal, (tree) => work(tree, null));
+  }
+
+  /** A folder of the caller's that has the name. */
+  #folderAt(origin: Origin | undefined): ContextFiles | null {
+    const given = origin?.kind === 'name' ? this.#input.contexts.get(origin.name) : undefined;
+    return given && 'tree' in given ? given : null;
+  }
+
+  async #imageAt(origin: Origin | undefined): Promise<Image | null> {
+    if (origin?.kind === 'stage') return imageOf((await this.#shared.stageAt(origin.index)).layers);
+    return origin?.kind === 'name' ? this.#input.imageNamed(origin.name) : null;
   }
 
   #layer(files: readonly LayerFile[]): Promise<MadeLayer> {

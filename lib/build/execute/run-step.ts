@@ -6,6 +6,7 @@ import type { RunResult } from '../../process/options/process-types.js';
 import { sorted } from '../cache/step-key.js';
 import { InstructionProblem } from '../language/build-error.js';
 import type { Run } from '../language/instruction-types.js';
+import type { GivenMounts } from '../mounts/given-mounts.js';
 import type { ParsedBuild } from './build-options.js';
 import type { StageConfig } from './stage-config.js';
 
@@ -21,6 +22,7 @@ export interface RunRequest {
   /** Variables that the program has and the image doesn't. */
   readonly proxies: Readonly<Record<string, string>>;
   readonly signal: AbortSignal | undefined;
+  readonly given: GivenMounts;
   /** The program waits, at the latest when its pipe is full, until what it has said is heard. */
   readonly onOutput: (stream: 'stdout' | 'stderr', text: string) => Promise<void>;
   /** No file of the layer has a later time. */
@@ -70,27 +72,30 @@ export function workingFolder({ workingDir }: StageConfig): string {
  * @throws what making a container throws
  */
 export async function runStep(request: RunRequest): Promise<{ readonly result: RunResult; readonly layer: MadeLayer | null }> {
-  const { image, command, variables, config, network, limits, proxies, signal } = request;
+  const { image, command, variables, config, network, limits, proxies, given, signal } = request;
   const { words, files } = command;
   const [program, ...rest] = words;
   if (program === undefined) throw new InstructionProblem('RUN has nothing to run');
-  const container = await Container.create({
+  const agent = given.agent === null || variables.has('SSH_AUTH_SOCK') ? {} : { SSH_AUTH_SOCK: given.agent };
+  const options = {
     image,
     entrypoint: [program],
     command: rest,
     // in an order that is the same for the same variables, which the cache relies on
-    env: { ...Object.fromEntries(sorted([...variables])), ...proxies },
+    env: { ...Object.fromEntries(sorted([...variables])), ...proxies, ...agent, ...given.env },
     cwd: workingFolder(config),
     ...(config.user === '' ? {} : { user: config.user }),
     hostname: 'buildkitsandbox',
     network,
     copyIn: files,
+    mounts: given.mounts,
     stdin: 'ignore',
     buffer: false,
     healthcheck: 'none',
     ...limits,
     ...(signal ? { cancelSignal: signal } : {}),
-  });
+  } as const;
+  const container = await Container.createWithFiles(options, given.files);
   try {
     // the streams are read from before the program's first word
     const told = tell(container, request.onOutput);

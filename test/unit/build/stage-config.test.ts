@@ -120,7 +120,6 @@ describe('StageConfig', () => {
 
 describe('problemOf', () => {
   test.each([
-    ['RUN --mount=type=secret,id=a b', 'RUN --mount is not supported'],
     ['RUN --security=insecure b', 'RUN --security=insecure is not supported'],
     ['RUN --network=host b', "the option allow must have 'network.host'"],
     ['ADD --keep-git-dir=false a b', 'ADD --keep-git-dir'],

@@ -1,0 +1,152 @@
+import { chmod } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { OverlayFs } from '../../filesystem/overlay-fs.js';
+import { mounter, privilege } from '../../host/privilege.js';
+import { digestOf } from '../../image/formats/digest.js';
+import type { Image } from '../../image/image.js';
+import { hold } from '../../store/lease.js';
+import { removeTree } from '../../store/remove-tree.js';
+import { makeFolder } from '../../store/store-root.js';
+import { unpackInto } from '../../volume/volume-content.js';
+import { copiedContent } from '../files/copied-content.js';
+import { EMPTY_TREE, type FileTree, resolveIn, type TreeEntry } from '../files/file-tree.js';
+import { layerFiles } from '../files/layer-files.js';
+import { layerTar } from '../files/layer-tar.js';
+import { RememberedTree } from '../files/remembered-tree.js';
+import { InstructionProblem } from '../language/build-error.js';
+import { IgnoreRules } from '../language/ignore-file.js';
+
+/** What RUN sees of a source, at a path of this machine, until it is closed. */
+export interface OpenSource {
+  readonly path: string;
+  close(): Promise<void>;
+}
+
+/** Where a bind is from. */
+export interface BindSource {
+  /** Of what it shows: names, kinds, modes, owners, bytes; not of times. */
+  readonly content: string;
+  /** What is written to it is gone when it is closed. */
+  open(signal: AbortSignal | undefined): Promise<OpenSource>;
+}
+
+/** The files of a context, without those that are ignored. */
+export interface ContextFiles {
+  readonly tree: FileTree;
+  readonly ignored: IgnoreRules | null;
+}
+
+const NOTHING = new IgnoreRules([]);
+
+/** A path as a pattern that matches nothing else. */
+function literally(source: string): string {
+  return source.replaceAll(/[*?[\]\\]/g, '\\$&');
+}
+
+async function found(tree: FileTree, source: string): Promise<{ readonly path: string; readonly entry: TreeEntry }> {
+  const { path, entry } = await resolveIn(tree, source);
+  if (!entry) throw new InstructionProblem(`${JSON.stringify(`/${source.replace(/^\/+/, '')}`)}: not found`);
+  if (entry.kind !== 'folder' && entry.kind !== 'file')
+    throw new InstructionProblem(`/${path} is neither a file nor a folder: it can't be mounted`);
+  return { path, entry };
+}
+
+/**
+ * A bind of the context: a copy of what it selects, since the context is the caller's own folder, which has files that are ignored.
+ *
+ * @throws InstructionProblem for what is missing or ignored
+ */
+export async function contextSource({ tree: files, ignored }: ContextFiles, source: string, signal?: AbortSignal): Promise<BindSource> {
+  const tree = new RememberedTree(files);
+  const { path, entry } = await found(tree, source);
+  const copy = { from: tree, ignored, sources: [literally(path)], inline: [], excludes: NOTHING, chmod: null };
+  const { digest, bytes } = await copiedContent({ ...copy, hasOwner: false, signal });
+  return {
+    content: digestOf(Buffer.from(JSON.stringify([digest, entry.kind, entry.mode]))),
+    open: async (cancelled) => {
+      const entries = await layerFiles({ ...copy, onto: EMPTY_TREE, target: '/', owner: null, folderMode: 0o755, madeAt: 0 });
+      const folder = await temporaryTree(async (target) => {
+        const tar = Readable.from(layerTar(entries, null, bytes), { objectMode: false });
+        await unpackInto(target, tar, { owner: 'keep', what: 'copy the context', signal: cancelled });
+        if (entry.kind === 'folder') await chmod(target, entry.mode);
+      });
+      return entry.kind === 'folder' ? folder : { ...folder, path: join(folder.path, path.split('/').at(-1) ?? '') };
+    },
+  };
+}
+
+/**
+ * A bind of an image, or of the files of a stage.
+ *
+ * @param image `null`: it has no files
+ * @param withFiles does something with the files, to be read
+ * @throws InstructionProblem for what is missing
+ */
+export async function imageSource(
+  image: Image | null,
+  {
+    source,
+    readOnly,
+    signal,
+    withFiles,
+  }: { source: string; readOnly: boolean; signal?: AbortSignal | undefined } & {
+    readonly withFiles: <T>(work: (tree: FileTree) => Promise<T>) => Promise<T>;
+  },
+): Promise<BindSource> {
+  const { path, content } = await withFiles(async (tree) => {
+    const { path: real, entry } = await found(tree, source);
+    // all layers tell the whole root, which may have devices
+    if (real === '')
+      return { path: real, content: digestOf(Buffer.from(JSON.stringify(image?.withLayers('mount').config.rootfs.diff_ids ?? []))) };
+    const copy = { from: new RememberedTree(tree), ignored: null, sources: [literally(real)], inline: [], excludes: NOTHING, chmod: null };
+    const { digest } = await copiedContent({ ...copy, hasOwner: false, signal });
+    const { kind, mode, uid, gid } = entry;
+    return { path: real, content: digestOf(Buffer.from(JSON.stringify([digest, kind, mode, uid, gid]))) };
+  });
+  if (image === null) return { content, open: () => temporaryTree(async () => undefined) };
+  return { content, open: (cancelled) => openImage(image, { path, readOnly, signal: cancelled }) };
+}
+
+async function openImage(
+  image: Image,
+  { path, readOnly, signal }: { path: string; readOnly: boolean; signal: AbortSignal | undefined },
+): Promise<OpenSource> {
+  const used = await image.use({ signal, mounter: mounter(privilege()) });
+  try {
+    const [root] = used.recipe.mounts;
+    const overlay = await OverlayFs.mount({ lower: root?.lower ?? [], readOnly });
+    return {
+      path: join(overlay.path, path),
+      close: async () => {
+        await overlay.unmount();
+        used.release();
+      },
+    };
+  } catch (error) {
+    used.release();
+    throw error;
+  }
+}
+
+/** A folder of the store, root's of the containers, which goes when it is closed, or with this process. */
+async function temporaryTree(fill: (folder: string) => Promise<void>): Promise<OpenSource> {
+  const held = await hold([]);
+  const path = await held.temporaryPath();
+  const close = async (): Promise<void> => {
+    try {
+      await removeTree(path);
+    } finally {
+      held.release();
+    }
+  };
+  try {
+    await makeFolder(path);
+    await chmod(path, 0o755);
+    await fill(path);
+    return { path, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

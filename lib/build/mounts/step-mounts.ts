@@ -1,0 +1,196 @@
+import { withCleanupError } from '../../errors.js';
+import { mounter, privilege } from '../../host/privilege.js';
+import type { Image } from '../../image/image.js';
+import { copyTree, isMissing } from '../../volume/volume-content.js';
+import { useCacheMount } from '../cache/cache-mounts.js';
+import type { FileTree } from '../files/file-tree.js';
+import { InstructionProblem } from '../language/build-error.js';
+import { type BindSource, type ContextFiles, contextSource, imageSource } from './bind-sources.js';
+import { closeAll, type GivenMounts, givenBy, type OpenMount } from './given-mounts.js';
+import { type BindMount, type CacheMount, type PlannedMount, type SecretMount, type SshMount, shapeOf } from './planned-mounts.js';
+import { listenFor } from './ssh-socket.js';
+
+/** What the mounts of a build are made of. */
+export interface MountSources {
+  readonly context: ContextFiles;
+  readonly secrets: ReadonlyMap<string, Buffer>;
+  /** Sockets of agents. */
+  readonly ssh: ReadonlyMap<string, string>;
+  readonly cacheNamespace: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The files that `from` names. */
+export interface MountOrigins {
+  /** A folder of the caller's; `null`: it is none. */
+  folder(from: string): ContextFiles | null;
+  /** `null`: none at all. */
+  image(from: string): Promise<Image | null>;
+  /** Does something with them, to be read. */
+  withFiles<T>(image: Image | null, work: (tree: FileTree) => Promise<T>): Promise<T>;
+}
+
+/** The mounts of one RUN. */
+export class StepMounts {
+  /** What the step follows from: the content of binds, and the shape of all. */
+  readonly key: readonly (readonly (string | number | boolean | null)[])[];
+  readonly #mounts: readonly PlannedMount[];
+  readonly #binds: ReadonlyMap<PlannedMount, BindSource>;
+  readonly #sources: MountSources;
+  readonly #origins: MountOrigins;
+
+  private constructor(
+    mounts: readonly PlannedMount[],
+    binds: ReadonlyMap<PlannedMount, BindSource>,
+    { sources, origins }: { readonly sources: MountSources; readonly origins: MountOrigins },
+  ) {
+    this.#mounts = mounts;
+    this.#binds = binds;
+    this.#sources = sources;
+    this.#origins = origins;
+    this.key = mounts.map((mount) => [...shapeOf(mount), binds.get(mount)?.content ?? null]);
+  }
+
+  /** Looks at what binds show. @throws InstructionProblem for what is missing; what images and the context throw */
+  static async of(
+    mounts: readonly PlannedMount[],
+    of: { readonly sources: MountSources; readonly origins: MountOrigins },
+  ): Promise<StepMounts> {
+    const binds = new Map<PlannedMount, BindSource>();
+    for (const mount of mounts) if (mount.type === 'bind') binds.set(mount, await bindOf(mount, of));
+    return new StepMounts(mounts, binds, of);
+  }
+
+  /**
+   * Does something while all mounts are there; they are taken away when it is over.
+   *
+   * @throws InstructionProblem for a secret or an agent that is required and missing; what making them throws
+   */
+  async during<T>(work: (given: GivenMounts) => Promise<T>): Promise<T> {
+    for (const mount of this.#mounts) this.#require(mount);
+    const opened: OpenMount[] = [];
+    let result: T;
+    try {
+      // all steps of all builds take caches in one order, so that no two wait for each other
+      for (const cache of this.#caches()) opened.push(...(await this.#cache(cache)));
+      for (const mount of this.#mounts) opened.push(...(await this.#open(mount)));
+      result = await work(givenBy(opened));
+    } catch (error) {
+      throw withCleanupError(error, await closeAll(opened));
+    }
+    const failure = await closeAll(opened);
+    if (failure) throw failure;
+    return result;
+  }
+
+  #require(mount: PlannedMount): void {
+    if (mount.type === 'secret' && mount.required && !this.#sources.secrets.has(mount.id)) throw missing('secret', 'secrets', mount.id);
+    if (mount.type === 'ssh' && mount.required && !this.#sources.ssh.has(mount.id)) throw missing('ssh agent', 'ssh', mount.id);
+  }
+
+  /** Mounts of one id together: they show one folder. */
+  #caches(): (readonly [CacheMount, ...CacheMount[]])[] {
+    const byId = new Map<string, [CacheMount, ...CacheMount[]]>();
+    for (const mount of this.#mounts) {
+      if (mount.type !== 'cache') continue;
+      const same = byId.get(mount.id);
+      if (same) same.push(mount);
+      else byId.set(mount.id, [mount]);
+    }
+    return [...byId].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, mounts]) => mounts);
+  }
+
+  async #cache(mounts: readonly [CacheMount, ...CacheMount[]]): Promise<OpenMount[]> {
+    const { cacheNamespace: namespace, signal } = this.#sources;
+    const [{ id, mode, uid, gid }] = mounts;
+    const sharing = (['locked', 'private'] as const).find((word) => mounts.some((mount) => mount.sharing === word)) ?? 'shared';
+    const seed = mounts.find(({ from }) => from !== '');
+    const fill = seed ? (folder: string) => this.#fill(seed, folder) : null;
+    const used = await useCacheMount({ namespace, id, sharing, mode, uid, gid, fill, signal });
+    return mounts.map(({ target, readOnly }, index) => ({
+      mounts: [bind(used.path, target, readOnly)],
+      ...(index === 0 ? { close: async () => used.release() } : {}),
+    }));
+  }
+
+  async #fill({ from, source }: CacheMount, folder: string): Promise<void> {
+    const { signal } = this.#sources;
+    if (this.#origins.folder(from))
+      throw new InstructionProblem(`a cache begins with files of a stage or an image, and ${from} is a folder`);
+    const image = await this.#origins.image(from);
+    if (image === null) return;
+    const used = await image.use({ signal, mounter: mounter(privilege()) });
+    try {
+      await copyTree({ root: { type: 'recipe', recipe: used.recipe }, path: `/${source}` }, folder, signal);
+    } catch (error) {
+      if (isMissing(error)) throw new InstructionProblem(`${JSON.stringify(source)} is no folder in ${from}`);
+      throw error;
+    } finally {
+      used.release();
+    }
+  }
+
+  async #open(mount: PlannedMount): Promise<OpenMount[]> {
+    switch (mount.type) {
+      case 'bind':
+        return this.#bind(mount);
+      case 'tmpfs':
+        return [
+          { mounts: [{ type: 'tmpfs', target: mount.target, options: ['exec', ...(mount.size === null ? [] : [`size=${mount.size}`])] }] },
+        ];
+      case 'secret':
+        return this.#secret(mount);
+      case 'ssh':
+        return this.#ssh(mount);
+      case 'cache':
+        return [];
+    }
+  }
+
+  async #bind(mount: BindMount): Promise<OpenMount[]> {
+    const source = this.#binds.get(mount);
+    if (!source) return [];
+    const { path, close } = await source.open(this.#sources.signal);
+    return [{ mounts: [bind(path, mount.target, mount.readOnly)], close }];
+  }
+
+  #secret({ id, target, env, mode, uid, gid }: SecretMount): OpenMount[] {
+    const content = this.#sources.secrets.get(id);
+    if (!content) return [];
+    if (env !== null && content.includes(0))
+      throw new InstructionProblem(`the secret ${JSON.stringify(id)} has a NUL byte: no variable can have it`);
+    return [
+      {
+        ...(target === null ? {} : { files: [{ target, content, mode, uid, gid }] }),
+        ...(env === null ? {} : { env: { [env]: content.toString() } }),
+      },
+    ];
+  }
+
+  async #ssh({ id, target, mode, uid, gid }: SshMount): Promise<OpenMount[]> {
+    const agent = this.#sources.ssh.get(id);
+    if (agent === undefined) return [];
+    const { path, close } = await listenFor(agent, { mode, uid, gid });
+    return [{ mounts: [bind(path, target, false)], agent: target, close }];
+  }
+}
+
+async function bindOf(
+  { from, source, readOnly }: BindMount,
+  { sources: { context, signal }, origins }: { readonly sources: MountSources; readonly origins: MountOrigins },
+): Promise<BindSource> {
+  if (from === '') return contextSource(context, source, signal);
+  const folder = origins.folder(from);
+  if (folder) return contextSource(folder, source, signal);
+  const image = await origins.image(from);
+  return imageSource(image, { source, readOnly, signal, withFiles: (work) => origins.withFiles(image, work) });
+}
+
+/** Nothing in it opens a device: others wrote it. */
+function bind(source: string, target: string, readOnly: boolean): NonNullable<OpenMount['mounts']>[number] {
+  return { type: 'bind', source, target, readOnly, options: ['nodev'] };
+}
+
+function missing(what: string, option: string, id: string): InstructionProblem {
+  return new InstructionProblem(`the ${what} ${JSON.stringify(id)} is required, and the option ${option} doesn't have it`);
+}

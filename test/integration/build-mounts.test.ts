@@ -1,0 +1,452 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { inspect } from 'node:util';
+import { gunzipSync } from 'node:zlib';
+import { expect, vi } from 'vitest';
+import { BuildCache, type BuildOptions, type BuildResult, build, Container, type Image } from '../../lib/index.js';
+import { buildContext } from '../fixtures/build-context.js';
+import { loadBusybox } from '../fixtures/busybox-image.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
+import { startNode } from '../fixtures/node.js';
+import { requires } from '../fixtures/requires.js';
+import { useNewStore } from '../fixtures/store.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
+import { until } from '../fixtures/until.js';
+
+const BASE = 'test/busybox:1';
+
+useLeakCheck();
+const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip'] });
+const withSsh = requires({ containers: true, tools: ['busybox', 'tar', 'gzip', 'ssh-agent', 'ssh-add', 'ssh-keygen', 'ldd'] });
+
+describe('RUN --mount', () => {
+  const folder = temporaryFolder();
+  const store = useNewStore(folder);
+
+  let count = 0;
+  const context = (files: Record<string, string> = {}): string => buildContext(folder, files);
+
+  /** Builds on busybox, with what RUN prints. */
+  async function built(lines: readonly string[], options: BuildOptions = {}): Promise<BuildResult & { readonly output: string }> {
+    await (await loadBusybox()).tag(BASE);
+    let output = '';
+    const result = await build({
+      context: context(),
+      dockerfile: { content: lines.join('\n') },
+      pull: 'never',
+      ...options,
+      onProgress: (event) => {
+        if (event.type === 'output') output += event.text;
+        options.onProgress?.(event);
+      },
+    });
+    return { ...result, output };
+  }
+
+  async function on(lines: readonly string[], options: BuildOptions = {}): Promise<BuildResult & { readonly output: string }> {
+    return built([`FROM ${BASE}`, ...lines], options);
+  }
+
+  /** The names in an image's last layer, by GNU tar. */
+  async function names(image: Image): Promise<string[]> {
+    const archive = join(folder, `image-${count++}.tar`);
+    await image.save(archive);
+    const blob = image.layers.at(-1)?.digest.replace(':', '/') ?? '';
+    const layer = execFileSync('tar', ['-xOf', archive, `blobs/${blob}`], { maxBuffer: 1 << 28 });
+    return execFileSync('tar', ['-tz'], { input: layer, encoding: 'utf8' }).trim().split('\n').filter(Boolean);
+  }
+
+  function told({ steps }: BuildResult): string {
+    return steps.map(({ cached }) => (cached === null ? '-' : cached ? 'c' : 'r')).join('');
+  }
+
+  describe('type=bind', () => {
+    it('shows files of the context, root’s and without those that are ignored, and leaves no mount point', async () => {
+      const path = context({ 'in/a': 'A', 'in/.b': 'B', 'in/secret': 'S', '.dockerignore': 'in/secret', one: 'file' });
+      chmodSync(join(path, 'in/a'), 0o640);
+      chmodSync(join(path, 'in'), 0o750);
+      const text = [
+        'RUN --mount=source=in,target=/some/where --mount=source=one,target=/usr/new/file,ro cd /some/where && ls -A && cat a ../../usr/new/file && stat -c "%a %u:%g %n" a . && ! touch x',
+      ];
+      const { image, output } = await on(text, { context: path });
+      expect(output).toContain('.b\na\nAfile640 0:0 a\n750 0:0 .\n');
+      expect(output).toContain('Read-only file system');
+      // nothing was changed, so the layer is empty
+      expect(await names(image)).toEqual([]);
+    });
+
+    it('keeps what is written beside mount points, and throws away what is written to them', async () => {
+      const path = context({ 'in/a': 'A' });
+      const text = [
+        'RUN --mount=source=in,target=/x/y/in,rw --mount=source=in/a,target=/x/z/a,rw echo B > /x/y/in/a && echo C > /x/y/in/c && echo D > /x/kept && echo E > /x/z/a',
+        'RUN --mount=source=in,target=/in cat /in/a && ls /in /x',
+      ];
+      const { image, output } = await on(text, { context: path });
+      expect(output).toBe('A/in:\na\n\n/x:\nkept\n');
+      expect(await names(image)).toEqual([]);
+    });
+
+    it('shows the files of a stage and of an image, with their owners, also to be written to', async () => {
+      const text = [
+        `FROM ${BASE} AS made`,
+        'RUN mkdir -p /out/deep && echo made > /out/deep/file && chown 5:6 /out/deep/file && ln -s deep /out/link && ln -s /out/deep /way',
+        `FROM ${BASE}`,
+        'RUN --mount=from=made,source=/out,target=/m --mount=from=0,source=way,target=/n,rw cat /m/link/file && stat -c %u:%g /n/file && echo x >> /n/file && cat /n/file && ! echo x > /m/y',
+        `RUN --mount=from=${BASE},target=/all --mount=from=made,source=out/deep/file,target=/one ls /all/bin/busybox && cat /one`,
+        'RUN --mount=from=scratch,target=/none ls -A /none | wc -l',
+      ];
+      const { image, output } = await built(text);
+      expect(output.replace(/^.*Read-only file system\n/m, '')).toBe('made\n5:6\nmade\nx\n/all/bin/busybox\nmade\n0\n');
+      expect(await names(image)).toEqual([]);
+    });
+
+    it('counts in the cache by what it shows, and not by times or other files', async () => {
+      const lines = (source: string): string[] => [
+        `RUN --mount=source=${source},target=/m cat /m/a`,
+        'ARG X',
+        `RUN --mount=from=${BASE},source=/etc,target=/m true`,
+      ];
+      const path = context({ 'in/a': 'A', other: '1' });
+      expect(told(await on(lines('in'), { context: path }))).toBe('r-r');
+      writeFileSync(join(path, 'other'), '2');
+      execFileSync('touch', ['-d', '@1000000000', join(path, 'in/a')]);
+      expect(told(await on(lines('in'), { context: path }))).toBe('c-c');
+      writeFileSync(join(path, 'in/a'), 'B');
+      const again = await on(lines('in'), { context: path });
+      expect([told(again), again.output]).toEqual(['r-c', 'B']);
+      chmodSync(join(path, 'in'), 0o700);
+      expect(told(await on(lines('in'), { context: path }))).toBe('r-c');
+    });
+
+    it('takes names that look like patterns as names, variables, and targets below WORKDIR', async () => {
+      const path = context({ 'a[1]*/x': '1', 'a1/x': '2' });
+      const text = ['ARG NAME=a[1]*', 'WORKDIR /w', 'RUN --mount=source=$NAME,target=in cat /w/in/x'];
+      expect((await on(text, { context: path })).output).toBe('1');
+    });
+  });
+
+  it('type=tmpfs: a file system of its own with a size, of which nothing is kept', async () => {
+    const text = [
+      'RUN --mount=type=tmpfs,target=/t/mp,size=64k cd /t/mp && echo x > y && ! head -c 100000 /dev/zero > big && grep -c " /t/mp tmpfs " /proc/mounts',
+    ];
+    const { image, output } = await on(text);
+    expect(output).toContain('head: ');
+    expect(output).toMatch(/^1$/m);
+    expect(await names(image)).toEqual([]);
+  });
+
+  it.each([
+    ['type=bind,target=/', 'invalid mount target "/"'],
+    ['type=tmpfs,target=/a/../..', 'invalid mount target "/a/../.."'],
+    ['type=tmpfs,target=/proc/x', 'invalid mount target "/proc/x"'],
+    ['type=tmpfs,target=/dev', 'invalid mount target "/dev"'],
+    ['type=tmpfs,target=/x --mount=type=tmpfs,target=/y/../x', 'two mounts have the target /x'],
+    ['source=none,target=/x', '"/none": not found'],
+    ['source=hidden,target=/x', 'the ignore file leaves it out'],
+    ['from=test/none,target=/x', 'is not in the store'],
+    ['from=dir:/etc,target=/x', "can't name files of this machine"],
+    ['source=../../etc,target=/x', '"/../../etc": not found'],
+    ['source=link,target=/x', 'not found'],
+  ])('refuses %s', async (mount, message) => {
+    const path = context({ hidden: '', '.dockerignore': 'hidden' });
+    execFileSync('ln', ['-s', '/etc/passwd', join(path, 'link')]);
+    const failing = on([`RUN --mount=${mount} true`], { context: path });
+    await expect(failing).rejects.toMatchObject({ name: 'BuildError', line: 2, message: expect.stringContaining(message) });
+  });
+
+  it('a link in the stage leads to a place in the stage, and none to a place of this machine', async () => {
+    const path = context({ in: 'from outside' });
+    const victim = join(folder, 'victim');
+    mkdirSync(victim);
+    const text = [
+      `RUN mkdir -p ${victim} && ln -s /etc /run/secrets && ln -s ../../../../../..${victim} /deep && ln -s /gone /lost`,
+      `RUN --mount=source=in,target=/run/secrets/in --mount=source=in,target=/deep/in cat /etc/in && cat ${victim}/in`,
+    ];
+    const { image, output } = await on(text, { context: path });
+    expect(output).toBe('from outsidefrom outside');
+    expect(await names(image)).toEqual([]);
+    expect(readdirSync(victim)).toEqual([]);
+    const lost = on([...text, 'RUN --mount=source=in,target=/lost/in true'], { context: path });
+    await expect(lost).rejects.toMatchObject({ cause: { code: 'ENOTDIR' } });
+  });
+
+  describe('type=cache', () => {
+    function isThere(name: string): boolean {
+      const all = join(store.root, 'cache-mounts');
+      return readdirSync(all).some((one) => existsSync(join(all, one, 'data', name)));
+    }
+
+    /** The folder of the cache that has a file. */
+    function dataWith(name: string): string {
+      const all = join(store.root, 'cache-mounts');
+      const found = readdirSync(all)
+        .map((one) => join(all, one, 'data'))
+        .find((data) => existsSync(join(data, name)));
+      if (found === undefined) throw new Error(`no cache has ${name}`);
+      return found;
+    }
+
+    it('keeps its files from build to build, for its id and namespace alone, and has none of them in a layer', async () => {
+      const line = (mount: string, n: number): string =>
+        `RUN --mount=type=cache,${mount} echo ${n} >> /c/log && cat /c/log && stat -c %a:%u:%g /c`;
+      expect((await on([line('target=/c', 1)])).output).toBe('1\n755:0:0\n');
+      const { image, output } = await on([
+        line('target=/c', 2),
+        line('target=/c/,id=/c', 3),
+        line('target=/c,id=../../x,mode=1777,uid=7,gid=8', 4),
+      ]);
+      expect(output).toBe('1\n2\n755:0:0\n1\n2\n3\n755:0:0\n4\n1777:7:8\n');
+      expect(await names(image)).toEqual([]);
+      expect((await on([line('target=/c', 5)], { cacheNamespace: 'other' })).output).toBe('5\n755:0:0\n');
+      expect((await on(['RUN --mount=type=cache,target=/c,ro cat /c/log && ! touch /c/x'])).output).toContain('1\n2\n3\n');
+      const listed = (await BuildCache.list()).filter((info) => info.type === 'mount');
+      expect(listed.map(({ id, namespace }) => `${namespace} ${id}`).toSorted()).toEqual(['default ../../x', 'default /c', 'other /c']);
+      const { mounts, keys } = await BuildCache.prune({ type: 'mount' });
+      expect([mounts.toSorted(), keys]).toEqual([['../../x', '/c', '/c'], []]);
+      expect((await BuildCache.list()).map(({ type }) => type)).not.toContain('mount');
+      expect((await on([line('target=/c', 6)])).output).toBe('6\n755:0:0\n');
+    });
+
+    it('begins with the files of a stage, once', async () => {
+      const text = [
+        `FROM ${BASE} AS seed`,
+        'RUN mkdir -p /s/d && echo seed > /s/d/file && chown -R 9:9 /s && chmod 700 /s',
+        `FROM ${BASE}`,
+        'RUN --mount=type=cache,id=seeded,target=/c,from=seed,source=/s cat /c/d/file && stat -c %a:%u /c && rm -r /c/d',
+        'RUN --mount=type=cache,id=seeded,target=/c,from=seed,source=/s ls -A /c | wc -l',
+      ];
+      expect((await built(text)).output).toBe('seed\n700:9\n0\n');
+      const none = built([...text.slice(0, 3), 'RUN --mount=type=cache,target=/c,from=seed,source=/none true']);
+      await expect(none).rejects.toThrow('"/none" is no folder in seed');
+    });
+
+    it('locked waits for others and private does not, and two mounts of one id show one folder', async () => {
+      const hold = 'touch /c/first && ls /d && echo go && until [ -e /d/stop ]; do sleep 0.05; done';
+      let locked: Promise<BuildResult> | undefined;
+      const began = new Promise<void>((done) => {
+        locked = on([`RUN --mount=type=cache,id=l,target=/c,sharing=locked --mount=type=cache,id=l,target=/d ${hold}`], {
+          onProgress: ({ type }) => type === 'output' && done(),
+        });
+      });
+      await Promise.race([began, locked]);
+      const apart = await on(['RUN --mount=type=cache,id=l,target=/c,sharing=private ls -A /c | wc -l']);
+      expect(apart.output).toBe('0\n');
+      // what is used is not removed
+      expect((await BuildCache.prune({ type: 'mount' })).mounts).toEqual(['l']);
+      for (const sharing of ['shared', 'locked']) {
+        const waiting = new AbortController();
+        const other = on([`RUN --mount=type=cache,id=l,target=/c,sharing=${sharing} ls /c`], {
+          cancelSignal: waiting.signal,
+          onProgress: ({ type }) => type === 'step' && setImmediate(() => waiting.abort(new Error('enough'))),
+        });
+        await expect(other).rejects.toThrow('enough');
+      }
+      const next = on(['RUN --mount=type=cache,id=l,target=/c,sharing=locked ls /c']);
+      writeFileSync(join(dataWith('first'), 'stop'), '');
+      expect((await next).output).toBe('first\nstop\n');
+      await locked;
+    });
+
+    it('has its files, and is free, when the process of a build was killed', async () => {
+      await (await loadBusybox()).tag(BASE);
+      const text = [`FROM ${BASE}`, 'RUN --mount=type=cache,id=k,target=/c,sharing=locked echo kept > /c/kept && sleep 1000'].join('\n');
+      const program = startNode('build', [context(), text]);
+      await until('the program has written', () => existsSync(join(store.root, 'cache-mounts')) && isThere('kept'));
+      program.process.kill('SIGKILL');
+      await program.ended;
+      expect((await on(['RUN --mount=type=cache,id=k,target=/c,sharing=locked cat /c/kept'])).output).toBe('kept\n');
+    });
+
+    it('is exported, and imported in the place of another', async () => {
+      await on(['RUN --mount=type=cache,id=e,target=/c mkdir -m 711 /c/d && echo one > /c/d/file && chown 3:4 /c/d/file && chmod 750 /c']);
+      const tar = await buffer(await BuildCache.exportMount('e'));
+      const listed = execFileSync('tar', ['-tv', '--numeric-owner'], { input: tar, encoding: 'utf8' });
+      expect(
+        listed
+          .replace(/ +\d+ [-\d]+ [:\d]+ /g, ' ')
+          .trim()
+          .split('\n'),
+      ).toEqual(['drwxr-x--- 0/0 ./', 'drwx--x--x 0/0 d/', '-rw-r--r-- 3/4 d/file']);
+      const see = 'RUN --mount=type=cache,id=e,target=/c stat -c "%n %a %u:%g" /c /c/* /c/d/* && cat /c/d/file';
+      await BuildCache.importMount('e', Readable.from([tar]), { namespace: 'n' });
+      await on(['RUN --mount=type=cache,id=e,target=/c rm -r /c/d && echo two > /c/two']);
+      await BuildCache.importMount('e', Readable.from([tar]));
+      for (const options of [{}, { cacheNamespace: 'n' }])
+        expect((await on([see], { ...options, cache: false })).output).toBe('/c 750 0:0\n/c/d 711 0:0\n/c/d/file 644 3:4\none\n');
+      await expect(BuildCache.importMount('e', Readable.from([tar.subarray(0, 700)]))).rejects.toMatchObject({ code: 'ERR_ARCHIVE' });
+      expect((await on([see], { cache: false })).output).toContain('one\n');
+      await expect(BuildCache.exportMount('e', { namespace: 'none' })).rejects.toMatchObject({ code: 'ERR_NO_CACHE_MOUNT' });
+      const stream = await BuildCache.exportMount('e');
+      await expect(BuildCache.importMount('e', Readable.from([tar]))).rejects.toMatchObject({ code: 'ERR_IN_USE' });
+      stream.destroy();
+    });
+  });
+
+  describe('type=secret', () => {
+    const SECRET = 'hunter2-of-the-test';
+
+    /** Whether some bytes are anywhere in the store: in blobs, which are looked into, or what else there is but the layers that were unpacked of these. */
+    function isInStore(text: string): boolean {
+      const folders = readdirSync(store.root).filter((name) => name !== 'layers');
+      return folders.some((name) => {
+        const path = join(store.root, name);
+        const files = statSync(path).isFile() ? [path] : filesBelow(path);
+        return files.some((file) => {
+          const bytes = readFileSync(file);
+          return bytes.includes(text) || (bytes[0] === 0x1f && bytes[1] === 0x8b && gunzipSync(bytes).includes(text));
+        });
+      });
+    }
+
+    function filesBelow(path: string): string[] {
+      const entries = readdirSync(path, { recursive: true, withFileTypes: true });
+      return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+    }
+
+    it('is a file or a variable of RUN, and nothing of it is in the image, the store or the cache', async () => {
+      const file = join(context({ token: `${SECRET}-file` }), 'token');
+      process.env.NACELLE_TEST_SECRET = `${SECRET}-env`;
+      const secrets = { a: SECRET, 'dir/b': Buffer.from(`${SECRET}-bytes`), c: { file }, d: { env: 'NACELLE_TEST_SECRET' } };
+      const lines = [
+        'USER 1000',
+        // the text of the Dockerfile must not have the secret itself
+        'RUN --mount=type=secret,id=a,uid=1000 test "$(cat /run/secrets/a)" = hunter"2"-of-the-test && stat -c "%a %u:%g %s" /run/secrets/a && ! (echo x > /run/secrets/a)',
+        'USER 0',
+        'RUN --mount=type=secret,id=dir/b,mode=0644,gid=7 --mount=type=secret,source=c,target=/root/.deep/token --mount=type=secret,id=d,env=TOKEN --mount=type=secret,id=a,env= stat -c "%a %u:%g %s" /run/secrets/b /root/.deep/token && echo "$TOKEN$a" | wc -c && ls -A /run/secrets',
+        'RUN --mount=type=secret,id=none --mount=type=secret,id=nil,env=X ls -A /run; echo "$X"; ls -A /root',
+      ];
+      const { image, output } = await on(lines, { secrets });
+      const length = SECRET.length;
+      expect(output.replace(/^.*can't create.*\n/m, '')).toBe(
+        `400 1000:0 ${length}\n644 0:7 ${length + 6}\n400 0:0 ${length + 5}\n${2 * length + 5}\nb\n\n`,
+      );
+      expect(await names(image)).toEqual([]);
+      await expect(Container.run({ image, command: ['ls', '-A', '/run', '/root'], reject: true })).resolves.toMatchObject({
+        stdout: '/root:\n\n/run:\n',
+      });
+      expect(isInStore('hunter2')).toBe(false);
+      // another value changes nothing
+      expect(told(await on(lines, { secrets: { ...secrets, a: 'other', d: 'else' } }))).toBe('-c-cc');
+      expect(
+        told(
+          await on(
+            lines.map((line) => line.replace('id=a,uid=1000', 'id=c,uid=1000,target=/run/secrets/a')),
+            { secrets: { ...secrets, c: SECRET } },
+          ),
+        ),
+      ).toBe('-r-cc');
+    });
+
+    it('is in no error, event or record of this package', async () => {
+      const events: unknown[] = [];
+      // what this process tells of the container that runs
+      const liveContainers = () => Container.list();
+      const options: BuildOptions = {
+        secrets: { a: SECRET },
+        onProgress: (event) => events.push(event, liveContainers()),
+      };
+      const lines = ['RUN --mount=type=secret,id=a,env=A --mount=type=secret,id=a echo started; exit 3'];
+      const error: unknown = await on(lines, options).catch((problem: unknown) => problem);
+      expect(error).toMatchObject({ name: 'BuildError', result: { exitCode: 3 } });
+      expect(inspect([error, await Promise.all(events)], { depth: 20, showHidden: true })).not.toContain('hunter2');
+      await expect(on(['RUN --mount=type=secret,id=a,target=/etc/passwd/x true'], options)).rejects.not.toThrow('hunter2');
+      expect(isInStore('hunter2')).toBe(false);
+    });
+
+    it.each<[string, BuildOptions, string]>([
+      ['type=secret,id=a,required', {}, 'the secret "a" is required, and the option secrets doesn\'t have it'],
+      ['type=secret,id=..', {}, 'the secret ".." needs a target'],
+      ['type=secret,id=a,env=X=Y', { secrets: { a: '' } }, '"X=Y" is no name of a variable'],
+      ['type=secret,id=a,env=X', { secrets: { a: 'hun\0ter2' } }, 'has a NUL byte'],
+      ['type=ssh,required', {}, 'the ssh agent "default" is required, and the option ssh doesn\'t have it'],
+    ])('refuses %s with %j', async (mount, options, message) => {
+      await expect(on([`RUN --mount=${mount} true`], options)).rejects.toMatchObject({
+        name: 'BuildError',
+        line: 2,
+        message: expect.stringContaining(message),
+      });
+    });
+
+    it.each<[object, string]>([
+      [{ secrets: 'hunter2' }, 'option secrets: must be an object, by ids,'],
+      [{ secrets: { a: ['hunter2'] } }, 'option secrets: must be an object, by ids,'],
+      [{ secrets: { a: { env: 'NACELLE_TEST_NONE' } } }, 'option secrets.a: the environment has no variable "NACELLE_TEST_NONE"'],
+      [{ secrets: { a: { file: '/none' } } }, 'option secrets.a: "/none": ENOENT'],
+      [{ secrets: { a: { file: '/dev' } } }, 'option secrets.a: "/dev" is no file'],
+      [{ secrets: { a: { file: process.execPath } } }, 'option secrets.a: has more than 512000 bytes'],
+      [{ ssh: { default: '/none' } }, 'option ssh.default: "/none": ENOENT'],
+      [{ ssh: { default: '/dev/null' } }, 'option ssh.default: "/dev/null" is no socket'],
+      [{ cacheNamespace: '' }, 'option cacheNamespace'],
+    ])('refuses the options %j', async (options, message) => {
+      const error: unknown = await on(['RUN true'], options).catch((problem: unknown) => problem);
+      expect(error).toMatchObject({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining(message) });
+      expect(inspect(error)).not.toContain('hunter2');
+    });
+  });
+
+  describe('type=ssh', () => {
+    /** Does something with an agent that has one key, and the words by which it tells of it. */
+    async function withAgent(work: (agent: { readonly socket: string; readonly key: string }) => Promise<void>): Promise<void> {
+      const place = mkdtempSync(join(folder, 'a-'));
+      const socket = join(place, 's');
+      const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
+      const ended = once(agent, 'close');
+      try {
+        await Promise.race([ended, until('the agent listens', () => existsSync(socket))]);
+        execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(place, 'key'), '-C', 'of-the-test']);
+        execFileSync('ssh-add', ['-q', join(place, 'key')], { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: 'ignore' });
+        await work({ socket, key: execFileSync('ssh-keygen', ['-lf', join(place, 'key')], { encoding: 'utf8' }) });
+      } finally {
+        agent.kill();
+        await ended;
+      }
+    }
+
+    /** A context with a real client and its libraries. */
+    function client(): string {
+      const path = context();
+      const needed = execFileSync('ldd', ['/usr/bin/ssh-add'], { encoding: 'utf8' }).match(/\/\S+/g) ?? [];
+      for (const file of ['/usr/bin/ssh-add', ...needed]) {
+        mkdirSync(dirname(join(path, file)), { recursive: true });
+        copyFileSync(file, join(path, file));
+      }
+      return path;
+    }
+
+    withSsh.it('reaches the agent by a socket of its own, which is gone afterwards', async () =>
+      withAgent(async ({ socket, key }) => {
+        const path = client();
+        const lines = [
+          'COPY . /',
+          'RUN --mount=type=ssh ssh-add -l && ls -A /run/buildkit && stat -c "%a %u:%g" $SSH_AUTH_SOCK',
+          'RUN --mount=type=ssh,id=other,target=/s/agent,mode=666 SSH_AUTH_SOCK=/s/agent ssh-add -l',
+          'RUN --mount=type=ssh,id=none echo "none: $SSH_AUTH_SOCK" && ls -A /run',
+        ];
+        const { image, output } = await on(lines, { context: path, ssh: { default: socket, other: socket } });
+        expect(output).toBe(`${key}ssh_agent.0\n600 0:0\n${key}none: \n`);
+        expect(await names(image)).toEqual([]);
+        vi.stubEnv('SSH_AUTH_SOCK', socket);
+        expect((await on(lines.slice(0, 2), { context: path, cache: false, ssh: { default: 'default' } })).output).toContain(key);
+        vi.unstubAllEnvs();
+        await expect(on(['RUN true'], { ssh: { default: 'default' } })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+      }),
+    );
+
+    withSsh.it('is another user’s where it is told to be, which needs root', async () =>
+      withAgent(async ({ socket, key }) => {
+        const lines = [
+          'COPY . /',
+          'USER 1000:1001',
+          'RUN --mount=type=ssh,uid=1000,gid=1001 ssh-add -l && stat -c "%a %u:%g" $SSH_AUTH_SOCK',
+        ];
+        const result = on(lines, { context: client(), ssh: { default: socket } });
+        if (process.geteuid?.() === 0) expect((await result).output).toBe(`${key}600 1000:1001\n`);
+        else await expect(result).rejects.toMatchObject({ cause: { code: 'ERR_UNSUPPORTED' } });
+      }),
+    );
+  });
+});
