@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { plannedMounts, shapeOf } from '../../../lib/build/mounts/planned-mounts.js';
+import { plannedMounts, requireOwners, shapeOf } from '../../../lib/build/mounts/planned-mounts.js';
 import { rounds, seed } from '../../fixtures/rounds.js';
 
 const plan = (texts: readonly string[], workingDir = '/w') => plannedMounts(texts, { expand: (word) => word, workingDir });
@@ -46,6 +46,13 @@ describe('plannedMounts', () => {
       { seed, numRuns: rounds(500, 20_000) },
     );
   });
+});
+
+test.each(['bind,target=x', 'cache,target=x', 'ssh'])('requireOwners refuses type=%s in a user namespace of its own', (text) => {
+  const mounts = plan(['type=tmpfs,target=t', 'type=secret,id=s', `type=${text}`]);
+  expect(() => requireOwners(mounts, { userns: 'auto' })).toThrow("not supported with the option userns: 'auto'");
+  requireOwners(mounts, { userns: 'host' });
+  requireOwners(mounts.slice(0, 2), { userns: 'auto' });
 });
 
 test('shapeOf tells mounts apart by what a program sees, and not by how a cache is shared', () => {
