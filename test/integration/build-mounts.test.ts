@@ -21,6 +21,7 @@ const BASE = 'test/busybox:1';
 
 useLeakCheck();
 const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip'] });
+const asRoot = requires({ root: true, tools: ['busybox', 'tar', 'gzip'] });
 const withSsh = requires({ containers: true, tools: ['busybox', 'tar', 'gzip', 'ssh-agent', 'ssh-add', 'ssh-keygen', 'ldd'] });
 
 describe('RUN --mount', () => {
@@ -339,6 +340,14 @@ describe('RUN --mount', () => {
           ),
         ),
       ).toBe('-r-cc');
+    });
+
+    asRoot.it('is there in a user namespace of its own too, where a bind is refused', async () => {
+      const lines = ['RUN --mount=type=secret,id=a,uid=7 --mount=type=tmpfs,target=/t touch /t/x && stat -c "%a %u:%g %s" /run/secrets/a'];
+      const { image, output } = await on(lines, { secrets: { a: SECRET }, userns: 'auto' });
+      expect(output).toBe(`400 7:0 ${SECRET.length}\n`);
+      expect(await names(image)).toEqual([]);
+      await expect(on(['RUN --mount=target=/x true'], { userns: 'auto' })).rejects.toThrow("not supported with the option userns: 'auto'");
     });
 
     it('is in no error, event or record of this package', async () => {
