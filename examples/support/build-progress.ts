@@ -38,14 +38,21 @@ function nameOf({ stage, number, of, instruction }: Step): string {
   return `[${stage} ${number}/${of}] ${instruction.split('\n')[0]}`;
 }
 
-const lines = {
-  begin: (step: Step) => console.error(`#${step.number} ${nameOf(step)}`),
-  say: (line: string) => console.error(line),
-  end: (_: Step, line: string) => console.error(line),
+interface Screen {
+  begin(step: Step): void;
+  say(line: string): void;
+  end(step: Step, line: string): void;
+  stop(): void;
+}
+
+const lines: Screen = {
+  begin: (step) => console.error(`#${step.number} ${nameOf(step)}`),
+  say: (line) => console.error(line),
+  end: (_, line) => console.error(line),
   stop: () => undefined,
 };
 
-function bars(): typeof lines {
+function bars(): Screen {
   const all = new MultiBar({ stream: process.stderr, hideCursor: true }, Presets.shades_classic);
   const total = all.create(0, 0, {}, { format: '{bar} {value}/{total} steps' });
   const running = new Map<number, SingleBar>();
