@@ -120,7 +120,7 @@ export class BuildCache {
    * nothing of it gets out of the cache.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`, `ERR_IN_USE` while a RUN uses the one that is there, `ERR_ARCHIVE` for a tar that can't be unpacked;
-   *   what the source failed with; SyscallError. What was there stays then
+   *   what the source failed with; SyscallError. What was there stays when the tar can't be unpacked, or is in use
    */
   static async importMount(id: string, source: Readable, options: CacheMountOptions = {}): Promise<void> {
     try {

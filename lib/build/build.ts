@@ -1,4 +1,4 @@
-import { invalidOption, NacelleError } from '../errors.js';
+import { invalidOption, NacelleError, withCleanupError } from '../errors.js';
 import { ociLayerType } from '../image/formats/image-documents.js';
 import { currentPlatform } from '../image/formats/platform.js';
 import { formatReference, parseRegistryName } from '../image/formats/reference.js';
@@ -50,27 +50,35 @@ import type { MountSources } from './mounts/step-mounts.js';
  *   asks for that (`# check=error=true`), but with `check: true`; `ERR_BUILD` for a step that has failed, with `result` where that was a program;
  *   the reason of `cancelSignal`
  */
-export function build(options: CheckOptions): Promise<BuildCheck>;
+export function build(options: CheckOptions): Promise<BuildCheck> & AsyncIterable<BuildEvent>;
 export function build(options?: BuildOptions): Build;
+export function build(options: BuildOptions | CheckOptions): Promise<BuildResult | BuildCheck> & AsyncIterable<BuildEvent>;
 export function build(options: BuildOptions | CheckOptions = {}): Promise<BuildResult | BuildCheck> & AsyncIterable<BuildEvent> {
   const feed = new EventFeed<BuildEvent>();
   const result = built(options, feed);
   return Object.assign(result, { [Symbol.asyncIterator]: () => eventsOf(result, feed) });
 }
 
+/** A check carries nothing out, so that it needs none of these. */
+const NOTHING_GIVEN = { secrets: new Map<string, Buffer>(), ssh: new Map<string, string>() };
+
 async function built(options: BuildOptions | CheckOptions, feed: EventFeed<BuildEvent>): Promise<BuildResult | BuildCheck> {
   try {
     const parsed = withDateArg(parseBuildOptions(options));
     const tags = parsed.tags.map((tag) => tagName(tag));
-    if (parsed.output) await requireFree(parsed.output);
-    const given = { secrets: await readSecrets(parsed.secrets), ssh: agentSockets(parsed.ssh) };
+    if (parsed.output && !parsed.check) await requireFree(parsed.output);
+    const given = parsed.check ? NOTHING_GIVEN : { secrets: await readSecrets(parsed.secrets), ssh: agentSockets(parsed.ssh) };
     const contexts = await openContexts(parsed);
+    let result: BuildResult | BuildCheck;
     try {
       const { file, ignored } = await readDockerfile({ context: contexts.folder, dockerfile: parsed.dockerfile }, contexts.tree);
-      return await buildFrom(file, { contexts, ignored, options: parsed, tags, feed, given });
-    } finally {
-      await contexts.close();
+      result = await buildFrom(file, { contexts, ignored, options: parsed, tags, feed, given });
+    } catch (error) {
+      throw withCleanupError(error, await contexts.close());
     }
+    const failure = await contexts.close();
+    if (failure) throw failure;
+    return result;
   } finally {
     feed.end();
   }

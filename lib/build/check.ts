@@ -43,12 +43,14 @@ export async function checkFile(file: Dockerfile, input: CheckInput): Promise<Bu
     if (base) bases.set(stage, base);
   }
   const { escaper } = file.parsed;
-  const found = lint(file, {
+  const context: Parameters<typeof lint>[1] = {
     stages,
     directive,
     ...{ globals, defaults: globalScope(file.globals, { automatic, args: {}, escaper }) },
     ...{ baseOf: (stage) => bases.get(stage), platform: platformName(currentPlatform()), args: options.buildArgs, escaper, ignored },
-  });
+    isStrict: options.check,
+  };
+  const found = withPlace(file, () => lint(file, context));
   if (directive.error && !options.check) refuse(file, found);
   return found.map((one) => ({ ...one, file: file.file }));
 }

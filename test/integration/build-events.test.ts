@@ -65,13 +65,22 @@ describe('the events of a build', () => {
   it('a slow loop gets all that a program says, which waits meanwhile', async () => {
     await base();
     let bytes = 0;
-    for await (const event of begun([`FROM ${BASE}`, 'RUN head -c 20000000 /dev/zero | tr "\\0" x'])) {
+    let [told, read] = [0, 0];
+    const onProgress = (): void => {
+      told++;
+      // 64 that wait, the one that waits for room, and the one that the loop has at the moment
+      if (told - read > 66) ahead = told - read;
+    };
+    let ahead = 0;
+    for await (const event of begun([`FROM ${BASE}`, 'RUN head -c 20000000 /dev/zero | tr "\\0" x'], { onProgress })) {
+      read++;
       // a turn of others after each event, so that the program would be far ahead
       if (event.type !== 'output') continue;
       bytes += event.text.length;
       await new Promise(setImmediate);
     }
     expect(bytes).toBe(20_000_000);
+    expect(ahead).toBe(0);
   });
 
   it('an abort ends the build, though the loop reads no more', async () => {

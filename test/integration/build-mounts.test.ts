@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import { gunzipSync } from 'node:zlib';
-import { expect, vi } from 'vitest';
+import { afterEach, expect, vi } from 'vitest';
 import { BuildCache, type BuildOptions, type BuildResult, build, Container, type Image } from '../../lib/index.js';
 import { buildContext } from '../fixtures/build-context.js';
 import { loadBusybox } from '../fixtures/busybox-image.js';
@@ -25,6 +25,10 @@ const asRoot = requires({ root: true, tools: ['busybox', 'tar', 'gzip'] });
 const withSsh = requires({ containers: true, tools: ['busybox', 'tar', 'gzip', 'ssh-agent', 'ssh-add', 'ssh-keygen', 'ldd'] });
 
 describe('RUN --mount', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
   const folder = temporaryFolder();
   const store = useNewStore(folder);
 
@@ -226,7 +230,7 @@ describe('RUN --mount', () => {
     });
 
     it('locked waits for others and private does not, and two mounts of one id show one folder', async () => {
-      const hold = 'touch /c/first && ls /d && echo go && until [ -e /d/stop ]; do sleep 0.05; done';
+      const hold = 'touch /c/first /c/busy && ls /d && echo go && until [ -e /d/stop ]; do sleep 0.05; done; rm /c/busy';
       let locked: Promise<BuildResult> | undefined;
       const began = new Promise<void>((done) => {
         locked = on([`RUN --mount=type=cache,id=l,target=/c,sharing=locked --mount=type=cache,id=l,target=/d ${hold}`], {
@@ -238,15 +242,22 @@ describe('RUN --mount', () => {
       expect(apart.output).toBe('0\n');
       // what is used is not removed
       expect((await BuildCache.prune({ type: 'mount' })).mounts).toEqual(['l']);
+      // a whole RUN, in which another one that does not wait would have been over
+      const aWhile = (): Promise<unknown> => on(['RUN true'], { cache: false });
       for (const sharing of ['shared', 'locked']) {
         const waiting = new AbortController();
+        const said: unknown[] = [];
         const other = on([`RUN --mount=type=cache,id=l,target=/c,sharing=${sharing} ls /c`], {
           cancelSignal: waiting.signal,
-          onProgress: ({ type }) => type === 'step' && setImmediate(() => waiting.abort(new Error('enough'))),
+          onProgress: (event) => event.type === 'output' && said.push(event),
         });
+        await aWhile();
+        waiting.abort(new Error('enough'));
         await expect(other).rejects.toThrow('enough');
+        expect(said).toEqual([]);
       }
-      const next = on(['RUN --mount=type=cache,id=l,target=/c,sharing=locked ls /c']);
+      const next = on(['RUN --mount=type=cache,id=l,target=/c,sharing=locked test ! -e /c/busy && ls /c']);
+      await aWhile();
       writeFileSync(join(dataWith('first'), 'stop'), '');
       expect((await next).output).toBe('first\nstop\n');
       await locked;
@@ -310,7 +321,7 @@ describe('RUN --mount', () => {
 
     it('is a file or a variable of RUN, and nothing of it is in the image, the store or the cache', async () => {
       const file = join(context({ token: `${SECRET}-file` }), 'token');
-      process.env.NACELLE_TEST_SECRET = `${SECRET}-env`;
+      vi.stubEnv('NACELLE_TEST_SECRET', `${SECRET}-env`);
       const secrets = { a: SECRET, 'dir/b': Buffer.from(`${SECRET}-bytes`), c: { file }, d: { env: 'NACELLE_TEST_SECRET' } };
       const lines = [
         'USER 1000',
@@ -405,7 +416,7 @@ describe('RUN --mount', () => {
       const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
       const ended = once(agent, 'close');
       try {
-        await Promise.race([ended, until('the agent listens', () => existsSync(socket))]);
+        await Promise.race([ended, until('the agent listens', () => isAnswered(socket))]);
         execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(place, 'key'), '-C', 'of-the-test']);
         execFileSync('ssh-add', ['-q', join(place, 'key')], { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: 'ignore' });
         await work({ socket, key: execFileSync('ssh-keygen', ['-lf', join(place, 'key')], { encoding: 'utf8' }) });
@@ -413,6 +424,11 @@ describe('RUN --mount', () => {
         agent.kill();
         await ended;
       }
+    }
+
+    /** ssh-add(1) fails in another way where nobody listens. */
+    function isAnswered(socket: string): boolean {
+      return spawnSync('ssh-add', ['-l'], { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: 'ignore' }).status === 1;
     }
 
     /** A context with a real client and its libraries. */
@@ -440,7 +456,7 @@ describe('RUN --mount', () => {
         expect(await names(image)).toEqual([]);
         vi.stubEnv('SSH_AUTH_SOCK', socket);
         expect((await on(lines.slice(0, 2), { context: path, cache: false, ssh: { default: 'default' } })).output).toContain(key);
-        vi.unstubAllEnvs();
+        vi.stubEnv('SSH_AUTH_SOCK', undefined);
         await expect(on(['RUN true'], { ssh: { default: 'default' } })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
       }),
     );

@@ -37,7 +37,7 @@ export interface CacheMountName {
 
 export interface CacheMountWanted extends CacheMountName {
   readonly sharing: 'shared' | 'private' | 'locked';
-  /** Of a new one that nothing fills. */
+  /** The mode and the owner of a new cache that nothing fills. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
@@ -74,7 +74,8 @@ export async function useCacheMount(wanted: CacheMountWanted, root = storeRoot()
     const folder = folderOf(wanted, number, root);
     const lock = VolumeLock.open(join(folder, 'lock'));
     if (lock === null) {
-      await makeCacheMount(folder, wanted, root);
+      const isMade = await makeCacheMount(folder, wanted, root);
+      if (!isMade) await requireWhole(folder, wanted);
       continue;
     }
     try {
@@ -107,12 +108,32 @@ function folderOf({ namespace, id }: CacheMountName, number: number, root: strin
   return join(root, 'cache-mounts', `${hex}-${number}`);
 }
 
-async function makeCacheMount(target: string, wanted: CacheMountWanted, root: string): Promise<void> {
+/** @returns false when another build was faster */
+async function makeCacheMount(target: string, wanted: CacheMountWanted, root: string): Promise<boolean> {
+  let isMade = false;
   await withNew(wanted, root, async (folder) => {
-    await publish(folder, target).catch((error: unknown) => {
-      // another build was faster
-      if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
-    });
+    isMade = await publishNew(folder, target);
+  });
+  return isMade;
+}
+
+/** @returns false when there is something in its place */
+async function publishNew(folder: string, target: string): Promise<boolean> {
+  try {
+    await publish(folder, target);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'ENOTEMPTY', 'EEXIST')) return false;
+    throw error;
+  }
+}
+
+/** @throws NacelleError `ERR_RECORD` for a folder without its lock, which no build leaves */
+async function requireWhole(folder: string, { id }: CacheMountName): Promise<void> {
+  const names = await listFolder(folder);
+  if (names.length === 0 || names.includes('lock')) return;
+  throw new NacelleError(`the cache mount ${JSON.stringify(id)} is damaged: BuildCache.prune({ type: 'mount' }) removes it`, {
+    code: 'ERR_RECORD',
   });
 }
 
@@ -192,7 +213,8 @@ function parseRecord(text: string): z.output<typeof schema> | null {
 
 /** Removes all caches but those that somebody uses, in whatever process. @returns their ids */
 export async function pruneCacheMounts(root = storeRoot()): Promise<string[]> {
-  const known = new Map((await listCacheMounts(root)).map(({ name, id }) => [name, id]));
+  // a damaged one has no id
+  const known = new Map((await listCacheMounts(root)).map(({ name, id }) => [name, [id]]));
   const held = await hold([], root);
   const [removed, trash]: [string[], string[]] = [[], []];
   try {
@@ -204,7 +226,7 @@ export async function pruneCacheMounts(root = storeRoot()): Promise<string[]> {
         const away = await held.temporaryPath();
         await rename(folder, away);
         trash.push(away);
-        removed.push(known.get(name) ?? '');
+        removed.push(...(known.get(name) ?? []));
       } catch (error) {
         // another prune was faster
         if (!hasCode(error, 'ENOENT')) throw error;
@@ -214,7 +236,7 @@ export async function pruneCacheMounts(root = storeRoot()): Promise<string[]> {
     }
     const failure = await removeTrees(trash.splice(0));
     if (failure) throw failure;
-    return removed.filter((id) => id !== '');
+    return removed;
   } catch (error) {
     throw withCleanupError(error, await removeTrees(trash));
   } finally {
@@ -251,18 +273,22 @@ export async function openCacheMount(of: CacheMountName, root = storeRoot()): Pr
 export async function replaceCacheMount(of: CacheMountName, fill: (folder: string) => Promise<void>, root = storeRoot()): Promise<void> {
   const target = folderOf(of, 0, root);
   await withNew({ ...of, mode: 0o755, uid: 0, gid: 0, fill }, root, async (folder, held) => {
-    const lock = VolumeLock.open(join(target, 'lock'));
-    try {
-      if (lock !== null && !lock.try('exclusive'))
-        throw new NacelleError(`the cache mount ${JSON.stringify(of.id)} is in use`, { code: 'ERR_IN_USE' });
-      const away = await held.temporaryPath();
-      await rename(target, away).catch((error: unknown) => {
-        if (!hasCode(error, 'ENOENT')) throw error;
-      });
-      await publish(folder, target);
-      await removeTree(away);
-    } finally {
-      lock?.release();
-    }
+    while (!(await publishNew(folder, target))) await putAway(target, { of, held });
   });
+}
+
+/** @throws NacelleError `ERR_IN_USE`, `ERR_RECORD` */
+async function putAway(target: string, { of, held }: { readonly of: CacheMountName; readonly held: Hold }): Promise<void> {
+  const lock = VolumeLock.open(join(target, 'lock'));
+  if (lock === null) return requireWhole(target, of);
+  try {
+    if (!lock.try('exclusive')) throw new NacelleError(`the cache mount ${JSON.stringify(of.id)} is in use`, { code: 'ERR_IN_USE' });
+    // it may have been removed before it was locked
+    if (!lock.isCurrent) return;
+    const away = await held.temporaryPath();
+    await rename(target, away);
+    await removeTree(away);
+  } finally {
+    lock.release();
+  }
 }

@@ -87,8 +87,8 @@ export interface BuildOptions {
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /**
    * The network of RUN, as of {@link ContainerOptions.network}: 'none', the default, 'bridge', 'pasta' or 'host'. `RUN --network=none` has
-   * none; `RUN --network=host` is refused unless `allow` has 'network.host'. ADD fetches URLs with any but 'none', in this process, and from this machine's
-   * own addresses with 'host' alone.
+   * none; `RUN --network=host` is refused unless `allow` has 'network.host'. ADD fetches URLs with any but 'none', in this process, and from
+   * loopback and link-local addresses with 'host' alone.
    */
   readonly network?: 'none' | 'bridge' | 'pasta' | 'host' | undefined;
   /** What the Dockerfile may ask for and doesn't get by itself. */

@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, lstatSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, realpath, rename } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -75,7 +75,12 @@ async function writeFile(tar: Readable, path: string, signal: AbortSignal): Prom
 /** Lets something be made beside its place, and puts it there when it is whole. */
 async function aside(wanted: string, make: (temporary: string) => Promise<void>): Promise<void> {
   // where a link leads, which stays
-  const path = await realpath(wanted).catch(() => wanted);
+  const path = await attempting(`write ${wanted}`, () => realpath(wanted)).catch((error: unknown) => {
+    if (!hasCode(error, 'ENOENT')) throw error;
+    if (lstatSync(wanted, { throwIfNoEntry: false }))
+      throw invalidOption('output', `${JSON.stringify(wanted)} is a link to nothing`, error);
+    return wanted;
+  });
   const parent = dirname(path);
   await attempting(`make the folder ${parent}`, () => mkdir(parent, { recursive: true }));
   const beside = await attempting(`write ${path}`, () => mkdtemp(join(parent, `.${basename(path)}-`)));

@@ -17,7 +17,7 @@ import type { IgnoreRules } from '../language/ignore-file.js';
 import type { Add, Copy, Run, StageInstruction } from '../language/instruction-types.js';
 import { PROXY_NAMES, StageScope } from '../language/scopes.js';
 import { fromsOf, type GraphStage, type Origin, type StageGraph } from '../language/stage-graph.js';
-import type { ContextFiles } from '../mounts/bind-sources.js';
+import type { ContextTree } from '../mounts/bind-sources.js';
 import { plannedMounts, requireOwners } from '../mounts/planned-mounts.js';
 import { type MountSources, StepMounts } from '../mounts/step-mounts.js';
 import { addLayer } from './add-layer.js';
@@ -262,7 +262,7 @@ export class Builder {
     const { mountSources: sources, options } = this.#input;
     const planned = plannedMounts(mounts, { expand: (word) => scope.expand(word), workingDir: config.workingDir });
     requireOwners(planned, options);
-    const folder = (from: string): ContextFiles | null => this.#folderAt(originOf(from, origins));
+    const folder = (from: string): ContextTree | null => this.#folderAt(originOf(from, origins));
     const image = (from: string): Promise<Image | null> => this.#imageAt(originOf(from, origins));
     return StepMounts.of(planned, {
       sources,
@@ -341,7 +341,7 @@ export class Builder {
   }
 
   /** A folder of the caller's that has the name. */
-  #folderAt(origin: Origin | undefined): ContextFiles | null {
+  #folderAt(origin: Origin | undefined): ContextTree | null {
     const given = origin?.kind === 'name' ? this.#input.contexts.get(origin.name) : undefined;
     return given && 'tree' in given ? given : null;
   }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
-import { invalidOption, isNacelleError } from '../../errors.js';
+import { invalidOption, isNacelleError, withCleanupError } from '../../errors.js';
 import type { Image } from '../../image/image.js';
 import { now } from '../../native/clock.js';
 import { wordsOf } from '../../native/system-errors.js';
@@ -12,19 +12,21 @@ import { writeContext } from '../files/context-folder.js';
 import { contextRules } from '../files/dockerfile-source.js';
 import { type FileTree, FolderTree } from '../files/file-tree.js';
 import { InstructionProblem } from '../language/build-error.js';
-import type { IgnoreRules } from '../language/ignore-file.js';
+import type { ContextTree } from '../mounts/bind-sources.js';
+import { closeAll } from '../mounts/given-mounts.js';
 import type { ParsedBuild } from './build-options.js';
 import type { ContextFiles } from './context-options.js';
 
 /** What a name means that the caller has given. */
-export type NamedContext = Image | { readonly tree: FileTree; readonly ignored: IgnoreRules | null };
+export type NamedContext = Image | ContextTree;
 
 export interface Contexts {
   /** Where the files of the context are. */
   readonly folder: string;
   readonly tree: FileTree;
   readonly named: ReadonlyMap<string, NamedContext>;
-  close(): Promise<void>;
+  /** @returns what could not be closed or removed */
+  close(): Promise<Error | undefined>;
 }
 
 /**
@@ -38,9 +40,7 @@ export async function openContexts({
   cancelSignal,
 }: Pick<ParsedBuild, 'context' | 'contexts' | 'cancelSignal'>): Promise<Contexts> {
   const closers: (() => Promise<void>)[] = [];
-  const close = async (): Promise<void> => {
-    for (const one of closers.reverse()) await one();
-  };
+  const closed = (): Promise<Error | undefined> => closeAll(closers.splice(0).map((close) => ({ close })));
   try {
     const folder = typeof context === 'string' ? resolve(context) : await writtenFolder(context, cancelSignal, closers);
     const tree = await openFolder(folder, 'context', closers);
@@ -53,10 +53,9 @@ export async function openContexts({
       const opened = await openFolder(resolve(value), `contexts.${name}`, closers);
       named.set(name, { tree: opened, ignored: await contextRules(opened) });
     }
-    return { folder, tree, named, close };
+    return { folder, tree, named, close: closed };
   } catch (error) {
-    await close();
-    throw error;
+    throw withCleanupError(error, await closed());
   }
 }
 

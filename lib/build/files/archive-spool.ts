@@ -105,7 +105,7 @@ export class Spools {
   }
 
   async close(): Promise<void> {
-    for (const file of this.#files) await file.close();
+    await Promise.all(this.#files.splice(0).map((file) => file.close()));
   }
 }
 

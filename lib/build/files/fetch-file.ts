@@ -162,20 +162,20 @@ export function redirected(location: string, from: URL): URL {
   throw new InstructionProblem(`${from.href}: a redirect leads to ${shown}, which is not fetched`);
 }
 
-/** Whether an address is this machine's own, or one of its link alone: what a program in a network of its own would not reach here. */
-export function isOwnAddress(address: string): boolean {
+/** Whether an address means something on this machine or its links alone, so that a program in a network of its own would not reach the same here. */
+export function isOfThisMachineAlone(address: string): boolean {
   return ipaddr.isValid(address) && ['loopback', 'linkLocal', 'unspecified'].includes(ipaddr.process(address).range());
 }
 
 const refused = (name: string): InstructionProblem =>
-  new InstructionProblem(`${name} is this machine itself: ADD reaches it with the network 'host' alone`);
+  new InstructionProblem(`${name} counts on this machine or its links alone: ADD reaches it with the network 'host'`);
 
 /** Looks a name up, as Node does. */
 const lookupElsewhere: LookupFunction = (name, options, done) => {
   resolveName(name, { ...options, all: true }, (error, addresses) => {
     const [first] = addresses ?? [];
     if (error || !first) done(error ?? new Error(`${name} has no address`), '', 0);
-    else if (addresses.some(({ address }) => isOwnAddress(address))) done(refused(name), '', 0);
+    else if (addresses.some(({ address }) => isOfThisMachineAlone(address))) done(refused(name), '', 0);
     else if (options.all) done(null, addresses);
     else done(null, first.address, first.family);
   });
@@ -198,7 +198,7 @@ function connect(reachesHost: boolean) {
   return {
     async get(url: URL, signal: AbortSignal | undefined) {
       const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-      if (!reachesHost && isOwnAddress(host)) throw refused(url.hostname);
+      if (!reachesHost && isOfThisMachineAlone(host)) throw refused(url.hostname);
       const dispatcher = isProxied(url) ? proxied : direct;
       const headers = { 'user-agent': 'nacelle', 'accept-encoding': 'identity' };
       const answer = await undici.request(url, { dispatcher, method: 'GET', headers, signal: signal ?? null });

@@ -13,7 +13,7 @@ import { type StageContext, stageRules } from './stage-rules.js';
  *
  * @param stages each after those that it needs
  * @returns by line
- * @throws InstructionProblem for a FROM that can't be expanded
+ * @throws InstructionProblem for a FROM that can't be expanded; DockerfileProblem, with `isStrict`
  */
 export function lint(
   file: Dockerfile,

@@ -1,4 +1,4 @@
-import { InstructionProblem } from '../language/build-error.js';
+import { DockerfileProblem, InstructionProblem } from '../language/build-error.js';
 import { type ExpandedWord, expandWord, expandWords } from '../language/expand-words.js';
 import type { IgnoreRules } from '../language/ignore-file.js';
 import type { StageInstruction } from '../language/instruction-types.js';
@@ -29,6 +29,8 @@ export interface StageContext {
   readonly args: BuildArgs;
   readonly escaper: string;
   readonly ignored: IgnoreRules;
+  /** What can't be expanded is thrown: no build follows, which would tell of it. */
+  readonly isStrict: boolean;
 }
 
 interface State extends Before {
@@ -57,8 +59,8 @@ export function* stageRules(stages: readonly GraphStage[], context: StageContext
 
 function* walked(instructions: readonly StageInstruction[], start: State, context: StageContext): Generator<Finding, State> {
   let state = start;
-  try {
-    for (const instruction of instructions.flatMap(oneByOne)) {
+  for (const instruction of instructions.flatMap(oneByOne)) {
+    try {
       yield* found(instruction, state, context);
       if (instruction.kind === 'env') state.scope.setEnv(instruction.pairs);
       if (instruction.kind === 'arg') state.scope.setArgs(instruction);
@@ -68,10 +70,12 @@ function* walked(instructions: readonly StageInstruction[], start: State, contex
         hasShell: state.hasShell || instruction.kind === 'shell',
         hasWorkdir: state.hasWorkdir || instruction.kind === 'workdir',
       };
+    } catch (error) {
+      if (!(error instanceof InstructionProblem)) throw error;
+      if (context.isStrict) throw new DockerfileProblem(error.message, instruction.lines);
+      // it fails the build, which tells of it with its place
+      break;
     }
-  } catch (error) {
-    // what can't be expanded fails the build, which tells of it with its place
-    if (!(error instanceof InstructionProblem)) throw error;
   }
   return state;
 }

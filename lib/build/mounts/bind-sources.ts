@@ -25,14 +25,14 @@ export interface OpenSource {
 
 /** Where a bind is from. */
 export interface BindSource {
-  /** Of what it shows: names, kinds, modes, owners, bytes; not of times. */
+  /** A digest of what the bind shows: names, kinds, modes, owners, bytes; not of times. */
   readonly content: string;
   /** What is written to it is gone when it is closed. */
   open(signal: AbortSignal | undefined): Promise<OpenSource>;
 }
 
 /** The files of a context, without those that are ignored. */
-export interface ContextFiles {
+export interface ContextTree {
   readonly tree: FileTree;
   readonly ignored: IgnoreRules | null;
 }
@@ -57,7 +57,7 @@ async function found(tree: FileTree, source: string): Promise<{ readonly path: s
  *
  * @throws InstructionProblem for what is missing or ignored
  */
-export async function contextSource({ tree: files, ignored }: ContextFiles, source: string, signal?: AbortSignal): Promise<BindSource> {
+export async function contextSource({ tree: files, ignored }: ContextTree, source: string, signal?: AbortSignal): Promise<BindSource> {
   const tree = new RememberedTree(files);
   const { path, entry } = await found(tree, source);
   const copy = { from: tree, ignored, sources: [literally(path)], inline: [], excludes: NOTHING, chmod: null };

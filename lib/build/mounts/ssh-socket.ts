@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { UnsupportedError } from '../../errors.js';
 import { privilege } from '../../host/privilege.js';
-import { hold } from '../../store/lease.js';
+import { type Hold, hold } from '../../store/lease.js';
 import { makeFolder } from '../../store/store-root.js';
 
 /** A socket whose connections lead to an agent. */
@@ -31,24 +31,39 @@ export async function listenFor(
       'Leave out uid and gid.',
     );
   const held = await hold([]);
-  const folder = await held.temporaryPath().then(makeFolder);
+  try {
+    return await listenIn(await held.temporaryPath().then(makeFolder), agent, { held, mode, ...(isRoot ? { owner: { uid, gid } } : {}) });
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+}
+
+async function listenIn(
+  folder: string,
+  agent: string,
+  { held, mode, owner }: { readonly held: Hold; readonly mode: number; readonly owner?: { readonly uid: number; readonly gid: number } },
+): Promise<SshSocket> {
   const streams = new Set<Socket>();
   const server = createServer((inside) => bridge(inside, connect(agent), streams));
   const opened = await open(folder, 'r');
   const close = async (): Promise<void> => {
     for (const stream of streams) stream.destroy();
     await new Promise<void>((done) => server.close(() => done()));
-    // libuv has removed the socket by the descriptor's number, which therefore had to be the folder's until now
-    await opened.close();
-    await rm(folder, { recursive: true, force: true });
-    held.release();
+    try {
+      // libuv has removed the socket by the descriptor's number, which therefore had to be the folder's until now
+      await opened.close();
+      await rm(folder, { recursive: true, force: true });
+    } finally {
+      held.release();
+    }
   };
   try {
     await listen(server, opened);
     // a connection that can't be accepted is the failure of who connects
     server.on('error', () => undefined);
     const path = join(folder, NAME);
-    if (isRoot) await chown(path, uid, gid);
+    if (owner) await chown(path, owner.uid, owner.gid);
     await chmod(path, mode);
     return { path, close };
   } catch (error) {

@@ -1,18 +1,18 @@
-import { withCleanupError } from '../../errors.js';
+import { NacelleError, withCleanupError } from '../../errors.js';
 import { mounter, privilege } from '../../host/privilege.js';
 import type { Image } from '../../image/image.js';
 import { copyTree, isMissing } from '../../volume/volume-content.js';
 import { useCacheMount } from '../cache/cache-mounts.js';
 import type { FileTree } from '../files/file-tree.js';
 import { InstructionProblem } from '../language/build-error.js';
-import { type BindSource, type ContextFiles, contextSource, imageSource } from './bind-sources.js';
+import { type BindSource, type ContextTree, contextSource, imageSource } from './bind-sources.js';
 import { closeAll, type GivenMounts, givenBy, type OpenMount } from './given-mounts.js';
 import { type BindMount, type CacheMount, type PlannedMount, type SecretMount, type SshMount, shapeOf } from './planned-mounts.js';
 import { listenFor } from './ssh-socket.js';
 
 /** What the mounts of a build are made of. */
 export interface MountSources {
-  readonly context: ContextFiles;
+  readonly context: ContextTree;
   readonly secrets: ReadonlyMap<string, Buffer>;
   /** Sockets of agents. */
   readonly ssh: ReadonlyMap<string, string>;
@@ -23,7 +23,7 @@ export interface MountSources {
 /** The files that `from` names. */
 export interface MountOrigins {
   /** A folder of the caller's; `null`: it is none. */
-  folder(from: string): ContextFiles | null;
+  folder(from: string): ContextTree | null;
   /** `null`: none at all. */
   image(from: string): Promise<Image | null>;
   /** Does something with them, to be read. */
@@ -149,7 +149,7 @@ export class StepMounts {
 
   async #bind(mount: BindMount): Promise<OpenMount[]> {
     const source = this.#binds.get(mount);
-    if (!source) return [];
+    if (!source) throw new NacelleError(`the bind at ${mount.target} was not looked at`, { code: 'ERR_INTERNAL' });
     const { path, close } = await source.open(this.#sources.signal);
     return [{ mounts: [bind(path, mount.target, mount.readOnly)], close }];
   }

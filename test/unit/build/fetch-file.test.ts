@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isOwnAddress, nameOfUrl, redirected } from '../../../lib/build/files/fetch-file.js';
+import { isOfThisMachineAlone, nameOfUrl, redirected } from '../../../lib/build/files/fetch-file.js';
 
 test.each([
   ['https://a/b/c.txt?x=y#z', 'c.txt'],
@@ -45,6 +45,6 @@ test.each([
   ['192.0.2.1', false],
   ['2001:db8::1', false],
   ['example.org', false],
-])('isOwnAddress(%s) is %s', (address, wanted) => {
-  expect(isOwnAddress(address)).toBe(wanted);
+])('isOfThisMachineAlone(%s) is %s', (address, wanted) => {
+  expect(isOfThisMachineAlone(address)).toBe(wanted);
 });

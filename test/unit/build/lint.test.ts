@@ -42,6 +42,7 @@ function found({ text, args = {}, target, ignore = '' }: Omit<LintRow, 'found'>)
       platform: 'linux/amd64',
       baseOf: ({ base: from }) => (from.kind === 'name' ? IMAGES[from.name] : undefined) ?? base,
       ignored: parseIgnoreFile(ignore, '.dockerignore'),
+      isStrict: false,
     },
   }).map(({ rule, message, line }) => `${line} ${rule}: ${message}`);
 }
@@ -57,7 +58,14 @@ describe('lint', () => {
     const automatic = automaticArgs({ build: here, target: here, stage: 'default' });
     const { all } = stageGraph(file, { target: null, globals: automatic });
     const scopes = { globals: automatic, defaults: automatic };
-    const context = { args: {}, escaper: '\\', platform: 'linux/amd64', baseOf: () => arm, ignored: parseIgnoreFile('', '.dockerignore') };
+    const context = {
+      args: {},
+      escaper: '\\',
+      platform: 'linux/amd64',
+      baseOf: () => arm,
+      ignored: parseIgnoreFile('', '.dockerignore'),
+      isStrict: false,
+    };
     expect(lint(file, { stages: all, directive: checkDirective(null), ...scopes, ...context })).toEqual(
       ['a', 'b'].map((name, index) => ({
         rule: 'InvalidBaseImagePlatform',
