@@ -128,9 +128,10 @@ describe('RUN --mount', () => {
     });
 
     it('takes names that look like patterns as names, variables, and targets below WORKDIR', async () => {
-      const path = context({ 'a[1]*/x': '1', 'a1/x': '2' });
-      const text = ['ARG NAME=a[1]*', 'WORKDIR /w', 'RUN --mount=source=$NAME,target=in cat /w/in/x'];
-      expect((await on(text, { context: path })).output).toBe('1');
+      const path = context({ 'a[1]*/x': '1', 'a1/x': '2', 'b\\*?/x': '3', 'b\\/x': '4' });
+      const mounts = '--mount=source=$NAME,target=in --mount=source=$B,target=b --mount=source=$C,target=c';
+      const text = ['ARG NAME=a[1]*', 'ARG B', 'ARG C', 'WORKDIR /w', `RUN ${mounts} cat /w/in/x /w/b/x /w/c/x`];
+      expect((await on(text, { context: path, buildArgs: { B: 'b\\*?', C: 'b\\' } })).output).toBe('134');
     });
   });
 
@@ -229,6 +230,23 @@ describe('RUN --mount', () => {
       await expect(none).rejects.toThrow('"/none" is no folder in seed');
     });
 
+    it('of one project makes no step of another one', async () => {
+      const step = (words: string, line: string): string[] => [
+        `FROM ${BASE} AS bad`,
+        'RUN mkdir /s && echo bad > /s/tool',
+        `FROM ${BASE}`,
+        `RUN --mount=type=cache,id=npm,target=/c${words} ${line}`,
+      ];
+      const line = 'cat /c/tool > /tool; echo ran';
+      expect((await built(step(',from=bad,source=/s', line), { cacheNamespace: 'evil' })).output).toBe('ran\n');
+      const other = await built(step('', line), { cacheNamespace: 'shop' });
+      expect(other.output).toContain('ran\n');
+      expect(other.steps.at(-1)?.cached).toBe(false);
+      // nor of the same project where it begins otherwise
+      expect((await built(step('', line), { cacheNamespace: 'evil' })).steps.at(-1)?.cached).toBe(false);
+      expect((await built(step('', line), { cacheNamespace: 'evil' })).steps.at(-1)?.cached).toBe(true);
+    });
+
     it('locked waits for others and private does not, and two mounts of one id show one folder', async () => {
       const hold = 'touch /c/first /c/busy && ls /d && echo go && until [ -e /d/stop ]; do sleep 0.05; done; rm /c/busy';
       let locked: Promise<BuildResult> | undefined;
@@ -318,6 +336,14 @@ describe('RUN --mount', () => {
       const entries = readdirSync(path, { recursive: true, withFileTypes: true });
       return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
     }
+
+    it('that is required is needed for what was made with it, too', async () => {
+      const lines = ['RUN --mount=type=secret,id=tok,required cp /run/secrets/tok /tool'];
+      await on(lines, { secrets: { tok: SECRET } });
+      await expect(on(lines)).rejects.toThrow('the secret "tok" is required');
+      const other = await on(lines, { secrets: { tok: 'another' }, cacheNamespace: 'other' });
+      expect(other.steps.at(-1)?.cached).toBe(false);
+    });
 
     it('is a file or a variable of RUN, and nothing of it is in the image, the store or the cache', async () => {
       const file = join(context({ token: `${SECRET}-file` }), 'token');

@@ -1,6 +1,6 @@
-import { createWriteStream, lstatSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, realpath, rename } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { createWriteStream } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, rename } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { hasCode, invalidOption, withCleanupError } from '../../errors.js';
@@ -9,18 +9,23 @@ import { attempting, wordsOf } from '../../native/system-errors.js';
 import { removeTrees } from '../../store/remove-tree.js';
 import { packTree, unpackInto } from '../../volume/volume-content.js';
 import type { ParsedBuild } from './build-options.js';
+import { outputPlace } from './output-place.js';
 import { imageOf, type Layers } from './stage-state.js';
 
 type Output = NonNullable<ParsedBuild['output']>;
 
 /**
- * Refuses a folder that has something, and a place where nothing can be.
+ * Refuses a folder that has something, and a place where nothing can be, or others could put something else.
  *
  * @throws NacelleError `ERR_INVALID_OPTION`
  */
 export async function requireFree(output: Output): Promise<void> {
-  if (!('directory' in output)) return;
+  if (!('directory' in output)) {
+    if (typeof output.tar === 'string') outputPlace('output.tar', output.tar);
+    return;
+  }
   const { directory } = output;
+  outputPlace('output.directory', directory);
   const names = await readdir(directory).catch((error: unknown) => {
     if (hasCode(error, 'ENOENT')) return [];
     throw invalidOption('output.directory', `${JSON.stringify(directory)}: ${wordsOf(error)}`, error);
@@ -59,7 +64,7 @@ export async function writeOutput(layers: Layers, output: Output, signal: AbortS
 }
 
 async function writeFolder(tar: Readable, directory: string, signal: AbortSignal): Promise<void> {
-  await aside(resolve(directory), async (temporary) => {
+  await aside(outputPlace('output.directory', directory), async (temporary) => {
     const what = `write the output of a build into ${directory}`;
     await mkdir(temporary);
     await unpackInto(temporary, tar, { what, owner: '0', signal });
@@ -69,18 +74,11 @@ async function writeFolder(tar: Readable, directory: string, signal: AbortSignal
 }
 
 async function writeFile(tar: Readable, path: string, signal: AbortSignal): Promise<void> {
-  await aside(resolve(path), (temporary) => pipeline(tar, createWriteStream(temporary, { flags: 'wx' }), { signal }));
+  await aside(outputPlace('output.tar', path), (temporary) => pipeline(tar, createWriteStream(temporary, { flags: 'wx' }), { signal }));
 }
 
 /** Lets something be made beside its place, and puts it there when it is whole. */
-async function aside(wanted: string, make: (temporary: string) => Promise<void>): Promise<void> {
-  // where a link leads, which stays
-  const path = await attempting(`write ${wanted}`, () => realpath(wanted)).catch((error: unknown) => {
-    if (!hasCode(error, 'ENOENT')) throw error;
-    if (lstatSync(wanted, { throwIfNoEntry: false }))
-      throw invalidOption('output', `${JSON.stringify(wanted)} is a link to nothing`, error);
-    return wanted;
-  });
+async function aside(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
   const parent = dirname(path);
   await attempting(`make the folder ${parent}`, () => mkdir(parent, { recursive: true }));
   const beside = await attempting(`write ${path}`, () => mkdtemp(join(parent, `.${basename(path)}-`)));

@@ -10,7 +10,7 @@ import { findOwner } from '../files/chown.js';
 import { type FileTree, resolveIn } from '../files/file-tree.js';
 import type { LayerFile } from '../files/landing.js';
 import { missingFolders } from '../files/missing-folders.js';
-import { BuildError, canBeDebugged, DockerfileProblem, InstructionProblem } from '../language/build-error.js';
+import { BuildError, DockerfileProblem, InstructionProblem, withDebug } from '../language/build-error.js';
 import type { Dockerfile } from '../language/dockerfile.js';
 import { asBuildError } from '../language/excerpt.js';
 import type { IgnoreRules } from '../language/ignore-file.js';
@@ -117,9 +117,9 @@ export class Builder {
     const step = { stage: stageName(stage), instruction: instruction.line.original.trim(), line: instruction.lines.start };
     this.#number = await progress.begin(step);
     const began = monotonicMs();
-    const debug = debugContainer(state, this.#input.options);
+    const debug = debugContainer(state, { instruction, options: this.#input.options });
     const after = await this.#at(instruction.lines, () => this.#step(origins, instruction, state)).catch((error: unknown) => {
-      throw canBeDebugged(error, debug);
+      throw withDebug(error, debug);
     });
     const end = { cached: this.#isCached, durationMs: monotonicMs() - began };
     this.#steps.push({ ...step, ...end });

@@ -87,7 +87,7 @@ async function writtenFolder(files: ContextFiles, signal: AbortSignal | undefine
     const began = Math.floor(now() / 1000);
     const entries = isStream(files) ? await spools.entriesOf(files, 'the context', signal) : entriesOf(files, began);
     if (entries === null) throw new InstructionProblem('it is no tar archive');
-    await writeContext(folder, entries, began);
+    await writeContext(folder, entries, began, signal);
     return folder;
   } catch (error) {
     signal?.throwIfAborted();

@@ -114,7 +114,7 @@ async function copied(
     try {
       const files = await layerFiles({
         ...copy,
-        ...{ onto, target, folderMode },
+        ...{ onto, target, folderMode, signal },
         owner: chown === '' ? null : await findOwner(chown, onto),
         madeAt: epoch ?? now,
         openArchive: unpacks === 'none' ? undefined : openArchive,

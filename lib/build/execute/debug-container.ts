@@ -1,6 +1,7 @@
 import { Container } from '../../container/container.js';
 import { NacelleError } from '../../errors.js';
 import { sorted } from '../cache/step-key.js';
+import type { StageInstruction } from '../language/instruction-types.js';
 import type { ParsedBuild } from './build-options.js';
 import { limitsOf, workingFolder } from './run-step.js';
 import { imageOf, type StageState } from './stage-state.js';
@@ -10,7 +11,10 @@ import { imageOf, type StageState } from './stage-state.js';
  *
  * @returns a function that throws NacelleError `ERR_STATE` where there are no files, and what making a container throws
  */
-export function debugContainer({ layers, config, scope }: StageState, options: ParsedBuild): () => Promise<Container> {
+export function debugContainer(
+  { layers, config, scope }: StageState,
+  { instruction, options }: { readonly instruction: StageInstruction; readonly options: ParsedBuild },
+): () => Promise<Container> {
   const [variables, cwd, user] = [[...scope.variables], workingFolder(config), config.user];
   const [shell = '/bin/sh'] = config.command({ words: [''], isShell: true });
   return async () => {
@@ -24,7 +28,7 @@ export function debugContainer({ layers, config, scope }: StageState, options: P
       cwd,
       ...(user === '' ? {} : { user }),
       hostname: 'buildkitsandbox',
-      network: options.network,
+      network: instruction.kind === 'run' && instruction.network !== 'default' ? instruction.network : options.network,
       stdin: 'pipe',
       healthcheck: 'none',
       ...limitsOf({ ...options, timeout: 0 }),

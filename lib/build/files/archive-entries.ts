@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Header } from 'tar';
 import { limitError, type ParsedLimits } from '../../image/formats/unpack-limits.js';
+import { nextTurn } from '../../native/clock.js';
 import { InstructionProblem } from '../language/build-error.js';
 import type { ArchiveEntry } from './archive-files.js';
 import type { TarEntry } from './tar-header.js';
@@ -8,6 +9,11 @@ import type { TarEntry } from './tar-header.js';
 const BLOCK = 512;
 /** Bytes of names, times and attributes of one entry. */
 const MOST_TEXT = 1024 * 1024;
+/** Bytes of extended attributes of all entries, and the most entries: all of them are in the memory of this process. */
+const MOST_ATTRIBUTES = 64 * MOST_TEXT;
+const MOST_ENTRIES = 500_000;
+/** Others have their turn after so many. */
+const AT_A_TIME = 256;
 const TYPES: Readonly<Record<string, TarEntry['type']>> = {
   File: 'file',
   OldFile: 'file',
@@ -19,6 +25,9 @@ const TYPES: Readonly<Record<string, TarEntry['type']>> = {
   Directory: 'folder',
   FIFO: 'fifo',
 };
+
+/** Each part of a device number: both have a field of 7 octal digits. */
+const MOST_DEVICE = 0o7777777;
 
 /** What the entries before a file's own say of it (POSIX, pax; GNU tar's long names). */
 type Extended = ReadonlyMap<string, Buffer>;
@@ -33,19 +42,23 @@ export function isTarHeader(block: Buffer): boolean {
 /**
  * All that an uncompressed tar has. It is hostile input: nothing in it is believed but within the limits.
  *
- * @param what for errors
- * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`
+ * @param options.what for errors
+ * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`; the reason of `options.signal`
  */
 export async function archiveEntries(
   file: FileHandle,
-  what: string,
+  { what, signal }: { readonly what: string; readonly signal: AbortSignal | undefined },
   { maxEntries, maxPathLength, maxDepth }: Pick<ParsedLimits, 'maxEntries' | 'maxPathLength' | 'maxDepth'>,
 ): Promise<readonly ArchiveEntry[]> {
   const entries: ArchiveEntry[] = [];
   const { size: end } = await file.stat();
   const bad = (why: string): InstructionProblem => new InstructionProblem(`${what}: ${why}`);
-  let extended: Extended = new Map();
-  for (let at = 0; at + BLOCK <= end; ) {
+  const most = Math.min(maxEntries, MOST_ENTRIES);
+  const extended = new Map<string, Buffer>();
+  let [text, attributes] = [0, 0];
+  for (let at = 0, turn = 0; at + BLOCK <= end; turn++) {
+    if (turn % AT_A_TIME === 0) await nextTurn();
+    signal?.throwIfAborted();
     const header = headerOf(await bytesAt(file, at, BLOCK));
     if (header?.nullBlock) return entries;
     if (!header?.cksumValid) throw bad(`the archive is damaged at byte ${at}`);
@@ -57,12 +70,13 @@ export async function archiveEntries(
     const { type } = header;
     if (type === 'GlobalExtendedHeader') continue;
     if (type === 'ExtendedHeader' || type === 'NextFileHasLongPath' || type === 'NextFileHasLongLinkpath') {
-      if (size > MOST_TEXT) throw limitError(`${what}: a header of ${size} bytes`);
-      const text = await bytesAt(file, data, size);
+      text += size;
+      if (text > MOST_TEXT) throw limitError(`${what}: headers of ${text} bytes for one entry`);
+      const bytes = await bytesAt(file, data, size);
       const found =
-        type === 'ExtendedHeader' ? paxRecords(text) : new Map([[type === 'NextFileHasLongPath' ? 'path' : 'linkpath', ended(text)]]);
+        type === 'ExtendedHeader' ? paxRecords(bytes) : new Map([[type === 'NextFileHasLongPath' ? 'path' : 'linkpath', ended(bytes)]]);
       if (found === null) throw bad('the archive has an extended header that is malformed');
-      extended = new Map([...extended, ...found]);
+      for (const [key, value] of found) extended.set(key, value);
       continue;
     }
     const kind = TYPES[type];
@@ -71,10 +85,15 @@ export async function archiveEntries(
     const entry = entryOf(header, kind, extended);
     if (entry === null) throw bad('the archive has an entry with a malformed field, or a name that is not UTF-8');
     entries.push({ ...entry, size: kind === 'file' ? size : 0, bytes: kind === 'file' ? { file, at: data } : null });
-    if (entries.length > maxEntries) throw limitError(`${what}: more than ${maxEntries} entries`);
-    if (Buffer.byteLength(entry.path) > maxPathLength) throw limitError(`${what}: a path of more than ${maxPathLength} bytes`);
-    if (entry.path.split('/').length > maxDepth) throw limitError(`${what}: a path of more than ${maxDepth} names`);
-    extended = new Map();
+    if (entries.length > most) throw limitError(`${what}: more than ${most} entries`);
+    for (const path of [entry.path, entry.target]) {
+      if (Buffer.byteLength(path) > maxPathLength) throw limitError(`${what}: a path of more than ${maxPathLength} bytes`);
+      if (path.split('/').length > maxDepth) throw limitError(`${what}: a path of more than ${maxDepth} names`);
+    }
+    for (const value of entry.xattrs?.values() ?? []) attributes += value.length;
+    if (attributes > MOST_ATTRIBUTES) throw limitError(`${what}: extended attributes of ${attributes} bytes`);
+    extended.clear();
+    text = 0;
   }
   return entries;
 }
@@ -97,8 +116,10 @@ function entryOf(header: Header, type: TarEntry['type'], extended: Extended): Om
   const mtime = Math.floor(number('mtime', header.mtime && header.mtime.getTime() / 1000));
   const isId = (id: number): boolean => Number.isInteger(id) && id >= 0 && id < 0xffffffff;
   const isDevice = type === 'char' || type === 'block';
+  const isNumber = (part: number | undefined): boolean => part !== undefined && Number.isInteger(part) && part >= 0 && part <= MOST_DEVICE;
   const hasTarget = type === 'link' || type === 'hardlink';
   if (path === '' || `${path}${target}`.includes('\ufffd') || !isId(uid) || !isId(gid) || !Number.isSafeInteger(mtime)) return null;
+  if (isDevice && !(isNumber(header.devmaj) && isNumber(header.devmin))) return null;
   // the device 0:0 is what overlayfs has for what was removed
   if ((hasTarget && target === '') || (type === 'char' && header.devmaj === 0 && header.devmin === 0)) return null;
   const prefix = 'SCHILY.xattr.';

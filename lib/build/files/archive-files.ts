@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { nextTurn } from '../../native/clock.js';
 import { InstructionProblem } from '../language/build-error.js';
 import type { Owner } from './chown.js';
 import { type FileTree, resolveIn } from './file-tree.js';
@@ -14,21 +15,31 @@ export interface Unpacking {
   readonly owner: Owner | null;
   /** Of folders that the archive only implies; seconds since the epoch. */
   readonly madeAt: number;
+  readonly signal: AbortSignal | undefined;
 }
+
+/** Others have their turn after so many entries. */
+const AT_A_TIME = 256;
 
 /**
  * Unpacks an archive as ADD does (moby/go-archive): whatever is in the way makes room, but for folders on folders. Links that are in the way of a name
  * are followed, and don't lead out of the folder.
  *
- * @throws InstructionProblem
+ * @throws InstructionProblem; the reason of `signal`
  */
-export async function unpackOnto(landing: Landing, entries: readonly ArchiveEntry[], { folder, owner, madeAt }: Unpacking): Promise<void> {
+export async function unpackOnto(
+  landing: Landing,
+  entries: readonly ArchiveEntry[],
+  { folder, owner, madeAt, signal }: Unpacking,
+): Promise<void> {
   const inside = below(landing, folder);
   const placeOf = async (name: string): Promise<string> => {
     const { path } = await resolveIn(inside, posix.dirname(name));
     return joined(folder, joined(path, posix.basename(name)));
   };
-  for (const entry of entries) {
+  for (const [index, entry] of entries.entries()) {
+    if (index % AT_A_TIME === 0) await nextTurn();
+    signal?.throwIfAborted();
     const name = nameOf(entry.path);
     // the folder that is unpacked into stays as it is
     if (name === '') continue;

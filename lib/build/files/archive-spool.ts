@@ -101,7 +101,7 @@ export class Spools {
     await refuseUnknown(file, source.what);
     const spool = await temporaryFile();
     this.#files.push(spool);
-    return (await decompressed(file, spool, source)) ? archiveEntries(spool, source.what, DEFAULT_LIMITS) : null;
+    return (await decompressed(file, spool, source)) ? archiveEntries(spool, source, DEFAULT_LIMITS) : null;
   }
 
   async close(): Promise<void> {

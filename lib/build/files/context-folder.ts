@@ -14,15 +14,21 @@ const FILE = 0o400;
  * Writes the files of a context into a folder of ours, which nobody else changes. Owners are left out: all of a context is root's in the image.
  *
  * @param folder is made
- * @throws InstructionProblem for what can't be in a context
+ * @throws InstructionProblem for what can't be in a context; the reason of `signal`
  */
-export async function writeContext(folder: string, entries: readonly ArchiveEntry[], now: number): Promise<void> {
+export async function writeContext(
+  folder: string,
+  entries: readonly ArchiveEntry[],
+  now: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const landing = new Landing(EMPTY_TREE);
-  await unpackOnto(landing, entries, { folder: '', owner: null, madeAt: now });
+  await unpackOnto(landing, entries, { folder: '', owner: null, madeAt: now, signal });
   await mkdir(folder, FOLDER);
   // the times of folders change with what comes into them
   const folders = new Map<string, LayerFile>();
   for (const file of landing.files) {
+    signal?.throwIfAborted();
     const place = join(folder, file.path);
     if (file.type === 'folder') {
       if (!folders.has(file.path)) await makeFolder(place);

@@ -143,7 +143,7 @@ export function nameOfUrl(url: URL): string {
   } catch {
     throw new InstructionProblem(`ADD of ${url.href}: its path is malformed`);
   }
-  const name = path.replace(/\/+$/, '').split('/').at(-1) ?? '';
+  const name = path.split('/').findLast((part) => part !== '') ?? '';
   if (name === '' || name === '.') return UNNAMED;
   if (name === '..' || name.includes('\0')) throw new InstructionProblem(`ADD of ${url.href}: its last part is no name of a file`);
   return name;
@@ -164,7 +164,18 @@ export function redirected(location: string, from: URL): URL {
 
 /** Whether an address means something on this machine or its links alone, so that a program in a network of its own would not reach the same here. */
 export function isOfThisMachineAlone(address: string): boolean {
-  return ipaddr.isValid(address) && ['loopback', 'linkLocal', 'unspecified'].includes(ipaddr.process(address).range());
+  if (!ipaddr.isValid(address)) return false;
+  const parsed = ipaddr.process(address);
+  if (['loopback', 'linkLocal', 'unspecified'].includes(parsed.range())) return true;
+  const inside = parsed.kind() === 'ipv6' ? ipv4Inside(parsed.toByteArray()) : null;
+  return inside !== null && isOfThisMachineAlone(inside);
+}
+
+/** The IPv4 address that a translator or a tunnel would reach by an IPv6 address: 64:ff9b::/96 (RFC 6052), 2002::/16 (RFC 3056), ::/96 (RFC 4291). */
+function ipv4Inside(bytes: readonly number[]): string | null {
+  if (bytes[0] === 0x20 && bytes[1] === 0x02) return bytes.slice(2, 6).join('.');
+  const prefix = Buffer.from(bytes.slice(0, 12)).toString('hex');
+  return prefix === '0064ff9b0000000000000000' || /^0+$/.test(prefix) ? bytes.slice(12).join('.') : null;
 }
 
 const refused = (name: string): InstructionProblem =>

@@ -207,6 +207,8 @@ function textOf(name: Buffer, folder: string): string {
 
 /** As the kernel's limit (path_resolution(7)). */
 const MOST_LINKS = 40;
+/** Of a path and of the links in it: the kernel has no longer path. */
+const MOST_NAMES = 4096;
 
 /**
  * Finds the path that a path leads to, its links followed below the tree's root. What is not there is part of the path that comes back.
@@ -219,24 +221,25 @@ export async function resolveIn(
 ): Promise<{ readonly path: string; readonly entry: TreeEntry | null }> {
   const open = path.split('/').reverse();
   let links = 0;
-  let at: string[] = [];
+  const at: string[] = [];
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     if (name === '' || name === '.') continue;
     if (name === '..') {
-      at = at.slice(0, -1);
+      at.pop();
       continue;
     }
     const next = [...at, name].join('/');
     const entry = await tree.get(next);
     if (entry?.kind !== 'link') {
-      at = [...at, name];
+      at.push(name);
       continue;
     }
     links++;
     if (links > MOST_LINKS) throw new NacelleError(`follow ${path}: too many links`, { code: 'ELOOP' });
     const target = await tree.readLink(next);
-    if (target.startsWith('/')) at = [];
+    if (target.startsWith('/')) at.length = 0;
     open.push(...target.split('/').reverse());
+    if (open.length > MOST_NAMES) throw new NacelleError(`follow ${path}: too many names`, { code: 'ENAMETOOLONG' });
   }
   const found = at.join('/');
   return { path: found, entry: await tree.get(found) };

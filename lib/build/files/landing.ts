@@ -14,12 +14,20 @@ export interface LayerFile extends TarEntry {
   readonly bytes: ByteSource | null;
 }
 
+/** A file that was made. Of a hard link the kind and the target are those of what it is one more name of. */
+interface Made {
+  readonly file: LayerFile;
+  readonly kind: TreeEntry['kind'];
+  /** Of a link. */
+  readonly leadsTo: string;
+}
+
 /** What an instruction has made so far, over the files that were there. */
 export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
   /** In the order of the layer: of two with one path the later counts. */
   readonly files: LayerFile[] = [];
   readonly #onto: FileTree;
-  readonly #made = new Map<string, LayerFile>();
+  readonly #made = new Map<string, Made>();
   /** The first name of each file that has several, and the other way round. */
   readonly #inodes = new Map<string, string>();
   readonly #inodeAt = new Map<string, string>();
@@ -34,14 +42,13 @@ export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
   async get(path: string): Promise<TreeEntry | null> {
     if (isBelow(path, this.#replaced)) return null;
     const made = this.#made.get(path);
-    if (made) return { ...made, kind: this.#kindOf(made), inode: null };
+    if (made) return { ...made.file, kind: made.kind, inode: null };
     return isBelow(path, this.#fresh) ? null : this.#onto.get(path);
   }
 
   async readLink(path: string): Promise<string> {
     const made = this.#made.get(path);
-    if (made?.type === 'hardlink') return this.readLink(made.target);
-    return made ? made.target : this.#onto.readLink(path);
+    return made ? made.leadsTo : this.#onto.readLink(path);
   }
 
   /** Whether this instruction has made what is at a path. */
@@ -69,6 +76,8 @@ export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
   /** @param inode of a file that may have other names */
   add(file: LayerFile, inode: string | null = null): void {
     const name = file.path.slice(file.path.lastIndexOf('/') + 1);
+    if (['', '.', '..'].includes(name) || file.path.includes('\0'))
+      throw new InstructionProblem(`${JSON.stringify(`/${file.path}`)} is no name of a file`);
     if (name.startsWith('.wh.'))
       throw new InstructionProblem(
         `/${file.path}: a layer has names that begin with .wh. for what was removed, and can't have files with them`,
@@ -81,7 +90,9 @@ export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
       this.#inodes.set(inode, file.path);
       this.#inodeAt.set(file.path, inode);
     }
-    this.#made.set(file.path, file);
+    // what a hard link is one more name of may get another name later, and is that file still
+    const first = file.type === 'hardlink' ? this.#made.get(file.target) : undefined;
+    this.#made.set(file.path, { file, kind: first?.kind ?? kindOf(file), leadsTo: first?.leadsTo ?? file.target });
     this.files.push(file);
   }
 
@@ -103,20 +114,18 @@ export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
     }
     this.add(file);
   }
+}
 
-  #kindOf({ type, target }: LayerFile): TreeEntry['kind'] {
-    switch (type) {
-      case 'file':
-      case 'folder':
-      case 'link':
-        return type;
-      case 'hardlink': {
-        const first = this.#made.get(target);
-        return first ? this.#kindOf(first) : 'file';
-      }
-      default:
-        return 'other';
-    }
+function kindOf({ type }: LayerFile): TreeEntry['kind'] {
+  switch (type) {
+    case 'file':
+    case 'folder':
+    case 'link':
+      return type;
+    case 'hardlink':
+      return 'file';
+    default:
+      return 'other';
   }
 }
 

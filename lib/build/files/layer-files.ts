@@ -29,6 +29,7 @@ export interface CopyRequest {
   /** Of folders that are made on the way, and the time of these in seconds since the epoch. */
   readonly folderMode: number;
   readonly madeAt: number;
+  readonly signal?: AbortSignal | undefined;
   /** What is in a source that is an archive, which is unpacked then; `null`: it is none, and is copied. */
   readonly openArchive?: ((source: ArchiveSource) => Promise<readonly ArchiveEntry[] | null>) | undefined;
 }
@@ -119,10 +120,10 @@ class Copier {
   }
 
   async #unpack(entries: readonly ArchiveEntry[]): Promise<void> {
-    const { target, owner, madeAt } = this.#request;
+    const { target, owner, madeAt, signal } = this.#request;
     const { path } = await resolveIn(this.#landing, target);
     await this.#makeFolders(path);
-    await unpackOnto(this.#landing, entries, { folder: path, owner, madeAt });
+    await unpackOnto(this.#landing, entries, { folder: path, owner, madeAt, signal });
   }
 
   /** Where something goes, the folders above made. */

@@ -49,7 +49,7 @@ export class BuildError extends NacelleError {
 const debugged = new WeakMap<BuildError, () => Promise<Container>>();
 
 /** @returns the error, whose `debug()` is `make` if it is a BuildError that has none */
-export function canBeDebugged(error: unknown, make: () => Promise<Container>): unknown {
+export function withDebug(error: unknown, make: () => Promise<Container>): unknown {
   if (error instanceof BuildError && !debugged.has(error)) debugged.set(error, make);
   return error;
 }

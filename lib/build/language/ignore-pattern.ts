@@ -41,7 +41,7 @@ export function cleanPath(path: string): string {
 
 /** Whether a name of COPY stands for several: it has a wildcard that no backslash takes the meaning from. */
 export function hasWildcard(name: string): boolean {
-  return /^(?:[^\\*?[]|\\.?)*[*?[]/su.test(name);
+  return /^(?:[^\\*?[]|\\.|\\$)*[*?[]/su.test(name);
 }
 
 /**

@@ -39,9 +39,11 @@ export interface ContextTree {
 
 const NOTHING = new IgnoreRules([]);
 
-/** A path as a pattern that matches nothing else. */
+/** A path as a source of COPY that names nothing else. */
 function literally(source: string): string {
-  return source.replaceAll(/[*?[\]\\]/g, '\\$&');
+  // in a name without a wildcard, a backslash is a character as any other
+  if (!/[*?[]/.test(source)) return source;
+  return source.replaceAll(/[*?[\\]/g, (character) => (character === '\\' ? '\\\\' : `[${character}]`));
 }
 
 async function found(tree: FileTree, source: string): Promise<{ readonly path: string; readonly entry: TreeEntry }> {
@@ -65,7 +67,15 @@ export async function contextSource({ tree: files, ignored }: ContextTree, sourc
   return {
     content: digestOf(Buffer.from(JSON.stringify([digest, entry.kind, entry.mode]))),
     open: async (cancelled) => {
-      const entries = await layerFiles({ ...copy, onto: EMPTY_TREE, target: '/', owner: null, folderMode: 0o755, madeAt: 0 });
+      const entries = await layerFiles({
+        ...copy,
+        onto: EMPTY_TREE,
+        target: '/',
+        owner: null,
+        folderMode: 0o755,
+        madeAt: 0,
+        signal: cancelled,
+      });
       const folder = await temporaryTree(async (target) => {
         const tar = Readable.from(layerTar(entries, null, bytes), { objectMode: false });
         await unpackInto(target, tar, { owner: 'keep', what: 'copy the context', signal: cancelled });
@@ -74,6 +84,11 @@ export async function contextSource({ tree: files, ignored }: ContextTree, sourc
       return entry.kind === 'folder' ? folder : { ...folder, path: join(folder.path, path.split('/').at(-1) ?? '') };
     },
   };
+}
+
+/** A digest of all files of an image. @param image `null`: it has no files */
+export function contentOfAll(image: Image | null): string {
+  return digestOf(Buffer.from(JSON.stringify(image?.withLayers('mount').config.rootfs.diff_ids ?? [])));
 }
 
 /**
@@ -97,8 +112,7 @@ export async function imageSource(
   const { path, content } = await withFiles(async (tree) => {
     const { path: real, entry } = await found(tree, source);
     // all layers tell the whole root, which may have devices
-    if (real === '')
-      return { path: real, content: digestOf(Buffer.from(JSON.stringify(image?.withLayers('mount').config.rootfs.diff_ids ?? []))) };
+    if (real === '') return { path: real, content: contentOfAll(image) };
     const copy = { from: new RememberedTree(tree), ignored: null, sources: [literally(real)], inline: [], excludes: NOTHING, chmod: null };
     const { digest } = await copiedContent({ ...copy, hasOwner: false, signal });
     const { kind, mode, uid, gid } = entry;

@@ -138,18 +138,21 @@ export function requireOwners(mounts: readonly PlannedMount[], { userns }: { rea
   if (foreign) throw new InstructionProblem(`RUN --mount=type=${foreign.type} is not supported with the option userns: 'auto'`);
 }
 
-/** What a step's key has of a mount beside the content that a bind shows: nothing that a secret, an agent or a cache holds. */
-export function shapeOf(mount: PlannedMount): readonly (string | number | boolean | null)[] {
+/**
+ * What a step's key has of a mount beside the content that a bind, or the first content of a cache, shows: nothing that a secret, an agent or a cache
+ * holds. The namespace keeps what one project's caches and secrets have led to from others.
+ */
+export function shapeOf(mount: PlannedMount, namespace: string): readonly (string | number | boolean | null)[] {
   switch (mount.type) {
     case 'bind':
       return [mount.type, mount.target, mount.readOnly];
     case 'tmpfs':
       return [mount.type, mount.target, mount.size];
     case 'cache':
-      return [mount.type, mount.target, mount.id, mount.readOnly];
+      return [mount.type, mount.target, mount.id, mount.readOnly, mount.source, namespace];
     case 'secret':
-      return [mount.type, mount.target, mount.id, mount.env, mount.mode, mount.uid, mount.gid];
+      return [mount.type, mount.target, mount.id, mount.env, mount.mode, mount.uid, mount.gid, namespace];
     case 'ssh':
-      return [mount.type, mount.target, mount.id, mount.mode, mount.uid, mount.gid];
+      return [mount.type, mount.target, mount.id, mount.mode, mount.uid, mount.gid, namespace];
   }
 }

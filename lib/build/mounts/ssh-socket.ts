@@ -46,6 +46,7 @@ async function listenIn(
 ): Promise<SshSocket> {
   const streams = new Set<Socket>();
   const server = createServer((inside) => bridge(inside, connect(agent), streams));
+  server.maxConnections = MOST_CONNECTIONS;
   const opened = await open(folder, 'r');
   const close = async (): Promise<void> => {
     for (const stream of streams) stream.destroy();
@@ -73,6 +74,8 @@ async function listenIn(
 }
 
 const NAME = 'agent';
+/** Each takes two descriptors of this process. */
+const MOST_CONNECTIONS = 64;
 
 /** By the folder's descriptor, as the path of a socket can't be long (unix(7)). */
 function listen(server: Server, folder: FileHandle): Promise<void> {

@@ -5,7 +5,7 @@ import { copyTree, isMissing } from '../../volume/volume-content.js';
 import { useCacheMount } from '../cache/cache-mounts.js';
 import type { FileTree } from '../files/file-tree.js';
 import { InstructionProblem } from '../language/build-error.js';
-import { type BindSource, type ContextTree, contextSource, imageSource } from './bind-sources.js';
+import { type BindSource, type ContextTree, contentOfAll, contextSource, imageSource } from './bind-sources.js';
 import { closeAll, type GivenMounts, givenBy, type OpenMount } from './given-mounts.js';
 import { type BindMount, type CacheMount, type PlannedMount, type SecretMount, type SshMount, shapeOf } from './planned-mounts.js';
 import { listenFor } from './ssh-socket.js';
@@ -32,42 +32,46 @@ export interface MountOrigins {
 
 /** The mounts of one RUN. */
 export class StepMounts {
-  /** What the step follows from: the content of binds, and the shape of all. */
+  /** What the step follows from: the content of binds, that which caches begin with, and the shape of all. */
   readonly key: readonly (readonly (string | number | boolean | null)[])[];
   readonly #mounts: readonly PlannedMount[];
-  readonly #binds: ReadonlyMap<PlannedMount, BindSource>;
+  readonly #binds: ReadonlyMap<PlannedMount, Pick<BindSource, 'open'>>;
   readonly #sources: MountSources;
   readonly #origins: MountOrigins;
 
   private constructor(
     mounts: readonly PlannedMount[],
-    binds: ReadonlyMap<PlannedMount, BindSource>,
+    { binds, seeds }: { readonly binds: ReadonlyMap<PlannedMount, BindSource>; readonly seeds: ReadonlyMap<PlannedMount, string> },
     { sources, origins }: { readonly sources: MountSources; readonly origins: MountOrigins },
   ) {
     this.#mounts = mounts;
     this.#binds = binds;
     this.#sources = sources;
     this.#origins = origins;
-    this.key = mounts.map((mount) => [...shapeOf(mount), binds.get(mount)?.content ?? null]);
+    this.key = mounts.map((mount) => [...shapeOf(mount, sources.cacheNamespace), binds.get(mount)?.content ?? seeds.get(mount) ?? null]);
   }
 
-  /** Looks at what binds show. @throws InstructionProblem for what is missing; what images and the context throw */
+  /**
+   * Looks at what binds show, and what caches begin with.
+   *
+   * @throws InstructionProblem for what is missing, also a secret or an agent that is required; what images and the context throw
+   */
   static async of(
     mounts: readonly PlannedMount[],
     of: { readonly sources: MountSources; readonly origins: MountOrigins },
   ): Promise<StepMounts> {
+    for (const mount of mounts) requireGiven(mount, of.sources);
     const binds = new Map<PlannedMount, BindSource>();
-    for (const mount of mounts) if (mount.type === 'bind') binds.set(mount, await bindOf(mount, of));
-    return new StepMounts(mounts, binds, of);
+    const seeds = new Map<PlannedMount, string>();
+    for (const mount of mounts) {
+      if (mount.type === 'bind') binds.set(mount, await bindOf(mount, of));
+      if (mount.type === 'cache' && mount.from !== '') seeds.set(mount, await seedOf(mount, of.origins));
+    }
+    return new StepMounts(mounts, { binds, seeds }, of);
   }
 
-  /**
-   * Does something while all mounts are there; they are taken away when it is over.
-   *
-   * @throws InstructionProblem for a secret or an agent that is required and missing; what making them throws
-   */
+  /** Does something while all mounts are there; they are taken away when it is over. @throws what making them throws */
   async during<T>(work: (given: GivenMounts) => Promise<T>): Promise<T> {
-    for (const mount of this.#mounts) this.#require(mount);
     const opened: OpenMount[] = [];
     let result: T;
     try {
@@ -81,11 +85,6 @@ export class StepMounts {
     const failure = await closeAll(opened);
     if (failure) throw failure;
     return result;
-  }
-
-  #require(mount: PlannedMount): void {
-    if (mount.type === 'secret' && mount.required && !this.#sources.secrets.has(mount.id)) throw missing('secret', 'secrets', mount.id);
-    if (mount.type === 'ssh' && mount.required && !this.#sources.ssh.has(mount.id)) throw missing('ssh agent', 'ssh', mount.id);
   }
 
   /** Mounts of one id together: they show one folder. */
@@ -115,8 +114,6 @@ export class StepMounts {
 
   async #fill({ from, source }: CacheMount, folder: string): Promise<void> {
     const { signal } = this.#sources;
-    if (this.#origins.folder(from))
-      throw new InstructionProblem(`a cache begins with files of a stage or an image, and ${from} is a folder`);
     const image = await this.#origins.image(from);
     if (image === null) return;
     const used = await image.use({ signal, mounter: mounter(privilege()) });
@@ -173,6 +170,17 @@ export class StepMounts {
     const { path, close } = await listenFor(agent, { mode, uid, gid });
     return [{ mounts: [bind(path, target, false)], agent: target, close }];
   }
+}
+
+/** Also before a layer of an earlier build is taken: who doesn't have the secret gets nothing that was made with it. */
+function requireGiven(mount: PlannedMount, { secrets, ssh }: MountSources): void {
+  if (mount.type === 'secret' && mount.required && !secrets.has(mount.id)) throw missing('secret', 'secrets', mount.id);
+  if (mount.type === 'ssh' && mount.required && !ssh.has(mount.id)) throw missing('ssh agent', 'ssh', mount.id);
+}
+
+async function seedOf({ from }: CacheMount, origins: MountOrigins): Promise<string> {
+  if (origins.folder(from)) throw new InstructionProblem(`a cache begins with files of a stage or an image, and ${from} is a folder`);
+  return contentOfAll(await origins.image(from));
 }
 
 async function bindOf(

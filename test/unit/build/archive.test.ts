@@ -21,7 +21,7 @@ async function read(bytes: Buffer, limits = DEFAULT_LIMITS): Promise<readonly Ar
   writeFileSync(path, bytes);
   const file = await open(path);
   try {
-    return await archiveEntries(file, 'x', limits);
+    return await archiveEntries(file, { what: 'x', signal: undefined }, limits);
   } finally {
     await file.close();
   }
@@ -31,6 +31,13 @@ const plain: TarEntry = { path: 'a', type: 'file', mode: 0o644, uid: 0, gid: 0, 
 const entry = (fields: Partial<ArchiveEntry>): ArchiveEntry => ({ ...plain, bytes: null, ...fields });
 const tar = (...entries: readonly TarEntry[]): Buffer =>
   Buffer.concat([...entries.flatMap((one) => [tarHeader(one), Buffer.alloc(one.size, 1), padding(one.size)]), TAR_END]);
+
+/** Extended headers, one after the other, and no file that they are about. */
+function manyHeaders(): Buffer {
+  const one = tar(entry({ xattrs: new Map([['user.a', Buffer.alloc(60_000)]]) }));
+  const header = one.subarray(0, one.indexOf('ustar', 512) - 257);
+  return Buffer.concat(Array.from({ length: 20 }, () => header));
+}
 
 describe('archiveEntries', () => {
   const types = fc.constantFrom<TarEntry['type']>('file', 'folder', 'link', 'hardlink', 'fifo');
@@ -85,6 +92,9 @@ describe('archiveEntries', () => {
     [tar(entry({}), entry({ path: 'b' })), { maxEntries: 1 }, 'more than 1 entries'],
     [tar(entry({ path: 'a/b/c' })), { maxDepth: 2 }, 'more than 2 names'],
     [tar(entry({ path: 'abcdef' })), { maxPathLength: 5 }, 'more than 5 bytes'],
+    [tar(entry({ path: 'a', type: 'link', target: 'a/'.repeat(3000) })), {}, 'more than 4095 bytes'],
+    [tar(entry({ path: 'a', type: 'link', target: 'a/'.repeat(600) })), {}, 'more than 512 names'],
+    [manyHeaders(), {}, 'bytes for one entry'],
   ])('holds limits: %#', async (bytes, limits, message) => {
     const reading = read(bytes, { ...DEFAULT_LIMITS, ...limits });
     await expect(reading).rejects.toThrow(ImageError);
@@ -94,6 +104,7 @@ describe('archiveEntries', () => {
   test.each<[string, Partial<TarEntry>]>([
     ['a whiteout of overlayfs', { type: 'char', device: { major: 0, minor: 0 } }],
     ['a link to nothing', { type: 'link' }],
+    ['a device whose number is none', { type: 'char', device: { major: -1, minor: -1 } }],
   ])('refuses %s', async (_, fields) => {
     await expect(read(tar(entry(fields)))).rejects.toThrow(InstructionProblem);
   });
@@ -132,11 +143,41 @@ test.each<[string, Record<string, string> | null]>([
   expect(found && Object.fromEntries([...found].map(([key, value]) => [key, value.toString()]))).toEqual(wanted);
 });
 
+test('an archive is read no further once its reader has had enough', async () => {
+  const path = join(root, 'many.tar');
+  writeFileSync(path, tar(...Array.from({ length: 2000 }, (_, index) => entry({ path: `${index}` }))));
+  const file = await open(path);
+  try {
+    const controller = new AbortController();
+    const reading = archiveEntries(file, { what: 'x', signal: controller.signal }, DEFAULT_LIMITS);
+    controller.abort(new Error('enough'));
+    await expect(reading).rejects.toThrow('enough');
+  } finally {
+    await file.close();
+  }
+});
+
 describe('unpackOnto', () => {
+  test('hard links that lead to each other are the file that the first of them was', async () => {
+    const landing = new Landing(EMPTY_TREE);
+    const entries = [
+      entry({ path: 'f' }),
+      entry({ path: 'h', type: 'hardlink', target: 'f' }),
+      entry({ path: 'f', type: 'hardlink', target: 'h' }),
+    ];
+    await unpackOnto(landing, entries, { folder: '', owner: null, madeAt: 0, signal: undefined });
+    expect((await landing.get('f'))?.kind).toBe('file');
+    expect((await landing.get('h'))?.kind).toBe('file');
+  });
+
+  test.each(['..', '.', 'a\0b'])('no file has the name %j', (name) => {
+    expect(() => new Landing(EMPTY_TREE).add(entry({ path: `d/${name}` }))).toThrow('is no name of a file');
+  });
+
   const unpacked = (...entries: readonly ArchiveEntry[]): Promise<string[]> => unpackedOver(EMPTY_TREE, ...entries);
   const unpackedOver = async (onto: FileTree, ...entries: readonly ArchiveEntry[]): Promise<string[]> => {
     const landing = new Landing(onto);
-    await unpackOnto(landing, entries, { folder: 't', owner: null, madeAt: 0 });
+    await unpackOnto(landing, entries, { folder: 't', owner: null, madeAt: 0, signal: undefined });
     return landing.files.map(({ path, type, target }) => `${type} ${path}${target === '' ? '' : ` > ${target}`}`);
   };
 

@@ -41,10 +41,20 @@ test.each([
   ['0.0.0.0', true],
   ['169.254.169.254', true],
   ['fe80::1', true],
+  ['64:ff9b::7f00:1', true],
+  ['2002:7f00:1::', true],
+  ['::127.0.0.1', true],
+  ['64:ff9b::c000:201', false],
+  ['2002:c000:201::', false],
   ['10.0.0.1', false],
   ['192.0.2.1', false],
   ['2001:db8::1', false],
   ['example.org', false],
 ])('isOfThisMachineAlone(%s) is %s', (address, wanted) => {
   expect(isOfThisMachineAlone(address)).toBe(wanted);
+});
+
+test('the name of a URL is read in time that grows with its length alone', () => {
+  expect(nameOfUrl(new URL(`http://a/${'/'.repeat(200_000)}x`))).toBe('x');
+  expect(nameOfUrl(new URL(`http://a/x${'/'.repeat(200_000)}`))).toBe('x');
 });

@@ -9,6 +9,7 @@ import { EMPTY_TREE, FolderTree, resolveIn } from '../../../lib/build/files/file
 import { layerFiles } from '../../../lib/build/files/layer-files.js';
 import { padding, TAR_END, type TarEntry, tarHeader } from '../../../lib/build/files/tar-header.js';
 import { IgnoreRules } from '../../../lib/build/language/ignore-file.js';
+import { hasWildcard } from '../../../lib/build/language/ignore-pattern.js';
 
 const root = mkdtempSync(join(tmpdir(), 'nacelle-build-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -270,4 +271,11 @@ describe('parseChmod', () => {
   test.each(['', '8', '10000', 'x', 'u=z', 'u', 'rwx', '-1'])('refuses %j', (text) => {
     expect(() => parseChmod(text)).toThrow('invalid chmod parameter');
   });
+});
+
+test('a wildcard is looked for in time that grows with the length of a name alone', () => {
+  expect(hasWildcard('\\a'.repeat(100_000))).toBe(false);
+  expect(hasWildcard(`${'\\a'.repeat(100_000)}*`)).toBe(true);
+  expect(hasWildcard('\\*')).toBe(false);
+  expect(hasWildcard('a\\')).toBe(false);
 });

@@ -56,7 +56,8 @@ test.each(['bind,target=x', 'cache,target=x', 'ssh'])('requireOwners refuses typ
 });
 
 test('shapeOf tells mounts apart by what a program sees, and not by how a cache is shared', () => {
-  const shape = (text: string) => shapeOf(plan([text])[0] ?? expect.fail('no mount'));
+  const shape = (text: string, namespace = '') => shapeOf(plan([text])[0] ?? expect.fail('no mount'), namespace);
+  for (const type of ['cache,target=/c', 'secret,id=a', 'ssh']) expect(shape(`type=${type}`, 'other')).not.toEqual(shape(`type=${type}`));
   expect(shape('type=cache,target=/c,sharing=locked')).toEqual(shape('type=cache,target=/c,id=/c'));
   expect(shape('type=cache,target=/c,ro')).not.toEqual(shape('type=cache,target=/c'));
   expect(shape('type=secret,id=a')).not.toEqual(shape('type=secret,id=a,mode=444'));

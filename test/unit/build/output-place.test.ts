@@ -1,0 +1,46 @@
+import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { geteuid } from 'node:process';
+import { afterAll, expect, test } from 'vitest';
+import { outputPlace } from '../../../lib/build/execute/output-place.js';
+
+const root = realpathSync(mkdtempSync(join(tmpdir(), 'nacelle-output-')));
+afterAll(() => rmSync(root, { recursive: true }));
+
+function folder(name: string, mode: number): string {
+  mkdirSync(join(root, name));
+  chmodSync(join(root, name), mode);
+  return join(root, name);
+}
+
+test("is the path, or where a link of one's own leads", () => {
+  const own = folder('own', 0o755);
+  expect(outputPlace('output', join(own, 'deep/er'))).toBe(join(own, 'deep/er'));
+  symlinkSync('own', join(root, 'link'));
+  expect(outputPlace('output', join(root, 'link'))).toBe(own);
+  expect(outputPlace('output', join(root, 'link/a'))).toBe(join(own, 'a'));
+  symlinkSync('/none', join(root, 'nowhere'));
+  expect(() => outputPlace('output', join(root, 'nowhere'))).toThrow('is a link to nothing');
+});
+
+test('is not where all may put something else, but for the sticky bit', () => {
+  const open = folder('open', 0o777);
+  expect(() => outputPlace('output', join(open, 'a'))).toThrow('can be written to by all');
+  expect(() => outputPlace('output', join(open, 'deep/er'))).toThrow('can be written to by all');
+  chmodSync(open, 0o1777);
+  expect(outputPlace('output', join(open, 'a'))).toBe(join(open, 'a'));
+  symlinkSync(join(folder('closed', 0o777), 'x'), join(root, 'leads'));
+  mkdirSync(join(root, 'closed/x'));
+  expect(() => outputPlace('output', join(root, 'leads'))).toThrow('can be written to by all');
+});
+
+test.runIf(geteuid?.() === 0)('is neither in a folder of another user nor behind a link of one', () => {
+  const other = folder('other', 0o755);
+  chownSync(other, 1234, 1234);
+  expect(() => outputPlace('output', join(other, 'a'))).toThrow("is another user's");
+  const sticky = folder('sticky', 0o1777);
+  symlinkSync(root, join(sticky, 'l'));
+  lchownSync(join(sticky, 'l'), 1234, 1234);
+  expect(() => outputPlace('output', join(sticky, 'l'))).toThrow("is another user's link");
+});
