@@ -20,6 +20,16 @@ export type {
 export { BuildError } from './build/language/build-error.js';
 export type { LintRule } from './build/lint/lint-rules.js';
 export type { SecretSource } from './build/mounts/secrets.js';
+export * from './build/steps/make-steps.js';
+export type {
+  AddStepOptions,
+  BuildInstruction,
+  CopyStepOptions,
+  HealthcheckStepOptions,
+  RunStepOptions,
+  StepCommand,
+  TransferStepOptions,
+} from './build/steps/step-types.js';
 export { Cgroup } from './cgroup/cgroup.js';
 export type { NamedGroup } from './cgroup/cgroup-options.js';
 export type { CgroupEvent } from './cgroup/events/event-counts.js';

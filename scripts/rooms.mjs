@@ -13,7 +13,7 @@ const typescript = {
     ['lib/index.ts'],
     ['lib/build'],
     ['lib/build/execute'],
-    ['lib/build/mounts'],
+    ['lib/build/mounts', 'lib/build/steps'],
     ['lib/build/lint', 'lib/build/cache'],
     ['lib/build/files'],
     ['lib/build/language'],

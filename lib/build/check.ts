@@ -5,7 +5,7 @@ import type { BuildWarning, ParsedBuild } from './execute/build-options.js';
 import { triggersOf, variablesOf } from './execute/stage-config.js';
 import { BuildError, DockerfileProblem, InstructionProblem } from './language/build-error.js';
 import { type Dockerfile, withPlace } from './language/dockerfile.js';
-import { asBuildError } from './language/excerpt.js';
+import { asBuildError, fileAt } from './language/excerpt.js';
 import type { IgnoreRules } from './language/ignore-file.js';
 import type { StageInstruction } from './language/instruction-types.js';
 import { parseInstruction } from './language/instructions.js';
@@ -52,7 +52,7 @@ export async function checkFile(file: Dockerfile, input: CheckInput): Promise<Bu
   };
   const found = withPlace(file, () => lint(file, context));
   if (directive.error && !options.check) refuse(file, found);
-  return found.map((one) => ({ ...one, file: file.file }));
+  return found.map((one) => ({ ...one, file: fileAt(file, one.line) }));
 }
 
 function refuse(file: Dockerfile, found: readonly Finding[]): void {
@@ -81,8 +81,8 @@ async function baseOf({ base, stage }: GraphStage, file: Dockerfile, { options, 
     if (!isProblem && !isNacelleError(error)) throw error;
     // a build tells of it when the stage's turn comes
     if (!options.check) return null;
-    const { message, instruction } = asBuildError(new DockerfileProblem(error.message, stage.from.lines), file);
-    throw new BuildError(message.split('\n'), { file: file.file, line: stage.from.lines.start, instruction, cause: error });
+    const { message, instruction, file: place } = asBuildError(new DockerfileProblem(error.message, stage.from.lines), file);
+    throw new BuildError(message.split('\n'), { file: place, line: stage.from.lines.start, instruction, cause: error });
   }
 }
 

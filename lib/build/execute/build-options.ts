@@ -7,7 +7,10 @@ import type { ProgressEvent } from '../../options/progress.js';
 import { type Size, sizeSchema } from '../../options/size.js';
 import type { LintRule } from '../lint/lint-rules.js';
 import type { SecretSource } from '../mounts/secrets.js';
+import { fromSchema, stepsSchema } from '../steps/step-schema.js';
+import type { BuildInstruction } from '../steps/step-types.js';
 import { contextSchema, contextsSchema } from './context-options.js';
+import { withStepsWritten } from './steps-option.js';
 
 /** What happens while an image is built. */
 export type BuildEvent =
@@ -77,6 +80,13 @@ export interface BuildOptions {
    * `NAME.dockerignore`, takes the place of the context's.
    */
   readonly dockerfile?: string | { readonly content: string } | undefined;
+  /**
+   * What is built, in the place of a Dockerfile: steps, which functions make, `run()`, `copy()`, `env()` and so on. The image, its layers and their keys
+   * in the cache are those of the Dockerfile with the same instructions. The ignore file is the context's.
+   */
+  readonly steps?: readonly BuildInstruction[] | undefined;
+  /** The image that `steps` are on: one of the store or of a registry, or a name of `contexts`. Default 'scratch'. */
+  readonly from?: string | undefined;
   /** The stage that is wanted: its name or its number, from 0. Default: the last. */
   readonly target?: string | undefined;
   /** Values for ARG. Those of `HTTP_PROXY`, `HTTPS_PROXY`, `FTP_PROXY`, `NO_PROXY`, `ALL_PROXY` (in either case) need no ARG, and stay out of the image. */
@@ -179,10 +189,12 @@ function isSecrets(value: unknown): boolean {
   return z.record(z.string(), source).safeParse(value).success;
 }
 
-const schema = z.strictObject({
+const given = z.strictObject({
   context: contextSchema,
   contexts: contextsSchema,
-  dockerfile: z.union([word, z.strictObject({ content: z.string() })]).default('Dockerfile'),
+  dockerfile: z.union([word, z.strictObject({ content: z.string() })]).optional(),
+  steps: stepsSchema.optional(),
+  from: fromSchema.optional(),
   target: word.optional(),
   buildArgs: z.record(z.string(), text).default({}),
   tags: z.array(word).default([]),
@@ -207,6 +219,7 @@ const schema = z.strictObject({
   cancelSignal: abortSignal.optional(),
   onProgress: z.custom<(event: BuildEvent) => void>((value) => typeof value === 'function', 'must be a function').optional(),
 });
+const schema = given.transform(withStepsWritten);
 
 export type ParsedBuild = z.output<typeof schema>;
 

@@ -150,7 +150,7 @@ export class Builder {
       const shown = asBuildError(problem, file);
       throw isProblem
         ? shown
-        : new BuildError(shown.message.split('\n'), { file: file.file, line: lines.start, instruction: shown.instruction, cause: error });
+        : new BuildError(shown.message.split('\n'), { file: shown.file, line: lines.start, instruction: shown.instruction, cause: error });
     }
   }
 

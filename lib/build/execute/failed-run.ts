@@ -13,11 +13,11 @@ export function failedRun(
   { file, result, network, last }: { file: Dockerfile; result: RunResult; network: string; last: string },
 ): BuildError {
   const problem = new DockerfileProblem(`RUN has failed: ${result.reason}`, run.lines);
-  const { message, instruction } = asBuildError(problem, file);
+  const { message, instruction, file: place } = asBuildError(problem, file);
   const said = last.replaceAll(NOT_SHOWN, '').split('\n').filter(Boolean);
   const hint = network === 'none' ? ['It has no network: the option network gives it one.'] : [];
   return new BuildError([...message.split('\n'), ...hint, ...said.map((line) => `| ${line}`)], {
-    ...{ file: file.file, line: run.lines.start, instruction },
+    ...{ file: place, line: run.lines.start, instruction },
     result,
   });
 }

@@ -18,6 +18,9 @@ export interface DockerfileSource {
   readonly ignored: IgnoreRules;
 }
 
+/** Where the Dockerfile is, or its text, with the lines in which steps begin that it is written from. */
+export type DockerfileOption = string | { readonly content: string; readonly steps?: readonly number[] };
+
 /** The text of a file by its path; `null`: there is none. */
 type Read = (path: string) => Promise<string | null>;
 
@@ -28,12 +31,15 @@ type Read = (path: string) => Promise<string | null>;
  * @throws NacelleError `ERR_INVALID_OPTION`; BuildError
  */
 export async function readDockerfile(
-  { context: folder, dockerfile }: { readonly context: string; readonly dockerfile: string | { readonly content: string } },
+  { context: folder, dockerfile }: { readonly context: string; readonly dockerfile: DockerfileOption },
   context: FileTree,
 ): Promise<DockerfileSource> {
   const inside = reader(async (path) => openIn(context, path));
   const ofContext = async (): Promise<IgnoreRules> => (await contextRules(context)) ?? new IgnoreRules([]);
-  if (typeof dockerfile !== 'string') return { file: parseDockerfile(dockerfile.content), ignored: await ofContext() };
+  if (typeof dockerfile !== 'string') {
+    const { content, steps } = dockerfile;
+    return { file: steps ? parseDockerfile(content, 'steps', steps) : parseDockerfile(content), ignored: await ofContext() };
+  }
   const below = relative(resolve(folder), resolve(folder, dockerfile));
   const isInside = below.split('/')[0] !== '..';
   // a FIFO is not waited for

@@ -11,9 +11,9 @@ export interface LineRange {
 /** Why no image was built: what is wrong in the Dockerfile and where, or what failed of a step. */
 export class BuildError extends NacelleError {
   override readonly name = 'BuildError';
-  /** The Dockerfile, as the caller named it. */
+  /** The Dockerfile, as the caller named it; of {@link BuildOptions.steps} the step, `'steps[3]'`, or `'from'`. */
   readonly file: string;
-  /** From 1; 0 where no line is to blame. */
+  /** From 1, for steps in the Dockerfile that they stand for and the message shows; 0 where no line is to blame. */
   readonly line: number;
   /** The instruction as it is written there; '' where none is to blame. */
   readonly instruction: string;

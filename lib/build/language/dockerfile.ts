@@ -1,6 +1,6 @@
 import { DockerfileProblem } from './build-error.js';
 import { syntaxOf } from './directives.js';
-import { asBuildError } from './excerpt.js';
+import { asBuildError, type Source } from './excerpt.js';
 import type { Arg, From, StageInstruction } from './instruction-types.js';
 import { parseInstruction } from './instructions.js';
 import { type ParsedLines, parseLines } from './parse-lines.js';
@@ -17,6 +17,8 @@ export interface Dockerfile {
   /** As the caller named it. */
   readonly file: string;
   readonly text: string;
+  /** Of each step that it is written from the line that it begins in; `null`: somebody wrote it. */
+  readonly steps: readonly number[] | null;
   readonly parsed: ParsedLines;
   /** The ARGs before the first FROM. */
   readonly globals: readonly Arg[];
@@ -34,8 +36,8 @@ const MOST_INSTRUCTIONS = 10_000;
  *
  * @throws BuildError, which shows the place
  */
-export function parseDockerfile(text: string, file = 'Dockerfile'): Dockerfile {
-  return withPlace({ file, text }, () => {
+export function parseDockerfile(text: string, file = 'Dockerfile', steps: readonly number[] | null = null): Dockerfile {
+  return withPlace({ file, text, steps }, () => {
     requireFrontend(text);
     const parsed = parseLines(text);
     const excess = parsed.lines[MOST_INSTRUCTIONS];
@@ -50,12 +52,12 @@ export function parseDockerfile(text: string, file = 'Dockerfile'): Dockerfile {
       else throw new DockerfileProblem('no build stage in current context: the first instruction but ARG must be FROM', instruction.lines);
     }
     if (stages.length === 0) throw new DockerfileProblem('dockerfile contains no stages to build', { start: 1, end: 1 });
-    return { file, text, parsed, globals, stages };
+    return { file, text, steps, parsed, globals, stages };
   });
 }
 
 /** Does something with a Dockerfile: what is wrong with one of its lines is a BuildError. */
-export function withPlace<T>(source: { readonly file: string; readonly text: string }, work: () => T): T {
+export function withPlace<T>(source: Source, work: () => T): T {
   try {
     return work();
   } catch (error) {

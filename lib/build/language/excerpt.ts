@@ -22,11 +22,28 @@ export function excerpt(text: string, { start, end }: LineRange): string[] {
   });
 }
 
+/** Where a problem is. */
+export interface Source {
+  readonly file: string;
+  readonly text: string;
+  /** Of each step that the file is written from the line that it begins in; `null`: somebody wrote the file. */
+  readonly steps: readonly number[] | null;
+}
+
+/** What a line is of, as the caller named that: the file, or a step. */
+export function fileAt({ file, steps }: Pick<Source, 'file' | 'steps'>, line: number): string {
+  if (!steps) return file;
+  const index = steps.findLastIndex((start) => start <= line);
+  return index < 0 ? 'from' : `steps[${index}]`;
+}
+
 /** The error for what is wrong in a Dockerfile: the place, the cause, and the lines. */
-export function asBuildError(problem: DockerfileProblem, { file, text }: { file: string; text: string }): BuildError {
+export function asBuildError(problem: DockerfileProblem, source: Source): BuildError {
   const { lines, message } = problem;
+  const { text, steps } = source;
+  const file = fileAt(source, lines.start);
   const instruction = (text.split('\n')[lines.start - 1] ?? '').trim();
-  return new BuildError([`${file}:${lines.start}: ${message}`, ...excerpt(text, lines)], {
+  return new BuildError([`${file}${steps ? '' : `:${lines.start}`}: ${message}`, ...excerpt(text, lines)], {
     file,
     line: lines.start,
     instruction,
