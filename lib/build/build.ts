@@ -1,4 +1,5 @@
 import { invalidOption, NacelleError, withCleanupError } from '../errors.js';
+import { isOfTheSystem } from '../image/as-image-errors.js';
 import { ociLayerType } from '../image/formats/image-documents.js';
 import { currentPlatform } from '../image/formats/platform.js';
 import { formatReference, parseRegistryName } from '../image/formats/reference.js';
@@ -7,6 +8,7 @@ import { streamFrom } from '../image/layers/add-image.js';
 import { addMadeImage } from '../image/layers/add-made-image.js';
 import { addBlob } from '../image/store/blobs.js';
 import { now } from '../native/clock.js';
+import { wordsOf } from '../native/system-errors.js';
 import { hold } from '../store/lease.js';
 import { checkFile } from './check.js';
 import { buildDate, SOURCE_DATE_EPOCH, withDateArg } from './execute/build-date.js';
@@ -79,6 +81,9 @@ async function built(options: BuildOptions | CheckOptions, feed: EventFeed<Build
     const failure = await contexts.close();
     if (failure) throw failure;
     return result;
+  } catch (error) {
+    if (!isOfTheSystem(error) || options.cancelSignal?.aborted) throw error;
+    throw new BuildError(`build: ${wordsOf(error)}`, { file: '', line: 0, cause: error });
   } finally {
     feed.end();
   }

@@ -22,6 +22,6 @@ export async function asImageErrors<T>(
 }
 
 /** Whether an error is one of a system call, a decoder or a stream: Node gives codes to mistakes of the program, too. */
-function isOfTheSystem(error: unknown): boolean {
+export function isOfTheSystem(error: unknown): boolean {
   return !isNacelleError(error) && (errnoOf(error) !== undefined || codeOf(error)?.startsWith('ERR_STREAM_') === true);
 }

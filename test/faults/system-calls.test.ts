@@ -67,6 +67,7 @@ const SCENARIOS = [
   'net-bandwidth',
   'net-detached',
   'pull',
+  'build',
   'user-run',
   'user-image',
   'user-detached',

@@ -1,9 +1,11 @@
 import { isNacelleError } from '../../errors.js';
+import { isOfTheSystem } from '../../image/as-image-errors.js';
 import type { ImageSource } from '../../image/formats/image-source.js';
 import { currentPlatform } from '../../image/formats/platform.js';
 import type { Image } from '../../image/image.js';
 import type { MadeLayer } from '../../image/layers/add-compressed.js';
 import { monotonicMs, nextTurn } from '../../native/clock.js';
+import { wordsOf } from '../../native/system-errors.js';
 import type { StepOutcome } from '../cache/step-cache.js';
 import type { Common, CopyInput, RunInput, WorkdirInput } from '../cache/step-key.js';
 import { findOwner } from '../files/chown.js';
@@ -144,8 +146,8 @@ export class Builder {
       options.cancelSignal?.throwIfAborted();
       if (error instanceof BuildError) throw error;
       const isProblem = error instanceof InstructionProblem || error instanceof DockerfileProblem;
-      if (!isProblem && !isNacelleError(error)) throw error;
-      const problem = new DockerfileProblem(error.message, lines);
+      if (!isProblem && !isNacelleError(error) && !isOfTheSystem(error)) throw error;
+      const problem = new DockerfileProblem(wordsOf(error), lines);
       if (!isProblem) problem.cause = error;
       const shown = asBuildError(problem, file);
       throw isProblem
