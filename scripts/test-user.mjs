@@ -32,7 +32,7 @@ const FILES = [
   ...files('.', 'rootless-networks', 'rootless-ports'),
   ...files('volume', 'below-mounts', 'image-mount', 'in-containers', 'volume'),
   ...files('.', 'build', 'build-add', 'build-cache', 'build-contexts', 'build-debug', 'build-events', 'build-fetch'),
-  ...files('.', 'build-limits', 'build-mounts', 'build-output', 'build-stages'),
+  ...files('.', 'build-limits', 'build-mounts', 'build-output', 'build-stages', 'build-steps'),
 ];
 /** Those whose tests `requires` groups as well. */
 const WITH_GROUPS = [

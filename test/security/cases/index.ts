@@ -1,4 +1,5 @@
 import type { Attack } from '../attack.js';
+import { builds } from './builds.js';
 import { descriptors } from './descriptors.js';
 import { devices } from './devices.js';
 import { filesInAndOut } from './files-in-and-out.js';
@@ -28,6 +29,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   'Layers of images': layers,
   'Files in and out': filesInAndOut,
   'Changes and layers of containers': upper,
+  'Dockerfiles and contexts': builds,
   'Limits and lifetime': lifetime,
   "With profile: 'untrusted'": untrusted,
 };
