@@ -119,7 +119,7 @@ async function buildFrom(file: Dockerfile, { contexts, ignored, options, tags, f
       (await namedImage(name, own, (layer) => progress.mention({ type: 'pull', reference: name, layer }))),
   );
   const found = await checkFile(file, { graph, globals, automatic, ignored, options, imageNamed });
-  const warnings = [...found, ...unusedArgs(file, options)];
+  const warnings = [...found, ...unusedArgs(file, options), ...withoutNetwork(file, options)];
   if (options.check) return { warnings };
   const began = Math.floor(now() / 1000);
   const { cacheNamespace, cancelSignal: signal } = own;
@@ -195,6 +195,11 @@ function tagName(tag: string): string {
   const name = parseRegistryName(tag);
   if (name.digest === null) return formatReference(name);
   throw invalidOption('tags', `${JSON.stringify(tag)} has a digest, which is not given but follows from the bytes`);
+}
+
+function withoutNetwork({ file }: Dockerfile, { lacksNetwork }: ParsedBuild): BuildWarning[] {
+  const message = 'RUN has no network: there is no pasta(1), which gives one without root';
+  return lacksNetwork ? [{ rule: null, message, file, line: 0 }] : [];
 }
 
 /** Build arguments that no ARG asks for: probably misspelt. */

@@ -10,6 +10,7 @@ import type { SecretSource } from '../mounts/secrets.js';
 import { fromSchema, stepsSchema } from '../steps/step-schema.js';
 import type { BuildInstruction } from '../steps/step-types.js';
 import { contextSchema, contextsSchema } from './context-options.js';
+import { defaultNetwork } from './default-network.js';
 import { withStepsWritten } from './steps-option.js';
 
 /** What happens while an image is built. */
@@ -96,11 +97,11 @@ export interface BuildOptions {
   /** Labels, over those of the Dockerfile. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /**
-   * The network of RUN, as of {@link ContainerOptions.network}: 'none', the default, 'bridge', 'pasta' or 'host'. `RUN --network=none` has
-   * none; `RUN --network=host` is refused unless `allow` has 'network.host'. ADD fetches URLs with any but 'none', in this process, and from
+   * The network of RUN, as of {@link ContainerOptions.network}: 'none', 'bridge', 'pasta' or 'host'; 'default' is 'bridge' for root,
+   * 'pasta' for another user where that is installed, and else 'none' with a warning. Default 'none'. `RUN --network=none` has none; `RUN --network=host` is refused unless `allow` has 'network.host'. ADD fetches URLs with any but 'none', in this process, and from
    * loopback and link-local addresses with 'host' alone.
    */
-  readonly network?: 'none' | 'bridge' | 'pasta' | 'host' | undefined;
+  readonly network?: 'default' | 'none' | 'bridge' | 'pasta' | 'host' | undefined;
   /** What the Dockerfile may ask for and doesn't get by itself. */
   readonly allow?: readonly 'network.host'[] | undefined;
   /** When to pull images that FROM and `--from` name. Default 'missing'. */
@@ -199,7 +200,7 @@ const given = z.strictObject({
   buildArgs: z.record(z.string(), text).default({}),
   tags: z.array(word).default([]),
   labels: z.record(z.string(), z.string()).default({}),
-  network: z.enum(['none', 'bridge', 'pasta', 'host']).default('none'),
+  network: z.enum(['default', 'none', 'bridge', 'pasta', 'host']).default('none'),
   allow: z.array(z.enum(['network.host'])).default([]),
   pull: z.enum(['missing', 'never', 'always']).default('missing'),
   cache: z.boolean().default(true),
@@ -221,9 +222,17 @@ const given = z.strictObject({
 });
 const schema = given.transform(withStepsWritten);
 
-export type ParsedBuild = z.output<typeof schema>;
+type Wanted = z.output<typeof schema>;
+
+export interface ParsedBuild extends Omit<Wanted, 'network'> {
+  readonly network: Exclude<Wanted['network'], 'default'>;
+  /** The default network was asked for, and there is none. */
+  readonly lacksNetwork: boolean;
+}
 
 /** @throws NacelleError `ERR_INVALID_OPTION` */
-export function parseBuildOptions(options: unknown): ParsedBuild {
-  return parseOptions(schema, options, 'options');
+export function parseBuildOptions(options: unknown, networkByDefault: () => ParsedBuild['network'] = defaultNetwork): ParsedBuild {
+  const { network: wanted, ...others } = parseOptions(schema, options, 'options');
+  const network = wanted === 'default' ? networkByDefault() : wanted;
+  return { ...others, network, lacksNetwork: wanted === 'default' && network === 'none' };
 }
