@@ -10,8 +10,8 @@ export interface BuildCase {
   readonly differs?: string;
 }
 
-const FILES = 'mkdir -p d/e; echo a > a; echo b > b; echo c > d/c; echo f > d/e/f; chmod 640 b; chmod 700 d/e';
-const on = (...lines: string[]): string => ['FROM test/base:1', ...lines].join('\n');
+export const FILES = 'mkdir -p d/e; echo a > a; echo b > b; echo c > d/c; echo f > d/e/f; chmod 640 b; chmod 700 d/e';
+export const on = (...lines: string[]): string => ['FROM test/base:1', ...lines].join('\n');
 
 export const BUILD_CASES: readonly BuildCase[] = [
   // COPY: where it goes

@@ -11,6 +11,8 @@ import { build, Image } from '../../../lib/index.js';
 import { LINT_ROWS } from '../../unit/build/lint-rows.js';
 import { BUILD_CASES, type BuildCase } from './cases.js';
 import { type Flattened, flattened } from './flattened.js';
+import { MOUNT_CASES } from './mount-cases.js';
+import { TRANSFER_CASES } from './transfer-cases.js';
 
 const root = process.env.NACELLE_BUILDKIT_ROOT ?? '';
 if (!existsSync(join(root, 'usr/sbin/dockerd')))
@@ -42,7 +44,8 @@ try {
   rmSync(work, { recursive: true, force: true });
   await bases();
   let differences = 0;
-  for (const one of isChecks ? [] : BUILD_CASES.filter(({ name }) => wanted.every((word) => name.includes(word)))) {
+  const cases = [...BUILD_CASES, ...TRANSFER_CASES, ...MOUNT_CASES];
+  for (const one of isChecks ? [] : cases.filter(({ name }) => wanted.every((word) => name.includes(word)))) {
     const told = await compared(one);
     const isRight = (told.length === 0) === (one.differs === undefined);
     if (!isRight) differences++;
