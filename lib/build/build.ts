@@ -76,17 +76,21 @@ async function built(options: BuildOptions | CheckOptions, feed: EventFeed<Build
       const { file, ignored } = await readDockerfile({ context: contexts.folder, dockerfile: parsed.dockerfile }, contexts.tree);
       result = await buildFrom(file, { contexts, ignored, options: parsed, tags, feed, given });
     } catch (error) {
-      throw withCleanupError(error, await contexts.close());
+      throw withCleanupError(asOurs(error, parsed.cancelSignal), await contexts.close());
     }
     const failure = await contexts.close();
     if (failure) throw failure;
     return result;
   } catch (error) {
-    if (!isOfTheSystem(error) || options.cancelSignal?.aborted) throw error;
-    throw new BuildError(`build: ${wordsOf(error)}`, { file: '', line: 0, cause: error });
+    throw asOurs(error, options.cancelSignal);
   } finally {
     feed.end();
   }
+}
+
+/** What a system call of Node's own has failed with becomes an error of the build; all else stays, and so does the reason of an abort. */
+function asOurs(error: unknown, signal: AbortSignal | undefined): unknown {
+  return isOfTheSystem(error) && !signal?.aborted ? new BuildError(`build: ${wordsOf(error)}`, { file: '', line: 0, cause: error }) : error;
 }
 
 async function* eventsOf(result: Promise<unknown>, feed: EventFeed<BuildEvent>): AsyncGenerator<BuildEvent, void, undefined> {

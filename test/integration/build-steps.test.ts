@@ -121,6 +121,11 @@ describe('a build of steps', () => {
     ['links lead out', { steps: [copy('../../a', '/'), run('x', { mounts: ['type=tmp'] })] }, { code: 'ERR_DOCKERFILE', file: 'steps[1]' }],
     ['host is not allowed', { from: BASE, steps: [run('x', { network: 'host' })] }, { code: 'ERR_DOCKERFILE', file: 'steps[0]' }],
     ['a variable is wrong', { steps: [workdir('/'), workdir('${A')] }, { code: 'ERR_DOCKERFILE', file: 'steps[1]' }],
+    [
+      "a file of the context can't be read",
+      { context: '/proc/self', steps: [copy('mem', '/')] },
+      { code: 'ERR_BUILD', file: 'steps[0]', cause: { code: 'EIO' } },
+    ],
     ['there is no such image', { from: 'test/none:1', steps: [] }, { file: 'from', line: 1 }],
   ])('names the step when %s', async (_, given, expected) => {
     const error = await build({ ...(await options()), ...given }).then(
