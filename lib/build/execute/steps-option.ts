@@ -13,7 +13,7 @@ interface Given {
 export function withStepsWritten<T extends Given>(
   { from, steps, dockerfile, ...options }: T,
   context: z.RefinementCtx,
-): Omit<T, keyof Given> & { readonly dockerfile: DockerfileOption } {
+): Omit<T, 'dockerfile' | 'steps' | 'from'> & { readonly dockerfile: DockerfileOption } {
   const refuse = (option: string, message: string): void => context.addIssue({ code: 'custom', message, path: [option] });
   if (steps && dockerfile !== undefined) refuse('dockerfile', 'must not be there beside steps, which take its place');
   if (!steps && from !== undefined) refuse('from', 'must not be there without steps: a Dockerfile has its own FROM');
