@@ -223,7 +223,9 @@ requires({ root: true, tools: ['env', 'gcc', 'mount', 'newgidmap', 'newuidmap', 
     const program = findTool('gcc') ? compile('undying', folder) : '';
     chmodSync(folder, 0o755);
     const options = JSON.stringify({ image: 'host', copyIn: { '/undying': { source: program, mode: 0o755 } } });
-    const watchdogOf = (shim: ProcessInfo) => descendants(shim.pid).find(({ command }) => command === 'nacelle-watch');
+    /** Not `before`, which may take a while to die. */
+    const watchdogOf = (shim: ProcessInfo, before?: ProcessInfo) =>
+      descendants(shim.pid).find(({ command, pid }) => command === 'nacelle-watch' && pid !== before?.pid);
 
     /** What the shim has told a process to see to: proc(5), fdinfo of a pidfd. */
     function hasPidfd(holder: ProcessInfo | undefined, { pid }: ProcessInfo): boolean {
@@ -257,7 +259,7 @@ requires({ root: true, tools: ['env', 'gcc', 'mount', 'newgidmap', 'newuidmap', 
       const first = watchdogOf(shim);
       if (!first) throw new Error('no watchdog');
       process.kill(first.pid, 'SIGKILL');
-      await until('another one has the program', () => hasPidfd(watchdogOf(shim), program));
+      await until('another one has the program', () => hasPidfd(watchdogOf(shim, first), program));
       for (const pid of [owner.pid, shim.pid]) process.kill(pid, 'SIGKILL');
       await owner.ended;
       await until('it is dead', () => !isThere(program));
