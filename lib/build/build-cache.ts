@@ -33,7 +33,7 @@ export interface CachedStepInfo {
   readonly lastUsedAt: Date;
 }
 
-/** A folder that `RUN --mount=type=cache` shows. */
+/** A folder that `RUN --mount=type=cache` shows. With `sharing=private` several may have one id. */
 export interface CacheMountInfo {
   readonly type: 'mount';
   readonly id: string;
@@ -82,7 +82,7 @@ export class BuildCache {
    * those that it has begun to use.
    *
    * @param options.type 'step' or 'mount': these alone. Default both
-   * @throws ImageError when an image in the store is damaged: {@link Image.remove} it first; the steps are forgotten by then
+   * @throws NacelleError `ERR_INVALID_OPTION`; ImageError when an image in the store is damaged: {@link Image.remove} it first; the steps are forgotten by then
    */
   static async prune(options: { readonly type?: 'step' | 'mount' | undefined } = {}): Promise<BuildCachePruneReport> {
     const { type } = parseOptions(pruneOptions, options, 'options');

@@ -51,6 +51,7 @@ export interface BuildStep {
   readonly line: number;
   /** Whether the result of an earlier build was taken; `null` for an instruction that changes no files, such as ENV. */
   readonly cached: boolean | null;
+  /** From the step's begin, when its turn has come, to its end. */
   readonly durationMs: number;
 }
 
@@ -123,11 +124,11 @@ export interface BuildOptions {
   readonly ssh?: Readonly<Record<string, string>> | undefined;
   /** Whose `RUN --mount=type=cache` these are: builds with another name have other caches, whatever ids their Dockerfiles write. Default 'default'. */
   readonly cacheNamespace?: string | undefined;
-  /** Memory of each RUN. */
+  /** Memory of each RUN: bytes, or a text such as '512m'. Default: no limit. */
   readonly memory?: Size | undefined;
-  /** Processors of each RUN. */
+  /** Processors of each RUN, also parts of one. Default: no limit. */
   readonly cpus?: number | undefined;
-  /** Processes and threads of each RUN at one time. */
+  /** Processes and threads of each RUN at one time. Default: no limit. */
   readonly pidsLimit?: number | undefined;
   /** Limit of wall clock time of each RUN, ms. 0, the default, is none. */
   readonly timeout?: number | undefined;
@@ -148,12 +149,14 @@ export interface BuildOptions {
    * caller's own; or a tar, not compressed, with owners as they are in the image, as a file or into a stream, which is ended.
    */
   readonly output?: { readonly directory: string } | { readonly tar: string | Writable } | undefined;
-  /** Its abort ends the build, which rejects with its reason. */
+  /** Its abort ends the build, which rejects with its reason when nothing of it runs any more. Default: none. */
   readonly cancelSignal?: AbortSignal | undefined;
+  /** Called with each event, as it happens. What it throws ends the build, which rejects with that. */
   readonly onProgress?: ((event: BuildEvent) => void) | undefined;
 }
 
 export interface BuildResult {
+  /** In the store, under `tags`, or without a name. */
   readonly image: Image;
   readonly warnings: readonly BuildWarning[];
   /** Those of all stages that the target needed, stage by stage, each after those that it needs: whichever was faster. */

@@ -70,9 +70,9 @@ export class Builder {
   readonly #input: BuildInput;
   readonly #shared: Shared;
   readonly #steps: BuildStep[] = [];
-  /** Of the step that is carried out. */
+  /** The number of the step that is carried out. */
   #number = 0;
-  /** Of the step that is carried out: as {@link BuildStep.cached}. */
+  /** As {@link BuildStep.cached}, of the step that is carried out. */
   #isCached: boolean | null = null;
 
   constructor(input: BuildInput, shared: Shared) {

@@ -26,7 +26,7 @@ export function variablesOf(config: OciConfig['config'] | undefined): Map<string
   return variables;
 }
 
-/** What the instructions of a stage without files do to its configuration, as BuildKit writes it. */
+/** What instructions that make no files do to a stage's configuration, as BuildKit writes it. */
 export class StageConfig {
   readonly #config: RunConfig;
   readonly #escaper: string;
