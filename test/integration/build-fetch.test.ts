@@ -111,11 +111,11 @@ describe('build: ADD of URLs', () => {
 
   it.each<[string, BuildOptions, string]>([
     ['ADD $ROOT/a /', { network: 'none' }, 'the build has no network'],
-    ['ADD $ROOT/a /', { network: 'bridge' }, 'this machine itself'],
-    ['ADD http://localhost:1/a /', { network: 'pasta' }, 'this machine itself'],
-    ['ADD http://[::1]:1/a /', { network: 'bridge' }, 'this machine itself'],
-    ['ADD http://[::ffff:127.0.0.1]:1/a /', { network: 'bridge' }, 'this machine itself'],
-    ['ADD http://169.254.169.254/a /', { network: 'bridge' }, 'this machine itself'],
+    ['ADD $ROOT/a /', { network: 'bridge' }, 'this machine or its links alone'],
+    ['ADD http://localhost:1/a /', { network: 'pasta' }, 'this machine or its links alone'],
+    ['ADD http://[::1]:1/a /', { network: 'bridge' }, 'this machine or its links alone'],
+    ['ADD http://[::ffff:127.0.0.1]:1/a /', { network: 'bridge' }, 'this machine or its links alone'],
+    ['ADD http://169.254.169.254/a /', { network: 'bridge' }, 'this machine or its links alone'],
     ['ADD $ROOT/none /', {}, 'the server answers 404'],
     ['ADD $ROOT/file /', {}, 'which is not fetched'],
     ['ADD $ROOT/loop /', {}, 'more than 5 redirects'],
