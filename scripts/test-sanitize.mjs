@@ -97,8 +97,11 @@ const TYPESCRIPT_ALONE = [
   ...['container/refused', 'container/exec-refused', 'network-rules'].map((name) => `test/integration/${name}.test.ts`),
   // what plugins of others do, or others' engines beside: the steps are those of connected and networks
   ...['cni', 'netavark'].map((name) => `test/integration/${name}.test.ts`),
-  // containers and layers, whose own tests are here
-  ...['build', 'build-cache'].map((name) => `test/integration/${name}.test.ts`),
+  // containers and layers, whose own tests are here; what mounts leave out of a layer is tried
+  ...[
+    'build',
+    ...['add', 'cache', 'contexts', 'debug', 'events', 'fetch', 'limits', 'output', 'stages', 'steps'].map((of) => `build-${of}`),
+  ].map((name) => `test/integration/${name}.test.ts`),
   // a socket that is connected, and otherwise TypeScript
   'test/integration/dbus.test.ts',
   // what a program under Landlock and a filter may do is the kernel's: setting these up is in landlock and denials
