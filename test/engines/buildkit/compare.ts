@@ -8,6 +8,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, Image } from '../../../lib/index.js';
+import { until } from '../../fixtures/until.js';
 import { LINT_ROWS } from '../../unit/build/lint-rows.js';
 import { BUILD_CASES, type BuildCase } from './cases.js';
 import { type Flattened, flattened } from './flattened.js';
@@ -65,15 +66,16 @@ try {
 
 /** Until the daemon answers, or has ended. */
 async function answering(): Promise<void> {
-  for (;;) {
+  await until('dockerd answers', () => {
     if (daemon.exitCode !== null) throw new Error(`dockerd has ended: ${join(root, 'var/log/dockerd')}`);
     try {
       docker(['version']);
-      return;
+      return true;
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      // nobody listens yet
+      return false;
     }
-  }
+  });
 }
 
 /** The same base for both: busybox, with a user and a group. */
