@@ -3,19 +3,28 @@
 // failed, and those that earlier runs found to reach something new; `--grow` adds this run's.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { basename } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { filesBelow, output, root, run, skip } from './shared.mjs';
 
 const folder = 'build-fuzz';
 const flags = ['-std=c++17', '-g', '-O1', '-fno-exceptions', '-fno-rtti', '-fno-omit-frame-pointer', '-D_GNU_SOURCE', '-Iaddon'];
 const sanitize = '-fsanitize=fuzzer-no-link,address,undefined';
-const sources = filesBelow('addon/shim', /\.cc$/).filter((file) => !file.includes('/sanitize/'));
-const targets = sources.filter((file) => file.includes('/fuzz/'));
-/** What the targets call: the whole shim but its main(). */
-const parts = sources.filter((file) => !file.includes('/fuzz/') && basename(file) !== 'main.cc');
+const targets = filesBelow('addon/shim', /\/fuzz\/.*\.cc$/);
+/** What a target calls: the sources beside the headers that its own includes lead to. */
+function parts(target) {
+  const found = new Set();
+  const add = (file) => {
+    if (found.has(file) || !existsSync(`${root}${file}`)) return;
+    found.add(file);
+    add(file.replace(/\.h$/, '.cc'));
+    for (const [, included] of readFileSync(`${root}${file}`, 'utf8').matchAll(/^#include "(.+)"$/gm)) add(join(dirname(file), included));
+  };
+  add(target);
+  return [...found].filter((file) => file.endsWith('.cc'));
+}
 const object = (file) => `${folder}/${file.replaceAll('/', '_')}.o`;
 
 function compile(files) {
@@ -43,8 +52,7 @@ async function fuzz(target, seconds, grows) {
   mkdirSync(`${root}${corpus}`, { recursive: true });
   const linked = await runBeside('clang++', [
     '-fsanitize=fuzzer,address,undefined',
-    object(target),
-    ...parts.map(object),
+    ...parts(target).map(object),
     '-o',
     `${folder}/${name}`,
   ]);
@@ -70,7 +78,7 @@ async function main() {
   const wanted = targets.filter((file) => names.length === 0 || names.includes(basename(file, '.cc')));
   if (wanted.length === 0) throw new Error('no fuzz target has that name');
   mkdirSync(`${root}${folder}`, { recursive: true });
-  if (!compile([...parts, ...wanted])) return false;
+  if (!compile([...new Set(wanted.flatMap(parts))])) return false;
   const left = [...wanted];
   const failed = [];
   const one = async () => {
