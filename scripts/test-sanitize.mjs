@@ -1,5 +1,5 @@
-// Runs the integration tests on an addon and a shim built with AddressSanitizer and UndefinedBehaviorSanitizer.
-// Arguments go to vitest. Needs g++ and its libasan.
+// Runs integration tests on an addon and a shim built with AddressSanitizer and UndefinedBehaviorSanitizer.
+// Arguments go to vitest; files among them run instead of those below. Needs g++ and its libasan.
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { output, root, run, skip } from './shared.mjs';
@@ -71,50 +71,50 @@ function noReports() {
   return files.length === 0;
 }
 
-/** What tries nothing of the native code that others don't, and takes long or looks for the addon elsewhere. */
-const TYPESCRIPT_ALONE = [
-  'test/integration/test-runners.test.ts',
-  'test/integration/bundled.test.ts',
-  // Node's and the shim's deaths at many moments: the code that runs then is in half-made and detached
-  'test/integration/detached/killed.test.ts',
-  'test/integration/image/killed.test.ts',
-  'test/integration/volume/killed-while-filling.test.ts',
-  ...['networks-killed', 'veth-owner'].map((name) => `test/integration/${name}.test.ts`),
-  // what grows with the number of containers: LeakSanitizer sees what one of them leaves, and its allocator has areas of memory of its own
-  ...['endurance', 'plan-memory'].map((name) => `test/integration/${name}.test.ts`),
-  // a Node of its own in a terminal: the native side of a terminal is in tty.test.ts
-  'test/integration/container/connect-terminal.test.ts',
-  // whose files, limits and groups are looked at: the plans behind them are those of the other files
-  ...['own-folders', 'freeze', 'features', 'every-limit', 'container/scheduler', 'container/memory'].map(
-    (name) => `test/integration/${name}.test.ts`,
+const integration = (folder, names) => names.split(' ').map((name) => `test/integration/${folder}${name}.test.ts`);
+
+/**
+ * What leads the native code where it can go, by its folders: streams, failures, deaths and hostile input rather than each option. Left out
+ * are tests of what TypeScript decides and the kernel does, of deaths at many moments (those steps are in half-made and undo), and of
+ * processes whose filter lets no sanitizer's runtime work.
+ */
+const INSTRUMENTED = [
+  // addon
+  ...integration('', 'cgroup early-end events host-work namespace shim two-copies workers wrong-side'),
+  ...integration('overlay/', 'changes mount'),
+  // addon/shim/child and addon/shim/steps
+  ...integration(
+    'container/',
+    'basics causes copy copy-files copy-out copy-paths denials exec exec-attacks exec-streams faults filesystem',
   ),
-  // whose processes have a filter under which no sanitizer's runtime can work: what they read of others is in names/answers, and fuzzed
-  'test/integration/names/server.test.ts',
-  'test/integration/relay/connector.test.ts',
-  // what egress decides is in DRIVEN, and its streams are those of host-ports; whole, its containers take minutes there
-  ...['containers', 'networks'].map((name) => `test/integration/egress/${name}.test.ts`),
-  // what is refused before anything is made, and what the kernel does by rules: sending these is in nftables
-  ...['container/refused', 'container/exec-refused', 'network-rules'].map((name) => `test/integration/${name}.test.ts`),
-  // what plugins of others do, or others' engines beside: the steps are those of connected and networks
-  ...['cni', 'netavark'].map((name) => `test/integration/${name}.test.ts`),
-  // containers and layers, whose own tests are here; what mounts leave out of a layer is tried
-  ...[
-    'build',
-    ...['add', 'cache', 'contexts', 'debug', 'events', 'fetch', 'limits', 'output', 'stages', 'steps'].map((of) => `build-${of}`),
-  ].map((name) => `test/integration/${name}.test.ts`),
-  // a socket that is connected, and otherwise TypeScript
-  'test/integration/dbus.test.ts',
-  // what a program under Landlock and a filter may do is the kernel's: setting these up is in landlock and denials
-  ...['landlock-user', 'landlock-attacks', 'container/seccomp-profile'].map((name) => `test/integration/${name}.test.ts`),
-  ...['pull', 'push', 'pull-faults', 'push-faults', 'credentials', 'transport', 'interchange', 'config', 'open', 'bounds', 'names'].map(
-    (name) => `test/integration/image/${name}.test.ts`,
+  ...integration(
+    'container/',
+    'group-add hostile-image hostile-program limits links-between-mounts mounts namespaces regressions security',
   ),
+  ...integration('container/', 'undo untrusted update userns ways-out'),
+  ...integration(
+    '',
+    'below forged-answers forged-netlink landlock leaks network nftables nftables-bytes owner rootless seccomp veth-owner',
+  ),
+  ...integration('image/', 'commit disk host-changes rootless'),
+  ...integration('volume/', 'first-use in-containers'),
+  'test/integration/build-mounts.test.ts',
+  // addon/shim/supervisor
+  ...integration('container/', 'cancel ended exec-tree health lifecycle prewarm pump restart streams tty wait-for'),
+  ...integration('detached/', 'connect detached events faults half-made logs lying-shim note spare-shim stdin terminal two-handles'),
+  'test/integration/reap.test.ts',
+  // addon/shim/relay, addon/shim/modes and addon/shim/names
+  ...integration('', 'loopback-ports ports rootless-ports'),
+  ...integration('container/', 'connect host-ports'),
+  'test/integration/names/containers.test.ts',
 ];
 
-/** What is tried by a program of the test's own, as the layers are: the answers to names, and what egress decides. */
-const DRIVEN = ['names/answers', ...['policy', 'name-answers', 'openings', 'resolved'].map((name) => `egress/${name}`)].map(
-  (name) => `test/integration/${name}.test.ts`,
-);
+/** What is tried by a program of the test's own: the layers, the answers to names, and what egress decides. */
+const DRIVEN = [
+  'test/integration/layer',
+  'test/integration/names/answers.test.ts',
+  ...integration('egress/', 'policy name-answers openings resolved'),
+];
 
 async function main() {
   const runtime = output('g++', ['-print-file-name=libasan.so']);
@@ -122,10 +122,10 @@ async function main() {
   if (!build() || !run('npm', ['run', '--silent', 'build:lib'])) return false;
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'integration'];
   // code that is tested by itself is built with clang's runtime, which can't be beside the preloaded one
-  const drivers = run('node', [...vitest, 'test/integration/layer', ...DRIVEN], { env: { NACELLE_SANITIZE: '1' } });
-  const others = ['test/integration/layer/**', ...DRIVEN, ...TYPESCRIPT_ALONE].flatMap((file) => ['--exclude', file]);
-  const arguments_ = [...vitest, ...others, ...process.argv.slice(2)];
-  const passed = run('node', arguments_, { env: environment(realpathSync(runtime)) });
+  const drivers = run('node', [...vitest, ...DRIVEN], { env: { NACELLE_SANITIZE: '1' } });
+  const given = process.argv.slice(2);
+  const files = given.some((argument) => argument.startsWith('test/')) ? given : [...INSTRUMENTED, ...given];
+  const passed = run('node', [...vitest, ...files], { env: environment(realpathSync(runtime)) });
   const ended = await shimsEnded();
   // a report or a shim that stays is worse than a test that fails
   return noReports() && ended ? passed && drivers : null;
