@@ -5,9 +5,9 @@ import { patience } from './test/fixtures/patience.js';
 const guardMs = 300_000 * patience;
 
 const onTheMachine = {
-  // The leak check tells this worker's leftovers from what others have, by the owner's name. More workers than two gain nothing: the
-  // tests of one wait for the kernel while those of the other work.
-  maxWorkers: 2,
+  // The leak check tells this worker's leftovers from what others have, by the owner's name. More workers than processors, as tests wait
+  // for the kernel and for each other's processes most of the time.
+  maxWorkers: '200%',
   globalSetup: ['scripts/test-programs.mjs'],
   testTimeout: guardMs,
   hookTimeout: guardMs,
