@@ -1,5 +1,6 @@
 #include "account.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -84,6 +85,7 @@ bool find_group(const AccountFiles& files, const Text& name, uint32_t& gid) {
   return false;
 }
 
+// Adds the groups of which the files say that `member` is in them.
 int add_groups(const AccountFiles& files, const Text& member, Account& out) {
   Text rest{files.group, files.group_size};
   while (rest.size > 0) {
@@ -94,8 +96,7 @@ int add_groups(const AccountFiles& files, const Text& member, Account& out) {
     if (!parse_id(take(line, ':'), gid)) continue;
     while (line.size > 0) {
       if (!take(line, ',').is(member)) continue;
-      if (out.group_count == kMaxGroups) return -E2BIG;
-      out.groups[out.group_count++] = gid;
+      if (const int result = add_group(gid, out); result < 0) return result;
       break;
     }
   }
@@ -127,11 +128,23 @@ int find_account(const char* user, const AccountFiles& files, Account& out) {
     std::memcpy(out.home, entry.home.data, entry.home.size);
     out.home[entry.home.size] = '\0';
   }
-  if (has_group) {
-    if (looks_numeric(group)) return parse_id(group, out.gid) ? 0 : -EINVAL;
-    return find_group(files, group, out.gid) ? 0 : -ENOENT;
+  if (has_group && looks_numeric(group)) {
+    if (!parse_id(group, out.gid)) return -EINVAL;
+  } else if (has_group && !find_group(files, group, out.gid)) {
+    return -ENOENT;
   }
-  return found ? add_groups(files, entry.name, out) : 0;
+  // A program that a set-group-id file started would else be outside the user's own group, and be let where that may not go
+  // (CVE-2022-36109).
+  if (const int result = add_group(out.gid, out); result < 0) return result;
+  return found && !has_group ? add_groups(files, entry.name, out) : 0;
+}
+
+int add_group(gid_t gid, Account& out) {
+  const gid_t* const end = out.groups + out.group_count;
+  if (std::find(static_cast<const gid_t*>(out.groups), end, gid) != end) return 0;
+  if (out.group_count == kMaxGroups) return -E2BIG;
+  out.groups[out.group_count++] = gid;
+  return 0;
 }
 
 int add_group(const char* group, const AccountFiles& files, Account& out) {
@@ -142,12 +155,7 @@ int add_group(const char* group, const AccountFiles& files, Account& out) {
   } else if (!find_group(files, name, gid)) {
     return -ENOENT;
   }
-  for (size_t i = 0; i < out.group_count; ++i) {
-    if (out.groups[i] == gid) return 0;
-  }
-  if (out.group_count == kMaxGroups) return -E2BIG;
-  out.groups[out.group_count++] = gid;
-  return 0;
+  return add_group(gid, out);
 }
 
 }  // namespace nacelle

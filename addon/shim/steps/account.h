@@ -27,10 +27,14 @@ struct AccountFiles {
 };
 
 // `user` is NAME, UID, NAME:GROUP, UID:GID (docker's --user). A number need not be in the files; a name must.
-// Numbers are plain decimal, below 2^32 - 1. 0, or -ENOENT (no such name), -EINVAL (not a user), -E2BIG.
+// Numbers are plain decimal, below 2^32 - 1. Its groups are its own, as docker's are, and without GROUP those of the files too. 0, or
+// -ENOENT (no such name), -EINVAL (not a user), -E2BIG.
 int find_account(const char* user, const AccountFiles& files, Account& out);
 
-// Adds a group, NAME or GID, unless the account has it (docker's --group-add). 0, or -ENOENT (no such name), -EINVAL (not a group), -E2BIG.
+// Adds a group unless the account has it. 0, or -E2BIG.
+int add_group(gid_t gid, Account& out);
+
+// The same for NAME or GID (docker's --group-add). 0, or -ENOENT (no such name), -EINVAL (not a group), -E2BIG.
 int add_group(const char* group, const AccountFiles& files, Account& out);
 
 }  // namespace nacelle

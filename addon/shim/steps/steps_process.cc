@@ -277,10 +277,10 @@ int run(Context& context, const args::not_root& a) {
     account.uid = static_cast<uid_t>(a.id);
     std::strcpy(account.home, "/");
   }
-  if (account.gid == 0) account.gid = static_cast<gid_t>(a.id);
   gid_t* const end = std::remove(account.groups, account.groups + account.group_count, gid_t{0});
   account.group_count = static_cast<size_t>(end - account.groups);
-  return 0;
+  if (account.gid == 0) account.gid = static_cast<gid_t>(a.id);
+  return add_group(account.gid, account);
 }
 
 int run(Context&, const args::become_root& a) {

@@ -26,14 +26,14 @@ useLeakCheck();
 useDetached();
 const folder = temporaryFolder();
 useNewStore(folder);
-const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox', 'id', 'tar'] });
+const { describe, it } = requires({ containers: true, groups: true, tools: ['busybox', 'cat', 'id', 'tar'] });
 const asRoot = requires({ root: true, tools: ['busybox', 'id', 'tar'] });
 /** The largest id that there is inside. */
 const LAST = isRoot ? '4294967294' : '65536';
 
 const GROUPS = ['sh', '-c', 'id -G; grep Groups: /proc/self/status'];
 
-/** What busybox's id says of a program's groups, its own first, and the kernel's list of the others. */
+/** What busybox's id says of a program's groups, its own first, and the kernel's sorted list, which has that one too. */
 function groupsIn(stdout: string): [told: string | undefined, supplementary: string | undefined] {
   const [told, listed] = stdout.split('\n');
   return [told, listed?.replace('Groups:', '').trim()];
@@ -51,17 +51,33 @@ const sleeping = async (more: ContainerOptions = {}): Promise<Container> => {
 
 describe('groupAdd', () => {
   it.each<[string, RunOptions, [string, string]]>([
-    ['a user by name, who is in one by the files', { user: 'user' }, ['1000 2000', '2000']],
-    ['a uid that the files have', { user: 1000, groupAdd: [70] }, ['1000 70 2000', '70 2000']],
-    ['a uid that they have not', { user: '4321', groupAdd: ['tty', 77] }, ['0 5 77', '5 77']],
-    ['a user and a group', { user: 'user:nogroup', groupAdd: ['extra'] }, ['65534 2000', '2000']],
-    ['two numbers', { user: '7:8', groupAdd: ['9', LAST] }, [`8 9 ${LAST}`, `9 ${LAST}`]],
-    ['root, by default', { groupAdd: ['user'] }, ['0 1000', '1000']],
-    ['one that the user is in already', { user: 'user', groupAdd: ['extra', '2000', 2000] }, ['1000 2000', '2000']],
-    ['an init of ours', { init: true, user: 'user', groupAdd: [3] }, ['1000 3 2000', '3 2000']],
-    ['none', { user: 'user', groupAdd: [] }, ['1000 2000', '2000']],
+    ['a user by name, who is in one by the files', { user: 'user' }, ['1000 2000', '1000 2000']],
+    ['a uid that the files have', { user: 1000, groupAdd: [70] }, ['1000 70 2000', '70 1000 2000']],
+    ['a uid that they have not', { user: '4321', groupAdd: ['tty', 77] }, ['0 5 77', '0 5 77']],
+    ['a user and a group', { user: 'user:nogroup', groupAdd: ['extra'] }, ['65534 2000', '2000 65534']],
+    ['two numbers', { user: '7:8', groupAdd: ['9', LAST] }, [`8 9 ${LAST}`, `8 9 ${LAST}`]],
+    ['root, by default', { groupAdd: ['user'] }, ['0 1000', '0 1000']],
+    ['one that the user is in already', { user: 'user', groupAdd: ['extra', '2000', 2000] }, ['1000 2000', '1000 2000']],
+    ['an init of ours', { init: true, user: 'user', groupAdd: [3] }, ['1000 3 2000', '3 1000 2000']],
+    ['none', { user: 'user', groupAdd: [] }, ['1000 2000', '1000 2000']],
   ])('adds groups to those of %s', async (_, options, expected) => {
     expect(await groups(options)).toEqual(expected);
+  });
+
+  it("leaves a program in its user's own group when a file gives it another (CVE-2022-36109)", async () => {
+    const { stdout, stderr } = await Container.run({
+      image: 'host',
+      user: '1000:1000',
+      noNewPrivileges: false,
+      copyIn: {
+        '/opt/as-another': { source: '/usr/bin/cat', uid: 0, gid: 70, mode: 0o2755 },
+        '/opt/not-for-its-group': { content: 'secret\n', uid: 0, gid: 1000, mode: 0o604 },
+        '/opt/not-for-71': { content: 'shown\n', uid: 0, gid: 71, mode: 0o604 },
+      },
+      command: ['/opt/as-another', '/proc/self/status', '/opt/not-for-71', '/opt/not-for-its-group'],
+    });
+    expect(stdout).toMatch(/^Gid:\t1000\t70\t70\t70$/m);
+    expect([stdout.slice(-6), stderr]).toEqual(['shown\n', '/opt/as-another: /opt/not-for-its-group: Permission denied\n']);
   });
 
   it("adds them to those of an image's user, by the names of its own files", async () => {
@@ -95,15 +111,15 @@ describe('groupAdd', () => {
       const run = (groupAdd: (string | number)[]) =>
         Container.run({ image: `dir:${rootfs}`, user: '0:0', groupAdd, command: ['grep', 'Groups:', '/proc/self/status'] });
       await expect(run(['tty'])).rejects.toMatchObject({ code: 'EINVAL', message: expect.stringMatching(/groupAdd.*etc\/group/) });
-      expect((await run([5])).stdout.trim()).toBe('Groups:\t5');
+      expect((await run([5])).stdout.trim()).toBe('Groups:\t0 5');
     } finally {
       rmSync(rootfs, { recursive: true });
     }
   });
 
   it('takes as many as a process can have here, and says so of more', async () => {
-    const many = Array.from({ length: 256 }, (_, index) => 10_000 + index);
-    expect((await groups({ groupAdd: many }))[1]?.split(' ')).toHaveLength(256);
+    const many = Array.from({ length: 255 }, (_, index) => 10_000 + index);
+    expect((await groups({ groupAdd: many }))[1]?.split(' ')).toHaveLength(256); // with the user's own
     await expect(groups({ user: 'user', groupAdd: many })).rejects.toMatchObject({
       code: 'E2BIG',
       message: expect.stringMatching(/groupAdd.*at most 256 groups/),
@@ -119,11 +135,11 @@ describe.each([
     const made = await sleeping({ ...how, user: 'user', groupAdd: ['tty', 71] });
     const handle = made.isDetached ? await Container.attach(made.id) : made;
     const joined = async (options: ExecOptions = {}) => groupsIn((await handle.exec(GROUPS, { ...options, reject: true })).stdout);
-    expect(await joined()).toEqual(['1000 5 71 2000', '5 71 2000']);
-    expect(await joined({ user: 'nobody' })).toEqual(['65534 5 71', '5 71']);
-    expect(await joined({ groupAdd: ['extra', 72] })).toEqual(['1000 72 2000', '72 2000']);
-    expect(await joined({ groupAdd: [] })).toEqual(['1000 2000', '2000']);
-    expect(await joined({ user: '9:9', groupAdd: [10] })).toEqual(['9 10', '10']);
+    expect(await joined()).toEqual(['1000 5 71 2000', '5 71 1000 2000']);
+    expect(await joined({ user: 'nobody' })).toEqual(['65534 5 71', '5 71 65534']);
+    expect(await joined({ groupAdd: ['extra', 72] })).toEqual(['1000 72 2000', '72 1000 2000']);
+    expect(await joined({ groupAdd: [] })).toEqual(['1000 2000', '1000 2000']);
+    expect(await joined({ user: '9:9', groupAdd: [10] })).toEqual(['9 10', '9 10']);
     await expect(joined({ groupAdd: ['nowhere'] })).rejects.toMatchObject({
       code: 'ENOENT',
       message: expect.stringMatching(/groupAdd.*unable to find group nowhere/),
@@ -145,7 +161,7 @@ describe.each([
     const before = container.pid;
     await container.restart({ timeout: 0 });
     await until('it runs again', () => container.pid !== before && container.state === 'running');
-    expect((await container.exec(['cat', `/proc/1/status`], { reject: true })).stdout).toMatch(/^Groups:\t2000 4242 ?$/m);
+    expect((await container.exec(['cat', `/proc/1/status`], { reject: true })).stdout).toMatch(/^Groups:\t1000 2000 4242 ?$/m);
     await container.remove({ force: true });
   });
 });
