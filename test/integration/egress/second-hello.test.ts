@@ -8,7 +8,7 @@ import { temporaryFolder } from '../../fixtures/temporary.js';
 
 // A server of TLS 1.3 that doesn't like the client's keys asks for another ClientHello, and takes the name in that one (OpenSSL does): so the
 // name in both has to be the one that the list has.
-const { describe, it } = requires({ root: true, tools: ['unshare', 'nsenter', 'ip', 'dnsmasq', 'openssl', 'mount', 'umount'] });
+const { describe, it } = requires({ root: true, tools: ['unshare', 'nsenter', 'ip', 'dnsmasq', 'openssl', 'mount', 'umount', 'python3'] });
 
 useLeakCheck();
 const parent = temporaryFolder();
@@ -51,6 +51,57 @@ const OTHERS = {
     "twice('good.example', 9443, 'good.example', 'good.example', (one) => [one, null, Buffer.from('GET / HTTP/1.1\\r\\n\\r\\n')])",
 };
 
+/**
+ * A ClientHello with the name at its end, of which a byte is urgent: recv(2) leaves that out, unless it is in line. So one who reads it has another
+ * name than one who doesn't, and both have a whole ClientHello.
+ */
+const URGENT = `
+import socket, ssl, sys
+host, way = sys.argv[1:]
+context = ssl.create_default_context()
+context.check_hostname = False
+said = ssl.MemoryBIO()
+try: context.wrap_bio(ssl.MemoryBIO(), said, server_hostname='good.example').do_handshake()
+except ssl.SSLWantReadError: pass
+hello = said.read()
+at = 5 + 4 + 2 + 32
+at += 1 + hello[at]
+at += 2 + int.from_bytes(hello[at:at + 2], 'big')
+at += 1 + hello[at]
+extensions, i = [], at + 2
+while i < len(hello):
+    size = 4 + int.from_bytes(hello[i + 2:i + 4], 'big')
+    extensions.append(hello[i:i + size])
+    i += size
+extensions.sort(key=lambda one: one[:2] == b'\\0\\0')
+hello = hello[:at + 2] + b''.join(extensions)
+name = len(hello) - len('good.example')
+one = socket.create_connection((host, 9443))
+one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+urgent = lambda byte: one.send(byte, socket.MSG_OOB)
+try:
+    one.sendall(b'' if way == 'first' else hello[:name])
+    urgent(hello[name:name + 1] if way == 'own' else b'e')
+    one.sendall(hello if way == 'first' else hello[name + 1:] + b'q' if way == 'own' else hello[name:])
+    if way == 'twice': urgent(b'x')
+    if way != 'first': one.shutdown(socket.SHUT_WR)
+    print('an answer' if one.recv(1) else 'closed')
+except OSError: print('reset')`;
+
+const urgent = (host: string, way: string): string =>
+  `run('python3', ['-c', ${JSON.stringify(URGENT)}, '${host}', '${way}'], '').then((out) => out.trim())`;
+
+describe('a ClientHello with an urgent byte', () => {
+  it('is of no other name for the server than for us', async () => {
+    const ways = { 'more in the name': 'more', 'one of the name': 'own', 'two of them': 'twice', 'before it': 'first' };
+    const attempts = Object.fromEntries(Object.entries(ways).map(([name, way]) => [name, urgent('good.example', way)]));
+    const { got, served } = await attempt(attempts, { egress: { allow: ['good.example'] } });
+    const ended = expect.stringMatching(/^(closed|reset)$/);
+    expect(got).toEqual({ 'more in the name': ended, 'one of the name': ended, 'two of them': ended, 'before it': 'an answer' });
+    expect(new Set(served)).toEqual(new Set(['good.example']));
+  });
+});
+
 describe('a second ClientHello', () => {
   it('goes on when it is to the same name', async () => {
     const client = "['s_client', '-connect', 'good.example:9443', '-servername', 'good.example', '-groups', 'X25519:P-384', '-msg']";
@@ -80,8 +131,11 @@ describe('a second ClientHello', () => {
   });
 
   it('would reach the server by these ways without the list', async () => {
-    const { got, served } = await attempt(ways('11.1.0.1', 'good.example', 'evil.example'), { network: 'host' });
+    const all = ways('11.1.0.1', 'good.example', 'evil.example');
+    const more = { 'an urgent byte more': urgent('11.1.0.1', 'more'), 'an urgent byte of its own': urgent('11.1.0.1', 'own') };
+    const { got, served } = await attempt({ ...all, ...more }, { network: 'host' });
     expect(got).toEqual(Object.fromEntries(Object.keys(got).map((name) => [name, 'an answer'])));
-    expect(served.filter((name) => name === 'evil.example')).toHaveLength(Object.keys(got).length);
+    expect(served.filter((name) => name === 'evil.example')).toHaveLength(Object.keys(all).length);
+    expect(served).toContain('ood.exampleq');
   });
 });
