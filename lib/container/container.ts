@@ -6,7 +6,7 @@ import type { Namespace } from '../namespace/namespace.js';
 import { asyncDispose } from '../native/async-dispose.js';
 import type { Connection } from '../native/connection.js';
 import type { WantedNetwork } from '../network/bridge/attach-network.js';
-import type { EgressLists } from '../network/egress/egress-options.js';
+import type { EgressOptions } from '../network/egress/egress-options.js';
 import type { PortMapping, PublishedPort } from '../network/ports/port-mapping.js';
 import { word } from '../options/common-schemas.js';
 import type { LayerOptions } from '../options/layer-options.js';
@@ -363,15 +363,21 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /**
    * Changes what its programs may connect to: the lists take the place of those that it has by the option `egress`, also in later runs and for whoever
-   * shares its network. Connections that go where the new lists don't allow are reset; `onDenied` stays. Any process with a handle of a detached
-   * container can do this. It resolves once the new lists hold.
+   * shares its network. Connections that go where the new lists don't allow are reset. `onDenied` hears of what is refused from then on, in the place
+   * of the one before; without a word that one stays. Any process with a handle of a detached container can do this. It resolves once the new lists
+   * hold.
+   *
+   * `null` lifts the list: the connections that it carried are reset, and the container has what its network gives without `egress`. That of a container on no
+   * network is the loopback and `hostPorts`, until it joins one. Other lists can be given again later, which puts `egress` back. Neither can be done
+   * while it is on a network.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_STATE` when it has ended, or is restarting; UnsupportedError for a container that was made
-   * without `egress`, or by an older version; SyscallError, EBUSY when the processes that carry its connections have not answered within 60 s: the
-   * lists before stay
+   * without `egress`, or by an older version, and, where a list is lifted or put back, for one that is on a network; SyscallError, EBUSY when the
+   * processes that carry its connections have not answered within 60 s: other lists leave those before as they were, and one that can't be lifted leads
+   * nowhere until it is given again
    */
-  async setEgress(lists: EgressLists): Promise<void> {
-    await setEgress(this.#life, lists);
+  async setEgress(egress: EgressOptions | null): Promise<void> {
+    await setEgress(this.#life, egress);
   }
 
   /**

@@ -4,7 +4,17 @@ import { attribute, message, NLM_F, text, u16, u32 } from './netlink.js';
 // Requests of rtnetlink(7) as bytes. The numbers are those of linux/rtnetlink.h, if_link.h, if_addr.h and veth.h.
 // Nested attributes go without NLA_F_NESTED, as iproute2 sends them: the families here are older than the flag.
 
-export const RTM = { NEWLINK: 16, DELLINK: 17, GETLINK: 18, NEWADDR: 20, GETADDR: 22, NEWROUTE: 24, NEWNEIGH: 28 } as const;
+export const RTM = {
+  NEWLINK: 16,
+  DELLINK: 17,
+  GETLINK: 18,
+  NEWADDR: 20,
+  DELADDR: 21,
+  GETADDR: 22,
+  NEWROUTE: 24,
+  DELROUTE: 25,
+  NEWNEIGH: 28,
+} as const;
 export const IFLA = {
   ADDRESS: 1,
   IFNAME: 3,
@@ -241,15 +251,25 @@ export function deleteLink(index: number): Uint8Array {
 
 /** Adds an address. An IPv6 one is usable at once: no duplicate address detection. */
 export function newAddress(index: number, address: Cidr, scope: 0 | typeof SCOPE_HOST = 0): Uint8Array {
-  const flags = address.family === 6 ? IFA_F_NODAD : 0;
-  const header = Uint8Array.of(familyOf(address), address.prefix, flags, scope);
-  return message(
-    { type: RTM.NEWADDR, flags: CREATED },
-    header,
-    u32(index),
-    attribute(IFA.LOCAL, address.bytes),
-    attribute(IFA.ADDRESS, address.bytes),
-  );
+  return aboutAddress({ type: RTM.NEWADDR, flags: CREATED }, { index, address, scope });
+}
+
+/** As {@link newAddress}, also where it is there. */
+export function haveAddress(index: number, address: Cidr): Uint8Array {
+  return aboutAddress({ type: RTM.NEWADDR, flags: REPLACED }, { index, address, scope: 0 });
+}
+
+/** Removes an address, with the routes by which packets come from it. */
+export function deleteAddress(index: number, address: Cidr): Uint8Array {
+  return aboutAddress({ type: RTM.DELADDR, flags: ACKED }, { index, address, scope: 0 });
+}
+
+function aboutAddress(
+  head: { readonly type: number; readonly flags: number },
+  { index, address, scope }: { readonly index: number; readonly address: Cidr; readonly scope: number },
+): Uint8Array {
+  const header = Uint8Array.of(familyOf(address), address.prefix, address.family === 6 ? IFA_F_NODAD : 0, scope);
+  return message(head, header, u32(index), attribute(IFA.LOCAL, address.bytes), attribute(IFA.ADDRESS, address.bytes));
 }
 
 /** Asks for the addresses of all links of the namespace, both families. */
@@ -280,10 +300,19 @@ export function setRoute(index: number, to: Address): Uint8Array {
  * Makes all addresses of a family local that no other route leads to, by the main table, so that those of the local table come first; packets to
  * them come from this one.
  */
-export function newLocalRoute(index: number, source: Address): Uint8Array {
+export function haveLocalRoute(index: number, source: Address): Uint8Array {
+  return aboutLocalRoute({ type: RTM.NEWROUTE, flags: REPLACED }, index, source);
+}
+
+/** Removes what {@link haveLocalRoute} adds. */
+export function deleteLocalRoute(index: number, source: Address): Uint8Array {
+  return aboutLocalRoute({ type: RTM.DELROUTE, flags: ACKED }, index, source);
+}
+
+function aboutLocalRoute(head: { readonly type: number; readonly flags: number }, index: number, source: Address): Uint8Array {
   const header = Uint8Array.of(familyOf(source), 0, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, RT_SCOPE_HOST, RTN_LOCAL, 0, 0, 0, 0);
   return message(
-    { type: RTM.NEWROUTE, flags: CREATED },
+    head,
     header,
     attribute(RTA.PREFSRC, source.bytes),
     attribute(RTA.OIF, u32(index)),

@@ -89,6 +89,7 @@ export type Step =
   | { readonly op: 'relay_ports'; readonly host: true; readonly ns: Slot; readonly at: string; readonly ports: readonly string[]; readonly to: readonly string[]; }
   | { readonly op: 'serve_egress'; readonly host: true; readonly ns: Slot; readonly at: readonly string[]; readonly port: number | bigint; readonly peers: number | bigint; readonly rules: readonly string[]; }
   | { readonly op: 'change_egress'; readonly host: true; readonly rules: readonly string[]; }
+  | { readonly op: 'end_egress'; readonly host: true; }
   | { readonly op: 'stop_relay'; readonly host: true; }
   | { readonly op: 'start_pasta'; readonly host: true; readonly out?: Slot; readonly ns: Slot; readonly path: string; readonly arguments: readonly string[]; }
   | { readonly op: 'await_pasta'; readonly host?: never; readonly said: Slot; readonly path: string; }
@@ -248,6 +249,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'relay_ports', call: 'bind', what: 'carry connections to {at}', fields: [['SLOT', 'ns'], ['STR', 'at'], ['LIST', 'ports'], ['LIST', 'to']] },
   { op: 'serve_egress', call: 'bind', what: 'carry connections to what the list allows', fields: [['SLOT', 'ns'], ['LIST', 'at'], ['NUM', 'port'], ['NUM', 'peers'], ['LIST', 'rules']] },
   { op: 'change_egress', call: 'sendmsg', what: 'carry connections to what another list allows', fields: [['LIST', 'rules']] },
+  { op: 'end_egress', call: 'close', what: 'end what leads to the list', fields: [] },
   { op: 'stop_relay', call: 'close', what: 'carry no more connections', fields: [] },
   { op: 'start_pasta', call: 'execve', what: 'start {path}', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['STR', 'path'], ['LIST', 'arguments']] },
   { op: 'await_pasta', call: 'read', what: 'connect the network by {path}', fields: [['SLOT', 'said'], ['STR', 'path']] },

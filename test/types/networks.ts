@@ -53,6 +53,8 @@ export async function changes(network: Network, container: Container): Promise<v
   await container.update({ bandwidth: null });
   const lists: EgressLists = { allow: ['example.org:443'], deny: undefined };
   await container.setEgress(lists);
+  await container.setEgress({ ...lists, onDenied: ({ host }) => console.log(host) });
+  await container.setEgress(null);
 }
 
 // @ts-expect-error a network is joined by a container, not by its name

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "relay.h"
@@ -100,23 +101,42 @@ int ServedRelay::goes_by_list(uint64_t id) const {
 
 void ServedRelay::stop(uint64_t id, int64_t first, int64_t last) {
   datagrams_.stop(id, first, last);
-  bool has_stopped = false;
   for (auto item = sockets_.begin(); item != sockets_.end();) {
     const Served& served = item->second;
-    if (served.owner != id || served.slot < first || served.slot > last) {
-      ++item;
-      continue;
-    }
-    for (RelayProcess* process : {&relay_, &connector_}) {
-      process->drop(item->first);
-      process->ask(request_of(RequestKind::kStop, item->first), {});
-    }
-    item = sockets_.erase(item);
-    has_stopped = true;
+    const bool is_meant = served.owner == id && served.slot >= first && served.slot <= last;
+    item = is_meant ? drop(item) : std::next(item);
   }
-  if (!has_stopped || !sockets_.empty()) return;
+}
+
+void ServedRelay::end_guided(uint64_t id) {
+  for (auto item = sockets_.begin(); item != sockets_.end();) {
+    const bool is_meant = item->second.owner == id && item->second.has_list;
+    if (is_meant && relay_.pid() != 0) closing_.emplace(item->first, id);
+    item = is_meant ? drop(item) : std::next(item);
+  }
+}
+
+int ServedRelay::has_ended_guided(uint64_t id) const {
+  for (const auto& entry : closing_) {
+    if (entry.second == id) return -EBUSY;
+  }
+  return 0;
+}
+
+ServedRelay::Sockets::iterator ServedRelay::drop(Sockets::iterator item) {
+  for (RelayProcess* process : {&relay_, &connector_}) {
+    process->drop(item->first);
+    process->ask(request_of(RequestKind::kStop, item->first), {});
+  }
+  const auto next = sockets_.erase(item);
+  if (sockets_.empty()) end_idle_later();
+  return next;
+}
+
+void ServedRelay::end_idle_later() {
   idle_.start(loop_, monotonic_ns() + kLinger, [this] {
     if (!sockets_.empty()) return;
+    if (!closing_.empty()) return end_idle_later();
     // their sockets are closed, so they end
     relay_.forget();
     connector_.forget();
@@ -124,7 +144,10 @@ void ServedRelay::stop(uint64_t id, int64_t first, int64_t last) {
 }
 
 void ServedRelay::ended(pid_t pid) {
-  if (pid == relay_.pid()) relay_.forget();
+  if (pid == relay_.pid()) {
+    relay_.forget();
+    closing_.clear();
+  }
   if (pid == connector_.pid()) connector_.forget();
   if (datagrams_.has(pid)) return datagrams_.ended();
   if (!sockets_.empty()) start_later();
@@ -173,6 +196,7 @@ void ServedRelay::stands(const relay::RequestAnswer& ready) {
 int ServedRelay::start_relay() {
   const auto told = [this](const relay::RequestAnswer& answer) {
     if (answer.kind == 0) return stands(answer);
+    if (answer.kind == static_cast<uint32_t>(RequestKind::kStop)) closing_.erase(answer.socket);
     if (const auto found = sockets_.find(answer.socket); found != sockets_.end() && found->second.unanswered_by_relay > 0) {
       --found->second.unanswered_by_relay;
     }

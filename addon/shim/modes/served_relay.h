@@ -53,6 +53,10 @@ class ServedRelay {
   int change(uint64_t id, const std::vector<std::string>& rules);
   // Whether both go by the list that the task has now. 0 or -errno: EBUSY until they do, ENOENT as above.
   int goes_by_list(uint64_t id) const;
+  // Ends what the task has guided sockets for: the relay hears of it later.
+  void end_guided(uint64_t id);
+  // Whether the relay has closed all of them. 0, or -EBUSY before.
+  int has_ended_guided(uint64_t id) const;
   // What the task has in the slots from `first` to `last`, of both kinds.
   void stop(uint64_t id, int64_t first, int64_t last);
   // Published ports of UDP.
@@ -85,6 +89,10 @@ class ServedRelay {
     // Requests about it that each process has still to answer.
     size_t unanswered_by_relay = 0, unanswered_by_connector = 0;
   };
+  using Sockets = std::unordered_map<uint64_t, Served>;
+  // Returns what comes after it.
+  Sockets::iterator drop(Sockets::iterator item);
+  void end_idle_later();
   void add(Served served) { sockets_.emplace(++last_, std::move(served)); }
   int serve_since(int executable, uint64_t before);
   static Served served_by(uint64_t owner, RelayedSocket socket);
@@ -101,7 +109,8 @@ class ServedRelay {
   Loop& loop_;
   const unique_fd ns_;
   int executable_ = -1;
-  std::unordered_map<uint64_t, Served> sockets_;  // by numbers that are given once
+  Sockets sockets_;                                 // by numbers that are given once
+  std::unordered_map<uint64_t, uint64_t> closing_;  // guided sockets that the relay has still to close: their numbers, and their owners
   uint64_t last_ = 0;
   RelayProcess relay_, connector_;
   ServedDatagrams datagrams_;

@@ -129,6 +129,12 @@ int run(Context& context, const args::change_egress& a) {
   return context.relay->goes_by_list(context.served_id);
 }
 
+// Is tried again until the relay has closed them.
+int run(Context& context, const args::end_egress&) {
+  if (!context.is_again) context.relay->end_guided(context.served_id);
+  return context.relay->has_ended_guided(context.served_id);
+}
+
 int run(Context& context, const args::stop_relay&) {
   context.relay->stop(context.served_id, kNoSlot, kNoSlot);
   return 0;

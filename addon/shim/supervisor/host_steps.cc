@@ -43,12 +43,15 @@ pid_t start_apart(const Context& context, Reader arguments) {
   return pid;
 }
 
+// Whether a step is done when the processes beside the shim have answered.
+bool waits_for_carriers(Op op) { return op == Op::change_egress || op == Op::end_egress; }
+
 // Whether a step that failed may succeed when it is tried again.
 bool passes(Op op, int result) {
   if (op == Op::remove_tree) return result == -EAGAIN;  // EAGAIN: no more processes are allowed now
   if (op == Op::share_folder) return result == -EWOULDBLOCK;
   return result == -EBUSY && (op == Op::kill_group || op == Op::remove_group || op == Op::remove_folder || op == Op::end_guarded ||
-                              op == Op::leave_bridge || op == Op::leave_settings || op == Op::change_egress);
+                              op == Op::leave_bridge || op == Op::leave_settings || waits_for_carriers(op));
 }
 
 }  // namespace
@@ -76,7 +79,7 @@ HostSteps::Outcome HostSteps::run(Context& context, bool last_try, StepFailure& 
     }
     if (result < 0 && passes(head.op, result) && !last_try) {
       was_busy_ = true;
-      patience_ = head.op == Op::change_egress ? kAnswerPatience : kPatience;
+      patience_ = waits_for_carriers(head.op) ? kAnswerPatience : kPatience;
       return Outcome::kBusy;
     }
     // EBUSY: another environment (a Worker, or Node's main thread) uses the folder too, and removes it when it ends

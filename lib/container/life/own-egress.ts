@@ -1,44 +1,125 @@
 import { SyscallError, toError, UnsupportedError, withCleanupError } from '../../errors.js';
 import { hasIpv6 } from '../../host/ipv6.js';
 import { known, knownAddress, parseCidr } from '../../network/address.js';
-import { type EgressLists, egressTexts, parseEgressLists, rulesOf } from '../../network/egress/egress-options.js';
-import { changeEgress, changeEgressNetworks, egressNetworks, keepEgress } from '../../network/egress/egress-plan.js';
+import { type EgressOptions, egressTexts, type ParsedEgress, parseEgress, rulesOf } from '../../network/egress/egress-options.js';
+import {
+  changeEgress,
+  changeEgressNetworks,
+  egressNetworks,
+  keepEgress,
+  liftEgress,
+  returnEgress,
+} from '../../network/egress/egress-plan.js';
+import { tellEgressRefusals } from '../../network/egress/egress-refusal.js';
+import { KEYS, keep } from '../../network/live/kept-steps.js';
+import type { LinksRecord } from '../../network/live/links-record.js';
 import type { Step } from '../../plan/steps.js';
+import { serveSteps } from '../plan/changed-links.js';
 import type { ContainerRecord } from '../start/container-record.js';
 import { callInside } from './call-inside.js';
 import { inTurn } from './in-turn.js';
 import type { Life } from './life.js';
+import { serviceOf } from './own-names.js';
 import { requireAlive } from './require-alive.js';
 
 // What a container that lives may connect to, as it was noted of it.
 
 const SET_EGRESS = 'setEgress()';
 
+type Options = NonNullable<ContainerRecord['options']>;
+type ListedOptions = Options & { readonly egress: NonNullable<Options['egress']> };
+
 /** @throws as `Container.setEgress` */
-export function setEgress(life: Life, given: EgressLists): Promise<void> {
-  const lists = parseEgressLists(given);
+export function setEgress(life: Life, given: EgressOptions | null): Promise<void> {
+  const egress = given === null ? null : parseEgress(given);
   return inTurn(life, SET_EGRESS, async () => {
-    const { options } = life.record.current;
+    const { options, links } = life.record.current;
     if (options === null) throw new UnsupportedError(SET_EGRESS, 'an older version of this library made the container');
-    if (options.egress === null) throw new UnsupportedError(SET_EGRESS, NO_LIST, 'Give it the option egress when it is made.');
+    const isLifted = links?.isLifted ?? false;
+    const { egress: before } = options;
+    if (before === null && !isLifted) throw new UnsupportedError(SET_EGRESS, NO_LIST, 'Give it the option egress when it is made.');
     requireAlive(life, SET_EGRESS);
-    await change(life, { from: rulesOf(options.egress), to: lists.rules });
-    life.note({ ...life.record.current, options: { ...options, egress: egressTexts(lists) } });
+    if (egress === null) return before === null ? undefined : lift(life, { ...options, egress: before });
+    if (before === null) return putBack(life, egress);
+    await change(life, { from: rulesOf(before), to: egress.rules });
+    take(life, egress);
   });
 }
 
-/** Where the processes that carry connections don't answer, they go by the list before as soon as they do. */
+/** Notes a list that holds now. What was refused before is not told a listener that comes with it. */
+function take(life: Life, egress: ParsedEgress, links = life.record.current.links): void {
+  const {
+    current,
+    current: { options },
+  } = life.record;
+  life.note({ ...current, links, options: options === null ? null : { ...options, egress: egressTexts(egress) } });
+  if (egress.onDenied === null) return;
+  tellEgressRefusals(life.held.task, null);
+  tellEgressRefusals(life.held.task, egress.onDenied);
+}
+
+/**
+ * Where the processes that carry connections don't answer, they go by the list before as soon as they do. Where nothing is served since a list could
+ * be neither lifted nor put back, it is served anew.
+ */
 async function change(life: Life, { from, to }: { readonly from: readonly string[]; readonly to: readonly string[] }): Promise<void> {
   const place = placeOf(life.record.current);
   try {
     await callInside(life, SET_EGRESS, changeEgress(to, place));
   } catch (error) {
+    if (error instanceof SyscallError && error.code === 'ENOENT') return callInside(life, SET_EGRESS, returnEgress(to, place));
     if (!(error instanceof SyscallError) || error.code !== 'EBUSY') throw error;
     throw withCleanupError(error, await callInside(life, SET_EGRESS, changeEgress(from, place)).then(() => undefined, toError));
   }
 }
 
 const NO_LIST = 'the container has none (egress), and what it reaches by its network is not led through one';
+
+/** Of a container on no network: where it is on some, whoever shares its ports holds the border of these as well, in tables that are theirs. */
+async function lift(life: Life, options: ListedOptions): Promise<void> {
+  const { current } = life.record;
+  const links = requireNoNetworks(current);
+  const after: LinksRecord = { ...links, isGuided: false, isLifted: true };
+  const place = placeOf(current);
+  await orBack(life, [...liftEgress(place), ...asksAnew(after)], [...asksAnew(links), ...returnEgress(rulesOf(options.egress), place)]);
+  life.note({ ...current, links: after, options: { ...options, egress: null } });
+}
+
+async function putBack(life: Life, egress: ParsedEgress): Promise<void> {
+  const { current } = life.record;
+  const links = requireNoNetworks(current);
+  const after: LinksRecord = { ...links, isGuided: true, isLifted: false };
+  const place = placeOf(current);
+  await orBack(life, [...asksAnew(after), ...returnEgress(egress.rules, place)], [...liftEgress(place), ...asksAnew(links)]);
+  take(life, egress, after);
+}
+
+async function orBack(life: Life, steps: readonly Step[], back: readonly Step[]): Promise<void> {
+  try {
+    await callInside(life, SET_EGRESS, steps);
+  } catch (error) {
+    const failure = await life.held.task.call(back).then(() => undefined, toError);
+    // a container that has ended in the meantime has undone all of it
+    throw withCleanupError(error, life.hasEnded ? undefined : failure);
+  }
+}
+
+/** @throws UnsupportedError */
+function requireNoNetworks({ links }: ContainerRecord): LinksRecord {
+  if (links === null) throw new UnsupportedError(SET_EGRESS, 'nothing of its networks can change: it is on more than 64');
+  if (links.list.length === 0) return links;
+  throw new UnsupportedError(
+    SET_EGRESS,
+    'the container is on networks, whose border knows whether it has a list',
+    'Disconnect it from them before a list is lifted or put back, and connect it again.',
+  );
+}
+
+/** Steps by which it is answered about names of networks, now and in later runs, as these links have it. */
+function asksAnew(links: LinksRecord): Step[] {
+  const service = links.isMember ? serviceOf(links) : null;
+  return service === null ? [] : [...serveSteps(service), keep(KEYS.names, serveSteps(service))];
+}
 
 /** Steps that have a container with a list reach what its networks are now by its links, and that have its later runs do so. */
 export function egressOn(record: ContainerRecord): Step[] {

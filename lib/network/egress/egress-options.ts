@@ -28,7 +28,7 @@ export interface EgressOptions {
   readonly onDenied?: ((event: EgressRefusal) => void) | undefined;
 }
 
-/** Of a container that lives: what takes the place of its lists. */
+/** The lists alone. */
 export type EgressLists = Pick<EgressOptions, 'allow' | 'deny'>;
 
 /** Checked. */
@@ -59,14 +59,9 @@ export const egress = z
     }),
   );
 
-const lists = z
-  .strictObject({ allow: egressShape.allow, deny: egressShape.deny })
-  .refine((list) => bytesOf(egressRules(list)) <= MAX_RULES, TOO_LONG)
-  .transform(({ allow, deny = [] }) => ({ rules: egressRules({ allow, deny }), allow: allow.map(egressText), deny: deny.map(egressText) }));
-
 /** @throws NacelleError `ERR_INVALID_OPTION` */
-export function parseEgressLists(given: EgressLists): Omit<ParsedEgress, 'onDenied'> {
-  return parseOptions(lists, given, 'egress');
+export function parseEgress(given: EgressOptions): ParsedEgress {
+  return parseOptions(egress, given, 'egress');
 }
 
 /** As they are told. */
@@ -75,8 +70,8 @@ export function egressTexts({ allow, deny }: Pick<ParsedEgress, 'allow' | 'deny'
 }
 
 /** The rules of lists that were checked before, as they are told. @throws NacelleError `ERR_INVALID_OPTION` */
-export function rulesOf(told: Pick<ParsedEgress, 'allow' | 'deny'>): readonly string[] {
-  return parseEgressLists(told).rules;
+export function rulesOf(told: EgressLists): readonly string[] {
+  return parseEgress(told).rules;
 }
 
 /** The list as the shim gets it: one text an entry. */

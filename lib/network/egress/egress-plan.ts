@@ -12,7 +12,7 @@ import type { Chain, Table } from '../nftables/table.js';
 import { addChain, addRule, createTable, deleteTable, haveTable } from '../nftables/table-requests.js';
 import { ctDir, icmpv6, inetProto } from '../nftables/values.js';
 import { hostAddress } from '../relay/host-ports.js';
-import { newAddress, newLocalRoute } from '../rtnetlink.js';
+import { deleteAddress, deleteLocalRoute, haveAddress, haveLocalRoute } from '../rtnetlink.js';
 import { request } from '../veth-plan.js';
 
 // A network namespace out of which nothing leads but what a list allows. Pure.
@@ -40,6 +40,8 @@ const HOST = withPrefix(hostAddress, 32);
 const LO = { name: 'lo', index: 1 };
 
 const TABLE: Table = { family: 'inet', name: 'nacelle' };
+
+const LEAD = 'lead connections to what the list allows';
 
 /** For what is done while the container lives. */
 const OWN: EgressSlots = { namespace: OWN_SLOTS.namespace, route: OWN_SLOTS.outside, netfilter: OWN_SLOTS.inside };
@@ -104,28 +106,67 @@ export function changeEgress(rules: readonly string[], of: EgressOf): Step[] {
   return [{ op: 'change_egress', host: true, rules }, keepEgress(rules, of)];
 }
 
+/**
+ * Has a container that lives, and its later runs, be without a list. What was made for it may have been taken away by a program with rights over its
+ * network, so it is made where it is missing, and removed then.
+ */
+export function liftEgress(of: Pick<EgressOf, 'hasIpv6'>): Step[] {
+  const { namespace, route, netfilter } = OWN;
+  return [
+    { op: 'end_egress', host: true },
+    ...openAll(OWN),
+    batchStep(netfilter, 'lead no connections to a list', [haveTable(TABLE), deleteTable(TABLE)]),
+    ...ownAddresses(of).flatMap((address) => [
+      request(route, `have the address ${address.text} at ${LO.name}`, haveAddress(LO.index, address)),
+      request(route, `have all addresses of IPv${address.family} local`, haveLocalRoute(LO.index, addressOf(address))),
+      request(route, `make no more addresses of IPv${address.family} local`, deleteLocalRoute(LO.index, addressOf(address))),
+      request(route, `remove the address ${address.text} from ${LO.name}`, deleteAddress(LO.index, address)),
+    ]),
+    ...closeAll([netfilter, route, namespace]),
+    // the caller's ports of the run before are ended here
+    keep(KEYS.egress, [{ op: 'stop_relay', host: true }]),
+  ];
+}
+
+/** Has a container that lives, and whose list was lifted or is not served, reach what a list allows, and no more. */
+export function returnEgress(rules: readonly string[], of: EgressOf): Step[] {
+  return [...serveEgress(rules, OWN, of), keepEgress(rules, of)];
+}
+
 /** Steps that have a container that lives reach what its networks are now by its links, and what the list allows otherwise. */
 export function changeEgressNetworks(of: EgressOf): Step[] {
   const { namespace, netfilter } = OWN;
   return [
     { op: 'open_namespace', host: true, out: namespace, type: 'net' },
     { op: 'netlink_socket', host: true, out: netfilter, ns: namespace, protocol: NETLINK_NETFILTER },
-    batchStep(netfilter, 'lead connections to what the list allows', [haveTable(TABLE), deleteTable(TABLE), ...ruleRequests(of)]),
-    ...[netfilter, namespace].map((slot): Step => ({ op: 'close', host: true, slot })),
+    batchStep(netfilter, LEAD, ruleRequests(of)),
+    ...closeAll([netfilter, namespace]),
   ];
 }
 
-function serveEgress(rules: readonly string[], { namespace, route, netfilter }: EgressSlots, of: EgressOf): Step[] {
-  const own = ownAddresses(of);
+function openAll({ namespace, route, netfilter }: EgressSlots): Step[] {
   return [
     { op: 'open_namespace', host: true, out: namespace, type: 'net' },
     { op: 'netlink_socket', host: true, out: route, ns: namespace, protocol: NETLINK_ROUTE },
     { op: 'netlink_socket', host: true, out: netfilter, ns: namespace, protocol: NETLINK_NETFILTER },
+  ];
+}
+
+/** An open socket would keep the namespace alive after its last process. */
+function closeAll(slots: readonly Slot[]): Step[] {
+  return slots.map((slot): Step => ({ op: 'close', host: true, slot }));
+}
+
+function serveEgress(rules: readonly string[], slots: EgressSlots, of: EgressOf): Step[] {
+  const { namespace, route, netfilter } = slots;
+  const own = ownAddresses(of);
+  return [
+    ...openAll(slots),
     ...own.flatMap((address) => [
-      request(route, `add the address ${address.text} to ${LO.name}`, newAddress(LO.index, address)),
-      request(route, `make all addresses of IPv${address.family} local`, newLocalRoute(LO.index, addressOf(address))),
+      request(route, `have the address ${address.text} at ${LO.name}`, haveAddress(LO.index, address)),
+      request(route, `have all addresses of IPv${address.family} local`, haveLocalRoute(LO.index, addressOf(address))),
     ]),
-    batchStep(netfilter, 'lead connections to what the list allows', ruleRequests(of)),
+    batchStep(netfilter, LEAD, ruleRequests(of)),
     {
       op: 'serve_egress',
       host: true,
@@ -135,8 +176,7 @@ function serveEgress(rules: readonly string[], { namespace, route, netfilter }: 
       peers: of.hasPeers ? 1 : 0,
       rules,
     },
-    // an open socket would keep the namespace alive after its last process
-    ...[netfilter, route, namespace].map((slot): Step => ({ op: 'close', host: true, slot })),
+    ...closeAll([netfilter, route, namespace]),
   ];
 }
 
@@ -161,6 +201,8 @@ function ruleRequests({ networks: { subnets, gateways }, ...of }: EgressOf): Req
   };
   const neighbours = subnets.some(({ family }) => family === 6) ? (['nd-neighbor-solicit', 'nd-neighbor-advert'] as const) : [];
   return [
+    haveTable(TABLE),
+    deleteTable(TABLE),
     createTable(TABLE, { owned: false }),
     addChain(nat),
     // the caller's ports, where they are asked for (lib/network/relay/host-ports.ts)

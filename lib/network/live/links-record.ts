@@ -13,6 +13,8 @@ export interface LinksRecord {
   readonly asksNames: boolean;
   /** It has a list of where it may connect to. What an older version has written down lacks this. */
   readonly isGuided?: boolean;
+  /** It had such a list, and can have one again. Absent: none was lifted. */
+  readonly isLifted?: boolean;
   /** Its file of names is there, and the server of names answers it; false until its first network. */
   readonly isMember: boolean;
   /** The kernel has IPv6. */

@@ -30,9 +30,11 @@ describe('another list', () => {
       { 7001: 'server 7001', 7002: refused },
       { 7001: refused, 7002: 'server 7002' },
     ];
+    const nothing = { 7001: 'ENETUNREACH', 7002: 'ENETUNREACH', host: 'the caller', name: expect.stringMatching(/^E[A-Z_]+$/) };
+    const lo = expect.stringMatching(/^lo UNKNOWN 127\.0\.0\.1\/8 198\.19\.255\.254\/32 (::1\/128 )?$/);
     expect(await runNode('egress-change', [], ways[who]())).toEqual({
       early: 'no error',
-      premature: who === 'root' ? [false, false, false, false] : [],
+      premature: who === 'root' ? [false, false, false, false, false] : [],
       before: then,
       ended: 'open\nECONNRESET',
       stayed: 'open',
@@ -46,6 +48,12 @@ describe('another list', () => {
       gone: expect.stringMatching(/^ERR_STATE: setEgress\(\) of the container ID: it has ended/),
       never: expect.stringMatching(/^ERR_UNSUPPORTED: setEgress\(\) is not supported here: the container has none/),
       refused: [7002, 7001, 7001],
+      hears: { got: then, before: true },
+      // what is left of the loopback is its own, and where the caller's ports are
+      lifted: { ended: 'open\nECONNRESET', got: nothing, lo, routes: '', egress: null },
+      liftedAgain: who === 'root' ? { got: nothing, lo } : null,
+      putBack: { got: { ...now, host: 'the caller', name: refused }, egress: { allow: ['192.0.2.1/32:7002'], deny: [] } },
+      heard: [7002, 7001, null],
     });
   });
 });

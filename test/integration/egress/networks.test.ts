@@ -180,6 +180,11 @@ describe('a container with a list that lives', () => {
       again: { peer, far: peer, ...then },
       left: { peer: no, far: peer, ...then },
       leftAgain: { peer: no, far: peer, ...then },
+      onNetwork: 'ERR_UNSUPPORTED',
+      lifted: { peer, far: no, good: 'plain 11.1.0.1:80', evil, literal: evil, udp: 'quic' },
+      back: 'ERR_UNSUPPORTED',
+      liftedAgain: { peer, far: no, good: 'plain 11.1.0.1:80', evil, literal: evil, udp: 'quic' },
+      putBack: { peer, far: no, ...first },
       peers: ['running', 'running'],
     });
   });
