@@ -1,4 +1,5 @@
 import { doAll, toError, withCleanupError } from '../../errors.js';
+import { clearTimeout, setTimeout } from '../../native/clock.js';
 import type { Address } from '../address.js';
 import type { NetworksPlace } from '../holder/networks-place.js';
 import { hasNoConnections } from '../nftables/forget-connections.js';
@@ -14,11 +15,15 @@ export interface NamedPort extends Port {
   readonly name: string;
 }
 
+/** ms until it is looked whether the port of a confined container that has ended is gone; twice as long each time after that, up to the last. */
+const LOOKS = { first: 10, last: 1000 };
+
 /**
  * The rules of a network in tables of this process's shim, with the ports of its containers.
  *
  * A port is guarded for as long as it is there, which may be longer than its container: others may have joined the container's network
- * namespace, and the kernel takes a namespace down in its own time. So a port that is gone is forgotten when the next one comes.
+ * namespace, and the kernel takes a namespace down in its own time. So a port that is gone is forgotten when the next one comes. A confined one is
+ * looked after: the container that gets its address next may be another process's, and would be dropped what this table knows by that address.
  */
 export class OwnRules {
   readonly #routed: OwnerTable;
@@ -27,6 +32,9 @@ export class OwnRules {
   /** By which addresses this machine knows confined ports, and the numbers of these. */
   readonly #confined = new Map<string, { readonly address: Address; readonly port: number }>();
   #confines = false;
+  /** The change of {@link #confined} that was begun last. */
+  #confining: Promise<unknown> = Promise.resolve();
+  #look: ReturnType<typeof setTimeout> | undefined;
   /** By their numbers. */
   readonly #ports = new Map<number, { readonly port: NamedPort; isOver: boolean }>();
 
@@ -63,18 +71,29 @@ export class OwnRules {
       known.isOver = false;
       return;
     }
-    const gone = [...this.#ports.values()].filter(({ isOver, port: { name } }) => isOver && !isNetworksLink(name));
-    for (const one of gone) this.#ports.delete(one.port.index);
-    const removed = gone.map((one) => one.port);
-    const what = `guard the port ${port.name}`;
     this.#ports.set(port.index, { port, isOver: false });
     try {
-      await this.#confine(what, port, removed);
-      const requests = portRequests(this.#bridged.table, { added: [port], removed });
-      await this.#bridged.apply(what, [...requests, ...this.#confinedPorts(port, removed)]);
+      await this.#change(`guard the port ${port.name}`, [port], this.#takeGone());
     } catch (error) {
       this.#ports.delete(port.index);
-      for (const one of gone) this.#ports.set(one.port.index, one);
+      throw error;
+    }
+  }
+
+  /** Ports that are to be forgotten now. */
+  #takeGone(): NamedPort[] {
+    const gone = [...this.#ports.values()].filter(({ isOver, port: { name } }) => isOver && !isNetworksLink(name));
+    for (const { port } of gone) this.#ports.delete(port.index);
+    return gone.map(({ port }) => port);
+  }
+
+  async #change(what: string, added: readonly NamedPort[], removed: readonly NamedPort[]): Promise<void> {
+    try {
+      await this.#confine(what, added, removed);
+      const requests = portRequests(this.#bridged.table, { added, removed });
+      await this.#bridged.apply(what, [...requests, ...this.#confinedPorts(added, removed)]);
+    } catch (error) {
+      for (const port of removed) this.#ports.set(port.index, { port, isOver: true });
       throw error;
     }
   }
@@ -83,28 +102,35 @@ export class OwnRules {
    * Changes whom this machine knows as confined. An address may be another container's by now, while the port that had it is not gone yet. After a
    * failure the elements stay, which is harmless: their port is never made.
    */
-  async #confine(what: string, port: NamedPort, gone: readonly NamedPort[]): Promise<void> {
-    if (port.isConfined && !this.#confines) {
-      await this.#bridged.apply(what, confineBridged(this.#bridged.table, this.#network));
-      await this.#routed.apply(what, confineRouted(this.#routed.table, this.#network));
-      this.#confines = true;
-    }
-    const isGone = (index: number): boolean => gone.some((one) => one.index === index);
-    const own = addressesOf(port);
-    const isOwn = (text: string): boolean => own.some((one) => one.text === text);
-    const removed = [...this.#confined.values()]
-      .filter(({ address, port: index }) => isGone(index) || isOwn(address.text))
-      .map(({ address }) => address);
-    const added = port.isConfined ? own : [];
-    await this.#routed.apply(what, confinedAddresses(this.#routed.table, this.#network, { added, removed }));
-    for (const { text } of removed) this.#confined.delete(text);
-    for (const address of added) this.#confined.set(address.text, { address, port: port.index });
+  #confine(what: string, ports: readonly NamedPort[], gone: readonly NamedPort[]): Promise<void> {
+    const change = async (): Promise<void> => {
+      const confined = ports.filter(({ isConfined }) => isConfined);
+      if (confined.length > 0 && !this.#confines) {
+        await this.#bridged.apply(what, confineBridged(this.#bridged.table, this.#network));
+        await this.#routed.apply(what, confineRouted(this.#routed.table, this.#network));
+        this.#confines = true;
+      }
+      const isGone = (index: number): boolean => gone.some((one) => one.index === index);
+      const own = new Set(ports.flatMap(addressesOf).map(({ text }) => text));
+      const removed = [...this.#confined.values()]
+        .filter(({ address, port: index }) => isGone(index) || own.has(address.text))
+        .map(({ address }) => address);
+      const added = confined.flatMap((port) => addressesOf(port).map((address) => ({ address, port: port.index })));
+      const elements = { added: added.map(({ address }) => address), removed };
+      await this.#routed.apply(what, confinedAddresses(this.#routed.table, this.#network, elements));
+      for (const { text } of removed) this.#confined.delete(text);
+      for (const one of added) this.#confined.set(one.address.text, one);
+    };
+    // one after the other: an element that is removed twice is an error
+    const done = this.#confining.then(change);
+    this.#confining = done.catch(() => undefined);
+    return done;
   }
 
-  #confinedPorts(port: NamedPort, gone: readonly NamedPort[]): Request[] {
+  #confinedPorts(ports: readonly NamedPort[], gone: readonly NamedPort[]): Request[] {
     if (!this.#confines) return [];
-    const removed = gone.filter(({ isConfined }) => isConfined);
-    return confinedPorts(this.#bridged.table, { added: port.isConfined ? [port] : [], removed });
+    const isConfined = (port: NamedPort): boolean => port.isConfined ?? false;
+    return confinedPorts(this.#bridged.table, { added: ports.filter(isConfined), removed: gone.filter(isConfined) });
   }
 
   /**
@@ -120,11 +146,26 @@ export class OwnRules {
   /** A container has ended: its port is forgotten when it is gone. To be called once for each that was guarded. */
   release({ index }: NamedPort): void {
     const known = this.#ports.get(index);
-    if (known) known.isOver = true;
+    if (!known) return;
+    known.isOver = true;
+    if (known.port.isConfined) this.#lookLater(LOOKS.first);
+  }
+
+  /** What fails is tried again by whoever guards a port next, and hears of it. */
+  #lookLater(after: number): void {
+    clearTimeout(this.#look);
+    const forget = async (): Promise<void> => {
+      const gone = this.#takeGone();
+      if (gone.length > 0) await this.#change('forget ports that are gone', [], gone);
+      const isLeft = [...this.#ports.values()].some(({ port, isOver }) => isOver && port.isConfined);
+      if (isLeft) this.#lookLater(Math.min(2 * after, LOOKS.last));
+    };
+    this.#look = setTimeout(() => void forget().catch(() => undefined), after).unref();
   }
 
   /** Removes the rules. */
   close(): Promise<void> {
+    clearTimeout(this.#look);
     return doAll([this.#routed, this.#bridged].map((table) => () => table.close()));
   }
 }

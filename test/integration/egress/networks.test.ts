@@ -188,4 +188,12 @@ describe('a container with a list that lives', () => {
       peers: ['running', 'running'],
     });
   });
+
+  it('leaves nothing of its border to whoever has its address next, in another process', async () => {
+    expect(await scenario('inherited')).toEqual({
+      confined: { world: failed, machine: failed },
+      next: { world: 'plain 11.1.0.2:80', machine: 'the machine' },
+      peer: 'running',
+    });
+  });
 });
