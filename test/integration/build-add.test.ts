@@ -16,7 +16,7 @@ import { temporaryFolder } from '../fixtures/temporary.js';
 
 const BASE = 'test/busybox:1';
 
-const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip', 'zstd', 'mkfifo'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip', 'zstd', 'xz', 'bzip2', 'mkfifo'] });
 
 describe('build: ADD and COPY', () => {
   const folder = temporaryFolder();
@@ -60,6 +60,8 @@ describe('build: ADD and COPY', () => {
     ['tar', (tar: Buffer) => tar],
     ['gzip', (tar: Buffer) => gzipSync(tar)],
     ['zstd', (tar: Buffer) => execFileSync('zstd', ['-qc'], { input: tar })],
+    ['xz', (tar: Buffer) => execFileSync('xz', ['-c'], { input: tar })],
+    ['bzip2', (tar: Buffer) => execFileSync('bzip2', ['-c'], { input: tar })],
   ])('unpacks an archive (%s) as GNU tar has it', async (_, compress) => {
     const long = 'n'.repeat(200);
     const path = archived({ a: 'one', 'd/b c': 'two', [long]: 'x', 'ü\nü': '' }, ['--format=pax', '--owner=1234', '--group=77'], everyKind);
@@ -104,8 +106,10 @@ describe('build: ADD and COPY', () => {
     writeFileSync(join(path, 'b.gz'), gzipSync('no tar'));
     writeFileSync(join(path, 'zeros'), Buffer.alloc(10_240));
     writeFileSync(join(path, 'short'), Buffer.from([0x1f, 0x8b]));
-    const { image } = await run(path, `FROM ${BASE}\nADD b.gz zeros short /x/\nADD --unpack=false a.tar /x/`);
-    expect(await shell(image, 'cd /x; ls; gunzip -c b.gz; tar -tf a.tar')).toBe('a.tar\nb.gz\nshort\nzeros\nno tar./\n./a');
+    writeFileSync(join(path, 'b.xz'), execFileSync('xz', ['-c'], { input: 'no tar' }));
+    writeFileSync(join(path, 'b.bz2'), 'BZh91AY&SY');
+    const { image } = await run(path, `FROM ${BASE}\nADD b.gz b.bz2 b.xz zeros short /x/\nADD --unpack=false a.tar /x/`);
+    expect(await shell(image, 'cd /x; ls; gunzip -c b.gz; tar -tf a.tar')).toBe('a.tar\nb.bz2\nb.gz\nb.xz\nshort\nzeros\nno tar./\n./a');
   });
 
   it.each<[string, (path: string) => void, string]>([
@@ -120,7 +124,8 @@ describe('build: ADD and COPY', () => {
     ['an unknown type', (path) => hostile(path, { type: 'M' }), 'is not unpacked'],
     ['bytes that are missing', (path) => hostile(path, { size: 100_000 }), 'ends too early'],
     ['a bomb', (path) => writeFileSync(join(path, 'a.tar'), bomb()), 'maxRatio'],
-    ['bzip2', (path) => writeFileSync(join(path, 'a.tar'), 'BZh91AY&SY'), 'bzip2'],
+    ['a bomb of xz', (path) => writeFileSync(join(path, 'a.tar'), execFileSync('xz', ['-0c'], { input: zeros(65) })), 'maxRatio'],
+    ['what xz can tell is damaged', (path) => writeFileSync(join(path, 'a.tar'), cutXz()), 'damaged: xz: (stdin): Unexpected end of input'],
     [
       'a damaged one',
       (path) =>
@@ -137,6 +142,21 @@ describe('build: ADD and COPY', () => {
       message: expect.stringContaining(message),
     });
     expect(await Image.list()).toHaveLength(1);
+  });
+
+  it('names the package of a program that is missing', async () => {
+    const path = context({});
+    writeFileSync(join(path, 'a.tar'), cutXz());
+    const before = process.env.PATH;
+    process.env.PATH = '';
+    try {
+      await expect(run(path, 'FROM scratch\nADD a.tar /')).rejects.toMatchObject({
+        name: 'BuildError',
+        cause: { code: 'ERR_UNSUPPORTED', fix: 'Install it: apt-get install xz-utils.' },
+      });
+    } finally {
+      process.env.PATH = before;
+    }
   });
 
   it('an archive that is another one by now is an error', async () => {
@@ -221,6 +241,15 @@ function hostile(path: string, fields: Fields): void {
 
 /** A little file that would be a large one. */
 function bomb(): Buffer {
-  const size = 256 * 1024 ** 2;
-  return gzipSync(Buffer.concat([header({ size }), Buffer.alloc(size)]));
+  return gzipSync(zeros(256));
+}
+
+/** A tar with a file of so many MiB. */
+function zeros(size: number): Buffer {
+  return Buffer.concat([header({ size: size * 1024 ** 2 }), Buffer.alloc(size * 1024 ** 2)]);
+}
+
+function cutXz(): Buffer {
+  const size = 300_000;
+  return execFileSync('xz', ['-0c'], { input: Buffer.concat([header({ size }), randomBytes(size)]) }).subarray(0, -100_000);
 }

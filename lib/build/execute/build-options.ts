@@ -69,7 +69,7 @@ export interface BuildWarning {
 export interface BuildOptions {
   /**
    * What COPY and ADD take files from: a folder, by default the current one; or files by their paths in it, of mode 0644; or the stream of a tar, which
-   * may be compressed by gzip or zstd, and is read to its end. Its `.dockerignore` says what is left out.
+   * may be compressed by gzip, bzip2, xz or zstd, and is read to its end. Its `.dockerignore` says what is left out.
    */
   readonly context?: string | Readonly<Record<string, string | Uint8Array>> | Readable | undefined;
   /**

@@ -9,13 +9,12 @@ import { wordsOf } from '../../native/system-errors.js';
 import { InstructionProblem } from '../language/build-error.js';
 import { archiveEntries, isTarHeader } from './archive-entries.js';
 import type { ArchiveEntry } from './archive-files.js';
+import { decompressedBy, PROGRAM_MAGIC_BYTES, type ProgramCompression, programCompressionOf } from './confined-decoder.js';
 import type { FileTree } from './file-tree.js';
 import { contentAt } from './layer-tar.js';
 import { PlainFile, temporaryFile } from './temporary-file.js';
 
 const HEADER = 512;
-/** How archives begin that tar(1) would unpack and nothing here does: bzip2, xz. */
-const UNKNOWN = { bzip2: Buffer.from('BZh'), xz: Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]) };
 
 class NoArchive extends Error {}
 
@@ -60,10 +59,10 @@ export class Spools {
   readonly #files: FileHandle[] = [];
 
   /**
-   * What is in an archive, told by its content: a tar, as it is or compressed by gzip or zstd.
+   * What is in an archive, told by its content: a tar, as it is or compressed by gzip, bzip2, xz or zstd.
    *
    * @returns `null` for what is no archive
-   * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`; NacelleError `ERR_CHANGED`
+   * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`; NacelleError `ERR_CHANGED`; UnsupportedError where xz or bzip2 is not installed
    */
   async entries(path: string, size: number, { tree, known, signal }: SpoolSource): Promise<readonly ArchiveEntry[] | null> {
     const file = await tree.open(path);
@@ -98,7 +97,6 @@ export class Spools {
   }
 
   async #read(file: FileHandle, source: Decompressing): Promise<readonly ArchiveEntry[] | null> {
-    await refuseUnknown(file, source.what);
     const spool = await temporaryFile();
     this.#files.push(spool);
     return (await decompressed(file, spool, source)) ? archiveEntries(spool, source, DEFAULT_LIMITS) : null;
@@ -121,34 +119,37 @@ interface Decompressing {
 /** @returns whether it is a tar */
 async function decompressed(file: FileHandle, spool: FileHandle, { path, size, what, expected, signal }: Decompressing): Promise<boolean> {
   const hash = createHash('sha256');
-  const stages = await decompression(await compressionIn(file));
+  const program = await programFor(file);
+  const stages = program === null ? await decompression(await compressionIn(file)) : [];
   const cap = new Cap(() => mostBytes(DEFAULT_LIMITS, size), { what: `${what}: the archive` });
   const tar = new TarFile(spool);
-  const bytes = async function* (): AsyncGenerator<Buffer> {
+  const bytes = async function* (): AsyncGenerator<Buffer, void, undefined> {
     for await (const chunk of contentAt(file, 0, size, path)) {
       hash.update(chunk);
       yield chunk;
     }
   };
+  const source = program === null ? bytes() : decompressedBy(program, bytes(), signal);
   try {
-    await pipeline([Readable.from(bytes(), { objectMode: false }), ...stages, cap, tar], signal ? { signal } : {});
+    await pipeline([Readable.from(source, { objectMode: false }), ...stages, cap, tar], signal ? { signal } : {});
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof NoArchive) return false;
-    if (isNacelleError(error)) throw error;
+    if (isNacelleError(error) && error.code !== 'ERR_CHILD') throw error;
     // what only begins as if it were compressed is a file as any other
     if (!tar.isTar) return false;
     throw new InstructionProblem(`${what}: the archive is damaged: ${wordsOf(error)}`);
+  } finally {
+    // a stream that is cut doesn't wait until its source is over
+    await source.return(undefined);
   }
   if (expected !== undefined && hash.digest('hex') !== expected)
     throw new NacelleError(`read ${path}: it was changed while it was read`, { code: 'ERR_CHANGED' });
   return true;
 }
 
-async function refuseUnknown(file: FileHandle, what: string): Promise<void> {
-  const start = Buffer.alloc(6);
-  await file.read(start, 0, start.length, 0);
-  for (const [name, magic] of Object.entries(UNKNOWN))
-    if (start.subarray(0, magic.length).equals(magic))
-      throw new InstructionProblem(`${what}: unpacking what ${name} has compressed is not supported; --unpack=false copies it as it is`);
+async function programFor(file: FileHandle): Promise<ProgramCompression | null> {
+  const start = Buffer.alloc(PROGRAM_MAGIC_BYTES);
+  const { bytesRead } = await file.read(start, 0, start.length, 0);
+  return programCompressionOf(start.subarray(0, bytesRead));
 }
