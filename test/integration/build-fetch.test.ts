@@ -123,10 +123,9 @@ describe('build: ADD of URLs', () => {
     ['ADD $ROOT/.wh.bin /', {}, 'begin with .wh.'],
     ['ADD http://name:secret@example.org/ /', {}, 'a name or a password'],
     ['ADD http://example.org:none/ /', {}, 'it is no URL'],
-    ['ADD https://example.org/x.git#main /', {}, 'git repositories'],
     ['ADD --checksum=sha256:0 $ROOT/a /', {}, 'no sha256 or sha512 digest'],
     [`ADD --checksum=sha256:${'0'.repeat(64)} $ROOT/a $ROOT/b /x/`, {}, "checksum can't be specified for multiple"],
-    [`ADD --checksum=sha256:${'0'.repeat(64)} local /`, {}, 'checksum requires HTTP(S)'],
+    [`ADD --checksum=sha256:${'0'.repeat(64)} local /`, {}, 'checksum requires HTTP(S) or Git sources'],
     ['COPY $ROOT/a /', {}, "source can't be a URL for COPY"],
   ])('refuses %s with %j', async (line, options, message) => {
     has('/.wh.bin', '');

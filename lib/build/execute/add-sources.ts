@@ -1,9 +1,11 @@
 import { isDigest, parseDigest } from '../../image/formats/digest.js';
+import type { RemoteContent } from '../files/copied-content.js';
 import { type FetchedFile, fetchFile } from '../files/fetch-file.js';
+import { type GitFiles, gitKey, gitSource, openGit } from '../files/fetch-git.js';
+import type { GitPlace } from '../files/git-program.js';
 import { InstructionProblem } from '../language/build-error.js';
+import { type GitReference, isGit, parseGitReference } from '../language/git-reference.js';
 import type { ParsedBuild } from './build-options.js';
-
-const GIT = /^(?:git:\/\/|ssh:\/\/|git@)|^https?:\/\/[^?#]*\.git(?:[?#]|$)/;
 
 /**
  * Refuses sources of ADD that nothing here fetches, and a checksum where it means nothing.
@@ -11,49 +13,72 @@ const GIT = /^(?:git:\/\/|ssh:\/\/|git@)|^https?:\/\/[^?#]*\.git(?:[?#]|$)/;
  * @throws InstructionProblem
  */
 export function requireSources(sources: readonly string[], checksum: string): void {
-  const git = sources.find((source) => GIT.test(source));
-  if (git !== undefined) throw new InstructionProblem(`ADD of ${JSON.stringify(git)}: git repositories are not supported`);
-  for (const source of sources.filter(isUrl)) urlOf(source);
+  for (const source of sources) {
+    if (isGit(source)) requireFetched(parseGitReference(source));
+    else if (isUrl(source)) urlOf(source);
+  }
   if (checksum === '') return;
   if (sources.length !== 1) throw new InstructionProblem("checksum can't be specified for multiple sources");
-  if (!sources.every(isUrl)) throw new InstructionProblem('checksum requires HTTP(S) sources');
+  if (sources.every(isGit)) {
+    if (!/^[a-f0-9]{4,64}$/i.test(checksum))
+      throw new InstructionProblem(`--checksum=${checksum} is no commit in hexadecimal digits, 4 at least`);
+    return;
+  }
+  if (!sources.every(isUrl)) throw new InstructionProblem('checksum requires HTTP(S) or Git sources');
   if (!isDigest(checksum)) throw new InstructionProblem(`--checksum=${checksum} is no sha256 or sha512 digest`);
 }
 
 /** Refuses sources of COPY that ADD would fetch. @throws InstructionProblem */
 export function requireNoUrl(sources: readonly string[]): void {
-  if (sources.some((source) => isUrl(source) || GIT.test(source))) throw new InstructionProblem("source can't be a URL for COPY");
+  if (sources.some((source) => isUrl(source) || isGit(source))) throw new InstructionProblem("source can't be a URL for COPY");
 }
 
-/** Whether ADD fetches a source. */
-export function isUrl(source: string): boolean {
+/** Whether ADD fetches a source as one file, unless it is a repository. */
+function isUrl(source: string): boolean {
   return /^https?:\/\//.test(source);
 }
 
+/** A repository of which the commit is known, and the files are not fetched. */
+export interface RemoteFolder extends RemoteContent {
+  readonly open: () => Promise<GitFiles>;
+}
+
+export interface Fetching extends GitPlace {
+  /** What is expected; '': nothing. */
+  readonly checksum: string;
+  /** `null`: it isn't said. */
+  readonly keepGitDir: boolean | null;
+  readonly network: ParsedBuild['network'];
+  /** Seconds since the epoch. */
+  readonly now: number;
+}
+
 /**
- * Fetches the sources that are URLs.
+ * Fetches the sources that are URLs, and finds the commits of those that are repositories.
  *
- * @param checksum what is expected; '': nothing
  * @param fetched takes each file as soon as it is there: whoever calls this closes them
  * @returns the sources, each URL replaced by its file
- * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`
+ * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`; UnsupportedError without git(1)
  */
 export async function fetchSources(
   sources: readonly string[],
-  {
-    checksum,
-    network,
-    signal,
-  }: { readonly checksum: string; readonly network: ParsedBuild['network']; readonly signal: AbortSignal | undefined },
+  fetching: Fetching,
   fetched: FetchedFile[],
-): Promise<(string | FetchedFile)[]> {
-  const found: (string | FetchedFile)[] = [];
+): Promise<(string | FetchedFile | RemoteFolder)[]> {
+  const { checksum, keepGitDir, network, now, signal } = fetching;
+  const found: (string | FetchedFile | RemoteFolder)[] = [];
   for (const source of sources) {
-    if (!isUrl(source)) {
+    const isRepository = isGit(source);
+    if (!isRepository && !isUrl(source)) {
       found.push(source);
       continue;
     }
     if (network === 'none') throw new InstructionProblem(`ADD of ${source}: the build has no network: the option network gives it one`);
+    if (isRepository) {
+      const git = await gitSource(parseGitReference(source), { checksum: checksum.toLowerCase(), keepGitDir, place: fetching });
+      found.push({ key: gitKey(git), open: () => openGit(git, { now, place: fetching }) });
+      continue;
+    }
     const algorithm = checksum === '' ? 'sha256' : parseDigest(checksum).algorithm;
     const file = await fetchFile({ url: urlOf(source), algorithm, reachesHost: network === 'host', signal });
     fetched.push(file);
@@ -62,6 +87,11 @@ export async function fetchSources(
     found.push(file);
   }
   return found;
+}
+
+function requireFetched({ remote, scheme }: GitReference): void {
+  if (scheme !== 'ssh') return;
+  throw new InstructionProblem(`ADD of the repository ${JSON.stringify(remote)}: git over SSH is not supported: use its https:// URL`);
 }
 
 function urlOf(source: string): URL {

@@ -100,7 +100,7 @@ export interface BuildOptions {
   /**
    * The network of RUN, as of {@link ContainerOptions.network}: 'none', 'bridge', 'pasta' or 'host'; 'default' is 'bridge' for root,
    * 'pasta' for another user where that is installed, and else 'none' with a warning. Default 'none'. `RUN --network=none` has none; `RUN --network=host` is refused unless `allow` has 'network.host'. ADD fetches URLs with any but 'none', in this process, and from
-   * loopback and link-local addresses with 'host' alone.
+   * loopback and link-local addresses with 'host' alone; and git repositories, in a container that has this network.
    */
   readonly network?: 'default' | 'none' | 'bridge' | 'pasta' | 'host' | undefined;
   /** What the Dockerfile may ask for and doesn't get by itself. */
@@ -117,7 +117,7 @@ export interface BuildOptions {
   /**
    * What `RUN --mount=type=secret` is given, by ids: text, bytes, `env`: a variable of this process, or `file`: a path; at most 500 KiB each.
    * No layer, history or key of the cache has any of it. One that a Dockerfile names and that is not here is a file that is missing, or an error where it is
-   * `required`.
+   * `required`. ADD sends GIT_AUTH_TOKEN and GIT_AUTH_HEADER, or these with '.HOST' behind, to the host of a git repository's URL.
    */
   readonly secrets?: Readonly<Record<string, SecretSource>> | undefined;
   /** What `RUN --mount=type=ssh` reaches, by ids, of which 'default' is the usual one: paths of agents' sockets, or 'default' for that of SSH_AUTH_SOCK. */

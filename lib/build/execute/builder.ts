@@ -328,6 +328,8 @@ export class Builder {
         ignored: tree ? rules : ignored,
         layers: state.layers,
         ...{ epoch, now, network: options.network, signal: options.cancelSignal },
+        limits: limitsOf(options),
+        secrets: this.#input.mountSources.secrets,
         cached: (input, make) => this.#cached(input, instruction, read.isLinked ? { layers: NO_LAYERS } : state, make),
       }),
     );

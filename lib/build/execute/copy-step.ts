@@ -5,8 +5,9 @@ import type { ArchiveEntry } from '../files/archive-files.js';
 import { Spools } from '../files/archive-spool.js';
 import { madeFolderMode, parseChmod } from '../files/chmod.js';
 import { findOwner } from '../files/chown.js';
-import { copiedContent } from '../files/copied-content.js';
+import { copiedContent, type RemoteContent } from '../files/copied-content.js';
 import type { FetchedFile } from '../files/fetch-file.js';
+import type { GitFiles } from '../files/fetch-git.js';
 import { EMPTY_TREE, type FileTree } from '../files/file-tree.js';
 import { type ArchiveSource, layerFiles } from '../files/layer-files.js';
 import { RememberedTree } from '../files/remembered-tree.js';
@@ -14,8 +15,7 @@ import { expandWord } from '../language/expand-words.js';
 import { IgnoreRules } from '../language/ignore-file.js';
 import type { Add, Copy } from '../language/instruction-types.js';
 import { addLayer } from './add-layer.js';
-import { fetchSources, requireNoUrl, requireSources } from './add-sources.js';
-import type { ParsedBuild } from './build-options.js';
+import { type Fetching, fetchSources, type RemoteFolder, requireNoUrl, requireSources } from './add-sources.js';
 import { withFiles } from './stage-files.js';
 import { imageOf, type StageState } from './stage-state.js';
 
@@ -33,6 +33,8 @@ export interface ReadCopy {
   readonly unpacks: CopyInput['unpacks'];
   /** What is expected of a file that is fetched; '': nothing. */
   readonly checksum: string;
+  /** `.git` of a repository stays; `null`: it isn't said. */
+  readonly keepGitDir: boolean | null;
   /** The files before don't count: the layer is made as for a stage without any. */
   readonly isLinked: boolean;
   /** For the history. */
@@ -56,6 +58,7 @@ export function readCopy(instruction: Copy | Add, { scope, config }: Pick<StageS
   const flags = [...(chown === '' ? [] : [`--chown=${chown}`]), ...(chmod === '' ? [] : [`--chmod=${chmod}`])];
   return {
     ...{ sources, inline, chown, chmod, parents, checksum },
+    keepGitDir: instruction.kind === 'add' ? instruction.keepGitDir : null,
     excludes: instruction.excludes,
     target: config.absolute(target),
     unpacks: instruction.kind === 'copy' || instruction.unpack === false ? 'none' : instruction.unpack ? 'all' : 'local',
@@ -66,7 +69,7 @@ export function readCopy(instruction: Copy | Add, { scope, config }: Pick<StageS
 }
 
 /** What a COPY or an ADD is carried out with. */
-export interface CopyStep {
+export interface CopyStep extends Pick<Fetching, 'network' | 'limits' | 'secrets' | 'signal'> {
   /** What is copied from, and what of it is left out. */
   readonly from: FileTree;
   readonly ignored: IgnoreRules | null;
@@ -74,9 +77,6 @@ export interface CopyStep {
   /** The latest time of files; seconds since the epoch. */
   readonly epoch: number | null;
   readonly now: number;
-  /** What files are fetched by. */
-  readonly network: ParsedBuild['network'];
-  readonly signal: AbortSignal | undefined;
   /** Takes the layer of an earlier build, or makes it. */
   readonly cached: (input: Omit<CopyInput, keyof Common>, make: () => Promise<MadeLayer | null>) => Promise<StepOutcome>;
 }
@@ -85,7 +85,8 @@ export interface CopyStep {
 export async function copyStep(read: ReadCopy, step: CopyStep): Promise<StepOutcome> {
   const fetched: FetchedFile[] = [];
   try {
-    return await copied(read, await fetchSources(read.sources, { ...step, checksum: read.checksum }, fetched), step);
+    const { checksum, keepGitDir } = read;
+    return await copied(read, await fetchSources(read.sources, { ...step, checksum, keepGitDir }, fetched), step);
   } finally {
     for (const { file } of fetched) await file.close();
   }
@@ -93,27 +94,43 @@ export async function copyStep(read: ReadCopy, step: CopyStep): Promise<StepOutc
 
 async function copied(
   { inline, excludes, chown, chmod, target, parents, unpacks, isLinked }: ReadCopy,
-  sources: readonly (string | FetchedFile)[],
+  sources: readonly (string | FetchedFile | RemoteFolder)[],
   { from: tree, ignored, layers, epoch, now, signal, cached }: CopyStep,
 ): Promise<StepOutcome> {
   // looked at for the key, and again for the layer
   const from = new RememberedTree(tree, signal);
   const folderMode = madeFolderMode(chmod);
   const copy = {
-    ...{ from, ignored, sources, inline, parents },
+    ...{ from, ignored, inline, parents },
     excludes: new IgnoreRules([...excludes]),
     chmod: chmod === '' ? null : parseChmod(chmod),
   };
-  const { digest: content, bytes: known } = await copiedContent({ ...copy, hasOwner: chown !== '', signal });
+  const { digest: content, bytes: known } = await copiedContent({
+    ...copy,
+    sources: sources.map((source) => withFilters(source, { chmod, excludes })),
+    hasOwner: chown !== '',
+    signal,
+  });
   const make = async (onto: FileTree): Promise<MadeLayer> => {
     const spools = new Spools();
+    const opened: GitFiles[] = [];
     const openArchive = async (source: ArchiveSource): Promise<readonly ArchiveEntry[] | null> => {
       if ('path' in source) return spools.entries(source.path, source.size, { tree: from, known, signal });
       return unpacks === 'all' ? spools.entriesIn(source.file, source.size, `ADD of ${source.url.href}`, signal) : null;
     };
     try {
+      const local: (string | FetchedFile | GitFiles)[] = [];
+      for (const source of sources) {
+        if (typeof source === 'string' || 'file' in source) local.push(source);
+        else {
+          const files = await source.open();
+          opened.push(files);
+          local.push(files);
+        }
+      }
       const files = await layerFiles({
         ...copy,
+        sources: local,
         ...{ onto, target, folderMode, signal },
         owner: chown === '' ? null : await findOwner(chown, onto),
         madeAt: epoch ?? now,
@@ -121,10 +138,20 @@ async function copied(
       });
       return await addLayer(files, { latest: epoch, known, signal });
     } finally {
+      for (const { close } of opened) await close();
       await spools.close();
     }
   };
   return cached({ kind: 'copy', content, target, chown, folderMode, parents, unpacks }, () =>
     isLinked ? make(EMPTY_TREE) : withFiles(imageOf(layers), signal, make),
   );
+}
+
+/** What is left out of files that are not there yet, and their modes, count as they are written. */
+function withFilters(
+  source: string | FetchedFile | RemoteFolder,
+  { chmod, excludes }: Pick<ReadCopy, 'chmod' | 'excludes'>,
+): string | FetchedFile | RemoteContent {
+  if (typeof source === 'string' || 'file' in source) return source;
+  return { key: [...source.key, chmod, JSON.stringify(excludes)] };
 }

@@ -24,8 +24,6 @@ export function problemOf(instruction: StageInstruction, { allow }: Pick<ParsedB
       if (instruction.network === 'host' && !allow.includes('network.host'))
         return "RUN --network=host is not allowed: the option allow must have 'network.host'";
       return null;
-    case 'add':
-      return instruction.keepGitDir === null ? null : 'ADD --keep-git-dir is for git repositories, which are not supported';
     default:
       return null;
   }

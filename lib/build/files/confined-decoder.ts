@@ -39,11 +39,15 @@ export async function* decompressedBy(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer, void, undefined> {
   const what = `unpacking what ${kind} has compressed`;
-  const container = await hostProgram({ name: kind, package: PACKAGES[kind], what }, ['-dc'], {
-    stdin: 'pipe',
-    ulimits: { as: MOST_MEMORY, fsize: 0 },
-    pidsLimit: MOST_PROCESSES,
-  });
+  const container = await hostProgram(
+    { name: kind, package: PACKAGES[kind], what },
+    {
+      command: [kind, '-dc'],
+      stdin: 'pipe',
+      ulimits: { as: MOST_MEMORY, fsize: 0 },
+      pidsLimit: MOST_PROCESSES,
+    },
+  );
   try {
     const { stdin, stdout, stderr } = container;
     if (!stdin || !stdout) throw new NacelleError(`${what}: the program has no pipes`, { code: 'ERR_INTERNAL' });

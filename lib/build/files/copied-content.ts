@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { inParallel, settled } from '../../image/layers/in-parallel.js';
+import type { FetchedFile } from './fetch-file.js';
 import { EMPTY_TREE, type FileTree } from './file-tree.js';
 import type { LayerFile } from './landing.js';
 import { type CopyRequest, layerFiles } from './layer-files.js';
@@ -13,6 +14,12 @@ export interface CopiedContent {
   readonly bytes: ReadonlyMap<string, string>;
 }
 
+/** What is known by its key before it is fetched. */
+export interface RemoteContent {
+  /** All that its files follow from. */
+  readonly key: readonly (string | boolean)[];
+}
+
 /** Files that are read at a time. */
 const PARALLEL = 8;
 
@@ -24,15 +31,17 @@ const PARALLEL = 8;
  * @throws as `layerFiles`
  */
 export async function copiedContent(
-  request: Pick<CopyRequest, 'from' | 'ignored' | 'sources' | 'inline' | 'excludes' | 'chmod' | 'parents'> & {
+  request: Pick<CopyRequest, 'from' | 'ignored' | 'inline' | 'excludes' | 'chmod' | 'parents'> & {
+    readonly sources: readonly (string | FetchedFile | RemoteContent)[];
     readonly hasOwner: boolean;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<CopiedContent> {
-  const { hasOwner, signal, ...copy } = request;
+  const { hasOwner, signal, sources, ...copy } = request;
   // the last names of sources count, since they may be names in the target: so all goes into one folder
   const files = await layerFiles({
     ...copy,
+    sources: sources.flatMap((source) => (isRemote(source) ? [] : [source])),
     onto: EMPTY_TREE,
     target: '/',
     owner: hasOwner ? { uid: 0, gid: 0 } : null,
@@ -46,8 +55,13 @@ export async function copiedContent(
     }),
   );
   const hash = createHash('sha256');
+  for (const [index, source] of sources.entries()) if (isRemote(source)) hash.update(`${JSON.stringify([index, ...source.key])}\n`);
   for (const file of files) hash.update(`${JSON.stringify([...fieldsOf(file), bytesOf(file, bytes)])}\n`);
   return { digest: `sha256:${hash.digest('hex')}`, bytes };
+}
+
+function isRemote(source: string | FetchedFile | RemoteContent): source is RemoteContent {
+  return typeof source !== 'string' && 'key' in source;
 }
 
 function fieldsOf({ path, type, mode, uid, gid, size, target }: LayerFile): readonly (string | number)[] {

@@ -25,21 +25,22 @@ export interface HostProgram {
 
 /**
  * A container with this machine's files, to be read alone, in which a program works on what others wrote: with no capability, as nobody, and
- * with no network unless it is given one. An ordinary user's is that user's own: which id nobody is depends on the subordinate ids.
+ * with no network unless it is given one, and found in PATH. An ordinary user's is that user's own: which id nobody is depends on the subordinate ids.
  *
  * @throws UnsupportedError when the program is not installed; what making a container throws
  */
 export async function hostProgram(
   { name, package: debian, what }: HostProgram,
-  args: readonly string[],
-  options: Pick<ContainerOptions, 'network' | 'env' | 'ulimits' | 'tmpfs' | 'cwd' | 'stdin' | 'memory' | 'cpus' | 'pidsLimit'>,
+  options: Pick<
+    ContainerOptions,
+    'command' | 'network' | 'env' | 'ulimits' | 'tmpfs' | 'cwd' | 'stdin' | 'memory' | 'cpus' | 'pidsLimit' | 'timeout' | 'userns'
+  >,
 ): Promise<Container> {
   const path = findProgram(name);
   if (path === null) throw new UnsupportedError(what, `the program ${name} is not in PATH`, `Install it: apt-get install ${debian}.`);
   const { env, ulimits, ...others } = options;
   return Container.create({
     image: 'host',
-    command: [name, ...args],
     env: { ...env, PATH: [...new Set([...USUAL, dirname(realpathSync(path))])].join(':'), LC_ALL: 'C.UTF-8' },
     ...(privilege().kind === 'root' ? { user: NOBODY } : {}),
     readOnly: true,

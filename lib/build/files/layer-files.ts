@@ -13,7 +13,7 @@ export interface CopyRequest {
   readonly from: FileTree;
   readonly ignored: IgnoreRules | null;
   /** Each as it is written, its variables expanded, or what was fetched for it. */
-  readonly sources: readonly (string | FetchedFile)[];
+  readonly sources: readonly (string | FetchedFile | OwnFolder)[];
   /** Contents that are written in the Dockerfile. */
   readonly inline: readonly { readonly name: string; readonly content: string }[];
   /** The files that are there already. */
@@ -34,6 +34,12 @@ export interface CopyRequest {
   readonly openArchive?: ((source: ArchiveSource) => Promise<readonly ArchiveEntry[] | null>) | undefined;
 }
 
+/** A folder of our own that nobody else changes, of which the content is copied. */
+export interface OwnFolder {
+  readonly tree: FileTree;
+  readonly path: string;
+}
+
 /** A file of the tree that is copied from, or one that was fetched. */
 export type ArchiveSource = { readonly path: string; readonly size: number } | FetchedFile;
 
@@ -43,19 +49,28 @@ export type ArchiveSource = { readonly path: string; readonly size: number } | F
  * @throws InstructionProblem for a source that is missing, and for a file where a folder is and the other way round
  */
 export async function layerFiles(request: CopyRequest): Promise<LayerFile[]> {
-  const copier = new Copier(request);
-  for (const source of request.sources) await (typeof source === 'string' ? copier.copy(source) : copier.place(source));
+  const landing = new Landing(request.onto);
+  const copier = new Copier(request, landing);
+  for (const source of request.sources) {
+    if (typeof source === 'string') await copier.copy(source);
+    else if ('file' in source) await copier.place(source);
+    else await new Copier({ ...request, from: source.tree, ignored: null }, landing, true).copyContent(source.path);
+  }
   for (const { name, content } of request.inline) await copier.write(name, Buffer.from(content));
-  return copier.files;
+  return landing.files;
 }
 
 class Copier {
   readonly #request: CopyRequest;
   readonly #landing: Landing;
 
-  constructor(request: CopyRequest) {
+  /** The tree is one that nobody else changes. */
+  readonly #isOwn: boolean;
+
+  constructor(request: CopyRequest, landing: Landing, isOwn = false) {
     this.#request = request;
-    this.#landing = new Landing(request.onto);
+    this.#landing = landing;
+    this.#isOwn = isOwn;
   }
 
   get files(): LayerFile[] {
@@ -67,6 +82,10 @@ class Copier {
     const clean = cleanPath(`/${source}`).slice(1);
     const found = hasWildcard(clean) ? await this.#matches(clean) : [clean];
     for (const path of found) await this.#copyOne(path);
+  }
+
+  async copyContent(folder: string): Promise<void> {
+    await this.#folder(folder, await this.#targetOf('', true), { isTop: true, inside: '' });
   }
 
   async write(name: string, content: Buffer): Promise<void> {
@@ -215,7 +234,7 @@ class Copier {
   async #entry(path: string, entry: TreeEntry, target: string): Promise<void> {
     const { from } = this.#request;
     if (entry.kind === 'other') throw new InstructionProblem(`/${path} is a device, a FIFO or a socket: it can't be copied`);
-    if (entry.kind === 'file') return this.#file(target, entry, { tree: from, path });
+    if (entry.kind === 'file') return this.#file(target, entry, { tree: from, path, ...(this.#isOwn ? { isOwn: true } : {}) });
     await this.#refuseFolderAt(target);
     const link = await from.readLink(path);
     this.#landing.add({

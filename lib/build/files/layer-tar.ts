@@ -37,7 +37,7 @@ export async function* bytesOf(
   else {
     const opened = await bytes.tree.open(bytes.path);
     try {
-      yield* sameContent(contentOf(opened, size, bytes.path), bytes.path, known.get(bytes.path));
+      yield* sameContent(contentOf(opened, size, bytes.path), bytes.path, bytes.isOwn ? undefined : known.get(bytes.path));
     } finally {
       await opened.close();
     }

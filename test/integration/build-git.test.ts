@@ -1,0 +1,196 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect } from 'vitest';
+import { type BuildOptions, type BuildResult, build, Image } from '../../lib/index.js';
+import { buildContext } from '../fixtures/build-context.js';
+import { type GitServer, gitServer } from '../fixtures/git-server.js';
+import { layerListing } from '../fixtures/layer-listing.js';
+import { requires } from '../fixtures/requires.js';
+import { useNewStore } from '../fixtures/store.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
+
+const { describe, it } = requires({ containers: true, tools: ['tar', 'gzip', 'git'] });
+
+const TIME = '2001-09-09T01:46:40Z';
+const LISTED = '2001-09-09 01:46:40';
+
+describe('build: ADD of git repositories', () => {
+  const folder = temporaryFolder();
+  const store = useNewStore(folder);
+  let server: GitServer;
+  let repositories = '';
+  let count = 0;
+
+  beforeEach(async () => {
+    repositories = join(folder, `repositories-${count++}`);
+    mkdirSync(repositories);
+    server = await gitServer(repositories);
+  });
+
+  afterEach(async () => {
+    await server.close();
+    const left = existsSync(join(store.root, 'tmp')) ? readdirSync(join(store.root, 'tmp')) : [];
+    expect(left.filter((name) => !name.endsWith('.lease'))).toEqual([]);
+  });
+
+  const git = (name: string, ...args: string[]): string =>
+    execFileSync('git', ['-c', 'init.defaultBranch=main', '-c', 'protocol.file.allow=always', ...args], {
+      cwd: join(repositories, name),
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: {
+        PATH: process.env.PATH,
+        HOME: repositories,
+        GIT_CONFIG_NOSYSTEM: '1',
+        ...Object.fromEntries(
+          ['AUTHOR', 'COMMITTER'].flatMap((who) => [
+            [`GIT_${who}_NAME`, 'x'],
+            [`GIT_${who}_EMAIL`, 'x@example.org'],
+            [`GIT_${who}_DATE`, TIME],
+          ]),
+        ),
+      },
+    }).trim();
+
+  /** A repository with some files. @returns its commit */
+  function repository(name: string, files: Record<string, string>): string {
+    const path = join(repositories, name);
+    mkdirSync(path, { recursive: true });
+    if (!existsSync(join(path, '.git'))) git(name, 'init', '-q');
+    for (const [file, content] of Object.entries(files)) {
+      mkdirSync(join(path, file, '..'), { recursive: true });
+      writeFileSync(join(path, file), content);
+    }
+    return committed(name);
+  }
+
+  function committed(name: string): string {
+    git(name, 'add', '-A');
+    git(name, 'commit', '-qm', 'x');
+    return git(name, 'rev-parse', 'HEAD');
+  }
+
+  const run = (lines: string, options: BuildOptions = {}): Promise<BuildResult> =>
+    build({
+      context: buildContext(folder, { same: 'of the context' }),
+      dockerfile: { content: `FROM scratch\nARG ROOT\n${lines}` },
+      buildArgs: { ROOT: server.root },
+      pull: 'never',
+      network: 'host',
+      ...options,
+    });
+
+  const names = async (image: Image, index = 0): Promise<string[]> =>
+    (await layerListing(image, index, folder)).map((line) => line.replace(/^.*\d\d:\d\d:\d\d /, ''));
+
+  it('gives the files of a branch, a tag, a commit and a folder, of which a later build takes the layer', async () => {
+    const first = repository('a.git', { same: 'one', 'd/run': '#!/bin/sh', 'd/e/f': '' });
+    git('a.git', 'tag', '-a', '-m', 'x', 'v1');
+    chmodSync(join(repositories, 'a.git/d/run'), 0o755);
+    symlinkSync('d/run', join(repositories, 'a.git/link'));
+    const second = repository('a.git', { same: 'two and more' });
+    const lines = ['#main', '#v1', `#${first}`, '?branch=main&subdir=d'].map((what) => `ADD --link $ROOT/a.git${what} /x/`);
+    const text = [...lines, 'ADD --link --chown=5:6 --exclude=d same $ROOT/a.git /'].join('\n');
+    const { image } = await run(text);
+    expect(await layerListing(image, 0, folder)).toEqual([
+      expect.stringMatching(/^drwxr-xr-x 0\/0 .* x\/$/),
+      `drwxr-xr-x 0/0               0 ${LISTED} x/d/`,
+      `drwxr-xr-x 0/0               0 ${LISTED} x/d/e/`,
+      `-rw-r--r-- 0/0               0 ${LISTED} x/d/e/f`,
+      `-rwxr-xr-x 0/0               9 ${LISTED} x/d/run`,
+      `lrwxrwxrwx 0/0               0 ${LISTED} x/link -> d/run`,
+      `-rw-r--r-- 0/0              12 ${LISTED} x/same`,
+    ]);
+    const old = ['x/', 'x/d/', 'x/d/e/', 'x/d/e/f', 'x/d/run', 'x/same'];
+    expect(await Promise.all([1, 2, 3].map((index) => names(image, index)))).toEqual([old, old, ['x/', 'x/e/', 'x/e/f', 'x/run']]);
+    const last = await layerListing(image, 4, folder);
+    expect(last.filter((line) => line.startsWith('-')).map((line) => line.split(/ +/).slice(1, 3))).toEqual([
+      ['5/6', '14'],
+      ['5/6', '12'],
+    ]);
+    server.asked.length = 0;
+    const again = await run(text);
+    expect(again.steps.map(({ cached }) => cached)).toEqual([null, true, true, true, true, true]);
+    expect(again.image.digest).toBe(image.digest);
+    // nothing was fetched, and of a commit nothing asked
+    expect(server.asked.filter((path) => path.endsWith('/info/refs'))).toHaveLength(4);
+    expect(second).not.toBe(first);
+  });
+
+  it('keeps the repository when it is asked for, compares commits, and has submodules of its own server', async () => {
+    repository('sub.git', { inner: 'x' });
+    repository('a.git', { file: 'x' });
+    git('a.git', 'submodule', 'add', '-q', '../sub.git', 'below');
+    const commit = committed('a.git');
+    const lines = [`--keep-git-dir $ROOT/a.git#main`, `--checksum=${commit.slice(0, 12)} $ROOT/a.git`, '$ROOT/a.git?submodules=false'];
+    const { image } = await run(lines.map((line) => `ADD --link ${line} /`).join('\n'));
+    const kept = await names(image);
+    expect(kept).toEqual(expect.arrayContaining(['.git/HEAD', '.git/refs/heads/main', '.gitmodules', 'below/inner', 'file']));
+    expect(kept.filter((name) => name.includes('hooks/'))).toEqual([]);
+    expect(await names(image, 1)).toEqual(['.gitmodules', 'below/', 'below/inner', 'file']);
+    expect(await names(image, 2)).toEqual(['.gitmodules', 'below/', 'file']);
+  });
+
+  it('sends a secret to the server of the URL, and has it nowhere', async () => {
+    repository('a.git', { file: 'x' });
+    server.authorization = `basic ${Buffer.from('x-access-token:s3cret').toString('base64')}`;
+    await expect(run('ADD $ROOT/a.git /')).rejects.toThrow('a.git');
+    const tar = join(folder, 'files.tar');
+    const { image } = await run('ADD --keep-git-dir=true $ROOT/a.git /', { secrets: { GIT_AUTH_TOKEN: 's3cret' }, output: { tar } });
+    const all = readFileSync(tar, 'latin1');
+    expect([all.includes(`url = ${server.root}/a.git`), /s3cret|eC1hY2Nlc3MtdG9rZW4/.test(all)]).toEqual([true, false]);
+    expect(JSON.stringify(image.config)).not.toContain('s3cret');
+  });
+
+  it('fetches all where a server has no shallow commits', async () => {
+    const first = repository('a.git', { file: 'one' });
+    repository('a.git', { file: 'two' });
+    git('a.git', 'repack', '-qad');
+    git('a.git', 'update-server-info');
+    server.isDumb = true;
+    const { image } = await run(`ADD --link $ROOT/a.git /\nADD --link $ROOT/a.git#${first} /b/`);
+    expect([await names(image), await names(image, 1)]).toEqual([['file'], ['b/', 'b/file']]);
+  });
+
+  it('a repository reaches nothing of this machine, and runs nothing', async () => {
+    const target = repository('sub.git', { inner: 'x' });
+    const hostile = {
+      file: [`file://${repositories}/sub.git`, "transport 'file' not allowed"],
+      ext: ['ext::sh -c touch%20/tmp/ran', "transport 'ext' not allowed"],
+      option: ['--upload-pack=touch /tmp/ran', "No url found for submodule path 'below'"],
+    };
+    for (const [name, [url, message]] of Object.entries(hostile)) {
+      repository(`${name}.git`, { '.gitmodules': `[submodule "below"]\n\tpath = below\n\turl = "${url}"\n\tupdate = checkout\n` });
+      git(`${name}.git`, 'update-index', '--add', '--cacheinfo', `160000,${target},below`);
+      git(`${name}.git`, 'commit', '-qm', 'x');
+      await expect(run(`ADD $ROOT/${name}.git /`)).rejects.toThrow(message);
+    }
+    repository('link.git', { '.gitattributes': '* filter=run\n', 'd/file': 'x' });
+    symlinkSync('/etc', join(repositories, 'link.git/out'));
+    committed('link.git');
+    await expect(run('ADD $ROOT/link.git#:out /')).rejects.toThrow('is no folder in it');
+    expect(await names((await run('ADD $ROOT/link.git /')).image)).toEqual(['.gitattributes', 'd/', 'd/file', 'out -> /etc']);
+  });
+
+  it.each<[string, BuildOptions, string]>([
+    ['ADD $ROOT/a.git /', { network: 'none' }, 'the build has no network'],
+    ['ADD $ROOT/none.git /', {}, 'not found'],
+    ['ADD $ROOT/a.git#none /', {}, 'it does not contain ref "none"'],
+    ['ADD $ROOT/a.git#:none /', {}, '"none" is no folder in it'],
+    ['ADD --checksum=abcdef $ROOT/a.git /', {}, 'expected checksum to match abcdef'],
+    ['ADD --checksum=sha256:0 $ROOT/a.git /', {}, 'no commit in hexadecimal digits'],
+    ['ADD $ROOT/a.git#--upload-pack=x /', {}, 'no name of a branch'],
+    ['ADD git@example.org:a/b.git /', {}, 'git over SSH is not supported'],
+    ['ADD https://name:secret@example.org/a.git /', {}, 'a name or a password'],
+    ['COPY $ROOT/a.git /', {}, "source can't be a URL for COPY"],
+  ])('refuses %s with %j', async (line, options, message) => {
+    repository('a.git', { file: 'x' });
+    await expect(run(line, { ...options, tags: ['test/never'] })).rejects.toMatchObject({
+      name: 'BuildError',
+      line: 3,
+      message: expect.stringContaining(message),
+    });
+    expect(await Image.list()).toEqual([]);
+  });
+});
