@@ -4,7 +4,7 @@ import { type BuildOptions, build, Container } from '../../lib/index.js';
 import { buildContext } from '../fixtures/build-context.js';
 import { loadBusybox } from '../fixtures/busybox-image.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
-import { requires } from '../fixtures/requires.js';
+import { isRoot, requires } from '../fixtures/requires.js';
 import { useNewStore } from '../fixtures/store.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 
@@ -48,6 +48,26 @@ limited.describe('the processes of RUN', () => {
       code: 'ERR_BUILD',
       message: expect.stringMatching(/\| .*can't fork/),
     });
+  });
+});
+
+anyone.describe('RUN --security=insecure', () => {
+  anyone.it('has all capabilities and no filter where that is allowed, and is another step than one that has not', async () => {
+    const line = 'grep -E "^CapEff|^Seccomp:" /proc/self/status; grep -c " /proc/sys " /proc/self/mountinfo || true';
+    const lines = [`RUN --security=insecure ${line}`, `RUN ${line}`];
+    const { output, steps } = await told(lines, { allow: ['security.insecure'] });
+    const [own, filter, readOnly, ...sandbox] = output.split('\n').map((text) => text.replace(/^.*:\t/, ''));
+    const [held, outer] = ['CapEff', 'Seccomp'].map(
+      (name) => new RegExp(`^${name}:\\t(.*)$`, 'm').exec(readFileSync('/proc/self/status', 'utf8'))?.[1],
+    );
+    if (isRoot) expect(own).toBe(held);
+    expect([filter, readOnly]).toEqual([outer, '0']);
+    expect(sandbox).toEqual([expect.not.stringMatching(`^${own}$`), '2', '1']);
+    expect(steps.map(({ cached }) => cached)).toEqual([false, false]);
+    // on the same files as the first one
+    const plain = await told([`RUN ${line}`], { allow: ['security.insecure'] });
+    const again = await told(lines, { allow: ['security.insecure'] });
+    expect([plain, again].map((result) => result.steps.map(({ cached }) => cached))).toEqual([[false], [true, true]]);
   });
 });
 

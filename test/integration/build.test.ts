@@ -291,7 +291,7 @@ describe('build', () => {
     [{ buildArgs: { a: 1 } }, 'buildArgs.a'],
     [{ network: 'other' }, 'network'],
     [{ cache: 'no' }, 'cache'],
-    [{ allow: ['security.insecure'] }, 'allow'],
+    [{ allow: ['security.none'] }, 'allow'],
     [{ sourceDateEpoch: -1 }, 'sourceDateEpoch'],
     [{ cpus: 0 }, 'cpus'],
     [{ pidsLimit: 0 }, 'pidsLimit'],

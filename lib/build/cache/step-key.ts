@@ -25,6 +25,7 @@ export interface RunInput extends Common {
   readonly cwd: string;
   readonly user: string;
   readonly network: string;
+  readonly security: 'sandbox' | 'insecure';
   /** Of each mount its shape and, where it shows files of a build, their content: `StepMounts.key`. */
   readonly mounts: readonly (readonly (string | number | boolean | null)[])[];
 }
@@ -71,6 +72,7 @@ function fields(input: StepInput): readonly unknown[] {
         input.user,
         input.network,
         input.mounts,
+        ...(input.security === 'sandbox' ? [] : [input.security]),
       ];
     case 'copy':
       return [input.content, input.target, input.chown, input.folderMode, input.parents, input.unpacks];

@@ -103,8 +103,12 @@ export interface BuildOptions {
    * loopback and link-local addresses with 'host' alone; and git repositories, in a container that has this network.
    */
   readonly network?: 'default' | 'none' | 'bridge' | 'pasta' | 'host' | undefined;
-  /** What the Dockerfile may ask for and doesn't get by itself. */
-  readonly allow?: readonly 'network.host'[] | undefined;
+  /**
+   * What the Dockerfile may ask for and doesn't get by itself: 'network.host' is for `RUN --network=host`, 'security.insecure' for
+   * `RUN --security=insecure`, whose program has all capabilities, no filter of system calls, and nothing hidden or read-only in /proc and /sys. Of root's
+   * that is as good as this machine's root. Default: neither.
+   */
+  readonly allow?: readonly ('network.host' | 'security.insecure')[] | undefined;
   /** When to pull images that FROM and `--from` name. Default 'missing'. */
   readonly pull?: 'missing' | 'never' | 'always' | undefined;
   /**
@@ -204,7 +208,7 @@ const given = z.strictObject({
   tags: z.array(word).default([]),
   labels: z.record(z.string(), z.string()).default({}),
   network: z.enum(['default', 'none', 'bridge', 'pasta', 'host']).default('none'),
-  allow: z.array(z.enum(['network.host'])).default([]),
+  allow: z.array(z.enum(['network.host', 'security.insecure'])).default([]),
   pull: z.enum(['missing', 'never', 'always']).default('missing'),
   cache: z.boolean().default(true),
   check: z.boolean().default(false),

@@ -250,6 +250,7 @@ export class Builder {
       cwd: workingFolder(config),
       user: config.user,
       network,
+      security: run.security,
       mounts: mounts.key,
     } as const;
     const outcome = await this.#cached(input, run, state, () =>
@@ -285,7 +286,7 @@ export class Builder {
       command,
       config: state.config,
       variables: state.scope.variables,
-      ...{ network, given },
+      ...{ network, given, security: run.security },
       limits: limitsOf(options),
       proxies: Object.fromEntries(
         PROXY_NAMES.flatMap((name) => (Object.hasOwn(options.buildArgs, name) ? [[name, options.buildArgs[name] ?? '']] : [])),

@@ -3,7 +3,7 @@ import { NacelleError } from '../../errors.js';
 import { sorted } from '../cache/step-key.js';
 import type { StageInstruction } from '../language/instruction-types.js';
 import type { ParsedBuild } from './build-options.js';
-import { limitsOf, workingFolder } from './run-step.js';
+import { limitsOf, rightsOf, workingFolder } from './run-step.js';
 import { imageOf, type StageState } from './stage-state.js';
 
 /**
@@ -32,6 +32,7 @@ export function debugContainer(
       stdin: 'pipe',
       healthcheck: 'none',
       ...limitsOf({ ...options, timeout: 0 }),
+      ...(instruction.kind === 'run' ? rightsOf(instruction.security) : {}),
     });
     try {
       await container.start();

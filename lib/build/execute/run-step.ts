@@ -17,6 +17,7 @@ export interface RunRequest {
   readonly variables: ReadonlyMap<string, string>;
   readonly config: StageConfig;
   readonly network: string;
+  readonly security: Run['security'];
   /** What it is held to. */
   readonly limits: Pick<ContainerOptions, 'memory' | 'cpus' | 'pidsLimit' | 'timeout' | 'userns'>;
   /** Variables that the program has and the image doesn't. */
@@ -32,6 +33,14 @@ export interface RunRequest {
 /** What each RUN is held to. */
 export function limitsOf({ memory, cpus, pidsLimit, timeout, userns }: ParsedBuild): RunRequest['limits'] {
   return { memory, cpus, pidsLimit, timeout, userns };
+}
+
+/** What a RUN may do that is allowed to do anything: as with BuildKit, but for this machine's devices, which it is not given. */
+export function rightsOf(
+  security: Run['security'],
+): Pick<ContainerOptions, 'capAdd' | 'seccomp' | 'maskedPaths' | 'readonlyPaths' | 'noNewPrivileges'> {
+  if (security === 'sandbox') return {};
+  return { capAdd: ['ALL'], seccomp: 'unconfined', maskedPaths: [], readonlyPaths: [], noNewPrivileges: false };
 }
 
 /** What RUN executes: the words, and a file for a heredoc that says itself by which program it is run. */
@@ -72,7 +81,7 @@ export function workingFolder({ workingDir }: StageConfig): string {
  * @throws what making a container throws
  */
 export async function runStep(request: RunRequest): Promise<{ readonly result: RunResult; readonly layer: MadeLayer | null }> {
-  const { image, command, variables, config, network, limits, proxies, given, signal } = request;
+  const { image, command, variables, config, network, security, limits, proxies, given, signal } = request;
   const { words, files } = command;
   const [program, ...rest] = words;
   if (program === undefined) throw new InstructionProblem('RUN has nothing to run');
@@ -93,6 +102,7 @@ export async function runStep(request: RunRequest): Promise<{ readonly result: R
     buffer: false,
     healthcheck: 'none',
     ...limits,
+    ...rightsOf(security),
     ...(signal ? { cancelSignal: signal } : {}),
   } as const;
   const container = await Container.createWithFiles(options, given.files);

@@ -20,7 +20,8 @@ export function requireSupported({ needed }: StageGraph, options: ParsedBuild): 
 export function problemOf(instruction: StageInstruction, { allow }: Pick<ParsedBuild, 'allow'>): string | null {
   switch (instruction.kind) {
     case 'run':
-      if (instruction.security === 'insecure') return 'RUN --security=insecure is not supported';
+      if (instruction.security === 'insecure' && !allow.includes('security.insecure'))
+        return "RUN --security=insecure is not allowed: the option allow must have 'security.insecure'";
       if (instruction.network === 'host' && !allow.includes('network.host'))
         return "RUN --network=host is not allowed: the option allow must have 'network.host'";
       return null;

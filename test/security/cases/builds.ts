@@ -156,6 +156,14 @@ export const builds = [
     off: [{ allow: ['network.host'] }, 'reached'],
   }),
   attack({
+    attack: 'gives RUN all capabilities by --security=insecure, and what is hidden in /proc',
+    source: 'CVE-2024-23653, and other rights that a Dockerfile grants itself',
+    protection: 'a Dockerfile gets what the option allow names, and nothing else',
+    tries: (options: BuildOptions) => built(['RUN --security=insecure grep -q " /proc/keys " /proc/self/mountinfo || echo open'], options),
+    on: [{}, 'refused: ERR_DOCKERFILE'],
+    off: [{ allow: ['security.insecure'] }, 'open'],
+  }),
+  attack({
     attack: 'looks for a secret of the build in its image and in the store',
     source: 'secrets as build arguments',
     protection: 'a secret is a file in memory of the RUN that names it',

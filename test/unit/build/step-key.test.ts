@@ -17,6 +17,7 @@ const input: fc.Arbitrary<StepInput> = fc.oneof(
     cwd: text,
     user: text,
     network: text,
+    security: fc.constantFrom('sandbox' as const, 'insecure' as const),
     mounts: fc.array(fc.array(fc.oneof(text, fc.boolean(), fc.constant(null)), { maxLength: 3 }), { maxLength: 2 }),
   }),
   fc.record({
