@@ -42,9 +42,9 @@ const SYSTEMD = ['test/systemd'];
 
 /** Where the programs that tests start are bundled. */
 const PROGRAMS = 'build/test-programs';
-/** No process of its own for each file: loading the library anew takes half a minute in the machine. */
+/** No process of its own for each file, and none for each wait: loading the library anew takes half a minute in the machine. */
 const PROJECTS = ['integration', 'v2', 'systemd'].flatMap((name) => ['--project', name]);
-const VITEST = [...PROJECTS, '--no-isolate', '--experimental.fsModuleCache'];
+const VITEST = [...PROJECTS, '--no-isolate', '--maxWorkers=2', '--experimental.fsModuleCache'];
 
 function runs(args) {
   if (args.length === 0) return { root: AS_ROOT, user: AS_USER, hybrid: HYBRID, systemd: SYSTEMD };
