@@ -1,28 +1,12 @@
 // Every check of the sources, to the end even when one fails. Arguments choose some: `node scripts/lint.mjs biome types`.
-import { copyFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { checkRooms } from './rooms.mjs';
-import { filesBelow, output, root, run, skip } from './shared.mjs';
+import { filesBelow, output, run, skip } from './shared.mjs';
+import { tidy } from './tidy.mjs';
 
 const sources = filesBelow('addon', /\.(cc|h)$/);
 /** Not what only other builds compile, with definitions of theirs. */
 const units = sources.filter((file) => file.endsWith('.cc') && !/\/(fuzz|sanitize)\//.test(file));
 const needs = (tool, check) => (output(tool, ['--version']) === null ? skip(tool, `${tool} is not installed`) : check());
-
-/** One compile command a file, from the same binding.gyp that builds them. */
-function compileCommands() {
-  if (!run('npx', ['--no-install', 'node-gyp', 'configure', '--loglevel=error', '--', '-f', 'compile_commands_json'])) return false;
-  copyFileSync(`${root}build/Release/compile_commands.json`, `${root}compile_commands.json`);
-  return true;
-}
-
-function tidy() {
-  if (units.length === 0) return true;
-  return (
-    compileCommands() &&
-    run('sh', ['-c', `printf '%s\\n' "$@" | xargs -P ${availableParallelism()} -n 2 clang-tidy --quiet -p .`, 'sh', ...units])
-  );
-}
 
 function rooms() {
   const problems = checkRooms();
@@ -36,7 +20,7 @@ const checks = {
   biome: () => run('npx', ['--no-install', 'biome', 'check', '--error-on-warnings']),
   types: () => ['.', 'examples', 'bench'].every((project) => run('npx', ['--no-install', 'tsc', '--noEmit', '-p', project])),
   'clang-format': () => needs('clang-format', () => run('clang-format', ['--dry-run', '-Werror', ...sources])),
-  'clang-tidy': () => needs('clang-tidy', tidy),
+  'clang-tidy': () => needs('clang-tidy', () => tidy(units)),
 };
 
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(checks);
