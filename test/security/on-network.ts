@@ -13,7 +13,7 @@ const spoof = readFileSync(fileURLToPath(new URL('../fixtures/programs/spoof.py'
 /** One of two who are on a network attacks the other, 10.89.0.3; then a script looks what became of it. */
 interface NetworkAttack extends Pick<Attack, 'attack' | 'source' | 'protection'> {
   /** Of spoof.py. */
-  readonly what: 'arp' | 'neighbour' | 'ip' | 'mac' | 'router';
+  readonly what: 'arp' | 'neighbour' | 'ip' | 'name' | 'mac' | 'router';
   /** What the other does before. */
   readonly before: string;
   readonly look: { readonly at: 'victim' | 'machine'; readonly script: string };
@@ -74,5 +74,9 @@ const BY_HAND = `
   done
   mac=$(nsenter -t $pid3 -n ip -br link show eth0 | awk '{ print $3 }')
   nsenter -t $pid3 -n sh -c "$3" >/dev/null || true
-  nsenter -t $pid2 -n python3 -c "$2" "$1" "$mac"
+  if [ "$1" = name ]; then
+    nsenter -t $pid2 -n python3 -c "$2" "$1" "$mac" >/dev/null & pids="$pids $!"
+  else
+    nsenter -t $pid2 -n python3 -c "$2" "$1" "$mac"
+  fi
   if [ "$4" = victim ]; then nsenter -t $pid3 -n sh -c "$5"; else sh -c "$5"; fi`;

@@ -3,6 +3,19 @@ import { onNetwork } from '../on-network.js';
 const ASKS = 'ping -c1 -W5 10.89.0.1 >/dev/null';
 const RULES = 'rules at the port of each container, for the addresses that are its own';
 
+/** Asks as a careless resolver does, which takes every answer: with one port and one id. */
+const ASKS_FOR_PEER = `
+import socket, struct
+own = "127.0.0.11" in open("/etc/resolv.conf").read()
+asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asking.bind(("0.0.0.0", 5353))
+question = struct.pack("!6H", 7, 0x100, 1, 0, 0, 0) + b"\\x04peer\\0" + struct.pack("!HH", 1, 1)
+codes = set()
+for _ in range(200):
+    asking.sendto(question, ("127.0.0.11" if own else "10.89.0.1", 53))
+    codes.add(asking.recv(512)[3] & 15)
+print("it is there" if codes == {0} else "led astray")`;
+
 export const networks = [
   onNetwork({
     attack: 'tells another container on its network that the gateway is itself',
@@ -46,6 +59,16 @@ other=$(ip neigh show 10.89.0.2 | sed 's/.*lladdr //; s/ .*//'); gateway=$(ip -6
     },
     on: 'nothing',
     off: 'answers',
+  }),
+  onNetwork({
+    attack: 'answers in the name of the name server that another container is not there',
+    source: 'DNS spoofing (RFC 5452)',
+    protection: RULES,
+    what: 'name',
+    before: 'true',
+    look: { at: 'victim', script: `python3 -c '${ASKS_FOR_PEER}'` },
+    on: 'it is there',
+    off: 'led astray',
   }),
   onNetwork({
     attack: 'has the bridge send it what is for another container',
