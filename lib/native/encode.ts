@@ -236,6 +236,7 @@ function* partsOf(plan: Plan, given: readonly Slot[], table: ShimTable): Generat
   if (keep) yield { op: 'keep', auto_remove: keep.auto ? 1 : 0, ...keep.evidence, removal: keep.removal };
   if (plan.leavesTree) yield { op: 'leaves_tree' };
   if (plan.withClients) yield { op: 'with_clients' };
+  if (plan.handsOver) yield { op: 'hands_over' };
   if (again) yield* againParts(again);
   if (health) yield healthPart(health, table);
   if (denials) yield { op: 'denials', ...denials, told: denials.told ? 1 : 0 };

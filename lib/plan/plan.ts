@@ -120,6 +120,11 @@ export interface Plan {
   readonly leavesTree?: boolean;
   /** The task outlives the client that started it, and ends when its shim has no client any more. */
   readonly withClients?: boolean;
+  /**
+   * The task is over as soon as its program runs, which then goes on without the shim: it has no clocks, and nothing is undone. Whoever is
+   * the subreaper above the shim (PR_SET_CHILD_SUBREAPER) becomes its parent when the shim ends.
+   */
+  readonly handsOver?: boolean;
   /** The task outlives its clients, and stays after its end, with its slots, until it is closed. */
   readonly keep?: Keep;
   /** The program may run several times; each run after the first is as this says. */

@@ -118,6 +118,7 @@ export type Step =
   | { readonly op: 'stdio'; readonly host?: never; readonly slot: Slot; readonly fd: number | bigint; }
   | { readonly op: 'open_terminal'; readonly host?: never; readonly out?: Slot; readonly columns: number | bigint; readonly rows: number | bigint; }
   | { readonly op: 'open_slave'; readonly host?: never; readonly out?: Slot; readonly master: Slot; }
+  | { readonly op: 'send_terminal'; readonly host: true; readonly terminal: Slot; readonly path: string; }
   | { readonly op: 'control_terminal'; readonly host?: never; }
   | { readonly op: 'user'; readonly host?: never; readonly user: string; readonly apply: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'add_groups'; readonly host?: never; readonly groups: readonly string[]; readonly apply: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
@@ -138,6 +139,10 @@ export type Step =
   | { readonly op: 'init'; readonly host?: never; }
   | { readonly op: 'rest'; readonly host?: never; }
   | { readonly op: 'park'; readonly host?: never; }
+  | { readonly op: 'await_start'; readonly host?: never; readonly go: Slot; readonly told: Slot; }
+  | { readonly op: 'find_program'; readonly host?: never; readonly path: string; readonly env: readonly string[]; }
+  | { readonly op: 'describe_process'; readonly host: true; readonly out?: Slot; readonly before: Uint8Array; readonly after: Uint8Array; }
+  | { readonly op: 'run_hook'; readonly host?: never; readonly path: string; readonly argv: readonly string[]; readonly env: readonly string[]; readonly input: Slot; readonly timeout: number | bigint; }
   | { readonly op: 'exec'; readonly host?: never; readonly path: string; readonly argv: readonly string[]; readonly env: readonly string[]; }
   | { readonly op: 'landlock_abi'; readonly host: true; }
   | { readonly op: 'landlock_ruleset'; readonly host?: never; readonly out?: Slot; readonly files: number | bigint; readonly ports: number | bigint; readonly scopes: number | bigint; }
@@ -278,6 +283,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'stdio', call: 'dup2', what: 'set up file descriptor {fd}', fields: [['SLOT', 'slot'], ['NUM', 'fd']] },
   { op: 'open_terminal', call: 'openat2', what: 'open a terminal in the container\'s /dev/pts', fields: [['OUT', 'out'], ['NUM', 'columns'], ['NUM', 'rows']] },
   { op: 'open_slave', call: 'ioctl', what: 'open the program\'s side of the terminal', fields: [['OUT', 'out'], ['SLOT', 'master']] },
+  { op: 'send_terminal', call: 'sendmsg', what: 'send the terminal to {path}', fields: [['SLOT', 'terminal'], ['STR', 'path']] },
   { op: 'control_terminal', call: 'ioctl', what: 'make the terminal the controlling one', fields: [] },
   { op: 'user', call: 'setresuid', what: 'become the user {user}', fields: [['STR', 'user'], ['NUM', 'apply'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'add_groups', call: 'setgroups', what: 'add the groups of groupAdd', fields: [['LIST', 'groups'], ['NUM', 'apply'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
@@ -298,6 +304,10 @@ export const stepTable: readonly StepRow[] = [
   { op: 'init', call: 'clone3', what: 'start the init process', fields: [] },
   { op: 'rest', call: 'recvmsg', what: 'wait for the rest of the plan', fields: [] },
   { op: 'park', call: 'recvmsg', what: 'wait to be started', fields: [] },
+  { op: 'await_start', call: 'read', what: 'wait for whoever starts it', fields: [['SLOT', 'go'], ['SLOT', 'told']] },
+  { op: 'find_program', call: 'faccessat', what: 'run {path}', fields: [['STR', 'path'], ['LIST', 'env']] },
+  { op: 'describe_process', call: 'memfd_create', what: 'note the process', fields: [['OUT', 'out'], ['BYTES', 'before'], ['BYTES', 'after']] },
+  { op: 'run_hook', call: 'execve', what: 'run the hook {path}', fields: [['STR', 'path'], ['LIST', 'argv'], ['LIST', 'env'], ['SLOT', 'input'], ['NUM', 'timeout']] },
   { op: 'exec', call: 'execve', what: 'run {path}', fields: [['STR', 'path'], ['LIST', 'argv'], ['LIST', 'env']] },
   { op: 'landlock_abi', call: 'landlock_create_ruleset', what: 'ask the kernel for Landlock', fields: [] },
   { op: 'landlock_ruleset', call: 'landlock_create_ruleset', what: 'make the rules of Landlock', fields: [['OUT', 'out'], ['NUM', 'files'], ['NUM', 'ports'], ['NUM', 'scopes']] },

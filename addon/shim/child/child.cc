@@ -7,9 +7,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <string>
 
 #include "../kernel/syscalls.h"
 #include "../modes/init.h"
+#include "../steps/step_words.h"
 #include "../steps/steps.h"
 #include "../wire/channel.h"
 #include "../wire/plan.h"
@@ -64,8 +67,11 @@ class Child {
         return fork_init(context_.executable, channel_.get());
       case Op::park:
         return wait_for_shim(Signal::kParked);
+      case Op::await_start:
+        return await_start(head.arguments);
       case Op::exec:
       case Op::pause:
+        if (!channel_) return interpret(context_, head.op, head.arguments);
         return announce(Signal::kExecuting), interpret(context_, head.op, head.arguments);
       case Op::unpack:
       case Op::pack:
@@ -96,12 +102,45 @@ class Child {
   }
 
   [[noreturn]] void fail(uint32_t index, int error) {
+    if (!channel_) tell_starter(index, error);
     ChannelMessage value = message(Signal::kFailed);
     value.index = index;
     value.value = -error;
     std::copy(std::begin(context_.text), std::end(context_.text), value.text);
     static_cast<void>(send_message(channel_.get(), value));  // when this fails, there is nobody else to tell
     _exit(126);
+  }
+
+  // From here on the shim counts this process as a program: it may end, and this process waits for somebody else.
+  int await_start(Reader arguments) {
+    args::await_start a;
+    if (!args::decode(arguments, a) || !channel_) return -EPROTO;
+    announce(Signal::kExecuting);
+    channel_.reset();
+    context_.channel = -1;
+    starter_ = a.told;
+    char byte = 0;
+    ssize_t count = -1;
+    do {
+      count = read(context_.slots.get(a.go), &byte, 1);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0) return -errno;
+    context_.slots.close(a.go);
+    return 0;
+  }
+
+  // One write, which a named pipe takes as a whole up to PIPE_BUF.
+  [[noreturn]] void tell_starter(uint32_t index, int error) {
+    Reader steps = stages_->items[stage_].steps;
+    StepHead head;
+    for (uint32_t i = 0; i <= index; ++i) {
+      if (!next_step(steps, head)) _exit(126);
+    }
+    std::string text = std::to_string(-error) + " " + step_words(head);
+    if (context_.text[0] != '\0') text += std::string(": ") + context_.text;
+    text.resize(std::min<size_t>(text.size(), PIPE_BUF));
+    // when this fails, there is nobody else to tell
+    _exit(write(context_.slots.get(starter_), text.data(), text.size()) < 0 ? 125 : 126);
   }
 
   int wait_for_shim(Signal reason) {
@@ -240,6 +279,7 @@ class Child {
   uint32_t stage_;
   uint32_t index_ = 0;
   unique_fd channel_;
+  int32_t starter_ = -1;  // the slot of the named pipe in which a failure is told when the channel has gone
   Context context_;
 };
 

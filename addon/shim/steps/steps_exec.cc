@@ -1,6 +1,8 @@
 #include <climits>
 #include <cstring>
 
+#include <sys/stat.h>
+
 #include "../kernel/syscalls.h"
 #include "steps.h"
 
@@ -34,16 +36,26 @@ int execute(const char* path, const char* const* argv, const char* const* env) {
   return -errno;
 }
 
-// Searches as execvp(3), but does not start a shell for scripts that name no interpreter.
-int search(const char* name, const char* path, const char* const* argv, const char* const* env) {
+// Whether this process may execute the file: 0 or -errno.
+int is_executable(const char* path) {
+  struct stat status {};
+  if (stat(path, &status) < 0) return -errno;
+  if (S_ISDIR(status.st_mode)) return -EISDIR;
+  return S_ISREG(status.st_mode) && (status.st_mode & 0111) != 0 ? 0 : -EACCES;
+}
+
+// Tries a name in each folder of a PATH until `attempt` answers something else than that there is no such file: as execvp(3), but it does
+// not start a shell for scripts that name no interpreter.
+template <typename Attempt>
+int search(const char* name, const char* path, Attempt attempt) {
   int worst = -ENOENT;
   while (true) {
     const size_t length = std::strcspn(path, ":");
     char candidate[PATH_MAX];
     const int size = std::snprintf(candidate, sizeof candidate, "%.*s/%s", static_cast<int>(length), length == 0 ? "." : path, name);
     const bool fits = size > 0 && static_cast<size_t>(size) < sizeof candidate;
-    const int result = fits ? execute(candidate, argv, env) : -ENAMETOOLONG;
-    if (result == -EACCES) {
+    const int result = fits ? attempt(candidate) : -ENAMETOOLONG;
+    if (result == -EACCES || result == -EISDIR) {
       worst = result;
     } else if (result != -ENOENT && result != -ENOTDIR && result != -ENAMETOOLONG) {
       return result;
@@ -54,6 +66,15 @@ int search(const char* name, const char* path, const char* const* argv, const ch
 }
 
 }  // namespace
+
+int run(Context& context, const args::find_program& a) {
+  if (std::strchr(a.path.text, '/') != nullptr) return is_executable(a.path.text);
+  static const char* env[kMaxStrings + 2];
+  if (collect(a.env, env, kMaxStrings) > kMaxStrings) return -E2BIG;
+  const char* path = find_variable(env, "PATH");
+  const int result = search(a.path.text, path == nullptr ? kDefaultPath : path, is_executable);
+  return result == -ENOENT ? context.failed(result, "executable file not found in $PATH") : result;
+}
 
 int run(Context& context, const args::exec& a) {
   static const char* argv[kMaxStrings + 2];
@@ -72,7 +93,8 @@ int run(Context& context, const args::exec& a) {
   if (closed < 0) return closed;
   if (std::strchr(a.path.text, '/') != nullptr) return execute(a.path.text, argv, env);
   const char* path = find_variable(env, "PATH");
-  const int result = search(a.path.text, path == nullptr ? kDefaultPath : path, argv, env);
+  const auto attempt = [](const char* candidate) { return execute(candidate, argv, env); };
+  const int result = search(a.path.text, path == nullptr ? kDefaultPath : path, attempt);
   return result == -ENOENT ? context.failed(result, "no such program in its PATH") : result;
 }
 

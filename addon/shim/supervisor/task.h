@@ -125,6 +125,7 @@ class Task {
   static StepFailure died_in_set_up(int signal);
   void limit_set_up();
   void began();
+  void hand_over();
   void close_given();
   void answer_denials(const ChannelMessage& message);
   void watch_denials();

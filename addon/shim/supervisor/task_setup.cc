@@ -48,7 +48,7 @@ void Task::start_first_stage() {
 // Whether the stage's process becomes a program, by its own steps or by those of a rest, and is in no group. A program may clear its
 // parent-death signal. Whoever reaps finds it by its group; one without a group must end by another way.
 bool Task::is_to_be_watched(uint32_t stage) const {
-  if (plan_.has_kill_group || stage >= plan_.stages.count) return false;
+  if (plan_.has_kill_group || plan_.hands_over || stage >= plan_.stages.count) return false;
   return has_step(plan_.stages.items[stage].steps, Op::exec) || has_step(plan_.stages.items[stage].steps, Op::rest);
 }
 
@@ -278,8 +278,17 @@ void Task::began() {
   state_ = State::kRunning;
   if (!plan_.has_again) close_given();
   send_started(true);
+  if (plan_.hands_over) return hand_over();
   watch_health();
   end_for_lost_copy();
+}
+
+// Lets the program go on without this shim. Nothing is undone: what was made for the program belongs to whoever has asked for it.
+void Task::hand_over() {
+  stop_clocks();
+  for (const pid_t pid : processes_) supervisor_.forget_process(pid);
+  processes_.clear();
+  gone();
 }
 
 // Closes the descriptors that came with the plan, but for those that Node wants back. The process has its own by now, and the shim's copies

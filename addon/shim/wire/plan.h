@@ -90,6 +90,8 @@ struct Plan {
   bool leaves_tree = false;
   // The task outlives the client that started it, and ends when the shim has no client any more.
   bool with_clients = false;
+  // The task ends as soon as its program runs, and the program goes on without the shim: it is left to whoever reaps it.
+  bool hands_over = false;
   FileAt evidence;  // the file that the end is written to
   Reader removal;
   Again again;
