@@ -1,7 +1,6 @@
 export { build } from './build/build.js';
 export {
   BuildCache,
-  type BuildCachePruneReport,
   type CachedStepInfo,
   type CacheInfo,
   type CacheMountInfo,
@@ -20,6 +19,7 @@ export type {
 export { BuildError } from './build/language/build-error.js';
 export type { LintRule } from './build/lint/lint-rules.js';
 export type { SecretSource } from './build/mounts/secrets.js';
+export type { BuildCachePruneReport, PruneReport } from './build/prune-report.js';
 export * from './build/steps/make-steps.js';
 export type {
   AddStepOptions,

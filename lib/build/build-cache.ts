@@ -7,6 +7,8 @@ import { word } from '../options/common-schemas.js';
 import { parseOptions } from '../options/parse-options.js';
 import { packTree, unpackInto } from '../volume/volume-content.js';
 import { type CacheMountName, listCacheMounts, openCacheMount, pruneCacheMounts, replaceCacheMount } from './cache/cache-mounts.js';
+import { removeUrlNotes } from './cache/url-notes.js';
+import type { BuildCachePruneReport } from './prune-report.js';
 
 const pruneOptions = z.strictObject({ type: z.enum(['step', 'mount']).optional() });
 const mountOptions = z.strictObject({ namespace: word.default('default') });
@@ -49,18 +51,6 @@ export interface CacheMountOptions {
   readonly namespace?: string | undefined;
 }
 
-/** What `BuildCache.prune()` has removed. */
-export interface BuildCachePruneReport {
-  /** Ids of cache mounts. */
-  readonly mounts: readonly string[];
-  /** Keys of steps. */
-  readonly keys: readonly string[];
-  /** Digests of blobs, of which no image had need. */
-  readonly blobs: readonly string[];
-  /** Bytes of the blobs. */
-  readonly bytes: number;
-}
-
 /** The layers of earlier steps of {@link build}, and the folders of `RUN --mount=type=cache`, in the store. They stay, whatever images are removed, until this is pruned. */
 // biome-ignore lint/complexity/noStaticOnlyClass: named as Image and Volume are, which have these methods too
 export class BuildCache {
@@ -88,10 +78,11 @@ export class BuildCache {
     const { type } = parseOptions(pruneOptions, options, 'options');
     return asImageErrors('prune the build cache', async () => {
       const mounts = type === 'step' ? [] : await pruneCacheMounts();
-      if (type === 'mount') return { mounts, keys: [], blobs: [], bytes: 0 };
+      if (type === 'mount') return { mounts, keys: [], blobs: [], layers: [], bytes: 0 };
+      await removeUrlNotes();
       const keys = await removeRecords();
-      const { blobs, bytes } = await prune({ afterRemoval: true });
-      return { mounts, keys, blobs, bytes };
+      const { blobs, layers, bytes } = await prune({ afterRemoval: true });
+      return { mounts, keys, blobs, layers, bytes };
     });
   }
 

@@ -13,6 +13,7 @@ import {
   type CachedStepInfo,
   Container,
   Image,
+  type PruneReport,
 } from '../../lib/index.js';
 import { tidyLeases } from '../../lib/store/lease.js';
 import { buildContext } from '../fixtures/build-context.js';
@@ -291,9 +292,10 @@ describe("build's cache", () => {
     expect((await Image.list()).map(({ digest }) => digest)).toContain(first.image.digest);
     await (await made(path, lines)).image.remove();
     await tidyLeases();
-    const report = await BuildCache.prune();
-    expect(report.keys.toSorted()).toEqual(listed.map(({ key }) => key).toSorted());
+    const report: PruneReport = await BuildCache.prune();
+    expect(report.keys?.toSorted()).toEqual(listed.map(({ key }) => key).toSorted());
     expect(report.blobs).toEqual(expect.arrayContaining(layers(first).slice(1)));
+    expect(report.layers).toEqual(expect.any(Array));
     expect(report.bytes).toBeGreaterThan(0);
     expect(await BuildCache.list()).toEqual([]);
     expect(told(await made(path, lines))).toBe('rrr');

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
-import { type BuildOptions, type BuildResult, build, Image } from '../../lib/index.js';
+import { BuildCache, type BuildOptions, type BuildResult, build, Image } from '../../lib/index.js';
 import { buildContext } from '../fixtures/build-context.js';
 import { layerListing } from '../fixtures/layer-listing.js';
 import { requires } from '../fixtures/requires.js';
@@ -85,6 +85,56 @@ describe('build: ADD of URLs', () => {
     has('/a', 'two');
     await expect(run(text(digest('one')))).rejects.toThrow(`digest mismatch ${digest('two')}`);
     expect((await run('ADD $ROOT/a /')).steps.at(-1)?.cached).toBe(false);
+  });
+
+  it("asks a server whether it has something else, and fetches what is needed and isn't here", async () => {
+    let [content, tag] = ['one', '"1"'];
+    const told: string[] = [];
+    answers.set('/a', (response, { headers }) => {
+      const isSame = headers['if-none-match'] === tag;
+      told.push(`${headers['if-none-match'] ?? '-'} ${isSame ? 304 : 200}`);
+      response.writeHead(isSame ? 304 : 200, { etag: tag }).end(isSame ? '' : content);
+    });
+    const state = async (lines: string, options?: BuildOptions): Promise<string> => {
+      const { steps } = await run(lines, options);
+      return `${steps.at(-1)?.cached} ${told.splice(0).join(', ')}`;
+    };
+    expect(await state('ADD $ROOT/a /')).toBe('false - 200');
+    expect(await state('ADD $ROOT/a /')).toBe('true "1" 304');
+    expect(await state('ADD $ROOT/a /elsewhere')).toBe('false "1" 304, - 200');
+    expect(await state(`ADD --checksum=${digest('one')} $ROOT/a /`)).toBe('true "1" 304');
+    expect(await state('ADD $ROOT/a /', { cache: false })).toBe('false - 200');
+    [content, tag] = ['two', 'W/"2"'];
+    await expect(run(`ADD --checksum=${digest('two', 'sha512')} $ROOT/a /`)).resolves.toBeDefined();
+    expect(told.splice(0)).toEqual(['- 200']);
+    expect(await state('ADD $ROOT/a /')).toBe('true W/"2" 304');
+    // the tag lies: what is here is of another content than what is fetched then
+    content = 'three';
+    const { image } = await run('ADD $ROOT/a /other');
+    expect(told.splice(0)).toEqual(['W/"2" 304', '- 200', '- 200']);
+    expect((await layerListing(image, 0, folder)).map((line) => line.split(/ +/)[2])).toEqual(['5']);
+    await BuildCache.prune();
+    expect(await state('ADD $ROOT/a /')).toBe('false - 200');
+  });
+
+  it.each(['half', 'damaged'])('fetches anew when a note is %s', async (how) => {
+    has('/a', 'one', { etag: '"1"' });
+    await run('ADD $ROOT/a /');
+    const notes = join(store.root, 'build-cache', 'urls');
+    const [name = ''] = readdirSync(notes);
+    const text = readFileSync(join(notes, name), 'utf8');
+    writeFileSync(join(notes, name), how === 'half' ? text.slice(0, 20) : text.replace(/"size":\d+/, '"size":-1'));
+    expect((await run('ADD $ROOT/a /')).steps.at(-1)?.cached).toBe(true);
+    expect(readFileSync(join(notes, name), 'utf8')).toBe(text);
+  });
+
+  it('ends a fetch that takes longer than the build lets it', async () => {
+    const drip = (response: ServerResponse): void => {
+      if (!response.destroyed) response.write('.', () => setTimeout(() => drip(response), 20));
+    };
+    answers.set('/a', (response) => drip(response.writeHead(200)));
+    const failing = run('ADD $ROOT/a /', { timeout: 300 });
+    await expect(failing).rejects.toMatchObject({ name: 'BuildError', code: 'ERR_BUILD', line: 3, cause: { code: 'ERR_TIMEOUT' } });
   });
 
   it('unpacks an archive with --unpack=true alone', async () => {

@@ -1,6 +1,7 @@
 // Compiled as others compile it: against the built types, in both module systems, with every check, their own libraries' included.
 import type { ReadStream } from 'node:tty';
 import {
+  BuildCache,
   Cgroup,
   Container,
   type ContainerOptions,
@@ -100,11 +101,12 @@ export async function pruned(): Promise<PruneReport[]> {
   const containers = await Container.prune();
   const images: PruneReport = await Image.prune();
   const volumes = await Volume.prune();
-  return [{ containers: containers.containers }, images, { volumes: volumes.volumes }];
+  const cache: PruneReport = await BuildCache.prune();
+  return [{ containers: containers.containers }, images, { volumes: volumes.volumes }, cache];
 }
 
 /** Whoever has a report of any kind reads it as it is. */
-export const gone = ({ containers = [], images = [], volumes = [], bytes }: PruneReport): string =>
-  [...containers, ...images, ...volumes, bytes ?? 0].join();
+export const gone = ({ containers = [], images = [], volumes = [], keys = [], bytes }: PruneReport): string =>
+  [...containers, ...images, ...volumes, ...keys, bytes ?? 0].join();
 
 export const connected = (container: Container): Promise<'ended' | 'detached'> => connectTerminal(container, { stdin: keys });

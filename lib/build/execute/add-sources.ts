@@ -1,11 +1,12 @@
-import { isDigest, parseDigest } from '../../image/formats/digest.js';
+import { isDigest } from '../../image/formats/digest.js';
 import type { RemoteContent } from '../files/copied-content.js';
-import { type FetchedFile, fetchFile } from '../files/fetch-file.js';
+import type { FetchedFile, NotedFile } from '../files/fetch-file.js';
 import { type GitFiles, gitKey, gitSource, openGit } from '../files/fetch-git.js';
 import type { GitPlace } from '../files/git-program.js';
 import { InstructionProblem } from '../language/build-error.js';
 import { type GitReference, isGit, parseGitReference } from '../language/git-reference.js';
 import type { ParsedBuild } from './build-options.js';
+import { fetchUrl, type UrlWishes } from './fetch-url.js';
 
 /**
  * Refuses sources of ADD that nothing here fetches, and a checksum where it means nothing.
@@ -43,9 +44,7 @@ export interface RemoteFolder extends RemoteContent {
   readonly open: () => Promise<GitFiles>;
 }
 
-export interface Fetching extends GitPlace {
-  /** What is expected; '': nothing. */
-  readonly checksum: string;
+export interface Fetching extends GitPlace, Pick<UrlWishes, 'checksum' | 'asksFirst'> {
   /** `null`: it isn't said. */
   readonly keepGitDir: boolean | null;
   readonly network: ParsedBuild['network'];
@@ -53,20 +52,19 @@ export interface Fetching extends GitPlace {
   readonly now: number;
 }
 
+/** A source as it is written, or what there is for a URL. */
+export type Source = string | FetchedFile | NotedFile | RemoteFolder;
+
 /**
  * Fetches the sources that are URLs, and finds the commits of those that are repositories.
  *
  * @param fetched takes each file as soon as it is there: whoever calls this closes them
  * @returns the sources, each URL replaced by its file
- * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`; UnsupportedError without git(1)
+ * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`; NacelleError `ERR_TIMEOUT`; UnsupportedError without git(1)
  */
-export async function fetchSources(
-  sources: readonly string[],
-  fetching: Fetching,
-  fetched: FetchedFile[],
-): Promise<(string | FetchedFile | RemoteFolder)[]> {
-  const { checksum, keepGitDir, network, now, signal } = fetching;
-  const found: (string | FetchedFile | RemoteFolder)[] = [];
+export async function fetchSources(sources: readonly string[], fetching: Fetching, fetched: FetchedFile[]): Promise<Source[]> {
+  const { checksum, keepGitDir, network, now } = fetching;
+  const found: Source[] = [];
   for (const source of sources) {
     const isRepository = isGit(source);
     if (!isRepository && !isUrl(source)) {
@@ -77,14 +75,7 @@ export async function fetchSources(
     if (isRepository) {
       const git = await gitSource(parseGitReference(source), { checksum: checksum.toLowerCase(), keepGitDir, place: fetching });
       found.push({ key: gitKey(git), open: () => openGit(git, { now, place: fetching }) });
-      continue;
-    }
-    const algorithm = checksum === '' ? 'sha256' : parseDigest(checksum).algorithm;
-    const file = await fetchFile({ url: urlOf(source), algorithm, reachesHost: network === 'host', signal });
-    fetched.push(file);
-    if (checksum !== '' && file.digest !== checksum)
-      throw new InstructionProblem(`ADD of ${source}: digest mismatch ${file.digest}: ${checksum} is expected`);
-    found.push(file);
+    } else found.push(await fetchUrl(urlOf(source), fetching, fetched));
   }
   return found;
 }

@@ -134,7 +134,7 @@ export interface BuildOptions {
   readonly cpus?: number | undefined;
   /** Processes and threads of each RUN at one time. Default: no limit. */
   readonly pidsLimit?: number | undefined;
-  /** Limit of wall clock time of each RUN, ms. 0, the default, is none. */
+  /** Limit of wall clock time of each RUN, and of each file that ADD fetches, ms. 0, the default, is none. */
   readonly timeout?: number | undefined;
   /**
    * 'auto': each RUN has a user namespace of its own, as of {@link ContainerOptions.userns}, so that root of the image is an ordinary id on this

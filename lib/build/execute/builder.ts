@@ -331,6 +331,7 @@ export class Builder {
         ...{ epoch, now, network: options.network, signal: options.cancelSignal },
         limits: limitsOf(options),
         secrets: this.#input.mountSources.secrets,
+        asksFirst: options.cache,
         cached: (input, make) => this.#cached(input, instruction, read.isLinked ? { layers: NO_LAYERS } : state, make),
       }),
     );

@@ -6,7 +6,7 @@ import { Spools } from '../files/archive-spool.js';
 import { madeFolderMode, parseChmod } from '../files/chmod.js';
 import { findOwner } from '../files/chown.js';
 import { copiedContent, type RemoteContent } from '../files/copied-content.js';
-import type { FetchedFile } from '../files/fetch-file.js';
+import type { FetchedFile, NotedFile } from '../files/fetch-file.js';
 import type { GitFiles } from '../files/fetch-git.js';
 import { EMPTY_TREE, type FileTree } from '../files/file-tree.js';
 import { type ArchiveSource, layerFiles } from '../files/layer-files.js';
@@ -15,7 +15,8 @@ import { expandWord } from '../language/expand-words.js';
 import { IgnoreRules } from '../language/ignore-file.js';
 import type { Add, Copy } from '../language/instruction-types.js';
 import { addLayer } from './add-layer.js';
-import { type Fetching, fetchSources, type RemoteFolder, requireNoUrl, requireSources } from './add-sources.js';
+import { type Fetching, fetchSources, type RemoteFolder, requireNoUrl, requireSources, type Source } from './add-sources.js';
+import { fetchNoted, OtherContent } from './fetch-url.js';
 import { withFiles } from './stage-files.js';
 import { imageOf, type StageState } from './stage-state.js';
 
@@ -69,7 +70,7 @@ export function readCopy(instruction: Copy | Add, { scope, config }: Pick<StageS
 }
 
 /** What a COPY or an ADD is carried out with. */
-export interface CopyStep extends Pick<Fetching, 'network' | 'limits' | 'secrets' | 'signal'> {
+export interface CopyStep extends Pick<Fetching, 'network' | 'limits' | 'secrets' | 'signal' | 'asksFirst'> {
   /** What is copied from, and what of it is left out. */
   readonly from: FileTree;
   readonly ignored: IgnoreRules | null;
@@ -86,7 +87,16 @@ export async function copyStep(read: ReadCopy, step: CopyStep): Promise<StepOutc
   const fetched: FetchedFile[] = [];
   try {
     const { checksum, keepGitDir } = read;
-    return await copied(read, await fetchSources(read.sources, { ...step, checksum, keepGitDir }, fetched), step);
+    const fetching = { ...step, checksum, keepGitDir };
+    const copy = async (asksFirst: boolean): Promise<StepOutcome> => {
+      const wishes = { ...fetching, asksFirst };
+      const sources = await fetchSources(read.sources, wishes, fetched);
+      return copied(read, sources, { ...step, whole: (noted) => fetchNoted(noted, wishes, fetched) });
+    };
+    return await copy(step.asksFirst).catch((error: unknown) => {
+      if (error instanceof OtherContent) return copy(false);
+      throw error;
+    });
   } finally {
     for (const { file } of fetched) await file.close();
   }
@@ -94,8 +104,17 @@ export async function copyStep(read: ReadCopy, step: CopyStep): Promise<StepOutc
 
 async function copied(
   { inline, excludes, chown, chmod, target, parents, unpacks, isLinked }: ReadCopy,
-  sources: readonly (string | FetchedFile | RemoteFolder)[],
-  { from: tree, ignored, layers, epoch, now, signal, cached }: CopyStep,
+  sources: readonly Source[],
+  {
+    from: tree,
+    ignored,
+    layers,
+    epoch,
+    now,
+    signal,
+    cached,
+    whole,
+  }: CopyStep & { readonly whole: (noted: NotedFile) => Promise<FetchedFile> },
 ): Promise<StepOutcome> {
   // looked at for the key, and again for the layer
   const from = new RememberedTree(tree, signal);
@@ -122,6 +141,7 @@ async function copied(
       const local: (string | FetchedFile | GitFiles)[] = [];
       for (const source of sources) {
         if (typeof source === 'string' || 'file' in source) local.push(source);
+        else if ('url' in source) local.push(await whole(source));
         else {
           const files = await source.open();
           opened.push(files);
@@ -149,9 +169,9 @@ async function copied(
 
 /** What is left out of files that are not there yet, and their modes, count as they are written. */
 function withFilters(
-  source: string | FetchedFile | RemoteFolder,
+  source: Source,
   { chmod, excludes }: Pick<ReadCopy, 'chmod' | 'excludes'>,
-): string | FetchedFile | RemoteContent {
-  if (typeof source === 'string' || 'file' in source) return source;
+): Exclude<Source, RemoteFolder> | RemoteContent {
+  if (typeof source === 'string' || 'url' in source) return source;
   return { key: [...source.key, chmod, JSON.stringify(excludes)] };
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { inParallel, settled } from '../../image/layers/in-parallel.js';
-import type { FetchedFile } from './fetch-file.js';
+import type { FetchedFile, NotedFile } from './fetch-file.js';
 import { EMPTY_TREE, type FileTree } from './file-tree.js';
 import type { LayerFile } from './landing.js';
 import { type CopyRequest, layerFiles } from './layer-files.js';
@@ -32,7 +32,7 @@ const PARALLEL = 8;
  */
 export async function copiedContent(
   request: Pick<CopyRequest, 'from' | 'ignored' | 'inline' | 'excludes' | 'chmod' | 'parents'> & {
-    readonly sources: readonly (string | FetchedFile | RemoteContent)[];
+    readonly sources: readonly (string | FetchedFile | NotedFile | RemoteContent)[];
     readonly hasOwner: boolean;
     readonly signal?: AbortSignal | undefined;
   },
@@ -60,7 +60,7 @@ export async function copiedContent(
   return { digest: `sha256:${hash.digest('hex')}`, bytes };
 }
 
-function isRemote(source: string | FetchedFile | RemoteContent): source is RemoteContent {
+function isRemote(source: string | FetchedFile | NotedFile | RemoteContent): source is RemoteContent {
   return typeof source !== 'string' && 'key' in source;
 }
 

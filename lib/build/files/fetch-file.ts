@@ -5,29 +5,42 @@ import type { LookupFunction } from 'node:net';
 import { type Readable, Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import ipaddr from 'ipaddr.js';
-import { isNacelleError } from '../../errors.js';
+import { hasCode, NacelleError } from '../../errors.js';
 import { Cap, DEFAULT_LIMITS } from '../../image/formats/unpack-limits.js';
 import { isLoopback } from '../../image/registry/endpoint.js';
 import { isInNoProxy } from '../../image/registry/no-proxy.js';
-import { type RetryPolicy, retrying, StatusError } from '../../image/registry/retry.js';
+import { connectionCodeOf, type RetryPolicy, retrying, StatusError } from '../../image/registry/retry.js';
 import { discard, drop, proxies } from '../../image/registry/transport.js';
 import { requireDependency } from '../../native/own-module.js';
 import { wordsOf } from '../../native/system-errors.js';
 import { InstructionProblem } from '../language/build-error.js';
+import { SpeedGuard } from './least-speed.js';
 import { PlainFile, temporaryFile } from './temporary-file.js';
 
-/** A file that was fetched, and is open. */
-export interface FetchedFile {
-  readonly name: string;
+/** What a URL had when it was fetched. */
+export interface UrlNote {
+  /** As the server has sent it. */
+  readonly etag: string;
+  /** SHA-256 of the bytes, in hexadecimal. */
+  readonly hash: string;
   readonly size: number;
   /** Seconds since the epoch: Last-Modified, or else 0. */
   readonly mtime: number;
+}
+
+/** What a server has for a URL, as an earlier build fetched it: the server says that it is the same. */
+export interface NotedFile extends Omit<UrlNote, 'etag'> {
+  readonly name: string;
+  readonly url: URL;
+}
+
+/** A file that was fetched, and is open. */
+export interface FetchedFile extends NotedFile {
   readonly file: FileHandle;
-  /** SHA-256 of the bytes. */
-  readonly hash: string;
   /** 'ALGORITHM:HEX' by the algorithm that was asked for. */
   readonly digest: string;
-  readonly url: URL;
+  /** `null`: the server has sent none, or one that is longer than any. */
+  readonly etag: string | null;
 }
 
 export interface FetchOptions {
@@ -36,6 +49,8 @@ export interface FetchOptions {
   /** This machine itself may be reached, as it may be by programs of RUN that have its network. */
   readonly reachesHost: boolean;
   readonly signal: AbortSignal | undefined;
+  /** What the URL had before; then the server is asked whether it has something else by now. `null`: the file is fetched whatever it is. */
+  readonly known: UrlNote | null;
 }
 
 const MAX_REDIRECTS = 5;
@@ -44,27 +59,34 @@ const RETRIES = 3;
 /** ms without a connection, and without a byte. */
 const CONNECT_TIMEOUT = 30_000;
 const TIMEOUT = 120_000;
+/** A server that sends less than this is given up, as one that sends nothing. */
+const LEAST_SPEED = { bytes: 1024, window: 60_000 };
+const LONGEST_ETAG = 1024;
+const TIMEOUTS = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 /** What stands for a name that a URL doesn't have, as in BuildKit. */
 const UNNAMED = '__unnamed__';
 
 /**
  * Fetches a file into one without a name, which whoever calls this closes.
  *
- * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`; the signal's reason
+ * @returns the file, or what is known of it where the server has nothing else
+ * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`; NacelleError `ERR_TIMEOUT`; the signal's reason
  */
-export async function fetchFile(options: FetchOptions): Promise<FetchedFile> {
+export async function fetchFile(options: FetchOptions): Promise<FetchedFile | NotedFile> {
   const { url, signal } = options;
   const policy: RetryPolicy = { retries: RETRIES, signal };
   try {
     return await retrying(policy, () => fetchOnce(options));
   } catch (error) {
     signal?.throwIfAborted();
-    if (error instanceof InstructionProblem || (isNacelleError(error) && error.code === 'ERR_IMAGE_LIMIT')) throw error;
+    if (error instanceof InstructionProblem || hasCode(error, 'ERR_IMAGE_LIMIT', 'ERR_TIMEOUT')) throw error;
+    if (TIMEOUTS.has(connectionCodeOf(error)))
+      throw new NacelleError(`ADD of ${url.href}: the server does not answer`, { code: 'ERR_TIMEOUT', cause: error });
     throw new InstructionProblem(`ADD of ${url.href}: ${wordsOf(error) || 'no connection'}`);
   }
 }
 
-async function fetchOnce({ url: first, algorithm, reachesHost, signal }: FetchOptions): Promise<FetchedFile> {
+async function fetchOnce({ url: first, algorithm, reachesHost, signal, known }: FetchOptions): Promise<FetchedFile | NotedFile> {
   const connection = connect(reachesHost);
   // a request that has no connection yet does not hear its signal
   const onAbort = (): void => void connection.close().catch(() => undefined);
@@ -72,7 +94,7 @@ async function fetchOnce({ url: first, algorithm, reachesHost, signal }: FetchOp
   try {
     let url = first;
     for (let redirects = 0; ; redirects++) {
-      const { status, headers, body } = await connection.get(url, signal);
+      const { status, headers, body } = await connection.get(url, { signal, known });
       const location = REDIRECTS.has(status) ? headers.location : undefined;
       if (location !== undefined) {
         await discard(body);
@@ -80,13 +102,20 @@ async function fetchOnce({ url: first, algorithm, reachesHost, signal }: FetchOp
         url = redirected(String(location), url);
         continue;
       }
+      const etag = etagOf(headers.etag);
+      if (known && (status === 304 || (status === 200 && isSameTag(etag, known.etag)))) {
+        drop(body);
+        const { hash, size, mtime } = known;
+        return { name: nameOfUrl(first), hash, size, mtime, url: first };
+      }
       if (status !== 200) {
         drop(body);
         throw new StatusError(`the server answers ${status}`, { status, retryAfter: null, code: 'ERR_BUILD' });
       }
       const modified = Date.parse(String(headers['last-modified'] ?? ''));
       const mtime = Number.isNaN(modified) ? 0 : Math.max(0, Math.floor(modified / 1000));
-      return { ...(await received(body, { algorithm, signal, what: `ADD of ${first.href}` })), name: nameOfUrl(first), mtime, url: first };
+      const file = await received(body, { algorithm, signal, what: `ADD of ${first.href}` });
+      return { ...file, name: nameOfUrl(first), mtime, url: first, etag };
     }
   } finally {
     signal?.removeEventListener('abort', onAbort);
@@ -105,7 +134,8 @@ async function received(
   try {
     const [bytes, asked] = [new Hashing('sha256'), new Hashing(algorithm)];
     const cap = new Cap(() => ({ bytes: DEFAULT_LIMITS.maxBytes, option: 'maxBytes' }), { what });
-    await pipeline([body, cap, bytes, asked, new PlainFile(file)], signal ? { signal } : {});
+    const guard = new SpeedGuard(what, LEAST_SPEED);
+    await pipeline([body, guard, cap, bytes, asked, new PlainFile(file)], signal ? { signal } : {});
     return { file, size: bytes.size, hash: bytes.hex, digest: `${algorithm}:${asked.hex}` };
   } catch (error) {
     await file.close();
@@ -133,6 +163,16 @@ class Hashing extends Transform {
     this.hex = this.#hash.digest('hex');
     done();
   }
+}
+
+/** @returns `null` for what is no tag to send back */
+function etagOf(header: string | string[] | undefined): string | null {
+  return typeof header === 'string' && header.length <= LONGEST_ETAG && /^(?:W\/)?"[\x21\x23-\x7e]*"$/.test(header) ? header : null;
+}
+
+/** Whether two tags mean the same content (RFC 9110, section 8.8.3.2, weak comparison): some servers answer 200 to what they should answer 304 to. */
+export function isSameTag(one: string | null, other: string): boolean {
+  return one !== null && one.replace(/^W\//, '') === other.replace(/^W\//, '');
 }
 
 /** The name that a file gets by its URL. @throws InstructionProblem */
@@ -207,11 +247,12 @@ function connect(reachesHost: boolean) {
     return (protocol === 'https:' ? httpsProxy : httpProxy) !== '' && !isInNoProxy(hostname);
   };
   return {
-    async get(url: URL, signal: AbortSignal | undefined) {
+    async get(url: URL, { signal, known }: Pick<FetchOptions, 'signal' | 'known'>) {
       const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
       if (!reachesHost && isOfThisMachineAlone(host)) throw refused(url.hostname);
       const dispatcher = isProxied(url) ? proxied : direct;
-      const headers = { 'user-agent': 'nacelle', 'accept-encoding': 'identity' };
+      const asked = known ? { 'if-none-match': known.etag } : {};
+      const headers = { 'user-agent': 'nacelle', 'accept-encoding': 'identity', ...asked };
       const answer = await undici.request(url, { dispatcher, method: 'GET', headers, signal: signal ?? null });
       return { status: answer.statusCode, headers: answer.headers, body: answer.body };
     },

@@ -4,7 +4,7 @@ import { cleanPath, hasWildcard, wildcardTest } from '../language/ignore-pattern
 import { type ArchiveEntry, unpackOnto } from './archive-files.js';
 import type { ChangeMode } from './chmod.js';
 import type { Owner } from './chown.js';
-import type { FetchedFile } from './fetch-file.js';
+import type { FetchedFile, NotedFile } from './fetch-file.js';
 import { type FileTree, resolveIn, type TreeEntry } from './file-tree.js';
 import { Landing, type LayerFile } from './landing.js';
 
@@ -12,8 +12,8 @@ export interface CopyRequest {
   /** What is copied from, and what of it is left out. */
   readonly from: FileTree;
   readonly ignored: IgnoreRules | null;
-  /** Each as it is written, its variables expanded, or what was fetched for it. */
-  readonly sources: readonly (string | FetchedFile | OwnFolder)[];
+  /** Each as it is written, its variables expanded, or what was fetched for it, or what is known of that. */
+  readonly sources: readonly (string | FetchedFile | NotedFile | OwnFolder)[];
   /** Contents that are written in the Dockerfile. */
   readonly inline: readonly { readonly name: string; readonly content: string }[];
   /** The files that are there already. */
@@ -53,7 +53,7 @@ export async function layerFiles(request: CopyRequest): Promise<LayerFile[]> {
   const copier = new Copier(request, landing);
   for (const source of request.sources) {
     if (typeof source === 'string') await copier.copy(source);
-    else if ('file' in source) await copier.place(source);
+    else if ('url' in source) await copier.place(source);
     else await new Copier({ ...request, from: source.tree, ignored: null }, landing, true).copyContent(source.path);
   }
   for (const { name, content } of request.inline) await copier.write(name, Buffer.from(content));
@@ -94,12 +94,13 @@ class Copier {
   }
 
   /** Puts a file that was fetched where it belongs, or unpacks it. */
-  async place(fetched: FetchedFile): Promise<void> {
-    const archive = await this.#request.openArchive?.(fetched);
+  async place(fetched: FetchedFile | NotedFile): Promise<void> {
+    const archive = 'file' in fetched ? await this.#request.openArchive?.(fetched) : null;
     if (archive) return this.#unpack(archive);
-    const { name, mtime, size, file, hash } = fetched;
+    const { name, mtime, size, hash } = fetched;
     const target = await this.#targetOf(name, false);
-    await this.#file(target, { mode: 0o600, uid: 0, gid: 0, mtime, size }, { file, at: 0, hash });
+    const bytes = 'file' in fetched ? { file: fetched.file, at: 0, hash } : { hash };
+    await this.#file(target, { mode: 0o600, uid: 0, gid: 0, mtime, size }, bytes);
   }
 
   async #copyOne(source: string): Promise<void> {

@@ -34,6 +34,7 @@ export async function* bytesOf(
   if (bytes === null) return;
   if ('content' in bytes) yield bytes.content;
   else if ('file' in bytes) yield* contentAt(bytes.file, bytes.at, size, path);
+  else if (!('tree' in bytes)) throw new NacelleError(`read ${path}: its bytes are not here`, { code: 'ERR_PROTOCOL' });
   else {
     const opened = await bytes.tree.open(bytes.path);
     try {

@@ -1,7 +1,3 @@
-import type { ImagePruneReport } from '../../image/store/prune.js';
-import type { NetworkPruneReport } from '../../network/bridge/network.js';
-import type { VolumePruneReport } from '../../volume/volume.js';
-
 /**
  * 'created': everything is set up, the program waits just before execve. 'restarting': a run has ended, and the next one waits for its time.
  */
@@ -21,9 +17,6 @@ export interface ContainerPruneReport {
   /** Their ids. */
   readonly containers: readonly string[];
 }
-
-/** What a `prune()` has removed, of whichever kind: that of containers has no `images`. */
-export type PruneReport = Partial<ContainerPruneReport & ImagePruneReport & VolumePruneReport & NetworkPruneReport>;
 
 /** A container of this process, or a detached one, as `Container.list()` gives it. */
 export interface ContainerInfo {
