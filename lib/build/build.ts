@@ -25,7 +25,7 @@ import {
 } from './execute/build-options.js';
 import { requireFree, writeOutput } from './execute/build-output.js';
 import { BuildProgress } from './execute/build-progress.js';
-import { type Contexts, imageNamedIn, openContexts } from './execute/contexts.js';
+import { type Contexts, folderNamedIn, imageNamedIn, openContexts } from './execute/contexts.js';
 import { EventFeed } from './execute/event-feed.js';
 import { withTimes } from './execute/history-times.js';
 import { namedImage } from './execute/named-base.js';
@@ -117,12 +117,14 @@ async function buildFrom(file: Dockerfile, { contexts, ignored, options, tags, f
   const own = { ...options, cancelSignal: AbortSignal.any(signals) };
   const progress = new BuildProgress(options.onProgress, feed);
   // the checks and the build take the same image, also when a name is given to another one meanwhile
-  const imageNamed = onceEach(
-    async (name) =>
-      imageNamedIn(contexts.named, name) ??
-      (await namedImage(name, own, (layer) => progress.mention({ type: 'pull', reference: name, layer }))),
-  );
-  const found = await checkFile(file, { graph, globals, automatic, ignored, options, imageNamed });
+  const imageNamed = onceEach(async (name) => {
+    const given = imageNamedIn(contexts.named, name) ?? { imageName: name };
+    if (!('imageName' in given)) return given;
+    const { imageName } = given;
+    return namedImage(imageName, own, (layer) => progress.mention({ type: 'pull', reference: imageName, layer }));
+  });
+  const isFolder = (name: string): boolean => folderNamedIn(contexts.named, name) !== null;
+  const found = await checkFile(file, { graph, globals, automatic, ignored, options, imageNamed, isFolder });
   const warnings = [...found, ...unusedArgs(file, options), ...withoutNetwork(file, options)];
   if (options.check) return { warnings };
   const began = Math.floor(now() / 1000);

@@ -25,6 +25,8 @@ export interface CheckInput {
   readonly ignored: IgnoreRules;
   readonly options: ParsedBuild;
   readonly imageNamed: (name: string) => Promise<Image>;
+  /** Whether the caller has given a folder by that name. */
+  readonly isFolder: (name: string) => boolean;
 }
 
 /**
@@ -62,10 +64,14 @@ function refuse(file: Dockerfile, found: readonly Finding[]): void {
   throw asBuildError(new DockerfileProblem(message, { start: first.line, end: first.line }), file);
 }
 
-async function baseOf({ base, stage }: GraphStage, file: Dockerfile, { options, imageNamed }: CheckInput): Promise<BaseImage | null> {
+async function baseOf(
+  { base, stage }: GraphStage,
+  file: Dockerfile,
+  { options, imageNamed, isFolder }: CheckInput,
+): Promise<BaseImage | null> {
   const platform = platformName(currentPlatform());
   if (base.kind === 'stage') return null;
-  if (base.kind === 'scratch') return { variables: variablesOf(undefined), hasShell: false, triggers: [], platform };
+  if (base.kind === 'scratch' || isFolder(base.name)) return { variables: variablesOf(undefined), hasShell: false, triggers: [], platform };
   try {
     const { config } = (await imageNamed(base.name)).withLayers('check');
     const { architecture = '', os = '' } = config;

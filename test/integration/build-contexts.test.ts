@@ -101,6 +101,9 @@ describe('build: contexts', () => {
     [{ contexts: { 'a b': '.' } }, 'a b'],
     [{ contexts: { a: '/none/at/all' } }, 'contexts.a'],
     [{ contexts: { a: {} } }, 'contexts.a'],
+    [{ contexts: { a: 'oci-layout:///none/at/all' } }, 'contexts.a'],
+    [{ contexts: { a: 'docker-image://A B' } }, 'contexts.a'],
+    [{ contexts: { a: 'https://example.org/x.tar' } }, "'docker-image://NAME'"],
   ])('refuses %j', async (options, message) => {
     await expect(build({ dockerfile: { content: 'FROM scratch' }, ...options })).rejects.toMatchObject({
       code: 'ERR_INVALID_OPTION',
@@ -160,8 +163,33 @@ describe('build: contexts', () => {
     expect(await names(image, 1)).toEqual(['more/', 'more/x']);
     const { stdout } = await Container.run({ image, command: ['/bin/sh', '-c', 'cat /last/x'], reject: true });
     expect(stdout).toBe('more');
-    const asBase = run({ context: {}, dockerfile: { content: 'FROM files' }, contexts: { files: more } });
-    await expect(asBase).rejects.toMatchObject({ name: 'BuildError', line: 1, message: expect.stringContaining('is a folder') });
+  });
+
+  it('a folder that a stage is on: its files are the first layer, on nothing', async () => {
+    const base = buildContext(folder, { x: 'x', 'y.log': '', '.dockerignore': '*.log\n.dockerignore' });
+    const given = { context: {}, contexts: { base }, sourceDateEpoch: 2_000_000_000 };
+    const content = 'FROM base AS one\nENV A=1\nFROM one\nCOPY --from=one x /copied';
+    const { image, steps } = await run({ ...given, dockerfile: { content } });
+    expect([await names(image), await names(image, 1)]).toEqual([['x'], ['copied']]);
+    expect(image.config).toMatchObject({ workingDir: '/', env: { A: '1' } });
+    const again = await run({ ...given, dockerfile: { content } });
+    expect([again.image.digest, steps.length]).toEqual([image.digest, 2]);
+    const { layers } = (await run({ ...given, dockerfile: { content: 'FROM scratch\nCOPY --from=base . /' } })).image;
+    expect(layers).toEqual(image.layers.slice(0, 1));
+    expect((await build({ ...given, dockerfile: { content }, check: true })).warnings).toEqual([]);
+  });
+
+  it("an image by its name, or of an OCI layout, in docker's words", async () => {
+    const busybox = await loadBusybox();
+    await busybox.tag(BASE);
+    const layout = join(folder, 'layout');
+    await busybox.save(`${layout}/`);
+    const contexts = { one: `docker-image://${BASE}`, two: `oci-layout://${layout}` };
+    const { image } = await run({ context: {}, dockerfile: { content: 'FROM one\nCOPY --from=two /bin/busybox /copied' }, contexts });
+    expect(await names(image, 1)).toEqual(['copied']);
+    expect(
+      (await run({ context: {}, dockerfile: { content: 'FROM two\nCOPY --from=one /bin/busybox /copied' }, contexts })).image.digest,
+    ).toBe(image.digest);
   });
 
   function escaping(): Buffer {

@@ -73,8 +73,8 @@ export interface BuildOptions {
    */
   readonly context?: string | Readonly<Record<string, string | Uint8Array>> | Readable | undefined;
   /**
-   * What names in FROM and `--from` mean, as they are written there: images, or for `--from` folders. They take the place of stages and images of these
-   * names. A folder has its own `.dockerignore`.
+   * What names in FROM and `--from` mean, as they are written there: an image, a folder, 'docker-image://NAME', or 'oci-layout://FOLDER:TAG'. They take the
+   * place of stages and images of these names. A folder has its own `.dockerignore`; a stage on one has its files as the first layer.
    */
   readonly contexts?: Readonly<Record<string, string | Image>> | undefined;
   /**

@@ -16,7 +16,7 @@ import { BuildError, DockerfileProblem, InstructionProblem, withDebug } from '..
 import type { Dockerfile } from '../language/dockerfile.js';
 import { asBuildError } from '../language/excerpt.js';
 import type { IgnoreRules } from '../language/ignore-file.js';
-import type { Add, Copy, Run, StageInstruction } from '../language/instruction-types.js';
+import type { Add, Copy, From, Run, StageInstruction } from '../language/instruction-types.js';
 import { PROXY_NAMES, StageScope } from '../language/scopes.js';
 import { fromsOf, type GraphStage, type Origin, type StageGraph } from '../language/stage-graph.js';
 import type { ContextTree } from '../mounts/bind-sources.js';
@@ -24,8 +24,8 @@ import { plannedMounts, requireOwners } from '../mounts/planned-mounts.js';
 import { type MountSources, StepMounts } from '../mounts/step-mounts.js';
 import { addLayer } from './add-layer.js';
 import type { BuildStep, ParsedBuild } from './build-options.js';
-import type { Contexts } from './contexts.js';
-import { copyStep, readCopy } from './copy-step.js';
+import { type Contexts, folderNamedIn } from './contexts.js';
+import { copyStep, type ReadCopy, readCopy, WHOLE_FOLDER } from './copy-step.js';
 import { debugContainer } from './debug-container.js';
 import { failedRun } from './failed-run.js';
 import { requirePlatform } from './own-platform.js';
@@ -156,7 +156,7 @@ export class Builder {
     }
   }
 
-  async #base({ base, platform }: GraphStage): Promise<StageState> {
+  async #base({ base, platform, stage }: GraphStage): Promise<StageState> {
     const { file, globals, options } = this.#input;
     requirePlatform(platform);
     const scopeOptions = { escaper: file.parsed.escaper, args: options.buildArgs, globals };
@@ -165,15 +165,23 @@ export class Builder {
       const scope = new StageScope(before.scope, scopeOptions);
       return { ...before, scope, config: new StageConfig(before.config, file.parsed.escaper) };
     }
-    const source = base.kind === 'name' ? await this.#source(base.name) : null;
+    const folder = base.kind === 'name' ? folderNamedIn(this.#input.contexts, base.name) : null;
+    const source = base.kind === 'name' && !folder ? await this.#source(base.name) : null;
     const config = source ? (source.config.config ?? {}) : undefined;
-    return {
+    const state = {
       layers: { base: source, made: [] },
       triggers: triggersOf(config),
       config: new StageConfig(config, file.parsed.escaper),
       scope: new StageScope(variablesOf(config), scopeOptions),
       history: source?.config.history ?? [],
     };
+    return folder ? this.#onFolder(stage, folder, state) : state;
+  }
+
+  /** A stage that is on a folder of the caller's: on nothing, and the first layer has the folder's files. */
+  async #onFolder({ from }: GraphStage['stage'], { tree, ignored }: ContextTree, state: StageState): Promise<StageState> {
+    const outcome = await this.#shared.inTurn(() => this.#copyFrom(tree, ignored, { read: WHOLE_FOLDER, instruction: from, state }));
+    return outcome.layer ? this.#noted(from, state, outcome, `FROM ${from.base}`) : state;
   }
 
   async #source(name: string): Promise<ImageSource> {
@@ -206,7 +214,7 @@ export class Builder {
   }
 
   /** The state with an entry in the history, and a layer if there is one. */
-  #noted(instruction: StageInstruction, state: StageState, outcome: StepOutcome | null, text: string): StageState {
+  #noted(instruction: Pick<StageInstruction, 'kind'> | From, state: StageState, outcome: StepOutcome | null, text: string): StageState {
     const { layer = null } = outcome ?? {};
     const seconds = this.#input.epoch ?? (layer ? outcome?.created : undefined);
     const entry = {
@@ -222,7 +230,7 @@ export class Builder {
   /** What came of a step, or of the same one in an earlier build. */
   async #cached(
     input: StepDetails,
-    instruction: StageInstruction,
+    instruction: Pick<StageInstruction, 'line'>,
     state: Pick<StageState, 'layers'>,
     make: () => Promise<MadeLayer | null>,
   ) {
@@ -320,22 +328,28 @@ export class Builder {
   }
 
   async #copy(origins: Origins, instruction: Copy | Add, state: StageState): Promise<StageState> {
-    const { context, ignored, now, epoch, file, options } = this.#input;
+    const { context, ignored, file } = this.#input;
     const read = readCopy(instruction, state, file.parsed.escaper);
     const origin = instruction.kind === 'copy' ? originOf(instruction.from, origins) : undefined;
     const outcome = await this.#withOrigin(origin, (tree, rules) =>
-      copyStep(read, {
-        from: tree ?? context,
-        ignored: tree ? rules : ignored,
-        layers: state.layers,
-        ...{ epoch, now, network: options.network, signal: options.cancelSignal },
-        limits: limitsOf(options),
-        secrets: this.#input.mountSources.secrets,
-        asksFirst: options.cache,
-        cached: (input, make) => this.#cached(input, instruction, read.isLinked ? { layers: NO_LAYERS } : state, make),
-      }),
+      this.#copyFrom(tree ?? context, tree ? rules : ignored, { read, instruction, state }),
     );
     return this.#noted(instruction, state, outcome, read.words);
+  }
+
+  #copyFrom(
+    from: FileTree,
+    ignored: IgnoreRules | null,
+    { read, instruction, state }: { readonly read: ReadCopy; readonly instruction: Copy | Add | From; readonly state: StageState },
+  ): Promise<StepOutcome> {
+    const { now, epoch, options } = this.#input;
+    return copyStep(read, {
+      ...{ from, ignored, layers: state.layers, epoch, now, network: options.network, signal: options.cancelSignal },
+      limits: limitsOf(options),
+      secrets: this.#input.mountSources.secrets,
+      asksFirst: options.cache,
+      cached: (input, make) => this.#cached(input, instruction, read.isLinked ? { layers: NO_LAYERS } : state, make),
+    });
   }
 
   /** The files of `--from`, with what is left out of them; `null`: the context's. */
@@ -348,8 +362,7 @@ export class Builder {
 
   /** A folder of the caller's that has the name. */
   #folderAt(origin: Origin | undefined): ContextTree | null {
-    const given = origin?.kind === 'name' ? this.#input.contexts.get(origin.name) : undefined;
-    return given && 'tree' in given ? given : null;
+    return origin?.kind === 'name' ? folderNamedIn(this.#input.contexts, origin.name) : null;
   }
 
   async #imageAt(origin: Origin | undefined): Promise<Image | null> {

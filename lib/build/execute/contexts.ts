@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { invalidOption, isNacelleError, withCleanupError } from '../../errors.js';
-import type { Image } from '../../image/image.js';
+import { formatReference, parseRegistryName } from '../../image/formats/reference.js';
+import { Image } from '../../image/image.js';
 import { now } from '../../native/clock.js';
 import { wordsOf } from '../../native/system-errors.js';
 import { hold } from '../../store/lease.js';
@@ -17,8 +18,13 @@ import { closeAll } from '../mounts/given-mounts.js';
 import type { ParsedBuild } from './build-options.js';
 import type { ContextFiles } from './context-options.js';
 
-/** What a name means that the caller has given. */
-export type NamedContext = Image | ContextTree;
+/** What a name means that the caller has given: an image, one that has another name, or a folder. */
+export type NamedContext = Image | ImageName | ContextTree;
+
+/** An image of the store or of a registry. */
+export interface ImageName {
+  readonly imageName: string;
+}
 
 export interface Contexts {
   /** Where the files of the context are. */
@@ -50,6 +56,11 @@ export async function openContexts({
         named.set(name, value);
         continue;
       }
+      const image = await imageContext(name, value);
+      if (image) {
+        named.set(name, image);
+        continue;
+      }
       const opened = await openFolder(resolve(value), `contexts.${name}`, closers);
       named.set(name, { tree: opened, ignored: await contextRules(opened) });
     }
@@ -59,11 +70,32 @@ export async function openContexts({
   }
 }
 
-/** The image of a name that the caller has given; `null`: the name is none of these. @throws InstructionProblem for a folder */
-export function imageNamedIn(named: Contexts['named'], name: string): Image | null {
+/** An image by a name of docker's clients. @returns `null` for a folder @throws NacelleError `ERR_INVALID_OPTION` */
+async function imageContext(name: string, value: string): Promise<Image | ImageName | null> {
+  const option = `contexts.${name}`;
+  const [scheme = '', rest = ''] = /^([a-z][a-z-]*):\/\/(.*)$/s.exec(value)?.slice(1) ?? [];
+  if (scheme === '') return null;
+  if (scheme === 'docker-image') return { imageName: formatReference(parseRegistryName(rest, option)) };
+  if (scheme !== 'oci-layout')
+    throw invalidOption(option, `${JSON.stringify(value)} must be a folder, 'docker-image://NAME' or 'oci-layout://FOLDER:TAG'`);
+  try {
+    return await Image.open(`oci:${rest}`);
+  } catch (error) {
+    throw invalidOption(option, `${JSON.stringify(value)}: ${wordsOf(error)}`, error);
+  }
+}
+
+/** The image of a name that the caller has given, or what it is called; `null`: the name is none of these. @throws InstructionProblem for a folder */
+export function imageNamedIn(named: Contexts['named'], name: string): Image | ImageName | null {
   const found = named.get(name);
   if (found && 'tree' in found) throw new InstructionProblem(`the context ${JSON.stringify(name)} is a folder: there is no image in it`);
   return found ?? null;
+}
+
+/** The folder of a name that the caller has given; `null`: the name is none of these. */
+export function folderNamedIn(named: Contexts['named'], name: string): ContextTree | null {
+  const found = named.get(name);
+  return found && 'tree' in found ? found : null;
 }
 
 async function openFolder(path: string, option: string, closers: (() => Promise<void>)[]): Promise<FolderTree> {

@@ -42,6 +42,12 @@ export interface ReadCopy {
   readonly words: string;
 }
 
+/** A folder as the files that a stage begins with. */
+export const WHOLE_FOLDER: ReadCopy = {
+  ...{ sources: ['.'], inline: [], excludes: [], chown: '', chmod: '', checksum: '', keepGitDir: null, words: '' },
+  ...{ target: '/', parents: false, unpacks: 'none', isLinked: false },
+};
+
 /** @throws InstructionProblem */
 export function readCopy(instruction: Copy | Add, { scope, config }: Pick<StageState, 'scope' | 'config'>, escaper: string): ReadCopy {
   const sources = instruction.sources.map((source) => scope.expand(source));
