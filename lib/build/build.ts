@@ -10,6 +10,8 @@ import { addBlob } from '../image/store/blobs.js';
 import { now } from '../native/clock.js';
 import { wordsOf } from '../native/system-errors.js';
 import { hold } from '../store/lease.js';
+import { type CarriedOutStep, exportCache } from './cache/export-cache.js';
+import { openCaches } from './cache/open-caches.js';
 import { checkFile } from './check.js';
 import { buildDate, SOURCE_DATE_EPOCH, withDateArg } from './execute/build-date.js';
 import {
@@ -127,11 +129,12 @@ async function buildFrom(file: Dockerfile, { contexts, ignored, options, tags, f
   const found = await checkFile(file, { graph, globals, automatic, ignored, options, imageNamed, isFolder });
   const warnings = [...found, ...unusedArgs(file, options), ...withoutNetwork(file, options)];
   if (options.check) return { warnings };
+  const { imported, problems } = await openCaches(options.cache.from, own.cancelSignal);
   const began = Math.floor(now() / 1000);
   const { cacheNamespace, cancelSignal: signal } = own;
   const mountSources = { context: { tree: contexts.tree, ignored }, ...given, cacheNamespace, signal };
   const input = {
-    ...{ file, graph, globals, options: own, ignored, now: began, epoch, imageNamed },
+    ...{ file, graph, globals, options: own, ignored, now: began, epoch, imageNamed, imported },
     ...{ context: contexts.tree, contexts: contexts.named, mountSources },
   };
   const builder = new StagesBuilder(input, { stop, progress });
@@ -141,9 +144,12 @@ async function buildFrom(file: Dockerfile, { contexts, ignored, options, tags, f
     const state = await builder.build();
     if (options.output) await writeOutput(state.layers, options.output, own.cancelSignal);
     const image = await store(state, { tags, options, epoch, now: began });
-    return { image, warnings, steps: builder.steps };
+    const { to, mode } = options.cache;
+    if (to) await exportCache(chosenSteps(await builder.outcomes, mode, state), to, own.cancelSignal);
+    return { image, warnings: [...warnings, ...problems], steps: builder.steps };
   } finally {
     builder.close();
+    for (const cache of imported) await cache.close();
   }
 }
 
@@ -178,6 +184,7 @@ async function store(
     throw new BuildError('build: the image would have no files, and no layer: COPY something', { file: '', line: 0 });
   const held = await hold(below.map(({ digest }) => digest));
   try {
+    for (const layer of made) await layer.bring?.();
     if (base)
       for (const blob of below)
         await addBlob({ digest: blob.digest, size: blob.size, open: async (from) => streamFrom(await base.openBlob(blob), from) });
@@ -195,6 +202,12 @@ async function store(
   } finally {
     held.release();
   }
+}
+
+/** The steps whose layers go elsewhere: all, or those of the image alone. */
+function chosenSteps(steps: readonly CarriedOutStep[], mode: 'min' | 'max', { layers }: StageState): readonly CarriedOutStep[] {
+  const own = new Set(layers.made.map(({ digest }) => digest));
+  return mode === 'max' ? steps : steps.filter(({ layer }) => layer === null || own.has(layer.digest));
 }
 
 function tagName(tag: string): string {

@@ -13,13 +13,16 @@ import { readAll } from './registry/transport.js';
 import { pushBlob } from './registry/upload.js';
 import { neighbours } from './store/stored-images.js';
 
+/** What is pushed: an image, or another artefact. */
+type Documents = Pick<ImageSource, 'descriptor' | 'manifest' | 'openBlob'>;
+
 /**
  * Brings an image to a registry: those of its blobs that are missing there, then its manifest under the tag, byte by byte as it is here.
  *
  * @returns the manifest's digest
  * @throws ImageError when it may not be put there, or a blob is damaged; the signal's reason
  */
-export async function push(image: ImageSource, reference: RegistryReference, options: ParsedPush): Promise<string> {
+export async function push(image: Documents, reference: RegistryReference, options: ParsedPush): Promise<string> {
   const name = formatReference(reference);
   const { tag } = reference;
   if (tag === null || reference.digest !== null)
@@ -62,7 +65,7 @@ function unique(blobs: readonly Descriptor[]): Descriptor[] {
   return [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
 }
 
-function opener(image: ImageSource, blob: Descriptor) {
+function opener(image: Documents, blob: Descriptor) {
   return async (start: number, end: number): Promise<Readable> => {
     if (start >= end) return Readable.from([]);
     return (await image.openBlob(blob)).createReadStream({ start, end: end - 1, highWaterMark: 256 * 1024 });

@@ -2,6 +2,8 @@ import type { MadeLayer } from '../../image/layers/add-compressed.js';
 import { isIntact } from '../../image/store/intact-blob.js';
 import { type LayerRecord, readRecord, touchRecord, writeRecord } from '../../image/store/layer-records.js';
 import { hold } from '../../store/lease.js';
+import type { CarriedOutStep } from './export-cache.js';
+import type { ImportedCache } from './imported-cache.js';
 import { type StepInput, stepKey } from './step-key.js';
 
 /** What came of a step. */
@@ -23,16 +25,19 @@ const LONGEST = 200;
  */
 export class StepCache {
   readonly #reads: boolean;
+  readonly #imported: readonly ImportedCache[];
   readonly #now: number;
   /** Of this build: a step that two stages have is carried out once, so that both have the same files. */
   readonly #steps = new Map<string, Promise<StepOutcome>>();
 
   /**
    * @param options.reads `false`: each step is carried out, and its layer takes the place of the one before
+   * @param options.imported what is asked for what this store doesn't have, in turn
    * @param options.now seconds since the epoch: when layers are made
    */
-  constructor({ reads, now }: { readonly reads: boolean; readonly now: number }) {
+  constructor({ reads, imported, now }: { readonly reads: boolean; readonly imported: readonly ImportedCache[]; readonly now: number }) {
     this.#reads = reads;
+    this.#imported = imported;
     this.#now = now;
   }
 
@@ -46,9 +51,22 @@ export class StepCache {
     return outcome;
   }
 
+  /** What came of all steps so far. */
+  async outcomes(): Promise<CarriedOutStep[]> {
+    const all = [...this.#steps].map(async ([key, outcome]) => {
+      const { layer, created } = await outcome;
+      return { key, layer, created };
+    });
+    return Promise.all(all);
+  }
+
   async #outcome(key: string, instruction: string, make: () => Promise<MadeLayer | null>): Promise<StepOutcome> {
     const known = this.#reads ? await knownStep(key) : null;
     if (known) return known;
+    for (const cache of this.#imported) {
+      const found = await cache.find(key);
+      if (found) return { ...found, isCached: true };
+    }
     const layer = await make();
     try {
       await writeRecord({ key, instruction: instruction.slice(0, LONGEST), created: this.#now, layer: layer && fieldsOf(layer) });

@@ -9,6 +9,7 @@ import type { LintRule } from '../lint/lint-rules.js';
 import type { SecretSource } from '../mounts/secrets.js';
 import { fromSchema, stepsSchema } from '../steps/step-schema.js';
 import type { BuildInstruction } from '../steps/step-types.js';
+import { type BuildCacheOptions, cacheSchema, type ParsedCache, parsedCache } from './cache-option.js';
 import { contextSchema, contextsSchema } from './context-options.js';
 import { defaultNetwork } from './default-network.js';
 import { withStepsWritten } from './steps-option.js';
@@ -57,7 +58,7 @@ export interface BuildStep {
 
 /** Something that is probably not meant. docs/build.md has the rules; a Dockerfile chooses among them by its directive `check`. */
 export interface BuildWarning {
-  /** The rule of BuildKit's by which that was found; `null` for a build argument that no ARG asks for. */
+  /** The rule of BuildKit's by which that was found; `null` for what is not in the Dockerfile: a build argument that no ARG asks for, a cache that can't be read. */
   readonly rule: LintRule | null;
   readonly message: string;
   readonly file: string;
@@ -113,9 +114,10 @@ export interface BuildOptions {
   readonly pull?: 'missing' | 'never' | 'always' | undefined;
   /**
    * Takes the layers of steps that an earlier build has carried out on the same files, with the same input. Default true; `false` carries all
-   * out, and puts their layers in the place of those. {@link BuildCache} shows and removes them.
+   * out, and puts their layers in the place of those. {@link BuildCache} shows and removes them. An object: also takes layers from elsewhere, and
+   * brings them there.
    */
-  readonly cache?: boolean | undefined;
+  readonly cache?: boolean | BuildCacheOptions | undefined;
   /** Default false; see {@link CheckOptions}. */
   readonly check?: false | undefined;
   /**
@@ -210,7 +212,7 @@ const given = z.strictObject({
   network: z.enum(['default', 'none', 'bridge', 'pasta', 'host']).default('none'),
   allow: z.array(z.enum(['network.host', 'security.insecure'])).default([]),
   pull: z.enum(['missing', 'never', 'always']).default('missing'),
-  cache: z.boolean().default(true),
+  cache: cacheSchema,
   check: z.boolean().default(false),
   secrets: z.custom<Readonly<Record<string, SecretSource>>>(isSecrets, SECRETS).default({}),
   ssh: z.record(z.string(), word).default({}),
@@ -231,7 +233,8 @@ const schema = given.transform(withStepsWritten);
 
 type Wanted = z.output<typeof schema>;
 
-export interface ParsedBuild extends Omit<Wanted, 'network'> {
+export interface ParsedBuild extends Omit<Wanted, 'network' | 'cache'> {
+  readonly cache: ParsedCache;
   readonly network: Exclude<Wanted['network'], 'default'>;
   /** The default network was asked for, and there is none. */
   readonly lacksNetwork: boolean;
@@ -239,7 +242,7 @@ export interface ParsedBuild extends Omit<Wanted, 'network'> {
 
 /** @throws NacelleError `ERR_INVALID_OPTION` */
 export function parseBuildOptions(options: unknown, networkByDefault: () => ParsedBuild['network'] = defaultNetwork): ParsedBuild {
-  const { network: wanted, ...others } = parseOptions(schema, options, 'options');
+  const { network: wanted, cache, ...others } = parseOptions(schema, options, 'options');
   const network = wanted === 'default' ? networkByDefault() : wanted;
-  return { ...others, network, lacksNetwork: wanted === 'default' && network === 'none' };
+  return { ...others, cache: parsedCache(cache), network, lacksNetwork: wanted === 'default' && network === 'none' };
 }

@@ -6,6 +6,7 @@ import type { Image } from '../../image/image.js';
 import type { MadeLayer } from '../../image/layers/add-compressed.js';
 import { monotonicMs, nextTurn } from '../../native/clock.js';
 import { wordsOf } from '../../native/system-errors.js';
+import type { ImportedCache } from '../cache/imported-cache.js';
 import type { StepOutcome } from '../cache/step-cache.js';
 import type { Common, CopyInput, RunInput, WorkdirInput } from '../cache/step-key.js';
 import { findOwner } from '../files/chown.js';
@@ -50,6 +51,8 @@ export interface BuildInput {
   /** The date that the build is to have; `null`: none was given. */
   readonly epoch: number | null;
   readonly mountSources: MountSources;
+  /** Caches from elsewhere. */
+  readonly imported: readonly ImportedCache[];
   /** The image of a name. */
   readonly imageNamed: (name: string) => Promise<Image>;
 }
@@ -347,7 +350,7 @@ export class Builder {
       ...{ from, ignored, layers: state.layers, epoch, now, network: options.network, signal: options.cancelSignal },
       limits: limitsOf(options),
       secrets: this.#input.mountSources.secrets,
-      asksFirst: options.cache,
+      asksFirst: options.cache.reads,
       cached: (input, make) => this.#cached(input, instruction, read.isLinked ? { layers: NO_LAYERS } : state, make),
     });
   }

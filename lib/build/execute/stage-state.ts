@@ -64,7 +64,7 @@ export function imageOf(layers: Layers): Image | null {
     layers: [...(base?.manifest.layers ?? []), ...made.map(descriptorOf)],
   };
   if (manifest.layers.length === 0) return null;
-  const own = new Set(made.map(({ digest }) => digest));
+  const own = new Map(made.map((layer) => [layer.digest, layer]));
   return Image.ofSource({
     reference: null,
     tag: null,
@@ -72,6 +72,11 @@ export function imageOf(layers: Layers): Image | null {
     manifest,
     // how it is run is said by who runs it
     config: configDocument(layers, { config: {}, history: [], created: '1970-01-01T00:00:00Z' }),
-    openBlob: (blob) => (base && !own.has(blob.digest) ? base.openBlob(blob) : openBlobIn(storeRoot(), blob)),
+    openBlob: async (blob) => {
+      const layer = own.get(blob.digest);
+      if (base && !layer) return base.openBlob(blob);
+      await layer?.bring?.();
+      return openBlobIn(storeRoot(), blob);
+    },
   });
 }

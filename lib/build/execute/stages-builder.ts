@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { NacelleError } from '../../errors.js';
 import type { MadeLayer } from '../../image/layers/add-compressed.js';
 import { settled } from '../../image/layers/in-parallel.js';
+import type { CarriedOutStep } from '../cache/export-cache.js';
 import { StepCache } from '../cache/step-cache.js';
 import type { BuildStep } from './build-options.js';
 import type { BuildProgress } from './build-progress.js';
@@ -21,12 +22,15 @@ export class StagesBuilder {
   readonly #stop: AbortController;
   readonly #made: MadeLayer[] = [];
   readonly #builders: Builder[] = [];
+  readonly #cache: StepCache;
 
   readonly #progress: BuildProgress;
 
   /** @param own.stop ends what is carried out; `input.options.cancelSignal` is aborted by it too */
   constructor(input: BuildInput, { stop, progress }: { readonly stop: AbortController; readonly progress: BuildProgress }) {
     this.#input = input;
+    const { options, now, imported } = input;
+    this.#cache = new StepCache({ reads: options.cache.reads, imported, now });
     this.#stop = stop;
     this.#progress = progress;
   }
@@ -36,17 +40,22 @@ export class StagesBuilder {
     return this.#builders.flatMap(({ steps }) => steps);
   }
 
+  /** What came of all steps. */
+  get outcomes(): Promise<readonly CarriedOutStep[]> {
+    return this.#cache.outcomes();
+  }
+
   /**
    * @returns the target
    * @throws what went wrong first, when nothing is carried out any more: BuildError, and what making containers and images throws
    */
   async build(): Promise<StageState> {
-    const { graph, options, now } = this.#input;
+    const { graph } = this.#input;
     const stages = new Map<number, Promise<StageState>>();
     const progress = this.#progress;
     const turns = new Turns(Math.max(FEWEST_AT_A_TIME, availableParallelism()));
     const shared = {
-      cache: new StepCache({ reads: options.cache, now }),
+      cache: this.#cache,
       progress,
       made: this.#made,
       inTurn: <T>(work: () => Promise<T>): Promise<T> => turns.use(work),

@@ -16,6 +16,7 @@ import { layerTar } from '../files/layer-tar.js';
 import { RememberedTree } from '../files/remembered-tree.js';
 import { InstructionProblem } from '../language/build-error.js';
 import { IgnoreRules } from '../language/ignore-file.js';
+import { cleanPath } from '../language/ignore-pattern.js';
 
 /** What RUN sees of a source, at a path of this machine, until it is closed. */
 export interface OpenSource {
@@ -109,7 +110,7 @@ export async function imageSource(
     readonly withFiles: <T>(work: (tree: FileTree) => Promise<T>) => Promise<T>;
   },
 ): Promise<BindSource> {
-  const { path, content } = await withFiles(async (tree) => {
+  const look = async (tree: FileTree): Promise<{ path: string; content: string }> => {
     const { path: real, entry } = await found(tree, source);
     // all layers tell the whole root, which may have devices
     if (real === '') return { path: real, content: contentOfAll(image) };
@@ -117,7 +118,10 @@ export async function imageSource(
     const { digest } = await copiedContent({ ...copy, hasOwner: false, signal });
     const { kind, mode, uid, gid } = entry;
     return { path: real, content: digestOf(Buffer.from(JSON.stringify([digest, kind, mode, uid, gid]))) };
-  });
+  };
+  // the layers tell the whole root without being there
+  const isWhole = cleanPath(`/${source}`) === '/';
+  const { path, content } = isWhole ? { path: '', content: contentOfAll(image) } : await withFiles(look);
   if (image === null) return { content, open: () => temporaryTree(async () => undefined) };
   return { content, open: (cancelled) => openImage(image, { path, readOnly, signal: cancelled }) };
 }

@@ -19,13 +19,16 @@ export type SaveFormat = 'oci' | 'docker';
 /** A file that is saved: bytes at hand, or a blob. */
 type SavedFile = { readonly name: string } & ({ readonly bytes: Uint8Array } | { readonly blob: Descriptor });
 
+/** What is saved: an image, or another artefact. */
+type Documents = Omit<ImageSource, 'config'>;
+
 /**
  * Writes an image as an OCI layout: into a folder that is there (or is named with a '/' at its end), beside the images that it has; else
  * as a tar archive. With the format 'docker' the archive has docker's manifest.json as well. The same image gives the same bytes.
  *
  * @throws ImageError when a blob is damaged or can't be written; a file that was begun is removed
  */
-export async function save(image: ImageSource, target: string | Writable, format: SaveFormat): Promise<void> {
+export async function save(image: Documents, target: string | Writable, format: SaveFormat): Promise<void> {
   if (typeof target !== 'string') return pipeline(Readable.from(archiveOf(image, format), { objectMode: false }), target);
   const path = resolve(target);
   const isFolder = target.endsWith('/') || statSync(path, { throwIfNoEntry: false })?.isDirectory();
@@ -38,7 +41,7 @@ export async function save(image: ImageSource, target: string | Writable, format
 }
 
 /** Writes the blobs first and the index last: until then the folder is what it was. */
-async function saveLayout(image: ImageSource, path: string): Promise<void> {
+async function saveLayout(image: Documents, path: string): Promise<void> {
   await mkdir(path, { recursive: true });
   const others = await entriesOf(path);
   const entry = entryOf(image, 'oci');
@@ -58,7 +61,7 @@ async function entriesOf(path: string): Promise<readonly Descriptor[]> {
   return isLayout ? (await OciLayout.open(path)).entries : [];
 }
 
-async function* archiveOf(image: ImageSource, format: SaveFormat): AsyncGenerator<Buffer> {
+async function* archiveOf(image: Documents, format: SaveFormat): AsyncGenerator<Buffer> {
   const files: SavedFile[] = [
     { name: 'oci-layout', bytes: Buffer.from(LAYOUT_FILE) },
     { name: 'index.json', bytes: Buffer.from(indexOf([entryOf(image, format)])) },
@@ -86,12 +89,12 @@ function headerOf(path: string, size: number): Buffer {
 }
 
 /** The blobs of an image, each once: layers may repeat. */
-function blobsOf({ descriptor, manifest }: ImageSource): Descriptor[] {
+function blobsOf({ descriptor, manifest }: Documents): Descriptor[] {
   const all = [descriptor, manifest.config, ...manifest.layers];
   return [...new Map(all.map((blob) => [blob.digest, blob])).values()];
 }
 
-async function* verified(image: ImageSource, blob: Descriptor): AsyncGenerator<Buffer> {
+async function* verified(image: Documents, blob: Descriptor): AsyncGenerator<Buffer> {
   const verifier = new Verifier({ digest: blob.digest, size: blob.size, what: 'blob' });
   const file = await image.openBlob(blob);
   const reading = pipeline(streamFrom(file, 0), verifier);
@@ -104,7 +107,7 @@ async function* verified(image: ImageSource, blob: Descriptor): AsyncGenerator<B
  * The image's entry in the index. With the format 'docker', the full name is in containerd's annotation and the reference is the tag alone,
  * as docker writes them.
  */
-function entryOf(image: ImageSource, format: SaveFormat): Descriptor {
+function entryOf(image: Documents, format: SaveFormat): Descriptor {
   const reference = image.reference === null ? null : parseReference(image.reference);
   if (reference?.kind === 'oci') return withName(image.descriptor, { tag: image.tag });
   if (reference?.kind !== 'registry') return withName(image.descriptor, { tag: null });
@@ -115,7 +118,7 @@ function indexOf(manifests: readonly Descriptor[]): string {
   return JSON.stringify({ schemaVersion: 2, mediaType: MEDIA.index, manifests });
 }
 
-function dockerManifest({ reference, manifest }: ImageSource): string {
+function dockerManifest({ reference, manifest }: Documents): string {
   const name = reference === null ? null : parseReference(reference);
   const tags = name?.kind === 'registry' && name.tag !== null ? [`${name.registry}/${name.repository}:${name.tag}`] : [];
   return JSON.stringify([

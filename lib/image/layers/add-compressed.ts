@@ -9,6 +9,8 @@ import { addStream, type StoredLayer } from '../store/blobs.js';
 export interface MadeLayer extends StoredLayer {
   /** The digest of the uncompressed tar. */
   readonly diffId: string;
+  /** Brings the blob into the store, for one that is elsewhere until somebody needs it. @throws ImageError */
+  readonly bring?: () => Promise<void>;
   release(): void;
 }
 
