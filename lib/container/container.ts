@@ -373,8 +373,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_STATE` when it has ended, or is restarting; UnsupportedError for a container that was made
    * without `egress`, or by an older version, and, where a list is lifted or put back, for one that is on a network; SyscallError, EBUSY when the
-   * processes that carry its connections have not answered within 60 s: other lists leave those before as they were, and one that can't be lifted leads
-   * nowhere until it is given again
+   * processes that carry its connections have not answered within 60 s: other lists leave those before as they were, and one that can't be lifted is
+   * served anew or, where that fails too, leads nowhere until it is given again
    */
   async setEgress(egress: EgressOptions | null): Promise<void> {
     await setEgress(this.#life, egress);
