@@ -1,9 +1,7 @@
 import { chmodSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import * as z from 'zod';
-import { digestOf } from '../../lib/image/formats/digest.js';
 import {
   BuildCache,
   type BuildEvent,
@@ -20,7 +18,6 @@ import { buildContext } from '../fixtures/build-context.js';
 import { loadBusybox } from '../fixtures/busybox-image.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { startNode } from '../fixtures/node.js';
-import { seededRandom } from '../fixtures/random.js';
 import { requires } from '../fixtures/requires.js';
 import { useNewStore } from '../fixtures/store.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
@@ -28,8 +25,6 @@ import { temporaryFolder } from '../fixtures/temporary.js';
 const BASE = 'test/busybox:1';
 /** What a step writes that is never the same twice: equal layers are one layer. */
 const RANDOM = 'head -c 16 /dev/urandom | hexdump';
-
-const kills = Number(process.env.NACELLE_KILLS ?? 20);
 
 /** What the program `build` prints. */
 const result = z.object({ layers: z.array(z.string()) });
@@ -245,32 +240,6 @@ describe("build's cache", () => {
     const third = await made(path, LINES);
     expect(told(third)).toBe('-ccc--c');
     expect(both).toContainEqual(layers(third));
-  });
-
-  it(`a process that is killed at ${kills} moments leaves what the next build goes on from`, { timeout: 600_000 }, async () => {
-    await base();
-    const path = context({ a: '1', b: 'b'.repeat(100_000) });
-    const random = seededRandom(7);
-    for (let round = 0; round < kills; round++) {
-      const lines = [`ENV ROUND=${round}`, ...LINES];
-      const program = startNode('build', [path, [`FROM ${BASE}`, ...lines].join('\n')]);
-      await program.lines.next();
-      // no waiting for anything: the moment of the kill is what is chosen
-      await delay(random() * 300);
-      program.process.kill('SIGKILL');
-      expect((await program.ended).stderr).toBe('');
-      for (const hex of readdirSync(join(store.root, 'blobs/sha256'))) {
-        const bytes = readFileSync(join(store.root, 'blobs/sha256', hex));
-        expect(digestOf(bytes)).toBe(`sha256:${hex}`);
-      }
-      const first = await made(path, lines);
-      // what was over was over in its order
-      expect(told(first).replaceAll('-', '')).toMatch(/^c*r*$/);
-      expect(told(await made(path, lines))).toBe('--ccc--c');
-    }
-    await tidyLeases();
-    await Image.prune();
-    expect(readdirSync(join(store.root, 'tmp'))).toEqual([]);
   });
 
   it('lists what it has, keeps it when images go, and prunes', async () => {

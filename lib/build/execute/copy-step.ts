@@ -61,8 +61,12 @@ export function readCopy(instruction: Copy | Add, { scope, config }: Pick<StageS
   const [chown, chmod] = [scope.expand(instruction.chown), scope.expand(instruction.chmod)];
   const target = scope.expand(instruction.target);
   const parents = instruction.kind === 'copy' && instruction.parents;
-  // BuildKit's history has these two flags alone
-  const flags = [...(chown === '' ? [] : [`--chown=${chown}`]), ...(chmod === '' ? [] : [`--chmod=${chmod}`])];
+  // BuildKit's history has these flags alone
+  const flags = [
+    ...(parents ? ['--parents'] : []),
+    ...(chown === '' ? [] : [`--chown=${chown}`]),
+    ...(chmod === '' ? [] : [`--chmod=${chmod}`]),
+  ];
   return {
     ...{ sources, inline, chown, chmod, parents, checksum },
     keepGitDir: instruction.kind === 'add' ? instruction.keepGitDir : null,

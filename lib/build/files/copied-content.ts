@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { inParallel, settled } from '../../image/layers/in-parallel.js';
+import { settled } from '../../image/layers/in-parallel.js';
 import type { FetchedFile, NotedFile } from './fetch-file.js';
 import { EMPTY_TREE, type FileTree } from './file-tree.js';
 import type { LayerFile } from './landing.js';
@@ -49,11 +49,20 @@ export async function copiedContent(
     madeAt: 0,
   });
   const bytes = new Map<string, string>();
-  await settled(
-    inParallel(files, PARALLEL, async ({ bytes: source, size }) => {
-      if (source && 'tree' in source && !bytes.has(source.path)) bytes.set(source.path, await hashOf(source, size, signal));
-    }),
-  );
+  const left = files.values();
+  let hasFailed = false;
+  const hashing = Array.from({ length: PARALLEL }, async () => {
+    try {
+      for (const { bytes: source, size } of left) {
+        if (hasFailed) return;
+        if (source && 'tree' in source && !bytes.has(source.path)) bytes.set(source.path, await hashOf(source, size, signal));
+      }
+    } catch (error) {
+      hasFailed = true;
+      throw error;
+    }
+  });
+  await settled(hashing);
   const hash = createHash('sha256');
   for (const [index, source] of sources.entries()) if (isRemote(source)) hash.update(`${JSON.stringify([index, ...source.key])}\n`);
   for (const file of files) hash.update(`${JSON.stringify([...fieldsOf(file), bytesOf(file, bytes)])}\n`);

@@ -142,7 +142,8 @@ class Copier {
   async #unpack(entries: readonly ArchiveEntry[]): Promise<void> {
     const { target, owner, madeAt, signal } = this.#request;
     const { path } = await resolveIn(this.#landing, target);
-    await this.#makeFolders(path);
+    // --chmod changes nothing of what is unpacked, nor where
+    await this.#makeFolders(path, 0o755);
     await unpackOnto(this.#landing, entries, { folder: path, owner, madeAt, signal });
   }
 
@@ -163,13 +164,13 @@ class Copier {
     return (await this.#landing.get(path))?.kind ?? null;
   }
 
-  async #makeFolders(path: string): Promise<void> {
-    const { owner, madeAt, folderMode: mode } = this.#request;
+  async #makeFolders(path: string, mode = this.#request.folderMode): Promise<void> {
+    const { owner, madeAt } = this.#request;
     await this.#landing.makeFolders(path, { ...(owner ?? { uid: 0, gid: 0 }), mode, mtime: madeAt });
   }
 
   async #folder(path: string, target: string, walk: Walk): Promise<void> {
-    if (!walk.isTop) await this.#folderEntry(path, target);
+    if (!walk.isTop) await this.#folderEntry(path, target, walk.isOnTheWay === true);
     for (const name of await this.#request.from.list(path)) {
       const child = path === '' ? name : `${path}/${name}`;
       const entry = await this.#request.from.get(child);
@@ -198,7 +199,7 @@ class Copier {
       (!left.isIgnored || excludes.mayReachInto(relative)) &&
       (wanted?.isIgnored !== false || parents?.mayMatchInto(relative) === true);
     const below: Walk = {
-      ...{ isTop: false, inside: relative, parents },
+      ...{ isTop: false, inside: relative, parents, isOnTheWay: left.isIgnored || wanted?.isIgnored === false },
       ...{ above: hidden?.matched, excluded: left.matched, included: wanted?.matched },
     };
     return { isOut, mayHold, below };
@@ -215,17 +216,18 @@ class Copier {
     return false;
   }
 
-  async #folderEntry(path: string, target: string): Promise<void> {
+  async #folderEntry(path: string, target: string, isOnTheWay: boolean): Promise<void> {
     const entry = await this.#request.from.get(path);
     if (entry?.kind !== 'folder') throw new InstructionProblem(`/${path} was changed while it was copied`);
-    const kind = await this.#kindAt(target);
-    if (kind !== null && kind !== 'folder') throw new InstructionProblem(`cannot copy to non-directory: /${target}`);
+    const before = await this.#landing.get(target);
+    if (before !== null && before.kind !== 'folder') throw new InstructionProblem(`cannot copy to non-directory: /${target}`);
+    // of a folder that is there, one that only leads to what is copied changes the mode alone
+    const { uid, gid, mtime } = before && isOnTheWay ? before : { ...this.#ownerOf(entry), mtime: entry.mtime };
     this.#landing.add({
       path: target,
       type: 'folder',
-      ...this.#ownerOf(entry),
-      mode: this.#modeOf(entry, true),
-      mtime: entry.mtime,
+      ...{ uid, gid, mtime },
+      mode: before && isOnTheWay ? entry.mode : this.#modeOf(entry, true),
       size: 0,
       target: '',
       bytes: null,
@@ -305,6 +307,8 @@ interface Walk {
   readonly isTop: boolean;
   /** The path below what is copied. */
   readonly inside: string;
+  /** It is left out itself, and copied for something in it. */
+  readonly isOnTheWay?: boolean;
   readonly above?: Matched | undefined;
   readonly excluded?: Matched | undefined;
   /** What `--parents` copies; without it all. */

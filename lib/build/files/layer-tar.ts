@@ -2,9 +2,12 @@ import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { NacelleError } from '../../errors.js';
 import type { LayerFile } from './landing.js';
+import { ReadAhead } from './read-ahead.js';
 import { padding, TAR_END, tarHeader } from './tar-header.js';
 
 const CHUNK = 256 * 1024;
+/** What is handed on at a time at least: each hand-over costs a turn of the thread pool. */
+const GATHERED = 64 * 1024;
 
 /**
  * The tar of a layer.
@@ -18,12 +21,31 @@ export async function* layerTar(
   latest: number | null,
   known: ReadonlyMap<string, string> = new Map(),
 ): AsyncGenerator<Buffer, void, undefined> {
-  for (const file of files) {
-    yield tarHeader({ ...file, mtime: latest === null ? file.mtime : Math.min(file.mtime, latest) });
-    yield* bytesOf(file, known);
-    yield padding(file.size);
+  let parts: Buffer[] = [];
+  let length = 0;
+  const isFullWith = (part: Buffer): boolean => {
+    parts.push(part);
+    length += part.length;
+    return length >= GATHERED;
+  };
+  const gathered = (): Buffer => {
+    const whole = Buffer.concat(parts);
+    parts = [];
+    length = 0;
+    return whole;
+  };
+  const ahead = new ReadAhead(files, (file) => bytesOf(file, known));
+  try {
+    for (const [index, file] of files.entries()) {
+      if (isFullWith(tarHeader({ ...file, mtime: latest === null ? file.mtime : Math.min(file.mtime, latest) }))) yield gathered();
+      for await (const part of ahead.read(index)) if (isFullWith(part)) yield gathered();
+      if (isFullWith(padding(file.size))) yield gathered();
+    }
+  } finally {
+    await ahead.close();
   }
-  yield TAR_END;
+  parts.push(TAR_END);
+  yield gathered();
 }
 
 /** A file's bytes, wherever they are. @throws NacelleError `ERR_CHANGED` */
@@ -65,15 +87,16 @@ async function* sameContent(
  */
 export async function* contentOf(file: FileHandle, size: number, path: string): AsyncGenerator<Buffer, void, undefined> {
   let left = size;
-  while (left > 0) {
-    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, left));
+  for (;;) {
+    // one byte more than is expected tells whether there is more
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, left + 1));
     const { bytesRead } = await file.read(buffer, 0, buffer.length);
-    if (bytesRead === 0) break;
+    if (bytesRead > left) throw changed(path);
     left -= bytesRead;
-    yield buffer.subarray(0, bytesRead);
+    if (bytesRead > 0) yield buffer.subarray(0, bytesRead);
+    if (bytesRead === 0 || (left === 0 && bytesRead < buffer.length)) break;
   }
-  const more = await file.read(Buffer.alloc(1), 0, 1);
-  if (left > 0 || more.bytesRead > 0) throw changed(path);
+  if (left > 0) throw changed(path);
 }
 
 /** The bytes of a part of a file. @throws NacelleError `ERR_CHANGED` when it has fewer */

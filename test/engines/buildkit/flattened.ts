@@ -10,6 +10,14 @@ export interface Flattened {
   readonly config: readonly string[];
 }
 
+/** What one has and the other has not. */
+export function differences(first: string, of: Flattened, second: string, than: Flattened): string[] {
+  return (['files', 'config'] as const).flatMap((name) => [
+    ...of[name].filter((line) => !than[name].includes(line)).map((line) => `${first}: ${line}`),
+    ...than[name].filter((line) => !of[name].includes(line)).map((line) => `${second}: ${line}`),
+  ]);
+}
+
 /** A file that is older was in the context, or in the base, with that time. */
 const MADE_SINCE = Date.UTC(2010, 0, 1);
 

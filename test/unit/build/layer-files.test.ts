@@ -1,4 +1,15 @@
-import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -6,7 +17,7 @@ import { Parser } from 'tar';
 import { afterAll, describe, expect, test } from 'vitest';
 import { madeFolderMode, parseChmod } from '../../../lib/build/files/chmod.js';
 import { EMPTY_TREE, FolderTree, resolveIn } from '../../../lib/build/files/file-tree.js';
-import { layerFiles } from '../../../lib/build/files/layer-files.js';
+import { type CopyRequest, layerFiles } from '../../../lib/build/files/layer-files.js';
 import { padding, TAR_END, type TarEntry, tarHeader } from '../../../lib/build/files/tar-header.js';
 import { IgnoreRules } from '../../../lib/build/language/ignore-file.js';
 import { hasWildcard } from '../../../lib/build/language/ignore-pattern.js';
@@ -35,11 +46,18 @@ interface Copy {
 }
 
 /** The folders that a copy makes, with their modes. */
-async function modesOfMade(chmod: string): Promise<string[]> {
+async function modesOfMade(chmod: string, openArchive?: CopyRequest['openArchive']): Promise<string[]> {
   const tree = await FolderTree.open(folder({ a: '' }));
   try {
     const common = { ignored: null, onto: EMPTY_TREE, excludes: new IgnoreRules([]), inline: [], owner: null, chmod: null, madeAt: 0 };
-    const files = await layerFiles({ ...common, from: tree, sources: ['a'], target: '/p/q/', folderMode: madeFolderMode(chmod) });
+    const files = await layerFiles({
+      ...common,
+      from: tree,
+      sources: ['a'],
+      target: '/p/q/',
+      folderMode: madeFolderMode(chmod),
+      openArchive,
+    });
     return files.flatMap(({ path, type, mode }) => (type === 'folder' ? `${path} ${mode.toString(8)}` : []));
   } finally {
     await tree.close();
@@ -78,6 +96,40 @@ describe('layerFiles', () => {
     ['u=rwx,go=', '755'],
   ])('folders on the way with --chmod %j are %s', async (chmod, mode) => {
     expect(await modesOfMade(chmod)).toEqual([`p ${mode}`, `p/q ${mode}`]);
+  });
+
+  test('the folder that an archive is unpacked into does not have the mode of --chmod', async () => {
+    expect(await modesOfMade('700', async () => [])).toEqual(['p 755', 'p/q 755']);
+  });
+
+  test.each([
+    // the folders on the way keep owner and time
+    ['--parents', { sources: ['d/y/z'], parents: true }, ['d 755 7:8 9', 'd/y 700 7:8 9']],
+    ['--parents of a folder that is copied', { sources: ['d/y'], parents: true }, ['d 755 7:8 9', 'd/y 700 0:0 1000000000']],
+    [
+      '--exclude with an exception',
+      { sources: ['.'], excludes: new IgnoreRules(['d', '!d/y']) },
+      ['d 755 7:8 9', 'd/y 700 0:0 1000000000'],
+    ],
+    ['all', { sources: ['.'] }, ['d 755 0:0 1000000000', 'd/y 700 0:0 1000000000']],
+  ])('%s onto folders that are there', async (_, copy, wanted) => {
+    const path = folder({ 'd/y/z': '' });
+    chmodSync(join(path, 'd'), 0o755);
+    chmodSync(join(path, 'd/y'), 0o700);
+    for (const name of ['d/y', 'd']) utimesSync(join(path, name), 1e9, 1e9);
+    const tree = await FolderTree.open(path);
+    const there = { kind: 'folder', mode: 0o711, uid: 7, gid: 8, mtime: 9, size: 0, inode: null } as const;
+    const onto = { ...EMPTY_TREE, get: async (name: string) => (name.endsWith('z') ? null : there) };
+    try {
+      const files = await layerFiles({
+        ...{ from: tree, ignored: null, onto, excludes: new IgnoreRules([]), inline: [], target: '/', folderMode: 0o755, madeAt: 0 },
+        ...{ owner: { uid: 0, gid: 0 }, chmod: null, ...copy },
+      });
+      const folders = files.filter(({ type }) => type === 'folder');
+      expect(folders.map((file) => `${file.path} ${file.mode.toString(8)} ${file.uid}:${file.gid} ${file.mtime}`)).toEqual(wanted);
+    } finally {
+      await tree.close();
+    }
   });
 
   const from = { a: '', b: '', 'd/x': '', 'd/y/z': '', l: '-> d', dangling: '-> none' };
