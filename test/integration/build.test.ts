@@ -237,6 +237,8 @@ describe('build', () => {
     await base();
     const { image } = await build({ context: path, ...dockerfile(`FROM ${BASE}\nCOPY a b /d/`) });
     expect(await shell(image, 'cat /d/x /d/y')).toBe('twoone');
+    // a layer has one entry for each path
+    expect((await listed(image, image.layers.length - 1)).map((line) => line.split(' ').at(-1))).toEqual(['d/', 'd/x', 'd/y']);
   });
 
   it.each<[string, string, object]>([

@@ -11,6 +11,7 @@ import type { GitFiles } from '../files/fetch-git.js';
 import { EMPTY_TREE, type FileTree } from '../files/file-tree.js';
 import { type ArchiveSource, layerFiles } from '../files/layer-files.js';
 import { RememberedTree } from '../files/remembered-tree.js';
+import { uniquePaths } from '../files/unique-paths.js';
 import { expandWord } from '../language/expand-words.js';
 import { IgnoreRules } from '../language/ignore-file.js';
 import type { Add, Copy } from '../language/instruction-types.js';
@@ -166,7 +167,7 @@ async function copied(
         madeAt: epoch ?? now,
         openArchive: unpacks === 'none' ? undefined : openArchive,
       });
-      return await addLayer(files, { latest: epoch, known, signal });
+      return await addLayer(uniquePaths(files), { latest: epoch, known, signal });
     } finally {
       for (const { close } of opened) await close();
       await spools.close();

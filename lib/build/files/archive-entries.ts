@@ -109,7 +109,8 @@ function headerOf(block: Buffer): Header | null {
 
 /** @returns `null` where a field is malformed */
 function entryOf(header: Header, type: TarEntry['type'], extended: Extended): Omit<ArchiveEntry, 'size' | 'bytes'> | null {
-  const path = extended.get('path')?.toString() ?? header.path ?? '';
+  // an empty name is that of the folder itself, as Docker and GNU tar read it
+  const path = (extended.get('path')?.toString() ?? header.path ?? '') || '.';
   const target = extended.get('linkpath')?.toString() ?? header.linkpath ?? '';
   const number = (key: string, plain: number | undefined): number => Number(extended.get(key)?.toString() ?? plain ?? 0);
   const [uid, gid] = [number('uid', header.uid), number('gid', header.gid)];
@@ -118,7 +119,7 @@ function entryOf(header: Header, type: TarEntry['type'], extended: Extended): Om
   const isDevice = type === 'char' || type === 'block';
   const isNumber = (part: number | undefined): boolean => part !== undefined && Number.isInteger(part) && part >= 0 && part <= MOST_DEVICE;
   const hasTarget = type === 'link' || type === 'hardlink';
-  if (path === '' || `${path}${target}`.includes('\ufffd') || !isId(uid) || !isId(gid) || !Number.isSafeInteger(mtime)) return null;
+  if (`${path}${target}`.includes('\ufffd') || !isId(uid) || !isId(gid) || !Number.isSafeInteger(mtime)) return null;
   if (isDevice && !(isNumber(header.devmaj) && isNumber(header.devmin))) return null;
   // the device 0:0 is what overlayfs has for what was removed
   if ((hasTarget && target === '') || (type === 'char' && header.devmaj === 0 && header.devmin === 0)) return null;

@@ -40,6 +40,10 @@ function manyHeaders(): Buffer {
 }
 
 describe('archiveEntries', () => {
+  test('an empty name is that of the folder itself', async () => {
+    expect((await read(tar(entry({ path: '' })))).map(({ path }) => path)).toEqual(['.']);
+  });
+
   const types = fc.constantFrom<TarEntry['type']>('file', 'folder', 'link', 'hardlink', 'fifo');
   const name = fc.stringMatching(/^[^/\0\ufffd]{1,150}$/u);
 
