@@ -43,6 +43,7 @@ export function flattened(archive: string): Flattened {
 
 function lay(layer: string, tree: string): void {
   const names = execFileSync('tar', ['-tf', layer, '--quoting-style=literal'], { encoding: 'utf8', maxBuffer: 1 << 28 }).split('\n');
+  if (new Set(names).size < names.length) throw new Error('the layer has two entries for a path');
   for (const name of names.filter((one) => one.includes('.wh.'))) {
     const [, folder = '', whiteout = ''] = /^(.*?)\.wh\.([^/]*)$/.exec(name) ?? [];
     const path = join(tree, folder);
@@ -50,6 +51,9 @@ function lay(layer: string, tree: string): void {
       for (const inside of readdirSync(path)) rmSync(join(path, inside), { recursive: true, force: true });
     else rmSync(join(path, whiteout), { recursive: true, force: true });
   }
+  // GNU tar lays nothing on a folder that has files
+  for (const name of names.filter((one) => one !== '' && !one.endsWith('/')))
+    if (lstatSync(join(tree, name), { throwIfNoEntry: false })?.isDirectory()) rmSync(join(tree, name), { recursive: true });
   const attributes = ['--xattrs', '--xattrs-include=*', '--acls', '--numeric-owner', '--same-owner', '-p'];
   execFileSync('tar', ['-xf', layer, '-C', tree, ...attributes, '--exclude=.wh.*', '--keep-directory-symlink']);
 }
