@@ -4,6 +4,7 @@ import { release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { busyboxRootfs } from '../test/fixtures/images.js';
 import type { Case, Context } from './case.js';
+import { buildCopy } from './cases/build.js';
 import { crowd, groupLife, limits, stats } from './cases/cgroup.js';
 import { comparisons } from './cases/compare.js';
 import { connect } from './cases/connect.js';
@@ -64,6 +65,7 @@ const cases: readonly Case[] = [
   manyLayers,
   smallFiles,
   imageMemory,
+  buildCopy,
 ];
 
 function chosen(names: readonly string[]): readonly Case[] {
