@@ -104,12 +104,10 @@ class Copier {
   }
 
   async #copyOne(source: string): Promise<void> {
-    const { from, ignored } = this.#request;
-    const { path, entry } = await resolveIn(from, source);
-    const isHidden = path !== '' && ignored?.test(path).isIgnored === true;
-    const reachable = isHidden && entry?.kind === 'folder' && ignored?.mayReachInto(path) === true;
-    if (!entry || (isHidden && !reachable))
-      throw new InstructionProblem(`${JSON.stringify(`/${source}`)}: not found${isHidden ? ': the ignore file leaves it out' : ''}`);
+    const { path, entry } = await resolveIn(this.#request.from, source);
+    const isLeftOut = entry !== null && (await this.#isLeftOut(path, entry));
+    if (!entry || isLeftOut)
+      throw new InstructionProblem(`${JSON.stringify(`/${source}`)}: not found${isLeftOut ? ': the ignore file leaves it out' : ''}`);
     const archive = entry.kind === 'file' ? await this.#request.openArchive?.({ path, size: entry.size }) : null;
     if (archive) return this.#unpack(archive);
     const target = await this.#targetOf(source, entry.kind === 'folder');
@@ -205,6 +203,18 @@ class Copier {
     return { isOut, mayHold, below };
   }
 
+  /** Whether the ignore file leaves something out, and all that is in it. */
+  async #isLeftOut(path: string, { kind }: Pick<TreeEntry, 'kind'>): Promise<boolean> {
+    const { from, ignored } = this.#request;
+    if (path === '' || ignored?.test(path).isIgnored !== true) return false;
+    if (kind !== 'folder' || !ignored.mayReachInto(path)) return true;
+    for (const name of await from.list(path)) {
+      const entry = await from.get(`${path}/${name}`);
+      if (entry && !(await this.#isLeftOut(`${path}/${name}`, entry))) return false;
+    }
+    return true;
+  }
+
   /** Whether something below a folder that is left out is copied. */
   async #holdsAny(path: string, walk: Walk): Promise<boolean> {
     for (const name of await this.#request.from.list(path)) {
@@ -282,7 +292,7 @@ class Copier {
 
   /** The paths that a pattern matches, name by name: none is no error. Links are followed in the names before the first wildcard alone. */
   async #matches(pattern: string): Promise<string[]> {
-    const { from, ignored } = this.#request;
+    const { from } = this.#request;
     const parts = pattern.split('/');
     const first = parts.findIndex(hasWildcard);
     let found = [(await resolveIn(from, parts.slice(0, first).join('/'))).path];
@@ -293,7 +303,8 @@ class Copier {
         if ((await from.get(folder))?.kind !== 'folder') continue;
         for (const name of await from.list(folder)) {
           const path = folder === '' ? name : `${folder}/${name}`;
-          if (matches(name) && !(ignored?.test(path).isIgnored && !ignored.mayReachInto(path))) next.push(path);
+          const entry = matches(name) ? await from.get(path) : null;
+          if (entry && !(await this.#isLeftOut(path, entry))) next.push(path);
         }
       }
       found = next;

@@ -149,6 +149,8 @@ describe('layerFiles', () => {
     [{ sources: ['.'], target: '/t', excludes: ['d', 'l'] }, null, ['t/', 't/a', 't/b', 't/dangling']],
     [{ sources: ['.'], target: '/t', ignored: ['*', '!d/y'] }, null, ['t/', 't/d/', 't/d/y/', 't/d/y/z']],
     [{ sources: ['.'], target: '/t', ignored: ['*', '!none/y'] }, null, []],
+    [{ sources: ['d'], target: '/t', ignored: ['*', '!d/y'] }, null, ['t/', 't/y/', 't/y/z']],
+    [{ sources: ['d*'], target: '/t/', ignored: ['*', '!d/none'] }, null, []],
     [{ sources: ['[ab]'], target: '/t/' }, null, ['t/', 't/a', 't/b']],
     [{ sources: ['*/x'], target: '/t/' }, null, ['t/', 't/x']],
     [{ sources: ['none*'], target: '/t/' }, null, []],
@@ -180,6 +182,8 @@ describe('layerFiles', () => {
     [{ sources: ['none'], target: '/' }, {}, '"/none": not found'],
     [{ sources: ['dangling'], target: '/' }, {}, 'not found'],
     [{ sources: ['a'], target: '/', ignored: ['a'] }, {}, 'the ignore file leaves it out'],
+    // a folder of which nothing is left is not there
+    [{ sources: ['d'], target: '/', ignored: ['*', '!d/none'] }, {}, 'the ignore file leaves it out'],
     [{ sources: ['a'], target: '/f/' }, { f: '' }, 'cannot copy to non-directory: /f'],
     [{ sources: ['d'], target: '/' }, { y: '' }, 'cannot copy to non-directory: /y'],
     [{ sources: ['d'], target: '/' }, { 'x/y': '' }, 'cannot replace to directory /x with file'],
