@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "attributes.h"
 #include "change_watch.h"
 #include "descriptors.h"
 #include "event_counter.h"
@@ -27,6 +28,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("duplicateDescriptor", Napi::Function::New<nacelle::DuplicateDescriptor>(env, "duplicateDescriptor"));
   exports.Set("tryLock", Napi::Function::New<nacelle::TryLock>(env, "tryLock"));
   exports.Set("readFiles", Napi::Function::New<nacelle::ReadFiles>(env, "readFiles"));
+  exports.Set("fileAttributes", Napi::Function::New<nacelle::FileAttributes>(env, "fileAttributes"));
   exports.Set("connectLocal", Napi::Function::New<nacelle::ConnectLocal>(env, "connectLocal"));
   exports.Set("releaseDescriptor", Napi::Function::New<nacelle::ReleaseDescriptor>(env, "releaseDescriptor"));
   exports.Set("isOwnSocket", Napi::Function::New<nacelle::IsOwnSocket>(env, "isOwnSocket"));

@@ -66,6 +66,11 @@ export interface Binding {
   tryLock(fd: number, exclusive: boolean): number;
   /** The text of each file, or -errno. */
   readFiles(paths: readonly string[]): (string | number)[];
+  /**
+   * Extended attributes of files in a folder, of at most `most` bytes in all: three values for each, the file's place in `names`, the attribute's name and
+   * its value; or -errno. See addon/attributes.h.
+   */
+  fileAttributes(folder: string, names: readonly string[], most: number): Promise<(number | Buffer)[] | number>;
   /** Whether the descriptor is a socket between Node and the shim; see addon/own_sockets.h. */
   isOwnSocket(fd: number): boolean;
   /** A stream socket connected to a unix(7) address, with the credentials of whoever listens there: see addon/local_stream.h. */

@@ -10,13 +10,13 @@ import { type BuildOptions, type BuildResult, build, Container, Image } from '..
 import { buildContext } from '../fixtures/build-context.js';
 import { loadBusybox } from '../fixtures/busybox-image.js';
 import { layerListing, tarListing } from '../fixtures/layer-listing.js';
-import { requires } from '../fixtures/requires.js';
+import { isRoot, requires } from '../fixtures/requires.js';
 import { useNewStore } from '../fixtures/store.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 
 const BASE = 'test/busybox:1';
 
-const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip', 'zstd', 'xz', 'bzip2', 'mkfifo'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip', 'zstd', 'xz', 'bzip2', 'mkfifo', 'setfattr'] });
 
 describe('build: ADD and COPY', () => {
   const folder = temporaryFolder();
@@ -143,6 +143,51 @@ describe('build: ADD and COPY', () => {
     });
     expect(await Image.list()).toHaveLength(1);
   });
+
+  it('COPY keeps attributes and capabilities, which are part of what it and a mount follow from', async () => {
+    await base();
+    const path = context({ 'd/a': 'x', plain: '' });
+    const set = (name: string, key: string, value: string): void =>
+      void execFileSync('setfattr', ['-n', key, '-v', value, join(path, name)]);
+    set('d/a', 'user.one', '1');
+    set('d', 'user.folder', '2');
+    // cap_net_bind_service, permitted and effective (capability.h: VFS_CAP_REVISION_2)
+    const capability = '0x0100000200040000000000000000000000000000';
+    if (isRoot) set('d/a', 'security.capability', capability);
+    const lines = `FROM ${BASE} AS a\nCOPY . /x/\nFROM ${BASE}\nCOPY --chown=5 --from=a /x /y/\nRUN --mount=from=a,source=/x,target=/m true`;
+    const { image } = await run(path, lines);
+    const expected = [
+      ['drwxr-xr-x 5/5 y/', []],
+      ['drwxr-xr-x 5/5 y/d/', ['user.folder']],
+      ['-rw-r--r-- 5/5 y/d/a', [...(isRoot ? ['security.capability'] : []), 'user.one']],
+      ['-rw-r--r-- 5/5 y/plain', []],
+    ];
+    expect(await attributesOf(image, 1)).toEqual(expected);
+    const cached = async (): Promise<unknown> => (await run(path, lines)).steps.map((step) => step.cached);
+    expect(await cached()).toEqual([true, true, true]);
+    set('d/a', 'user.one', '3');
+    expect(await cached()).toEqual([false, false, false]);
+    set('d', 'user.folder', '3');
+    expect(await cached()).toEqual([false, false, false]);
+  });
+
+  /** What GNU tar finds in a layer: files, and the names of their attributes. */
+  async function attributesOf(image: Image, index: number): Promise<(readonly [string, string[]])[]> {
+    const archive = join(folder, `attributes-${index}.tar`);
+    await image.save(archive);
+    const blob = execFileSync('tar', ['-xOf', archive, `blobs/${image.layers[index]?.digest.replace(':', '/')}`]);
+    const listing = execFileSync('tar', ['--xattrs', '--xattrs-include=*', '--numeric-owner', '-tvvzf', '-'], {
+      input: blob,
+      encoding: 'utf8',
+    });
+    const found: [string, string[]][] = [];
+    for (const line of listing.trimEnd().split('\n')) {
+      const [, name] = /^ +x: +\d+ (.*)$/.exec(line) ?? [];
+      if (name === undefined) found.push([line.replace(/^(\S{10})[* ] (\S+) +\d+ \S+ \S+ /, '$1 $2 '), []]);
+      else found.at(-1)?.[1].push(name);
+    }
+    return found;
+  }
 
   it('names the package of a program that is missing', async () => {
     const path = context({});

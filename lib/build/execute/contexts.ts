@@ -12,6 +12,7 @@ import { Spools } from '../files/archive-spool.js';
 import { writeContext } from '../files/context-folder.js';
 import { contextRules } from '../files/dockerfile-source.js';
 import { type FileTree, FolderTree } from '../files/file-tree.js';
+import { keepAttributes } from '../files/kept-attributes.js';
 import { InstructionProblem } from '../language/build-error.js';
 import type { ContextTree } from '../mounts/bind-sources.js';
 import { closeAll } from '../mounts/given-mounts.js';
@@ -101,7 +102,7 @@ export function folderNamedIn(named: Contexts['named'], name: string): ContextTr
 async function openFolder(path: string, option: string, closers: (() => Promise<void>)[]): Promise<FolderTree> {
   try {
     // all that comes from the context is root's, whoever owns it here
-    const tree = await FolderTree.open(path, { uid: () => 0, gid: () => 0 });
+    const tree = await FolderTree.open(path, { ids: { uid: () => 0, gid: () => 0 }, attributes: keepAttributes(() => 0) });
     closers.push(() => tree.close());
     return tree;
   } catch (error) {

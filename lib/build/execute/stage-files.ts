@@ -3,6 +3,7 @@ import { mounter, privilege } from '../../host/privilege.js';
 import type { Image } from '../../image/image.js';
 import { idInside } from '../../plan/user-maps.js';
 import { EMPTY_TREE, type FileTree, FolderTree, type TreeIds } from '../files/file-tree.js';
+import { keepAttributes } from '../files/kept-attributes.js';
 
 /**
  * Does something with the files of an image, which are mounted meanwhile, to be read alone.
@@ -17,7 +18,8 @@ export async function withFiles<T>(image: Image | null, signal: AbortSignal | un
     const [root] = used.recipe.mounts;
     const overlay = await OverlayFs.mount({ lower: root?.lower ?? [], readOnly: true });
     try {
-      const tree = await FolderTree.open(overlay.path, ownIds());
+      const ids = ownIds();
+      const tree = await FolderTree.open(overlay.path, { ids, attributes: keepAttributes((id) => ids?.uid(id) ?? id) });
       try {
         return await work(tree);
       } finally {

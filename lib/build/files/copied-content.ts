@@ -73,8 +73,10 @@ function isRemote(source: string | FetchedFile | NotedFile | RemoteContent): sou
   return typeof source !== 'string' && 'key' in source;
 }
 
-function fieldsOf({ path, type, mode, uid, gid, size, target }: LayerFile): readonly (string | number)[] {
-  return [path, type, mode, uid, gid, size, target];
+function fieldsOf({ path, type, mode, uid, gid, size, target, xattrs }: LayerFile): readonly (string | number)[] {
+  // a file without any has the fields that it always had
+  const attributes = [...(xattrs ?? [])].flatMap(([name, value]) => [name, value.toString('base64')]);
+  return [path, type, mode, uid, gid, size, target, ...attributes];
 }
 
 function bytesOf({ bytes }: LayerFile, known: ReadonlyMap<string, string>): string | null {

@@ -119,7 +119,7 @@ export async function openGit(
     const stamp = mtime === 'commit' ? time : now;
     await writeContext(folder, timed(keeps ? entries : entries.filter(isOfCommit), stamp), stamp, place.signal);
     // all that comes from elsewhere is root's
-    const tree = await FolderTree.open(folder, { uid: () => 0, gid: () => 0 });
+    const tree = await FolderTree.open(folder, { ids: { uid: () => 0, gid: () => 0 } });
     closers.push(() => tree.close());
     for (const [index, name] of subdir.split('/').entries()) {
       const path = [...subdir.split('/').slice(0, index), name].join('/');

@@ -3,6 +3,7 @@ import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promise
 import { hasCode, NacelleError } from '../../errors.js';
 import { systemError } from '../../native/system-errors.js';
 import { O_PATH } from '../../plan/constants.js';
+import type { TarEntry } from './tar-header.js';
 
 /** Something in a tree of files, by its path below the root: '' is the root itself, no path begins or ends with '/'. */
 export interface TreeEntry {
@@ -25,6 +26,8 @@ export interface FileTree {
   /** The names in a folder, sorted by their bytes. */
   list(path: string): Promise<readonly string[]>;
   readLink(path: string): Promise<string>;
+  /** The extended attributes of files in a folder that COPY keeps. */
+  attributes(folder: string, names: readonly string[]): Promise<FolderAttributes>;
   /** A file's bytes. */
   open(path: string): Promise<FileHandle>;
 }
@@ -34,6 +37,7 @@ export const EMPTY_TREE: FileTree = {
   get: async (path) => (path === '' ? { kind: 'folder', mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0, inode: null } : null),
   list: async () => [],
   readLink: async (path) => Promise.reject(gone(path)),
+  attributes: async () => new Map(),
   open: async (path) => Promise.reject(gone(path)),
 };
 
@@ -52,6 +56,19 @@ export interface TreeIds {
   gid(onDisk: number): number;
 }
 
+/** Extended attributes of files that have any, by the files' names in their folder. */
+export type FolderAttributes = ReadonlyMap<string, NonNullable<TarEntry['xattrs']>>;
+
+/** Reads those that COPY keeps of some files in a folder. @param place of the folder on this machine. @param shown for errors */
+export type ReadAttributes = (place: string, names: readonly string[], shown: string) => Promise<FolderAttributes>;
+
+/** What a tree has beside the files' own bytes. */
+export interface TreeOptions {
+  readonly ids?: TreeIds | undefined;
+  /** Default: none are read. */
+  readonly attributes?: ReadAttributes | undefined;
+}
+
 const SAME_IDS: TreeIds = { uid: (id) => id, gid: (id) => id };
 
 interface OpenFolder {
@@ -67,19 +84,21 @@ export class FolderTree implements FileTree {
   readonly #root: FileHandle;
   readonly #base: string;
   readonly #ids: TreeIds;
+  readonly #attributes: ReadAttributes | undefined;
   /** By their paths, the one that was used last at the end. */
   readonly #folders = new Map<string, OpenFolder>();
 
-  private constructor(root: FileHandle, base: string, ids: TreeIds) {
+  private constructor(root: FileHandle, base: string, { ids = SAME_IDS, attributes }: TreeOptions) {
     this.#root = root;
     this.#base = base;
     this.#ids = ids;
+    this.#attributes = attributes;
   }
 
-  static async open(path: string, ids = SAME_IDS): Promise<FolderTree> {
+  static async open(path: string, options: TreeOptions = {}): Promise<FolderTree> {
     const root = await open(path, O_RDONLY | O_DIRECTORY);
     try {
-      return new FolderTree(root, await pathOf(root), ids);
+      return new FolderTree(root, await pathOf(root), options);
     } catch (error) {
       await root.close();
       throw error;
@@ -119,6 +138,11 @@ export class FolderTree implements FileTree {
 
   async readLink(path: string): Promise<string> {
     return this.#asked(path, () => this.#in(path, (place) => readlink(place)));
+  }
+
+  async attributes(folder: string, names: readonly string[]): Promise<FolderAttributes> {
+    const read = this.#attributes;
+    return read ? this.#asked(folder, () => this.#within(folder, (place) => read(place, names, folder))) : new Map();
   }
 
   /** A FIFO that takes a file's place is not waited for. */

@@ -85,7 +85,7 @@ class Copier {
   }
 
   async copyContent(folder: string): Promise<void> {
-    await this.#folder(folder, await this.#targetOf('', true), { isTop: true, inside: '' });
+    await this.#folder(folder, await this.#targetOf('', true), { inside: '' });
   }
 
   async write(name: string, content: Buffer): Promise<void> {
@@ -111,8 +111,8 @@ class Copier {
     const archive = entry.kind === 'file' ? await this.#request.openArchive?.({ path, size: entry.size }) : null;
     if (archive) return this.#unpack(archive);
     const target = await this.#targetOf(source, entry.kind === 'folder');
-    if (entry.kind === 'folder') await this.#folder(path, target, { isTop: true, inside: '' });
-    else await this.#entry(path, entry, target);
+    if (entry.kind === 'folder') await this.#folder(path, target, { inside: '' });
+    else await this.#entry(path, { entry, xattrs: await this.#attributesOf(path) }, target);
   }
 
   /** Copies what a path matches with the folders that it is in, from the root on, or from what is before '/./'. */
@@ -131,7 +131,7 @@ class Copier {
       const start = this.files.length;
       const target = await this.#targetOf(path, true);
       made += this.files.length - start;
-      await this.#folder(found.path, target, { isTop: true, inside: '', parents });
+      await this.#folder(found.path, target, { inside: '', parents });
     }
     const isPlain = pattern !== '' && !hasWildcard(top) && !hasWildcard(pattern);
     if (isPlain && this.files.length === before + made) throw new InstructionProblem(`${JSON.stringify(`/${source}`)}: not found`);
@@ -168,19 +168,23 @@ class Copier {
   }
 
   async #folder(path: string, target: string, walk: Walk): Promise<void> {
-    if (!walk.isTop) await this.#folderEntry(path, target, walk.isOnTheWay === true);
-    for (const name of await this.#request.from.list(path)) {
+    const { from } = this.#request;
+    const names = await from.list(path);
+    const attributes = await from.attributes(path, names);
+    for (const name of names) {
       const child = path === '' ? name : `${path}/${name}`;
-      const entry = await this.#request.from.get(child);
+      const entry = await from.get(child);
       if (!entry) throw new InstructionProblem(`/${child} was removed while it was copied`);
       const { isOut, mayHold, below } = this.#look(child, name, walk);
       const next = target === '' ? name : `${target}/${name}`;
       if (entry.kind !== 'folder') {
-        if (!isOut) await this.#entry(child, entry, next);
+        if (!isOut) await this.#entry(child, { entry, xattrs: attributes.get(name) }, next);
         continue;
       }
       // a folder that is left out, of which something is not, is there only for that
-      if (!isOut || (mayHold && (await this.#holdsAny(child, below)))) await this.#folder(child, next, below);
+      if (isOut && !(mayHold && (await this.#holdsAny(child, below)))) continue;
+      await this.#folderEntry(child, next, { isOnTheWay: below.isOnTheWay === true, xattrs: attributes.get(name) });
+      await this.#folder(child, next, below);
     }
   }
 
@@ -197,7 +201,7 @@ class Copier {
       (!left.isIgnored || excludes.mayReachInto(relative)) &&
       (wanted?.isIgnored !== false || parents?.mayMatchInto(relative) === true);
     const below: Walk = {
-      ...{ isTop: false, inside: relative, parents, isOnTheWay: left.isIgnored || wanted?.isIgnored === false },
+      ...{ inside: relative, parents, isOnTheWay: left.isIgnored || wanted?.isIgnored === false },
       ...{ above: hidden?.matched, excluded: left.matched, included: wanted?.matched },
     };
     return { isOut, mayHold, below };
@@ -226,7 +230,11 @@ class Copier {
     return false;
   }
 
-  async #folderEntry(path: string, target: string, isOnTheWay: boolean): Promise<void> {
+  async #folderEntry(
+    path: string,
+    target: string,
+    { isOnTheWay, xattrs }: { readonly isOnTheWay: boolean } & Pick<LayerFile, 'xattrs'>,
+  ): Promise<void> {
     const entry = await this.#request.from.get(path);
     if (entry?.kind !== 'folder') throw new InstructionProblem(`/${path} was changed while it was copied`);
     const before = await this.#landing.get(target);
@@ -241,13 +249,15 @@ class Copier {
       size: 0,
       target: '',
       bytes: null,
+      xattrs,
     });
   }
 
-  async #entry(path: string, entry: TreeEntry, target: string): Promise<void> {
+  async #entry(path: string, { entry, xattrs }: { readonly entry: TreeEntry } & Pick<LayerFile, 'xattrs'>, target: string): Promise<void> {
     const { from } = this.#request;
     if (entry.kind === 'other') throw new InstructionProblem(`/${path} is a device, a FIFO or a socket: it can't be copied`);
-    if (entry.kind === 'file') return this.#file(target, entry, { tree: from, path, ...(this.#isOwn ? { isOwn: true } : {}) });
+    if (entry.kind === 'file')
+      return this.#file(target, { ...entry, xattrs }, { tree: from, path, ...(this.#isOwn ? { isOwn: true } : {}) });
     await this.#refuseFolderAt(target);
     const link = await from.readLink(path);
     this.#landing.add({
@@ -264,7 +274,7 @@ class Copier {
 
   async #file(
     target: string,
-    entry: Omit<TreeEntry, 'kind' | 'inode'> & { readonly inode?: string | null },
+    entry: Omit<TreeEntry, 'kind' | 'inode'> & { readonly inode?: string | null } & Pick<LayerFile, 'xattrs'>,
     bytes: NonNullable<LayerFile['bytes']>,
   ): Promise<void> {
     await this.#refuseFolderAt(target);
@@ -274,7 +284,13 @@ class Copier {
       this.#landing.add({ ...common, type: 'hardlink', size: 0, target: first, bytes: null });
       return;
     }
-    this.#landing.add({ ...common, type: 'file', size: entry.size, target: '', bytes }, entry.inode);
+    this.#landing.add({ ...common, type: 'file', size: entry.size, target: '', bytes, xattrs: entry.xattrs }, entry.inode);
+  }
+
+  async #attributesOf(path: string): Promise<LayerFile['xattrs']> {
+    const end = path.lastIndexOf('/');
+    const name = path.slice(end + 1);
+    return (await this.#request.from.attributes(path.slice(0, Math.max(0, end)), [name])).get(name);
   }
 
   async #refuseFolderAt(target: string): Promise<void> {
@@ -314,8 +330,6 @@ class Copier {
 }
 
 interface Walk {
-  /** The folder that is copied itself: what is there in its place keeps its mode and owner. */
-  readonly isTop: boolean;
   /** The path below what is copied. */
   readonly inside: string;
   /** It is left out itself, and copied for something in it. */

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import type { FileTree, TreeEntry } from './file-tree.js';
+import type { FileTree, FolderAttributes, TreeEntry } from './file-tree.js';
 
 /** A tree as it was when it was first looked at: who looks twice sees the same, but for the bytes of files. */
 export class RememberedTree implements FileTree {
@@ -7,6 +7,8 @@ export class RememberedTree implements FileTree {
   readonly #entries = new Map<string, Promise<TreeEntry | null>>();
   readonly #lists = new Map<string, Promise<readonly string[]>>();
   readonly #links = new Map<string, Promise<string>>();
+
+  readonly #attributes = new Map<string, Promise<FolderAttributes>>();
 
   readonly #signal: AbortSignal | undefined;
 
@@ -26,6 +28,10 @@ export class RememberedTree implements FileTree {
 
   readLink(path: string): Promise<string> {
     return this.#remembered(this.#links, path, () => this.#tree.readLink(path));
+  }
+
+  attributes(folder: string, names: readonly string[]): Promise<FolderAttributes> {
+    return this.#remembered(this.#attributes, JSON.stringify([folder, ...names]), () => this.#tree.attributes(folder, names));
   }
 
   open(path: string): Promise<FileHandle> {

@@ -1,5 +1,5 @@
 import { chmod } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { OverlayFs } from '../../filesystem/overlay-fs.js';
 import { mounter, privilege } from '../../host/privilege.js';
@@ -114,16 +114,28 @@ export async function imageSource(
     const { path: real, entry } = await found(tree, source);
     // all layers tell the whole root, which may have devices
     if (real === '') return { path: real, content: contentOfAll(image) };
-    const copy = { from: new RememberedTree(tree), ignored: null, sources: [literally(real)], inline: [], excludes: NOTHING, chmod: null };
+    const from = new RememberedTree(tree);
+    const copy = { from, ignored: null, sources: [literally(real)], inline: [], excludes: NOTHING, chmod: null };
     const { digest } = await copiedContent({ ...copy, hasOwner: false, signal });
     const { kind, mode, uid, gid } = entry;
-    return { path: real, content: digestOf(Buffer.from(JSON.stringify([digest, kind, mode, uid, gid]))) };
+    return {
+      path: real,
+      content: digestOf(Buffer.from(JSON.stringify([digest, kind, mode, uid, gid, ...(await ownAttributes(from, real))]))),
+    };
   };
   // the layers tell the whole root without being there
   const isWhole = cleanPath(`/${source}`) === '/';
   const { path, content } = isWhole ? { path: '', content: contentOfAll(image) } : await withFiles(look);
   if (image === null) return { content, open: () => temporaryTree(async () => undefined) };
   return { content, open: (cancelled) => openImage(image, { path, readOnly, signal: cancelled }) };
+}
+
+/** The attributes of the folder that is shown itself: those of a file are part of its content. */
+async function ownAttributes(tree: FileTree, path: string): Promise<string[]> {
+  const name = posix.basename(path);
+  const parent = posix.dirname(path);
+  const found = (await tree.attributes(parent === '.' ? '' : parent, [name])).get(name);
+  return [...(found ?? [])].flatMap(([key, value]) => [key, value.toString('base64')]);
 }
 
 async function openImage(

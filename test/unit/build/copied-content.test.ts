@@ -40,7 +40,7 @@ async function content(
   path: string,
   { sources = ['.'], chmod, excludes = [], inline = [], owner = 0, hasOwner = false, signal }: Copy = {},
 ) {
-  const tree = await FolderTree.open(path, { uid: () => owner, gid: () => owner });
+  const tree = await FolderTree.open(path, { ids: { uid: () => owner, gid: () => owner } });
   try {
     return await copiedContent({
       from: tree,

@@ -1,0 +1,120 @@
+#include "attributes.h"
+
+#include <sys/xattr.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace nacelle {
+namespace {
+
+struct Attribute {
+  uint32_t file;
+  std::string name, value;
+};
+
+// Reads what llistxattr or lgetxattr gives, whose size may change between two calls.
+template <typename Read>
+int read_whole(Read read, std::string& value) {
+  for (int attempt = 0; attempt < 16; ++attempt) {
+    const ssize_t size = read(nullptr, 0);
+    if (size < 0) return -errno;
+    value.resize(static_cast<size_t>(size));
+    if (size == 0) return 0;
+    const ssize_t count = read(value.data(), value.size());
+    if (count >= 0) {
+      value.resize(static_cast<size_t>(count));
+      return 0;
+    }
+    if (errno != ERANGE) return -errno;
+  }
+  return -ERANGE;
+}
+
+// What is no attribute of the file for this process: it was removed meanwhile, the file system has none, or a capability is another
+// namespace's.
+bool is_none(int result) { return result == -ENODATA || result == -ENOENT || result == -EOPNOTSUPP || result == -EOVERFLOW; }
+
+class Reading : public Napi::AsyncWorker {
+ public:
+  Reading(Napi::Env env, std::string folder, std::vector<std::string> names, size_t most)
+      : Napi::AsyncWorker(env, "fileAttributes"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        folder_(std::move(folder)),
+        names_(std::move(names)),
+        left_(most) {}
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+  void Execute() override {
+    for (uint32_t file = 0; file < names_.size() && result_ == 0; ++file) result_ = read(file);
+  }
+
+  void OnOK() override {
+    const Napi::HandleScope scope(Env());
+    if (result_ < 0) {
+      deferred_.Resolve(Napi::Number::New(Env(), result_));
+      return;
+    }
+    const Napi::Array list = Napi::Array::New(Env(), 3 * found_.size());
+    uint32_t place = 0;
+    for (const Attribute& one : found_) {
+      list.Set(place++, Napi::Number::New(Env(), one.file));
+      list.Set(place++, Napi::Buffer<char>::Copy(Env(), one.name.data(), one.name.size()));
+      list.Set(place++, Napi::Buffer<char>::Copy(Env(), one.value.data(), one.value.size()));
+    }
+    deferred_.Resolve(list);
+  }
+
+ private:
+  int read(uint32_t file) {
+    const std::string path = folder_ + "/" + names_[file];
+    std::string names;
+    const int listed = read_whole([&](char* buffer, size_t size) { return llistxattr(path.c_str(), buffer, size); }, names);
+    if (listed < 0) return is_none(listed) ? 0 : listed;
+    for (size_t start = 0; start < names.size();) {
+      Attribute one{file, names.c_str() + start, {}};
+      start += one.name.size() + 1;
+      const int result =
+          read_whole([&](char* buffer, size_t size) { return lgetxattr(path.c_str(), one.name.c_str(), buffer, size); }, one.value);
+      if (is_none(result)) continue;
+      if (result < 0) return result;
+      const size_t size = one.name.size() + one.value.size();
+      if (size > left_) return -E2BIG;
+      left_ -= size;
+      found_.push_back(std::move(one));
+    }
+    return 0;
+  }
+
+  Napi::Promise::Deferred deferred_;
+  std::string folder_;
+  std::vector<std::string> names_;
+  size_t left_;
+  std::vector<Attribute> found_;
+  int result_ = 0;
+};
+
+}  // namespace
+
+Napi::Value FileAttributes(const Napi::CallbackInfo& info) {
+  const Napi::Array given = info[1].As<Napi::Array>();
+  std::vector<std::string> names;
+  names.reserve(given.Length());
+  for (uint32_t i = 0; i < given.Length(); ++i) {
+    const Napi::Value name = given.Get(i);
+    if (name.IsEmpty()) return {};  // the Worker was terminated just now
+    names.push_back(name.As<Napi::String>().Utf8Value());
+  }
+  const size_t most = static_cast<size_t>(info[2].As<Napi::Number>().Int64Value());
+  // the worker deletes itself when it is done
+  auto* reading = new Reading(info.Env(), info[0].As<Napi::String>().Utf8Value(), std::move(names), most);
+  const Napi::Promise promise = reading->promise();
+  reading->Queue();
+  return promise;
+}
+
+}  // namespace nacelle
