@@ -1,3 +1,6 @@
+// The package loads a module when it first uses it. This one has the timers of the time of the import, before a test may have replaced them.
+import './native/clock.js';
+
 export { build } from './build/build.js';
 export {
   BuildCache,

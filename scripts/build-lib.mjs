@@ -2,11 +2,20 @@
 import { existsSync, statSync } from 'node:fs';
 import { filesBelow, root, run } from './shared.mjs';
 
-const outputs = ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts'].map((name) => `dist/${name}`);
+const outputs = ['index.js', 'index.cjs', 'api.cjs', 'core.cjs', 'index.d.ts', 'index.d.cts'].map((name) => `dist/${name}`);
 /** Folders too: they tell of a file that was removed. */
-const sources = ['lib', ...filesBelow('lib', /./), 'tsup.config.ts', 'tsconfig.json', 'package.json', 'package-lock.json'];
+const sources = [
+  'lib',
+  ...filesBelow('lib', /./),
+  'tsup.config.ts',
+  'scripts/bundle.mjs',
+  'scripts/lazy-module.mjs',
+  'tsconfig.json',
+  'package.json',
+  'package-lock.json',
+];
 const changed = (file) => statSync(`${root}${file}`).mtimeMs;
 
 const isDone =
   outputs.every((file) => existsSync(`${root}${file}`)) && Math.min(...outputs.map(changed)) > Math.max(...sources.map(changed));
-process.exitCode = isDone || run('npx', ['--no-install', 'tsup', '--silent']) ? 0 : 1;
+process.exitCode = isDone || (run('npx', ['--no-install', 'tsup', '--silent']) && run(process.execPath, ['scripts/bundle.mjs'])) ? 0 : 1;

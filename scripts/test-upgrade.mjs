@@ -53,7 +53,7 @@ function build() {
   return (
     inFolder('node', ['scripts/generate.mjs']) &&
     inFolder('npx', ['--no-install', 'node-gyp', 'configure', 'build', '-j', 'max', '--silent']) &&
-    inFolder('npx', ['--no-install', 'tsup', '--silent', '--no-dts'])
+    inFolder('node', ['scripts/bundle.mjs'])
   );
 }
 

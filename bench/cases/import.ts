@@ -31,7 +31,7 @@ export const importing: Case = {
         measured: ours,
         against: { name: 'an empty script', measured: empty },
         compare: 'difference',
-        target: { bound: 'at most', value: 40 },
+        target: { bound: 'at most', value: 20 },
       });
     }
     return rows;

@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream';
-import * as z from 'zod';
 import { asImageErrors } from '../image/as-image-errors.js';
 import { listRecords, removeRecords } from '../image/store/layer-records.js';
 import { prune } from '../image/store/prune.js';
@@ -7,11 +6,9 @@ import { word } from '../options/common-schemas.js';
 import { parseOptions } from '../options/parse-options.js';
 import { packTree, unpackInto } from '../volume/volume-content.js';
 import { type CacheMountName, listCacheMounts, openCacheMount, pruneCacheMounts, replaceCacheMount } from './cache/cache-mounts.js';
+import { mountOptions, pruneOptions } from './cache/cache-options.js';
 import { removeUrlNotes } from './cache/url-notes.js';
 import type { BuildCachePruneReport } from './prune-report.js';
-
-const pruneOptions = z.strictObject({ type: z.enum(['step', 'mount']).optional() });
-const mountOptions = z.strictObject({ namespace: word.default('default') });
 
 function nameOf(id: string, options: CacheMountOptions): CacheMountName {
   return { id: parseOptions(word, id, 'id'), ...parseOptions(mountOptions, options, 'options') };

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,8 +14,11 @@ const { describe, it } = requires({ containers: true });
 const project = fileURLToPath(new URL('../..', import.meta.url));
 const folder = temporaryFolder();
 
-const program = `
-  import { Container, Image } from 'nacelle';
+const IMPORTED = "import { Container, Image } from 'nacelle'";
+const REQUIRED = "const { Container, Image } = require('nacelle')";
+
+const program = (load: string) => `
+  ${load};
   const show = (error) => [error.name, error.code, error.message].join(' ');
   Promise.allSettled([
     Container.run({ image: 'host', command: ['echo', 'hello'] }).then(({ stdout }) => stdout),
@@ -23,13 +26,13 @@ const program = `
   ]).then((results) => console.log(JSON.stringify(results.map(({ value, reason }) => value ?? show(reason)))));`;
 
 /** Bundles the program as a project does that has the package in its node_modules, and runs it. */
-async function bundled(format: 'cjs' | 'esm', options: string[]): Promise<[ran: string, pulled: string]> {
+async function bundled(format: 'cjs' | 'esm', options: string[], load = IMPORTED): Promise<[ran: string, pulled: string]> {
   const at = mkdtempSync(join(folder, 'project-'));
   mkdirSync(join(at, 'node_modules'));
   symlinkSync(project, join(at, 'node_modules', 'nacelle'));
-  writeFileSync(join(at, 'program.mjs'), program);
+  writeFileSync(join(at, 'program.js'), program(load));
   const outfile = join(at, 'dist', `program.${format === 'esm' ? 'mjs' : 'cjs'}`);
-  bundle(join(at, 'program.mjs'), outfile, ['--bundle', '--platform=node', `--format=${format}`, ...options]);
+  bundle(join(at, 'program.js'), outfile, ['--bundle', '--platform=node', `--format=${format}`, ...options]);
   const text = await new Promise<string>((resolve, reject) => {
     execFile(process.execPath, [outfile], { cwd: at }, (error, stdout, stderr) => (error ? reject(new Error(stderr)) : resolve(stdout)));
   });
@@ -44,6 +47,23 @@ describe.each(['cjs', 'esm'] as const)('in a bundle (%s)', (format) => {
   });
 
   it('it says so when it is not', async () => {
-    for (const what of await bundled(format, [])) expect(what).toMatch(/^UnsupportedError ERR_UNSUPPORTED .*bundle.*external/);
+    const refused = /UnsupportedError.*nacelle in a bundle.*external/s;
+    await expect(bundled(format, [])).rejects.toThrow(refused);
+  });
+});
+
+it('in a bundle of what requires it, its first use says so', async () => {
+  for (const what of await bundled('cjs', [], REQUIRED)) expect(what).toMatch(/^UnsupportedError ERR_UNSUPPORTED .*bundle.*external/);
+});
+
+describe('an import', () => {
+  it('reads no more of the package than the classes, and the rest when they are used', async () => {
+    const read = `Object.keys(require.cache).map((file) => require('node:path').basename(file)).sort()`;
+    const run = `Container.run({ image: 'none:/', command: ['true'] }).catch(() => 0)`;
+    const source = `const { Container } = require('nacelle');
+      const before = ${read}; ${run}.then(() => console.log(JSON.stringify([before, ${read}])))`;
+    const [before, after] = JSON.parse(execFileSync(process.execPath, ['-e', source], { cwd: project, encoding: 'utf8' }));
+    expect(before).toEqual(['api.cjs', 'index.cjs']);
+    expect(after).toEqual(expect.arrayContaining(['api.cjs', 'core.cjs', 'index.cjs', 'zod.cjs']));
   });
 });

@@ -89,12 +89,14 @@ const all = ['7 passed'];
 
 describe('in a test runner of others', () => {
   it('Jest, whose tests have a realm of their own', async () => {
-    expect(await run('jest/bin/jest.js', ['--json', '--testMatch', '**/jest.test.js'])).toEqual(all);
+    expect(await run('jest/bin/jest.js', ['--json', `--testTimeout=${GUARD_MS}`, '--testMatch', '**/jest.test.js'])).toEqual(all);
   });
 
   it('Jest with a document, as one of browsers has it', async () => {
     const globals = JSON.stringify({ document: { baseURI: 'http://localhost/' } });
-    expect(await run('jest/bin/jest.js', ['--json', '--testMatch', '**/jest.test.js', '--globals', globals])).toEqual(all);
+    expect(
+      await run('jest/bin/jest.js', ['--json', `--testTimeout=${GUARD_MS}`, '--testMatch', '**/jest.test.js', '--globals', globals]),
+    ).toEqual(all);
   });
 
   it.each(['forks', 'threads', 'vmForks', 'vmThreads'])('vitest with the pool %s', async (pool) => {

@@ -1,4 +1,7 @@
+import { cpSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { beforeAll, expect } from 'vitest';
 import type * as Nacelle from '../../lib/index.js';
 import { busyboxRootfs } from '../fixtures/images.js';
@@ -13,9 +16,18 @@ const { describe, it } = requires({ containers: true, groups: true, tools: ['bus
 const folder = temporaryFolder();
 useNewStore(folder);
 
-// as a program has them of which one dependency requires the package, and another imports it
-const required: typeof Nacelle = createRequire(import.meta.url)('../../dist/index.cjs');
-const { href } = new URL('../../dist/index.js', import.meta.url);
+const project = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Another copy of the package, as a program has it of which two dependencies have different versions. */
+function copyOfPackage(): string {
+  const copy = mkdtempSync(join(folder, 'package-'));
+  for (const name of ['dist', 'package.json', 'binding.gyp']) cpSync(join(project, name), join(copy, name), { recursive: true });
+  for (const name of ['build', 'node_modules']) symlinkSync(join(project, name), join(copy, name));
+  return copy;
+}
+
+const required: typeof Nacelle = createRequire(import.meta.url)(join(project, 'dist/index.cjs'));
+const { href } = pathToFileURL(join(copyOfPackage(), 'dist/index.js'));
 const imported: typeof Nacelle = await import(/* @vite-ignore */ href);
 
 const image = 'host';
@@ -29,6 +41,8 @@ beforeAll(async () => {
   if (missing({ containers: true }).length > 0) return;
   for (const copy of [imported, required]) await copy.Container.run({ image, command: ['true'] });
 });
+
+it('they are two', () => expect(imported.Container).not.toBe(required.Container));
 
 describe.each(copies)('what the copy that was %s made, given to the one that was %s', (_from, _to, from, to) => {
   it('is as good as its own', async () => {

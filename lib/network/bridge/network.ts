@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import * as z from 'zod';
 import { NacelleError, UnsupportedError } from '../../errors.js';
 import { requireRoot } from '../../host/bridge-feature.js';
 import { containerShim } from '../../host/container-shim.js';
@@ -17,6 +16,7 @@ import { type NetworkConnectOptions, type NetworkedContainer, parseConnectOption
 import { learnPeer, type NetworkPeer } from '../vxlan/learn.js';
 import { keepNames } from '../vxlan/remote-names.js';
 import { dropIdleBridge, keepBridge } from './kept-bridge.js';
+import { leaseSchema } from './lease-schema.js';
 import { allNetworks, findNetwork, forgetNetwork, isPluginNetwork, noNetwork, withNetworkFiles, writeNetwork } from './network-file.js';
 import { bridgeOf, isUsed, PERSIST, readUse, removeNetworkFolder, removeSteps, useOf, usesOf, withNetwork } from './network-folder.js';
 import { type NetworkOptions, networkName, type ParsedNetwork, parseNetworkOptions, parsePluginNetwork } from './network-options.js';
@@ -80,9 +80,6 @@ export interface NetworkPruneReport {
 
 /** The network of `network: 'bridge'`, which is made at its first use. */
 export const DEFAULT_NETWORK = 'bridge';
-
-/** A use that tells of a container. */
-const leaseSchema = z.object({ id: z.string(), addresses: z.array(z.string()) });
 
 /**
  * A network of containers (docs/networks.md), in which each has an address: by a bridge of the kernel's on this machine, which others may be joined

@@ -1,8 +1,8 @@
 import type { Readable, Writable } from 'node:stream';
-import * as z from 'zod';
 import { NacelleError } from '../../errors.js';
 import { parseOptions } from '../../options/parse-options.js';
 import type { TerminalSize } from '../options/process-types.js';
+import { connectSchema, type TerminalInputStream } from './connect-schema.js';
 import { type DetachKeys, matchKeys, parseDetachKeys } from './detach-keys.js';
 import { enterRawMode } from './raw-mode.js';
 
@@ -14,9 +14,6 @@ export interface TerminalTarget {
   resize(size: TerminalSize): Promise<void>;
 }
 
-/** A terminal of the caller's with its descriptor, which Node's types leave out. */
-type TerminalInputStream = NodeJS.ReadStream & { readonly fd: number };
-
 export interface ConnectOptions {
   /** The caller's terminal, where keys are typed: a `tty.ReadStream`, or another stream with `isTTY` and `fd`. Default Node's stdin. */
   stdin?: NodeJS.ReadStream | undefined;
@@ -25,23 +22,6 @@ export interface ConnectOptions {
   /** The keys that end the connection, as docker's: 'ctrl-x,ctrl-y'. '' are none. Default 'ctrl-p,ctrl-q'. */
   detachKeys?: string | undefined;
 }
-
-function property(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
-}
-
-function isTerminal(value: unknown): boolean {
-  return property(value, 'isTTY') === true && typeof property(value, 'fd') === 'number';
-}
-
-const schema = z.strictObject({
-  stdin: z.custom<TerminalInputStream>(isTerminal, 'must be a terminal, with its descriptor as fd'),
-  stdout: z.custom<NodeJS.WriteStream>(
-    (value) => typeof property(value, 'write') === 'function',
-    'must be a stream that can be written to',
-  ),
-  detachKeys: z.string(),
-});
 
 /**
  * Connects the caller's terminal with that of a program: what is typed goes to the program as it is, its output is shown, and its terminal has
@@ -54,7 +34,7 @@ const schema = z.strictObject({
  * without a terminal, or whose output goes elsewhere; what the program could not be started for; what the caller's streams fail with
  */
 export async function connectTerminal(target: TerminalTarget, options: ConnectOptions = {}): Promise<'ended' | 'detached'> {
-  const { stdin, stdout, detachKeys } = parseOptions(schema, withDefaults(options), 'options');
+  const { stdin, stdout, detachKeys } = parseOptions(connectSchema, withDefaults(options), 'options');
   const keys = parseDetachKeys(detachKeys);
   const { stdout: output } = target;
   if (output === null) throw new NacelleError("connect a terminal: the program's output goes elsewhere", { code: 'ERR_STATE' });

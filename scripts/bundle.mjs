@@ -1,0 +1,139 @@
+// Bundles the library into a few files of CommonJS, of which an import of the package reads the first: the public classes. Their work is in the others,
+// which are read when they are first used, whole. Within a file, too, each module is evaluated at its first use (lazy-module.mjs).
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, normalize } from 'node:path';
+import { build } from 'esbuild';
+import { lazyModule } from './lazy-module.mjs';
+import { root } from './shared.mjs';
+
+const entry = 'lib/index.ts';
+const out = `${root}dist`;
+const common = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  sourcemap: true,
+  absWorkingDir: root,
+  outdir: out,
+  outExtension: { '.js': '.cjs' },
+  logLevel: 'warning',
+};
+
+const isOwn = (specifier) => specifier.startsWith('.');
+const resolved = (file, specifier) => normalize(join(dirname(file), specifier)).replace(/\.js$/, '.ts');
+
+/** All modules that the entry leads to, by their paths. */
+function modulesFrom(file, modules = new Map()) {
+  if (modules.has(file)) return modules;
+  const module = lazyModule(file);
+  modules.set(file, module);
+  for (const specifier of module.imports.keys()) if (isOwn(specifier)) modulesFrom(resolved(file, specifier), modules);
+  return modules;
+}
+
+/** The modules that are evaluated when the package is imported: the entry's, for its exports are read then, and what these need for that. */
+function modulesAtImport(modules) {
+  const found = new Set();
+  const add = (file) => {
+    if (found.has(file)) return;
+    found.add(file);
+    for (const [specifier, { now }] of modules.get(file).imports)
+      if (isOwn(specifier) && (now || file === entry)) add(resolved(file, specifier));
+  };
+  add(entry);
+  return found;
+}
+
+/** What is read of a dependency, by the names of its exports. */
+function usedOf(dependency, modules) {
+  return [...new Set([...modules.values()].flatMap(({ imports }) => [...(imports.get(dependency)?.properties ?? [])]))].sort();
+}
+
+const modules = modulesFrom(entry);
+const atImport = modulesAtImport(modules);
+/** In which file of the package a module is. */
+function partOf(file) {
+  if (atImport.has(file)) return 'api';
+  if (file.startsWith('lib/build/')) return 'build';
+  if (file.startsWith('lib/network/')) return 'networks';
+  return 'core';
+}
+
+/** A file of the package: its modules by their paths, as functions, since none is evaluated before it is used. */
+const listing = (part) =>
+  [...modules.keys()]
+    .filter((file) => partOf(file) === part)
+    .map((file) => `exports[${JSON.stringify(file)}] = () => require('./${file}');`);
+
+/** A module of another file. Node would take `module.exports = require(…)` for an export of all that is there, and read those files to find the names. */
+const takenFrom = (part, file) => `const part = require('./${part}.cjs');\nmodule.exports = part[${JSON.stringify(file)}]();`;
+
+const parts = {
+  name: 'parts',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^part:/ }, ({ path }) => ({ path: path.slice('part:'.length), namespace: 'part' }));
+    onLoad({ filter: /.*/, namespace: 'part' }, ({ path }) => ({
+      contents: path === 'index' ? takenFrom('api', entry) : listing(path).join('\n'),
+      resolveDir: root,
+      pluginData: { part: path, file: '.' },
+    }));
+    onResolve({ filter: /^\.\/[a-z]+\.cjs$/ }, ({ path }) => ({ path, external: true }));
+    onResolve({ filter: /^\.\.?\// }, ({ path, pluginData }) => {
+      if (pluginData === undefined) return undefined;
+      const file = resolved(pluginData.file, path);
+      const part = partOf(file);
+      return part === pluginData.part
+        ? { path: file, namespace: 'lib', pluginData }
+        : { path: file, namespace: 'elsewhere', pluginData: { part } };
+    });
+    onLoad({ filter: /.*/, namespace: 'lib' }, ({ path, pluginData }) => {
+      const { code, map } = modules.get(path);
+      const inline = `//# sourceMappingURL=data:application/json;base64,${Buffer.from(JSON.stringify(map)).toString('base64')}`;
+      return { contents: `${code}\n${inline}`, loader: 'js', resolveDir: root, pluginData: { part: pluginData.part, file: path } };
+    });
+    onLoad({ filter: /.*/, namespace: 'elsewhere' }, ({ path, pluginData }) => ({
+      contents: takenFrom(pluginData.part, path),
+    }));
+    // only what is used of a dependency is bundled, in the form that TypeScript's default imports have
+    onResolve({ filter: /^zod$/ }, ({ pluginData }) => (pluginData?.part ? { path: './zod.cjs', external: true } : undefined));
+    onResolve({ filter: /^(ipaddr\.js|fastest-levenshtein)$/ }, ({ path, namespace }) =>
+      namespace === 'lib' ? { path, namespace: 'dependency' } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'dependency' }, ({ path }) => ({
+      contents: `export { ${usedOf(path, modules).join(', ')} } from ${JSON.stringify(path)};`,
+      resolveDir: root,
+    }));
+  },
+};
+
+mkdirSync(out, { recursive: true });
+for (const name of readdirSync(out)) {
+  if (/\.c?js(\.map)?$/.test(name)) rmSync(`${out}/${name}`);
+}
+const files = Object.fromEntries(['index', 'api', 'core', 'build', 'networks'].map((part) => [part, `part:${part}`]));
+await build({ ...common, entryPoints: files, plugins: [parts], external: ['tar', 'undici', 'fzstd'] });
+await build({
+  ...common,
+  stdin: { contents: `export { ${usedOf('zod', modules).join(', ')} } from 'zod';`, resolveDir: root, sourcefile: 'zod.js' },
+  outfile: `${out}/zod.cjs`,
+  outdir: undefined,
+});
+// An import has what a require has. Node would read the names of a CommonJS file's exports with a parser that it has to load for that.
+const names = Object.keys(createRequire(import.meta.url)(`${out}/index.cjs`)).sort();
+writeFileSync(
+  `${out}/index.js`,
+  `import { createRequire } from 'node:module';
+let nacelle;
+try {
+  nacelle = createRequire(import.meta.url)('./index.cjs');
+} catch (cause) {
+  if (cause?.code !== 'MODULE_NOT_FOUND' && cause?.code !== 'ERR_INVALID_ARG_VALUE') throw cause;
+  const words = 'nacelle in a bundle is not supported here: its own files are not found from there';
+  const fix = 'Leave it out and keep it in node_modules: esbuild --external:nacelle, or what your bundler calls external.';
+  throw Object.assign(new Error(words + '. ' + fix, { cause }), { name: 'UnsupportedError', code: 'ERR_UNSUPPORTED', fix });
+}
+export const { ${names.join(', ')} } = nacelle;
+`,
+);
