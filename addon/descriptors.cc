@@ -53,6 +53,11 @@ Napi::Value Pipe(const Napi::CallbackInfo& info) {
   return {env, numbers};
 }
 
+Napi::Value EndShim(const Napi::CallbackInfo& info) {
+  end_shim();
+  return info.Env().Undefined();
+}
+
 Napi::Value CopyShim(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   unique_fd copy;

@@ -41,6 +41,9 @@ bool hand_over(napi_env env, std::vector<unique_fd>& fds, napi_value* numbers);
 // pipe(): [read end, write end], close-on-exec. -errno as a number when it fails.
 Napi::Value Pipe(const Napi::CallbackInfo& info);
 
+// endShim(): see end_shim. All connections must be closed, or the shim has other clients and does not end.
+Napi::Value EndShim(const Napi::CallbackInfo& info);
+
 // copyShim(path): the descriptor of a copy of the shim's executable that nobody can change (launch.h), or -errno.
 Napi::Value CopyShim(const Napi::CallbackInfo& info);
 

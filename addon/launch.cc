@@ -268,6 +268,16 @@ int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, 
   return 0;
 }
 
+void end_shim() {
+  Shim& shim = the_shim();
+  const std::lock_guard<std::mutex> guard(shim.mutex);
+  if (!shim.control) return;
+  forget_own_socket(shim.control.get());
+  shim.control.reset();
+  const pid_t pid = std::exchange(shim.pid, 0);
+  if (pid > 0) waitpid(pid, nullptr, 0);
+}
+
 int launch_detached_shim(const Launch& launch, const std::string& owner, unique_fd& socket, std::string& what) {
   unique_fd control;
   pid_t pid = 0;

@@ -15,6 +15,10 @@ struct Launch {
 // copies of the library share one shim, since the addon is loaded once in a process. 0 or -errno; `what` says what failed.
 int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, std::string& owner, int& pid);
 
+// Closes the socket of the shim of this process, and waits until the shim has gone: it ends with its last client and task. What it has
+// handed over then belongs to the subreaper above. Nothing happens where there is none.
+void end_shim();
+
 // Starts the shim of one detached container, which has the container's name as an owner and no parent here.
 int launch_detached_shim(const Launch& launch, const std::string& owner, unique_fd& socket, std::string& what);
 

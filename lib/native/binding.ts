@@ -54,6 +54,8 @@ export interface Binding {
   restoreMode(fd: number, settings: Uint8Array): number;
   /** pipe2(2), close-on-exec: [read end, write end]. */
   pipe(): [number, number] | number;
+  /** Ends the shim of this process, whose connections were closed, and waits for its end. */
+  endShim(): void;
   /** A copy of the shim's executable that nobody can change: a descriptor, or -errno. */
   copyShim(path: string): number;
   /** close(2), for descriptors that the addon made; see addon/descriptors.h. */

@@ -26,6 +26,17 @@ export function ownShim(): Shim {
 
 export const start: StartPlan = (plan, descriptors, cancelSignal = null) => connected().startPlan(plan, descriptors, cancelSignal);
 
+/**
+ * Ends this environment's connection to its shim, and waits until the shim has gone: a program that it has handed over then belongs to whoever is the
+ * subreaper above. Nothing happens where there is no shim.
+ */
+export function endShim(): void {
+  if (!connection) return;
+  connection.close();
+  connection = undefined;
+  loadNative().addon.endShim();
+}
+
 /** The name under which this process's groups and records are made. Starts the shim. */
 export function ownerName(): string {
   return connected().owner;

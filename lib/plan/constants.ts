@@ -31,6 +31,7 @@ export const SIGKILL = 9;
 export const O_PATH = 0o10000000;
 export const O_RDONLY = 0;
 export const O_WRONLY = 1;
+export const O_RDWR = 2;
 export const O_NOCTTY = 0o400;
 export const O_NONBLOCK = 0o4000;
 
@@ -49,3 +50,4 @@ export const CREATE = { no: 0, folder: 1, file: 2, noLink: 4 } as const;
 
 export const S_IFCHR = 0o020000;
 export const S_IFBLK = 0o060000;
+export const S_IFIFO = 0o010000;

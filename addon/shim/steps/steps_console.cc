@@ -22,8 +22,7 @@ int run(Context& context, const args::send_terminal& a) {
   if (result < 0) return result;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  const int size =
-      std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", folder.get(), path.c_str() + slash + 1);
+  const int size = std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", folder.get(), path.c_str() + slash + 1);
   if (size < 0 || static_cast<size_t>(size) >= sizeof address.sun_path) return -ENAMETOOLONG;
   // a socket whose owner does not accept must not hold the shim up
   const unique_fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

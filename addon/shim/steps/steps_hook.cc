@@ -84,7 +84,8 @@ int run(Context& context, const args::run_hook& a) {
   const int status = await_end(pid, a.timeout);
   if (status == -ETIMEDOUT) return context.failed(status, "it took longer than its timeout");
   if (status <= 0) return status;
-  std::string text = WIFEXITED(status) ? "exit status " + std::to_string(WEXITSTATUS(status)) : "signal " + std::to_string(WTERMSIG(status));
+  std::string text =
+      WIFEXITED(status) ? "exit status " + std::to_string(WEXITSTATUS(status)) : "signal " + std::to_string(WTERMSIG(status));
   const std::string said = written(output.get());
   if (!said.empty()) text += ": " + said;
   return context.failed(-EIO, text.c_str());
