@@ -120,6 +120,15 @@ await build({
   outfile: `${out}/zod.cjs`,
   outdir: undefined,
 });
+// The command is a file of its own, which reads nothing of the library's.
+await build({
+  ...common,
+  format: 'esm',
+  entryPoints: ['lib/runtime-cli/nacelle-oci.ts'],
+  outExtension: {},
+  external: ['tar', 'undici', 'fzstd'],
+  treeShaking: true,
+});
 // An import has what a require has. Node would read the names of a CommonJS file's exports with a parser that it has to load for that.
 const names = Object.keys(createRequire(import.meta.url)(`${out}/index.cjs`)).sort();
 writeFileSync(

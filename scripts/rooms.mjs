@@ -11,6 +11,10 @@ const typescript = {
   fileOf: (name) => name.replace(/\.js$/, '.ts'),
   rooms: [
     ['lib/index.ts'],
+    ['lib/runtime-cli'],
+    ['lib/runtime-cli/plan'],
+    ['lib/runtime-cli/state'],
+    ['lib/runtime-cli/config'],
     ['lib/build'],
     ['lib/build/execute'],
     ['lib/build/mounts', 'lib/build/steps'],

@@ -1,0 +1,132 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { hasCode } from '../errors.js';
+import { delay } from '../native/clock.js';
+import { readIfThere } from '../native/read-if-there.js';
+import { attempt } from '../native/system-errors.js';
+import { SIGKILL } from '../plan/constants.js';
+import { checkSignal } from '../process/options/signals.js';
+import { configSchema } from './config/config-schema.js';
+import { NO_CONTAINER, NOT_RUNNING, refusal, usageError } from './config/runtime-error.js';
+import { removeGroups } from './create-container.js';
+import { runHooks } from './run-hooks.js';
+import {
+  type ContainerRecord,
+  isFrozen,
+  madeRecord,
+  processesIn,
+  readRecord,
+  removeStateFolder,
+  type StateFolder,
+  stateOf,
+  statusOf,
+} from './state/container-state.js';
+
+/** A signal as callers write it: a number, or a name with or without SIG, in any case. Pure. @throws NacelleError */
+export function signalOf(text: string): number {
+  const number = /^\d+$/.test(text) ? Number(text) : null;
+  const realTime = /^(?:SIG)?RTMIN(?:\+(\d+))?$/i.exec(text);
+  const name = `SIG${text.toUpperCase().replace(/^SIG/, '')}`;
+  const checked = checkSignal(number ?? (realTime ? 34 + Number(realTime[1] ?? 0) : name));
+  if ('problem' in checked) throw usageError(`unknown signal ${JSON.stringify(text)}`);
+  return checked.number;
+}
+
+/**
+ * Sends a signal to the container's first process; with `all` to each of its group. SIGKILL of a container without a pid namespace of its own
+ * is for all of the group, too, since nothing else would end the others.
+ *
+ * @throws NacelleError: 'container not running'
+ */
+export function killContainer(folder: StateFolder, signal: number, { all }: { readonly all: boolean }): void {
+  const record = madeRecord(folder);
+  const status = statusOf(folder, record);
+  if (all || (signal === SIGKILL && !hasOwnPids(record))) {
+    const pids = processesIn(record.home);
+    if (status === 'stopped' && pids.length === 0 && !all) throw refusal(NOT_RUNNING);
+    for (const pid of pids) send(pid, signal);
+  } else {
+    if (status === 'stopped') throw refusal(NOT_RUNNING);
+    send(record.pid, signal);
+  }
+  // processes that stand still hear of no signal; v2 lets those go that are killed
+  if (signal === SIGKILL && status === 'paused') thaw(record);
+}
+
+function hasOwnPids({ config }: ContainerRecord): boolean {
+  return configSchema.parse(config).linux?.namespaces.some(({ type, path }) => type === 'pid' && !path) ?? false;
+}
+
+function send(pid: number, signal: number): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (!hasCode(error, 'ESRCH')) throw error;
+  }
+}
+
+/** @throws NacelleError: 'container not running' */
+export async function pauseContainer(folder: StateFolder): Promise<void> {
+  const record = madeRecord(folder);
+  const status = statusOf(folder, record);
+  if (status === 'paused') throw refusal('container is already paused');
+  if (status !== 'running' && status !== 'created') throw refusal(NOT_RUNNING);
+  freeze(record, true);
+  await untilFrozen(record);
+}
+
+/** @throws NacelleError: 'container not paused' */
+export function resumeContainer(folder: StateFolder): void {
+  const record = madeRecord(folder);
+  if (statusOf(folder, record) !== 'paused') throw refusal('container not paused');
+  thaw(record);
+}
+
+function thaw(record: ContainerRecord): void {
+  freeze(record, false);
+}
+
+function freeze({ freezer: { path, version } }: ContainerRecord, stop: boolean): void {
+  const [file, word] = version === 1 ? ['freezer.state', stop ? 'FROZEN' : 'THAWED'] : ['cgroup.freeze', stop ? '1' : '0'];
+  attempt(`${stop ? 'freeze' : 'thaw'} ${path}`, () => writeFileSync(join(path, file), word));
+}
+
+/** v1 may have to be asked again: a process that was just being made, or is in the kernel, does not stand still at once. */
+async function untilFrozen(record: ContainerRecord): Promise<void> {
+  for (let tries = 0; tries < 2000; ++tries) {
+    const { path, version } = record.freezer;
+    if (version === 2 ? isFrozen(record) : readIfThere(join(path, 'freezer.state'))?.trim() === 'FROZEN') return;
+    await delay(1);
+    if (version === 1) freeze(record, true);
+  }
+  thaw(record);
+  throw refusal('the processes of the container do not stand still');
+}
+
+/**
+ * Removes a container that has ended, or was only created; with `force` any, and one that is not there.
+ *
+ * @throws NacelleError: 'container does not exist'; for one that runs
+ */
+export async function deleteContainer(folder: StateFolder, { force }: { readonly force: boolean }): Promise<void> {
+  if (force && !existsSync(folder.path)) return;
+  const record = readRecord(folder);
+  if (record === null) {
+    // a command that made it was killed, or has it in hands
+    if (!force) throw refusal(`${NO_CONTAINER}: it is being created`);
+    removeStateFolder(folder);
+    return;
+  }
+  const status = statusOf(folder, record);
+  if (!force && status !== 'stopped' && status !== 'created')
+    throw refusal(`cannot delete container ${folder.id} that is not stopped: ${status}`);
+  if (status === 'paused') thaw(record);
+  if (status !== 'stopped') send(record.pid, SIGKILL);
+  await removeGroups(record.groups);
+  removeStateFolder(folder);
+  const { hooks } = configSchema.parse(record.config);
+  // their failures are told, and change nothing (runtime.md, "Lifecycle")
+  await runHooks('poststop', hooks?.poststop ?? [], JSON.stringify(stateOf(record, 'stopped'))).catch((error: Error) => {
+    process.stderr.write(`${error.message}\n`);
+  });
+}

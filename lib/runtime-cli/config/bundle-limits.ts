@@ -1,0 +1,101 @@
+import { invalidOption } from '../../errors.js';
+import type { ParsedDeviceRule, ParsedLimits } from '../../options/limits.js';
+import type { Resources, Throttle } from './resources-schema.js';
+
+type IoMax = NonNullable<ParsedLimits['ioMax']>[number];
+
+/**
+ * linux.resources as limits of this library. As in runc, a number of 0 or less is no limit where the kernel has none by that number, so that
+ * nothing is written. `unified` is no limit of its own: see {@link unifiedWrites}. Pure.
+ */
+export function limitsOf({ memory, cpu, pids, blockIO, hugepageLimits, network, rdma }: Resources): ParsedLimits {
+  const io = ioMax(blockIO);
+  const quota = positive(cpu?.quota);
+  return without({
+    memory: positive(memory?.limit),
+    memorySwap: positive(memory?.limit) === undefined ? undefined : positive(memory?.swap),
+    memoryReservation: positive(memory?.reservation),
+    memorySwappiness: memory?.swappiness,
+    cpuShares: positive(cpu?.shares),
+    cpuQuota: quota,
+    cpuPeriod: quota === undefined ? undefined : positive(cpu?.period),
+    cpuBurst: cpu?.burst,
+    cpuIdle: cpu?.idle === 1 ? true : undefined,
+    cpuRtRuntime: positive(cpu?.realtimeRuntime),
+    cpuRtPeriod: positive(cpu?.realtimePeriod),
+    cpusetCpus: cpu?.cpus || undefined,
+    cpusetMems: cpu?.mems || undefined,
+    pidsLimit: positive(pids?.limit),
+    ioWeight: positive(blockIO?.weight),
+    ioMax: io.length === 0 ? undefined : io,
+    hugetlb: hugepageLimits.length === 0 ? undefined : Object.fromEntries(hugepageLimits.map(({ pageSize, limit }) => [pageSize, limit])),
+    netClassId: positive(network?.classID),
+    netPriorities:
+      network === undefined || network.priorities.length === 0
+        ? undefined
+        : Object.fromEntries(network.priorities.map(({ name, priority }) => [name, priority])),
+    rdma,
+  });
+}
+
+function positive(value: number | undefined): number | undefined {
+  return value === undefined || value <= 0 ? undefined : value;
+}
+
+/** Absent and undefined are the same to whoever reads limits, but an object without the keys is one without limits. */
+function without(limits: ParsedLimits): ParsedLimits {
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+}
+
+function ioMax(blockIO: Resources['blockIO']): IoMax[] {
+  if (blockIO === undefined) return [];
+  const devices = new Map<string, IoMax>();
+  const add = (throttles: Throttle, field: 'readBps' | 'writeBps' | 'readIops' | 'writeIops'): void => {
+    for (const { major, minor, rate } of throttles) {
+      const device = `${major}:${minor}`;
+      devices.set(device, { ...(devices.get(device) ?? { device }), [field]: rate });
+    }
+  };
+  add(blockIO.throttleReadBpsDevice, 'readBps');
+  add(blockIO.throttleWriteBpsDevice, 'writeBps');
+  add(blockIO.throttleReadIOPSDevice, 'readIops');
+  add(blockIO.throttleWriteIOPSDevice, 'writeIops');
+  return [...devices.values()];
+}
+
+/** What every container may use, whatever its rules: runc's AllowedDevices. The spec's default devices, terminals, and making any node. */
+const always: readonly ParsedDeviceRule[] = [
+  { type: 'c', access: 'm', allow: true },
+  { type: 'b', access: 'm', allow: true },
+  ...[
+    [1, 3],
+    [1, 5],
+    [1, 7],
+    [1, 8],
+    [1, 9],
+    [5, 0],
+    [5, 2],
+    [136, undefined],
+  ].map(
+    ([major, minor]): ParsedDeviceRule => ({ type: 'c', major, ...(minor === undefined ? {} : { minor }), access: 'rwm', allow: true }),
+  ),
+];
+
+/** The device rules of a container, in their order; `null` where config.json has none, and nothing is confined. Pure. */
+export function deviceRulesOf({ devices }: Resources): readonly ParsedDeviceRule[] | null {
+  if (devices.length === 0) return null;
+  const own = devices.map(({ type = 'a', major, minor, access, allow }): ParsedDeviceRule => {
+    const number = (value: number | undefined): number | undefined => (value === undefined || value < 0 ? undefined : value);
+    return { type, major: number(major), minor: number(minor), access: access || 'rwm', allow };
+  });
+  return [...own, ...always];
+}
+
+/** linux.resources.unified: files of cgroup v2 and what is written there. Pure. @throws NacelleError `ERR_INVALID_OPTION` for a path */
+export function unifiedWrites({ unified = {} }: Resources): readonly { readonly file: string; readonly value: string }[] {
+  return Object.entries(unified).map(([file, value]) => {
+    if (!/^[a-z0-9_]+(?:\.[A-Za-z0-9_]+)+$/.test(file))
+      throw invalidOption(`linux.resources.unified[${JSON.stringify(file)}]`, 'is no file of a group');
+    return { file, value };
+  });
+}

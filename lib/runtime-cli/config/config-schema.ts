@@ -1,0 +1,136 @@
+import * as z from 'zod';
+import { absolute, id, list, maybe, plain, unsigned } from './nullable.js';
+import { resourcesSchema } from './resources-schema.js';
+
+// config.json of runtime-spec 1.3 (config.md, config-linux.md). Fields that the spec does not have are passed over, as it says ("Extensibility").
+// A field of which the value can't be kept is not left out here: what refuses it is refused-fields.ts.
+
+const namespaceSchema = z.object({
+  type: z.enum(['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup', 'time']),
+  path: maybe(z.union([z.literal(''), absolute])),
+});
+
+const idMapping = z.object({ containerID: id, hostID: id, size: z.int().min(1) });
+
+export const mountSchema = z.object({
+  destination: plain.min(1),
+  type: maybe(plain),
+  source: maybe(plain),
+  options: list(plain),
+  uidMappings: list(idMapping),
+  gidMappings: list(idMapping),
+});
+
+const rlimitSchema = z
+  .object({ type: z.string().regex(/^RLIMIT_[A-Z]+$/, "must be a name such as 'RLIMIT_NOFILE'"), soft: unsigned64(), hard: unsigned64() })
+  .refine(({ soft, hard }) => soft <= hard, { path: ['soft'], message: 'must be at most hard' });
+
+/** RLIM_INFINITY is 2^64 - 1, which JSON.parse makes 2^64. */
+function unsigned64() {
+  return z
+    .number()
+    .min(0)
+    .max(2 ** 64)
+    .refine((value) => Number.isInteger(value), 'must be a whole number')
+    .transform((value) => (value >= 2 ** 64 - 1024 ? Number.POSITIVE_INFINITY : value));
+}
+
+const capabilitySets = z.object({
+  bounding: list(z.string()),
+  effective: list(z.string()),
+  inheritable: list(z.string()),
+  permitted: list(z.string()),
+  ambient: list(z.string()),
+});
+
+export const processSchema = z.object({
+  terminal: maybe(z.boolean()),
+  consoleSize: maybe(z.object({ height: unsigned.max(65_535), width: unsigned.max(65_535) })),
+  user: z.object({
+    uid: id,
+    gid: id,
+    umask: maybe(unsigned.max(0o777)),
+    additionalGids: list(id),
+  }),
+  cwd: absolute,
+  env: list(plain),
+  args: z.array(plain).min(1),
+  capabilities: maybe(capabilitySets),
+  rlimits: list(rlimitSchema).refine((all) => new Set(all.map(({ type }) => type)).size === all.length, 'must name each limit once'),
+  noNewPrivileges: maybe(z.boolean()),
+  oomScoreAdj: maybe(z.int().min(-1000).max(1000)),
+  apparmorProfile: maybe(plain),
+  selinuxLabel: maybe(plain),
+  scheduler: maybe(z.unknown()),
+  ioPriority: maybe(z.unknown()),
+  execCPUAffinity: maybe(z.unknown()),
+});
+
+const hookSchema = z.object({
+  path: absolute,
+  args: list(plain),
+  env: list(plain),
+  /** Seconds. */
+  timeout: maybe(z.int().min(1)),
+});
+
+const hooksSchema = z.object({
+  prestart: list(hookSchema),
+  createRuntime: list(hookSchema),
+  createContainer: list(hookSchema),
+  startContainer: list(hookSchema),
+  poststart: list(hookSchema),
+  poststop: list(hookSchema),
+});
+
+const deviceSchema = z.object({
+  type: z.enum(['c', 'b', 'u', 'p']),
+  path: absolute,
+  major: maybe(unsigned),
+  minor: maybe(unsigned),
+  fileMode: maybe(unsigned.max(0o7777)),
+  uid: maybe(id),
+  gid: maybe(id),
+});
+
+const linuxSchema = z.object({
+  namespaces: list(namespaceSchema).refine((all) => new Set(all.map(({ type }) => type)).size === all.length, 'must name each type once'),
+  uidMappings: list(idMapping),
+  gidMappings: list(idMapping),
+  timeOffsets: maybe(z.record(z.enum(['boottime', 'monotonic']), z.unknown())),
+  devices: list(deviceSchema),
+  cgroupsPath: maybe(plain),
+  resources: maybe(resourcesSchema),
+  rootfsPropagation: maybe(z.enum(['', 'shared', 'slave', 'private', 'unbindable', 'rshared', 'rslave', 'rprivate', 'runbindable'])),
+  seccomp: maybe(z.record(z.string(), z.unknown())),
+  sysctl: maybe(z.record(z.string(), plain)),
+  maskedPaths: list(absolute),
+  readonlyPaths: list(absolute),
+  mountLabel: maybe(plain),
+  intelRdt: maybe(z.unknown()),
+  personality: maybe(z.unknown()),
+  memoryPolicy: maybe(z.unknown()),
+  netDevices: maybe(z.record(z.string(), z.unknown())),
+});
+
+/** The whole file. */
+export const configSchema = z.object({
+  ociVersion: z.string().regex(/^1\.\d+\.\d+(?:[-+].*)?$/, 'must be a version 1.x.y of the runtime spec'),
+  root: z.object({ path: plain.min(1), readonly: maybe(z.boolean()) }),
+  mounts: list(mountSchema),
+  process: maybe(processSchema),
+  hostname: maybe(plain),
+  domainname: maybe(plain),
+  hooks: maybe(hooksSchema),
+  annotations: maybe(z.record(z.string(), z.string())),
+  linux: maybe(linuxSchema),
+});
+
+/** config.json, checked. */
+export type BundleConfig = z.output<typeof configSchema>;
+export type BundleProcess = z.output<typeof processSchema>;
+export type BundleMount = z.output<typeof mountSchema>;
+export type BundleLinux = z.output<typeof linuxSchema>;
+export type BundleDevice = z.output<typeof deviceSchema>;
+export type Hook = z.output<typeof hookSchema>;
+export type HookKind = keyof z.output<typeof hooksSchema>;

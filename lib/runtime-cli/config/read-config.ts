@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type * as z from 'zod';
+import { invalidOption, NacelleError, toError } from '../../errors.js';
+import { attempt } from '../../native/system-errors.js';
+import { checkOptions } from '../../options/parse-options.js';
+import { type BundleConfig, type BundleProcess, configSchema, processSchema } from './config-schema.js';
+
+/** Reads config.json of a bundle. @throws SyscallError; NacelleError `ERR_INVALID_OPTION`, by the path of the field */
+export function readConfig(bundle: string): BundleConfig {
+  const path = join(bundle, 'config.json');
+  return checkedFile(
+    path,
+    attempt(`read ${path}`, () => readFileSync(path, 'utf8')),
+    configSchema,
+  );
+}
+
+/** Reads the process of `exec --process`. @throws as {@link readConfig} */
+export function readProcess(path: string): BundleProcess {
+  return checkedFile(
+    path,
+    attempt(`read ${path}`, () => readFileSync(path, 'utf8')),
+    processSchema,
+  );
+}
+
+/** The text of a file as what the schema says. Pure. @throws NacelleError `ERR_INVALID_OPTION` */
+export function checkedFile<S extends z.ZodType>(path: string, text: string, schema: S): z.output<S> {
+  const checked = checkOptions(schema, parsed(path, text));
+  if ('value' in checked) return checked.value;
+  const [first] = checked.problems;
+  const all = checked.problems.slice(0, MOST).map((problem) => `${problem.name} ${problem.text}`);
+  throw invalidOption(first?.name ?? path, `${path}: ${all.join('; ')}`);
+}
+
+/** How many problems are told: who mends some wants to know of the next. */
+const MOST = 10;
+
+function parsed(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new NacelleError(`${path} is no JSON: ${toError(cause).message}`, {
+      code: 'ERR_INVALID_OPTION',
+      cause,
+    });
+  }
+}

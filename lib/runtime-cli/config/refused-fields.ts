@@ -1,0 +1,53 @@
+import { UnsupportedError } from '../../errors.js';
+import { parseMountOptions } from './bundle-mount-options.js';
+import type { BundleConfig, BundleProcess } from './config-schema.js';
+
+/**
+ * Refuses what is asked for in config.json and can't be kept yet, by its path. The spec wants an error for a value that the runtime can't
+ * apply (config.md), and a program that is less confined than it was asked to be is worse than none.
+ *
+ * @throws UnsupportedError
+ */
+export function refuseUnsupported({ mounts, process, linux }: BundleConfig): void {
+  for (const [index, mount] of mounts.entries()) {
+    const at = `mounts[${index}]`;
+    const { idmap, remount, copyUp } = parseMountOptions(mount.options);
+    if (idmap || mount.uidMappings.length > 0 || mount.gidMappings.length > 0) refuse(`${at}.uidMappings`, 'ids of a mount are not mapped');
+    if (remount) refuse(`${at}.options`, 'a mount is not mounted again');
+    if (copyUp) refuse(`${at}.options`, 'nothing is copied into a new tmpfs (tmpcopyup)');
+  }
+  if (process !== undefined) refuseOfProcess(process);
+  if (linux === undefined) return;
+  const { namespaces, uidMappings, gidMappings, timeOffsets, mountLabel, intelRdt, personality, memoryPolicy, netDevices } = linux;
+  const user = namespaces.findIndex(({ type }) => type === 'user');
+  if (user >= 0) refuse(`linux.namespaces[${user}]`, 'there are no user namespaces here');
+  if (uidMappings.length > 0 || gidMappings.length > 0) refuse('linux.uidMappings', 'there are no user namespaces here');
+  const time = namespaces.findIndex(({ type }) => type === 'time');
+  if (time >= 0) refuse(`linux.namespaces[${time}]`, 'there are no time namespaces here');
+  if (timeOffsets !== undefined && Object.keys(timeOffsets).length > 0) refuse('linux.timeOffsets', 'there are no time namespaces here');
+  if (namespaces.every(({ type, path }) => type !== 'mount' || (path ?? '') !== ''))
+    refuse('linux.namespaces', 'a container without a mount namespace of its own can not be made');
+  if (mountLabel) refuse('linux.mountLabel', 'SELinux labels are not set');
+  for (const [name, value] of Object.entries({ intelRdt, personality, memoryPolicy }))
+    if (value !== undefined) refuse(`linux.${name}`, NOT_YET);
+  if (netDevices !== undefined && Object.keys(netDevices).length > 0) refuse('linux.netDevices', NOT_YET);
+  const { blockIO, memory } = linux.resources ?? {};
+  if (blockIO !== undefined && blockIO.weightDevice.length > 0) refuse('linux.resources.blockIO.weightDevice', NOT_YET);
+  if (blockIO?.leafWeight) refuse('linux.resources.blockIO.leafWeight', 'the kernel has no such file since Linux 5.0');
+  if (memory?.disableOOMKiller) refuse('linux.resources.memory.disableOOMKiller', NOT_YET);
+  if (memory?.kernelTCP !== undefined && memory.kernelTCP > 0) refuse('linux.resources.memory.kernelTCP', NOT_YET);
+}
+
+/** The same for the process alone, which `exec` has. @throws UnsupportedError */
+export function refuseOfProcess({ apparmorProfile, selinuxLabel, scheduler, ioPriority, execCPUAffinity }: BundleProcess): void {
+  if (apparmorProfile) refuse('process.apparmorProfile', 'AppArmor profiles are not set');
+  if (selinuxLabel) refuse('process.selinuxLabel', 'SELinux labels are not set');
+  for (const [name, value] of Object.entries({ scheduler, ioPriority, execCPUAffinity }))
+    if (value !== undefined) refuse(`process.${name}`, NOT_YET);
+}
+
+const NOT_YET = 'this runtime does not apply the field';
+
+function refuse(path: string, reason: string): never {
+  throw new UnsupportedError(`${path} of config.json`, reason);
+}

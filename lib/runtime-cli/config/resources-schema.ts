@@ -1,0 +1,68 @@
+import * as z from 'zod';
+import { list, maybe, plain, signed, unsigned } from './nullable.js';
+
+// linux.resources of config.json (config-linux.md, "Control groups").
+
+const throttle = list(z.object({ major: unsigned, minor: unsigned, rate: unsigned }));
+
+const deviceRule = z.object({
+  allow: z.boolean(),
+  type: maybe(z.enum(['a', 'b', 'c'])),
+  major: maybe(signed),
+  minor: maybe(signed),
+  access: maybe(z.string().regex(/^[rwm]*$/, "must be made of 'r', 'w' and 'm'")),
+});
+
+export const resourcesSchema = z.object({
+  devices: list(deviceRule),
+  memory: maybe(
+    z.object({
+      limit: maybe(signed),
+      reservation: maybe(signed),
+      swap: maybe(signed),
+      kernel: maybe(signed),
+      kernelTCP: maybe(signed),
+      swappiness: maybe(unsigned.max(100)),
+      disableOOMKiller: maybe(z.boolean()),
+      useHierarchy: maybe(z.boolean()),
+      checkBeforeUpdate: maybe(z.boolean()),
+    }),
+  ),
+  cpu: maybe(
+    z.object({
+      shares: maybe(unsigned),
+      quota: maybe(signed),
+      burst: maybe(unsigned),
+      period: maybe(unsigned),
+      realtimeRuntime: maybe(signed),
+      realtimePeriod: maybe(unsigned),
+      cpus: maybe(z.string()),
+      mems: maybe(z.string()),
+      idle: maybe(z.int().min(0).max(1)),
+    }),
+  ),
+  pids: maybe(z.object({ limit: maybe(signed) })),
+  blockIO: maybe(
+    z.object({
+      weight: maybe(unsigned.max(1000)),
+      leafWeight: maybe(unsigned.max(1000)),
+      weightDevice: list(z.unknown()),
+      throttleReadBpsDevice: throttle,
+      throttleWriteBpsDevice: throttle,
+      throttleReadIOPSDevice: throttle,
+      throttleWriteIOPSDevice: throttle,
+    }),
+  ),
+  hugepageLimits: list(z.object({ pageSize: z.string().regex(/^\d+[KMG]B$/, "must be a size such as '2MB'"), limit: unsigned })),
+  network: maybe(
+    z.object({
+      classID: maybe(unsigned.max(0xffff_ffff)),
+      priorities: list(z.object({ name: plain.min(1), priority: unsigned.max(0xffff_ffff) })),
+    }),
+  ),
+  rdma: maybe(z.record(z.string(), z.object({ hcaHandles: maybe(unsigned), hcaObjects: maybe(unsigned) }))),
+  unified: maybe(z.record(z.string(), plain)),
+});
+
+export type Resources = z.output<typeof resourcesSchema>;
+export type Throttle = z.output<typeof throttle>;

@@ -1,0 +1,165 @@
+import { readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { NacelleError, toError, withCleanupError } from '../errors.js';
+import { now } from '../native/clock.js';
+import { carryOut } from '../native/host-work.js';
+import { start } from '../native/shim.js';
+import type { Task } from '../native/task.js';
+import { NONE, planOf, Slots } from '../plan/plan.js';
+import type { Step } from '../plan/steps.js';
+import type { BundleProcess } from './config/config-schema.js';
+import { capabilitySets, processLimits } from './config/process-facts.js';
+import { readConfig } from './config/read-config.js';
+import { refuseUnsupported } from './config/refused-fields.js';
+import { usageError } from './config/runtime-error.js';
+import { freezerOf, type GroupFolder, groupFolders, homeOfGroup, planBundleGroups } from './plan/bundle-groups.js';
+import { type ConsoleRequest, hasRuntimeHooks, planBundle } from './plan/bundle-plan.js';
+import { runHooks } from './run-hooks.js';
+import { closeAll, filterOf, groupFacts, openJoined, rootOf, sourcesOf } from './runtime-machine.js';
+import {
+  type ContainerRecord,
+  makeStateFolder,
+  processesIn,
+  removeStateFolder,
+  type StateFolder,
+  stateOf,
+  writeRecord,
+  writeWhole,
+} from './state/container-state.js';
+import { processSeen } from './state/process-identity.js';
+
+export interface CreateRequest {
+  readonly root: string;
+  readonly id: string;
+  readonly bundle: string;
+  readonly pidFile: string | null;
+  readonly consoleSocket: string | null;
+  readonly newKeyring: boolean;
+}
+
+/**
+ * @param isAttached the container ends with this process, which hears of its end by the task
+ *
+ * Makes a container, whose process then waits for `start`: it is nobody's child but the runtime's, until the runtime has ended. When a step fails nothing
+ * is left.
+ *
+ * @throws NacelleError, with the field of config.json or the step that failed
+ */
+export async function createContainer(
+  request: CreateRequest,
+  { isAttached = false }: { readonly isAttached?: boolean } = {},
+): Promise<{ readonly folder: StateFolder; readonly record: ContainerRecord; readonly task: Task }> {
+  const bundle = resolve(request.bundle);
+  const config = readConfig(bundle);
+  refuseUnsupported(config);
+  const { process: program, linux } = config;
+  if (program === undefined)
+    throw new NacelleError('process of config.json is missing: a container needs one', { code: 'ERR_INVALID_OPTION' });
+  const console = consoleOf(request.consoleSocket, program);
+  const capabilities = capabilitySets(program);
+  const limits = processLimits(program);
+  const filter = filterOf(linux, capabilities);
+  const rootfs = rootOf(bundle, config);
+  const sources = sourcesOf(bundle, config);
+  const facts = await groupFacts(linux?.resources);
+  const folders = groupFolders(facts.layout, linux?.cgroupsPath, request.id);
+  refuseUsedGroup(homeOfGroup(folders));
+  const joined = openJoined(linux ?? { namespaces: [] });
+  const folder = makeStateFolder(request.root, request.id);
+  const newRecord = (pid: number, startTime: string): ContainerRecord => ({
+    ...{
+      format: 1,
+      ociVersion: OCI_VERSION,
+      id: request.id,
+      pid,
+      startTime,
+      bundle,
+      rootfs,
+      created: new Date(now()).toISOString(),
+    },
+    ...{ owner: userInfo().username, annotations: config.annotations ?? {}, groups: folders },
+    ...{
+      home: homeOfGroup(folders).path,
+      freezer: freezerOf(folders),
+      config: JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')),
+    },
+  });
+  try {
+    const slots = new Slots();
+    const hasCgroupNamespace = linux?.namespaces.some(({ type, path }) => type === 'cgroup' && !path) ?? false;
+    const plan = planBundle({
+      ...{ slots, config, process: program, rootfs, joined, capabilities, limits, filter, console, folder: folder.path },
+      groups: planBundleGroups({ ...facts, slots, folders, resources: linux?.resources }),
+      mounts: { sources, groups: folders, mode: facts.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
+      streams: console === null ? [0, 1, 2] : null,
+      newKeyring: request.newKeyring,
+      handsOver: !isAttached,
+      state: stateAround(newRecord(1, '')),
+    });
+    const task = await start(plan, slots.descriptors);
+    // once the process waits for its start, the shim knows of it no more, and it goes with its group
+    let isShims = isAttached || hasRuntimeHooks(config);
+    try {
+      const noted = (): ContainerRecord => newRecord(task.pid, processSeen(task.pid)?.startTime ?? '');
+      if (hasRuntimeHooks(config)) {
+        const state = JSON.stringify({ ...stateOf(noted(), 'created'), status: 'creating' });
+        await runHooks('prestart', config.hooks?.prestart ?? [], state);
+        await runHooks('createRuntime', config.hooks?.createRuntime ?? [], state);
+        await task.release();
+        isShims = isAttached;
+      }
+      const record = noted();
+      if (request.pidFile !== null) writeWhole(resolve(request.pidFile), String(record.pid));
+      writeRecord(folder, record);
+      return { folder, record, task };
+    } catch (error) {
+      throw withCleanupError(error, await failureOf(() => (isShims ? task.close() : removeGroups(folders))));
+    }
+  } catch (error) {
+    removeStateFolder(folder);
+    throw error;
+  } finally {
+    closeAll(joined.values());
+  }
+}
+
+/** The newest version of the spec that this runtime follows. */
+export const OCI_VERSION = '1.3.0';
+
+/** Kills what is in the groups of a container, and removes them. Groups that are gone are success. @throws the first failure, when all were tried */
+export async function removeGroups(
+  folders: readonly Pick<GroupFolder, 'path' | 'version' | 'controllers' | 'mountPoint'>[],
+): Promise<void> {
+  if (folders.length === 0) return;
+  const kill: Step = { op: 'kill_group', host: true, at: NONE, path: homeOfGroup(folders).path };
+  const remove = folders.map(({ path }): Step => ({ op: 'remove_group', host: true, at: NONE, path }));
+  await carryOut(planOf({ undo: [kill, ...remove] }));
+}
+
+function consoleOf(socket: string | null, { terminal = false, consoleSize }: BundleProcess): ConsoleRequest | null {
+  if (terminal && socket === null) throw usageError('cannot allocate tty if runc will detach without setting console socket');
+  if (!terminal && socket !== null) throw usageError('cannot use console socket if runc will not detach or allocate tty');
+  return socket === null ? null : { socket: resolve(socket), columns: consoleSize?.width ?? 0, rows: consoleSize?.height ?? 0 };
+}
+
+async function failureOf(work: () => Promise<void>): Promise<Error | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    return toError(error);
+  }
+}
+
+/** Two containers in one group would stand still, and be killed, together. @throws NacelleError */
+function refuseUsedGroup({ path }: GroupFolder): void {
+  if (processesIn(path).length > 0) throw new NacelleError(`container's cgroup is not empty: ${path}`, { code: 'ERR_STATE' });
+}
+
+/** The state that hooks read, cut at the place of the pid, which the shim knows first. */
+function stateAround(record: ContainerRecord): { before: string; after: string } {
+  const { pid: _, ...rest } = stateOf(record, 'created');
+  const text = JSON.stringify(rest);
+  return { before: `${text.slice(0, -1)},"pid":`, after: '}' };
+}

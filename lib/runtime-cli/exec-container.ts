@@ -1,0 +1,150 @@
+import { resolve } from 'node:path';
+import { UnsupportedError } from '../errors.js';
+import { closeDescriptor, streamedPipe } from '../native/load-addon.js';
+import { endShim, start } from '../native/shim.js';
+import type { Task } from '../native/task.js';
+import { type Plan, Slots } from '../plan/plan.js';
+import { type BundleProcess, configSchema, processSchema } from './config/config-schema.js';
+import { capabilitySets, processLimits } from './config/process-facts.js';
+import { readProcess } from './config/read-config.js';
+import { refuseOfProcess } from './config/refused-fields.js';
+import { refusal, usageError } from './config/runtime-error.js';
+import { planBundleExec } from './plan/bundle-exec-plan.js';
+import { closeAll, filterOf, openGroups, openNamespacesOf } from './runtime-machine.js';
+import { startFailure, textOf } from './start-container.js';
+import { madeRecord, type StateFolder, statusOf, writeWhole } from './state/container-state.js';
+
+export interface ExecRequest {
+  /** A file with the process; `null`: that of config.json, with the changes here. */
+  readonly processFile: string | null;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string | null;
+  /** 'UID' or 'UID:GID'. */
+  readonly user: string | null;
+  readonly additionalGids: readonly number[];
+  /** Added to all sets but the inheritable and the ambient one. */
+  readonly capabilities: readonly string[];
+  readonly noNewPrivileges: boolean;
+  readonly terminal: boolean;
+  readonly detach: boolean;
+  readonly pidFile: string | null;
+  readonly consoleSocket: string | null;
+  readonly ignorePaused: boolean;
+}
+
+/** Runs a program in a container. @returns its exit status as a shell has it; 0 at once with `detach` @throws NacelleError */
+export async function execInContainer(folder: StateFolder, request: ExecRequest): Promise<number> {
+  const record = madeRecord(folder);
+  const status = statusOf(folder, record);
+  if (status === 'stopped') throw refusal('cannot exec in a stopped container');
+  if (status === 'paused' && !request.ignorePaused) throw refusal('cannot exec in a paused container (use --ignore-paused to override)');
+  const { process: own, linux } = configSchema.parse(record.config);
+  const program = request.processFile === null ? changed(own, request) : readProcess(request.processFile);
+  refuseOfProcess(program);
+  const console = consoleOf(program, request);
+  const capabilities = capabilitySets(program);
+  const filter = filterOf(linux, capabilities);
+  const limits = processLimits(program);
+  const groups = openGroups(record.groups);
+  try {
+    const namespaces = openNamespacesOf(record.pid);
+    try {
+      const slots = new Slots();
+      const pipes = request.detach ? waitingPipes() : null;
+      const detached = pipes === null ? null : { go: pipes.go.other, told: pipes.told.other };
+      const streams = console === null ? ([0, 1, 2] as const) : null;
+      const plan = planBundleExec({
+        slots,
+        process: program,
+        groups,
+        namespaces,
+        capabilities,
+        filter,
+        limits,
+        console,
+        streams,
+        detached,
+      });
+      const task = await startedBy(plan, slots, pipes);
+      const { pid } = task;
+      if (pipes !== null) await letRun(pipes);
+      if (request.pidFile !== null) writeWhole(resolve(request.pidFile), String(pid));
+      if (pipes !== null) return 0;
+      const { exit } = await task.ended;
+      return exit.kind === 'exited' ? exit.value : 128 + exit.value;
+    } finally {
+      closeAll(namespaces.values());
+    }
+  } finally {
+    closeAll(groups.map(({ fd }) => fd));
+  }
+}
+
+type Pipes = ReturnType<typeof waitingPipes>;
+
+/** A program that ran while the shim is its parent could end there, and whoever asked for it would never hear of its end. */
+function waitingPipes() {
+  return { go: streamedPipe('write'), told: streamedPipe('read') };
+}
+
+async function startedBy(plan: Plan, slots: Slots, pipes: Pipes | null): Promise<Task> {
+  try {
+    return await start(plan, slots.descriptors);
+  } catch (error) {
+    pipes?.go.stream.destroy();
+    pipes?.told.stream.destroy();
+    throw error;
+  } finally {
+    // the process has its own, and this one would keep the pipe from its end
+    if (pipes !== null) for (const { other } of [pipes.go, pipes.told]) closeDescriptor(other);
+  }
+}
+
+/** @throws NacelleError when the program could not be run */
+async function letRun({ go, told }: Pipes): Promise<void> {
+  const failure = textOf(told.stream);
+  endShim();
+  go.stream.end('0');
+  const text = await failure;
+  if (text !== '') throw startFailure(text);
+}
+
+/** The container's own process with what the command line says. @throws NacelleError */
+function changed(own: BundleProcess | undefined, request: ExecRequest): BundleProcess {
+  if (own === undefined) throw usageError('the container has no process of its own: give one by --process');
+  const more = request.capabilities;
+  const add = (names: readonly string[] = []): string[] => [...new Set([...names, ...more])];
+  const [uid, gid = own.user.gid] = request.user === null ? [own.user.uid, own.user.gid] : request.user.split(':').map(Number);
+  const sets = own.capabilities;
+  return processSchema.parse({
+    ...own,
+    args: [...request.args],
+    env: [...own.env, ...request.env],
+    cwd: request.cwd ?? own.cwd,
+    user: { ...own.user, uid, gid, additionalGids: [...(request.user === null ? own.user.additionalGids : []), ...request.additionalGids] },
+    terminal: request.terminal,
+    noNewPrivileges: request.noNewPrivileges || (own.noNewPrivileges ?? false),
+    capabilities: {
+      ...sets,
+      bounding: add(sets?.bounding),
+      effective: add(sets?.effective),
+      permitted: add(sets?.permitted),
+    },
+    rlimits: own.rlimits.map(({ type, soft, hard }) => ({ type, soft: numberOf(soft), hard: numberOf(hard) })),
+  });
+}
+
+/** RLIM_INFINITY as JSON has it. */
+function numberOf(limit: number): number {
+  return Math.min(limit, 2 ** 64);
+}
+
+function consoleOf({ terminal = false, consoleSize }: BundleProcess, { detach, consoleSocket }: ExecRequest) {
+  if (terminal && !detach) throw new UnsupportedError('exec with a terminal in the foreground', 'it needs --detach and --console-socket');
+  if (terminal && consoleSocket === null) throw usageError('cannot allocate tty if runc will detach without setting console socket');
+  if (!terminal && consoleSocket !== null) throw usageError('cannot use console socket if runc will not detach or allocate tty');
+  return consoleSocket === null
+    ? null
+    : { socket: resolve(consoleSocket), columns: consoleSize?.width ?? 0, rows: consoleSize?.height ?? 0 };
+}

@@ -1,0 +1,70 @@
+import { planTerminal } from '../../container/plan/terminal-steps.js';
+import type { NamespaceType } from '../../plan/namespace-types.js';
+import { ANYWHERE, cloneStep, type Plan, planOf, type Slots } from '../../plan/plan.js';
+import type { Step } from '../../plan/steps.js';
+import type { BundleProcess } from '../config/config-schema.js';
+import type { GroupFolder } from './bundle-groups.js';
+import type { ConsoleRequest } from './bundle-plan.js';
+import { type BundleProgram, bundleProgramSteps, findBundleUser } from './bundle-process.js';
+
+/** Everything that the plan of a program in a container depends on. */
+export interface BundleExecInput extends Pick<BundleProgram, 'capabilities' | 'limits' | 'filter'> {
+  readonly slots: Slots;
+  readonly process: BundleProcess;
+  /** The container's groups, as descriptors of their folders. */
+  readonly groups: readonly (Pick<GroupFolder, 'version'> & { readonly fd: number })[];
+  /** Descriptors of those of the container's namespaces that are not the runtime's own; that of mounts comes last. */
+  readonly namespaces: ReadonlyMap<NamespaceType, number>;
+  readonly streams: readonly [number, number, number] | null;
+  readonly console: ConsoleRequest | null;
+  /** Ends of pipes: the program goes on without the runtime, and waits until it has another parent. `null`: it ends with the runtime. */
+  readonly detached: { readonly go: number; readonly told: number } | null;
+}
+
+/** A program that joins a running container: its process is in the container's groups from its birth. Pure. */
+export function planBundleExec(input: BundleExecInput): Plan {
+  const { slots, process, namespaces } = input;
+  const terminal = input.console === null ? null : planTerminal(input.console, slots);
+  const [one, two, three] = input.streams ?? [0, 1, 2];
+  const streams = terminal === null ? ([slots.give(one), slots.give(two), slots.give(three)] as const) : null;
+  const used = streams ?? ([terminal?.slave ?? 0, terminal?.slave ?? 0, terminal?.slave ?? 0] as const);
+  const groups = input.groups.map(({ fd, version }) => ({ version, slot: slots.give(fd) }));
+  const unified = groups.find(({ version }) => version === 2);
+  const { detached } = input;
+  const wait: Step[] = detached === null ? [] : [{ op: 'await_start', go: slots.give(detached.go), told: slots.give(detached.told) }];
+  const program = bundleProgramSteps(
+    { ...input, streams: used, hasTerminal: terminal !== null },
+    { cwd: { create: 0, ...ANYWHERE }, wait },
+  );
+  const join: Step[] = [
+    { op: 'umask', mask: 0 },
+    { op: 'dumpable', value: 0 },
+    ...groups.filter(({ version }) => version === 1).map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'cgroup.procs' })),
+    ...(process.oomScoreAdj === undefined ? [] : [{ op: 'oom_score_adj', value: String(process.oomScoreAdj) } as const]),
+    ...[...namespaces].map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type })),
+    ...findBundleUser(process, ANYWHERE),
+    ...(terminal === null
+      ? []
+      : [
+          ...terminal.make,
+          { op: 'send_terminal', host: true, terminal: terminal.master, path: input.console?.socket ?? '' } as const,
+          { op: 'close', host: true, slot: terminal.master } as const,
+        ]),
+  ];
+  // who the user is was found by the first process, and each process finds it again
+  const inside: Step[] = [
+    { op: 'dumpable', value: 0 },
+    { op: 'setsid' },
+    { op: 'keyring' },
+    ...findBundleUser(process, ANYWHERE),
+    ...program.confine,
+    ...program.run,
+  ];
+  return planOf({
+    stages: [
+      { flags: 0, ...(unified === undefined ? {} : { group: unified.slot }), steps: [...join, cloneStep(1, inside)] },
+      { flags: 0, steps: inside },
+    ],
+    ...(input.detached === null ? {} : { handsOver: true }),
+  });
+}

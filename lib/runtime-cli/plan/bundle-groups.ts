@@ -1,0 +1,149 @@
+import { join } from 'node:path/posix';
+import { filterSteps } from '../../cgroup/group-plan.js';
+import { deviceSteps, deviceWrites } from '../../cgroup/limits/device-rules.js';
+import type { GroupFiles } from '../../cgroup/limits/group-write.js';
+import { limitWrites } from '../../cgroup/limits/limit-writes.js';
+import { invalidOption, UnsupportedError } from '../../errors.js';
+import type { GroupLayout } from '../../host/cgroup-base.js';
+import type { Hierarchy } from '../../host/cgroup-layout.js';
+import { NONE, type Plan, type Slots } from '../../plan/plan.js';
+import type { Slot, Step } from '../../plan/steps.js';
+import { deviceRulesOf, limitsOf, unifiedWrites } from '../config/bundle-limits.js';
+import type { Resources } from '../config/resources-schema.js';
+
+/** The groups of a container: one folder in each hierarchy, of the same path. */
+export interface BundleGroups {
+  /** Host: make the folders, put the limits. */
+  readonly prepare: readonly Step[];
+  readonly join: readonly Step[];
+  /** The folder on the unified tree, for CLONE_INTO_CGROUP. */
+  readonly unified: Slot | undefined;
+  readonly killGroup: NonNullable<Plan['killGroup']>;
+  readonly undo: readonly Step[];
+}
+
+/** A folder of a group, and what its hierarchy counts. */
+export interface GroupFolder {
+  readonly path: string;
+  readonly version: 1 | 2;
+  /** Those of v1; on v2 those that may be handed on. */
+  readonly controllers: readonly string[];
+  readonly mountPoint: string;
+}
+
+/**
+ * Where the groups of a container are (config-linux.md, "Cgroups Path"): an absolute path is below the mount of each hierarchy, a relative one
+ * below this process's own group, and without one the id is such a relative path. Pure.
+ *
+ * @throws NacelleError `ERR_INVALID_OPTION` for a path that leads out
+ */
+export function groupFolders(layout: GroupLayout, cgroupsPath: string | undefined, id: string): GroupFolder[] {
+  const wanted = cgroupsPath || id;
+  if (wanted.split('/').includes('..')) throw invalidOption('linux.cgroupsPath', "must have no part '..'");
+  if (/^\/*$/.test(wanted)) throw invalidOption('linux.cgroupsPath', 'must not be the top of the hierarchies');
+  const hierarchies = new Map<string, Hierarchy>();
+  for (const hierarchy of [...(layout.unified === null ? [] : [layout.unified]), ...layout.controllers.values()])
+    hierarchies.set(hierarchy.mountPoint, hierarchy);
+  return [...hierarchies.values()].map(({ mountPoint, ownPath, version, controllers }) => ({
+    path: join(wanted.startsWith('/') ? mountPoint : (ownPath ?? mountPoint), wanted),
+    version,
+    controllers,
+    mountPoint,
+  }));
+}
+
+/** The folder in which a container's processes are listed, frozen and killed: on the unified tree, else where v1's freezer is. */
+export function homeOfGroup(folders: readonly GroupFolder[]): GroupFolder {
+  const home =
+    folders.find(({ version }) => version === 2) ?? folders.find(({ controllers }) => controllers.includes('freezer')) ?? folders[0];
+  if (home === undefined) throw new UnsupportedError('cgroup', 'this machine has no cgroup hierarchy mounted');
+  return home;
+}
+
+/** Where the processes are frozen: v1's freezer where it is mounted, else the unified tree. */
+export function freezerOf(folders: readonly GroupFolder[]): GroupFolder {
+  return folders.find(({ version, controllers }) => version === 1 && controllers.includes('freezer')) ?? homeOfGroup(folders);
+}
+
+export interface GroupsRequest {
+  readonly slots: Slots;
+  readonly layout: GroupLayout;
+  /** The files of this kernel that the limits need. */
+  readonly files: GroupFiles;
+  readonly folders: readonly GroupFolder[];
+  readonly resources: Resources | undefined;
+  readonly canFilterDevices: boolean;
+}
+
+/** Pure. @throws UnsupportedError for a limit that can't be kept */
+export function planBundleGroups({ slots, layout, files, folders, resources, canFilterDevices }: GroupsRequest): BundleGroups {
+  const members = folders.map((folder) => ({ ...folder, slot: slots.take() }));
+  const unified = members.find(({ version }) => version === 2);
+  const slotOf = (controller: string): Slot => {
+    const member = members.find(({ controllers }) => controllers.includes(controller));
+    if (member === undefined) throw new UnsupportedError(`the cgroup controller ${controller}`, 'this machine does not have it');
+    return member.slot;
+  };
+  const writes = resources === undefined ? [] : limitWrites(limitsOf(resources), { layout: rooted(layout, folders), files });
+  const put = (at: Slot, path: string, value: string): Step => ({ op: 'put', host: true, at, path, bytes: Buffer.from(value) });
+  const home = members.find(({ path }) => path === homeOfGroup(folders).path);
+  return {
+    prepare: [
+      ...members.flatMap((member) => makeSteps(member, layout.mode)),
+      ...writes.map(({ controller, file, value }) => put(slotOf(controller), file, value)),
+      ...deviceLimits(resources, { members, unified, canFilterDevices, slots }),
+      ...(resources === undefined ? [] : unifiedWrites(resources)).map(({ file, value }) => {
+        if (unified === undefined) throw new UnsupportedError('linux.resources.unified of config.json', 'this machine has no unified tree');
+        return put(unified.slot, file, value);
+      }),
+    ],
+    join: members.filter(({ version }) => version === 1).map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'cgroup.procs' })),
+    unified: unified?.slot,
+    killGroup: { at: home?.slot ?? NONE, path: '.' },
+    undo: folders.map(({ path }): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
+  };
+}
+
+/** The layout with groups below the top of each hierarchy: this runtime's groups are where config.json says. */
+function rooted(layout: GroupLayout, folders: readonly GroupFolder[]): GroupLayout {
+  return { ...layout, bases: new Map(folders.map(({ mountPoint }) => [mountPoint, { path: mountPoint }])) };
+}
+
+function makeSteps({ path, mountPoint, version, controllers, slot }: GroupFolder & { slot: Slot }, mode: GroupLayout['mode']): Step[] {
+  const make: Step = { op: 'make_group', host: true, out: slot, at: NONE, path };
+  const parts = path.slice(mountPoint.length).split('/').filter(Boolean);
+  const above = parts.slice(0, -1).map((_, index) => join(mountPoint, ...parts.slice(0, index + 1)));
+  if (version === 1 && controllers.includes('cpuset'))
+    return [make, ...[...above, path].map((folder): Step => ({ op: 'inherit_cpuset', host: true, at: NONE, path: folder }))];
+  if (mode !== 'v2' || controllers.length === 0) return [make];
+  const bytes = Buffer.from(controllers.map((name) => `+${name}`).join(' '));
+  return [
+    ...[mountPoint, ...above].flatMap((folder, index): Step[] => [
+      ...(index === 0 ? [] : [{ op: 'make_group' as const, host: true as const, out: NONE, at: NONE, path: folder }]),
+      { op: 'put', host: true, at: NONE, path: `${folder}/cgroup.subtree_control`, bytes },
+    ]),
+    make,
+  ];
+}
+
+function deviceLimits(
+  resources: Resources | undefined,
+  {
+    members,
+    unified,
+    canFilterDevices,
+    slots,
+  }: {
+    readonly members: readonly (GroupFolder & { readonly slot: Slot })[];
+    readonly unified: { readonly slot: Slot } | undefined;
+    readonly canFilterDevices: boolean;
+    readonly slots: Slots;
+  },
+): Step[] {
+  const rules = resources === undefined ? null : deviceRulesOf(resources);
+  if (rules === null) return [];
+  const v1 = members.find(({ version, controllers }) => version === 1 && controllers.includes('devices'));
+  if (v1 !== undefined) return deviceSteps(deviceWrites(rules), v1.slot);
+  if (unified !== undefined && canFilterDevices) return filterSteps(rules, { group: unified.slot, program: slots.take() });
+  throw new UnsupportedError('linux.resources.devices of config.json', 'this machine can not confine devices');
+}

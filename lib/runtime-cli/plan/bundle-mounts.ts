@@ -1,0 +1,185 @@
+import { posix } from 'node:path';
+import { groundOf, type Place } from '../../container/plan/ground.js';
+import { invalidOption } from '../../errors.js';
+import { CREATE, S_IFBLK, S_IFCHR, S_IFIFO } from '../../plan/constants.js';
+import { ANYWHERE, NONE, type Slots } from '../../plan/plan.js';
+import { MOUNT_ATTR } from '../../plan/recipe.js';
+import type { Slot, Step } from '../../plan/steps.js';
+import { type MountOptions, parseMountOptions } from '../config/bundle-mount-options.js';
+import type { BundleDevice, BundleMount } from '../config/config-schema.js';
+import type { GroupFolder } from './bundle-groups.js';
+
+/** What is known of the host about the mounts. */
+export interface MountFacts {
+  /** Sources of binds by the mount's number: absolute, and whether each is a file. */
+  readonly sources: ReadonlyMap<number, { readonly path: string; readonly isFile: boolean }>;
+  readonly groups: readonly GroupFolder[];
+  readonly mode: 'v1' | 'v2' | 'hybrid';
+  /** The container has a cgroup namespace of its own, in which its groups are the top. */
+  readonly hasCgroupNamespace: boolean;
+  readonly devices: readonly BundleDevice[];
+}
+
+/** The mounts of a bundle, and the devices. */
+export interface BundleMounts {
+  /** Steps that take what is bound of the host, while its paths can be seen. */
+  readonly open: readonly Step[];
+  /** Steps that mount in the root, and make devices. */
+  readonly attach: readonly Step[];
+  /** The root, and all mounts in their order. */
+  readonly places: readonly Place[];
+  /** The mount of proc at /proc; NONE where config.json has none. */
+  readonly proc: Slot;
+  /** The mount at /dev, or the root where there is none, and the path of the null device in it. */
+  readonly nullDevice: { readonly root: Slot; readonly path: string };
+}
+
+/** Plans the mounts in their order, which is config.json's: each lies on those before it. Pure. */
+export function planBundleMounts(mounts: readonly BundleMount[], root: Slot, slots: Slots, facts: MountFacts): BundleMounts {
+  const [open, attach]: [Step[], Step[]] = [[], []];
+  const places: Place[] = [{ path: '/', mount: root }];
+  let proc: Slot = NONE;
+  let nullDevice = { root, path: 'dev/null' };
+  for (const [index, mount] of mounts.entries()) {
+    // a destination that is not absolute is taken as if it were, as runc does, though the spec deprecates it
+    const target = posix.join('/', mount.destination);
+    const options = parseMountOptions(mount.options);
+    const type = kindOf(mount, options);
+    const out = slots.take();
+    const source = facts.sources.get(index);
+    const on = groundOf(places, target);
+    const place: Step = { op: 'attach', mount: out, root, path: target, create: source?.isFile ? CREATE.file : CREATE.folder, ...on };
+    if (type === 'bind') {
+      open.push({ op: 'clone_mount', out, at: NONE, path: source?.path ?? '', recursive: options.bind === 'rbind' ? 1 : 0 });
+      open.push(...attributeSteps(out, options, { isNew: false }));
+      attach.push(place);
+    } else if (type === 'cgroup') {
+      attach.push(...cgroupSteps({ out, place, options }, slots, facts));
+    } else {
+      attach.push(
+        type === 'proc'
+          ? { op: 'proc', out, pidns: NONE, attributes: options.set }
+          : { op: 'filesystem', out, type, options: filesystemOptions(mount, type, options), attributes: options.set },
+        ...attributeSteps(out, options, { isNew: true }),
+        place,
+      );
+    }
+    if (type === 'proc' && target === '/proc') proc = out;
+    if (target === '/dev') nullDevice = { root: out, path: 'null' };
+    if (target === '/dev' && type !== 'bind') {
+      const isReadOnly = (options.set & MOUNT_ATTR.RDONLY) !== 0;
+      attach.push(...deviceSteps(out, facts.devices, { isReadOnly }));
+    }
+    places.push({ path: target, mount: out, ...(type === 'tmpfs' ? { own: true } : {}) });
+  }
+  return { open, attach, places, proc, nullDevice };
+}
+
+function kindOf({ type, destination }: BundleMount, { bind }: MountOptions): string {
+  if (bind !== 'no' || type === 'bind' || type === 'none') return 'bind';
+  if (type === undefined) throw invalidOption(`the mount on ${destination}`, 'needs a type');
+  if (type === 'cgroup2') return 'cgroup';
+  return type;
+}
+
+/** fsconfig(2) takes the source of a file system as an option too. It has no flags for POSIX ACLs and change counters, which are the file systems' own affair. */
+function filesystemOptions({ source }: BundleMount, type: string, { data, superblock }: MountOptions): string[] {
+  const named = source !== undefined && source !== '' && !NAMELESS.has(type) ? [`source=${source}`] : [];
+  return [...named, ...superblock.filter((word) => !word.endsWith('version') && !word.endsWith('acl')), ...data];
+}
+
+/** The source of these is a name alone, for /proc/mounts. */
+const NAMELESS = new Set(['tmpfs', 'sysfs', 'devpts', 'mqueue', 'proc']);
+
+/** A new mount has its attributes from the beginning; those that are set below it, and propagation, come after. */
+function attributeSteps(mount: Slot, options: MountOptions, { isNew }: { readonly isNew: boolean }): Step[] {
+  const { set, clear, setBelow, clearBelow, propagation } = options;
+  const change = (recursive: 0 | 1, on: number, off: number, flag: number): Step => ({
+    op: 'set_mount',
+    mount,
+    recursive,
+    set: on,
+    clear: off,
+    propagation: flag,
+  });
+  return [
+    ...(isNew || (set | clear) === 0 ? [] : [change(0, set, clear, 0)]),
+    ...((setBelow | clearBelow) === 0 ? [] : [change(1, setBelow, clearBelow, 0)]),
+    ...propagation.map(({ flag, recursive }) => change(recursive ? 1 : 0, 0, 0, flag)),
+  ];
+}
+
+/**
+ * A mount of type cgroup: on pure v2 the unified tree, elsewhere a folder for each hierarchy as on the host. Without a cgroup namespace each shows the
+ * container's own group alone.
+ */
+function cgroupSteps(
+  { out, place, options }: { readonly out: Slot; readonly place: Step; readonly options: MountOptions },
+  slots: Slots,
+  { groups, mode, hasCgroupNamespace }: MountFacts,
+): Step[] {
+  const attributes = options.set;
+  if (mode === 'v2') {
+    if (hasCgroupNamespace) return [{ op: 'filesystem', out, type: 'cgroup2', options: [], attributes }, place];
+    const own = groups.find(({ version }) => version === 2);
+    return [
+      { op: 'clone_mount', out, at: NONE, path: own?.path ?? '', recursive: 0 },
+      ...attributeSteps(out, options, { isNew: false }),
+      place,
+    ];
+  }
+  const writable = attributes & ~MOUNT_ATTR.RDONLY;
+  const steps: Step[] = [{ op: 'filesystem', out, type: 'tmpfs', options: ['mode=755'], attributes: writable }, place];
+  for (const { version, controllers, path, mountPoint } of groups) {
+    if (version === 2) continue;
+    const name = posix.basename(mountPoint);
+    const mount = slots.take();
+    if (hasCgroupNamespace) steps.push({ op: 'filesystem', out: mount, type: 'cgroup', options: [...controllers], attributes });
+    else steps.push({ op: 'clone_mount', out: mount, at: NONE, path, recursive: 0 }, ...attributeSteps(mount, options, { isNew: false }));
+    steps.push({ op: 'attach', mount, root: out, path: name, create: CREATE.folder | CREATE.noLink, ...ANYWHERE });
+    if (name.includes(',')) for (const link of name.split(',')) steps.push({ op: 'symlink', root: out, path: link, target: name });
+  }
+  if (writable !== attributes) steps.push({ op: 'set_mount', mount: out, recursive: 0, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 });
+  return steps;
+}
+
+/** config-linux.md, "Default Devices". */
+const defaultDevices: readonly BundleDevice[] = [
+  ['null', 1, 3],
+  ['zero', 1, 5],
+  ['full', 1, 7],
+  ['random', 1, 8],
+  ['urandom', 1, 9],
+  ['tty', 5, 0],
+].map(([name, major, minor]) => ({
+  ...{ type: 'c', path: `/dev/${name}`, major: Number(major), minor: Number(minor) },
+  ...{ fileMode: undefined, uid: undefined, gid: undefined },
+}));
+
+const links = [
+  ['fd', '/proc/self/fd'],
+  ['stdin', '/proc/self/fd/0'],
+  ['stdout', '/proc/self/fd/1'],
+  ['stderr', '/proc/self/fd/2'],
+  ['ptmx', 'pts/ptmx'],
+] as const;
+
+/** Devices and links in a new /dev. A device of config.json takes the place of a default one. */
+function deviceSteps(dev: Slot, devices: readonly BundleDevice[], { isReadOnly }: { readonly isReadOnly: boolean }): Step[] {
+  const own = new Set(devices.map(({ path }) => posix.normalize(path)));
+  const all = [...defaultDevices.filter(({ path }) => !own.has(path)), ...devices];
+  const change = (set: number, clear: number): Step => ({ op: 'set_mount', mount: dev, recursive: 0, set, clear, propagation: 0 });
+  return [
+    ...(isReadOnly ? [change(0, MOUNT_ATTR.RDONLY)] : []),
+    ...all.map((device): Step => nodeStep(dev, device)),
+    ...links.map(([path, target]): Step => ({ op: 'symlink', root: dev, path, target })),
+    ...(isReadOnly ? [change(MOUNT_ATTR.RDONLY, 0)] : []),
+  ];
+}
+
+function nodeStep(root: Slot, { type, path, major = 0, minor = 0, fileMode = 0o666, uid = 0, gid = 0 }: BundleDevice): Step {
+  const inside = posix.relative('/dev', posix.normalize(path));
+  if (inside === '' || inside.startsWith('..')) throw invalidOption(`the device ${path}`, 'must be below /dev');
+  const kind = type === 'p' ? S_IFIFO : type === 'b' ? S_IFBLK : S_IFCHR;
+  return { op: 'mknod', root, path: inside, mode: kind | fileMode, major, minor, uid, gid };
+}

@@ -1,0 +1,47 @@
+import { NacelleError } from '../errors.js';
+import { start } from '../native/shim.js';
+import { planOf, Slots } from '../plan/plan.js';
+import { execute } from '../process/execute.js';
+import { normaliseProcess } from '../process/options/process-options.js';
+import { noGroup } from '../process/program.js';
+import { programSteps } from '../process/program-steps.js';
+import { noLimits } from '../process/result.js';
+import { planHostStreams } from '../process/streams/stream-steps.js';
+import type { Hook, HookKind } from './config/config-schema.js';
+
+/** Bytes of a hook's output that are kept, and characters that are told. */
+const MOST_OUTPUT = 1024 * 1024;
+const TOLD = 300;
+
+/**
+ * Runs the hooks of one kind, one after the other, in the runtime's own namespaces (config.md, "POSIX-platform Hooks").
+ *
+ * @param state JSON, which each reads from its standard input
+ * @throws NacelleError for the first that fails; those after it are not run
+ */
+export async function runHooks(kind: HookKind, hooks: readonly Hook[], state: string): Promise<void> {
+  for (const [index, hook] of hooks.entries()) await runHook(`error running ${kind} hook #${index} (${hook.path})`, hook, state);
+}
+
+async function runHook(what: string, { path, args, env, timeout }: Hook, input: string): Promise<void> {
+  const options = normaliseProcess({ input, maxBuffer: MOST_OUTPUT, ...(timeout === undefined ? {} : { timeout: timeout * 1000 }) });
+  const command = args.length === 0 ? [path] : args;
+  const result = await execute<'utf8'>(options, command, async (program) => {
+    const slots = new Slots();
+    const { ends } = await program.open({ isConfined: false });
+    const streams = planHostStreams(ends, slots);
+    const steps = programSteps({ options, command, env, streams, user: null, givePipes: false });
+    const plan = planOf({
+      // argv[0] of a hook need not be its path
+      stages: [{ flags: 0, steps: [...streams.open, ...steps.map((step) => (step.op === 'exec' ? { ...step, path } : step))] }],
+      ...(options.timeout === null ? {} : { timeoutMs: options.timeout }),
+    });
+    const facts = { id: '', command, processOne: false, limits: noLimits, notEnforced: [], readGroup: noGroup };
+    await program.sent(facts, start(plan, slots.descriptors, options.cancelSignal));
+    program.begin();
+    return program;
+  });
+  if (result.exitCode === 0) return;
+  const said = result.stderr.trim().slice(0, TOLD);
+  throw new NacelleError(`${what}: ${result.reason}${said === '' ? '' : `: ${said}`}`, { code: 'ERR_HOOK' });
+}

@@ -1,0 +1,216 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { UnsupportedError } from '../errors.js';
+import { attempt } from '../native/system-errors.js';
+import { deleteContainer, killContainer, pauseContainer, resumeContainer, signalOf } from './change-container.js';
+import { type Flags, type FlagTable, parseFlags } from './command-line.js';
+import { usageError } from './config/runtime-error.js';
+import { listContainers } from './containers-table.js';
+import { createContainer } from './create-container.js';
+import { execInContainer } from './exec-container.js';
+import { runContainer } from './run-container.js';
+import { featuresText, specText } from './runtime-texts.js';
+import { startContainer } from './start-container.js';
+import { madeRecord, processesIn, type StateFolder, stateFolder, stateOf, statusOf } from './state/container-state.js';
+
+/** What a command has: the folder of all states, and its own flags and words. */
+interface Called {
+  readonly root: string;
+  readonly flags: Flags;
+}
+
+interface Command {
+  readonly flags: FlagTable;
+  readonly short?: Readonly<Record<string, string>>;
+  /** How many words it takes, at least and at most. */
+  readonly words: readonly [least: number, most: number];
+  /** @returns the exit status */
+  run(called: Called): Promise<number> | number;
+}
+
+const MANY = Number.POSITIVE_INFINITY;
+
+const createFlags: FlagTable = {
+  ...{ bundle: 'value', 'console-socket': 'value', 'pid-file': 'value', 'pidfd-socket': 'value' },
+  ...{ 'no-pivot': 'switch', 'no-new-keyring': 'switch', 'preserve-fds': 'value' },
+};
+
+const folderOf = ({ root, flags }: Called): StateFolder => stateFolder(root, flags.words[0] ?? '');
+
+/** Flags that runc has and that would be ignored here. @throws UnsupportedError */
+function refuseFlags(flags: Flags, ...names: readonly string[]): void {
+  for (const name of names)
+    if (flags.has(name) || (flags.value(name) ?? 'false') !== 'false')
+      throw new UnsupportedError(`--${name}`, 'this runtime does not have it');
+  if ((flags.value('preserve-fds') ?? '0') !== '0')
+    throw new UnsupportedError('--preserve-fds', 'the program gets the descriptors 0, 1 and 2 alone');
+}
+
+function createRequest({ root, flags }: Called) {
+  refuseFlags(flags, 'no-pivot', 'pidfd-socket');
+  return {
+    ...{ root, id: flags.words[0] ?? '', bundle: flags.value('bundle') ?? '.', pidFile: flags.value('pid-file') },
+    ...{ consoleSocket: flags.value('console-socket'), newKeyring: !flags.has('no-new-keyring') },
+  };
+}
+
+/** 'CAP_X', and what else names a user: numbers alone. */
+function numbersOf(flags: Flags, name: string): number[] {
+  return flags.all(name).map((text) => {
+    if (!/^\d+$/.test(text)) throw usageError(`invalid value ${JSON.stringify(text)} for flag -${name}`);
+    return Number(text);
+  });
+}
+
+export const commands: Readonly<Record<string, Command>> = {
+  create: {
+    flags: createFlags,
+    short: { b: 'bundle' },
+    words: [1, 1],
+    run: async (called) => {
+      await createContainer(createRequest(called));
+      return 0;
+    },
+  },
+  start: {
+    flags: {},
+    words: [1, 1],
+    run: async (called) => {
+      await startContainer(folderOf(called));
+      return 0;
+    },
+  },
+  run: {
+    flags: { ...createFlags, detach: 'switch', keep: 'switch' },
+    short: { b: 'bundle', d: 'detach' },
+    words: [1, 1],
+    run: (called) => runContainer(createRequest(called), { detach: called.flags.has('detach'), keep: called.flags.has('keep') }),
+  },
+  state: {
+    flags: {},
+    words: [1, 1],
+    run: (called) => {
+      const folder = folderOf(called);
+      const record = madeRecord(folder);
+      return print(JSON.stringify(stateOf(record, statusOf(folder, record)), null, 2));
+    },
+  },
+  kill: {
+    flags: { all: 'switch' },
+    short: { a: 'all' },
+    words: [1, 2],
+    run: (called) => {
+      killContainer(folderOf(called), signalOf(called.flags.words[1] ?? 'TERM'), { all: called.flags.has('all') });
+      return 0;
+    },
+  },
+  delete: {
+    flags: { force: 'switch' },
+    short: { f: 'force' },
+    words: [1, 1],
+    run: async (called) => {
+      await deleteContainer(folderOf(called), { force: called.flags.has('force') });
+      return 0;
+    },
+  },
+  pause: {
+    flags: {},
+    words: [1, 1],
+    run: async (called) => {
+      await pauseContainer(folderOf(called));
+      return 0;
+    },
+  },
+  resume: {
+    flags: {},
+    words: [1, 1],
+    run: (called) => {
+      resumeContainer(folderOf(called));
+      return 0;
+    },
+  },
+  list: {
+    flags: { format: 'value', quiet: 'switch' },
+    short: { f: 'format', q: 'quiet' },
+    words: [0, 0],
+    run: ({ root, flags }) => print(listContainers(root, { format: formatOf(flags), quiet: flags.has('quiet') })),
+  },
+  ps: {
+    flags: { format: 'value' },
+    short: { f: 'format' },
+    words: [1, MANY],
+    run: (called) => {
+      const pids = processesIn(madeRecord(folderOf(called)).home);
+      const args = called.flags.words.slice(1);
+      return print(formatOf(called.flags) === 'json' ? JSON.stringify(pids) : tableOf(pids, args.length === 0 ? ['-ef'] : args));
+    },
+  },
+  exec: {
+    flags: {
+      ...{ process: 'value', cwd: 'value', user: 'value', env: 'list', cap: 'list', 'additional-gids': 'list', tty: 'switch' },
+      ...{ detach: 'switch', 'pid-file': 'value', 'console-socket': 'value', 'pidfd-socket': 'value', 'no-new-privs': 'switch' },
+      ...{ 'process-label': 'value', apparmor: 'value', 'preserve-fds': 'value', cgroup: 'list', 'ignore-paused': 'switch' },
+    },
+    short: { p: 'process', e: 'env', u: 'user', t: 'tty', d: 'detach', c: 'cap', g: 'additional-gids' },
+    words: [1, MANY],
+    run: (called) => execute(called),
+  },
+  spec: {
+    flags: { bundle: 'value', rootless: 'switch' },
+    short: { b: 'bundle' },
+    words: [0, 0],
+    run: ({ flags }) => {
+      refuseFlags(flags, 'rootless');
+      const path = join(flags.value('bundle') ?? '.', 'config.json');
+      if (existsSync(path)) throw usageError(`File ${path} exists. Remove it first`);
+      attempt(`write ${path}`, () => writeFileSync(path, specText()));
+      return 0;
+    },
+  },
+  features: { flags: {}, words: [0, 0], run: () => print(featuresText()) },
+};
+
+function execute(called: Called): Promise<number> {
+  const { flags } = called;
+  refuseFlags(flags, 'process-label', 'apparmor', 'pidfd-socket', 'cgroup');
+  const processFile = flags.value('process');
+  const args = flags.words.slice(1);
+  if (processFile === null && args.length === 0) throw usageError('process args cannot be empty');
+  const user = flags.value('user');
+  if (user !== null && !/^\d+(?::\d+)?$/.test(user)) throw usageError(`invalid user ${JSON.stringify(user)}: it must be UID[:GID]`);
+  return execInContainer(folderOf(called), {
+    ...{ processFile, args, env: flags.all('env'), cwd: flags.value('cwd'), user, terminal: flags.has('tty') },
+    ...{ additionalGids: numbersOf(flags, 'additional-gids'), capabilities: flags.all('cap'), noNewPrivileges: flags.has('no-new-privs') },
+    ...{ detach: flags.has('detach'), pidFile: flags.value('pid-file'), consoleSocket: flags.value('console-socket') },
+    ignorePaused: flags.has('ignore-paused'),
+  });
+}
+
+function formatOf(flags: Flags): 'json' | 'table' {
+  const format = flags.value('format') ?? 'table';
+  if (format !== 'json' && format !== 'table') throw usageError(`invalid format option: ${format}`);
+  return format;
+}
+
+/** What ps(1) tells of these processes; its column of pids is found by its name, as runc does. */
+function tableOf(pids: readonly number[], args: readonly string[]): string {
+  const [head = '', ...lines] = execFileSync('ps', args, { encoding: 'utf8' }).trimEnd().split('\n');
+  const column = head.split(/\s+/).indexOf('PID');
+  if (column < 0) throw usageError("couldn't find PID field in ps output");
+  const wanted = new Set(pids.map(String));
+  return [head, ...lines.filter((line) => wanted.has(line.trim().split(/\s+/)[column] ?? ''))].join('\n');
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return 0;
+}
+
+/** Reads the words of a command. @throws NacelleError `ERR_INVALID_OPTION` */
+export function flagsOf(name: string, { flags, short, words: [least, most] }: Command, args: readonly string[]): Flags {
+  const parsed = parseFlags(args, flags, short);
+  if (parsed.words.length < least) throw usageError(`nacelle-oci: "${name}" requires at least ${least} argument(s)`);
+  if (parsed.words.length > most) throw usageError(`nacelle-oci: "${name}" requires at most ${most} argument(s)`);
+  return parsed;
+}

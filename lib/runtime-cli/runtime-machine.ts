@@ -1,0 +1,133 @@
+import { closeSync, openSync, readlinkSync, statSync } from 'node:fs';
+import { release } from 'node:os';
+import { join, resolve } from 'node:path';
+import { groupFiles } from '../cgroup/group-probe.js';
+import { invalidOption, UnsupportedError } from '../errors.js';
+import { inspectGroups } from '../host/cgroup-base.js';
+import { deviceFilter } from '../host/device-filter-support.js';
+import { attempt } from '../native/system-errors.js';
+import { checkOptions } from '../options/parse-options.js';
+import type { NamespaceType } from '../plan/namespace-types.js';
+import { compiledProfile } from '../security/oci-profile/compiled-profile.js';
+import { profileSchema } from '../security/oci-profile/profile-schema.js';
+import { ownArchitecture } from '../security/own-architecture.js';
+import { limitsOf } from './config/bundle-limits.js';
+import { parseMountOptions } from './config/bundle-mount-options.js';
+import type { BundleConfig, BundleLinux } from './config/config-schema.js';
+import type { CapabilitySets } from './config/process-facts.js';
+import type { GroupsRequest } from './plan/bundle-groups.js';
+import type { MountFacts } from './plan/bundle-mounts.js';
+import { namespaceTypeOf } from './plan/bundle-plan.js';
+import type { LoadedFilter } from './plan/bundle-process.js';
+
+// What a plan has to know of this machine, found out before anything is made.
+
+/** Where a bundle's root is. @throws SyscallError; NacelleError `ERR_INVALID_OPTION` for what is no folder */
+export function rootOf(bundle: string, { root }: BundleConfig): string {
+  const path = resolve(bundle, root.path);
+  if (!attempt(`look at the root ${path}`, () => statSync(path)).isDirectory()) throw invalidOption('root.path', `${path} is no folder`);
+  return path;
+}
+
+/** The sources of binds. @throws SyscallError for one that is not there; NacelleError `ERR_INVALID_OPTION` for none */
+export function sourcesOf(bundle: string, { mounts }: BundleConfig): MountFacts['sources'] {
+  const found = new Map<number, { path: string; isFile: boolean }>();
+  for (const [index, { type, source, options, destination }] of mounts.entries()) {
+    if (parseMountOptions(options).bind === 'no' && type !== 'bind' && type !== 'none') continue;
+    if (!source) throw invalidOption(`mounts[${index}].source`, 'is missing: a bind needs one');
+    const path = resolve(bundle, source);
+    found.set(index, { path, isFile: !attempt(`bind ${path} on ${destination}`, () => statSync(path)).isDirectory() });
+  }
+  return found;
+}
+
+/** Opens the namespaces that are joined by path. @throws SyscallError; NacelleError `ERR_INVALID_OPTION` for a path of another type */
+export function openJoined({ namespaces }: Pick<BundleLinux, 'namespaces'>): Map<NamespaceType, number> {
+  const joined = new Map<NamespaceType, number>();
+  try {
+    for (const [index, { type, path }] of namespaces.entries()) {
+      if (!path) continue;
+      const fd = attempt(`open the ${type} namespace ${path}`, () => openSync(path, 'r'));
+      joined.set(namespaceTypeOf[type], fd);
+      const real = readlinkSync(`/proc/self/fd/${fd}`);
+      const isOfType = real.startsWith(`${namespaceTypeOf[type]}:[`) || real === path;
+      if (!isOfType) throw invalidOption(`linux.namespaces[${index}].path`, `${path} is no ${type} namespace`);
+    }
+    return joined;
+  } catch (error) {
+    closeAll(joined.values());
+    throw error;
+  }
+}
+
+/** The namespaces of a process that are not this process's own: that of mounts last, since paths are others from there on. */
+export function openNamespacesOf(pid: number): Map<NamespaceType, number> {
+  const opened = new Map<NamespaceType, number>();
+  try {
+    for (const type of ['cgroup', 'ipc', 'uts', 'net', 'pid', 'mnt'] as const) {
+      const path = `/proc/${pid}/ns/${type}`;
+      if (readlinkSync(path) === readlinkSync(`/proc/self/ns/${type}`)) continue;
+      opened.set(type, openSync(path, 'r'));
+    }
+    return opened;
+  } catch (error) {
+    closeAll(opened.values());
+    throw error;
+  }
+}
+
+export function closeAll(descriptors: Iterable<number>): void {
+  for (const fd of descriptors) closeSync(fd);
+}
+
+/** How this machine's groups are, and what of them the limits need. */
+export async function groupFacts(
+  resources: BundleLinux['resources'],
+): Promise<Pick<GroupsRequest, 'layout' | 'files' | 'canFilterDevices'>> {
+  const layout = inspectGroups();
+  const canFilterDevices = layout.controllers.get('devices') === undefined && (await deviceFilter()).available;
+  return { layout, files: await groupFiles(layout, resources === undefined ? {} : limitsOf(resources)), canFilterDevices };
+}
+
+/** The filter of linux.seccomp. @throws NacelleError `ERR_INVALID_OPTION` by the path; UnsupportedError */
+export function filterOf(linux: BundleLinux | undefined, { bounding }: Pick<CapabilitySets, 'bounding'>): LoadedFilter | null {
+  if (linux?.seccomp === undefined) return null;
+  const checked = checkOptions(profileSchema, knownOf(linux.seccomp));
+  if (!('value' in checked)) {
+    const [first] = checked.problems;
+    throw invalidOption(`linux.seccomp.${first?.name ?? ''}`, first?.text ?? 'is wrong');
+  }
+  const profile = checked.value;
+  const [unsupported] = profile.unsupported;
+  if (unsupported !== undefined || profile.notifies)
+    throw new UnsupportedError('linux.seccomp of config.json', 'nobody is told of calls (SCMP_ACT_NOTIFY)');
+  const { filter } = compiledProfile(profile, { arch: ownArchitecture(), capabilities: bounding, kernel: release() });
+  return { filter, flags: profile.flags };
+}
+
+const PROFILE = ['defaultAction', 'defaultErrnoRet', 'architectures', 'flags', 'listenerPath', 'listenerMetadata', 'syscalls'];
+const RULE = ['names', 'action', 'errnoRet', 'args'];
+
+/** The fields that the spec has; others are passed over. */
+function knownOf(seccomp: Readonly<Record<string, unknown>>): unknown {
+  const pick = (value: unknown, names: readonly string[]): unknown =>
+    typeof value === 'object' && value !== null
+      ? Object.fromEntries(Object.entries(value).filter(([name]) => names.includes(name)))
+      : value;
+  const picked = pick(seccomp, PROFILE);
+  const { syscalls } = seccomp;
+  return Array.isArray(syscalls) ? { ...(picked as object), syscalls: syscalls.map((rule: unknown) => pick(rule, RULE)) } : picked;
+}
+
+/** A folder of groups, opened. */
+export function openGroups<G extends { readonly path: string }>(groups: readonly G[]): (G & { readonly fd: number })[] {
+  const opened: (G & { readonly fd: number })[] = [];
+  try {
+    for (const group of groups)
+      opened.push({ ...group, fd: attempt(`open the group ${group.path}`, () => openSync(join(group.path, '.'), 'r')) });
+    return opened;
+  } catch (error) {
+    closeAll(opened.map(({ fd }) => fd));
+    throw error;
+  }
+}

@@ -1,0 +1,107 @@
+import { appendFileSync, chmodSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { geteuid } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { toError, UnsupportedError } from '../errors.js';
+import { now } from '../native/clock.js';
+import { endShim } from '../native/shim.js';
+import { attempt } from '../native/system-errors.js';
+import { type Flags, type FlagTable, parseFlags } from './command-line.js';
+import { usageError } from './config/runtime-error.js';
+import { OCI_VERSION } from './create-container.js';
+import { launcherText } from './launcher.js';
+import { commands, flagsOf } from './runtime-commands.js';
+
+/** Where the states are, unless `--root` says so. */
+const DEFAULT_ROOT = '/run/nacelle-oci';
+
+const globalFlags: FlagTable = {
+  ...{ root: 'value', log: 'value', 'log-format': 'value', debug: 'switch' },
+  ...{ 'systemd-cgroup': 'switch', rootless: 'value', version: 'switch', help: 'switch' },
+};
+
+/** Of runc, those that this runtime does not have: each is refused by its name. */
+const MISSING = ['checkpoint', 'restore', 'events', 'update'];
+
+const USAGE = `nacelle-oci - an OCI runtime
+
+USAGE:
+   nacelle-oci [--root DIR] [--log FILE] [--log-format text|json] [--debug] COMMAND [flags] [words]
+
+COMMANDS:
+   create, start, run, state, kill, delete, exec, list, ps, pause, resume, spec, features
+   install FILE    writes an executable that starts this runtime by the absolute path of its Node
+
+docs/oci.md says what each takes.
+`;
+
+/**
+ * The command `nacelle-oci`. What fails is told on standard error, and in the file of `--log`.
+ *
+ * @param args without the interpreter and the script
+ * @returns the exit status: 1 for a failure, 255 for one of `exec`
+ */
+export async function main(args: readonly string[], version: string): Promise<number> {
+  let flags: Flags | null = null;
+  let name = '';
+  try {
+    flags = parseFlags(args, globalFlags, { v: 'version', h: 'help' });
+    name = flags.words[0] ?? '';
+    return await runCommand(name, flags, version);
+  } catch (error) {
+    const { message } = toError(error);
+    process.stderr.write(`${message}\n`);
+    if (flags !== null) log(flags, message);
+    return name === 'exec' ? 255 : 1;
+  } finally {
+    // the container's process belongs to the caller's reaper only when the shim has gone
+    endShim();
+  }
+}
+
+async function runCommand(name: string, flags: Flags, version: string): Promise<number> {
+  if (flags.has('version')) return print(`nacelle-oci version ${version}\nspec: ${OCI_VERSION}\n`);
+  if (flags.has('help') || name === '' || name === 'help') return print(USAGE);
+  const words = flags.words.slice(1);
+  if (name === 'install') return install(words);
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (MISSING.includes(name)) throw new UnsupportedError(`the command ${name}`, 'this runtime does not have it');
+  if (command === undefined) throw usageError(`No help topic for '${name}'`);
+  if (flags.has('systemd-cgroup')) throw new UnsupportedError('--systemd-cgroup', 'groups are made in the cgroup file system alone');
+  if (flags.value('rootless') === 'true') throw new UnsupportedError('--rootless', 'this runtime is for root alone');
+  if (name !== 'features' && name !== 'spec' && geteuid?.() !== 0)
+    throw new UnsupportedError('a container of an ordinary user', 'this runtime is for root alone');
+  return command.run({ root: resolve(flags.value('root') ?? DEFAULT_ROOT), flags: flagsOf(name, command, words) });
+}
+
+/** The words of logrus, which callers read: the last line of level error is what they tell. */
+function log(flags: Flags, message: string): void {
+  const path = flags.value('log');
+  if (path === null || path === '') return;
+  const time = new Date(now()).toISOString();
+  const isJson = flags.value('log-format') === 'json';
+  const line = isJson
+    ? JSON.stringify({ level: 'error', msg: message, time })
+    : `time=${JSON.stringify(time)} level=error msg=${JSON.stringify(message)}`;
+  try {
+    appendFileSync(path, `${line}\n`, { mode: 0o644 });
+  } catch (error) {
+    process.stderr.write(`write ${path}: ${toError(error).message}\n`);
+  }
+}
+
+/** Writes the executable that engines are given. */
+function install(words: readonly string[]): number {
+  const [path] = words;
+  if (path === undefined || words.length > 1) throw usageError('nacelle-oci: "install" requires exactly 1 argument: the file to write');
+  attempt(`write ${path}`, () => {
+    writeFileSync(path, launcherText(process.execPath, fileURLToPath(import.meta.url)));
+    chmodSync(path, 0o755);
+  });
+  return 0;
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}

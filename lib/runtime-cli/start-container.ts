@@ -1,0 +1,67 @@
+import { closeSync, constants, openSync, renameSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { hasCode, type SyscallError } from '../errors.js';
+import { nativeError } from '../native/system-errors.js';
+import { configSchema } from './config/config-schema.js';
+import { refusal } from './config/runtime-error.js';
+import { runHooks } from './run-hooks.js';
+import { madeRecord, type StateFolder, stateOf, statusOf } from './state/container-state.js';
+import { GO, GOING, TOLD } from './state/state-files.js';
+
+/**
+ * Lets the process of a created container run its program. Of two at once, one does.
+ *
+ * @throws NacelleError when the container is not created, or its program could not be run, in the words of the step
+ */
+export async function startContainer(folder: StateFolder): Promise<void> {
+  const record = madeRecord(folder);
+  const status = statusOf(folder, record);
+  if (status === 'stopped') throw refusal('cannot start a container that has stopped');
+  if (status !== 'created') throw refusal('cannot start an already running container');
+  const told = openSync(join(folder.path, TOLD), constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    renameSync(join(folder.path, GO), join(folder.path, GOING));
+  } catch (error) {
+    closeSync(told);
+    if (hasCode(error, 'ENOENT')) throw refusal('cannot start an already running container');
+    throw error;
+  }
+  sendByte(folder, told);
+  const failure = await textOf(new Socket({ fd: told, readable: true, writable: false }));
+  if (failure !== '') throw startFailure(failure);
+  const { hooks } = configSchema.parse(record.config);
+  await runHooks('poststart', hooks?.poststart ?? [], JSON.stringify(stateOf(record, 'running')));
+}
+
+/** A pipe without a reader is that of a process that has ended. */
+function sendByte({ path }: StateFolder, told: number): void {
+  try {
+    const go = openSync(join(path, GOING), constants.O_WRONLY | constants.O_NONBLOCK);
+    try {
+      writeSync(go, '0');
+    } finally {
+      closeSync(go);
+    }
+  } catch (error) {
+    closeSync(told);
+    if (hasCode(error, 'ENXIO', 'EPIPE')) throw refusal('cannot start a container that has stopped');
+    throw error;
+  }
+}
+
+/** What comes through a pipe until nobody has it open for writing: execve closes it. */
+export function textOf(stream: Socket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    stream.on('data', (part: Buffer) => void parts.push(part));
+    stream.on('error', reject);
+    stream.on('close', () => resolve(Buffer.concat(parts).toString()));
+  });
+}
+
+/** What a process told that waited for its start: 'errno words', as addon/shim/child/child.cc writes it. */
+export function startFailure(told: string): SyscallError {
+  const [, errno = '0', words = told] = /^(\d+) (.*)$/s.exec(told) ?? [];
+  return nativeError(words, 'execve', Number(errno));
+}

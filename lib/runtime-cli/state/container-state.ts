@@ -1,0 +1,159 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { hasCode, NacelleError } from '../../errors.js';
+import { requireOwn } from '../../native/own-folder.js';
+import { readIfThere } from '../../native/read-if-there.js';
+import { attempt } from '../../native/system-errors.js';
+import { checkedFile } from '../config/read-config.js';
+import { NO_CONTAINER, refusal, usageError } from '../config/runtime-error.js';
+import { isLiving } from './process-identity.js';
+import { GO, RECORD } from './state-files.js';
+
+const groupSchema = z.object({
+  path: z.string(),
+  mountPoint: z.string(),
+  version: z.union([z.literal(1), z.literal(2)]),
+  controllers: z.array(z.string()).readonly(),
+});
+
+/** What is known of a container between two commands. The number rises when a field changes its meaning. */
+const recordSchema = z.object({
+  format: z.literal(1),
+  ociVersion: z.string(),
+  id: z.string(),
+  pid: z.int().min(1),
+  startTime: z.string(),
+  bundle: z.string(),
+  rootfs: z.string(),
+  created: z.string(),
+  owner: z.string(),
+  annotations: z.record(z.string(), z.string()),
+  /** The container's groups, of which that of `freezer` stops it, and that of `home` has its processes. */
+  groups: z.array(groupSchema).readonly(),
+  home: z.string(),
+  freezer: z.object({ path: z.string(), version: z.union([z.literal(1), z.literal(2)]) }),
+  /** config.json as it was. */
+  config: z.unknown(),
+});
+
+export type ContainerRecord = Readonly<z.output<typeof recordSchema>>;
+
+/** The status of the spec, and runc's `paused`. */
+export type ContainerStatus = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
+
+/** The folder of one container's state. */
+export interface StateFolder {
+  readonly path: string;
+  readonly id: string;
+}
+
+/** @throws NacelleError for an id that is no name of a folder */
+export function stateFolder(root: string, id: string): StateFolder {
+  if (id === '') throw usageError('container ID cannot be empty');
+  // runc's rule
+  if (!/^[\w+.-]+$/.test(id) || id === '.' || id === '..' || id.length > 1024)
+    throw usageError(`invalid container ID format: ${JSON.stringify(id)}`);
+  return { path: join(root, id), id };
+}
+
+/** Makes the folder of a new container. @throws NacelleError where there is one of this id; SyscallError */
+export function makeStateFolder(root: string, id: string): StateFolder {
+  const folder = stateFolder(root, id);
+  attempt(`make ${root}`, () => mkdirSync(root, { recursive: true, mode: 0o700 }));
+  // what is written there is done with root's rights
+  requireOwn(root);
+  try {
+    mkdirSync(folder.path, { mode: 0o700 });
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) throw refusal(`container with given ID already exists: ${id}`);
+    throw attempt(`make ${folder.path}`, () => {
+      throw error;
+    });
+  }
+  return folder;
+}
+
+/** Removes all of the folder. One that is not there is success. */
+export function removeStateFolder({ path }: StateFolder): void {
+  attempt(`remove ${path}`, () => rmSync(path, { recursive: true, force: true }));
+}
+
+/** Writes the record: whoever reads it sees the one before or this one. */
+export function writeRecord({ path }: StateFolder, record: ContainerRecord): void {
+  writeWhole(join(path, RECORD), JSON.stringify(record));
+}
+
+/** Writes a file that is there as a whole or not at all. @throws SyscallError */
+export function writeWhole(path: string, text: string): void {
+  const unfinished = `${path}.${process.pid}.new`;
+  attempt(`write ${path}`, () => {
+    writeFileSync(unfinished, text, { mode: 0o644 });
+    renameSync(unfinished, path);
+  });
+}
+
+/** `null` where a container is only being made. @throws NacelleError where there is none of this id, or the record can't be understood */
+export function readRecord({ path, id }: StateFolder): ContainerRecord | null {
+  const file = join(path, RECORD);
+  const text = readIfThere(file);
+  if (text !== null) {
+    const record = checkedFile(file, text, recordSchema);
+    if (record.id !== id) throw new NacelleError(`${file} is the record of another container`, { code: 'ERR_STATE' });
+    return record;
+  }
+  if (!existsSync(path)) throw refusal(NO_CONTAINER);
+  return null;
+}
+
+/** The record of a container that was made. @throws as {@link readRecord} */
+export function madeRecord(folder: StateFolder): ContainerRecord {
+  const record = readRecord(folder);
+  if (record === null) throw refusal(`${NO_CONTAINER}: it is being created`);
+  return record;
+}
+
+/** What the container does now. The kernel is asked, for nobody keeps watch. */
+export function statusOf(folder: StateFolder, record: ContainerRecord): ContainerStatus {
+  if (!isLiving(record.pid, record.startTime)) return 'stopped';
+  if (isFrozen(record)) return 'paused';
+  return existsSync(join(folder.path, GO)) ? 'created' : 'running';
+}
+
+/** v1 says FREEZING for a moment, while processes that are just about to stand still do not yet. */
+export function isFrozen({ freezer: { path, version } }: Pick<ContainerRecord, 'freezer'>): boolean {
+  const text = readIfThere(join(path, version === 1 ? 'freezer.state' : 'cgroup.events'));
+  return text !== null && (version === 1 ? text.trim() !== 'THAWED' : /^frozen 1$/m.test(text));
+}
+
+/** The ids of all containers of a root. */
+export function containerIds(root: string): string[] {
+  try {
+    return readdirSync(root, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+/** The spec's state (runtime.md, "State"), with what runc adds to it. Pure. */
+export function stateOf(record: ContainerRecord, status: ContainerStatus): Readonly<Record<string, unknown>> {
+  const { ociVersion, id, pid, bundle, rootfs, created, annotations, owner } = record;
+  return {
+    ...{ ociVersion, id, pid: status === 'stopped' ? 0 : pid, status, bundle, rootfs, created },
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+    owner,
+  };
+}
+
+/** Processes of a group and of those below it, by their numbers. */
+export function processesIn(group: string): number[] {
+  const own = (readIfThere(join(group, 'cgroup.procs')) ?? '').split('\n').filter(Boolean).map(Number);
+  let below: string[] = [];
+  try {
+    below = readdirSync(group, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [join(group, entry.name)] : []));
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT', 'ENODEV')) throw error;
+  }
+  return [...new Set([...own, ...below.flatMap(processesIn)])];
+}

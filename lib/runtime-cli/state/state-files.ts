@@ -1,0 +1,10 @@
+/** The names of what is in the folder of a container's state. */
+
+/** The record: JSON, which is replaced by rename(2). */
+export const RECORD = 'state.json';
+/** A named pipe at whose other end the process waits for a byte. While it has this name the container is created, and not started. */
+export const GO = 'start';
+/** The same pipe from the moment on that somebody starts the container. */
+export const GOING = 'starting';
+/** A named pipe in which the process tells of a step that fails after its start. */
+export const TOLD = 'failed';

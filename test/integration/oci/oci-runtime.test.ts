@@ -1,0 +1,158 @@
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, expect } from 'vitest';
+import { removeGroups } from '../../fixtures/groups.js';
+import { processInfo } from '../../fixtures/host.js';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { requires } from '../../fixtures/requires.js';
+import { bundleGroups, called, makeBundle, runtimeIn } from '../../fixtures/runtime-bundle.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+import { until } from '../../fixtures/until.js';
+
+useLeakCheck();
+const { describe, it } = requires({ root: true, tools: ['busybox', 'runc'] });
+const folder = temporaryFolder();
+const root = join(folder, 'states');
+const oci = runtimeIn(root);
+const runc = (...args: string[]) => called('runc', ['--root', join(folder, 'runc'), ...args]);
+
+afterEach(async () => {
+  for (const id of readdirSync(folder).includes('states') ? readdirSync(root) : []) await oci('delete', '--force', id);
+  await removeGroups(...bundleGroups());
+});
+
+/** A command that must succeed: what it printed. */
+async function done(...args: string[]): Promise<string> {
+  const call = await oci(...args);
+  expect(call, args.join(' ')).toMatchObject({ code: 0, stderr: '' });
+  return call.stdout;
+}
+
+const state = async (id: string): Promise<Record<string, unknown>> => JSON.parse(await done('state', id));
+
+describe('the life of a container', () => {
+  it('is as runc has it, and nobody stays beside it', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000']);
+    const pidFile = join(folder, 'pid');
+    await done('create', '--bundle', bundle, '--pid-file', pidFile, 'one');
+    const created = await state('one');
+    const pid = Number(readFileSync(pidFile, 'utf8'));
+    expect(created).toMatchObject({ status: 'created', pid, bundle, rootfs: join(bundle, 'rootfs'), owner: 'root' });
+    // the runtime has gone, and with it the shim that was the parent
+    expect(processInfo(processInfo(pid)?.parent ?? 0)?.command).not.toBe('nacelle-shim');
+    expect(readlinkSync(`/proc/${pid}/ns/pid`)).not.toBe(readlinkSync('/proc/self/ns/pid'));
+    // whoever enters it meanwhile finds the two pipes, and nothing of the host's
+    const opened = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    expect(opened.filter((path) => path.startsWith('/') && !path.startsWith(`${root}/one/`) && !/null|nacelle/.test(path))).toEqual([]);
+    await done('start', 'one');
+    expect(await state('one')).toMatchObject({ status: 'running', pid });
+    expect(await oci('start', 'one')).toMatchObject({ code: 1, stderr: expect.stringContaining('already running') });
+    expect(await oci('delete', 'one')).toMatchObject({ code: 1, stderr: expect.stringContaining('not stopped: running') });
+    await done('kill', 'one', 'KILL');
+    await until('it has ended', () => (processInfo(pid)?.state ?? 'Z') === 'Z');
+    expect(await state('one')).toMatchObject({ status: 'stopped', pid: 0 });
+    expect(await oci('kill', 'one', 'TERM')).toMatchObject({ code: 1, stderr: 'container not running\n' });
+    await done('delete', 'one');
+    expect(readdirSync(root)).toEqual([]);
+
+    // the same keys as runc's, for the same bundle
+    expect((await runc('create', '--bundle', bundle, 'two')).code).toBe(0);
+    const theirs = JSON.parse((await runc('state', 'two')).stdout);
+    await runc('delete', '--force', 'two');
+    expect(Object.keys(created).sort()).toEqual(Object.keys(theirs).sort());
+  });
+
+  it('has programs beside its own, and stands still', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000']);
+    await done('run', '--detach', '--bundle', bundle, 'one');
+    expect(await oci('exec', '--env', 'A=1', 'one', 'sh', '-c', 'echo $A; exit 7')).toMatchObject({ code: 7, stdout: '1\n' });
+    expect(await oci('exec', 'one', 'missing')).toMatchObject({
+      code: 255,
+      stderr: expect.stringContaining('executable file not found in $PATH'),
+    });
+    await done('pause', 'one');
+    expect(JSON.parse(await done('list', '--format', 'json'))).toMatchObject([{ id: 'one', status: 'paused' }]);
+    await done('resume', 'one');
+    expect(await state('one')).toMatchObject({ status: 'running' });
+    await done('delete', '--force', 'one');
+  });
+
+  it('is told by the words and statuses of runc', async () => {
+    for (const args of [
+      ['state', 'nope'],
+      ['kill', 'nope'],
+      ['delete', '--force', 'nope'],
+    ]) {
+      const [ours, theirs] = [await oci(...args), await runc(...args)];
+      expect(ours.code, args.join(' ')).toBe(theirs.code);
+      expect(ours.stderr.includes('container does not exist')).toBe(theirs.stderr.includes('container does not exist'));
+    }
+  });
+});
+
+describe('run', () => {
+  it('has the status of the program, and runs hooks of all kinds with the state', async () => {
+    const log = join(folder, 'hooks');
+    writeFileSync(log, '');
+    const hook = (kind: string) => [
+      {
+        path: '/bin/sh',
+        args: ['sh', '-c', `read -r state; echo "${kind} $state" >> ${kind === 'startContainer' ? '/log' : log}`],
+        env: ['PATH=/bin:/usr/bin'],
+      },
+    ];
+    const kinds = ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'];
+    const bundle = makeBundle(folder, ['sh', '-c', 'cat /log | busybox cut -c1-14; exit 5'], (config) => {
+      config.hooks = Object.fromEntries(kinds.map((kind) => [kind, hook(kind)]));
+      config.root = { path: 'rootfs', readonly: false };
+    });
+    expect(await oci('run', '--bundle', bundle, 'hooked')).toMatchObject({ code: 5, stdout: 'startContainer\n', stderr: '' });
+    const lines = readFileSync(log, 'utf8').trim().split('\n');
+    expect(lines.map((line) => line.split(' ')[0])).toEqual(kinds.filter((kind) => kind !== 'startContainer'));
+    const statuses = lines.map((line) => JSON.parse(line.slice(line.indexOf(' '))).status);
+    expect(statuses).toEqual(['creating', 'creating', 'created', 'running', 'stopped']);
+    expect(readdirSync(root)).toEqual([]);
+  });
+
+  it('leaves nothing when a hook fails, or the program is not there', async () => {
+    const failing = makeBundle(folder, ['true'], (config) => {
+      config.hooks = { createContainer: [{ path: '/bin/sh', args: ['sh', '-c', 'echo no >&2; exit 3'] }] };
+    });
+    expect(await oci('run', '--bundle', failing, 'failing')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('exit status 3: no'),
+    });
+    const missing = makeBundle(folder, ['missing']);
+    expect(await oci('run', '--bundle', missing, 'missing')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('executable file not found'),
+    });
+    const late = makeBundle(folder, ['/etc/script'], (config) => Object.assign(config.process, { args: ['/etc/broken'] }));
+    writeFileSync(join(late, 'rootfs/etc/broken'), 'neither a script nor a program', { mode: 0o755 });
+    expect(await oci('run', '--bundle', late, 'late')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('run /etc/broken: ENOEXEC'),
+    });
+    expect(readdirSync(root)).toEqual([]);
+  });
+
+  it('joins namespaces by path', async () => {
+    const pod = makeBundle(folder, ['busybox', 'sleep', '1000']);
+    await done('run', '--detach', '--bundle', pod, 'pod');
+    const { pid } = await state('pod');
+    const bundle = makeBundle(
+      folder,
+      ['sh', '-c', 'for n in net ipc uts pid; do busybox readlink /proc/self/ns/$n; done; ls /proc/1/'],
+      (config) => {
+        const joined = { network: 'net', ipc: 'ipc', uts: 'uts', pid: 'pid' } as Record<string, string>;
+        for (const namespace of config.linux.namespaces)
+          if (joined[namespace.type] !== undefined) namespace.path = `/proc/${pid}/ns/${joined[namespace.type]}`;
+        delete config.hostname;
+      },
+    );
+    const { stdout, code } = await oci('run', '--bundle', bundle, 'member');
+    const wanted = ['net', 'ipc', 'uts', 'pid'].map((type) => readlinkSync(`/proc/${pid}/ns/${type}`));
+    expect([code, stdout.split('\n').slice(0, 4)]).toEqual([0, wanted]);
+    await done('delete', '--force', 'pod');
+  });
+});

@@ -1,0 +1,187 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { GroupLayout } from '../../../lib/host/cgroup-base.js';
+import { signalOf } from '../../../lib/runtime-cli/change-container.js';
+import { parseFlags } from '../../../lib/runtime-cli/command-line.js';
+import { deviceRulesOf, limitsOf, unifiedWrites } from '../../../lib/runtime-cli/config/bundle-limits.js';
+import { capabilitySets } from '../../../lib/runtime-cli/config/process-facts.js';
+import { resourcesSchema } from '../../../lib/runtime-cli/config/resources-schema.js';
+import { tableText } from '../../../lib/runtime-cli/containers-table.js';
+import { launcherText } from '../../../lib/runtime-cli/launcher.js';
+import { freezerOf, groupFolders, homeOfGroup } from '../../../lib/runtime-cli/plan/bundle-groups.js';
+import { stateFolder } from '../../../lib/runtime-cli/state/container-state.js';
+import { parseStat } from '../../../lib/runtime-cli/state/process-identity.js';
+
+describe('a command line', () => {
+  const table = { bundle: 'value', force: 'switch', env: 'list' } as const;
+
+  it('has flags with one - or two, before its words', () => {
+    const flags = parseFlags(['-b', '/x', '--force', '--env=A=1', '--env', 'B=2', 'id', '--bundle'], table, { b: 'bundle' });
+    expect([flags.value('bundle'), flags.has('force'), flags.all('env'), flags.words]).toEqual([
+      '/x',
+      true,
+      ['A=1', 'B=2'],
+      ['id', '--bundle'],
+    ]);
+    expect(parseFlags(['--force=false', '--', '--force'], table)).toMatchObject({ words: ['--force'] });
+  });
+
+  it.each([
+    [['--nope'], 'flag provided but not defined: -nope'],
+    [['--bundle'], 'flag needs an argument: -bundle'],
+    [['--force=perhaps'], 'invalid boolean value'],
+    [['--constructor'], 'flag provided but not defined: -constructor'],
+  ])('is refused: %j', (args, message) => {
+    expect(() => parseFlags(args, table)).toThrow(message);
+  });
+
+  it('keeps each word after the flags', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string()), (words) => {
+        expect(parseFlags(['--', ...words], table).words).toEqual(words);
+      }),
+    );
+  });
+});
+
+describe('a signal', () => {
+  it.each([
+    ['KILL', 9],
+    ['SIGTERM', 15],
+    ['sigusr1', 10],
+    ['37', 37],
+    ['RTMIN+3', 37],
+  ])('%s', (text, number) => {
+    expect(signalOf(text)).toBe(number);
+  });
+
+  it.each(['0', '65', 'NOPE', '', '-1', 'RTMIN+31'])('%j is none', (text) => {
+    expect(() => signalOf(text)).toThrow('unknown signal');
+  });
+});
+
+describe('an id', () => {
+  it.each(['', '.', '..', 'a/b', '../x', 'a b', 'a\0'])('is refused: %j', (id) => {
+    expect(() => stateFolder('/run/x', id)).toThrow(/container ID/);
+  });
+
+  it('is the name of a folder', () => {
+    expect(stateFolder('/run/x', 'a.b_c+d-1').path).toBe('/run/x/a.b_c+d-1');
+  });
+});
+
+describe('/proc/PID/stat', () => {
+  const rest = 'S 1 2 3 0 -1 4194560 72 19 0 0 0 0 0 0 20 0 1 0 4242 100';
+
+  it('is read past any name of a program', () => {
+    fc.assert(
+      fc.property(fc.string(), (name) => {
+        expect(parseStat(`7 (${name}) ${rest}`)).toEqual({ state: 'S', startTime: '4242' });
+      }),
+    );
+    expect(parseStat('')).toBeNull();
+  });
+});
+
+describe('resources', () => {
+  const limits = (resources: object) => limitsOf(resourcesSchema.parse(resources));
+
+  it.each([
+    [
+      { memory: { limit: 1e8, swap: 2e8 }, pids: { limit: 20 } },
+      { memory: 1e8, memorySwap: 2e8, pidsLimit: 20 },
+    ],
+    [{ memory: { limit: -1, swap: -1 }, pids: { limit: -1 }, cpu: { quota: -1, period: 100_000, shares: 0 } }, {}],
+    [
+      { cpu: { quota: 50_000, period: 100_000, cpus: '0', idle: 1 } },
+      { cpuQuota: 50_000, cpuPeriod: 100_000, cpusetCpus: '0', cpuIdle: true },
+    ],
+    [
+      { blockIO: { throttleReadBpsDevice: [{ major: 8, minor: 0, rate: 7 }], throttleWriteIOPSDevice: [{ major: 8, minor: 0, rate: 9 }] } },
+      { ioMax: [{ device: '8:0', readBps: 7, writeIops: 9 }] },
+    ],
+    [
+      { hugepageLimits: [{ pageSize: '2MB', limit: 4 }], network: { classID: 5 } },
+      { hugetlb: { '2MB': 4 }, netClassId: 5 },
+    ],
+  ])('%j', (resources, expected) => {
+    expect(limits(resources)).toEqual(expected);
+  });
+
+  it('confine no devices without rules, and never those that every container has', () => {
+    expect(deviceRulesOf(resourcesSchema.parse({}))).toBeNull();
+    const rules = deviceRulesOf(
+      resourcesSchema.parse({
+        devices: [
+          { allow: false, access: 'rwm' },
+          { allow: true, type: 'c', major: 10, minor: 200 },
+        ],
+      }),
+    );
+    expect(rules?.[0]).toEqual({ type: 'a', access: 'rwm', allow: false });
+    expect(rules?.[1]).toEqual({ type: 'c', major: 10, minor: 200, access: 'rwm', allow: true });
+    expect(rules).toContainEqual({ type: 'c', major: 1, minor: 3, access: 'rwm', allow: true });
+  });
+
+  it('name files of cgroup v2 and no others', () => {
+    expect(unifiedWrites(resourcesSchema.parse({ unified: { 'memory.high': '1' } }))).toEqual([{ file: 'memory.high', value: '1' }]);
+    for (const file of ['../x', 'a/b', 'cgroup', '/etc/passwd'])
+      expect(() => unifiedWrites(resourcesSchema.parse({ unified: { [file]: '1' } }))).toThrow('is no file of a group');
+  });
+});
+
+describe('capabilities', () => {
+  it('are sets by the kernel’s numbers; names that are not known are passed over', () => {
+    const none = { inheritable: [], ambient: [], permitted: [] };
+    const sets = capabilitySets({ capabilities: { ...none, bounding: ['CAP_CHOWN', 'CAP_KILL', 'CAP_NEW'], effective: ['CAP_KILL'] } });
+    expect(sets).toEqual({ bounding: 0b100001n, effective: 0b100000n, permitted: 0n, inheritable: 0n, ambient: 0n, unknown: ['CAP_NEW'] });
+  });
+});
+
+describe('cgroupsPath', () => {
+  const memory = { version: 1, mountPoint: '/cg/memory', ownPath: '/cg/memory/own', readOnly: false, controllers: ['memory'] } as const;
+  const freezer = { version: 1, mountPoint: '/cg/freezer', ownPath: '/cg/freezer', readOnly: false, controllers: ['freezer'] } as const;
+  const unified = { version: 2, mountPoint: '/cg/unified', ownPath: '/cg/unified/me', readOnly: false, controllers: [] } as const;
+  const layout: GroupLayout = {
+    ...{ mode: 'hybrid', unified, bases: new Map(), withheld: null, swap: { total: 0, accounted: false } },
+    controllers: new Map<string, typeof memory | typeof freezer>([
+      ['memory', memory],
+      ['freezer', freezer],
+    ]),
+  };
+
+  it.each([
+    ['/a/b', ['/cg/unified/a/b', '/cg/memory/a/b', '/cg/freezer/a/b']],
+    ['a', ['/cg/unified/me/a', '/cg/memory/own/a', '/cg/freezer/a']],
+    ['', ['/cg/unified/me/id', '/cg/memory/own/id', '/cg/freezer/id']],
+    [undefined, ['/cg/unified/me/id', '/cg/memory/own/id', '/cg/freezer/id']],
+  ])('%j', (path, expected) => {
+    const folders = groupFolders(layout, path, 'id');
+    expect(folders.map((folder) => folder.path)).toEqual(expected);
+    expect(homeOfGroup(folders).path).toBe(expected[0]);
+    expect(freezerOf(folders).path).toBe(expected[2]);
+  });
+
+  it.each(['/', '//', '../x', '/a/../..'])('is refused: %j', (path) => {
+    expect(() => groupFolders(layout, path, 'id')).toThrow('linux.cgroupsPath');
+  });
+});
+
+describe('the launcher', () => {
+  it('names its Node, and clears what would load code into it', () => {
+    const text = launcherText("/opt/it's/node", '/x/nacelle-oci.js');
+    expect(text).toContain("exec '/opt/it'\\''s/node' '/x/nacelle-oci.js' \"$@\"\n");
+    expect(text).toMatch(/^#!\/bin\/sh\nunset NODE_OPTIONS /);
+  });
+});
+
+describe('a table', () => {
+  it('has columns as wide as their words', () => {
+    expect(
+      tableText([
+        ['ID', 'PID'],
+        ['a-long-identifier', '1'],
+      ]),
+    ).toBe('ID                PID\na-long-identifier 1');
+  });
+});
