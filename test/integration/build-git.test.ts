@@ -105,10 +105,7 @@ describe('build: ADD of git repositories', () => {
     const old = ['x/', 'x/d/', 'x/d/e/', 'x/d/e/f', 'x/d/run', 'x/same'];
     expect(await Promise.all([1, 2, 3].map((index) => names(image, index)))).toEqual([old, old, ['x/', 'x/e/', 'x/e/f', 'x/run']]);
     const last = await layerListing(image, 4, folder);
-    expect(last.filter((line) => line.startsWith('-')).map((line) => line.split(/ +/).slice(1, 3))).toEqual([
-      ['5/6', '14'],
-      ['5/6', '12'],
-    ]);
+    expect(last.filter((line) => line.startsWith('-')).map((line) => line.split(/ +/).slice(1, 3))).toEqual([['5/6', '12']]);
     server.asked.length = 0;
     const again = await run(text);
     expect(again.steps.map(({ cached }) => cached)).toEqual([null, true, true, true, true, true]);
