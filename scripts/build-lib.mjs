@@ -2,9 +2,8 @@
 import { existsSync, statSync } from 'node:fs';
 import { filesBelow, root, run } from './shared.mjs';
 
-const outputs = ['index.js', 'index.cjs', 'api.cjs', 'core.cjs', 'nacelle-oci.js', 'index.d.ts', 'index.d.cts'].map(
-  (name) => `dist/${name}`,
-);
+const parts = ['index', 'api', 'core', 'build', 'networks', 'zod'].map((name) => `dist/${name}.cjs`);
+const outputs = [...parts, ...['index.js', 'nacelle-oci.js', 'index.d.ts', 'index.d.cts'].map((name) => `dist/${name}`)];
 /** Folders too: they tell of a file that was removed. */
 const sources = [
   'lib',

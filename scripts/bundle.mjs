@@ -139,9 +139,10 @@ try {
   nacelle = createRequire(import.meta.url)('./index.cjs');
 } catch (cause) {
   if (cause?.code !== 'MODULE_NOT_FOUND' && cause?.code !== 'ERR_INVALID_ARG_VALUE') throw cause;
-  const words = 'nacelle in a bundle is not supported here: its own files are not found from there';
+  const feature = 'nacelle in a bundle';
+  const reason = 'its own files are not found from there';
   const fix = 'Leave it out and keep it in node_modules: esbuild --external:nacelle, or what your bundler calls external.';
-  throw Object.assign(new Error(words + '. ' + fix, { cause }), { name: 'UnsupportedError', code: 'ERR_UNSUPPORTED', fix });
+  throw Object.assign(new Error(feature + ' is not supported here: ' + reason + '. ' + fix, { cause }), { name: 'UnsupportedError', code: 'ERR_UNSUPPORTED', feature, reason, fix });
 }
 export const { ${names.join(', ')} } = nacelle;
 `,

@@ -364,7 +364,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   /**
    * Changes what its programs may connect to: the lists take the place of those that it has by the option `egress`, also in later runs and for whoever
    * shares its network. Connections that go where the new lists don't allow are reset. `onDenied` hears of what is refused from then on, in the place
-   * of the one before; without a word that one stays. Any process with a handle of a detached container can do this. It resolves once the new lists
+   * of the one before, which stays without `onDenied`. Any process with a handle of a detached container can do this. It resolves once the new lists
    * hold.
    *
    * `null` lifts the list: the connections that it carried are reset, and the container has what its network gives without `egress`. That of a container on no

@@ -82,7 +82,7 @@ export interface BuildOptions {
    * The Dockerfile: a path below the context or an absolute one, or its text. Default 'Dockerfile' in the context. An ignore file beside it,
    * `NAME.dockerignore`, takes the place of the context's.
    */
-  readonly dockerfile?: string | { readonly content: string } | undefined;
+  readonly dockerfile?: string | { readonly path: string } | { readonly content: string } | undefined;
   /**
    * What is built, in the place of a Dockerfile: steps, which functions make, `run()`, `copy()`, `env()` and so on. The image, its layers and their keys
    * in the cache are those of the Dockerfile with the same instructions. The ignore file is the context's.
@@ -130,13 +130,13 @@ export interface BuildOptions {
   readonly ssh?: Readonly<Record<string, string>> | undefined;
   /** Whose `RUN --mount=type=cache` these are: builds with another name have other caches, whatever ids their Dockerfiles write. Default 'default'. */
   readonly cacheNamespace?: string | undefined;
-  /** Memory of each RUN: bytes, or a text such as '512m'. Default: no limit. */
+  /** Memory of each RUN, and of each program that ADD starts (git, xz, bzip2): bytes, or a text such as '512m'. Default: no limit. */
   readonly memory?: Size | undefined;
-  /** Processors of each RUN, also parts of one. Default: no limit. */
+  /** Processors of each RUN and of each such program, also parts of one. Default: no limit. */
   readonly cpus?: number | undefined;
-  /** Processes and threads of each RUN at one time. Default: no limit. */
+  /** Processes and threads of each RUN, and of each such program, at one time. Default: no limit. */
   readonly pidsLimit?: number | undefined;
-  /** Limit of wall clock time of each RUN, and of each file that ADD fetches, ms. 0, the default, is none. */
+  /** Limit of wall clock time of each RUN, of each such program, and of each file that ADD fetches, ms. 0, the default, is none. */
   readonly timeout?: number | undefined;
   /**
    * 'auto': each RUN has a user namespace of its own, as of {@link ContainerOptions.userns}, so that root of the image is an ordinary id on this
@@ -202,7 +202,9 @@ function isSecrets(value: unknown): boolean {
 const given = z.strictObject({
   context: contextSchema,
   contexts: contextsSchema,
-  dockerfile: z.union([word, z.strictObject({ content: z.string() })]).optional(),
+  dockerfile: z
+    .union([word, z.strictObject({ path: word }).transform(({ path }) => path), z.strictObject({ content: z.string() })])
+    .optional(),
   steps: stepsSchema.optional(),
   from: fromSchema.optional(),
   target: word.optional(),
