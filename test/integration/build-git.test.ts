@@ -140,6 +140,21 @@ describe('build: ADD of git repositories', () => {
     expect(JSON.stringify(image.config)).not.toContain('s3cret');
   });
 
+  it('takes no secret to where a server leads, and follows it without one', async () => {
+    repository('a.git', { file: 'x' });
+    const other = await gitServer(repositories);
+    try {
+      server.elsewhere = other.root;
+      const secrets = { GIT_AUTH_TOKEN: 's3cret' };
+      await expect(run('ADD $ROOT/a.git /', { secrets })).rejects.toThrow(/a\.git.*redirect|a\.git.*302/s);
+      expect(other.asked).toEqual([]);
+      expect(await names((await run('ADD $ROOT/a.git /')).image)).toEqual(['file']);
+      expect(other.asked.length).toBeGreaterThan(0);
+    } finally {
+      await other.close();
+    }
+  });
+
   it('fetches all where a server has no shallow commits', async () => {
     const first = repository('a.git', { file: 'one' });
     repository('a.git', { file: 'two' });

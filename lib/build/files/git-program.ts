@@ -17,8 +17,14 @@ export interface GitPlace {
 /** The one place that git can write to. */
 export const WORK = '/tmp/git';
 
-/** s without a byte, after which a server is given up. */
-const PATIENCE = 120;
+/** A server that sends less than this many bytes a second for so many seconds is given up. */
+const LEAST_SPEED = { limit: 1024, time: 60 };
+
+/**
+ * What a repository may take where the caller has no limits: ms, for git:// has no patience of its own and a chain of submodules no end;
+ * bytes, for files lie in memory; and processes.
+ */
+const LARGEST = { timeout: 30 * 60_000, size: '4g', pidsLimit: 512 };
 
 /** In place of all files of configuration: nothing of this machine's, of the user's, or of the repository's runs a program. */
 const CONFIG: Readonly<Record<string, string>> = {
@@ -30,8 +36,8 @@ const CONFIG: Readonly<Record<string, string>> = {
   'gc.auto': '0',
   'maintenance.auto': 'false',
   'safe.directory': '*',
-  'http.lowSpeedLimit': '1',
-  'http.lowSpeedTime': `${PATIENCE}`,
+  'http.lowSpeedLimit': `${LEAST_SPEED.limit}`,
+  'http.lowSpeedTime': `${LEAST_SPEED.time}`,
 };
 
 /** From HTTPS neither a redirect nor a submodule leads to anything else. The others say nothing of who answers anyway. */
@@ -62,9 +68,11 @@ export async function withGit<T>(
       command: ['/bin/sh', '-euc', script, 'git', ...args],
       network,
       env: environment(reference, secrets),
-      tmpfs: { '/tmp': 'mode=1777' },
+      tmpfs: { '/tmp': `mode=1777,size=${LARGEST.size}` },
       cwd: '/tmp',
       ...limits,
+      timeout: limits.timeout || LARGEST.timeout,
+      pidsLimit: limits.pidsLimit ?? LARGEST.pidsLimit,
     },
   );
   const stop = (): void => void container.kill('SIGKILL').catch(() => undefined);
@@ -123,7 +131,10 @@ function environment(reference: GitReference, secrets: GitPlace['secrets']): Rec
   };
 }
 
-/** A header for the host of the URL alone: no redirect and no submodule takes it elsewhere. */
+/**
+ * A header for the host of the URL alone. No submodule takes the header elsewhere; a redirect would, since git sends it with all that follows
+ * from the first URL: so none is followed.
+ */
 function authOf({ remote, scheme }: GitReference, secrets: GitPlace['secrets']): Record<string, string> {
   if (scheme !== 'https' && scheme !== 'http') return {};
   const { origin, host } = new URL(remote);
@@ -133,7 +144,7 @@ function authOf({ remote, scheme }: GitReference, secrets: GitPlace['secrets']):
   const value = header ?? (token === undefined ? undefined : `basic ${Buffer.from(`x-access-token:${token}`).toString('base64')}`);
   if (value === undefined) return {};
   if (/[\r\n\0]/.test(value)) throw new InstructionProblem('the secret for git has a line end or a NUL byte, which no header can have');
-  return { [`http.${origin}/.extraHeader`]: `Authorization: ${value}` };
+  return { [`http.${origin}/.extraHeader`]: `Authorization: ${value}`, 'http.followRedirects': 'false' };
 }
 
 /** What a server says is in git's words, too. */
