@@ -258,7 +258,11 @@ describe('build', () => {
       { line: 3 },
     ],
     ['FROM test/busybox:1 AS a\nONBUILD RUN --mount=type=secret,id=x,required true\nFROM a', 'the secret "x" is required', { line: 3 }],
-    ['FROM test/busybox:1 AS a\nONBUILD ADD --keep-git-dir a /\nFROM a', 'ONBUILD of the base: ADD --keep-git-dir', { line: 3 }],
+    [
+      'FROM test/busybox:1 AS a\nONBUILD RUN --security=insecure true\nFROM a',
+      'ONBUILD of the base: RUN --security=insecure is not allowed',
+      { line: 3 },
+    ],
     ['FROM test/busybox:1 AS a\nONBUILD COPY --from=test/none a /\nFROM a', 'is not in the store', { line: 3 }],
     ['FROM scratch AS b\nFROM test/busybox:1 AS a\nONBUILD COPY --from=b a /\nFROM a', 'the stage b is built for no', { line: 4 }],
     ['FROM test/busybox:1 AS a\nONBUILD COPY one\nFROM a', 'ONBUILD of the base: ', { code: 'ERR_DOCKERFILE', line: 3 }],
