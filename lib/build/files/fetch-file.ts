@@ -75,8 +75,9 @@ const UNNAMED = '__unnamed__';
 export async function fetchFile(options: FetchOptions): Promise<FetchedFile | NotedFile> {
   const { url, signal } = options;
   const policy: RetryPolicy = { retries: RETRIES, signal };
+  const name = nameOfUrl(url);
   try {
-    return await retrying(policy, () => fetchOnce(options));
+    return { ...(await retrying(policy, () => fetchOnce(options))), name };
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof InstructionProblem || hasCode(error, 'ERR_IMAGE_LIMIT', 'ERR_TIMEOUT')) throw error;
@@ -86,7 +87,13 @@ export async function fetchFile(options: FetchOptions): Promise<FetchedFile | No
   }
 }
 
-async function fetchOnce({ url: first, algorithm, reachesHost, signal, known }: FetchOptions): Promise<FetchedFile | NotedFile> {
+async function fetchOnce({
+  url: first,
+  algorithm,
+  reachesHost,
+  signal,
+  known,
+}: FetchOptions): Promise<Omit<FetchedFile, 'name'> | Omit<NotedFile, 'name'>> {
   const connection = connect(reachesHost);
   // a request that has no connection yet does not hear its signal
   const onAbort = (): void => void connection.close().catch(() => undefined);
@@ -106,7 +113,7 @@ async function fetchOnce({ url: first, algorithm, reachesHost, signal, known }: 
       if (known && (status === 304 || (status === 200 && isSameTag(etag, known.etag)))) {
         drop(body);
         const { hash, size, mtime } = known;
-        return { name: nameOfUrl(first), hash, size, mtime, url: first };
+        return { hash, size, mtime, url: first };
       }
       if (status !== 200) {
         drop(body);
@@ -115,7 +122,7 @@ async function fetchOnce({ url: first, algorithm, reachesHost, signal, known }: 
       const modified = Date.parse(String(headers['last-modified'] ?? ''));
       const mtime = Number.isNaN(modified) ? 0 : Math.max(0, Math.floor(modified / 1000));
       const file = await received(body, { algorithm, signal, what: `ADD of ${first.href}` });
-      return { ...file, name: nameOfUrl(first), mtime, url: first, etag };
+      return { ...file, mtime, url: first, etag };
     }
   } finally {
     signal?.removeEventListener('abort', onAbort);
