@@ -28,7 +28,7 @@ struct AccountFiles {
 
 // `user` is NAME, UID, NAME:GROUP, UID:GID (docker's --user). A number need not be in the files; a name must.
 // Numbers are plain decimal, below 2^32 - 1. Its groups are its own, as docker's are, and without GROUP those of the files too. 0, or
-// -ENOENT (no such name), -EINVAL (not a user), -E2BIG.
+// -ENOENT (no such name), -EINVAL (not a user), -E2BIG, -ENAMETOOLONG (its home).
 int find_account(const char* user, const AccountFiles& files, Account& out);
 
 // Adds a group unless the account has it. 0, or -E2BIG.
