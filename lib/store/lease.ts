@@ -14,7 +14,7 @@ import { listFolder, makeFolder } from './store-root.js';
 /** Keeps blobs and unpacked layers from being removed until it is released; `release` is idempotent. */
 export interface Hold {
   release(): void;
-  /** A path for working files, which are removed with this process. */
+  /** A path for working files, which are removed with this process. @throws ImageError when the store can't be written to */
   temporaryPath(): Promise<string>;
 }
 
@@ -94,7 +94,12 @@ class Lease {
     }
     return {
       release,
-      temporaryPath: async () => join(await makeFolder(join(this.#root, 'tmp')), `${this.name}-${randomUUID()}`),
+      temporaryPath: async () => {
+        const folder = await makeFolder(join(this.#root, 'tmp')).catch((cause: unknown) => {
+          throw storeError(this.#root, cause);
+        });
+        return join(folder, `${this.name}-${randomUUID()}`);
+      },
     };
   }
 
@@ -202,9 +207,12 @@ export async function hold(digests: readonly string[], root = storeRoot()): Prom
   try {
     return await (await (leases.get(root) ?? take(root)).taking).hold(digests);
   } catch (cause) {
-    if (cause instanceof UnsupportedError) throw cause;
-    throw new ImageError(`use the store ${root}: ${wordsOf(cause)}`, { cause });
+    throw storeError(root, cause);
   }
+}
+
+function storeError(root: string, cause: unknown): unknown {
+  return cause instanceof UnsupportedError ? cause : new ImageError(`use the store ${root}: ${wordsOf(cause)}`, { cause });
 }
 
 function take(root: string): Slot {

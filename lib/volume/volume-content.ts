@@ -1,7 +1,7 @@
 import { chmod } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { hasCode, NacelleError, SyscallError, withCleanupError } from '../errors.js';
+import { hasCode, NacelleError, SyscallError } from '../errors.js';
 import { containerShim } from '../host/container-shim.js';
 import { privilege } from '../host/privilege.js';
 import { storeRoot } from '../host/store-path.js';
@@ -10,11 +10,9 @@ import { attempting } from '../native/system-errors.js';
 import type { Task } from '../native/task.js';
 import { readWorker } from '../native/worker-output.js';
 import { deathOf, unpackPlan } from '../plan/unpack-plan.js';
-import { hold } from '../store/lease.js';
-import { removeLeavings } from '../store/leavings.js';
 import { publishTree } from '../store/publish-tree.js';
-import { removeTree, removeTrees } from '../store/remove-tree.js';
 import { makeFolder } from '../store/store-root.js';
+import { withTemporary } from '../store/temporary-folder.js';
 import { packPlan, type Tree } from './tree-plan.js';
 import { dataFolder } from './volume-folder.js';
 
@@ -116,24 +114,15 @@ export function isMissing(error: unknown): boolean {
 }
 
 async function fill(name: string, work: (folder: string) => Promise<void>, root = storeRoot()): Promise<void> {
-  const held = await hold([], root);
-  try {
-    await removeLeavings(root);
-    const temporary = await attempting(`fill the volume ${name}`, () => held.temporaryPath());
-    try {
-      await attempting(`fill the volume ${name}`, async () => {
-        await makeFolder(temporary);
-        await chmod(temporary, 0o755);
-      });
-      await work(temporary);
-      await attempting(`fill the volume ${name}`, () => publishTree(temporary, dataFolder(name, root)));
-    } catch (error) {
-      throw withCleanupError(error, await removeTrees([temporary]));
-    }
-    await removeTree(temporary);
-  } finally {
-    held.release();
-  }
+  const filling = async (folder: string): Promise<void> => {
+    await attempting(`fill the volume ${name}`, async () => {
+      await makeFolder(folder);
+      await chmod(folder, 0o755);
+    });
+    await work(folder);
+    await attempting(`fill the volume ${name}`, () => publishTree(folder, dataFolder(name, root)));
+  };
+  await withTemporary(filling, { root });
 }
 
 async function startUnpacking(folder: string, input: number, owner: 'keep' | '0'): Promise<Task> {

@@ -1,15 +1,13 @@
 import { chmod, mkdir, opendir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { hasCode, NacelleError, withCleanupError } from '../errors.js';
+import { hasCode, NacelleError } from '../errors.js';
 import { storeRoot } from '../host/store-path.js';
 import { now } from '../native/clock.js';
 import { requireOwn } from '../native/own-folder.js';
 import { attempting } from '../native/system-errors.js';
-import { hold } from '../store/lease.js';
-import { removeLeavings } from '../store/leavings.js';
-import { removeTrees } from '../store/remove-tree.js';
 import { listFolder, makeFolder, publish, syncFolder } from '../store/store-root.js';
+import { withTemporary } from '../store/temporary-folder.js';
 import { writeNew } from '../store/whole-file.js';
 
 // A volume in the store:
@@ -53,24 +51,14 @@ export function noVolume(name: string): NacelleError {
  */
 export async function makeVolume(name: string, labels: Readonly<Record<string, string>>, root = storeRoot()): Promise<VolumeRecord> {
   const record: VolumeRecord = { labels: { ...labels }, createdAt: new Date(now()).toISOString() };
-  await attempting(`make the volume ${name}`, async () => {
-    const held = await hold([], root);
-    try {
-      await removeLeavings(root);
-      const temporary = await held.temporaryPath();
-      try {
-        await makeParts(temporary, record);
-        requireOwn(await makeFolder(join(root, 'volumes')));
-        await publish(temporary, volumeFolder(name, root)).catch((error: unknown) => {
-          throw hasCode(error, 'ENOTEMPTY', 'EEXIST') ? nameTaken(name, error) : error;
-        });
-      } catch (error) {
-        throw withCleanupError(error, await removeTrees([temporary]));
-      }
-    } finally {
-      held.release();
-    }
-  });
+  const making = async (folder: string): Promise<void> => {
+    await makeParts(folder, record);
+    requireOwn(await makeFolder(join(root, 'volumes')));
+    await publish(folder, volumeFolder(name, root)).catch((error: unknown) => {
+      throw hasCode(error, 'ENOTEMPTY', 'EEXIST') ? nameTaken(name, error) : error;
+    });
+  };
+  await attempting(`make the volume ${name}`, () => withTemporary(making, { root }));
   return record;
 }
 

@@ -12,10 +12,10 @@ import { attempting } from '../../native/system-errors.js';
 import { O_PATH } from '../../plan/constants.js';
 import { NONE, planOf, Slots } from '../../plan/plan.js';
 import { type Hold, hold } from '../../store/lease.js';
-import { removeLeavings } from '../../store/leavings.js';
 import { removeTree, removeTrees } from '../../store/remove-tree.js';
 import { lockFile } from '../../store/store-lock.js';
 import { listFolder, makeFolder, publish, syncFolder } from '../../store/store-root.js';
+import { withTemporary } from '../../store/temporary-folder.js';
 import { writeNew } from '../../store/whole-file.js';
 import { VolumeLock } from '../../volume/volume-lock.js';
 
@@ -74,7 +74,7 @@ export async function useCacheMount(wanted: CacheMountWanted, root = storeRoot()
     const folder = folderOf(wanted, number, root);
     const lock = VolumeLock.open(join(folder, 'lock'));
     if (lock === null) {
-      const isMade = await makeCacheMount(folder, wanted, root);
+      const isMade = await withNew(wanted, root, (made) => publishNew(made, folder));
       if (!isMade) await requireWhole(folder, wanted);
       continue;
     }
@@ -108,16 +108,7 @@ function folderOf({ namespace, id }: CacheMountName, number: number, root: strin
   return join(root, 'cache-mounts', `${hex}-${number}`);
 }
 
-/** @returns false when another build was faster */
-async function makeCacheMount(target: string, wanted: CacheMountWanted, root: string): Promise<boolean> {
-  let isMade = false;
-  await withNew(wanted, root, async (folder) => {
-    isMade = await publishNew(folder, target);
-  });
-  return isMade;
-}
-
-/** @returns false when there is something in its place */
+/** @returns false when there is something in its place, as when another build was faster */
 async function publishNew(folder: string, target: string): Promise<boolean> {
   try {
     await publish(folder, target);
@@ -138,31 +129,21 @@ async function requireWhole(folder: string, { id }: CacheMountName): Promise<voi
 }
 
 /** Makes a cache below a temporary name, and gives it to `publishIt`, which moves it away. */
-async function withNew(
+async function withNew<T>(
   wanted: Omit<CacheMountWanted, 'sharing' | 'signal'>,
   root: string,
-  publishIt: (folder: string, held: Hold) => Promise<void>,
-): Promise<void> {
-  const held = await hold([], root);
-  try {
-    await removeLeavings(root);
-    const folder = await held.temporaryPath();
-    try {
-      await attempting(`make the cache mount ${wanted.id}`, () => makeParts(folder, wanted));
-      await wanted.fill?.(join(folder, 'data'));
-      await attempting(`make the cache mount ${wanted.id}`, async () => {
-        await syncFolder(folder);
-        requireOwn(await makeFolder(join(root, 'cache-mounts')));
-        await publishIt(folder, held);
-      });
-    } catch (error) {
-      throw withCleanupError(error, await removeTrees([folder]));
-    }
-    // it is still there when another build was faster
-    await removeTree(folder);
-  } finally {
-    held.release();
-  }
+  publishIt: (folder: string, held: Hold) => Promise<T>,
+): Promise<T> {
+  const making = async (folder: string, held: Hold): Promise<T> => {
+    await attempting(`make the cache mount ${wanted.id}`, () => makeParts(folder, wanted));
+    await wanted.fill?.(join(folder, 'data'));
+    return attempting(`make the cache mount ${wanted.id}`, async () => {
+      await syncFolder(folder);
+      requireOwn(await makeFolder(join(root, 'cache-mounts')));
+      return publishIt(folder, held);
+    });
+  };
+  return withTemporary(making, { root });
 }
 
 async function makeParts(folder: string, { namespace, id, mode, uid, gid }: Omit<CacheMountWanted, 'sharing' | 'signal'>): Promise<void> {

@@ -5,8 +5,7 @@ import { formatReference, parseRegistryName } from '../../image/formats/referenc
 import { Image } from '../../image/image.js';
 import { now } from '../../native/clock.js';
 import { wordsOf } from '../../native/system-errors.js';
-import { hold } from '../../store/lease.js';
-import { removeTree } from '../../store/remove-tree.js';
+import { temporaryFolder } from '../../store/temporary-folder.js';
 import type { ArchiveEntry } from '../files/archive-files.js';
 import { Spools } from '../files/archive-spool.js';
 import { writeContext } from '../files/context-folder.js';
@@ -111,17 +110,18 @@ async function openFolder(path: string, option: string, closers: (() => Promise<
 }
 
 async function writtenFolder(files: ContextFiles, signal: AbortSignal | undefined, closers: (() => Promise<void>)[]): Promise<string> {
-  const held = await hold([]);
-  closers.push(async () => held.release());
-  const folder = await held.temporaryPath();
-  closers.push(() => removeTree(folder));
+  const { path, close } = await temporaryFolder((folder) => writeFiles(folder, files, signal));
+  closers.push(close);
+  return path;
+}
+
+async function writeFiles(folder: string, files: ContextFiles, signal: AbortSignal | undefined): Promise<void> {
   const spools = new Spools();
   try {
     const began = Math.floor(now() / 1000);
     const entries = isStream(files) ? await spools.entriesOf(files, 'the context', signal) : entriesOf(files, began);
     if (entries === null) throw new InstructionProblem('it is no tar archive');
     await writeContext(folder, entries, began, signal);
-    return folder;
   } catch (error) {
     signal?.throwIfAborted();
     if (isNacelleError(error) && error.code === 'ERR_INVALID_OPTION') throw error;

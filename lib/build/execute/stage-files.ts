@@ -1,8 +1,8 @@
-import { OverlayFs } from '../../filesystem/overlay-fs.js';
-import { mounter, privilege } from '../../host/privilege.js';
+import { privilege } from '../../host/privilege.js';
 import type { Image } from '../../image/image.js';
 import { idInside } from '../../plan/user-maps.js';
 import { EMPTY_TREE, type FileTree, FolderTree, type TreeIds } from '../files/file-tree.js';
+import { openImageRoot } from '../files/image-root.js';
 import { keepAttributes } from '../files/kept-attributes.js';
 
 /**
@@ -12,24 +12,17 @@ import { keepAttributes } from '../files/kept-attributes.js';
  */
 export async function withFiles<T>(image: Image | null, signal: AbortSignal | undefined, work: (tree: FileTree) => Promise<T>): Promise<T> {
   if (image === null) return work(EMPTY_TREE);
-  const own = privilege();
-  const used = await image.use({ signal, mounter: mounter(own) });
+  const root = await openImageRoot(image, { readOnly: true, signal });
   try {
-    const [root] = used.recipe.mounts;
-    const overlay = await OverlayFs.mount({ lower: root?.lower ?? [], readOnly: true });
+    const ids = ownIds();
+    const tree = await FolderTree.open(root.path, { ids, attributes: keepAttributes((id) => ids?.uid(id) ?? id) });
     try {
-      const ids = ownIds();
-      const tree = await FolderTree.open(overlay.path, { ids, attributes: keepAttributes((id) => ids?.uid(id) ?? id) });
-      try {
-        return await work(tree);
-      } finally {
-        await tree.close();
-      }
+      return await work(tree);
     } finally {
-      await overlay.unmount();
+      await tree.close();
     }
   } finally {
-    used.release();
+    await root.close();
   }
 }
 

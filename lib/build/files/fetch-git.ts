@@ -1,6 +1,5 @@
-import { toError, withCleanupError } from '../../errors.js';
-import { hold } from '../../store/lease.js';
-import { removeTree } from '../../store/remove-tree.js';
+import { doAll, toError, withCleanupError } from '../../errors.js';
+import { temporaryFolder } from '../../store/temporary-folder.js';
 import { InstructionProblem } from '../language/build-error.js';
 import { type GitReference, isCommit, refIn } from '../language/git-reference.js';
 import type { ArchiveEntry } from './archive-files.js';
@@ -91,22 +90,38 @@ export function gitKey({ reference, commit, ref, keepGitDir }: GitSource): reado
  * @param options.now seconds since the epoch
  * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`; as {@link withGit}
  */
-export async function openGit(
-  { reference, commit, ref, keepGitDir }: GitSource,
-  { now, place }: { readonly now: number; readonly place: GitPlace },
-): Promise<GitFiles> {
-  const { remote, subdir, submodules, mtime } = reference;
-  const what = `ADD of the repository ${remote}`;
-  const held = await hold([]);
-  const folder = await held.temporaryPath();
-  const closers: (() => Promise<void>)[] = [() => removeTree(folder)];
-  const close = async (): Promise<void> => {
-    try {
-      for (const closer of closers.splice(0).reverse()) await closer();
-    } finally {
-      held.release();
+export async function openGit(source: GitSource, { now, place }: { readonly now: number; readonly place: GitPlace }): Promise<GitFiles> {
+  const { subdir } = source.reference;
+  const { path, close: remove } = await temporaryFolder((folder) => fetchInto(folder, source, { now, place }));
+  const closers = [remove];
+  const close = (): Promise<void> => doAll(closers.splice(0).reverse());
+  try {
+    // all that comes from elsewhere is root's
+    const tree = await FolderTree.open(path, { ids: { uid: () => 0, gid: () => 0 } });
+    closers.push(() => tree.close());
+    for (const [index, name] of subdir.split('/').entries()) {
+      const below = [...subdir.split('/').slice(0, index), name].join('/');
+      if ((await tree.get(below))?.kind !== 'folder')
+        throw new InstructionProblem(`${whatOf(source)}: ${JSON.stringify(below)} is no folder in it`);
     }
-  };
+    return { tree, path: subdir, close };
+  } catch (error) {
+    throw withCleanupError(error, await close().then(() => undefined, toError));
+  }
+}
+
+function whatOf({ reference }: GitSource): string {
+  return `ADD of the repository ${reference.remote}`;
+}
+
+async function fetchInto(
+  folder: string,
+  source: GitSource,
+  { now, place }: { readonly now: number; readonly place: GitPlace },
+): Promise<void> {
+  const { reference, commit, ref, keepGitDir } = source;
+  const { remote, subdir, submodules, mtime } = reference;
+  const what = whatOf(source);
   const spools = new Spools();
   try {
     const args = [remote, commit, ref, submodules ? 'yes' : 'no'];
@@ -118,16 +133,6 @@ export async function openGit(
     const keeps = keepGitDir && subdir === '';
     const stamp = mtime === 'commit' ? time : now;
     await writeContext(folder, timed(keeps ? entries : entries.filter(isOfCommit), stamp), stamp, place.signal);
-    // all that comes from elsewhere is root's
-    const tree = await FolderTree.open(folder, { ids: { uid: () => 0, gid: () => 0 } });
-    closers.push(() => tree.close());
-    for (const [index, name] of subdir.split('/').entries()) {
-      const path = [...subdir.split('/').slice(0, index), name].join('/');
-      if ((await tree.get(path))?.kind !== 'folder') throw new InstructionProblem(`${what}: ${JSON.stringify(path)} is no folder in it`);
-    }
-    return { tree, path: subdir, close };
-  } catch (error) {
-    throw withCleanupError(error, await close().then(() => undefined, toError));
   } finally {
     await spools.close();
   }

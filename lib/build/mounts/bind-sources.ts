@@ -1,16 +1,14 @@
 import { chmod } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { Readable } from 'node:stream';
-import { OverlayFs } from '../../filesystem/overlay-fs.js';
-import { mounter, privilege } from '../../host/privilege.js';
 import { digestOf } from '../../image/formats/digest.js';
 import type { Image } from '../../image/image.js';
-import { hold } from '../../store/lease.js';
-import { removeTree } from '../../store/remove-tree.js';
 import { makeFolder } from '../../store/store-root.js';
+import { type OpenFolder, temporaryFolder } from '../../store/temporary-folder.js';
 import { unpackInto } from '../../volume/volume-content.js';
 import { copiedContent } from '../files/copied-content.js';
 import { EMPTY_TREE, type FileTree, resolveIn, type TreeEntry } from '../files/file-tree.js';
+import { openImageRoot } from '../files/image-root.js';
 import { layerFiles } from '../files/layer-files.js';
 import { layerTar } from '../files/layer-tar.js';
 import { RememberedTree } from '../files/remembered-tree.js';
@@ -18,18 +16,12 @@ import { InstructionProblem } from '../language/build-error.js';
 import { IgnoreRules } from '../language/ignore-file.js';
 import { cleanPath } from '../language/ignore-pattern.js';
 
-/** What RUN sees of a source, at a path of this machine, until it is closed. */
-export interface OpenSource {
-  readonly path: string;
-  close(): Promise<void>;
-}
-
 /** Where a bind is from. */
 export interface BindSource {
   /** A digest of what the bind shows: names, kinds, modes, owners, bytes; not of times. */
   readonly content: string;
-  /** What is written to it is gone when it is closed. */
-  open(signal: AbortSignal | undefined): Promise<OpenSource>;
+  /** What RUN sees of it, at a path of this machine. What is written there is gone when it is closed. */
+  open(signal: AbortSignal | undefined): Promise<OpenFolder>;
 }
 
 /** The files of a context, without those that are ignored. */
@@ -127,7 +119,11 @@ export async function imageSource(
   const isWhole = cleanPath(`/${source}`) === '/';
   const { path, content } = isWhole ? { path: '', content: contentOfAll(image) } : await withFiles(look);
   if (image === null) return { content, open: () => temporaryTree(async () => undefined) };
-  return { content, open: (cancelled) => openImage(image, { path, readOnly, signal: cancelled }) };
+  const open = async (cancelled: AbortSignal | undefined): Promise<OpenFolder> => {
+    const root = await openImageRoot(image, { readOnly, signal: cancelled });
+    return { ...root, path: join(root.path, path) };
+  };
+  return { content, open };
 }
 
 /** The attributes of the folder that is shown itself: those of a file are part of its content. */
@@ -138,45 +134,11 @@ async function ownAttributes(tree: FileTree, path: string): Promise<string[]> {
   return [...(found ?? [])].flatMap(([key, value]) => [key, value.toString('base64')]);
 }
 
-async function openImage(
-  image: Image,
-  { path, readOnly, signal }: { path: string; readOnly: boolean; signal: AbortSignal | undefined },
-): Promise<OpenSource> {
-  const used = await image.use({ signal, mounter: mounter(privilege()) });
-  try {
-    const [root] = used.recipe.mounts;
-    const overlay = await OverlayFs.mount({ lower: root?.lower ?? [], readOnly });
-    return {
-      path: join(overlay.path, path),
-      close: async () => {
-        await overlay.unmount();
-        used.release();
-      },
-    };
-  } catch (error) {
-    used.release();
-    throw error;
-  }
-}
-
-/** A folder of the store, root's of the containers, which goes when it is closed, or with this process. */
-async function temporaryTree(fill: (folder: string) => Promise<void>): Promise<OpenSource> {
-  const held = await hold([]);
-  const path = await held.temporaryPath();
-  const close = async (): Promise<void> => {
-    try {
-      await removeTree(path);
-    } finally {
-      held.release();
-    }
-  };
-  try {
+/** A folder of the store that is root's of the containers. */
+async function temporaryTree(fill: (folder: string) => Promise<void>): Promise<OpenFolder> {
+  return temporaryFolder(async (path) => {
     await makeFolder(path);
     await chmod(path, 0o755);
     await fill(path);
-    return { path, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  });
 }

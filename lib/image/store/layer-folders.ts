@@ -1,13 +1,11 @@
 import { statSync, utimesSync } from 'node:fs';
 import { chmod, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { hasCode, withCleanupError } from '../../errors.js';
+import { hasCode } from '../../errors.js';
 import { storeRoot } from '../../host/store-path.js';
 import { now } from '../../native/clock.js';
-import { hold } from '../../store/lease.js';
-import { removeLeavings } from '../../store/leavings.js';
-import { removeTree, removeTrees } from '../../store/remove-tree.js';
 import { makeFolder, publish, syncFolder } from '../../store/store-root.js';
+import { withTemporary } from '../../store/temporary-folder.js';
 import { layerPath, ownLayerPath } from './image-paths.js';
 
 /** The unpacked layer's root, or `null` when it is not in the store. A layer that is there is complete: it came by one rename. */
@@ -24,28 +22,19 @@ export function findLayer(chainId: string, root = storeRoot()): string | null {
  */
 export async function addLayer(chainId: string, fill: (folder: string) => Promise<void>, root = storeRoot()): Promise<string> {
   const target = ownLayerPath(root, chainId);
-  const held = await hold([chainId], root);
-  try {
-    await removeLeavings(root);
-    const temporary = await held.temporaryPath();
-    try {
-      const folder = await makeFolder(join(temporary, 'fs'));
-      // The layer's own root, which a container's user must be able to enter. An entry './' of the layer overrules this mode.
-      await chmod(folder, 0o755);
-      await fill(folder);
-      // what is in it is on the disk already; and it may belong to an id inside that lets nobody else in
-      await syncFolder(temporary);
-      await makeFolder(dirname(target));
-      await publish(temporary, target).catch((error: unknown) => {
-        if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
-      });
-    } catch (error) {
-      throw withCleanupError(error, await removeTrees([temporary]));
-    }
-    await removeTree(temporary);
-  } finally {
-    held.release();
-  }
+  const adding = async (temporary: string): Promise<void> => {
+    const folder = await makeFolder(join(temporary, 'fs'));
+    // The layer's own root, which a container's user must be able to enter. An entry './' of the layer overrules this mode.
+    await chmod(folder, 0o755);
+    await fill(folder);
+    // what is in it is on the disk already; and it may belong to an id inside that lets nobody else in
+    await syncFolder(temporary);
+    await makeFolder(dirname(target));
+    await publish(temporary, target).catch((error: unknown) => {
+      if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+    });
+  };
+  await withTemporary(adding, { digests: [chainId], root });
   return join(target, 'fs');
 }
 
