@@ -1,35 +1,17 @@
-import { chmodSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Container, type ContainerOptions } from '../../../lib/index.js';
+import { egressScenarios, type Told } from '../../fixtures/egress/scenarios.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { runNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
-import { temporaryFolder } from '../../fixtures/temporary.js';
 
 // Whole containers, with a world beside a machine of their own: what their list allows works, and no way leads around it.
 const { describe, it } = requires({ root: true, tools: ['unshare', 'nsenter', 'ip', 'dnsmasq', 'openssl', 'nft', 'mount', 'umount'] });
 
 useLeakCheck();
-const parent = temporaryFolder();
-chmodSync(parent, 0o755);
+const scenario = egressScenarios('egress');
 
-interface Told {
-  got: Record<string, string>;
-  refused: [host: string | null, address: string | null, port: number | null][];
-  asked: string[];
-}
-let places = 0;
-
-function scenario<T>(...args: [string] | [string, string]): Promise<T> {
-  const folder = join(parent, String(places++));
-  const env = { NACELLE_RUNROOT: join(folder, 'run'), NACELLE_ROOT: join(folder, 'store') };
-  const [name, ...rest] = args;
-  return runNode<T>('egress', [name, folder, ...rest], { through: ['unshare', '-n', '-m'], env });
-}
-
-const attempt = (attempts: Record<string, string>, options: object): Promise<Told> =>
-  scenario('attempts', JSON.stringify({ attempts, options }));
+const attempt = (attempts: Record<string, string>, options: object): Promise<Told & { asked: string[] }> =>
+  scenario('attempts', { attempts, options });
 
 const LIST = {
   allow: [

@@ -1,10 +1,8 @@
-import { chmodSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'vitest';
+import { soon } from '../../fixtures/egress/inside.js';
+import { egressScenarios, type Told } from '../../fixtures/egress/scenarios.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { runNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
-import { temporaryFolder } from '../../fixtures/temporary.js';
 
 // Containers with a list on networks with bridges: the others there are reached, and the world by the list alone.
 const { describe, it } = requires({
@@ -28,28 +26,12 @@ const { describe, it } = requires({
 });
 
 useLeakCheck();
-const parent = temporaryFolder();
-chmodSync(parent, 0o755);
+const scenario = egressScenarios('egress-networks');
 
-interface Told {
-  got: Record<string, string>;
-  refused: [host: string | null, address: string | null, port: number | null][];
-  network: string;
-}
-let places = 0;
-
-function scenario<T>(...args: [string] | [string, string]): Promise<T> {
-  const folder = join(parent, String(places++));
-  const env = { NACELLE_RUNROOT: join(folder, 'run'), NACELLE_ROOT: join(folder, 'store') };
-  const [name, ...rest] = args;
-  return runNode<T>('egress-networks', [name, folder, ...rest], { through: ['unshare', '-n', '-m'], env });
-}
-
-const attempt = (attempts: Record<string, string>, of: { options?: object; list?: boolean } = {}): Promise<Told> =>
-  scenario('attempts', JSON.stringify({ attempts, ...of }));
+const attempt = (attempts: Record<string, string>, of: { options?: object; list?: boolean } = {}): Promise<Told & { network: string }> =>
+  scenario('attempts', { attempts, ...of });
 
 const failed = expect.stringMatching(/^(E[A-Z_]+|closed|no answer|ERR_[A-Z_]+|nothing in 30 s)$/);
-const soon = (code: string): string => `Promise.race([${code}, new Promise((_, no) => setTimeout(no, 2000, new Error('no answer')))])`;
 const command = (line: string): string =>
   `new Promise((resolve, reject) => require('node:child_process').exec(${JSON.stringify(line)}, (error, out) => (error ? reject(new Error('closed')) : resolve(out.trim()))))`;
 

@@ -1,32 +1,17 @@
-import { chmodSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'vitest';
+import { egressScenarios, type Told } from '../../fixtures/egress/scenarios.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { runNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
-import { temporaryFolder } from '../../fixtures/temporary.js';
 
 // A server of TLS 1.3 that doesn't like the client's keys asks for another ClientHello, and takes the name in that one (OpenSSL does): so the
 // name in both has to be the one that the list has.
 const { describe, it } = requires({ root: true, tools: ['unshare', 'nsenter', 'ip', 'dnsmasq', 'openssl', 'mount', 'umount', 'python3'] });
 
 useLeakCheck();
-const parent = temporaryFolder();
-chmodSync(parent, 0o755);
+const scenario = egressScenarios('egress');
 
-interface Told {
-  got: Record<string, string>;
-  refused: [host: string | null, address: string | null, port: number | null][];
-  served: string[];
-}
-let places = 0;
-
-function attempt(attempts: Record<string, string>, options: object): Promise<Told> {
-  const folder = join(parent, String(places++));
-  const env = { NACELLE_RUNROOT: join(folder, 'run'), NACELLE_ROOT: join(folder, 'store') };
-  const args = ['attempts', folder, JSON.stringify({ attempts, options })];
-  return runNode<Told>('egress', args, { through: ['unshare', '-n', '-m'], env });
-}
+const attempt = (attempts: Record<string, string>, options: object): Promise<Told & { served: string[] }> =>
+  scenario('attempts', { attempts, options });
 
 /** Two ClientHellos, the second one to this name, sent in some way. */
 const ways = (host: string, first: string, second: string): Record<string, string> => {
