@@ -98,7 +98,7 @@ const INSTRUMENTED = [
   ),
   ...integration('image/', 'commit disk host-changes rootless'),
   ...integration('volume/', 'first-use in-containers'),
-  'test/integration/build-mounts.test.ts',
+  ...integration('', 'build-mounts build-secrets'),
   // addon/shim/supervisor
   ...integration('container/', 'cancel ended exec-tree health lifecycle prewarm pump restart streams tty wait-for'),
   ...integration('detached/', 'connect detached events faults half-made logs lying-shim note spare-shim stdin terminal two-handles'),

@@ -32,7 +32,17 @@ const FILES = [
   ...files('.', 'rootless-networks', 'rootless-ports'),
   ...files('volume', 'below-mounts', 'image-mount', 'in-containers', 'volume'),
   ...files('.', 'build', 'build-add', 'build-cache', 'build-contexts', 'build-debug', 'build-events', 'build-fetch'),
-  ...files('.', 'build-limits', 'build-mounts', 'build-output', 'build-stages', 'build-steps'),
+  ...files(
+    '.',
+    'build-limits',
+    'build-mounts',
+    'build-output',
+    'build-refused',
+    'build-secrets',
+    'build-stages',
+    'build-steps',
+    'build-warnings',
+  ),
 ];
 /** Those whose tests `requires` groups as well. */
 const WITH_GROUPS = [

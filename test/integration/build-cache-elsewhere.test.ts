@@ -5,6 +5,7 @@ import { digestOf } from '../../lib/image/formats/digest.js';
 import { type Index, type Manifest, parseIndex, parseManifest } from '../../lib/image/formats/image-documents.js';
 import { BuildCache, type BuildOptions, type BuildResult, build, Image } from '../../lib/index.js';
 import { buildContext } from '../fixtures/build-context.js';
+import { told } from '../fixtures/builds.js';
 import { loadBusybox } from '../fixtures/busybox-image.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { startRegistry } from '../fixtures/registry.js';
@@ -44,11 +45,6 @@ describe('build: caches from elsewhere', () => {
   async function elsewhere(cache: BuildOptions['cache'], options?: BuildOptions): Promise<BuildResult> {
     store.renew();
     return run(cache, options);
-  }
-
-  /** One letter a step: c for cached, r for carried out, - for one that changes no files. */
-  function told({ steps }: BuildResult): string {
-    return steps.map(({ cached }) => (cached === null ? '-' : cached ? 'c' : 'r')).join('');
   }
 
   /** A cache of {@link LINES} in a folder, and the documents in there. */

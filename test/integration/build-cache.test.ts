@@ -15,6 +15,7 @@ import {
 } from '../../lib/index.js';
 import { tidyLeases } from '../../lib/store/lease.js';
 import { buildContext } from '../fixtures/build-context.js';
+import { told } from '../fixtures/builds.js';
 import { loadBusybox } from '../fixtures/busybox-image.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { startNode } from '../fixtures/node.js';
@@ -45,11 +46,6 @@ describe("build's cache", () => {
 
   async function base(): Promise<void> {
     await (await loadBusybox()).tag(BASE);
-  }
-
-  /** One letter a step: c for cached, r for carried out, - for one that changes no files. */
-  function told({ steps }: BuildResult): string {
-    return steps.map(({ cached }) => (cached === null ? '-' : cached ? 'c' : 'r')).join('');
   }
 
   async function cachedSteps(): Promise<CachedStepInfo[]> {

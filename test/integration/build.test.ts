@@ -1,36 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect } from 'vitest';
-import { type BuildEvent, type BuildOptions, type BuildWarning, build, Container, Image } from '../../lib/index.js';
-import { buildContext } from '../fixtures/build-context.js';
-import { loadBusybox } from '../fixtures/busybox-image.js';
+import { type BuildEvent, type BuildOptions, build, Container, Image } from '../../lib/index.js';
+import { BASE, dockerfile, shell, useBuilds } from '../fixtures/builds.js';
 import { layerListing } from '../fixtures/layer-listing.js';
 import { requires } from '../fixtures/requires.js';
-import { useNewStore } from '../fixtures/store.js';
-import { temporaryFolder } from '../fixtures/temporary.js';
 
-const BASE = 'test/busybox:1';
-
-const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip', 'mkfifo'] });
+const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip'] });
 
 describe('build', () => {
-  const folder = temporaryFolder();
-  useNewStore(folder);
-
-  const context = (files: Record<string, string>): string => buildContext(folder, files);
-
-  async function base(): Promise<void> {
-    await (await loadBusybox()).tag(BASE);
-  }
-
-  const dockerfile = (content: string): BuildOptions => ({ dockerfile: { content }, pull: 'never' });
-
-  async function shell(image: Image, line: string): Promise<string> {
-    const { stdout, stderr } = await Container.run({ image, entrypoint: ['/bin/sh'], command: ['-c', line], reject: true });
-    return `${stdout}${stderr}`.trim();
-  }
+  const { folder, context, base } = useBuilds();
 
   const listed = (image: Image, index: number): Promise<string[]> => layerListing(image, index, folder);
 
@@ -214,7 +195,7 @@ describe('build', () => {
       './own/Dockerfile',
       './own/Dockerfile.dockerignore',
     ]);
-    const two = await build({ context: path, dockerfile: { path: 'own/Dockerfile' }, pull: 'never' });
+    const two = await build({ context: path, dockerfile: 'own/Dockerfile', pull: 'never' });
     expect(await shell(two.image, 'ls -A /x')).toBe('a');
   });
 
@@ -241,100 +222,6 @@ describe('build', () => {
     expect((await listed(image, image.layers.length - 1)).map((line) => line.split(' ').at(-1))).toEqual(['d/', 'd/x', 'd/y']);
   });
 
-  it.each<[string, string, object]>([
-    ['FROM test/busybox:1\nRUN echo no >&2; exit 3', 'RUN has failed', { code: 'ERR_BUILD', line: 2, result: { exitCode: 3 } }],
-    [
-      'FROM test/busybox:1\nRUN echo "a $(printf \\\\033)[2Jword" >&2; exit 3',
-      '\n| a [2Jword',
-      { code: 'ERR_BUILD', result: { exitCode: 3 } },
-    ],
-    ['FROM test/busybox:1\nRUN false', 'the option network gives it one', {}],
-    ['FROM test/busybox:1\nRUN ["/none"]', '/none', { code: 'ERR_BUILD', line: 2 }],
-    ['FROM test/busybox:1\nUSER nobody9\nWORKDIR /new', 'USER: the user "nobody9" is not in /etc/passwd', { line: 3 }],
-    // what a base has for later may do no more than the file's own instructions
-    [
-      'FROM test/busybox:1 AS a\nONBUILD RUN --network=host true\nFROM a',
-      'ONBUILD of the base: RUN --network=host is not allowed',
-      { line: 3 },
-    ],
-    ['FROM test/busybox:1 AS a\nONBUILD RUN --mount=type=secret,id=x,required true\nFROM a', 'the secret "x" is required', { line: 3 }],
-    [
-      'FROM test/busybox:1 AS a\nONBUILD RUN --security=insecure true\nFROM a',
-      'ONBUILD of the base: RUN --security=insecure is not allowed',
-      { line: 3 },
-    ],
-    ['FROM test/busybox:1 AS a\nONBUILD COPY --from=test/none a /\nFROM a', 'is not in the store', { line: 3 }],
-    ['FROM scratch AS b\nFROM test/busybox:1 AS a\nONBUILD COPY --from=b a /\nFROM a', 'the stage b is built for no', { line: 4 }],
-    ['FROM test/busybox:1 AS a\nONBUILD COPY one\nFROM a', 'ONBUILD of the base: ', { code: 'ERR_DOCKERFILE', line: 3 }],
-    ['FROM test/busybox:1\nCOPY none /', '"/none": not found', { code: 'ERR_DOCKERFILE', line: 2 }],
-    ['FROM test/busybox:1\nCOPY a /', 'cannot replace to directory /bin with file', { line: 2 }],
-    ['FROM test/busybox:1\nCOPY c /', 'cannot copy to non-directory: /etc/passwd', { line: 2 }],
-    ['FROM test/none:1', 'is not in the store', { code: 'ERR_BUILD', line: 1 }],
-    ['FROM dir:/etc', "can't name files of this machine", { line: 1 }],
-    ['FROM host', "can't name files of this machine", { line: 1 }],
-    ['FROM test/busybox:1\nCOPY --chown=nobody9 a /x/', 'not in /etc/passwd', { line: 2 }],
-    ['FROM test/busybox:1\nADD https://example.org/x /', 'the build has no network', { line: 2 }],
-    ['FROM test/busybox:1\nRUN --network=host true', 'is not allowed', { line: 2 }],
-    ['FROM test/busybox:1\nWORKDIR /etc/passwd/x/y', '/etc/passwd is no folder', { code: 'ERR_DOCKERFILE', line: 2 }],
-    ['FROM scratch\nRUN true', 'nothing can be run', { line: 2 }],
-    ['FROM scratch\nENV a=b', 'no layer', {}],
-    ['FROM --platform=linux/s390x test/busybox:1', "can't be built here", { line: 1 }],
-  ])('refuses %j', async (text, message, fields) => {
-    await base();
-    const failing = build({ context: context({ 'a/bin': '', 'c/etc/passwd/x': '' }), ...dockerfile(text), tags: ['test/never'] });
-    await expect(failing).rejects.toMatchObject({ name: 'BuildError', message: expect.stringContaining(message), ...fields });
-    expect((await Image.list()).map(({ reference }) => reference)).toEqual(['docker.io/test/busybox:1']);
-  });
-
-  it.each<[BuildOptions | object, string]>([
-    [{ dockerfil: 'x' }, "dockerfil: is unknown; did you mean 'dockerfile'?"],
-    [{ context: '/none' }, 'context'],
-    [{ dockerfile: 'none' }, 'dockerfile'],
-    [{ dockerfile: '.' }, 'it is no file'],
-    [{ target: 'none', dockerfile: { content: 'FROM scratch' } }, 'target'],
-    [{ tags: ['UPPER'] }, 'UPPER'],
-    [{ tags: [`a@sha256:${'0'.repeat(64)}`] }, 'tags'],
-    [{ buildArgs: { a: 1 } }, 'buildArgs.a'],
-    [{ network: 'other' }, 'network'],
-    [{ cache: 'no' }, 'cache'],
-    [{ allow: ['security.none'] }, 'allow'],
-    [{ sourceDateEpoch: -1 }, 'sourceDateEpoch'],
-    [{ cpus: 0 }, 'cpus'],
-    [{ pidsLimit: 0 }, 'pidsLimit'],
-    [{ timeout: -1 }, 'timeout'],
-    [{ userns: 'keep-id' }, 'userns'],
-    [{ cancelSignal: {} }, 'cancelSignal'],
-  ])('refuses the options %j', async (options, message) => {
-    await expect(build({ context: context({}), ...options })).rejects.toMatchObject({
-      code: 'ERR_INVALID_OPTION',
-      message: expect.stringContaining(message),
-    });
-  });
-
-  it.each<[string, string, (path: string) => void]>([
-    ['a Dockerfile', 'Dockerfile', (path) => symlinkSync('/etc/hostname', path)],
-    ['an ignore file', 'Dockerfile.dockerignore', (path) => symlinkSync('/etc/hostname', path)],
-    ['an ignore file', '.dockerignore', (path) => symlinkSync('../../../../../../etc/hostname', path)],
-  ])('follows %s no further than the root of the context: %s', async (_, name, link) => {
-    const path = context(name === 'Dockerfile' ? { a: '' } : { a: '', Dockerfile: 'FROM scratch\nCOPY . /' });
-    link(join(path, name));
-    const built = build({ context: path });
-    if (name === 'Dockerfile')
-      await expect(built).rejects.toMatchObject({ message: 'option dockerfile: "Dockerfile": there is no such file' });
-    else expect(await listed((await built).image, 0)).toContainEqual(expect.stringMatching(/ a$/));
-  });
-
-  it.each(['Dockerfile', 'Dockerfile.dockerignore', '.dockerignore'])('refuses a folder and a FIFO in the place of %s', async (name) => {
-    for (const make of [mkdirSync, (path: string) => execFileSync('mkfifo', [path])]) {
-      const path = context(name === 'Dockerfile' ? {} : { Dockerfile: 'FROM scratch' });
-      make(join(path, name));
-      await expect(build({ context: path })).rejects.toMatchObject({
-        code: 'ERR_INVALID_OPTION',
-        message: expect.stringContaining(`"${name}": it is no file`),
-      });
-    }
-  });
-
   it('ends the program of a RUN when its listener throws, and tells what that has thrown', async () => {
     await base();
     const listener = ({ type }: BuildEvent): void => {
@@ -343,81 +230,6 @@ describe('build', () => {
     const built = build({ context: context({}), ...dockerfile(`FROM ${BASE}\nRUN echo a; sleep 1000`), onProgress: listener });
     await expect(built).rejects.toThrow('of the listener');
     expect(await Container.list()).toEqual([]);
-  });
-
-  it('warns of empty lines within an instruction', async () => {
-    const { warnings } = await build({ context: context({ a: '' }), ...dockerfile('FROM scratch\nCOPY a \\\n\n  /b') });
-    expect(warnings).toEqual([{ rule: 'NoEmptyContinuation', message: 'Empty continuation line', file: 'Dockerfile', line: 4 }]);
-  });
-
-  it('warns of what is probably not meant, by what the base has', async () => {
-    await base();
-    const first = await build({
-      context: context({}),
-      ...dockerfile(`FROM ${BASE}\nSHELL ["/bin/sh", "-ec"]\nENV OF_BASE=1\nONBUILD WORKDIR app\nLABEL a=$OF_BAS`),
-      tags: ['test/warned-base'],
-    });
-    const rules = (warnings: readonly BuildWarning[]): string[] => warnings.map(({ rule, line }) => `${line} ${rule}`);
-    expect(rules(first.warnings)).toEqual(['5 UndefinedVar']);
-    expect(first.warnings[0]?.message).toContain("'$OF_BAS' (did you mean $OF_BASE?)");
-    const text = 'FROM test/warned-base AS unused\nLABEL b=$NONE\nFROM test/warned-base\nLABEL a=$OF_BASE b=$NONE\nCMD echo';
-    expect(rules((await build({ context: context({}), ...dockerfile(text) })).warnings)).toEqual([
-      '3 WorkdirRelativePath',
-      '4 UndefinedVar',
-    ]);
-    expect(rules((await build({ context: context({}), ...dockerfile(text), check: true })).warnings)).toEqual([
-      '1 WorkdirRelativePath',
-      '2 UndefinedVar',
-      '3 WorkdirRelativePath',
-      '4 UndefinedVar',
-    ]);
-    expect(rules((await build({ context: context({}), ...dockerfile(text), check: true, target: 'unused' })).warnings)).toEqual([
-      '1 WorkdirRelativePath',
-      '2 UndefinedVar',
-    ]);
-  });
-
-  it('check: true builds nothing, and warnings are errors where the file says so', async () => {
-    await base();
-    const before = await Image.list();
-    const text = `# check=skip=UndefinedVar;error=true\nFROM ${BASE}\nRUN false $NONE\nCMD echo $NONE`;
-    const checked = await build({ context: context({}), ...dockerfile(text), check: true, tags: ['test/checked'] });
-    const message = 'JSON arguments recommended for CMD to prevent unintended behavior related to OS signals';
-    expect(checked).toEqual({ warnings: [{ rule: 'JSONArgsRecommended', message, file: 'Dockerfile', line: 4 }] });
-    const steps: string[] = [];
-    await expect(
-      build({ context: context({}), ...dockerfile(text), onProgress: ({ type }) => void steps.push(type) }),
-    ).rejects.toMatchObject({
-      name: 'BuildError',
-      code: 'ERR_DOCKERFILE',
-      line: 4,
-      message: expect.stringContaining(`JSONArgsRecommended: ${message}`),
-    });
-    expect(steps).toEqual([]);
-    expect(await Image.list()).toEqual(before);
-    await expect(build({ context: context({}), ...dockerfile('FROM test/none:1\nCMD a'), check: true })).rejects.toMatchObject({
-      name: 'BuildError',
-      line: 1,
-      cause: { name: 'ImageError' },
-    });
-    await expect(build({ context: context({}), ...dockerfile('# check=nope\nFROM scratch'), check: true })).rejects.toMatchObject({
-      code: 'ERR_DOCKERFILE',
-      line: 1,
-    });
-  });
-
-  it('warns of files that the ignore file leaves out, where the file asks for that', async () => {
-    const path = context({ a: '', 'b.log': '', '.dockerignore': '*.log' });
-    const text = 'FROM scratch\nCOPY a *.log /';
-    expect((await build({ context: path, ...dockerfile(text) })).warnings).toEqual([]);
-    expect((await build({ context: path, ...dockerfile(`# check=experimental=all\n${text}`) })).warnings).toEqual([
-      {
-        rule: 'CopyIgnoredFile',
-        message: 'Attempting to Copy file "*.log" that is excluded by .dockerignore',
-        file: 'Dockerfile',
-        line: 3,
-      },
-    ]);
   });
 
   it('what leads out of the context finds nothing there', async () => {
