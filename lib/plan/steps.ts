@@ -122,6 +122,7 @@ export type Step =
   | { readonly op: 'control_terminal'; readonly host?: never; }
   | { readonly op: 'user'; readonly host?: never; readonly user: string; readonly apply: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'add_groups'; readonly host?: never; readonly groups: readonly string[]; readonly apply: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
+  | { readonly op: 'only_groups'; readonly host?: never; readonly groups: readonly string[]; }
   | { readonly op: 'not_root'; readonly host?: never; readonly id: number | bigint; }
   | { readonly op: 'become_root'; readonly host?: never; readonly groups: number | bigint; }
   | { readonly op: 'save_user'; readonly host?: never; readonly out?: Slot; }
@@ -287,6 +288,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'control_terminal', call: 'ioctl', what: 'make the terminal the controlling one', fields: [] },
   { op: 'user', call: 'setresuid', what: 'become the user {user}', fields: [['STR', 'user'], ['NUM', 'apply'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'add_groups', call: 'setgroups', what: 'add the groups of groupAdd', fields: [['LIST', 'groups'], ['NUM', 'apply'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
+  { op: 'only_groups', call: 'setgroups', what: 'have the groups of config.json', fields: [['LIST', 'groups']] },
   { op: 'not_root', call: 'setresuid', what: 'put another in the place of root', fields: [['NUM', 'id']] },
   { op: 'become_root', call: 'setresuid', what: 'become root of the user namespace', fields: [['NUM', 'groups']] },
   { op: 'save_user', call: 'memfd_create', what: 'note who the user is', fields: [['OUT', 'out']] },

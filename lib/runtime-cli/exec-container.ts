@@ -122,7 +122,8 @@ function changed(own: BundleProcess | undefined, request: ExecRequest): BundlePr
     args: [...request.args],
     env: [...own.env, ...request.env],
     cwd: request.cwd ?? own.cwd,
-    user: { ...own.user, uid, gid, additionalGids: [...(request.user === null ? own.user.additionalGids : []), ...request.additionalGids] },
+    // as runc has it, another user has the groups of config.json too
+    user: { ...own.user, uid, gid, additionalGids: [...own.user.additionalGids, ...request.additionalGids] },
     terminal: request.terminal,
     noNewPrivileges: request.noNewPrivileges || (own.noNewPrivileges ?? false),
     capabilities: {

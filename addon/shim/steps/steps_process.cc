@@ -270,6 +270,19 @@ int run(Context& context, const args::add_groups& a) {
   return a.apply == 0 ? 0 : set_groups(account);
 }
 
+int run(Context& context, const args::only_groups& a) {
+  Account& account = context.account;
+  if (!account.known) return -EPROTO;
+  account.group_count = 0;
+  for (const Str& group : a.groups) {
+    // without the text of a file there are no names
+    const int result = is_number(group.text) ? add_group(group.text, AccountFiles{}, account) : -EINVAL;
+    if (result == -E2BIG) std::snprintf(context.text, sizeof context.text, "a process has at most %zu groups here", kMaxGroups);
+    if (result < 0) return result;
+  }
+  return 0;
+}
+
 int run(Context& context, const args::not_root& a) {
   Account& account = context.account;
   if (!account.known) return -EPROTO;

@@ -23,11 +23,14 @@ export interface BundleProgram {
   readonly hasTerminal: boolean;
 }
 
-/** Steps that look the user up, in the root's own files: they say where the home is. Groups are those of config.json alone. */
+/**
+ * Steps that look the user up, in the root's own files: they say where the home is. The supplementary groups are those of config.json alone, without the
+ * user's own unless that is among them, as runc and crun have it: engines put it there (CVE-2022-36109).
+ */
 export function findBundleUser({ user: { uid, gid, additionalGids } }: BundleProcess, ground: Ground): Step[] {
   return [
     { op: 'user', user: `${uid}:${gid}`, apply: 0, ...ground },
-    ...(additionalGids.length === 0 ? [] : [{ op: 'add_groups', groups: additionalGids.map(String), apply: 0, ...ground } as const]),
+    { op: 'only_groups', groups: additionalGids.map(String) },
   ];
 }
 

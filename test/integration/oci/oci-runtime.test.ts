@@ -5,7 +5,7 @@ import { removeGroups } from '../../fixtures/groups.js';
 import { processInfo } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
-import { bundleGroups, called, makeBundle, runtimeIn } from '../../fixtures/runtime-bundle.js';
+import { bundleGroups, called, makeBundle, type RuntimeCall, runtimeIn } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { until } from '../../fixtures/until.js';
 
@@ -134,6 +134,36 @@ describe('run', () => {
       stderr: expect.stringContaining('run /etc/broken: ENOEXEC'),
     });
     expect(readdirSync(root)).toEqual([]);
+  });
+
+  it.each([
+    ['without any', { uid: 0, gid: 0 }],
+    ['that the user has by the files alone', { uid: 1000, gid: 1000 }],
+    ['its own not among them', { uid: 7, gid: 8, additionalGids: [5, 4_294_967_294] }],
+    ['its own among them', { uid: 0, gid: 3, additionalGids: [3, 70] }],
+  ])('has the supplementary groups of config.json alone, as with runc: %s', async (_, user) => {
+    const bundle = makeBundle(folder, ['busybox', 'grep', '-E', '^(Uid|Gid|Groups):', '/proc/self/status'], (config) =>
+      Object.assign(config.process, { user }),
+    );
+    writeFileSync(join(bundle, 'rootfs/etc/passwd'), 'some:x:1000:1000::/:/bin/sh\n');
+    writeFileSync(join(bundle, 'rootfs/etc/group'), 'more:x:2000:some\n');
+    const [ours, theirs] = [await oci('run', '--bundle', bundle, 'ours'), await runc('run', '--bundle', bundle, 'theirs')];
+    expect(ours.stdout).toMatch(/^Groups:/m);
+    expect(ours).toEqual(theirs);
+  });
+
+  it.each([[[]], [['--user', '9:10', '--additional-gids', '11']]])('has those of `exec` %j, as with runc', async (flags) => {
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000'], (config) =>
+      Object.assign(config.process, { user: { uid: 0, gid: 0, additionalGids: [70] } }),
+    );
+    const calls: RuntimeCall[] = [];
+    for (const runtime of [oci, runc]) {
+      expect((await runtime('run', '--detach', '--bundle', bundle, 'one')).code).toBe(0);
+      calls.push(await runtime('exec', ...flags, 'one', 'busybox', 'grep', '-E', '^(Uid|Gid|Groups):', '/proc/self/status'));
+      await runtime('delete', '--force', 'one');
+    }
+    expect(calls[0]?.stdout).toMatch(/^Groups:/m);
+    expect(calls[0]).toEqual(calls[1]);
   });
 
   it('joins namespaces by path', async () => {
