@@ -33,7 +33,8 @@ export function rootOf(bundle: string, { root }: BundleConfig): string {
 export function sourcesOf(bundle: string, { mounts }: BundleConfig): MountFacts['sources'] {
   const found = new Map<number, { path: string; isFile: boolean }>();
   for (const [index, { type, source, options, destination }] of mounts.entries()) {
-    if (parseMountOptions(options).bind === 'no' && type !== 'bind' && type !== 'none') continue;
+    const { bind, remount } = parseMountOptions(options);
+    if (remount || (bind === 'no' && type !== 'bind' && type !== 'none')) continue;
     if (!source) throw invalidOption(`mounts[${index}].source`, 'is missing: a bind needs one');
     const path = resolve(bundle, source);
     found.set(index, { path, isFile: !attempt(`bind ${path} on ${destination}`, () => statSync(path)).isDirectory() });

@@ -36,4 +36,14 @@ int write_all(int fd, const void* data, size_t size) {
   return 0;
 }
 
+int copy_rest(int from, int to) {
+  static char buffer[64 * 1024];
+  for (;;) {
+    const ssize_t count = read(from, buffer, sizeof buffer);
+    if (count <= 0) return count < 0 ? -errno : 0;
+    const int result = write_all(to, buffer, static_cast<size_t>(count));
+    if (result < 0) return result;
+  }
+}
+
 }  // namespace nacelle

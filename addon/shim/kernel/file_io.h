@@ -27,4 +27,7 @@ class Folder {
 // Writes all of the data. 0 or -errno.
 int write_all(int fd, const void* data, size_t size);
 
+// Copies from where a file is read now to its end. 0 or -errno.
+int copy_rest(int from, int to);
+
 }  // namespace nacelle

@@ -21,16 +21,6 @@ struct Wanted {
   const Ground& ground;
 };
 
-int pump(int from, int to) {
-  static char buffer[64 * 1024];
-  for (;;) {
-    const ssize_t count = read(from, buffer, sizeof buffer);
-    if (count <= 0) return count < 0 ? -errno : 0;
-    const int result = write_all(to, buffer, static_cast<size_t>(count));
-    if (result < 0) return result;
-  }
-}
-
 int own(int fd, const struct stat& source, const Wanted& want) {
   if (fchown(fd, want.owner.uid, want.owner.gid) < 0) return -errno;
   const mode_t mode = want.mode == kByDefault ? source.st_mode : static_cast<mode_t>(want.mode);
@@ -62,7 +52,7 @@ int copy_file(int from, const struct stat& status, int to, const char* name, con
   if (unlinkat(to, name, 0) < 0 && errno != ENOENT) return -errno;
   const unique_fd target(openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!target) return -errno;
-  int result = pump(from, target.get());
+  int result = copy_rest(from, target.get());
   if (result == 0) result = own(target.get(), status, want);
   // a part of a file is worse than none
   if (result < 0) static_cast<void>(unlinkat(to, name, 0));

@@ -79,12 +79,6 @@ export const mountOptionNames: readonly string[] = [
   ...['bind', 'rbind', 'remount', 'tmpcopyup'],
 ].sort();
 
-/** Those of which a mount that has one is refused (refused-fields.ts), so that nobody may count on them. */
-const refused = new Set(['remount', 'tmpcopyup']);
-
-/** What `features` tells of: the options that are applied. */
-export const appliedMountOptions: readonly string[] = mountOptionNames.filter((name) => !refused.has(name));
-
 /** Reads the options of a mount. A later option counts more than an earlier one. Pure. */
 export function parseMountOptions(options: readonly string[]): MountOptions {
   const found = {

@@ -11,10 +11,11 @@ import type { BundleConfig, BundleProcess } from './config-schema.js';
 export function refuseUnsupported({ mounts, process, linux }: BundleConfig): void {
   for (const [index, mount] of mounts.entries()) {
     const at = `mounts[${index}]`;
-    const { idmap, remount, copyUp } = parseMountOptions(mount.options);
+    const { idmap, remount, copyUp, superblock, data } = parseMountOptions(mount.options);
     if (idmap || mount.uidMappings.length > 0 || mount.gidMappings.length > 0) refuse(`${at}.uidMappings`, 'ids of a mount are not mapped');
-    if (remount) refuse(`${at}.options`, 'a mount is not mounted again');
-    if (copyUp) refuse(`${at}.options`, 'nothing is copied into a new tmpfs (tmpcopyup)');
+    if (remount && superblock.length + data.length > 0)
+      refuse(`${at}.options`, `a mount that is mounted again gets other flags alone, and not ${[...superblock, ...data].join(', ')}`);
+    if (copyUp && mount.type !== 'tmpfs') refuse(`${at}.options`, 'only a tmpfs gets what is below it (tmpcopyup)');
   }
   if (process !== undefined) refuseOfProcess(process);
   if (linux === undefined) return;

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { groundOf, type Place } from '../../container/plan/ground.js';
 import { invalidOption } from '../../errors.js';
-import { CREATE, S_IFBLK, S_IFCHR, S_IFIFO } from '../../plan/constants.js';
+import { CREATE, O_PATH, S_IFBLK, S_IFCHR, S_IFIFO } from '../../plan/constants.js';
 import { ANYWHERE, NONE, type Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
@@ -48,6 +48,11 @@ export function planBundleMounts(mounts: readonly BundleMount[], root: Slot, slo
     const out = slots.take();
     const source = facts.sources.get(index);
     const on = groundOf(places, target);
+    if (options.remount) {
+      attach.push({ op: 'open_in_root', out, root, path: target, flags: O_PATH }, ...attributeSteps(out, options, { isNew: false }));
+      attach.push({ op: 'close', slot: out });
+      continue;
+    }
     const place: Step = { op: 'attach', mount: out, root, path: target, create: source?.isFile ? CREATE.file : CREATE.folder, ...on };
     if (type === 'bind') {
       open.push({ op: 'clone_mount', out, at: NONE, path: source?.path ?? '', recursive: options.bind === 'rbind' ? 1 : 0 });
@@ -55,6 +60,8 @@ export function planBundleMounts(mounts: readonly BundleMount[], root: Slot, slo
       attach.push(place);
     } else if (type === 'cgroup') {
       attach.push(...cgroupSteps({ out, place, options }, slots, facts));
+    } else if (type === 'tmpfs') {
+      attach.push(...tmpfsSteps({ out, root, target, options: filesystemOptions(mount, type, options) }, options), place);
     } else {
       attach.push(
         type === 'proc'
@@ -90,6 +97,26 @@ function filesystemOptions({ source }: BundleMount, type: string, { data, superb
 
 /** The source of these is a name alone, for /proc/mounts. */
 const NAMELESS = new Set(['tmpfs', 'sysfs', 'devpts', 'mqueue', 'proc']);
+
+/**
+ * A tmpfs has the mode of the folder that it covers, unless an option says another one, as runc's has; with tmpcopyup it has all that is in there too, and
+ * can be written to so long.
+ */
+function tmpfsSteps(
+  { out, root, target, options }: { readonly out: Slot; readonly root: Slot; readonly target: string; readonly options: readonly string[] },
+  mount: MountOptions,
+): Step[] {
+  const later = mount.set & MOUNT_ATTR.RDONLY;
+  const hasMode = options.some((option) => option.startsWith('mode='));
+  return [
+    { op: 'filesystem', out, type: 'tmpfs', options, attributes: mount.set & ~later },
+    ...(hasMode && !mount.copyUp
+      ? []
+      : [{ op: 'copy_up', root, path: target, to: out, content: mount.copyUp ? 1 : 0, mode: hasMode ? 0 : 1 } as const]),
+    ...(later === 0 ? [] : [{ op: 'set_mount', mount: out, recursive: 0, set: later, clear: 0, propagation: 0 } as const]),
+    ...attributeSteps(out, mount, { isNew: true }),
+  ];
+}
 
 /** A new mount has its attributes from the beginning; those that are set below it, and propagation, come after. */
 function attributeSteps(mount: Slot, options: MountOptions, { isNew }: { readonly isNew: boolean }): Step[] {

@@ -1,25 +1,17 @@
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, expect } from 'vitest';
-import { removeGroups } from '../../fixtures/groups.js';
+import { expect } from 'vitest';
 import { processInfo } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
-import { bundleGroups, called, makeBundle, type RuntimeCall, runtimeIn } from '../../fixtures/runtime-bundle.js';
+import { makeBundle, type RuntimeCall, useRuntimes } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'runc'] });
 const folder = temporaryFolder();
-const root = join(folder, 'states');
-const oci = runtimeIn(root);
-const runc = (...args: string[]) => called('runc', ['--root', join(folder, 'runc'), ...args]);
-
-afterEach(async () => {
-  for (const id of readdirSync(folder).includes('states') ? readdirSync(root) : []) await oci('delete', '--force', id);
-  await removeGroups(...bundleGroups());
-});
+const { oci, runc, states: root } = useRuntimes(folder);
 
 /** A command that must succeed: what it printed. */
 async function done(...args: string[]): Promise<string> {

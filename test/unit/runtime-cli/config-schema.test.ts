@@ -66,6 +66,12 @@ describe('config.json', () => {
     [['linux', 'intelRdt'], { closID: 'a' }, 'linux.intelRdt of config.json'],
     [['process', 'apparmorProfile'], 'docker-default', 'process.apparmorProfile of config.json'],
     [['mounts', 0, 'options'], ['idmap'], 'mounts[0].uidMappings of config.json'],
+    [['mounts', 0, 'options'], ['tmpcopyup'], 'mounts[0].options of config.json'],
+    [
+      ['mounts', 1, 'options'],
+      ['remount', 'ro', 'size=1k', 'sync'],
+      'mounts[1].options of config.json is not supported here: a mount that is',
+    ],
     [['linux', 'timeOffsets'], { monotonic: { secs: 1 } }, 'linux.timeOffsets of config.json'],
   ] as const)('is refused for what can not be kept: %j', (path, value, message) => {
     expect(() => refuseUnsupported(read(withValue(path, value)))).toThrow(message);

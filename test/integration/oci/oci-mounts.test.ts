@@ -1,0 +1,123 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { requires } from '../../fixtures/requires.js';
+import { makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+
+useLeakCheck();
+const { describe, it } = requires({ root: true, tools: ['busybox', 'runc', 'mkfifo'] });
+const folder = temporaryFolder();
+const { oci, runc } = useRuntimes(folder);
+
+/** A mount of config.json. */
+interface Mount {
+  readonly destination: string;
+  readonly type?: string;
+  readonly source?: string;
+  readonly options?: readonly string[];
+}
+
+/** A bundle whose root can be written to, with these mounts after its own. */
+function bundleWith(command: string, mounts: readonly Mount[]): string {
+  return makeBundle(folder, ['sh', '-c', command], (config) => {
+    config.mounts.push(...mounts);
+    config.root = { path: 'rootfs', readonly: false };
+  });
+}
+
+/** Puts one of each kind of file into a folder of a root. */
+function fill(rootfs: string): void {
+  const data = join(rootfs, 'data');
+  mkdirSync(join(data, 'sub/empty'), { recursive: true });
+  writeFileSync(join(data, 'file'), 'x'.repeat(100_000));
+  writeFileSync(join(data, 'sub/set-id'), 'y');
+  chownSync(join(data, 'sub/set-id'), 7, 8);
+  chmodSync(join(data, 'sub/set-id'), 0o4711);
+  chownSync(join(data, 'sub'), 9, 10);
+  chmodSync(join(data, 'sub'), 0o750);
+  symlinkSync('../../etc/passwd', join(data, 'link'));
+  execFileSync('mkfifo', [join(data, 'sub/fifo')]);
+  chmodSync(data, 0o751);
+  chownSync(data, 11, 12);
+}
+
+/** All that is in the folder: kind, mode, owner, size of files, where links lead, and the sums of files. */
+const LISTING =
+  'cd /data && busybox find . | busybox sort | while read f; do echo "$f $(busybox stat -c "%A %u:%g" $f) $(busybox readlink $f)"; done; busybox md5sum file';
+
+describe('a tmpfs', () => {
+  it.each([[['tmpcopyup', 'nodev', 'rprivate']], [['tmpcopyup', 'ro', 'noexec']], [['tmpcopyup', 'mode=711', 'size=1m']]])(
+    'has what it covers with %j, as with runc',
+    async (options) => {
+      const bundle = bundleWith(`${LISTING}; busybox grep ' /data ' /proc/mounts`, [
+        { destination: '/data', type: 'tmpfs', source: 'tmpfs', options },
+      ]);
+      fill(join(bundle, 'rootfs'));
+      const [ours, theirs] = [await oci('run', '--bundle', bundle, 'ours'), await runc('run', '--bundle', bundle, 'theirs')];
+      expect(ours.stdout).toContain('./sub/set-id -rws--x--x 7:8');
+      expect(comparable(ours.stdout)).toEqual(comparable(theirs.stdout));
+      expect(ours).toMatchObject({ code: 0, stderr: '' });
+    },
+  );
+
+  it('has the mode of the folder that it covers, as with runc, unless another is said; without tmpcopyup it is empty', async () => {
+    const bundle = bundleWith('for f in one two new; do busybox stat -c "%a %u" /$f; busybox ls -A /$f; done', [
+      { destination: '/one', type: 'tmpfs', source: 'tmpfs' },
+      { destination: '/two', type: 'tmpfs', source: 'tmpfs', options: ['mode=700'] },
+      { destination: '/new', type: 'tmpfs', source: 'tmpfs', options: ['mode=755', 'tmpcopyup'] },
+    ]);
+    for (const name of ['one', 'two']) {
+      mkdirSync(join(bundle, 'rootfs', name, 'in-it'), { recursive: true });
+      chmodSync(join(bundle, 'rootfs', name), 0o751);
+      chownSync(join(bundle, 'rootfs', name), 5, 5);
+    }
+    const [ours, theirs] = [await oci('run', '--bundle', bundle, 'ours'), await runc('run', '--bundle', bundle, 'theirs')];
+    expect(ours).toMatchObject({ code: 0, stdout: '751 0\n700 0\n755 0\n' });
+    expect(ours.stdout).toBe(theirs.stdout);
+  });
+
+  it('follows no link of the root out of it', async () => {
+    const bundle = bundleWith('busybox ls -A /data', [{ destination: '/data', type: 'tmpfs', source: 'tmpfs', options: ['tmpcopyup'] }]);
+    const outside = join(folder, 'outside');
+    mkdirSync(outside);
+    writeFileSync(join(outside, 'secret'), 'secret');
+    symlinkSync(outside, join(bundle, 'rootfs/data'));
+    expect(await oci('run', '--bundle', bundle, 'ours')).toMatchObject({ code: 0, stdout: '' });
+  });
+});
+
+describe('a mount that is mounted again', () => {
+  it('gets the flags that are named, as with runc', async () => {
+    const flags = `while read -r _ at _ flags _; do case $at in /data|/bound) echo $at $flags;; esac; done < /proc/mounts; echo > /data/x; echo > /bound/x`;
+    const bundle = bundleWith(
+      `(${flags}) 2>&1 | busybox sed 's/,\\(relatime\\|size\\|inode\\|lowerdir\\|errors\\|stripe\\|discard\\).*//'; true`,
+      [
+        { destination: '/data', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755'] },
+        { destination: '/bound', type: 'bind', source: 'rootfs/etc', options: ['rbind', 'rw'] },
+        { destination: '/data', type: 'tmpfs', source: 'tmpfs', options: ['bind', 'remount', 'ro', 'nosuid', 'noexec'] },
+        { destination: '/bound', source: 'bound', options: ['bind', 'remount', 'ro', 'nodev'] },
+      ],
+    );
+    const [ours, theirs] = [await oci('run', '--bundle', bundle, 'ours'), await runc('run', '--bundle', bundle, 'theirs')];
+    expect(ours.stdout).toMatch(/^\/data ro,nosuid,noexec$/m);
+    expect(ours.stdout).toMatch(/^\/bound ro,nodev/m);
+    expect(ours.stdout).toContain('/data/x: Read-only file system');
+    expect(ours.stdout).toContain('/bound/x: Read-only file system');
+    expect(theirs.stdout).toContain('/data/x: Read-only file system');
+  });
+
+  it('has to be a mount', async () => {
+    const bundle = bundleWith('true', [{ destination: '/etc', type: 'none', options: ['remount', 'ro'] }]);
+    expect(await oci('run', '--bundle', bundle, 'ours')).toMatchObject({ code: 1, stderr: expect.stringContaining('EINVAL') });
+  });
+});
+
+/** Without what /proc/mounts tells of sizes and inodes by the library's way to name them. */
+function comparable(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.replace(/^tmpfs \/data tmpfs (\S+).*$/, (_, flags: string) => flags.split(',').slice(0, 4).join(',')));
+}
