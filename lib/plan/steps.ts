@@ -117,6 +117,7 @@ export type Step =
   | { readonly op: 'keyring'; readonly host?: never; }
   | { readonly op: 'chdir'; readonly host?: never; readonly path: string; readonly create: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'stdio'; readonly host?: never; readonly slot: Slot; readonly fd: number | bigint; }
+  | { readonly op: 'pass_descriptors'; readonly host?: never; readonly slots: readonly Slot[]; }
   | { readonly op: 'open_terminal'; readonly host?: never; readonly out?: Slot; readonly columns: number | bigint; readonly rows: number | bigint; }
   | { readonly op: 'open_slave'; readonly host?: never; readonly out?: Slot; readonly master: Slot; }
   | { readonly op: 'send_terminal'; readonly host: true; readonly terminal: Slot; readonly path: string; }
@@ -284,6 +285,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'keyring', call: 'keyctl', what: 'start a session keyring', fields: [] },
   { op: 'chdir', call: 'chdir', what: 'change to the folder {path}', fields: [['STR', 'path'], ['NUM', 'create'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'stdio', call: 'dup2', what: 'set up file descriptor {fd}', fields: [['SLOT', 'slot'], ['NUM', 'fd']] },
+  { op: 'pass_descriptors', call: 'dup2', what: 'hand descriptors over', fields: [['SLOTS', 'slots']] },
   { op: 'open_terminal', call: 'openat2', what: 'open a terminal in the container\'s /dev/pts', fields: [['OUT', 'out'], ['NUM', 'columns'], ['NUM', 'rows']] },
   { op: 'open_slave', call: 'ioctl', what: 'open the program\'s side of the terminal', fields: [['OUT', 'out'], ['SLOT', 'master']] },
   { op: 'send_terminal', call: 'sendmsg', what: 'send the terminal to {path}', fields: [['SLOT', 'terminal'], ['STR', 'path']] },

@@ -15,6 +15,7 @@ import { refuseUnsupported } from './config/refused-fields.js';
 import { usageError } from './config/runtime-error.js';
 import { freezerOf, type GroupFolder, groupFolders, homeOfGroup, planBundleGroups } from './plan/bundle-groups.js';
 import { type ConsoleRequest, hasRuntimeHooks, planBundle } from './plan/bundle-plan.js';
+import { preservedDescriptors } from './preserved-descriptors.js';
 import { runHooks } from './run-hooks.js';
 import { closeAll, filterOf, groupFacts, openJoined, rootOf, sourcesOf } from './runtime-machine.js';
 import {
@@ -36,6 +37,8 @@ export interface CreateRequest {
   readonly pidFile: string | null;
   readonly consoleSocket: string | null;
   readonly newKeyring: boolean;
+  /** How many descriptors from 3 on the program gets, after those of socket activation. */
+  readonly preservedFds: number;
 }
 
 /**
@@ -53,9 +56,11 @@ export async function createContainer(
   const bundle = resolve(request.bundle);
   const config = readConfig(bundle);
   refuseUnsupported(config);
-  const { process: program, linux } = config;
-  if (program === undefined)
+  const { linux } = config;
+  if (config.process === undefined)
     throw new NacelleError('process of config.json is missing: a container needs one', { code: 'ERR_INVALID_OPTION' });
+  const { descriptors, env } = preservedDescriptors(request.preservedFds, process.env);
+  const program = { ...config.process, env: [...config.process.env, ...env] };
   const console = consoleOf(request.consoleSocket, program);
   const capabilities = capabilitySets(program);
   const limits = processLimits(program);
@@ -94,6 +99,7 @@ export async function createContainer(
       mounts: { sources, groups: folders, mode: facts.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
       streams: console === null ? [0, 1, 2] : null,
       newKeyring: request.newKeyring,
+      preserved: descriptors,
       handsOver: !isAttached,
       state: stateAround(newRecord(1, '')),
     });

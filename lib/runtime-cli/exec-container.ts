@@ -10,6 +10,7 @@ import { readProcess } from './config/read-config.js';
 import { refuseOfProcess } from './config/refused-fields.js';
 import { refusal, usageError } from './config/runtime-error.js';
 import { planBundleExec } from './plan/bundle-exec-plan.js';
+import { preservedDescriptors } from './preserved-descriptors.js';
 import { closeAll, filterOf, openGroups, openNamespacesOf } from './runtime-machine.js';
 import { startFailure, textOf } from './start-container.js';
 import { madeRecord, type StateFolder, statusOf, writeWhole } from './state/container-state.js';
@@ -31,6 +32,8 @@ export interface ExecRequest {
   readonly pidFile: string | null;
   readonly consoleSocket: string | null;
   readonly ignorePaused: boolean;
+  /** How many descriptors from 3 on the program gets. */
+  readonly preservedFds: number;
 }
 
 /** Runs a program in a container. @returns its exit status as a shell has it; 0 at once with `detach` @throws NacelleError */
@@ -44,6 +47,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   refuseOfProcess(program);
   const console = consoleOf(program, request);
   const capabilities = capabilitySets(program);
+  const { descriptors } = preservedDescriptors(request.preservedFds, {});
   const filter = filterOf(linux, capabilities);
   const limits = processLimits(program);
   const groups = openGroups(record.groups);
@@ -65,6 +69,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         console,
         streams,
         detached,
+        preserved: descriptors,
       });
       const task = await startedBy(plan, slots, pipes);
       const { pid } = task;

@@ -43,8 +43,6 @@ function refuseFlags(flags: Flags, ...names: readonly string[]): void {
   for (const name of names)
     if (flags.has(name) || (flags.value(name) ?? 'false') !== 'false')
       throw new UnsupportedError(`--${name}`, 'this runtime does not have it');
-  if ((flags.value('preserve-fds') ?? '0') !== '0')
-    throw new UnsupportedError('--preserve-fds', 'the program gets the descriptors 0, 1 and 2 alone');
 }
 
 function createRequest({ root, flags }: Called) {
@@ -52,7 +50,18 @@ function createRequest({ root, flags }: Called) {
   return {
     ...{ root, id: flags.words[0] ?? '', bundle: flags.value('bundle') ?? '.', pidFile: flags.value('pid-file') },
     ...{ consoleSocket: flags.value('console-socket'), newKeyring: !flags.has('no-new-keyring') },
+    preservedFds: preservedFdsOf(flags),
   };
+}
+
+/** At most as many as the shim can be handed. */
+const MOST_DESCRIPTORS = 1000;
+
+function preservedFdsOf(flags: Flags): number {
+  const text = flags.value('preserve-fds') ?? '0';
+  if (!/^\d{1,4}$/.test(text) || Number(text) > MOST_DESCRIPTORS)
+    throw usageError(`invalid value ${JSON.stringify(text)} for flag -preserve-fds: a number up to ${MOST_DESCRIPTORS}`);
+  return Number(text);
 }
 
 /** 'CAP_X', and what else names a user: numbers alone. */
@@ -183,7 +192,7 @@ function execute(called: Called): Promise<number> {
     ...{ processFile, args, env: flags.all('env'), cwd: flags.value('cwd'), user, terminal: flags.has('tty') },
     ...{ additionalGids: numbersOf(flags, 'additional-gids'), capabilities: flags.all('cap'), noNewPrivileges: flags.has('no-new-privs') },
     ...{ detach: flags.has('detach'), pidFile: flags.value('pid-file'), consoleSocket: flags.value('console-socket') },
-    ignorePaused: flags.has('ignore-paused'),
+    ...{ ignorePaused: flags.has('ignore-paused'), preservedFds: preservedFdsOf(flags) },
   });
 }
 

@@ -1,5 +1,6 @@
 #include "child.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -69,6 +70,8 @@ class Child {
         return wait_for_shim(Signal::kParked);
       case Op::await_start:
         return await_start(head.arguments);
+      case Op::pass_descriptors:
+        return pass_descriptors(head.arguments);
       case Op::exec:
       case Op::pause:
         if (!channel_) return interpret(context_, head.op, head.arguments);
@@ -126,6 +129,37 @@ class Child {
     } while (count < 0 && errno == EINTR);
     if (count < 0) return -errno;
     context_.slots.close(a.go);
+    return 0;
+  }
+
+  // Makes the program's further descriptors. What this process itself has open at their numbers goes elsewhere first.
+  int pass_descriptors(Reader arguments) {
+    args::pass_descriptors a;
+    if (!args::decode(arguments, a)) return -EPROTO;
+    constexpr int kFirst = 3;
+    const int end = kFirst + static_cast<int>(a.slots.size());
+    // -1 when it may stay where it is
+    const auto moved = [end](int fd) { return fd < kFirst || fd >= end ? -1 : checked_int(fcntl(fd, F_DUPFD_CLOEXEC, end)); };
+    if (const int fd = moved(channel_.get()); fd != -1) {
+      if (fd < 0) return fd;
+      channel_.reset(fd);
+      context_.channel = fd;
+    }
+    if (const int fd = moved(context_.executable); fd != -1) {
+      if (fd < 0) return fd;
+      context_.executable = fd;
+    }
+    for (size_t slot = 0; slot < context_.slots.size(); ++slot) {
+      const auto number = static_cast<int32_t>(slot);
+      const int fd = moved(context_.slots.get(number));
+      if (fd == -1) continue;
+      const int put = fd < 0 ? fd : context_.slots.put(number, unique_fd(fd));
+      if (put < 0) return put;
+    }
+    int number = kFirst;
+    for (const int32_t slot : a.slots) {
+      if (dup2(context_.slots.get(slot), number++) < 0) return -errno;
+    }
     return 0;
   }
 

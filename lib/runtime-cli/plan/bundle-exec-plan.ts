@@ -15,6 +15,8 @@ export interface BundleExecInput extends Pick<BundleProgram, 'capabilities' | 'l
   readonly groups: readonly (Pick<GroupFolder, 'version'> & { readonly fd: number })[];
   /** Descriptors of those of the container's namespaces that are not the runtime's own; that of mounts comes last. */
   readonly namespaces: ReadonlyMap<NamespaceType, number>;
+  /** The runtime's own descriptors that the program gets from 3 on. */
+  readonly preserved: readonly number[];
   readonly streams: readonly [number, number, number] | null;
   readonly console: ConsoleRequest | null;
   /** Ends of pipes: the program goes on without the runtime, and waits until it has another parent. `null`: it ends with the runtime. */
@@ -28,12 +30,13 @@ export function planBundleExec(input: BundleExecInput): Plan {
   const [one, two, three] = input.streams ?? [0, 1, 2];
   const streams = terminal === null ? ([slots.give(one), slots.give(two), slots.give(three)] as const) : null;
   const used = streams ?? ([terminal?.slave ?? 0, terminal?.slave ?? 0, terminal?.slave ?? 0] as const);
+  const passed = input.preserved.map((fd) => slots.give(fd));
   const groups = input.groups.map(({ fd, version }) => ({ version, slot: slots.give(fd) }));
   const unified = groups.find(({ version }) => version === 2);
   const { detached } = input;
   const wait: Step[] = detached === null ? [] : [{ op: 'await_start', go: slots.give(detached.go), told: slots.give(detached.told) }];
   const program = bundleProgramSteps(
-    { ...input, streams: used, hasTerminal: terminal !== null },
+    { ...input, streams: used, hasTerminal: terminal !== null, passed },
     { cwd: { create: 0, ...ANYWHERE }, wait },
   );
   const join: Step[] = [

@@ -33,6 +33,8 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   readonly joined: ReadonlyMap<NamespaceType, number>;
   /** The folder with the container's state, in which the named pipes are made. */
   readonly folder: string;
+  /** The runtime's own descriptors that the program gets from 3 on. */
+  readonly preserved: readonly number[];
   /** The runtime's own 0, 1 and 2 where the program has no terminal. */
   readonly streams: readonly [number, number, number] | null;
   readonly console: ConsoleRequest | null;
@@ -68,6 +70,7 @@ export function planBundle(input: BundleInput): Plan {
   const mounts = planBundleMounts(config.mounts, root, slots, input.mounts);
   const terminal = input.console === null ? null : planTerminal(input.console, slots);
   const streams = terminal === null ? givenStreams(input) : ([terminal.slave, terminal.slave, terminal.slave] as const);
+  const passed = input.preserved.map((fd) => slots.give(fd));
   const state = slots.take();
   const hooks = (all: readonly Hook[] = []): Step[] => all.map((hook) => hookStep(hook, state));
   const nullDevice = slots.take();
@@ -75,7 +78,7 @@ export function planBundle(input: BundleInput): Plan {
   const masks = (linux?.maskedPaths.length ?? 0) > 0;
   const waits: Step[] = [{ op: 'await_start', go, told }, ...hooks(config.hooks?.startContainer)];
   const cwd = { create: 1, ...groundOf(mounts.places, process.cwd) } as const;
-  const program = bundleProgramSteps({ ...input, streams, hasTerminal: terminal !== null }, { cwd, wait: waits });
+  const program = bundleProgramSteps({ ...input, streams, hasTerminal: terminal !== null, passed }, { cwd, wait: waits });
   const joins = [...joined].filter(([type]) => type !== 'pid').map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type }));
   const isReadOnly = config.root.readonly ?? false;
 

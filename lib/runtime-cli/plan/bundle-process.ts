@@ -21,6 +21,8 @@ export interface BundleProgram {
   readonly streams: readonly [Slot, Slot, Slot];
   /** The first of the streams is a terminal. */
   readonly hasTerminal: boolean;
+  /** The slots that become 3 and those after it. */
+  readonly passed: readonly Slot[];
 }
 
 /**
@@ -39,7 +41,7 @@ export function findBundleUser({ user: { uid, gid, additionalGids } }: BundlePro
  * needs CAP_SYS_ADMIN, so it comes before that goes; else it comes last, so that it need not allow what sets the process up. Pure.
  */
 export function bundleProgramSteps(
-  { process, capabilities, limits, filter, streams, hasTerminal }: BundleProgram,
+  { process, capabilities, limits, filter, streams, hasTerminal, passed }: BundleProgram,
   { cwd, wait }: { readonly cwd: { readonly create: 0 | 1 } & Ground; readonly wait: readonly Step[] },
 ): { readonly confine: readonly Step[]; readonly run: readonly Step[] } {
   const noNewPrivileges = process.noNewPrivileges ?? false;
@@ -50,6 +52,7 @@ export function bundleProgramSteps(
     confine: [
       { op: 'chdir', path: process.cwd, ...cwd },
       ...streams.map((slot, fd): Step => ({ op: 'stdio', slot, fd })),
+      ...(passed.length === 0 ? [] : [{ op: 'pass_descriptors', slots: passed } as const]),
       { op: 'umask', mask: process.user.umask ?? 0o022 },
       ...limits.map((limit): Step => ({ op: 'rlimit', ...limit })),
       { op: 'find_program', path: program, env: process.env },
