@@ -128,7 +128,7 @@ async function makeByItself(prepare: readonly Step[]): Promise<void> {
 }
 
 /** A value for a file in a folder. */
-interface PlacedWrite extends Write {
+export interface PlacedWrite extends Write {
   readonly folder: string;
 }
 
@@ -149,8 +149,14 @@ function placedInside(paths: Readonly<Record<string, string>>, leaf: string | nu
   return shown.writes.map((write) => ({ ...write, folder: join(unified, leaf) }));
 }
 
-/** @returns a function that puts all values back */
-function writeAll(whose: string, writes: readonly PlacedWrite[]): () => void {
+/**
+ * Writes values in their order; when one is refused, those before it are put back.
+ *
+ * @param whose for errors: 'of the cgroup x'
+ * @returns a function that puts all values back
+ * @throws SyscallError
+ */
+export function writeAll(whose: string, writes: readonly PlacedWrite[]): () => void {
   const undo: (() => void)[] = [];
   const putBack = (): void => {
     for (const back of undo.reverse()) back();

@@ -6,6 +6,7 @@ import { attempt } from '../native/system-errors.js';
 import { deleteContainer, killContainer, pauseContainer, resumeContainer, signalOf } from './change-container.js';
 import { type Flags, type FlagTable, parseFlags } from './command-line.js';
 import { usageError } from './config/runtime-error.js';
+import { statsEvent } from './container-stats.js';
 import { listContainers } from './containers-table.js';
 import { createContainer } from './create-container.js';
 import { execInContainer } from './exec-container.js';
@@ -13,6 +14,8 @@ import { runContainer } from './run-container.js';
 import { featuresText, specText } from './runtime-texts.js';
 import { startContainer } from './start-container.js';
 import { madeRecord, processesIn, type StateFolder, stateFolder, stateOf, statusOf } from './state/container-state.js';
+import { askedResources, updateContainer } from './update-container.js';
+import { updateFlags } from './update-flags.js';
 
 /** What a command has: the folder of all states, and its own flags and words. */
 interface Called {
@@ -137,6 +140,23 @@ export const commands: Readonly<Record<string, Command>> = {
     run: (called) => {
       resumeContainer(folderOf(called));
       return 0;
+    },
+  },
+  update: {
+    flags: updateFlags,
+    short: { r: 'resources' },
+    words: [1, 1],
+    run: (called) => {
+      updateContainer(folderOf(called), askedResources(called.flags));
+      return 0;
+    },
+  },
+  events: {
+    flags: { stats: 'switch', interval: 'value' },
+    words: [1, 1],
+    run: (called) => {
+      if (!called.flags.has('stats')) throw new UnsupportedError('events without --stats', 'this runtime keeps no watch over a container');
+      return print(statsEvent(folderOf(called)));
     },
   },
   list: {

@@ -21,7 +21,7 @@ const globalFlags: FlagTable = {
 };
 
 /** Of runc, those that this runtime does not have: each is refused by its name. */
-const MISSING = ['checkpoint', 'restore', 'events', 'update'];
+const MISSING = ['checkpoint', 'restore'];
 
 const USAGE = `nacelle-oci - an OCI runtime
 
@@ -29,7 +29,8 @@ USAGE:
    nacelle-oci [--root DIR] [--log FILE] [--log-format text|json] [--debug] COMMAND [flags] [words]
 
 COMMANDS:
-   create, start, run, state, kill, delete, exec, list, ps, pause, resume, spec, features
+   create, start, run, state, kill, delete, exec, list, ps, pause, resume, update, events,
+   spec, features
    install FILE    writes an executable that starts this runtime by the absolute path of its Node
 
 docs/oci.md says what each takes.

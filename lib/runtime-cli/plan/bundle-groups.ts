@@ -105,7 +105,7 @@ export function planBundleGroups({ slots, layout, files, folders, resources, can
 }
 
 /** The layout with groups below the top of each hierarchy: this runtime's groups are where config.json says. */
-function rooted(layout: GroupLayout, folders: readonly GroupFolder[]): GroupLayout {
+export function rooted(layout: GroupLayout, folders: readonly Pick<GroupFolder, 'mountPoint'>[]): GroupLayout {
   return { ...layout, bases: new Map(folders.map(({ mountPoint }) => [mountPoint, { path: mountPoint }])) };
 }
 

@@ -1,0 +1,69 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { readGroupFile } from '../cgroup/files/group-files.js';
+import { writeAll } from '../cgroup/update-limits.js';
+import { UnsupportedError } from '../errors.js';
+import { inspectGroups } from '../host/cgroup-base.js';
+import { attempt } from '../native/system-errors.js';
+import type { Flags } from './command-line.js';
+import { checkedFile } from './config/read-config.js';
+import { type Resources, resourcesSchema } from './config/resources-schema.js';
+import { NOT_RUNNING, refusal, usageError } from './config/runtime-error.js';
+import { type GroupFolder, rooted } from './plan/bundle-groups.js';
+import { updateWrites } from './plan/update-writes.js';
+import { madeRecord, type StateFolder, statusOf } from './state/container-state.js';
+import { resourcesOfFlags } from './update-flags.js';
+
+/** What the command line of `update` asks for: a file with linux.resources, '-' for standard input, or flags. @throws NacelleError; SyscallError */
+export function askedResources(flags: Flags): Resources {
+  const file = flags.value('resources');
+  const named = resourcesOfFlags(flags);
+  if (file !== null && named !== null) throw usageError('--resources names all limits: it can not go with flags for some');
+  if (file === null) return named ?? resourcesSchema.parse({});
+  const [path, shown] = file === '-' ? [0, 'standard input'] : [file, file];
+  return checkedFile(
+    shown,
+    attempt(`read ${shown}`, () => readFileSync(path, 'utf8')),
+    resourcesSchema,
+  );
+}
+
+/**
+ * Changes limits of a container that lives. When one is refused, those before it are put back.
+ *
+ * @throws NacelleError: 'container not running'; UnsupportedError; SyscallError
+ */
+export function updateContainer(folder: StateFolder, resources: Resources): void {
+  const record = madeRecord(folder);
+  if (statusOf(folder, record) === 'stopped') throw refusal(NOT_RUNNING);
+  const layout = rooted(inspectGroups(), record.groups);
+  const paths = pathsOf(record.groups);
+  const pathOf = (controller: string, file: string): string | null => {
+    const path = paths.get(controller);
+    return path === undefined ? null : join(path, file);
+  };
+  const read = (controller: string, file: string): string | null => {
+    const path = pathOf(controller, file);
+    return path === null ? null : readGroupFile(path);
+  };
+  const has = (controller: string, file: string): boolean => existsSync(pathOf(controller, file) ?? '');
+  // what CPUs there are is asked of the group above
+  const readAbove = (controller: string, file: string): string | null => {
+    const path = paths.get(controller);
+    return path === undefined ? null : readGroupFile(join(dirname(path), file));
+  };
+  const writes = updateWrites(resources, { layout, files: { has, read: readAbove }, read });
+  const placed = writes.map((write) => {
+    const path = paths.get(write.controller);
+    if (path === undefined) throw new UnsupportedError(`the cgroup controller ${write.controller}`, 'the container has no group of it');
+    return { ...write, folder: path };
+  });
+  writeAll(`of the container ${record.id}`, placed);
+}
+
+/** A container's folders by controller and 'unified', which on v2 has all controllers. */
+export function pathsOf(groups: readonly GroupFolder[]): ReadonlyMap<string, string> {
+  return new Map(
+    groups.flatMap(({ path, version, controllers }) => [...(version === 2 ? ['unified'] : []), ...controllers].map((name) => [name, path])),
+  );
+}

@@ -1,0 +1,167 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { programFile } from '../../fixtures/node.js';
+import { requires } from '../../fixtures/requires.js';
+import { makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+
+useLeakCheck();
+const { describe, it } = requires({ root: true, tools: ['busybox', 'runc'] });
+const folder = temporaryFolder();
+const { oci, runc, states } = useRuntimes(folder);
+
+type Runtime = typeof oci;
+
+/** A container of each runtime; what the function gives for each. */
+async function ofBoth<T>(use: (runtime: Runtime, id: string) => Promise<T>): Promise<[ours: T, theirs: T]> {
+  const of = async (runtime: Runtime, id: string): Promise<T> => {
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000']);
+    expect(await runtime('run', '--detach', '--bundle', bundle, id)).toMatchObject({ code: 0 });
+    return use(runtime, id);
+  };
+  return [await of(oci, 'ours'), await of(runc, 'theirs')];
+}
+
+/** The limits of a container, from the files of its groups: by the kernel's names, of both versions. */
+async function limitsOf(runtime: Runtime, id: string): Promise<Record<string, string>> {
+  const { pid } = JSON.parse((await runtime('state', id)).stdout);
+  const mounts = new Map(
+    readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .flatMap((line): [string, string][] => {
+        const [before = '', after = ''] = line.split(' - ');
+        const [type = '', , options = ''] = after.split(' ');
+        const at = before.split(' ')[4] ?? '';
+        return type === 'cgroup2' ? [['', at]] : type === 'cgroup' ? options.split(',').map((name) => [name, at]) : [];
+      }),
+  );
+  const found: Record<string, string> = {};
+  for (const line of readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n')) {
+    const [, names = '', ...path] = line.split(':');
+    for (const name of names.split(','))
+      for (const file of FILES) {
+        const mount = mounts.get(name);
+        if (mount === undefined || (name !== '' && !file.startsWith(`${name}.`))) continue;
+        try {
+          found[file] = readFileSync(join(mount, path.join(':'), file), 'utf8').trim();
+        } catch {
+          // the other version has it
+        }
+      }
+  }
+  return found;
+}
+
+const FILES = [
+  ...['memory.limit_in_bytes', 'memory.soft_limit_in_bytes', 'memory.memsw.limit_in_bytes', 'memory.max', 'memory.low', 'memory.swap.max'],
+  ...['cpu.shares', 'cpu.cfs_quota_us', 'cpu.cfs_period_us', 'cpu.max', 'cpuset.cpus', 'cpuset.mems', 'pids.max'],
+];
+
+/** Calls `update --resources -` of ours. */
+async function fromStandardInput(id: string, text: string): Promise<number | null> {
+  const child = spawn(process.execPath, [programFile('nacelle-oci'), '--root', states, 'update', '--resources', '-', id], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  child.stdin?.end(text);
+  const [code]: (number | null)[] = await once(child, 'exit');
+  return code ?? null;
+}
+
+describe('update', () => {
+  it.each([
+    [
+      'flags',
+      [
+        '--memory',
+        '64M',
+        '--memory-reservation',
+        '32m',
+        '--pids-limit',
+        '20',
+        '--cpu-share',
+        '512',
+        '--cpuset-cpus',
+        '0',
+        '--cpuset-mems',
+        '0',
+      ],
+    ],
+    ['a quota and a period', ['--cpu-quota', '30000', '--cpu-period', '60000']],
+    ['a period alone', ['--cpu-period', '50000']],
+    ['a quota alone', ['--cpu-quota', '20000']],
+  ])('changes what runc changes, by %s', async (_, flags) => {
+    const [ours, theirs] = await ofBoth(async (runtime, id) => {
+      const before = await limitsOf(runtime, id);
+      expect(await runtime('update', ...flags, id)).toMatchObject({ code: 0 });
+      const after = await limitsOf(runtime, id);
+      expect(after).not.toEqual(before);
+      return after;
+    });
+    expect(ours).toEqual(theirs);
+  });
+
+  it('takes limits away again, and reads them from a file and from standard input', async () => {
+    const file = join(folder, 'resources.json');
+    writeFileSync(file, JSON.stringify({ memory: { limit: 50 * 1024 ** 2 }, cpu: { quota: 20_000, period: 40_000 }, pids: { limit: 9 } }));
+    const [ours, theirs] = await ofBoth(async (runtime, id) => {
+      const fresh = await limitsOf(runtime, id);
+      expect(await runtime('update', '--resources', file, id)).toMatchObject({ code: 0 });
+      const limited = await limitsOf(runtime, id);
+      expect(await runtime('update', '--memory', '-1', '--cpu-quota', '-1', '--pids-limit', '-1', id)).toMatchObject({ code: 0 });
+      return [fresh, limited, await limitsOf(runtime, id)];
+    });
+    expect(ours).toEqual(theirs);
+    expect(ours[1]).not.toEqual(ours[0]);
+    expect(await fromStandardInput('ours', '{"pids":{"limit":7}}')).toBe(0);
+    expect(await limitsOf(oci, 'ours')).toMatchObject({ 'pids.max': '7' });
+    expect(await fromStandardInput('ours', '{"pids":{"limit":"many"}}')).toBe(1);
+  });
+
+  it('puts back what it had written when a value is refused, and needs a container that lives', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000']);
+    await oci('run', '--detach', '--bundle', bundle, 'one');
+    const before = await limitsOf(oci, 'one');
+    // the kernel takes no period below a millisecond; the memory before it was taken
+    const refused = await oci('update', '--memory', '64M', '--cpu-period', '10', 'one');
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/EINVAL/) });
+    expect(await limitsOf(oci, 'one')).toEqual(before);
+    expect(await oci('update', '--cpuset-cpus', '4095', 'one')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("4095 can't be used"),
+    });
+    await oci('kill', 'one', 'KILL');
+    await oci('delete', '--force', 'one');
+    expect(await oci('update', '--memory', '64M', 'one')).toMatchObject({ code: 1, stderr: 'container does not exist\n' });
+  });
+});
+
+describe('events --stats', () => {
+  it('has the keys of runc’s, and the kernel’s numbers', async () => {
+    const [ours, theirs] = await ofBoth(async (runtime, id) => {
+      await runtime('update', '--pids-limit', '20', id);
+      const { code, stdout } = await runtime('events', '--stats', id);
+      expect(code).toBe(0);
+      return JSON.parse(stdout);
+    });
+    expect(ours).toMatchObject({ type: 'stats', id: 'ours' });
+    expect(ours.data.pids).toEqual({ current: 1, limit: 20 });
+    expect(ours.data.memory.usage.limit).toBe(theirs.data.memory.usage.limit);
+    expect(ours.data.memory.usage.usage).toBeGreaterThan(4096);
+    expect(ours.data.cpu.usage.total).toBeGreaterThan(0);
+    for (const part of ['cpu', 'cpuset', 'memory', 'pids'] as const)
+      expect(
+        Object.keys(theirs.data[part]).filter((key) => !(key in ours.data[part])),
+        part,
+      ).toEqual([]);
+    expect(Object.keys(ours.data).sort()).toEqual(Object.keys(theirs.data).sort());
+  });
+
+  it('is refused for a stream, and for a container that is not there', async () => {
+    expect(await oci('events', 'one')).toMatchObject({ code: 1, stderr: expect.stringContaining('events without --stats') });
+    expect(await oci('events', '--stats', 'one')).toMatchObject({ code: 1, stderr: 'container does not exist\n' });
+  });
+});
