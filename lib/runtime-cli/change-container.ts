@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasCode } from '../errors.js';
+import { hasCode, toError } from '../errors.js';
 import { delay } from '../native/clock.js';
 import { readIfThere } from '../native/read-if-there.js';
 import { attempt } from '../native/system-errors.js';
@@ -14,6 +14,7 @@ import {
   type ContainerRecord,
   isFrozen,
   madeRecord,
+  notedGroups,
   processesIn,
   readRecord,
   removeStateFolder,
@@ -21,6 +22,7 @@ import {
   stateOf,
   statusOf,
 } from './state/container-state.js';
+import { inTurn } from './state/state-lock.js';
 
 /** A signal as callers write it: a number, or a name with or without SIG, in any case. Pure. @throws NacelleError */
 export function signalOf(text: string): number {
@@ -104,29 +106,50 @@ async function untilFrozen(record: ContainerRecord): Promise<void> {
 }
 
 /**
- * Removes a container that has ended, or was only created; with `force` any, and one that is not there.
+ * Removes a container that has ended, or was only created; with `force` any, one that is not there, and one of which a command that was killed made a
+ * part. Of two at once, one does; a command that makes or starts the container is waited for.
  *
  * @throws NacelleError: 'container does not exist'; for one that runs
  */
 export async function deleteContainer(folder: StateFolder, { force }: { readonly force: boolean }): Promise<void> {
-  if (force && !existsSync(folder.path)) return;
-  const record = readRecord(folder);
-  if (record === null) {
-    // a command that made it was killed, or has it in hands
-    if (!force) throw refusal(`${NO_CONTAINER}: it is being created`);
-    removeStateFolder(folder);
-    return;
+  let removed: ContainerRecord | null;
+  try {
+    removed = await inTurn(folder, () => removeContainer(folder, force));
+  } catch (error) {
+    if (force && !existsSync(folder.path)) return;
+    throw error;
   }
-  const status = statusOf(folder, record);
-  if (!force && status !== 'stopped' && status !== 'created')
-    throw refusal(`cannot delete container ${folder.id} that is not stopped: ${status}`);
-  if (status === 'paused') thaw(record);
-  if (status !== 'stopped') send(record.pid, SIGKILL);
-  await removeGroups(record.groups);
-  removeStateFolder(folder);
-  const { hooks } = configSchema.parse(record.config);
+  if (removed === null) return;
+  const { hooks } = configSchema.parse(removed.config);
   // their failures are told, and change nothing (runtime.md, "Lifecycle")
-  await runHooks('poststop', hooks?.poststop ?? [], JSON.stringify(stateOf(record, 'stopped'))).catch((error: Error) => {
+  await runHooks('poststop', hooks?.poststop ?? [], JSON.stringify(stateOf(removed, 'stopped'))).catch((error: Error) => {
     process.stderr.write(`${error.message}\n`);
   });
+}
+
+/** @returns the record; `null` where there is none that can be read */
+async function removeContainer(folder: StateFolder, force: boolean): Promise<ContainerRecord | null> {
+  const record = force ? recordIfWhole(folder) : readRecord(folder);
+  if (record === null && !force) throw refusal(`${NO_CONTAINER}: whoever made it was killed (delete --force removes what is left)`);
+  if (record !== null) {
+    const status = statusOf(folder, record);
+    if (!force && status !== 'stopped' && status !== 'created')
+      throw refusal(`cannot delete container ${folder.id} that is not stopped: ${status}`);
+    if (status === 'paused') thaw(record);
+    if (status !== 'stopped') send(record.pid, SIGKILL);
+  }
+  await removeGroups(record?.groups ?? notedGroups(folder));
+  removeStateFolder(folder);
+  return record;
+}
+
+/** A record that was damaged, or is another runtime's, is told of and removed with the rest. */
+function recordIfWhole(folder: StateFolder): ContainerRecord | null {
+  try {
+    return readRecord(folder);
+  } catch (error) {
+    if (!hasCode(error, 'ERR_INVALID_OPTION', 'ERR_STATE') || !existsSync(folder.path)) throw error;
+    process.stderr.write(`${toError(error).message}\n`);
+    return null;
+  }
 }

@@ -21,6 +21,7 @@ import { closeAll, filterOf, groupFacts, openJoined, rootOf, sourcesOf } from '.
 import {
   type ContainerRecord,
   makeStateFolder,
+  noteGroups,
   processesIn,
   removeStateFolder,
   type StateFolder,
@@ -29,6 +30,7 @@ import {
   writeWhole,
 } from './state/container-state.js';
 import { processSeen } from './state/process-identity.js';
+import { inTurn } from './state/state-lock.js';
 
 export interface CreateRequest {
   readonly root: string;
@@ -39,6 +41,13 @@ export interface CreateRequest {
   readonly newKeyring: boolean;
   /** How many descriptors from 3 on the program gets, after those of socket activation. */
   readonly preservedFds: number;
+}
+
+/** A container that waits for its start. */
+interface MadeContainer {
+  readonly folder: StateFolder;
+  readonly record: ContainerRecord;
+  readonly task: Task;
 }
 
 /**
@@ -52,7 +61,7 @@ export interface CreateRequest {
 export async function createContainer(
   request: CreateRequest,
   { isAttached = false }: { readonly isAttached?: boolean } = {},
-): Promise<{ readonly folder: StateFolder; readonly record: ContainerRecord; readonly task: Task }> {
+): Promise<MadeContainer> {
   const bundle = resolve(request.bundle);
   const config = readConfig(bundle);
   refuseUnsupported(config);
@@ -71,7 +80,6 @@ export async function createContainer(
   const folders = groupFolders(facts.layout, linux?.cgroupsPath, request.id);
   refuseUsedGroup(homeOfGroup(folders));
   const joined = openJoined(linux ?? { namespaces: [] });
-  const folder = makeStateFolder(request.root, request.id);
   const newRecord = (pid: number, startTime: string): ContainerRecord => ({
     ...{
       format: 1,
@@ -90,41 +98,48 @@ export async function createContainer(
       config: JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')),
     },
   });
-  try {
-    const slots = new Slots();
-    const hasCgroupNamespace = linux?.namespaces.some(({ type, path }) => type === 'cgroup' && !path) ?? false;
-    const plan = planBundle({
-      ...{ slots, config, process: program, rootfs, joined, capabilities, limits, filter, console, folder: folder.path },
-      groups: planBundleGroups({ ...facts, slots, folders, resources: linux?.resources }),
-      mounts: { sources, groups: folders, mode: facts.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
-      streams: console === null ? [0, 1, 2] : null,
-      newKeyring: request.newKeyring,
-      preserved: descriptors,
-      handsOver: !isAttached,
-      state: stateAround(newRecord(1, '')),
-    });
-    const task = await start(plan, slots.descriptors);
-    // once the process waits for its start, the shim knows of it no more, and it goes with its group
-    let isShims = isAttached || hasRuntimeHooks(config);
+  const make = async (folder: StateFolder): Promise<MadeContainer> => {
     try {
-      const noted = (): ContainerRecord => newRecord(task.pid, processSeen(task.pid)?.startTime ?? '');
-      if (hasRuntimeHooks(config)) {
-        const state = JSON.stringify({ ...stateOf(noted(), 'created'), status: 'creating' });
-        await runHooks('prestart', config.hooks?.prestart ?? [], state);
-        await runHooks('createRuntime', config.hooks?.createRuntime ?? [], state);
-        await task.release();
-        isShims = isAttached;
+      noteGroups(folder, folders);
+      const slots = new Slots();
+      const hasCgroupNamespace = linux?.namespaces.some(({ type, path }) => type === 'cgroup' && !path) ?? false;
+      const plan = planBundle({
+        ...{ slots, config, process: program, rootfs, joined, capabilities, limits, filter, console, folder: folder.path },
+        groups: planBundleGroups({ ...facts, slots, folders, resources: linux?.resources }),
+        mounts: { sources, groups: folders, mode: facts.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
+        streams: console === null ? [0, 1, 2] : null,
+        newKeyring: request.newKeyring,
+        preserved: descriptors,
+        handsOver: !isAttached,
+        state: stateAround(newRecord(1, '')),
+      });
+      const task = await start(plan, slots.descriptors);
+      // once the process waits for its start, the shim knows of it no more, and it goes with its group
+      let isShims = isAttached || hasRuntimeHooks(config);
+      try {
+        const noted = (): ContainerRecord => newRecord(task.pid, processSeen(task.pid)?.startTime ?? '');
+        if (hasRuntimeHooks(config)) {
+          const state = JSON.stringify({ ...stateOf(noted(), 'created'), status: 'creating' });
+          await runHooks('prestart', config.hooks?.prestart ?? [], state);
+          await runHooks('createRuntime', config.hooks?.createRuntime ?? [], state);
+          await task.release();
+          isShims = isAttached;
+        }
+        const record = noted();
+        if (request.pidFile !== null) writeWhole(resolve(request.pidFile), String(record.pid));
+        writeRecord(folder, record);
+        return { folder, record, task };
+      } catch (error) {
+        throw withCleanupError(error, await failureOf(() => (isShims ? task.close() : removeGroups(folders))));
       }
-      const record = noted();
-      if (request.pidFile !== null) writeWhole(resolve(request.pidFile), String(record.pid));
-      writeRecord(folder, record);
-      return { folder, record, task };
     } catch (error) {
-      throw withCleanupError(error, await failureOf(() => (isShims ? task.close() : removeGroups(folders))));
+      removeStateFolder(folder);
+      throw error;
     }
-  } catch (error) {
-    removeStateFolder(folder);
-    throw error;
+  };
+  try {
+    const folder = makeStateFolder(request.root, request.id);
+    return await inTurn(folder, () => make(folder));
   } finally {
     closeAll(joined.values());
   }

@@ -6,8 +6,9 @@ import { nativeError } from '../native/system-errors.js';
 import { configSchema } from './config/config-schema.js';
 import { refusal } from './config/runtime-error.js';
 import { runHooks } from './run-hooks.js';
-import { madeRecord, type StateFolder, stateOf, statusOf } from './state/container-state.js';
+import { type ContainerRecord, madeRecord, type StateFolder, stateOf, statusOf } from './state/container-state.js';
 import { GO, GOING, TOLD } from './state/state-files.js';
+import { inTurn } from './state/state-lock.js';
 
 /**
  * Lets the process of a created container run its program. Of two at once, one does.
@@ -15,6 +16,15 @@ import { GO, GOING, TOLD } from './state/state-files.js';
  * @throws NacelleError when the container is not created, or its program could not be run, in the words of the step
  */
 export async function startContainer(folder: StateFolder): Promise<void> {
+  const { record, told } = await inTurn(folder, async () => begin(folder));
+  const failure = await textOf(new Socket({ fd: told, readable: true, writable: false }));
+  if (failure !== '') throw startFailure(failure);
+  const { hooks } = configSchema.parse(record.config);
+  await runHooks('poststart', hooks?.poststart ?? [], JSON.stringify(stateOf(record, 'running')));
+}
+
+/** Sends the process on. @returns the descriptor by which it tells of a failure */
+function begin(folder: StateFolder): { readonly record: ContainerRecord; readonly told: number } {
   const record = madeRecord(folder);
   const status = statusOf(folder, record);
   if (status === 'stopped') throw refusal('cannot start a container that has stopped');
@@ -24,14 +34,10 @@ export async function startContainer(folder: StateFolder): Promise<void> {
     renameSync(join(folder.path, GO), join(folder.path, GOING));
   } catch (error) {
     closeSync(told);
-    if (hasCode(error, 'ENOENT')) throw refusal('cannot start an already running container');
     throw error;
   }
   sendByte(folder, told);
-  const failure = await textOf(new Socket({ fd: told, readable: true, writable: false }));
-  if (failure !== '') throw startFailure(failure);
-  const { hooks } = configSchema.parse(record.config);
-  await runHooks('poststart', hooks?.poststart ?? [], JSON.stringify(stateOf(record, 'running')));
+  return { record, told };
 }
 
 /** A pipe without a reader is that of a process that has ended. */

@@ -8,7 +8,7 @@ import { attempt } from '../../native/system-errors.js';
 import { checkedFile } from '../config/read-config.js';
 import { NO_CONTAINER, refusal, usageError } from '../config/runtime-error.js';
 import { isLiving } from './process-identity.js';
-import { GO, RECORD } from './state-files.js';
+import { GO, GROUPS, RECORD } from './state-files.js';
 
 const groupSchema = z.object({
   path: z.string(),
@@ -77,6 +77,18 @@ export function makeStateFolder(root: string, id: string): StateFolder {
 /** Removes all of the folder. One that is not there is success. */
 export function removeStateFolder({ path }: StateFolder): void {
   attempt(`remove ${path}`, () => rmSync(path, { recursive: true, force: true }));
+}
+
+/** Notes the groups that will be made: {@link notedGroups} finds them when nothing else was written. */
+export function noteGroups({ path }: StateFolder, groups: ContainerRecord['groups']): void {
+  writeWhole(join(path, GROUPS), JSON.stringify(groups));
+}
+
+/** The groups of a container that may be half made; empty where none was begun. @throws NacelleError when the note can't be understood */
+export function notedGroups({ path }: StateFolder): ContainerRecord['groups'] {
+  const file = join(path, GROUPS);
+  const text = readIfThere(file);
+  return text === null ? [] : checkedFile(file, text, z.array(groupSchema).readonly());
 }
 
 /** Writes the record: whoever reads it sees the one before or this one. */

@@ -8,3 +8,7 @@ export const GO = 'start';
 export const GOING = 'starting';
 /** A named pipe in which the process tells of a step that fails after its start. */
 export const TOLD = 'failed';
+/** The container's groups: JSON, written before they are made. Whoever makes them may be killed before there is a record. */
+export const GROUPS = 'groups.json';
+/** Locked by whoever makes, starts or removes the container. */
+export const LOCK = 'lock';
