@@ -68,7 +68,12 @@ async function runCommand(name: string, flags: Flags, version: string): Promise<
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (MISSING.includes(name)) throw new UnsupportedError(`the command ${name}`, 'this runtime does not have it');
   if (command === undefined) throw usageError(`No help topic for '${name}'`);
-  if (flags.has('systemd-cgroup')) throw new UnsupportedError('--systemd-cgroup', 'groups are made in the cgroup file system alone');
+  if (flags.has('systemd-cgroup'))
+    throw new UnsupportedError(
+      '--systemd-cgroup',
+      'groups are made in the cgroup file system alone',
+      'Have the engine use its cgroup driver cgroupfs.',
+    );
   if (flags.value('rootless') === 'true') throw new UnsupportedError('--rootless', 'this runtime is for root alone');
   if (name !== 'features' && name !== 'spec' && geteuid?.() !== 0)
     throw new UnsupportedError('a container of an ordinary user', 'this runtime is for root alone');

@@ -35,11 +35,17 @@ export interface GroupFolder {
  * Where the groups of a container are (config-linux.md, "Cgroups Path"): an absolute path is below the mount of each hierarchy, a relative one
  * below this process's own group, and without one the id is such a relative path. Pure.
  *
- * @throws NacelleError `ERR_INVALID_OPTION` for a path that leads out
+ * @throws NacelleError `ERR_INVALID_OPTION` for a path that leads out; UnsupportedError for a group of systemd
  */
 export function groupFolders(layout: GroupLayout, cgroupsPath: string | undefined, id: string): GroupFolder[] {
   const wanted = cgroupsPath || id;
   if (wanted.split('/').includes('..')) throw invalidOption('linux.cgroupsPath', "must have no part '..'");
+  if (isSystemdName(wanted))
+    throw new UnsupportedError(
+      `linux.cgroupsPath of config.json, ${JSON.stringify(wanted)}`,
+      'groups of systemd (slice:prefix:name) are not made',
+      'Have the engine use its cgroup driver cgroupfs, and a path.',
+    );
   if (/^\/*$/.test(wanted)) throw invalidOption('linux.cgroupsPath', 'must not be the top of the hierarchies');
   const hierarchies = new Map<string, Hierarchy>();
   for (const hierarchy of [...(layout.unified === null ? [] : [layout.unified]), ...layout.controllers.values()])
@@ -50,6 +56,12 @@ export function groupFolders(layout: GroupLayout, cgroupsPath: string | undefine
     controllers,
     mountPoint,
   }));
+}
+
+/** Whether engines mean a scope of systemd by it, which they ask for together with --systemd-cgroup: 'SLICE:PREFIX:NAME', without a slice the default. */
+function isSystemdName(path: string): boolean {
+  const [slice = '', ...rest] = path.split(':');
+  return rest.length === 2 && !path.includes('/') && (slice === '' || slice === '-' || slice.endsWith('.slice'));
 }
 
 /** The folder in which a container's processes are listed, frozen and killed: on the unified tree, else where v1's freezer is. */

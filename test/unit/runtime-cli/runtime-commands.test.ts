@@ -167,6 +167,23 @@ describe('cgroupsPath', () => {
   });
 });
 
+describe('cgroupsPath of systemd', () => {
+  const unified = { version: 2, mountPoint: '/cg', ownPath: '/cg', readOnly: false, controllers: [] } as const;
+  const layout: GroupLayout = {
+    ...{ mode: 'v2', unified, bases: new Map(), withheld: null, swap: { total: 0, accounted: false }, controllers: new Map() },
+  };
+
+  it.each(['machine.slice:libpod:abc', ':docker:abc', 'kubepods-burstable-pod1.slice:cri-containerd:abc'])('is refused: %j', (path) => {
+    expect(() => groupFolders(layout, path, 'id')).toThrow(
+      /linux\.cgroupsPath of config\.json, .* is not supported here: groups of systemd/,
+    );
+  });
+
+  it.each(['/a.slice:b:c', 'a:b:c', 'a.slice:b', 'machine.slice/x:y:z'])('is none of these: %j', (path) => {
+    expect(groupFolders(layout, path, 'id')).toMatchObject([{ path: `/cg/${path.replace(/^\//, '')}` }]);
+  });
+});
+
 describe('the launcher', () => {
   it('names its Node, and clears what would load code into it', () => {
     const text = launcherText("/opt/it's/node", '/x/nacelle-oci.js');
