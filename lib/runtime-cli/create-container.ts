@@ -8,6 +8,7 @@ import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
+import { requireMapped, userMapsOf } from './config/bundle-user-maps.js';
 import type { BundleProcess } from './config/config-schema.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readConfig } from './config/read-config.js';
@@ -70,6 +71,8 @@ export async function createContainer(
     throw new NacelleError('process of config.json is missing: a container needs one', { code: 'ERR_INVALID_OPTION' });
   const { descriptors, env } = preservedDescriptors(request.preservedFds, process.env);
   const program = { ...config.process, env: [...config.process.env, ...env] };
+  const maps = userMapsOf(linux);
+  if (maps !== null) requireMapped(maps, program);
   const console = consoleOf(request.consoleSocket, program);
   const capabilities = capabilitySets(program);
   const limits = processLimits(program);
@@ -109,6 +112,7 @@ export async function createContainer(
         mounts: { sources, groups: folders, mode: facts.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
         streams: console === null ? [0, 1, 2] : null,
         newKeyring: request.newKeyring,
+        maps,
         preserved: descriptors,
         handsOver: !isAttached,
         state: stateAround(newRecord(1, '')),

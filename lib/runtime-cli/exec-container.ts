@@ -4,6 +4,7 @@ import { closeDescriptor, streamedPipe } from '../native/load-addon.js';
 import { endShim, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import { type Plan, Slots } from '../plan/plan.js';
+import { requireMapped, userMapsOf } from './config/bundle-user-maps.js';
 import { type BundleProcess, configSchema, processSchema } from './config/config-schema.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readProcess } from './config/read-config.js';
@@ -11,7 +12,7 @@ import { refuseOfProcess } from './config/refused-fields.js';
 import { refusal, usageError } from './config/runtime-error.js';
 import { planBundleExec } from './plan/bundle-exec-plan.js';
 import { preservedDescriptors } from './preserved-descriptors.js';
-import { closeAll, filterOf, openGroups, openNamespacesOf } from './runtime-machine.js';
+import { closeAll, filterOf, joinedTypes, openGroups, openNamespacesOf } from './runtime-machine.js';
 import { startFailure, textOf } from './start-container.js';
 import { madeRecord, type StateFolder, statusOf, writeWhole } from './state/container-state.js';
 
@@ -45,6 +46,8 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   const { process: own, linux } = configSchema.parse(record.config);
   const program = request.processFile === null ? changed(own, request) : readProcess(request.processFile);
   refuseOfProcess(program);
+  const maps = userMapsOf(linux);
+  if (maps !== null) requireMapped(maps, program);
   const console = consoleOf(program, request);
   const capabilities = capabilitySets(program);
   const { descriptors } = preservedDescriptors(request.preservedFds, {});
@@ -52,7 +55,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   const limits = processLimits(program);
   const groups = openGroups(record.groups);
   try {
-    const namespaces = openNamespacesOf(record.pid);
+    const namespaces = openNamespacesOf(record.pid, joinedTypes(linux));
     try {
       const slots = new Slots();
       const pipes = request.detach ? waitingPipes() : null;
@@ -70,6 +73,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         streams,
         detached,
         preserved: descriptors,
+        hasOwnUsers: maps !== null,
       });
       const task = await startedBy(plan, slots, pipes);
       const { pid } = task;

@@ -61,11 +61,20 @@ export function openJoined({ namespaces }: Pick<BundleLinux, 'namespaces'>): Map
   }
 }
 
-/** The namespaces of a process that are not this process's own: that of mounts last, since paths are others from there on. */
-export function openNamespacesOf(pid: number): Map<NamespaceType, number> {
+/** The types of the namespaces that config.json joins by path, which a user namespace of the container's own does not have rights over. */
+export function joinedTypes(linux: BundleLinux | undefined): ReadonlySet<NamespaceType> {
+  return new Set((linux?.namespaces ?? []).flatMap(({ type, path }) => (path ? [namespaceTypeOf[type]] : [])));
+}
+
+/**
+ * The namespaces of a process that are not this process's own, in the order in which they are joined: those that are `others` before that of users, in
+ * which there are no rights over them; that of mounts last, since paths are others from there on.
+ */
+export function openNamespacesOf(pid: number, others: ReadonlySet<NamespaceType>): Map<NamespaceType, number> {
+  const own = (['user', 'cgroup', 'ipc', 'uts', 'net', 'pid', 'mnt'] as const).filter((type) => !others.has(type));
   const opened = new Map<NamespaceType, number>();
   try {
-    for (const type of ['cgroup', 'ipc', 'uts', 'net', 'pid', 'mnt'] as const) {
+    for (const type of [...others, ...own]) {
       const path = `/proc/${pid}/ns/${type}`;
       if (readlinkSync(path) === readlinkSync(`/proc/self/ns/${type}`)) continue;
       opened.set(type, openSync(path, 'r'));

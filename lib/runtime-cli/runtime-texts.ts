@@ -12,7 +12,7 @@ export function featuresText(): string {
       hooks: ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'],
       mountOptions: mountOptionNames,
       linux: {
-        namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'uts'],
+        namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'user', 'uts'],
         capabilities: capabilityNames.map((name) => `CAP_${name}`),
         cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
         seccomp: {

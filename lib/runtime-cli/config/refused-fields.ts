@@ -19,10 +19,9 @@ export function refuseUnsupported({ mounts, process, linux }: BundleConfig): voi
   }
   if (process !== undefined) refuseOfProcess(process);
   if (linux === undefined) return;
-  const { namespaces, uidMappings, gidMappings, timeOffsets, mountLabel, intelRdt, personality, memoryPolicy, netDevices } = linux;
-  const user = namespaces.findIndex(({ type }) => type === 'user');
-  if (user >= 0) refuse(`linux.namespaces[${user}]`, 'there are no user namespaces here');
-  if (uidMappings.length > 0 || gidMappings.length > 0) refuse('linux.uidMappings', 'there are no user namespaces here');
+  const { namespaces, timeOffsets, mountLabel, intelRdt, personality, memoryPolicy, netDevices } = linux;
+  const user = namespaces.findIndex(({ type, path }) => type === 'user' && (path ?? '') !== '');
+  if (user >= 0) refuse(`linux.namespaces[${user}]`, 'a user namespace that is there is not joined');
   const time = namespaces.findIndex(({ type }) => type === 'time');
   if (time >= 0) refuse(`linux.namespaces[${time}]`, 'there are no time namespaces here');
   if (timeOffsets !== undefined && Object.keys(timeOffsets).length > 0) refuse('linux.timeOffsets', 'there are no time namespaces here');

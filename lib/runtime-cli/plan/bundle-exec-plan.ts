@@ -15,6 +15,8 @@ export interface BundleExecInput extends Pick<BundleProgram, 'capabilities' | 'l
   readonly groups: readonly (Pick<GroupFolder, 'version'> & { readonly fd: number })[];
   /** Descriptors of those of the container's namespaces that are not the runtime's own; that of mounts comes last. */
   readonly namespaces: ReadonlyMap<NamespaceType, number>;
+  /** The container has a user namespace of its own. */
+  readonly hasOwnUsers: boolean;
   /** The runtime's own descriptors that the program gets from 3 on. */
   readonly preserved: readonly number[];
   readonly streams: readonly [number, number, number] | null;
@@ -44,7 +46,9 @@ export function planBundleExec(input: BundleExecInput): Plan {
     { op: 'dumpable', value: 0 },
     ...groups.filter(({ version }) => version === 1).map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'cgroup.procs' })),
     ...(process.oomScoreAdj === undefined ? [] : [{ op: 'oom_score_adj', value: String(process.oomScoreAdj) } as const]),
+    ...(input.hasOwnUsers ? input.limits.map(({ name, resource, hard }): Step => ({ op: 'raise_limit', name, resource, hard })) : []),
     ...[...namespaces].map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type })),
+    ...(input.hasOwnUsers ? [{ op: 'become_root', groups: 1 } as const] : []),
     ...findBundleUser(process, ANYWHERE),
     ...(terminal === null
       ? []

@@ -35,7 +35,12 @@ export interface BundleMounts {
 }
 
 /** Plans the mounts in their order, which is config.json's: each lies on those before it. Pure. */
-export function planBundleMounts(mounts: readonly BundleMount[], root: Slot, slots: Slots, facts: MountFacts): BundleMounts {
+export function planBundleMounts(
+  mounts: readonly BundleMount[],
+  root: Slot,
+  slots: Slots,
+  facts: MountFacts & { readonly bindsDevices: boolean },
+): BundleMounts {
   const [open, attach]: [Step[], Step[]] = [[], []];
   const places: Place[] = [{ path: '/', mount: root }];
   let proc: Slot = NONE;
@@ -75,7 +80,9 @@ export function planBundleMounts(mounts: readonly BundleMount[], root: Slot, slo
     if (target === '/dev') nullDevice = { root: out, path: 'null' };
     if (target === '/dev' && type !== 'bind') {
       const isReadOnly = (options.set & MOUNT_ATTR.RDONLY) !== 0;
-      attach.push(...deviceSteps(out, facts.devices, { isReadOnly }));
+      const devices = facts.bindsDevices ? boundDevices(out, facts.devices, slots) : madeDevices(out, facts.devices);
+      open.push(...devices.open);
+      attach.push(...inDev(out, devices.attach, { isReadOnly }));
     }
     places.push({ path: target, mount: out, ...(type === 'tmpfs' ? { own: true } : {}) });
   }
@@ -191,22 +198,49 @@ const links = [
   ['ptmx', 'pts/ptmx'],
 ] as const;
 
-/** Devices and links in a new /dev. A device of config.json takes the place of a default one. */
-function deviceSteps(dev: Slot, devices: readonly BundleDevice[], { isReadOnly }: { readonly isReadOnly: boolean }): Step[] {
+/** A device of config.json takes the place of a default one. */
+function allDevices(devices: readonly BundleDevice[]): BundleDevice[] {
   const own = new Set(devices.map(({ path }) => posix.normalize(path)));
-  const all = [...defaultDevices.filter(({ path }) => !own.has(path)), ...devices];
+  return [...defaultDevices.filter(({ path }) => !own.has(path)), ...devices];
+}
+
+interface Devices {
+  readonly open: readonly Step[];
+  readonly attach: readonly Step[];
+}
+
+function madeDevices(dev: Slot, devices: readonly BundleDevice[]): Devices {
+  return { open: [], attach: allDevices(devices).map((device): Step => nodeStep(dev, device)) };
+}
+
+/** Nobody makes devices in a user namespace: there the host's, of the same path, are bound, as runc does. */
+function boundDevices(dev: Slot, devices: readonly BundleDevice[], slots: Slots): Devices {
+  const all = allDevices(devices).map((device) => ({ path: posix.normalize(device.path), inside: pathInDev(device), mount: slots.take() }));
+  return {
+    open: all.map(({ path, mount }): Step => ({ op: 'clone_mount', out: mount, at: NONE, path, recursive: 0 })),
+    attach: all.map(({ inside, mount }): Step => ({ op: 'attach', mount, root: dev, path: inside, create: CREATE.file, ...ANYWHERE })),
+  };
+}
+
+/** Devices and links in a new /dev. */
+function inDev(dev: Slot, devices: readonly Step[], { isReadOnly }: { readonly isReadOnly: boolean }): Step[] {
   const change = (set: number, clear: number): Step => ({ op: 'set_mount', mount: dev, recursive: 0, set, clear, propagation: 0 });
   return [
     ...(isReadOnly ? [change(0, MOUNT_ATTR.RDONLY)] : []),
-    ...all.map((device): Step => nodeStep(dev, device)),
+    ...devices,
     ...links.map(([path, target]): Step => ({ op: 'symlink', root: dev, path, target })),
     ...(isReadOnly ? [change(MOUNT_ATTR.RDONLY, 0)] : []),
   ];
 }
 
-function nodeStep(root: Slot, { type, path, major = 0, minor = 0, fileMode = 0o666, uid = 0, gid = 0 }: BundleDevice): Step {
+function pathInDev({ path }: BundleDevice): string {
   const inside = posix.relative('/dev', posix.normalize(path));
   if (inside === '' || inside.startsWith('..')) throw invalidOption(`the device ${path}`, 'must be below /dev');
+  return inside;
+}
+
+function nodeStep(root: Slot, device: BundleDevice): Step {
+  const { type, major = 0, minor = 0, fileMode = 0o666, uid = 0, gid = 0 } = device;
   const kind = type === 'p' ? S_IFIFO : type === 'b' ? S_IFBLK : S_IFCHR;
-  return { op: 'mknod', root, path: inside, mode: kind | fileMode, major, minor, uid, gid };
+  return { op: 'mknod', root, path: pathInDev(device), mode: kind | fileMode, major, minor, uid, gid };
 }

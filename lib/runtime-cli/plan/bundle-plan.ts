@@ -6,7 +6,9 @@ import type { NamespaceType } from '../../plan/namespace-types.js';
 import { cloneStep, NONE, type Plan, planOf, type Slots, type Stage } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
+import { mapSteps } from '../../plan/user-maps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
+import type { UserMaps } from '../config/bundle-user-maps.js';
 import type { BundleConfig, BundleLinux, BundleProcess, Hook } from '../config/config-schema.js';
 import { GO, TOLD } from '../state/state-files.js';
 import type { BundleGroups } from './bundle-groups.js';
@@ -39,6 +41,8 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   readonly streams: readonly [number, number, number] | null;
   readonly console: ConsoleRequest | null;
   readonly newKeyring: boolean;
+  /** The ids of a user namespace of its own; `null`: it has none. */
+  readonly maps: UserMaps | null;
   /** The container goes on without the runtime. */
   readonly handsOver: boolean;
   /** What hooks read, around the number of the process. */
@@ -67,7 +71,7 @@ export function planBundle(input: BundleInput): Plan {
   const types = new Set((linux?.namespaces ?? []).map(({ type }) => namespaceTypeOf[type]));
   const isNew = (type: NamespaceType): boolean => types.has(type) && !joined.has(type);
   const [root, go, told, folder] = [slots.take(), slots.take(), slots.take(), slots.take()];
-  const mounts = planBundleMounts(config.mounts, root, slots, input.mounts);
+  const mounts = planBundleMounts(config.mounts, root, slots, { ...input.mounts, bindsDevices: input.maps !== null });
   const terminal = input.console === null ? null : planTerminal(input.console, slots);
   const streams = terminal === null ? givenStreams(input) : ([terminal.slave, terminal.slave, terminal.slave] as const);
   const passed = input.preserved.map((fd) => slots.give(fd));
@@ -82,18 +86,24 @@ export function planBundle(input: BundleInput): Plan {
   const joins = [...joined].filter(([type]) => type !== 'pid').map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type }));
   const isReadOnly = config.root.readonly ?? false;
 
-  const inside: Step[] = [
+  // what only root of the host may do
+  const outside: Step[] = [
     ...joins,
+    ...(process.oomScoreAdj === undefined ? [] : [{ op: 'oom_score_adj', value: String(process.oomScoreAdj) } as const]),
+    ...(input.maps === null ? [] : input.limits.map(({ name, resource, hard }): Step => ({ op: 'raise_limit', name, resource, hard }))),
+  ];
+  const inside: Step[] = [
     ...(isNew('cgroup') ? [{ op: 'unshare', flags: CLONE.cgroup } as const] : []),
     { op: 'setsid' },
     ...(input.newKeyring ? [{ op: 'keyring' } as const] : []),
     ...(isNew('net') ? [{ op: 'link_up', name: 'lo' } as const] : []),
     { op: 'unshare', flags: CLONE.mnt },
     { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
-    ...(process.oomScoreAdj === undefined ? [] : [{ op: 'oom_score_adj', value: String(process.oomScoreAdj) } as const]),
     { op: 'clone_mount', out: root, at: NONE, path: input.rootfs, recursive: 1 },
     { op: 'set_mount', mount: root, recursive: 1, set: 0, clear: 0, propagation: PROPAGATION.private },
     ...mounts.open,
+    // until here the process could still go where root of the host may, to the sources of binds
+    ...(input.maps === null ? [] : [{ op: 'become_root', groups: 1 } as const]),
     { op: 'attach_at', mount: root, at: NONE, path: '/' },
     ...mounts.attach,
     ...(masks ? [{ op: 'open_in_root', out: nullDevice, ...mounts.nullDevice, flags: O_PATH } as const] : []),
@@ -135,7 +145,7 @@ export function planBundle(input: BundleInput): Plan {
   ];
   return planOf({
     prepare: [...groups.prepare, ...host],
-    stages: stagesOf(input, inside, isNew),
+    stages: stagesOf(input, { outside, inside }, isNew),
     undo: groups.undo,
     killGroup: groups.killGroup,
     ...(input.handsOver ? { handsOver: true } : {}),
@@ -146,16 +156,25 @@ function fifoStep(root: Slot, path: string): Step {
   return { op: 'mknod', host: true, root, path, mode: S_IFIFO | 0o600, major: 0, minor: 0, uid: 0, gid: 0 };
 }
 
-/** In a pid namespace that is joined there are only children: so a first process joins that one, and the second does all the rest. */
-function stagesOf({ slots, groups, joined }: BundleInput, inside: readonly Step[], isNew: (type: NamespaceType) => boolean): Stage[] {
-  const flags = (['uts', 'ipc', 'net', 'pid'] as const).reduce((all, type) => (isNew(type) ? all | CLONE[type] : all), 0);
-  const begin: Step[] = [{ op: 'umask', mask: 0 }, { op: 'dumpable', value: 0 }, ...groups.join];
+/**
+ * In a pid namespace that is joined there are only children, and in a new user namespace there are no rights over what is joined: so a first process joins,
+ * and the second does all the rest.
+ */
+function stagesOf(
+  { slots, groups, joined, maps }: BundleInput,
+  { outside, inside }: { readonly outside: readonly Step[]; readonly inside: readonly Step[] },
+  isNew: (type: NamespaceType) => boolean,
+): Stage[] {
+  const flags = (['user', 'uts', 'ipc', 'net', 'pid'] as const).reduce((all, type) => (isNew(type) ? all | CLONE[type] : all), 0);
+  const begin: Step[] = [{ op: 'umask', mask: 0 }, { op: 'dumpable', value: 0 }, ...groups.join, ...outside];
   const born = groups.unified === undefined ? {} : { group: groups.unified };
   const pid = joined.get('pid');
-  if (pid === undefined) return [{ flags, ...born, steps: [...begin, ...inside] }];
+  if (pid === undefined && maps === null) return [{ flags, ...born, steps: [...begin, ...inside] }];
+  const enter: Step[] = pid === undefined ? [] : [{ op: 'setns', ns: slots.give(pid), type: 'pid' }];
+  const second: Step[] = [{ op: 'dumpable', value: 0 }, ...(maps === null ? [] : mapSteps(maps.uid, maps.gid)), ...inside];
   return [
-    { flags: 0, ...born, steps: [...begin, { op: 'setns', ns: slots.give(pid), type: 'pid' }, cloneStep(1, inside)] },
-    { flags, steps: [{ op: 'dumpable', value: 0 }, ...inside] },
+    { flags: 0, ...born, steps: [...begin, ...enter, cloneStep(1, second)] },
+    { flags, steps: second },
   ];
 }
 

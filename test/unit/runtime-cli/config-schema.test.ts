@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { requireMapped, userMapsOf } from '../../../lib/runtime-cli/config/bundle-user-maps.js';
 import { configSchema } from '../../../lib/runtime-cli/config/config-schema.js';
 import { checkedFile } from '../../../lib/runtime-cli/config/read-config.js';
 import { refuseUnsupported } from '../../../lib/runtime-cli/config/refused-fields.js';
@@ -61,7 +62,11 @@ describe('config.json', () => {
   });
 
   it.each([
-    [['linux', 'namespaces'], [{ type: 'mount' }, { type: 'user' }], 'linux.namespaces[1] of config.json is not supported here'],
+    [
+      ['linux', 'namespaces'],
+      [{ type: 'mount' }, { type: 'user', path: '/x' }],
+      'linux.namespaces[1] of config.json is not supported here',
+    ],
     [['linux', 'namespaces'], [{ type: 'pid' }], 'linux.namespaces of config.json'],
     [['linux', 'intelRdt'], { closID: 'a' }, 'linux.intelRdt of config.json'],
     [['process', 'apparmorProfile'], 'docker-default', 'process.apparmorProfile of config.json'],
@@ -75,5 +80,34 @@ describe('config.json', () => {
     [['linux', 'timeOffsets'], { monotonic: { secs: 1 } }, 'linux.timeOffsets of config.json'],
   ] as const)('is refused for what can not be kept: %j', (path, value, message) => {
     expect(() => refuseUnsupported(read(withValue(path, value)))).toThrow(message);
+  });
+});
+
+describe('the maps of a user namespace', () => {
+  const maps = (linux: object) => userMapsOf(read(withValue(['linux'], linux)).linux);
+  const namespaces = [{ type: 'mount' }, { type: 'user' }];
+  const all = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+
+  it('are its ids by those of the host', () => {
+    expect(maps({ namespaces: [{ type: 'mount' }] })).toBeNull();
+    const found = maps({ namespaces, uidMappings: all, gidMappings: all });
+    expect(found).toEqual({ uid: [{ inside: 0, outside: 100_000, count: 65_536 }], gid: [{ inside: 0, outside: 100_000, count: 65_536 }] });
+    const user = (ids: object) => ({ user: { uid: 0, gid: 0, umask: undefined, additionalGids: [], ...ids } });
+    if (found === null) throw new Error('there are no maps');
+    expect(() => requireMapped(found, user({ uid: 65_535, additionalGids: [5] }))).not.toThrow();
+    expect(() => requireMapped(found, user({ uid: 65_536 }))).toThrow('process.user.uid: has 65536, which linux.uidMappings does not map');
+    expect(() => requireMapped(found, user({ additionalGids: [5, 70_000] }))).toThrow(
+      /process\.user\.additionalGids: has 70000, .*gidMappings/,
+    );
+  });
+
+  it.each([
+    [{ namespaces: [{ type: 'mount' }], gidMappings: all }, /linux\.gidMappings.*needs a namespace of the type user/],
+    [{ namespaces }, /linux\.uidMappings.*must have at least one range/],
+    [{ namespaces, uidMappings: all }, /linux\.gidMappings.*must have at least one range/],
+    [{ namespaces, uidMappings: all, gidMappings: [{ containerID: 1, hostID: 5, size: 1 }] }, /linux\.gidMappings.*must map 0/],
+    [{ namespaces, uidMappings: [...all, { containerID: 5, hostID: 5, size: 1 }], gidMappings: all }, /linux\.uidMappings.*overlap inside/],
+  ])('are refused: %j', (linux, message) => {
+    expect(() => maps(linux)).toThrow(message);
   });
 });

@@ -1,0 +1,95 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, lstatSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { requires } from '../../fixtures/requires.js';
+import { makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+
+useLeakCheck();
+const { describe, it } = requires({ root: true, tools: ['busybox', 'runc'] });
+const folder = temporaryFolder();
+const { oci, runc } = useRuntimes(folder);
+
+const FIRST = 200_000;
+const COUNT = 65_536;
+const maps = [{ containerID: 0, hostID: FIRST, size: COUNT }];
+
+/** A bundle with a user namespace, whose root is its own root's. */
+function mappedBundle(args: readonly string[], change: Parameters<typeof makeBundle>[2] = () => undefined): string {
+  const bundle = makeBundle(folder, args, (config) => {
+    config.linux.namespaces.push({ type: 'user' });
+    Object.assign(config.linux, { uidMappings: maps, gidMappings: maps });
+    config.root = { path: 'rootfs', readonly: false };
+    change(config);
+  });
+  execFileSync('chown', ['-R', `${FIRST}:${FIRST}`, join(bundle, 'rootfs')]);
+  return bundle;
+}
+
+describe('a container with a user namespace', () => {
+  it('has other ids than the host, its devices and limits, and binds of what only root may see', async () => {
+    const secret = join(folder, 'of-root');
+    mkdirSync(join(secret, 'shown'), { recursive: true });
+    writeFileSync(join(secret, 'shown/file'), 'bound\n');
+    chmodSync(secret, 0o700);
+    const script = [
+      'busybox tr -s " " < /proc/self/uid_map; id -u; id -g; cat /bound/file',
+      'echo x > /made && busybox chown 7:8 /made; busybox stat -c "%F %t:%T" /dev/null; echo gone > /dev/null; busybox head -c 3 /dev/zero | busybox wc -c',
+      'ulimit -Hn; cat /proc/self/oom_score_adj; busybox grep -c . /proc/sys/kernel/cap_last_cap; busybox ls /sys/fs/cgroup > /dev/null && echo groups',
+    ];
+    const bundle = mappedBundle(['sh', '-c', script.join(';')], (config) => {
+      config.mounts.push({ destination: '/bound', type: 'bind', source: join(secret, 'shown'), options: ['rbind', 'ro'] });
+      Object.assign(config.process, { rlimits: [{ type: 'RLIMIT_NOFILE', soft: 1000, hard: 2_000 }], oomScoreAdj: -500 });
+    });
+    const call = await oci('run', '--bundle', bundle, 'ours');
+    expect(call).toMatchObject({ code: 0, stderr: '' });
+    expect(
+      call.stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.trim()),
+    ).toEqual([...[`0 ${FIRST} ${COUNT}`, '0', '0', 'bound', 'character special file 1:3', '3', '2000', '-500', '1', 'groups']]);
+    const made = lstatSync(join(bundle, 'rootfs/made'));
+    expect([made.uid, made.gid]).toEqual([FIRST + 7, FIRST + 8]);
+  });
+
+  it('is entered, and its groups are as runc’s', async () => {
+    const user = { uid: 5, gid: 6, additionalGids: [7] };
+    const bundle = mappedBundle(['busybox', 'sleep', '1000'], (config) => Object.assign(config.process, { user }));
+    // runc goes there with the rights of the container's root
+    for (const path of [folder, bundle]) chmodSync(path, 0o711);
+    expect(await oci('run', '--detach', '--bundle', bundle, 'one')).toMatchObject({ code: 0, stderr: '' });
+    const { pid } = JSON.parse((await oci('state', 'one')).stdout);
+    expect(readlinkSync(`/proc/${pid}/ns/user`)).not.toBe(readlinkSync('/proc/self/ns/user'));
+    expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(new RegExp(`^Uid:\\t${FIRST + 5}\\t`, 'm'));
+    const ask = ['busybox', 'grep', '-E', '^(Uid|Gid|Groups|Cap...):', '/proc/self/status'];
+    const ours = await oci('exec', 'one', ...ask);
+    const where = await oci('exec', 'one', 'busybox', 'readlink', '/proc/self/ns/user');
+    expect(where.stdout.trim()).toBe(readlinkSync(`/proc/${pid}/ns/user`));
+    expect(await oci('exec', '--user', '70000', 'one', 'true')).toMatchObject({
+      code: 255,
+      stderr: expect.stringContaining('process.user.uid: has 70000'),
+    });
+    await oci('delete', '--force', 'one');
+    expect(await runc('run', '--detach', '--bundle', bundle, 'one')).toMatchObject({ code: 0 });
+    expect(ours).toEqual(await runc('exec', 'one', ...ask));
+  });
+
+  it('joins a network namespace of the host’s, and is joined', async () => {
+    const pod = makeBundle(folder, ['busybox', 'sleep', '1000']);
+    await oci('run', '--detach', '--bundle', pod, 'pod');
+    const { pid } = JSON.parse((await oci('state', 'pod')).stdout);
+    const bundle = mappedBundle(['busybox', 'sleep', '1000'], (config) => {
+      for (const namespace of config.linux.namespaces) if (namespace.type === 'network') namespace.path = `/proc/${pid}/ns/net`;
+      // sysfs shows devices of the network namespace, which is not the container's
+      config.mounts = config.mounts.filter((mount) => !('type' in mount && mount.type === 'sysfs'));
+      config.mounts = config.mounts.filter((mount) => !('type' in mount && mount.type === 'cgroup'));
+      config.linux.maskedPaths = [];
+    });
+    expect(await oci('run', '--detach', '--bundle', bundle, 'member')).toMatchObject({ code: 0, stderr: '' });
+    const { stdout } = await oci('exec', 'member', 'busybox', 'readlink', '/proc/self/ns/net');
+    expect(stdout.trim()).toBe(readlinkSync(`/proc/${pid}/ns/net`));
+  });
+});
