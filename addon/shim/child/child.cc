@@ -128,6 +128,8 @@ class Child {
       count = read(context_.slots.get(a.go), &byte, 1);
     } while (count < 0 && errno == EINTR);
     if (count < 0) return -errno;
+    // An end of file is no start: whoever held the other end has gone, and nobody is left to hear of a failure.
+    if (count == 0) _exit(126);
     context_.slots.close(a.go);
     return 0;
   }

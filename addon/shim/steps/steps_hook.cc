@@ -31,8 +31,9 @@ int await_end(pid_t pid, uint64_t timeout) {
   const unique_fd pidfd(sys_pidfd_open(pid));
   if (!pidfd) return -errno;
   pollfd process{pidfd.get(), POLLIN, 0};
-  constexpr uint64_t kNanoseconds = 1000000;
-  const int wait = timeout == 0 ? -1 : static_cast<int>(std::min<uint64_t>((timeout + kNanoseconds - 1) / kNanoseconds, INT32_MAX));
+  constexpr uint64_t kNanosecondsPerMs = 1000000;
+  const uint64_t milliseconds = (timeout + kNanosecondsPerMs - 1) / kNanosecondsPerMs;
+  const int wait = timeout == 0 ? -1 : static_cast<int>(std::min<uint64_t>(milliseconds, INT32_MAX));
   int ready = -1;
   do {
     ready = poll(&process, 1, wait);
