@@ -38,3 +38,10 @@ export function processLimits({ rlimits }: Pick<BundleProcess, 'rlimits'>): Rlim
     }
   });
 }
+
+/** The environment with one entry a name: the last of them counts, as in runc. Pure. */
+export function processEnvironment({ env }: Pick<BundleProcess, 'env'>): string[] {
+  const last = new Map<string, string>();
+  for (const entry of env) last.set(entry.split('=', 1)[0] ?? '', entry);
+  return [...last.values()];
+}

@@ -2,7 +2,7 @@ import { ANYWHERE, type Ground, NONE } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { Rlimit } from '../../security/rlimits.js';
 import type { BundleProcess } from '../config/config-schema.js';
-import type { CapabilitySets } from '../config/process-facts.js';
+import { type CapabilitySets, processEnvironment } from '../config/process-facts.js';
 
 /** A filter of system calls, as the kernel takes it. */
 export interface LoadedFilter {
@@ -47,6 +47,7 @@ export function bundleProgramSteps(
   const noNewPrivileges = process.noNewPrivileges ?? false;
   const load = filter === null ? [] : [loadStep(filter)];
   const [program = ''] = process.args;
+  const env = processEnvironment(process);
   const { bounding, effective, permitted, inheritable, ambient } = capabilities;
   return {
     confine: [
@@ -55,7 +56,7 @@ export function bundleProgramSteps(
       ...(passed.length === 0 ? [] : [{ op: 'pass_descriptors', slots: passed } as const]),
       { op: 'umask', mask: process.user.umask ?? 0o022 },
       ...limits.map((limit): Step => ({ op: 'rlimit', ...limit })),
-      { op: 'find_program', path: program, env: process.env },
+      { op: 'find_program', path: program, env },
       ...(noNewPrivileges ? [{ op: 'no_new_privileges' } as const] : load),
       { op: 'bound_capabilities', bounding },
       { op: 'keep_capabilities' },
@@ -67,7 +68,7 @@ export function bundleProgramSteps(
     run: [
       ...(hasTerminal ? [{ op: 'control_terminal' } as const] : []),
       ...wait,
-      { op: 'exec', path: program, argv: process.args, env: process.env },
+      { op: 'exec', path: program, argv: process.args, env },
     ],
   };
 }

@@ -4,7 +4,7 @@ import type { GroupLayout } from '../../../lib/host/cgroup-base.js';
 import { signalOf } from '../../../lib/runtime-cli/change-container.js';
 import { parseFlags } from '../../../lib/runtime-cli/command-line.js';
 import { deviceRulesOf, limitsOf, unifiedWrites } from '../../../lib/runtime-cli/config/bundle-limits.js';
-import { capabilitySets } from '../../../lib/runtime-cli/config/process-facts.js';
+import { capabilitySets, processEnvironment } from '../../../lib/runtime-cli/config/process-facts.js';
 import { resourcesSchema } from '../../../lib/runtime-cli/config/resources-schema.js';
 import { tableText } from '../../../lib/runtime-cli/containers-table.js';
 import { launcherText } from '../../../lib/runtime-cli/launcher.js';
@@ -135,6 +135,18 @@ describe('capabilities', () => {
     const none = { inheritable: [], ambient: [], permitted: [] };
     const sets = capabilitySets({ capabilities: { ...none, bounding: ['CAP_CHOWN', 'CAP_KILL', 'CAP_NEW'], effective: ['CAP_KILL'] } });
     expect(sets).toEqual({ bounding: 0b100001n, effective: 0b100000n, permitted: 0n, inheritable: 0n, ambient: 0n, unknown: ['CAP_NEW'] });
+  });
+});
+
+describe('an environment', () => {
+  it('has each name once, and what was said last of it', () => {
+    expect(processEnvironment({ env: ['A=1', 'B=x=y', 'A=2', 'AB=3', 'A', 'B='] })).toEqual(['A', 'B=', 'AB=3']);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.constantFrom('A', 'B', 'C'), fc.string())), (entries) => {
+        const env = entries.map(([name, value]) => `${name}=${value}`);
+        expect(processEnvironment({ env }).sort()).toEqual(Object.entries(Object.fromEntries(entries)).map(([n, v]) => `${n}=${v}`).sort());
+      }),
+    );
   });
 });
 
