@@ -55,7 +55,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   const limits = processLimits(program);
   const groups = openGroups(record.groups);
   try {
-    const namespaces = openNamespacesOf(record.pid, joinedTypes(linux));
+    const namespaces = openNamespacesOf(record, joinedTypes(linux));
     try {
       const slots = new Slots();
       const pipes = request.detach ? waitingPipes() : null;

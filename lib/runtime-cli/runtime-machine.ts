@@ -15,10 +15,13 @@ import { limitsOf } from './config/bundle-limits.js';
 import { parseMountOptions } from './config/bundle-mount-options.js';
 import type { BundleConfig, BundleLinux } from './config/config-schema.js';
 import type { CapabilitySets } from './config/process-facts.js';
+import { refusal } from './config/runtime-error.js';
 import type { GroupsRequest } from './plan/bundle-groups.js';
 import type { MountFacts } from './plan/bundle-mounts.js';
 import { namespaceTypeOf } from './plan/bundle-plan.js';
 import type { LoadedFilter } from './plan/bundle-process.js';
+import type { ContainerRecord } from './state/container-state.js';
+import { isLiving } from './state/process-identity.js';
 
 // What a plan has to know of this machine, found out before anything is made.
 
@@ -69,8 +72,13 @@ export function joinedTypes(linux: BundleLinux | undefined): ReadonlySet<Namespa
 /**
  * The namespaces of a process that are not this process's own, in the order in which they are joined: those that are `others` before that of users, in
  * which there are no rights over them; that of mounts last, since paths are others from there on.
+ *
+ * @throws NacelleError when the process has ended
  */
-export function openNamespacesOf(pid: number, others: ReadonlySet<NamespaceType>): Map<NamespaceType, number> {
+export function openNamespacesOf(
+  { pid, startTime }: Pick<ContainerRecord, 'pid' | 'startTime'>,
+  others: ReadonlySet<NamespaceType>,
+): Map<NamespaceType, number> {
   const own = (['user', 'cgroup', 'ipc', 'uts', 'net', 'pid', 'mnt'] as const).filter((type) => !others.has(type));
   const opened = new Map<NamespaceType, number>();
   try {
@@ -79,11 +87,18 @@ export function openNamespacesOf(pid: number, others: ReadonlySet<NamespaceType>
       if (readlinkSync(path) === readlinkSync(`/proc/self/ns/${type}`)) continue;
       opened.set(type, openSync(path, 'r'));
     }
+    // what was opened is the container's only if its process lived on: another one may have got its number, and be in the host's namespaces
+    requireLiving(pid, startTime);
     return opened;
   } catch (error) {
     closeAll(opened.values());
+    requireLiving(pid, startTime);
     throw error;
   }
+}
+
+function requireLiving(pid: number, startTime: string): void {
+  if (!isLiving(pid, startTime)) throw refusal('cannot exec in a stopped container');
 }
 
 export function closeAll(descriptors: Iterable<number>): void {
