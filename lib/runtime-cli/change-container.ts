@@ -9,7 +9,7 @@ import { checkSignal } from '../process/options/signals.js';
 import { configSchema } from './config/config-schema.js';
 import { NO_CONTAINER, NOT_RUNNING, refusal, usageError } from './config/runtime-error.js';
 import { removeGroups } from './create-container.js';
-import { runHooks } from './run-hooks.js';
+import { runEachHook } from './run-hooks.js';
 import {
   type ContainerRecord,
   isFrozen,
@@ -122,9 +122,8 @@ export async function deleteContainer(folder: StateFolder, { force }: { readonly
   if (removed === null) return;
   const { hooks } = configSchema.parse(removed.config);
   // their failures are told, and change nothing (runtime.md, "Lifecycle")
-  await runHooks('poststop', hooks?.poststop ?? [], JSON.stringify(stateOf(removed, 'stopped'))).catch((error: Error) => {
-    process.stderr.write(`${error.message}\n`);
-  });
+  for (const { message } of await runEachHook('poststop', hooks?.poststop ?? [], JSON.stringify(stateOf(removed, 'stopped'))))
+    process.stderr.write(`${message}\n`);
 }
 
 /** @returns the record; `null` where there is none that can be read */

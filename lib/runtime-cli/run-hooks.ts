@@ -1,4 +1,4 @@
-import { NacelleError } from '../errors.js';
+import { NacelleError, toError } from '../errors.js';
 import { start } from '../native/shim.js';
 import { planOf, Slots } from '../plan/plan.js';
 import { execute } from '../process/execute.js';
@@ -20,7 +20,24 @@ const TOLD = 300;
  * @throws NacelleError for the first that fails; those after it are not run
  */
 export async function runHooks(kind: HookKind, hooks: readonly Hook[], state: string): Promise<void> {
-  for (const [index, hook] of hooks.entries()) await runHook(`error running ${kind} hook #${index} (${hook.path})`, hook, state);
+  for (const [index, hook] of hooks.entries()) await runHook(whatOf(kind, index, hook), hook, state);
+}
+
+/** Runs all of them, whatever fails, as is asked of those that come after the end (runtime.md, "Lifecycle"). @returns what failed, in their order */
+export async function runEachHook(kind: HookKind, hooks: readonly Hook[], state: string): Promise<Error[]> {
+  const failures: Error[] = [];
+  for (const [index, hook] of hooks.entries()) {
+    try {
+      await runHook(whatOf(kind, index, hook), hook, state);
+    } catch (error) {
+      failures.push(toError(error));
+    }
+  }
+  return failures;
+}
+
+function whatOf(kind: HookKind, index: number, { path }: Hook): string {
+  return `error running ${kind} hook #${index} (${path})`;
 }
 
 async function runHook(what: string, { path, args, env, timeout }: Hook, input: string): Promise<void> {

@@ -3,24 +3,33 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { hasCode, type SyscallError } from '../errors.js';
 import { nativeError } from '../native/system-errors.js';
+import { SIGKILL } from '../plan/constants.js';
+import { killContainer } from './change-container.js';
 import { configSchema } from './config/config-schema.js';
 import { refusal } from './config/runtime-error.js';
 import { runHooks } from './run-hooks.js';
 import { type ContainerRecord, madeRecord, type StateFolder, stateOf, statusOf } from './state/container-state.js';
 import { GO, GOING, TOLD } from './state/state-files.js';
 import { inTurn } from './state/state-lock.js';
+import { undoneAfter } from './undone-after.js';
 
 /**
  * Lets the process of a created container run its program. Of two at once, one does.
  *
- * @throws NacelleError when the container is not created, or its program could not be run, in the words of the step
+ * @throws NacelleError when the container is not created, or its program could not be run, in the words of the step; when a poststart hook fails, and then
+ * the container has been killed
  */
 export async function startContainer(folder: StateFolder): Promise<void> {
   const { record, told } = await inTurn(folder, async () => begin(folder));
   const failure = await textOf(new Socket({ fd: told, readable: true, writable: false }));
   if (failure !== '') throw startFailure(failure);
   const { hooks } = configSchema.parse(record.config);
-  await runHooks('poststart', hooks?.poststart ?? [], JSON.stringify(stateOf(record, 'running')));
+  try {
+    await runHooks('poststart', hooks?.poststart ?? [], JSON.stringify(stateOf(record, 'running')));
+  } catch (error) {
+    // a container that one of them did not accept is stopped (runtime.md, "Lifecycle", since 1.3)
+    throw await undoneAfter(error, () => killContainer(folder, SIGKILL, { all: true }));
+  }
 }
 
 /** Sends the process on. @returns the descriptor by which it tells of a failure */
