@@ -211,6 +211,11 @@ export class Slots {
   get descriptors(): Descriptors {
     return this.#descriptors;
   }
+
+  /** Every slot that was taken or filled until now, where the first is 0. */
+  get all(): Slot[] {
+    return Array.from({ length: this.#next }, (_, slot) => slot);
+  }
 }
 
 /** No slot: the current folder, or nothing. */

@@ -21,6 +21,7 @@ import { runHooks } from './run-hooks.js';
 import { closeAll, filterOf, groupFacts, openJoined, rootOf, sourcesOf } from './runtime-machine.js';
 import {
   type ContainerRecord,
+  type ContainerStatus,
   makeStateFolder,
   noteGroups,
   processesIn,
@@ -115,7 +116,7 @@ export async function createContainer(
         maps,
         preserved: descriptors,
         handsOver: !isAttached,
-        state: stateAround(newRecord(1, '')),
+        states: { creating: stateAround(newRecord(1, ''), 'creating'), created: stateAround(newRecord(1, ''), 'created') },
       });
       const task = await start(plan, slots.descriptors);
       // once the process waits for its start, the shim knows of it no more, and it goes with its group
@@ -183,8 +184,8 @@ function refuseUsedGroup({ path }: GroupFolder): void {
 }
 
 /** The state that hooks read, cut at the place of the pid, which the shim knows first. */
-function stateAround(record: ContainerRecord): { before: string; after: string } {
-  const { pid: _, ...rest } = stateOf(record, 'created');
+function stateAround(record: ContainerRecord, status: ContainerStatus): { before: string; after: string } {
+  const { pid: _, ...rest } = stateOf(record, status);
   const text = JSON.stringify(rest);
   return { before: `${text.slice(0, -1)},"pid":`, after: '}' };
 }

@@ -45,8 +45,8 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   readonly maps: UserMaps | null;
   /** The container goes on without the runtime. */
   readonly handsOver: boolean;
-  /** What hooks read, around the number of the process. */
-  readonly state: { readonly before: string; readonly after: string };
+  /** What hooks of the container's process read, before and after it is created, around the number of the process. */
+  readonly states: Readonly<Record<'creating' | 'created', { readonly before: string; readonly after: string }>>;
 }
 
 /** config.json's names of namespaces, by the kernel's. */
@@ -75,12 +75,13 @@ export function planBundle(input: BundleInput): Plan {
   const terminal = input.console === null ? null : planTerminal(input.console, slots);
   const streams = terminal === null ? givenStreams(input) : ([terminal.slave, terminal.slave, terminal.slave] as const);
   const passed = input.preserved.map((fd) => slots.give(fd));
-  const state = slots.take();
-  const hooks = (all: readonly Hook[] = []): Step[] => all.map((hook) => hookStep(hook, state));
+  const [creating, created] = [slots.take(), slots.take()];
+  const ofCreation = hookSteps(config.hooks?.createContainer, creating, input.states.creating);
+  const ofStart = hookSteps(config.hooks?.startContainer, created, input.states.created);
   const nullDevice = slots.take();
   const protection = planProtection({ table: { maskedPaths: linux?.maskedPaths ?? [], readonlyPaths: linux?.readonlyPaths ?? [] }, slots });
   const masks = (linux?.maskedPaths.length ?? 0) > 0;
-  const waits: Step[] = [{ op: 'await_start', go, told }, ...hooks(config.hooks?.startContainer)];
+  const waits: Step[] = [{ op: 'await_start', go, told }, ...ofStart.run];
   const cwd = { create: 1, ...groundOf(mounts.places, process.cwd) } as const;
   const program = bundleProgramSteps({ ...input, streams, hasTerminal: terminal !== null, passed }, { cwd, wait: waits });
   const joins = [...joined].filter(([type]) => type !== 'pid').map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type }));
@@ -108,9 +109,10 @@ export function planBundle(input: BundleInput): Plan {
     ...mounts.attach,
     ...(masks ? [{ op: 'open_in_root', out: nullDevice, ...mounts.nullDevice, flags: O_PATH } as const] : []),
     ...protection.make,
-    { op: 'describe_process', host: true, out: state, before: Buffer.from(input.state.before), after: Buffer.from(input.state.after) },
+    ...ofCreation.describe,
+    ...ofStart.describe,
     ...(hasRuntimeHooks(config) ? [{ op: 'park' } as const] : []),
-    ...hooks(config.hooks?.createContainer),
+    ...ofCreation.run,
     { op: 'pivot', root, between: 0 },
     ...propagationOf(linux),
     ...findBundleUser(process, groundOf(mounts.places, '/etc/passwd', '/etc/group')),
@@ -131,9 +133,7 @@ export function planBundle(input: BundleInput): Plan {
     ...(isReadOnly ? [{ op: 'set_mount', mount: root, recursive: 0, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 } as const] : []),
     ...program.confine,
     // whoever enters the container while the process waits finds nothing of the host's in it
-    ...Array.from({ length: slots.take() }, (_, slot) => slot)
-      .filter((slot) => slot !== go && slot !== told && slot !== state)
-      .map((slot): Step => ({ op: 'close', slot })),
+    ...slots.all.filter((slot) => slot !== go && slot !== told && slot !== created).map((slot): Step => ({ op: 'close', slot })),
     ...program.run,
   ];
   const host: Step[] = [
@@ -183,9 +183,19 @@ function givenStreams({ slots, streams }: BundleInput): readonly [Slot, Slot, Sl
   return [slots.give(input), slots.give(output), slots.give(error)];
 }
 
-/** A hook of the container's own process. Seconds, which the step has in ns. */
-function hookStep({ path, args, env, timeout = 0 }: Hook, input: Slot): Step {
-  return { op: 'run_hook', path, argv: args.length === 0 ? [path] : args, env, input, timeout: timeout * 1e9 };
+/** Hooks of the container's own process, and the state that they read. The timeout of a hook is in seconds, that of its step in ns. */
+function hookSteps(
+  hooks: readonly Hook[] = [],
+  input: Slot,
+  { before, after }: BundleInput['states']['created'],
+): { readonly describe: readonly Step[]; readonly run: readonly Step[] } {
+  if (hooks.length === 0) return { describe: [], run: [] };
+  return {
+    describe: [{ op: 'describe_process', host: true, out: input, before: Buffer.from(before), after: Buffer.from(after) }],
+    run: hooks.map(({ path, args, env, timeout = 0 }): Step => {
+      return { op: 'run_hook', path, argv: args.length === 0 ? [path] : args, env, input, timeout: timeout * 1e9 };
+    }),
+  };
 }
 
 /** How mounts spread from and to the root; the root itself is no peer of a mount of the host's. */

@@ -83,29 +83,6 @@ describe('the life of a container', () => {
 });
 
 describe('run', () => {
-  it('has the status of the program, and runs hooks of all kinds with the state', async () => {
-    const log = join(folder, 'hooks');
-    writeFileSync(log, '');
-    const hook = (kind: string) => [
-      {
-        path: '/bin/sh',
-        args: ['sh', '-c', `read -r state; echo "${kind} $state" >> ${kind === 'startContainer' ? '/log' : log}`],
-        env: ['PATH=/bin:/usr/bin'],
-      },
-    ];
-    const kinds = ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'];
-    const bundle = makeBundle(folder, ['sh', '-c', 'cat /log | busybox cut -c1-14; exit 5'], (config) => {
-      config.hooks = Object.fromEntries(kinds.map((kind) => [kind, hook(kind)]));
-      config.root = { path: 'rootfs', readonly: false };
-    });
-    expect(await oci('run', '--bundle', bundle, 'hooked')).toMatchObject({ code: 5, stdout: 'startContainer\n', stderr: '' });
-    const lines = readFileSync(log, 'utf8').trim().split('\n');
-    expect(lines.map((line) => line.split(' ')[0])).toEqual(kinds.filter((kind) => kind !== 'startContainer'));
-    const statuses = lines.map((line) => JSON.parse(line.slice(line.indexOf(' '))).status);
-    expect(statuses).toEqual(['creating', 'creating', 'created', 'running', 'stopped']);
-    expect(readdirSync(root)).toEqual([]);
-  });
-
   it('leaves nothing when a hook fails, or the program is not there', async () => {
     const failing = makeBundle(folder, ['true'], (config) => {
       config.hooks = { createContainer: [{ path: '/bin/sh', args: ['sh', '-c', 'echo no >&2; exit 3'] }] };

@@ -1,0 +1,75 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { processInfo } from '../../fixtures/host.js';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { requires } from '../../fixtures/requires.js';
+import { makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+import { until } from '../../fixtures/until.js';
+
+useLeakCheck();
+const { describe, it } = requires({ root: true, tools: ['busybox', 'runc'] });
+const folder = temporaryFolder();
+const { oci, runc, states } = useRuntimes(folder);
+
+const KINDS = ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'];
+
+const sh = (script: string) => ({ path: '/bin/sh', args: ['sh', '-c', script], env: ['PATH=/bin:/usr/bin'] });
+
+describe('hooks', () => {
+  it('of all kinds run with the state, which has the status that runc has', async () => {
+    const log = join(folder, 'hooks');
+    const bundle = makeBundle(folder, ['sh', '-c', 'cat /log; exit 5'], (config) => {
+      config.hooks = Object.fromEntries(
+        KINDS.map((kind) => [kind, [sh(`read -r state; echo "${kind} $state" >> ${kind === 'startContainer' ? '/log' : log}`)]]),
+      );
+      config.root = { path: 'rootfs', readonly: false };
+    });
+    const statuses = (lines: string): string[] =>
+      lines
+        .trim()
+        .split('\n')
+        .map((line) => `${line.split(' ', 1)[0]} ${JSON.parse(line.slice(line.indexOf(' '))).status}`);
+    const seen: string[][] = [];
+    for (const runtime of [oci, runc]) {
+      writeFileSync(log, '');
+      writeFileSync(join(bundle, 'rootfs/log'), '');
+      const call = await runtime('run', '--bundle', bundle, 'hooked');
+      expect(call).toMatchObject({ code: 5, stderr: '' });
+      seen.push([...statuses(readFileSync(log, 'utf8')), ...statuses(call.stdout)]);
+    }
+    expect(seen[0]).toEqual([
+      ...['prestart creating', 'createRuntime creating', 'createContainer creating'],
+      ...['poststart running', 'poststop stopped', 'startContainer created'],
+    ]);
+    expect(seen[0]).toEqual(seen[1]);
+    expect(readdirSync(states)).toEqual([]);
+  });
+
+  it('that do not accept a container that was started stop it', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000'], (config) => {
+      config.hooks = { poststart: [sh('exit 3'), sh(`touch ${join(folder, 'after')}`)] };
+    });
+    expect((await oci('create', '--bundle', bundle, 'one')).code).toBe(0);
+    const { pid } = JSON.parse((await oci('state', 'one')).stdout);
+    const started = await oci('start', 'one');
+    expect(started).toMatchObject({ code: 1, stderr: expect.stringContaining('poststart hook #0 (/bin/sh)') });
+    await until('it has ended', () => (processInfo(pid)?.state ?? 'Z') === 'Z');
+    expect(existsSync(join(folder, 'after'))).toBe(false);
+    expect(JSON.parse((await oci('state', 'one')).stdout)).toMatchObject({ status: 'stopped' });
+  });
+
+  it('after the end run each, and each failure is told', async () => {
+    const ran = join(folder, 'ran');
+    const bundle = makeBundle(folder, ['true'], (config) => {
+      config.hooks = { poststop: [sh('echo first >&2; exit 1'), sh(`touch ${ran}`), sh('exit 2')] };
+    });
+    const { code, stderr } = await oci('run', '--bundle', bundle, 'one');
+    expect([code, existsSync(ran), readdirSync(states)]).toEqual([0, true, []]);
+    expect(stderr.trim().split('\n')).toEqual([
+      expect.stringMatching(/^error running poststop hook #0 .*first$/),
+      expect.stringMatching(/^error running poststop hook #2 /),
+    ]);
+  });
+});
