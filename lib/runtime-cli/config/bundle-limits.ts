@@ -6,14 +6,12 @@ type IoMax = NonNullable<ParsedLimits['ioMax']>[number];
 
 /**
  * linux.resources as limits of this library. As in runc, a number of 0 or less is no limit where the kernel has none by that number, so that
- * nothing is written. `unified` is no limit of its own: see {@link unifiedWrites}. Pure.
+ * nothing is written. `unified` is no limit of its own: see {@link unifiedWrites}; memory and swap are not the library's: see resource-writes.ts. Pure.
  */
 export function limitsOf({ memory, cpu, pids, blockIO, hugepageLimits, network, rdma }: Resources): ParsedLimits {
   const io = ioMax(blockIO);
   const quota = positive(cpu?.quota);
   return without({
-    memory: positive(memory?.limit),
-    memorySwap: positive(memory?.limit) === undefined ? undefined : positive(memory?.swap),
     memoryReservation: positive(memory?.reservation),
     memorySwappiness: memory?.swappiness,
     cpuShares: positive(cpu?.shares),
@@ -26,7 +24,7 @@ export function limitsOf({ memory, cpu, pids, blockIO, hugepageLimits, network, 
     cpusetCpus: cpu?.cpus || undefined,
     cpusetMems: cpu?.mems || undefined,
     pidsLimit: positive(pids?.limit),
-    ioWeight: positive(blockIO?.weight),
+    ioWeight: weightOf(positive(blockIO?.weight)),
     ioMax: io.length === 0 ? undefined : io,
     hugetlb: hugepageLimits.length === 0 ? undefined : Object.fromEntries(hugepageLimits.map(({ pageSize, limit }) => [pageSize, limit])),
     netClassId: positive(network?.classID),
@@ -36,6 +34,11 @@ export function limitsOf({ memory, cpu, pids, blockIO, hugepageLimits, network, 
         : Object.fromEntries(network.priorities.map(({ name, priority }) => [name, priority])),
     rdma,
   });
+}
+
+/** From the scale of linux.resources, 10 to 1,000, to that of io.weight, 1 to 10,000, as runc does. */
+function weightOf(weight: number | undefined): number | undefined {
+  return weight === undefined ? undefined : 1 + Math.floor(((weight - 10) * 9999) / 990);
 }
 
 function positive(value: number | undefined): number | undefined {

@@ -100,7 +100,13 @@ const linuxSchema = z.object({
   timeOffsets: maybe(z.record(z.enum(['boottime', 'monotonic']), z.unknown())),
   devices: list(deviceSchema),
   cgroupsPath: maybe(plain),
-  resources: maybe(resourcesSchema),
+  resources: maybe(
+    resourcesSchema
+      .refine(({ memory }) => !((memory?.swap ?? 0) > 0 && (memory?.limit ?? 0) <= 0), { path: ['memory', 'swap'], message: 'needs memory.limit' })
+      .refine(({ memory }) => !((memory?.swap ?? 0) > 0 && (memory?.swap ?? 0) < (memory?.limit ?? 0)), {
+        ...{ path: ['memory', 'swap'], message: 'must be at least memory.limit' },
+      }),
+  ),
   rootfsPropagation: maybe(z.enum(['', 'shared', 'slave', 'private', 'unbindable', 'rshared', 'rslave', 'rprivate', 'runbindable'])),
   seccomp: maybe(z.record(z.string(), z.unknown())),
   sysctl: maybe(z.record(z.string(), plain)),

@@ -44,7 +44,7 @@ export const resourcesSchema = z.object({
   pids: maybe(z.object({ limit: maybe(signed) })),
   blockIO: maybe(
     z.object({
-      weight: maybe(unsigned.max(1000)),
+      weight: maybe(unsigned.max(1000).refine((weight) => weight === 0 || weight >= 10, 'must be at least 10')),
       leafWeight: maybe(unsigned.max(1000)),
       weightDevice: list(z.unknown()),
       throttleReadBpsDevice: throttle,

@@ -1,15 +1,15 @@
 import { join } from 'node:path/posix';
 import { filterSteps } from '../../cgroup/group-plan.js';
 import { deviceSteps, deviceWrites } from '../../cgroup/limits/device-rules.js';
-import type { GroupFiles } from '../../cgroup/limits/group-write.js';
-import { limitWrites } from '../../cgroup/limits/limit-writes.js';
+import type { GroupFiles, Place, Write } from '../../cgroup/limits/group-write.js';
 import { invalidOption, UnsupportedError } from '../../errors.js';
 import type { GroupLayout } from '../../host/cgroup-base.js';
 import type { Hierarchy } from '../../host/cgroup-layout.js';
 import { NONE, type Plan, type Slots } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import { deviceRulesOf, limitsOf, unifiedWrites } from '../config/bundle-limits.js';
+import { deviceRulesOf, unifiedWrites } from '../config/bundle-limits.js';
 import type { Resources } from '../config/resources-schema.js';
+import { resourceWritesOf, swapWrites } from './resource-writes.js';
 
 /** The groups of a container: one folder in each hierarchy, of the same path. */
 export interface BundleGroups {
@@ -96,7 +96,8 @@ export function planBundleGroups({ slots, layout, files, folders, resources, can
     if (member === undefined) throw new UnsupportedError(`the cgroup controller ${controller}`, 'this machine does not have it');
     return member.slot;
   };
-  const writes = resources === undefined ? [] : limitWrites(limitsOf(resources), { layout: rooted(layout, folders), files });
+  const place = { layout: rooted(layout, folders), files };
+  const writes = resources === undefined ? [] : [...newMemoryWrites(resources, place), ...resourceWritesOf(resources, place)];
   const put = (at: Slot, path: string, value: string): Step => ({ op: 'put', host: true, at, path, bytes: Buffer.from(value) });
   const home = members.find(({ path }) => path === homeOfGroup(folders).path);
   return {
@@ -114,6 +115,12 @@ export function planBundleGroups({ slots, layout, files, folders, resources, can
     killGroup: { at: home?.slot ?? NONE, path: '.' },
     undo: folders.map(({ path }): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
   };
+}
+
+/** Nothing limits the memory of a new group, so what says so again need not be written. */
+function newMemoryWrites({ memory }: Resources, { layout }: Place): Write[] {
+  const [limit, swap] = [memory?.limit ?? 0, memory?.swap ?? 0];
+  return swapWrites({ limit: Math.max(limit, 0), swap: Math.max(swap, 0) }, { layout, read: () => null });
 }
 
 /** The layout with groups below the top of each hierarchy: this runtime's groups are where config.json says. */

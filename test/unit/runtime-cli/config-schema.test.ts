@@ -50,6 +50,9 @@ describe('config.json', () => {
     [['linux', 'namespaces'], [{ type: 'pid' }, { type: 'pid' }], 'linux.namespaces must name each type once'],
     [['linux', 'namespaces'], [{ type: 'net' }], "linux.namespaces[0].type must be one of 'pid', 'network'"],
     [['linux', 'resources', 'memory'], { limit: 'much' }, 'linux.resources.memory.limit must be a number'],
+    [['linux', 'resources', 'memory'], { limit: 2, swap: 1 }, 'linux.resources.memory.swap must be at least memory.limit'],
+    [['linux', 'resources', 'memory'], { limit: -1, swap: 1 }, 'linux.resources.memory.swap needs memory.limit'],
+    [['linux', 'resources', 'blockIO'], { weight: 9 }, 'linux.resources.blockIO.weight must be at least 10'],
     [['hooks'], { poststop: [{ path: 'x' }] }, 'hooks.poststop[0].path must be an absolute path'],
   ] as const)('is refused by the path of the field: %j', (path, value, message) => {
     expect(() => read(withValue(path, value))).toThrow(message);

@@ -88,9 +88,12 @@ describe('resources', () => {
 
   it.each([
     [
-      { memory: { limit: 1e8, swap: 2e8 }, pids: { limit: 20 } },
-      { memory: 1e8, memorySwap: 2e8, pidsLimit: 20 },
+      { memory: { reservation: 1e8 }, pids: { limit: 20 } },
+      { memoryReservation: 1e8, pidsLimit: 20 },
     ],
+    [{ blockIO: { weight: 10 } }, { ioWeight: 1 }],
+    [{ blockIO: { weight: 100 } }, { ioWeight: 910 }],
+    [{ blockIO: { weight: 1000 } }, { ioWeight: 10_000 }],
     [{ memory: { limit: -1, swap: -1 }, pids: { limit: -1 }, cpu: { quota: -1, period: 100_000, shares: 0 } }, {}],
     [
       { cpu: { quota: 50_000, period: 100_000, cpus: '0', idle: 1 } },

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import type { GroupFiles } from '../../../lib/cgroup/limits/group-write.js';
+import type { GroupLayout } from '../../../lib/host/cgroup-base.js';
+import { Slots } from '../../../lib/plan/plan.js';
+import { resourcesSchema } from '../../../lib/runtime-cli/config/resources-schema.js';
+import { groupFolders, planBundleGroups } from '../../../lib/runtime-cli/plan/bundle-groups.js';
+
+type Mode = GroupLayout['mode'];
+
+function layoutOf(mode: Mode, controllers: readonly string[]): GroupLayout {
+  const version = mode === 'v2' ? 2 : 1;
+  const hierarchy = { version, mountPoint: '/cg', ownPath: '/cg/engine/own', readOnly: false, controllers } as const;
+  return {
+    ...{ mode, withheld: null, swap: { total: 1, accounted: true }, bases: new Map() },
+    unified: mode === 'v2' ? { ...hierarchy, version: 2 } : null,
+    controllers: new Map(controllers.map((name) => [name, hierarchy])),
+  };
+}
+
+const files: GroupFiles = { has: () => true, read: () => null };
+
+/** The steps that make a group on a machine of this kind, in words. */
+function made(mode: Mode, { controllers, path, resources = {} }: { controllers: string[]; path?: string; resources?: object }): string[] {
+  const layout = layoutOf(mode, controllers);
+  const folders = groupFolders(layout, path, 'id');
+  const { prepare } = planBundleGroups({
+    ...{ slots: new Slots(), layout, files, folders },
+    ...{ resources: resourcesSchema.parse(resources), canFilterDevices: true },
+  });
+  return prepare.map((step) =>
+    step.op === 'make_group' ? `make ${step.path}` : step.op === 'put' ? `${step.path} = ${Buffer.from(step.bytes)}` : step.op,
+  );
+}
+
+const limits = (mode: Mode, resources: object): string[] =>
+  made(mode, { controllers: ['memory', mode === 'v2' ? 'io' : 'blkio'], path: '/a', resources }).filter(
+    (step) => !/^make|subtree_control/.test(step),
+  );
+
+describe('limits of memory', () => {
+  it.each<[Mode, object, string[]]>([
+    ['v1', { limit: 8192 }, ['memory.limit_in_bytes = 8192']],
+    ['v2', { limit: 8192 }, ['memory.max = 8192']],
+    ['v1', { limit: 8192, swap: -1 }, ['memory.limit_in_bytes = 8192']],
+    ['v2', { limit: 8192, swap: -1 }, ['memory.max = 8192']],
+    ['v1', { limit: 8192, swap: 9000 }, ['memory.limit_in_bytes = 8192', 'memory.memsw.limit_in_bytes = 9000']],
+    ['v2', { limit: 8192, swap: 9000 }, ['memory.swap.max = 808', 'memory.max = 8192']],
+    ['v2', { limit: 8192, swap: 8192 }, ['memory.swap.max = 0', 'memory.max = 8192']],
+    ['v1', { limit: -1, swap: -1 }, []],
+    ['v2', { limit: 0, reservation: 4096 }, ['memory.low = 4096']],
+  ])('on %s of %j', (mode, memory, expected) => {
+    expect(limits(mode, { memory })).toEqual(expected);
+  });
+});
+
+describe('the weight of block I/O', () => {
+  it('is as given for BFQ, and on the scale of io.weight', () => {
+    expect(limits('v2', { blockIO: { weight: 505 } })).toEqual(['io.weight = default 5000', 'io.bfq.weight = 505']);
+    expect(limits('v1', { blockIO: { weight: 505 } })).toEqual(['blkio.bfq.weight = 505', 'blkio.weight = 505']);
+  });
+});
