@@ -1,7 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UnsupportedError } from '../errors.js';
+import { hasCode, UnsupportedError } from '../errors.js';
 import { attempt } from '../native/system-errors.js';
 import { deleteContainer, killContainer, pauseContainer, resumeContainer, signalOf } from './change-container.js';
 import { type Flags, type FlagTable, parseFlags } from './command-line.js';
@@ -10,6 +9,7 @@ import { statsEvent } from './container-stats.js';
 import { listContainers } from './containers-table.js';
 import { createContainer } from './create-container.js';
 import { execInContainer } from './exec-container.js';
+import { psTable } from './ps-table.js';
 import { runContainer } from './run-container.js';
 import { featuresText, specText } from './runtime-texts.js';
 import { startContainer } from './start-container.js';
@@ -67,7 +67,7 @@ function preservedFdsOf(flags: Flags): number {
   return Number(text);
 }
 
-/** 'CAP_X', and what else names a user: numbers alone. */
+/** The values of a flag that takes numbers alone. */
 function numbersOf(flags: Flags, name: string): number[] {
   return flags.all(name).map((text) => {
     if (!/^\d+$/.test(text)) throw usageError(`invalid value ${JSON.stringify(text)} for flag -${name}`);
@@ -172,7 +172,7 @@ export const commands: Readonly<Record<string, Command>> = {
     run: (called) => {
       const pids = processesIn(madeRecord(folderOf(called)).home);
       const args = called.flags.words.slice(1);
-      return print(formatOf(called.flags) === 'json' ? JSON.stringify(pids) : tableOf(pids, args.length === 0 ? ['-ef'] : args));
+      return print(formatOf(called.flags) === 'json' ? JSON.stringify(pids) : psTable(pids, args.length === 0 ? ['-ef'] : args));
     },
   },
   exec: {
@@ -192,8 +192,13 @@ export const commands: Readonly<Record<string, Command>> = {
     run: ({ flags }) => {
       refuseFlags(flags, 'rootless');
       const path = join(flags.value('bundle') ?? '.', 'config.json');
-      if (existsSync(path)) throw usageError(`File ${path} exists. Remove it first`);
-      attempt(`write ${path}`, () => writeFileSync(path, specText()));
+      attempt(`write ${path}`, () => {
+        try {
+          writeFileSync(path, specText(), { flag: 'wx' });
+        } catch (error) {
+          throw hasCode(error, 'EEXIST') ? usageError(`File ${path} exists. Remove it first`) : error;
+        }
+      });
       return 0;
     },
   },
@@ -220,15 +225,6 @@ function formatOf(flags: Flags): 'json' | 'table' {
   const format = flags.value('format') ?? 'table';
   if (format !== 'json' && format !== 'table') throw usageError(`invalid format option: ${format}`);
   return format;
-}
-
-/** What ps(1) tells of these processes; its column of pids is found by its name, as runc does. */
-function tableOf(pids: readonly number[], args: readonly string[]): string {
-  const [head = '', ...lines] = execFileSync('ps', args, { encoding: 'utf8' }).trimEnd().split('\n');
-  const column = head.split(/\s+/).indexOf('PID');
-  if (column < 0) throw usageError("couldn't find PID field in ps output");
-  const wanted = new Set(pids.map(String));
-  return [head, ...lines.filter((line) => wanted.has(line.trim().split(/\s+/)[column] ?? ''))].join('\n');
 }
 
 function print(text: string): number {
