@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { NacelleError } from '../errors.js';
 import { monotonicMs, nextTurn } from '../native/clock.js';
-import { groupsIn, readGroupFile, writeGroupFile } from './files/group-files.js';
+import { processesBelow, writeGroupFile } from './files/group-files.js';
 import { foldersAbove, homeOf, pathOf } from './group-plan.js';
 
 /** After this time we give up on processes that fork faster than they are moved. */
@@ -61,9 +61,4 @@ function unless(codes: readonly string[], act: () => void): boolean {
     if (error instanceof NacelleError && codes.includes(error.code)) return false;
     throw error;
   }
-}
-
-function processesBelow(folder: string): number[] {
-  const own = (readGroupFile(join(folder, 'cgroup.procs')) ?? '').split('\n').filter(Boolean).map(Number);
-  return [...own, ...groupsIn(folder).flatMap((name) => processesBelow(join(folder, name)))];
 }

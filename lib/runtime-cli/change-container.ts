@@ -1,5 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { processesBelow } from '../cgroup/files/group-files.js';
 import { hasCode, toError } from '../errors.js';
 import { delay } from '../native/clock.js';
 import { readIfThere } from '../native/read-if-there.js';
@@ -15,7 +16,6 @@ import {
   isFrozen,
   madeRecord,
   notedGroups,
-  processesIn,
   readRecord,
   removeStateFolder,
   type StateFolder,
@@ -44,7 +44,7 @@ export function killContainer(folder: StateFolder, signal: number, { all }: { re
   const record = madeRecord(folder);
   const status = statusOf(folder, record);
   if (all || (signal === SIGKILL && !hasOwnPids(record))) {
-    const pids = processesIn(record.home);
+    const pids = processesBelow(record.home);
     if (status === 'stopped' && pids.length === 0 && !all) throw refusal(NOT_RUNNING);
     for (const pid of pids) send(pid, signal);
   } else {

@@ -1,16 +1,35 @@
-import { containerIds, readRecord, stateFolder, stateOf, statusOf } from './state/container-state.js';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { toError } from '../errors.js';
+import { containerIds, readRecord, type StateFolder, stateFolder, stateOf, statusOf } from './state/container-state.js';
 
-/** What `list` prints: of containers that are only being made there is nothing to tell. */
-export function listContainers(root: string, { format, quiet }: { readonly format: 'json' | 'table'; readonly quiet: boolean }): string {
+/**
+ * What `list` prints: of containers that are only being made, or that go meanwhile, there is nothing to tell.
+ *
+ * @param tell hears of a folder that is none of a container, and of a record that can't be read: the others are listed all the same
+ */
+export function listContainers(
+  root: string,
+  { format, quiet }: { readonly format: 'json' | 'table'; readonly quiet: boolean },
+  tell: (problem: string) => void,
+): string {
   const all = containerIds(root).flatMap((id) => {
-    const folder = stateFolder(root, id);
-    const record = readRecord(folder);
-    return record === null ? [] : [stateOf(record, statusOf(folder, record))];
+    try {
+      return stateIfMade(stateFolder(root, id));
+    } catch (error) {
+      if (existsSync(join(root, id))) tell(`${join(root, id)}: ${toError(error).message}`);
+      return [];
+    }
   });
   if (quiet) return all.map(({ id }) => String(id)).join('\n');
   if (format === 'json') return JSON.stringify(all);
   const rows = all.map(({ id, pid, status, bundle, created, owner }) => [id, pid, status, bundle, created, owner].map(String));
   return tableText([['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'], ...rows]);
+}
+
+function stateIfMade(folder: StateFolder): ReturnType<typeof stateOf>[] {
+  const record = readRecord(folder);
+  return record === null ? [] : [stateOf(record, statusOf(folder, record))];
 }
 
 /** Columns as wide as their widest word, but at least 12 characters, as runc's. Pure. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
+import { processesBelow } from '../cgroup/files/group-files.js';
 import { NacelleError, toError, withCleanupError } from '../errors.js';
 import { now } from '../native/clock.js';
 import { carryOut } from '../native/host-work.js';
@@ -24,7 +25,6 @@ import {
   type ContainerStatus,
   makeStateFolder,
   noteGroups,
-  processesIn,
   removeStateFolder,
   type StateFolder,
   stateOf,
@@ -180,7 +180,7 @@ async function failureOf(work: () => Promise<void>): Promise<Error | undefined> 
 
 /** Two containers in one group would stand still, and be killed, together. @throws NacelleError */
 function refuseUsedGroup({ path }: GroupFolder): void {
-  if (processesIn(path).length > 0) throw new NacelleError(`container's cgroup is not empty: ${path}`, { code: 'ERR_STATE' });
+  if (processesBelow(path).length > 0) throw new NacelleError(`container's cgroup is not empty: ${path}`, { code: 'ERR_STATE' });
 }
 
 /** The state that hooks read, cut at the place of the pid, which the shim knows first. */

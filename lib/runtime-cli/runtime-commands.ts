@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { processesBelow } from '../cgroup/files/group-files.js';
 import { hasCode, UnsupportedError } from '../errors.js';
 import { attempt } from '../native/system-errors.js';
 import { deleteContainer, killContainer, pauseContainer, resumeContainer, signalOf } from './change-container.js';
@@ -13,7 +14,7 @@ import { psTable } from './ps-table.js';
 import { runContainer } from './run-container.js';
 import { featuresText, specText } from './runtime-texts.js';
 import { startContainer } from './start-container.js';
-import { madeRecord, processesIn, type StateFolder, stateFolder, stateOf, statusOf } from './state/container-state.js';
+import { madeRecord, type StateFolder, stateFolder, stateOf, statusOf } from './state/container-state.js';
 import { askedResources, updateContainer } from './update-container.js';
 import { updateFlags } from './update-flags.js';
 
@@ -163,14 +164,21 @@ export const commands: Readonly<Record<string, Command>> = {
     flags: { format: 'value', quiet: 'switch' },
     short: { f: 'format', q: 'quiet' },
     words: [0, 0],
-    run: ({ root, flags }) => print(listContainers(root, { format: formatOf(flags), quiet: flags.has('quiet') })),
+    run: ({ root, flags }) =>
+      print(
+        listContainers(
+          root,
+          { format: formatOf(flags), quiet: flags.has('quiet') },
+          (problem) => void process.stderr.write(`${problem}\n`),
+        ),
+      ),
   },
   ps: {
     flags: { format: 'value' },
     short: { f: 'format' },
     words: [1, MANY],
     run: (called) => {
-      const pids = processesIn(madeRecord(folderOf(called)).home);
+      const pids = processesBelow(madeRecord(folderOf(called)).home);
       const args = called.flags.words.slice(1);
       return print(formatOf(called.flags) === 'json' ? JSON.stringify(pids) : psTable(pids, args.length === 0 ? ['-ef'] : args));
     },

@@ -1,5 +1,6 @@
 import { type FSWatcher, readdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { codeOf, errnoOf, toError } from '../../errors.js';
 import { loadNative } from '../../native/load-addon.js';
 import { nativeError } from '../../native/system-errors.js';
@@ -71,9 +72,15 @@ export function groupsIn(path: string): string[] {
   try {
     return readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return [];
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENODEV') return [];
     throw failure(`list the groups in ${path}`, 'getdents', path, error);
   }
+}
+
+/** Processes of a group and of those below it, by their numbers; none where it is gone. */
+export function processesBelow(folder: string): number[] {
+  const own = (readGroupFile(join(folder, 'cgroup.procs')) ?? '').split('\n').filter(Boolean).map(Number);
+  return [...own, ...groupsIn(folder).flatMap((name) => processesBelow(join(folder, name)))];
 }
 
 /**

@@ -102,7 +102,10 @@ const linuxSchema = z.object({
   cgroupsPath: maybe(plain),
   resources: maybe(
     resourcesSchema
-      .refine(({ memory }) => !((memory?.swap ?? 0) > 0 && (memory?.limit ?? 0) <= 0), { path: ['memory', 'swap'], message: 'needs memory.limit' })
+      .refine(({ memory }) => !((memory?.swap ?? 0) > 0 && (memory?.limit ?? 0) <= 0), {
+        path: ['memory', 'swap'],
+        message: 'needs memory.limit',
+      })
       .refine(({ memory }) => !((memory?.swap ?? 0) > 0 && (memory?.swap ?? 0) < (memory?.limit ?? 0)), {
         ...{ path: ['memory', 'swap'], message: 'must be at least memory.limit' },
       }),

@@ -65,11 +65,7 @@ export function bundleProgramSteps(
       { op: 'capabilities', effective, permitted, inheritable, ambient },
       ...(noNewPrivileges ? load : []),
     ],
-    run: [
-      ...(hasTerminal ? [{ op: 'control_terminal' } as const] : []),
-      ...wait,
-      { op: 'exec', path: program, argv: process.args, env },
-    ],
+    run: [...(hasTerminal ? [{ op: 'control_terminal' } as const] : []), ...wait, { op: 'exec', path: program, argv: process.args, env }],
   };
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { readGroupFile } from '../../cgroup/files/group-files.js';
 import { hasCode, NacelleError } from '../../errors.js';
 import { requireOwn } from '../../native/own-folder.js';
 import { readIfThere } from '../../native/read-if-there.js';
@@ -100,8 +101,13 @@ export function writeRecord({ path }: StateFolder, record: ContainerRecord): voi
 export function writeWhole(path: string, text: string): void {
   const unfinished = `${path}.${process.pid}.new`;
   attempt(`write ${path}`, () => {
-    writeFileSync(unfinished, text, { mode: 0o644 });
-    renameSync(unfinished, path);
+    try {
+      writeFileSync(unfinished, text, { mode: 0o644 });
+      renameSync(unfinished, path);
+    } finally {
+      // where all went well there is none any more
+      rmSync(unfinished, { force: true });
+    }
   });
 }
 
@@ -134,7 +140,7 @@ export function statusOf(folder: StateFolder, record: ContainerRecord): Containe
 
 /** v1 says FREEZING for a moment, while processes that are just about to stand still do not yet. */
 export function isFrozen({ freezer: { path, version } }: Pick<ContainerRecord, 'freezer'>): boolean {
-  const text = readIfThere(join(path, version === 1 ? 'freezer.state' : 'cgroup.events'));
+  const text = readGroupFile(join(path, version === 1 ? 'freezer.state' : 'cgroup.events'));
   return text !== null && (version === 1 ? text.trim() !== 'THAWED' : /^frozen 1$/m.test(text));
 }
 
@@ -156,16 +162,4 @@ export function stateOf(record: ContainerRecord, status: ContainerStatus): Reado
     ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
     owner,
   };
-}
-
-/** Processes of a group and of those below it, by their numbers. */
-export function processesIn(group: string): number[] {
-  const own = (readIfThere(join(group, 'cgroup.procs')) ?? '').split('\n').filter(Boolean).map(Number);
-  let below: string[] = [];
-  try {
-    below = readdirSync(group, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [join(group, entry.name)] : []));
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT', 'ENODEV')) throw error;
-  }
-  return [...new Set([...own, ...below.flatMap(processesIn)])];
 }

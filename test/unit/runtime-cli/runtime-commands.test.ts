@@ -147,7 +147,11 @@ describe('an environment', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.constantFrom('A', 'B', 'C'), fc.string())), (entries) => {
         const env = entries.map(([name, value]) => `${name}=${value}`);
-        expect(processEnvironment({ env }).sort()).toEqual(Object.entries(Object.fromEntries(entries)).map(([n, v]) => `${n}=${v}`).sort());
+        expect(processEnvironment({ env }).sort()).toEqual(
+          Object.entries(Object.fromEntries(entries))
+            .map(([n, v]) => `${n}=${v}`)
+            .sort(),
+        );
       }),
     );
   });
