@@ -7,12 +7,13 @@ import { readIfThere } from '../native/read-if-there.js';
 import { attempt } from '../native/system-errors.js';
 import { SIGKILL } from '../plan/constants.js';
 import { checkSignal } from '../process/options/signals.js';
-import { configSchema } from './config/config-schema.js';
 import { NO_CONTAINER, NOT_RUNNING, refusal, usageError } from './config/runtime-error.js';
 import { removeGroups } from './create-container.js';
 import { runEachHook } from './run-hooks.js';
+import { tell } from './runtime-output.js';
 import {
   type ContainerRecord,
+  configOf,
   isFrozen,
   madeRecord,
   notedGroups,
@@ -55,8 +56,8 @@ export function killContainer(folder: StateFolder, signal: number, { all }: { re
   if (signal === SIGKILL && status === 'paused') thaw(record);
 }
 
-function hasOwnPids({ config }: ContainerRecord): boolean {
-  return configSchema.parse(config).linux?.namespaces.some(({ type, path }) => type === 'pid' && !path) ?? false;
+function hasOwnPids(record: ContainerRecord): boolean {
+  return configOf(record).linux?.namespaces.some(({ type, path }) => type === 'pid' && !path) ?? false;
 }
 
 function send(pid: number, signal: number): void {
@@ -120,10 +121,10 @@ export async function deleteContainer(folder: StateFolder, { force }: { readonly
     throw error;
   }
   if (removed === null) return;
-  const { hooks } = configSchema.parse(removed.config);
+  const { hooks } = configOf(removed);
   // their failures are told, and change nothing (runtime.md, "Lifecycle")
   for (const { message } of await runEachHook('poststop', hooks?.poststop ?? [], JSON.stringify(stateOf(removed, 'stopped'))))
-    process.stderr.write(`${message}\n`);
+    tell(message);
 }
 
 /** @returns the record; `null` where there is none that can be read */
@@ -148,7 +149,7 @@ function recordIfWhole(folder: StateFolder): ContainerRecord | null {
     return readRecord(folder);
   } catch (error) {
     if (!hasCode(error, 'ERR_INVALID_OPTION', 'ERR_STATE') || !existsSync(folder.path)) throw error;
-    process.stderr.write(`${toError(error).message}\n`);
+    tell(toError(error).message);
     return null;
   }
 }

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { processesBelow } from '../cgroup/files/group-files.js';
-import { NacelleError, toError, withCleanupError } from '../errors.js';
+import { NacelleError } from '../errors.js';
 import { now } from '../native/clock.js';
 import { carryOut } from '../native/host-work.js';
 import { start } from '../native/shim.js';
@@ -10,13 +9,12 @@ import type { Task } from '../native/task.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { requireMapped, userMapsOf } from './config/bundle-user-maps.js';
-import type { BundleProcess } from './config/config-schema.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readConfig } from './config/read-config.js';
 import { refuseUnsupported } from './config/refused-fields.js';
-import { usageError } from './config/runtime-error.js';
+import { consoleOf } from './console-request.js';
 import { freezerOf, type GroupFolder, groupFolders, homeOfGroup, planBundleGroups } from './plan/bundle-groups.js';
-import { type ConsoleRequest, hasRuntimeHooks, planBundle } from './plan/bundle-plan.js';
+import { hasRuntimeHooks, planBundle } from './plan/bundle-plan.js';
 import { preservedDescriptors } from './preserved-descriptors.js';
 import { runHooks } from './run-hooks.js';
 import { closeAll, filterOf, groupFacts, openJoined, rootOf, sourcesOf } from './runtime-machine.js';
@@ -33,6 +31,7 @@ import {
 } from './state/container-state.js';
 import { processSeen } from './state/process-identity.js';
 import { inTurn } from './state/state-lock.js';
+import { undoneAfter } from './undone-after.js';
 
 export interface CreateRequest {
   readonly root: string;
@@ -53,11 +52,10 @@ interface MadeContainer {
 }
 
 /**
- * @param isAttached the container ends with this process, which hears of its end by the task
- *
  * Makes a container, whose process then waits for `start`: it is nobody's child but the runtime's, until the runtime has ended. When a step fails nothing
  * is left.
  *
+ * @param isAttached the container ends with this process, which hears of its end by the task
  * @throws NacelleError, with the field of config.json or the step that failed
  */
 export async function createContainer(
@@ -65,7 +63,7 @@ export async function createContainer(
   { isAttached = false }: { readonly isAttached?: boolean } = {},
 ): Promise<MadeContainer> {
   const bundle = resolve(request.bundle);
-  const config = readConfig(bundle);
+  const { config, json } = readConfig(bundle);
   refuseUnsupported(config);
   const { linux } = config;
   if (config.process === undefined)
@@ -99,7 +97,7 @@ export async function createContainer(
     ...{
       home: homeOfGroup(folders).path,
       freezer: freezerOf(folders),
-      config: JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')),
+      config: json,
     },
   });
   const make = async (folder: StateFolder): Promise<MadeContainer> => {
@@ -135,11 +133,10 @@ export async function createContainer(
         writeRecord(folder, record);
         return { folder, record, task };
       } catch (error) {
-        throw withCleanupError(error, await failureOf(() => (isShims ? task.close() : removeGroups(folders))));
+        throw await undoneAfter(error, () => (isShims ? task.close() : removeGroups(folders)));
       }
     } catch (error) {
-      removeStateFolder(folder);
-      throw error;
+      throw await undoneAfter(error, () => removeStateFolder(folder));
     }
   };
   try {
@@ -161,21 +158,6 @@ export async function removeGroups(
   const kill: Step = { op: 'kill_group', host: true, at: NONE, path: homeOfGroup(folders).path };
   const remove = folders.map(({ path }): Step => ({ op: 'remove_group', host: true, at: NONE, path }));
   await carryOut(planOf({ undo: [kill, ...remove] }));
-}
-
-function consoleOf(socket: string | null, { terminal = false, consoleSize }: BundleProcess): ConsoleRequest | null {
-  if (terminal && socket === null) throw usageError('cannot allocate tty if runc will detach without setting console socket');
-  if (!terminal && socket !== null) throw usageError('cannot use console socket if runc will not detach or allocate tty');
-  return socket === null ? null : { socket: resolve(socket), columns: consoleSize?.width ?? 0, rows: consoleSize?.height ?? 0 };
-}
-
-async function failureOf(work: () => Promise<void>): Promise<Error | undefined> {
-  try {
-    await work();
-    return undefined;
-  } catch (error) {
-    return toError(error);
-  }
 }
 
 /** Two containers in one group would stand still, and be killed, together. @throws NacelleError */

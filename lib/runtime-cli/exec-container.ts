@@ -5,16 +5,18 @@ import { endShim, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import { type Plan, Slots } from '../plan/plan.js';
 import { requireMapped, userMapsOf } from './config/bundle-user-maps.js';
-import { type BundleProcess, configSchema, processSchema } from './config/config-schema.js';
+import type { BundleProcess } from './config/config-schema.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readProcess } from './config/read-config.js';
 import { refuseOfProcess } from './config/refused-fields.js';
 import { refusal, usageError } from './config/runtime-error.js';
+import { consoleOf } from './console-request.js';
 import { planBundleExec } from './plan/bundle-exec-plan.js';
 import { preservedDescriptors } from './preserved-descriptors.js';
 import { closeAll, filterOf, joinedTypes, openGroups, openNamespacesOf } from './runtime-machine.js';
+import { shellStatus } from './runtime-output.js';
 import { startFailure, textOf } from './start-container.js';
-import { madeRecord, type StateFolder, statusOf, writeWhole } from './state/container-state.js';
+import { configOf, madeRecord, type StateFolder, statusOf, writeWhole } from './state/container-state.js';
 
 export interface ExecRequest {
   /** A file with the process; `null`: that of config.json, with the changes here. */
@@ -22,8 +24,8 @@ export interface ExecRequest {
   readonly args: readonly string[];
   readonly env: readonly string[];
   readonly cwd: string | null;
-  /** 'UID' or 'UID:GID'. */
-  readonly user: string | null;
+  /** Without a group: that of config.json. */
+  readonly user: { readonly uid: number; readonly gid?: number } | null;
   readonly additionalGids: readonly number[];
   /** Added to all sets but the inheritable and the ambient one. */
   readonly capabilities: readonly string[];
@@ -43,12 +45,14 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   const status = statusOf(folder, record);
   if (status === 'stopped') throw refusal('cannot exec in a stopped container');
   if (status === 'paused' && !request.ignorePaused) throw refusal('cannot exec in a paused container (use --ignore-paused to override)');
-  const { process: own, linux } = configSchema.parse(record.config);
+  const { process: own, linux } = configOf(record);
   const program = request.processFile === null ? changed(own, request) : readProcess(request.processFile);
   refuseOfProcess(program);
   const maps = userMapsOf(linux);
   if (maps !== null) requireMapped(maps, program);
-  const console = consoleOf(program, request);
+  if ((program.terminal ?? false) && !request.detach)
+    throw new UnsupportedError('exec with a terminal in the foreground', 'it needs --detach and --console-socket');
+  const console = consoleOf(request.consoleSocket, program);
   const capabilities = capabilitySets(program);
   const { descriptors } = preservedDescriptors(request.preservedFds, {});
   const filter = filterOf(linux, capabilities);
@@ -80,8 +84,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
       if (pipes !== null) await letRun(pipes);
       if (request.pidFile !== null) writeWhole(resolve(request.pidFile), String(pid));
       if (pipes !== null) return 0;
-      const { exit } = await task.ended;
-      return exit.kind === 'exited' ? exit.value : 128 + exit.value;
+      return shellStatus(await task.ended);
     } finally {
       closeAll(namespaces.values());
     }
@@ -124,9 +127,9 @@ function changed(own: BundleProcess | undefined, request: ExecRequest): BundlePr
   if (own === undefined) throw usageError('the container has no process of its own: give one by --process');
   const more = request.capabilities;
   const add = (names: readonly string[] = []): string[] => [...new Set([...names, ...more])];
-  const [uid, gid = own.user.gid] = request.user === null ? [own.user.uid, own.user.gid] : request.user.split(':').map(Number);
+  const { uid, gid } = { ...own.user, ...request.user };
   const sets = own.capabilities;
-  return processSchema.parse({
+  return {
     ...own,
     args: [...request.args],
     env: [...own.env, ...request.env],
@@ -136,25 +139,11 @@ function changed(own: BundleProcess | undefined, request: ExecRequest): BundlePr
     terminal: request.terminal,
     noNewPrivileges: request.noNewPrivileges || (own.noNewPrivileges ?? false),
     capabilities: {
-      ...sets,
+      inheritable: sets?.inheritable ?? [],
+      ambient: sets?.ambient ?? [],
       bounding: add(sets?.bounding),
       effective: add(sets?.effective),
       permitted: add(sets?.permitted),
     },
-    rlimits: own.rlimits.map(({ type, soft, hard }) => ({ type, soft: numberOf(soft), hard: numberOf(hard) })),
-  });
-}
-
-/** RLIM_INFINITY as JSON has it. */
-function numberOf(limit: number): number {
-  return Math.min(limit, 2 ** 64);
-}
-
-function consoleOf({ terminal = false, consoleSize }: BundleProcess, { detach, consoleSocket }: ExecRequest) {
-  if (terminal && !detach) throw new UnsupportedError('exec with a terminal in the foreground', 'it needs --detach and --console-socket');
-  if (terminal && consoleSocket === null) throw usageError('cannot allocate tty if runc will detach without setting console socket');
-  if (!terminal && consoleSocket !== null) throw usageError('cannot use console socket if runc will not detach or allocate tty');
-  return consoleSocket === null
-    ? null
-    : { socket: resolve(consoleSocket), columns: consoleSize?.width ?? 0, rows: consoleSize?.height ?? 0 };
+  };
 }

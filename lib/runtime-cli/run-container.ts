@@ -3,7 +3,9 @@ import { hasCode } from '../errors.js';
 import { endShim } from '../native/shim.js';
 import { deleteContainer } from './change-container.js';
 import { type CreateRequest, createContainer } from './create-container.js';
+import { shellStatus } from './runtime-output.js';
 import { startContainer } from './start-container.js';
+import { undoneAfter } from './undone-after.js';
 
 /**
  * Makes and starts a container. In the foreground the runtime waits for its end, passes signals on, and removes it unless `keep` is set; such a container
@@ -22,12 +24,11 @@ export async function runContainer(
     if (detach) endShim();
     await startContainer(folder);
     if (detach) return 0;
-    const { exit } = await task.ended;
+    const end = await task.ended;
     if (!keep) await deleteContainer(folder, { force: true });
-    return exit.kind === 'exited' ? exit.value : 128 + exit.value;
+    return shellStatus(end);
   } catch (error) {
-    await deleteContainer(folder, { force: true });
-    throw error;
+    throw await undoneAfter(error, () => deleteContainer(folder, { force: true }));
   } finally {
     forget();
   }
@@ -49,7 +50,7 @@ const OWN = new Set([
   'SIGIOT',
 ]);
 
-/** Sends what this process hears to the container's first process. @returns ends that */
+/** Sends what this process hears to the container's first process. @returns a function that has this process hear its signals itself again */
 function forwardSignals(pid: number): () => void {
   const names = Object.keys(constants.signals).filter((name) => !OWN.has(name)) as NodeJS.Signals[];
   const forward = (signal: NodeJS.Signals): void => {

@@ -9,9 +9,10 @@ import { usageError } from './config/runtime-error.js';
 import { statsEvent } from './container-stats.js';
 import { listContainers } from './containers-table.js';
 import { createContainer } from './create-container.js';
-import { execInContainer } from './exec-container.js';
+import { type ExecRequest, execInContainer } from './exec-container.js';
 import { psTable } from './ps-table.js';
 import { runContainer } from './run-container.js';
+import { print, tell } from './runtime-output.js';
 import { featuresText, specText } from './runtime-texts.js';
 import { startContainer } from './start-container.js';
 import { madeRecord, type StateFolder, stateFolder, stateOf, statusOf } from './state/container-state.js';
@@ -71,9 +72,36 @@ function preservedFdsOf(flags: Flags): number {
 /** The values of a flag that takes numbers alone. */
 function numbersOf(flags: Flags, name: string): number[] {
   return flags.all(name).map((text) => {
-    if (!/^\d+$/.test(text)) throw usageError(`invalid value ${JSON.stringify(text)} for flag -${name}`);
-    return Number(text);
+    return idOf(name, text);
   });
+}
+
+/** 2^32 - 1 is nobody's id. */
+function idOf(flag: string, text: string): number {
+  if (!/^\d+$/.test(text) || Number(text) > 2 ** 32 - 2) throw invalidFlag(flag, text, 'must be an id');
+  return Number(text);
+}
+
+function invalidFlag(flag: string, text: string, problem: string): Error {
+  return usageError(`invalid value ${JSON.stringify(text)} for flag -${flag}: ${problem}`);
+}
+
+/** What the flags of `exec` change of the container's process. @throws NacelleError `ERR_INVALID_OPTION` by the flag */
+export function changesOf(flags: Flags): Pick<ExecRequest, 'env' | 'cwd' | 'user' | 'additionalGids' | 'capabilities'> {
+  const cwd = flags.value('cwd') || null;
+  if (cwd?.startsWith('/') === false) throw invalidFlag('cwd', cwd, 'must be an absolute path');
+  const env = flags.all('env');
+  for (const entry of env) if (!/^[^=]+=/.test(entry)) throw invalidFlag('env', entry, 'must be NAME=VALUE');
+  return { env, cwd, user: userOf(flags), additionalGids: numbersOf(flags, 'additional-gids'), capabilities: flags.all('cap') };
+}
+
+/** Of `--user`, UID[:GID]. */
+function userOf(flags: Flags): ExecRequest['user'] {
+  const text = flags.value('user');
+  if (text === null) return null;
+  const [uid = '', gid, ...more] = text.split(':');
+  if (more.length > 0) throw invalidFlag('user', text, 'must be UID[:GID]');
+  return { uid: idOf('user', uid), ...(gid === undefined ? {} : { gid: idOf('user', gid) }) };
 }
 
 export const commands: Readonly<Record<string, Command>> = {
@@ -164,14 +192,7 @@ export const commands: Readonly<Record<string, Command>> = {
     flags: { format: 'value', quiet: 'switch' },
     short: { f: 'format', q: 'quiet' },
     words: [0, 0],
-    run: ({ root, flags }) =>
-      print(
-        listContainers(
-          root,
-          { format: formatOf(flags), quiet: flags.has('quiet') },
-          (problem) => void process.stderr.write(`${problem}\n`),
-        ),
-      ),
+    run: ({ root, flags }) => print(listContainers(root, { format: formatOf(flags), quiet: flags.has('quiet') }, tell)),
   },
   ps: {
     flags: { format: 'value' },
@@ -219,11 +240,8 @@ function execute(called: Called): Promise<number> {
   const processFile = flags.value('process');
   const args = flags.words.slice(1);
   if (processFile === null && args.length === 0) throw usageError('process args cannot be empty');
-  const user = flags.value('user');
-  if (user !== null && !/^\d+(?::\d+)?$/.test(user)) throw usageError(`invalid user ${JSON.stringify(user)}: it must be UID[:GID]`);
   return execInContainer(folderOf(called), {
-    ...{ processFile, args, env: flags.all('env'), cwd: flags.value('cwd'), user, terminal: flags.has('tty') },
-    ...{ additionalGids: numbersOf(flags, 'additional-gids'), capabilities: flags.all('cap'), noNewPrivileges: flags.has('no-new-privs') },
+    ...{ processFile, args, ...changesOf(flags), terminal: flags.has('tty'), noNewPrivileges: flags.has('no-new-privs') },
     ...{ detach: flags.has('detach'), pidFile: flags.value('pid-file'), consoleSocket: flags.value('console-socket') },
     ...{ ignorePaused: flags.has('ignore-paused'), preservedFds: preservedFdsOf(flags) },
   });
@@ -233,11 +251,6 @@ function formatOf(flags: Flags): 'json' | 'table' {
   const format = flags.value('format') ?? 'table';
   if (format !== 'json' && format !== 'table') throw usageError(`invalid format option: ${format}`);
   return format;
-}
-
-function print(text: string): number {
-  process.stdout.write(`${text}\n`);
-  return 0;
 }
 
 /** Reads the words of a command. @throws NacelleError `ERR_INVALID_OPTION` */

@@ -2,7 +2,7 @@ import { appendFileSync, chmodSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { geteuid } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { toError, UnsupportedError } from '../errors.js';
+import { isNacelleError, toError, UnsupportedError } from '../errors.js';
 import { now } from '../native/clock.js';
 import { endShim } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
@@ -11,6 +11,7 @@ import { usageError } from './config/runtime-error.js';
 import { OCI_VERSION } from './create-container.js';
 import { launcherText } from './launcher.js';
 import { commands, flagsOf } from './runtime-commands.js';
+import { print, tell } from './runtime-output.js';
 
 /** Where the states are, unless `--root` says so. */
 const DEFAULT_ROOT = '/run/nacelle-oci';
@@ -51,7 +52,9 @@ export async function main(args: readonly string[], version: string): Promise<nu
     return await runCommand(name, flags, version);
   } catch (error) {
     const { message } = toError(error);
-    process.stderr.write(`${message}\n`);
+    // callers read the last line
+    if (isNacelleError(error) && error.cleanupError) tell(`while this was undone: ${error.cleanupError.message}`);
+    tell(message);
     if (flags !== null) log(flags, message);
     return name === 'exec' ? 255 : 1;
   } finally {
@@ -61,8 +64,8 @@ export async function main(args: readonly string[], version: string): Promise<nu
 }
 
 async function runCommand(name: string, flags: Flags, version: string): Promise<number> {
-  if (flags.has('version')) return print(`nacelle-oci version ${version}\nspec: ${OCI_VERSION}\n`);
-  if (flags.has('help') || name === '' || name === 'help') return print(USAGE);
+  if (flags.has('version')) return print(`nacelle-oci version ${version}\nspec: ${OCI_VERSION}`);
+  if (flags.has('help') || name === '' || name === 'help') return print(USAGE.trimEnd());
   const words = flags.words.slice(1);
   if (name === 'install') return install(words);
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
@@ -92,7 +95,7 @@ function log(flags: Flags, message: string): void {
   try {
     appendFileSync(path, `${line}\n`, { mode: 0o644 });
   } catch (error) {
-    process.stderr.write(`write ${path}: ${toError(error).message}\n`);
+    tell(`write ${path}: ${toError(error).message}`);
   }
 }
 
@@ -104,10 +107,5 @@ function install(words: readonly string[]): number {
     writeFileSync(path, launcherText(process.execPath, fileURLToPath(import.meta.url)));
     chmodSync(path, 0o755);
   });
-  return 0;
-}
-
-function print(text: string): number {
-  process.stdout.write(text);
   return 0;
 }

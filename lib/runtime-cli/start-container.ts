@@ -5,10 +5,9 @@ import { hasCode, type SyscallError } from '../errors.js';
 import { nativeError } from '../native/system-errors.js';
 import { SIGKILL } from '../plan/constants.js';
 import { killContainer } from './change-container.js';
-import { configSchema } from './config/config-schema.js';
 import { refusal } from './config/runtime-error.js';
 import { runHooks } from './run-hooks.js';
-import { type ContainerRecord, madeRecord, type StateFolder, stateOf, statusOf } from './state/container-state.js';
+import { type ContainerRecord, configOf, madeRecord, type StateFolder, stateOf, statusOf } from './state/container-state.js';
 import { GO, GOING, TOLD } from './state/state-files.js';
 import { inTurn } from './state/state-lock.js';
 import { undoneAfter } from './undone-after.js';
@@ -23,7 +22,7 @@ export async function startContainer(folder: StateFolder): Promise<void> {
   const { record, told } = await inTurn(folder, async () => begin(folder));
   const failure = await textOf(new Socket({ fd: told, readable: true, writable: false }));
   if (failure !== '') throw startFailure(failure);
-  const { hooks } = configSchema.parse(record.config);
+  const { hooks } = configOf(record);
   try {
     await runHooks('poststart', hooks?.poststart ?? [], JSON.stringify(stateOf(record, 'running')));
   } catch (error) {

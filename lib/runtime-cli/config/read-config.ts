@@ -6,14 +6,19 @@ import { attempt } from '../../native/system-errors.js';
 import { checkOptions } from '../../options/parse-options.js';
 import { type BundleConfig, type BundleProcess, configSchema, processSchema } from './config-schema.js';
 
-/** Reads config.json of a bundle. @throws SyscallError; NacelleError `ERR_INVALID_OPTION`, by the path of the field */
-export function readConfig(bundle: string): BundleConfig {
+/**
+ * Reads config.json of a bundle, once: what is kept of a container is what was checked.
+ *
+ * @returns the file checked, and as it is
+ * @throws SyscallError; NacelleError `ERR_INVALID_OPTION`, by the path of the field
+ */
+export function readConfig(bundle: string): { readonly config: BundleConfig; readonly json: unknown } {
   const path = join(bundle, 'config.json');
-  return checkedFile(
+  const json = parsed(
     path,
     attempt(`read ${path}`, () => readFileSync(path, 'utf8')),
-    configSchema,
   );
+  return { config: checkedJson(path, json, configSchema), json };
 }
 
 /** Reads the process of `exec --process`. @throws as {@link readConfig} */
@@ -27,11 +32,16 @@ export function readProcess(path: string): BundleProcess {
 
 /** The text of a file as what the schema says. Pure. @throws NacelleError `ERR_INVALID_OPTION` */
 export function checkedFile<S extends z.ZodType>(path: string, text: string, schema: S): z.output<S> {
-  const checked = checkOptions(schema, parsed(path, text));
+  return checkedJson(path, parsed(path, text), schema);
+}
+
+/** What JSON said as what the schema says. Pure. @param what is told of in errors @throws NacelleError `ERR_INVALID_OPTION` */
+export function checkedJson<S extends z.ZodType>(what: string, json: unknown, schema: S): z.output<S> {
+  const checked = checkOptions(schema, json);
   if ('value' in checked) return checked.value;
   const [first] = checked.problems;
   const all = checked.problems.slice(0, MOST).map((problem) => `${problem.name} ${problem.text}`);
-  throw invalidOption(first?.name ?? path, `${path}: ${all.join('; ')}`);
+  throw invalidOption(first?.name ?? what, `${what}: ${all.join('; ')}`);
 }
 
 /** How many problems are told: who mends some wants to know of the next. */

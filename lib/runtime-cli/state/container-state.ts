@@ -6,7 +6,8 @@ import { hasCode, NacelleError } from '../../errors.js';
 import { requireOwn } from '../../native/own-folder.js';
 import { readIfThere } from '../../native/read-if-there.js';
 import { attempt } from '../../native/system-errors.js';
-import { checkedFile } from '../config/read-config.js';
+import { type BundleConfig, configSchema } from '../config/config-schema.js';
+import { checkedFile, checkedJson } from '../config/read-config.js';
 import { NO_CONTAINER, refusal, usageError } from '../config/runtime-error.js';
 import { isLiving } from './process-identity.js';
 import { GO, GROUPS, RECORD } from './state-files.js';
@@ -129,6 +130,11 @@ export function madeRecord(folder: StateFolder): ContainerRecord {
   const record = readRecord(folder);
   if (record === null) throw refusal(`${NO_CONTAINER}: it is being created`);
   return record;
+}
+
+/** The container's config.json. @throws NacelleError for a record that was damaged */
+export function configOf({ id, config }: Pick<ContainerRecord, 'id' | 'config'>): BundleConfig {
+  return checkedJson(`config.json in the record of ${id}`, config, configSchema);
 }
 
 /** What the container does now. The kernel is asked, for nobody keeps watch. */

@@ -4,6 +4,7 @@ import { configSchema } from '../../../lib/runtime-cli/config/config-schema.js';
 import { checkedFile } from '../../../lib/runtime-cli/config/read-config.js';
 import { refuseUnsupported } from '../../../lib/runtime-cli/config/refused-fields.js';
 import { specText } from '../../../lib/runtime-cli/runtime-texts.js';
+import { configOf } from '../../../lib/runtime-cli/state/container-state.js';
 
 /** config.json of `spec` with a value at a path. */
 function withValue(path: readonly (string | number)[], value: unknown): string {
@@ -56,6 +57,13 @@ describe('config.json', () => {
     [['hooks'], { poststop: [{ path: 'x' }] }, 'hooks.poststop[0].path must be an absolute path'],
   ] as const)('is refused by the path of the field: %j', (path, value, message) => {
     expect(() => read(withValue(path, value))).toThrow(message);
+  });
+
+  it('is refused in a record that was damaged, by the path of the field', () => {
+    const config: unknown = JSON.parse(withValue(['process', 'cwd'], 'rel'));
+    expect(() => configOf({ id: 'one', config })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining('process.cwd must be an absolute path') }),
+    );
   });
 
   it('is refused when it is no JSON', () => {

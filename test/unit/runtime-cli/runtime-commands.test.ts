@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { NacelleError } from '../../../lib/errors.js';
 import type { GroupLayout } from '../../../lib/host/cgroup-base.js';
 import { signalOf } from '../../../lib/runtime-cli/change-container.js';
 import { parseFlags } from '../../../lib/runtime-cli/command-line.js';
@@ -9,8 +10,10 @@ import { resourcesSchema } from '../../../lib/runtime-cli/config/resources-schem
 import { tableText } from '../../../lib/runtime-cli/containers-table.js';
 import { launcherText } from '../../../lib/runtime-cli/launcher.js';
 import { freezerOf, groupFolders, homeOfGroup } from '../../../lib/runtime-cli/plan/bundle-groups.js';
+import { changesOf, commands, flagsOf } from '../../../lib/runtime-cli/runtime-commands.js';
 import { stateFolder } from '../../../lib/runtime-cli/state/container-state.js';
 import { parseStat } from '../../../lib/runtime-cli/state/process-identity.js';
+import { undoneAfter } from '../../../lib/runtime-cli/undone-after.js';
 
 describe('a command line', () => {
   const table = { bundle: 'value', force: 'switch', env: 'list' } as const;
@@ -41,6 +44,43 @@ describe('a command line', () => {
         expect(parseFlags(['--', ...words], table).words).toEqual(words);
       }),
     );
+  });
+});
+
+describe('the flags of `exec`', () => {
+  const { exec } = commands;
+  if (exec === undefined) throw new Error('there is no command exec');
+  const read = (...args: string[]) => changesOf(flagsOf('exec', exec, [...args, 'id']));
+
+  it('are changes of the process', () => {
+    expect(read()).toEqual({ env: [], cwd: null, user: null, additionalGids: [], capabilities: [] });
+    expect(read('--cwd', '/x', '-e', 'A=', '--user', '1:2', '-g', '3', '-g', '4')).toMatchObject({
+      ...{ env: ['A='], cwd: '/x', user: { uid: 1, gid: 2 }, additionalGids: [3, 4] },
+    });
+    expect(read('--user', '7').user).toEqual({ uid: 7 });
+  });
+
+  it.each([
+    [['--cwd', 'rel'], 'invalid value "rel" for flag -cwd: must be an absolute path'],
+    [['--env', 'A'], 'invalid value "A" for flag -env: must be NAME=VALUE'],
+    [['--env', '=A'], 'for flag -env'],
+    [['--user', 'root'], 'invalid value "root" for flag -user'],
+    [['--user', '1:2:3'], 'must be UID[:GID]'],
+    [['--user', '4294967295'], 'for flag -user: must be an id'],
+    [['--additional-gids', '-1'], 'for flag -additional-gids'],
+  ])('are refused by the flag: %j', (args, message) => {
+    expect(() => read(...args)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining(message) }));
+  });
+});
+
+describe('what was undone', () => {
+  it('never hides the first failure', async () => {
+    const first = new NacelleError('first', { code: 'ERR_HOOK' });
+    expect(await undoneAfter(first, () => undefined)).toBe(first);
+    expect(first.cleanupError).toBeUndefined();
+    const error = await undoneAfter(first, () => Promise.reject(new Error('second')));
+    expect(error).toBe(first);
+    expect(first.cleanupError?.message).toBe('second');
   });
 });
 
