@@ -195,7 +195,7 @@ describe('build', () => {
       './own/Dockerfile',
       './own/Dockerfile.dockerignore',
     ]);
-    const two = await build({ context: path, dockerfile: 'own/Dockerfile', pull: 'never' });
+    const two = await build({ context: path, dockerfile: { path: 'own/Dockerfile' }, pull: 'never' });
     expect(await shell(two.image, 'ls -A /x')).toBe('a');
   });
 
