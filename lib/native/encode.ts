@@ -219,7 +219,7 @@ function planBytes(plan: Plan, given: readonly Slot[], table: ShimTable): Uint8A
 }
 
 function* partsOf(plan: Plan, given: readonly Slot[], table: ShimTable): Generator<PlanPart> {
-  const { prepare, undo, reports, returns, killGroup, timeoutMs, cpuClock, ending, keep, again, health, denials, words } = plan;
+  const { prepare, undo, reports, returns, killGroup, timeoutMs, setUpMs, cpuClock, ending, keep, again, health, denials, words } = plan;
   yield { op: 'slots', given, count: slotCount(stepsOf(plan), given) };
   if (prepare.length > 0) yield { op: 'prepare', steps: prepare };
   for (const { flags, group = NONE, steps } of plan.stages) yield { op: 'stage', flags, group, steps };
@@ -228,6 +228,7 @@ function* partsOf(plan: Plan, given: readonly Slot[], table: ShimTable): Generat
   if (returns.length > 0) yield { op: 'returns', slots: returns };
   if (killGroup) yield { op: 'kill_group', ...killGroup };
   if (timeoutMs) yield { op: 'timeout', wait: nanoseconds(timeoutMs) };
+  if (setUpMs) yield { op: 'set_up', wait: nanoseconds(setUpMs) };
   if (cpuClock) {
     const { limitMs, at, path, key, unit } = cpuClock;
     yield { op: 'cpu_clock', limit: nanoseconds(limitMs), at, path, key, unit };

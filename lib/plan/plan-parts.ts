@@ -11,6 +11,7 @@ export type PlanPart =
   | { readonly op: 'returns'; readonly slots: readonly Slot[]; }
   | { readonly op: 'kill_group'; readonly at: Slot; readonly path: string; }
   | { readonly op: 'timeout'; readonly wait: number | bigint; }
+  | { readonly op: 'set_up'; readonly wait: number | bigint; }
   | { readonly op: 'cpu_clock'; readonly limit: number | bigint; readonly at: Slot; readonly path: string; readonly key: string; readonly unit: number | bigint; }
   | { readonly op: 'ending'; readonly signal: number | bigint; readonly force_kill_after: number | bigint; }
   | { readonly op: 'keep'; readonly auto_remove: number | bigint; readonly at: Slot; readonly path: string; readonly removal: readonly Step[]; }
@@ -38,6 +39,7 @@ export const partTable: readonly PartRow[] = [
   { op: 'returns', fields: [['SLOTS', 'slots']] },
   { op: 'kill_group', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'timeout', fields: [['NUM', 'wait']] },
+  { op: 'set_up', fields: [['NUM', 'wait']] },
   { op: 'cpu_clock', fields: [['NUM', 'limit'], ['SLOT', 'at'], ['STR', 'path'], ['STR', 'key'], ['NUM', 'unit']] },
   { op: 'ending', fields: [['NUM', 'signal'], ['NUM', 'force_kill_after']] },
   { op: 'keep', fields: [['NUM', 'auto_remove'], ['SLOT', 'at'], ['STR', 'path'], ['STEPS', 'removal']] },

@@ -114,6 +114,8 @@ export interface Plan {
   /** A cgroup on the unified tree: killing the tree is `cgroup.kill` there. Without it, the first process is killed. */
   readonly killGroup?: { readonly at: Slot; readonly path: string };
   readonly timeoutMs?: number;
+  /** How long a stage after the first may take until its program runs, or waits at `await_start`: whoever is in its pid namespace could stop it for ever. */
+  readonly setUpMs?: number;
   readonly cpuClock?: CpuClock;
   readonly ending: Ending;
   /** The task ends with its first process and leaves the rest of the tree running; this process may end before. */

@@ -283,7 +283,7 @@ void Task::process_ended(pid_t pid) {
       take_status(info);
       take_violation();
     } else {
-      limit_set_up();
+      limit_set_up(set_up_of_next());
     }
   }
   // a program that was never started has a run time of 0

@@ -123,7 +123,10 @@ class Task {
   void close_channel();
   void channel_closed();
   static StepFailure died_in_set_up(int signal);
-  void limit_set_up();
+  // ns, 0 for none.
+  uint64_t set_up_of_timeout() const { return plan_.timeout_ns == 0 ? 0 : plan_.timeout_ns + kPatience; }
+  uint64_t set_up_of_next() const { return plan_.set_up_ns > 0 ? plan_.set_up_ns : set_up_of_timeout(); }
+  void limit_set_up(uint64_t limit);
   void began();
   void hand_over();
   void close_given();

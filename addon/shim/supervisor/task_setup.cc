@@ -143,7 +143,7 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
       new_process(sender, unique_fd(pidfd));
       keep_watch(message.stage);
       if (has_failed_ || run_.cause != Cause::kNone) signal_tree();
-      return limit_set_up();
+      return limit_set_up(set_up_of_next());
     }
     case Signal::kAtRest:
       at_rest_ = true;
@@ -159,7 +159,7 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
       run_.executing = true;
       run_.times.started_ns = monotonic_ns();
       run_.times.started_real_ns = realtime_ns();
-      set_up_clock_.stop();
+      if (plan_.set_up_ns == 0) set_up_clock_.stop();
       // the limits start now, though the program may not run yet: other processes may keep the shim from hearing that it does
       clocks_.start(supervisor_.loop(), plan_, slots_, {run_.times.started_ns, restarts_ > 0},
                     [this](Cause cause) { end_by_clock(cause); });
@@ -276,6 +276,7 @@ StepFailure Task::died_in_set_up(int signal) {
 void Task::began() {
   if (state_ == State::kRunning || state_ == State::kEnding || has_failed_) return;
   state_ = State::kRunning;
+  set_up_clock_.stop();
   if (!plan_.has_again) close_given();
   send_started(true);
   if (plan_.hands_over) return hand_over();
@@ -301,10 +302,10 @@ void Task::close_given() {
 }
 
 // A later stage may be in a pid namespace with processes that stop it, even before its first message. So where the plan has a timeout,
-// set-up has one too.
-void Task::limit_set_up() {
-  if (plan_.timeout_ns == 0 || state_ != State::kSetUp || run_.executing || has_failed_) return;
-  set_up_clock_.start(supervisor_.loop(), monotonic_ns() + plan_.timeout_ns + kPatience, [this] {
+// set-up has one too; a plan may have one for that alone.
+void Task::limit_set_up(uint64_t limit) {
+  if (limit == 0 || state_ != State::kSetUp || run_.executing || has_failed_) return;
+  set_up_clock_.start(supervisor_.loop(), monotonic_ns() + limit, [this] {
     fail({kInClone, 0, ETIMEDOUT, "it does not come to run: somebody stops it"});
   });
 }
@@ -312,7 +313,7 @@ void Task::limit_set_up() {
 void Task::release() {
   if (state_ != State::kParked) return;
   state_ = State::kSetUp;
-  limit_set_up();
+  limit_set_up(set_up_of_timeout());
   const int sent = answer(ChannelMessage{}, nullptr, 0);
   if (sent < 0) fail({kInClone, 0, -sent, "answer the process"});
 }

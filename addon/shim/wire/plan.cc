@@ -33,6 +33,7 @@ bool take(Plan& plan, const parts::kill_group& part) {
 }
 
 bool take(Plan& plan, const parts::timeout& part) { return plan.timeout_ns = part.wait, true; }
+bool take(Plan& plan, const parts::set_up& part) { return plan.set_up_ns = part.wait, true; }
 
 bool take(Plan& plan, const parts::cpu_clock& part) {
   plan.has_cpu_clock = true;

@@ -75,6 +75,7 @@ struct Plan {
   List<int32_t> returns;
   FileAt kill_group;
   uint64_t timeout_ns = 0;
+  uint64_t set_up_ns = 0;  // for a stage after the first, until its program runs; 0: the limit that timeout_ns has it get
   FileAt cpu_counter;
   uint64_t cpu_limit_ns = 0;
   Str cpu_key;
