@@ -54,7 +54,6 @@ export interface DetachOptions {
   readonly logFiles: number;
 }
 
-/** Checked options with every default filled in. `null` means that an option was not given, and that the image or the machine decides. */
 /** A read-only file of the container's alone, which is bound at its target: what is in it lies in memory, and goes with the container. */
 export interface OwnFile {
   /** Absolute and tidy, inside. */
@@ -65,7 +64,16 @@ export interface OwnFile {
   readonly gid: number;
 }
 
-export interface ParsedOptions {
+/** What is mounted that the caller has asked for. */
+interface AskedMounts {
+  /** `mounts`, then `volumes`, then `tmpfs`, in the order given, but one above another before that; no target twice. */
+  readonly mounts: readonly ParsedMount[];
+  /** Folders that are made volumes as those that the image declares: they go with the container. Absolute. */
+  readonly anonymousVolumes: readonly string[];
+}
+
+/** Checked options with every default filled in. `null` means that an option was not given, and that the image or the machine decides. */
+export interface ParsedOptions extends AskedMounts {
   /** The profile whose defaults the container has. */
   readonly profile: ProfileName | null;
   readonly root: ParsedRoot;
@@ -109,10 +117,6 @@ export interface ParsedOptions {
   readonly hostPorts: readonly number[];
   /** `null`: what its network lets out. */
   readonly egress: ParsedEgress | null;
-  /** `mounts`, then `volumes`, then `tmpfs`, in the order given, but one above another before that; no target twice. */
-  readonly mounts: readonly ParsedMount[];
-  /** Folders that are made volumes as those that the image declares: they go with the container. Absolute. */
-  readonly anonymousVolumes: readonly string[];
   readonly copyIn: readonly (ParsedCopyIn & { readonly target: string })[];
   /** Files in memory that nothing of the root has: for this package's own use. */
   readonly files: readonly OwnFile[];
@@ -192,14 +196,7 @@ export function parseRunOptions(given: unknown, isRoot = () => privilege().kind 
   const value = withProfile(given, isRoot);
   const options = parseOptions(schemaFor(value), value, 'options');
   const profile = options.profile ?? null;
-  const wanted = aboveFirst([
-    ...(options.mounts ?? []),
-    ...(options.volumes ?? []),
-    ...Object.entries(options.tmpfs ?? {}).map(([path, tmpfs]) => tmpfsMount(target.parse(path), tmpfs)),
-  ]);
-  const mounts = profile === null ? wanted : wanted.map(withoutRights);
-  const isAnonymous = ({ type, source }: ParsedMount): boolean => type === 'volume' && source === null;
-  const limits = limitsOf(options);
+  const { mounts, anonymousVolumes } = mountsOf(options);
   return {
     profile,
     root: rootOf(options),
@@ -229,8 +226,8 @@ export function parseRunOptions(given: unknown, isRoot = () => privilege().kind 
     extraHosts: options.extraHosts ?? {},
     hostPorts: options.hostPorts ?? [],
     egress: options.egress ?? null,
-    mounts: mounts.filter((mount) => !isAnonymous(mount)),
-    anonymousVolumes: mounts.filter(isAnonymous).map((mount) => mount.target),
+    mounts,
+    anonymousVolumes,
     copyIn: Object.entries(options.copyIn ?? {}).map(([path, file]) => ({ target: target.parse(path), ...file })),
     files: [],
     copyOut: options.copyOut ?? [],
@@ -246,21 +243,34 @@ export function parseRunOptions(given: unknown, isRoot = () => privilege().kind 
     oomScoreAdj: options.oomScoreAdj ?? null,
     restart: parseRestart(options),
     healthcheck: options.healthcheck ?? null,
-    detached: options.detach
-      ? {
-          autoRemove: options.autoRemove ?? false,
-          logBytes: options.logging?.maxSize ?? 10 * 1024 ** 2,
-          logFiles: options.logging?.maxFiles ?? 3,
-        }
-      : null,
+    detached: detachedOf(options),
     onDenied: options.onDenied ?? null,
     isolation: options.isolation ?? 'namespaces',
     tcpPorts: options.tcpPorts ?? null,
     onUnsupported: options.onUnsupported ?? 'error',
     onProgress: options.onProgress ?? null,
-    limits,
+    limits: limitsOf(options),
     process: normaliseProcess(options, { pipesOnly: profile !== null }),
   };
+}
+
+function mountsOf(options: CheckedRun): AskedMounts {
+  const wanted = aboveFirst([
+    ...(options.mounts ?? []),
+    ...(options.volumes ?? []),
+    ...Object.entries(options.tmpfs ?? {}).map(([path, tmpfs]) => tmpfsMount(target.parse(path), tmpfs)),
+  ]);
+  const mounts = options.profile === undefined ? wanted : wanted.map(withoutRights);
+  const isAnonymous = ({ type, source }: ParsedMount): boolean => type === 'volume' && source === null;
+  return {
+    mounts: mounts.filter((mount) => !isAnonymous(mount)),
+    anonymousVolumes: mounts.filter(isAnonymous).map((mount) => mount.target),
+  };
+}
+
+function detachedOf({ detach, autoRemove = false, logging }: CheckedRun): DetachOptions | null {
+  if (!detach) return null;
+  return { autoRemove, logBytes: logging?.maxSize ?? 10 * 1024 ** 2, logFiles: logging?.maxFiles ?? 3 };
 }
 
 /** What comes from outside neither raises rights nor opens devices, unless its options say that it may. */
