@@ -116,7 +116,11 @@ class Task {
   void new_process(pid_t pid, unique_fd pidfd);
   bool is_to_be_watched(uint32_t stage) const;
   void keep_watch(uint32_t stage);
+  bool is_expected(const ChannelMessage& message) const;
   void heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender);
+  void cloned(uint32_t stage, int sender);
+  void parked();
+  void executing();
   bool is_due(const ChannelMessage& message) const;
   bool step_at(const ChannelMessage& message, StepHead& head) const;
   void run_host_steps_of(const ChannelMessage& message);

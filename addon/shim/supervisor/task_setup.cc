@@ -114,12 +114,16 @@ bool Task::is_due(const ChannelMessage& message) const {
   }
 }
 
-void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender) {
-  // a program with CAP_SYS_PTRACE can send messages in the name of our init: few are accepted, and none is trusted
+// A program with CAP_SYS_PTRACE can send messages in the name of our init: few are accepted, and none is trusted.
+bool Task::is_expected(const ChannelMessage& message) const {
   const bool failed = message.signal == Signal::kFailed && !(context_.words_alone && state_ == State::kRunning);
   const bool ends = message.signal == Signal::kProgramEnded || failed;
   const bool late = run_.executing && !ends && message.signal != Signal::kWorking;
-  if (message.stage >= plan_.stages.count || late || (state_ == State::kRunning && !ends)) return;
+  return message.stage < plan_.stages.count && !late && (state_ != State::kRunning || ends);
+}
+
+void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, int sender) {
+  if (!is_expected(message)) return;
   const bool sets_up = message.signal == Signal::kAtHostStep || message.signal == Signal::kDescriptor ||
                        message.signal == Signal::kCloned || message.signal == Signal::kAtRest || message.signal == Signal::kParked;
   if (sets_up && !is_due(message))
@@ -135,35 +139,16 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
       if (count != 1) return fail({static_cast<int32_t>(message.stage), message.index, EMFILE, "take a descriptor"});
       slots_.put(message.value, std::move(fds[0]));
       return answer_denials(message);
-    case Signal::kCloned: {
-      // a forged message could name a process of another task, or one whose end the shim never hears of
-      if (!supervisor_.is_unknown_child(sender)) return;
-      const int pidfd = sys_pidfd_open(sender);
-      if (pidfd < 0) return fail({static_cast<int32_t>(message.stage), 0, -pidfd, "the process is gone"});
-      new_process(sender, unique_fd(pidfd));
-      keep_watch(message.stage);
-      if (has_failed_ || run_.cause != Cause::kNone) signal_tree();
-      return limit_set_up(set_up_of_next());
-    }
+    case Signal::kCloned:
+      return cloned(message.stage, sender);
     case Signal::kAtRest:
       at_rest_ = true;
       first_index_ = message.index + 1;
       return give_rest();
     case Signal::kParked:
-      if (has_failed_) return;
-      state_ = State::kParked;
-      set_up_clock_.stop();
-      if (!plan_.has_again) close_given();
-      return send_started(false);
+      return has_failed_ ? void() : parked();
     case Signal::kExecuting:
-      run_.executing = true;
-      run_.times.started_ns = monotonic_ns();
-      run_.times.started_real_ns = realtime_ns();
-      if (plan_.set_up_ns == 0) set_up_clock_.stop();
-      // the limits start now, though the program may not run yet: other processes may keep the shim from hearing that it does
-      clocks_.start(supervisor_.loop(), plan_, slots_, {run_.times.started_ns, restarts_ > 0},
-                    [this](Cause cause) { end_by_clock(cause); });
-      return;
+      return executing();
     case Signal::kWorking:
       // init sends this message also when the program died before its execve
       return run_.executing ? began() : void();
@@ -177,6 +162,33 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
     case Signal::kGoOn:
       return;
   }
+}
+
+void Task::cloned(uint32_t stage, int sender) {
+  // a forged message could name a process of another task, or one whose end the shim never hears of
+  if (!supervisor_.is_unknown_child(sender)) return;
+  const int pidfd = sys_pidfd_open(sender);
+  if (pidfd < 0) return fail({static_cast<int32_t>(stage), 0, -pidfd, "the process is gone"});
+  new_process(sender, unique_fd(pidfd));
+  keep_watch(stage);
+  if (has_failed_ || run_.cause != Cause::kNone) signal_tree();
+  limit_set_up(set_up_of_next());
+}
+
+void Task::parked() {
+  state_ = State::kParked;
+  set_up_clock_.stop();
+  if (!plan_.has_again) close_given();
+  send_started(false);
+}
+
+void Task::executing() {
+  run_.executing = true;
+  run_.times.started_ns = monotonic_ns();
+  run_.times.started_real_ns = realtime_ns();
+  if (plan_.set_up_ns == 0) set_up_clock_.stop();
+  // the limits start now, though the program may not run yet: other processes may keep the shim from hearing that it does
+  clocks_.start(supervisor_.loop(), plan_, slots_, {run_.times.started_ns, restarts_ > 0}, [this](Cause cause) { end_by_clock(cause); });
 }
 
 void Task::run_host_steps_of(const ChannelMessage& message) {

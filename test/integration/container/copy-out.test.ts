@@ -213,7 +213,7 @@ describe('the process that reads', () => {
     const ids = [UID, UID, UID, UID].join('\t');
     const none = '0000000000000000';
     const field = (name: string) => new RegExp(`^${name}:(.*)$`, 'm').exec(status)?.[1]?.trim();
-    expect(fields.map(field)).toEqual([ids, ids, '', none, none, none, none, none, '1']);
+    expect(fields.map(field)).toEqual([ids, ids, `${UID}`, none, none, none, none, none, '1']);
     expect((await running).notCopied).toEqual([]);
   });
 
