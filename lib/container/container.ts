@@ -23,17 +23,16 @@ import { launchDetached } from './detached/launch-detached.js';
 import { detachedContainers } from './detached/list-containers.js';
 import { pruneContainers } from './detached/prune-containers.js';
 import { containerEvents } from './events/container-events.js';
-import { type Waitable, waitFor } from './exec/wait-for.js';
-import { inspected } from './inspect.js';
+import { waitFor } from './exec/wait-for.js';
+import { inspectLife } from './inspect.js';
 import { connect } from './life/connect.js';
 import { changesOf, filesOf } from './life/content.js';
-import { healthFrom, statusOf, untilHealthy } from './life/health.js';
 import { join } from './life/join.js';
 import { Life, live } from './life/life.js';
 import { type ContainerUpdate, update } from './life/limits-update.js';
 import { joinNetwork, leaveNetwork } from './life/networks.js';
 import { openNamespace } from './life/open-namespace.js';
-import { follow, logs } from './life/output.js';
+import { logs } from './life/output.js';
 import { setEgress } from './life/own-egress.js';
 import { pause, resume } from './life/pause.js';
 import { publish, publishedPorts, unpublish } from './life/publish.js';
@@ -59,6 +58,7 @@ import type { PortOptions, WaitCondition, WaitOptions } from './options/wait-typ
 import { type ContainerRecord, networkNames } from './start/container-record.js';
 import type { Parts } from './start/launch.js';
 import { launchIsolated } from './start/launch-isolated.js';
+import { waitable } from './waitable.js';
 
 /**
  * A sandbox with one program: namespaces, cgroups, a root file system, and what confines it. `run` is all of a life
@@ -491,15 +491,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * {@link connect}; the reason of `cancelSignal`
    */
   async waitFor(condition: WaitCondition, options: WaitOptions = {}): Promise<void> {
-    const waitable: Waitable = {
-      id: this.id,
-      follow: (until) => follow(this.#life, until),
-      tryCommand: (command, cancelSignal) => this.exec(command, { cancelSignal, maxBuffer: '64k' }),
-      connect: (to) => connect(this.#life, to),
-      healthy: (signal, see) => untilHealthy(this.#life, signal, see),
-      ended: (cancelSignal) => this.wait({ cancelSignal }),
-    };
-    return waitFor(waitable, condition, options);
+    return waitFor(waitable(this.#life, this), condition, options);
   }
 
   /** Ports of this machine that lead to it, as far as this process knows: others may publish ports of a detached one, of which `inspect` tells. */
@@ -531,19 +523,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
 
   /** The container as it is: its options as they were resolved, its image, state, groups, mounts and result. */
   async inspect(): Promise<ContainerInspect<E>> {
-    const result = this.state === 'stopped' ? await this.#life.end() : null;
-    const status = await statusOf(this.#life);
-    this.#life.learn();
-    const { pid, state } = this;
-    const startedAt = status.startedAtMs === null ? (result?.startedAt ?? null) : new Date(status.startedAtMs);
-    return inspected(this.#life.record.current, {
-      pid,
-      state,
-      startedAt,
-      result,
-      restartCount: status.restarts,
-      health: healthFrom(status),
-    });
+    return inspectLife(this.#life);
   }
 
   /**

@@ -1,5 +1,7 @@
 import type { Encoding } from '../process/options/process-types.js';
 import { namesOf } from '../security/capabilities.js';
+import { healthFrom, statusOf } from './life/health.js';
+import type { Life } from './life/life.js';
 import type { ContainerInspect } from './options/inspect-types.js';
 import { type ContainerRecord, portsIn } from './start/container-record.js';
 
@@ -52,4 +54,16 @@ export function inspected<E extends Encoding>(
     health,
     result,
   };
+}
+
+/** The same of a container as it is now. */
+export async function inspectLife<E extends Encoding>(life: Life<E>): Promise<ContainerInspect<E>> {
+  const result = life.state === 'stopped' ? await life.end() : null;
+  const status = await statusOf(life);
+  life.learn();
+  const startedAt = status.startedAtMs === null ? (result?.startedAt ?? null) : new Date(status.startedAtMs);
+  return inspected(life.record.current, {
+    ...{ startedAt, result, restartCount: status.restarts, health: healthFrom(status) },
+    ...{ pid: life.held.task.pid, state: life.state },
+  });
 }
