@@ -10,12 +10,14 @@ import { type BuildOptions, type BuildResult, build, Container, Image } from '..
 import { buildContext } from '../fixtures/build-context.js';
 import { loadBusybox } from '../fixtures/busybox-image.js';
 import { layerListing, tarListing } from '../fixtures/layer-listing.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
 import { isRoot, requires } from '../fixtures/requires.js';
 import { useNewStore } from '../fixtures/store.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 
 const BASE = 'test/busybox:1';
 
+useLeakCheck();
 const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip', 'zstd', 'xz', 'bzip2', 'mkfifo', 'setfattr'] });
 
 describe('build: ADD and COPY', () => {

@@ -8,12 +8,14 @@ import { type BuildOptions, type BuildResult, build, Container, type Image } fro
 import { buildContext } from '../fixtures/build-context.js';
 import { loadBusybox } from '../fixtures/busybox-image.js';
 import { layerListing } from '../fixtures/layer-listing.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
 import { useNewStore } from '../fixtures/store.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 
 const BASE = 'test/busybox:1';
 
+useLeakCheck();
 const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip', 'mkfifo'] });
 
 describe('build: contexts', () => {

@@ -6,10 +6,12 @@ import { type BuildOptions, type BuildResult, build, Image } from '../../lib/ind
 import { buildContext } from '../fixtures/build-context.js';
 import { type GitServer, gitServer } from '../fixtures/git-server.js';
 import { layerListing } from '../fixtures/layer-listing.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
 import { useNewStore } from '../fixtures/store.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 
+useLeakCheck();
 const { describe, it } = requires({ containers: true, tools: ['tar', 'gzip', 'git'] });
 
 const TIME = '2001-09-09T01:46:40Z';

@@ -6,8 +6,10 @@ import { expect } from 'vitest';
 import { type BuildEvent, type BuildOptions, build, Container, Image } from '../../lib/index.js';
 import { BASE, dockerfile, shell, useBuilds } from '../fixtures/builds.js';
 import { layerListing } from '../fixtures/layer-listing.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
 
+useLeakCheck();
 const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip'] });
 
 describe('build', () => {
