@@ -9,7 +9,7 @@ import { attempt } from '../native/system-errors.js';
 import { type Flags, type FlagTable, parseFlags } from './command-line.js';
 import { usageError } from './config/runtime-error.js';
 import { OCI_VERSION } from './create-container.js';
-import { launcherText } from './launcher.js';
+import { launcherText, requireTrusted } from './launcher.js';
 import { commands, flagsOf } from './runtime-commands.js';
 import { print, tell } from './runtime-output.js';
 
@@ -103,8 +103,10 @@ function log(flags: Flags, message: string): void {
 function install(words: readonly string[]): number {
   const [path] = words;
   if (path === undefined || words.length > 1) throw usageError('nacelle-oci: "install" requires exactly 1 argument: the file to write');
+  const script = fileURLToPath(import.meta.url);
+  for (const file of [process.execPath, script]) requireTrusted(file);
   attempt(`write ${path}`, () => {
-    writeFileSync(path, launcherText(process.execPath, fileURLToPath(import.meta.url)));
+    writeFileSync(path, launcherText(process.execPath, script));
     chmodSync(path, 0o755);
   });
   return 0;

@@ -1,3 +1,5 @@
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NacelleError } from '../../../lib/errors.js';
@@ -8,12 +10,15 @@ import { deviceRulesOf, limitsOf, unifiedWrites } from '../../../lib/runtime-cli
 import { capabilitySets, processEnvironment } from '../../../lib/runtime-cli/config/process-facts.js';
 import { resourcesSchema } from '../../../lib/runtime-cli/config/resources-schema.js';
 import { tableText } from '../../../lib/runtime-cli/containers-table.js';
-import { launcherText } from '../../../lib/runtime-cli/launcher.js';
+import { launcherText, requireTrusted } from '../../../lib/runtime-cli/launcher.js';
 import { freezerOf, groupFolders, homeOfGroup } from '../../../lib/runtime-cli/plan/bundle-groups.js';
 import { changesOf, commands, flagsOf } from '../../../lib/runtime-cli/runtime-commands.js';
 import { stateFolder } from '../../../lib/runtime-cli/state/container-state.js';
 import { parseStat } from '../../../lib/runtime-cli/state/process-identity.js';
 import { undoneAfter } from '../../../lib/runtime-cli/undone-after.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+
+const folder = temporaryFolder();
 
 describe('a command line', () => {
   const table = { bundle: 'value', force: 'switch', env: 'list' } as const;
@@ -243,11 +248,31 @@ describe('cgroupsPath of systemd', () => {
   });
 });
 
+describe('what the launcher runs', () => {
+  it('lies where root and this user alone may write', () => {
+    const script = join(folder, 'open', 'script.js');
+    mkdirSync(join(folder, 'open'));
+    writeFileSync(script, '');
+    expect(() => requireTrusted(script)).not.toThrow();
+    chmodSync(join(folder, 'open'), 0o777);
+    expect(() => requireTrusted(script)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_NOT_OWN',
+        message: expect.stringContaining(`${join(folder, 'open')} can be written to by others`),
+      }),
+    );
+    chmodSync(join(folder, 'open'), 0o1777);
+    expect(() => requireTrusted(script)).not.toThrow();
+    chmodSync(script, 0o666);
+    expect(() => requireTrusted(script)).toThrow(`${script} can be written to by others`);
+  });
+});
+
 describe('the launcher', () => {
   it('names its Node, and clears what would load code into it', () => {
     const text = launcherText("/opt/it's/node", '/x/nacelle-oci.js');
     expect(text).toContain("exec '/opt/it'\\''s/node' '/x/nacelle-oci.js' \"$@\"\n");
-    expect(text).toMatch(/^#!\/bin\/sh\nunset NODE_OPTIONS /);
+    expect(text).toMatch(/^#!\/bin\/sh\nunset NODE_OPTIONS .* OPENSSL_CONF /);
   });
 });
 
