@@ -1,6 +1,6 @@
 import { planTerminal } from '../../container/plan/terminal-steps.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
-import { ANYWHERE, cloneStep, type Plan, planOf, type Slots } from '../../plan/plan.js';
+import { ANYWHERE, cloneStep, type Plan, planOf, REFUSE_DESCRIPTORS, type Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import type { BundleProcess } from '../config/config-schema.js';
 import type { GroupFolder } from './bundle-groups.js';
@@ -69,7 +69,7 @@ export function planBundleExec(input: BundleExecInput): Plan {
   ];
   return planOf({
     stages: [
-      { flags: 0, ...(unified === undefined ? {} : { group: unified.slot }), steps: [...join, cloneStep(1, inside)] },
+      { flags: 0, ...(unified === undefined ? {} : { group: unified.slot }), steps: [...join, REFUSE_DESCRIPTORS, cloneStep(1, inside)] },
       { flags: 0, steps: inside },
     ],
     ...(input.detached === null ? {} : { handsOver: true }),

@@ -3,7 +3,7 @@ import { planProtection } from '../../container/plan/protect.js';
 import { consoleSteps, planTerminal } from '../../container/plan/terminal-steps.js';
 import { CLONE, O_PATH, O_RDWR, PROPAGATION, S_IFIFO } from '../../plan/constants.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
-import { cloneStep, NONE, type Plan, planOf, type Slots, type Stage } from '../../plan/plan.js';
+import { cloneStep, NONE, type Plan, planOf, REFUSE_DESCRIPTORS, type Slots, type Stage } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { mapSteps } from '../../plan/user-maps.js';
@@ -123,6 +123,7 @@ export function planBundle(input: BundleInput): Plan {
           ...consoleSteps(terminal, slots, { root, places: mounts.places }),
           { op: 'send_terminal', host: true, terminal: terminal.master, path: input.console?.socket ?? '' } as const,
           { op: 'close', host: true, slot: terminal.master } as const,
+          REFUSE_DESCRIPTORS,
         ]),
     ...(isNew('uts') && config.hostname !== undefined ? [{ op: 'sethostname', name: config.hostname } as const] : []),
     ...(isNew('uts') && config.domainname !== undefined ? [{ op: 'setdomainname', name: config.domainname } as const] : []),
@@ -161,7 +162,7 @@ function fifoStep(root: Slot, path: string): Step {
  * and the second does all the rest.
  */
 function stagesOf(
-  { slots, groups, joined, maps }: BundleInput,
+  { slots, groups, joined, maps, console }: BundleInput,
   { outside, inside }: { readonly outside: readonly Step[]; readonly inside: readonly Step[] },
   isNew: (type: NamespaceType) => boolean,
 ): Stage[] {
@@ -173,7 +174,8 @@ function stagesOf(
   const enter: Step[] = pid === undefined ? [] : [{ op: 'setns', ns: slots.give(pid), type: 'pid' }];
   const second: Step[] = [{ op: 'dumpable', value: 0 }, ...(maps === null ? [] : mapSteps(maps.uid, maps.gid)), ...inside];
   return [
-    { flags: 0, ...born, steps: [...begin, ...enter, cloneStep(1, second)] },
+    // a process that has a terminal to hand over refuses descriptors when it has done so
+    { flags: 0, ...born, steps: [...begin, ...enter, ...(console === null ? [REFUSE_DESCRIPTORS] : []), cloneStep(1, second)] },
     { flags, steps: second },
   ];
 }
