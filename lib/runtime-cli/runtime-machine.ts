@@ -1,10 +1,11 @@
-import { closeSync, openSync, readlinkSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync, readlinkSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { join, resolve } from 'node:path';
 import { groupFiles } from '../cgroup/group-probe.js';
 import { invalidOption, UnsupportedError } from '../errors.js';
 import { inspectGroups } from '../host/cgroup-base.js';
 import { deviceFilter } from '../host/device-filter-support.js';
+import { isNamespaceFile, typeOf } from '../namespace/namespace-files.js';
 import { attempt } from '../native/system-errors.js';
 import { checkOptions } from '../options/parse-options.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
@@ -51,11 +52,12 @@ export function openJoined({ namespaces }: Pick<BundleLinux, 'namespaces'>): Map
   try {
     for (const [index, { type, path }] of namespaces.entries()) {
       if (!path) continue;
-      const fd = attempt(`open the ${type} namespace ${path}`, () => openSync(path, 'r'));
-      joined.set(namespaceTypeOf[type], fd);
-      const real = readlinkSync(`/proc/self/fd/${fd}`);
-      const isOfType = real.startsWith(`${namespaceTypeOf[type]}:[`) || real === path;
-      if (!isOfType) throw invalidOption(`linux.namespaces[${index}].path`, `${path} is no ${type} namespace`);
+      const wanted = namespaceTypeOf[type];
+      // a named pipe would keep whoever opens it waiting
+      const fd = attempt(`open the ${type} namespace ${path}`, () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
+      joined.set(wanted, fd);
+      if (!isNamespaceFile(`/proc/self/fd/${fd}`) || typeOf(fd) !== wanted)
+        throw invalidOption(`linux.namespaces[${index}].path`, `${path} is no ${type} namespace`);
     }
     return joined;
   } catch (error) {
