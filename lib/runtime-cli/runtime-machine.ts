@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, readlinkSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { join, resolve } from 'node:path';
+import { readGroupFile } from '../cgroup/files/group-files.js';
 import { groupFiles } from '../cgroup/group-probe.js';
 import { invalidOption, UnsupportedError } from '../errors.js';
 import { inspectGroups } from '../host/cgroup-base.js';
@@ -17,7 +18,7 @@ import { parseMountOptions } from './config/bundle-mount-options.js';
 import type { BundleConfig, BundleLinux } from './config/config-schema.js';
 import type { CapabilitySets } from './config/process-facts.js';
 import { refusal } from './config/runtime-error.js';
-import type { GroupsRequest } from './plan/bundle-groups.js';
+import type { GroupsRequest, HandedOn } from './plan/bundle-groups.js';
 import type { MountFacts } from './plan/bundle-mounts.js';
 import { namespaceTypeOf } from './plan/bundle-plan.js';
 import type { LoadedFilter } from './plan/bundle-process.js';
@@ -110,10 +111,17 @@ export function closeAll(descriptors: Iterable<number>): void {
 /** How this machine's groups are, and what of them the limits need. */
 export async function groupFacts(
   resources: BundleLinux['resources'],
-): Promise<Pick<GroupsRequest, 'layout' | 'files' | 'canFilterDevices'>> {
+): Promise<Pick<GroupsRequest, 'layout' | 'files' | 'canFilterDevices' | 'handsOn'>> {
   const layout = inspectGroups();
   const canFilterDevices = layout.controllers.get('devices') === undefined && (await deviceFilter()).available;
-  return { layout, files: await groupFiles(layout, resources === undefined ? {} : limitsOf(resources)), canFilterDevices };
+  return { layout, files: await groupFiles(layout, resources === undefined ? {} : limitsOf(resources)), canFilterDevices, handsOn };
+}
+
+function handsOn(path: string): HandedOn | null {
+  const [available, enabled] = ['cgroup.controllers', 'cgroup.subtree_control'].map((file) =>
+    readGroupFile(join(path, file))?.trim().split(' ').filter(Boolean),
+  );
+  return available === undefined || enabled === undefined ? null : { available, enabled };
 }
 
 /** The filter of linux.seccomp. @throws NacelleError `ERR_INVALID_OPTION` by the path; UnsupportedError */

@@ -1,4 +1,4 @@
-import { join } from 'node:path/posix';
+import { dirname, join } from 'node:path/posix';
 import { filterSteps } from '../../cgroup/group-plan.js';
 import { deviceSteps, deviceWrites } from '../../cgroup/limits/device-rules.js';
 import type { GroupFiles, Place, Write } from '../../cgroup/limits/group-write.js';
@@ -33,7 +33,8 @@ export interface GroupFolder {
 
 /**
  * Where the groups of a container are (config-linux.md, "Cgroups Path"): an absolute path is below the mount of each hierarchy, a relative one
- * below this process's own group, and without one the id is such a relative path. Pure.
+ * below this process's own group, and without one the id is such a relative path. On pure v2 it is beside the own group, as with runc: a group that has
+ * processes can't hand controllers on. Pure.
  *
  * @throws NacelleError `ERR_INVALID_OPTION` for a path that leads out; UnsupportedError for a group of systemd
  */
@@ -51,7 +52,7 @@ export function groupFolders(layout: GroupLayout, cgroupsPath: string | undefine
   for (const hierarchy of [...(layout.unified === null ? [] : [layout.unified]), ...layout.controllers.values()])
     hierarchies.set(hierarchy.mountPoint, hierarchy);
   return [...hierarchies.values()].map(({ mountPoint, ownPath, version, controllers }) => ({
-    path: join(wanted.startsWith('/') ? mountPoint : (ownPath ?? mountPoint), wanted),
+    path: join(wanted.startsWith('/') ? mountPoint : relativeTo(layout.mode, mountPoint, ownPath ?? mountPoint), wanted),
     version,
     controllers,
     mountPoint,
@@ -62,6 +63,10 @@ export function groupFolders(layout: GroupLayout, cgroupsPath: string | undefine
 function isSystemdName(path: string): boolean {
   const [slice = '', ...rest] = path.split(':');
   return rest.length === 2 && !path.includes('/') && (slice === '' || slice === '-' || slice.endsWith('.slice'));
+}
+
+function relativeTo(mode: GroupLayout['mode'], mountPoint: string, own: string): string {
+  return mode === 'v2' && own !== mountPoint ? dirname(own) : own;
 }
 
 /** The folder in which a container's processes are listed, frozen and killed: on the unified tree, else where v1's freezer is. */
@@ -85,10 +90,20 @@ export interface GroupsRequest {
   readonly folders: readonly GroupFolder[];
   readonly resources: Resources | undefined;
   readonly canFilterDevices: boolean;
+  /** What a group of v2 that is there hands on; `null` for one that is not. */
+  readonly handsOn: (path: string) => HandedOn | null;
+}
+
+/** Controllers of a group of v2. */
+export interface HandedOn {
+  /** cgroup.controllers */
+  readonly available: readonly string[];
+  /** cgroup.subtree_control */
+  readonly enabled: readonly string[];
 }
 
 /** Pure. @throws UnsupportedError for a limit that can't be kept */
-export function planBundleGroups({ slots, layout, files, folders, resources, canFilterDevices }: GroupsRequest): BundleGroups {
+export function planBundleGroups({ slots, layout, files, folders, resources, canFilterDevices, handsOn }: GroupsRequest): BundleGroups {
   const members = folders.map((folder) => ({ ...folder, slot: slots.take() }));
   const unified = members.find(({ version }) => version === 2);
   const slotOf = (controller: string): Slot => {
@@ -102,7 +117,7 @@ export function planBundleGroups({ slots, layout, files, folders, resources, can
   const home = members.find(({ path }) => path === homeOfGroup(folders).path);
   return {
     prepare: [
-      ...members.flatMap((member) => makeSteps(member, layout.mode)),
+      ...members.flatMap((member) => makeSteps(member, layout.mode, handsOn)),
       ...writes.map(({ controller, file, value }) => put(slotOf(controller), file, value)),
       ...deviceLimits(resources, { members, unified, canFilterDevices, slots }),
       ...(resources === undefined ? [] : unifiedWrites(resources)).map(({ file, value }) => {
@@ -128,19 +143,27 @@ export function rooted(layout: GroupLayout, folders: readonly Pick<GroupFolder, 
   return { ...layout, bases: new Map(folders.map(({ mountPoint }) => [mountPoint, { path: mountPoint }])) };
 }
 
-function makeSteps({ path, mountPoint, version, controllers, slot }: GroupFolder & { slot: Slot }, mode: GroupLayout['mode']): Step[] {
+function makeSteps(
+  { path, mountPoint, version, controllers, slot }: GroupFolder & { slot: Slot },
+  mode: GroupLayout['mode'],
+  handsOn: GroupsRequest['handsOn'],
+): Step[] {
   const make: Step = { op: 'make_group', host: true, out: slot, at: NONE, path };
   const parts = path.slice(mountPoint.length).split('/').filter(Boolean);
   const above = parts.slice(0, -1).map((_, index) => join(mountPoint, ...parts.slice(0, index + 1)));
   if (version === 1 && controllers.includes('cpuset'))
     return [make, ...[...above, path].map((folder): Step => ({ op: 'inherit_cpuset', host: true, at: NONE, path: folder }))];
   if (mode !== 'v2' || controllers.length === 0) return [make];
-  const bytes = Buffer.from(controllers.map((name) => `+${name}`).join(' '));
+  const enable = (folder: string): Step[] => {
+    const { available, enabled } = handsOn(folder) ?? { available: controllers, enabled: [] };
+    const missing = controllers.filter((name) => available.includes(name) && !enabled.includes(name));
+    if (missing.length === 0) return [];
+    const bytes = Buffer.from(missing.map((name) => `+${name}`).join(' '));
+    return [{ op: 'put', host: true, at: NONE, path: `${folder}/cgroup.subtree_control`, bytes }];
+  };
   return [
-    ...[mountPoint, ...above].flatMap((folder, index): Step[] => [
-      ...(index === 0 ? [] : [{ op: 'make_group' as const, host: true as const, out: NONE, at: NONE, path: folder }]),
-      { op: 'put', host: true, at: NONE, path: `${folder}/cgroup.subtree_control`, bytes },
-    ]),
+    ...enable(mountPoint),
+    ...above.flatMap((folder): Step[] => [{ op: 'make_group', host: true, out: NONE, at: NONE, path: folder }, ...enable(folder)]),
     make,
   ];
 }

@@ -3,7 +3,7 @@ import type { GroupFiles } from '../../../lib/cgroup/limits/group-write.js';
 import type { GroupLayout } from '../../../lib/host/cgroup-base.js';
 import { Slots } from '../../../lib/plan/plan.js';
 import { resourcesSchema } from '../../../lib/runtime-cli/config/resources-schema.js';
-import { groupFolders, planBundleGroups } from '../../../lib/runtime-cli/plan/bundle-groups.js';
+import { groupFolders, type HandedOn, planBundleGroups } from '../../../lib/runtime-cli/plan/bundle-groups.js';
 
 type Mode = GroupLayout['mode'];
 
@@ -20,12 +20,20 @@ function layoutOf(mode: Mode, controllers: readonly string[]): GroupLayout {
 const files: GroupFiles = { has: () => true, read: () => null };
 
 /** The steps that make a group on a machine of this kind, in words. */
-function made(mode: Mode, { controllers, path, resources = {} }: { controllers: string[]; path?: string; resources?: object }): string[] {
+function made(
+  mode: Mode,
+  {
+    controllers,
+    path,
+    resources = {},
+    groups = {},
+  }: { controllers: string[]; path?: string; resources?: object; groups?: Record<string, HandedOn> },
+): string[] {
   const layout = layoutOf(mode, controllers);
   const folders = groupFolders(layout, path, 'id');
   const { prepare } = planBundleGroups({
     ...{ slots: new Slots(), layout, files, folders },
-    ...{ resources: resourcesSchema.parse(resources), canFilterDevices: true },
+    ...{ resources: resourcesSchema.parse(resources), canFilterDevices: true, handsOn: (folder) => groups[folder] ?? null },
   });
   return prepare.map((step) =>
     step.op === 'make_group' ? `make ${step.path}` : step.op === 'put' ? `${step.path} = ${Buffer.from(step.bytes)}` : step.op,
@@ -57,5 +65,30 @@ describe('the weight of block I/O', () => {
   it('is as given for BFQ, and on the scale of io.weight', () => {
     expect(limits('v2', { blockIO: { weight: 505 } })).toEqual(['io.weight = default 5000', 'io.bfq.weight = 505']);
     expect(limits('v1', { blockIO: { weight: 505 } })).toEqual(['blkio.bfq.weight = 505', 'blkio.weight = 505']);
+  });
+});
+
+describe('groups on pure v2', () => {
+  const controllers = ['memory', 'pids'];
+  const all = { available: controllers, enabled: controllers };
+
+  it('lie beside the own group, for that has processes, and enable what is not enabled yet', () => {
+    expect(made('v2', { controllers, groups: { '/cg': all, '/cg/engine': { available: controllers, enabled: ['memory'] } } })).toEqual([
+      ...['make /cg/engine', '/cg/engine/cgroup.subtree_control = +pids', 'make /cg/engine/id'],
+    ]);
+    expect(made('v2', { controllers, path: 'a/b', groups: { '/cg': all, '/cg/engine': all } })).toEqual([
+      ...['make /cg/engine', 'make /cg/engine/a', '/cg/engine/a/cgroup.subtree_control = +memory +pids', 'make /cg/engine/a/b'],
+    ]);
+  });
+
+  it('ask a group for nothing that it has not', () => {
+    const groups = { '/cg': { available: ['pids'], enabled: [] } };
+    expect(made('v2', { controllers, path: '/a', groups })).toEqual(['/cg/cgroup.subtree_control = +pids', 'make /cg/a']);
+  });
+});
+
+describe('groups elsewhere', () => {
+  it('lie below the own group', () => {
+    expect(made('v1', { controllers: ['memory'] })).toEqual(['make /cg/engine/own/id']);
   });
 });
