@@ -1,6 +1,6 @@
 import { capabilityNames } from '../plan/capability-names.js';
 import { actionNames, architectureNames } from '../security/oci-profile/field-names.js';
-import { mountOptionNames } from './config/bundle-mount-options.js';
+import { appliedMountOptions } from './config/bundle-mount-options.js';
 import { OCI_VERSION } from './create-container.js';
 
 /** What `features` prints (features.md of the runtime spec). Pure. */
@@ -10,7 +10,7 @@ export function featuresText(): string {
       ociVersionMin: '1.0.0',
       ociVersionMax: OCI_VERSION,
       hooks: ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'],
-      mountOptions: mountOptionNames,
+      mountOptions: appliedMountOptions,
       linux: {
         namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'user', 'uts'],
         capabilities: capabilityNames.map((name) => `CAP_${name}`),

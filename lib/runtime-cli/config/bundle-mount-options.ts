@@ -67,9 +67,12 @@ const superblock: Readonly<Record<string, string>> = {
 /** Those that change nothing: the kernel's default, and what only silences its log. */
 const idle = new Set(['defaults', 'loud', 'silent']);
 
+/** fsconfig(2) has no flags for POSIX ACLs and change counters: whether there are any is the file systems' own affair. */
+export const unapplied: ReadonlySet<string> = new Set(['acl', 'noacl', 'iversion', 'noiversion']);
+
 const propagations = ['private', 'shared', 'slave', 'unbindable'] as const;
 
-/** Every name that {@link parseMountOptions} knows, in their order; others go to the file system as they are. */
+/** Every name that {@link parseMountOptions} knows but those of mapped ids, sorted; others go to the file system as they are. */
 export const mountOptionNames: readonly string[] = [
   ...Object.keys(attributes),
   ...Object.keys(attributes).map((name) => `r${name}`),
@@ -78,6 +81,9 @@ export const mountOptionNames: readonly string[] = [
   ...propagations.flatMap((name) => [name, `r${name}`]),
   ...['bind', 'rbind', 'remount', 'tmpcopyup'],
 ].sort();
+
+/** What `features` tells of: the options that are applied. */
+export const appliedMountOptions: readonly string[] = mountOptionNames.filter((name) => !unapplied.has(name));
 
 /** Reads the options of a mount. A later option counts more than an earlier one. Pure. */
 export function parseMountOptions(options: readonly string[]): MountOptions {

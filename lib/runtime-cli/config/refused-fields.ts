@@ -1,6 +1,7 @@
+import { posix } from 'node:path';
 import { UnsupportedError } from '../../errors.js';
 import { parseMountOptions } from './bundle-mount-options.js';
-import type { BundleConfig, BundleProcess } from './config-schema.js';
+import type { BundleConfig, BundleLinux, BundleProcess } from './config-schema.js';
 
 /**
  * Refuses what is asked for in config.json and can't be kept yet, by its path. The spec wants an error for a value that the runtime can't
@@ -8,7 +9,7 @@ import type { BundleConfig, BundleProcess } from './config-schema.js';
  *
  * @throws UnsupportedError
  */
-export function refuseUnsupported({ mounts, process, linux }: BundleConfig): void {
+export function refuseUnsupported({ mounts, process, hostname, domainname, linux }: BundleConfig): void {
   for (const [index, mount] of mounts.entries()) {
     const at = `mounts[${index}]`;
     const { idmap, remount, copyUp, superblock, data } = parseMountOptions(mount.options);
@@ -18,7 +19,16 @@ export function refuseUnsupported({ mounts, process, linux }: BundleConfig): voi
     if (copyUp && mount.type !== 'tmpfs') refuse(`${at}.options`, 'only a tmpfs gets what is below it (tmpcopyup)');
   }
   if (process !== undefined) refuseOfProcess(process);
-  if (linux === undefined) return;
+  if (linux !== undefined) refuseOfLinux(linux, mounts);
+  // runc refuses these too
+  if (linux?.namespaces.some(({ type }) => type === 'uts')) return;
+  for (const [name, value] of Object.entries({ hostname, domainname }))
+    if (value) refuse(name, "it would be the host's: there is no uts namespace in linux.namespaces");
+}
+
+function refuseOfLinux(linux: BundleLinux, mounts: BundleConfig['mounts']): void {
+  if (linux.devices.length > 0 && !mounts.some(({ destination }) => posix.join('/', destination) === '/dev'))
+    refuse('linux.devices', 'devices are made in a new file system on /dev, and mounts has none');
   const { namespaces, timeOffsets, mountLabel, intelRdt, personality, memoryPolicy, netDevices } = linux;
   const user = namespaces.findIndex(({ type, path }) => type === 'user' && (path ?? '') !== '');
   if (user >= 0) refuse(`linux.namespaces[${user}]`, 'a user namespace that is there is not joined');
@@ -35,6 +45,8 @@ export function refuseUnsupported({ mounts, process, linux }: BundleConfig): voi
   if (blockIO !== undefined && blockIO.weightDevice.length > 0) refuse('linux.resources.blockIO.weightDevice', NOT_YET);
   if (blockIO?.leafWeight) refuse('linux.resources.blockIO.leafWeight', 'the kernel has no such file since Linux 5.0');
   if (memory?.disableOOMKiller) refuse('linux.resources.memory.disableOOMKiller', NOT_YET);
+  if (memory?.kernel !== undefined && memory.kernel > 0)
+    refuse('linux.resources.memory.kernel', "memory.limit counts the kernel's part too");
   if (memory?.kernelTCP !== undefined && memory.kernelTCP > 0) refuse('linux.resources.memory.kernelTCP', NOT_YET);
 }
 

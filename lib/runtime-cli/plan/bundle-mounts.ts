@@ -5,7 +5,7 @@ import { CREATE, O_PATH, S_IFBLK, S_IFCHR, S_IFIFO } from '../../plan/constants.
 import { ANYWHERE, NONE, type Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import { type MountOptions, parseMountOptions } from '../config/bundle-mount-options.js';
+import { type MountOptions, parseMountOptions, unapplied } from '../config/bundle-mount-options.js';
 import type { BundleDevice, BundleMount } from '../config/config-schema.js';
 import type { GroupFolder } from './bundle-groups.js';
 
@@ -96,10 +96,10 @@ function kindOf({ type, destination }: BundleMount, { bind }: MountOptions): str
   return type;
 }
 
-/** fsconfig(2) takes the source of a file system as an option too. It has no flags for POSIX ACLs and change counters, which are the file systems' own affair. */
+/** fsconfig(2) takes the source of a file system as an option too. */
 function filesystemOptions({ source }: BundleMount, type: string, { data, superblock }: MountOptions): string[] {
   const named = source !== undefined && source !== '' && !NAMELESS.has(type) ? [`source=${source}`] : [];
-  return [...named, ...superblock.filter((word) => !word.endsWith('version') && !word.endsWith('acl')), ...data];
+  return [...named, ...superblock.filter((word) => !unapplied.has(word)), ...data];
 }
 
 /** The source of these is a name alone, for /proc/mounts. */

@@ -125,8 +125,8 @@ export function planBundle(input: BundleInput): Plan {
           { op: 'close', host: true, slot: terminal.master } as const,
           REFUSE_DESCRIPTORS,
         ]),
-    ...(isNew('uts') && config.hostname !== undefined ? [{ op: 'sethostname', name: config.hostname } as const] : []),
-    ...(isNew('uts') && config.domainname !== undefined ? [{ op: 'setdomainname', name: config.domainname } as const] : []),
+    ...(types.has('uts') && config.hostname ? [{ op: 'sethostname', name: config.hostname } as const] : []),
+    ...(types.has('uts') && config.domainname ? [{ op: 'setdomainname', name: config.domainname } as const] : []),
     ...sysctlSteps(linux, mounts.proc, isNew),
     ...protection.protect(mounts.places, nullDevice),
     // the folder to begin in is made while that can be done

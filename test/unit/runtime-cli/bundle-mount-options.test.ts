@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PROPAGATION } from '../../../lib/plan/constants.js';
-import { mountOptionNames, parseMountOptions } from '../../../lib/runtime-cli/config/bundle-mount-options.js';
+import { appliedMountOptions, mountOptionNames, parseMountOptions } from '../../../lib/runtime-cli/config/bundle-mount-options.js';
 
 // what `runc features` of runc 1.1.5 prints
 const ofRunc = `
@@ -18,6 +18,7 @@ const ATIME = 0x70;
 describe('the options of a mount', () => {
   it('has every name of runc', () => {
     expect(ofRunc.filter((name) => !mountOptionNames.includes(name))).toEqual([]);
+    expect(mountOptionNames.filter((name) => !appliedMountOptions.includes(name))).toEqual(['acl', 'iversion', 'noacl', 'noiversion']);
   });
 
   it.each([

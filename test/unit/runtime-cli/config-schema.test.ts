@@ -79,6 +79,8 @@ describe('config.json', () => {
       'linux.namespaces[1] of config.json is not supported here',
     ],
     [['linux', 'namespaces'], [{ type: 'pid' }], 'linux.namespaces of config.json'],
+    [['linux', 'namespaces'], [{ type: 'mount' }], 'hostname of config.json'],
+    [['linux', 'resources', 'memory'], { kernel: 1 }, 'linux.resources.memory.kernel of config.json'],
     [['linux', 'intelRdt'], { closID: 'a' }, 'linux.intelRdt of config.json'],
     [['process', 'apparmorProfile'], 'docker-default', 'process.apparmorProfile of config.json'],
     [['mounts', 0, 'options'], ['idmap'], 'mounts[0].uidMappings of config.json'],
@@ -91,6 +93,14 @@ describe('config.json', () => {
     [['linux', 'timeOffsets'], { monotonic: { secs: 1 } }, 'linux.timeOffsets of config.json'],
   ] as const)('is refused for what can not be kept: %j', (path, value, message) => {
     expect(() => refuseUnsupported(read(withValue(path, value)))).toThrow(message);
+  });
+
+  it('has devices only where a file system for them is', () => {
+    const devices = [{ type: 'c', path: '/dev/x', major: 1, minor: 3 }];
+    const config = read(withValue(['linux', 'devices'], devices));
+    expect(() => refuseUnsupported(config)).not.toThrow();
+    const mounts = config.mounts.filter(({ destination }) => destination !== '/dev');
+    expect(() => refuseUnsupported({ ...config, mounts })).toThrow('linux.devices of config.json');
   });
 });
 
