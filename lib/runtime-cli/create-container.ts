@@ -82,24 +82,11 @@ export async function createContainer(
   const folders = groupFolders(facts.layout, linux?.cgroupsPath, request.id);
   refuseUsedGroup(homeOfGroup(folders));
   const joined = openJoined(linux ?? { namespaces: [] });
-  const newRecord = (pid: number, startTime: string): ContainerRecord => ({
-    ...{
-      format: 1,
-      ociVersion: OCI_VERSION,
-      id: request.id,
-      pid,
-      startTime,
-      bundle,
-      rootfs,
-      created: new Date(now()).toISOString(),
-    },
+  const known: KnownBefore = {
+    ...{ format: 1, ociVersion: OCI_VERSION, id: request.id, bundle, rootfs, created: new Date(now()).toISOString() },
     ...{ owner: userInfo().username, annotations: config.annotations ?? {}, groups: folders },
-    ...{
-      home: homeOfGroup(folders).path,
-      freezer: freezerOf(folders),
-      config: json,
-    },
-  });
+    ...{ home: homeOfGroup(folders).path, freezer: freezerOf(folders), config: json },
+  };
   const make = async (folder: StateFolder): Promise<MadeContainer> => {
     try {
       noteGroups(folder, folders);
@@ -114,15 +101,15 @@ export async function createContainer(
         maps,
         preserved: descriptors,
         handsOver: !isAttached,
-        states: { creating: stateAround(newRecord(1, ''), 'creating'), created: stateAround(newRecord(1, ''), 'created') },
+        states: { creating: stateAround(known, 'creating'), created: stateAround(known, 'created') },
       });
       const task = await start(plan, slots.descriptors);
       // once the process waits for its start, the shim knows of it no more, and it goes with its group
       let isShims = isAttached || hasRuntimeHooks(config);
       try {
-        const noted = (): ContainerRecord => newRecord(task.pid, processSeen(task.pid)?.startTime ?? '');
+        const noted = (): ContainerRecord => ({ ...known, pid: task.pid, startTime: processSeen(task.pid)?.startTime ?? '' });
         if (hasRuntimeHooks(config)) {
-          const state = JSON.stringify({ ...stateOf(noted(), 'created'), status: 'creating' });
+          const state = JSON.stringify(stateOf(noted(), 'creating'));
           await runHooks('prestart', config.hooks?.prestart ?? [], state);
           await runHooks('createRuntime', config.hooks?.createRuntime ?? [], state);
           await task.release();
@@ -147,6 +134,9 @@ export async function createContainer(
   }
 }
 
+/** What the record has before there is a process. */
+type KnownBefore = Omit<ContainerRecord, 'pid' | 'startTime'>;
+
 /** The newest version of the spec that this runtime follows. */
 export const OCI_VERSION = '1.3.0';
 
@@ -166,8 +156,8 @@ function refuseUsedGroup({ path }: GroupFolder): void {
 }
 
 /** The state that hooks read, cut at the place of the pid, which the shim knows first. */
-function stateAround(record: ContainerRecord, status: ContainerStatus): { before: string; after: string } {
-  const { pid: _, ...rest } = stateOf(record, status);
+function stateAround(known: KnownBefore, status: ContainerStatus): { before: string; after: string } {
+  const { pid: _, ...rest } = stateOf({ ...known, pid: 0 }, status);
   const text = JSON.stringify(rest);
   return { before: `${text.slice(0, -1)},"pid":`, after: '}' };
 }

@@ -161,7 +161,7 @@ export function containerIds(root: string): string[] {
 }
 
 /** The spec's state (runtime.md, "State"), with what runc adds to it. Pure. */
-export function stateOf(record: ContainerRecord, status: ContainerStatus): Readonly<Record<string, unknown>> {
+export function stateOf(record: Omit<ContainerRecord, 'startTime'>, status: ContainerStatus): Readonly<Record<string, unknown>> {
   const { ociVersion, id, pid, bundle, rootfs, created, annotations, owner } = record;
   return {
     ...{ ociVersion, id, pid: status === 'stopped' ? 0 : pid, status, bundle, rootfs, created },
