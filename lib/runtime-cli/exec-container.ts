@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { UnsupportedError } from '../errors.js';
+import { clearTimeout, setTimeout } from '../native/clock.js';
 import { closeDescriptor, streamedPipe } from '../native/load-addon.js';
 import { endShim, start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
@@ -12,11 +13,13 @@ import { refuseOfProcess } from './config/refused-fields.js';
 import { refusal, usageError } from './config/runtime-error.js';
 import { consoleOf } from './console-request.js';
 import { planBundleExec } from './plan/bundle-exec-plan.js';
+import { ENTERING_MS } from './plan/bundle-process.js';
 import { preservedDescriptors } from './preserved-descriptors.js';
 import { closeAll, filterOf, joinedTypes, openGroups, openNamespacesOf } from './runtime-machine.js';
 import { shellStatus } from './runtime-output.js';
 import { startFailure, textOf } from './start-container.js';
 import { configOf, madeRecord, type StateFolder, statusOf, writeWhole } from './state/container-state.js';
+import { isLiving, processSeen } from './state/process-identity.js';
 
 export interface ExecRequest {
   /** A file with the process; `null`: that of config.json, with the changes here. */
@@ -81,7 +84,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
       });
       const task = await startedBy(plan, slots, pipes);
       const { pid } = task;
-      if (pipes !== null) await letRun(pipes);
+      if (pipes !== null) await letRun(pipes, pid);
       if (request.pidFile !== null) writeWhole(resolve(request.pidFile), String(pid));
       if (pipes !== null) return 0;
       return shellStatus(await task.ended);
@@ -113,12 +116,21 @@ async function startedBy(plan: Plan, slots: Slots, pipes: Pipes | null): Promise
   }
 }
 
-/** @throws NacelleError when the program could not be run */
-async function letRun({ go, told }: Pipes): Promise<void> {
+/** @throws NacelleError when the program could not be run, or whoever is in its pid namespace keeps it from running: then its process is killed */
+async function letRun({ go, told }: Pipes, pid: number): Promise<void> {
+  const startTime = processSeen(pid)?.startTime ?? '';
   const failure = textOf(told.stream);
   endShim();
   go.stream.end('0');
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    if (isLiving(pid, startTime)) process.kill(pid, 'SIGKILL');
+    told.stream.destroy();
+  }, ENTERING_MS);
   const text = await failure;
+  clearTimeout(timer);
+  if (isLate) throw refusal('the program does not come to run: somebody stops it');
   if (text !== '') throw startFailure(text);
 }
 

@@ -1,11 +1,11 @@
 import { planTerminal } from '../../container/plan/terminal-steps.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
-import { ANYWHERE, cloneStep, type Plan, planOf, REFUSE_DESCRIPTORS, type Slots } from '../../plan/plan.js';
+import { ANYWHERE, type Plan, planOf, type Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import type { BundleProcess } from '../config/config-schema.js';
 import type { GroupFolder } from './bundle-groups.js';
 import type { ConsoleRequest } from './bundle-plan.js';
-import { type BundleProgram, bundleProgramSteps, findBundleUser } from './bundle-process.js';
+import { type BundleProgram, bundleProgramSteps, ENTERING_MS, enterBundlePid, findBundleUser } from './bundle-process.js';
 
 /** Everything that the plan of a program in a container depends on. */
 export interface BundleExecInput extends Pick<BundleProgram, 'capabilities' | 'limits' | 'filter'> {
@@ -25,7 +25,10 @@ export interface BundleExecInput extends Pick<BundleProgram, 'capabilities' | 'l
   readonly detached: { readonly go: number; readonly told: number } | null;
 }
 
-/** A program that joins a running container: its process is in the container's groups from its birth. Pure. */
+/**
+ * A program that joins a running container: its process is in the container's groups from its birth, joins the namespaces and confines itself, and only then a
+ * child of it is in the pid namespace. Pure.
+ */
 export function planBundleExec(input: BundleExecInput): Plan {
   const { slots, process, namespaces } = input;
   const terminal = input.console === null ? null : planTerminal(input.console, slots);
@@ -49,6 +52,7 @@ export function planBundleExec(input: BundleExecInput): Plan {
     ...(input.hasOwnUsers ? input.limits.map(({ name, resource, hard }): Step => ({ op: 'raise_limit', name, resource, hard })) : []),
     ...[...namespaces].map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type })),
     ...(input.hasOwnUsers ? [{ op: 'become_root', groups: 1 } as const] : []),
+    { op: 'keyring' },
     ...findBundleUser(process, ANYWHERE),
     ...(terminal === null
       ? []
@@ -58,20 +62,13 @@ export function planBundleExec(input: BundleExecInput): Plan {
           { op: 'close', host: true, slot: terminal.master } as const,
         ]),
   ];
-  // who the user is was found by the first process, and each process finds it again
-  const inside: Step[] = [
-    { op: 'dumpable', value: 0 },
-    { op: 'setsid' },
-    { op: 'keyring' },
-    ...findBundleUser(process, ANYWHERE),
-    ...program.confine,
-    ...program.run,
-  ];
+  const { outside, inside } = enterBundlePid(program, { stage: 1 });
   return planOf({
     stages: [
-      { flags: 0, ...(unified === undefined ? {} : { group: unified.slot }), steps: [...join, REFUSE_DESCRIPTORS, cloneStep(1, inside)] },
+      { flags: 0, ...(unified === undefined ? {} : { group: unified.slot }), steps: [...join, ...outside] },
       { flags: 0, steps: inside },
     ],
+    setUpMs: ENTERING_MS,
     ...(input.detached === null ? {} : { handsOver: true }),
   });
 }

@@ -1,4 +1,4 @@
-import { ANYWHERE, type Ground, NONE } from '../../plan/plan.js';
+import { ANYWHERE, cloneStep, type Ground, NONE, REFUSE_DESCRIPTORS } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { Rlimit } from '../../security/rlimits.js';
 import type { BundleProcess } from '../config/config-schema.js';
@@ -71,4 +71,37 @@ export function bundleProgramSteps(
 
 function loadStep({ filter, flags }: LoadedFilter): Step {
   return flags === 0 ? { op: 'seccomp', filter } : { op: 'load_call_filter', out: NONE, filter, flags };
+}
+
+/** ms that a process in a joined pid namespace may take until its program runs: it has next to nothing to do there. */
+export const ENTERING_MS = 10_000;
+
+/** The last steps of a program that enters a pid namespace which is joined: those of the process outside, and those of its child in the namespace. */
+export interface EnteringBundle {
+  readonly outside: readonly Step[];
+  readonly inside: readonly Step[];
+}
+
+/**
+ * Only a child enters a pid namespace that is joined, where others may trace it (CVE-2016-9962): so it is cloned when it may do nothing that the program may
+ * not, as in lib/container/plan/enter-pid.ts. The limit of the user's processes is set by the child, for it would count the process that clones it; but a hard
+ * limit is raised while there are rights for that. The child has the further descriptors of the program, for a clone closes what no slot has.
+ *
+ * @param stage the number of the child's stage
+ * @param start steps of the child before the program's own
+ */
+export function enterBundlePid(
+  { confine, run }: { readonly confine: readonly Step[]; readonly run: readonly Step[] },
+  { stage, start = [] }: { readonly stage: number; readonly start?: readonly Step[] },
+): EnteringBundle {
+  const inside: Step[] = [{ op: 'dumpable', value: 0 }, { op: 'setsid' }, ...confine.filter(isChilds), ...start, ...run];
+  const outside = confine.flatMap((step): Step[] => {
+    if (!isChilds(step)) return [step];
+    return step.op === 'rlimit' ? [{ op: 'raise_limit', name: step.name, resource: step.resource, hard: step.hard }] : [];
+  });
+  return { outside: [...outside, REFUSE_DESCRIPTORS, cloneStep(stage, inside)], inside };
+}
+
+function isChilds(step: Step): boolean {
+  return (step.op === 'rlimit' && step.name === 'nproc') || step.op === 'pass_descriptors';
 }
