@@ -17,7 +17,7 @@ import { freezerOf, type GroupFolder, groupFolders, homeOfGroup, planBundleGroup
 import { hasRuntimeHooks, planBundle } from './plan/bundle-plan.js';
 import { preservedDescriptors } from './preserved-descriptors.js';
 import { runHooks } from './run-hooks.js';
-import { closeAll, filterOf, groupFacts, openJoined, rootOf, sourcesOf } from './runtime-machine.js';
+import { closeAll, filterOf, groupFacts, openJoined, procsOf, rootOf, sourcesOf } from './runtime-machine.js';
 import {
   type ContainerRecord,
   type ContainerStatus,
@@ -87,6 +87,7 @@ export async function createContainer(
     ...{ owner: userInfo().username, annotations: config.annotations ?? {}, groups: folders },
     ...{ home: homeOfGroup(folders).path, freezer: freezerOf(folders), config: json },
   };
+  const procs = new Map<number, number>();
   const make = async (folder: StateFolder): Promise<MadeContainer> => {
     try {
       noteGroups(folder, folders);
@@ -95,7 +96,7 @@ export async function createContainer(
       const plan = planBundle({
         ...{ slots, config, process: program, rootfs, joined, capabilities, limits, filter, console, folder: folder.path },
         groups: planBundleGroups({ ...facts, slots, folders, resources: linux?.resources }),
-        mounts: { sources, groups: folders, mode: facts.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
+        mounts: { sources, procs, groups: folders, mode: facts.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
         streams: console === null ? [0, 1, 2] : null,
         newKeyring: request.newKeyring,
         maps,
@@ -127,10 +128,11 @@ export async function createContainer(
     }
   };
   try {
+    for (const [index, proc] of await procsOf(config, joined.get('pid'))) procs.set(index, proc);
     const folder = makeStateFolder(request.root, request.id);
     return await inTurn(folder, () => make(folder));
   } finally {
-    closeAll(joined.values());
+    closeAll([...joined.values(), ...procs.values()]);
   }
 }
 

@@ -3,6 +3,7 @@ import { release } from 'node:os';
 import { join, resolve } from 'node:path';
 import { readGroupFile } from '../cgroup/files/group-files.js';
 import { groupFiles } from '../cgroup/group-probe.js';
+import { joinedProc } from '../container/start/joined-proc.js';
 import { invalidOption, UnsupportedError } from '../errors.js';
 import { inspectGroups } from '../host/cgroup-base.js';
 import { deviceFilter } from '../host/device-filter-support.js';
@@ -19,7 +20,7 @@ import type { BundleConfig, BundleLinux } from './config/config-schema.js';
 import type { CapabilitySets } from './config/process-facts.js';
 import { refusal } from './config/runtime-error.js';
 import type { GroupsRequest, HandedOn } from './plan/bundle-groups.js';
-import type { MountFacts } from './plan/bundle-mounts.js';
+import { kindOf, type MountFacts } from './plan/bundle-mounts.js';
 import { namespaceTypeOf } from './plan/bundle-plan.js';
 import type { LoadedFilter } from './plan/bundle-process.js';
 import type { ContainerRecord } from './state/container-state.js';
@@ -63,6 +64,26 @@ export function openJoined({ namespaces }: Pick<BundleLinux, 'namespaces'>): Map
     return joined;
   } catch (error) {
     closeAll(joined.values());
+    throw error;
+  }
+}
+
+/**
+ * Mounts of proc as they are in a pid namespace that is joined, by the mount's number, which the caller closes: none where a plan can make them from outside.
+ *
+ * @throws SyscallError
+ */
+export async function procsOf({ mounts }: BundleConfig, pid: number | undefined): Promise<Map<number, number>> {
+  const procs = new Map<number, number>();
+  if (pid === undefined) return procs;
+  try {
+    for (const [index, mount] of mounts.entries()) {
+      const proc = kindOf(mount, parseMountOptions(mount.options)) === 'proc' ? await joinedProc(pid) : null;
+      if (proc !== null) procs.set(index, proc);
+    }
+    return procs;
+  } catch (error) {
+    closeAll(procs.values());
     throw error;
   }
 }

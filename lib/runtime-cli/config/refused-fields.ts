@@ -18,6 +18,7 @@ export function refuseUnsupported({ mounts, process, hostname, domainname, linux
       refuse(`${at}.options`, `a mount that is mounted again gets other flags alone, and not ${[...superblock, ...data].join(', ')}`);
     if (copyUp && mount.type !== 'tmpfs') refuse(`${at}.options`, 'only a tmpfs gets what is below it (tmpcopyup)');
   }
+  refuseMountData({ mounts, linux });
   if (process !== undefined) refuseOfProcess(process);
   if (linux !== undefined) refuseOfLinux(linux, mounts);
   // runc refuses these too
@@ -32,6 +33,9 @@ function refuseOfLinux(linux: BundleLinux, mounts: BundleConfig['mounts']): void
   const { namespaces, timeOffsets, mountLabel, intelRdt, personality, memoryPolicy, netDevices } = linux;
   const user = namespaces.findIndex(({ type, path }) => type === 'user' && (path ?? '') !== '');
   if (user >= 0) refuse(`linux.namespaces[${user}]`, 'a user namespace that is there is not joined');
+  const pid = namespaces.findIndex(({ type, path }) => type === 'pid' && (path ?? '') !== '');
+  if (pid >= 0 && namespaces.some(({ type }) => type === 'user'))
+    refuse(`linux.namespaces[${pid}]`, 'a container with a user namespace of its own joins no pid namespace');
   const time = namespaces.findIndex(({ type }) => type === 'time');
   if (time >= 0) refuse(`linux.namespaces[${time}]`, 'there are no time namespaces here');
   if (timeOffsets !== undefined && Object.keys(timeOffsets).length > 0) refuse('linux.timeOffsets', 'there are no time namespaces here');
@@ -48,6 +52,18 @@ function refuseOfLinux(linux: BundleLinux, mounts: BundleConfig['mounts']): void
   if (memory?.kernel !== undefined && memory.kernel > 0)
     refuse('linux.resources.memory.kernel', "memory.limit counts the kernel's part too");
   if (memory?.kernelTCP !== undefined && memory.kernelTCP > 0) refuse('linux.resources.memory.kernelTCP', NOT_YET);
+}
+
+/** Refuses the file systems' own options where they would not be applied. */
+function refuseMountData({ mounts, linux }: Pick<BundleConfig, 'mounts' | 'linux'>): void {
+  const joinsPid = linux?.namespaces.some(({ type, path }) => type === 'pid' && (path ?? '') !== '') ?? false;
+  for (const [index, { type, options }] of mounts.entries()) {
+    const { bind, data } = parseMountOptions(options);
+    if (bind !== 'no' || data.length === 0) continue;
+    const at = `mounts[${index}].options`;
+    if (type === 'cgroup' || type === 'cgroup2') refuse(at, `a mount of the container's groups takes no ${data.join(', ')}`);
+    if (type === 'proc' && joinsPid) refuse(at, `proc of a pid namespace that is joined takes no ${data.join(', ')}`);
+  }
 }
 
 /** The same for the process alone, which `exec` has. @throws UnsupportedError */

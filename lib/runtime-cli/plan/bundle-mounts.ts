@@ -18,6 +18,10 @@ export interface MountFacts {
   /** The container has a cgroup namespace of its own, in which its groups are the top. */
   readonly hasCgroupNamespace: boolean;
   readonly devices: readonly BundleDevice[];
+  /** The pid namespace that is joined; NONE: the container's own, or that of the runtime, in which the mounts are made. */
+  readonly pidns: Slot;
+  /** Mounts of proc that were made in that namespace, by the mount's number: on a kernel that makes none from outside (before Linux 6.17). */
+  readonly procs: ReadonlyMap<number, number>;
 }
 
 /** The mounts of a bundle, and the devices. */
@@ -50,7 +54,8 @@ export function planBundleMounts(
     const target = posix.join('/', mount.destination);
     const options = parseMountOptions(mount.options);
     const type = kindOf(mount, options);
-    const out = slots.take();
+    const made = facts.procs.get(index);
+    const out = made === undefined ? slots.take() : slots.give(made);
     const source = facts.sources.get(index);
     const on = groundOf(places, target);
     if (options.remount) {
@@ -67,10 +72,13 @@ export function planBundleMounts(
       attach.push(...cgroupSteps({ out, place, options }, slots, facts));
     } else if (type === 'tmpfs') {
       attach.push(...tmpfsSteps({ out, root, target, options: filesystemOptions(mount, type, options) }, options), place);
+    } else if (made !== undefined) {
+      // that one has more attributes than are asked for
+      attach.push(...attributeSteps(out, { ...options, clear: options.clear | (JOINED_PROC & ~options.set) }, { isNew: false }), place);
     } else {
       attach.push(
-        type === 'proc'
-          ? { op: 'proc', out, pidns: NONE, attributes: options.set }
+        type === 'proc' && facts.pidns !== NONE
+          ? { op: 'proc', out, pidns: facts.pidns, attributes: options.set }
           : { op: 'filesystem', out, type, options: filesystemOptions(mount, type, options), attributes: options.set },
         ...attributeSteps(out, options, { isNew: true }),
         place,
@@ -89,7 +97,10 @@ export function planBundleMounts(
   return { open, attach, places, proc, nullDevice };
 }
 
-function kindOf({ type, destination }: BundleMount, { bind }: MountOptions): string {
+/** What lib/container/start/joined-proc.ts gives its mount. */
+const JOINED_PROC = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
+
+export function kindOf({ type, destination }: BundleMount, { bind }: MountOptions): string {
   if (bind !== 'no' || type === 'bind' || type === 'none') return 'bind';
   if (type === undefined) throw invalidOption(`the mount on ${destination}`, 'needs a type');
   if (type === 'cgroup2') return 'cgroup';

@@ -13,7 +13,7 @@ import type { BundleConfig, BundleLinux, BundleProcess, Hook } from '../config/c
 import { GO, TOLD } from '../state/state-files.js';
 import type { BundleGroups } from './bundle-groups.js';
 import { type MountFacts, planBundleMounts } from './bundle-mounts.js';
-import { type BundleProgram, bundleProgramSteps, findBundleUser } from './bundle-process.js';
+import { type BundleProgram, bundleProgramSteps, ENTERING_MS, enterBundlePid, findBundleUser } from './bundle-process.js';
 
 /** Where a terminal's descriptor is sent. */
 export interface ConsoleRequest {
@@ -30,7 +30,7 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   /** An absolute path of the host. */
   readonly rootfs: string;
   readonly groups: BundleGroups;
-  readonly mounts: MountFacts;
+  readonly mounts: Omit<MountFacts, 'pidns'>;
   /** Descriptors of the namespaces that are joined. */
   readonly joined: ReadonlyMap<NamespaceType, number>;
   /** The folder with the container's state, in which the named pipes are made. */
@@ -71,7 +71,9 @@ export function planBundle(input: BundleInput): Plan {
   const types = new Set((linux?.namespaces ?? []).map(({ type }) => namespaceTypeOf[type]));
   const isNew = (type: NamespaceType): boolean => types.has(type) && !joined.has(type);
   const [root, go, told, folder] = [slots.take(), slots.take(), slots.take(), slots.take()];
-  const mounts = planBundleMounts(config.mounts, root, slots, { ...input.mounts, bindsDevices: input.maps !== null });
+  const pid = joined.get('pid');
+  const pidns = pid === undefined ? NONE : slots.give(pid);
+  const mounts = planBundleMounts(config.mounts, root, slots, { ...input.mounts, bindsDevices: input.maps !== null, pidns });
   const terminal = input.console === null ? null : planTerminal(input.console, slots);
   const streams = terminal === null ? givenStreams(input) : ([terminal.slave, terminal.slave, terminal.slave] as const);
   const passed = input.preserved.map((fd) => slots.give(fd));
@@ -110,7 +112,8 @@ export function planBundle(input: BundleInput): Plan {
     ...(masks ? [{ op: 'open_in_root', out: nullDevice, ...mounts.nullDevice, flags: O_PATH } as const] : []),
     ...protection.make,
     ...ofCreation.describe,
-    ...ofStart.describe,
+    // in a pid namespace that is joined the program's process is another one, which is not there yet
+    ...(pid === undefined ? ofStart.describe : []),
     ...(hasRuntimeHooks(config) ? [{ op: 'park' } as const] : []),
     ...ofCreation.run,
     { op: 'pivot', root, between: 0 },
@@ -132,10 +135,6 @@ export function planBundle(input: BundleInput): Plan {
     // the folder to begin in is made while that can be done
     { op: 'chdir', path: process.cwd, ...cwd },
     ...(isReadOnly ? [{ op: 'set_mount', mount: root, recursive: 0, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 } as const] : []),
-    ...program.confine,
-    // whoever enters the container while the process waits finds nothing of the host's in it
-    ...slots.all.filter((slot) => slot !== go && slot !== told && slot !== created).map((slot): Step => ({ op: 'close', slot })),
-    ...program.run,
   ];
   const host: Step[] = [
     { op: 'open', host: true, out: folder, at: NONE, path: input.folder, flags: O_PATH, mode: 0 },
@@ -146,7 +145,8 @@ export function planBundle(input: BundleInput): Plan {
   ];
   return planOf({
     prepare: [...groups.prepare, ...host],
-    stages: stagesOf(input, { outside, inside }, isNew),
+    stages: stagesOf(input, { outside, inside, pidns, program, startState: ofStart.describe, kept: [go, told, created] }, isNew),
+    ...(pid === undefined ? {} : { setUpMs: ENTERING_MS }),
     undo: groups.undo,
     killGroup: groups.killGroup,
     ...(input.handsOver ? { handsOver: true } : {}),
@@ -157,25 +157,47 @@ function fifoStep(root: Slot, path: string): Step {
   return { op: 'mknod', host: true, root, path, mode: S_IFIFO | 0o600, major: 0, minor: 0, uid: 0, gid: 0 };
 }
 
+/** What the processes of a container do. */
+interface StageSteps {
+  /** Where only root of the host may do it, and then until the program is confined. */
+  readonly outside: readonly Step[];
+  readonly inside: readonly Step[];
+  /** The pid namespace that is joined; NONE: none is. */
+  readonly pidns: Slot;
+  readonly program: ReturnType<typeof bundleProgramSteps>;
+  /** The state of `startContainer` hooks, where that tells of a process in the joined namespace. */
+  readonly startState: readonly Step[];
+  /** The slots that the program's process has while it waits. */
+  readonly kept: readonly Slot[];
+}
+
 /**
- * In a pid namespace that is joined there are only children, and in a new user namespace there are no rights over what is joined: so a first process joins,
- * and the second does all the rest.
+ * In a new user namespace there are no rights over what is joined: so a first process joins, and the second does all the rest. In a pid namespace that is joined
+ * there are only children: so a second process enters it, when the first one has done all the rest.
  */
 function stagesOf(
-  { slots, groups, joined, maps, console }: BundleInput,
-  { outside, inside }: { readonly outside: readonly Step[]; readonly inside: readonly Step[] },
+  { slots, groups, maps, console }: BundleInput,
+  { outside, inside, pidns, program, startState, kept }: StageSteps,
   isNew: (type: NamespaceType) => boolean,
 ): Stage[] {
   const flags = (['user', 'uts', 'ipc', 'net', 'pid'] as const).reduce((all, type) => (isNew(type) ? all | CLONE[type] : all), 0);
   const begin: Step[] = [{ op: 'umask', mask: 0 }, { op: 'dumpable', value: 0 }, ...groups.join, ...outside];
   const born = groups.unified === undefined ? {} : { group: groups.unified };
-  const pid = joined.get('pid');
-  if (pid === undefined && maps === null) return [{ flags, ...born, steps: [...begin, ...inside] }];
-  const enter: Step[] = pid === undefined ? [] : [{ op: 'setns', ns: slots.give(pid), type: 'pid' }];
-  const second: Step[] = [{ op: 'dumpable', value: 0 }, ...(maps === null ? [] : mapSteps(maps.uid, maps.gid)), ...inside];
+  if (pidns !== NONE) {
+    const entering = enterBundlePid(program, { stage: 1, start: startState });
+    return [
+      { flags, ...born, steps: [...begin, ...inside, { op: 'setns', ns: pidns, type: 'pid' }, ...entering.outside] },
+      { flags: 0, steps: entering.inside },
+    ];
+  }
+  // whoever enters the container while the process waits finds nothing of the host's in it
+  const forget = slots.all.filter((slot) => !kept.includes(slot)).map((slot): Step => ({ op: 'close', slot }));
+  const all: Step[] = [...inside, ...program.confine, ...forget, ...program.run];
+  if (maps === null) return [{ flags, ...born, steps: [...begin, ...all] }];
+  const second: Step[] = [{ op: 'dumpable', value: 0 }, ...mapSteps(maps.uid, maps.gid), ...all];
   return [
     // a process that has a terminal to hand over refuses descriptors when it has done so
-    { flags: 0, ...born, steps: [...begin, ...enter, ...(console === null ? [REFUSE_DESCRIPTORS] : []), cloneStep(1, second)] },
+    { flags: 0, ...born, steps: [...begin, ...(console === null ? [REFUSE_DESCRIPTORS] : []), cloneStep(1, second)] },
     { flags, steps: second },
   ];
 }

@@ -90,9 +90,18 @@ describe('config.json', () => {
       ['remount', 'ro', 'size=1k', 'sync'],
       'mounts[1].options of config.json is not supported here: a mount that is',
     ],
+    [['mounts', 6, 'options'], ['ro', 'nsdelegate'], 'mounts[6].options of config.json is not supported here'],
     [['linux', 'timeOffsets'], { monotonic: { secs: 1 } }, 'linux.timeOffsets of config.json'],
   ] as const)('is refused for what can not be kept: %j', (path, value, message) => {
     expect(() => refuseUnsupported(read(withValue(path, value)))).toThrow(message);
+  });
+
+  it('is refused for options of a proc that is made from outside', () => {
+    const config: ReturnType<typeof JSON.parse> = JSON.parse(specText());
+    config.mounts[0].options = ['hidepid=2'];
+    expect(() => refuseUnsupported(read(JSON.stringify(config)))).not.toThrow();
+    config.linux.namespaces[0] = { type: 'pid', path: '/proc/1/ns/pid' };
+    expect(() => refuseUnsupported(read(JSON.stringify(config)))).toThrow('mounts[0].options of config.json');
   });
 
   it('has devices only where a file system for them is', () => {
