@@ -150,6 +150,7 @@ int run(Context& context, const args::sysctl& a) {
   char path[PATH_MAX];
   const int length = std::snprintf(path, sizeof path, "sys/%s", a.path.text);
   if (length < 0 || static_cast<size_t>(length) >= sizeof path) return -ENAMETOOLONG;
+  if (a.proc < 0) return -EINVAL;  // else the path would be resolved from the current folder
   return write_procfs(context.slots.get(a.proc), path, a.value.text, a.value.size);
 }
 

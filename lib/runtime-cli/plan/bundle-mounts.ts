@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { tidied } from '../../container/options/mount-target.js';
 import { groundOf, type Place } from '../../container/plan/ground.js';
 import { invalidOption } from '../../errors.js';
 import { CREATE, O_PATH, S_IFBLK, S_IFCHR, S_IFIFO } from '../../plan/constants.js';
@@ -32,7 +33,7 @@ export interface BundleMounts {
   readonly attach: readonly Step[];
   /** The root, and all mounts in their order. */
   readonly places: readonly Place[];
-  /** The mount of proc at /proc; NONE where config.json has none. */
+  /** What is mounted last at /proc, of whatever type; NONE where config.json has nothing there. */
   readonly proc: Slot;
   /** The mount at /dev, or the root where there is none, and the path of the null device in it. */
   readonly nullDevice: { readonly root: Slot; readonly path: string };
@@ -51,7 +52,7 @@ export function planBundleMounts(
   let nullDevice = { root, path: 'dev/null' };
   for (const [index, mount] of mounts.entries()) {
     // a destination that is not absolute is taken as if it were, as runc does, though the spec deprecates it
-    const target = posix.join('/', mount.destination);
+    const target = tidied(posix.join('/', mount.destination));
     const options = parseMountOptions(mount.options);
     const type = kindOf(mount, options);
     const made = facts.procs.get(index);
@@ -84,7 +85,7 @@ export function planBundleMounts(
         place,
       );
     }
-    if (type === 'proc' && target === '/proc') proc = out;
+    if (target === '/proc') proc = out;
     if (target === '/dev') nullDevice = { root: out, path: 'null' };
     if (target === '/dev' && type !== 'bind') {
       const isReadOnly = (options.set & MOUNT_ATTR.RDONLY) !== 0;

@@ -1,6 +1,7 @@
 import { groundOf } from '../../container/plan/ground.js';
 import { planProtection } from '../../container/plan/protect.js';
 import { consoleSteps, planTerminal } from '../../container/plan/terminal-steps.js';
+import { invalidOption } from '../../errors.js';
 import { CLONE, O_PATH, O_RDWR, PROPAGATION, S_IFIFO } from '../../plan/constants.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import { cloneStep, NONE, type Plan, planOf, REFUSE_DESCRIPTORS, type Slots, type Stage } from '../../plan/plan.js';
@@ -230,5 +231,7 @@ function propagationOf(linux: BundleLinux | undefined): Step[] {
 }
 
 function sysctlSteps(linux: BundleLinux | undefined, proc: Slot, isNew: (type: NamespaceType) => boolean): Step[] {
-  return resolveSysctls(linux?.sysctl ?? {}, isNew).map((sysctl): Step => ({ op: 'sysctl', proc, ...sysctl }));
+  const sysctls = resolveSysctls(linux?.sysctl ?? {}, isNew);
+  if (sysctls.length > 0 && proc === NONE) throw invalidOption('linux.sysctl', 'needs a mount of proc on /proc');
+  return sysctls.map((sysctl): Step => ({ op: 'sysctl', proc, ...sysctl }));
 }

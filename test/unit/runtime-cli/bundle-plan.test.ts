@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { NONE, type Plan, Slots, slotsOf } from '../../../lib/plan/plan.js';
+import type { Slot, Step } from '../../../lib/plan/steps.js';
+import { configSchema } from '../../../lib/runtime-cli/config/config-schema.js';
+import { capabilitySets, processLimits } from '../../../lib/runtime-cli/config/process-facts.js';
+import { planBundleExec } from '../../../lib/runtime-cli/plan/bundle-exec-plan.js';
+import { planBundle } from '../../../lib/runtime-cli/plan/bundle-plan.js';
+import { specText } from '../../../lib/runtime-cli/runtime-texts.js';
+
+type Change = (config: ReturnType<typeof JSON.parse>) => void;
+
+const limits: Change = ({ process }) => {
+  process.rlimits = ['NOFILE', 'NPROC'].map((name) => ({ type: `RLIMIT_${name}`, soft: 5, hard: 6 }));
+};
+
+function parsed(change: Change) {
+  const text: Parameters<Change>[0] = JSON.parse(specText());
+  limits(text);
+  change(text);
+  const config = configSchema.parse(text);
+  const { process } = config;
+  if (process === undefined) throw new Error('the spec has no process');
+  return { config, process, capabilities: capabilitySets(process), limits: processLimits(process) };
+}
+
+const filter = { filter: new Uint8Array(8), flags: 0 };
+
+/** The plan of a container: its pid namespace is 40, joined, unless `joined` is false. */
+function planned({
+  change = () => undefined,
+  joined = true,
+  procs = new Map(),
+}: {
+  change?: Change;
+  joined?: boolean;
+  procs?: Map<number, number>;
+} = {}) {
+  const { config, ...program } = parsed(change);
+  const slots = new Slots();
+  const plan = planBundle({
+    ...{ slots, config, ...program, filter, rootfs: '/b/rootfs', folder: '/run/x', streams: [0, 1, 2], console: null },
+    groups: { prepare: [], join: [], unified: undefined, killGroup: { at: NONE, path: '.' }, undo: [] },
+    mounts: { sources: new Map(), groups: [], mode: 'v2', hasCgroupNamespace: true, devices: [], procs },
+    joined: new Map(joined ? [['pid', 40]] : []),
+    ...{ newKeyring: true, handsOver: true, preserved: [], maps: null },
+    states: { creating: { before: '{', after: '}' }, created: { before: '{', after: '}' } },
+  });
+  return { plan, slots, pid: [...slots.descriptors].find(([, fd]) => fd === 40)?.[0] };
+}
+
+function execPlanned(): Plan {
+  const { process, ...program } = parsed(() => undefined);
+  return planBundleExec({
+    ...{ ...program, slots: new Slots(), process, filter, groups: [], streams: [0, 1, 2], console: null },
+    namespaces: new Map([
+      ['net', 30],
+      ['pid', 31],
+      ['mnt', 32],
+    ]),
+    detached: { go: 20, told: 21 },
+    ...{ hasOwnUsers: false, preserved: [60] },
+  });
+}
+
+const ops = (steps: readonly Step[] = []): string[] => steps.map((step) => (step.op === 'rlimit' ? `rlimit ${step.name}` : step.op));
+const inPidNamespace = ['dumpable', 'setsid', 'rlimit nproc', 'await_start', 'exec'];
+
+describe('a pid namespace that is joined', () => {
+  it('is entered by a program of `exec` when it can do nothing more than the program', () => {
+    const [outside, inside] = execPlanned().stages.map(({ steps }) => ops(steps));
+    expect(inside).toEqual(['dumpable', 'setsid', 'pass_descriptors', ...inPidNamespace.slice(2)]);
+    expect(outside).not.toContain('pass_descriptors');
+    expect(outside?.slice(-5)).toEqual(['dumpable', 'capabilities', 'seccomp', 'refuse_descriptors', 'clone']);
+    expect(outside).not.toContain('rlimit nproc');
+    expect(outside?.indexOf('raise_limit')).toBeLessThan(outside?.indexOf('bound_capabilities') ?? 0);
+    expect(execPlanned().setUpMs).toBeGreaterThan(0);
+  });
+
+  it('is entered by a container when it has been set up', () => {
+    const [outside, inside] = planned().plan.stages.map(({ steps }) => ops(steps));
+    expect(inside).toEqual(inPidNamespace);
+    expect(outside?.slice(-2)).toEqual(['refuse_descriptors', 'clone']);
+    expect(outside?.indexOf('setns')).toBeGreaterThan(outside?.indexOf('pivot') ?? Number.POSITIVE_INFINITY);
+    expect(planned().plan.setUpMs).toBeGreaterThan(0);
+    expect(planned({ joined: false }).plan).not.toHaveProperty('setUpMs');
+  });
+
+  it('gets the two pipes of the container, and nothing else', () => {
+    const { plan } = planned();
+    const clone = plan.stages[0]?.steps.at(-1);
+    const pipes = plan.stages[1]?.steps.find(({ op }) => op === 'await_start');
+    expect(clone).toMatchObject({ op: 'clone', stage: 1, keep: slotsOf(pipes ?? { op: 'setsid' }) });
+  });
+
+  it('is told of to the hooks in it by its own process', () => {
+    const hook = { path: '/bin/true' };
+    const { plan } = planned({ change: (config) => Object.assign(config, { hooks: { createContainer: [hook], startContainer: [hook] } }) });
+    const [outside = [], inside = []] = plan.stages.map(({ steps }) => steps);
+    const inputs = (steps: readonly Step[]): Slot[] => steps.flatMap((step) => (step.op === 'run_hook' ? [step.input] : []));
+    const told = (steps: readonly Step[]): Slot[] =>
+      steps.flatMap((step) => (step.op === 'describe_process' && step.out !== undefined ? [step.out] : []));
+    expect(inputs(outside)).toEqual(told(outside));
+    expect(inputs(inside)).toEqual(told(inside));
+    expect(told(inside)).not.toEqual(told(outside));
+    expect(ops(inside).indexOf('describe_process')).toBeLessThan(ops(inside).indexOf('await_start'));
+    expect(ops(outside).indexOf('run_hook')).toBeLessThan(ops(outside).indexOf('setns'));
+  });
+
+  it('is what proc shows', () => {
+    const { plan, pid } = planned();
+    expect(plan.stages[0]?.steps).toContainEqual(expect.objectContaining({ op: 'proc', pidns: pid }));
+    // made before, inside
+    const before = planned({ procs: new Map([[0, 50]]) });
+    const steps = before.plan.stages[0]?.steps ?? [];
+    const [slot] = [...before.slots.descriptors].find(([, fd]) => fd === 50) ?? [];
+    expect(ops(steps)).not.toContain('proc');
+    expect(steps).toContainEqual(expect.objectContaining({ op: 'attach', mount: slot, path: '/proc' }));
+  });
+});
+
+describe('proc', () => {
+  const mountedOn =
+    (destination: string, mount: object): Change =>
+    ({ mounts, linux }) => {
+      mounts[0] = { destination, type: 'proc', source: 'proc', ...mount };
+      linux.sysctl = { 'net.ipv4.ip_forward': '1' };
+    };
+  const steps = (change: Change): readonly Step[] => planned({ change, joined: false }).plan.stages[0]?.steps ?? [];
+
+  it('has its own options', () => {
+    const found = steps(mountedOn('/proc', { options: ['nosuid', 'hidepid=2', 'subset=pid'] }));
+    expect(found).toContainEqual(expect.objectContaining({ op: 'filesystem', type: 'proc', options: ['hidepid=2', 'subset=pid'] }));
+  });
+
+  it.each(['/proc', '/proc/', '//proc/.', 'proc'])('is where sysctls are written when it is mounted on %j', (destination) => {
+    const found = steps(mountedOn(destination, {}));
+    const mount = found.find((step) => step.op === 'attach' && step.path === '/proc');
+    const sysctl = found.find(({ op }) => op === 'sysctl');
+    expect(sysctl).toMatchObject({ proc: mount?.op === 'attach' ? mount.mount : null });
+  });
+
+  it('must be there for sysctls', () => {
+    expect(() => steps(mountedOn('/elsewhere', {}))).toThrow('linux.sysctl: needs a mount of proc on /proc');
+  });
+});
