@@ -84,14 +84,17 @@ const always: readonly ParsedDeviceRule[] = [
   ),
 ];
 
-/** The device rules of a container, in their order; `null` where config.json has none, and nothing is confined. Pure. */
-export function deviceRulesOf({ devices }: Resources): readonly ParsedDeviceRule[] | null {
-  if (devices.length === 0) return null;
+/**
+ * The device rules of a container, in their order: what no rule of config.json allows is refused, as in runc, which begins with none too. Where they say
+ * nothing, that is all but what every container has. Pure.
+ */
+export function deviceRulesOf(resources: Resources | undefined): readonly ParsedDeviceRule[] {
+  const devices = resources?.devices ?? [];
   const own = devices.map(({ type = 'a', major, minor, access, allow }): ParsedDeviceRule => {
     const number = (value: number | undefined): number | undefined => (value === undefined || value < 0 ? undefined : value);
     return { type, major: number(major), minor: number(minor), access: access || 'rwm', allow };
   });
-  return [...own, ...always];
+  return [{ type: 'a', access: 'rwm', allow: false }, ...own, ...always];
 }
 
 /** linux.resources.unified: files of cgroup v2 and what is written there. Pure. @throws NacelleError `ERR_INVALID_OPTION` for a path */

@@ -182,8 +182,7 @@ function deviceLimits(
     readonly slots: Slots;
   },
 ): Step[] {
-  const rules = resources === undefined ? null : deviceRulesOf(resources);
-  if (rules === null) return [];
+  const rules = deviceRulesOf(resources);
   const v1 = members.find(({ version, controllers }) => version === 1 && controllers.includes('devices'));
   if (v1 !== undefined) return deviceSteps(deviceWrites(rules), v1.slot);
   if (unified !== undefined && canFilterDevices) return filterSteps(rules, { group: unified.slot, program: slots.take() });

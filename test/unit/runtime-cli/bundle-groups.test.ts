@@ -27,17 +27,20 @@ function made(
     path,
     resources = {},
     groups = {},
-  }: { controllers: string[]; path?: string; resources?: object; groups?: Record<string, HandedOn> },
+    hasDevices = true,
+  }: { controllers: string[]; path?: string; resources?: object; groups?: Record<string, HandedOn>; hasDevices?: boolean },
 ): string[] {
-  const layout = layoutOf(mode, controllers);
+  const layout = layoutOf(mode, mode === 'v1' && hasDevices ? [...controllers, 'devices'] : controllers);
   const folders = groupFolders(layout, path, 'id');
   const { prepare } = planBundleGroups({
     ...{ slots: new Slots(), layout, files, folders },
-    ...{ resources: resourcesSchema.parse(resources), canFilterDevices: true, handsOn: (folder) => groups[folder] ?? null },
+    ...{ resources: resourcesSchema.parse(resources), canFilterDevices: hasDevices, handsOn: (folder) => groups[folder] ?? null },
   });
-  return prepare.map((step) =>
-    step.op === 'make_group' ? `make ${step.path}` : step.op === 'put' ? `${step.path} = ${Buffer.from(step.bytes)}` : step.op,
-  );
+  // those of devices are in every container
+  return prepare.flatMap((step) => {
+    if (step.op === 'make_group') return [`make ${step.path}`];
+    return step.op === 'put' && !step.path.startsWith('devices.') ? [`${step.path} = ${Buffer.from(step.bytes)}`] : [];
+  });
 }
 
 const limits = (mode: Mode, resources: object): string[] =>
@@ -90,5 +93,11 @@ describe('groups on pure v2', () => {
 describe('groups elsewhere', () => {
   it('lie below the own group', () => {
     expect(made('v1', { controllers: ['memory'] })).toEqual(['make /cg/engine/own/id']);
+  });
+});
+
+describe('groups that confine no devices', () => {
+  it.each<Mode>(['v1', 'v2'])('are refused on %s, whatever is asked for', (mode) => {
+    expect(() => made(mode, { controllers: ['memory'], hasDevices: false })).toThrow('linux.resources.devices of config.json');
   });
 });

@@ -156,19 +156,18 @@ describe('resources', () => {
     expect(limits(resources)).toEqual(expected);
   });
 
-  it('confine no devices without rules, and never those that every container has', () => {
-    expect(deviceRulesOf(resourcesSchema.parse({}))).toBeNull();
-    const rules = deviceRulesOf(
-      resourcesSchema.parse({
-        devices: [
-          { allow: false, access: 'rwm' },
-          { allow: true, type: 'c', major: 10, minor: 200 },
-        ],
-      }),
-    );
-    expect(rules?.[0]).toEqual({ type: 'a', access: 'rwm', allow: false });
-    expect(rules?.[1]).toEqual({ type: 'c', major: 10, minor: 200, access: 'rwm', allow: true });
-    expect(rules).toContainEqual({ type: 'c', major: 1, minor: 3, access: 'rwm', allow: true });
+  it('allow no devices without rules but those that every container has', () => {
+    const usual = { type: 'c', major: 1, minor: 3, access: 'rwm', allow: true };
+    for (const none of [undefined, resourcesSchema.parse({})]) {
+      const rules = deviceRulesOf(none);
+      expect(rules[0]).toEqual({ type: 'a', access: 'rwm', allow: false });
+      expect(rules).toContainEqual(usual);
+      expect(rules.filter(({ type, allow }) => type === 'b' && allow)).toEqual([{ type: 'b', access: 'm', allow: true }]);
+    }
+    const rules = deviceRulesOf(resourcesSchema.parse({ devices: [{ allow: true, type: 'c', major: 10, minor: 200 }] }));
+    expect(rules[0]).toEqual({ type: 'a', access: 'rwm', allow: false });
+    expect(rules[1]).toEqual({ type: 'c', major: 10, minor: 200, access: 'rwm', allow: true });
+    expect(rules).toContainEqual(usual);
   });
 
   it('name files of cgroup v2 and no others', () => {
