@@ -1,5 +1,6 @@
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -76,6 +77,8 @@ int run(Context& context, const args::run_hook& a) {
   const auto pid = static_cast<pid_t>(checked(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr)));
   if (pid < 0) return pid;
   if (pid == 0) {
+    // The umask of a process that sets a container up is 0. A hook is a program of the host's: nobody else may write what it makes.
+    umask(umask(022) | 022);
     const bool placed = dup2(input, 0) >= 0 && dup2(output.get(), 1) >= 0 && dup2(output.get(), 2) >= 0;
     if (placed && sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0) execve(a.path.text, argv.data(), env.data());
     const std::string why = std::strerror(errno);
