@@ -10,7 +10,10 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <string>
+#include <utility>
 
+#include "file_io.h"
 #include "syscalls.h"
 
 namespace nacelle {
@@ -38,6 +41,43 @@ int inherit_list(int parent, int group, const char* file) {
   if (size < 0) return static_cast<int>(size);
   const unique_fd fd(openat(group, file, O_WRONLY | O_CLOEXEC));
   return fd && write(fd.get(), text, static_cast<size_t>(size)) == size ? 0 : -errno;
+}
+
+// Removes the groups directly below one, as far as they can be. `left` gets the name of the first that is left; '' when none is.
+int remove_children(int group, std::string& left) {
+  left.clear();
+  Folder folder(unique_fd(openat(group, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+  if (!folder.opened()) return -errno;
+  while (const char* name = folder.next()) {
+    const int result = unlink_at(group, name, AT_REMOVEDIR);
+    if (result == 0 || result == -ENOTDIR) continue;
+    if (result != -EBUSY && result != -ENOTEMPTY) return result;
+    if (left.empty()) left = name;
+  }
+  return 0;
+}
+
+// How often it is gone up or down in one call. A caller that comes back later goes on where this one has ended.
+constexpr int kMostMoves = 65536;
+
+// Removes all groups below one. A container may nest its groups as deep as it likes, so one descriptor does for all of them.
+int remove_below(unique_fd group) {
+  std::string left;
+  bool is_below = false;
+  int depth = 0;
+  for (int moves = 0; moves < kMostMoves; ++moves) {
+    const int result = remove_children(group.get(), left);
+    if (result < 0) return result;
+    if (left.empty() && depth == 0) return 0;
+    // a group that could not be removed, and has none below it, has processes
+    if (left.empty() && is_below) return -EBUSY;
+    is_below = !left.empty();
+    depth += is_below ? 1 : -1;
+    unique_fd next(openat(group.get(), is_below ? left.c_str() : "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!next) return errno == ENOENT ? -EBUSY : -errno;
+    group = std::move(next);
+  }
+  return -EBUSY;
 }
 
 }  // namespace
@@ -123,7 +163,8 @@ int release_real_time(int at, const char* path) {
 int remove_group(int at, const char* path) {
   if (unlink_at(at, path, AT_REMOVEDIR) == 0) return 0;
   if (errno != EBUSY && errno != ENOTEMPTY) return -errno;
-  const int result = each_group(at, path, remove_group);
+  unique_fd group(openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const int result = group ? remove_below(std::move(group)) : -errno;
   if (result < 0) return result == -ENOENT ? 0 : result;
   return unlink_at(at, path, AT_REMOVEDIR);
 }
