@@ -1,11 +1,12 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { processesBelow } from '../cgroup/files/group-files.js';
 import { hasCode, toError } from '../errors.js';
 import { delay } from '../native/clock.js';
+import { carryOut } from '../native/host-work.js';
 import { readIfThere } from '../native/read-if-there.js';
 import { attempt } from '../native/system-errors.js';
 import { SIGKILL } from '../plan/constants.js';
+import { NONE, planOf } from '../plan/plan.js';
 import { checkSignal } from '../process/options/signals.js';
 import { NO_CONTAINER, NOT_RUNNING, refusal, usageError } from './config/runtime-error.js';
 import { removeGroups } from './create-container.js';
@@ -13,6 +14,7 @@ import { runEachHook } from './run-hooks.js';
 import { tell } from './runtime-output.js';
 import {
   type ContainerRecord,
+  type ContainerStatus,
   configOf,
   isFrozen,
   madeRecord,
@@ -23,6 +25,7 @@ import {
   stateOf,
   statusOf,
 } from './state/container-state.js';
+import { processesIn } from './state/group-processes.js';
 import { inTurn } from './state/state-lock.js';
 
 /** A signal as callers write it: a number, or a name with or without SIG, in any case. Pure. @throws NacelleError */
@@ -41,19 +44,31 @@ export function signalOf(text: string): number {
  *
  * @throws NacelleError: 'container not running'
  */
-export function killContainer(folder: StateFolder, signal: number, { all }: { readonly all: boolean }): void {
+export async function killContainer(folder: StateFolder, signal: number, { all }: { readonly all: boolean }): Promise<void> {
   const record = madeRecord(folder);
   const status = statusOf(folder, record);
   if (all || (signal === SIGKILL && !hasOwnPids(record))) {
-    const pids = processesBelow(record.home);
+    const pids = processesIn(record.home);
     if (status === 'stopped' && pids.length === 0 && !all) throw refusal(NOT_RUNNING);
     for (const pid of pids) send(pid, signal);
+    thawKilled(record, { status, signal });
+    // more may have come since they were counted
+    if (signal === SIGKILL && pids.length > 0) await killGroup(record);
   } else {
     if (status === 'stopped') throw refusal(NOT_RUNNING);
     send(record.pid, signal);
+    thawKilled(record, { status, signal });
   }
-  // processes that stand still hear of no signal; v2 lets those go that are killed
+}
+
+/** Processes that stand still hear of no signal; v2 lets those go that are killed. */
+function thawKilled(record: ContainerRecord, { status, signal }: { readonly status: ContainerStatus; readonly signal: number }): void {
   if (signal === SIGKILL && status === 'paused') thaw(record);
+}
+
+/** Kills what is in the group of a container, however it multiplies. @throws SyscallError */
+async function killGroup({ home }: ContainerRecord): Promise<void> {
+  await carryOut(planOf({ undo: [{ op: 'kill_group', host: true, at: NONE, path: home }] }));
 }
 
 function hasOwnPids(record: ContainerRecord): boolean {

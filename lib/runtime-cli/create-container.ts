@@ -1,6 +1,5 @@
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
-import { processesBelow } from '../cgroup/files/group-files.js';
 import { NacelleError } from '../errors.js';
 import { now } from '../native/clock.js';
 import { carryOut } from '../native/host-work.js';
@@ -29,6 +28,7 @@ import {
   writeRecord,
   writeWhole,
 } from './state/container-state.js';
+import { processesIn } from './state/group-processes.js';
 import { processSeen } from './state/process-identity.js';
 import { inTurn } from './state/state-lock.js';
 import { undoneAfter } from './undone-after.js';
@@ -154,7 +154,7 @@ export async function removeGroups(
 
 /** Two containers in one group would stand still, and be killed, together. @throws NacelleError */
 function refuseUsedGroup({ path }: GroupFolder): void {
-  if (processesBelow(path).length > 0) throw new NacelleError(`container's cgroup is not empty: ${path}`, { code: 'ERR_STATE' });
+  if (processesIn(path).length > 0) throw new NacelleError(`container's cgroup is not empty: ${path}`, { code: 'ERR_STATE' });
 }
 
 /** The state that hooks read, cut at the place of the pid, which the shim knows first. */

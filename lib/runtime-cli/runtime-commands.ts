@@ -1,6 +1,5 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { processesBelow } from '../cgroup/files/group-files.js';
 import { hasCode, UnsupportedError } from '../errors.js';
 import { attempt } from '../native/system-errors.js';
 import { deleteContainer, killContainer, pauseContainer, resumeContainer, signalOf } from './change-container.js';
@@ -16,6 +15,7 @@ import { print, tell } from './runtime-output.js';
 import { featuresText, specText } from './runtime-texts.js';
 import { startContainer } from './start-container.js';
 import { madeRecord, type StateFolder, stateFolder, stateOf, statusOf } from './state/container-state.js';
+import { processesIn } from './state/group-processes.js';
 import { askedResources, updateContainer } from './update-container.js';
 import { updateFlags } from './update-flags.js';
 
@@ -141,8 +141,8 @@ export const commands: Readonly<Record<string, Command>> = {
     flags: { all: 'switch' },
     short: { a: 'all' },
     words: [1, 2],
-    run: (called) => {
-      killContainer(folderOf(called), signalOf(called.flags.words[1] ?? 'TERM'), { all: called.flags.has('all') });
+    run: async (called) => {
+      await killContainer(folderOf(called), signalOf(called.flags.words[1] ?? 'TERM'), { all: called.flags.has('all') });
       return 0;
     },
   },
@@ -199,7 +199,7 @@ export const commands: Readonly<Record<string, Command>> = {
     short: { f: 'format' },
     words: [1, MANY],
     run: (called) => {
-      const pids = processesBelow(madeRecord(folderOf(called)).home);
+      const pids = processesIn(madeRecord(folderOf(called)).home);
       const args = called.flags.words.slice(1);
       return print(formatOf(called.flags) === 'json' ? JSON.stringify(pids) : psTable(pids, args.length === 0 ? ['-ef'] : args));
     },
