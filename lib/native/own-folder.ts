@@ -5,18 +5,18 @@ import { attempt } from './system-errors.js';
 
 /**
  * Checks that a folder, if it exists, is this user's alone, 0700: nacelle believes what is written there. A folder that others can only
- * read is closed to them.
+ * read is closed to them, unless `closes` is false: the folder may be one that was not made for this, such as /run.
  *
  * @throws NacelleError `ERR_NOT_OWN`: it is another user's, or others could write what is in it; SyscallError
  */
-export function requireOwn(path: string): void {
+export function requireOwn(path: string, { closes = true }: { readonly closes?: boolean } = {}): void {
   attempt(`look at the folder ${path}`, () => {
     const status = statSync(path, { throwIfNoEntry: false });
     if (!status) return;
     const { uid, mode } = status;
     if (uid !== geteuid?.()) throw notOwn(path, `it belongs to the user ${uid}`);
-    if ((mode & 0o022) !== 0 && readdirSync(path).length > 0) throw notOwn(path, 'others may write to it');
-    if ((mode & 0o777) !== 0o700) chmodSync(path, 0o700);
+    if ((mode & 0o022) !== 0 && (!closes || readdirSync(path).length > 0)) throw notOwn(path, 'others may write to it');
+    if (closes && (mode & 0o777) !== 0o700) chmodSync(path, 0o700);
   });
 }
 

@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { readGroupFile } from '../../cgroup/files/group-files.js';
 import { hasCode, NacelleError } from '../../errors.js';
@@ -63,8 +64,7 @@ export function stateFolder(root: string, id: string): StateFolder {
 export function makeStateFolder(root: string, id: string): StateFolder {
   const folder = stateFolder(root, id);
   attempt(`make ${root}`, () => mkdirSync(root, { recursive: true, mode: 0o700 }));
-  // what is written there is done with root's rights
-  requireOwn(root);
+  requireOwn(root, { closes: false });
   try {
     mkdirSync(folder.path, { mode: 0o700 });
   } catch (error) {
@@ -100,10 +100,11 @@ export function writeRecord({ path }: StateFolder, record: ContainerRecord): voi
 
 /** Writes a file that is there as a whole or not at all. @throws SyscallError */
 export function writeWhole(path: string, text: string): void {
-  const unfinished = `${path}.${process.pid}.new`;
+  // others may write to the folder of a pid file: a name that they can't know, and no link is followed
+  const unfinished = `${path}.${randomBytes(8).toString('hex')}.new`;
   attempt(`write ${path}`, () => {
     try {
-      writeFileSync(unfinished, text, { mode: 0o644 });
+      writeFileSync(unfinished, text, { mode: 0o644, flag: 'wx' });
       renameSync(unfinished, path);
     } finally {
       // where all went well there is none any more
@@ -112,8 +113,13 @@ export function writeWhole(path: string, text: string): void {
   });
 }
 
-/** `null` where a container is only being made. @throws NacelleError where there is none of this id, or the record can't be understood */
+/**
+ * `null` where a container is only being made.
+ *
+ * @throws NacelleError where there is none of this id, the record can't be understood, or others could write it: what it says is done with root's rights
+ */
 export function readRecord({ path, id }: StateFolder): ContainerRecord | null {
+  requireOwn(dirname(path), { closes: false });
   const file = join(path, RECORD);
   const text = readIfThere(file);
   if (text !== null) {
@@ -150,8 +156,9 @@ export function isFrozen({ freezer: { path, version } }: Pick<ContainerRecord, '
   return text !== null && (version === 1 ? text.trim() !== 'THAWED' : /^frozen 1$/m.test(text));
 }
 
-/** The ids of all containers of a root. */
+/** The ids of all containers of a root. @throws NacelleError `ERR_NOT_OWN` where others could write to it */
 export function containerIds(root: string): string[] {
+  requireOwn(root, { closes: false });
   try {
     return readdirSync(root, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
   } catch (error) {
