@@ -162,6 +162,7 @@ class Child {
     for (const int32_t slot : a.slots) {
       if (dup2(context_.slots.get(slot), number++) < 0) return -errno;
     }
+    context_.passed = static_cast<unsigned>(a.slots.size());
     return 0;
   }
 

@@ -47,6 +47,7 @@ struct Context {
   JoinedNetworks networks;                // host steps: what networks_in has opened
   Account account;                        // child steps: who `user` found
   bool keeps_groups = false;              // child steps: keep_groups has run
+  unsigned passed = 0;                    // child steps: how many descriptors from 3 on the program has
 
   int failed(int error, const char* words) {
     std::snprintf(text, sizeof text, "%s", words);

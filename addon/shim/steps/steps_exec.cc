@@ -89,7 +89,7 @@ int run(Context& context, const args::exec& a) {
     env[variables] = nullptr;
   }
   // execve closes whatever was opened on the way, also descriptors that were not close-on-exec
-  const int closed = sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  const int closed = sys_close_range(3 + context.passed, ~0U, CLOSE_RANGE_CLOEXEC);
   if (closed < 0) return closed;
   if (std::strchr(a.path.text, '/') != nullptr) return execute(a.path.text, argv, env);
   const char* path = find_variable(env, "PATH");
