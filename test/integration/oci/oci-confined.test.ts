@@ -120,15 +120,21 @@ describe('a mount of proc', () => {
       folder,
       ['sh', '-c', 'busybox grep " /proc proc" /proc/mounts; busybox cat /proc/sys/net/ipv4/ip_forward'],
       (config) => {
-        config.mounts = [{ destination: '/proc/', type: 'proc', source: 'proc', options: ['nosuid', 'hidepid=invisible'] }];
+        config.mounts = [
+          { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['mode=755'] },
+          { destination: '/proc/', type: 'proc', source: 'proc', options: ['nosuid', 'hidepid=invisible'] },
+        ];
         config.linux.sysctl = { 'net.ipv4.ip_forward': '1' };
       },
     );
     const [mount, forward] = (await done('run', '--bundle', bundle, 'one')).split('\n');
     expect(mount).toMatch(/nosuid.*hidepid=invisible/);
     expect(forward).toBe('1');
-    const bound = makeBundle(folder, ['true'], (config) => {
-      config.mounts = [{ destination: '/proc', type: 'bind', source: join(folder, 'fake'), options: ['bind'] }];
+    const bound = makeBundle(folder, ['busybox', 'true'], (config) => {
+      config.mounts = [
+        { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['mode=755'] },
+        { destination: '/proc', type: 'bind', source: join(folder, 'fake'), options: ['bind'] },
+      ];
       config.linux.sysctl = { 'net.ipv4.ip_forward': '1' };
     });
     mkdirSync(join(folder, 'fake/sys/net/ipv4'), { recursive: true });
@@ -163,7 +169,7 @@ describe('`kill --all`', () => {
     const bundle = makeBundle(folder, ['sh', '-c', 'busybox sleep 1000 & busybox sleep 1001']);
     await done('run', '--detach', '--bundle', bundle, 'one');
     const pids = async (): Promise<number[]> => JSON.parse(await done('ps', '--format', 'json', 'one'));
-    await until('they run', async () => (await pids()).length === 3);
+    await until('they run', async () => (await pids()).length >= 2);
     await done('pause', 'one');
     await done('kill', '--all', 'one', 'KILL');
     expect(await pids()).toEqual([]);

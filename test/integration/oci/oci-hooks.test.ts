@@ -43,7 +43,9 @@ describe('hooks', () => {
       ...['prestart creating', 'createRuntime creating', 'createContainer creating'],
       ...['poststart running', 'poststop stopped', 'startContainer created'],
     ]);
-    expect(seen[0]).toEqual(seen[1]);
+    // runc 1.1 says 'created' to poststart, against the specification
+    const [ours, theirs] = seen.map((lines) => lines.filter((line) => !line.startsWith('poststart')));
+    expect(ours).toEqual(theirs);
     expect(readdirSync(states)).toEqual([]);
   });
 
@@ -62,7 +64,7 @@ describe('hooks', () => {
 
   it('after the end run each, and each failure is told', async () => {
     const ran = join(folder, 'ran');
-    const bundle = makeBundle(folder, ['true'], (config) => {
+    const bundle = makeBundle(folder, ['busybox', 'true'], (config) => {
       config.hooks = { poststop: [sh('echo first >&2; exit 1'), sh(`touch ${ran}`), sh('exit 2')] };
     });
     const { code, stderr } = await oci('run', '--bundle', bundle, 'one');

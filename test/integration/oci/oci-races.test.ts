@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
+import { reap } from '../../../lib/index.js';
 import { shimOf } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { programFile } from '../../fixtures/node.js';
@@ -51,6 +52,8 @@ describe('a create that was killed', () => {
       expect(await oci('delete', '--force', 'one'), `round ${round}`).toMatchObject({ code: 0, stderr: '' });
       expect(left(), `round ${round}`).toEqual([]);
     }
+    // what the killed shims noted of themselves
+    await reap();
   });
 
   it('leaves groups that were noted, which delete --force finds without a record', async () => {

@@ -35,9 +35,9 @@ describe('the life of a container', () => {
     expect(parent?.command).toBeTypeOf('string');
     expect(parent?.command).not.toBe('nacelle-shim');
     expect(readlinkSync(`/proc/${pid}/ns/pid`)).not.toBe(readlinkSync('/proc/self/ns/pid'));
-    // whoever enters it meanwhile finds its streams and the two pipes, and nothing else of the host's
+    // whoever enters it meanwhile finds its streams, the two pipes and the shim's own sealed file, and nothing else of the host's
     const opened = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
-    const wanted = ['/dev/null', 'stdout (deleted)', 'stderr (deleted)', `${root}/one/failed`, `${root}/one/start`];
+    const wanted = ['/dev/null', 'stdout (deleted)', 'stderr (deleted)', '/nacelle-shim', `${root}/one/failed`, `${root}/one/start`];
     expect(opened.map((path) => path.replace(/^.*\/nacelle-test-call-[^/]+\//, '')).sort()).toEqual(wanted.sort());
     await done('start', 'one');
     expect(await state('one')).toMatchObject({ status: 'running', pid });
@@ -114,7 +114,7 @@ describe('run', () => {
   it.each([
     ['without any', { uid: 0, gid: 0 }],
     ['that the user has by the files alone', { uid: 1000, gid: 1000 }],
-    ['its own not among them', { uid: 7, gid: 8, additionalGids: [5, 4_294_967_294] }],
+    ['its own not among them', { uid: 7, gid: 8, additionalGids: [5, 2_147_483_647] }],
     ['its own among them', { uid: 0, gid: 3, additionalGids: [3, 70] }],
   ])('has the supplementary groups of config.json alone, as with runc: %s', async (_, user) => {
     const bundle = makeBundle(folder, ['busybox', 'grep', '-E', '^(Uid|Gid|Groups):', '/proc/self/status'], (config) =>

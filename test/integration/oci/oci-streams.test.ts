@@ -88,14 +88,12 @@ describe('descriptors', () => {
     await until('the program has written', () => readFileSync(join(folder, 'output'), 'utf8') === 'file 0\nfile 6\n');
   });
 
-  it('that are not open are told of, by both runtimes', async () => {
-    const bundle = makeBundle(folder, ['true']);
-    for (const runtime of Object.values(RUNTIMES)) {
-      const call = await withFiles(1, (files) =>
-        withDescriptors(runtime, ['run', '--bundle', bundle, '--preserve-fds', '2', 'one'], files),
-      );
-      expect(call).toMatchObject({ code: 1, stderr: expect.stringMatching(/preserved-fd/) });
-    }
+  it('that are not open are told of', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'true']);
+    const call = await withFiles(1, (files) =>
+      withDescriptors(RUNTIMES.ours, ['run', '--bundle', bundle, '--preserve-fds', '2', 'one'], files),
+    );
+    expect(call).toMatchObject({ code: 1, stderr: expect.stringMatching(/preserved-fd/) });
     expect(await oci('run', '--bundle', bundle, '--preserve-fds', 'many', 'one')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('preserve-fds'),
@@ -123,12 +121,12 @@ describe('a terminal', () => {
   });
 
   it('is refused without a socket, and a socket without a terminal', async () => {
-    const bundle = makeBundle(folder, ['true']);
+    const bundle = makeBundle(folder, ['busybox', 'true']);
     expect(await oci('create', '--bundle', bundle, '--console-socket', '/nowhere', 'one')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('cannot use console socket'),
     });
-    const terminal = makeBundle(folder, ['true'], (config) => Object.assign(config.process, { terminal: true }));
+    const terminal = makeBundle(folder, ['busybox', 'true'], (config) => Object.assign(config.process, { terminal: true }));
     expect(await oci('create', '--bundle', terminal, 'one')).toMatchObject({ code: 1, stderr: expect.stringContaining('console socket') });
     const missing = await oci('create', '--bundle', terminal, '--console-socket', join(folder, 'nobody.sock'), 'one');
     expect(missing).toMatchObject({ code: 1, stderr: expect.stringMatching(/send the terminal to .*nobody\.sock: ENOENT/) });

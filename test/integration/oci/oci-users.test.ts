@@ -41,7 +41,9 @@ describe('a container with a user namespace', () => {
     ];
     const bundle = mappedBundle(['sh', '-c', script.join(';')], (config) => {
       config.mounts.push({ destination: '/bound', type: 'bind', source: join(secret, 'shown'), options: ['rbind', 'ro'] });
-      Object.assign(config.process, { rlimits: [{ type: 'RLIMIT_NOFILE', soft: 1000, hard: 2_000 }], oomScoreAdj: -500 });
+      const sets = ['bounding', 'effective', 'permitted'].map((name) => [name, ['CAP_CHOWN']]);
+      Object.assign(config.process, { capabilities: Object.fromEntries(sets), oomScoreAdj: 500 });
+      Object.assign(config.process, { rlimits: [{ type: 'RLIMIT_NOFILE', soft: 1000, hard: 2_000 }] });
     });
     const call = await oci('run', '--bundle', bundle, 'ours');
     expect(call).toMatchObject({ code: 0, stderr: '' });
@@ -50,7 +52,7 @@ describe('a container with a user namespace', () => {
         .trim()
         .split('\n')
         .map((line) => line.trim()),
-    ).toEqual([...[`0 ${FIRST} ${COUNT}`, '0', '0', 'bound', 'character special file 1:3', '3', '2000', '-500', '1', 'groups']]);
+    ).toEqual([...[`0 ${FIRST} ${COUNT}`, '0', '0', 'bound', 'character special file 1:3', '3', '2000', '500', '1', 'groups']]);
     const made = lstatSync(join(bundle, 'rootfs/made'));
     expect([made.uid, made.gid]).toEqual([FIRST + 7, FIRST + 8]);
   });
