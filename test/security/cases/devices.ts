@@ -97,7 +97,8 @@ export const devices = [
     protection: "the terminal's two ends are taken by descriptor from a devpts that is checked to be one",
     tries: () =>
       beside({ capAdd: ['SYS_ADMIN'] }, async (container) => {
-        await container.exec(['sh', '-c', 'umount /dev/pts; mkfifo /dev/pts/ptmx']);
+        const { exitCode, stderr } = await container.exec(['sh', '-c', 'umount -l /dev/pts && mkfifo /dev/pts/ptmx']);
+        if (exitCode !== 0) return stderr;
         return container.exec(['true'], { tty: true }).then(
           () => 'opened',
           () => 'refused',
