@@ -53,7 +53,10 @@ function build() {
   return (
     inFolder('node', ['scripts/generate.mjs']) &&
     inFolder('npx', ['--no-install', 'node-gyp', 'configure', 'build', '-j', 'max', '--silent']) &&
-    inFolder('node', ['scripts/bundle.mjs'])
+    // of before, which has no such script, tsup makes the code too
+    (existsSync(`${folder}/scripts/bundle.mjs`)
+      ? inFolder('node', ['scripts/bundle.mjs'])
+      : inFolder('npx', ['--no-install', 'tsup', '--silent', '--no-dts']))
   );
 }
 
