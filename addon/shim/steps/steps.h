@@ -4,7 +4,7 @@
 #include "ops.h"
 
 // The steps, one function each: 0 or -errno. Files: steps_descriptor, steps_namespace, steps_mount, steps_file, steps_group, steps_devices,
-// steps_network, steps_process, steps_exec, steps_pump, steps_work.
+// steps_network, steps_process, steps_user, steps_exec, steps_pump, steps_work.
 namespace nacelle {
 
 #define RUN_child(name) int run(Context& context, const args::name& a);
