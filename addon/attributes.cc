@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "shim/kernel/read_whole.h"
+
 namespace nacelle {
 namespace {
 
@@ -15,24 +17,6 @@ struct Attribute {
   uint32_t file;
   std::string name, value;
 };
-
-// Reads what llistxattr or lgetxattr gives, whose size may change between two calls.
-template <typename Read>
-int read_whole(Read read, std::string& value) {
-  for (int attempt = 0; attempt < 16; ++attempt) {
-    const ssize_t size = read(nullptr, 0);
-    if (size < 0) return -errno;
-    value.resize(static_cast<size_t>(size));
-    if (size == 0) return 0;
-    const ssize_t count = read(value.data(), value.size());
-    if (count >= 0) {
-      value.resize(static_cast<size_t>(count));
-      return 0;
-    }
-    if (errno != ERANGE) return -errno;
-  }
-  return -ERANGE;
-}
 
 // What is no attribute of the file for this process: it was removed meanwhile, the file system has none, or a capability is another
 // namespace's.

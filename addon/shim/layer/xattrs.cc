@@ -7,30 +7,13 @@
 #include <functional>
 #include <iterator>
 
+#include "../kernel/read_whole.h"
 #include "folder.h"
 
 namespace nacelle::layer {
 namespace {
 
 bool starts_with(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
-
-// Reads what listxattr or getxattr gives, whose size may change between two calls.
-template <typename Read>
-int read_whole(Read read, std::string& value) {
-  for (int attempt = 0; attempt < 16; ++attempt) {
-    const ssize_t size = read(nullptr, 0);
-    if (size < 0) return -errno;
-    value.resize(static_cast<size_t>(size));
-    if (size == 0) return 0;
-    const ssize_t count = read(value.data(), value.size());
-    if (count >= 0) {
-      value.resize(static_cast<size_t>(count));
-      return 0;
-    }
-    if (errno != ERANGE) return -errno;
-  }
-  return -ERANGE;
-}
 
 // Reads a list of names, which is empty where the file system has no attributes.
 template <typename List>
