@@ -1,9 +1,9 @@
-import { readFile, unlink } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
-import { hasCode } from '../../errors.js';
 import { storeRoot } from '../../host/store-path.js';
 import { digestOf, parseDigest } from '../../image/formats/digest.js';
+import { parseJsonRecord, readRecordText } from '../../store/json-record.js';
 import { hold } from '../../store/lease.js';
 import { withLock } from '../../store/store-lock.js';
 import { listFolder, makeFolder } from '../../store/store-root.js';
@@ -29,24 +29,14 @@ function pathOf(url: URL, root: string): string {
 
 /** What a URL had when a build last fetched it; `null`: that is not known, or the note is damaged. */
 export async function readUrlNote(url: URL, root = storeRoot()): Promise<UrlNote | null> {
-  const text = await readFile(pathOf(url, root), 'utf8').catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return null;
-    throw error;
-  });
+  const text = await readRecordText(pathOf(url, root));
   return text === null ? null : parseUrlNote(text, url);
 }
 
 /** @returns `null` for what is no note, or that of another URL */
 export function parseUrlNote(text: string, url: URL): UrlNote | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // half of a note, as after a loss of power: the file is fetched again
-    return null;
-  }
-  const { success, data } = schema.safeParse(value);
-  if (!success || data.url !== url.href) return null;
+  const data = parseJsonRecord(schema, text);
+  if (data?.url !== url.href) return null;
   const { etag, hash, size, mtime } = data;
   return { etag, hash, size, mtime };
 }

@@ -1,9 +1,10 @@
-import { readFile, stat, unlink, utimes } from 'node:fs/promises';
+import { stat, unlink, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { hasCode } from '../../errors.js';
 import { storeRoot } from '../../host/store-path.js';
 import { now } from '../../native/clock.js';
+import { parseJsonRecord, readRecordText } from '../../store/json-record.js';
 import { hold } from '../../store/lease.js';
 import { withLock } from '../../store/store-lock.js';
 import { listFolder, makeFolder } from '../../store/store-root.js';
@@ -45,24 +46,14 @@ function recordPath(root: string, key: string): string {
 
 /** The record of a key; `null`: there is none, or it is damaged. The layer's blob may be gone. */
 export async function readRecord(key: string, root = storeRoot()): Promise<LayerRecord | null> {
-  const text = await readFile(recordPath(root, key), 'utf8').catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return null;
-    throw error;
-  });
+  const text = await readRecordText(recordPath(root, key));
   return text === null ? null : parseRecord(text, key);
 }
 
 /** @returns `null` for what is no record, or that of another key */
 export function parseRecord(text: string, key: string): LayerRecord | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // half of a record, as after a loss of power: the step is carried out again
-    return null;
-  }
-  const { success, data } = schema.safeParse(value);
-  return success && data.key === key ? data : null;
+  const data = parseJsonRecord(schema, text);
+  return data?.key === key ? data : null;
 }
 
 /** Writes a record, over an older one of the same key. The caller holds the layer's blob. */
