@@ -111,11 +111,12 @@ requires({ ...needs, cgroup: 'cpu' }).describe('shares', () => {
       let times = [0, 0];
       await until('both have used enough', async () => {
         times = (await used()).map((time, i) => time - (before[i] ?? 0));
-        return times.every((time) => time > 250);
+        return times.every((time) => time > 1000);
       });
       const ratio = (times[1] ?? 0) / (times[0] ?? 1);
-      expect(ratio).toBeGreaterThan(2.7);
-      expect(ratio).toBeLessThan(3.3);
+      // two readings are not of one moment, and a slice may be a tenth of what was used; runc's older weights would give 4
+      expect(ratio).toBeGreaterThan(2.4);
+      expect(ratio).toBeLessThan(3.6);
     } finally {
       for (const container of made) await container.remove({ force: true });
     }
