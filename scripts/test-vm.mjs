@@ -63,13 +63,10 @@ function runs(args) {
   return wanted;
 }
 
-/** What comes before the command of each, as a script. */
-const BEFORE = {
-  root: '',
-  user: 'install -o 1000 /dev/null /run/vm/user.json; scripts/vm/as-user ',
-  hybrid: 'mkdir /run/networks; mount -t cgroup -o net_cls,net_prio networks /run/networks; ',
-  systemd: 'install -o 1000 /dev/null /run/vm/systemd.json; scripts/vm/in-session ',
-};
+/** The command by which each runs another one. */
+const BY = { root: [], user: ['scripts/vm/as-user'], hybrid: [], systemd: ['scripts/vm/in-session'] };
+/** What is done before, as a script. */
+const BEFORE = { hybrid: 'mkdir /run/networks; mount -t cgroup -o net_cls,net_prio networks /run/networks; ' };
 
 /** The machines, and who runs in each. A v1 hierarchy stays for good once it has had groups: so the last of a machine has it. */
 const MACHINES = [
@@ -81,13 +78,13 @@ const MACHINES = [
 function script(wanted, all) {
   const lines = all
     .filter((who) => wanted[who]?.length > 0)
-    .map((who) => `echo "--- as ${who}"; ${BEFORE[who]}${vitest(who, wanted[who])} || status=1`);
+    .map((who) => `echo "--- as ${who}"; ${BEFORE[who] ?? ''}${vitest(who, wanted[who])} || status=1`);
   return [`export NACELLE_TEST_PROGRAMS=$PWD/${PROGRAMS}`, 'status=0', ...lines, 'exit $status'].join('\n');
 }
 
 function vitest(who, args) {
-  const options = [...VITEST, '--reporter=default', '--reporter=json', `${REPORT}/run/vm/${who}.json`];
-  return ['node', 'node_modules/vitest/vitest.mjs', 'run', ...options, ...args].map(quote).join(' ');
+  const command = [...BY[who], 'node', 'node_modules/vitest/vitest.mjs', 'run', ...VITEST, '--reporter=default', '--reporter=json'];
+  return ['scripts/vm/and-again', `/run/vm/${who}.json`, ...command, '--', ...args].map(quote).join(' ');
 }
 
 /** Has all that the files import transformed, and kept where vitest in the machine looks for it: there it would take ten times as long. */
