@@ -1,6 +1,7 @@
 // Bundles the library into a few files of CommonJS, of which an import of the package reads the first: the public classes. Their work is in the others,
-// which are read when they are first used, whole. Within a file, too, each module is evaluated at its first use (lazy-module.mjs).
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+// which are read when they are first used, whole: `core` has what most programs use (first-run.mjs). Within a file, too, each module is evaluated at
+// its first use (lazy-module.mjs). They are to be read as they are: maps of their sources would be twice as large.
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, normalize } from 'node:path';
 import { build } from 'esbuild';
@@ -8,13 +9,13 @@ import { lazyModule } from './lazy-module.mjs';
 import { root } from './shared.mjs';
 
 const entry = 'lib/index.ts';
+const command = 'lib/runtime-cli/nacelle-oci.ts';
 const out = `${root}dist`;
 const common = {
   bundle: true,
   platform: 'node',
   target: 'node20',
   format: 'cjs',
-  sourcemap: true,
   absWorkingDir: root,
   outdir: out,
   outExtension: { '.js': '.cjs' },
@@ -51,14 +52,19 @@ function usedOf(dependency, modules) {
   return [...new Set([...modules.values()].flatMap(({ imports }) => [...(imports.get(dependency)?.properties ?? [])]))].sort();
 }
 
-const modules = modulesFrom(entry);
+const modules = modulesFrom(command, modulesFrom(entry));
 const atImport = modulesAtImport(modules);
+const atFirstRun = new Set(readFileSync(`${root}scripts/first-run.txt`, 'utf8').split('\n'));
+const PARTS = ['api', 'core', 'build', 'networks', 'images', 'oci', 'rest'];
 /** In which file of the package a module is. */
 function partOf(file) {
   if (atImport.has(file)) return 'api';
+  if (atFirstRun.has(file)) return 'core';
   if (file.startsWith('lib/build/')) return 'build';
   if (file.startsWith('lib/network/')) return 'networks';
-  return 'core';
+  if (file.startsWith('lib/image/')) return 'images';
+  if (file.startsWith('lib/runtime-cli/')) return 'oci';
+  return 'rest';
 }
 
 /** A file of the package: its modules by their paths, as functions, since none is evaluated before it is used. */
@@ -89,9 +95,8 @@ const parts = {
         : { path: file, namespace: 'elsewhere', pluginData: { part } };
     });
     onLoad({ filter: /.*/, namespace: 'lib' }, ({ path, pluginData }) => {
-      const { code, map } = modules.get(path);
-      const inline = `//# sourceMappingURL=data:application/json;base64,${Buffer.from(JSON.stringify(map)).toString('base64')}`;
-      return { contents: `${code}\n${inline}`, loader: 'js', resolveDir: root, pluginData: { part: pluginData.part, file: path } };
+      const { code } = modules.get(path);
+      return { contents: code, loader: 'js', resolveDir: root, pluginData: { part: pluginData.part, file: path } };
     });
     onLoad({ filter: /.*/, namespace: 'elsewhere' }, ({ path, pluginData }) => ({
       contents: takenFrom(pluginData.part, path),
@@ -112,7 +117,7 @@ mkdirSync(out, { recursive: true });
 for (const name of readdirSync(out)) {
   if (/\.c?js(\.map)?$/.test(name)) rmSync(`${out}/${name}`);
 }
-const files = Object.fromEntries(['index', 'api', 'core', 'build', 'networks'].map((part) => [part, `part:${part}`]));
+const files = Object.fromEntries(['index', ...PARTS].map((part) => [part, `part:${part}`]));
 await build({ ...common, entryPoints: files, plugins: [parts], external: ['tar', 'undici', 'fzstd'] });
 await build({
   ...common,
@@ -120,17 +125,19 @@ await build({
   outfile: `${out}/zod.cjs`,
   outdir: undefined,
 });
-// The command is a file of its own, which reads nothing of the library's.
-await build({
-  ...common,
-  format: 'esm',
-  entryPoints: ['lib/runtime-cli/nacelle-oci.ts'],
-  outExtension: {},
-  external: ['tar', 'undici', 'fzstd'],
-  treeShaking: true,
-});
+// The command is a part like the others.
+writeFileSync(
+  `${out}/nacelle-oci.js`,
+  `#!/usr/bin/env node
+import { createRequire } from 'node:module';
+createRequire(import.meta.url)('./oci.cjs')[${JSON.stringify(command)}]();
+`,
+);
+chmodSync(`${out}/nacelle-oci.js`, 0o755);
 // An import has what a require has. Node would read the names of a CommonJS file's exports with a parser that it has to load for that.
 const names = Object.keys(createRequire(import.meta.url)(`${out}/index.cjs`)).sort();
+// the types of a CommonJS module are those of what imports it, and are as large as a part
+writeFileSync(`${out}/index.d.ts`, "export * from './index.cjs';\n");
 writeFileSync(
   `${out}/index.js`,
   `import { createRequire } from 'node:module';

@@ -9,7 +9,6 @@ const compilerOptions = {
   target: ts.ScriptTarget.ES2022,
   isolatedModules: true,
   esModuleInterop: false,
-  sourceMap: true,
 };
 
 /** In a bundle of somebody else's that is no CommonJS, there is no file name. */
@@ -41,12 +40,12 @@ function isLater(node) {
 }
 
 /**
- * The module as CommonJS in which each variable of an import is a function that loads it, on the lines on which TypeScript has the statements. `imports`
+ * The module as CommonJS in which each variable of an import is a function that loads it. `imports`
  * are what it imports, by specifier: the `properties` that it reads of each, and whether it reads any `now`, while it is itself evaluated.
  */
 export function lazyModule(file) {
   const source = readFileSync(`${root}${file}`, 'utf8');
-  const { outputText, sourceMapText } = ts.transpileModule(source, { fileName: file, compilerOptions });
+  const { outputText } = ts.transpileModule(source, { fileName: file, compilerOptions });
   const tree = ts.createSourceFile(file, outputText, ts.ScriptTarget.ES2022, true, ts.ScriptKind.JS);
   const imports = new Map();
   const importOf = (specifier) => imports.get(specifier) ?? imports.set(specifier, { properties: new Set(), now: false }).get(specifier);
@@ -82,7 +81,5 @@ export function lazyModule(file) {
     code += outputText.slice(done, start) + text;
     done = end;
   }
-  code += outputText.slice(done).replace(/\/\/# sourceMappingURL=.*\s*$/, '');
-  const map = { ...JSON.parse(sourceMapText), sources: [`${root}${file}`], sourcesContent: [source] };
-  return { code, map, imports };
+  return { code: code + outputText.slice(done), imports };
 }

@@ -37,7 +37,7 @@ function compiles([file, options]) {
 
 /** Whoever calls a function can name what it takes and gives: every type of the public declarations is exported. */
 function exportsAll() {
-  const text = readFileSync(`${root}dist/index.d.ts`, 'utf8');
+  const text = readFileSync(`${root}dist/index.d.cts`, 'utf8');
   const exported = new Set([...(/^export \{(.*)\};/ms.exec(text)?.[1] ?? '').matchAll(/(\w+)\s*(?:,|$)/g)].map(([, name]) => name));
   const declared = [...text.matchAll(/^(?:declare )?(?:abstract )?(?:interface|type|class|function) (\w+)/gm)].map(([, name]) => name);
   const left = declared.filter((name) => !exported.has(name));

@@ -3,4 +3,6 @@ import { readFileSync } from 'node:fs';
 import { main } from './runtime-main.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
-process.exitCode = await main(process.argv.slice(2), version);
+void main(process.argv.slice(2), version).then((status) => {
+  process.exitCode = status;
+});

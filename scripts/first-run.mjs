@@ -1,0 +1,57 @@
+// Writes first-run.txt: the modules that programs evaluate which run a container with the usual options, or a bundle by nacelle-oci. The bundles have
+// them in one file (bundle.mjs), so that such programs read little else. Run it as root, after a build, when test/integration/bundled.test.ts says so.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { root } from './shared.mjs';
+
+const LIMITS = { memory: '64m', pidsLimit: 32, cpus: 1, timeout: 10_000 };
+/** Options of Container.run. */
+const RUNS = [
+  {},
+  { ...LIMITS, input: 'text', env: { A: 'b' }, cwd: '/tmp', user: '65534:65534' },
+  { ...LIMITS, image: 'dir:/', readOnly: true, init: true, mounts: [{ type: 'tmpfs', target: '/tmp' }] },
+  { profile: 'untrusted' },
+];
+const program = (options) =>
+  `require(${JSON.stringify(root)}).Container.run({ image: 'host', command: ['true'], ...${JSON.stringify(options)} })`;
+
+/** The modules that a command evaluates: each is a function of a bundle, by its path. */
+function evaluated(command, args, options = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'nacelle-coverage-'));
+  try {
+    const { status } = spawnSync(command, args, {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, NODE_V8_COVERAGE: folder },
+      ...options,
+    });
+    if (status !== 0) throw new Error(`${command} ${args.join(' ')}: status ${status}`);
+    const reports = readdirSync(folder).map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')));
+    const functions = reports.flatMap(({ result }) => result).flatMap((script) => script.functions);
+    return functions.filter(({ ranges }) => ranges[0].count > 0).map(({ functionName }) => functionName);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Runs a bundle whose root is the host's. */
+function ofCommand() {
+  const bundle = mkdtempSync(join(tmpdir(), 'nacelle-bundle-'));
+  const nacelleOci = (...args) => [process.execPath, [`${root}dist/nacelle-oci.js`, '--root', `${bundle}/state`, ...args], { cwd: bundle }];
+  try {
+    evaluated(...nacelleOci('spec'));
+    const config = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8'));
+    config.process = { ...config.process, args: ['true'], terminal: false };
+    config.root = { path: '/', readonly: true };
+    writeFileSync(join(bundle, 'config.json'), JSON.stringify(config));
+    const create = ['create', 'start', 'state', 'delete'].map((name) => [name, ...(name === 'delete' ? ['--force'] : []), 'first-run']);
+    return create.flatMap((args) => evaluated(...nacelleOci(...args)));
+  } finally {
+    rmSync(bundle, { recursive: true, force: true });
+  }
+}
+
+const names = [...RUNS.flatMap((options) => evaluated(process.execPath, ['-e', program(options)])), ...ofCommand()];
+const modules = names.flatMap((name) => /^lib:(lib\/.*)$/.exec(name)?.[1] ?? []).filter((file) => !file.startsWith('lib/runtime-cli/'));
+writeFileSync(`${root}scripts/first-run.txt`, [...new Set(modules)].sort().join('\n').concat('\n'));
