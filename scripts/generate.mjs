@@ -1,6 +1,8 @@
 // Writes what TypeScript shares with the shim: lib/plan/steps.ts from steps.def, the one list of steps, lib/plan/plan-parts.ts from plan.def,
-// the one list of a plan's parts, and lib/native/protocol.ts from the numbers of protocol.h and channel.h. `--check` fails when a file is out of date instead of writing it.
+// the one list of a plan's parts, and lib/native/protocol.ts from the numbers of protocol.h and channel.h; and lib/security/ready-filters.ts, compiled
+// from TypeScript. `--check` fails when a file is out of date instead of writing it.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { renderReadyFilters } from './ready-filters.mjs';
 import { root } from './shared.mjs';
 
 const types = {
@@ -186,6 +188,7 @@ const generated = {
   'lib/plan/steps.ts': renderSteps(parseSteps(read('steps/steps.def'))),
   'lib/plan/plan-parts.ts': renderParts(parseParts(read('wire/plan.def'))),
   'lib/native/protocol.ts': renderProtocol(read('wire/protocol.h'), read('wire/channel.h')),
+  'lib/security/ready-filters.ts': await renderReadyFilters(),
 };
 for (const [file, text] of Object.entries(generated)) {
   if (!process.argv.includes('--check')) writeFileSync(root + file, text);

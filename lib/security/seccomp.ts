@@ -5,9 +5,16 @@ import { defaultProfile } from './default-profile.js';
 import { didYouMean } from './did-you-mean.js';
 import { type Architecture, compileFilter, doorsOf } from './filter.js';
 import type { Profile, Rule } from './profile.js';
+import { readyFilters } from './ready-filters.js';
 import { type Abi, syscallTable } from './syscalls/tables.js';
 
 const abis: readonly Abi[] = ['x86_64', 'i386', 'arm64'];
+
+/** For whom a filter is: what the machine's processor is, and what the container may. */
+interface Subject {
+  readonly arch: Architecture;
+  readonly capabilities: CapabilityMask;
+}
 
 /** Whether a filter of this profile ever kills: by its actions, or for a call of an ABI of the machine that has no table. */
 export function canKill({ defaultAction, newerAction = defaultAction, rules }: Profile, arch: Architecture): boolean {
@@ -19,10 +26,7 @@ export function canKill({ defaultAction, newerAction = defaultAction, rules }: P
  *
  * @throws NacelleError ERR_INVALID_OPTION for a call that no architecture has, with the nearest right name.
  */
-export function compileProfile(
-  profile: Profile,
-  { arch, capabilities }: { readonly arch: Architecture; readonly capabilities: CapabilityMask },
-): Uint8Array {
+export function compileProfile(profile: Profile, { arch, capabilities }: Subject): Uint8Array {
   const has = (names: Rule['when'] = []) => (capabilities & capabilityMask(...names)) !== 0n;
   const rules = profile.rules.filter(({ when, unless }) => (when === undefined || has(when)) && !has(unless));
   for (const name of profile.rules.flatMap((rule) => rule.names)) checkName(name);
@@ -30,18 +34,22 @@ export function compileProfile(
   return compileFilter(Object.fromEntries(doorsOf[arch].map((door) => [door, applied])));
 }
 
-/** Filters that were compiled, by architecture and by the capabilities that change them. */
-const compiled = new Map<string, Uint8Array>();
 const relevant = capabilityMask(...defaultProfile.rules.flatMap(({ when = [], unless = [] }) => [...when, ...unless]));
 
-/** The filter of `seccomp: 'default'`, for a container with these capabilities. Compiled once; not to be changed. */
-export function compileDefault(options: { readonly arch: Architecture; readonly capabilities: CapabilityMask }): Uint8Array {
-  const key = `${options.arch} ${options.capabilities & relevant}`;
-  let filter = compiled.get(key);
-  if (!filter) {
-    filter = compileProfile(defaultProfile, options);
-    compiled.set(key, filter);
-  }
+/** The architecture, and those of the capabilities that change the default filter. */
+export const filterKey = ({ arch, capabilities }: Subject): string => `${arch} ${capabilities & relevant}`;
+
+/** Default filters that were used, by their keys. */
+const used = new Map<string, Uint8Array>();
+
+/** The filter of `seccomp: 'default'`, for a container with these capabilities. Made once; not to be changed. */
+export function compileDefault(subject: Subject): Uint8Array {
+  const key = filterKey(subject);
+  const found = used.get(key);
+  if (found) return found;
+  const ready = readyFilters.get(key);
+  const filter = ready === undefined ? compileProfile(defaultProfile, subject) : Uint8Array.from(Buffer.from(ready, 'base64'));
+  used.set(key, filter);
   return filter;
 }
 

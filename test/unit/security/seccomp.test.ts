@@ -3,7 +3,8 @@ import { allCapabilities, capabilityMask } from '../../../lib/plan/capability-na
 import { defaultCapabilities } from '../../../lib/security/capabilities.js';
 import { defaultProfile } from '../../../lib/security/default-profile.js';
 import { ordinaryCalls } from '../../../lib/security/ordinary-calls.js';
-import { compileDefault, compileProfile } from '../../../lib/security/seccomp.js';
+import { readyFilters } from '../../../lib/security/ready-filters.js';
+import { compileDefault, compileProfile, filterKey } from '../../../lib/security/seccomp.js';
 import { type Abi, syscallTable } from '../../../lib/security/syscalls/tables.js';
 import { ALLOW, audit, ENOSYS, EPERM, errno, KILL_PROCESS, runFilter, x32Bit } from './interpreter.js';
 import { refused } from './refused.js';
@@ -173,6 +174,17 @@ describe('the default filter', () => {
   it('is compiled once for capabilities that make no difference', () => {
     const more = compileDefault({ arch: 'x86_64', capabilities: defaultCapabilities | capabilityMask('NET_RAW', 'MKNOD') });
     expect(more).toBe(x86);
+  });
+});
+
+describe.each(['x86_64', 'arm64'] as const)('the filters that are compiled ahead, for %s', (arch) => {
+  it.each([
+    ['the default capabilities', defaultCapabilities],
+    ['none', 0n],
+  ])('are what is compiled: with %s', (_, capabilities) => {
+    const subject = { arch, capabilities };
+    expect([...readyFilters.keys()]).toContain(filterKey(subject));
+    expect(compileDefault(subject)).toEqual(compileProfile(defaultProfile, subject));
   });
 });
 
