@@ -10,6 +10,7 @@ import { useLeakCheck } from '../../fixtures/leaks.js';
 import { programFile } from '../../fixtures/node.js';
 import { PODMAN_TOOLS, podmanScript } from '../../fixtures/podman.js';
 import { requires } from '../../fixtures/requires.js';
+import { scriptParts } from '../../fixtures/script-parts.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
@@ -19,16 +20,6 @@ const states = join(folder, 'states');
 const GROUP = `nacelle-test-${process.pid}`;
 
 afterEach(() => removeGroups(...cgroupMounts().flatMap(({ path }) => [join(path, GROUP, 'conmon'), join(path, GROUP)])));
-
-/** What the commands of a script print, by the names that it gives them: 'echo == name'. */
-function parts(text: string): Record<string, string> {
-  return Object.fromEntries(
-    text
-      .split(/^== /m)
-      .slice(1)
-      .map((part): [string, string] => [part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n') + 1)]),
-  );
-}
 
 describe('podman', () => {
   it('runs, enters and removes containers with this runtime, without a PATH', () => {
@@ -57,7 +48,7 @@ echo == logs; podman logs one
 echo == removed; podman rm -f -t 0 one > /dev/null; echo $?; podman ps -aq`,
       { runtime, arguments: [] },
     );
-    expect(parts(printed)).toEqual({
+    expect(scriptParts(printed)).toEqual({
       run: 'of the image\nGroups:\t8 \n5\n',
       missing: '127\n',
       detached: '0\n',
