@@ -9,6 +9,7 @@ export interface CapabilitySets {
   readonly effective: CapabilityMask;
   readonly permitted: CapabilityMask;
   readonly inheritable: CapabilityMask;
+  /** Those alone that are permitted and inheritable: the kernel takes no others, and buildah names them, as runc passes them over. */
   readonly ambient: CapabilityMask;
   /** Names that this library does not know: as runc does, they are passed over. */
   readonly unknown: readonly string[];
@@ -24,7 +25,8 @@ export function capabilitySets({ capabilities }: Pick<BundleProcess, 'capabiliti
       return number < 0 ? all : all | (1n << BigInt(number));
     }, 0n);
   const [bounding, effective, permitted] = [mask(capabilities?.bounding), mask(capabilities?.effective), mask(capabilities?.permitted)];
-  const [inheritable, ambient] = [mask(capabilities?.inheritable), mask(capabilities?.ambient)];
+  const inheritable = mask(capabilities?.inheritable);
+  const ambient = mask(capabilities?.ambient) & permitted & inheritable;
   return { bounding, effective, permitted, inheritable, ambient, unknown: [...unknown] };
 }
 

@@ -183,6 +183,15 @@ describe('capabilities', () => {
     const sets = capabilitySets({ capabilities: { ...none, bounding: ['CAP_CHOWN', 'CAP_KILL', 'CAP_NEW'], effective: ['CAP_KILL'] } });
     expect(sets).toEqual({ bounding: 0b100001n, effective: 0b100000n, permitted: 0n, inheritable: 0n, ambient: 0n, unknown: ['CAP_NEW'] });
   });
+
+  it('has those ambient that are permitted and inheritable', () => {
+    const sets = {
+      permitted: ['CAP_CHOWN', 'CAP_KILL'],
+      inheritable: ['CAP_KILL', 'CAP_SETUID'],
+      ambient: ['CAP_CHOWN', 'CAP_KILL', 'CAP_SETUID'],
+    };
+    expect(capabilitySets({ capabilities: { ...sets, bounding: [], effective: [] } })).toMatchObject({ ambient: 0b100000n });
+  });
 });
 
 describe('an environment', () => {
