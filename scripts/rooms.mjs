@@ -43,6 +43,7 @@ const typescript = {
     ['lib/process/options'],
     ['lib/host'],
     ['lib/dbus'],
+    ['lib/oci-config'],
     ['lib/native'],
     ['lib/options'],
     ['lib/plan'],

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { BundleProcess } from './config/config-schema.js';
+import type { BundleProcess } from '../oci-config/config-schema.js';
 import { usageError } from './config/runtime-error.js';
 import type { ConsoleRequest } from './plan/bundle-plan.js';
 

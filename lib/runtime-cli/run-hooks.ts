@@ -1,5 +1,6 @@
 import { NacelleError, toError } from '../errors.js';
 import { start } from '../native/shim.js';
+import type { Hook, HookKind } from '../oci-config/config-schema.js';
 import { planOf, Slots } from '../plan/plan.js';
 import { execute } from '../process/execute.js';
 import { normaliseProcess } from '../process/options/process-options.js';
@@ -7,7 +8,6 @@ import { noGroup } from '../process/program.js';
 import { programSteps } from '../process/program-steps.js';
 import { noLimits } from '../process/result.js';
 import { planHostStreams } from '../process/streams/stream-steps.js';
-import type { Hook, HookKind } from './config/config-schema.js';
 
 /** Bytes of a hook's output that are kept, and characters that are told. */
 const MOST_OUTPUT = 1024 * 1024;

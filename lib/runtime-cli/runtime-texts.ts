@@ -1,6 +1,6 @@
+import { appliedMountOptions } from '../oci-config/bundle-mount-options.js';
 import { capabilityNames } from '../plan/capability-names.js';
 import { actionNames, architectureNames } from '../security/oci-profile/field-names.js';
-import { appliedMountOptions } from './config/bundle-mount-options.js';
 import { OCI_VERSION } from './create-container.js';
 
 /** What `features` prints (features.md of the runtime spec). Pure. */

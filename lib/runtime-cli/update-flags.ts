@@ -1,6 +1,6 @@
 import { UnsupportedError } from '../errors.js';
+import { type Resources, resourcesSchema } from '../oci-config/resources-schema.js';
 import type { Flags, FlagTable } from './command-line.js';
-import { type Resources, resourcesSchema } from './config/resources-schema.js';
 import { usageError } from './config/runtime-error.js';
 
 /** The flags of `update` that have numbers, and the fields of linux.resources that they stand for. */

@@ -1,6 +1,6 @@
 import { invalidOption } from '../../errors.js';
+import type { BundleLinux, BundleProcess } from '../../oci-config/config-schema.js';
 import { checkIdMap, type IdMap, idOutside } from '../../plan/user-maps.js';
-import type { BundleLinux, BundleProcess } from './config-schema.js';
 
 /** The ids of a container with a user namespace of its own, and what they are outside. */
 export interface UserMaps {

@@ -1,7 +1,7 @@
 import { invalidOption } from '../../errors.js';
+import type { BundleProcess } from '../../oci-config/config-schema.js';
 import { type CapabilityMask, type CapabilityName, capabilityNames } from '../../plan/capability-names.js';
 import { type Rlimit, resolveUlimits } from '../../security/rlimits.js';
-import type { BundleProcess } from './config-schema.js';
 
 /** The five sets of capabilities(7). */
 export interface CapabilitySets {

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type * as z from 'zod';
 import { invalidOption, NacelleError, toError } from '../../errors.js';
 import { attempt } from '../../native/system-errors.js';
+import { type BundleConfig, type BundleProcess, configSchema, processSchema } from '../../oci-config/config-schema.js';
 import { checkOptions } from '../../options/parse-options.js';
-import { type BundleConfig, type BundleProcess, configSchema, processSchema } from './config-schema.js';
 
 /**
  * Reads config.json of a bundle, once: what is kept of a container is what was checked.

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { UnsupportedError } from '../../errors.js';
-import { parseMountOptions } from './bundle-mount-options.js';
-import type { BundleConfig, BundleLinux, BundleProcess } from './config-schema.js';
+import { parseMountOptions } from '../../oci-config/bundle-mount-options.js';
+import type { BundleConfig, BundleLinux, BundleProcess } from '../../oci-config/config-schema.js';
 
 /**
  * Refuses what is asked for in config.json and can't be kept yet, by its path. The spec wants an error for a value that the runtime can't

@@ -5,10 +5,10 @@ import type { GroupFiles, Place, Write } from '../../cgroup/limits/group-write.j
 import { invalidOption, UnsupportedError } from '../../errors.js';
 import type { GroupLayout } from '../../host/cgroup-base.js';
 import type { Hierarchy } from '../../host/cgroup-layout.js';
+import { deviceRulesOf, unifiedWrites } from '../../oci-config/bundle-limits.js';
+import type { Resources } from '../../oci-config/resources-schema.js';
 import { NONE, type Plan, type Slots } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import { deviceRulesOf, unifiedWrites } from '../config/bundle-limits.js';
-import type { Resources } from '../config/resources-schema.js';
 import { resourceWritesOf, swapWrites } from './resource-writes.js';
 
 /** The groups of a container: one folder in each hierarchy, of the same path. */

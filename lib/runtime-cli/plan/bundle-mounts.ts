@@ -2,12 +2,12 @@ import { posix } from 'node:path';
 import { tidied } from '../../container/options/mount-target.js';
 import { groundOf, type Place } from '../../container/plan/ground.js';
 import { invalidOption } from '../../errors.js';
+import { type MountOptions, parseMountOptions, unapplied } from '../../oci-config/bundle-mount-options.js';
+import type { BundleDevice, BundleMount } from '../../oci-config/config-schema.js';
 import { CREATE, O_PATH, S_IFBLK, S_IFCHR, S_IFIFO } from '../../plan/constants.js';
 import { ANYWHERE, NONE, type Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import { type MountOptions, parseMountOptions, unapplied } from '../config/bundle-mount-options.js';
-import type { BundleDevice, BundleMount } from '../config/config-schema.js';
 import type { GroupFolder } from './bundle-groups.js';
 
 /** What is known of the host about the mounts. */

@@ -1,7 +1,7 @@
+import type { BundleProcess } from '../../oci-config/config-schema.js';
 import { ANYWHERE, cloneStep, type Ground, NONE, REFUSE_DESCRIPTORS } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { Rlimit } from '../../security/rlimits.js';
-import type { BundleProcess } from '../config/config-schema.js';
 import { type CapabilitySets, processEnvironment } from '../config/process-facts.js';
 
 /** A filter of system calls, as the kernel takes it. */

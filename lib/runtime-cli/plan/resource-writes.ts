@@ -3,8 +3,8 @@ import { type Place, versionOf, type Write } from '../../cgroup/limits/group-wri
 import { limitWrites } from '../../cgroup/limits/limit-writes.js';
 import { UnsupportedError } from '../../errors.js';
 import type { GroupLayout } from '../../host/cgroup-base.js';
-import { limitsOf } from '../config/bundle-limits.js';
-import type { Resources } from '../config/resources-schema.js';
+import { limitsOf } from '../../oci-config/bundle-limits.js';
+import type { Resources } from '../../oci-config/resources-schema.js';
 import { refusal, usageError } from '../config/runtime-error.js';
 
 type MemoryLimits = Partial<Pick<NonNullable<Resources['memory']>, 'limit' | 'swap' | 'checkBeforeUpdate'>>;

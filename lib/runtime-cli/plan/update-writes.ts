@@ -3,8 +3,8 @@ import { type GroupFiles, type Place, versionOf, type Write } from '../../cgroup
 import { limitWrites } from '../../cgroup/limits/limit-writes.js';
 import { UnsupportedError } from '../../errors.js';
 import type { GroupLayout } from '../../host/cgroup-base.js';
-import { unifiedWrites } from '../config/bundle-limits.js';
-import type { Resources } from '../config/resources-schema.js';
+import { unifiedWrites } from '../../oci-config/bundle-limits.js';
+import type { Resources } from '../../oci-config/resources-schema.js';
 import { resourceWritesOf, swapWrites } from './resource-writes.js';
 
 /** What is known of the groups of a container that has limits already. */

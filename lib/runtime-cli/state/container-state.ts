@@ -7,7 +7,7 @@ import { hasCode, NacelleError } from '../../errors.js';
 import { requireOwn } from '../../native/own-folder.js';
 import { readIfThere } from '../../native/read-if-there.js';
 import { attempt } from '../../native/system-errors.js';
-import { type BundleConfig, configSchema } from '../config/config-schema.js';
+import { type BundleConfig, configSchema } from '../../oci-config/config-schema.js';
 import { checkedFile, checkedJson } from '../config/read-config.js';
 import { NO_CONTAINER, refusal, usageError } from '../config/runtime-error.js';
 import { isLiving } from './process-identity.js';

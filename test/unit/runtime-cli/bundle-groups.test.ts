@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { GroupFiles } from '../../../lib/cgroup/limits/group-write.js';
 import type { GroupLayout } from '../../../lib/host/cgroup-base.js';
+import { resourcesSchema } from '../../../lib/oci-config/resources-schema.js';
 import { Slots } from '../../../lib/plan/plan.js';
-import { resourcesSchema } from '../../../lib/runtime-cli/config/resources-schema.js';
 import { groupFolders, type HandedOn, planBundleGroups } from '../../../lib/runtime-cli/plan/bundle-groups.js';
 
 type Mode = GroupLayout['mode'];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { appliedMountOptions, mountOptionNames, parseMountOptions } from '../../../lib/oci-config/bundle-mount-options.js';
 import { PROPAGATION } from '../../../lib/plan/constants.js';
-import { appliedMountOptions, mountOptionNames, parseMountOptions } from '../../../lib/runtime-cli/config/bundle-mount-options.js';
 
 // what `runc features` of runc 1.1.5 prints
 const ofRunc = `

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { configSchema } from '../../../lib/oci-config/config-schema.js';
 import { NONE, type Plan, Slots, slotsOf } from '../../../lib/plan/plan.js';
 import type { Slot, Step } from '../../../lib/plan/steps.js';
-import { configSchema } from '../../../lib/runtime-cli/config/config-schema.js';
 import { capabilitySets, processLimits } from '../../../lib/runtime-cli/config/process-facts.js';
 import { planBundleExec } from '../../../lib/runtime-cli/plan/bundle-exec-plan.js';
 import { planBundle } from '../../../lib/runtime-cli/plan/bundle-plan.js';

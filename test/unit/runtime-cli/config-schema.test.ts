@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { configSchema } from '../../../lib/oci-config/config-schema.js';
 import { requireMapped, userMapsOf } from '../../../lib/runtime-cli/config/bundle-user-maps.js';
-import { configSchema } from '../../../lib/runtime-cli/config/config-schema.js';
 import { checkedFile } from '../../../lib/runtime-cli/config/read-config.js';
 import { refuseUnsupported } from '../../../lib/runtime-cli/config/refused-fields.js';
 import { specText } from '../../../lib/runtime-cli/runtime-texts.js';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { GroupLayout } from '../../../lib/host/cgroup-base.js';
+import { resourcesSchema } from '../../../lib/oci-config/resources-schema.js';
 import { parseFlags } from '../../../lib/runtime-cli/command-line.js';
-import { resourcesSchema } from '../../../lib/runtime-cli/config/resources-schema.js';
 import { statsOf } from '../../../lib/runtime-cli/plan/stats-shape.js';
 import { updateWrites } from '../../../lib/runtime-cli/plan/update-writes.js';
 import { resourcesOfFlags, updateFlags } from '../../../lib/runtime-cli/update-flags.js';

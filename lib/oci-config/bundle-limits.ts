@@ -1,5 +1,5 @@
-import { invalidOption } from '../../errors.js';
-import type { ParsedDeviceRule, ParsedLimits } from '../../options/limits.js';
+import { invalidOption } from '../errors.js';
+import type { ParsedDeviceRule, ParsedLimits } from '../options/limits.js';
 import type { Resources, Throttle } from './resources-schema.js';
 
 type IoMax = NonNullable<ParsedLimits['ioMax']>[number];

@@ -1,5 +1,5 @@
-import { PROPAGATION } from '../../plan/constants.js';
-import { MOUNT_ATTR } from '../../plan/recipe.js';
+import { PROPAGATION } from '../plan/constants.js';
+import { MOUNT_ATTR } from '../plan/recipe.js';
 
 /** MOUNT_ATTR_* of mount_setattr(2) that containers of this library's own options do not need. */
 const MORE_ATTR = { NOATIME: 0x10, STRICTATIME: 0x20, NODIRATIME: 0x80, NOSYMFOLLOW: 0x20_0000 } as const;
