@@ -4,9 +4,11 @@ import { beforeAll, expect, it } from 'vitest';
 import { parseOptions } from '../../../../lib/options/parse-options.js';
 import { type CapabilityName, capabilityMask } from '../../../../lib/plan/capability-names.js';
 import { compiledProfile } from '../../../../lib/security/oci-profile/compiled-profile.js';
+import { defaultDocument } from '../../../../lib/security/oci-profile/profile-document.js';
 import { profileSchema } from '../../../../lib/security/oci-profile/profile-schema.js';
 import type { SeccompProfile, SeccompRule } from '../../../../lib/security/oci-profile/profile-types.js';
 import type { Action, Operator } from '../../../../lib/security/profile.js';
+import { compileDefault } from '../../../../lib/security/seccomp.js';
 import { syscallTable } from '../../../../lib/security/syscalls/tables.js';
 import { requires } from '../../../fixtures/requires.js';
 import { rounds } from '../../../fixtures/rounds.js';
@@ -159,4 +161,42 @@ requires({ tools: ORACLE_TOOLS }).describe('libseccomp, an independent compiler 
       expect(different).toBe(0);
     },
   );
+
+  it.each(targets)("makes nacelle's own filter for $name of its document", (target) => {
+    const capabilities = capabilityMask('SYS_ADMIN', 'CHOWN');
+    for (const mask of [0n, capabilities]) {
+      const theirs =
+        oracle.filter({ errno: 1 }, [target.name], rulesFor(defaultDocument({ arch: 'x86_64', capabilities: mask }))) ??
+        expect.fail('contradictions');
+      const mine = compileDefault({ arch: 'x86_64', capabilities: mask });
+      const words = [
+        0n,
+        1n,
+        8n,
+        37n,
+        38n,
+        39n,
+        40n,
+        41n,
+        1024n,
+        1025n,
+        0x5412n,
+        0x541cn,
+        0x2_0008n,
+        0x7e02_0000n,
+        0xffff_ffffn,
+        (1n << 32n) | 38n,
+      ];
+      for (const [number, name] of oracle.names(target.name)) {
+        const nr = number | target.bit;
+        for (const args of words.flatMap((first) => words.map((second) => [first, second] as const))) {
+          // libseccomp allows what some socket(2) may do for all of i386's older way to make one
+          if (target.name === 'x86' && name === 'socketcall' && Number(BigInt.asUintN(32, args[0])) === 1) continue;
+          const [own, other] = [mine, theirs].map((filter) => runFilter(filter, { arch: target.arch, nr, args }));
+          expect([name, args, own?.verdict.toString(16)]).toEqual([name, args, other?.verdict.toString(16)]);
+          if (!own?.asksArguments && !other?.asksArguments) break;
+        }
+      }
+    }
+  });
 });
