@@ -26,6 +26,7 @@ const typescript = {
     ['lib/container/events'],
     ['lib/container/detached'],
     ['lib/container/exec', 'lib/container/files'],
+    ['lib/container/bundle'],
     ['lib/container/start'],
     ['lib/container/plan', 'lib/container/result', 'lib/container/logs'],
     ['lib/container/options'],

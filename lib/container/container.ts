@@ -17,6 +17,7 @@ import { execute, refuse } from '../process/execute.js';
 import { parseCommand, parseTerminalSize } from '../process/options/process-options.js';
 import type { Encoding, Execution, RunResult, TerminalSize, Usage } from '../process/options/process-types.js';
 import { Program } from '../process/program.js';
+import { readBundle } from './bundle/read-bundle.js';
 import { findContainer } from './detached/attach.js';
 import { partsOfAttached, partsOfLaunched, stateOfAttached } from './detached/detached-parts.js';
 import { launchDetached } from './detached/launch-detached.js';
@@ -41,6 +42,7 @@ import { followRuns, restart } from './life/runs.js';
 import { stats } from './life/stats.js';
 import { kill, stop } from './life/stop.js';
 import { tell } from './life/tell.js';
+import { toBundle } from './life/to-bundle.js';
 import { upgrade } from './life/upgrade.js';
 import { parseConnect } from './options/connect-options.js';
 import { parseFilter } from './options/container-filter.js';
@@ -203,6 +205,23 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    */
   static async prune(): Promise<ContainerPruneReport> {
     return { containers: await pruneContainers() };
+  }
+
+  /**
+   * The options that a bundle stands for, a folder with a config.json of the OCI runtime spec 1.3 (config.md, config-linux.md): what `run` and `create`
+   * take. Files are neither made nor changed. A relative `root.path` or source of a bind is below the bundle.
+   *
+   * What every container has anyway may be there or not: the mounts at /proc, /sys, /dev and below, the devices of /dev, and the files
+   * /etc/hosts, hostname and resolv.conf. `linux.seccomp` as {@link toBundle} writes it is 'default'. Namespaces that are given by a path are
+   * opened, and are the caller's to close: `options.namespaces`. What options can't say, such as hooks, is refused by its path, and so is what
+   * nobody but root may have (docs/oci.md).
+   *
+   * @param path the bundle's folder
+   * @throws NacelleError `ERR_INVALID_OPTION`: config.json is no regular file of at most 10 MiB, or not as the spec says, with the field;
+   * UnsupportedError: a field that options can't say, by its path; SyscallError
+   */
+  static async fromBundle(path: string): Promise<ContainerOptions> {
+    return readBundle(path);
   }
 
   /**
@@ -519,6 +538,21 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    */
   async unpublish(port: PublishedPort): Promise<void> {
     await unpublish(this.#life, parsePublished(port));
+  }
+
+  /**
+   * Writes a bundle of the container, a folder with a config.json of the OCI runtime spec 1.3, which runc, crun and others run. The container goes
+   * on as it was. Its limits are those of now. A `rootfs` stays where it is; the files of an image are copied to the folder `rootfs` in the bundle,
+   * without what the container has changed. The bundle's folder is the caller's alone (mode 0700).
+   *
+   * @param path a folder that is empty, or not there: it is made, with those above it
+   * @returns `left`: the names of the options that config.json can't say, such as 'image', 'timeout' or 'network'
+   * @throws NacelleError `ERR_INVALID_OPTION`: something is at the path; `ERR_STATE`: a user that is not given as 'uid:gid', after the start, for
+   * only the process that waits for it tells the numbers; `ERR_CLOSED`: it was removed; UnsupportedError for the image 'host', for one under
+   * Landlock, and for one that an older version made; ImageError; SyscallError. Nothing is left at the path then
+   */
+  async toBundle(path: string): Promise<{ left: string[] }> {
+    return toBundle(this.#life, path);
   }
 
   /** The container as it is: its options as they were resolved, its image, state, groups, mounts and result. */

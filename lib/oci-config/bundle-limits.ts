@@ -37,7 +37,7 @@ export function limitsOf({ memory, cpu, pids, blockIO, hugepageLimits, network, 
 }
 
 /** From the scale of linux.resources, 10 to 1,000, to that of io.weight, 1 to 10,000, as runc does. */
-function weightOf(weight: number | undefined): number | undefined {
+export function weightOf(weight: number | undefined): number | undefined {
   return weight === undefined ? undefined : 1 + Math.floor(((weight - 10) * 9999) / 990);
 }
 

@@ -33,11 +33,12 @@ const SHAPE = {
   copyOut: 'list',
   copyOutMax: 'number',
   options: 'object or none',
+  bundle: 'object or none',
   detached: 'object',
 } as const satisfies Record<keyof ContainerRecord, Kind>;
 
 /** What came later: a record of an older version of this library may lack it. */
-const LATER: readonly string[] = ['networks', 'links', 'ports', 'sharedNetworks', 'guarded', 'options', 'userns'];
+const LATER: readonly string[] = ['networks', 'links', 'ports', 'sharedNetworks', 'guarded', 'options', 'userns', 'bundle'];
 
 const PARTS: readonly (readonly [string, Kind])[] = Object.entries(SHAPE);
 

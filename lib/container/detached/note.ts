@@ -31,7 +31,7 @@ type LaterOptions = Pick<
 /** A record as an older version of this library may have noted it. */
 type OlderRecord = Omit<
   ContainerRecord,
-  'program' | 'mounts' | 'options' | 'userns' | 'networks' | 'links' | 'ports' | 'sharedNetworks' | 'guarded'
+  'program' | 'mounts' | 'options' | 'bundle' | 'userns' | 'networks' | 'links' | 'ports' | 'sharedNetworks' | 'guarded'
 > & {
   readonly networks?: readonly (Omit<ContainerRecord['networks'][number], 'names'> & { readonly names?: readonly string[] })[];
   readonly links?: ContainerRecord['links'];
@@ -39,6 +39,7 @@ type OlderRecord = Omit<
   readonly sharedNetworks?: ContainerRecord['sharedNetworks'];
   readonly guarded?: ContainerRecord['guarded'];
   readonly userns?: ContainerRecord['userns'];
+  readonly bundle?: ContainerRecord['bundle'];
   readonly options?: (Omit<ResolvedOptions, keyof LaterOptions> & Partial<LaterOptions>) | null;
   readonly mounts: readonly (Omit<ContainerRecord['mounts'][number], 'name'> & { readonly name?: string | null })[];
   readonly program: Omit<ProgramSpec, 'groupAdd'> & Partial<Pick<ProgramSpec, 'groupAdd'>>;
@@ -122,6 +123,7 @@ function completed(record: OlderRecord): ContainerRecord {
   return {
     ...record,
     userns: record.userns ?? null,
+    bundle: record.bundle ?? null,
     networks: (record.networks ?? []).map((network) => ({ ...network, names: network.names ?? [] })),
     links: record.links ?? null,
     ports: record.ports ?? null,

@@ -18,6 +18,7 @@ import { namespacesToJoin } from '../plan/namespace-steps.js';
 import type { ExtraDevice } from '../plan/plan-input.js';
 import type { ProgramSpec } from '../plan/program-spec.js';
 import { mapsIn } from '../plan/userns-ids.js';
+import { type BundleFacts, bundleFacts } from './bundle-facts.js';
 import type { NotEnforced } from './container-group.js';
 import type { Prepared } from './prepare.js';
 import { resolvedOptions } from './resolved-options.js';
@@ -80,6 +81,8 @@ export interface ContainerRecord {
   readonly guarded: readonly GuardedPort[];
   /** What those are told who look at the container; `null` where an older version of this library made it. */
   readonly options: ResolvedOptions | null;
+  /** What a bundle has of it beside; `null` under Landlock, and where an older version of this library made it. */
+  readonly bundle: BundleFacts | null;
   /** How programs run in it. */
   readonly program: ProgramSpec;
   /** CLONE_NEW* of the namespaces that it does not share with the host. */
@@ -179,6 +182,7 @@ export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecor
     sharedNetworks: options.sharedNetworks,
     guarded: prepared.networks.guarded,
     options: resolvedOptions(prepared),
+    bundle: bundleFacts(prepared),
     program,
     namespaces: namespacesToJoin(options, prepared.userns),
     userns: mapsIn(prepared.userns),

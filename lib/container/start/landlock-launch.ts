@@ -172,6 +172,7 @@ async function prepare(options: ParsedOptions): Promise<Prepared> {
       sharedNetworks: [],
       guarded: [],
       options: landlockOptions(options, { hostname, stopSignal: SIGTERM, sockets }),
+      bundle: null,
       program,
       namespaces: { flags: 0, entersPid: false },
       userns: null,

@@ -4,8 +4,10 @@ import type { ParsedHealth } from '../options/healthcheck.js';
 import type { ResolvedOptions } from '../options/inspect-types.js';
 import type { Prepared } from './prepare.js';
 
+type ResolvedFrom = Pick<Prepared, 'options' | 'root' | 'entrypoint' | 'hostname' | 'table' | 'stopSignal' | 'healthcheck'>;
+
 /** The options of a container as it was prepared, in the words in which they are given. Pure. */
-export function resolvedOptions({ options, root, entrypoint, hostname, table, stopSignal, healthcheck }: Prepared): ResolvedOptions {
+export function resolvedOptions({ options, root, entrypoint, hostname, table, stopSignal, healthcheck }: ResolvedFrom): ResolvedOptions {
   const { readOnly, init, domainname, namespaces, dns, extraHosts, hostPorts, egress, mounts, devices, sysctls, process, detached } =
     options;
   // one that was made before the container, for plugins of CNI, is its own

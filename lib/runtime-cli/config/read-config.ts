@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type * as z from 'zod';
-import { invalidOption, NacelleError, toError } from '../../errors.js';
+import { NacelleError, toError } from '../../errors.js';
 import { attempt } from '../../native/system-errors.js';
+import { checkedJson } from '../../oci-config/checked-json.js';
 import { type BundleConfig, type BundleProcess, configSchema, processSchema } from '../../oci-config/config-schema.js';
-import { checkOptions } from '../../options/parse-options.js';
 
 /**
  * Reads config.json of a bundle, once: what is kept of a container is what was checked.
@@ -34,18 +34,6 @@ export function readProcess(path: string): BundleProcess {
 export function checkedFile<S extends z.ZodType>(path: string, text: string, schema: S): z.output<S> {
   return checkedJson(path, parsed(path, text), schema);
 }
-
-/** What JSON said as what the schema says. Pure. @param what is told of in errors @throws NacelleError `ERR_INVALID_OPTION` */
-export function checkedJson<S extends z.ZodType>(what: string, json: unknown, schema: S): z.output<S> {
-  const checked = checkOptions(schema, json);
-  if ('value' in checked) return checked.value;
-  const [first] = checked.problems;
-  const all = checked.problems.slice(0, MOST).map((problem) => `${problem.name} ${problem.text}`);
-  throw invalidOption(first?.name ?? what, `${what}: ${all.join('; ')}`);
-}
-
-/** How many problems are told: who mends some wants to know of the next. */
-const MOST = 10;
 
 function parsed(path: string, text: string): unknown {
   try {

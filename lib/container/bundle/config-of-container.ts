@@ -1,0 +1,126 @@
+import { allCapabilities, type CapabilityMask } from '../../plan/capability-names.js';
+import type { IdMap } from '../../plan/user-maps.js';
+import { namesOf } from '../../security/capabilities.js';
+import type { SeccompProfile } from '../../security/oci-profile/profile-types.js';
+import { defaultDeviceRules } from '../../security/paths.js';
+import { type Rlimit, resolveUlimits, unlimited } from '../../security/rlimits.js';
+import type { ConfigForm, LinuxForm, ProcessForm } from './config-form.js';
+import { type Bundled, leftOut } from './left-out.js';
+import { mountOfCaller, mountsOfTable } from './mounts-of-container.js';
+import { resourcesOfLimits } from './resources-of-limits.js';
+
+/** Whom a program runs as, looked up. */
+export interface BundleUser {
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups, in the order in which the kernel has them. */
+  readonly groups: readonly number[];
+}
+
+/** What of a container goes into a bundle. */
+export interface BundleInput {
+  readonly record: Bundled;
+  readonly user: BundleUser;
+  /** The root's folder: absolute, or below the bundle. */
+  readonly root: string;
+  /** The filter; `null` for none. */
+  readonly seccomp: SeccompProfile | null;
+}
+
+/** A container as config.json (runtime-spec 1.3, config.md and config-linux.md), and the options that it can't say, by their names. Pure. */
+export function configOfContainer(input: BundleInput): { readonly config: ConfigForm; readonly left: readonly string[] } {
+  const { record, root } = input;
+  const { options, labels, bundle } = record;
+  const rules = [
+    ...defaultDeviceRules,
+    ...record.devices.map(({ type, major, minor, access }) => ({ type, major, minor, access, allow: true })),
+  ];
+  const { resources, left } = resourcesOfLimits(record.limits, [...rules, ...(record.limits.deviceRules ?? [])]);
+  const callers = bundle.mounts.map((mount) => ({ mount, form: mountOfCaller(mount) }));
+  const ownNames = options.namespaces.uts === 'new';
+  return {
+    config: {
+      ociVersion: versionOf(record),
+      root: { path: root, readonly: options.readOnly },
+      process: processOf(input),
+      ...(ownNames ? { hostname: options.hostname } : {}),
+      ...(options.domainname === null ? {} : { domainname: options.domainname }),
+      mounts: [...mountsOfTable(bundle.table), ...callers.flatMap(({ form }) => (form === null ? [] : [form]))],
+      ...(Object.keys(labels).length === 0 ? {} : { annotations: labels }),
+      linux: { ...linuxOf(input), resources },
+    },
+    left: [...leftOut(record), ...left, ...callers.flatMap(({ mount, form }) => (form === null ? [`mounts (${mount.target})`] : []))],
+  };
+}
+
+/** The oldest version of the spec that has all that is said: some runtimes refuse a config.json that is newer than they are. */
+function versionOf({ options, limits, program }: Bundled): string {
+  const isNewer =
+    options.domainname !== null ||
+    options.namespaces.time !== 'host' ||
+    [program.scheduler, limits.cpuIdle, limits.cpuBurst].some((option) => option !== undefined);
+  return isNewer ? '1.1.0' : '1.0.2';
+}
+
+function processOf({ record: { command, program, options }, user }: BundleInput): ProcessForm {
+  const { capabilities, noNewPrivileges, scheduler, umask } = program;
+  return {
+    terminal: options.tty !== null,
+    ...(options.tty === null ? {} : { consoleSize: { height: options.tty.rows, width: options.tty.columns } }),
+    user: { uid: user.uid, gid: user.gid, umask, additionalGids: [...user.groups] },
+    args: [...command],
+    env: [...program.env],
+    cwd: program.cwd,
+    capabilities: capabilitiesOf(capabilities),
+    rlimits: resolveUlimits(program.ulimits ?? {}).map(rlimitOf),
+    noNewPrivileges,
+    ...(program.oomScoreAdj === null ? {} : { oomScoreAdj: program.oomScoreAdj }),
+    ...(scheduler === undefined ? {} : { scheduler: { ...scheduler, policy: `SCHED_${scheduler.policy.toUpperCase()}` } }),
+  };
+}
+
+/** Inheritable and ambient ones are none: a user other than root starts without any, as by the options. */
+function capabilitiesOf(mask: CapabilityMask): NonNullable<ProcessForm['capabilities']> {
+  const names = namesOf(mask & allCapabilities).map((name) => `CAP_${name}`);
+  return { bounding: names, effective: names, permitted: names };
+}
+
+function rlimitOf({ name, soft, hard }: Rlimit): NonNullable<ProcessForm['rlimits']>[number] {
+  const number = (value: bigint): number => (value === unlimited ? 2 ** 64 : Number(value));
+  return { type: `RLIMIT_${name.toUpperCase()}`, soft: number(soft), hard: number(hard) };
+}
+
+/** The names that config.json has for namespaces. */
+const NAMES = { mnt: 'mount', pid: 'pid', net: 'network', ipc: 'ipc', uts: 'uts', user: 'user', cgroup: 'cgroup', time: 'time' } as const;
+
+function linuxOf({ record, seccomp }: BundleInput): LinuxForm {
+  const { options, userns, devices, bundle } = record;
+  const types = Object.entries(NAMES).flatMap(([key, type]) => {
+    const mode = options.namespaces[key as keyof typeof NAMES];
+    return mode === 'host' && !(key === 'user' && userns !== null) ? [] : [{ type }];
+  });
+  return {
+    namespaces: types,
+    ...(userns === null ? {} : { uidMappings: userns.uid.map(mappingOf), gidMappings: userns.gid.map(mappingOf) }),
+    ...(options.timeOffsets === null
+      ? {}
+      : { timeOffsets: { monotonic: offsetOf(options.timeOffsets.monotonic), boottime: offsetOf(options.timeOffsets.boottime) } }),
+    ...(bundle.cgroup === null ? {} : { cgroupsPath: bundle.cgroup }),
+    devices: devices.map(({ path, type, major, minor, mode }) => ({ path, type, major, minor, fileMode: mode, uid: 0, gid: 0 })),
+    sysctl: options.sysctls,
+    maskedPaths: options.maskedPaths,
+    readonlyPaths: options.readonlyPaths,
+    ...(seccomp === null ? {} : { seccomp: { ...seccomp } }),
+  };
+}
+
+function mappingOf({ inside, outside, count }: IdMap): { containerID: number; hostID: number; size: number } {
+  return { containerID: inside, hostID: outside, size: count };
+}
+
+/** ms as whole seconds and the nanoseconds after them, which the kernel wants from 0 up (time_namespaces(7)). */
+function offsetOf(ms: number): { secs: number; nanosecs: number } {
+  const secs = Math.floor(ms / 1000);
+  const nanosecs = Math.round((ms - secs * 1000) * 1e6);
+  return nanosecs === 1e9 ? { secs: secs + 1, nanosecs: 0 } : { secs, nanosecs };
+}

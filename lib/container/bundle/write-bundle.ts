@@ -1,0 +1,148 @@
+import { readFileSync } from 'node:fs';
+import { chmod, chown, mkdir, mkdtemp, readdir, rename, writeFile } from 'node:fs/promises';
+import { release } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { hasCode, invalidOption, NacelleError, UnsupportedError, withCleanupError } from '../../errors.js';
+import { mounter, privilege } from '../../host/privilege.js';
+import { Image } from '../../image/image.js';
+import { attempt, attempting, wordsOf } from '../../native/system-errors.js';
+import { absolutePath } from '../../options/common-schemas.js';
+import { parseOptions } from '../../options/parse-options.js';
+import type { CapabilityMask } from '../../plan/capability-names.js';
+import { idInside } from '../../plan/user-maps.js';
+import { defaultDocument, profileDocument } from '../../security/oci-profile/profile-document.js';
+import type { SeccompProfile } from '../../security/oci-profile/profile-types.js';
+import { readProfile } from '../../security/oci-profile/read-profile.js';
+import { ownArchitecture } from '../../security/own-architecture.js';
+import { removeTrees } from '../../store/remove-tree.js';
+import { packTree, unpackInto } from '../../volume/volume-content.js';
+import type { BundleFacts } from '../start/bundle-facts.js';
+import type { ContainerRecord } from '../start/container-record.js';
+import { type BundleUser, configOfContainer } from './config-of-container.js';
+import { configText } from './config-text.js';
+import type { Bundled } from './left-out.js';
+
+/** The container that a bundle is written of. */
+export interface BundleSource {
+  readonly record: ContainerRecord;
+  /** The image that it was made from, where this process has it. */
+  readonly image: Image | null;
+  /** The process that waits for its start, with the ids of the program; `null` where there is none. */
+  readonly waitingPid: number | null;
+}
+
+/**
+ * Writes a bundle. It appears under its name when it is whole; until then it has another name beside.
+ *
+ * @returns the options that it can't say
+ * @throws as `container.toBundle`
+ */
+export async function writeBundle(path: unknown, source: BundleSource): Promise<{ left: string[] }> {
+  const bundle = parseOptions(absolutePath, typeof path === 'string' ? resolve(path) : path, 'path');
+  const record = bundled(source.record);
+  const user = userOf(record, source.waitingPid);
+  const seccomp = await seccompOf(record.bundle, record.program.capabilities);
+  await requireFree(bundle);
+  const folder = record.options.rootfs;
+  const { config, left } = configOfContainer({ record, user, seccomp, root: folder ?? 'rootfs' });
+  await aside(bundle, async (temporary) => {
+    if (folder === null) await writeRoot(join(temporary, 'rootfs'), await imageOf(source));
+    await attempting(`write ${bundle}`, () => writeFile(join(temporary, 'config.json'), configText(config), { flag: 'wx', mode: 0o644 }));
+  });
+  return { left: [...new Set(left)] };
+}
+
+function bundled(record: ContainerRecord): Bundled {
+  const { options, bundle } = record;
+  if (options?.isolation === 'landlock')
+    throw new UnsupportedError('toBundle', "a program under Landlock has the host's own files and namespaces, which no bundle has");
+  if (options === null || bundle === null) throw new UnsupportedError('toBundle', 'an older version of this library made the container');
+  if (record.image?.reference === 'host')
+    throw new UnsupportedError(
+      'toBundle',
+      "the container's root is made of this machine's own files",
+      "Give it an image with layers, or 'rootfs'.",
+    );
+  return { ...record, options, bundle };
+}
+
+const NUMBERS = /^(\d+):(\d+)$/;
+
+/** Whom the program runs as, by numbers. Names, and the groups that files say, are looked up where the program waits with all of them. */
+function userOf({ id, program, userns, options }: Bundled, waitingPid: number | null): BundleUser {
+  const [, uid, gid] = NUMBERS.exec(program.user) ?? [];
+  const groups = program.groupAdd.filter((group) => /^\d+$/.test(group));
+  const isExact = program.notRoot === undefined && program.keepsGroups !== true && groups.length === program.groupAdd.length;
+  if (uid !== undefined && gid !== undefined && isExact)
+    return { uid: Number(uid), gid: Number(gid), groups: [...new Set([gid, ...groups].map(Number))] };
+  if (waitingPid === null || options.init)
+    throw new NacelleError(
+      `write a bundle of the container ${id}: its user ${JSON.stringify(program.user)} is known by numbers only before its start, and not with init. Give the option user as 'uid:gid'`,
+      { code: 'ERR_STATE' },
+    );
+  const status = attempt('read the ids of the program', () => readFileSync(`/proc/${waitingPid}/status`, 'utf8'));
+  const ids = (field: string): number[] =>
+    (new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? '').split(/\s+/).filter(Boolean).map(Number);
+  const inside = (map: 'uid' | 'gid', outside: number): number => (userns === null ? outside : (idInside(userns[map], outside) ?? outside));
+  const own = inside('gid', ids('Gid')[0] ?? 0);
+  return {
+    uid: inside('uid', ids('Uid')[0] ?? 0),
+    gid: own,
+    groups: [...new Set([own, ...ids('Groups').map((outside) => inside('gid', outside))])],
+  };
+}
+
+async function seccompOf({ seccomp }: BundleFacts, capabilities: CapabilityMask): Promise<SeccompProfile | null> {
+  if (seccomp === 'unconfined') return null;
+  const subject = { arch: ownArchitecture(), capabilities, kernel: release() };
+  if (seccomp === 'default') return defaultDocument(subject);
+  return profileDocument('file' in seccomp ? await readProfile(seccomp.file) : seccomp, subject);
+}
+
+async function imageOf({ image, record }: BundleSource): Promise<Image> {
+  return image ?? Image.open(record.image?.digest || (record.image?.reference ?? ''));
+}
+
+/** The files of an image as a folder, with the owners that they have in it. */
+async function writeRoot(folder: string, image: Image): Promise<void> {
+  const what = 'write the root of a bundle';
+  const used = await image.use({ mounter: mounter(privilege()) });
+  try {
+    const { recipe } = used;
+    const tar = await packTree({ root: { type: 'recipe', recipe }, path: '/', form: 'contents' }, what);
+    try {
+      await attempting(what, () => mkdir(folder));
+      await unpackInto(folder, tar, { what, owner: 'keep' });
+    } finally {
+      tar.destroy();
+    }
+    const top = recipe.mounts.find(({ target }) => target === '/')?.root;
+    if (top === undefined) return;
+    await attempting(what, () => chown(folder, top.uid, top.gid));
+    await attempting(what, () => chmod(folder, top.mode & 0o7777));
+  } finally {
+    used.release();
+  }
+}
+
+/** Refuses a place where something is. */
+async function requireFree(bundle: string): Promise<void> {
+  const names = await readdir(bundle).catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw invalidOption('path', `${JSON.stringify(bundle)} can't be a bundle: ${wordsOf(error)}`, error);
+  });
+  if (names.length > 0) throw invalidOption('path', `${JSON.stringify(bundle)} is not empty`);
+}
+
+/** Lets a folder be made beside its place, and puts it there when it is whole. It is the caller's alone: its root may have set-user-ID programs. */
+async function aside(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
+  const parent = dirname(path);
+  await attempting(`make the folder ${parent}`, () => mkdir(parent, { recursive: true }));
+  const temporary = await attempting(`write ${path}`, () => mkdtemp(join(parent, `.${basename(path)}-`)));
+  try {
+    await make(temporary);
+    await attempting(`write ${path}`, () => rename(temporary, path));
+  } catch (error) {
+    throw withCleanupError(error, await removeTrees([temporary]));
+  }
+}

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { optionsOfConfig } from '../../../../lib/container/bundle/options-of-config.js';
+import type { ContainerOptions } from '../../../../lib/container/options/container-types.js';
+import { configSchema } from '../../../../lib/oci-config/config-schema.js';
+import { specText } from '../../../../lib/runtime-cli/runtime-texts.js';
+
+type Json = Record<string, unknown>;
+const base = {
+  ociVersion: '1.3.0',
+  root: { path: 'rootfs' },
+  process: { user: { uid: 0, gid: 0 }, cwd: '/', args: ['true'] },
+  linux: { namespaces: ['mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'].map((type) => ({ type })) },
+};
+
+function read(json: unknown): ContainerOptions {
+  const findDevice = () => ({ path: '/dev/fuse', mode: 0o666 });
+  return optionsOfConfig(configSchema.parse(json), { bundle: '/bundle', namespaces: new Map(), findDevice, seccomp: null });
+}
+const withProcess = (process: Json): ContainerOptions => read({ ...base, process: { ...base.process, ...process } });
+const withLinux = (linux: Json): ContainerOptions => read({ ...base, linux: { ...base.linux, ...linux } });
+const withMount = (mount: Json): ContainerOptions => read({ ...base, mounts: [mount] });
+const withResources = (resources: Json): ContainerOptions => withLinux({ resources });
+
+describe('config.json as options', () => {
+  it('takes what the spec command writes, whose mounts every container has', () => {
+    const options = read(JSON.parse(specText()));
+    expect(options.mounts).toBeUndefined();
+    expect(options.rootfs).toBe('/bundle/rootfs');
+    expect(options.env).toMatchObject({ HOSTNAME: undefined });
+    expect(options.capDrop).toEqual(['ALL']);
+  });
+
+  it.each<[string, () => unknown, string]>([
+    ['hooks', () => read({ ...base, hooks: { poststop: [{ path: '/bin/x' }] } }), 'hooks.poststop of config.json'],
+    ['an ambient set that counts', () => withProcess({ capabilities: { inheritable: ['CAP_KILL'] } }), 'process.capabilities.inheritable'],
+    [
+      'less for root than its bounding set',
+      () => withProcess({ capabilities: { bounding: ['CAP_KILL'] } }),
+      'process.capabilities.permitted',
+    ],
+    ['an AppArmor profile', () => withProcess({ apparmorProfile: 'x' }), 'process.apparmorProfile'],
+    ['an I/O priority', () => withProcess({ ioPriority: { class: 'IOPRIO_CLASS_IDLE' } }), 'process.ioPriority'],
+    [
+      'flags of a scheduler',
+      () => withProcess({ scheduler: { policy: 'SCHED_RR', priority: 1, flags: ['SCHED_FLAG_RECLAIM'] } }),
+      'process.scheduler.flags',
+    ],
+    ['a policy that is none', () => withProcess({ scheduler: { policy: 'SCHED_X' } }), 'process.scheduler.policy'],
+    ['an environment without =', () => withProcess({ env: ['A'] }), 'process.env[0]'],
+    ['no mount namespace', () => withLinux({ namespaces: [{ type: 'pid' }] }), 'linux.namespaces'],
+    ['an absolute group', () => withLinux({ cgroupsPath: '/x' }), 'linux.cgroupsPath'],
+    ['a scope of systemd', () => withLinux({ cgroupsPath: 'a.slice:b:c' }), 'linux.cgroupsPath'],
+    ['shared mounts', () => withLinux({ rootfsPropagation: 'shared' }), 'linux.rootfsPropagation'],
+    ['a personality', () => withLinux({ personality: { domain: 'LINUX32' } }), 'linux.personality'],
+    ['network devices', () => withLinux({ netDevices: { eth0: {} } }), 'linux.netDevices'],
+    ['a map without its namespace', () => withLinux({ uidMappings: [{ containerID: 0, hostID: 1, size: 1 }] }), 'linux.uidMappings'],
+    ['a named pipe', () => withLinux({ devices: [{ type: 'p', path: '/dev/x' }] }), 'linux.devices[0].type'],
+    [
+      'a device of another mode',
+      () => withLinux({ devices: [{ type: 'c', path: '/dev/x', major: 10, minor: 229, fileMode: 0o600 }] }),
+      'linux.devices[0].fileMode',
+    ],
+    [
+      'a device of a user',
+      () => withLinux({ devices: [{ type: 'c', path: '/dev/x', major: 10, minor: 229, uid: 7 }] }),
+      'linux.devices[0].uid',
+    ],
+    ['another file of the unified tree', () => withResources({ unified: { 'cpu.max': '1 2' } }), 'linux.resources.unified["cpu.max"]'],
+    ['a file that is no number', () => withResources({ unified: { 'memory.high': 'x' } }), 'linux.resources.unified["memory.high"]'],
+    ['a weight of one device', () => withResources({ blockIO: { weightDevice: [{}] } }), 'linux.resources.blockIO.weightDevice'],
+    ['no killer', () => withResources({ memory: { disableOOMKiller: true } }), 'linux.resources.memory.disableOOMKiller'],
+    ['a writable /sys', () => withMount({ destination: '/sys', type: 'sysfs', source: 'sysfs' }), 'mounts[0] of config.json'],
+    ['writable groups', () => withMount({ destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['rw'] }), 'mounts[0]'],
+    ['processes that are hidden', () => withMount({ destination: '/proc', type: 'proc', options: ['hidepid=2'] }), 'mounts[0]'],
+    ['a larger /dev', () => withMount({ destination: '/dev', type: 'tmpfs', options: ['size=1g'] }), 'mounts[0]'],
+    ['mapped ids', () => withMount({ destination: '/x', type: 'bind', source: '/y', options: ['bind', 'idmap'] }), 'mounts[0].uidMappings'],
+    ['another file system', () => withMount({ destination: '/x', type: 'ext4', source: '/dev/sda' }), 'mounts[0].type'],
+    ['what no option says of a mount', () => withMount({ destination: '/x', type: 'tmpfs', options: ['sync'] }), 'mounts[0].options'],
+    ['a copy of what is below', () => withMount({ destination: '/x', type: 'tmpfs', options: ['tmpcopyup'] }), 'mounts[0].options'],
+    [
+      'an unbindable mount',
+      () => withMount({ destination: '/x', type: 'bind', source: '/y', options: ['bind', 'unbindable'] }),
+      'mounts[0].options',
+    ],
+    ["the host's name", () => read({ ...base, hostname: 'x', linux: { namespaces: [{ type: 'mount' }] } }), 'hostname of config.json'],
+  ])('refuses %s by its path', (_, reading, path) => {
+    expect(reading).toThrow(path);
+    expect(reading).toThrow(expect.objectContaining({ code: expect.stringMatching(/^ERR_(UNSUPPORTED|INVALID_OPTION)$/) }));
+  });
+
+  it('has swap without a limit where config.json has none, and takes -1 for that', () => {
+    expect(withResources({ memory: { limit: 8192 } })).toMatchObject({ memory: 8192, memorySwap: Number.MAX_SAFE_INTEGER });
+    expect(withResources({ memory: { limit: 8192, swap: -1 } })).toMatchObject({ memorySwap: Number.MAX_SAFE_INTEGER });
+    expect(withResources({ memory: { limit: 8192, swap: 8192 } })).not.toHaveProperty('memorySwap');
+    expect(withResources({ memory: { limit: -1 } })).not.toHaveProperty('memory');
+  });
+
+  it('gives a device what the rules allow of it, and keeps rules that differ from those of every container', () => {
+    const devices = [{ type: 'c', path: '/dev/fuse', major: 10, minor: 229 }];
+    const rules = [
+      { allow: false, access: 'rwm' },
+      { allow: true, type: 'c', major: 10, access: 'rw' },
+      { allow: false, type: 'c', major: 10, minor: 229, access: 'w' },
+    ];
+    const { devices: given, deviceRules } = withLinux({ devices, resources: { devices: rules } });
+    expect(given).toEqual([{ path: '/dev/fuse', access: 'rm' }]);
+    expect(deviceRules).toEqual([
+      { type: 'c', major: 10, access: 'rw', allow: true },
+      { type: 'c', major: 10, minor: 229, access: 'w', allow: false },
+    ]);
+    expect(withLinux({ devices }).devices).toEqual([{ path: '/dev/fuse', access: 'm' }]);
+  });
+
+  it('resolves paths below the bundle, and takes the last of two variables', () => {
+    expect(withMount({ destination: 'x', type: 'bind', source: 'y', options: ['rbind', 'ro'] }).mounts).toEqual([
+      { type: 'bind', source: '/bundle/y', target: '/x', readOnly: true },
+    ]);
+    expect(withProcess({ env: ['A=1', 'A=2', 'B=c=d'] }).env).toEqual({ PATH: undefined, HOSTNAME: undefined, A: '2', B: 'c=d' });
+  });
+});
