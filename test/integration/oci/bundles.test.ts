@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Container } from '../../../lib/container/container.js';
@@ -170,6 +170,28 @@ requires({ containers: true, tools: ['runc', 'crun', 'unshare', 'umount', 'sh', 
         if (typeof joined === 'object') await joined.close();
       } finally {
         await uts.close();
+      }
+    });
+
+    it('is the same of a detached container in another process, by what is noted', async () => {
+      const args = [{ index: 0, op: 'SCMP_CMP_MASKED_EQ', value: 2n ** 63n, valueTwo: 2n ** 63n }] as const;
+      const detached = await Container.create({
+        ...options(rootIn('detached-root')),
+        detach: true,
+        seccomp: { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['personality'], action: 'SCMP_ACT_ERRNO', args }] },
+      });
+      try {
+        await using attached = await Container.attach(detached.id);
+        const [one, other] = [join(folder, 'one'), join(folder, 'other')];
+        expect(await attached.toBundle(other)).toEqual(await detached.toBundle(one));
+        const [mine = '', theirs] = [one, other].map((bundle) => readFileSync(join(bundle, 'config.json'), 'utf8'));
+        expect(theirs).toBe(mine);
+        expect(mine).toContain('"value": 9223372036854775808');
+        expect((await Container.fromBundle(one)).seccomp).toMatchObject({
+          syscalls: [{ args: [{ value: 2n ** 63n, valueTwo: 2n ** 63n }] }],
+        });
+      } finally {
+        await detached.remove({ force: true });
       }
     });
   },
