@@ -1,8 +1,13 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { optionsOfConfig } from '../../../../lib/container/bundle/options-of-config.js';
+import { parseRunOptions } from '../../../../lib/container/options/container-options.js';
 import type { ContainerOptions } from '../../../../lib/container/options/container-types.js';
+import { isNacelleError } from '../../../../lib/errors.js';
+import { checkedJson } from '../../../../lib/oci-config/checked-json.js';
 import { configSchema } from '../../../../lib/oci-config/config-schema.js';
 import { specText } from '../../../../lib/runtime-cli/runtime-texts.js';
+import { rounds } from '../../../fixtures/rounds.js';
 
 type Json = Record<string, unknown>;
 const base = {
@@ -116,5 +121,50 @@ describe('config.json as options', () => {
       { type: 'bind', source: '/bundle/y', target: '/x', readOnly: true },
     ]);
     expect(withProcess({ env: ['A=1', 'A=2', 'B=c=d'] }).env).toEqual({ PATH: undefined, HOSTNAME: undefined, A: '2', B: 'c=d' });
+  });
+});
+
+describe('a config.json of somebody else', () => {
+  const whole = {
+    ...base,
+    mounts: [{ destination: '/x', type: 'bind', source: 'y', options: ['rbind', 'ro'] }],
+    process: { ...base.process, env: ['A=1'], rlimits: [{ type: 'RLIMIT_CORE', soft: 0, hard: 1 }], scheduler: { policy: 'SCHED_IDLE' } },
+    linux: {
+      ...base.linux,
+      timeOffsets: { monotonic: { secs: 1 } },
+      devices: [{ type: 'c', path: '/dev/fuse', major: 10, minor: 229 }],
+      resources: { memory: { limit: 8192 }, unified: { 'misc.max': 'a 1' }, devices: [{ allow: false }] },
+      seccomp: { defaultAction: 'SCMP_ACT_ALLOW' },
+    },
+  };
+  const odd = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom(-1, 2 ** 60, '', '/', '..', '\0', 'rw', [], {}, [null], [{}]));
+
+  /** The value with another one at a place in it, which a number finds. */
+  function changed(value: unknown, place: number, other: unknown): unknown {
+    if (typeof value !== 'object' || value === null || place % 5 === 0) return other;
+    const entries = Object.entries(value);
+    const at = place % (entries.length + 1);
+    const parts = entries.map(([key, part], index) => [key, index === at ? changed(part, Math.floor(place / 7), other) : part] as const);
+    return Array.isArray(value) ? parts.map(([, part]) => part) : Object.fromEntries(parts);
+  }
+
+  it('is read or refused by a typed error, whatever is in it', () => {
+    let [accepted, refused] = [0, 0];
+    fc.assert(
+      fc.property(fc.nat(), odd, (place, other) => {
+        try {
+          const config = checkedJson('config.json', changed(whole, place, other), configSchema);
+          const options = optionsOfConfig(config, { bundle: '/bundle', namespaces: new Map(), findDevice: () => null, seccomp: null });
+          parseRunOptions(options, () => true);
+          accepted++;
+        } catch (error) {
+          if (!isNacelleError(error)) throw error;
+          refused++;
+        }
+      }),
+      { numRuns: rounds(2000, 50_000) },
+    );
+    expect(refused).toBeGreaterThan(100);
+    expect(accepted + refused).toBeGreaterThan(1000);
   });
 });
