@@ -12,7 +12,7 @@ import { temporaryFolder } from '../../fixtures/temporary.js';
 
 /** What a program sees of how it is confined, without what is by chance. */
 const LOOK = [
-  'id -u; id -g; grep -E "^(Groups|Cap|NoNewPrivs|Seccomp):" /proc/self/status',
+  'id -u; id -g; grep -E "^(Groups|Cap...|NoNewPrivs|Seccomp):" /proc/self/status',
   'hostname; pwd; umask; echo "$A:$HOSTNAME:$PATH"; cat /proc/self/oom_score_adj',
   'grep -E "open files|processes" /proc/self/limits; cat /proc/sys/net/ipv4/ip_default_ttl',
   'ls /dev/shm /masked; touch /x 2>&1; touch /data/y && rm /data/y; mount | grep -E " (/data|/small|/ro) " | sed "s/^[^ ]* //" | cut -d" " -f2,4,5',
@@ -193,6 +193,33 @@ requires({ containers: true, tools: ['runc', 'crun', 'unshare', 'umount', 'sh', 
       } finally {
         await detached.remove({ force: true });
       }
+    });
+
+    it("runs what runc's own spec command writes as runc does, with another /dev/shm", async () => {
+      const bundle = join(folder, 'spec');
+      mkdirSync(bundle);
+      execFileSync('runc', ['spec', '--bundle', bundle]);
+      const file = join(bundle, 'config.json');
+      const config = JSON.parse(readFileSync(file, 'utf8'));
+      const look =
+        'grep -E "^(Cap...|NoNewPrivs|Seccomp):" /proc/self/status; grep "open files" /proc/self/limits; busybox df -k /dev/shm | busybox awk "END{print \\$2}"';
+      Object.assign(config.root, { path: rootIn('spec-root') });
+      Object.assign(config.process, {
+        terminal: false,
+        args: ['sh', '-c', `${look}; hostname; echo $PATH:$HOSTNAME; touch /x; ls /masked`],
+      });
+      const shm = config.mounts.find(({ destination }: { destination: string }) => destination === '/dev/shm');
+      shm.options = ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=1024k'];
+      config.linux.maskedPaths.push('/masked');
+      writeFileSync(file, JSON.stringify(config));
+      const options = await Container.fromBundle(bundle);
+      expect(options.mounts).toEqual([
+        { type: 'tmpfs', target: '/dev/shm', options: ['nosuid', 'nodev', 'noexec', 'mode=1777', 'size=1024k'] },
+      ]);
+      const own = await Container.run(options);
+      expect(own.stderr).toContain('Read-only file system');
+      expect(own.stdout).toContain('1024');
+      expect(runBy('runc', bundle).trimEnd()).toBe(own.stdout.trimEnd());
     });
   },
 );
