@@ -38,7 +38,9 @@ function damagedParts(text: string): Damage[] {
       [`no ${key}`, () => changed(text, ({ record }) => Reflect.deleteProperty(record, key))],
     ];
     // an older version of this library has noted none of them
-    return ['networks', 'links', 'ports', 'sharedNetworks', 'guarded', 'options', 'userns', 'bundle'].includes(key) ? damages.slice(0, 1) : damages;
+    return ['networks', 'links', 'ports', 'sharedNetworks', 'guarded', 'options', 'userns', 'bundle'].includes(key)
+      ? damages.slice(0, 1)
+      : damages;
   });
 }
 
