@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { BundleProcess } from '../oci-config/config-schema.js';
 import { usageError } from './config/runtime-error.js';
-import type { ConsoleRequest } from './plan/bundle-plan.js';
+import type { ConsoleRequest } from './plan/bundle-input.js';
 
 /** Where the terminal of a process is sent; `null` for a process without one. @throws NacelleError `ERR_INVALID_OPTION` in runc's words */
 export function consoleOf(socket: string | null, { terminal = false, consoleSize }: BundleProcess): ConsoleRequest | null {

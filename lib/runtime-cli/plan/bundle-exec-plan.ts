@@ -4,7 +4,7 @@ import type { NamespaceType } from '../../plan/namespace-types.js';
 import { ANYWHERE, type Plan, planOf, type Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import type { GroupFolder } from './bundle-groups.js';
-import type { ConsoleRequest } from './bundle-plan.js';
+import type { ConsoleRequest } from './bundle-input.js';
 import { type BundleProgram, bundleProgramSteps, ENTERING_MS, enterBundlePid, findBundleUser } from './bundle-process.js';
 
 /** Everything that the plan of a program in a container depends on. */

@@ -1,0 +1,85 @@
+import { userInfo } from 'node:os';
+import { resolve } from 'node:path';
+import { NacelleError } from '../errors.js';
+import { now } from '../native/clock.js';
+import type { BundleConfig, BundleProcess } from '../oci-config/config-schema.js';
+import { requireMapped, type UserMaps, userMapsOf } from './config/bundle-user-maps.js';
+import { capabilitySets, processLimits } from './config/process-facts.js';
+import { readConfig } from './config/read-config.js';
+import { refuseUnsupported } from './config/refused-fields.js';
+import { consoleOf } from './console-request.js';
+import { freezerOf, type GroupFolder, groupFolders, homeOfGroup } from './plan/bundle-groups.js';
+import type { ConsoleRequest } from './plan/bundle-input.js';
+import type { MountFacts } from './plan/bundle-mounts.js';
+import type { BundleProgram } from './plan/bundle-process.js';
+import { preservedDescriptors } from './preserved-descriptors.js';
+import { filterOf, groupFacts, rootOf, sourcesOf } from './runtime-machine.js';
+import type { ContainerRecord } from './state/container-state.js';
+import { processesIn } from './state/group-processes.js';
+
+/** The newest version of the spec that this runtime follows. */
+export const OCI_VERSION = '1.3.0';
+
+/** What `create` is asked for. */
+export interface CreateRequest {
+  readonly root: string;
+  readonly id: string;
+  readonly bundle: string;
+  readonly pidFile: string | null;
+  readonly consoleSocket: string | null;
+  readonly newKeyring: boolean;
+  /** How many descriptors from 3 on the program gets, after those of socket activation. */
+  readonly preservedFds: number;
+}
+
+/** What the record has before there is a process. */
+export type KnownBefore = Omit<ContainerRecord, 'pid' | 'startTime'>;
+
+/** A bundle that was checked, and what its plan needs of the host. */
+export interface BundleFacts extends Pick<BundleProgram, 'capabilities' | 'limits' | 'filter'> {
+  readonly config: BundleConfig;
+  readonly program: BundleProcess;
+  readonly maps: UserMaps | null;
+  readonly rootfs: string;
+  readonly console: ConsoleRequest | null;
+  /** The runtime's own descriptors that the program gets from 3 on. */
+  readonly preserved: readonly number[];
+  readonly sources: MountFacts['sources'];
+  readonly groups: Awaited<ReturnType<typeof groupFacts>>;
+  readonly folders: readonly GroupFolder[];
+  readonly known: KnownBefore;
+}
+
+/** Reads a bundle and looks at the host, before anything is made. @throws NacelleError, with the field of config.json or what is missing here */
+export async function bundleFacts(request: CreateRequest): Promise<BundleFacts> {
+  const bundle = resolve(request.bundle);
+  const { config, json } = readConfig(bundle);
+  refuseUnsupported(config);
+  const { linux } = config;
+  if (config.process === undefined)
+    throw new NacelleError('process of config.json is missing: a container needs one', { code: 'ERR_INVALID_OPTION' });
+  const { descriptors: preserved, env } = preservedDescriptors(request.preservedFds, process.env);
+  const program = { ...config.process, env: [...config.process.env, ...env] };
+  const maps = userMapsOf(linux);
+  if (maps !== null) requireMapped(maps, program);
+  const console = consoleOf(request.consoleSocket, program);
+  const capabilities = capabilitySets(program);
+  const limits = processLimits(program);
+  const filter = filterOf(linux, capabilities);
+  const rootfs = rootOf(bundle, config);
+  const sources = sourcesOf(bundle, config);
+  const groups = await groupFacts(linux?.resources);
+  const folders = groupFolders(groups.layout, linux?.cgroupsPath, request.id);
+  refuseUsedGroup(homeOfGroup(folders));
+  const known: KnownBefore = {
+    ...{ format: 1, ociVersion: OCI_VERSION, id: request.id, bundle, rootfs, created: new Date(now()).toISOString() },
+    ...{ owner: userInfo().username, annotations: config.annotations ?? {}, groups: folders },
+    ...{ home: homeOfGroup(folders).path, freezer: freezerOf(folders), config: json },
+  };
+  return { config, program, maps, rootfs, console, preserved, sources, groups, folders, known, capabilities, limits, filter };
+}
+
+/** Two containers in one group would stand still, and be killed, together. @throws NacelleError */
+function refuseUsedGroup({ path }: GroupFolder): void {
+  if (processesIn(path).length > 0) throw new NacelleError(`container's cgroup is not empty: ${path}`, { code: 'ERR_STATE' });
+}

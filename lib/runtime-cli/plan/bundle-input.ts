@@ -1,0 +1,41 @@
+import type { BundleConfig, BundleProcess } from '../../oci-config/config-schema.js';
+import type { NamespaceType } from '../../plan/namespace-types.js';
+import type { Slots } from '../../plan/plan.js';
+import type { UserMaps } from '../config/bundle-user-maps.js';
+import type { BundleGroups } from './bundle-groups.js';
+import type { MountFacts } from './bundle-mounts.js';
+import type { BundleProgram } from './bundle-process.js';
+
+/** Where a terminal's descriptor is sent. */
+export interface ConsoleRequest {
+  readonly socket: string;
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** Everything that the plan of a container depends on. */
+export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limits' | 'filter'> {
+  readonly slots: Slots;
+  readonly config: BundleConfig;
+  readonly process: BundleProcess;
+  /** An absolute path of the host. */
+  readonly rootfs: string;
+  readonly groups: BundleGroups;
+  readonly mounts: Omit<MountFacts, 'pidns'>;
+  /** Descriptors of the namespaces that are joined. */
+  readonly joined: ReadonlyMap<NamespaceType, number>;
+  /** The folder with the container's state, in which the named pipes are made. */
+  readonly folder: string;
+  /** The runtime's own descriptors that the program gets from 3 on. */
+  readonly preserved: readonly number[];
+  /** The runtime's own 0, 1 and 2 where the program has no terminal. */
+  readonly streams: readonly [number, number, number] | null;
+  readonly console: ConsoleRequest | null;
+  readonly newKeyring: boolean;
+  /** The ids of a user namespace of its own; `null`: it has none. */
+  readonly maps: UserMaps | null;
+  /** The container goes on without the runtime. */
+  readonly handsOver: boolean;
+  /** What hooks of the container's process read, before and after it is created, around the number of the process. */
+  readonly states: Readonly<Record<'creating' | 'created', { readonly before: string; readonly after: string }>>;
+}

@@ -1,0 +1,52 @@
+import { CLONE } from '../../plan/constants.js';
+import type { NamespaceType } from '../../plan/namespace-types.js';
+import { cloneStep, NONE, REFUSE_DESCRIPTORS, type Stage } from '../../plan/plan.js';
+import type { Slot, Step } from '../../plan/steps.js';
+import { mapSteps } from '../../plan/user-maps.js';
+import type { BundleInput } from './bundle-input.js';
+import { type bundleProgramSteps, enterBundlePid } from './bundle-process.js';
+
+/** What the processes of a container do. */
+export interface StageSteps {
+  /** Where only root of the host may do it, and then until the program is confined. */
+  readonly outside: readonly Step[];
+  readonly inside: readonly Step[];
+  /** The pid namespace that is joined; NONE: none is. */
+  readonly pidns: Slot;
+  readonly program: ReturnType<typeof bundleProgramSteps>;
+  /** The state of `startContainer` hooks, where that tells of a process in the joined namespace. */
+  readonly startState: readonly Step[];
+  /** The slots that the program's process has while it waits. */
+  readonly kept: readonly Slot[];
+}
+
+/**
+ * In a new user namespace there are no rights over what is joined: so a first process joins, and the second does all the rest. In a pid namespace that is joined
+ * there are only children: so a second process enters it, when the first one has done all the rest.
+ */
+export function stagesOf(
+  { slots, groups, maps, console }: BundleInput,
+  { outside, inside, pidns, program, startState, kept }: StageSteps,
+  isNew: (type: NamespaceType) => boolean,
+): Stage[] {
+  const flags = (['user', 'uts', 'ipc', 'net', 'pid'] as const).reduce((all, type) => (isNew(type) ? all | CLONE[type] : all), 0);
+  const begin: Step[] = [{ op: 'umask', mask: 0 }, { op: 'dumpable', value: 0 }, ...groups.join, ...outside];
+  const born = groups.unified === undefined ? {} : { group: groups.unified };
+  if (pidns !== NONE) {
+    const entering = enterBundlePid(program, { stage: 1, start: startState });
+    return [
+      { flags, ...born, steps: [...begin, ...inside, { op: 'setns', ns: pidns, type: 'pid' }, ...entering.outside] },
+      { flags: 0, steps: entering.inside },
+    ];
+  }
+  // whoever enters the container while the process waits finds nothing of the host's in it
+  const forget = slots.all.filter((slot) => !kept.includes(slot)).map((slot): Step => ({ op: 'close', slot }));
+  const all: Step[] = [...inside, ...program.confine, ...forget, ...program.run];
+  if (maps === null) return [{ flags, ...born, steps: [...begin, ...all] }];
+  const second: Step[] = [{ op: 'dumpable', value: 0 }, ...mapSteps(maps.uid, maps.gid), ...all];
+  return [
+    // a process that has a terminal to hand over refuses descriptors when it has done so
+    { flags: 0, ...born, steps: [...begin, ...(console === null ? [REFUSE_DESCRIPTORS] : []), cloneStep(1, second)] },
+    { flags, steps: second },
+  ];
+}
