@@ -70,6 +70,8 @@ export function planBundle(input: BundleInput): Plan {
     ...protection.protect,
     // the folder to begin in is made while that can be done
     { op: 'chdir', path: process.cwd, ...cwd },
+    // whoever starts an attached container waits until nobody has these pipes: the shim lives as long as the container
+    ...(input.handsOver ? [] : start.letGo),
     ...(config.root.readonly
       ? [{ op: 'set_mount', mount: root, recursive: 0, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 } as const]
       : []),
@@ -91,8 +93,16 @@ function newNamespaces({ config, joined }: BundleInput): (type: NamespaceType) =
   return (type) => types.has(type) && !joined.has(type);
 }
 
+interface StartPlan {
+  readonly make: readonly Step[];
+  readonly wait: Step;
+  /** Steps by which the shim has the pipes no more, once the process does. */
+  readonly letGo: readonly Step[];
+  readonly kept: readonly Slot[];
+}
+
 /** The named pipes at which the process waits for its start, in the folder of its state. */
-function planStart(path: string, slots: Slots): { readonly make: readonly Step[]; readonly wait: Step; readonly kept: readonly Slot[] } {
+function planStart(path: string, slots: Slots): StartPlan {
   const [go, told, folder] = [slots.take(), slots.take(), slots.take()];
   return {
     make: [
@@ -103,6 +113,7 @@ function planStart(path: string, slots: Slots): { readonly make: readonly Step[]
       { op: 'close', host: true, slot: folder },
     ],
     wait: { op: 'await_start', go, told },
+    letGo: [go, told].map((slot): Step => ({ op: 'close', host: true, slot })),
     kept: [go, told],
   };
 }

@@ -62,6 +62,16 @@ describe('hooks', () => {
     expect(JSON.parse((await oci('state', 'one')).stdout)).toMatchObject({ status: 'stopped' });
   });
 
+  it('that come after the start of a container in the foreground do not wait for its end', async () => {
+    const bundle = makeBundle(folder, ['sh', '-c', 'until [ -e /started ]; do busybox sleep 0.01; done'], (config) => {
+      config.root = { path: 'rootfs' };
+    });
+    const text = readFileSync(join(bundle, 'config.json'), 'utf8');
+    const hooks = { poststart: [sh(`touch ${join(bundle, 'rootfs/started')}`)] };
+    writeFileSync(join(bundle, 'config.json'), JSON.stringify({ ...JSON.parse(text), hooks }));
+    expect(await oci('run', '--bundle', bundle, 'one')).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+
   it('after the end run each, and each failure is told', async () => {
     const ran = join(folder, 'ran');
     const bundle = makeBundle(folder, ['busybox', 'true'], (config) => {
